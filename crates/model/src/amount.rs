@@ -1,0 +1,34 @@
+/// The largest amount: 2^31 - 1 minor units.
+pub const AMOUNT_MAX: u32 = i32::MAX.cast_unsigned();
+
+/// Money in minor units of the account's currency (ISO 4217), 0 to [`AMOUNT_MAX`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Amount(u32);
+
+impl Amount {
+    /// The amount, if it is in range.
+    pub const fn new(minor_units: u32) -> Option<Self> {
+        if minor_units <= AMOUNT_MAX { Some(Self(minor_units)) } else { None }
+    }
+
+    /// Minor units.
+    pub const fn minor_units(self) -> u32 {
+        self.0
+    }
+
+    /// Whether this is an account verification: no money is to move.
+    pub const fn is_zero(self) -> bool {
+        self.0 == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_at_31_bits() {
+        assert_eq!(Amount::new(AMOUNT_MAX).map(Amount::minor_units), Some(2_147_483_647));
+        assert_eq!(Amount::new(AMOUNT_MAX + 1), None);
+    }
+}

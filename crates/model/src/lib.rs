@@ -1,0 +1,30 @@
+//! What may be known of a card, a transaction and an organisation without opening anything.
+//!
+//! Every value here is safe to log, to store in clear and to show to a caller of the right organisation. Card
+//! numbers, CVVs and holder names are not here: they live in `panvault-card`, in types that cannot be copied or
+//! printed. This crate uses no other crate of the workspace; all others may use it.
+
+mod amount;
+mod card;
+mod code;
+mod expiry;
+mod id;
+mod named;
+mod role;
+mod text;
+mod timestamp;
+mod transaction;
+
+pub use crate::amount::{AMOUNT_MAX, Amount};
+pub use crate::card::{Bin, Brand, CardType, Fingerprint, IssuerFacts, LastFour, Sealed};
+pub use crate::code::{Country, Currency};
+pub use crate::expiry::{EXPIRY_YEARS_AHEAD_MAX, Expiry, ExpiryFault};
+pub use crate::id::{
+    AccountId, ApiKeyId, CardId, Id, IdFault, OrganisationId, ProcessorId, RequestId, TransactionId, VaultId,
+};
+pub use crate::role::Role;
+pub use crate::text::holds_card_number;
+pub use crate::timestamp::{Now, Timestamp, TimestampFault};
+pub use crate::transaction::{
+    CvvResult, RecurringType, ShopperInteraction, TransactionStatus,
+};
