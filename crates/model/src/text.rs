@@ -49,7 +49,7 @@ fn luhn(run: &[u8]) -> bool {
             (_, digit) => u32::from(digit) * 2,
         })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 #[cfg(test)]

@@ -1,1 +1,34 @@
-//! In the making.
+#![doc = include_str!("../README.md")]
+
+pub mod codec;
+mod cvv;
+pub mod decide;
+mod document;
+mod effect;
+pub mod limits;
+mod memory;
+mod memory_cvv;
+mod query;
+mod row;
+mod step;
+mod store;
+
+pub use crate::codec::RowFault;
+pub use crate::cvv::{Claim, CvvCounts, CvvStore, HeldCvv};
+pub use crate::document::{AccountRow, ApiKeyRow, DocumentKind, DocumentRow, OrganisationRow, ProcessorRow};
+pub use crate::effect::{Effect, Effects};
+pub use crate::memory::MemoryStore;
+pub use crate::memory_cvv::MemoryCvvs;
+pub use crate::query::{
+    CardField, CardQuery, Direction, Field, FieldKind, FieldValue, Filter, Page, Query, Test,
+    TransactionField, TransactionQuery,
+};
+pub use crate::row::{
+    Action, Answer, AuditNote, AuditRecord, CardRow, HistoryRow, IdempotencyKey, IdempotencyRow,
+    TransactionRow,
+};
+pub use crate::step::{
+    CardDelete, CardInsert, CardUpdate, DocumentChange, DocumentCommit, IdempotencyPlan, IdempotencySweep,
+    Outcome, Step, TransactionInitiate, TransactionSettle,
+};
+pub use crate::store::{Chain, Pending, Store, StoreFault, StoreStatus};

@@ -1,0 +1,328 @@
+//! Documents: the few rows that say who may do what and where money goes. Small, and cached whole by the vault.
+
+use panvault_model::{
+    AccountId, ApiKeyId, Country, Currency, Id, OrganisationId, ProcessorId, Role, Timestamp,
+};
+
+use crate::codec::{Reader, RowFault, Writer};
+
+/// What a document is. The numbers are those of stored records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum DocumentKind {
+    /// An [`OrganisationRow`].
+    Organisation,
+    /// An [`AccountRow`].
+    Account,
+    /// A [`ProcessorRow`].
+    Processor,
+    /// An [`ApiKeyRow`].
+    ApiKey,
+    /// The key registry, bytes of `panvault-keys`; there is one, and its id is all zeroes.
+    KeyRegistry,
+}
+
+impl DocumentKind {
+    /// The number that stands for it in stored records.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Organisation => 1,
+            Self::Account => 2,
+            Self::Processor => 3,
+            Self::ApiKey => 4,
+            Self::KeyRegistry => 5,
+        }
+    }
+
+    /// The kind that a stored number stands for.
+    pub const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            1 => Some(Self::Organisation),
+            2 => Some(Self::Account),
+            3 => Some(Self::Processor),
+            4 => Some(Self::ApiKey),
+            5 => Some(Self::KeyRegistry),
+            _ => None,
+        }
+    }
+}
+
+/// A document as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DocumentRow {
+    /// What it is.
+    pub kind: DocumentKind,
+    /// Names it.
+    pub id: Id,
+    /// Counts its changes, from 1.
+    pub version: u32,
+    /// The encoded document.
+    pub body: Vec<u8>,
+    /// Keyed tag over all of the above, made by the vault.
+    pub tag: [u8; 16],
+}
+
+impl DocumentRow {
+    const FORMAT: u8 = 1;
+
+    /// Appends everything that the tag covers.
+    pub fn encode_clear(&self, out: &mut Vec<u8>) {
+        let mut writer = Writer::new(out);
+        writer.u8(Self::FORMAT);
+        writer.u8(self.kind.code());
+        writer.fixed(self.id.as_bytes());
+        writer.u32(self.version);
+        writer.bytes(&self.body);
+    }
+
+    /// Appends the whole row.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        self.encode_clear(out);
+        Writer::new(out).fixed(&self.tag);
+    }
+
+    /// Reads a row that [`DocumentRow::encode`] wrote.
+    pub fn decode(bytes: &[u8]) -> Result<Self, RowFault> {
+        let mut reader = Reader::new(bytes);
+        if reader.u8()? != Self::FORMAT {
+            return Err(RowFault::Value);
+        }
+        let row = Self {
+            kind: reader.code(DocumentKind::from_code)?,
+            id: Id::from_bytes(reader.fixed()?),
+            version: reader.u32()?,
+            body: reader.bytes()?.to_vec(),
+            tag: reader.fixed()?,
+        };
+        reader.end()?;
+        Ok(row)
+    }
+}
+
+/// Who owns cards. Organisations form a tree by `parent`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrganisationRow {
+    /// Names it.
+    pub id: OrganisationId,
+    /// The organisation above it.
+    pub parent: Option<OrganisationId>,
+    /// Its name.
+    pub name: String,
+    /// Whether its keys are refused.
+    pub disabled: bool,
+    /// Where it is.
+    pub country_code: Option<Country>,
+    /// Address, telephone and the like, under the names of the API.
+    pub details: Vec<(String, String)>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// Where an organisation's money goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountRow {
+    /// Names it.
+    pub id: AccountId,
+    /// Whose it is.
+    pub organisation: OrganisationId,
+    /// Its name.
+    pub name: String,
+    /// In words.
+    pub description: Option<String>,
+    /// Its one currency.
+    pub currency: Currency,
+    /// At most one of each kind.
+    pub processors: Vec<ProcessorId>,
+    /// Whether it refuses transactions.
+    pub disabled: bool,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// A configured connection to an acquirer or PSP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcessorRow {
+    /// Names it.
+    pub id: ProcessorId,
+    /// Whose it is.
+    pub organisation: OrganisationId,
+    /// Its name.
+    pub name: String,
+    /// `configuration._type`, such as `card_dummy`.
+    pub type_name: String,
+    /// The rest of the configuration that is no secret.
+    pub settings: Vec<(String, String)>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// An API key: what it may do, and a keyed hash to know it by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiKeyRow {
+    /// Names it.
+    pub id: ApiKeyId,
+    /// Whose it is: its bearer sees this organisation and all below it.
+    pub organisation: OrganisationId,
+    /// Its name.
+    pub name: String,
+    /// What its bearer may do.
+    pub roles: Vec<Role>,
+    /// Keyed hash of the key.
+    pub hash: [u8; 32],
+    /// When it stops working.
+    pub expires_at: Option<Timestamp>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+macro_rules! document_codec {
+    ($row:ident, $format:literal, |$self:ident, $writer:ident| $encode:block, |$reader:ident| $decode:expr) => {
+        impl $row {
+            /// The document's bytes.
+            pub fn encode(&$self) -> Vec<u8> {
+                let mut out = Vec::with_capacity(128);
+                let mut writer = Writer::new(&mut out);
+                writer.u8($format);
+                let $writer = &mut writer;
+                $encode
+                out
+            }
+
+            /// Reads a document that `encode` wrote.
+            pub fn decode(bytes: &[u8]) -> Result<Self, RowFault> {
+                let mut reader = Reader::new(bytes);
+                if reader.u8()? != $format {
+                    return Err(RowFault::Value);
+                }
+                let $reader = &mut reader;
+                let row = $decode;
+                reader.end()?;
+                Ok(row)
+            }
+        }
+    };
+}
+
+document_codec!(
+    OrganisationRow,
+    1,
+    |self, writer| {
+        writer.fixed(self.id.as_bytes());
+        writer.u8(u8::from(self.parent.is_some()));
+        if let Some(parent) = self.parent {
+            writer.fixed(parent.as_bytes());
+        }
+        writer.text(&self.name);
+        writer.u8(u8::from(self.disabled));
+        writer.text_option(self.country_code.as_ref().map(Country::as_str));
+        writer.pairs(&self.details);
+        writer.timestamp(self.created_at);
+        writer.timestamp(self.updated_at);
+    },
+    |reader| OrganisationRow {
+        id: OrganisationId::from_bytes(reader.fixed()?),
+        parent: if reader.flag()? { Some(OrganisationId::from_bytes(reader.fixed()?)) } else { None },
+        name: reader.text()?.to_owned(),
+        disabled: reader.flag()?,
+        country_code: match reader.text_option()? {
+            None => None,
+            Some(text) => Some(Country::parse(text).ok_or(RowFault::Value)?),
+        },
+        details: reader.pairs()?,
+        created_at: reader.timestamp()?,
+        updated_at: reader.timestamp()?,
+    }
+);
+
+document_codec!(
+    AccountRow,
+    1,
+    |self, writer| {
+        writer.fixed(self.id.as_bytes());
+        writer.fixed(self.organisation.as_bytes());
+        writer.text(&self.name);
+        writer.text_option(self.description.as_deref());
+        writer.fixed(self.currency.as_bytes());
+        writer.u8(u8::try_from(self.processors.len()).unwrap_or(u8::MAX));
+        for processor in &self.processors {
+            writer.fixed(processor.as_bytes());
+        }
+        writer.u8(u8::from(self.disabled));
+        writer.timestamp(self.created_at);
+        writer.timestamp(self.updated_at);
+    },
+    |reader| AccountRow {
+        id: AccountId::from_bytes(reader.fixed()?),
+        organisation: OrganisationId::from_bytes(reader.fixed()?),
+        name: reader.text()?.to_owned(),
+        description: reader.text_option()?.map(str::to_owned),
+        currency: Currency::from_bytes(reader.fixed()?).ok_or(RowFault::Value)?,
+        processors: {
+            let count = reader.u8()?;
+            (0..count).map(|_| reader.fixed().map(ProcessorId::from_bytes)).collect::<Result<_, _>>()?
+        },
+        disabled: reader.flag()?,
+        created_at: reader.timestamp()?,
+        updated_at: reader.timestamp()?,
+    }
+);
+
+document_codec!(
+    ProcessorRow,
+    1,
+    |self, writer| {
+        writer.fixed(self.id.as_bytes());
+        writer.fixed(self.organisation.as_bytes());
+        writer.text(&self.name);
+        writer.text(&self.type_name);
+        writer.pairs(&self.settings);
+        writer.timestamp(self.created_at);
+        writer.timestamp(self.updated_at);
+    },
+    |reader| ProcessorRow {
+        id: ProcessorId::from_bytes(reader.fixed()?),
+        organisation: OrganisationId::from_bytes(reader.fixed()?),
+        name: reader.text()?.to_owned(),
+        type_name: reader.text()?.to_owned(),
+        settings: reader.pairs()?,
+        created_at: reader.timestamp()?,
+        updated_at: reader.timestamp()?,
+    }
+);
+
+document_codec!(
+    ApiKeyRow,
+    1,
+    |self, writer| {
+        writer.fixed(self.id.as_bytes());
+        writer.fixed(self.organisation.as_bytes());
+        writer.text(&self.name);
+        writer.u8(u8::try_from(self.roles.len()).unwrap_or(u8::MAX));
+        for role in &self.roles {
+            writer.u8(role.code());
+        }
+        writer.fixed(&self.hash);
+        writer.u8(u8::from(self.expires_at.is_some()));
+        if let Some(expires_at) = self.expires_at {
+            writer.timestamp(expires_at);
+        }
+        writer.timestamp(self.created_at);
+    },
+    |reader| ApiKeyRow {
+        id: ApiKeyId::from_bytes(reader.fixed()?),
+        organisation: OrganisationId::from_bytes(reader.fixed()?),
+        name: reader.text()?.to_owned(),
+        roles: {
+            let count = reader.u8()?;
+            (0..count).map(|_| reader.code(Role::from_code)).collect::<Result<_, _>>()?
+        },
+        hash: reader.fixed()?,
+        expires_at: if reader.flag()? { Some(reader.timestamp()?) } else { None },
+        created_at: reader.timestamp()?,
+    }
+);

@@ -1,0 +1,143 @@
+use panvault_model::{ApiKeyId, Id, OrganisationId, RequestId, Timestamp};
+
+use crate::codec::{Reader, RowFault, Writer};
+
+/// What was done. The numbers are those of stored records and are append-only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Action {
+    /// A card was stored.
+    CardCreate,
+    /// A card was changed, or its CVV put back or cleared.
+    CardUpdate,
+    /// A card was deleted.
+    CardDelete,
+    /// A transaction was written down, and its card is about to be opened.
+    TransactionInitiate,
+    /// A transaction's outcome was written down.
+    TransactionSettle,
+    /// An organisation, account, processor or API key was made.
+    DocumentCreate,
+    /// One of those was changed.
+    DocumentUpdate,
+    /// One of those was deleted or revoked.
+    DocumentDelete,
+    /// Idempotency records past their time were removed.
+    IdempotencySweep,
+}
+
+impl Action {
+    /// Every action.
+    pub const ALL: &'static [Self] = &[
+        Self::CardCreate,
+        Self::CardUpdate,
+        Self::CardDelete,
+        Self::TransactionInitiate,
+        Self::TransactionSettle,
+        Self::DocumentCreate,
+        Self::DocumentUpdate,
+        Self::DocumentDelete,
+        Self::IdempotencySweep,
+    ];
+
+    /// The number that stands for it in stored records.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::CardCreate => 1,
+            Self::CardUpdate => 2,
+            Self::CardDelete => 3,
+            Self::TransactionInitiate => 4,
+            Self::TransactionSettle => 5,
+            Self::DocumentCreate => 6,
+            Self::DocumentUpdate => 7,
+            Self::DocumentDelete => 8,
+            Self::IdempotencySweep => 9,
+        }
+    }
+
+    /// The action that a stored number stands for.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.iter().copied().find(|action| action.code() == code)
+    }
+
+    /// Its name, noun first.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CardCreate => "card_create",
+            Self::CardUpdate => "card_update",
+            Self::CardDelete => "card_delete",
+            Self::TransactionInitiate => "transaction_initiate",
+            Self::TransactionSettle => "transaction_settle",
+            Self::DocumentCreate => "document_create",
+            Self::DocumentUpdate => "document_update",
+            Self::DocumentDelete => "document_delete",
+            Self::IdempotencySweep => "idempotency_sweep",
+        }
+    }
+}
+
+/// Who did what to what, when and from where (PCI DSS 10.2.2). One goes with every durable step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AuditNote {
+    /// When.
+    pub at: Timestamp,
+    /// What was done.
+    pub action: Action,
+    /// Who: the API key, or `None` for a command or the vault itself.
+    pub actor: Option<ApiKeyId>,
+    /// In whose organisation; all zeroes for the vault as a whole.
+    pub organisation: OrganisationId,
+    /// To what.
+    pub object: Id,
+    /// In which request; all zeroes for none.
+    pub request: RequestId,
+    /// From where: an IPv6 address, IPv4 mapped into it; all zeroes for this machine's own commands.
+    pub address: [u8; 16],
+    /// 0, or the number of the status that a transaction came to.
+    pub outcome: u8,
+}
+
+/// A note with its place in the order of all durable steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AuditRecord {
+    /// Counts every durable step of the vault, from 1, without gaps.
+    pub sequence: u64,
+    /// The note.
+    pub note: AuditNote,
+}
+
+impl AuditNote {
+    /// Bytes of an encoded note.
+    pub const BYTES: usize = 1 + 6 + 1 + 12 + 12 + 12 + 12 + 16 + 1;
+    const FORMAT: u8 = 1;
+
+    /// Appends the note, [`AuditNote::BYTES`] long.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let mut writer = Writer::new(out);
+        writer.u8(Self::FORMAT);
+        writer.timestamp(self.at);
+        writer.u8(self.action.code());
+        writer.fixed(self.actor.as_ref().map_or(&[0; 12], |actor| actor.as_bytes().as_slice()));
+        writer.fixed(self.organisation.as_bytes());
+        writer.fixed(self.object.as_bytes());
+        writer.fixed(self.request.as_bytes());
+        writer.fixed(&self.address);
+        writer.u8(self.outcome);
+    }
+
+    /// Reads one note from the front.
+    pub fn decode_from(reader: &mut Reader<'_>) -> Result<Self, RowFault> {
+        if reader.u8()? != Self::FORMAT {
+            return Err(RowFault::Value);
+        }
+        Ok(Self {
+            at: reader.timestamp()?,
+            action: reader.code(Action::from_code)?,
+            actor: Some(reader.fixed()?).filter(|bytes| *bytes != [0; 12]).map(ApiKeyId::from_bytes),
+            organisation: OrganisationId::from_bytes(reader.fixed()?),
+            object: Id::from_bytes(reader.fixed()?),
+            request: RequestId::from_bytes(reader.fixed()?),
+            address: reader.fixed()?,
+            outcome: reader.u8()?,
+        })
+    }
+}

@@ -1,0 +1,91 @@
+use panvault_model::Timestamp;
+
+use crate::codec::{Reader, RowFault, Writer};
+use crate::row::{CardRow, TransactionRow};
+
+/// Keyed digest of organisation, path and the caller's key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct IdempotencyKey(pub [u8; 16]);
+
+/// What an idempotent request was answered with, so that it can be answered so again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It still runs.
+    Running,
+    /// A card, without its sealed part, and until when its CVV was held.
+    Card(Box<CardRow>, Option<Timestamp>),
+    /// A transaction, whatever became of it.
+    Transaction(Box<TransactionRow>),
+}
+
+/// A kept request: who it was (as digests) and what it was answered with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyRow {
+    /// Names the record.
+    pub key: IdempotencyKey,
+    /// Keyed digest of the body.
+    pub body: [u8; 32],
+    /// When it may be forgotten.
+    pub expires_at: Timestamp,
+    /// The answer.
+    pub answer: Answer,
+    /// Keyed tag over all of the above, made by the vault.
+    pub tag: [u8; 16],
+}
+
+impl IdempotencyRow {
+    const FORMAT: u8 = 1;
+
+    /// Appends everything that the tag covers.
+    pub fn encode_clear(&self, out: &mut Vec<u8>) {
+        let mut writer = Writer::new(out);
+        writer.u8(Self::FORMAT);
+        writer.fixed(&self.key.0);
+        writer.fixed(&self.body);
+        writer.timestamp(self.expires_at);
+        match &self.answer {
+            Answer::Running => writer.u8(0),
+            Answer::Card(row, cvv_expires_at) => {
+                writer.u8(1);
+                writer.timestamp(cvv_expires_at.unwrap_or(Timestamp::from_unix_millis(0)));
+                row.encode(out);
+            }
+            Answer::Transaction(row) => {
+                writer.u8(2);
+                row.encode(out);
+            }
+        }
+    }
+
+    /// Appends the whole row.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        self.encode_clear(out);
+        Writer::new(out).fixed(&self.tag);
+    }
+
+    /// Reads a row that [`IdempotencyRow::encode`] wrote.
+    pub fn decode(bytes: &[u8]) -> Result<Self, RowFault> {
+        let mut reader = Reader::new(bytes);
+        if reader.u8()? != Self::FORMAT {
+            return Err(RowFault::Value);
+        }
+        let row = Self {
+            key: IdempotencyKey(reader.fixed()?),
+            body: reader.fixed()?,
+            expires_at: reader.timestamp()?,
+            answer: match reader.u8()? {
+                0 => Answer::Running,
+                1 => {
+                    let cvv_expires_at = reader.timestamp()?;
+                    let held = (cvv_expires_at.unix_millis() != 0).then_some(cvv_expires_at);
+                    Answer::Card(Box::new(CardRow::decode_from(&mut reader)?), held)
+                }
+                2 => Answer::Transaction(Box::new(TransactionRow::decode_from(&mut reader)?)),
+                _ => return Err(RowFault::Value),
+            },
+            tag: reader.fixed()?,
+        };
+        reader.end()?;
+        Ok(row)
+    }
+}

@@ -1,0 +1,228 @@
+use panvault_model::{
+    AccountId, Amount, CardId, Currency, CvvResult, Id, OrganisationId, ProcessorId, RecurringType,
+    ShopperInteraction, Timestamp, TransactionId, TransactionStatus,
+};
+
+use crate::codec::{Reader, RowFault, Writer};
+use crate::row::IdempotencyKey;
+
+/// A stored transaction: everything of it but card data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransactionRow {
+    /// Names it.
+    pub id: TransactionId,
+    /// The account's organisation.
+    pub organisation: OrganisationId,
+    /// Counts the changes of this row, from 1.
+    pub version: u32,
+    /// Where the money goes.
+    pub account: AccountId,
+    /// Which connection was used.
+    pub processor: ProcessorId,
+    /// Who is at its other end, such as `dummy`.
+    pub processor_name: String,
+    /// The token.
+    pub card: CardId,
+    /// Minor units.
+    pub amount: Amount,
+    /// The account's.
+    pub currency: Currency,
+    /// `false` reserves only.
+    pub capture_now: bool,
+    /// As sent.
+    pub customer_ip: String,
+    /// As sent.
+    pub dynamic_descriptor: String,
+    /// As sent.
+    pub merchant_reference: String,
+    /// As sent.
+    pub user_agent: String,
+    /// As sent.
+    pub customer: Option<Id>,
+    /// As sent.
+    pub payment_product: Option<String>,
+    /// As sent.
+    pub webhook_transaction_update: Option<String>,
+    /// As sent.
+    pub recurring_type: Option<RecurringType>,
+    /// As sent; 0 when it was not.
+    pub installments: u8,
+    /// As sent.
+    pub shopper_interaction: Option<ShopperInteraction>,
+    /// Further members as sent, with flattened names such as `shipping_information.city`.
+    pub extras: Vec<(String, String)>,
+    /// Where it stands.
+    pub status: TransactionStatus,
+    /// Why, in words.
+    pub status_reason: Option<String>,
+    /// The acquirer's code.
+    pub reason_code: Option<String>,
+    /// The issuer's code.
+    pub authorization_code: Option<String>,
+    /// Whether it went out with a CVV.
+    pub cvv_present: bool,
+    /// What the issuer said of the CVV.
+    pub cvv_result: CvvResult,
+    /// What the issuer said of the address, 0 to 10.
+    pub avs_result: u8,
+    /// The idempotency record that waits for its outcome.
+    pub idempotency: Option<IdempotencyKey>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// Keyed tag over all of the above, made by the vault.
+    pub tag: [u8; 16],
+}
+
+impl TransactionRow {
+    const FORMAT: u8 = 1;
+
+    /// Appends everything that the tag covers.
+    pub fn encode_clear(&self, out: &mut Vec<u8>) {
+        let mut writer = Writer::new(out);
+        writer.u8(Self::FORMAT);
+        writer.fixed(self.id.as_bytes());
+        writer.fixed(self.organisation.as_bytes());
+        writer.u32(self.version);
+        writer.fixed(self.account.as_bytes());
+        writer.fixed(self.processor.as_bytes());
+        writer.text(&self.processor_name);
+        writer.fixed(self.card.as_bytes());
+        writer.u32(self.amount.minor_units());
+        writer.fixed(self.currency.as_bytes());
+        writer.u8(u8::from(self.capture_now));
+        for text in [&self.customer_ip, &self.dynamic_descriptor, &self.merchant_reference, &self.user_agent]
+        {
+            writer.text(text);
+        }
+        writer.u8(u8::from(self.customer.is_some()));
+        if let Some(customer) = self.customer {
+            writer.fixed(customer.as_bytes());
+        }
+        writer.text_option(self.payment_product.as_deref());
+        writer.text_option(self.webhook_transaction_update.as_deref());
+        writer.u8(self.recurring_type.map_or(0, RecurringType::code));
+        writer.u8(self.installments);
+        writer.u8(self.shopper_interaction.map_or(0, ShopperInteraction::code));
+        writer.pairs(&self.extras);
+        writer.u8(self.status.code());
+        writer.text_option(self.status_reason.as_deref());
+        writer.text_option(self.reason_code.as_deref());
+        writer.text_option(self.authorization_code.as_deref());
+        writer.u8(u8::from(self.cvv_present));
+        writer.u8(self.cvv_result.code());
+        writer.u8(self.avs_result);
+        writer.u8(u8::from(self.idempotency.is_some()));
+        if let Some(key) = self.idempotency {
+            writer.fixed(&key.0);
+        }
+        writer.timestamp(self.created_at);
+        writer.timestamp(self.updated_at);
+    }
+
+    /// Appends the whole row.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        self.encode_clear(out);
+        Writer::new(out).fixed(&self.tag);
+    }
+
+    /// Reads a row that [`TransactionRow::encode`] wrote.
+    pub fn decode(bytes: &[u8]) -> Result<Self, RowFault> {
+        let mut reader = Reader::new(bytes);
+        let row = Self::decode_from(&mut reader)?;
+        reader.end()?;
+        Ok(row)
+    }
+
+    pub(crate) fn decode_from(reader: &mut Reader<'_>) -> Result<Self, RowFault> {
+        if reader.u8()? != Self::FORMAT {
+            return Err(RowFault::Value);
+        }
+        Ok(Self {
+            id: TransactionId::from_bytes(reader.fixed()?),
+            organisation: OrganisationId::from_bytes(reader.fixed()?),
+            version: reader.u32()?,
+            account: AccountId::from_bytes(reader.fixed()?),
+            processor: ProcessorId::from_bytes(reader.fixed()?),
+            processor_name: reader.text()?.to_owned(),
+            card: CardId::from_bytes(reader.fixed()?),
+            amount: Amount::new(reader.u32()?).ok_or(RowFault::Value)?,
+            currency: Currency::from_bytes(reader.fixed()?).ok_or(RowFault::Value)?,
+            capture_now: reader.flag()?,
+            customer_ip: reader.text()?.to_owned(),
+            dynamic_descriptor: reader.text()?.to_owned(),
+            merchant_reference: reader.text()?.to_owned(),
+            user_agent: reader.text()?.to_owned(),
+            customer: if reader.flag()? { Some(Id::from_bytes(reader.fixed()?)) } else { None },
+            payment_product: reader.text_option()?.map(str::to_owned),
+            webhook_transaction_update: reader.text_option()?.map(str::to_owned),
+            recurring_type: reader.code_option(RecurringType::from_code)?,
+            installments: reader.u8()?,
+            shopper_interaction: reader.code_option(ShopperInteraction::from_code)?,
+            extras: reader.pairs()?,
+            status: reader.code(TransactionStatus::from_code)?,
+            status_reason: reader.text_option()?.map(str::to_owned),
+            reason_code: reader.text_option()?.map(str::to_owned),
+            authorization_code: reader.text_option()?.map(str::to_owned),
+            cvv_present: reader.flag()?,
+            cvv_result: reader.code(CvvResult::from_code)?,
+            avs_result: reader.u8()?,
+            idempotency: if reader.flag()? { Some(IdempotencyKey(reader.fixed()?)) } else { None },
+            created_at: reader.timestamp()?,
+            updated_at: reader.timestamp()?,
+            tag: reader.fixed()?,
+        })
+    }
+}
+
+/// One step in the life of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryRow {
+    /// Names this step.
+    pub id: Id,
+    /// Whose step it is.
+    pub transaction: TransactionId,
+    /// The version of the transaction that it led to; orders the history.
+    pub version: u32,
+    /// Where the transaction stood then.
+    pub status: TransactionStatus,
+    /// Why, in words.
+    pub status_reason: Option<String>,
+    /// When.
+    pub created_at: Timestamp,
+}
+
+impl HistoryRow {
+    const FORMAT: u8 = 1;
+
+    /// Appends the whole row.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let mut writer = Writer::new(out);
+        writer.u8(Self::FORMAT);
+        writer.fixed(self.id.as_bytes());
+        writer.fixed(self.transaction.as_bytes());
+        writer.u32(self.version);
+        writer.u8(self.status.code());
+        writer.text_option(self.status_reason.as_deref());
+        writer.timestamp(self.created_at);
+    }
+
+    /// Reads a row that [`HistoryRow::encode`] wrote.
+    pub fn decode(bytes: &[u8]) -> Result<Self, RowFault> {
+        let mut reader = Reader::new(bytes);
+        if reader.u8()? != Self::FORMAT {
+            return Err(RowFault::Value);
+        }
+        let row = Self {
+            id: Id::from_bytes(reader.fixed()?),
+            transaction: TransactionId::from_bytes(reader.fixed()?),
+            version: reader.u32()?,
+            status: reader.code(TransactionStatus::from_code)?,
+            status_reason: reader.text_option()?.map(str::to_owned),
+            created_at: reader.timestamp()?,
+        };
+        reader.end()?;
+        Ok(row)
+    }
+}
