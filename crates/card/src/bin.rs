@@ -1,0 +1,114 @@
+use std::sync::{Arc, LazyLock};
+
+use panvault_model::{CardType, Country, Currency, IssuerFacts};
+
+/// Who issued which numbers. What a table does not know it leaves out; nothing is guessed.
+pub trait BinTable: Send + Sync {
+    /// What is known of the issuer of a number, given all its digits or at least its first six, ASCII.
+    fn lookup(&self, digits: &[u8]) -> IssuerFacts;
+    /// Version of the table; 0 for one that knows nothing.
+    fn version(&self) -> u32;
+}
+
+/// A table that knows nothing.
+pub struct NoBinTable;
+
+impl BinTable for NoBinTable {
+    fn lookup(&self, _digits: &[u8]) -> IssuerFacts {
+        IssuerFacts::default()
+    }
+
+    fn version(&self) -> u32 {
+        0
+    }
+}
+
+/// The usual published test numbers, with invented issuers that say so. For test vaults only.
+pub struct TestBinTable;
+
+/// Version of the test table.
+const TEST_VERSION: u32 = 1;
+
+impl BinTable for TestBinTable {
+    fn lookup(&self, digits: &[u8]) -> IssuerFacts {
+        let Some(bin) = digits.first_chunk::<6>() else { return IssuerFacts::default() };
+        match TEST_ROWS.binary_search_by(|(row, _)| (*row).cmp(bin)) {
+            Ok(at) => TEST_ROWS.get(at).map(|(_, facts)| facts.clone()).unwrap_or_default(),
+            Err(_) => IssuerFacts::default(),
+        }
+    }
+
+    fn version(&self) -> u32 {
+        TEST_VERSION
+    }
+}
+
+type TestRow = (&'static [u8; 6], &'static str, &'static str, &'static str, CardType, Option<&'static str>);
+
+/// First six digits, issuer, country, currency, type, product. Sorted.
+const TEST_TABLE: [TestRow; 25] = [
+    (b"222300", "TEST BANK MASTERCARD NL", "NL", "EUR", CardType::Credit, Some("WORLD")),
+    (b"300000", "TEST BANK DINERS US", "US", "USD", CardType::Charge, None),
+    (b"305693", "TEST BANK DINERS US", "US", "USD", CardType::Charge, None),
+    (b"340000", "TEST BANK AMEX GB", "GB", "GBP", CardType::Charge, Some("GREEN")),
+    (b"353011", "TEST BANK JCB JP", "JP", "JPY", CardType::Credit, None),
+    (b"356600", "TEST BANK JCB JP", "JP", "JPY", CardType::Credit, None),
+    (b"371449", "TEST BANK AMEX US", "US", "USD", CardType::Charge, Some("CORPORATE")),
+    (b"378282", "TEST BANK AMEX US", "US", "USD", CardType::Charge, Some("GOLD")),
+    (b"378734", "TEST BANK AMEX US", "US", "USD", CardType::Charge, Some("CORPORATE")),
+    (b"385200", "TEST BANK DINERS US", "US", "USD", CardType::Charge, None),
+    (b"400000", "TEST BANK VISA GB", "GB", "GBP", CardType::Credit, Some("CLASSIC")),
+    (b"400005", "TEST BANK VISA US", "US", "USD", CardType::Debit, Some("CLASSIC")),
+    (b"401288", "TEST BANK VISA US", "US", "USD", CardType::Credit, Some("CLASSIC")),
+    (b"411111", "TEST BANK VISA NL", "NL", "EUR", CardType::Credit, Some("CLASSIC")),
+    (b"424242", "TEST BANK VISA US", "US", "USD", CardType::Credit, Some("CLASSIC")),
+    (b"501800", "TEST BANK MAESTRO DE", "DE", "EUR", CardType::Debit, None),
+    (b"510510", "TEST BANK MASTERCARD US", "US", "USD", CardType::Prepaid, Some("STANDARD")),
+    (b"520000", "TEST BANK MASTERCARD GB", "GB", "GBP", CardType::Credit, Some("STANDARD")),
+    (b"520082", "TEST BANK MASTERCARD US", "US", "USD", CardType::Debit, Some("STANDARD")),
+    (b"545454", "TEST BANK MASTERCARD FR", "FR", "EUR", CardType::Credit, Some("GOLD")),
+    (b"555555", "TEST BANK MASTERCARD NL", "NL", "EUR", CardType::Credit, Some("STANDARD")),
+    (b"601111", "TEST BANK DISCOVER US", "US", "USD", CardType::Credit, None),
+    (b"620000", "TEST BANK UNIONPAY CN", "CN", "CNY", CardType::Credit, None),
+    (b"630490", "TEST BANK MAESTRO IE", "IE", "EUR", CardType::Debit, None),
+    (b"675964", "TEST BANK MAESTRO GB", "GB", "GBP", CardType::Debit, None),
+];
+
+/// The table as facts, made once: handing them out is a matter of counting references.
+static TEST_ROWS: LazyLock<Vec<(&'static [u8; 6], IssuerFacts)>> = LazyLock::new(|| {
+    let facts = |row: &TestRow| IssuerFacts {
+        issuer_name: Some(Arc::from(row.1)),
+        issuer_country: Country::parse(row.2),
+        currency_code: Currency::parse(row.3),
+        card_type: Some(row.4),
+        variant: row.5.map(Arc::from),
+        table_version: TEST_VERSION,
+    };
+    TEST_TABLE.iter().map(|row| (row.0, facts(row))).collect()
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_test_table_is_sorted_and_marked_as_test_data() {
+        assert!(TEST_TABLE.is_sorted_by(|a, b| a.0 < b.0));
+        for row in &TEST_TABLE {
+            assert!(row.1.starts_with("TEST BANK "), "{}", row.1);
+            let facts = TestBinTable.lookup(row.0);
+            assert_eq!(facts.issuer_name.as_deref(), Some(row.1));
+            assert!(facts.issuer_country.is_some() && facts.currency_code.is_some(), "{}", row.1);
+        }
+    }
+
+    #[test]
+    fn knows_the_usual_number_and_nothing_else() {
+        let facts = TestBinTable.lookup(b"4111111111111111");
+        assert_eq!(facts.issuer_country.map(|country| country.to_string()).as_deref(), Some("NL"));
+        assert_eq!(facts.card_type, Some(CardType::Credit));
+        assert_eq!(TestBinTable.lookup(b"4999991111111111"), IssuerFacts::default());
+        assert_eq!(TestBinTable.lookup(b"41111"), IssuerFacts::default());
+        assert_eq!(NoBinTable.lookup(b"4111111111111111"), IssuerFacts::default());
+    }
+}

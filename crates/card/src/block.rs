@@ -1,0 +1,187 @@
+//! Plaintext blocks of fixed size: what is sealed, so that the length of a card number does not show.
+//!
+//! | block | byte | what |
+//! | --- | --- | --- |
+//! | card | 0 | format, 1 |
+//! | | 1 | number of digits |
+//! | | 2–11 | packed decimal, filled up with `F` |
+//! | | 12 | bytes of the holder's name, 0 for none |
+//! | | 13–57 | the name, filled up with zeroes |
+//! | | 58–63 | zeroes |
+//! | CVV | 0 | format, 1 |
+//! | | 1 | number of digits |
+//! | | 2–5 | the digits, ASCII, filled up with zeroes |
+//! | | 6–15 | zeroes |
+
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::cvv::Cvv;
+use crate::holder::Holder;
+use crate::limits::PAN_DIGITS_MAX;
+use crate::pan::Pan;
+
+/// Bytes of a card's plaintext block.
+pub const CARD_BLOCK_BYTES: usize = 64;
+/// Bytes of a CVV's plaintext block.
+pub const CVV_BLOCK_BYTES: usize = 16;
+
+const FORMAT: u8 = 1;
+const PACKED_AT: usize = 2;
+const HOLDER_AT: usize = 13;
+
+/// A card number and a holder's name, packed. Wiped when it goes.
+pub struct CardBlock(Box<[u8; CARD_BLOCK_BYTES]>);
+
+/// A CVV, packed. Wiped when it goes.
+pub struct CvvBlock(Box<[u8; CVV_BLOCK_BYTES]>);
+
+/// A block that was opened is not one that was packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the opened block is not one that this version packs")]
+pub struct BlockFault;
+
+impl CardBlock {
+    /// Packs a card number and a name.
+    pub fn pack(pan: &Pan, holder: Option<&Holder>) -> Self {
+        let mut block = Self::empty();
+        let digits = pan.expose_digits();
+        let mut bytes = block.0.iter_mut();
+        let mut put = |byte: u8| {
+            if let Some(slot) = bytes.next() {
+                *slot = byte;
+            }
+        };
+        put(FORMAT);
+        put(u8::try_from(digits.len()).unwrap_or(u8::MAX));
+        for place in 0..PAN_DIGITS_MAX.div_ceil(2) {
+            let nibble = |at: usize| digits.get(at).map_or(0xf, |digit| digit & 0xf);
+            put(nibble(place * 2) << 4 | nibble(place * 2 + 1));
+        }
+        let name = holder.map_or("", Holder::expose_text);
+        put(u8::try_from(name.len()).unwrap_or(u8::MAX));
+        name.bytes().for_each(put);
+        block
+    }
+
+    /// Reads what was packed, and parses it anew.
+    pub fn unpack(self) -> Result<(Pan, Option<Holder>), BlockFault> {
+        let [format, len, ..] = *self.0;
+        if format != FORMAT {
+            return Err(BlockFault);
+        }
+        let packed = self.0.get(PACKED_AT..).ok_or(BlockFault)?;
+        let mut digits = Zeroizing::new([0u8; PAN_DIGITS_MAX + 1]);
+        for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(packed) {
+            *pair = [b'0' + (byte >> 4), b'0' + (byte & 0xf)];
+        }
+        let pan = Pan::parse(text(digits.get(..usize::from(len)))?).map_err(|_| BlockFault)?;
+        let holder_len = usize::from(*self.0.get(HOLDER_AT - 1).ok_or(BlockFault)?);
+        let holder = match holder_len {
+            0 => None,
+            len => {
+                let name = text(self.0.get(HOLDER_AT..).and_then(|rest| rest.get(..len)))?;
+                Some(Holder::parse(name).map_err(|_| BlockFault)?)
+            }
+        };
+        Ok((pan, holder))
+    }
+}
+
+impl CvvBlock {
+    /// Packs a CVV.
+    pub fn pack(cvv: &Cvv) -> Self {
+        let mut block = Self::empty();
+        let digits = cvv.expose_digits();
+        let len = u8::try_from(digits.len()).unwrap_or(u8::MAX);
+        for (slot, byte) in block.0.iter_mut().zip([FORMAT, len].iter().chain(digits)) {
+            *slot = *byte;
+        }
+        block
+    }
+
+    /// Reads what was packed.
+    pub fn unpack(self) -> Result<Cvv, BlockFault> {
+        let [format, len, ref rest @ ..] = *self.0;
+        if format != FORMAT {
+            return Err(BlockFault);
+        }
+        Cvv::parse(text(rest.get(..usize::from(len)))?, None).map_err(|_| BlockFault)
+    }
+}
+
+fn text(bytes: Option<&[u8]>) -> Result<&str, BlockFault> {
+    core::str::from_utf8(bytes.ok_or(BlockFault)?).map_err(|_| BlockFault)
+}
+
+macro_rules! block {
+    ($block:ident, $bytes:ident) => {
+        impl $block {
+            /// A block of zeroes, to open into.
+            pub fn empty() -> Self {
+                Self(Box::new([0; $bytes]))
+            }
+
+            /// The plaintext, to be sealed.
+            pub fn expose_bytes(&self) -> &[u8; $bytes] {
+                &self.0
+            }
+
+            /// The plaintext, to be opened into.
+            pub fn expose_bytes_mut(&mut self) -> &mut [u8; $bytes] {
+                &mut self.0
+            }
+        }
+
+        impl Drop for $block {
+            fn drop(&mut self) {
+                self.0.zeroize();
+            }
+        }
+    };
+}
+
+block!(CardBlock, CARD_BLOCK_BYTES);
+block!(CvvBlock, CVV_BLOCK_BYTES);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_card_block_has_these_bytes() {
+        let pan = Pan::parse("378282246310005").unwrap();
+        let holder = Holder::parse("Al").unwrap();
+        let mut expected = [0; CARD_BLOCK_BYTES];
+        expected[..15].copy_from_slice(&[
+            1, 15, 0x37, 0x82, 0x82, 0x24, 0x63, 0x10, 0x00, 0x5f, 0xff, 0xff, 2, b'A', b'l',
+        ]);
+        assert_eq!(CardBlock::pack(&pan, Some(&holder)).expose_bytes(), &expected);
+    }
+
+    #[test]
+    fn blocks_open_to_what_was_packed() {
+        for number in ["4111111111111111", "378282246310005", "4222222222222"] {
+            let pan = Pan::parse(number).unwrap();
+            for name in [None, Some("Ann Ö. Lee")] {
+                let holder = name.map(|name| Holder::parse(name).unwrap());
+                let (read, read_holder) = CardBlock::pack(&pan, holder.as_ref()).unpack().unwrap();
+                assert_eq!(read.expose_digits(), number.as_bytes());
+                assert_eq!(read_holder.as_ref().map(Holder::expose_text), name);
+            }
+        }
+        let cvv = CvvBlock::pack(&Cvv::parse("0123", None).unwrap()).unpack().unwrap();
+        assert_eq!(cvv.expose_digits(), b"0123");
+    }
+
+    #[test]
+    fn other_bytes_are_refused() {
+        assert!(CardBlock::empty().unpack().is_err());
+        assert!(CvvBlock::empty().unpack().is_err());
+        let pan = Pan::parse("4111111111111111").unwrap();
+        for (at, byte) in [(0, 2), (1, 15), (1, 255), (2, 0x42), (12, 200), (12, 1)] {
+            let mut block = CardBlock::pack(&pan, None);
+            block.expose_bytes_mut()[at] = byte;
+            assert!(block.unpack().is_err(), "byte {at}");
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The limits of this crate, each with its unit.
+
+/// Fewest digits of a card number (ISO/IEC 7812-1 allows fewer; no scheme uses fewer).
+pub const PAN_DIGITS_MIN: usize = 12;
+/// Most digits of a card number (ISO/IEC 7812-1).
+pub const PAN_DIGITS_MAX: usize = 19;
+/// Fewest digits of a CVV.
+pub const CVV_DIGITS_MIN: usize = 3;
+/// Most digits of a CVV.
+pub const CVV_DIGITS_MAX: usize = 4;
+/// Fewest bytes of a holder's name (EMV 3-D Secure).
+pub const HOLDER_BYTES_MIN: usize = 2;
+/// Most bytes of a holder's name (EMV 3-D Secure).
+pub const HOLDER_BYTES_MAX: usize = 45;
