@@ -1,1 +1,23 @@
-//! In the making.
+#![doc = include_str!("../README.md")]
+
+mod api_key;
+mod cvv_key;
+mod entropy;
+mod error;
+pub mod limits;
+mod registry;
+mod ring;
+mod root;
+mod slot;
+mod vault_keys;
+mod xaes;
+
+pub use crate::api_key::{ApiKey, KeyMode};
+pub use crate::cvv_key::CvvKey;
+pub use crate::entropy::{Entropy, SystemEntropy};
+pub use crate::error::{KeyFileFault, KeysError};
+pub use crate::registry::{KeyState, Purpose, Registry, RegistryEntry};
+pub use crate::ring::{KeyRing, Kind, Place};
+pub use crate::root::RootKey;
+pub use crate::slot::{KeyFile, Slot};
+pub use crate::vault_keys::{ChainKey, VaultKeys};

@@ -33,7 +33,8 @@ impl Expiry {
 
     /// Reads a month: `1`–`12` or `01`–`12`.
     pub fn parse_month(text: &str) -> Result<u8, ExpiryFault> {
-        let value = digits(text, &[1, 2]).and_then(|value| u8::try_from(value).ok()).ok_or(ExpiryFault::Month)?;
+        let value =
+            digits(text, &[1, 2]).and_then(|value| u8::try_from(value).ok()).ok_or(ExpiryFault::Month)?;
         if (1..=12).contains(&value) { Ok(value) } else { Err(ExpiryFault::Month) }
     }
 

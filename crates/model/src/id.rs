@@ -154,7 +154,15 @@ mod tests {
 
     #[test]
     fn refuses_other_shapes() {
-        for text in ["", "f7", &"F7".repeat(12), &"g0".repeat(12), &"f7".repeat(13), &"f".repeat(23), "４１１１１１１１"] {
+        for text in [
+            "",
+            "f7",
+            &"F7".repeat(12),
+            &"g0".repeat(12),
+            &"f7".repeat(13),
+            &"f".repeat(23),
+            "４１１１１１１１",
+        ] {
             assert_eq!(Id::parse(text), Err(IdFault), "{text}");
         }
     }

@@ -25,6 +25,4 @@ pub use crate::id::{
 pub use crate::role::Role;
 pub use crate::text::holds_card_number;
 pub use crate::timestamp::{Now, Timestamp, TimestampFault};
-pub use crate::transaction::{
-    CvvResult, RecurringType, ShopperInteraction, TransactionStatus,
-};
+pub use crate::transaction::{CvvResult, RecurringType, ShopperInteraction, TransactionStatus};

@@ -63,7 +63,9 @@ impl Timestamp {
 
     fn calendar(self) -> OffsetDateTime {
         let seconds = i64::try_from(self.unix_seconds()).unwrap_or(i64::MAX);
-        OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH).to_offset(UtcOffset::UTC)
+        OffsetDateTime::from_unix_timestamp(seconds)
+            .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+            .to_offset(UtcOffset::UTC)
     }
 }
 
@@ -92,7 +94,8 @@ mod tests {
     fn reads_any_offset() {
         let noon = Timestamp::parse("2024-02-29T12:00:00.123Z").unwrap();
         assert_eq!(Timestamp::parse("2024-02-29T13:00:00.123999+01:00"), Ok(noon));
-        for text in ["", "2024-02-30T12:00:00Z", "2024-02-29", "1969-12-31T23:59:59Z", "2024-02-29T12:00:00"] {
+        for text in ["", "2024-02-30T12:00:00Z", "2024-02-29", "1969-12-31T23:59:59Z", "2024-02-29T12:00:00"]
+        {
             assert_eq!(Timestamp::parse(text), Err(TimestampFault), "{text}");
         }
     }

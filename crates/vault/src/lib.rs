@@ -1,1 +1,37 @@
-//! In the making.
+#![doc = include_str!("../README.md")]
+
+mod audit;
+mod card;
+mod chain;
+mod clock;
+mod cvv;
+mod document;
+mod env;
+mod error;
+mod idempotency;
+pub mod limits;
+mod permit;
+mod seal;
+mod transaction;
+mod vault;
+
+pub use panvault_store::{
+    AccountRow, ApiKeyRow, CardField, CardQuery, CardRow, CvvCounts, Direction, Field, FieldKind, FieldValue,
+    Filter, HistoryRow, OrganisationRow, Page, ProcessorRow, Query, StoreFault, StoreStatus, Test,
+    TransactionField, TransactionQuery, TransactionRow,
+};
+
+pub use crate::audit::Origin;
+pub use crate::card::{CardChange, CardView, CvvChange, Metadata};
+pub use crate::chain::StoreChain;
+pub use crate::clock::{Clock, SystemClock};
+pub use crate::document::{NewAccount, NewApiKey, NewOrganisation, NewProcessor};
+pub use crate::error::{FieldFault, VaultError};
+pub use crate::idempotency::{Done, Idempotency};
+pub use crate::permit::{
+    AccountCreate, ApiKeyCreate, ApiKeyDelete, Caller, CardCreate, CardDelete, CardList, CardRead,
+    CardUpdate, DocumentList, Operation, OrganisationCreate, Permit, ProcessorCreate, TransactionCreate,
+    TransactionList, TransactionRead,
+};
+pub use crate::transaction::NewTransaction;
+pub use crate::vault::{Mode, Vault, VaultParts, VaultStatus};

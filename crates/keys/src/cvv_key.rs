@@ -1,0 +1,113 @@
+use panvault_model::{CardId, OrganisationId, Sealed};
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::entropy::Entropy;
+use crate::error::KeysError;
+use crate::limits::PLAINTEXT_BYTES_MAX;
+use crate::ring::Kind;
+use crate::xaes::{KEY_BYTES, NONCE_BYTES, TAG_BYTES, Xaes};
+
+const FORMAT: u8 = 1;
+
+/// Seals CVVs while they are held. Made at start and never stored: when it is gone, no held CVV opens.
+pub struct CvvKey(Xaes);
+
+impl CvvKey {
+    /// Makes a new one.
+    pub fn make(entropy: &dyn Entropy) -> Result<Self, KeysError> {
+        let mut key = Zeroizing::new([0; KEY_BYTES]);
+        entropy.fill(key.as_mut_slice())?;
+        Ok(Self(Xaes::new(&key)?))
+    }
+
+    /// Seals a CVV for one card of one organisation.
+    pub fn seal(
+        &self,
+        card: CardId,
+        organisation: OrganisationId,
+        plaintext: &[u8],
+        entropy: &dyn Entropy,
+    ) -> Result<Sealed, KeysError> {
+        let mut nonce = [0; NONCE_BYTES];
+        entropy.fill(&mut nonce)?;
+        let mut sealed = Vec::with_capacity(1 + NONCE_BYTES + plaintext.len() + TAG_BYTES);
+        sealed.push(FORMAT);
+        sealed.extend_from_slice(&nonce);
+        sealed.extend_from_slice(plaintext);
+        let Some(bytes) = sealed.get_mut(1 + NONCE_BYTES..) else { return Err(KeysError::Cipher) };
+        match self.0.seal(&nonce, &associated(card, organisation), bytes) {
+            Ok(tag) => {
+                sealed.extend_from_slice(&tag);
+                Ok(Sealed::from_bytes(sealed))
+            }
+            Err(error) => {
+                sealed.zeroize();
+                Err(error)
+            }
+        }
+    }
+
+    /// Opens a CVV that was sealed for this card of this organisation.
+    pub fn open(
+        &self,
+        card: CardId,
+        organisation: OrganisationId,
+        sealed: &Sealed,
+        plaintext: &mut [u8],
+    ) -> Result<(), KeysError> {
+        let (format, rest) = sealed.as_bytes().split_first().ok_or(KeysError::Refused)?;
+        let (nonce, rest) = rest.split_first_chunk().ok_or(KeysError::Refused)?;
+        let (bytes, tag) = rest.split_last_chunk::<TAG_BYTES>().ok_or(KeysError::Refused)?;
+        if *format != FORMAT || bytes.len() != plaintext.len() || bytes.len() > PLAINTEXT_BYTES_MAX {
+            return Err(KeysError::Refused);
+        }
+        plaintext.copy_from_slice(bytes);
+        self.0
+            .open(nonce, &associated(card, organisation), plaintext, tag)
+            .inspect_err(|_| plaintext.zeroize())
+    }
+}
+
+fn associated(card: CardId, organisation: OrganisationId) -> [u8; 26] {
+    let mut bytes = [0; 26];
+    let parts = [FORMAT, Kind::Cvv.code()];
+    for (slot, byte) in
+        bytes.iter_mut().zip(parts.iter().chain(organisation.as_bytes()).chain(card.as_bytes()))
+    {
+        *slot = *byte;
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entropy::SystemEntropy;
+
+    #[test]
+    fn opens_for_its_card_only_and_only_with_this_key() {
+        let entropy = SystemEntropy::new();
+        let key = CvvKey::make(&entropy).unwrap();
+        let (card, other) = (CardId::from_bytes([1; 12]), CardId::from_bytes([2; 12]));
+        let (organisation, stranger) =
+            (OrganisationId::from_bytes([3; 12]), OrganisationId::from_bytes([4; 12]));
+        let sealed = key.seal(card, organisation, &[5; 16], &entropy).unwrap();
+        let open = |key: &CvvKey, card, organisation, sealed: &Sealed| {
+            let mut plaintext = [0; 16];
+            key.open(card, organisation, sealed, &mut plaintext).map(|()| plaintext)
+        };
+        assert_eq!(open(&key, card, organisation, &sealed).ok(), Some([5; 16]));
+        assert!(open(&key, other, organisation, &sealed).is_err());
+        assert!(open(&key, card, stranger, &sealed).is_err());
+        assert!(open(&CvvKey::make(&entropy).unwrap(), card, organisation, &sealed).is_err());
+        for at in 0..sealed.as_bytes().len() {
+            let mut bytes = sealed.as_bytes().to_vec();
+            bytes[at] ^= 1;
+            assert!(open(&key, card, organisation, &Sealed::from_bytes(bytes)).is_err(), "byte {at}");
+            assert!(
+                open(&key, card, organisation, &Sealed::from_bytes(&sealed.as_bytes()[..at])).is_err(),
+                "cut {at}"
+            );
+        }
+    }
+}

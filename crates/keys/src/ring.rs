@@ -1,0 +1,203 @@
+use std::collections::HashMap;
+
+use aws_lc_rs::hmac;
+use panvault_model::{Fingerprint, OrganisationId, Sealed, VaultId};
+use zeroize::Zeroize;
+
+use crate::entropy::Entropy;
+use crate::error::KeysError;
+use crate::limits::PLAINTEXT_BYTES_MAX;
+use crate::registry::{KeyState, Purpose, Registry};
+use crate::root::{RootKey, digest};
+use crate::xaes::{NONCE_BYTES, TAG_BYTES, Xaes};
+
+/// What a sealed record is. The numbers go into the associated data and are append-only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A card number and a holder's name, in a store.
+    Card,
+    /// A CVV, in memory.
+    Cvv,
+}
+
+impl Kind {
+    pub(crate) const fn code(self) -> u8 {
+        match self {
+            Self::Card => 1,
+            Self::Cvv => 2,
+        }
+    }
+}
+
+/// Where a sealed record belongs: all that it is bound to. The organisation is the caller's, not the row's.
+pub struct Place<'a> {
+    /// What it is.
+    pub kind: Kind,
+    /// In which vault.
+    pub vault: VaultId,
+    /// Whose it is.
+    pub organisation: OrganisationId,
+    /// The row's id.
+    pub id: &'a [u8; 12],
+    /// The row's version.
+    pub row_version: u32,
+    /// Every clear field of the row.
+    pub clear: &'a [u8],
+}
+
+/// The unwrapped keys of every organisation, as of one moment.
+pub struct KeyRing {
+    organisations: HashMap<OrganisationId, OrganisationKeys>,
+}
+
+/// Keys by version; the last active one seals.
+#[derive(Default)]
+struct OrganisationKeys {
+    data: Vec<(u32, Xaes)>,
+    data_active: u32,
+    fingerprint: Vec<(u32, hmac::Key)>,
+    fingerprint_active: u32,
+}
+
+const FORMAT: u8 = 1;
+const HEADER_BYTES: usize = 1 + 4 + NONCE_BYTES;
+
+impl KeyRing {
+    /// Unwraps every key of the registry.
+    pub fn open(root: &RootKey, vault: VaultId, registry: &Registry) -> Result<Self, KeysError> {
+        let mut organisations: HashMap<OrganisationId, OrganisationKeys> = HashMap::new();
+        for entry in registry.entries() {
+            let active = match entry.state {
+                KeyState::Active => true,
+                KeyState::OpenOnly => false,
+                KeyState::Destroyed => continue,
+            };
+            let key = entry.unwrap(root, vault)?;
+            let keys = organisations.entry(entry.organisation).or_default();
+            match entry.purpose {
+                Purpose::Data => {
+                    keys.data.push((entry.version, Xaes::new(&key)?));
+                    keys.data_active = keys.data_active.max(if active { entry.version } else { 0 });
+                }
+                Purpose::Fingerprint => {
+                    keys.fingerprint.push((entry.version, hmac::Key::new(hmac::HMAC_SHA256, key.as_slice())));
+                    keys.fingerprint_active =
+                        keys.fingerprint_active.max(if active { entry.version } else { 0 });
+                }
+            }
+        }
+        Ok(Self { organisations })
+    }
+
+    /// Seals a record into its place with the organisation's active data key.
+    pub fn card_seal(
+        &self,
+        place: &Place<'_>,
+        plaintext: &[u8],
+        entropy: &dyn Entropy,
+    ) -> Result<Sealed, KeysError> {
+        if plaintext.len() > PLAINTEXT_BYTES_MAX {
+            return Err(KeysError::TooLong);
+        }
+        let keys = self.keys(place.organisation)?;
+        let version = keys.data_active;
+        let key = keys.data(version)?;
+        let mut nonce = [0; NONCE_BYTES];
+        entropy.fill(&mut nonce)?;
+        let mut sealed = Vec::with_capacity(HEADER_BYTES + plaintext.len() + TAG_BYTES);
+        sealed.push(FORMAT);
+        sealed.extend_from_slice(&version.to_be_bytes());
+        sealed.extend_from_slice(&nonce);
+        sealed.extend_from_slice(plaintext);
+        let bytes = sealed.get_mut(HEADER_BYTES..).ok_or(KeysError::Cipher)?;
+        match key.seal(&nonce, &place.associated(version), bytes) {
+            Ok(tag) => {
+                sealed.extend_from_slice(&tag);
+                Ok(Sealed::from_bytes(sealed))
+            }
+            Err(error) => {
+                sealed.zeroize();
+                Err(error)
+            }
+        }
+    }
+
+    /// Opens a record of exactly `plaintext`'s length in its place, with whichever key sealed it.
+    pub fn card_open(
+        &self,
+        place: &Place<'_>,
+        sealed: &Sealed,
+        plaintext: &mut [u8],
+    ) -> Result<(), KeysError> {
+        let ([format, version @ ..], rest) =
+            sealed.as_bytes().split_first_chunk::<5>().ok_or(KeysError::Refused)?;
+        let (nonce, rest) = rest.split_first_chunk().ok_or(KeysError::Refused)?;
+        let (bytes, tag) = rest.split_last_chunk::<TAG_BYTES>().ok_or(KeysError::Refused)?;
+        if *format != FORMAT || bytes.len() != plaintext.len() {
+            return Err(KeysError::Refused);
+        }
+        let version = u32::from_be_bytes(*version);
+        // A row that names a key which does not exist was changed from outside.
+        let key = self.keys(place.organisation)?.data(version).map_err(|_| KeysError::Refused)?;
+        plaintext.copy_from_slice(bytes);
+        key.open(nonce, &place.associated(version), plaintext, tag).inspect_err(|_| plaintext.zeroize())
+    }
+
+    /// Whether a record opens in its place. The plaintext is wiped here and goes nowhere.
+    pub fn card_verify(&self, place: &Place<'_>, sealed: &Sealed) -> Result<(), KeysError> {
+        let mut plaintext = [0; PLAINTEXT_BYTES_MAX];
+        let opened = self.card_open(place, sealed, &mut plaintext);
+        plaintext.zeroize();
+        opened
+    }
+
+    /// Fingerprint of a whole card number, ASCII digits, and the version of the key that made it.
+    pub fn fingerprint(
+        &self,
+        organisation: OrganisationId,
+        card_number: &[u8],
+    ) -> Result<(Fingerprint, u32), KeysError> {
+        let keys = self.keys(organisation)?;
+        let version = keys.fingerprint_active;
+        let (_, key) =
+            keys.fingerprint.iter().find(|(found, _)| *found == version).ok_or(KeysError::KeyUnknown)?;
+        let [head @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] =
+            digest(&hmac::sign(key, card_number));
+        Ok((Fingerprint::from_bytes(head), version))
+    }
+
+    /// How many organisations have keys.
+    pub fn organisations(&self) -> usize {
+        self.organisations.len()
+    }
+
+    fn keys(&self, organisation: OrganisationId) -> Result<&OrganisationKeys, KeysError> {
+        self.organisations.get(&organisation).ok_or(KeysError::KeyUnknown)
+    }
+}
+
+impl OrganisationKeys {
+    fn data(&self, version: u32) -> Result<&Xaes, KeysError> {
+        self.data.iter().find(|(found, _)| *found == version).map(|(_, key)| key).ok_or(KeysError::KeyUnknown)
+    }
+}
+
+impl Place<'_> {
+    /// The associated data. Everything before the clear fields has a fixed length, so no two places read alike.
+    fn associated(&self, key_version: u32) -> Vec<u8> {
+        let mut out = Vec::with_capacity(50 + self.clear.len());
+        out.push(FORMAT);
+        out.push(self.kind.code());
+        out.extend_from_slice(self.vault.as_bytes());
+        out.extend_from_slice(&key_version.to_be_bytes());
+        out.extend_from_slice(self.organisation.as_bytes());
+        out.extend_from_slice(self.id);
+        out.extend_from_slice(&self.row_version.to_be_bytes());
+        out.extend_from_slice(&u32::try_from(self.clear.len()).unwrap_or(u32::MAX).to_be_bytes());
+        out.extend_from_slice(self.clear);
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,188 @@
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use crate::error::{KeyFileFault, KeysError};
+use crate::limits::KEY_FILE_BYTES_MAX;
+use crate::root::RootKey;
+use crate::xaes::KEY_BYTES;
+
+/// Where a root key comes from when a vault starts. A key file is one; others can be added beside it.
+pub trait Slot {
+    /// Gets the root key.
+    fn open(&self) -> Result<RootKey, KeysError>;
+    /// What it is, in words, without anything secret.
+    fn describe(&self) -> String;
+}
+
+/// A root key in a file that only its owner can read.
+///
+/// The file: a comment line, then `panvault-root-key-1 ` ‖ 64 hexadecimal digits ‖ a space ‖ CRC-32 of the key in 8 hexadecimal
+/// digits ‖ a line feed.
+pub struct KeyFile {
+    path: PathBuf,
+}
+
+const COMMENT: &str = "# Panvault root key. Who has this file and the vault's data can open every card.\n";
+const LABEL: &str = "panvault-root-key-1";
+
+impl KeyFile {
+    /// The file at `path`.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// Writes a root key into a file that must not be there yet, with mode 0600, durably.
+    pub fn create(&self, root: &RootKey) -> Result<(), KeysError> {
+        self.write(root).map_err(|error| {
+            self.fault(match error.kind() {
+                io::ErrorKind::AlreadyExists => KeyFileFault::Exists,
+                _ => KeyFileFault::Io(error),
+            })
+        })
+    }
+
+    fn write(&self, root: &RootKey) -> io::Result<()> {
+        let key = Zeroizing::new(hex::encode(root.expose_bytes()));
+        let checksum = crc32fast::hash(root.expose_bytes());
+        let text = Zeroizing::new(format!("{COMMENT}{LABEL} {} {checksum:08x}\n", key.as_str()));
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.path)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        let directory =
+            self.path.parent().filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(directory)?.sync_all()
+    }
+
+    fn fault(&self, fault: KeyFileFault) -> KeysError {
+        KeysError::KeyFile { path: self.path.clone(), fault }
+    }
+
+    fn read(&self) -> Result<RootKey, KeyFileFault> {
+        let file = File::open(&self.path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => KeyFileFault::Missing,
+            _ => KeyFileFault::Io(error),
+        })?;
+        let metadata = file.metadata().map_err(KeyFileFault::Io)?;
+        if !metadata.is_file() {
+            return Err(KeyFileFault::NotAFile);
+        }
+        let mode = metadata.mode() & 0o7777;
+        if mode & 0o077 != 0 {
+            return Err(KeyFileFault::Readable { mode });
+        }
+        let mut text = Zeroizing::new(Vec::with_capacity(256));
+        file.take(KEY_FILE_BYTES_MAX).read_to_end(&mut text).map_err(KeyFileFault::Io)?;
+        parse(&text)
+    }
+}
+
+/// Reads the one line that is no comment.
+fn parse(text: &[u8]) -> Result<RootKey, KeyFileFault> {
+    let text = core::str::from_utf8(text).map_err(|_| KeyFileFault::Format)?;
+    let mut lines = text.lines().filter(|line| !line.starts_with('#'));
+    let (Some(line), None) = (lines.next(), lines.next()) else { return Err(KeyFileFault::Format) };
+    let mut words = line.split(' ');
+    let (Some(LABEL), Some(key), Some(checksum), None) =
+        (words.next(), words.next(), words.next(), words.next())
+    else {
+        return Err(KeyFileFault::Format);
+    };
+    let mut bytes = Box::new([0; KEY_BYTES]);
+    if hex::decode_to_slice(key, bytes.as_mut_slice()).is_err() {
+        return Err(KeyFileFault::Format);
+    }
+    let root = RootKey::from_boxed(bytes);
+    let expected = u32::from_str_radix(checksum, 16).map_err(|_| KeyFileFault::Format)?;
+    if checksum.len() == 8 && crc32fast::hash(root.expose_bytes()) == expected {
+        Ok(root)
+    } else {
+        Err(KeyFileFault::Checksum)
+    }
+}
+
+impl Slot for KeyFile {
+    fn open(&self) -> Result<RootKey, KeysError> {
+        self.read().map_err(|fault| self.fault(fault))
+    }
+
+    fn describe(&self) -> String {
+        format!("key file {}", self.path.display())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn root() -> RootKey {
+        RootKey::from_boxed(Box::new(core::array::from_fn(|at| u8::try_from(at).unwrap())))
+    }
+
+    fn fault(path: &Path) -> KeyFileFault {
+        match KeyFile::new(path).open().err() {
+            Some(KeysError::KeyFile { fault, .. }) => fault,
+            _ => panic!("opened"),
+        }
+    }
+
+    #[test]
+    fn opens_what_it_wrote_and_does_not_overwrite() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("root.key");
+        KeyFile::new(&path).create(&root()).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
+        assert_eq!(KeyFile::new(&path).open().ok().unwrap().expose_bytes(), root().expose_bytes());
+        let again = KeyFile::new(&path).create(&root());
+        assert!(matches!(again, Err(KeysError::KeyFile { fault: KeyFileFault::Exists, .. })));
+    }
+
+    #[test]
+    fn refuses_a_file_that_others_can_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("root.key");
+        KeyFile::new(&path).create(&root()).unwrap();
+        for mode in [0o644, 0o640, 0o604, 0o660, 0o620] {
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            assert!(
+                matches!(fault(&path), KeyFileFault::Readable { mode: found } if found == mode),
+                "{mode:o}"
+            );
+        }
+        fs::set_permissions(&path, Permissions::from_mode(0o400)).unwrap();
+        assert!(KeyFile::new(&path).open().is_ok());
+    }
+
+    #[test]
+    fn refuses_what_is_no_key_file_and_says_nothing_of_it() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(matches!(
+            fault(directory.path()),
+            KeyFileFault::NotAFile | KeyFileFault::Readable { .. } | KeyFileFault::Io(_)
+        ));
+        assert!(matches!(fault(&directory.path().join("none")), KeyFileFault::Missing));
+        let good = format!(
+            "{LABEL} {} {:08x}\n",
+            hex::encode(root().expose_bytes()),
+            crc32fast::hash(root().expose_bytes())
+        );
+        assert!(parse(good.as_bytes()).is_ok());
+        for cut in 0..good.len() - 1 {
+            assert!(parse(&good.as_bytes()[..cut]).is_err(), "cut at {cut}");
+        }
+        for at in 0..good.len() - 1 {
+            let mut bytes = good.clone().into_bytes();
+            bytes[at] ^= 1;
+            assert!(parse(&bytes).is_err(), "byte {at}");
+        }
+        assert!(parse(format!("{good}{good}").as_bytes()).is_err());
+        let error = KeyFile::new(directory.path().join("none")).open().err().unwrap().to_string();
+        assert!(error.contains("none: is missing"), "{error}");
+    }
+}

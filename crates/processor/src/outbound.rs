@@ -1,0 +1,73 @@
+use panvault_card::{Cvv, Holder, Pan};
+use panvault_model::{Amount, Currency, Expiry, RecurringType, ShopperInteraction, TransactionId};
+use zeroize::Zeroizing;
+
+/// What is to be done with a card: everything of a transaction that is no secret.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the names are those of the API")]
+pub struct Order {
+    pub transaction: TransactionId,
+    pub amount: Amount,
+    pub currency: Currency,
+    pub capture_now: bool,
+    pub merchant_reference: String,
+    pub dynamic_descriptor: String,
+    pub customer_ip: String,
+    pub recurring_type: Option<RecurringType>,
+    pub shopper_interaction: Option<ShopperInteraction>,
+}
+
+/// A card on its way to a processor: the one place where plaintext crosses a wait.
+pub struct Outbound {
+    card_number: Zeroizing<Box<[u8]>>,
+    cvv: Option<Zeroizing<Box<[u8]>>>,
+    holder: Option<Zeroizing<Box<[u8]>>>,
+    expiry: Expiry,
+    order: Order,
+}
+
+impl Outbound {
+    /// Takes the opened card; the types it was in are wiped here.
+    pub fn new(pan: Pan, expiry: Expiry, cvv: Option<Cvv>, holder: Option<Holder>, order: Order) -> Self {
+        let boxed = |bytes: &[u8]| Zeroizing::new(Box::from(bytes));
+        let outbound = Self {
+            card_number: boxed(pan.expose_digits()),
+            cvv: cvv.as_ref().map(|cvv| boxed(cvv.expose_digits())),
+            holder: holder.as_ref().map(|holder| boxed(holder.expose_text().as_bytes())),
+            expiry,
+            order,
+        };
+        drop((pan, cvv, holder));
+        outbound
+    }
+
+    /// What is to be done.
+    pub const fn order(&self) -> &Order {
+        &self.order
+    }
+
+    /// Month at whose end the card expires.
+    pub const fn expiry(&self) -> Expiry {
+        self.expiry
+    }
+
+    /// Whether a CVV goes along.
+    pub const fn carries_cvv(&self) -> bool {
+        self.cvv.is_some()
+    }
+
+    /// The card number, ASCII digits.
+    pub fn expose_card_number(&self) -> &[u8] {
+        &self.card_number
+    }
+
+    /// The CVV, ASCII digits.
+    pub fn expose_cvv(&self) -> Option<&[u8]> {
+        self.cvv.as_ref().map(|cvv| cvv.as_ref())
+    }
+
+    /// The holder's name.
+    pub fn expose_holder(&self) -> Option<&str> {
+        self.holder.as_ref().and_then(|holder| core::str::from_utf8(holder).ok())
+    }
+}

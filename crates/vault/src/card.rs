@@ -1,0 +1,49 @@
+//! Operations on cards.
+
+mod create;
+mod delete;
+mod read;
+mod update;
+
+use std::sync::Arc;
+
+use panvault_model::Timestamp;
+use panvault_store::{Answer, CardRow, IdempotencyRow};
+
+use crate::error::VaultError;
+use crate::idempotency::Done;
+use crate::seal;
+use crate::vault::Vault;
+
+pub use update::{CardChange, CvvChange};
+
+/// The caller's own pairs, sorted by name, each name once.
+pub type Metadata = Vec<(String, String)>;
+
+/// A card as it may be shown.
+#[derive(Clone, Debug)]
+pub struct CardView {
+    /// The stored row.
+    pub row: Arc<CardRow>,
+    /// Until when a CVV is held for it, if one is.
+    pub cvv_expires_at: Option<Timestamp>,
+}
+
+impl CardView {
+    fn answer(&self) -> Answer {
+        Answer::Card(Box::new(self.row.without_sealed()), self.cvv_expires_at)
+    }
+}
+
+impl Vault {
+    /// The card that an earlier request with the same idempotency key was answered with.
+    fn card_replayed(&self, row: IdempotencyRow) -> Result<Done<CardView>, VaultError> {
+        seal::idempotency_verify(self.keys(), &row)?;
+        match row.answer {
+            Answer::Card(row, cvv_expires_at) => {
+                Ok(Done::replayed(CardView { row: Arc::from(row), cvv_expires_at }))
+            }
+            Answer::Running | Answer::Transaction(_) => Err(VaultError::IdempotencyMismatch),
+        }
+    }
+}

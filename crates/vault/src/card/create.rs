@@ -1,0 +1,101 @@
+use std::sync::Arc;
+
+use panvault_card::{CardBlock, NewCard};
+use panvault_model::{CardId, OrganisationId, Sealed};
+use panvault_store::{Action, CardInsert, CardRow, HeldCvv, Outcome};
+
+use crate::card::{CardView, Metadata};
+use crate::cvv;
+use crate::env::Env;
+use crate::error::VaultError;
+use crate::idempotency::{Done, Idempotency, undone};
+use crate::permit::{CardCreate, Permit};
+use crate::seal;
+use crate::vault::Vault;
+
+/// A card ready to be stored: ciphertext and metadata only.
+struct Planned {
+    row: Arc<CardRow>,
+    cvv: Option<HeldCvv>,
+}
+
+impl Vault {
+    /// Stores a card and holds its CVV. Plans at once, while the plaintext is at hand; the future commits.
+    ///
+    /// [`VaultError::NotFound`] when the caller does not see the organisation.
+    pub fn card_create(
+        &self,
+        permit: &Permit<CardCreate>,
+        organisation: OrganisationId,
+        card: NewCard,
+        metadata: Metadata,
+        idempotency: Option<Idempotency>,
+    ) -> impl Future<Output = Result<Done<CardView>, VaultError>> + Send + use<> {
+        let env = self.env(permit.snapshot(), permit.now());
+        let planned = card_create_plan(permit, organisation, card, metadata, &env);
+        let (asked, now) = (*permit.asked(), permit.now());
+        let vault = self.clone();
+        async move {
+            let Planned { row, cvv } = planned?;
+            if cvv.is_some() && !vault.cvvs().cvv_room() {
+                return Err(VaultError::Busy);
+            }
+            let view = CardView { row, cvv_expires_at: cvv.as_ref().map(|cvv| cvv.expires_at) };
+            let step = CardInsert {
+                row: Arc::clone(&view.row),
+                idempotency: idempotency.map(|claim| claim.plan(vault.keys(), now, view.answer())),
+                audit: asked.note(now.wall, Action::CardCreate, view.row.organisation, view.row.id.0),
+            };
+            match vault.store().card_insert(step).await? {
+                Outcome::Done { value, sequence } => {
+                    if let Some(cvv) = cvv {
+                        vault.cvvs().cvv_hold(value.id, sequence, cvv, now).await?;
+                    }
+                    Ok(Done::new(CardView { row: value, ..view }))
+                }
+                Outcome::Replayed(earlier) => vault.card_replayed(*earlier),
+                outcome @ (Outcome::InUse | Outcome::Mismatch | Outcome::NotFound | Outcome::Stale) => {
+                    Err(undone(outcome))
+                }
+            }
+        }
+    }
+}
+
+/// Finds the issuer, makes the fingerprint, seals. The plaintext ends here.
+fn card_create_plan(
+    permit: &Permit<CardCreate>,
+    organisation: OrganisationId,
+    card: NewCard,
+    metadata: Metadata,
+    env: &Env<'_>,
+) -> Result<Planned, VaultError> {
+    let organisation = permit.within(organisation)?;
+    let NewCard { pan, expiry, cvv, holder } = card;
+    let id = CardId::make(env.now.wall, env.make_id_bytes()?);
+    let (fingerprint, fingerprint_key) = env.keys.fingerprint(organisation, pan.expose_digits())?;
+    let row = CardRow {
+        id,
+        organisation,
+        version: 1,
+        brand: pan.brand(),
+        bin: pan.bin(),
+        last_four: pan.last_four(),
+        expiry,
+        facts: env.bins.lookup(pan.expose_digits()),
+        fingerprint,
+        fingerprint_key,
+        metadata,
+        created_at: env.now.wall,
+        updated_at: env.now.wall,
+        sealed: Sealed::from_bytes([]),
+    };
+    let block = CardBlock::pack(&pan, holder.as_ref());
+    drop((pan, holder));
+    let row = seal::card_seal(row, &block, env.vault, env.keys, env.entropy)?;
+    let cvv = match cvv {
+        Some(cvv) => cvv::cvv_seal(cvv, id, organisation, env)?,
+        None => None,
+    };
+    Ok(Planned { row: Arc::new(row), cvv })
+}

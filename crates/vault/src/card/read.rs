@@ -1,0 +1,48 @@
+use std::sync::Arc;
+
+use panvault_model::CardId;
+use panvault_store::{CardQuery, CardRow, Page};
+
+use crate::card::CardView;
+use crate::error::VaultError;
+use crate::permit::{CardList, CardRead, Permit};
+use crate::seal;
+use crate::vault::Vault;
+
+impl Vault {
+    /// The card. Its row is held against its seal, so that a changed field is an error and not a wrong answer.
+    pub async fn card_read(&self, permit: &Permit<CardRead>, id: CardId) -> Result<CardView, VaultError> {
+        let row = self.card_seen(permit, id).await?;
+        let cvv_expires_at = self.cvvs().cvv_expires_at(id, permit.now()).await?;
+        Ok(CardView { row, cvv_expires_at })
+    }
+
+    /// Cards of the organisations that the caller sees; `query.organisations` narrows them when it names some.
+    pub async fn card_list(
+        &self,
+        permit: &Permit<CardList>,
+        mut query: CardQuery,
+    ) -> Result<Page<CardView>, VaultError> {
+        query.organisations = permit.organisations(&query.organisations);
+        let page = self.store().card_list(query).await?;
+        let mut rows = Vec::with_capacity(page.rows.len());
+        for row in page.rows {
+            seal::card_verify(&row, permit.within(row.organisation)?, self.id(), &permit.snapshot().keys)?;
+            let cvv_expires_at = self.cvvs().cvv_expires_at(row.id, permit.now()).await?;
+            rows.push(CardView { row, cvv_expires_at });
+        }
+        Ok(Page { rows, total: page.total })
+    }
+
+    /// The row of a card that the caller sees, held against its seal.
+    pub(crate) async fn card_seen<O>(
+        &self,
+        permit: &Permit<O>,
+        id: CardId,
+    ) -> Result<Arc<CardRow>, VaultError> {
+        let row = self.store().card_read(id).await?.ok_or(VaultError::NotFound)?;
+        let organisation = permit.within(row.organisation)?;
+        seal::card_verify(&row, organisation, self.id(), &permit.snapshot().keys)?;
+        if row.id == id { Ok(row) } else { Err(VaultError::Tampered) }
+    }
+}

@@ -1,0 +1,216 @@
+use std::sync::Arc;
+
+use panvault_card::{CardBlock, Cvv, Holder};
+use panvault_model::{CardId, Expiry, OrganisationId};
+use panvault_store::{Action, CardRow, CardUpdate as UpdateStep, HeldCvv, Outcome};
+
+use crate::card::{CardView, Metadata};
+use crate::cvv;
+use crate::env::Env;
+use crate::error::{FieldFault, VaultError};
+use crate::idempotency::{Done, Idempotency, undone};
+use crate::limits::UPDATE_TRIES_MAX;
+use crate::permit::{CardUpdate, Permit};
+use crate::seal;
+use crate::vault::Vault;
+
+/// What is to become of a card's CVV.
+pub enum CvvChange {
+    /// Nothing.
+    Keep,
+    /// It is ended.
+    Clear,
+    /// It is replaced, and a new clock starts.
+    Put(Cvv),
+}
+
+/// What is to change on a card.
+pub struct CardChange {
+    /// The CVV.
+    pub cvv: CvvChange,
+    /// 1 to 12.
+    pub expiry_month: Option<u8>,
+    /// Four digits.
+    pub expiry_year: Option<u16>,
+    /// The name on the card.
+    pub holder: Option<Holder>,
+    /// Replaces all pairs.
+    pub metadata: Option<Metadata>,
+}
+
+/// A CVV change after its plaintext is gone.
+enum PlannedCvv {
+    Keep,
+    Clear,
+    Put { held: Option<HeldCvv>, digits: usize },
+}
+
+/// The change of the row, which may have to be tried on several versions of it.
+struct RowChange {
+    expiry_month: Option<u8>,
+    expiry_year: Option<u16>,
+    holder: Option<Holder>,
+    metadata: Option<Metadata>,
+}
+
+impl Vault {
+    /// Changes a card, first of all its CVV. The CVV is sealed at once; the future reads, seals and commits.
+    ///
+    /// A caller that is only a browser may put a CVV back and nothing else. [`VaultError::NotFound`] when the card is
+    /// not in `organisation`, or the caller does not see it; [`VaultError::Faults`] when the CVV does not fit the
+    /// brand or the expiry would be past or too far ahead.
+    pub fn card_update(
+        &self,
+        permit: &Permit<CardUpdate>,
+        id: CardId,
+        organisation: OrganisationId,
+        change: CardChange,
+        idempotency: Option<Idempotency>,
+    ) -> impl Future<Output = Result<Done<CardView>, VaultError>> + Send + use<> {
+        let env = self.env(permit.snapshot(), permit.now());
+        let planned = cvv_plan(permit, id, organisation, change, &env);
+        let (asked, now, snapshot) = (*permit.asked(), permit.now(), Arc::clone(permit.snapshot()));
+        let vault = self.clone();
+        async move {
+            let (mut cvv, change) = planned?;
+            if let Some(claim) = &idempotency {
+                match claim.earlier(vault.store().idempotency_read(claim.key).await?, now) {
+                    Outcome::Done { .. } => {}
+                    Outcome::Replayed(earlier) => return vault.card_replayed(*earlier),
+                    outcome @ (Outcome::InUse | Outcome::Mismatch | Outcome::NotFound | Outcome::Stale) => {
+                        return Err(undone(outcome));
+                    }
+                }
+            }
+            if matches!(cvv, PlannedCvv::Put { held: Some(_), .. }) && !vault.cvvs().cvv_room() {
+                return Err(VaultError::Busy);
+            }
+            for _ in 0..UPDATE_TRIES_MAX {
+                let stored = vault.store().card_read(id).await?.ok_or(VaultError::NotFound)?;
+                if stored.organisation != organisation {
+                    return Err(VaultError::NotFound);
+                }
+                let env = vault.env(&snapshot, now);
+                seal::card_verify(&stored, organisation, env.vault, env.keys)?;
+                let row = card_update_plan(&stored, organisation, &change, &cvv, &env)?;
+                let cvv_expires_at = match &cvv {
+                    PlannedCvv::Keep => vault.cvvs().cvv_expires_at(id, now).await?,
+                    PlannedCvv::Clear => None,
+                    PlannedCvv::Put { held, .. } => held.as_ref().map(|held| held.expires_at),
+                };
+                let view =
+                    CardView { row: row.clone().unwrap_or_else(|| Arc::clone(&stored)), cvv_expires_at };
+                let step = UpdateStep {
+                    id,
+                    organisation,
+                    version: stored.version,
+                    row,
+                    idempotency: idempotency.map(|claim| claim.plan(vault.keys(), now, view.answer())),
+                    audit: asked.note(now.wall, Action::CardUpdate, organisation, id.0),
+                };
+                match vault.store().card_update(step).await? {
+                    Outcome::Done { value, sequence } => {
+                        match core::mem::replace(&mut cvv, PlannedCvv::Keep) {
+                            PlannedCvv::Keep => {}
+                            PlannedCvv::Put { held: Some(held), .. } => {
+                                vault.cvvs().cvv_hold(id, sequence, held, now).await?;
+                            }
+                            PlannedCvv::Clear | PlannedCvv::Put { held: None, .. } => {
+                                vault.cvvs().cvv_clear(id, sequence, now).await?;
+                            }
+                        }
+                        return Ok(Done::new(CardView { row: value, ..view }));
+                    }
+                    Outcome::Replayed(earlier) => return vault.card_replayed(*earlier),
+                    Outcome::Stale => {}
+                    outcome @ (Outcome::InUse | Outcome::Mismatch | Outcome::NotFound) => {
+                        return Err(undone(outcome));
+                    }
+                }
+            }
+            Err(VaultError::Contended)
+        }
+    }
+}
+
+/// Seals the CVV before anything is waited for, and keeps its length to hold it against the brand later.
+fn cvv_plan(
+    permit: &Permit<CardUpdate>,
+    id: CardId,
+    organisation: OrganisationId,
+    change: CardChange,
+    env: &Env<'_>,
+) -> Result<(PlannedCvv, RowChange), VaultError> {
+    let CardChange { cvv, expiry_month, expiry_year, holder, metadata } = change;
+    let row = RowChange { expiry_month, expiry_year, holder, metadata };
+    if !permit.sees_all() && (!matches!(cvv, CvvChange::Put(_)) || row.is_some()) {
+        return Err(VaultError::RoleNotAllowed);
+    }
+    let organisation = permit.within(organisation)?;
+    let cvv = match cvv {
+        CvvChange::Keep => PlannedCvv::Keep,
+        CvvChange::Clear => PlannedCvv::Clear,
+        CvvChange::Put(cvv) => {
+            let digits = cvv.expose_digits().len();
+            PlannedCvv::Put { held: cvv::cvv_seal(cvv, id, organisation, env)?, digits }
+        }
+    };
+    Ok((cvv, row))
+}
+
+/// The row as it is to be, sealed anew; `None` when only the CVV changes.
+fn card_update_plan(
+    stored: &CardRow,
+    organisation: OrganisationId,
+    change: &RowChange,
+    cvv: &PlannedCvv,
+    env: &Env<'_>,
+) -> Result<Option<Arc<CardRow>>, VaultError> {
+    let mut faults = Vec::new();
+    if let PlannedCvv::Put { digits, .. } = cvv
+        && !panvault_card::cvv_digits(stored.brand).contains(digits)
+    {
+        faults.push(FieldFault {
+            field: "cvv",
+            reason: "has the wrong length for this card's brand".to_owned(),
+        });
+    }
+    let expiry = change.expiry(stored.expiry);
+    if (change.expiry_month.is_some() || change.expiry_year.is_some())
+        && let Err(fault) = expiry.in_future(env.now.wall)
+    {
+        let field = if change.expiry_year.is_some() { "expiry_year" } else { "expiry_month" };
+        faults.push(FieldFault { field, reason: fault.to_string() });
+    }
+    if !faults.is_empty() {
+        return Err(VaultError::Faults(faults));
+    }
+    if !change.is_some() {
+        return Ok(None);
+    }
+    let (pan, holder) = seal::card_open(stored, organisation, env.vault, env.keys)?;
+    let block = CardBlock::pack(&pan, change.holder.as_ref().or(holder.as_ref()));
+    drop((pan, holder));
+    let row = CardRow {
+        version: stored.version.checked_add(1).ok_or(VaultError::Contended)?,
+        expiry,
+        metadata: change.metadata.clone().unwrap_or_else(|| stored.metadata.clone()),
+        updated_at: env.now.wall,
+        ..stored.clone()
+    };
+    Ok(Some(Arc::new(seal::card_seal(row, &block, env.vault, env.keys, env.entropy)?)))
+}
+
+impl RowChange {
+    const fn is_some(&self) -> bool {
+        self.expiry_month.is_some()
+            || self.expiry_year.is_some()
+            || self.holder.is_some()
+            || self.metadata.is_some()
+    }
+
+    fn expiry(&self, stored: Expiry) -> Expiry {
+        let year = self.expiry_year.unwrap_or(stored.year());
+        Expiry::new(year, self.expiry_month.unwrap_or(stored.month())).unwrap_or(stored)
+    }
+}

@@ -1,0 +1,7 @@
+//! Organisations, accounts, processors and API keys: made here, stored as tagged documents, cached whole.
+
+mod create;
+mod snapshot;
+
+pub use create::{NewAccount, NewApiKey, NewOrganisation, NewProcessor};
+pub(crate) use snapshot::Snapshot;

@@ -1,0 +1,169 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use panvault_keys::{KeyRing, Registry, RootKey, VaultKeys};
+use panvault_model::{AccountId, Id, OrganisationId, ProcessorId, VaultId};
+use panvault_processor::{Configuration, Processor};
+use panvault_store::{AccountRow, ApiKeyRow, DocumentKind, DocumentRow, OrganisationRow, ProcessorRow};
+
+use crate::error::VaultError;
+use crate::limits::TREE_LEVELS_MAX;
+use crate::seal;
+
+/// Id of the one key registry.
+pub(crate) const REGISTRY_ID: Id = Id::from_bytes([0; 12]);
+
+/// All that is cached whole, as of one moment. Readers take it without a lock.
+pub(crate) struct Snapshot {
+    pub(crate) documents: Documents,
+    pub(crate) keys: KeyRing,
+}
+
+/// Every document, each held against its tag.
+#[derive(Default)]
+pub(crate) struct Documents {
+    organisations: HashMap<OrganisationId, OrganisationRow>,
+    children: HashMap<OrganisationId, Vec<OrganisationId>>,
+    accounts: HashMap<AccountId, AccountRow>,
+    processors: HashMap<ProcessorId, (ProcessorRow, Arc<dyn Processor>)>,
+    api_keys: HashMap<[u8; 32], ApiKeyRow>,
+    versions: HashMap<(DocumentKind, Id), u32>,
+    registry: Vec<u8>,
+}
+
+impl Snapshot {
+    /// Reads stored documents. [`VaultError::Tampered`] when one is not what the vault wrote.
+    pub(crate) fn read(
+        rows: &[DocumentRow],
+        root: &RootKey,
+        keys: &VaultKeys,
+        vault: VaultId,
+        test_mode: bool,
+    ) -> Result<Self, VaultError> {
+        let mut documents = Documents::default();
+        for row in rows {
+            seal::document_verify(keys, row)?;
+            documents.add(row, test_mode)?;
+        }
+        let registry = documents.registry(keys)?;
+        Ok(Self { keys: KeyRing::open(root, vault, &registry)?, documents })
+    }
+}
+
+impl Documents {
+    fn add(&mut self, row: &DocumentRow, test_mode: bool) -> Result<(), VaultError> {
+        self.versions.insert((row.kind, row.id), row.version);
+        match row.kind {
+            DocumentKind::Organisation => {
+                let organisation = OrganisationRow::decode(&row.body)?;
+                if let Some(parent) = organisation.parent {
+                    self.children.entry(parent).or_default().push(organisation.id);
+                }
+                self.organisations.insert(organisation.id, organisation);
+            }
+            DocumentKind::Account => {
+                let account = AccountRow::decode(&row.body)?;
+                self.accounts.insert(account.id, account);
+            }
+            DocumentKind::Processor => {
+                let processor = ProcessorRow::decode(&row.body)?;
+                let configuration = Configuration::parse(&processor.type_name, &processor.settings)
+                    .map_err(|_| VaultError::Tampered)?;
+                if test_mode || !configuration.is_test_only() {
+                    self.processors.insert(processor.id, (processor, Arc::from(configuration.connect())));
+                }
+            }
+            DocumentKind::ApiKey => {
+                let key = ApiKeyRow::decode(&row.body)?;
+                self.api_keys.insert(key.hash, key);
+            }
+            DocumentKind::KeyRegistry => self.registry.clone_from(&row.body),
+        }
+        Ok(())
+    }
+
+    /// The key registry, or an empty one before the first organisation.
+    pub(crate) fn registry(&self, keys: &VaultKeys) -> Result<Registry, VaultError> {
+        if self.registry.is_empty() {
+            Ok(Registry::empty())
+        } else {
+            Ok(Registry::parse(&self.registry, keys)?)
+        }
+    }
+
+    pub(crate) fn version(&self, kind: DocumentKind, id: Id) -> u32 {
+        self.versions.get(&(kind, id)).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn organisation(&self, id: OrganisationId) -> Option<&OrganisationRow> {
+        self.organisations.get(&id)
+    }
+
+    pub(crate) fn organisations(&self) -> impl Iterator<Item = &OrganisationRow> {
+        self.organisations.values()
+    }
+
+    pub(crate) fn accounts(&self) -> impl Iterator<Item = &AccountRow> {
+        self.accounts.values()
+    }
+
+    pub(crate) fn processors(&self) -> impl Iterator<Item = &ProcessorRow> {
+        self.processors.values().map(|(row, _)| row)
+    }
+
+    pub(crate) fn api_keys(&self) -> impl Iterator<Item = &ApiKeyRow> {
+        self.api_keys.values()
+    }
+
+    pub(crate) fn account(&self, id: AccountId) -> Option<&AccountRow> {
+        self.accounts.get(&id)
+    }
+
+    pub(crate) fn processor(&self, id: ProcessorId) -> Option<(&ProcessorRow, &Arc<dyn Processor>)> {
+        self.processors.get(&id).map(|(row, connection)| (row, connection))
+    }
+
+    pub(crate) fn api_key(&self, hash: &[u8; 32]) -> Option<&ApiKeyRow> {
+        self.api_keys.get(hash)
+    }
+
+    /// Whether an organisation is `top` or below it.
+    pub(crate) fn is_below(&self, organisation: OrganisationId, top: OrganisationId) -> bool {
+        let mut level = self.organisations.get(&organisation);
+        for _ in 0..TREE_LEVELS_MAX {
+            match level {
+                Some(row) if row.id == top => return true,
+                Some(row) => level = row.parent.and_then(|parent| self.organisations.get(&parent)),
+                None => return false,
+            }
+        }
+        false
+    }
+
+    /// `top` and every organisation below it.
+    pub(crate) fn below(&self, top: OrganisationId) -> Vec<OrganisationId> {
+        let mut found = vec![top];
+        let mut next = 0;
+        while let Some(organisation) = found.get(next).copied() {
+            if let Some(children) = self.children.get(&organisation) {
+                found.extend(children.iter().filter(|child| self.is_below(**child, top)));
+            }
+            next += 1;
+        }
+        found
+    }
+
+    /// Levels from an organisation up to the top of its tree, itself included.
+    pub(crate) fn levels(&self, organisation: OrganisationId) -> usize {
+        let above = |row: &OrganisationRow| row.parent.and_then(|parent| self.organisations.get(&parent));
+        let mut level = self.organisations.get(&organisation);
+        let mut levels = 0;
+        while let Some(row) = level
+            && levels <= TREE_LEVELS_MAX
+        {
+            levels += 1;
+            level = above(row);
+        }
+        levels
+    }
+}

@@ -1,0 +1,30 @@
+use panvault_card::BinTable;
+use panvault_keys::{CvvKey, Entropy, KeyRing, KeysError};
+use panvault_model::{Now, VaultId};
+
+/// All of the outside that a plan may use. One request sees one time and one set of keys.
+pub(crate) struct Env<'a> {
+    /// What time it is.
+    pub now: Now,
+    /// Which vault this is.
+    pub vault: VaultId,
+    /// The keys of every organisation.
+    pub keys: &'a KeyRing,
+    /// The key that seals CVVs while they are held.
+    pub cvv_key: &'a CvvKey,
+    /// Who issued which numbers.
+    pub bins: &'a dyn BinTable,
+    /// Where randomness comes from.
+    pub entropy: &'a dyn Entropy,
+    /// Seconds for which a CVV is held; 0 is not at all.
+    pub cvv_ttl_seconds: u32,
+}
+
+impl Env<'_> {
+    /// Eight random bytes, for an id.
+    pub(crate) fn make_id_bytes(&self) -> Result<[u8; 8], KeysError> {
+        let mut bytes = [0; 8];
+        self.entropy.fill(&mut bytes)?;
+        Ok(bytes)
+    }
+}

@@ -1,0 +1,89 @@
+use panvault_keys::KeysError;
+use panvault_store::{RowFault, StoreFault};
+
+/// Why an operation was not done. None of them says anything of a card number, a CVV or a value that was sent.
+#[derive(Debug, thiserror::Error)]
+pub enum VaultError {
+    /// No key, an unknown key, an expired key, or a key of a disabled organisation.
+    #[error("the caller is not authenticated")]
+    NotAuthenticated,
+    /// None of the caller's roles allows this.
+    #[error("the caller's roles do not allow this")]
+    RoleNotAllowed,
+    /// There is no such object, or it is a stranger's.
+    #[error("there is no such object")]
+    NotFound,
+    /// Fields whose values do not fit what is stored.
+    #[error("fields do not fit")]
+    Faults(Vec<FieldFault>),
+    /// The object is in a state in which this cannot be done.
+    #[error("wrong state: {reason}")]
+    WrongState {
+        /// In words.
+        reason: &'static str,
+    },
+    /// An earlier request with this idempotency key still runs.
+    #[error("the idempotency key is in use")]
+    IdempotencyInUse,
+    /// The idempotency key was used with another body.
+    #[error("the idempotency key was used with another body")]
+    IdempotencyMismatch,
+    /// More work waits than is good; nothing was done.
+    #[error("too much work is waiting")]
+    Busy,
+    /// The store is full or has stopped.
+    #[error("the store does not take writes")]
+    Store(#[source] StoreFault),
+    /// A stored row is not what was written.
+    #[error("a stored row was changed from outside")]
+    Tampered,
+    /// A key operation failed.
+    #[error("a key operation failed")]
+    Keys(#[source] KeysError),
+    /// A stored row cannot be read.
+    #[error("a stored row cannot be read")]
+    Row(#[source] RowFault),
+    /// Several tries met a card that kept changing.
+    #[error("the object kept changing")]
+    Contended,
+}
+
+/// A field whose value does not fit what is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldFault {
+    /// The field, by its name in the request body.
+    pub field: &'static str,
+    /// What is wrong with it; never its value.
+    pub reason: String,
+}
+
+impl VaultError {
+    /// One field that does not fit.
+    pub fn field(field: &'static str, reason: impl ToString) -> Self {
+        Self::Faults(vec![FieldFault { field, reason: reason.to_string() }])
+    }
+}
+
+impl From<StoreFault> for VaultError {
+    fn from(fault: StoreFault) -> Self {
+        match fault {
+            StoreFault::Busy => Self::Busy,
+            StoreFault::Damaged => Self::Tampered,
+            StoreFault::Full | StoreFault::Stopped | StoreFault::Read | StoreFault::TooLarge => {
+                Self::Store(fault)
+            }
+        }
+    }
+}
+
+impl From<RowFault> for VaultError {
+    fn from(fault: RowFault) -> Self {
+        Self::Row(fault)
+    }
+}
+
+impl From<KeysError> for VaultError {
+    fn from(error: KeysError) -> Self {
+        Self::Keys(error)
+    }
+}

@@ -1,0 +1,19 @@
+//! The limits of this crate, each with its unit.
+
+/// Seconds for which an idempotent answer is kept.
+pub const IDEMPOTENCY_SECONDS: u64 = 24 * 60 * 60;
+
+/// Seconds for which a CVV may be held at most.
+pub const CVV_TTL_SECONDS_MAX: u32 = 86_400;
+
+/// Seconds after which a processor that does not answer is given up.
+pub const PROCESSOR_SECONDS_MAX: u64 = 30;
+
+/// How often an update is tried again when the card changed between its reading and its writing.
+pub const UPDATE_TRIES_MAX: usize = 8;
+
+/// Levels of the organisation tree that are walked.
+pub const TREE_LEVELS_MAX: usize = 64;
+
+/// Bytes of a name of an organisation, account, processor or API key.
+pub const NAME_BYTES_MAX: usize = 100;

@@ -1,0 +1,103 @@
+//! Rows and their seals and tags: what is bound to what.
+
+use panvault_card::{CardBlock, Holder, Pan};
+use panvault_keys::{KeyRing, KeysError, Kind, Place, VaultKeys};
+use panvault_model::{OrganisationId, VaultId};
+use panvault_store::{CardRow, DocumentRow, IdempotencyRow, TransactionRow};
+
+use crate::error::VaultError;
+
+/// Kinds of rows that bear a tag. The numbers go into the tag and are append-only.
+const TAG_TRANSACTION: u8 = 1;
+const TAG_DOCUMENT: u8 = 2;
+const TAG_IDEMPOTENCY: u8 = 3;
+
+/// The card with its number and holder sealed into it, bound to every clear field.
+pub(crate) fn card_seal(
+    mut row: CardRow,
+    block: &CardBlock,
+    vault: VaultId,
+    keys: &KeyRing,
+    entropy: &dyn panvault_keys::Entropy,
+) -> Result<CardRow, KeysError> {
+    let mut clear = Vec::with_capacity(192);
+    row.encode_clear(&mut clear);
+    let place = place(&row, row.organisation, vault, &clear);
+    row.sealed = keys.card_seal(&place, block.expose_bytes(), entropy)?;
+    Ok(row)
+}
+
+/// Opens a card for a caller whose permit covers `organisation`.
+pub(crate) fn card_open(
+    row: &CardRow,
+    organisation: OrganisationId,
+    vault: VaultId,
+    keys: &KeyRing,
+) -> Result<(Pan, Option<Holder>), VaultError> {
+    let mut clear = Vec::with_capacity(192);
+    row.encode_clear(&mut clear);
+    let mut block = CardBlock::empty();
+    keys.card_open(&place(row, organisation, vault, &clear), &row.sealed, block.expose_bytes_mut())
+        .map_err(refused_is_tampered)?;
+    block.unpack().map_err(|_| VaultError::Tampered)
+}
+
+/// Whether the card is as it was sealed, without giving anything out.
+pub(crate) fn card_verify(
+    row: &CardRow,
+    organisation: OrganisationId,
+    vault: VaultId,
+    keys: &KeyRing,
+) -> Result<(), VaultError> {
+    let mut clear = Vec::with_capacity(192);
+    row.encode_clear(&mut clear);
+    keys.card_verify(&place(row, organisation, vault, &clear), &row.sealed).map_err(refused_is_tampered)
+}
+
+fn place<'a>(row: &'a CardRow, organisation: OrganisationId, vault: VaultId, clear: &'a [u8]) -> Place<'a> {
+    Place { kind: Kind::Card, vault, organisation, id: row.id.as_bytes(), row_version: row.version, clear }
+}
+
+fn refused_is_tampered(error: KeysError) -> VaultError {
+    if matches!(error, KeysError::Refused) { VaultError::Tampered } else { VaultError::Keys(error) }
+}
+
+pub(crate) fn transaction_tag(keys: &VaultKeys, row: &TransactionRow) -> [u8; 16] {
+    let mut clear = Vec::with_capacity(512);
+    row.encode_clear(&mut clear);
+    keys.row_tag(TAG_TRANSACTION, &clear)
+}
+
+pub(crate) fn transaction_verify(keys: &VaultKeys, row: &TransactionRow) -> Result<(), VaultError> {
+    let mut clear = Vec::with_capacity(512);
+    row.encode_clear(&mut clear);
+    matches(keys, TAG_TRANSACTION, &clear, &row.tag)
+}
+
+pub(crate) fn document_tag(keys: &VaultKeys, row: &DocumentRow) -> [u8; 16] {
+    let mut clear = Vec::with_capacity(256);
+    row.encode_clear(&mut clear);
+    keys.row_tag(TAG_DOCUMENT, &clear)
+}
+
+pub(crate) fn document_verify(keys: &VaultKeys, row: &DocumentRow) -> Result<(), VaultError> {
+    let mut clear = Vec::with_capacity(256);
+    row.encode_clear(&mut clear);
+    matches(keys, TAG_DOCUMENT, &clear, &row.tag)
+}
+
+pub(crate) fn idempotency_tag(keys: &VaultKeys, row: &IdempotencyRow) -> [u8; 16] {
+    let mut clear = Vec::with_capacity(512);
+    row.encode_clear(&mut clear);
+    keys.row_tag(TAG_IDEMPOTENCY, &clear)
+}
+
+pub(crate) fn idempotency_verify(keys: &VaultKeys, row: &IdempotencyRow) -> Result<(), VaultError> {
+    let mut clear = Vec::with_capacity(512);
+    row.encode_clear(&mut clear);
+    matches(keys, TAG_IDEMPOTENCY, &clear, &row.tag)
+}
+
+fn matches(keys: &VaultKeys, kind: u8, clear: &[u8], tag: &[u8; 16]) -> Result<(), VaultError> {
+    if keys.row_tag_matches(kind, clear, tag) { Ok(()) } else { Err(VaultError::Tampered) }
+}

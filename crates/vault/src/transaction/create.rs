@@ -1,0 +1,254 @@
+use core::time::Duration;
+use std::sync::Arc;
+
+use panvault_model::{
+    AccountId, Amount, CardId, CvvResult, Id, RecurringType, ShopperInteraction, TransactionId,
+    TransactionStatus,
+};
+use panvault_processor::{Order, Processor, Sent};
+use panvault_store::{Action, Answer, Claim, HistoryRow, Outcome, TransactionInitiate, TransactionRow};
+
+use crate::audit::Asked;
+use crate::document::Snapshot;
+use crate::error::VaultError;
+use crate::idempotency::{Done, Idempotency, undone};
+use crate::limits::PROCESSOR_SECONDS_MAX;
+use crate::permit::{Permit, TransactionCreate};
+use crate::seal;
+use crate::transaction::outbound::outbound_open;
+use crate::vault::Vault;
+
+/// A transaction to be initiated. Texts are echoed as they are.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the names are those of the API")]
+pub struct NewTransaction {
+    pub account: AccountId,
+    pub amount: Amount,
+    pub card: CardId,
+    pub capture_now: bool,
+    pub customer_ip: String,
+    pub dynamic_descriptor: String,
+    pub merchant_reference: String,
+    pub user_agent: String,
+    pub customer: Option<Id>,
+    pub payment_product: Option<String>,
+    pub webhook_transaction_update: Option<String>,
+    pub recurring_type: Option<RecurringType>,
+    /// 0 when it was not sent.
+    pub installments: u8,
+    pub shopper_interaction: Option<ShopperInteraction>,
+    /// Further members, with flattened names such as `shipping_information.city`.
+    pub extras: Vec<(String, String)>,
+}
+
+/// What a transaction needs to be sent, found before anything is written.
+struct Prepared {
+    row: TransactionRow,
+    connection: Arc<dyn Processor>,
+    asked: Asked,
+    snapshot: Arc<Snapshot>,
+    idempotency: Option<Idempotency>,
+}
+
+impl Vault {
+    /// Initiates a transaction: claims the CVV, writes `INITIATED`, opens the card, sends, writes the outcome.
+    ///
+    /// A decline or failure is an answer like any other: see the row's status. An error means that nothing was
+    /// initiated, save when the store stops after the send, which leaves `INITIATED` for the next start. The future
+    /// must be run to its end: dropping it half-way leaves the outcome to the next start.
+    pub async fn transaction_create(
+        &self,
+        permit: &Permit<TransactionCreate>,
+        new: NewTransaction,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Done<Arc<TransactionRow>>, VaultError> {
+        let now = permit.now();
+        if let Some(claim) = &idempotency {
+            // Looked at first, so that a repeated request does not take a CVV that was put back since.
+            match claim.earlier(self.store().idempotency_read(claim.key).await?, now) {
+                Outcome::Done { .. } => {}
+                Outcome::Replayed(earlier) => return self.transaction_replayed(*earlier),
+                outcome @ (Outcome::InUse | Outcome::Mismatch | Outcome::NotFound | Outcome::Stale) => {
+                    return Err(undone(outcome));
+                }
+            }
+        }
+        let card = self.card_seen(permit, new.card).await?;
+        let prepared = self.transaction_plan(permit, new, idempotency)?;
+        let claim = self.cvvs().cvv_claim(card.id, now).await?;
+        match self.transaction_initiate(&prepared, card.organisation, claim.is_some()).await {
+            Ok(Outcome::Done { value: row, .. }) => {
+                let sent = self.transaction_send(&prepared, &row, &card, claim.as_ref()).await;
+                self.transaction_settle(&prepared, &row, sent, claim).await.map(Done::new)
+            }
+            Ok(Outcome::Replayed(earlier)) => {
+                self.cvv_untouched(claim).await?;
+                self.transaction_replayed(*earlier)
+            }
+            Ok(outcome @ (Outcome::InUse | Outcome::Mismatch | Outcome::NotFound | Outcome::Stale)) => {
+                self.cvv_untouched(claim).await?;
+                Err(undone(outcome))
+            }
+            Err(error) => {
+                self.cvv_untouched(claim).await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Finds account and processor, and makes the row that is written first.
+    fn transaction_plan(
+        &self,
+        permit: &Permit<TransactionCreate>,
+        new: NewTransaction,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Prepared, VaultError> {
+        let snapshot = Arc::clone(permit.snapshot());
+        let account = snapshot.documents.account(new.account).ok_or(VaultError::NotFound)?;
+        let organisation = permit.within(account.organisation)?;
+        if account.disabled {
+            return Err(VaultError::WrongState { reason: "the account is disabled" });
+        }
+        let (processor, connection) = account
+            .processors
+            .iter()
+            .filter_map(|id| snapshot.documents.processor(*id))
+            .find(|(row, _)| row.type_name.starts_with("card_"))
+            .ok_or(VaultError::WrongState { reason: "the account has no processor for cards" })?;
+        let now = permit.now().wall;
+        let row = TransactionRow {
+            id: TransactionId::make(now, self.make_id_bytes()?),
+            organisation,
+            version: 1,
+            account: account.id,
+            processor: processor.id,
+            processor_name: processor.type_name.trim_start_matches("card_").to_owned(),
+            card: new.card,
+            amount: new.amount,
+            currency: account.currency,
+            capture_now: new.capture_now,
+            customer_ip: new.customer_ip,
+            dynamic_descriptor: new.dynamic_descriptor,
+            merchant_reference: new.merchant_reference,
+            user_agent: new.user_agent,
+            customer: new.customer,
+            payment_product: new.payment_product,
+            webhook_transaction_update: new.webhook_transaction_update,
+            recurring_type: new.recurring_type,
+            installments: new.installments,
+            shopper_interaction: new.shopper_interaction,
+            extras: new.extras,
+            status: TransactionStatus::Initiated,
+            status_reason: None,
+            reason_code: None,
+            authorization_code: None,
+            cvv_present: false,
+            cvv_result: CvvResult::Unavailable,
+            avs_result: 0,
+            idempotency: idempotency.map(|claim| claim.key),
+            created_at: now,
+            updated_at: now,
+            tag: [0; 16],
+        };
+        let connection = Arc::clone(connection);
+        Ok(Prepared { row, connection, asked: *permit.asked(), snapshot, idempotency })
+    }
+
+    /// Writes `INITIATED`, durably.
+    async fn transaction_initiate(
+        &self,
+        prepared: &Prepared,
+        card_organisation: panvault_model::OrganisationId,
+        cvv_present: bool,
+    ) -> Result<Outcome<Arc<TransactionRow>>, VaultError> {
+        let mut row = TransactionRow { cvv_present, ..prepared.row.clone() };
+        row.tag = seal::transaction_tag(self.keys(), &row);
+        let history = self.history(&row, row.created_at)?;
+        let audit =
+            prepared.asked.note(row.created_at, Action::TransactionInitiate, row.organisation, row.id.0);
+        let now = panvault_model::Now { wall: row.created_at, monotonic_millis: 0 };
+        let idempotency = prepared.idempotency.map(|claim| claim.plan(self.keys(), now, Answer::Running));
+        let step = TransactionInitiate { row: Arc::new(row), card_organisation, history, idempotency, audit };
+        Ok(self.store().transaction_initiate(step).await?)
+    }
+
+    /// Opens card and CVV and hands them to the processor, which is the one place where plaintext crosses a wait.
+    async fn transaction_send(
+        &self,
+        prepared: &Prepared,
+        row: &TransactionRow,
+        card: &panvault_store::CardRow,
+        claim: Option<&Claim>,
+    ) -> Sent {
+        let order = Order {
+            transaction: row.id,
+            amount: row.amount,
+            currency: row.currency,
+            capture_now: row.capture_now,
+            merchant_reference: row.merchant_reference.clone(),
+            dynamic_descriptor: row.dynamic_descriptor.clone(),
+            customer_ip: row.customer_ip.clone(),
+            recurring_type: row.recurring_type,
+            shopper_interaction: row.shopper_interaction,
+        };
+        let env = self.env(&prepared.snapshot, self.now());
+        let outbound = match outbound_open(card, claim, order, &env) {
+            Ok(outbound) => outbound,
+            Err(error) => {
+                tracing::error!(transaction.id = %row.id, %error, "transaction.open_failed");
+                return Sent::NotReached { reason: "the card could not be opened" };
+            }
+        };
+        let limit = Duration::from_secs(PROCESSOR_SECONDS_MAX);
+        match tokio::time::timeout(limit, prepared.connection.send(outbound)).await {
+            Ok(sent) => sent,
+            Err(_elapsed) => Sent::Unknown { reason: "the processor did not answer in time" },
+        }
+    }
+
+    /// Writes the outcome, durably, and only then lets a CVV that was not sent go back.
+    async fn transaction_settle(
+        &self,
+        prepared: &Prepared,
+        initiated: &TransactionRow,
+        sent: Sent,
+        claim: Option<Claim>,
+    ) -> Result<Arc<TransactionRow>, VaultError> {
+        let reached = !matches!(sent, Sent::NotReached { .. });
+        let now = self.now();
+        let settled =
+            self.transaction_outcome(&prepared.asked, initiated, sent, prepared.idempotency, now).await;
+        if let Some(claim) = claim {
+            if reached {
+                self.cvvs().cvv_discard(claim).await?;
+            } else {
+                self.cvvs().cvv_put_back(claim, now).await?;
+            }
+        }
+        settled
+    }
+
+    /// Puts back the CVV of a request that was refused before it was initiated.
+    async fn cvv_untouched(&self, claim: Option<Claim>) -> Result<(), VaultError> {
+        if let Some(claim) = claim {
+            self.cvvs().cvv_put_back(claim, self.now()).await?;
+        }
+        Ok(())
+    }
+
+    /// The step of a transaction's history that its row stands for.
+    pub(super) fn history(
+        &self,
+        row: &TransactionRow,
+        at: panvault_model::Timestamp,
+    ) -> Result<HistoryRow, VaultError> {
+        Ok(HistoryRow {
+            id: Id::make(at, self.make_id_bytes()?),
+            transaction: row.id,
+            version: row.version,
+            status: row.status,
+            status_reason: row.status_reason.clone(),
+            created_at: at,
+        })
+    }
+}

@@ -1,0 +1,24 @@
+use panvault_processor::{Order, Outbound};
+use panvault_store::{CardRow, Claim};
+
+use crate::cvv;
+use crate::env::Env;
+use crate::error::VaultError;
+use crate::seal;
+
+/// Opens a card, and the CVV that was claimed for this transaction, into the one type that is sent.
+///
+/// The row was read under the caller's permit a moment ago, and its organisation is the one that the permit covered.
+pub(super) fn outbound_open(
+    card: &CardRow,
+    claim: Option<&Claim>,
+    order: Order,
+    env: &Env<'_>,
+) -> Result<Outbound, VaultError> {
+    let (pan, holder) = seal::card_open(card, card.organisation, env.vault, env.keys)?;
+    let cvv = match claim {
+        Some(claim) => Some(cvv::cvv_open(claim, card.organisation, env)?),
+        None => None,
+    };
+    Ok(Outbound::new(pan, card.expiry, cvv, holder, order))
+}

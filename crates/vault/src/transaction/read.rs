@@ -1,0 +1,48 @@
+use std::sync::Arc;
+
+use panvault_model::TransactionId;
+use panvault_store::{HistoryRow, Page, TransactionQuery, TransactionRow};
+
+use crate::error::VaultError;
+use crate::permit::{Permit, TransactionList, TransactionRead};
+use crate::seal;
+use crate::vault::Vault;
+
+impl Vault {
+    /// The transaction, held against its tag.
+    pub async fn transaction_read(
+        &self,
+        permit: &Permit<TransactionRead>,
+        id: TransactionId,
+    ) -> Result<Arc<TransactionRow>, VaultError> {
+        let row = self.store().transaction_read(id).await?.ok_or(VaultError::NotFound)?;
+        permit.within(row.organisation)?;
+        seal::transaction_verify(self.keys(), &row)?;
+        if row.id == id { Ok(row) } else { Err(VaultError::Tampered) }
+    }
+
+    /// Steps of a transaction, newest first.
+    pub async fn transaction_history(
+        &self,
+        permit: &Permit<TransactionRead>,
+        id: TransactionId,
+    ) -> Result<Vec<HistoryRow>, VaultError> {
+        self.transaction_read(permit, id).await?;
+        Ok(self.store().transaction_history(id).await?)
+    }
+
+    /// Transactions of the organisations that the caller sees; `query.organisations` narrows them when it names some.
+    pub async fn transaction_list(
+        &self,
+        permit: &Permit<TransactionList>,
+        mut query: TransactionQuery,
+    ) -> Result<Page<Arc<TransactionRow>>, VaultError> {
+        query.organisations = permit.organisations(&query.organisations);
+        let page = self.store().transaction_list(query).await?;
+        for row in &page.rows {
+            permit.within(row.organisation)?;
+            seal::transaction_verify(self.keys(), row)?;
+        }
+        Ok(page)
+    }
+}

@@ -1,0 +1,84 @@
+use std::sync::Arc;
+
+use panvault_model::{Now, TransactionStatus};
+use panvault_processor::Sent;
+use panvault_store::{Action, Answer, AuditNote, IdempotencyRow, Outcome, TransactionRow, TransactionSettle};
+
+use crate::audit::Asked;
+use crate::error::VaultError;
+use crate::idempotency::{Done, Idempotency, undone};
+use crate::limits::IDEMPOTENCY_SECONDS;
+use crate::seal;
+use crate::vault::Vault;
+
+impl Vault {
+    /// Writes what became of a transaction.
+    pub(super) async fn transaction_outcome(
+        &self,
+        asked: &Asked,
+        initiated: &TransactionRow,
+        sent: Sent,
+        idempotency: Option<Idempotency>,
+        now: Now,
+    ) -> Result<Arc<TransactionRow>, VaultError> {
+        let mut row = initiated.clone();
+        row.version = row.version.checked_add(1).ok_or(VaultError::Contended)?;
+        row.updated_at = now.wall;
+        sent_apply(&mut row, sent);
+        row.tag = seal::transaction_tag(self.keys(), &row);
+        let history = self.history(&row, now.wall)?;
+        let outcome = row.status.code();
+        let audit = AuditNote {
+            outcome,
+            ..asked.note(now.wall, Action::TransactionSettle, row.organisation, row.id.0)
+        };
+        let answer = idempotency.map(|claim| {
+            let expires_at = row.created_at.plus_seconds(IDEMPOTENCY_SECONDS);
+            Box::new(claim.row(self.keys(), expires_at, Answer::Transaction(Box::new(row.clone()))))
+        });
+        let step = TransactionSettle { row: Arc::new(row), history, answer, audit };
+        match self.store().transaction_settle(step).await? {
+            Outcome::Done { value, .. } => Ok(value),
+            outcome @ (Outcome::Replayed(_)
+            | Outcome::InUse
+            | Outcome::Mismatch
+            | Outcome::NotFound
+            | Outcome::Stale) => Err(undone(outcome)),
+        }
+    }
+
+    /// The transaction that an earlier request with the same idempotency key was answered with.
+    pub(super) fn transaction_replayed(
+        &self,
+        row: IdempotencyRow,
+    ) -> Result<Done<Arc<TransactionRow>>, VaultError> {
+        seal::idempotency_verify(self.keys(), &row)?;
+        match row.answer {
+            Answer::Transaction(row) => Ok(Done::replayed(Arc::from(row))),
+            Answer::Running | Answer::Card(..) => Err(VaultError::IdempotencyMismatch),
+        }
+    }
+}
+
+/// What the processor said, in the row. What was never sent did not go out with a CVV.
+fn sent_apply(row: &mut TransactionRow, sent: Sent) {
+    match sent {
+        Sent::NotReached { reason } => {
+            row.status = TransactionStatus::Unavailable;
+            row.status_reason = Some(reason.to_owned());
+            row.cvv_present = false;
+        }
+        Sent::Unknown { reason } => {
+            row.status = TransactionStatus::Unknown;
+            row.status_reason = Some(reason.to_owned());
+        }
+        Sent::Answered(answer) => {
+            row.status = answer.status;
+            row.status_reason = answer.status_reason;
+            row.reason_code = Some(answer.reason_code);
+            row.authorization_code = answer.authorization_code;
+            row.cvv_result = answer.cvv_result;
+            row.avs_result = answer.avs_result;
+        }
+    }
+}

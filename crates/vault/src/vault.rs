@@ -1,0 +1,231 @@
+use core::time::Duration;
+use std::sync::{Arc, Weak};
+
+use arc_swap::ArcSwap;
+use panvault_card::BinTable;
+use panvault_keys::{ApiKey, CvvKey, Entropy, KeyMode, RootKey, VaultKeys};
+use panvault_model::{Now, OrganisationId, VaultId};
+use panvault_store::{Action, CvvCounts, CvvStore, IdempotencySweep, Store, StoreStatus};
+
+use crate::audit::{Asked, Origin};
+use crate::clock::Clock;
+use crate::document::Snapshot;
+use crate::env::Env;
+use crate::error::VaultError;
+use crate::idempotency::Idempotency;
+use crate::permit::{Caller, Permit, Scope};
+
+/// Test and live are two vaults: the dummy processor and `pv_test_` keys belong to one, all else to the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// For developing and trying.
+    Test,
+    /// For money.
+    Live,
+}
+
+/// What a vault is made of.
+pub struct VaultParts {
+    /// Where rows are kept.
+    pub store: Arc<dyn Store>,
+    /// Where CVVs are held.
+    pub cvvs: Arc<dyn CvvStore>,
+    /// The key above all keys.
+    pub root: RootKey,
+    /// Which vault this is.
+    pub vault: VaultId,
+    /// Test or live.
+    pub mode: Mode,
+    /// The clocks.
+    pub clock: Arc<dyn Clock>,
+    /// The dice.
+    pub entropy: Arc<dyn Entropy>,
+    /// Who issued which numbers.
+    pub bins: Arc<dyn BinTable>,
+    /// Seconds for which a CVV is held, at most [`crate::limits::CVV_TTL_SECONDS_MAX`]; 0 is not at all.
+    pub cvv_ttl_seconds: u32,
+    /// Seconds between two sweeps of what has expired; 0 is never.
+    pub sweep_seconds: u64,
+}
+
+/// How a vault is doing.
+#[derive(Clone, Copy, Debug)]
+pub struct VaultStatus {
+    /// Its store.
+    pub store: StoreStatus,
+    /// Its CVVs.
+    pub cvvs: CvvCounts,
+}
+
+/// The vault. Cheap to clone; all clones are one vault.
+#[derive(Clone)]
+pub struct Vault {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    parts: VaultParts,
+    keys: VaultKeys,
+    cvv_key: CvvKey,
+    snapshot: ArcSwap<Snapshot>,
+}
+
+impl Vault {
+    /// Opens a vault: reads documents and keys, and turns transactions that a crash left `INITIATED` into `UNKNOWN`.
+    ///
+    /// Must be called inside a tokio runtime when `sweep_seconds` is not 0.
+    pub async fn open(parts: VaultParts) -> Result<Self, VaultError> {
+        let keys = VaultKeys::derive(&parts.root, parts.vault);
+        let cvv_key = CvvKey::make(parts.entropy.as_ref())?;
+        let rows = parts.store.document_read_all().await?;
+        let snapshot = Snapshot::read(&rows, &parts.root, &keys, parts.vault, parts.mode == Mode::Test)?;
+        let sweep_seconds = parts.sweep_seconds;
+        let inner = Inner { parts, keys, cvv_key, snapshot: ArcSwap::from_pointee(snapshot) };
+        let vault = Self { inner: Arc::new(inner) };
+        vault.transaction_recover().await?;
+        if sweep_seconds > 0 {
+            tokio::spawn(sweep_often(Arc::downgrade(&vault.inner), sweep_seconds));
+        }
+        Ok(vault)
+    }
+
+    /// Who bears this key, if it is a key of this vault that is valid now.
+    pub fn caller(&self, key: &str, origin: Origin) -> Result<Caller, VaultError> {
+        let key = ApiKey::parse(key).ok_or(VaultError::NotAuthenticated)?;
+        let mode = match self.mode() {
+            Mode::Test => KeyMode::Test,
+            Mode::Live => KeyMode::Live,
+        };
+        let snapshot = self.snapshot();
+        let now = self.now();
+        let row = snapshot
+            .documents
+            .api_key(&self.keys().api_key_hash(&key))
+            .filter(|row| key.mode() == mode && row.expires_at.is_none_or(|expires_at| now.wall < expires_at))
+            .ok_or(VaultError::NotAuthenticated)?;
+        if snapshot.documents.organisation(row.organisation).is_none_or(|organisation| organisation.disabled)
+        {
+            return Err(VaultError::NotAuthenticated);
+        }
+        Ok(Caller {
+            asked: Asked { actor: Some(row.id), origin },
+            now,
+            scope: Scope::Below(row.organisation),
+            roles: Arc::from(row.roles.as_slice()),
+            snapshot,
+        })
+    }
+
+    /// A command on this machine. Who can start one holds the root key and may do all.
+    pub fn operator(&self) -> Caller {
+        Caller {
+            asked: Asked { actor: None, origin: Origin::LOCAL },
+            now: self.now(),
+            scope: Scope::All,
+            roles: Arc::from([]),
+            snapshot: self.snapshot(),
+        }
+    }
+
+    /// Digests that stand for a request that may be repeated. The body is not kept, and neither is the key.
+    pub fn idempotency<O>(&self, permit: &Permit<O>, path: &str, key: &str, body: &[u8]) -> Idempotency {
+        Idempotency::new(self.keys(), permit, path, key, body)
+    }
+
+    /// Both clocks.
+    pub fn now(&self) -> Now {
+        self.inner.parts.clock.now()
+    }
+
+    /// Which vault this is.
+    pub fn id(&self) -> VaultId {
+        self.inner.parts.vault
+    }
+
+    /// Test or live.
+    pub fn mode(&self) -> Mode {
+        self.inner.parts.mode
+    }
+
+    /// How it is doing; does not wait.
+    pub fn status(&self) -> VaultStatus {
+        VaultStatus { store: self.store().status(), cvvs: self.cvvs().counts() }
+    }
+
+    /// Randomness, for names of requests.
+    pub fn entropy(&self) -> &dyn Entropy {
+        self.inner.parts.entropy.as_ref()
+    }
+
+    /// Removes what has expired. Deadlines bind without it; it frees memory and disk.
+    pub async fn sweep(&self) -> Result<(), VaultError> {
+        let now = self.now();
+        self.cvvs().cvv_sweep(now).await?;
+        let nobody = OrganisationId::from_bytes([0; 12]);
+        let audit = Asked::VAULT.note(now.wall, Action::IdempotencySweep, nobody, self.id().0);
+        self.store().idempotency_sweep(IdempotencySweep { now: now.wall, audit }).await?;
+        Ok(())
+    }
+
+    /// Ends in order: what the store has taken is finished.
+    pub async fn close(&self) -> Result<(), VaultError> {
+        Ok(self.store().close().await?)
+    }
+
+    /// Takes up documents and keys as they are stored now.
+    pub(crate) async fn reload(&self) -> Result<(), VaultError> {
+        let rows = self.store().document_read_all().await?;
+        let snapshot = Snapshot::read(&rows, self.root(), self.keys(), self.id(), self.mode() == Mode::Test)?;
+        self.inner.snapshot.store(Arc::new(snapshot));
+        Ok(())
+    }
+
+    pub(crate) fn env<'a>(&'a self, snapshot: &'a Snapshot, now: Now) -> Env<'a> {
+        Env {
+            now,
+            vault: self.id(),
+            keys: &snapshot.keys,
+            cvv_key: &self.inner.cvv_key,
+            bins: self.inner.parts.bins.as_ref(),
+            entropy: self.entropy(),
+            cvv_ttl_seconds: self.inner.parts.cvv_ttl_seconds,
+        }
+    }
+
+    pub(crate) fn make_id_bytes(&self) -> Result<[u8; 8], VaultError> {
+        let mut bytes = [0; 8];
+        self.entropy().fill(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
+        self.inner.parts.store.as_ref()
+    }
+
+    pub(crate) fn cvvs(&self) -> &dyn CvvStore {
+        self.inner.parts.cvvs.as_ref()
+    }
+
+    pub(crate) fn keys(&self) -> &VaultKeys {
+        &self.inner.keys
+    }
+
+    pub(crate) fn root(&self) -> &RootKey {
+        &self.inner.parts.root
+    }
+
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        self.inner.snapshot.load_full()
+    }
+}
+
+/// Sweeps until the vault is gone.
+async fn sweep_often(inner: Weak<Inner>, seconds: u64) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        let Some(inner) = inner.upgrade() else { return };
+        if let Err(error) = (Vault { inner }).sweep().await {
+            tracing::warn!(%error, advice = "none; the next sweep tries again", "vault.sweep_failed");
+        }
+    }
+}
