@@ -1,1 +1,18 @@
-//! In the making.
+#![doc = include_str!("../README.md")]
+
+mod applier;
+mod examine;
+mod fault;
+mod files;
+pub mod limits;
+mod log;
+mod overlay;
+mod store;
+mod view;
+mod writer;
+
+pub use crate::examine::{Examination, Finding, examine};
+pub use crate::fault::OpenFault;
+pub use crate::files::{Files, LogFile, SystemFiles};
+pub use crate::limits::Settings;
+pub use crate::store::EmbeddedStore;

@@ -1,1 +1,1 @@
-//! In the making.
+//! Fakes, canary cards and the conformance suite, for tests only.

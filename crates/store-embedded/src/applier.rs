@@ -1,0 +1,193 @@
+//! The thread that carries durable frames into the view, and lets segments go that the view no longer needs.
+
+use core::time::Duration;
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+
+use panvault_store::Effect;
+use rusqlite::Connection;
+use tokio::sync::watch;
+
+use crate::limits::{IDLE_MILLIS, VIEW_LOG_BYTES_MAX};
+use crate::log::{Spares, segment_path};
+use crate::overlay::Overlay;
+use crate::view::{ApplyFrame, apply};
+use crate::writer::Queue;
+
+/// Frames on their way to the view.
+#[derive(Default)]
+pub(crate) struct ToApply {
+    state: Mutex<Frames>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Frames {
+    frames: VecDeque<ApplyFrame>,
+    /// The segment that is written to.
+    segment: u64,
+    end: Option<End>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// In order: the view is folded back.
+    Closed,
+    /// A write failed.
+    Failed,
+}
+
+impl ToApply {
+    /// Starts with the segment that is written to.
+    pub(crate) fn new(segment: u64) -> Self {
+        let state = Mutex::new(Frames { segment, ..Frames::default() });
+        Self { state, changed: Condvar::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Frames> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn push(&self, frame: ApplyFrame) {
+        let mut state = self.lock();
+        state.segment = frame.segment;
+        state.frames.push_back(frame);
+        self.changed.notify_one();
+    }
+
+    pub(crate) fn rolled(&self, segment: u64) {
+        self.lock().segment = segment;
+        self.changed.notify_one();
+    }
+
+    pub(crate) fn end(&self, failed: bool) {
+        self.lock().end = Some(if failed { End::Failed } else { End::Closed });
+        self.changed.notify_one();
+    }
+}
+
+/// The applier's own things.
+pub(crate) struct Applier {
+    pub(crate) view: Connection,
+    pub(crate) view_log: PathBuf,
+    pub(crate) log: PathBuf,
+    pub(crate) to_apply: Arc<ToApply>,
+    pub(crate) overlay: Arc<RwLock<Overlay>>,
+    pub(crate) applied: watch::Sender<u64>,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) spares: Arc<Spares>,
+    /// The oldest segment that is still there.
+    pub(crate) oldest: u64,
+}
+
+impl Applier {
+    /// Works until the writer has ended. `false` when the view could not be written.
+    pub(crate) fn run(mut self) -> bool {
+        let mut dirty = true;
+        let mut deleted = false;
+        loop {
+            let (frames, segment, end) = self.next(dirty);
+            if frames.is_empty() {
+                if dirty {
+                    dirty = !self.fold(segment);
+                    if !dirty && core::mem::take(&mut deleted) && end.is_none() {
+                        // What was deleted is still in the segment that is written to: go on in another, and erase it.
+                        self.queue.roll();
+                        dirty = true;
+                    }
+                }
+                match end {
+                    Some(End::Closed | End::Failed) => return end == Some(End::Closed),
+                    None => continue,
+                }
+            }
+            if let Err(error) = apply(&mut self.view, &frames) {
+                let advice =
+                    "the log has everything; look at the disk of the data directory, then start again";
+                tracing::error!(%error, advice, "view.write_failed");
+                self.queue.close();
+                return false;
+            }
+            dirty = true;
+            deleted |= frames.iter().flat_map(|frame| frame.effects.iter().flatten()).any(is_delete);
+            self.applied(&frames);
+            let large = std::fs::metadata(&self.view_log).is_ok_and(|file| file.len() > VIEW_LOG_BYTES_MAX);
+            if large {
+                dirty = !self.fold(segment);
+            }
+        }
+    }
+
+    /// All frames that wait; none after a while without any.
+    fn next(&self, dirty: bool) -> (Vec<ApplyFrame>, u64, Option<End>) {
+        let mut state = self.to_apply.lock();
+        while state.frames.is_empty() && state.end.is_none() {
+            if dirty {
+                let idle = Duration::from_millis(IDLE_MILLIS);
+                let waited = self.to_apply.changed.wait_timeout(state, idle);
+                let (waited, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+                state = waited;
+                if timeout.timed_out() {
+                    break;
+                }
+            } else {
+                let segment = state.segment;
+                state = self.to_apply.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                if state.segment != segment && state.frames.is_empty() {
+                    break;
+                }
+            }
+        }
+        let segment = state.segment;
+        let end = state.end;
+        (state.frames.drain(..).collect(), segment, end)
+    }
+
+    /// The view has these frames: readers need no overlay for them.
+    fn applied(&mut self, frames: &[ApplyFrame]) {
+        let mut overlay = self.overlay.write().unwrap_or_else(PoisonError::into_inner);
+        for frame in frames {
+            for (sequence, effects) in (frame.first_sequence..).zip(&frame.effects) {
+                effects.iter().for_each(|effect| overlay.forget(sequence, effect));
+            }
+        }
+        drop(overlay);
+        if let Some(last) = frames.last() {
+            self.applied.send_replace(last.last_sequence());
+        }
+    }
+
+    /// Folds SQLite's own log back into the view, durably, and lets go of the segments that it covers.
+    /// `false` when a reader was in the way; then it is tried again.
+    fn fold(&mut self, writing: u64) -> bool {
+        let folded = self.view.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+        match folded {
+            Ok(0) => {}
+            Ok(_) => return false,
+            Err(error) => {
+                tracing::warn!(%error, advice = "none; it is tried again", "view.fold_failed");
+                return false;
+            }
+        }
+        // Frames are handed over in the order of their segments, and all that were handed over when `writing` was read are
+        // in the view: nothing before that segment is needed any more.
+        let old: Vec<_> = (self.oldest..writing).map(|number| segment_path(&self.log, number)).collect();
+        self.oldest = self.oldest.max(writing);
+        self.spares.recycle(old);
+        true
+    }
+}
+
+const fn is_delete(effect: &Effect) -> bool {
+    match effect {
+        Effect::CardDelete { .. } => true,
+        Effect::CardPut(_)
+        | Effect::TransactionPut(_)
+        | Effect::HistoryPut(_)
+        | Effect::DocumentPut(_)
+        | Effect::DocumentDelete(..)
+        | Effect::IdempotencyPut(_)
+        | Effect::IdempotencyDelete(_) => false,
+    }
+}

@@ -1,0 +1,117 @@
+use std::io;
+use std::path::PathBuf;
+
+/// Why a store is not opened. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenFault {
+    /// There is no store.
+    #[error("{} holds no store; make one with panvault init", path.display())]
+    Missing {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// There is a store already.
+    #[error("{} holds a store already; name another directory", path.display())]
+    Exists {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Another process writes to it.
+    #[error("the vault is in use by process {pid}; stop that process, or use its HTTP interface")]
+    InUse {
+        /// The process, as it wrote it down.
+        pid: String,
+    },
+    /// It was made by another vault.
+    #[error("{what} belongs to another vault; restore the file that belongs here")]
+    Foreign {
+        /// Which file.
+        what: String,
+    },
+    /// It was made by a later version.
+    #[error(
+        "{what} has a format that this version does not know; use the version that wrote it, or a later one"
+    )]
+    NewerFormat {
+        /// Which file.
+        what: String,
+    },
+    /// The log has bytes that were not written so.
+    #[error(
+        "the log is damaged: segment {segment}, byte {offset}: {what}; restore the data directory from a backup"
+    )]
+    Damaged {
+        /// Number of the segment.
+        segment: u64,
+        /// Where in it.
+        offset: u64,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// The view lacks steps that the log no longer has.
+    #[error(
+        "the view ends at step {applied} and the log begins at step {first}; \
+         restore view.sqlite and the log from the same backup"
+    )]
+    ViewTooOld {
+        /// Last step of the view.
+        applied: u64,
+        /// First step of the log.
+        first: u64,
+    },
+    /// The view has steps that the log never had.
+    #[error(
+        "the view holds step {applied} and the log ends at step {last}; \
+         the log lacks what was acknowledged: restore the data directory from a backup"
+    )]
+    ViewAhead {
+        /// Last step of the view.
+        applied: u64,
+        /// Last step of the log.
+        last: u64,
+    },
+    /// The view and the log disagree on what a step was.
+    #[error(
+        "view.sqlite and the log do not belong together at step {sequence}; restore both from the same backup"
+    )]
+    ViewForeign {
+        /// The step.
+        sequence: u64,
+    },
+    /// A file cannot be used.
+    #[error("{} cannot be used", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The view cannot be used.
+    #[error(
+        "view.sqlite cannot be used; if the log reaches back to step 1 it may be moved away and is rebuilt"
+    )]
+    View(#[source] rusqlite::Error),
+    /// A row of the log or the view cannot be read.
+    #[error("a stored row cannot be read")]
+    Row(#[source] panvault_store::RowFault),
+}
+
+impl OpenFault {
+    pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { path, source }
+    }
+}
+
+impl From<rusqlite::Error> for OpenFault {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::View(error)
+    }
+}
+
+impl From<panvault_store::RowFault> for OpenFault {
+    fn from(fault: panvault_store::RowFault) -> Self {
+        Self::Row(fault)
+    }
+}

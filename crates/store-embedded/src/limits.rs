@@ -1,0 +1,46 @@
+//! The limits of this crate, each with its unit.
+
+/// Steps in one commit at most.
+pub const COMMIT_STEPS_MAX: usize = 1024;
+
+/// Bytes of one commit after which no further step is added to it.
+pub const COMMIT_BYTES_MAX: usize = 1 << 20;
+
+/// Bytes of the write-ahead log of SQLite after which it is folded back.
+pub const VIEW_LOG_BYTES_MAX: u64 = 64 << 20;
+
+/// Milliseconds without work after which the view is folded back and segments are recycled.
+pub const IDLE_MILLIS: u64 = 300;
+
+/// Milliseconds between two tries to make room for the next segment when the disk is full.
+pub const SPARE_RETRY_MILLIS: u64 = 500;
+
+/// Rows that a sorted list looks through at most.
+pub const SORT_ROWS_MAX: usize = 200_000;
+
+/// What may be set.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Bytes of a segment; a multiple of 4096, at least 1 MiB. Segments that exist keep their size.
+    pub segment_bytes: u64,
+    /// Steps that may wait to be written; more are refused as busy.
+    pub queue_steps_max: usize,
+    /// Durable steps that the view may lag behind; with more, new steps are refused as busy.
+    pub behind_steps_max: u64,
+    /// Connections to the view for reading.
+    pub readers: usize,
+    /// KiB of page cache for each connection to the view.
+    pub cache_kib: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            segment_bytes: 32 << 20,
+            queue_steps_max: 16_384,
+            behind_steps_max: 200_000,
+            readers: 4,
+            cache_kib: 16_384,
+        }
+    }
+}

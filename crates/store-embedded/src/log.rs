@@ -1,0 +1,13 @@
+//! The log: segments of frames, each frame one commit.
+
+mod frame;
+mod recover;
+mod segment;
+mod spare;
+mod tail;
+
+pub(crate) use frame::{Frame, FrameBuilder};
+pub(crate) use recover::{Recovered, recover};
+pub(crate) use segment::{SegmentHeader, segment_path};
+pub(crate) use spare::{Spares, erase};
+pub(crate) use tail::{AppendFault, Tail};

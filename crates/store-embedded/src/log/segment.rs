@@ -1,0 +1,99 @@
+use std::path::{Path, PathBuf};
+
+use panvault_model::VaultId;
+use panvault_store::Chain;
+use panvault_store::codec::Reader;
+
+use crate::fault::OpenFault;
+use crate::log::frame::TAG_BYTES;
+
+/// Bytes before the first frame of a segment.
+pub(crate) const BLOCK_BYTES: usize = 4096;
+
+const MAGIC: [u8; 8] = *b"PANVLOG\0";
+const FORMAT: u16 = 1;
+const TAGGED_BYTES: usize = 80;
+
+/// What a segment says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SegmentHeader {
+    /// Whose log it is of.
+    pub(crate) vault: VaultId,
+    /// Counts segments, from 1.
+    pub(crate) number: u64,
+    /// Place of the first step in it.
+    pub(crate) first_sequence: u64,
+    /// Bytes of the segment.
+    pub(crate) bytes: u64,
+    /// Tag of the last frame before it.
+    pub(crate) previous: [u8; TAG_BYTES],
+}
+
+/// What the first block of a segment is.
+pub(crate) enum Block {
+    /// A header that verifies.
+    Header(SegmentHeader),
+    /// Nothing that verifies.
+    Other,
+}
+
+/// Name of a segment's file.
+pub(crate) fn segment_path(log: &Path, number: u64) -> PathBuf {
+    log.join(format!("{number:016x}.seg"))
+}
+
+/// Number of the segment in a file of that name.
+pub(crate) fn segment_number(path: &Path) -> Option<u64> {
+    let name = path.file_name()?.to_str()?.strip_suffix(".seg")?;
+    if name.len() == 16 { u64::from_str_radix(name, 16).ok() } else { None }
+}
+
+impl SegmentHeader {
+    /// The first block.
+    pub(crate) fn encode(&self, chain: &dyn Chain) -> Vec<u8> {
+        let mut out = Vec::with_capacity(BLOCK_BYTES);
+        out.extend_from_slice(&MAGIC);
+        out.extend_from_slice(&FORMAT.to_be_bytes());
+        out.extend_from_slice(&[0; 2]);
+        out.extend_from_slice(self.vault.as_bytes());
+        out.extend_from_slice(&self.number.to_be_bytes());
+        out.extend_from_slice(&self.first_sequence.to_be_bytes());
+        out.extend_from_slice(&self.bytes.to_be_bytes());
+        out.extend_from_slice(&self.previous);
+        let tag = chain.tag(&[&out]);
+        out.extend_from_slice(&tag);
+        out.resize(BLOCK_BYTES, 0);
+        out
+    }
+
+    /// Reads the first block. A good header of another vault or a later format is a fault of its own.
+    pub(crate) fn read(
+        bytes: &[u8],
+        vault: VaultId,
+        chain: &dyn Chain,
+        what: &Path,
+    ) -> Result<Block, OpenFault> {
+        let Some(tagged) = bytes.get(..TAGGED_BYTES) else { return Ok(Block::Other) };
+        let what = || what.display().to_string();
+        let mut reader = Reader::new(bytes);
+        if reader.fixed::<8>()? != MAGIC {
+            return Ok(Block::Other);
+        }
+        if reader.u16()? > FORMAT {
+            return Err(OpenFault::NewerFormat { what: what() });
+        }
+        reader.u16()?;
+        if VaultId::from_bytes(reader.fixed()?) != vault {
+            return Err(OpenFault::Foreign { what: what() });
+        }
+        let header = Self {
+            vault,
+            number: reader.u64()?,
+            first_sequence: reader.u64()?,
+            bytes: reader.u64()?,
+            previous: reader.fixed()?,
+        };
+        let Ok(tag) = reader.fixed::<TAG_BYTES>() else { return Ok(Block::Other) };
+        Ok(if chain.tag(&[tagged]) == tag { Block::Header(header) } else { Block::Other })
+    }
+}

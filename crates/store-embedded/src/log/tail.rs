@@ -1,0 +1,110 @@
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use panvault_model::VaultId;
+use panvault_store::Chain;
+
+use crate::files::{Files, LogFile};
+use crate::log::frame::{Finished, FrameBuilder, TAG_BYTES};
+use crate::log::recover::Recovered;
+use crate::log::segment::{BLOCK_BYTES, SegmentHeader, segment_path};
+use crate::log::spare::{Spares, spare_path};
+
+/// The end of the log, where the one writer appends.
+pub(crate) struct Tail {
+    files: Arc<dyn Files>,
+    log: PathBuf,
+    vault: VaultId,
+    bytes: u64,
+    segment: Open,
+    next_sequence: u64,
+    tag: [u8; TAG_BYTES],
+}
+
+/// The segment that is written to.
+struct Open {
+    file: Box<dyn LogFile>,
+    number: u64,
+    bytes: u64,
+    offset: u64,
+}
+
+/// Why a frame was not appended.
+#[derive(Debug)]
+pub(crate) enum AppendFault {
+    /// There is no room for another segment; nothing was written.
+    Full,
+    /// A write or flush failed: what is on the disk cannot be told, and nothing more may be written.
+    Failed(io::Error),
+}
+
+impl Tail {
+    /// Goes on where a recovered log ends.
+    pub(crate) fn open(
+        files: Arc<dyn Files>,
+        log: PathBuf,
+        vault: VaultId,
+        bytes: u64,
+        found: &Recovered,
+    ) -> io::Result<Self> {
+        let last = found.segments.last().ok_or(io::ErrorKind::NotFound)?;
+        let segment = Open {
+            file: files.open(&segment_path(&log, last.number))?,
+            number: last.number,
+            bytes: last.bytes,
+            offset: found.offset,
+        };
+        Ok(Self { files, log, vault, bytes, segment, next_sequence: found.next_sequence, tag: found.tag })
+    }
+
+    /// Place of the next step.
+    pub(crate) const fn next_sequence(&self) -> u64 {
+        self.next_sequence
+    }
+
+    /// Number of the segment that is written to.
+    pub(crate) const fn segment(&self) -> u64 {
+        self.segment.number
+    }
+
+    /// Appends a frame and flushes it: when this returns, its steps are durable. Gives the tag of the frame before it too.
+    pub(crate) fn append(
+        &mut self,
+        builder: &mut FrameBuilder,
+        chain: &dyn Chain,
+        spares: &Spares,
+    ) -> Result<(Finished, [u8; TAG_BYTES]), AppendFault> {
+        if self.segment.offset + builder.len() as u64 > self.segment.bytes {
+            self.roll(chain, spares)?;
+        }
+        let previous = self.tag;
+        let (bytes, finished) = builder.finish(self.segment.number, self.next_sequence, &previous, chain);
+        self.segment.file.write_at(bytes, self.segment.offset).map_err(AppendFault::Failed)?;
+        self.segment.file.flush().map_err(AppendFault::Failed)?;
+        self.segment.offset += bytes.len() as u64;
+        self.tag = finished.tag;
+        self.next_sequence += u64::from(builder.count());
+        Ok((finished, previous))
+    }
+
+    /// Goes on in a new segment.
+    pub(crate) fn roll(&mut self, chain: &dyn Chain, spares: &Spares) -> Result<(), AppendFault> {
+        let file = spares.take().ok_or(AppendFault::Full)?;
+        let header = SegmentHeader {
+            vault: self.vault,
+            number: self.segment.number + 1,
+            first_sequence: self.next_sequence,
+            bytes: self.bytes,
+            previous: self.tag,
+        };
+        self.files
+            .rename(&spare_path(&self.log), &segment_path(&self.log, header.number))
+            .and_then(|()| file.write_at(&header.encode(chain), 0))
+            .and_then(|()| file.flush())
+            .and_then(|()| self.files.sync_directory(&self.log))
+            .map_err(AppendFault::Failed)?;
+        self.segment = Open { file, number: header.number, bytes: self.bytes, offset: BLOCK_BYTES as u64 };
+        Ok(())
+    }
+}

@@ -1,0 +1,130 @@
+//! The view: SQLite tables that the applier keeps behind the log.
+
+mod apply;
+mod list;
+mod read;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use panvault_model::VaultId;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+
+use crate::fault::OpenFault;
+
+pub(crate) use apply::{ApplyFrame, apply};
+pub(crate) use list::list;
+pub(crate) use read::{
+    audit, card, document_version, documents, history, idempotency, idempotency_expired, open_transactions,
+    transaction,
+};
+
+/// Format of the tables.
+const FORMAT: u32 = 1;
+
+const SCHEMA: &str = "
+CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE card (id BLOB PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE card_by_organisation (organisation BLOB, id BLOB, PRIMARY KEY (organisation, id)) WITHOUT ROWID;
+CREATE TABLE card_by_fingerprint (organisation BLOB, fingerprint BLOB, id BLOB,
+    PRIMARY KEY (organisation, fingerprint, id)) WITHOUT ROWID;
+CREATE TABLE payment (id BLOB PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE payment_by_organisation (organisation BLOB, id BLOB, PRIMARY KEY (organisation, id)) WITHOUT ROWID;
+CREATE TABLE payment_by_card (card BLOB, id BLOB, PRIMARY KEY (card, id)) WITHOUT ROWID;
+CREATE TABLE payment_open (id BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE history (payment BLOB, version INTEGER, row BLOB NOT NULL, PRIMARY KEY (payment, version)) WITHOUT ROWID;
+CREATE TABLE document (kind INTEGER, id BLOB, version INTEGER NOT NULL, row BLOB NOT NULL,
+    PRIMARY KEY (kind, id)) WITHOUT ROWID;
+CREATE TABLE idempotency (key BLOB PRIMARY KEY, expires_at INTEGER NOT NULL, row BLOB NOT NULL) WITHOUT ROWID;
+CREATE INDEX idempotency_by_expiry ON idempotency (expires_at);
+CREATE TABLE audit (sequence INTEGER PRIMARY KEY, note BLOB NOT NULL);
+CREATE TABLE chain (first_sequence INTEGER PRIMARY KEY, count INTEGER NOT NULL, segment INTEGER NOT NULL,
+    effects_bytes INTEGER NOT NULL, effects_digest BLOB NOT NULL, previous BLOB NOT NULL, tag BLOB NOT NULL);
+CREATE TABLE total (organisation BLOB PRIMARY KEY, cards INTEGER NOT NULL, payments INTEGER NOT NULL) WITHOUT ROWID;
+";
+
+/// The view's file.
+pub(crate) fn view_path(directory: &Path) -> PathBuf {
+    directory.join("view.sqlite")
+}
+
+/// Makes an empty view.
+pub(crate) fn create(directory: &Path, vault: VaultId) -> Result<(), OpenFault> {
+    let path = view_path(directory);
+    make_private(&path).map_err(OpenFault::io(&path))?;
+    let connection = Connection::open(&path)?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.execute_batch(&format!("BEGIN; {SCHEMA}"))?;
+    let mut put = connection.prepare("INSERT INTO meta VALUES (?, ?)")?;
+    put.execute(params!["format", FORMAT])?;
+    put.execute(params!["vault", vault.as_bytes()])?;
+    put.execute(params!["applied", 0])?;
+    drop(put);
+    connection.execute_batch("COMMIT")?;
+    connection.close().map_err(|(_, error)| error)?;
+    Ok(())
+}
+
+/// SQLite gives its companion files the mode of the file itself.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map(drop)
+}
+
+/// What a connection is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// The applier's.
+    Write,
+    /// Everyone else's.
+    Read,
+}
+
+/// Connects to the view.
+pub(crate) fn connect(
+    directory: &Path,
+    access: Access,
+    cache_kib: u32,
+) -> Result<Connection, rusqlite::Error> {
+    let flags = match access {
+        Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
+    };
+    let connection =
+        Connection::open_with_flags(view_path(directory), flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.pragma_update(None, "cache_size", -i64::from(cache_kib))?;
+    connection.set_prepared_statement_cache_capacity(64);
+    if access == Access::Write {
+        connection.pragma_update(None, "synchronous", "normal")?;
+        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+        connection.pragma_update(None, "secure_delete", true)?;
+    }
+    Ok(connection)
+}
+
+/// What the view says of itself.
+pub(crate) struct Meta {
+    /// Last step that it holds.
+    pub(crate) applied: u64,
+    /// Tag of the frame of that step.
+    pub(crate) tag: Option<[u8; 32]>,
+}
+
+/// Reads it, and refuses a view of another vault or a later version.
+pub(crate) fn meta(connection: &Connection, vault: VaultId) -> Result<Meta, OpenFault> {
+    let what = || "view.sqlite".to_owned();
+    let value = "SELECT value FROM meta WHERE name = ?";
+    let format: u32 = connection.query_row(value, ["format"], |row| row.get(0))?;
+    if format > FORMAT {
+        return Err(OpenFault::NewerFormat { what: what() });
+    }
+    let owner: [u8; 12] = connection.query_row(value, ["vault"], |row| row.get(0))?;
+    if VaultId::from_bytes(owner) != vault {
+        return Err(OpenFault::Foreign { what: what() });
+    }
+    let applied: i64 = connection.query_row(value, ["applied"], |row| row.get(0))?;
+    let last = "SELECT tag FROM chain ORDER BY first_sequence DESC LIMIT 1";
+    let tag = connection.query_row(last, [], |row| row.get(0)).optional()?;
+    Ok(Meta { applied: applied.cast_unsigned(), tag })
+}

@@ -1,0 +1,131 @@
+use std::sync::Arc;
+
+use panvault_model::{CardId, Id, Timestamp, TransactionId};
+use panvault_store::codec::Reader;
+use panvault_store::{
+    AuditNote, AuditRecord, CardRow, DocumentKind, DocumentRow, HistoryRow, IdempotencyKey, IdempotencyRow,
+    RowFault, StoreFault, TransactionRow,
+};
+use rusqlite::{Connection, OptionalExtension, Params};
+
+/// One row, decoded.
+fn one<T>(
+    connection: &Connection,
+    sql: &str,
+    parameters: impl Params,
+    decode: impl FnOnce(&[u8]) -> Result<T, RowFault>,
+) -> Result<Option<T>, StoreFault> {
+    let mut statement = connection.prepare_cached(sql).map_err(unreadable)?;
+    let mut rows = statement.query(parameters).map_err(unreadable)?;
+    match rows.next().map_err(unreadable)? {
+        Some(row) => {
+            let bytes = row.get_ref(0).and_then(|value| Ok(value.as_blob()?)).map_err(unreadable)?;
+            decode(bytes).map(Some).map_err(undecodable)
+        }
+        None => Ok(None),
+    }
+}
+
+/// Rows, decoded.
+fn many<T>(
+    connection: &Connection,
+    sql: &str,
+    parameters: impl Params,
+    decode: impl Fn(&[u8]) -> Result<T, RowFault>,
+) -> Result<Vec<T>, StoreFault> {
+    let mut statement = connection.prepare_cached(sql).map_err(unreadable)?;
+    let mut rows = statement.query(parameters).map_err(unreadable)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().map_err(unreadable)? {
+        let bytes = row.get_ref(0).and_then(|value| Ok(value.as_blob()?)).map_err(unreadable)?;
+        found.push(decode(bytes).map_err(undecodable)?);
+    }
+    Ok(found)
+}
+
+/// A number of rows as SQL takes it.
+fn rows(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+pub(super) fn unreadable(error: rusqlite::Error) -> StoreFault {
+    tracing::error!(%error, advice = "run panvault doctor", "view.unreadable");
+    StoreFault::Read
+}
+
+pub(super) fn undecodable(fault: RowFault) -> StoreFault {
+    tracing::error!(%fault, advice = "run panvault doctor", "view.damaged");
+    StoreFault::Damaged
+}
+
+pub(crate) fn card(connection: &Connection, id: CardId) -> Result<Option<Arc<CardRow>>, StoreFault> {
+    one(connection, "SELECT row FROM card WHERE id = ?", [id.as_bytes()], |bytes| {
+        CardRow::decode(bytes).map(Arc::new)
+    })
+}
+
+pub(crate) fn transaction(
+    connection: &Connection,
+    id: TransactionId,
+) -> Result<Option<Arc<TransactionRow>>, StoreFault> {
+    one(connection, "SELECT row FROM payment WHERE id = ?", [id.as_bytes()], |bytes| {
+        TransactionRow::decode(bytes).map(Arc::new)
+    })
+}
+
+pub(crate) fn idempotency(
+    connection: &Connection,
+    key: IdempotencyKey,
+) -> Result<Option<Box<IdempotencyRow>>, StoreFault> {
+    one(connection, "SELECT row FROM idempotency WHERE key = ?", [key.0], |bytes| {
+        IdempotencyRow::decode(bytes).map(Box::new)
+    })
+}
+
+pub(crate) fn document_version(
+    connection: &Connection,
+    kind: DocumentKind,
+    id: Id,
+) -> Result<Option<u32>, StoreFault> {
+    let sql = "SELECT version FROM document WHERE kind = ? AND id = ?";
+    let mut statement = connection.prepare_cached(sql).map_err(unreadable)?;
+    statement.query_row((kind.code(), id.as_bytes()), |row| row.get(0)).optional().map_err(unreadable)
+}
+
+pub(crate) fn idempotency_expired(
+    connection: &Connection,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<IdempotencyKey>, StoreFault> {
+    let sql = "SELECT row FROM idempotency WHERE expires_at <= ? ORDER BY expires_at LIMIT ?";
+    let now = now.unix_millis().cast_signed();
+    many(connection, sql, (now, rows(limit)), |bytes| IdempotencyRow::decode(bytes).map(|row| row.key))
+}
+
+pub(crate) fn documents(connection: &Connection) -> Result<Vec<DocumentRow>, StoreFault> {
+    many(connection, "SELECT row FROM document ORDER BY kind, id", [], DocumentRow::decode)
+}
+
+pub(crate) fn history(connection: &Connection, id: TransactionId) -> Result<Vec<HistoryRow>, StoreFault> {
+    let sql = "SELECT row FROM history WHERE payment = ? ORDER BY version DESC";
+    many(connection, sql, [id.as_bytes()], HistoryRow::decode)
+}
+
+pub(crate) fn open_transactions(connection: &Connection) -> Result<Vec<Arc<TransactionRow>>, StoreFault> {
+    let sql = "SELECT payment.row FROM payment_open JOIN payment USING (id) ORDER BY id";
+    many(connection, sql, [], |bytes| TransactionRow::decode(bytes).map(Arc::new))
+}
+
+pub(crate) fn audit(
+    connection: &Connection,
+    first: u64,
+    limit: usize,
+) -> Result<Vec<AuditRecord>, StoreFault> {
+    let sql = "SELECT note FROM audit WHERE sequence >= ? ORDER BY sequence LIMIT ?";
+    let notes = many(connection, sql, (first.cast_signed(), rows(limit)), |bytes| {
+        let mut reader = Reader::new(bytes);
+        let note = AuditNote::decode_from(&mut reader)?;
+        reader.end().map(|()| note)
+    })?;
+    Ok((first.max(1)..).zip(notes).map(|(sequence, note)| AuditRecord { sequence, note }).collect())
+}
