@@ -1,1 +1,25 @@
-//! In the making.
+#![doc = include_str!("../README.md")]
+
+mod accept;
+mod answer;
+mod body;
+mod caller;
+mod dispatch;
+mod docs_page;
+pub mod error;
+mod fault;
+mod fields;
+mod json;
+pub mod limits;
+mod list;
+mod metrics;
+mod openapi;
+mod routes;
+pub mod table;
+mod tls;
+
+pub use crate::accept::{ServeReport, ServerError, serve, serve_metrics};
+pub use crate::dispatch::App;
+pub use crate::limits::ServerSettings;
+pub use crate::openapi::openapi;
+pub use crate::tls::{Tls, TlsFault};

@@ -1,0 +1,187 @@
+//! The listener: connections, their limits, and an orderly end.
+
+use core::time::Duration;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tower::Service;
+
+use crate::dispatch::{App, PeerAddress, router};
+use crate::limits::{HEAD_BYTES_MAX, HEADERS_MAX};
+use crate::tls::Tls;
+
+/// How a server ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServeReport {
+    /// Connections that still had a request running when the time for it was over.
+    pub cut_off: usize,
+}
+
+/// Why a server ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The listener failed for good.
+    #[error("the listener failed")]
+    Listener(#[source] io::Error),
+}
+
+/// Serves the API until `stop` is done, then lets what runs end.
+pub async fn serve(
+    listener: TcpListener,
+    app: Arc<App>,
+    tls: Option<Arc<Tls>>,
+    stop: impl Future<Output = ()>,
+) -> Result<ServeReport, ServerError> {
+    let router = router(Arc::clone(&app));
+    let settings = app.settings().clone();
+    let room = Arc::new(Semaphore::new(settings.connections_max));
+    let (stopping, stopped) = watch::channel(false);
+    tokio::pin!(stop);
+    loop {
+        let (stream, address) = tokio::select! {
+            () = &mut stop => break,
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Out of file descriptors, or a client that has gone: neither ends the server.
+                    tracing::warn!(%error, advice = "raise the limit of open files if this repeats", "listener.accept_failed");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            },
+        };
+        let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
+            app.metrics().connections_refused.inc();
+            continue;
+        };
+        let (app, router, tls, stopped) = (Arc::clone(&app), router.clone(), tls.clone(), stopped.clone());
+        tokio::spawn(async move {
+            app.metrics().connections.inc();
+            connection(stream, address, &app, router, tls, stopped).await;
+            app.metrics().connections.dec();
+            drop(permit);
+        });
+    }
+    drop(listener);
+    app.stop();
+    stopping.send_replace(true);
+    drop(stopped);
+    // Every connection holds a receiver: when none is left, all have ended.
+    let cut_off = match tokio::time::timeout(settings.stop_grace, stopping.closed()).await {
+        Ok(()) => 0,
+        Err(_elapsed) => stopping.receiver_count(),
+    };
+    Ok(ServeReport { cut_off })
+}
+
+async fn connection(
+    stream: TcpStream,
+    address: SocketAddr,
+    app: &App,
+    router: Router,
+    tls: Option<Arc<Tls>>,
+    stopped: watch::Receiver<bool>,
+) {
+    // Small answers go out at once.
+    drop(stream.set_nodelay(true));
+    match tls {
+        None => requests(stream, address, app, router, stopped).await,
+        Some(tls) => {
+            let handshake = tls.acceptor().accept(stream);
+            if let Ok(Ok(stream)) = tokio::time::timeout(app.settings().handshake_timeout, handshake).await {
+                requests(stream, address, app, router, stopped).await;
+            }
+        }
+    }
+}
+
+async fn requests(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    address: SocketAddr,
+    app: &App,
+    router: Router,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(PeerAddress(address.ip()));
+        router.clone().call(request)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(app.settings().header_timeout)
+        .max_headers(HEADERS_MAX)
+        .max_buf_size(HEAD_BYTES_MAX.max(8192))
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    tokio::select! {
+        // What went wrong on a connection is the client's to know; its bytes are not ours to log.
+        _ = &mut connection => return,
+        _ = stopped.wait_for(|stopped| *stopped) => connection.as_mut().graceful_shutdown(),
+    }
+    drop(connection.await);
+}
+
+/// Serves metrics and health on a listener of its own until `stop` is done.
+pub async fn serve_metrics(listener: TcpListener, app: Arc<App>, stop: impl Future<Output = ()>) {
+    tokio::pin!(stop);
+    loop {
+        let stream = tokio::select! {
+            () = &mut stop => return,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(_) => {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            },
+        };
+        let app = Arc::clone(&app);
+        tokio::spawn(async move {
+            let service = service_fn(move |request: Request<Incoming>| {
+                let app = Arc::clone(&app);
+                async move { Ok::<_, core::convert::Infallible>(metrics_answer(&app, request.uri().path())) }
+            });
+            let timeout = Duration::from_secs(10);
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(timeout)
+                .serve_connection(TokioIo::new(stream), service);
+            drop(connection.await);
+        });
+    }
+}
+
+fn metrics_answer(app: &App, path: &str) -> Response<String> {
+    let mut response = match path {
+        "/metrics" => {
+            let mut response = Response::new(app.metrics().page(app.vault()));
+            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(kind));
+            response
+        }
+        "/livez" => Response::new("ok\n".to_owned()),
+        "/readyz" => {
+            let (status, text) = app.ready();
+            let mut response = Response::new(format!("{text}\n"));
+            *response.status_mut() = status;
+            response
+        }
+        _ => {
+            let mut response = Response::new("not found\n".to_owned());
+            *response.status_mut() = StatusCode::NOT_FOUND;
+            response
+        }
+    };
+    response.headers_mut().insert(http::header::CACHE_CONTROL, http::HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,96 @@
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use panvault_vault::{Caller, Origin, Vault, VaultError};
+use zeroize::Zeroizing;
+
+/// Who sends a request: `X-APIKEY`, `X-API-KEY`, a bearer token, or Basic with the key as user name or password. Several that
+/// differ are refused.
+pub(crate) fn caller(vault: &Vault, headers: &HeaderMap, origin: Origin) -> Result<Caller, VaultError> {
+    let mut key: Option<Zeroizing<String>> = None;
+    for name in ["x-apikey", "x-api-key"] {
+        for value in headers.get_all(name) {
+            let value = value.to_str().map_err(|_| VaultError::NotAuthenticated)?;
+            take(&mut key, Zeroizing::new(value.trim().to_owned()))?;
+        }
+    }
+    for value in headers.get_all(AUTHORIZATION) {
+        let value = value.to_str().map_err(|_| VaultError::NotAuthenticated)?;
+        let (scheme, rest) = value.split_once(' ').ok_or(VaultError::NotAuthenticated)?;
+        let found = if scheme.eq_ignore_ascii_case("bearer") {
+            Zeroizing::new(rest.trim().to_owned())
+        } else if scheme.eq_ignore_ascii_case("basic") {
+            basic(rest.trim()).ok_or(VaultError::NotAuthenticated)?
+        } else {
+            return Err(VaultError::NotAuthenticated);
+        };
+        take(&mut key, found)?;
+    }
+    vault.caller(&key.ok_or(VaultError::NotAuthenticated)?, origin)
+}
+
+fn take(key: &mut Option<Zeroizing<String>>, found: Zeroizing<String>) -> Result<(), VaultError> {
+    match key {
+        Some(known) if *known != found => Err(VaultError::NotAuthenticated),
+        Some(_) => Ok(()),
+        None => {
+            *key = Some(found);
+            Ok(())
+        }
+    }
+}
+
+/// The key in a user name or a password (RFC 7617): whichever looks like one.
+fn basic(encoded: &str) -> Option<Zeroizing<String>> {
+    let decoded = Zeroizing::new(base64(encoded)?);
+    let text = core::str::from_utf8(&decoded).ok()?;
+    let (user, password) = text.split_once(':')?;
+    let key = if user.starts_with("pv_") { user } else { password };
+    Some(Zeroizing::new(key.to_owned()))
+}
+
+/// Base64 of RFC 4648, section 4, with or without padding.
+fn base64(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut bits = 0u32;
+    let mut count = 0;
+    for symbol in text.trim_end_matches('=').bytes() {
+        let value = match symbol {
+            b'A'..=b'Z' => symbol - b'A',
+            b'a'..=b'z' => symbol - b'a' + 26,
+            b'0'..=b'9' => symbol - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return None,
+        };
+        bits = (bits << 6 | u32::from(value)) & 0x00ff_ffff;
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push(u8::try_from(bits >> count & 0xff).ok()?);
+        }
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_that_of_the_rfc() {
+        for (text, bytes) in [("", ""), ("Zg==", "f"), ("Zm8=", "fo"), ("Zm9v", "foo"), ("Zm9vYmE", "fooba")]
+        {
+            assert_eq!(base64(text).as_deref(), Some(bytes.as_bytes()), "{text}");
+        }
+        assert_eq!(base64("Zm9v!"), None);
+    }
+
+    #[test]
+    fn basic_takes_the_key_from_either_side() {
+        // printf 'pv_test_x:' | base64, and printf 'merchant:pv_test_x' | base64
+        for encoded in ["cHZfdGVzdF94Og==", "bWVyY2hhbnQ6cHZfdGVzdF94"] {
+            assert_eq!(basic(encoded).as_deref().map(String::as_str), Some("pv_test_x"));
+        }
+        assert!(basic("cHZfdGVzdF94").is_none(), "no colon");
+    }
+}

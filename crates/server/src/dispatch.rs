@@ -1,0 +1,268 @@
+//! The path of a request up to its route: request id, endpoint, caller, body; and of its answer back.
+
+use core::sync::atomic::{AtomicBool, Ordering};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{RawPathParams, Request, State};
+use axum::response::Response;
+use axum::routing::any;
+use http::header::{ALLOW, HeaderValue};
+use http::{HeaderMap, StatusCode};
+use panvault_model::RequestId;
+use panvault_vault::{Caller, Idempotency, Operation, Origin, Permit, StoreFault, Vault, VaultError};
+use tokio::time::Instant;
+
+use crate::answer::Answer;
+use crate::error::{ErrorCode, Refusal};
+use crate::fault::Faults;
+use crate::limits::{IDEMPOTENCY_KEY_CHARS_MAX, ServerSettings};
+use crate::metrics::Metrics;
+use crate::table::{ENDPOINTS, Endpoint};
+use crate::{body, caller, docs_page, openapi};
+
+/// What all requests share.
+pub struct App {
+    vault: Vault,
+    settings: ServerSettings,
+    metrics: Metrics,
+    stopping: AtomicBool,
+    openapi: String,
+}
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Copy)]
+pub(crate) struct PeerAddress(pub(crate) IpAddr);
+
+/// A request that has found its endpoint and its caller.
+pub(crate) struct Asked {
+    pub(crate) caller: Caller,
+    /// The id in the path, if the path has one.
+    pub(crate) id: Option<String>,
+    pub(crate) query: Option<String>,
+    pub(crate) body: body::Body,
+    pub(crate) idempotency_key: Option<String>,
+    pub(crate) path: String,
+}
+
+impl App {
+    /// A server of this vault.
+    pub fn new(vault: Vault, settings: ServerSettings) -> Self {
+        let openapi = openapi::openapi().to_string();
+        Self { vault, settings, metrics: Metrics::new(), stopping: AtomicBool::new(false), openapi }
+    }
+
+    pub(crate) const fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    pub(crate) const fn settings(&self) -> &ServerSettings {
+        &self.settings
+    }
+
+    pub(crate) const fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the vault takes writes, and why not.
+    pub(crate) fn ready(&self) -> (StatusCode, &'static str) {
+        if self.stopping.load(Ordering::SeqCst) {
+            return (StatusCode::SERVICE_UNAVAILABLE, "stopping");
+        }
+        match self.vault.status().store.fault {
+            None => (StatusCode::OK, "ready"),
+            Some(StoreFault::Full) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "the disk is full: writes are refused")
+            }
+            Some(_) => (StatusCode::SERVICE_UNAVAILABLE, "the store has stopped"),
+        }
+    }
+
+    fn make_request_id(&self) -> RequestId {
+        let mut random = [0; 8];
+        // A request without a random name is still named by its time.
+        drop(self.vault.entropy().fill(&mut random));
+        RequestId::make(self.vault.now().wall, random)
+    }
+}
+
+impl Asked {
+    pub(crate) fn permit<O: Operation>(&self) -> Result<Permit<O>, Refusal> {
+        Ok(self.caller.permit()?)
+    }
+
+    /// The id in the path. What is not an id is not found, like an id that is nobody's.
+    pub(crate) fn id<T, E>(&self, parse: impl FnOnce(&str) -> Result<T, E>) -> Result<T, Refusal> {
+        let parsed = self.id.as_deref().and_then(|text| parse(text).ok());
+        parsed.ok_or_else(|| Refusal::new(ErrorCode::NotFound))
+    }
+
+    pub(crate) fn idempotency<O>(&self, vault: &Vault, permit: &Permit<O>) -> Option<Idempotency> {
+        self.idempotency_key.as_deref().map(|key| vault.idempotency(permit, &self.path, key, &self.body))
+    }
+}
+
+/// The router of the whole server.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    let mut router = Router::new();
+    let mut paths: Vec<&'static str> = ENDPOINTS.iter().map(|endpoint| endpoint.path).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    for path in paths {
+        let route = any(move |State(app): State<Arc<App>>, params: RawPathParams, request: Request| {
+            endpoint(app, path, params, request)
+        });
+        router = router.route(path, route.clone()).route(&format!("{path}/"), route);
+    }
+    router
+        .route("/livez", any(|State(app): State<Arc<App>>| plain(app, StatusCode::OK, "ok")))
+        .route(
+            "/readyz",
+            any(|State(app): State<Arc<App>>| async move {
+                let (status, text) = app.ready();
+                plain(app, status, text).await
+            }),
+        )
+        .route(
+            "/openapi.json",
+            any(|State(app): State<Arc<App>>| async move {
+                let id = app.make_request_id();
+                Answer::new(StatusCode::OK, app.openapi.clone().into_bytes()).into_response(id)
+            }),
+        )
+        .merge(docs_page::routes())
+        .fallback(|State(app): State<Arc<App>>| async move {
+            let refusal = Refusal::new(ErrorCode::NotFound);
+            Answer::refusal(&refusal, app.vault.now().wall).into_response(app.make_request_id())
+        })
+        .with_state(app)
+}
+
+async fn plain(app: Arc<App>, status: StatusCode, text: &'static str) -> Response {
+    let mut json = crate::answer::Json::object();
+    json.text("status", text);
+    Answer::new(status, json.end()).into_response(app.make_request_id())
+}
+
+/// Answers a request to a path of the table.
+async fn endpoint(app: Arc<App>, path: &'static str, params: RawPathParams, request: Request) -> Response {
+    let started = Instant::now();
+    let id = app.make_request_id();
+    let found =
+        ENDPOINTS.iter().find(|endpoint| endpoint.path == path && endpoint.method == *request.method());
+    let operation = found.map_or("none", |endpoint| endpoint.operation);
+    let answer = match found {
+        Some(endpoint) => answer(&app, endpoint, id, params, request).await,
+        None => Ok(method_not_allowed(path, &app)),
+    };
+    let answer = answer.unwrap_or_else(|refusal| {
+        if refusal.code.status().is_server_error() {
+            tracing::warn!(request.id = %id, operation, code = refusal.code.number(), "request.failed");
+        }
+        Answer::refusal(&refusal, app.vault.now().wall)
+    });
+    let duration = started.elapsed();
+    app.metrics.answered(operation, answer.status.as_u16(), duration.as_secs_f64());
+    tracing::debug!(
+        request.id = %id,
+        operation,
+        status = answer.status.as_u16(),
+        duration_ms = duration.as_secs_f64() * 1000.0,
+        "request.answered"
+    );
+    answer.into_response(id)
+}
+
+async fn answer(
+    app: &Arc<App>,
+    endpoint: &'static Endpoint,
+    id: RequestId,
+    params: RawPathParams,
+    request: Request,
+) -> Result<Answer, Refusal> {
+    let (parts, incoming) = request.into_parts();
+    let address = parts.extensions.get::<PeerAddress>().map(|peer| peer.0);
+    let caller = caller::caller(&app.vault, &parts.headers, Origin { request: Some(id), address })?;
+    let body = if endpoint.body.is_some() {
+        body::read(&parts.headers, incoming, app.settings.body_timeout).await?
+    } else {
+        body::Body::default()
+    };
+    let asked = Asked {
+        caller,
+        id: params.iter().next().map(|(_, value)| value.to_owned()),
+        query: parts.uri.query().map(str::to_owned),
+        body,
+        idempotency_key: idempotency_key(&parts.headers)?,
+        path: parts.uri.path().trim_end_matches('/').to_owned(),
+    };
+    if endpoint.list.is_none() && asked.query.as_deref().is_some_and(|query| !query.is_empty()) {
+        let mut faults = Faults::default();
+        for (name, _) in form_urlencoded::parse(asked.query.as_deref().unwrap_or_default().as_bytes()) {
+            faults.unexpected("query", &name);
+        }
+        return Err(faults.into());
+    }
+    (endpoint.handler)(Arc::clone(app), asked).await
+}
+
+fn method_not_allowed(path: &str, app: &App) -> Answer {
+    let mut answer = Answer::refusal(&Refusal::new(ErrorCode::Method), app.vault.now().wall);
+    let methods: Vec<&str> = ENDPOINTS
+        .iter()
+        .filter(|endpoint| endpoint.path == path)
+        .map(|endpoint| endpoint.method.as_str())
+        .collect();
+    if let Ok(methods) = HeaderValue::from_str(&methods.join(", ")) {
+        answer.headers.push((ALLOW, methods));
+    }
+    answer
+}
+
+/// `Idempotency-Key`, or the gateway's own name for it.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+    let refusal = |what| Refusal::with(ErrorCode::Malformed, "headers.idempotency-key", what);
+    let mut found: Option<String> = None;
+    for name in ["idempotency-key", "x-vfi-api-idempotencykey"] {
+        for value in headers.get_all(name) {
+            let key = value.to_str().map_err(|_| refusal("must be visible ASCII"))?;
+            if key.is_empty() || key.len() > IDEMPOTENCY_KEY_CHARS_MAX {
+                return Err(refusal("must have 1 to 255 characters"));
+            }
+            if found.as_deref().is_some_and(|known| known != key) {
+                return Err(refusal("was sent twice, and differs"));
+            }
+            found = Some(key.to_owned());
+        }
+    }
+    Ok(found)
+}
+
+/// Reads a body of JSON and hands it on while it lives. Says where it stops being JSON, and nothing of what it holds.
+pub(crate) fn parsed<T>(
+    bytes: &[u8],
+    read: impl FnOnce(&crate::json::Value<'_>) -> Result<T, Refusal>,
+) -> Result<T, Refusal> {
+    match crate::json::parse(bytes) {
+        Ok(value) => read(&value),
+        Err(at) => {
+            let what = format!("stops being JSON at line {}, column {}", at.line, at.column);
+            Err(Refusal::with(ErrorCode::State, "body", what))
+        }
+    }
+}
+
+/// An unfinished handler is not cut off by a client that hangs up: it runs in a task of its own.
+pub(crate) async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, VaultError>> + Send + 'static,
+) -> Result<T, Refusal> {
+    match tokio::spawn(work).await {
+        Ok(done) => Ok(done?),
+        Err(_panicked) => Err(Refusal::new(ErrorCode::Internal)),
+    }
+}

@@ -1,0 +1,187 @@
+//! What a client sees of a failure: one table of codes, and the one place where failures become codes.
+
+use std::fmt::Write;
+
+use http::StatusCode;
+use panvault_model::TransactionStatus;
+use panvault_vault::{StoreFault, VaultError};
+
+use crate::fault::Faults;
+
+macro_rules! error_codes {
+    ($($(#[$meta:meta])* $name:ident = $number:literal $status:ident $message:literal,)+) => {
+        /// A failure by its number. Numbers below 140 and 170 are the gateway's, the rest are ours; none is ever renumbered.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum ErrorCode { $(#[doc = $message] $name,)+ }
+
+        impl ErrorCode {
+            /// Every code.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// Its number.
+            pub const fn number(self) -> u16 {
+                match self { $(Self::$name => $number,)+ }
+            }
+
+            /// The HTTP status that goes with it.
+            pub const fn status(self) -> StatusCode {
+                match self { $(Self::$name => StatusCode::$status,)+ }
+            }
+
+            /// What it means.
+            pub const fn message(self) -> &'static str {
+                match self { $(Self::$name => $message,)+ }
+            }
+        }
+    };
+}
+
+error_codes! {
+    Internal = 100 INTERNAL_SERVER_ERROR "something went wrong here; quote the request id",
+    Malformed = 107 BAD_REQUEST "a field is badly formed; see details",
+    NotFound = 109 NOT_FOUND "there is no such resource",
+    State = 110 BAD_REQUEST "the body is not JSON, or this cannot be done in this state",
+    Blocked = 111 FORBIDDEN "blocked by a rule",
+    RoleNotAllowed = 113 FORBIDDEN "the roles of this API key do not allow this",
+    NotAuthenticated = 116 UNAUTHORIZED "a valid API key is required",
+    Declined = 121 FORBIDDEN "declined by the processor",
+    Unknown = 122 BAD_GATEWAY "the outcome of the transaction is unknown",
+    Failed = 123 BAD_REQUEST "refused by the processor",
+    Missing = 126 BAD_REQUEST "a required field is missing; see details",
+    Unexpected = 127 BAD_REQUEST "an unexpected field was sent; see details",
+    Unavailable = 131 SERVICE_UNAVAILABLE "the processor is unavailable",
+    NotSupported = 132 BAD_REQUEST "not supported by the processor",
+    TooMany = 140 TOO_MANY_REQUESTS "too many requests",
+    Sealed = 141 SERVICE_UNAVAILABLE "the vault is sealed",
+    IdempotencyInUse = 142 CONFLICT "a request with this idempotency key still runs",
+    IdempotencyMismatch = 143 UNPROCESSABLE_ENTITY "this idempotency key was used with another body",
+    Busy = 144 SERVICE_UNAVAILABLE "temporarily unavailable; try again",
+    MediaType = 145 UNSUPPORTED_MEDIA_TYPE "the body must be application/json, not compressed",
+    Method = 146 METHOD_NOT_ALLOWED "this path does not have this method",
+    TooLarge = 147 PAYLOAD_TOO_LARGE "the body is larger than 16 KiB",
+    Slow = 148 REQUEST_TIMEOUT "the request took too long to arrive",
+    TimedOut = 170 GATEWAY_TIMEOUT "timed out",
+}
+
+impl ErrorCode {
+    /// Whether it only has its number: nothing in this version fails so.
+    pub const fn is_reserved(self) -> bool {
+        matches!(self, Self::Blocked | Self::TooMany | Self::Sealed | Self::TimedOut)
+    }
+}
+
+/// A failure on its way to the client: its code, and details that never repeat a value that was sent.
+pub(crate) struct Refusal {
+    pub(crate) code: ErrorCode,
+    pub(crate) details: Vec<(String, String)>,
+}
+
+impl Refusal {
+    pub(crate) const fn new(code: ErrorCode) -> Self {
+        Self { code, details: Vec::new() }
+    }
+
+    pub(crate) fn with(code: ErrorCode, name: &str, what: impl Into<String>) -> Self {
+        Self { code, details: vec![(name.to_owned(), what.into())] }
+    }
+}
+
+impl From<Faults> for Refusal {
+    fn from(faults: Faults) -> Self {
+        Self { code: faults.code(), details: faults.into_details() }
+    }
+}
+
+impl From<VaultError> for Refusal {
+    fn from(error: VaultError) -> Self {
+        let code = match &error {
+            VaultError::NotAuthenticated => ErrorCode::NotAuthenticated,
+            VaultError::RoleNotAllowed => ErrorCode::RoleNotAllowed,
+            VaultError::NotFound => ErrorCode::NotFound,
+            VaultError::Faults(faults) => {
+                let detail = |fault: &panvault_vault::FieldFault| {
+                    (format!("body.{}", fault.field), fault.reason.clone())
+                };
+                let details = faults.iter().map(detail).collect();
+                return Self { code: ErrorCode::Malformed, details };
+            }
+            VaultError::WrongState { reason } => return Self::with(ErrorCode::State, "state", *reason),
+            VaultError::IdempotencyInUse => ErrorCode::IdempotencyInUse,
+            VaultError::IdempotencyMismatch => ErrorCode::IdempotencyMismatch,
+            VaultError::Busy | VaultError::Contended => ErrorCode::Busy,
+            VaultError::Store(StoreFault::TooLarge) => {
+                return Self::with(
+                    ErrorCode::State,
+                    "query",
+                    "matches too many rows to be sorted; narrow it",
+                );
+            }
+            VaultError::Store(fault) => {
+                tracing::error!(%fault, advice = "see the store's own log lines", "store.refused");
+                ErrorCode::Busy
+            }
+            VaultError::Tampered | VaultError::Keys(_) | VaultError::Row(_) => {
+                tracing::error!(%error, advice = "run panvault doctor", "vault.failed");
+                ErrorCode::Internal
+            }
+        };
+        Self::new(code)
+    }
+}
+
+/// The code of a transaction that did not succeed; `None` when it did.
+pub(crate) const fn transaction_code(status: TransactionStatus) -> Option<ErrorCode> {
+    match status {
+        TransactionStatus::Declined => Some(ErrorCode::Declined),
+        TransactionStatus::Failed => Some(ErrorCode::Failed),
+        TransactionStatus::Unknown | TransactionStatus::Initiated => Some(ErrorCode::Unknown),
+        TransactionStatus::Unavailable => Some(ErrorCode::Unavailable),
+        TransactionStatus::NotSupported => Some(ErrorCode::NotSupported),
+        TransactionStatus::Pending
+        | TransactionStatus::Authorized
+        | TransactionStatus::AuthorizationVoided
+        | TransactionStatus::SettlementRequested
+        | TransactionStatus::SettlementSubmitted
+        | TransactionStatus::SettlementPartial
+        | TransactionStatus::SettlementCompleted
+        | TransactionStatus::SettlementCancelled => None,
+    }
+}
+
+/// The table as a page of the documentation.
+pub fn errors_markdown() -> String {
+    let mut page = String::from(
+        "# Errors\n\n\
+         Every failure has this body; `details` names the fields at fault and never repeats a value that was sent:\n\n\
+         ```json\n{\"code\": 107, \"message\": \"a field is badly formed; see details\", \"timestamp\": 1700000000000, \
+         \"details\": {\"body.card_number\": \"fails the Luhn check\"}}\n```\n\n\
+         `timestamp` is Unix time in milliseconds. Every answer bears `X-Request-Id`: quote it. A transaction that did not \
+         succeed is stored all the same; its `_id`, `status` and codes are in `details`.\n\n\
+         | code | HTTP | meaning |\n| --- | --- | --- |\n",
+    );
+    for code in ErrorCode::ALL {
+        let reserved = if code.is_reserved() { " (reserved: this version does not send it)" } else { "" };
+        let (number, status) = (code.number(), code.status().as_u16());
+        let _ = writeln!(page, "| {number} | {status} | {}{reserved} |", code.message());
+    }
+    page.push_str("\n503 with code 144 bears `Retry-After`, in seconds: nothing was done, and the same request may be sent again.\n");
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_unique() {
+        let mut numbers: Vec<_> = ErrorCode::ALL.iter().map(|code| code.number()).collect();
+        numbers.dedup();
+        assert_eq!(numbers.len(), ErrorCode::ALL.len());
+        assert!(numbers.is_sorted());
+    }
+
+    #[test]
+    fn the_page_in_docs_is_this_table() {
+        assert_eq!(include_str!("../../../docs/errors.md"), errors_markdown());
+    }
+}

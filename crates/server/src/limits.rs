@@ -1,0 +1,55 @@
+//! The limits of this crate, each with its unit.
+
+use core::time::Duration;
+
+/// Bytes of a request body.
+pub const BODY_BYTES_MAX: usize = 16 * 1024;
+/// Levels of a request body.
+pub const BODY_DEPTH_MAX: usize = 8;
+/// Faults that one answer lists.
+pub const FAULTS_MAX: usize = 32;
+/// Headers of a request.
+pub const HEADERS_MAX: usize = 64;
+/// Bytes of the head of a request.
+pub const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// Characters of an idempotency key.
+pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
+/// Pairs of a card's metadata.
+pub const METADATA_PAIRS_MAX: usize = 20;
+/// Bytes of a name in metadata.
+pub const METADATA_NAME_BYTES_MAX: usize = 40;
+/// Bytes of a value in metadata.
+pub const METADATA_VALUE_BYTES_MAX: usize = 500;
+/// Rows of a list when none are asked for.
+pub const LIST_ROWS_DEFAULT: u32 = 100;
+/// Rows of a list.
+pub const LIST_ROWS_MAX: u32 = 1000;
+/// Conditions of one list.
+pub const LIST_FILTERS_MAX: usize = 32;
+
+/// What may be set.
+#[derive(Clone, Debug)]
+pub struct ServerSettings {
+    /// Connections at a time; further ones are closed at once.
+    pub connections_max: usize,
+    /// Time for the head of a request to arrive, and for a connection without requests to stay.
+    pub header_timeout: Duration,
+    /// Time for the body of a request to arrive.
+    pub body_timeout: Duration,
+    /// Time for a TLS handshake.
+    pub handshake_timeout: Duration,
+    /// Time for requests that run to end when the server stops.
+    pub stop_grace: Duration,
+}
+
+impl Default for ServerSettings {
+    fn default() -> Self {
+        Self {
+            connections_max: 10_000,
+            header_timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(10),
+            handshake_timeout: Duration::from_secs(10),
+            stop_grace: Duration::from_secs(30),
+        }
+    }
+}

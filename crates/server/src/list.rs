@@ -1,0 +1,137 @@
+//! The query of a list: `_limit`, `_skip`, `_sort`, and conditions on fields.
+
+use panvault_model::{OrganisationId, Timestamp};
+use panvault_vault::{Direction, Field, FieldKind, FieldValue, Filter, Query, Test};
+
+use crate::error::Refusal;
+use crate::fault::{Faults, shown};
+use crate::limits::{LIST_FILTERS_MAX, LIST_ROWS_DEFAULT, LIST_ROWS_MAX};
+
+/// Reads the query of a list.
+pub(crate) fn read<F: Field + PartialEq>(query: Option<&str>) -> Result<Query<F>, Refusal> {
+    let mut faults = Faults::default();
+    let mut list = Query {
+        organisations: Vec::new(),
+        filters: Vec::new(),
+        sort: None,
+        skip: 0,
+        limit: LIST_ROWS_DEFAULT,
+    };
+    for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+        match name.as_ref() {
+            "_limit" => match whole(&value).filter(|limit| (1..=u64::from(LIST_ROWS_MAX)).contains(limit)) {
+                Some(limit) => list.limit = u32::try_from(limit).unwrap_or(LIST_ROWS_MAX),
+                None => faults.malformed("query._limit", "must be 1 to 1000"),
+            },
+            "_skip" => match whole(&value) {
+                Some(skip) => list.skip = skip,
+                None => faults.malformed("query._skip", "must be a whole number"),
+            },
+            "_sort" | "_sort-" => {
+                let (field, descending) = match value.strip_prefix('-') {
+                    Some(field) => (field, true),
+                    None => (value.as_ref(), name == "_sort-"),
+                };
+                let direction = if descending { Direction::Descending } else { Direction::Ascending };
+                match F::parse(field) {
+                    Some(field) => list.sort = Some((field, direction)),
+                    None => faults.malformed("query._sort", "is not a field that this list has"),
+                }
+            }
+            "organisation" => match OrganisationId::parse(&value) {
+                Ok(organisation) => list.organisations.push(organisation),
+                Err(_) => {
+                    faults.malformed("query.organisation", "must be an id: 24 lowercase hexadecimal digits")
+                }
+            },
+            name => condition(name, &value, &mut list, &mut faults),
+        }
+    }
+    if faults.is_empty() { Ok(list) } else { Err(faults.into()) }
+}
+
+/// The same question, asked for the number of rows only: order and part of the list do not matter.
+pub(crate) fn counting<F>(query: Query<F>) -> Query<F> {
+    Query { sort: None, skip: 0, limit: 0, ..query }
+}
+
+fn condition<F: Field + PartialEq>(name: &str, value: &str, list: &mut Query<F>, faults: &mut Faults) {
+    let tests = [("!", Test::NotEqual), (">", Test::AtLeast), ("<", Test::AtMost), ("[]", Test::Equal)];
+    let (name, test) = tests
+        .iter()
+        .find_map(|(sign, test)| name.strip_suffix(sign).map(|name| (name, *test)))
+        .unwrap_or((name, Test::Equal));
+    let Some(field) = F::parse(name) else { return faults.unexpected("query", name) };
+    let Some(value) = field_value(field.kind(), value) else {
+        return faults.malformed(format!("query.{}", shown(name)), "has a value that this field cannot have");
+    };
+    let room = list.filters.len() < LIST_FILTERS_MAX;
+    match list.filters.iter_mut().find(|filter| filter.field == field && filter.test == test) {
+        Some(filter) if filter.values.len() < LIST_FILTERS_MAX => filter.values.push(value),
+        None if room => list.filters.push(Filter { field, test, values: vec![value] }),
+        Some(_) | None => faults.malformed(format!("query.{}", shown(name)), "is one condition too many"),
+    }
+}
+
+fn field_value(kind: FieldKind, text: &str) -> Option<FieldValue<'static>> {
+    match kind {
+        FieldKind::Text => Some(FieldValue::Text(text.to_owned().into())),
+        FieldKind::Number => whole(text).map(FieldValue::Number),
+        FieldKind::Time => Timestamp::parse(text).ok().map(|time| FieldValue::Number(time.unix_millis())),
+    }
+}
+
+fn whole(text: &str) -> Option<u64> {
+    let plain = !text.is_empty() && text.len() <= 15 && text.bytes().all(|byte| byte.is_ascii_digit());
+    if plain { text.parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use panvault_vault::TransactionField;
+
+    use super::*;
+    use crate::error::ErrorCode;
+
+    fn list(query: &str) -> Result<Query<TransactionField>, Refusal> {
+        read(Some(query))
+    }
+
+    #[test]
+    fn reads_conditions_as_they_are_written() {
+        let query = "status=DECLINED&status[]=FAILED&amount>=100&amount%3C=7500&card!=x&_sort=-amount&_limit=7&_skip=2";
+        let Ok(list) = list(query) else { panic!("refused") };
+        assert_eq!((list.limit, list.skip), (7, 2));
+        assert_eq!(list.sort, Some((TransactionField::Amount, Direction::Descending)));
+        let found: Vec<_> =
+            list.filters.iter().map(|filter| (filter.field, filter.test, filter.values.len())).collect();
+        assert_eq!(
+            found,
+            [
+                (TransactionField::Status, Test::Equal, 2),
+                (TransactionField::Amount, Test::AtLeast, 1),
+                (TransactionField::Amount, Test::AtMost, 1),
+                (TransactionField::Card, Test::NotEqual, 1),
+            ]
+        );
+    }
+
+    #[test]
+    fn refuses_the_rest_and_repeats_no_value() {
+        for (query, code) in [
+            ("_limit=0", ErrorCode::Malformed),
+            ("_limit=1001", ErrorCode::Malformed),
+            ("_skip=-1", ErrorCode::Malformed),
+            ("_sort=card_number", ErrorCode::Malformed),
+            ("card_number=4111111111111111", ErrorCode::Unexpected),
+            ("4111111111111111=1", ErrorCode::Unexpected),
+            ("amount=1.5", ErrorCode::Malformed),
+            ("created_at>=yesterday", ErrorCode::Malformed),
+            ("organisation=4111111111111111", ErrorCode::Malformed),
+        ] {
+            let Err(refusal) = list(query) else { panic!("{query}") };
+            assert_eq!(refusal.code, code, "{query}");
+            assert!(!format!("{:?}", refusal.details).contains("411111"), "{query}");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+use core::sync::atomic::{AtomicI64, AtomicU64};
+
+use panvault_vault::Vault;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+/// What is counted. No label ever holds an id or anything else that a caller sends.
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: Family<Request, Counter>,
+    durations: Histogram,
+    pub(crate) connections: Gauge<i64, AtomicI64>,
+    pub(crate) connections_refused: Counter,
+    cvvs_held: Gauge<i64, AtomicI64>,
+    cvvs_claimed: Gauge<u64, AtomicU64>,
+    cvvs_put_back: Gauge<u64, AtomicU64>,
+    cvvs_expired: Gauge<u64, AtomicU64>,
+    store_sequence: Gauge<u64, AtomicU64>,
+    store_behind: Gauge<u64, AtomicU64>,
+    store_waiting: Gauge<u64, AtomicU64>,
+    ready: Gauge<i64, AtomicI64>,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Request {
+    operation: &'static str,
+    status: u16,
+}
+
+/// Seconds.
+const BUCKETS: [f64; 12] = [0.0005, 0.001, 0.002, 0.004, 0.006, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0, 10.0];
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("panvault"),
+            requests: Family::default(),
+            durations: Histogram::new(BUCKETS),
+            connections: Gauge::default(),
+            connections_refused: Counter::default(),
+            cvvs_held: Gauge::default(),
+            cvvs_claimed: Gauge::default(),
+            cvvs_put_back: Gauge::default(),
+            cvvs_expired: Gauge::default(),
+            store_sequence: Gauge::default(),
+            store_behind: Gauge::default(),
+            store_waiting: Gauge::default(),
+            ready: Gauge::default(),
+        };
+        let registry = &mut metrics.registry;
+        registry.register("requests", "Requests by operation and HTTP status", metrics.requests.clone());
+        registry.register(
+            "request_duration_seconds",
+            "From the head of a request to its answer",
+            metrics.durations.clone(),
+        );
+        registry.register("connections", "Open connections", metrics.connections.clone());
+        registry.register(
+            "connections_refused",
+            "Connections closed for being too many",
+            metrics.connections_refused.clone(),
+        );
+        registry.register("cvvs_held", "CVVs held in memory", metrics.cvvs_held.clone());
+        registry.register("cvvs_claimed", "CVVs used since the start", metrics.cvvs_claimed.clone());
+        registry.register(
+            "cvvs_put_back",
+            "CVVs that came back unsent since the start",
+            metrics.cvvs_put_back.clone(),
+        );
+        registry.register(
+            "cvvs_expired",
+            "CVVs that ran out of time since the start",
+            metrics.cvvs_expired.clone(),
+        );
+        registry.register("store_steps", "Durable steps of the vault", metrics.store_sequence.clone());
+        registry.register(
+            "store_steps_behind",
+            "Durable steps that lists do not show yet",
+            metrics.store_behind.clone(),
+        );
+        registry.register(
+            "store_steps_waiting",
+            "Steps that wait to be written",
+            metrics.store_waiting.clone(),
+        );
+        registry.register("ready", "1 when the vault takes writes", metrics.ready.clone());
+        metrics
+    }
+
+    pub(crate) fn answered(&self, operation: &'static str, status: u16, seconds: f64) {
+        self.requests.get_or_create(&Request { operation, status }).inc();
+        self.durations.observe(seconds);
+    }
+
+    /// The page that a scraper reads.
+    pub(crate) fn page(&self, vault: &Vault) -> String {
+        let status = vault.status();
+        self.cvvs_held.set(i64::try_from(status.cvvs.held).unwrap_or(i64::MAX));
+        self.cvvs_claimed.set(status.cvvs.claimed);
+        self.cvvs_put_back.set(status.cvvs.put_back);
+        self.cvvs_expired.set(status.cvvs.expired);
+        self.store_sequence.set(status.store.sequence);
+        self.store_behind.set(status.store.behind);
+        self.store_waiting.set(status.store.waiting as u64);
+        self.ready.set(i64::from(status.store.fault.is_none()));
+        let mut page = String::with_capacity(4096);
+        // Writing into a string does not fail.
+        let _ = encode(&mut page, &self.registry);
+        page
+    }
+}

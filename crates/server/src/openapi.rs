@@ -1,0 +1,292 @@
+//! The OpenAPI 3.1 document, made from the route table, the fields and the error table.
+
+use serde_json::{Map, Value, json};
+
+use crate::error::ErrorCode;
+use crate::fields::{FieldSpec, Kind};
+use crate::table::{AnswerSchema, ENDPOINTS, Endpoint, ListOf};
+
+mod schemas;
+
+use schemas::schemas;
+
+/// The document.
+pub fn openapi() -> Value {
+    let mut paths = Map::new();
+    for endpoint in ENDPOINTS {
+        let path = paths.entry(endpoint.path).or_insert_with(|| json!({}));
+        if let Some(path) = path.as_object_mut() {
+            path.insert(endpoint.method.as_str().to_lowercase(), operation(endpoint));
+        }
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Panvault",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "A self-hosted vault for payment cards: post a card once, keep its token, pay with the token.",
+            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+        },
+        "servers": [{ "url": "/" }],
+        "security": [{ "api_key": [] }, { "api_key_dashed": [] }, { "bearer": [] }, { "basic": [] }],
+        "tags": [
+            { "name": "card", "description": "Cards and their tokens." },
+            { "name": "transaction", "description": "Attempts to move money with a card." },
+        ],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {
+                "api_key": { "type": "apiKey", "in": "header", "name": "X-APIKEY" },
+                "api_key_dashed": { "type": "apiKey", "in": "header", "name": "X-API-KEY" },
+                "bearer": { "type": "http", "scheme": "bearer" },
+                "basic": {
+                    "type": "http",
+                    "scheme": "basic",
+                    "description": "The key as user name or as password.",
+                },
+            },
+            "headers": {
+                "X-Request-Id": {
+                    "description": "Names the request; quote it when something is wrong.",
+                    "required": true,
+                    "schema": schemas::id(),
+                },
+            },
+            "schemas": schemas(),
+        },
+    })
+}
+
+fn operation(endpoint: &Endpoint) -> Value {
+    let tag = endpoint.path.split('/').nth(2).unwrap_or_default();
+    let mut operation = json!({
+        "operationId": endpoint.operation,
+        "tags": [tag],
+        "summary": endpoint.summary,
+        "description": endpoint.doc,
+        "responses": responses(endpoint),
+    });
+    let parameters = parameters(endpoint);
+    if let Some(members) = operation.as_object_mut() {
+        if !parameters.is_empty() {
+            members.insert("parameters".to_owned(), Value::Array(parameters));
+        }
+        if let Some(body) = endpoint.body {
+            let schema = object(body);
+            members.insert(
+                "requestBody".to_owned(),
+                json!({ "required": true, "content": { "application/json": { "schema": schema } } }),
+            );
+        }
+    }
+    operation
+}
+
+fn parameters(endpoint: &Endpoint) -> Vec<Value> {
+    let mut parameters = Vec::new();
+    if endpoint.path.contains("{id}") {
+        parameters.push(json!({
+            "name": "id", "in": "path", "required": true, "schema": schemas::id(),
+        }));
+    }
+    if endpoint.idempotent() {
+        parameters.push(json!({
+            "name": "Idempotency-Key", "in": "header", "required": false,
+            "description": "The same key and body again within 24 hours get the same answer, with `Idempotency-Replayed: true`.",
+            "schema": { "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$" },
+        }));
+    }
+    if let Some(list) = endpoint.list {
+        parameters.extend(list_parameters(list));
+    }
+    parameters
+}
+
+fn list_parameters(list: ListOf) -> Vec<Value> {
+    let fields = list.fields();
+    let names: Vec<String> =
+        fields.iter().flat_map(|(name, _)| [(*name).to_owned(), format!("-{name}")]).collect();
+    let query = |name: &str, description: &str, schema: Value| json!({ "name": name, "in": "query", "required": false, "description": description, "schema": schema });
+    let mut parameters = vec![
+        query(
+            "_limit",
+            "Rows to give.",
+            json!({ "type": "integer", "minimum": 1, "maximum": 1000, "default": 100 }),
+        ),
+        query(
+            "_skip",
+            "Rows to leave out.",
+            json!({ "type": "integer", "minimum": 0, "maximum": 999_999_999 }),
+        ),
+        query(
+            "_sort",
+            "Field to sort by; with `-` before it, largest first.",
+            json!({ "type": "string", "enum": names }),
+        ),
+    ];
+    for (name, schema) in fields {
+        let description = "Rows with this value; repeated, with any of the values. Also `!=`, `>=` and `<=`.";
+        parameters.push(query(name, description, schema));
+    }
+    parameters
+}
+
+/// Every status that the endpoint can answer with: its success, and the codes of the failures, grouped by status.
+fn responses(endpoint: &Endpoint) -> Value {
+    let mut responses = Map::new();
+    responses.insert(endpoint.success.to_string(), success(endpoint));
+    let mut codes = endpoint.codes();
+    codes.sort_by_key(|code| (code.status().as_u16(), code.number()));
+    for chunk in codes.chunk_by(|a, b| a.status() == b.status()) {
+        let Some(first) = chunk.first() else { continue };
+        let meanings: Vec<String> =
+            chunk.iter().map(|code| format!("{}: {}", code.number(), code.message())).collect();
+        let mut headers = json!({ "X-Request-Id": { "$ref": "#/components/headers/X-Request-Id" } });
+        if let (true, Some(headers)) = (chunk.contains(&ErrorCode::Busy), headers.as_object_mut()) {
+            let seconds = json!({
+                "description": "Seconds after which to try again; with code 144.",
+                "schema": { "type": "integer" },
+            });
+            headers.insert("Retry-After".to_owned(), seconds);
+        }
+        responses.insert(
+            first.status().as_u16().to_string(),
+            json!({
+                "description": meanings.join(". "),
+                "headers": headers,
+                "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Error" } } },
+            }),
+        );
+    }
+    Value::Object(responses)
+}
+
+fn success(endpoint: &Endpoint) -> Value {
+    let mut headers = json!({ "X-Request-Id": { "$ref": "#/components/headers/X-Request-Id" } });
+    let mut head = |name: &str, description: &str, schema: Value| {
+        if let Some(headers) = headers.as_object_mut() {
+            headers.insert(name.to_owned(), json!({ "description": description, "schema": schema }));
+        }
+    };
+    if endpoint.idempotent() {
+        head(
+            "Idempotency-Replayed",
+            "`true` when the answer was given before.",
+            json!({ "type": "string", "const": "true" }),
+        );
+    }
+    let Some(answer) = endpoint.answer else {
+        return json!({ "description": "Done.", "headers": headers });
+    };
+    if matches!(answer, AnswerSchema::Cards | AnswerSchema::Transactions) {
+        head("X-Total-Count", "How many rows match in all.", json!({ "type": "integer" }));
+    }
+    json!({
+        "description": answer.description(),
+        "headers": headers,
+        "content": { "application/json": { "schema": answer.schema() } },
+    })
+}
+
+impl AnswerSchema {
+    const fn description(self) -> &'static str {
+        match self {
+            Self::Card => "The card.",
+            Self::Cards => "The cards.",
+            Self::Transaction => "The transaction.",
+            Self::Transactions => "The transactions.",
+            Self::History => "The steps, newest first.",
+            Self::Count => "How many.",
+        }
+    }
+
+    fn schema(self) -> Value {
+        let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
+        match self {
+            // A browser's key sees less of a card.
+            Self::Card => json!({ "anyOf": [reference("Card"), reference("BrowserCard")] }),
+            Self::Cards => json!({ "type": "array", "items": reference("Card") }),
+            Self::Transaction => reference("Transaction"),
+            Self::Transactions => json!({ "type": "array", "items": reference("Transaction") }),
+            Self::History => json!({ "type": "array", "items": reference("HistoryStep") }),
+            Self::Count => json!({
+                "type": "object",
+                "required": ["count"],
+                "additionalProperties": false,
+                "properties": { "count": { "type": "integer", "minimum": 0 } },
+            }),
+        }
+    }
+}
+
+fn object(specs: &[FieldSpec]) -> Value {
+    let mut properties = Map::new();
+    for spec in specs {
+        let mut schema = spec.kind.schema();
+        if let (Some(members), false) = (schema.as_object_mut(), spec.doc.is_empty()) {
+            members.insert("description".to_owned(), json!(spec.doc));
+        }
+        properties.insert(spec.name.to_owned(), schema);
+    }
+    let required: Vec<&str> = specs.iter().filter(|spec| spec.required).map(|spec| spec.name).collect();
+    let mut schema = json!({ "type": "object", "additionalProperties": false, "properties": properties });
+    if let (Some(members), false) = (schema.as_object_mut(), required.is_empty()) {
+        members.insert("required".to_owned(), json!(required));
+    }
+    schema
+}
+
+impl Kind {
+    fn schema(self) -> Value {
+        match self {
+            Self::Typed { pattern, example, nullable } => {
+                let kind = if nullable { json!(["string", "null"]) } else { json!("string") };
+                json!({ "type": kind, "pattern": pattern, "examples": [example] })
+            }
+            Self::Id => schemas::id(),
+            Self::Text { max, example } => {
+                let mut schema = json!({ "type": "string", "maxLength": max });
+                if let (Some(members), false) = (schema.as_object_mut(), example.is_empty()) {
+                    members.insert("examples".to_owned(), json!([example]));
+                }
+                schema
+            }
+            Self::Choice(choices) => json!({ "type": "string", "enum": choices }),
+            Self::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
+            Self::Bool => json!({ "type": "boolean" }),
+            Self::Pairs => json!({
+                "type": "object",
+                "maxProperties": 20,
+                "propertyNames": { "minLength": 1, "maxLength": 40 },
+                "additionalProperties": { "type": "string", "maxLength": 500 },
+            }),
+            Self::Object(specs) => object(specs),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_endpoint_and_every_reference_is_there() {
+        let document = openapi();
+        for endpoint in ENDPOINTS {
+            let method = endpoint.method.as_str().to_lowercase();
+            let operation = &document["paths"][endpoint.path][method];
+            assert_eq!(operation["operationId"], endpoint.operation);
+        }
+        let text = document.to_string();
+        for reference in text.split("\"$ref\":\"#").skip(1) {
+            let pointer = reference.split('"').next().unwrap_or_default();
+            assert!(document.pointer(pointer).is_some(), "{pointer}");
+        }
+    }
+
+    #[test]
+    fn the_document_in_docs_is_this_one() {
+        let kept: Value = serde_json::from_str(include_str!("../../../docs/openapi.json")).unwrap();
+        assert_eq!(kept, openapi(), "run cargo xtask openapi");
+    }
+}

@@ -1,0 +1,160 @@
+//! Schemas of what is answered. They forbid members that are not named, so that a test of an answer against them finds any
+//! field that was added and not written down.
+
+use panvault_model::{Brand, CardType, CvvResult, RecurringType, ShopperInteraction, TransactionStatus};
+use serde_json::{Map, Value, json};
+
+/// Every schema, by name.
+pub(super) fn schemas() -> Value {
+    json!({
+        "Card": closed(card(), &[]),
+        "BrowserCard": closed(browser_card(), &[]),
+        "Transaction": closed(transaction(), &["shipping_information", "details", "threed_authentication", "pares"]),
+        "HistoryStep": closed(history_step(), &[]),
+        "Error": error(),
+    })
+}
+
+pub(super) fn id() -> Value {
+    json!({ "type": "string", "pattern": "^[0-9a-f]{24}$", "examples": ["65f1c0de8a4b3c2d1e0f9a8b"] })
+}
+
+fn time() -> Value {
+    json!({ "type": "string", "format": "date-time", "examples": ["2026-01-31T12:00:00.000Z"] })
+}
+
+fn text() -> Value {
+    json!({ "type": "string" })
+}
+
+fn digits(count: u8) -> Value {
+    json!({ "type": "string", "pattern": format!("^[0-9]{{{count}}}$") })
+}
+
+fn names(all: impl Iterator<Item = &'static str>) -> Value {
+    json!({ "type": "string", "enum": all.collect::<Vec<_>>() })
+}
+
+fn or_null(schema: Value) -> Value {
+    json!({ "anyOf": [schema, { "type": "null" }] })
+}
+
+fn texts() -> Value {
+    json!({ "type": "object", "additionalProperties": { "type": "string" } })
+}
+
+type Members = Vec<(&'static str, Value)>;
+
+/// An object with these members and no others, all of them there but for the optional ones.
+fn closed(members: Members, optional: &[&str]) -> Value {
+    let required: Vec<&str> =
+        members.iter().map(|(name, _)| *name).filter(|name| !optional.contains(name)).collect();
+    let properties: Map<String, Value> =
+        members.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect();
+    json!({ "type": "object", "additionalProperties": false, "required": required, "properties": properties })
+}
+
+fn browser_card() -> Members {
+    vec![
+        ("_id", id()),
+        ("brand", or_null(names(Brand::ALL.iter().map(|brand| brand.as_str())))),
+        ("last_four", digits(4)),
+        ("expiry_month", digits(2)),
+        ("expiry_year", digits(2)),
+    ]
+}
+
+fn card() -> Members {
+    let mut members = browser_card();
+    members.extend([
+        ("organisation", id()),
+        ("bin", digits(6)),
+        ("masked_card_number", json!({ "type": "string", "pattern": "^[0-9]{6}\\*{6}[0-9]{4}$" })),
+        ("issuer_name", or_null(text())),
+        ("issuer_country", or_null(json!({ "type": "string", "pattern": "^[A-Z]{2}$" }))),
+        ("currency_code", or_null(json!({ "type": "string", "pattern": "^[A-Z]{3}$" }))),
+        ("type", or_null(names(CardType::ALL.iter().map(|kind| kind.as_str())))),
+        ("variant", or_null(text())),
+        ("fingerprint", json!({ "type": "string", "pattern": "^[0-9a-f]{32}$" })),
+        ("cvv_present", json!({ "type": "boolean" })),
+        ("cvv_expires_at", or_null(time())),
+        ("metadata", texts()),
+        ("created_at", time()),
+        ("updated_at", time()),
+    ]);
+    members
+}
+
+/// What became of a transaction; in a failure, also its details.
+fn outcome() -> Members {
+    vec![
+        ("_id", id()),
+        ("status", names(TransactionStatus::ALL.iter().map(|status| status.as_str()))),
+        ("status_reason", or_null(text())),
+        ("reason_code", or_null(text())),
+        ("authorization_code", or_null(text())),
+        ("cvv_present", json!({ "type": "boolean" })),
+        ("cvv_result", names(CvvResult::ALL.iter().map(|result| result.as_str()))),
+        ("avs_result", json!({ "type": "string", "pattern": "^([0-9]|10)$" })),
+    ]
+}
+
+fn transaction() -> Members {
+    let mut members = outcome();
+    members.extend([
+        ("organisation", id()),
+        ("account", id()),
+        ("processor", text()),
+        ("card", id()),
+        ("amount", json!({ "type": "integer", "minimum": 0, "maximum": 2_147_483_647 })),
+        ("currency_code", json!({ "type": "string", "pattern": "^[A-Z]{3}$" })),
+        ("capture_now", json!({ "type": "boolean" })),
+        ("customer", or_null(id())),
+        ("customer_ip", text()),
+        ("dynamic_descriptor", text()),
+        ("merchant_reference", text()),
+        ("user_agent", text()),
+        ("payment_product", or_null(text())),
+        ("webhook_transaction_update", or_null(text())),
+        ("recurring_type", or_null(names(RecurringType::ALL.iter().map(|kind| kind.as_str())))),
+        ("installments", json!({ "type": ["integer", "null"], "minimum": 1, "maximum": 99 })),
+        ("shopper_interaction", or_null(names(ShopperInteraction::ALL.iter().map(|kind| kind.as_str())))),
+        ("shipping_information", texts()),
+        ("details", texts()),
+        ("threed_authentication", texts()),
+        ("pares", text()),
+        ("created_at", time()),
+        ("updated_at", time()),
+    ]);
+    members
+}
+
+fn history_step() -> Members {
+    vec![
+        ("_id", id()),
+        ("transaction", id()),
+        ("status", names(TransactionStatus::ALL.iter().map(|status| status.as_str()))),
+        ("status_reason", or_null(text())),
+        ("created_at", time()),
+        ("updated_at", time()),
+    ]
+}
+
+fn error() -> Value {
+    let mut schema = closed(
+        vec![
+            ("code", json!({ "type": "integer", "description": "See the table of errors." })),
+            ("message", text()),
+            ("timestamp", json!({ "type": "integer", "description": "Unix time in milliseconds." })),
+        ],
+        &[],
+    );
+    let details = json!({
+        "description": "The fields at fault, by their place; or what became of the transaction. Never a value that was sent.",
+        "anyOf": [texts(), closed(outcome(), &[])],
+    });
+    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.insert("details".to_owned(), details);
+    }
+    schema
+}

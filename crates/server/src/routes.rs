@@ -1,0 +1,4 @@
+//! One file for each resource: what its bodies hold, and how a request becomes an operation and a row an answer.
+
+pub(crate) mod card;
+pub(crate) mod transaction;

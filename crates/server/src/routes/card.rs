@@ -1,0 +1,226 @@
+use std::sync::Arc;
+
+use http::StatusCode;
+use http::header::HeaderValue;
+use panvault_card::{Cvv, Holder, NewCard, Pan};
+use panvault_model::{Brand, CardId, Expiry, OrganisationId, Timestamp};
+use panvault_vault::{
+    CardChange, CardCreate, CardDelete, CardField, CardList, CardRead, CardUpdate, CardView, CvvChange,
+    Metadata,
+};
+
+use crate::answer::{Answer, Json, TOTAL_COUNT, array, count_answer};
+use crate::dispatch::{App, Asked, parsed, to_the_end};
+use crate::error::Refusal;
+use crate::fault::Faults;
+use crate::fields::{FieldSpec, Fields, Kind, optional, required};
+use crate::json::Value;
+use crate::list;
+
+const EXPIRY_MONTH: Kind = Kind::Typed { pattern: "^(0?[1-9]|1[0-2])$", example: "12", nullable: false };
+const EXPIRY_YEAR: Kind = Kind::Typed { pattern: "^([0-9]{2}|[0-9]{4})$", example: "30", nullable: false };
+const HOLDER: Kind = Kind::Typed { pattern: "^.{2,45}$", example: "A. N. Other", nullable: false };
+
+const EXPIRY_MONTH_DOC: &str = "`1`–`12` or `01`–`12`. The card is good until this month ends, in UTC.";
+const EXPIRY_YEAR_DOC: &str = "Two digits (2000 is added) or four; at most 20 years ahead.";
+const HOLDER_DOC: &str = "The name on the card, 2 to 45 bytes. Sealed with the card number and never shown.";
+const METADATA_DOC: &str = "Your own pairs: at most 20, names of 1 to 40 bytes, values of at most 500 bytes. Kept in clear: no card data.";
+
+/// The body of `POST /v1/card`.
+pub(crate) const CREATE: &[FieldSpec] = &[
+    required(
+        "card_number",
+        Kind::Typed { pattern: "^[0-9]{12,19}$", example: "4111111111111111", nullable: false },
+        "12 to 19 digits that pass the Luhn check and have a length of their brand; no spaces or dashes.",
+    ),
+    required("expiry_month", EXPIRY_MONTH, EXPIRY_MONTH_DOC),
+    required("expiry_year", EXPIRY_YEAR, EXPIRY_YEAR_DOC),
+    optional(
+        "cvv",
+        Kind::Typed { pattern: "^[0-9]{3,4}$", example: "111", nullable: false },
+        "3 digits, 4 for American Express. Held in memory until a transaction uses it, for `cvv_ttl_seconds` at most.",
+    ),
+    required("organisation", Kind::Id, "Who owns the card: the caller's own organisation or one below it."),
+    optional("holder", HOLDER, HOLDER_DOC),
+    optional("metadata", Kind::Pairs, METADATA_DOC),
+];
+
+/// The body of `POST /v1/card/{id}`.
+pub(crate) const UPDATE: &[FieldSpec] = &[
+    required("organisation", Kind::Id, "The card's organisation; with another one, the card is not found."),
+    optional(
+        "cvv",
+        Kind::Typed { pattern: "^[0-9]{3,4}$", example: "222", nullable: true },
+        "Puts a CVV on the card, and starts a new clock; `null` ends the one that is held.",
+    ),
+    optional("expiry_month", EXPIRY_MONTH, EXPIRY_MONTH_DOC),
+    optional("expiry_year", EXPIRY_YEAR, EXPIRY_YEAR_DOC),
+    optional("holder", HOLDER, HOLDER_DOC),
+    optional("metadata", Kind::Pairs, "Replaces all pairs. As in the creation of a card."),
+];
+
+pub(crate) async fn create(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
+    let permit = asked.permit::<CardCreate>()?;
+    let idempotency = asked.idempotency(app.vault(), &permit);
+    // The plaintext lives inside this closure: what comes out of it is a commit without plaintext.
+    let creating = parsed(&asked.body, |body| {
+        let NewCardRequest { organisation, card, metadata } = create_parse(body, permit.now().wall)?;
+        Ok(app.vault().card_create(&permit, organisation, card, metadata, idempotency))
+    })?;
+    drop(asked);
+    let done = to_the_end(creating).await?;
+    let body = card_json(&done.value, permit.sees_all());
+    Ok(Answer::new(StatusCode::CREATED, body).replayed(done.replayed))
+}
+
+pub(crate) async fn update(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
+    let permit = asked.permit::<CardUpdate>()?;
+    let id = asked.id(CardId::parse)?;
+    let idempotency = asked.idempotency(app.vault(), &permit);
+    let updating = parsed(&asked.body, |body| {
+        let (organisation, change) = update_parse(body)?;
+        Ok(app.vault().card_update(&permit, id, organisation, change, idempotency))
+    })?;
+    drop(asked);
+    let done = to_the_end(updating).await?;
+    let body = card_json(&done.value, permit.sees_all());
+    Ok(Answer::new(StatusCode::OK, body).replayed(done.replayed))
+}
+
+pub(crate) async fn read(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
+    let permit = asked.permit::<CardRead>()?;
+    let view = app.vault().card_read(&permit, asked.id(CardId::parse)?).await?;
+    Ok(Answer::new(StatusCode::OK, card_json(&view, true)))
+}
+
+pub(crate) async fn list(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
+    let permit = asked.permit::<CardList>()?;
+    let query = list::read::<CardField>(asked.query.as_deref())?;
+    let page = app.vault().card_list(&permit, query).await?;
+    let mut answer = Answer::new(StatusCode::OK, array(page.rows.iter().map(|view| card_json(view, true))));
+    answer.headers.push((TOTAL_COUNT, HeaderValue::from(page.total)));
+    Ok(answer)
+}
+
+pub(crate) async fn count(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
+    let permit = asked.permit::<CardList>()?;
+    let query = list::read::<CardField>(asked.query.as_deref())?;
+    let page = app.vault().card_list(&permit, list::counting(query)).await?;
+    Ok(count_answer(page.total))
+}
+
+pub(crate) async fn delete(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
+    let permit = asked.permit::<CardDelete>()?;
+    let id = asked.id(CardId::parse)?;
+    let vault = app.vault().clone();
+    to_the_end(async move { vault.card_delete(&permit, id).await }).await?;
+    Ok(Answer::new(StatusCode::NO_CONTENT, Vec::new()))
+}
+
+struct NewCardRequest {
+    organisation: OrganisationId,
+    card: NewCard,
+    metadata: Metadata,
+}
+
+fn create_parse(body: &Value<'_>, now: Timestamp) -> Result<NewCardRequest, Refusal> {
+    let mut faults = Faults::default();
+    let fields = Fields::read(body, CREATE, &mut faults);
+    let pan = fields.text("card_number").and_then(|text| faults.field("body.card_number", Pan::parse(text)));
+    let cvv = cvv_parse(&fields, pan.as_ref().and_then(Pan::brand), &mut faults);
+    let month = month_parse(&fields, &mut faults);
+    let year = year_parse(&fields, &mut faults);
+    let expiry = month
+        .zip(year)
+        .and_then(|(month, year)| Expiry::new(year, month))
+        .and_then(|expiry| faults.field("body.expiry_year", expiry.in_future(now)));
+    let holder = holder_parse(&fields, &mut faults);
+    let organisation = fields.id("organisation").map(OrganisationId);
+    match (pan, expiry, organisation) {
+        (Some(pan), Some(expiry), Some(organisation)) if faults.is_empty() => Ok(NewCardRequest {
+            organisation,
+            card: NewCard { pan, expiry, cvv, holder },
+            metadata: fields.pairs("metadata").unwrap_or_default(),
+        }),
+        (..) => Err(faults.into()),
+    }
+}
+
+fn update_parse(body: &Value<'_>) -> Result<(OrganisationId, CardChange), Refusal> {
+    let mut faults = Faults::default();
+    let fields = Fields::read(body, UPDATE, &mut faults);
+    let cvv = if fields.is_null("cvv") {
+        CvvChange::Clear
+    } else {
+        // Which brand the card is of is known where it is stored; there the length is looked at again.
+        cvv_parse(&fields, None, &mut faults).map_or(CvvChange::Keep, CvvChange::Put)
+    };
+    let change = CardChange {
+        cvv,
+        expiry_month: month_parse(&fields, &mut faults),
+        expiry_year: year_parse(&fields, &mut faults),
+        holder: holder_parse(&fields, &mut faults),
+        metadata: fields.pairs("metadata"),
+    };
+    let optional = UPDATE.iter().filter(|spec| !spec.required);
+    if faults.is_empty() && !optional.into_iter().any(|spec| fields.has(spec.name)) {
+        faults.missing_one_of("body", "needs at least one field beside organisation");
+    }
+    match fields.id("organisation") {
+        Some(organisation) if faults.is_empty() => Ok((OrganisationId(organisation), change)),
+        Some(_) | None => Err(faults.into()),
+    }
+}
+
+fn cvv_parse(fields: &Fields<'_, '_>, brand: Option<Brand>, faults: &mut Faults) -> Option<Cvv> {
+    fields.text("cvv").and_then(|text| faults.field("body.cvv", Cvv::parse(text, brand)))
+}
+
+fn month_parse(fields: &Fields<'_, '_>, faults: &mut Faults) -> Option<u8> {
+    let text = fields.text("expiry_month")?;
+    faults.field("body.expiry_month", Expiry::parse_month(text))
+}
+
+fn year_parse(fields: &Fields<'_, '_>, faults: &mut Faults) -> Option<u16> {
+    let text = fields.text("expiry_year")?;
+    faults.field("body.expiry_year", Expiry::parse_year(text))
+}
+
+fn holder_parse(fields: &Fields<'_, '_>, faults: &mut Faults) -> Option<Holder> {
+    fields.text("holder").and_then(|text| faults.field("body.holder", Holder::parse(text)))
+}
+
+/// The card as a caller may see it: a browser learns nothing of the issuer, and nothing of whether the card was known.
+fn card_json(view: &CardView, whole: bool) -> Vec<u8> {
+    let row = view.row.as_ref();
+    let mut json = Json::object();
+    json.plain("_id", row.id);
+    if whole {
+        json.plain("organisation", row.organisation);
+    }
+    json.plain_option("brand", row.brand);
+    if whole {
+        json.plain("bin", row.bin);
+    }
+    json.plain("last_four", row.last_four);
+    if whole {
+        // How many digits are hidden is hidden too: the row does not know it.
+        json.plain("masked_card_number", format_args!("{}******{}", row.bin, row.last_four));
+    }
+    json.plain("expiry_month", format_args!("{:02}", row.expiry.month()));
+    json.plain("expiry_year", format_args!("{:02}", row.expiry.year() % 100));
+    if whole {
+        json.text_option("issuer_name", row.facts.issuer_name.as_deref());
+        json.plain_option("issuer_country", row.facts.issuer_country);
+        json.plain_option("currency_code", row.facts.currency_code);
+        json.plain_option("type", row.facts.card_type);
+        json.text_option("variant", row.facts.variant.as_deref());
+        json.plain("fingerprint", row.fingerprint);
+        json.bool("cvv_present", view.cvv_expires_at.is_some());
+        json.plain_option("cvv_expires_at", view.cvv_expires_at);
+        json.pairs("metadata", &row.metadata);
+        json.plain("created_at", row.created_at);
+        json.plain("updated_at", row.updated_at);
+    }
+    json.end()
+}

@@ -1,0 +1,290 @@
+//! The route table: every endpoint of the API, once.
+
+use core::pin::Pin;
+use std::sync::Arc;
+
+use http::Method;
+use panvault_vault::{CardField, Field, FieldKind, TransactionField};
+
+use crate::answer::Answer;
+use crate::dispatch::{App, Asked};
+use crate::error::{ErrorCode, Refusal};
+use crate::fields::FieldSpec;
+use crate::routes::{card, transaction};
+
+/// What answers a request.
+pub(crate) type Handler =
+    fn(Arc<App>, Asked) -> Pin<Box<dyn Future<Output = Result<Answer, Refusal>> + Send>>;
+
+/// One endpoint.
+pub struct Endpoint {
+    /// The HTTP method.
+    pub method: Method,
+    /// The path, with `{id}` for an id.
+    pub path: &'static str,
+    /// The operation, noun first.
+    pub operation: &'static str,
+    /// In a few words.
+    pub summary: &'static str,
+    /// In a few sentences.
+    pub doc: &'static str,
+    /// The status of success.
+    pub success: u16,
+    /// The schema of the answer; none when it has no body.
+    pub answer: Option<AnswerSchema>,
+    /// The codes of failures that only this endpoint has.
+    pub failures: &'static [ErrorCode],
+    pub(crate) body: Option<&'static [FieldSpec]>,
+    pub(crate) list: Option<ListOf>,
+    pub(crate) handler: Handler,
+}
+
+/// What an answer holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnswerSchema {
+    /// A card.
+    Card,
+    /// Cards.
+    Cards,
+    /// A transaction.
+    Transaction,
+    /// Transactions.
+    Transactions,
+    /// Steps of a transaction.
+    History,
+    /// How many.
+    Count,
+}
+
+/// What a list lists.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ListOf {
+    Cards,
+    Transactions,
+}
+
+/// Failures of every endpoint.
+const ALWAYS: &[ErrorCode] = &[
+    ErrorCode::Internal,
+    ErrorCode::RoleNotAllowed,
+    ErrorCode::NotAuthenticated,
+    ErrorCode::Unexpected,
+    ErrorCode::Busy,
+];
+
+/// Failures of every endpoint with a body.
+const WITH_BODY: &[ErrorCode] = &[
+    ErrorCode::Malformed,
+    ErrorCode::State,
+    ErrorCode::Missing,
+    ErrorCode::MediaType,
+    ErrorCode::TooLarge,
+    ErrorCode::Slow,
+];
+
+impl Endpoint {
+    /// Every code that it can fail with.
+    pub fn codes(&self) -> Vec<ErrorCode> {
+        let mut codes = [ALWAYS, self.failures].concat();
+        if self.body.is_some() {
+            codes.extend_from_slice(WITH_BODY);
+        }
+        if self.list.is_some() {
+            codes.extend_from_slice(&[ErrorCode::Malformed, ErrorCode::State]);
+        }
+        codes
+    }
+
+    /// Whether `Idempotency-Key` has a meaning here.
+    pub const fn idempotent(&self) -> bool {
+        self.body.is_some()
+    }
+}
+
+impl ListOf {
+    /// The fields by which the list is filtered and sorted, with the schemas of their values.
+    pub(crate) fn fields(self) -> Vec<(&'static str, serde_json::Value)> {
+        match self {
+            Self::Cards => fields_of::<CardField>(),
+            Self::Transactions => fields_of::<TransactionField>(),
+        }
+    }
+}
+
+fn fields_of<F: Field>() -> Vec<(&'static str, serde_json::Value)> {
+    let schema = |field: &F| match field.kind() {
+        FieldKind::Text if field.as_str() == "organisation" => {
+            serde_json::json!({ "type": "string", "pattern": "^[0-9a-f]{24}$" })
+        }
+        FieldKind::Text => serde_json::json!({ "type": "string" }),
+        FieldKind::Number => serde_json::json!({ "type": "integer", "minimum": 0, "maximum": 2_147_483_647 }),
+        FieldKind::Time => serde_json::json!({ "type": "string", "format": "date-time" }),
+    };
+    F::ALL.iter().map(|field| (field.as_str(), schema(field))).collect()
+}
+
+macro_rules! handler {
+    ($handler:path) => {
+        |app, asked| Box::pin($handler(app, asked))
+    };
+}
+
+/// Every endpoint.
+pub static ENDPOINTS: &[Endpoint] = &[
+    Endpoint {
+        method: Method::POST,
+        path: "/v1/card",
+        operation: "card_create",
+        summary: "Create a token",
+        doc: "Stores a card and answers with its token, `_id`. The same number again gives a new token with the same fingerprint. \
+              A CVV is held in memory until it is used, at most for `cvv_ttl_seconds`.",
+        success: 201,
+        answer: Some(AnswerSchema::Card),
+        failures: &[ErrorCode::NotFound, ErrorCode::IdempotencyInUse, ErrorCode::IdempotencyMismatch],
+        body: Some(card::CREATE),
+        list: None,
+        handler: handler!(card::create),
+    },
+    Endpoint {
+        method: Method::GET,
+        path: "/v1/card",
+        operation: "card_list",
+        summary: "List cards",
+        doc: "Newest first. `X-Total-Count` says how many match in all.",
+        success: 200,
+        answer: Some(AnswerSchema::Cards),
+        failures: &[],
+        body: None,
+        list: Some(ListOf::Cards),
+        handler: handler!(card::list),
+    },
+    Endpoint {
+        method: Method::GET,
+        path: "/v1/card/count",
+        operation: "card_count",
+        summary: "Count cards",
+        doc: "How many cards match, with the conditions of the list.",
+        success: 200,
+        answer: Some(AnswerSchema::Count),
+        failures: &[],
+        body: None,
+        list: Some(ListOf::Cards),
+        handler: handler!(card::count),
+    },
+    Endpoint {
+        method: Method::GET,
+        path: "/v1/card/{id}",
+        operation: "card_read",
+        summary: "Read a card",
+        doc: "Everything that is known of a card but its number, holder and CVV, which are never shown.",
+        success: 200,
+        answer: Some(AnswerSchema::Card),
+        failures: &[ErrorCode::NotFound],
+        body: None,
+        list: None,
+        handler: handler!(card::read),
+    },
+    Endpoint {
+        method: Method::POST,
+        path: "/v1/card/{id}",
+        operation: "card_update",
+        summary: "Update a card, first of all its CVV",
+        doc: "Puts a CVV on the card again, or ends it with `null`; changes expiry, holder or metadata. At least one field beside \
+              `organisation`. The card number cannot be changed. A browser key may send `cvv` only.",
+        success: 200,
+        answer: Some(AnswerSchema::Card),
+        failures: &[ErrorCode::NotFound, ErrorCode::IdempotencyInUse, ErrorCode::IdempotencyMismatch],
+        body: Some(card::UPDATE),
+        list: None,
+        handler: handler!(card::update),
+    },
+    Endpoint {
+        method: Method::DELETE,
+        path: "/v1/card/{id}",
+        operation: "card_delete",
+        summary: "Delete a card",
+        doc: "The sealed card and its CVV are gone; its transactions stay.",
+        success: 204,
+        answer: None,
+        failures: &[ErrorCode::NotFound],
+        body: None,
+        list: None,
+        handler: handler!(card::delete),
+    },
+    Endpoint {
+        method: Method::POST,
+        path: "/v1/transaction",
+        operation: "transaction_create",
+        summary: "Initiate a transaction",
+        doc: "Authorises (`capture_now: false`), sells (`true`) or, with amount 0, verifies the card. The CVV, if one is held, goes \
+              along and is gone afterwards, whatever the outcome; only when the processor was never reached (131) is it put \
+              back. A decline or failure is stored too, and its `_id` is in `details`.",
+        success: 201,
+        answer: Some(AnswerSchema::Transaction),
+        failures: &[
+            ErrorCode::NotFound,
+            ErrorCode::Declined,
+            ErrorCode::Unknown,
+            ErrorCode::Failed,
+            ErrorCode::Unavailable,
+            ErrorCode::NotSupported,
+            ErrorCode::IdempotencyInUse,
+            ErrorCode::IdempotencyMismatch,
+        ],
+        body: Some(transaction::CREATE),
+        list: None,
+        handler: handler!(transaction::create),
+    },
+    Endpoint {
+        method: Method::GET,
+        path: "/v1/transaction",
+        operation: "transaction_list",
+        summary: "List transactions",
+        doc: "Newest first; `card=` lists those of one card. `X-Total-Count` says how many match in all.",
+        success: 200,
+        answer: Some(AnswerSchema::Transactions),
+        failures: &[],
+        body: None,
+        list: Some(ListOf::Transactions),
+        handler: handler!(transaction::list),
+    },
+    Endpoint {
+        method: Method::GET,
+        path: "/v1/transaction/count",
+        operation: "transaction_count",
+        summary: "Count transactions",
+        doc: "How many transactions match, with the conditions of the list.",
+        success: 200,
+        answer: Some(AnswerSchema::Count),
+        failures: &[],
+        body: None,
+        list: Some(ListOf::Transactions),
+        handler: handler!(transaction::count),
+    },
+    Endpoint {
+        method: Method::GET,
+        path: "/v1/transaction/{id}",
+        operation: "transaction_read",
+        summary: "Read a transaction",
+        doc: "The transaction as it stands.",
+        success: 200,
+        answer: Some(AnswerSchema::Transaction),
+        failures: &[ErrorCode::NotFound],
+        body: None,
+        list: None,
+        handler: handler!(transaction::read),
+    },
+    Endpoint {
+        method: Method::GET,
+        path: "/v1/transaction/{id}/history",
+        operation: "transaction_history",
+        summary: "Read a transaction's history",
+        doc: "Every status that it has had, newest first.",
+        success: 200,
+        answer: Some(AnswerSchema::History),
+        failures: &[ErrorCode::NotFound],
+        body: None,
+        list: None,
+        handler: handler!(transaction::history),
+    },
+];
