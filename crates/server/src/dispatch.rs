@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request, State};
 use axum::response::Response;
 use axum::routing::any;
@@ -34,6 +35,9 @@ pub struct App {
 /// Who is at the other end of a connection.
 #[derive(Clone, Copy)]
 pub(crate) struct PeerAddress(pub(crate) IpAddr);
+
+/// What stands in a path where the table has `{id}`.
+type Params = Result<RawPathParams, RawPathParamsRejection>;
 
 /// A request that has found its endpoint and its caller.
 pub(crate) struct Asked {
@@ -114,7 +118,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     paths.sort_unstable();
     paths.dedup();
     for path in paths {
-        let route = any(move |State(app): State<Arc<App>>, params: RawPathParams, request: Request| {
+        let route = any(move |State(app): State<Arc<App>>, params: Params, request: Request| {
             endpoint(app, path, params, request)
         });
         router = router.route(path, route.clone()).route(&format!("{path}/"), route);
@@ -150,7 +154,7 @@ async fn plain(app: Arc<App>, status: StatusCode, text: &'static str) -> Respons
 }
 
 /// Answers a request to a path of the table.
-async fn endpoint(app: Arc<App>, path: &'static str, params: RawPathParams, request: Request) -> Response {
+async fn endpoint(app: Arc<App>, path: &'static str, params: Params, request: Request) -> Response {
     let started = Instant::now();
     let id = app.make_request_id();
     let found =
@@ -182,7 +186,7 @@ async fn answer(
     app: &Arc<App>,
     endpoint: &'static Endpoint,
     id: RequestId,
-    params: RawPathParams,
+    params: Params,
     request: Request,
 ) -> Result<Answer, Refusal> {
     let (parts, incoming) = request.into_parts();
@@ -195,7 +199,8 @@ async fn answer(
     };
     let asked = Asked {
         caller,
-        id: params.iter().next().map(|(_, value)| value.to_owned()),
+        // What is not UTF-8 is no id.
+        id: params.ok().and_then(|params| params.iter().next().map(|(_, value)| value.to_owned())),
         query: parts.uri.query().map(str::to_owned),
         body,
         idempotency_key: idempotency_key(&parts.headers)?,

@@ -1,0 +1,235 @@
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A self-hosted vault for payment cards.
+#[derive(Parser)]
+#[command(name = "panvault", version, about, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Walk through a card's life against a vault of its own, and show every request and answer
+    Demo,
+    /// Serve a test vault, ready to try: an organisation, a EUR account with the dummy processor, two API keys
+    Dev(Dev),
+    /// Make a vault
+    Init(Init),
+    /// Serve a vault
+    Serve(Serve),
+    /// Look at a vault without changing it, and say what is wrong
+    Doctor(Doctor),
+    /// See what the configuration comes to
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Make and see organisations
+    #[command(subcommand)]
+    Organisation(OrganisationCommand),
+    /// Make and see accounts
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// Make and see processors
+    #[command(subcommand)]
+    Processor(ProcessorCommand),
+    /// Make, see and revoke API keys
+    #[command(subcommand, name = "apikey")]
+    ApiKey(ApiKeyCommand),
+    /// Print the OpenAPI document
+    #[command(name = "openapi")]
+    OpenApi {
+        /// Print the table of errors, in Markdown, instead
+        #[arg(long)]
+        errors: bool,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct Dev {
+    /// Where to listen; loopback only, port 0 for any free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8420")]
+    pub(crate) listen: SocketAddr,
+    /// Where to serve /metrics, /livez and /readyz too; loopback only
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) metrics_listen: Option<SocketAddr>,
+    /// Keep the vault in this directory; used again, it serves the same vault with the same keys
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Print one line of JSON when it is ready
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// What is logged to standard error: error, warn, info, debug or trace
+    #[arg(long, value_name = "LEVEL", default_value = "warn")]
+    pub(crate) log_level: String,
+    /// Seconds for which a CVV is held, 0 to 86400
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    pub(crate) cvv_ttl_seconds: u32,
+}
+
+#[derive(Args)]
+pub(crate) struct Init {
+    /// The vault's directory; it must not be there yet, or be empty
+    #[arg(value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// A test vault takes the dummy processor and pv_test_ keys; a live vault refuses both
+    #[arg(long, value_enum, default_value_t = ModeArg::Live)]
+    pub(crate) mode: ModeArg,
+    /// Where to write the root key, outside the vault's directory [default: DIR.root-key]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) root_key_file: Option<PathBuf>,
+    /// Print one line of JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum ModeArg {
+    Test,
+    Live,
+}
+
+#[derive(Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    /// Where to listen
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<String>,
+    /// Where to serve /metrics, /livez and /readyz too; empty for nowhere
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) metrics_listen: Option<String>,
+}
+
+/// Where a vault is, and what else is set. A flag wins over the environment, that over the file, that over the default.
+#[derive(Args, Clone, Default)]
+pub(crate) struct Settings {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The vault's directory: the setting data_directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Any setting
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    /// Print one object of JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print every setting, its value and where that came from
+    Print(Settings),
+}
+
+/// What every command on documents takes.
+#[derive(Args)]
+pub(crate) struct Shared {
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum OrganisationCommand {
+    /// Make an organisation and its keys
+    Create {
+        #[arg(long)]
+        name: String,
+        /// The organisation above it
+        #[arg(long, value_name = "ID")]
+        parent: Option<String>,
+        /// ISO 3166-1 alpha-2
+        #[arg(long, value_name = "CODE")]
+        country_code: Option<String>,
+        #[command(flatten)]
+        shared: Shared,
+    },
+    /// See all organisations
+    List(Shared),
+}
+
+#[derive(Subcommand)]
+pub(crate) enum AccountCommand {
+    /// Make an account: one currency, and at most one processor of each kind
+    Create {
+        #[arg(long, value_name = "ID")]
+        organisation: String,
+        #[arg(long)]
+        name: String,
+        #[arg(long)]
+        description: Option<String>,
+        /// ISO 4217
+        #[arg(long, value_name = "CODE")]
+        currency_code: String,
+        /// A processor of the account; may be repeated
+        #[arg(long, value_name = "ID")]
+        processor: Vec<String>,
+        #[command(flatten)]
+        shared: Shared,
+    },
+    /// See all accounts
+    List(Shared),
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ProcessorCommand {
+    /// Make a processor
+    Create {
+        #[arg(long, value_name = "ID")]
+        organisation: String,
+        #[arg(long)]
+        name: String,
+        /// Its kind, such as card_dummy
+        #[arg(long = "type", value_name = "TYPE")]
+        type_name: String,
+        /// A setting of its configuration, such as decline_without_cvv=20; may be repeated
+        #[arg(long, value_name = "NAME=VALUE")]
+        configuration: Vec<String>,
+        #[command(flatten)]
+        shared: Shared,
+    },
+    /// See all processors
+    List(Shared),
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ApiKeyCommand {
+    /// Make an API key and print it, this once
+    Create {
+        #[arg(long, value_name = "ID")]
+        organisation: String,
+        #[arg(long)]
+        name: String,
+        /// ProviderAdmin, ProviderUser, MerchantAdmin, MerchantSupervisor, MerchantCashier, MerchantUser or Publishable;
+        /// may be repeated
+        #[arg(long, value_name = "ROLE", required = true)]
+        role: Vec<String>,
+        /// When it stops working, RFC 3339
+        #[arg(long, value_name = "TIME")]
+        expires_at: Option<String>,
+        #[command(flatten)]
+        shared: Shared,
+    },
+    /// See all API keys, but for the keys themselves
+    List(Shared),
+    /// Revoke an API key
+    Delete {
+        #[arg(value_name = "ID")]
+        id: String,
+        #[command(flatten)]
+        shared: Shared,
+    },
+}

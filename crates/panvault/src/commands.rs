@@ -1,0 +1,44 @@
+//! One file for each command.
+
+mod config;
+mod demo;
+mod dev;
+mod doctor;
+mod document;
+mod init;
+mod serve;
+
+use std::process::ExitCode;
+
+use crate::cli::{Cli, Command};
+use crate::output;
+
+pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        Command::Demo => demo::run(),
+        Command::Dev(args) => dev::run(&args).map(success),
+        Command::Init(args) => init::run(&args).map(success),
+        Command::Serve(args) => serve::run(&args).map(success),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Config(command) => config::run(&command).map(success),
+        Command::Organisation(command) => document::organisation(command).map(success),
+        Command::Account(command) => document::account(command).map(success),
+        Command::Processor(command) => document::processor(command).map(success),
+        Command::ApiKey(command) => document::api_key(command).map(success),
+        Command::OpenApi { errors: false } => {
+            Ok(output::line(panvault_server::openapi().to_string()).map(success)?)
+        }
+        Command::OpenApi { errors: true } => {
+            Ok(output::line(panvault_server::error::errors_markdown().trim_end()).map(success)?)
+        }
+    }
+}
+
+const fn success((): ()) -> ExitCode {
+    ExitCode::SUCCESS
+}
+
+/// The runtime of a command.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}

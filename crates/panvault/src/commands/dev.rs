@@ -1,0 +1,229 @@
+use std::fs;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use anyhow::{Context, bail, ensure};
+use panvault_model::{AccountId, Currency, OrganisationId, ProcessorId, Role};
+use panvault_server::ServerSettings;
+use panvault_vault::limits::CVV_TTL_SECONDS_MAX;
+use panvault_vault::{Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, Vault};
+use serde::{Deserialize, Serialize};
+
+use crate::cli::Dev;
+use crate::commands::runtime;
+use crate::data::{self, DataDirectory, OpenSettings, OpenVault, small_store, write_private};
+use crate::run::{Bound, Serving, bind};
+use crate::telemetry::{self, LogFormat};
+use crate::{harden, output};
+
+/// The ids and keys of a development vault. The keys are in clear: it is a test vault, and holds no real card.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DevVault {
+    pub(crate) organisation: String,
+    pub(crate) account: String,
+    pub(crate) processor: String,
+    pub(crate) api_key: String,
+    pub(crate) publishable_key: String,
+}
+
+const FILE: &str = "dev.json";
+const ROOT_KEY: &str = "root.key";
+
+/// Serves a development vault until it is told to stop.
+pub(crate) fn run(args: &Dev) -> anyhow::Result<()> {
+    for address in [Some(args.listen), args.metrics_listen].into_iter().flatten() {
+        ensure!(
+            address.ip().is_loopback(),
+            "{address} is not a loopback address: a development vault serves this machine only; use panvault serve"
+        );
+    }
+    ensure!(
+        args.cvv_ttl_seconds <= CVV_TTL_SECONDS_MAX,
+        "--cvv-ttl-seconds must be 0 to {CVV_TTL_SECONDS_MAX}"
+    );
+    telemetry::start(&args.log_level, LogFormat::Text)?;
+    harden::memory();
+    let temporary;
+    let path = match &args.data {
+        Some(path) => std::path::absolute(path)?,
+        None => {
+            temporary = tempfile::Builder::new().prefix("panvault-dev-").tempdir()?;
+            temporary.path().join("vault")
+        }
+    };
+    runtime()?.block_on(async {
+        let (bound, dev) = start(&path, args.listen, args.metrics_listen, args.cvv_ttl_seconds).await?;
+        if args.json {
+            output::line(json(&bound.url, &dev, &path))?;
+        } else {
+            output::line(greeting(&bound, &dev, &path, args.data.is_none()))?;
+        }
+        bound.run(core::future::pending()).await
+    })
+}
+
+/// Makes the vault if there is none, and binds its listeners.
+pub(crate) async fn start(
+    path: &Path,
+    listen: SocketAddr,
+    metrics_listen: Option<SocketAddr>,
+    cvv_ttl_seconds: u32,
+) -> anyhow::Result<(Bound, DevVault)> {
+    let made = tokio::task::block_in_place(|| read_or_make(path))?;
+    let open =
+        DataDirectory::find(path)?.open(&OpenSettings { cvv_ttl_seconds, ..OpenSettings::default() }).await?;
+    let serving = Serving { listen, metrics_listen, tls: None, server: ServerSettings::default() };
+    Ok((bind(open, serving).await?, made))
+}
+
+fn read_or_make(path: &Path) -> anyhow::Result<DevVault> {
+    let file = path.join(FILE);
+    match fs::read(&file) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|_| {
+            anyhow::anyhow!("{} is not what panvault dev wrote; name another directory", file.display())
+        }),
+        Err(error) if error.kind() == ErrorKind::NotFound && path.join("vault.toml").exists() => bail!(
+            "the vault in {} was not made by panvault dev; serve it with panvault serve --data {}",
+            path.display(),
+            path.display()
+        ),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let mut made = None;
+            data::create(path, Mode::Test, Path::new(ROOT_KEY), &small_store(), |directory| {
+                made = Some(fill(directory)?);
+                Ok(())
+            })?;
+            made.context("the development vault was not made")
+        }
+        Err(error) => Err(error).with_context(|| format!("{} cannot be read", file.display())),
+    }
+}
+
+/// Fills a new vault. It has a runtime of its own, so that the store is closed before the directory is moved.
+fn fill(directory: &DataDirectory) -> anyhow::Result<DevVault> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let settings = OpenSettings { store: small_store(), ..OpenSettings::default() };
+    let filled = std::thread::scope(|scope| {
+        let filling = scope.spawn(|| {
+            runtime.block_on(async {
+                let OpenVault { vault, store } = directory.open(&settings).await?;
+                let filled = fill_vault(&vault).await;
+                vault.close().await?;
+                drop((vault, store));
+                filled
+            })
+        });
+        filling.join().unwrap_or_else(|_| bail!("making the development vault failed"))
+    })?;
+    write_private(&directory.path.join(FILE), serde_json::to_string_pretty(&filled)?.as_bytes())?;
+    Ok(filled)
+}
+
+async fn fill_vault(vault: &Vault) -> anyhow::Result<DevVault> {
+    // Each step is asked for anew: a caller sees the documents of the moment it was made.
+    let name = "Example organisation".to_owned();
+    let new = NewOrganisation { name, ..NewOrganisation::default() };
+    let organisation = vault.organisation_create(&vault.operator().permit()?, new).await?.id;
+    let processor = make_processor(vault, organisation).await?;
+    let account = make_account(vault, organisation, processor).await?;
+    let key = async |name: &str, roles: Vec<Role>| -> anyhow::Result<String> {
+        let new = NewApiKey { organisation, name: name.to_owned(), roles, expires_at: None };
+        let (_, key) = vault.apikey_create(&vault.operator().permit()?, new).await?;
+        Ok(key.expose_text().to_owned())
+    };
+    Ok(DevVault {
+        organisation: organisation.to_string(),
+        account: account.to_string(),
+        processor: processor.to_string(),
+        api_key: key("server", vec![Role::ProviderAdmin, Role::MerchantAdmin]).await?,
+        publishable_key: key("browser", vec![Role::Publishable]).await?,
+    })
+}
+
+async fn make_processor(vault: &Vault, organisation: OrganisationId) -> anyhow::Result<ProcessorId> {
+    let new = NewProcessor {
+        organisation,
+        name: "Dummy".to_owned(),
+        type_name: "card_dummy".to_owned(),
+        settings: Vec::new(),
+    };
+    Ok(vault.processor_create(&vault.operator().permit()?, new).await?.id)
+}
+
+async fn make_account(
+    vault: &Vault,
+    organisation: OrganisationId,
+    processor: ProcessorId,
+) -> anyhow::Result<AccountId> {
+    let new = NewAccount {
+        organisation,
+        name: "Example account".to_owned(),
+        description: None,
+        currency: Currency::parse("EUR").context("EUR is a currency")?,
+        processors: vec![processor],
+    };
+    Ok(vault.account_create(&vault.operator().permit()?, new).await?.id)
+}
+
+fn json(url: &str, dev: &DevVault, data: &Path) -> String {
+    serde_json::json!({
+        "url": url,
+        "organisation": dev.organisation,
+        "account": dev.account,
+        "processor": dev.processor,
+        "api_key": dev.api_key,
+        "publishable_key": dev.publishable_key,
+        "data": data,
+    })
+    .to_string()
+}
+
+fn greeting(bound: &Bound, dev: &DevVault, data: &Path, temporary: bool) -> String {
+    let url = &bound.url;
+    let kept = if temporary { " (removed at the end; keep a vault with --data DIR)" } else { "" };
+    let metrics = bound
+        .metrics_url
+        .as_ref()
+        .map_or_else(String::new, |url| format!("\n  metrics          {url}/metrics"));
+    let post = |path: &str, body: &str| {
+        let key = &dev.api_key;
+        format!("curl -s {url}{path} -H 'X-APIKEY: {key}' -H 'Content-Type: application/json' -d '{body}'")
+    };
+    let (year, _) = bound.now().year_month();
+    let year = (year + 3) % 100;
+    let card = format!(
+        r#"{{"card_number": "4111111111111111", "cvv": "111", "expiry_month": "12", "expiry_year": "{year}", "organisation": "{}"}}"#,
+        dev.organisation
+    );
+    let transaction = format!(
+        r#"{{"account": "{}", "amount": 1099, "card": "'$CARD'", "customer_ip": "203.0.113.7", "dynamic_descriptor": "Example shop", "merchant_reference": "order-1001", "user_agent": "curl"}}"#,
+        dev.account
+    );
+    let update = format!(r#"{{"cvv": "222", "organisation": "{}"}}"#, dev.organisation);
+    format!(
+        "Panvault is ready: a test vault, for trying. It must never hold a real card.\n\n  \
+         url              {url}\n  \
+         docs             {url}/docs{metrics}\n  \
+         organisation     {}\n  \
+         account          {} (EUR, dummy processor {})\n  \
+         api key          {}\n  \
+         publishable key  {}\n  \
+         data             {}{kept}\n\n\
+         Create a token, and keep its _id:\n\n{}\nCARD=$({} | cut -c9-32)\n\n\
+         Pay with it:\n\n{}\n\n\
+         The CVV is used up now. Put one back, and pay again:\n\n{}\n\n\
+         Stop with Ctrl-C.",
+        dev.organisation,
+        dev.account,
+        dev.processor,
+        dev.api_key,
+        dev.publishable_key,
+        data.display(),
+        post("/v1/card", &card),
+        post("/v1/card", &card),
+        post("/v1/transaction", &transaction),
+        post("/v1/card/$CARD", &update),
+    )
+}

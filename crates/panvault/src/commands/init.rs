@@ -1,0 +1,77 @@
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, ensure};
+
+use panvault_store_embedded::Settings;
+use panvault_vault::Mode;
+
+use crate::cli::{Init, ModeArg};
+use crate::config::SETTINGS;
+use crate::data::{self, write_private};
+use crate::output;
+
+/// Makes a vault, its root key and a configuration file to start from.
+pub(crate) fn run(args: &Init) -> anyhow::Result<()> {
+    let mode = match args.mode {
+        ModeArg::Test => Mode::Test,
+        ModeArg::Live => Mode::Live,
+    };
+    let data = std::path::absolute(&args.data)?;
+    let root_key_file = match &args.root_key_file {
+        Some(file) => std::path::absolute(file)?,
+        None => beside(&data)?,
+    };
+    ensure!(
+        !root_key_file.starts_with(&data),
+        "the root key must not be in the vault's directory: who gets a copy of that must not get the key; \
+         name another place with --root-key-file"
+    );
+    data::create(&data, mode, &root_key_file, &Settings::default(), |directory| {
+        write_private(&directory.path.join("panvault.toml"), configuration().as_bytes())
+    })?;
+    let configuration = data.join("panvault.toml");
+    if args.json {
+        let made = serde_json::json!({
+            "data": data, "mode": data::mode_name(mode), "root_key_file": root_key_file, "config": configuration,
+        });
+        output::line(made.to_string())?;
+        return Ok(());
+    }
+    output::line(format!(
+        "Made a {} vault in {data}.\n\
+         Its root key is in {key}. Keep a copy where the backups of the vault are not: without the key, \
+         nothing in the vault opens.\n\n\
+         Next, make who owns cards, and a key to call with:\n\n  \
+         panvault organisation create --data {data} --name 'Example Ltd'\n  \
+         panvault apikey create --data {data} --organisation ID --name server --role MerchantAdmin\n\n\
+         Then serve it:\n\n  panvault serve --config {configuration}",
+        data::mode_name(mode),
+        data = data.display(),
+        key = root_key_file.display(),
+        configuration = configuration.display(),
+    ))?;
+    Ok(())
+}
+
+fn beside(data: &Path) -> anyhow::Result<PathBuf> {
+    let name = data.file_name().context("the vault's directory needs a name")?;
+    let mut name = name.to_owned();
+    name.push(".root-key");
+    Ok(data.with_file_name(name))
+}
+
+/// A file with every setting at its default, all but the directory in comments.
+fn configuration() -> String {
+    let mut text = String::from("# Settings of this vault. Relative paths are relative to this file.\n");
+    for setting in SETTINGS {
+        let value = if setting.bare {
+            setting.default.to_owned()
+        } else {
+            toml::Value::from(setting.default).to_string()
+        };
+        let (comment, value) =
+            if setting.name == "data_directory" { ("", "\".\"".to_owned()) } else { ("# ", value) };
+        text.push_str(&format!("\n# {}\n{comment}{} = {value}\n", setting.doc, setting.name));
+    }
+    text
+}

@@ -1,0 +1,224 @@
+//! Settings: flag, then environment, then file, then default. Read and checked whole before anything starts.
+
+mod sources;
+mod table;
+
+use core::str::FromStr;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use panvault_server::ServerSettings;
+use panvault_vault::limits::CVV_TTL_SECONDS_MAX;
+
+use crate::cli;
+use crate::config::sources::Values;
+use crate::telemetry::{self, LogFormat};
+
+pub(crate) use table::{SETTINGS, Setting};
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Flag,
+    Environment,
+    File,
+    Default,
+}
+
+/// Every setting, checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// The vault's directory.
+    pub(crate) data_directory: PathBuf,
+    /// The root key; `None` for where `init` put it.
+    pub(crate) root_key_file: Option<PathBuf>,
+    pub(crate) listen: SocketAddr,
+    pub(crate) metrics_listen: Option<SocketAddr>,
+    /// Certificate and key, PEM.
+    pub(crate) tls: Option<(PathBuf, PathBuf)>,
+    /// A proxy in front ends TLS.
+    pub(crate) behind_proxy: bool,
+    /// A live vault may run on a machine with swap though its memory is not locked.
+    pub(crate) allow_swap: bool,
+    pub(crate) cvv_ttl_seconds: u32,
+    pub(crate) cvvs_held_max: u64,
+    pub(crate) server: ServerSettings,
+    pub(crate) log_level: String,
+    pub(crate) log_format: LogFormat,
+}
+
+/// A value with its origin, as `config print` shows it.
+pub(crate) struct Shown {
+    pub(crate) setting: &'static Setting,
+    pub(crate) value: String,
+    pub(crate) origin: Origin,
+}
+
+/// Reads all sources, without judging the values.
+pub(crate) fn shown(
+    settings: &cli::Settings,
+    flags: &[(&'static str, String)],
+) -> anyhow::Result<Vec<Shown>> {
+    let values = Values::read(settings, flags)?;
+    let shown = SETTINGS.iter().map(|setting| {
+        let (value, origin) = values.of(setting.name);
+        Shown { setting, value, origin }
+    });
+    Ok(shown.collect())
+}
+
+/// Reads and checks all settings. Every fault is said at once.
+pub(crate) fn read(settings: &cli::Settings, flags: &[(&'static str, String)]) -> anyhow::Result<Config> {
+    let mut checked = Checked { values: Values::read(settings, flags)?, faults: Vec::new() };
+    let config = Config {
+        data_directory: checked.path("data_directory").unwrap_or_default(),
+        root_key_file: checked.path("root_key_file"),
+        listen: checked.value("listen", "must be an address and a port, such as 127.0.0.1:8420"),
+        metrics_listen: checked.option("metrics_listen", "must be an address and a port, or empty"),
+        tls: checked.tls(),
+        behind_proxy: checked.value("behind_proxy", "must be true or false"),
+        allow_swap: checked.value("allow_swap", "must be true or false"),
+        cvv_ttl_seconds: checked.number("cvv_ttl_seconds", 0, u64::from(CVV_TTL_SECONDS_MAX)),
+        cvvs_held_max: checked.number("cvvs_held_max", 1, 100_000_000),
+        server: ServerSettings {
+            connections_max: checked.number("connections_max", 1, 1_000_000),
+            header_timeout: checked.seconds("header_timeout_seconds"),
+            body_timeout: checked.seconds("body_timeout_seconds"),
+            handshake_timeout: checked.seconds("handshake_timeout_seconds"),
+            stop_grace: checked.seconds("stop_grace_seconds"),
+        },
+        log_level: checked.log_level(),
+        log_format: checked.log_format(),
+    };
+    if config.data_directory.as_os_str().is_empty() {
+        checked.fault(
+            "data_directory",
+            "is required: give --data DIR, or --config FILE with data_directory in it",
+        );
+    }
+    let plain = config.tls.is_none() && !config.behind_proxy;
+    if plain && !config.listen.ip().is_loopback() {
+        let what = "is not a loopback address: set tls_certificate_file and tls_key_file, or behind_proxy = true when a \
+                    proxy in front ends TLS";
+        checked.fault("listen", what);
+    }
+    if !config.behind_proxy && config.metrics_listen.is_some_and(|address| !address.ip().is_loopback()) {
+        checked
+            .fault("metrics_listen", "is not a loopback address: set behind_proxy = true if that is wanted");
+    }
+    if checked.faults.is_empty() { Ok(config) } else { anyhow::bail!(checked.faults.join("\n  ")) }
+}
+
+/// Values, and what was found wrong with them.
+struct Checked {
+    values: Values,
+    faults: Vec<String>,
+}
+
+impl Checked {
+    fn fault(&mut self, name: &str, what: &str) {
+        let from = match self.values.of(name).1 {
+            Origin::Flag => "from a flag",
+            Origin::Environment => "from the environment",
+            Origin::File => "from the file",
+            Origin::Default => "by default",
+        };
+        self.faults.push(format!("the setting {name} ({from}) {what}"));
+    }
+
+    fn text(&self, name: &str) -> String {
+        self.values.of(name).0
+    }
+
+    fn value<T: FromStr + Fallback>(&mut self, name: &str, what: &str) -> T {
+        match self.text(name).parse() {
+            Ok(value) => value,
+            Err(_) => {
+                self.fault(name, what);
+                T::fallback()
+            }
+        }
+    }
+
+    fn option(&mut self, name: &str, what: &str) -> Option<SocketAddr> {
+        if self.text(name).is_empty() { None } else { Some(self.value(name, what)) }
+    }
+
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        let text = self.text(name);
+        if text.is_empty() { None } else { Some(PathBuf::from(text)) }
+    }
+
+    fn number<T: TryFrom<u64> + Default>(&mut self, name: &str, min: u64, max: u64) -> T {
+        let number = self.text(name).parse().ok().filter(|number| (min..=max).contains(number));
+        match number.and_then(|number| T::try_from(number).ok()) {
+            Some(number) => number,
+            None => {
+                self.fault(name, &format!("must be a number, {min} to {max}"));
+                T::default()
+            }
+        }
+    }
+
+    fn seconds(&mut self, name: &str) -> Duration {
+        Duration::from_secs(self.number(name, 1, 3600))
+    }
+
+    fn tls(&mut self) -> Option<(PathBuf, PathBuf)> {
+        match (self.path("tls_certificate_file"), self.path("tls_key_file")) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) => None,
+            (Some(_), None) => {
+                self.fault("tls_key_file", "is required beside tls_certificate_file");
+                None
+            }
+            (None, Some(_)) => {
+                self.fault("tls_certificate_file", "is required beside tls_key_file");
+                None
+            }
+        }
+    }
+
+    fn log_level(&mut self) -> String {
+        let level = self.text("log_level");
+        if telemetry::filter(&level).is_err() {
+            self.fault(
+                "log_level",
+                "must be error, warn, info, debug, trace, or directives such as info,panvault_server=debug",
+            );
+        }
+        level
+    }
+
+    fn log_format(&mut self) -> LogFormat {
+        match self.text("log_format").as_str() {
+            "json" => LogFormat::Json,
+            "text" => LogFormat::Text,
+            _ => {
+                self.fault("log_format", "must be json or text");
+                LogFormat::Json
+            }
+        }
+    }
+}
+
+/// What stands in for a value that was refused, until all faults are said.
+trait Fallback {
+    fn fallback() -> Self;
+}
+
+impl Fallback for SocketAddr {
+    fn fallback() -> Self {
+        Self::from(([127, 0, 0, 1], 0))
+    }
+}
+
+impl Fallback for bool {
+    fn fallback() -> Self {
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests;

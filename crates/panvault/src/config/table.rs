@@ -1,0 +1,59 @@
+/// One setting.
+#[derive(Debug)]
+pub(crate) struct Setting {
+    pub(crate) name: &'static str,
+    pub(crate) default: &'static str,
+    /// In the file it stands without quotes.
+    pub(crate) bare: bool,
+    pub(crate) doc: &'static str,
+}
+
+const fn text(name: &'static str, default: &'static str, doc: &'static str) -> Setting {
+    Setting { name, default, bare: false, doc }
+}
+
+const fn bare(name: &'static str, default: &'static str, doc: &'static str) -> Setting {
+    Setting { name, default, bare: true, doc }
+}
+
+/// Every setting. In the environment it is `PANVAULT_` and the name in capitals. None of them is a secret: keys stay in
+/// files of their own.
+pub(crate) static SETTINGS: &[Setting] = &[
+    text("data_directory", "", "The vault's directory."),
+    text("root_key_file", "", "The root key; empty for where panvault init put it."),
+    text("listen", "127.0.0.1:8420", "Where to serve the API."),
+    text(
+        "metrics_listen",
+        "127.0.0.1:8421",
+        "Where to serve /metrics, /livez and /readyz; empty for nowhere.",
+    ),
+    text("tls_certificate_file", "", "Certificate chain, PEM; read again on SIGHUP."),
+    text("tls_key_file", "", "The certificate's key, PEM; read again on SIGHUP."),
+    bare(
+        "behind_proxy",
+        "false",
+        "A proxy in front ends TLS, so that listen may be any address without TLS.",
+    ),
+    bare(
+        "allow_swap",
+        "false",
+        "A live vault may start though the machine has swap and memory cannot be locked.",
+    ),
+    bare("cvv_ttl_seconds", "3600", "Seconds for which a CVV is held, 0 to 86400; 0 is not at all."),
+    bare("cvvs_held_max", "1000000", "CVVs held at a time."),
+    bare("connections_max", "10000", "Connections at a time."),
+    bare(
+        "header_timeout_seconds",
+        "30",
+        "Seconds for the head of a request to arrive, and for an idle connection to stay.",
+    ),
+    bare("body_timeout_seconds", "10", "Seconds for the body of a request to arrive."),
+    bare("handshake_timeout_seconds", "10", "Seconds for a TLS handshake."),
+    bare("stop_grace_seconds", "30", "Seconds for running requests to end when the server stops."),
+    text(
+        "log_level",
+        "info",
+        "error, warn, info, debug, trace, or directives such as info,panvault_server=debug.",
+    ),
+    text("log_format", "json", "json or text."),
+];

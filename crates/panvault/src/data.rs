@@ -1,0 +1,271 @@
+//! A data directory: `vault.toml` says which vault it is, the rest belongs to the store.
+
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail, ensure};
+use panvault_card::{BinTable, NoBinTable, TestBinTable};
+use panvault_keys::{Entropy, KeyFile, KeyMode, RootKey, Slot, SystemEntropy, VaultKeys};
+use panvault_model::VaultId;
+use panvault_store::{Chain, MemoryCvvs};
+use panvault_store_embedded::{EmbeddedStore, Settings};
+use panvault_vault::{Clock, Mode, StoreChain, SystemClock, Vault, VaultParts};
+use serde::{Deserialize, Serialize};
+
+const FORMAT: u32 = 1;
+const FILE: &str = "vault.toml";
+/// Seconds between two sweeps of what has expired.
+const SWEEP_SECONDS: u64 = 60;
+
+/// What `vault.toml` says.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VaultFile {
+    format: u32,
+    vault: String,
+    mode: String,
+    created_at: String,
+    /// Where the root key is, relative to the directory of the vault.
+    root_key_file: PathBuf,
+    /// Tells a wrong root key from a damaged vault; says nothing of the key.
+    root_key_check: String,
+}
+
+/// A data directory that was found.
+pub(crate) struct DataDirectory {
+    pub(crate) path: PathBuf,
+    pub(crate) vault: VaultId,
+    pub(crate) mode: Mode,
+    root_key_file: PathBuf,
+    check: String,
+}
+
+/// A vault that is open for writing.
+pub(crate) struct OpenVault {
+    pub(crate) vault: Vault,
+    pub(crate) store: Arc<EmbeddedStore>,
+}
+
+/// What may be set when a vault is opened.
+pub(crate) struct OpenSettings {
+    pub(crate) root_key_file: Option<PathBuf>,
+    pub(crate) cvv_ttl_seconds: u32,
+    pub(crate) cvvs_held_max: u64,
+    pub(crate) store: Settings,
+}
+
+impl Default for OpenSettings {
+    fn default() -> Self {
+        Self {
+            root_key_file: None,
+            cvv_ttl_seconds: 3600,
+            cvvs_held_max: 1_000_000,
+            store: Settings::default(),
+        }
+    }
+}
+
+/// The store of a vault that is made to be tried: it is ready at once, since less of the disk is filled beforehand.
+pub(crate) fn small_store() -> Settings {
+    Settings { segment_bytes: 4 << 20, ..Settings::default() }
+}
+
+const fn key_mode(mode: Mode) -> KeyMode {
+    match mode {
+        Mode::Test => KeyMode::Test,
+        Mode::Live => KeyMode::Live,
+    }
+}
+
+pub(crate) const fn mode_name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Test => "test",
+        Mode::Live => "live",
+    }
+}
+
+/// Makes a vault in a directory that is not there or is empty. It is made beside it and moved there whole, so that a crash
+/// leaves no half of one. `fill` may add to it before it is moved.
+///
+/// `root_key_file`, if relative, is relative to the directory of the vault.
+pub(crate) fn create(
+    path: &Path,
+    mode: Mode,
+    root_key_file: &Path,
+    store: &Settings,
+    fill: impl FnOnce(&DataDirectory) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    match fs::read_dir(path) {
+        Ok(mut entries) => {
+            ensure!(entries.next().is_none(), "{} is not empty; name another directory", path.display())
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(error).with_context(|| format!("{} cannot be used", path.display())),
+    }
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(parent).with_context(|| format!("{} cannot be made", parent.display()))?;
+    // Removed again if anything below fails.
+    let making = tempfile::Builder::new()
+        .prefix(".panvault-making-")
+        .permissions(Permissions::from_mode(0o700))
+        .tempdir_in(parent)
+        .with_context(|| format!("{} cannot be written to", parent.display()))?;
+    let entropy = SystemEntropy::new();
+    let root = RootKey::make(&entropy)?;
+    let mut random = [0; 8];
+    entropy.fill(&mut random)?;
+    let now = SystemClock::start().now().wall;
+    let vault = VaultId::make(now, random);
+    let key = KeyFile::new(making.path().join(root_key_file));
+    key.create(&root)?;
+    let file = VaultFile {
+        format: FORMAT,
+        vault: vault.to_string(),
+        mode: mode_name(mode).to_owned(),
+        created_at: now.to_string(),
+        root_key_file: root_key_file.to_owned(),
+        root_key_check: hex::encode(root.derive_check_value(vault, key_mode(mode))),
+    };
+    let made = make_files(making.path(), &file, chain(&root, vault).as_ref(), vault, store)
+        .and_then(|()| fill(&DataDirectory::find(making.path())?))
+        .and_then(|()| {
+            let making = making.keep();
+            fs::rename(&making, path)
+                .inspect_err(|_| drop(fs::remove_dir_all(&making)))
+                .with_context(|| format!("{} cannot be made", path.display()))
+        });
+    // A key without a vault is of no use, and would be in the way of the next try.
+    made.inspect_err(|_| drop(fs::remove_file(path.join(root_key_file))))?;
+    fs::File::open(parent)?.sync_all()?;
+    Ok(())
+}
+
+fn make_files(
+    path: &Path,
+    file: &VaultFile,
+    chain: &dyn Chain,
+    vault: VaultId,
+    store: &Settings,
+) -> anyhow::Result<()> {
+    let text =
+        format!("# Which vault this is. It is made once and never changed.\n{}", toml::to_string(file)?);
+    write_private(&path.join(FILE), text.as_bytes())?;
+    Ok(EmbeddedStore::create(path, vault, chain, store)?)
+}
+
+/// Writes a new file that only its owner can read, durably.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let written =
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        });
+    written.with_context(|| format!("{} cannot be written", path.display()))
+}
+
+fn chain(root: &RootKey, vault: VaultId) -> Arc<dyn Chain> {
+    Arc::new(StoreChain::new(VaultKeys::derive(root, vault).chain()))
+}
+
+impl DataDirectory {
+    /// Reads what a directory says of itself. Changes nothing.
+    pub(crate) fn find(path: &Path) -> anyhow::Result<Self> {
+        let file = path.join(FILE);
+        let text = match fs::read_to_string(&file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                bail!("{} holds no vault; make one with panvault init {}", path.display(), path.display())
+            }
+            Err(error) => return Err(error).with_context(|| format!("{} cannot be read", file.display())),
+        };
+        let damaged = || format!("{} is not what panvault wrote; restore it from a backup", file.display());
+        let found: VaultFile = toml::from_str(&text).map_err(|_| anyhow::anyhow!(damaged()))?;
+        ensure!(
+            found.format <= FORMAT,
+            "{} has format {}, which this version does not know; use the version that wrote it, or a later one",
+            file.display(),
+            found.format
+        );
+        let mode = match found.mode.as_str() {
+            "test" => Mode::Test,
+            "live" => Mode::Live,
+            _ => bail!(damaged()),
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            vault: VaultId::parse(&found.vault).map_err(|_| anyhow::anyhow!(damaged()))?,
+            mode,
+            root_key_file: found.root_key_file,
+            check: found.root_key_check,
+        })
+    }
+
+    /// Gets the root key, and refuses one of another vault.
+    pub(crate) fn root_key(&self, file: Option<&Path>) -> anyhow::Result<RootKey> {
+        let slot = KeyFile::new(self.path.join(file.unwrap_or(&self.root_key_file)));
+        let root = slot.open()?;
+        let check = hex::encode(root.derive_check_value(self.vault, key_mode(self.mode)));
+        ensure!(
+            check == self.check,
+            "the {} does not belong to the vault in {}, or its vault.toml was changed; restore the pair that belongs \
+             together",
+            slot.describe(),
+            self.path.display()
+        );
+        Ok(root)
+    }
+
+    /// The chain of its log.
+    pub(crate) fn chain(&self, root: &RootKey) -> Arc<dyn Chain> {
+        chain(root, self.vault)
+    }
+
+    /// Opens the vault for writing.
+    pub(crate) async fn open(&self, settings: &OpenSettings) -> anyhow::Result<OpenVault> {
+        self.private()?;
+        let root = self.root_key(settings.root_key_file.as_deref())?;
+        let store = EmbeddedStore::open(&self.path, self.vault, self.chain(&root), settings.store.clone())?;
+        let store = Arc::new(store);
+        let bins: Arc<dyn BinTable> = match self.mode {
+            Mode::Test => Arc::new(TestBinTable),
+            Mode::Live => Arc::new(NoBinTable),
+        };
+        let parts = VaultParts {
+            store: Arc::clone(&store) as Arc<dyn panvault_store::Store>,
+            cvvs: Arc::new(MemoryCvvs::new(settings.cvvs_held_max)),
+            root,
+            vault: self.vault,
+            mode: self.mode,
+            clock: Arc::new(SystemClock::start()),
+            entropy: Arc::new(SystemEntropy::new()),
+            bins,
+            cvv_ttl_seconds: settings.cvv_ttl_seconds,
+            sweep_seconds: SWEEP_SECONDS,
+        };
+        let vault = Vault::open(parts).await.with_context(|| {
+            format!("the vault in {} does not open; run panvault doctor", self.path.display())
+        })?;
+        Ok(OpenVault { vault, store })
+    }
+
+    /// Refuses a directory that others can read.
+    pub(crate) fn private(&self) -> anyhow::Result<()> {
+        let metadata =
+            fs::metadata(&self.path).with_context(|| format!("{} cannot be used", self.path.display()))?;
+        let mode = metadata.permissions().mode() & 0o7777;
+        ensure!(
+            mode & 0o077 == 0,
+            "{} can be entered by others (mode {mode:04o}); run chmod 700 on it",
+            self.path.display()
+        );
+        ensure!(
+            metadata.uid() == rustix::process::geteuid().as_raw(),
+            "{} belongs to another user; run panvault as its owner",
+            self.path.display()
+        );
+        Ok(())
+    }
+}

@@ -1,0 +1,118 @@
+//! How a server starts, and how it ends.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use panvault_model::Timestamp;
+use panvault_server::{App, ServerSettings, Tls, serve, serve_metrics};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::data::OpenVault;
+
+/// Where and how to serve.
+pub(crate) struct Serving {
+    pub(crate) listen: SocketAddr,
+    pub(crate) metrics_listen: Option<SocketAddr>,
+    pub(crate) tls: Option<(PathBuf, PathBuf)>,
+    pub(crate) server: ServerSettings,
+}
+
+/// A server whose listeners are bound, and that has not answered yet.
+pub(crate) struct Bound {
+    open: OpenVault,
+    api: TcpListener,
+    metrics: Option<TcpListener>,
+    tls: Option<Arc<Tls>>,
+    app: Arc<App>,
+    /// Where the API is.
+    pub(crate) url: String,
+    /// Where the metrics are.
+    pub(crate) metrics_url: Option<String>,
+}
+
+/// Binds the listeners and reads the certificates.
+pub(crate) async fn bind(open: OpenVault, serving: Serving) -> anyhow::Result<Bound> {
+    let tls = match serving.tls {
+        Some((certificate, key)) => Some(Arc::new(Tls::read(certificate, key)?)),
+        None => None,
+    };
+    let api = listener(serving.listen).await?;
+    let metrics = match serving.metrics_listen {
+        Some(address) => Some(listener(address).await?),
+        None => None,
+    };
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let url = format!("{scheme}://{}", api.local_addr()?);
+    let metrics_url = match &metrics {
+        Some(listener) => Some(format!("http://{}", listener.local_addr()?)),
+        None => None,
+    };
+    let app = Arc::new(App::new(open.vault.clone(), serving.server));
+    Ok(Bound { open, api, metrics, tls, app, url, metrics_url })
+}
+
+async fn listener(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen at {address}; name another address, or port 0 for any free port")
+    })
+}
+
+impl Bound {
+    /// What time it is for the vault.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.open.vault.now().wall
+    }
+
+    /// Serves until SIGTERM, SIGINT, `stop`, or the store's end; then lets what runs end, and closes the vault.
+    pub(crate) async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let Self { open: OpenVault { vault, store }, api, metrics, tls, app, .. } = self;
+        let (mut terminate, mut interrupt) =
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        if let Some(tls) = &tls {
+            tokio::spawn(reload(Arc::clone(tls), signal(SignalKind::hangup())?));
+        }
+        if let Some(listener) = metrics {
+            // It answers as long as the process lives, so that a scraper sees the end.
+            tokio::spawn(serve_metrics(listener, Arc::clone(&app), core::future::pending()));
+        }
+        let ended = store.stopped();
+        let until = async {
+            tokio::select! {
+                _ = terminate.recv() => tracing::info!(signal = "SIGTERM", "server.stopping"),
+                _ = interrupt.recv() => tracing::info!(signal = "SIGINT", "server.stopping"),
+                () = ended => tracing::error!(advice = "see the store's log lines above", "server.store_ended"),
+                () = stop => {}
+            }
+        };
+        let report = serve(api, app, tls, until).await?;
+        if report.cut_off > 0 {
+            tracing::warn!(
+                connections = report.cut_off,
+                advice = "raise stop_grace_seconds",
+                "server.cut_off"
+            );
+        }
+        if vault.close().await.is_err() {
+            bail!(
+                "the store stopped after a failed write; see the log lines above. What was acknowledged is kept"
+            );
+        }
+        tracing::info!("server.stopped");
+        Ok(())
+    }
+}
+
+/// Reads the certificates again at every SIGHUP.
+async fn reload(tls: Arc<Tls>, mut hangup: Signal) {
+    while hangup.recv().await.is_some() {
+        match tls.reload() {
+            Ok(()) => tracing::info!("tls.reloaded"),
+            Err(error) => {
+                tracing::error!(%error, advice = "mend the files and send SIGHUP again; the old ones are in use", "tls.kept");
+            }
+        }
+    }
+}

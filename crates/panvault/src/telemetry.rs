@@ -1,0 +1,30 @@
+//! Where log events go: standard error, as text or as one JSON object a line.
+
+use anyhow::Context;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+/// Starts logging at a level: `error`, `warn`, `info`, `debug`, `trace`, or directives such as `info,panvault_server=debug`.
+pub(crate) fn start(level: &str, format: LogFormat) -> anyhow::Result<()> {
+    let filter = filter(level)?;
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = match format {
+        LogFormat::Text => subscriber.with_ansi(false).try_init(),
+        LogFormat::Json => subscriber.json().flatten_event(true).with_current_span(false).try_init(),
+    };
+    started.map_err(|error| anyhow::anyhow!("logging did not start: {error}"))
+}
+
+/// Reads a level.
+pub(crate) fn filter(level: &str) -> anyhow::Result<EnvFilter> {
+    EnvFilter::builder().with_default_directive(LevelFilter::ERROR.into()).parse(level).context(
+        "log_level must be error, warn, info, debug, trace, or directives such as info,panvault_server=debug",
+    )
+}
