@@ -218,11 +218,12 @@ async fn answer(
 
 fn method_not_allowed(path: &str, app: &App) -> Answer {
     let mut answer = Answer::refusal(&Refusal::new(ErrorCode::Method), app.vault.now().wall);
-    let methods: Vec<&str> = ENDPOINTS
+    let mut methods: Vec<&str> = ENDPOINTS
         .iter()
         .filter(|endpoint| endpoint.path == path)
         .map(|endpoint| endpoint.method.as_str())
         .collect();
+    methods.sort_unstable();
     if let Ok(methods) = HeaderValue::from_str(&methods.join(", ")) {
         answer.headers.push((ALLOW, methods));
     }

@@ -88,7 +88,7 @@ fn section(endpoint: &Endpoint, out: &mut String) {
         let _ = write!(
             out,
             "<p>Conditions: <code>field=value</code>, repeated for any of several, <code>field!=</code>, \
-             <code>field&gt;=</code>, <code>field&lt;=</code>, on {}. Also <code>_limit</code> (1 to 1000, default 100), \
+             <code>field&gt;=</code>, <code>field&lt;=</code> (in a URL: <code>%3E=</code>, <code>%3C=</code>), on {}. Also <code>_limit</code> (1 to 1000, default 100), \
              <code>_skip</code>, <code>_sort=field</code> or <code>_sort=-field</code>.</p>",
             names.join(" ")
         );

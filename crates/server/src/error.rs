@@ -116,9 +116,20 @@ impl From<VaultError> for Refusal {
                     "matches too many rows to be sorted; narrow it",
                 );
             }
+            VaultError::Store(StoreFault::Full) => {
+                return Self::with(ErrorCode::Busy, "store", "has no room left to write");
+            }
+            VaultError::Store(StoreFault::Stopped) => {
+                tracing::error!(advice = "see the store's own log lines", "store.stopped");
+                return Self::with(
+                    ErrorCode::Internal,
+                    "store",
+                    "has stopped; whether this was done cannot be told",
+                );
+            }
             VaultError::Store(fault) => {
-                tracing::error!(%fault, advice = "see the store's own log lines", "store.refused");
-                ErrorCode::Busy
+                tracing::error!(%fault, advice = "run panvault doctor", "store.failed");
+                ErrorCode::Internal
             }
             VaultError::Tampered | VaultError::Keys(_) | VaultError::Row(_) => {
                 tracing::error!(%error, advice = "run panvault doctor", "vault.failed");

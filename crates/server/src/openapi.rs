@@ -125,7 +125,7 @@ fn list_parameters(list: ListOf) -> Vec<Value> {
         ),
     ];
     for (name, schema) in fields {
-        let description = "Rows with this value; repeated, with any of the values. Also `!=`, `>=` and `<=`.";
+        let description = "Rows with this value; repeated, with any of the values. Also `!=`, `>=` and `<=`, written `%3E=` and `%3C=`.";
         parameters.push(query(name, description, schema));
     }
     parameters

@@ -90,7 +90,7 @@ impl Endpoint {
             codes.extend_from_slice(WITH_BODY);
         }
         if self.list.is_some() {
-            codes.extend_from_slice(&[ErrorCode::Malformed, ErrorCode::State]);
+            codes.extend_from_slice(&[ErrorCode::Malformed, ErrorCode::State, ErrorCode::NotFound]);
         }
         codes
     }

@@ -1,0 +1,240 @@
+//! Who may ask: how keys are sent, which roles suffice, and that a stranger's object and a missing one look the same.
+
+use panvault_model::Role;
+use panvault_server::table::ENDPOINTS;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Server, Tenant, card_body, transaction_body};
+
+const MISSING: &str = "0123456789abcdef01234567";
+
+fn base64(text: &str) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for chunk in text.as_bytes().chunks(3) {
+        let mut bits = 0u32;
+        for at in 0..3 {
+            bits = bits << 8 | u32::from(*chunk.get(at).unwrap_or(&0));
+        }
+        for at in 0..4 {
+            let symbol = ALPHABET[(bits >> (18 - 6 * at) & 63) as usize];
+            out.push(if at <= chunk.len() { char::from(symbol) } else { '=' });
+        }
+    }
+    out
+}
+
+#[test]
+fn a_key_may_be_sent_in_each_of_the_known_ways() {
+    let server = Server::start();
+    let key = &server.parent.key;
+    let bearer = format!("Bearer {key}");
+    let as_user = format!("Basic {}", base64(&format!("{key}:")));
+    let as_password = format!("Basic {}", base64(&format!("merchant:{key}")));
+    for header in [
+        ("X-APIKEY", key.as_str()),
+        ("x-api-key", key),
+        ("Authorization", &bearer),
+        ("Authorization", &as_user),
+        ("Authorization", &as_password),
+    ] {
+        assert_eq!(server.send("GET", "/v1/card", &[header], None).status, 200, "{}", header.0);
+    }
+    let twice = [("X-APIKEY", key.as_str()), ("X-API-KEY", key)];
+    assert_eq!(server.send("GET", "/v1/card", &twice, None).status, 200);
+    let two = [("X-APIKEY", key.as_str()), ("X-API-KEY", server.child.key.as_str())];
+    server.send("GET", "/v1/card", &two, None).fails(401, 116);
+}
+
+/// Every endpoint of the table, with a body that would be good.
+fn walk(server: &Server, tenant: &Tenant, id: &str, key: Option<&str>) -> Vec<(&'static str, Answer)> {
+    ENDPOINTS
+        .iter()
+        .map(|endpoint| {
+            let path = endpoint.path.replace("{id}", id);
+            let body: Option<Value> = match endpoint.operation {
+                "card_create" => Some(card_body(tenant)),
+                "card_update" => Some(json!({ "cvv": "111", "organisation": tenant.organisation })),
+                "transaction_create" => Some(transaction_body(tenant, id, 1099)),
+                _ => None,
+            };
+            assert_eq!(body.is_some(), endpoint.method == "POST", "a new endpoint needs a body here");
+            let body = body.map(|body| body.to_string());
+            let mut headers = vec![("Content-Type", "application/json")];
+            headers.extend(key.map(|key| ("X-APIKEY", key)));
+            (endpoint.operation, server.send(endpoint.method.as_str(), &path, &headers, body.as_deref()))
+        })
+        .collect()
+}
+
+#[test]
+fn no_endpoint_answers_without_a_good_key() {
+    let server = Server::start();
+    let wrong = server.parent.key.replace("pv_test_", "pv_live_");
+    let mut mistyped = server.parent.key.clone();
+    mistyped.pop();
+    for key in [None, Some(""), Some("nonsense"), Some(wrong.as_str()), Some(mistyped.as_str())] {
+        for (operation, answer) in walk(&server, &server.parent, MISSING, key) {
+            assert_eq!((answer.status, answer.code()), (401, 116), "{operation}");
+            assert!(answer.header("www-authenticate").is_some(), "{operation}");
+        }
+    }
+}
+
+/// Which operations a role may call at all. What is not here is refused with 113.
+fn allowed(role: Role) -> &'static [&'static str] {
+    const SEE: &[&str] = &[
+        "card_list",
+        "card_count",
+        "card_read",
+        "transaction_list",
+        "transaction_count",
+        "transaction_read",
+        "transaction_history",
+    ];
+    const PAY: &[&str] = &[
+        "card_list",
+        "card_count",
+        "card_read",
+        "transaction_list",
+        "transaction_count",
+        "transaction_read",
+        "transaction_history",
+        "card_create",
+        "card_update",
+        "transaction_create",
+    ];
+    match role {
+        Role::ProviderAdmin | Role::MerchantAdmin | Role::MerchantSupervisor => &[
+            "card_list",
+            "card_count",
+            "card_read",
+            "transaction_list",
+            "transaction_count",
+            "transaction_read",
+            "transaction_history",
+            "card_create",
+            "card_update",
+            "transaction_create",
+            "card_delete",
+        ],
+        Role::MerchantCashier => PAY,
+        Role::ProviderUser | Role::MerchantUser => SEE,
+        Role::Publishable => &["card_create", "card_update"],
+    }
+}
+
+#[test]
+fn each_role_may_do_its_own_and_nothing_else() {
+    let server = Server::start();
+    for role in Role::ALL {
+        let key = server.make_key(&server.parent, &[*role]);
+        for (operation, answer) in walk(&server, &server.parent, MISSING, Some(&key)) {
+            let refused = answer.status == 403 && answer.code() == 113;
+            assert_eq!(refused, !allowed(*role).contains(&operation), "{role} {operation}: {}", answer.text);
+        }
+    }
+}
+
+#[test]
+fn a_stranger_and_a_missing_object_get_the_same_answer_everywhere() {
+    let server = Server::start();
+    let card = server.make_card(&server.parent, Some("111"));
+    let paid =
+        server.post(&server.parent.key, "/v1/transaction", &transaction_body(&server.parent, &card, 1));
+    let transaction = paid.id();
+    let redacted = |answer: &Answer| {
+        let mut body = answer.json();
+        if body.is_object() {
+            body["timestamp"] = Value::Null;
+        }
+        (answer.status, body)
+    };
+    for outsider in [&server.stranger, &server.child] {
+        for (theirs, absent) in [(&card, MISSING), (&transaction, MISSING)] {
+            let foreign = walk(&server, &server.parent, theirs, Some(&outsider.key));
+            let missing = walk(&server, &server.parent, absent, Some(&outsider.key));
+            for ((operation, foreign), (_, missing)) in foreign.iter().zip(&missing) {
+                assert_eq!(redacted(foreign), redacted(missing), "{operation}");
+                let lists = foreign.status == 200;
+                assert!(foreign.status == 404 || lists, "{operation}: {}", foreign.text);
+                assert!(!foreign.text.contains(theirs.as_str()), "{operation}");
+            }
+        }
+        // With the outsider's own account and the parent's card.
+        let body = transaction_body(outsider, &card, 1099);
+        server.post(&outsider.key, "/v1/transaction", &body).fails(404, 109);
+    }
+    let untouched = server.get(&server.parent.key, &format!("/v1/card/{card}")).json();
+    assert_eq!(untouched["cvv_present"], json!(false), "it was used by its own transaction and nothing else");
+    assert_eq!(server.get(&server.parent.key, "/v1/transaction/count").json()["count"], json!(1));
+}
+
+#[test]
+fn a_parent_sees_its_childs_cards_and_a_child_not_its_parents() {
+    let server = Server::start();
+    let childs = server.make_card(&server.child, None);
+    assert_eq!(server.get(&server.parent.key, &format!("/v1/card/{childs}")).status, 200);
+    assert_eq!(server.get(&server.parent.key, "/v1/card").json().as_array().unwrap().len(), 1);
+    let parents = server.make_card(&server.parent, None);
+    server.get(&server.child.key, &format!("/v1/card/{parents}")).fails(404, 109);
+    assert_eq!(server.get(&server.child.key, "/v1/card").json().as_array().unwrap().len(), 1);
+    let body = card_body(&server.parent);
+    server.post(&server.child.key, "/v1/card", &body).fails(404, 109);
+}
+
+#[test]
+fn equal_numbers_have_equal_fingerprints_inside_and_unrelated_ones_across() {
+    let server = Server::start();
+    let fingerprint = |tenant: &Tenant| {
+        let card = server.make_card(tenant, None);
+        let row = server.get(&tenant.key, &format!("/v1/card/{card}")).json();
+        (card, row["fingerprint"].as_str().unwrap().to_owned())
+    };
+    let (first, ours) = fingerprint(&server.parent);
+    let (second, again) = fingerprint(&server.parent);
+    let (_, childs) = fingerprint(&server.child);
+    let (_, strangers) = fingerprint(&server.stranger);
+    assert!(first != second && ours == again);
+    assert!(ours != childs && ours != strangers && childs != strangers);
+}
+
+#[test]
+fn a_browser_learns_nothing_and_may_only_put_a_cvv_back() {
+    let server = Server::start();
+    let merchant = &server.parent;
+    server.make_card(merchant, None);
+    let answer = server.post(&merchant.publishable_key, "/v1/card", &card_body(merchant));
+    assert_eq!(answer.status, 201);
+    let card = answer.id();
+    let mut names: Vec<String> = answer.json().as_object().unwrap().keys().cloned().collect();
+    names.sort();
+    let seen = ["_id", "brand", "expiry_month", "expiry_year", "last_four"];
+    assert_eq!(names, seen, "the same, whether the card was known or not");
+    let path = format!("/v1/card/{card}");
+    let put = json!({ "cvv": "111", "organisation": merchant.organisation });
+    let answer = server.post(&merchant.publishable_key, &path, &put);
+    assert_eq!((answer.status, answer.json().as_object().unwrap().len()), (200, seen.len()));
+    for more in
+        [json!({ "cvv": null }), json!({ "expiry_year": "30" }), json!({ "cvv": "111", "holder": "A B" })]
+    {
+        let mut body = more;
+        body["organisation"] = json!(merchant.organisation);
+        server.post(&merchant.publishable_key, &path, &body).fails(403, 113);
+    }
+    assert_eq!(server.get(&merchant.key, &path).json()["cvv_present"], json!(true));
+}
+
+#[test]
+fn a_revoked_key_stops_at_once() {
+    let server = Server::start();
+    let key = server.make_key(&server.parent, &[Role::MerchantUser]);
+    assert_eq!(server.get(&key, "/v1/card").status, 200);
+    let permit = server.vault.operator().permit().unwrap();
+    let rows = server.vault.apikey_list(&permit);
+    let row = rows.iter().find(|row| row.roles == [Role::MerchantUser]).unwrap();
+    let permit = server.vault.operator().permit().unwrap();
+    server.runtime().block_on(server.vault.apikey_delete(&permit, row.id)).unwrap();
+    server.get(&key, "/v1/card").fails(401, 116);
+    assert_eq!(server.get(&server.parent.key, "/v1/card").status, 200);
+}

@@ -1,0 +1,96 @@
+//! `Idempotency-Key`: the same answer again, and no second effect.
+
+use serde_json::json;
+
+use crate::support::{Answer, Server, Tenant, card_body, transaction_body};
+
+fn post(server: &Server, tenant: &Tenant, path: &str, key: (&str, &str), body: &str) -> Answer {
+    let headers = [("X-APIKEY", tenant.key.as_str()), ("Content-Type", "application/json"), key];
+    server.send("POST", path, &headers, Some(body))
+}
+
+#[test]
+fn a_repeated_request_is_answered_the_same_and_does_nothing() {
+    let server = Server::start();
+    let merchant = &server.parent;
+    let mut body = card_body(merchant);
+    body["cvv"] = json!("111");
+    let body = body.to_string();
+    let first = post(&server, merchant, "/v1/card", ("Idempotency-Key", "one"), &body);
+    assert_eq!((first.status, first.header("idempotency-replayed")), (201, None));
+    server.clock.pass_millis(1_000);
+    for (name, path) in [("Idempotency-Key", "/v1/card"), ("x-vfi-api-idempotencykey", "/v1/card/")] {
+        let again = post(&server, merchant, path, (name, "one"), &body);
+        assert_eq!((again.status, again.header("idempotency-replayed")), (201, Some("true")));
+        assert_eq!(again.text, first.text, "byte for byte");
+        assert_ne!(again.header("x-request-id"), first.header("x-request-id"));
+    }
+    assert_eq!(server.get(&merchant.key, "/v1/card/count").json()["count"], json!(1));
+
+    let pay = transaction_body(merchant, &first.id(), 1121).to_string();
+    let declined = post(&server, merchant, "/v1/transaction", ("Idempotency-Key", "one"), &pay);
+    declined.fails(403, 121);
+    server.clock.pass_millis(1_000);
+    let again = post(&server, merchant, "/v1/transaction", ("Idempotency-Key", "one"), &pay);
+    again.fails(403, 121);
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    assert_eq!(again.json()["details"], declined.json()["details"]);
+    assert_eq!(server.get(&merchant.key, "/v1/transaction/count").json()["count"], json!(1));
+}
+
+#[test]
+fn another_body_is_refused_and_others_are_not_in_the_way() {
+    let server = Server::start();
+    let merchant = &server.parent;
+    let body = card_body(merchant).to_string();
+    let first = post(&server, merchant, "/v1/card", ("Idempotency-Key", "one"), &body);
+    let other = body.replace("\"12\"", "\"11\"");
+    post(&server, merchant, "/v1/card", ("Idempotency-Key", "one"), &other).fails(422, 143);
+    let theirs = card_body(&server.child).to_string();
+    let child = post(&server, &server.child, "/v1/card", ("Idempotency-Key", "one"), &theirs);
+    assert_eq!((child.status, child.header("idempotency-replayed")), (201, None), "another organisation");
+    let update = json!({ "cvv": "111", "organisation": merchant.organisation }).to_string();
+    let path = format!("/v1/card/{}", first.id());
+    let updated = post(&server, merchant, &path, ("Idempotency-Key", "one"), &update);
+    assert_eq!((updated.status, updated.header("idempotency-replayed")), (200, None), "another path");
+    server.clock.pass_millis(24 * 3_600_000);
+    let late = post(&server, merchant, "/v1/card", ("Idempotency-Key", "one"), &body);
+    assert_eq!((late.status, late.header("idempotency-replayed")), (201, None), "after 24 hours");
+}
+
+#[test]
+fn a_bad_key_is_refused_by_name() {
+    let server = Server::start();
+    let merchant = &server.parent;
+    let body = card_body(merchant).to_string();
+    let long = "k".repeat(256);
+    for key in ["", long.as_str()] {
+        let answer = post(&server, merchant, "/v1/card", ("Idempotency-Key", key), &body);
+        assert_eq!(answer.fails(400, 107).faults(), ["headers.idempotency-key"]);
+    }
+    assert_eq!(post(&server, merchant, "/v1/card", ("Idempotency-Key", &long[1..]), &body).status, 201);
+}
+
+#[test]
+fn of_many_at_once_one_is_done() {
+    let server = Server::start();
+    let merchant = &server.parent;
+    let card = server.make_card(merchant, Some("111"));
+    let body = transaction_body(merchant, &card, 1099).to_string();
+    let answers: Vec<Answer> = std::thread::scope(|scope| {
+        let senders: Vec<_> = (0..50)
+            .map(|_| {
+                scope.spawn(|| post(&server, merchant, "/v1/transaction", ("Idempotency-Key", "one"), &body))
+            })
+            .collect();
+        senders.into_iter().map(|sender| sender.join().unwrap()).collect()
+    });
+    for answer in &answers {
+        assert!(answer.status == 201 || (answer.status, answer.code()) == (409, 142), "{}", answer.text);
+    }
+    let first = answers
+        .iter()
+        .filter(|answer| answer.status == 201 && answer.header("idempotency-replayed").is_none());
+    assert_eq!(first.count(), 1);
+    assert_eq!(server.get(&merchant.key, "/v1/transaction/count").json()["count"], json!(1));
+}

@@ -1,0 +1,16 @@
+//! The API over HTTP: a real server on a free port, with a store of its own.
+
+#![cfg(test)]
+
+mod callers;
+mod cards;
+mod connections;
+mod documents;
+mod idempotency;
+mod lists;
+mod page;
+mod schema;
+mod strictness;
+mod support;
+mod tls;
+mod transactions;

@@ -1,0 +1,44 @@
+//! Answers against the OpenAPI document: every member of every answer is written down there, and the other way round.
+
+use serde_json::{Value, json};
+
+use crate::support::{Server, transaction_body};
+
+/// The names that a schema of the document requires, and those that it allows.
+fn names(document: &Value, schema: &str) -> (Vec<String>, Vec<String>) {
+    let schema = &document["components"]["schemas"][schema];
+    assert_eq!(schema["additionalProperties"], json!(false));
+    let mut required: Vec<String> =
+        schema["required"].as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect();
+    required.sort();
+    let mut allowed: Vec<String> = schema["properties"].as_object().unwrap().keys().cloned().collect();
+    allowed.sort();
+    (required, allowed)
+}
+
+#[track_caller]
+fn holds(document: &Value, schema: &str, answer: &Value) {
+    let (required, allowed) = names(document, schema);
+    let found = answer.as_object().unwrap();
+    assert!(required.iter().all(|name| found.contains_key(name)), "{schema}: {answer}");
+    assert!(found.keys().all(|name| allowed.contains(name)), "{schema}: {answer}");
+}
+
+#[test]
+fn answers_have_the_members_of_their_schemas() {
+    let server = Server::start();
+    let document = server.send("GET", "/openapi.json", &[], None).json();
+    let merchant = &server.parent;
+    let card = server.make_card(merchant, Some("111"));
+    let path = format!("/v1/card/{card}");
+    holds(&document, "Card", &server.get(&merchant.key, &path).json());
+    let put = json!({ "cvv": "111", "organisation": merchant.organisation });
+    holds(&document, "BrowserCard", &server.post(&merchant.publishable_key, &path, &put).json());
+    let paid = server.post(&merchant.key, "/v1/transaction", &transaction_body(merchant, &card, 1099));
+    holds(&document, "Transaction", &paid.json());
+    let history = server.get(&merchant.key, &format!("/v1/transaction/{}/history", paid.id())).json();
+    holds(&document, "HistoryStep", &history[0]);
+    let declined = server.post(&merchant.key, "/v1/transaction", &transaction_body(merchant, &card, 121));
+    holds(&document, "Error", &declined.json());
+    holds(&document, "Error", &server.get(&merchant.key, "/v1/card/x").json());
+}

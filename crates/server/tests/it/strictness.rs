@@ -1,0 +1,112 @@
+//! Bodies: what is not JSON, too large, too deep, of another kind, or says a thing twice.
+
+use serde_json::json;
+
+use crate::support::{Server, card_body};
+
+#[test]
+fn what_is_not_json_is_said_by_place_and_never_repeated() {
+    let server = Server::start();
+    let secret = "4111111111111111";
+    for (body, place) in [
+        ("", "line 1, column 0"),
+        ("{", "line 1, column 1"),
+        ("{\"card_number\":\"4111111111111111\"", "line 1, column 33"),
+        ("{\"card_number\":4111111111111111x}", "line 1, column 32"),
+        ("{\n\"a\":\n'4111111111111111'}", "line 3, column 1"),
+        ("{}{}", "line 1, column 3"),
+        ("{\"card_number\":1e400}", "line 1, column 20"),
+        ("\u{feff}{}", "line 1, column 1"),
+        ("{\"a\":\"\\ud800\"}", "line 1, column 13"),
+        ("NaN", "line 1, column 1"),
+    ] {
+        let answer = server.post_text(&server.parent.key, "/v1/card", body);
+        answer.fails(400, 110);
+        let said = answer.json()["details"]["body"].as_str().unwrap().to_owned();
+        assert_eq!(said, format!("stops being JSON at {place}"), "{body}");
+        assert!(!answer.text.contains(secret));
+    }
+    for body in ["[]", "null", "\"4111111111111111\"", "4111111111111111", "true"] {
+        let answer = server.post_text(&server.parent.key, "/v1/card", body);
+        assert!(answer.faults().contains(&"body".to_owned()), "{body}: {}", answer.text);
+        assert_eq!(answer.status, 400);
+        assert!(!answer.text.contains(secret));
+    }
+}
+
+#[test]
+fn a_field_is_said_once() {
+    let server = Server::start();
+    let merchant = &server.parent;
+    let mut body = card_body(merchant).to_string();
+    body.pop();
+    let twice = format!("{body},\"cvv\":\"123\",\"cvv\":\"999\"}}");
+    assert_eq!(server.post_text(&merchant.key, "/v1/card", &twice).fails(400, 107).faults(), ["body.cvv"]);
+    let escaped = format!("{body},\"cvv\":\"123\",\"\\u0063vv\":\"999\"}}");
+    assert_eq!(server.post_text(&merchant.key, "/v1/card", &escaped).fails(400, 107).faults(), ["body.cvv"]);
+    let nested = format!("{body},\"metadata\":{{\"a\":\"1\",\"a\":\"2\"}}}}");
+    assert_eq!(
+        server.post_text(&merchant.key, "/v1/card", &nested).fails(400, 107).faults(),
+        ["body.metadata"]
+    );
+}
+
+#[test]
+fn a_body_is_at_most_16_kib_and_8_levels() {
+    let server = Server::start();
+    let merchant = &server.parent;
+    let good = card_body(merchant).to_string();
+    let padded = |bytes: usize| format!("{good}{}", " ".repeat(bytes - good.len()));
+    assert_eq!(server.post_text(&merchant.key, "/v1/card", &padded(16 * 1024)).status, 201);
+    server.post_text(&merchant.key, "/v1/card", &padded(16 * 1024 + 1)).fails(413, 147);
+    let deep = |levels: usize| format!("{}1{}", "{\"a\":".repeat(levels), "}".repeat(levels));
+    server.post_text(&merchant.key, "/v1/card", &deep(8)).fails(400, 126);
+    server.post_text(&merchant.key, "/v1/card", &deep(9)).fails(400, 110);
+    server.post_text(&merchant.key, "/v1/card", &"[".repeat(16_000)).fails(400, 110);
+}
+
+#[test]
+fn other_content_types_are_refused() {
+    let server = Server::start();
+    let merchant = &server.parent;
+    let body = card_body(merchant).to_string();
+    let send = |headers: &[(&str, &str)]| {
+        let mut all = vec![("X-APIKEY", merchant.key.as_str())];
+        all.extend_from_slice(headers);
+        server.send("POST", "/v1/card", &all, Some(&body))
+    };
+    for kind in ["application/json", "Application/JSON; charset=utf-8", "application/json;charset=\"UTF-8\""]
+    {
+        assert_eq!(send(&[("Content-Type", kind)]).status, 201, "{kind}");
+    }
+    for kind in
+        ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin1", "json", "*/*"]
+    {
+        send(&[("Content-Type", kind)]).fails(415, 145);
+    }
+    send(&[("Content-Type", "application/json"), ("Content-Encoding", "gzip")]).fails(415, 145);
+}
+
+#[test]
+fn unknown_paths_methods_and_queries_are_refused() {
+    let server = Server::start();
+    let key = &server.parent.key;
+    for path in ["/", "/v1", "/v1/cards", "/v2/card", "/v1/card/x/y", "/v1/card//", "/V1/card"] {
+        server.get(key, path).fails(404, 109);
+    }
+    for path in ["/v1/card/x", "/v1/card/%ff", "/v1/card/%2e%2e", "/v1/card/4111111111111111"] {
+        let answer = server.get(key, path);
+        answer.fails(404, 109);
+        assert!(!answer.text.contains("4111"));
+    }
+    for method in ["PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"] {
+        let answer = server.send(method, "/v1/card", &[("X-APIKEY", key)], None);
+        answer.fails(405, 146);
+        assert_eq!(answer.header("allow"), Some("GET, POST"), "{method}");
+    }
+    let card = server.make_card(&server.parent, None);
+    let answer = server.get(key, &format!("/v1/card/{card}?cvv=123&4111111111111111=1"));
+    assert_eq!(answer.fails(400, 127).faults(), ["query.?", "query.cvv"]);
+    let answer = server.post(key, "/v1/card?x=1", &json!({}));
+    assert_eq!(answer.fails(400, 127).faults(), ["query.x"]);
+}

@@ -1,0 +1,282 @@
+//! A server with three organisations, and a client that asks it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use panvault_card::TestBinTable;
+use panvault_keys::{RootKey, SystemEntropy};
+use panvault_model::{Currency, OrganisationId, Role, VaultId};
+use panvault_server::{App, ServerSettings, Tls, serve, serve_metrics};
+use panvault_store::{MemoryCvvs, MemoryStore};
+use panvault_testkit::TestClock;
+use panvault_vault::{Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, Vault, VaultParts};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// An organisation with an account and keys.
+pub(crate) struct Tenant {
+    pub(crate) organisation: String,
+    pub(crate) account: String,
+    /// MerchantAdmin.
+    pub(crate) key: String,
+    pub(crate) publishable_key: String,
+}
+
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) metrics: SocketAddr,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) vault: Vault,
+    /// `child` is below `parent`; `stranger` is beside both.
+    pub(crate) parent: Tenant,
+    pub(crate) child: Tenant,
+    pub(crate) stranger: Tenant,
+    runtime: Option<Runtime>,
+    stop: Option<oneshot::Sender<()>>,
+    serving: Option<JoinHandle<panvault_server::ServeReport>>,
+}
+
+/// An answer: status, headers by lower-case name, and its body.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) text: String,
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        Self::start_with(ServerSettings::default(), None)
+    }
+
+    pub(crate) fn start_with(settings: ServerSettings, tls: Option<Arc<Tls>>) -> Self {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let clock = Arc::new(TestClock::new());
+        let entropy = SystemEntropy::new();
+        let parts = VaultParts {
+            store: Arc::new(MemoryStore::new()),
+            cvvs: Arc::new(MemoryCvvs::new(10_000)),
+            root: RootKey::make(&entropy).unwrap(),
+            vault: VaultId::from_bytes([7; 12]),
+            mode: Mode::Test,
+            clock: Arc::clone(&clock) as Arc<dyn panvault_vault::Clock>,
+            entropy: Arc::new(entropy),
+            bins: Arc::new(TestBinTable),
+            cvv_ttl_seconds: 3600,
+            sweep_seconds: 0,
+        };
+        let (vault, parent, child, stranger, api, metrics) = runtime.block_on(async {
+            let vault = Vault::open(parts).await.unwrap();
+            let parent = tenant(&vault, "parent", None).await;
+            let below = OrganisationId::parse(&parent.organisation).unwrap();
+            let child = tenant(&vault, "child", Some(below)).await;
+            let stranger = tenant(&vault, "stranger", None).await;
+            let api = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let metrics = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            (vault, parent, child, stranger, api, metrics)
+        });
+        let (address, metrics_address) = (api.local_addr().unwrap(), metrics.local_addr().unwrap());
+        let app = Arc::new(App::new(vault.clone(), settings));
+        let (stop, stopped) = oneshot::channel();
+        runtime.spawn(serve_metrics(metrics, Arc::clone(&app), core::future::pending()));
+        let serving = runtime
+            .spawn(async move { serve(api, app, tls, async move { drop(stopped.await) }).await.unwrap() });
+        Self {
+            address,
+            metrics: metrics_address,
+            clock,
+            vault,
+            parent,
+            child,
+            stranger,
+            runtime: Some(runtime),
+            stop: Some(stop),
+            serving: Some(serving),
+        }
+    }
+
+    /// Another key of an organisation.
+    pub(crate) fn make_key(&self, tenant: &Tenant, roles: &[Role]) -> String {
+        let organisation = OrganisationId::parse(&tenant.organisation).unwrap();
+        self.runtime().block_on(key(&self.vault, organisation, roles))
+    }
+
+    pub(crate) fn runtime(&self) -> &Runtime {
+        self.runtime.as_ref().unwrap()
+    }
+
+    /// Tells the server to stop, and does not wait for it.
+    pub(crate) fn begin_stop(&mut self) {
+        self.stop.take().unwrap().send(()).unwrap();
+    }
+
+    /// Waits until the server has ended.
+    pub(crate) fn ended(&mut self) -> panvault_server::ServeReport {
+        let serving = self.serving.take().unwrap();
+        self.runtime().block_on(serving).unwrap()
+    }
+
+    pub(crate) fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&str>,
+    ) -> Answer {
+        send(&format!("http://{}{path}", self.address), method, headers, body)
+    }
+
+    pub(crate) fn post(&self, key: &str, path: &str, body: &Value) -> Answer {
+        self.post_text(key, path, &body.to_string())
+    }
+
+    pub(crate) fn post_text(&self, key: &str, path: &str, body: &str) -> Answer {
+        self.send("POST", path, &[("X-APIKEY", key), ("Content-Type", "application/json")], Some(body))
+    }
+
+    pub(crate) fn get(&self, key: &str, path: &str) -> Answer {
+        self.send("GET", path, &[("X-APIKEY", key)], None)
+    }
+
+    pub(crate) fn delete(&self, key: &str, path: &str) -> Answer {
+        self.send("DELETE", path, &[("X-APIKEY", key)], None)
+    }
+
+    /// Creates a card with this CVV, if any, and gives its id.
+    pub(crate) fn make_card(&self, tenant: &Tenant, cvv: Option<&str>) -> String {
+        let mut body = card_body(tenant);
+        if let Some(cvv) = cvv {
+            body["cvv"] = json!(cvv);
+        }
+        let answer = self.post(&tenant.key, "/v1/card", &body);
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        answer.id()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("not JSON: {}", self.text))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn id(&self) -> String {
+        self.json()["_id"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn code(&self) -> u64 {
+        self.json()["code"].as_u64().unwrap()
+    }
+
+    /// The names of the fields at fault, sorted.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        let details = self.json()["details"].clone();
+        let mut names: Vec<String> = details.as_object().unwrap().keys().cloned().collect();
+        names.sort();
+        names
+    }
+
+    /// The answer is this failure, in the shape that every failure has.
+    #[track_caller]
+    pub(crate) fn fails(&self, status: u16, code: u64) -> &Self {
+        assert_eq!((self.status, self.code()), (status, code), "{}", self.text);
+        let body = self.json();
+        assert!(body["message"].is_string() && body["timestamp"].is_u64(), "{}", self.text);
+        assert_eq!(self.header("content-type"), Some("application/json"));
+        assert_eq!(self.header("x-request-id").map(str::len), Some(24));
+        self
+    }
+}
+
+pub(crate) fn card_body(tenant: &Tenant) -> Value {
+    json!({
+        "card_number": "4111111111111111",
+        "expiry_month": "12",
+        "expiry_year": "29",
+        "organisation": tenant.organisation,
+    })
+}
+
+pub(crate) fn transaction_body(tenant: &Tenant, card: &str, amount: u32) -> Value {
+    json!({
+        "account": tenant.account,
+        "amount": amount,
+        "card": card,
+        "customer_ip": "203.0.113.7",
+        "dynamic_descriptor": "Example shop",
+        "merchant_reference": "order-1001",
+        "user_agent": "Mozilla/5.0",
+    })
+}
+
+/// Sends a request with a client that takes a failure for an answer.
+pub(crate) fn send(url: &str, method: &str, headers: &[(&str, &str)], body: Option<&str>) -> Answer {
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .proxy(None)
+        .allow_non_standard_methods(true)
+        .build()
+        .into();
+    let mut request = ureq::http::Request::builder().method(method).uri(url);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let answered = match body {
+        Some(body) => agent.run(request.body(body.to_owned()).unwrap()),
+        None => agent.run(request.body(()).unwrap()),
+    };
+    let mut response = answered.unwrap();
+    let headers = response
+        .headers()
+        .iter()
+        .map(|(name, value)| (name.as_str().to_owned(), value.to_str().unwrap().to_owned()))
+        .collect();
+    let text = response.body_mut().read_to_string().unwrap();
+    Answer { status: response.status().as_u16(), headers, text }
+}
+
+async fn tenant(vault: &Vault, name: &str, parent: Option<OrganisationId>) -> Tenant {
+    let new = NewOrganisation { name: name.to_owned(), parent, ..NewOrganisation::default() };
+    let organisation = vault.organisation_create(&vault.operator().permit().unwrap(), new).await.unwrap().id;
+    let new = NewProcessor {
+        organisation,
+        name: "Dummy".to_owned(),
+        type_name: "card_dummy".to_owned(),
+        settings: Vec::new(),
+    };
+    let processor = vault.processor_create(&vault.operator().permit().unwrap(), new).await.unwrap().id;
+    let new = NewAccount {
+        organisation,
+        name: "Account".to_owned(),
+        description: None,
+        currency: Currency::parse("EUR").unwrap(),
+        processors: vec![processor],
+    };
+    let account = vault.account_create(&vault.operator().permit().unwrap(), new).await.unwrap().id;
+    Tenant {
+        organisation: organisation.to_string(),
+        account: account.to_string(),
+        key: key(vault, organisation, &[Role::MerchantAdmin]).await,
+        publishable_key: key(vault, organisation, &[Role::Publishable]).await,
+    }
+}
+
+async fn key(vault: &Vault, organisation: OrganisationId, roles: &[Role]) -> String {
+    let new = NewApiKey { organisation, name: "key".to_owned(), roles: roles.to_vec(), expires_at: None };
+    let (_, key) = vault.apikey_create(&vault.operator().permit().unwrap(), new).await.unwrap();
+    key.expose_text().to_owned()
+}
