@@ -1,0 +1,126 @@
+//! The table. A line that is added here is a decision: say why in the commit.
+
+/// A crate of this repository.
+pub(super) struct Crate {
+    pub(super) name: &'static str,
+    /// Crates of this repository that its code uses.
+    pub(super) uses: &'static [&'static str],
+    /// Further ones that its tests use, beside the test kit, which every test may use.
+    pub(super) tests_use: &'static [&'static str],
+}
+
+/// A library from outside.
+pub(super) struct Library {
+    pub(super) name: &'static str,
+    /// Whose code uses it.
+    pub(super) code: Users,
+    /// Whose tests use it beside those.
+    pub(super) tests: Users,
+}
+
+/// Some crates of this repository.
+pub(super) enum Users {
+    Any,
+    These(&'static [&'static str]),
+}
+
+pub(super) const TESTKIT: &str = "panvault-testkit";
+
+const MODEL: &str = "panvault-model";
+const CARD: &str = "panvault-card";
+const KEYS: &str = "panvault-keys";
+const STORE: &str = "panvault-store";
+const EMBEDDED: &str = "panvault-store-embedded";
+const PROCESSOR: &str = "panvault-processor";
+const VAULT: &str = "panvault-vault";
+const SERVER: &str = "panvault-server";
+const BINARY: &str = "panvault";
+const XTASK: &str = "xtask";
+
+/// The arrows, and no others.
+pub(super) static ROOMS: &[Crate] = &[
+    Crate { name: MODEL, uses: &[], tests_use: &[] },
+    Crate { name: CARD, uses: &[MODEL], tests_use: &[] },
+    Crate { name: KEYS, uses: &[MODEL], tests_use: &[] },
+    Crate { name: STORE, uses: &[MODEL], tests_use: &[] },
+    // Its tests chain a real log with real keys, and open cards of a real vault from it.
+    Crate { name: EMBEDDED, uses: &[MODEL, STORE], tests_use: &[KEYS, VAULT] },
+    Crate { name: PROCESSOR, uses: &[MODEL, CARD], tests_use: &[] },
+    Crate { name: VAULT, uses: &[MODEL, CARD, KEYS, STORE, PROCESSOR], tests_use: &[EMBEDDED] },
+    // Its tests serve a whole vault.
+    Crate { name: SERVER, uses: &[MODEL, CARD, VAULT], tests_use: &[KEYS, STORE, EMBEDDED, PROCESSOR] },
+    Crate {
+        name: BINARY,
+        uses: &[MODEL, CARD, KEYS, STORE, EMBEDDED, PROCESSOR, VAULT, SERVER],
+        tests_use: &[],
+    },
+    // Stands in for the outside of every crate, and is used by tests alone.
+    Crate { name: TESTKIT, uses: &[MODEL, CARD, KEYS, STORE, PROCESSOR, VAULT], tests_use: &[EMBEDDED] },
+    Crate { name: XTASK, uses: &[], tests_use: &[] },
+];
+
+const NOBODY: Users = Users::These(&[]);
+
+macro_rules! libraries {
+    ($($name:literal: $code:expr, $tests:expr;)+) => {
+        /// Every library, with its users: who adds one adds a line.
+        pub(super) static LIBRARIES: &[Library] = &[$(Library { name: $name, code: $code, tests: $tests },)+];
+    };
+}
+
+libraries! {
+    // Ciphers, and what goes with them.
+    "aws-lc-rs": Users::These(&[KEYS]), NOBODY;
+    "subtle": Users::These(&[KEYS]), NOBODY;
+    "crc32fast": Users::These(&[KEYS]), NOBODY;
+    "sha3": NOBODY, Users::These(&[KEYS]);
+
+    // SQL. Tests of the binary change rows behind its back.
+    "rusqlite": Users::These(&[EMBEDDED]), Users::These(&[BINARY]);
+
+    // HTTP and TLS. The binary is a client of its own server in the demo, the test kit of the server under test.
+    "axum": Users::These(&[SERVER]), NOBODY;
+    "bytes": Users::These(&[SERVER]), NOBODY;
+    "form_urlencoded": Users::These(&[SERVER]), NOBODY;
+    "http": Users::These(&[SERVER]), NOBODY;
+    "http-body-util": Users::These(&[SERVER]), NOBODY;
+    "hyper": Users::These(&[SERVER]), NOBODY;
+    "hyper-util": Users::These(&[SERVER]), NOBODY;
+    "rustls": Users::These(&[SERVER]), NOBODY;
+    "rustls-pki-types": Users::These(&[SERVER]), NOBODY;
+    "tokio-rustls": Users::These(&[SERVER]), NOBODY;
+    "tower": Users::These(&[SERVER]), NOBODY;
+    "rcgen": NOBODY, Users::These(&[SERVER, BINARY]);
+    "ureq": Users::These(&[BINARY, TESTKIT]), Users::These(&[SERVER]);
+
+    // JSON and other texts.
+    "serde": Users::These(&[SERVER, BINARY]), NOBODY;
+    "serde_json": Users::These(&[SERVER, BINARY, TESTKIT, XTASK]), NOBODY;
+    "toml": Users::These(&[BINARY, XTASK]), NOBODY;
+    "hex": Users::These(&[KEYS, BINARY]), Users::Any;
+    "time": Users::These(&[MODEL]), NOBODY;
+
+    // Waiting, sharing, telling.
+    "arc-swap": Users::These(&[VAULT, SERVER]), NOBODY;
+    "tokio": Users::These(&[VAULT, EMBEDDED, SERVER, BINARY]), Users::Any;
+    "tracing": Users::These(&[VAULT, EMBEDDED, SERVER, BINARY]), NOBODY;
+    "tracing-subscriber": Users::These(&[BINARY]), Users::Any;
+    "prometheus-client": Users::These(&[SERVER]), NOBODY;
+
+    // The system.
+    "libc": Users::These(&[EMBEDDED, BINARY]), Users::Any;
+    "rustix": Users::These(&[KEYS, EMBEDDED, BINARY]), Users::Any;
+
+    // The rest.
+    "anyhow": Users::These(&[BINARY, XTASK]), NOBODY;
+    "cargo_metadata": Users::These(&[XTASK]), NOBODY;
+    "clap": Users::These(&[BINARY, XTASK]), NOBODY;
+    "tempfile": Users::These(&[BINARY, TESTKIT, XTASK]), Users::Any;
+    "thiserror": Users::Any, NOBODY;
+    "zeroize": Users::These(&[CARD, KEYS, PROCESSOR, VAULT, SERVER, BINARY]), NOBODY;
+
+    // Tests.
+    "credit-card-type": NOBODY, Users::These(&[CARD]);
+    "proptest": Users::These(&[TESTKIT]), Users::Any;
+    "trybuild": NOBODY, Users::Any;
+}

@@ -1,0 +1,43 @@
+//! The pages of `docs/` that are made from the code.
+
+use std::fs;
+
+use anyhow::{Context, bail};
+use serde_json::Value;
+
+use crate::workspace::Workspace;
+use crate::{run, say};
+
+/// Writes them.
+pub(crate) fn write(workspace: &Workspace) -> anyhow::Result<()> {
+    for (name, text) in pages(workspace)? {
+        let path = workspace.root.join(name);
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        say::line(format_args!("wrote {name}"));
+    }
+    Ok(())
+}
+
+/// Fails unless they are what would be written.
+pub(crate) fn check(workspace: &Workspace) -> anyhow::Result<()> {
+    for (name, text) in pages(workspace)? {
+        if fs::read_to_string(workspace.root.join(name)).unwrap_or_default() != text {
+            bail!("{name} is out of date: run `cargo xtask openapi`");
+        }
+    }
+    Ok(())
+}
+
+/// Their names and texts: the OpenAPI document laid out for reading and for diffs, and the table of errors.
+fn pages(workspace: &Workspace) -> anyhow::Result<[(&'static str, String); 2]> {
+    let document: Value = serde_json::from_str(&printed(workspace, &[])?)
+        .context("`panvault openapi` did not print one JSON document")?;
+    let errors = printed(workspace, &["--errors"])?;
+    Ok([("docs/openapi.json", serde_json::to_string_pretty(&document)? + "\n"), ("docs/errors.md", errors)])
+}
+
+fn printed(workspace: &Workspace, more: &[&str]) -> anyhow::Result<String> {
+    let arguments = ["run", "--quiet", "--locked", "--package", "panvault", "--", "openapi"];
+    let printed = run::output(run::cargo(&workspace.root, &[&arguments, more].concat()))?;
+    String::from_utf8(printed).context("`panvault openapi` did not print text")
+}

@@ -1,0 +1,34 @@
+//! Debian packages that tests need, installed when they are missing, and said so.
+
+use std::path::Path;
+
+use anyhow::bail;
+
+use crate::{run, say};
+
+/// Installs a package unless `found` holds already.
+pub(crate) fn need(root: &Path, package: &str, found: impl Fn() -> bool) -> anyhow::Result<()> {
+    if found() {
+        return Ok(());
+    }
+    say::line(format_args!("the Debian package {package} is needed: installing it"));
+    let installed = apt(root, &["update", "-qq"])
+        .and_then(|()| apt(root, &["install", "-y", "-qq", "--no-install-recommends", package]));
+    if installed.is_ok() && found() {
+        return Ok(());
+    }
+    bail!("the package {package} is needed and could not be installed: install it and run this again")
+}
+
+fn apt(root: &Path, arguments: &[&str]) -> anyhow::Result<()> {
+    let is_root = run::output(run::command("id", root, &["-u"])).is_ok_and(|user| user == b"0\n");
+    let mut command = if is_root {
+        run::command("apt-get", root, arguments)
+    } else {
+        let mut command = run::command("sudo", root, &["-n", "apt-get"]);
+        command.args(arguments);
+        command
+    };
+    command.env("DEBIAN_FRONTEND", "noninteractive");
+    run::succeed(command)
+}

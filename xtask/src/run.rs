@@ -1,0 +1,64 @@
+//! Starting other programs: always with standard input closed.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, bail};
+
+use crate::say;
+
+/// A command in a directory, without standard input.
+pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>, directory: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(directory).stdin(Stdio::null());
+    command
+}
+
+/// Cargo, in the root.
+pub(crate) fn cargo(root: &Path, arguments: &[&str]) -> Command {
+    // Cargo sets this for what it runs, so that the same toolchain is used.
+    command(option_env!("CARGO").unwrap_or("cargo"), root, arguments)
+}
+
+/// Runs it with its output where ours goes; fails when it fails.
+pub(crate) fn succeed(mut command: Command) -> anyhow::Result<()> {
+    let shown = show(&command);
+    say::line(format_args!("$ {shown}"));
+    let status = command.status().with_context(|| format!("cannot start {shown}"))?;
+    if status.success() { Ok(()) } else { bail!("{shown} ended with {status}") }
+}
+
+/// Runs it quietly and gives its standard output; fails when it fails.
+pub(crate) fn output(mut command: Command) -> anyhow::Result<Vec<u8>> {
+    let shown = show(&command);
+    let output =
+        command.stderr(Stdio::inherit()).output().with_context(|| format!("cannot start {shown}"))?;
+    if output.status.success() { Ok(output.stdout) } else { bail!("{shown} ended with {}", output.status) }
+}
+
+/// Runs it, prints every line of its standard output, and hands each to `each`. Answers whether it succeeded.
+pub(crate) fn lines(mut command: Command, mut each: impl FnMut(&str)) -> anyhow::Result<bool> {
+    let shown = show(&command);
+    say::line(format_args!("$ {shown}"));
+    let mut child =
+        command.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot start {shown}"))?;
+    let stdout = child.stdout.take().context("the output is not piped")?;
+    for line in BufReader::new(stdout).split(b'\n') {
+        let line = line?;
+        let line = String::from_utf8_lossy(&line);
+        say::line(&line);
+        each(&line);
+    }
+    Ok(child.wait()?.success())
+}
+
+/// Whether it can be started and succeeds; prints nothing.
+pub(crate) fn works(mut command: Command) -> bool {
+    command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+fn show(command: &Command) -> String {
+    let program = Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy();
+    command.get_args().fold(program.into_owned(), |shown, argument| shown + " " + &argument.to_string_lossy())
+}

@@ -1,0 +1,63 @@
+use crate::parts::{Parts, Totals};
+use crate::workspace::Workspace;
+use crate::{packages, run, schemathesis};
+
+/// Every test, and a summary.
+pub(crate) fn test(workspace: &Workspace, without_schemathesis: bool) -> bool {
+    let mut parts = Parts::default();
+    tests(workspace, without_schemathesis, &mut parts);
+    parts.finish()
+}
+
+/// The parts that are tests.
+pub(crate) fn tests(workspace: &Workspace, without_schemathesis: bool, parts: &mut Parts) {
+    // The lines that `panvault dev` prints are run as they are.
+    let curl = || run::works(run::command("curl", &workspace.root, &["--version"]));
+    parts.check("packages", || packages::need(&workspace.root, "curl", curl));
+    parts.part("cargo test", || cargo_test(workspace));
+    if without_schemathesis {
+        parts.skip("schemathesis", "--without-schemathesis");
+    } else {
+        parts.check("schemathesis", || schemathesis::schemathesis(workspace));
+    }
+}
+
+/// Unit, integration and documentation tests of every crate, in debug.
+fn cargo_test(workspace: &Workspace) -> anyhow::Result<Totals> {
+    let mut totals = Totals::default();
+    let arguments = ["test", "--workspace", "--locked", "--no-fail-fast"];
+    let success = run::lines(run::cargo(&workspace.root, &arguments), |line| {
+        totals += result(line).unwrap_or_default();
+    })?;
+    if !success && totals.failed == 0 {
+        // It did not compile, or a test ended the process.
+        totals.failed = 1;
+    }
+    anyhow::ensure!(totals.passed + totals.failed > 0, "no test was run");
+    Ok(totals)
+}
+
+/// Reads the last line of a test binary, such as `test result: ok. 3 passed; 0 failed; …`.
+fn result(line: &str) -> Option<Totals> {
+    let mut words = line.strip_prefix("test result: ")?.split_ascii_whitespace().skip(1);
+    let passed = words.next()?.parse().ok()?;
+    let failed = words.nth(1)?.parse().ok()?;
+    Some(Totals { passed, failed })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_last_line_of_a_test_binary() {
+        let ok =
+            "test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s";
+        assert_eq!(result(ok), Some(Totals { passed: 12, failed: 0 }));
+        let bad = "test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s";
+        assert_eq!(result(bad), Some(Totals { passed: 1, failed: 2 }));
+        for other in ["test card::tests::result ... ok", "test result:", "test result: ok. many passed", ""] {
+            assert_eq!(result(other), None, "{other}");
+        }
+    }
+}

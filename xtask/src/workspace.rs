@@ -1,0 +1,69 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use cargo_metadata::{Metadata, MetadataCommand};
+
+/// This repository.
+pub(crate) struct Workspace {
+    /// Its root directory.
+    pub(crate) root: PathBuf,
+    /// Where Cargo builds.
+    pub(crate) target: PathBuf,
+    /// What Cargo knows of its packages; their declared dependencies, not those further down.
+    pub(crate) metadata: Metadata,
+}
+
+/// A Rust source file.
+pub(crate) struct SourceFile {
+    /// Path from the root, with `/`.
+    pub(crate) path: String,
+    /// What is in it.
+    pub(crate) text: String,
+}
+
+impl Workspace {
+    /// Asks Cargo.
+    pub(crate) fn find() -> anyhow::Result<Self> {
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+        let metadata = MetadataCommand::new()
+            .manifest_path(manifest)
+            .no_deps()
+            .exec()
+            .context("cargo metadata failed")?;
+        Ok(Self {
+            root: metadata.workspace_root.clone().into_std_path_buf(),
+            target: metadata.target_directory.clone().into_std_path_buf(),
+            metadata,
+        })
+    }
+
+    /// Every Rust file below these directories of the root, sorted.
+    pub(crate) fn sources(&self, below: &[&str]) -> anyhow::Result<Vec<SourceFile>> {
+        let mut paths = Vec::new();
+        for directory in below {
+            collect(&self.root.join(directory), &mut paths)?;
+        }
+        paths.sort();
+        paths.into_iter().map(|path| self.source(&path)).collect()
+    }
+
+    fn source(&self, path: &Path) -> anyhow::Result<SourceFile> {
+        let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let path = path.strip_prefix(&self.root)?.to_string_lossy().replace('\\', "/");
+        Ok(SourceFile { path, text })
+    }
+}
+
+fn collect(directory: &Path, out: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+    let entries = fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))?;
+    for entry in entries {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect(&path, out)?;
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            out.push(path);
+        }
+    }
+    Ok(())
+}
