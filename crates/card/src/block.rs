@@ -8,10 +8,16 @@
 //! | | 12 | bytes of the holder's name, 0 for none |
 //! | | 13–57 | the name, filled up with zeroes |
 //! | | 58–63 | zeroes |
+//! | holder | 0 | format, 1 |
+//! | | 1 | bytes of the name |
+//! | | 2–46 | the name, filled up with zeroes |
+//! | | 47–63 | zeroes |
 //! | CVV | 0 | format, 1 |
 //! | | 1 | number of digits |
 //! | | 2–5 | the digits, ASCII, filled up with zeroes |
 //! | | 6–15 | zeroes |
+
+use core::marker::PhantomData;
 
 use zeroize::{Zeroize, Zeroizing};
 
@@ -20,7 +26,7 @@ use crate::holder::Holder;
 use crate::limits::PAN_DIGITS_MAX;
 use crate::pan::Pan;
 
-/// Bytes of a card's plaintext block.
+/// Bytes of the plaintext block of a card, and of a name alone.
 pub const CARD_BLOCK_BYTES: usize = 64;
 /// Bytes of a CVV's plaintext block.
 pub const CVV_BLOCK_BYTES: usize = 16;
@@ -29,11 +35,14 @@ const FORMAT: u8 = 1;
 const PACKED_AT: usize = 2;
 const HOLDER_AT: usize = 13;
 
-/// A card number and a holder's name, packed. Wiped when it goes.
-pub struct CardBlock(Box<[u8; CARD_BLOCK_BYTES]>);
+/// A card number and a holder's name, packed. Wiped when it goes, and not `Send`.
+pub struct CardBlock(Box<[u8; CARD_BLOCK_BYTES]>, PhantomData<*const ()>);
 
-/// A CVV, packed. Wiped when it goes.
-pub struct CvvBlock(Box<[u8; CVV_BLOCK_BYTES]>);
+/// A holder's name alone, packed, for the time until it is sealed with its card number. Wiped when it goes, and not `Send`.
+pub struct HolderBlock(Box<[u8; CARD_BLOCK_BYTES]>, PhantomData<*const ()>);
+
+/// A CVV, packed. Wiped when it goes, and not `Send`.
+pub struct CvvBlock(Box<[u8; CVV_BLOCK_BYTES]>, PhantomData<*const ()>);
 
 /// A block that was opened is not one that was packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -87,6 +96,28 @@ impl CardBlock {
     }
 }
 
+impl HolderBlock {
+    /// Packs a name.
+    pub fn pack(holder: &Holder) -> Self {
+        let mut block = Self::empty();
+        let name = holder.expose_text().as_bytes();
+        let len = u8::try_from(name.len()).unwrap_or(u8::MAX);
+        for (slot, byte) in block.0.iter_mut().zip([FORMAT, len].iter().chain(name)) {
+            *slot = *byte;
+        }
+        block
+    }
+
+    /// Reads what was packed.
+    pub fn unpack(self) -> Result<Holder, BlockFault> {
+        let [format, len, ref rest @ ..] = *self.0;
+        if format != FORMAT {
+            return Err(BlockFault);
+        }
+        Holder::parse(text(rest.get(..usize::from(len)))?).map_err(|_| BlockFault)
+    }
+}
+
 impl CvvBlock {
     /// Packs a CVV.
     pub fn pack(cvv: &Cvv) -> Self {
@@ -118,7 +149,7 @@ macro_rules! block {
         impl $block {
             /// A block of zeroes, to open into.
             pub fn empty() -> Self {
-                Self(Box::new([0; $bytes]))
+                Self(Box::new([0; $bytes]), PhantomData)
             }
 
             /// The plaintext, to be sealed.
@@ -141,6 +172,7 @@ macro_rules! block {
 }
 
 block!(CardBlock, CARD_BLOCK_BYTES);
+block!(HolderBlock, CARD_BLOCK_BYTES);
 block!(CvvBlock, CVV_BLOCK_BYTES);
 
 #[cfg(test)]
@@ -159,6 +191,15 @@ mod tests {
     }
 
     #[test]
+    fn holder_and_cvv_blocks_have_these_bytes() {
+        let mut expected = [0; CARD_BLOCK_BYTES];
+        expected[..4].copy_from_slice(&[1, 2, b'A', b'l']);
+        assert_eq!(HolderBlock::pack(&Holder::parse("Al").unwrap()).expose_bytes(), &expected);
+        let expected = [1, 4, b'0', b'1', b'2', b'3', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        assert_eq!(CvvBlock::pack(&Cvv::parse("0123", None).unwrap()).expose_bytes(), &expected);
+    }
+
+    #[test]
     fn blocks_open_to_what_was_packed() {
         for number in ["4111111111111111", "378282246310005", "4222222222222"] {
             let pan = Pan::parse(number).unwrap();
@@ -169,6 +210,8 @@ mod tests {
                 assert_eq!(read_holder.as_ref().map(Holder::expose_text), name);
             }
         }
+        let holder = HolderBlock::pack(&Holder::parse("Ann Ö. Lee").unwrap()).unpack().unwrap();
+        assert_eq!(holder.expose_text(), "Ann Ö. Lee");
         let cvv = CvvBlock::pack(&Cvv::parse("0123", None).unwrap()).unpack().unwrap();
         assert_eq!(cvv.expose_digits(), b"0123");
     }
@@ -177,6 +220,7 @@ mod tests {
     fn other_bytes_are_refused() {
         assert!(CardBlock::empty().unpack().is_err());
         assert!(CvvBlock::empty().unpack().is_err());
+        assert!(HolderBlock::empty().unpack().is_err());
         let pan = Pan::parse("4111111111111111").unwrap();
         for (at, byte) in [(0, 2), (1, 15), (1, 255), (2, 0x42), (12, 200), (12, 1)] {
             let mut block = CardBlock::pack(&pan, None);

@@ -1,12 +1,17 @@
-use panvault_model::holds_card_number;
+use core::marker::PhantomData;
+
 use zeroize::Zeroize;
 
 use crate::limits::{HOLDER_BYTES_MAX, HOLDER_BYTES_MIN};
+use crate::text::holds_card_number;
 
-/// The name on a card. Wiped when it goes; sealed with the card number, and never shown.
+/// The name on a card. Sealed with the card number, and never shown.
+///
+/// Boxed, wiped when it goes, and not `Send`, so that it cannot be held across a wait.
 pub struct Holder {
     text: Box<[u8; HOLDER_BYTES_MAX]>,
     len: u8,
+    _one_step: PhantomData<*const ()>,
 }
 
 /// Why a text is not a holder's name.
@@ -44,7 +49,8 @@ impl Holder {
         for (slot, byte) in boxed.iter_mut().zip(text.as_bytes()) {
             *slot = *byte;
         }
-        Ok(Self { text: boxed, len: u8::try_from(text.len()).map_err(|_| HolderFault::Length)? })
+        let len = u8::try_from(text.len()).map_err(|_| HolderFault::Length)?;
+        Ok(Self { text: boxed, len, _one_step: PhantomData })
     }
 
     /// The name: for packing, and for the processor.

@@ -7,9 +7,11 @@ mod holder;
 pub mod limits;
 mod pan;
 mod scheme;
+mod text;
 
 pub use crate::bin::{BinTable, NoBinTable, TestBinTable};
-pub use crate::block::{BlockFault, CARD_BLOCK_BYTES, CVV_BLOCK_BYTES, CardBlock, CvvBlock};
+pub use crate::block::{BlockFault, CARD_BLOCK_BYTES, CVV_BLOCK_BYTES, CardBlock, CvvBlock, HolderBlock};
 pub use crate::cvv::{Cvv, CvvFault, cvv_digits};
 pub use crate::holder::{Holder, HolderFault};
 pub use crate::pan::{NewCard, Pan, PanFault};
+pub use crate::text::holds_card_number;

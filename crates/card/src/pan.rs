@@ -113,7 +113,7 @@ impl Drop for Pan {
 }
 
 /// Whether the last digit is the check digit of the others (ISO/IEC 7812-1 annex B).
-fn luhn(digits: &[u8]) -> bool {
+pub(crate) fn luhn(digits: &[u8]) -> bool {
     /// What every second digit counts for: its double, with its digits added up.
     const DOUBLED: [u32; 10] = [0, 2, 4, 6, 8, 1, 3, 5, 7, 9];
     let mut sum = 0;

@@ -224,7 +224,7 @@ impl RegistryEntry {
 
 /// The key that wraps keys and nothing else.
 fn wrapping(root: &RootKey, vault: VaultId) -> Result<Xaes, KeysError> {
-    Xaes::new(&Zeroizing::new(root.derive("wrap", vault)))
+    Xaes::new(&root.derive("wrap", vault))
 }
 
 #[cfg(test)]

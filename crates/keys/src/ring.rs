@@ -2,6 +2,7 @@ use std::collections::HashMap;
 
 use aws_lc_rs::hmac;
 use panvault_model::{Fingerprint, OrganisationId, Sealed, VaultId};
+use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
 use crate::entropy::Entropy;
@@ -18,6 +19,8 @@ pub enum Kind {
     Card,
     /// A CVV, in memory.
     Cvv,
+    /// A holder's name on its way into its card, in memory.
+    Holder,
 }
 
 impl Kind {
@@ -25,6 +28,7 @@ impl Kind {
         match self {
             Self::Card => 1,
             Self::Cvv => 2,
+            Self::Holder => 3,
         }
     }
 }
@@ -159,11 +163,25 @@ impl KeyRing {
     ) -> Result<(Fingerprint, u32), KeysError> {
         let keys = self.keys(organisation)?;
         let version = keys.fingerprint_active;
-        let (_, key) =
-            keys.fingerprint.iter().find(|(found, _)| *found == version).ok_or(KeysError::KeyUnknown)?;
-        let [head @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] =
-            digest(&hmac::sign(key, card_number));
-        Ok((Fingerprint::from_bytes(head), version))
+        Ok((keys.fingerprint(version, card_number)?, version))
+    }
+
+    /// Whether a fingerprint is that of a whole card number under this version of the key; takes the same time whatever the
+    /// answer.
+    pub fn fingerprint_matches(
+        &self,
+        organisation: OrganisationId,
+        version: u32,
+        card_number: &[u8],
+        fingerprint: &Fingerprint,
+    ) -> Result<bool, KeysError> {
+        let made = self.keys(organisation)?.fingerprint(version, card_number)?;
+        Ok(made.as_bytes().ct_eq(fingerprint.as_bytes()).into())
+    }
+
+    /// Whether an organisation has keys.
+    pub fn has_keys(&self, organisation: OrganisationId) -> bool {
+        self.organisations.contains_key(&organisation)
     }
 
     /// How many organisations have keys.
@@ -179,6 +197,14 @@ impl KeyRing {
 impl OrganisationKeys {
     fn data(&self, version: u32) -> Result<&Xaes, KeysError> {
         self.data.iter().find(|(found, _)| *found == version).map(|(_, key)| key).ok_or(KeysError::KeyUnknown)
+    }
+
+    fn fingerprint(&self, version: u32, card_number: &[u8]) -> Result<Fingerprint, KeysError> {
+        let (_, key) =
+            self.fingerprint.iter().find(|(found, _)| *found == version).ok_or(KeysError::KeyUnknown)?;
+        let [head @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] =
+            digest(&hmac::sign(key, card_number));
+        Ok(Fingerprint::from_bytes(head))
     }
 }
 

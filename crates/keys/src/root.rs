@@ -1,7 +1,8 @@
 use aws_lc_rs::hmac;
 use panvault_model::VaultId;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
+use crate::api_key::KeyMode;
 use crate::entropy::Entropy;
 use crate::error::KeysError;
 use crate::xaes::KEY_BYTES;
@@ -26,19 +27,24 @@ impl RootKey {
         1
     }
 
-    /// What a vault keeps beside its id to tell a wrong root key from a damaged vault.
-    pub fn derive_check_value(&self, vault: VaultId) -> [u8; 16] {
-        let [head @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = self.derive("check", vault);
+    /// What a vault keeps beside its id to tell a wrong root key from a damaged vault. Test and live differ, so that the
+    /// key of one does not open what was made into the other.
+    pub fn derive_check_value(&self, vault: VaultId, mode: KeyMode) -> [u8; 16] {
+        let label = match mode {
+            KeyMode::Test => "check/test",
+            KeyMode::Live => "check/live",
+        };
+        let [head @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = *self.derive(label, vault);
         head
     }
 
     /// A key for one use in one vault: HMAC-SHA-256 over `panvault/1/` ‖ label ‖ `/` ‖ vault.
-    pub(crate) fn derive(&self, label: &str, vault: VaultId) -> [u8; KEY_BYTES] {
+    pub(crate) fn derive(&self, label: &str, vault: VaultId) -> Zeroizing<[u8; KEY_BYTES]> {
         let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, self.0.as_slice()));
         for part in [b"panvault/1/".as_slice(), label.as_bytes(), b"/", vault.as_bytes()] {
             context.update(part);
         }
-        digest(&context.sign())
+        Zeroizing::new(digest(&context.sign()))
     }
 
     /// The key, to be written into a slot.
@@ -70,12 +76,16 @@ mod tests {
     fn derived_keys_are_those_of_the_written_kdf() {
         let root = RootKey::from_boxed(Box::new([7; 32]));
         let vault = VaultId::from_bytes(*b"vault-number");
-        // python3: hmac.new(bytes([7]*32), b"panvault/1/check/vault-number", "sha256").hexdigest()
-        let expected = "ed557aa756e222792e1bfb693a9c1e58cd587d282c9dfac010e5ec471f1fb1fd";
-        let derived = hex::encode(root.derive("check", vault));
-        assert_eq!(hex::encode(root.derive_check_value(vault)), derived[..32]);
+        // python3: hmac.new(bytes([7]*32), b"panvault/1/check/test/vault-number", "sha256").hexdigest()
+        let expected = "b47b986de634ccf22d4789e5be1eadc6445b9a0ea069dda04e52a16db2895353";
+        let derived = hex::encode(root.derive("check/test", vault).as_slice());
+        assert_eq!(hex::encode(root.derive_check_value(vault, KeyMode::Test)), derived[..32]);
         assert_eq!(derived, expected);
-        assert_ne!(root.derive("check", vault), root.derive("chain", vault));
-        assert_ne!(root.derive("check", vault), root.derive("check", VaultId::from_bytes([0; 12])));
+        assert_ne!(root.derive("check/test", vault), root.derive("chain", vault));
+        assert_ne!(
+            root.derive_check_value(vault, KeyMode::Live),
+            root.derive_check_value(vault, KeyMode::Test)
+        );
+        assert_ne!(root.derive("check/test", vault), root.derive("check/test", VaultId::from_bytes([0; 12])));
     }
 }

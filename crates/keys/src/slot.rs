@@ -47,8 +47,9 @@ impl KeyFile {
 
     fn write(&self, root: &RootKey) -> io::Result<()> {
         let key = Zeroizing::new(hex::encode(root.expose_bytes()));
-        let checksum = crc32fast::hash(root.expose_bytes());
-        let text = Zeroizing::new(format!("{COMMENT}{LABEL} {} {checksum:08x}\n", key.as_str()));
+        let checksum = format!("{:08x}", crc32fast::hash(root.expose_bytes()));
+        // Made in one piece: a text that grows leaves copies of the key behind.
+        let text = Zeroizing::new([COMMENT, LABEL, " ", key.as_str(), " ", &checksum, "\n"].concat());
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.path)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;

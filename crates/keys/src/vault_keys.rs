@@ -20,7 +20,7 @@ pub struct ChainKey(hmac::Key);
 impl VaultKeys {
     /// Derives them.
     pub fn derive(root: &RootKey, vault: VaultId) -> Self {
-        let key = |label| hmac::Key::new(hmac::HMAC_SHA256, &root.derive(label, vault));
+        let key = |label| hmac::Key::new(hmac::HMAC_SHA256, root.derive(label, vault).as_slice());
         Self {
             chain: key("chain"),
             api_key: key("api-key"),

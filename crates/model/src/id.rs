@@ -4,8 +4,8 @@ use crate::Timestamp;
 
 /// A name of an object: 12 bytes, shown as 24 lowercase hexadecimal digits.
 ///
-/// The first four bytes are Unix seconds, big-endian, and the rest is random, so that ids made later sort later and
-/// stores append. An id is a name and never a right.
+/// 32 bits of Unix seconds, 10 bits of milliseconds within the second, 54 random bits; big-endian, so that ids made later
+/// sort later, stores append and lists are newest first. An id is a name and never a right.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Id([u8; 12]);
 
@@ -13,15 +13,20 @@ pub struct Id([u8; 12]);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IdFault;
 
+/// Random bits of an id.
+const RANDOM_BITS: u32 = 54;
+
 impl Id {
-    /// Makes an id for `now` from eight random bytes.
+    /// Makes an id for `now` from eight random bytes, of which 54 bits are used.
     pub fn make(now: Timestamp, random: [u8; 8]) -> Self {
         let mut bytes = [0; 12];
         let (head, tail) = bytes.split_at_mut(4);
         // Unix seconds fit 32 bits until the year 2106; after that the time part starts again at 0.
         let seconds = u32::try_from(now.unix_seconds() & u64::from(u32::MAX)).unwrap_or(u32::MAX);
         head.copy_from_slice(&seconds.to_be_bytes());
-        tail.copy_from_slice(&random);
+        let millis = now.unix_millis() % 1000;
+        let rest = millis << RANDOM_BITS | (u64::from_be_bytes(random) & ((1 << RANDOM_BITS) - 1));
+        tail.copy_from_slice(&rest.to_be_bytes());
         Self(bytes)
     }
 
@@ -140,13 +145,16 @@ mod tests {
 
     #[test]
     fn reads_what_it_shows() {
-        let id = CardId::make(Timestamp::from_unix_millis(0x0102_0304_000), [0xab; 8]);
+        let id = CardId::make(Timestamp::from_unix_millis(0x010_2030_4000), [0xab; 8]);
         assert_eq!(CardId::parse(&id.to_string()), Ok(id));
         assert_eq!(Id::from_bytes([0xf7; 12]).to_string(), "f7".repeat(12));
     }
 
     #[test]
     fn later_ids_sort_later() {
+        let at = |millis, random| Id::make(Timestamp::from_unix_millis(millis), [random; 8]);
+        assert!(at(1_000_000, 0xff) < at(1_000_001, 0) && at(1_000_999, 0xff) < at(1_001_000, 0));
+        assert_eq!(at(0x0102_0304 * 1000 + 999, 0xff).to_string(), "01020304f9ffffffffffffff");
         let early = Id::make(Timestamp::from_unix_millis(1_000_000), [0xff; 8]);
         let late = Id::make(Timestamp::from_unix_millis(1_001_000), [0; 8]);
         assert!(early < late && early.to_string() < late.to_string());

@@ -11,7 +11,6 @@ mod expiry;
 mod id;
 mod named;
 mod role;
-mod text;
 mod timestamp;
 mod transaction;
 
@@ -23,6 +22,5 @@ pub use crate::id::{
     AccountId, ApiKeyId, CardId, Id, IdFault, OrganisationId, ProcessorId, RequestId, TransactionId, VaultId,
 };
 pub use crate::role::Role;
-pub use crate::text::holds_card_number;
 pub use crate::timestamp::{Now, Timestamp, TimestampFault};
 pub use crate::transaction::{CvvResult, RecurringType, ShopperInteraction, TransactionStatus};

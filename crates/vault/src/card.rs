@@ -7,8 +7,8 @@ mod update;
 
 use std::sync::Arc;
 
-use panvault_model::Timestamp;
-use panvault_store::{Answer, CardRow, IdempotencyRow};
+use panvault_model::{CardId, Now, Timestamp};
+use panvault_store::{Answer, CardRow, HeldCvv, IdempotencyRow};
 
 use crate::error::VaultError;
 use crate::idempotency::Done;
@@ -36,6 +36,19 @@ impl CardView {
 }
 
 impl Vault {
+    /// Holds the CVV of a card that is durable by now, and says whether it is held.
+    async fn cvv_held(&self, card: CardId, sequence: u64, cvv: HeldCvv, now: Now) -> bool {
+        match self.cvvs().cvv_hold(card, sequence, cvv, now).await {
+            Ok(()) => true,
+            Err(error) => {
+                let advice =
+                    "let more CVVs be held, or hold them for less time; the caller can put this one back";
+                tracing::warn!(card.id = %card, %error, advice, "cvv.not_held");
+                false
+            }
+        }
+    }
+
     /// The card that an earlier request with the same idempotency key was answered with.
     fn card_replayed(&self, row: IdempotencyRow) -> Result<Done<CardView>, VaultError> {
         seal::idempotency_verify(self.keys(), &row)?;

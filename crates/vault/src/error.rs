@@ -32,7 +32,7 @@ pub enum VaultError {
     #[error("too much work is waiting")]
     Busy,
     /// The store is full or has stopped.
-    #[error("the store does not take writes")]
+    #[error("the store failed")]
     Store(#[source] StoreFault),
     /// A stored row is not what was written.
     #[error("a stored row was changed from outside")]

@@ -6,6 +6,7 @@ use crate::error::VaultError;
 use crate::limits::IDEMPOTENCY_SECONDS;
 use crate::permit::Permit;
 use crate::seal;
+use crate::vault::Vault;
 
 /// A request that may be repeated: keyed digests of who asks what under which key, and of the body.
 #[derive(Clone, Copy)]
@@ -55,21 +56,37 @@ impl Idempotency {
             now: now.wall,
         }
     }
+}
 
-    /// What an earlier record means for a request that has not begun.
-    pub(crate) fn earlier(&self, row: Option<Box<IdempotencyRow>>, now: Now) -> Outcome<()> {
-        match row {
-            Some(row) if row.expires_at > now.wall => {
-                if row.body != self.body {
-                    Outcome::Mismatch
-                } else if row.answer == Answer::Running {
-                    Outcome::InUse
-                } else {
-                    Outcome::Replayed(row)
-                }
-            }
-            Some(_) | None => Outcome::Done { value: (), sequence: 0 },
+impl Vault {
+    /// The record whose answer is to be given again, or `None` for a request that has not begun. The record is held
+    /// against its tag before anything in it is believed.
+    pub(crate) async fn idempotency_earlier(
+        &self,
+        claim: &Idempotency,
+        now: Now,
+    ) -> Result<Option<Box<IdempotencyRow>>, VaultError> {
+        let Some(row) = self.store().idempotency_read(claim.key).await? else { return Ok(None) };
+        self.idempotency_verify(claim.key, &row)?;
+        if row.expires_at <= now.wall {
+            Ok(None)
+        } else if row.body != claim.body {
+            Err(VaultError::IdempotencyMismatch)
+        } else if row.answer == Answer::Running {
+            Err(VaultError::IdempotencyInUse)
+        } else {
+            Ok(Some(row))
         }
+    }
+
+    /// Whether a record bears its tag and is the one that was asked for.
+    pub(crate) fn idempotency_verify(
+        &self,
+        key: IdempotencyKey,
+        row: &IdempotencyRow,
+    ) -> Result<(), VaultError> {
+        seal::idempotency_verify(self.keys(), row)?;
+        if row.key == key { Ok(()) } else { Err(VaultError::Tampered) }
     }
 }
 

@@ -12,8 +12,10 @@ mod idempotency;
 pub mod limits;
 mod permit;
 mod seal;
+mod text;
 mod transaction;
 mod vault;
+mod verifier;
 
 pub use panvault_store::{
     AccountRow, ApiKeyRow, CardField, CardQuery, CardRow, CvvCounts, Direction, Field, FieldKind, FieldValue,
@@ -35,3 +37,4 @@ pub use crate::permit::{
 };
 pub use crate::transaction::NewTransaction;
 pub use crate::vault::{Mode, Vault, VaultParts, VaultStatus};
+pub use crate::verifier::RowVerifier;

@@ -9,6 +9,12 @@ pub const CVV_TTL_SECONDS_MAX: u32 = 86_400;
 /// Seconds after which a processor that does not answer is given up.
 pub const PROCESSOR_SECONDS_MAX: u64 = 30;
 
+/// How often the outcome of a transaction is written again when the store has no room for it.
+pub const SETTLE_TRIES_MAX: usize = 50;
+
+/// Milliseconds between two of those tries.
+pub const SETTLE_WAIT_MILLIS: u64 = 100;
+
 /// How often an update is tried again when the card changed between its reading and its writing.
 pub const UPDATE_TRIES_MAX: usize = 8;
 
@@ -17,3 +23,12 @@ pub const TREE_LEVELS_MAX: usize = 64;
 
 /// Bytes of a name of an organisation, account, processor or API key.
 pub const NAME_BYTES_MAX: usize = 100;
+
+/// Pairs of details of an organisation.
+pub const DETAILS_MAX: usize = 50;
+
+/// Bytes of any other text of a document.
+pub const TEXT_BYTES_MAX: usize = 500;
+
+/// Bytes of a text that a processor answered with; what is longer is cut.
+pub const ANSWER_BYTES_MAX: usize = 200;

@@ -115,6 +115,11 @@ impl<O> Permit<O> {
         self.caller.scope == Scope::All || self.caller.roles.iter().any(|role| *role != Role::Publishable)
     }
 
+    /// Whether the caller is a command on this machine.
+    pub(crate) fn is_operator(&self) -> bool {
+        self.caller.scope == Scope::All
+    }
+
     /// Whether the caller has this role, or is a command on this machine.
     pub(crate) fn has_role(&self, role: Role) -> bool {
         self.caller.scope == Scope::All || self.caller.roles.contains(&role)

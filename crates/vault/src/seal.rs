@@ -1,16 +1,18 @@
 //! Rows and their seals and tags: what is bound to what.
 
-use panvault_card::{CardBlock, Holder, Pan};
+use panvault_card::{CardBlock, Holder, HolderBlock, Pan};
 use panvault_keys::{KeyRing, KeysError, Kind, Place, VaultKeys};
-use panvault_model::{OrganisationId, VaultId};
-use panvault_store::{CardRow, DocumentRow, IdempotencyRow, TransactionRow};
+use panvault_model::{CardId, OrganisationId, Sealed, VaultId};
+use panvault_store::{CardRow, DocumentRow, HistoryRow, IdempotencyRow, TransactionRow};
 
+use crate::env::Env;
 use crate::error::VaultError;
 
 /// Kinds of rows that bear a tag. The numbers go into the tag and are append-only.
 const TAG_TRANSACTION: u8 = 1;
 const TAG_DOCUMENT: u8 = 2;
 const TAG_IDEMPOTENCY: u8 = 3;
+const TAG_HISTORY: u8 = 4;
 
 /// The card with its number and holder sealed into it, bound to every clear field.
 pub(crate) fn card_seal(
@@ -54,6 +56,38 @@ pub(crate) fn card_verify(
     keys.card_verify(&place(row, organisation, vault, &clear), &row.sealed).map_err(refused_is_tampered)
 }
 
+/// Seals a name for the time until its card is read.
+pub(crate) fn holder_seal(
+    holder: Holder,
+    card: CardId,
+    organisation: OrganisationId,
+    env: &Env<'_>,
+) -> Result<Sealed, KeysError> {
+    let block = HolderBlock::pack(&holder);
+    drop(holder);
+    env.keys.card_seal(&holder_place(card.as_bytes(), organisation, env), block.expose_bytes(), env.entropy)
+}
+
+/// Opens a name that is to be sealed into its card.
+pub(crate) fn holder_open(
+    sealed: &Sealed,
+    card: CardId,
+    organisation: OrganisationId,
+    env: &Env<'_>,
+) -> Result<Holder, VaultError> {
+    let mut block = HolderBlock::empty();
+    env.keys.card_open(
+        &holder_place(card.as_bytes(), organisation, env),
+        sealed,
+        block.expose_bytes_mut(),
+    )?;
+    block.unpack().map_err(|_| VaultError::Tampered)
+}
+
+const fn holder_place<'a>(id: &'a [u8; 12], organisation: OrganisationId, env: &Env<'_>) -> Place<'a> {
+    Place { kind: Kind::Holder, vault: env.vault, organisation, id, row_version: 0, clear: &[] }
+}
+
 fn place<'a>(row: &'a CardRow, organisation: OrganisationId, vault: VaultId, clear: &'a [u8]) -> Place<'a> {
     Place { kind: Kind::Card, vault, organisation, id: row.id.as_bytes(), row_version: row.version, clear }
 }
@@ -72,6 +106,18 @@ pub(crate) fn transaction_verify(keys: &VaultKeys, row: &TransactionRow) -> Resu
     let mut clear = Vec::with_capacity(512);
     row.encode_clear(&mut clear);
     matches(keys, TAG_TRANSACTION, &clear, &row.tag)
+}
+
+pub(crate) fn history_tag(keys: &VaultKeys, row: &HistoryRow) -> [u8; 16] {
+    let mut clear = Vec::with_capacity(128);
+    row.encode_clear(&mut clear);
+    keys.row_tag(TAG_HISTORY, &clear)
+}
+
+pub(crate) fn history_verify(keys: &VaultKeys, row: &HistoryRow) -> Result<(), VaultError> {
+    let mut clear = Vec::with_capacity(128);
+    row.encode_clear(&mut clear);
+    matches(keys, TAG_HISTORY, &clear, &row.tag)
 }
 
 pub(crate) fn document_tag(keys: &VaultKeys, row: &DocumentRow) -> [u8; 16] {

@@ -5,6 +5,7 @@ use arc_swap::ArcSwap;
 use panvault_card::BinTable;
 use panvault_keys::{ApiKey, CvvKey, Entropy, KeyMode, RootKey, VaultKeys};
 use panvault_model::{Now, OrganisationId, VaultId};
+use panvault_store::limits::SWEEP_ROWS_MAX;
 use panvault_store::{Action, CvvCounts, CvvStore, IdempotencySweep, Store, StoreStatus};
 
 use crate::audit::{Asked, Origin};
@@ -13,6 +14,7 @@ use crate::document::Snapshot;
 use crate::env::Env;
 use crate::error::VaultError;
 use crate::idempotency::Idempotency;
+use crate::limits::CVV_TTL_SECONDS_MAX;
 use crate::permit::{Caller, Permit, Scope};
 
 /// Test and live are two vaults: the dummy processor and `pv_test_` keys belong to one, all else to the other.
@@ -75,10 +77,15 @@ impl Vault {
     ///
     /// Must be called inside a tokio runtime when `sweep_seconds` is not 0.
     pub async fn open(parts: VaultParts) -> Result<Self, VaultError> {
+        if parts.cvv_ttl_seconds > CVV_TTL_SECONDS_MAX {
+            return Err(VaultError::field("cvv_ttl_seconds", "must be at most 86400"));
+        }
         let keys = VaultKeys::derive(&parts.root, parts.vault);
         let cvv_key = CvvKey::make(parts.entropy.as_ref())?;
+        let as_of = parts.store.status().sequence;
         let rows = parts.store.document_read_all().await?;
         let snapshot = Snapshot::read(&rows, &parts.root, &keys, parts.vault, parts.mode == Mode::Test)?;
+        let snapshot = Snapshot { as_of, ..snapshot };
         let sweep_seconds = parts.sweep_seconds;
         let inner = Inner { parts, keys, cvv_key, snapshot: ArcSwap::from_pointee(snapshot) };
         let vault = Self { inner: Arc::new(inner) };
@@ -163,7 +170,10 @@ impl Vault {
         self.cvvs().cvv_sweep(now).await?;
         let nobody = OrganisationId::from_bytes([0; 12]);
         let audit = Asked::VAULT.note(now.wall, Action::IdempotencySweep, nobody, self.id().0);
-        self.store().idempotency_sweep(IdempotencySweep { now: now.wall, audit }).await?;
+        // A step removes a bounded number; one that removes fewer has come to the end.
+        while self.store().idempotency_sweep(IdempotencySweep { now: now.wall, audit }).await?
+            >= SWEEP_ROWS_MAX
+        {}
         Ok(())
     }
 
@@ -172,11 +182,16 @@ impl Vault {
         Ok(self.store().close().await?)
     }
 
-    /// Takes up documents and keys as they are stored now.
+    /// Takes up documents and keys as they are stored now. Of reloads that overtake each other the latest stands, so
+    /// that a key which was revoked does not come back.
     pub(crate) async fn reload(&self) -> Result<(), VaultError> {
+        let as_of = self.store().status().sequence;
         let rows = self.store().document_read_all().await?;
         let snapshot = Snapshot::read(&rows, self.root(), self.keys(), self.id(), self.mode() == Mode::Test)?;
-        self.inner.snapshot.store(Arc::new(snapshot));
+        let snapshot = Arc::new(Snapshot { as_of, ..snapshot });
+        self.inner
+            .snapshot
+            .rcu(|current| if current.as_of > as_of { Arc::clone(current) } else { Arc::clone(&snapshot) });
         Ok(())
     }
 

@@ -52,6 +52,7 @@ fn opens_in_its_place_only() {
     assert!(opens(&ring, &place(), &sealed));
     let others = [
         Place { kind: Kind::Cvv, ..place() },
+        Place { kind: Kind::Holder, ..place() },
         Place { vault: VaultId::from_bytes([9; 12]), ..place() },
         Place { organisation: THEIRS, ..place() },
         Place { organisation: OrganisationId::from_bytes([9; 12]), ..place() },

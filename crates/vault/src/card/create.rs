@@ -11,6 +11,7 @@ use crate::error::VaultError;
 use crate::idempotency::{Done, Idempotency, undone};
 use crate::permit::{CardCreate, Permit};
 use crate::seal;
+use crate::text::pairs_storable;
 use crate::vault::Vault;
 
 /// A card ready to be stored: ciphertext and metadata only.
@@ -22,7 +23,8 @@ struct Planned {
 impl Vault {
     /// Stores a card and holds its CVV. Plans at once, while the plaintext is at hand; the future commits.
     ///
-    /// [`VaultError::NotFound`] when the caller does not see the organisation.
+    /// A card that is stored is answered as such, also when its CVV then found no room: `cvv_expires_at` says whether one
+    /// is held. [`VaultError::NotFound`] when the caller does not see the organisation.
     pub fn card_create(
         &self,
         permit: &Permit<CardCreate>,
@@ -40,7 +42,7 @@ impl Vault {
             if cvv.is_some() && !vault.cvvs().cvv_room() {
                 return Err(VaultError::Busy);
             }
-            let view = CardView { row, cvv_expires_at: cvv.as_ref().map(|cvv| cvv.expires_at) };
+            let mut view = CardView { row, cvv_expires_at: cvv.as_ref().map(|cvv| cvv.expires_at) };
             let step = CardInsert {
                 row: Arc::clone(&view.row),
                 idempotency: idempotency.map(|claim| claim.plan(vault.keys(), now, view.answer())),
@@ -48,13 +50,18 @@ impl Vault {
             };
             match vault.store().card_insert(step).await? {
                 Outcome::Done { value, sequence } => {
-                    if let Some(cvv) = cvv {
-                        vault.cvvs().cvv_hold(value.id, sequence, cvv, now).await?;
+                    if let Some(cvv) = cvv
+                        && !vault.cvv_held(value.id, sequence, cvv, now).await
+                    {
+                        view.cvv_expires_at = None;
                     }
                     Ok(Done::new(CardView { row: value, ..view }))
                 }
                 Outcome::Replayed(earlier) => vault.card_replayed(*earlier),
                 outcome @ (Outcome::InUse | Outcome::Mismatch | Outcome::NotFound | Outcome::Stale) => {
+                    if let Some(claim) = &idempotency {
+                        vault.idempotency_earlier(claim, now).await?;
+                    }
                     Err(undone(outcome))
                 }
             }
@@ -71,6 +78,7 @@ fn card_create_plan(
     env: &Env<'_>,
 ) -> Result<Planned, VaultError> {
     let organisation = permit.within(organisation)?;
+    pairs_storable(&metadata)?;
     let NewCard { pan, expiry, cvv, holder } = card;
     let id = CardId::make(env.now.wall, env.make_id_bytes()?);
     let (fingerprint, fingerprint_key) = env.keys.fingerprint(organisation, pan.expose_digits())?;

@@ -15,7 +15,13 @@ impl Vault {
         let now = permit.now();
         let audit = permit.asked().note(now.wall, Action::CardDelete, organisation, id.0);
         match self.store().card_delete(DeleteStep { id, organisation, audit }).await? {
-            Outcome::Done { sequence, .. } => Ok(self.cvvs().cvv_clear(id, sequence, now).await?),
+            Outcome::Done { sequence, .. } => {
+                if let Err(error) = self.cvvs().cvv_clear(id, sequence, now).await {
+                    // No transaction finds the card any more, so nothing can use the CVV until its time is up.
+                    tracing::warn!(card.id = %id, %error, advice = "none; its time ends it", "cvv.not_cleared");
+                }
+                Ok(())
+            }
             outcome @ (Outcome::Replayed(_)
             | Outcome::InUse
             | Outcome::Mismatch

@@ -18,11 +18,15 @@ impl Vault {
     }
 
     /// Cards of the organisations that the caller sees; `query.organisations` narrows them when it names some.
+    /// [`VaultError::NotFound`] when it names one that the caller does not see.
     pub async fn card_list(
         &self,
         permit: &Permit<CardList>,
         mut query: CardQuery,
     ) -> Result<Page<CardView>, VaultError> {
+        for organisation in &query.organisations {
+            permit.within(*organisation)?;
+        }
         query.organisations = permit.organisations(&query.organisations);
         let page = self.store().card_list(query).await?;
         let mut rows = Vec::with_capacity(page.rows.len());

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use panvault_card::{CardBlock, Cvv, Holder};
-use panvault_model::{CardId, Expiry, OrganisationId};
+use panvault_model::{CardId, Expiry, OrganisationId, Sealed};
 use panvault_store::{Action, CardRow, CardUpdate as UpdateStep, HeldCvv, Outcome};
 
 use crate::card::{CardView, Metadata};
@@ -12,6 +12,7 @@ use crate::idempotency::{Done, Idempotency, undone};
 use crate::limits::UPDATE_TRIES_MAX;
 use crate::permit::{CardUpdate, Permit};
 use crate::seal;
+use crate::text::pairs_storable;
 use crate::vault::Vault;
 
 /// What is to become of a card's CVV.
@@ -45,20 +46,21 @@ enum PlannedCvv {
     Put { held: Option<HeldCvv>, digits: usize },
 }
 
-/// The change of the row, which may have to be tried on several versions of it.
+/// The change of the row, which may have to be tried on several versions of it. A name waits for its card sealed.
 struct RowChange {
     expiry_month: Option<u8>,
     expiry_year: Option<u16>,
-    holder: Option<Holder>,
+    holder: Option<Sealed>,
     metadata: Option<Metadata>,
 }
 
 impl Vault {
-    /// Changes a card, first of all its CVV. The CVV is sealed at once; the future reads, seals and commits.
+    /// Changes a card, first of all its CVV. CVV and name are sealed at once; the future reads, seals and commits.
     ///
     /// A caller that is only a browser may put a CVV back and nothing else. [`VaultError::NotFound`] when the card is
     /// not in `organisation`, or the caller does not see it; [`VaultError::Faults`] when the CVV does not fit the
-    /// brand or the expiry would be past or too far ahead.
+    /// brand or the expiry would be past or too far ahead. A change that is stored is answered as such, also when the CVV
+    /// then found no room: `cvv_expires_at` says whether one is held.
     pub fn card_update(
         &self,
         permit: &Permit<CardUpdate>,
@@ -68,19 +70,15 @@ impl Vault {
         idempotency: Option<Idempotency>,
     ) -> impl Future<Output = Result<Done<CardView>, VaultError>> + Send + use<> {
         let env = self.env(permit.snapshot(), permit.now());
-        let planned = cvv_plan(permit, id, organisation, change, &env);
+        let planned = change_plan(permit, id, organisation, change, &env);
         let (asked, now, snapshot) = (*permit.asked(), permit.now(), Arc::clone(permit.snapshot()));
         let vault = self.clone();
         async move {
             let (mut cvv, change) = planned?;
-            if let Some(claim) = &idempotency {
-                match claim.earlier(vault.store().idempotency_read(claim.key).await?, now) {
-                    Outcome::Done { .. } => {}
-                    Outcome::Replayed(earlier) => return vault.card_replayed(*earlier),
-                    outcome @ (Outcome::InUse | Outcome::Mismatch | Outcome::NotFound | Outcome::Stale) => {
-                        return Err(undone(outcome));
-                    }
-                }
+            if let Some(claim) = &idempotency
+                && let Some(earlier) = vault.idempotency_earlier(claim, now).await?
+            {
+                return vault.card_replayed(*earlier);
             }
             if matches!(cvv, PlannedCvv::Put { held: Some(_), .. }) && !vault.cvvs().cvv_room() {
                 return Err(VaultError::Busy);
@@ -92,13 +90,16 @@ impl Vault {
                 }
                 let env = vault.env(&snapshot, now);
                 seal::card_verify(&stored, organisation, env.vault, env.keys)?;
+                if stored.id != id {
+                    return Err(VaultError::Tampered);
+                }
                 let row = card_update_plan(&stored, organisation, &change, &cvv, &env)?;
                 let cvv_expires_at = match &cvv {
                     PlannedCvv::Keep => vault.cvvs().cvv_expires_at(id, now).await?,
                     PlannedCvv::Clear => None,
                     PlannedCvv::Put { held, .. } => held.as_ref().map(|held| held.expires_at),
                 };
-                let view =
+                let mut view =
                     CardView { row: row.clone().unwrap_or_else(|| Arc::clone(&stored)), cvv_expires_at };
                 let step = UpdateStep {
                     id,
@@ -113,7 +114,11 @@ impl Vault {
                         match core::mem::replace(&mut cvv, PlannedCvv::Keep) {
                             PlannedCvv::Keep => {}
                             PlannedCvv::Put { held: Some(held), .. } => {
-                                vault.cvvs().cvv_hold(id, sequence, held, now).await?;
+                                if !vault.cvv_held(id, sequence, held, now).await {
+                                    // The one that was to be replaced must not be used in its place.
+                                    vault.cvvs().cvv_clear(id, sequence, now).await?;
+                                    view.cvv_expires_at = None;
+                                }
                             }
                             PlannedCvv::Clear | PlannedCvv::Put { held: None, .. } => {
                                 vault.cvvs().cvv_clear(id, sequence, now).await?;
@@ -133,8 +138,8 @@ impl Vault {
     }
 }
 
-/// Seals the CVV before anything is waited for, and keeps its length to hold it against the brand later.
-fn cvv_plan(
+/// Seals CVV and name before anything is waited for, and keeps the CVV's length to hold it against the brand later.
+fn change_plan(
     permit: &Permit<CardUpdate>,
     id: CardId,
     organisation: OrganisationId,
@@ -142,11 +147,13 @@ fn cvv_plan(
     env: &Env<'_>,
 ) -> Result<(PlannedCvv, RowChange), VaultError> {
     let CardChange { cvv, expiry_month, expiry_year, holder, metadata } = change;
-    let row = RowChange { expiry_month, expiry_year, holder, metadata };
-    if !permit.sees_all() && (!matches!(cvv, CvvChange::Put(_)) || row.is_some()) {
+    let row_changes =
+        expiry_month.is_some() || expiry_year.is_some() || holder.is_some() || metadata.is_some();
+    if !permit.sees_all() && (!matches!(cvv, CvvChange::Put(_)) || row_changes) {
         return Err(VaultError::RoleNotAllowed);
     }
     let organisation = permit.within(organisation)?;
+    pairs_storable(metadata.as_deref().unwrap_or_default())?;
     let cvv = match cvv {
         CvvChange::Keep => PlannedCvv::Keep,
         CvvChange::Clear => PlannedCvv::Clear,
@@ -155,7 +162,11 @@ fn cvv_plan(
             PlannedCvv::Put { held: cvv::cvv_seal(cvv, id, organisation, env)?, digits }
         }
     };
-    Ok((cvv, row))
+    let holder = match holder {
+        Some(holder) => Some(seal::holder_seal(holder, id, organisation, env)?),
+        None => None,
+    };
+    Ok((cvv, RowChange { expiry_month, expiry_year, holder, metadata }))
 }
 
 /// The row as it is to be, sealed anew; `None` when only the CVV changes.
@@ -188,8 +199,12 @@ fn card_update_plan(
     if !change.is_some() {
         return Ok(None);
     }
-    let (pan, holder) = seal::card_open(stored, organisation, env.vault, env.keys)?;
-    let block = CardBlock::pack(&pan, change.holder.as_ref().or(holder.as_ref()));
+    let (pan, stored_holder) = seal::card_open(stored, organisation, env.vault, env.keys)?;
+    let holder = match &change.holder {
+        Some(sealed) => Some(seal::holder_open(sealed, stored.id, organisation, env)?),
+        None => stored_holder,
+    };
+    let block = CardBlock::pack(&pan, holder.as_ref());
     drop((pan, holder));
     let row = CardRow {
         version: stored.version.checked_add(1).ok_or(VaultError::Contended)?,

@@ -1,7 +1,6 @@
 use panvault_keys::{ApiKey, KeyMode};
 use panvault_model::{
     AccountId, ApiKeyId, Country, Currency, Id, OrganisationId, ProcessorId, Role, Timestamp,
-    holds_card_number,
 };
 use panvault_processor::Configuration;
 use panvault_store::{
@@ -10,13 +9,14 @@ use panvault_store::{
 };
 
 use crate::document::snapshot::REGISTRY_ID;
-use crate::error::{FieldFault, VaultError};
+use crate::error::VaultError;
 use crate::idempotency::undone;
-use crate::limits::{NAME_BYTES_MAX, TREE_LEVELS_MAX};
+use crate::limits::{TEXT_BYTES_MAX, TREE_LEVELS_MAX};
 use crate::permit::{
     AccountCreate, ApiKeyCreate, ApiKeyDelete, DocumentList, OrganisationCreate, Permit, ProcessorCreate,
 };
 use crate::seal;
+use crate::text::{details_fit, name_fits, text_fits};
 use crate::vault::{Mode, Vault};
 
 /// An organisation to be made.
@@ -81,6 +81,7 @@ impl Vault {
         new: NewOrganisation,
     ) -> Result<OrganisationRow, VaultError> {
         name_fits(&new.name)?;
+        details_fit(&new.details)?;
         let now = permit.now().wall;
         let row = OrganisationRow {
             id: OrganisationId::make(now, self.make_id_bytes()?),
@@ -100,8 +101,8 @@ impl Vault {
                     return Err(VaultError::field("parent_id", "is too deep in the tree of organisations"));
                 }
             }
-            // Only who sees all may start a tree of its own.
-            None if permit.organisations(&[]).len() < snapshot.documents.organisations().count() => {
+            // Only a command on this machine may start a tree of its own: no key would see it.
+            None if !permit.is_operator() => {
                 return Err(VaultError::field("parent_id", "is required"));
             }
             None => {}
@@ -155,6 +156,9 @@ impl Vault {
         new: NewAccount,
     ) -> Result<AccountRow, VaultError> {
         name_fits(&new.name)?;
+        if let Some(description) = &new.description {
+            text_fits("description", description, TEXT_BYTES_MAX)?;
+        }
         let organisation = permit.within(new.organisation)?;
         self.processors_fit(permit, &new.processors)?;
         let now = permit.now().wall;
@@ -216,11 +220,14 @@ impl Vault {
         Ok((row, key))
     }
 
-    /// Revokes an API key, at once.
+    /// Revokes an API key, at once. Nobody revokes a key that they could not have made.
     pub async fn apikey_delete(&self, permit: &Permit<ApiKeyDelete>, id: ApiKeyId) -> Result<(), VaultError> {
         let snapshot = self.snapshot();
         let row = snapshot.documents.api_keys().find(|row| row.id == id).ok_or(VaultError::NotFound)?;
         let organisation = permit.within(row.organisation)?;
+        if row.roles.iter().any(|role| !permit.may_grant(*role)) {
+            return Err(VaultError::RoleNotAllowed);
+        }
         let version = snapshot.documents.version(DocumentKind::ApiKey, id.0);
         let audit = permit.asked().note(permit.now().wall, Action::DocumentDelete, organisation, id.0);
         let changes = vec![DocumentChange::Delete(DocumentKind::ApiKey, id.0, version)];
@@ -298,22 +305,7 @@ impl Vault {
     }
 }
 
-fn name_fits(name: &str) -> Result<(), VaultError> {
-    let reason = if name.trim().is_empty() {
-        "must not be empty"
-    } else if name.len() > NAME_BYTES_MAX {
-        "must be at most 100 bytes"
-    } else if name.chars().any(char::is_control) {
-        "must not hold control characters"
-    } else if holds_card_number(name) {
-        "looks like it holds a card number"
-    } else {
-        return Ok(());
-    };
-    Err(VaultError::Faults(vec![FieldFault { field: "name", reason: reason.to_owned() }]))
-}
-
-impl Permit<ApiKeyCreate> {
+impl<O> Permit<O> {
     /// Nobody grants more than they have: a merchant's administrator makes merchant and browser keys only.
     fn may_grant(&self, role: Role) -> bool {
         match role {

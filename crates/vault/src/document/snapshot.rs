@@ -15,6 +15,8 @@ pub(crate) const REGISTRY_ID: Id = Id::from_bytes([0; 12]);
 
 /// All that is cached whole, as of one moment. Readers take it without a lock.
 pub(crate) struct Snapshot {
+    /// Every durable step up to this one is in it.
+    pub(crate) as_of: u64,
     pub(crate) documents: Documents,
     pub(crate) keys: KeyRing,
 }
@@ -46,7 +48,14 @@ impl Snapshot {
             documents.add(row, test_mode)?;
         }
         let registry = documents.registry(keys)?;
-        Ok(Self { keys: KeyRing::open(root, vault, &registry)?, documents })
+        let keys = KeyRing::open(root, vault, &registry)?;
+        // Organisations and keys are made in one step, so neither can go missing alone.
+        let complete = documents.organisations.keys().all(|organisation| keys.has_keys(*organisation));
+        if complete && documents.organisations.len() == keys.organisations() {
+            Ok(Self { as_of: 0, documents, keys })
+        } else {
+            Err(VaultError::Tampered)
+        }
     }
 }
 

@@ -2,11 +2,13 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use panvault_model::{
-    AccountId, Amount, CardId, CvvResult, Id, RecurringType, ShopperInteraction, TransactionId,
-    TransactionStatus,
+    AccountId, Amount, CardId, CvvResult, Id, Now, OrganisationId, RecurringType, ShopperInteraction,
+    Timestamp, TransactionId, TransactionStatus,
 };
 use panvault_processor::{Order, Processor, Sent};
-use panvault_store::{Action, Answer, Claim, HistoryRow, Outcome, TransactionInitiate, TransactionRow};
+use panvault_store::{
+    Action, Answer, CardRow, Claim, HistoryRow, Outcome, StoreFault, TransactionInitiate, TransactionRow,
+};
 
 use crate::audit::Asked;
 use crate::document::Snapshot;
@@ -15,6 +17,7 @@ use crate::idempotency::{Done, Idempotency, undone};
 use crate::limits::PROCESSOR_SECONDS_MAX;
 use crate::permit::{Permit, TransactionCreate};
 use crate::seal;
+use crate::text::{pairs_storable, texts_storable};
 use crate::transaction::outbound::outbound_open;
 use crate::vault::Vault;
 
@@ -41,6 +44,18 @@ pub struct NewTransaction {
     pub extras: Vec<(String, String)>,
 }
 
+impl NewTransaction {
+    fn storable(&self) -> Result<(), VaultError> {
+        pairs_storable(&self.extras)?;
+        let optional = [&self.payment_product, &self.webhook_transaction_update];
+        texts_storable(optional.into_iter().flatten().map(String::as_str))?;
+        texts_storable(
+            [&self.customer_ip, &self.dynamic_descriptor, &self.merchant_reference, &self.user_agent]
+                .map(String::as_str),
+        )
+    }
+}
+
 /// What a transaction needs to be sent, found before anything is written.
 struct Prepared {
     row: TransactionRow,
@@ -53,9 +68,12 @@ struct Prepared {
 impl Vault {
     /// Initiates a transaction: claims the CVV, writes `INITIATED`, opens the card, sends, writes the outcome.
     ///
-    /// A decline or failure is an answer like any other: see the row's status. An error means that nothing was
-    /// initiated, save when the store stops after the send, which leaves `INITIATED` for the next start. The future
-    /// must be run to its end: dropping it half-way leaves the outcome to the next start.
+    /// The caller must see both the card's organisation and the account's, and one of the two must be the other or above
+    /// it: a marketplace may charge its sellers' cards to itself or its own cards to a seller, but never one seller's card
+    /// to another seller.
+    ///
+    /// A decline or failure is an answer like any other: see the row's status. An error means that nothing was sent. The
+    /// future must be run to its end: dropping it half-way leaves the outcome to the next start.
     pub async fn transaction_create(
         &self,
         permit: &Permit<TransactionCreate>,
@@ -63,34 +81,35 @@ impl Vault {
         idempotency: Option<Idempotency>,
     ) -> Result<Done<Arc<TransactionRow>>, VaultError> {
         let now = permit.now();
-        if let Some(claim) = &idempotency {
-            // Looked at first, so that a repeated request does not take a CVV that was put back since.
-            match claim.earlier(self.store().idempotency_read(claim.key).await?, now) {
-                Outcome::Done { .. } => {}
-                Outcome::Replayed(earlier) => return self.transaction_replayed(*earlier),
-                outcome @ (Outcome::InUse | Outcome::Mismatch | Outcome::NotFound | Outcome::Stale) => {
-                    return Err(undone(outcome));
-                }
-            }
+        // Looked at first, so that a repeated request does not take a CVV that was put back since.
+        if let Some(claim) = &idempotency
+            && let Some(earlier) = self.idempotency_earlier(claim, now).await?
+        {
+            return self.transaction_replayed(*earlier);
         }
         let card = self.card_seen(permit, new.card).await?;
-        let prepared = self.transaction_plan(permit, new, idempotency)?;
+        let prepared = self.transaction_plan(permit, new, card.organisation, idempotency)?;
         let claim = self.cvvs().cvv_claim(card.id, now).await?;
         match self.transaction_initiate(&prepared, card.organisation, claim.is_some()).await {
             Ok(Outcome::Done { value: row, .. }) => {
                 let sent = self.transaction_send(&prepared, &row, &card, claim.as_ref()).await;
-                self.transaction_settle(&prepared, &row, sent, claim).await.map(Done::new)
+                Ok(Done::new(self.transaction_settle(&prepared, &row, sent, claim).await))
             }
             Ok(Outcome::Replayed(earlier)) => {
-                self.cvv_untouched(claim).await?;
+                self.cvv_let_go(claim, true).await;
                 self.transaction_replayed(*earlier)
             }
             Ok(outcome @ (Outcome::InUse | Outcome::Mismatch | Outcome::NotFound | Outcome::Stale)) => {
-                self.cvv_untouched(claim).await?;
+                self.cvv_let_go(claim, true).await;
                 Err(undone(outcome))
             }
+            // A store that stopped cannot tell whether `INITIATED` is durable, and a CVV may be in one such row only.
+            Err(error @ VaultError::Store(StoreFault::Stopped)) => {
+                self.cvv_let_go(claim, false).await;
+                Err(error)
+            }
             Err(error) => {
-                self.cvv_untouched(claim).await?;
+                self.cvv_let_go(claim, true).await;
                 Err(error)
             }
         }
@@ -101,11 +120,21 @@ impl Vault {
         &self,
         permit: &Permit<TransactionCreate>,
         new: NewTransaction,
+        card_organisation: OrganisationId,
         idempotency: Option<Idempotency>,
     ) -> Result<Prepared, VaultError> {
+        new.storable()?;
         let snapshot = Arc::clone(permit.snapshot());
         let account = snapshot.documents.account(new.account).ok_or(VaultError::NotFound)?;
         let organisation = permit.within(account.organisation)?;
+        if !snapshot.documents.is_below(organisation, card_organisation)
+            && !snapshot.documents.is_below(card_organisation, organisation)
+        {
+            return Err(VaultError::field(
+                "card",
+                "is of an organisation that is neither above nor below the account's",
+            ));
+        }
         if account.disabled {
             return Err(VaultError::WrongState { reason: "the account is disabled" });
         }
@@ -158,7 +187,7 @@ impl Vault {
     async fn transaction_initiate(
         &self,
         prepared: &Prepared,
-        card_organisation: panvault_model::OrganisationId,
+        card_organisation: OrganisationId,
         cvv_present: bool,
     ) -> Result<Outcome<Arc<TransactionRow>>, VaultError> {
         let mut row = TransactionRow { cvv_present, ..prepared.row.clone() };
@@ -166,7 +195,7 @@ impl Vault {
         let history = self.history(&row, row.created_at)?;
         let audit =
             prepared.asked.note(row.created_at, Action::TransactionInitiate, row.organisation, row.id.0);
-        let now = panvault_model::Now { wall: row.created_at, monotonic_millis: 0 };
+        let now = Now { wall: row.created_at, monotonic_millis: 0 };
         let idempotency = prepared.idempotency.map(|claim| claim.plan(self.keys(), now, Answer::Running));
         let step = TransactionInitiate { row: Arc::new(row), card_organisation, history, idempotency, audit };
         Ok(self.store().transaction_initiate(step).await?)
@@ -177,7 +206,7 @@ impl Vault {
         &self,
         prepared: &Prepared,
         row: &TransactionRow,
-        card: &panvault_store::CardRow,
+        card: &CardRow,
         claim: Option<&Claim>,
     ) -> Sent {
         let order = Order {
@@ -195,7 +224,7 @@ impl Vault {
         let outbound = match outbound_open(card, claim, order, &env) {
             Ok(outbound) => outbound,
             Err(error) => {
-                tracing::error!(transaction.id = %row.id, %error, "transaction.open_failed");
+                tracing::error!(transaction.id = %row.id, %error, advice = "run panvault doctor", "transaction.open_failed");
                 return Sent::NotReached { reason: "the card could not be opened" };
             }
         };
@@ -207,48 +236,61 @@ impl Vault {
     }
 
     /// Writes the outcome, durably, and only then lets a CVV that was not sent go back.
+    ///
+    /// Money may have moved by now, so an outcome that cannot be written is answered as unknown, which is also what the next
+    /// start makes of it; an error would say that nothing was done.
     async fn transaction_settle(
         &self,
         prepared: &Prepared,
         initiated: &TransactionRow,
         sent: Sent,
         claim: Option<Claim>,
-    ) -> Result<Arc<TransactionRow>, VaultError> {
+    ) -> Arc<TransactionRow> {
         let reached = !matches!(sent, Sent::NotReached { .. });
         let now = self.now();
         let settled =
             self.transaction_outcome(&prepared.asked, initiated, sent, prepared.idempotency, now).await;
-        if let Some(claim) = claim {
-            if reached {
-                self.cvvs().cvv_discard(claim).await?;
-            } else {
-                self.cvvs().cvv_put_back(claim, now).await?;
-            }
-        }
-        settled
+        self.cvv_let_go(claim, !reached && settled.is_ok()).await;
+        settled.unwrap_or_else(|error| {
+            let advice =
+                "see why the store does not write, then start again and ask the processor for the outcome";
+            tracing::error!(transaction.id = %initiated.id, %error, advice, "transaction.not_settled");
+            Arc::new(TransactionRow {
+                status: TransactionStatus::Unknown,
+                status_reason: Some("the outcome could not be written".to_owned()),
+                ..initiated.clone()
+            })
+        })
     }
 
-    /// Puts back the CVV of a request that was refused before it was initiated.
-    async fn cvv_untouched(&self, claim: Option<Claim>) -> Result<(), VaultError> {
-        if let Some(claim) = claim {
-            self.cvvs().cvv_put_back(claim, self.now()).await?;
+    /// Ends the claim on a CVV, or puts it back where nothing was sent. What became of the transaction is decided by now, so
+    /// a fault here is no answer to its caller; the CVV is gone then.
+    async fn cvv_let_go(&self, claim: Option<Claim>, untouched: bool) {
+        let Some(claim) = claim else { return };
+        let card = claim.card;
+        let ended = if untouched {
+            self.cvvs().cvv_put_back(claim, self.now()).await
+        } else {
+            self.cvvs().cvv_discard(claim).await
+        };
+        if let Err(error) = ended {
+            let advice = "none; the caller can put the CVV back";
+            tracing::warn!(card.id = %card, %error, advice, "cvv.not_let_go");
         }
-        Ok(())
     }
 
     /// The step of a transaction's history that its row stands for.
-    pub(super) fn history(
-        &self,
-        row: &TransactionRow,
-        at: panvault_model::Timestamp,
-    ) -> Result<HistoryRow, VaultError> {
-        Ok(HistoryRow {
+    pub(super) fn history(&self, row: &TransactionRow, at: Timestamp) -> Result<HistoryRow, VaultError> {
+        let mut history = HistoryRow {
             id: Id::make(at, self.make_id_bytes()?),
             transaction: row.id,
             version: row.version,
             status: row.status,
             status_reason: row.status_reason.clone(),
             created_at: at,
-        })
+            tag: [0; 16],
+        };
+        history.tag = seal::history_tag(self.keys(), &history);
+        Ok(history)
     }
 }

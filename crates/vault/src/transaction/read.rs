@@ -21,22 +21,36 @@ impl Vault {
         if row.id == id { Ok(row) } else { Err(VaultError::Tampered) }
     }
 
-    /// Steps of a transaction, newest first.
+    /// Steps of a transaction, newest first, each held against its tag, and none missing.
     pub async fn transaction_history(
         &self,
         permit: &Permit<TransactionRead>,
         id: TransactionId,
     ) -> Result<Vec<HistoryRow>, VaultError> {
-        self.transaction_read(permit, id).await?;
-        Ok(self.store().transaction_history(id).await?)
+        let row = self.transaction_read(permit, id).await?;
+        let history = self.store().transaction_history(id).await?;
+        // A step may have been added since the row was read.
+        let newest = history.first().map_or(0, |step| step.version);
+        let mut versions = (1..=row.version.max(newest)).rev();
+        for step in &history {
+            seal::history_verify(self.keys(), step)?;
+            if step.transaction != id || versions.next() != Some(step.version) {
+                return Err(VaultError::Tampered);
+            }
+        }
+        if versions.next().is_none() { Ok(history) } else { Err(VaultError::Tampered) }
     }
 
     /// Transactions of the organisations that the caller sees; `query.organisations` narrows them when it names some.
+    /// [`VaultError::NotFound`] when it names one that the caller does not see.
     pub async fn transaction_list(
         &self,
         permit: &Permit<TransactionList>,
         mut query: TransactionQuery,
     ) -> Result<Page<Arc<TransactionRow>>, VaultError> {
+        for organisation in &query.organisations {
+            permit.within(*organisation)?;
+        }
         query.organisations = permit.organisations(&query.organisations);
         let page = self.store().transaction_list(query).await?;
         for row in &page.rows {

@@ -12,12 +12,15 @@ impl Vault {
         let now = self.now();
         for row in self.store().transaction_open().await? {
             seal::transaction_verify(self.keys(), &row)?;
-            let idempotency = match row.idempotency {
-                Some(key) => self
-                    .store()
-                    .idempotency_read(key)
-                    .await?
-                    .map(|earlier| Idempotency { key, body: earlier.body }),
+            let earlier = match row.idempotency {
+                Some(key) => self.store().idempotency_read(key).await?.map(|earlier| (key, earlier)),
+                None => None,
+            };
+            let idempotency = match earlier {
+                Some((key, earlier)) => {
+                    self.idempotency_verify(key, &earlier)?;
+                    Some(Idempotency { key, body: earlier.body })
+                }
                 None => None,
             };
             let sent = Sent::Unknown { reason: "the vault stopped before the outcome was written" };

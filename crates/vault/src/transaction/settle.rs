@@ -1,13 +1,17 @@
+use core::time::Duration;
 use std::sync::Arc;
 
+use panvault_card::holds_card_number;
 use panvault_model::{Now, TransactionStatus};
 use panvault_processor::Sent;
-use panvault_store::{Action, Answer, AuditNote, IdempotencyRow, Outcome, TransactionRow, TransactionSettle};
+use panvault_store::{
+    Action, Answer, AuditNote, IdempotencyRow, Outcome, StoreFault, TransactionRow, TransactionSettle,
+};
 
 use crate::audit::Asked;
 use crate::error::VaultError;
 use crate::idempotency::{Done, Idempotency, undone};
-use crate::limits::IDEMPOTENCY_SECONDS;
+use crate::limits::{ANSWER_BYTES_MAX, IDEMPOTENCY_SECONDS, SETTLE_TRIES_MAX, SETTLE_WAIT_MILLIS};
 use crate::seal;
 use crate::vault::Vault;
 
@@ -37,7 +41,7 @@ impl Vault {
             Box::new(claim.row(self.keys(), expires_at, Answer::Transaction(Box::new(row.clone()))))
         });
         let step = TransactionSettle { row: Arc::new(row), history, answer, audit };
-        match self.store().transaction_settle(step).await? {
+        match self.settle_at_last(step).await? {
             Outcome::Done { value, .. } => Ok(value),
             outcome @ (Outcome::Replayed(_)
             | Outcome::InUse
@@ -45,6 +49,22 @@ impl Vault {
             | Outcome::NotFound
             | Outcome::Stale) => Err(undone(outcome)),
         }
+    }
+
+    /// Tries for a while, where a store has no room at the moment: what was sent cannot be taken back.
+    async fn settle_at_last(
+        &self,
+        step: TransactionSettle,
+    ) -> Result<Outcome<Arc<TransactionRow>>, StoreFault> {
+        for _ in 1..SETTLE_TRIES_MAX {
+            match self.store().transaction_settle(step.clone()).await {
+                Err(StoreFault::Busy | StoreFault::Full) => {
+                    tokio::time::sleep(Duration::from_millis(SETTLE_WAIT_MILLIS)).await;
+                }
+                outcome => return outcome,
+            }
+        }
+        self.store().transaction_settle(step).await
     }
 
     /// The transaction that an earlier request with the same idempotency key was answered with.
@@ -74,11 +94,33 @@ fn sent_apply(row: &mut TransactionRow, sent: Sent) {
         }
         Sent::Answered(answer) => {
             row.status = answer.status;
-            row.status_reason = answer.status_reason;
-            row.reason_code = Some(answer.reason_code);
-            row.authorization_code = answer.authorization_code;
+            row.status_reason = answer.status_reason.map(said);
+            row.reason_code = Some(said(answer.reason_code));
+            row.authorization_code = answer.authorization_code.map(said);
             row.cvv_result = answer.cvv_result;
             row.avs_result = answer.avs_result;
         }
+    }
+}
+
+/// Text from outside, as it may be stored and shown: an acquirer may answer with the request that it was sent.
+fn said(mut text: String) -> String {
+    if holds_card_number(&text) {
+        return "withheld: it looks like it holds a card number".to_owned();
+    }
+    text.truncate(text.floor_char_boundary(ANSWER_BYTES_MAX));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_cut_and_never_repeats_a_card_number() {
+        assert_eq!(said("do not honour".to_owned()), "do not honour");
+        assert_eq!(said("é".repeat(150)).len(), ANSWER_BYTES_MAX);
+        assert_eq!(said("x".repeat(201)).len(), ANSWER_BYTES_MAX);
+        assert!(said("card 4111 1111 1111 1111 refused".to_owned()).starts_with("withheld"));
     }
 }

@@ -1,0 +1,61 @@
+use panvault_keys::{RootKey, VaultKeys};
+use panvault_model::VaultId;
+use panvault_store::{CardRow, DocumentRow, HistoryRow, IdempotencyRow, TransactionRow};
+
+use crate::document::Snapshot;
+use crate::error::VaultError;
+use crate::seal;
+
+/// Holds stored rows against their seals and tags, for an examination of a vault that does not run.
+///
+/// Every method answers [`VaultError::Tampered`] when a row is not what the vault wrote.
+pub struct RowVerifier {
+    vault: VaultId,
+    keys: VaultKeys,
+    snapshot: Snapshot,
+}
+
+impl RowVerifier {
+    /// Opens the keys of every organisation; the documents themselves are held against their tags here.
+    pub fn open(root: &RootKey, vault: VaultId, documents: &[DocumentRow]) -> Result<Self, VaultError> {
+        let keys = VaultKeys::derive(root, vault);
+        // Examining a vault sends nothing, so processors of test vaults may be there.
+        let snapshot = Snapshot::read(documents, root, &keys, vault, true)?;
+        Ok(Self { vault, keys, snapshot })
+    }
+
+    /// A card opens in its place, in an organisation that exists, and its fingerprint is that of its number.
+    pub fn card(&self, row: &CardRow) -> Result<(), VaultError> {
+        if self.snapshot.documents.organisation(row.organisation).is_none() {
+            return Err(VaultError::Tampered);
+        }
+        self.fingerprint(row)
+    }
+
+    /// A transaction bears its tag.
+    pub fn transaction(&self, row: &TransactionRow) -> Result<(), VaultError> {
+        seal::transaction_verify(&self.keys, row)
+    }
+
+    /// A step of a transaction's history bears its tag.
+    pub fn history(&self, row: &HistoryRow) -> Result<(), VaultError> {
+        seal::history_verify(&self.keys, row)
+    }
+
+    /// An idempotency record bears its tag.
+    pub fn idempotency(&self, row: &IdempotencyRow) -> Result<(), VaultError> {
+        seal::idempotency_verify(&self.keys, row)
+    }
+
+    /// The card number is here for a moment, and is gone when this answers.
+    fn fingerprint(&self, row: &CardRow) -> Result<(), VaultError> {
+        let (pan, _holder) = seal::card_open(row, row.organisation, self.vault, &self.snapshot.keys)?;
+        let matches = self.snapshot.keys.fingerprint_matches(
+            row.organisation,
+            row.fingerprint_key,
+            pan.expose_digits(),
+            &row.fingerprint,
+        )?;
+        if matches { Ok(()) } else { Err(VaultError::Tampered) }
+    }
+}

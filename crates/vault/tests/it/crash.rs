@@ -1,0 +1,164 @@
+use core::task::Poll;
+use std::pin::pin;
+use std::sync::Arc;
+
+use panvault_model::{CardId, TransactionStatus};
+use panvault_store::StoreFault;
+use panvault_vault::limits::SETTLE_TRIES_MAX;
+use panvault_vault::{Done, Idempotency, TransactionCreate, TransactionRow, VaultError};
+
+use crate::assert_refused;
+use crate::intruder::Stop;
+use crate::world::{Shop, World, all_transactions, new_transaction};
+
+/// Runs a transaction up to where the store falls silent, and lets it go there.
+async fn cut_off(world: &World, shop: &Shop, card: CardId, stop: Stop, key: Option<Idempotency>) {
+    world.store.plot(|plot| plot.stop = Some(stop));
+    let permit = world.permit::<TransactionCreate>(&shop.key);
+    {
+        let mut running =
+            pin!(world.vault.transaction_create(&permit, new_transaction(shop.account, card, 1_000), key));
+        core::future::poll_fn(|context| {
+            assert!(running.as_mut().poll(context).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+    }
+    world.store.leave();
+}
+
+fn key(world: &World, shop: &Shop) -> Idempotency {
+    world.idempotency(&world.permit::<TransactionCreate>(&shop.key), "key", "body")
+}
+
+/// The same request once more.
+async fn again(world: &World, shop: &Shop, card: CardId) -> Result<Done<Arc<TransactionRow>>, VaultError> {
+    let new = new_transaction(shop.account, card, 1_000);
+    world.vault.transaction_create(&world.permit(&shop.key), new, Some(key(world, shop))).await
+}
+
+#[tokio::test]
+async fn what_was_initiated_becomes_unknown_and_its_cvv_is_gone() {
+    for stop in [Stop::AfterInitiate, Stop::BeforeSettle] {
+        let mut world = World::new().await;
+        let shop = world.shop(None).await;
+        let card = world.card(&shop).await;
+        let claim = key(&world, &shop);
+        cut_off(&world, &shop, card, stop, Some(claim)).await;
+        assert!(!world.holds_cvv(&shop, card).await, "{stop:?}");
+
+        world.clock.pass_millis(1_000);
+        world.reopen().await.unwrap();
+        assert!(!world.holds_cvv(&shop, card).await, "{stop:?}");
+        let caller = world.caller(&shop.key);
+        let page = world.vault.transaction_list(&caller.permit().unwrap(), all_transactions()).await.unwrap();
+        let [row] = page.rows.as_slice() else { panic!("{stop:?}: {} transactions", page.total) };
+        assert_eq!((row.status, row.cvv_present, row.version), (TransactionStatus::Unknown, true, 2));
+        assert!(row.status_reason.is_some() && row.updated_at > row.created_at);
+
+        let history = world.vault.transaction_history(&caller.permit().unwrap(), row.id).await.unwrap();
+        let steps: Vec<_> = history.iter().map(|step| (step.version, step.status)).collect();
+        assert_eq!(steps, [(2, TransactionStatus::Unknown), (1, TransactionStatus::Initiated)]);
+
+        let again = again(&world, &shop, card).await.unwrap();
+        assert!(again.replayed);
+        assert_eq!(again.value.as_ref(), row.as_ref());
+    }
+}
+
+#[tokio::test]
+async fn what_was_never_written_leaves_nothing_but_takes_the_cvv() {
+    let mut world = World::new().await;
+    let shop = world.shop(None).await;
+    let card = world.card(&shop).await;
+    cut_off(&world, &shop, card, Stop::BeforeInitiate, None).await;
+    assert!(!world.holds_cvv(&shop, card).await);
+    world.reopen().await.unwrap();
+    let page = world.vault.transaction_list(&world.permit(&shop.key), all_transactions()).await.unwrap();
+    assert_eq!(page.total, 0);
+    assert!(!world.transact(&shop, card, 1_000).await.unwrap().cvv_present);
+}
+
+#[tokio::test]
+async fn what_was_settled_stays_as_it_is() {
+    let mut world = World::new().await;
+    let shop = world.shop(None).await;
+    let card = world.card(&shop).await;
+    let claim = key(&world, &shop);
+    cut_off(&world, &shop, card, Stop::AfterSettle, Some(claim)).await;
+    assert!(!world.holds_cvv(&shop, card).await);
+    world.reopen().await.unwrap();
+    let again = again(&world, &shop, card).await.unwrap();
+    assert_eq!((again.replayed, again.value.status), (true, TransactionStatus::SettlementRequested));
+}
+
+/// Until the vault is opened again the first request may still be running.
+#[tokio::test]
+async fn a_key_stays_in_use_while_the_outcome_is_open() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let card = world.card(&shop).await;
+    cut_off(&world, &shop, card, Stop::BeforeSettle, Some(key(&world, &shop))).await;
+    assert_refused!(again(&world, &shop, card).await, VaultError::IdempotencyInUse);
+}
+
+#[tokio::test]
+async fn a_restart_forgets_cvvs_and_keeps_cards() {
+    let mut world = World::new().await;
+    let shop = world.shop(None).await;
+    let card = world.card(&shop).await;
+    let before = world.card_read(&shop, card).await.unwrap();
+    world.reopen().await.unwrap();
+    let after = world.card_read(&shop, card).await.unwrap();
+    assert_eq!((after.row, after.cvv_expires_at), (before.row, None));
+    assert!(!world.transact(&shop, card, 1_000).await.unwrap().cvv_present);
+}
+
+/// The store has no room for a while when the processor has answered. The outcome was once thrown away, and the caller told that
+/// nothing was done. Time is the runtime's here, and passes by itself.
+#[tokio::test(start_paused = true)]
+async fn an_outcome_waits_until_there_is_room_for_it() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    for fault in [StoreFault::Busy, StoreFault::Full] {
+        let card = world.card(&shop).await;
+        world.store.plot(|plot| plot.settle_faults = Some((fault, SETTLE_TRIES_MAX - 1)));
+        let row = world.transact(&shop, card, 1_000).await.unwrap();
+        assert_eq!((row.status, row.cvv_present), (TransactionStatus::SettlementRequested, true));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outcome_that_cannot_be_written_is_unknown_now_and_later() {
+    let mut world = World::new().await;
+    let shop = world.shop(None).await;
+    for (fault, amount) in [(StoreFault::Busy, 1_000), (StoreFault::Stopped, 1_000), (StoreFault::Full, 131)]
+    {
+        let card = world.card(&shop).await;
+        world.store.plot(|plot| plot.settle_faults = Some((fault, usize::MAX)));
+        let row = world.transact(&shop, card, amount).await.unwrap();
+        assert_eq!(row.status, TransactionStatus::Unknown, "{fault:?}");
+        assert!(!world.holds_cvv(&shop, card).await, "the row that says that it went out stays");
+        world.store.leave();
+        world.reopen().await.unwrap();
+        let later = world.vault.transaction_read(&world.permit(&shop.key), row.id).await.unwrap();
+        assert_eq!((later.status, later.cvv_present), (TransactionStatus::Unknown, true), "{fault:?}");
+    }
+}
+
+/// Whoever changes what a crash left must not get it signed by the next start.
+#[tokio::test]
+async fn what_a_crash_left_is_not_taken_over_changed() {
+    let mut world = World::new().await;
+    let shop = world.shop(None).await;
+    let card = world.card(&shop).await;
+    let claim = key(&world, &shop);
+    cut_off(&world, &shop, card, Stop::AfterInitiate, Some(claim)).await;
+    world.store.plot(|plot| plot.transaction = Some(Box::new(|row| row.merchant_reference.push('x'))));
+    assert_refused!(world.reopen().await, VaultError::Tampered);
+    world.store.leave();
+    world.store.plot(|plot| plot.idempotency = Some(Box::new(|row| row.body[0] ^= 1)));
+    assert_refused!(world.reopen().await, VaultError::Tampered);
+    world.store.leave();
+    assert!(world.reopen().await.is_ok());
+}

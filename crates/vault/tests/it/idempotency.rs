@@ -1,0 +1,202 @@
+use panvault_model::CardId;
+use panvault_vault::{
+    CardCreate, CardUpdate, CardView, Done, Idempotency, Metadata, Permit, TransactionCreate, VaultError,
+};
+
+use crate::assert_refused;
+use crate::world::{
+    HOUR_MILLIS, Shop, VISA, World, all_cards, all_transactions, cvv_change, new_card, new_transaction,
+};
+
+async fn create(world: &World, shop: &Shop, key: &str, body: &str) -> Result<Done<CardView>, VaultError> {
+    let permit: Permit<CardCreate> = world.permit(&shop.key);
+    let claim = world.idempotency(&permit, key, body);
+    create_with(world, shop, &permit, claim).await
+}
+
+async fn create_with(
+    world: &World,
+    shop: &Shop,
+    permit: &Permit<CardCreate>,
+    claim: Idempotency,
+) -> Result<Done<CardView>, VaultError> {
+    let card = new_card(VISA, Some("111"));
+    world.vault.card_create(permit, shop.organisation, card, Metadata::new(), Some(claim)).await
+}
+
+#[tokio::test]
+async fn a_repeated_create_is_answered_as_the_first_and_stores_nothing() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let first = create(&world, &shop, "key", "body").await.unwrap();
+    world.transact(&shop, first.value.row.id, 1_000).await.unwrap();
+    world.clock.pass_millis(24 * HOUR_MILLIS - 1);
+    let again = create(&world, &shop, "key", "body").await.unwrap();
+    assert_eq!((first.replayed, again.replayed), (false, true));
+    assert_eq!(again.value.row.as_ref(), &first.value.row.without_sealed());
+    assert_eq!(again.value.cvv_expires_at, first.value.cvv_expires_at);
+    assert_eq!(world.cards(&shop).await.unwrap().total, 1);
+    assert!(!world.holds_cvv(&shop, first.value.row.id).await, "the CVV of the repetition is not held");
+}
+
+#[tokio::test]
+async fn another_body_is_refused_and_another_key_is_another_request() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    create(&world, &shop, "key", "body").await.unwrap();
+    assert_refused!(create(&world, &shop, "key", "bodies").await, VaultError::IdempotencyMismatch);
+    assert!(!create(&world, &shop, "kez", "body").await.unwrap().replayed);
+    assert_eq!(world.cards(&shop).await.unwrap().total, 2);
+}
+
+#[tokio::test]
+async fn a_key_is_that_of_an_organisation_and_a_path() {
+    let world = World::new().await;
+    let (shop, other) = (world.shop(None).await, world.shop(None).await);
+    create(&world, &shop, "key", "body").await.unwrap();
+    assert!(!create(&world, &other, "key", "body").await.unwrap().replayed);
+    let permit = world.permit(&shop.key);
+    let elsewhere = world.vault.idempotency(&permit, "/v1/elsewhere", "key", b"body");
+    assert!(!create_with(&world, &shop, &permit, elsewhere).await.unwrap().replayed);
+}
+
+/// Path, key and body are told apart however they are cut.
+#[tokio::test]
+async fn parts_do_not_run_into_each_other() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let permit = world.permit(&shop.key);
+    for (path, key, body) in [("ab", "c", "d"), ("a", "bc", "d"), ("a", "b", "cd"), ("", "abc", "d")] {
+        let claim = world.vault.idempotency(&permit, path, key, body.as_bytes());
+        assert!(!create_with(&world, &shop, &permit, claim).await.unwrap().replayed, "{path} {key} {body}");
+    }
+}
+
+#[tokio::test]
+async fn it_is_forgotten_after_a_day() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let first = create(&world, &shop, "key", "body").await.unwrap();
+    world.clock.pass_millis(24 * HOUR_MILLIS);
+    let later = create(&world, &shop, "key", "another body").await.unwrap();
+    assert!(!later.replayed && later.value.row.id != first.value.row.id);
+}
+
+#[tokio::test]
+async fn a_sweep_removes_what_is_past_and_nothing_else() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    for number in 0..1_500 {
+        create(&world, &shop, &format!("old {number}"), "body").await.unwrap();
+    }
+    world.clock.pass_millis(24 * HOUR_MILLIS - 1);
+    create(&world, &shop, "new", "body").await.unwrap();
+    world.clock.pass_millis(1);
+    world.vault.sweep().await.unwrap();
+    let before = world.vault.status().store.sequence;
+    world.vault.sweep().await.unwrap();
+    assert_eq!(world.vault.status().store.sequence, before, "nothing is left to remove");
+    assert!(create(&world, &shop, "new", "body").await.unwrap().replayed);
+}
+
+#[tokio::test]
+async fn an_update_is_repeated_without_putting_the_cvv_back_again() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let card = world.card_create(&shop, VISA, None).await.unwrap().row.id;
+    let put = async |card: CardId, key: &str, body: &str| {
+        let permit: Permit<CardUpdate> = world.permit(&shop.key);
+        let claim = world.idempotency(&permit, key, body);
+        world.vault.card_update(&permit, card, shop.organisation, cvv_change("111"), Some(claim)).await
+    };
+    assert!(!put(card, "key", "body").await.unwrap().replayed);
+    assert!(world.transact(&shop, card, 1_000).await.unwrap().cvv_present);
+    let again = put(card, "key", "body").await.unwrap();
+    assert!(again.replayed && again.value.cvv_expires_at.is_some(), "as the first was answered");
+    assert!(!world.transact(&shop, card, 1_000).await.unwrap().cvv_present);
+    assert_refused!(put(card, "key", "other").await, VaultError::IdempotencyMismatch);
+}
+
+#[tokio::test]
+async fn a_transaction_is_repeated_whatever_became_of_it() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    for amount in [1_000, 121, 122, 123, 131, 132] {
+        let card = world.card(&shop).await;
+        let send = async || {
+            let permit: Permit<TransactionCreate> = world.permit(&shop.key);
+            let claim = world.idempotency(&permit, &format!("key {amount}"), "body");
+            let new = new_transaction(shop.account, card, amount);
+            world.vault.transaction_create(&permit, new, Some(claim)).await.unwrap()
+        };
+        let first = send().await;
+        let held = world.holds_cvv(&shop, card).await;
+        let claimed = world.vault.status().cvvs.claimed;
+        let again = send().await;
+        assert_eq!(world.vault.status().cvvs.claimed, claimed, "a repeated request does not even take it");
+        assert_eq!((first.replayed, again.replayed), (false, true), "{amount}");
+        assert_eq!(first.value, again.value, "{amount}");
+        assert_eq!(world.holds_cvv(&shop, card).await, held, "{amount}");
+    }
+    let page = world.vault.transaction_list(&world.permit(&shop.key), all_transactions()).await.unwrap();
+    assert_eq!(page.total, 6);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_a_hundred_requests_with_one_key_one_is_done() {
+    let world = World::new().await;
+    world.store.plot(|plot| plot.yields = true);
+    let shop = world.shop(None).await;
+    let card = world.card(&shop).await;
+    let tasks: Vec<_> = (0..100)
+        .map(|_| {
+            let (vault, permit) = (world.vault.clone(), world.permit(&shop.key));
+            let claim = world.idempotency(&permit, "key", "body");
+            let new = new_transaction(shop.account, card, 1_000);
+            tokio::spawn(async move { vault.transaction_create(&permit, new, Some(claim)).await })
+        })
+        .collect();
+    let (mut done, mut ids) = (0, Vec::new());
+    for task in tasks {
+        match task.await.unwrap() {
+            Ok(answer) => {
+                done += usize::from(!answer.replayed);
+                ids.push(answer.value.id);
+            }
+            Err(VaultError::IdempotencyInUse) => {}
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    ids.dedup();
+    assert_eq!((done, ids.len()), (1, 1));
+    let page = world.vault.transaction_list(&world.permit(&shop.key), all_transactions()).await.unwrap();
+    assert_eq!(page.total, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_a_hundred_creates_with_one_key_one_card_is_made() {
+    let world = World::new().await;
+    world.store.plot(|plot| plot.yields = true);
+    let shop = world.shop(None).await;
+    let permit: Permit<CardCreate> = world.permit(&shop.key);
+    let tasks: Vec<_> = (0..100)
+        .map(|_| {
+            let claim = world.idempotency(&permit, "key", "body");
+            let card = new_card(VISA, None);
+            tokio::spawn(world.vault.card_create(
+                &permit,
+                shop.organisation,
+                card,
+                Metadata::new(),
+                Some(claim),
+            ))
+        })
+        .collect();
+    let mut ids = Vec::new();
+    for task in tasks {
+        ids.push(task.await.unwrap().unwrap().value.row.id);
+    }
+    ids.dedup();
+    let page = world.vault.card_list(&world.permit(&shop.key), all_cards()).await.unwrap();
+    assert_eq!((ids.len(), page.total), (1, 1));
+}

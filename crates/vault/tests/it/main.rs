@@ -1,0 +1,35 @@
+//! The vault over the store in memory, with clocks and dice that the tests hold.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "all of this crate is tests, also what stands outside of a test function"
+)]
+
+mod card;
+mod crash;
+mod cvv;
+mod cvvs;
+mod document;
+mod idempotency;
+mod intruder;
+mod model;
+mod organisation;
+mod role;
+mod tamper;
+mod transaction;
+mod verifier;
+mod world;
+
+/// Fails unless the result is this error.
+macro_rules! assert_refused {
+    ($result:expr, $error:pat) => {
+        match $result {
+            Err($error) => {}
+            Err(error) => panic!("refused with another error: {error:?}"),
+            Ok(_) => panic!("not refused"),
+        }
+    };
+}
+
+pub(crate) use assert_refused;

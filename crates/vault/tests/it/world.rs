@@ -1,0 +1,264 @@
+use std::sync::Arc;
+
+use panvault_card::{CardBlock, Cvv, NewCard, Pan, TestBinTable};
+use panvault_keys::{KeyRing, Kind, Place, Registry, RootKey, VaultKeys};
+use panvault_model::{AccountId, Amount, CardId, Currency, Expiry, OrganisationId, Role, VaultId};
+use panvault_store::{CardRow, DocumentKind, Store};
+use panvault_testkit::{SeededEntropy, TestClock};
+use panvault_vault::{
+    Caller, CardChange, CardQuery, CardView, CvvChange, Idempotency, Metadata, Mode, NewAccount, NewApiKey,
+    NewOrganisation, NewProcessor, NewTransaction, Operation, Origin, Page, Permit, Query, TransactionQuery,
+    TransactionRow, Vault, VaultError, VaultParts,
+};
+
+use crate::cvvs::TestCvvs;
+use crate::intruder::Intruder;
+
+pub(crate) const VAULT: VaultId = VaultId::from_bytes(*b"vault-number");
+pub(crate) const VISA: &str = "4111111111111111";
+pub(crate) const AMEX: &str = "378282246310005";
+pub(crate) const HOUR_MILLIS: u64 = 3_600_000;
+
+/// A vault in memory, with all of its outside at hand.
+pub(crate) struct World {
+    pub(crate) store: Arc<Intruder>,
+    pub(crate) cvvs: Arc<TestCvvs>,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) vault: Vault,
+    pub(crate) cvv_ttl_seconds: u32,
+    opened: u64,
+}
+
+/// An organisation with an account and a key that may do all that a merchant may.
+pub(crate) struct Shop {
+    pub(crate) organisation: OrganisationId,
+    pub(crate) account: AccountId,
+    pub(crate) key: String,
+}
+
+pub(crate) fn root() -> RootKey {
+    RootKey::make(&SeededEntropy::new(1)).unwrap()
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::with_cvv_ttl(3_600).await
+    }
+
+    pub(crate) async fn with_cvv_ttl(cvv_ttl_seconds: u32) -> Self {
+        let (store, clock) = (Arc::new(Intruder::default()), Arc::new(TestClock::new()));
+        let cvvs = Arc::new(TestCvvs::new());
+        let parts = parts(&store, &cvvs, &clock, 100);
+        let vault = Vault::open(VaultParts { cvv_ttl_seconds, ..parts }).await.unwrap();
+        Self { store, cvvs, clock, vault, cvv_ttl_seconds, opened: 100 }
+    }
+
+    /// The process ends, and another opens the same store.
+    pub(crate) async fn reopen(&mut self) -> Result<(), VaultError> {
+        self.vault = Vault::open(self.parts()).await?;
+        Ok(())
+    }
+
+    /// What another process would open the same store with: nothing in memory is left.
+    pub(crate) fn parts(&mut self) -> VaultParts {
+        self.opened += 1;
+        self.cvvs = Arc::new(TestCvvs::new());
+        let parts = parts(&self.store, &self.cvvs, &self.clock, self.opened);
+        VaultParts { cvv_ttl_seconds: self.cvv_ttl_seconds, ..parts }
+    }
+
+    pub(crate) async fn organisation(&self, parent: Option<OrganisationId>) -> OrganisationId {
+        let new = NewOrganisation { name: "Shop".to_owned(), parent, ..NewOrganisation::default() };
+        let permit = self.vault.operator().permit().unwrap();
+        self.vault.organisation_create(&permit, new).await.unwrap().id
+    }
+
+    /// An account whose processor declines so many percent of the transactions without a CVV.
+    pub(crate) async fn account(&self, organisation: OrganisationId, decline_without_cvv: u8) -> AccountId {
+        let operator = self.vault.operator();
+        let processor = NewProcessor {
+            organisation,
+            name: "Dummy".to_owned(),
+            type_name: "card_dummy".to_owned(),
+            settings: vec![("decline_without_cvv".to_owned(), decline_without_cvv.to_string())],
+        };
+        let processor = self.vault.processor_create(&operator.permit().unwrap(), processor).await.unwrap();
+        let account = NewAccount {
+            organisation,
+            name: "Euro".to_owned(),
+            description: None,
+            currency: Currency::parse("EUR").unwrap(),
+            processors: vec![processor.id],
+        };
+        self.vault.account_create(&operator.permit().unwrap(), account).await.unwrap().id
+    }
+
+    pub(crate) async fn key(&self, organisation: OrganisationId, roles: &[Role]) -> String {
+        let new = NewApiKey { organisation, name: "Key".to_owned(), roles: roles.to_vec(), expires_at: None };
+        let permit = self.vault.operator().permit().unwrap();
+        self.vault.apikey_create(&permit, new).await.unwrap().1.expose_text().to_owned()
+    }
+
+    pub(crate) async fn shop(&self, parent: Option<OrganisationId>) -> Shop {
+        let organisation = self.organisation(parent).await;
+        let account = self.account(organisation, 0).await;
+        Shop { organisation, account, key: self.key(organisation, &[Role::MerchantAdmin]).await }
+    }
+
+    pub(crate) fn caller(&self, key: &str) -> Caller {
+        self.vault.caller(key, Origin::LOCAL).unwrap()
+    }
+
+    pub(crate) fn permit<O: Operation>(&self, key: &str) -> Permit<O> {
+        self.caller(key).permit().unwrap()
+    }
+
+    pub(crate) fn idempotency<O>(&self, permit: &Permit<O>, key: &str, body: &str) -> Idempotency {
+        self.vault.idempotency(permit, PATH, key, body.as_bytes())
+    }
+
+    pub(crate) async fn card_create(
+        &self,
+        shop: &Shop,
+        number: &str,
+        cvv: Option<&str>,
+    ) -> Result<CardView, VaultError> {
+        let permit = self.permit(&shop.key);
+        let created =
+            self.vault.card_create(&permit, shop.organisation, new_card(number, cvv), Metadata::new(), None);
+        created.await.map(|done| done.value)
+    }
+
+    /// A card with CVV 111.
+    pub(crate) async fn card(&self, shop: &Shop) -> CardId {
+        self.card_create(shop, VISA, Some("111")).await.unwrap().row.id
+    }
+
+    pub(crate) async fn cvv_put(&self, shop: &Shop, card: CardId, cvv: &str) -> Result<CardView, VaultError> {
+        let permit = self.permit(&shop.key);
+        self.vault
+            .card_update(&permit, card, shop.organisation, cvv_change(cvv), None)
+            .await
+            .map(|done| done.value)
+    }
+
+    pub(crate) async fn card_read(&self, shop: &Shop, card: CardId) -> Result<CardView, VaultError> {
+        self.vault.card_read(&self.permit(&shop.key), card).await
+    }
+
+    pub(crate) async fn holds_cvv(&self, shop: &Shop, card: CardId) -> bool {
+        self.card_read(shop, card).await.unwrap().cvv_expires_at.is_some()
+    }
+
+    pub(crate) async fn cards(&self, shop: &Shop) -> Result<Page<CardView>, VaultError> {
+        self.vault.card_list(&self.permit(&shop.key), all_cards()).await
+    }
+
+    pub(crate) async fn transact(
+        &self,
+        shop: &Shop,
+        card: CardId,
+        amount: u32,
+    ) -> Result<Arc<TransactionRow>, VaultError> {
+        let permit = self.permit(&shop.key);
+        self.vault
+            .transaction_create(&permit, new_transaction(shop.account, card, amount), None)
+            .await
+            .map(|done| done.value)
+    }
+}
+
+const PATH: &str = "/v1/test";
+
+fn parts(store: &Arc<Intruder>, cvvs: &Arc<TestCvvs>, clock: &Arc<TestClock>, seed: u64) -> VaultParts {
+    VaultParts {
+        store: Arc::clone(store) as _,
+        cvvs: Arc::clone(cvvs) as _,
+        root: root(),
+        vault: VAULT,
+        mode: Mode::Test,
+        clock: Arc::clone(clock) as _,
+        entropy: Arc::new(SeededEntropy::new(seed)),
+        bins: Arc::new(TestBinTable),
+        cvv_ttl_seconds: 3_600,
+        sweep_seconds: 0,
+    }
+}
+
+/// The keys of every organisation, opened with the root key past the vault.
+pub(crate) async fn key_ring(store: &Intruder) -> KeyRing {
+    let documents = store.document_read_all().await.unwrap();
+    let registry = documents.iter().find(|row| row.kind == DocumentKind::KeyRegistry).unwrap();
+    let registry = Registry::parse(&registry.body, &VaultKeys::derive(&root(), VAULT)).unwrap();
+    KeyRing::open(&root(), VAULT, &registry).unwrap()
+}
+
+/// What the seal of a row is bound to.
+pub(crate) fn place<'a>(row: &'a CardRow, clear: &'a mut Vec<u8>) -> Place<'a> {
+    row.encode_clear(clear);
+    Place {
+        kind: Kind::Card,
+        vault: VAULT,
+        organisation: row.organisation,
+        id: row.id.as_bytes(),
+        row_version: row.version,
+        clear,
+    }
+}
+
+/// Number and holder's name of a stored card.
+pub(crate) async fn opened(store: &Intruder, row: &CardRow) -> (String, Option<String>) {
+    let mut block = CardBlock::empty();
+    let keys = key_ring(store).await;
+    keys.card_open(&place(row, &mut Vec::new()), &row.sealed, block.expose_bytes_mut()).unwrap();
+    let (pan, holder) = block.unpack().unwrap();
+    let number = core::str::from_utf8(pan.expose_digits()).unwrap().to_owned();
+    (number, holder.map(|holder| holder.expose_text().to_owned()))
+}
+
+pub(crate) fn new_card(number: &str, cvv: Option<&str>) -> NewCard {
+    let pan = Pan::parse(number).unwrap();
+    let cvv = cvv.map(|cvv| Cvv::parse(cvv, pan.brand()).unwrap());
+    NewCard { pan, expiry: Expiry::new(2030, 12).unwrap(), cvv, holder: None }
+}
+
+/// Changes nothing.
+pub(crate) const fn no_change() -> CardChange {
+    CardChange { cvv: CvvChange::Keep, expiry_month: None, expiry_year: None, holder: None, metadata: None }
+}
+
+pub(crate) fn cvv_change(cvv: &str) -> CardChange {
+    CardChange { cvv: CvvChange::Put(Cvv::parse(cvv, None).unwrap()), ..no_change() }
+}
+
+pub(crate) fn new_transaction(account: AccountId, card: CardId, amount: u32) -> NewTransaction {
+    NewTransaction {
+        account,
+        amount: Amount::new(amount).unwrap(),
+        card,
+        capture_now: true,
+        customer_ip: "192.0.2.1".to_owned(),
+        dynamic_descriptor: "Shop".to_owned(),
+        merchant_reference: "order".to_owned(),
+        user_agent: "test".to_owned(),
+        customer: None,
+        payment_product: None,
+        webhook_transaction_update: None,
+        recurring_type: None,
+        installments: 0,
+        shopper_interaction: None,
+        extras: Vec::new(),
+    }
+}
+
+pub(crate) fn all_cards() -> CardQuery {
+    all()
+}
+
+pub(crate) fn all_transactions() -> TransactionQuery {
+    all()
+}
+
+fn all<F>() -> Query<F> {
+    Query { organisations: Vec::new(), filters: Vec::new(), sort: None, skip: 0, limit: 1_000 }
+}
