@@ -1,0 +1,80 @@
+use std::sync::Arc;
+
+use panvault_model::OrganisationId;
+use panvault_store::{
+    AuditRecord, CardQuery, CardRow, DocumentRow, HistoryRow, IdempotencyKey, IdempotencyRow, Query, Store,
+    TransactionRow,
+};
+
+/// All that a store holds of some organisations, as its reads show it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Contents {
+    /// Newest first.
+    pub cards: Vec<Arc<CardRow>>,
+    /// Newest first, each with its history.
+    pub transactions: Vec<(Arc<TransactionRow>, Vec<HistoryRow>)>,
+    /// Those that are `INITIATED`.
+    pub open: Vec<Arc<TransactionRow>>,
+    /// All.
+    pub documents: Vec<DocumentRow>,
+    /// Those that were asked for.
+    pub idempotency: Vec<Option<Box<IdempotencyRow>>>,
+    /// All.
+    pub audit: Vec<AuditRecord>,
+}
+
+/// Reads it all.
+pub async fn contents(
+    store: &dyn Store,
+    organisations: &[OrganisationId],
+    keys: &[IdempotencyKey],
+) -> Contents {
+    let mut cards: Vec<Arc<CardRow>> = Vec::new();
+    let mut listed: Vec<Arc<TransactionRow>> = Vec::new();
+    let all = |skip| CardQuery {
+        organisations: organisations.to_vec(),
+        filters: Vec::new(),
+        sort: None,
+        skip,
+        limit: 1000,
+    };
+    loop {
+        let page = store.card_list(all(cards.len() as u64)).await.unwrap();
+        if page.rows.is_empty() {
+            assert_eq!(cards.len() as u64, page.total, "cards that are listed and counted");
+            break;
+        }
+        cards.extend(page.rows);
+    }
+    loop {
+        let Query { organisations, skip, limit, .. } = all(listed.len() as u64);
+        let query = Query { organisations, filters: Vec::new(), sort: None, skip, limit };
+        let page = store.transaction_list(query).await.unwrap();
+        if page.rows.is_empty() {
+            assert_eq!(listed.len() as u64, page.total, "transactions that are listed and counted");
+            break;
+        }
+        listed.extend(page.rows);
+    }
+    for card in &cards {
+        assert_eq!(store.card_read(card.id).await.unwrap().as_ref(), Some(card), "as listed, so read");
+    }
+    let mut transactions = Vec::new();
+    for row in listed {
+        assert_eq!(store.transaction_read(row.id).await.unwrap().as_ref(), Some(&row), "as listed, so read");
+        let history = store.transaction_history(row.id).await.unwrap();
+        transactions.push((row, history));
+    }
+    let mut idempotency = Vec::new();
+    for key in keys {
+        idempotency.push(store.idempotency_read(*key).await.unwrap());
+    }
+    Contents {
+        cards,
+        transactions,
+        open: store.transaction_open().await.unwrap(),
+        documents: store.document_read_all().await.unwrap(),
+        idempotency,
+        audit: store.audit_read(1, usize::MAX).await.unwrap(),
+    }
+}

@@ -1,0 +1,89 @@
+use panvault_store::{DocumentChange, DocumentKind, Outcome, Store};
+
+use crate::conformance::rows::{document, id};
+use crate::conformance::{StoreCase, cases, documents_commit, done};
+
+pub(super) const CASES: &[StoreCase] = cases! {
+    documents_are_read_by_kind_and_id
+    a_document_changes_by_its_version
+    a_document_goes_by_its_version
+    a_document_may_be_made_again
+    documents_change_all_or_none
+    of_two_who_make_a_document_one_does
+};
+
+use DocumentKind::{Account, ApiKey, Organisation, Processor};
+
+fn put(kind: DocumentKind, n: u64, version: u32) -> DocumentChange {
+    DocumentChange::Put(document(kind, n, version))
+}
+
+async fn documents_are_read_by_kind_and_id(store: &dyn Store) {
+    assert_eq!(store.document_read_all().await, Ok(Vec::new()));
+    let changes = vec![put(Processor, 1, 1), put(Organisation, 2, 1), put(Account, 1, 1)];
+    assert_eq!(done(store.document_commit(documents_commit(changes)).await.unwrap()), ((), 1));
+    let first = vec![put(Organisation, 1, 1)];
+    assert_eq!(done(store.document_commit(documents_commit(first)).await.unwrap()), ((), 2));
+    let all = vec![
+        document(Organisation, 1, 1),
+        document(Organisation, 2, 1),
+        document(Account, 1, 1),
+        document(Processor, 1, 1),
+    ];
+    assert_eq!(store.document_read_all().await, Ok(all));
+}
+
+async fn a_document_changes_by_its_version(store: &dyn Store) {
+    done(store.document_commit(documents_commit(vec![put(Account, 1, 1)])).await.unwrap());
+    for version in [0, 1, 3] {
+        let change = documents_commit(vec![put(Account, 1, version)]);
+        assert_eq!(store.document_commit(change).await, Ok(Outcome::Stale), "version {version} after 1");
+    }
+    done(store.document_commit(documents_commit(vec![put(Account, 1, 2)])).await.unwrap());
+    assert_eq!(store.document_read_all().await, Ok(vec![document(Account, 1, 2)]));
+    for version in [0, 2] {
+        let change = documents_commit(vec![put(Account, 2, version)]);
+        assert_eq!(store.document_commit(change).await, Ok(Outcome::Stale), "version {version} of a new one");
+    }
+}
+
+async fn a_document_goes_by_its_version(store: &dyn Store) {
+    let gone = |version| documents_commit(vec![DocumentChange::Delete(ApiKey, id(1), version)]);
+    for version in [0, 1] {
+        assert_eq!(store.document_commit(gone(version)).await, Ok(Outcome::Stale), "nothing is there");
+    }
+    done(store.document_commit(documents_commit(vec![put(ApiKey, 1, 1)])).await.unwrap());
+    for version in [0, 2] {
+        assert_eq!(store.document_commit(gone(version)).await, Ok(Outcome::Stale), "version {version}");
+    }
+    done(store.document_commit(gone(1)).await.unwrap());
+    assert_eq!(store.document_read_all().await, Ok(Vec::new()));
+}
+
+async fn a_document_may_be_made_again(store: &dyn Store) {
+    for _ in 0..2 {
+        done(store.document_commit(documents_commit(vec![put(ApiKey, 1, 1)])).await.unwrap());
+        let gone = documents_commit(vec![DocumentChange::Delete(ApiKey, id(1), 1)]);
+        done(store.document_commit(gone).await.unwrap());
+    }
+}
+
+async fn documents_change_all_or_none(store: &dyn Store) {
+    done(store.document_commit(documents_commit(vec![put(Account, 1, 1)])).await.unwrap());
+    let one_is_stale =
+        vec![put(Account, 2, 1), DocumentChange::Delete(Account, id(1), 1), put(Organisation, 3, 2)];
+    assert_eq!(store.document_commit(documents_commit(one_is_stale)).await, Ok(Outcome::Stale));
+    assert_eq!(store.document_read_all().await, Ok(vec![document(Account, 1, 1)]));
+    let all_are_right =
+        vec![put(Account, 2, 1), DocumentChange::Delete(Account, id(1), 1), put(Organisation, 3, 1)];
+    done(store.document_commit(documents_commit(all_are_right)).await.unwrap());
+    let all = vec![document(Organisation, 3, 1), document(Account, 2, 1)];
+    assert_eq!(store.document_read_all().await, Ok(all));
+}
+
+async fn of_two_who_make_a_document_one_does(store: &dyn Store) {
+    let one = store.document_commit(documents_commit(vec![put(Account, 1, 1)]));
+    let other = store.document_commit(documents_commit(vec![put(Account, 1, 1)]));
+    done(one.await.unwrap());
+    assert_eq!(other.await, Ok(Outcome::Stale));
+}

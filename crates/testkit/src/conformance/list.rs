@@ -1,0 +1,148 @@
+//! Lists: which rows, in what order, which part of them.
+
+mod filter;
+mod order;
+
+use panvault_model::{CardId, Id, OrganisationId};
+use panvault_store::limits::LIST_ROWS_MAX;
+use panvault_store::{CardQuery, CardRow, Store, TransactionQuery};
+
+use crate::conformance::rows::{card, card_changed, id, organisation, transaction};
+use crate::conformance::{
+    StoreCase, card_delete, card_insert, card_update, cases, done, transaction_initiate,
+};
+
+pub(super) const CASES: &[StoreCase] = cases! {
+    cards_come_newest_first
+    cards_come_by_organisation
+    a_list_has_parts_and_a_total
+    a_list_follows_every_change
+    transactions_come_by_organisation
+    a_page_has_an_end
+    every_card_field_finds_its_card
+    every_transaction_field_finds_its_transaction
+    a_filter_takes_any_of_its_values
+    a_filter_leaves_out_all_of_its_values
+    a_filter_bounds_what_is_known
+    filters_hold_together
+    what_is_absent_equals_nothing
+    an_index_shows_no_other_organisation
+    rows_are_sorted_and_ties_are_newest_first
+    a_sorted_list_has_parts_and_a_total
+};
+
+use filter::{
+    a_filter_bounds_what_is_known, a_filter_leaves_out_all_of_its_values, a_filter_takes_any_of_its_values,
+    an_index_shows_no_other_organisation, every_card_field_finds_its_card,
+    every_transaction_field_finds_its_transaction, filters_hold_together, what_is_absent_equals_nothing,
+};
+use order::{a_sorted_list_has_parts_and_a_total, rows_are_sorted_and_ties_are_newest_first};
+
+/// Every card of organisation 1, newest first.
+fn all_cards() -> CardQuery {
+    let organisations = vec![organisation(1)];
+    CardQuery { organisations, filters: Vec::new(), sort: None, skip: 0, limit: 100 }
+}
+
+/// Every transaction of organisation 1, newest first.
+fn all_transactions() -> TransactionQuery {
+    let organisations = vec![organisation(1)];
+    TransactionQuery { organisations, filters: Vec::new(), sort: None, skip: 0, limit: 100 }
+}
+
+async fn insert(store: &dyn Store, rows: &[CardRow]) {
+    for row in rows {
+        done(store.card_insert(card_insert(row)).await.unwrap());
+    }
+}
+
+/// The numbers of the cards that a question finds, and how many match in all.
+async fn found(store: &dyn Store, query: CardQuery) -> (Vec<u64>, u64) {
+    let page = store.card_list(query).await.unwrap();
+    (page.rows.iter().map(|row| number(row.id.0)).collect(), page.total)
+}
+
+/// The numbers of the transactions that a question finds, and how many match in all.
+async fn found_transactions(store: &dyn Store, query: TransactionQuery) -> (Vec<u64>, u64) {
+    let page = store.transaction_list(query).await.unwrap();
+    (page.rows.iter().map(|row| number(row.id.0)).collect(), page.total)
+}
+
+/// The number that an id was made of.
+fn number(id: Id) -> u64 {
+    let [_, _, _, _, low @ ..] = *id.as_bytes();
+    u64::from_be_bytes(low)
+}
+
+fn of(n: u64, organisation: OrganisationId) -> CardRow {
+    CardRow { organisation, ..card(n) }
+}
+
+async fn cards_come_newest_first(store: &dyn Store) {
+    assert_eq!(found(store, all_cards()).await, (vec![], 0));
+    insert(store, &[card(12), card(10), card(11)]).await;
+    assert_eq!(found(store, all_cards()).await, (vec![12, 11, 10], 3));
+}
+
+async fn cards_come_by_organisation(store: &dyn Store) {
+    let [one, two, three] = [1, 2, 3].map(organisation);
+    insert(store, &[of(10, one), of(11, two), of(12, one), of(13, three)]).await;
+    let list = |organisations: &[OrganisationId]| {
+        found(store, CardQuery { organisations: organisations.to_vec(), ..all_cards() })
+    };
+    assert_eq!(list(&[one]).await, (vec![12, 10], 2));
+    assert_eq!(list(&[two, one]).await, (vec![12, 11, 10], 3));
+    assert_eq!(list(&[one, one]).await, (vec![12, 10], 2), "named twice");
+    assert_eq!(list(&[organisation(4)]).await, (vec![], 0));
+    assert_eq!(list(&[]).await, (vec![], 0));
+}
+
+async fn a_list_has_parts_and_a_total(store: &dyn Store) {
+    let rows: Vec<_> = (10..20).map(|n| of(n, organisation(1 + n % 2))).collect();
+    insert(store, &rows).await;
+    let organisations = vec![organisation(1), organisation(2)];
+    let part = |skip, limit| {
+        found(store, CardQuery { skip, limit, organisations: organisations.clone(), ..all_cards() })
+    };
+    assert_eq!(part(0, 3).await, (vec![19, 18, 17], 10));
+    assert_eq!(part(3, 3).await, (vec![16, 15, 14], 10));
+    assert_eq!(part(9, 3).await, (vec![10], 10));
+    for (skip, limit) in [(10, 3), (u64::MAX, 3), (0, 0), (u64::MAX, u32::MAX)] {
+        assert_eq!(part(skip, limit).await, (vec![], 10), "skip {skip}, limit {limit}");
+    }
+}
+
+async fn a_list_follows_every_change(store: &dyn Store) {
+    insert(store, &[card(10), card(11)]).await;
+    let changed = card_changed(&card(10));
+    done(store.card_update(card_update(&changed)).await.unwrap());
+    let page = store.card_list(all_cards()).await.unwrap();
+    assert_eq!((page.rows[1].as_ref(), page.total), (&changed, 2));
+    done(store.card_delete(card_delete(&card(11))).await.unwrap());
+    assert_eq!(found(store, all_cards()).await, (vec![10], 1));
+    insert(store, &[card(12)]).await;
+    assert_eq!(found(store, all_cards()).await, (vec![12, 10], 2));
+}
+
+async fn transactions_come_by_organisation(store: &dyn Store) {
+    insert(store, &[card(10)]).await;
+    for (n, owner) in [(20, 1), (22, 2), (21, 1)] {
+        let mut row = transaction(n, CardId(id(10)));
+        row.organisation = organisation(owner);
+        done(store.transaction_initiate(transaction_initiate(&row)).await.unwrap());
+    }
+    assert_eq!(found_transactions(store, all_transactions()).await, (vec![21, 20], 2));
+    let organisations = vec![organisation(2), organisation(1)];
+    let both = TransactionQuery { organisations, skip: 1, limit: 1, ..all_transactions() };
+    assert_eq!(found_transactions(store, both).await, (vec![21], 3));
+}
+
+async fn a_page_has_an_end(store: &dyn Store) {
+    let count = u64::from(LIST_ROWS_MAX) + 1;
+    let asked: Vec<_> = (0..count).map(|n| store.card_insert(card_insert(&card(n)))).collect();
+    for answer in asked {
+        done(answer.await.unwrap());
+    }
+    let page = store.card_list(CardQuery { limit: u32::MAX, ..all_cards() }).await.unwrap();
+    assert_eq!((page.rows.len() as u64, page.total), (count - 1, count));
+}

@@ -1,0 +1,156 @@
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use panvault_model::{CardId, TransactionStatus};
+use panvault_store::{
+    CardField, CardQuery, CardRow, Field, FieldValue, Filter, Store, Test, TransactionField,
+    TransactionQuery, TransactionRow,
+};
+
+use super::{all_cards, all_transactions, found, found_transactions, insert};
+use crate::conformance::rows::{at, card, id, organisation, transaction, transaction_settled};
+use crate::conformance::{done, transaction_initiate, transaction_settle};
+
+fn text(text: &str) -> FieldValue<'static> {
+    FieldValue::Text(Cow::Owned(text.to_owned()))
+}
+
+fn owned(value: &FieldValue<'_>) -> FieldValue<'static> {
+    match value {
+        FieldValue::Absent => FieldValue::Absent,
+        FieldValue::Text(words) => text(words),
+        FieldValue::Number(number) => FieldValue::Number(*number),
+    }
+}
+
+fn cards_where(filters: &[(CardField, Test, &[FieldValue<'static>])]) -> CardQuery {
+    let filters = filters.iter().map(|(field, test, values)| Filter {
+        field: *field,
+        test: *test,
+        values: values.to_vec(),
+    });
+    CardQuery { filters: filters.collect(), ..all_cards() }
+}
+
+fn transactions_where(field: TransactionField, test: Test, value: FieldValue<'static>) -> TransactionQuery {
+    TransactionQuery { filters: vec![Filter { field, test, values: vec![value] }], ..all_transactions() }
+}
+
+pub(super) async fn every_card_field_finds_its_card(store: &dyn Store) {
+    insert(store, &[card(10), card(11)]).await;
+    for field in CardField::ALL {
+        let value = owned(&field.value(&card(10)));
+        let (numbers, total) = found(store, cards_where(&[(*field, Test::Equal, &[value])])).await;
+        assert!(numbers.contains(&10) && total == numbers.len() as u64, "{}", field.as_str());
+        let (numbers, total) = found(store, cards_where(&[(*field, Test::Equal, &[text("none")])])).await;
+        assert!(numbers.is_empty() && total == 0, "{}", field.as_str());
+    }
+    for field in [CardField::Id, CardField::LastFour, CardField::Fingerprint, CardField::ExpiryMonth] {
+        let value = owned(&field.value(&card(10)));
+        assert_eq!(found(store, cards_where(&[(field, Test::Equal, &[value])])).await, (vec![10], 1));
+    }
+}
+
+pub(super) async fn every_transaction_field_finds_its_transaction(store: &dyn Store) {
+    insert(store, &[card(10), card(11)]).await;
+    let rows = [transaction(20, CardId(id(10))), transaction(21, CardId(id(11)))];
+    for row in &rows {
+        done(store.transaction_initiate(transaction_initiate(row)).await.unwrap());
+    }
+    let settled = transaction_settled(&rows[0], TransactionStatus::Authorized);
+    done(store.transaction_settle(transaction_settle(&settled)).await.unwrap());
+    for field in TransactionField::ALL {
+        let value = owned(&field.value(&settled));
+        let query = transactions_where(*field, Test::Equal, value);
+        let (numbers, total) = found_transactions(store, query).await;
+        assert!(numbers.contains(&20) && total == numbers.len() as u64, "{}", field.as_str());
+        let query = transactions_where(*field, Test::Equal, text("none"));
+        assert_eq!(found_transactions(store, query).await, (vec![], 0), "{}", field.as_str());
+    }
+    for field in [TransactionField::Id, TransactionField::Card, TransactionField::Status] {
+        let query = transactions_where(field, Test::Equal, owned(&field.value(&settled)));
+        assert_eq!(found_transactions(store, query).await, (vec![20], 1));
+    }
+}
+
+pub(super) async fn a_filter_takes_any_of_its_values(store: &dyn Store) {
+    insert(store, &[card(10), card(11), card(12)]).await;
+    let any =
+        |field, values: &[FieldValue<'static>]| found(store, cards_where(&[(field, Test::Equal, values)]));
+    assert_eq!(any(CardField::LastFour, &[text("0123"), text("2123")]).await, (vec![12, 10], 2));
+    assert_eq!(any(CardField::LastFour, &[text("0123"), text("0123")]).await, (vec![10], 1));
+    assert_eq!(any(CardField::LastFour, &[]).await, (vec![], 0));
+    let prints = [10, 12, 10].map(|n| text(&card(n).fingerprint.to_string()));
+    assert_eq!(any(CardField::Fingerprint, &prints).await, (vec![12, 10], 2), "the same one twice");
+}
+
+pub(super) async fn a_filter_leaves_out_all_of_its_values(store: &dyn Store) {
+    let unknown = CardRow { brand: None, ..card(12) };
+    insert(store, &[card(10), card(11), unknown]).await;
+    let none =
+        |field, values: &[FieldValue<'static>]| found(store, cards_where(&[(field, Test::NotEqual, values)]));
+    assert_eq!(none(CardField::LastFour, &[text("0123"), text("2123")]).await, (vec![11], 1));
+    assert_eq!(none(CardField::Brand, &[text("VISA")]).await, (vec![12], 1), "what is absent is unequal");
+    assert_eq!(none(CardField::Brand, &[]).await, (vec![12, 11, 10], 3));
+}
+
+pub(super) async fn a_filter_bounds_what_is_known(store: &dyn Store) {
+    let mut unknown = card(13);
+    unknown.facts.issuer_name = None;
+    insert(store, &[card(10), card(11), card(12), unknown]).await;
+    let time = |n| FieldValue::Number(at(n).unix_millis());
+    let list = |filters: &[(CardField, Test, &[FieldValue<'static>])]| found(store, cards_where(filters));
+    let field = CardField::CreatedAt;
+    assert_eq!(list(&[(field, Test::AtLeast, &[time(12)])]).await, (vec![13, 12], 2));
+    assert_eq!(list(&[(field, Test::AtMost, &[time(11)])]).await, (vec![11, 10], 2));
+    assert_eq!(list(&[(field, Test::AtLeast, &[time(10), time(12)])]).await, (vec![13, 12], 2), "all bounds");
+    let between: [(_, _, &[_]); 2] =
+        [(field, Test::AtLeast, &[time(11)]), (field, Test::AtMost, &[time(12)])];
+    assert_eq!(list(&between).await, (vec![12, 11], 2));
+    let name = CardField::IssuerName;
+    assert_eq!(list(&[(name, Test::AtMost, &[text("Z")])]).await, (vec![12, 11, 10], 3));
+    assert_eq!(list(&[(name, Test::AtLeast, &[text("")])]).await, (vec![12, 11, 10], 3));
+}
+
+pub(super) async fn filters_hold_together(store: &dyn Store) {
+    insert(store, &[card(10), card(11), card(20)]).await;
+    let list = |filters: &[(CardField, Test, &[FieldValue<'static>])]| found(store, cards_where(filters));
+    let four: &[_] = &[text("0123")];
+    assert_eq!(list(&[(CardField::LastFour, Test::Equal, four)]).await, (vec![20, 10], 2));
+    let newer: &[_] = &[FieldValue::Number(at(15).unix_millis())];
+    let both = [(CardField::LastFour, Test::Equal, four), (CardField::CreatedAt, Test::AtLeast, newer)];
+    assert_eq!(list(&both).await, (vec![20], 1));
+    let print: &[_] = &[text(&card(10).fingerprint.to_string())];
+    let other: &[_] = &[text(&card(11).fingerprint.to_string())];
+    let never = [(CardField::Fingerprint, Test::Equal, print), (CardField::Fingerprint, Test::Equal, other)];
+    assert_eq!(list(&never).await, (vec![], 0));
+}
+
+pub(super) async fn what_is_absent_equals_nothing(store: &dyn Store) {
+    let unknown = CardRow { brand: None, ..card(11) };
+    insert(store, &[card(10), unknown]).await;
+    let query = cards_where(&[(CardField::Brand, Test::Equal, &[text("VISA"), text("AMEX")])]);
+    assert_eq!(found(store, query).await, (vec![10], 1));
+}
+
+/// An index that goes by fingerprint or card sees rows of every organisation.
+pub(super) async fn an_index_shows_no_other_organisation(store: &dyn Store) {
+    let same = |n, owner| {
+        let fingerprint = card(10).fingerprint;
+        CardRow { organisation: organisation(owner), fingerprint, ..card(n) }
+    };
+    insert(store, &[same(10, 1), same(11, 2), same(12, 1)]).await;
+    let print: &[_] = &[text(&card(10).fingerprint.to_string())];
+    let query = cards_where(&[(CardField::Fingerprint, Test::Equal, print)]);
+    assert_eq!(found(store, query).await, (vec![12, 10], 2));
+    for (n, owner) in [(20, 1), (21, 2)] {
+        let row = TransactionRow { organisation: organisation(owner), ..transaction(n, CardId(id(10))) };
+        done(store.transaction_initiate(transaction_initiate(&row)).await.unwrap());
+    }
+    let query = transactions_where(TransactionField::Card, Test::Equal, text(&CardId(id(10)).to_string()));
+    assert_eq!(found_transactions(store, query.clone()).await, (vec![20], 1));
+    let theirs = TransactionQuery { organisations: vec![organisation(2)], ..query };
+    let page = store.transaction_list(theirs).await.unwrap();
+    let theirs = TransactionRow { organisation: organisation(2), ..transaction(21, CardId(id(10))) };
+    assert_eq!(page.rows, [Arc::new(theirs)]);
+}

@@ -1,0 +1,159 @@
+//! Rows to store: all different, all the same at every run. A larger number is a later row.
+
+use std::sync::Arc;
+
+use panvault_keys::{RootKey, VaultKeys};
+use panvault_model::{
+    AccountId, Amount, Bin, Brand, CardId, CardType, Country, Currency, CvvResult, Expiry, Fingerprint, Id,
+    IssuerFacts, LastFour, OrganisationId, ProcessorId, RecurringType, Sealed, ShopperInteraction, Timestamp,
+    TransactionId, TransactionStatus, VaultId,
+};
+use panvault_store::{
+    Answer, CardRow, Chain, DocumentKind, DocumentRow, HistoryRow, IdempotencyKey, IdempotencyRow,
+    TransactionRow,
+};
+use panvault_vault::StoreChain;
+
+use crate::SeededEntropy;
+
+/// The vault that test stores belong to.
+pub const VAULT: VaultId = VaultId::from_bytes([0x5a; 12]);
+
+/// A chain with the keys of a vault, under a root key of the first 32 bytes of SplitMix64 from seed 7.
+pub fn chain(vault: VaultId) -> Arc<dyn Chain> {
+    let root = RootKey::make(&SeededEntropy::new(7)).unwrap();
+    Arc::new(StoreChain::new(VaultKeys::derive(&root, vault).chain()))
+}
+
+/// A moment, so many seconds after the first.
+pub const fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_unix_millis(1_700_000_000_000).plus_seconds(seconds)
+}
+
+/// An id; a larger number is later.
+pub fn id(n: u64) -> Id {
+    Id::make(at(n), n.to_be_bytes())
+}
+
+/// An organisation.
+pub fn organisation(n: u64) -> OrganisationId {
+    OrganisationId(id(n))
+}
+
+/// A card of organisation 1, version 1, with everything that may be absent.
+pub fn card(n: u64) -> CardRow {
+    let [.., low] = n.to_be_bytes();
+    CardRow {
+        id: CardId(id(n)),
+        organisation: organisation(1),
+        version: 1,
+        brand: Some(Brand::Visa),
+        bin: Bin::from_digits(*b"411111").unwrap(),
+        last_four: LastFour::from_digits([b'0' + low % 10, b'1', b'2', b'3']).unwrap(),
+        expiry: Expiry::new(2030, 1 + low % 12).unwrap(),
+        facts: IssuerFacts {
+            issuer_name: Some(Arc::from("A Bank")),
+            issuer_country: Country::parse("NL"),
+            currency_code: Currency::parse("EUR"),
+            card_type: Some(CardType::Credit),
+            variant: Some(Arc::from("GOLD")),
+            table_version: 3,
+        },
+        fingerprint: Fingerprint::from_bytes(u128::from(n).to_be_bytes()),
+        fingerprint_key: 1,
+        metadata: vec![("order".to_owned(), n.to_string())],
+        created_at: at(n),
+        updated_at: at(n),
+        sealed: Sealed::from_bytes([&[0xc4; 24], n.to_be_bytes().as_slice()].concat()),
+    }
+}
+
+/// The next version of a card.
+pub fn card_changed(card: &CardRow) -> CardRow {
+    let version = card.version + 1;
+    CardRow { version, updated_at: card.updated_at.plus_seconds(1000), ..card.clone() }
+}
+
+/// A transaction of organisation 1 with a card, `INITIATED`, version 1, with everything that may be absent.
+pub fn transaction(n: u64, card: CardId) -> TransactionRow {
+    let [.., low] = n.to_be_bytes();
+    TransactionRow {
+        id: TransactionId(id(n)),
+        organisation: organisation(1),
+        version: 1,
+        account: AccountId(id(2)),
+        processor: ProcessorId(id(3)),
+        processor_name: "dummy".to_owned(),
+        card,
+        amount: Amount::new(100 + u32::from(low)).unwrap(),
+        currency: Currency::parse("EUR").unwrap(),
+        capture_now: true,
+        customer_ip: "192.0.2.1".to_owned(),
+        dynamic_descriptor: "shop".to_owned(),
+        merchant_reference: format!("order {n}"),
+        user_agent: "test".to_owned(),
+        customer: Some(id(4)),
+        payment_product: Some("card".to_owned()),
+        webhook_transaction_update: Some("https://shop.example/hook".to_owned()),
+        recurring_type: Some(RecurringType::First),
+        installments: 3,
+        shopper_interaction: Some(ShopperInteraction::Ecommerce),
+        extras: vec![("shipping_information.city".to_owned(), "Ljouwert".to_owned())],
+        status: TransactionStatus::Initiated,
+        status_reason: None,
+        reason_code: None,
+        authorization_code: None,
+        cvv_present: true,
+        cvv_result: CvvResult::Unavailable,
+        avs_result: 0,
+        idempotency: None,
+        created_at: at(n),
+        updated_at: at(n),
+        tag: [0x7a; 16],
+    }
+}
+
+/// The next version of a transaction, with another status.
+pub fn transaction_settled(row: &TransactionRow, status: TransactionStatus) -> TransactionRow {
+    TransactionRow {
+        version: row.version + 1,
+        status,
+        status_reason: Some("as asked".to_owned()),
+        reason_code: Some("00".to_owned()),
+        authorization_code: Some("A1B2C3".to_owned()),
+        cvv_result: CvvResult::Matched,
+        avs_result: 2,
+        updated_at: row.updated_at.plus_seconds(1),
+        tag: [0x7b; 16],
+        ..row.clone()
+    }
+}
+
+/// The step that led a transaction to where it stands.
+pub fn history(row: &TransactionRow) -> HistoryRow {
+    HistoryRow {
+        id: Id::make(row.updated_at, u64::from(row.version).to_be_bytes()),
+        transaction: row.id,
+        version: row.version,
+        status: row.status,
+        status_reason: row.status_reason.clone(),
+        created_at: row.updated_at,
+        tag: [0x41; 16],
+    }
+}
+
+/// A document.
+pub fn document(kind: DocumentKind, n: u64, version: u32) -> DocumentRow {
+    let body = format!("document {n}, version {version}").into_bytes();
+    DocumentRow { kind, id: id(n), version, body, tag: [0xd0; 16] }
+}
+
+/// Names an idempotency record.
+pub fn key(n: u8) -> IdempotencyKey {
+    IdempotencyKey([n; 16])
+}
+
+/// An idempotency record that expires after a day's seconds.
+pub fn kept(key: IdempotencyKey, body: u8, answer: Answer) -> IdempotencyRow {
+    IdempotencyRow { key, body: [body; 32], expires_at: at(86_400), answer, tag: [0x1d; 16] }
+}
