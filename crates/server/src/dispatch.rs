@@ -236,9 +236,10 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
     let mut found: Option<String> = None;
     for name in ["idempotency-key", "x-vfi-api-idempotencykey"] {
         for value in headers.get_all(name) {
-            let key = value.to_str().map_err(|_| refusal("must be visible ASCII"))?;
-            if key.is_empty() || key.len() > IDEMPOTENCY_KEY_CHARS_MAX {
-                return Err(refusal("must have 1 to 255 characters"));
+            let key = value.to_str().unwrap_or_default();
+            let visible = key.bytes().all(|byte| byte.is_ascii_graphic());
+            if !visible || key.is_empty() || key.len() > IDEMPOTENCY_KEY_CHARS_MAX {
+                return Err(refusal("must have 1 to 255 visible ASCII characters, and no spaces"));
             }
             if found.as_deref().is_some_and(|known| known != key) {
                 return Err(refusal("was sent twice, and differs"));

@@ -7,12 +7,16 @@ use axum::Router;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY};
+use serde_json::Value;
 
 use crate::dispatch::App;
 use crate::error::ErrorCode;
 use crate::fields::{FieldSpec, Kind};
+use crate::openapi;
 use crate::table::{ENDPOINTS, Endpoint};
 
+/// Schemas that the page shows.
+const ANSWERS: [&str; 5] = ["Card", "BrowserCard", "Transaction", "HistoryStep", "Error"];
 const STYLE: &str = include_str!("docs_page/style.css");
 const POLICY: &str =
     "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
@@ -55,6 +59,9 @@ fn page() -> String {
             method = endpoint.method
         );
     }
+    for name in ANSWERS {
+        let _ = write!(out, "<li><a href=\"#{name}\">{name}</a>");
+    }
     out.push_str("<li><a href=#errors>Errors</a></ul></nav><main>");
     out.push_str(
         "<p>Send the API key as <code>X-APIKEY</code>, <code>X-API-KEY</code>, a bearer token, or with Basic as user \
@@ -62,6 +69,7 @@ fn page() -> String {
          <code>X-Request-Id</code>. A POST may bear <code>Idempotency-Key</code>.</p>",
     );
     ENDPOINTS.iter().for_each(|endpoint| section(endpoint, &mut out));
+    ANSWERS.iter().for_each(|name| answer_section(name, &mut out));
     errors(&mut out);
     out.push_str("</main>");
     out
@@ -150,6 +158,37 @@ fn example(spec: &FieldSpec) -> String {
     }
 }
 
+/// The members of what is answered, from the schemas of the OpenAPI document.
+fn answer_section(name: &str, out: &mut String) {
+    let schemas = openapi::schemas();
+    let members = schemas.pointer(&format!("/{name}/properties")).and_then(Value::as_object);
+    let _ = write!(out, "<section id=\"{name}\"><h2>{name}</h2><table><tr><th>member<th>what");
+    for (member, schema) in members.into_iter().flatten() {
+        let _ = write!(out, "<tr><td><code>{member}</code><td>{}", escaped(&described(schema)));
+    }
+    out.push_str("</table></section>");
+}
+
+/// A schema in a few words.
+fn described(schema: &Value) -> String {
+    let text = |name: &str| schema.get(name).and_then(Value::as_str);
+    let list = |name: &str| schema.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let joined = |values: &[Value]| {
+        values.iter().map(|value| value.as_str().unwrap_or_default()).collect::<Vec<_>>().join(" | ")
+    };
+    if !list("enum").is_empty() {
+        joined(list("enum"))
+    } else if !list("anyOf").is_empty() {
+        list("anyOf").iter().map(described).collect::<Vec<_>>().join(" or ")
+    } else if !list("type").is_empty() {
+        joined(list("type"))
+    } else if let Some(format) = text("format").or_else(|| text("pattern")) {
+        format!("{}, {format}", text("type").unwrap_or_default())
+    } else {
+        text("type").unwrap_or_default().to_owned()
+    }
+}
+
 fn errors(out: &mut String) {
     out.push_str("<section id=errors><h2>Errors</h2><table><tr><th>code<th>HTTP<th>meaning");
     for code in ErrorCode::ALL.iter().filter(|code| !code.is_reserved()) {
@@ -188,6 +227,10 @@ mod tests {
                 assert!(page.contains(&format!("<code>{}</code>", spec.name)), "{}", spec.name);
             }
         }
+        for name in ANSWERS {
+            assert!(page.contains(&format!("id=\"{name}\"")));
+        }
+        assert!(page.contains("<code>masked_card_number</code><td>string, ^[0-9]{6}"));
         assert!(!page.contains("src=") && !page.contains("href=\"http") && !page.contains("<script"));
         assert_eq!(page.matches("<code>").count(), page.matches("</code>").count());
     }

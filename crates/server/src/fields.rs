@@ -1,6 +1,7 @@
 //! What the fields of a body are: one description that the parser goes by and the OpenAPI document is made from.
 
-use panvault_model::{Id, holds_card_number};
+use panvault_card::holds_card_number;
+use panvault_model::Id;
 
 use crate::fault::Faults;
 use crate::json::{Text, Value};

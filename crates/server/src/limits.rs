@@ -24,6 +24,10 @@ pub const METADATA_VALUE_BYTES_MAX: usize = 500;
 pub const LIST_ROWS_DEFAULT: u32 = 100;
 /// Rows of a list.
 pub const LIST_ROWS_MAX: u32 = 1000;
+/// Rows of a list that may be left out at its front.
+pub const LIST_SKIP_MAX: u64 = 1_000_000_000;
+/// The largest number that a condition of a list compares with.
+pub const LIST_NUMBER_MAX: u64 = 999_999_999_999_999;
 /// Conditions of one list.
 pub const LIST_FILTERS_MAX: usize = 32;
 

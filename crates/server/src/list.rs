@@ -5,7 +5,7 @@ use panvault_vault::{Direction, Field, FieldKind, FieldValue, Filter, Query, Tes
 
 use crate::error::Refusal;
 use crate::fault::{Faults, shown};
-use crate::limits::{LIST_FILTERS_MAX, LIST_ROWS_DEFAULT, LIST_ROWS_MAX};
+use crate::limits::{LIST_FILTERS_MAX, LIST_NUMBER_MAX, LIST_ROWS_DEFAULT, LIST_ROWS_MAX, LIST_SKIP_MAX};
 
 /// Reads the query of a list.
 pub(crate) fn read<F: Field + PartialEq>(query: Option<&str>) -> Result<Query<F>, Refusal> {
@@ -23,9 +23,9 @@ pub(crate) fn read<F: Field + PartialEq>(query: Option<&str>) -> Result<Query<F>
                 Some(limit) => list.limit = u32::try_from(limit).unwrap_or(LIST_ROWS_MAX),
                 None => faults.malformed("query._limit", "must be 1 to 1000"),
             },
-            "_skip" => match whole(&value) {
+            "_skip" => match whole(&value).filter(|skip| *skip <= LIST_SKIP_MAX) {
                 Some(skip) => list.skip = skip,
-                None => faults.malformed("query._skip", "must be a whole number"),
+                None => faults.malformed("query._skip", "must be 0 to 1000000000"),
             },
             "_sort" | "_sort-" => {
                 let (field, descending) = match value.strip_prefix('-') {
@@ -82,8 +82,8 @@ fn field_value(kind: FieldKind, text: &str) -> Option<FieldValue<'static>> {
 }
 
 fn whole(text: &str) -> Option<u64> {
-    let plain = !text.is_empty() && text.len() <= 15 && text.bytes().all(|byte| byte.is_ascii_digit());
-    if plain { text.parse().ok() } else { None }
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|number| plain && *number <= LIST_NUMBER_MAX)
 }
 
 #[cfg(test)]

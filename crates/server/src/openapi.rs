@@ -8,7 +8,7 @@ use crate::table::{AnswerSchema, ENDPOINTS, Endpoint, ListOf};
 
 mod schemas;
 
-use schemas::schemas;
+pub(crate) use schemas::schemas;
 
 /// The document.
 pub fn openapi() -> Value {
@@ -116,7 +116,7 @@ fn list_parameters(list: ListOf) -> Vec<Value> {
         query(
             "_skip",
             "Rows to leave out.",
-            json!({ "type": "integer", "minimum": 0, "maximum": 999_999_999 }),
+            json!({ "type": "integer", "minimum": 0, "maximum": crate::limits::LIST_SKIP_MAX }),
         ),
         query(
             "_sort",

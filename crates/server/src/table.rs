@@ -10,6 +10,7 @@ use crate::answer::Answer;
 use crate::dispatch::{App, Asked};
 use crate::error::{ErrorCode, Refusal};
 use crate::fields::FieldSpec;
+use crate::limits::LIST_NUMBER_MAX;
 use crate::routes::{card, transaction};
 
 /// What answers a request.
@@ -117,7 +118,9 @@ fn fields_of<F: Field>() -> Vec<(&'static str, serde_json::Value)> {
             serde_json::json!({ "type": "string", "pattern": "^[0-9a-f]{24}$" })
         }
         FieldKind::Text => serde_json::json!({ "type": "string" }),
-        FieldKind::Number => serde_json::json!({ "type": "integer", "minimum": 0, "maximum": 2_147_483_647 }),
+        FieldKind::Number => {
+            serde_json::json!({ "type": "integer", "minimum": 0, "maximum": LIST_NUMBER_MAX })
+        }
         FieldKind::Time => serde_json::json!({ "type": "string", "format": "date-time" }),
     };
     F::ALL.iter().map(|field| (field.as_str(), schema(field))).collect()

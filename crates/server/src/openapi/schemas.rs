@@ -5,7 +5,7 @@ use panvault_model::{Brand, CardType, CvvResult, RecurringType, ShopperInteracti
 use serde_json::{Map, Value, json};
 
 /// Every schema, by name.
-pub(super) fn schemas() -> Value {
+pub(crate) fn schemas() -> Value {
     json!({
         "Card": closed(card(), &[]),
         "BrowserCard": closed(browser_card(), &[]),

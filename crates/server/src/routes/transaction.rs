@@ -192,7 +192,7 @@ fn create_parse(body: &Value<'_>) -> Result<NewTransaction, Refusal> {
 fn is_web_address(text: &str) -> bool {
     let uri: Option<http::Uri> = text.parse().ok();
     let web = |uri: http::Uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
-    text.len() <= 500 && !panvault_model::holds_card_number(text) && uri.is_some_and(web)
+    text.len() <= 500 && !panvault_card::holds_card_number(text) && uri.is_some_and(web)
 }
 
 fn transaction_json(row: &TransactionRow) -> Vec<u8> {

@@ -64,7 +64,7 @@ fn a_bad_key_is_refused_by_name() {
     let merchant = &server.parent;
     let body = card_body(merchant).to_string();
     let long = "k".repeat(256);
-    for key in ["", long.as_str()] {
+    for key in ["", "a b", "a\tb", long.as_str()] {
         let answer = post(&server, merchant, "/v1/card", ("Idempotency-Key", key), &body);
         assert_eq!(answer.fails(400, 107).faults(), ["headers.idempotency-key"]);
     }

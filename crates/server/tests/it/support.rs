@@ -8,13 +8,15 @@ use panvault_keys::{RootKey, SystemEntropy};
 use panvault_model::{Currency, OrganisationId, Role, VaultId};
 use panvault_server::{App, ServerSettings, Tls, serve, serve_metrics};
 use panvault_store::{MemoryCvvs, MemoryStore};
-use panvault_testkit::TestClock;
+use panvault_testkit::{TestClock, http_send};
 use panvault_vault::{Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, Vault, VaultParts};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+
+pub(crate) use panvault_testkit::Answer;
 
 /// An organisation with an account and keys.
 pub(crate) struct Tenant {
@@ -37,13 +39,6 @@ pub(crate) struct Server {
     runtime: Option<Runtime>,
     stop: Option<oneshot::Sender<()>>,
     serving: Option<JoinHandle<panvault_server::ServeReport>>,
-}
-
-/// An answer: status, headers by lower-case name, and its body.
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) text: String,
 }
 
 impl Server {
@@ -165,43 +160,6 @@ impl Drop for Server {
     }
 }
 
-impl Answer {
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("not JSON: {}", self.text))
-    }
-
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
-    }
-
-    pub(crate) fn id(&self) -> String {
-        self.json()["_id"].as_str().unwrap().to_owned()
-    }
-
-    pub(crate) fn code(&self) -> u64 {
-        self.json()["code"].as_u64().unwrap()
-    }
-
-    /// The names of the fields at fault, sorted.
-    pub(crate) fn faults(&self) -> Vec<String> {
-        let details = self.json()["details"].clone();
-        let mut names: Vec<String> = details.as_object().unwrap().keys().cloned().collect();
-        names.sort();
-        names
-    }
-
-    /// The answer is this failure, in the shape that every failure has.
-    #[track_caller]
-    pub(crate) fn fails(&self, status: u16, code: u64) -> &Self {
-        assert_eq!((self.status, self.code()), (status, code), "{}", self.text);
-        let body = self.json();
-        assert!(body["message"].is_string() && body["timestamp"].is_u64(), "{}", self.text);
-        assert_eq!(self.header("content-type"), Some("application/json"));
-        assert_eq!(self.header("x-request-id").map(str::len), Some(24));
-        self
-    }
-}
-
 pub(crate) fn card_body(tenant: &Tenant) -> Value {
     json!({
         "card_number": "4111111111111111",
@@ -223,30 +181,9 @@ pub(crate) fn transaction_body(tenant: &Tenant, card: &str, amount: u32) -> Valu
     })
 }
 
-/// Sends a request with a client that takes a failure for an answer.
+/// Sends a request, which must get an answer.
 pub(crate) fn send(url: &str, method: &str, headers: &[(&str, &str)], body: Option<&str>) -> Answer {
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .proxy(None)
-        .allow_non_standard_methods(true)
-        .build()
-        .into();
-    let mut request = ureq::http::Request::builder().method(method).uri(url);
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    let answered = match body {
-        Some(body) => agent.run(request.body(body.to_owned()).unwrap()),
-        None => agent.run(request.body(()).unwrap()),
-    };
-    let mut response = answered.unwrap();
-    let headers = response
-        .headers()
-        .iter()
-        .map(|(name, value)| (name.as_str().to_owned(), value.to_str().unwrap().to_owned()))
-        .collect();
-    let text = response.body_mut().read_to_string().unwrap();
-    Answer { status: response.status().as_u16(), headers, text }
+    http_send(url, method, headers, body).unwrap()
 }
 
 async fn tenant(vault: &Vault, name: &str, parent: Option<OrganisationId>) -> Tenant {

@@ -1,0 +1,126 @@
+//! `kill -9` while many write: what was acknowledged is there, nothing is half there, and every index agrees.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use panvault_testkit::{Dice, canary_cards};
+use serde_json::{Value, json};
+
+use crate::support::{Dev, assert_healthy};
+
+const ROUNDS: u64 = 20;
+const WRITERS: usize = 8;
+
+/// What the server has acknowledged.
+#[derive(Default)]
+struct Ledger {
+    /// Cards as they were answered.
+    cards: HashMap<String, Value>,
+    /// The last update of a card, and the last that was sent.
+    updates: HashMap<String, (u64, u64)>,
+    /// Transactions as they were answered.
+    transactions: HashMap<String, Value>,
+}
+
+#[test]
+fn what_was_acknowledged_is_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("vault");
+    let mut dice = Dice::new(0x9a11);
+    let ledger = Mutex::new(Ledger::default());
+    for round in 0..ROUNDS {
+        let dev = Dev::start(directory.path(), &[]);
+        verify(&dev, &ledger.lock().unwrap());
+        let acknowledged = AtomicUsize::new(0);
+        let enough = 20 + dice.below(120);
+        std::thread::scope(|scope| {
+            for writer in 0..WRITERS {
+                let (dev, ledger, acknowledged) = (&dev, &ledger, &acknowledged);
+                let seed = round * 100 + writer as u64;
+                scope.spawn(move || write(dev, seed, ledger, acknowledged));
+            }
+            while acknowledged.load(Ordering::SeqCst) < enough {
+                std::thread::yield_now();
+            }
+            dev.signal("-KILL");
+        });
+        dev.kill();
+        assert_healthy(&data);
+    }
+    let dev = Dev::start(directory.path(), &[]);
+    let ledger = ledger.into_inner().unwrap();
+    verify(&dev, &ledger);
+    for (card, answered) in &ledger.cards {
+        let found = dev.get(&format!("/v1/card/{card}")).json();
+        for name in ["organisation", "last_four", "bin", "fingerprint", "created_at", "expiry_year"] {
+            assert_eq!(found[name], answered[name], "{card} {name}");
+        }
+    }
+    dev.stop();
+    let report = assert_healthy(&data);
+    assert!(report["cards"].as_u64().unwrap() >= ledger.cards.len() as u64);
+    assert!(
+        ledger.cards.len() > 100 && ledger.transactions.len() > 100,
+        "the test wrote enough to mean something"
+    );
+}
+
+/// Writes cards, updates and transactions until the server is gone.
+fn write(dev: &Dev, seed: u64, ledger: &Mutex<Ledger>, acknowledged: &AtomicUsize) {
+    let took = |answer: &Option<panvault_testkit::Answer>| match answer {
+        Some(answer) => {
+            assert!(matches!(answer.status, 200 | 201 | 403), "{}", answer.text);
+            acknowledged.fetch_add(1, Ordering::SeqCst);
+            true
+        }
+        None => false,
+    };
+    for canary in canary_cards(seed, 1000) {
+        let mut body = dev.card_body(&canary.number);
+        body["cvv"] = json!(canary.cvv);
+        let created = dev.try_post("/v1/card", &body);
+        if !took(&created) {
+            return;
+        }
+        let (card, answered) = created.map(|answer| (answer.id(), answer.json())).unwrap();
+        ledger.lock().unwrap().cards.insert(card.clone(), answered);
+        for n in 1..=3u64 {
+            let amount = if n == 2 { 1121 } else { 1099 };
+            let paid = dev.try_post("/v1/transaction", &dev.transaction_body(&card, amount));
+            if !took(&paid) {
+                return;
+            }
+            let paid = paid.unwrap();
+            let body = paid.json();
+            let outcome = if paid.status == 201 { body } else { body["details"].clone() };
+            ledger.lock().unwrap().transactions.insert(paid.id(), outcome);
+            ledger.lock().unwrap().updates.entry(card.clone()).or_default().1 = n;
+            let update = json!({ "organisation": dev.organisation, "metadata": { "n": n.to_string() } });
+            if !took(&dev.try_post(&format!("/v1/card/{card}"), &update)) {
+                return;
+            }
+            ledger.lock().unwrap().updates.entry(card.clone()).or_default().0 = n;
+        }
+    }
+}
+
+/// Everything in the ledger is there, and nothing is left half-way.
+fn verify(dev: &Dev, ledger: &Ledger) {
+    for (card, (acknowledged, sent)) in &ledger.updates {
+        let found = dev.get(&format!("/v1/card/{card}"));
+        assert_eq!(found.status, 200, "{card}: {}", found.text);
+        let n = found.json()["metadata"]["n"].as_str().map_or(0, |n| n.parse().unwrap());
+        assert!((*acknowledged..=*sent).contains(&n), "{card}: {n} is not in {acknowledged}..={sent}");
+        assert_eq!(found.json()["cvv_present"], json!(false), "a restart forgets CVVs");
+    }
+    for (transaction, answered) in &ledger.transactions {
+        let found = dev.get(&format!("/v1/transaction/{transaction}"));
+        assert_eq!(found.status, 200, "{transaction}: {}", found.text);
+        for name in ["status", "cvv_present", "cvv_result", "reason_code"] {
+            assert_eq!(found.json()[name], answered[name], "{transaction} {name}");
+        }
+    }
+    let open = dev.get("/v1/transaction/count?status=INITIATED").json();
+    assert_eq!(open, json!({ "count": 0 }), "a crash leaves INITIATED, and a start makes it UNKNOWN");
+}

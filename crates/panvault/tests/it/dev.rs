@@ -1,0 +1,119 @@
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::support::{Dev, assert_healthy, panvault, run_refused};
+
+#[test]
+fn says_in_one_line_of_json_that_it_is_ready() {
+    let directory = tempfile::tempdir().unwrap();
+    let dev = Dev::start(directory.path(), &[]);
+    let mut names: Vec<_> = dev.ready.as_object().unwrap().keys().map(String::as_str).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["account", "api_key", "data", "organisation", "processor", "publishable_key", "url"]);
+    assert_eq!(dev.ready["data"], json!(dev.data));
+    let card = dev.make_card("4111111111111111", Some("111"));
+    let paid = dev.post("/v1/transaction", &dev.transaction_body(&card, 1099));
+    assert_eq!((paid.status, paid.json()["cvv_result"].clone()), (201, json!("1")));
+    dev.signal("-TERM");
+    let (status, rest) = dev.ended();
+    assert_eq!((status.code(), rest.as_str()), (Some(0), ""), "one line and no more");
+}
+
+#[test]
+fn serves_the_same_vault_again_without_its_cvvs() {
+    let directory = tempfile::tempdir().unwrap();
+    let dev = Dev::start(directory.path(), &[]);
+    let (ready, card) = (dev.ready.clone(), dev.make_card("4111111111111111", Some("111")));
+    let before = dev.get(&format!("/v1/card/{card}")).json();
+    assert_eq!(before["cvv_present"], json!(true));
+    dev.stop();
+    let dev = Dev::start(directory.path(), &[]);
+    for name in ["organisation", "account", "processor", "api_key", "publishable_key", "data"] {
+        assert_eq!(dev.ready[name], ready[name], "{name}");
+    }
+    let mut expected = before;
+    expected["cvv_present"] = json!(false);
+    expected["cvv_expires_at"] = Value::Null;
+    assert_eq!(
+        dev.get(&format!("/v1/card/{card}")).json(),
+        expected,
+        "a restart forgets CVVs and nothing else"
+    );
+    let paid = dev.post("/v1/transaction", &dev.transaction_body(&card, 1099)).json();
+    assert_eq!((&paid["cvv_present"], &paid["cvv_result"]), (&json!(false), &json!("0")));
+    dev.stop();
+    assert_healthy(&directory.path().join("vault"));
+}
+
+#[test]
+fn a_cvv_runs_out_by_the_clock_of_the_machine() {
+    let directory = tempfile::tempdir().unwrap();
+    let dev = Dev::start(directory.path(), &["--cvv-ttl-seconds", "1"]);
+    let card = dev.make_card("4111111111111111", Some("111"));
+    let held = || dev.get(&format!("/v1/card/{card}")).json()["cvv_present"] == json!(true);
+    while held() {
+        std::thread::yield_now();
+    }
+    let paid = dev.post("/v1/transaction", &dev.transaction_body(&card, 1099)).json();
+    assert_eq!(paid["cvv_present"], json!(false));
+    drop(dev);
+    let dev = Dev::start(directory.path(), &["--cvv-ttl-seconds", "0"]);
+    let card = dev.make_card("4111111111111111", Some("111"));
+    assert_eq!(dev.get(&format!("/v1/card/{card}")).json()["cvv_present"], json!(false), "0 holds none");
+}
+
+#[test]
+fn serves_this_machine_only() {
+    for address in ["0.0.0.0:0", "192.0.2.1:8420", "[::]:0"] {
+        assert!(run_refused(&["dev", "--listen", address]).contains("is not a loopback address"));
+        assert!(
+            run_refused(&["dev", "--listen", "127.0.0.1:0", "--metrics-listen", address])
+                .contains("loopback")
+        );
+    }
+}
+
+#[test]
+fn leaves_other_directories_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("mine"), "mine").unwrap();
+    let path = directory.path().to_str().unwrap();
+    assert!(run_refused(&["dev", "--listen", "127.0.0.1:0", "--data", path]).contains("is not empty"));
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+}
+
+/// The lines that it prints for a person work when they are pasted.
+#[test]
+fn its_curl_lines_work_as_printed() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = std::fs::File::create(directory.path().join("out")).unwrap();
+    let mut child = panvault().args(["dev", "--listen", "127.0.0.1:0"]).stdout(out).spawn().unwrap();
+    let printed = || std::fs::read_to_string(directory.path().join("out")).unwrap();
+    while !printed().contains("Stop with Ctrl-C.") {
+        assert!(child.try_wait().unwrap().is_none(), "it ended");
+        std::thread::yield_now();
+    }
+    let text = printed();
+    let lines: Vec<&str> =
+        text.lines().filter(|line| line.starts_with("curl ") || line.starts_with("CARD=")).collect();
+    assert_eq!(lines.len(), 4, "{text}");
+    let pasted = lines.iter().map(|line| format!("{line}\necho\n")).collect::<String>();
+    let shell = Command::new("sh").args(["-euc", &pasted]).output().unwrap();
+    assert!(shell.status.success(), "curl must be installed: {}", String::from_utf8_lossy(&shell.stderr));
+    let answers: Vec<Value> = String::from_utf8(shell.stdout)
+        .unwrap()
+        .lines()
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let [created, paid, updated] = answers.as_slice() else { panic!("{answers:?}") };
+    assert_eq!((&created["cvv_present"], &paid["cvv_result"]), (&json!(true), &json!("1")));
+    assert_eq!((&updated["cvv_present"], &updated["_id"]), (&json!(true), &paid["card"]));
+    let data = text.lines().find_map(|line| line.trim().strip_prefix("data ")).unwrap().trim();
+    let data = data.split(" (").next().unwrap().to_owned();
+    assert!(std::path::Path::new(&data).exists());
+    Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    assert!(child.wait().unwrap().success());
+    assert!(!std::path::Path::new(&data).exists(), "the temporary vault is removed");
+}

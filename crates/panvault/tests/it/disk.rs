@@ -1,0 +1,131 @@
+//! Disks that fail and disks that are full: nothing is acknowledged that is not kept, and the log says what to do.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use panvault_testkit::canary_cards;
+use serde_json::json;
+
+use crate::support::{Answer, Dev, assert_healthy};
+
+/// Posts cards from several threads until each has met an answer that is not 201; gives the ids that were acknowledged,
+/// and the refusals.
+fn fill(dev: &Dev, seed: u64) -> (Vec<String>, Vec<Answer>) {
+    let padding =
+        json!({ "a": "x".repeat(400), "b": "x".repeat(400), "c": "x".repeat(400), "d": "x".repeat(400) });
+    let results: Vec<(Vec<String>, Option<Answer>)> = std::thread::scope(|scope| {
+        let fillers: Vec<_> = (0..4)
+            .map(|filler| {
+                let padding = &padding;
+                scope.spawn(move || {
+                    let mut kept = Vec::new();
+                    for canary in canary_cards(seed + filler, 20_000) {
+                        let mut body = dev.card_body(&canary.number);
+                        body["metadata"] = padding.clone();
+                        match dev.try_post("/v1/card", &body) {
+                            Some(answer) if answer.status == 201 => kept.push(answer.id()),
+                            refused => return (kept, refused),
+                        }
+                    }
+                    panic!("the disk did not fill up")
+                })
+            })
+            .collect();
+        fillers.into_iter().map(|filler| filler.join().unwrap()).collect()
+    });
+    let mut ids = Vec::new();
+    let mut refusals = Vec::new();
+    for (kept, refused) in results {
+        ids.extend(kept);
+        refusals.extend(refused);
+    }
+    (ids, refusals)
+}
+
+/// Under a limit of file size, writes begin to fail in the middle of the log.
+#[test]
+fn a_failing_write_ends_the_server_and_loses_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    Dev::start(directory.path(), &[]).stop();
+    let mut limited = Command::new("sh");
+    // 2048 blocks of 512 bytes. The signal that goes with the limit is ignored, so that the write fails instead.
+    limited.args(["-c", "trap '' XFSZ; ulimit -f 2048; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_panvault")]);
+    let dev = Dev::start_by(limited, directory.path(), &[]);
+    let (kept, refusals) = fill(&dev, 1);
+    assert!(!kept.is_empty());
+    for refused in &refusals {
+        assert_eq!((refused.status, refused.code()), (500, 100), "{}", refused.text);
+    }
+    let log = dev.log.clone();
+    let (status, _) = dev.ended();
+    assert_eq!(status.code(), Some(1), "it ends by itself, and says that it failed");
+    let said = fs::read_to_string(log).unwrap();
+    assert!(said.contains("write_failed") && said.contains("advice="), "{said}");
+    let dev = Dev::start(directory.path(), &[]);
+    for id in &kept {
+        assert_eq!(dev.get(&format!("/v1/card/{id}")).status, 200, "{id}");
+    }
+    dev.stop();
+    assert_healthy(&directory.path().join("vault"));
+}
+
+/// A small file system of its own; unmounted when it goes.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(path: &Path, mebibytes: u32) -> Option<Self> {
+        let size = format!("size={mebibytes}m");
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(path).output().ok()?;
+        mounted.status.success().then(|| Self(path.to_owned()))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg("-l").arg(&self.0).output());
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_writes_serves_reads_and_takes_writes_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let Some(_disk) = SmallDisk::mount(directory.path(), 40) else {
+        eprintln!("skipped: mounting a small file system needs root");
+        return;
+    };
+    let dev = Dev::start(directory.path(), &[]);
+    let card = dev.make_card("4111111111111111", Some("111"));
+    // What is left is less than the next segment needs.
+    let ballast = directory.path().join("ballast");
+    let mut taken = Vec::new();
+    while fs::write(&ballast, &taken).is_ok() {
+        taken.resize(taken.len() + (1 << 20), 0);
+    }
+    fs::write(&ballast, &taken[..taken.len() - (3 << 20)]).unwrap();
+    let (kept, refusals) = fill(&dev, 7);
+    for refused in &refusals {
+        assert_eq!((refused.status, refused.code()), (503, 144), "{}", refused.text);
+        assert_eq!(refused.header("retry-after"), Some("1"));
+    }
+    let ready = panvault_testkit::http_send(&format!("{}/readyz", dev.url), "GET", &[], None).unwrap();
+    assert_eq!(ready.status, 503, "{}", ready.text);
+    assert_eq!(dev.get(&format!("/v1/card/{card}")).json()["cvv_present"], json!(true), "reads go on");
+    for id in kept.iter().rev().take(50) {
+        assert_eq!(dev.get(&format!("/v1/card/{id}")).status, 200, "{id}");
+    }
+    let said = fs::read_to_string(&dev.log).unwrap();
+    assert!(said.contains("no_room") && said.contains("free space"), "{said}");
+
+    fs::remove_file(&ballast).unwrap();
+    let resumed = || dev.post("/v1/transaction", &dev.transaction_body(&card, 1099)).status == 201;
+    while !resumed() {
+        std::thread::yield_now();
+    }
+    for id in &kept {
+        assert_eq!(dev.get(&format!("/v1/card/{id}")).status, 200, "{id}");
+    }
+    dev.stop();
+    assert_healthy(&directory.path().join("vault"));
+}

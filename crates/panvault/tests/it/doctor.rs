@@ -1,0 +1,190 @@
+//! A data directory that somebody has changed: never a wrong answer, and doctor says where.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use rusqlite::{Connection, params};
+use serde_json::json;
+
+use crate::cli::path;
+use crate::support::{Dev, doctor, run_refused};
+
+/// Changes the view of a vault that is not served.
+type Tamper = fn(&Connection, card: &[u8], other: &[u8]);
+
+fn bytes(hex: &str) -> Vec<u8> {
+    hex.as_bytes()
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect()
+}
+
+fn row(view: &Connection, id: &[u8]) -> Vec<u8> {
+    view.query_row("SELECT row FROM card WHERE id = ?", [id], |row| row.get(0)).unwrap()
+}
+
+fn put(view: &Connection, id: &[u8], row: &[u8]) {
+    view.execute("UPDATE card SET row = ? WHERE id = ?", params![row, id]).unwrap();
+}
+
+fn find(row: &[u8], part: &[u8]) -> usize {
+    row.windows(part.len()).position(|window| window == part).unwrap()
+}
+
+/// What is done to the row of `card`, and the name of it.
+const ROWS: &[(&str, Tamper)] = &[
+    ("a flipped byte of the sealed part", |view, card, _| {
+        let mut row = row(view, card);
+        let last = row.len() - 20;
+        row[last] ^= 1;
+        put(view, card, &row);
+    }),
+    ("a changed last four", |view, card, _| {
+        let mut row = row(view, card);
+        let bin_and_last_four = find(&row, b"4111111111");
+        row[bin_and_last_four + 6] = b'2';
+        put(view, card, &row);
+    }),
+    ("the other card's row", |view, card, other| {
+        let other = row(view, other);
+        put(view, card, &other);
+    }),
+    ("the other card's sealed part", |view, card, other| {
+        let (mut row, other) = (row(view, card), row(view, other));
+        let (at, from) = (row.len() - 109, other.len() - 109);
+        row[at..].copy_from_slice(&other[from..]);
+        put(view, card, &row);
+    }),
+    ("a row that ends too soon", |view, card, _| {
+        let row = row(view, card);
+        put(view, card, &row[..row.len() - 1]);
+    }),
+];
+
+/// What is done elsewhere, and the part that doctor finds it in.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("DELETE FROM card_by_organisation WHERE id = (SELECT min(id) FROM card_by_organisation)", "index"),
+    ("DELETE FROM card_by_fingerprint WHERE id = (SELECT max(id) FROM card_by_fingerprint)", "index"),
+    ("DELETE FROM payment_by_card", "index"),
+    ("UPDATE total SET cards = cards + 1", "index"),
+    ("DELETE FROM audit WHERE sequence = 3", "audit"),
+    ("UPDATE audit SET note = (SELECT note FROM audit WHERE sequence = 2) WHERE sequence = 3", "audit"),
+    ("DELETE FROM chain WHERE first_sequence = (SELECT max(first_sequence) FROM chain)", "audit"),
+    ("UPDATE payment SET row = CAST(substr(row, 1, 40) || x'00' || substr(row, 42) AS BLOB)", "row"),
+    (
+        "UPDATE history SET row = CAST(substr(row, 1, 40) || x'0102' || substr(row, 43) AS BLOB) WHERE version = 2",
+        "row",
+    ),
+];
+
+#[test]
+fn a_changed_row_is_an_error_and_not_a_wrong_answer() {
+    let directory = tempfile::tempdir().unwrap();
+    let dev = Dev::start(directory.path(), &[]);
+    let card = dev.make_card("4111111111111111", None);
+    let other = dev.make_card("5555555555554444", None);
+    let paid = dev.post("/v1/transaction", &dev.transaction_body(&card, 1099)).id();
+    let (organisation, account) = (dev.organisation.clone(), dev.ready["account"].clone());
+    dev.stop();
+    for (what, tamper) in ROWS {
+        let copy = copied(directory.path());
+        let view = Connection::open(copy.path().join("vault/view.sqlite")).unwrap();
+        tamper(&view, &bytes(&card), &bytes(&other));
+        drop(view);
+        let report = doctor(&copy.path().join("vault"));
+        assert_eq!(report["healthy"], json!(false), "{what}: {report}");
+        let dev = Dev::start(copy.path(), &[]);
+        let id = format!("/v1/card/{card}");
+        let update = json!({ "organisation": organisation, "expiry_year": "40", "cvv": "111" });
+        let transact = json!({
+            "account": account, "amount": 1, "card": card, "customer_ip": "203.0.113.7", "dynamic_descriptor": "x",
+            "merchant_reference": "x", "user_agent": "x",
+        });
+        for answer in [
+            dev.get(&id),
+            dev.post(&id, &update),
+            dev.post("/v1/transaction", &transact),
+            dev.get("/v1/card"),
+        ] {
+            // The other card's row bears another id, in an organisation that the caller sees.
+            assert_eq!((answer.status, answer.code()), (500, 100), "{what}: {}", answer.text);
+        }
+        assert_eq!(dev.get(&format!("/v1/card/{other}")).status, 200, "{what}: the others are served");
+        assert_eq!(dev.get("/v1/transaction/count").json()["count"], json!(1), "{what}: nothing was sent");
+        assert_eq!(dev.delete(&id).status, 204, "{what}: it can still be deleted");
+    }
+    for (sql, part) in ELSEWHERE {
+        let copy = copied(directory.path());
+        let view = Connection::open(copy.path().join("vault/view.sqlite")).unwrap();
+        view.execute_batch(sql).unwrap();
+        drop(view);
+        let report = doctor(&copy.path().join("vault"));
+        let found = report["findings"].as_array().unwrap();
+        assert!(found.iter().any(|finding| finding["part"] == json!(part)), "{sql}: {report}");
+        if part == &"row" {
+            let dev = Dev::start(copy.path(), &[]);
+            let answers = [
+                dev.get(&format!("/v1/transaction/{paid}")),
+                dev.get(&format!("/v1/transaction/{paid}/history")),
+            ];
+            assert!(answers.iter().any(|answer| answer.code() == 100), "{sql}");
+        }
+    }
+}
+
+#[test]
+fn changed_documents_and_a_damaged_log_are_refused_at_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let dev = Dev::start(directory.path(), &[]);
+    for _ in 0..3 {
+        dev.make_card("4111111111111111", None);
+    }
+    dev.stop();
+    for sql in [
+        "UPDATE document SET row = CAST(substr(row, 1, 50) || x'41' || substr(row, 52) AS BLOB) WHERE kind = 1",
+        "UPDATE document SET row = CAST(substr(row, 1, 60) || x'41' || substr(row, 62) AS BLOB) WHERE kind = 5",
+    ] {
+        let copy = copied(directory.path());
+        let vault = copy.path().join("vault");
+        Connection::open(vault.join("view.sqlite")).unwrap().execute_batch(sql).unwrap();
+        let refused = run_refused(&["serve", "--set", "listen=127.0.0.1:0", "--data", path(&vault)]);
+        assert!(refused.contains("run panvault doctor"), "{refused}");
+        assert_eq!(doctor(&vault)["healthy"], json!(false));
+    }
+    let copy = copied(directory.path());
+    let vault = copy.path().join("vault");
+    let segment = vault.join("log/0000000000000001.seg");
+    let mut log = fs::read(&segment).unwrap();
+    // In the first frame, behind the block of the segment's header.
+    log[4096 + 80] ^= 1;
+    fs::write(&segment, &log).unwrap();
+    let refused = run_refused(&["serve", "--set", "listen=127.0.0.1:0", "--data", path(&vault)]);
+    assert!(refused.contains("the log is damaged: segment 1"), "{refused}");
+    assert!(refused.contains("restore the data directory from a backup"), "{refused}");
+    assert_eq!(fs::read(&segment).unwrap(), log, "nothing was changed");
+}
+
+/// The view is thrown away: it is rebuilt from the log.
+#[test]
+fn a_missing_view_is_rebuilt() {
+    let directory = tempfile::tempdir().unwrap();
+    let dev = Dev::start(directory.path(), &[]);
+    let card = dev.make_card("4111111111111111", None);
+    let before = dev.get(&format!("/v1/card/{card}")).json();
+    dev.stop();
+    for file in ["view.sqlite", "view.sqlite-wal", "view.sqlite-shm"] {
+        drop(fs::remove_file(directory.path().join("vault").join(file)));
+    }
+    let dev = Dev::start(directory.path(), &[]);
+    assert_eq!(dev.get(&format!("/v1/card/{card}")).json(), before);
+    dev.stop();
+    crate::support::assert_healthy(&directory.path().join("vault"));
+}
+
+fn copied(directory: &Path) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    let done = Command::new("cp").arg("-a").arg(directory.join("vault")).arg(copy.path()).status().unwrap();
+    assert!(done.success());
+    copy
+}

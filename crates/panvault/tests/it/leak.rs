@@ -1,0 +1,155 @@
+//! The canary scan: a thousand card numbers go through every endpoint, in every field and in every wrong place; afterwards
+//! nothing that the vault wrote or said holds any of them.
+
+use std::fs;
+use std::io::Write;
+
+use panvault_testkit::{Answer, CanaryCard, LeakScan, canary_cards, http_send};
+use serde_json::json;
+
+use crate::support::Dev;
+
+const CARDS: usize = 1_200;
+
+#[test]
+fn nothing_that_was_written_or_said_holds_a_card_number_or_a_cvv() {
+    let directory = tempfile::tempdir().unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let dev = Dev::start(directory.path(), &["--log-level", "trace", "--metrics-listen", &free]);
+    let cards = canary_cards(0xca4d, CARDS);
+    let mut said = Vec::new();
+    std::thread::scope(|scope| {
+        let dev = &dev;
+        let sending: Vec<_> = cards
+            .chunks(CARDS / 4)
+            .map(|cards| {
+                scope.spawn(move || {
+                    let mut said = Vec::new();
+                    for (at, card) in cards.iter().enumerate() {
+                        live(dev, at, card, &mut |answer| keep(&answer, &mut said));
+                    }
+                    said
+                })
+            })
+            .collect();
+        for sender in sending {
+            said.extend(sender.join().unwrap());
+        }
+    });
+    for path in ["/v1/card?_limit=1000", "/v1/transaction?_limit=1000", "/readyz", "/nowhere"] {
+        keep(&dev.get(path), &mut said);
+    }
+    let metrics = http_send(&format!("http://{free}/metrics"), "GET", &[], None).unwrap();
+    assert!(metrics.text.contains("operation=\"card_create\",status=\"201\""));
+    keep(&metrics, &mut said);
+
+    let scan = LeakScan::new(cards.iter().map(|card| card.number.as_str()));
+    let clean = |when: &str| {
+        let mut leaks = scan.scan("answers", &said);
+        leaks.extend(scan.scan_directory(directory.path()).unwrap());
+        assert!(
+            leaks.is_empty(),
+            "{when}: {}",
+            leaks.iter().map(|leak| format!("{leak}\n")).collect::<String>()
+        );
+    };
+    clean("while it runs");
+    dev.kill();
+    clean("killed");
+    let dev = Dev::start(directory.path(), &["--log-level", "trace"]);
+    dev.stop();
+    clean("stopped");
+    let log = fs::read_to_string(directory.path().join("stderr")).unwrap();
+    assert!(log.contains("TRACE") || log.contains("DEBUG"), "the log was at its most talkative");
+
+    // Positive controls: what the scan must find, it finds.
+    let number = &cards[0].number;
+    let plain = directory.path().join("vault/log/planted");
+    for planted in [
+        number.clone().into_bytes(),
+        number.bytes().flat_map(|digit| [digit, 0]).collect(),
+        number.bytes().flat_map(|digit| format!("{digit:02x}").into_bytes()).collect(),
+        format!("x {} x", &number[4..12]).into_bytes(),
+        b"{\"cvv\":\"123\"}".to_vec(),
+    ] {
+        fs::write(&plain, &planted).unwrap();
+        assert!(!scan.scan_directory(directory.path()).unwrap().is_empty(), "{planted:?}");
+    }
+    fs::remove_file(&plain).unwrap();
+    clean("the controls are gone");
+    let mut log = fs::File::options().append(true).open(directory.path().join("stderr")).unwrap();
+    writeln!(log, "created card {number}").unwrap();
+    assert!(!scan.scan_directory(directory.path()).unwrap().is_empty());
+}
+
+fn keep(answer: &Answer, said: &mut Vec<u8>) {
+    for (name, value) in &answer.headers {
+        said.extend_from_slice(format!("{name}: {value}\n").as_bytes());
+    }
+    said.extend_from_slice(answer.text.as_bytes());
+    said.push(b'\n');
+}
+
+/// One card's life, and the number in all the places where it does not belong.
+fn live(dev: &Dev, at: usize, card: &CanaryCard, said: &mut dyn FnMut(Answer)) {
+    let number = card.number.as_str();
+    let mut body = dev.card_body(number);
+    body["cvv"] = json!(card.cvv);
+    let good = body.to_string();
+    let send = |method: &str, path: &str, more: &[(&str, &str)], body: Option<&str>| {
+        let mut headers = vec![("X-APIKEY", dev.key.as_str())];
+        if !more.iter().any(|(name, _)| *name == "Content-Type") {
+            headers.push(("Content-Type", "application/json"));
+        }
+        headers.extend_from_slice(more);
+        http_send(&format!("{}{path}", dev.url), method, &headers, body).unwrap()
+    };
+    let created = send("POST", "/v1/card", &[("Idempotency-Key", number)], Some(&good));
+    assert_eq!(created.status, 201, "{}", created.text);
+    let id = created.id();
+    said(created);
+    said(send("POST", "/v1/card", &[("Idempotency-Key", number)], Some(&good)));
+    let path = format!("/v1/card/{id}");
+    let transact = |reference: &str, amount: u32| {
+        let mut body = dev.transaction_body(&id, amount);
+        body["merchant_reference"] = json!(reference);
+        body.to_string()
+    };
+    let amount = [1099, 121, 122, 123, 131, 132, 0][at % 7];
+    said(send("POST", "/v1/transaction", &[], Some(&transact("order", amount))));
+    let update = json!({ "cvv": card.cvv, "holder": "A. N. Other", "organisation": dev.organisation });
+    said(send("POST", &path, &[], Some(&update.to_string())));
+    said(send("GET", &path, &[], None));
+    // The number where it does not belong: every kind of refusal.
+    let wrong = match at % 14 {
+        0 => {
+            let check = number.as_bytes()[number.len() - 1] - b'0';
+            let mistyped = format!("{}{}", &number[..number.len() - 1], (check + 1) % 10);
+            send("POST", "/v1/card", &[], Some(&good.replace(number, &mistyped)))
+        }
+        1 => send("POST", "/v1/card", &[], Some(&good.replace(&format!("\"{number}\""), number))),
+        2 => send("POST", "/v1/card", &[], good.get(..good.len() - 2)),
+        3 => send("POST", "/v1/card", &[("Content-Type", "text/plain")], Some(&good)),
+        4 => send("POST", "/v1/card", &[("X-API-KEY", number)], Some(&good)),
+        5 => send("POST", "/v1/transaction", &[], Some(&transact(number, 1099))),
+        6 => send("POST", "/v1/transaction", &[], Some(&good)),
+        7 => send("GET", &format!("/v1/card/{number}"), &[], None),
+        8 => send("GET", &format!("/v1/card?card_number={number}"), &[], None),
+        9 => send("GET", &format!("/v1/card?{number}=1"), &[], None),
+        10 => {
+            send("POST", &path, &[], Some(&json!({ "organisation": number, "holder": number }).to_string()))
+        }
+        11 => send("POST", "/v1/card", &[], Some(&good.replacen('{', &format!("{{\"{number}\":1,"), 1))),
+        12 => send("DELETE", &format!("/v1/{number}"), &[("User-Agent", number)], None),
+        _ => {
+            let mut body = dev.card_body(number);
+            body["metadata"] = json!({ "note": number });
+            send("POST", "/v1/card", &[], Some(&body.to_string()))
+        }
+    };
+    assert!(wrong.status >= 400, "{}", wrong.text);
+    said(wrong);
+    if at % 5 == 0 {
+        said(send("DELETE", &path, &[], None));
+    }
+}

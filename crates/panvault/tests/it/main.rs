@@ -1,0 +1,13 @@
+//! The binary as its users meet it: started as a process, asked over HTTP, killed, and started again.
+
+#![cfg(test)]
+
+mod cli;
+mod crash;
+mod demo;
+mod dev;
+mod disk;
+mod doctor;
+mod leak;
+mod serve;
+mod support;

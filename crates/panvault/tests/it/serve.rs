@@ -1,0 +1,203 @@
+//! Serving by configuration: where settings come from, signals, TLS files.
+
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+use std::process::{Child, Stdio};
+
+use panvault_testkit::http_send;
+use serde_json::{Value, json};
+
+use crate::cli::path;
+use crate::support::{panvault, run, run_json, run_refused};
+
+/// A test vault with an organisation and a key.
+fn vault(directory: &Path) -> (std::path::PathBuf, String, String) {
+    let data = directory.join("vault");
+    run_json(&["init", path(&data), "--mode", "test", "--json"]);
+    let organisation = run_json(&["organisation", "create", "--name", "X", "--json", "--data", path(&data)]);
+    let id = organisation["_id"].as_str().unwrap().to_owned();
+    let key = run_json(&[
+        "apikey",
+        "create",
+        "--organisation",
+        &id,
+        "--name",
+        "K",
+        "--role",
+        "MerchantAdmin",
+        "--json",
+        "--data",
+        path(&data),
+    ]);
+    (data, id, key["api_key"].as_str().unwrap().to_owned())
+}
+
+struct Served {
+    child: Child,
+    log: std::path::PathBuf,
+}
+
+impl Served {
+    fn start(directory: &Path, args: &[&str], environment: &[(&str, &str)]) -> (Self, Value) {
+        let log = directory.join("log.json");
+        let file = fs::File::create(&log).unwrap();
+        let mut command = panvault();
+        command.arg("serve").args(args).stdout(Stdio::null()).stderr(file);
+        command.envs(environment.iter().copied());
+        let mut served = Self { child: command.spawn().unwrap(), log };
+        let ready = served.event("server.ready");
+        (served, ready)
+    }
+
+    /// Waits for a log event.
+    fn event(&mut self, name: &str) -> Value {
+        loop {
+            let text = fs::read_to_string(&self.log).unwrap();
+            let found = text
+                .lines()
+                .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+                .find(|event| event["message"] == json!(name));
+            if let Some(found) = found {
+                return found;
+            }
+            assert!(self.child.try_wait().unwrap().is_none(), "it ended: {text}");
+            std::thread::yield_now();
+        }
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        assert!(std::process::Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+#[test]
+fn serves_what_init_made_by_the_file_that_init_wrote() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data, organisation, key) = vault(directory.path());
+    let config = data.join("panvault.toml");
+    let args = ["--config", path(&config), "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"];
+    let (mut served, ready) = Served::start(directory.path(), &args, &[]);
+    let body = json!({
+        "card_number": "4111111111111111", "expiry_month": "12", "expiry_year": "2040", "organisation": organisation,
+    });
+    let url = ready["url"].as_str().unwrap();
+    let headers = [("X-APIKEY", key.as_str()), ("Content-Type", "application/json")];
+    let created = http_send(&format!("{url}/v1/card"), "POST", &headers, Some(&body.to_string())).unwrap();
+    assert_eq!(created.status, 201, "{}", created.text);
+    let metrics = ready["metrics_url"].as_str().unwrap();
+    let page = http_send(&format!("{metrics}/metrics"), "GET", &[], None).unwrap();
+    assert!(page.text.contains("panvault_requests_total{operation=\"card_create\",status=\"201\"} 1"));
+    served.signal("-TERM");
+    served.event("server.stopped");
+    assert_eq!(served.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn settings_come_from_flag_environment_file_and_default_in_that_order() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("c.toml");
+    fs::write(
+        &file,
+        "data_directory = \"v\"\ncvv_ttl_seconds = 60\nbody_timeout_seconds = 7\nlog_format = \"text\"\n",
+    )
+    .unwrap();
+    let print = |environment: &[(&str, &str)], set: &[&str]| {
+        let mut command = panvault();
+        command.args(["config", "print", "--config", path(&file)]).args(set);
+        let output = command.envs(environment.iter().copied()).output().unwrap();
+        (
+            output.status.success(),
+            String::from_utf8(output.stdout).unwrap(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    };
+    let environment = [("PANVAULT_CVV_TTL_SECONDS", "120"), ("PANVAULT_BODY_TIMEOUT_SECONDS", "8")];
+    let (good, shown, _) = print(&environment, &["--set", "cvv_ttl_seconds=180"]);
+    assert!(good);
+    for line in [
+        "cvv_ttl_seconds = 180  # flag",
+        "body_timeout_seconds = 8  # environment",
+        "log_format = \"text\"  # file",
+        "connections_max = 10000  # default",
+    ] {
+        assert!(shown.lines().any(|found| found == line), "{line} is not in\n{shown}");
+    }
+    let (good, _, said) = print(&[("PANVAULT_CVV_TTL", "1")], &[]);
+    assert!(!good && said.contains("the environment has a setting that does not exist: cvv_ttl"), "{said}");
+    fs::write(&file, "lisen = \"x\"\n").unwrap();
+    let (good, _, said) = print(&[], &[]);
+    assert!(
+        !good && said.contains("the configuration file has a setting that does not exist: lisen"),
+        "{said}"
+    );
+}
+
+#[test]
+fn refuses_other_addresses_than_loopback_without_tls() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data, _, _) = vault(directory.path());
+    let refused = run_refused(&["serve", "--data", path(&data), "--listen", "0.0.0.0:0"]);
+    assert!(
+        refused.contains(
+            "is not a loopback address: set tls_certificate_file and tls_key_file, or behind_proxy"
+        )
+    );
+    assert_eq!(run(&["serve", "--data", path(&data), "--listen", "nowhere"]).status.code(), Some(1));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let refused = run_refused(&["serve", "--data", path(&data), "--listen", &address]);
+    assert!(refused.contains("cannot listen at"), "{refused}");
+}
+
+#[test]
+fn certificates_are_read_again_on_sighup() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data, _, _) = vault(directory.path());
+    let certify = || {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        fs::write(directory.path().join("cert.pem"), made.cert.pem()).unwrap();
+        fs::write(directory.path().join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    };
+    certify();
+    let certificate = format!("tls_certificate_file={}", path(&directory.path().join("cert.pem")));
+    let key = format!("tls_key_file={}", path(&directory.path().join("key.pem")));
+    let args = [
+        "--data",
+        path(&data),
+        "--listen",
+        "127.0.0.1:0",
+        "--metrics-listen",
+        "",
+        "--set",
+        &certificate,
+        "--set",
+        &key,
+    ];
+    let (mut served, ready) = Served::start(directory.path(), &args, &[]);
+    assert!(ready["url"].as_str().unwrap().starts_with("https://127.0.0.1:"));
+    // The server speaks TLS: it answers plain HTTP with an alert (content type 21), not with a page.
+    let address = ready["url"].as_str().unwrap().trim_start_matches("https://");
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    std::io::Write::write_all(&mut stream, b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    let mut first = [0];
+    stream.read_exact(&mut first).unwrap();
+    assert_eq!(first, [21]);
+    certify();
+    served.signal("-HUP");
+    served.event("tls.reloaded");
+    fs::write(directory.path().join("cert.pem"), "nonsense").unwrap();
+    served.signal("-HUP");
+    served.event("tls.kept");
+    served.signal("-INT");
+    served.event("server.stopped");
+    assert_eq!(served.child.wait().unwrap().code(), Some(0));
+}
