@@ -9,7 +9,7 @@ use panvault_store::Effect;
 use rusqlite::Connection;
 use tokio::sync::watch;
 
-use crate::limits::{IDLE_MILLIS, VIEW_LOG_BYTES_MAX};
+use crate::limits::{IDLE_MILLIS, VIEW_BUSY_MILLIS, VIEW_LOG_BYTES_MAX};
 use crate::log::{Spares, segment_path};
 use crate::overlay::Overlay;
 use crate::view::{ApplyFrame, apply};
@@ -79,20 +79,22 @@ pub(crate) struct Applier {
     pub(crate) spares: Arc<Spares>,
     /// The oldest segment that is still there.
     pub(crate) oldest: u64,
+    /// The last segment that has a card which was deleted since.
+    pub(crate) deleted_in: Option<u64>,
 }
 
 impl Applier {
     /// Works until the writer has ended. `false` when the view could not be written.
     pub(crate) fn run(mut self) -> bool {
         let mut dirty = true;
-        let mut deleted = false;
         loop {
             let (frames, segment, end) = self.next(dirty);
             if frames.is_empty() {
                 if dirty {
                     dirty = !self.fold(segment);
-                    if !dirty && core::mem::take(&mut deleted) && end.is_none() {
+                    if self.deleted_in >= Some(segment) && end.is_none() {
                         // What was deleted is still in the segment that is written to: go on in another, and erase it.
+                        // Without room for another this is tried again.
                         self.queue.roll();
                         dirty = true;
                     }
@@ -110,7 +112,8 @@ impl Applier {
                 return false;
             }
             dirty = true;
-            deleted |= frames.iter().flat_map(|frame| frame.effects.iter().flatten()).any(is_delete);
+            let deleting = frames.iter().rev().find(|frame| frame.effects.iter().flatten().any(is_delete));
+            self.deleted_in = deleting.map(|frame| frame.segment).or(self.deleted_in);
             self.applied(&frames);
             let large = std::fs::metadata(&self.view_log).is_ok_and(|file| file.len() > VIEW_LOG_BYTES_MAX);
             if large {
@@ -161,8 +164,13 @@ impl Applier {
     /// Folds SQLite's own log back into the view, durably, and lets go of the segments that it covers.
     /// `false` when a reader was in the way; then it is tried again.
     fn fold(&mut self, writing: u64) -> bool {
-        let folded = self.view.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
-        match folded {
+        // A reader is not waited for: what is durable would not be seen in the meantime.
+        let folded = self
+            .view
+            .busy_timeout(Duration::ZERO)
+            .and_then(|()| self.view.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)));
+        let waits = self.view.busy_timeout(Duration::from_millis(VIEW_BUSY_MILLIS));
+        match folded.and_then(|busy: i64| waits.map(|()| busy)) {
             Ok(0) => {}
             Ok(_) => return false,
             Err(error) => {
@@ -179,7 +187,8 @@ impl Applier {
     }
 }
 
-const fn is_delete(effect: &Effect) -> bool {
+/// Whether ciphertext in the log has to go with it.
+pub(crate) const fn is_delete(effect: &Effect) -> bool {
     match effect {
         Effect::CardDelete { .. } => true,
         Effect::CardPut(_)

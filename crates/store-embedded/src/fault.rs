@@ -17,7 +17,9 @@ pub enum OpenFault {
         path: PathBuf,
     },
     /// Another process writes to it.
-    #[error("the vault is in use by process {pid}; stop that process, or use its HTTP interface")]
+    #[error(
+        "the vault is in use by process {pid}; stop that process first (looking with panvault doctor works beside it)"
+    )]
     InUse {
         /// The process, as it wrote it down.
         pid: String,
@@ -47,6 +49,20 @@ pub enum OpenFault {
         offset: u64,
         /// What is wrong.
         what: &'static str,
+    },
+    /// The log has a commit that was written so, and that this version cannot read.
+    #[error(
+        "segment {segment} of the log, byte {offset}, holds a commit that this version cannot read; \
+         use the version that wrote it, or a later one"
+    )]
+    Unreadable {
+        /// Number of the segment.
+        segment: u64,
+        /// Where in it.
+        offset: u64,
+        /// Why.
+        #[source]
+        source: panvault_store::RowFault,
     },
     /// The view lacks steps that the log no longer has.
     #[error(
@@ -92,7 +108,7 @@ pub enum OpenFault {
         "view.sqlite cannot be used; if the log reaches back to step 1 it may be moved away and is rebuilt"
     )]
     View(#[source] rusqlite::Error),
-    /// A row of the log or the view cannot be read.
+    /// A row of the view cannot be read.
     #[error("a stored row cannot be read")]
     Row(#[source] panvault_store::RowFault),
 }

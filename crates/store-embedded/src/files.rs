@@ -29,6 +29,8 @@ pub trait LogFile: Send {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
     /// Makes what was written durable (`fdatasync`).
     fn flush(&self) -> io::Result<()>;
+    /// How long it is.
+    fn bytes(&self) -> io::Result<u64>;
 }
 
 /// The file system.
@@ -73,5 +75,9 @@ impl LogFile for File {
 
     fn flush(&self) -> io::Result<()> {
         self.sync_data()
+    }
+
+    fn bytes(&self) -> io::Result<u64> {
+        self.metadata().map(|file| file.len())
     }
 }

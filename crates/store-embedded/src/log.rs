@@ -1,13 +1,17 @@
 //! The log: segments of frames, each frame one commit.
 
+mod erase;
 mod frame;
 mod recover;
 mod segment;
 mod spare;
 mod tail;
+#[cfg(test)]
+mod tests;
 
+pub(crate) use erase::erase;
 pub(crate) use frame::{Frame, FrameBuilder};
 pub(crate) use recover::{Recovered, recover};
 pub(crate) use segment::{SegmentHeader, segment_path};
-pub(crate) use spare::{Spares, erase};
+pub(crate) use spare::Spares;
 pub(crate) use tail::{AppendFault, Tail};

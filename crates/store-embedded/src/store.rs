@@ -17,10 +17,10 @@ use panvault_store::{
 use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
 
-use crate::applier::{Applier, ToApply};
+use crate::applier::{Applier, ToApply, is_delete};
 use crate::fault::OpenFault;
 use crate::files::{Files, SystemFiles};
-use crate::limits::Settings;
+use crate::limits::{COMMIT_BYTES_MAX, Settings};
 use crate::log::{Recovered, SegmentHeader, Spares, Tail, erase, recover, segment_path};
 use crate::overlay::Overlay;
 use crate::view::{self, Access, ApplyFrame};
@@ -66,25 +66,17 @@ impl EmbeddedStore {
         if log.exists() || view::view_path(directory).exists() {
             return Err(OpenFault::Exists { path: directory.to_owned() });
         }
+        let _lock = lock(directory)?;
+        // The log gets its name when it is whole, and from then on there is a store: a crash before that leaves a part of
+        // a log under another name, which the next try replaces, and a missing view is made when the store is opened.
         let files = SystemFiles;
-        std::fs::create_dir(&log).map_err(OpenFault::io(&log))?;
-        let first = segment_path(&log, 1);
-        let header = SegmentHeader {
-            vault,
-            number: 1,
-            first_sequence: 1,
-            bytes: settings.segment_bytes,
-            previous: chain.digest(vault.as_bytes()),
-        };
-        let made = files.create(&first).and_then(|file| {
-            erase(file.as_ref(), settings.segment_bytes)?;
-            file.write_at(&header.encode(chain), 0)?;
-            file.flush()?;
-            files.sync_directory(&log)
-        });
-        made.map_err(OpenFault::io(&first))?;
-        view::create(directory, vault)?;
-        files.sync_directory(directory).map_err(OpenFault::io(directory))
+        let making = directory.join("log.new");
+        make_log(&files, &making, vault, chain, settings.segment_bytes).map_err(OpenFault::io(&making))?;
+        files
+            .rename(&making, &log)
+            .and_then(|()| files.sync_directory(directory))
+            .map_err(OpenFault::io(&log))?;
+        view::create(directory, vault)
     }
 
     /// Opens a store for writing: takes its lock, reads the log's tail into the view, and starts. Changes nothing when it
@@ -111,7 +103,8 @@ impl EmbeddedStore {
             return Err(OpenFault::Missing { path: directory.to_owned() });
         }
         let lock = lock(directory)?;
-        let found = replay(directory, &log, vault, chain.as_ref(), files.as_ref(), settings.cache_kib)?;
+        let (found, deleted_in) =
+            replay(directory, &log, vault, chain.as_ref(), files.as_ref(), settings.cache_kib)?;
         let tail = Tail::open(Arc::clone(&files), log.clone(), vault, settings.segment_bytes, &found)
             .map_err(OpenFault::io(&log))?;
         let spares =
@@ -134,6 +127,7 @@ impl EmbeddedStore {
             queue: Arc::clone(&queue),
             spares: Arc::clone(&spares),
             oldest: found.segments.first().map_or(1, |segment| segment.number),
+            deleted_in,
         };
         let writer = Writer {
             queue: Arc::clone(&queue),
@@ -145,6 +139,8 @@ impl EmbeddedStore {
             to_apply,
             durable: Arc::clone(&durable),
             step_bytes_max: usize::try_from(settings.segment_bytes / 4).unwrap_or(usize::MAX),
+            commit_bytes_max: usize::try_from(settings.segment_bytes / 2)
+                .map_or(COMMIT_BYTES_MAX, |half| half.min(COMMIT_BYTES_MAX)),
         };
         let readers = (0..settings.readers.max(1))
             .map(|_| view::connect(directory, Access::Read, settings.cache_kib).map(Mutex::new))
@@ -235,6 +231,27 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<Joi
     thread::Builder::new().name(name.to_owned()).spawn(run)
 }
 
+/// Makes a log with one empty segment, in place of what an earlier try left.
+fn make_log(
+    files: &dyn Files,
+    log: &Path,
+    vault: VaultId,
+    chain: &dyn Chain,
+    bytes: u64,
+) -> std::io::Result<()> {
+    if log.exists() {
+        std::fs::remove_dir_all(log)?;
+    }
+    std::fs::create_dir(log)?;
+    let previous = chain.digest(vault.as_bytes());
+    let header = SegmentHeader { vault, number: 1, first_sequence: 1, bytes, previous };
+    let file = files.create(&segment_path(log, 1))?;
+    erase(file.as_ref(), 0, bytes)?;
+    file.write_at(&header.encode(chain), 0)?;
+    file.flush()?;
+    files.sync_directory(log)
+}
+
 /// Takes the directory's lock, and writes down who has it.
 fn lock(directory: &Path) -> Result<File, OpenFault> {
     let path = directory.join("lock");
@@ -254,7 +271,7 @@ fn lock(directory: &Path) -> Result<File, OpenFault> {
     Ok(file)
 }
 
-/// Reads the log, and brings the view up to its end.
+/// Reads the log, and brings the view up to its end. Says too which segment last has a card that was deleted since.
 fn replay(
     directory: &Path,
     log: &Path,
@@ -262,7 +279,7 @@ fn replay(
     chain: &dyn Chain,
     files: &dyn Files,
     cache_kib: u32,
-) -> Result<Recovered, OpenFault> {
+) -> Result<(Recovered, Option<u64>), OpenFault> {
     // The log is read whole before anything is changed: a refusal must leave all as it was.
     let applied = match view_meta(directory, vault, cache_kib)? {
         Some(meta) => meta,
@@ -270,9 +287,13 @@ fn replay(
     };
     let mut frames: Vec<ApplyFrame> = Vec::new();
     let mut foreign = None;
+    let mut deleted_in = None;
     let found = recover(files, log, vault, chain, &mut |frame| {
         if frame.last_sequence() == applied.applied && Some(frame.tag) != applied.tag {
             foreign = Some(frame.last_sequence());
+        }
+        if frame.effects.iter().flatten().any(is_delete) {
+            deleted_in = Some(frame.segment);
         }
         if frame.first_sequence > applied.applied {
             frames.push(frame.into());
@@ -300,7 +321,7 @@ fn replay(
     for frames in frames.chunks(64) {
         view::apply(&mut connection, frames)?;
     }
-    Ok(found)
+    Ok((found, deleted_in))
 }
 
 /// What the view says of itself; `None` when it is not there.

@@ -11,6 +11,7 @@ use panvault_model::VaultId;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use crate::fault::OpenFault;
+use crate::limits::VIEW_BUSY_MILLIS;
 
 pub(crate) use apply::{ApplyFrame, apply};
 pub(crate) use list::list;
@@ -48,11 +49,12 @@ pub(crate) fn view_path(directory: &Path) -> PathBuf {
     directory.join("view.sqlite")
 }
 
-/// Makes an empty view.
+/// Makes an empty view. It gets its name when it is whole: what a crash leaves of it, the next try replaces.
 pub(crate) fn create(directory: &Path, vault: VaultId) -> Result<(), OpenFault> {
-    let path = view_path(directory);
-    make_private(&path).map_err(OpenFault::io(&path))?;
-    let connection = Connection::open(&path)?;
+    let (path, making) = (view_path(directory), directory.join("view.sqlite.new"));
+    clear(&path).and_then(|()| clear(&making)).map_err(OpenFault::io(&making))?;
+    make_private(&making).map_err(OpenFault::io(&making))?;
+    let connection = Connection::open(&making)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.execute_batch(&format!("BEGIN; {SCHEMA}"))?;
     let mut put = connection.prepare("INSERT INTO meta VALUES (?, ?)")?;
@@ -61,7 +63,22 @@ pub(crate) fn create(directory: &Path, vault: VaultId) -> Result<(), OpenFault> 
     put.execute(params!["applied", 0])?;
     drop(put);
     connection.execute_batch("COMMIT")?;
+    // Closing folds SQLite's own log back and removes it, so that the one file is all.
     connection.close().map_err(|(_, error)| error)?;
+    let named = std::fs::rename(&making, &path).and_then(|()| std::fs::File::open(directory)?.sync_all());
+    named.map_err(OpenFault::io(&path))
+}
+
+/// Removes a view and its companions. SQLite would take a companion that outlived its view for the new view's own.
+fn clear(path: &Path) -> std::io::Result<()> {
+    for end in ["", "-wal", "-shm", "-journal"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(end);
+        match std::fs::remove_file(&name) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+    }
     Ok(())
 }
 
@@ -92,7 +109,7 @@ pub(crate) fn connect(
     };
     let connection =
         Connection::open_with_flags(view_path(directory), flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.busy_timeout(Duration::from_millis(VIEW_BUSY_MILLIS))?;
     connection.pragma_update(None, "cache_size", -i64::from(cache_kib))?;
     connection.set_prepared_statement_cache_capacity(64);
     if access == Access::Write {

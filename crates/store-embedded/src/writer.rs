@@ -14,7 +14,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::applier::ToApply;
-use crate::limits::{COMMIT_BYTES_MAX, COMMIT_STEPS_MAX};
+use crate::limits::COMMIT_STEPS_MAX;
 use crate::log::{AppendFault, FrameBuilder, Spares, Tail};
 use crate::overlay::{Overlay, Rows};
 use crate::view::{self, ApplyFrame};
@@ -22,8 +22,11 @@ use crate::view::{self, ApplyFrame};
 /// A step that waits to be written, and who waits for it.
 pub(crate) struct Job {
     pub(crate) step: Step,
-    pub(crate) reply: oneshot::Sender<Result<Outcome<Left>, StoreFault>>,
+    pub(crate) reply: oneshot::Sender<Answer>,
 }
+
+/// What became of a step.
+pub(crate) type Answer = Result<Outcome<Left>, StoreFault>;
 
 /// What waits for the writer.
 #[derive(Default)]
@@ -124,6 +127,8 @@ pub(crate) struct Writer {
     /// Place of the last durable step.
     pub(crate) durable: Arc<AtomicU64>,
     pub(crate) step_bytes_max: usize,
+    /// Bytes of a commit after which no further step is added to it. With one more step it still fits a segment.
+    pub(crate) commit_bytes_max: usize,
 }
 
 impl Writer {
@@ -162,7 +167,7 @@ impl Writer {
             let mut batch = Batch::default();
             while let Some(job) = jobs.pop_front() {
                 self.decide(job, &mut batch, builder);
-                if builder.len() > COMMIT_BYTES_MAX {
+                if builder.len() > self.commit_bytes_max {
                     break;
                 }
             }
@@ -252,7 +257,7 @@ struct Batch {
     staged: Overlay,
     notes: Vec<AuditNote>,
     effects: Vec<Effects>,
-    answers: Vec<(oneshot::Sender<Result<Outcome<Left>, StoreFault>>, Result<Outcome<Left>, StoreFault>)>,
+    answers: Vec<(oneshot::Sender<Answer>, Answer)>,
 }
 
 /// What steps are decided against: this commit so far, then what is durable, then the view.
@@ -291,11 +296,12 @@ impl State for Pending<'_> {
         let mut keys = view::idempotency_expired(self.view, now, limit)?;
         // What the view calls expired may have been renewed or removed since.
         keys.retain(|key| newest([&self.staged.idempotency, &self.overlay.idempotency], key).is_none());
-        let layers = self.staged.idempotency.values().chain(self.overlay.idempotency.values());
-        let newer = layers.filter_map(|(_, row)| row.as_ref()).filter(|row| row.expires_at <= now);
+        let staged = self.staged.idempotency.values();
+        let overlay =
+            self.overlay.idempotency.iter().filter(|(key, _)| !self.staged.idempotency.contains_key(key));
+        let newer = staged.chain(overlay.map(|(_, row)| row)).filter_map(|(_, row)| row.as_ref());
         let room = limit.saturating_sub(keys.len());
-        let newer: Vec<_> = newer.map(|row| row.key).filter(|key| !keys.contains(key)).take(room).collect();
-        keys.extend(newer);
+        keys.extend(newer.filter(|row| row.expires_at <= now).map(|row| row.key).take(room));
         Ok(keys)
     }
 }

@@ -1,4 +1,13 @@
 //! Rows as bytes: big-endian, every part of fixed length or with its length before it.
+//!
+//! | part | how it is written |
+//! | --- | --- |
+//! | number | 1, 2, 4 or 8 bytes, unsigned |
+//! | moment | 6 bytes: milliseconds since the Unix epoch |
+//! | `bytes` | length in 4 bytes, then the bytes |
+//! | `text` | length in 2 bytes, then UTF-8 |
+//! | `text?` | 0; or 1 and a text |
+//! | `pairs` | count in 1 byte, then that many pairs of texts |
 
 use panvault_model::Timestamp;
 

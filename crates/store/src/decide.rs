@@ -171,13 +171,14 @@ fn document_commit(
     effects: &mut Effects,
 ) -> Result<Result<Left, Undone>, StoreFault> {
     for change in &step.changes {
+        // 0 stands for no document.
         let (kind, id, expected) = match change {
-            DocumentChange::Put(row) => {
-                (row.kind, row.id, row.version.checked_sub(1).filter(|version| *version > 0))
+            DocumentChange::Put(row) => (row.kind, row.id, row.version.checked_sub(1)),
+            DocumentChange::Delete(kind, id, version) => {
+                (*kind, *id, Some(*version).filter(|version| *version > 0))
             }
-            DocumentChange::Delete(kind, id, version) => (*kind, *id, Some(*version)),
         };
-        if state.document_version(kind, id)? != expected {
+        if Some(state.document_version(kind, id)?.unwrap_or(0)) != expected {
             return Ok(Err(Outcome::Stale));
         }
         effects.push(match change {

@@ -1,4 +1,19 @@
 //! Documents: the few rows that say who may do what and where money goes. Small, and cached whole by the vault.
+//!
+//! As it is stored:
+//!
+//! | bytes | what |
+//! | --- | --- |
+//! | 1 | format, 1 |
+//! | 1 | kind |
+//! | 12 | id |
+//! | 4 | version |
+//! | bytes | the encoded document |
+//! | 16 | keyed tag over all of the above |
+//!
+//! Every document begins with a format, 1, and has its parts in the order of the fields of its row: an id in 12 bytes, a
+//! yes or no in one, a moment in 6, a currency in 3; an id or moment that may be absent as 0, or 1 and the value; a list
+//! as a count in one byte and its items; a country as `text?`.
 
 use panvault_model::{
     AccountId, ApiKeyId, Country, Currency, Id, OrganisationId, ProcessorId, Role, Timestamp,

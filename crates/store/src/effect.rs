@@ -1,3 +1,16 @@
+//! An effect: its number in one byte, the length of what follows in four, and then:
+//!
+//! | number | effect | what follows |
+//! | --- | --- | --- |
+//! | 1 | card is now this | card |
+//! | 2 | card is gone | id, 12 bytes; organisation, 12; fingerprint, 16 |
+//! | 3 | transaction is now this | transaction |
+//! | 4 | step of a history | step |
+//! | 5 | document is now this | document |
+//! | 6 | document is gone | kind, 1 byte; id, 12 |
+//! | 7 | idempotency record is now this | record |
+//! | 8 | idempotency record is gone | key, 16 bytes |
+
 use std::sync::Arc;
 
 use panvault_model::{CardId, Fingerprint, Id, OrganisationId};

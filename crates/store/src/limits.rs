@@ -12,5 +12,5 @@ pub const TEXT_BYTES_MAX: usize = u16::MAX as usize;
 /// Pairs in one encoded list of pairs.
 pub const PAIRS_MAX: usize = u8::MAX as usize;
 
-/// Seconds for which a card whose CVV was cleared refuses a CVV from a request that was decided earlier.
+/// Seconds for which a card whose CVV was cleared or used refuses a CVV from a request that was decided earlier.
 pub const CVV_CLEARED_SECONDS: u64 = 60;

@@ -21,7 +21,7 @@ pub struct MemoryCvvs {
     expired: AtomicU64,
 }
 
-/// The CVV of one card, and the step that brought it there.
+/// The CVV of one card, and the step that brought it there or took it away.
 struct Slot {
     sequence: u64,
     state: State,
@@ -32,9 +32,10 @@ enum State {
     /// The CVV is in the [`Claim`] with this ticket, and comes back only with it.
     Claimed {
         ticket: u64,
+        at_millis: u64,
         until_millis: u64,
     },
-    /// Cleared a moment ago: a CVV of an earlier step that arrives late is refused.
+    /// Cleared or used a moment ago: a CVV of an earlier step that arrives late is refused.
     Cleared {
         until_millis: u64,
     },
@@ -72,13 +73,21 @@ impl MemoryCvvs {
 
     fn hold(&self, card: CardId, sequence: u64, cvv: HeldCvv, now: Now) -> Result<(), StoreFault> {
         if cvv.is_expired(now) {
+            // What it was to replace must go all the same.
+            self.clear(card, sequence, now);
             return Ok(());
         }
         let mut shard = self.shard(card);
-        if shard.get(&card).is_some_and(|slot| slot.sequence > sequence) {
+        let earlier = shard.get_mut(&card);
+        if earlier.as_ref().is_some_and(|slot| slot.sequence > sequence) {
             return Ok(());
         }
-        if !self.cvv_room() {
+        let replaces = earlier.as_ref().is_some_and(|slot| matches!(slot.state, State::Held(_)));
+        if !replaces && !self.cvv_room() {
+            // A claim of the CVV that this one was to replace must not come back.
+            if let Some(slot) = earlier {
+                *slot = Slot { sequence, state: cleared(now.monotonic_millis) };
+            }
             return Err(StoreFault::Busy);
         }
         self.held.fetch_add(1, Ordering::Relaxed);
@@ -93,8 +102,7 @@ impl MemoryCvvs {
         if shard.get(&card).is_some_and(|slot| slot.sequence > sequence) {
             return;
         }
-        let until_millis = now.monotonic_millis.saturating_add(CVV_CLEARED_SECONDS * 1000);
-        if let Some(earlier) = shard.insert(card, Slot { sequence, state: State::Cleared { until_millis } }) {
+        if let Some(earlier) = shard.insert(card, Slot { sequence, state: cleared(now.monotonic_millis) }) {
             self.left(&earlier.state, Some(now));
         }
     }
@@ -109,7 +117,8 @@ impl MemoryCvvs {
             return None;
         }
         let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
-        let claimed = State::Claimed { ticket, until_millis: held.deadline_millis };
+        let claimed =
+            State::Claimed { ticket, at_millis: now.monotonic_millis, until_millis: held.deadline_millis };
         match core::mem::replace(&mut slot.state, claimed) {
             State::Held(cvv) => {
                 self.held.fetch_sub(1, Ordering::Relaxed);
@@ -138,11 +147,11 @@ impl MemoryCvvs {
 
     fn discard(&self, claim: &Claim) {
         let mut shard = self.shard(claim.card);
-        let ours = shard.get(&claim.card).is_some_and(
-            |slot| matches!(slot.state, State::Claimed { ticket, .. } if ticket == claim.ticket),
-        );
-        if ours {
-            shard.remove(&claim.card);
+        let Some(slot) = shard.get_mut(&claim.card) else { return };
+        if let State::Claimed { ticket, at_millis, .. } = slot.state
+            && ticket == claim.ticket
+        {
+            slot.state = cleared(at_millis);
         }
     }
 
@@ -179,6 +188,10 @@ impl MemoryCvvs {
             }
         }
     }
+}
+
+const fn cleared(at_millis: u64) -> State {
+    State::Cleared { until_millis: at_millis.saturating_add(CVV_CLEARED_SECONDS * 1000) }
 }
 
 impl CvvStore for MemoryCvvs {

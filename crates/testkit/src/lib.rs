@@ -6,6 +6,7 @@ pub mod conformance;
 mod entropy;
 mod http;
 mod scan;
+pub mod workload;
 
 pub use crate::cards::{CanaryCard, canary_cards};
 pub use crate::clock::TestClock;

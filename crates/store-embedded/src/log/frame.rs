@@ -1,3 +1,25 @@
+//! A frame is one commit: the audit notes of its steps, their effects, and a tag that chains it to the frame before.
+//!
+//! | offset | bytes | what |
+//! | --- | --- | --- |
+//! | 0 | 4 | `PVFR` |
+//! | 4 | 2 | format, 1 |
+//! | 6 | 2 | 0 |
+//! | 8 | 4 | a: bytes of the audit notes |
+//! | 12 | 4 | e: bytes of the effects |
+//! | 16 | 4 | number of steps, at least 1 |
+//! | 20 | 4 | 0 |
+//! | 24 | 8 | number of the segment that it is in |
+//! | 32 | 8 | sequence of its first step |
+//! | 40 | 32 | tag of the frame before it; in the first frame of a vault, SHA-256 of the vault id |
+//! | 72 | a | audit notes, one for each step, 73 bytes each |
+//! | 72 + a | e | for each step: number of effects in 2 bytes, then the effects |
+//! | 72 + a + e | 32 | tag: HMAC-SHA-256 over bytes 0 to 71, SHA-256 of the notes, SHA-256 of the effects |
+//! | 104 + a + e | 0 to 7 | zeroes, up to a multiple of 8 |
+//!
+//! The tag covers digests, so that the trail of notes can be verified long after the effects are gone. A later format
+//! keeps the first 72 bytes and the tag as they are, so that this version can tell a later frame from a torn one.
+
 use panvault_store::codec::Reader;
 use panvault_store::{AuditNote, Chain, Effect, Effects, RowFault};
 
@@ -11,7 +33,7 @@ pub(crate) const ALIGN: usize = 8;
 const MAGIC: [u8; 4] = *b"PVFR";
 const FORMAT: u16 = 1;
 
-/// One commit, read back and verified.
+/// One commit, read back.
 #[derive(Clone, Debug)]
 pub(crate) struct Frame {
     /// The segment that it was written to.
@@ -38,45 +60,6 @@ impl Frame {
     /// Place of its last step.
     pub(crate) fn last_sequence(&self) -> u64 {
         self.first_sequence + self.notes.len() as u64 - 1
-    }
-
-    /// Reads the frame at the front of `bytes`; `None` when there is none that verifies.
-    pub(crate) fn read(bytes: &[u8], chain: &dyn Chain) -> Option<Self> {
-        let header: &[u8; HEADER_BYTES] = bytes.first_chunk()?;
-        let mut reader = Reader::new(header);
-        if reader.fixed::<4>().ok()? != MAGIC || reader.u16().ok()? != FORMAT || reader.u16().ok()? != 0 {
-            return None;
-        }
-        let audit_bytes = usize::try_from(reader.u32().ok()?).ok()?;
-        let effects_bytes = reader.u32().ok()?;
-        let count = usize::try_from(reader.u32().ok()?).ok()?;
-        reader.u32().ok().filter(|reserved| *reserved == 0)?;
-        let (segment, first_sequence) = (reader.u64().ok()?, reader.u64().ok()?);
-        let previous = reader.fixed().ok()?;
-        let mut body = Reader::new(bytes.get(HEADER_BYTES..)?);
-        let audit = body.take(audit_bytes).ok()?;
-        let effects = body.take(usize::try_from(effects_bytes).ok()?).ok()?;
-        let tag = body.fixed::<TAG_BYTES>().ok()?;
-        let effects_digest = chain.digest(effects);
-        if chain.tag(&[header, &chain.digest(audit), &effects_digest]) != tag {
-            return None;
-        }
-        // From here on the bytes are ours; a frame that verifies and does not decode was written by a later version.
-        let notes = decode_notes(audit, count).ok()?;
-        let effects = decode_effects(effects, count).ok()?;
-        let bytes = (HEADER_BYTES + audit_bytes + usize::try_from(effects_bytes).ok()? + TAG_BYTES)
-            .next_multiple_of(ALIGN);
-        Some(Self {
-            segment,
-            first_sequence,
-            notes,
-            effects,
-            effects_bytes,
-            effects_digest,
-            previous,
-            tag,
-            bytes,
-        })
     }
 
     /// The header as it was written, from what the view keeps of a frame.
@@ -108,16 +91,83 @@ impl Frame {
     }
 }
 
-fn decode_notes(bytes: &[u8], count: usize) -> Result<Vec<AuditNote>, RowFault> {
+/// A frame whose tag is right. What it says is ours, whether this version can read it or not.
+pub(crate) struct Verified<'a> {
+    pub(crate) segment: u64,
+    pub(crate) first_sequence: u64,
+    pub(crate) previous: [u8; TAG_BYTES],
+    format: u16,
+    count: u32,
+    audit: &'a [u8],
+    effects: &'a [u8],
+    effects_digest: [u8; 32],
+    tag: [u8; TAG_BYTES],
+}
+
+impl<'a> Verified<'a> {
+    /// The frame at the front of `bytes`; `None` when there is none whose tag is right.
+    pub(crate) fn read(bytes: &'a [u8], chain: &dyn Chain) -> Option<Self> {
+        let header: &[u8; HEADER_BYTES] = bytes.first_chunk()?;
+        let mut reader = Reader::new(header);
+        if reader.fixed::<4>().ok()? != MAGIC {
+            return None;
+        }
+        let format = reader.u16().ok()?;
+        reader.u16().ok()?;
+        let audit_bytes = usize::try_from(reader.u32().ok()?).ok()?;
+        let effects_bytes = usize::try_from(reader.u32().ok()?).ok()?;
+        let count = reader.u32().ok()?;
+        reader.u32().ok()?;
+        let (segment, first_sequence) = (reader.u64().ok()?, reader.u64().ok()?);
+        let previous = reader.fixed().ok()?;
+        let mut body = Reader::new(bytes.get(HEADER_BYTES..)?);
+        let audit = body.take(audit_bytes).ok()?;
+        let effects = body.take(effects_bytes).ok()?;
+        let tag = body.fixed().ok()?;
+        let effects_digest = chain.digest(effects);
+        let ours = chain.tag(&[header, &chain.digest(audit), &effects_digest]) == tag;
+        ours.then_some(Self {
+            segment,
+            first_sequence,
+            previous,
+            format,
+            count,
+            audit,
+            effects,
+            effects_digest,
+            tag,
+        })
+    }
+
+    /// Reads what it says. A fault means that a later version wrote it: its tag says that it is as it was written.
+    pub(crate) fn decode(self) -> Result<Frame, RowFault> {
+        if self.format != FORMAT || self.count == 0 {
+            return Err(RowFault::Value);
+        }
+        Ok(Frame {
+            segment: self.segment,
+            first_sequence: self.first_sequence,
+            notes: decode_notes(self.audit, self.count)?,
+            effects: decode_effects(self.effects, self.count)?,
+            effects_bytes: u32::try_from(self.effects.len()).map_err(|_| RowFault::Size)?,
+            effects_digest: self.effects_digest,
+            previous: self.previous,
+            tag: self.tag,
+            bytes: (HEADER_BYTES + self.audit.len() + self.effects.len() + TAG_BYTES).next_multiple_of(ALIGN),
+        })
+    }
+}
+
+fn decode_notes(bytes: &[u8], count: u32) -> Result<Vec<AuditNote>, RowFault> {
     let mut reader = Reader::new(bytes);
     let notes = (0..count).map(|_| AuditNote::decode_from(&mut reader)).collect::<Result<_, _>>()?;
     reader.end()?;
     Ok(notes)
 }
 
-fn decode_effects(bytes: &[u8], count: usize) -> Result<Vec<Effects>, RowFault> {
+fn decode_effects(bytes: &[u8], count: u32) -> Result<Vec<Effects>, RowFault> {
     let mut reader = Reader::new(bytes);
-    let mut steps = Vec::with_capacity(count.min(1024));
+    let mut steps = Vec::new();
     for _ in 0..count {
         let effects = reader.u16()?;
         steps.push((0..effects).map(|_| Effect::decode_from(&mut reader)).collect::<Result<_, _>>()?);
@@ -143,10 +193,11 @@ impl FrameBuilder {
         self.count = 0;
     }
 
-    /// Adds a step, unless its effects take more than so many bytes.
+    /// Adds a step, unless its effects are more than a frame can count or take more than so many bytes.
     pub(crate) fn push(&mut self, note: &AuditNote, effects: &[Effect], step_bytes_max: usize) -> bool {
         let before = self.effects.len();
-        self.effects.extend_from_slice(&u16::try_from(effects.len()).unwrap_or(u16::MAX).to_be_bytes());
+        let Ok(count) = u16::try_from(effects.len()) else { return false };
+        self.effects.extend_from_slice(&count.to_be_bytes());
         effects.iter().for_each(|effect| effect.encode(&mut self.effects));
         if self.effects.len() - before > step_bytes_max {
             self.effects.truncate(before);

@@ -1,11 +1,12 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use panvault_model::VaultId;
 use panvault_store::Chain;
 
 use crate::fault::OpenFault;
 use crate::files::Files;
-use crate::log::frame::{ALIGN, Frame, TAG_BYTES};
+use crate::log::erase::is_erased;
+use crate::log::frame::{ALIGN, Frame, TAG_BYTES, Verified};
 use crate::log::segment::{BLOCK_BYTES, Block, SegmentHeader, segment_number};
 
 /// A log as it was found.
@@ -19,14 +20,15 @@ pub(crate) struct Recovered {
     pub(crate) tag: [u8; TAG_BYTES],
     /// Where the next frame goes in the last segment.
     pub(crate) offset: u64,
-    /// Whether a torn frame was dropped.
+    /// Whether anything is there: a torn frame, which was dropped.
     pub(crate) torn: bool,
 }
 
-/// Reads a log from its oldest segment to its end, and hands every frame to `each`.
+/// Reads a log from its oldest segment to its end, and hands every frame to `each`. Changes nothing.
 ///
 /// A last frame that does not verify is a torn tail and is dropped: it was never acknowledged. A frame that does not
-/// verify with a later one that does is damage. Changes nothing.
+/// verify with a later one that does is damage. Bytes behind the last frame of a segment that the next one follows are
+/// nothing: the chain shows that no frame is missing.
 pub(crate) fn recover(
     files: &dyn Files,
     log: &Path,
@@ -34,56 +36,69 @@ pub(crate) fn recover(
     chain: &dyn Chain,
     each: &mut dyn FnMut(Frame) -> Result<(), OpenFault>,
 ) -> Result<Recovered, OpenFault> {
-    let mut found: Vec<(u64, std::path::PathBuf)> = files
-        .list(log)
-        .map_err(OpenFault::io(log))?
-        .into_iter()
-        .filter_map(|path| Some((segment_number(&path)?, path)))
-        .collect();
-    found.sort();
-    let mut log: Option<Recovered> = None;
+    let found = segments(files, log)?;
     let last = found.last().map_or(0, |(number, _)| *number);
+    let mut log: Option<Recovered> = None;
     for (number, path) in found {
         let bytes = files.read(&path).map_err(OpenFault::io(&path))?;
         let header = match SegmentHeader::read(&bytes, vault, chain, &path)? {
             Block::Header(header) if header.number == number => header,
             Block::Header(_) => return Err(damaged(number, 0, "the segment has the name of another")),
             Block::Other => {
-                let begun = log.as_ref().map_or(0, |log| log.next_sequence);
-                if number != last || log.is_none() || later_frame(&bytes, 0, number, begun, chain).is_some() {
-                    return Err(damaged(number, 0, "the segment's header does not verify"));
-                }
                 // A crash came when it was about to become a segment. It holds nothing, and the next one takes its name.
-                continue;
+                if number == last && log.is_some() && bytes.get(BLOCK_BYTES..).is_some_and(is_erased) {
+                    continue;
+                }
+                return Err(damaged(number, 0, "the segment's header does not verify"));
             }
         };
-        if let Some(log) = &log {
-            let follows = log.segments.last().is_some_and(|before| before.number + 1 == number)
-                && header.first_sequence == log.next_sequence
-                && header.previous == log.tag;
-            if !follows {
-                return Err(damaged(number, 0, "the segment does not follow the one before it"));
-            }
-        }
-        let mut state = log.take().unwrap_or(Recovered {
-            segments: Vec::new(),
-            next_sequence: header.first_sequence,
-            tag: header.previous,
-            offset: 0,
-            torn: false,
-        });
-        state.segments.push(header);
-        read_frames(&bytes, number, chain, &mut state, each)?;
-        if state.torn && number != last {
+        if header.bytes > bytes.len() as u64 {
             return Err(damaged(
                 number,
-                state.offset,
-                "a frame does not verify, and a later segment follows",
+                bytes.len() as u64,
+                "the segment ends here, and its header says that it is longer",
             ));
         }
+        let mut state = match log.take() {
+            Some(before) => after(before, &header)?,
+            None => Recovered {
+                segments: Vec::new(),
+                next_sequence: header.first_sequence,
+                tag: header.previous,
+                offset: 0,
+                torn: false,
+            },
+        };
+        state.segments.push(header);
+        read_frames(&bytes, number, chain, &mut state, each)?;
         log = Some(state);
     }
     log.ok_or_else(|| damaged(0, 0, "there is no segment"))
+}
+
+/// The segments of a log by their names, oldest first.
+fn segments(files: &dyn Files, log: &Path) -> Result<Vec<(u64, PathBuf)>, OpenFault> {
+    let listed = files.list(log).map_err(OpenFault::io(log))?;
+    let mut found: Vec<_> =
+        listed.into_iter().filter_map(|path| Some((segment_number(&path)?, path))).collect();
+    found.sort();
+    Ok(found)
+}
+
+/// The log so far, if the segment goes on where it ends.
+fn after(log: Recovered, header: &SegmentHeader) -> Result<Recovered, OpenFault> {
+    let Some(before) = log.segments.last() else { return Ok(log) };
+    if before.number + 1 != header.number {
+        return Err(damaged(before.number + 1, 0, "the segment is missing, and a later one is there"));
+    }
+    if header.first_sequence == log.next_sequence && header.previous == log.tag {
+        return Ok(log);
+    }
+    Err(if log.torn {
+        damaged(before.number, log.offset, "a frame does not verify, and a later segment follows")
+    } else {
+        damaged(header.number, 0, "the segment does not follow the one before it")
+    })
 }
 
 /// Reads the frames of one segment.
@@ -97,38 +112,34 @@ fn read_frames(
     let mut at = BLOCK_BYTES;
     loop {
         let rest = bytes.get(at..).unwrap_or_default();
-        let frame = Frame::read(rest, chain).filter(|frame| {
+        let offset = at as u64;
+        let next = Verified::read(rest, chain).filter(|frame| {
             frame.segment == number && frame.first_sequence == log.next_sequence && frame.previous == log.tag
         });
-        match frame {
-            Some(frame) => {
-                at += frame.bytes;
-                log.next_sequence = frame.last_sequence() + 1;
-                log.tag = frame.tag;
-                each(frame)?;
+        let Some(next) = next else {
+            if later_frame(bytes, at, number, log.next_sequence, chain) {
+                return Err(damaged(number, offset, "a frame does not verify, and a later one does"));
             }
-            None => {
-                log.offset = at as u64;
-                if let Some(later) = later_frame(bytes, at, number, log.next_sequence, chain) {
-                    let what = "a frame does not verify, and a later one does";
-                    return Err(damaged(number, later.min(at as u64), what));
-                }
-                log.torn = rest.iter().take(64).any(|byte| *byte != 0);
-                return Ok(());
-            }
-        }
+            log.offset = offset;
+            log.torn = !is_erased(rest);
+            return Ok(());
+        };
+        let unreadable = |source| OpenFault::Unreadable { segment: number, offset, source };
+        let frame = next.decode().map_err(unreadable)?;
+        at += frame.bytes;
+        log.next_sequence = frame.last_sequence() + 1;
+        log.tag = frame.tag;
+        each(frame)?;
     }
 }
 
-/// Where behind `at` a frame begins that verifies and is not an old one of a segment that was used again.
-fn later_frame(bytes: &[u8], at: usize, number: u64, next_sequence: u64, chain: &dyn Chain) -> Option<u64> {
-    (at + ALIGN..bytes.len()).step_by(ALIGN).find_map(|place| {
-        let rest = bytes.get(place..)?;
-        if !rest.starts_with(b"PVFR") {
-            return None;
-        }
-        let frame = Frame::read(rest, chain)?;
-        (frame.segment == number && frame.first_sequence >= next_sequence).then_some(place as u64)
+/// Whether a frame begins behind `at` that verifies and is not an old one of a segment that was used again.
+fn later_frame(bytes: &[u8], at: usize, number: u64, next_sequence: u64, chain: &dyn Chain) -> bool {
+    (at + ALIGN..bytes.len()).step_by(ALIGN).any(|place| {
+        bytes
+            .get(place..)
+            .and_then(|rest| Verified::read(rest, chain))
+            .is_some_and(|frame| frame.segment == number && frame.first_sequence >= next_sequence)
     })
 }
 

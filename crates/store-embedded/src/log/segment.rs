@@ -1,3 +1,19 @@
+//! A segment is a file of fixed size, written once from front to back: a block that says what it is, then frames.
+//!
+//! | offset | bytes | what |
+//! | --- | --- | --- |
+//! | 0 | 8 | `PANVLOG` and a zero byte |
+//! | 8 | 2 | format, 1 |
+//! | 10 | 2 | 0 |
+//! | 12 | 12 | id of the vault |
+//! | 24 | 8 | number of the segment, from 1 |
+//! | 32 | 8 | sequence of the first step in it |
+//! | 40 | 8 | bytes of the segment |
+//! | 48 | 32 | tag of the last frame before it; in the first segment, SHA-256 of the vault id |
+//! | 80 | 32 | tag: HMAC-SHA-256 over bytes 0 to 79 |
+//! | 112 | 3984 | zeroes |
+//! | 4096 | | frames, then zeroes |
+
 use std::path::{Path, PathBuf};
 
 use panvault_model::VaultId;

@@ -1,4 +1,5 @@
 use core::time::Duration;
+use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -6,9 +7,7 @@ use std::thread::{self, JoinHandle};
 
 use crate::files::{Files, LogFile};
 use crate::limits::SPARE_RETRY_MILLIS;
-
-/// Bytes written at a time when a segment is filled with zeroes.
-const ZEROES: [u8; 1 << 18] = [0; 1 << 18];
+use crate::log::erase::erase;
 
 /// The thread that readies the next segment and erases old ones, so that the writer never does.
 pub(crate) struct Spares {
@@ -29,47 +28,48 @@ struct State {
     ready: Option<Box<dyn LogFile>>,
     /// The last try to ready a segment failed; the next follows by itself.
     failed: bool,
-    /// Segments that are no longer needed.
-    old: Vec<PathBuf>,
+    /// Segments that are no longer needed, oldest first.
+    old: VecDeque<PathBuf>,
+    /// One of them could not be let go. Those behind it stay too, for the log must not have a gap.
+    stuck: bool,
     stop: bool,
 }
 
 /// Name of the file that is to be the next segment.
-pub(crate) fn spare_path(log: &Path) -> PathBuf {
+fn spare_path(log: &Path) -> PathBuf {
     log.join("spare")
 }
 
-/// Fills a file with zeroes, durably.
-pub(crate) fn erase(file: &dyn LogFile, bytes: u64) -> io::Result<()> {
-    let mut at = 0;
-    while at < bytes {
-        let len = usize::try_from(bytes - at).unwrap_or(usize::MAX).min(ZEROES.len());
-        file.write_at(ZEROES.get(..len).unwrap_or(&ZEROES), at)?;
-        at += len as u64;
-    }
-    file.flush()
+/// Name of a file that was a segment and is being erased.
+fn old_path(segment: &Path) -> PathBuf {
+    segment.with_extension("old")
 }
 
 impl Spares {
-    /// Starts the thread. A spare that an earlier process left is made anew.
+    /// Starts the thread. A spare that an earlier process left is made anew, and what it was erasing is erased.
     pub(crate) fn start(files: Arc<dyn Files>, log: PathBuf, bytes: u64) -> io::Result<Self> {
-        let state = Mutex::new(State::default());
+        let mut old = files.list(&log)?;
+        old.retain(|path| *path == old_path(path));
+        let state = Mutex::new(State { old: old.into(), ..State::default() });
         let shared = Arc::new(Shared { files, log, bytes, state, changed: Condvar::new() });
         let theirs = Arc::clone(&shared);
         let thread = thread::Builder::new().name("panvault-spare".to_owned()).spawn(move || theirs.run())?;
         Ok(Self { shared, thread: Some(thread) })
     }
 
-    /// The zeroed file that is to be the next segment; waits while it is being made. `None` when there is no room for one.
-    pub(crate) fn take(&self) -> Option<Box<dyn LogFile>> {
+    /// Gives the zeroed file the name of a segment and hands it out; waits while it is being made. `None` when there is no
+    /// room for one.
+    pub(crate) fn take(&self, segment: &Path) -> io::Result<Option<Box<dyn LogFile>>> {
         let mut state = self.shared.lock();
         loop {
             if let Some(file) = state.ready.take() {
+                // Before anyone else may go on: the next spare is made under the name that this one has until now.
+                self.shared.files.rename(&spare_path(&self.shared.log), segment)?;
                 self.shared.changed.notify_all();
-                return Some(file);
+                return Ok(Some(file));
             }
             if state.failed || state.stop {
-                return None;
+                return Ok(None);
             }
             state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -105,52 +105,65 @@ impl Shared {
     fn run(&self) {
         let mut state = self.lock();
         loop {
-            // Old segments are erased even when the store is closing, so that nothing lingers.
-            let old = core::mem::take(&mut state.old);
             let wanted = state.ready.is_none() && !state.stop;
-            if state.stop && old.is_empty() {
+            // Old segments are erased even when the store is closing, so that nothing lingers.
+            let old = if state.stuck { None } else { state.old.pop_front() };
+            state = if let Some(path) = old {
+                drop(state);
+                let retired = self.retire(&path, wanted);
+                self.retired(retired)
+            } else if wanted {
+                drop(state);
+                let made = self.make();
+                self.made(made)
+            } else if state.stop {
                 return;
-            }
-            if !wanted && old.is_empty() {
-                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-                continue;
-            }
-            drop(state);
-            let mut reusable = None;
-            for path in old {
-                match self.retire(&path, wanted && reusable.is_none()) {
-                    Ok(kept) => reusable = reusable.or(kept),
-                    Err(error) => {
-                        tracing::warn!(%error, advice = "none; the next start tries again", "log.segment_not_erased");
-                    }
-                }
-            }
-            let made = if wanted { Some(reusable.map_or_else(|| self.make(), Ok)) } else { None };
-            state = self.lock();
-            match made {
-                Some(Ok(file)) => {
-                    if core::mem::take(&mut state.failed) {
-                        tracing::info!("log.room_again");
-                    }
-                    state.ready = Some(file);
-                    self.changed.notify_all();
-                }
-                Some(Err(error)) => {
-                    if !core::mem::replace(&mut state.failed, true) {
-                        let advice =
-                            "free space on the disk of the data directory; writes resume by themselves";
-                        tracing::error!(%error, advice, "log.no_room");
-                    }
-                    self.changed.notify_all();
-                    let pause = Duration::from_millis(SPARE_RETRY_MILLIS);
-                    state = self.changed.wait_timeout(state, pause).unwrap_or_else(PoisonError::into_inner).0;
-                }
-                None => {}
+            } else {
+                self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+            };
+        }
+    }
+
+    fn retired(&self, retired: io::Result<Option<Box<dyn LogFile>>>) -> MutexGuard<'_, State> {
+        match retired {
+            Ok(Some(file)) => self.made(Ok(file)),
+            Ok(None) => self.lock(),
+            Err(error) => {
+                tracing::warn!(%error, advice = "none; the next start tries again", "log.segment_not_erased");
+                let mut state = self.lock();
+                state.stuck = true;
+                state
             }
         }
     }
 
-    /// A new file full of zeroes under the spare's name.
+    /// Hands out a new spare; or says that there is no room for one, and waits a while.
+    fn made(&self, made: io::Result<Box<dyn LogFile>>) -> MutexGuard<'_, State> {
+        let mut state = self.lock();
+        self.changed.notify_all();
+        match made {
+            Ok(file) => {
+                if core::mem::take(&mut state.failed) {
+                    tracing::info!("log.room_again");
+                }
+                state.ready = Some(file);
+                state
+            }
+            Err(error) => {
+                if !core::mem::replace(&mut state.failed, true) {
+                    let advice = "free space on the disk of the data directory; writes resume by themselves";
+                    tracing::error!(%error, advice, "log.no_room");
+                }
+                if state.stop {
+                    return state;
+                }
+                let pause = Duration::from_millis(SPARE_RETRY_MILLIS);
+                self.changed.wait_timeout(state, pause).unwrap_or_else(PoisonError::into_inner).0
+            }
+        }
+    }
+
+    /// A new file full of zeroes under the spare's name. What a failure leaves is removed: others need the room.
     fn make(&self) -> io::Result<Box<dyn LogFile>> {
         let path = spare_path(&self.log);
         match self.files.remove(&path) {
@@ -158,19 +171,29 @@ impl Shared {
             Ok(()) | Err(_) => {}
         }
         let file = self.files.create(&path)?;
-        erase(file.as_ref(), self.bytes)?;
+        if let Err(error) = erase(file.as_ref(), 0, self.bytes) {
+            drop(self.files.remove(&path));
+            return Err(error);
+        }
         Ok(file)
     }
 
-    /// Erases an old segment, and keeps it as the spare or removes it.
+    /// Erases an old segment, and keeps it as the spare or removes it. It loses its name first, durably: a start that
+    /// finds a segment without its header takes it for damage.
     fn retire(&self, path: &Path, keep: bool) -> io::Result<Option<Box<dyn LogFile>>> {
-        let file = self.files.open(path)?;
-        erase(file.as_ref(), self.bytes)?;
-        if keep {
-            self.files.rename(path, &spare_path(&self.log))?;
+        let old = old_path(path);
+        if *path != old {
+            self.files.rename(path, &old)?;
+            self.files.sync_directory(&self.log)?;
+        }
+        let file = self.files.open(&old)?;
+        let bytes = file.bytes()?;
+        erase(file.as_ref(), 0, bytes)?;
+        if keep && bytes == self.bytes {
+            self.files.rename(&old, &spare_path(&self.log))?;
             Ok(Some(file))
         } else {
-            self.files.remove(path)?;
+            self.files.remove(&old)?;
             Ok(None)
         }
     }

@@ -6,10 +6,11 @@ use panvault_model::VaultId;
 use panvault_store::Chain;
 
 use crate::files::{Files, LogFile};
+use crate::log::erase::erase;
 use crate::log::frame::{Finished, FrameBuilder, TAG_BYTES};
 use crate::log::recover::Recovered;
 use crate::log::segment::{BLOCK_BYTES, SegmentHeader, segment_path};
-use crate::log::spare::{Spares, spare_path};
+use crate::log::spare::Spares;
 
 /// The end of the log, where the one writer appends.
 pub(crate) struct Tail {
@@ -40,7 +41,7 @@ pub(crate) enum AppendFault {
 }
 
 impl Tail {
-    /// Goes on where a recovered log ends.
+    /// Goes on where a recovered log ends. A torn frame is erased first: a shorter one over it would leave its end behind.
     pub(crate) fn open(
         files: Arc<dyn Files>,
         log: PathBuf,
@@ -49,18 +50,23 @@ impl Tail {
         found: &Recovered,
     ) -> io::Result<Self> {
         let last = found.segments.last().ok_or(io::ErrorKind::NotFound)?;
-        let segment = Open {
-            file: files.open(&segment_path(&log, last.number))?,
-            number: last.number,
-            bytes: last.bytes,
-            offset: found.offset,
-        };
+        let file = files.open(&segment_path(&log, last.number))?;
+        if found.torn {
+            erase(file.as_ref(), found.offset, file.bytes()?)?;
+        }
+        let segment = Open { file, number: last.number, bytes: last.bytes, offset: found.offset };
         Ok(Self { files, log, vault, bytes, segment, next_sequence: found.next_sequence, tag: found.tag })
     }
 
     /// Place of the next step.
     pub(crate) const fn next_sequence(&self) -> u64 {
         self.next_sequence
+    }
+
+    /// Where the next frame goes in the segment.
+    #[cfg(test)]
+    pub(crate) const fn offset(&self) -> u64 {
+        self.segment.offset
     }
 
     /// Number of the segment that is written to.
@@ -90,21 +96,23 @@ impl Tail {
 
     /// Goes on in a new segment.
     pub(crate) fn roll(&mut self, chain: &dyn Chain, spares: &Spares) -> Result<(), AppendFault> {
-        let file = spares.take().ok_or(AppendFault::Full)?;
+        let number = self.segment.number + 1;
+        let file = spares
+            .take(&segment_path(&self.log, number))
+            .map_err(AppendFault::Failed)?
+            .ok_or(AppendFault::Full)?;
         let header = SegmentHeader {
             vault: self.vault,
-            number: self.segment.number + 1,
+            number,
             first_sequence: self.next_sequence,
             bytes: self.bytes,
             previous: self.tag,
         };
-        self.files
-            .rename(&spare_path(&self.log), &segment_path(&self.log, header.number))
-            .and_then(|()| file.write_at(&header.encode(chain), 0))
+        file.write_at(&header.encode(chain), 0)
             .and_then(|()| file.flush())
             .and_then(|()| self.files.sync_directory(&self.log))
             .map_err(AppendFault::Failed)?;
-        self.segment = Open { file, number: header.number, bytes: self.bytes, offset: BLOCK_BYTES as u64 };
+        self.segment = Open { file, number, bytes: self.bytes, offset: BLOCK_BYTES as u64 };
         Ok(())
     }
 }

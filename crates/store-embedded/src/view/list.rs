@@ -23,6 +23,8 @@ pub(crate) trait Listed: Field<Row: Sized> {
     fn decode(bytes: &[u8]) -> Result<Self::Row, RowFault>;
     /// Whose it is.
     fn organisation(row: &Self::Row) -> OrganisationId;
+    /// Its id.
+    fn id(row: &Self::Row) -> &[u8; 12];
     /// Ids that an index has for the question, when it has them: far fewer than an organisation's.
     fn indexed(
         query: &Query<Self>,
@@ -38,10 +40,13 @@ pub(crate) fn list<F: Listed>(
     let skip = usize::try_from(query.skip).unwrap_or(usize::MAX);
     let limit = usize::try_from(query.limit.min(LIST_ROWS_MAX)).unwrap_or(usize::MAX);
     let wanted = skip.saturating_add(limit);
+    let mut organisations = query.organisations.clone();
+    organisations.sort_unstable();
+    organisations.dedup();
     if query.filters.is_empty() && query.sort.is_none() {
-        let total = total::<F>(connection, query).map_err(unreadable)?;
+        let total = total::<F>(connection, &organisations).map_err(unreadable)?;
         let mut ids = Vec::new();
-        for organisation in &query.organisations {
+        for organisation in &organisations {
             ids.extend(ids_of::<F>(connection, *organisation, wanted).map_err(unreadable)?);
         }
         ids.sort_unstable_by(|a, b| b.cmp(a));
@@ -56,13 +61,15 @@ pub(crate) fn list<F: Listed>(
         Some(ids) => ids,
         None => {
             let mut ids = Vec::new();
-            for organisation in &query.organisations {
+            for organisation in &organisations {
                 ids.extend(ids_of::<F>(connection, *organisation, usize::MAX).map_err(unreadable)?);
             }
             ids
         }
     };
     ids.sort_unstable_by(|a, b| b.cmp(a));
+    // The same value twice in a question is one value.
+    ids.dedup();
     let mut matches = Vec::new();
     let mut total = 0;
     for id in &ids {
@@ -85,7 +92,10 @@ fn row<F: Listed>(connection: &Connection, id: &[u8; 12]) -> Result<Option<Arc<F
     let mut statement = connection.prepare_cached(F::ROW).map_err(unreadable)?;
     let bytes: Option<Vec<u8>> =
         statement.query_row([id], |row| row.get(0)).optional().map_err(unreadable)?;
-    bytes.map(|bytes| F::decode(&bytes).map(Arc::new).map_err(undecodable)).transpose()
+    let Some(bytes) = bytes else { return Ok(None) };
+    let row = F::decode(&bytes).map_err(undecodable)?;
+    // A row under another's id would be listed in its place.
+    if F::id(&row) == id { Ok(Some(Arc::new(row))) } else { Err(StoreFault::Damaged) }
 }
 
 fn ids_of<F: Listed>(
@@ -99,10 +109,13 @@ fn ids_of<F: Listed>(
     ids.collect()
 }
 
-fn total<F: Listed>(connection: &Connection, query: &Query<F>) -> Result<u64, rusqlite::Error> {
+fn total<F: Listed>(
+    connection: &Connection,
+    organisations: &[OrganisationId],
+) -> Result<u64, rusqlite::Error> {
     let mut statement = connection.prepare_cached(F::TOTAL)?;
     let mut total = 0u64;
-    for organisation in &query.organisations {
+    for organisation in organisations {
         let count: Option<i64> =
             statement.query_row([organisation.as_bytes()], |row| row.get(0)).optional()?;
         total = total.saturating_add(count.unwrap_or(0).cast_unsigned());
@@ -128,6 +141,10 @@ impl Listed for CardField {
 
     fn organisation(row: &CardRow) -> OrganisationId {
         row.organisation
+    }
+
+    fn id(row: &CardRow) -> &[u8; 12] {
+        row.id.as_bytes()
     }
 
     fn indexed(
@@ -163,6 +180,10 @@ impl Listed for TransactionField {
 
     fn organisation(row: &TransactionRow) -> OrganisationId {
         row.organisation
+    }
+
+    fn id(row: &TransactionRow) -> &[u8; 12] {
+        row.id.as_bytes()
     }
 
     fn indexed(

@@ -122,7 +122,7 @@ pub(crate) fn audit(
     limit: usize,
 ) -> Result<Vec<AuditRecord>, StoreFault> {
     let sql = "SELECT note FROM audit WHERE sequence >= ? ORDER BY sequence LIMIT ?";
-    let notes = many(connection, sql, (first.cast_signed(), rows(limit)), |bytes| {
+    let notes = many(connection, sql, (i64::try_from(first).unwrap_or(i64::MAX), rows(limit)), |bytes| {
         let mut reader = Reader::new(bytes);
         let note = AuditNote::decode_from(&mut reader)?;
         reader.end().map(|()| note)

@@ -1,3 +1,17 @@
+//! An audit note.
+//!
+//! | offset | bytes | what |
+//! | --- | --- | --- |
+//! | 0 | 1 | format, 1 |
+//! | 1 | 6 | when |
+//! | 7 | 1 | action |
+//! | 8 | 12 | API key, or zeroes |
+//! | 20 | 12 | organisation, or zeroes |
+//! | 32 | 12 | object |
+//! | 44 | 12 | request, or zeroes |
+//! | 56 | 16 | IPv6 address, or zeroes |
+//! | 72 | 1 | status that a transaction came to, or 0 |
+
 use panvault_model::{ApiKeyId, Id, OrganisationId, RequestId, Timestamp};
 
 use crate::codec::{Reader, RowFault, Writer};

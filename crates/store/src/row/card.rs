@@ -1,3 +1,31 @@
+//! A stored card.
+//!
+//! | bytes | what |
+//! | --- | --- |
+//! | 1 | format, 1 |
+//! | 12 | id |
+//! | 12 | organisation |
+//! | 4 | version |
+//! | 1 | brand, or 0 |
+//! | 6 | first six digits, ASCII |
+//! | 4 | last four digits, ASCII |
+//! | 2 | year of expiry |
+//! | 1 | month of expiry |
+//! | text? | issuer's name |
+//! | 2 | issuer's country, or zeroes |
+//! | 3 | currency, or zeroes |
+//! | 1 | type, or 0 |
+//! | text? | variant |
+//! | 4 | version of the BIN table, or 0 |
+//! | 16 | fingerprint |
+//! | 4 | version of the fingerprint's key |
+//! | pairs | metadata |
+//! | 6 | when it was made |
+//! | 6 | when it last changed |
+//! | bytes | sealed part; empty in an idempotency record |
+//!
+//! How `text?`, `pairs` and `bytes` are written is said in `codec.rs`. The sealed part is bound to everything before it.
+
 use std::sync::Arc;
 
 use panvault_model::{

@@ -1,3 +1,16 @@
+//! A kept request.
+//!
+//! | bytes | what |
+//! | --- | --- |
+//! | 1 | format, 1 |
+//! | 16 | key |
+//! | 32 | keyed digest of the body |
+//! | 6 | when it may be forgotten |
+//! | 1 | answer: 0 it still runs, 1 a card, 2 a transaction |
+//! | 6 | of a card: until when its CVV was held, or 0 |
+//! | | of a card: the row, its sealed part empty; of a transaction: the row |
+//! | 16 | keyed tag over all of the above |
+
 use panvault_model::Timestamp;
 
 use crate::codec::{Reader, RowFault, Writer};

@@ -1,3 +1,54 @@
+//! A stored transaction.
+//!
+//! | bytes | what |
+//! | --- | --- |
+//! | 1 | format, 1 |
+//! | 12 | id |
+//! | 12 | organisation |
+//! | 4 | version |
+//! | 12 | account |
+//! | 12 | processor |
+//! | text | processor's name |
+//! | 12 | card |
+//! | 4 | amount |
+//! | 3 | currency |
+//! | 1 | capture now: 0 or 1 |
+//! | text | customer's address |
+//! | text | dynamic descriptor |
+//! | text | merchant reference |
+//! | text | user agent |
+//! | 1 or 13 | customer: 0, or 1 and an id |
+//! | text? | payment product |
+//! | text? | address of the webhook |
+//! | 1 | recurring type, or 0 |
+//! | 1 | instalments, or 0 |
+//! | 1 | shopper interaction, or 0 |
+//! | pairs | further members |
+//! | 1 | status |
+//! | text? | reason in words |
+//! | text? | acquirer's code |
+//! | text? | issuer's code |
+//! | 1 | CVV was sent: 0 or 1 |
+//! | 1 | CVV result |
+//! | 1 | address result |
+//! | 1 or 17 | idempotency record: 0, or 1 and its key |
+//! | 6 | when it was made |
+//! | 6 | when it last changed |
+//! | 16 | keyed tag over all of the above |
+//!
+//! A step of its history:
+//!
+//! | bytes | what |
+//! | --- | --- |
+//! | 1 | format, 1 |
+//! | 12 | id |
+//! | 12 | transaction |
+//! | 4 | version of the transaction that it led to |
+//! | 1 | status |
+//! | text? | reason in words |
+//! | 6 | when |
+//! | 16 | keyed tag over all of the above |
+
 use panvault_model::{
     AccountId, Amount, CardId, Currency, CvvResult, Id, OrganisationId, ProcessorId, RecurringType,
     ShopperInteraction, Timestamp, TransactionId, TransactionStatus,
@@ -191,13 +242,15 @@ pub struct HistoryRow {
     pub status_reason: Option<String>,
     /// When.
     pub created_at: Timestamp,
+    /// Keyed tag over all of the above, made by the vault.
+    pub tag: [u8; 16],
 }
 
 impl HistoryRow {
     const FORMAT: u8 = 1;
 
-    /// Appends the whole row.
-    pub fn encode(&self, out: &mut Vec<u8>) {
+    /// Appends everything that the tag covers.
+    pub fn encode_clear(&self, out: &mut Vec<u8>) {
         let mut writer = Writer::new(out);
         writer.u8(Self::FORMAT);
         writer.fixed(self.id.as_bytes());
@@ -206,6 +259,12 @@ impl HistoryRow {
         writer.u8(self.status.code());
         writer.text_option(self.status_reason.as_deref());
         writer.timestamp(self.created_at);
+    }
+
+    /// Appends the whole row.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        self.encode_clear(out);
+        Writer::new(out).fixed(&self.tag);
     }
 
     /// Reads a row that [`HistoryRow::encode`] wrote.
@@ -221,6 +280,7 @@ impl HistoryRow {
             status: reader.code(TransactionStatus::from_code)?,
             status_reason: reader.text_option()?.map(str::to_owned),
             created_at: reader.timestamp()?,
+            tag: reader.fixed()?,
         };
         reader.end()?;
         Ok(row)

@@ -1,5 +1,7 @@
 //! The conformance suite on the stores in memory, which are its specification.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails panics")]
+
 use panvault_store::{MemoryCvvs, MemoryStore};
 use panvault_testkit::conformance::{cvv_cases, room_ends_at, store_cases};
 

@@ -1,0 +1,129 @@
+use panvault_model::TransactionStatus;
+use panvault_store::{CardRow, TransactionRow};
+use rusqlite::ToSql;
+
+use crate::examine::{Examination, LISTED_MAX};
+use crate::fault::OpenFault;
+
+/// Counts that must be equal, with what it means when they are not.
+const COUNTS: &[(&str, &str, &str)] = &[
+    (
+        "SELECT count(*) FROM card_by_organisation",
+        "SELECT count(*) FROM card",
+        "card_by_organisation has other entries than cards",
+    ),
+    (
+        "SELECT count(*) FROM card_by_fingerprint",
+        "SELECT count(*) FROM card",
+        "card_by_fingerprint has other entries than cards",
+    ),
+    (
+        "SELECT count(*) FROM payment_by_organisation",
+        "SELECT count(*) FROM payment",
+        "payment_by_organisation has other entries than transactions",
+    ),
+    (
+        "SELECT count(*) FROM payment_by_card",
+        "SELECT count(*) FROM payment",
+        "payment_by_card has other entries than transactions",
+    ),
+    (
+        "SELECT coalesce(sum(cards), 0) FROM total",
+        "SELECT count(*) FROM card",
+        "the totals do not add up to the cards",
+    ),
+    (
+        "SELECT coalesce(sum(payments), 0) FROM total",
+        "SELECT count(*) FROM payment",
+        "the totals do not add up to the transactions",
+    ),
+    (
+        "SELECT count(*) FROM total WHERE cards <> (SELECT count(*) FROM card_by_organisation AS i \
+         WHERE i.organisation = total.organisation)",
+        "SELECT 0",
+        "an organisation's total is not the number of its cards",
+    ),
+    (
+        "SELECT count(*) FROM total WHERE payments <> (SELECT count(*) FROM payment_by_organisation AS i \
+         WHERE i.organisation = total.organisation)",
+        "SELECT 0",
+        "an organisation's total is not the number of its transactions",
+    ),
+];
+
+impl Examination {
+    /// SQLite's own structure, and every index against its table.
+    pub(super) fn look_at_view(&mut self) -> Result<(), OpenFault> {
+        let sound: String = self.view.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+        if sound != "ok" {
+            self.found("view", "SQLite finds its file damaged".to_owned());
+        }
+        self.cards = self.count("SELECT count(*) FROM card")?;
+        self.transactions = self.count("SELECT count(*) FROM payment")?;
+        for (one, other, what) in COUNTS {
+            if self.count(one)? != self.count(other)? {
+                self.found("index", (*what).to_owned());
+            }
+        }
+        let (mut steps, mut open) = (0, 0);
+        let mut lacking = Vec::new();
+        self.each_card(&mut |row| {
+            if lacking.len() < LISTED_MAX && !self.is_indexed_card(&row) {
+                lacking.push(format!("card {} is not where it should be, or lacks an index entry", row.id));
+            }
+        })?;
+        self.each_transaction(&mut |row| {
+            steps += u64::from(row.version);
+            open += u64::from(row.status == TransactionStatus::Initiated);
+            if lacking.len() < LISTED_MAX && !self.is_indexed_transaction(&row) {
+                lacking.push(format!(
+                    "transaction {} is not where it should be, or lacks an index entry",
+                    row.id
+                ));
+            }
+        })?;
+        lacking.into_iter().for_each(|what| self.found("index", what));
+        if self.count("SELECT count(*) FROM history")? != steps {
+            self.found("index", "history has other steps than the transactions".to_owned());
+        }
+        if self.count("SELECT count(*) FROM payment_open")? != open {
+            self.found("index", "payment_open has other entries than open transactions".to_owned());
+        }
+        Ok(())
+    }
+
+    fn is_indexed_card(&self, row: &CardRow) -> bool {
+        let mut bytes = Vec::new();
+        row.encode(&mut bytes);
+        let (organisation, id) = (row.organisation.as_bytes(), row.id.as_bytes());
+        self.has("SELECT 1 FROM card WHERE id = ? AND row = ?", &[id, &bytes])
+            && self.has(
+                "SELECT 1 FROM card_by_organisation WHERE organisation = ? AND id = ?",
+                &[organisation, id],
+            )
+            && self.has(
+                "SELECT 1 FROM card_by_fingerprint WHERE organisation = ? AND fingerprint = ? AND id = ?",
+                &[organisation, row.fingerprint.as_bytes(), id],
+            )
+    }
+
+    fn is_indexed_transaction(&self, row: &TransactionRow) -> bool {
+        let mut bytes = Vec::new();
+        row.encode(&mut bytes);
+        let (organisation, id) = (row.organisation.as_bytes(), row.id.as_bytes());
+        let open = self.has("SELECT 1 FROM payment_open WHERE id = ?", &[id]);
+        open == (row.status == TransactionStatus::Initiated)
+            && self.has("SELECT 1 FROM payment WHERE id = ? AND row = ?", &[id, &bytes])
+            && self.has(
+                "SELECT 1 FROM payment_by_organisation WHERE organisation = ? AND id = ?",
+                &[organisation, id],
+            )
+            && self.has("SELECT 1 FROM payment_by_card WHERE card = ? AND id = ?", &[row.card.as_bytes(), id])
+            && self.has("SELECT 1 FROM history WHERE payment = ? AND version = ?", &[id, &row.version])
+    }
+
+    /// Whether there is such an entry. A question that cannot be asked is answered with no.
+    fn has(&self, sql: &str, parameters: &[&dyn ToSql]) -> bool {
+        self.view.prepare_cached(sql).and_then(|mut statement| statement.exists(parameters)).unwrap_or(false)
+    }
+}

@@ -1,0 +1,67 @@
+use std::collections::HashMap;
+
+use panvault_store::{AuditNote, Chain};
+
+use crate::examine::Examination;
+use crate::fault::OpenFault;
+use crate::log::Frame;
+
+impl Examination {
+    /// The audit trail: numbered without gaps, and chained by tags that cover every note.
+    pub(super) fn look_at_audit(
+        &mut self,
+        chain: &dyn Chain,
+        log: &[(u64, [u8; 32])],
+    ) -> Result<(), OpenFault> {
+        let findings = self.trail(chain, log)?;
+        findings.into_iter().for_each(|what| self.found("audit", what));
+        Ok(())
+    }
+
+    fn trail(&self, chain: &dyn Chain, log: &[(u64, [u8; 32])]) -> Result<Vec<String>, OpenFault> {
+        let logged: HashMap<u64, [u8; 32]> = log.iter().copied().collect();
+        let mut findings = Vec::new();
+        let mut next = 1;
+        let mut previous_tag: Option<[u8; 32]> = None;
+        let mut notes = self
+            .view
+            .prepare("SELECT note FROM audit WHERE sequence >= ? AND sequence < ? ORDER BY sequence")?;
+        let mut frames = self.view.prepare("SELECT * FROM chain ORDER BY first_sequence")?;
+        let mut frames = frames.query([])?;
+        while let Some(row) = frames.next()? {
+            let first: i64 = row.get(0)?;
+            let (count, segment, effects_bytes): (u32, i64, u32) = (row.get(1)?, row.get(2)?, row.get(3)?);
+            let (digest, previous, tag): ([u8; 32], [u8; 32], [u8; 32]) =
+                (row.get(4)?, row.get(5)?, row.get(6)?);
+            let mut bytes = Vec::with_capacity(AuditNote::BYTES * usize::try_from(count).unwrap_or(0));
+            let mut stored = notes.query([first, first + i64::from(count)])?;
+            while let Some(note) = stored.next()? {
+                bytes.extend_from_slice(note.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?);
+            }
+            let header = Frame::header(
+                segment.cast_unsigned(),
+                first.cast_unsigned(),
+                count,
+                effects_bytes,
+                &previous,
+            );
+            let sound = first.cast_unsigned() == next
+                && previous_tag.is_none_or(|tag| tag == previous)
+                && chain.tag(&[&header, &chain.digest(&bytes), &digest]) == tag
+                && logged.get(&first.cast_unsigned()).is_none_or(|logged| *logged == tag);
+            if !sound {
+                findings.push(format!("the trail does not verify at step {first}"));
+            }
+            next = first.cast_unsigned() + u64::from(count);
+            previous_tag = Some(tag);
+        }
+        if next != self.applied + 1 {
+            findings.push(format!("the trail ends at step {} and the view at {}", next - 1, self.applied));
+        }
+        let stray = self.count("SELECT count(*) FROM audit")?;
+        if stray != self.applied {
+            findings.push(format!("the trail has {stray} notes for {} steps", self.applied));
+        }
+        Ok(findings)
+    }
+}

@@ -1,0 +1,115 @@
+//! Doctor's look: each thing that can be wrong with the view is found.
+
+use panvault_model::TransactionStatus;
+use panvault_store::{Answer, CardInsert, DocumentChange, DocumentKind, IdempotencyPlan, Store};
+use panvault_testkit::conformance::rows::{
+    at, card, card_changed, document, id, kept, key, transaction, transaction_settled,
+};
+use panvault_testkit::conformance::{
+    card_insert, card_update, documents_commit, transaction_initiate, transaction_settle,
+};
+
+use crate::support::{Home, block_on, done};
+
+/// A store with a row of every kind.
+fn furnished() -> Home {
+    let home = Home::new();
+    block_on(async {
+        let store = home.open();
+        let record = kept(key(1), 0, Answer::Card(Box::new(card(10).without_sealed()), None));
+        let idempotency = Some(IdempotencyPlan { row: record, now: at(0) });
+        done(store.card_insert(CardInsert { idempotency, ..card_insert(&card(10)) }).await.unwrap());
+        done(store.card_insert(card_insert(&card(11))).await.unwrap());
+        done(store.card_update(card_update(&card_changed(&card(11)))).await.unwrap());
+        let rows = [transaction(20, card(10).id), transaction(21, card(11).id)];
+        for row in &rows {
+            done(store.transaction_initiate(transaction_initiate(row)).await.unwrap());
+        }
+        let settled = transaction_settled(&rows[0], TransactionStatus::Authorized);
+        done(store.transaction_settle(transaction_settle(&settled)).await.unwrap());
+        let changes = (1..=3).map(|n| DocumentChange::Put(document(DocumentKind::Account, n, 1)));
+        done(store.document_commit(documents_commit(changes.collect())).await.unwrap());
+        let gone = vec![DocumentChange::Delete(DocumentKind::Account, id(3), 1)];
+        done(store.document_commit(documents_commit(gone)).await.unwrap());
+        store.close().await.unwrap();
+    });
+    home
+}
+
+#[test]
+fn a_sound_store_has_no_findings() {
+    let examination = furnished().examine();
+    assert_eq!(examination.findings, []);
+    assert_eq!((examination.sequence, examination.applied, examination.segments), (8, 8, 1));
+    assert_eq!((examination.cards, examination.transactions), (2, 2));
+    let mut counts = [0; 4];
+    examination.each_card(&mut |_| counts[0] += 1).unwrap();
+    examination.each_transaction(&mut |_| counts[1] += 1).unwrap();
+    examination.each_history(&mut |row| counts[2] += usize::from(row.tag == [0x41; 16])).unwrap();
+    examination.each_idempotency(&mut |_| counts[3] += 1).unwrap();
+    assert_eq!(counts, [2, 2, 3, 1]);
+    assert_eq!(examination.documents().unwrap().len(), 2);
+}
+
+/// History and documents were not held against the log: a step or a document that was changed in the view was not found.
+#[test]
+fn every_change_of_the_view_is_found() {
+    let cases = [
+        (
+            "view",
+            "UPDATE card SET row = (SELECT row FROM card ORDER BY id DESC) WHERE id = (SELECT min(id) FROM card)",
+        ),
+        ("view", "DELETE FROM card WHERE id = (SELECT min(id) FROM card)"),
+        ("view", "UPDATE payment SET row = (SELECT row FROM payment ORDER BY id DESC)"),
+        ("view", "UPDATE history SET row = (SELECT row FROM history WHERE version = 2)"),
+        ("view", "DELETE FROM history WHERE version = 1"),
+        ("view", "UPDATE document SET row = (SELECT row FROM document ORDER BY id DESC)"),
+        ("view", "DELETE FROM document WHERE id = (SELECT min(id) FROM document)"),
+        (
+            "view",
+            "INSERT INTO document SELECT kind, X'6553f1030000000000000003', 1, row FROM document LIMIT 1",
+        ),
+        ("view", "DELETE FROM idempotency"),
+        ("index", "DELETE FROM card_by_organisation WHERE id = (SELECT min(id) FROM card)"),
+        ("index", "DELETE FROM card_by_fingerprint WHERE id = (SELECT min(id) FROM card)"),
+        ("index", "UPDATE card_by_fingerprint SET fingerprint = X'00'"),
+        ("index", "DELETE FROM payment_by_organisation"),
+        ("index", "DELETE FROM payment_by_card"),
+        ("index", "UPDATE payment_by_card SET card = X'00'"),
+        ("index", "DELETE FROM payment_open"),
+        ("index", "INSERT INTO payment_open VALUES (X'00')"),
+        ("index", "DELETE FROM history WHERE version = 2"),
+        ("index", "INSERT INTO history SELECT X'00', 1, row FROM history WHERE version = 2"),
+        ("index", "UPDATE total SET cards = cards + 1"),
+        ("index", "INSERT INTO total VALUES (X'00', 1, 0); UPDATE total SET cards = 1"),
+        ("index", "UPDATE total SET payments = 0"),
+        ("audit", "DELETE FROM audit WHERE sequence = 4"),
+        ("audit", "UPDATE audit SET note = (SELECT note FROM audit WHERE sequence = 1) WHERE sequence = 2"),
+        ("audit", "DELETE FROM chain WHERE first_sequence = 8"),
+        ("audit", "UPDATE chain SET effects_digest = (SELECT effects_digest FROM chain LIMIT 1)"),
+        ("view", "UPDATE meta SET value = 9 WHERE name = 'applied'"),
+    ];
+    let whole = furnished();
+    let image = whole.image();
+    for (part, sql) in cases {
+        let home = Home::empty();
+        std::fs::create_dir(home.path().join("log")).unwrap();
+        for (path, bytes) in &image {
+            std::fs::write(home.path().join(path), bytes).unwrap();
+        }
+        let view = rusqlite::Connection::open(home.path().join("view.sqlite")).unwrap();
+        view.execute_batch(sql).unwrap();
+        assert!(view.changes() > 0, "{sql} changes nothing");
+        view.close().unwrap();
+        let findings = home.examine().findings;
+        assert!(findings.iter().any(|finding| finding.part == part), "{sql}: {findings:?}");
+    }
+}
+
+#[test]
+fn a_look_changes_nothing() {
+    let home = furnished();
+    let before = home.kept();
+    drop(home.examine());
+    assert_eq!(home.kept(), before);
+}

@@ -1,0 +1,143 @@
+//! Every call that may fail, failing: nothing acknowledged is lost, and nothing half done is seen.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use panvault_model::{Sealed, TransactionStatus};
+use panvault_store::{CardRow, MemoryStore, Step, Store, StoreFault};
+use panvault_testkit::conformance::rows::{card, card_changed, transaction, transaction_settled};
+use panvault_testkit::conformance::{
+    Contents, ask, card_delete, card_insert, card_update, transaction_initiate, transaction_settle,
+};
+
+use crate::support::{Home, all_of, block_on};
+use crate::watched::Watched;
+
+/// A card of which four or five fill a segment.
+fn large(n: u64) -> CardRow {
+    CardRow { sealed: Sealed::from_bytes(vec![0xc4; 200_000]), ..card(n) }
+}
+
+/// Steps of every kind, over four segments.
+fn script() -> Vec<Step> {
+    let paid = transaction(100, large(10).id);
+    let declined = transaction_settled(&paid, TransactionStatus::Declined);
+    let insert = |n| Step::CardInsert(card_insert(&large(n)));
+    let mut steps: Vec<Step> = (10..16).map(insert).collect();
+    steps.push(Step::TransactionInitiate(transaction_initiate(&paid)));
+    steps.push(Step::CardUpdate(card_update(&card_changed(&large(11)))));
+    steps.push(Step::TransactionSettle(transaction_settle(&declined)));
+    steps.push(Step::CardDelete(card_delete(&large(12))));
+    steps.extend((16..22).map(insert));
+    steps
+}
+
+/// What a store holds after each number of steps of the script.
+fn courses() -> Vec<Contents> {
+    block_on(async {
+        let memory = MemoryStore::new();
+        let mut courses = vec![all_of(&memory).await];
+        for step in script() {
+            assert!(ask(&memory, step).await.unwrap().is_done());
+            courses.push(all_of(&memory).await);
+        }
+        courses
+    })
+}
+
+/// The machine's files, of which one call of a thread fails; and how many calls it made.
+fn failing(thread: &'static str, at: usize) -> (Arc<Watched>, Arc<AtomicUsize>) {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let files = Watched::new(move |_, caller| {
+        if caller == thread && counted.fetch_add(1, Ordering::SeqCst) == at {
+            return Err(io::Error::other("the disk has failed"));
+        }
+        Ok(())
+    });
+    (files, calls)
+}
+
+/// Does the script, waiting for room where there is none, and says how many steps were acknowledged.
+async fn run(store: &dyn Store) -> (usize, Option<StoreFault>) {
+    for (acknowledged, step) in script().into_iter().enumerate() {
+        loop {
+            match ask(store, step.clone()).await {
+                Ok(answer) => {
+                    assert!(answer.is_done());
+                    break;
+                }
+                Err(StoreFault::Full) => tokio::task::yield_now().await,
+                Err(fault) => return (acknowledged, Some(fault)),
+            }
+        }
+    }
+    (script().len(), None)
+}
+
+/// What is there after a start with good files: all that was acknowledged, and of the step after that all or nothing.
+fn assert_kept(home: &Home, acknowledged: usize, courses: &[Contents], name: &str) {
+    let there = block_on(async { all_of(&home.open()).await });
+    let steps = there.audit.len();
+    assert!(
+        steps == acknowledged || steps == acknowledged + 1,
+        "{name}: {steps} steps, {acknowledged} acknowledged"
+    );
+    assert_eq!(there, courses[steps], "{name}");
+    assert_eq!(home.examine().findings, [], "{name}");
+}
+
+#[test]
+fn a_call_of_the_writer_that_fails_ends_writing_for_good() {
+    let courses = courses();
+    for at in 0.. {
+        let name = format!("call {at} of the writer");
+        let home = Home::new();
+        let (files, calls) = failing("panvault-writer", at);
+        let acknowledged = block_on(async {
+            let store = home.open_with(files).unwrap();
+            let (acknowledged, fault) = run(&store).await;
+            if fault.is_some() {
+                assert_eq!(fault, Some(StoreFault::Stopped), "{name}");
+                // The disk works again, and still nothing is taken; what is there is shown.
+                let more = store.card_insert(card_insert(&card(99))).await;
+                assert_eq!(more, Err(StoreFault::Stopped), "{name}");
+                store.stopped().await;
+                assert_eq!(store.status().fault, Some(StoreFault::Stopped), "{name}");
+                assert_eq!(store.status().sequence, acknowledged as u64, "{name}");
+                assert_eq!(all_of(&store).await, courses[acknowledged], "{name}");
+                assert_eq!(store.close().await, Err(StoreFault::Stopped), "{name}");
+            }
+            acknowledged
+        });
+        assert_kept(&home, acknowledged, &courses, &name);
+        if calls.load(Ordering::SeqCst) <= at {
+            assert_eq!(acknowledged, script().len());
+            assert!(
+                at > 2 * script().len() + 4,
+                "each step is a write and a flush, and there are rolls: {at} calls"
+            );
+            break;
+        }
+    }
+}
+
+#[test]
+fn a_call_of_the_spare_thread_that_fails_loses_nothing() {
+    let courses = courses();
+    for at in 0.. {
+        let name = format!("call {at} of the spare thread");
+        let home = Home::new();
+        let (files, calls) = failing("panvault-spare", at);
+        block_on(async {
+            let store = home.open_with(files).unwrap();
+            assert_eq!(run(&store).await, (script().len(), None), "{name}");
+            assert_eq!(store.close().await, Ok(()), "{name}");
+        });
+        assert_kept(&home, script().len(), &courses, &name);
+        if calls.load(Ordering::SeqCst) <= at {
+            break;
+        }
+    }
+}

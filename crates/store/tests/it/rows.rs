@@ -1,0 +1,215 @@
+//! The rows of the vectors. Written out, and never changed: what they are as bytes is on disks.
+
+use std::sync::Arc;
+
+use panvault_model::{
+    AccountId, Amount, ApiKeyId, Bin, Brand, CardId, CardType, Country, Currency, CvvResult, Expiry,
+    Fingerprint, Id, IssuerFacts, LastFour, OrganisationId, ProcessorId, RecurringType, RequestId, Role,
+    Sealed, ShopperInteraction, Timestamp, TransactionId, TransactionStatus,
+};
+use panvault_store::{
+    AccountRow, Action, Answer, ApiKeyRow, AuditNote, CardRow, DocumentKind, DocumentRow, HistoryRow,
+    IdempotencyKey, IdempotencyRow, OrganisationRow, ProcessorRow, TransactionRow,
+};
+
+pub(crate) fn id(byte: u8) -> Id {
+    Id::from_bytes([byte; 12])
+}
+
+pub(crate) fn at(millis: u64) -> Timestamp {
+    Timestamp::from_unix_millis(1_700_000_000_000 + millis)
+}
+
+pub(crate) fn card() -> CardRow {
+    CardRow {
+        id: CardId(id(0x11)),
+        organisation: OrganisationId(id(0x22)),
+        version: 3,
+        brand: Some(Brand::Visa),
+        bin: Bin::from_digits(*b"411111").unwrap(),
+        last_four: LastFour::from_digits(*b"1234").unwrap(),
+        expiry: Expiry::new(2031, 7).unwrap(),
+        facts: IssuerFacts {
+            issuer_name: Some(Arc::from("Frysk Bank")),
+            issuer_country: Country::parse("NL"),
+            currency_code: Currency::parse("EUR"),
+            card_type: Some(CardType::Debit),
+            variant: Some(Arc::from("GOLD")),
+            table_version: 9,
+        },
+        fingerprint: Fingerprint::from_bytes([0x33; 16]),
+        fingerprint_key: 2,
+        metadata: vec![("order".to_owned(), "é".to_owned()), ("shop".to_owned(), String::new())],
+        created_at: at(1),
+        updated_at: at(2),
+        sealed: Sealed::from_bytes([0x44; 20]),
+    }
+}
+
+pub(crate) fn card_least() -> CardRow {
+    CardRow {
+        version: 1,
+        brand: None,
+        facts: IssuerFacts::default(),
+        metadata: Vec::new(),
+        sealed: Sealed::from_bytes([]),
+        ..card()
+    }
+}
+
+pub(crate) fn transaction() -> TransactionRow {
+    TransactionRow {
+        id: TransactionId(id(0x51)),
+        organisation: OrganisationId(id(0x22)),
+        version: 2,
+        account: AccountId(id(0x52)),
+        processor: ProcessorId(id(0x53)),
+        processor_name: "dummy".to_owned(),
+        card: CardId(id(0x11)),
+        amount: Amount::new(2_147_483_647).unwrap(),
+        currency: Currency::parse("EUR").unwrap(),
+        capture_now: true,
+        customer_ip: "192.0.2.1".to_owned(),
+        dynamic_descriptor: "shop".to_owned(),
+        merchant_reference: "order 1".to_owned(),
+        user_agent: "browser".to_owned(),
+        customer: Some(id(0x54)),
+        payment_product: Some("card".to_owned()),
+        webhook_transaction_update: Some("https://shop.example/".to_owned()),
+        recurring_type: Some(RecurringType::Repeat),
+        installments: 12,
+        shopper_interaction: Some(ShopperInteraction::Moto),
+        extras: vec![("shipping_information.city".to_owned(), "Ljouwert".to_owned())],
+        status: TransactionStatus::SettlementRequested,
+        status_reason: Some("approved".to_owned()),
+        reason_code: Some("00".to_owned()),
+        authorization_code: Some("A1B2C3".to_owned()),
+        cvv_present: true,
+        cvv_result: CvvResult::Matched,
+        avs_result: 10,
+        idempotency: Some(IdempotencyKey([0x61; 16])),
+        created_at: at(3),
+        updated_at: at(4),
+        tag: [0x55; 16],
+    }
+}
+
+pub(crate) fn transaction_least() -> TransactionRow {
+    TransactionRow {
+        version: 1,
+        amount: Amount::new(0).unwrap(),
+        capture_now: false,
+        customer: None,
+        payment_product: None,
+        webhook_transaction_update: None,
+        recurring_type: None,
+        installments: 0,
+        shopper_interaction: None,
+        extras: Vec::new(),
+        status: TransactionStatus::Initiated,
+        status_reason: None,
+        reason_code: None,
+        authorization_code: None,
+        cvv_present: false,
+        cvv_result: CvvResult::Unavailable,
+        avs_result: 0,
+        idempotency: None,
+        ..transaction()
+    }
+}
+
+pub(crate) fn history() -> HistoryRow {
+    HistoryRow {
+        id: id(0x71),
+        transaction: TransactionId(id(0x51)),
+        version: 2,
+        status: TransactionStatus::Declined,
+        status_reason: Some("no".to_owned()),
+        created_at: at(4),
+        tag: [0x72; 16],
+    }
+}
+
+pub(crate) fn idempotency(answer: Answer) -> IdempotencyRow {
+    let key = IdempotencyKey([0x61; 16]);
+    IdempotencyRow { key, body: [0x62; 32], expires_at: at(86_400_000), answer, tag: [0x63; 16] }
+}
+
+pub(crate) fn document() -> DocumentRow {
+    let body = organisation().encode();
+    DocumentRow { kind: DocumentKind::Organisation, id: id(0x22), version: 4, body, tag: [0x81; 16] }
+}
+
+pub(crate) fn organisation() -> OrganisationRow {
+    OrganisationRow {
+        id: OrganisationId(id(0x22)),
+        parent: Some(OrganisationId(id(0x21))),
+        name: "Winkel".to_owned(),
+        disabled: true,
+        country_code: Country::parse("NL"),
+        details: vec![("address.city".to_owned(), "Ljouwert".to_owned())],
+        created_at: at(5),
+        updated_at: at(6),
+    }
+}
+
+pub(crate) fn organisation_least() -> OrganisationRow {
+    OrganisationRow {
+        parent: None,
+        disabled: false,
+        country_code: None,
+        details: Vec::new(),
+        ..organisation()
+    }
+}
+
+pub(crate) fn account() -> AccountRow {
+    AccountRow {
+        id: AccountId(id(0x52)),
+        organisation: OrganisationId(id(0x22)),
+        name: "Euro".to_owned(),
+        description: Some("main".to_owned()),
+        currency: Currency::parse("EUR").unwrap(),
+        processors: vec![ProcessorId(id(0x53)), ProcessorId(id(0x56))],
+        disabled: false,
+        created_at: at(5),
+        updated_at: at(6),
+    }
+}
+
+pub(crate) fn processor() -> ProcessorRow {
+    ProcessorRow {
+        id: ProcessorId(id(0x53)),
+        organisation: OrganisationId(id(0x22)),
+        name: "Dummy".to_owned(),
+        type_name: "card_dummy".to_owned(),
+        settings: vec![("decline_without_cvv".to_owned(), "20".to_owned())],
+        created_at: at(5),
+        updated_at: at(6),
+    }
+}
+
+pub(crate) fn api_key() -> ApiKeyRow {
+    ApiKeyRow {
+        id: ApiKeyId(id(0x91)),
+        organisation: OrganisationId(id(0x22)),
+        name: "web".to_owned(),
+        roles: vec![Role::MerchantUser, Role::Publishable],
+        hash: [0x92; 32],
+        expires_at: Some(at(7)),
+        created_at: at(5),
+    }
+}
+
+pub(crate) fn note() -> AuditNote {
+    AuditNote {
+        at: at(8),
+        action: Action::TransactionSettle,
+        actor: Some(ApiKeyId(id(0x91))),
+        organisation: OrganisationId(id(0x22)),
+        object: id(0x51),
+        request: RequestId(id(0xa1)),
+        address: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 1],
+        outcome: 10,
+    }
+}

@@ -1,0 +1,135 @@
+//! Rows as they are on disks. The files in `testdata/v1` are added to and never changed.
+
+use core::fmt::Debug;
+use std::path::Path;
+use std::sync::Arc;
+
+use panvault_model::Id;
+use panvault_store::codec::Reader;
+use panvault_store::{
+    AccountRow, Answer, ApiKeyRow, AuditNote, CardRow, DocumentKind, DocumentRow, Effect, HistoryRow,
+    IdempotencyRow, OrganisationRow, ProcessorRow, RowFault, TransactionRow,
+};
+
+use crate::rows;
+
+/// The bytes in a file of hexadecimal digits; lines that begin with `#` are for people.
+fn vector(name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/v1").join(name).with_extension("hex");
+    let text = std::fs::read_to_string(&path).unwrap_or_default();
+    let digits: String = text.lines().filter(|line| !line.starts_with('#')).collect();
+    hex::decode(digits).unwrap()
+}
+
+/// A row encodes to exactly its vector and decodes from it, and any part of it and anything more is refused.
+fn holds<T: Debug + PartialEq>(
+    name: &str,
+    row: &T,
+    encoded: &[u8],
+    decode: impl Fn(&[u8]) -> Result<T, RowFault>,
+) {
+    let vector = vector(name);
+    assert_eq!(hex::encode(encoded), hex::encode(&vector), "{name}");
+    assert_eq!(decode(&vector).as_ref(), Ok(row), "{name}");
+    for length in 0..vector.len() {
+        assert_eq!(decode(&vector[..length]), Err(RowFault::Short), "{length} bytes of {name}");
+    }
+    assert_eq!(decode(&[vector.as_slice(), &[0]].concat()), Err(RowFault::Long), "{name} and a byte");
+    let mut later = vector;
+    later[0] = 99;
+    assert_eq!(decode(&later), Err(RowFault::Value), "{name} of a later format");
+}
+
+fn encoded(encode: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut out = Vec::new();
+    encode(&mut out);
+    out
+}
+
+#[test]
+fn cards() {
+    for (name, row) in [("card", rows::card()), ("card-least", rows::card_least())] {
+        holds(name, &row, &encoded(|out| row.encode(out)), CardRow::decode);
+    }
+}
+
+#[test]
+fn transactions() {
+    let cases = [("transaction", rows::transaction()), ("transaction-least", rows::transaction_least())];
+    for (name, row) in cases {
+        holds(name, &row, &encoded(|out| row.encode(out)), TransactionRow::decode);
+    }
+    let row = rows::history();
+    holds("history", &row, &encoded(|out| row.encode(out)), HistoryRow::decode);
+}
+
+#[test]
+fn idempotency_records() {
+    let card = Box::new(rows::card_least());
+    let cases = [
+        ("idempotency-running", Answer::Running),
+        ("idempotency-card", Answer::Card(card.clone(), Some(rows::at(9)))),
+        ("idempotency-card-without-cvv", Answer::Card(card, None)),
+        ("idempotency-transaction", Answer::Transaction(Box::new(rows::transaction_least()))),
+    ];
+    for (name, answer) in cases {
+        let row = rows::idempotency(answer);
+        holds(name, &row, &encoded(|out| row.encode(out)), IdempotencyRow::decode);
+    }
+}
+
+#[test]
+fn documents() {
+    let row = rows::document();
+    holds("document", &row, &encoded(|out| row.encode(out)), DocumentRow::decode);
+    let cases = [("organisation", rows::organisation()), ("organisation-least", rows::organisation_least())];
+    for (name, row) in cases {
+        holds(name, &row, &row.encode(), OrganisationRow::decode);
+    }
+    holds("account", &rows::account(), &rows::account().encode(), AccountRow::decode);
+    holds("processor", &rows::processor(), &rows::processor().encode(), ProcessorRow::decode);
+    holds("api-key", &rows::api_key(), &rows::api_key().encode(), ApiKeyRow::decode);
+}
+
+#[test]
+fn audit_notes() {
+    let decode = |bytes: &[u8]| {
+        let mut reader = Reader::new(bytes);
+        let note = AuditNote::decode_from(&mut reader)?;
+        reader.end().map(|()| note)
+    };
+    let note = rows::note();
+    let bytes = encoded(|out| note.encode(out));
+    assert_eq!(bytes.len(), AuditNote::BYTES);
+    holds("audit-note", &note, &bytes, decode);
+    let own = AuditNote { actor: None, ..note };
+    holds("audit-note-of-the-vault", &own, &encoded(|out| own.encode(out)), decode);
+}
+
+#[test]
+fn effects() {
+    let card = rows::card();
+    let delete =
+        Effect::CardDelete { id: card.id, organisation: card.organisation, fingerprint: card.fingerprint };
+    let running = rows::idempotency(Answer::Running);
+    let cases = [
+        ("effect-1-card-put", Effect::CardPut(Arc::new(rows::card_least()))),
+        ("effect-2-card-delete", delete),
+        ("effect-3-transaction-put", Effect::TransactionPut(Arc::new(rows::transaction_least()))),
+        ("effect-4-history-put", Effect::HistoryPut(rows::history())),
+        ("effect-5-document-put", Effect::DocumentPut(rows::document())),
+        (
+            "effect-6-document-delete",
+            Effect::DocumentDelete(DocumentKind::ApiKey, Id::from_bytes([0x91; 12])),
+        ),
+        ("effect-7-idempotency-put", Effect::IdempotencyPut(Box::new(running.clone()))),
+        ("effect-8-idempotency-delete", Effect::IdempotencyDelete(running.key)),
+    ];
+    for (name, effect) in cases {
+        holds(name, &effect, &encoded(|out| effect.encode(out)), |bytes| {
+            let mut reader = Reader::new(bytes);
+            let effect = Effect::decode_from(&mut reader)?;
+            reader.end().map(|()| effect)
+        });
+    }
+}
