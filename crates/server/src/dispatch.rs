@@ -165,7 +165,8 @@ async fn endpoint(app: Arc<App>, path: &'static str, params: Params, request: Re
         None => Ok(method_not_allowed(path, &app)),
     };
     let answer = answer.unwrap_or_else(|refusal| {
-        if refusal.code.status().is_server_error() {
+        // What is refused for want of room or time is said once, by the store.
+        if refusal.code.status().is_server_error() && refusal.code != ErrorCode::Busy {
             tracing::warn!(request.id = %id, operation, code = refusal.code.number(), "request.failed");
         }
         Answer::refusal(&refusal, app.vault.now().wall)

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 
 use panvault_store::Effect;
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use tokio::sync::watch;
 
-use crate::limits::{IDLE_MILLIS, VIEW_BUSY_MILLIS, VIEW_LOG_BYTES_MAX};
+use crate::limits::{IDLE_MILLIS, SPARE_RETRY_MILLIS, VIEW_BUSY_MILLIS, VIEW_LOG_BYTES_MAX};
 use crate::log::{Spares, segment_path};
 use crate::overlay::Overlay;
 use crate::view::{ApplyFrame, apply};
@@ -61,6 +61,13 @@ impl ToApply {
         self.changed.notify_one();
     }
 
+    /// Waits a while, unless the writer has ended or ends meanwhile.
+    fn ended_within(&self, time: Duration) -> bool {
+        let state = self.lock();
+        let waited = self.changed.wait_timeout_while(state, time, |state| state.end.is_none());
+        waited.unwrap_or_else(PoisonError::into_inner).0.end.is_some()
+    }
+
     pub(crate) fn end(&self, failed: bool) {
         self.lock().end = Some(if failed { End::Failed } else { End::Closed });
         self.changed.notify_one();
@@ -75,6 +82,8 @@ pub(crate) struct Applier {
     pub(crate) to_apply: Arc<ToApply>,
     pub(crate) overlay: Arc<RwLock<Overlay>>,
     pub(crate) applied: watch::Sender<u64>,
+    /// Whether the disk has no room for the view.
+    pub(crate) full: watch::Sender<bool>,
     pub(crate) queue: Arc<Queue>,
     pub(crate) spares: Arc<Spares>,
     /// The oldest segment that is still there.
@@ -104,12 +113,17 @@ impl Applier {
                     None => continue,
                 }
             }
-            if let Err(error) = apply(&mut self.view, &frames) {
-                let advice =
-                    "the log has everything; look at the disk of the data directory, then start again";
-                tracing::error!(%error, advice, "view.write_failed");
-                self.queue.close();
-                return false;
+            match self.carry(&frames) {
+                Ok(true) => {}
+                // The log has these frames; the next start carries them.
+                Ok(false) => return true,
+                Err(error) => {
+                    let advice =
+                        "the log has everything; look at the disk of the data directory, then start again";
+                    tracing::error!(%error, advice, "view.write_failed");
+                    self.queue.close();
+                    return false;
+                }
             }
             dirty = true;
             let deleting = frames.iter().rev().find(|frame| frame.effects.iter().flatten().any(is_delete));
@@ -118,6 +132,31 @@ impl Applier {
             let large = std::fs::metadata(&self.view_log).is_ok_and(|file| file.len() > VIEW_LOG_BYTES_MAX);
             if large {
                 dirty = !self.fold(segment);
+            }
+        }
+    }
+
+    /// Carries frames into the view. While its disk is full it tries again; `false` when the store is closed meanwhile.
+    fn carry(&mut self, frames: &[ApplyFrame]) -> Result<bool, rusqlite::Error> {
+        loop {
+            match apply(&mut self.view, frames) {
+                Ok(()) => {
+                    if self.full.send_replace(false) {
+                        tracing::info!("view.room_again");
+                    }
+                    return Ok(true);
+                }
+                Err(error) if is_full(&error) => {
+                    if !self.full.send_replace(true) {
+                        let advice = "free space on the disk of the data directory; lists and, when the log is full too, \
+                                      writes resume by themselves";
+                        tracing::error!(%error, advice, "view.no_room");
+                    }
+                    if self.to_apply.ended_within(Duration::from_millis(SPARE_RETRY_MILLIS)) {
+                        return Ok(false);
+                    }
+                }
+                Err(error) => return Err(error),
             }
         }
     }
@@ -185,6 +224,14 @@ impl Applier {
         self.spares.recycle(old);
         true
     }
+}
+
+/// Whether a write of the view failed for want of room: of its file, its log, or the index of its log.
+fn is_full(error: &rusqlite::Error) -> bool {
+    let shm_size = rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
+    error
+        .sqlite_error()
+        .is_some_and(|error| error.code == ErrorCode::DiskFull || error.extended_code == shm_size)
 }
 
 /// Whether ciphertext in the log has to go with it.

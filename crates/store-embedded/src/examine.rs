@@ -102,31 +102,40 @@ impl Examination {
         }
     }
 
-    /// Hands out every card.
-    pub fn each_card(&self, each: &mut dyn FnMut(CardRow)) -> Result<(), OpenFault> {
+    /// Hands out every card that can be read, and says how many cannot.
+    pub fn each_card(&self, each: &mut dyn FnMut(CardRow)) -> Result<usize, OpenFault> {
         self.each("SELECT row FROM card", CardRow::decode, each)
     }
 
-    /// Hands out every transaction.
-    pub fn each_transaction(&self, each: &mut dyn FnMut(TransactionRow)) -> Result<(), OpenFault> {
+    /// Hands out every transaction that can be read, and says how many cannot.
+    pub fn each_transaction(&self, each: &mut dyn FnMut(TransactionRow)) -> Result<usize, OpenFault> {
         self.each("SELECT row FROM payment", TransactionRow::decode, each)
     }
 
-    /// Hands out every step of every transaction.
-    pub fn each_history(&self, each: &mut dyn FnMut(HistoryRow)) -> Result<(), OpenFault> {
+    /// Hands out every step of every transaction that can be read, and says how many cannot.
+    pub fn each_history(&self, each: &mut dyn FnMut(HistoryRow)) -> Result<usize, OpenFault> {
         self.each("SELECT row FROM history", HistoryRow::decode, each)
     }
 
-    /// Hands out every idempotency record.
-    pub fn each_idempotency(&self, each: &mut dyn FnMut(IdempotencyRow)) -> Result<(), OpenFault> {
+    /// Hands out every idempotency record that can be read, and says how many cannot.
+    pub fn each_idempotency(&self, each: &mut dyn FnMut(IdempotencyRow)) -> Result<usize, OpenFault> {
         self.each("SELECT row FROM idempotency", IdempotencyRow::decode, each)
     }
 
-    /// Every document.
-    pub fn documents(&self) -> Result<Vec<DocumentRow>, OpenFault> {
+    /// Every document; what cannot be read is a finding.
+    pub fn documents(&mut self) -> Result<Vec<DocumentRow>, OpenFault> {
         let mut documents = Vec::new();
-        self.each("SELECT row FROM document", DocumentRow::decode, &mut |row| documents.push(row))?;
+        let unreadable =
+            self.each("SELECT row FROM document", DocumentRow::decode, &mut |row| documents.push(row))?;
+        self.found_unreadable("documents", unreadable);
         Ok(documents)
+    }
+
+    /// Adds rows that cannot be read.
+    pub fn found_unreadable(&mut self, rows: &str, count: usize) {
+        if count > 0 {
+            self.found("row", format!("{count} {rows} cannot be read"));
+        }
     }
 
     fn each<T>(
@@ -134,13 +143,17 @@ impl Examination {
         sql: &str,
         decode: fn(&[u8]) -> Result<T, RowFault>,
         each: &mut dyn FnMut(T),
-    ) -> Result<(), OpenFault> {
+    ) -> Result<usize, OpenFault> {
         let mut statement = self.view.prepare(sql)?;
         let mut rows = statement.query([])?;
+        let mut unreadable = 0;
         while let Some(row) = rows.next()? {
-            each(decode(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?)?);
+            match row.get_ref(0)?.as_blob().ok().and_then(|bytes| decode(bytes).ok()) {
+                Some(row) => each(row),
+                None => unreadable += 1,
+            }
         }
-        Ok(())
+        Ok(unreadable)
     }
 
     fn count(&self, sql: &str) -> Result<u64, OpenFault> {

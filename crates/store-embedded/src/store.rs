@@ -1,7 +1,7 @@
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
@@ -42,6 +42,7 @@ struct Shared {
     last: Mutex<Connection>,
     next_reader: AtomicUsize,
     applied: watch::Receiver<u64>,
+    view_full: watch::Receiver<bool>,
     stopped: watch::Receiver<bool>,
     durable: Arc<AtomicU64>,
     failed: Arc<AtomicBool>,
@@ -113,6 +114,7 @@ impl EmbeddedStore {
         let durable = Arc::new(AtomicU64::new(found.next_sequence - 1));
         let failed = Arc::new(AtomicBool::new(false));
         let (applied_sender, applied) = watch::channel(found.next_sequence - 1);
+        let (full_sender, view_full) = watch::channel(false);
         let (stopped_sender, stopped) = watch::channel(false);
         let queue = Arc::new(Queue::default());
         let overlay = Arc::new(RwLock::new(Overlay::default()));
@@ -124,6 +126,7 @@ impl EmbeddedStore {
             to_apply: Arc::clone(&to_apply),
             overlay: Arc::clone(&overlay),
             applied: applied_sender,
+            full: full_sender,
             queue: Arc::clone(&queue),
             spares: Arc::clone(&spares),
             oldest: found.segments.first().map_or(1, |segment| segment.number),
@@ -152,6 +155,7 @@ impl EmbeddedStore {
             last: Mutex::new(view::connect(directory, Access::Read, settings.cache_kib)?),
             next_reader: AtomicUsize::new(0),
             applied,
+            view_full,
             stopped,
             durable,
             failed: Arc::clone(&failed),
@@ -205,8 +209,15 @@ impl EmbeddedStore {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
             let asked = shared.durable.load(Ordering::SeqCst);
-            let mut applied = shared.applied.clone();
-            applied.wait_for(|applied| *applied >= asked).await.map_err(|_| StoreFault::Stopped)?;
+            let (mut applied, mut full) = (shared.applied.clone(), shared.view_full.clone());
+            tokio::select! {
+                biased;
+                reached = applied.wait_for(|applied| *applied >= asked) => {
+                    drop(reached.map_err(|_| StoreFault::Stopped)?);
+                }
+                // What cannot be shown whole is not shown.
+                Ok(_) = full.wait_for(|full| *full) => return Err(StoreFault::Full),
+            }
             let read = tokio::task::spawn_blocking(move || read(&shared.reader()));
             read.await.unwrap_or(Err(StoreFault::Read))
         })
@@ -242,7 +253,7 @@ fn make_log(
     if log.exists() {
         std::fs::remove_dir_all(log)?;
     }
-    std::fs::create_dir(log)?;
+    DirBuilder::new().mode(0o700).create(log)?;
     let previous = chain.digest(vault.as_bytes());
     let header = SegmentHeader { vault, number: 1, first_sequence: 1, bytes, previous };
     let file = files.create(&segment_path(log, 1))?;
@@ -335,6 +346,10 @@ fn view_meta(directory: &Path, vault: VaultId, cache_kib: u32) -> Result<Option<
 
 impl Shared {
     fn take(&self, job: Job) -> Result<(), StoreFault> {
+        // The segment that is written to may have room yet; what is left on the disk is for the view, which has to follow.
+        if self.spares.is_full() {
+            return Err(StoreFault::Full);
+        }
         let behind = self.durable.load(Ordering::Relaxed).saturating_sub(*self.applied.borrow());
         if behind > self.settings.behind_steps_max {
             return Err(StoreFault::Busy);
@@ -434,7 +449,7 @@ impl Store for EmbeddedStore {
         let sequence = shared.durable.load(Ordering::SeqCst);
         let fault = if shared.failed.load(Ordering::SeqCst) || *shared.stopped.borrow() {
             Some(StoreFault::Stopped)
-        } else if shared.spares.is_full() {
+        } else if shared.spares.is_full() || *shared.view_full.borrow() {
             Some(StoreFault::Full)
         } else {
             None

@@ -9,8 +9,8 @@ use crate::effect::{Effect, Effects};
 use crate::limits::SWEEP_ROWS_MAX;
 use crate::row::{Answer, CardRow, IdempotencyKey, IdempotencyRow, TransactionRow};
 use crate::step::{
-    CardDelete, CardUpdate, DocumentChange, DocumentCommit, IdempotencyPlan, IdempotencySweep, Outcome, Step,
-    TransactionInitiate, TransactionSettle,
+    CardDelete, CardInsert, CardUpdate, DocumentChange, DocumentCommit, IdempotencyPlan, IdempotencySweep,
+    Outcome, Step, TransactionInitiate, TransactionSettle,
 };
 use crate::store::StoreFault;
 
@@ -47,13 +47,7 @@ type Undone = Outcome<Left>;
 pub fn decide(step: &Step, state: &dyn State) -> Result<(Outcome<Left>, Effects), StoreFault> {
     let mut effects = Effects::with_capacity(3);
     let decided = match step {
-        Step::CardInsert(step) => idempotency(step.idempotency.as_ref(), state, &mut effects)?.map_or_else(
-            || {
-                effects.push(Effect::CardPut(Arc::clone(&step.row)));
-                Ok(Left::Card(Arc::clone(&step.row)))
-            },
-            Err,
-        ),
+        Step::CardInsert(step) => card_insert(step, state, &mut effects)?,
         Step::CardUpdate(step) => card_update(step, state, &mut effects)?,
         Step::CardDelete(step) => card_delete(step, state, &mut effects)?,
         Step::TransactionInitiate(step) => transaction_initiate(step, state, &mut effects)?,
@@ -95,6 +89,21 @@ fn card_of(
     organisation: OrganisationId,
 ) -> Result<Option<Arc<CardRow>>, StoreFault> {
     Ok(state.card(id)?.filter(|row| row.organisation == organisation))
+}
+
+fn card_insert(
+    step: &CardInsert,
+    state: &dyn State,
+    effects: &mut Effects,
+) -> Result<Result<Left, Undone>, StoreFault> {
+    if let Some(undone) = idempotency(step.idempotency.as_ref(), state, effects)? {
+        return Ok(Err(undone));
+    }
+    if state.card(step.row.id)?.is_some() {
+        return Ok(Err(Outcome::Stale));
+    }
+    effects.push(Effect::CardPut(Arc::clone(&step.row)));
+    Ok(Ok(Left::Card(Arc::clone(&step.row))))
 }
 
 fn card_update(
@@ -142,6 +151,9 @@ fn transaction_initiate(
     }
     if card_of(state, step.row.card, step.card_organisation)?.is_none() {
         return Ok(Err(Outcome::NotFound));
+    }
+    if state.transaction(step.row.id)?.is_some() {
+        return Ok(Err(Outcome::Stale));
     }
     effects.push(Effect::TransactionPut(Arc::clone(&step.row)));
     effects.push(Effect::HistoryPut(step.history.clone()));

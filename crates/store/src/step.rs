@@ -25,7 +25,7 @@ pub enum Outcome<T> {
     Mismatch,
     /// There is no such row in that organisation; nothing was changed.
     NotFound,
-    /// The row has changed since it was read; nothing was changed.
+    /// The row has changed since it was read, or the id of a new row is taken; nothing was changed.
     Stale,
 }
 

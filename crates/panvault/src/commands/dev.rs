@@ -72,8 +72,8 @@ pub(crate) async fn start(
     cvv_ttl_seconds: u32,
 ) -> anyhow::Result<(Bound, DevVault)> {
     let made = tokio::task::block_in_place(|| read_or_make(path))?;
-    let open =
-        DataDirectory::find(path)?.open(&OpenSettings { cvv_ttl_seconds, ..OpenSettings::default() }).await?;
+    let small = OpenSettings { store: small_store(), ..OpenSettings::default() };
+    let open = DataDirectory::find(path)?.open(&OpenSettings { cvv_ttl_seconds, ..small }).await?;
     let serving = Serving { listen, metrics_listen, tls: None, server: ServerSettings::default() };
     Ok((bind(open, serving).await?, made))
 }

@@ -26,7 +26,8 @@ pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
     if let Err(error) = directory.private() {
         examination.found("directory", error.to_string());
     }
-    match RowVerifier::open(&root, directory.vault, &examination.documents()?) {
+    let documents = examination.documents()?;
+    match RowVerifier::open(&root, directory.vault, &documents) {
         Ok(verifier) => rows(&mut examination, &verifier)?,
         Err(error) => examination.found("row", format!("documents or keys do not verify: {error}")),
     }
@@ -59,16 +60,18 @@ fn rows(examination: &mut Examination, verifier: &RowVerifier) -> anyhow::Result
         let verified = verifier.transaction(&row).is_ok();
         wrong.note(verified, || format!("transaction {} is not what the vault wrote", row.id));
     })?;
-    examination.each_history(&mut |row| {
+    let history = examination.each_history(&mut |row| {
         let verified = verifier.history(&row).is_ok();
         wrong.note(verified, || {
             format!("a step of transaction {} is not what the vault wrote", row.transaction)
         });
     })?;
-    examination.each_idempotency(&mut |row| {
+    let idempotency = examination.each_idempotency(&mut |row| {
         let verified = verifier.idempotency(&row).is_ok();
         wrong.note(verified, || "an idempotency record is not what the vault wrote".to_owned());
     })?;
+    examination.found_unreadable("steps of transactions", history);
+    examination.found_unreadable("idempotency records", idempotency);
     let rest = wrong.count.saturating_sub(wrong.listed.len());
     if rest > 0 {
         wrong.listed.push(format!("and {rest} further rows"));

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use panvault_testkit::{Dice, canary_cards};
 use serde_json::{Value, json};
 
-use crate::support::{Dev, assert_healthy};
+use crate::support::{Dev, assert_healthy, until};
 
 const ROUNDS: u64 = 20;
 const WRITERS: usize = 8;
@@ -40,9 +40,7 @@ fn what_was_acknowledged_is_kept() {
                 let seed = round * 100 + writer as u64;
                 scope.spawn(move || write(dev, seed, ledger, acknowledged));
             }
-            while acknowledged.load(Ordering::SeqCst) < enough {
-                std::thread::yield_now();
-            }
+            until("enough is acknowledged", || acknowledged.load(Ordering::SeqCst) >= enough);
             dev.signal("-KILL");
         });
         dev.kill();

@@ -2,7 +2,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::support::{Dev, assert_healthy, panvault, run_refused};
+use crate::support::{Dev, assert_healthy, panvault, run_refused, until};
 
 #[test]
 fn says_in_one_line_of_json_that_it_is_ready() {
@@ -52,9 +52,7 @@ fn a_cvv_runs_out_by_the_clock_of_the_machine() {
     let dev = Dev::start(directory.path(), &["--cvv-ttl-seconds", "1"]);
     let card = dev.make_card("4111111111111111", Some("111"));
     let held = || dev.get(&format!("/v1/card/{card}")).json()["cvv_present"] == json!(true);
-    while held() {
-        std::thread::yield_now();
-    }
+    until("its time is up", || !held());
     let paid = dev.post("/v1/transaction", &dev.transaction_body(&card, 1099)).json();
     assert_eq!(paid["cvv_present"], json!(false));
     drop(dev);
@@ -90,10 +88,7 @@ fn its_curl_lines_work_as_printed() {
     let out = std::fs::File::create(directory.path().join("out")).unwrap();
     let mut child = panvault().args(["dev", "--listen", "127.0.0.1:0"]).stdout(out).spawn().unwrap();
     let printed = || std::fs::read_to_string(directory.path().join("out")).unwrap();
-    while !printed().contains("Stop with Ctrl-C.") {
-        assert!(child.try_wait().unwrap().is_none(), "it ended");
-        std::thread::yield_now();
-    }
+    until("it is ready", || printed().contains("Stop with Ctrl-C.") || child.try_wait().unwrap().is_some());
     let text = printed();
     let lines: Vec<&str> =
         text.lines().filter(|line| line.starts_with("curl ") || line.starts_with("CARD=")).collect();

@@ -7,7 +7,7 @@ use std::process::Command;
 use panvault_testkit::canary_cards;
 use serde_json::json;
 
-use crate::support::{Answer, Dev, assert_healthy};
+use crate::support::{Answer, Dev, assert_healthy, panvault, until};
 
 /// Posts cards from several threads until each has met an answer that is not 201; gives the ids that were acknowledged,
 /// and the refusals.
@@ -43,17 +43,19 @@ fn fill(dev: &Dev, seed: u64) -> (Vec<String>, Vec<Answer>) {
     (ids, refusals)
 }
 
-/// Under a limit of file size, writes begin to fail in the middle of the log.
+/// Under a limit of file size, writes begin to fail at some moment.
 #[test]
 fn a_failing_write_ends_the_server_and_loses_nothing() {
     let directory = tempfile::tempdir().unwrap();
     Dev::start(directory.path(), &[]).stop();
     let mut limited = Command::new("sh");
-    // 2048 blocks of 512 bytes. The signal that goes with the limit is ignored, so that the write fails instead.
-    limited.args(["-c", "trap '' XFSZ; ulimit -f 2048; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_panvault")]);
-    let dev = Dev::start_by(limited, directory.path(), &[]);
+    // 9216 blocks of 512 bytes: more than a segment, less than the view grows to under load. The signal that goes with
+    // the limit is ignored, so that the write fails instead.
+    limited.args(["-c", "trap '' XFSZ; ulimit -f 9216; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_panvault")]);
+    let dev = Dev::start_by(limited, directory.path(), &directory.path().join("stderr"), &[]);
     let (kept, refusals) = fill(&dev, 1);
-    assert!(!kept.is_empty());
+    let said = || fs::read_to_string(&dev.log).unwrap();
+    assert!(!kept.is_empty(), "{:?} {}", refusals.first().map(|refused| &refused.text), said());
     for refused in &refusals {
         assert_eq!((refused.status, refused.code()), (500, 100), "{}", refused.text);
     }
@@ -91,14 +93,16 @@ impl Drop for SmallDisk {
 #[test]
 fn a_full_disk_refuses_writes_serves_reads_and_takes_writes_again() {
     let directory = tempfile::tempdir().unwrap();
-    let Some(_disk) = SmallDisk::mount(directory.path(), 40) else {
+    let disk = directory.path().join("disk");
+    fs::create_dir(&disk).unwrap();
+    let Some(_mounted) = SmallDisk::mount(&disk, 40) else {
         eprintln!("skipped: mounting a small file system needs root");
         return;
     };
-    let dev = Dev::start(directory.path(), &[]);
+    let dev = Dev::start_by(panvault(), &disk, &directory.path().join("stderr"), &[]);
     let card = dev.make_card("4111111111111111", Some("111"));
     // What is left is less than the next segment needs.
-    let ballast = directory.path().join("ballast");
+    let ballast = disk.join("ballast");
     let mut taken = Vec::new();
     while fs::write(&ballast, &taken).is_ok() {
         taken.resize(taken.len() + (1 << 20), 0);
@@ -109,7 +113,8 @@ fn a_full_disk_refuses_writes_serves_reads_and_takes_writes_again() {
         assert_eq!((refused.status, refused.code()), (503, 144), "{}", refused.text);
         assert_eq!(refused.header("retry-after"), Some("1"));
     }
-    let ready = panvault_testkit::http_send(&format!("{}/readyz", dev.url), "GET", &[], None).unwrap();
+    let ready = panvault_testkit::http_send(&format!("{}/readyz", dev.url), "GET", &[], None);
+    let ready = ready.unwrap_or_else(|_| panic!("it ended: {}", fs::read_to_string(&dev.log).unwrap()));
     assert_eq!(ready.status, 503, "{}", ready.text);
     assert_eq!(dev.get(&format!("/v1/card/{card}")).json()["cvv_present"], json!(true), "reads go on");
     for id in kept.iter().rev().take(50) {
@@ -120,12 +125,10 @@ fn a_full_disk_refuses_writes_serves_reads_and_takes_writes_again() {
 
     fs::remove_file(&ballast).unwrap();
     let resumed = || dev.post("/v1/transaction", &dev.transaction_body(&card, 1099)).status == 201;
-    while !resumed() {
-        std::thread::yield_now();
-    }
+    until("writes resume", resumed);
     for id in &kept {
         assert_eq!(dev.get(&format!("/v1/card/{id}")).status, 200, "{id}");
     }
     dev.stop();
-    assert_healthy(&directory.path().join("vault"));
+    assert_healthy(&disk.join("vault"));
 }

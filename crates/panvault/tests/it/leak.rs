@@ -149,7 +149,7 @@ fn live(dev: &Dev, at: usize, card: &CanaryCard, said: &mut dyn FnMut(Answer)) {
     };
     assert!(wrong.status >= 400, "{}", wrong.text);
     said(wrong);
-    if at % 5 == 0 {
+    if at.is_multiple_of(5) {
         said(send("DELETE", &path, &[], None));
     }
 }

@@ -9,7 +9,7 @@ use panvault_testkit::http_send;
 use serde_json::{Value, json};
 
 use crate::cli::path;
-use crate::support::{panvault, run, run_json, run_refused};
+use crate::support::{panvault, run, run_json, run_refused, until};
 
 /// A test vault with an organisation and a key.
 fn vault(directory: &Path) -> (std::path::PathBuf, String, String) {
@@ -52,18 +52,15 @@ impl Served {
 
     /// Waits for a log event.
     fn event(&mut self, name: &str) -> Value {
-        loop {
+        let mut found = None;
+        until(name, || {
             let text = fs::read_to_string(&self.log).unwrap();
-            let found = text
-                .lines()
-                .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-                .find(|event| event["message"] == json!(name));
-            if let Some(found) = found {
-                return found;
-            }
-            assert!(self.child.try_wait().unwrap().is_none(), "it ended: {text}");
-            std::thread::yield_now();
-        }
+            let mut events = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            found = events.find(|event| event["message"] == json!(name));
+            assert!(found.is_some() || self.child.try_wait().unwrap().is_none(), "it ended: {text}");
+            found.is_some()
+        });
+        found.unwrap()
     }
 
     fn signal(&self, signal: &str) {

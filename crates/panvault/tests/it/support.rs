@@ -24,6 +24,17 @@ fn inherited() -> impl Iterator<Item = (String, String)> {
     std::env::vars()
 }
 
+/// Waits until something is so, and fails when it is not so after a minute, which nothing here should take.
+#[track_caller]
+#[expect(clippy::disallowed_methods, reason = "so that a test that has failed ends")]
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = std::time::Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed().as_secs() < 60, "not within a minute: {what}");
+        std::thread::yield_now();
+    }
+}
+
 /// What a command that ended had to say.
 pub(crate) struct Ended {
     pub(crate) status: ExitStatus,
@@ -73,12 +84,12 @@ pub(crate) struct Dev {
 impl Dev {
     /// Serves the vault in `directory/vault`, making it if it is not there.
     pub(crate) fn start(directory: &Path, args: &[&str]) -> Self {
-        Self::start_by(panvault(), directory, args)
+        Self::start_by(panvault(), directory, &directory.join("stderr"), args)
     }
 
-    pub(crate) fn start_by(mut command: Command, directory: &Path, args: &[&str]) -> Self {
-        let data = directory.join("vault");
-        let log = directory.join("stderr");
+    /// The same by another command, with standard error in another place.
+    pub(crate) fn start_by(mut command: Command, directory: &Path, log: &Path, args: &[&str]) -> Self {
+        let (data, log) = (directory.join("vault"), log.to_owned());
         let file = File::options().create(true).append(true).open(&log).unwrap();
         let mut child = command
             .args(["dev", "--json", "--listen", "127.0.0.1:0", "--data"])

@@ -67,12 +67,12 @@ impl Examination {
         }
         let (mut steps, mut open) = (0, 0);
         let mut lacking = Vec::new();
-        self.each_card(&mut |row| {
+        let cards = self.each_card(&mut |row| {
             if lacking.len() < LISTED_MAX && !self.is_indexed_card(&row) {
                 lacking.push(format!("card {} is not where it should be, or lacks an index entry", row.id));
             }
         })?;
-        self.each_transaction(&mut |row| {
+        let transactions = self.each_transaction(&mut |row| {
             steps += u64::from(row.version);
             open += u64::from(row.status == TransactionStatus::Initiated);
             if lacking.len() < LISTED_MAX && !self.is_indexed_transaction(&row) {
@@ -83,6 +83,8 @@ impl Examination {
             }
         })?;
         lacking.into_iter().for_each(|what| self.found("index", what));
+        self.found_unreadable("cards", cards);
+        self.found_unreadable("transactions", transactions);
         if self.count("SELECT count(*) FROM history")? != steps {
             self.found("index", "history has other steps than the transactions".to_owned());
         }

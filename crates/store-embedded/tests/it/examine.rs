@@ -38,7 +38,7 @@ fn furnished() -> Home {
 
 #[test]
 fn a_sound_store_has_no_findings() {
-    let examination = furnished().examine();
+    let mut examination = furnished().examine();
     assert_eq!(examination.findings, []);
     assert_eq!((examination.sequence, examination.applied, examination.segments), (8, 8, 1));
     assert_eq!((examination.cards, examination.transactions), (2, 2));

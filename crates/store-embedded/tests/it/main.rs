@@ -1,7 +1,14 @@
 //! The embedded store from outside: what it promises, over real directories.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that fails panics")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that fails panics"
+)]
 
+mod behind;
 mod conformance;
 mod create;
 mod examine;

@@ -1,40 +1,69 @@
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
 
 use panvault_model::Sealed;
 use panvault_store::{CardRow, Store, StoreFault};
 use panvault_testkit::conformance::rows::card;
 use panvault_testkit::conformance::{card_delete, card_insert};
 
-use crate::support::{Home, block_on, done};
+use crate::support::{Home, all_of, block_on, done};
 use crate::watched::{Call, Watched};
 
 fn large(n: u64) -> CardRow {
     CardRow { sealed: Sealed::from_bytes(vec![0xc4; 200_000]), ..card(n) }
 }
 
-/// Files on a disk that may be full, so that nothing new fits.
-fn bounded() -> (Arc<Watched>, Arc<AtomicBool>) {
-    let full = Arc::new(AtomicBool::new(false));
-    let seen = Arc::clone(&full);
-    let files = Watched::new(move |call, thread| {
-        if thread == "panvault-spare" && call == Call::Write && seen.load(Ordering::SeqCst) {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        Ok(())
-    });
-    (files, full)
+/// Whether new segments find room.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Room {
+    Enough,
+    /// That is not known yet: the write waits.
+    Awaited,
+    None,
+}
+
+/// A disk that may be full, so that nothing new fits.
+#[derive(Clone)]
+struct Disk(Arc<(Mutex<Room>, Condvar)>);
+
+impl Disk {
+    fn new(room: Room) -> Self {
+        Self(Arc::new((Mutex::new(room), Condvar::new())))
+    }
+
+    fn set(&self, room: Room) {
+        *self.0.0.lock().unwrap() = room;
+        self.0.1.notify_all();
+    }
+
+    fn files(&self) -> Arc<Watched> {
+        let disk = self.clone();
+        Watched::new(move |call, thread| {
+            if thread != "panvault-spare" || call != Call::Write {
+                return Ok(());
+            }
+            let (room, changed) = &*disk.0;
+            let room = changed.wait_while(room.lock().unwrap(), |room| *room == Room::Awaited).unwrap();
+            if *room == Room::None { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+        })
+    }
+}
+
+async fn until(mut state: impl FnMut() -> bool) {
+    while !state() {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[test]
 fn without_room_reads_go_on_and_writes_resume_by_themselves() {
     let home = Home::new();
-    let (files, full) = bounded();
-    full.store(true, Ordering::SeqCst);
+    let disk = Disk::new(Room::Enough);
     block_on(async {
-        let store = home.open_with(files).unwrap();
-        let mut n = 10;
+        let store = home.open_with(disk.files()).unwrap();
+        done(store.card_insert(card_insert(&large(10))).await.unwrap());
+        disk.set(Room::None);
+        let mut n = 11;
         let fault = loop {
             match store.card_insert(card_insert(&large(n))).await {
                 Ok(outcome) => drop(done(outcome)),
@@ -44,32 +73,37 @@ fn without_room_reads_go_on_and_writes_resume_by_themselves() {
         };
         assert_eq!(fault, StoreFault::Full);
         assert_eq!(store.status().fault, Some(StoreFault::Full));
-        assert!(n > 12, "the segment that is there is used first");
         for there in 10..n {
             assert_eq!(store.card_read(large(there).id).await.unwrap().as_deref(), Some(&large(there)));
         }
         assert_eq!(store.card_read(large(n).id).await, Ok(None));
-        // What still fits is taken.
-        done(store.card_insert(card_insert(&card(9))).await.unwrap());
-        // What was begun is given back, for others need the room. It comes and goes with every try.
-        let spare = home.path().join("log/spare");
-        while spare.exists() {
-            tokio::task::yield_now().await;
-        }
-        full.store(false, Ordering::SeqCst);
+        assert_eq!(all_of(&store).await.cards.len() as u64, n - 10);
+        assert_eq!(store.card_insert(card_insert(&card(9))).await, Err(StoreFault::Full));
+        disk.set(Room::Enough);
         while store.card_insert(card_insert(&large(n))).await == Err(StoreFault::Full) {
             tokio::task::yield_now().await;
         }
         assert_eq!(store.status().fault, None);
         assert_eq!(store.card_read(large(n).id).await.unwrap().as_deref(), Some(&large(n)));
-        let sequence = store.status().sequence;
-        let trail = store.audit_read(1, 100).await.unwrap();
+        let (trail, sequence) = (all_of(&store).await.audit, store.status().sequence);
         assert!(
             trail.iter().map(|record| record.sequence).eq(1..=sequence),
-            "a step that found no room has a number"
+            "what found no room has a number"
         );
     });
     assert_eq!(home.examine().findings, []);
+}
+
+/// A spare that did not fit stayed as far as it went, and filled the disk on which the view needs room. It now goes.
+#[test]
+fn a_spare_that_does_not_fit_is_given_back() {
+    let home = Home::new();
+    let store = home.open_with(Disk::new(Room::None).files()).unwrap();
+    while store.status().fault != Some(StoreFault::Full) {
+        std::thread::yield_now();
+    }
+    drop(store);
+    assert!(!home.path().join("log/spare").exists());
 }
 
 /// A card that was deleted while there was no room for another segment stayed in the log: its segment was to be left only
@@ -77,26 +111,19 @@ fn without_room_reads_go_on_and_writes_resume_by_themselves() {
 #[test]
 fn what_was_deleted_without_room_goes_when_there_is_room() {
     let home = Home::new();
-    let (files, full) = bounded();
-    full.store(true, Ordering::SeqCst);
+    let disk = Disk::new(Room::Awaited);
     block_on(async {
-        let store = home.open_with(files).unwrap();
+        let store = home.open_with(disk.files()).unwrap();
         let row = CardRow { sealed: Sealed::from_bytes(*b"ciphertext that must not linger"), ..card(10) };
         done(store.card_insert(card_insert(&row)).await.unwrap());
         done(store.card_delete(card_delete(&row)).await.unwrap());
-        while store.status().behind > 0 || store.status().fault != Some(StoreFault::Full) {
-            tokio::task::yield_now().await;
-        }
-        assert!(!home.holding(row.sealed.as_bytes()).is_empty());
-        // The applier has folded the view and asked for another segment, and the writer has found no room for it.
+        // The applier has folded the view, and asks for another segment.
         let view_log = home.path().join("view.sqlite-wal");
-        while std::fs::metadata(&view_log).unwrap().len() > 0 {
-            tokio::task::yield_now().await;
-        }
-        for n in [11, 12] {
-            done(store.card_insert(card_insert(&card(n))).await.unwrap());
-        }
-        full.store(false, Ordering::SeqCst);
+        until(|| store.status().behind == 0 && std::fs::metadata(&view_log).unwrap().len() == 0).await;
+        assert!(!home.holding(row.sealed.as_bytes()).is_empty());
+        disk.set(Room::None);
+        until(|| store.status().fault == Some(StoreFault::Full)).await;
+        disk.set(Room::Enough);
         home.until_gone(row.sealed.as_bytes());
     });
 }

@@ -4,14 +4,14 @@ use panvault_testkit::workload::Workload;
 use crate::support::{Home, block_on};
 
 /// Seeds of every run. `PANVAULT_TEST_SEEDS` names how many more, from 1000 on.
-const SEEDS: u64 = 12;
+const SEEDS: u64 = 8;
 
 #[test]
 fn random_steps_do_as_the_model_predicts() {
     #[expect(clippy::disallowed_methods, reason = "how long a test looks is no configuration of the vault")]
     let more = std::env::var("PANVAULT_TEST_SEEDS").ok().map_or(0, |count| count.parse().unwrap());
     for seed in (0..SEEDS).chain(1000..1000 + more) {
-        println!("seed {seed}");
+        eprintln!("seed {seed}");
         life(seed);
     }
 }

@@ -1,13 +1,14 @@
 use std::sync::Arc;
 
 use panvault_model::CardId;
-use panvault_store::{CardDelete, CardUpdate, Outcome, Store};
+use panvault_store::{CardDelete, CardRow, CardUpdate, Outcome, Store};
 
 use crate::conformance::rows::{card, card_changed, id, organisation};
 use crate::conformance::{StoreCase, card_delete, card_insert, card_update, cases, done};
 
 pub(super) const CASES: &[StoreCase] = cases! {
     a_new_card_is_read_back
+    a_new_card_does_not_take_the_place_of_another
     a_card_changes_by_the_version_that_was_read
     a_card_changes_for_its_organisation_only
     a_change_may_leave_the_card_as_it_is
@@ -23,6 +24,14 @@ async fn a_new_card_is_read_back(store: &dyn Store) {
     assert_eq!(store.card_read(row.id).await, Ok(Some(row)));
     assert_eq!(store.card_read(CardId(id(11))).await, Ok(None));
     assert_eq!(done(store.card_insert(card_insert(&card(11))).await.unwrap()).1, 2);
+}
+
+async fn a_new_card_does_not_take_the_place_of_another(store: &dyn Store) {
+    let first = Arc::new(card(10));
+    done(store.card_insert(card_insert(&first)).await.unwrap());
+    let second = CardRow { organisation: organisation(2), ..card(10) };
+    assert_eq!(store.card_insert(card_insert(&second)).await, Ok(Outcome::Stale));
+    assert_eq!(store.card_read(first.id).await, Ok(Some(first)));
 }
 
 async fn a_card_changes_by_the_version_that_was_read(store: &dyn Store) {

@@ -74,6 +74,25 @@ fn a_segment_of_another_log_of_the_same_vault_does_not_follow() {
     assert_eq!(place(&read_image(&image).unwrap_err()), (2, 0));
 }
 
+/// A frame of another log of the same vault, in the same place and of the same step, does not follow either.
+#[test]
+fn a_frame_of_another_log_of_the_same_vault_does_not_follow() {
+    let [ours, theirs] = [40, 41].map(|first| {
+        let mut log = Log::new();
+        log.append(&[first]);
+        log.append(&[50]);
+        log
+    });
+    let (from, to) = (ours.frames[1].from, ours.frames[1].to);
+    assert_eq!((theirs.frames[1].from, theirs.frames[1].to), (from, to));
+    let mut image = ours.image();
+    let frame = theirs.image()[&segment(1)][from..to].to_vec();
+    image.get_mut(&segment(1)).unwrap()[from..to].copy_from_slice(&frame);
+    let (found, frames) = read_image(&image).unwrap();
+    assert_front(&frames, &ours.frames);
+    assert_eq!((frames.len(), found.torn), (1, true));
+}
+
 #[test]
 fn files_with_other_names_are_not_segments() {
     let log = four();
@@ -135,6 +154,20 @@ fn a_copy_of_a_frame_is_nothing() {
     image.get_mut(&segment(1)).unwrap().copy_within(from..to, end);
     let (found, frames) = read_image(&image).unwrap();
     assert_eq!((frames.len(), found.torn, found.offset), (1, true, end as u64));
+}
+
+/// Nor is a frame of the next segment, though it is of the next step.
+#[test]
+fn a_frame_of_the_next_segment_is_nothing_in_the_one_before() {
+    let log = small_log();
+    let mut image = log.image();
+    let (from, to) = (log.frames[3].from, log.frames[3].to);
+    let frame = image[&segment(2)][from..to].to_vec();
+    let end = log.frames[2].to.next_multiple_of(8);
+    image.get_mut(&segment(1)).unwrap()[end..end + frame.len()].copy_from_slice(&frame);
+    let (_, frames) = read_image(&image).unwrap();
+    assert_front(&frames, &log.frames);
+    assert_eq!(frames.len(), 5);
 }
 
 #[test]

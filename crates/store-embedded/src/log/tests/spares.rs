@@ -79,15 +79,19 @@ fn letting_segments_go_may_be_cut_off_anywhere() {
 fn a_segment_of_another_length_is_erased_to_its_end() {
     let ciphertext = [0xc4; 64];
     for bytes in [SEGMENT_BYTES * 2, SEGMENT_BYTES / 2] {
+        // As a killed process leaves it; it is the first thing that the thread looks at.
         let mut image = five().image();
         let mut other = vec![0; usize::try_from(bytes).unwrap()];
         let end = other.len() - 64;
         other[end..].copy_from_slice(&ciphertext);
-        image.insert(segment(1), other);
+        image.insert(segment(1).with_extension("old"), other);
         let files = MemoryFiles::of(image);
-        recycle(&files, &[1]);
+        let log = PathBuf::from("log");
+        let spares = Spares::start(Arc::new(files.clone()), log, SEGMENT_BYTES).unwrap();
+        assert!(spares.take(&segment(6)).unwrap().is_some());
+        drop(spares);
         let image = files.image();
-        assert!(!image.contains_key(&segment(1)));
+        assert!(!image.contains_key(&segment(1).with_extension("old")));
         for (path, bytes) in &image {
             assert!(!holds(bytes, &ciphertext), "{}", path.display());
             assert_eq!(bytes.len() as u64, SEGMENT_BYTES, "{}", path.display());

@@ -65,6 +65,11 @@ impl Disk {
         self.lock().left.is_some()
     }
 
+    /// How many segments there are.
+    pub(crate) fn segments(&self) -> usize {
+        self.lock().names.keys().filter(|path| path.extension().is_some_and(|end| end == "seg")).count()
+    }
+
     /// Writes what the cut left over the log of the store.
     pub(crate) fn leave(&self, home: &Home) {
         let log = home.path().join("log");
