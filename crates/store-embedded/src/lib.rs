@@ -7,6 +7,7 @@ mod files;
 pub mod limits;
 mod log;
 mod overlay;
+mod replay;
 mod store;
 mod view;
 mod writer;

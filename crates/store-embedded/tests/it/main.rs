@@ -1,12 +1,6 @@
 //! The embedded store from outside: what it promises, over real directories.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test that fails panics"
-)]
+#![cfg(test)]
 
 mod behind;
 mod conformance;

@@ -70,7 +70,7 @@ fn every_acknowledged_step_outlives_a_power_cut() {
 
 /// One life, one cut, and a look at what is left. Says whether the log had rolled.
 fn cut(seed: u64) -> usize {
-    eprintln!("seed {seed}");
+    println!("seed {seed}");
     let mut dice = Dice::new(seed);
     let home = Home::new();
     let disk = Disk::of(&home, seed, 3 + dice.below(120));

@@ -11,7 +11,7 @@ fn random_steps_do_as_the_model_predicts() {
     #[expect(clippy::disallowed_methods, reason = "how long a test looks is no configuration of the vault")]
     let more = std::env::var("PANVAULT_TEST_SEEDS").ok().map_or(0, |count| count.parse().unwrap());
     for seed in (0..SEEDS).chain(1000..1000 + more) {
-        eprintln!("seed {seed}");
+        println!("seed {seed}");
         life(seed);
     }
 }
