@@ -9,10 +9,12 @@ use panvault_store::Effect;
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::watch;
 
-use crate::limits::{IDLE_MILLIS, SPARE_RETRY_MILLIS, VIEW_BUSY_MILLIS, VIEW_LOG_BYTES_MAX};
+use crate::limits::{
+    APPLY_MILLIS, APPLY_STEPS, IDLE_MILLIS, SPARE_RETRY_MILLIS, VIEW_BUSY_MILLIS, VIEW_LOG_BYTES_MAX,
+};
 use crate::log::{Spares, segment_path};
 use crate::overlay::Overlay;
-use crate::view::{ApplyFrame, apply};
+use crate::view::{ApplyFrame, Fingerprints, apply};
 use crate::writer::Queue;
 
 /// Frames on their way to the view.
@@ -25,6 +27,10 @@ pub(crate) struct ToApply {
 #[derive(Default)]
 struct Frames {
     frames: VecDeque<ApplyFrame>,
+    /// Steps in these frames.
+    steps: usize,
+    /// Somebody waits for the view.
+    wanted: bool,
     /// The segment that is written to.
     segment: u64,
     end: Option<End>,
@@ -52,7 +58,17 @@ impl ToApply {
     pub(crate) fn push(&self, frame: ApplyFrame) {
         let mut state = self.lock();
         state.segment = frame.segment;
+        state.steps += frame.notes.len();
         state.frames.push_back(frame);
+        // In between it has nothing to do yet.
+        if state.frames.len() == 1 || state.steps >= APPLY_STEPS {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Somebody waits for the view: what is there goes into it now.
+    pub(crate) fn want(&self) {
+        self.lock().wanted = true;
         self.changed.notify_one();
     }
 
@@ -77,6 +93,7 @@ impl ToApply {
 /// The applier's own things.
 pub(crate) struct Applier {
     pub(crate) view: Connection,
+    pub(crate) fingerprints: Fingerprints,
     pub(crate) view_log: PathBuf,
     pub(crate) log: PathBuf,
     pub(crate) to_apply: Arc<ToApply>,
@@ -99,6 +116,16 @@ impl Applier {
         loop {
             let (frames, segment, end) = self.next(dirty);
             if frames.is_empty() {
+                if end.is_none() {
+                    match self.tidy() {
+                        Ok(false) => {}
+                        Ok(true) => {
+                            dirty = true;
+                            continue;
+                        }
+                        Err(error) => return self.failed(&error),
+                    }
+                }
                 if dirty {
                     dirty = !self.fold(segment);
                     if self.deleted_in >= Some(segment) && end.is_none() {
@@ -117,23 +144,36 @@ impl Applier {
                 Ok(true) => {}
                 // The log has these frames; the next start carries them.
                 Ok(false) => return true,
-                Err(error) => {
-                    let advice =
-                        "the log has everything; look at the disk of the data directory, then start again";
-                    tracing::error!(%error, advice, "view.write_failed");
-                    self.queue.close();
-                    return false;
-                }
+                Err(error) => return self.failed(&error),
             }
             dirty = true;
             let deleting = frames.iter().rev().find(|frame| frame.effects.iter().flatten().any(is_delete));
             self.deleted_in = deleting.map(|frame| frame.segment).or(self.deleted_in);
             self.applied(&frames);
+            if let Err(error) = self.tidy() {
+                return self.failed(&error);
+            }
             let large = std::fs::metadata(&self.view_log).is_ok_and(|file| file.len() > VIEW_LOG_BYTES_MAX);
             if large {
                 dirty = !self.fold(segment);
             }
         }
+    }
+
+    /// One piece of work on the index of fingerprints, if there is one. Without room it waits until there is.
+    fn tidy(&mut self) -> Result<bool, rusqlite::Error> {
+        match self.fingerprints.tidy(&mut self.view) {
+            Err(error) if is_full(&error) => Ok(false),
+            worked => worked,
+        }
+    }
+
+    /// The view cannot be written: nothing more is taken in.
+    fn failed(&self, error: &rusqlite::Error) -> bool {
+        let advice = "the log has everything; look at the disk of the data directory, then start again";
+        tracing::error!(%error, advice, "view.write_failed");
+        self.queue.close();
+        false
     }
 
     /// Carries frames into the view. While its disk is full it tries again; `false` when the store is closed meanwhile.
@@ -181,20 +221,30 @@ impl Applier {
                 }
             }
         }
-        let segment = state.segment;
-        let end = state.end;
-        (state.frames.drain(..).collect(), segment, end)
+        if !state.frames.is_empty() {
+            // Many at once cost the view far less than one after the other.
+            let time = Duration::from_millis(APPLY_MILLIS);
+            let few = |state: &mut Frames| state.steps < APPLY_STEPS && !state.wanted && state.end.is_none();
+            let waited = self.to_apply.changed.wait_timeout_while(state, time, few);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.steps = 0;
+        state.wanted = false;
+        (state.frames.drain(..).collect(), state.segment, state.end)
     }
 
     /// The view has these frames: readers need no overlay for them.
     fn applied(&mut self, frames: &[ApplyFrame]) {
         let mut overlay = self.overlay.write().unwrap_or_else(PoisonError::into_inner);
+        let mut cards = 0;
         for frame in frames {
             for (sequence, effects) in (frame.first_sequence..).zip(&frame.effects) {
                 effects.iter().for_each(|effect| overlay.forget(sequence, effect));
+                cards += effects.iter().filter(|effect| is_new_card(effect)).count() as u64;
             }
         }
         drop(overlay);
+        self.fingerprints.added(cards);
         if let Some(last) = frames.last() {
             self.applied.send_replace(last.last_sequence());
         }
@@ -232,6 +282,10 @@ fn is_full(error: &rusqlite::Error) -> bool {
     error
         .sqlite_error()
         .is_some_and(|error| error.code == ErrorCode::DiskFull || error.extended_code == shm_size)
+}
+
+fn is_new_card(effect: &Effect) -> bool {
+    matches!(effect, Effect::CardPut(row) if row.version == 1)
 }
 
 /// Whether ciphertext in the log has to go with it.

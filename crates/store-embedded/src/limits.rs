@@ -15,6 +15,21 @@ pub const VIEW_BUSY_MILLIS: u64 = 5000;
 /// Milliseconds without work after which the view is folded back and segments are recycled.
 pub const IDLE_MILLIS: u64 = 300;
 
+/// Steps that the applier would rather carry into the view at once than fewer.
+pub const APPLY_STEPS: usize = 4096;
+
+/// Milliseconds for which the applier waits for that many, unless somebody waits for the view.
+pub const APPLY_MILLIS: u64 = 40;
+
+/// Entries of the tail of fingerprints after which it is sorted into a run.
+pub const TAIL_ROWS: u64 = 32_768;
+
+/// Runs of fingerprints of one level that are merged into one of the next.
+pub const RUNS_PER_LEVEL: i64 = 64;
+
+/// Entries that one slice of a merge reads, about.
+pub const SLICE_ROWS: usize = 8192;
+
 /// Milliseconds between two tries to make room for the next segment when the disk is full.
 pub const SPARE_RETRY_MILLIS: u64 = 500;
 

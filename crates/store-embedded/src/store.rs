@@ -16,6 +16,7 @@ use panvault_store::{
 use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
 
+use crate::applier::ToApply;
 use crate::limits::Settings;
 use crate::log::Spares;
 use crate::overlay::Overlay;
@@ -39,6 +40,7 @@ struct Shared {
     /// The connection that is waited for when all others are in use.
     last: Mutex<Connection>,
     next_reader: AtomicUsize,
+    to_apply: Arc<ToApply>,
     applied: watch::Receiver<u64>,
     view_full: watch::Receiver<bool>,
     stopped: watch::Receiver<bool>,
@@ -79,6 +81,9 @@ impl EmbeddedStore {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
             let asked = shared.durable.load(Ordering::SeqCst);
+            if *shared.applied.borrow() < asked {
+                shared.to_apply.want();
+            }
             let (mut applied, mut full) = (shared.applied.clone(), shared.view_full.clone());
             tokio::select! {
                 biased;

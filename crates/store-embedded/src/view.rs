@@ -1,6 +1,7 @@
 //! The view: SQLite tables that the applier keeps behind the log.
 
 mod apply;
+mod fingerprints;
 mod list;
 mod read;
 
@@ -14,6 +15,7 @@ use crate::fault::OpenFault;
 use crate::limits::VIEW_BUSY_MILLIS;
 
 pub(crate) use apply::{ApplyFrame, apply};
+pub(crate) use fingerprints::Fingerprints;
 pub(crate) use list::list;
 pub(crate) use read::{
     audit, card, document_version, documents, history, idempotency, idempotency_expired, open_transactions,
@@ -27,8 +29,10 @@ const SCHEMA: &str = "
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE card (id BLOB PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE card_by_organisation (organisation BLOB, id BLOB, PRIMARY KEY (organisation, id)) WITHOUT ROWID;
-CREATE TABLE card_by_fingerprint (organisation BLOB, fingerprint BLOB, id BLOB,
-    PRIMARY KEY (organisation, fingerprint, id)) WITHOUT ROWID;
+CREATE TABLE fingerprint_tail (id BLOB PRIMARY KEY, organisation BLOB NOT NULL, fingerprint BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE fingerprint_run (run INTEGER, organisation BLOB, fingerprint BLOB, id BLOB,
+    PRIMARY KEY (run, organisation, fingerprint, id)) WITHOUT ROWID;
+CREATE TABLE run (number INTEGER PRIMARY KEY, level INTEGER NOT NULL, into_run INTEGER);
 CREATE TABLE payment (id BLOB PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE payment_by_organisation (organisation BLOB, id BLOB, PRIMARY KEY (organisation, id)) WITHOUT ROWID;
 CREATE TABLE payment_by_card (card BLOB, id BLOB, PRIMARY KEY (card, id)) WITHOUT ROWID;
@@ -38,9 +42,8 @@ CREATE TABLE document (kind INTEGER, id BLOB, version INTEGER NOT NULL, row BLOB
     PRIMARY KEY (kind, id)) WITHOUT ROWID;
 CREATE TABLE idempotency (key BLOB PRIMARY KEY, expires_at INTEGER NOT NULL, row BLOB NOT NULL) WITHOUT ROWID;
 CREATE INDEX idempotency_by_expiry ON idempotency (expires_at);
-CREATE TABLE audit (sequence INTEGER PRIMARY KEY, note BLOB NOT NULL);
-CREATE TABLE chain (first_sequence INTEGER PRIMARY KEY, count INTEGER NOT NULL, segment INTEGER NOT NULL,
-    effects_bytes INTEGER NOT NULL, effects_digest BLOB NOT NULL, previous BLOB NOT NULL, tag BLOB NOT NULL);
+CREATE TABLE chain (first_sequence INTEGER PRIMARY KEY, segment INTEGER NOT NULL, effects_bytes INTEGER NOT NULL,
+    effects_digest BLOB NOT NULL, previous BLOB NOT NULL, tag BLOB NOT NULL, notes BLOB NOT NULL);
 CREATE TABLE total (organisation BLOB PRIMARY KEY, cards INTEGER NOT NULL, payments INTEGER NOT NULL) WITHOUT ROWID;
 ";
 

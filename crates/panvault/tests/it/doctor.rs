@@ -65,11 +65,14 @@ const ROWS: &[(&str, Tamper)] = &[
 /// What is done elsewhere, and the part that doctor finds it in.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("DELETE FROM card_by_organisation WHERE id = (SELECT min(id) FROM card_by_organisation)", "index"),
-    ("DELETE FROM card_by_fingerprint WHERE id = (SELECT max(id) FROM card_by_fingerprint)", "index"),
+    ("DELETE FROM fingerprint_tail WHERE id = (SELECT max(id) FROM fingerprint_tail)", "index"),
     ("DELETE FROM payment_by_card", "index"),
     ("UPDATE total SET cards = cards + 1", "index"),
-    ("DELETE FROM audit WHERE sequence = 3", "audit"),
-    ("UPDATE audit SET note = (SELECT note FROM audit WHERE sequence = 2) WHERE sequence = 3", "audit"),
+    ("UPDATE chain SET notes = x'' WHERE first_sequence = 3", "audit"),
+    (
+        "UPDATE chain SET notes = (SELECT notes FROM chain WHERE first_sequence = 2) WHERE first_sequence = 3",
+        "audit",
+    ),
     ("DELETE FROM chain WHERE first_sequence = (SELECT max(first_sequence) FROM chain)", "audit"),
     ("UPDATE payment SET row = CAST(substr(row, 1, 40) || x'00' || substr(row, 42) AS BLOB)", "row"),
     (

@@ -13,9 +13,9 @@ const COUNTS: &[(&str, &str, &str)] = &[
         "card_by_organisation has other entries than cards",
     ),
     (
-        "SELECT count(*) FROM card_by_fingerprint",
+        "SELECT (SELECT count(*) FROM fingerprint_tail) + (SELECT count(*) FROM fingerprint_run)",
         "SELECT count(*) FROM card",
-        "card_by_fingerprint has other entries than cards",
+        "the index of fingerprints has other entries than cards",
     ),
     (
         "SELECT count(*) FROM payment_by_organisation",
@@ -104,7 +104,9 @@ impl Examination {
                 &[organisation, id],
             )
             && self.has(
-                "SELECT 1 FROM card_by_fingerprint WHERE organisation = ? AND fingerprint = ? AND id = ?",
+                "SELECT 1 FROM fingerprint_tail WHERE id = ?3 AND organisation = ?1 AND fingerprint = ?2 \
+                 UNION ALL SELECT 1 FROM run CROSS JOIN fingerprint_run AS entry ON entry.run = run.number \
+                 AND entry.organisation = ?1 AND entry.fingerprint = ?2 AND entry.id = ?3",
                 &[organisation, row.fingerprint.as_bytes(), id],
             )
     }

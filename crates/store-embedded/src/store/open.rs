@@ -20,7 +20,7 @@ use crate::log::{SegmentHeader, Spares, Tail, erase, segment_path};
 use crate::overlay::Overlay;
 use crate::replay::replay;
 use crate::store::{EmbeddedStore, Shared};
-use crate::view::{self, Access};
+use crate::view::{self, Access, Fingerprints};
 use crate::writer::{Queue, Writer};
 
 /// Directory of the segments.
@@ -92,8 +92,10 @@ impl EmbeddedStore {
         let queue = Arc::new(Queue::default());
         let overlay = Arc::new(RwLock::new(Overlay::default()));
         let to_apply = Arc::new(ToApply::new(tail.segment()));
+        let view = view::connect(directory, Access::Write, settings.cache_kib)?;
         let applier = Applier {
-            view: view::connect(directory, Access::Write, settings.cache_kib)?,
+            fingerprints: Fingerprints::open(&view)?,
+            view,
             view_log: directory.join("view.sqlite-wal"),
             log: log.clone(),
             to_apply: Arc::clone(&to_apply),
@@ -112,7 +114,7 @@ impl EmbeddedStore {
             chain,
             overlay: Arc::clone(&overlay),
             view: view::connect(directory, Access::Read, settings.cache_kib)?,
-            to_apply,
+            to_apply: Arc::clone(&to_apply),
             durable: Arc::clone(&durable),
             step_bytes_max: usize::try_from(settings.segment_bytes / 4).unwrap_or(usize::MAX),
             commit_bytes_max: usize::try_from(settings.segment_bytes / 2)
@@ -127,6 +129,7 @@ impl EmbeddedStore {
             readers,
             last: Mutex::new(view::connect(directory, Access::Read, settings.cache_kib)?),
             next_reader: AtomicUsize::new(0),
+            to_apply,
             applied,
             view_full,
             stopped,

@@ -1,6 +1,10 @@
-use panvault_model::TransactionStatus;
-use panvault_store::{AuditNote, Effect, Effects};
-use rusqlite::{Connection, params};
+use std::collections::HashMap;
+
+use panvault_model::{OrganisationId, TransactionStatus};
+use panvault_store::{AuditNote, CardRow, Effect, Effects, TransactionRow};
+use rusqlite::{Connection, ToSql};
+
+use crate::view::fingerprints;
 
 /// A durable frame on its way into the view.
 pub(crate) struct ApplyFrame {
@@ -40,115 +44,128 @@ impl From<crate::log::Frame> for ApplyFrame {
 pub(crate) fn apply(connection: &mut Connection, frames: &[ApplyFrame]) -> Result<(), rusqlite::Error> {
     let Some(last) = frames.last() else { return Ok(()) };
     let transaction = connection.transaction()?;
-    let mut buffer = Vec::with_capacity(1024);
+    let mut applying =
+        Applying { view: &transaction, buffer: Vec::with_capacity(4096), totals: HashMap::new() };
     for frame in frames {
-        transaction.prepare_cached("INSERT INTO chain VALUES (?, ?, ?, ?, ?, ?, ?)")?.execute(params![
-            frame.first_sequence.cast_signed(),
-            u32::try_from(frame.notes.len()).unwrap_or(u32::MAX),
-            frame.segment.cast_signed(),
-            frame.effects_bytes,
-            frame.effects_digest,
-            frame.previous,
-            frame.tag
-        ])?;
-        let mut audit = transaction.prepare_cached("INSERT INTO audit VALUES (?, ?)")?;
-        for (sequence, note) in (frame.first_sequence..).zip(&frame.notes) {
-            buffer.clear();
-            note.encode(&mut buffer);
-            audit.execute(params![sequence.cast_signed(), buffer])?;
-        }
+        applying.frame(frame)?;
         for effect in frame.effects.iter().flatten() {
-            apply_effect(&transaction, effect, &mut buffer)?;
+            applying.effect(effect)?;
         }
     }
+    applying.totals()?;
     transaction
         .prepare_cached("UPDATE meta SET value = ? WHERE name = 'applied'")?
         .execute([last.last_sequence().cast_signed()])?;
     transaction.commit()
 }
 
-fn apply_effect(
-    connection: &Connection,
-    effect: &Effect,
-    buffer: &mut Vec<u8>,
-) -> Result<(), rusqlite::Error> {
-    let run = |sql: &str, parameters: &[&dyn rusqlite::ToSql]| -> Result<(), rusqlite::Error> {
-        connection.prepare_cached(sql)?.execute(parameters).map(drop)
-    };
-    buffer.clear();
-    match effect {
-        Effect::CardPut(row) => {
-            row.encode(buffer);
-            let (id, organisation) = (row.id.as_bytes(), row.organisation.as_bytes());
-            run("INSERT OR REPLACE INTO card VALUES (?, ?)", &[id, buffer])?;
-            if row.version == 1 {
-                run("INSERT INTO card_by_organisation VALUES (?, ?)", &[organisation, id])?;
-                run(
-                    "INSERT INTO card_by_fingerprint VALUES (?, ?, ?)",
-                    &[organisation, row.fingerprint.as_bytes(), id],
-                )?;
-                count(connection, organisation, 1, 0)?;
-            }
-        }
-        Effect::CardDelete { id, organisation, fingerprint } => {
-            let (id, organisation) = (id.as_bytes(), organisation.as_bytes());
-            run("DELETE FROM card WHERE id = ?", &[id])?;
-            run("DELETE FROM card_by_organisation WHERE organisation = ? AND id = ?", &[organisation, id])?;
-            run(
-                "DELETE FROM card_by_fingerprint WHERE organisation = ? AND fingerprint = ? AND id = ?",
-                &[organisation, fingerprint.as_bytes(), id],
-            )?;
-            count(connection, organisation, -1, 0)?;
-        }
-        Effect::TransactionPut(row) => {
-            row.encode(buffer);
-            let (id, organisation) = (row.id.as_bytes(), row.organisation.as_bytes());
-            run("INSERT OR REPLACE INTO payment VALUES (?, ?)", &[id, buffer])?;
-            if row.version == 1 {
-                run("INSERT INTO payment_by_organisation VALUES (?, ?)", &[organisation, id])?;
-                run("INSERT INTO payment_by_card VALUES (?, ?)", &[row.card.as_bytes(), id])?;
-                count(connection, organisation, 0, 1)?;
-            }
-            if row.status == TransactionStatus::Initiated {
-                run("INSERT OR REPLACE INTO payment_open VALUES (?)", &[id])?;
-            } else {
-                run("DELETE FROM payment_open WHERE id = ?", &[id])?;
-            }
-        }
-        Effect::HistoryPut(row) => {
-            row.encode(buffer);
-            run("INSERT INTO history VALUES (?, ?, ?)", &[row.transaction.as_bytes(), &row.version, buffer])?;
-        }
-        Effect::DocumentPut(row) => {
-            row.encode(buffer);
-            let (kind, id) = (row.kind.code(), row.id.as_bytes());
-            run("INSERT OR REPLACE INTO document VALUES (?, ?, ?, ?)", &[&kind, id, &row.version, buffer])?;
-        }
-        Effect::DocumentDelete(kind, id) => {
-            run("DELETE FROM document WHERE kind = ? AND id = ?", &[&kind.code(), id.as_bytes()])?;
-        }
-        Effect::IdempotencyPut(row) => {
-            row.encode(buffer);
-            let expires_at = row.expires_at.unix_millis().cast_signed();
-            run("INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?)", &[&row.key.0, &expires_at, buffer])?;
-        }
-        Effect::IdempotencyDelete(key) => run("DELETE FROM idempotency WHERE key = ?", &[&key.0])?,
-    }
-    Ok(())
+/// A batch on its way into the view.
+struct Applying<'a> {
+    view: &'a Connection,
+    buffer: Vec<u8>,
+    /// Cards and transactions that organisations have more or fewer than before.
+    totals: HashMap<OrganisationId, (i64, i64)>,
 }
 
-/// Keeps the totals of an organisation.
-fn count(
-    connection: &Connection,
-    organisation: &[u8; 12],
-    cards: i64,
-    payments: i64,
-) -> Result<(), rusqlite::Error> {
-    connection
-        .prepare_cached(
-            "INSERT INTO total VALUES (?1, ?2, ?3) \
-             ON CONFLICT (organisation) DO UPDATE SET cards = cards + ?2, payments = payments + ?3",
-        )?
-        .execute(params![organisation, cards, payments])
-        .map(drop)
+impl Applying<'_> {
+    fn run(&self, sql: &str, parameters: &[&dyn ToSql]) -> Result<(), rusqlite::Error> {
+        self.view.prepare_cached(sql)?.execute(parameters).map(drop)
+    }
+
+    fn encoded(&mut self, encode: impl FnOnce(&mut Vec<u8>)) {
+        self.buffer.clear();
+        encode(&mut self.buffer);
+    }
+
+    /// The frame's notes and what chains it. Its notes are one value: the trail grows by frames, not by steps.
+    fn frame(&mut self, frame: &ApplyFrame) -> Result<(), rusqlite::Error> {
+        self.encoded(|buffer| frame.notes.iter().for_each(|note| note.encode(buffer)));
+        self.run(
+            "INSERT INTO chain VALUES (?, ?, ?, ?, ?, ?, ?)",
+            &[
+                &frame.first_sequence.cast_signed(),
+                &frame.segment.cast_signed(),
+                &frame.effects_bytes,
+                &frame.effects_digest,
+                &frame.previous,
+                &frame.tag,
+                &self.buffer,
+            ],
+        )
+    }
+
+    fn effect(&mut self, effect: &Effect) -> Result<(), rusqlite::Error> {
+        match effect {
+            Effect::CardPut(row) => self.card(row),
+            Effect::CardDelete { id, organisation, fingerprint } => {
+                self.totals.entry(*organisation).or_default().0 -= 1;
+                let (id, organisation) = (id.as_bytes(), organisation.as_bytes());
+                self.run("DELETE FROM card WHERE id = ?", &[id])?;
+                self.run(
+                    "DELETE FROM card_by_organisation WHERE organisation = ? AND id = ?",
+                    &[organisation, id],
+                )?;
+                fingerprints::delete(self.view, organisation, fingerprint, id)
+            }
+            Effect::TransactionPut(row) => self.transaction(row),
+            Effect::HistoryPut(row) => {
+                self.encoded(|buffer| row.encode(buffer));
+                let (transaction, version) = (row.transaction.as_bytes(), row.version);
+                self.run("INSERT INTO history VALUES (?, ?, ?)", &[transaction, &version, &self.buffer])
+            }
+            Effect::DocumentPut(row) => {
+                self.encoded(|buffer| row.encode(buffer));
+                let (kind, id) = (row.kind.code(), row.id.as_bytes());
+                let sql = "INSERT OR REPLACE INTO document VALUES (?, ?, ?, ?)";
+                self.run(sql, &[&kind, id, &row.version, &self.buffer])
+            }
+            Effect::DocumentDelete(kind, id) => {
+                self.run("DELETE FROM document WHERE kind = ? AND id = ?", &[&kind.code(), id.as_bytes()])
+            }
+            Effect::IdempotencyPut(row) => {
+                self.encoded(|buffer| row.encode(buffer));
+                let expires_at = row.expires_at.unix_millis().cast_signed();
+                let sql = "INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?)";
+                self.run(sql, &[&row.key.0, &expires_at, &self.buffer])
+            }
+            Effect::IdempotencyDelete(key) => self.run("DELETE FROM idempotency WHERE key = ?", &[&key.0]),
+        }
+    }
+
+    fn card(&mut self, row: &CardRow) -> Result<(), rusqlite::Error> {
+        self.encoded(|buffer| row.encode(buffer));
+        let (id, organisation) = (row.id.as_bytes(), row.organisation.as_bytes());
+        if row.version > 1 {
+            return self.run("INSERT OR REPLACE INTO card VALUES (?, ?)", &[id, &self.buffer]);
+        }
+        self.totals.entry(row.organisation).or_default().0 += 1;
+        self.run("INSERT INTO card VALUES (?, ?)", &[id, &self.buffer])?;
+        self.run("INSERT INTO card_by_organisation VALUES (?, ?)", &[organisation, id])?;
+        fingerprints::insert(self.view, organisation, &row.fingerprint, id)
+    }
+
+    fn transaction(&mut self, row: &TransactionRow) -> Result<(), rusqlite::Error> {
+        self.encoded(|buffer| row.encode(buffer));
+        let (id, organisation) = (row.id.as_bytes(), row.organisation.as_bytes());
+        self.run("INSERT OR REPLACE INTO payment VALUES (?, ?)", &[id, &self.buffer])?;
+        if row.version == 1 {
+            self.totals.entry(row.organisation).or_default().1 += 1;
+            self.run("INSERT INTO payment_by_organisation VALUES (?, ?)", &[organisation, id])?;
+            self.run("INSERT INTO payment_by_card VALUES (?, ?)", &[row.card.as_bytes(), id])?;
+        }
+        if row.status == TransactionStatus::Initiated {
+            self.run("INSERT OR REPLACE INTO payment_open VALUES (?)", &[id])
+        } else {
+            self.run("DELETE FROM payment_open WHERE id = ?", &[id])
+        }
+    }
+
+    fn totals(&self) -> Result<(), rusqlite::Error> {
+        let sql = "INSERT INTO total VALUES (?1, ?2, ?3) \
+                   ON CONFLICT (organisation) DO UPDATE SET cards = cards + ?2, payments = payments + ?3";
+        for (organisation, (cards, payments)) in &self.totals {
+            self.run(sql, &[organisation.as_bytes(), cards, payments])?;
+        }
+        Ok(())
+    }
 }

@@ -9,6 +9,7 @@ use panvault_store::{
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::limits::SORT_ROWS_MAX;
+use crate::view::fingerprints;
 use crate::view::read::{undecodable, unreadable};
 
 /// How rows of a kind are listed.
@@ -152,8 +153,7 @@ impl Listed for CardField {
         connection: &Connection,
     ) -> Result<Option<Vec<[u8; 12]>>, rusqlite::Error> {
         let Some(values) = equal_to(query, Self::Fingerprint) else { return Ok(None) };
-        let sql = "SELECT id FROM card_by_fingerprint WHERE organisation = ? AND fingerprint = ?";
-        let mut statement = connection.prepare_cached(sql)?;
+        let mut statement = connection.prepare_cached(fingerprints::LOOK_UP)?;
         let mut ids = Vec::new();
         for value in values {
             let FieldValue::Text(text) = value else { continue };

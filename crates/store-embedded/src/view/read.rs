@@ -121,11 +121,27 @@ pub(crate) fn audit(
     first: u64,
     limit: usize,
 ) -> Result<Vec<AuditRecord>, StoreFault> {
-    let sql = "SELECT note FROM audit WHERE sequence >= ? ORDER BY sequence LIMIT ?";
-    let notes = many(connection, sql, (i64::try_from(first).unwrap_or(i64::MAX), rows(limit)), |bytes| {
-        let mut reader = Reader::new(bytes);
-        let note = AuditNote::decode_from(&mut reader)?;
-        reader.end().map(|()| note)
-    })?;
-    Ok((first.max(1)..).zip(notes).map(|(sequence, note)| AuditRecord { sequence, note }).collect())
+    let Ok(from) = i64::try_from(first) else { return Ok(Vec::new()) };
+    // The frame that has the first note, and those after it.
+    let sql = "SELECT first_sequence, notes FROM chain WHERE first_sequence >= coalesce( \
+               (SELECT max(first_sequence) FROM chain WHERE first_sequence <= ?), 0) ORDER BY first_sequence";
+    let mut statement = connection.prepare_cached(sql).map_err(unreadable)?;
+    let mut frames = statement.query([from]).map_err(unreadable)?;
+    let mut records = Vec::new();
+    while records.len() < limit
+        && let Some(frame) = frames.next().map_err(unreadable)?
+    {
+        let sequence: i64 = frame.get(0).map_err(unreadable)?;
+        let notes = frame.get_ref(1).and_then(|value| Ok(value.as_blob()?)).map_err(unreadable)?;
+        let mut reader = Reader::new(notes);
+        let mut sequence = sequence.cast_unsigned();
+        while !reader.is_empty() && records.len() < limit {
+            let note = AuditNote::decode_from(&mut reader).map_err(undecodable)?;
+            if sequence >= first {
+                records.push(AuditRecord { sequence, note });
+            }
+            sequence += 1;
+        }
+    }
+    Ok(records)
 }

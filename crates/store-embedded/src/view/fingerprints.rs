@@ -1,0 +1,240 @@
+//! Fingerprint → cards. Fingerprints come in random order, and an index in random order would have each new card write a page
+//! of its own. So new entries go to a tail in the order of ids; a full tail is sorted into a run; runs are merged into larger
+//! ones, a slice at a time. All of it is written front to back. A look-up asks the tail and every run; an entry is in exactly
+//! one of them.
+
+use panvault_model::Fingerprint;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::limits::{RUNS_PER_LEVEL, SLICE_ROWS, TAIL_ROWS};
+
+/// Finds the cards of a fingerprint: parameters are organisation and fingerprint.
+pub(super) const LOOK_UP: &str = "SELECT id FROM fingerprint_tail WHERE organisation = ?1 AND fingerprint = ?2 \
+     UNION ALL SELECT entry.id FROM run CROSS JOIN fingerprint_run AS entry \
+     ON entry.run = run.number AND entry.organisation = ?1 AND entry.fingerprint = ?2";
+
+/// Adds a card.
+pub(super) fn insert(
+    view: &Connection,
+    organisation: &[u8; 12],
+    fingerprint: &Fingerprint,
+    id: &[u8; 12],
+) -> Result<(), rusqlite::Error> {
+    let mut insert = view.prepare_cached("INSERT INTO fingerprint_tail VALUES (?, ?, ?)")?;
+    insert.execute(params![id, organisation, fingerprint.as_bytes()]).map(drop)
+}
+
+/// Removes a card, wherever it is.
+pub(super) fn delete(
+    view: &Connection,
+    organisation: &[u8; 12],
+    fingerprint: &Fingerprint,
+    id: &[u8; 12],
+) -> Result<(), rusqlite::Error> {
+    if view.prepare_cached("DELETE FROM fingerprint_tail WHERE id = ?")?.execute([id])? > 0 {
+        return Ok(());
+    }
+    let sql = "DELETE FROM fingerprint_run WHERE run IN (SELECT number FROM run) \
+               AND organisation = ? AND fingerprint = ? AND id = ?";
+    view.prepare_cached(sql)?.execute(params![organisation, fingerprint.as_bytes(), id]).map(drop)
+}
+
+/// Keeps the tail short and the runs few.
+pub(crate) struct Fingerprints {
+    /// Entries in the tail, deleted ones counted too.
+    tail_rows: u64,
+    sizes: Sizes,
+}
+
+/// When what is done.
+#[derive(Clone, Copy)]
+struct Sizes {
+    tail_rows: u64,
+    runs_per_level: i64,
+    slice_rows: usize,
+}
+
+/// One entry of a run, in the order of runs.
+type Entry = ([u8; 12], [u8; 16], [u8; 12]);
+
+impl Fingerprints {
+    pub(crate) fn open(view: &Connection) -> Result<Self, rusqlite::Error> {
+        let tail_rows: i64 = view.query_row("SELECT count(*) FROM fingerprint_tail", [], |row| row.get(0))?;
+        let sizes = Sizes { tail_rows: TAIL_ROWS, runs_per_level: RUNS_PER_LEVEL, slice_rows: SLICE_ROWS };
+        Ok(Self { tail_rows: tail_rows.cast_unsigned(), sizes })
+    }
+
+    /// So many cards were added.
+    pub(crate) const fn added(&mut self, cards: u64) {
+        self.tail_rows += cards;
+    }
+
+    /// Does one piece of work, of a few ten milliseconds at most, in a commit of its own. `false` when there is none.
+    pub(crate) fn tidy(&mut self, view: &mut Connection) -> Result<bool, rusqlite::Error> {
+        let transaction = view.transaction()?;
+        let worked = if self.tail_rows >= self.sizes.tail_rows {
+            sort_tail(&transaction)?;
+            self.tail_rows = 0;
+            true
+        } else if let Some(target) = target(&transaction, self.sizes.runs_per_level)? {
+            merge_slice(&transaction, target, self.sizes.slice_rows)?;
+            true
+        } else {
+            false
+        };
+        transaction.commit()?;
+        Ok(worked)
+    }
+}
+
+/// Makes the tail a run of the lowest level.
+fn sort_tail(view: &Connection) -> Result<(), rusqlite::Error> {
+    let run = new_run(view, 0)?;
+    let sql = "INSERT INTO fingerprint_run SELECT ?, organisation, fingerprint, id FROM fingerprint_tail \
+               ORDER BY organisation, fingerprint, id";
+    view.prepare_cached(sql)?.execute([run])?;
+    view.prepare_cached("DELETE FROM fingerprint_tail")?.execute([]).map(drop)
+}
+
+fn new_run(view: &Connection, level: i64) -> Result<i64, rusqlite::Error> {
+    view.prepare_cached("INSERT INTO run (level) VALUES (?)")?.execute([level])?;
+    Ok(view.last_insert_rowid())
+}
+
+/// The run that others are being merged into, if any are or should be.
+fn target(view: &Connection, runs_per_level: i64) -> Result<Option<i64>, rusqlite::Error> {
+    let under_way = "SELECT into_run FROM run WHERE into_run IS NOT NULL LIMIT 1";
+    if let Some(target) = view.prepare_cached(under_way)?.query_row([], |row| row.get(0)).optional()? {
+        return Ok(Some(target));
+    }
+    let full = "SELECT level FROM run GROUP BY level HAVING count(*) >= ? ORDER BY level LIMIT 1";
+    let level: Option<i64> =
+        view.prepare_cached(full)?.query_row([runs_per_level], |row| row.get(0)).optional()?;
+    let Some(level) = level else { return Ok(None) };
+    let target = new_run(view, level + 1)?;
+    view.prepare_cached("UPDATE run SET into_run = ? WHERE level = ?")?.execute([target, level])?;
+    Ok(Some(target))
+}
+
+/// Moves the smallest entries of all runs that are merged into their target, and lets empty runs go.
+fn merge_slice(view: &Connection, target: i64, rows: usize) -> Result<(), rusqlite::Error> {
+    let sources: Vec<i64> = view
+        .prepare_cached("SELECT number FROM run WHERE into_run = ?")?
+        .query_map([target], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    let share = (rows / sources.len().max(1)).max(1);
+    let limit = i64::try_from(share).unwrap_or(i64::MAX);
+    let mut entries: Vec<Entry> = Vec::with_capacity(rows);
+    // Beyond the last entry of a source that has more, entries of that source are not known.
+    let mut known_to: Option<Entry> = None;
+    let mut front = view.prepare_cached(
+        "SELECT organisation, fingerprint, id FROM fingerprint_run WHERE run = ? \
+         ORDER BY organisation, fingerprint, id LIMIT ?",
+    )?;
+    for source in &sources {
+        let before = entries.len();
+        let found = front.query_map((source, limit), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        for entry in found {
+            entries.push(entry?);
+        }
+        let found = entries.get(before..).unwrap_or_default();
+        match found.last() {
+            None => {
+                view.prepare_cached("DELETE FROM run WHERE number = ?")?.execute([source])?;
+            }
+            Some(last) if found.len() == share => {
+                known_to = Some(known_to.map_or(*last, |known_to| known_to.min(*last)));
+            }
+            Some(_) => {}
+        }
+    }
+    entries.sort_unstable();
+    entries.truncate(known_to.map_or(entries.len(), |to| entries.partition_point(|entry| *entry <= to)));
+    let Some((organisation, fingerprint, id)) = entries.last() else { return Ok(()) };
+    let mut delete = view.prepare_cached(
+        "DELETE FROM fingerprint_run WHERE run = ? AND (organisation, fingerprint, id) <= (?, ?, ?)",
+    )?;
+    for source in &sources {
+        delete.execute(params![source, organisation, fingerprint, id])?;
+    }
+    let mut insert = view.prepare_cached("INSERT INTO fingerprint_run VALUES (?, ?, ?, ?)")?;
+    for (organisation, fingerprint, id) in &entries {
+        insert.execute(params![target, organisation, fingerprint, id])?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use panvault_model::VaultId;
+    use panvault_testkit::Dice;
+
+    use super::*;
+    use crate::view::{self, Access};
+
+    const OURS: [u8; 12] = [1; 12];
+    const THEIRS: [u8; 12] = [2; 12];
+
+    fn look_up(view: &Connection, organisation: [u8; 12], fingerprint: Fingerprint) -> BTreeSet<[u8; 12]> {
+        let mut statement = view.prepare(LOOK_UP).unwrap();
+        let found = statement.query_map((organisation, fingerprint.as_bytes()), |row| row.get(0)).unwrap();
+        let found: Vec<[u8; 12]> = found.collect::<Result<_, _>>().unwrap();
+        let set: BTreeSet<_> = found.iter().copied().collect();
+        assert_eq!(set.len(), found.len(), "an entry is in one place only");
+        set
+    }
+
+    /// Cards come and go while runs are sorted and merged a few rows at a time; at every step each look-up is right.
+    #[test]
+    fn a_look_up_is_right_whatever_has_been_merged() {
+        let directory = tempfile::tempdir().unwrap();
+        view::create(directory.path(), VaultId::from_bytes([7; 12])).unwrap();
+        let mut view = view::connect(directory.path(), Access::Write, 1024).unwrap();
+        let mut index = Fingerprints::open(&view).unwrap();
+        index.sizes = Sizes { tail_rows: 7, runs_per_level: 3, slice_rows: 24 };
+        let mut dice = Dice::new(11);
+        let fingerprint = |n: usize| Fingerprint::from_bytes([u8::try_from(n).unwrap(); 16]);
+        let mut there: BTreeSet<([u8; 12], usize, [u8; 12])> = BTreeSet::new();
+        let mut levels = 0;
+        for n in 0u32..2_000 {
+            let organisation = *dice.pick(&[OURS, THEIRS]).unwrap();
+            if dice.percent(25) {
+                let gone = there.iter().nth(dice.below(there.len().max(1))).copied();
+                if let Some(gone) = gone {
+                    delete(&view, &gone.0, &fingerprint(gone.1), &gone.2).unwrap();
+                    there.remove(&gone);
+                }
+            } else {
+                let mut id = [0; 12];
+                id[8..].copy_from_slice(&n.to_be_bytes());
+                let which = dice.below(40);
+                insert(&view, &organisation, &fingerprint(which), &id).unwrap();
+                index.added(1);
+                there.insert((organisation, which, id));
+            }
+            if dice.percent(80) {
+                index.tidy(&mut view).unwrap();
+            }
+            if dice.percent(5) {
+                index = Fingerprints { sizes: index.sizes, ..Fingerprints::open(&view).unwrap() };
+            }
+            let which = dice.below(40);
+            for organisation in [OURS, THEIRS] {
+                let expected: BTreeSet<_> = there
+                    .iter()
+                    .filter(|row| (row.0, row.1) == (organisation, which))
+                    .map(|row| row.2)
+                    .collect();
+                assert_eq!(look_up(&view, organisation, fingerprint(which)), expected, "step {n}");
+            }
+            let level: Option<i64> =
+                view.query_row("SELECT max(level) FROM run", [], |row| row.get(0)).unwrap();
+            levels = levels.max(level.unwrap_or(0));
+        }
+        while index.tidy(&mut view).unwrap() {}
+        let runs: i64 = view.query_row("SELECT count(*) FROM run", [], |row| row.get(0)).unwrap();
+        assert!(levels >= 3 && runs < 12, "runs of {levels} levels were made, and {runs} are left");
+    }
+}
