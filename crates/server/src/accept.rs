@@ -17,7 +17,11 @@ use tokio::sync::{Semaphore, watch};
 use tower::Service;
 
 use crate::dispatch::{App, PeerAddress, router};
-use crate::limits::{HEAD_BYTES_MAX, HEADERS_MAX};
+use crate::limits::{
+    ACCEPT_LOG_EVERY, ACCEPT_PAUSE_MILLIS, HEAD_BYTES_MAX, HEADERS_MAX, METRICS_CONNECTIONS_MAX,
+    STALL_SECONDS_MAX,
+};
+use crate::stall::Stall;
 use crate::tls::Tls;
 
 /// How a server ended.
@@ -47,17 +51,13 @@ pub async fn serve(
     let room = Arc::new(Semaphore::new(settings.connections_max));
     let (stopping, stopped) = watch::channel(false);
     tokio::pin!(stop);
+    let mut failures = 0;
     loop {
         let (stream, address) = tokio::select! {
             () = &mut stop => break,
-            accepted = listener.accept() => match accepted {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    // Out of file descriptors, or a client that has gone: neither ends the server.
-                    tracing::warn!(%error, advice = "raise the limit of open files if this repeats", "listener.accept_failed");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                    continue;
-                }
+            accepted = accept(&listener, &mut failures) => match accepted {
+                Some(accepted) => accepted,
+                None => continue,
             },
         };
         let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
@@ -82,6 +82,26 @@ pub async fn serve(
         Err(_elapsed) => stopping.receiver_count(),
     };
     Ok(ServeReport { cut_off })
+}
+
+/// The next connection; `None` after a failure and a rest. Out of file descriptors, or a client that has gone: neither ends
+/// a server.
+async fn accept(listener: &TcpListener, failures: &mut u32) -> Option<(TcpStream, SocketAddr)> {
+    match listener.accept().await {
+        Ok(accepted) => {
+            *failures = 0;
+            Some(accepted)
+        }
+        Err(error) => {
+            if failures.is_multiple_of(ACCEPT_LOG_EVERY) {
+                let advice = "raise the limit of open files, or lower connections_max";
+                tracing::warn!(%error, advice, "listener.accept_failed");
+            }
+            *failures = failures.wrapping_add(1);
+            tokio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MILLIS)).await;
+            None
+        }
+    }
 }
 
 async fn connection(
@@ -116,8 +136,11 @@ async fn requests(
         request.extensions_mut().insert(PeerAddress(address.ip()));
         router.clone().call(request)
     });
+    let stream = Stall::new(stream, Duration::from_secs(STALL_SECONDS_MAX));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
+        // A client that has sent its request and closes its side still gets its answer.
+        .half_close(true)
         .header_read_timeout(app.settings().header_timeout)
         .max_headers(HEADERS_MAX)
         .max_buf_size(HEAD_BYTES_MAX.max(8192))
@@ -134,19 +157,20 @@ async fn requests(
 /// Serves metrics and health on a listener of its own until `stop` is done.
 pub async fn serve_metrics(listener: TcpListener, app: Arc<App>, stop: impl Future<Output = ()>) {
     tokio::pin!(stop);
+    let room = Arc::new(Semaphore::new(METRICS_CONNECTIONS_MAX));
+    let mut failures = 0;
     loop {
         let stream = tokio::select! {
             () = &mut stop => return,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                Err(_) => {
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                    continue;
-                }
+            accepted = accept(&listener, &mut failures) => match accepted {
+                Some((stream, _)) => stream,
+                None => continue,
             },
         };
+        let Ok(permit) = Arc::clone(&room).try_acquire_owned() else { continue };
         let app = Arc::clone(&app);
         tokio::spawn(async move {
+            let _permit = permit;
             let service = service_fn(move |request: Request<Incoming>| {
                 let app = Arc::clone(&app);
                 async move { Ok::<_, core::convert::Infallible>(metrics_answer(&app, request.uri().path())) }
@@ -155,7 +179,7 @@ pub async fn serve_metrics(listener: TcpListener, app: Arc<App>, stop: impl Futu
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(timeout)
-                .serve_connection(TokioIo::new(stream), service);
+                .serve_connection(TokioIo::new(Stall::new(stream, timeout)), service);
             drop(connection.await);
         });
     }

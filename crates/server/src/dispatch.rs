@@ -8,16 +8,18 @@ use axum::Router;
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request, State};
 use axum::response::Response;
-use axum::routing::any;
-use http::header::{ALLOW, HeaderValue};
-use http::{HeaderMap, StatusCode};
+use axum::routing::{any, get};
+use http::header::{ALLOW, HOST, HeaderValue};
+use http::{HeaderMap, StatusCode, Version};
 use panvault_model::RequestId;
 use panvault_vault::{Caller, Idempotency, Operation, Origin, Permit, StoreFault, Vault, VaultError};
 use tokio::time::Instant;
 
 use crate::answer::Answer;
+use crate::canonical::canonical;
 use crate::error::{ErrorCode, Refusal};
 use crate::fault::Faults;
+use crate::json::Value;
 use crate::limits::{IDEMPOTENCY_KEY_CHARS_MAX, ServerSettings};
 use crate::metrics::Metrics;
 use crate::table::{ENDPOINTS, Endpoint};
@@ -106,8 +108,15 @@ impl Asked {
         parsed.ok_or_else(|| Refusal::new(ErrorCode::NotFound))
     }
 
-    pub(crate) fn idempotency<O>(&self, vault: &Vault, permit: &Permit<O>) -> Option<Idempotency> {
-        self.idempotency_key.as_deref().map(|key| vault.idempotency(permit, &self.path, key, &self.body))
+    /// What a repetition of this request is told by, if it may be repeated.
+    pub(crate) fn idempotency<O>(
+        &self,
+        vault: &Vault,
+        permit: &Permit<O>,
+        body: &Value<'_>,
+    ) -> Option<Idempotency> {
+        let key = self.idempotency_key.as_deref()?;
+        Some(vault.idempotency(permit, &self.path, key, &canonical(body, self.body.len())))
     }
 }
 
@@ -124,26 +133,24 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         router = router.route(path, route.clone()).route(&format!("{path}/"), route);
     }
     router
-        .route("/livez", any(|State(app): State<Arc<App>>| plain(app, StatusCode::OK, "ok")))
+        .route("/livez", get(|State(app): State<Arc<App>>| plain(app, StatusCode::OK, "ok")))
         .route(
             "/readyz",
-            any(|State(app): State<Arc<App>>| async move {
+            get(|State(app): State<Arc<App>>| async move {
                 let (status, text) = app.ready();
                 plain(app, status, text).await
             }),
         )
         .route(
             "/openapi.json",
-            any(|State(app): State<Arc<App>>| async move {
+            get(|State(app): State<Arc<App>>| async move {
                 let id = app.make_request_id();
                 Answer::new(StatusCode::OK, app.openapi.clone().into_bytes()).into_response(id)
             }),
         )
         .merge(docs_page::routes())
-        .fallback(|State(app): State<Arc<App>>| async move {
-            let refusal = Refusal::new(ErrorCode::NotFound);
-            Answer::refusal(&refusal, app.vault.now().wall).into_response(app.make_request_id())
-        })
+        .fallback(|State(app): State<Arc<App>>| refused(app, ErrorCode::NotFound))
+        .method_not_allowed_fallback(|State(app): State<Arc<App>>| refused(app, ErrorCode::Method))
         .with_state(app)
 }
 
@@ -151,6 +158,11 @@ async fn plain(app: Arc<App>, status: StatusCode, text: &'static str) -> Respons
     let mut json = crate::answer::Json::object();
     json.text("status", text);
     Answer::new(status, json.end()).into_response(app.make_request_id())
+}
+
+/// Answers what is not in the table.
+async fn refused(app: Arc<App>, code: ErrorCode) -> Response {
+    Answer::refusal(&Refusal::new(code), app.vault.now().wall).into_response(app.make_request_id())
 }
 
 /// Answers a request to a path of the table.
@@ -191,6 +203,10 @@ async fn answer(
     request: Request,
 ) -> Result<Answer, Refusal> {
     let (parts, incoming) = request.into_parts();
+    if parts.version == Version::HTTP_11 && parts.headers.get_all(HOST).iter().count() != 1 {
+        // RFC 9112, section 3.2
+        return Err(Refusal::with(ErrorCode::Malformed, "headers.host", "must be there once"));
+    }
     let address = parts.extensions.get::<PeerAddress>().map(|peer| peer.0);
     let caller = caller::caller(&app.vault, &parts.headers, Origin { request: Some(id), address })?;
     let body = if endpoint.body.is_some() {
@@ -254,7 +270,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
 /// Reads a body of JSON and hands it on while it lives. Says where it stops being JSON, and nothing of what it holds.
 pub(crate) fn parsed<T>(
     bytes: &[u8],
-    read: impl FnOnce(&crate::json::Value<'_>) -> Result<T, Refusal>,
+    read: impl FnOnce(&Value<'_>) -> Result<T, Refusal>,
 ) -> Result<T, Refusal> {
     match crate::json::parse(bytes) {
         Ok(value) => read(&value),

@@ -5,7 +5,9 @@ use panvault_model::Id;
 
 use crate::fault::Faults;
 use crate::json::{Text, Value};
-use crate::limits::{METADATA_NAME_BYTES_MAX, METADATA_PAIRS_MAX, METADATA_VALUE_BYTES_MAX};
+use crate::limits::{
+    METADATA_BYTES_MAX, METADATA_NAME_BYTES_MAX, METADATA_PAIRS_MAX, METADATA_VALUE_BYTES_MAX,
+};
 
 /// A field of a body.
 pub(crate) struct FieldSpec {
@@ -194,6 +196,12 @@ fn text_fits(text: &str, max: usize) -> Result<(), &'static str> {
 fn pairs_fit(members: &[(Text<'_>, Value<'_>)]) -> Result<(), &'static str> {
     if members.len() > METADATA_PAIRS_MAX {
         return Err("has more than 20 pairs");
+    }
+    let bytes = |(name, value): &(Text<'_>, Value<'_>)| {
+        name.as_str().len() + if let Value::Text(text) = value { text.as_str().len() } else { 0 }
+    };
+    if members.iter().map(bytes).sum::<usize>() > METADATA_BYTES_MAX {
+        return Err("has more than 2048 bytes in all");
     }
     for (at, (name, value)) in members.iter().enumerate() {
         let name = name.as_str();

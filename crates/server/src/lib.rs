@@ -4,6 +4,7 @@ mod accept;
 mod answer;
 mod body;
 mod caller;
+mod canonical;
 mod dispatch;
 mod docs_page;
 pub mod error;
@@ -15,6 +16,7 @@ mod list;
 mod metrics;
 mod openapi;
 mod routes;
+mod stall;
 pub mod table;
 mod tls;
 

@@ -14,8 +14,18 @@ pub const HEADERS_MAX: usize = 64;
 pub const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// Characters of an idempotency key.
 pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
+/// Seconds for which a client may take nothing of what it is sent.
+pub const STALL_SECONDS_MAX: u64 = 30;
+/// Connections to the listener of metrics at a time.
+pub const METRICS_CONNECTIONS_MAX: usize = 64;
+/// Milliseconds for which a listener rests when it cannot take a connection.
+pub const ACCEPT_PAUSE_MILLIS: u64 = 50;
+/// Pauses of a listener of which one is logged.
+pub const ACCEPT_LOG_EVERY: u32 = 200;
 /// Pairs of a card's metadata.
 pub const METADATA_PAIRS_MAX: usize = 20;
+/// Bytes of all names and values of a card's metadata.
+pub const METADATA_BYTES_MAX: usize = 2048;
 /// Bytes of a name in metadata.
 pub const METADATA_NAME_BYTES_MAX: usize = 40;
 /// Bytes of a value in metadata.

@@ -1,4 +1,4 @@
-use core::sync::atomic::{AtomicI64, AtomicU64};
+use core::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use panvault_vault::Vault;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -17,10 +17,10 @@ pub(crate) struct Metrics {
     pub(crate) connections: Gauge<i64, AtomicI64>,
     pub(crate) connections_refused: Counter,
     cvvs_held: Gauge<i64, AtomicI64>,
-    cvvs_claimed: Gauge<u64, AtomicU64>,
-    cvvs_put_back: Gauge<u64, AtomicU64>,
-    cvvs_expired: Gauge<u64, AtomicU64>,
-    store_sequence: Gauge<u64, AtomicU64>,
+    cvvs_claimed: Counter,
+    cvvs_put_back: Counter,
+    cvvs_expired: Counter,
+    store_sequence: Counter,
     store_behind: Gauge<u64, AtomicU64>,
     store_waiting: Gauge<u64, AtomicU64>,
     ready: Gauge<i64, AtomicI64>,
@@ -44,10 +44,10 @@ impl Metrics {
             connections: Gauge::default(),
             connections_refused: Counter::default(),
             cvvs_held: Gauge::default(),
-            cvvs_claimed: Gauge::default(),
-            cvvs_put_back: Gauge::default(),
-            cvvs_expired: Gauge::default(),
-            store_sequence: Gauge::default(),
+            cvvs_claimed: Counter::default(),
+            cvvs_put_back: Counter::default(),
+            cvvs_expired: Counter::default(),
+            store_sequence: Counter::default(),
             store_behind: Gauge::default(),
             store_waiting: Gauge::default(),
             ready: Gauge::default(),
@@ -101,10 +101,10 @@ impl Metrics {
     pub(crate) fn page(&self, vault: &Vault) -> String {
         let status = vault.status();
         self.cvvs_held.set(i64::try_from(status.cvvs.held).unwrap_or(i64::MAX));
-        self.cvvs_claimed.set(status.cvvs.claimed);
-        self.cvvs_put_back.set(status.cvvs.put_back);
-        self.cvvs_expired.set(status.cvvs.expired);
-        self.store_sequence.set(status.store.sequence);
+        self.cvvs_claimed.inner().store(status.cvvs.claimed, Ordering::Relaxed);
+        self.cvvs_put_back.inner().store(status.cvvs.put_back, Ordering::Relaxed);
+        self.cvvs_expired.inner().store(status.cvvs.expired, Ordering::Relaxed);
+        self.store_sequence.inner().store(status.store.sequence, Ordering::Relaxed);
         self.store_behind.set(status.store.behind);
         self.store_waiting.set(status.store.waiting as u64);
         self.ready.set(i64::from(status.store.fault.is_none()));

@@ -287,6 +287,6 @@ mod tests {
     #[test]
     fn the_document_in_docs_is_this_one() {
         let kept: Value = serde_json::from_str(include_str!("../../../docs/openapi.json")).unwrap();
-        assert_eq!(kept, openapi(), "run cargo xtask openapi");
+        assert!(kept == openapi(), "docs/openapi.json is out of date: run cargo xtask openapi");
     }
 }

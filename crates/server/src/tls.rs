@@ -22,7 +22,7 @@ pub struct Tls {
 #[derive(Debug, thiserror::Error)]
 pub enum TlsFault {
     /// A file cannot be read, or holds no PEM of the right kind.
-    #[error("{} holds no usable PEM", path.display())]
+    #[error("{} is missing, cannot be read, or holds no certificate or key in PEM", path.display())]
     File {
         /// The file.
         path: PathBuf,

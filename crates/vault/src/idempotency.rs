@@ -35,9 +35,13 @@ impl<T> Done<T> {
 }
 
 impl Idempotency {
-    /// For the caller's organisation, the path of the request, the caller's key and the body.
+    /// For the caller's organisation, whether it is a browser, the path of the request, the caller's key and the body.
+    ///
+    /// A browser's keys are apart from a server's: its API key is in everybody's hands, and must neither use up the keys of
+    /// servers nor find out what they sent.
     pub(crate) fn new<O>(keys: &VaultKeys, permit: &Permit<O>, path: &str, key: &str, body: &[u8]) -> Self {
-        let digest = keys.idempotency_digest(&[&permit.idempotency_scope(), path.as_bytes(), key.as_bytes()]);
+        let (organisation, whole) = (permit.idempotency_scope(), [u8::from(permit.sees_all())]);
+        let digest = keys.idempotency_digest(&[&organisation, &whole, path.as_bytes(), key.as_bytes()]);
         let [head @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = digest;
         Self { key: IdempotencyKey(head), body: keys.idempotency_digest(&[&digest, body]) }
     }

@@ -24,7 +24,7 @@ const HOLDER: Kind = Kind::Typed { pattern: "^.{2,45}$", example: "A. N. Other",
 const EXPIRY_MONTH_DOC: &str = "`1`–`12` or `01`–`12`. The card is good until this month ends, in UTC.";
 const EXPIRY_YEAR_DOC: &str = "Two digits (2000 is added) or four; at most 20 years ahead.";
 const HOLDER_DOC: &str = "The name on the card, 2 to 45 bytes. Sealed with the card number and never shown.";
-const METADATA_DOC: &str = "Your own pairs: at most 20, names of 1 to 40 bytes, values of at most 500 bytes. Kept in clear: no card data.";
+const METADATA_DOC: &str = "Your own pairs: at most 20, names of 1 to 40 bytes, values of at most 500, 2048 bytes in all. Kept in clear: no card data.";
 
 /// The body of `POST /v1/card`.
 pub(crate) const CREATE: &[FieldSpec] = &[
@@ -37,8 +37,8 @@ pub(crate) const CREATE: &[FieldSpec] = &[
     required("expiry_year", EXPIRY_YEAR, EXPIRY_YEAR_DOC),
     optional(
         "cvv",
-        Kind::Typed { pattern: "^[0-9]{3,4}$", example: "111", nullable: false },
-        "3 digits, 4 for American Express. Held in memory until a transaction uses it, for `cvv_ttl_seconds` at most.",
+        Kind::Typed { pattern: "^[0-9]{3,4}$", example: "111", nullable: true },
+        "3 digits, 4 for American Express; `null` is none. Held in memory until a transaction uses it, for `cvv_ttl_seconds` at most.",
     ),
     required("organisation", Kind::Id, "Who owns the card: the caller's own organisation or one below it."),
     optional("holder", HOLDER, HOLDER_DOC),
@@ -61,10 +61,10 @@ pub(crate) const UPDATE: &[FieldSpec] = &[
 
 pub(crate) async fn create(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
     let permit = asked.permit::<CardCreate>()?;
-    let idempotency = asked.idempotency(app.vault(), &permit);
     // The plaintext lives inside this closure: what comes out of it is a commit without plaintext.
     let creating = parsed(&asked.body, |body| {
         let NewCardRequest { organisation, card, metadata } = create_parse(body, permit.now().wall)?;
+        let idempotency = asked.idempotency(app.vault(), &permit, body);
         Ok(app.vault().card_create(&permit, organisation, card, metadata, idempotency))
     })?;
     drop(asked);
@@ -76,9 +76,9 @@ pub(crate) async fn create(app: Arc<App>, asked: Asked) -> Result<Answer, Refusa
 pub(crate) async fn update(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
     let permit = asked.permit::<CardUpdate>()?;
     let id = asked.id(CardId::parse)?;
-    let idempotency = asked.idempotency(app.vault(), &permit);
     let updating = parsed(&asked.body, |body| {
         let (organisation, change) = update_parse(body)?;
+        let idempotency = asked.idempotency(app.vault(), &permit, body);
         Ok(app.vault().card_update(&permit, id, organisation, change, idempotency))
     })?;
     drop(asked);

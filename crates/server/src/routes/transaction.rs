@@ -102,8 +102,8 @@ pub(crate) const CREATE: &[FieldSpec] = &[
 
 pub(crate) async fn create(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
     let permit = asked.permit::<TransactionCreate>()?;
-    let idempotency = asked.idempotency(app.vault(), &permit);
-    let new = parsed(&asked.body, create_parse)?;
+    let (new, idempotency) =
+        parsed(&asked.body, |body| Ok((create_parse(body)?, asked.idempotency(app.vault(), &permit, body))))?;
     let vault = app.vault().clone();
     let done = to_the_end(async move { vault.transaction_create(&permit, new, idempotency).await }).await?;
     let row = done.value.as_ref();

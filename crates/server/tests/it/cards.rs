@@ -22,6 +22,8 @@ fn every_field_is_held_to_its_rule() {
     let good = card_body(merchant);
     let long_name = "n".repeat(41);
     let long_value = "v".repeat(501);
+    let large: Value =
+        (0..5).map(|n| (format!("n{n}"), json!("v".repeat(410)))).collect::<serde_json::Map<_, _>>().into();
     let many: Value =
         (0..21).map(|n| (format!("n{n}"), json!("v"))).collect::<serde_json::Map<_, _>>().into();
     for (field, values) in [
@@ -87,6 +89,7 @@ fn every_field_is_held_to_its_rule() {
                 json!({ "a": "card 4111111111111111" }),
                 json!({ "4111111111111111": "x" }),
                 many,
+                large,
             ],
         ),
     ] {
@@ -108,7 +111,7 @@ fn every_field_is_held_to_its_rule() {
 fn every_fault_is_said_at_once_and_no_value_is_repeated() {
     let server = Server::start();
     let body = json!({
-        "card_number": "4111111111111112", "cvv": "99", "expiry_month": "13", "expiry_year": "1", "cvc": "777",
+        "card_number": "4111111111111112", "cvv": "99", "expiry_month": "13", "expiry_year": "1", "cvc": "777", "778": 1,
         "holder": "\u{1}", "5555555555554444": "x", "metadata": { "a": 8642 },
     });
     let answer = server.post(&server.parent.key, "/v1/card", &body);
@@ -126,7 +129,7 @@ fn every_fault_is_said_at_once_and_no_value_is_repeated() {
             "body.organisation",
         ]
     );
-    for value in ["4111", "1112", "777", "5555", "8642"] {
+    for value in ["4111", "1112", "777", "778", "5555", "8642"] {
         assert!(!answer.text.contains(value), "{value}: {}", answer.text);
     }
 }

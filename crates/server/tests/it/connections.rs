@@ -157,3 +157,30 @@ fn a_request_that_never_ends_is_cut_off() {
     server.begin_stop();
     assert_eq!(server.ended().cut_off, 1);
 }
+
+/// A client that sent its whole request and closed its side got no answer.
+#[test]
+fn a_client_that_closes_its_side_gets_its_answer() {
+    let server = Server::start();
+    let body = card_body(&server.parent).to_string();
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    stream.write_all(head(&server, body.len(), "Connection: close\r\n").as_bytes()).unwrap();
+    stream.write_all(body.as_bytes()).unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let said = to_the_end(stream);
+    assert!(said.starts_with("HTTP/1.1 201"), "{said}");
+}
+
+/// RFC 9112, section 3.2: none or two were taken.
+#[test]
+fn a_request_names_its_host_once() {
+    let server = Server::start();
+    for (hosts, status) in [("", "400"), ("Host: a\r\nHost: b\r\n", "400"), ("Host: a\r\n", "200")] {
+        let mut stream = TcpStream::connect(server.address).unwrap();
+        let key = &server.parent.key;
+        let head = format!("GET /v1/card HTTP/1.1\r\n{hosts}X-APIKEY: {key}\r\nConnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        let said = to_the_end(stream);
+        assert!(said.starts_with(&format!("HTTP/1.1 {status}")), "{hosts}: {said}");
+    }
+}

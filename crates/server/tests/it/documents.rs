@@ -35,7 +35,7 @@ fn health_and_metrics_tell_how_it_is_and_name_nobody() {
         "panvault_requests_total{operation=\"transaction_create\",status=\"201\"} 1",
         "panvault_requests_total{operation=\"card_read\",status=\"404\"} 1",
         "panvault_cvvs_held 1",
-        "panvault_cvvs_claimed 1",
+        "panvault_cvvs_claimed_total 1",
         "panvault_ready 1",
         "# EOF",
     ] {

@@ -94,3 +94,52 @@ fn of_many_at_once_one_is_done() {
     assert_eq!(first.count(), 1);
     assert_eq!(server.get(&merchant.key, "/v1/transaction/count").json()["count"], json!(1));
 }
+
+/// A repeated request used to be compared byte for byte, CVV and all. Whoever knew an idempotency key and had a browser's API
+/// key could so try out the CVV that a server had sent; and a client that spelled its JSON in another way was refused. Bodies
+/// are now compared by their content, the digits of the CVV take no part, and a browser's keys are apart.
+#[test]
+fn a_repeated_request_tells_nothing_of_the_cvv() {
+    let server = Server::start();
+    let merchant = &server.parent;
+    let card = server.make_card(merchant, None);
+    let path = format!("/v1/card/{card}");
+    let body = |cvv: &str| format!(r#"{{"cvv": "{cvv}", "organisation": "{}"}}"#, merchant.organisation);
+    let first = post(&server, merchant, &path, ("Idempotency-Key", "one"), &body("739"));
+    assert_eq!(first.status, 200);
+    for cvv in ["739", "740", "000"] {
+        let again = post(&server, merchant, &path, ("Idempotency-Key", "one"), &body(cvv));
+        assert_eq!((again.status, again.header("idempotency-replayed")), (200, Some("true")), "{cvv}");
+        assert_eq!(again.text, first.text);
+    }
+    let spelled = format!(r#"{{"organisation":"{}","cvv":"739"}}"#, merchant.organisation);
+    let again = post(&server, merchant, &path, ("Idempotency-Key", "one"), &spelled);
+    assert_eq!(again.header("idempotency-replayed"), Some("true"), "order and spaces do not matter");
+    let null = format!(r#"{{"cvv": null, "organisation": "{}"}}"#, merchant.organisation);
+    post(&server, merchant, &path, ("Idempotency-Key", "one"), &null).fails(422, 143);
+
+    let headers = [
+        ("X-APIKEY", merchant.publishable_key.as_str()),
+        ("Content-Type", "application/json"),
+        ("Idempotency-Key", "one"),
+    ];
+    let browser = server.send("POST", &path, &headers, Some(&body("739")));
+    assert_eq!((browser.status, browser.header("idempotency-replayed")), (200, None), "a key of its own");
+}
+
+/// Neither can a browser use up a server's keys.
+#[test]
+fn a_browser_does_not_use_up_the_keys_of_servers() {
+    let server = Server::start();
+    let merchant = &server.parent;
+    let body = card_body(merchant).to_string();
+    let headers = [
+        ("X-APIKEY", merchant.publishable_key.as_str()),
+        ("Content-Type", "application/json"),
+        ("Idempotency-Key", "order-77"),
+    ];
+    let other = body.replace("\"12\"", "\"11\"");
+    assert_eq!(server.send("POST", "/v1/card", &headers, Some(&other)).status, 201);
+    let ours = post(&server, merchant, "/v1/card", ("Idempotency-Key", "order-77"), &body);
+    assert_eq!((ours.status, ours.header("idempotency-replayed")), (201, None));
+}

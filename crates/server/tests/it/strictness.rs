@@ -104,6 +104,9 @@ fn unknown_paths_methods_and_queries_are_refused() {
         answer.fails(405, 146);
         assert_eq!(answer.header("allow"), Some("GET, POST"), "{method}");
     }
+    for path in ["/livez", "/readyz", "/openapi.json", "/docs"] {
+        server.send("PUT", path, &[], None).fails(405, 146);
+    }
     let card = server.make_card(&server.parent, None);
     let answer = server.get(key, &format!("/v1/card/{card}?cvv=123&4111111111111111=1"));
     assert_eq!(answer.fails(400, 127).faults(), ["query.?", "query.cvv"]);
