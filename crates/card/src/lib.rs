@@ -14,4 +14,4 @@ pub use crate::block::{BlockFault, CARD_BLOCK_BYTES, CVV_BLOCK_BYTES, CardBlock,
 pub use crate::cvv::{Cvv, CvvFault, cvv_digits};
 pub use crate::holder::{Holder, HolderFault};
 pub use crate::pan::{NewCard, Pan, PanFault};
-pub use crate::text::holds_card_number;
+pub use crate::text::{holds_card_number, is_secret_name};

@@ -1,6 +1,6 @@
 //! What the fields of a body are: one description that the parser goes by and the OpenAPI document is made from.
 
-use panvault_card::holds_card_number;
+use panvault_card::{holds_card_number, is_secret_name};
 use panvault_model::Id;
 
 use crate::fault::Faults;
@@ -212,6 +212,9 @@ fn pairs_fit(members: &[(Text<'_>, Value<'_>)]) -> Result<(), &'static str> {
             return Err("has a name twice");
         }
         text_fits(name, METADATA_NAME_BYTES_MAX)?;
+        if is_secret_name(name) {
+            return Err("has a name of something that must not be kept");
+        }
         match value {
             Value::Text(text) => text_fits(text.as_str(), METADATA_VALUE_BYTES_MAX)?,
             _ => return Err("must hold strings only"),
