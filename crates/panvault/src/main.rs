@@ -4,6 +4,7 @@ mod cli;
 mod commands;
 mod config;
 mod data;
+mod descriptors;
 mod harden;
 mod output;
 mod run;
@@ -12,6 +13,10 @@ mod telemetry;
 use std::process::ExitCode;
 
 use clap::Parser;
+
+/// Requests make and drop many small pieces on two threads at once, at which this one is faster than the system's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     harden::panics_say_where_only();

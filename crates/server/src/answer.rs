@@ -37,7 +37,7 @@ impl Answer {
 
     pub(crate) fn refusal(refusal: &Refusal, now: Timestamp) -> Self {
         let mut details = Json::object();
-        refusal.details.iter().for_each(|(name, what)| details.text(name, what));
+        refusal.details.iter().for_each(|(name, what)| details.pair(name, what));
         let details = (!refusal.details.is_empty()).then(|| details.end());
         Self::failure(refusal.code, details.as_deref(), now)
     }
@@ -97,24 +97,38 @@ impl Json {
         Self { out, empty: true }
     }
 
-    pub(crate) fn name(&mut self, name: &str) {
+    /// The name of the next member: one of ours, which needs no escapes.
+    pub(crate) fn name(&mut self, name: &'static str) {
+        self.next();
+        self.out.push(b'"');
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"\":");
+    }
+
+    fn next(&mut self) {
         if !core::mem::replace(&mut self.empty, false) {
             self.out.push(b',');
         }
+    }
+
+    /// A member whose name is not ours.
+    pub(crate) fn pair(&mut self, name: &str, text: &str) {
+        self.next();
         self.string(name);
         self.out.push(b':');
+        self.string(text);
     }
 
     pub(crate) fn raw(&mut self, json: &[u8]) {
         self.out.extend_from_slice(json);
     }
 
-    pub(crate) fn text(&mut self, name: &str, text: &str) {
+    pub(crate) fn text(&mut self, name: &'static str, text: &str) {
         self.name(name);
         self.string(text);
     }
 
-    pub(crate) fn text_option(&mut self, name: &str, text: Option<&str>) {
+    pub(crate) fn text_option(&mut self, name: &'static str, text: Option<&str>) {
         match text {
             Some(text) => self.text(name, text),
             None => self.null(name),
@@ -122,38 +136,38 @@ impl Json {
     }
 
     /// A value whose text needs no escapes: an id, a moment, a name of ours.
-    pub(crate) fn plain(&mut self, name: &str, value: impl Display) {
+    pub(crate) fn plain(&mut self, name: &'static str, value: impl Display) {
         self.name(name);
         // Writing into a vector does not fail.
         drop(write!(self.out, "\"{value}\""));
     }
 
-    pub(crate) fn plain_option(&mut self, name: &str, value: Option<impl Display>) {
+    pub(crate) fn plain_option(&mut self, name: &'static str, value: Option<impl Display>) {
         match value {
             Some(value) => self.plain(name, value),
             None => self.null(name),
         }
     }
 
-    pub(crate) fn number(&mut self, name: &str, value: impl Into<u64>) {
+    pub(crate) fn number(&mut self, name: &'static str, value: impl Into<u64>) {
         self.name(name);
         drop(write!(self.out, "{}", value.into()));
     }
 
-    pub(crate) fn bool(&mut self, name: &str, value: bool) {
+    pub(crate) fn bool(&mut self, name: &'static str, value: bool) {
         self.name(name);
         self.raw(if value { b"true" } else { b"false" });
     }
 
-    pub(crate) fn null(&mut self, name: &str) {
+    pub(crate) fn null(&mut self, name: &'static str) {
         self.name(name);
         self.raw(b"null");
     }
 
     /// An object of texts.
-    pub(crate) fn pairs(&mut self, name: &str, pairs: &[(String, String)]) {
+    pub(crate) fn pairs(&mut self, name: &'static str, pairs: &[(String, String)]) {
         let mut inner = Self::object();
-        pairs.iter().for_each(|(name, value)| inner.text(name, value));
+        pairs.iter().for_each(|(name, value)| inner.pair(name, value));
         self.name(name);
         self.raw(&inner.end());
     }
