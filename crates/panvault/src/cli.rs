@@ -13,7 +13,7 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Walk through a card's life against a vault of its own, and show every request and answer
+    /// Walk through a card's life against a vault of its own, and show its requests and answers
     Demo,
     /// Serve a test vault, ready to try: an organisation, a EUR account with the dummy processor, two API keys
     Dev(Dev),

@@ -1,8 +1,10 @@
 //! A data directory: `vault.toml` says which vault it is, the rest belongs to the store.
 
+mod exposed;
+
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,6 +19,11 @@ use serde::{Deserialize, Serialize};
 
 const FORMAT: u32 = 1;
 const FILE: &str = "vault.toml";
+/// What the store keeps beside it.
+const LOG: &str = "log";
+const VIEW: &str = "view.sqlite";
+/// Exposed files that a refusal names.
+const LISTED_MAX: usize = 10;
 /// Seconds between two sweeps of what has expired.
 const SWEEP_SECONDS: u64 = 60;
 
@@ -177,6 +184,11 @@ impl DataDirectory {
         let text = match fs::read_to_string(&file) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => {
+                ensure!(
+                    ![LOG, VIEW].iter().any(|name| path.join(name).exists()),
+                    "{} is missing, and the rest of a vault is there; restore vault.toml from a backup",
+                    file.display()
+                );
                 bail!("{} holds no vault; make one with panvault init {}", path.display(), path.display())
             }
             Err(error) => return Err(error).with_context(|| format!("{} cannot be read", file.display())),
@@ -226,6 +238,9 @@ impl DataDirectory {
     /// Opens the vault for writing.
     pub(crate) async fn open(&self, settings: &OpenSettings) -> anyhow::Result<OpenVault> {
         self.private()?;
+        if let Some(missing) = self.log_missing() {
+            bail!(missing);
+        }
         let root = self.root_key(settings.root_key_file.as_deref())?;
         let store = EmbeddedStore::open(&self.path, self.vault, self.chain(&root), settings.store.clone())?;
         let store = Arc::new(store);
@@ -251,21 +266,41 @@ impl DataDirectory {
         Ok(OpenVault { vault, store })
     }
 
-    /// Refuses a directory that others can read.
-    pub(crate) fn private(&self) -> anyhow::Result<()> {
-        let metadata =
-            fs::metadata(&self.path).with_context(|| format!("{} cannot be used", self.path.display()))?;
-        let mode = metadata.permissions().mode() & 0o7777;
-        ensure!(
-            mode & 0o077 == 0,
-            "{} can be entered by others (mode {mode:04o}); run chmod 700 on it",
-            self.path.display()
-        );
-        ensure!(
-            metadata.uid() == rustix::process::geteuid().as_raw(),
-            "{} belongs to another user; run panvault as its owner",
-            self.path.display()
-        );
+    /// Refuses a directory of which others can use anything.
+    fn private(&self) -> anyhow::Result<()> {
+        let exposed = self.exposed()?;
+        let rest = exposed.len().saturating_sub(LISTED_MAX);
+        let mut said = exposed.into_iter().take(LISTED_MAX).collect::<Vec<_>>().join("\n  ");
+        if rest > 0 {
+            let all = format!("\n  and {rest} more; chmod -R go= {} mends all of them", self.path.display());
+            said.push_str(&all);
+        }
+        ensure!(said.is_empty(), said);
         Ok(())
+    }
+
+    /// What others can use, or own, of the directory and all that is in it, with the command that mends it.
+    pub(crate) fn exposed(&self) -> anyhow::Result<Vec<String>> {
+        exposed::exposed(&self.path).with_context(|| format!("{} cannot be used", self.path.display()))
+    }
+
+    /// Says that the log is not there, if so, and what to do.
+    pub(crate) fn log_missing(&self) -> Option<String> {
+        let log = self.path.join(LOG);
+        let said = || format!("{} is missing; restore the directory from a backup", log.display());
+        (!log.is_dir()).then(said)
+    }
+
+    /// Says that the view is not there, if so, and what to do.
+    pub(crate) fn view_missing(&self) -> Option<String> {
+        let view = self.path.join(VIEW);
+        let said = || {
+            format!(
+                "{} is missing; panvault serve makes it anew if the log reaches back to step 1, else restore the \
+                 directory from a backup",
+                view.display()
+            )
+        };
+        (!view.exists()).then(said)
     }
 }

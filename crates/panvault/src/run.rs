@@ -27,14 +27,33 @@ pub(crate) struct Bound {
     metrics: Option<TcpListener>,
     tls: Option<Arc<Tls>>,
     app: Arc<App>,
+    signals: Signals,
     /// Where the API is.
     pub(crate) url: String,
     /// Where the metrics are.
     pub(crate) metrics_url: Option<String>,
 }
 
+/// Signals that are handled from before the first answer: by default each of them ends the process, and with it go all CVVs.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn handle() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
 /// Binds the listeners and reads the certificates.
 pub(crate) async fn bind(open: OpenVault, serving: Serving) -> anyhow::Result<Bound> {
+    let signals = Signals::handle()?;
     let tls = match serving.tls {
         Some((certificate, key)) => Some(Arc::new(Tls::read(certificate, key)?)),
         None => None,
@@ -51,7 +70,7 @@ pub(crate) async fn bind(open: OpenVault, serving: Serving) -> anyhow::Result<Bo
         None => None,
     };
     let app = Arc::new(App::new(open.vault.clone(), serving.server));
-    Ok(Bound { open, api, metrics, tls, app, url, metrics_url })
+    Ok(Bound { open, api, metrics, tls, app, signals, url, metrics_url })
 }
 
 async fn listener(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -68,12 +87,9 @@ impl Bound {
 
     /// Serves until SIGTERM, SIGINT, `stop`, or the store's end; then lets what runs end, and closes the vault.
     pub(crate) async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { open: OpenVault { vault, store }, api, metrics, tls, app, .. } = self;
-        let (mut terminate, mut interrupt) =
-            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        if let Some(tls) = &tls {
-            tokio::spawn(reload(Arc::clone(tls), signal(SignalKind::hangup())?));
-        }
+        let Self { open: OpenVault { vault, store }, api, metrics, tls, app, signals, .. } = self;
+        let Signals { mut terminate, mut interrupt, hangup } = signals;
+        tokio::spawn(reload(tls.clone(), hangup));
         if let Some(listener) = metrics {
             // It answers as long as the process lives, so that a scraper sees the end.
             tokio::spawn(serve_metrics(listener, Arc::clone(&app), core::future::pending()));
@@ -106,11 +122,15 @@ impl Bound {
 }
 
 /// Reads the certificates again at every SIGHUP.
-async fn reload(tls: Arc<Tls>, mut hangup: Signal) {
+async fn reload(tls: Option<Arc<Tls>>, mut hangup: Signal) {
     while hangup.recv().await.is_some() {
-        match tls.reload() {
-            Ok(()) => tracing::info!("tls.reloaded"),
-            Err(error) => {
+        match tls.as_ref().map(|tls| tls.reload()) {
+            None => tracing::warn!(
+                advice = "none; SIGHUP reads certificates again, and this server has none. SIGTERM stops it",
+                "tls.nothing_to_reload"
+            ),
+            Some(Ok(())) => tracing::info!("tls.reloaded"),
+            Some(Err(error)) => {
                 tracing::error!(%error, advice = "mend the files and send SIGHUP again; the old ones are in use", "tls.kept");
             }
         }

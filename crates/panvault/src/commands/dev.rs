@@ -15,7 +15,7 @@ use crate::commands::runtime;
 use crate::data::{self, DataDirectory, OpenSettings, OpenVault, small_store, write_private};
 use crate::run::{Bound, Serving, bind};
 use crate::telemetry::{self, LogFormat};
-use crate::{harden, output};
+use crate::{descriptors, harden, output};
 
 /// The ids and keys of a development vault. The keys are in clear: it is a test vault, and holds no real card.
 #[derive(Clone, Serialize, Deserialize)]
@@ -30,6 +30,8 @@ pub(crate) struct DevVault {
 
 const FILE: &str = "dev.json";
 const ROOT_KEY: &str = "root.key";
+/// Enough for trying, and what most machines allow without a word about limits.
+const CONNECTIONS_MAX: usize = 2000;
 
 /// Serves a development vault until it is told to stop.
 pub(crate) fn run(args: &Dev) -> anyhow::Result<()> {
@@ -71,10 +73,12 @@ pub(crate) async fn start(
     metrics_listen: Option<SocketAddr>,
     cvv_ttl_seconds: u32,
 ) -> anyhow::Result<(Bound, DevVault)> {
+    let server = ServerSettings { connections_max: CONNECTIONS_MAX, ..ServerSettings::default() };
+    let server = descriptors::fit(server)?;
     let made = tokio::task::block_in_place(|| read_or_make(path))?;
     let small = OpenSettings { store: small_store(), ..OpenSettings::default() };
     let open = DataDirectory::find(path)?.open(&OpenSettings { cvv_ttl_seconds, ..small }).await?;
-    let serving = Serving { listen, metrics_listen, tls: None, server: ServerSettings::default() };
+    let serving = Serving { listen, metrics_listen, tls: None, server };
     Ok((bind(open, serving).await?, made))
 }
 
@@ -202,6 +206,10 @@ fn greeting(bound: &Bound, dev: &DevVault, data: &Path, temporary: bool) -> Stri
         dev.account
     );
     let update = format!(r#"{{"cvv": "222", "organisation": "{}"}}"#, dev.organisation);
+    let names = format!(
+        "export PANVAULT={url} KEY={} PUBLISHABLE_KEY={} ORGANISATION={} ACCOUNT={}",
+        dev.api_key, dev.publishable_key, dev.organisation, dev.account
+    );
     format!(
         "Panvault is ready: a test vault, for trying. It must never hold a real card.\n\n  \
          url              {url}\n  \
@@ -211,6 +219,7 @@ fn greeting(bound: &Bound, dev: &DevVault, data: &Path, temporary: bool) -> Stri
          api key          {}\n  \
          publishable key  {}\n  \
          data             {}{kept}\n\n\
+         For another terminal, by the names of docs/guide.md:\n\n{names}\n\n\
          Create a token, and keep its _id:\n\n{}\nCARD=$({} | cut -c9-32)\n\n\
          Pay with it:\n\n{}\n\n\
          The CVV is used up now. Put one back, and pay again:\n\n{}\n\n\

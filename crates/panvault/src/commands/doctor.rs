@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use panvault_store_embedded::{Examination, Finding, examine};
+use panvault_keys::RootKey;
+use panvault_store_embedded::{Examination, Finding, OpenFault, examine};
 use panvault_vault::RowVerifier;
 use serde_json::json;
 
@@ -14,6 +15,9 @@ use crate::{harden, output};
 
 /// Findings of one kind of row that are listed; the rest are counted.
 const LISTED_MAX: usize = 20;
+/// Parts whose findings say what to do.
+const DIRECTORY: &str = "directory";
+const STORE: &str = "store";
 
 /// Exits with 1 when anything is not as it should be.
 pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
@@ -22,15 +26,20 @@ pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
     let hardened = harden::memory();
     let directory = DataDirectory::find(&config.data_directory)?;
     let root = directory.root_key(config.root_key_file.as_deref())?;
-    let mut examination = examine(&directory.path, directory.vault, directory.chain(&root).as_ref())?;
-    if let Err(error) = directory.private() {
-        examination.found("directory", error.to_string());
-    }
-    let documents = examination.documents()?;
-    match RowVerifier::open(&root, directory.vault, &documents) {
-        Ok(verifier) => rows(&mut examination, &verifier)?,
-        Err(error) => examination.found("row", format!("documents or keys do not verify: {error}")),
-    }
+    let mut findings = match directory.exposed() {
+        Ok(exposed) => exposed.into_iter().map(|what| Finding { part: DIRECTORY, what }).collect(),
+        Err(error) => vec![Finding { part: DIRECTORY, what: causes(error.as_ref()) }],
+    };
+    let examination = match examined(&directory, &root) {
+        Ok(mut examination) => {
+            findings.append(&mut examination.findings);
+            Some(examination)
+        }
+        Err(fault) => {
+            findings.extend(unexamined(&directory, &fault));
+            None
+        }
+    };
     let advice: Vec<&str> = [
         (hardened.swap && !hardened.locked).then_some(
             "this machine has swap and memory cannot be locked: raise the limit of locked memory, or turn swap off",
@@ -40,17 +49,44 @@ pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
     .into_iter()
     .flatten()
     .collect();
-    let healthy = examination.findings.is_empty();
+    let report = Report { directory: &directory, examination: examination.as_ref(), findings, advice };
     if args.json {
-        print_json(&directory, &examination, &advice)?;
+        report.print_json()?
     } else {
-        print_text(&directory, &examination, &advice)?;
+        report.print_text()?
     }
-    Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if report.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Looks at all of the store.
+fn examined(directory: &DataDirectory, root: &RootKey) -> Result<Examination, OpenFault> {
+    let mut examination = examine(&directory.path, directory.vault, directory.chain(root).as_ref())?;
+    let documents = examination.documents()?;
+    match RowVerifier::open(root, directory.vault, &documents) {
+        Ok(verifier) => rows(&mut examination, &verifier)?,
+        Err(error) => examination.found("row", format!("documents or keys do not verify: {error}")),
+    }
+    Ok(examination)
+}
+
+/// Why a store cannot be looked at: what of it is missing, or else what was in the way.
+fn unexamined(directory: &DataDirectory, fault: &OpenFault) -> Vec<Finding> {
+    let mut why: Vec<String> =
+        [directory.log_missing(), directory.view_missing()].into_iter().flatten().collect();
+    if why.is_empty() {
+        why.push(causes(fault));
+    }
+    why.into_iter().map(|what| Finding { part: STORE, what }).collect()
+}
+
+/// An error with its causes.
+fn causes(error: &(dyn core::error::Error + 'static)) -> String {
+    let causes = core::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// Holds every row against its seal or tag.
-fn rows(examination: &mut Examination, verifier: &RowVerifier) -> anyhow::Result<()> {
+fn rows(examination: &mut Examination, verifier: &RowVerifier) -> Result<(), OpenFault> {
     let mut wrong = Wrong::default();
     examination.each_card(&mut |row| {
         let verified = verifier.card(&row).is_ok();
@@ -99,45 +135,88 @@ impl Wrong {
     }
 }
 
-fn print_json(directory: &DataDirectory, found: &Examination, advice: &[&str]) -> anyhow::Result<()> {
-    let findings: Vec<_> =
-        found.findings.iter().map(|Finding { part, what }| json!({ "part": part, "what": what })).collect();
-    let report = json!({
-        "vault": directory.vault.to_string(),
-        "mode": mode_name(directory.mode),
-        "healthy": findings.is_empty(),
-        "cards": found.cards,
-        "transactions": found.transactions,
-        "steps": found.sequence,
-        "steps_in_view": found.applied,
-        "segments": found.segments,
-        "findings": findings,
-        "advice": advice,
-    });
-    Ok(output::line(report.to_string())?)
+/// What was found, ready to be printed.
+struct Report<'a> {
+    directory: &'a DataDirectory,
+    /// `None` when the store cannot be looked at.
+    examination: Option<&'a Examination>,
+    findings: Vec<Finding>,
+    advice: Vec<&'static str>,
 }
 
-fn print_text(directory: &DataDirectory, found: &Examination, advice: &[&str]) -> anyhow::Result<()> {
-    output::line(format!(
-        "vault {} ({}): {} cards, {} transactions; {} steps in the log, {} of them in the view, {} segments",
-        directory.vault,
-        mode_name(directory.mode),
-        found.cards,
-        found.transactions,
-        found.sequence,
-        found.applied,
-        found.segments,
-    ))?;
-    for text in advice {
-        output::line(format!("advice: {text}"))?;
+impl Report<'_> {
+    fn print_json(&self) -> anyhow::Result<()> {
+        let findings: Vec<_> = self
+            .findings
+            .iter()
+            .map(|Finding { part, what }| json!({ "part": part, "what": what }))
+            .collect();
+        let report = json!({
+            "vault": self.directory.vault.to_string(),
+            "mode": mode_name(self.directory.mode),
+            "healthy": findings.is_empty(),
+            "cards": self.examination.map(|found| found.cards),
+            "transactions": self.examination.map(|found| found.transactions),
+            "steps": self.examination.map(|found| found.sequence),
+            "steps_in_view": self.examination.map(|found| found.applied),
+            "segments": self.examination.map(|found| found.segments),
+            "findings": findings,
+            "advice": self.advice,
+            "next": next(&self.findings),
+        });
+        Ok(output::line(report.to_string())?)
     }
-    for Finding { part, what } in &found.findings {
-        output::line(format!("{part}: {what}"))?;
+
+    fn print_text(&self) -> anyhow::Result<()> {
+        let (vault, mode) = (self.directory.vault, mode_name(self.directory.mode));
+        let store = match self.examination {
+            Some(found) => format!(
+                "{} cards, {} transactions; {} steps in the log, {} of them in the view, {} segments",
+                found.cards, found.transactions, found.sequence, found.applied, found.segments,
+            ),
+            None => "the store cannot be looked at".to_owned(),
+        };
+        output::line(format!("vault {vault} ({mode}): {store}"))?;
+        for text in &self.advice {
+            output::line(format!("advice: {text}"))?;
+        }
+        for Finding { part, what } in &self.findings {
+            output::line(format!("{part}: {what}"))?;
+        }
+        Ok(output::line(next(&self.findings))?)
     }
-    output::line(if found.findings.is_empty() {
-        "Everything agrees."
-    } else {
-        "Restore from a backup, or ask for help with these lines."
-    })?;
-    Ok(())
+}
+
+/// What to do about all that was found.
+fn next(findings: &[Finding]) -> &'static str {
+    let (told, rest): (Vec<_>, Vec<_>) =
+        findings.iter().map(|finding| finding.part).partition(|part| [DIRECTORY, STORE].contains(part));
+    match (told.is_empty(), rest.is_empty()) {
+        (true, true) => "Everything agrees.",
+        (false, true) => "Do what these lines say, then run panvault doctor again.",
+        (true, false) => "Restore from a backup, or ask for help with these lines.",
+        (false, false) => {
+            "Do what the lines on the directory say; for the others, restore from a backup, or ask for help with them."
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_to_do_fits_what_was_found() {
+        let next = |parts: &[&'static str]| {
+            let finding = |part: &&'static str| Finding { part, what: String::new() };
+            next(&parts.iter().map(finding).collect::<Vec<_>>())
+        };
+        assert_eq!(next(&[]), "Everything agrees.");
+        assert!(!next(&[DIRECTORY, STORE]).contains("backup"));
+        assert!(next(&["row"]).starts_with("Restore from a backup"));
+        assert!(
+            next(&["row", DIRECTORY]).contains("the directory")
+                && next(&["row", DIRECTORY]).contains("backup")
+        );
+    }
 }

@@ -4,7 +4,7 @@
 use anyhow::{Context, bail};
 use panvault_model::{ApiKeyId, Country, Currency, IdFault, OrganisationId, ProcessorId, Role, Timestamp};
 use panvault_vault::{
-    AccountRow, ApiKeyRow, NewAccount, NewApiKey, NewOrganisation, NewProcessor, OrganisationRow,
+    AccountRow, ApiKeyRow, Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, OrganisationRow,
     ProcessorRow, Vault, VaultError,
 };
 use serde_json::{Value, json};
@@ -134,20 +134,25 @@ fn with_vault(
         let open = DataDirectory::find(&config.data_directory)?.open(&settings).await?;
         let done = operation(&open.vault).await;
         open.vault.close().await?;
-        done.map_err(said)
+        done.map_err(|error| said(error, open.vault.mode()))
     })?;
     print(&value, shared.json)
 }
 
 /// A refusal with its fields spelled out.
-fn said(error: VaultError) -> anyhow::Error {
+fn said(error: VaultError, mode: Mode) -> anyhow::Error {
     match error {
         VaultError::Faults(faults) => {
-            let faults: Vec<String> =
+            let mut said: Vec<String> =
                 faults.iter().map(|fault| format!("{} {}", fault.field, fault.reason)).collect();
-            anyhow::anyhow!(faults.join("; "))
+            if mode == Mode::Live && faults.iter().any(|fault| fault.field == "configuration") {
+                said.push("a vault that takes card_dummy is made by panvault init --mode test".to_owned());
+            }
+            anyhow::anyhow!(said.join("; "))
         }
-        VaultError::NotFound => anyhow::anyhow!("an id that was given names nothing in this vault"),
+        VaultError::NotFound => anyhow::anyhow!(
+            "an id that was given names nothing in this vault; the list commands show what there is"
+        ),
         error => error.into(),
     }
 }

@@ -6,7 +6,7 @@ use crate::commands::runtime;
 use crate::config::{self, Config};
 use crate::data::{DataDirectory, OpenSettings, mode_name};
 use crate::run::{Serving, bind};
-use crate::{harden, telemetry};
+use crate::{descriptors, harden, telemetry};
 
 /// Serves a vault until it is told to stop.
 pub(crate) fn run(args: &Serve) -> anyhow::Result<()> {
@@ -41,6 +41,8 @@ fn harden(mode: Mode, config: &Config) -> anyhow::Result<()> {
 }
 
 async fn serve(directory: DataDirectory, config: Config) -> anyhow::Result<()> {
+    let server = descriptors::fit(config.server)?;
+    let connections_max = server.connections_max;
     let settings = OpenSettings {
         root_key_file: config.root_key_file,
         cvv_ttl_seconds: config.cvv_ttl_seconds,
@@ -48,17 +50,14 @@ async fn serve(directory: DataDirectory, config: Config) -> anyhow::Result<()> {
         ..OpenSettings::default()
     };
     let open = directory.open(&settings).await?;
-    let serving = Serving {
-        listen: config.listen,
-        metrics_listen: config.metrics_listen,
-        tls: config.tls,
-        server: config.server,
-    };
+    let serving =
+        Serving { listen: config.listen, metrics_listen: config.metrics_listen, tls: config.tls, server };
     let bound = bind(open, serving).await?;
     tracing::info!(
         url = bound.url,
         metrics_url = bound.metrics_url,
         mode = mode_name(directory.mode),
+        connections_max,
         version = env!("CARGO_PKG_VERSION"),
         "server.ready"
     );

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::support::{Dev, run, run_json, run_refused};
+use crate::support::{Dev, assert_healthy, doctor, run, run_json, run_refused};
 
 pub(crate) fn path(path: &Path) -> &str {
     path.to_str().unwrap()
@@ -135,11 +135,11 @@ fn bad_arguments_are_refused_by_name_and_change_nothing() {
             "looks like it holds a card number",
         ),
         (vec!["organisation", "create", "--name", "Y", "--parent", "x"], "--parent must be an id"),
-        (vec!["organisation", "create", "--name", "Y", "--parent", &none], "names nothing in this vault"),
+        (vec!["organisation", "create", "--name", "Y", "--parent", &none], "names nothing"),
         (vec!["organisation", "create", "--name", "Y", "--country-code", "nl"], "--country-code"),
         (
             vec!["processor", "create", "--organisation", id, "--name", "D", "--type", "card_dummy"],
-            "is of a type that only a test vault allows",
+            "is of a type that only a test vault allows; a vault that takes card_dummy is made by panvault init --mode test",
         ),
         (
             vec!["processor", "create", "--organisation", id, "--name", "D", "--type", "x"],
@@ -168,7 +168,7 @@ fn bad_arguments_are_refused_by_name_and_change_nothing() {
             ],
             "expires_at is in the past",
         ),
-        (vec!["apikey", "delete", &none], "names nothing in this vault"),
+        (vec!["apikey", "delete", &none], "names nothing in this vault; the list commands"),
     ] {
         let refused = run_refused(&[args.as_slice(), &at].concat());
         assert!(refused.contains(said), "{args:?}: {refused}");
@@ -231,6 +231,96 @@ fn a_wrong_or_exposed_key_or_directory_is_refused_and_nothing_is_changed() {
     refused("belongs to another vault", &[]);
 }
 
+/// The bug: a vault whose files others could read or change was served, though it is said to be refused. Its cause: only the
+/// directory itself was looked at. Its cure: so is everything in it, at start and by doctor.
+#[test]
+fn what_others_can_use_is_refused_at_start_and_found_by_doctor() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("vault");
+    run_json(&["init", path(&data), "--mode", "test", "--json"]);
+    assert_healthy(&data);
+    let mend = || {
+        let done = std::process::Command::new("chmod").args(["-R", "go=", path(&data)]).status();
+        assert!(done.unwrap().success());
+    };
+    let (log, segment) = (data.join("log"), data.join("log/0000000000000001.seg"));
+    for (file, mode, said) in [
+        (&data, 0o711, "can be entered by others (mode 0711); run chmod 700"),
+        (&data.join("vault.toml"), 0o644, "can be read or changed by others (mode 0644); run chmod 600"),
+        (&log, 0o777, "can be entered by others (mode 0777); run chmod 700"),
+        (&log, 0o755, "can be entered by others (mode 0755); run chmod 700"),
+        (&segment, 0o666, "can be read or changed by others (mode 0666); run chmod 600"),
+        (&data.join("view.sqlite"), 0o640, "can be read or changed by others (mode 0640); run chmod 600"),
+        (&data.join("panvault.toml"), 0o604, "can be read or changed by others (mode 0604); run chmod 600"),
+    ] {
+        fs::set_permissions(file, Permissions::from_mode(mode)).unwrap();
+        let said = format!("{} {said} {}", path(file), path(file));
+        // The one that ends in any case comes first.
+        for command in [["organisation", "list"].as_slice(), &["serve", "--set", "listen=127.0.0.1:0"]] {
+            let refused = run_refused(&[command, &["--data", path(&data)]].concat());
+            assert!(refused.contains(&said), "{command:?}: {refused}");
+        }
+        assert_eq!(doctor(&data)["findings"], json!([{ "part": "directory", "what": said }]));
+        let told = run(&["doctor", "--data", path(&data)]).out;
+        assert!(told.ends_with("Do what these lines say, then run panvault doctor again.\n"), "{told}");
+        // SQLite gives its log the mode of the view, so that there may be more to mend.
+        mend();
+    }
+    for number in 0..12 {
+        fs::write(data.join(format!("extra-{number}")), "").unwrap();
+        fs::set_permissions(data.join(format!("extra-{number}")), Permissions::from_mode(0o644)).unwrap();
+    }
+    let many = run(&["serve", "--data", path(&data)]).err;
+    let all = format!("and 2 more; chmod -R go= {} mends all of them", path(&data));
+    assert!(many.contains(&all) && many.matches("can be read or changed").count() == 10, "{many}");
+    mend();
+    assert_healthy(&data);
+}
+
+/// The bug: a vault that had lost a file was said to be none, with the advice to make one in its place, also by doctor. Its
+/// cause: the first missing file was taken for a directory without a vault. Its cure: what is there is looked at, and what to
+/// do is said for each part.
+#[test]
+fn a_missing_part_is_named_with_what_to_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("vault");
+    run_json(&["init", path(&data), "--mode", "test", "--json"]);
+    let (file, log, view) = (data.join("vault.toml"), data.join("log"), data.join("view.sqlite"));
+    let away = directory.path().join("away");
+    let at = ["--data", path(&data)];
+
+    fs::rename(&file, &away).unwrap();
+    for command in [["serve"].as_slice(), &["organisation", "list"], &["doctor"]] {
+        let refused = run_refused(&[command, &at].concat());
+        assert!(refused.contains("vault.toml is missing"), "{command:?}: {refused}");
+        assert!(
+            refused.contains("restore vault.toml from a backup") && !refused.contains("init"),
+            "{refused}"
+        );
+    }
+    fs::rename(&away, &file).unwrap();
+
+    fs::rename(&log, &away).unwrap();
+    let refused = run_refused(&[["serve"].as_slice(), &at].concat());
+    assert!(refused.contains("log is missing; restore the directory from a backup"), "{refused}");
+    let report = doctor(&data);
+    assert_eq!((&report["healthy"], &report["cards"]), (&json!(false), &json!(null)));
+    assert!(report["findings"][0]["what"].as_str().unwrap().contains("restore the directory"), "{report}");
+    fs::rename(&away, &log).unwrap();
+
+    fs::rename(&view, &away).unwrap();
+    let report = doctor(&data);
+    assert_eq!(report["healthy"], json!(false));
+    assert!(
+        report["findings"].to_string().contains("view.sqlite is missing; panvault serve makes it anew"),
+        "{report}"
+    );
+    let told = run(&["doctor", "--data", path(&data)]);
+    assert_eq!((told.status.code(), told.out.contains("panvault init")), (Some(1), false), "{}", told.out);
+    run_json(&["organisation", "list", "--json", "--data", path(&data)]);
+    assert_healthy(&data);
+}
+
 #[test]
 fn one_process_writes_and_others_may_look() {
     let directory = tempfile::tempdir().unwrap();
@@ -239,7 +329,7 @@ fn one_process_writes_and_others_may_look() {
     let data = path(&dev.data).to_owned();
     let refused = run_refused(&["organisation", "create", "--name", "X", "--data", &data]);
     assert!(refused.contains("is in use by process"), "{refused}");
-    let report = crate::support::assert_healthy(&dev.data);
+    let report = assert_healthy(&dev.data);
     assert_eq!(report["mode"], json!("test"));
     dev.make_card("4111111111111111", None);
     dev.stop();

@@ -93,6 +93,13 @@ fn its_curl_lines_work_as_printed() {
     let lines: Vec<&str> =
         text.lines().filter(|line| line.starts_with("curl ") || line.starts_with("CARD=")).collect();
     assert_eq!(lines.len(), 4, "{text}");
+    let names = text.lines().find(|line| line.starts_with("export ")).unwrap();
+    let guide = "curl -s $PANVAULT/v1/card -H \"X-APIKEY: $PUBLISHABLE_KEY\" -H 'Content-Type: application/json' -d '{
+        \"card_number\": \"4111111111111111\", \"expiry_month\": \"12\", \"expiry_year\": \"35\",
+        \"organisation\": \"'$ORGANISATION'\" }' -o /dev/null -w '%{http_code} '
+        curl -s $PANVAULT/v1/card -H \"X-APIKEY: $KEY\" -o /dev/null -w '%{http_code}'; echo \" ${#ACCOUNT}\"";
+    let shell = Command::new("sh").args(["-euc", &format!("{names}\n{guide}")]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&shell.stdout), "201 200 24\n", "the names of the guide are set");
     let pasted = lines.iter().map(|line| format!("{line}\necho\n")).collect::<String>();
     let shell = Command::new("sh").args(["-euc", &pasted]).output().unwrap();
     assert!(shell.status.success(), "curl must be installed: {}", String::from_utf8_lossy(&shell.stderr));

@@ -3,13 +3,13 @@
 use std::fs;
 use std::io::Read;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use panvault_testkit::http_send;
 use serde_json::{Value, json};
 
 use crate::cli::path;
-use crate::support::{panvault, run, run_json, run_refused, until};
+use crate::support::{Dev, panvault, run, run_json, run_refused, until};
 
 /// A test vault with an organisation and a key.
 fn vault(directory: &Path) -> (std::path::PathBuf, String, String) {
@@ -39,12 +39,14 @@ struct Served {
 }
 
 impl Served {
-    fn start(directory: &Path, args: &[&str], environment: &[(&str, &str)]) -> (Self, Value) {
+    fn start(directory: &Path, args: &[&str]) -> (Self, Value) {
+        Self::start_by(panvault(), directory, args)
+    }
+
+    fn start_by(mut command: Command, directory: &Path, args: &[&str]) -> (Self, Value) {
         let log = directory.join("log.json");
         let file = fs::File::create(&log).unwrap();
-        let mut command = panvault();
         command.arg("serve").args(args).stdout(Stdio::null()).stderr(file);
-        command.envs(environment.iter().copied());
         let mut served = Self { child: command.spawn().unwrap(), log };
         let ready = served.event("server.ready");
         (served, ready)
@@ -65,7 +67,7 @@ impl Served {
 
     fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
-        assert!(std::process::Command::new("kill").args([signal, &pid]).status().unwrap().success());
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 }
 
@@ -82,7 +84,7 @@ fn serves_what_init_made_by_the_file_that_init_wrote() {
     let (data, organisation, key) = vault(directory.path());
     let config = data.join("panvault.toml");
     let args = ["--config", path(&config), "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"];
-    let (mut served, ready) = Served::start(directory.path(), &args, &[]);
+    let (mut served, ready) = Served::start(directory.path(), &args);
     let body = json!({
         "card_number": "4111111111111111", "expiry_month": "12", "expiry_year": "2040", "organisation": organisation,
     });
@@ -179,7 +181,7 @@ fn certificates_are_read_again_on_sighup() {
         "--set",
         &key,
     ];
-    let (mut served, ready) = Served::start(directory.path(), &args, &[]);
+    let (mut served, ready) = Served::start(directory.path(), &args);
     assert!(ready["url"].as_str().unwrap().starts_with("https://127.0.0.1:"));
     // The server speaks TLS: it answers plain HTTP with an alert (content type 21), not with a page.
     let address = ready["url"].as_str().unwrap().trim_start_matches("https://");
@@ -197,4 +199,65 @@ fn certificates_are_read_again_on_sighup() {
     served.signal("-INT");
     served.event("server.stopped");
     assert_eq!(served.child.wait().unwrap().code(), Some(0));
+}
+
+/// The bug: SIGHUP ended a server without TLS, and all CVVs with it. Its cause: it was handled only where there are certificates
+/// to read again. Its cure: it is always handled.
+#[test]
+fn sighup_without_certificates_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data, _, _) = vault(directory.path());
+    let args = ["--data", path(&data), "--listen", "127.0.0.1:0", "--metrics-listen", ""];
+    let (mut served, ready) = Served::start(directory.path(), &args);
+    served.signal("-HUP");
+    let event = served.event("tls.nothing_to_reload");
+    assert!(event["advice"].as_str().unwrap().contains("SIGTERM stops it"), "{event}");
+    let live = http_send(&format!("{}/livez", ready["url"].as_str().unwrap()), "GET", &[], None).unwrap();
+    assert_eq!(live.status, 200);
+    served.signal("-TERM");
+    served.event("server.stopped");
+    assert_eq!(served.child.wait().unwrap().code(), Some(0));
+
+    let directory = tempfile::tempdir().unwrap();
+    let dev = Dev::start(directory.path(), &[]);
+    let card = dev.make_card("4111111111111111", Some("111"));
+    dev.signal("-HUP");
+    until("it says so", || fs::read_to_string(&dev.log).unwrap().contains("tls.nothing_to_reload"));
+    assert_eq!(dev.get(&format!("/v1/card/{card}")).json()["cvv_present"], json!(true), "the CVV is there");
+    dev.stop();
+}
+
+/// The bug: with the usual limit of 1,024 open files, the thousandth connection left the vault without files for its own. Its
+/// cause: the limit was neither raised nor heeded. Its cure: it is raised at start, and connections are lowered to what fits.
+#[test]
+fn connections_fit_the_limit_of_open_files() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data, _, _) = vault(directory.path());
+    let limited = |ulimit: &str| {
+        let mut command = Command::new("sh");
+        let script = format!("{ulimit} && exec \"$0\" \"$@\"");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_panvault")]);
+        command
+    };
+    let args = ["--data", path(&data), "--listen", "127.0.0.1:0", "--metrics-listen", ""];
+    let some = [args.as_slice(), &["--set", "connections_max=300"]].concat();
+
+    let (served, ready) = Served::start_by(limited("ulimit -Sn 160"), directory.path(), &some);
+    assert_eq!(ready["connections_max"], json!(300), "the limit was raised");
+    let url = ready["url"].as_str().unwrap();
+    let address = url.trim_start_matches("http://");
+    let idle: Vec<_> = (0..250).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
+    assert_eq!(http_send(&format!("{url}/livez"), "GET", &[], None).unwrap().status, 200);
+    drop((idle, served));
+
+    let (mut served, ready) = Served::start_by(limited("ulimit -n 200"), directory.path(), &args);
+    let event = served.event("connections.limited");
+    assert_eq!((&event["connections_max"], &event["configured"]), (&json!(72), &json!(10_000)));
+    assert!(event["advice"].as_str().unwrap().contains("LimitNOFILE"), "{event}");
+    assert_eq!(ready["connections_max"], json!(72));
+    drop(served);
+
+    let refused = limited("ulimit -n 128").arg("serve").args(args).output().unwrap();
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success() && said.contains("at most 128 files may be open"), "{said}");
 }

@@ -25,7 +25,17 @@ impl Client {
         Self { agent, url: url.to_owned(), key: key.to_owned() }
     }
 
+    /// Posts, and prints of the answer what is new in it.
     pub(super) fn post(&self, path: &str, body: &Value) -> anyhow::Result<Answer> {
+        self.send(path, body, |answer| told(answer, Some(body)))
+    }
+
+    /// Posts, and prints the whole answer.
+    pub(super) fn post_shown_whole(&self, path: &str, body: &Value) -> anyhow::Result<Answer> {
+        self.send(path, body, Value::clone)
+    }
+
+    fn send(&self, path: &str, body: &Value, shown: impl Fn(&Value) -> Value) -> anyhow::Result<Answer> {
         output::line(format!("\n  POST {path}\n{}", indented(&masked(body))?))?;
         let sent = self
             .agent
@@ -33,25 +43,30 @@ impl Client {
             .header("X-APIKEY", &self.key)
             .header("Content-Type", "application/json")
             .send(body.to_string());
-        answer(sent, Some(body))
+        answer(sent, shown)
     }
 
     pub(super) fn get(&self, path: &str) -> anyhow::Result<Answer> {
         output::line(format!("\n  GET {path}"))?;
-        answer(self.agent.get(format!("{}{path}", self.url)).header("X-APIKEY", &self.key).call(), None)
+        answer(self.agent.get(format!("{}{path}", self.url)).header("X-APIKEY", &self.key).call(), |answer| {
+            told(answer, None)
+        })
     }
 }
 
-fn answer(sent: Result<Response<ureq::Body>, ureq::Error>, asked: Option<&Value>) -> anyhow::Result<Answer> {
+fn answer(
+    sent: Result<Response<ureq::Body>, ureq::Error>,
+    shown: impl Fn(&Value) -> Value,
+) -> anyhow::Result<Answer> {
     let mut response = sent.context("the server did not answer")?;
     let status = response.status().as_u16();
     let text = response.body_mut().read_to_string().context("the answer did not arrive whole")?;
     let body: Value = serde_json::from_str(&text).context("the answer is not JSON")?;
-    output::line(format!("  → {status}\n{}", indented(&told(&body, asked))?))?;
+    output::line(format!("  → {status}\n{}", indented(&shown(&body))?))?;
     Ok(Answer { status, body })
 }
 
-/// What an answer says that is new: without what was sent, what is not known, and whose it is.
+/// What an answer says that is new: without what was sent, what is null or empty, and what stays the same. The walk says so.
 fn told(body: &Value, asked: Option<&Value>) -> Value {
     let news = |name: &str, value: &Value| {
         let sent = asked.and_then(|asked| asked.get(name)) == Some(value);

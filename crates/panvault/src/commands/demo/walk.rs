@@ -14,7 +14,7 @@ pub(super) fn walk(url: &str, vault: &DevVault, now: Timestamp) -> anyhow::Resul
 
     let (year, _) = now.year_month();
     step("1. Create the token: post the card once, keep its _id.")?;
-    let card = walk.client.post(
+    let card = walk.client.post_shown_whole(
         "/v1/card",
         &json!({
             "card_number": "4111111111111111", "cvv": "111", "expiry_month": "12",
@@ -35,6 +35,9 @@ pub(super) fn walk(url: &str, vault: &DevVault, now: Timestamp) -> anyhow::Resul
     );
     let id = card.text("_id");
     say("The CVV is held in memory, until a transaction uses it or its time is up.")?;
+    say(
+        "That was the whole answer. The others are shown without members that were sent, are null or empty, or tell nothing new.",
+    )?;
 
     step("2. Initiate a transaction with the token. The CVV goes along.")?;
     let first = walk.transact(&id, 1099, "order-1001")?;
