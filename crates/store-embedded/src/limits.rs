@@ -33,8 +33,18 @@ pub const SLICE_ROWS: usize = 8192;
 /// Milliseconds between two tries to make room for the next segment when the disk is full.
 pub const SPARE_RETRY_MILLIS: u64 = 500;
 
-/// Rows that a sorted list looks through at most.
+/// Rows that a sorted list sorts at most; each takes some 50 bytes while it is sorted, and its text.
 pub const SORT_ROWS_MAX: usize = 200_000;
+
+/// Bytes of all texts that a sorted list sorts by.
+pub const SORT_TEXT_BYTES_MAX: usize = 16 << 20;
+
+/// Ids of one organisation that a list reads at a time.
+pub const LIST_BATCH_ROWS: usize = 256;
+
+/// Lists that run at a time; a further one waits. Each has a connection of its own, so that no list is in the way of a read by
+/// id.
+pub const LISTS_MAX: usize = 4;
 
 /// What may be set.
 #[derive(Clone, Debug)]

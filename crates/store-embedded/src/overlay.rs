@@ -11,6 +11,15 @@ pub(crate) struct Overlay {
     pub(crate) transactions: Rows<TransactionId, Arc<TransactionRow>>,
     pub(crate) documents: Rows<(DocumentKind, Id), u32>,
     pub(crate) idempotency: Rows<IdempotencyKey, Box<IdempotencyRow>>,
+    /// The largest ids that the view has, or had.
+    pub(crate) view: Largest,
+}
+
+/// Ids are time-ordered, and what is new is larger than what the view has: then the view need not be asked.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Largest {
+    pub(crate) card: Option<CardId>,
+    pub(crate) transaction: Option<TransactionId>,
 }
 
 /// Rows by key, each with the step that it is of.
@@ -48,9 +57,15 @@ impl Overlay {
     /// Forgets what an effect of a step put here, unless a later step has put something else since: the view has it now.
     pub(crate) fn forget(&mut self, sequence: u64, effect: &Effect) {
         match effect {
-            Effect::CardPut(row) => forget(&mut self.cards, &row.id, sequence),
+            Effect::CardPut(row) => {
+                self.view.card = self.view.card.max(Some(row.id));
+                forget(&mut self.cards, &row.id, sequence);
+            }
             Effect::CardDelete { id, .. } => forget(&mut self.cards, id, sequence),
-            Effect::TransactionPut(row) => forget(&mut self.transactions, &row.id, sequence),
+            Effect::TransactionPut(row) => {
+                self.view.transaction = self.view.transaction.max(Some(row.id));
+                forget(&mut self.transactions, &row.id, sequence);
+            }
             Effect::HistoryPut(_) => {}
             Effect::DocumentPut(row) => forget(&mut self.documents, &(row.kind, row.id), sequence),
             Effect::DocumentDelete(kind, id) => forget(&mut self.documents, &(*kind, *id), sequence),

@@ -1,8 +1,10 @@
 mod open;
+#[cfg(test)]
+mod tests;
 
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::fs::File;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 use std::thread::JoinHandle;
 
 use panvault_model::{CardId, TransactionId};
@@ -14,7 +16,7 @@ use panvault_store::{
     TransactionSettle,
 };
 use rusqlite::Connection;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::applier::ToApply;
 use crate::limits::Settings;
@@ -40,6 +42,9 @@ struct Shared {
     /// The connection that is waited for when all others are in use.
     last: Mutex<Connection>,
     next_reader: AtomicUsize,
+    /// Connections of lists, as many as may run at a time.
+    listers: Vec<Mutex<Connection>>,
+    lists: Arc<Semaphore>,
     to_apply: Arc<ToApply>,
     applied: watch::Receiver<u64>,
     view_full: watch::Receiver<bool>,
@@ -80,20 +85,27 @@ impl EmbeddedStore {
     ) -> Pending<'_, T> {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
-            let asked = shared.durable.load(Ordering::SeqCst);
-            if *shared.applied.borrow() < asked {
-                shared.to_apply.want();
-            }
-            let (mut applied, mut full) = (shared.applied.clone(), shared.view_full.clone());
-            tokio::select! {
-                biased;
-                reached = applied.wait_for(|applied| *applied >= asked) => {
-                    drop(reached.map_err(|_| StoreFault::Stopped)?);
-                }
-                // What cannot be shown whole is not shown.
-                Ok(_) = full.wait_for(|full| *full) => return Err(StoreFault::Full),
-            }
+            shared.catch_up().await?;
             let read = tokio::task::spawn_blocking(move || read(&shared.reader()));
+            read.await.unwrap_or(Err(StoreFault::Read))
+        })
+    }
+
+    /// Answers a list from the view once it shows every step that is durable now and a list may run.
+    fn listed<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, StoreFault> + Send + 'static,
+    ) -> Pending<'_, T> {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            shared.catch_up().await?;
+            let permit = Arc::clone(&shared.lists).acquire_owned().await.map_err(|_| StoreFault::Stopped)?;
+            let read = tokio::task::spawn_blocking(move || {
+                // Until the list has ended, also when nobody waits for it any more.
+                let _permit = permit;
+                let lister = shared.lister()?;
+                read(&lister)
+            });
             read.await.unwrap_or(Err(StoreFault::Read))
         })
     }
@@ -124,6 +136,34 @@ impl Shared {
             return Err(StoreFault::Busy);
         }
         self.queue.push(job, self.settings.queue_steps_max)
+    }
+
+    /// Waits until the view shows every step that is durable now.
+    async fn catch_up(&self) -> Result<(), StoreFault> {
+        let asked = self.durable.load(Ordering::SeqCst);
+        if *self.applied.borrow() < asked {
+            self.to_apply.want();
+        }
+        let (mut applied, mut full) = (self.applied.clone(), self.view_full.clone());
+        tokio::select! {
+            biased;
+            reached = applied.wait_for(|applied| *applied >= asked) => {
+                reached.map(drop).map_err(|_| StoreFault::Stopped)
+            }
+            // What cannot be shown whole is not shown.
+            Ok(_) = full.wait_for(|full| *full) => Err(StoreFault::Full),
+        }
+    }
+
+    /// A connection for a list that has its permit: there are as many as permits, so one is free.
+    fn lister(&self) -> Result<MutexGuard<'_, Connection>, StoreFault> {
+        let free = self.listers.iter().find_map(|lister| match lister.try_lock() {
+            Ok(lister) => Some(lister),
+            // A list that panicked has left a connection that can be used.
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        });
+        free.ok_or(StoreFault::Read)
     }
 
     /// A connection that nobody uses, or the next one in turn.
@@ -160,7 +200,7 @@ impl Store for EmbeddedStore {
     }
 
     fn card_list(&self, query: CardQuery) -> Pending<'_, Page<Arc<CardRow>>> {
-        self.caught_up(move |view| view::list::<CardField>(view, &query))
+        self.listed(move |view| view::list::<CardField>(view, &query))
     }
 
     fn transaction_initiate(&self, step: TransactionInitiate) -> Pending<'_, Outcome<Arc<TransactionRow>>> {
@@ -183,7 +223,7 @@ impl Store for EmbeddedStore {
     }
 
     fn transaction_list(&self, query: TransactionQuery) -> Pending<'_, Page<Arc<TransactionRow>>> {
-        self.caught_up(move |view| view::list::<TransactionField>(view, &query))
+        self.listed(move |view| view::list::<TransactionField>(view, &query))
     }
 
     fn transaction_open(&self) -> Pending<'_, Vec<Arc<TransactionRow>>> {

@@ -18,8 +18,8 @@ pub(crate) use apply::{ApplyFrame, apply};
 pub(crate) use fingerprints::Fingerprints;
 pub(crate) use list::list;
 pub(crate) use read::{
-    audit, card, document_version, documents, history, idempotency, idempotency_expired, open_transactions,
-    transaction,
+    audit, card, document_version, documents, history, idempotency, idempotency_expired, largest,
+    open_transactions, transaction,
 };
 
 /// Format of the tables.

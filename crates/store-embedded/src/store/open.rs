@@ -10,12 +10,12 @@ use std::thread::{self, JoinHandle};
 
 use panvault_model::VaultId;
 use panvault_store::Chain;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::applier::{Applier, ToApply};
 use crate::fault::OpenFault;
 use crate::files::{Files, SystemFiles};
-use crate::limits::{COMMIT_BYTES_MAX, Settings};
+use crate::limits::{COMMIT_BYTES_MAX, LISTS_MAX, Settings};
 use crate::log::{SegmentHeader, Spares, Tail, erase, segment_path};
 use crate::overlay::Overlay;
 use crate::replay::replay;
@@ -90,9 +90,10 @@ impl EmbeddedStore {
         let (full_sender, view_full) = watch::channel(false);
         let (stopped_sender, stopped) = watch::channel(false);
         let queue = Arc::new(Queue::default());
-        let overlay = Arc::new(RwLock::new(Overlay::default()));
         let to_apply = Arc::new(ToApply::new(tail.segment()));
         let view = view::connect(directory, Access::Write, settings.cache_kib)?;
+        let overlay = Overlay { view: view::largest(&view)?, ..Overlay::default() };
+        let overlay = Arc::new(RwLock::new(overlay));
         let applier = Applier {
             fingerprints: Fingerprints::open(&view)?,
             view,
@@ -123,10 +124,16 @@ impl EmbeddedStore {
         let readers = (0..settings.readers.max(1))
             .map(|_| view::connect(directory, Access::Read, settings.cache_kib).map(Mutex::new))
             .collect::<Result<_, _>>()?;
+        // A list goes from front to back, and little of what it has read is read again.
+        let listers = (0..LISTS_MAX)
+            .map(|_| view::connect(directory, Access::Read, settings.cache_kib / 4).map(Mutex::new))
+            .collect::<Result<_, _>>()?;
         let shared = Arc::new(Shared {
             queue,
             overlay,
             readers,
+            listers,
+            lists: Arc::new(Semaphore::new(LISTS_MAX)),
             last: Mutex::new(view::connect(directory, Access::Read, settings.cache_kib)?),
             next_reader: AtomicUsize::new(0),
             to_apply,

@@ -1,3 +1,8 @@
+mod newest;
+mod sorting;
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use panvault_model::{CardId, Fingerprint, OrganisationId};
@@ -8,15 +13,17 @@ use panvault_store::{
 };
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::limits::SORT_ROWS_MAX;
+use crate::limits::LIST_BATCH_ROWS;
 use crate::view::fingerprints;
+use crate::view::list::newest::Newest;
+use crate::view::list::sorting::Sorting;
 use crate::view::read::{undecodable, unreadable};
 
 /// How rows of a kind are listed.
 pub(crate) trait Listed: Field<Row: Sized> {
     /// The row with an id.
     const ROW: &'static str;
-    /// Ids of an organisation, newest first.
+    /// Ids of an organisation before some id, newest first.
     const IDS: &'static str;
     /// How many rows an organisation has.
     const TOTAL: &'static str;
@@ -33,60 +40,57 @@ pub(crate) trait Listed: Field<Row: Sized> {
     ) -> Result<Option<Vec<[u8; 12]>>, rusqlite::Error>;
 }
 
-/// Answers a question about rows.
+/// Answers a question about rows. Whatever it goes through, it holds the rows of the page, and of a sorted list what the
+/// others are sorted by.
 pub(crate) fn list<F: Listed>(
     connection: &Connection,
     query: &Query<F>,
 ) -> Result<Page<Arc<F::Row>>, StoreFault> {
     let skip = usize::try_from(query.skip).unwrap_or(usize::MAX);
     let limit = usize::try_from(query.limit.min(LIST_ROWS_MAX)).unwrap_or(usize::MAX);
-    let wanted = skip.saturating_add(limit);
     let mut organisations = query.organisations.clone();
     organisations.sort_unstable();
     organisations.dedup();
     if query.filters.is_empty() && query.sort.is_none() {
         let total = total::<F>(connection, &organisations).map_err(unreadable)?;
-        let mut ids = Vec::new();
-        for organisation in &organisations {
-            ids.extend(ids_of::<F>(connection, *organisation, wanted).map_err(unreadable)?);
-        }
-        ids.sort_unstable_by(|a, b| b.cmp(a));
-        let page = ids.iter().skip(skip).take(limit);
-        let rows = page
-            .map(|id| row::<F>(connection, id))
-            .filter_map(Result::transpose)
-            .collect::<Result<_, _>>()?;
-        return Ok(Page { rows, total });
+        let batch_rows = skip.saturating_add(limit).clamp(1, LIST_BATCH_ROWS);
+        let ids = Newest::<F>::new(connection, &organisations, batch_rows)?.skip(skip).take(limit);
+        let rows = ids.map(|id| row::<F>(connection, &id?)).filter_map(Result::transpose);
+        return Ok(Page { rows: rows.collect::<Result<_, _>>()?, total });
     }
-    let mut ids = match F::indexed(query, connection).map_err(unreadable)? {
-        Some(ids) => ids,
-        None => {
-            let mut ids = Vec::new();
-            for organisation in &organisations {
-                ids.extend(ids_of::<F>(connection, *organisation, usize::MAX).map_err(unreadable)?);
+    let ids: Box<dyn Iterator<Item = Result<[u8; 12], StoreFault>>> =
+        match F::indexed(query, connection).map_err(unreadable)? {
+            Some(mut ids) => {
+                ids.sort_unstable_by(|a, b| b.cmp(a));
+                // The same value twice in a question is one value.
+                ids.dedup();
+                Box::new(ids.into_iter().map(Ok))
             }
-            ids
-        }
-    };
-    ids.sort_unstable_by(|a, b| b.cmp(a));
-    // The same value twice in a question is one value.
-    ids.dedup();
-    let mut matches = Vec::new();
+            None => Box::new(Newest::<F>::new(connection, &organisations, LIST_BATCH_ROWS)?),
+        };
+    let mut page = Vec::new();
+    let mut sorting = query.sort.map(|(field, direction)| Sorting::new(field, direction));
     let mut total = 0;
-    for id in &ids {
-        let Some(row) = row::<F>(connection, id)? else { continue };
-        if query.organisations.contains(&F::organisation(&row)) && query.holds(&row) {
-            total += 1;
-            if query.sort.is_some() && matches.len() >= SORT_ROWS_MAX {
-                return Err(StoreFault::TooLarge);
-            }
-            if query.sort.is_some() || matches.len() < wanted {
-                matches.push(row);
-            }
+    for id in ids {
+        let id = id?;
+        let Some(row) = row::<F>(connection, &id)? else { continue };
+        if organisations.binary_search(&F::organisation(&row)).is_err() || !query.holds(&row) {
+            continue;
+        }
+        total += 1;
+        match &mut sorting {
+            Some(sorting) => sorting.put(&row, id)?,
+            None if total > query.skip && page.len() < limit => page.push(row),
+            None => {}
         }
     }
-    query.order(&mut matches);
-    Ok(Page { rows: matches.into_iter().skip(skip).take(limit).collect(), total })
+    if let Some(sorting) = sorting {
+        for id in sorting.sorted().skip(skip).take(limit) {
+            // It may have changed or gone since it was looked at.
+            page.extend(row::<F>(connection, &id)?.filter(|row| query.holds(row)));
+        }
+    }
+    Ok(Page { rows: page, total })
 }
 
 fn row<F: Listed>(connection: &Connection, id: &[u8; 12]) -> Result<Option<Arc<F::Row>>, StoreFault> {
@@ -97,17 +101,6 @@ fn row<F: Listed>(connection: &Connection, id: &[u8; 12]) -> Result<Option<Arc<F
     let row = F::decode(&bytes).map_err(undecodable)?;
     // A row under another's id would be listed in its place.
     if F::id(&row) == id { Ok(Some(Arc::new(row))) } else { Err(StoreFault::Damaged) }
-}
-
-fn ids_of<F: Listed>(
-    connection: &Connection,
-    organisation: OrganisationId,
-    limit: usize,
-) -> Result<Vec<[u8; 12]>, rusqlite::Error> {
-    let limit = i64::try_from(limit).unwrap_or(-1);
-    let mut statement = connection.prepare_cached(F::IDS)?;
-    let ids = statement.query_map((organisation.as_bytes(), limit), |row| row.get(0))?;
-    ids.collect()
 }
 
 fn total<F: Listed>(
@@ -133,7 +126,7 @@ fn equal_to<F: Field + PartialEq>(query: &Query<F>, field: F) -> Option<&[FieldV
 impl Listed for CardField {
     const ROW: &'static str = "SELECT row FROM card WHERE id = ?";
     const IDS: &'static str =
-        "SELECT id FROM card_by_organisation WHERE organisation = ? ORDER BY id DESC LIMIT ?";
+        "SELECT id FROM card_by_organisation WHERE organisation = ? AND id < ? ORDER BY id DESC LIMIT ?";
     const TOTAL: &'static str = "SELECT cards FROM total WHERE organisation = ?";
 
     fn decode(bytes: &[u8]) -> Result<CardRow, RowFault> {
@@ -171,7 +164,7 @@ impl Listed for CardField {
 impl Listed for TransactionField {
     const ROW: &'static str = "SELECT row FROM payment WHERE id = ?";
     const IDS: &'static str =
-        "SELECT id FROM payment_by_organisation WHERE organisation = ? ORDER BY id DESC LIMIT ?";
+        "SELECT id FROM payment_by_organisation WHERE organisation = ? AND id < ? ORDER BY id DESC LIMIT ?";
     const TOTAL: &'static str = "SELECT payments FROM total WHERE organisation = ?";
 
     fn decode(bytes: &[u8]) -> Result<TransactionRow, RowFault> {

@@ -8,6 +8,8 @@ use panvault_store::{
 };
 use rusqlite::{Connection, OptionalExtension, Params};
 
+use crate::overlay::Largest;
+
 /// One row, decoded.
 fn one<T>(
     connection: &Connection,
@@ -70,6 +72,15 @@ pub(crate) fn transaction(
 ) -> Result<Option<Arc<TransactionRow>>, StoreFault> {
     one(connection, "SELECT row FROM payment WHERE id = ?", [id.as_bytes()], |bytes| {
         TransactionRow::decode(bytes).map(Arc::new)
+    })
+}
+
+/// The largest ids that it has.
+pub(crate) fn largest(connection: &Connection) -> Result<Largest, rusqlite::Error> {
+    let id = |sql| connection.query_row(sql, [], |row| row.get::<_, Option<[u8; 12]>>(0));
+    Ok(Largest {
+        card: id("SELECT max(id) FROM card")?.map(CardId::from_bytes),
+        transaction: id("SELECT max(id) FROM payment")?.map(TransactionId::from_bytes),
     })
 }
 
