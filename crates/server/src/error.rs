@@ -109,6 +109,13 @@ impl From<VaultError> for Refusal {
             VaultError::IdempotencyInUse => ErrorCode::IdempotencyInUse,
             VaultError::IdempotencyMismatch => ErrorCode::IdempotencyMismatch,
             VaultError::Busy | VaultError::Contended => ErrorCode::Busy,
+            VaultError::CvvFull => {
+                return Self::with(
+                    ErrorCode::Busy,
+                    "cvv",
+                    "there is no room to hold another; try again later",
+                );
+            }
             VaultError::Store(StoreFault::TooLarge) => {
                 return Self::with(
                     ErrorCode::State,
@@ -166,7 +173,8 @@ pub fn errors_markdown() -> String {
          Every failure has this body; `details` names the fields at fault and never repeats a value that was sent:\n\n\
          ```json\n{\"code\": 107, \"message\": \"a field is badly formed; see details\", \"timestamp\": 1700000000000, \
          \"details\": {\"body.card_number\": \"fails the Luhn check\"}}\n```\n\n\
-         `timestamp` is Unix time in milliseconds. Every answer bears `X-Request-Id`: quote it. A transaction that did not \
+         `timestamp` is Unix time in milliseconds. Every answer bears `X-Request-Id`: quote it. (What is not HTTP at all, such as a \
+         raw `>` in a URL or a bad `Content-Length`, is answered before that, with an empty body.) A transaction that did not \
          succeed is stored all the same; its `_id`, `status` and codes are in `details`.\n\n\
          | code | HTTP | meaning |\n| --- | --- | --- |\n",
     );

@@ -2,6 +2,7 @@
 
 mod index;
 mod last;
+mod told;
 mod trail;
 
 use std::path::Path;

@@ -1,4 +1,4 @@
-use panvault_model::{CardId, Now, Sealed, Timestamp};
+use panvault_model::{CardId, Now, OrganisationId, Sealed, Timestamp};
 
 use crate::store::Pending;
 
@@ -39,6 +39,8 @@ pub struct Claim {
 pub struct CvvCounts {
     /// Held now.
     pub held: u64,
+    /// That may be held at a time.
+    pub held_max: u64,
     /// Claimed since the start.
     pub claimed: u64,
     /// Put back since the start.
@@ -51,11 +53,22 @@ pub struct CvvCounts {
 ///
 /// `sequence` is the place of the card's step in the order of all durable steps: when two changes of a card's CVV
 /// arrive in the wrong order, the one decided later stands.
+///
+/// An organisation may hold as many as there is room left for: alone at most half of all, the next one half of what is
+/// left. So there is room for everyone, whatever one organisation's browsers do.
 pub trait CvvStore: Send + Sync {
-    /// Holds a CVV for a card, replacing what was there. [`crate::StoreFault::Busy`] when it is full.
-    fn cvv_hold(&self, card: CardId, sequence: u64, cvv: HeldCvv, now: Now) -> Pending<'_, ()>;
-    /// Whether another CVV would find room now.
-    fn cvv_room(&self) -> bool;
+    /// Holds a CVV for a card of this organisation, replacing what was there. [`crate::StoreFault::Busy`] when there is no
+    /// room for another of this organisation.
+    fn cvv_hold(
+        &self,
+        card: CardId,
+        organisation: OrganisationId,
+        sequence: u64,
+        cvv: HeldCvv,
+        now: Now,
+    ) -> Pending<'_, ()>;
+    /// Whether another CVV of this organisation would find room now.
+    fn cvv_room(&self, organisation: OrganisationId) -> bool;
     /// Ends the card's CVV, held or claimed.
     fn cvv_clear(&self, card: CardId, sequence: u64, now: Now) -> Pending<'_, ()>;
     /// Takes the CVV out, atomically: of any number of claims, one gets it.

@@ -34,6 +34,8 @@ pub enum DocumentKind {
     ApiKey,
     /// The key registry, bytes of `panvault-keys`; there is one, and its id is all zeroes.
     KeyRegistry,
+    /// A [`DocumentSetRow`]; there is one as soon as there is any other document, and its id is all zeroes.
+    DocumentSet,
 }
 
 impl DocumentKind {
@@ -45,6 +47,7 @@ impl DocumentKind {
             Self::Processor => 3,
             Self::ApiKey => 4,
             Self::KeyRegistry => 5,
+            Self::DocumentSet => 6,
         }
     }
 
@@ -56,6 +59,7 @@ impl DocumentKind {
             3 => Some(Self::Processor),
             4 => Some(Self::ApiKey),
             5 => Some(Self::KeyRegistry),
+            6 => Some(Self::DocumentSet),
             _ => None,
         }
     }
@@ -193,6 +197,19 @@ pub struct ApiKeyRow {
     pub expires_at: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+/// Every other document there is. Each change of a document replaces it in the same step, so that a document that was
+/// put back, taken away or rolled back alone does not agree with it, and its version counts all changes of documents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DocumentSetRow {
+    /// Kind, id and version, sorted, each kind and id once.
+    pub entries: Vec<(DocumentKind, Id, u32)>,
+}
+
+impl DocumentSetRow {
+    /// Bytes of an entry.
+    const ENTRY_BYTES: usize = 1 + 12 + 4;
 }
 
 macro_rules! document_codec {
@@ -339,5 +356,35 @@ document_codec!(
         hash: reader.fixed()?,
         expires_at: if reader.flag()? { Some(reader.timestamp()?) } else { None },
         created_at: reader.timestamp()?,
+    }
+);
+
+document_codec!(
+    DocumentSetRow,
+    1,
+    |self, writer| {
+        writer.u32(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
+        for (kind, id, version) in &self.entries {
+            writer.u8(kind.code());
+            writer.fixed(id.as_bytes());
+            writer.u32(*version);
+        }
+    },
+    |reader| DocumentSetRow {
+        entries: {
+            let count = usize::try_from(reader.u32()?).map_err(|_| RowFault::Size)?;
+            // Nothing is set aside for entries that are not there.
+            let bytes = count.checked_mul(Self::ENTRY_BYTES).ok_or(RowFault::Size)?;
+            let mut parts = Reader::new(reader.take(bytes)?);
+            let mut entries = Vec::with_capacity(count);
+            while !parts.is_empty() {
+                let kind = parts.code(DocumentKind::from_code)?;
+                entries.push((kind, Id::from_bytes(parts.fixed()?), parts.u32()?));
+            }
+            if !entries.is_sorted_by(|(kind, id, _), (later, other, _)| (kind, id) < (later, other)) {
+                return Err(RowFault::Value);
+            }
+            entries
+        },
     }
 );

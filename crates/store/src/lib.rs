@@ -15,7 +15,9 @@ mod store;
 
 pub use crate::codec::RowFault;
 pub use crate::cvv::{Claim, CvvCounts, CvvStore, HeldCvv};
-pub use crate::document::{AccountRow, ApiKeyRow, DocumentKind, DocumentRow, OrganisationRow, ProcessorRow};
+pub use crate::document::{
+    AccountRow, ApiKeyRow, DocumentKind, DocumentRow, DocumentSetRow, OrganisationRow, ProcessorRow,
+};
 pub use crate::effect::{Effect, Effects};
 pub use crate::memory::MemoryStore;
 pub use crate::memory_cvv::MemoryCvvs;

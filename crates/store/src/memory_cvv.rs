@@ -1,8 +1,8 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use panvault_model::{CardId, Now, Timestamp};
+use panvault_model::{CardId, Now, OrganisationId, Timestamp};
 
 use crate::cvv::{Claim, CvvCounts, CvvStore, HeldCvv};
 use crate::limits::CVV_CLEARED_SECONDS;
@@ -13,6 +13,7 @@ const SHARDS: usize = 16;
 /// CVVs in this process's memory, for a vault on one node.
 pub struct MemoryCvvs {
     shards: [Mutex<HashMap<CardId, Slot>>; SHARDS],
+    shares: RwLock<HashMap<OrganisationId, Share>>,
     held_max: u64,
     tickets: AtomicU64,
     held: AtomicU64,
@@ -21,6 +22,9 @@ pub struct MemoryCvvs {
     expired: AtomicU64,
 }
 
+/// How many CVVs an organisation holds now.
+type Share = Arc<AtomicU64>;
+
 /// The CVV of one card, and the step that brought it there or took it away.
 struct Slot {
     sequence: u64,
@@ -28,9 +32,10 @@ struct Slot {
 }
 
 enum State {
-    Held(HeldCvv),
+    Held(HeldCvv, Share),
     /// The CVV is in the [`Claim`] with this ticket, and comes back only with it.
     Claimed {
+        share: Share,
         ticket: u64,
         at_millis: u64,
         until_millis: u64,
@@ -46,6 +51,7 @@ impl MemoryCvvs {
     pub fn new(held_max: u64) -> Self {
         Self {
             shards: core::array::from_fn(|_| Mutex::default()),
+            shares: RwLock::default(),
             held_max,
             tickets: AtomicU64::new(1),
             held: AtomicU64::new(0),
@@ -61,17 +67,41 @@ impl MemoryCvvs {
         shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps the count of held CVVs true when a state leaves a slot.
+    /// Keeps the counts of held CVVs true when a state enters a slot.
+    fn entered(&self, share: &Share) {
+        self.held.fetch_add(1, Ordering::Relaxed);
+        share.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Keeps the counts of held CVVs true when a state leaves a slot.
     fn left(&self, state: &State, now: Option<Now>) {
-        if let State::Held(cvv) = state {
+        if let State::Held(cvv, share) = state {
             self.held.fetch_sub(1, Ordering::Relaxed);
+            share.fetch_sub(1, Ordering::Relaxed);
             if now.is_some_and(|now| cvv.is_expired(now)) {
                 self.expired.fetch_add(1, Ordering::Relaxed);
             }
         }
     }
 
-    fn hold(&self, card: CardId, sequence: u64, cvv: HeldCvv, now: Now) -> Result<(), StoreFault> {
+    /// What an organisation holds, if it has held any.
+    fn share(&self, organisation: OrganisationId) -> Option<Share> {
+        self.shares.read().unwrap_or_else(PoisonError::into_inner).get(&organisation).cloned()
+    }
+
+    fn new_share(&self, organisation: OrganisationId) -> Share {
+        let mut shares = self.shares.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(shares.entry(organisation).or_default())
+    }
+
+    fn hold(
+        &self,
+        card: CardId,
+        organisation: OrganisationId,
+        sequence: u64,
+        cvv: HeldCvv,
+        now: Now,
+    ) -> Result<(), StoreFault> {
         if cvv.is_expired(now) {
             // What it was to replace must go all the same.
             self.clear(card, sequence, now);
@@ -82,16 +112,17 @@ impl MemoryCvvs {
         if earlier.as_ref().is_some_and(|slot| slot.sequence > sequence) {
             return Ok(());
         }
-        let replaces = earlier.as_ref().is_some_and(|slot| matches!(slot.state, State::Held(_)));
-        if !replaces && !self.cvv_room() {
+        let replaces = earlier.as_ref().is_some_and(|slot| matches!(slot.state, State::Held(..)));
+        if !replaces && !self.cvv_room(organisation) {
             // A claim of the CVV that this one was to replace must not come back.
             if let Some(slot) = earlier {
                 *slot = Slot { sequence, state: cleared(now.monotonic_millis) };
             }
             return Err(StoreFault::Busy);
         }
-        self.held.fetch_add(1, Ordering::Relaxed);
-        if let Some(earlier) = shard.insert(card, Slot { sequence, state: State::Held(cvv) }) {
+        let share = self.share(organisation).unwrap_or_else(|| self.new_share(organisation));
+        self.entered(&share);
+        if let Some(earlier) = shard.insert(card, Slot { sequence, state: State::Held(cvv, share) }) {
             self.left(&earlier.state, Some(now));
         }
         Ok(())
@@ -110,18 +141,22 @@ impl MemoryCvvs {
     fn claim(&self, card: CardId, now: Now) -> Option<Claim> {
         let mut shard = self.shard(card);
         let slot = shard.get_mut(&card)?;
-        let State::Held(held) = &slot.state else { return None };
+        let State::Held(held, share) = &slot.state else { return None };
         if held.is_expired(now) {
             let slot = shard.remove(&card)?;
             self.left(&slot.state, Some(now));
             return None;
         }
         let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
-        let claimed =
-            State::Claimed { ticket, at_millis: now.monotonic_millis, until_millis: held.deadline_millis };
+        let claimed = State::Claimed {
+            share: Arc::clone(share),
+            ticket,
+            at_millis: now.monotonic_millis,
+            until_millis: held.deadline_millis,
+        };
+        self.left(&slot.state, None);
         match core::mem::replace(&mut slot.state, claimed) {
-            State::Held(cvv) => {
-                self.held.fetch_sub(1, Ordering::Relaxed);
+            State::Held(cvv, _) => {
                 self.claimed.fetch_add(1, Ordering::Relaxed);
                 Some(Claim { card, ticket, cvv })
             }
@@ -132,15 +167,17 @@ impl MemoryCvvs {
     fn put_back(&self, claim: Claim, now: Now) {
         let mut shard = self.shard(claim.card);
         let Some(slot) = shard.get_mut(&claim.card) else { return };
-        if !matches!(slot.state, State::Claimed { ticket, .. } if ticket == claim.ticket) {
+        let State::Claimed { share, ticket, .. } = &slot.state else { return };
+        if *ticket != claim.ticket {
             return;
         }
         if claim.cvv.is_expired(now) {
             self.expired.fetch_add(1, Ordering::Relaxed);
             shard.remove(&claim.card);
         } else {
-            slot.state = State::Held(claim.cvv);
-            self.held.fetch_add(1, Ordering::Relaxed);
+            let share = Arc::clone(share);
+            self.entered(&share);
+            slot.state = State::Held(claim.cvv, share);
             self.put_back.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -157,7 +194,7 @@ impl MemoryCvvs {
 
     fn expires_at(&self, card: CardId, now: Now) -> Option<Timestamp> {
         let mut shard = self.shard(card);
-        let State::Held(cvv) = &shard.get(&card)?.state else { return None };
+        let State::Held(cvv, _) = &shard.get(&card)?.state else { return None };
         if !cvv.is_expired(now) {
             return Some(cvv.expires_at);
         }
@@ -172,7 +209,7 @@ impl MemoryCvvs {
             let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
             shard.retain(|_, slot| {
                 let ended = match &slot.state {
-                    State::Held(cvv) => cvv.is_expired(now),
+                    State::Held(cvv, _) => cvv.is_expired(now),
                     State::Claimed { until_millis, .. } | State::Cleared { until_millis } => {
                         now.monotonic_millis >= *until_millis
                     }
@@ -187,6 +224,9 @@ impl MemoryCvvs {
                 shard.shrink_to(room);
             }
         }
+        // What no slot refers to is of an organisation that holds none.
+        let mut shares = self.shares.write().unwrap_or_else(PoisonError::into_inner);
+        shares.retain(|_, share| Arc::strong_count(share) > 1);
     }
 }
 
@@ -195,13 +235,21 @@ const fn cleared(at_millis: u64) -> State {
 }
 
 impl CvvStore for MemoryCvvs {
-    fn cvv_hold(&self, card: CardId, sequence: u64, cvv: HeldCvv, now: Now) -> Pending<'_, ()> {
-        let held = self.hold(card, sequence, cvv, now);
+    fn cvv_hold(
+        &self,
+        card: CardId,
+        organisation: OrganisationId,
+        sequence: u64,
+        cvv: HeldCvv,
+        now: Now,
+    ) -> Pending<'_, ()> {
+        let held = self.hold(card, organisation, sequence, cvv, now);
         Box::pin(core::future::ready(held))
     }
 
-    fn cvv_room(&self) -> bool {
-        self.held.load(Ordering::Relaxed) < self.held_max
+    fn cvv_room(&self, organisation: OrganisationId) -> bool {
+        let left = self.held_max.saturating_sub(self.held.load(Ordering::Relaxed));
+        self.share(organisation).map_or(0, |share| share.load(Ordering::Relaxed)) < left
     }
 
     fn cvv_clear(&self, card: CardId, sequence: u64, now: Now) -> Pending<'_, ()> {
@@ -236,6 +284,7 @@ impl CvvStore for MemoryCvvs {
     fn counts(&self) -> CvvCounts {
         CvvCounts {
             held: self.held.load(Ordering::Relaxed),
+            held_max: self.held_max,
             claimed: self.claimed.load(Ordering::Relaxed),
             put_back: self.put_back.load(Ordering::Relaxed),
             expired: self.expired.load(Ordering::Relaxed),

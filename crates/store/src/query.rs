@@ -45,6 +45,16 @@ pub enum Direction {
     Descending,
 }
 
+impl Direction {
+    /// Which of two values comes first.
+    pub fn compare(self, one: &FieldValue<'_>, other: &FieldValue<'_>) -> Ordering {
+        match self {
+            Self::Ascending => one.cmp(other),
+            Self::Descending => other.cmp(one),
+        }
+    }
+}
+
 /// A condition on one field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter<F> {
@@ -78,6 +88,17 @@ pub enum FieldValue<'a> {
     Text(Cow<'a, str>),
     /// A number, or a moment in Unix milliseconds.
     Number(u64),
+}
+
+impl FieldValue<'_> {
+    /// The value apart from its row.
+    pub fn into_owned(self) -> FieldValue<'static> {
+        match self {
+            Self::Absent => FieldValue::Absent,
+            Self::Text(text) => FieldValue::Text(Cow::Owned(text.into_owned())),
+            Self::Number(number) => FieldValue::Number(number),
+        }
+    }
 }
 
 /// How values of a field are written in a request.
@@ -133,13 +154,7 @@ impl<F: Field> Query<F> {
     /// Puts rows, which come newest first, in the order that was asked for.
     pub fn order(&self, rows: &mut [impl AsRef<F::Row>]) {
         if let Some((field, direction)) = self.sort {
-            rows.sort_by(|a, b| {
-                let ordering: Ordering = field.value(a.as_ref()).cmp(&field.value(b.as_ref()));
-                match direction {
-                    Direction::Ascending => ordering,
-                    Direction::Descending => ordering.reverse(),
-                }
-            });
+            rows.sort_by(|a, b| direction.compare(&field.value(a.as_ref()), &field.value(b.as_ref())));
         }
     }
 }

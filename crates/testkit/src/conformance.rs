@@ -21,9 +21,9 @@ use panvault_store::{CvvStore, Outcome, Store};
 
 pub use ask::{Answered, ask};
 pub use contents::{Contents, contents};
-pub use cvv::room_ends_at;
+pub use cvv::{room_ends_at, room_is_shared};
 pub use steps::{
-    card_delete, card_insert, card_update, documents_commit, note, sweep, transaction_initiate,
+    card_delete, card_insert, card_noted, card_update, documents_commit, note, sweep, transaction_initiate,
     transaction_settle,
 };
 

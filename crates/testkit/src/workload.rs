@@ -12,7 +12,8 @@ use std::sync::Arc;
 use panvault_model::{CardId, Fingerprint, OrganisationId, TransactionStatus};
 use panvault_store::{
     Answer, CardField, CardInsert, CardQuery, CardRow, CardUpdate, Direction, DocumentChange, DocumentKind,
-    Filter, IdempotencyPlan, MemoryStore, Outcome, Step, Store, Test, TransactionInitiate, TransactionRow,
+    Field, Filter, IdempotencyPlan, MemoryStore, Outcome, Step, Store, Test, TransactionInitiate,
+    TransactionRow,
 };
 
 use crate::Dice;
@@ -135,6 +136,7 @@ impl Workload {
         }
         if self.dice.percent(20) {
             step.row = None;
+            step.audit.outcome = 0;
         }
         let there = self.cards.get(&step.id);
         let done =
@@ -182,12 +184,15 @@ impl Workload {
 
     fn documents(&mut self) -> Predicted {
         let mut changes = Vec::new();
-        for n in 0..=self.dice.roll() % 3 {
+        for at in 0..=self.dice.roll() % 3 {
+            // A step's note is of one document; the registry goes with any.
+            let kind = if at == 0 { DocumentKind::Account } else { DocumentKind::KeyRegistry };
+            let n = if at == 0 { self.dice.roll() % 3 } else { at };
             let version = 1 + u32::from(self.dice.roll().to_be_bytes()[0] % 3);
             changes.push(if self.dice.percent(30) {
-                DocumentChange::Delete(DocumentKind::Account, id(n), version)
+                DocumentChange::Delete(kind, id(n), version)
             } else {
-                DocumentChange::Put(document(DocumentKind::Account, n, version))
+                DocumentChange::Put(document(kind, n, version))
             });
         }
         (Step::DocumentCommit(documents_commit(changes)), None)
@@ -258,7 +263,7 @@ impl Workload {
         ];
         let field = *self.dice.pick(&fields).unwrap();
         let tests = [Test::Equal, Test::NotEqual, Test::AtLeast, Test::AtMost];
-        let value = owned(&card, field);
+        let value = field.value(&card).into_owned();
         let filters = vec![Filter { field, test: *self.dice.pick(&tests).unwrap(), values: vec![value] }];
         let directions = [Direction::Ascending, Direction::Descending];
         let sort = (*self.dice.pick(&fields).unwrap(), *self.dice.pick(&directions).unwrap());
@@ -271,15 +276,6 @@ impl Workload {
         };
         let expected = self.memory.card_list(query.clone()).await;
         assert_eq!(store.card_list(query.clone()).await, expected, "{self}: {query:?}");
-    }
-}
-
-fn owned(row: &CardRow, field: CardField) -> panvault_store::FieldValue<'static> {
-    use panvault_store::{Field, FieldValue};
-    match field.value(row) {
-        FieldValue::Absent => FieldValue::Absent,
-        FieldValue::Text(text) => FieldValue::Text(text.into_owned().into()),
-        FieldValue::Number(number) => FieldValue::Number(number),
     }
 }
 

@@ -7,7 +7,7 @@ mod update;
 
 use std::sync::Arc;
 
-use panvault_model::{CardId, Now, Timestamp};
+use panvault_model::{Now, OrganisationId, Timestamp};
 use panvault_store::{Answer, CardRow, HeldCvv, IdempotencyRow};
 
 use crate::error::VaultError;
@@ -36,14 +36,31 @@ impl CardView {
 }
 
 impl Vault {
+    /// [`VaultError::CvvFull`] when there is no room for a CVV of this organisation, before anything is stored.
+    fn cvv_room(&self, organisation: OrganisationId, now: Now) -> Result<(), VaultError> {
+        if self.cvvs().cvv_room(organisation) {
+            return Ok(());
+        }
+        if self.cvv_no_room().is_due(now) {
+            let counts = self.cvvs().counts();
+            let advice =
+                "raise cvvs_held_max, of which one organisation gets at most half, or lower cvv_ttl_seconds";
+            tracing::warn!(
+                organisation.id = %organisation, cvvs.held = counts.held, cvvs.held_max = counts.held_max, advice,
+                "cvv.no_room"
+            );
+        }
+        Err(VaultError::CvvFull)
+    }
+
     /// Holds the CVV of a card that is durable by now, and says whether it is held.
-    async fn cvv_held(&self, card: CardId, sequence: u64, cvv: HeldCvv, now: Now) -> bool {
-        match self.cvvs().cvv_hold(card, sequence, cvv, now).await {
+    async fn cvv_held(&self, card: &CardRow, sequence: u64, cvv: HeldCvv, now: Now) -> bool {
+        match self.cvvs().cvv_hold(card.id, card.organisation, sequence, cvv, now).await {
             Ok(()) => true,
             Err(error) => {
                 let advice =
                     "let more CVVs be held, or hold them for less time; the caller can put this one back";
-                tracing::warn!(card.id = %card, %error, advice, "cvv.not_held");
+                tracing::warn!(card.id = %card.id, %error, advice, "cvv.not_held");
                 false
             }
         }

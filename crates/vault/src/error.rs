@@ -31,6 +31,9 @@ pub enum VaultError {
     /// More work waits than is good; nothing was done.
     #[error("too much work is waiting")]
     Busy,
+    /// No room to hold a CVV: all that may be held are, or the organisation has its share. Nothing was done.
+    #[error("no room to hold another CVV")]
+    CvvFull,
     /// The store is full or has stopped.
     #[error("the store failed")]
     Store(#[source] StoreFault),

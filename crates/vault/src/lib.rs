@@ -12,6 +12,7 @@ mod idempotency;
 pub mod limits;
 mod permit;
 mod seal;
+mod seldom;
 mod text;
 mod transaction;
 mod vault;

@@ -16,6 +16,7 @@ use crate::error::VaultError;
 use crate::idempotency::Idempotency;
 use crate::limits::CVV_TTL_SECONDS_MAX;
 use crate::permit::{Caller, Permit, Scope};
+use crate::seldom::Seldom;
 
 /// Test and live are two vaults: the dummy processor and `pv_test_` keys belong to one, all else to the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +71,7 @@ struct Inner {
     keys: VaultKeys,
     cvv_key: CvvKey,
     snapshot: ArcSwap<Snapshot>,
+    cvv_no_room: Seldom,
 }
 
 impl Vault {
@@ -84,10 +86,20 @@ impl Vault {
         let cvv_key = CvvKey::make(parts.entropy.as_ref())?;
         let as_of = parts.store.status().sequence;
         let rows = parts.store.document_read_all().await?;
+        // Whatever else is stored is of an organisation, and organisations do not go.
+        if rows.is_empty() && as_of > 0 {
+            return Err(VaultError::Tampered);
+        }
         let snapshot = Snapshot::read(&rows, &parts.root, &keys, parts.vault, parts.mode == Mode::Test)?;
         let snapshot = Snapshot { as_of, ..snapshot };
         let sweep_seconds = parts.sweep_seconds;
-        let inner = Inner { parts, keys, cvv_key, snapshot: ArcSwap::from_pointee(snapshot) };
+        let inner = Inner {
+            parts,
+            keys,
+            cvv_key,
+            snapshot: ArcSwap::from_pointee(snapshot),
+            cvv_no_room: Seldom::default(),
+        };
         let vault = Self { inner: Arc::new(inner) };
         vault.transaction_recover().await?;
         if sweep_seconds > 0 {
@@ -134,7 +146,8 @@ impl Vault {
         }
     }
 
-    /// Digests that stand for a request that may be repeated. The body is not kept, and neither is the key.
+    /// Digests that stand for a request that may be repeated. The body is not kept, and neither is the key. `body` must not
+    /// depend on the digits of a CVV: its digest is stored.
     pub fn idempotency<O>(&self, permit: &Permit<O>, path: &str, key: &str, body: &[u8]) -> Idempotency {
         Idempotency::new(self.keys(), permit, path, key, body)
     }
@@ -205,6 +218,11 @@ impl Vault {
             entropy: self.entropy(),
             cvv_ttl_seconds: self.inner.parts.cvv_ttl_seconds,
         }
+    }
+
+    /// For [`VaultError::CvvFull`]: whether it is to be logged.
+    pub(crate) fn cvv_no_room(&self) -> &Seldom {
+        &self.inner.cvv_no_room
     }
 
     pub(crate) fn make_id_bytes(&self) -> Result<[u8; 8], VaultError> {

@@ -1,26 +1,29 @@
 use std::collections::HashMap;
 
+use panvault_store::codec::Reader;
 use panvault_store::{AuditNote, Chain};
 
 use crate::examine::Examination;
+use crate::examine::told::Told;
 use crate::fault::OpenFault;
 use crate::log::Frame;
 
 impl Examination {
-    /// The audit trail: numbered without gaps, and chained by tags that cover every note.
+    /// The audit trail: numbered without gaps, chained by tags that cover every note, and telling of the rows that are there.
     pub(super) fn look_at_audit(
         &mut self,
         chain: &dyn Chain,
         log: &[(u64, [u8; 32])],
     ) -> Result<(), OpenFault> {
-        let findings = self.trail(chain, log)?;
+        let (mut findings, told) = self.trail(chain, log)?;
+        findings.extend(told.differ(&self.view)?);
         findings.into_iter().for_each(|what| self.found("audit", what));
         Ok(())
     }
 
-    fn trail(&self, chain: &dyn Chain, log: &[(u64, [u8; 32])]) -> Result<Vec<String>, OpenFault> {
+    fn trail(&self, chain: &dyn Chain, log: &[(u64, [u8; 32])]) -> Result<(Vec<String>, Told), OpenFault> {
         let logged: HashMap<u64, [u8; 32]> = log.iter().copied().collect();
-        let mut findings = Vec::new();
+        let (mut findings, mut told) = (Vec::new(), Told::default());
         let mut next = 1;
         let mut previous_tag: Option<[u8; 32]> = None;
         let mut frames = self.view.prepare("SELECT * FROM chain ORDER BY first_sequence")?;
@@ -46,12 +49,20 @@ impl Examination {
             if !sound {
                 findings.push(format!("the trail does not verify at step {first}"));
             }
+            let mut reader = Reader::new(notes);
+            while !reader.is_empty() {
+                let Ok(note) = AuditNote::decode_from(&mut reader) else {
+                    findings.push(format!("a note from step {first} on cannot be read"));
+                    break;
+                };
+                told.put(&note);
+            }
             next = first.cast_unsigned() + u64::from(count);
             previous_tag = Some(tag);
         }
         if next != self.applied + 1 {
             findings.push(format!("the trail ends at step {} and the view at {}", next - 1, self.applied));
         }
-        Ok(findings)
+        Ok((findings, told))
     }
 }

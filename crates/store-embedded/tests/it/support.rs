@@ -49,6 +49,16 @@ impl Home {
         Self { directory: tempfile::tempdir().unwrap() }
     }
 
+    /// A directory with these files.
+    pub(crate) fn of(image: &BTreeMap<PathBuf, Vec<u8>>) -> Self {
+        let home = Self::empty();
+        std::fs::create_dir(home.path().join("log")).unwrap();
+        for (path, bytes) in image {
+            std::fs::write(home.path().join(path), bytes).unwrap();
+        }
+        home
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }

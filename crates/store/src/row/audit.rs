@@ -10,7 +10,7 @@
 //! | 32 | 12 | object |
 //! | 44 | 12 | request, or zeroes |
 //! | 56 | 16 | IPv6 address, or zeroes |
-//! | 72 | 1 | status that a transaction came to, or 0 |
+//! | 72 | 1 | status that a transaction came to; 1 for a card whose row changed; else 0 |
 
 use panvault_model::{ApiKeyId, Id, OrganisationId, RequestId, Timestamp};
 
@@ -106,7 +106,8 @@ pub struct AuditNote {
     pub request: RequestId,
     /// From where: an IPv6 address, IPv4 mapped into it; all zeroes for this machine's own commands.
     pub address: [u8; 16],
-    /// 0, or the number of the status that a transaction came to.
+    /// Of [`Action::TransactionSettle`] the number of the status that it came to; of [`Action::CardUpdate`] 1 when the row
+    /// changed, 0 when only the CVV did; else 0.
     pub outcome: u8,
 }
 

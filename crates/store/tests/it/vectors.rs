@@ -7,8 +7,8 @@ use std::sync::Arc;
 use panvault_model::Id;
 use panvault_store::codec::Reader;
 use panvault_store::{
-    AccountRow, Answer, ApiKeyRow, AuditNote, CardRow, DocumentKind, DocumentRow, Effect, HistoryRow,
-    IdempotencyRow, OrganisationRow, ProcessorRow, RowFault, TransactionRow,
+    AccountRow, Answer, ApiKeyRow, AuditNote, CardRow, DocumentKind, DocumentRow, DocumentSetRow, Effect,
+    HistoryRow, IdempotencyRow, OrganisationRow, ProcessorRow, RowFault, TransactionRow,
 };
 
 use crate::rows;
@@ -89,6 +89,25 @@ fn documents() {
     holds("account", &rows::account(), &rows::account().encode(), AccountRow::decode);
     holds("processor", &rows::processor(), &rows::processor().encode(), ProcessorRow::decode);
     holds("api-key", &rows::api_key(), &rows::api_key().encode(), ApiKeyRow::decode);
+    holds("document-set", &rows::document_set(), &rows::document_set().encode(), DocumentSetRow::decode);
+}
+
+/// A set has one form, and what says that it is longer than it is sets nothing aside.
+#[test]
+fn a_set_is_sorted_and_lists_each_document_once() {
+    let bytes = rows::document_set().encode();
+    let (head, entries) = bytes.split_at(5);
+    let entries: Vec<&[u8]> = entries.chunks(17).collect();
+    for order in [[1, 0, 2, 3], [0, 2, 1, 3], [0, 1, 1, 3]] {
+        let other = [head, &order.map(|at| entries[at]).concat()].concat();
+        assert_eq!(DocumentSetRow::decode(&other), Err(RowFault::Value), "{order:?}");
+    }
+    let mut unknown = bytes.clone();
+    unknown[5] = 99;
+    assert_eq!(DocumentSetRow::decode(&unknown), Err(RowFault::Value));
+    let mut longer = bytes;
+    longer[1..5].copy_from_slice(&[0xff; 4]);
+    assert_eq!(DocumentSetRow::decode(&longer), Err(RowFault::Short));
 }
 
 #[test]

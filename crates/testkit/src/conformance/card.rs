@@ -4,7 +4,7 @@ use panvault_model::CardId;
 use panvault_store::{CardDelete, CardRow, CardUpdate, Outcome, Store};
 
 use crate::conformance::rows::{card, card_changed, id, organisation};
-use crate::conformance::{StoreCase, card_delete, card_insert, card_update, cases, done};
+use crate::conformance::{StoreCase, card_delete, card_insert, card_noted, card_update, cases, done};
 
 pub(super) const CASES: &[StoreCase] = cases! {
     a_new_card_is_read_back
@@ -60,7 +60,7 @@ async fn a_card_changes_for_its_organisation_only(store: &dyn Store) {
 async fn a_change_may_leave_the_card_as_it_is(store: &dyn Store) {
     let row = Arc::new(card(10));
     done(store.card_insert(card_insert(&row)).await.unwrap());
-    let noted = CardUpdate { row: None, version: 1, ..card_update(&card_changed(&row)) };
+    let noted = card_noted(&row);
     assert_eq!(done(store.card_update(noted.clone()).await.unwrap()), (row, 2));
     assert_eq!(store.card_update(CardUpdate { version: 2, ..noted }).await, Ok(Outcome::Stale));
 }

@@ -12,7 +12,7 @@ pub(super) const CASES: &[StoreCase] = cases! {
     of_two_who_make_a_document_one_does
 };
 
-use DocumentKind::{Account, ApiKey, Organisation, Processor};
+use DocumentKind::{Account, ApiKey, KeyRegistry, Organisation};
 
 fn put(kind: DocumentKind, n: u64, version: u32) -> DocumentChange {
     DocumentChange::Put(document(kind, n, version))
@@ -20,15 +20,18 @@ fn put(kind: DocumentKind, n: u64, version: u32) -> DocumentChange {
 
 async fn documents_are_read_by_kind_and_id(store: &dyn Store) {
     assert_eq!(store.document_read_all().await, Ok(Vec::new()));
-    let changes = vec![put(Processor, 1, 1), put(Organisation, 2, 1), put(Account, 1, 1)];
+    let changes = vec![put(Account, 3, 1), put(KeyRegistry, 2, 1), put(KeyRegistry, 1, 1)];
     assert_eq!(done(store.document_commit(documents_commit(changes)).await.unwrap()), ((), 1));
-    let first = vec![put(Organisation, 1, 1)];
-    assert_eq!(done(store.document_commit(documents_commit(first)).await.unwrap()), ((), 2));
+    for (n, sequence) in [(2, 2), (1, 3)] {
+        let one = documents_commit(vec![put(Organisation, n, 1)]);
+        assert_eq!(done(store.document_commit(one).await.unwrap()), ((), sequence));
+    }
     let all = vec![
         document(Organisation, 1, 1),
         document(Organisation, 2, 1),
-        document(Account, 1, 1),
-        document(Processor, 1, 1),
+        document(Account, 3, 1),
+        document(KeyRegistry, 1, 1),
+        document(KeyRegistry, 2, 1),
     ];
     assert_eq!(store.document_read_all().await, Ok(all));
 }
@@ -69,15 +72,16 @@ async fn a_document_may_be_made_again(store: &dyn Store) {
 }
 
 async fn documents_change_all_or_none(store: &dyn Store) {
-    done(store.document_commit(documents_commit(vec![put(Account, 1, 1)])).await.unwrap());
-    let one_is_stale =
-        vec![put(Account, 2, 1), DocumentChange::Delete(Account, id(1), 1), put(Organisation, 3, 2)];
+    let first = vec![put(Account, 1, 1), put(KeyRegistry, 1, 1)];
+    done(store.document_commit(documents_commit(first)).await.unwrap());
+    let gone = || DocumentChange::Delete(KeyRegistry, id(1), 1);
+    let one_is_stale = vec![put(Account, 2, 1), gone(), put(KeyRegistry, 3, 2)];
     assert_eq!(store.document_commit(documents_commit(one_is_stale)).await, Ok(Outcome::Stale));
-    assert_eq!(store.document_read_all().await, Ok(vec![document(Account, 1, 1)]));
-    let all_are_right =
-        vec![put(Account, 2, 1), DocumentChange::Delete(Account, id(1), 1), put(Organisation, 3, 1)];
+    let all = vec![document(Account, 1, 1), document(KeyRegistry, 1, 1)];
+    assert_eq!(store.document_read_all().await, Ok(all));
+    let all_are_right = vec![put(Account, 2, 1), gone(), put(KeyRegistry, 3, 1)];
     done(store.document_commit(documents_commit(all_are_right)).await.unwrap());
-    let all = vec![document(Organisation, 3, 1), document(Account, 2, 1)];
+    let all = vec![document(Account, 1, 1), document(Account, 2, 1), document(KeyRegistry, 3, 1)];
     assert_eq!(store.document_read_all().await, Ok(all));
 }
 

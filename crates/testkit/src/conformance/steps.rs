@@ -3,7 +3,7 @@ use std::sync::Arc;
 use panvault_model::{ApiKeyId, Id, RequestId, Timestamp};
 use panvault_store::{
     Action, AuditNote, CardDelete, CardInsert, CardRow, CardUpdate, DocumentChange, DocumentCommit,
-    IdempotencyPlan, IdempotencyRow, IdempotencySweep, TransactionInitiate, TransactionRow,
+    DocumentRow, IdempotencyPlan, IdempotencyRow, IdempotencySweep, TransactionInitiate, TransactionRow,
     TransactionSettle,
 };
 
@@ -37,6 +37,18 @@ pub fn card_update(row: &CardRow) -> CardUpdate {
         version: row.version - 1,
         row: Some(Arc::new(row.clone())),
         idempotency: None,
+        audit: AuditNote { outcome: 1, ..note(Action::CardUpdate, row.id.0) },
+    }
+}
+
+/// The step that notes a change of a card's CVV and leaves its row as it is.
+pub fn card_noted(row: &CardRow) -> CardUpdate {
+    CardUpdate {
+        id: row.id,
+        organisation: row.organisation,
+        version: row.version,
+        row: None,
+        idempotency: None,
         audit: note(Action::CardUpdate, row.id.0),
     }
 }
@@ -68,9 +80,14 @@ pub fn transaction_settle(row: &TransactionRow) -> TransactionSettle {
     }
 }
 
-/// The step that changes documents.
+/// The step that changes documents. Its note is of the first; further ones may be of kinds that the trail does not follow.
 pub fn documents_commit(changes: Vec<DocumentChange>) -> DocumentCommit {
-    DocumentCommit { changes, audit: note(Action::DocumentUpdate, id(0)) }
+    let (action, object) = match &changes[0] {
+        DocumentChange::Put(DocumentRow { id, version: 1, .. }) => (Action::DocumentCreate, *id),
+        DocumentChange::Put(row) => (Action::DocumentUpdate, row.id),
+        DocumentChange::Delete(_, id, _) => (Action::DocumentDelete, *id),
+    };
+    DocumentCommit { changes, audit: note(action, object) }
 }
 
 /// The step that removes expired idempotency records.

@@ -24,7 +24,8 @@ impl Vault {
     /// Stores a card and holds its CVV. Plans at once, while the plaintext is at hand; the future commits.
     ///
     /// A card that is stored is answered as such, also when its CVV then found no room: `cvv_expires_at` says whether one
-    /// is held. [`VaultError::NotFound`] when the caller does not see the organisation.
+    /// is held. [`VaultError::NotFound`] when the caller does not see the organisation; [`VaultError::CvvFull`] when there is
+    /// no room for its CVV to begin with.
     pub fn card_create(
         &self,
         permit: &Permit<CardCreate>,
@@ -39,8 +40,17 @@ impl Vault {
         let vault = self.clone();
         async move {
             let Planned { row, cvv } = planned?;
-            if cvv.is_some() && !vault.cvvs().cvv_room() {
-                return Err(VaultError::Busy);
+            if cvv.is_some()
+                && let Err(full) = vault.cvv_room(row.organisation, now)
+            {
+                // A request that was answered before is answered the same again, room or not.
+                return match &idempotency {
+                    Some(claim) => match vault.idempotency_earlier(claim, now).await? {
+                        Some(earlier) => vault.card_replayed(*earlier),
+                        None => Err(full),
+                    },
+                    None => Err(full),
+                };
             }
             let mut view = CardView { row, cvv_expires_at: cvv.as_ref().map(|cvv| cvv.expires_at) };
             let step = CardInsert {
@@ -51,7 +61,7 @@ impl Vault {
             match vault.store().card_insert(step).await? {
                 Outcome::Done { value, sequence } => {
                     if let Some(cvv) = cvv
-                        && !vault.cvv_held(value.id, sequence, cvv, now).await
+                        && !vault.cvv_held(&value, sequence, cvv, now).await
                     {
                         view.cvv_expires_at = None;
                     }

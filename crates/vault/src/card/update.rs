@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use panvault_card::{CardBlock, Cvv, Holder};
 use panvault_model::{CardId, Expiry, OrganisationId, Sealed};
-use panvault_store::{Action, CardRow, CardUpdate as UpdateStep, HeldCvv, Outcome};
+use panvault_store::{Action, AuditNote, CardRow, CardUpdate as UpdateStep, HeldCvv, Outcome};
 
 use crate::card::{CardView, Metadata};
 use crate::cvv;
@@ -59,7 +59,7 @@ impl Vault {
     ///
     /// A caller that is only a browser may put a CVV back and nothing else. [`VaultError::NotFound`] when the card is
     /// not in `organisation`, or the caller does not see it; [`VaultError::Faults`] when the CVV does not fit the
-    /// brand or the expiry would be past or too far ahead. A change that is stored is answered as such, also when the CVV
+    /// brand or the expiry would be past or too far ahead; [`VaultError::CvvFull`] when there is no room for a CVV. A change that is stored is answered as such, also when the CVV
     /// then found no room: `cvv_expires_at` says whether one is held.
     pub fn card_update(
         &self,
@@ -80,8 +80,8 @@ impl Vault {
             {
                 return vault.card_replayed(*earlier);
             }
-            if matches!(cvv, PlannedCvv::Put { held: Some(_), .. }) && !vault.cvvs().cvv_room() {
-                return Err(VaultError::Busy);
+            if matches!(cvv, PlannedCvv::Put { held: Some(_), .. }) {
+                vault.cvv_room(organisation, now)?;
             }
             for _ in 0..UPDATE_TRIES_MAX {
                 let stored = vault.store().card_read(id).await?.ok_or(VaultError::NotFound)?;
@@ -99,6 +99,7 @@ impl Vault {
                     PlannedCvv::Clear => None,
                     PlannedCvv::Put { held, .. } => held.as_ref().map(|held| held.expires_at),
                 };
+                let changed = row.is_some();
                 let mut view =
                     CardView { row: row.clone().unwrap_or_else(|| Arc::clone(&stored)), cvv_expires_at };
                 let step = UpdateStep {
@@ -107,14 +108,17 @@ impl Vault {
                     version: stored.version,
                     row,
                     idempotency: idempotency.map(|claim| claim.plan(vault.keys(), now, view.answer())),
-                    audit: asked.note(now.wall, Action::CardUpdate, organisation, id.0),
+                    audit: AuditNote {
+                        outcome: u8::from(changed),
+                        ..asked.note(now.wall, Action::CardUpdate, organisation, id.0)
+                    },
                 };
                 match vault.store().card_update(step).await? {
                     Outcome::Done { value, sequence } => {
                         match core::mem::replace(&mut cvv, PlannedCvv::Keep) {
                             PlannedCvv::Keep => {}
                             PlannedCvv::Put { held: Some(held), .. } => {
-                                if !vault.cvv_held(id, sequence, held, now).await {
+                                if !vault.cvv_held(&value, sequence, held, now).await {
                                     // The one that was to be replaced must not be used in its place.
                                     vault.cvvs().cvv_clear(id, sequence, now).await?;
                                     view.cvv_expires_at = None;

@@ -4,14 +4,14 @@ use panvault_model::{
 };
 use panvault_processor::Configuration;
 use panvault_store::{
-    AccountRow, Action, ApiKeyRow, DocumentChange, DocumentCommit, DocumentKind, DocumentRow,
+    AccountRow, Action, ApiKeyRow, AuditNote, DocumentChange, DocumentCommit, DocumentKind, DocumentRow,
     OrganisationRow, Outcome, ProcessorRow,
 };
 
-use crate::document::snapshot::REGISTRY_ID;
+use crate::document::snapshot::{REGISTRY_ID, SET_ID};
 use crate::error::VaultError;
 use crate::idempotency::undone;
-use crate::limits::{TEXT_BYTES_MAX, TREE_LEVELS_MAX};
+use crate::limits::{DOCUMENT_TRIES_MAX, TEXT_BYTES_MAX, TREE_LEVELS_MAX};
 use crate::permit::{
     AccountCreate, ApiKeyCreate, ApiKeyDelete, DocumentList, OrganisationCreate, Permit, ProcessorCreate,
 };
@@ -96,7 +96,7 @@ impl Vault {
         let snapshot = self.snapshot();
         match row.parent {
             Some(parent) => {
-                permit.within(parent)?;
+                permit.within(parent).map_err(|_| unknown("parent_id"))?;
                 if snapshot.documents.levels(parent) >= TREE_LEVELS_MAX {
                     return Err(VaultError::field("parent_id", "is too deep in the tree of organisations"));
                 }
@@ -116,7 +116,7 @@ impl Vault {
             self.document_put(DocumentKind::KeyRegistry, REGISTRY_ID, version.saturating_add(1), registry),
         ];
         let audit = permit.asked().note(now, Action::DocumentCreate, row.id, row.id.0);
-        self.document_commit(DocumentCommit { changes, audit }).await?;
+        self.document_commit(changes, audit).await?;
         Ok(row)
     }
 
@@ -145,11 +145,12 @@ impl Vault {
         };
         let changes = vec![self.document_put(DocumentKind::Processor, row.id.0, 1, row.encode())];
         let audit = permit.asked().note(now, Action::DocumentCreate, organisation, row.id.0);
-        self.document_commit(DocumentCommit { changes, audit }).await?;
+        self.document_commit(changes, audit).await?;
         Ok(row)
     }
 
-    /// Makes an account with at most one processor of each kind.
+    /// Makes an account with at most one processor of each kind, each of the account's organisation or one above it. A
+    /// caller that sees two sellers does not connect one's money to the other.
     pub async fn account_create(
         &self,
         permit: &Permit<AccountCreate>,
@@ -159,8 +160,12 @@ impl Vault {
         if let Some(description) = &new.description {
             text_fits("description", description, TEXT_BYTES_MAX)?;
         }
-        let organisation = permit.within(new.organisation)?;
-        self.processors_fit(permit, &new.processors)?;
+        if !is_payable(new.currency) {
+            let reason = "must be the code of a currency in use (ISO 4217), such as EUR";
+            return Err(VaultError::field("currency_code", reason));
+        }
+        let organisation = permit.within(new.organisation).map_err(|_| unknown("organisation"))?;
+        self.processors_fit(permit, organisation, &new.processors)?;
         let now = permit.now().wall;
         let row = AccountRow {
             id: AccountId::make(now, self.make_id_bytes()?),
@@ -175,7 +180,7 @@ impl Vault {
         };
         let changes = vec![self.document_put(DocumentKind::Account, row.id.0, 1, row.encode())];
         let audit = permit.asked().note(now, Action::DocumentCreate, organisation, row.id.0);
-        self.document_commit(DocumentCommit { changes, audit }).await?;
+        self.document_commit(changes, audit).await?;
         Ok(row)
     }
 
@@ -216,7 +221,7 @@ impl Vault {
         };
         let changes = vec![self.document_put(DocumentKind::ApiKey, row.id.0, 1, row.encode())];
         let audit = permit.asked().note(now, Action::DocumentCreate, organisation, row.id.0);
-        self.document_commit(DocumentCommit { changes, audit }).await?;
+        self.document_commit(changes, audit).await?;
         Ok((row, key))
     }
 
@@ -231,7 +236,7 @@ impl Vault {
         let version = snapshot.documents.version(DocumentKind::ApiKey, id.0);
         let audit = permit.asked().note(permit.now().wall, Action::DocumentDelete, organisation, id.0);
         let changes = vec![DocumentChange::Delete(DocumentKind::ApiKey, id.0, version)];
-        self.document_commit(DocumentCommit { changes, audit }).await
+        self.document_commit(changes, audit).await
     }
 
     /// The organisations that the caller sees.
@@ -270,13 +275,18 @@ impl Vault {
     fn processors_fit(
         &self,
         permit: &Permit<AccountCreate>,
+        organisation: OrganisationId,
         processors: &[ProcessorId],
     ) -> Result<(), VaultError> {
         let snapshot = self.snapshot();
         let mut kinds = Vec::new();
         for id in processors {
-            let (row, _) = snapshot.documents.processor(*id).ok_or(VaultError::NotFound)?;
-            permit.within(row.organisation)?;
+            let (row, _) = snapshot.documents.processor(*id).ok_or_else(|| unknown("processors"))?;
+            permit.within(row.organisation).map_err(|_| unknown("processors"))?;
+            if !snapshot.documents.is_below(organisation, row.organisation) {
+                let reason = "must be of the account's organisation or one above it";
+                return Err(VaultError::field("processors", reason));
+            }
             let kind = row.type_name.split('_').next().unwrap_or_default().to_owned();
             if kinds.contains(&kind) {
                 return Err(VaultError::field("processors", "may hold one processor of each kind"));
@@ -292,16 +302,33 @@ impl Vault {
         DocumentChange::Put(row)
     }
 
-    /// Commits, and takes up the new state before it answers.
-    async fn document_commit(&self, step: DocumentCommit) -> Result<(), VaultError> {
-        match self.store().document_commit(step).await? {
-            Outcome::Done { .. } => self.reload().await,
-            outcome @ (Outcome::Replayed(_)
-            | Outcome::InUse
-            | Outcome::Mismatch
-            | Outcome::NotFound
-            | Outcome::Stale) => Err(undone(outcome)),
+    /// Commits together with the set of documents as it then is, and takes up the new state before it answers.
+    ///
+    /// The set makes every two changes meet, also those that have nothing to do with each other: the later one is tried
+    /// again on what the earlier one left, as long as the documents that it changes itself are as it found them.
+    async fn document_commit(
+        &self,
+        changes: Vec<DocumentChange>,
+        audit: AuditNote,
+    ) -> Result<(), VaultError> {
+        for _ in 0..DOCUMENT_TRIES_MAX {
+            let snapshot = self.snapshot();
+            if !snapshot.documents.are_before(&changes) {
+                return Err(VaultError::Contended);
+            }
+            let set = snapshot.documents.set_after(&changes).encode();
+            let version = snapshot.documents.version(DocumentKind::DocumentSet, SET_ID).saturating_add(1);
+            let mut changes = changes.clone();
+            changes.push(self.document_put(DocumentKind::DocumentSet, SET_ID, version, set));
+            match self.store().document_commit(DocumentCommit { changes, audit }).await? {
+                Outcome::Done { .. } => return self.reload().await,
+                Outcome::Stale => self.reload().await?,
+                outcome @ (Outcome::Replayed(_) | Outcome::InUse | Outcome::Mismatch | Outcome::NotFound) => {
+                    return Err(undone(outcome));
+                }
+            }
         }
+        Err(VaultError::Contended)
     }
 }
 
@@ -317,4 +344,16 @@ impl<O> Permit<O> {
             | Role::Publishable => true,
         }
     }
+}
+
+/// An id that names nothing, or a stranger's: alike, but said of its field where more than one id is given.
+fn unknown(field: &'static str) -> VaultError {
+    VaultError::field(field, "names nothing that you may use")
+}
+
+/// Whether money is paid in this currency: ISO 4217 also has codes of metals, funds and tests, and keeps those of
+/// currencies that are no more.
+fn is_payable(currency: Currency) -> bool {
+    iso_currency::Currency::from_code(currency.as_str())
+        .is_some_and(|iso| !iso.is_special() && !iso.is_fund() && iso.is_superseded().is_none())
 }

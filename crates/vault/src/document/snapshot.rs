@@ -4,7 +4,10 @@ use std::sync::Arc;
 use panvault_keys::{KeyRing, Registry, RootKey, VaultKeys};
 use panvault_model::{AccountId, Id, OrganisationId, ProcessorId, VaultId};
 use panvault_processor::{Configuration, Processor};
-use panvault_store::{AccountRow, ApiKeyRow, DocumentKind, DocumentRow, OrganisationRow, ProcessorRow};
+use panvault_store::{
+    AccountRow, ApiKeyRow, DocumentChange, DocumentKind, DocumentRow, DocumentSetRow, OrganisationRow,
+    ProcessorRow,
+};
 
 use crate::error::VaultError;
 use crate::limits::TREE_LEVELS_MAX;
@@ -12,6 +15,9 @@ use crate::seal;
 
 /// Id of the one key registry.
 pub(crate) const REGISTRY_ID: Id = Id::from_bytes([0; 12]);
+
+/// Id of the one set of documents.
+pub(crate) const SET_ID: Id = Id::from_bytes([0; 12]);
 
 /// All that is cached whole, as of one moment. Readers take it without a lock.
 pub(crate) struct Snapshot {
@@ -34,7 +40,8 @@ pub(crate) struct Documents {
 }
 
 impl Snapshot {
-    /// Reads stored documents. [`VaultError::Tampered`] when one is not what the vault wrote.
+    /// Reads stored documents. [`VaultError::Tampered`] when one is not what the vault wrote, or when they are not exactly
+    /// those that their set lists: one was put back, taken away, or rolled back.
     pub(crate) fn read(
         rows: &[DocumentRow],
         root: &RootKey,
@@ -47,6 +54,7 @@ impl Snapshot {
             seal::document_verify(keys, row)?;
             documents.add(row, test_mode)?;
         }
+        set_verify(rows)?;
         let registry = documents.registry(keys)?;
         let keys = KeyRing::open(root, vault, &registry)?;
         // Organisations and keys are made in one step, so neither can go missing alone.
@@ -57,6 +65,20 @@ impl Snapshot {
             Err(VaultError::Tampered)
         }
     }
+}
+
+/// Documents are exactly those that their set lists. Before the first change there are none, and no set.
+fn set_verify(rows: &[DocumentRow]) -> Result<(), VaultError> {
+    let (sets, others): (Vec<&DocumentRow>, Vec<&DocumentRow>) =
+        rows.iter().partition(|row| row.kind == DocumentKind::DocumentSet);
+    let mut there: Vec<_> = others.iter().map(|row| (row.kind, row.id, row.version)).collect();
+    there.sort_unstable();
+    let listed = match sets.as_slice() {
+        [] => Vec::new(),
+        [set] => DocumentSetRow::decode(&set.body)?.entries,
+        [_, _, ..] => return Err(VaultError::Tampered),
+    };
+    if listed == there { Ok(()) } else { Err(VaultError::Tampered) }
 }
 
 impl Documents {
@@ -87,6 +109,8 @@ impl Documents {
                 self.api_keys.insert(key.hash, key);
             }
             DocumentKind::KeyRegistry => self.registry.clone_from(&row.body),
+            // Held against all documents at once.
+            DocumentKind::DocumentSet => {}
         }
         Ok(())
     }
@@ -102,6 +126,30 @@ impl Documents {
 
     pub(crate) fn version(&self, kind: DocumentKind, id: Id) -> u32 {
         self.versions.get(&(kind, id)).copied().unwrap_or(0)
+    }
+
+    /// Whether changes were made against the documents as they are here.
+    pub(crate) fn are_before(&self, changes: &[DocumentChange]) -> bool {
+        changes.iter().all(|change| match change {
+            DocumentChange::Put(row) => row.version.checked_sub(1) == Some(self.version(row.kind, row.id)),
+            DocumentChange::Delete(kind, id, version) => *version == self.version(*kind, *id),
+        })
+    }
+
+    /// The set of documents after these changes.
+    pub(crate) fn set_after(&self, changes: &[DocumentChange]) -> DocumentSetRow {
+        let mut versions = self.versions.clone();
+        versions.remove(&(DocumentKind::DocumentSet, SET_ID));
+        for change in changes {
+            match change {
+                DocumentChange::Put(row) => versions.insert((row.kind, row.id), row.version),
+                DocumentChange::Delete(kind, id, _) => versions.remove(&(*kind, *id)),
+            };
+        }
+        let mut entries: Vec<_> =
+            versions.into_iter().map(|((kind, id), version)| (kind, id, version)).collect();
+        entries.sort_unstable();
+        DocumentSetRow { entries }
     }
 
     pub(crate) fn organisation(&self, id: OrganisationId) -> Option<&OrganisationRow> {

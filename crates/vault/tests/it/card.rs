@@ -2,9 +2,9 @@ use core::sync::atomic::Ordering;
 
 use panvault_card::{Holder, NewCard};
 use panvault_model::{Brand, CardId, CardType, IssuerFacts};
-use panvault_store::Store;
+use panvault_store::{Action, Store};
 use panvault_testkit::{LeakScan, canary_cards};
-use panvault_vault::{CardChange, CardView, Metadata, RowVerifier, VaultError};
+use panvault_vault::{CardChange, CardCreate, CardView, Metadata, Permit, RowVerifier, VaultError};
 
 use crate::assert_refused;
 use crate::world::{AMEX, Shop, VAULT, VISA, World, cvv_change, new_card, no_change, opened, root};
@@ -180,17 +180,69 @@ async fn changes_that_overtake_each_other_are_all_made() {
     assert_eq!(versions, [2, 3, 4, 5, 6, 7]);
 }
 
+/// The trail tells of a row's version, so its notes say which changes are of the row.
+#[tokio::test]
+async fn the_trail_tells_changes_of_the_row_from_those_of_the_cvv() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let card = world.card(&shop).await;
+    world.cvv_put(&shop, card, "222").await.unwrap();
+    update(&world, &shop, card, CardChange { expiry_year: Some(2031), ..no_change() }).await.unwrap();
+    update(&world, &shop, card, CardChange { expiry_year: Some(2032), ..cvv_change("111") }).await.unwrap();
+    let trail = world.store.audit_read(1, usize::MAX).await.unwrap();
+    let updates = trail.iter().filter(|record| record.note.action == Action::CardUpdate);
+    assert_eq!(updates.map(|record| record.note.outcome).collect::<Vec<_>>(), [0, 1, 1]);
+    assert_eq!(world.card_read(&shop, card).await.unwrap().row.version, 3);
+}
+
+/// Where there was no room, the caller was told that the vault was busy, as if it need only try again. It is now told what there is
+/// no room for.
 #[tokio::test]
 async fn without_room_for_a_cvv_nothing_is_begun() {
     let world = World::new().await;
     let shop = world.shop(None).await;
     let card = world.card(&shop).await;
     world.cvvs.full.store(true, Ordering::SeqCst);
-    assert_refused!(world.card_create(&shop, VISA, Some("111")).await, VaultError::Busy);
-    assert_refused!(world.cvv_put(&shop, card, "222").await, VaultError::Busy);
+    assert_refused!(world.card_create(&shop, VISA, Some("111")).await, VaultError::CvvFull);
+    assert_refused!(world.cvv_put(&shop, card, "222").await, VaultError::CvvFull);
     assert!(world.card_create(&shop, VISA, None).await.is_ok());
     assert_eq!(world.cards(&shop).await.unwrap().total, 2);
     assert!(world.holds_cvv(&shop, card).await);
+}
+
+/// One organisation could take all the room there is, if only with the key in its web page, and no CVV of another was held. Room is
+/// now shared.
+#[tokio::test]
+async fn one_organisation_does_not_take_the_room_of_another() {
+    let world = World::with_cvvs(8).await;
+    let (greedy, other) = (world.shop(None).await, world.shop(None).await);
+    for _ in 0..4 {
+        world.card(&greedy).await;
+    }
+    assert_refused!(world.card_create(&greedy, VISA, Some("111")).await, VaultError::CvvFull);
+    let card = world.card(&other).await;
+    assert!(world.holds_cvv(&other, card).await);
+    assert_eq!((world.vault.status().cvvs.held, world.vault.status().cvvs.held_max), (5, 8));
+    world.transact(&greedy, world.cards(&greedy).await.unwrap().rows[0].row.id, 1_000).await.unwrap();
+    world.card(&greedy).await;
+}
+
+/// A repeated request was refused where there was no room any more, though it needs none: its card was stored, and the answer is kept.
+#[tokio::test]
+async fn a_repeated_request_needs_no_room() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let create = async |key: &str| {
+        let permit: Permit<CardCreate> = world.permit(&shop.key);
+        let claim = world.idempotency(&permit, key, "body");
+        let new = new_card(VISA, Some("111"));
+        world.vault.card_create(&permit, shop.organisation, new, Metadata::new(), Some(claim)).await
+    };
+    let card = create("first").await.unwrap().value.row.id;
+    world.cvvs.full.store(true, Ordering::SeqCst);
+    let again = create("first").await.unwrap();
+    assert!(again.replayed && again.value.row.id == card);
+    assert_refused!(create("second").await, VaultError::CvvFull);
 }
 
 /// There was room when the request began, and none when the card was durable. The caller was once told that the card was not

@@ -1,6 +1,6 @@
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use panvault_model::{CardId, Now, Timestamp};
+use panvault_model::{CardId, Now, OrganisationId, Timestamp};
 use panvault_store::{Claim, CvvCounts, CvvStore, HeldCvv, MemoryCvvs, Pending, StoreFault};
 
 /// CVVs in memory, that find no room when told so: at the door, or only when it is too late.
@@ -11,9 +11,9 @@ pub(crate) struct TestCvvs {
 }
 
 impl TestCvvs {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(held_max: u64) -> Self {
         Self {
-            held: MemoryCvvs::new(10_000),
+            held: MemoryCvvs::new(held_max),
             full: AtomicBool::new(false),
             full_later: AtomicBool::new(false),
         }
@@ -21,15 +21,22 @@ impl TestCvvs {
 }
 
 impl CvvStore for TestCvvs {
-    fn cvv_hold(&self, card: CardId, sequence: u64, cvv: HeldCvv, now: Now) -> Pending<'_, ()> {
+    fn cvv_hold(
+        &self,
+        card: CardId,
+        organisation: OrganisationId,
+        sequence: u64,
+        cvv: HeldCvv,
+        now: Now,
+    ) -> Pending<'_, ()> {
         if self.full_later.load(Ordering::SeqCst) {
             return Box::pin(core::future::ready(Err(StoreFault::Busy)));
         }
-        self.held.cvv_hold(card, sequence, cvv, now)
+        self.held.cvv_hold(card, organisation, sequence, cvv, now)
     }
 
-    fn cvv_room(&self) -> bool {
-        !self.full.load(Ordering::SeqCst) && self.held.cvv_room()
+    fn cvv_room(&self, organisation: OrganisationId) -> bool {
+        !self.full.load(Ordering::SeqCst) && self.held.cvv_room(organisation)
     }
 
     fn cvv_clear(&self, card: CardId, sequence: u64, now: Now) -> Pending<'_, ()> {

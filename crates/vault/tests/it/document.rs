@@ -92,6 +92,33 @@ async fn an_account_has_one_processor_of_a_kind() {
     assert_refused!(unknown, VaultError::Faults(_));
 }
 
+/// Any three capital letters were taken for a currency. They are now held against ISO 4217, and must be something to pay with.
+#[tokio::test]
+async fn an_account_has_a_currency_that_is_paid_in() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let account = async |code: &str| {
+        let new = NewAccount {
+            organisation: shop.organisation,
+            name: "Account".to_owned(),
+            description: None,
+            currency: Currency::parse(code).unwrap(),
+            processors: Vec::new(),
+        };
+        world.vault.account_create(&world.vault.operator().permit().unwrap(), new).await
+    };
+    for code in ["EUR", "JPY", "KWD", "XOF"] {
+        assert!(account(code).await.is_ok(), "{code}");
+    }
+    // No code, no currency, for tests, a metal, a fund, and one of the past.
+    for code in ["XXQ", "XXX", "XTS", "XAU", "CHE", "HRK"] {
+        match account(code).await {
+            Err(VaultError::Faults(faults)) => assert_eq!(faults[0].field, "currency_code", "{code}"),
+            answer => panic!("{code}: {answer:?}"),
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_key_has_a_role_and_a_future() {
     let world = World::new().await;

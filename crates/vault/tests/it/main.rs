@@ -7,6 +7,7 @@ mod crash;
 mod cvv;
 mod cvvs;
 mod document;
+mod document_set;
 mod idempotency;
 mod intruder;
 mod model;

@@ -1,4 +1,4 @@
-use panvault_model::{CardId, OrganisationId, TransactionId};
+use panvault_model::{CardId, OrganisationId, ProcessorId, TransactionId};
 use panvault_vault::{
     CardChange, CardQuery, CvvChange, Metadata, NewAccount, NewApiKey, NewOrganisation, NewProcessor,
     Operation, Permit, TransactionQuery, VaultError,
@@ -184,6 +184,53 @@ async fn card_and_account_are_on_one_line_of_the_tree() {
     assert_eq!((row.organisation, row.cvv_present), (left.organisation, true));
 }
 
+/// The field of which it is said that it names nothing.
+///
+/// Where several ids are given, it was only said that one of them is not there, and not which.
+fn names_nothing<T>(result: Result<T, VaultError>) -> &'static str {
+    match result.err() {
+        Some(VaultError::Faults(faults)) => {
+            assert_eq!((faults.len(), faults[0].reason.as_str()), (1, "names nothing that you may use"));
+            faults[0].field
+        }
+        error => panic!("refused with another error, or not: {error:?}"),
+    }
+}
+
+/// Whoever sees two sellers could make an account of one with the processor of the other, and money of the one's cards went to the
+/// other's acquirer. A processor is now the account's own or from above.
+#[tokio::test]
+async fn an_account_has_processors_of_its_own_line() {
+    let Tree { world, top, left, right, .. } = Tree::new().await;
+    let vault = &world.vault;
+    let operator = vault.operator();
+    let processor = async |organisation| {
+        let new = NewProcessor {
+            organisation,
+            name: "Dummy".to_owned(),
+            type_name: "card_dummy".to_owned(),
+            settings: Vec::new(),
+        };
+        vault.processor_create(&operator.permit().unwrap(), new).await.unwrap().id
+    };
+    let account = async |organisation, processor| {
+        let new = NewAccount {
+            organisation,
+            name: "Euro".to_owned(),
+            description: None,
+            currency: panvault_model::Currency::parse("EUR").unwrap(),
+            processors: vec![processor],
+        };
+        vault.account_create(&operator.permit().unwrap(), new).await
+    };
+    let (above, of_left) = (processor(top.organisation).await, processor(left.organisation).await);
+    assert!(account(left.organisation, of_left).await.is_ok());
+    assert!(account(left.organisation, above).await.is_ok());
+    for organisation in [right.organisation, top.organisation] {
+        assert_refused!(account(organisation, of_left).await, VaultError::Faults(_));
+    }
+}
+
 #[tokio::test]
 async fn documents_are_made_below_the_caller_only() {
     let Tree { world, top, left, stranger, .. } = Tree::new().await;
@@ -209,16 +256,24 @@ async fn documents_are_made_below_the_caller_only() {
     };
     let permit = world.permit(&provider);
     assert!(vault.account_create(&permit, account(left.organisation, vec![made.id])).await.is_ok());
-    for account in [account(left.organisation, vec![foreign]), account(stranger.organisation, vec![made.id])]
-    {
-        assert_refused!(vault.account_create(&permit, account).await, VaultError::NotFound);
+    let unknown = ProcessorId::from_bytes([7; 12]);
+    let nowhere = OrganisationId::from_bytes([7; 12]);
+    for (account, field) in [
+        (account(left.organisation, vec![foreign]), "processors"),
+        (account(left.organisation, vec![unknown]), "processors"),
+        (account(stranger.organisation, vec![made.id]), "organisation"),
+        (account(nowhere, vec![made.id]), "organisation"),
+    ] {
+        assert_eq!(names_nothing(vault.account_create(&permit, account).await), field);
     }
     let organisation =
         |parent| NewOrganisation { name: "New".to_owned(), parent, ..NewOrganisation::default() };
     let permit = world.permit(&provider);
     assert!(vault.organisation_create(&permit, organisation(Some(left.organisation))).await.is_ok());
-    let refused = vault.organisation_create(&permit, organisation(Some(stranger.organisation))).await;
-    assert_refused!(refused, VaultError::NotFound);
+    for parent in [stranger.organisation, nowhere] {
+        let refused = vault.organisation_create(&permit, organisation(Some(parent))).await;
+        assert_eq!(names_nothing(refused), "parent_id");
+    }
     assert_refused!(vault.organisation_create(&permit, organisation(None)).await, VaultError::Faults(_));
     let listed = vault.organisation_list(&world.permit(&provider));
     assert_eq!(listed.len(), 4);

@@ -266,7 +266,7 @@ async fn a_changed_document_keeps_the_vault_shut() {
     let shop = world.shop(None).await;
     world.shop(Some(shop.organisation)).await;
     let documents = world.store.document_read_all().await.unwrap();
-    assert_eq!(documents.len(), 9, "two of each kind, and the key registry");
+    assert_eq!(documents.len(), 10, "two of each kind, the key registry and the set");
     for (place, document) in documents.iter().enumerate() {
         for changed in flipped_documents(document).into_iter().step_by(3) {
             world.store.plot(|plot| {

@@ -26,6 +26,7 @@ pub(crate) struct World {
     pub(crate) clock: Arc<TestClock>,
     pub(crate) vault: Vault,
     pub(crate) cvv_ttl_seconds: u32,
+    cvvs_held_max: u64,
     opened: u64,
 }
 
@@ -42,15 +43,23 @@ pub(crate) fn root() -> RootKey {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        Self::with_cvv_ttl(3_600).await
+        Self::with(3_600, 10_000).await
     }
 
     pub(crate) async fn with_cvv_ttl(cvv_ttl_seconds: u32) -> Self {
+        Self::with(cvv_ttl_seconds, 10_000).await
+    }
+
+    pub(crate) async fn with_cvvs(held_max: u64) -> Self {
+        Self::with(3_600, held_max).await
+    }
+
+    async fn with(cvv_ttl_seconds: u32, cvvs_held_max: u64) -> Self {
         let (store, clock) = (Arc::new(Intruder::default()), Arc::new(TestClock::new()));
-        let cvvs = Arc::new(TestCvvs::new());
+        let cvvs = Arc::new(TestCvvs::new(cvvs_held_max));
         let parts = parts(&store, &cvvs, &clock, 100);
         let vault = Vault::open(VaultParts { cvv_ttl_seconds, ..parts }).await.unwrap();
-        Self { store, cvvs, clock, vault, cvv_ttl_seconds, opened: 100 }
+        Self { store, cvvs, clock, vault, cvv_ttl_seconds, cvvs_held_max, opened: 100 }
     }
 
     /// The process ends, and another opens the same store.
@@ -62,7 +71,7 @@ impl World {
     /// What another process would open the same store with: nothing in memory is left.
     pub(crate) fn parts(&mut self) -> VaultParts {
         self.opened += 1;
-        self.cvvs = Arc::new(TestCvvs::new());
+        self.cvvs = Arc::new(TestCvvs::new(self.cvvs_held_max));
         let parts = parts(&self.store, &self.cvvs, &self.clock, self.opened);
         VaultParts { cvv_ttl_seconds: self.cvv_ttl_seconds, ..parts }
     }

@@ -15,14 +15,6 @@ fn text(text: &str) -> FieldValue<'static> {
     FieldValue::Text(Cow::Owned(text.to_owned()))
 }
 
-fn owned(value: &FieldValue<'_>) -> FieldValue<'static> {
-    match value {
-        FieldValue::Absent => FieldValue::Absent,
-        FieldValue::Text(words) => text(words),
-        FieldValue::Number(number) => FieldValue::Number(*number),
-    }
-}
-
 fn cards_where(filters: &[(CardField, Test, &[FieldValue<'static>])]) -> CardQuery {
     let filters = filters.iter().map(|(field, test, values)| Filter {
         field: *field,
@@ -39,14 +31,14 @@ fn transactions_where(field: TransactionField, test: Test, value: FieldValue<'st
 pub(super) async fn every_card_field_finds_its_card(store: &dyn Store) {
     insert(store, &[card(10), card(11)]).await;
     for field in CardField::ALL {
-        let value = owned(&field.value(&card(10)));
+        let value = field.value(&card(10)).into_owned();
         let (numbers, total) = found(store, cards_where(&[(*field, Test::Equal, &[value])])).await;
         assert!(numbers.contains(&10) && total == numbers.len() as u64, "{}", field.as_str());
         let (numbers, total) = found(store, cards_where(&[(*field, Test::Equal, &[text("none")])])).await;
         assert!(numbers.is_empty() && total == 0, "{}", field.as_str());
     }
     for field in [CardField::Id, CardField::LastFour, CardField::Fingerprint, CardField::ExpiryMonth] {
-        let value = owned(&field.value(&card(10)));
+        let value = field.value(&card(10)).into_owned();
         assert_eq!(found(store, cards_where(&[(field, Test::Equal, &[value])])).await, (vec![10], 1));
     }
 }
@@ -60,7 +52,7 @@ pub(super) async fn every_transaction_field_finds_its_transaction(store: &dyn St
     let settled = transaction_settled(&rows[0], TransactionStatus::Authorized);
     done(store.transaction_settle(transaction_settle(&settled)).await.unwrap());
     for field in TransactionField::ALL {
-        let value = owned(&field.value(&settled));
+        let value = field.value(&settled).into_owned();
         let query = transactions_where(*field, Test::Equal, value);
         let (numbers, total) = found_transactions(store, query).await;
         assert!(numbers.contains(&20) && total == numbers.len() as u64, "{}", field.as_str());
@@ -68,7 +60,7 @@ pub(super) async fn every_transaction_field_finds_its_transaction(store: &dyn St
         assert_eq!(found_transactions(store, query).await, (vec![], 0), "{}", field.as_str());
     }
     for field in [TransactionField::Id, TransactionField::Card, TransactionField::Status] {
-        let query = transactions_where(field, Test::Equal, owned(&field.value(&settled)));
+        let query = transactions_where(field, Test::Equal, field.value(&settled).into_owned());
         assert_eq!(found_transactions(store, query).await, (vec![20], 1));
     }
 }
