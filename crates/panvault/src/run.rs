@@ -7,10 +7,14 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use panvault_model::Timestamp;
 use panvault_server::{App, ServerSettings, Tls, serve, serve_metrics};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::data::OpenVault;
+
+/// Connections that may wait to be accepted; the system may allow fewer. A client whose connection finds no room tries again after
+/// a second.
+const BACKLOG: u32 = 4096;
 
 /// Where and how to serve.
 pub(crate) struct Serving {
@@ -58,9 +62,9 @@ pub(crate) async fn bind(open: OpenVault, serving: Serving) -> anyhow::Result<Bo
         Some((certificate, key)) => Some(Arc::new(Tls::read(certificate, key)?)),
         None => None,
     };
-    let api = listener(serving.listen).await?;
+    let api = listener(serving.listen)?;
     let metrics = match serving.metrics_listen {
-        Some(address) => Some(listener(address).await?),
+        Some(address) => Some(listener(address)?),
         None => None,
     };
     let scheme = if tls.is_some() { "https" } else { "http" };
@@ -73,10 +77,17 @@ pub(crate) async fn bind(open: OpenVault, serving: Serving) -> anyhow::Result<Bo
     Ok(Bound { open, api, metrics, tls, app, signals, url, metrics_url })
 }
 
-async fn listener(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| {
+fn listener(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    listen(address).with_context(|| {
         format!("cannot listen at {address}; name another address, or port 0 for any free port")
     })
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 impl Bound {

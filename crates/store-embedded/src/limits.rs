@@ -51,7 +51,8 @@ pub const LISTS_MAX: usize = 4;
 pub struct Settings {
     /// Bytes of a segment; a multiple of 4096, at least 1 MiB. Segments that exist keep their size.
     pub segment_bytes: u64,
-    /// Steps that may wait to be written; more are refused as busy.
+    /// Steps that may wait to be written; more are refused as busy. A few hundred milliseconds of work at most, so that what is
+    /// accepted does not wait for long.
     pub queue_steps_max: usize,
     /// Durable steps that the view may lag behind; with more, new steps are refused as busy.
     pub behind_steps_max: u64,
@@ -65,7 +66,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             segment_bytes: 32 << 20,
-            queue_steps_max: 16_384,
+            queue_steps_max: 4_096,
             behind_steps_max: 200_000,
             readers: 4,
             cache_kib: 16_384,

@@ -4,6 +4,7 @@
 
 mod cli;
 mod crash;
+mod crowd;
 mod demo;
 mod dev;
 mod disk;

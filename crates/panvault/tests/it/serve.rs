@@ -12,7 +12,7 @@ use crate::cli::path;
 use crate::support::{Dev, panvault, run, run_json, run_refused, until};
 
 /// A test vault with an organisation and a key.
-fn vault(directory: &Path) -> (std::path::PathBuf, String, String) {
+pub(crate) fn vault(directory: &Path) -> (std::path::PathBuf, String, String) {
     let data = directory.join("vault");
     run_json(&["init", path(&data), "--mode", "test", "--json"]);
     let organisation = run_json(&["organisation", "create", "--name", "X", "--json", "--data", path(&data)]);
@@ -33,13 +33,13 @@ fn vault(directory: &Path) -> (std::path::PathBuf, String, String) {
     (data, id, key["api_key"].as_str().unwrap().to_owned())
 }
 
-struct Served {
-    child: Child,
+pub(crate) struct Served {
+    pub(crate) child: Child,
     log: std::path::PathBuf,
 }
 
 impl Served {
-    fn start(directory: &Path, args: &[&str]) -> (Self, Value) {
+    pub(crate) fn start(directory: &Path, args: &[&str]) -> (Self, Value) {
         Self::start_by(panvault(), directory, args)
     }
 

@@ -19,7 +19,11 @@ fn large(n: u64) -> CardRow {
     CardRow { sealed: Sealed::from_bytes(vec![0xc4; 200_000]), ..card(n) }
 }
 
-/// Steps of every kind, over four segments.
+const STEPS: usize = 200;
+/// Runs beside each other: most of a run is waiting for the disk.
+const LANES: usize = 4;
+
+/// Steps of every kind, over five segments.
 fn script() -> Vec<Step> {
     let paid = transaction(100, large(10).id);
     let declined = transaction_settled(&paid, TransactionStatus::Declined);
@@ -30,6 +34,19 @@ fn script() -> Vec<Step> {
     steps.push(Step::TransactionSettle(transaction_settle(&declined)));
     steps.push(Step::CardDelete(card_delete(&large(12))));
     steps.extend((16..22).map(insert));
+    for n in 22.. {
+        let (row, paid) = (card(n), transaction(100 + n, card(n).id));
+        steps.push(Step::CardInsert(card_insert(&row)));
+        steps.push(Step::TransactionInitiate(transaction_initiate(&paid)));
+        steps.push(Step::CardUpdate(card_update(&card_changed(&row))));
+        let settled = transaction_settled(&paid, TransactionStatus::Declined);
+        steps.push(Step::TransactionSettle(transaction_settle(&settled)));
+        steps.push(Step::CardDelete(card_delete(&card(n))));
+        steps.push(Step::CardInsert(card_insert(&card(n + 1000))));
+        if steps.len() >= STEPS {
+            break;
+        }
+    }
     steps
 }
 
@@ -88,10 +105,20 @@ fn assert_kept(home: &Home, acknowledged: usize, courses: &[Contents], name: &st
     assert_eq!(home.examine().findings, [], "{name}");
 }
 
+/// Every call in turn, until there are no more: `run` says whether there was such a call.
+fn for_every_call(run: impl Fn(usize) -> bool + Sync) {
+    std::thread::scope(|scope| {
+        for lane in 0..LANES {
+            let run = &run;
+            scope.spawn(move || (lane..).step_by(LANES).find(|at| !run(*at)));
+        }
+    });
+}
+
 #[test]
 fn a_call_of_the_writer_that_fails_ends_writing_for_good() {
     let courses = courses();
-    for at in 0.. {
+    for_every_call(|at| {
         let name = format!("call {at} of the writer");
         let home = Home::new();
         let (files, calls) = failing("panvault-writer", at);
@@ -112,21 +139,19 @@ fn a_call_of_the_writer_that_fails_ends_writing_for_good() {
             acknowledged
         });
         assert_kept(&home, acknowledged, &courses, &name);
-        if calls.load(Ordering::SeqCst) <= at {
-            assert_eq!(acknowledged, script().len());
-            assert!(
-                at > 2 * script().len() + 4,
-                "each step is a write and a flush, and there are rolls: {at} calls"
-            );
-            break;
+        if calls.load(Ordering::SeqCst) > at {
+            return true;
         }
-    }
+        assert_eq!(acknowledged, script().len());
+        assert!(at > 2 * STEPS + 4, "each step is a write and a flush, and there are rolls: {at} calls");
+        false
+    });
 }
 
 #[test]
 fn a_call_of_the_spare_thread_that_fails_loses_nothing() {
     let courses = courses();
-    for at in 0.. {
+    for_every_call(|at| {
         let name = format!("call {at} of the spare thread");
         let home = Home::new();
         let (files, calls) = failing("panvault-spare", at);
@@ -136,8 +161,6 @@ fn a_call_of_the_spare_thread_that_fails_loses_nothing() {
             assert_eq!(store.close().await, Ok(()), "{name}");
         });
         assert_kept(&home, script().len(), &courses, &name);
-        if calls.load(Ordering::SeqCst) <= at {
-            break;
-        }
-    }
+        calls.load(Ordering::SeqCst) > at
+    });
 }

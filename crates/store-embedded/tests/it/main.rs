@@ -12,6 +12,7 @@ mod group_commit;
 mod lock;
 mod no_room;
 mod power_cut;
+mod pressure;
 mod recycle;
 mod support;
 mod taken;

@@ -14,8 +14,10 @@ use panvault_testkit::conformance::{ask, card_delete, card_insert, card_update};
 use crate::support::{Home, block_on};
 use disk::Disk;
 
-const CUTS: usize = 50;
+const CUTS: usize = 300;
 const LIVES: usize = 5;
+/// Cuts of a disk that does not flush.
+const DEAF_CUTS: u64 = 10;
 
 /// What each card may be: what was acknowledged last, and what was asked for since.
 #[derive(Default)]
@@ -52,6 +54,24 @@ impl Expected {
         let states = self.0.get_mut(&id).unwrap();
         states.drain(..states.len() - 1);
     }
+
+    /// What is not there, or not as it should be, once the store is open again.
+    fn lost_in(&self, home: &Home) -> Option<String> {
+        let store = match home.try_open() {
+            Ok(store) => store,
+            Err(fault) => return Some(format!("it does not open: {fault}")),
+        };
+        block_on(async {
+            for (id, states) in &self.0 {
+                let there = store.card_read(*id).await.unwrap().map(|row| CardRow::clone(&row));
+                if !states.contains(&there) {
+                    return Some(format!("card {id} is {there:?}, not one of {states:?}"));
+                }
+            }
+            store.close().await.unwrap();
+            None
+        })
+    }
 }
 
 #[test]
@@ -60,20 +80,39 @@ fn every_acknowledged_step_outlives_a_power_cut() {
     let rolled: usize = std::thread::scope(|scope| {
         let lives = (0..LIVES).map(|life| {
             let seeds = (life..CUTS).step_by(LIVES);
-            scope.spawn(move || seeds.map(|seed| cut(seed as u64)).sum::<usize>())
+            let live = |seed| {
+                let (home, expected) = cut(seed, Disk::of);
+                let rolled =
+                    home.segments().len() > 1 || !home.segments()[0].ends_with("0000000000000001.seg");
+                assert_eq!(expected.lost_in(&home), None, "seed {seed}");
+                assert_eq!(home.examine().findings, [], "seed {seed}");
+                usize::from(rolled)
+            };
+            scope.spawn(move || seeds.map(|seed| live(seed as u64)).sum::<usize>())
         });
         let lives: Vec<_> = lives.collect();
         lives.into_iter().map(|life| life.join().unwrap()).sum()
     });
-    assert!(rolled > 10, "only {rolled} cuts came after a segment was full");
+    assert!(rolled > 60, "only {rolled} cuts came after a segment was full");
 }
 
-/// One life, one cut, and a look at what is left. Says whether the log had rolled.
-fn cut(seed: u64) -> usize {
+/// If this found nothing missing, the test above could not fail.
+#[test]
+fn a_disk_that_does_not_flush_loses_what_was_acknowledged() {
+    let lost = |seed| {
+        let (home, expected) = cut(seed, Disk::deaf);
+        usize::from(expected.lost_in(&home).is_some())
+    };
+    let losses: usize = (0..DEAF_CUTS).map(lost).sum();
+    assert!(losses > 0, "{DEAF_CUTS} cuts of a disk that flushes nothing lost nothing");
+}
+
+/// One life and one cut: what is left, and what should be there.
+fn cut(seed: u64, disk: impl Fn(&Home, u64, usize) -> Disk) -> (Home, Expected) {
     println!("seed {seed}");
     let mut dice = Dice::new(seed);
     let home = Home::new();
-    let disk = Disk::of(&home, seed, 3 + dice.below(120));
+    let disk = disk(&home, seed, 3 + dice.below(120));
     let mut expected = Expected::default();
     block_on(async {
         let store = home.open_with(Arc::new(disk.clone())).unwrap();
@@ -101,15 +140,5 @@ fn cut(seed: u64) -> usize {
         }
     });
     disk.leave(&home);
-    let rolled = home.segments().len() > 1 || !home.segments()[0].ends_with("0000000000000001.seg");
-    block_on(async {
-        let store = home.open();
-        for (id, states) in &expected.0 {
-            let there = store.card_read(*id).await.unwrap().map(|row| CardRow::clone(&row));
-            assert!(states.contains(&there), "seed {seed}: card {id} is {there:?}, not one of {states:?}");
-        }
-        store.close().await.unwrap();
-    });
-    assert_eq!(home.examine().findings, [], "seed {seed}");
-    usize::from(rolled)
+    (home, expected)
 }

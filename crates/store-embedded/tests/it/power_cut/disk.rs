@@ -24,6 +24,8 @@ struct State {
     /// Changes of names that are not durable yet, in order. Those of one call come together or not at all.
     renamed: Vec<Vec<Named>>,
     dice: Dice,
+    /// Whether a flush does what it says.
+    honest: bool,
     calls_left: usize,
     left: Option<BTreeMap<PathBuf, Vec<u8>>>,
 }
@@ -44,6 +46,15 @@ struct DiskFile(Disk, usize);
 impl Disk {
     /// A disk with the log of a store, whose power is cut at a call that changes something.
     pub(crate) fn of(home: &Home, seed: u64, cut_at: usize) -> Self {
+        Self::made(home, seed, cut_at, true)
+    }
+
+    /// The same, but of a disk that says that it has flushed and has not.
+    pub(crate) fn deaf(home: &Home, seed: u64, cut_at: usize) -> Self {
+        Self::made(home, seed, cut_at, false)
+    }
+
+    fn made(home: &Home, seed: u64, cut_at: usize, honest: bool) -> Self {
         let (mut files, mut names) = (Vec::new(), BTreeMap::new());
         for path in home.segments() {
             let bytes = std::fs::read(&path).unwrap();
@@ -56,6 +67,7 @@ impl Disk {
             names,
             renamed: Vec::new(),
             dice: Dice::new(seed),
+            honest,
             calls_left: cut_at,
             left: None,
         })))
@@ -115,11 +127,14 @@ impl State {
         let came = dice.below(renamed.len() + 1);
         renamed.iter().take(came).flatten().cloned().for_each(|change| apply(&mut names, change));
         let mut left = BTreeMap::new();
+        // None of what was not flushed came, or all, or the first half, or the last, or any of it.
+        let kind = dice.below(5);
         for (path, file) in names {
             let Bytes { seen, durable, dirty } = &files[file];
             let mut bytes = durable.clone();
-            for sector in dirty {
-                if dice.percent(50) {
+            for (nth, sector) in dirty.iter().enumerate() {
+                let first_half = nth < dirty.len() / 2;
+                if [false, true, first_half, !first_half, dice.percent(50)][kind] {
                     let from = sector * SECTOR_BYTES;
                     let to = (from + SECTOR_BYTES).min(seen.len());
                     if bytes.len() < to {
@@ -180,8 +195,10 @@ impl Files for Disk {
 
     fn sync_directory(&self, _path: &Path) -> io::Result<()> {
         self.call(|state| {
-            state.durable_names = state.names.clone();
-            state.renamed.clear();
+            if state.honest {
+                state.durable_names = state.names.clone();
+                state.renamed.clear();
+            }
             Ok(())
         })
     }
@@ -209,9 +226,11 @@ impl LogFile for DiskFile {
 
     fn flush(&self) -> io::Result<()> {
         self.0.call(|state| {
-            let file = &mut state.files[self.1];
-            file.durable.clone_from(&file.seen);
-            file.dirty.clear();
+            if state.honest {
+                let file = &mut state.files[self.1];
+                file.durable.clone_from(&file.seen);
+                file.dirty.clear();
+            }
             Ok(())
         })
     }
