@@ -70,11 +70,6 @@ impl DevVault {
         Ok(vault)
     }
 
-    /// Host and port.
-    pub(crate) fn authority(&self) -> &str {
-        self.url.trim_start_matches("http://").trim_end_matches('/')
-    }
-
     /// Fails when it has ended by itself.
     pub(crate) fn still_runs(&mut self) -> anyhow::Result<()> {
         match self.child.try_wait()? {

@@ -11,7 +11,7 @@ pub(crate) fn need(root: &Path, package: &str, found: impl Fn() -> bool) -> anyh
     if found() {
         return Ok(());
     }
-    say::line(format_args!("the Debian package {package} is needed: installing it"));
+    say::note(format_args!("the Debian package {package} is needed: installing it"));
     let installed = apt(root, &["update", "-qq"])
         .and_then(|()| apt(root, &["install", "-y", "-qq", "--no-install-recommends", package]));
     if installed.is_ok() && found() {
@@ -30,5 +30,6 @@ fn apt(root: &Path, arguments: &[&str]) -> anyhow::Result<()> {
         command
     };
     command.env("DEBIAN_FRONTEND", "noninteractive");
-    run::succeed(command)
+    // What is asked of us may be one object on standard output.
+    run::output(command).map(drop)
 }

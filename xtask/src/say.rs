@@ -10,3 +10,9 @@ pub(crate) fn line(text: impl core::fmt::Display) {
 pub(crate) fn trouble(text: impl core::fmt::Display) {
     line(format_args!("  ! {text}"));
 }
+
+/// Prints a line that is not part of the answer, on standard error.
+#[expect(clippy::print_stderr, reason = "a command line tool says on standard error how far it is")]
+pub(crate) fn note(text: impl core::fmt::Display) {
+    eprintln!("{text}");
+}

@@ -1,5 +1,6 @@
 //! The listener: connections, their limits, and an orderly end.
 
+use core::sync::atomic::AtomicI64;
 use core::time::Duration;
 use std::io;
 use std::net::SocketAddr;
@@ -11,6 +12,8 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -19,7 +22,7 @@ use tower::Service;
 use crate::dispatch::{App, PeerAddress, router};
 use crate::limits::{
     ACCEPT_LOG_EVERY, ACCEPT_PAUSE_MILLIS, HEAD_BYTES_MAX, HEADERS_MAX, METRICS_CONNECTIONS_MAX,
-    STALL_SECONDS_MAX,
+    STALL_SECONDS_MAX, ServerSettings,
 };
 use crate::stall::Stall;
 use crate::tls::Tls;
@@ -46,9 +49,37 @@ pub async fn serve(
     tls: Option<Arc<Tls>>,
     stop: impl Future<Output = ()>,
 ) -> Result<ServeReport, ServerError> {
-    let router = router(Arc::clone(&app));
-    let settings = app.settings().clone();
-    let room = Arc::new(Semaphore::new(settings.connections_max));
+    let site = Site {
+        router: router(Arc::clone(&app)),
+        settings: app.settings().clone(),
+        connections: app.metrics().connections.clone(),
+        connections_refused: app.metrics().connections_refused.clone(),
+        tls,
+    };
+    let stop = async {
+        stop.await;
+        app.stop();
+    };
+    Ok(serve_site(listener, site, stop).await)
+}
+
+/// What a listener leads to.
+#[derive(Clone)]
+pub(crate) struct Site {
+    pub(crate) router: Router,
+    pub(crate) settings: ServerSettings,
+    pub(crate) tls: Option<Arc<Tls>>,
+    pub(crate) connections: Gauge<i64, AtomicI64>,
+    pub(crate) connections_refused: Counter,
+}
+
+/// Serves any site until `stop` is done, then lets what runs end.
+pub(crate) async fn serve_site(
+    listener: TcpListener,
+    site: Site,
+    stop: impl Future<Output = ()>,
+) -> ServeReport {
+    let room = Arc::new(Semaphore::new(site.settings.connections_max));
     let (stopping, stopped) = watch::channel(false);
     tokio::pin!(stop);
     let mut failures = 0;
@@ -61,27 +92,27 @@ pub async fn serve(
             },
         };
         let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
-            app.metrics().connections_refused.inc();
+            site.connections_refused.inc();
             continue;
         };
-        let (app, router, tls, stopped) = (Arc::clone(&app), router.clone(), tls.clone(), stopped.clone());
+        let (site, stopped) = (site.clone(), stopped.clone());
         tokio::spawn(async move {
-            app.metrics().connections.inc();
-            connection(stream, address, &app, router, tls, stopped).await;
-            app.metrics().connections.dec();
+            let connections = site.connections.clone();
+            connections.inc();
+            connection(stream, address, site, stopped).await;
+            connections.dec();
             drop(permit);
         });
     }
     drop(listener);
-    app.stop();
     stopping.send_replace(true);
     drop(stopped);
     // Every connection holds a receiver: when none is left, all have ended.
-    let cut_off = match tokio::time::timeout(settings.stop_grace, stopping.closed()).await {
+    let cut_off = match tokio::time::timeout(site.settings.stop_grace, stopping.closed()).await {
         Ok(()) => 0,
         Err(_elapsed) => stopping.receiver_count(),
     };
-    Ok(ServeReport { cut_off })
+    ServeReport { cut_off }
 }
 
 /// The next connection; `None` after a failure and a rest. Out of file descriptors, or a client that has gone: neither ends
@@ -104,22 +135,15 @@ async fn accept(listener: &TcpListener, failures: &mut u32) -> Option<(TcpStream
     }
 }
 
-async fn connection(
-    stream: TcpStream,
-    address: SocketAddr,
-    app: &App,
-    router: Router,
-    tls: Option<Arc<Tls>>,
-    stopped: watch::Receiver<bool>,
-) {
+async fn connection(stream: TcpStream, address: SocketAddr, site: Site, stopped: watch::Receiver<bool>) {
     // Small answers go out at once.
     drop(stream.set_nodelay(true));
-    match tls {
-        None => requests(stream, address, app, router, stopped).await,
+    match &site.tls {
+        None => requests(stream, address, site, stopped).await,
         Some(tls) => {
             let handshake = tls.acceptor().accept(stream);
-            if let Ok(Ok(stream)) = tokio::time::timeout(app.settings().handshake_timeout, handshake).await {
-                requests(stream, address, app, router, stopped).await;
+            if let Ok(Ok(stream)) = tokio::time::timeout(site.settings.handshake_timeout, handshake).await {
+                requests(stream, address, site, stopped).await;
             }
         }
     }
@@ -128,10 +152,10 @@ async fn connection(
 async fn requests(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     address: SocketAddr,
-    app: &App,
-    router: Router,
+    site: Site,
     mut stopped: watch::Receiver<bool>,
 ) {
+    let Site { router, settings, .. } = site;
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(PeerAddress(address.ip()));
         router.clone().call(request)
@@ -141,7 +165,7 @@ async fn requests(
         .timer(TokioTimer::new())
         // A client that has sent its request and closes its side still gets its answer.
         .half_close(true)
-        .header_read_timeout(app.settings().header_timeout)
+        .header_read_timeout(settings.header_timeout)
         .max_headers(HEADERS_MAX)
         .max_buf_size(HEAD_BYTES_MAX.max(8192))
         .serve_connection(TokioIo::new(stream), service);

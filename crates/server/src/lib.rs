@@ -10,6 +10,7 @@ mod docs_page;
 pub mod error;
 mod fault;
 mod fields;
+pub mod floor;
 mod json;
 pub mod limits;
 mod list;

@@ -35,6 +35,7 @@ const PROCESSOR: &str = "panvault-processor";
 const VAULT: &str = "panvault-vault";
 const SERVER: &str = "panvault-server";
 const BINARY: &str = "panvault";
+const BENCH: &str = "panvault-bench";
 const XTASK: &str = "xtask";
 
 /// The arrows, and no others.
@@ -56,6 +57,8 @@ pub(super) static ROOMS: &[Crate] = &[
     },
     // Stands in for the outside of every crate, and is used by tests alone.
     Crate { name: TESTKIT, uses: &[MODEL, CARD, KEYS, STORE, PROCESSOR, VAULT], tests_use: &[EMBEDDED] },
+    // Measures; it is never shipped.
+    Crate { name: BENCH, uses: &[MODEL, CARD, KEYS, STORE, EMBEDDED, VAULT, SERVER], tests_use: &[] },
     Crate { name: XTASK, uses: &[], tests_use: &[] },
 ];
 
@@ -96,25 +99,29 @@ libraries! {
     // JSON and other texts.
     "serde": Users::These(&[SERVER, BINARY]), NOBODY;
     "serde_json": Users::These(&[SERVER, BINARY, TESTKIT, XTASK]), NOBODY;
-    "toml": Users::These(&[BINARY, XTASK]), NOBODY;
+    "toml": Users::These(&[BINARY, BENCH, XTASK]), NOBODY;
     "hex": Users::These(&[KEYS, BINARY]), Users::Any;
     "time": Users::These(&[MODEL]), NOBODY;
 
+    // Lists that others keep.
+    "iso_currency": Users::These(&[VAULT]), NOBODY;
+
     // Waiting, sharing, telling.
     "arc-swap": Users::These(&[VAULT, SERVER]), NOBODY;
-    "tokio": Users::These(&[VAULT, EMBEDDED, SERVER, BINARY]), Users::Any;
+    "tokio": Users::These(&[VAULT, EMBEDDED, SERVER, BINARY, BENCH]), Users::Any;
     "tracing": Users::These(&[VAULT, EMBEDDED, SERVER, BINARY]), NOBODY;
     "tracing-subscriber": Users::These(&[BINARY]), Users::Any;
     "prometheus-client": Users::These(&[SERVER]), NOBODY;
 
     // The system.
+    "mimalloc": Users::These(&[BINARY, BENCH]), NOBODY;
     "libc": Users::These(&[EMBEDDED, BINARY]), Users::Any;
     "rustix": Users::These(&[KEYS, EMBEDDED, BINARY]), Users::Any;
 
     // The rest.
-    "anyhow": Users::These(&[BINARY, XTASK]), NOBODY;
+    "anyhow": Users::These(&[BINARY, BENCH, XTASK]), NOBODY;
     "cargo_metadata": Users::These(&[XTASK]), NOBODY;
-    "clap": Users::These(&[BINARY, XTASK]), NOBODY;
+    "clap": Users::These(&[BINARY, BENCH, XTASK]), NOBODY;
     "tempfile": Users::These(&[BINARY, TESTKIT, XTASK]), Users::Any;
     "thiserror": Users::Any, NOBODY;
     "zeroize": Users::These(&[CARD, KEYS, PROCESSOR, VAULT, SERVER, BINARY]), NOBODY;

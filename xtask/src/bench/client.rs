@@ -2,11 +2,13 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use anyhow::{Context, bail};
+use serde_json::Value;
 
 const ANSWER_BYTES_MAX: usize = 64 << 10;
 
-/// One keep-alive connection that knows just enough HTTP/1.1 to measure.
+/// One keep-alive connection that knows just enough HTTP/1.1.
 pub(super) struct Client {
+    authority: String,
     stream: TcpStream,
     buffer: Vec<u8>,
 }
@@ -15,6 +17,8 @@ pub(super) struct Client {
 pub(super) struct Answer<'a> {
     pub(super) status: u16,
     pub(super) body: &'a [u8],
+    /// Of head and body.
+    pub(super) bytes: usize,
 }
 
 impl Client {
@@ -23,19 +27,35 @@ impl Client {
             TcpStream::connect(authority).with_context(|| format!("cannot connect to {authority}"))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(core::time::Duration::from_secs(30)))?;
-        Ok(Self { stream, buffer: Vec::with_capacity(4096) })
+        Ok(Self { authority: authority.to_owned(), stream, buffer: Vec::with_capacity(4096) })
     }
 
     /// Sends a request and waits for the whole of its answer.
-    pub(super) fn send(&mut self, request: &[u8]) -> anyhow::Result<Answer<'_>> {
-        self.stream.write_all(request)?;
+    pub(super) fn ask(
+        &mut self,
+        method: &str,
+        path: &str,
+        key: &str,
+        body: Option<&str>,
+    ) -> anyhow::Result<Answer<'_>> {
+        let mut request =
+            format!("{method} {path} HTTP/1.1\r\nhost: {}\r\nx-apikey: {key}\r\n", self.authority);
+        if let Some(body) = body {
+            let length = body.len();
+            request.push_str(&format!(
+                "content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+            ));
+        } else {
+            request.push_str("\r\n");
+        }
+        self.stream.write_all(request.as_bytes())?;
         self.buffer.clear();
         loop {
             if let Some(head) = Head::read(&self.buffer)?
                 && self.buffer.len() >= head.bytes + head.body_bytes
             {
                 let body = self.buffer.get(head.bytes..).unwrap_or_default();
-                return Ok(Answer { status: head.status, body });
+                return Ok(Answer { status: head.status, body, bytes: self.buffer.len() });
             }
             let mut part = [0; 4096];
             let len = self.stream.read(&mut part)?;
@@ -44,6 +64,12 @@ impl Client {
             }
             self.buffer.extend_from_slice(part.get(..len).unwrap_or_default());
         }
+    }
+}
+
+impl Answer<'_> {
+    pub(super) fn json(&self) -> anyhow::Result<Value> {
+        Ok(serde_json::from_slice(self.body)?)
     }
 }
 

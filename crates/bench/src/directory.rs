@@ -1,0 +1,53 @@
+//! Opening a vault's directory without the binary.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use panvault_card::TestBinTable;
+use panvault_keys::{Entropy, KeyFile, RootKey, Slot, SystemEntropy, VaultKeys};
+use panvault_model::VaultId;
+use panvault_store::{MemoryCvvs, Store};
+use panvault_store_embedded::{EmbeddedStore, Settings};
+use panvault_vault::{Mode, StoreChain, SystemClock, Vault, VaultParts};
+use toml::Table;
+
+/// Opens a test vault for writing.
+pub(crate) async fn open(directory: &Path) -> anyhow::Result<Vault> {
+    let file = directory.join("vault.toml");
+    let table: Table = fs::read_to_string(&file)
+        .with_context(|| format!("{} cannot be read", file.display()))?
+        .parse()
+        .with_context(|| format!("{} is not TOML", file.display()))?;
+    let text = |name: &str| {
+        let found = table.get(name).and_then(toml::Value::as_str);
+        found.with_context(|| format!("{} does not say {name}", file.display()))
+    };
+    let vault = VaultId::parse(text("vault")?).ok().context("the vault's id is none")?;
+    let root = KeyFile::new(directory.join(text("root_key_file")?)).open()?;
+    let chain = Arc::new(StoreChain::new(VaultKeys::derive(&root, vault).chain()));
+    let store = EmbeddedStore::open(directory, vault, chain, Settings::default())?;
+    Ok(Vault::open(parts(Arc::new(store), root, vault, Arc::new(SystemEntropy::new()))).await?)
+}
+
+/// What a test vault is made of, over any store.
+pub(crate) fn parts(
+    store: Arc<dyn Store>,
+    root: RootKey,
+    vault: VaultId,
+    entropy: Arc<dyn Entropy>,
+) -> VaultParts {
+    VaultParts {
+        store,
+        cvvs: Arc::new(MemoryCvvs::new(u64::MAX)),
+        root,
+        vault,
+        mode: Mode::Test,
+        clock: Arc::new(SystemClock::start()),
+        entropy,
+        bins: Arc::new(TestBinTable),
+        cvv_ttl_seconds: 3600,
+        sweep_seconds: 0,
+    }
+}

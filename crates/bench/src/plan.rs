@@ -1,0 +1,53 @@
+use core::hint::black_box;
+use std::sync::Arc;
+
+use anyhow::Context;
+use panvault_keys::{RootKey, SystemEntropy};
+use panvault_model::{OrganisationId, VaultId};
+use panvault_store::MemoryStore;
+use panvault_vault::{CardCreate, Clock, Metadata, NewOrganisation, SystemClock, Vault};
+
+use crate::directory;
+use crate::numbers::{card_number, expiry_year, parse};
+
+/// Numbers that are planned in turn. Making a number is none of what is counted.
+const NUMBERS: u64 = 64;
+
+/// Reads and plans so many cards, and stores none: number → issuer → fingerprint → seal, and the CVV sealed for memory.
+pub(crate) fn run(plans: u64) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let (vault, organisation) = runtime.block_on(vault())?;
+    let permit = vault.operator().permit::<CardCreate>()?;
+    let now = permit.now().wall;
+    let year = expiry_year(now);
+    let numbers: Vec<String> = (0..NUMBERS).map(card_number).collect();
+    let card_plan = |number: &str| {
+        let card = parse(number, Some("111"), &year, now).context("a card is refused")?;
+        // The plan is made at the call; the commit would be made by what is dropped here.
+        drop(black_box(vault.card_create(&permit, organisation, card, Metadata::default(), None)));
+        anyhow::Ok(())
+    };
+    // What is set up at first use is not of a plan.
+    card_plan(&card_number(0))?;
+    plans_counted(plans, &numbers, card_plan)
+}
+
+/// All of the plans; callgrind counts while this function runs, and finds it by its name.
+#[inline(never)]
+fn plans_counted(
+    plans: u64,
+    numbers: &[String],
+    card_plan: impl Fn(&str) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    (0..plans).zip(numbers.iter().cycle()).try_for_each(|(_, number)| card_plan(black_box(number)))
+}
+
+async fn vault() -> anyhow::Result<(Vault, OrganisationId)> {
+    let entropy = Arc::new(SystemEntropy::new());
+    let root = RootKey::make(entropy.as_ref())?;
+    let id = VaultId::make(SystemClock::start().now().wall, [0; 8]);
+    let vault = Vault::open(directory::parts(Arc::new(MemoryStore::new()), root, id, entropy)).await?;
+    let new = NewOrganisation { name: "Plans".to_owned(), ..NewOrganisation::default() };
+    let organisation = vault.organisation_create(&vault.operator().permit()?, new).await?.id;
+    Ok((vault, organisation))
+}

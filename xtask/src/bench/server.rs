@@ -1,0 +1,211 @@
+//! The servers that are measured: real processes, killed when they go.
+
+use core::time::Duration;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::sync::mpsc;
+use std::thread;
+
+use anyhow::{Context, bail};
+use serde_json::Value;
+
+use crate::run;
+use crate::workspace::Workspace;
+
+const READY_SECONDS_MAX: u64 = 120;
+const VAULT_LOG: &str = "server.log";
+
+/// The binaries of the release build.
+pub(super) struct Binaries {
+    root: PathBuf,
+    panvault: PathBuf,
+    bench: PathBuf,
+    /// What the servers say; it outlives the directories of their data.
+    logs: PathBuf,
+}
+
+/// A process that serves.
+pub(super) struct Server {
+    child: Child,
+    pub(super) url: String,
+}
+
+/// A test vault in a directory, with all that a request to it needs.
+pub(super) struct Vault {
+    pub(super) data: PathBuf,
+    pub(super) organisation: String,
+    pub(super) account: String,
+    pub(super) api_key: String,
+}
+
+impl Binaries {
+    /// Builds them.
+    pub(super) fn build(workspace: &Workspace) -> anyhow::Result<Self> {
+        let packages = ["--package", "panvault", "--package", "panvault-bench"];
+        let mut build = run::cargo(&workspace.root, &["build", "--release", "--locked", "--quiet"]);
+        build.args(packages);
+        run::output(build).context("the release build failed")?;
+        let (release, logs) = (workspace.target.join("release"), workspace.target.join("bench"));
+        fs::create_dir_all(&logs)?;
+        fs::write(logs.join(VAULT_LOG), "")?;
+        Ok(Self {
+            root: workspace.root.clone(),
+            panvault: release.join("panvault"),
+            bench: release.join("panvault-bench"),
+            logs,
+        })
+    }
+
+    /// Makes a vault below `directory`, with the commands that its user would run.
+    pub(super) fn vault(&self, directory: &Path) -> anyhow::Result<Vault> {
+        let data = directory.join("vault");
+        let text = data.to_string_lossy().into_owned();
+        self.made("init", &[&text, "--mode", "test", "--json"])?;
+        let shared = ["--data", &text, "--json", "--name", "Benchmark"];
+        let make = |name: &str, arguments: &[&str]| {
+            self.made(name, &[&["create"], shared.as_slice(), arguments].concat())
+        };
+        let organisation = text_of(&make("organisation", &[])?, "_id")?;
+        let of = ["--organisation", organisation.as_str()];
+        let processor = text_of(&make("processor", &[&of[..], &["--type", "card_dummy"]].concat())?, "_id")?;
+        let money = ["--currency-code", "EUR", "--processor", &processor];
+        let account = text_of(&make("account", &[&of[..], &money].concat())?, "_id")?;
+        let api_key =
+            text_of(&make("apikey", &[&of[..], &["--role", "MerchantAdmin"]].concat())?, "api_key")?;
+        Ok(Vault { data, organisation, account, api_key })
+    }
+
+    fn made(&self, name: &str, arguments: &[&str]) -> anyhow::Result<Value> {
+        let mut command = run::command(&self.panvault, &self.root, &[name]);
+        command.args(arguments);
+        Ok(serde_json::from_slice(&run::output(command)?)?)
+    }
+
+    /// Serves a vault.
+    pub(super) fn serve(&self, vault: &Vault) -> anyhow::Result<Server> {
+        let arguments =
+            ["serve", "--listen", "127.0.0.1:0", "--metrics-listen", "", "--set", "log_format=json"];
+        let mut command = run::command(&self.panvault, &self.root, &arguments);
+        // What is tokenised in a few minutes at full speed is more than is held by default.
+        command.args(["--set", "cvvs_held_max=100000000", "--data"]).arg(&vault.data);
+        let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+        let mut child = child.context("the server cannot be started")?;
+        let stderr = child.stderr.take().context("standard error is not piped")?;
+        let path = self.logs.join(VAULT_LOG);
+        let log = File::options().append(true).open(&path)?;
+        Server::ready(child, stderr, log, ready_line)
+            .with_context(|| format!("the server is not ready; see {}", path.display()))
+    }
+
+    /// Serves the floor.
+    pub(super) fn floor(&self) -> anyhow::Result<Server> {
+        let command = &mut run::command(&self.bench, &self.root, &["floor"]);
+        let mut child = command.stdout(Stdio::piped()).spawn().context("the floor cannot be started")?;
+        let stdout = child.stdout.take().context("standard output is not piped")?;
+        let log = File::create(self.logs.join("floor.log"))?;
+        Server::ready(child, stdout, log, |line| line.starts_with("http").then(|| line.to_owned()))
+            .context("the floor is not ready")
+    }
+
+    /// Stores cards in a vault that is not served, and hands on what the loader prints.
+    pub(super) fn load(
+        &self,
+        vault: &Vault,
+        first: u64,
+        cards: u64,
+        ids: &Path,
+        mut sample: impl FnMut(u64, f64),
+    ) -> anyhow::Result<()> {
+        let (first, cards) = (first.to_string(), cards.to_string());
+        let mut command =
+            run::command(&self.bench, &self.root, &["load", "--organisation", &vault.organisation]);
+        command.args(["--first", &first, "--cards", &cards, "--data"]).arg(&vault.data);
+        let mut child = command.arg("--ids").arg(ids).stdout(Stdio::piped()).spawn()?;
+        for line in BufReader::new(child.stdout.take().context("standard output is not piped")?).lines() {
+            let line: Value = serde_json::from_str(&line?)?;
+            let number = |name: &str| line.get(name).and_then(Value::as_f64).unwrap_or_default();
+            sample(line.get("cards").and_then(Value::as_u64).unwrap_or_default(), number("seconds"));
+        }
+        let status = child.wait()?;
+        if status.success() { Ok(()) } else { bail!("the loader ended with {status}") }
+    }
+
+    /// The command that plans cards.
+    pub(super) fn bench_path(&self) -> &Path {
+        &self.bench
+    }
+
+    /// What `panvault doctor` says of a vault that is not served.
+    pub(super) fn is_healthy(&self, vault: &Vault) -> bool {
+        let mut command = run::command(&self.panvault, &self.root, &["doctor", "--data"]);
+        command.arg(&vault.data);
+        run::works(command)
+    }
+}
+
+impl Server {
+    /// Waits for the line that says where it listens; the rest of what it prints goes to `log`.
+    fn ready(
+        mut child: Child,
+        out: impl Read + Send + 'static,
+        mut log: File,
+        url: fn(&str) -> Option<String>,
+    ) -> anyhow::Result<Self> {
+        let (sender, receiver) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(out).lines().map_while(Result::ok) {
+                drop(writeln!(log, "{line}"));
+                if let Some(url) = url(&line) {
+                    drop(sender.send(url));
+                }
+            }
+        });
+        match receiver.recv_timeout(Duration::from_secs(READY_SECONDS_MAX)) {
+            Ok(url) => Ok(Self { child, url }),
+            Err(_) => {
+                drop(child.kill());
+                bail!("it ended with {}", child.wait()?)
+            }
+        }
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Host and port.
+    pub(super) fn authority(&self) -> &str {
+        self.url.trim_start_matches("http://")
+    }
+
+    /// Fails when it has ended by itself.
+    pub(super) fn still_runs(&mut self) -> anyhow::Result<()> {
+        match self.child.try_wait()? {
+            None => Ok(()),
+            Some(status) => bail!(
+                "the server ended by itself with {status}; see bench/{VAULT_LOG} in the target directory"
+            ),
+        }
+    }
+}
+
+impl Drop for Server {
+    /// `kill -9`.
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn ready_line(line: &str) -> Option<String> {
+    let event: Value = serde_json::from_str(line).ok()?;
+    let is_ready = event.get("message").and_then(Value::as_str) == Some("server.ready");
+    if is_ready { text_of(&event, "url").ok() } else { None }
+}
+
+fn text_of(value: &Value, name: &str) -> anyhow::Result<String> {
+    let text = value.get(name).and_then(Value::as_str).map(str::to_owned);
+    text.with_context(|| format!("{name} is missing in {value}"))
+}
