@@ -67,9 +67,11 @@ pub(crate) async fn create(app: Arc<App>, asked: Asked) -> Result<Answer, Refusa
         let idempotency = asked.idempotency(app.vault(), &permit, body);
         Ok(app.vault().card_create(&permit, organisation, card, metadata, idempotency))
     })?;
+    let may_be_repeated = asked.idempotency_key.is_some();
     drop(asked);
-    // A client that hangs up may cut this off: then the card is stored, or it is not, and nobody knows its token.
-    let done = creating.await?;
+    // A client that hangs up may cut this off: then the card is stored, or it is not, and nobody knows its token. Unless it asks
+    // again: then the answer says that the CVV is held, and so it must be.
+    let done = if may_be_repeated { to_the_end(creating).await? } else { creating.await? };
     let body = card_json(&done.value, permit.sees_all());
     Ok(Answer::new(StatusCode::CREATED, body).replayed(done.replayed))
 }
