@@ -3,6 +3,7 @@
 mod apply;
 mod fingerprints;
 mod list;
+mod notes;
 mod read;
 
 use std::path::{Path, PathBuf};
@@ -17,13 +18,17 @@ use crate::limits::VIEW_BUSY_MILLIS;
 pub(crate) use apply::{ApplyFrame, apply};
 pub(crate) use fingerprints::Fingerprints;
 pub(crate) use list::list;
+pub(crate) use notes::unpack as unpack_notes;
 pub(crate) use read::{
     audit, card, document_version, documents, history, idempotency, idempotency_expired, largest,
     open_transactions, transaction,
 };
 
-/// Format of the tables.
-const FORMAT: u32 = 1;
+/// Format of the tables. Those of format 1 are read and written too: they have smaller pages, and notes that are not packed.
+const FORMAT: u32 = 2;
+
+/// Bytes of a page. With larger ones fewer rows lie across the end of a page, and less of it stays empty.
+const PAGE_BYTES: u32 = 8192;
 
 const SCHEMA: &str = "
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -58,6 +63,7 @@ pub(crate) fn create(directory: &Path, vault: VaultId) -> Result<(), OpenFault> 
     clear(&path).and_then(|()| clear(&making)).map_err(OpenFault::io(&making))?;
     make_private(&making).map_err(OpenFault::io(&making))?;
     let connection = Connection::open(&making)?;
+    connection.pragma_update(None, "page_size", PAGE_BYTES)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.execute_batch(&format!("BEGIN; {SCHEMA}"))?;
     let mut put = connection.prepare("INSERT INTO meta VALUES (?, ?)")?;
@@ -121,6 +127,12 @@ pub(crate) fn connect(
         connection.pragma_update(None, "secure_delete", true)?;
     }
     Ok(connection)
+}
+
+/// Notes a view of an older format as one of this: what is written to it from now on is of this.
+pub(crate) fn renew(connection: &Connection) -> Result<(), rusqlite::Error> {
+    let sql = "UPDATE meta SET value = ?1 WHERE name = 'format' AND value < ?1";
+    connection.execute(sql, [FORMAT]).map(drop)
 }
 
 /// What the view says of itself.

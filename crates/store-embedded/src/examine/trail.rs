@@ -1,12 +1,12 @@
 use std::collections::HashMap;
 
-use panvault_store::codec::Reader;
 use panvault_store::{AuditNote, Chain};
 
 use crate::examine::Examination;
 use crate::examine::told::Told;
 use crate::fault::OpenFault;
 use crate::log::Frame;
+use crate::view;
 
 impl Examination {
     /// The audit trail: numbered without gaps, chained by tags that cover every note, and telling of the rows that are there.
@@ -34,7 +34,13 @@ impl Examination {
             let (digest, previous, tag): ([u8; 32], [u8; 32], [u8; 32]) =
                 (row.get(3)?, row.get(4)?, row.get(5)?);
             let notes = row.get_ref(6)?.as_blob().map_err(rusqlite::Error::from)?;
-            let count = u32::try_from(notes.len() / AuditNote::BYTES).unwrap_or(u32::MAX);
+            let notes = view::unpack_notes(notes).unwrap_or_else(|_| {
+                findings.push(format!("the notes from step {first} on cannot be read"));
+                Vec::new()
+            });
+            let mut encoded = Vec::with_capacity(notes.len() * AuditNote::BYTES);
+            notes.iter().for_each(|note| note.encode(&mut encoded));
+            let count = u32::try_from(notes.len()).unwrap_or(u32::MAX);
             let header = Frame::header(
                 segment.cast_unsigned(),
                 first.cast_unsigned(),
@@ -44,19 +50,12 @@ impl Examination {
             );
             let sound = first.cast_unsigned() == next
                 && previous_tag.is_none_or(|tag| tag == previous)
-                && chain.tag(&[&header, &chain.digest(notes), &digest]) == tag
+                && chain.tag(&[&header, &chain.digest(&encoded), &digest]) == tag
                 && logged.get(&first.cast_unsigned()).is_none_or(|logged| *logged == tag);
             if !sound {
                 findings.push(format!("the trail does not verify at step {first}"));
             }
-            let mut reader = Reader::new(notes);
-            while !reader.is_empty() {
-                let Ok(note) = AuditNote::decode_from(&mut reader) else {
-                    findings.push(format!("a note from step {first} on cannot be read"));
-                    break;
-                };
-                told.put(&note);
-            }
+            notes.iter().for_each(|note| told.put(note));
             next = first.cast_unsigned() + u64::from(count);
             previous_tag = Some(tag);
         }

@@ -1,10 +1,10 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use panvault_model::{OrganisationId, TransactionStatus};
+use panvault_model::{OrganisationId, TransactionId, TransactionStatus};
 use panvault_store::{AuditNote, CardRow, Effect, Effects, TransactionRow};
-use rusqlite::{Connection, ToSql};
+use rusqlite::{Connection, Statement, ToSql};
 
-use crate::view::fingerprints;
+use crate::view::{fingerprints, notes};
 
 /// A durable frame on its way into the view.
 pub(crate) struct ApplyFrame {
@@ -44,14 +44,21 @@ impl From<crate::log::Frame> for ApplyFrame {
 pub(crate) fn apply(connection: &mut Connection, frames: &[ApplyFrame]) -> Result<(), rusqlite::Error> {
     let Some(last) = frames.last() else { return Ok(()) };
     let transaction = connection.transaction()?;
-    let mut applying =
-        Applying { view: &transaction, buffer: Vec::with_capacity(4096), totals: HashMap::new() };
+    let mut applying = Applying {
+        view: &transaction,
+        buffer: Vec::with_capacity(4096),
+        cards: Vec::new(),
+        transactions: BTreeMap::new(),
+        totals: HashMap::new(),
+    };
     for frame in frames {
         applying.frame(frame)?;
         for effect in frame.effects.iter().flatten() {
             applying.effect(effect)?;
         }
     }
+    applying.new_cards()?;
+    applying.transactions()?;
     applying.totals()?;
     transaction
         .prepare_cached("UPDATE meta SET value = ? WHERE name = 'applied'")?
@@ -63,11 +70,15 @@ pub(crate) fn apply(connection: &mut Connection, frames: &[ApplyFrame]) -> Resul
 struct Applying<'a> {
     view: &'a Connection,
     buffer: Vec<u8>,
+    /// New cards that are not in the view yet.
+    cards: Vec<&'a CardRow>,
+    /// What transactions are after the batch, and whether they are new with it. Most of them change twice in one.
+    transactions: BTreeMap<TransactionId, (&'a TransactionRow, bool)>,
     /// Cards and transactions that organisations have more or fewer than before.
     totals: HashMap<OrganisationId, (i64, i64)>,
 }
 
-impl Applying<'_> {
+impl<'a> Applying<'a> {
     fn run(&self, sql: &str, parameters: &[&dyn ToSql]) -> Result<(), rusqlite::Error> {
         self.view.prepare_cached(sql)?.execute(parameters).map(drop)
     }
@@ -79,7 +90,7 @@ impl Applying<'_> {
 
     /// The frame's notes and what chains it. Its notes are one value: the trail grows by frames, not by steps.
     fn frame(&mut self, frame: &ApplyFrame) -> Result<(), rusqlite::Error> {
-        self.encoded(|buffer| frame.notes.iter().for_each(|note| note.encode(buffer)));
+        self.encoded(|buffer| notes::pack(&frame.notes, buffer));
         self.run(
             "INSERT INTO chain VALUES (?, ?, ?, ?, ?, ?, ?)",
             &[
@@ -94,10 +105,11 @@ impl Applying<'_> {
         )
     }
 
-    fn effect(&mut self, effect: &Effect) -> Result<(), rusqlite::Error> {
+    fn effect(&mut self, effect: &'a Effect) -> Result<(), rusqlite::Error> {
         match effect {
             Effect::CardPut(row) => self.card(row),
             Effect::CardDelete { id, organisation, fingerprint } => {
+                self.new_cards()?;
                 self.totals.entry(*organisation).or_default().0 -= 1;
                 let (id, organisation) = (id.as_bytes(), organisation.as_bytes());
                 self.run("DELETE FROM card WHERE id = ?", &[id])?;
@@ -107,7 +119,11 @@ impl Applying<'_> {
                 )?;
                 fingerprints::delete(self.view, organisation, fingerprint, id)
             }
-            Effect::TransactionPut(row) => self.transaction(row),
+            Effect::TransactionPut(row) => {
+                let is_new = self.transactions.get(&row.id).is_some_and(|(_, is_new)| *is_new);
+                self.transactions.insert(row.id, (row, is_new || row.version == 1));
+                Ok(())
+            }
             Effect::HistoryPut(row) => {
                 self.encoded(|buffer| row.encode(buffer));
                 let (transaction, version) = (row.transaction.as_bytes(), row.version);
@@ -132,32 +148,59 @@ impl Applying<'_> {
         }
     }
 
-    fn card(&mut self, row: &CardRow) -> Result<(), rusqlite::Error> {
-        self.encoded(|buffer| row.encode(buffer));
-        let (id, organisation) = (row.id.as_bytes(), row.organisation.as_bytes());
-        if row.version > 1 {
-            return self.run("INSERT OR REPLACE INTO card VALUES (?, ?)", &[id, &self.buffer]);
+    fn card(&mut self, row: &'a CardRow) -> Result<(), rusqlite::Error> {
+        if row.version == 1 {
+            self.cards.push(row);
+            return Ok(());
         }
-        self.totals.entry(row.organisation).or_default().0 += 1;
-        self.run("INSERT INTO card VALUES (?, ?)", &[id, &self.buffer])?;
-        self.run("INSERT INTO card_by_organisation VALUES (?, ?)", &[organisation, id])?;
-        fingerprints::insert(self.view, organisation, &row.fingerprint, id)
+        self.new_cards()?;
+        self.encoded(|buffer| row.encode(buffer));
+        self.run("INSERT OR REPLACE INTO card VALUES (?, ?)", &[row.id.as_bytes(), &self.buffer])
     }
 
-    fn transaction(&mut self, row: &TransactionRow) -> Result<(), rusqlite::Error> {
-        self.encoded(|buffer| row.encode(buffer));
-        let (id, organisation) = (row.id.as_bytes(), row.organisation.as_bytes());
-        self.run("INSERT OR REPLACE INTO payment VALUES (?, ?)", &[id, &self.buffer])?;
-        if row.version == 1 {
-            self.totals.entry(row.organisation).or_default().1 += 1;
-            self.run("INSERT INTO payment_by_organisation VALUES (?, ?)", &[organisation, id])?;
-            self.run("INSERT INTO payment_by_card VALUES (?, ?)", &[row.card.as_bytes(), id])?;
+    /// Writes the new cards in the order of their ids, so that tables are written at their ends, page by page.
+    fn new_cards(&mut self) -> Result<(), rusqlite::Error> {
+        let mut cards = core::mem::take(&mut self.cards);
+        cards.sort_unstable_by_key(|row| row.id);
+        for row in &cards {
+            self.totals.entry(row.organisation).or_default().0 += 1;
         }
-        if row.status == TransactionStatus::Initiated {
-            self.run("INSERT OR REPLACE INTO payment_open VALUES (?)", &[id])
-        } else {
-            self.run("DELETE FROM payment_open WHERE id = ?", &[id])
+        let buffer = &mut self.buffer;
+        insert_all(self.view, "card", 2, &cards, |insert, at, row| {
+            buffer.clear();
+            row.encode(buffer);
+            insert.raw_bind_parameter(at, row.id.as_bytes())?;
+            insert.raw_bind_parameter(at + 1, buffer.as_slice())
+        })?;
+        fingerprints::insert_all(self.view, &cards)?;
+        // Equal organisations stay in the order of ids.
+        cards.sort_by_key(|row| row.organisation);
+        insert_all(self.view, "card_by_organisation", 2, &cards, |insert, at, row| {
+            insert.raw_bind_parameter(at, row.organisation.as_bytes())?;
+            insert.raw_bind_parameter(at + 1, row.id.as_bytes())
+        })?;
+        cards.clear();
+        self.cards = cards;
+        Ok(())
+    }
+
+    fn transactions(&mut self) -> Result<(), rusqlite::Error> {
+        for (id, (row, is_new)) in core::mem::take(&mut self.transactions) {
+            self.encoded(|buffer| row.encode(buffer));
+            let (id, organisation) = (id.as_bytes(), row.organisation.as_bytes());
+            self.run("INSERT OR REPLACE INTO payment VALUES (?, ?)", &[id, &self.buffer])?;
+            if is_new {
+                self.totals.entry(row.organisation).or_default().1 += 1;
+                self.run("INSERT INTO payment_by_organisation VALUES (?, ?)", &[organisation, id])?;
+                self.run("INSERT INTO payment_by_card VALUES (?, ?)", &[row.card.as_bytes(), id])?;
+            }
+            if row.status == TransactionStatus::Initiated {
+                self.run("INSERT OR REPLACE INTO payment_open VALUES (?)", &[id])?;
+            } else if !is_new {
+                self.run("DELETE FROM payment_open WHERE id = ?", &[id])?;
+            }
         }
+        Ok(())
     }
 
     fn totals(&self) -> Result<(), rusqlite::Error> {
@@ -168,4 +211,35 @@ impl Applying<'_> {
         }
         Ok(())
     }
+}
+
+/// Rows that one statement inserts when there are as many.
+const ROWS_OF_A_STATEMENT: usize = 16;
+
+/// Inserts rows, many with one statement: starting a statement costs as much as inserting a row. `bind` binds the columns of a row,
+/// the first at a place that it is told.
+pub(super) fn insert_all<T>(
+    view: &Connection,
+    table: &str,
+    columns: usize,
+    rows: &[T],
+    mut bind: impl FnMut(&mut Statement<'_>, usize, &T) -> Result<(), rusqlite::Error>,
+) -> Result<(), rusqlite::Error> {
+    let (many, few) = rows.as_chunks::<ROWS_OF_A_STATEMENT>();
+    for (rows, at_once) in [(many.as_flattened(), ROWS_OF_A_STATEMENT), (few, 1)] {
+        if rows.is_empty() {
+            continue;
+        }
+        let row = format!("({})", vec!["?"; columns].join(","));
+        // "Or fail", because the alternative is a journal of the statement: the transaction is given up either way.
+        let sql = format!("INSERT OR FAIL INTO {table} VALUES {}", vec![row; at_once].join(","));
+        let mut insert = view.prepare_cached(&sql)?;
+        for rows in rows.chunks_exact(at_once) {
+            for (place, row) in rows.iter().enumerate() {
+                bind(&mut insert, place * columns + 1, row)?;
+            }
+            insert.raw_execute()?;
+        }
+    }
+    Ok(())
 }

@@ -4,24 +4,24 @@
 //! one of them.
 
 use panvault_model::Fingerprint;
+use panvault_store::CardRow;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::limits::{RUNS_PER_LEVEL, SLICE_ROWS, TAIL_ROWS};
+use crate::view::apply;
 
 /// Finds the cards of a fingerprint: parameters are organisation and fingerprint.
 pub(super) const LOOK_UP: &str = "SELECT id FROM fingerprint_tail WHERE organisation = ?1 AND fingerprint = ?2 \
      UNION ALL SELECT entry.id FROM run CROSS JOIN fingerprint_run AS entry \
      ON entry.run = run.number AND entry.organisation = ?1 AND entry.fingerprint = ?2";
 
-/// Adds a card.
-pub(super) fn insert(
-    view: &Connection,
-    organisation: &[u8; 12],
-    fingerprint: &Fingerprint,
-    id: &[u8; 12],
-) -> Result<(), rusqlite::Error> {
-    let mut insert = view.prepare_cached("INSERT INTO fingerprint_tail VALUES (?, ?, ?)")?;
-    insert.execute(params![id, organisation, fingerprint.as_bytes()]).map(drop)
+/// Adds cards, which come in the order of their ids.
+pub(super) fn insert_all(view: &Connection, cards: &[&CardRow]) -> Result<(), rusqlite::Error> {
+    apply::insert_all(view, "fingerprint_tail", 3, cards, |insert, at, row| {
+        insert.raw_bind_parameter(at, row.id.as_bytes())?;
+        insert.raw_bind_parameter(at + 1, row.organisation.as_bytes())?;
+        insert.raw_bind_parameter(at + 2, row.fingerprint.as_bytes())
+    })
 }
 
 /// Removes a card, wherever it is.
@@ -90,7 +90,8 @@ impl Fingerprints {
 /// Makes the tail a run of the lowest level.
 fn sort_tail(view: &Connection) -> Result<(), rusqlite::Error> {
     let run = new_run(view, 0)?;
-    let sql = "INSERT INTO fingerprint_run SELECT ?, organisation, fingerprint, id FROM fingerprint_tail \
+    // "Or fail" spares a journal of the statement; the transaction is given up either way.
+    let sql = "INSERT OR FAIL INTO fingerprint_run SELECT ?, organisation, fingerprint, id FROM fingerprint_tail \
                ORDER BY organisation, fingerprint, id";
     view.prepare_cached(sql)?.execute([run])?;
     view.prepare_cached("DELETE FROM fingerprint_tail")?.execute([]).map(drop)
@@ -168,8 +169,9 @@ fn merge_slice(view: &Connection, target: i64, rows: usize) -> Result<(), rusqli
 mod tests {
     use std::collections::BTreeSet;
 
-    use panvault_model::VaultId;
+    use panvault_model::{CardId, OrganisationId, VaultId};
     use panvault_testkit::Dice;
+    use panvault_testkit::conformance::rows::card;
 
     use super::*;
     use crate::view::{self, Access};
@@ -210,7 +212,13 @@ mod tests {
                 let mut id = [0; 12];
                 id[8..].copy_from_slice(&n.to_be_bytes());
                 let which = dice.below(40);
-                insert(&view, &organisation, &fingerprint(which), &id).unwrap();
+                let row = CardRow {
+                    id: CardId::from_bytes(id),
+                    organisation: OrganisationId::from_bytes(organisation),
+                    fingerprint: fingerprint(which),
+                    ..card(1)
+                };
+                insert_all(&view, &[&row]).unwrap();
                 index.added(1);
                 there.insert((organisation, which, id));
             }

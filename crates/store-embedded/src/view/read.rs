@@ -1,14 +1,14 @@
 use std::sync::Arc;
 
 use panvault_model::{CardId, Id, Timestamp, TransactionId};
-use panvault_store::codec::Reader;
 use panvault_store::{
-    AuditNote, AuditRecord, CardRow, DocumentKind, DocumentRow, HistoryRow, IdempotencyKey, IdempotencyRow,
-    RowFault, StoreFault, TransactionRow,
+    AuditRecord, CardRow, DocumentKind, DocumentRow, HistoryRow, IdempotencyKey, IdempotencyRow, RowFault,
+    StoreFault, TransactionRow,
 };
 use rusqlite::{Connection, OptionalExtension, Params};
 
 use crate::overlay::Largest;
+use crate::view::notes::unpack;
 
 /// One row, decoded.
 fn one<T>(
@@ -144,15 +144,11 @@ pub(crate) fn audit(
     {
         let sequence: i64 = frame.get(0).map_err(unreadable)?;
         let notes = frame.get_ref(1).and_then(|value| Ok(value.as_blob()?)).map_err(unreadable)?;
-        let mut reader = Reader::new(notes);
-        let mut sequence = sequence.cast_unsigned();
-        while !reader.is_empty() && records.len() < limit {
-            let note = AuditNote::decode_from(&mut reader).map_err(undecodable)?;
-            if sequence >= first {
-                records.push(AuditRecord { sequence, note });
-            }
-            sequence += 1;
-        }
+        let notes = unpack(notes).map_err(undecodable)?;
+        let records_of_frame =
+            (sequence.cast_unsigned()..).zip(notes).filter(|(sequence, _)| *sequence >= first);
+        let room = limit - records.len();
+        records.extend(records_of_frame.take(room).map(|(sequence, note)| AuditRecord { sequence, note }));
     }
     Ok(records)
 }

@@ -149,7 +149,7 @@ fn what_belongs_to_another_vault_is_refused() {
 fn a_later_view_and_one_that_is_none_are_refused() {
     let home = Home::new();
     let view = rusqlite::Connection::open(home.path().join("view.sqlite")).unwrap();
-    view.execute("UPDATE meta SET value = 2 WHERE name = 'format'", []).unwrap();
+    view.execute("UPDATE meta SET value = 3 WHERE name = 'format'", []).unwrap();
     view.close().unwrap();
     assert!(matches!(refused(&home), OpenFault::NewerFormat { .. }));
     std::fs::write(home.path().join("view.sqlite"), b"not a database, and long enough to be read as one")
