@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 use std::collections::VecDeque;
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -153,11 +154,19 @@ impl Applier {
             if let Err(error) = self.tidy() {
                 return self.failed(&error);
             }
-            let large = std::fs::metadata(&self.view_log).is_ok_and(|file| file.len() > VIEW_LOG_BYTES_MAX);
-            if large {
+            if self.view_log_bytes() > VIEW_LOG_BYTES_MAX {
                 dirty = !self.fold(segment);
             }
         }
+    }
+
+    /// Flushes SQLite's own log, and says how long it is. A little now and then: a flush of the vault's log that meets one of
+    /// everything waits as long as that takes.
+    fn view_log_bytes(&self) -> u64 {
+        // It is the fold that has to have it flushed, and that says so when it cannot.
+        let file =
+            File::open(&self.view_log).and_then(|file| file.sync_data().and_then(|()| file.metadata()));
+        file.map_or(0, |file| file.len())
     }
 
     /// One piece of work on the index of fingerprints, if there is one. Without room it waits until there is.
@@ -235,15 +244,15 @@ impl Applier {
 
     /// The view has these frames: readers need no overlay for them.
     fn applied(&mut self, frames: &[ApplyFrame]) {
-        let mut overlay = self.overlay.write().unwrap_or_else(PoisonError::into_inner);
         let mut cards = 0;
         for frame in frames {
+            // One frame at a time: the writer and every reader want the overlay too.
+            let mut overlay = self.overlay.write().unwrap_or_else(PoisonError::into_inner);
             for (sequence, effects) in (frame.first_sequence..).zip(&frame.effects) {
                 effects.iter().for_each(|effect| overlay.forget(sequence, effect));
                 cards += effects.iter().filter(|effect| is_new_card(effect)).count() as u64;
             }
         }
-        drop(overlay);
         self.fingerprints.added(cards);
         if let Some(last) = frames.last() {
             self.applied.send_replace(last.last_sequence());

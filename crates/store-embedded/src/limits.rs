@@ -6,8 +6,9 @@ pub const COMMIT_STEPS_MAX: usize = 1024;
 /// Bytes of one commit after which no further step is added to it; half a segment, when that is less.
 pub const COMMIT_BYTES_MAX: usize = 1 << 20;
 
-/// Bytes of the write-ahead log of SQLite after which it is folded back.
-pub const VIEW_LOG_BYTES_MAX: u64 = 64 << 20;
+/// Bytes of the write-ahead log of SQLite after which it is folded back. While as many are flushed, flushes of the vault's own log
+/// wait.
+pub const VIEW_LOG_BYTES_MAX: u64 = 8 << 20;
 
 /// Milliseconds that a connection to the view waits for another that is in its way.
 pub const VIEW_BUSY_MILLIS: u64 = 5000;
