@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod applier;
+mod commit;
 mod examine;
 mod fault;
 mod files;

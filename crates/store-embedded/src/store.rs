@@ -23,7 +23,7 @@ use crate::limits::Settings;
 use crate::log::Spares;
 use crate::overlay::Overlay;
 use crate::view;
-use crate::writer::{Job, Queue};
+use crate::writer::{Job, Queue, Writer};
 
 pub(crate) use open::log_path;
 
@@ -37,6 +37,7 @@ pub struct EmbeddedStore {
 
 struct Shared {
     queue: Arc<Queue>,
+    writer: Arc<Writer>,
     overlay: Arc<RwLock<Overlay>>,
     readers: Vec<Mutex<Connection>>,
     /// The connection that is waited for when all others are in use.
@@ -135,7 +136,7 @@ impl Shared {
         if behind > self.settings.behind_steps_max {
             return Err(StoreFault::Busy);
         }
-        self.queue.push(job, self.settings.queue_steps_max)
+        self.writer.push(job, self.settings.queue_steps_max)
     }
 
     /// Waits until the view shows every step that is durable now.

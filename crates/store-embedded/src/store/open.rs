@@ -13,10 +13,11 @@ use panvault_store::Chain;
 use tokio::sync::{Semaphore, watch};
 
 use crate::applier::{Applier, ToApply};
+use crate::commit::Committer;
 use crate::fault::OpenFault;
 use crate::files::{Files, SystemFiles};
 use crate::limits::{COMMIT_BYTES_MAX, LISTS_MAX, Settings};
-use crate::log::{SegmentHeader, Spares, Tail, erase, segment_path};
+use crate::log::{FrameBuilder, SegmentHeader, Spares, Tail, erase, segment_path};
 use crate::overlay::Overlay;
 use crate::replay::replay;
 use crate::store::{EmbeddedStore, Shared};
@@ -108,8 +109,7 @@ impl EmbeddedStore {
             oldest: found.segments.first().map_or(1, |segment| segment.number),
             deleted_in,
         };
-        let writer = Writer {
-            queue: Arc::clone(&queue),
+        let committer = Committer {
             tail,
             spares: Arc::clone(&spares),
             chain,
@@ -120,7 +120,11 @@ impl EmbeddedStore {
             step_bytes_max: usize::try_from(settings.segment_bytes / 4).unwrap_or(usize::MAX),
             commit_bytes_max: usize::try_from(settings.segment_bytes / 2)
                 .map_or(COMMIT_BYTES_MAX, |half| half.min(COMMIT_BYTES_MAX)),
+            builder: FrameBuilder::default(),
+            last_steps: 0,
+            failed: false,
         };
+        let writer = Arc::new(Writer::new(Arc::clone(&queue), committer));
         let readers = (0..settings.readers.max(1))
             .map(|_| view::connect(directory, Access::Read, settings.cache_kib).map(Mutex::new))
             .collect::<Result<_, _>>()?;
@@ -128,8 +132,10 @@ impl EmbeddedStore {
         let listers = (0..LISTS_MAX)
             .map(|_| view::connect(directory, Access::Read, settings.cache_kib / 4).map(Mutex::new))
             .collect::<Result<_, _>>()?;
+        let (to_write, to_carry) = (Arc::clone(&writer), Arc::clone(&to_apply));
         let shared = Arc::new(Shared {
             queue,
+            writer,
             overlay,
             readers,
             listers,
@@ -147,7 +153,7 @@ impl EmbeddedStore {
         });
         let theirs = Arc::clone(&failed);
         let writer = spawn("panvault-writer", move || {
-            if !writer.run() {
+            if !to_write.run(&to_carry) {
                 theirs.store(true, Ordering::SeqCst);
             }
         });

@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use panvault_model::{Sealed, TransactionStatus};
 use panvault_store::{CardRow, MemoryStore, Step, Store, StoreFault};
+use panvault_store_embedded::EmbeddedStore;
 use panvault_testkit::conformance::rows::{card, card_changed, transaction, transaction_settled};
 use panvault_testkit::conformance::{
     Contents, ask, card_delete, card_insert, card_update, transaction_initiate, transaction_settle,
 };
 
-use crate::support::{Home, all_of, block_on};
+use crate::support::{Home, LEADER, all_of, block_on, led};
 use crate::watched::Watched;
 
 /// A card of which four or five fill a segment.
@@ -115,37 +116,58 @@ fn for_every_call(run: impl Fn(usize) -> bool + Sync) {
     });
 }
 
-#[test]
-fn a_call_of_the_writer_that_fails_ends_writing_for_good() {
-    let courses = courses();
+/// Does the script until a call fails, and says how many steps were acknowledged. After a failure nothing more is written.
+async fn ended(store: EmbeddedStore, courses: Arc<Vec<Contents>>, name: String) -> usize {
+    let (acknowledged, fault) = run(&store).await;
+    if fault.is_some() {
+        assert_eq!(fault, Some(StoreFault::Stopped), "{name}");
+        // The disk works again, and still nothing is taken; what is there is shown.
+        let more = store.card_insert(card_insert(&card(99))).await;
+        assert_eq!(more, Err(StoreFault::Stopped), "{name}");
+        store.stopped().await;
+        assert_eq!(store.status().fault, Some(StoreFault::Stopped), "{name}");
+        assert_eq!(store.status().sequence, acknowledged as u64, "{name}");
+        assert_eq!(all_of(&store).await, courses[acknowledged], "{name}");
+        assert_eq!(store.close().await, Err(StoreFault::Stopped), "{name}");
+    }
+    acknowledged
+}
+
+/// Fails every call in turn of the thread that commits; `go` runs the script. Calls that the script makes at least are given.
+fn fails_for_good(
+    thread: &'static str,
+    calls_min: usize,
+    go: impl Fn(EmbeddedStore, Arc<Vec<Contents>>, String) -> usize + Sync,
+) {
+    let courses = Arc::new(courses());
     for_every_call(|at| {
-        let name = format!("call {at} of the writer");
+        let name = format!("call {at} of {thread}");
         let home = Home::new();
-        let (files, calls) = failing("panvault-writer", at);
-        let acknowledged = block_on(async {
-            let store = home.open_with(files).unwrap();
-            let (acknowledged, fault) = run(&store).await;
-            if fault.is_some() {
-                assert_eq!(fault, Some(StoreFault::Stopped), "{name}");
-                // The disk works again, and still nothing is taken; what is there is shown.
-                let more = store.card_insert(card_insert(&card(99))).await;
-                assert_eq!(more, Err(StoreFault::Stopped), "{name}");
-                store.stopped().await;
-                assert_eq!(store.status().fault, Some(StoreFault::Stopped), "{name}");
-                assert_eq!(store.status().sequence, acknowledged as u64, "{name}");
-                assert_eq!(all_of(&store).await, courses[acknowledged], "{name}");
-                assert_eq!(store.close().await, Err(StoreFault::Stopped), "{name}");
-            }
-            acknowledged
-        });
+        let (files, calls) = failing(thread, at);
+        let store = home.open_with(files).unwrap();
+        let acknowledged = go(store, Arc::clone(&courses), name.clone());
         assert_kept(&home, acknowledged, &courses, &name);
         if calls.load(Ordering::SeqCst) > at {
             return true;
         }
         assert_eq!(acknowledged, script().len());
-        assert!(at > 2 * STEPS + 4, "each step is a write and a flush, and there are rolls: {at} calls");
+        assert!(at >= calls_min, "{at} calls of {thread}");
         false
     });
+}
+
+#[test]
+fn a_call_of_the_writer_that_fails_ends_writing_for_good() {
+    // Each step is a write and a flush, and there are rolls.
+    fails_for_good("panvault-writer", 2 * STEPS + 4, |store, courses, name| {
+        block_on(ended(store, courses, name))
+    });
+}
+
+#[test]
+fn a_call_of_whoever_brings_a_step_that_fails_ends_writing_for_good() {
+    // The first step is the writer's, and so is one that came while it was still at work.
+    fails_for_good(LEADER, STEPS, |store, courses, name| led(ended(store, courses, name)));
 }
 
 #[test]

@@ -26,6 +26,17 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
 }
 
+/// Name of the threads of [`led`].
+pub(crate) const LEADER: &str = "leader";
+
+/// On a runtime that has one thread at a time for its tasks, as a server has several: there a step that comes alone is committed
+/// by the task that brings it.
+pub(crate) fn led<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> T {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(1).thread_name(LEADER).enable_time().build().unwrap();
+    runtime.block_on(runtime.spawn(future)).unwrap()
+}
+
 /// The row of a step that is done.
 pub(crate) fn done<T>(outcome: Outcome<T>) -> T {
     match outcome {
