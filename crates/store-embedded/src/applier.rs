@@ -15,6 +15,7 @@ use crate::limits::{
 };
 use crate::log::{Spares, segment_path};
 use crate::overlay::Overlay;
+use crate::readers::Readers;
 use crate::view::{ApplyFrame, Fingerprints, apply};
 use crate::writer::Queue;
 
@@ -99,6 +100,7 @@ pub(crate) struct Applier {
     pub(crate) log: PathBuf,
     pub(crate) to_apply: Arc<ToApply>,
     pub(crate) overlay: Arc<RwLock<Overlay>>,
+    pub(crate) readers: Arc<Readers>,
     pub(crate) applied: watch::Sender<u64>,
     /// Whether the disk has no room for the view.
     pub(crate) full: watch::Sender<bool>,
@@ -244,6 +246,7 @@ impl Applier {
 
     /// The view has these frames: readers need no overlay for them.
     fn applied(&mut self, frames: &[ApplyFrame]) {
+        self.readers.committed();
         let mut cards = 0;
         for frame in frames {
             // One frame at a time: the writer and every reader want the overlay too.
@@ -263,15 +266,18 @@ impl Applier {
     /// `false` when a reader was in the way; then it is tried again.
     fn fold(&mut self, writing: u64) -> bool {
         // A reader is not waited for: what is durable would not be seen in the meantime.
-        let folded = self
-            .view
-            .busy_timeout(Duration::ZERO)
-            .and_then(|()| self.view.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)));
-        let waits = self.view.busy_timeout(Duration::from_millis(VIEW_BUSY_MILLIS));
-        match folded.and_then(|busy: i64| waits.map(|()| busy)) {
-            Ok(0) => {}
-            Ok(_) => return false,
-            Err(error) => {
+        let view = &self.view;
+        let folded = self.readers.while_none_keeps(|| {
+            let folded = view
+                .busy_timeout(Duration::ZERO)
+                .and_then(|()| view.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)));
+            let waits = view.busy_timeout(Duration::from_millis(VIEW_BUSY_MILLIS));
+            folded.and_then(|busy: i64| waits.map(|()| busy))
+        });
+        match folded {
+            Some(Ok(0)) => {}
+            Some(Ok(_)) | None => return false,
+            Some(Err(error)) => {
                 tracing::warn!(%error, advice = "none; it is tried again", "view.fold_failed");
                 return false;
             }

@@ -10,12 +10,12 @@ use panvault_store::{
     AuditNote, CardRow, Chain, DocumentKind, Effects, IdempotencyKey, IdempotencyRow, Outcome, StoreFault,
     TransactionRow,
 };
-use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::applier::ToApply;
 use crate::log::{AppendFault, FrameBuilder, Spares, Tail};
 use crate::overlay::{Overlay, Rows};
+use crate::readers::Readers;
 use crate::view::{self, ApplyFrame};
 use crate::writer::{Answer, Job};
 
@@ -25,7 +25,7 @@ pub(crate) struct Committer {
     pub(crate) spares: Arc<Spares>,
     pub(crate) chain: Arc<dyn Chain>,
     pub(crate) overlay: Arc<RwLock<Overlay>>,
-    pub(crate) view: Connection,
+    pub(crate) readers: Arc<Readers>,
     pub(crate) to_apply: Arc<ToApply>,
     /// Place of the last durable step.
     pub(crate) durable: Arc<AtomicU64>,
@@ -75,7 +75,7 @@ impl Committer {
         let sequence = self.tail.next_sequence() + u64::from(self.builder.count());
         let decided = {
             let overlay = self.overlay.read().unwrap_or_else(PoisonError::into_inner);
-            decide(&job.step, &Pending { staged: &batch.staged, overlay: &overlay, view: &self.view })
+            decide(&job.step, &Pending { staged: &batch.staged, overlay: &overlay, view: &self.readers })
         };
         let answer = match decided {
             Ok((Outcome::Done { value, .. }, effects)) => {
@@ -158,7 +158,7 @@ struct Batch {
 struct Pending<'a> {
     staged: &'a Overlay,
     overlay: &'a Overlay,
-    view: &'a Connection,
+    view: &'a Readers,
 }
 
 /// The newest of a row in the layers above the view: `None` when they do not have it.
@@ -172,7 +172,7 @@ impl State for Pending<'_> {
             Some(row) => Ok(row),
             // Nearly every new card: asking the view takes longer than all else that is decided of it.
             None if Some(id) > self.overlay.view.card => Ok(None),
-            None => view::card(self.view, id),
+            None => view::card(&self.view.committing(), id),
         }
     }
 
@@ -180,22 +180,22 @@ impl State for Pending<'_> {
         match newest([&self.staged.transactions, &self.overlay.transactions], &id) {
             Some(row) => Ok(row),
             None if Some(id) > self.overlay.view.transaction => Ok(None),
-            None => view::transaction(self.view, id),
+            None => view::transaction(&self.view.committing(), id),
         }
     }
 
     fn document_version(&self, kind: DocumentKind, id: Id) -> Result<Option<u32>, StoreFault> {
         newest([&self.staged.documents, &self.overlay.documents], &(kind, id))
-            .map_or_else(|| view::document_version(self.view, kind, id), Ok)
+            .map_or_else(|| view::document_version(&self.view.committing(), kind, id), Ok)
     }
 
     fn idempotency(&self, key: IdempotencyKey) -> Result<Option<Box<IdempotencyRow>>, StoreFault> {
         newest([&self.staged.idempotency, &self.overlay.idempotency], &key)
-            .map_or_else(|| view::idempotency(self.view, key), Ok)
+            .map_or_else(|| view::idempotency(&self.view.committing(), key), Ok)
     }
 
     fn idempotency_expired(&self, now: Timestamp, limit: usize) -> Result<Vec<IdempotencyKey>, StoreFault> {
-        let mut keys = view::idempotency_expired(self.view, now, limit)?;
+        let mut keys = view::idempotency_expired(&self.view.committing(), now, limit)?;
         // What the view calls expired may have been renewed or removed since.
         keys.retain(|key| newest([&self.staged.idempotency, &self.overlay.idempotency], key).is_none());
         let staged = self.staged.idempotency.values();

@@ -8,6 +8,7 @@ mod files;
 pub mod limits;
 mod log;
 mod overlay;
+mod readers;
 mod replay;
 mod store;
 mod view;

@@ -2,7 +2,7 @@ mod open;
 #[cfg(test)]
 mod tests;
 
-use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::fs::File;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 use std::thread::JoinHandle;
@@ -22,6 +22,7 @@ use crate::applier::ToApply;
 use crate::limits::Settings;
 use crate::log::Spares;
 use crate::overlay::Overlay;
+use crate::readers::Readers;
 use crate::view;
 use crate::writer::{Job, Queue, Writer};
 
@@ -39,10 +40,7 @@ struct Shared {
     queue: Arc<Queue>,
     writer: Arc<Writer>,
     overlay: Arc<RwLock<Overlay>>,
-    readers: Vec<Mutex<Connection>>,
-    /// The connection that is waited for when all others are in use.
-    last: Mutex<Connection>,
-    next_reader: AtomicUsize,
+    readers: Arc<Readers>,
     /// Connections of lists, as many as may run at a time.
     listers: Vec<Mutex<Connection>>,
     lists: Arc<Semaphore>,
@@ -87,7 +85,7 @@ impl EmbeddedStore {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
             shared.catch_up().await?;
-            let read = tokio::task::spawn_blocking(move || read(&shared.reader()));
+            let read = tokio::task::spawn_blocking(move || read(&shared.readers.any()));
             read.await.unwrap_or(Err(StoreFault::Read))
         })
     }
@@ -120,7 +118,7 @@ impl EmbeddedStore {
         let newer = overlay(&self.shared.overlay.read().unwrap_or_else(PoisonError::into_inner));
         let answer = match newer {
             Some(row) => Ok(row),
-            None => view(&self.shared.reader()),
+            None => view(&self.shared.readers.any()),
         };
         Box::pin(core::future::ready(answer))
     }
@@ -165,18 +163,6 @@ impl Shared {
             Err(TryLockError::WouldBlock) => None,
         });
         free.ok_or(StoreFault::Read)
-    }
-
-    /// A connection that nobody uses, or the next one in turn.
-    fn reader(&self) -> MutexGuard<'_, Connection> {
-        let turn = self.next_reader.fetch_add(1, Ordering::Relaxed);
-        let order = self.readers.iter().cycle().skip(turn % self.readers.len()).take(self.readers.len());
-        for reader in order {
-            if let Ok(reader) = reader.try_lock() {
-                return reader;
-            }
-        }
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,6 +1,6 @@
 //! How a store comes into being, and how it starts.
 
-use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -19,6 +19,7 @@ use crate::files::{Files, SystemFiles};
 use crate::limits::{COMMIT_BYTES_MAX, LISTS_MAX, Settings};
 use crate::log::{FrameBuilder, SegmentHeader, Spares, Tail, erase, segment_path};
 use crate::overlay::Overlay;
+use crate::readers::Readers;
 use crate::replay::replay;
 use crate::store::{EmbeddedStore, Shared};
 use crate::view::{self, Access, Fingerprints};
@@ -95,7 +96,9 @@ impl EmbeddedStore {
         let view = view::connect(directory, Access::Write, settings.cache_kib)?;
         let overlay = Overlay { view: view::largest(&view)?, ..Overlay::default() };
         let overlay = Arc::new(RwLock::new(overlay));
+        let readers = Arc::new(Readers::open(directory, settings.readers, settings.cache_kib)?);
         let applier = Applier {
+            readers: Arc::clone(&readers),
             fingerprints: Fingerprints::open(&view)?,
             view,
             view_log: directory.join("view.sqlite-wal"),
@@ -114,7 +117,7 @@ impl EmbeddedStore {
             spares: Arc::clone(&spares),
             chain,
             overlay: Arc::clone(&overlay),
-            view: view::connect(directory, Access::Read, settings.cache_kib)?,
+            readers: Arc::clone(&readers),
             to_apply: Arc::clone(&to_apply),
             durable: Arc::clone(&durable),
             step_bytes_max: usize::try_from(settings.segment_bytes / 4).unwrap_or(usize::MAX),
@@ -125,9 +128,6 @@ impl EmbeddedStore {
             failed: false,
         };
         let writer = Arc::new(Writer::new(Arc::clone(&queue), committer));
-        let readers = (0..settings.readers.max(1))
-            .map(|_| view::connect(directory, Access::Read, settings.cache_kib).map(Mutex::new))
-            .collect::<Result<_, _>>()?;
         // A list goes from front to back, and little of what it has read is read again.
         let listers = (0..LISTS_MAX)
             .map(|_| view::connect(directory, Access::Read, settings.cache_kib / 4).map(Mutex::new))
@@ -140,8 +140,6 @@ impl EmbeddedStore {
             readers,
             listers,
             lists: Arc::new(Semaphore::new(LISTS_MAX)),
-            last: Mutex::new(view::connect(directory, Access::Read, settings.cache_kib)?),
-            next_reader: AtomicUsize::new(0),
             to_apply,
             applied,
             view_full,

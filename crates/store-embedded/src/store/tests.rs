@@ -38,8 +38,7 @@ fn so_many_lists_run_and_nothing_else_waits_for_them() {
         assert_eq!(waiting.await.unwrap().total, 1);
 
         // Nor does a list take what reads by id need.
-        let readers: Vec<_> = store.shared.readers.iter().chain([&store.shared.last]).collect();
-        let readers: Vec<_> = readers.into_iter().map(|reader| reader.lock().unwrap()).collect();
+        let readers = store.shared.readers.take_all();
         assert_eq!(store.card_list(all()).await.unwrap().total, 1);
         drop(readers);
 

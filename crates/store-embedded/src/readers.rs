@@ -1,0 +1,122 @@
+//! Connections that read the view by id. A read of SQLite's takes and gives back a lock of the file, which is a good part of what it
+//! costs; so a connection keeps what it sees for as long as nothing new is in the view.
+
+use core::ops::Deref;
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+
+use rusqlite::Connection;
+
+use crate::view::{self, Access};
+
+/// The connections: some for everyone, one that is waited for when those are in use, and one for whoever commits.
+pub(crate) struct Readers {
+    free: Vec<Mutex<Reader>>,
+    last: Mutex<Reader>,
+    committing: Mutex<Reader>,
+    turn: AtomicUsize,
+    /// Counts the commits of the view.
+    commits: AtomicU64,
+    /// The view is being folded: nobody is to keep anything.
+    folding: AtomicBool,
+}
+
+/// A connection, and the count of commits whose outcome it sees for as long as it is kept.
+pub(crate) struct Reader {
+    view: Connection,
+    sees: Option<u64>,
+}
+
+impl Readers {
+    /// Connects so many for everyone.
+    pub(crate) fn open(directory: &Path, count: usize, cache_kib: u32) -> Result<Self, rusqlite::Error> {
+        let reader = || {
+            let view = view::connect(directory, Access::Read, cache_kib)?;
+            Ok::<_, rusqlite::Error>(Mutex::new(Reader { view, sees: None }))
+        };
+        Ok(Self {
+            free: (0..count.max(1)).map(|_| reader()).collect::<Result<_, _>>()?,
+            last: reader()?,
+            committing: reader()?,
+            turn: AtomicUsize::new(0),
+            commits: AtomicU64::new(0),
+            folding: AtomicBool::new(false),
+        })
+    }
+
+    /// A connection that nobody uses, or the one that is waited for. It sees all that is in the view now.
+    pub(crate) fn any(&self) -> MutexGuard<'_, Reader> {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let order = self.free.iter().cycle().skip(turn % self.free.len()).take(self.free.len());
+        let free = order.filter_map(|reader| reader.try_lock().ok()).next();
+        self.seeing(free.unwrap_or_else(|| self.last.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    /// The connection of whoever commits. It sees all that is in the view now.
+    pub(crate) fn committing(&self) -> MutexGuard<'_, Reader> {
+        self.seeing(self.committing.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn seeing<'a>(&self, mut reader: MutexGuard<'a, Reader>) -> MutexGuard<'a, Reader> {
+        if self.folding.load(Ordering::SeqCst) {
+            reader.let_go();
+            return reader;
+        }
+        // Read before the first look: what is seen then is at least as new.
+        let commits = self.commits.load(Ordering::SeqCst);
+        if reader.sees != Some(commits) {
+            reader.let_go();
+            reader.sees = reader.view.execute_batch("BEGIN").is_ok().then_some(commits);
+        }
+        reader
+    }
+
+    /// Something new is in the view. To be called before anything else forgets it.
+    pub(crate) fn committed(&self) {
+        self.commits.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Has nobody keep what they see while `fold` runs; it is not run while somebody is reading.
+    pub(crate) fn while_none_keeps<T>(&self, fold: impl FnOnce() -> T) -> Option<T> {
+        self.folding.store(true, Ordering::SeqCst);
+        let all = self.free.iter().chain([&self.last, &self.committing]);
+        let let_go = |reader: &Mutex<Reader>| match reader.try_lock() {
+            Ok(mut reader) => {
+                reader.let_go();
+                true
+            }
+            Err(TryLockError::Poisoned(reader)) => {
+                reader.into_inner().let_go();
+                true
+            }
+            Err(TryLockError::WouldBlock) => false,
+        };
+        let done = all.map(let_go).fold(true, |all, one| all && one).then(fold);
+        self.folding.store(false, Ordering::SeqCst);
+        done
+    }
+
+    /// Takes every connection that everyone may use.
+    #[cfg(test)]
+    pub(crate) fn take_all(&self) -> Vec<MutexGuard<'_, Reader>> {
+        self.free.iter().chain([&self.last]).map(|reader| reader.lock().unwrap()).collect()
+    }
+}
+
+impl Reader {
+    fn let_go(&mut self) {
+        if self.sees.take().is_some() {
+            // A failed read may have ended the transaction already.
+            drop(self.view.execute_batch("ROLLBACK"));
+        }
+    }
+}
+
+impl Deref for Reader {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.view
+    }
+}
