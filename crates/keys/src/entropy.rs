@@ -1,8 +1,16 @@
+use core::cell::RefCell;
 use std::sync::{Mutex, PoisonError};
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::KeysError;
+
+/// Bytes that a thread draws at a time for nonces and ids.
+const READY_BYTES: usize = 1024;
+
+/// What takes more is drawn for itself: keys have 32.
+const READY_MAX: usize = 24;
 
 /// A source of randomness that is good enough for keys.
 pub trait Entropy: Send + Sync {
@@ -12,6 +20,9 @@ pub trait Entropy: Send + Sync {
 
 /// The operating system's randomness through AWS-LC's generator, with a continuous test: two outputs that begin with the same
 /// 16 bytes are a failure.
+///
+/// Nonces and ids, which are known to others as soon as they are used, come out of a thread's own reserve: each call of the
+/// generator costs as much as the sealing that its output is for. Keys are never taken from the reserve.
 pub struct SystemEntropy {
     random: SystemRandom,
     last: Mutex<[u8; 16]>,
@@ -30,8 +41,50 @@ impl Default for SystemEntropy {
     }
 }
 
+/// Random bytes that are ready for use, at the end; those before have been used, and are zeroes.
+struct Ready {
+    bytes: Zeroizing<[u8; READY_BYTES]>,
+    used: usize,
+}
+
+thread_local! {
+    static READY: RefCell<Ready> =
+        RefCell::new(Ready { bytes: Zeroizing::new([0; READY_BYTES]), used: READY_BYTES });
+}
+
+impl Ready {
+    /// Moves so many bytes out. `false` when there are fewer.
+    fn take(&mut self, out: &mut [u8]) -> bool {
+        let Some(ready) = self.bytes.get_mut(self.used..).and_then(|rest| rest.get_mut(..out.len())) else {
+            return false;
+        };
+        out.copy_from_slice(ready);
+        ready.zeroize();
+        self.used += out.len();
+        true
+    }
+}
+
 impl Entropy for SystemEntropy {
     fn fill(&self, out: &mut [u8]) -> Result<(), KeysError> {
+        if out.len() > READY_MAX {
+            return self.draw(out);
+        }
+        READY.with_borrow_mut(|ready| {
+            if !ready.take(out) {
+                // Until the draw has succeeded there is nothing to take.
+                ready.used = READY_BYTES;
+                self.draw(ready.bytes.as_mut_slice())?;
+                ready.used = 0;
+                ready.take(out);
+            }
+            Ok(())
+        })
+    }
+}
+
+impl SystemEntropy {
+    fn draw(&self, out: &mut [u8]) -> Result<(), KeysError> {
         self.random.fill(out).map_err(|_| KeysError::Entropy)?;
         match out.first_chunk::<16>() {
             Some(head) => repeats(&self.last, head),
@@ -60,6 +113,22 @@ mod tests {
         entropy.fill(&mut a).unwrap();
         entropy.fill(&mut b).unwrap();
         assert_ne!(a, b);
+    }
+
+    #[test]
+    fn what_is_ready_is_used_once() {
+        let entropy = SystemEntropy::new();
+        let mut seen = std::collections::HashSet::new();
+        for _ in 0..READY_BYTES {
+            let mut nonce = [0; READY_MAX];
+            entropy.fill(&mut nonce).unwrap();
+            assert!(nonce != [0; READY_MAX] && seen.insert(nonce));
+        }
+        let mut ready = Ready { bytes: Zeroizing::new([7; READY_BYTES]), used: READY_BYTES - 8 };
+        let mut out = [0; 8];
+        assert!(ready.take(&mut out));
+        assert_eq!((out, &ready.bytes[READY_BYTES - 8..]), ([7; 8], [0; 8].as_slice()));
+        assert!(!ready.take(&mut out));
     }
 
     #[test]
