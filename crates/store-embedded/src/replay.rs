@@ -1,5 +1,6 @@
 //! What a start reads: the log whole, and from it what the view lacks.
 
+use std::io;
 use std::path::Path;
 
 use panvault_model::VaultId;
@@ -8,7 +9,7 @@ use panvault_store::Chain;
 use crate::applier::is_delete;
 use crate::fault::OpenFault;
 use crate::files::Files;
-use crate::log::{Recovered, recover};
+use crate::log::{Recovered, recover, segment_path};
 use crate::view::{self, Access, ApplyFrame};
 
 /// Reads the log, and brings the view up to its end. Says too which segment last has a card that was deleted since.
@@ -50,6 +51,7 @@ pub(crate) fn replay(
     if let Some(sequence) = foreign {
         return Err(OpenFault::ViewForeign { sequence });
     }
+    settle(files, log, &found).map_err(OpenFault::io(log))?;
     if found.torn {
         tracing::warn!(advice = "none; it was never acknowledged", "log.torn_tail_dropped");
     }
@@ -63,6 +65,16 @@ pub(crate) fn replay(
         view::apply(&mut connection, frames)?;
     }
     Ok((found, deleted_in))
+}
+
+/// Makes durable what is there. A process that was killed may have written a frame, or given a segment its name, and not have
+/// flushed it; from here on that is shown, carried into the view and built upon, so a power cut must not take it back.
+fn settle(files: &dyn Files, log: &Path, found: &Recovered) -> io::Result<()> {
+    // Whoever goes on in another segment has flushed the one before it.
+    if let Some(last) = found.segments.last() {
+        files.open(&segment_path(log, last.number))?.flush()?;
+    }
+    files.sync_directory(log)
 }
 
 /// What the view says of itself; `None` when it is not there.

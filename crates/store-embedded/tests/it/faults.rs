@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use panvault_model::{Sealed, TransactionStatus};
 use panvault_store::{CardRow, MemoryStore, Step, Store, StoreFault};
-use panvault_store_embedded::EmbeddedStore;
+use panvault_store_embedded::{EmbeddedStore, OpenFault};
 use panvault_testkit::conformance::rows::{card, card_changed, transaction, transaction_settled};
 use panvault_testkit::conformance::{
     Contents, ask, card_delete, card_insert, card_update, transaction_initiate, transaction_settle,
 };
 
 use crate::support::{Home, LEADER, all_of, block_on, led};
-use crate::watched::Watched;
+use crate::watched::{Call, Watched};
 
 /// A card of which four or five fill a segment.
 fn large(n: u64) -> CardRow {
@@ -185,4 +185,27 @@ fn a_call_of_the_spare_thread_that_fails_loses_nothing() {
         assert_kept(&home, script().len(), &courses, &name);
         calls.load(Ordering::SeqCst) > at
     });
+}
+
+/// A start took what it had read for durable, carried it into the view and went on from there; after a kill between a write and its
+/// flush it was not. It is now flushed before anything else is done, and a start that cannot do so changes nothing.
+#[test]
+fn a_start_that_cannot_flush_what_it_has_read_is_refused() {
+    let home = Home::new();
+    block_on(async {
+        let store = home.open();
+        assert!(ask(&store, script()[0].clone()).await.unwrap().is_done());
+        store.close().await.unwrap();
+    });
+    home.remove_view();
+    let before = home.kept();
+    for refused in [Call::Flush, Call::SyncDirectory] {
+        let files = Watched::new(move |call, thread| {
+            let fails = call == refused && !thread.starts_with("panvault-");
+            if fails { Err(io::Error::other("the disk has failed")) } else { Ok(()) }
+        });
+        assert!(matches!(home.open_with(files), Err(OpenFault::Io { .. })), "{refused:?}");
+        assert_eq!(home.kept(), before, "{refused:?}");
+    }
+    assert_eq!(block_on(async { all_of(&home.open()).await }).cards.len(), 1);
 }
