@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use crate::parts::{Parts, Totals};
 use crate::workspace::Workspace;
 use crate::{packages, run, schemathesis};
@@ -11,15 +13,22 @@ pub(crate) fn test(workspace: &Workspace, without_schemathesis: bool) -> bool {
 
 /// The parts that are tests.
 pub(crate) fn tests(workspace: &Workspace, without_schemathesis: bool, parts: &mut Parts) {
-    // The lines that `panvault dev` prints are run as they are.
-    let curl = || run::works(run::command("curl", &workspace.root, &["--version"]));
-    parts.check("packages", || packages::need(&workspace.root, "curl", curl));
+    parts.check("packages", || needed(&workspace.root));
     parts.part("cargo test", || cargo_test(workspace));
     if without_schemathesis {
         parts.skip("schemathesis", "--without-schemathesis");
     } else {
         parts.check("schemathesis", || schemathesis::schemathesis(workspace));
     }
+}
+
+/// The packages that tests of the workspace need.
+fn needed(root: &Path) -> anyhow::Result<()> {
+    let works = |program| run::works(run::command(program, root, &["--version"]));
+    // The lines that `panvault dev` prints are run as they are.
+    packages::need(root, "curl", || works("curl"))?;
+    // Power cuts are made from a record of every call that changes a file.
+    packages::need(root, "strace", || works("strace"))
 }
 
 /// Unit, integration and documentation tests of every crate, in debug.
