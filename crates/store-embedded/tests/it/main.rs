@@ -18,4 +18,5 @@ mod support;
 mod taken;
 mod view;
 mod watched;
+mod whole_cut;
 mod workload;
