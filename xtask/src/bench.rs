@@ -4,6 +4,7 @@
 mod bar;
 mod client;
 mod crash;
+mod crowd;
 mod disk;
 mod figures;
 mod grow;
@@ -39,6 +40,8 @@ enum BenchCommand {
     Grow(grow::GrowArguments),
     /// Kill the server under load, again and again, and look for what it had acknowledged.
     Crash(crash::CrashArguments),
+    /// Measure beside thousands of connections that say nothing or little.
+    Crowd(crowd::CrowdArguments),
     /// Count the instructions of one card plan.
     Plan(plan::PlanArguments),
 }
@@ -49,6 +52,7 @@ pub(crate) fn bench(workspace: &Workspace, arguments: &BenchArguments) -> anyhow
         None => standard::standard(workspace, &arguments.standard),
         Some(BenchCommand::Grow(arguments)) => grow::grow(workspace, arguments),
         Some(BenchCommand::Crash(arguments)) => crash::crash(workspace, arguments),
+        Some(BenchCommand::Crowd(arguments)) => crowd::crowd(workspace, arguments),
         Some(BenchCommand::Plan(arguments)) => plan::plan(workspace, arguments),
     }
 }
