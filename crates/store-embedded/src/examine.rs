@@ -8,15 +8,15 @@ mod trail;
 use std::path::Path;
 
 use panvault_model::VaultId;
-use panvault_store::{CardRow, Chain, DocumentRow, HistoryRow, IdempotencyRow, RowFault, TransactionRow};
-use rusqlite::Connection;
+use panvault_store::{CardRow, Chain, DocumentRow, HistoryRow, IdempotencyRow, TransactionRow};
+use rusqlite::{Connection, Row};
 
 use crate::examine::last::Last;
 use crate::fault::OpenFault;
 use crate::files::SystemFiles;
 use crate::log::recover;
 use crate::store::log_path;
-use crate::view::{self, Access};
+use crate::view::{self, Access, cards};
 
 /// Something that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,29 +105,35 @@ impl Examination {
 
     /// Hands out every card that can be read, and says how many cannot.
     pub fn each_card(&self, each: &mut dyn FnMut(CardRow)) -> Result<usize, OpenFault> {
-        self.each("SELECT row FROM card", CardRow::decode, each)
+        self.each(
+            "SELECT row, id FROM card",
+            |bytes, row| cards::decode(row.get_ref(1).ok()?.as_blob().ok()?, bytes).ok(),
+            each,
+        )
     }
 
     /// Hands out every transaction that can be read, and says how many cannot.
     pub fn each_transaction(&self, each: &mut dyn FnMut(TransactionRow)) -> Result<usize, OpenFault> {
-        self.each("SELECT row FROM payment", TransactionRow::decode, each)
+        self.each("SELECT row FROM payment", |bytes, _| TransactionRow::decode(bytes).ok(), each)
     }
 
     /// Hands out every step of every transaction that can be read, and says how many cannot.
     pub fn each_history(&self, each: &mut dyn FnMut(HistoryRow)) -> Result<usize, OpenFault> {
-        self.each("SELECT row FROM history", HistoryRow::decode, each)
+        self.each("SELECT row FROM history", |bytes, _| HistoryRow::decode(bytes).ok(), each)
     }
 
     /// Hands out every idempotency record that can be read, and says how many cannot.
     pub fn each_idempotency(&self, each: &mut dyn FnMut(IdempotencyRow)) -> Result<usize, OpenFault> {
-        self.each("SELECT row FROM idempotency", IdempotencyRow::decode, each)
+        self.each("SELECT row FROM idempotency", |bytes, _| IdempotencyRow::decode(bytes).ok(), each)
     }
 
     /// Every document; what cannot be read is a finding.
     pub fn documents(&mut self) -> Result<Vec<DocumentRow>, OpenFault> {
         let mut documents = Vec::new();
         let unreadable =
-            self.each("SELECT row FROM document", DocumentRow::decode, &mut |row| documents.push(row))?;
+            self.each("SELECT row FROM document", |bytes, _| DocumentRow::decode(bytes).ok(), &mut |row| {
+                documents.push(row)
+            })?;
         self.found_unreadable("documents", unreadable);
         Ok(documents)
     }
@@ -142,14 +148,14 @@ impl Examination {
     fn each<T>(
         &self,
         sql: &str,
-        decode: fn(&[u8]) -> Result<T, RowFault>,
+        decode: impl Fn(&[u8], &Row<'_>) -> Option<T>,
         each: &mut dyn FnMut(T),
     ) -> Result<usize, OpenFault> {
         let mut statement = self.view.prepare(sql)?;
         let mut rows = statement.query([])?;
         let mut unreadable = 0;
         while let Some(row) = rows.next()? {
-            match row.get_ref(0)?.as_blob().ok().and_then(|bytes| decode(bytes).ok()) {
+            match row.get_ref(0)?.as_blob().ok().and_then(|bytes| decode(bytes, row)) {
                 Some(row) => each(row),
                 None => unreadable += 1,
             }

@@ -1,6 +1,7 @@
 //! The view: SQLite tables that the applier keeps behind the log.
 
 mod apply;
+pub(crate) mod cards;
 mod fingerprints;
 mod list;
 mod notes;

@@ -210,6 +210,11 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
+    /// All that is left.
+    pub const fn rest(self) -> &'a [u8] {
+        self.rest
+    }
+
     /// Nothing may be left.
     pub const fn end(&self) -> Result<(), RowFault> {
         if self.rest.is_empty() { Ok(()) } else { Err(RowFault::Long) }

@@ -4,6 +4,7 @@ use rusqlite::ToSql;
 
 use crate::examine::{Examination, LISTED_MAX};
 use crate::fault::OpenFault;
+use crate::view::cards;
 
 /// Counts that must be equal, with what it means when they are not.
 const COUNTS: &[(&str, &str, &str)] = &[
@@ -95,10 +96,11 @@ impl Examination {
     }
 
     fn is_indexed_card(&self, row: &CardRow) -> bool {
-        let mut bytes = Vec::new();
-        row.encode(&mut bytes);
+        let (mut bytes, mut plain) = (Vec::new(), Vec::new());
+        cards::encode(row, &mut bytes);
+        row.encode(&mut plain);
         let (organisation, id) = (row.organisation.as_bytes(), row.id.as_bytes());
-        self.has("SELECT 1 FROM card WHERE id = ? AND row = ?", &[id, &bytes])
+        self.has("SELECT 1 FROM card WHERE id = ? AND row IN (?, ?)", &[id, &bytes, &plain])
             && self.has(
                 "SELECT 1 FROM card_by_organisation WHERE organisation = ? AND id = ?",
                 &[organisation, id],

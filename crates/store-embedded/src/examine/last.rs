@@ -4,6 +4,7 @@ use panvault_store::Effect;
 use rusqlite::{Connection, Params, ToSql};
 
 use crate::log::Frame;
+use crate::view::cards;
 
 /// A row of the view, by its key.
 #[derive(PartialEq, Eq, Hash)]
@@ -62,7 +63,10 @@ impl Last {
         let mut differ = Vec::new();
         for (key, (_, row)) in self.0.iter().filter(|(_, (sequence, _))| *sequence <= applied) {
             let (table, stored) = match key {
-                Key::Card(id) => ("card", stored(view, "SELECT row FROM card WHERE id = ?", [id])?),
+                Key::Card(id) => (
+                    "card",
+                    stored(view, "SELECT row FROM card WHERE id = ?", [id])?.map(|row| logged(id, row)),
+                ),
                 Key::Transaction(id) => {
                     ("payment", stored(view, "SELECT row FROM payment WHERE id = ?", [id])?)
                 }
@@ -93,4 +97,13 @@ fn stored(view: &Connection, sql: &str, key: impl Params) -> Result<Option<Vec<u
     let mut statement = view.prepare_cached(sql)?;
     let mut rows = statement.query(key)?;
     rows.next()?.map(|row| row.get(0)).transpose()
+}
+
+/// A card's row as the log has it; one that cannot be read as it is.
+fn logged(id: &[u8], row: Vec<u8>) -> Vec<u8> {
+    cards::decode(id, &row).map_or(row, |card| {
+        let mut logged = Vec::new();
+        card.encode(&mut logged);
+        logged
+    })
 }

@@ -1,11 +1,12 @@
 //! What the audit trail tells of rows. Its notes are chained and kept for ever, so they say which rows there must be long after
 //! the log has forgotten: a row that was put back, taken away or rolled back is not as they tell.
 
-use panvault_store::{Action, AuditNote, CardRow, DocumentKind, DocumentRow, TransactionRow};
+use panvault_store::{Action, AuditNote, DocumentKind, DocumentRow, TransactionRow};
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
 use crate::examine::LISTED_MAX;
+use crate::view::cards;
 
 type Id = [u8; 12];
 
@@ -48,12 +49,12 @@ impl Told {
     pub(super) fn differ(self, view: &Connection) -> Result<Vec<String>, rusqlite::Error> {
         let mut findings = documents_differ(view, self.documents)?;
         let sql = "SELECT id, row FROM payment ORDER BY id";
-        findings.extend(rows_differ(view, "transaction", self.transactions, sql, |row| {
+        findings.extend(rows_differ(view, "transaction", self.transactions, sql, |_, row| {
             TransactionRow::decode(row).ok().map(|row| (*row.id.as_bytes(), row.version))
         })?);
         let sql = "SELECT id, row FROM card ORDER BY id";
-        findings.extend(rows_differ(view, "card", self.cards, sql, |row| {
-            CardRow::decode(row).ok().map(|row| (*row.id.as_bytes(), row.version))
+        findings.extend(rows_differ(view, "card", self.cards, sql, |key, row| {
+            cards::decode(&key?, row).ok().map(|row| (*row.id.as_bytes(), row.version))
         })?);
         Ok(findings)
     }
@@ -65,13 +66,14 @@ fn rows_differ(
     what: &'static str,
     steps: Steps,
     sql: &str,
-    decode: fn(&[u8]) -> Option<(Id, u32)>,
+    decode: fn(Option<Id>, &[u8]) -> Option<(Id, u32)>,
 ) -> Result<Vec<String>, rusqlite::Error> {
     let mut against = Against::new(what, steps);
     let mut statement = view.prepare(sql)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        against.row(id(row.get_ref(0)?), blob(row.get_ref(1)?).and_then(decode));
+        let key = id(row.get_ref(0)?);
+        against.row(key, blob(row.get_ref(1)?).and_then(|row| decode(key, row)));
     }
     Ok(against.end())
 }

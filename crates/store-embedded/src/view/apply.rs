@@ -4,7 +4,7 @@ use panvault_model::{OrganisationId, TransactionId, TransactionStatus};
 use panvault_store::{AuditNote, CardRow, Effect, Effects, TransactionRow};
 use rusqlite::{Connection, Statement, ToSql};
 
-use crate::view::{fingerprints, notes};
+use crate::view::{cards, fingerprints, notes};
 
 /// A durable frame on its way into the view.
 pub(crate) struct ApplyFrame {
@@ -154,33 +154,33 @@ impl<'a> Applying<'a> {
             return Ok(());
         }
         self.new_cards()?;
-        self.encoded(|buffer| row.encode(buffer));
+        self.encoded(|buffer| cards::encode(row, buffer));
         self.run("INSERT OR REPLACE INTO card VALUES (?, ?)", &[row.id.as_bytes(), &self.buffer])
     }
 
     /// Writes the new cards in the order of their ids, so that tables are written at their ends, page by page.
     fn new_cards(&mut self) -> Result<(), rusqlite::Error> {
-        let mut cards = core::mem::take(&mut self.cards);
-        cards.sort_unstable_by_key(|row| row.id);
-        for row in &cards {
+        let mut new = core::mem::take(&mut self.cards);
+        new.sort_unstable_by_key(|row| row.id);
+        for row in &new {
             self.totals.entry(row.organisation).or_default().0 += 1;
         }
         let buffer = &mut self.buffer;
-        insert_all(self.view, "card", 2, &cards, |insert, at, row| {
+        insert_all(self.view, "card", 2, &new, |insert, at, row| {
             buffer.clear();
-            row.encode(buffer);
+            cards::encode(row, buffer);
             insert.raw_bind_parameter(at, row.id.as_bytes())?;
             insert.raw_bind_parameter(at + 1, buffer.as_slice())
         })?;
-        fingerprints::insert_all(self.view, &cards)?;
+        fingerprints::insert_all(self.view, &new)?;
         // Equal organisations stay in the order of ids.
-        cards.sort_by_key(|row| row.organisation);
-        insert_all(self.view, "card_by_organisation", 2, &cards, |insert, at, row| {
+        new.sort_by_key(|row| row.organisation);
+        insert_all(self.view, "card_by_organisation", 2, &new, |insert, at, row| {
             insert.raw_bind_parameter(at, row.organisation.as_bytes())?;
             insert.raw_bind_parameter(at + 1, row.id.as_bytes())
         })?;
-        cards.clear();
-        self.cards = cards;
+        new.clear();
+        self.cards = new;
         Ok(())
     }
 

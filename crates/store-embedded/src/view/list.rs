@@ -14,10 +14,10 @@ use panvault_store::{
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::limits::LIST_BATCH_ROWS;
-use crate::view::fingerprints;
 use crate::view::list::newest::Newest;
 use crate::view::list::sorting::Sorting;
 use crate::view::read::{undecodable, unreadable};
+use crate::view::{cards, fingerprints};
 
 /// How rows of a kind are listed.
 pub(crate) trait Listed: Field<Row: Sized> {
@@ -27,8 +27,8 @@ pub(crate) trait Listed: Field<Row: Sized> {
     const IDS: &'static str;
     /// How many rows an organisation has.
     const TOTAL: &'static str;
-    /// Reads a row.
-    fn decode(bytes: &[u8]) -> Result<Self::Row, RowFault>;
+    /// Reads the row of an id.
+    fn decode(id: &[u8; 12], bytes: &[u8]) -> Result<Self::Row, RowFault>;
     /// Whose it is.
     fn organisation(row: &Self::Row) -> OrganisationId;
     /// Its id.
@@ -98,7 +98,7 @@ fn row<F: Listed>(connection: &Connection, id: &[u8; 12]) -> Result<Option<Arc<F
     let bytes: Option<Vec<u8>> =
         statement.query_row([id], |row| row.get(0)).optional().map_err(unreadable)?;
     let Some(bytes) = bytes else { return Ok(None) };
-    let row = F::decode(&bytes).map_err(undecodable)?;
+    let row = F::decode(id, &bytes).map_err(undecodable)?;
     // A row under another's id would be listed in its place.
     if F::id(&row) == id { Ok(Some(Arc::new(row))) } else { Err(StoreFault::Damaged) }
 }
@@ -129,8 +129,8 @@ impl Listed for CardField {
         "SELECT id FROM card_by_organisation WHERE organisation = ? AND id < ? ORDER BY id DESC LIMIT ?";
     const TOTAL: &'static str = "SELECT cards FROM total WHERE organisation = ?";
 
-    fn decode(bytes: &[u8]) -> Result<CardRow, RowFault> {
-        CardRow::decode(bytes)
+    fn decode(id: &[u8; 12], bytes: &[u8]) -> Result<CardRow, RowFault> {
+        cards::decode(id, bytes)
     }
 
     fn organisation(row: &CardRow) -> OrganisationId {
@@ -167,7 +167,7 @@ impl Listed for TransactionField {
         "SELECT id FROM payment_by_organisation WHERE organisation = ? AND id < ? ORDER BY id DESC LIMIT ?";
     const TOTAL: &'static str = "SELECT payments FROM total WHERE organisation = ?";
 
-    fn decode(bytes: &[u8]) -> Result<TransactionRow, RowFault> {
+    fn decode(_id: &[u8; 12], bytes: &[u8]) -> Result<TransactionRow, RowFault> {
         TransactionRow::decode(bytes)
     }
 

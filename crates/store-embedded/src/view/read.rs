@@ -8,6 +8,7 @@ use panvault_store::{
 use rusqlite::{Connection, OptionalExtension, Params};
 
 use crate::overlay::Largest;
+use crate::view::cards;
 use crate::view::notes::unpack;
 
 /// One row, decoded.
@@ -62,7 +63,7 @@ pub(super) fn undecodable(fault: RowFault) -> StoreFault {
 
 pub(crate) fn card(connection: &Connection, id: CardId) -> Result<Option<Arc<CardRow>>, StoreFault> {
     one(connection, "SELECT row FROM card WHERE id = ?", [id.as_bytes()], |bytes| {
-        CardRow::decode(bytes).map(Arc::new)
+        cards::decode(id.as_bytes(), bytes).map(Arc::new)
     })
 }
 

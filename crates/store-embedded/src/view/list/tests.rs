@@ -51,7 +51,7 @@ impl Listed for Number {
     const IDS: &'static str = CardField::IDS;
     const TOTAL: &'static str = CardField::TOTAL;
 
-    fn decode(bytes: &[u8]) -> Result<Counted, RowFault> {
+    fn decode(_id: &[u8; 12], bytes: &[u8]) -> Result<Counted, RowFault> {
         HELD.with(|held| {
             let now = held.get().0 + 1;
             held.set((now, held.get().1.max(now)));
