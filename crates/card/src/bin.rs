@@ -1,13 +1,31 @@
 use std::sync::{Arc, LazyLock};
 
-use panvault_model::{CardType, Country, Currency, IssuerFacts};
+use panvault_model::{CardType, Country, Currency, IssuerFacts, Timestamp};
 
 /// Who issued which numbers. What a table does not know it leaves out; nothing is guessed.
 pub trait BinTable: Send + Sync {
     /// What is known of the issuer of a number, given all its digits or at least its first six, ASCII.
+    ///
+    /// Of fewer than eleven digits, what is known of every number that begins so.
     fn lookup(&self, digits: &[u8]) -> IssuerFacts;
     /// Version of the table; 0 for one that knows nothing.
     fn version(&self) -> u32;
+
+    /// How the table is doing.
+    fn status(&self) -> BinStatus {
+        BinStatus { version: self.version(), rows: 0, imported_at: None }
+    }
+}
+
+/// How a table of issuers is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BinStatus {
+    /// Its version; 0 when there is none.
+    pub version: u32,
+    /// Rows of the list that it was made from; 0 when it was made from none.
+    pub rows: u64,
+    /// When that list was imported.
+    pub imported_at: Option<Timestamp>,
 }
 
 /// A table that knows nothing.

@@ -6,9 +6,10 @@
 
 use panvault_model::Brand;
 
-/// A range of leading digits, on the scale of eight digits, and the lengths of its numbers.
+/// A range of leading digits that a scheme issues in, and the lengths of its numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Scheme {
+pub struct Scheme {
+    /// First of the range, on the scale of eight digits.
     low: u32,
     high: u32,
     pub(crate) brand: Brand,
@@ -17,8 +18,13 @@ pub(crate) struct Scheme {
 }
 
 impl Scheme {
+    /// Its brand.
+    pub const fn brand(&self) -> Brand {
+        self.brand
+    }
+
     /// Whether its numbers may have so many digits.
-    pub(crate) const fn has_length(&self, digits: usize) -> bool {
+    pub const fn has_length(&self, digits: usize) -> bool {
         digits < 32 && self.lengths >> digits & 1 == 1
     }
 
@@ -31,6 +37,24 @@ impl Scheme {
 pub(crate) fn lookup(digits: &[u8]) -> Option<&'static Scheme> {
     let lead = digits.first_chunk::<8>()?.iter().fold(0, |lead, digit| lead * 10 + u32::from(digit & 0xf));
     TABLE.iter().find(|scheme| scheme.low <= lead && lead <= scheme.high)
+}
+
+/// The scheme of all numbers from `low` to `high`, on the scale of eight digits: the narrowest range that holds both.
+///
+/// A narrower range may lie between them: of `637374` this is Maestro, though `63737423` is Hiper.
+pub fn scheme_between(low: u64, high: u64) -> Option<&'static Scheme> {
+    TABLE.iter().find(|scheme| u64::from(scheme.low) <= low && high <= u64::from(scheme.high))
+}
+
+/// The scheme of all numbers that begin with these ASCII digits, six or more.
+pub fn scheme_of_prefix(digits: &[u8]) -> Option<&'static Scheme> {
+    let lead = digits.get(..8).unwrap_or(digits);
+    let fill = 10u64.checked_pow(u32::try_from(8 - lead.len()).ok()?)?;
+    let mut low = 0;
+    for digit in lead {
+        low = low * 10 + u64::from(digit.checked_sub(b'0').filter(|digit| *digit <= 9)?);
+    }
+    if lead.len() < 6 { None } else { scheme_between(low * fill, low * fill + (fill - 1)) }
 }
 
 /// Expands `low..=high` of so many digits to the scale of eight.
@@ -211,6 +235,23 @@ mod tests {
         assert_eq!((brand(22_040_000), brand(22_050_000)), (Some(Brand::Mir), None));
         assert_eq!((brand(35_279_999), brand(35_280_000)), (None, Some(Brand::Jcb)));
         assert_eq!((brand(81_719_999), brand(81_720_000)), (Some(Brand::Upi), Some(Brand::Rupay)));
+    }
+
+    #[test]
+    fn of_several_numbers_the_scheme_holds_all() {
+        let brand = |low, high| scheme_between(low, high).map(Scheme::brand);
+        assert_eq!(brand(40_117_800, 40_117_899), Some(Brand::Elo));
+        assert_eq!(brand(40_117_700, 40_117_899), Some(Brand::Visa));
+        assert_eq!(brand(63_737_400, 63_737_499), Some(Brand::Maestro));
+        assert_eq!(brand(39_000_000, 40_000_000), None);
+        let prefix = |digits: &str| scheme_of_prefix(digits.as_bytes()).map(Scheme::brand);
+        assert_eq!(prefix("637374"), Some(Brand::Maestro));
+        assert_eq!(prefix("63737423"), Some(Brand::Hiper));
+        assert_eq!(prefix("63737423999"), Some(Brand::Hiper));
+        assert_eq!(prefix("4011781"), Some(Brand::Elo));
+        for digits in ["", "41111", "41111a", "99999999"] {
+            assert_eq!(prefix(digits), None, "{digits}");
+        }
     }
 
     /// What the oracle calls a number of these six digits, in our words; ambiguous or nothing is `None`.

@@ -1,0 +1,15 @@
+#![doc = include_str!("../README.md")]
+
+mod country;
+mod file;
+mod import;
+pub mod limits;
+mod table;
+
+pub use crate::country::{country, currency};
+pub use crate::file::{About, AboutFault, Contents, FileFault};
+pub use crate::import::{
+    Column, Contradiction, Counted, ImportFault, Imported, Layout, LayoutFault, LeftOut, Refused, Report,
+    Shown, import,
+};
+pub use crate::table::Table;

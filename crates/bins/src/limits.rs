@@ -1,0 +1,22 @@
+//! The limits of this crate, each with its unit.
+
+/// Fewest digits of a BIN.
+pub const BIN_DIGITS_MIN: usize = 6;
+/// Most digits of a BIN. More could be a card number.
+pub const BIN_DIGITS_MAX: usize = 11;
+/// Bytes of a line of a list.
+pub const LINE_BYTES_MAX: usize = 64 * 1024;
+/// Rows of a list that are taken.
+pub const ROWS_MAX: usize = 4_000_000;
+/// Bytes of an issuer's name.
+pub const ISSUER_BYTES_MAX: usize = 120;
+/// Bytes of the name of a product.
+pub const VARIANT_BYTES_MAX: usize = 80;
+/// Bytes of a source, a licence or an attribution.
+pub const ABOUT_BYTES_MAX: usize = 500;
+/// Findings of one kind that a report shows; the rest are counted.
+pub const SHOWN_MAX: usize = 5;
+/// Bytes of a file. The largest public list comes to 3 MB.
+pub const FILE_BYTES_MAX: usize = 64 << 20;
+/// Bytes that a list is read by between two calls of its progress.
+pub const PROGRESS_BYTES: u64 = 256 * 1024;
