@@ -38,6 +38,9 @@ pub(crate) enum Command {
     /// Make, see and revoke API keys
     #[command(subcommand, name = "apikey")]
     ApiKey(ApiKeyCommand),
+    /// Import a list of who issued which cards, and look up in it
+    #[command(subcommand)]
+    Bin(BinCommand),
     /// Print the OpenAPI document
     #[command(name = "openapi")]
     OpenApi {
@@ -232,4 +235,57 @@ pub(crate) enum ApiKeyCommand {
         #[command(flatten)]
         shared: Shared,
     },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum BinCommand {
+    /// Import a list; it takes the place of the one before, also under a server that runs
+    Import(BinImport),
+    /// Look up the first digits of a number
+    Lookup {
+        /// 6 to 11 digits
+        #[arg(value_name = "DIGITS")]
+        digits: String,
+        #[command(flatten)]
+        shared: Shared,
+    },
+    /// See which list is imported
+    Info(Shared),
+    /// Remove the list; cards keep what is known of them
+    Remove(Shared),
+}
+
+#[derive(Args)]
+pub(crate) struct BinImport {
+    /// The list: CSV with a header, UTF-8
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// How it is laid out
+    #[arg(long, value_enum)]
+    pub(crate) format: BinFormat,
+    /// Of format csv, which column is what, such as bin=IIN,issuer=Bank,country=Country; one of bin or start (and end) is
+    /// required, further are brand, type, variant, prepaid, length, luhn
+    #[arg(long, value_name = "WHAT=COLUMN,…", value_delimiter = ',')]
+    pub(crate) columns: Vec<String>,
+    /// Where the list is from, such as its address
+    #[arg(long)]
+    pub(crate) source: String,
+    /// On what terms it may be used, such as CC-BY-4.0
+    #[arg(long)]
+    pub(crate) licence: String,
+    /// Whom the licence asks to name
+    #[arg(long)]
+    pub(crate) attribution: Option<String>,
+    #[command(flatten)]
+    pub(crate) shared: Shared,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BinFormat {
+    /// BIN,Brand,Type,Category,Issuer,IssuerPhone,IssuerUrl,isoCode2,isoCode3,CountryName
+    BinListData,
+    /// iin_start,iin_end,number_length,number_luhn,scheme,brand,type,prepaid,country,bank_name,…
+    BinlistRanges,
+    /// Any other, with --columns
+    Csv,
 }

@@ -17,6 +17,8 @@ use panvault_store_embedded::{EmbeddedStore, Settings};
 use panvault_vault::{Clock, Mode, StoreChain, SystemClock, Vault, VaultParts};
 use serde::{Deserialize, Serialize};
 
+use crate::bins::LiveBins;
+
 const FORMAT: u32 = 1;
 const FILE: &str = "vault.toml";
 /// What the store keeps beside it.
@@ -54,6 +56,7 @@ pub(crate) struct DataDirectory {
 pub(crate) struct OpenVault {
     pub(crate) vault: Vault,
     pub(crate) store: Arc<EmbeddedStore>,
+    pub(crate) bins: Arc<LiveBins>,
 }
 
 /// What may be set when a vault is opened.
@@ -244,10 +247,7 @@ impl DataDirectory {
         let root = self.root_key(settings.root_key_file.as_deref())?;
         let store = EmbeddedStore::open(&self.path, self.vault, self.chain(&root), settings.store.clone())?;
         let store = Arc::new(store);
-        let bins: Arc<dyn BinTable> = match self.mode {
-            Mode::Test => Arc::new(TestBinTable),
-            Mode::Live => Arc::new(NoBinTable),
-        };
+        let bins = Arc::new(LiveBins::open(&self.path, self.bins_without_list()));
         let parts = VaultParts {
             store: Arc::clone(&store) as Arc<dyn panvault_store::Store>,
             cvvs: Arc::new(MemoryCvvs::new(settings.cvvs_held_max)),
@@ -256,18 +256,26 @@ impl DataDirectory {
             mode: self.mode,
             clock: Arc::new(SystemClock::start()),
             entropy: Arc::new(SystemEntropy::new()),
-            bins,
+            bins: Arc::clone(&bins) as Arc<dyn BinTable>,
             cvv_ttl_seconds: settings.cvv_ttl_seconds,
             sweep_seconds: SWEEP_SECONDS,
         };
         let vault = Vault::open(parts).await.with_context(|| {
             format!("the vault in {} does not open; run panvault doctor", self.path.display())
         })?;
-        Ok(OpenVault { vault, store })
+        Ok(OpenVault { vault, store, bins })
+    }
+
+    /// Who issued which numbers when no list was imported.
+    pub(crate) fn bins_without_list(&self) -> Arc<dyn BinTable> {
+        match self.mode {
+            Mode::Test => Arc::new(TestBinTable),
+            Mode::Live => Arc::new(NoBinTable),
+        }
     }
 
     /// Refuses a directory of which others can use anything.
-    fn private(&self) -> anyhow::Result<()> {
+    pub(crate) fn private(&self) -> anyhow::Result<()> {
         let exposed = self.exposed()?;
         let rest = exposed.len().saturating_sub(LISTED_MAX);
         let mut said = exposed.into_iter().take(LISTED_MAX).collect::<Vec<_>>().join("\n  ");

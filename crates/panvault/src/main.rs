@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod bins;
 mod cli;
 mod commands;
 mod config;

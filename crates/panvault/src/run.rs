@@ -10,6 +10,7 @@ use panvault_server::{App, ServerSettings, Tls, serve, serve_metrics};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::bins::LiveBins;
 use crate::data::OpenVault;
 
 /// Connections that may wait to be accepted; the system may allow fewer. A client whose connection finds no room tries again after
@@ -98,9 +99,10 @@ impl Bound {
 
     /// Serves until SIGTERM, SIGINT, `stop`, or the store's end; then lets what runs end, and closes the vault.
     pub(crate) async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { open: OpenVault { vault, store }, api, metrics, tls, app, signals, .. } = self;
+        let Self { open: OpenVault { vault, store, bins }, api, metrics, tls, app, signals, .. } = self;
         let Signals { mut terminate, mut interrupt, hangup } = signals;
-        tokio::spawn(reload(tls.clone(), hangup));
+        tokio::spawn(reload(tls.clone(), Arc::clone(&bins), hangup));
+        tokio::spawn(bins.follow());
         if let Some(listener) = metrics {
             // It answers as long as the process lives, so that a scraper sees the end.
             tokio::spawn(serve_metrics(listener, Arc::clone(&app), core::future::pending()));
@@ -132,10 +134,12 @@ impl Bound {
     }
 }
 
-/// Reads the certificates again at every SIGHUP.
-async fn reload(tls: Option<Arc<Tls>>, mut hangup: Signal) {
+/// Reads the certificates and the table of issuers again at every SIGHUP.
+async fn reload(tls: Option<Arc<Tls>>, bins: Arc<LiveBins>, mut hangup: Signal) {
     while hangup.recv().await.is_some() {
+        bins.look_again(true).await;
         match tls.as_ref().map(|tls| tls.reload()) {
+            None if bins.is_imported() => {}
             None => tracing::warn!(
                 advice = "none; SIGHUP reads certificates again, and this server has none. SIGTERM stops it",
                 "tls.nothing_to_reload"

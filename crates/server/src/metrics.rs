@@ -23,6 +23,9 @@ pub(crate) struct Metrics {
     store_sequence: Counter,
     store_behind: Gauge<u64, AtomicU64>,
     store_waiting: Gauge<u64, AtomicU64>,
+    bins_version: Gauge<u64, AtomicU64>,
+    bins_rows: Gauge<u64, AtomicU64>,
+    bins_age_seconds: Gauge<u64, AtomicU64>,
     ready: Gauge<i64, AtomicI64>,
 }
 
@@ -50,6 +53,9 @@ impl Metrics {
             store_sequence: Counter::default(),
             store_behind: Gauge::default(),
             store_waiting: Gauge::default(),
+            bins_version: Gauge::default(),
+            bins_rows: Gauge::default(),
+            bins_age_seconds: Gauge::default(),
             ready: Gauge::default(),
         };
         let registry = &mut metrics.registry;
@@ -88,6 +94,17 @@ impl Metrics {
             "Steps that wait to be written",
             metrics.store_waiting.clone(),
         );
+        registry.register(
+            "bins_version",
+            "Version of the table of issuers, 0 for none",
+            metrics.bins_version.clone(),
+        );
+        registry.register("bins_rows", "Rows of the list that it was made from", metrics.bins_rows.clone());
+        registry.register(
+            "bins_age_seconds",
+            "Seconds since that list was imported",
+            metrics.bins_age_seconds.clone(),
+        );
         registry.register("ready", "1 when the vault takes writes", metrics.ready.clone());
         metrics
     }
@@ -107,6 +124,11 @@ impl Metrics {
         self.store_sequence.inner().store(status.store.sequence, Ordering::Relaxed);
         self.store_behind.set(status.store.behind);
         self.store_waiting.set(status.store.waiting as u64);
+        self.bins_version.set(u64::from(status.bins.version));
+        self.bins_rows.set(status.bins.rows);
+        let now = vault.now().wall.unix_seconds();
+        let age = status.bins.imported_at.map_or(0, |at| now.saturating_sub(at.unix_seconds()));
+        self.bins_age_seconds.set(age);
         self.ready.set(i64::from(status.store.fault.is_none()));
         let mut page = String::with_capacity(4096);
         // Writing into a string does not fail.

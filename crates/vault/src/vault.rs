@@ -2,7 +2,7 @@ use core::time::Duration;
 use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
-use panvault_card::BinTable;
+use panvault_card::{BinStatus, BinTable};
 use panvault_keys::{ApiKey, CvvKey, Entropy, KeyMode, RootKey, VaultKeys};
 use panvault_model::{Now, OrganisationId, VaultId};
 use panvault_store::limits::SWEEP_ROWS_MAX;
@@ -58,6 +58,8 @@ pub struct VaultStatus {
     pub store: StoreStatus,
     /// Its CVVs.
     pub cvvs: CvvCounts,
+    /// Its table of issuers.
+    pub bins: BinStatus,
 }
 
 /// The vault. Cheap to clone; all clones are one vault.
@@ -169,7 +171,8 @@ impl Vault {
 
     /// How it is doing; does not wait.
     pub fn status(&self) -> VaultStatus {
-        VaultStatus { store: self.store().status(), cvvs: self.cvvs().counts() }
+        let bins = self.inner.parts.bins.status();
+        VaultStatus { store: self.store().status(), cvvs: self.cvvs().counts(), bins }
     }
 
     /// Randomness, for names of requests.

@@ -111,7 +111,7 @@ libraries! {
     "iso_currency": Users::These(&[BINS, VAULT]), NOBODY;
 
     // Waiting, sharing, telling.
-    "arc-swap": Users::These(&[VAULT, SERVER]), NOBODY;
+    "arc-swap": Users::These(&[VAULT, SERVER, BINARY]), NOBODY;
     "tokio": Users::These(&[VAULT, EMBEDDED, SERVER, BINARY, BENCH]), Users::Any;
     "tracing": Users::These(&[VAULT, EMBEDDED, SERVER, BINARY]), NOBODY;
     "tracing-subscriber": Users::These(&[BINARY]), Users::Any;

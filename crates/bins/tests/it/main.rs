@@ -1,5 +1,7 @@
 //! What is seen of this crate from outside.
 
+#![cfg(test)]
+
 mod damage;
 mod random;
 mod rows;

@@ -112,7 +112,7 @@ fn fill(directory: &DataDirectory) -> anyhow::Result<DevVault> {
     let filled = std::thread::scope(|scope| {
         let filling = scope.spawn(|| {
             runtime.block_on(async {
-                let OpenVault { vault, store } = directory.open(&settings).await?;
+                let OpenVault { vault, store, .. } = directory.open(&settings).await?;
                 let filled = fill_vault(&vault).await;
                 vault.close().await?;
                 drop((vault, store));

@@ -7,6 +7,7 @@ use panvault_store_embedded::{Examination, Finding, OpenFault, examine};
 use panvault_vault::RowVerifier;
 use serde_json::json;
 
+use crate::bins;
 use crate::cli::Doctor;
 use crate::config;
 use crate::data::{DataDirectory, mode_name};
@@ -18,6 +19,7 @@ const LISTED_MAX: usize = 20;
 /// Parts whose findings say what to do.
 const DIRECTORY: &str = "directory";
 const STORE: &str = "store";
+const BINS: &str = "bins";
 
 /// Exits with 1 when anything is not as it should be.
 pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
@@ -40,6 +42,10 @@ pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
             None
         }
     };
+    let table = bins::read(&directory.path).unwrap_or_else(|fault| {
+        findings.push(Finding { part: BINS, what: bins_unusable(&directory, &fault) });
+        None
+    });
     let advice: Vec<&str> = [
         (hardened.swap && !hardened.locked).then_some(
             "this machine has swap and memory cannot be locked: raise the limit of locked memory, or turn swap off",
@@ -49,7 +55,9 @@ pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
     .into_iter()
     .flatten()
     .collect();
-    let report = Report { directory: &directory, examination: examination.as_ref(), findings, advice };
+    let bin_rows = table.map(|table| table.rows());
+    let report =
+        Report { directory: &directory, examination: examination.as_ref(), bin_rows, findings, advice };
     if args.json {
         report.print_json()?
     } else {
@@ -77,6 +85,16 @@ fn unexamined(directory: &DataDirectory, fault: &OpenFault) -> Vec<Finding> {
         why.push(causes(fault));
     }
     why.into_iter().map(|what| Finding { part: STORE, what }).collect()
+}
+
+/// Says that the table of issuers cannot be used, and what to do. Cards do not depend on it.
+fn bins_unusable(directory: &DataDirectory, fault: &bins::BinsFault) -> String {
+    let path = bins::path(&directory.path);
+    format!(
+        "{}: {}; import the list again with panvault bin import, or remove it with panvault bin remove",
+        path.display(),
+        causes(fault)
+    )
 }
 
 /// An error with its causes.
@@ -140,6 +158,8 @@ struct Report<'a> {
     directory: &'a DataDirectory,
     /// `None` when the store cannot be looked at.
     examination: Option<&'a Examination>,
+    /// Rows of the list of issuers that is imported; `None` when there is none that can be used.
+    bin_rows: Option<u32>,
     findings: Vec<Finding>,
     advice: Vec<&'static str>,
 }
@@ -160,6 +180,7 @@ impl Report<'_> {
             "steps": self.examination.map(|found| found.sequence),
             "steps_in_view": self.examination.map(|found| found.applied),
             "segments": self.examination.map(|found| found.segments),
+            "bin_rows": self.bin_rows,
             "findings": findings,
             "advice": self.advice,
             "next": next(&self.findings),
@@ -190,7 +211,7 @@ impl Report<'_> {
 /// What to do about all that was found.
 fn next(findings: &[Finding]) -> &'static str {
     let (told, rest): (Vec<_>, Vec<_>) =
-        findings.iter().map(|finding| finding.part).partition(|part| [DIRECTORY, STORE].contains(part));
+        findings.iter().map(|finding| finding.part).partition(|part| [DIRECTORY, STORE, BINS].contains(part));
     match (told.is_empty(), rest.is_empty()) {
         (true, true) => "Everything agrees.",
         (false, true) => "Do what these lines say, then run panvault doctor again.",
@@ -212,7 +233,7 @@ mod tests {
             next(&parts.iter().map(finding).collect::<Vec<_>>())
         };
         assert_eq!(next(&[]), "Everything agrees.");
-        assert!(!next(&[DIRECTORY, STORE]).contains("backup"));
+        assert!(!next(&[DIRECTORY, STORE, BINS]).contains("backup"));
         assert!(next(&["row"]).starts_with("Restore from a backup"));
         assert!(
             next(&["row", DIRECTORY]).contains("the directory")

@@ -157,7 +157,8 @@ fn said(error: VaultError, mode: Mode) -> anyhow::Error {
     }
 }
 
-fn print(value: &Value, as_json: bool) -> anyhow::Result<()> {
+/// Prints an object, or objects, as JSON or in columns.
+pub(super) fn print(value: &Value, as_json: bool) -> anyhow::Result<()> {
     match value {
         value if as_json => output::line(value.to_string())?,
         Value::Array(rows) => {

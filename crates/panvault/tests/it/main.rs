@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod bin;
 mod cli;
 mod crash;
 mod crowd;

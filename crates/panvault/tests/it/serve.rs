@@ -53,7 +53,7 @@ impl Served {
     }
 
     /// Waits for a log event.
-    fn event(&mut self, name: &str) -> Value {
+    pub(crate) fn event(&mut self, name: &str) -> Value {
         let mut found = None;
         until(name, || {
             let text = fs::read_to_string(&self.log).unwrap();
@@ -65,7 +65,7 @@ impl Served {
         found.unwrap()
     }
 
-    fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }

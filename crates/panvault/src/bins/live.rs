@@ -1,0 +1,150 @@
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use panvault_bins::Table;
+use panvault_card::{BinStatus, BinTable, NoBinTable};
+use panvault_model::IssuerFacts;
+
+use super::{BinsFault, bytes, open, path};
+
+/// Time between two looks at the file.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+const NOTHING_KNOWN: &str = "no issuer is known until a list is imported with panvault bin import";
+const OLD_KEPT: &str = "the table before is in use; import the list again with panvault bin import";
+
+/// The table that a vault looks up in. It follows the file: a new one is taken up whole, a damaged one is not taken up.
+pub(crate) struct LiveBins {
+    directory: PathBuf,
+    /// What is used when no list is imported.
+    without: Arc<dyn BinTable>,
+    current: ArcSwap<Arc<dyn BinTable>>,
+    /// The file that was looked at last, if there was one.
+    seen: Mutex<Option<Seen>>,
+}
+
+/// Tells a file from the one that took its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Seen {
+    device: u64,
+    inode: u64,
+    bytes: u64,
+    modified: (i64, i64),
+}
+
+impl LiveBins {
+    /// Reads the table of a vault. Without one, `without` is used; with one that is damaged, nothing is known: a vault that can
+    /// store cards and pay is worth more than the facts, which can be derived again.
+    pub(crate) fn open(directory: &Path, without: Arc<dyn BinTable>) -> Self {
+        let live = Self {
+            directory: directory.to_owned(),
+            current: ArcSwap::from_pointee(Arc::clone(&without)),
+            without,
+            seen: Mutex::new(None),
+        };
+        if let Err(fault) = live.look(true) {
+            live.current.store(Arc::new(Arc::new(NoBinTable)));
+            let path = path(directory);
+            tracing::error!(
+                path = %path.display(), error = %causes(&fault), advice = NOTHING_KNOWN,
+                "bins.unusable"
+            );
+        }
+        live
+    }
+
+    /// Follows the file for as long as it is polled.
+    pub(crate) async fn follow(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            self.look_again(false).await;
+        }
+    }
+
+    /// Takes up the file if it is another one than before, or `anyway`. Reading and hashing one takes longer than a request may
+    /// wait, so it is done elsewhere.
+    pub(crate) async fn look_again(self: &Arc<Self>, anyway: bool) {
+        let live = Arc::clone(self);
+        let looked = tokio::task::spawn_blocking(move || live.look(anyway)).await;
+        if let Ok(Err(fault)) = looked {
+            let path = path(&self.directory);
+            tracing::warn!(
+                path = %path.display(), error = %causes(&fault), advice = OLD_KEPT,
+                "bins.kept"
+            );
+        }
+    }
+
+    /// Whether a list is imported, usable or not.
+    pub(crate) fn is_imported(&self) -> bool {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// A fault is said once for each file.
+    fn look(&self, anyway: bool) -> Result<(), BinsFault> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        // Most looks end here.
+        let now = match std::fs::metadata(path(&self.directory)) {
+            Ok(metadata) => Some(Seen::of(&metadata)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return if anyway { Err(error.into()) } else { Ok(()) },
+        };
+        if now == *seen && !anyway {
+            return Ok(());
+        }
+        let was_there = core::mem::replace(&mut *seen, now).is_some();
+        let Some((file, metadata)) = open(&self.directory)? else {
+            if was_there {
+                tracing::info!("bins.removed");
+                self.current.store(Arc::new(Arc::clone(&self.without)));
+            }
+            return Ok(());
+        };
+        let table = Table::read(&bytes(file, &metadata)?)?;
+        let about = table.about();
+        tracing::info!(
+            bins.version = about.version,
+            bins.rows = table.rows(),
+            bins.source = about.source,
+            "bins.loaded"
+        );
+        self.current.store(Arc::new(Arc::new(table)));
+        Ok(())
+    }
+}
+
+impl BinTable for LiveBins {
+    fn lookup(&self, digits: &[u8]) -> IssuerFacts {
+        self.current.load().lookup(digits)
+    }
+
+    fn version(&self) -> u32 {
+        self.current.load().version()
+    }
+
+    fn status(&self) -> BinStatus {
+        self.current.load().status()
+    }
+}
+
+impl Seen {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            bytes: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        }
+    }
+}
+
+fn causes(fault: &BinsFault) -> String {
+    match fault {
+        BinsFault::Read(error) => format!("{fault}: {error}"),
+        BinsFault::File(_) => fault.to_string(),
+    }
+}

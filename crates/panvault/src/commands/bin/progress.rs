@@ -1,0 +1,52 @@
+use std::io::{IsTerminal, Write, stderr};
+
+const CELLS: u64 = 30;
+
+/// How far something is, on one line of standard error; says nothing when that is no terminal.
+pub(super) struct Progress {
+    what: &'static str,
+    total: u64,
+    shown: Option<u64>,
+    is_seen: bool,
+}
+
+impl Progress {
+    pub(super) fn new(what: &'static str, total: u64) -> Self {
+        Self { what, total, shown: None, is_seen: stderr().is_terminal() }
+    }
+
+    /// So much is done.
+    pub(super) fn at(&mut self, done: u64) {
+        let percent = (done.min(self.total) * 100).checked_div(self.total).unwrap_or(100);
+        if self.is_seen && self.shown != Some(percent) {
+            self.shown = Some(percent);
+            // Nobody is there to be told that this failed.
+            drop(write!(stderr(), "\r{}", line(self.what, percent)));
+        }
+    }
+
+    /// Leaves the line to what is printed next.
+    pub(super) fn end(self) {
+        if self.shown.is_some() {
+            drop(write!(stderr(), "\r\x1b[K"));
+        }
+    }
+}
+
+fn line(what: &str, percent: u64) -> String {
+    let full = percent * CELLS / 100;
+    let cell = |at| if at < full { '#' } else { '.' };
+    format!("{what} [{}] {percent:3} %", (0..CELLS).map(cell).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_always_as_long() {
+        assert_eq!(line("x", 0), format!("x [{}]   0 %", ".".repeat(30)));
+        assert_eq!(line("x", 50), format!("x [{}{}]  50 %", "#".repeat(15), ".".repeat(15)));
+        assert_eq!(line("x", 100), format!("x [{}] 100 %", "#".repeat(30)));
+    }
+}
