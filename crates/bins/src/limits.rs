@@ -1,9 +1,7 @@
 //! The limits of this crate, each with its unit.
 
-/// Fewest digits of a BIN.
-pub const BIN_DIGITS_MIN: usize = 6;
-/// Most digits of a BIN. More could be a card number.
-pub const BIN_DIGITS_MAX: usize = 11;
+pub use panvault_card::limits::{BIN_DIGITS_MAX, BIN_DIGITS_MIN};
+
 /// Bytes of a line of a list.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
 /// Rows of a list that are taken.

@@ -1,6 +1,9 @@
 use std::sync::{Arc, LazyLock};
 
-use panvault_model::{CardType, Country, Currency, IssuerFacts, Timestamp};
+use panvault_model::{Bin, Brand, CardType, Country, Currency, IssuerFacts, Timestamp};
+
+use crate::limits::{BIN_DIGITS_MAX, BIN_DIGITS_MIN};
+use crate::scheme::{self, Scheme};
 
 /// Who issued which numbers. What a table does not know it leaves out; nothing is guessed.
 pub trait BinTable: Send + Sync {
@@ -26,6 +29,56 @@ pub struct BinStatus {
     pub rows: u64,
     /// When that list was imported.
     pub imported_at: Option<Timestamp>,
+}
+
+/// The first 6 to 11 digits of a number, by which its issuer is looked up.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct BinPrefix {
+    digits: [u8; BIN_DIGITS_MAX],
+    len: u8,
+    bin: Bin,
+}
+
+/// A text is no such digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be 6 to 11 digits, never a whole card number")]
+pub struct BinPrefixFault;
+
+impl BinPrefix {
+    /// Reads 6 to 11 ASCII digits, and nothing else.
+    pub fn parse(text: &str) -> Result<Self, BinPrefixFault> {
+        let bytes = text.as_bytes();
+        if !(BIN_DIGITS_MIN..=BIN_DIGITS_MAX).contains(&bytes.len()) || !bytes.iter().all(u8::is_ascii_digit)
+        {
+            return Err(BinPrefixFault);
+        }
+        let mut digits = [0; BIN_DIGITS_MAX];
+        digits.iter_mut().zip(bytes).for_each(|(slot, digit)| *slot = *digit);
+        let bin = bytes.first_chunk().and_then(|digits| Bin::from_digits(*digits)).ok_or(BinPrefixFault)?;
+        Ok(Self { digits, len: u8::try_from(bytes.len()).map_err(|_| BinPrefixFault)?, bin })
+    }
+
+    /// Its digits, ASCII.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.digits.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
+    /// The first six of them.
+    pub const fn bin(&self) -> Bin {
+        self.bin
+    }
+
+    /// The scheme of all numbers that begin so.
+    pub fn brand(&self) -> Option<Brand> {
+        scheme::scheme_of_prefix(self.as_bytes()).map(Scheme::brand)
+    }
+}
+
+// Digits 7 to 11 are not for logs.
+impl core::fmt::Debug for BinPrefix {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("BinPrefix")
+    }
 }
 
 /// A table that knows nothing.
@@ -117,6 +170,30 @@ mod tests {
             let facts = TestBinTable.lookup(row.0);
             assert_eq!(facts.issuer_name.as_deref(), Some(row.1));
             assert!(facts.issuer_country.is_some() && facts.currency_code.is_some(), "{}", row.1);
+        }
+    }
+
+    #[test]
+    fn a_prefix_has_six_to_eleven_digits() {
+        for text in ["411111", "41111111", "41111111111", "000000"] {
+            let prefix = BinPrefix::parse(text).unwrap();
+            assert_eq!((prefix.as_bytes(), prefix.bin().as_str()), (text.as_bytes(), &text[..6]));
+            assert_eq!(format!("{prefix:?}"), "BinPrefix");
+        }
+        assert_eq!(BinPrefix::parse("411111").unwrap().brand(), Some(Brand::Visa));
+        assert_eq!(BinPrefix::parse("990000").unwrap().brand(), None);
+        for text in [
+            "",
+            "41111",
+            "411111111111",
+            "4111111111111111",
+            "4111 11",
+            "41111a",
+            "٤١١١١١",
+            "+41111",
+            "411111\n",
+        ] {
+            assert_eq!(BinPrefix::parse(text), Err(BinPrefixFault), "{text}");
         }
     }
 

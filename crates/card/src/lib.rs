@@ -9,10 +9,10 @@ mod pan;
 mod scheme;
 mod text;
 
-pub use crate::bin::{BinStatus, BinTable, NoBinTable, TestBinTable};
+pub use crate::bin::{BinPrefix, BinPrefixFault, BinStatus, BinTable, NoBinTable, TestBinTable};
 pub use crate::block::{BlockFault, CARD_BLOCK_BYTES, CVV_BLOCK_BYTES, CardBlock, CvvBlock, HolderBlock};
 pub use crate::cvv::{Cvv, CvvFault, cvv_digits};
 pub use crate::holder::{Holder, HolderFault};
 pub use crate::pan::{NewCard, Pan, PanFault};
-pub use crate::scheme::{Scheme, scheme_between, scheme_of_prefix};
+pub use crate::scheme::{Scheme, scheme_between};
 pub use crate::text::{holds_card_number, is_secret_name};

@@ -4,6 +4,10 @@
 pub const PAN_DIGITS_MIN: usize = 12;
 /// Most digits of a card number (ISO/IEC 7812-1).
 pub const PAN_DIGITS_MAX: usize = 19;
+/// Fewest digits by which an issuer is looked up (ISO/IEC 7812-1 before 2017).
+pub const BIN_DIGITS_MIN: usize = 6;
+/// Most digits by which an issuer is looked up. More could be a card number.
+pub const BIN_DIGITS_MAX: usize = 11;
 /// Fewest digits of a CVV.
 pub const CVV_DIGITS_MIN: usize = 3;
 /// Most digits of a CVV.

@@ -47,7 +47,7 @@ pub fn scheme_between(low: u64, high: u64) -> Option<&'static Scheme> {
 }
 
 /// The scheme of all numbers that begin with these ASCII digits, six or more.
-pub fn scheme_of_prefix(digits: &[u8]) -> Option<&'static Scheme> {
+pub(crate) fn scheme_of_prefix(digits: &[u8]) -> Option<&'static Scheme> {
     let lead = digits.get(..8).unwrap_or(digits);
     let fill = 10u64.checked_pow(u32::try_from(8 - lead.len()).ok()?)?;
     let mut low = 0;

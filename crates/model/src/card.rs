@@ -178,6 +178,17 @@ pub struct IssuerFacts {
     pub table_version: u32,
 }
 
+impl IssuerFacts {
+    /// Whether anything at all is known.
+    pub const fn is_known(&self) -> bool {
+        self.issuer_name.is_some()
+            || self.issuer_country.is_some()
+            || self.currency_code.is_some()
+            || self.card_type.is_some()
+            || self.variant.is_some()
+    }
+}
+
 /// Bytes that only `panvault-keys` can open.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Sealed(Box<[u8]>);

@@ -87,6 +87,7 @@ pub(crate) fn read(settings: &cli::Settings, flags: &[(&'static str, String)]) -
             body_timeout: checked.seconds("body_timeout_seconds"),
             handshake_timeout: checked.seconds("handshake_timeout_seconds"),
             stop_grace: checked.seconds("stop_grace_seconds"),
+            bin_lookups_per_minute: checked.number("bin_lookups_per_minute", 1, 1_000_000),
         },
         log_level: checked.log_level(),
         log_format: checked.log_format(),

@@ -39,7 +39,11 @@ impl Answer {
         let mut details = Json::object();
         refusal.details.iter().for_each(|(name, what)| details.pair(name, what));
         let details = (!refusal.details.is_empty()).then(|| details.end());
-        Self::failure(refusal.code, details.as_deref(), now)
+        let mut answer = Self::failure(refusal.code, details.as_deref(), now);
+        if let Some(seconds) = refusal.retry_after {
+            answer.headers.push((RETRY_AFTER, HeaderValue::from(seconds)));
+        }
+        answer
     }
 
     /// A failure, with details that are JSON already.

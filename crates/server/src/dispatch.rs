@@ -22,6 +22,7 @@ use crate::fault::Faults;
 use crate::json::Value;
 use crate::limits::{IDEMPOTENCY_KEY_CHARS_MAX, ServerSettings};
 use crate::metrics::Metrics;
+use crate::rate::Rate;
 use crate::table::{ENDPOINTS, Endpoint};
 use crate::{body, caller, docs_page, openapi};
 
@@ -30,6 +31,7 @@ pub struct App {
     vault: Vault,
     settings: ServerSettings,
     metrics: Metrics,
+    bin_lookups: Rate,
     stopping: AtomicBool,
     openapi: String,
 }
@@ -38,13 +40,13 @@ pub struct App {
 #[derive(Clone, Copy)]
 pub(crate) struct PeerAddress(pub(crate) IpAddr);
 
-/// What stands in a path where the table has `{id}`.
+/// What stands in a path where the table has `{id}` or `{bin}`.
 type Params = Result<RawPathParams, RawPathParamsRejection>;
 
 /// A request that has found its endpoint and its caller.
 pub(crate) struct Asked {
     pub(crate) caller: Caller,
-    /// The id in the path, if the path has one.
+    /// What is in the path where the table has a name in braces, if it has one.
     pub(crate) id: Option<String>,
     pub(crate) query: Option<String>,
     pub(crate) body: body::Body,
@@ -56,7 +58,9 @@ impl App {
     /// A server of this vault.
     pub fn new(vault: Vault, settings: ServerSettings) -> Self {
         let openapi = openapi::openapi().to_string();
-        Self { vault, settings, metrics: Metrics::new(), stopping: AtomicBool::new(false), openapi }
+        let bin_lookups = Rate::new(settings.bin_lookups_per_minute);
+        let stopping = AtomicBool::new(false);
+        Self { vault, settings, metrics: Metrics::new(), bin_lookups, stopping, openapi }
     }
 
     pub(crate) const fn vault(&self) -> &Vault {
@@ -69,6 +73,10 @@ impl App {
 
     pub(crate) const fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    pub(crate) const fn bin_lookups(&self) -> &Rate {
+        &self.bin_lookups
     }
 
     pub(crate) fn stop(&self) {

@@ -66,7 +66,7 @@ error_codes! {
 impl ErrorCode {
     /// Whether it only has its number: nothing in this version fails so.
     pub const fn is_reserved(self) -> bool {
-        matches!(self, Self::Blocked | Self::TooMany | Self::Sealed | Self::TimedOut)
+        matches!(self, Self::Blocked | Self::Sealed | Self::TimedOut)
     }
 }
 
@@ -74,21 +74,29 @@ impl ErrorCode {
 pub(crate) struct Refusal {
     pub(crate) code: ErrorCode,
     pub(crate) details: Vec<(String, String)>,
+    /// After how many seconds to try again, if that is known.
+    pub(crate) retry_after: Option<u64>,
 }
 
 impl Refusal {
     pub(crate) const fn new(code: ErrorCode) -> Self {
-        Self { code, details: Vec::new() }
+        Self { code, details: Vec::new(), retry_after: None }
     }
 
     pub(crate) fn with(code: ErrorCode, name: &str, what: impl Into<String>) -> Self {
-        Self { code, details: vec![(name.to_owned(), what.into())] }
+        Self { details: vec![(name.to_owned(), what.into())], ..Self::new(code) }
+    }
+
+    /// The caller's key has done something as often as it may.
+    pub(crate) fn too_many(retry_after: u64) -> Self {
+        Self { retry_after: Some(retry_after), ..Self::new(ErrorCode::TooMany) }
     }
 }
 
 impl From<Faults> for Refusal {
     fn from(faults: Faults) -> Self {
-        Self { code: faults.code(), details: faults.into_details() }
+        let code = faults.code();
+        Self { details: faults.into_details(), ..Self::new(code) }
     }
 }
 
@@ -103,7 +111,7 @@ impl From<VaultError> for Refusal {
                     (format!("body.{}", fault.field), fault.reason.clone())
                 };
                 let details = faults.iter().map(detail).collect();
-                return Self { code: ErrorCode::Malformed, details };
+                return Self { details, ..Self::new(ErrorCode::Malformed) };
             }
             VaultError::WrongState { reason } => return Self::with(ErrorCode::State, "state", *reason),
             VaultError::IdempotencyInUse => ErrorCode::IdempotencyInUse,
@@ -183,7 +191,8 @@ pub fn errors_markdown() -> String {
         let (number, status) = (code.number(), code.status().as_u16());
         let _ = writeln!(page, "| {number} | {status} | {}{reserved} |", code.message());
     }
-    page.push_str("\n503 with code 144 bears `Retry-After`, in seconds: nothing was done, and the same request may be sent again.\n");
+    page.push_str("\n503 with code 144 bears `Retry-After`, in seconds: nothing was done, and the same request may be sent again. \
+         429 with code 140 bears it too: this API key has done something as often as it may.\n");
     page
 }
 

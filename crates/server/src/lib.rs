@@ -16,6 +16,7 @@ pub mod limits;
 mod list;
 mod metrics;
 mod openapi;
+mod rate;
 mod routes;
 mod stall;
 pub mod table;

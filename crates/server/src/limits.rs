@@ -38,6 +38,8 @@ pub const LIST_ROWS_MAX: u32 = 1000;
 pub const LIST_SKIP_MAX: u64 = 1_000_000_000;
 /// The largest number that a condition of a list compares with.
 pub const LIST_NUMBER_MAX: u64 = 999_999_999_999_999;
+/// API keys whose rates are kept; beyond that, those that say nothing are forgotten.
+pub const RATE_KEYS_MAX: usize = 10_000;
 /// Conditions of one list.
 pub const LIST_FILTERS_MAX: usize = 32;
 
@@ -54,6 +56,8 @@ pub struct ServerSettings {
     pub handshake_timeout: Duration,
     /// Time for requests that run to end when the server stops.
     pub stop_grace: Duration,
+    /// Look-ups of issuers that one API key may make in a minute.
+    pub bin_lookups_per_minute: u32,
 }
 
 impl Default for ServerSettings {
@@ -64,6 +68,7 @@ impl Default for ServerSettings {
             body_timeout: Duration::from_secs(10),
             handshake_timeout: Duration::from_secs(10),
             stop_grace: Duration::from_secs(30),
+            bin_lookups_per_minute: 600,
         }
     }
 }

@@ -31,6 +31,7 @@ pub fn openapi() -> Value {
         "security": [{ "api_key": [] }, { "api_key_dashed": [] }, { "bearer": [] }, { "basic": [] }],
         "tags": [
             { "name": "card", "description": "Cards and their tokens." },
+            { "name": "bin", "description": "Who issued which cards." },
             { "name": "transaction", "description": "Attempts to move money with a card." },
         ],
         "paths": paths,
@@ -89,6 +90,12 @@ fn parameters(endpoint: &Endpoint) -> Vec<Value> {
             "name": "id", "in": "path", "required": true, "schema": schemas::id(),
         }));
     }
+    if endpoint.path.contains("{bin}") {
+        parameters.push(json!({
+            "name": "bin", "in": "path", "required": true,
+            "schema": { "type": "string", "pattern": "^[0-9]{6,11}$", "examples": ["411111"] },
+        }));
+    }
     if endpoint.idempotent() {
         parameters.push(json!({
             "name": "Idempotency-Key", "in": "header", "required": false,
@@ -142,9 +149,10 @@ fn responses(endpoint: &Endpoint) -> Value {
         let meanings: Vec<String> =
             chunk.iter().map(|code| format!("{}: {}", code.number(), code.message())).collect();
         let mut headers = json!({ "X-Request-Id": { "$ref": "#/components/headers/X-Request-Id" } });
-        if let (true, Some(headers)) = (chunk.contains(&ErrorCode::Busy), headers.as_object_mut()) {
+        let may_be_repeated = chunk.iter().any(|code| matches!(code, ErrorCode::Busy | ErrorCode::TooMany));
+        if let (true, Some(headers)) = (may_be_repeated, headers.as_object_mut()) {
             let seconds = json!({
-                "description": "Seconds after which to try again; with code 144.",
+                "description": "Seconds after which to try again; with codes 140 and 144.",
                 "schema": { "type": "integer" },
             });
             headers.insert("Retry-After".to_owned(), seconds);
@@ -197,6 +205,7 @@ impl AnswerSchema {
             Self::Transactions => "The transactions.",
             Self::History => "The steps, newest first.",
             Self::Count => "How many.",
+            Self::Bin => "What is known.",
         }
     }
 
@@ -208,6 +217,7 @@ impl AnswerSchema {
             Self::Cards => json!({ "type": "array", "items": reference("Card") }),
             Self::Transaction => reference("Transaction"),
             Self::Transactions => json!({ "type": "array", "items": reference("Transaction") }),
+            Self::Bin => reference("Bin"),
             Self::History => json!({ "type": "array", "items": reference("HistoryStep") }),
             Self::Count => json!({
                 "type": "object",

@@ -11,7 +11,7 @@ use crate::dispatch::{App, Asked};
 use crate::error::{ErrorCode, Refusal};
 use crate::fields::FieldSpec;
 use crate::limits::LIST_NUMBER_MAX;
-use crate::routes::{card, transaction};
+use crate::routes::{bin, card, transaction};
 
 /// What answers a request.
 pub(crate) type Handler =
@@ -21,7 +21,7 @@ pub(crate) type Handler =
 pub struct Endpoint {
     /// The HTTP method.
     pub method: Method,
-    /// The path, with `{id}` for an id.
+    /// The path, with `{id}` for an id and `{bin}` for the first digits of a number.
     pub path: &'static str,
     /// The operation, noun first.
     pub operation: &'static str,
@@ -55,6 +55,8 @@ pub enum AnswerSchema {
     History,
     /// How many.
     Count,
+    /// What is known of numbers that begin with some digits.
+    Bin,
 }
 
 /// What a list lists.
@@ -213,6 +215,20 @@ pub static ENDPOINTS: &[Endpoint] = &[
         body: None,
         list: None,
         handler: handler!(card::delete),
+    },
+    Endpoint {
+        method: Method::GET,
+        path: "/v1/bin/{bin}",
+        operation: "bin_read",
+        summary: "Look up an issuer",
+        doc: "What the vault's table of issuers says of numbers that begin with these 6 to 11 digits: of fewer than 11, what holds for \
+              all of them. Advisory. So many a minute for each API key (`bin_lookups_per_minute`). Never send a whole card number.",
+        success: 200,
+        answer: Some(AnswerSchema::Bin),
+        failures: &[ErrorCode::Malformed, ErrorCode::NotFound, ErrorCode::TooMany],
+        body: None,
+        list: None,
+        handler: handler!(bin::read),
     },
     Endpoint {
         method: Method::POST,

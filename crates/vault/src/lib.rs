@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod audit;
+mod bin;
 mod card;
 mod chain;
 mod clock;
@@ -25,6 +26,7 @@ pub use panvault_store::{
 };
 
 pub use crate::audit::Origin;
+pub use crate::bin::BinView;
 pub use crate::card::{CardChange, CardView, CvvChange, Metadata};
 pub use crate::chain::StoreChain;
 pub use crate::clock::{Clock, SystemClock};
@@ -32,7 +34,7 @@ pub use crate::document::{NewAccount, NewApiKey, NewOrganisation, NewProcessor};
 pub use crate::error::{FieldFault, VaultError};
 pub use crate::idempotency::{Done, Idempotency};
 pub use crate::permit::{
-    AccountCreate, ApiKeyCreate, ApiKeyDelete, Caller, CardCreate, CardDelete, CardList, CardRead,
+    AccountCreate, ApiKeyCreate, ApiKeyDelete, BinRead, Caller, CardCreate, CardDelete, CardList, CardRead,
     CardUpdate, DocumentList, Operation, OrganisationCreate, Permit, ProcessorCreate, TransactionCreate,
     TransactionList, TransactionRead,
 };

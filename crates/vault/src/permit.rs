@@ -1,7 +1,7 @@
 use core::marker::PhantomData;
 use std::sync::Arc;
 
-use panvault_model::{Now, OrganisationId, Role};
+use panvault_model::{ApiKeyId, Now, OrganisationId, Role};
 
 use crate::audit::Asked;
 use crate::document::Snapshot;
@@ -38,6 +38,8 @@ operations! {
     CardList "card_list" [ProviderAdmin ProviderUser MerchantAdmin MerchantSupervisor MerchantCashier MerchantUser]
     /// Delete a card.
     CardDelete "card_delete" [ProviderAdmin MerchantAdmin MerchantSupervisor]
+    /// Look up who issued numbers that begin with some digits: not for browsers, whose keys are public.
+    BinRead "bin_read" [ProviderAdmin ProviderUser MerchantAdmin MerchantSupervisor MerchantCashier MerchantUser]
     /// Move money.
     TransactionCreate "transaction_create" [ProviderAdmin MerchantAdmin MerchantSupervisor MerchantCashier]
     /// See a transaction and its history.
@@ -86,6 +88,11 @@ impl Caller {
             Scope::All => None,
             Scope::Below(organisation) => Some(organisation),
         }
+    }
+
+    /// The caller's key; `None` for a command on this machine.
+    pub const fn api_key(&self) -> Option<ApiKeyId> {
+        self.asked.actor
     }
 
     /// The time that this request sees.

@@ -171,7 +171,7 @@ impl Vault {
 
     /// How it is doing; does not wait.
     pub fn status(&self) -> VaultStatus {
-        let bins = self.inner.parts.bins.status();
+        let bins = self.bins().status();
         VaultStatus { store: self.store().status(), cvvs: self.cvvs().counts(), bins }
     }
 
@@ -217,7 +217,7 @@ impl Vault {
             vault: self.id(),
             keys: &snapshot.keys,
             cvv_key: &self.inner.cvv_key,
-            bins: self.inner.parts.bins.as_ref(),
+            bins: self.bins(),
             entropy: self.entropy(),
             cvv_ttl_seconds: self.inner.parts.cvv_ttl_seconds,
         }
@@ -226,6 +226,10 @@ impl Vault {
     /// For [`VaultError::CvvFull`]: whether it is to be logged.
     pub(crate) fn cvv_no_room(&self) -> &Seldom {
         &self.inner.cvv_no_room
+    }
+
+    pub(crate) fn bins(&self) -> &dyn BinTable {
+        self.inner.parts.bins.as_ref()
     }
 
     pub(crate) fn make_id_bytes(&self) -> Result<[u8; 8], VaultError> {

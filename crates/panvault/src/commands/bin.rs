@@ -3,10 +3,9 @@
 mod import;
 mod progress;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use panvault_bins::Table;
-use panvault_bins::limits::{BIN_DIGITS_MAX, BIN_DIGITS_MIN};
-use panvault_card::{BinTable, scheme_of_prefix};
+use panvault_card::{BinPrefix, BinTable};
 use panvault_model::Timestamp;
 use panvault_vault::{Clock, SystemClock};
 use serde_json::{Value, json};
@@ -45,18 +44,15 @@ fn now() -> Timestamp {
 /// Answers as the server does: in a test vault without a list, from the test table.
 fn lookup(digits: &str, shared: &Shared) -> anyhow::Result<()> {
     // What was typed is not repeated: it could be a card number.
-    let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
-    if !plain || !(BIN_DIGITS_MIN..=BIN_DIGITS_MAX).contains(&digits.len()) {
-        bail!("DIGITS must be {BIN_DIGITS_MIN} to {BIN_DIGITS_MAX} digits, never a whole card number")
-    }
+    let digits = BinPrefix::parse(digits).map_err(|fault| anyhow::anyhow!("DIGITS {fault}"))?;
     let directory = directory(shared)?;
     let facts = match table(&directory)? {
         Some(table) => table.lookup(digits.as_bytes()),
         None => directory.bins_without_list().lookup(digits.as_bytes()),
     };
     let value = json!({
-        "bin": digits.get(..BIN_DIGITS_MIN),
-        "brand": scheme_of_prefix(digits.as_bytes()).map(|scheme| scheme.brand().as_str()),
+        "bin": digits.bin().as_str(),
+        "brand": digits.brand().map(|brand| brand.as_str()),
         "issuer_name": facts.issuer_name.as_deref(),
         "issuer_country": facts.issuer_country.as_ref().map(|code| code.as_str()),
         "currency_code": facts.currency_code.as_ref().map(|code| code.as_str()),

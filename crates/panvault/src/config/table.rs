@@ -50,6 +50,11 @@ pub(crate) static SETTINGS: &[Setting] = &[
     bare("body_timeout_seconds", "10", "Seconds for the body of a request to arrive."),
     bare("handshake_timeout_seconds", "10", "Seconds for a TLS handshake."),
     bare("stop_grace_seconds", "30", "Seconds for running requests to end when the server stops."),
+    bare(
+        "bin_lookups_per_minute",
+        "600",
+        "Look-ups of issuers (/v1/bin) that one API key may make in a minute.",
+    ),
     text(
         "log_level",
         "info",

@@ -10,6 +10,7 @@ pub(crate) fn schemas() -> Value {
         "Card": closed(card(), &[]),
         "BrowserCard": closed(browser_card(), &[]),
         "Transaction": closed(transaction(), &["shipping_information", "details", "threed_authentication", "pares"]),
+        "Bin": closed(bin(), &[]),
         "HistoryStep": closed(history_step(), &[]),
         "Error": error(),
     })
@@ -64,17 +65,25 @@ fn browser_card() -> Members {
     ]
 }
 
-fn card() -> Members {
-    let mut members = browser_card();
-    members.extend([
-        ("organisation", id()),
+/// What is known of numbers that begin with some digits; a card has these too.
+fn bin() -> Members {
+    vec![
         ("bin", digits(6)),
-        ("masked_card_number", json!({ "type": "string", "pattern": "^[0-9]{6}\\*{6}[0-9]{4}$" })),
+        ("brand", or_null(names(Brand::ALL.iter().map(|brand| brand.as_str())))),
         ("issuer_name", or_null(text())),
         ("issuer_country", or_null(json!({ "type": "string", "pattern": "^[A-Z]{2}$" }))),
         ("currency_code", or_null(json!({ "type": "string", "pattern": "^[A-Z]{3}$" }))),
         ("type", or_null(names(CardType::ALL.iter().map(|kind| kind.as_str())))),
         ("variant", or_null(text())),
+    ]
+}
+
+fn card() -> Members {
+    let mut members = browser_card();
+    members.extend(bin().into_iter().filter(|(name, _)| *name != "brand"));
+    members.extend([
+        ("organisation", id()),
+        ("masked_card_number", json!({ "type": "string", "pattern": "^[0-9]{6}\\*{6}[0-9]{4}$" })),
         ("fingerprint", json!({ "type": "string", "pattern": "^[0-9a-f]{32}$" })),
         ("cvv_present", json!({ "type": "boolean" })),
         ("cvv_expires_at", or_null(time())),

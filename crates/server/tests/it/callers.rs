@@ -51,7 +51,7 @@ fn walk(server: &Server, tenant: &Tenant, id: &str, key: Option<&str>) -> Vec<(&
     ENDPOINTS
         .iter()
         .map(|endpoint| {
-            let path = endpoint.path.replace("{id}", id);
+            let path = endpoint.path.replace("{id}", id).replace("{bin}", "411111");
             let body: Option<Value> = match endpoint.operation {
                 "card_create" => Some(card_body(tenant)),
                 "card_update" => Some(json!({ "cvv": "111", "organisation": tenant.organisation })),
@@ -84,6 +84,7 @@ fn no_endpoint_answers_without_a_good_key() {
 /// Which operations a role may call at all. What is not here is refused with 113.
 fn allowed(role: Role) -> &'static [&'static str] {
     const SEE: &[&str] = &[
+        "bin_read",
         "card_list",
         "card_count",
         "card_read",
@@ -93,6 +94,7 @@ fn allowed(role: Role) -> &'static [&'static str] {
         "transaction_history",
     ];
     const PAY: &[&str] = &[
+        "bin_read",
         "card_list",
         "card_count",
         "card_read",
@@ -106,6 +108,7 @@ fn allowed(role: Role) -> &'static [&'static str] {
     ];
     match role {
         Role::ProviderAdmin | Role::MerchantAdmin | Role::MerchantSupervisor => &[
+            "bin_read",
             "card_list",
             "card_count",
             "card_read",

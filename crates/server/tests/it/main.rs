@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod bins;
 mod callers;
 mod cards;
 mod connections;

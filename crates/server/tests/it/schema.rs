@@ -41,4 +41,5 @@ fn answers_have_the_members_of_their_schemas() {
     let declined = server.post(&merchant.key, "/v1/transaction", &transaction_body(merchant, &card, 121));
     holds(&document, "Error", &declined.json());
     holds(&document, "Error", &server.get(&merchant.key, "/v1/card/x").json());
+    holds(&document, "Bin", &server.get(&merchant.key, "/v1/bin/411111").json());
 }
