@@ -253,6 +253,9 @@ pub(crate) enum BinCommand {
     Info(Shared),
     /// Remove the list; cards keep what is known of them
     Remove(Shared),
+    /// Derive again who issued the cards that are stored, from the list as it is now; no server may run. What was begun can be
+    /// begun again at any time
+    Refresh(Shared),
 }
 
 #[derive(Args)]

@@ -26,7 +26,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Account(command) => document::account(command).map(success),
         Command::Processor(command) => document::processor(command).map(success),
         Command::ApiKey(command) => document::api_key(command).map(success),
-        Command::Bin(command) => bin::run(command).map(success),
+        Command::Bin(command) => bin::run(command),
         Command::OpenApi { errors: false } => {
             Ok(output::line(panvault_server::openapi().to_string()).map(success)?)
         }

@@ -190,6 +190,10 @@ impl Store for EmbeddedStore {
         self.listed(move |view| view::list::<CardField>(view, &query))
     }
 
+    fn card_page(&self, after: CardId, limit: usize) -> Pending<'_, Vec<Arc<CardRow>>> {
+        self.listed(move |view| view::card_page(view, after, limit))
+    }
+
     fn transaction_initiate(&self, step: TransactionInitiate) -> Pending<'_, Outcome<Arc<TransactionRow>>> {
         self.commit(Step::TransactionInitiate(step), Outcome::transaction)
     }

@@ -21,7 +21,7 @@ pub(crate) use fingerprints::Fingerprints;
 pub(crate) use list::list;
 pub(crate) use notes::unpack as unpack_notes;
 pub(crate) use read::{
-    audit, card, document_version, documents, history, idempotency, idempotency_expired, largest,
+    audit, card, card_page, document_version, documents, history, idempotency, idempotency_expired, largest,
     open_transactions, transaction,
 };
 

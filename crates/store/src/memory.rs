@@ -138,6 +138,12 @@ impl Store for MemoryStore {
         ready(Ok(Self::page(&query, rows.cloned().collect())))
     }
 
+    fn card_page(&self, after: CardId, limit: usize) -> Pending<'_, Vec<Arc<CardRow>>> {
+        let tables = self.tables();
+        let behind = tables.cards.values().filter(|row| row.id > after);
+        ready(Ok(behind.take(limit).cloned().collect()))
+    }
+
     fn transaction_initiate(&self, step: TransactionInitiate) -> Pending<'_, Outcome<Arc<TransactionRow>>> {
         ready(self.commit(&Step::TransactionInitiate(step)).and_then(Outcome::transaction))
     }

@@ -73,6 +73,10 @@ pub trait Store: Send + Sync {
     /// Cards of some organisations. Shows every step that was done before it was asked.
     fn card_list(&self, query: CardQuery) -> Pending<'_, Page<Arc<CardRow>>>;
 
+    /// Cards of all organisations in the order of their ids, from behind `after`, at most `limit`. Shows every step that was done
+    /// before it was asked.
+    fn card_page(&self, after: CardId, limit: usize) -> Pending<'_, Vec<Arc<CardRow>>>;
+
     /// Writes down that a transaction is about to be sent.
     fn transaction_initiate(&self, step: TransactionInitiate) -> Pending<'_, Outcome<Arc<TransactionRow>>>;
     /// Writes down what became of a transaction.

@@ -3,6 +3,7 @@
 mod create;
 mod delete;
 mod read;
+mod refresh;
 mod update;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use crate::idempotency::Done;
 use crate::seal;
 use crate::vault::Vault;
 
+pub use refresh::Refreshed;
 pub use update::{CardChange, CvvChange};
 
 /// The caller's own pairs, sorted by name, each name once.

@@ -27,7 +27,7 @@ pub use panvault_store::{
 
 pub use crate::audit::Origin;
 pub use crate::bin::BinView;
-pub use crate::card::{CardChange, CardView, CvvChange, Metadata};
+pub use crate::card::{CardChange, CardView, CvvChange, Metadata, Refreshed};
 pub use crate::chain::StoreChain;
 pub use crate::clock::{Clock, SystemClock};
 pub use crate::document::{NewAccount, NewApiKey, NewOrganisation, NewProcessor};
@@ -35,8 +35,8 @@ pub use crate::error::{FieldFault, VaultError};
 pub use crate::idempotency::{Done, Idempotency};
 pub use crate::permit::{
     AccountCreate, ApiKeyCreate, ApiKeyDelete, BinRead, Caller, CardCreate, CardDelete, CardList, CardRead,
-    CardUpdate, DocumentList, Operation, OrganisationCreate, Permit, ProcessorCreate, TransactionCreate,
-    TransactionList, TransactionRead,
+    CardRefresh, CardUpdate, DocumentList, Operation, OrganisationCreate, Permit, ProcessorCreate,
+    TransactionCreate, TransactionList, TransactionRead,
 };
 pub use crate::transaction::NewTransaction;
 pub use crate::vault::{Mode, Vault, VaultParts, VaultStatus};

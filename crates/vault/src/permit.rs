@@ -16,13 +16,13 @@ pub trait Operation {
 }
 
 macro_rules! operations {
-    ($($(#[$meta:meta])* $operation:ident $name:literal [$($role:ident)+])+) => { $(
+    ($($(#[$meta:meta])* $operation:ident $name:literal [$($role:ident)*])+) => { $(
         $(#[$meta])*
         pub struct $operation;
 
         impl Operation for $operation {
             const NAME: &'static str = $name;
-            const ROLES: &'static [Role] = &[$(Role::$role,)+];
+            const ROLES: &'static [Role] = &[$(Role::$role,)*];
         }
     )+ };
 }
@@ -38,6 +38,8 @@ operations! {
     CardList "card_list" [ProviderAdmin ProviderUser MerchantAdmin MerchantSupervisor MerchantCashier MerchantUser]
     /// Delete a card.
     CardDelete "card_delete" [ProviderAdmin MerchantAdmin MerchantSupervisor]
+    /// Derive again who issued cards: a command on this machine, and no key, may.
+    CardRefresh "card_refresh" []
     /// Look up who issued numbers that begin with some digits: not for browsers, whose keys are public.
     BinRead "bin_read" [ProviderAdmin ProviderUser MerchantAdmin MerchantSupervisor MerchantCashier MerchantUser]
     /// Move money.

@@ -1,7 +1,10 @@
-//! Lists of who issued which cards. None of these needs the store, so all of them work while the vault is served.
+//! Lists of who issued which cards. All but one leave the store alone, so they work while the vault is served.
 
 mod import;
 mod progress;
+mod refresh;
+
+use std::process::ExitCode;
 
 use anyhow::Context;
 use panvault_bins::Table;
@@ -16,13 +19,15 @@ use crate::commands::document::print;
 use crate::config;
 use crate::data::DataDirectory;
 
-pub(crate) fn run(command: BinCommand) -> anyhow::Result<()> {
-    match command {
+pub(crate) fn run(command: BinCommand) -> anyhow::Result<ExitCode> {
+    let done = match command {
         BinCommand::Import(args) => import::run(&args),
         BinCommand::Lookup { digits, shared } => lookup(&digits, &shared),
         BinCommand::Info(shared) => info(&shared),
         BinCommand::Remove(shared) => remove(&shared),
-    }
+        BinCommand::Refresh(shared) => return refresh::run(&shared),
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 fn directory(shared: &Shared) -> anyhow::Result<DataDirectory> {

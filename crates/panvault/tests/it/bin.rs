@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::cli::path;
 use crate::serve::{Served, vault};
-use crate::support::{Dev, doctor, run, run_json, run_refused, until};
+use crate::support::{Dev, doctor, panvault, run, run_json, run_refused, until};
 
 const HEADER: &str = "BIN,Brand,Type,Category,Issuer,IssuerPhone,IssuerUrl,isoCode2,isoCode3,CountryName";
 
@@ -195,4 +195,53 @@ fn a_vault_starts_with_a_damaged_table_and_says_so() {
         let page = panvault_testkit::http_send(&metrics, "GET", &[], None).unwrap();
         page.text.contains(&version)
     });
+}
+
+#[test]
+fn cards_are_refreshed_from_a_new_list_and_a_killed_refresh_goes_on() {
+    const CARDS: u64 = 300;
+    let directory = tempfile::tempdir().unwrap();
+    let dev = Dev::start(directory.path(), &[]);
+    let data = dev.data.clone();
+    let refresh = || run_json(&["bin", "refresh", "--data", path(&data), "--json"]);
+    assert!(run_refused(&["bin", "refresh", "--data", path(&data)]).contains("import a list first"));
+    import(&data, &list(directory.path(), "BANK ONE"));
+    until("it is taken up", || {
+        let card = dev.make_card("4111111111111111", None);
+        let is_new = dev.get(&format!("/v1/card/{card}")).json()["issuer_name"] == json!("BANK ONE");
+        assert_eq!(dev.delete(&format!("/v1/card/{card}")).status, 204);
+        is_new
+    });
+    let cards: Vec<String> = (0..CARDS).map(|_| dev.make_card("4111111111111111", None)).collect();
+    let other = dev.make_card("4242424242424242", None);
+    assert!(
+        run_refused(&["bin", "refresh", "--data", path(&data)]).contains("in use by process"),
+        "while it is served"
+    );
+    dev.stop();
+    assert_eq!(refresh()["current"], json!(CARDS + 1));
+
+    let second = import(&data, &list(directory.path(), "BANK TWO"));
+    let mut killed = panvault().args(["bin", "refresh", "--data", path(&data)]).spawn().unwrap();
+    until("it has begun", || {
+        fs::read_to_string(data.join("lock")).is_ok_and(|pid| pid.trim() == killed.id().to_string())
+    });
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let rest = refresh();
+    let count = |name: &str| rest[name].as_u64().unwrap();
+    assert_eq!((count("cards"), count("failed"), count("same")), (CARDS + 1, 0, 1), "{rest}");
+    assert_eq!(count("changed") + count("current"), CARDS, "{rest}");
+    assert_eq!(rest["table_version"], second["table_version"]);
+    assert_eq!(refresh()["current"], json!(CARDS));
+    crate::support::assert_healthy(&data);
+
+    let dev = Dev::start(directory.path(), &[]);
+    for card in &cards {
+        let card = dev.get(&format!("/v1/card/{card}")).json();
+        assert_eq!((&card["issuer_name"], &card["type"]), (&json!("BANK TWO"), &json!("PREPAID")));
+        assert!(card["updated_at"].as_str() > card["created_at"].as_str());
+    }
+    assert_eq!(dev.get(&format!("/v1/card/{other}")).json()["issuer_name"], Value::Null);
+    dev.stop();
 }

@@ -33,7 +33,7 @@ impl Told {
             Action::CardCreate => &mut self.cards.made,
             // A change of the CVV alone leaves the row as it is.
             Action::CardUpdate if note.outcome == 0 => return,
-            Action::CardUpdate => &mut self.cards.changed,
+            Action::CardUpdate | Action::CardRefresh => &mut self.cards.changed,
             Action::CardDelete => &mut self.cards.gone,
             Action::TransactionInitiate => &mut self.transactions.made,
             Action::TransactionSettle => &mut self.transactions.changed,

@@ -67,6 +67,16 @@ pub(crate) fn card(connection: &Connection, id: CardId) -> Result<Option<Arc<Car
     })
 }
 
+/// Cards behind an id, in the order of ids.
+pub(crate) fn card_page(
+    connection: &Connection,
+    after: CardId,
+    limit: usize,
+) -> Result<Vec<Arc<CardRow>>, StoreFault> {
+    let sql = "SELECT row FROM card WHERE id > ? ORDER BY id LIMIT ?";
+    many(connection, sql, (after.as_bytes(), rows(limit)), |bytes| CardRow::decode(bytes).map(Arc::new))
+}
+
 pub(crate) fn transaction(
     connection: &Connection,
     id: TransactionId,

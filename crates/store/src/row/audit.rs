@@ -37,6 +37,8 @@ pub enum Action {
     DocumentDelete,
     /// Idempotency records past their time were removed.
     IdempotencySweep,
+    /// Who issued a card was derived again from a newer table.
+    CardRefresh,
 }
 
 impl Action {
@@ -51,6 +53,7 @@ impl Action {
         Self::DocumentUpdate,
         Self::DocumentDelete,
         Self::IdempotencySweep,
+        Self::CardRefresh,
     ];
 
     /// The number that stands for it in stored records.
@@ -65,6 +68,7 @@ impl Action {
             Self::DocumentUpdate => 7,
             Self::DocumentDelete => 8,
             Self::IdempotencySweep => 9,
+            Self::CardRefresh => 10,
         }
     }
 
@@ -85,6 +89,7 @@ impl Action {
             Self::DocumentUpdate => "document_update",
             Self::DocumentDelete => "document_delete",
             Self::IdempotencySweep => "idempotency_sweep",
+            Self::CardRefresh => "card_refresh",
         }
     }
 }
@@ -107,7 +112,7 @@ pub struct AuditNote {
     /// From where: an IPv6 address, IPv4 mapped into it; all zeroes for this machine's own commands.
     pub address: [u8; 16],
     /// Of [`Action::TransactionSettle`] the number of the status that it came to; of [`Action::CardUpdate`] 1 when the row
-    /// changed, 0 when only the CVV did; else 0.
+    /// changed, 0 when only the CVV did; of [`Action::CardRefresh`] 1; else 0.
     pub outcome: u8,
 }
 

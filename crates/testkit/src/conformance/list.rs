@@ -15,6 +15,7 @@ use crate::conformance::{
 pub(super) const CASES: &[StoreCase] = cases! {
     cards_come_newest_first
     cards_come_by_organisation
+    all_cards_come_page_by_page_in_the_order_of_their_ids
     a_list_has_parts_and_a_total
     a_list_follows_every_change
     transactions_come_by_organisation
@@ -82,6 +83,24 @@ async fn cards_come_newest_first(store: &dyn Store) {
     assert_eq!(found(store, all_cards()).await, (vec![], 0));
     insert(store, &[card(12), card(10), card(11)]).await;
     assert_eq!(found(store, all_cards()).await, (vec![12, 11, 10], 3));
+}
+
+async fn all_cards_come_page_by_page_in_the_order_of_their_ids(store: &dyn Store) {
+    let page = async |after: u64, limit| {
+        let rows = store.card_page(CardId(id(after)), limit).await.unwrap();
+        rows.iter().map(|row| number(row.id.0)).collect::<Vec<_>>()
+    };
+    const NONE: [u64; 0] = [];
+    assert_eq!(page(0, 10).await, NONE);
+    let [one, two] = [1, 2].map(organisation);
+    insert(store, &[of(12, one), of(10, two), of(13, one), of(11, two)]).await;
+    assert_eq!(page(0, 10).await, [10, 11, 12, 13]);
+    assert_eq!(page(0, 3).await, [10, 11, 12]);
+    assert_eq!(page(12, 3).await, [13]);
+    assert_eq!(page(13, 3).await, NONE);
+    assert_eq!(page(0, 0).await, NONE);
+    done(store.card_delete(card_delete(&of(11, two))).await.unwrap());
+    assert_eq!(page(10, 10).await, [12, 13]);
 }
 
 async fn cards_come_by_organisation(store: &dyn Store) {

@@ -125,6 +125,13 @@ impl Store for Intruder {
         })
     }
 
+    fn card_page(&self, after: CardId, limit: usize) -> Pending<'_, Vec<Arc<CardRow>>> {
+        Box::pin(async move {
+            let rows = self.store.card_page(after, limit).await?;
+            Ok(rows.into_iter().map(|row| self.changed_card(row)).collect())
+        })
+    }
+
     fn transaction_initiate(&self, step: TransactionInitiate) -> Pending<'_, Outcome<Arc<TransactionRow>>> {
         Box::pin(async move {
             self.overtaken().await;

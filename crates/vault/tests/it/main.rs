@@ -12,6 +12,7 @@ mod idempotency;
 mod intruder;
 mod model;
 mod organisation;
+mod refresh;
 mod role;
 mod tamper;
 mod transaction;
