@@ -2,12 +2,14 @@
 
 mod architecture;
 mod bench;
+mod bin_list;
 mod ci;
 mod dev_vault;
 mod exposures;
 mod openapi;
 mod packages;
 mod parts;
+mod python;
 mod run;
 mod say;
 mod schemathesis;
@@ -32,11 +34,11 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run every test: Rust, documentation, and schemathesis against the real binary.
+    /// Run every test: Rust, documentation, a real list of BINs, and schemathesis against the real binary.
     Test {
-        /// Leave out schemathesis, which needs Python and a package index.
-        #[arg(long)]
-        without_schemathesis: bool,
+        /// Leave out what needs Python and a package index: the real list and schemathesis.
+        #[arg(long, alias = "without-schemathesis")]
+        without_python: bool,
     },
     /// Run what CI runs: every test, every lint, every check of the sources.
     Ci,
@@ -76,7 +78,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<bool> {
     let workspace = Workspace::find()?;
     match command {
-        Command::Test { without_schemathesis } => Ok(test::test(&workspace, without_schemathesis)),
+        Command::Test { without_python } => Ok(test::test(&workspace, without_python)),
         Command::Ci => Ok(ci::ci(&workspace)),
         Command::Schemathesis => schemathesis::schemathesis(&workspace).map(|()| true),
         Command::Architecture => {

@@ -1,19 +1,28 @@
 //! The schemathesis run: generated requests against the real binary, judged by its own OpenAPI document.
 
-mod environment;
-
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
 use crate::dev_vault::DevVault;
+use crate::python::Environment;
 use crate::stopwatch::Stopwatch;
 use crate::workspace::Workspace;
 use crate::{run, say};
 
+const SCHEMATHESIS: Environment = Environment {
+    what: "schemathesis",
+    directory: ".venv-schemathesis",
+    requirements: "xtask/schemathesis/requirements.txt",
+};
+const PROGRAM: &str = "bin/schemathesis";
+
 /// Installs what it needs, starts a vault, and runs it.
 pub(crate) fn schemathesis(workspace: &Workspace) -> anyhow::Result<()> {
-    let program = environment::ready(workspace)?;
+    let works = |environment: &Path| {
+        run::works(run::command(environment.join(PROGRAM), &workspace.root, &["--version"]))
+    };
+    let program = SCHEMATHESIS.ready(workspace, works)?.join(PROGRAM);
     let binary = binary(workspace)?;
     let log = workspace.target.join("schemathesis/server.log");
     let directory =

@@ -2,22 +2,24 @@ use std::path::Path;
 
 use crate::parts::{Parts, Totals};
 use crate::workspace::Workspace;
-use crate::{packages, run, schemathesis};
+use crate::{bin_list, packages, run, schemathesis};
 
 /// Every test, and a summary.
-pub(crate) fn test(workspace: &Workspace, without_schemathesis: bool) -> bool {
+pub(crate) fn test(workspace: &Workspace, without_python: bool) -> bool {
     let mut parts = Parts::default();
-    tests(workspace, without_schemathesis, &mut parts);
+    tests(workspace, without_python, &mut parts);
     parts.finish()
 }
 
 /// The parts that are tests.
-pub(crate) fn tests(workspace: &Workspace, without_schemathesis: bool, parts: &mut Parts) {
+pub(crate) fn tests(workspace: &Workspace, without_python: bool, parts: &mut Parts) {
     parts.check("packages", || needed(&workspace.root));
     parts.part("cargo test", || cargo_test(workspace));
-    if without_schemathesis {
-        parts.skip("schemathesis", "--without-schemathesis");
+    if without_python {
+        parts.skip("a real list of BINs", "--without-python");
+        parts.skip("schemathesis", "--without-python");
     } else {
+        parts.part("a real list of BINs", || bin_list::test(workspace));
         parts.check("schemathesis", || schemathesis::schemathesis(workspace));
     }
 }
@@ -33,16 +35,22 @@ fn needed(root: &Path) -> anyhow::Result<()> {
 
 /// Unit, integration and documentation tests of every crate, in debug.
 fn cargo_test(workspace: &Workspace) -> anyhow::Result<Totals> {
-    let mut totals = Totals::default();
     let arguments = ["test", "--workspace", "--locked", "--no-fail-fast"];
-    let success = run::lines(run::cargo(&workspace.root, &arguments), |line| {
+    let totals = totals(run::cargo(&workspace.root, &arguments))?;
+    anyhow::ensure!(totals.passed + totals.failed > 0, "no test was run");
+    Ok(totals)
+}
+
+/// Runs test binaries, and adds up what they say.
+pub(crate) fn totals(command: std::process::Command) -> anyhow::Result<Totals> {
+    let mut totals = Totals::default();
+    let success = run::lines(command, |line| {
         totals += result(line).unwrap_or_default();
     })?;
     if !success && totals.failed == 0 {
         // It did not compile, or a test ended the process.
         totals.failed = 1;
     }
-    anyhow::ensure!(totals.passed + totals.failed > 0, "no test was run");
     Ok(totals)
 }
 

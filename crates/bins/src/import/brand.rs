@@ -62,7 +62,7 @@ pub(super) fn brands(cell: &str) -> impl Iterator<Item = Brand> {
 }
 
 /// The scheme with that name, in capitals or not.
-pub(super) fn brand(name: &str) -> Option<Brand> {
+fn brand(name: &str) -> Option<Brand> {
     let name = name.trim();
     // Nearly all rows of a list are of these.
     match name {

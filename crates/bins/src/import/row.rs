@@ -4,7 +4,7 @@ use panvault_card::{holds_card_number, scheme_between};
 use panvault_model::CardType;
 
 use crate::import::Taking;
-use crate::import::brand::{agree, brand, brands};
+use crate::import::brand::{agree, brands};
 use crate::import::flatten::Range;
 use crate::import::layout::{Column, Places};
 use crate::import::line::{Cells, Line};
@@ -96,10 +96,6 @@ fn kind<'a>(row: &Row<'a>, report: &mut Report) -> (Option<CardType>, &'a str) {
         report.left_out(LeftOut::Type, row.line, listed);
     }
     let mut variant = row.cell(Column::Variant);
-    // A list of ranges may put the scheme's own name where the product goes.
-    if brand(variant).is_some() {
-        variant = "";
-    }
     if let Some(rest) = without_prepaid(variant) {
         (card_type, variant) = (Some(CardType::Prepaid), rest);
     }

@@ -59,7 +59,7 @@ fn rows_of_binlist_ranges_become_facts() {
         ("41114999999", "Jyske Bank|DK|DKK|DEBIT|Traditional"),
         ("41115000000", "Jyske Bank|DK|DKK|PREPAID|-"),
         ("41120000000", NOTHING),
-        ("360218", "DINERS CLUB|EC|USD|CREDIT|-"),
+        ("360218", "DINERS CLUB|EC|USD|CREDIT|DINERS CLUB INTERNATIONAL"),
         ("520001", "x|-|-|CREDIT|World"),
     ] {
         assert_eq!(found(&table, digits), expected, "{digits}");
