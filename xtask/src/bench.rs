@@ -2,6 +2,7 @@
 //! there.
 
 mod bar;
+mod bin;
 mod client;
 mod crash;
 mod crowd;
@@ -44,6 +45,8 @@ enum BenchCommand {
     Crowd(crowd::CrowdArguments),
     /// Count the instructions of one card plan.
     Plan(plan::PlanArguments),
+    /// Import a real list of issuers, look up in it, and tokenise with and without it.
+    Bin(bin::BinArguments),
 }
 
 /// Builds, measures, prints.
@@ -54,5 +57,6 @@ pub(crate) fn bench(workspace: &Workspace, arguments: &BenchArguments) -> anyhow
         Some(BenchCommand::Crash(arguments)) => crash::crash(workspace, arguments),
         Some(BenchCommand::Crowd(arguments)) => crowd::crowd(workspace, arguments),
         Some(BenchCommand::Plan(arguments)) => plan::plan(workspace, arguments),
+        Some(BenchCommand::Bin(arguments)) => bin::bin(workspace, arguments),
     }
 }

@@ -131,6 +131,7 @@ libraries! {
     "zeroize": Users::These(&[CARD, KEYS, PROCESSOR, VAULT, SERVER, BINARY]), NOBODY;
 
     // Tests.
+    "criterion": NOBODY, Users::These(&[BINS]);
     "credit-card-type": NOBODY, Users::These(&[CARD]);
     "proptest": Users::These(&[TESTKIT]), Users::Any;
     "trybuild": NOBODY, Users::Any;

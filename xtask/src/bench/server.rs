@@ -12,6 +12,7 @@ use anyhow::{Context, bail};
 use serde_json::Value;
 
 use crate::run;
+use crate::stopwatch::Stopwatch;
 use crate::workspace::Workspace;
 
 const READY_SECONDS_MAX: u64 = 120;
@@ -81,6 +82,18 @@ impl Binaries {
         let mut command = run::command(&self.panvault, &self.root, &[name]);
         command.args(arguments);
         Ok(serde_json::from_slice(&run::output(command)?)?)
+    }
+
+    /// Imports a real list of issuers, and gives how long that took and what was said of it.
+    pub(super) fn bin_import(&self, vault: &Vault, list: &Path) -> anyhow::Result<(Duration, Value)> {
+        let about = ["--format", "bin-list-data", "--source", "a benchmark", "--licence", "CC-BY-4.0"];
+        let arguments =
+            ["import", &list.to_string_lossy(), "--json", "--data", &vault.data.to_string_lossy()]
+                .map(str::to_owned);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).chain(about).collect();
+        let watch = Stopwatch::start();
+        let report = self.made("bin", &arguments)?;
+        Ok((watch.elapsed(), report))
     }
 
     /// Serves a vault.

@@ -120,8 +120,9 @@ fn live(dev: &Dev, at: usize, card: &CanaryCard, said: &mut dyn FnMut(Answer)) {
     let update = json!({ "cvv": card.cvv, "holder": "A. N. Other", "organisation": dev.organisation });
     said(send("POST", &path, &[], Some(&update.to_string())));
     said(send("GET", &path, &[], None));
+    said(send("GET", &format!("/v1/bin/{}", &number[..8]), &[], None));
     // The number where it does not belong: every kind of refusal.
-    let wrong = match at % 14 {
+    let wrong = match at % 15 {
         0 => {
             let check = number.as_bytes()[number.len() - 1] - b'0';
             let mistyped = format!("{}{}", &number[..number.len() - 1], (check + 1) % 10);
@@ -141,6 +142,7 @@ fn live(dev: &Dev, at: usize, card: &CanaryCard, said: &mut dyn FnMut(Answer)) {
         }
         11 => send("POST", "/v1/card", &[], Some(&good.replacen('{', &format!("{{\"{number}\":1,"), 1))),
         12 => send("DELETE", &format!("/v1/{number}"), &[("User-Agent", number)], None),
+        13 => send("GET", &format!("/v1/bin/{number}"), &[], None),
         _ => {
             let mut body = dev.card_body(number);
             body["metadata"] = json!({ "note": number });
