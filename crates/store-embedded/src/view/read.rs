@@ -73,8 +73,16 @@ pub(crate) fn card_page(
     after: CardId,
     limit: usize,
 ) -> Result<Vec<Arc<CardRow>>, StoreFault> {
-    let sql = "SELECT row FROM card WHERE id > ? ORDER BY id LIMIT ?";
-    many(connection, sql, (after.as_bytes(), rows(limit)), |bytes| CardRow::decode(bytes).map(Arc::new))
+    let mut statement = connection
+        .prepare_cached("SELECT id, row FROM card WHERE id > ? ORDER BY id LIMIT ?")
+        .map_err(unreadable)?;
+    let mut found = statement.query((after.as_bytes(), rows(limit))).map_err(unreadable)?;
+    let mut page = Vec::new();
+    while let Some(row) = found.next().map_err(unreadable)? {
+        let blob = |column| row.get_ref(column).and_then(|value| Ok(value.as_blob()?)).map_err(unreadable);
+        page.push(Arc::new(cards::decode(blob(0)?, blob(1)?).map_err(undecodable)?));
+    }
+    Ok(page)
 }
 
 pub(crate) fn transaction(
