@@ -17,7 +17,7 @@ pub const VIEW_BUSY_MILLIS: u64 = 5000;
 pub const IDLE_MILLIS: u64 = 300;
 
 /// Steps that the applier would rather carry into the view at once than fewer.
-pub const APPLY_STEPS: usize = 4096;
+pub const APPLY_STEPS: usize = 1024;
 
 /// Milliseconds for which the applier waits for that many, unless somebody waits for the view.
 pub const APPLY_MILLIS: u64 = 40;
