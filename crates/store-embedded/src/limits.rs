@@ -28,8 +28,9 @@ pub const TAIL_ROWS: u64 = 32_768;
 /// Runs of fingerprints of one level that are merged into one of the next.
 pub const RUNS_PER_LEVEL: i64 = 64;
 
-/// Entries that one slice of a merge reads, about.
-pub const SLICE_ROWS: usize = 8192;
+/// Entries that one slice of a merge reads, about; one follows each batch that the applier carries. So many keep up with new cards, and
+/// take no longer than the batch.
+pub const SLICE_ROWS: usize = 2048;
 
 /// Milliseconds between two tries to make room for the next segment when the disk is full.
 pub const SPARE_RETRY_MILLIS: u64 = 500;

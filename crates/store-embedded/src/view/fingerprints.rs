@@ -158,11 +158,12 @@ fn merge_slice(view: &Connection, target: i64, rows: usize) -> Result<(), rusqli
     for source in &sources {
         delete.execute(params![source, organisation, fingerprint, id])?;
     }
-    let mut insert = view.prepare_cached("INSERT INTO fingerprint_run VALUES (?, ?, ?, ?)")?;
-    for (organisation, fingerprint, id) in &entries {
-        insert.execute(params![target, organisation, fingerprint, id])?;
-    }
-    Ok(())
+    apply::insert_all(view, "fingerprint_run", 4, &entries, |insert, at, (organisation, fingerprint, id)| {
+        insert.raw_bind_parameter(at, target)?;
+        insert.raw_bind_parameter(at + 1, organisation)?;
+        insert.raw_bind_parameter(at + 2, fingerprint)?;
+        insert.raw_bind_parameter(at + 3, id)
+    })
 }
 
 #[cfg(test)]
