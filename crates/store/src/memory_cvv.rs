@@ -8,7 +8,8 @@ use crate::cvv::{Claim, CvvCounts, CvvStore, HeldCvv};
 use crate::limits::CVV_CLEARED_SECONDS;
 use crate::store::{Pending, StoreFault};
 
-const SHARDS: usize = 16;
+/// So many that each is small: while one grows or is swept, whoever wants a card of it waits.
+const SHARDS: usize = 256;
 
 /// CVVs in this process's memory, for a vault on one node.
 pub struct MemoryCvvs {
