@@ -6,11 +6,11 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::KeysError;
 
-/// Bytes that a thread draws at a time for nonces and ids.
+/// Bytes that a thread draws at a time for ids.
 const READY_BYTES: usize = 1024;
 
-/// What takes more is drawn for itself: keys have 32.
-const READY_MAX: usize = 24;
+/// What takes more is drawn for itself: an id has 8 random bytes, a nonce 24, a key 32.
+const READY_MAX: usize = 8;
 
 /// A source of randomness that is good enough for keys.
 pub trait Entropy: Send + Sync {
@@ -21,8 +21,9 @@ pub trait Entropy: Send + Sync {
 /// The operating system's randomness through AWS-LC's generator, with a continuous test: two outputs that begin with the same
 /// 16 bytes are a failure.
 ///
-/// Nonces and ids, which are known to others as soon as they are used, come out of a thread's own reserve: each call of the
-/// generator costs as much as the sealing that its output is for. Keys are never taken from the reserve.
+/// The random part of an id comes out of a thread's own reserve, since each call of the generator costs as much as sealing a record.
+/// Nonces and keys never do: a virtual machine that is cloned has the reserve twice, and two ids that are alike are harmless where two
+/// nonces are not.
 pub struct SystemEntropy {
     random: SystemRandom,
     last: Mutex<[u8; 16]>,
