@@ -92,7 +92,9 @@ impl Readers {
             }
             Err(TryLockError::WouldBlock) => false,
         };
-        let done = all.map(let_go).fold(true, |all, one| all && one).then(fold);
+        // Every one of them, also when one is in use.
+        let in_use = all.map(let_go).filter(|gone| !gone).count();
+        let done = (in_use == 0).then(fold);
         self.folding.store(false, Ordering::SeqCst);
         done
     }

@@ -60,13 +60,16 @@ impl Told {
     }
 }
 
+/// Reads id and version of the row that is kept under a key.
+type Decode = fn(Option<Id>, &[u8]) -> Option<(Id, u32)>;
+
 /// `sql` gives key and row, in the order of keys.
 fn rows_differ(
     view: &Connection,
     what: &'static str,
     steps: Steps,
     sql: &str,
-    decode: fn(Option<Id>, &[u8]) -> Option<(Id, u32)>,
+    decode: Decode,
 ) -> Result<Vec<String>, rusqlite::Error> {
     let mut against = Against::new(what, steps);
     let mut statement = view.prepare(sql)?;

@@ -137,9 +137,9 @@ fn what_the_log_has_forgotten_the_trail_knows() {
         (
             |view| {
                 // As a view of the first format keeps it.
-                let other = encoded(|out| card(11).encode(out));
-                let row = params![other, card(10).id.as_bytes()];
-                view.execute("UPDATE card SET row = ? WHERE id = ?", row).unwrap();
+                let (other, id) = (encoded(|out| card(11).encode(out)), card(10).id);
+                let sql = "UPDATE card SET row = ? WHERE id = ?";
+                view.execute(sql, params![other, id.as_bytes()]).unwrap();
             },
             "has the row of another",
         ),
