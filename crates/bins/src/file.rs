@@ -3,6 +3,7 @@
 mod read;
 mod varint;
 
+use panvault_card::holds_card_number;
 use panvault_model::{CardType, Country, Currency, Timestamp};
 use sha2::{Digest, Sha256};
 
@@ -35,7 +36,9 @@ pub struct About {
 
 /// A text about a list that cannot be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{field} must have 1 to {ABOUT_BYTES_MAX} bytes, without control characters")]
+#[error(
+    "{field} must have 1 to {ABOUT_BYTES_MAX} bytes, without control characters or what could be a card number"
+)]
 pub struct AboutFault {
     /// Which one.
     pub field: &'static str,
@@ -46,7 +49,10 @@ impl About {
         let fields = [("source", Some(&self.source)), ("licence", Some(&self.licence))];
         let fields = fields.into_iter().chain([("attribution", self.attribution.as_ref())]);
         let unfit = |text: &String| {
-            text.trim().is_empty() || text.len() > ABOUT_BYTES_MAX || text.contains(char::is_control)
+            text.trim().is_empty()
+                || text.len() > ABOUT_BYTES_MAX
+                || text.contains(char::is_control)
+                || holds_card_number(text)
         };
         let mut unfit = fields.filter(|(_, text)| text.is_some_and(unfit));
         unfit.next().map(|(field, _)| AboutFault { field })

@@ -14,7 +14,7 @@ pub const VARIANT_BYTES_MAX: usize = 80;
 pub const ABOUT_BYTES_MAX: usize = 500;
 /// Findings of one kind that a report shows; the rest are counted.
 pub const SHOWN_MAX: usize = 5;
-/// Bytes of a file. The largest public list comes to 3 MB.
-pub const FILE_BYTES_MAX: usize = 64 << 20;
+/// Bytes of a file. The largest public list comes to 2 MB; as many rows as are taken, each of another bank, to some 120.
+pub const FILE_BYTES_MAX: usize = 256 << 20;
 /// Bytes that a list is read by between two calls of its progress.
 pub const PROGRESS_BYTES: u64 = 256 * 1024;

@@ -3,12 +3,14 @@
 mod install;
 mod live;
 
-use std::fs::{File, Metadata};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use panvault_bins::limits::FILE_BYTES_MAX;
 use panvault_bins::{FileFault, Table};
+use rustix::fs::OFlags;
 
 pub(crate) use install::{Replacing, remove};
 pub(crate) use live::LiveBins;
@@ -20,6 +22,10 @@ const FILE: &str = "bins.table";
 pub(crate) enum BinsFault {
     #[error("cannot be read")]
     Read(#[from] io::Error),
+    #[error("is not a file")]
+    NotAFile,
+    #[error("can be read or changed by others; chmod 600 mends that")]
+    Exposed,
     #[error(transparent)]
     File(#[from] FileFault),
 }
@@ -37,14 +43,25 @@ pub(crate) fn read(directory: &Path) -> Result<Option<Table>, BinsFault> {
     }
 }
 
-fn open(directory: &Path) -> io::Result<Option<(File, Metadata)>> {
-    match File::open(path(directory)) {
+fn open(directory: &Path) -> Result<Option<(File, Metadata)>, BinsFault> {
+    // What stands there may be a pipe, whose other end nobody has: that is not waited for.
+    match OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+        .open(path(directory))
+    {
         Ok(file) => {
             let metadata = file.metadata()?;
+            if !metadata.is_file() {
+                return Err(BinsFault::NotAFile);
+            }
+            if metadata.mode() & 0o077 != 0 {
+                return Err(BinsFault::Exposed);
+            }
             Ok(Some((file, metadata)))
         }
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
+        Err(error) => Err(error.into()),
     }
 }
 

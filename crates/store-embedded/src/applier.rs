@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 
 use panvault_store::Effect;
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
 use tokio::sync::watch;
 
 use crate::limits::{
@@ -16,7 +16,7 @@ use crate::limits::{
 use crate::log::{Spares, segment_path};
 use crate::overlay::Overlay;
 use crate::readers::Readers;
-use crate::view::{ApplyFrame, Fingerprints, apply};
+use crate::view::{ApplyFrame, Fingerprints, apply, is_full};
 use crate::writer::Queue;
 
 /// Frames on their way to the view.
@@ -289,14 +289,6 @@ impl Applier {
         self.spares.recycle(old);
         true
     }
-}
-
-/// Whether a write of the view failed for want of room: of its file, its log, or the index of its log.
-fn is_full(error: &rusqlite::Error) -> bool {
-    let shm_size = rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
-    error
-        .sqlite_error()
-        .is_some_and(|error| error.code == ErrorCode::DiskFull || error.extended_code == shm_size)
 }
 
 fn is_new_card(effect: &Effect) -> bool {

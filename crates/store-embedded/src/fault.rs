@@ -1,6 +1,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::view;
+
 /// Why a store is not opened. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenFault {
@@ -103,6 +105,9 @@ pub enum OpenFault {
         #[source]
         source: io::Error,
     },
+    /// There is no room for the view.
+    #[error("the disk of the data directory has no room for view.sqlite; free some space and start again")]
+    ViewFull(#[source] rusqlite::Error),
     /// The view cannot be used.
     #[error(
         "view.sqlite cannot be used; if the log reaches back to step 1 it may be moved away and is rebuilt"
@@ -122,7 +127,7 @@ impl OpenFault {
 
 impl From<rusqlite::Error> for OpenFault {
     fn from(error: rusqlite::Error) -> Self {
-        Self::View(error)
+        if view::is_full(&error) { Self::ViewFull(error) } else { Self::View(error) }
     }
 }
 

@@ -130,7 +130,8 @@ impl Places {
         }
         let with_commas = Self::with_delimiter(columns, layout, header, ',');
         match with_commas {
-            Err(LayoutFault::Missing(_)) => [';', '\t']
+            // With a quoted first cell, another delimiter looks like bad quotes.
+            Err(LayoutFault::Missing(_) | LayoutFault::Header) => [';', '\t']
                 .into_iter()
                 .find_map(|delimiter| Self::with_delimiter(columns, layout, header, delimiter).ok())
                 .map_or(with_commas, Ok),
@@ -179,7 +180,13 @@ mod tests {
     #[test]
     fn columns_are_found_by_name_in_any_order_and_with_any_delimiter() {
         let layout = csv(&[("bin", "IIN"), ("issuer", "Bank")]);
-        for (header, delimiter) in [("Bank,x,iin", ','), ("bank;\"x,y\";IIN", ';'), ("BANK\tx\tIIN", '\t')] {
+        for (header, delimiter) in [
+            ("Bank,x,iin", ','),
+            ("bank;\"x,y\";IIN", ';'),
+            ("\"bank\";\"x\";\"IIN\"", ';'),
+            ("BANK\tx\tIIN", '\t'),
+            ("\"BANK\"\t\"x\"\tIIN", '\t'),
+        ] {
             let places = Places::find(&layout, header.as_bytes()).unwrap();
             assert_eq!((places.delimiter, places.cells), (delimiter, 3), "{header}");
             assert_eq!((places.at(Column::Issuer), places.at(Column::Bin)), (Some(0), Some(2)), "{header}");

@@ -33,6 +33,7 @@ struct Seen {
     device: u64,
     inode: u64,
     bytes: u64,
+    mode: u32,
     modified: (i64, i64),
 }
 
@@ -137,6 +138,7 @@ impl Seen {
             device: metadata.dev(),
             inode: metadata.ino(),
             bytes: metadata.len(),
+            mode: metadata.mode(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
         }
     }
@@ -145,6 +147,6 @@ impl Seen {
 fn causes(fault: &BinsFault) -> String {
     match fault {
         BinsFault::Read(error) => format!("{fault}: {error}"),
-        BinsFault::File(_) => fault.to_string(),
+        BinsFault::NotAFile | BinsFault::Exposed | BinsFault::File(_) => fault.to_string(),
     }
 }

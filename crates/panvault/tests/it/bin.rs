@@ -106,6 +106,16 @@ fn what_cannot_be_imported_leaves_the_table_before() {
             vec!["--format", "csv", "--columns", "bin=IIN", "--attribution", "a\nb"],
             "attribution",
         ),
+        (
+            "IIN,Bank\n411111,x\n",
+            vec!["--format", "csv", "--columns", "bin=IIN", "--attribution", "mail of 4111111111111111"],
+            "what could be a card number",
+        ),
+        (
+            "IIN,Bank\n411111,x\n",
+            vec!["--format", "csv", "--columns", "bin=4111111111111111"],
+            "not repeated",
+        ),
     ] {
         let error = csv(text, &args);
         assert!(error.contains(said), "{args:?}: {error}");
@@ -156,6 +166,19 @@ fn a_server_takes_up_a_new_list_and_keeps_the_old_one_from_a_damaged_file() {
     import(&dev.data, &list(directory.path(), "BANK THREE"));
     until("it is taken up", || issuer() == json!("BANK THREE"));
     assert_eq!(log().matches("bins.kept").count(), 1, "a damaged file is said once");
+
+    // A pipe was waited for, and nothing was taken up after it; what others can change was taken up until the next start.
+    let file = dev.data.join("bins.table");
+    let whole = fs::read(&file).unwrap();
+    fs::remove_file(&file).unwrap();
+    let made = std::process::Command::new("mkfifo").args(["-m", "600", path(&file)]).status().unwrap();
+    assert!(made.success());
+    until("it is said", || log().contains("is not a file"));
+    fs::remove_file(&file).unwrap();
+    fs::write(&file, &whole).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
+    until("it is said", || log().contains("can be read or changed by others"));
+    assert_eq!(issuer(), json!("BANK THREE"));
     run_json(&["bin", "remove", "--data", path(&dev.data), "--json"]);
     until("it is gone", || issuer() == json!("TEST BANK VISA NL"));
     dev.stop();

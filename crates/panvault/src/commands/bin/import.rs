@@ -2,7 +2,8 @@ use std::fs::File;
 use std::io::BufReader;
 
 use anyhow::{Context, bail, ensure};
-use panvault_bins::{About, Column, Counted, ImportFault, Imported, Layout, Report, Shown, import};
+use panvault_bins::{About, Column, Counted, ImportFault, Imported, Layout, Report, Shown, Table, import};
+use panvault_card::holds_card_number;
 use serde_json::{Value, json};
 
 use super::{directory, now, progress::Progress};
@@ -41,6 +42,10 @@ pub(super) fn run(args: &BinImport) -> anyhow::Result<()> {
         Err(fault) => return Err(refused(fault, args)),
     };
     let file = contents.encode();
+    // What is not read back must not take the place of what is.
+    Table::read(&file).with_context(|| {
+        format!("{} makes no table that can be used, and the table before is untouched", args.file.display())
+    })?;
     replacing.finish(&file)?;
     if args.shared.json {
         let mut value = report_json(&report);
@@ -68,6 +73,10 @@ fn layout(args: &BinImport) -> anyhow::Result<Layout> {
     ensure!(
         args.columns.is_empty() || args.format == BinFormat::Csv,
         "--columns goes with --format csv; the other formats have columns of their own"
+    );
+    ensure!(
+        !args.columns.iter().any(|pair| holds_card_number(pair)),
+        "--columns holds what could be a card number, and is not repeated"
     );
     Ok(match args.format {
         BinFormat::BinListData => Layout::BinListData,
