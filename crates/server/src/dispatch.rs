@@ -83,17 +83,26 @@ impl App {
         self.stopping.store(true, Ordering::SeqCst);
     }
 
-    /// Whether the vault takes writes, and why not.
+    /// Whether the vault takes writes, and why not; or what else is amiss.
     pub(crate) fn ready(&self) -> (StatusCode, &'static str) {
+        let unavailable = |why| (StatusCode::SERVICE_UNAVAILABLE, why);
         if self.stopping.load(Ordering::SeqCst) {
-            return (StatusCode::SERVICE_UNAVAILABLE, "stopping");
+            return unavailable("stopping");
         }
-        match self.vault.status().store.fault {
-            None => (StatusCode::OK, "ready"),
-            Some(StoreFault::Full) => {
-                (StatusCode::SERVICE_UNAVAILABLE, "the disk is full: writes are refused")
+        let store = self.vault.status().store;
+        match store.fault {
+            None if store.lists_full => {
+                (StatusCode::OK, "ready, but the disk has no room for the view: lists are refused")
             }
-            Some(_) => (StatusCode::SERVICE_UNAVAILABLE, "the store has stopped"),
+            None => (StatusCode::OK, "ready"),
+            Some(StoreFault::Full) => unavailable("the disk is full: writes are refused"),
+            Some(StoreFault::Busy) if store.lists_full => {
+                unavailable("the disk has no room for the view, which is too far behind: writes are refused")
+            }
+            Some(StoreFault::Busy) => unavailable("the view is too far behind: writes are refused"),
+            Some(StoreFault::Stopped | StoreFault::Damaged | StoreFault::Read | StoreFault::TooLarge) => {
+                unavailable("the store has stopped")
+            }
         }
     }
 

@@ -22,6 +22,7 @@ pub(crate) struct Metrics {
     cvvs_expired: Counter,
     store_sequence: Counter,
     store_behind: Gauge<u64, AtomicU64>,
+    store_lists_full: Gauge<i64, AtomicI64>,
     store_waiting: Gauge<u64, AtomicU64>,
     bins_version: Gauge<u64, AtomicU64>,
     bins_rows: Gauge<u64, AtomicU64>,
@@ -52,6 +53,7 @@ impl Metrics {
             cvvs_expired: Counter::default(),
             store_sequence: Counter::default(),
             store_behind: Gauge::default(),
+            store_lists_full: Gauge::default(),
             store_waiting: Gauge::default(),
             bins_version: Gauge::default(),
             bins_rows: Gauge::default(),
@@ -90,6 +92,11 @@ impl Metrics {
             metrics.store_behind.clone(),
         );
         registry.register(
+            "store_lists_full",
+            "1 while the disk has no room for what lists are read from",
+            metrics.store_lists_full.clone(),
+        );
+        registry.register(
             "store_steps_waiting",
             "Steps that wait to be written",
             metrics.store_waiting.clone(),
@@ -123,6 +130,7 @@ impl Metrics {
         self.cvvs_expired.inner().store(status.cvvs.expired, Ordering::Relaxed);
         self.store_sequence.inner().store(status.store.sequence, Ordering::Relaxed);
         self.store_behind.set(status.store.behind);
+        self.store_lists_full.set(i64::from(status.store.lists_full));
         self.store_waiting.set(status.store.waiting as u64);
         self.bins_version.set(u64::from(status.bins.version));
         self.bins_rows.set(status.bins.rows);

@@ -126,15 +126,29 @@ impl EmbeddedStore {
 
 impl Shared {
     fn take(&self, job: Job) -> Result<(), StoreFault> {
-        // The segment that is written to may have room yet; what is left on the disk is for the view, which has to follow.
+        match self.refusal() {
+            Some(fault) => Err(fault),
+            None => self.writer.push(job, self.settings.queue_steps_max),
+        }
+    }
+
+    /// Why nothing is taken in now, as far as that lasts longer than a moment.
+    fn refusal(&self) -> Option<StoreFault> {
         if self.spares.is_full() {
-            return Err(StoreFault::Full);
+            // The segment that is written to may have room yet; what is left on the disk is for the view, which has to follow.
+            Some(StoreFault::Full)
+        } else if self.behind() > self.settings.behind_steps_max {
+            Some(StoreFault::Busy)
+        } else {
+            None
         }
-        let behind = self.durable.load(Ordering::Relaxed).saturating_sub(*self.applied.borrow());
-        if behind > self.settings.behind_steps_max {
-            return Err(StoreFault::Busy);
-        }
-        self.writer.push(job, self.settings.queue_steps_max)
+    }
+
+    /// Durable steps that the view does not have yet.
+    fn behind(&self) -> u64 {
+        // The view first: what is durable only grows.
+        let applied = *self.applied.borrow();
+        self.durable.load(Ordering::SeqCst).saturating_sub(applied)
     }
 
     /// Waits until the view shows every step that is durable now.
@@ -246,16 +260,14 @@ impl Store for EmbeddedStore {
 
     fn status(&self) -> StoreStatus {
         let shared = &self.shared;
-        let sequence = shared.durable.load(Ordering::SeqCst);
-        let fault = if shared.failed.load(Ordering::SeqCst) || *shared.stopped.borrow() {
-            Some(StoreFault::Stopped)
-        } else if shared.spares.is_full() || *shared.view_full.borrow() {
-            Some(StoreFault::Full)
-        } else {
-            None
-        };
-        let behind = sequence.saturating_sub(*shared.applied.borrow());
-        StoreStatus { fault, sequence, behind, waiting: shared.queue.len() }
+        let stopped = shared.failed.load(Ordering::SeqCst) || *shared.stopped.borrow();
+        StoreStatus {
+            fault: if stopped { Some(StoreFault::Stopped) } else { shared.refusal() },
+            lists_full: *shared.view_full.borrow(),
+            behind: shared.behind(),
+            sequence: shared.durable.load(Ordering::SeqCst),
+            waiting: shared.queue.len(),
+        }
     }
 
     fn close(&self) -> Pending<'_, ()> {

@@ -41,8 +41,10 @@ pub enum StoreFault {
 /// How a store is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StoreStatus {
-    /// The fault that keeps it from writing, if any.
+    /// The fault for which it refuses writes now, if any: `Full`, `Stopped`, or `Busy` while lists are too far behind.
     pub fault: Option<StoreFault>,
+    /// Lists find no room to catch up, and are refused; what is written is kept all the same.
+    pub lists_full: bool,
     /// The last durable step.
     pub sequence: u64,
     /// Durable steps that lists do not show yet.

@@ -58,7 +58,7 @@ pub(crate) fn run(args: &Dev) -> anyhow::Result<()> {
     runtime()?.block_on(async {
         let (bound, dev) = start(&path, args.listen, args.metrics_listen, args.cvv_ttl_seconds).await?;
         if args.json {
-            output::line(json(&bound.url, &dev, &path))?;
+            output::line(json(&bound, &dev, &path))?;
         } else {
             output::line(greeting(&bound, &dev, &path, args.data.is_none()))?;
         }
@@ -171,9 +171,10 @@ async fn make_account(
     Ok(vault.account_create(&vault.operator().permit()?, new).await?.id)
 }
 
-fn json(url: &str, dev: &DevVault, data: &Path) -> String {
+fn json(bound: &Bound, dev: &DevVault, data: &Path) -> String {
     serde_json::json!({
-        "url": url,
+        "url": bound.url,
+        "metrics_url": bound.metrics_url,
         "organisation": dev.organisation,
         "account": dev.account,
         "processor": dev.processor,

@@ -132,3 +132,68 @@ fn a_full_disk_refuses_writes_serves_reads_and_takes_writes_again() {
     dev.stop();
     assert_healthy(&disk.join("vault"));
 }
+
+/// The bug: with room for the log and none for the view, `/readyz` said that writes were refused while thousands of them were done. Its
+/// cause: one fault stood for both. Its cure: ready is what takes writes, and being behind is said apart.
+#[test]
+fn without_room_for_the_view_it_is_ready_as_long_as_it_takes_writes() {
+    let directory = tempfile::tempdir().unwrap();
+    let disk = directory.path().join("disk");
+    fs::create_dir(&disk).unwrap();
+    let Some(_mounted) = SmallDisk::mount(&disk, 80) else {
+        eprintln!("skipped: mounting a small file system needs root");
+        return;
+    };
+    Dev::start(&disk, &[]).stop();
+    // The log moves to a disk of its own.
+    let (log, moved) = (disk.join("vault/log"), directory.path().join("log"));
+    fs::create_dir(&moved).unwrap();
+    let copied = |from: &Path, to: &Path| {
+        assert!(Command::new("cp").arg("-a").arg(from.join(".")).arg(to).status().unwrap().success());
+    };
+    copied(&log, &moved);
+    let _log = SmallDisk::mount(&log, 20).unwrap();
+    copied(&moved, &log);
+    let metrics = ["--metrics-listen", "127.0.0.1:0"];
+    let dev = Dev::start_by(panvault(), &disk, &directory.path().join("stderr"), &metrics);
+    let ballast = disk.join("ballast");
+    let mut taken = vec![0; 80 << 20];
+    while fs::write(&ballast, &taken).is_err() {
+        taken.truncate(taken.len().saturating_sub(1 << 16));
+    }
+
+    let metrics_url = format!("{}/metrics", dev.ready["metrics_url"].as_str().unwrap());
+    let shows = |line: &str| {
+        let page = panvault_testkit::http_send(&metrics_url, "GET", &[], None).unwrap();
+        page.text.lines().any(|found| found == line)
+    };
+    let lists_full = || shows("panvault_store_lists_full 1");
+    let mut cards = canary_cards(5, 40_000).into_iter();
+    let mut make = || {
+        let mut body = dev.card_body(&cards.next().unwrap().number);
+        body["metadata"] = json!({ "a": "x".repeat(400), "b": "x".repeat(400) });
+        dev.post("/v1/card", &body).status
+    };
+    let ready = || {
+        let answer = panvault_testkit::http_send(&format!("{}/readyz", dev.url), "GET", &[], None).unwrap();
+        (answer.status, answer.text)
+    };
+    while !lists_full() {
+        for _ in 0..50 {
+            assert_eq!(make(), 201, "the log has room");
+        }
+    }
+    assert_eq!(make(), 201);
+    let (status, said) = ready();
+    assert!(status == 200 && said.contains("lists are refused"), "{status} {said}");
+    assert!(shows("panvault_ready 1"));
+    assert_eq!(dev.get("/v1/card").status, 503, "what cannot be shown whole is not shown");
+    while make() == 201 {}
+    assert_eq!(ready().0, 503, "now the log is full too");
+
+    fs::remove_file(&ballast).unwrap();
+    until("lists resume", || dev.get("/v1/card").status == 200);
+    until("writes resume", || make() == 201);
+    assert_eq!(ready().0, 200);
+    dev.stop();
+}
