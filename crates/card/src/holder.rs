@@ -45,6 +45,18 @@ impl Holder {
         if holds_card_number(text) {
             return Err(HolderFault::CardNumber);
         }
+        Self::boxed(text)
+    }
+
+    /// Takes up a name that was packed. What was once taken in stays a name, even where `parse` has grown stricter since.
+    pub(crate) fn unpack(text: &str) -> Result<Self, HolderFault> {
+        if text.len() < HOLDER_BYTES_MIN { Err(HolderFault::Length) } else { Self::boxed(text) }
+    }
+
+    fn boxed(text: &str) -> Result<Self, HolderFault> {
+        if text.len() > HOLDER_BYTES_MAX {
+            return Err(HolderFault::Length);
+        }
         let mut boxed = Box::new([0; HOLDER_BYTES_MAX]);
         for (slot, byte) in boxed.iter_mut().zip(text.as_bytes()) {
             *slot = *byte;
@@ -78,6 +90,18 @@ mod tests {
                 Some(text)
             );
         }
+    }
+
+    /// What a name may be has changed, and will again. A name that is sealed must still open.
+    #[test]
+    fn what_was_packed_stays_a_name() {
+        for text in ["Ann Lee", "4111 1111 1111 1111", "a\u{202e}b"] {
+            assert_eq!(
+                Holder::unpack(text).ok().map(|holder| holder.expose_text().to_owned()).as_deref(),
+                Some(text)
+            );
+        }
+        assert!(Holder::unpack("A").is_err() && Holder::unpack(&"a".repeat(46)).is_err());
     }
 
     #[test]

@@ -12,8 +12,7 @@ use crate::scheme;
 ///
 /// Boxed, wiped when it goes, and pinned to one step: it is not `Send`, so it cannot be held across a wait.
 pub struct Pan {
-    digits: Box<[u8; PAN_DIGITS_MAX]>,
-    len: u8,
+    digits: Digits,
     bin: Bin,
     last_four: LastFour,
     brand: Option<Brand>,
@@ -23,12 +22,15 @@ pub struct Pan {
 /// Why a text is not a card number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PanFault {
-    /// Something other than ASCII digits.
-    #[error("must be digits only, without spaces or dashes")]
+    /// Something other than ASCII digits, or more between two of them than one space or dash.
+    #[error("must be digits, with one space or dash at most between two of them")]
     NotDigits,
     /// Fewer than 12 or more than 19.
     #[error("must have 12 to 19 digits")]
     Length,
+    /// One digit over and over.
+    #[error("must not be one digit over and over")]
+    Alike,
     /// The last digit does not fit the others (ISO/IEC 7812-1 annex B).
     #[error("fails the Luhn check")]
     Luhn,
@@ -50,39 +52,37 @@ pub struct NewCard {
 }
 
 impl Pan {
-    /// Reads a card number. Spaces and dashes are refused, not stripped.
+    /// Reads a card number as people write it: ASCII digits, with one space or dash at most between two of them.
     pub fn parse(text: &str) -> Result<Self, PanFault> {
-        let bytes = text.as_bytes();
-        if !bytes.iter().all(u8::is_ascii_digit) {
-            return Err(PanFault::NotDigits);
+        let digits = Digits::parse(text)?;
+        let bytes = digits.bytes();
+        if bytes.iter().all(|digit| Some(digit) == bytes.first()) {
+            return Err(PanFault::Alike);
         }
-        if !(PAN_DIGITS_MIN..=PAN_DIGITS_MAX).contains(&bytes.len()) {
-            return Err(PanFault::Length);
+        let pan = Self::checked(digits)?;
+        let bytes = pan.digits.bytes();
+        if scheme::lookup(bytes).is_some_and(|scheme| scheme.refuses_length(bytes.len())) {
+            return Err(PanFault::LengthForBrand);
         }
+        Ok(pan)
+    }
+
+    /// Takes up digits that were packed. What was once taken in stays a card number, even where `parse` has grown stricter since.
+    pub(crate) fn unpack(digits: &[u8]) -> Result<Self, PanFault> {
+        Self::checked(Digits::parse(core::str::from_utf8(digits).map_err(|_| PanFault::NotDigits)?)?)
+    }
+
+    fn checked(digits: Digits) -> Result<Self, PanFault> {
+        let bytes = digits.bytes();
         if !luhn(bytes) {
             return Err(PanFault::Luhn);
         }
-        let scheme = scheme::lookup(bytes);
-        if scheme.is_some_and(|scheme| !scheme.has_length(bytes.len())) {
-            return Err(PanFault::LengthForBrand);
-        }
-        let clear = |part: Option<_>| part.ok_or(PanFault::Length);
-        let bin = clear(bytes.first_chunk().and_then(|digits| Bin::from_digits(*digits)))?;
+        let bin = bytes.first_chunk().and_then(|digits| Bin::from_digits(*digits)).ok_or(PanFault::Length)?;
         let last_four =
             bytes.last_chunk().and_then(|digits| LastFour::from_digits(*digits)).ok_or(PanFault::Length)?;
-        let mut digits = Box::new([0; PAN_DIGITS_MAX]);
-        for (slot, digit) in digits.iter_mut().zip(bytes) {
-            *slot = *digit;
-        }
-        let len = u8::try_from(bytes.len()).map_err(|_| PanFault::Length)?;
-        Ok(Self {
-            digits,
-            len,
-            bin,
-            last_four,
-            brand: scheme.map(|scheme| scheme.brand),
-            _one_step: PhantomData,
-        })
+        let brand =
+            scheme::lookup(bytes).filter(|scheme| scheme.has_length(bytes.len())).map(|scheme| scheme.brand);
+        Ok(Self { digits, bin, last_four, brand, _one_step: PhantomData })
     }
 
     /// Its scheme; `None` when it is of none that is known.
@@ -102,11 +102,51 @@ impl Pan {
 
     /// All its digits, ASCII: for the fingerprint, the issuer look-up and packing.
     pub fn expose_digits(&self) -> &[u8] {
+        self.digits.bytes()
+    }
+}
+
+/// 12 to 19 ASCII digits. They are put where they stay, and wiped when they go, also when they turn out to be no card number.
+struct Digits {
+    digits: Box<[u8; PAN_DIGITS_MAX]>,
+    len: u8,
+}
+
+impl Digits {
+    fn parse(text: &str) -> Result<Self, PanFault> {
+        let mut read = Self { digits: Box::new([0; PAN_DIGITS_MAX]), len: 0 };
+        let mut slots = read.digits.iter_mut();
+        let mut count = 0_usize;
+        let mut after_digit = false;
+        for byte in text.bytes() {
+            match byte {
+                b'0'..=b'9' => {
+                    count += 1;
+                    if let Some(slot) = slots.next() {
+                        *slot = byte;
+                    }
+                }
+                b' ' | b'-' if after_digit => {}
+                _ => return Err(PanFault::NotDigits),
+            }
+            after_digit = byte.is_ascii_digit();
+        }
+        if !after_digit && count > 0 {
+            return Err(PanFault::NotDigits);
+        }
+        if !(PAN_DIGITS_MIN..=PAN_DIGITS_MAX).contains(&count) {
+            return Err(PanFault::Length);
+        }
+        read.len = u8::try_from(count).map_err(|_| PanFault::Length)?;
+        Ok(read)
+    }
+
+    fn bytes(&self) -> &[u8] {
         self.digits.get(..usize::from(self.len)).unwrap_or_default()
     }
 }
 
-impl Drop for Pan {
+impl Drop for Digits {
     fn drop(&mut self) {
         self.digits.zeroize();
     }
@@ -139,6 +179,11 @@ mod tests {
         (0..10).map(|digit| format!("{payload}{digit}")).find(|text| luhn(text.as_bytes())).unwrap()
     }
 
+    /// A number of so many digits.
+    fn of_length(prefix: &str, length: usize) -> String {
+        with_check_digit(&format!("{prefix:0<width$}", width = length - 1))
+    }
+
     #[test]
     fn reads_published_test_numbers() {
         for (text, brand) in [
@@ -163,9 +208,18 @@ mod tests {
     #[test]
     fn refuses_what_is_not_ascii_digits() {
         for text in [
-            "4111 1111 1111 1111",
-            "4111-1111-1111-1111",
             "411111111111111a",
+            "4111  1111 1111 1111",
+            "4111 -1111-1111-1111",
+            "-4111111111111111",
+            "4111111111111111 ",
+            "4111 1111 1111 1111-",
+            "4111.1111.1111.1111",
+            "4111\u{a0}1111\u{a0}1111\u{a0}1111",
+            "4111\u{2011}1111\u{2011}1111\u{2011}1111",
+            "4111\t1111\t1111\t1111",
+            " ",
+            "-",
             " 4111111111111111",
             "4111111111111111\n",
             "4111111111111111\0",
@@ -175,6 +229,51 @@ mod tests {
             "+411111111111111",
         ] {
             assert_eq!(fault(text), Some(PanFault::NotDigits), "{text:?}");
+        }
+    }
+
+    /// The bug: a card number as it is printed on the card was refused. Its cause: every separator was. Its cure: single spaces and
+    /// dashes between digits are taken out.
+    #[test]
+    fn takes_out_single_spaces_and_dashes() {
+        for text in [
+            "4111 1111 1111 1111",
+            "4111-1111-1111-1111",
+            "4111 1111-11111111",
+            "4-1 1-1 1-1 1-1 1-1 1-1 1-1 1-1",
+        ] {
+            let pan = Pan::parse(text).unwrap_or_else(|fault| panic!("{text}: {fault}"));
+            assert_eq!(pan.expose_digits(), b"4111111111111111", "{text}");
+        }
+        assert_eq!(fault("3782 822463 10005"), None);
+        assert_eq!(fault("1-2-3-4-5-6-7-8-9-0-1"), Some(PanFault::Length), "separators are no digits");
+        assert_eq!(fault("4 1111 1111 1111 1111 111"), Some(PanFault::Length), "20 digits");
+        assert_eq!(fault("4111 1111 1111 1112"), Some(PanFault::Luhn));
+    }
+
+    /// The bug: `0000000000000000` became a card. Its cause: zeroes pass the Luhn check, and are of no scheme that could refuse them. Its
+    /// cure: no number is one digit over and over.
+    #[test]
+    fn is_not_one_digit_over_and_over() {
+        for digit in '0'..='9' {
+            for length in PAN_DIGITS_MIN..=PAN_DIGITS_MAX {
+                let text = String::from(digit).repeat(length);
+                assert_eq!(fault(&text), Some(PanFault::Alike), "{text}");
+            }
+        }
+        assert_eq!(fault("0000 0000-0000 0000"), Some(PanFault::Alike));
+        assert_eq!(fault("0000000000000"), Some(PanFault::Alike));
+        assert_eq!(fault("00000000000"), Some(PanFault::Length));
+        assert_eq!(fault(&with_check_digit("000000000000001")), None);
+    }
+
+    /// Older versions took in what `parse` refuses now. Such a card is sealed, and must still open.
+    #[test]
+    fn what_was_packed_stays_a_card_number() {
+        assert_eq!(Pan::unpack(b"0000000000000000").map(|pan| pan.brand()).ok(), Some(None));
+        assert_eq!(Pan::unpack(b"4111111111111111").map(|pan| pan.brand()).ok(), Some(Some(Brand::Visa)));
+        for digits in [b"4111111111111112".as_slice(), b"41111111111", b"4111:11111111111", b"\xff"] {
+            assert!(Pan::unpack(digits).is_err());
         }
     }
 
@@ -189,21 +288,63 @@ mod tests {
 
     #[test]
     fn has_a_length_of_its_brand() {
-        assert_eq!(
-            fault(&with_check_digit("41111111111111")),
-            Some(PanFault::LengthForBrand),
-            "15 digits of Visa"
-        );
-        assert_eq!(
-            fault(&with_check_digit("3782822463100012")),
-            Some(PanFault::LengthForBrand),
-            "17 of Amex"
-        );
-        assert_eq!(
-            fault(&with_check_digit("555555555555444412")),
-            Some(PanFault::LengthForBrand),
-            "19 of Mastercard"
-        );
+        // First digits, and the lengths that the scheme has.
+        let sure: [(&str, &[usize]); 10] = [
+            ("411111", &[13, 16, 18, 19]),
+            ("555555", &[16]),
+            ("222300", &[16]),
+            ("378282", &[15]),
+            ("305693", &[14, 15, 16, 17, 18, 19]),
+            ("601111", &[16, 17, 18, 19]),
+            ("353011", &[16, 17, 18, 19]),
+            ("620000", &[14, 15, 16, 17, 18, 19]),
+            ("675964", &[12, 13, 14, 15, 16, 17, 18, 19]),
+            ("220000", &[16, 17, 18, 19]),
+        ];
+        for (prefix, lengths) in sure {
+            for length in PAN_DIGITS_MIN..=PAN_DIGITS_MAX {
+                let read = Pan::parse(&of_length(prefix, length)).map(|pan| pan.brand().is_some());
+                let right = if lengths.contains(&length) { Ok(true) } else { Err(PanFault::LengthForBrand) };
+                assert_eq!(read, right, "{prefix}, {length} digits");
+            }
+        }
+    }
+
+    /// The bug: `1946000000000005` and `400000000000000002` were refused for their length. Its cause: the length of every row of the table
+    /// was taken for certain, and Visa had no 18. Its cure: where lengths are not sure, a number of another length is of no known brand.
+    #[test]
+    fn is_of_no_brand_when_its_length_is_not_and_lengths_are_not_sure() {
+        let brand = |text: &str| Pan::parse(text).unwrap_or_else(|fault| panic!("{text}: {fault}")).brand();
+        assert_eq!(brand("1946000000000005"), None);
+        assert_eq!(brand("400000000000000002"), Some(Brand::Visa));
+        for (prefix, lengths, named) in [
+            ("194600", [15].as_slice(), Brand::Uatp),
+            ("213100", &[15], Brand::Jcb),
+            ("180000", &[15], Brand::Jcb),
+            ("811111", &[14, 15, 16, 17, 18, 19], Brand::Upi),
+            ("508500", &[16], Brand::Rupay),
+            ("431274", &[16], Brand::Elo),
+            ("637095", &[16], Brand::Hiper),
+            ("606282", &[16], Brand::Hipercard),
+            ("979200", &[16], Brand::Troy),
+            ("506100", &[16, 18, 19], Brand::Verve),
+            ("501900", &[16], Brand::Dankort),
+            ("968201", &[16], Brand::Mada),
+            ("986000", &[16], Brand::Humo),
+            ("860000", &[16], Brand::Uzcard),
+            ("911200", &[16], Brand::Belkart),
+            ("970400", &[16, 19], Brand::Napas),
+            ("654100", &[16], Brand::Bccard),
+            ("589562", &[16], Brand::Naranja),
+            ("603522", &[16], Brand::Cabal),
+            ("357111", &[16], Brand::Lankapay),
+            ("636100", &[16, 17, 18, 19], Brand::Interpayment),
+        ] {
+            for length in PAN_DIGITS_MIN..=PAN_DIGITS_MAX {
+                let expected = lengths.contains(&length).then_some(named);
+                assert_eq!(brand(&of_length(prefix, length)), expected, "{prefix}, {length} digits");
+            }
+        }
     }
 
     #[test]

@@ -137,6 +137,30 @@ mod tests {
         assert_eq!(Expiry::parse("03", "2044").unwrap().in_future(now), Err(ExpiryFault::Far));
     }
 
+    /// Both ends of the year, where month and year change at once.
+    #[test]
+    fn holds_at_the_turn_of_a_year() {
+        let expiry = |month, year| Expiry::parse(month, year).unwrap();
+        let (last, first) = (at("2029-12-31T23:59:59.999Z"), at("2030-01-01T00:00:00Z"));
+        for (month, year, now, right) in [
+            ("12", "29", last, Ok(())),
+            ("12", "2029", first, Err(ExpiryFault::Past)),
+            ("1", "30", first, Ok(())),
+            ("12", "49", last, Ok(())),
+            ("01", "50", last, Err(ExpiryFault::Far)),
+            ("01", "2050", first, Ok(())),
+            ("02", "2050", first, Err(ExpiryFault::Far)),
+            ("12", "00", first, Err(ExpiryFault::Past)),
+            ("12", "9999", first, Err(ExpiryFault::Far)),
+        ] {
+            assert_eq!(expiry(month, year).in_future(now).map(drop), right, "{month}/{year}");
+        }
+        for month in 1..=12_u8 {
+            assert_eq!(Expiry::parse_month(&month.to_string()), Ok(month));
+            assert_eq!(Expiry::parse_month(&format!("{month:02}")), Ok(month));
+        }
+    }
+
     #[test]
     fn is_shown_as_two_digits_each() {
         let expiry = Expiry::parse("3", "2031").unwrap();

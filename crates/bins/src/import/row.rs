@@ -1,6 +1,6 @@
 //! One row of a list.
 
-use panvault_card::{holds_card_number, scheme_between};
+use panvault_card::{Scheme, holds_card_number, scheme_between};
 use panvault_model::CardType;
 
 use crate::import::Taking;
@@ -178,16 +178,20 @@ fn is_control(symbol: char) -> bool {
 fn contradictions(row: &Row<'_>, start: u64, end: u64, report: &mut Report) {
     let scheme = scheme_between(start / 1000, end / 1000);
     let listed = row.cell(Column::Brand);
-    if let Some(scheme) = scheme
+    let length = row.cell(Column::Length);
+    // Where lengths are not sure, numbers of another length are of no scheme that is known.
+    let of_another = |scheme: &&Scheme| {
+        length.parse().is_ok_and(|digits| !scheme.has_length(digits) && !scheme.refuses_length(digits))
+    };
+    if let Some(scheme) = scheme.filter(|scheme| !of_another(scheme))
         && let Some(first) = brands(listed).next()
         && !brands(listed).any(|brand| agree(brand, scheme.brand()))
     {
         report.contradiction(Contradiction::Brand, row.line, || report::brands(first, scheme.brand()));
     }
-    let length = row.cell(Column::Length);
     match length.parse::<usize>() {
         Ok(digits @ 12..=19) => {
-            if let Some(scheme) = scheme.filter(|scheme| !scheme.has_length(digits)) {
+            if let Some(scheme) = scheme.filter(|scheme| scheme.refuses_length(digits)) {
                 let what = || format!("{digits} digits in the list, {} by its digits", scheme.brand());
                 report.contradiction(Contradiction::Length, row.line, what);
             }

@@ -181,6 +181,18 @@ fn schemes_that_only_a_list_can_tell_do_not_contradict() {
     assert_eq!(report.contradictions_in(Contradiction::Brand), 1);
 }
 
+/// The bug: a list that gives 16 digits to numbers that begin with 1 was said to contradict the schemes. Its cause: every length of the
+/// table of schemes was taken for certain. Its cure: where lengths are not sure, another length says another scheme.
+#[test]
+fn a_length_contradicts_only_a_scheme_whose_lengths_are_sure() {
+    let list = "iin,net,length\n194600,MASTERCARD,16\n194601,UATP,15\n194602,MASTERCARD,15\n513283,MASTERCARD,19\n411111,VISA,18\n";
+    let columns = [(Column::Bin, "iin"), (Column::Brand, "net"), (Column::Length, "length")];
+    let layout = Layout::Csv(columns.map(|(column, name)| (column, name.to_owned())).to_vec());
+    let report = imported(list, &layout).report;
+    assert_eq!(report.contradictions_in(Contradiction::Length), 1, "19 digits of Mastercard");
+    assert_eq!(report.contradictions_in(Contradiction::Brand), 1, "15 digits that begin with 1");
+}
+
 #[test]
 fn a_report_shows_a_few_and_counts_all() {
     let rows = 3 * SHOWN_MAX;

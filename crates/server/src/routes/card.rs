@@ -30,8 +30,8 @@ const METADATA_DOC: &str = "Your own pairs: at most 20, names of 1 to 40 bytes, 
 pub(crate) const CREATE: &[FieldSpec] = &[
     required(
         "card_number",
-        Kind::Typed { pattern: "^[0-9]{12,19}$", example: "4111111111111111", nullable: false },
-        "12 to 19 digits that pass the Luhn check and have a length of their brand; no spaces or dashes.",
+        Kind::Typed { pattern: "^[0-9]([ -]?[0-9]){11,18}$", example: "4111111111111111", nullable: false },
+        "12 to 19 digits, not all alike, that pass the Luhn check and have a length of their brand; single spaces or dashes between digits are taken out.",
     ),
     required("expiry_month", EXPIRY_MONTH, EXPIRY_MONTH_DOC),
     required("expiry_year", EXPIRY_YEAR, EXPIRY_YEAR_DOC),
