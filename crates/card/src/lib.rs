@@ -15,4 +15,4 @@ pub use crate::cvv::{Cvv, CvvFault, cvv_digits};
 pub use crate::holder::{Holder, HolderFault};
 pub use crate::pan::{NewCard, Pan, PanFault};
 pub use crate::scheme::{Scheme, scheme_between};
-pub use crate::text::{holds_card_number, is_secret_name};
+pub use crate::text::{holds_card_number, is_secret_name, masked_text, phone_holds_card_number};

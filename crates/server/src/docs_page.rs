@@ -119,7 +119,8 @@ fn field(spec: &FieldSpec, prefix: &str, out: &mut String) {
         Kind::Typed { nullable: true, .. } => "string or null".to_owned(),
         Kind::Typed { .. } => "string".to_owned(),
         Kind::Id => "id".to_owned(),
-        Kind::Text { max, .. } => format!("string, at most {max} bytes"),
+        Kind::Text { max, .. } | Kind::Phone { max } => format!("string, at most {max} bytes"),
+        Kind::Masked { .. } => "string".to_owned(),
         Kind::Choice(choices) => choices.join(" | "),
         Kind::Integer { min, max } => format!("integer, {min} to {max}"),
         Kind::Bool => "true or false".to_owned(),
@@ -148,8 +149,11 @@ fn curl(endpoint: &Endpoint, body: &[FieldSpec]) -> String {
 
 fn example(spec: &FieldSpec) -> String {
     match spec.kind {
-        Kind::Typed { example, .. } | Kind::Text { example, .. } => format!("\"{example}\""),
+        Kind::Typed { example, .. } | Kind::Text { example, .. } | Kind::Masked { example } => {
+            format!("\"{example}\"")
+        }
         // The quotes let the shell put the variable in.
+        Kind::Phone { .. } => "\"\"".to_owned(),
         Kind::Id => format!("\"'\"${}\"'\"", spec.name.to_uppercase()),
         Kind::Choice(choices) => format!("\"{}\"", choices.first().unwrap_or(&"")),
         Kind::Integer { .. } => "1099".to_owned(),

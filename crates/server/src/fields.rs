@@ -1,6 +1,6 @@
 //! What the fields of a body are: one description that the parser goes by and the OpenAPI document is made from.
 
-use panvault_card::{holds_card_number, is_secret_name};
+use panvault_card::{holds_card_number, is_secret_name, phone_holds_card_number};
 use panvault_model::Id;
 
 use crate::fault::Faults;
@@ -26,6 +26,10 @@ pub(crate) enum Kind {
     Id,
     /// A text of at most so many bytes that is kept in clear, and so must not hold a card number.
     Text { max: usize, example: &'static str },
+    /// The number of a telephone, else as a text.
+    Phone { max: usize },
+    /// Any text: of what is kept, card numbers are masked and what is too long is cut.
+    Masked { example: &'static str },
     /// One of these texts.
     Choice(&'static [&'static str]),
     /// An integer in a range.
@@ -163,7 +167,11 @@ impl Kind {
             (Self::Id, Value::Text(text)) if Id::parse(text.as_str()).is_ok() => Ok(()),
             (Self::Id, _) => Err("must be an id: 24 lowercase hexadecimal digits"),
             (Self::Text { max, .. }, Value::Text(text)) => text_fits(text.as_str(), max),
-            (Self::Text { .. }, _) => Err("must be a string"),
+            (Self::Phone { max }, Value::Text(text)) => {
+                text_fits_but_for(phone_holds_card_number, text.as_str(), max)
+            }
+            (Self::Masked { .. }, Value::Text(_)) => Ok(()),
+            (Self::Text { .. } | Self::Phone { .. } | Self::Masked { .. }, _) => Err("must be a string"),
             (Self::Choice(choices), Value::Text(text)) if choices.contains(&text.as_str()) => Ok(()),
             (Self::Choice(_), _) => Err("must be one of the documented values"),
             (Self::Integer { min, max }, Value::Integer(number)) if (min..=max).contains(number) => Ok(()),
@@ -182,11 +190,15 @@ impl Kind {
 }
 
 fn text_fits(text: &str, max: usize) -> Result<(), &'static str> {
+    text_fits_but_for(holds_card_number, text, max)
+}
+
+fn text_fits_but_for(holds: fn(&str) -> bool, text: &str, max: usize) -> Result<(), &'static str> {
     if text.len() > max {
         Err("is too long")
     } else if text.chars().any(char::is_control) {
         Err("must not hold control characters")
-    } else if holds_card_number(text) {
+    } else if holds(text) {
         Err("looks like it holds a card number")
     } else {
         Ok(())

@@ -30,6 +30,8 @@ pub const METADATA_BYTES_MAX: usize = 2048;
 pub const METADATA_NAME_BYTES_MAX: usize = 40;
 /// Bytes of a value in metadata.
 pub const METADATA_VALUE_BYTES_MAX: usize = 500;
+/// Bytes of a shopper's browser that are kept.
+pub const USER_AGENT_BYTES_MAX: usize = 512;
 /// Rows of a list when none are asked for.
 pub const LIST_ROWS_DEFAULT: u32 = 100;
 /// Rows of a list.

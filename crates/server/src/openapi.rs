@@ -261,6 +261,8 @@ impl Kind {
                 }
                 schema
             }
+            Self::Phone { max } => json!({ "type": "string", "maxLength": max }),
+            Self::Masked { example } => json!({ "type": "string", "examples": [example] }),
             Self::Choice(choices) => json!({ "type": "string", "enum": choices }),
             Self::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
             Self::Bool => json!({ "type": "boolean" }),

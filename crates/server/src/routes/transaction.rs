@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use http::header::HeaderValue;
+use panvault_card::{holds_card_number, masked_text};
 use panvault_model::{AccountId, Amount, CardId, RecurringType, ShopperInteraction, TransactionId};
 use panvault_vault::{
     HistoryRow, NewTransaction, TransactionCreate, TransactionField, TransactionList, TransactionRead,
@@ -15,6 +16,7 @@ use crate::error::{Refusal, transaction_code};
 use crate::fault::Faults;
 use crate::fields::{FieldSpec, Fields, Kind, optional, required};
 use crate::json::Value;
+use crate::limits::USER_AGENT_BYTES_MAX;
 use crate::list;
 
 /// A text of an address or of an authentication.
@@ -29,7 +31,7 @@ const SHIPPING: &[FieldSpec] = &[
     optional("state", SHORT, ""),
     optional("postal_code", SHORT, ""),
     optional("country", SHORT, ""),
-    optional("phone", SHORT, ""),
+    optional("phone", Kind::Phone { max: 255 }, ""),
 ];
 
 const DETAILS: &[FieldSpec] = &[optional("redirect_url", Kind::Text { max: 2000, example: "" }, "")];
@@ -77,8 +79,8 @@ pub(crate) const CREATE: &[FieldSpec] = &[
     ),
     required(
         "user_agent",
-        Kind::Text { max: 512, example: "Mozilla/5.0" },
-        "The shopper's browser, at most 512 bytes.",
+        Kind::Masked { example: "Mozilla/5.0" },
+        "The shopper's browser, whatever it says: card numbers are masked, and what is longer than 512 bytes is cut.",
     ),
     optional("customer", Kind::Id, "The customer, for address verification."),
     optional("payment_product", Kind::Choice(&["card"]), "`card`."),
@@ -150,11 +152,15 @@ fn create_parse(body: &Value<'_>) -> Result<NewTransaction, Refusal> {
     if fields.text("customer_ip").is_some_and(|text| text.parse::<IpAddr>().is_err()) {
         faults.malformed("body.customer_ip", "must be an IP address");
     }
-    if fields.text("webhook_transaction_update").is_some_and(|text| !is_web_address(text)) {
-        faults.malformed(
-            "body.webhook_transaction_update",
-            "must be an http or https URL of at most 500 bytes",
-        );
+    if let Some(text) = fields.text("webhook_transaction_update") {
+        if holds_card_number(text) {
+            faults.malformed("body.webhook_transaction_update", "looks like it holds a card number");
+        } else if !is_web_address(text) {
+            faults.malformed(
+                "body.webhook_transaction_update",
+                "must be an http or https URL of at most 500 bytes",
+            );
+        }
     }
     if amount.is_some_and(Amount::is_zero) {
         for name in [PARES, "threed_authentication"].into_iter().filter(|name| fields.has(name)) {
@@ -173,7 +179,7 @@ fn create_parse(body: &Value<'_>) -> Result<NewTransaction, Refusal> {
             customer_ip: text("customer_ip"),
             dynamic_descriptor: text("dynamic_descriptor"),
             merchant_reference: text("merchant_reference"),
-            user_agent: text("user_agent"),
+            user_agent: masked_text(fields.text("user_agent").unwrap_or_default(), USER_AGENT_BYTES_MAX),
             customer: fields.id("customer"),
             payment_product: fields.text("payment_product").map(str::to_owned),
             webhook_transaction_update: fields.text("webhook_transaction_update").map(str::to_owned),
@@ -192,7 +198,7 @@ fn create_parse(body: &Value<'_>) -> Result<NewTransaction, Refusal> {
 fn is_web_address(text: &str) -> bool {
     let uri: Option<http::Uri> = text.parse().ok();
     let web = |uri: http::Uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
-    text.len() <= 500 && !panvault_card::holds_card_number(text) && uri.is_some_and(web)
+    text.len() <= 500 && uri.is_some_and(web)
 }
 
 fn transaction_json(row: &TransactionRow) -> Vec<u8> {

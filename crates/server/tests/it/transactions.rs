@@ -108,12 +108,18 @@ fn every_field_is_held_to_its_rule() {
         ("customer_ip", vec![json!("here"), json!("1.2.3"), json!("1.2.3.4:80"), json!(1)]),
         ("dynamic_descriptor", vec![json!(long), json!("a\nb"), json!(1)]),
         ("merchant_reference", vec![json!(long), json!("4111 1111 1111 1111"), json!(1)]),
-        ("user_agent", vec![json!("x".repeat(513)), json!(1)]),
+        ("user_agent", vec![json!(1), json!(["x"])]),
         ("customer", vec![json!("x")]),
         ("payment_product", vec![json!("ideal")]),
         (
             "webhook_transaction_update",
-            vec![json!("ftp://x"), json!("hook"), json!("https://"), json!("javascript:x")],
+            vec![
+                json!("ftp://x"),
+                json!("hook"),
+                json!("https://"),
+                json!("javascript:x"),
+                json!("https://shop.example/4111111111111111"),
+            ],
         ),
         ("recurring_type", vec![json!("FIRST"), json!("")]),
         ("installments", vec![json!(0), json!(100), json!("1")]),
@@ -230,4 +236,79 @@ fn of_a_hundred_at_once_one_carries_the_cvv() {
         senders.into_iter().map(|sender| sender.join().unwrap()).filter(|carried| *carried).count()
     });
     assert_eq!(carried, 1);
+}
+
+/// The bug: a payment was refused for what the shopper's browser is called. Its cause: the digits of its version had the look of a card
+/// number. Its cure: such text is masked and cut, and decides nothing.
+#[test]
+fn no_browser_is_refused() {
+    let server = Server::start();
+    let merchant = &server.parent;
+    let card = server.make_card(merchant, None);
+    let iphone =
+        "Mozilla/5.0 (iPhone; CPU iPhone OS 18_7 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko)";
+    for (sent, kept) in [
+        (
+            format!("{iphone} GSA/419.4.905781065 Mobile/15E148 Safari/604.1"),
+            format!("{iphone} GSA/***.*.********* Mobile/15E148 Safari/604.1"),
+        ),
+        (
+            format!("{iphone} GSA/419.4.905781066 Mobile/15E148 Safari/604.1"),
+            format!("{iphone} GSA/419.4.905781066 Mobile/15E148 Safari/604.1"),
+        ),
+        ("shop 4111 1111 1111 1111".to_owned(), "shop **** **** **** ****".to_owned()),
+        ("a\r\nb\0".to_owned(), "a  b ".to_owned()),
+        ("é".repeat(300), "é".repeat(256)),
+        ("x".repeat(10_000), "x".repeat(512)),
+    ] {
+        let mut body = transaction_body(merchant, &card, 1000);
+        body["user_agent"] = json!(sent);
+        let answer = server.post(&merchant.key, "/v1/transaction", &body);
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        assert_eq!(answer.json()["user_agent"], json!(kept));
+        let read = server.get(&merchant.key, &format!("/v1/transaction/{}", answer.id()));
+        assert_eq!(read.json()["user_agent"], json!(kept));
+    }
+}
+
+/// The bug: order numbers and the shopper's telephone were refused. Its cause: digits in any grouping were a card number. Its cure: only
+/// those are that are written as one.
+#[test]
+fn only_what_is_written_as_a_card_number_is_refused() {
+    let server = Server::start();
+    let merchant = &server.parent;
+    let card = server.make_card(merchant, None);
+    let long = "https://shop.example/back?order=142-6726895-4303502&signature=9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+    let with_texts = |reference: &str, phone: &str, redirect: &str| {
+        let mut body = transaction_body(merchant, &card, 1000);
+        body["merchant_reference"] = json!(reference);
+        body["dynamic_descriptor"] = json!(reference);
+        body["webhook_transaction_update"] = json!(redirect);
+        body["shipping_information"] = json!({ "phone": phone, "address": "Damrak 1, 1012 AB" });
+        body["details"] = json!({ "redirect_url": redirect });
+        body["threed_authentication"] = json!({ "cavv": "AAABBEg0VhI0VniQEjRWAAAAAAA=", "ds_transaction_id": "f25084f0-5b16-4c0a-ae5d-b24808a95e4b" });
+        server.post(&merchant.key, "/v1/transaction", &body)
+    };
+    // The digits of the telephone are a card number of 13 digits, those of the order number one of 17.
+    for (reference, phone) in [
+        ("142-6726895-4303502", "+4915100000004"),
+        ("360-0000000-0000004", "4915100000004"),
+        ("order 4-2222-2222-2222", "+49 151 00000004"),
+    ] {
+        let answer = with_texts(reference, phone, long);
+        assert_eq!(answer.status, 201, "{reference} {phone}: {}", answer.text);
+    }
+    let redirect = "https://shop.example/back?card=4111%201111%201111%201111";
+    let answer = with_texts("4111111111111111=29121", "4111 1111 1111 1111", redirect);
+    assert_eq!(
+        answer.fails(400, 107).faults(),
+        [
+            "body.details.redirect_url",
+            "body.dynamic_descriptor",
+            "body.merchant_reference",
+            "body.shipping_information.phone",
+            "body.webhook_transaction_update",
+        ]
+    );
+    assert!(!answer.text.contains("4111"), "{}", answer.text);
 }
