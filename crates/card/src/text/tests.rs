@@ -21,6 +21,14 @@ fn finds_card_numbers_as_they_are_written() {
         "620000 0000000000000",
         "41111111 11111111",
         "411111 111111 1111",
+        "4111 1111 11111111",
+        "4111 11111111 1111",
+        "41111111 1111 1111",
+        "4111 111111111111",
+        "411111111111-1111",
+        "4,111,111,111,111,111",
+        "378.282.246.310.005",
+        r#"["4111","1111","1111","1111"]"#,
         "2200000000000004",
         "180000000000002",
         "1354 12345 678911",
@@ -315,9 +323,9 @@ fn chance_refuses_few_numbers() {
         (24, 2),
         (32, 1),
     ] {
-        let refused = chance.refused(&"#".repeat(length), 20_000);
-        println!("{length} digits: {} of 1000", refused as f64 / 20.0);
-        assert!(refused <= per_thousand_max * 20, "{length} digits: {refused} of 20000");
+        let refused = chance.refused(&"#".repeat(length), 10_000);
+        println!("{length} digits: {} of 1000", refused as f64 / 10.0);
+        assert!(refused <= per_thousand_max * 10, "{length} digits: {refused} of 10000");
     }
 }
 
@@ -356,8 +364,8 @@ fn chance_refuses_few_of_the_texts_that_shops_send() {
         ("2001:0db8:xxxx:xxxx:xxxx:xxxx:xxxx:xxxx", 2),
         ("Street ##, #### AB, ####", 1),
     ] {
-        let refused = chance.refused(pattern, 5_000);
-        assert!(refused <= per_thousand_max * 5, "{pattern}: {refused} of 5000");
+        let refused = chance.refused(pattern, 2_000);
+        assert!(refused <= per_thousand_max * 2, "{pattern}: {refused} of 2000");
     }
     let base64 = "?".repeat(8192);
     assert_eq!(chance.refused(&base64, 50), 0, "a result of 3-D Secure");

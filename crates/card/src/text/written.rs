@@ -15,8 +15,9 @@ const PHONE_DIGITS_MAX: usize = 13;
 /// Digits of the shortest card number that is looked for where a telephone's is expected.
 const BEYOND_PHONE_DIGITS: usize = PHONE_DIGITS_MAX + 1;
 
-/// The groups that card numbers are printed in, or that people split them into.
-const SHAPES: [&[usize]; 17] = [
+/// The groups that card numbers are printed in; those that are left when some of the spaces are lost, or when the first six or last four digits
+/// are told apart; and those of a number in thousands.
+const SHAPES: [&[usize]; 24] = [
     &[4, 4, 4, 4],
     &[4, 6, 5],
     &[4, 6, 4],
@@ -33,7 +34,14 @@ const SHAPES: [&[usize]; 17] = [
     &[4, 4, 4, 1],
     &[4, 4, 4],
     &[8, 8],
+    &[4, 4, 8],
+    &[4, 8, 4],
+    &[8, 4, 4],
+    &[4, 12],
+    &[12, 4],
     &[6, 6, 4],
+    &[1, 3, 3, 3, 3, 3],
+    &[3, 3, 3, 3, 3],
 ];
 
 /// Where Maestro's numbers of other lengths than 16 and 19 are known to begin: its whole ranges are a twelfth of all numbers.
