@@ -1,5 +1,7 @@
 //! Settings: flag, then environment, then file, then default. Read and checked whole before anything starts.
 
+mod environment;
+mod file;
 mod sources;
 mod table;
 
@@ -22,7 +24,10 @@ pub(crate) use table::{SETTINGS, Setting};
 pub(crate) enum Origin {
     Flag,
     Environment,
-    File,
+    File {
+        /// Counted from 1.
+        line: usize,
+    },
     Default,
 }
 
@@ -55,22 +60,23 @@ pub(crate) struct Shown {
     pub(crate) origin: Origin,
 }
 
-/// Reads all sources, without judging the values.
-pub(crate) fn shown(
-    settings: &cli::Settings,
-    flags: &[(&'static str, String)],
-) -> anyhow::Result<Vec<Shown>> {
-    let values = Values::read(settings, flags)?;
+/// Reads all sources, without judging them.
+pub(crate) fn shown(settings: &cli::Settings, flags: &[(&'static str, String)]) -> Vec<Shown> {
+    let values = Values::read(settings, flags);
     let shown = SETTINGS.iter().map(|setting| {
         let (value, origin) = values.of(setting.name);
         Shown { setting, value, origin }
     });
-    Ok(shown.collect())
+    shown.collect()
 }
 
 /// Reads and checks all settings. Every fault is said at once.
 pub(crate) fn read(settings: &cli::Settings, flags: &[(&'static str, String)]) -> anyhow::Result<Config> {
-    let mut checked = Checked { values: Values::read(settings, flags)?, faults: Vec::new() };
+    check(Values::read(settings, flags))
+}
+
+fn check(mut values: Values) -> anyhow::Result<Config> {
+    let mut checked = Checked { faults: core::mem::take(&mut values.faults), values };
     let config = Config {
         data_directory: checked.path("data_directory").unwrap_or_default(),
         root_key_file: checked.path("root_key_file"),
@@ -92,7 +98,7 @@ pub(crate) fn read(settings: &cli::Settings, flags: &[(&'static str, String)]) -
         log_level: checked.log_level(),
         log_format: checked.log_format(),
     };
-    if config.data_directory.as_os_str().is_empty() {
+    if config.data_directory.as_os_str().is_empty() && !checked.values.file_unread {
         checked.fault(
             "data_directory",
             "is required: give --data DIR, or --config FILE with data_directory in it",
@@ -120,10 +126,10 @@ struct Checked {
 impl Checked {
     fn fault(&mut self, name: &str, what: &str) {
         let from = match self.values.of(name).1 {
-            Origin::Flag => "from a flag",
-            Origin::Environment => "from the environment",
-            Origin::File => "from the file",
-            Origin::Default => "by default",
+            Origin::Flag => "from a flag".to_owned(),
+            Origin::Environment => format!("PANVAULT_{} in the environment", name.to_uppercase()),
+            Origin::File { line } => format!("line {line} of the configuration file"),
+            Origin::Default => "by default".to_owned(),
         };
         self.faults.push(format!("the setting {name} ({from}) {what}"));
     }

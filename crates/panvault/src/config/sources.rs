@@ -1,40 +1,42 @@
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::Path;
 
-use anyhow::{Context, bail};
-
 use crate::cli;
-use crate::config::Origin;
-use crate::config::table::SETTINGS;
+use crate::config::table::{SETTINGS, Setting};
+use crate::config::{Origin, environment, file};
 
-const PREFIX: &str = "PANVAULT_";
+const LIST: &str = "panvault config print lists all settings";
 
-/// The text of every setting that some source sets.
-#[derive(Debug)]
-pub(super) struct Values(BTreeMap<&'static str, (String, Origin)>);
+/// The text of every setting that some source sets, and what is wrong with the sources themselves.
+#[derive(Debug, Default)]
+pub(super) struct Values {
+    set: BTreeMap<&'static str, (String, Origin)>,
+    /// Each names its place, and never a value.
+    pub(super) faults: Vec<String>,
+    /// A file was named and nothing of it is known, so that what is missing may be in it.
+    pub(super) file_unread: bool,
+}
 
 impl Values {
-    pub(super) fn read(settings: &cli::Settings, flags: &[(&'static str, String)]) -> anyhow::Result<Self> {
+    pub(super) fn read(settings: &cli::Settings, flags: &[(&'static str, String)]) -> Self {
         #[expect(clippy::disallowed_methods, reason = "this is the place where the environment is read")]
-        let environment = std::env::vars();
-        let file = match &settings.config {
-            Some(path) => Some(file(path)?),
-            None => None,
-        };
-        let mut values = Self(BTreeMap::new());
-        values.take(file.unwrap_or_default(), &Origin::File)?;
-        values.take(of_environment(environment), &Origin::Environment)?;
-        let mut given: Vec<(String, String)> =
-            flags.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        if let Some(data) = &settings.data {
-            given.push(("data_directory".to_owned(), path_text(data)?));
+        let environment = std::env::vars_os();
+        Self::from_sources(settings, flags, environment)
+    }
+
+    pub(super) fn from_sources(
+        settings: &cli::Settings,
+        flags: &[(&'static str, String)],
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Self {
+        let mut values = Self::default();
+        if let Some(path) = &settings.config {
+            values.take_file(path);
         }
-        for pair in &settings.set {
-            let (name, value) = pair.split_once('=').context("--set takes NAME=VALUE")?;
-            given.push((name.to_owned(), value.to_owned()));
-        }
-        values.take(given, &Origin::Flag)?;
-        Ok(values)
+        values.take_environment(environment);
+        values.take_flags(settings, flags);
+        values
     }
 
     /// The value of a setting, and where it came from.
@@ -43,66 +45,84 @@ impl Values {
             let setting = SETTINGS.iter().find(|setting| setting.name == name);
             (setting.map_or("", |setting| setting.default).to_owned(), Origin::Default)
         };
-        self.0.get(name).cloned().unwrap_or_else(default)
+        self.set.get(name).cloned().unwrap_or_else(default)
     }
 
-    fn take(&mut self, given: Vec<(String, String)>, origin: &Origin) -> anyhow::Result<()> {
-        for (name, value) in given {
-            let Some(setting) = SETTINGS.iter().find(|setting| setting.name == name) else {
-                let from = match origin {
-                    Origin::Flag => "--set",
-                    Origin::Environment => "the environment",
-                    Origin::File | Origin::Default => "the configuration file",
-                };
-                bail!(
-                    "{from} has a setting that does not exist: {name}; panvault config print lists all of them"
-                );
-            };
-            self.0.insert(setting.name, (value, origin.clone()));
+    fn take_file(&mut self, path: &Path) {
+        match file::read(path) {
+            Ok(found) => {
+                self.faults.extend(found.faults);
+                for entry in found.entries {
+                    let file::Entry { name, line, value } = entry;
+                    let place = format!("line {line} of {}", path.display());
+                    let Some(setting) = setting(&name) else {
+                        self.faults
+                            .push(format!("{place} has a setting that does not exist: {name}; {LIST}"));
+                        continue;
+                    };
+                    match value {
+                        Ok(value) => self.put(setting, value, Origin::File { line }),
+                        Err(what) => self.faults.push(format!("the setting {name} ({place}) {what}")),
+                    }
+                }
+            }
+            Err(what) => {
+                self.file_unread = true;
+                self.faults.push(format!("the configuration file {} {what}", path.display()));
+            }
         }
-        Ok(())
+    }
+
+    fn take_environment(&mut self, environment: impl IntoIterator<Item = (OsString, OsString)>) {
+        let mut found: Vec<_> = environment
+            .into_iter()
+            .filter_map(|(name, value)| environment::variable(name.as_encoded_bytes(), &value))
+            .collect();
+        found.sort_by(|one, other| one.name.cmp(&other.name));
+        for variable in found {
+            let environment::Variable { name, what } = variable;
+            match what {
+                environment::What::Setting(setting, Some(value)) => {
+                    self.put(setting, value, Origin::Environment);
+                }
+                environment::What::Setting(_, None) => {
+                    self.faults.push(format!("{name} in the environment must be UTF-8"));
+                }
+                environment::What::Unknown => self.faults.push(format!(
+                    "the environment has a variable of no setting: {name}; {LIST}, and a variable is PANVAULT_ and its \
+                     name in capitals"
+                )),
+            }
+        }
+    }
+
+    fn take_flags(&mut self, settings: &cli::Settings, flags: &[(&'static str, String)]) {
+        let given = flags.iter().map(|(name, value)| (*name, Some(value.clone())));
+        let data = settings.data.as_ref().map(|path| ("data_directory", path.to_str().map(str::to_owned)));
+        for (name, value) in given.chain(data) {
+            match (setting(name), value) {
+                (Some(setting), Some(value)) => self.put(setting, value, Origin::Flag),
+                (_, _) => self.faults.push("--data must be UTF-8".to_owned()),
+            }
+        }
+        for pair in &settings.set {
+            match pair.split_once('=') {
+                None => self.faults.push("--set takes NAME=VALUE".to_owned()),
+                Some((name, value)) => match setting(name) {
+                    Some(setting) => self.put(setting, value.to_owned(), Origin::Flag),
+                    None => {
+                        self.faults.push(format!("--set has a setting that does not exist: {name}; {LIST}"));
+                    }
+                },
+            }
+        }
+    }
+
+    fn put(&mut self, setting: &'static Setting, value: String, origin: Origin) {
+        self.set.insert(setting.name, (value, origin));
     }
 }
 
-fn path_text(path: &Path) -> anyhow::Result<String> {
-    path.to_str().map(str::to_owned).context("a path must be UTF-8")
-}
-
-fn of_environment(environment: impl Iterator<Item = (String, String)>) -> Vec<(String, String)> {
-    environment.filter_map(|(name, value)| Some((name.strip_prefix(PREFIX)?.to_lowercase(), value))).collect()
-}
-
-/// The file is flat: `name = value`. Relative paths in it are relative to the file.
-fn file(path: &Path) -> anyhow::Result<Vec<(String, String)>> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("the configuration file {} cannot be read", path.display()))?;
-    let table: toml::Table =
-        text.parse().with_context(|| format!("the configuration file {} is not TOML", path.display()))?;
-    let directory = path.parent().unwrap_or(Path::new(""));
-    let mut values = Vec::with_capacity(table.len());
-    for (name, value) in table {
-        let value = match value {
-            toml::Value::String(text) if is_path(&name) && !text.is_empty() => {
-                path_text(&directory.join(text))?
-            }
-            toml::Value::String(text) => text,
-            toml::Value::Integer(number) => number.to_string(),
-            toml::Value::Boolean(flag) => flag.to_string(),
-            toml::Value::Float(_)
-            | toml::Value::Datetime(_)
-            | toml::Value::Array(_)
-            | toml::Value::Table(_) => {
-                bail!(
-                    "the configuration file {}: {name} must be a text, a number or true or false",
-                    path.display()
-                )
-            }
-        };
-        values.push((name, value));
-    }
-    Ok(values)
-}
-
-fn is_path(name: &str) -> bool {
-    name.ends_with("_file") || name.ends_with("_directory")
+pub(super) fn setting(name: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.name == name)
 }

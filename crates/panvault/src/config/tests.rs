@@ -25,13 +25,18 @@ fn a_flag_wins_over_the_file_and_that_over_the_default() {
     assert_eq!(config.cvv_ttl_seconds, 60);
     assert_eq!(config.server.connections_max, 10_000);
     assert_eq!(config.data_directory, directory.path().join("vault"), "relative to the file");
-    let origins: Vec<_> = shown(&settings, &[]).unwrap().into_iter().map(|shown| shown.origin).collect();
-    assert!([Origin::Flag, Origin::File, Origin::Default].iter().all(|origin| origins.contains(origin)));
+    let origins: Vec<_> = shown(&settings, &[]).into_iter().map(|shown| shown.origin).collect();
+    let file = Origin::File { line: 3 };
+    assert!([Origin::Flag, file, Origin::Default].iter().all(|origin| origins.contains(origin)));
 }
 
 #[test]
 fn unknown_names_are_errors() {
-    assert!(fault(Some("lisen = \"x\""), &[]).contains("does not exist: lisen"));
+    let said = fault(Some("# a comment\nlisen = \"x\""), &[]);
+    assert!(
+        said.contains("line 2 of ")
+            && said.contains("panvault.toml has a setting that does not exist: lisen;")
+    );
     assert!(fault(None, &["lisen=x"]).contains("--set has a setting that does not exist: lisen"));
 }
 
@@ -62,4 +67,47 @@ fn other_addresses_than_loopback_need_tls_or_a_proxy() {
 fn the_defaults_are_good() {
     let (_directory, settings) = settings(None, &["data_directory=d"]);
     assert!(read(&settings, &[]).is_ok());
+}
+
+/// The bug: of an unknown name beside bad values and a missing directory, only the first was said, so that an operator mended one
+/// fault for each start. Its cause: names were judged while the sources were read. Its cure: sources hand their faults on.
+#[test]
+fn faults_of_names_sources_and_values_are_said_together() {
+    let file = "lisen = \"x\"\nlog_format = \"xml\"\ncvv_ttl_seconds = 1.5\nbehind_proxy = yes\n";
+    let (_directory, settings) = settings(Some(file), &["lsten=x", "novalue", "body_timeout_seconds=0"]);
+    let environment =
+        [("PANVAULT_CVV_TTL", "4111"), ("PANVAULT_CVVS_HELD_MAX", "4112"), ("PANVAULT_PORT", "4113")]
+            .map(|(name, value)| (name.into(), value.into()))
+            .into_iter()
+            .chain([("PANVAULT_LISTEN".into(), "here".into())]);
+    let said = check(Values::from_sources(&settings, &[], environment)).unwrap_err().to_string();
+    for part in [
+        "line 1 of ",
+        "does not exist: lisen;",
+        "the setting log_format (line 2 of the configuration file) must be",
+        "the setting cvv_ttl_seconds (line 3 of ",
+        "line 4 of ",
+        "--set has a setting that does not exist: lsten;",
+        "--set takes NAME=VALUE",
+        "the setting body_timeout_seconds (from a flag) must be",
+        "a variable of no setting: PANVAULT_CVV_TTL;",
+        "a variable of no setting: PANVAULT_PORT;",
+        "the setting listen (PANVAULT_LISTEN in the environment) must be",
+        "the setting data_directory (by default) is required",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    for value in ["4111", "4113", "here", "novalue", "yes", "xml"] {
+        assert!(!said.contains(value), "{value}: {said}");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_the_one_fault_of_what_may_be_in_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = Some(directory.path().join("none.toml"));
+    let settings = cli::Settings { config, data: None, set: vec!["log_format=xml".to_owned()] };
+    let said = check(Values::from_sources(&settings, &[], [])).unwrap_err().to_string();
+    assert!(said.contains("none.toml cannot be read") && said.contains("log_format"), "{said}");
+    assert!(!said.contains("data_directory"), "{said}");
 }

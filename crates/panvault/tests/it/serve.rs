@@ -1,7 +1,9 @@
 //! Serving by configuration: where settings come from, signals, TLS files.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -131,13 +133,48 @@ fn settings_come_from_flag_environment_file_and_default_in_that_order() {
         assert!(shown.lines().any(|found| found == line), "{line} is not in\n{shown}");
     }
     let (good, _, said) = print(&[("PANVAULT_CVV_TTL", "1")], &[]);
-    assert!(!good && said.contains("the environment has a setting that does not exist: cvv_ttl"), "{said}");
+    assert!(!good && said.contains("a variable of no setting: PANVAULT_CVV_TTL;"), "{said}");
     fs::write(&file, "lisen = \"x\"\n").unwrap();
     let (good, _, said) = print(&[], &[]);
-    assert!(
-        !good && said.contains("the configuration file has a setting that does not exist: lisen"),
-        "{said}"
-    );
+    let place = format!("line 1 of {} has a setting that does not exist: lisen", path(&file));
+    assert!(!good && said.contains(&place), "{said}");
+}
+
+/// The bug: in a Kubernetes namespace with a service called panvault, or beside a program that reads `PANVAULT_URL`, no command
+/// started. Its cause: each variable with the prefix was taken for a setting. Its cure: names that others give are passed over,
+/// any other is said with its place, and never with its value.
+#[test]
+fn variables_of_service_links_and_clients_are_passed_over() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data, _, _) = vault(directory.path());
+    let list = |environment: &[(&str, &[u8])]| {
+        let mut command = panvault();
+        command.args(["organisation", "list", "--data", path(&data)]);
+        let environment = environment.iter().map(|(name, value)| (*name, OsStr::from_bytes(value)));
+        let output = command.envs(environment).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, said) = list(&[
+        ("PANVAULT_PORT", b"tcp://10.0.0.1:8420"),
+        ("PANVAULT_PORT_8420_TCP", b"tcp://10.0.0.1:8420"),
+        ("PANVAULT_PORT_8420_TCP_ADDR", b"10.0.0.1"),
+        ("PANVAULT_SERVICE_HOST", b"10.0.0.1"),
+        ("PANVAULT_METRICS_SERVICE_PORT_HTTP", b"8421"),
+        ("PANVAULT_URL", b"http://127.0.0.1:8420"),
+        ("PANVAULT_API_KEY", b"a-key-of-a-client"),
+        ("LATIN_1", b"caf\xe9"),
+    ]);
+    assert_eq!((code, said.as_str()), (Some(0), ""));
+    let (code, said) = list(&[
+        ("PANVAULT_APIKEI", b"a-key-of-a-client"),
+        ("PANVAULT_LISTEN", b"caf\xe9"),
+        ("PANVAULT_LOG_FORMAT", b"xml"),
+    ]);
+    assert_eq!(code, Some(1));
+    for part in ["PANVAULT_APIKEI;", "PANVAULT_LISTEN in the environment must be UTF-8", "log_format"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(!said.contains("a-key") && !said.contains("caf"), "{said}");
 }
 
 #[test]
