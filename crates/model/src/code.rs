@@ -7,12 +7,8 @@ macro_rules! letters {
         pub struct $name([u8; $len]);
 
         impl $name {
-            /// Reads exactly that many upper-case ASCII letters.
-            pub fn parse(text: &str) -> Option<Self> {
-                Self::from_bytes(text.as_bytes().try_into().ok()?)
-            }
-
-            /// From its letters, upper-case ASCII.
+            /// From its letters, upper-case ASCII, whether or not the standard knows them: what was stored under an earlier edition
+            /// can be read.
             pub fn from_bytes(bytes: [u8; $len]) -> Option<Self> {
                 bytes.iter().all(u8::is_ascii_uppercase).then_some(Self(bytes))
             }
@@ -47,9 +43,27 @@ letters! {
     Country, 2
 }
 
+impl Country {
+    /// What a text must be to be read, in words.
+    pub const EXPECTED: &str = "must be the code of a country (ISO 3166-1 alpha-2), in capitals, such as NL; the United Kingdom is GB, not UK";
+
+    /// Reads a code that ISO 3166-1 has assigned, in capitals.
+    pub fn parse(text: &str) -> Option<Self> {
+        let country = Self::from_bytes(text.as_bytes().try_into().ok()?)?;
+        text.parse::<iso_currency::Country>().is_ok().then_some(country)
+    }
+}
+
 letters! {
     /// A currency: ISO 4217, in capitals.
     Currency, 3
+}
+
+impl Currency {
+    /// Reads exactly three upper-case ASCII letters.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::from_bytes(text.as_bytes().try_into().ok()?)
+    }
 }
 
 #[cfg(test)]
@@ -63,5 +77,22 @@ mod tests {
         for text in ["", "n", "nl", "NLD", "N1", "ÑL"] {
             assert_eq!(Country::parse(text), None, "{text}");
         }
+    }
+
+    /// The bug: UK was taken for a country, and stored. Its cause: any two capital letters were. Its cure: the table of ISO 3166-1.
+    #[test]
+    fn countries_are_those_that_are_assigned() {
+        let letters = || b'A'..=b'Z';
+        let all = letters().flat_map(|first| letters().map(move |second| [first, second]));
+        let assigned = all.filter(|code| Country::parse(core::str::from_utf8(code).unwrap()).is_some());
+        assert_eq!(assigned.count(), 249);
+        for text in ["GB", "BQ", "CW", "SS", "SX", "TL", "AX", "ZW"] {
+            assert!(Country::parse(text).is_some(), "{text}");
+        }
+        // Reserved, withdrawn, for users, and never assigned.
+        for text in ["UK", "EU", "SU", "AN", "YU", "XK", "ZZ", "AA"] {
+            assert_eq!(Country::parse(text), None, "{text}");
+        }
+        assert_eq!(Country::from_bytes(*b"UK").map(|country| country.to_string()), Some("UK".to_owned()));
     }
 }

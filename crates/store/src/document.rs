@@ -263,7 +263,10 @@ document_codec!(
         disabled: reader.flag()?,
         country_code: match reader.text_option()? {
             None => None,
-            Some(text) => Some(Country::parse(text).ok_or(RowFault::Value)?),
+            Some(text) => {
+                let letters = text.as_bytes().try_into().map_err(|_| RowFault::Value)?;
+                Some(Country::from_bytes(letters).ok_or(RowFault::Value)?)
+            }
         },
         details: reader.pairs()?,
         created_at: reader.timestamp()?,

@@ -108,7 +108,7 @@ libraries! {
     "time": Users::These(&[MODEL]), NOBODY;
 
     // Lists that others keep.
-    "iso_currency": Users::These(&[BINS, VAULT]), NOBODY;
+    "iso_currency": Users::These(&[MODEL, BINS, VAULT]), NOBODY;
 
     // Waiting, sharing, telling.
     "arc-swap": Users::These(&[VAULT, SERVER, BINARY]), NOBODY;
