@@ -1,4 +1,4 @@
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -51,11 +51,14 @@ impl KeyFile {
         // Made in one piece: a text that grows leaves copies of the key behind.
         let text = Zeroizing::new([COMMENT, LABEL, " ", key.as_str(), " ", &checksum, "\n"].concat());
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.path)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
         let directory =
             self.path.parent().filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(directory)?.sync_all()
+        let written = file
+            .write_all(text.as_bytes())
+            .and_then(|()| file.sync_all())
+            .and_then(|()| File::open(directory)?.sync_all());
+        // Half a key would be in the way of the next try.
+        written.inspect_err(|_| drop(fs::remove_file(&self.path)))
     }
 
     fn fault(&self, fault: KeyFileFault) -> KeysError {
@@ -117,7 +120,7 @@ impl Slot for KeyFile {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::{self, Permissions};
+    use std::fs::Permissions;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;

@@ -12,7 +12,7 @@ mod serve;
 use std::process::ExitCode;
 
 use crate::cli::{Cli, Command};
-use crate::output;
+use crate::{output, signals};
 
 pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
@@ -40,7 +40,11 @@ const fn success((): ()) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The runtime of a command.
+/// The runtime of a command. No signal that means nothing ends it.
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let entered = runtime.enter();
+    signals::ignore_meaningless()?;
+    drop(entered);
+    Ok(runtime)
 }

@@ -1,6 +1,7 @@
 //! A data directory: `vault.toml` says which vault it is, the rest belongs to the store.
 
 mod exposed;
+mod target;
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{ErrorKind, Write};
@@ -108,14 +109,8 @@ pub(crate) fn create(
     store: &Settings,
     fill: impl FnOnce(&DataDirectory) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    match fs::read_dir(path) {
-        Ok(mut entries) => {
-            ensure!(entries.next().is_none(), "{} is not empty; name another directory", path.display())
-        }
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => return Err(error).with_context(|| format!("{} cannot be used", path.display())),
-    }
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    target::is_free(path, parent)?;
     fs::create_dir_all(parent).with_context(|| format!("{} cannot be made", parent.display()))?;
     // Removed again if anything below fails.
     let making = tempfile::Builder::new()
@@ -145,7 +140,7 @@ pub(crate) fn create(
             let making = making.keep();
             fs::rename(&making, path)
                 .inspect_err(|_| drop(fs::remove_dir_all(&making)))
-                .with_context(|| format!("{} cannot be made", path.display()))
+                .map_err(|error| target::not_moved(path, error))
         });
     // A key without a vault is of no use, and would be in the way of the next try.
     made.inspect_err(|_| drop(fs::remove_file(path.join(root_key_file))))?;

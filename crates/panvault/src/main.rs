@@ -9,6 +9,7 @@ mod descriptors;
 mod harden;
 mod output;
 mod run;
+mod signals;
 mod telemetry;
 
 use std::process::ExitCode;

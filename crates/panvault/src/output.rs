@@ -1,11 +1,52 @@
 //! What commands print. Logs go elsewhere: see `telemetry.rs`.
 
-use std::io::{self, Write};
+use std::fs;
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
-/// Prints a line. A reader that has gone away ends the command quietly, as with any other program.
+use anyhow::{Context, ensure};
+use rustix::fs::fstat;
+
+/// Prints a line of a command that changes nothing. A reader that has gone away has seen enough: the rest is left out, and the
+/// command ends as it would have.
 pub(crate) fn line(text: impl AsRef<str>) -> io::Result<()> {
+    match write(text.as_ref()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
+/// Prints what a command is about to make, all of it, before it is made. What nobody can see is then not made.
+pub(crate) fn show(text: impl AsRef<str>) -> anyhow::Result<()> {
+    write(text.as_ref()).context("standard output cannot be written to, so nothing was made")
+}
+
+/// Refuses to go on when a secret that is to be printed would be seen by nobody. A closed standard output is `/dev/null` as
+/// well by the time that `main` runs.
+pub(crate) fn secret_is_seen() -> anyhow::Result<()> {
+    ensure!(
+        !is_null(),
+        "standard output is closed or leads to /dev/null, where nobody would see the key, so none was made"
+    );
+    Ok(())
+}
+
+fn is_null() -> bool {
+    let (Ok(out), Ok(null)) = (fstat(io::stdout()), fs::metadata("/dev/null")) else { return false };
+    null.file_type().is_char_device()
+        && rustix::fs::FileType::from_raw_mode(out.st_mode).is_char_device()
+        && out.st_rdev == null.rdev()
+}
+
+/// Says on standard error what is not an error: what was asked for is done.
+pub(crate) fn note(text: impl AsRef<str>) {
+    // There is nowhere left to say that this failed.
+    drop(writeln!(io::stderr(), "note: {}", text.as_ref()));
+}
+
+fn write(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{}", text.as_ref())?;
+    writeln!(out, "{text}")?;
     out.flush()
 }
 

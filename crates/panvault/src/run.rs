@@ -8,10 +8,11 @@ use anyhow::{Context, bail};
 use panvault_model::Timestamp;
 use panvault_server::{App, ServerSettings, Tls, serve, serve_metrics};
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::Signal;
 
 use crate::bins::LiveBins;
 use crate::data::OpenVault;
+use crate::signals::Signals;
 
 /// Connections that may wait to be accepted; the system may allow fewer. A client whose connection finds no room tries again after
 /// a second.
@@ -37,23 +38,6 @@ pub(crate) struct Bound {
     pub(crate) url: String,
     /// Where the metrics are.
     pub(crate) metrics_url: Option<String>,
-}
-
-/// Signals that are handled from before the first answer: by default each of them ends the process, and with it go all CVVs.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn handle() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
 }
 
 /// Binds the listeners and reads the certificates.
@@ -97,10 +81,15 @@ impl Bound {
         self.open.vault.now().wall
     }
 
-    /// Serves until SIGTERM, SIGINT, `stop`, or the store's end; then lets what runs end, and closes the vault.
+    /// Ends without having answered.
+    pub(crate) async fn close(self) -> anyhow::Result<()> {
+        Ok(self.open.vault.close().await?)
+    }
+
+    /// Serves until SIGTERM, SIGINT, SIGQUIT, `stop`, or the store's end; then lets what runs end, and closes the vault.
     pub(crate) async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let Self { open: OpenVault { vault, store, bins }, api, metrics, tls, app, signals, .. } = self;
-        let Signals { mut terminate, mut interrupt, hangup } = signals;
+        let Signals { stop: mut asked, hangup } = signals;
         tokio::spawn(reload(tls.clone(), Arc::clone(&bins), hangup));
         tokio::spawn(bins.follow());
         if let Some(listener) = metrics {
@@ -110,8 +99,7 @@ impl Bound {
         let ended = store.stopped();
         let until = async {
             tokio::select! {
-                _ = terminate.recv() => tracing::info!(signal = "SIGTERM", "server.stopping"),
-                _ = interrupt.recv() => tracing::info!(signal = "SIGINT", "server.stopping"),
+                signal = asked.asked() => tracing::info!(signal, "server.stopping"),
                 () = ended => tracing::error!(advice = "see the store's log lines above", "server.store_ended"),
                 () = stop => {}
             }

@@ -14,7 +14,11 @@ pub(crate) enum LogFormat {
 /// Starts logging at a level: `error`, `warn`, `info`, `debug`, `trace`, or directives such as `info,panvault_server=debug`.
 pub(crate) fn start(level: &str, format: LogFormat) -> anyhow::Result<()> {
     let filter = filter(level)?;
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A line that cannot be written is lost. By default the library says so on the same standard error, which then panics.
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false);
     let started = match format {
         LogFormat::Text => subscriber.with_ansi(false).try_init(),
         LogFormat::Json => subscriber.json().flatten_event(true).with_current_span(false).try_init(),

@@ -3,5 +3,5 @@
 mod create;
 mod snapshot;
 
-pub use create::{NewAccount, NewApiKey, NewOrganisation, NewProcessor};
+pub use create::{DocumentPlan, NewAccount, NewApiKey, NewOrganisation, NewProcessor};
 pub(crate) use snapshot::Snapshot;

@@ -67,6 +67,34 @@ impl VaultError {
     }
 }
 
+/// Fields that do not fit, collected so that all of them are said at once.
+#[derive(Debug, Default)]
+pub(crate) struct Faults(Vec<FieldFault>);
+
+impl Faults {
+    /// Notes what is wrong with a field, and gives back the value if nothing is. What is not of a field ends it.
+    pub(crate) fn note<T>(&mut self, read: Result<T, VaultError>) -> Result<Option<T>, VaultError> {
+        match read {
+            Ok(value) => Ok(Some(value)),
+            Err(VaultError::Faults(faults)) => {
+                self.0.extend(faults);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Notes a field that does not fit.
+    pub(crate) fn field(&mut self, field: &'static str, reason: impl ToString) {
+        self.0.push(FieldFault { field, reason: reason.to_string() });
+    }
+
+    /// Everything that was noted, or nothing.
+    pub(crate) fn end(self) -> Result<(), VaultError> {
+        if self.0.is_empty() { Ok(()) } else { Err(VaultError::Faults(self.0)) }
+    }
+}
+
 impl From<StoreFault> for VaultError {
     fn from(fault: StoreFault) -> Self {
         match fault {

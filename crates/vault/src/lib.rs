@@ -30,7 +30,7 @@ pub use crate::bin::BinView;
 pub use crate::card::{CardChange, CardView, CvvChange, Metadata, Refreshed};
 pub use crate::chain::StoreChain;
 pub use crate::clock::{Clock, SystemClock};
-pub use crate::document::{NewAccount, NewApiKey, NewOrganisation, NewProcessor};
+pub use crate::document::{DocumentPlan, NewAccount, NewApiKey, NewOrganisation, NewProcessor};
 pub use crate::error::{FieldFault, VaultError};
 pub use crate::idempotency::{Done, Idempotency};
 pub use crate::permit::{
@@ -38,6 +38,7 @@ pub use crate::permit::{
     CardRefresh, CardUpdate, DocumentList, Operation, OrganisationCreate, Permit, ProcessorCreate,
     TransactionCreate, TransactionList, TransactionRead,
 };
+pub use crate::text::{description_fits, name_fits};
 pub use crate::transaction::NewTransaction;
 pub use crate::vault::{Mode, Vault, VaultParts, VaultStatus};
 pub use crate::verifier::RowVerifier;

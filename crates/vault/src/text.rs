@@ -7,12 +7,17 @@ use panvault_store::limits::{PAIRS_MAX, TEXT_BYTES_MAX as STORED_BYTES_MAX};
 use crate::error::VaultError;
 use crate::limits::{DETAILS_MAX, NAME_BYTES_MAX, TEXT_BYTES_MAX};
 
-/// A name of an organisation, account, processor or API key.
-pub(crate) fn name_fits(name: &str) -> Result<(), VaultError> {
+/// Says what is wrong with a name of an organisation, account, processor or API key.
+pub fn name_fits(name: &str) -> Result<(), VaultError> {
     if name.trim().is_empty() {
         return Err(VaultError::field("name", "must not be empty"));
     }
     text_fits("name", name, NAME_BYTES_MAX)
+}
+
+/// Says what is wrong with the description of an account.
+pub fn description_fits(description: &str) -> Result<(), VaultError> {
+    text_fits("description", description, TEXT_BYTES_MAX)
 }
 
 /// Details of an organisation.

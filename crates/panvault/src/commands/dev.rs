@@ -56,14 +56,34 @@ pub(crate) fn run(args: &Dev) -> anyhow::Result<()> {
         }
     };
     runtime()?.block_on(async {
+        let existed = path.exists();
         let (bound, dev) = start(&path, args.listen, args.metrics_listen, args.cvv_ttl_seconds).await?;
-        if args.json {
-            output::line(json(&bound, &dev, &path))?;
+        let text = if args.json {
+            json(&bound, &dev.vault, &path)
         } else {
-            output::line(greeting(&bound, &dev, &path, args.data.is_none()))?;
+            greeting(&bound, &dev.vault, &path, args.data.is_none())
+        };
+        if let Err(error) = output::show(text) {
+            bound.close().await?;
+            if dev.is_new {
+                unmake(&path, existed)?;
+            }
+            return Err(error);
         }
         bound.run(core::future::pending()).await
     })
+}
+
+/// Removes a vault that nobody was told of. What was there before was at most an empty directory.
+fn unmake(path: &Path, existed: bool) -> anyhow::Result<()> {
+    let removed = fs::remove_dir_all(path).and_then(|()| if existed { fs::create_dir(path) } else { Ok(()) });
+    removed.with_context(|| format!("{} cannot be removed", path.display()))
+}
+
+/// A development vault, and whether this process made it.
+pub(crate) struct Started {
+    pub(crate) vault: DevVault,
+    pub(crate) is_new: bool,
 }
 
 /// Makes the vault if there is none, and binds its listeners.
@@ -72,7 +92,7 @@ pub(crate) async fn start(
     listen: SocketAddr,
     metrics_listen: Option<SocketAddr>,
     cvv_ttl_seconds: u32,
-) -> anyhow::Result<(Bound, DevVault)> {
+) -> anyhow::Result<(Bound, Started)> {
     let server = ServerSettings { connections_max: CONNECTIONS_MAX, ..ServerSettings::default() };
     let server = descriptors::fit(server)?;
     let made = tokio::task::block_in_place(|| read_or_make(path))?;
@@ -82,12 +102,15 @@ pub(crate) async fn start(
     Ok((bind(open, serving).await?, made))
 }
 
-fn read_or_make(path: &Path) -> anyhow::Result<DevVault> {
+fn read_or_make(path: &Path) -> anyhow::Result<Started> {
     let file = path.join(FILE);
     match fs::read(&file) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|_| {
-            anyhow::anyhow!("{} is not what panvault dev wrote; name another directory", file.display())
-        }),
+        Ok(bytes) => {
+            let vault = serde_json::from_slice(&bytes).map_err(|_| {
+                anyhow::anyhow!("{} is not what panvault dev wrote; name another directory", file.display())
+            })?;
+            Ok(Started { vault, is_new: false })
+        }
         Err(error) if error.kind() == ErrorKind::NotFound && path.join("vault.toml").exists() => bail!(
             "the vault in {} was not made by panvault dev; serve it with panvault serve --data {}",
             path.display(),
@@ -99,7 +122,8 @@ fn read_or_make(path: &Path) -> anyhow::Result<DevVault> {
                 made = Some(fill(directory)?);
                 Ok(())
             })?;
-            made.context("the development vault was not made")
+            let vault = made.context("the development vault was not made")?;
+            Ok(Started { vault, is_new: true })
         }
         Err(error) => Err(error).with_context(|| format!("{} cannot be read", file.display())),
     }

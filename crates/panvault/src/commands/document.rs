@@ -1,38 +1,44 @@
 //! Organisations, accounts, processors and API keys from the command line. The vault must not be served meanwhile: one
 //! process writes to it.
 
-use anyhow::{Context, bail};
-use panvault_model::{ApiKeyId, Country, Currency, IdFault, OrganisationId, ProcessorId, Role, Timestamp};
+mod arguments;
+mod json;
+mod work;
+
+use panvault_model::{ApiKeyId, Country, Currency, OrganisationId, ProcessorId, Role, Timestamp};
+use panvault_processor::Configuration;
 use panvault_vault::{
-    AccountRow, ApiKeyRow, Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, OrganisationRow,
-    ProcessorRow, Vault, VaultError,
+    NewAccount, NewApiKey, NewOrganisation, NewProcessor, VaultError, description_fits, name_fits,
 };
 use serde_json::{Value, json};
 
-use crate::cli::{AccountCommand, ApiKeyCommand, OrganisationCommand, ProcessorCommand, Shared};
-use crate::commands::runtime;
-use crate::config;
-use crate::data::{DataDirectory, OpenSettings};
+use crate::cli::{AccountCommand, ApiKeyCommand, OrganisationCommand, ProcessorCommand};
+use crate::commands::document::arguments::Arguments;
+use crate::commands::document::work::{list, make, said, undone, with_vault};
 use crate::output;
-use crate::telemetry::{self, LogFormat};
 
 pub(crate) fn organisation(command: OrganisationCommand) -> anyhow::Result<()> {
     match command {
         OrganisationCommand::Create { name, parent, country_code, shared } => {
+            let mut arguments = Arguments::default();
+            arguments.text(name_fits(&name));
+            let parent = parent.map(|id| arguments.id("--parent", &id, OrganisationId::parse));
+            let country_code = country_code
+                .map(|code| arguments.read("--country-code", Country::parse(&code), Country::EXPECTED));
             let new = NewOrganisation {
                 name,
-                parent: parent.map(|id| id_of("--parent", &id, OrganisationId::parse)).transpose()?,
-                country_code: country_code.map(|code| country(&code)).transpose()?,
+                parent: parent.flatten(),
+                country_code: country_code.flatten(),
                 details: Vec::new(),
             };
-            with_vault(shared, async |vault| {
-                let permit = vault.operator().permit()?;
-                Ok(organisation_json(&vault.organisation_create(&permit, new).await?))
+            let new = arguments.end(Some(new))?;
+            make(&shared, |vault| {
+                let (row, plan) = vault.organisation_plan(&vault.operator().permit()?, new)?;
+                Ok((json::organisation(&row), plan))
             })
         }
-        OrganisationCommand::List(shared) => with_vault(shared, async |vault| {
-            let rows = vault.organisation_list(&vault.operator().permit()?);
-            Ok(rows.iter().map(organisation_json).collect())
+        OrganisationCommand::List(shared) => list(&shared, |vault| {
+            Ok(vault.organisation_list(&vault.operator().permit()?).iter().map(json::organisation).collect())
         }),
     }
 }
@@ -40,24 +46,36 @@ pub(crate) fn organisation(command: OrganisationCommand) -> anyhow::Result<()> {
 pub(crate) fn account(command: AccountCommand) -> anyhow::Result<()> {
     match command {
         AccountCommand::Create { organisation, name, description, currency_code, processor, shared } => {
-            let new = NewAccount {
-                organisation: id_of("--organisation", &organisation, OrganisationId::parse)?,
+            let mut arguments = Arguments::default();
+            arguments.text(name_fits(&name));
+            if let Some(description) = &description {
+                arguments.text(description_fits(description));
+            }
+            let organisation = arguments.id("--organisation", &organisation, OrganisationId::parse);
+            let currency = arguments.read(
+                "--currency-code",
+                Currency::parse(&currency_code),
+                "must be three capital letters, such as EUR",
+            );
+            let processors = processor
+                .iter()
+                .filter_map(|id| arguments.id("--processor", id, ProcessorId::parse))
+                .collect();
+            let new = organisation.zip(currency).map(|(organisation, currency)| NewAccount {
+                organisation,
                 name,
                 description,
-                currency: Currency::parse(&currency_code)
-                    .context("--currency-code must be three capital letters, such as EUR")?,
-                processors: processor
-                    .iter()
-                    .map(|id| id_of("--processor", id, ProcessorId::parse))
-                    .collect::<Result<_, _>>()?,
-            };
-            with_vault(shared, async |vault| {
-                Ok(account_json(&vault.account_create(&vault.operator().permit()?, new).await?))
+                currency,
+                processors,
+            });
+            let new = arguments.end(new)?;
+            make(&shared, |vault| {
+                let (row, plan) = vault.account_plan(&vault.operator().permit()?, new)?;
+                Ok((json::account(&row), plan))
             })
         }
-        AccountCommand::List(shared) => with_vault(shared, async |vault| {
-            let rows = vault.account_list(&vault.operator().permit()?);
-            Ok(rows.iter().map(account_json).collect())
+        AccountCommand::List(shared) => list(&shared, |vault| {
+            Ok(vault.account_list(&vault.operator().permit()?).iter().map(json::account).collect())
         }),
     }
 }
@@ -65,23 +83,29 @@ pub(crate) fn account(command: AccountCommand) -> anyhow::Result<()> {
 pub(crate) fn processor(command: ProcessorCommand) -> anyhow::Result<()> {
     match command {
         ProcessorCommand::Create { organisation, name, type_name, configuration, shared } => {
-            let setting = |pair: &String| {
-                let (name, value) = pair.split_once('=').context("--configuration takes NAME=VALUE")?;
-                anyhow::Ok((name.to_owned(), value.to_owned()))
-            };
-            let new = NewProcessor {
-                organisation: id_of("--organisation", &organisation, OrganisationId::parse)?,
-                name,
-                type_name,
-                settings: configuration.iter().map(setting).collect::<Result<_, _>>()?,
-            };
-            with_vault(shared, async |vault| {
-                Ok(processor_json(&vault.processor_create(&vault.operator().permit()?, new).await?))
+            let mut arguments = Arguments::default();
+            arguments.text(name_fits(&name));
+            let organisation = arguments.id("--organisation", &organisation, OrganisationId::parse);
+            let settings: Vec<(String, String)> = configuration
+                .iter()
+                .filter_map(|pair| {
+                    let pair = pair.split_once('=');
+                    arguments.read("--configuration", pair, "takes NAME=VALUE")
+                })
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect();
+            let judged = Configuration::parse(&type_name, &settings).map(drop);
+            arguments.text(judged.map_err(|fault| VaultError::field("configuration", fault)));
+            let new =
+                organisation.map(|organisation| NewProcessor { organisation, name, type_name, settings });
+            let new = arguments.end(new)?;
+            make(&shared, |vault| {
+                let (row, plan) = vault.processor_plan(&vault.operator().permit()?, new)?;
+                Ok((json::processor(&row), plan))
             })
         }
-        ProcessorCommand::List(shared) => with_vault(shared, async |vault| {
-            let rows = vault.processor_list(&vault.operator().permit()?);
-            Ok(rows.iter().map(processor_json).collect())
+        ProcessorCommand::List(shared) => list(&shared, |vault| {
+            Ok(vault.processor_list(&vault.operator().permit()?).iter().map(json::processor).collect())
         }),
     }
 }
@@ -89,160 +113,57 @@ pub(crate) fn processor(command: ProcessorCommand) -> anyhow::Result<()> {
 pub(crate) fn api_key(command: ApiKeyCommand) -> anyhow::Result<()> {
     match command {
         ApiKeyCommand::Create { organisation, name, role, expires_at, shared } => {
-            let new = NewApiKey {
-                organisation: id_of("--organisation", &organisation, OrganisationId::parse)?,
+            let mut arguments = Arguments::default();
+            arguments.text(name_fits(&name));
+            let organisation = arguments.id("--organisation", &organisation, OrganisationId::parse);
+            let all: Vec<&str> = Role::ALL.iter().map(|role| role.as_str()).collect();
+            let must = format!("must be one of {}", all.join(", "));
+            let roles =
+                role.iter().filter_map(|name| arguments.read("--role", Role::parse(name), &must)).collect();
+            let expires_at = expires_at.map(|text| {
+                let must = "must be a time of RFC 3339, such as 2030-01-31T00:00:00Z";
+                arguments.read("--expires-at", Timestamp::parse(&text).ok(), must)
+            });
+            let new = organisation.map(|organisation| NewApiKey {
+                organisation,
                 name,
-                roles: role.iter().map(|name| role_of(name)).collect::<Result<_, _>>()?,
-                expires_at: expires_at
-                    .map(|text| {
-                        Timestamp::parse(&text).map_err(|_| anyhow::anyhow!("--expires-at must be RFC 3339"))
-                    })
-                    .transpose()?,
-            };
-            with_vault(shared, async |vault| {
-                let (row, key) = vault.apikey_create(&vault.operator().permit()?, new).await?;
-                let mut made = api_key_json(&row);
+                roles,
+                expires_at: expires_at.flatten(),
+            });
+            let new = arguments.end(new)?;
+            output::secret_is_seen()?;
+            make(&shared, |vault| {
+                let (row, key, plan) = vault.apikey_plan(&vault.operator().permit()?, new)?;
+                let mut made = json::api_key(&row);
                 if let Some(members) = made.as_object_mut() {
                     members.insert("api_key".to_owned(), json!(key.expose_text()));
                 }
-                Ok(made)
+                Ok((made, plan))
             })
         }
-        ApiKeyCommand::List(shared) => with_vault(shared, async |vault| {
-            let rows = vault.apikey_list(&vault.operator().permit()?);
-            Ok(rows.iter().map(api_key_json).collect())
+        ApiKeyCommand::List(shared) => list(&shared, |vault| {
+            Ok(vault.apikey_list(&vault.operator().permit()?).iter().map(json::api_key).collect())
         }),
         ApiKeyCommand::Delete { id, shared } => {
-            let id = id_of("ID", &id, ApiKeyId::parse)?;
-            with_vault(shared, async |vault| {
-                vault.apikey_delete(&vault.operator().permit()?, id).await?;
-                Ok(json!({ "_id": id.to_string(), "deleted": true }))
-            })
-        }
-    }
-}
-
-/// Opens the vault, does one thing, closes it and prints what came of it.
-fn with_vault(
-    shared: Shared,
-    operation: impl AsyncFnOnce(&Vault) -> Result<Value, VaultError>,
-) -> anyhow::Result<()> {
-    let config = config::read(&shared.settings, &[])?;
-    telemetry::start("warn", LogFormat::Text)?;
-    let value = runtime()?.block_on(async {
-        let settings = OpenSettings { root_key_file: config.root_key_file, ..OpenSettings::default() };
-        let open = DataDirectory::find(&config.data_directory)?.open(&settings).await?;
-        let done = operation(&open.vault).await;
-        open.vault.close().await?;
-        done.map_err(|error| said(error, open.vault.mode()))
-    })?;
-    print(&value, shared.json)
-}
-
-/// A refusal with its fields spelled out.
-fn said(error: VaultError, mode: Mode) -> anyhow::Error {
-    match error {
-        VaultError::Faults(faults) => {
-            let mut said: Vec<String> =
-                faults.iter().map(|fault| format!("{} {}", fault.field, fault.reason)).collect();
-            if mode == Mode::Live && faults.iter().any(|fault| fault.field == "configuration") {
-                said.push("a vault that takes card_dummy is made by panvault init --mode test".to_owned());
+            let mut arguments = Arguments::default();
+            let id = arguments.id("ID", &id, ApiKeyId::parse);
+            let id = arguments.end(id)?;
+            with_vault(&shared, async |vault| {
+                let plan = || vault.apikey_delete_plan(&vault.operator().permit()?, id);
+                let plan = plan().map_err(|error| said(error, vault.mode()))?;
+                vault.document_make(plan).await.map_err(|error| undone(error, "the API key was not revoked"))
+            })?;
+            // A key that must go is not kept because nobody reads that it went.
+            let value = json!({ "_id": id.to_string(), "deleted": true });
+            if let Err(error) = print(&value, shared.json) {
+                output::note(format!("the API key is revoked; standard output does not say so: {error}"));
             }
-            anyhow::anyhow!(said.join("; "))
+            Ok(())
         }
-        VaultError::NotFound => anyhow::anyhow!(
-            "an id that was given names nothing in this vault; the list commands show what there is"
-        ),
-        error => error.into(),
     }
 }
 
 /// Prints an object, or objects, as JSON or in columns.
 pub(super) fn print(value: &Value, as_json: bool) -> anyhow::Result<()> {
-    match value {
-        value if as_json => output::line(value.to_string())?,
-        Value::Array(rows) => {
-            for row in rows {
-                print(row, false)?;
-                output::line("")?;
-            }
-        }
-        Value::Object(members) => {
-            for (name, value) in members {
-                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                output::line(format!("{name:16} {text}"))?;
-            }
-        }
-        value => output::line(value.to_string())?,
-    }
-    Ok(())
-}
-
-fn id_of<T>(name: &str, text: &str, parse: fn(&str) -> Result<T, IdFault>) -> anyhow::Result<T> {
-    parse(text).map_err(|_| anyhow::anyhow!("{name} must be an id: 24 lowercase hexadecimal digits"))
-}
-
-fn country(text: &str) -> anyhow::Result<Country> {
-    Country::parse(text).context("--country-code must be two capital letters, such as NL")
-}
-
-fn role_of(name: &str) -> anyhow::Result<Role> {
-    let Some(role) = Role::parse(name) else {
-        let all: Vec<&str> = Role::ALL.iter().map(|role| role.as_str()).collect();
-        bail!("--role must be one of {}", all.join(", "))
-    };
-    Ok(role)
-}
-
-fn organisation_json(row: &OrganisationRow) -> Value {
-    json!({
-        "_id": row.id.to_string(),
-        "name": row.name,
-        "parent_id": row.parent.map(|id| id.to_string()),
-        "country_code": row.country_code.map(|code| code.to_string()),
-        "disabled": row.disabled,
-        "created_at": row.created_at.to_string(),
-        "updated_at": row.updated_at.to_string(),
-    })
-}
-
-fn account_json(row: &AccountRow) -> Value {
-    json!({
-        "_id": row.id.to_string(),
-        "organisation": row.organisation.to_string(),
-        "name": row.name,
-        "description": row.description,
-        "currency_code": row.currency.to_string(),
-        "processors": row.processors.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "disabled": row.disabled,
-        "created_at": row.created_at.to_string(),
-        "updated_at": row.updated_at.to_string(),
-    })
-}
-
-fn processor_json(row: &ProcessorRow) -> Value {
-    let mut configuration = serde_json::Map::new();
-    configuration.insert("_type".to_owned(), json!(row.type_name));
-    for (name, value) in &row.settings {
-        configuration.insert(name.clone(), json!(value));
-    }
-    json!({
-        "_id": row.id.to_string(),
-        "organisation": row.organisation.to_string(),
-        "name": row.name,
-        "configuration": configuration,
-        "created_at": row.created_at.to_string(),
-        "updated_at": row.updated_at.to_string(),
-    })
-}
-
-fn api_key_json(row: &ApiKeyRow) -> Value {
-    json!({
-        "_id": row.id.to_string(),
-        "organisation": row.organisation.to_string(),
-        "name": row.name,
-        "roles": row.roles.iter().map(|role| role.as_str()).collect::<Vec<_>>(),
-        "expires_at": row.expires_at.map(|time| time.to_string()),
-        "created_at": row.created_at.to_string(),
-    })
+    Ok(output::line(json::text(value, as_json))?)
 }

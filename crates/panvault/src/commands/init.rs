@@ -27,17 +27,22 @@ pub(crate) fn run(args: &Init) -> anyhow::Result<()> {
          name another place with --root-key-file"
     );
     data::create(&data, mode, &root_key_file, &Settings::default(), |directory| {
-        write_private(&directory.path.join("panvault.toml"), configuration().as_bytes())
-    })?;
+        write_private(&directory.path.join("panvault.toml"), configuration().as_bytes())?;
+        // All is there but for its name: a vault of which nobody could be told where its key is, is not made.
+        output::show(made(args.json, &data, mode, &root_key_file))
+    })
+}
+
+/// What is said of a vault.
+fn made(as_json: bool, data: &Path, mode: Mode, root_key_file: &Path) -> String {
     let configuration = data.join("panvault.toml");
-    if args.json {
-        let made = serde_json::json!({
+    if as_json {
+        return serde_json::json!({
             "data": data, "mode": data::mode_name(mode), "root_key_file": root_key_file, "config": configuration,
-        });
-        output::line(made.to_string())?;
-        return Ok(());
+        })
+        .to_string();
     }
-    output::line(format!(
+    format!(
         "Made a {} vault in {data}.\n\
          Its root key is in {key}. Keep a copy where the backups of the vault are not: without the key, \
          nothing in the vault opens.\n\n\
@@ -49,8 +54,7 @@ pub(crate) fn run(args: &Init) -> anyhow::Result<()> {
         data = data.display(),
         key = root_key_file.display(),
         configuration = configuration.display(),
-    ))?;
-    Ok(())
+    )
 }
 
 fn beside(data: &Path) -> anyhow::Result<PathBuf> {

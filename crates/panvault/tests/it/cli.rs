@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use crate::disk::SmallDisk;
 use crate::support::{Dev, assert_healthy, doctor, run, run_json, run_refused};
 
 pub(crate) fn path(path: &Path) -> &str {
@@ -333,4 +334,32 @@ fn one_process_writes_and_others_may_look() {
     assert_eq!(report["mode"], json!("test"));
     dev.make_card("4111111111111111", None);
     dev.stop();
+}
+
+/// The bug: `init` on a mount point ended with "Device or resource busy". Its cause: a vault is made beside its place and moved
+/// there. Its cure: a mount point is known as one, with or without what a new file system has in it, and what to name is said.
+#[test]
+fn a_mount_point_is_refused_with_the_directory_to_name_instead() {
+    let directory = tempfile::tempdir().unwrap();
+    let mount = directory.path().join("mount");
+    fs::create_dir(&mount).unwrap();
+    let Some(_mounted) = SmallDisk::mount(&mount, 80) else {
+        eprintln!("skipped: mounting a small file system needs root");
+        return;
+    };
+    let inside = mount.join("vault");
+    for _ in 0..2 {
+        for args in [["init", path(&mount)].as_slice(), &["dev", "--data", path(&mount)]] {
+            let refused = run_refused(args);
+            assert!(refused.contains(&format!("a file system is mounted on {}", path(&mount))), "{refused}");
+            assert!(
+                refused.contains(&format!("name a directory in it, such as {}", path(&inside))),
+                "{refused}"
+            );
+        }
+        fs::create_dir_all(mount.join("lost+found")).unwrap();
+    }
+    assert_eq!(directory.path().read_dir().unwrap().count(), 1, "nothing was made");
+    run_json(&["init", path(&inside), "--json"]);
+    assert_healthy(&inside);
 }

@@ -11,5 +11,7 @@ mod dev;
 mod disk;
 mod doctor;
 mod leak;
+mod output;
 mod serve;
+mod signals;
 mod support;

@@ -9,14 +9,14 @@ use panvault_store::{
 };
 
 use crate::document::snapshot::{REGISTRY_ID, SET_ID};
-use crate::error::VaultError;
+use crate::error::{Faults, VaultError};
 use crate::idempotency::undone;
-use crate::limits::{DOCUMENT_TRIES_MAX, TEXT_BYTES_MAX, TREE_LEVELS_MAX};
+use crate::limits::{DOCUMENT_TRIES_MAX, TREE_LEVELS_MAX};
 use crate::permit::{
     AccountCreate, ApiKeyCreate, ApiKeyDelete, DocumentList, OrganisationCreate, Permit, ProcessorCreate,
 };
 use crate::seal;
-use crate::text::{details_fit, name_fits, text_fits};
+use crate::text::{description_fits, details_fit, name_fits};
 use crate::vault::{Mode, Vault};
 
 /// An organisation to be made.
@@ -73,6 +73,13 @@ pub struct NewApiKey {
     pub expires_at: Option<Timestamp>,
 }
 
+/// A change of documents that is planned and not made: whoever must show what comes of it first can do so.
+#[derive(Debug)]
+pub struct DocumentPlan {
+    changes: Vec<DocumentChange>,
+    audit: AuditNote,
+}
+
 impl Vault {
     /// Makes an organisation and its first data and fingerprint keys, in one step.
     pub async fn organisation_create(
@@ -80,8 +87,88 @@ impl Vault {
         permit: &Permit<OrganisationCreate>,
         new: NewOrganisation,
     ) -> Result<OrganisationRow, VaultError> {
-        name_fits(&new.name)?;
-        details_fit(&new.details)?;
+        let (row, plan) = self.organisation_plan(permit, new)?;
+        self.document_make(plan).await?;
+        self.reload().await?;
+        Ok(row)
+    }
+
+    /// Makes a processor. The dummy is refused outside test mode.
+    pub async fn processor_create(
+        &self,
+        permit: &Permit<ProcessorCreate>,
+        new: NewProcessor,
+    ) -> Result<ProcessorRow, VaultError> {
+        let (row, plan) = self.processor_plan(permit, new)?;
+        self.document_make(plan).await?;
+        self.reload().await?;
+        Ok(row)
+    }
+
+    /// Makes an account with at most one processor of each kind, each of the account's organisation or one above it. A
+    /// caller that sees two sellers does not connect one's money to the other.
+    pub async fn account_create(
+        &self,
+        permit: &Permit<AccountCreate>,
+        new: NewAccount,
+    ) -> Result<AccountRow, VaultError> {
+        let (row, plan) = self.account_plan(permit, new)?;
+        self.document_make(plan).await?;
+        self.reload().await?;
+        Ok(row)
+    }
+
+    /// Makes an API key. The key itself is in the answer and nowhere else.
+    pub async fn apikey_create(
+        &self,
+        permit: &Permit<ApiKeyCreate>,
+        new: NewApiKey,
+    ) -> Result<(ApiKeyRow, ApiKey), VaultError> {
+        let (row, key, plan) = self.apikey_plan(permit, new)?;
+        self.document_make(plan).await?;
+        self.reload().await?;
+        Ok((row, key))
+    }
+
+    /// Does what was planned, in one step, together with the set of documents as it then is. This process does not take it up:
+    /// it is for one that ends with it, and whatever fails after the step, such as the view on a full disk, is no failure of it.
+    ///
+    /// Nothing was changed when it fails with [`VaultError::Faults`], [`VaultError::Contended`], [`VaultError::Busy`] or a store
+    /// that is full; of another failure that is not sure.
+    ///
+    /// The set makes every two changes meet, also those that have nothing to do with each other: the later one is tried
+    /// again on what the earlier one left, as long as the documents that it changes itself are as it found them.
+    pub async fn document_make(&self, plan: DocumentPlan) -> Result<(), VaultError> {
+        let DocumentPlan { changes, audit } = plan;
+        for _ in 0..DOCUMENT_TRIES_MAX {
+            let snapshot = self.snapshot();
+            if !snapshot.documents.are_before(&changes) {
+                return Err(VaultError::Contended);
+            }
+            let set = snapshot.documents.set_after(&changes).encode();
+            let version = snapshot.documents.version(DocumentKind::DocumentSet, SET_ID).saturating_add(1);
+            let mut changes = changes.clone();
+            changes.push(self.document_put(DocumentKind::DocumentSet, SET_ID, version, set));
+            match self.store().document_commit(DocumentCommit { changes, audit }).await? {
+                Outcome::Done { .. } => return Ok(()),
+                Outcome::Stale => self.reload().await?,
+                outcome @ (Outcome::Replayed(_) | Outcome::InUse | Outcome::Mismatch | Outcome::NotFound) => {
+                    return Err(undone(outcome));
+                }
+            }
+        }
+        Err(VaultError::Contended)
+    }
+
+    /// Plans [`Vault::organisation_create`].
+    pub fn organisation_plan(
+        &self,
+        permit: &Permit<OrganisationCreate>,
+        new: NewOrganisation,
+    ) -> Result<(OrganisationRow, DocumentPlan), VaultError> {
+        let mut faults = Faults::default();
+        faults.note(name_fits(&new.name))?;
+        faults.note(details_fit(&new.details))?;
         let now = permit.now().wall;
         let row = OrganisationRow {
             id: OrganisationId::make(now, self.make_id_bytes()?),
@@ -96,17 +183,16 @@ impl Vault {
         let snapshot = self.snapshot();
         match row.parent {
             Some(parent) => {
-                permit.within(parent).map_err(|_| unknown("parent_id"))?;
-                if snapshot.documents.levels(parent) >= TREE_LEVELS_MAX {
-                    return Err(VaultError::field("parent_id", "is too deep in the tree of organisations"));
+                let within = faults.note(permit.within(parent).map_err(|_| unknown("parent_id")))?;
+                if within.is_some() && snapshot.documents.levels(parent) >= TREE_LEVELS_MAX {
+                    faults.field("parent_id", "is too deep in the tree of organisations");
                 }
             }
             // Only a command on this machine may start a tree of its own: no key would see it.
-            None if !permit.is_operator() => {
-                return Err(VaultError::field("parent_id", "is required"));
-            }
+            None if !permit.is_operator() => faults.field("parent_id", "is required"),
             None => {}
         }
+        faults.end()?;
         let mut registry = snapshot.documents.registry(self.keys())?;
         registry.organisation_add(self.root(), self.id(), row.id, now, self.entropy())?;
         let version = snapshot.documents.version(DocumentKind::KeyRegistry, REGISTRY_ID);
@@ -116,23 +202,27 @@ impl Vault {
             self.document_put(DocumentKind::KeyRegistry, REGISTRY_ID, version.saturating_add(1), registry),
         ];
         let audit = permit.asked().note(now, Action::DocumentCreate, row.id, row.id.0);
-        self.document_commit(changes, audit).await?;
-        Ok(row)
+        Ok((row, DocumentPlan { changes, audit }))
     }
 
-    /// Makes a processor. The dummy is refused outside test mode.
-    pub async fn processor_create(
+    /// Plans [`Vault::processor_create`].
+    pub fn processor_plan(
         &self,
         permit: &Permit<ProcessorCreate>,
         new: NewProcessor,
-    ) -> Result<ProcessorRow, VaultError> {
-        name_fits(&new.name)?;
+    ) -> Result<(ProcessorRow, DocumentPlan), VaultError> {
         let organisation = permit.within(new.organisation)?;
-        let configuration = Configuration::parse(&new.type_name, &new.settings)
-            .map_err(|fault| VaultError::field("configuration", fault))?;
-        if configuration.is_test_only() && self.mode() == Mode::Live {
-            return Err(VaultError::field("configuration", "is of a type that only a test vault allows"));
+        let mut faults = Faults::default();
+        faults.note(name_fits(&new.name))?;
+        let configuration = faults.note(
+            Configuration::parse(&new.type_name, &new.settings)
+                .map_err(|fault| VaultError::field("configuration", fault)),
+        )?;
+        if configuration.as_ref().is_some_and(Configuration::is_test_only) && self.mode() == Mode::Live {
+            faults.field("configuration", "is of a type that only a test vault allows");
         }
+        faults.end()?;
+        let Some(configuration) = configuration else { return Err(VaultError::NotFound) };
         let now = permit.now().wall;
         let row = ProcessorRow {
             id: ProcessorId::make(now, self.make_id_bytes()?),
@@ -145,27 +235,30 @@ impl Vault {
         };
         let changes = vec![self.document_put(DocumentKind::Processor, row.id.0, 1, row.encode())];
         let audit = permit.asked().note(now, Action::DocumentCreate, organisation, row.id.0);
-        self.document_commit(changes, audit).await?;
-        Ok(row)
+        Ok((row, DocumentPlan { changes, audit }))
     }
 
-    /// Makes an account with at most one processor of each kind, each of the account's organisation or one above it. A
-    /// caller that sees two sellers does not connect one's money to the other.
-    pub async fn account_create(
+    /// Plans [`Vault::account_create`].
+    pub fn account_plan(
         &self,
         permit: &Permit<AccountCreate>,
         new: NewAccount,
-    ) -> Result<AccountRow, VaultError> {
-        name_fits(&new.name)?;
+    ) -> Result<(AccountRow, DocumentPlan), VaultError> {
+        let mut faults = Faults::default();
+        faults.note(name_fits(&new.name))?;
         if let Some(description) = &new.description {
-            text_fits("description", description, TEXT_BYTES_MAX)?;
+            faults.note(description_fits(description))?;
         }
         if !is_payable(new.currency) {
-            let reason = "must be the code of a currency in use (ISO 4217), such as EUR";
-            return Err(VaultError::field("currency_code", reason));
+            faults.field("currency_code", "must be the code of a currency in use (ISO 4217), such as EUR");
         }
-        let organisation = permit.within(new.organisation).map_err(|_| unknown("organisation"))?;
-        self.processors_fit(permit, organisation, &new.processors)?;
+        let organisation =
+            faults.note(permit.within(new.organisation).map_err(|_| unknown("organisation")))?;
+        if let Some(organisation) = organisation {
+            faults.note(self.processors_fit(permit, organisation, &new.processors))?;
+        }
+        faults.end()?;
+        let Some(organisation) = organisation else { return Err(unknown("organisation")) };
         let now = permit.now().wall;
         let row = AccountRow {
             id: AccountId::make(now, self.make_id_bytes()?),
@@ -180,28 +273,29 @@ impl Vault {
         };
         let changes = vec![self.document_put(DocumentKind::Account, row.id.0, 1, row.encode())];
         let audit = permit.asked().note(now, Action::DocumentCreate, organisation, row.id.0);
-        self.document_commit(changes, audit).await?;
-        Ok(row)
+        Ok((row, DocumentPlan { changes, audit }))
     }
 
-    /// Makes an API key. The key itself is in the answer and nowhere else.
-    pub async fn apikey_create(
+    /// Plans [`Vault::apikey_create`]: the key is of no use until the plan is done.
+    pub fn apikey_plan(
         &self,
         permit: &Permit<ApiKeyCreate>,
         new: NewApiKey,
-    ) -> Result<(ApiKeyRow, ApiKey), VaultError> {
-        name_fits(&new.name)?;
-        let organisation = permit.within(new.organisation)?;
-        if new.roles.is_empty() {
-            return Err(VaultError::field("roles", "needs at least one role"));
-        }
+    ) -> Result<(ApiKeyRow, ApiKey, DocumentPlan), VaultError> {
         if new.roles.iter().any(|role| !permit.may_grant(*role)) {
             return Err(VaultError::RoleNotAllowed);
         }
+        let organisation = permit.within(new.organisation)?;
+        let mut faults = Faults::default();
+        faults.note(name_fits(&new.name))?;
+        if new.roles.is_empty() {
+            faults.field("roles", "needs at least one role");
+        }
         let now = permit.now().wall;
         if new.expires_at.is_some_and(|expires_at| expires_at <= now) {
-            return Err(VaultError::field("expires_at", "is in the past"));
+            faults.field("expires_at", "is in the past");
         }
+        faults.end()?;
         let mode = match self.mode() {
             Mode::Test => KeyMode::Test,
             Mode::Live => KeyMode::Live,
@@ -221,12 +315,22 @@ impl Vault {
         };
         let changes = vec![self.document_put(DocumentKind::ApiKey, row.id.0, 1, row.encode())];
         let audit = permit.asked().note(now, Action::DocumentCreate, organisation, row.id.0);
-        self.document_commit(changes, audit).await?;
-        Ok((row, key))
+        Ok((row, key, DocumentPlan { changes, audit }))
     }
 
     /// Revokes an API key, at once. Nobody revokes a key that they could not have made.
     pub async fn apikey_delete(&self, permit: &Permit<ApiKeyDelete>, id: ApiKeyId) -> Result<(), VaultError> {
+        let plan = self.apikey_delete_plan(permit, id)?;
+        self.document_make(plan).await?;
+        self.reload().await
+    }
+
+    /// Plans [`Vault::apikey_delete`].
+    pub fn apikey_delete_plan(
+        &self,
+        permit: &Permit<ApiKeyDelete>,
+        id: ApiKeyId,
+    ) -> Result<DocumentPlan, VaultError> {
         let snapshot = self.snapshot();
         let row = snapshot.documents.api_keys().find(|row| row.id == id).ok_or(VaultError::NotFound)?;
         let organisation = permit.within(row.organisation)?;
@@ -236,7 +340,7 @@ impl Vault {
         let version = snapshot.documents.version(DocumentKind::ApiKey, id.0);
         let audit = permit.asked().note(permit.now().wall, Action::DocumentDelete, organisation, id.0);
         let changes = vec![DocumentChange::Delete(DocumentKind::ApiKey, id.0, version)];
-        self.document_commit(changes, audit).await
+        Ok(DocumentPlan { changes, audit })
     }
 
     /// The organisations that the caller sees.
@@ -300,35 +404,6 @@ impl Vault {
         let mut row = DocumentRow { kind, id, version, body, tag: [0; 16] };
         row.tag = seal::document_tag(self.keys(), &row);
         DocumentChange::Put(row)
-    }
-
-    /// Commits together with the set of documents as it then is, and takes up the new state before it answers.
-    ///
-    /// The set makes every two changes meet, also those that have nothing to do with each other: the later one is tried
-    /// again on what the earlier one left, as long as the documents that it changes itself are as it found them.
-    async fn document_commit(
-        &self,
-        changes: Vec<DocumentChange>,
-        audit: AuditNote,
-    ) -> Result<(), VaultError> {
-        for _ in 0..DOCUMENT_TRIES_MAX {
-            let snapshot = self.snapshot();
-            if !snapshot.documents.are_before(&changes) {
-                return Err(VaultError::Contended);
-            }
-            let set = snapshot.documents.set_after(&changes).encode();
-            let version = snapshot.documents.version(DocumentKind::DocumentSet, SET_ID).saturating_add(1);
-            let mut changes = changes.clone();
-            changes.push(self.document_put(DocumentKind::DocumentSet, SET_ID, version, set));
-            match self.store().document_commit(DocumentCommit { changes, audit }).await? {
-                Outcome::Done { .. } => return self.reload().await,
-                Outcome::Stale => self.reload().await?,
-                outcome @ (Outcome::Replayed(_) | Outcome::InUse | Outcome::Mismatch | Outcome::NotFound) => {
-                    return Err(undone(outcome));
-                }
-            }
-        }
-        Err(VaultError::Contended)
     }
 }
 
