@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use panvault_model::Timestamp;
-use panvault_server::{App, ServerSettings, Tls, serve, serve_metrics};
+use panvault_server::{App, ServerSettings, Tls, Validity, serve, serve_metrics};
+use panvault_vault::Vault;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::Signal;
 
@@ -44,7 +45,11 @@ pub(crate) struct Bound {
 pub(crate) async fn bind(open: OpenVault, serving: Serving) -> anyhow::Result<Bound> {
     let signals = Signals::handle()?;
     let tls = match serving.tls {
-        Some((certificate, key)) => Some(Arc::new(Tls::read(certificate, key)?)),
+        Some((certificate, key)) => {
+            let tls = Tls::read(certificate, key)?;
+            warn_of_times(&tls, open.vault.now().wall);
+            Some(Arc::new(tls))
+        }
         None => None,
     };
     let api = listener(serving.listen)?;
@@ -90,7 +95,7 @@ impl Bound {
     pub(crate) async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let Self { open: OpenVault { vault, store, bins }, api, metrics, tls, app, signals, .. } = self;
         let Signals { stop: mut asked, hangup } = signals;
-        tokio::spawn(reload(tls.clone(), Arc::clone(&bins), hangup));
+        tokio::spawn(reload(vault.clone(), tls.clone(), Arc::clone(&bins), hangup));
         tokio::spawn(bins.follow());
         if let Some(listener) = metrics {
             // It answers as long as the process lives, so that a scraper sees the end.
@@ -123,19 +128,39 @@ impl Bound {
 }
 
 /// Reads the certificates and the table of issuers again at every SIGHUP.
-async fn reload(tls: Option<Arc<Tls>>, bins: Arc<LiveBins>, mut hangup: Signal) {
+async fn reload(vault: Vault, tls: Option<Arc<Tls>>, bins: Arc<LiveBins>, mut hangup: Signal) {
     while hangup.recv().await.is_some() {
         bins.look_again(true).await;
-        match tls.as_ref().map(|tls| tls.reload()) {
+        match &tls {
             None if bins.is_imported() => {}
             None => tracing::warn!(
                 advice = "none; SIGHUP reads certificates again, and this server has none. SIGTERM stops it",
                 "tls.nothing_to_reload"
             ),
-            Some(Ok(())) => tracing::info!("tls.reloaded"),
-            Some(Err(error)) => {
-                tracing::error!(%error, advice = "mend the files and send SIGHUP again; the old ones are in use", "tls.kept");
+            Some(tls) => {
+                match tls.reload() {
+                    Ok(()) => tracing::info!("tls.reloaded"),
+                    Err(error) => {
+                        let advice = "mend the files and send SIGHUP again; the old ones are in use";
+                        tracing::error!(%error, advice, "tls.kept");
+                    }
+                }
+                warn_of_times(tls, vault.now().wall);
             }
         }
+    }
+}
+
+/// Says what clients will not take, or not for long.
+fn warn_of_times(tls: &Tls, now: Timestamp) {
+    let (file, validity) = (tls.certificate().display(), tls.validity(now));
+    let advice = validity.advice();
+    match validity {
+        Validity::Valid => {}
+        Validity::ExpiresSoon(until) => {
+            tracing::warn!(%file, %until, advice, "tls.certificate_expires_soon");
+        }
+        Validity::Expired(until) => tracing::error!(%file, %until, advice, "tls.certificate_expired"),
+        Validity::NotYet(from) => tracing::error!(%file, %from, advice, "tls.certificate_not_yet_valid"),
     }
 }

@@ -26,4 +26,4 @@ pub use crate::accept::{ServeReport, ServerError, serve, serve_metrics};
 pub use crate::dispatch::App;
 pub use crate::limits::ServerSettings;
 pub use crate::openapi::openapi;
-pub use crate::tls::{Tls, TlsFault};
+pub use crate::tls::{Tls, TlsFault, Validity};

@@ -1,14 +1,20 @@
+mod pem;
+mod validity;
+
 use core::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use panvault_model::Timestamp;
 use rustls::crypto::aws_lc_rs;
 use rustls::server::{ClientHello, ResolvesServerCert};
-use rustls::sign::CertifiedKey;
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SigningKey};
+use rustls_pki_types::CertificateDer;
+
+use crate::tls::validity::Times;
+
+pub use validity::Validity;
 
 /// TLS 1.2 and 1.3 from certificate files that can be read again while the server runs.
 pub struct Tls {
@@ -18,24 +24,25 @@ pub struct Tls {
     config: Arc<rustls::ServerConfig>,
 }
 
-/// Why certificate files cannot be used.
+/// Why certificate files cannot be used: everything that was found, each with its file and what to do; nothing of a file's
+/// content.
 #[derive(Debug, thiserror::Error)]
-pub enum TlsFault {
-    /// A file cannot be read, or holds no PEM of the right kind.
-    #[error("{} is missing, cannot be read, or holds no certificate or key in PEM", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: rustls_pki_types::pem::Error,
-    },
-    /// Certificate and key do not belong together, or are of a kind that is not supported.
-    #[error("the certificate and the key cannot be used together")]
-    Pair(#[source] rustls::Error),
+#[error("{}", .0.join("; "))]
+pub struct TlsFault(Vec<String>);
+
+impl TlsFault {
+    /// One text for each fault.
+    pub fn faults(&self) -> &[String] {
+        &self.0
+    }
 }
 
-struct Current(ArcSwap<CertifiedKey>);
+struct Loaded {
+    certified: Arc<CertifiedKey>,
+    times: Times,
+}
+
+struct Current(ArcSwap<Loaded>);
 
 impl fmt::Debug for Current {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -45,18 +52,18 @@ impl fmt::Debug for Current {
 
 impl ResolvesServerCert for Current {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.0.load_full())
+        Some(Arc::clone(&self.0.load().certified))
     }
 }
 
 impl Tls {
-    /// Reads a certificate chain and its key, both PEM.
+    /// Reads a certificate chain and its key, both PEM. The key must be kept from others.
     pub fn read(certificate: PathBuf, key: PathBuf) -> Result<Self, TlsFault> {
-        let current = Arc::new(Current(ArcSwap::from_pointee(certified(&certificate, &key)?)));
+        let current = Arc::new(Current(ArcSwap::from_pointee(load(&certificate, &key)?)));
         let provider = Arc::new(aws_lc_rs::default_provider());
         let mut config = rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(TlsFault::Pair)?
+            .map_err(|error| TlsFault(vec![format!("TLS cannot be set up: {error}")]))?
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(&current) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -65,9 +72,19 @@ impl Tls {
 
     /// Reads the files again. When they cannot be used, the old ones stay.
     pub fn reload(&self) -> Result<(), TlsFault> {
-        let fresh = certified(&self.certificate, &self.key)?;
+        let fresh = load(&self.certificate, &self.key)?;
         self.current.0.store(Arc::new(fresh));
         Ok(())
+    }
+
+    /// The file of the certificate.
+    pub fn certificate(&self) -> &Path {
+        &self.certificate
+    }
+
+    /// Whether clients take the certificate that is in use, as far as its times and those of its chain go.
+    pub fn validity(&self, now: Timestamp) -> Validity {
+        self.current.0.load().times.at(now)
     }
 
     pub(crate) fn acceptor(&self) -> tokio_rustls::TlsAcceptor {
@@ -75,19 +92,61 @@ impl Tls {
     }
 }
 
-fn certified(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsFault> {
-    let fault = |path: &Path| {
-        let path = path.to_owned();
-        move |source| TlsFault::File { path, source }
+fn load(certificate: &Path, key: &Path) -> Result<Loaded, TlsFault> {
+    let of = |path: &Path, what: String| format!("{} {what}", path.display());
+    let (chain, key_der) = match (pem::certificates(certificate), pem::key(key)) {
+        (Ok(chain), Ok(key)) => (chain, key),
+        (chain, key_der) => {
+            let faults =
+                [chain.err().map(|what| of(certificate, what)), key_der.err().map(|what| of(key, what))];
+            return Err(TlsFault(faults.into_iter().flatten().collect()));
+        }
     };
-    let chain: Vec<_> = CertificateDer::pem_file_iter(certificate)
-        .map_err(fault(certificate))?
-        .collect::<Result<_, _>>()
-        .map_err(fault(certificate))?;
-    if chain.is_empty() {
-        let source = rustls_pki_types::pem::Error::Io(io::Error::from(io::ErrorKind::InvalidData));
-        return Err(fault(certificate)(source));
+    let fault = |path: &Path, what: String| TlsFault(vec![of(path, what)]);
+    let times = Times::of(&chain)
+        .map_err(|at| fault(certificate, format!("is damaged: number {at} in it is no X.509 certificate")))?;
+    let signing = aws_lc_rs::default_provider().key_provider.load_private_key(key_der).map_err(|_| {
+        let what = "holds a private key that is damaged, or is neither RSA of 2048 to 8192 bits, ECDSA on P-256, P-384 or \
+                    P-521, nor Ed25519";
+        fault(key, what.to_owned())
+    })?;
+    match place(&chain, &signing) {
+        Some(0) => {}
+        Some(at) => {
+            let at = at.saturating_add(1);
+            return Err(fault(
+                certificate,
+                format!(
+                    "has the certificate of the key as number {at}; put it first, then those that sign it"
+                ),
+            ));
+        }
+        None if chain.first().is_some_and(is_authority) => {
+            let what =
+                "begins with the certificate of an authority and lacks that of the key: put that one first";
+            return Err(fault(certificate, what.to_owned()));
+        }
+        None => {
+            let what = format!(
+                "does not belong to the key in {}: name the pair that was made together",
+                key.display()
+            );
+            return Err(fault(certificate, what));
+        }
     }
-    let key = PrivateKeyDer::from_pem_file(key).map_err(fault(key))?;
-    CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider()).map_err(TlsFault::Pair)
+    Ok(Loaded { certified: Arc::new(CertifiedKey::new(chain, signing)), times })
+}
+
+/// Which certificate of a chain is that of the key. Where the two cannot be compared, the first is taken for it.
+fn place(chain: &[CertificateDer<'static>], key: &Arc<dyn SigningKey>) -> Option<usize> {
+    if key.public_key().is_none() {
+        return Some(0);
+    }
+    chain.iter().position(|certificate| {
+        CertifiedKey::new(vec![certificate.clone()], Arc::clone(key)).keys_match().is_ok()
+    })
+}
+
+fn is_authority(certificate: &CertificateDer<'_>) -> bool {
+    x509_parser::parse_x509_certificate(certificate).is_ok_and(|(_, certificate)| certificate.is_ca())
 }

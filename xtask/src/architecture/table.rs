@@ -97,6 +97,7 @@ libraries! {
     "rustls-pki-types": Users::These(&[SERVER]), NOBODY;
     "tokio-rustls": Users::These(&[SERVER]), NOBODY;
     "tower": Users::These(&[SERVER]), NOBODY;
+    "x509-parser": Users::These(&[SERVER]), NOBODY;
     "rcgen": NOBODY, Users::These(&[SERVER, BINARY]);
     "ureq": Users::These(&[BINARY, TESTKIT]), Users::These(&[SERVER]);
 
@@ -120,7 +121,7 @@ libraries! {
     // The system.
     "mimalloc": Users::These(&[BINARY, BENCH]), NOBODY;
     "libc": Users::These(&[EMBEDDED, BINARY]), Users::Any;
-    "rustix": Users::These(&[KEYS, EMBEDDED, BINARY]), Users::Any;
+    "rustix": Users::These(&[KEYS, EMBEDDED, SERVER, BINARY]), Users::Any;
 
     // The rest.
     "anyhow": Users::These(&[BINARY, BENCH, XTASK]), NOBODY;

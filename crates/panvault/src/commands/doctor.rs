@@ -1,10 +1,12 @@
 //! Looks at a vault and the machine without changing anything. It may run beside the server.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use panvault_keys::RootKey;
+use panvault_server::{Tls, Validity};
 use panvault_store_embedded::{Examination, Finding, OpenFault, examine};
-use panvault_vault::RowVerifier;
+use panvault_vault::{Clock, RowVerifier, SystemClock};
 use serde_json::json;
 
 use crate::bins;
@@ -20,6 +22,8 @@ const LISTED_MAX: usize = 20;
 const DIRECTORY: &str = "directory";
 const STORE: &str = "store";
 const BINS: &str = "bins";
+const KEY: &str = "key";
+const TLS: &str = "tls";
 
 /// Exits with 1 when anything is not as it should be.
 pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
@@ -27,18 +31,24 @@ pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
     telemetry::start("error", LogFormat::Text)?;
     let hardened = harden::memory();
     let directory = DataDirectory::find(&config.data_directory)?;
-    let root = directory.root_key(config.root_key_file.as_deref())?;
     let mut findings = match directory.exposed() {
         Ok(exposed) => exposed.into_iter().map(|what| Finding { part: DIRECTORY, what }).collect(),
         Err(error) => vec![Finding { part: DIRECTORY, what: causes(error.as_ref()) }],
     };
-    let examination = match examined(&directory, &root) {
-        Ok(mut examination) => {
-            findings.append(&mut examination.findings);
-            Some(examination)
-        }
-        Err(fault) => {
-            findings.extend(unexamined(&directory, &fault));
+    // Without the key nothing of the store can be judged, but all else can.
+    let examination = match directory.root_key(config.root_key_file.as_deref()) {
+        Ok(root) => match examined(&directory, &root) {
+            Ok(mut examination) => {
+                findings.append(&mut examination.findings);
+                Some(examination)
+            }
+            Err(fault) => {
+                findings.extend(unexamined(&directory, &fault));
+                None
+            }
+        },
+        Err(error) => {
+            findings.push(Finding { part: KEY, what: causes(error.as_ref()) });
             None
         }
     };
@@ -46,7 +56,11 @@ pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
         findings.push(Finding { part: BINS, what: bins_unusable(&directory, &fault) });
         None
     });
-    let advice: Vec<&str> = [
+    let tls_advice = match &config.tls {
+        Some((certificate, key)) => certificates(certificate, key, &mut findings),
+        None => None,
+    };
+    let advice: Vec<String> = [
         (hardened.swap && !hardened.locked).then_some(
             "this machine has swap and memory cannot be locked: raise the limit of locked memory, or turn swap off",
         ),
@@ -54,6 +68,8 @@ pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
     ]
     .into_iter()
     .flatten()
+    .map(str::to_owned)
+    .chain(tls_advice)
     .collect();
     let bin_rows = table.map(|table| table.rows());
     let report =
@@ -64,6 +80,27 @@ pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
         report.print_text()?
     }
     Ok(if report.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Looks at the certificate and the key of TLS; gives advice on what is not wrong yet.
+fn certificates(certificate: &Path, key: &Path, findings: &mut Vec<Finding>) -> Option<String> {
+    let tls = match Tls::read(certificate.to_owned(), key.to_owned()) {
+        Ok(tls) => tls,
+        Err(fault) => {
+            findings.extend(fault.faults().iter().map(|what| Finding { part: TLS, what: what.clone() }));
+            return None;
+        }
+    };
+    let validity = tls.validity(SystemClock::start().now().wall);
+    let what = format!("{} {validity}; {}", certificate.display(), validity.advice());
+    match validity {
+        Validity::Valid => None,
+        Validity::ExpiresSoon(_) => Some(what),
+        Validity::Expired(_) | Validity::NotYet(_) => {
+            findings.push(Finding { part: TLS, what });
+            None
+        }
+    }
 }
 
 /// Looks at all of the store.
@@ -161,7 +198,7 @@ struct Report<'a> {
     /// Rows of the list of issuers that is imported; `None` when there is none that can be used.
     bin_rows: Option<u32>,
     findings: Vec<Finding>,
-    advice: Vec<&'static str>,
+    advice: Vec<String>,
 }
 
 impl Report<'_> {
@@ -210,14 +247,16 @@ impl Report<'_> {
 
 /// What to do about all that was found.
 fn next(findings: &[Finding]) -> &'static str {
-    let (told, rest): (Vec<_>, Vec<_>) =
-        findings.iter().map(|finding| finding.part).partition(|part| [DIRECTORY, STORE, BINS].contains(part));
+    let (told, rest): (Vec<_>, Vec<_>) = findings
+        .iter()
+        .map(|finding| finding.part)
+        .partition(|part| [DIRECTORY, STORE, BINS, KEY, TLS].contains(part));
     match (told.is_empty(), rest.is_empty()) {
         (true, true) => "Everything agrees.",
         (false, true) => "Do what these lines say, then run panvault doctor again.",
         (true, false) => "Restore from a backup, or ask for help with these lines.",
         (false, false) => {
-            "Do what the lines on the directory say; for the others, restore from a backup, or ask for help with them."
+            "Do what the lines on directory, key, store, bins and tls say; for the others, restore from a backup, or ask for help with them."
         }
     }
 }
@@ -233,11 +272,10 @@ mod tests {
             next(&parts.iter().map(finding).collect::<Vec<_>>())
         };
         assert_eq!(next(&[]), "Everything agrees.");
-        assert!(!next(&[DIRECTORY, STORE, BINS]).contains("backup"));
+        assert!(!next(&[DIRECTORY, STORE, BINS, KEY, TLS]).contains("backup"));
         assert!(next(&["row"]).starts_with("Restore from a backup"));
         assert!(
-            next(&["row", DIRECTORY]).contains("the directory")
-                && next(&["row", DIRECTORY]).contains("backup")
+            next(&["row", DIRECTORY]).contains("directory") && next(&["row", DIRECTORY]).contains("backup")
         );
     }
 }

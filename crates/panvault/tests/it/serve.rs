@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -200,8 +201,7 @@ fn certificates_are_read_again_on_sighup() {
     let (data, _, _) = vault(directory.path());
     let certify = || {
         let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-        fs::write(directory.path().join("cert.pem"), made.cert.pem()).unwrap();
-        fs::write(directory.path().join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+        write_pair(directory.path(), &made.cert.pem(), &made.signing_key.serialize_pem());
     };
     certify();
     let certificate = format!("tls_certificate_file={}", path(&directory.path().join("cert.pem")));
@@ -236,6 +236,93 @@ fn certificates_are_read_again_on_sighup() {
     served.signal("-INT");
     served.event("server.stopped");
     assert_eq!(served.child.wait().unwrap().code(), Some(0));
+}
+
+fn write_pair(directory: &Path, certificate: &str, key: &str) {
+    fs::write(directory.join("cert.pem"), certificate).unwrap();
+    fs::write(directory.join("key.pem"), key).unwrap();
+    fs::set_permissions(directory.join("key.pem"), fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+/// A certificate that signs itself and is valid in these years.
+fn certify_years(directory: &Path, from: i32, until: i32) {
+    let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.not_before = rcgen::date_time_ymd(from, 1, 1);
+    params.not_after = rcgen::date_time_ymd(until, 1, 1);
+    let key = rcgen::KeyPair::generate().unwrap();
+    write_pair(directory, &params.self_signed(&key).unwrap().pem(), &key.serialize_pem());
+}
+
+/// The bug: of an expired certificate there was no word, and clients that refused it were all that an operator saw. Its cause: its
+/// times were not read. Its cure: they are, at start, on SIGHUP and by doctor, which now looks at certificate and key as well.
+#[test]
+fn a_certificate_that_clients_refuse_is_said_at_start_on_sighup_and_by_doctor() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data, _, _) = vault(directory.path());
+    let certificate = format!("tls_certificate_file={}", path(&directory.path().join("cert.pem")));
+    let key = format!("tls_key_file={}", path(&directory.path().join("key.pem")));
+    let set = ["--data", path(&data), "--set", &certificate, "--set", &key];
+    let doctor = || {
+        let ended = run(&[["doctor", "--json"].as_slice(), &set].concat());
+        let report: Value = serde_json::from_str(&ended.out).unwrap();
+        (ended.status.code(), report)
+    };
+    certify_years(directory.path(), 2020, 2021);
+    let args = [set.as_slice(), &["--listen", "127.0.0.1:0", "--metrics-listen", ""]].concat();
+    let (mut served, _) = Served::start(directory.path(), &args);
+    let event = served.event("tls.certificate_expired");
+    assert_eq!(event["until"], json!("2021-01-01T00:00:00.000Z"));
+    assert!(event["advice"].as_str().unwrap().contains("send SIGHUP"), "{event}");
+    let (code, report) = doctor();
+    let what = format!(
+        "{} expired at 2021-01-01T00:00:00.000Z; clients refuse it; renew",
+        path(&directory.path().join("cert.pem"))
+    );
+    assert!(report["findings"][0]["what"].as_str().unwrap().starts_with(&what), "{report}");
+    assert_eq!((code, &report["findings"][0]["part"]), (Some(1), &json!("tls")));
+    assert!(report["next"].as_str().unwrap().starts_with("Do what these lines say"), "{report}");
+
+    certify_years(directory.path(), 2200, 2300);
+    served.signal("-HUP");
+    assert_eq!(served.event("tls.certificate_not_yet_valid")["from"], json!("2200-01-01T00:00:00.000Z"));
+    assert!(doctor().1["findings"][0]["what"].as_str().unwrap().contains("is valid from 2200"));
+
+    fs::set_permissions(directory.path().join("key.pem"), fs::Permissions::from_mode(0o644)).unwrap();
+    served.signal("-HUP");
+    let event = served.event("tls.kept");
+    assert!(event["error"].as_str().unwrap().contains("(mode 0644); run chmod 600"), "{event}");
+    let refused = run_refused(&[["serve"].as_slice(), &args].concat());
+    assert!(refused.contains("is in use by process"), "{refused}");
+    drop(served);
+    let refused = run_refused(&[["serve"].as_slice(), &args].concat());
+    assert!(refused.contains("(mode 0644); run chmod 600"), "{refused}");
+    assert_eq!(doctor().0, Some(1));
+
+    certify_years(directory.path(), 2020, 2300);
+    let (code, report) = doctor();
+    assert_eq!((code, &report["findings"]), (Some(0), &json!([])), "{report}");
+}
+
+/// The bug: doctor stopped at the first fault of the root key, and said nothing of the rest. Its cure: each part is looked at.
+#[test]
+fn doctor_says_what_is_wrong_with_the_key_beside_all_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data, _, _) = vault(directory.path());
+    for file in [directory.path().join("vault.root-key"), data.join("vault.toml")] {
+        fs::set_permissions(file, fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    let missing = "/nonexistent/pem";
+    let (certificate, key) = (format!("tls_certificate_file={missing}"), format!("tls_key_file={missing}"));
+    let ended = run(&["doctor", "--json", "--data", path(&data), "--set", &certificate, "--set", &key]);
+    let report: Value = serde_json::from_str(&ended.out).unwrap();
+    let parts: Vec<&str> = report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|finding| finding["part"].as_str().unwrap())
+        .collect();
+    assert_eq!((ended.status.code(), parts), (Some(1), vec!["directory", "key", "tls", "tls"]), "{report}");
+    assert_eq!(report["cards"], json!(null));
 }
 
 /// The bug: SIGHUP ended a server without TLS, and all CVVs with it. Its cause: it was handled only where there are certificates
