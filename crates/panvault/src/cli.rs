@@ -1,7 +1,26 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Reads the command line, or ends with what is wrong with it. A value is not repeated: it may be a key or a card number.
+pub(crate) fn read() -> Cli {
+    Cli::try_parse().unwrap_or_else(|mut error| {
+        for kind in [ContextKind::InvalidValue, ContextKind::InvalidSubcommand, ContextKind::InvalidArg] {
+            let is_name = |text: &str| !text.bytes().any(|byte| byte.is_ascii_digit() || byte == b'_');
+            let hidden = match error.get(kind) {
+                Some(ContextValue::String(text)) => kind == ContextKind::InvalidValue || !is_name(text),
+                _ => false,
+            };
+            if hidden {
+                error.insert(kind, ContextValue::String("…".to_owned()));
+                error.remove(ContextKind::Suggested);
+            }
+        }
+        error.exit()
+    })
+}
 
 /// A self-hosted vault for payment cards.
 #[derive(Parser)]

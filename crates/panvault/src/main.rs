@@ -14,15 +14,13 @@ mod telemetry;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 /// Requests make and drop many small pieces on two threads at once, at which this one is faster than the system's.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     harden::panics_say_where_only();
-    match commands::run(cli::Cli::parse()) {
+    match commands::run(cli::read()) {
         Ok(code) => code,
         Err(error) => {
             output::error(&error);

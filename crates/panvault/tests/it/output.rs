@@ -230,3 +230,23 @@ fn every_fault_of_the_arguments_is_said_at_once() {
     assert!(run_refused(&["apikey", "delete", "x", "--data", path(&data)]).contains("ID must be an id"));
     assert_eq!(count("organisation", &data), 1);
 }
+
+/// The bug: a card number or a key in the wrong place of a command line was repeated on standard error, where logs are made of. Its
+/// cause: the reader of the command line repeats what it does not know. Its cure: values are left out, and names stay.
+#[test]
+fn a_command_line_that_cannot_be_read_is_not_repeated() {
+    for (args, stays) in [
+        (vec!["bin", "lookup", "411111", "4111111111111111"], "unexpected argument"),
+        (vec!["4111111111111111"], "unrecognized subcommand"),
+        (vec!["apikey", "delete", "x", "pv_live_4111"], "unexpected argument"),
+        (vec!["dev", "--listen", "4111111111111111"], "--listen <ADDR>"),
+        (vec!["dev", "--cvv-ttl-seconds", "pv_live_4111"], "--cvv-ttl-seconds <SECONDS>"),
+        (vec!["init", "v", "--mode", "pv_live_4111"], "[possible values: test, live]"),
+        (vec!["dev", "--lisen=4111111111111111"], "unexpected argument '--lisen'"),
+        (vec!["organisation", "make"], "unrecognized subcommand 'make'"),
+    ] {
+        let (code, said) = ended(panvault(), &args);
+        assert!(code == Some(2) && said.contains(stays), "{stays}: {said}");
+        assert!(!said.contains("4111"), "{said}");
+    }
+}
