@@ -1,5 +1,6 @@
 //! The listener: connections, their limits, and an orderly end.
 
+use core::convert::Infallible;
 use core::sync::atomic::AtomicI64;
 use core::time::Duration;
 use std::io;
@@ -7,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -19,13 +20,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tower::Service;
 
-use crate::dispatch::{App, PeerAddress, router};
+use crate::dispatch::{App, PeerAddress, full_router, router};
 use crate::limits::{
     ACCEPT_LOG_EVERY, ACCEPT_PAUSE_MILLIS, HEAD_BYTES_MAX, HEADERS_MAX, METRICS_CONNECTIONS_MAX,
-    STALL_SECONDS_MAX, ServerSettings,
+    METRICS_SECONDS_MAX, STALL_SECONDS_MAX, ServerSettings, TURNED_AWAY_MAX, TURNED_AWAY_SECONDS_MAX,
 };
 use crate::stall::Stall;
 use crate::tls::Tls;
+use crate::unread::{Unread, linger};
 
 /// How a server ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +53,7 @@ pub async fn serve(
 ) -> Result<ServeReport, ServerError> {
     let site = Site {
         router: router(Arc::clone(&app)),
+        full: Some(full_router(Arc::clone(&app))),
         settings: app.settings().clone(),
         connections: app.metrics().connections.clone(),
         connections_refused: app.metrics().connections_refused.clone(),
@@ -67,6 +70,8 @@ pub async fn serve(
 #[derive(Clone)]
 pub(crate) struct Site {
     pub(crate) router: Router,
+    /// What connections beyond the limit lead to.
+    pub(crate) full: Option<Router>,
     pub(crate) settings: ServerSettings,
     pub(crate) tls: Option<Arc<Tls>>,
     pub(crate) connections: Gauge<i64, AtomicI64>,
@@ -80,6 +85,7 @@ pub(crate) async fn serve_site(
     stop: impl Future<Output = ()>,
 ) -> ServeReport {
     let room = Arc::new(Semaphore::new(site.settings.connections_max));
+    let turned_away = Arc::new(Semaphore::new(TURNED_AWAY_MAX));
     let (stopping, stopped) = watch::channel(false);
     tokio::pin!(stop);
     let mut failures = 0;
@@ -93,6 +99,19 @@ pub(crate) async fn serve_site(
         };
         let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
             site.connections_refused.inc();
+            if let (Some(full), Ok(permit)) = (&site.full, Arc::clone(&turned_away).try_acquire_owned()) {
+                let header_timeout = Duration::from_secs(TURNED_AWAY_SECONDS_MAX);
+                let settings = ServerSettings {
+                    header_timeout: header_timeout.min(site.settings.header_timeout),
+                    ..site.settings.clone()
+                };
+                let full = Site { router: full.clone(), settings, ..site.clone() };
+                let stopped = stopped.clone();
+                tokio::spawn(async move {
+                    connection(stream, address, full, stopped).await;
+                    drop(permit);
+                });
+            }
             continue;
         };
         let (site, stopped) = (site.clone(), stopped.clone());
@@ -150,63 +169,73 @@ async fn connection(stream: TcpStream, address: SocketAddr, site: Site, stopped:
 }
 
 async fn requests(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    stream: impl AsyncRead + AsyncWrite + Unpin,
     address: SocketAddr,
     site: Site,
     mut stopped: watch::Receiver<bool>,
 ) {
     let Site { router, settings, .. } = site;
+    let unread = Unread::default();
+    let (lender, body_timeout) = (unread.clone(), settings.body_timeout);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(PeerAddress(address.ip()));
-        router.clone().call(request)
+        let (request, waits) = lender.lend(request);
+        let (answering, unread) = (router.clone().call(request), lender.clone());
+        async move {
+            let mut response = answering.await?;
+            unread.settle(waits, body_timeout, &mut response).await;
+            Ok::<_, Infallible>(response)
+        }
     });
-    let stream = Stall::new(stream, Duration::from_secs(STALL_SECONDS_MAX));
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        // A client that has sent its request and closes its side still gets its answer.
-        .half_close(true)
-        .header_read_timeout(settings.header_timeout)
-        .max_headers(HEADERS_MAX)
-        .max_buf_size(HEAD_BYTES_MAX.max(8192))
-        .serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    tokio::select! {
+    let mut stream = Stall::new(stream, Duration::from_secs(STALL_SECONDS_MAX));
+    let ended = {
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            // A client that has sent its request and closes its side still gets its answer.
+            .half_close(true)
+            .header_read_timeout(settings.header_timeout)
+            .max_headers(HEADERS_MAX)
+            .max_buf_size(HEAD_BYTES_MAX.max(8192))
+            .serve_connection(TokioIo::new(&mut stream), service);
+        tokio::pin!(connection);
         // What went wrong on a connection is the client's to know; its bytes are not ours to log.
-        _ = &mut connection => return,
-        _ = stopped.wait_for(|stopped| *stopped) => connection.as_mut().graceful_shutdown(),
+        let ended = tokio::select! {
+            ended = &mut connection => Some(ended),
+            _ = stopped.wait_for(|stopped| *stopped) => None,
+        };
+        match ended {
+            Some(ended) => ended,
+            None => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        }
+    };
+    drop(stopped);
+    if unread.more_may_come() || ended.is_err_and(|error| error.is_parse()) {
+        linger(&mut stream).await;
     }
-    drop(connection.await);
 }
 
 /// Serves metrics and health on a listener of its own until `stop` is done.
 pub async fn serve_metrics(listener: TcpListener, app: Arc<App>, stop: impl Future<Output = ()>) {
-    tokio::pin!(stop);
-    let room = Arc::new(Semaphore::new(METRICS_CONNECTIONS_MAX));
-    let mut failures = 0;
-    loop {
-        let stream = tokio::select! {
-            () = &mut stop => return,
-            accepted = accept(&listener, &mut failures) => match accepted {
-                Some((stream, _)) => stream,
-                None => continue,
-            },
-        };
-        let Ok(permit) = Arc::clone(&room).try_acquire_owned() else { continue };
-        let app = Arc::clone(&app);
-        tokio::spawn(async move {
-            let _permit = permit;
-            let service = service_fn(move |request: Request<Incoming>| {
-                let app = Arc::clone(&app);
-                async move { Ok::<_, core::convert::Infallible>(metrics_answer(&app, request.uri().path())) }
-            });
-            let timeout = Duration::from_secs(10);
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(timeout)
-                .serve_connection(TokioIo::new(Stall::new(stream, timeout)), service);
-            drop(connection.await);
-        });
-    }
+    let timeout = Duration::from_secs(METRICS_SECONDS_MAX);
+    let settings = ServerSettings {
+        connections_max: METRICS_CONNECTIONS_MAX,
+        header_timeout: timeout,
+        body_timeout: timeout,
+        stop_grace: Duration::ZERO,
+        ..ServerSettings::default()
+    };
+    let site = Site {
+        router: Router::new().fallback(move |uri: Uri| core::future::ready(metrics_answer(&app, uri.path()))),
+        full: None,
+        settings,
+        tls: None,
+        connections: Gauge::default(),
+        connections_refused: Counter::default(),
+    };
+    serve_site(listener, site, stop).await;
 }
 
 fn metrics_answer(app: &App, path: &str) -> Response<String> {

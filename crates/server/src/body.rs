@@ -1,6 +1,7 @@
 use core::time::Duration;
 
 use axum::body::Body as Incoming;
+use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::BodyExt;
@@ -45,11 +46,16 @@ async fn collect(mut body: Incoming, length: usize) -> Result<Body, Refusal> {
             whole = larger;
         }
         whole.extend_from_slice(&chunk);
-        if let Ok(mut chunk) = chunk.try_into_mut() {
-            chunk.as_mut().zeroize();
-        }
+        wipe(chunk);
     }
     Ok(whole)
+}
+
+/// Wipes a part of a body, where nobody else holds it.
+pub(crate) fn wipe(chunk: Bytes) {
+    if let Ok(mut chunk) = chunk.try_into_mut() {
+        chunk.as_mut().zeroize();
+    }
 }
 
 /// `application/json`, with no parameter but a charset of UTF-8.

@@ -9,7 +9,7 @@ use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request, State};
 use axum::response::Response;
 use axum::routing::{any, get};
-use http::header::{ALLOW, HOST, HeaderValue};
+use http::header::{ALLOW, CONNECTION, HOST, HeaderValue};
 use http::{HeaderMap, StatusCode, Version};
 use panvault_model::RequestId;
 use panvault_vault::{Caller, Idempotency, Operation, Origin, Permit, StoreFault, Vault, VaultError};
@@ -169,6 +169,16 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .fallback(|State(app): State<Arc<App>>| refused(app, ErrorCode::NotFound))
         .method_not_allowed_fallback(|State(app): State<Arc<App>>| refused(app, ErrorCode::Method))
         .with_state(app)
+}
+
+/// The router of connections for which there is no room: each request is told so, and its connection ends.
+pub(crate) fn full_router(app: Arc<App>) -> Router {
+    let full = |State(app): State<Arc<App>>| async move {
+        let mut response = refused(app, ErrorCode::Busy).await;
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        response
+    };
+    Router::new().fallback(full).with_state(app)
 }
 
 async fn plain(app: Arc<App>, status: StatusCode, text: &'static str) -> Response {

@@ -27,6 +27,7 @@ pub async fn serve(
 ) -> ServeReport {
     let site = Site {
         router: Router::new().route("/v1/card", post(card_create)).with_state(settings.body_timeout),
+        full: None,
         settings,
         tls: None,
         connections: Gauge::default(),

@@ -21,6 +21,7 @@ mod routes;
 mod stall;
 pub mod table;
 mod tls;
+mod unread;
 
 pub use crate::accept::{ServeReport, ServerError, serve, serve_metrics};
 pub use crate::dispatch::App;

@@ -16,8 +16,18 @@ pub const HEAD_BYTES_MAX: usize = 16 * 1024;
 pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
 /// Seconds for which a client may take nothing of what it is sent.
 pub const STALL_SECONDS_MAX: u64 = 30;
+/// Bytes that are read away of what comes in on a connection that ends.
+pub const LINGER_BYTES_MAX: usize = 1024 * 1024;
+/// Seconds for which they are.
+pub const LINGER_SECONDS_MAX: u64 = 2;
+/// Connections beyond the limit that are told so at a time; further ones are closed without a word.
+pub const TURNED_AWAY_MAX: usize = 32;
+/// Seconds for the head of a request on such a connection to arrive.
+pub const TURNED_AWAY_SECONDS_MAX: u64 = 2;
 /// Connections to the listener of metrics at a time.
 pub const METRICS_CONNECTIONS_MAX: usize = 64;
+/// Seconds for the head or the body of a request for metrics to arrive.
+pub const METRICS_SECONDS_MAX: u64 = 10;
 /// Milliseconds for which a listener rests when it cannot take a connection.
 pub const ACCEPT_PAUSE_MILLIS: u64 = 50;
 /// Pauses of a listener of which one is logged.
@@ -48,7 +58,7 @@ pub const LIST_FILTERS_MAX: usize = 32;
 /// What may be set.
 #[derive(Clone, Debug)]
 pub struct ServerSettings {
-    /// Connections at a time; further ones are closed at once.
+    /// Connections at a time; further ones are answered 503 and closed.
     pub connections_max: usize,
     /// Time for the head of a request to arrive, and for a connection without requests to stay.
     pub header_timeout: Duration,

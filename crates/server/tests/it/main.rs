@@ -15,3 +15,4 @@ mod strictness;
 mod support;
 mod tls;
 mod transactions;
+mod unread;
