@@ -40,6 +40,15 @@ impl Answer {
         refusal.details.iter().for_each(|(name, what)| details.pair(name, what));
         let details = (!refusal.details.is_empty()).then(|| details.end());
         let mut answer = Self::failure(refusal.code, details.as_deref(), now);
+        if refusal.code == ErrorCode::NotAuthenticated {
+            // A browser that is asked for Basic shows a window of its own, so only who sent something of the kind is.
+            let schemes = if refusal.asks_basic {
+                "Bearer realm=\"panvault\", Basic realm=\"panvault\""
+            } else {
+                "Bearer realm=\"panvault\""
+            };
+            answer.headers.push((WWW_AUTHENTICATE, HeaderValue::from_static(schemes)));
+        }
         if let Some(seconds) = refusal.retry_after {
             answer.headers.push((RETRY_AFTER, HeaderValue::from(seconds)));
         }
@@ -57,13 +66,8 @@ impl Answer {
             json.raw(details);
         }
         let mut answer = Self::new(code.status(), json.end());
-        match code {
-            ErrorCode::Busy => answer.headers.push((RETRY_AFTER, HeaderValue::from_static("1"))),
-            ErrorCode::NotAuthenticated => {
-                let schemes = HeaderValue::from_static("Bearer realm=\"panvault\", Basic realm=\"panvault\"");
-                answer.headers.push((WWW_AUTHENTICATE, schemes));
-            }
-            _ => {}
+        if code == ErrorCode::Busy {
+            answer.headers.push((RETRY_AFTER, HeaderValue::from_static("1")));
         }
         answer
     }

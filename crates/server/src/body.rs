@@ -3,7 +3,7 @@ use core::time::Duration;
 use axum::body::Body as Incoming;
 use bytes::Bytes;
 use http::HeaderMap;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use http_body_util::BodyExt;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -15,10 +15,7 @@ pub(crate) type Body = Zeroizing<Vec<u8>>;
 
 /// Reads a body under its limits of kind, size and time.
 pub(crate) async fn read(headers: &HeaderMap, body: Incoming, timeout: Duration) -> Result<Body, Refusal> {
-    let compressed = headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity");
-    if compressed || !is_json(headers) {
-        return Err(Refusal::new(ErrorCode::MediaType));
-    }
+    kind_fits(headers)?;
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if length.is_some_and(|length| length > BODY_BYTES_MAX) {
         return Err(Refusal::new(ErrorCode::TooLarge));
@@ -33,7 +30,7 @@ async fn collect(mut body: Incoming, length: usize) -> Result<Body, Refusal> {
     let mut whole = Zeroizing::new(Vec::with_capacity(length.min(BODY_BYTES_MAX)));
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else {
-            return Err(Refusal::with(ErrorCode::State, "body", "did not arrive whole"));
+            return Err(Refusal::with(ErrorCode::NotJson, "body", "did not arrive whole"));
         };
         let Ok(chunk) = frame.into_data() else { continue };
         if whole.len() + chunk.len() > BODY_BYTES_MAX {
@@ -58,15 +55,24 @@ pub(crate) fn wipe(chunk: Bytes) {
     }
 }
 
-/// `application/json`, with no parameter but a charset of UTF-8.
-fn is_json(headers: &HeaderMap) -> bool {
+/// `application/json`, whose parameters have no effect (RFC 8259, section 11), and not compressed.
+fn kind_fits(headers: &HeaderMap) -> Result<(), Refusal> {
+    let mut refusal = Refusal::new(ErrorCode::MediaType);
     let mut types = headers.get_all(CONTENT_TYPE).iter();
-    let (Some(only), None) = (types.next(), types.next()) else { return false };
-    let Ok(text) = only.to_str() else { return false };
-    let mut parts = text.split(';').map(str::trim);
-    let json = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"));
-    json && parts.all(|parameter| {
-        let parameter = parameter.to_ascii_lowercase();
-        matches!(parameter.as_str(), "charset=utf-8" | "charset=\"utf-8\"" | "")
-    })
+    let what = match (types.next(), types.next()) {
+        (Some(only), None) if is_json(only) => None,
+        (Some(_), None) => Some("must be application/json"),
+        (Some(_), Some(_)) => Some("must be there once"),
+        (None, _) => Some("is required: application/json"),
+    };
+    refusal.details.extend(what.map(|what| ("headers.content-type".to_owned(), what.to_owned())));
+    if headers.get_all(CONTENT_ENCODING).iter().any(|encoding| encoding != "identity") {
+        refusal.details.push(("headers.content-encoding".to_owned(), "must not be there".to_owned()));
+    }
+    if refusal.details.is_empty() { Ok(()) } else { Err(refusal) }
+}
+
+fn is_json(value: &HeaderValue) -> bool {
+    let kind = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
+    kind.trim_ascii().eq_ignore_ascii_case(b"application/json")
 }

@@ -7,8 +7,8 @@ use crate::json::Value;
 /// The member that is left out: a digest of a CVV, even a keyed one, could be tried out by whoever has the key.
 const CVV: &str = "cvv";
 
-/// The content of a body of so many bytes, whatever its spelling: names in order, texts without escapes, each with its length
-/// before it. Of a CVV it holds only whether there is one, so that what is kept of a request never depends on its digits.
+/// The content of a body of so many bytes, as it was taken and whatever its spelling: names in order, texts without escapes, each
+/// with its length before it. What was taken as not sent takes no part. Of a CVV it holds only whether there is one, so that what is kept of a request never depends on its digits.
 pub(crate) fn canonical(body: &Value<'_>, bytes: usize) -> Zeroizing<Vec<u8>> {
     // Room for all of it, so that growing leaves no copy behind that nobody wipes.
     let mut out = Zeroizing::new(Vec::with_capacity(64 + 8 * bytes));
@@ -26,7 +26,7 @@ fn object<'v, 'a: 'v>(
     outermost: bool,
     out: &mut Vec<u8>,
 ) {
-    let mut members: Vec<_> = members.collect();
+    let mut members: Vec<_> = members.filter(|(_, member)| !matches!(member, Value::Absent)).collect();
     members.sort_by_key(|(name, _)| *name);
     out.push(b'{');
     length(members.len(), out);
@@ -41,7 +41,7 @@ fn object<'v, 'a: 'v>(
 
 fn value(value: &Value<'_>, out: &mut Vec<u8>) {
     match value {
-        Value::Null => out.push(b'n'),
+        Value::Absent | Value::Null => out.push(b'n'),
         Value::Bool(flag) => out.push(if *flag { b't' } else { b'f' }),
         Value::Integer(number) => {
             out.push(b'i');

@@ -9,15 +9,15 @@ use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request, State};
 use axum::response::Response;
 use axum::routing::{any, get};
-use http::header::{ALLOW, CONNECTION, HOST, HeaderValue};
-use http::{HeaderMap, StatusCode, Version};
+use http::header::{ALLOW, AUTHORIZATION, CONNECTION, HOST, HeaderValue};
+use http::{HeaderMap, Method, StatusCode, Version};
 use panvault_model::RequestId;
 use panvault_vault::{Caller, Idempotency, Operation, Origin, Permit, StoreFault, Vault, VaultError};
 use tokio::time::Instant;
 
 use crate::answer::Answer;
 use crate::canonical::canonical;
-use crate::error::{ErrorCode, Refusal};
+use crate::error::{ErrorCode, NAMES_NOTHING, Refusal};
 use crate::fault::Faults;
 use crate::json::Value;
 use crate::limits::{IDEMPOTENCY_KEY_CHARS_MAX, ServerSettings};
@@ -46,6 +46,8 @@ type Params = Result<RawPathParams, RawPathParamsRejection>;
 /// A request that has found its endpoint and its caller.
 pub(crate) struct Asked {
     pub(crate) caller: Caller,
+    /// What is wrong with query and headers.
+    faults: Faults,
     /// What is in the path where the table has a name in braces, if it has one.
     pub(crate) id: Option<String>,
     pub(crate) query: Option<String>,
@@ -115,14 +117,21 @@ impl App {
 }
 
 impl Asked {
-    pub(crate) fn permit<O: Operation>(&self) -> Result<Permit<O>, Refusal> {
-        Ok(self.caller.permit()?)
+    /// The permit for an operation of which query and headers are all that can be wrong.
+    pub(crate) fn permit<O: Operation>(&mut self) -> Result<Permit<O>, Refusal> {
+        let (permit, faults) = self.permit_and_faults()?;
+        if faults.is_empty() { Ok(permit) } else { Err(faults.into()) }
+    }
+
+    /// The permit, and the faults so far, to which those of the body or the list are added.
+    pub(crate) fn permit_and_faults<O: Operation>(&mut self) -> Result<(Permit<O>, Faults), Refusal> {
+        Ok((self.caller.permit()?, core::mem::take(&mut self.faults)))
     }
 
     /// The id in the path. What is not an id is not found, like an id that is nobody's.
     pub(crate) fn id<T, E>(&self, parse: impl FnOnce(&str) -> Result<T, E>) -> Result<T, Refusal> {
         let parsed = self.id.as_deref().and_then(|text| parse(text).ok());
-        parsed.ok_or_else(|| Refusal::new(ErrorCode::NotFound))
+        parsed.ok_or_else(|| Refusal::with(ErrorCode::NotFound, "path.id", NAMES_NOTHING))
     }
 
     /// What a repetition of this request is told by, if it may be repeated.
@@ -166,15 +175,19 @@ pub(crate) fn router(app: Arc<App>) -> Router {
             }),
         )
         .merge(docs_page::routes())
-        .fallback(|State(app): State<Arc<App>>| refused(app, ErrorCode::NotFound))
-        .method_not_allowed_fallback(|State(app): State<Arc<App>>| refused(app, ErrorCode::Method))
+        .fallback(|State(app): State<Arc<App>>| {
+            refused(app, Refusal::with(ErrorCode::NotFound, "path", "is none of this API"))
+        })
+        .method_not_allowed_fallback(|State(app): State<Arc<App>>| {
+            refused(app, Refusal::new(ErrorCode::Method))
+        })
         .with_state(app)
 }
 
 /// The router of connections for which there is no room: each request is told so, and its connection ends.
 pub(crate) fn full_router(app: Arc<App>) -> Router {
     let full = |State(app): State<Arc<App>>| async move {
-        let mut response = refused(app, ErrorCode::Busy).await;
+        let mut response = refused(app, Refusal::new(ErrorCode::Busy)).await;
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         response
     };
@@ -188,16 +201,17 @@ async fn plain(app: Arc<App>, status: StatusCode, text: &'static str) -> Respons
 }
 
 /// Answers what is not in the table.
-async fn refused(app: Arc<App>, code: ErrorCode) -> Response {
-    Answer::refusal(&Refusal::new(code), app.vault.now().wall).into_response(app.make_request_id())
+async fn refused(app: Arc<App>, refusal: Refusal) -> Response {
+    Answer::refusal(&refusal, app.vault.now().wall).into_response(app.make_request_id())
 }
 
 /// Answers a request to a path of the table.
 async fn endpoint(app: Arc<App>, path: &'static str, params: Params, request: Request) -> Response {
     let started = Instant::now();
     let id = app.make_request_id();
-    let found =
-        ENDPOINTS.iter().find(|endpoint| endpoint.path == path && endpoint.method == *request.method());
+    // What is answered to HEAD is what GET has, without its body.
+    let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
+    let found = ENDPOINTS.iter().find(|endpoint| endpoint.path == path && endpoint.method == *method);
     let operation = found.map_or("none", |endpoint| endpoint.operation);
     let answer = match found {
         Some(endpoint) => answer(&app, endpoint, id, params, request).await,
@@ -235,28 +249,31 @@ async fn answer(
         return Err(Refusal::with(ErrorCode::Malformed, "headers.host", "must be there once"));
     }
     let address = parts.extensions.get::<PeerAddress>().map(|peer| peer.0);
-    let caller = caller::caller(&app.vault, &parts.headers, Origin { request: Some(id), address })?;
+    let caller = caller::caller(&app.vault, &parts.headers, Origin { request: Some(id), address }).map_err(
+        |error| Refusal { asks_basic: parts.headers.contains_key(AUTHORIZATION), ..Refusal::from(error) },
+    )?;
     let body = if endpoint.body.is_some() {
         body::read(&parts.headers, incoming, app.settings.body_timeout).await?
     } else {
         body::Body::default()
     };
+    let mut faults = Faults::default();
+    let idempotency_key = idempotency_key(&parts.headers, &mut faults);
+    if endpoint.list.is_none() {
+        for (name, _) in form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()) {
+            faults.unexpected("query", &name);
+        }
+    }
     let asked = Asked {
         caller,
+        faults,
         // What is not UTF-8 is no id.
         id: params.ok().and_then(|params| params.iter().next().map(|(_, value)| value.to_owned())),
         query: parts.uri.query().map(str::to_owned),
         body,
-        idempotency_key: idempotency_key(&parts.headers)?,
+        idempotency_key,
         path: parts.uri.path().trim_end_matches('/').to_owned(),
     };
-    if endpoint.list.is_none() && asked.query.as_deref().is_some_and(|query| !query.is_empty()) {
-        let mut faults = Faults::default();
-        for (name, _) in form_urlencoded::parse(asked.query.as_deref().unwrap_or_default().as_bytes()) {
-            faults.unexpected("query", &name);
-        }
-        return Err(faults.into());
-    }
     (endpoint.handler)(Arc::clone(app), asked).await
 }
 
@@ -267,6 +284,9 @@ fn method_not_allowed(path: &str, app: &App) -> Answer {
         .filter(|endpoint| endpoint.path == path)
         .map(|endpoint| endpoint.method.as_str())
         .collect();
+    if methods.contains(&Method::GET.as_str()) {
+        methods.push(Method::HEAD.as_str());
+    }
     methods.sort_unstable();
     if let Ok(methods) = HeaderValue::from_str(&methods.join(", ")) {
         answer.headers.push((ALLOW, methods));
@@ -275,35 +295,37 @@ fn method_not_allowed(path: &str, app: &App) -> Answer {
 }
 
 /// `Idempotency-Key`, or the gateway's own name for it.
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
-    let refusal = |what| Refusal::with(ErrorCode::Malformed, "headers.idempotency-key", what);
+fn idempotency_key(headers: &HeaderMap, faults: &mut Faults) -> Option<String> {
     let mut found: Option<String> = None;
     for name in ["idempotency-key", "x-vfi-api-idempotencykey"] {
         for value in headers.get_all(name) {
             let key = value.to_str().unwrap_or_default();
             let visible = key.bytes().all(|byte| byte.is_ascii_graphic());
             if !visible || key.is_empty() || key.len() > IDEMPOTENCY_KEY_CHARS_MAX {
-                return Err(refusal("must have 1 to 255 visible ASCII characters, and no spaces"));
+                let what = "must have 1 to 255 visible ASCII characters, and no spaces";
+                faults.malformed("headers.idempotency-key", what);
+            } else if found.as_deref().is_some_and(|known| known != key) {
+                faults.malformed("headers.idempotency-key", "was sent twice, and differs");
+            } else {
+                found = Some(key.to_owned());
             }
-            if found.as_deref().is_some_and(|known| known != key) {
-                return Err(refusal("was sent twice, and differs"));
-            }
-            found = Some(key.to_owned());
         }
     }
-    Ok(found)
+    found
 }
 
-/// Reads a body of JSON and hands it on while it lives. Says where it stops being JSON, and nothing of what it holds.
+/// Reads a body of JSON and hands it on while it lives, with what is wrong with the rest of the request. Says where it stops being
+/// JSON, and nothing of what it holds.
 pub(crate) fn parsed<T>(
     bytes: &[u8],
-    read: impl FnOnce(&Value<'_>) -> Result<T, Refusal>,
+    mut faults: Faults,
+    read: impl FnOnce(&mut Value<'_>, Faults) -> Result<T, Refusal>,
 ) -> Result<T, Refusal> {
     match crate::json::parse(bytes) {
-        Ok(value) => read(&value),
+        Ok(mut value) => read(&mut value, faults),
         Err(at) => {
-            let what = format!("stops being JSON at line {}, column {}", at.line, at.column);
-            Err(Refusal::with(ErrorCode::State, "body", what))
+            faults.not_json(format!("stops being JSON at line {}, column {}", at.line, at.column));
+            Err(faults.into())
         }
     }
 }

@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::dispatch::App;
 use crate::error::ErrorCode;
 use crate::fields::{FieldSpec, Kind};
+use crate::lenience::{LENIENCES, Lenience};
 use crate::openapi;
 use crate::table::{ENDPOINTS, Endpoint};
 
@@ -62,7 +63,7 @@ fn page() -> String {
     for name in ANSWERS {
         let _ = write!(out, "<li><a href=\"#{name}\">{name}</a>");
     }
-    out.push_str("<li><a href=#errors>Errors</a></ul></nav><main>");
+    out.push_str("<li><a href=#leniences>Leniences</a><li><a href=#errors>Errors</a></ul></nav><main>");
     out.push_str(
         "<p>Send the API key as <code>X-APIKEY</code>, <code>X-API-KEY</code>, a bearer token, or with Basic as user \
          name or password. Bodies and answers are JSON; an unknown field is refused by name. Every answer bears \
@@ -70,6 +71,7 @@ fn page() -> String {
     );
     ENDPOINTS.iter().for_each(|endpoint| section(endpoint, &mut out));
     ANSWERS.iter().for_each(|name| answer_section(name, &mut out));
+    leniences(&mut out);
     errors(&mut out);
     out.push_str("</main>");
     out
@@ -103,7 +105,7 @@ fn section(endpoint: &Endpoint, out: &mut String) {
     }
     let mut codes = endpoint.codes();
     codes.sort_by_key(|code| code.number());
-    codes.dedup();
+    codes.dedup_by_key(|code| code.number());
     let codes: Vec<String> =
         codes.iter().map(|code| format!("{} (HTTP {})", code.number(), code.status().as_u16())).collect();
     let _ = write!(
@@ -193,6 +195,15 @@ fn described(schema: &Value) -> String {
     }
 }
 
+fn leniences(out: &mut String) {
+    out.push_str("<section id=leniences><h2>What is taken as it is meant</h2><table><tr><th>where<th>for example<th>is taken");
+    for Lenience { place, sent, taken, .. } in LENIENCES {
+        let _ =
+            write!(out, "<tr><td>{}<td><code>{}</code><td>{}", marked(place), escaped(sent), marked(taken));
+    }
+    out.push_str("</table></section>");
+}
+
 fn errors(out: &mut String) {
     out.push_str("<section id=errors><h2>Errors</h2><table><tr><th>code<th>HTTP<th>meaning");
     for code in ErrorCode::ALL.iter().filter(|code| !code.is_reserved()) {
@@ -230,6 +241,9 @@ mod tests {
             for spec in endpoint.body.unwrap_or_default() {
                 assert!(page.contains(&format!("<code>{}</code>", spec.name)), "{}", spec.name);
             }
+        }
+        for row in LENIENCES {
+            assert!(page.contains(&format!("<code>{}</code>", escaped(row.sent))), "{}", row.sent);
         }
         for name in ANSWERS {
             assert!(page.contains(&format!("id=\"{name}\"")));

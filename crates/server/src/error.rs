@@ -4,13 +4,14 @@ use std::fmt::Write;
 
 use http::StatusCode;
 use panvault_model::TransactionStatus;
-use panvault_vault::{StoreFault, VaultError};
+use panvault_vault::{Named, StoreFault, VaultError};
 
 use crate::fault::Faults;
 
 macro_rules! error_codes {
     ($($(#[$meta:meta])* $name:ident = $number:literal $status:ident $message:literal,)+) => {
-        /// A failure by its number. Numbers below 140 and 170 are the gateway's, the rest are ours; none is ever renumbered.
+        /// A failure by its number. Numbers below 140 and 170 are the gateway's, the rest are ours; none is ever renumbered. 110
+        /// has two meanings there, and a message for each here.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum ErrorCode { $(#[doc = $message] $name,)+ }
 
@@ -40,7 +41,8 @@ error_codes! {
     Internal = 100 INTERNAL_SERVER_ERROR "something went wrong here; quote the request id",
     Malformed = 107 BAD_REQUEST "a field is badly formed; see details",
     NotFound = 109 NOT_FOUND "there is no such resource",
-    State = 110 BAD_REQUEST "the body is not JSON, or this cannot be done in this state",
+    NotJson = 110 BAD_REQUEST "the body is not JSON; see details",
+    State = 110 BAD_REQUEST "this cannot be done in this state; see details",
     Blocked = 111 FORBIDDEN "blocked by a rule",
     RoleNotAllowed = 113 FORBIDDEN "the roles of this API key do not allow this",
     NotAuthenticated = 116 UNAUTHORIZED "a valid API key is required",
@@ -76,11 +78,13 @@ pub(crate) struct Refusal {
     pub(crate) details: Vec<(String, String)>,
     /// After how many seconds to try again, if that is known.
     pub(crate) retry_after: Option<u64>,
+    /// Whether its sender is asked for a name and a password.
+    pub(crate) asks_basic: bool,
 }
 
 impl Refusal {
     pub(crate) const fn new(code: ErrorCode) -> Self {
-        Self { code, details: Vec::new(), retry_after: None }
+        Self { code, details: Vec::new(), retry_after: None, asks_basic: false }
     }
 
     pub(crate) fn with(code: ErrorCode, name: &str, what: impl Into<String>) -> Self {
@@ -105,7 +109,10 @@ impl From<VaultError> for Refusal {
         let code = match &error {
             VaultError::NotAuthenticated => ErrorCode::NotAuthenticated,
             VaultError::RoleNotAllowed => ErrorCode::RoleNotAllowed,
-            VaultError::NotFound => ErrorCode::NotFound,
+            VaultError::NotFound(named) => {
+                let details = named.iter().map(|named| (place(*named), NAMES_NOTHING.to_owned())).collect();
+                return Self { details, ..Self::new(ErrorCode::NotFound) };
+            }
             VaultError::Faults(faults) => {
                 let detail = |fault: &panvault_vault::FieldFault| {
                     (format!("body.{}", fault.field), fault.reason.clone())
@@ -155,6 +162,18 @@ impl From<VaultError> for Refusal {
     }
 }
 
+/// Said of what names an object that is not there, or is a stranger's.
+pub(crate) const NAMES_NOTHING: &str = "names nothing that you may use";
+
+/// Where a request names something.
+fn place(named: Named) -> String {
+    match named {
+        Named::Subject => "path.id".to_owned(),
+        Named::Field(name) => format!("body.{name}"),
+        Named::Condition(name) => format!("query.{name}"),
+    }
+}
+
 /// The code of a transaction that did not succeed; `None` when it did.
 pub(crate) const fn transaction_code(status: TransactionStatus) -> Option<ErrorCode> {
     match status {
@@ -184,6 +203,10 @@ pub fn errors_markdown() -> String {
          `timestamp` is Unix time in milliseconds. Every answer bears `X-Request-Id`: quote it. (What is not HTTP at all, such as a \
          raw `>` in a URL or a bad `Content-Length`, is answered before that, with an empty body.) A transaction that did not \
          succeed is stored all the same; its `_id`, `status` and codes are in `details`.\n\n\
+         Every fault of a request is said at once: of its body, its query and its `Idempotency-Key`. The code is that of the most \
+         basic of them: 110 when the body is not JSON, else 126, else 127, else 107. Code 110 has two meanings, and `message` says \
+         which. A 404 names what was not found: a field of the body (`body.account`), of the query (`query.organisation`), or the \
+         part of the path (`path.id`).\n\n\
          | code | HTTP | meaning |\n| --- | --- | --- |\n",
     );
     for code in ErrorCode::ALL {
@@ -201,10 +224,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_unique() {
+    fn numbers_are_unique_and_in_order() {
         let mut numbers: Vec<_> = ErrorCode::ALL.iter().map(|code| code.number()).collect();
         numbers.dedup();
-        assert_eq!(numbers.len(), ErrorCode::ALL.len());
+        assert_eq!(numbers.len() + 1, ErrorCode::ALL.len(), "only 110 has two meanings");
         assert!(numbers.is_sorted());
     }
 

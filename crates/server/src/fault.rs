@@ -5,6 +5,7 @@ use crate::limits::FAULTS_MAX;
 #[derive(Default)]
 pub(crate) struct Faults {
     details: Vec<(String, String)>,
+    not_json: bool,
     missing: bool,
     unexpected: bool,
 }
@@ -13,6 +14,12 @@ impl Faults {
     /// A field that is badly formed.
     pub(crate) fn malformed(&mut self, place: impl Into<String>, what: impl ToString) {
         self.push(place.into(), what.to_string());
+    }
+
+    /// A body that could not be read at all.
+    pub(crate) fn not_json(&mut self, what: String) {
+        self.not_json = true;
+        self.push("body".to_owned(), what);
     }
 
     /// A required field that is not there.
@@ -50,7 +57,9 @@ impl Faults {
 
     /// The most basic of the faults.
     pub(crate) const fn code(&self) -> ErrorCode {
-        if self.missing {
+        if self.not_json {
+            ErrorCode::NotJson
+        } else if self.missing {
             ErrorCode::Missing
         } else if self.unexpected {
             ErrorCode::Unexpected
@@ -102,6 +111,8 @@ mod tests {
         assert_eq!(faults.code(), ErrorCode::Unexpected);
         faults.missing("body.c");
         assert_eq!(faults.code(), ErrorCode::Missing);
-        assert_eq!(faults.into_details().len(), 3);
+        faults.not_json("x".to_owned());
+        assert_eq!(faults.code(), ErrorCode::NotJson);
+        assert_eq!(faults.into_details().len(), 4);
     }
 }

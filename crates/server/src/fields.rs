@@ -1,13 +1,19 @@
 //! What the fields of a body are: one description that the parser goes by and the OpenAPI document is made from.
 
+use std::borrow::Cow;
+
 use panvault_card::{holds_card_number, is_secret_name, phone_holds_card_number};
 use panvault_model::Id;
 
 use crate::fault::Faults;
 use crate::json::{Text, Value};
+use crate::lenience::{self, Rule};
 use crate::limits::{
     METADATA_BYTES_MAX, METADATA_NAME_BYTES_MAX, METADATA_PAIRS_MAX, METADATA_VALUE_BYTES_MAX,
 };
+
+/// The member that has another name.
+pub(crate) const CAPTURE_NOW: &str = "capture_now";
 
 /// A field of a body.
 pub(crate) struct FieldSpec {
@@ -15,6 +21,8 @@ pub(crate) struct FieldSpec {
     pub(crate) kind: Kind,
     pub(crate) required: bool,
     pub(crate) doc: &'static str,
+    /// What else it is taken from.
+    pub(crate) rule: Option<Rule>,
 }
 
 /// What a field may hold.
@@ -43,25 +51,33 @@ pub(crate) enum Kind {
 }
 
 pub(crate) const fn required(name: &'static str, kind: Kind, doc: &'static str) -> FieldSpec {
-    FieldSpec { name, kind, required: true, doc }
+    FieldSpec { name, kind, required: true, doc, rule: None }
 }
 
 pub(crate) const fn optional(name: &'static str, kind: Kind, doc: &'static str) -> FieldSpec {
-    FieldSpec { name, kind, required: false, doc }
+    FieldSpec { name, kind, required: false, doc, rule: None }
+}
+
+impl FieldSpec {
+    /// The same field, taken from something else too.
+    pub(crate) const fn also(self, rule: Rule) -> Self {
+        Self { rule: Some(rule), ..self }
+    }
 }
 
 /// A body whose every field is known and of the right kind, save for what its own type still has to read.
 pub(crate) struct Fields<'v, 'a>(&'v [(Text<'a>, Value<'a>)]);
 
 impl<'v, 'a> Fields<'v, 'a> {
-    /// Holds a body against its description and collects every fault.
-    pub(crate) fn read(value: &'v Value<'a>, specs: &[FieldSpec], faults: &mut Faults) -> Self {
+    /// Takes a body as it is meant, holds it against its description and collects every fault.
+    pub(crate) fn read(value: &'v mut Value<'a>, specs: &[FieldSpec], faults: &mut Faults) -> Self {
         match value {
             Value::Object(members) => {
                 object(members, specs, "body", faults);
                 Self(members)
             }
-            Value::Null
+            Value::Absent
+            | Value::Null
             | Value::Bool(_)
             | Value::Integer(_)
             | Value::Number
@@ -74,13 +90,17 @@ impl<'v, 'a> Fields<'v, 'a> {
     }
 
     fn value(&self, name: &str) -> Option<&'v Value<'a>> {
-        self.0.iter().find(|(found, _)| found.as_str() == name).map(|(_, value)| value)
+        let there = |(found, value): &&(Text<'a>, Value<'a>)| {
+            found.as_str() == name && !matches!(value, Value::Absent)
+        };
+        self.0.iter().find(there).map(|(_, value)| value)
     }
 
     pub(crate) fn text(&self, name: &str) -> Option<&'v str> {
         match self.value(name)? {
             Value::Text(text) => Some(text.as_str()),
-            Value::Null
+            Value::Absent
+            | Value::Null
             | Value::Bool(_)
             | Value::Integer(_)
             | Value::Number
@@ -95,6 +115,14 @@ impl<'v, 'a> Fields<'v, 'a> {
 
     pub(crate) fn has(&self, name: &str) -> bool {
         self.value(name).is_some()
+    }
+
+    /// Whether members were sent, and none of them but this one is to be taken.
+    pub(crate) fn is_only(&self, name: &str) -> bool {
+        let other = |(found, value): &(Text<'a>, Value<'a>)| {
+            found.as_str() != name && !matches!(value, Value::Absent)
+        };
+        !self.0.is_empty() && !self.0.iter().any(other)
     }
 
     pub(crate) fn id(&self, name: &str) -> Option<Id> {
@@ -116,7 +144,13 @@ impl<'v, 'a> Fields<'v, 'a> {
             .iter()
             .filter_map(|(name, value)| match value {
                 Value::Text(text) => Some((name.as_str().to_owned(), text.as_str().to_owned())),
-                _ => None,
+                Value::Absent
+                | Value::Null
+                | Value::Bool(_)
+                | Value::Integer(_)
+                | Value::Number
+                | Value::Array
+                | Value::Object(_) => None,
             })
             .collect();
         pairs.sort();
@@ -131,61 +165,119 @@ impl<'v, 'a> Fields<'v, 'a> {
     }
 }
 
-fn object(members: &[(Text<'_>, Value<'_>)], specs: &[FieldSpec], place: &str, faults: &mut Faults) {
-    for (at, (name, value)) in members.iter().enumerate() {
+fn object<'a>(members: &mut [(Text<'a>, Value<'a>)], specs: &[FieldSpec], place: &str, faults: &mut Faults) {
+    for at in 0..members.len() {
+        let (earlier, rest) = members.split_at_mut(at);
+        let Some((name, value)) = rest.first_mut() else { continue };
         let name = name.as_str();
-        let twice = members.iter().take(at).any(|(earlier, _)| earlier.as_str() == name);
         match specs.iter().find(|spec| spec.name == name) {
             None => faults.unexpected(place, name),
-            Some(spec) if twice => faults.malformed(format!("{place}.{}", spec.name), "is there twice"),
+            Some(spec) if earlier.iter().any(|(known, _)| known.as_str() == name) => {
+                faults.malformed(format!("{place}.{}", spec.name), "is there twice");
+            }
             Some(spec) => {
+                lenience::take(spec, value);
                 if let Err(what) = spec.kind.fits(value, &mut || format!("{place}.{}", spec.name), faults) {
                     faults.malformed(format!("{place}.{}", spec.name), what);
                 }
             }
         }
     }
+    for spec in specs.iter().filter(|spec| spec.rule == Some(Rule::Capture)) {
+        capture_meant(members, spec.name, place, faults);
+    }
     for spec in specs.iter().filter(|spec| spec.required) {
-        if !members.iter().any(|(name, _)| name.as_str() == spec.name) {
+        let there = |(name, value): &(Text<'_>, Value<'_>)| {
+            name.as_str() == spec.name && !matches!(value, Value::Absent)
+        };
+        if !members.iter().any(there) {
             faults.missing(format!("{place}.{}", spec.name));
         }
     }
 }
 
+/// Takes a member for `capture_now`, of which it is another name.
+fn capture_meant(members: &mut [(Text<'_>, Value<'_>)], other: &str, place: &str, faults: &mut Faults) {
+    let sent = |name: &str| {
+        let found =
+            members.iter().find(|(found, value)| found.as_str() == name && matches!(value, Value::Bool(_)));
+        if let Some((_, Value::Bool(flag))) = found { Some(*flag) } else { None }
+    };
+    let (Some(flag), known) = (sent(other), sent(CAPTURE_NOW)) else { return };
+    if known.is_some_and(|known| known != flag) {
+        let what = "differs from capture_now, of which it is another name";
+        return faults.malformed(format!("{place}.{other}"), what);
+    }
+    if let Some((name, value)) = members.iter_mut().find(|(name, _)| name.as_str() == other) {
+        if known.is_some() {
+            *value = Value::Absent;
+        } else {
+            *name = Text::Borrowed(CAPTURE_NOW);
+        }
+    }
+}
+
 impl Kind {
+    /// Whether `null` has a meaning of its own.
+    pub(crate) const fn is_nullable(self) -> bool {
+        matches!(self, Self::Typed { nullable: true, .. })
+    }
+
+    /// Whether it is written as a text.
+    pub(crate) const fn is_text(self) -> bool {
+        match self {
+            Self::Typed { .. }
+            | Self::Id
+            | Self::Text { .. }
+            | Self::Phone { .. }
+            | Self::Masked { .. }
+            | Self::Choice(_) => true,
+            Self::Integer { .. } | Self::Bool | Self::Pairs | Self::Object(_) => false,
+        }
+    }
+
     fn fits(
         self,
-        value: &Value<'_>,
+        value: &mut Value<'_>,
         place: &mut dyn FnMut() -> String,
         faults: &mut Faults,
-    ) -> Result<(), &'static str> {
-        match (self, value) {
-            (Self::Typed { nullable: true, .. }, Value::Null) | (Self::Typed { .. }, Value::Text(_)) => {
-                Ok(())
+    ) -> Result<(), Cow<'static, str>> {
+        let what = match (self, value) {
+            (_, Value::Absent)
+            | (Self::Typed { nullable: true, .. }, Value::Null)
+            | (Self::Typed { .. }, Value::Text(_)) => return Ok(()),
+            (Self::Typed { .. }, _) => "must be a string",
+            (Self::Id, Value::Text(text)) if Id::parse(text.as_str()).is_ok() => return Ok(()),
+            (Self::Id, _) => "must be an id: 24 lowercase hexadecimal digits",
+            (Self::Text { max, .. }, Value::Text(text)) => {
+                return text_fits(text.as_str(), max).map_err(Cow::Borrowed);
             }
-            (Self::Typed { .. }, _) => Err("must be a string"),
-            (Self::Id, Value::Text(text)) if Id::parse(text.as_str()).is_ok() => Ok(()),
-            (Self::Id, _) => Err("must be an id: 24 lowercase hexadecimal digits"),
-            (Self::Text { max, .. }, Value::Text(text)) => text_fits(text.as_str(), max),
             (Self::Phone { max }, Value::Text(text)) => {
-                text_fits_but_for(phone_holds_card_number, text.as_str(), max)
+                return text_fits_but_for(phone_holds_card_number, text.as_str(), max).map_err(Cow::Borrowed);
             }
-            (Self::Masked { .. }, Value::Text(_)) => Ok(()),
-            (Self::Text { .. } | Self::Phone { .. } | Self::Masked { .. }, _) => Err("must be a string"),
-            (Self::Choice(choices), Value::Text(text)) if choices.contains(&text.as_str()) => Ok(()),
-            (Self::Choice(_), _) => Err("must be one of the documented values"),
-            (Self::Integer { min, max }, Value::Integer(number)) if (min..=max).contains(number) => Ok(()),
-            (Self::Integer { .. }, Value::Integer(_)) => Err("is out of range"),
-            (Self::Integer { .. }, _) => Err("must be an integer"),
-            (Self::Bool, Value::Bool(_)) => Ok(()),
-            (Self::Bool, _) => Err("must be true or false"),
-            (Self::Pairs, Value::Object(members)) => pairs_fit(members),
+            (Self::Masked { .. }, Value::Text(_)) => return Ok(()),
+            (Self::Text { .. } | Self::Phone { .. } | Self::Masked { .. }, _) => "must be a string",
+            (Self::Choice(choices), Value::Text(text)) if choices.contains(&text.as_str()) => return Ok(()),
+            (Self::Choice(choices), _) => {
+                return Err(Cow::Owned(format!("must be {}", choices.join(" or "))));
+            }
+            (Self::Integer { min, max }, Value::Integer(number)) if (min..=max).contains(number) => {
+                return Ok(());
+            }
+            (Self::Integer { min, max }, Value::Integer(_)) => {
+                return Err(Cow::Owned(format!("must be {min} to {max}")));
+            }
+            (Self::Integer { .. }, _) => "must be an integer",
+            (Self::Bool, Value::Bool(_)) => return Ok(()),
+            (Self::Bool, _) => "must be true or false",
+            (Self::Pairs, Value::Object(members)) => return pairs_fit(members),
             (Self::Object(specs), Value::Object(members)) => {
                 object(members, specs, &place(), faults);
-                Ok(())
+                return Ok(());
             }
-            (Self::Pairs | Self::Object(_), _) => Err("must be an object"),
-        }
+            (Self::Pairs | Self::Object(_), _) => "must be an object",
+        };
+        Err(Cow::Borrowed(what))
     }
 }
 
@@ -205,32 +297,48 @@ fn text_fits_but_for(holds: fn(&str) -> bool, text: &str, max: usize) -> Result<
     }
 }
 
-fn pairs_fit(members: &[(Text<'_>, Value<'_>)]) -> Result<(), &'static str> {
+/// Every fault of the pairs, once each.
+fn pairs_fit(members: &mut [(Text<'_>, Value<'_>)]) -> Result<(), Cow<'static, str>> {
+    let mut found: Vec<&'static str> = Vec::new();
     if members.len() > METADATA_PAIRS_MAX {
-        return Err("has more than 20 pairs");
+        found.push("has more than 20 pairs");
     }
     let bytes = |(name, value): &(Text<'_>, Value<'_>)| {
         name.as_str().len() + if let Value::Text(text) = value { text.as_str().len() } else { 0 }
     };
     if members.iter().map(bytes).sum::<usize>() > METADATA_BYTES_MAX {
-        return Err("has more than 2048 bytes in all");
+        found.push("has more than 2048 bytes in all");
     }
-    for (at, (name, value)) in members.iter().enumerate() {
+    for at in 0..members.len() {
+        let (earlier, rest) = members.split_at_mut(at);
+        let Some((name, value)) = rest.first_mut() else { continue };
         let name = name.as_str();
         if name.is_empty() || name.len() > METADATA_NAME_BYTES_MAX {
-            return Err("has a name that is empty or longer than 40 bytes");
+            found.push("has a name that is empty or longer than 40 bytes");
+        } else {
+            found.extend(text_fits(name, METADATA_NAME_BYTES_MAX).err());
         }
-        if members.iter().take(at).any(|(earlier, _)| earlier.as_str() == name) {
-            return Err("has a name twice");
+        if earlier.iter().any(|(known, _)| known.as_str() == name) {
+            found.push("has a name twice");
         }
-        text_fits(name, METADATA_NAME_BYTES_MAX)?;
         if is_secret_name(name) {
-            return Err("has a name of something that must not be kept");
+            found.push("has a name of something that must not be kept");
         }
         match value {
-            Value::Text(text) => text_fits(text.as_str(), METADATA_VALUE_BYTES_MAX)?,
-            _ => return Err("must hold strings only"),
+            Value::Text(text) => found.extend(text_fits(text.as_str(), METADATA_VALUE_BYTES_MAX).err()),
+            Value::Null => *value = Value::Absent,
+            Value::Absent
+            | Value::Bool(_)
+            | Value::Integer(_)
+            | Value::Number
+            | Value::Array
+            | Value::Object(_) => found.push("must hold strings only"),
         }
     }
-    Ok(())
+    if found.is_empty() {
+        return Ok(());
+    }
+    found.sort_unstable();
+    found.dedup();
+    Err(Cow::Owned(found.join("; ")))
 }

@@ -17,6 +17,7 @@ use crate::accept::{ServeReport, Site, serve_site};
 use crate::answer::Answer;
 use crate::body;
 use crate::dispatch::parsed;
+use crate::fault::Faults;
 use crate::limits::ServerSettings;
 
 /// Answers every `POST /v1/card` with the same card until `stop` is done.
@@ -39,7 +40,7 @@ pub async fn serve(
 async fn card_create(State(body_timeout): State<Duration>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = body::read(&parts.headers, body, body_timeout).await;
-    let answer = match body.and_then(|body| parsed(&body, |_| Ok(()))) {
+    let answer = match body.and_then(|body| parsed(&body, Faults::default(), |_, _| Ok(()))) {
         Ok(()) => Answer::new(StatusCode::CREATED, CARD.to_vec()),
         Err(refusal) => Answer::refusal(&refusal, NEVER),
     };

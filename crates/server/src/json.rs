@@ -5,14 +5,17 @@ use core::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use zeroize::Zeroizing;
 
+use crate::lenience;
 use crate::limits::BODY_DEPTH_MAX;
 
 /// A JSON value. It has no `Debug`: it may hold a card number.
 pub(crate) enum Value<'a> {
+    /// Was sent, and is taken as not sent.
+    Absent,
     Null,
     Bool(bool),
     Integer(i64),
-    /// A number that is no integer of 64 bits.
+    /// A number that is no integer of 64 bits, or none that is exact.
     Number,
     Text(Text<'a>),
     Array,
@@ -90,8 +93,8 @@ impl<'de> Visitor<'de> for Level {
         Ok(i64::try_from(value).map_or(Value::Number, Value::Integer))
     }
 
-    fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(Value::Number)
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Self::Value, E> {
+        Ok(lenience::whole(value).map_or(Value::Number, Value::Integer))
     }
 
     fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {

@@ -1,15 +1,15 @@
 //! The query of a list: `_limit`, `_skip`, `_sort`, and conditions on fields.
 
-use panvault_model::{OrganisationId, Timestamp};
-use panvault_vault::{Direction, Field, FieldKind, FieldValue, Filter, Query, Test};
+use panvault_model::OrganisationId;
+use panvault_vault::{Direction, Filter, Query, Test};
 
 use crate::error::Refusal;
 use crate::fault::{Faults, shown};
-use crate::limits::{LIST_FILTERS_MAX, LIST_NUMBER_MAX, LIST_ROWS_DEFAULT, LIST_ROWS_MAX, LIST_SKIP_MAX};
+use crate::filter::{Filtered, whole};
+use crate::limits::{LIST_FILTERS_MAX, LIST_ROWS_DEFAULT, LIST_ROWS_MAX, LIST_SKIP_MAX};
 
-/// Reads the query of a list.
-pub(crate) fn read<F: Field + PartialEq>(query: Option<&str>) -> Result<Query<F>, Refusal> {
-    let mut faults = Faults::default();
+/// Reads the query of a list; `faults` are those of the rest of the request.
+pub(crate) fn read<F: Filtered>(query: Option<&str>, mut faults: Faults) -> Result<Query<F>, Refusal> {
     let mut list = Query {
         organisations: Vec::new(),
         filters: Vec::new(),
@@ -55,15 +55,16 @@ pub(crate) fn counting<F>(query: Query<F>) -> Query<F> {
     Query { sort: None, skip: 0, limit: 0, ..query }
 }
 
-fn condition<F: Field + PartialEq>(name: &str, value: &str, list: &mut Query<F>, faults: &mut Faults) {
+fn condition<F: Filtered>(name: &str, value: &str, list: &mut Query<F>, faults: &mut Faults) {
     let tests = [("!", Test::NotEqual), (">", Test::AtLeast), ("<", Test::AtMost), ("[]", Test::Equal)];
     let (name, test) = tests
         .iter()
         .find_map(|(sign, test)| name.strip_suffix(sign).map(|name| (name, *test)))
         .unwrap_or((name, Test::Equal));
     let Some(field) = F::parse(name) else { return faults.unexpected("query", name) };
-    let Some(value) = field_value(field.kind(), value) else {
-        return faults.malformed(format!("query.{}", shown(name)), "has a value that this field cannot have");
+    let value = match field.values().read(value) {
+        Ok(value) => value,
+        Err(what) => return faults.malformed(format!("query.{}", shown(name)), what),
     };
     let room = list.filters.len() < LIST_FILTERS_MAX;
     match list.filters.iter_mut().find(|filter| filter.field == field && filter.test == test) {
@@ -71,19 +72,6 @@ fn condition<F: Field + PartialEq>(name: &str, value: &str, list: &mut Query<F>,
         None if room => list.filters.push(Filter { field, test, values: vec![value] }),
         Some(_) | None => faults.malformed(format!("query.{}", shown(name)), "is one condition too many"),
     }
-}
-
-fn field_value(kind: FieldKind, text: &str) -> Option<FieldValue<'static>> {
-    match kind {
-        FieldKind::Text => Some(FieldValue::Text(text.to_owned().into())),
-        FieldKind::Number => whole(text).map(FieldValue::Number),
-        FieldKind::Time => Timestamp::parse(text).ok().map(|time| FieldValue::Number(time.unix_millis())),
-    }
-}
-
-fn whole(text: &str) -> Option<u64> {
-    let plain = text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|number| plain && *number <= LIST_NUMBER_MAX)
 }
 
 #[cfg(test)]
@@ -94,12 +82,12 @@ mod tests {
     use crate::error::ErrorCode;
 
     fn list(query: &str) -> Result<Query<TransactionField>, Refusal> {
-        read(Some(query))
+        read(Some(query), Faults::default())
     }
 
     #[test]
     fn reads_conditions_as_they_are_written() {
-        let query = "status=DECLINED&status[]=FAILED&amount>=100&amount%3C=7500&card!=x&_sort=-amount&_limit=7&_skip=2";
+        let query = "status=DECLINED&status[]=FAILED&amount>=100&amount%3C=7500&card!=0123456789abcdef01234567&_sort=-amount&_limit=7&_skip=2";
         let Ok(list) = list(query) else { panic!("refused") };
         assert_eq!((list.limit, list.skip), (7, 2));
         assert_eq!(list.sort, Some((TransactionField::Amount, Direction::Descending)));

@@ -4,11 +4,12 @@ use serde_json::{Map, Value, json};
 
 use crate::error::ErrorCode;
 use crate::fields::{FieldSpec, Kind};
+use crate::lenience::Rule;
 use crate::table::{AnswerSchema, ENDPOINTS, Endpoint, ListOf};
 
 mod schemas;
 
-pub(crate) use schemas::schemas;
+pub(crate) use schemas::{id as id_schema, schemas};
 
 /// The document.
 pub fn openapi() -> Value {
@@ -235,6 +236,10 @@ fn object(specs: &[FieldSpec]) -> Value {
         let mut schema = spec.kind.schema();
         if let (Some(members), false) = (schema.as_object_mut(), spec.doc.is_empty()) {
             members.insert("description".to_owned(), json!(spec.doc));
+        }
+        let old = matches!(spec.rule, Some(Rule::Capture | Rule::Ignored));
+        if let (Some(members), true) = (schema.as_object_mut(), old) {
+            members.insert("deprecated".to_owned(), json!(true));
         }
         properties.insert(spec.name.to_owned(), schema);
     }

@@ -4,13 +4,13 @@ use core::pin::Pin;
 use std::sync::Arc;
 
 use http::Method;
-use panvault_vault::{CardField, Field, FieldKind, TransactionField};
+use panvault_vault::{CardField, TransactionField};
 
 use crate::answer::Answer;
 use crate::dispatch::{App, Asked};
 use crate::error::{ErrorCode, Refusal};
 use crate::fields::FieldSpec;
-use crate::limits::LIST_NUMBER_MAX;
+use crate::filter::Filtered;
 use crate::routes::{bin, card, transaction};
 
 /// What answers a request.
@@ -69,6 +69,7 @@ pub(crate) enum ListOf {
 /// Failures of every endpoint.
 const ALWAYS: &[ErrorCode] = &[
     ErrorCode::Internal,
+    ErrorCode::Malformed,
     ErrorCode::RoleNotAllowed,
     ErrorCode::NotAuthenticated,
     ErrorCode::Unexpected,
@@ -76,14 +77,8 @@ const ALWAYS: &[ErrorCode] = &[
 ];
 
 /// Failures of every endpoint with a body.
-const WITH_BODY: &[ErrorCode] = &[
-    ErrorCode::Malformed,
-    ErrorCode::State,
-    ErrorCode::Missing,
-    ErrorCode::MediaType,
-    ErrorCode::TooLarge,
-    ErrorCode::Slow,
-];
+const WITH_BODY: &[ErrorCode] =
+    &[ErrorCode::NotJson, ErrorCode::Missing, ErrorCode::MediaType, ErrorCode::TooLarge, ErrorCode::Slow];
 
 impl Endpoint {
     /// Every code that it can fail with.
@@ -93,7 +88,7 @@ impl Endpoint {
             codes.extend_from_slice(WITH_BODY);
         }
         if self.list.is_some() {
-            codes.extend_from_slice(&[ErrorCode::Malformed, ErrorCode::State, ErrorCode::NotFound]);
+            codes.extend_from_slice(&[ErrorCode::State, ErrorCode::NotFound]);
         }
         codes
     }
@@ -114,18 +109,8 @@ impl ListOf {
     }
 }
 
-fn fields_of<F: Field>() -> Vec<(&'static str, serde_json::Value)> {
-    let schema = |field: &F| match field.kind() {
-        FieldKind::Text if field.as_str() == "organisation" => {
-            serde_json::json!({ "type": "string", "pattern": "^[0-9a-f]{24}$" })
-        }
-        FieldKind::Text => serde_json::json!({ "type": "string" }),
-        FieldKind::Number => {
-            serde_json::json!({ "type": "integer", "minimum": 0, "maximum": LIST_NUMBER_MAX })
-        }
-        FieldKind::Time => serde_json::json!({ "type": "string", "format": "date-time" }),
-    };
-    F::ALL.iter().map(|field| (field.as_str(), schema(field))).collect()
+fn fields_of<F: Filtered>() -> Vec<(&'static str, serde_json::Value)> {
+    F::ALL.iter().map(|field| (field.as_str(), field.values().schema())).collect()
 }
 
 macro_rules! handler {
@@ -225,7 +210,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
               all of them. Advisory. So many a minute for each API key (`bin_lookups_per_minute`). Never send a whole card number.",
         success: 200,
         answer: Some(AnswerSchema::Bin),
-        failures: &[ErrorCode::Malformed, ErrorCode::NotFound, ErrorCode::TooMany],
+        failures: &[ErrorCode::NotFound, ErrorCode::TooMany],
         body: None,
         list: None,
         handler: handler!(bin::read),
@@ -242,6 +227,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
         answer: Some(AnswerSchema::Transaction),
         failures: &[
             ErrorCode::NotFound,
+            ErrorCode::State,
             ErrorCode::Declined,
             ErrorCode::Unknown,
             ErrorCode::Failed,

@@ -3,7 +3,7 @@
 use panvault_card::BinPrefix;
 use panvault_model::{Bin, Brand, IssuerFacts};
 
-use crate::error::VaultError;
+use crate::error::{Named, VaultError};
 use crate::permit::{BinRead, Permit};
 use crate::vault::Vault;
 
@@ -24,7 +24,7 @@ impl Vault {
         let facts = self.bins().lookup(digits.as_bytes());
         let brand = digits.brand();
         if brand.is_none() && !facts.is_known() {
-            return Err(VaultError::NotFound);
+            return Err(VaultError::not_found(Named::Subject));
         }
         Ok(BinView { bin: digits.bin(), brand, facts })
     }

@@ -10,9 +10,9 @@ pub enum VaultError {
     /// None of the caller's roles allows this.
     #[error("the caller's roles do not allow this")]
     RoleNotAllowed,
-    /// There is no such object, or it is a stranger's.
+    /// There is no such object, or it is a stranger's: what named it, once for each.
     #[error("there is no such object")]
-    NotFound,
+    NotFound(Vec<Named>),
     /// Fields whose values do not fit what is stored.
     #[error("fields do not fit")]
     Faults(Vec<FieldFault>),
@@ -51,6 +51,17 @@ pub enum VaultError {
     Contended,
 }
 
+/// What named an object that is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// The operation, which is about the object itself.
+    Subject,
+    /// A field, by its name in the API.
+    Field(&'static str),
+    /// A condition of a list, by the name of its field in the API.
+    Condition(&'static str),
+}
+
 /// A field whose value does not fit what is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldFault {
@@ -61,6 +72,11 @@ pub struct FieldFault {
 }
 
 impl VaultError {
+    /// One object that is not there.
+    pub fn not_found(named: Named) -> Self {
+        Self::NotFound(vec![named])
+    }
+
     /// One field that does not fit.
     pub fn field(field: &'static str, reason: impl ToString) -> Self {
         Self::Faults(vec![FieldFault { field, reason: reason.to_string() }])

@@ -2,7 +2,7 @@ use panvault_keys::VaultKeys;
 use panvault_model::{Now, Timestamp};
 use panvault_store::{Answer, IdempotencyKey, IdempotencyPlan, IdempotencyRow, Outcome};
 
-use crate::error::VaultError;
+use crate::error::{Named, VaultError};
 use crate::limits::IDEMPOTENCY_SECONDS;
 use crate::permit::Permit;
 use crate::seal;
@@ -94,12 +94,13 @@ impl Vault {
     }
 }
 
-/// What a step that was not done means for the caller. A replay is handled before, for its answer has a type.
-pub(crate) fn undone<T>(outcome: Outcome<T>) -> VaultError {
+/// What a step that was not done means for the caller; `named` is what named the object that it was to change. A replay is handled
+/// before, for its answer has a type.
+pub(crate) fn undone<T>(outcome: Outcome<T>, named: Named) -> VaultError {
     match outcome {
         Outcome::InUse => VaultError::IdempotencyInUse,
         Outcome::Mismatch => VaultError::IdempotencyMismatch,
-        Outcome::NotFound => VaultError::NotFound,
+        Outcome::NotFound => VaultError::not_found(named),
         Outcome::Stale | Outcome::Done { .. } | Outcome::Replayed(_) => VaultError::Contended,
     }
 }

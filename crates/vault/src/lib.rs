@@ -31,7 +31,7 @@ pub use crate::card::{CardChange, CardView, CvvChange, Metadata, Refreshed};
 pub use crate::chain::StoreChain;
 pub use crate::clock::{Clock, SystemClock};
 pub use crate::document::{DocumentPlan, NewAccount, NewApiKey, NewOrganisation, NewProcessor};
-pub use crate::error::{FieldFault, VaultError};
+pub use crate::error::{FieldFault, Named, VaultError};
 pub use crate::idempotency::{Done, Idempotency};
 pub use crate::permit::{
     AccountCreate, ApiKeyCreate, ApiKeyDelete, BinRead, Caller, CardCreate, CardDelete, CardList, CardRead,

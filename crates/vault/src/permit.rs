@@ -5,7 +5,7 @@ use panvault_model::{ApiKeyId, Now, OrganisationId, Role};
 
 use crate::audit::Asked;
 use crate::document::Snapshot;
-use crate::error::VaultError;
+use crate::error::{Named, VaultError};
 
 /// Something that a caller may be allowed to do.
 pub trait Operation {
@@ -83,6 +83,16 @@ pub(crate) enum Scope {
     Below(OrganisationId),
 }
 
+impl Scope {
+    /// Whether the organisation is there and in it.
+    pub(crate) fn sees(self, organisation: OrganisationId, snapshot: &Snapshot) -> bool {
+        match self {
+            Self::All => snapshot.documents.organisation(organisation).is_some(),
+            Self::Below(top) => snapshot.documents.is_below(organisation, top),
+        }
+    }
+}
+
 impl Caller {
     /// The organisation of the caller's key; `None` for a command on this machine.
     pub fn organisation(&self) -> Option<OrganisationId> {
@@ -134,14 +144,20 @@ impl<O> Permit<O> {
         self.caller.scope == Scope::All || self.caller.roles.contains(&role)
     }
 
-    /// The organisation, if the caller sees it; a stranger's and a missing one give the same answer.
-    pub fn within(&self, organisation: OrganisationId) -> Result<OrganisationId, VaultError> {
-        let documents = &self.caller.snapshot.documents;
-        let seen = match self.caller.scope {
-            Scope::All => documents.organisation(organisation).is_some(),
-            Scope::Below(top) => documents.is_below(organisation, top),
-        };
-        if seen { Ok(organisation) } else { Err(VaultError::NotFound) }
+    /// The organisation, if the caller sees it; a stranger's and a missing one give the same answer, which says what named
+    /// it, or the object that is in it.
+    pub fn within(&self, organisation: OrganisationId, named: Named) -> Result<OrganisationId, VaultError> {
+        if self.sees(organisation) { Ok(organisation) } else { Err(VaultError::not_found(named)) }
+    }
+
+    /// Whether the caller sees the organisation.
+    pub(crate) fn sees(&self, organisation: OrganisationId) -> bool {
+        self.caller.scope.sees(organisation, &self.caller.snapshot)
+    }
+
+    /// What the caller sees.
+    pub(crate) const fn scope(&self) -> Scope {
+        self.caller.scope
     }
 
     /// The organisations that the caller sees, or of those only the ones named.
@@ -152,7 +168,7 @@ impl<O> Permit<O> {
                 Scope::Below(top) => self.caller.snapshot.documents.below(top),
             }
         } else {
-            named.iter().copied().filter(|organisation| self.within(*organisation).is_ok()).collect()
+            named.iter().copied().filter(|organisation| self.sees(*organisation)).collect()
         }
     }
 

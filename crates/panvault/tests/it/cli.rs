@@ -136,7 +136,27 @@ fn bad_arguments_are_refused_by_name_and_change_nothing() {
             "looks like it holds a card number",
         ),
         (vec!["organisation", "create", "--name", "Y", "--parent", "x"], "--parent must be an id"),
-        (vec!["organisation", "create", "--name", "Y", "--parent", &none], "names nothing"),
+        // Which id it was that names nothing was not said.
+        (vec!["organisation", "create", "--name", "Y", "--parent", &none], "parent_id names nothing"),
+        (
+            vec!["processor", "create", "--organisation", &none, "--name", "D", "--type", "card_dummy"],
+            "organisation names nothing in this vault",
+        ),
+        (
+            vec![
+                "account",
+                "create",
+                "--organisation",
+                id,
+                "--name",
+                "A",
+                "--currency-code",
+                "EUR",
+                "--processor",
+                &none,
+            ],
+            "processors names nothing in this vault",
+        ),
         (vec!["organisation", "create", "--name", "Y", "--country-code", "nl"], "--country-code"),
         (
             vec!["processor", "create", "--organisation", id, "--name", "D", "--type", "card_dummy"],
@@ -169,7 +189,7 @@ fn bad_arguments_are_refused_by_name_and_change_nothing() {
             ],
             "expires_at is in the past",
         ),
-        (vec!["apikey", "delete", &none], "names nothing in this vault; the list commands"),
+        (vec!["apikey", "delete", &none], "ID names nothing in this vault; the list commands"),
     ] {
         let refused = run_refused(&[args.as_slice(), &at].concat());
         assert!(refused.contains(said), "{args:?}: {refused}");

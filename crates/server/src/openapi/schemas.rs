@@ -4,19 +4,33 @@
 use panvault_model::{Brand, CardType, CvvResult, RecurringType, ShopperInteraction, TransactionStatus};
 use serde_json::{Map, Value, json};
 
+/// Members of a transaction that are there only if they were sent.
+const TRANSACTION_OPTIONAL: [&str; 10] = [
+    "customer_ip",
+    "dynamic_descriptor",
+    "merchant_reference",
+    "user_agent",
+    "shipping_information",
+    "details",
+    "threed_authentication",
+    "eci",
+    "cavv2",
+    "pares",
+];
+
 /// Every schema, by name.
 pub(crate) fn schemas() -> Value {
     json!({
         "Card": closed(card(), &[]),
         "BrowserCard": closed(browser_card(), &[]),
-        "Transaction": closed(transaction(), &["shipping_information", "details", "threed_authentication", "pares"]),
+        "Transaction": closed(transaction(), &TRANSACTION_OPTIONAL),
         "Bin": closed(bin(), &[]),
         "HistoryStep": closed(history_step(), &[]),
         "Error": error(),
     })
 }
 
-pub(super) fn id() -> Value {
+pub(crate) fn id() -> Value {
     json!({ "type": "string", "pattern": "^[0-9a-f]{24}$", "examples": ["65f1c0de8a4b3c2d1e0f9a8b"] })
 }
 
@@ -131,6 +145,8 @@ fn transaction() -> Members {
         ("shipping_information", texts()),
         ("details", texts()),
         ("threed_authentication", texts()),
+        ("eci", text()),
+        ("cavv2", text()),
         ("pares", text()),
         ("created_at", time()),
         ("updated_at", time()),

@@ -8,15 +8,21 @@ use crate::answer::{Answer, Json};
 use crate::dispatch::{App, Asked};
 use crate::error::{ErrorCode, Refusal};
 
-pub(crate) async fn read(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
-    let permit = asked.permit::<BinRead>()?;
+pub(crate) async fn read(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
+    let (permit, mut faults) = asked.permit_and_faults::<BinRead>()?;
     if let Some(key) = asked.caller.api_key() {
         app.bin_lookups().take(key, asked.caller.now()).map_err(Refusal::too_many)?;
     }
     // The fault does not repeat what was sent: it could be a card number.
-    let digits = BinPrefix::parse(asked.id.as_deref().unwrap_or_default())
-        .map_err(|fault| Refusal::with(ErrorCode::Malformed, "path.bin", fault.to_string()))?;
-    Ok(Answer::new(StatusCode::OK, bin_json(&app.vault().bin_read(&permit, digits)?)))
+    let digits = faults.field("path.bin", BinPrefix::parse(asked.id.as_deref().unwrap_or_default()));
+    let Some(digits) = digits.filter(|_| faults.is_empty()) else { return Err(faults.into()) };
+    let view = app.vault().bin_read(&permit, digits).map_err(|error| match Refusal::from(error) {
+        refusal if refusal.code == ErrorCode::NotFound => {
+            Refusal::with(ErrorCode::NotFound, "path.bin", "begins no number of which anything is known")
+        }
+        refusal => refusal,
+    })?;
+    Ok(Answer::new(StatusCode::OK, bin_json(&view)))
 }
 
 /// With the names that a card has.

@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use http::header::HeaderValue;
-use panvault_card::{Cvv, Holder, NewCard, Pan};
-use panvault_model::{Brand, CardId, Expiry, OrganisationId, Timestamp};
+use panvault_card::{BinPrefix, Cvv, Holder, NewCard, Pan};
+use panvault_model::{Brand, CardId, Expiry, ExpiryFault, OrganisationId, Timestamp};
 use panvault_vault::{
     CardChange, CardCreate, CardDelete, CardField, CardList, CardRead, CardUpdate, CardView, CvvChange,
     Metadata,
@@ -15,7 +15,11 @@ use crate::error::Refusal;
 use crate::fault::Faults;
 use crate::fields::{FieldSpec, Fields, Kind, optional, required};
 use crate::json::Value;
+use crate::lenience::Rule;
 use crate::list;
+
+/// Leading digits that tell the brand of a number whose other digits are wrong.
+const LEADING_DIGITS: usize = 8;
 
 const EXPIRY_MONTH: Kind = Kind::Typed { pattern: "^(0?[1-9]|1[0-2])$", example: "12", nullable: false };
 const EXPIRY_YEAR: Kind = Kind::Typed { pattern: "^([0-9]{2}|[0-9]{4})$", example: "30", nullable: false };
@@ -33,16 +37,22 @@ pub(crate) const CREATE: &[FieldSpec] = &[
         Kind::Typed { pattern: "^[0-9]([ -]?[0-9]){11,18}$", example: "4111111111111111", nullable: false },
         "12 to 19 digits, not all alike, that pass the Luhn check and have a length of their brand; single spaces or dashes between digits are taken out.",
     ),
-    required("expiry_month", EXPIRY_MONTH, EXPIRY_MONTH_DOC),
-    required("expiry_year", EXPIRY_YEAR, EXPIRY_YEAR_DOC),
+    required("expiry_month", EXPIRY_MONTH, EXPIRY_MONTH_DOC).also(Rule::IntegerForDigits),
+    required("expiry_year", EXPIRY_YEAR, EXPIRY_YEAR_DOC).also(Rule::IntegerForDigits),
     optional(
         "cvv",
-        Kind::Typed { pattern: "^[0-9]{3,4}$", example: "111", nullable: true },
-        "3 digits, 4 for American Express; `null` is none. Held in memory until a transaction uses it, for `cvv_ttl_seconds` at most.",
+        Kind::Typed { pattern: "^[0-9]{3,4}$", example: "111", nullable: false },
+        "3 digits, 4 for American Express. Held in memory until a transaction uses it, for `cvv_ttl_seconds` at most.",
     ),
     required("organisation", Kind::Id, "Who owns the card: the caller's own organisation or one below it."),
     optional("holder", HOLDER, HOLDER_DOC),
     optional("metadata", Kind::Pairs, METADATA_DOC),
+    optional(
+        "account",
+        Kind::Text { max: 255, example: "" },
+        "Has no meaning for a card: neither looked up nor kept. Programs for the gateway send it.",
+    )
+    .also(Rule::Ignored),
 ];
 
 /// The body of `POST /v1/card/{id}`.
@@ -53,17 +63,17 @@ pub(crate) const UPDATE: &[FieldSpec] = &[
         Kind::Typed { pattern: "^[0-9]{3,4}$", example: "222", nullable: true },
         "Puts a CVV on the card, and starts a new clock; `null` ends the one that is held.",
     ),
-    optional("expiry_month", EXPIRY_MONTH, EXPIRY_MONTH_DOC),
-    optional("expiry_year", EXPIRY_YEAR, EXPIRY_YEAR_DOC),
+    optional("expiry_month", EXPIRY_MONTH, EXPIRY_MONTH_DOC).also(Rule::IntegerForDigits),
+    optional("expiry_year", EXPIRY_YEAR, EXPIRY_YEAR_DOC).also(Rule::IntegerForDigits),
     optional("holder", HOLDER, HOLDER_DOC),
     optional("metadata", Kind::Pairs, "Replaces all pairs. As in the creation of a card."),
 ];
 
-pub(crate) async fn create(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
-    let permit = asked.permit::<CardCreate>()?;
+pub(crate) async fn create(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
+    let (permit, faults) = asked.permit_and_faults::<CardCreate>()?;
     // The plaintext lives inside this closure: what comes out of it is a commit without plaintext.
-    let creating = parsed(&asked.body, |body| {
-        let NewCardRequest { organisation, card, metadata } = create_parse(body, permit.now().wall)?;
+    let creating = parsed(&asked.body, faults, |body, faults| {
+        let NewCardRequest { organisation, card, metadata } = create_parse(body, permit.now().wall, faults)?;
         let idempotency = asked.idempotency(app.vault(), &permit, body);
         Ok(app.vault().card_create(&permit, organisation, card, metadata, idempotency))
     })?;
@@ -76,11 +86,11 @@ pub(crate) async fn create(app: Arc<App>, asked: Asked) -> Result<Answer, Refusa
     Ok(Answer::new(StatusCode::CREATED, body).replayed(done.replayed))
 }
 
-pub(crate) async fn update(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
-    let permit = asked.permit::<CardUpdate>()?;
+pub(crate) async fn update(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
+    let (permit, faults) = asked.permit_and_faults::<CardUpdate>()?;
     let id = asked.id(CardId::parse)?;
-    let updating = parsed(&asked.body, |body| {
-        let (organisation, change) = update_parse(body)?;
+    let updating = parsed(&asked.body, faults, |body, faults| {
+        let (organisation, change) = update_parse(body, permit.now().wall, faults)?;
         let idempotency = asked.idempotency(app.vault(), &permit, body);
         Ok(app.vault().card_update(&permit, id, organisation, change, idempotency))
     })?;
@@ -90,29 +100,29 @@ pub(crate) async fn update(app: Arc<App>, asked: Asked) -> Result<Answer, Refusa
     Ok(Answer::new(StatusCode::OK, body).replayed(done.replayed))
 }
 
-pub(crate) async fn read(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
+pub(crate) async fn read(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
     let permit = asked.permit::<CardRead>()?;
     let view = app.vault().card_read(&permit, asked.id(CardId::parse)?).await?;
     Ok(Answer::new(StatusCode::OK, card_json(&view, true)))
 }
 
-pub(crate) async fn list(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
-    let permit = asked.permit::<CardList>()?;
-    let query = list::read::<CardField>(asked.query.as_deref())?;
+pub(crate) async fn list(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
+    let (permit, faults) = asked.permit_and_faults::<CardList>()?;
+    let query = list::read::<CardField>(asked.query.as_deref(), faults)?;
     let page = app.vault().card_list(&permit, query).await?;
     let mut answer = Answer::new(StatusCode::OK, array(page.rows.iter().map(|view| card_json(view, true))));
     answer.headers.push((TOTAL_COUNT, HeaderValue::from(page.total)));
     Ok(answer)
 }
 
-pub(crate) async fn count(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
-    let permit = asked.permit::<CardList>()?;
-    let query = list::read::<CardField>(asked.query.as_deref())?;
+pub(crate) async fn count(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
+    let (permit, faults) = asked.permit_and_faults::<CardList>()?;
+    let query = list::read::<CardField>(asked.query.as_deref(), faults)?;
     let page = app.vault().card_list(&permit, list::counting(query)).await?;
     Ok(count_answer(page.total))
 }
 
-pub(crate) async fn delete(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
+pub(crate) async fn delete(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
     let permit = asked.permit::<CardDelete>()?;
     let id = asked.id(CardId::parse)?;
     let vault = app.vault().clone();
@@ -126,17 +136,17 @@ struct NewCardRequest {
     metadata: Metadata,
 }
 
-fn create_parse(body: &Value<'_>, now: Timestamp) -> Result<NewCardRequest, Refusal> {
-    let mut faults = Faults::default();
+fn create_parse(body: &mut Value<'_>, now: Timestamp, mut faults: Faults) -> Result<NewCardRequest, Refusal> {
     let fields = Fields::read(body, CREATE, &mut faults);
     let pan = fields.text("card_number").and_then(|text| faults.field("body.card_number", Pan::parse(text)));
-    let cvv = cvv_parse(&fields, pan.as_ref().and_then(Pan::brand), &mut faults);
-    let month = month_parse(&fields, &mut faults);
-    let year = year_parse(&fields, &mut faults);
-    let expiry = month
-        .zip(year)
-        .and_then(|(month, year)| Expiry::new(year, month))
-        .and_then(|expiry| faults.field("body.expiry_year", expiry.in_future(now)));
+    let brand = match &pan {
+        Some(pan) => pan.brand(),
+        // A number that is wrong elsewhere may still tell how many digits its CVV has.
+        None => fields.text("card_number").and_then(leading_brand),
+    };
+    let cvv = cvv_parse(&fields, brand, &mut faults);
+    let (month, year) = expiry_parse(&fields, now, &mut faults);
+    let expiry = month.zip(year).and_then(|(month, year)| Expiry::new(year, month));
     let holder = holder_parse(&fields, &mut faults);
     let organisation = fields.id("organisation").map(OrganisationId);
     match (pan, expiry, organisation) {
@@ -149,8 +159,11 @@ fn create_parse(body: &Value<'_>, now: Timestamp) -> Result<NewCardRequest, Refu
     }
 }
 
-fn update_parse(body: &Value<'_>) -> Result<(OrganisationId, CardChange), Refusal> {
-    let mut faults = Faults::default();
+fn update_parse(
+    body: &mut Value<'_>,
+    now: Timestamp,
+    mut faults: Faults,
+) -> Result<(OrganisationId, CardChange), Refusal> {
     let fields = Fields::read(body, UPDATE, &mut faults);
     let cvv = if fields.is_null("cvv") {
         CvvChange::Clear
@@ -158,15 +171,16 @@ fn update_parse(body: &Value<'_>) -> Result<(OrganisationId, CardChange), Refusa
         // Which brand the card is of is known where it is stored; there the length is looked at again.
         cvv_parse(&fields, None, &mut faults).map_or(CvvChange::Keep, CvvChange::Put)
     };
+    // Held against the month or year that is stored where the other is not sent.
+    let (expiry_month, expiry_year) = expiry_parse(&fields, now, &mut faults);
     let change = CardChange {
         cvv,
-        expiry_month: month_parse(&fields, &mut faults),
-        expiry_year: year_parse(&fields, &mut faults),
+        expiry_month,
+        expiry_year,
         holder: holder_parse(&fields, &mut faults),
         metadata: fields.pairs("metadata"),
     };
-    let optional = UPDATE.iter().filter(|spec| !spec.required);
-    if faults.is_empty() && !optional.into_iter().any(|spec| fields.has(spec.name)) {
+    if fields.is_only("organisation") {
         faults.missing_one_of("body", "needs at least one field beside organisation");
     }
     match fields.id("organisation") {
@@ -179,14 +193,29 @@ fn cvv_parse(fields: &Fields<'_, '_>, brand: Option<Brand>, faults: &mut Faults)
     fields.text("cvv").and_then(|text| faults.field("body.cvv", Cvv::parse(text, brand)))
 }
 
-fn month_parse(fields: &Fields<'_, '_>, faults: &mut Faults) -> Option<u8> {
-    let text = fields.text("expiry_month")?;
-    faults.field("body.expiry_month", Expiry::parse_month(text))
+/// The scheme of all numbers that begin like this one.
+fn leading_brand(card_number: &str) -> Option<Brand> {
+    let number = card_number.chars().filter(|sign| !matches!(sign, ' ' | '-'));
+    let leading: String = number.take(LEADING_DIGITS).collect();
+    BinPrefix::parse(&leading).ok().and_then(|leading| leading.brand())
 }
 
-fn year_parse(fields: &Fields<'_, '_>, faults: &mut Faults) -> Option<u16> {
-    let text = fields.text("expiry_year")?;
-    faults.field("body.expiry_year", Expiry::parse_year(text))
+/// Month and year, each read by itself; a year that is wrong with every month is said also where the month is wrong or not sent.
+fn expiry_parse(fields: &Fields<'_, '_>, now: Timestamp, faults: &mut Faults) -> (Option<u8>, Option<u16>) {
+    let month = fields
+        .text("expiry_month")
+        .and_then(|text| faults.field("body.expiry_month", Expiry::parse_month(text)));
+    let year = fields
+        .text("expiry_year")
+        .and_then(|text| faults.field("body.expiry_year", Expiry::parse_year(text)));
+    let Some(year) = year else { return (month, year) };
+    let judged = |month| Expiry::new(year, month).and_then(|expiry| expiry.in_future(now).err());
+    let past = judged(month.unwrap_or(12)).filter(|fault| *fault == ExpiryFault::Past);
+    let far = judged(month.unwrap_or(1)).filter(|fault| *fault == ExpiryFault::Far);
+    if let Some(fault) = past.or(far) {
+        faults.malformed("body.expiry_year", fault);
+    }
+    (month, Some(year))
 }
 
 fn holder_parse(fields: &Fields<'_, '_>, faults: &mut Faults) -> Option<Holder> {

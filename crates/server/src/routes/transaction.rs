@@ -14,8 +14,9 @@ use crate::answer::{Answer, Json, TOTAL_COUNT, array, count_answer};
 use crate::dispatch::{App, Asked, parsed, to_the_end};
 use crate::error::{Refusal, transaction_code};
 use crate::fault::Faults;
-use crate::fields::{FieldSpec, Fields, Kind, optional, required};
+use crate::fields::{CAPTURE_NOW, FieldSpec, Fields, Kind, optional, required};
 use crate::json::Value;
+use crate::lenience::Rule;
 use crate::limits::USER_AGENT_BYTES_MAX;
 use crate::list;
 
@@ -50,7 +51,10 @@ const THREED: &[FieldSpec] = &[
 
 /// Members that are objects of texts, and are kept and echoed as they are.
 const OBJECTS: [&str; 3] = ["shipping_information", "details", "threed_authentication"];
-const PARES: &str = "pares";
+/// Members of 3-D Secure 1, which are texts of their own and are kept and echoed as they are.
+const FLAT: [&str; 3] = ["eci", "cavv2", "pares"];
+/// What cannot go with a verification: the result of a 3-D Secure.
+const NOT_WITH_ZERO: [&str; 4] = ["eci", "cavv2", "pares", "threed_authentication"];
 
 /// The body of `POST /v1/transaction`.
 pub(crate) const CREATE: &[FieldSpec] = &[
@@ -59,25 +63,27 @@ pub(crate) const CREATE: &[FieldSpec] = &[
         "amount",
         Kind::Integer { min: 0, max: 2_147_483_647 },
         "Minor units of the account's currency; 0 verifies the card and moves nothing.",
-    ),
+    )
+    .also(Rule::DigitsForInteger),
     required("card", Kind::Id, "The token."),
-    optional("capture_now", Kind::Bool, "`true` (the default) sells; `false` reserves the amount only."),
-    required(
+    optional(CAPTURE_NOW, Kind::Bool, "`true` (the default) sells; `false` reserves the amount only."),
+    optional("capture", Kind::Bool, "Another name of `capture_now`, of older programs.").also(Rule::Capture),
+    optional(
         "customer_ip",
         Kind::Typed { pattern: "^[0-9A-Fa-f:.]{2,45}$", example: "203.0.113.7", nullable: false },
         "The shopper's IP address, version 4 or 6.",
     ),
-    required(
+    optional(
         "dynamic_descriptor",
         Kind::Text { max: 100, example: "Example shop" },
         "What the statement says, at most 100 bytes.",
     ),
-    required(
+    optional(
         "merchant_reference",
         Kind::Text { max: 100, example: "order-1001" },
         "Your name for the payment, at most 100 bytes.",
     ),
-    required(
+    optional(
         "user_agent",
         Kind::Masked { example: "Mozilla/5.0" },
         "The shopper's browser, whatever it says: card numbers are masked, and what is longer than 512 bytes is cut.",
@@ -98,14 +104,22 @@ pub(crate) const CREATE: &[FieldSpec] = &[
     optional("shopper_interaction", Kind::Choice(&["ECOMMERCE", "MOTO", "POS"]), "How the shopper ordered."),
     optional("shipping_information", Kind::Object(SHIPPING), "Where the goods go."),
     optional("details", Kind::Object(DETAILS), "Further details."),
-    optional(PARES, Kind::Text { max: 8192, example: "" }, "The result of 3-D Secure 1; not with amount 0."),
+    optional("eci", SHORT, "Of the result of 3-D Secure 1; not with amount 0.").also(Rule::Flat),
+    optional("cavv2", SHORT, "Of the result of 3-D Secure 1; not with amount 0.").also(Rule::Flat),
+    optional(
+        "pares",
+        Kind::Text { max: 8192, example: "" },
+        "The result of 3-D Secure 1; not with amount 0.",
+    )
+    .also(Rule::Flat),
     optional("threed_authentication", Kind::Object(THREED), "The result of 3-D Secure; not with amount 0."),
 ];
 
-pub(crate) async fn create(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
-    let permit = asked.permit::<TransactionCreate>()?;
-    let (new, idempotency) =
-        parsed(&asked.body, |body| Ok((create_parse(body)?, asked.idempotency(app.vault(), &permit, body))))?;
+pub(crate) async fn create(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
+    let (permit, faults) = asked.permit_and_faults::<TransactionCreate>()?;
+    let (new, idempotency) = parsed(&asked.body, faults, |body, faults| {
+        Ok((create_parse(body, faults)?, asked.idempotency(app.vault(), &permit, body)))
+    })?;
     let vault = app.vault().clone();
     let done = to_the_end(async move { vault.transaction_create(&permit, new, idempotency).await }).await?;
     let row = done.value.as_ref();
@@ -116,36 +130,35 @@ pub(crate) async fn create(app: Arc<App>, asked: Asked) -> Result<Answer, Refusa
     Ok(answer.replayed(done.replayed))
 }
 
-pub(crate) async fn read(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
+pub(crate) async fn read(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
     let permit = asked.permit::<TransactionRead>()?;
     let row = app.vault().transaction_read(&permit, asked.id(TransactionId::parse)?).await?;
     Ok(Answer::new(StatusCode::OK, transaction_json(&row)))
 }
 
-pub(crate) async fn history(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
+pub(crate) async fn history(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
     let permit = asked.permit::<TransactionRead>()?;
     let rows = app.vault().transaction_history(&permit, asked.id(TransactionId::parse)?).await?;
     Ok(Answer::new(StatusCode::OK, array(rows.iter().map(history_json))))
 }
 
-pub(crate) async fn list(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
-    let permit = asked.permit::<TransactionList>()?;
-    let query = list::read::<TransactionField>(asked.query.as_deref())?;
+pub(crate) async fn list(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
+    let (permit, faults) = asked.permit_and_faults::<TransactionList>()?;
+    let query = list::read::<TransactionField>(asked.query.as_deref(), faults)?;
     let page = app.vault().transaction_list(&permit, query).await?;
     let mut answer = Answer::new(StatusCode::OK, array(page.rows.iter().map(|row| transaction_json(row))));
     answer.headers.push((TOTAL_COUNT, HeaderValue::from(page.total)));
     Ok(answer)
 }
 
-pub(crate) async fn count(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
-    let permit = asked.permit::<TransactionList>()?;
-    let query = list::read::<TransactionField>(asked.query.as_deref())?;
+pub(crate) async fn count(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
+    let (permit, faults) = asked.permit_and_faults::<TransactionList>()?;
+    let query = list::read::<TransactionField>(asked.query.as_deref(), faults)?;
     let page = app.vault().transaction_list(&permit, list::counting(query)).await?;
     Ok(count_answer(page.total))
 }
 
-fn create_parse(body: &Value<'_>) -> Result<NewTransaction, Refusal> {
-    let mut faults = Faults::default();
+fn create_parse(body: &mut Value<'_>, mut faults: Faults) -> Result<NewTransaction, Refusal> {
     let fields = Fields::read(body, CREATE, &mut faults);
     let text = |name: &str| fields.text(name).unwrap_or_default().to_owned();
     let amount = fields.integer("amount").and_then(|amount| u32::try_from(amount).ok()).and_then(Amount::new);
@@ -163,19 +176,21 @@ fn create_parse(body: &Value<'_>) -> Result<NewTransaction, Refusal> {
         }
     }
     if amount.is_some_and(Amount::is_zero) {
-        for name in [PARES, "threed_authentication"].into_iter().filter(|name| fields.has(name)) {
+        for name in NOT_WITH_ZERO.into_iter().filter(|name| fields.has(name)) {
             faults.malformed(format!("body.{name}"), "cannot go with amount 0");
         }
     }
     let mut extras = Vec::new();
     OBJECTS.iter().for_each(|name| fields.flattened(name, &mut extras));
-    extras.extend(fields.text(PARES).map(|pares| (PARES.to_owned(), pares.to_owned())));
+    for name in FLAT {
+        extras.extend(fields.text(name).map(|text| (name.to_owned(), text.to_owned())));
+    }
     match (fields.id("account"), amount, fields.id("card")) {
         (Some(account), Some(amount), Some(card)) if faults.is_empty() => Ok(NewTransaction {
             account: AccountId(account),
             amount,
             card: CardId(card),
-            capture_now: fields.bool("capture_now").unwrap_or(true),
+            capture_now: fields.bool(CAPTURE_NOW).unwrap_or(true),
             customer_ip: text("customer_ip"),
             dynamic_descriptor: text("dynamic_descriptor"),
             merchant_reference: text("merchant_reference"),
@@ -213,10 +228,17 @@ fn transaction_json(row: &TransactionRow) -> Vec<u8> {
     json.bool("capture_now", row.capture_now);
     outcome(row, &mut json);
     json.plain_option("customer", row.customer);
-    json.text("customer_ip", &row.customer_ip);
-    json.text("dynamic_descriptor", &row.dynamic_descriptor);
-    json.text("merchant_reference", &row.merchant_reference);
-    json.text("user_agent", &row.user_agent);
+    for (name, text) in [
+        ("customer_ip", &row.customer_ip),
+        ("dynamic_descriptor", &row.dynamic_descriptor),
+        ("merchant_reference", &row.merchant_reference),
+        ("user_agent", &row.user_agent),
+    ] {
+        // A row keeps what was not sent as an empty text.
+        if !text.is_empty() {
+            json.text(name, text);
+        }
+    }
     json.text_option("payment_product", row.payment_product.as_deref());
     json.text_option("webhook_transaction_update", row.webhook_transaction_update.as_deref());
     json.plain_option("recurring_type", row.recurring_type);
@@ -234,8 +256,10 @@ fn transaction_json(row: &TransactionRow) -> Vec<u8> {
             json.pairs(name, &members);
         }
     }
-    if let Some((_, pares)) = row.extras.iter().find(|(name, _)| name == PARES) {
-        json.text(PARES, pares);
+    for name in FLAT {
+        if let Some((_, text)) = row.extras.iter().find(|(found, _)| found == name) {
+            json.text(name, text);
+        }
     }
     json.plain("created_at", row.created_at);
     json.plain("updated_at", row.updated_at);

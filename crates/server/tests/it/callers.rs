@@ -44,6 +44,45 @@ fn a_key_may_be_sent_in_each_of_the_known_ways() {
     assert_eq!(server.send("GET", "/v1/card", &twice, None).status, 200);
     let two = [("X-APIKEY", key.as_str()), ("X-API-KEY", server.child.key.as_str())];
     server.send("GET", "/v1/card", &two, None).fails(401, 116);
+    let two = [("Authorization", bearer.as_str()), ("Authorization", "Basic eDp5")];
+    server.send("GET", "/v1/card", &two, None).fails(401, 116);
+}
+
+/// A good key was refused beside what a proxy had put into `Authorization`, and with Basic without a colon. The header of its own
+/// wins over anything there.
+#[test]
+fn a_key_in_its_own_header_wins_over_authorization() {
+    let server = Server::start();
+    let key = &server.parent.key;
+    let stranger = format!("Bearer {}", server.stranger.key);
+    let card = server.make_card(&server.parent, None);
+    for authorization in ["Basic cHJveHk6c2VjcmV0", "Bearer x.y.z", "Negotiate abc", "x", "", &stranger] {
+        for name in ["X-APIKEY", "X-API-KEY"] {
+            let headers = [(name, key.as_str()), ("Authorization", authorization)];
+            let answer = server.send("GET", &format!("/v1/card/{card}"), &headers, None);
+            assert_eq!(answer.status, 200, "{authorization}: {}", answer.text);
+        }
+    }
+    let wrong = [("X-APIKEY", "wrong"), ("Authorization", &format!("Bearer {key}"))];
+    server.send("GET", "/v1/card", &wrong, None).fails(401, 116);
+    let whole = format!("Basic {}", base64(key));
+    assert_eq!(server.send("GET", "/v1/card", &[("Authorization", &whole)], None).status, 200, "no colon");
+}
+
+/// A page whose key was wrong got the browser's own window for a name and a password.
+#[test]
+fn only_who_sent_authorization_is_asked_for_basic() {
+    let server = Server::start();
+    for (headers, asked) in [
+        (vec![], false),
+        (vec![("X-APIKEY", "wrong")], false),
+        (vec![("Authorization", "Basic eDp5")], true),
+        (vec![("Authorization", "Bearer x")], true),
+    ] {
+        let answer = server.send("GET", "/v1/card", &headers, None);
+        let schemes = answer.fails(401, 116).header("www-authenticate").unwrap();
+        assert_eq!((schemes.contains("Basic"), schemes.contains("Bearer")), (asked, true), "{headers:?}");
+    }
 }
 
 /// Every endpoint of the table, with a body that would be good.

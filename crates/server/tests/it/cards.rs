@@ -49,7 +49,19 @@ fn every_field_is_held_to_its_rule() {
                 json!(true),
             ],
         ),
-        ("expiry_month", vec![json!("0"), json!("13"), json!("1 "), json!("001"), json!(12), json!("")]),
+        (
+            "expiry_month",
+            vec![
+                json!("0"),
+                json!("13"),
+                json!("1 "),
+                json!("001"),
+                json!(13),
+                json!(-1),
+                json!(1.5),
+                json!(""),
+            ],
+        ),
         (
             "expiry_year",
             vec![
@@ -57,15 +69,13 @@ fn every_field_is_held_to_its_rule() {
                 json!("029"),
                 json!("20299"),
                 json!("١٢"),
-                json!(29),
+                json!(2),
+                json!(2025),
                 json!("25"),
                 json!("2047"),
             ],
         ),
-        (
-            "cvv",
-            vec![json!("12"), json!("1234"), json!("12a"), json!("１２３"), json!(123), json!(""), json!([])],
-        ),
+        ("cvv", vec![json!("12"), json!("1234"), json!("12a"), json!("１２３"), json!(123), json!([])]),
         (
             "organisation",
             vec![

@@ -48,6 +48,10 @@ fn are_sorted_and_narrowed() {
         ("brand=VISA".to_owned(), vec![2, 0]),
         ("brand=VISA&brand=MASTERCARD".to_owned(), vec![2, 1, 0]),
         ("brand!=VISA".to_owned(), vec![1]),
+        // Names in another case, and other ways of writing the same, matched nothing.
+        ("brand=visa&brand=MasterCard".to_owned(), vec![2, 1, 0]),
+        ("issuer_country=nl&type=Credit&bin=411111".to_owned(), vec![2, 0]),
+        ("expiry_month=1&expiry_year=2029".to_owned(), vec![0]),
         ("created_at%3E=2026-03-01T12:00:02Z".to_owned(), vec![2, 1]),
         ("created_at%3C=2026-03-01T12:00:02Z".to_owned(), vec![1, 0]),
         ("brand=VISA&expiry_month=01".to_owned(), vec![0]),
@@ -79,6 +83,15 @@ fn never_go_by_card_number_or_cvv() {
         ("_limit=1001", "query._limit"),
         ("_skip=x", "query._skip"),
         ("created_at%3E=yesterday", "query.created_at"),
+        // A value that the field cannot have gave an empty list.
+        ("brand=Vissa", "query.brand"),
+        ("brand!=Vissa", "query.brand"),
+        ("bin=4111111111111111", "query.bin"),
+        ("last_four=4111111111111111", "query.last_four"),
+        ("expiry_month=13", "query.expiry_month"),
+        ("issuer_country=NLD", "query.issuer_country"),
+        ("_id=4111111111111111", "query._id"),
+        ("fingerprint=x", "query.fingerprint"),
         ("4111111111111111", "query.?"),
     ] {
         let answer = server.get(&server.parent.key, &format!("/v1/card?{query}"));

@@ -7,7 +7,7 @@ use panvault_store::{Action, CardInsert, CardRow, HeldCvv, Outcome};
 use crate::card::{CardView, Metadata};
 use crate::cvv;
 use crate::env::Env;
-use crate::error::VaultError;
+use crate::error::{Named, VaultError};
 use crate::idempotency::{Done, Idempotency, undone};
 use crate::permit::{CardCreate, Permit};
 use crate::seal;
@@ -72,7 +72,7 @@ impl Vault {
                     if let Some(claim) = &idempotency {
                         vault.idempotency_earlier(claim, now).await?;
                     }
-                    Err(undone(outcome))
+                    Err(undone(outcome, Named::Subject))
                 }
             }
         }
@@ -87,7 +87,7 @@ fn card_create_plan(
     metadata: Metadata,
     env: &Env<'_>,
 ) -> Result<Planned, VaultError> {
-    let organisation = permit.within(organisation)?;
+    let organisation = permit.within(organisation, Named::Field("organisation"))?;
     pairs_storable(&metadata)?;
     let NewCard { pan, expiry, cvv, holder } = card;
     let id = CardId::make(env.now.wall, env.make_id_bytes()?);

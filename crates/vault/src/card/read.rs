@@ -4,7 +4,7 @@ use panvault_model::CardId;
 use panvault_store::{CardQuery, CardRow, Page};
 
 use crate::card::CardView;
-use crate::error::VaultError;
+use crate::error::{Named, VaultError};
 use crate::permit::{CardList, CardRead, Permit};
 use crate::seal;
 use crate::vault::Vault;
@@ -12,7 +12,7 @@ use crate::vault::Vault;
 impl Vault {
     /// The card. Its row is held against its seal, so that a changed field is an error and not a wrong answer.
     pub async fn card_read(&self, permit: &Permit<CardRead>, id: CardId) -> Result<CardView, VaultError> {
-        let row = self.card_seen(permit, id).await?;
+        let row = self.card_seen(permit, id, Named::Subject).await?;
         let cvv_expires_at = self.cvvs().cvv_expires_at(id, permit.now()).await?;
         Ok(CardView { row, cvv_expires_at })
     }
@@ -25,13 +25,18 @@ impl Vault {
         mut query: CardQuery,
     ) -> Result<Page<CardView>, VaultError> {
         for organisation in &query.organisations {
-            permit.within(*organisation)?;
+            permit.within(*organisation, Named::Condition("organisation"))?;
         }
         query.organisations = permit.organisations(&query.organisations);
         let page = self.store().card_list(query).await?;
         let mut rows = Vec::with_capacity(page.rows.len());
         for row in page.rows {
-            seal::card_verify(&row, permit.within(row.organisation)?, self.id(), &permit.snapshot().keys)?;
+            seal::card_verify(
+                &row,
+                permit.within(row.organisation, Named::Subject)?,
+                self.id(),
+                &permit.snapshot().keys,
+            )?;
             let cvv_expires_at = self.cvvs().cvv_expires_at(row.id, permit.now()).await?;
             rows.push(CardView { row, cvv_expires_at });
         }
@@ -43,9 +48,10 @@ impl Vault {
         &self,
         permit: &Permit<O>,
         id: CardId,
+        named: Named,
     ) -> Result<Arc<CardRow>, VaultError> {
-        let row = self.store().card_read(id).await?.ok_or(VaultError::NotFound)?;
-        let organisation = permit.within(row.organisation)?;
+        let row = self.store().card_read(id).await?.ok_or_else(|| VaultError::not_found(named))?;
+        let organisation = permit.within(row.organisation, named)?;
         seal::card_verify(&row, organisation, self.id(), &permit.snapshot().keys)?;
         if row.id == id { Ok(row) } else { Err(VaultError::Tampered) }
     }

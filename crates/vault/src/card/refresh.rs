@@ -5,7 +5,7 @@ use panvault_model::{CardId, IssuerFacts, OrganisationId};
 use panvault_store::{Action, AuditNote, CardRow, CardUpdate as UpdateStep, Outcome};
 
 use crate::env::Env;
-use crate::error::VaultError;
+use crate::error::{Named, VaultError};
 use crate::idempotency::undone;
 use crate::limits::UPDATE_TRIES_MAX;
 use crate::permit::{CardRefresh, Permit};
@@ -53,7 +53,7 @@ impl Vault {
             if stored.facts.table_version == self.bins().version() {
                 return Ok(Refreshed::Current);
             }
-            let organisation = permit.within(stored.organisation)?;
+            let organisation = permit.within(stored.organisation, Named::Subject)?;
             let env = self.env(permit.snapshot(), now);
             let Some(refreshed) = card_refresh_plan(&stored, organisation, &env)? else {
                 return Ok(Refreshed::Same);
@@ -76,7 +76,7 @@ impl Vault {
                     None => return Ok(Refreshed::Gone),
                 },
                 outcome @ (Outcome::Replayed(_) | Outcome::InUse | Outcome::Mismatch) => {
-                    return Err(undone(outcome));
+                    return Err(undone(outcome, Named::Subject));
                 }
             }
         }

@@ -7,7 +7,7 @@ use panvault_store::{Action, AuditNote, CardRow, CardUpdate as UpdateStep, HeldC
 use crate::card::{CardView, Metadata};
 use crate::cvv;
 use crate::env::Env;
-use crate::error::{FieldFault, VaultError};
+use crate::error::{FieldFault, Named, VaultError};
 use crate::idempotency::{Done, Idempotency, undone};
 use crate::limits::UPDATE_TRIES_MAX;
 use crate::permit::{CardUpdate, Permit};
@@ -72,6 +72,7 @@ impl Vault {
         let env = self.env(permit.snapshot(), permit.now());
         let planned = change_plan(permit, id, organisation, change, &env);
         let (asked, now, snapshot) = (*permit.asked(), permit.now(), Arc::clone(permit.snapshot()));
+        let scope = permit.scope();
         let vault = self.clone();
         async move {
             let (mut cvv, change) = planned?;
@@ -84,9 +85,16 @@ impl Vault {
                 vault.cvv_room(organisation, now)?;
             }
             for _ in 0..UPDATE_TRIES_MAX {
-                let stored = vault.store().card_read(id).await?.ok_or(VaultError::NotFound)?;
+                let stored = vault
+                    .store()
+                    .card_read(id)
+                    .await?
+                    .ok_or_else(|| VaultError::not_found(Named::Subject))?;
                 if stored.organisation != organisation {
-                    return Err(VaultError::NotFound);
+                    // Said of the organisation only to who sees the card: else this would tell that there is one.
+                    let seen = scope.sees(stored.organisation, &snapshot);
+                    let named = if seen { Named::Field("organisation") } else { Named::Subject };
+                    return Err(VaultError::not_found(named));
                 }
                 let env = vault.env(&snapshot, now);
                 seal::card_verify(&stored, organisation, env.vault, env.keys)?;
@@ -133,7 +141,7 @@ impl Vault {
                     Outcome::Replayed(earlier) => return vault.card_replayed(*earlier),
                     Outcome::Stale => {}
                     outcome @ (Outcome::InUse | Outcome::Mismatch | Outcome::NotFound) => {
-                        return Err(undone(outcome));
+                        return Err(undone(outcome, Named::Subject));
                     }
                 }
             }
@@ -156,7 +164,7 @@ fn change_plan(
     if !permit.sees_all() && (!matches!(cvv, CvvChange::Put(_)) || row_changes) {
         return Err(VaultError::RoleNotAllowed);
     }
-    let organisation = permit.within(organisation)?;
+    let organisation = permit.within(organisation, Named::Field("organisation"))?;
     pairs_storable(metadata.as_deref().unwrap_or_default())?;
     let cvv = match cvv {
         CvvChange::Keep => PlannedCvv::Keep,

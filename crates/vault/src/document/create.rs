@@ -9,7 +9,7 @@ use panvault_store::{
 };
 
 use crate::document::snapshot::{REGISTRY_ID, SET_ID};
-use crate::error::{Faults, VaultError};
+use crate::error::{Faults, Named, VaultError};
 use crate::idempotency::undone;
 use crate::limits::{DOCUMENT_TRIES_MAX, TREE_LEVELS_MAX};
 use crate::permit::{
@@ -153,7 +153,7 @@ impl Vault {
                 Outcome::Done { .. } => return Ok(()),
                 Outcome::Stale => self.reload().await?,
                 outcome @ (Outcome::Replayed(_) | Outcome::InUse | Outcome::Mismatch | Outcome::NotFound) => {
-                    return Err(undone(outcome));
+                    return Err(undone(outcome, Named::Subject));
                 }
             }
         }
@@ -183,8 +183,8 @@ impl Vault {
         let snapshot = self.snapshot();
         match row.parent {
             Some(parent) => {
-                let within = faults.note(permit.within(parent).map_err(|_| unknown("parent_id")))?;
-                if within.is_some() && snapshot.documents.levels(parent) >= TREE_LEVELS_MAX {
+                permit.within(parent, Named::Field("parent_id"))?;
+                if snapshot.documents.levels(parent) >= TREE_LEVELS_MAX {
                     faults.field("parent_id", "is too deep in the tree of organisations");
                 }
             }
@@ -211,7 +211,7 @@ impl Vault {
         permit: &Permit<ProcessorCreate>,
         new: NewProcessor,
     ) -> Result<(ProcessorRow, DocumentPlan), VaultError> {
-        let organisation = permit.within(new.organisation)?;
+        let organisation = permit.within(new.organisation, Named::Field("organisation"))?;
         let mut faults = Faults::default();
         faults.note(name_fits(&new.name))?;
         let configuration = faults.note(
@@ -222,7 +222,7 @@ impl Vault {
             faults.field("configuration", "is of a type that only a test vault allows");
         }
         faults.end()?;
-        let Some(configuration) = configuration else { return Err(VaultError::NotFound) };
+        let Some(configuration) = configuration else { return Err(VaultError::Faults(Vec::new())) };
         let now = permit.now().wall;
         let row = ProcessorRow {
             id: ProcessorId::make(now, self.make_id_bytes()?),
@@ -252,13 +252,9 @@ impl Vault {
         if !is_payable(new.currency) {
             faults.field("currency_code", "must be the code of a currency in use (ISO 4217), such as EUR");
         }
-        let organisation =
-            faults.note(permit.within(new.organisation).map_err(|_| unknown("organisation")))?;
-        if let Some(organisation) = organisation {
-            faults.note(self.processors_fit(permit, organisation, &new.processors))?;
-        }
+        let organisation = permit.within(new.organisation, Named::Field("organisation"))?;
+        faults.note(self.processors_fit(permit, organisation, &new.processors))?;
         faults.end()?;
-        let Some(organisation) = organisation else { return Err(unknown("organisation")) };
         let now = permit.now().wall;
         let row = AccountRow {
             id: AccountId::make(now, self.make_id_bytes()?),
@@ -285,7 +281,7 @@ impl Vault {
         if new.roles.iter().any(|role| !permit.may_grant(*role)) {
             return Err(VaultError::RoleNotAllowed);
         }
-        let organisation = permit.within(new.organisation)?;
+        let organisation = permit.within(new.organisation, Named::Field("organisation"))?;
         let mut faults = Faults::default();
         faults.note(name_fits(&new.name))?;
         if new.roles.is_empty() {
@@ -332,8 +328,12 @@ impl Vault {
         id: ApiKeyId,
     ) -> Result<DocumentPlan, VaultError> {
         let snapshot = self.snapshot();
-        let row = snapshot.documents.api_keys().find(|row| row.id == id).ok_or(VaultError::NotFound)?;
-        let organisation = permit.within(row.organisation)?;
+        let row = snapshot
+            .documents
+            .api_keys()
+            .find(|row| row.id == id)
+            .ok_or_else(|| VaultError::not_found(Named::Subject))?;
+        let organisation = permit.within(row.organisation, Named::Subject)?;
         if row.roles.iter().any(|role| !permit.may_grant(*role)) {
             return Err(VaultError::RoleNotAllowed);
         }
@@ -373,7 +373,7 @@ impl Vault {
         rows: impl FnOnce(&crate::document::Snapshot) -> Vec<T>,
         organisation: impl Fn(&T) -> OrganisationId,
     ) -> Vec<T> {
-        rows(&self.snapshot()).into_iter().filter(|row| permit.within(organisation(row)).is_ok()).collect()
+        rows(&self.snapshot()).into_iter().filter(|row| permit.sees(organisation(row))).collect()
     }
 
     fn processors_fit(
@@ -385,8 +385,11 @@ impl Vault {
         let snapshot = self.snapshot();
         let mut kinds = Vec::new();
         for id in processors {
-            let (row, _) = snapshot.documents.processor(*id).ok_or_else(|| unknown("processors"))?;
-            permit.within(row.organisation).map_err(|_| unknown("processors"))?;
+            let (row, _) = snapshot
+                .documents
+                .processor(*id)
+                .ok_or_else(|| VaultError::not_found(Named::Field("processors")))?;
+            permit.within(row.organisation, Named::Field("processors"))?;
             if !snapshot.documents.is_below(organisation, row.organisation) {
                 let reason = "must be of the account's organisation or one above it";
                 return Err(VaultError::field("processors", reason));
@@ -419,11 +422,6 @@ impl<O> Permit<O> {
             | Role::Publishable => true,
         }
     }
-}
-
-/// An id that names nothing, or a stranger's: alike, but said of its field where more than one id is given.
-fn unknown(field: &'static str) -> VaultError {
-    VaultError::field(field, "names nothing that you may use")
 }
 
 /// Whether money is paid in this currency: ISO 4217 also has codes of metals, funds and tests, and keeps those of

@@ -7,12 +7,13 @@ use panvault_model::{
 };
 use panvault_processor::{Order, Processor, Sent};
 use panvault_store::{
-    Action, Answer, CardRow, Claim, HistoryRow, Outcome, StoreFault, TransactionInitiate, TransactionRow,
+    AccountRow, Action, Answer, CardRow, Claim, HistoryRow, Outcome, StoreFault, TransactionInitiate,
+    TransactionRow,
 };
 
 use crate::audit::Asked;
 use crate::document::Snapshot;
-use crate::error::VaultError;
+use crate::error::{Named, VaultError};
 use crate::idempotency::{Done, Idempotency, undone};
 use crate::limits::PROCESSOR_SECONDS_MAX;
 use crate::permit::{Permit, TransactionCreate};
@@ -87,7 +88,16 @@ impl Vault {
         {
             return self.transaction_replayed(*earlier);
         }
-        let card = self.card_seen(permit, new.card).await?;
+        let card = match self.card_seen(permit, new.card, Named::Field("card")).await {
+            // All that is not found is said at once.
+            Err(VaultError::NotFound(mut named)) => {
+                if account_seen(permit, new.account).is_err() {
+                    named.push(Named::Field("account"));
+                }
+                return Err(VaultError::NotFound(named));
+            }
+            card => card?,
+        };
         let prepared = self.transaction_plan(permit, new, card.organisation, idempotency)?;
         let claim = self.cvvs().cvv_claim(card.id, now).await?;
         match self.transaction_initiate(&prepared, card.organisation, claim.is_some()).await {
@@ -101,7 +111,7 @@ impl Vault {
             }
             Ok(outcome @ (Outcome::InUse | Outcome::Mismatch | Outcome::NotFound | Outcome::Stale)) => {
                 self.cvv_let_go(claim, true).await;
-                Err(undone(outcome))
+                Err(undone(outcome, Named::Field("card")))
             }
             // A store that stopped cannot tell whether `INITIATED` is durable, and a CVV may be in one such row only.
             Err(error @ VaultError::Store(StoreFault::Stopped)) => {
@@ -125,8 +135,8 @@ impl Vault {
     ) -> Result<Prepared, VaultError> {
         new.storable()?;
         let snapshot = Arc::clone(permit.snapshot());
-        let account = snapshot.documents.account(new.account).ok_or(VaultError::NotFound)?;
-        let organisation = permit.within(account.organisation)?;
+        let account = account_seen(permit, new.account)?;
+        let organisation = account.organisation;
         if !snapshot.documents.is_below(organisation, card_organisation)
             && !snapshot.documents.is_below(card_organisation, organisation)
         {
@@ -293,4 +303,12 @@ impl Vault {
         history.tag = seal::history_tag(self.keys(), &history);
         Ok(history)
     }
+}
+
+/// The account, if the caller sees it.
+fn account_seen(permit: &Permit<TransactionCreate>, id: AccountId) -> Result<&AccountRow, VaultError> {
+    let named = Named::Field("account");
+    let account = permit.snapshot().documents.account(id).ok_or_else(|| VaultError::not_found(named))?;
+    permit.within(account.organisation, named)?;
+    Ok(account)
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use panvault_model::TransactionId;
 use panvault_store::{HistoryRow, Page, TransactionQuery, TransactionRow};
 
-use crate::error::VaultError;
+use crate::error::{Named, VaultError};
 use crate::permit::{Permit, TransactionList, TransactionRead};
 use crate::seal;
 use crate::vault::Vault;
@@ -15,8 +15,9 @@ impl Vault {
         permit: &Permit<TransactionRead>,
         id: TransactionId,
     ) -> Result<Arc<TransactionRow>, VaultError> {
-        let row = self.store().transaction_read(id).await?.ok_or(VaultError::NotFound)?;
-        permit.within(row.organisation)?;
+        let row =
+            self.store().transaction_read(id).await?.ok_or_else(|| VaultError::not_found(Named::Subject))?;
+        permit.within(row.organisation, Named::Subject)?;
         seal::transaction_verify(self.keys(), &row)?;
         if row.id == id { Ok(row) } else { Err(VaultError::Tampered) }
     }
@@ -49,12 +50,12 @@ impl Vault {
         mut query: TransactionQuery,
     ) -> Result<Page<Arc<TransactionRow>>, VaultError> {
         for organisation in &query.organisations {
-            permit.within(*organisation)?;
+            permit.within(*organisation, Named::Condition("organisation"))?;
         }
         query.organisations = permit.organisations(&query.organisations);
         let page = self.store().transaction_list(query).await?;
         for row in &page.rows {
-            permit.within(row.organisation)?;
+            permit.within(row.organisation, Named::Subject)?;
             seal::transaction_verify(self.keys(), row)?;
         }
         Ok(page)

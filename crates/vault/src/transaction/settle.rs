@@ -10,7 +10,7 @@ use panvault_store::{
 use zeroize::Zeroizing;
 
 use crate::audit::Asked;
-use crate::error::VaultError;
+use crate::error::{Named, VaultError};
 use crate::idempotency::{Done, Idempotency, undone};
 use crate::limits::{ANSWER_BYTES_MAX, IDEMPOTENCY_SECONDS, SETTLE_TRIES_MAX, SETTLE_WAIT_MILLIS};
 use crate::seal;
@@ -48,7 +48,7 @@ impl Vault {
             | Outcome::InUse
             | Outcome::Mismatch
             | Outcome::NotFound
-            | Outcome::Stale) => Err(undone(outcome)),
+            | Outcome::Stale) => Err(undone(outcome, Named::Subject)),
         }
     }
 

@@ -188,7 +188,7 @@ async fn a_request_that_is_refused_leaves_it() {
         world.transact(&stranger, card, 1_000).await,
     ];
     for result in refused {
-        assert_refused!(result, VaultError::NotFound);
+        assert_refused!(result, VaultError::NotFound(_));
     }
     let viewer = world.key(empty, &[panvault_model::Role::MerchantUser]).await;
     let permit = world.caller(&viewer).permit::<panvault_vault::TransactionCreate>();

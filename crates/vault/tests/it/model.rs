@@ -55,7 +55,7 @@ fn same<T: PartialEq + core::fmt::Debug>(what: &str, answered: T, expected: T) -
 fn kind<T>(result: &Result<T, VaultError>) -> &'static str {
     match result {
         Ok(_) => "done",
-        Err(VaultError::NotFound) => "not found",
+        Err(VaultError::NotFound(_)) => "not found",
         Err(VaultError::Faults(_)) => "faults",
         Err(_) => "another error",
     }

@@ -1,6 +1,6 @@
 use panvault_model::{CardId, OrganisationId, ProcessorId, TransactionId};
 use panvault_vault::{
-    CardChange, CardQuery, CvvChange, Metadata, NewAccount, NewApiKey, NewOrganisation, NewProcessor,
+    CardChange, CardQuery, CvvChange, Metadata, Named, NewAccount, NewApiKey, NewOrganisation, NewProcessor,
     Operation, Permit, TransactionQuery, VaultError,
 };
 
@@ -91,7 +91,7 @@ async fn a_stranger_a_sibling_and_a_child_see_nothing_and_change_nothing() {
         for asker in askers {
             world.card(asker).await;
             for (operation, error) in answers(&world, asker, owner, card, transaction).await {
-                assert!(matches!(error, Some(VaultError::NotFound)), "{operation}: {error:?}");
+                assert!(matches!(error, Some(VaultError::NotFound(_))), "{operation}: {error:?}");
             }
         }
         let after = world.card_read(owner, card).await.unwrap();
@@ -189,10 +189,10 @@ async fn card_and_account_are_on_one_line_of_the_tree() {
 /// Where several ids are given, it was only said that one of them is not there, and not which.
 fn names_nothing<T>(result: Result<T, VaultError>) -> &'static str {
     match result.err() {
-        Some(VaultError::Faults(faults)) => {
-            assert_eq!((faults.len(), faults[0].reason.as_str()), (1, "names nothing that you may use"));
-            faults[0].field
-        }
+        Some(VaultError::NotFound(named)) => match named[..] {
+            [Named::Field(field)] => field,
+            ref named => panic!("{named:?}"),
+        },
         error => panic!("refused with another error, or not: {error:?}"),
     }
 }
@@ -246,7 +246,7 @@ async fn documents_are_made_below_the_caller_only() {
     let operator = vault.operator().permit().unwrap();
     let foreign = vault.processor_create(&operator, processor(stranger.organisation)).await.unwrap().id;
     let refused = vault.processor_create(&world.permit(&provider), processor(stranger.organisation)).await;
-    assert_refused!(refused, VaultError::NotFound);
+    assert_refused!(refused, VaultError::NotFound(_));
     let account = |organisation, processors| NewAccount {
         organisation,
         name: "Euro".to_owned(),

@@ -72,7 +72,7 @@ async fn card_is_refused(world: &World, shop: &Shop, card: CardId, changed: &Car
         let foreign = changed.organisation != shop.organisation;
         let known = matches!(error, Some(VaultError::Tampered));
         assert!(
-            known || foreign && matches!(error, Some(VaultError::NotFound)),
+            known || foreign && matches!(error, Some(VaultError::NotFound(_))),
             "{what}, use {at}: {error:?}"
         );
     }
@@ -164,7 +164,7 @@ async fn a_card_cannot_be_moved_to_another_organisation() {
         plot.card = Some(Box::new(move |stored| stored.organisation = top.organisation));
     });
     assert_refused!(world.card_read(&top, card).await, VaultError::Tampered);
-    assert_refused!(world.card_read(&below, card).await, VaultError::NotFound);
+    assert_refused!(world.card_read(&below, card).await, VaultError::NotFound(_));
     assert_refused!(world.transact(&top, card, 1_000).await, VaultError::Tampered);
     world.store.leave();
     assert_eq!(*world.card_read(&below, card).await.unwrap().row, row);
@@ -196,7 +196,7 @@ async fn a_tampered_card_can_still_be_deleted() {
     world.store.plot(|plot| plot.card = Some(Box::new(|row| row.sealed = Sealed::from_bytes([0; 109]))));
     assert!(world.vault.card_delete(&world.permit(&shop.key), card).await.is_ok());
     world.store.leave();
-    assert_refused!(world.card_read(&shop, card).await, VaultError::NotFound);
+    assert_refused!(world.card_read(&shop, card).await, VaultError::NotFound(_));
 }
 
 #[tokio::test]
@@ -218,7 +218,7 @@ async fn any_changed_byte_of_a_transaction_is_noticed() {
         ] {
             let known = matches!(error, Some(VaultError::Tampered));
             assert!(
-                known || foreign && matches!(error, Some(VaultError::NotFound)),
+                known || foreign && matches!(error, Some(VaultError::NotFound(_))),
                 "change {at}: {error:?}"
             );
         }

@@ -1,7 +1,7 @@
 //! Opening a vault, doing one thing with it, and closing it.
 
 use panvault_store::StoreFault;
-use panvault_vault::{DocumentPlan, Mode, Vault, VaultError};
+use panvault_vault::{DocumentPlan, Mode, Named, Vault, VaultError};
 use serde_json::Value;
 
 use crate::cli::Shared;
@@ -74,7 +74,7 @@ pub(super) fn undone(error: VaultError, said: &'static str) -> anyhow::Error {
         )
         | VaultError::NotAuthenticated
         | VaultError::RoleNotAllowed
-        | VaultError::NotFound
+        | VaultError::NotFound(_)
         | VaultError::WrongState { .. }
         | VaultError::IdempotencyInUse
         | VaultError::IdempotencyMismatch
@@ -102,9 +102,19 @@ pub(super) fn said(error: VaultError, mode: Mode) -> anyhow::Error {
             }
             anyhow::anyhow!(said.join("; "))
         }
-        VaultError::NotFound => anyhow::anyhow!(
-            "an id that was given names nothing in this vault; the list commands show what there is"
-        ),
+        VaultError::NotFound(named) => {
+            let names: Vec<&str> = named
+                .into_iter()
+                .map(|named| match named {
+                    Named::Subject => "ID",
+                    Named::Field(name) | Named::Condition(name) => name,
+                })
+                .collect();
+            anyhow::anyhow!(
+                "{} names nothing in this vault; the list commands show what there is",
+                names.join(", ")
+            )
+        }
         error => error.into(),
     }
 }
