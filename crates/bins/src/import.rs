@@ -1,7 +1,9 @@
 //! A list becomes a table: every row is taken, or refused with a reason that is counted.
 
 mod brand;
+mod doubt;
 mod flatten;
+mod header;
 mod layout;
 mod line;
 mod report;
@@ -19,6 +21,8 @@ use crate::import::layout::Places;
 use crate::import::line::{Cells, Lines};
 use crate::limits::{PROGRESS_BYTES, ROWS_MAX};
 
+pub use doubt::{Doubt, InUse, Share, ShareFault};
+pub use header::Found;
 pub use layout::{Column, Layout, LayoutFault};
 pub use report::{Contradiction, Counted, LeftOut, Refused, Report, Shown};
 
@@ -76,10 +80,14 @@ pub fn import(
             continue;
         }
         report.rows += 1;
+        report.unended = !line.ended;
         match row::read(line, &places, &mut taking, &mut report) {
             Ok(range) if taking.ranges.len() < ROWS_MAX => taking.ranges.push(range),
             Ok(_) => return Err(ImportFault::Rows),
-            Err(refused) => report.refused(refused, line.number),
+            Err(refused) => {
+                report.cut = (!line.ended).then_some(line.number);
+                report.refused(refused, line.number);
+            }
         }
     }
     progress(lines.bytes());

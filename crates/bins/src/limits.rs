@@ -4,6 +4,12 @@ pub use panvault_card::limits::{BIN_DIGITS_MAX, BIN_DIGITS_MIN};
 
 /// Bytes of a line of a list.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a list: as many rows as are taken, of 500 bytes each.
+pub const LIST_BYTES_MAX: u64 = 2_000_000_000;
+/// Columns of a list that are named when one is missing.
+pub const HEADER_NAMES_MAX: usize = 40;
+/// Characters of a name of a column that are shown.
+pub const NAME_CHARS_MAX: usize = 40;
 /// Rows of a list that are taken.
 pub const ROWS_MAX: usize = 4_000_000;
 /// Bytes of an issuer's name.

@@ -1,5 +1,4 @@
-use crate::import::line::Cells;
-use crate::limits::LINE_BYTES_MAX;
+use crate::import::header::{Found, Header};
 
 /// How a list is laid out. Every layout is CSV with a header; columns are found by their names, in any order and any case.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,15 +65,35 @@ pub enum LayoutFault {
     /// The first line is not one of names.
     #[error("the first line is no header of a CSV file")]
     Header,
-    /// A column is not there, or the layout does not name it.
-    #[error("there is no column {0}; the first line must name it")]
-    Missing(String),
-    /// A column is there twice.
-    #[error("there is more than one column {0}")]
-    Twice(String),
+    /// The first line is in another encoding.
+    #[error("the list is not in UTF-8; save it as CSV in UTF-8")]
+    NotUtf8,
+    /// Columns are not there, or are there more than once.
+    #[error("{}{found}", wrong(missing, twice))]
+    Columns {
+        /// Names that the first line does not have.
+        missing: Vec<String>,
+        /// Names that it has more than once.
+        twice: Vec<String>,
+        /// What it has.
+        found: Found,
+    },
+    /// The layout names a column for one thing more than once.
+    #[error("more than one column is named for {}", .0.as_str())]
+    Repeated(Column),
     /// The layout says neither or both of `bin` and `start`.
     #[error("either bin, or start and end, must be named")]
     Digits,
+}
+
+/// All that is wrong with the columns, and a semicolon.
+fn wrong(missing: &[String], twice: &[String]) -> String {
+    let missing = match missing {
+        [] => String::new(),
+        [name] => format!("there is no column {name}; "),
+        [most @ .., last] => format!("there are no columns {} and {last}; ", most.join(", ")),
+    };
+    twice.iter().fold(missing, |said, name| said + &format!("there is more than one column {name}; "))
 }
 
 const BIN_LIST_DATA: &[(Column, &str)] = &[
@@ -113,7 +132,7 @@ impl Places {
         self.places.get(column as usize).copied().flatten()
     }
 
-    /// Reads the header. The delimiter is the one with which the columns are found.
+    /// Finds the columns in the header.
     pub(super) fn find(layout: &Layout, header: &[u8]) -> Result<Self, LayoutFault> {
         let own: Vec<(Column, &str)>;
         let columns = match layout {
@@ -124,47 +143,40 @@ impl Places {
                 own.as_slice()
             }
         };
-        let names = |wanted: Column| columns.iter().any(|(column, _)| *column == wanted);
+        let times = |wanted: Column| columns.iter().filter(|(column, _)| *column == wanted).count();
+        if let Some((column, _)) = columns.iter().find(|(column, _)| times(*column) > 1) {
+            return Err(LayoutFault::Repeated(*column));
+        }
+        let names = |wanted: Column| times(wanted) > 0;
         if names(Column::Bin) == names(Column::Start) || (names(Column::End) && !names(Column::Start)) {
             return Err(LayoutFault::Digits);
         }
-        let with_commas = Self::with_delimiter(columns, layout, header, ',');
-        match with_commas {
-            // With a quoted first cell, another delimiter looks like bad quotes.
-            Err(LayoutFault::Missing(_) | LayoutFault::Header) => [';', '\t']
-                .into_iter()
-                .find_map(|delimiter| Self::with_delimiter(columns, layout, header, delimiter).ok())
-                .map_or(with_commas, Ok),
-            _ => with_commas,
-        }
-    }
-
-    fn with_delimiter(
-        columns: &[(Column, &str)],
-        layout: &Layout,
-        header: &[u8],
-        delimiter: char,
-    ) -> Result<Self, LayoutFault> {
-        let mut cells = Cells::default();
-        if header.is_empty() || header.len() > LINE_BYTES_MAX || cells.split(header, delimiter).is_err() {
-            return Err(LayoutFault::Header);
-        }
+        let wanted: Vec<&str> = columns.iter().map(|(_, name)| *name).collect();
+        let header = Header::read(header, &wanted)?;
+        let (mut missing, mut twice) = (Vec::new(), Vec::new());
         let mut places = [None; Column::ALL.len()];
         for (column, name) in columns {
-            let mut found = (0..cells.count()).filter(|at| cells.cell(*at).eq_ignore_ascii_case(name));
+            let mut found = header.places(name);
             let place = found.next();
             // Older lists of ranges say nothing of check digits.
             let may_be_missing = *layout == Layout::BinlistRanges && *column == Column::Luhn;
-            if place.is_none() && !may_be_missing {
-                return Err(LayoutFault::Missing((*name).to_owned()));
+            let faults = if place.is_none() && !may_be_missing {
+                &mut missing
+            } else if found.next().is_some() {
+                &mut twice
+            } else {
+                *places.get_mut(*column as usize).ok_or(LayoutFault::Header)? = place;
+                continue;
+            };
+            // One column may be named for two things.
+            if !faults.iter().any(|known| known == name) {
+                faults.push((*name).to_owned());
             }
-            let slot = places.get_mut(*column as usize).ok_or(LayoutFault::Header)?;
-            if found.next().is_some() || slot.is_some() {
-                return Err(LayoutFault::Twice((*name).to_owned()));
-            }
-            *slot = place;
         }
-        Ok(Self { delimiter, cells: cells.count(), places })
+        if missing.is_empty() && twice.is_empty() {
+            return Ok(Self { delimiter: header.separator, cells: header.columns(), places });
+        }
+        Err(LayoutFault::Columns { missing, twice, found: header.found() })
     }
 }
 
@@ -194,18 +206,74 @@ mod tests {
         }
     }
 
+    fn fault(layout: &Layout, header: &[u8]) -> LayoutFault {
+        Places::find(layout, header).unwrap_err()
+    }
+
     #[test]
     fn refuses_headers_that_do_not_fit() {
         let layout = csv(&[("bin", "IIN"), ("issuer", "Bank")]);
-        let find = |layout: &Layout, header: &[u8]| Places::find(layout, header).unwrap_err();
-        assert_eq!(find(&layout, b""), LayoutFault::Header);
-        assert_eq!(find(&layout, b"\xff,IIN"), LayoutFault::Header);
-        assert_eq!(find(&layout, b"IIN,x"), LayoutFault::Missing("Bank".to_owned()));
-        assert_eq!(find(&layout, b"IIN,Bank,iin"), LayoutFault::Twice("IIN".to_owned()));
-        assert_eq!(find(&csv(&[("issuer", "Bank")]), b"Bank"), LayoutFault::Digits);
-        assert_eq!(find(&csv(&[("bin", "a"), ("start", "b")]), b"a,b"), LayoutFault::Digits);
-        assert_eq!(find(&csv(&[("bin", "a"), ("end", "b")]), b"a,b"), LayoutFault::Digits);
-        assert_eq!(find(&Layout::BinListData, b"iin_start,iin_end"), LayoutFault::Missing("BIN".to_owned()));
+        assert_eq!(fault(&layout, b""), LayoutFault::Header);
+        assert_eq!(fault(&layout, b"\"IIN,Bank"), LayoutFault::Header);
+        for utf_16 in [&b"\xff,IIN"[..], b"\xff\xfeI\0I\0N\0", b"\xfe\xff\0I\0I\0N", b"I\0I\0N\0"] {
+            assert_eq!(fault(&layout, utf_16), LayoutFault::NotUtf8);
+        }
+        assert_eq!(fault(&csv(&[("issuer", "Bank")]), b"Bank"), LayoutFault::Digits);
+        assert_eq!(fault(&csv(&[("bin", "a"), ("start", "b")]), b"a,b"), LayoutFault::Digits);
+        assert_eq!(fault(&csv(&[("bin", "a"), ("end", "b")]), b"a,b"), LayoutFault::Digits);
+        assert_eq!(fault(&csv(&[("bin", "a"), ("bin", "b")]), b"a,b"), LayoutFault::Repeated(Column::Bin));
+        assert!(Places::find(&csv(&[("bin", "a"), ("issuer", "b"), ("variant", "b")]), b"a,b").is_ok());
+    }
+
+    /// The bug: a list with semicolons and one misspelt name was said to have no column of the name that was right. The cause: each
+    /// separator was tried, and of several failures that with commas was told, where the whole line is one column. The cure: the line
+    /// is taken apart with the separator that finds most of the names, and all that are missing there are told at once.
+    #[test]
+    fn says_which_columns_are_missing_and_what_there_is() {
+        let layout = csv(&[("bin", "IIN"), ("issuer", "Bnk"), ("country", "Land")]);
+        for (header, said) in [
+            (
+                "IIN;Bank;Country",
+                "there are no columns Bnk and Land; its first line, separated by semicolons, has 3 columns: IIN, Bank, Country",
+            ),
+            (
+                "\"iin\";\"Bank, all of it\";\"land\"",
+                "there is no column Bnk; its first line, separated by semicolons, has 3 columns: iin, Bank, all of it, land",
+            ),
+            (
+                "IIN\tBank\tLand",
+                "there is no column Bnk; its first line, separated by tabs, has 3 columns: IIN, Bank, Land",
+            ),
+            (
+                "iin,Bank,LAND,Iin,land",
+                "there is no column Bnk; there is more than one column IIN; there is more than one column Land; \
+                 its first line, separated by commas, has 5 columns: iin, Bank, LAND, Iin, land",
+            ),
+            (
+                "IIN|Bnk|Land",
+                "there are no columns IIN, Bnk and Land; its first line has one column only, IIN|Bnk|Land; columns are \
+                 separated by commas, semicolons or tabs",
+            ),
+            (
+                "a;b;c,d",
+                "there are no columns IIN, Bnk and Land; its first line, separated by semicolons, has 3 columns: a, b, c,d",
+            ),
+        ] {
+            assert_eq!(fault(&layout, header.as_bytes()).to_string(), said, "{header}");
+        }
+        let wide = ["x"; 100].join(",");
+        assert!(fault(&layout, wide.as_bytes()).to_string().ends_with("x, x, …"));
+        let long = "ä".repeat(10_000);
+        assert!(fault(&layout, long.as_bytes()).to_string().len() < 500);
+    }
+
+    #[test]
+    fn a_row_in_the_place_of_the_header_is_not_repeated() {
+        let layout = csv(&[("bin", "IIN")]);
+        for row in ["411111,BANK", "4111111111111111;BANK", "4111;1111;1111;1111", "4111 1111 1111 1111", "bank 411111"] {
+            let said = fault(&layout, row.as_bytes()).to_string();
+            assert!(said.contains("looks like a row") && !said.contains("1111"), "{said}");
+        }
     }
 
     #[test]

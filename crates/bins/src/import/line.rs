@@ -14,6 +14,8 @@ pub(super) struct Line<'a> {
     pub(super) number: u64,
     /// How many bytes of the list have been read with it.
     pub(super) bytes: u64,
+    /// Whether it has an end: the last may have none.
+    pub(super) ended: bool,
 }
 
 /// The lines of a list. Of one that is too long the beginning is kept, and a byte more than is allowed.
@@ -38,6 +40,7 @@ impl<R: BufRead> Lines<R> {
     pub(super) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
         self.line.clear();
         let mut any = false;
+        let mut ended = false;
         loop {
             let read = match self.list.fill_buf() {
                 Ok(read) => read,
@@ -55,7 +58,8 @@ impl<R: BufRead> Lines<R> {
             let used = part.len() + usize::from(end.is_some());
             self.list.consume(used);
             self.bytes += used as u64;
-            if end.is_some() {
+            ended = end.is_some();
+            if ended {
                 break;
             }
         }
@@ -66,7 +70,7 @@ impl<R: BufRead> Lines<R> {
         let line = self.line.as_slice();
         let line = if self.number == 1 { line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line) } else { line };
         let text = line.strip_suffix(b"\r").unwrap_or(line);
-        Ok(Some(Line { text, number: self.number, bytes: self.bytes }))
+        Ok(Some(Line { text, number: self.number, bytes: self.bytes, ended }))
     }
 }
 
@@ -163,10 +167,13 @@ mod tests {
         for text in ["\u{feff}a\r\nb\n\nc", "a\nb\r\n\r\nc\n"] {
             let mut lines = Lines::new(io::BufReader::with_capacity(2, text.as_bytes()));
             let mut found = Vec::new();
+            let mut ends = Vec::new();
             while let Some(line) = lines.next().unwrap() {
                 found.push(String::from_utf8(line.text.to_vec()).unwrap());
                 assert_eq!(line.number, found.len() as u64);
+                ends.push(line.ended);
             }
+            assert_eq!(ends, [true, true, true, text.ends_with('\n')]);
             assert_eq!(found, ["a", "b", "", "c"]);
             assert_eq!(lines.bytes(), text.len() as u64);
         }

@@ -94,6 +94,10 @@ pub struct Report {
     pub left_out: Vec<Counted<LeftOut>>,
     /// Rows that say something against what the schemes publish.
     pub contradictions: Vec<Counted<Contradiction>>,
+    /// Whether the last row has no end of a line.
+    pub unended: bool,
+    /// The last line, when it has no end and its row was refused: the list was cut short there.
+    pub cut: Option<u64>,
 }
 
 impl Report {
