@@ -12,10 +12,11 @@ use panvault_bins::limits::FILE_BYTES_MAX;
 use panvault_bins::{FileFault, Table};
 use rustix::fs::OFlags;
 
-pub(crate) use install::{Replacing, remove};
+pub(crate) use install::Replacing;
 pub(crate) use live::LiveBins;
 
 const FILE: &str = "bins.table";
+const BEFORE: &str = "bins.table.before";
 
 /// Why the file of a table cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -35,33 +36,46 @@ pub(crate) fn path(directory: &Path) -> PathBuf {
     directory.join(FILE)
 }
 
-/// Reads the table of a vault; `None` when no list was imported.
-pub(crate) fn read(directory: &Path) -> Result<Option<Table>, BinsFault> {
-    match open(directory)? {
-        Some((file, metadata)) => Ok(Some(Table::read(&bytes(file, &metadata)?)?)),
-        None => Ok(None),
-    }
+/// Where the one is whose place the table took.
+pub(crate) fn path_before(directory: &Path) -> PathBuf {
+    directory.join(BEFORE)
 }
 
-fn open(directory: &Path) -> Result<Option<(File, Metadata)>, BinsFault> {
-    // What stands there may be a pipe, whose other end nobody has: that is not waited for.
-    match OpenOptions::new()
-        .read(true)
-        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
-        .open(path(directory))
-    {
+/// Reads the table of a vault; `None` when no list was imported.
+pub(crate) fn read(directory: &Path) -> Result<Option<Table>, BinsFault> {
+    table(&path(directory))
+}
+
+/// Reads the table whose place the one in use took, or that was removed.
+pub(crate) fn read_before(directory: &Path) -> Result<Option<Table>, BinsFault> {
+    table(&path_before(directory))
+}
+
+fn table(path: &Path) -> Result<Option<Table>, BinsFault> {
+    Ok(read_at(path)?.map(|bytes| Table::read(&bytes)).transpose()?)
+}
+
+fn read_at(path: &Path) -> Result<Option<Vec<u8>>, BinsFault> {
+    open(path)?.map(|(file, metadata)| bytes(file, &metadata)).transpose()
+}
+
+/// Opens what is to be read whole, without waiting for the other end of a pipe; `None` when there is nothing.
+pub(crate) fn open_regular(path: &Path) -> Result<Option<(File, Metadata)>, BinsFault> {
+    match OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path) {
         Ok(file) => {
             let metadata = file.metadata()?;
-            if !metadata.is_file() {
-                return Err(BinsFault::NotAFile);
-            }
-            if metadata.mode() & 0o077 != 0 {
-                return Err(BinsFault::Exposed);
-            }
-            Ok(Some((file, metadata)))
+            if metadata.is_file() { Ok(Some((file, metadata))) } else { Err(BinsFault::NotAFile) }
         }
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error.into()),
+    }
+}
+
+fn open(path: &Path) -> Result<Option<(File, Metadata)>, BinsFault> {
+    let opened = open_regular(path)?;
+    match &opened {
+        Some((_, metadata)) if metadata.mode() & 0o077 != 0 => Err(BinsFault::Exposed),
+        Some(_) | None => Ok(opened),
     }
 }
 

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use panvault_bins::Share;
 
 /// Reads the command line, or ends with what is wrong with it. A value is not repeated: it may be a key or a card number.
 pub(crate) fn read() -> Cli {
@@ -270,8 +271,11 @@ pub(crate) enum BinCommand {
     },
     /// See which list is imported
     Info(Shared),
-    /// Remove the list; cards keep what is known of them
+    /// Remove the list; it is kept for restore, and cards keep what is known of them
     Remove(Shared),
+    /// Bring back the list before the one in use, or the one that was removed; the one in use is kept in its place, so that a second
+    /// restore undoes the first
+    Restore(Shared),
     /// Derive again who issued the cards that are stored, from the list as it is now; no server may run. What was begun can be
     /// begun again at any time
     Refresh(Shared),
@@ -298,6 +302,12 @@ pub(crate) struct BinImport {
     /// Whom the licence asks to name
     #[arg(long)]
     pub(crate) attribution: Option<String>,
+    /// Rows that may be refused, in percent of all, before the import is
+    #[arg(long, value_name = "PERCENT", default_value = "1")]
+    pub(crate) refused_max: Share,
+    /// Import it although too many rows are refused, it holds less than half of the list in use, or it was cut short
+    #[arg(long)]
+    pub(crate) force: bool,
     #[command(flatten)]
     pub(crate) shared: Shared,
 }

@@ -97,7 +97,9 @@ pub enum Doubt {
         line: u64,
     },
     /// It may have been cut between two bytes of a row that is still one.
-    #[error("its last line has no end and it has fewer rows than the {before} in use, so it may have been cut short")]
+    #[error(
+        "its last line has no end and it has fewer rows than the {before} in use, so it may have been cut short"
+    )]
     Unended {
         /// Rows of the table in use.
         before: u64,
@@ -114,8 +116,7 @@ impl Report {
     pub fn doubts(&self, in_use: Option<InUse>, refused_max: Share) -> Vec<Doubt> {
         let refused = self.lost();
         let lost = Doubt::Refused { refused, rows: self.rows, max: refused_max };
-        let too_many =
-            u128::from(refused) * 10_000 > u128::from(self.rows) * u128::from(refused_max.0);
+        let too_many = u128::from(refused) * 10_000 > u128::from(self.rows) * u128::from(refused_max.0);
         let mut doubts: Vec<Doubt> = too_many.then_some(lost).into_iter().collect();
         let is_less = |now: u64, before: u64| now < before.div_ceil(2);
         if let Some(InUse { rows, ranges }) = in_use {
@@ -147,9 +148,13 @@ mod tests {
 
     #[test]
     fn shares_are_percent() {
-        for (text, share, shown) in
-            [("1", 100, "1 %"), ("0", 0, "0 %"), ("100%", 10_000, "100 %"), ("0.25", 25, "0.25 %"), ("2.5%", 250, "2.50 %")]
-        {
+        for (text, share, shown) in [
+            ("1", 100, "1 %"),
+            ("0", 0, "0 %"),
+            ("100%", 10_000, "100 %"),
+            ("0.25", 25, "0.25 %"),
+            ("2.5%", 250, "2.50 %"),
+        ] {
             let read: Share = text.parse().unwrap();
             assert_eq!((read.0, read.to_string().as_str()), (share, shown));
         }
@@ -174,9 +179,7 @@ mod tests {
     #[test]
     fn a_table_does_not_shrink_to_less_than_half() {
         let in_use = Some(InUse { rows: 999, ranges: 10 });
-        let doubts = |taken, ranges| {
-            Report { ranges, ..report(taken, taken) }.doubts(in_use, ONE_PERCENT)
-        };
+        let doubts = |taken, ranges| Report { ranges, ..report(taken, taken) }.doubts(in_use, ONE_PERCENT);
         assert_eq!(doubts(500, 5), []);
         assert_eq!(doubts(499, 5), [Doubt::Rows { now: 499, before: 999 }]);
         assert_eq!(doubts(500, 4), [Doubt::Ranges { now: 4, before: 10 }]);

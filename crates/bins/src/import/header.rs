@@ -62,7 +62,11 @@ impl Header {
             || all.iter().map(|name| digits(name)).sum::<usize>() >= CARD_DIGITS_MIN
             || holds_card_number(&all.join(" "));
         let names = all.iter().take(HEADER_NAMES_MAX).map(|name| shown(name)).collect();
-        Found { separator: self.separator, columns: all.len(), names: if is_row { None } else { Some(names) } }
+        Found {
+            separator: self.separator,
+            columns: all.len(),
+            names: if is_row { None } else { Some(names) },
+        }
     }
 }
 

@@ -270,7 +270,13 @@ mod tests {
     #[test]
     fn a_row_in_the_place_of_the_header_is_not_repeated() {
         let layout = csv(&[("bin", "IIN")]);
-        for row in ["411111,BANK", "4111111111111111;BANK", "4111;1111;1111;1111", "4111 1111 1111 1111", "bank 411111"] {
+        for row in [
+            "411111,BANK",
+            "4111111111111111;BANK",
+            "4111;1111;1111;1111",
+            "4111 1111 1111 1111",
+            "bank 411111",
+        ] {
             let said = fault(&layout, row.as_bytes()).to_string();
             assert!(said.contains("looks like a row") && !said.contains("1111"), "{said}");
         }

@@ -4,12 +4,17 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use panvault_bins::Table;
 use rustix::fs::{FlockOperation, flock};
 
-const NEW: &str = "bins.table.new";
+use super::{BEFORE, BinsFault, read_at};
 
-/// A table in the making, under a name of its own, until it takes the place of the one before. One import runs at a time; it
-/// does not keep a server from running.
+const NEW: &str = "bins.table.new";
+/// The table in use, while another takes its place.
+const LEAVING: &str = "bins.table.leaving";
+
+/// A change of the table of a vault: what is written is under a name of its own until it takes the place of what is in use, which is
+/// kept as the table before. One change is made at a time; it does not keep a server from running.
 pub(crate) struct Replacing {
     directory: PathBuf,
     new: PathBuf,
@@ -19,7 +24,7 @@ pub(crate) struct Replacing {
 }
 
 impl Replacing {
-    /// Begins one. What a killed import left is used again.
+    /// Begins one. What a killed one left is used again, or brought to its end.
     pub(crate) fn begin(directory: &Path) -> anyhow::Result<Self> {
         let new = directory.join(NEW);
         let written = || format!("{} cannot be written", new.display());
@@ -29,7 +34,7 @@ impl Replacing {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => {}
                 Err(error) if error == rustix::io::Errno::WOULDBLOCK => {
-                    bail!("another import into {} is running", directory.display())
+                    bail!("another change of the table of {} is running", directory.display())
                 }
                 Err(error) => return Err(io::Error::from(error)).with_context(written),
             }
@@ -38,22 +43,74 @@ impl Replacing {
             if is_there {
                 let private = Permissions::from_mode(0o600);
                 file.set_len(0).and_then(|()| file.set_permissions(private)).with_context(written)?;
+                end_what_was_begun(directory).with_context(written)?;
                 return Ok(Self { directory: directory.to_owned(), new, file, done: false });
             }
         }
     }
 
-    /// Writes the table and puts it in the place of the one before, durably: a crash leaves the one or the other, whole.
+    /// The table in use, if there is one.
+    pub(crate) fn in_use(&self) -> Result<Option<Table>, BinsFault> {
+        super::read(&self.directory)
+    }
+
+    /// The table before it, if there is one.
+    pub(crate) fn before(&self) -> Result<Option<Table>, BinsFault> {
+        super::read_before(&self.directory)
+    }
+
+    /// Writes the table and puts it in the place of the one in use, durably: a crash leaves the one or the other, whole.
     pub(crate) fn finish(mut self, table: &[u8]) -> anyhow::Result<()> {
-        self.file
-            .write_all(table)
-            .and_then(|()| self.file.sync_all())
-            .and_then(|()| fs::rename(&self.new, super::path(&self.directory)))
-            .and_then(|()| {
-                self.done = true;
-                File::open(&self.directory)?.sync_all()
-            })
-            .with_context(|| format!("the table in {} cannot be written", self.directory.display()))
+        let written = self.file.write_all(table).and_then(|()| self.file.sync_all());
+        written.and_then(|()| self.put(&self.new)).with_context(|| self.unwritten())?;
+        self.done = true;
+        Ok(())
+    }
+
+    /// Puts the table before in the place of the one in use, and that in its place.
+    pub(crate) fn restore(self) -> anyhow::Result<()> {
+        self.put(&self.directory.join(BEFORE)).with_context(|| self.unwritten())
+    }
+
+    /// Takes the table in use away, and keeps it as the table before if it can be used. There must be one.
+    pub(crate) fn remove(self) -> anyhow::Result<()> {
+        let path = super::path(&self.directory);
+        let gone = if self.in_use().is_ok() {
+            fs::rename(&path, self.directory.join(BEFORE))
+        } else {
+            fs::remove_file(&path)
+        };
+        gone.and_then(|()| self.flush()).with_context(|| format!("{} cannot be removed", path.display()))
+    }
+
+    /// Moves `from` to the place of the table in use. That keeps a second name meanwhile: at no moment is there no table, and after a
+    /// crash at any moment both are there under one name or the other.
+    fn put(&self, from: &Path) -> io::Result<()> {
+        let path = super::path(&self.directory);
+        let leaving = self.directory.join(LEAVING);
+        // What cannot be used is not worth to be kept, nor to take the place of a table before that can.
+        let is_kept = matches!(self.in_use(), Ok(Some(_)));
+        if is_kept && fs::hard_link(&path, &leaving).is_err() {
+            // Not every file system has links.
+            fs::copy(&path, &leaving)?;
+            File::open(&leaving)?.sync_all()?;
+        }
+        if let Err(error) = fs::rename(from, &path) {
+            drop(fs::remove_file(&leaving));
+            return Err(error);
+        }
+        if is_kept {
+            fs::rename(&leaving, self.directory.join(BEFORE))?;
+        }
+        self.flush()
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        File::open(&self.directory)?.sync_all()
+    }
+
+    fn unwritten(&self) -> String {
+        format!("the table in {} cannot be written", self.directory.display())
     }
 }
 
@@ -66,40 +123,131 @@ impl Drop for Replacing {
     }
 }
 
+/// A change that was killed half-way: the table that was leaving becomes the table before, if another has taken its place.
+fn end_what_was_begun(directory: &Path) -> io::Result<()> {
+    let leaving = directory.join(LEAVING);
+    let bytes = |path: &Path| read_at(path).ok().flatten();
+    let left = bytes(&leaving).filter(|left| Table::read(left).is_ok());
+    if left.is_some() && left != bytes(&super::path(directory)) {
+        return fs::rename(&leaving, directory.join(BEFORE));
+    }
+    match fs::remove_file(&leaving) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 fn same(named: &fs::Metadata, file: &File) -> bool {
     file.metadata().is_ok_and(|opened| (opened.dev(), opened.ino()) == (named.dev(), named.ino()))
 }
 
-/// Removes the table of a vault; answers whether there was one.
-pub(crate) fn remove(directory: &Path) -> anyhow::Result<bool> {
-    let path = super::path(directory);
-    match fs::remove_file(&path).and_then(|()| File::open(directory)?.sync_all()) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error).with_context(|| format!("{} cannot be removed", path.display())),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use panvault_bins::{About, Column, Layout, import};
+    use panvault_model::Timestamp;
+
     use super::*;
+
+    /// A table of that version.
+    fn table(version: u32) -> Vec<u8> {
+        let about = About {
+            version,
+            imported_at: Timestamp::from_unix_millis(1_750_000_000_000),
+            source: "s".to_owned(),
+            licence: "l".to_owned(),
+            attribution: None,
+        };
+        let layout = Layout::Csv(vec![(Column::Bin, "bin".to_owned())]);
+        import(&b"bin\n411111\n"[..], &layout, about, &mut |_| {}).unwrap().contents.encode()
+    }
+
+    fn install(directory: &Path, version: u32) {
+        Replacing::begin(directory).unwrap().finish(&table(version)).unwrap();
+    }
+
+    /// The versions of the table in use and of the one before; 0 for none. There is no other file.
+    fn versions(directory: &Path) -> (u32, u32) {
+        let version =
+            |read: Result<Option<Table>, BinsFault>| read.unwrap().map_or(0, |table| table.about().version);
+        let versions =
+            (version(super::super::read(directory)), version(super::super::read_before(directory)));
+        let files = fs::read_dir(directory).unwrap().count();
+        assert_eq!(files, usize::from(versions.0 > 0) + usize::from(versions.1 > 0));
+        versions
+    }
 
     #[test]
     fn a_table_takes_the_place_of_the_one_before_or_leaves_it() {
         let directory = tempfile::tempdir().unwrap();
-        let path = super::super::path(directory.path());
-        drop(Replacing::begin(directory.path()).unwrap());
-        assert!(!path.exists() && !directory.path().join(NEW).exists());
-        Replacing::begin(directory.path()).unwrap().finish(b"first").unwrap();
+        let directory = directory.path();
+        drop(Replacing::begin(directory).unwrap());
+        assert_eq!(versions(directory), (0, 0));
+        install(directory, 1);
         // A killed import leaves its file behind.
-        fs::write(directory.path().join(NEW), "something much longer than a table").unwrap();
-        let running = Replacing::begin(directory.path()).unwrap();
-        let said = Replacing::begin(directory.path()).err().map(|error| error.to_string());
-        assert!(said.is_some_and(|said| said.contains("another import")));
-        assert_eq!(fs::read(&path).unwrap(), b"first");
-        running.finish(b"second").unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"second");
-        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
-        assert!(remove(directory.path()).unwrap() && !remove(directory.path()).unwrap());
+        fs::write(directory.join(NEW), "something much longer than a table".repeat(20)).unwrap();
+        let running = Replacing::begin(directory).unwrap();
+        let said = Replacing::begin(directory).err().map(|error| error.to_string());
+        assert!(said.is_some_and(|said| said.contains("another change")));
+        running.finish(&table(2)).unwrap();
+        assert_eq!(versions(directory), (2, 1));
+        for path in [super::super::path(directory), directory.join(BEFORE)] {
+            assert_eq!(fs::metadata(path).unwrap().mode() & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn the_table_before_comes_back_and_goes_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let directory = directory.path();
+        let begin = || Replacing::begin(directory).unwrap();
+        (1..=3).for_each(|version| install(directory, version));
+        for expected in [(2, 3), (3, 2)] {
+            begin().restore().unwrap();
+            assert_eq!(versions(directory), expected);
+        }
+        begin().remove().unwrap();
+        assert_eq!(versions(directory), (0, 3));
+        install(directory, 4);
+        assert_eq!(versions(directory), (4, 3), "there was none that 4 took the place of");
+        begin().remove().unwrap();
+        begin().restore().unwrap();
+        assert_eq!(versions(directory), (4, 0));
+    }
+
+    #[test]
+    fn a_damaged_table_does_not_become_the_table_before() {
+        let directory = tempfile::tempdir().unwrap();
+        let directory = directory.path();
+        let damage = || fs::write(super::super::path(directory), "x").unwrap();
+        (1..=2).for_each(|version| install(directory, version));
+        damage();
+        install(directory, 3);
+        assert_eq!(versions(directory), (3, 1));
+        damage();
+        Replacing::begin(directory).unwrap().remove().unwrap();
+        assert_eq!(versions(directory), (0, 1));
+        damage();
+        Replacing::begin(directory).unwrap().restore().unwrap();
+        assert_eq!(versions(directory), (1, 0));
+    }
+
+    #[test]
+    fn a_change_that_was_killed_loses_neither_table() {
+        let directory = tempfile::tempdir().unwrap();
+        let directory = directory.path();
+        (1..=2).for_each(|version| install(directory, version));
+        // Killed when the table in use had got its second name.
+        fs::hard_link(super::super::path(directory), directory.join(LEAVING)).unwrap();
+        drop(Replacing::begin(directory).unwrap());
+        assert_eq!(versions(directory), (2, 1));
+        // Killed when a restore had put the table before in its place.
+        fs::rename(super::super::path(directory), directory.join(LEAVING)).unwrap();
+        fs::rename(directory.join(BEFORE), super::super::path(directory)).unwrap();
+        drop(Replacing::begin(directory).unwrap());
+        assert_eq!(versions(directory), (1, 2));
+        // What was being copied is no table yet.
+        fs::write(directory.join(LEAVING), &table(9)[..40]).unwrap();
+        drop(Replacing::begin(directory).unwrap());
+        assert_eq!(versions(directory), (1, 2));
     }
 }

@@ -14,8 +14,8 @@ use super::{BinsFault, bytes, open, path};
 
 /// Time between two looks at the file.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-const NOTHING_KNOWN: &str = "no issuer is known until a list is imported with panvault bin import";
-const OLD_KEPT: &str = "the table before is in use; import the list again with panvault bin import";
+const NOTHING_KNOWN: &str = "no issuer is known until a list is imported with panvault bin import, or brought back with panvault bin restore";
+const OLD_KEPT: &str = "the table before is in use; import the list again with panvault bin import, or go back with panvault bin restore";
 
 /// The table that a vault looks up in. It follows the file: a new one is taken up whole, a damaged one is not taken up.
 pub(crate) struct LiveBins {
@@ -98,7 +98,7 @@ impl LiveBins {
             return Ok(());
         }
         let was_there = core::mem::replace(&mut *seen, now).is_some();
-        let Some((file, metadata)) = open(&self.directory)? else {
+        let Some((file, metadata)) = open(&path(&self.directory))? else {
             if was_there {
                 tracing::info!("bins.removed");
                 self.current.store(Arc::new(Arc::clone(&self.without)));

@@ -4,20 +4,22 @@ mod import;
 mod progress;
 mod refresh;
 
+use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use panvault_bins::Table;
 use panvault_card::{BinPrefix, BinTable};
 use panvault_model::Timestamp;
 use panvault_vault::{Clock, SystemClock};
 use serde_json::{Value, json};
 
-use crate::bins;
+use crate::bins::{self, Replacing};
 use crate::cli::{BinCommand, Shared};
 use crate::commands::document::print;
 use crate::config;
 use crate::data::DataDirectory;
+use crate::output;
 
 pub(crate) fn run(command: BinCommand) -> anyhow::Result<ExitCode> {
     let done = match command {
@@ -25,6 +27,7 @@ pub(crate) fn run(command: BinCommand) -> anyhow::Result<ExitCode> {
         BinCommand::Lookup { digits, shared } => lookup(&digits, &shared),
         BinCommand::Info(shared) => info(&shared),
         BinCommand::Remove(shared) => remove(&shared),
+        BinCommand::Restore(shared) => restore(&shared),
         BinCommand::Refresh(shared) => return refresh::run(&shared),
     };
     done.map(|()| ExitCode::SUCCESS)
@@ -38,7 +41,10 @@ fn directory(shared: &Shared) -> anyhow::Result<DataDirectory> {
 fn table(directory: &DataDirectory) -> anyhow::Result<Option<Table>> {
     bins::read(&directory.path).with_context(|| {
         let path = bins::path(&directory.path);
-        format!("{} cannot be used; import the list again, or run panvault bin remove", path.display())
+        format!(
+            "{} cannot be used; import the list again, or run panvault bin restore or panvault bin remove",
+            path.display()
+        )
     })
 }
 
@@ -71,15 +77,33 @@ fn lookup(digits: &str, shared: &Shared) -> anyhow::Result<()> {
 fn info(shared: &Shared) -> anyhow::Result<()> {
     let directory = directory(shared)?;
     let path = bins::path(&directory.path);
-    let value = match table(&directory)? {
+    let mut value = match table(&directory)? {
         Some(table) => about(&table, &path),
         None => json!({ "imported": false, "path": path }),
     };
-    print(&value, shared.json)
+    let path = bins::path_before(&directory.path);
+    let before = match bins::read_before(&directory.path) {
+        Ok(before) => before.map(|table| about(&table, &path)),
+        Err(fault) => Some(json!({ "path": path, "unusable": fault.to_string() })),
+    };
+    if shared.json {
+        if let Some(members) = value.as_object_mut() {
+            members.insert("before".to_owned(), json!(before));
+        }
+        return print(&value, true);
+    }
+    print(&value, false)?;
+    match before {
+        Some(before) => {
+            output::line("\nthe table before, which panvault bin restore brings back:")?;
+            print(&before, false)
+        }
+        None => Ok(()),
+    }
 }
 
 /// What a table says of itself.
-fn about(table: &Table, path: &std::path::Path) -> Value {
+fn about(table: &Table, path: &Path) -> Value {
     let about = table.about();
     let age = now().unix_seconds().saturating_sub(about.imported_at.unix_seconds());
     json!({
@@ -96,8 +120,37 @@ fn about(table: &Table, path: &std::path::Path) -> Value {
     })
 }
 
+/// Removes the table. What is said is printed first: when that fails, nothing has been done.
 fn remove(shared: &Shared) -> anyhow::Result<()> {
     let directory = directory(shared)?;
-    let removed = bins::remove(&directory.path)?;
-    print(&json!({ "path": bins::path(&directory.path), "removed": removed }), shared.json)
+    let path = bins::path(&directory.path);
+    let is_there = || path.symlink_metadata().is_ok();
+    let replacing = if is_there() { Some(Replacing::begin(&directory.path)?) } else { None };
+    let replacing = replacing.filter(|_| is_there());
+    print(&json!({ "path": path, "removed": replacing.is_some() }), shared.json)?;
+    replacing.map_or(Ok(()), Replacing::remove)
+}
+
+/// Brings back the table before. What is said is printed first, as with `remove`.
+fn restore(shared: &Shared) -> anyhow::Result<()> {
+    let directory = directory(shared)?;
+    directory.private()?;
+    let path = bins::path_before(&directory.path);
+    let replacing = Replacing::begin(&directory.path)?;
+    let before = replacing.before().with_context(|| {
+        format!("{} cannot be used, and the table in use is untouched; import a list", path.display())
+    })?;
+    let Some(before) = before else {
+        bail!("there is no table before the one in use: {} is not there; import a list", path.display())
+    };
+    let mut value = about(&before, &bins::path(&directory.path));
+    if let Some(members) = value.as_object_mut() {
+        members.remove("imported");
+        // One that cannot be used is not kept.
+        let kept = replacing.in_use().ok().flatten().map(|table| table.about().version);
+        members.insert("version_before".to_owned(), json!(kept));
+        members.insert("restored".to_owned(), json!(true));
+    }
+    print(&value, shared.json)?;
+    replacing.restore()
 }

@@ -116,6 +116,16 @@ fn what_cannot_be_imported_leaves_the_table_before() {
             vec!["--format", "csv", "--columns", "bin=4111111111111111"],
             "not repeated",
         ),
+        (
+            "IIN;Bank;Country\n411111;x;DE\n",
+            vec!["--format", "csv", "--columns", "bin=IIN,issuer=Bnk"],
+            "there is no column Bnk; its first line, separated by semicolons, has 3 columns: IIN, Bank, Country",
+        ),
+        (
+            "4111111111111111;x\n",
+            vec!["--format", "csv", "--columns", "bin=IIN"],
+            "looks like a row, and must name the columns",
+        ),
     ] {
         let error = csv(text, &args);
         assert!(error.contains(said), "{args:?}: {error}");

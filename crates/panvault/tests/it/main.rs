@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod bin;
+mod bin_before;
 mod cli;
 mod crash;
 mod crowd;

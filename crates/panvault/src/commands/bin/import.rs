@@ -1,8 +1,13 @@
-use std::fs::File;
-use std::io::BufReader;
+use std::fs::{File, Metadata};
+use std::io::{BufReader, Read};
+use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
-use panvault_bins::{About, Column, Counted, ImportFault, Imported, Layout, Report, Shown, Table, import};
+use panvault_bins::limits::LIST_BYTES_MAX;
+use panvault_bins::{
+    About, Column, Contents, Counted, Doubt, ImportFault, Imported, InUse, Layout, Report, Shown, Table,
+    import,
+};
 use panvault_card::holds_card_number;
 use serde_json::{Value, json};
 
@@ -14,59 +19,129 @@ use crate::output;
 /// Bytes that are read at a time.
 const BUFFER_BYTES: usize = 256 * 1024;
 
-/// Imports a list. Whatever goes wrong, the table before stays as it was.
+/// Imports a list. Whatever goes wrong, the table before stays as it was: putting the new one in its place is the last thing that can
+/// fail, so what becomes of the rows is printed before.
 pub(super) fn run(args: &BinImport) -> anyhow::Result<()> {
     let layout = layout(args)?;
     let directory = directory(&args.shared)?;
     directory.private()?;
-    let list = File::open(&args.file).with_context(|| format!("{} cannot be read", args.file.display()))?;
-    let metadata = list.metadata()?;
-    ensure!(!metadata.is_dir(), "{} is a directory; name the list in it", args.file.display());
+    let (list, metadata) = list(&args.file)?;
     let replacing = Replacing::begin(&directory.path)?;
-    // One that is damaged is about to be replaced; its version is not known, and the clock's is higher.
-    let before = bins::read(&directory.path).ok().flatten().map_or(0, |table| table.about().version);
-    let now = now();
-    let about = About {
-        version: before.saturating_add(1).max(u32::try_from(now.unix_seconds()).unwrap_or(u32::MAX)),
-        imported_at: now,
-        source: args.source.clone(),
-        licence: args.licence.clone(),
-        attribution: args.attribution.clone(),
-    };
-    let mut progress = Progress::new("importing", metadata.len());
-    let list = BufReader::with_capacity(BUFFER_BYTES, list);
-    let imported = import(list, &layout, about, &mut |bytes| progress.at(bytes));
-    progress.end();
-    let Imported { contents, report } = match imported {
-        Ok(imported) => imported,
-        Err(fault) => return Err(refused(fault, args)),
-    };
+    // One that is damaged is about to be replaced: its version is not known, and the clock's is higher.
+    let in_use = replacing.in_use().ok().flatten();
+    let Imported { contents, report } = read(args, &layout, about(args, &replacing), list, &metadata)?;
     let file = contents.encode();
     // What is not read back must not take the place of what is.
     Table::read(&file).with_context(|| {
         format!("{} makes no table that can be used, and the table before is untouched", args.file.display())
     })?;
-    replacing.finish(&file)?;
+    let doubts = report.doubts(in_use.as_ref().map(InUse::from), args.refused_max);
+    let is_imported = doubts.is_empty() || args.force;
+    let path = bins::path(&directory.path);
     if args.shared.json {
-        let mut value = report_json(&report);
-        if let Some(members) = value.as_object_mut() {
-            members.insert("table_version".to_owned(), json!(contents.about.version));
-            members.insert("bytes".to_owned(), json!(file.len()));
-            members.insert("path".to_owned(), json!(bins::path(&directory.path)));
-        }
-        Ok(output::line(value.to_string())?)
+        let members = json!({
+            "imported": is_imported,
+            "doubts": doubts.iter().map(Doubt::to_string).collect::<Vec<_>>(),
+            "table_version": contents.about.version,
+            "bytes": file.len(),
+            "path": path,
+        });
+        output::line(report_json(&report, members).to_string())?;
     } else {
         report_text(&report)?;
-        output::line(format!(
-            "table {} with {} ranges, {} bytes: {}\na server that runs takes it up by itself; cards that are stored keep what \
-             was known of them until panvault bin refresh",
-            contents.about.version,
-            report.ranges,
-            file.len(),
-            bins::path(&directory.path).display(),
-        ))?;
-        Ok(())
     }
+    if !is_imported {
+        bail!(doubtful(args, &doubts));
+    }
+    if args.force && !args.shared.json {
+        doubts.iter().try_for_each(|doubt| output::line(format!("forced, although {doubt}")))?;
+    }
+    replacing.finish(&file)?;
+    if !args.shared.json {
+        // It is in place, whether or not somebody reads this.
+        drop(output::line(done(&contents, &report, file.len(), &path)));
+    }
+    Ok(())
+}
+
+/// Opens the list. A pipe or a device may have no end.
+fn list(path: &Path) -> anyhow::Result<(File, Metadata)> {
+    let opened = bins::open_regular(path);
+    let unread = || format!("{} cannot be read", path.display());
+    let Some((list, metadata)) = opened.map_err(|fault| match fault {
+        bins::BinsFault::NotAFile => anyhow::anyhow!(
+            "{} is a directory, a pipe or a device; name a list that is saved as a file",
+            path.display()
+        ),
+        bins::BinsFault::Read(_) | bins::BinsFault::Exposed | bins::BinsFault::File(_) => {
+            anyhow::Error::new(fault).context(unread())
+        }
+    })?
+    else {
+        bail!("{}: there is no such file", unread())
+    };
+    ensure!(
+        metadata.len() <= LIST_BYTES_MAX,
+        "{} is larger than a list can be: {LIST_BYTES_MAX} bytes",
+        path.display()
+    );
+    Ok((list, metadata))
+}
+
+/// What is said of the table. Its version is higher than that of any that could be in use again.
+fn about(args: &BinImport, replacing: &Replacing) -> About {
+    let version = |table: Option<Table>| table.map_or(0, |table| table.about().version);
+    let highest = version(replacing.in_use().ok().flatten()).max(version(replacing.before().ok().flatten()));
+    let now = now();
+    About {
+        version: highest.saturating_add(1).max(u32::try_from(now.unix_seconds()).unwrap_or(u32::MAX)),
+        imported_at: now,
+        source: args.source.clone(),
+        licence: args.licence.clone(),
+        attribution: args.attribution.clone(),
+    }
+}
+
+/// Reads the list as far as it went when it was opened.
+fn read(
+    args: &BinImport,
+    layout: &Layout,
+    about: About,
+    list: File,
+    metadata: &Metadata,
+) -> anyhow::Result<Imported> {
+    let again = list.try_clone()?;
+    let mut progress = Progress::new("importing", metadata.len());
+    let list = BufReader::with_capacity(BUFFER_BYTES, list.take(metadata.len()));
+    let imported = import(list, layout, about, &mut |bytes| progress.at(bytes));
+    progress.end();
+    let now = again.metadata()?;
+    ensure!(
+        (now.len(), now.modified()?) == (metadata.len(), metadata.modified()?),
+        "{} was changed while it was read, and the table before is untouched; import it when it is complete",
+        args.file.display()
+    );
+    imported.map_err(|fault| refused(fault, args))
+}
+
+fn doubtful(args: &BinImport, doubts: &[Doubt]) -> String {
+    let doubts: Vec<String> = doubts.iter().map(Doubt::to_string).collect();
+    format!(
+        "{} is not imported, and the table before is untouched: {}. Mend the list, raise --refused-max where it is about \
+         refused rows, or import it all the same with --force",
+        args.file.display(),
+        doubts.join("; ")
+    )
+}
+
+fn done(contents: &Contents, report: &Report, bytes: usize, path: &Path) -> String {
+    format!(
+        "table {} with {} ranges, {bytes} bytes: {}\na server that runs takes it up by itself; cards that are stored keep what \
+         was known of them until panvault bin refresh; panvault bin restore brings the table before back",
+        contents.about.version,
+        report.ranges,
+        path.display(),
+    )
 }
 
 fn layout(args: &BinImport) -> anyhow::Result<Layout> {
@@ -136,8 +211,9 @@ fn tell<K>(how: &str, counted: &Counted<K>, why: &str, said: &mut Vec<String>) {
     }
 }
 
-fn report_json(report: &Report) -> Value {
-    json!({
+/// The report with further members.
+fn report_json(report: &Report, more: Value) -> Value {
+    let mut value = json!({
         "rows": report.rows,
         "taken": report.taken,
         "ranges": report.ranges,
@@ -145,7 +221,11 @@ fn report_json(report: &Report) -> Value {
         "left_out": report.left_out.iter().map(|counted| counted_json(counted, counted.kind.as_str())).collect::<Vec<_>>(),
         "contradictions":
             report.contradictions.iter().map(|counted| counted_json(counted, counted.kind.as_str())).collect::<Vec<_>>(),
-    })
+    });
+    if let (Some(members), Value::Object(more)) = (value.as_object_mut(), more) {
+        members.extend(more);
+    }
+    value
 }
 
 fn counted_json<K>(counted: &Counted<K>, why: &str) -> Value {
