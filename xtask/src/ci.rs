@@ -18,6 +18,6 @@ pub(crate) fn ci(workspace: &Workspace) -> bool {
         run::succeed(run::cargo(root, &arguments))
     });
     parts.check("docs that are made from the code", || openapi::check(workspace));
-    test::tests(workspace, false, &mut parts);
+    test::tests(workspace, &test::Without::default(), &mut parts);
     parts.finish()
 }

@@ -3,9 +3,11 @@
 mod architecture;
 mod bench;
 mod bin_list;
+mod browser;
 mod ci;
 mod dev_vault;
 mod exposures;
+mod first_command;
 mod openapi;
 mod packages;
 mod parts;
@@ -34,16 +36,21 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run every test: Rust, documentation, a real list of BINs, and schemathesis against the real binary.
+    /// Run every test: Rust, documentation, a real list of BINs, schemathesis against the real binary, and pages in a browser.
     Test {
         /// Leave out what needs Python and a package index: the real list and schemathesis.
         #[arg(long, alias = "without-schemathesis")]
         without_python: bool,
+        /// Leave out what needs Node, a browser and a package index.
+        #[arg(long)]
+        without_browser: bool,
     },
     /// Run what CI runs: every test, every lint, every check of the sources.
     Ci,
     /// Run schemathesis alone against the real binary.
     Schemathesis,
+    /// Look at the pages of the real binary in a real browser, alone.
+    Browser,
     /// Check who uses whom, and the rules that sources and manifests keep.
     Architecture,
     /// Check that `exposures.txt` lists every place where plaintext is handed out.
@@ -78,8 +85,11 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<bool> {
     let workspace = Workspace::find()?;
     match command {
-        Command::Test { without_python } => Ok(test::test(&workspace, without_python)),
+        Command::Test { without_python, without_browser } => {
+            Ok(test::test(&workspace, &test::Without { python: without_python, browser: without_browser }))
+        }
         Command::Ci => Ok(ci::ci(&workspace)),
+        Command::Browser => browser::browser(&workspace).map(|()| true),
         Command::Schemathesis => schemathesis::schemathesis(&workspace).map(|()| true),
         Command::Architecture => {
             architecture::check(&workspace)?;

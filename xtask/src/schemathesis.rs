@@ -1,6 +1,6 @@
 //! The schemathesis run: generated requests against the real binary, judged by its own OpenAPI document.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context;
 
@@ -23,7 +23,7 @@ pub(crate) fn schemathesis(workspace: &Workspace) -> anyhow::Result<()> {
         run::works(run::command(environment.join(PROGRAM), &workspace.root, &["--version"]))
     };
     let program = SCHEMATHESIS.ready(workspace, works)?.join(PROGRAM);
-    let binary = binary(workspace)?;
+    let binary = workspace.debug_binary()?;
     let log = workspace.target.join("schemathesis/server.log");
     let directory =
         tempfile::tempdir_in(&workspace.target).context("no directory for the data could be made")?;
@@ -43,11 +43,4 @@ pub(crate) fn schemathesis(workspace: &Workspace) -> anyhow::Result<()> {
     let ran = run::succeed(command);
     say::line(format_args!("schemathesis ran for {watch}; the server's log is {}", log.display()));
     vault.still_runs().and(ran)
-}
-
-/// The debug build of the binary.
-fn binary(workspace: &Workspace) -> anyhow::Result<PathBuf> {
-    run::succeed(run::cargo(&workspace.root, &["build", "--locked", "--package", "panvault"]))
-        .context("the binary does not build")?;
-    Ok(workspace.target.join("debug/panvault"))
 }

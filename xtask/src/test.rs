@@ -2,26 +2,39 @@ use std::path::Path;
 
 use crate::parts::{Parts, Totals};
 use crate::workspace::Workspace;
-use crate::{bin_list, packages, run, schemathesis};
+use crate::{bin_list, browser, first_command, packages, run, schemathesis};
+
+/// What is left out.
+#[derive(Default)]
+pub(crate) struct Without {
+    pub(crate) python: bool,
+    pub(crate) browser: bool,
+}
 
 /// Every test, and a summary.
-pub(crate) fn test(workspace: &Workspace, without_python: bool) -> bool {
+pub(crate) fn test(workspace: &Workspace, without: &Without) -> bool {
     let mut parts = Parts::default();
-    tests(workspace, without_python, &mut parts);
+    tests(workspace, without, &mut parts);
     parts.finish()
 }
 
 /// The parts that are tests.
-pub(crate) fn tests(workspace: &Workspace, without_python: bool, parts: &mut Parts) {
+pub(crate) fn tests(workspace: &Workspace, without: &Without, parts: &mut Parts) {
     parts.check("packages", || needed(&workspace.root));
     parts.part("cargo test", || cargo_test(workspace));
-    if without_python {
+    if without.python {
         parts.skip("a real list of BINs", "--without-python");
         parts.skip("schemathesis", "--without-python");
     } else {
         parts.part("a real list of BINs", || bin_list::test(workspace));
         parts.check("schemathesis", || schemathesis::schemathesis(workspace));
     }
+    if without.browser {
+        parts.skip("browser", "--without-browser");
+    } else {
+        parts.check("browser", || browser::browser(workspace));
+    }
+    parts.check("the first command of the README", || first_command::test(workspace));
 }
 
 /// The packages that tests of the workspace need.

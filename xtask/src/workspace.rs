@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use cargo_metadata::{Metadata, MetadataCommand};
 
+use crate::run;
+
 /// This repository.
 pub(crate) struct Workspace {
     /// Its root directory.
@@ -36,6 +38,13 @@ impl Workspace {
             target: metadata.target_directory.clone().into_std_path_buf(),
             metadata,
         })
+    }
+
+    /// The debug build of `panvault`.
+    pub(crate) fn debug_binary(&self) -> anyhow::Result<PathBuf> {
+        run::succeed(run::cargo(&self.root, &["build", "--locked", "--package", "panvault"]))
+            .context("the binary does not build")?;
+        Ok(self.target.join("debug/panvault"))
     }
 
     /// Every Rust file below these directories of the root, sorted.

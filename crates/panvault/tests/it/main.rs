@@ -10,6 +10,7 @@ mod crowd;
 mod demo;
 mod dev;
 mod disk;
+mod docs;
 mod doctor;
 mod leak;
 mod output;

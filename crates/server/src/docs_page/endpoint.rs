@@ -1,0 +1,90 @@
+use core::fmt::Write;
+
+use serde_json::Value;
+
+use super::sample;
+use super::text::{block, marked};
+use crate::fields::{FieldSpec, Kind};
+use crate::table::{Endpoint, ListOf};
+
+/// An endpoint: what it does and takes, a request, and an answer of either kind.
+pub(super) fn section(endpoint: &Endpoint, schemas: &Value, out: &mut String) {
+    let _ = write!(
+        out,
+        "<section class=endpoint><h3 id=\"{operation}\"><span class=\"method {method}\">{method}</span> <code>{path}</code> \
+         <a class=anchor href=\"#{operation}\" aria-label=\"Link to {operation}\">#</a></h3><p><b>{summary}.</b> {doc}</p>",
+        operation = endpoint.operation,
+        method = endpoint.method,
+        path = endpoint.path,
+        summary = endpoint.summary,
+        doc = marked(endpoint.doc),
+    );
+    if let Some(body) = endpoint.body {
+        out.push_str("<table><thead><tr><th>field<th>what<th>meaning</thead><tbody>");
+        body.iter().for_each(|spec| field(spec, "", out));
+        out.push_str("</table>");
+    }
+    if let Some(list) = endpoint.list {
+        conditions(list, out);
+    }
+    out.push_str("<div class=samples>");
+    out.push_str(&block("Request", &sample::request(endpoint)));
+    let success = sample::success(endpoint, schemas);
+    out.push_str(&block(&format!("Answer {}", endpoint.success), success.as_deref().unwrap_or("(no body)")));
+    let (code, failure) = sample::failure(endpoint, schemas);
+    let failure = block(&format!("Failure {}", code.status().as_u16()), &failure);
+    let _ = write!(out, "{failure}</div>");
+    codes(endpoint, out);
+    out.push_str("</section>");
+}
+
+fn conditions(list: ListOf, out: &mut String) {
+    let names: Vec<String> = list.fields().iter().map(|(name, _)| format!("<code>{name}</code>")).collect();
+    let _ = write!(
+        out,
+        "<p>Conditions: <code>field=value</code>, repeated for any of several, <code>field!=</code>, \
+         <code>field&gt;=</code>, <code>field&lt;=</code> (in a URL: <code>%3E=</code>, <code>%3C=</code>), on {}. Also \
+         <code>_limit</code> (1 to 1000, default 100), <code>_skip</code>, <code>_sort=field</code> or \
+         <code>_sort=-field</code>.</p>",
+        names.join(" ")
+    );
+}
+
+/// What it can fail with, each linked to the table.
+fn codes(endpoint: &Endpoint, out: &mut String) {
+    let mut codes = endpoint.codes();
+    codes.sort_by_key(|code| code.number());
+    codes.dedup_by_key(|code| code.number());
+    out.push_str("<p class=codes>Fails with ");
+    for (at, code) in codes.iter().enumerate() {
+        let (comma, number) = (if at == 0 { "" } else { ", " }, code.number());
+        let _ = write!(
+            out,
+            "{comma}<a href=\"#error-{number}\" title=\"{}\">{number}</a> ({})",
+            code.message(),
+            code.status().as_u16()
+        );
+    }
+    out.push_str(".</p>");
+}
+
+fn field(spec: &FieldSpec, prefix: &str, out: &mut String) {
+    let what = match spec.kind {
+        Kind::Typed { nullable: true, .. } => "string or null".to_owned(),
+        Kind::Typed { .. } => "string".to_owned(),
+        Kind::Id => "id".to_owned(),
+        Kind::Text { max, .. } | Kind::Phone { max } => format!("string, at most {max} bytes"),
+        Kind::Masked { .. } => "string".to_owned(),
+        Kind::Choice(choices) => choices.join(" | "),
+        Kind::Integer { min, max } => format!("integer, {min} to {max}"),
+        Kind::Bool => "true or false".to_owned(),
+        Kind::Pairs => "object of strings".to_owned(),
+        Kind::Object(_) => "object".to_owned(),
+    };
+    let required = if spec.required { ", <b>required</b>" } else { "" };
+    let _ =
+        write!(out, "<tr><td><code>{prefix}{}</code><td>{what}{required}<td>{}", spec.name, marked(spec.doc));
+    if let Kind::Object(specs) = spec.kind {
+        specs.iter().for_each(|inner| field(inner, &format!("{prefix}{}.", spec.name), out));
+    }
+}
