@@ -75,7 +75,7 @@ pub enum Doubt {
         max: Share,
     },
     /// It is much smaller.
-    #[error("{now} rows of it can be taken, less than half of the {before} in use")]
+    #[error("only {now} of its rows can be taken, less than half of the {before} in use")]
     Rows {
         /// Rows that are taken.
         now: u64,
@@ -83,7 +83,7 @@ pub enum Doubt {
         before: u64,
     },
     /// It tells much less apart.
-    #[error("it makes {now} ranges, less than half of the {before} in use")]
+    #[error("its number of ranges is {now}, less than half of the {before} in use")]
     Ranges {
         /// Ranges that they make.
         now: u64,

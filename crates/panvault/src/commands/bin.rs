@@ -21,6 +21,9 @@ use crate::config;
 use crate::data::DataDirectory;
 use crate::output;
 
+/// Commands say what they do before they do it, so that one that fails has changed nothing.
+const UNPRINTED: &str = "what is done cannot be printed, so nothing was changed";
+
 pub(crate) fn run(command: BinCommand) -> anyhow::Result<ExitCode> {
     let done = match command {
         BinCommand::Import(args) => import::run(&args),
@@ -127,7 +130,7 @@ fn remove(shared: &Shared) -> anyhow::Result<()> {
     let is_there = || path.symlink_metadata().is_ok();
     let replacing = if is_there() { Some(Replacing::begin(&directory.path)?) } else { None };
     let replacing = replacing.filter(|_| is_there());
-    print(&json!({ "path": path, "removed": replacing.is_some() }), shared.json)?;
+    print(&json!({ "path": path, "removed": replacing.is_some() }), shared.json).context(UNPRINTED)?;
     replacing.map_or(Ok(()), Replacing::remove)
 }
 
@@ -151,6 +154,6 @@ fn restore(shared: &Shared) -> anyhow::Result<()> {
         members.insert("version_before".to_owned(), json!(kept));
         members.insert("restored".to_owned(), json!(true));
     }
-    print(&value, shared.json)?;
+    print(&value, shared.json).context(UNPRINTED)?;
     replacing.restore()
 }

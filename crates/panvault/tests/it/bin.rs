@@ -98,7 +98,11 @@ fn what_cannot_be_imported_leaves_the_table_before() {
         ("IIN,Bank\n", vec!["--format", "csv", "--columns", "bin=IIN,issuer=Bank"], "not one"),
         ("IIN,Bank\n4111111111111111,x\n", vec!["--format", "csv", "--columns", "bin=IIN"], "not one"),
         ("IIN,Bank\n411111,x\n", vec!["--format", "csv"], "bin, or start"),
-        ("IIN,Bank\n411111,x\n", vec!["--format", "csv", "--columns", "bine=IIN"], "does not know bine"),
+        (
+            "IIN,Bank\n411111,x\n",
+            vec!["--format", "csv", "--columns", "bine=IIN,x=Bank"],
+            "does not know bine, x; it",
+        ),
         ("IIN,Bank\n411111,x\n", vec!["--format", "csv", "--columns", "IIN"], "WHAT=COLUMN"),
         ("IIN,Bank\n411111,x\n", vec!["--format", "bin-list-data", "--columns", "bin=IIN"], "--format csv"),
         (

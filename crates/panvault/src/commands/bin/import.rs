@@ -11,7 +11,7 @@ use panvault_bins::{
 use panvault_card::holds_card_number;
 use serde_json::{Value, json};
 
-use super::{directory, now, progress::Progress};
+use super::{UNPRINTED, directory, now, progress::Progress};
 use crate::bins::{self, Replacing};
 use crate::cli::{BinFormat, BinImport};
 use crate::output;
@@ -46,15 +46,16 @@ pub(super) fn run(args: &BinImport) -> anyhow::Result<()> {
             "bytes": file.len(),
             "path": path,
         });
-        output::line(report_json(&report, members).to_string())?;
+        output::line(report_json(&report, members).to_string()).context(UNPRINTED)?;
     } else {
-        report_text(&report)?;
+        report_text(&report).context(UNPRINTED)?;
     }
     if !is_imported {
         bail!(doubtful(args, &doubts));
     }
-    if args.force && !args.shared.json {
-        doubts.iter().try_for_each(|doubt| output::line(format!("forced, although {doubt}")))?;
+    if !args.shared.json {
+        let said = |doubt| output::line(format!("forced, although {doubt}"));
+        doubts.iter().try_for_each(said).context(UNPRINTED)?;
     }
     replacing.finish(&file)?;
     if !args.shared.json {
@@ -150,9 +151,16 @@ fn layout(args: &BinImport) -> anyhow::Result<Layout> {
         "--columns goes with --format csv; the other formats have columns of their own"
     );
     ensure!(
-        !args.columns.iter().any(|pair| holds_card_number(pair)),
+        !holds_card_number(&args.columns.join(",")),
         "--columns holds what could be a card number, and is not repeated"
     );
+    let named = args.columns.iter().filter_map(|pair| pair.split_once('='));
+    let unknown: Vec<&str> =
+        named.map(|(what, _)| what).filter(|what| Column::parse(what).is_none()).collect();
+    if !unknown.is_empty() {
+        let all: Vec<&str> = Column::ALL.iter().map(|column| column.as_str()).collect();
+        bail!("--columns does not know {}; it knows {}", unknown.join(", "), all.join(", "))
+    }
     Ok(match args.format {
         BinFormat::BinListData => Layout::BinListData,
         BinFormat::BinlistRanges => Layout::BinlistRanges,
@@ -164,10 +172,7 @@ fn layout(args: &BinImport) -> anyhow::Result<Layout> {
 
 fn column(pair: &str) -> anyhow::Result<(Column, String)> {
     let (what, name) = pair.split_once('=').context("--columns takes WHAT=COLUMN, separated by commas")?;
-    let Some(column) = Column::parse(what) else {
-        let all: Vec<&str> = Column::ALL.iter().map(|column| column.as_str()).collect();
-        bail!("--columns does not know {what}; it knows {}", all.join(", "))
-    };
+    let column = Column::parse(what).context("--columns names what is not known")?;
     Ok((column, name.to_owned()))
 }
 
