@@ -56,6 +56,9 @@ pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
         findings.push(Finding { part: BINS, what: bins_unusable(&directory, &fault) });
         None
     });
+    if let Err(fault) = bins::read_before(&directory.path) {
+        findings.push(Finding { part: BINS, what: bins_before_unusable(&directory, &fault) });
+    }
     let tls_advice = match &config.tls {
         Some((certificate, key)) => certificates(certificate, key, &mut findings),
         None => None,
@@ -128,7 +131,18 @@ fn unexamined(directory: &DataDirectory, fault: &OpenFault) -> Vec<Finding> {
 fn bins_unusable(directory: &DataDirectory, fault: &bins::BinsFault) -> String {
     let path = bins::path(&directory.path);
     format!(
-        "{}: {}; import the list again with panvault bin import, or remove it with panvault bin remove",
+        "{}: {}; import the list again with panvault bin import, go back with panvault bin restore, or remove it with \
+         panvault bin remove",
+        path.display(),
+        causes(fault)
+    )
+}
+
+/// The same of the table before. Nothing depends on it but a restore.
+fn bins_before_unusable(directory: &DataDirectory, fault: &bins::BinsFault) -> String {
+    let path = bins::path_before(&directory.path);
+    format!(
+        "{}: {}; it cannot be restored, and the next import takes its place",
         path.display(),
         causes(fault)
     )

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::bin::{import, list};
 use crate::cli::path;
 use crate::serve::vault;
-use crate::support::{Dev, Ended, panvault, run, run_json, run_refused, until};
+use crate::support::{Dev, Ended, doctor, panvault, run, run_json, run_refused, until};
 
 /// Writes a list with these lines and gives its path.
 fn lines(directory: &Path, rows: impl Iterator<Item = String>) -> PathBuf {
@@ -231,6 +231,9 @@ fn a_table_before_that_is_damaged_or_exposed_does_not_come_back() {
     assert!(refused.contains("bins.table.before") && refused.contains("its hash does not fit"), "{refused}");
     assert_eq!(bin(&data, "info")["before"]["unusable"], json!("is damaged: its hash does not fit"));
     assert_eq!(tables(&data), in_use);
+    let report = doctor(&data);
+    let finding = report["findings"][0]["what"].as_str().unwrap();
+    assert!(finding.contains("bins.table.before") && finding.contains("cannot be restored"), "{report}");
     fs::write(&before, &whole).unwrap();
     fs::set_permissions(&before, fs::Permissions::from_mode(0o644)).unwrap();
     assert!(run_refused(&restore).contains("chmod 600"));
