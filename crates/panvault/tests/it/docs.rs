@@ -5,6 +5,7 @@
 
 mod page;
 mod sample;
+mod write;
 
 use std::fs;
 use std::net::TcpStream;
@@ -35,6 +36,9 @@ fn every_block_works_as_written_and_prints_what_is_shown() {
         until("nothing listens where the pages do", || PORTS.iter().all(|port| is_free(*port)));
         let home = tempfile::tempdir().unwrap();
         wrong.extend(run(&page, home.path()));
+        if write::is_wanted() {
+            write_samples(&path, &page, home.path());
+        }
         blocks += page.blocks().count();
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n\n"));
@@ -103,6 +107,17 @@ fn run(page: &Page, home: &Path) -> Vec<String> {
         wrong.push(format!("{} ended with {status}:\n{errors}", page.name));
     }
     wrong
+}
+
+/// Writes anew what the page shows and was not printed.
+fn write_samples(path: &Path, page: &Page, home: &Path) {
+    let samples = page.blocks().filter_map(|block| {
+        let out = fs::read_to_string(home.join("printed").join(block.line.to_string())).ok()?;
+        let sample = block.sample?;
+        let is_wrong = sample::compare(&out, Some(&sample)).is_err();
+        is_wrong.then(|| (sample.line, sample.lines.len(), write::shown(&out, sample.is_json, home)))
+    });
+    write::write(path, samples.collect());
 }
 
 #[expect(clippy::disallowed_methods, reason = "the pages use the programs of this machine")]

@@ -24,6 +24,8 @@ pub(super) struct Block<'a> {
 
 /// What is shown, and how it is to be read.
 pub(super) struct Sample<'a> {
+    /// The line of its opening fence.
+    pub(super) line: usize,
     pub(super) is_json: bool,
     pub(super) lines: &'a [String],
 }
@@ -60,7 +62,11 @@ impl Page {
         self.fences.iter().enumerate().filter(|(_, fence)| fence.language == "sh").map(|(at, fence)| {
             let next = self.fences.get(at + 1);
             let sample = next.filter(|next| ["json", "text"].contains(&next.language.as_str()));
-            let sample = sample.map(|next| Sample { is_json: next.language == "json", lines: &next.text });
+            let sample = sample.map(|next| Sample {
+                line: next.line,
+                is_json: next.language == "json",
+                lines: &next.text,
+            });
             Block { line: fence.line, sample }
         })
     }
