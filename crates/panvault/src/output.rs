@@ -16,9 +16,14 @@ pub(crate) fn line(text: impl AsRef<str>) -> io::Result<()> {
     }
 }
 
-/// Prints what a command is about to make, all of it, before it is made. What nobody can see is then not made.
+/// Prints what a command is about to do, all of it, before it is done: a reader that has gone away is an error too.
+pub(crate) fn first(text: impl AsRef<str>) -> io::Result<()> {
+    write(text.as_ref())
+}
+
+/// Prints what a command is about to make. What nobody can see is then not made.
 pub(crate) fn show(text: impl AsRef<str>) -> anyhow::Result<()> {
-    write(text.as_ref()).context("standard output cannot be written to, so nothing was made")
+    first(text).context("standard output cannot be written to, so nothing was made")
 }
 
 /// Refuses to go on when a secret that is to be printed would be seen by nobody. A closed standard output is `/dev/null` as

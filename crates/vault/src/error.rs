@@ -85,15 +85,23 @@ impl VaultError {
 
 /// Fields that do not fit, collected so that all of them are said at once.
 #[derive(Debug, Default)]
-pub(crate) struct Faults(Vec<FieldFault>);
+pub(crate) struct Faults {
+    fields: Vec<FieldFault>,
+    missing: Vec<Named>,
+}
 
 impl Faults {
-    /// Notes what is wrong with a field, and gives back the value if nothing is. What is not of a field ends it.
+    /// Notes what is wrong with a field, or that it names nothing, and gives back the value if nothing is. What is not of a field
+    /// ends it.
     pub(crate) fn note<T>(&mut self, read: Result<T, VaultError>) -> Result<Option<T>, VaultError> {
         match read {
             Ok(value) => Ok(Some(value)),
             Err(VaultError::Faults(faults)) => {
-                self.0.extend(faults);
+                self.fields.extend(faults);
+                Ok(None)
+            }
+            Err(VaultError::NotFound(named)) => {
+                self.missing.extend(named);
                 Ok(None)
             }
             Err(error) => Err(error),
@@ -102,12 +110,19 @@ impl Faults {
 
     /// Notes a field that does not fit.
     pub(crate) fn field(&mut self, field: &'static str, reason: impl ToString) {
-        self.0.push(FieldFault { field, reason: reason.to_string() });
+        self.fields.push(FieldFault { field, reason: reason.to_string() });
     }
 
-    /// Everything that was noted, or nothing.
-    pub(crate) fn end(self) -> Result<(), VaultError> {
-        if self.0.is_empty() { Ok(()) } else { Err(VaultError::Faults(self.0)) }
+    /// Everything that was noted, or nothing. Where all that is wrong is that something was not found, that is the error.
+    pub(crate) fn end(mut self) -> Result<(), VaultError> {
+        if self.fields.is_empty() {
+            return if self.missing.is_empty() { Ok(()) } else { Err(VaultError::NotFound(self.missing)) };
+        }
+        for named in core::mem::take(&mut self.missing) {
+            let (Named::Field(field) | Named::Condition(field)) = named else { continue };
+            self.field(field, "names nothing that you may use");
+        }
+        Err(VaultError::Faults(self.fields))
     }
 }
 

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::bins::{self, Replacing};
 use crate::cli::{BinCommand, Shared};
-use crate::commands::document::print;
+use crate::commands::document::{print, print_first};
 use crate::config;
 use crate::data::DataDirectory;
 use crate::output;
@@ -130,7 +130,7 @@ fn remove(shared: &Shared) -> anyhow::Result<()> {
     let is_there = || path.symlink_metadata().is_ok();
     let replacing = if is_there() { Some(Replacing::begin(&directory.path)?) } else { None };
     let replacing = replacing.filter(|_| is_there());
-    print(&json!({ "path": path, "removed": replacing.is_some() }), shared.json).context(UNPRINTED)?;
+    print_first(&json!({ "path": path, "removed": replacing.is_some() }), shared.json).context(UNPRINTED)?;
     replacing.map_or(Ok(()), Replacing::remove)
 }
 
@@ -154,6 +154,6 @@ fn restore(shared: &Shared) -> anyhow::Result<()> {
         members.insert("version_before".to_owned(), json!(kept));
         members.insert("restored".to_owned(), json!(true));
     }
-    print(&value, shared.json).context(UNPRINTED)?;
+    print_first(&value, shared.json).context(UNPRINTED)?;
     replacing.restore()
 }

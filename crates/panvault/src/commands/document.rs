@@ -167,3 +167,8 @@ pub(crate) fn api_key(command: ApiKeyCommand) -> anyhow::Result<()> {
 pub(super) fn print(value: &Value, as_json: bool) -> anyhow::Result<()> {
     Ok(output::line(json::text(value, as_json))?)
 }
+
+/// Prints the same before it is done: see [`output::first`].
+pub(super) fn print_first(value: &Value, as_json: bool) -> anyhow::Result<()> {
+    Ok(output::first(json::text(value, as_json))?)
+}

@@ -10,7 +10,10 @@ fn says_in_one_line_of_json_that_it_is_ready() {
     let dev = Dev::start(directory.path(), &[]);
     let mut names: Vec<_> = dev.ready.as_object().unwrap().keys().map(String::as_str).collect();
     names.sort_unstable();
-    assert_eq!(names, ["account", "api_key", "data", "organisation", "processor", "publishable_key", "url"]);
+    assert_eq!(
+        names,
+        ["account", "api_key", "data", "metrics_url", "organisation", "processor", "publishable_key", "url"]
+    );
     assert_eq!(dev.ready["data"], json!(dev.data));
     let card = dev.make_card("4111111111111111", Some("111"));
     let paid = dev.post("/v1/transaction", &dev.transaction_body(&card, 1099));

@@ -183,8 +183,8 @@ impl Vault {
         let snapshot = self.snapshot();
         match row.parent {
             Some(parent) => {
-                permit.within(parent, Named::Field("parent_id"))?;
-                if snapshot.documents.levels(parent) >= TREE_LEVELS_MAX {
+                let within = faults.note(permit.within(parent, Named::Field("parent_id")))?;
+                if within.is_some() && snapshot.documents.levels(parent) >= TREE_LEVELS_MAX {
                     faults.field("parent_id", "is too deep in the tree of organisations");
                 }
             }
@@ -211,8 +211,8 @@ impl Vault {
         permit: &Permit<ProcessorCreate>,
         new: NewProcessor,
     ) -> Result<(ProcessorRow, DocumentPlan), VaultError> {
-        let organisation = permit.within(new.organisation, Named::Field("organisation"))?;
         let mut faults = Faults::default();
+        let organisation = faults.note(permit.within(new.organisation, Named::Field("organisation")))?;
         faults.note(name_fits(&new.name))?;
         let configuration = faults.note(
             Configuration::parse(&new.type_name, &new.settings)
@@ -222,7 +222,9 @@ impl Vault {
             faults.field("configuration", "is of a type that only a test vault allows");
         }
         faults.end()?;
-        let Some(configuration) = configuration else { return Err(VaultError::Faults(Vec::new())) };
+        let (Some(organisation), Some(configuration)) = (organisation, configuration) else {
+            return Err(VaultError::Contended);
+        };
         let now = permit.now().wall;
         let row = ProcessorRow {
             id: ProcessorId::make(now, self.make_id_bytes()?),
@@ -252,9 +254,10 @@ impl Vault {
         if !is_payable(new.currency) {
             faults.field("currency_code", "must be the code of a currency in use (ISO 4217), such as EUR");
         }
-        let organisation = permit.within(new.organisation, Named::Field("organisation"))?;
+        let organisation = faults.note(permit.within(new.organisation, Named::Field("organisation")))?;
         faults.note(self.processors_fit(permit, organisation, &new.processors))?;
         faults.end()?;
+        let Some(organisation) = organisation else { return Err(VaultError::Contended) };
         let now = permit.now().wall;
         let row = AccountRow {
             id: AccountId::make(now, self.make_id_bytes()?),
@@ -379,7 +382,7 @@ impl Vault {
     fn processors_fit(
         &self,
         permit: &Permit<AccountCreate>,
-        organisation: OrganisationId,
+        organisation: Option<OrganisationId>,
         processors: &[ProcessorId],
     ) -> Result<(), VaultError> {
         let snapshot = self.snapshot();
@@ -390,7 +393,9 @@ impl Vault {
                 .processor(*id)
                 .ok_or_else(|| VaultError::not_found(Named::Field("processors")))?;
             permit.within(row.organisation, Named::Field("processors"))?;
-            if !snapshot.documents.is_below(organisation, row.organisation) {
+            if organisation
+                .is_some_and(|organisation| !snapshot.documents.is_below(organisation, row.organisation))
+            {
                 let reason = "must be of the account's organisation or one above it";
                 return Err(VaultError::field("processors", reason));
             }

@@ -46,7 +46,7 @@ pub(super) fn run(args: &BinImport) -> anyhow::Result<()> {
             "bytes": file.len(),
             "path": path,
         });
-        output::line(report_json(&report, members).to_string()).context(UNPRINTED)?;
+        output::first(report_json(&report, members).to_string()).context(UNPRINTED)?;
     } else {
         report_text(&report).context(UNPRINTED)?;
     }
@@ -54,7 +54,7 @@ pub(super) fn run(args: &BinImport) -> anyhow::Result<()> {
         bail!(doubtful(args, &doubts));
     }
     if !args.shared.json {
-        let said = |doubt| output::line(format!("forced, although {doubt}"));
+        let said = |doubt| output::first(format!("forced, although {doubt}"));
         doubts.iter().try_for_each(said).context(UNPRINTED)?;
     }
     replacing.finish(&file)?;
@@ -188,8 +188,8 @@ fn refused(fault: ImportFault, args: &BinImport) -> anyhow::Error {
 
 fn report_text(report: &Report) -> anyhow::Result<()> {
     let refused = report.rows - report.taken;
-    output::line(format!("{} rows: {} taken, {refused} refused", report.rows, report.taken))?;
-    lines(report).iter().try_for_each(output::line)?;
+    output::first(format!("{} rows: {} taken, {refused} refused", report.rows, report.taken))?;
+    lines(report).iter().try_for_each(output::first)?;
     Ok(())
 }
 
