@@ -137,6 +137,8 @@ typed_id! {
     VaultId
     /// Names one HTTP request, for logs and audit records.
     RequestId
+    /// Names a node: a process that serves a vault. Of a vault in one directory, the one who writes its log.
+    NodeId
 }
 
 #[cfg(test)]

@@ -19,7 +19,8 @@ pub use crate::card::{Bin, Brand, CardType, Fingerprint, IssuerFacts, LastFour, 
 pub use crate::code::{Country, Currency};
 pub use crate::expiry::{EXPIRY_YEARS_AHEAD_MAX, Expiry, ExpiryFault};
 pub use crate::id::{
-    AccountId, ApiKeyId, CardId, Id, IdFault, OrganisationId, ProcessorId, RequestId, TransactionId, VaultId,
+    AccountId, ApiKeyId, CardId, Id, IdFault, NodeId, OrganisationId, ProcessorId, RequestId, TransactionId,
+    VaultId,
 };
 pub use crate::role::Role;
 pub use crate::timestamp::{Now, Timestamp, TimestampFault};

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 
-use panvault_store::Effect;
+use panvault_store::{Effect, Row, RowKey};
 use rusqlite::Connection;
 use tokio::sync::watch;
 
@@ -292,19 +292,10 @@ impl Applier {
 }
 
 fn is_new_card(effect: &Effect) -> bool {
-    matches!(effect, Effect::CardPut(row) if row.version == 1)
+    matches!(effect, Effect::Put(Row::Card(row)) if row.version == 1)
 }
 
 /// Whether ciphertext in the log has to go with it.
 pub(crate) const fn is_delete(effect: &Effect) -> bool {
-    match effect {
-        Effect::CardDelete { .. } => true,
-        Effect::CardPut(_)
-        | Effect::TransactionPut(_)
-        | Effect::HistoryPut(_)
-        | Effect::DocumentPut(_)
-        | Effect::DocumentDelete(..)
-        | Effect::IdempotencyPut(_)
-        | Effect::IdempotencyDelete(_) => false,
-    }
+    matches!(effect, Effect::Delete(RowKey::Card(_)))
 }

@@ -4,17 +4,16 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use panvault_model::{CardId, Id, Timestamp, TransactionId};
-use panvault_store::decide::{State, decide};
+use panvault_store::decide::{Decision, Standing, State, decide};
 use panvault_store::{
-    AuditNote, CardRow, Chain, DocumentKind, Effects, IdempotencyKey, IdempotencyRow, Outcome, StoreFault,
-    TransactionRow,
+    AuditNote, Chain, Commit, Effect, Effects, IdempotencyKey, IdempotencyRow, Outcome, Row, RowKey,
+    StoreFault,
 };
 use tokio::sync::oneshot;
 
 use crate::applier::ToApply;
 use crate::log::{AppendFault, FrameBuilder, Spares, Tail};
-use crate::overlay::{Overlay, Rows};
+use crate::overlay::Overlay;
 use crate::readers::Readers;
 use crate::view::{self, ApplyFrame};
 use crate::writer::{Answer, Job};
@@ -72,27 +71,32 @@ impl Committer {
     }
 
     fn decide(&mut self, job: Job, batch: &mut Batch) {
+        let Job { commit, reply } = job;
         let sequence = self.tail.next_sequence() + u64::from(self.builder.count());
         let decided = {
             let overlay = self.overlay.read().unwrap_or_else(PoisonError::into_inner);
-            decide(&job.step, &Pending { staged: &batch.staged, overlay: &overlay, view: &self.readers })
+            decide(&commit, &Pending { staged: &batch.staged, overlay: &overlay, view: &self.readers })
         };
         let answer = match decided {
-            Ok((Outcome::Done { value, .. }, effects)) => {
-                let note = *job.step.audit();
-                if self.builder.push(&note, &effects, self.step_bytes_max) {
-                    effects.iter().for_each(|effect| batch.staged.put(sequence, effect));
-                    batch.notes.push(note);
-                    batch.effects.push(effects);
-                    Ok(Outcome::Done { value, sequence })
-                } else {
-                    Err(StoreFault::TooLarge)
-                }
-            }
-            Ok((outcome, _)) => Ok(outcome),
+            Ok(Decision::Do) => self.add(commit, sequence, batch),
+            Ok(Decision::Claimed(row)) => Ok(Outcome::Claimed(row)),
+            Ok(Decision::Unmet(at)) => Ok(Outcome::Unmet(at)),
             Err(fault) => Err(fault),
         };
-        batch.answers.push((job.reply, answer));
+        batch.answers.push((reply, answer));
+    }
+
+    /// Adds a commit to the frame in the making.
+    fn add(&mut self, commit: Commit, sequence: u64, batch: &mut Batch) -> Answer {
+        let Commit { claim, mut effects, audit, .. } = commit;
+        effects.extend(claim.map(|claim| Effect::from(*claim.row)));
+        if !self.builder.push(&audit, &effects, self.step_bytes_max) {
+            return Err(StoreFault::TooLarge);
+        }
+        effects.iter().for_each(|effect| batch.staged.put(sequence, effect));
+        batch.notes.push(audit);
+        batch.effects.push(effects);
+        Ok(Outcome::Done { order: sequence })
     }
 
     /// Makes a batch durable and visible, and answers it. `false` when a write failed.
@@ -161,49 +165,39 @@ struct Pending<'a> {
     view: &'a Readers,
 }
 
-/// The newest of a row in the layers above the view: `None` when they do not have it.
-fn newest<K: Eq + core::hash::Hash, V: Clone>(layers: [&Rows<K, V>; 2], key: &K) -> Option<Option<V>> {
-    layers.iter().find_map(|rows| rows.get(key)).map(|(_, row)| row.clone())
+impl Pending<'_> {
+    /// What the layers above the view say of a row; `None` when they do not have it.
+    fn newer(&self, key: RowKey) -> Option<Option<&Row>> {
+        self.staged.newer(key).or_else(|| self.overlay.newer(key))
+    }
+
+    /// Whether a row is newer than all that the view has, so that the view need not be asked. That is so of nearly every new card, and
+    /// asking takes longer than all else that is decided of it.
+    fn is_beyond_the_view(&self, key: RowKey) -> bool {
+        let largest = self.overlay.view;
+        match key {
+            RowKey::Card(id) => Some(id) > largest.card,
+            RowKey::Transaction(id) | RowKey::History(id, _) => Some(id) > largest.transaction,
+            RowKey::Document(..) | RowKey::Idempotency(_) | RowKey::CardCvv(_) => false,
+        }
+    }
 }
 
 impl State for Pending<'_> {
-    fn card(&self, id: CardId) -> Result<Option<Arc<CardRow>>, StoreFault> {
-        match newest([&self.staged.cards, &self.overlay.cards], &id) {
-            Some(row) => Ok(row),
-            // Nearly every new card: asking the view takes longer than all else that is decided of it.
-            None if Some(id) > self.overlay.view.card => Ok(None),
-            None => view::card(&self.view.committing(), id),
+    fn standing(&self, key: RowKey) -> Result<Option<Standing>, StoreFault> {
+        match self.newer(key) {
+            Some(row) => {
+                Ok(row.map(|row| Standing { version: row.version(), organisation: row.organisation() }))
+            }
+            None if self.is_beyond_the_view(key) => Ok(None),
+            None => view::standing(&self.view.committing(), key),
         }
-    }
-
-    fn transaction(&self, id: TransactionId) -> Result<Option<Arc<TransactionRow>>, StoreFault> {
-        match newest([&self.staged.transactions, &self.overlay.transactions], &id) {
-            Some(row) => Ok(row),
-            None if Some(id) > self.overlay.view.transaction => Ok(None),
-            None => view::transaction(&self.view.committing(), id),
-        }
-    }
-
-    fn document_version(&self, kind: DocumentKind, id: Id) -> Result<Option<u32>, StoreFault> {
-        newest([&self.staged.documents, &self.overlay.documents], &(kind, id))
-            .map_or_else(|| view::document_version(&self.view.committing(), kind, id), Ok)
     }
 
     fn idempotency(&self, key: IdempotencyKey) -> Result<Option<Box<IdempotencyRow>>, StoreFault> {
-        newest([&self.staged.idempotency, &self.overlay.idempotency], &key)
+        self.staged
+            .idempotency(key)
+            .or_else(|| self.overlay.idempotency(key))
             .map_or_else(|| view::idempotency(&self.view.committing(), key), Ok)
-    }
-
-    fn idempotency_expired(&self, now: Timestamp, limit: usize) -> Result<Vec<IdempotencyKey>, StoreFault> {
-        let mut keys = view::idempotency_expired(&self.view.committing(), now, limit)?;
-        // What the view calls expired may have been renewed or removed since.
-        keys.retain(|key| newest([&self.staged.idempotency, &self.overlay.idempotency], key).is_none());
-        let staged = self.staged.idempotency.values();
-        let overlay =
-            self.overlay.idempotency.iter().filter(|(key, _)| !self.staged.idempotency.contains_key(key));
-        let newer = staged.chain(overlay.map(|(_, row)| row)).filter_map(|(_, row)| row.as_ref());
-        let room = limit.saturating_sub(keys.len());
-        keys.extend(newer.filter(|row| row.expires_at <= now).map(|row| row.key).take(room));
-        Ok(keys)
     }
 }

@@ -7,6 +7,8 @@ mod trail;
 
 use std::path::Path;
 
+use std::sync::Arc;
+
 use panvault_model::VaultId;
 use panvault_store::{CardRow, Chain, DocumentRow, HistoryRow, IdempotencyRow, TransactionRow};
 use rusqlite::{Connection, Row};
@@ -128,11 +130,11 @@ impl Examination {
     }
 
     /// Every document; what cannot be read is a finding.
-    pub fn documents(&mut self) -> Result<Vec<DocumentRow>, OpenFault> {
+    pub fn documents(&mut self) -> Result<Vec<Arc<DocumentRow>>, OpenFault> {
         let mut documents = Vec::new();
         let unreadable =
             self.each("SELECT row FROM document", |bytes, _| DocumentRow::decode(bytes).ok(), &mut |row| {
-                documents.push(row)
+                documents.push(Arc::new(row))
             })?;
         self.found_unreadable("documents", unreadable);
         Ok(documents)

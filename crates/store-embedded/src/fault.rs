@@ -40,6 +40,16 @@ pub enum OpenFault {
         /// Which file.
         what: String,
     },
+    /// It was made by an earlier version.
+    #[error(
+        "{what} is of format {format}, which this version no longer reads; use the version that wrote it"
+    )]
+    OlderFormat {
+        /// Which file.
+        what: String,
+        /// Its format.
+        format: u32,
+    },
     /// The log has bytes that were not written so.
     #[error(
         "the log is damaged: segment {segment}, byte {offset}: {what}; restore the data directory from a backup"

@@ -1,16 +1,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use panvault_model::{CardId, Id, TransactionId};
-use panvault_store::{CardRow, DocumentKind, Effect, IdempotencyKey, IdempotencyRow, TransactionRow};
+use panvault_model::{CardId, TransactionId};
+use panvault_store::{
+    CardCvvRow, CardRow, Effect, IdempotencyKey, IdempotencyRow, Row, RowKey, Table, TransactionRow,
+};
 
-/// Rows that are newer than the view: what they are now, or that they are gone, and the step that made it so.
+/// Rows that are newer than the view: what they are now, or that they are gone, and the commit that made it so.
 #[derive(Default)]
 pub(crate) struct Overlay {
-    pub(crate) cards: Rows<CardId, Arc<CardRow>>,
-    pub(crate) transactions: Rows<TransactionId, Arc<TransactionRow>>,
-    pub(crate) documents: Rows<(DocumentKind, Id), u32>,
-    pub(crate) idempotency: Rows<IdempotencyKey, Box<IdempotencyRow>>,
+    /// By the table's place in [`Table::ALL`]: what one of them is asked for is not slowed by the others.
+    tables: [Rows; Table::ALL.len()],
     /// The largest ids that the view has, or had.
     pub(crate) view: Largest,
 }
@@ -22,64 +22,102 @@ pub(crate) struct Largest {
     pub(crate) transaction: Option<TransactionId>,
 }
 
-/// Rows by key, each with the step that it is of.
-pub(crate) type Rows<K, V> = HashMap<K, (u64, Option<V>)>;
+/// Rows by key, each with the commit that it is of.
+type Rows = HashMap<RowKey, (u64, Option<Row>)>;
+
+/// What an overlay says of a row that it has: the row, or that it is gone.
+pub(crate) type Newer<T> = Option<T>;
 
 impl Overlay {
-    /// Takes up an effect of a step.
-    pub(crate) fn put(&mut self, sequence: u64, effect: &Effect) {
-        match effect {
-            Effect::CardPut(row) => {
-                self.cards.insert(row.id, (sequence, Some(Arc::clone(row))));
-            }
-            Effect::CardDelete { id, .. } => {
-                self.cards.insert(*id, (sequence, None));
-            }
-            Effect::TransactionPut(row) => {
-                self.transactions.insert(row.id, (sequence, Some(Arc::clone(row))));
-            }
-            Effect::HistoryPut(_) => {}
-            Effect::DocumentPut(row) => {
-                self.documents.insert((row.kind, row.id), (sequence, Some(row.version)));
-            }
-            Effect::DocumentDelete(kind, id) => {
-                self.documents.insert((*kind, *id), (sequence, None));
-            }
-            Effect::IdempotencyPut(row) => {
-                self.idempotency.insert(row.key, (sequence, Some(row.clone())));
-            }
-            Effect::IdempotencyDelete(key) => {
-                self.idempotency.insert(*key, (sequence, None));
-            }
+    /// Nothing is newer than a view that has these.
+    pub(crate) fn over(view: Largest) -> Self {
+        Self { view, ..Self::default() }
+    }
+
+    fn rows(&self, table: Table) -> &Rows {
+        let [cards, transactions, history, documents, idempotency, cvvs] = &self.tables;
+        match table {
+            Table::Card => cards,
+            Table::Transaction => transactions,
+            Table::History => history,
+            Table::Document => documents,
+            Table::Idempotency => idempotency,
+            Table::CardCvv => cvvs,
         }
     }
 
-    /// Forgets what an effect of a step put here, unless a later step has put something else since: the view has it now.
+    fn rows_mut(&mut self, table: Table) -> &mut Rows {
+        let [cards, transactions, history, documents, idempotency, cvvs] = &mut self.tables;
+        match table {
+            Table::Card => cards,
+            Table::Transaction => transactions,
+            Table::History => history,
+            Table::Document => documents,
+            Table::Idempotency => idempotency,
+            Table::CardCvv => cvvs,
+        }
+    }
+
+    /// What it says of a row; `None` when it does not have it.
+    pub(crate) fn newer(&self, key: RowKey) -> Option<Newer<&Row>> {
+        self.rows(key.table()).get(&key).map(|(_, row)| row.as_ref())
+    }
+
+    pub(crate) fn card(&self, id: CardId) -> Option<Newer<Arc<CardRow>>> {
+        self.newer(RowKey::Card(id)).map(|row| match row {
+            Some(Row::Card(row)) => Some(Arc::clone(row)),
+            Some(_) | None => None,
+        })
+    }
+
+    pub(crate) fn transaction(&self, id: TransactionId) -> Option<Newer<Arc<TransactionRow>>> {
+        self.newer(RowKey::Transaction(id)).map(|row| match row {
+            Some(Row::Transaction(row)) => Some(Arc::clone(row)),
+            Some(_) | None => None,
+        })
+    }
+
+    pub(crate) fn idempotency(&self, key: IdempotencyKey) -> Option<Newer<Box<IdempotencyRow>>> {
+        self.newer(RowKey::Idempotency(key)).map(|row| match row {
+            Some(Row::Idempotency(row)) => Some(Box::new(row.as_ref().clone())),
+            Some(_) | None => None,
+        })
+    }
+
+    pub(crate) fn card_cvv(&self, card: CardId) -> Option<Newer<Arc<CardCvvRow>>> {
+        self.newer(RowKey::CardCvv(card)).map(|row| match row {
+            Some(Row::CardCvv(row)) => Some(Arc::clone(row)),
+            Some(_) | None => None,
+        })
+    }
+
+    /// Takes up an effect of a commit.
+    pub(crate) fn put(&mut self, sequence: u64, effect: &Effect) {
+        let key = effect.key();
+        let row = match effect {
+            Effect::Put(row) => Some(row.clone()),
+            Effect::Delete(_) => None,
+        };
+        self.rows_mut(key.table()).insert(key, (sequence, row));
+    }
+
+    /// Forgets what an effect of a commit put here, unless a later one has put something else since: the view has it now.
     pub(crate) fn forget(&mut self, sequence: u64, effect: &Effect) {
         match effect {
-            Effect::CardPut(row) => {
-                self.view.card = self.view.card.max(Some(row.id));
-                forget(&mut self.cards, &row.id, sequence);
-            }
-            Effect::CardDelete { id, .. } => forget(&mut self.cards, id, sequence),
-            Effect::TransactionPut(row) => {
+            Effect::Put(Row::Card(row)) => self.view.card = self.view.card.max(Some(row.id)),
+            Effect::Put(Row::Transaction(row)) => {
                 self.view.transaction = self.view.transaction.max(Some(row.id));
-                forget(&mut self.transactions, &row.id, sequence);
             }
-            Effect::HistoryPut(_) => {}
-            Effect::DocumentPut(row) => forget(&mut self.documents, &(row.kind, row.id), sequence),
-            Effect::DocumentDelete(kind, id) => forget(&mut self.documents, &(*kind, *id), sequence),
-            Effect::IdempotencyPut(row) => forget(&mut self.idempotency, &row.key, sequence),
-            Effect::IdempotencyDelete(key) => forget(&mut self.idempotency, key, sequence),
+            Effect::Put(Row::History(_) | Row::Document(_) | Row::Idempotency(_) | Row::CardCvv(_))
+            | Effect::Delete(_) => {}
         }
-    }
-}
-
-fn forget<K: Eq + core::hash::Hash, V>(rows: &mut Rows<K, V>, key: &K, sequence: u64) {
-    if rows.get(key).is_some_and(|(of, _)| *of <= sequence) {
-        rows.remove(key);
-    }
-    if rows.capacity() > 65_536 && rows.len() < rows.capacity() / 8 {
-        rows.shrink_to(rows.len() * 2);
+        let key = effect.key();
+        let rows = self.rows_mut(key.table());
+        if rows.get(&key).is_some_and(|(of, _)| *of <= sequence) {
+            rows.remove(&key);
+        }
+        if rows.capacity() > 65_536 && rows.len() < rows.capacity() / 8 {
+            rows.shrink_to(rows.len() * 2);
+        }
     }
 }

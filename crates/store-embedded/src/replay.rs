@@ -60,7 +60,6 @@ pub(crate) fn replay(
         view::create(directory, vault)?;
     }
     let mut connection = view::connect(directory, Access::Write, cache_kib)?;
-    view::renew(&connection)?;
     for frames in frames.chunks(64) {
         view::apply(&mut connection, frames)?;
     }

@@ -7,13 +7,11 @@ use std::fs::File;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 use std::thread::JoinHandle;
 
-use panvault_model::{CardId, TransactionId};
-use panvault_store::decide::Left;
+use panvault_model::{CardId, NodeId, Timestamp, TransactionId};
 use panvault_store::{
-    AuditRecord, CardDelete, CardField, CardInsert, CardQuery, CardRow, CardUpdate, DocumentCommit,
-    DocumentRow, HistoryRow, IdempotencyKey, IdempotencyRow, IdempotencySweep, Outcome, Page, Pending, Step,
-    Store, StoreFault, StoreStatus, TransactionField, TransactionInitiate, TransactionQuery, TransactionRow,
-    TransactionSettle,
+    AuditRecord, CardCvvRow, CardField, CardQuery, CardRow, Commit, DocumentRow, HistoryRow, IdempotencyKey,
+    IdempotencyRow, Outcome, Page, Pending, Store, StoreFault, StoreStatus, TransactionField,
+    TransactionQuery, TransactionRow,
 };
 use rusqlite::Connection;
 use tokio::sync::{Semaphore, oneshot, watch};
@@ -37,6 +35,8 @@ pub struct EmbeddedStore {
 }
 
 struct Shared {
+    /// Who writes audit records here: there is one log, and it bears the name of its vault.
+    writer_id: NodeId,
     queue: Arc<Queue>,
     writer: Arc<Writer>,
     overlay: Arc<RwLock<Overlay>>,
@@ -62,19 +62,6 @@ impl EmbeddedStore {
             // An error means that the thread is gone, which is an end too.
             drop(stopped.wait_for(|stopped| *stopped).await);
         }
-    }
-
-    fn commit<T: Send + 'static>(
-        &self,
-        step: Step,
-        pick: impl FnOnce(Outcome<Left>) -> Result<T, StoreFault> + Send + 'static,
-    ) -> Pending<'_, T> {
-        let (reply, answer) = oneshot::channel();
-        let taken = self.shared.take(Job { step, reply });
-        Box::pin(async move {
-            taken?;
-            pick(answer.await.unwrap_or(Err(StoreFault::Stopped))?)
-        })
     }
 
     /// Answers from the view once it shows every step that is durable now, on a thread that may take its time.
@@ -181,23 +168,18 @@ impl Shared {
 }
 
 impl Store for EmbeddedStore {
-    fn card_insert(&self, step: CardInsert) -> Pending<'_, Outcome<Arc<CardRow>>> {
-        self.commit(Step::CardInsert(step), Outcome::card)
-    }
-
-    fn card_update(&self, step: CardUpdate) -> Pending<'_, Outcome<Arc<CardRow>>> {
-        self.commit(Step::CardUpdate(step), Outcome::card)
-    }
-
-    fn card_delete(&self, step: CardDelete) -> Pending<'_, Outcome<()>> {
-        self.commit(Step::CardDelete(step), |outcome| Ok(outcome.nothing()))
+    fn commit(&self, commit: Commit) -> Pending<'_, Outcome> {
+        let (reply, answer) = oneshot::channel();
+        // It is taken in now, whatever becomes of the future.
+        let taken = self.shared.take(Job { commit, reply });
+        Box::pin(async move {
+            taken?;
+            answer.await.unwrap_or(Err(StoreFault::Stopped))
+        })
     }
 
     fn card_read(&self, id: CardId) -> Pending<'_, Option<Arc<CardRow>>> {
-        self.at_once(
-            |overlay| overlay.cards.get(&id).map(|(_, row)| row.clone()),
-            |view| view::card(view, id),
-        )
+        self.at_once(|overlay| overlay.card(id), |view| view::card(view, id))
     }
 
     fn card_list(&self, query: CardQuery) -> Pending<'_, Page<Arc<CardRow>>> {
@@ -208,22 +190,19 @@ impl Store for EmbeddedStore {
         self.listed(move |view| view::card_page(view, after, limit))
     }
 
-    fn transaction_initiate(&self, step: TransactionInitiate) -> Pending<'_, Outcome<Arc<TransactionRow>>> {
-        self.commit(Step::TransactionInitiate(step), Outcome::transaction)
+    fn card_cvv_read(&self, card: CardId) -> Pending<'_, Option<Arc<CardCvvRow>>> {
+        self.at_once(|overlay| overlay.card_cvv(card), |view| view::card_cvv(view, card))
     }
 
-    fn transaction_settle(&self, step: TransactionSettle) -> Pending<'_, Outcome<Arc<TransactionRow>>> {
-        self.commit(Step::TransactionSettle(step), Outcome::transaction)
+    fn card_cvv_expired(&self, now: Timestamp, limit: usize) -> Pending<'_, Vec<Arc<CardCvvRow>>> {
+        self.caught_up(move |view| view::card_cvv_expired(view, now, limit))
     }
 
     fn transaction_read(&self, id: TransactionId) -> Pending<'_, Option<Arc<TransactionRow>>> {
-        self.at_once(
-            |overlay| overlay.transactions.get(&id).map(|(_, row)| row.clone()),
-            |view| view::transaction(view, id),
-        )
+        self.at_once(|overlay| overlay.transaction(id), |view| view::transaction(view, id))
     }
 
-    fn transaction_history(&self, id: TransactionId) -> Pending<'_, Vec<HistoryRow>> {
+    fn transaction_history(&self, id: TransactionId) -> Pending<'_, Vec<Arc<HistoryRow>>> {
         self.caught_up(move |view| view::history(view, id))
     }
 
@@ -235,27 +214,29 @@ impl Store for EmbeddedStore {
         self.caught_up(view::open_transactions)
     }
 
-    fn document_commit(&self, step: DocumentCommit) -> Pending<'_, Outcome<()>> {
-        self.commit(Step::DocumentCommit(step), |outcome| Ok(outcome.nothing()))
-    }
-
-    fn document_read_all(&self) -> Pending<'_, Vec<DocumentRow>> {
+    fn document_read_all(&self) -> Pending<'_, Vec<Arc<DocumentRow>>> {
         self.caught_up(view::documents)
     }
 
     fn idempotency_read(&self, key: IdempotencyKey) -> Pending<'_, Option<Box<IdempotencyRow>>> {
-        self.at_once(
-            |overlay| overlay.idempotency.get(&key).map(|(_, row)| row.clone()),
-            |view| view::idempotency(view, key),
-        )
+        self.at_once(|overlay| overlay.idempotency(key), |view| view::idempotency(view, key))
     }
 
-    fn idempotency_sweep(&self, step: IdempotencySweep) -> Pending<'_, usize> {
-        self.commit(Step::IdempotencySweep(step), |outcome| Ok(outcome.count()))
+    fn idempotency_expired(&self, now: Timestamp, limit: usize) -> Pending<'_, Vec<IdempotencyKey>> {
+        self.caught_up(move |view| view::idempotency_expired(view, now, limit))
     }
 
-    fn audit_read(&self, first: u64, limit: usize) -> Pending<'_, Vec<AuditRecord>> {
-        self.caught_up(move |view| view::audit(view, first, limit))
+    fn audit_writers(&self) -> Pending<'_, Vec<NodeId>> {
+        let writer = self.shared.writer_id;
+        let written = self.shared.durable.load(Ordering::SeqCst) > 0;
+        Box::pin(core::future::ready(Ok(written.then_some(writer).into_iter().collect())))
+    }
+
+    fn audit_read(&self, writer: NodeId, first: u64, limit: usize) -> Pending<'_, Vec<AuditRecord>> {
+        if writer != self.shared.writer_id {
+            return Box::pin(core::future::ready(Ok(Vec::new())));
+        }
+        self.caught_up(move |view| view::audit(view, writer, first, limit))
     }
 
     fn status(&self) -> StoreStatus {

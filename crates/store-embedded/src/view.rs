@@ -21,12 +21,12 @@ pub(crate) use fingerprints::Fingerprints;
 pub(crate) use list::list;
 pub(crate) use notes::unpack as unpack_notes;
 pub(crate) use read::{
-    audit, card, card_page, document_version, documents, history, idempotency, idempotency_expired, largest,
-    open_transactions, transaction,
+    audit, card, card_cvv, card_cvv_expired, card_page, documents, history, idempotency, idempotency_expired,
+    largest, open_transactions, standing, transaction,
 };
 
-/// Format of the tables. Those of format 1 are read and written too: they have smaller pages, and notes that are not packed.
-const FORMAT: u32 = 2;
+/// Format of the tables.
+const FORMAT: u32 = 3;
 
 /// Bytes of a page. With larger ones fewer rows lie across the end of a page, and less of it stays empty.
 const PAGE_BYTES: u32 = 8192;
@@ -48,6 +48,8 @@ CREATE TABLE document (kind INTEGER, id BLOB, version INTEGER NOT NULL, row BLOB
     PRIMARY KEY (kind, id)) WITHOUT ROWID;
 CREATE TABLE idempotency (key BLOB PRIMARY KEY, expires_at INTEGER NOT NULL, row BLOB NOT NULL) WITHOUT ROWID;
 CREATE INDEX idempotency_by_expiry ON idempotency (expires_at);
+CREATE TABLE card_cvv (card BLOB PRIMARY KEY, cvv_until INTEGER NOT NULL, row BLOB NOT NULL) WITHOUT ROWID;
+CREATE INDEX card_cvv_by_end ON card_cvv (cvv_until);
 CREATE TABLE chain (first_sequence INTEGER PRIMARY KEY, segment INTEGER NOT NULL, effects_bytes INTEGER NOT NULL,
     effects_digest BLOB NOT NULL, previous BLOB NOT NULL, tag BLOB NOT NULL, notes BLOB NOT NULL);
 CREATE TABLE total (organisation BLOB PRIMARY KEY, cards INTEGER NOT NULL, payments INTEGER NOT NULL) WITHOUT ROWID;
@@ -130,12 +132,6 @@ pub(crate) fn connect(
     Ok(connection)
 }
 
-/// Notes a view of an older format as one of this: what is written to it from now on is of this.
-pub(crate) fn renew(connection: &Connection) -> Result<(), rusqlite::Error> {
-    let sql = "UPDATE meta SET value = ?1 WHERE name = 'format' AND value < ?1";
-    connection.execute(sql, [FORMAT]).map(drop)
-}
-
 /// What the view says of itself.
 pub(crate) struct Meta {
     /// Last step that it holds.
@@ -144,13 +140,16 @@ pub(crate) struct Meta {
     pub(crate) tag: Option<[u8; 32]>,
 }
 
-/// Reads it, and refuses a view of another vault or a later version.
+/// Reads it, and refuses a view of another vault or another version.
 pub(crate) fn meta(connection: &Connection, vault: VaultId) -> Result<Meta, OpenFault> {
     let what = || "view.sqlite".to_owned();
     let value = "SELECT value FROM meta WHERE name = ?";
     let format: u32 = connection.query_row(value, ["format"], |row| row.get(0))?;
     if format > FORMAT {
         return Err(OpenFault::NewerFormat { what: what() });
+    }
+    if format < FORMAT {
+        return Err(OpenFault::OlderFormat { what: what(), format });
     }
     let owner: [u8; 12] = connection.query_row(value, ["vault"], |row| row.get(0))?;
     if VaultId::from_bytes(owner) != vault {

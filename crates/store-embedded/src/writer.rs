@@ -3,8 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use panvault_store::decide::Left;
-use panvault_store::{Outcome, Step, StoreFault};
+use panvault_store::{Commit, Outcome, StoreFault};
 use tokio::runtime::RuntimeFlavor;
 use tokio::sync::oneshot;
 
@@ -12,14 +11,14 @@ use crate::applier::ToApply;
 use crate::commit::Committer;
 use crate::limits::COMMIT_STEPS_MAX;
 
-/// A step that waits to be written, and who waits for it.
+/// A commit that waits to be written, and who waits for it.
 pub(crate) struct Job {
-    pub(crate) step: Step,
+    pub(crate) commit: Commit,
     pub(crate) reply: oneshot::Sender<Answer>,
 }
 
-/// What became of a step.
-pub(crate) type Answer = Result<Outcome<Left>, StoreFault>;
+/// What became of a commit.
+pub(crate) type Answer = Result<Outcome, StoreFault>;
 
 /// What waits for the writer.
 #[derive(Default)]

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod codec;
+mod commit;
 mod cvv;
 pub mod decide;
 mod document;
@@ -10,10 +11,10 @@ mod memory;
 mod memory_cvv;
 mod query;
 mod row;
-mod step;
 mod store;
 
 pub use crate::codec::RowFault;
+pub use crate::commit::{Commit, Expect, IdempotencyClaim, Outcome};
 pub use crate::cvv::{Claim, CvvCounts, CvvStore, HeldCvv};
 pub use crate::document::{
     AccountRow, ApiKeyRow, DocumentKind, DocumentRow, DocumentSetRow, OrganisationRow, ProcessorRow,
@@ -26,11 +27,7 @@ pub use crate::query::{
     TransactionField, TransactionQuery,
 };
 pub use crate::row::{
-    Action, Answer, AuditNote, AuditRecord, CardRow, HistoryRow, IdempotencyKey, IdempotencyRow,
-    TransactionRow,
-};
-pub use crate::step::{
-    CardDelete, CardInsert, CardUpdate, DocumentChange, DocumentCommit, IdempotencyPlan, IdempotencySweep,
-    Outcome, Step, TransactionInitiate, TransactionSettle,
+    Action, Answer, AuditNote, AuditRecord, CardCvvRow, CardRow, HistoryRow, IdempotencyKey, IdempotencyRow,
+    Row, RowKey, Table, TransactionRow,
 };
 pub use crate::store::{Chain, Pending, Store, StoreFault, StoreStatus};

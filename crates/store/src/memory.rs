@@ -1,75 +1,81 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use panvault_model::{CardId, Id, Timestamp, TransactionId, TransactionStatus};
+use panvault_model::{CardId, Id, NodeId, Timestamp, TransactionId, TransactionStatus};
 
-use crate::decide::{Left, State, decide};
+use crate::commit::{Commit, Outcome};
+use crate::decide::{Decision, Standing, State, decide};
 use crate::document::{DocumentKind, DocumentRow};
 use crate::effect::Effect;
 use crate::limits::LIST_ROWS_MAX;
 use crate::query::{CardQuery, Field, Page, Query, TransactionQuery};
-use crate::row::{AuditRecord, CardRow, HistoryRow, IdempotencyKey, IdempotencyRow, TransactionRow};
-use crate::step::{
-    CardDelete, CardInsert, CardUpdate, DocumentCommit, IdempotencySweep, Outcome, Step, TransactionInitiate,
-    TransactionSettle,
+use crate::row::{
+    AuditRecord, CardCvvRow, CardRow, HistoryRow, IdempotencyKey, IdempotencyRow, Row, RowKey, TransactionRow,
 };
 use crate::store::{Pending, Store, StoreFault, StoreStatus};
 
 /// A store in memory that forgets all when it goes: the specification of every other store.
-#[derive(Default)]
 pub struct MemoryStore {
-    tables: Mutex<Tables>,
+    tables: Arc<Mutex<Tables>>,
+    writer: NodeId,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self { tables: Arc::default(), writer: NodeId::from_bytes([0; 12]) }
+    }
 }
 
 #[derive(Default)]
 struct Tables {
-    cards: BTreeMap<CardId, Arc<CardRow>>,
-    transactions: BTreeMap<TransactionId, Arc<TransactionRow>>,
-    history: BTreeMap<(TransactionId, u32), HistoryRow>,
-    documents: BTreeMap<(DocumentKind, Id), DocumentRow>,
-    idempotency: BTreeMap<IdempotencyKey, Box<IdempotencyRow>>,
+    rows: BTreeMap<RowKey, Row>,
     audit: Vec<AuditRecord>,
+    /// How many records each writer has written.
+    written: BTreeMap<NodeId, u64>,
 }
 
+/// Where each table begins.
+const CARDS: RowKey = RowKey::Card(CardId::from_bytes([0; 12]));
+const TRANSACTIONS: RowKey = RowKey::Transaction(TransactionId::from_bytes([0; 12]));
+const DOCUMENTS: RowKey = RowKey::Document(DocumentKind::Organisation, Id::from_bytes([0; 12]));
+const IDEMPOTENCY: RowKey = RowKey::Idempotency(IdempotencyKey([0; 16]));
+const CARD_CVVS: RowKey = RowKey::CardCvv(CardId::from_bytes([0; 12]));
+
 impl State for Tables {
-    fn card(&self, id: CardId) -> Result<Option<Arc<CardRow>>, StoreFault> {
-        Ok(self.cards.get(&id).cloned())
-    }
-
-    fn transaction(&self, id: TransactionId) -> Result<Option<Arc<TransactionRow>>, StoreFault> {
-        Ok(self.transactions.get(&id).cloned())
-    }
-
-    fn document_version(&self, kind: DocumentKind, id: Id) -> Result<Option<u32>, StoreFault> {
-        Ok(self.documents.get(&(kind, id)).map(|row| row.version))
+    fn standing(&self, key: RowKey) -> Result<Option<Standing>, StoreFault> {
+        let standing = |row: &Row| Standing { version: row.version(), organisation: row.organisation() };
+        Ok(self.rows.get(&key).map(standing))
     }
 
     fn idempotency(&self, key: IdempotencyKey) -> Result<Option<Box<IdempotencyRow>>, StoreFault> {
-        Ok(self.idempotency.get(&key).cloned())
-    }
-
-    fn idempotency_expired(&self, now: Timestamp, limit: usize) -> Result<Vec<IdempotencyKey>, StoreFault> {
-        Ok(self
-            .idempotency
-            .values()
-            .filter(|row| row.expires_at <= now)
-            .map(|row| row.key)
-            .take(limit)
-            .collect())
+        Ok(match self.rows.get(&RowKey::Idempotency(key)) {
+            Some(Row::Idempotency(row)) => Some(Box::new(row.as_ref().clone())),
+            Some(_) | None => None,
+        })
     }
 }
 
+macro_rules! of {
+    ($variant:ident) => {
+        |row: &Row| if let Row::$variant(row) = row { Some(Arc::clone(row)) } else { None }
+    };
+}
+
 impl Tables {
+    fn one<T>(&self, key: RowKey, of: impl Fn(&Row) -> Option<Arc<T>>) -> Option<Arc<T>> {
+        self.rows.get(&key).and_then(of)
+    }
+
+    /// The rows of the table that begins at `first`, in the order of their keys.
+    fn all<T>(&self, first: RowKey, of: impl Fn(&Row) -> Option<Arc<T>>) -> std::vec::IntoIter<Arc<T>> {
+        let of_the_table = self.rows.range(first..).map_while(|(_, row)| of(row));
+        of_the_table.collect::<Vec<_>>().into_iter()
+    }
+
     fn apply(&mut self, effect: Effect) {
         match effect {
-            Effect::CardPut(row) => drop(self.cards.insert(row.id, row)),
-            Effect::CardDelete { id, .. } => drop(self.cards.remove(&id)),
-            Effect::TransactionPut(row) => drop(self.transactions.insert(row.id, row)),
-            Effect::HistoryPut(row) => drop(self.history.insert((row.transaction, row.version), row)),
-            Effect::DocumentPut(row) => drop(self.documents.insert((row.kind, row.id), row)),
-            Effect::DocumentDelete(kind, id) => drop(self.documents.remove(&(kind, id))),
-            Effect::IdempotencyPut(row) => drop(self.idempotency.insert(row.key, row)),
-            Effect::IdempotencyDelete(key) => drop(self.idempotency.remove(&key)),
+            Effect::Put(row) => drop(self.rows.insert(row.key(), row)),
+            Effect::Delete(key) => drop(self.rows.remove(&key)),
         }
     }
 }
@@ -80,20 +86,31 @@ impl MemoryStore {
         Self::default()
     }
 
+    /// The same rows, as another node sees and writes them.
+    pub fn beside(&self, writer: NodeId) -> Self {
+        Self { tables: Arc::clone(&self.tables), writer }
+    }
+
     fn tables(&self) -> MutexGuard<'_, Tables> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn commit(&self, step: &Step) -> Result<Outcome<Left>, StoreFault> {
+    fn done(&self, commit: Commit) -> Result<Outcome, StoreFault> {
         let mut tables = self.tables();
-        let (mut outcome, effects) = decide(step, &*tables)?;
-        if let Outcome::Done { sequence, .. } = &mut outcome {
-            *sequence = next_sequence(&tables);
-            let record = AuditRecord { sequence: *sequence, note: *step.audit() };
-            tables.audit.push(record);
+        match decide(&commit, &*tables)? {
+            Decision::Claimed(row) => return Ok(Outcome::Claimed(row)),
+            Decision::Unmet(at) => return Ok(Outcome::Unmet(at)),
+            Decision::Do => {}
         }
+        let Commit { claim, effects, audit, .. } = commit;
         effects.into_iter().for_each(|effect| tables.apply(effect));
-        Ok(outcome)
+        if let Some(claim) = claim {
+            tables.apply(Effect::from(*claim.row));
+        }
+        let place = tables.written.get(&self.writer).map_or(1, |written| written + 1);
+        tables.written.insert(self.writer, place);
+        tables.audit.push(AuditRecord { writer: self.writer, place, note: audit });
+        Ok(Outcome::Done { order: tables.audit.len() as u64 })
     }
 
     fn page<F: Field>(query: &Query<F>, newest_first: Vec<Arc<F::Row>>) -> Page<Arc<F::Row>> {
@@ -106,102 +123,94 @@ impl MemoryStore {
     }
 }
 
-fn next_sequence(tables: &Tables) -> u64 {
-    tables.audit.last().map_or(1, |record| record.sequence + 1)
-}
-
 /// Answers at once.
-fn ready<T: Send + 'static>(answer: Result<T, StoreFault>) -> Pending<'static, T> {
-    Box::pin(core::future::ready(answer))
+fn ready<T: Send + 'static>(answer: T) -> Pending<'static, T> {
+    Box::pin(core::future::ready(Ok(answer)))
 }
 
 impl Store for MemoryStore {
-    fn card_insert(&self, step: CardInsert) -> Pending<'_, Outcome<Arc<CardRow>>> {
-        ready(self.commit(&Step::CardInsert(step)).and_then(Outcome::card))
-    }
-
-    fn card_update(&self, step: CardUpdate) -> Pending<'_, Outcome<Arc<CardRow>>> {
-        ready(self.commit(&Step::CardUpdate(step)).and_then(Outcome::card))
-    }
-
-    fn card_delete(&self, step: CardDelete) -> Pending<'_, Outcome<()>> {
-        ready(self.commit(&Step::CardDelete(step)).map(Outcome::nothing))
+    fn commit(&self, commit: Commit) -> Pending<'_, Outcome> {
+        Box::pin(core::future::ready(self.done(commit)))
     }
 
     fn card_read(&self, id: CardId) -> Pending<'_, Option<Arc<CardRow>>> {
-        ready(self.tables().card(id))
+        ready(self.tables().one(RowKey::Card(id), of!(Card)))
     }
 
     fn card_list(&self, query: CardQuery) -> Pending<'_, Page<Arc<CardRow>>> {
         let tables = self.tables();
-        let rows = tables.cards.values().rev().filter(|row| query.organisations.contains(&row.organisation));
-        ready(Ok(Self::page(&query, rows.cloned().collect())))
+        let rows = tables.all(CARDS, of!(Card)).rev();
+        let rows = rows.filter(|row| query.organisations.contains(&row.organisation));
+        ready(Self::page(&query, rows.collect()))
     }
 
     fn card_page(&self, after: CardId, limit: usize) -> Pending<'_, Vec<Arc<CardRow>>> {
         let tables = self.tables();
-        let behind = tables.cards.values().filter(|row| row.id > after);
-        ready(Ok(behind.take(limit).cloned().collect()))
+        ready(tables.all(CARDS, of!(Card)).filter(|row| row.id > after).take(limit).collect())
     }
 
-    fn transaction_initiate(&self, step: TransactionInitiate) -> Pending<'_, Outcome<Arc<TransactionRow>>> {
-        ready(self.commit(&Step::TransactionInitiate(step)).and_then(Outcome::transaction))
+    fn card_cvv_read(&self, card: CardId) -> Pending<'_, Option<Arc<CardCvvRow>>> {
+        ready(self.tables().one(RowKey::CardCvv(card), of!(CardCvv)))
     }
 
-    fn transaction_settle(&self, step: TransactionSettle) -> Pending<'_, Outcome<Arc<TransactionRow>>> {
-        ready(self.commit(&Step::TransactionSettle(step)).and_then(Outcome::transaction))
+    fn card_cvv_expired(&self, now: Timestamp, limit: usize) -> Pending<'_, Vec<Arc<CardCvvRow>>> {
+        let tables = self.tables();
+        let expired = tables.all(CARD_CVVS, of!(CardCvv)).filter(|row| row.cvv_until <= now);
+        ready(expired.take(limit).collect())
     }
 
     fn transaction_read(&self, id: TransactionId) -> Pending<'_, Option<Arc<TransactionRow>>> {
-        ready(self.tables().transaction(id))
+        ready(self.tables().one(RowKey::Transaction(id), of!(Transaction)))
     }
 
-    fn transaction_history(&self, id: TransactionId) -> Pending<'_, Vec<HistoryRow>> {
+    fn transaction_history(&self, id: TransactionId) -> Pending<'_, Vec<Arc<HistoryRow>>> {
         let tables = self.tables();
-        let rows = tables.history.range((id, 0)..=(id, u32::MAX)).rev().map(|(_, row)| row.clone());
-        ready(Ok(rows.collect()))
+        let steps = tables.all(RowKey::History(id, 0), of!(History));
+        ready(steps.take_while(|row| row.transaction == id).collect::<Vec<_>>().into_iter().rev().collect())
     }
 
     fn transaction_list(&self, query: TransactionQuery) -> Pending<'_, Page<Arc<TransactionRow>>> {
         let tables = self.tables();
-        let rows =
-            tables.transactions.values().rev().filter(|row| query.organisations.contains(&row.organisation));
-        ready(Ok(Self::page(&query, rows.cloned().collect())))
+        let rows = tables.all(TRANSACTIONS, of!(Transaction)).rev();
+        let rows = rows.filter(|row| query.organisations.contains(&row.organisation));
+        ready(Self::page(&query, rows.collect()))
     }
 
     fn transaction_open(&self) -> Pending<'_, Vec<Arc<TransactionRow>>> {
         let tables = self.tables();
-        let open = tables.transactions.values().filter(|row| row.status == TransactionStatus::Initiated);
-        ready(Ok(open.cloned().collect()))
+        let rows = tables.all(TRANSACTIONS, of!(Transaction));
+        ready(rows.filter(|row| row.status == TransactionStatus::Initiated).collect())
     }
 
-    fn document_commit(&self, step: DocumentCommit) -> Pending<'_, Outcome<()>> {
-        ready(self.commit(&Step::DocumentCommit(step)).map(Outcome::nothing))
-    }
-
-    fn document_read_all(&self) -> Pending<'_, Vec<DocumentRow>> {
-        ready(Ok(self.tables().documents.values().cloned().collect()))
+    fn document_read_all(&self) -> Pending<'_, Vec<Arc<DocumentRow>>> {
+        ready(self.tables().all(DOCUMENTS, of!(Document)).collect())
     }
 
     fn idempotency_read(&self, key: IdempotencyKey) -> Pending<'_, Option<Box<IdempotencyRow>>> {
-        ready(self.tables().idempotency(key))
+        Box::pin(core::future::ready(self.tables().idempotency(key)))
     }
 
-    fn idempotency_sweep(&self, step: IdempotencySweep) -> Pending<'_, usize> {
-        ready(self.commit(&Step::IdempotencySweep(step)).map(|outcome| outcome.count()))
-    }
-
-    fn audit_read(&self, first: u64, limit: usize) -> Pending<'_, Vec<AuditRecord>> {
+    fn idempotency_expired(&self, now: Timestamp, limit: usize) -> Pending<'_, Vec<IdempotencyKey>> {
         let tables = self.tables();
-        let records = tables.audit.iter().filter(|record| record.sequence >= first).take(limit);
-        ready(Ok(records.copied().collect()))
+        let expired = tables.all(IDEMPOTENCY, of!(Idempotency)).filter(|row| row.expires_at <= now);
+        ready(expired.map(|row| row.key).take(limit).collect())
+    }
+
+    fn audit_writers(&self) -> Pending<'_, Vec<NodeId>> {
+        ready(self.tables().written.keys().copied().collect())
+    }
+
+    fn audit_read(&self, writer: NodeId, first: u64, limit: usize) -> Pending<'_, Vec<AuditRecord>> {
+        let tables = self.tables();
+        let records = tables.audit.iter().filter(|record| record.writer == writer && record.place >= first);
+        ready(records.take(limit).copied().collect())
     }
 
     fn status(&self) -> StoreStatus {
-        StoreStatus { sequence: next_sequence(&self.tables()) - 1, ..StoreStatus::default() }
+        StoreStatus { sequence: self.tables().audit.len() as u64, ..StoreStatus::default() }
     }
 
     fn close(&self) -> Pending<'_, ()> {
-        ready(Ok(()))
+        ready(())
     }
 }

@@ -1,11 +1,15 @@
-//! Rows of the tables that grow: cards, transactions, their history, idempotency and audit records.
+//! Rows, and what names them.
 
 mod audit;
 mod card;
+mod cvv;
 mod idempotency;
+mod key;
 mod transaction;
 
 pub use audit::{Action, AuditNote, AuditRecord};
 pub use card::CardRow;
+pub use cvv::CardCvvRow;
 pub use idempotency::{Answer, IdempotencyKey, IdempotencyRow};
+pub use key::{Row, RowKey, Table};
 pub use transaction::{HistoryRow, TransactionRow};

@@ -2,14 +2,13 @@ use core::future::Future;
 use core::pin::Pin;
 use std::sync::Arc;
 
-use panvault_model::{CardId, TransactionId};
+use panvault_model::{CardId, NodeId, Timestamp, TransactionId};
 
+use crate::commit::{Commit, Outcome};
 use crate::document::DocumentRow;
 use crate::query::{CardQuery, Page, TransactionQuery};
-use crate::row::{AuditRecord, CardRow, HistoryRow, IdempotencyKey, IdempotencyRow, TransactionRow};
-use crate::step::{
-    CardDelete, CardInsert, CardUpdate, DocumentCommit, IdempotencySweep, Outcome, TransactionInitiate,
-    TransactionSettle,
+use crate::row::{
+    AuditRecord, CardCvvRow, CardRow, HistoryRow, IdempotencyKey, IdempotencyRow, TransactionRow,
 };
 
 /// An answer that is on its way.
@@ -33,8 +32,8 @@ pub enum StoreFault {
     /// A read failed.
     #[error("the store could not read")]
     Read,
-    /// A step is larger than a store takes.
-    #[error("the step is too large to store")]
+    /// A commit is larger than a store takes.
+    #[error("the commit is too large to store")]
     TooLarge,
 }
 
@@ -45,11 +44,11 @@ pub struct StoreStatus {
     pub fault: Option<StoreFault>,
     /// Lists find no room to catch up, and are refused; what is written is kept all the same.
     pub lists_full: bool,
-    /// The last durable step.
+    /// Commits that are durable.
     pub sequence: u64,
-    /// Durable steps that lists do not show yet.
+    /// Durable commits that lists do not show yet.
     pub behind: u64,
-    /// Steps that wait to be written.
+    /// Commits that wait to be written.
     pub waiting: usize,
 }
 
@@ -61,48 +60,51 @@ pub trait Chain: Send + Sync {
     fn tag(&self, parts: &[&[u8]]) -> [u8; 32];
 }
 
-/// A place that keeps rows. Each method that changes something is one durable step: when it answers
-/// [`Outcome::Done`], the step and its audit note survive a crash; when it answers anything else, nothing changed.
+/// A place that keeps rows.
+///
+/// Everything that changes goes through [`Store::commit`]; a new kind of row needs no new method there. What is read was durable before,
+/// and shows every commit that was answered before it was asked.
 pub trait Store: Send + Sync {
-    /// Stores a new card.
-    fn card_insert(&self, step: CardInsert) -> Pending<'_, Outcome<Arc<CardRow>>>;
-    /// Changes a card.
-    fn card_update(&self, step: CardUpdate) -> Pending<'_, Outcome<Arc<CardRow>>>;
-    /// Deletes a card and its entries in every index.
-    fn card_delete(&self, step: CardDelete) -> Pending<'_, Outcome<()>>;
+    /// Does all of a commit in one durable step, or nothing and says which expectation does not hold.
+    ///
+    /// When it answers [`Outcome::Done`], rows and audit note survive a crash; of concurrent commits whose expectations exclude each
+    /// other one is done. **What was called runs to its end, whether the future is polled, dropped or awaited.** A fault other
+    /// than [`StoreFault::Stopped`] means that nothing was changed.
+    fn commit(&self, commit: Commit) -> Pending<'_, Outcome>;
+
     /// The card, if there is one.
     fn card_read(&self, id: CardId) -> Pending<'_, Option<Arc<CardRow>>>;
-    /// Cards of some organisations. Shows every step that was done before it was asked.
+    /// Cards of some organisations.
     fn card_list(&self, query: CardQuery) -> Pending<'_, Page<Arc<CardRow>>>;
-
-    /// Cards of all organisations in the order of their ids, from behind `after`, at most `limit`. Shows every step that was done
-    /// before it was asked.
+    /// Cards of all organisations in the order of their ids, from behind `after`, at most `limit`.
     fn card_page(&self, after: CardId, limit: usize) -> Pending<'_, Vec<Arc<CardRow>>>;
+    /// What is known of a card's CVV, if anything is.
+    fn card_cvv_read(&self, card: CardId) -> Pending<'_, Option<Arc<CardCvvRow>>>;
+    /// Rows about CVVs whose time is over by `now`, at most `limit`.
+    fn card_cvv_expired(&self, now: Timestamp, limit: usize) -> Pending<'_, Vec<Arc<CardCvvRow>>>;
 
-    /// Writes down that a transaction is about to be sent.
-    fn transaction_initiate(&self, step: TransactionInitiate) -> Pending<'_, Outcome<Arc<TransactionRow>>>;
-    /// Writes down what became of a transaction.
-    fn transaction_settle(&self, step: TransactionSettle) -> Pending<'_, Outcome<Arc<TransactionRow>>>;
     /// The transaction, if there is one.
     fn transaction_read(&self, id: TransactionId) -> Pending<'_, Option<Arc<TransactionRow>>>;
     /// Steps of a transaction, newest first.
-    fn transaction_history(&self, id: TransactionId) -> Pending<'_, Vec<HistoryRow>>;
-    /// Transactions of some organisations. Shows every step that was done before it was asked.
+    fn transaction_history(&self, id: TransactionId) -> Pending<'_, Vec<Arc<HistoryRow>>>;
+    /// Transactions of some organisations.
     fn transaction_list(&self, query: TransactionQuery) -> Pending<'_, Page<Arc<TransactionRow>>>;
     /// Every transaction that is `INITIATED`.
     fn transaction_open(&self) -> Pending<'_, Vec<Arc<TransactionRow>>>;
 
-    /// Changes documents, all or none.
-    fn document_commit(&self, step: DocumentCommit) -> Pending<'_, Outcome<()>>;
     /// Every document.
-    fn document_read_all(&self) -> Pending<'_, Vec<DocumentRow>>;
+    fn document_read_all(&self) -> Pending<'_, Vec<Arc<DocumentRow>>>;
 
     /// The idempotency record, if there is one, expired or not.
     fn idempotency_read(&self, key: IdempotencyKey) -> Pending<'_, Option<Box<IdempotencyRow>>>;
-    /// Removes expired idempotency records and says how many.
-    fn idempotency_sweep(&self, step: IdempotencySweep) -> Pending<'_, usize>;
-    /// Audit records from `first` on, at most `limit`.
-    fn audit_read(&self, first: u64, limit: usize) -> Pending<'_, Vec<AuditRecord>>;
+    /// Idempotency records whose time is over by `now`, at most `limit`. They may have been renewed since: whoever deletes one expects
+    /// [`crate::Expect::Expired`].
+    fn idempotency_expired(&self, now: Timestamp, limit: usize) -> Pending<'_, Vec<IdempotencyKey>>;
+
+    /// Who has written audit records here.
+    fn audit_writers(&self) -> Pending<'_, Vec<NodeId>>;
+    /// Audit records of a writer from place `first` on, at most `limit`.
+    fn audit_read(&self, writer: NodeId, first: u64, limit: usize) -> Pending<'_, Vec<AuditRecord>>;
 
     /// How it is doing; does not wait.
     fn status(&self) -> StoreStatus;

@@ -2,30 +2,28 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a case that fails panics")]
 
-mod ask;
 mod audit;
 mod card;
+mod commit;
+mod commits;
 mod contents;
 mod cvv;
 mod document;
 mod idempotency;
 mod list;
 pub mod rows;
-mod steps;
 mod transaction;
 
-use core::fmt;
 use core::pin::Pin;
 
 use panvault_store::{CvvStore, Outcome, Store};
 
-pub use ask::{Answered, ask};
+pub use commits::{
+    DocumentChange, card_delete, card_insert, card_noted, card_update, claim, document_delete, document_put,
+    documents_commit, note, sweep, transaction_initiate, transaction_settle,
+};
 pub use contents::{Contents, contents};
 pub use cvv::{room_ends_at, room_is_shared};
-pub use steps::{
-    card_delete, card_insert, card_noted, card_update, documents_commit, note, sweep, transaction_initiate,
-    transaction_settle,
-};
 
 /// A case under way.
 pub type Running<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
@@ -44,8 +42,15 @@ use cases;
 
 /// Every case for a store. Each wants an empty one.
 pub fn store_cases() -> impl Iterator<Item = StoreCase> {
-    let parts =
-        [card::CASES, transaction::CASES, document::CASES, idempotency::CASES, audit::CASES, list::CASES];
+    let parts = [
+        commit::CASES,
+        card::CASES,
+        transaction::CASES,
+        document::CASES,
+        idempotency::CASES,
+        audit::CASES,
+        list::CASES,
+    ];
     parts.into_iter().flatten().copied()
 }
 
@@ -54,12 +59,10 @@ pub fn cvv_cases() -> impl Iterator<Item = CvvCase> {
     cvv::CASES.iter().copied()
 }
 
-/// The row and place of a step that is done.
-fn done<T: fmt::Debug>(outcome: Outcome<T>) -> (T, u64) {
+/// The order of a commit that is done.
+fn done(outcome: Outcome) -> u64 {
     match outcome {
-        Outcome::Done { value, sequence } => (value, sequence),
-        Outcome::Replayed(_) | Outcome::InUse | Outcome::Mismatch | Outcome::NotFound | Outcome::Stale => {
-            panic!("the step is not done: {outcome:?}")
-        }
+        Outcome::Done { order } => order,
+        Outcome::Claimed(_) | Outcome::Unmet(_) => panic!("not done: {outcome:?}"),
     }
 }

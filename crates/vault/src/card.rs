@@ -12,8 +12,7 @@ use panvault_model::{Now, OrganisationId, Timestamp};
 use panvault_store::{Answer, CardRow, HeldCvv, IdempotencyRow};
 
 use crate::error::VaultError;
-use crate::idempotency::Done;
-use crate::seal;
+use crate::idempotency::{Done, Idempotency};
 use crate::vault::Vault;
 
 pub use refresh::Refreshed;
@@ -68,9 +67,18 @@ impl Vault {
         }
     }
 
-    /// The card that an earlier request with the same idempotency key was answered with.
-    fn card_replayed(&self, row: IdempotencyRow) -> Result<Done<CardView>, VaultError> {
-        seal::idempotency_verify(self.keys(), &row)?;
+    /// The card that an earlier request, whose record a commit met, was answered with.
+    fn card_replayed(
+        &self,
+        claim: Option<&Idempotency>,
+        row: Box<IdempotencyRow>,
+    ) -> Result<Done<CardView>, VaultError> {
+        let claim = claim.ok_or(VaultError::Contended)?;
+        self.card_answered(*self.idempotency_claimed(claim, row)?)
+    }
+
+    /// The card of a record that was verified.
+    fn card_answered(&self, row: IdempotencyRow) -> Result<Done<CardView>, VaultError> {
         match row.answer {
             Answer::Card(row, cvv_expires_at) => {
                 Ok(Done::replayed(CardView { row: Arc::from(row), cvv_expires_at }))

@@ -1,5 +1,6 @@
 //! Organisations, accounts, processors and API keys: made here, stored as tagged documents, cached whole.
 
+mod change;
 mod create;
 mod snapshot;
 

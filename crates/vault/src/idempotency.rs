@@ -1,8 +1,8 @@
 use panvault_keys::VaultKeys;
 use panvault_model::{Now, Timestamp};
-use panvault_store::{Answer, IdempotencyKey, IdempotencyPlan, IdempotencyRow, Outcome};
+use panvault_store::{Answer, IdempotencyClaim, IdempotencyKey, IdempotencyRow};
 
-use crate::error::{Named, VaultError};
+use crate::error::VaultError;
 use crate::limits::IDEMPOTENCY_SECONDS;
 use crate::permit::Permit;
 use crate::seal;
@@ -53,12 +53,10 @@ impl Idempotency {
         row
     }
 
-    /// The claim on the key that goes with the durable step.
-    pub(crate) fn plan(&self, keys: &VaultKeys, now: Now, answer: Answer) -> IdempotencyPlan {
-        IdempotencyPlan {
-            row: self.row(keys, now.wall.plus_seconds(IDEMPOTENCY_SECONDS), answer),
-            now: now.wall,
-        }
+    /// The claim on the key that goes with a commit.
+    pub(crate) fn claim(&self, keys: &VaultKeys, now: Timestamp, answer: Answer) -> IdempotencyClaim {
+        let row = self.row(keys, now.plus_seconds(IDEMPOTENCY_SECONDS), answer);
+        IdempotencyClaim { row: Box::new(row), now }
     }
 }
 
@@ -70,16 +68,27 @@ impl Vault {
         claim: &Idempotency,
         now: Now,
     ) -> Result<Option<Box<IdempotencyRow>>, VaultError> {
-        let Some(row) = self.store().idempotency_read(claim.key).await? else { return Ok(None) };
+        match self.store().idempotency_read(claim.key).await? {
+            Some(row) if row.expires_at > now.wall => self.idempotency_claimed(claim, row).map(Some),
+            // What has expired says nothing, but is held against its tag all the same.
+            Some(row) => self.idempotency_verify(claim.key, &row).map(|()| None),
+            None => Ok(None),
+        }
+    }
+
+    /// The record of an earlier request with the same idempotency key, if its answer is to be given again.
+    pub(crate) fn idempotency_claimed(
+        &self,
+        claim: &Idempotency,
+        row: Box<IdempotencyRow>,
+    ) -> Result<Box<IdempotencyRow>, VaultError> {
         self.idempotency_verify(claim.key, &row)?;
-        if row.expires_at <= now.wall {
-            Ok(None)
-        } else if row.body != claim.body {
+        if row.body != claim.body {
             Err(VaultError::IdempotencyMismatch)
         } else if row.answer == Answer::Running {
             Err(VaultError::IdempotencyInUse)
         } else {
-            Ok(Some(row))
+            Ok(row)
         }
     }
 
@@ -91,16 +100,5 @@ impl Vault {
     ) -> Result<(), VaultError> {
         seal::idempotency_verify(self.keys(), row)?;
         if row.key == key { Ok(()) } else { Err(VaultError::Tampered) }
-    }
-}
-
-/// What a step that was not done means for the caller; `named` is what named the object that it was to change. A replay is handled
-/// before, for its answer has a type.
-pub(crate) fn undone<T>(outcome: Outcome<T>, named: Named) -> VaultError {
-    match outcome {
-        Outcome::InUse => VaultError::IdempotencyInUse,
-        Outcome::Mismatch => VaultError::IdempotencyMismatch,
-        Outcome::NotFound => VaultError::not_found(named),
-        Outcome::Stale | Outcome::Done { .. } | Outcome::Replayed(_) => VaultError::Contended,
     }
 }

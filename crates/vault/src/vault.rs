@@ -4,9 +4,11 @@ use std::sync::{Arc, Weak};
 use arc_swap::ArcSwap;
 use panvault_card::{BinStatus, BinTable};
 use panvault_keys::{ApiKey, CvvKey, Entropy, KeyMode, RootKey, VaultKeys};
-use panvault_model::{Now, OrganisationId, VaultId};
+use panvault_model::{Now, OrganisationId, Timestamp, VaultId};
 use panvault_store::limits::SWEEP_ROWS_MAX;
-use panvault_store::{Action, CvvCounts, CvvStore, IdempotencySweep, Store, StoreStatus};
+use panvault_store::{
+    Action, Commit, CvvCounts, CvvStore, Effect, Expect, Outcome, RowKey, Store, StoreStatus,
+};
 
 use crate::audit::{Asked, Origin};
 use crate::clock::Clock;
@@ -184,13 +186,32 @@ impl Vault {
     pub async fn sweep(&self) -> Result<(), VaultError> {
         let now = self.now();
         self.cvvs().cvv_sweep(now).await?;
-        let nobody = OrganisationId::from_bytes([0; 12]);
-        let audit = Asked::VAULT.note(now.wall, Action::IdempotencySweep, nobody, self.id().0);
-        // A step removes a bounded number; one that removes fewer has come to the end.
-        while self.store().idempotency_sweep(IdempotencySweep { now: now.wall, audit }).await?
-            >= SWEEP_ROWS_MAX
-        {}
+        // A commit removes a bounded number; one that removes fewer has come to the end.
+        while self.idempotency_sweep(now.wall).await? >= SWEEP_ROWS_MAX {}
         Ok(())
+    }
+
+    /// Removes idempotency records that have expired, and says how many it found.
+    async fn idempotency_sweep(&self, now: Timestamp) -> Result<usize, VaultError> {
+        let nobody = OrganisationId::from_bytes([0; 12]);
+        let audit = Asked::VAULT.note(now, Action::IdempotencySweep, nobody, self.id().0);
+        let mut keys = self.store().idempotency_expired(now, SWEEP_ROWS_MAX).await?;
+        let found = keys.len();
+        while !keys.is_empty() {
+            let commit = Commit {
+                claim: None,
+                expects: keys.iter().map(|key| Expect::Expired(*key, now)).collect(),
+                effects: keys.iter().map(|key| Effect::Delete(RowKey::Idempotency(*key))).collect(),
+                audit,
+            };
+            match self.store().commit(commit).await? {
+                Outcome::Done { .. } => break,
+                // It was renewed since it was read.
+                Outcome::Unmet(at) if at < keys.len() => drop(keys.swap_remove(at)),
+                Outcome::Unmet(_) | Outcome::Claimed(_) => return Err(VaultError::Contended),
+            }
+        }
+        Ok(found)
     }
 
     /// Ends in order: what the store has taken is finished.

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use panvault_keys::{RootKey, VaultKeys};
 use panvault_model::VaultId;
 use panvault_store::{CardRow, DocumentRow, HistoryRow, IdempotencyRow, TransactionRow};
@@ -17,7 +19,7 @@ pub struct RowVerifier {
 
 impl RowVerifier {
     /// Opens the keys of every organisation; the documents themselves are held against their tags here.
-    pub fn open(root: &RootKey, vault: VaultId, documents: &[DocumentRow]) -> Result<Self, VaultError> {
+    pub fn open(root: &RootKey, vault: VaultId, documents: &[Arc<DocumentRow>]) -> Result<Self, VaultError> {
         let keys = VaultKeys::derive(root, vault);
         // Examining a vault sends nothing, so processors of test vaults may be there.
         let snapshot = Snapshot::read(documents, root, &keys, vault, true)?;

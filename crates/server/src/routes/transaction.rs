@@ -139,7 +139,7 @@ pub(crate) async fn read(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refu
 pub(crate) async fn history(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
     let permit = asked.permit::<TransactionRead>()?;
     let rows = app.vault().transaction_history(&permit, asked.id(TransactionId::parse)?).await?;
-    Ok(Answer::new(StatusCode::OK, array(rows.iter().map(history_json))))
+    Ok(Answer::new(StatusCode::OK, array(rows.iter().map(|row| history_json(row)))))
 }
 
 pub(crate) async fn list(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {

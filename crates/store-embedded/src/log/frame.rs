@@ -1,9 +1,9 @@
-//! A frame is one commit: the audit notes of its steps, their effects, and a tag that chains it to the frame before.
+//! A frame is what is made durable at once: the audit notes of its commits, their effects, and a tag that chains it to the frame before.
 //!
 //! | offset | bytes | what |
 //! | --- | --- | --- |
 //! | 0 | 4 | `PVFR` |
-//! | 4 | 2 | format, 1 |
+//! | 4 | 2 | format, 2 |
 //! | 6 | 2 | 0 |
 //! | 8 | 4 | a: bytes of the audit notes |
 //! | 12 | 4 | e: bytes of the effects |
@@ -31,7 +31,7 @@ pub(crate) const TAG_BYTES: usize = 32;
 pub(crate) const ALIGN: usize = 8;
 
 const MAGIC: [u8; 4] = *b"PVFR";
-const FORMAT: u16 = 1;
+const FORMAT: u16 = 2;
 
 /// One commit, read back.
 #[derive(Clone, Debug)]

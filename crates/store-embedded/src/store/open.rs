@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread::{self, JoinHandle};
 
-use panvault_model::VaultId;
+use panvault_model::{NodeId, VaultId};
 use panvault_store::Chain;
 use tokio::sync::{Semaphore, watch};
 
@@ -94,7 +94,7 @@ impl EmbeddedStore {
         let queue = Arc::new(Queue::default());
         let to_apply = Arc::new(ToApply::new(tail.segment()));
         let view = view::connect(directory, Access::Write, settings.cache_kib)?;
-        let overlay = Overlay { view: view::largest(&view)?, ..Overlay::default() };
+        let overlay = Overlay::over(view::largest(&view)?);
         let overlay = Arc::new(RwLock::new(overlay));
         let readers = Arc::new(Readers::open(directory, settings.readers, settings.cache_kib)?);
         let applier = Applier {
@@ -134,6 +134,7 @@ impl EmbeddedStore {
             .collect::<Result<_, _>>()?;
         let (to_write, to_carry) = (Arc::clone(&writer), Arc::clone(&to_apply));
         let shared = Arc::new(Shared {
+            writer_id: NodeId(vault.0),
             queue,
             writer,
             overlay,

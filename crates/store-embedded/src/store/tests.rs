@@ -21,7 +21,7 @@ fn so_many_lists_run_and_nothing_else_waits_for_them() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
         let store = Arc::new(EmbeddedStore::open(directory.path(), VAULT, chain(VAULT), settings).unwrap());
-        store.card_insert(card_insert(&card(10))).await.unwrap();
+        store.commit(card_insert(&card(10))).await.unwrap();
         assert_eq!(store.card_list(all()).await.unwrap().total, 1);
 
         let permits = u32::try_from(LISTS_MAX).unwrap();
@@ -30,8 +30,8 @@ fn so_many_lists_run_and_nothing_else_waits_for_them() {
         let mut waiting = store.card_list(all());
         assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         assert!(store.card_read(card(10).id).await.unwrap().is_some());
-        store.card_update(card_noted(&card(10))).await.unwrap();
-        assert_eq!(store.audit_read(1, 10).await.unwrap().len(), 2);
+        store.commit(card_noted(&card(10))).await.unwrap();
+        assert_eq!(store.audit_read(store.shared.writer_id, 1, 10).await.unwrap().len(), 2);
         assert_eq!(store.document_read_all().await, Ok(Vec::new()));
         assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         drop((connections, running));

@@ -1,7 +1,8 @@
 use std::collections::{BTreeMap, HashMap};
 
-use panvault_model::{OrganisationId, TransactionId, TransactionStatus};
-use panvault_store::{AuditNote, CardRow, Effect, Effects, TransactionRow};
+use panvault_model::{CardId, OrganisationId, TransactionId, TransactionStatus};
+use panvault_store::{AuditNote, CardRow, Effect, Effects, Row, RowFault, RowKey, TransactionRow};
+use rusqlite::types::Type;
 use rusqlite::{Connection, Statement, ToSql};
 
 use crate::view::{cards, fingerprints, notes};
@@ -107,45 +108,105 @@ impl<'a> Applying<'a> {
 
     fn effect(&mut self, effect: &'a Effect) -> Result<(), rusqlite::Error> {
         match effect {
-            Effect::CardPut(row) => self.card(row),
-            Effect::CardDelete { id, organisation, fingerprint } => {
-                self.new_cards()?;
-                self.totals.entry(*organisation).or_default().0 -= 1;
-                let (id, organisation) = (id.as_bytes(), organisation.as_bytes());
-                self.run("DELETE FROM card WHERE id = ?", &[id])?;
-                self.run(
-                    "DELETE FROM card_by_organisation WHERE organisation = ? AND id = ?",
-                    &[organisation, id],
-                )?;
-                fingerprints::delete(self.view, organisation, fingerprint, id)
-            }
-            Effect::TransactionPut(row) => {
+            Effect::Put(row) => self.put(row),
+            Effect::Delete(key) => self.delete(*key),
+        }
+    }
+
+    fn put(&mut self, row: &'a Row) -> Result<(), rusqlite::Error> {
+        match row {
+            Row::Card(row) => self.card(row),
+            Row::Transaction(row) => {
                 let is_new = self.transactions.get(&row.id).is_some_and(|(_, is_new)| *is_new);
                 self.transactions.insert(row.id, (row, is_new || row.version == 1));
                 Ok(())
             }
-            Effect::HistoryPut(row) => {
+            Row::History(row) => {
                 self.encoded(|buffer| row.encode(buffer));
                 let (transaction, version) = (row.transaction.as_bytes(), row.version);
-                self.run("INSERT INTO history VALUES (?, ?, ?)", &[transaction, &version, &self.buffer])
+                let sql = "INSERT OR REPLACE INTO history VALUES (?, ?, ?)";
+                self.run(sql, &[transaction, &version, &self.buffer])
             }
-            Effect::DocumentPut(row) => {
+            Row::Document(row) => {
                 self.encoded(|buffer| row.encode(buffer));
                 let (kind, id) = (row.kind.code(), row.id.as_bytes());
                 let sql = "INSERT OR REPLACE INTO document VALUES (?, ?, ?, ?)";
                 self.run(sql, &[&kind, id, &row.version, &self.buffer])
             }
-            Effect::DocumentDelete(kind, id) => {
-                self.run("DELETE FROM document WHERE kind = ? AND id = ?", &[&kind.code(), id.as_bytes()])
-            }
-            Effect::IdempotencyPut(row) => {
+            Row::Idempotency(row) => {
                 self.encoded(|buffer| row.encode(buffer));
                 let expires_at = row.expires_at.unix_millis().cast_signed();
                 let sql = "INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?)";
                 self.run(sql, &[&row.key.0, &expires_at, &self.buffer])
             }
-            Effect::IdempotencyDelete(key) => self.run("DELETE FROM idempotency WHERE key = ?", &[&key.0]),
+            Row::CardCvv(row) => {
+                self.encoded(|buffer| row.encode(buffer));
+                let until = row.cvv_until.unix_millis().cast_signed();
+                let sql = "INSERT OR REPLACE INTO card_cvv VALUES (?, ?, ?)";
+                self.run(sql, &[row.card.as_bytes(), &until, &self.buffer])
+            }
         }
+    }
+
+    fn delete(&mut self, key: RowKey) -> Result<(), rusqlite::Error> {
+        match key {
+            RowKey::Card(id) => self.card_delete(id),
+            RowKey::Transaction(id) => self.transaction_delete(id),
+            RowKey::History(id, version) => {
+                let sql = "DELETE FROM history WHERE payment = ? AND version = ?";
+                self.run(sql, &[id.as_bytes(), &version])
+            }
+            RowKey::Document(kind, id) => {
+                self.run("DELETE FROM document WHERE kind = ? AND id = ?", &[&kind.code(), id.as_bytes()])
+            }
+            RowKey::Idempotency(key) => self.run("DELETE FROM idempotency WHERE key = ?", &[&key.0]),
+            RowKey::CardCvv(card) => self.run("DELETE FROM card_cvv WHERE card = ?", &[card.as_bytes()]),
+        }
+    }
+
+    /// The row says where the indexes have it.
+    fn card_delete(&mut self, id: CardId) -> Result<(), rusqlite::Error> {
+        self.new_cards()?;
+        let Some(row) = self.stored("SELECT row FROM card WHERE id = ?", id.as_bytes(), |bytes| {
+            cards::decode(id.as_bytes(), bytes)
+        })?
+        else {
+            return Ok(());
+        };
+        self.totals.entry(row.organisation).or_default().0 -= 1;
+        let (id, organisation) = (id.as_bytes(), row.organisation.as_bytes());
+        self.run("DELETE FROM card WHERE id = ?", &[id])?;
+        self.run("DELETE FROM card_by_organisation WHERE organisation = ? AND id = ?", &[organisation, id])?;
+        fingerprints::delete(self.view, organisation, &row.fingerprint, id)
+    }
+
+    fn transaction_delete(&mut self, id: TransactionId) -> Result<(), rusqlite::Error> {
+        self.transactions()?;
+        let stored =
+            self.stored("SELECT row FROM payment WHERE id = ?", id.as_bytes(), TransactionRow::decode)?;
+        let Some(row) = stored else { return Ok(()) };
+        self.totals.entry(row.organisation).or_default().1 -= 1;
+        let (id, organisation, card) = (id.as_bytes(), row.organisation.as_bytes(), row.card.as_bytes());
+        self.run("DELETE FROM payment WHERE id = ?", &[id])?;
+        self.run("DELETE FROM payment_open WHERE id = ?", &[id])?;
+        self.run("DELETE FROM payment_by_card WHERE card = ? AND id = ?", &[card, id])?;
+        let sql = "DELETE FROM payment_by_organisation WHERE organisation = ? AND id = ?";
+        self.run(sql, &[organisation, id])
+    }
+
+    /// A row as the view has it; what it holds that is no row is a fault.
+    fn stored<T>(
+        &self,
+        sql: &str,
+        id: &[u8; 12],
+        decode: impl FnOnce(&[u8]) -> Result<T, RowFault>,
+    ) -> Result<Option<T>, rusqlite::Error> {
+        let mut statement = self.view.prepare_cached(sql)?;
+        let mut rows = statement.query([id])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let decoded = decode(row.get_ref(0)?.as_blob()?);
+        let refused = |fault| rusqlite::Error::FromSqlConversionFailure(0, Type::Blob, Box::new(fault));
+        decoded.map(Some).map_err(refused)
     }
 
     fn card(&mut self, row: &'a CardRow) -> Result<(), rusqlite::Error> {

@@ -3,7 +3,7 @@
 //!
 //! | bytes | what |
 //! | --- | --- |
-//! | 1 | format, 2. A value that begins with 1 is notes of 73 bytes each, as the log has them |
+//! | 1 | format, 2 |
 //! | | then for each note: |
 //! | 1 | flags, below |
 //! | 2 | action and outcome; absent with flag 1 |
@@ -21,8 +21,6 @@ use panvault_store::codec::{Reader, Writer};
 use panvault_store::{Action, AuditNote, RowFault};
 
 const FORMAT: u8 = 2;
-/// What an unpacked note begins with.
-const FORMAT_PLAIN: u8 = 1;
 
 const SAME_ACTION: u8 = 1;
 const SAME_ACTOR: u8 = 2;
@@ -132,16 +130,11 @@ fn put(writer: &mut Writer<'_>, before: &Parts, now: &Parts) {
     }
 }
 
-/// Reads a frame's notes, packed or not.
+/// Reads a frame's notes.
 pub(crate) fn unpack(bytes: &[u8]) -> Result<Vec<AuditNote>, RowFault> {
     let mut reader = Reader::new(bytes);
     let mut notes = Vec::new();
     match bytes.first() {
-        Some(&FORMAT_PLAIN) => {
-            while !reader.is_empty() {
-                notes.push(AuditNote::decode_from(&mut reader)?);
-            }
-        }
         Some(&FORMAT) => {
             reader.u8()?;
             let mut before = Parts::default();
@@ -233,14 +226,6 @@ mod tests {
         expected.extend([&notes[1].object.as_bytes()[4..], &notes[1].request.as_bytes()[4..]].concat());
         assert_eq!(packed(&notes), expected);
         assert_eq!(unpack(&expected), Ok(notes.to_vec()));
-    }
-
-    #[test]
-    fn notes_as_the_log_has_them_are_read_too() {
-        let notes = [note(5_000, 1), note(6_000, 2)];
-        let mut plain = Vec::new();
-        notes.iter().for_each(|note| note.encode(&mut plain));
-        assert_eq!(unpack(&plain), Ok(notes.to_vec()));
     }
 
     #[test]

@@ -1,11 +1,12 @@
 use std::sync::Arc;
 
-use panvault_model::{CardId, Id, Timestamp, TransactionId};
+use panvault_model::{CardId, NodeId, Timestamp, TransactionId};
+use panvault_store::decide::Standing;
 use panvault_store::{
-    AuditRecord, CardRow, DocumentKind, DocumentRow, HistoryRow, IdempotencyKey, IdempotencyRow, RowFault,
-    StoreFault, TransactionRow,
+    AuditRecord, CardCvvRow, CardRow, DocumentRow, HistoryRow, IdempotencyKey, IdempotencyRow, RowFault,
+    RowKey, StoreFault, TransactionRow,
 };
-use rusqlite::{Connection, OptionalExtension, Params};
+use rusqlite::{Connection, Params};
 
 use crate::overlay::Largest;
 use crate::view::cards;
@@ -112,14 +113,43 @@ pub(crate) fn idempotency(
     })
 }
 
-pub(crate) fn document_version(
+/// A row as far as an expectation can ask of it.
+pub(crate) fn standing(connection: &Connection, key: RowKey) -> Result<Option<Standing>, StoreFault> {
+    let of = |version, organisation| Standing { version, organisation };
+    match key {
+        RowKey::Card(id) => Ok(card(connection, id)?.map(|row| of(row.version, Some(row.organisation)))),
+        RowKey::Transaction(id) => {
+            Ok(transaction(connection, id)?.map(|row| of(row.version, Some(row.organisation))))
+        }
+        RowKey::History(id, version) => {
+            let sql = "SELECT row FROM history WHERE payment = ? AND version = ?";
+            one(connection, sql, (id.as_bytes(), version), |_| Ok(of(version, None)))
+        }
+        RowKey::Document(kind, id) => {
+            let sql = "SELECT row FROM document WHERE kind = ? AND id = ?";
+            one(connection, sql, (kind.code(), id.as_bytes()), |bytes| {
+                DocumentRow::decode(bytes).map(|row| of(row.version, None))
+            })
+        }
+        RowKey::Idempotency(key) => Ok(idempotency(connection, key)?.map(|row| of(row.version(), None))),
+        RowKey::CardCvv(id) => Ok(card_cvv(connection, id)?.map(|row| of(row.version, None))),
+    }
+}
+
+pub(crate) fn card_cvv(connection: &Connection, card: CardId) -> Result<Option<Arc<CardCvvRow>>, StoreFault> {
+    one(connection, "SELECT row FROM card_cvv WHERE card = ?", [card.as_bytes()], |bytes| {
+        CardCvvRow::decode(bytes).map(Arc::new)
+    })
+}
+
+pub(crate) fn card_cvv_expired(
     connection: &Connection,
-    kind: DocumentKind,
-    id: Id,
-) -> Result<Option<u32>, StoreFault> {
-    let sql = "SELECT version FROM document WHERE kind = ? AND id = ?";
-    let mut statement = connection.prepare_cached(sql).map_err(unreadable)?;
-    statement.query_row((kind.code(), id.as_bytes()), |row| row.get(0)).optional().map_err(unreadable)
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<Arc<CardCvvRow>>, StoreFault> {
+    let sql = "SELECT row FROM card_cvv WHERE cvv_until <= ? ORDER BY cvv_until LIMIT ?";
+    let now = now.unix_millis().cast_signed();
+    many(connection, sql, (now, rows(limit)), |bytes| CardCvvRow::decode(bytes).map(Arc::new))
 }
 
 pub(crate) fn idempotency_expired(
@@ -132,13 +162,18 @@ pub(crate) fn idempotency_expired(
     many(connection, sql, (now, rows(limit)), |bytes| IdempotencyRow::decode(bytes).map(|row| row.key))
 }
 
-pub(crate) fn documents(connection: &Connection) -> Result<Vec<DocumentRow>, StoreFault> {
-    many(connection, "SELECT row FROM document ORDER BY kind, id", [], DocumentRow::decode)
+pub(crate) fn documents(connection: &Connection) -> Result<Vec<Arc<DocumentRow>>, StoreFault> {
+    many(connection, "SELECT row FROM document ORDER BY kind, id", [], |bytes| {
+        DocumentRow::decode(bytes).map(Arc::new)
+    })
 }
 
-pub(crate) fn history(connection: &Connection, id: TransactionId) -> Result<Vec<HistoryRow>, StoreFault> {
+pub(crate) fn history(
+    connection: &Connection,
+    id: TransactionId,
+) -> Result<Vec<Arc<HistoryRow>>, StoreFault> {
     let sql = "SELECT row FROM history WHERE payment = ? ORDER BY version DESC";
-    many(connection, sql, [id.as_bytes()], HistoryRow::decode)
+    many(connection, sql, [id.as_bytes()], |bytes| HistoryRow::decode(bytes).map(Arc::new))
 }
 
 pub(crate) fn open_transactions(connection: &Connection) -> Result<Vec<Arc<TransactionRow>>, StoreFault> {
@@ -148,6 +183,7 @@ pub(crate) fn open_transactions(connection: &Connection) -> Result<Vec<Arc<Trans
 
 pub(crate) fn audit(
     connection: &Connection,
+    writer: NodeId,
     first: u64,
     limit: usize,
 ) -> Result<Vec<AuditRecord>, StoreFault> {
@@ -167,7 +203,7 @@ pub(crate) fn audit(
         let records_of_frame =
             (sequence.cast_unsigned()..).zip(notes).filter(|(sequence, _)| *sequence >= first);
         let room = limit - records.len();
-        records.extend(records_of_frame.take(room).map(|(sequence, note)| AuditRecord { sequence, note }));
+        records.extend(records_of_frame.take(room).map(|(place, note)| AuditRecord { writer, place, note }));
     }
     Ok(records)
 }

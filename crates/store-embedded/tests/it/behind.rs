@@ -1,12 +1,13 @@
 //! Between a step's flush and its place in the view.
 
 use panvault_model::TransactionStatus;
-use panvault_store::{Answer, CardInsert, DocumentChange, DocumentKind, IdempotencyPlan, Outcome, Store};
+use panvault_store::{Answer, Commit, DocumentKind, Expect, Outcome, RowKey, Store};
 use panvault_testkit::conformance::rows::{
     at, card, card_changed, document, id, kept, key, transaction, transaction_settled,
 };
 use panvault_testkit::conformance::{
-    card_delete, card_insert, card_update, documents_commit, sweep, transaction_initiate, transaction_settle,
+    card_delete, card_insert, card_update, claim, document_delete, document_put, documents_commit, sweep,
+    transaction_initiate, transaction_settle,
 };
 
 use crate::support::{Home, all_of, block_on, done};
@@ -18,13 +19,13 @@ fn what_is_durable_is_read_and_decided_on_before_the_view_has_it() {
     block_on(async {
         let store = home.open();
         let record = kept(key(1), 0, Answer::Card(Box::new(card(10).without_sealed()), None));
-        let idempotency = Some(IdempotencyPlan { row: record, now: at(0) });
-        done(store.card_insert(CardInsert { idempotency, ..card_insert(&card(10)) }).await.unwrap());
-        done(store.card_insert(card_insert(&card(11))).await.unwrap());
+        let claim = claim(&record, at(0));
+        done(store.commit(Commit { claim, ..card_insert(&card(10)) }).await.unwrap());
+        done(store.commit(card_insert(&card(11))).await.unwrap());
         let paid = transaction(20, card(11).id);
-        done(store.transaction_initiate(transaction_initiate(&paid)).await.unwrap());
-        let made = vec![DocumentChange::Put(document(DocumentKind::Account, 1, 1))];
-        done(store.document_commit(documents_commit(made)).await.unwrap());
+        done(store.commit(transaction_initiate(&paid)).await.unwrap());
+        let made = vec![document_put(document(DocumentKind::Account, 1, 1))];
+        done(store.commit(documents_commit(made)).await.unwrap());
         while store.status().behind > 0 {
             tokio::task::yield_now().await;
         }
@@ -33,24 +34,26 @@ fn what_is_durable_is_read_and_decided_on_before_the_view_has_it() {
         view.execute_batch("BEGIN IMMEDIATE").unwrap();
         let changed = card_changed(&card(11));
         let settled = transaction_settled(&paid, TransactionStatus::Declined);
-        done(store.card_delete(card_delete(&card(10))).await.unwrap());
-        done(store.card_update(card_update(&changed)).await.unwrap());
-        done(store.transaction_settle(transaction_settle(&settled)).await.unwrap());
-        assert_eq!(store.idempotency_sweep(sweep(at(86_400))).await, Ok(1));
-        let gone = vec![DocumentChange::Delete(DocumentKind::Account, id(1), 1)];
-        done(store.document_commit(documents_commit(gone)).await.unwrap());
+        done(store.commit(card_delete(&card(10))).await.unwrap());
+        done(store.commit(card_update(&changed)).await.unwrap());
+        done(store.commit(transaction_settle(&settled)).await.unwrap());
+        done(store.commit(sweep(&[key(1)], at(86_400))).await.unwrap());
+        let gone = vec![document_delete(DocumentKind::Account, id(1), 1)];
+        done(store.commit(documents_commit(gone)).await.unwrap());
         assert_eq!(store.status().behind, 5);
 
         assert_eq!(store.card_read(card(10).id).await, Ok(None));
         assert_eq!(store.card_read(changed.id).await.unwrap().as_deref(), Some(&changed));
         assert_eq!(store.transaction_read(paid.id).await.unwrap().as_deref(), Some(&settled));
         assert_eq!(store.idempotency_read(key(1)).await, Ok(None));
-        assert_eq!(store.card_delete(card_delete(&card(10))).await, Ok(Outcome::NotFound));
-        assert_eq!(store.card_update(card_update(&changed)).await, Ok(Outcome::Stale));
-        assert_eq!(store.transaction_settle(transaction_settle(&settled)).await, Ok(Outcome::Stale));
-        assert_eq!(store.idempotency_sweep(sweep(at(86_400))).await, Ok(0));
-        let again = vec![DocumentChange::Put(document(DocumentKind::Account, 1, 2))];
-        assert_eq!(store.document_commit(documents_commit(again)).await, Ok(Outcome::Stale));
+        assert_eq!(store.commit(card_delete(&card(10))).await, Ok(Outcome::Unmet(0)));
+        assert_eq!(store.commit(card_update(&changed)).await, Ok(Outcome::Unmet(0)));
+        assert_eq!(store.commit(transaction_settle(&settled)).await, Ok(Outcome::Unmet(0)));
+        let renewed = vec![Expect::Version(RowKey::Idempotency(key(1)), 2)];
+        let renewed = Commit { expects: renewed, ..sweep(&[], at(86_400)) };
+        assert_eq!(store.commit(renewed).await, Ok(Outcome::Unmet(0)));
+        let again = vec![document_put(document(DocumentKind::Account, 1, 2))];
+        assert_eq!(store.commit(documents_commit(again)).await, Ok(Outcome::Unmet(0)));
 
         view.execute_batch("ROLLBACK").unwrap();
         let all = all_of(&store).await;

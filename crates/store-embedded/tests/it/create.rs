@@ -14,7 +14,7 @@ fn create(home: &Home) -> Result<(), OpenFault> {
 fn stores(home: &Home) {
     block_on(async {
         let store = home.open();
-        done(store.card_insert(card_insert(&card(10))).await.unwrap());
+        done(store.commit(card_insert(&card(10))).await.unwrap());
         assert!(store.card_read(card(10).id).await.unwrap().is_some());
     });
     assert_eq!(home.examine().findings, []);

@@ -1,12 +1,13 @@
 //! Doctor's look: each thing that can be wrong with the view is found.
 
 use panvault_model::TransactionStatus;
-use panvault_store::{Answer, CardInsert, DocumentChange, DocumentKind, IdempotencyPlan, Store};
+use panvault_store::{Answer, Commit, DocumentKind, Store};
 use panvault_testkit::conformance::rows::{
     at, card, card_changed, document, id, kept, key, transaction, transaction_settled,
 };
 use panvault_testkit::conformance::{
-    card_insert, card_update, documents_commit, transaction_initiate, transaction_settle,
+    card_insert, card_update, claim, document_delete, document_put, documents_commit, transaction_initiate,
+    transaction_settle,
 };
 
 use crate::support::{Home, block_on, done};
@@ -17,27 +18,27 @@ fn furnished() -> Home {
     block_on(async {
         let store = home.open();
         let record = kept(key(1), 0, Answer::Card(Box::new(card(10).without_sealed()), None));
-        let idempotency = Some(IdempotencyPlan { row: record, now: at(0) });
-        done(store.card_insert(CardInsert { idempotency, ..card_insert(&card(10)) }).await.unwrap());
-        done(store.card_insert(card_insert(&card(11))).await.unwrap());
-        done(store.card_update(card_update(&card_changed(&card(11)))).await.unwrap());
+        let claim = claim(&record, at(0));
+        done(store.commit(Commit { claim, ..card_insert(&card(10)) }).await.unwrap());
+        done(store.commit(card_insert(&card(11))).await.unwrap());
+        done(store.commit(card_update(&card_changed(&card(11)))).await.unwrap());
         let rows = [transaction(20, card(10).id), transaction(21, card(11).id)];
         for row in &rows {
-            done(store.transaction_initiate(transaction_initiate(row)).await.unwrap());
+            done(store.commit(transaction_initiate(row)).await.unwrap());
         }
         let settled = transaction_settled(&rows[0], TransactionStatus::Authorized);
-        done(store.transaction_settle(transaction_settle(&settled)).await.unwrap());
-        let account = |n, version| DocumentChange::Put(document(DocumentKind::Account, n, version));
+        done(store.commit(transaction_settle(&settled)).await.unwrap());
+        let account = |n, version| document_put(document(DocumentKind::Account, n, version));
         let changes = [
             account(1, 1),
             account(2, 1),
             account(3, 1),
-            DocumentChange::Delete(DocumentKind::Account, id(3), 1),
+            document_delete(DocumentKind::Account, id(3), 1),
             account(1, 2),
         ];
         for (change, version) in changes.into_iter().zip(1..) {
-            let set = DocumentChange::Put(document(DocumentKind::DocumentSet, 0, version));
-            done(store.document_commit(documents_commit(vec![change, set])).await.unwrap());
+            let set = document_put(document(DocumentKind::DocumentSet, 0, version));
+            done(store.commit(documents_commit(vec![change, set])).await.unwrap());
         }
         store.close().await.unwrap();
     });

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use panvault_model::{Sealed, TransactionStatus};
-use panvault_store::{CardRow, MemoryStore, Step, Store, StoreFault};
+use panvault_store::{CardRow, Commit, Store, StoreFault};
 use panvault_store_embedded::{EmbeddedStore, OpenFault};
-use panvault_testkit::conformance::rows::{card, card_changed, transaction, transaction_settled};
+use panvault_testkit::conformance::rows::{self, card, card_changed, transaction, transaction_settled};
 use panvault_testkit::conformance::{
-    Contents, ask, card_delete, card_insert, card_update, transaction_initiate, transaction_settle,
+    Contents, card_delete, card_insert, card_update, transaction_initiate, transaction_settle,
 };
 
-use crate::support::{Home, LEADER, all_of, block_on, led};
+use crate::support::{Home, LEADER, all_of, block_on, is_done, led};
 use crate::watched::{Call, Watched};
 
 /// A card of which four or five fill a segment.
@@ -25,25 +25,25 @@ const STEPS: usize = 200;
 const LANES: usize = 4;
 
 /// Steps of every kind, over five segments.
-fn script() -> Vec<Step> {
+fn script() -> Vec<Commit> {
     let paid = transaction(100, large(10).id);
     let declined = transaction_settled(&paid, TransactionStatus::Declined);
-    let insert = |n| Step::CardInsert(card_insert(&large(n)));
-    let mut steps: Vec<Step> = (10..16).map(insert).collect();
-    steps.push(Step::TransactionInitiate(transaction_initiate(&paid)));
-    steps.push(Step::CardUpdate(card_update(&card_changed(&large(11)))));
-    steps.push(Step::TransactionSettle(transaction_settle(&declined)));
-    steps.push(Step::CardDelete(card_delete(&large(12))));
+    let insert = |n| card_insert(&large(n));
+    let mut steps: Vec<Commit> = (10..16).map(insert).collect();
+    steps.push(transaction_initiate(&paid));
+    steps.push(card_update(&card_changed(&large(11))));
+    steps.push(transaction_settle(&declined));
+    steps.push(card_delete(&large(12)));
     steps.extend((16..22).map(insert));
     for n in 22.. {
         let (row, paid) = (card(n), transaction(100 + n, card(n).id));
-        steps.push(Step::CardInsert(card_insert(&row)));
-        steps.push(Step::TransactionInitiate(transaction_initiate(&paid)));
-        steps.push(Step::CardUpdate(card_update(&card_changed(&row))));
+        steps.push(card_insert(&row));
+        steps.push(transaction_initiate(&paid));
+        steps.push(card_update(&card_changed(&row)));
         let settled = transaction_settled(&paid, TransactionStatus::Declined);
-        steps.push(Step::TransactionSettle(transaction_settle(&settled)));
-        steps.push(Step::CardDelete(card_delete(&card(n))));
-        steps.push(Step::CardInsert(card_insert(&card(n + 1000))));
+        steps.push(transaction_settle(&settled));
+        steps.push(card_delete(&card(n)));
+        steps.push(card_insert(&card(n + 1000)));
         if steps.len() >= STEPS {
             break;
         }
@@ -54,10 +54,10 @@ fn script() -> Vec<Step> {
 /// What a store holds after each number of steps of the script.
 fn courses() -> Vec<Contents> {
     block_on(async {
-        let memory = MemoryStore::new();
+        let memory = rows::memory();
         let mut courses = vec![all_of(&memory).await];
         for step in script() {
-            assert!(ask(&memory, step).await.unwrap().is_done());
+            assert!(is_done(&memory.commit(step).await.unwrap()));
             courses.push(all_of(&memory).await);
         }
         courses
@@ -81,9 +81,9 @@ fn failing(thread: &'static str, at: usize) -> (Arc<Watched>, Arc<AtomicUsize>) 
 async fn run(store: &dyn Store) -> (usize, Option<StoreFault>) {
     for (acknowledged, step) in script().into_iter().enumerate() {
         loop {
-            match ask(store, step.clone()).await {
+            match store.commit(step.clone()).await {
                 Ok(answer) => {
-                    assert!(answer.is_done());
+                    assert!(is_done(&answer));
                     break;
                 }
                 Err(StoreFault::Full) => tokio::task::yield_now().await,
@@ -122,7 +122,7 @@ async fn ended(store: EmbeddedStore, courses: Arc<Vec<Contents>>, name: String) 
     if fault.is_some() {
         assert_eq!(fault, Some(StoreFault::Stopped), "{name}");
         // The disk works again, and still nothing is taken; what is there is shown.
-        let more = store.card_insert(card_insert(&card(99))).await;
+        let more = store.commit(card_insert(&card(99))).await;
         assert_eq!(more, Err(StoreFault::Stopped), "{name}");
         store.stopped().await;
         assert_eq!(store.status().fault, Some(StoreFault::Stopped), "{name}");
@@ -194,7 +194,7 @@ fn a_start_that_cannot_flush_what_it_has_read_is_refused() {
     let home = Home::new();
     block_on(async {
         let store = home.open();
-        assert!(ask(&store, script()[0].clone()).await.unwrap().is_done());
+        assert!(is_done(&store.commit(script()[0].clone()).await.unwrap()));
         store.close().await.unwrap();
     });
     home.remove_view();

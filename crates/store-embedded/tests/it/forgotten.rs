@@ -5,13 +5,13 @@
 //! row that there ever was; it is now held against the tables.
 
 use panvault_model::{CardId, Sealed, TransactionId, TransactionStatus};
-use panvault_store::{CardRow, DocumentChange, DocumentKind, DocumentRow, Store, TransactionRow};
+use panvault_store::{CardRow, DocumentKind, DocumentRow, Store, TransactionRow};
 use panvault_testkit::conformance::rows::{
     card, card_changed, document, history, id, transaction, transaction_settled,
 };
 use panvault_testkit::conformance::{
-    card_delete, card_insert, card_noted, card_update, documents_commit, transaction_initiate,
-    transaction_settle,
+    card_delete, card_insert, card_noted, card_update, document_delete, document_put, documents_commit,
+    transaction_initiate, transaction_settle,
 };
 use rusqlite::{Connection, params};
 
@@ -24,27 +24,27 @@ fn forgotten() -> Home {
     block_on(async {
         let store = home.open();
         for n in 10..=12 {
-            done(store.card_insert(card_insert(&card(n))).await.unwrap());
+            done(store.commit(card_insert(&card(n))).await.unwrap());
         }
-        done(store.card_update(card_update(&card_changed(&card(11)))).await.unwrap());
-        done(store.card_update(card_noted(&card(10))).await.unwrap());
-        done(store.card_delete(card_delete(&card(12))).await.unwrap());
+        done(store.commit(card_update(&card_changed(&card(11)))).await.unwrap());
+        done(store.commit(card_noted(&card(10))).await.unwrap());
+        done(store.commit(card_delete(&card(12))).await.unwrap());
         for n in [20, 21] {
             let row = transaction(n, card(10).id);
-            done(store.transaction_initiate(transaction_initiate(&row)).await.unwrap());
+            done(store.commit(transaction_initiate(&row)).await.unwrap());
         }
-        done(store.transaction_settle(transaction_settle(&settled())).await.unwrap());
-        let account = |n, version| DocumentChange::Put(document(DocumentKind::Account, n, version));
-        let gone = DocumentChange::Delete(DocumentKind::Account, id(3), 1);
+        done(store.commit(transaction_settle(&settled())).await.unwrap());
+        let account = |n, version| document_put(document(DocumentKind::Account, n, version));
+        let gone = document_delete(DocumentKind::Account, id(3), 1);
         let changes = [account(1, 1), account(2, 1), account(3, 1), gone, account(1, 2)];
         for (change, version) in changes.into_iter().zip(1..) {
-            let set = DocumentChange::Put(document(DocumentKind::DocumentSet, 0, version));
-            done(store.document_commit(documents_commit(vec![change, set])).await.unwrap());
+            let set = document_put(document(DocumentKind::DocumentSet, 0, version));
+            done(store.commit(documents_commit(vec![change, set])).await.unwrap());
         }
         // Enough to roll on, so that the first segment goes.
         for n in 30..50 {
             let row = CardRow { sealed: Sealed::from_bytes(vec![0xc4; 100_000]), ..card(n) };
-            done(store.card_insert(card_insert(&row)).await.unwrap());
+            done(store.commit(card_insert(&row)).await.unwrap());
         }
         store.close().await.unwrap();
     });
@@ -104,7 +104,7 @@ fn transaction_take(view: &Connection, row: &TransactionRow) {
     run(view, "UPDATE total SET payments = payments - 1 WHERE organisation = ?", row.organisation.as_bytes());
 }
 
-fn document_put(view: &Connection, row: &DocumentRow) {
+fn document_restore(view: &Connection, row: &DocumentRow) {
     let (id, bytes) = (row.id.as_bytes(), encoded(|out| row.encode(out)));
     let row = params![row.kind.code(), id, row.version, bytes];
     view.execute("INSERT OR REPLACE INTO document VALUES (?, ?, ?, ?)", row).unwrap();
@@ -153,16 +153,16 @@ fn what_the_log_has_forgotten_the_trail_knows() {
             },
             OLD,
         ),
-        (|view| document_put(view, &document(DocumentKind::Account, 3, 1)), GONE),
-        (|view| document_put(view, &document(DocumentKind::Account, 4, 1)), UNKNOWN),
-        (|view| document_put(view, &document(DocumentKind::Account, 1, 1)), OLD),
+        (|view| document_restore(view, &document(DocumentKind::Account, 3, 1)), GONE),
+        (|view| document_restore(view, &document(DocumentKind::Account, 4, 1)), UNKNOWN),
+        (|view| document_restore(view, &document(DocumentKind::Account, 1, 1)), OLD),
         (|view| run(view, "DELETE FROM document WHERE id = ?", id(2).as_bytes()), MISSING),
         (
             |view| run(view, "UPDATE document SET version = 2 WHERE id = ?", id(2).as_bytes()),
             "kept as of another",
         ),
         (
-            |view| document_put(view, &document(DocumentKind::DocumentSet, 0, 4)),
+            |view| document_restore(view, &document(DocumentKind::DocumentSet, 0, 4)),
             "the documents are those after 4 changes, and the trail tells of 5",
         ),
         (
@@ -190,7 +190,7 @@ fn a_finding_names_the_row_and_nothing_else() {
     let view = Connection::open(home.path().join("view.sqlite")).unwrap();
     card_put(&view, &card(12));
     transaction_take(&view, &settled());
-    document_put(&view, &document(DocumentKind::Account, 3, 1));
+    document_restore(&view, &document(DocumentKind::Account, 3, 1));
     view.close().unwrap();
     let findings = home.examine().findings;
     let said: Vec<&str> = findings.iter().map(|finding| finding.what.as_str()).collect();

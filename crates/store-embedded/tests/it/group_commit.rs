@@ -48,17 +48,17 @@ fn a_step_that_comes_alone_holds_up_nobody() {
     let store = Arc::new(home.open_with(files).unwrap());
     gate.set_open(true);
     led(async move {
-        done(store.card_insert(card_insert(&card(0))).await.unwrap());
+        done(store.commit(card_insert(&card(0))).await.unwrap());
         // The writer's thread may still be about to put its commit down.
         let mut led = 0;
         while led == 0 {
             let n = gate.came() as u64;
-            done(store.card_insert(card_insert(&card(n))).await.unwrap());
+            done(store.commit(card_insert(&card(n))).await.unwrap());
             led = leaders.lock().unwrap().iter().filter(|name| *name == LEADER).count();
         }
         gate.set_open(false);
         let (n, theirs) = (gate.came(), Arc::clone(&store));
-        let slow = tokio::spawn(async move { theirs.card_insert(card_insert(&card(n as u64))).await });
+        let slow = tokio::spawn(async move { theirs.commit(card_insert(&card(n as u64))).await });
         while gate.came() == n {
             tokio::task::yield_now().await;
         }
@@ -82,11 +82,11 @@ fn what_waits_for_a_flush_shares_the_next() {
         Ok(())
     });
     let store = home.open_with(files).unwrap();
-    let first = store.card_insert(card_insert(&card(0)));
+    let first = store.commit(card_insert(&card(0)));
     while gate.came() == 0 {
         std::thread::yield_now();
     }
-    let rest: Vec<_> = (1..=500).map(|n| store.card_insert(card_insert(&card(n)))).collect();
+    let rest: Vec<_> = (1..=500).map(|n| store.commit(card_insert(&card(n)))).collect();
     assert_eq!(store.status().waiting, 500);
     gate.set_open(true);
     block_on(async {
@@ -97,6 +97,6 @@ fn what_waits_for_a_flush_shares_the_next() {
         assert_eq!(gate.came(), 2);
         let all = all_of(&store).await;
         assert_eq!(all.cards.len(), 501);
-        assert!(all.audit.iter().map(|record| record.sequence).eq(1..=501));
+        assert!(all.audit.iter().map(|record| record.place).eq(1..=501));
     });
 }

@@ -38,13 +38,13 @@ fn a_store_is_looked_at_beside_the_process_that_writes() {
                         .map(|n| {
                             let mut row = card(round * 200 + n);
                             row.sealed = panvault_model::Sealed::from_bytes(vec![0xc4; 600]);
-                            store.card_insert(card_insert(&row))
+                            store.commit(card_insert(&row))
                         })
                         .collect();
                     for answer in asked {
                         done(answer.await.unwrap());
                     }
-                    done(store.card_delete(card_delete(&card(round * 200))).await.unwrap());
+                    done(store.commit(card_delete(&card(round * 200))).await.unwrap());
                 }
             });
         });

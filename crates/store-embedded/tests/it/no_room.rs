@@ -61,11 +61,11 @@ fn without_room_reads_go_on_and_writes_resume_by_themselves() {
     let disk = Disk::new(Room::Enough);
     block_on(async {
         let store = home.open_with(disk.files()).unwrap();
-        done(store.card_insert(card_insert(&large(10))).await.unwrap());
+        done(store.commit(card_insert(&large(10))).await.unwrap());
         disk.set(Room::None);
         let mut n = 11;
         let fault = loop {
-            match store.card_insert(card_insert(&large(n))).await {
+            match store.commit(card_insert(&large(n))).await {
                 Ok(outcome) => drop(done(outcome)),
                 Err(fault) => break fault,
             }
@@ -78,18 +78,15 @@ fn without_room_reads_go_on_and_writes_resume_by_themselves() {
         }
         assert_eq!(store.card_read(large(n).id).await, Ok(None));
         assert_eq!(all_of(&store).await.cards.len() as u64, n - 10);
-        assert_eq!(store.card_insert(card_insert(&card(9))).await, Err(StoreFault::Full));
+        assert_eq!(store.commit(card_insert(&card(9))).await, Err(StoreFault::Full));
         disk.set(Room::Enough);
-        while store.card_insert(card_insert(&large(n))).await == Err(StoreFault::Full) {
+        while store.commit(card_insert(&large(n))).await == Err(StoreFault::Full) {
             tokio::task::yield_now().await;
         }
         assert_eq!(store.status().fault, None);
         assert_eq!(store.card_read(large(n).id).await.unwrap().as_deref(), Some(&large(n)));
         let (trail, sequence) = (all_of(&store).await.audit, store.status().sequence);
-        assert!(
-            trail.iter().map(|record| record.sequence).eq(1..=sequence),
-            "what found no room has a number"
-        );
+        assert!(trail.iter().map(|record| record.place).eq(1..=sequence), "what found no room has a number");
     });
     assert_eq!(home.examine().findings, []);
 }
@@ -115,8 +112,8 @@ fn what_was_deleted_without_room_goes_when_there_is_room() {
     block_on(async {
         let store = home.open_with(disk.files()).unwrap();
         let row = CardRow { sealed: Sealed::from_bytes(*b"ciphertext that must not linger"), ..card(10) };
-        done(store.card_insert(card_insert(&row)).await.unwrap());
-        done(store.card_delete(card_delete(&row)).await.unwrap());
+        done(store.commit(card_insert(&row)).await.unwrap());
+        done(store.commit(card_delete(&row)).await.unwrap());
         // The applier has folded the view, and asks for another segment.
         let view_log = home.path().join("view.sqlite-wal");
         until(|| store.status().behind == 0 && std::fs::metadata(&view_log).unwrap().len() == 0).await;

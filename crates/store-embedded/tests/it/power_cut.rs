@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use panvault_model::{CardId, Sealed};
-use panvault_store::{CardRow, Step, Store};
+use panvault_store::{CardRow, Commit, Store};
 use panvault_testkit::Dice;
 use panvault_testkit::conformance::rows::{card, card_changed};
-use panvault_testkit::conformance::{ask, card_delete, card_insert, card_update};
+use panvault_testkit::conformance::{card_delete, card_insert, card_update};
 
-use crate::support::{Home, block_on};
+use crate::support::{Home, block_on, is_done};
 use disk::Disk;
 
 const CUTS: usize = 300;
@@ -25,23 +25,23 @@ struct Expected(BTreeMap<CardId, Vec<Option<CardRow>>>);
 
 impl Expected {
     /// Some steps that are asked for together, each of a card of its own.
-    fn steps(&mut self, dice: &mut Dice, next: &mut u64) -> Vec<(CardId, Step)> {
-        let mut steps: Vec<(CardId, Step)> = Vec::new();
+    fn steps(&mut self, dice: &mut Dice, next: &mut u64) -> Vec<(CardId, Commit)> {
+        let mut steps: Vec<(CardId, Commit)> = Vec::new();
         for _ in 0..1 + dice.below(5) {
             let there: Vec<CardRow> =
                 self.0.values().filter_map(|states| states.last().cloned().flatten()).collect();
             let chosen = dice.pick(&there).filter(|row| steps.iter().all(|(id, _)| *id != row.id));
             let (id, row, step) = match (dice.below(4), chosen) {
-                (0, Some(row)) => (row.id, None, Step::CardDelete(card_delete(row))),
+                (0, Some(row)) => (row.id, None, card_delete(row)),
                 (1, Some(row)) => {
                     let changed = card_changed(row);
-                    (row.id, Some(changed.clone()), Step::CardUpdate(card_update(&changed)))
+                    (row.id, Some(changed.clone()), card_update(&changed))
                 }
                 _ => {
                     *next += 1;
                     let sealed = Sealed::from_bytes(vec![0xc4; dice.below(120_000)]);
                     let row = CardRow { sealed, ..card(*next) };
-                    (row.id, Some(row.clone()), Step::CardInsert(card_insert(&row)))
+                    (row.id, Some(row.clone()), card_insert(&row))
                 }
             };
             self.0.entry(id).or_insert_with(|| vec![None]).push(row);
@@ -121,12 +121,12 @@ fn cut(seed: u64, disk: impl Fn(&Home, u64, usize) -> Disk) -> (Home, Expected) 
             let asked: Vec<_> = expected
                 .steps(&mut dice, &mut next)
                 .into_iter()
-                .map(|(id, step)| (id, ask(&store, step)))
+                .map(|(id, step)| (id, store.commit(step)))
                 .collect();
             for (id, answer) in asked {
                 match answer.await {
                     Ok(answer) => {
-                        assert!(answer.is_done());
+                        assert!(is_done(&answer));
                         expected.acknowledged(id);
                     }
                     Err(_) if disk.is_cut() => break 'life,

@@ -28,12 +28,12 @@ fn the_excess_is_refused_and_what_was_accepted_is_done() {
     });
     let settings = Settings { queue_steps_max: QUEUE, ..settings() };
     let store = EmbeddedStore::open_with(home.path(), VAULT, chain(VAULT), settings, files).unwrap();
-    let first = store.card_insert(card_insert(&card(0)));
+    let first = store.commit(card_insert(&card(0)));
     // The writer has it, and waits for the disk.
     while store.status().waiting > 0 {
         std::thread::yield_now();
     }
-    let asked: Vec<_> = (1..=ASKED).map(|n| (n, store.card_insert(card_insert(&card(n))))).collect();
+    let asked: Vec<_> = (1..=ASKED).map(|n| (n, store.commit(card_insert(&card(n))))).collect();
     assert_eq!(store.status().waiting, QUEUE);
     block_on(async {
         let asked_for = asked.len();
@@ -54,7 +54,7 @@ fn the_excess_is_refused_and_what_was_accepted_is_done() {
             done(answer.await.unwrap());
         }
         assert_eq!(all_of(&store).await.cards.len(), 1 + QUEUE);
-        done(store.card_insert(card_insert(&card(ASKED + 1))).await.unwrap());
+        done(store.commit(card_insert(&card(ASKED + 1))).await.unwrap());
         assert_eq!(store.status().fault, None);
     });
 }

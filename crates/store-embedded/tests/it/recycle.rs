@@ -17,7 +17,7 @@ fn segments_that_the_view_has_are_used_again() {
     block_on(async {
         let store = home.open();
         for n in 0..40 {
-            done(store.card_insert(card_insert(&with(n, &[0xc4; 100_000]))).await.unwrap());
+            done(store.commit(card_insert(&with(n, &[0xc4; 100_000]))).await.unwrap());
         }
         let mut polls = 0;
         while home.segments().len() > 1 {
@@ -43,10 +43,10 @@ fn a_deleted_card_is_soon_in_no_file() {
     block_on(async {
         let store = home.open();
         for (n, sealed) in [(10, gone.as_slice()), (11, kept)] {
-            done(store.card_insert(card_insert(&with(n, sealed))).await.unwrap());
+            done(store.commit(card_insert(&with(n, sealed))).await.unwrap());
         }
         assert!(!home.holding(gone).is_empty());
-        done(store.card_delete(card_delete(&with(10, gone))).await.unwrap());
+        done(store.commit(card_delete(&with(10, gone))).await.unwrap());
         home.until_gone(gone);
         assert!(!home.holding(kept).is_empty(), "the look finds what is there");
     });
@@ -60,8 +60,8 @@ fn a_card_that_was_deleted_before_a_stop_goes_after_the_start() {
     let row = with(10, b"ciphertext that must not linger");
     block_on(async {
         let store = home.open();
-        done(store.card_insert(card_insert(&row)).await.unwrap());
-        done(store.card_delete(card_delete(&row)).await.unwrap());
+        done(store.commit(card_insert(&row)).await.unwrap());
+        done(store.commit(card_delete(&row)).await.unwrap());
     });
     assert!(!home.holding(row.sealed.as_bytes()).is_empty());
     let _store = home.open();
@@ -74,9 +74,8 @@ fn no_commit_is_longer_than_a_segment() {
     let home = Home::new();
     block_on(async {
         let store = home.open();
-        let first = store.card_insert(card_insert(&card(0)));
-        let rest: Vec<_> =
-            (1..60).map(|n| store.card_insert(card_insert(&with(n, &[0xc4; 60_000])))).collect();
+        let first = store.commit(card_insert(&card(0)));
+        let rest: Vec<_> = (1..60).map(|n| store.commit(card_insert(&with(n, &[0xc4; 60_000])))).collect();
         done(first.await.unwrap());
         for answer in rest {
             done(answer.await.unwrap());
@@ -95,9 +94,9 @@ fn a_step_that_is_too_large_is_refused_alone() {
     block_on(async {
         let store = home.open();
         let most = (1 << 18) - 1000;
-        let before = store.card_insert(card_insert(&card(10)));
-        let large = store.card_insert(card_insert(&with(11, &vec![0xc4; 1 << 18])));
-        let after = store.card_insert(card_insert(&with(12, &vec![0xc4; most])));
+        let before = store.commit(card_insert(&card(10)));
+        let large = store.commit(card_insert(&with(11, &vec![0xc4; 1 << 18])));
+        let after = store.commit(card_insert(&with(12, &vec![0xc4; most])));
         done(before.await.unwrap());
         assert_eq!(large.await, Err(panvault_store::StoreFault::TooLarge));
         done(after.await.unwrap());

@@ -37,14 +37,17 @@ pub(crate) fn led<T: Send + 'static>(future: impl Future<Output = T> + Send + 's
     runtime.block_on(runtime.spawn(future)).unwrap()
 }
 
-/// The row of a step that is done.
-pub(crate) fn done<T>(outcome: Outcome<T>) -> T {
+/// The order of a commit that is done.
+pub(crate) fn done(outcome: Outcome) -> u64 {
     match outcome {
-        Outcome::Done { value, .. } => value,
-        Outcome::Replayed(_) | Outcome::InUse | Outcome::Mismatch | Outcome::NotFound | Outcome::Stale => {
-            panic!("the step is not done")
-        }
+        Outcome::Done { order } => order,
+        Outcome::Claimed(_) | Outcome::Unmet(_) => panic!("the commit is not done"),
     }
+}
+
+/// Whether a commit is done.
+pub(crate) const fn is_done(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Done { .. })
 }
 
 impl Home {

@@ -12,10 +12,10 @@ use crate::support::{Home, all_of, block_on, done};
 /// Asks for new rows with ids that are taken.
 async fn refused(store: &dyn Store, when: &str) {
     for n in [10, 12] {
-        assert_eq!(store.card_insert(card_insert(&card(n))).await, Ok(Outcome::Stale), "card {n}, {when}");
+        assert_eq!(store.commit(card_insert(&card(n))).await, Ok(Outcome::Unmet(0)), "card {n}, {when}");
         let row = transaction(n + 10, card(12).id);
-        let initiated = store.transaction_initiate(transaction_initiate(&row)).await;
-        assert_eq!(initiated, Ok(Outcome::Stale), "transaction {}, {when}", n + 10);
+        let initiated = store.commit(transaction_initiate(&row)).await;
+        assert_eq!(initiated, Ok(Outcome::Unmet(1)), "transaction {}, {when}", n + 10);
     }
 }
 
@@ -25,20 +25,20 @@ fn an_id_that_is_taken_is_refused_in_every_layer() {
     block_on(async {
         let store = home.open();
         for n in [12, 10] {
-            done(store.card_insert(card_insert(&card(n))).await.unwrap());
+            done(store.commit(card_insert(&card(n))).await.unwrap());
         }
         for n in [22, 20] {
             let row = transaction(n, card(12).id);
-            done(store.transaction_initiate(transaction_initiate(&row)).await.unwrap());
+            done(store.commit(transaction_initiate(&row)).await.unwrap());
         }
         refused(&store, "before the view has them").await;
         // A list waits until it has.
         let before = all_of(&store).await;
         refused(&store, "once the view has them").await;
-        done(store.card_insert(card_insert(&card(11))).await.unwrap());
-        done(store.card_delete(card_delete(&card(11))).await.unwrap());
-        done(store.card_insert(card_insert(&card(11))).await.unwrap());
-        done(store.card_delete(card_delete(&card(11))).await.unwrap());
+        done(store.commit(card_insert(&card(11))).await.unwrap());
+        done(store.commit(card_delete(&card(11))).await.unwrap());
+        done(store.commit(card_insert(&card(11))).await.unwrap());
+        done(store.commit(card_delete(&card(11))).await.unwrap());
         assert_eq!(all_of(&store).await.cards, before.cards, "smaller ids that are free are not refused");
     });
     block_on(async { refused(&home.open(), "after a start").await });

@@ -13,7 +13,7 @@ fn insert(home: &Home, numbers: std::ops::Range<u64>) {
     block_on(async {
         let store = home.open();
         for n in numbers {
-            done(store.card_insert(card_insert(&card(n))).await.unwrap());
+            done(store.commit(card_insert(&card(n))).await.unwrap());
         }
         store.close().await.unwrap();
     });
@@ -50,7 +50,7 @@ fn what_a_view_leaves_behind_goes_with_it() {
     let (before, left) = block_on(async {
         let store = home.open();
         let changed = card_changed(&card(10));
-        done(store.card_update(card_update(&changed)).await.unwrap());
+        done(store.commit(card_update(&changed)).await.unwrap());
         let before = all_of(&store).await;
         // As a killed process leaves it.
         (
@@ -90,7 +90,7 @@ fn a_view_from_before_the_log_begins_is_refused() {
         for n in 20..40 {
             let mut row = card(n);
             row.sealed = panvault_model::Sealed::from_bytes(vec![0xc4; 100_000]);
-            done(store.card_insert(card_insert(&row)).await.unwrap());
+            done(store.commit(card_insert(&row)).await.unwrap());
         }
         store.close().await.unwrap();
     });
@@ -146,12 +146,19 @@ fn what_belongs_to_another_vault_is_refused() {
 }
 
 #[test]
-fn a_later_view_and_one_that_is_none_are_refused() {
+fn another_view_and_one_that_is_none_are_refused() {
     let home = Home::new();
-    let view = rusqlite::Connection::open(home.path().join("view.sqlite")).unwrap();
-    view.execute("UPDATE meta SET value = 3 WHERE name = 'format'", []).unwrap();
-    view.close().unwrap();
-    assert!(matches!(refused(&home), OpenFault::NewerFormat { .. }));
+    let with_format = |format: u32| {
+        let view = rusqlite::Connection::open(home.path().join("view.sqlite")).unwrap();
+        view.execute("UPDATE meta SET value = ? WHERE name = 'format'", [format]).unwrap();
+        view.close().unwrap();
+        refused(&home)
+    };
+    assert!(matches!(with_format(4), OpenFault::NewerFormat { .. }));
+    for format in [1, 2] {
+        let fault = with_format(format);
+        assert!(matches!(fault, OpenFault::OlderFormat { format: found, .. } if found == format), "{fault}");
+    }
     std::fs::write(home.path().join("view.sqlite"), b"not a database, and long enough to be read as one")
         .unwrap();
     assert!(matches!(refused(&home), OpenFault::View(_)));

@@ -17,13 +17,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex};
 
-use panvault_store::{Step, Store};
+use panvault_store::{Commit, Store};
 use panvault_store_embedded::{OpenFault, examine};
 use panvault_testkit::Dice;
+use panvault_testkit::conformance::Contents;
 use panvault_testkit::conformance::rows::{VAULT, chain};
-use panvault_testkit::conformance::{Contents, ask};
 
-use crate::support::{Home, all_of, block_on};
+use crate::support::{Home, all_of, block_on, is_done};
 use disk::{Disk, Image, Skipped};
 use recording::Recording;
 
@@ -42,7 +42,7 @@ const LANES: usize = 4;
 const RECORDED: &str = "whole_cut::every_acknowledged_step_outlives_a_power_cut_of_log_and_view";
 /// One recording for all tests.
 static RECORDING: LazyLock<Recording> = LazyLock::new(|| Recording::make(RECORDED));
-static STEPS: LazyLock<Vec<Step>> = LazyLock::new(script::steps);
+static STEPS: LazyLock<Vec<Commit>> = LazyLock::new(script::steps);
 /// What there is after each number of steps.
 static COURSES: LazyLock<Vec<Contents>> = LazyLock::new(|| script::courses(&STEPS));
 
@@ -116,7 +116,7 @@ fn wrong_in(image: &Image, acknowledged: Option<u64>) -> Option<String> {
             return Some(format!("what is there is not what {steps} steps leave"));
         }
         for step in &STEPS[steps..steps + 2] {
-            assert!(ask(&store, step.clone()).await.unwrap().is_done(), "a step after the start");
+            assert!(is_done(&store.commit(step.clone()).await.unwrap()), "a step after the start");
         }
         store.close().await.unwrap();
         None

@@ -12,7 +12,7 @@
 //! | 56 | 16 | IPv6 address, or zeroes |
 //! | 72 | 1 | status that a transaction came to; 1 for a card whose row changed; else 0 |
 
-use panvault_model::{ApiKeyId, Id, OrganisationId, RequestId, Timestamp};
+use panvault_model::{ApiKeyId, Id, NodeId, OrganisationId, RequestId, Timestamp};
 
 use crate::codec::{Reader, RowFault, Writer};
 
@@ -94,7 +94,7 @@ impl Action {
     }
 }
 
-/// Who did what to what, when and from where (PCI DSS 10.2.2). One goes with every durable step.
+/// Who did what to what, when and from where (PCI DSS 10.2.2). One goes with every commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AuditNote {
     /// When.
@@ -116,11 +116,13 @@ pub struct AuditNote {
     pub outcome: u8,
 }
 
-/// A note with its place in the order of all durable steps.
+/// A note with its place in the chain of the node that wrote it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AuditRecord {
-    /// Counts every durable step of the vault, from 1, without gaps.
-    pub sequence: u64,
+    /// Who wrote it.
+    pub writer: NodeId,
+    /// Counts the commits of its writer, from 1, without gaps.
+    pub place: u64,
     /// The note.
     pub note: AuditNote,
 }

@@ -49,6 +49,11 @@ pub struct IdempotencyRow {
 impl IdempotencyRow {
     const FORMAT: u8 = 1;
 
+    /// 1 while the request runs, 2 once it is answered.
+    pub fn version(&self) -> u32 {
+        if self.answer == Answer::Running { 1 } else { 2 }
+    }
+
     /// Appends everything that the tag covers.
     pub fn encode_clear(&self, out: &mut Vec<u8>) {
         let mut writer = Writer::new(out);

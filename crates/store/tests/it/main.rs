@@ -2,5 +2,6 @@
 
 #![cfg(test)]
 
+mod effects;
 mod rows;
 mod vectors;

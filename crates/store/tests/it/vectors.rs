@@ -2,13 +2,11 @@
 
 use core::fmt::Debug;
 use std::path::Path;
-use std::sync::Arc;
 
-use panvault_model::Id;
 use panvault_store::codec::Reader;
 use panvault_store::{
-    AccountRow, Answer, ApiKeyRow, AuditNote, CardRow, DocumentKind, DocumentRow, DocumentSetRow, Effect,
-    HistoryRow, IdempotencyRow, OrganisationRow, ProcessorRow, RowFault, TransactionRow,
+    AccountRow, Answer, ApiKeyRow, AuditNote, CardRow, DocumentRow, DocumentSetRow, HistoryRow,
+    IdempotencyRow, OrganisationRow, ProcessorRow, RowFault, TransactionRow,
 };
 
 use crate::rows;
@@ -123,32 +121,4 @@ fn audit_notes() {
     holds("audit-note", &note, &bytes, decode);
     let own = AuditNote { actor: None, ..note };
     holds("audit-note-of-the-vault", &own, &encoded(|out| own.encode(out)), decode);
-}
-
-#[test]
-fn effects() {
-    let card = rows::card();
-    let delete =
-        Effect::CardDelete { id: card.id, organisation: card.organisation, fingerprint: card.fingerprint };
-    let running = rows::idempotency(Answer::Running);
-    let cases = [
-        ("effect-1-card-put", Effect::CardPut(Arc::new(rows::card_least()))),
-        ("effect-2-card-delete", delete),
-        ("effect-3-transaction-put", Effect::TransactionPut(Arc::new(rows::transaction_least()))),
-        ("effect-4-history-put", Effect::HistoryPut(rows::history())),
-        ("effect-5-document-put", Effect::DocumentPut(rows::document())),
-        (
-            "effect-6-document-delete",
-            Effect::DocumentDelete(DocumentKind::ApiKey, Id::from_bytes([0x91; 12])),
-        ),
-        ("effect-7-idempotency-put", Effect::IdempotencyPut(Box::new(running.clone()))),
-        ("effect-8-idempotency-delete", Effect::IdempotencyDelete(running.key)),
-    ];
-    for (name, effect) in cases {
-        holds(name, &effect, &encoded(|out| effect.encode(out)), |bytes| {
-            let mut reader = Reader::new(bytes);
-            let effect = Effect::decode_from(&mut reader)?;
-            reader.end().map(|()| effect)
-        });
-    }
 }

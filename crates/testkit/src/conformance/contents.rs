@@ -12,14 +12,14 @@ pub struct Contents {
     /// Newest first.
     pub cards: Vec<Arc<CardRow>>,
     /// Newest first, each with its history.
-    pub transactions: Vec<(Arc<TransactionRow>, Vec<HistoryRow>)>,
+    pub transactions: Vec<(Arc<TransactionRow>, Vec<Arc<HistoryRow>>)>,
     /// Those that are `INITIATED`.
     pub open: Vec<Arc<TransactionRow>>,
     /// All.
-    pub documents: Vec<DocumentRow>,
+    pub documents: Vec<Arc<DocumentRow>>,
     /// Those that were asked for.
     pub idempotency: Vec<Option<Box<IdempotencyRow>>>,
-    /// All.
+    /// All, of one writer after the other.
     pub audit: Vec<AuditRecord>,
 }
 
@@ -69,12 +69,16 @@ pub async fn contents(
     for key in keys {
         idempotency.push(store.idempotency_read(*key).await.unwrap());
     }
+    let mut audit = Vec::new();
+    for writer in store.audit_writers().await.unwrap() {
+        audit.extend(store.audit_read(writer, 1, usize::MAX).await.unwrap());
+    }
     Contents {
         cards,
         transactions,
         open: store.transaction_open().await.unwrap(),
         documents: store.document_read_all().await.unwrap(),
         idempotency,
-        audit: store.audit_read(1, usize::MAX).await.unwrap(),
+        audit,
     }
 }

@@ -1,16 +1,12 @@
 use std::sync::Arc;
 
-use panvault_model::TransactionStatus;
+use panvault_model::{Timestamp, TransactionStatus};
 use panvault_store::limits::SWEEP_ROWS_MAX;
-use panvault_store::{
-    Answer, CardInsert, CardUpdate, IdempotencyKey, IdempotencyRow, Outcome, Store, TransactionInitiate,
-    TransactionSettle,
-};
+use panvault_store::{Answer, Commit, Expect, IdempotencyKey, IdempotencyRow, Outcome, RowKey, Store};
 
 use crate::conformance::rows::{at, card, card_changed, kept, key, transaction, transaction_settled};
-use crate::conformance::steps::plan;
 use crate::conformance::{
-    StoreCase, card_insert, card_update, cases, done, sweep, transaction_initiate, transaction_settle,
+    StoreCase, card_insert, card_update, cases, claim, done, sweep, transaction_initiate, transaction_settle,
 };
 
 pub(super) const CASES: &[StoreCase] = cases! {
@@ -21,7 +17,6 @@ pub(super) const CASES: &[StoreCase] = cases! {
     an_expired_record_is_as_none
     of_many_with_one_key_one_is_done
     a_sweep_removes_what_has_expired
-    a_sweep_of_nothing_is_no_step
     a_sweep_leaves_a_record_that_was_renewed
     a_sweep_has_an_end
 };
@@ -33,28 +28,29 @@ fn answered(n: u64) -> IdempotencyRow {
 
 async fn a_repeated_request_is_replayed(store: &dyn Store) {
     let (row, record) = (card(10), answered(10));
-    let first = CardInsert { idempotency: plan(&record, at(0)), ..card_insert(&row) };
+    let first = Commit { claim: claim(&record, at(0)), ..card_insert(&row) };
     assert_eq!(store.idempotency_read(record.key).await, Ok(None));
-    assert_eq!(done(store.card_insert(first).await.unwrap()).1, 1);
+    done(store.commit(first).await.unwrap());
     assert_eq!(store.idempotency_read(record.key).await, Ok(Some(Box::new(record.clone()))));
     // The second is another card with another answer; the first stands.
-    let again = CardInsert { idempotency: plan(&answered(11), at(1)), ..card_insert(&card(11)) };
-    let replayed = store.card_insert(again).await;
-    assert_eq!(replayed, Ok(Outcome::Replayed(Box::new(record.clone()))));
+    let again = Commit { claim: claim(&answered(11), at(1)), ..card_insert(&card(11)) };
+    let replayed = store.commit(again).await;
+    assert_eq!(replayed, Ok(Outcome::Claimed(Box::new(record.clone()))));
     assert_eq!(store.card_read(card(11).id).await, Ok(None));
-    let change = CardUpdate { idempotency: plan(&answered(11), at(1)), ..card_update(&card_changed(&row)) };
-    assert_eq!(store.card_update(change).await, Ok(Outcome::Replayed(Box::new(record))));
+    let change = Commit { claim: claim(&answered(11), at(1)), ..card_update(&card_changed(&row)) };
+    assert_eq!(store.commit(change).await, Ok(Outcome::Claimed(Box::new(record))));
     assert_eq!(store.card_read(row.id).await, Ok(Some(Arc::new(row))));
     assert_eq!(store.status().sequence, 1);
 }
 
 async fn another_body_is_a_mismatch(store: &dyn Store) {
     let record = answered(10);
-    let first = CardInsert { idempotency: plan(&record, at(0)), ..card_insert(&card(10)) };
-    done(store.card_insert(first).await.unwrap());
+    let first = Commit { claim: claim(&record, at(0)), ..card_insert(&card(10)) };
+    done(store.commit(first).await.unwrap());
     let other = IdempotencyRow { body: [1; 32], ..record.clone() };
-    let again = CardInsert { idempotency: plan(&other, at(1)), ..card_insert(&card(11)) };
-    assert_eq!(store.card_insert(again).await, Ok(Outcome::Mismatch));
+    let again = Commit { claim: claim(&other, at(1)), ..card_insert(&card(11)) };
+    // What the two bodies mean is the vault's to say.
+    assert_eq!(store.commit(again).await, Ok(Outcome::Claimed(Box::new(record.clone()))));
     assert_eq!(store.idempotency_read(record.key).await, Ok(Some(Box::new(record))));
     assert_eq!(store.card_read(card(11).id).await, Ok(None));
 }
@@ -63,109 +59,110 @@ async fn a_request_that_runs_is_in_use(store: &dyn Store) {
     let card = card(10);
     let row = transaction(20, card.id);
     let running = kept(key(1), 0, Answer::Running);
-    let initiate =
-        |row| TransactionInitiate { idempotency: plan(&running, at(0)), ..transaction_initiate(row) };
-    done(store.card_insert(card_insert(&card)).await.unwrap());
-    done(store.transaction_initiate(initiate(&row)).await.unwrap());
+    let initiate = |row| Commit { claim: claim(&running, at(0)), ..transaction_initiate(row) };
+    done(store.commit(card_insert(&card)).await.unwrap());
+    done(store.commit(initiate(&row)).await.unwrap());
     let second = transaction(21, card.id);
-    assert_eq!(store.transaction_initiate(initiate(&second)).await, Ok(Outcome::InUse));
-    let other = IdempotencyRow { body: [1; 32], ..running.clone() };
-    let other = TransactionInitiate { idempotency: plan(&other, at(0)), ..transaction_initiate(&second) };
-    assert_eq!(store.transaction_initiate(other).await, Ok(Outcome::Mismatch));
+    assert_eq!(store.commit(initiate(&second)).await, Ok(Outcome::Claimed(Box::new(running.clone()))));
     let settled = transaction_settled(&row, TransactionStatus::Declined);
     let answer = Box::new(kept(key(1), 0, Answer::Transaction(Box::new(settled.clone()))));
-    let settle = TransactionSettle { answer: Some(answer.clone()), ..transaction_settle(&settled) };
-    done(store.transaction_settle(settle).await.unwrap());
-    assert_eq!(store.transaction_initiate(initiate(&second)).await, Ok(Outcome::Replayed(answer)));
+    let mut settle = transaction_settle(&settled);
+    settle.expects.push(Expect::Version(RowKey::Idempotency(key(1)), 1));
+    settle.effects.push(answer.as_ref().clone().into());
+    done(store.commit(settle).await.unwrap());
+    assert_eq!(store.commit(initiate(&second)).await, Ok(Outcome::Claimed(answer)));
     assert_eq!(store.transaction_read(second.id).await, Ok(None));
 }
 
 async fn what_changed_nothing_keeps_nothing(store: &dyn Store) {
     let row = card(10);
-    let change = CardUpdate { idempotency: plan(&answered(10), at(0)), ..card_update(&card_changed(&row)) };
-    assert_eq!(store.card_update(change.clone()).await, Ok(Outcome::NotFound));
+    let change = Commit { claim: claim(&answered(10), at(0)), ..card_update(&card_changed(&row)) };
+    assert_eq!(store.commit(change.clone()).await, Ok(Outcome::Unmet(0)));
     assert_eq!(store.idempotency_read(key(1)).await, Ok(None));
-    done(store.card_insert(card_insert(&row)).await.unwrap());
-    let stale = CardUpdate { version: 2, ..change.clone() };
-    assert_eq!(store.card_update(stale).await, Ok(Outcome::Stale));
+    done(store.commit(card_insert(&row)).await.unwrap());
+    let stale = Commit { expects: vec![Expect::Version(RowKey::Card(row.id), 2)], ..change.clone() };
+    assert_eq!(store.commit(stale).await, Ok(Outcome::Unmet(0)));
     assert_eq!(store.idempotency_read(key(1)).await, Ok(None));
     let running = kept(key(1), 0, Answer::Running);
     let absent = transaction(20, card(11).id);
-    let initiate =
-        TransactionInitiate { idempotency: plan(&running, at(0)), ..transaction_initiate(&absent) };
-    assert_eq!(store.transaction_initiate(initiate).await, Ok(Outcome::NotFound));
+    let initiate = Commit { claim: claim(&running, at(0)), ..transaction_initiate(&absent) };
+    assert_eq!(store.commit(initiate).await, Ok(Outcome::Unmet(0)));
     assert_eq!(store.idempotency_read(key(1)).await, Ok(None));
-    done(store.card_update(change).await.unwrap());
+    done(store.commit(change).await.unwrap());
 }
 
 async fn an_expired_record_is_as_none(store: &dyn Store) {
     let record = answered(10);
-    let first = CardInsert { idempotency: plan(&record, at(0)), ..card_insert(&card(10)) };
-    done(store.card_insert(first).await.unwrap());
+    let first = Commit { claim: claim(&record, at(0)), ..card_insert(&card(10)) };
+    done(store.commit(first).await.unwrap());
     let later = IdempotencyRow { body: [1; 32], expires_at: at(200_000), ..answered(11) };
-    let step = |now| CardInsert { idempotency: plan(&later, now), ..card_insert(&card(11)) };
-    assert_eq!(store.card_insert(step(at(86_399))).await, Ok(Outcome::Mismatch));
-    done(store.card_insert(step(at(86_400))).await.unwrap());
+    let step = |now| Commit { claim: claim(&later, now), ..card_insert(&card(11)) };
+    assert_eq!(store.commit(step(at(86_399))).await, Ok(Outcome::Claimed(Box::new(record.clone()))));
+    done(store.commit(step(at(86_400))).await.unwrap());
     assert_eq!(store.idempotency_read(record.key).await, Ok(Some(Box::new(later))));
 }
 
 async fn of_many_with_one_key_one_is_done(store: &dyn Store) {
-    let step = |n| CardInsert { idempotency: plan(&answered(n), at(0)), ..card_insert(&card(n)) };
-    let asked: Vec<_> = (10..60).map(|n| store.card_insert(step(n))).collect();
-    let (mut cards, mut replayed) = (Vec::new(), Vec::new());
+    let step = |n| Commit { claim: claim(&answered(n), at(0)), ..card_insert(&card(n)) };
+    let asked: Vec<_> = (10..60).map(|n| store.commit(step(n))).collect();
+    let (mut done, mut claimed) = (0, Vec::new());
     for answer in asked {
         match answer.await.unwrap() {
-            Outcome::Done { value, .. } => cards.push(value.id),
-            Outcome::Replayed(row) => replayed.push(row),
-            other => panic!("neither done nor replayed: {other:?}"),
+            Outcome::Done { .. } => done += 1,
+            Outcome::Claimed(row) => claimed.push(row),
+            Outcome::Unmet(at) => panic!("expectation {at} does not hold"),
         }
     }
-    assert_eq!((cards.len(), replayed.len()), (1, 49));
-    for row in replayed {
+    assert_eq!((done, claimed.len()), (1, 49));
+    for row in claimed {
         let Answer::Card(card, _) = row.answer else { panic!("another answer") };
-        assert_eq!(card.id, cards[0]);
+        assert!(store.card_read(card.id).await.unwrap().is_some());
     }
+}
+
+/// Reads what has expired and removes it, as the vault does; says how many went.
+async fn swept(store: &dyn Store, now: Timestamp) -> usize {
+    let keys = store.idempotency_expired(now, SWEEP_ROWS_MAX).await.unwrap();
+    if !keys.is_empty() {
+        done(store.commit(sweep(&keys, now)).await.unwrap());
+    }
+    keys.len()
 }
 
 async fn a_sweep_removes_what_has_expired(store: &dyn Store) {
     for (n, expires) in [(1, 100), (2, 200), (3, 300)] {
         let record = IdempotencyRow { key: key(n), expires_at: at(expires), ..answered(10) };
-        let step = CardInsert { idempotency: plan(&record, at(0)), ..card_insert(&card(u64::from(n))) };
-        done(store.card_insert(step).await.unwrap());
+        let step = Commit { claim: claim(&record, at(0)), ..card_insert(&card(u64::from(n))) };
+        done(store.commit(step).await.unwrap());
     }
-    assert_eq!(store.idempotency_sweep(sweep(at(99))).await, Ok(0));
-    assert_eq!(store.idempotency_sweep(sweep(at(200))).await, Ok(2));
-    assert_eq!(store.idempotency_sweep(sweep(at(200))).await, Ok(0));
+    assert_eq!(swept(store, at(99)).await, 0);
+    assert_eq!(swept(store, at(200)).await, 2);
+    assert_eq!(swept(store, at(200)).await, 0);
     assert_eq!(store.idempotency_read(key(1)).await, Ok(None));
     assert_eq!(store.idempotency_read(key(2)).await, Ok(None));
     assert!(store.idempotency_read(key(3)).await.unwrap().is_some());
 }
 
-async fn a_sweep_of_nothing_is_no_step(store: &dyn Store) {
-    assert_eq!(store.idempotency_sweep(sweep(at(0))).await, Ok(0));
-    assert_eq!(store.status().sequence, 0);
-    assert_eq!(store.audit_read(1, 10).await, Ok(Vec::new()));
-}
-
-/// A sweep in the commit that renewed an expired record removed the new one, so that its request could be done twice: the
-/// store looked at what was durable before without seeing that the commit had put something newer over it. It now leaves
-/// out every record that the commit itself touches.
+/// A record that was read as expired may be renewed before it is removed: then its request could be done twice.
 async fn a_sweep_leaves_a_record_that_was_renewed(store: &dyn Store) {
-    let step = |n: u64, expires, now| {
+    let claimed = |n: u64, expires, now| {
         let record = IdempotencyRow { expires_at: at(expires), ..answered(n) };
-        CardInsert { idempotency: plan(&record, at(now)), ..card_insert(&card(n)) }
+        Commit { claim: claim(&record, at(now)), ..card_insert(&card(n)) }
     };
     for round in 0..20 {
         let n = round * 3;
-        done(store.card_insert(step(n, n + 10, n)).await.unwrap());
-        let between = store.card_insert(card_insert(&card(n + 1)));
-        let renewed = store.card_insert(step(n + 2, n + 13, n + 10));
-        let swept = store.idempotency_sweep(sweep(at(n + 10)));
+        done(store.commit(claimed(n, n + 10, n)).await.unwrap());
+        let expired = store.idempotency_expired(at(n + 10), 10).await.unwrap();
+        assert_eq!(expired, [key(1)]);
+        let between = store.commit(card_insert(&card(n + 1)));
+        let renewed = store.commit(claimed(n + 2, n + 13, n + 10));
+        let removed = store.commit(sweep(&expired, at(n + 10)));
         done(between.await.unwrap());
         done(renewed.await.unwrap());
-        assert_eq!(swept.await, Ok(0), "round {round}");
+        assert_eq!(removed.await, Ok(Outcome::Unmet(0)), "round {round}");
         assert!(store.idempotency_read(key(1)).await.unwrap().is_some(), "round {round}");
-        assert_eq!(store.idempotency_sweep(sweep(at(n + 13))).await, Ok(1));
+        assert_eq!(store.idempotency_expired(at(n + 10), 10).await, Ok(Vec::new()), "round {round}");
+        assert_eq!(swept(store, at(n + 13)).await, 1);
     }
 }
 
@@ -175,13 +172,13 @@ async fn a_sweep_has_an_end(store: &dyn Store) {
         .map(|n| {
             let key = IdempotencyKey(u128::from(n).to_be_bytes());
             let record = kept(key, 0, Answer::Card(Box::new(card(n).without_sealed()), None));
-            store.card_insert(CardInsert { idempotency: plan(&record, at(0)), ..card_insert(&card(n)) })
+            store.commit(Commit { claim: claim(&record, at(0)), ..card_insert(&card(n)) })
         })
         .collect();
     for answer in asked {
         done(answer.await.unwrap());
     }
-    assert_eq!(store.idempotency_sweep(sweep(at(86_400))).await, Ok(SWEEP_ROWS_MAX));
-    assert_eq!(store.idempotency_sweep(sweep(at(86_400))).await, Ok(1));
-    assert_eq!(store.idempotency_sweep(sweep(at(86_400))).await, Ok(0));
+    assert_eq!(swept(store, at(86_400)).await, SWEEP_ROWS_MAX);
+    assert_eq!(swept(store, at(86_400)).await, 1);
+    assert_eq!(swept(store, at(86_400)).await, 0);
 }

@@ -53,7 +53,7 @@ fn all_transactions() -> TransactionQuery {
 
 async fn insert(store: &dyn Store, rows: &[CardRow]) {
     for row in rows {
-        done(store.card_insert(card_insert(row)).await.unwrap());
+        done(store.commit(card_insert(row)).await.unwrap());
     }
 }
 
@@ -99,7 +99,7 @@ async fn all_cards_come_page_by_page_in_the_order_of_their_ids(store: &dyn Store
     assert_eq!(page(12, 3).await, [13]);
     assert_eq!(page(13, 3).await, NONE);
     assert_eq!(page(0, 0).await, NONE);
-    done(store.card_delete(card_delete(&of(11, two))).await.unwrap());
+    done(store.commit(card_delete(&of(11, two))).await.unwrap());
     assert_eq!(page(10, 10).await, [12, 13]);
 }
 
@@ -134,10 +134,10 @@ async fn a_list_has_parts_and_a_total(store: &dyn Store) {
 async fn a_list_follows_every_change(store: &dyn Store) {
     insert(store, &[card(10), card(11)]).await;
     let changed = card_changed(&card(10));
-    done(store.card_update(card_update(&changed)).await.unwrap());
+    done(store.commit(card_update(&changed)).await.unwrap());
     let page = store.card_list(all_cards()).await.unwrap();
     assert_eq!((page.rows[1].as_ref(), page.total), (&changed, 2));
-    done(store.card_delete(card_delete(&card(11))).await.unwrap());
+    done(store.commit(card_delete(&card(11))).await.unwrap());
     assert_eq!(found(store, all_cards()).await, (vec![10], 1));
     insert(store, &[card(12)]).await;
     assert_eq!(found(store, all_cards()).await, (vec![12, 10], 2));
@@ -148,7 +148,7 @@ async fn transactions_come_by_organisation(store: &dyn Store) {
     for (n, owner) in [(20, 1), (22, 2), (21, 1)] {
         let mut row = transaction(n, CardId(id(10)));
         row.organisation = organisation(owner);
-        done(store.transaction_initiate(transaction_initiate(&row)).await.unwrap());
+        done(store.commit(transaction_initiate(&row)).await.unwrap());
     }
     assert_eq!(found_transactions(store, all_transactions()).await, (vec![21, 20], 2));
     let organisations = vec![organisation(2), organisation(1)];
@@ -158,7 +158,7 @@ async fn transactions_come_by_organisation(store: &dyn Store) {
 
 async fn a_page_has_an_end(store: &dyn Store) {
     let count = u64::from(LIST_ROWS_MAX) + 1;
-    let asked: Vec<_> = (0..count).map(|n| store.card_insert(card_insert(&card(n)))).collect();
+    let asked: Vec<_> = (0..count).map(|n| store.commit(card_insert(&card(n)))).collect();
     for answer in asked {
         done(answer.await.unwrap());
     }

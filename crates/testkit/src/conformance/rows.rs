@@ -5,12 +5,12 @@ use std::sync::Arc;
 use panvault_keys::{RootKey, VaultKeys};
 use panvault_model::{
     AccountId, Amount, Bin, Brand, CardId, CardType, Country, Currency, CvvResult, Expiry, Fingerprint, Id,
-    IssuerFacts, LastFour, OrganisationId, ProcessorId, RecurringType, Sealed, ShopperInteraction, Timestamp,
-    TransactionId, TransactionStatus, VaultId,
+    IssuerFacts, LastFour, NodeId, OrganisationId, ProcessorId, RecurringType, Sealed, ShopperInteraction,
+    Timestamp, TransactionId, TransactionStatus, VaultId,
 };
 use panvault_store::{
-    Answer, CardRow, Chain, DocumentKind, DocumentRow, HistoryRow, IdempotencyKey, IdempotencyRow,
-    TransactionRow,
+    Answer, CardCvvRow, CardRow, Chain, DocumentKind, DocumentRow, HistoryRow, IdempotencyKey,
+    IdempotencyRow, MemoryStore, TransactionRow,
 };
 use panvault_vault::StoreChain;
 
@@ -18,6 +18,11 @@ use crate::SeededEntropy;
 
 /// The vault that test stores belong to.
 pub const VAULT: VaultId = VaultId::from_bytes([0x5a; 12]);
+
+/// A store in memory whose writer has the name of that of a store of [`VAULT`] in a directory.
+pub fn memory() -> MemoryStore {
+    MemoryStore::new().beside(NodeId(VAULT.0))
+}
 
 /// A chain with the keys of a vault, under a root key of the first 32 bytes of SplitMix64 from seed 7.
 pub fn chain(vault: VaultId) -> Arc<dyn Chain> {
@@ -146,6 +151,11 @@ pub fn history(row: &TransactionRow) -> HistoryRow {
 pub fn document(kind: DocumentKind, n: u64, version: u32) -> DocumentRow {
     let body = format!("document {n}, version {version}").into_bytes();
     DocumentRow { kind, id: id(n), version, body, tag: [0xd0; 16] }
+}
+
+/// What is known of a card's CVV.
+pub fn card_cvv(n: u64, version: u32) -> CardCvvRow {
+    CardCvvRow { card: CardId(id(n)), version, cvv_until: at(3600), used: false, tag: [0xcc; 16] }
 }
 
 /// Names an idempotency record.

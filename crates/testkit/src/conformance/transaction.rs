@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use panvault_model::{CardId, TransactionId, TransactionStatus};
-use panvault_store::{Outcome, Store, TransactionInitiate};
+use panvault_store::{Commit, Expect, Outcome, RowKey, Store};
 
 use crate::conformance::rows::{card, history, id, organisation, transaction, transaction_settled};
 use crate::conformance::{
@@ -20,10 +20,9 @@ pub(super) const CASES: &[StoreCase] = cases! {
 async fn a_transaction_is_initiated_with_a_card_that_is_there(store: &dyn Store) {
     let card = card(10);
     let row = Arc::new(transaction(20, card.id));
-    done(store.card_insert(card_insert(&card)).await.unwrap());
-    let initiated = store.transaction_initiate(transaction_initiate(&row)).await.unwrap();
-    assert_eq!(done(initiated), (Arc::clone(&row), 2));
-    assert_eq!(store.transaction_history(row.id).await, Ok(vec![history(&row)]));
+    done(store.commit(card_insert(&card)).await.unwrap());
+    done(store.commit(transaction_initiate(&row)).await.unwrap());
+    assert_eq!(store.transaction_history(row.id).await, Ok(vec![Arc::new(history(&row))]));
     assert_eq!(store.transaction_read(row.id).await, Ok(Some(row)));
     assert_eq!(store.transaction_read(TransactionId(id(21))).await, Ok(None));
     assert_eq!(store.transaction_history(TransactionId(id(21))).await, Ok(Vec::new()));
@@ -31,14 +30,15 @@ async fn a_transaction_is_initiated_with_a_card_that_is_there(store: &dyn Store)
 
 async fn a_transaction_is_not_initiated_without_its_card(store: &dyn Store) {
     let card = card(10);
-    done(store.card_insert(card_insert(&card)).await.unwrap());
+    done(store.commit(card_insert(&card)).await.unwrap());
     let row = transaction(20, card.id);
-    let foreign = TransactionInitiate { card_organisation: organisation(2), ..transaction_initiate(&row) };
-    assert_eq!(store.transaction_initiate(foreign).await, Ok(Outcome::NotFound));
+    let expects = vec![Expect::Owned(RowKey::Card(card.id), organisation(2))];
+    let foreign = Commit { expects, ..transaction_initiate(&row) };
+    assert_eq!(store.commit(foreign).await, Ok(Outcome::Unmet(0)));
     let unknown = transaction_initiate(&transaction(20, CardId(id(11))));
-    assert_eq!(store.transaction_initiate(unknown).await, Ok(Outcome::NotFound));
-    done(store.card_delete(card_delete(&card)).await.unwrap());
-    assert_eq!(store.transaction_initiate(transaction_initiate(&row)).await, Ok(Outcome::NotFound));
+    assert_eq!(store.commit(unknown).await, Ok(Outcome::Unmet(0)));
+    done(store.commit(card_delete(&card)).await.unwrap());
+    assert_eq!(store.commit(transaction_initiate(&row)).await, Ok(Outcome::Unmet(0)));
     assert_eq!(store.transaction_read(row.id).await, Ok(None));
     assert_eq!(store.transaction_history(row.id).await, Ok(Vec::new()));
 }
@@ -48,31 +48,29 @@ async fn a_transaction_is_settled_by_the_version_that_was_read(store: &dyn Store
     let row = transaction(20, card.id);
     let settled = Arc::new(transaction_settled(&row, TransactionStatus::Authorized));
     let third = transaction_settled(&settled, TransactionStatus::SettlementRequested);
-    done(store.card_insert(card_insert(&card)).await.unwrap());
-    assert_eq!(store.transaction_settle(transaction_settle(&settled)).await, Ok(Outcome::NotFound));
-    done(store.transaction_initiate(transaction_initiate(&row)).await.unwrap());
-    assert_eq!(store.transaction_settle(transaction_settle(&row)).await, Ok(Outcome::Stale));
-    assert_eq!(store.transaction_settle(transaction_settle(&third)).await, Ok(Outcome::Stale));
-    let outcome = store.transaction_settle(transaction_settle(&settled)).await.unwrap();
-    assert_eq!(done(outcome), (Arc::clone(&settled), 3));
-    assert_eq!(store.transaction_settle(transaction_settle(&settled)).await, Ok(Outcome::Stale));
+    done(store.commit(card_insert(&card)).await.unwrap());
+    assert_eq!(store.commit(transaction_settle(&settled)).await, Ok(Outcome::Unmet(0)));
+    done(store.commit(transaction_initiate(&row)).await.unwrap());
+    assert_eq!(store.commit(transaction_settle(&third)).await, Ok(Outcome::Unmet(0)));
+    done(store.commit(transaction_settle(&settled)).await.unwrap());
+    assert_eq!(store.commit(transaction_settle(&settled)).await, Ok(Outcome::Unmet(0)));
     assert_eq!(store.transaction_read(row.id).await, Ok(Some(settled)));
 }
 
 async fn history_is_newest_first(store: &dyn Store) {
     let card = card(10);
     let mut row = transaction(20, card.id);
-    done(store.card_insert(card_insert(&card)).await.unwrap());
-    done(store.transaction_initiate(transaction_initiate(&row)).await.unwrap());
+    done(store.commit(card_insert(&card)).await.unwrap());
+    done(store.commit(transaction_initiate(&row)).await.unwrap());
     // Another's steps are not among them.
-    done(store.transaction_initiate(transaction_initiate(&transaction(21, card.id))).await.unwrap());
-    let mut steps = vec![history(&row)];
+    done(store.commit(transaction_initiate(&transaction(21, card.id))).await.unwrap());
+    let mut steps = vec![Arc::new(history(&row))];
     let statuses =
         [TransactionStatus::Pending, TransactionStatus::Authorized, TransactionStatus::AuthorizationVoided];
     for status in statuses {
         row = transaction_settled(&row, status);
-        done(store.transaction_settle(transaction_settle(&row)).await.unwrap());
-        steps.insert(0, history(&row));
+        done(store.commit(transaction_settle(&row)).await.unwrap());
+        steps.insert(0, Arc::new(history(&row)));
     }
     assert_eq!(store.transaction_history(row.id).await, Ok(steps));
 }
@@ -80,17 +78,17 @@ async fn history_is_newest_first(store: &dyn Store) {
 async fn open_transactions_are_those_initiated(store: &dyn Store) {
     let card = card(10);
     let rows = [20, 22, 21].map(|n| transaction(n, card.id));
-    done(store.card_insert(card_insert(&card)).await.unwrap());
+    done(store.commit(card_insert(&card)).await.unwrap());
     assert_eq!(store.transaction_open().await, Ok(Vec::new()));
     for row in &rows {
-        done(store.transaction_initiate(transaction_initiate(row)).await.unwrap());
+        done(store.commit(transaction_initiate(row)).await.unwrap());
     }
     let [first, third, second] = rows.map(Arc::new);
     let open = vec![Arc::clone(&first), Arc::clone(&second), Arc::clone(&third)];
     assert_eq!(store.transaction_open().await, Ok(open));
     for (row, status) in [(&second, TransactionStatus::Declined), (&third, TransactionStatus::Pending)] {
         let settled = transaction_settled(row, status);
-        done(store.transaction_settle(transaction_settle(&settled)).await.unwrap());
+        done(store.commit(transaction_settle(&settled)).await.unwrap());
     }
     assert_eq!(store.transaction_open().await, Ok(vec![first]));
 }
@@ -98,10 +96,10 @@ async fn open_transactions_are_those_initiated(store: &dyn Store) {
 async fn a_transaction_outlives_its_card(store: &dyn Store) {
     let card = card(10);
     let row = transaction(20, card.id);
-    done(store.card_insert(card_insert(&card)).await.unwrap());
-    done(store.transaction_initiate(transaction_initiate(&row)).await.unwrap());
-    done(store.card_delete(card_delete(&card)).await.unwrap());
+    done(store.commit(card_insert(&card)).await.unwrap());
+    done(store.commit(transaction_initiate(&row)).await.unwrap());
+    done(store.commit(card_delete(&card)).await.unwrap());
     let settled = transaction_settled(&row, TransactionStatus::Authorized);
-    done(store.transaction_settle(transaction_settle(&settled)).await.unwrap());
+    done(store.commit(transaction_settle(&settled)).await.unwrap());
     assert_eq!(store.transaction_read(row.id).await, Ok(Some(Arc::new(settled))));
 }

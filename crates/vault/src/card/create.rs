@@ -2,13 +2,13 @@ use std::sync::Arc;
 
 use panvault_card::{CardBlock, NewCard};
 use panvault_model::{CardId, OrganisationId, Sealed};
-use panvault_store::{Action, CardInsert, CardRow, HeldCvv, Outcome};
+use panvault_store::{Action, CardRow, Commit, Expect, HeldCvv, Outcome, RowKey};
 
 use crate::card::{CardView, Metadata};
 use crate::cvv;
 use crate::env::Env;
 use crate::error::{Named, VaultError};
-use crate::idempotency::{Done, Idempotency, undone};
+use crate::idempotency::{Done, Idempotency};
 use crate::permit::{CardCreate, Permit};
 use crate::seal;
 use crate::text::pairs_storable;
@@ -46,34 +46,31 @@ impl Vault {
                 // A request that was answered before is answered the same again, room or not.
                 return match &idempotency {
                     Some(claim) => match vault.idempotency_earlier(claim, now).await? {
-                        Some(earlier) => vault.card_replayed(*earlier),
+                        Some(earlier) => vault.card_answered(*earlier),
                         None => Err(full),
                     },
                     None => Err(full),
                 };
             }
             let mut view = CardView { row, cvv_expires_at: cvv.as_ref().map(|cvv| cvv.expires_at) };
-            let step = CardInsert {
-                row: Arc::clone(&view.row),
-                idempotency: idempotency.map(|claim| claim.plan(vault.keys(), now, view.answer())),
+            let commit = Commit {
+                claim: idempotency.map(|claim| claim.claim(vault.keys(), now.wall, view.answer())),
+                expects: vec![Expect::Absent(RowKey::Card(view.row.id))],
+                effects: vec![Arc::clone(&view.row).into()],
                 audit: asked.note(now.wall, Action::CardCreate, view.row.organisation, view.row.id.0),
             };
-            match vault.store().card_insert(step).await? {
-                Outcome::Done { value, sequence } => {
+            match vault.store().commit(commit).await? {
+                Outcome::Done { order } => {
                     if let Some(cvv) = cvv
-                        && !vault.cvv_held(&value, sequence, cvv, now).await
+                        && !vault.cvv_held(&view.row, order, cvv, now).await
                     {
                         view.cvv_expires_at = None;
                     }
-                    Ok(Done::new(CardView { row: value, ..view }))
+                    Ok(Done::new(view))
                 }
-                Outcome::Replayed(earlier) => vault.card_replayed(*earlier),
-                outcome @ (Outcome::InUse | Outcome::Mismatch | Outcome::NotFound | Outcome::Stale) => {
-                    if let Some(claim) = &idempotency {
-                        vault.idempotency_earlier(claim, now).await?;
-                    }
-                    Err(undone(outcome, Named::Subject))
-                }
+                Outcome::Claimed(earlier) => vault.card_replayed(idempotency.as_ref(), earlier),
+                // An id is made for one card; that another has it is chance of one in a great many.
+                Outcome::Unmet(_) => Err(VaultError::Contended),
             }
         }
     }

@@ -1,8 +1,7 @@
 use panvault_model::CardId;
-use panvault_store::{Action, CardDelete as DeleteStep, Outcome};
+use panvault_store::{Action, Commit, Effect, Expect, Outcome, RowKey};
 
 use crate::error::{Named, VaultError};
-use crate::idempotency::undone;
 use crate::permit::{CardDelete, Permit};
 use crate::vault::Vault;
 
@@ -14,19 +13,22 @@ impl Vault {
         let organisation = permit.within(row.organisation, Named::Subject)?;
         let now = permit.now();
         let audit = permit.asked().note(now.wall, Action::CardDelete, organisation, id.0);
-        match self.store().card_delete(DeleteStep { id, organisation, audit }).await? {
-            Outcome::Done { sequence, .. } => {
-                if let Err(error) = self.cvvs().cvv_clear(id, sequence, now).await {
+        let commit = Commit {
+            claim: None,
+            expects: vec![Expect::Owned(RowKey::Card(id), organisation)],
+            effects: vec![Effect::Delete(RowKey::Card(id))],
+            audit,
+        };
+        match self.store().commit(commit).await? {
+            Outcome::Done { order } => {
+                if let Err(error) = self.cvvs().cvv_clear(id, order, now).await {
                     // No transaction finds the card any more, so nothing can use the CVV until its time is up.
                     tracing::warn!(card.id = %id, %error, advice = "none; its time ends it", "cvv.not_cleared");
                 }
                 Ok(())
             }
-            outcome @ (Outcome::Replayed(_)
-            | Outcome::InUse
-            | Outcome::Mismatch
-            | Outcome::NotFound
-            | Outcome::Stale) => Err(undone(outcome, Named::Subject)),
+            Outcome::Unmet(_) => Err(VaultError::not_found(Named::Subject)),
+            Outcome::Claimed(_) => Err(VaultError::Contended),
         }
     }
 }

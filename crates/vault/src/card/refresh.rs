@@ -2,11 +2,10 @@ use std::sync::Arc;
 
 use panvault_card::CardBlock;
 use panvault_model::{CardId, IssuerFacts, OrganisationId};
-use panvault_store::{Action, AuditNote, CardRow, CardUpdate as UpdateStep, Outcome};
+use panvault_store::{Action, AuditNote, CardRow, Commit, Expect, Outcome, RowKey};
 
 use crate::env::Env;
 use crate::error::{Named, VaultError};
-use crate::idempotency::undone;
 use crate::limits::UPDATE_TRIES_MAX;
 use crate::permit::{CardRefresh, Permit};
 use crate::seal;
@@ -59,25 +58,20 @@ impl Vault {
                 return Ok(Refreshed::Same);
             };
             let audit = permit.asked().note(now.wall, Action::CardRefresh, organisation, id.0);
-            let step = UpdateStep {
-                id,
-                organisation,
-                version: stored.version,
-                row: Some(Arc::new(refreshed)),
-                idempotency: None,
+            let commit = Commit {
+                claim: None,
+                expects: vec![Expect::Version(RowKey::Card(id), stored.version)],
+                effects: vec![refreshed.into()],
                 audit: AuditNote { outcome: 1, ..audit },
             };
-            match self.store().card_update(step).await? {
+            match self.store().commit(commit).await? {
                 Outcome::Done { .. } => return Ok(Refreshed::Changed),
-                Outcome::NotFound => return Ok(Refreshed::Gone),
-                Outcome::Stale => match self.store().card_read(id).await? {
+                Outcome::Unmet(_) => match self.store().card_read(id).await? {
                     Some(read) if read.id == id => stored = read,
                     Some(_) => return Err(VaultError::Tampered),
                     None => return Ok(Refreshed::Gone),
                 },
-                outcome @ (Outcome::Replayed(_) | Outcome::InUse | Outcome::Mismatch) => {
-                    return Err(undone(outcome, Named::Subject));
-                }
+                Outcome::Claimed(_) => return Err(VaultError::Contended),
             }
         }
         Err(VaultError::Contended)

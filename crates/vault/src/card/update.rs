@@ -2,13 +2,13 @@ use std::sync::Arc;
 
 use panvault_card::{CardBlock, Cvv, Holder};
 use panvault_model::{CardId, Expiry, OrganisationId, Sealed};
-use panvault_store::{Action, AuditNote, CardRow, CardUpdate as UpdateStep, HeldCvv, Outcome};
+use panvault_store::{Action, AuditNote, CardRow, Commit, Effect, Expect, HeldCvv, Outcome, RowKey};
 
 use crate::card::{CardView, Metadata};
 use crate::cvv;
 use crate::env::Env;
 use crate::error::{FieldFault, Named, VaultError};
-use crate::idempotency::{Done, Idempotency, undone};
+use crate::idempotency::{Done, Idempotency};
 use crate::limits::UPDATE_TRIES_MAX;
 use crate::permit::{CardUpdate, Permit};
 use crate::seal;
@@ -79,7 +79,7 @@ impl Vault {
             if let Some(claim) = &idempotency
                 && let Some(earlier) = vault.idempotency_earlier(claim, now).await?
             {
-                return vault.card_replayed(*earlier);
+                return vault.card_answered(*earlier);
             }
             if matches!(cvv, PlannedCvv::Put { held: Some(_), .. }) {
                 vault.cvv_room(organisation, now)?;
@@ -110,39 +110,35 @@ impl Vault {
                 let changed = row.is_some();
                 let mut view =
                     CardView { row: row.clone().unwrap_or_else(|| Arc::clone(&stored)), cvv_expires_at };
-                let step = UpdateStep {
-                    id,
-                    organisation,
-                    version: stored.version,
-                    row,
-                    idempotency: idempotency.map(|claim| claim.plan(vault.keys(), now, view.answer())),
+                let commit = Commit {
+                    claim: idempotency.map(|claim| claim.claim(vault.keys(), now.wall, view.answer())),
+                    expects: vec![Expect::Version(RowKey::Card(id), stored.version)],
+                    effects: row.map(Effect::from).into_iter().collect(),
                     audit: AuditNote {
                         outcome: u8::from(changed),
                         ..asked.note(now.wall, Action::CardUpdate, organisation, id.0)
                     },
                 };
-                match vault.store().card_update(step).await? {
-                    Outcome::Done { value, sequence } => {
+                match vault.store().commit(commit).await? {
+                    Outcome::Done { order } => {
                         match core::mem::replace(&mut cvv, PlannedCvv::Keep) {
                             PlannedCvv::Keep => {}
                             PlannedCvv::Put { held: Some(held), .. } => {
-                                if !vault.cvv_held(&value, sequence, held, now).await {
+                                if !vault.cvv_held(&view.row, order, held, now).await {
                                     // The one that was to be replaced must not be used in its place.
-                                    vault.cvvs().cvv_clear(id, sequence, now).await?;
+                                    vault.cvvs().cvv_clear(id, order, now).await?;
                                     view.cvv_expires_at = None;
                                 }
                             }
                             PlannedCvv::Clear | PlannedCvv::Put { held: None, .. } => {
-                                vault.cvvs().cvv_clear(id, sequence, now).await?;
+                                vault.cvvs().cvv_clear(id, order, now).await?;
                             }
                         }
-                        return Ok(Done::new(CardView { row: value, ..view }));
+                        return Ok(Done::new(view));
                     }
-                    Outcome::Replayed(earlier) => return vault.card_replayed(*earlier),
-                    Outcome::Stale => {}
-                    outcome @ (Outcome::InUse | Outcome::Mismatch | Outcome::NotFound) => {
-                        return Err(undone(outcome, Named::Subject));
-                    }
+                    Outcome::Claimed(earlier) => return vault.card_replayed(idempotency.as_ref(), earlier),
+                    // It has changed, or is gone: that is seen when it is read again.
+                    Outcome::Unmet(_) => {}
                 }
             }
             Err(VaultError::Contended)

@@ -4,13 +4,13 @@ use panvault_model::{
 };
 use panvault_processor::Configuration;
 use panvault_store::{
-    AccountRow, Action, ApiKeyRow, AuditNote, DocumentChange, DocumentCommit, DocumentKind, DocumentRow,
-    OrganisationRow, Outcome, ProcessorRow,
+    AccountRow, Action, ApiKeyRow, AuditNote, Commit, DocumentKind, DocumentRow, OrganisationRow, Outcome,
+    ProcessorRow,
 };
 
+use crate::document::change::DocumentChange;
 use crate::document::snapshot::{REGISTRY_ID, SET_ID};
 use crate::error::{Faults, Named, VaultError};
-use crate::idempotency::undone;
 use crate::limits::{DOCUMENT_TRIES_MAX, TREE_LEVELS_MAX};
 use crate::permit::{
     AccountCreate, ApiKeyCreate, ApiKeyDelete, DocumentList, OrganisationCreate, Permit, ProcessorCreate,
@@ -149,12 +149,12 @@ impl Vault {
             let version = snapshot.documents.version(DocumentKind::DocumentSet, SET_ID).saturating_add(1);
             let mut changes = changes.clone();
             changes.push(self.document_put(DocumentKind::DocumentSet, SET_ID, version, set));
-            match self.store().document_commit(DocumentCommit { changes, audit }).await? {
+            let expects = changes.iter().map(DocumentChange::expect).collect();
+            let effects = changes.into_iter().map(DocumentChange::effect).collect();
+            match self.store().commit(Commit { claim: None, expects, effects, audit }).await? {
                 Outcome::Done { .. } => return Ok(()),
-                Outcome::Stale => self.reload().await?,
-                outcome @ (Outcome::Replayed(_) | Outcome::InUse | Outcome::Mismatch | Outcome::NotFound) => {
-                    return Err(undone(outcome, Named::Subject));
-                }
+                Outcome::Unmet(_) => self.reload().await?,
+                Outcome::Claimed(_) => return Err(VaultError::Contended),
             }
         }
         Err(VaultError::Contended)

@@ -5,10 +5,10 @@ use panvault_keys::{KeyRing, Registry, RootKey, VaultKeys};
 use panvault_model::{AccountId, Id, OrganisationId, ProcessorId, VaultId};
 use panvault_processor::{Configuration, Processor};
 use panvault_store::{
-    AccountRow, ApiKeyRow, DocumentChange, DocumentKind, DocumentRow, DocumentSetRow, OrganisationRow,
-    ProcessorRow,
+    AccountRow, ApiKeyRow, DocumentKind, DocumentRow, DocumentSetRow, OrganisationRow, ProcessorRow,
 };
 
+use crate::document::change::DocumentChange;
 use crate::error::VaultError;
 use crate::limits::TREE_LEVELS_MAX;
 use crate::seal;
@@ -43,7 +43,7 @@ impl Snapshot {
     /// Reads stored documents. [`VaultError::Tampered`] when one is not what the vault wrote, or when they are not exactly
     /// those that their set lists: one was put back, taken away, or rolled back.
     pub(crate) fn read(
-        rows: &[DocumentRow],
+        rows: &[Arc<DocumentRow>],
         root: &RootKey,
         keys: &VaultKeys,
         vault: VaultId,
@@ -68,8 +68,8 @@ impl Snapshot {
 }
 
 /// Documents are exactly those that their set lists. Before the first change there are none, and no set.
-fn set_verify(rows: &[DocumentRow]) -> Result<(), VaultError> {
-    let (sets, others): (Vec<&DocumentRow>, Vec<&DocumentRow>) =
+fn set_verify(rows: &[Arc<DocumentRow>]) -> Result<(), VaultError> {
+    let (sets, others): (Vec<&Arc<DocumentRow>>, Vec<&Arc<DocumentRow>>) =
         rows.iter().partition(|row| row.kind == DocumentKind::DocumentSet);
     let mut there: Vec<_> = others.iter().map(|row| (row.kind, row.id, row.version)).collect();
     there.sort_unstable();

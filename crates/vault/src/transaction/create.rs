@@ -2,19 +2,19 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use panvault_model::{
-    AccountId, Amount, CardId, CvvResult, Id, Now, OrganisationId, RecurringType, ShopperInteraction,
-    Timestamp, TransactionId, TransactionStatus,
+    AccountId, Amount, CardId, CvvResult, Id, OrganisationId, RecurringType, ShopperInteraction, Timestamp,
+    TransactionId, TransactionStatus,
 };
 use panvault_processor::{Order, Processor, Sent};
 use panvault_store::{
-    AccountRow, Action, Answer, CardRow, Claim, HistoryRow, Outcome, StoreFault, TransactionInitiate,
+    AccountRow, Action, Answer, CardRow, Claim, Commit, Expect, HistoryRow, Outcome, RowKey, StoreFault,
     TransactionRow,
 };
 
 use crate::audit::Asked;
 use crate::document::Snapshot;
 use crate::error::{Named, VaultError};
-use crate::idempotency::{Done, Idempotency, undone};
+use crate::idempotency::{Done, Idempotency};
 use crate::limits::PROCESSOR_SECONDS_MAX;
 use crate::permit::{Permit, TransactionCreate};
 use crate::seal;
@@ -56,6 +56,9 @@ impl NewTransaction {
         )
     }
 }
+
+/// Place of the expectation that the card is there, where `INITIATED` is written.
+const EXPECT_CARD: usize = 0;
 
 /// What a transaction needs to be sent, found before anything is written.
 struct Prepared {
@@ -101,17 +104,22 @@ impl Vault {
         let prepared = self.transaction_plan(permit, new, card.organisation, idempotency)?;
         let claim = self.cvvs().cvv_claim(card.id, now).await?;
         match self.transaction_initiate(&prepared, card.organisation, claim.is_some()).await {
-            Ok(Outcome::Done { value: row, .. }) => {
+            Ok((row, Outcome::Done { .. })) => {
                 let sent = self.transaction_send(&prepared, &row, &card, claim.as_ref()).await;
                 Ok(Done::new(self.transaction_settle(&prepared, &row, sent, claim).await))
             }
-            Ok(Outcome::Replayed(earlier)) => {
+            Ok((_, Outcome::Claimed(earlier))) => {
                 self.cvv_let_go(claim, true).await;
-                self.transaction_replayed(*earlier)
+                let claim = idempotency.ok_or(VaultError::Contended)?;
+                self.transaction_replayed(*self.idempotency_claimed(&claim, earlier)?)
             }
-            Ok(outcome @ (Outcome::InUse | Outcome::Mismatch | Outcome::NotFound | Outcome::Stale)) => {
+            Ok((_, Outcome::Unmet(at))) => {
                 self.cvv_let_go(claim, true).await;
-                Err(undone(outcome, Named::Field("card")))
+                Err(if at == EXPECT_CARD {
+                    VaultError::not_found(Named::Field("card"))
+                } else {
+                    VaultError::Contended
+                })
             }
             // A store that stopped cannot tell whether `INITIATED` is durable, and a CVV may be in one such row only.
             Err(error @ VaultError::Store(StoreFault::Stopped)) => {
@@ -193,22 +201,33 @@ impl Vault {
         Ok(Prepared { row, connection, asked: *permit.asked(), snapshot, idempotency })
     }
 
-    /// Writes `INITIATED`, durably.
+    /// Writes `INITIATED`, durably; the row is that which is written.
     async fn transaction_initiate(
         &self,
         prepared: &Prepared,
         card_organisation: OrganisationId,
         cvv_present: bool,
-    ) -> Result<Outcome<Arc<TransactionRow>>, VaultError> {
+    ) -> Result<(Arc<TransactionRow>, Outcome), VaultError> {
         let mut row = TransactionRow { cvv_present, ..prepared.row.clone() };
         row.tag = seal::transaction_tag(self.keys(), &row);
         let history = self.history(&row, row.created_at)?;
         let audit =
             prepared.asked.note(row.created_at, Action::TransactionInitiate, row.organisation, row.id.0);
-        let now = Now { wall: row.created_at, monotonic_millis: 0 };
-        let idempotency = prepared.idempotency.map(|claim| claim.plan(self.keys(), now, Answer::Running));
-        let step = TransactionInitiate { row: Arc::new(row), card_organisation, history, idempotency, audit };
-        Ok(self.store().transaction_initiate(step).await?)
+        let row = Arc::new(row);
+        let commit = Commit {
+            claim: prepared
+                .idempotency
+                .map(|claim| claim.claim(self.keys(), row.created_at, Answer::Running)),
+            // The first is looked at by its place.
+            expects: vec![
+                Expect::Owned(RowKey::Card(row.card), card_organisation),
+                Expect::Absent(RowKey::Transaction(row.id)),
+            ],
+            effects: vec![Arc::clone(&row).into(), history.into()],
+            audit,
+        };
+        let outcome = self.store().commit(commit).await?;
+        Ok((row, outcome))
     }
 
     /// Opens card and CVV and hands them to the processor, which is the one place where plaintext crosses a wait.

@@ -27,7 +27,7 @@ impl Vault {
         &self,
         permit: &Permit<TransactionRead>,
         id: TransactionId,
-    ) -> Result<Vec<HistoryRow>, VaultError> {
+    ) -> Result<Vec<Arc<HistoryRow>>, VaultError> {
         let row = self.transaction_read(permit, id).await?;
         let history = self.store().transaction_history(id).await?;
         // A step may have been added since the row was read.

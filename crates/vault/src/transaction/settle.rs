@@ -5,13 +5,14 @@ use panvault_card::masked_text;
 use panvault_model::{Now, TransactionStatus};
 use panvault_processor::Sent;
 use panvault_store::{
-    Action, Answer, AuditNote, IdempotencyRow, Outcome, StoreFault, TransactionRow, TransactionSettle,
+    Action, Answer, AuditNote, Commit, Effect, Expect, IdempotencyRow, Outcome, RowKey, StoreFault,
+    TransactionRow,
 };
 use zeroize::Zeroizing;
 
 use crate::audit::Asked;
-use crate::error::{Named, VaultError};
-use crate::idempotency::{Done, Idempotency, undone};
+use crate::error::VaultError;
+use crate::idempotency::{Done, Idempotency};
 use crate::limits::{ANSWER_BYTES_MAX, IDEMPOTENCY_SECONDS, SETTLE_TRIES_MAX, SETTLE_WAIT_MILLIS};
 use crate::seal;
 use crate::vault::Vault;
@@ -39,41 +40,36 @@ impl Vault {
         };
         let answer = idempotency.map(|claim| {
             let expires_at = row.created_at.plus_seconds(IDEMPOTENCY_SECONDS);
-            Box::new(claim.row(self.keys(), expires_at, Answer::Transaction(Box::new(row.clone()))))
+            claim.row(self.keys(), expires_at, Answer::Transaction(Box::new(row.clone())))
         });
-        let step = TransactionSettle { row: Arc::new(row), history, answer, audit };
-        match self.settle_at_last(step).await? {
-            Outcome::Done { value, .. } => Ok(value),
-            outcome @ (Outcome::Replayed(_)
-            | Outcome::InUse
-            | Outcome::Mismatch
-            | Outcome::NotFound
-            | Outcome::Stale) => Err(undone(outcome, Named::Subject)),
+        let row = Arc::new(row);
+        let mut effects: Vec<Effect> = vec![Arc::clone(&row).into(), history.into()];
+        effects.extend(answer.map(Effect::from));
+        let expects = vec![Expect::Version(RowKey::Transaction(row.id), initiated.version)];
+        match self.settle_at_last(Commit { claim: None, expects, effects, audit }).await? {
+            Outcome::Done { .. } => Ok(row),
+            Outcome::Unmet(_) | Outcome::Claimed(_) => Err(VaultError::Contended),
         }
     }
 
     /// Tries for a while, where a store has no room at the moment: what was sent cannot be taken back.
-    async fn settle_at_last(
-        &self,
-        step: TransactionSettle,
-    ) -> Result<Outcome<Arc<TransactionRow>>, StoreFault> {
+    async fn settle_at_last(&self, commit: Commit) -> Result<Outcome, StoreFault> {
         for _ in 1..SETTLE_TRIES_MAX {
-            match self.store().transaction_settle(step.clone()).await {
+            match self.store().commit(commit.clone()).await {
                 Err(StoreFault::Busy | StoreFault::Full) => {
                     tokio::time::sleep(Duration::from_millis(SETTLE_WAIT_MILLIS)).await;
                 }
                 outcome => return outcome,
             }
         }
-        self.store().transaction_settle(step).await
+        self.store().commit(commit).await
     }
 
-    /// The transaction that an earlier request with the same idempotency key was answered with.
+    /// The transaction of a record that was verified.
     pub(super) fn transaction_replayed(
         &self,
         row: IdempotencyRow,
     ) -> Result<Done<Arc<TransactionRow>>, VaultError> {
-        seal::idempotency_verify(self.keys(), &row)?;
         match row.answer {
             Answer::Transaction(row) => Ok(Done::replayed(Arc::from(row))),
             Answer::Running | Answer::Card(..) => Err(VaultError::IdempotencyMismatch),

@@ -189,7 +189,7 @@ async fn the_trail_tells_changes_of_the_row_from_those_of_the_cvv() {
     world.cvv_put(&shop, card, "222").await.unwrap();
     update(&world, &shop, card, CardChange { expiry_year: Some(2031), ..no_change() }).await.unwrap();
     update(&world, &shop, card, CardChange { expiry_year: Some(2032), ..cvv_change("111") }).await.unwrap();
-    let trail = world.store.audit_read(1, usize::MAX).await.unwrap();
+    let trail = world.store.trail(1).await;
     let updates = trail.iter().filter(|record| record.note.action == Action::CardUpdate);
     assert_eq!(updates.map(|record| record.note.outcome).collect::<Vec<_>>(), [0, 1, 1]);
     assert_eq!(world.card_read(&shop, card).await.unwrap().row.version, 3);

@@ -1,10 +1,10 @@
 use std::sync::{Arc, Mutex};
 
-use panvault_model::{CardId, TransactionId};
+use panvault_model::{CardId, NodeId, Timestamp, TransactionId};
 use panvault_store::{
-    AuditRecord, CardDelete, CardInsert, CardQuery, CardRow, CardUpdate, DocumentCommit, DocumentRow,
-    HistoryRow, IdempotencyKey, IdempotencyRow, IdempotencySweep, MemoryStore, Outcome, Page, Pending, Store,
-    StoreFault, StoreStatus, TransactionInitiate, TransactionQuery, TransactionRow, TransactionSettle,
+    Action, AuditRecord, CardCvvRow, CardQuery, CardRow, Commit, DocumentRow, HistoryRow, IdempotencyKey,
+    IdempotencyRow, MemoryStore, Outcome, Page, Pending, Store, StoreFault, StoreStatus, TransactionQuery,
+    TransactionRow,
 };
 
 /// A store with somebody in it: hands out other rows than it keeps, and stops answering where it is told to.
@@ -46,6 +46,12 @@ impl Intruder {
         change(&mut self.plot.lock().unwrap());
     }
 
+    /// What the one writer of this store has written from a place on.
+    pub(crate) async fn trail(&self, first: u64) -> Vec<AuditRecord> {
+        let writers = self.audit_writers().await.unwrap();
+        self.audit_read(writers[0], first, usize::MAX).await.unwrap()
+    }
+
     pub(crate) fn leave(&self) {
         self.plot(|plot| *plot = Plot::default());
     }
@@ -72,14 +78,38 @@ impl Intruder {
         }
     }
 
-    fn changed_record<T>(&self, outcome: Outcome<T>) -> Outcome<T> {
-        match (outcome, &self.plot.lock().unwrap().idempotency) {
-            (Outcome::Replayed(mut row), Some(change)) => {
-                change(&mut row);
-                Outcome::Replayed(row)
-            }
-            (outcome, _) => outcome,
+    async fn done(&self, commit: Commit) -> Result<Outcome, StoreFault> {
+        let mut outcome = self.store.commit(commit).await?;
+        if let (Outcome::Claimed(row), Some(change)) = (&mut outcome, &self.plot.lock().unwrap().idempotency)
+        {
+            change(row);
         }
+        Ok(outcome)
+    }
+
+    async fn initiated(&self, commit: Commit) -> Result<Outcome, StoreFault> {
+        self.overtaken().await;
+        self.silent_at(Stop::BeforeInitiate).await;
+        if let Some(fault) = self.plot.lock().unwrap().initiate_fault {
+            return Err(fault);
+        }
+        let outcome = self.done(commit).await;
+        self.silent_at(Stop::AfterInitiate).await;
+        outcome
+    }
+
+    async fn settled(&self, commit: Commit) -> Result<Outcome, StoreFault> {
+        self.overtaken().await;
+        self.silent_at(Stop::BeforeSettle).await;
+        if let Some((fault, left)) = &mut self.plot.lock().unwrap().settle_faults
+            && *left > 0
+        {
+            *left -= 1;
+            return Err(*fault);
+        }
+        let outcome = self.done(commit).await;
+        self.silent_at(Stop::AfterSettle).await;
+        outcome
     }
 
     async fn overtaken(&self) {
@@ -96,19 +126,16 @@ impl Intruder {
 }
 
 impl Store for Intruder {
-    fn card_insert(&self, step: CardInsert) -> Pending<'_, Outcome<Arc<CardRow>>> {
-        Box::pin(async move { Ok(self.changed_record(self.store.card_insert(step).await?)) })
-    }
-
-    fn card_update(&self, step: CardUpdate) -> Pending<'_, Outcome<Arc<CardRow>>> {
-        Box::pin(async move {
-            self.overtaken().await;
-            Ok(self.changed_record(self.store.card_update(step).await?))
-        })
-    }
-
-    fn card_delete(&self, step: CardDelete) -> Pending<'_, Outcome<()>> {
-        self.store.card_delete(step)
+    fn commit(&self, commit: Commit) -> Pending<'_, Outcome> {
+        match commit.audit.action {
+            Action::TransactionInitiate => Box::pin(self.initiated(commit)),
+            Action::TransactionSettle => Box::pin(self.settled(commit)),
+            Action::CardUpdate => Box::pin(async move {
+                self.overtaken().await;
+                self.done(commit).await
+            }),
+            _ => Box::pin(self.done(commit)),
+        }
     }
 
     fn card_read(&self, id: CardId) -> Pending<'_, Option<Arc<CardRow>>> {
@@ -132,33 +159,12 @@ impl Store for Intruder {
         })
     }
 
-    fn transaction_initiate(&self, step: TransactionInitiate) -> Pending<'_, Outcome<Arc<TransactionRow>>> {
-        Box::pin(async move {
-            self.overtaken().await;
-            self.silent_at(Stop::BeforeInitiate).await;
-            if let Some(fault) = self.plot.lock().unwrap().initiate_fault {
-                return Err(fault);
-            }
-            let outcome = self.changed_record(self.store.transaction_initiate(step).await?);
-            self.silent_at(Stop::AfterInitiate).await;
-            Ok(outcome)
-        })
+    fn card_cvv_read(&self, card: CardId) -> Pending<'_, Option<Arc<CardCvvRow>>> {
+        self.store.card_cvv_read(card)
     }
 
-    fn transaction_settle(&self, step: TransactionSettle) -> Pending<'_, Outcome<Arc<TransactionRow>>> {
-        Box::pin(async move {
-            self.overtaken().await;
-            self.silent_at(Stop::BeforeSettle).await;
-            if let Some((fault, left)) = &mut self.plot.lock().unwrap().settle_faults
-                && *left > 0
-            {
-                *left -= 1;
-                return Err(*fault);
-            }
-            let outcome = self.store.transaction_settle(step).await?;
-            self.silent_at(Stop::AfterSettle).await;
-            Ok(outcome)
-        })
+    fn card_cvv_expired(&self, now: Timestamp, limit: usize) -> Pending<'_, Vec<Arc<CardCvvRow>>> {
+        self.store.card_cvv_expired(now, limit)
     }
 
     fn transaction_read(&self, id: TransactionId) -> Pending<'_, Option<Arc<TransactionRow>>> {
@@ -167,13 +173,13 @@ impl Store for Intruder {
         })
     }
 
-    fn transaction_history(&self, id: TransactionId) -> Pending<'_, Vec<HistoryRow>> {
+    fn transaction_history(&self, id: TransactionId) -> Pending<'_, Vec<Arc<HistoryRow>>> {
         Box::pin(async move {
-            let mut rows = self.store.transaction_history(id).await?;
-            if let Some(change) = &self.plot.lock().unwrap().history {
-                change(&mut rows);
-            }
-            Ok(rows)
+            let rows = self.store.transaction_history(id).await?;
+            let Some(change) = &self.plot.lock().unwrap().history else { return Ok(rows) };
+            let mut rows = rows.iter().map(|row| row.as_ref().clone()).collect();
+            change(&mut rows);
+            Ok(rows.into_iter().map(Arc::new).collect())
         })
     }
 
@@ -191,17 +197,13 @@ impl Store for Intruder {
         })
     }
 
-    fn document_commit(&self, step: DocumentCommit) -> Pending<'_, Outcome<()>> {
-        self.store.document_commit(step)
-    }
-
-    fn document_read_all(&self) -> Pending<'_, Vec<DocumentRow>> {
+    fn document_read_all(&self) -> Pending<'_, Vec<Arc<DocumentRow>>> {
         Box::pin(async move {
-            let mut rows = self.store.document_read_all().await?;
-            if let Some(change) = &self.plot.lock().unwrap().documents {
-                change(&mut rows);
-            }
-            Ok(rows)
+            let rows = self.store.document_read_all().await?;
+            let Some(change) = &self.plot.lock().unwrap().documents else { return Ok(rows) };
+            let mut rows = rows.iter().map(|row| row.as_ref().clone()).collect();
+            change(&mut rows);
+            Ok(rows.into_iter().map(Arc::new).collect())
         })
     }
 
@@ -216,12 +218,16 @@ impl Store for Intruder {
         })
     }
 
-    fn idempotency_sweep(&self, step: IdempotencySweep) -> Pending<'_, usize> {
-        self.store.idempotency_sweep(step)
+    fn idempotency_expired(&self, now: Timestamp, limit: usize) -> Pending<'_, Vec<IdempotencyKey>> {
+        self.store.idempotency_expired(now, limit)
     }
 
-    fn audit_read(&self, first: u64, limit: usize) -> Pending<'_, Vec<AuditRecord>> {
-        self.store.audit_read(first, limit)
+    fn audit_writers(&self) -> Pending<'_, Vec<NodeId>> {
+        self.store.audit_writers()
+    }
+
+    fn audit_read(&self, writer: NodeId, first: u64, limit: usize) -> Pending<'_, Vec<AuditRecord>> {
+        self.store.audit_read(writer, first, limit)
     }
 
     fn status(&self) -> StoreStatus {

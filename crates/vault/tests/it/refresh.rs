@@ -104,7 +104,7 @@ async fn only_what_the_new_table_says_otherwise_is_written() {
     assert_eq!(same, *two, "nothing else changed");
     assert_eq!(opened(&world.store, &row).await, (OTHER.to_owned(), Some("Ann Lee".to_owned())));
     assert!(world.holds_cvv(&shop, two.id).await && world.holds_cvv(&shop, one).await, "CVVs are untouched");
-    let trail = world.store.audit_read(before + 1, 10).await.unwrap();
+    let trail = world.store.trail(before + 1).await;
     let notes: Vec<_> =
         trail.iter().map(|record| (record.note.action, record.note.object, record.note.outcome)).collect();
     assert_eq!(notes, [(Action::CardRefresh, two.id.0, 1)]);

@@ -247,7 +247,7 @@ async fn a_history_is_whole_and_unchanged() {
         Box::new(|steps| drop(steps.pop())),
         Box::new(Vec::clear),
         Box::new(|steps| steps.push(steps[1].clone())),
-        Box::new(move |steps| steps.clone_from(&foreign)),
+        Box::new(move |steps| *steps = foreign.iter().map(|step| step.as_ref().clone()).collect()),
     ];
     for (at, change) in changes.into_iter().enumerate() {
         world.store.plot(|plot| plot.history = Some(change));

@@ -1,5 +1,4 @@
 use panvault_model::{CvvResult, TransactionStatus};
-use panvault_store::Store;
 use panvault_vault::{
     Field, FieldValue, Filter, NewTransaction, Test, TransactionField, TransactionQuery, TransactionRow,
     VaultError,
@@ -96,7 +95,7 @@ async fn each_step_leaves_an_audit_note() {
     let row = world.transact(&shop, card, 121).await.unwrap();
     world.cvv_put(&shop, card, "222").await.unwrap();
     world.vault.card_delete(&world.permit(&shop.key), card).await.unwrap();
-    let records = world.store.audit_read(start + 1, 100).await.unwrap();
+    let records = world.store.trail(start + 1).await;
     let notes: Vec<_> =
         records.iter().map(|record| (record.note.action.as_str(), record.note.object)).collect();
     assert_eq!(

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use panvault_model::{Sealed, VaultId};
-use panvault_store::{CardRow, Effect, Effects};
+use panvault_store::{CardRow, Effects};
 use panvault_testkit::conformance::card_insert;
 use panvault_testkit::conformance::rows::{self, VAULT};
 
@@ -56,12 +56,9 @@ pub(super) fn empty(vault: VaultId, bytes: u64) -> MemoryFiles {
     MemoryFiles::of(BTreeMap::from([(segment(1), first)]))
 }
 
-/// The step that stores a card with so many sealed bytes.
+/// Stores a card with so many sealed bytes.
 pub(super) fn effects(n: u64, sealed: usize) -> Effects {
-    vec![Effect::CardPut(Arc::new(CardRow {
-        sealed: Sealed::from_bytes(vec![0xc4; sealed]),
-        ..rows::card(n)
-    }))]
+    vec![CardRow { sealed: Sealed::from_bytes(vec![0xc4; sealed]), ..rows::card(n) }.into()]
 }
 
 impl Log {

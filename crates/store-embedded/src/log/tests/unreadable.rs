@@ -36,9 +36,9 @@ fn what_a_later_version_wrote_is_refused_and_not_dropped() {
     type Change = fn(&mut [u8]);
     let cases: [(&str, Change, RowFault); 5] = [
         ("an unknown effect", |frame| frame[HEADER_BYTES + 73 + 2] = 99, RowFault::Value),
-        ("an unknown format of a row", |frame| frame[HEADER_BYTES + 73 + 7] = 99, RowFault::Value),
+        ("an unknown format of a row", |frame| frame[HEADER_BYTES + 73 + 8] = 99, RowFault::Value),
         ("an unknown action", |frame| frame[HEADER_BYTES + 7] = 99, RowFault::Value),
-        ("an unknown format of a frame", |frame| frame[5] = 2, RowFault::Value),
+        ("an unknown format of a frame", |frame| frame[5] = 3, RowFault::Value),
         ("another number of steps", |frame| frame[19] = 0, RowFault::Value),
     ];
     for (name, change, why) in cases {

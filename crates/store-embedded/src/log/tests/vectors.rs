@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use panvault_model::{ApiKeyId, CardId, Fingerprint, Id, OrganisationId, RequestId, Timestamp, VaultId};
-use panvault_store::{Action, AuditNote, DocumentKind, Effect, Effects, IdempotencyKey};
+use panvault_model::{ApiKeyId, CardId, Id, OrganisationId, RequestId, Timestamp, VaultId};
+use panvault_store::{Action, AuditNote, DocumentKind, Effect, Effects, IdempotencyKey, RowKey};
 use panvault_testkit::conformance::rows;
 
 use crate::log::frame::{FrameBuilder, Verified};
@@ -36,14 +36,10 @@ fn note(action: Action) -> AuditNote {
 
 /// A step that deletes a card, and one with two effects.
 fn steps() -> Vec<(AuditNote, Effects)> {
-    let delete = Effect::CardDelete {
-        id: CardId::from_bytes([0x11; 12]),
-        organisation: OrganisationId::from_bytes([0x22; 12]),
-        fingerprint: Fingerprint::from_bytes([0x33; 16]),
-    };
+    let delete = Effect::Delete(RowKey::Card(CardId::from_bytes([0x11; 12])));
     let two = vec![
-        Effect::DocumentDelete(DocumentKind::ApiKey, Id::from_bytes([0x91; 12])),
-        Effect::IdempotencyDelete(IdempotencyKey([0x61; 16])),
+        Effect::Delete(RowKey::Document(DocumentKind::ApiKey, Id::from_bytes([0x91; 12]))),
+        Effect::Delete(RowKey::Idempotency(IdempotencyKey([0x61; 16]))),
     ];
     vec![(note(Action::CardDelete), vec![delete]), (note(Action::DocumentDelete), two)]
 }
@@ -56,7 +52,7 @@ fn a_frame() {
         assert!(builder.push(&note, &effects, usize::MAX));
     }
     let (bytes, finished) = builder.finish(7, 41, &[0x3c; 32], chain.as_ref());
-    let vector = vector("frame");
+    let vector = vector("frame-2");
     assert_eq!(hex::encode(bytes), hex::encode(&vector));
     let frame = Verified::read(&vector, chain.as_ref()).unwrap().decode().unwrap();
     assert_eq!((frame.segment, frame.first_sequence, frame.last_sequence()), (7, 41, 42));

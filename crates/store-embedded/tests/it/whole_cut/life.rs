@@ -5,16 +5,15 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use panvault_store::{Step, Store};
+use panvault_store::{Commit, Store};
 use panvault_store_embedded::{EmbeddedStore, Settings};
 use panvault_testkit::Dice;
-use panvault_testkit::conformance::ask;
 use panvault_testkit::conformance::rows::{VAULT, chain};
 use rusqlite::Connection;
 
 use super::script::steps;
 use super::trace::Trace;
-use crate::support::{all_of, block_on};
+use crate::support::{all_of, block_on, is_done};
 
 /// Tells the process that it is the one that is recorded: the directory, and what it is to do there.
 const ASKED: &str = "PANVAULT_TEST_RECORDED";
@@ -127,7 +126,7 @@ struct Recorded {
     vault: PathBuf,
     acks: File,
     dice: Dice,
-    steps: Vec<Step>,
+    steps: Vec<Commit>,
 }
 
 impl Recorded {
@@ -173,9 +172,10 @@ impl Recorded {
         let (mut next, mut bursts) = (from, 0);
         while next < to {
             let last = (next + 1 + self.dice.below(4)).min(to);
-            let asked: Vec<_> = self.steps[next..last].iter().map(|step| ask(store, step.clone())).collect();
+            let asked: Vec<_> =
+                self.steps[next..last].iter().map(|step| store.commit(step.clone())).collect();
             for (sequence, answer) in (next + 1..).zip(asked) {
-                assert!(answer.await.unwrap().is_done(), "step {sequence}");
+                assert!(is_done(&answer.await.unwrap()), "step {sequence}");
                 self.acknowledge(sequence);
             }
             next = last;

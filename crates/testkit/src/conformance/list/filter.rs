@@ -47,10 +47,10 @@ pub(super) async fn every_transaction_field_finds_its_transaction(store: &dyn St
     insert(store, &[card(10), card(11)]).await;
     let rows = [transaction(20, CardId(id(10))), transaction(21, CardId(id(11)))];
     for row in &rows {
-        done(store.transaction_initiate(transaction_initiate(row)).await.unwrap());
+        done(store.commit(transaction_initiate(row)).await.unwrap());
     }
     let settled = transaction_settled(&rows[0], TransactionStatus::Authorized);
-    done(store.transaction_settle(transaction_settle(&settled)).await.unwrap());
+    done(store.commit(transaction_settle(&settled)).await.unwrap());
     for field in TransactionField::ALL {
         let value = field.value(&settled).into_owned();
         let query = transactions_where(*field, Test::Equal, value);
@@ -137,7 +137,7 @@ pub(super) async fn an_index_shows_no_other_organisation(store: &dyn Store) {
     assert_eq!(found(store, query).await, (vec![12, 10], 2));
     for (n, owner) in [(20, 1), (21, 2)] {
         let row = TransactionRow { organisation: organisation(owner), ..transaction(n, CardId(id(10))) };
-        done(store.transaction_initiate(transaction_initiate(&row)).await.unwrap());
+        done(store.commit(transaction_initiate(&row)).await.unwrap());
     }
     let query = transactions_where(TransactionField::Card, Test::Equal, text(&CardId(id(10)).to_string()));
     assert_eq!(found_transactions(store, query.clone()).await, (vec![20], 1));

@@ -29,7 +29,7 @@ pub(super) async fn rows_are_sorted_and_ties_are_newest_first(store: &dyn Store)
     for (n, cents) in [(20, 300), (21, 9), (22, 300)] {
         let mut row = transaction(n, CardId(id(10)));
         row.amount = Amount::new(cents).unwrap();
-        done(store.transaction_initiate(transaction_initiate(&row)).await.unwrap());
+        done(store.commit(transaction_initiate(&row)).await.unwrap());
     }
     let sort = Some((TransactionField::Amount, Direction::Ascending));
     let amounts = TransactionQuery { sort, ..all_transactions() };

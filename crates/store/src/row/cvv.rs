@@ -1,0 +1,67 @@
+//! What is known of a card's CVV, where several nodes share the place that holds it. The CVV itself is never in a row.
+//!
+//! | bytes | what |
+//! | --- | --- |
+//! | 1 | format, 1 |
+//! | 12 | card |
+//! | 4 | version, which is the CVV's number |
+//! | 6 | until when the CVV may be used |
+//! | 1 | 1 once a transaction has been written down that uses it, or when there is none; else 0 |
+//! | 16 | keyed tag over all of the above |
+
+use panvault_model::{CardId, Timestamp};
+
+use crate::codec::{Reader, RowFault, Writer};
+
+/// A commit that brings, uses or ends a card's CVV writes this row, and expects it in the version that it read. So a CVV that its
+/// place brings back from the dead is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CardCvvRow {
+    /// Whose CVV.
+    pub card: CardId,
+    /// Counts its changes, and is the number of the CVV.
+    pub version: u32,
+    /// Until when it may be used; then the row may go.
+    pub cvv_until: Timestamp,
+    /// Whether it was used or ended.
+    pub used: bool,
+    /// Keyed tag over all of the above, made by the vault.
+    pub tag: [u8; 16],
+}
+
+impl CardCvvRow {
+    const FORMAT: u8 = 1;
+
+    /// Appends everything that the tag covers.
+    pub fn encode_clear(&self, out: &mut Vec<u8>) {
+        let mut writer = Writer::new(out);
+        writer.u8(Self::FORMAT);
+        writer.fixed(self.card.as_bytes());
+        writer.u32(self.version);
+        writer.timestamp(self.cvv_until);
+        writer.u8(u8::from(self.used));
+    }
+
+    /// Appends the whole row.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        self.encode_clear(out);
+        Writer::new(out).fixed(&self.tag);
+    }
+
+    /// Reads a row that [`CardCvvRow::encode`] wrote.
+    pub fn decode(bytes: &[u8]) -> Result<Self, RowFault> {
+        let mut reader = Reader::new(bytes);
+        if reader.u8()? != Self::FORMAT {
+            return Err(RowFault::Value);
+        }
+        let row = Self {
+            card: CardId::from_bytes(reader.fixed()?),
+            version: reader.u32()?,
+            cvv_until: reader.timestamp()?,
+            used: reader.flag()?,
+            tag: reader.fixed()?,
+        };
+        reader.end()?;
+        Ok(row)
+    }
+}

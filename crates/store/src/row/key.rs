@@ -1,0 +1,214 @@
+use std::sync::Arc;
+
+use panvault_model::{CardId, Id, OrganisationId, TransactionId};
+
+use crate::codec::{Reader, RowFault, Writer};
+use crate::document::{DocumentKind, DocumentRow};
+use crate::row::{CardCvvRow, CardRow, HistoryRow, IdempotencyKey, IdempotencyRow, TransactionRow};
+
+/// What a row is of. The numbers are those of stored records and are append-only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Table {
+    /// [`CardRow`], found by organisation and by fingerprint too.
+    Card,
+    /// [`TransactionRow`], found by organisation, by card, and while it is open too.
+    Transaction,
+    /// [`HistoryRow`], by transaction and version.
+    History,
+    /// [`DocumentRow`], by kind.
+    Document,
+    /// [`IdempotencyRow`], found by the end of its time too.
+    Idempotency,
+    /// [`CardCvvRow`], found by the end of its time too.
+    CardCvv,
+}
+
+impl Table {
+    /// Every table.
+    pub const ALL: [Self; 6] =
+        [Self::Card, Self::Transaction, Self::History, Self::Document, Self::Idempotency, Self::CardCvv];
+
+    /// The number that stands for it in stored records.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Card => 1,
+            Self::Transaction => 2,
+            Self::History => 3,
+            Self::Document => 4,
+            Self::Idempotency => 5,
+            Self::CardCvv => 6,
+        }
+    }
+
+    /// The table that a stored number stands for.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|table| table.code() == code)
+    }
+}
+
+/// Names a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RowKey {
+    /// A card.
+    Card(CardId),
+    /// A transaction.
+    Transaction(TransactionId),
+    /// The step of a transaction's history that made this version of it.
+    History(TransactionId, u32),
+    /// A document.
+    Document(DocumentKind, Id),
+    /// An idempotency record.
+    Idempotency(IdempotencyKey),
+    /// What is known of a card's CVV.
+    CardCvv(CardId),
+}
+
+/// A row of any table. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Row {
+    /// A card.
+    Card(Arc<CardRow>),
+    /// A transaction.
+    Transaction(Arc<TransactionRow>),
+    /// A step of a transaction's history.
+    History(Arc<HistoryRow>),
+    /// A document.
+    Document(Arc<DocumentRow>),
+    /// An idempotency record.
+    Idempotency(Arc<IdempotencyRow>),
+    /// What is known of a card's CVV.
+    CardCvv(Arc<CardCvvRow>),
+}
+
+impl RowKey {
+    /// The table that it is a key of.
+    pub const fn table(self) -> Table {
+        match self {
+            Self::Card(_) => Table::Card,
+            Self::Transaction(_) => Table::Transaction,
+            Self::History(..) => Table::History,
+            Self::Document(..) => Table::Document,
+            Self::Idempotency(_) => Table::Idempotency,
+            Self::CardCvv(_) => Table::CardCvv,
+        }
+    }
+
+    /// Appends its bytes: ids in 12, a version in 4, a kind in 1, a digest in 16.
+    pub fn encode(self, out: &mut Vec<u8>) {
+        let mut writer = Writer::new(out);
+        match self {
+            Self::Card(id) | Self::CardCvv(id) => writer.fixed(id.as_bytes()),
+            Self::Transaction(id) => writer.fixed(id.as_bytes()),
+            Self::History(id, version) => {
+                writer.fixed(id.as_bytes());
+                writer.u32(version);
+            }
+            Self::Document(kind, id) => {
+                writer.u8(kind.code());
+                writer.fixed(id.as_bytes());
+            }
+            Self::Idempotency(key) => writer.fixed(&key.0),
+        }
+    }
+
+    /// Reads a key of a table.
+    pub fn decode(table: Table, bytes: &[u8]) -> Result<Self, RowFault> {
+        let mut reader = Reader::new(bytes);
+        let key = match table {
+            Table::Card => Self::Card(CardId::from_bytes(reader.fixed()?)),
+            Table::Transaction => Self::Transaction(TransactionId::from_bytes(reader.fixed()?)),
+            Table::History => Self::History(TransactionId::from_bytes(reader.fixed()?), reader.u32()?),
+            Table::Document => {
+                Self::Document(reader.code(DocumentKind::from_code)?, Id::from_bytes(reader.fixed()?))
+            }
+            Table::Idempotency => Self::Idempotency(IdempotencyKey(reader.fixed()?)),
+            Table::CardCvv => Self::CardCvv(CardId::from_bytes(reader.fixed()?)),
+        };
+        reader.end()?;
+        Ok(key)
+    }
+}
+
+impl Row {
+    /// What names it.
+    pub fn key(&self) -> RowKey {
+        match self {
+            Self::Card(row) => RowKey::Card(row.id),
+            Self::Transaction(row) => RowKey::Transaction(row.id),
+            Self::History(row) => RowKey::History(row.transaction, row.version),
+            Self::Document(row) => RowKey::Document(row.kind, row.id),
+            Self::Idempotency(row) => RowKey::Idempotency(row.key),
+            Self::CardCvv(row) => RowKey::CardCvv(row.card),
+        }
+    }
+
+    /// Counts its changes, from 1. An idempotency record is 1 while its request runs, and 2 with the answer.
+    pub fn version(&self) -> u32 {
+        match self {
+            Self::Card(row) => row.version,
+            Self::Transaction(row) => row.version,
+            Self::History(row) => row.version,
+            Self::Document(row) => row.version,
+            Self::Idempotency(row) => row.version(),
+            Self::CardCvv(row) => row.version,
+        }
+    }
+
+    /// Whose it is, where rows of its table are somebody's.
+    pub fn organisation(&self) -> Option<OrganisationId> {
+        match self {
+            Self::Card(row) => Some(row.organisation),
+            Self::Transaction(row) => Some(row.organisation),
+            Self::History(_) | Self::Document(_) | Self::Idempotency(_) | Self::CardCvv(_) => None,
+        }
+    }
+
+    /// Appends its bytes.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Card(row) => row.encode(out),
+            Self::Transaction(row) => row.encode(out),
+            Self::History(row) => row.encode(out),
+            Self::Document(row) => row.encode(out),
+            Self::Idempotency(row) => row.encode(out),
+            Self::CardCvv(row) => row.encode(out),
+        }
+    }
+
+    /// Reads a row of a table.
+    pub fn decode(table: Table, bytes: &[u8]) -> Result<Self, RowFault> {
+        match table {
+            Table::Card => CardRow::decode(bytes).map(Arc::new).map(Self::Card),
+            Table::Transaction => TransactionRow::decode(bytes).map(Arc::new).map(Self::Transaction),
+            Table::History => HistoryRow::decode(bytes).map(Arc::new).map(Self::History),
+            Table::Document => DocumentRow::decode(bytes).map(Arc::new).map(Self::Document),
+            Table::Idempotency => IdempotencyRow::decode(bytes).map(Arc::new).map(Self::Idempotency),
+            Table::CardCvv => CardCvvRow::decode(bytes).map(Arc::new).map(Self::CardCvv),
+        }
+    }
+}
+
+macro_rules! rows {
+    ($($row:ident => $variant:ident,)+) => { $(
+        impl From<Arc<$row>> for Row {
+            fn from(row: Arc<$row>) -> Self {
+                Self::$variant(row)
+            }
+        }
+
+        impl From<$row> for Row {
+            fn from(row: $row) -> Self {
+                Self::$variant(Arc::new(row))
+            }
+        }
+    )+ };
+}
+
+rows! {
+    CardRow => Card,
+    TransactionRow => Transaction,
+    HistoryRow => History,
+    DocumentRow => Document,
+    IdempotencyRow => Idempotency,
+    CardCvvRow => CardCvv,
+}

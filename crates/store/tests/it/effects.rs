@@ -1,0 +1,75 @@
+//! Effects, and the rows about CVVs, as they are on disks.
+
+use core::fmt::Debug;
+use std::path::Path;
+
+use panvault_model::{CardId, Id, Timestamp, TransactionId};
+use panvault_store::codec::Reader;
+use panvault_store::{CardCvvRow, DocumentKind, Effect, IdempotencyKey, RowFault, RowKey};
+
+/// What is encoded is its vector, what is cut is refused as such, and what is longer or of another table or change too.
+fn holds<T: Debug + PartialEq>(
+    name: &str,
+    value: &T,
+    encoded: &[u8],
+    decode: impl Fn(&[u8]) -> Result<T, RowFault>,
+) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/v2").join(name).with_extension("hex");
+    let vector = hex::decode(std::fs::read_to_string(&path).unwrap_or_default().trim()).unwrap();
+    assert_eq!(hex::encode(encoded), hex::encode(&vector), "{name}");
+    assert_eq!(decode(&vector).as_ref(), Ok(value), "{name}");
+    for length in 0..vector.len() {
+        assert_eq!(decode(&vector[..length]), Err(RowFault::Short), "{length} bytes of {name}");
+    }
+    assert_eq!(decode(&[vector.as_slice(), &[0]].concat()), Err(RowFault::Long), "{name} and a byte");
+    let mut other = vector;
+    other[0] = 99;
+    assert_eq!(decode(&other), Err(RowFault::Value), "{name} of another format or table");
+}
+
+fn card_cvv() -> CardCvvRow {
+    CardCvvRow {
+        card: CardId::from_bytes([0x11; 12]),
+        version: 7,
+        cvv_until: Timestamp::from_unix_millis(1_700_000_000_000),
+        used: true,
+        tag: [0x7a; 16],
+    }
+}
+
+#[test]
+fn what_is_known_of_a_cvv() {
+    let mut bytes = Vec::new();
+    card_cvv().encode(&mut bytes);
+    holds("card-cvv", &card_cvv(), &bytes, CardCvvRow::decode);
+}
+
+#[test]
+fn effects() {
+    let transaction = TransactionId::from_bytes([0x22; 12]);
+    let cases = [
+        ("effect-card-cvv-put", Effect::from(card_cvv())),
+        ("effect-card-delete", Effect::Delete(RowKey::Card(CardId::from_bytes([0x11; 12])))),
+        ("effect-transaction-delete", Effect::Delete(RowKey::Transaction(transaction))),
+        ("effect-history-delete", Effect::Delete(RowKey::History(transaction, 3))),
+        (
+            "effect-document-delete",
+            Effect::Delete(RowKey::Document(DocumentKind::ApiKey, Id::from_bytes([0x91; 12]))),
+        ),
+        ("effect-idempotency-delete", Effect::Delete(RowKey::Idempotency(IdempotencyKey([0x61; 16])))),
+        ("effect-card-cvv-delete", Effect::Delete(RowKey::CardCvv(CardId::from_bytes([0x11; 12])))),
+    ];
+    for (name, effect) in cases {
+        let mut bytes = Vec::new();
+        effect.encode(&mut bytes);
+        let decode = |bytes: &[u8]| {
+            let mut reader = Reader::new(bytes);
+            let effect = Effect::decode_from(&mut reader)?;
+            reader.end().map(|()| effect)
+        };
+        holds(name, &effect, &bytes, decode);
+        let mut other = bytes;
+        other[1] = 9;
+        assert_eq!(decode(&other), Err(RowFault::Value), "{name} of another change");
+    }
+}

@@ -1,0 +1,203 @@
+use std::sync::Arc;
+
+use panvault_model::{CardId, Id, TransactionId};
+use panvault_store::{
+    Action, Answer, CardCvvRow, Commit, DocumentKind, Effect, Expect, Outcome, Row, RowKey, Store, Table,
+};
+
+use crate::conformance::rows::{
+    at, card, card_changed, card_cvv, document, history, id, kept, key, organisation, transaction,
+};
+use crate::conformance::{
+    StoreCase, card_delete, card_insert, card_update, cases, claim, document_delete, document_put,
+    documents_commit, done, note, sweep, transaction_initiate,
+};
+
+pub(super) const CASES: &[StoreCase] = cases! {
+    what_was_called_runs_to_its_end
+    each_expectation_is_looked_at_by_itself
+    the_first_that_does_not_hold_is_named
+    a_claim_comes_before_what_is_expected
+    rows_of_every_table_are_put_and_taken_away
+    a_commit_sees_what_was_committed_with_it
+    rows_about_cvvs_are_found_by_the_end_of_their_time
+};
+
+fn plain(expects: Vec<Expect>, effects: Vec<Effect>) -> Commit {
+    Commit { claim: None, expects, effects, audit: note(Action::IdempotencySweep, id(0)) }
+}
+
+/// Whoever asked may be gone: a client that hangs up must not decide what becomes of a payment.
+async fn what_was_called_runs_to_its_end(store: &dyn Store) {
+    for n in 10..40 {
+        drop(store.commit(card_insert(&card(n))));
+    }
+    // Whatever is called later is done later.
+    done(store.commit(card_insert(&card(40))).await.unwrap());
+    for n in 10..40 {
+        let row = card(n);
+        assert_eq!(store.card_read(row.id).await, Ok(Some(Arc::new(row))), "card {n}");
+    }
+    assert_eq!(store.status().sequence, 31);
+}
+
+/// A card in version 2, a transaction, a document in version 2, a record that is to expire, and a CVV's third row.
+async fn filled(store: &dyn Store) {
+    let card = card(10);
+    let claimed = claim(&kept(key(1), 0, Answer::Running), at(0));
+    done(store.commit(Commit { claim: claimed, ..card_insert(&card) }).await.unwrap());
+    done(store.commit(card_update(&card_changed(&card))).await.unwrap());
+    done(store.commit(transaction_initiate(&transaction(20, card.id))).await.unwrap());
+    for version in [1, 2] {
+        account(store, version).await;
+    }
+    for version in 1..=3 {
+        done(store.commit(plain(Vec::new(), vec![card_cvv(10, version).into()])).await.unwrap());
+    }
+}
+
+/// The one account, and the set that counts its changes.
+async fn account(store: &dyn Store, version: u32) {
+    let changes = [(DocumentKind::Account, 1), (DocumentKind::DocumentSet, 0)];
+    let changes = changes.map(|(kind, n)| document_put(document(kind, n, version)));
+    done(store.commit(documents_commit(changes.into())).await.unwrap());
+}
+
+async fn each_expectation_is_looked_at_by_itself(store: &dyn Store) {
+    filled(store).await;
+    let (there, absent) = (RowKey::Card(CardId(id(10))), RowKey::Card(CardId(id(11))));
+    let paid = RowKey::Transaction(TransactionId(id(20)));
+    let account = RowKey::Document(DocumentKind::Account, id(1));
+    let held = RowKey::CardCvv(CardId(id(10)));
+    let hold = [
+        Expect::Absent(absent),
+        Expect::Absent(RowKey::Document(DocumentKind::Organisation, id(1))),
+        Expect::Absent(RowKey::History(TransactionId(id(20)), 2)),
+        Expect::Absent(RowKey::CardCvv(CardId(id(11)))),
+        Expect::Version(there, 2),
+        Expect::Version(paid, 1),
+        Expect::Version(account, 2),
+        Expect::Version(held, 3),
+        Expect::Owned(there, organisation(1)),
+        Expect::Owned(paid, organisation(1)),
+        Expect::Expired(key(1), at(86_400)),
+        Expect::Expired(key(2), at(0)),
+    ];
+    let fail = [
+        Expect::Absent(there),
+        Expect::Absent(account),
+        Expect::Absent(held),
+        Expect::Absent(RowKey::History(TransactionId(id(20)), 1)),
+        Expect::Version(there, 1),
+        Expect::Version(there, 3),
+        Expect::Version(absent, 0),
+        Expect::Version(absent, 1),
+        Expect::Version(held, 2),
+        Expect::Owned(there, organisation(2)),
+        Expect::Owned(absent, organisation(1)),
+        Expect::Expired(key(1), at(86_399)),
+    ];
+    let before = store.status().sequence;
+    for expect in fail {
+        let commit = Commit { expects: vec![expect], ..card_insert(&card(30)) };
+        assert_eq!(store.commit(commit).await, Ok(Outcome::Unmet(0)), "{expect:?}");
+    }
+    assert_eq!(store.card_read(card(30).id).await, Ok(None));
+    assert_eq!(store.status().sequence, before, "what is not done leaves no note");
+    for expect in hold {
+        done(store.commit(plain(vec![expect], Vec::new())).await.unwrap());
+    }
+    done(store.commit(Commit { expects: hold.to_vec(), ..card_insert(&card(30)) }).await.unwrap());
+}
+
+async fn the_first_that_does_not_hold_is_named(store: &dyn Store) {
+    filled(store).await;
+    let holds = Expect::Version(RowKey::Card(CardId(id(10))), 2);
+    let fails = Expect::Absent(RowKey::Card(CardId(id(10))));
+    for at in 0..4 {
+        let mut expects = vec![holds; 5];
+        expects[at] = fails;
+        expects[4] = fails;
+        assert_eq!(store.commit(plain(expects, Vec::new())).await, Ok(Outcome::Unmet(at)));
+    }
+}
+
+async fn a_claim_comes_before_what_is_expected(store: &dyn Store) {
+    filled(store).await;
+    let fails = Expect::Absent(RowKey::Card(CardId(id(10))));
+    let claimed = |n| Commit {
+        claim: claim(&kept(key(n), 0, Answer::Running), at(5)),
+        ..plain(vec![fails], Vec::new())
+    };
+    let earlier = store.commit(claimed(1)).await;
+    assert_eq!(earlier, Ok(Outcome::Claimed(Box::new(kept(key(1), 0, Answer::Running)))));
+    assert_eq!(store.commit(claimed(2)).await, Ok(Outcome::Unmet(0)));
+    assert_eq!(store.idempotency_read(key(2)).await, Ok(None), "what is not done claims nothing");
+}
+
+async fn rows_of_every_table_are_put_and_taken_away(store: &dyn Store) {
+    filled(store).await;
+    let card = card_changed(&card(10));
+    let paid = transaction(20, card.id);
+    let rows: [Row; Table::ALL.len()] = [
+        card.clone().into(),
+        paid.clone().into(),
+        history(&paid).into(),
+        document(DocumentKind::Account, 1, 2).into(),
+        kept(key(1), 0, Answer::Running).into(),
+        card_cvv(10, 3).into(),
+    ];
+    let there = |row: &Row| Expect::Version(row.key(), row.version());
+    done(store.commit(plain(rows.iter().map(there).collect(), Vec::new())).await.unwrap());
+    let set = document_put(document(DocumentKind::DocumentSet, 0, 3));
+    let gone = [
+        (0, card_delete(&card)),
+        (3, documents_commit(vec![document_delete(DocumentKind::Account, id(1), 2), set])),
+        (4, sweep(&[key(1)], at(86_400))),
+        (5, plain(Vec::new(), vec![Effect::Delete(rows[5].key())])),
+    ];
+    for (row, commit) in gone {
+        let row = &rows[row];
+        done(store.commit(commit).await.unwrap());
+        done(store.commit(plain(vec![Expect::Absent(row.key())], Vec::new())).await.unwrap());
+        assert_eq!(store.commit(plain(vec![there(row)], Vec::new())).await, Ok(Outcome::Unmet(0)), "{row:?}");
+    }
+}
+
+async fn a_commit_sees_what_was_committed_with_it(store: &dyn Store) {
+    let keys: Vec<Id> = (10..30).map(id).collect();
+    let asked: Vec<_> = keys
+        .iter()
+        .map(|object| {
+            let key = RowKey::CardCvv(CardId(*object));
+            let row = CardCvvRow { card: CardId(*object), ..card_cvv(10, 1) };
+            let put = store.commit(plain(vec![Expect::Absent(key)], vec![row.clone().into()]));
+            let next = CardCvvRow { version: 2, ..row };
+            let changed = store.commit(plain(vec![Expect::Version(key, 1)], vec![next.into()]));
+            let late = store.commit(plain(vec![Expect::Version(key, 1)], vec![Effect::Delete(key)]));
+            (put, changed, late)
+        })
+        .collect();
+    for (put, changed, late) in asked {
+        assert!(done(put.await.unwrap()) < done(changed.await.unwrap()));
+        assert_eq!(late.await, Ok(Outcome::Unmet(0)));
+    }
+}
+
+async fn rows_about_cvvs_are_found_by_the_end_of_their_time(store: &dyn Store) {
+    let rows: Vec<_> = [(10, 100), (11, 50), (12, 200)]
+        .map(|(n, until)| CardCvvRow { cvv_until: at(until), ..card_cvv(n, 1) })
+        .into();
+    let effects = rows.iter().cloned().map(Effect::from).collect();
+    done(store.commit(plain(Vec::new(), effects)).await.unwrap());
+    assert_eq!(store.card_cvv_read(rows[0].card).await, Ok(Some(Arc::new(rows[0].clone()))));
+    assert_eq!(store.card_cvv_read(CardId(id(13))).await, Ok(None));
+    assert_eq!(store.card_cvv_expired(at(49), 10).await, Ok(Vec::new()));
+    let mut expired = store.card_cvv_expired(at(100), 10).await.unwrap();
+    expired.sort_by_key(|row| row.card);
+    assert_eq!(expired, [Arc::new(rows[0].clone()), Arc::new(rows[1].clone())]);
+    assert_eq!(store.card_cvv_expired(at(1000), 2).await.map(|rows| rows.len()), Ok(2));
+    let renewed = CardCvvRow { version: 2, cvv_until: at(300), ..rows[0].clone() };
+    done(store.commit(plain(Vec::new(), vec![renewed.into()])).await.unwrap());
+    assert_eq!(store.card_cvv_expired(at(100), 10).await.map(|rows| rows.len()), Ok(1));
+}

@@ -1,0 +1,35 @@
+use panvault_model::Id;
+use panvault_store::{DocumentKind, DocumentRow, Effect, Expect, RowKey};
+
+/// One change of a document.
+#[derive(Clone, Debug)]
+pub(crate) enum DocumentChange {
+    /// It is to be this; its version is one more than that of the stored one, 1 when there is none.
+    Put(DocumentRow),
+    /// It is to go; it has this version.
+    Delete(DocumentKind, Id, u32),
+}
+
+impl DocumentChange {
+    /// What must hold for it to be done.
+    pub(crate) const fn expect(&self) -> Expect {
+        match self {
+            Self::Put(row) => {
+                let key = RowKey::Document(row.kind, row.id);
+                match row.version.checked_sub(1) {
+                    None | Some(0) => Expect::Absent(key),
+                    Some(version) => Expect::Version(key, version),
+                }
+            }
+            Self::Delete(kind, id, version) => Expect::Version(RowKey::Document(*kind, *id), *version),
+        }
+    }
+
+    /// What it does.
+    pub(crate) fn effect(self) -> Effect {
+        match self {
+            Self::Put(row) => row.into(),
+            Self::Delete(kind, id, _) => Effect::Delete(RowKey::Document(kind, id)),
+        }
+    }
+}
