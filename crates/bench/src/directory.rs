@@ -10,7 +10,7 @@ use panvault_keys::{Entropy, KeyFile, RootKey, Slot, SystemEntropy, VaultKeys};
 use panvault_model::VaultId;
 use panvault_store::{MemoryCvvs, Store};
 use panvault_store_embedded::{EmbeddedStore, Settings};
-use panvault_vault::{Mode, StoreChain, SystemClock, Vault, VaultParts};
+use panvault_vault::{Clock, Mode, StoreChain, SystemClock, Vault, VaultParts};
 use toml::Table;
 
 /// Opens a test vault for writing.
@@ -38,13 +38,15 @@ pub(crate) fn parts(
     vault: VaultId,
     entropy: Arc<dyn Entropy>,
 ) -> VaultParts {
+    let clock = Arc::new(SystemClock::start());
+    let cvv_clock = Arc::clone(&clock);
     VaultParts {
         store,
-        cvvs: Arc::new(MemoryCvvs::new(u64::MAX)),
+        cvvs: Arc::new(MemoryCvvs::new(u64::MAX, move || cvv_clock.monotonic_millis())),
         root,
         vault,
         mode: Mode::Test,
-        clock: Arc::new(SystemClock::start()),
+        clock,
         entropy,
         bins: Arc::new(TestBinTable),
         cvv_ttl_seconds: 3600,

@@ -242,14 +242,16 @@ impl DataDirectory {
         let root = self.root_key(settings.root_key_file.as_deref())?;
         let store = EmbeddedStore::open(&self.path, self.vault, self.chain(&root), settings.store.clone())?;
         let store = Arc::new(store);
+        let clock = Arc::new(SystemClock::start());
+        let cvv_clock = Arc::clone(&clock);
         let bins = Arc::new(LiveBins::open(&self.path, self.bins_without_list()));
         let parts = VaultParts {
             store: Arc::clone(&store) as Arc<dyn panvault_store::Store>,
-            cvvs: Arc::new(MemoryCvvs::new(settings.cvvs_held_max)),
+            cvvs: Arc::new(MemoryCvvs::new(settings.cvvs_held_max, move || cvv_clock.monotonic_millis())),
             root,
             vault: self.vault,
             mode: self.mode,
-            clock: Arc::new(SystemClock::start()),
+            clock,
             entropy: Arc::new(SystemEntropy::new()),
             bins: Arc::clone(&bins) as Arc<dyn BinTable>,
             cvv_ttl_seconds: settings.cvv_ttl_seconds,

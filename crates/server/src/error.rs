@@ -131,6 +131,13 @@ impl From<VaultError> for Refusal {
                     "there is no room to hold another; try again later",
                 );
             }
+            VaultError::CvvUnavailable => {
+                return Self::with(
+                    ErrorCode::Busy,
+                    "cvv",
+                    "cannot be reached where it is held; try again later",
+                );
+            }
             VaultError::Store(StoreFault::TooLarge) => {
                 return Self::with(
                     ErrorCode::State,

@@ -15,7 +15,9 @@ mod store;
 
 pub use crate::codec::RowFault;
 pub use crate::commit::{Commit, Expect, IdempotencyClaim, Outcome};
-pub use crate::cvv::{Claim, CvvCounts, CvvStore, HeldCvv};
+pub use crate::cvv::{
+    CvvClaim, CvvClaimed, CvvCounts, CvvFault, CvvPending, CvvShown, CvvStore, CvvTicket, HeldCvv,
+};
 pub use crate::document::{
     AccountRow, ApiKeyRow, DocumentKind, DocumentRow, DocumentSetRow, OrganisationRow, ProcessorRow,
 };

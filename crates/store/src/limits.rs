@@ -12,5 +12,9 @@ pub const TEXT_BYTES_MAX: usize = u16::MAX as usize;
 /// Pairs in one encoded list of pairs.
 pub const PAIRS_MAX: usize = u8::MAX as usize;
 
-/// Seconds for which a card whose CVV was cleared or used refuses a CVV from a request that was decided earlier.
-pub const CVV_CLEARED_SECONDS: u64 = 60;
+/// Seconds after which a request on a CVV is over: nothing of it reaches a store any more. For so long a store remembers the
+/// greatest number of a card's CVVs, and who has claimed one.
+pub const CVV_REQUEST_SECONDS: u64 = 120;
+
+/// Claims of one card that are remembered at a time.
+pub const CVV_CLAIMS_MAX: usize = 16;

@@ -1,60 +1,43 @@
+mod slot;
+
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use panvault_model::{CardId, Now, OrganisationId, Timestamp};
+use panvault_model::{CardId, OrganisationId};
 
-use crate::cvv::{Claim, CvvCounts, CvvStore, HeldCvv};
-use crate::limits::CVV_CLEARED_SECONDS;
-use crate::store::{Pending, StoreFault};
+use crate::cvv::{
+    CvvClaim, CvvClaimed, CvvCounts, CvvFault, CvvPending, CvvShown, CvvStore, CvvTicket, HeldCvv,
+};
+use crate::memory_cvv::slot::{Kept, Share, Slot};
 
 /// So many that each is small: while one grows or is swept, whoever wants a card of it waits.
 const SHARDS: usize = 256;
 
 /// CVVs in this process's memory, for a vault on one node.
 pub struct MemoryCvvs {
-    shards: [Mutex<HashMap<CardId, Slot>>; SHARDS],
+    shards: [Mutex<Shard>; SHARDS],
     shares: RwLock<HashMap<OrganisationId, Share>>,
     held_max: u64,
-    tickets: AtomicU64,
+    clock: Box<dyn Fn() -> u64 + Send + Sync>,
     held: AtomicU64,
     claimed: AtomicU64,
     put_back: AtomicU64,
     expired: AtomicU64,
 }
 
-/// How many CVVs an organisation holds now.
-type Share = Arc<AtomicU64>;
-
-/// The CVV of one card, and the step that brought it there or took it away.
-struct Slot {
-    sequence: u64,
-    state: State,
-}
-
-enum State {
-    Held(HeldCvv, Share),
-    /// The CVV is in the [`Claim`] with this ticket, and comes back only with it.
-    Claimed {
-        share: Share,
-        ticket: u64,
-        at_millis: u64,
-        until_millis: u64,
-    },
-    /// Cleared or used a moment ago: a CVV of an earlier step that arrives late is refused.
-    Cleared {
-        until_millis: u64,
-    },
-}
+type Shard = HashMap<CardId, Slot>;
 
 impl MemoryCvvs {
-    /// Holds at most `held_max` CVVs at a time.
-    pub fn new(held_max: u64) -> Self {
+    /// Holds at most `held_max` CVVs at a time. `clock` shows the milliseconds since some moment of the past, and never goes
+    /// back.
+    pub fn new(held_max: u64, clock: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
         Self {
             shards: core::array::from_fn(|_| Mutex::default()),
             shares: RwLock::default(),
             held_max,
-            tickets: AtomicU64::new(1),
+            clock: Box::new(clock),
             held: AtomicU64::new(0),
             claimed: AtomicU64::new(0),
             put_back: AtomicU64::new(0),
@@ -62,27 +45,53 @@ impl MemoryCvvs {
         }
     }
 
-    fn shard(&self, card: CardId) -> MutexGuard<'_, HashMap<CardId, Slot>> {
+    /// Locks where the card's slot is, and says what time it is: what has the lock later does not see an earlier time.
+    fn shard(&self, card: CardId) -> (MutexGuard<'_, Shard>, u64) {
         let [.., last] = *card.as_bytes();
         let shard = self.shards.get(usize::from(last) % SHARDS).unwrap_or(&self.shards[0]);
-        shard.lock().unwrap_or_else(PoisonError::into_inner)
+        let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+        (shard, (self.clock)())
     }
 
-    /// Keeps the counts of held CVVs true when a state enters a slot.
-    fn entered(&self, share: &Share) {
-        self.held.fetch_add(1, Ordering::Relaxed);
-        share.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Keeps the counts of held CVVs true when a state leaves a slot.
-    fn left(&self, state: &State, now: Option<Now>) {
-        if let State::Held(cvv, share) = state {
-            self.held.fetch_sub(1, Ordering::Relaxed);
-            share.fetch_sub(1, Ordering::Relaxed);
-            if now.is_some_and(|now| cvv.is_expired(now)) {
-                self.expired.fetch_add(1, Ordering::Relaxed);
-            }
+    /// What is known of the card at this time.
+    fn slot<'a>(&self, shard: &'a mut Shard, card: CardId, now: u64) -> Option<&'a mut Slot> {
+        let Entry::Occupied(mut entry) = shard.entry(card) else { return None };
+        if self.is_over(entry.get_mut(), now) {
+            entry.remove();
+            return None;
         }
+        Some(entry.into_mut())
+    }
+
+    /// Ends what time has ended in a slot, and says whether there is nothing left to remember.
+    fn is_over(&self, slot: &mut Slot, now: u64) -> bool {
+        if let Some(held) = slot.held.take_if(|held| now >= held.deadline_millis) {
+            self.left(&held);
+            self.expired.fetch_add(1, Ordering::Relaxed);
+        }
+        slot.claims_expire(now);
+        slot.held.is_none() && now >= slot.until_millis
+    }
+
+    /// Keeps the counts of held CVVs true when one enters a slot.
+    fn entered(&self, kept: &Kept) {
+        self.held.fetch_add(1, Ordering::Relaxed);
+        kept.share.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Keeps the counts of held CVVs true when one leaves a slot.
+    fn left(&self, kept: &Kept) {
+        self.held.fetch_sub(1, Ordering::Relaxed);
+        kept.share.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Ends the CVV in a slot, held or claimed.
+    fn end(&self, slot: &mut Slot, now: u64) {
+        slot.taken_end();
+        if let Some(held) = slot.held.take() {
+            self.left(&held);
+        }
+        slot.touch(now);
     }
 
     /// What an organisation holds, if it has held any.
@@ -99,127 +108,104 @@ impl MemoryCvvs {
         &self,
         card: CardId,
         organisation: OrganisationId,
-        sequence: u64,
+        number: u64,
         cvv: HeldCvv,
-        now: Now,
-    ) -> Result<(), StoreFault> {
-        if cvv.is_expired(now) {
-            // What it was to replace must go all the same.
-            self.clear(card, sequence, now);
-            return Ok(());
-        }
-        let mut shard = self.shard(card);
-        let earlier = shard.get_mut(&card);
-        if earlier.as_ref().is_some_and(|slot| slot.sequence > sequence) {
-            return Ok(());
-        }
-        let replaces = earlier.as_ref().is_some_and(|slot| matches!(slot.state, State::Held(..)));
-        if !replaces && !self.cvv_room(organisation) {
-            // A claim of the CVV that this one was to replace must not come back.
-            if let Some(slot) = earlier {
-                *slot = Slot { sequence, state: cleared(now.monotonic_millis) };
-            }
-            return Err(StoreFault::Busy);
-        }
-        let share = self.share(organisation).unwrap_or_else(|| self.new_share(organisation));
-        self.entered(&share);
-        if let Some(earlier) = shard.insert(card, Slot { sequence, state: State::Held(cvv, share) }) {
-            self.left(&earlier.state, Some(now));
-        }
-        Ok(())
-    }
-
-    fn clear(&self, card: CardId, sequence: u64, now: Now) {
-        let mut shard = self.shard(card);
-        if shard.get(&card).is_some_and(|slot| slot.sequence > sequence) {
-            return;
-        }
-        if let Some(earlier) = shard.insert(card, Slot { sequence, state: cleared(now.monotonic_millis) }) {
-            self.left(&earlier.state, Some(now));
-        }
-    }
-
-    fn claim(&self, card: CardId, now: Now) -> Option<Claim> {
-        let mut shard = self.shard(card);
-        let slot = shard.get_mut(&card)?;
-        let State::Held(held, share) = &slot.state else { return None };
-        if held.is_expired(now) {
-            let slot = shard.remove(&card)?;
-            self.left(&slot.state, Some(now));
-            return None;
-        }
-        let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
-        let claimed = State::Claimed {
-            share: Arc::clone(share),
-            ticket,
-            at_millis: now.monotonic_millis,
-            until_millis: held.deadline_millis,
-        };
-        self.left(&slot.state, None);
-        match core::mem::replace(&mut slot.state, claimed) {
-            State::Held(cvv, _) => {
-                self.claimed.fetch_add(1, Ordering::Relaxed);
-                Some(Claim { card, ticket, cvv })
-            }
-            State::Claimed { .. } | State::Cleared { .. } => None,
-        }
-    }
-
-    fn put_back(&self, claim: Claim, now: Now) {
-        let mut shard = self.shard(claim.card);
-        let Some(slot) = shard.get_mut(&claim.card) else { return };
-        let State::Claimed { share, ticket, .. } = &slot.state else { return };
-        if *ticket != claim.ticket {
-            return;
-        }
-        if claim.cvv.is_expired(now) {
-            self.expired.fetch_add(1, Ordering::Relaxed);
-            shard.remove(&claim.card);
-        } else {
-            let share = Arc::clone(share);
-            self.entered(&share);
-            slot.state = State::Held(claim.cvv, share);
-            self.put_back.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    fn discard(&self, claim: &Claim) {
-        let mut shard = self.shard(claim.card);
-        let Some(slot) = shard.get_mut(&claim.card) else { return };
-        if let State::Claimed { ticket, at_millis, .. } = slot.state
-            && ticket == claim.ticket
+    ) -> Result<bool, CvvFault> {
+        let (mut shard, now) = self.shard(card);
+        let slot = self.slot(&mut shard, card, now);
+        if let Some(slot) = &slot
+            && slot.number >= number
         {
-            slot.state = cleared(at_millis);
+            return Ok(slot.number == number && slot.held.is_some());
+        }
+        let replaces = slot.as_ref().is_some_and(|slot| slot.held.is_some());
+        let in_time = cvv.remaining_millis > 0;
+        let held = in_time && (replaces || self.cvv_room(organisation));
+        let kept = held.then(|| {
+            let share = self.share(organisation).unwrap_or_else(|| self.new_share(organisation));
+            let kept = Kept::new(cvv, share, now);
+            self.entered(&kept);
+            kept
+        });
+        match slot {
+            Some(slot) => {
+                self.end(slot, now);
+                (slot.number, slot.held) = (number, kept);
+            }
+            None => {
+                shard.insert(card, Slot::new(number, kept, now));
+            }
+        }
+        if in_time && !held { Err(CvvFault::NoRoom) } else { Ok(held) }
+    }
+
+    fn clear(&self, card: CardId, number: u64) {
+        let (mut shard, now) = self.shard(card);
+        match self.slot(&mut shard, card, now) {
+            Some(slot) if slot.number > number => {}
+            Some(slot) => {
+                self.end(slot, now);
+                slot.number = number;
+            }
+            None => {
+                shard.insert(card, Slot::new(number, None, now));
+            }
         }
     }
 
-    fn expires_at(&self, card: CardId, now: Now) -> Option<Timestamp> {
-        let mut shard = self.shard(card);
-        let State::Held(cvv, _) = &shard.get(&card)?.state else { return None };
-        if !cvv.is_expired(now) {
-            return Some(cvv.expires_at);
+    fn clear_now(&self, card: CardId) {
+        let (mut shard, now) = self.shard(card);
+        if let Some(slot) = self.slot(&mut shard, card, now) {
+            self.end(slot, now);
         }
-        // Once seen to be expired it is gone, whatever the calendar says later.
-        let slot = shard.remove(&card)?;
-        self.left(&slot.state, Some(now));
-        None
     }
 
-    fn sweep(&self, now: Now) {
+    fn claim(&self, card: CardId, ticket: CvvTicket, digest: Option<[u8; 16]>) -> CvvClaimed {
+        let (mut shard, now) = self.shard(card);
+        let Some(slot) = self.slot(&mut shard, card, now) else { return CvvClaimed::Nothing };
+        if let Some(earlier) = slot.claimed_earlier(card, ticket, digest, now) {
+            return earlier;
+        }
+        let Some(held) = slot.held.take() else { return CvvClaimed::Nothing };
+        self.left(&held);
+        self.claimed.fetch_add(1, Ordering::Relaxed);
+        let claim = held.claim(card, ticket, slot.number, now);
+        slot.claimed(held, ticket, digest, now);
+        CvvClaimed::Taken(claim)
+    }
+
+    fn put_back(&self, claim: &CvvClaim) {
+        let (mut shard, now) = self.shard(claim.card);
+        let Some(slot) = self.slot(&mut shard, claim.card, now) else { return };
+        let Some(kept) = slot.given_back(claim.ticket) else { return };
+        if now >= kept.deadline_millis {
+            self.expired.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        self.entered(&kept);
+        self.put_back.fetch_add(1, Ordering::Relaxed);
+        slot.held = Some(kept);
+        slot.touch(now);
+    }
+
+    fn discard(&self, claim: &CvvClaim) {
+        let (mut shard, now) = self.shard(claim.card);
+        if let Some(slot) = self.slot(&mut shard, claim.card, now) {
+            slot.discarded(claim.ticket);
+        }
+    }
+
+    fn read(&self, card: CardId) -> Option<CvvShown> {
+        let (mut shard, now) = self.shard(card);
+        let slot = self.slot(&mut shard, card, now)?;
+        slot.held.as_ref().map(|held| held.shown(slot.number, now))
+    }
+
+    fn sweep(&self) {
         for shard in &self.shards {
             let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            shard.retain(|_, slot| {
-                let ended = match &slot.state {
-                    State::Held(cvv, _) => cvv.is_expired(now),
-                    State::Claimed { until_millis, .. } | State::Cleared { until_millis } => {
-                        now.monotonic_millis >= *until_millis
-                    }
-                };
-                if ended {
-                    self.left(&slot.state, Some(now));
-                }
-                !ended
-            });
+            let now = (self.clock)();
+            shard.retain(|_, slot| !self.is_over(slot, now));
             if shard.capacity() > 1024 && shard.len() < shard.capacity() / 4 {
                 let room = shard.len() * 2;
                 shard.shrink_to(room);
@@ -231,21 +217,24 @@ impl MemoryCvvs {
     }
 }
 
-const fn cleared(at_millis: u64) -> State {
-    State::Cleared { until_millis: at_millis.saturating_add(CVV_CLEARED_SECONDS * 1000) }
+/// Nothing here waits: what was asked is done when the call returns.
+fn done<'a, T: Send + 'a>(answer: Result<T, CvvFault>) -> CvvPending<'a, T> {
+    Box::pin(core::future::ready(answer))
 }
 
 impl CvvStore for MemoryCvvs {
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     fn cvv_hold(
         &self,
         card: CardId,
         organisation: OrganisationId,
-        sequence: u64,
+        number: u64,
         cvv: HeldCvv,
-        now: Now,
-    ) -> Pending<'_, ()> {
-        let held = self.hold(card, organisation, sequence, cvv, now);
-        Box::pin(core::future::ready(held))
+    ) -> CvvPending<'_, bool> {
+        done(self.hold(card, organisation, number, cvv))
     }
 
     fn cvv_room(&self, organisation: OrganisationId) -> bool {
@@ -253,33 +242,46 @@ impl CvvStore for MemoryCvvs {
         self.share(organisation).map_or(0, |share| share.load(Ordering::Relaxed)) < left
     }
 
-    fn cvv_clear(&self, card: CardId, sequence: u64, now: Now) -> Pending<'_, ()> {
-        self.clear(card, sequence, now);
-        Box::pin(core::future::ready(Ok(())))
+    fn cvv_clear(&self, card: CardId, number: u64) -> CvvPending<'_, ()> {
+        self.clear(card, number);
+        done(Ok(()))
     }
 
-    fn cvv_claim(&self, card: CardId, now: Now) -> Pending<'_, Option<Claim>> {
-        let claim = self.claim(card, now);
-        Box::pin(core::future::ready(Ok(claim)))
+    fn cvv_clear_now(&self, card: CardId) -> CvvPending<'_, ()> {
+        self.clear_now(card);
+        done(Ok(()))
     }
 
-    fn cvv_put_back(&self, claim: Claim, now: Now) -> Pending<'_, ()> {
-        self.put_back(claim, now);
-        Box::pin(core::future::ready(Ok(())))
+    fn cvv_claim(
+        &self,
+        card: CardId,
+        ticket: CvvTicket,
+        digest: Option<[u8; 16]>,
+    ) -> CvvPending<'_, CvvClaimed> {
+        done(Ok(self.claim(card, ticket, digest)))
     }
 
-    fn cvv_discard(&self, claim: Claim) -> Pending<'_, ()> {
+    fn cvv_put_back(&self, claim: CvvClaim) -> CvvPending<'_, ()> {
+        self.put_back(&claim);
+        done(Ok(()))
+    }
+
+    fn cvv_discard(&self, claim: CvvClaim) -> CvvPending<'_, ()> {
         self.discard(&claim);
-        Box::pin(core::future::ready(Ok(())))
+        done(Ok(()))
     }
 
-    fn cvv_expires_at(&self, card: CardId, now: Now) -> Pending<'_, Option<Timestamp>> {
-        Box::pin(core::future::ready(Ok(self.expires_at(card, now))))
+    fn cvv_read(&self, card: CardId) -> CvvPending<'_, Option<CvvShown>> {
+        done(Ok(self.read(card)))
     }
 
-    fn cvv_sweep(&self, now: Now) -> Pending<'_, ()> {
-        self.sweep(now);
-        Box::pin(core::future::ready(Ok(())))
+    fn cvv_read_many(&self, cards: Vec<CardId>) -> CvvPending<'_, Vec<Option<CvvShown>>> {
+        done(Ok(cards.into_iter().map(|card| self.read(card)).collect()))
+    }
+
+    fn cvv_sweep(&self) -> CvvPending<'_, ()> {
+        self.sweep();
+        done(Ok(()))
     }
 
     fn counts(&self) -> CvvCounts {

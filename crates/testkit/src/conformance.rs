@@ -16,23 +16,20 @@ mod transaction;
 
 use core::pin::Pin;
 
-use panvault_store::{CvvStore, Outcome, Store};
+use panvault_store::{Outcome, Store};
 
 pub use commits::{
     DocumentChange, card_delete, card_insert, card_noted, card_update, claim, document_delete, document_put,
     documents_commit, note, sweep, transaction_initiate, transaction_settle,
 };
 pub use contents::{Contents, contents};
-pub use cvv::{room_ends_at, room_is_shared};
+pub use cvv::{CvvCase, CvvJudged, cvv_cases, cvv_model, room_ends_at, room_is_shared};
 
 /// A case under way.
 pub type Running<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 /// A case for stores, with its name.
 pub type StoreCase = (&'static str, fn(&dyn Store) -> Running<'_>);
-
-/// A case for CVV stores, with its name.
-pub type CvvCase = (&'static str, fn(&dyn CvvStore) -> Running<'_>);
 
 /// Names cases after their functions.
 macro_rules! cases {
@@ -52,11 +49,6 @@ pub fn store_cases() -> impl Iterator<Item = StoreCase> {
         list::CASES,
     ];
     parts.into_iter().flatten().copied()
-}
-
-/// Every case for a CVV store. Each wants an empty one.
-pub fn cvv_cases() -> impl Iterator<Item = CvvCase> {
-    cvv::CASES.iter().copied()
 }
 
 /// The order of a commit that is done.

@@ -9,8 +9,9 @@ mod update;
 use std::sync::Arc;
 
 use panvault_model::{Now, OrganisationId, Timestamp};
-use panvault_store::{Answer, CardRow, HeldCvv, IdempotencyRow};
+use panvault_store::{Answer, CardRow, IdempotencyRow};
 
+use crate::cvv::SealedCvv;
 use crate::error::VaultError;
 use crate::idempotency::{Done, Idempotency};
 use crate::vault::Vault;
@@ -54,10 +55,11 @@ impl Vault {
         Err(VaultError::CvvFull)
     }
 
-    /// Holds the CVV of a card that is durable by now, and says whether it is held.
-    async fn cvv_held(&self, card: &CardRow, sequence: u64, cvv: HeldCvv, now: Now) -> bool {
-        match self.cvvs().cvv_hold(card.id, card.organisation, sequence, cvv, now).await {
-            Ok(()) => true,
+    /// Holds the CVV of a card that is durable by now, and says whether it is held: a later change may have overtaken it.
+    async fn cvv_held(&self, card: &CardRow, number: u64, cvv: SealedCvv) -> bool {
+        let cvv = cvv.held(self.now());
+        match self.cvvs().cvv_hold(card.id, card.organisation, number, cvv).await {
+            Ok(held) => held,
             Err(error) => {
                 let advice =
                     "let more CVVs be held, or hold them for less time; the caller can put this one back";

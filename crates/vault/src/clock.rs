@@ -6,6 +6,11 @@ use panvault_model::{Now, Timestamp};
 pub trait Clock: Send + Sync {
     /// Both clocks, read together.
     fn now(&self) -> Now;
+
+    /// The one that never goes back, alone.
+    fn monotonic_millis(&self) -> u64 {
+        self.now().monotonic_millis
+    }
 }
 
 /// The machine's clocks.
@@ -27,7 +32,11 @@ impl Clock for SystemClock {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Now {
             wall: Timestamp::from_unix_millis(u64::try_from(wall.as_millis()).unwrap_or(u64::MAX)),
-            monotonic_millis: u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX),
+            monotonic_millis: self.monotonic_millis(),
         }
+    }
+
+    fn monotonic_millis(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 }

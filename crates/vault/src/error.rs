@@ -1,5 +1,5 @@
 use panvault_keys::KeysError;
-use panvault_store::{RowFault, StoreFault};
+use panvault_store::{CvvFault, RowFault, StoreFault};
 
 /// Why an operation was not done. None of them says anything of a card number, a CVV or a value that was sent.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +34,9 @@ pub enum VaultError {
     /// No room to hold a CVV: all that may be held are, or the organisation has its share. Nothing was done.
     #[error("no room to hold another CVV")]
     CvvFull,
+    /// The place that holds CVVs was not reached. A CVV may be lost by it; none is used twice.
+    #[error("the place that holds CVVs is out of reach")]
+    CvvUnavailable,
     /// The store is full or has stopped.
     #[error("the store failed")]
     Store(#[source] StoreFault),
@@ -134,6 +137,15 @@ impl From<StoreFault> for VaultError {
             StoreFault::Full | StoreFault::Stopped | StoreFault::Read | StoreFault::TooLarge => {
                 Self::Store(fault)
             }
+        }
+    }
+}
+
+impl From<CvvFault> for VaultError {
+    fn from(fault: CvvFault) -> Self {
+        match fault {
+            CvvFault::NoRoom => Self::CvvFull,
+            CvvFault::Unavailable => Self::CvvUnavailable,
         }
     }
 }

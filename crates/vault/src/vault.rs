@@ -185,7 +185,7 @@ impl Vault {
     /// Removes what has expired. Deadlines bind without it; it frees memory and disk.
     pub async fn sweep(&self) -> Result<(), VaultError> {
         let now = self.now();
-        self.cvvs().cvv_sweep(now).await?;
+        self.cvvs().cvv_sweep().await?;
         // A commit removes a bounded number; one that removes fewer has come to the end.
         while self.idempotency_sweep(now.wall).await? >= SWEEP_ROWS_MAX {}
         Ok(())

@@ -9,7 +9,7 @@ use panvault_model::{Currency, OrganisationId, Role, VaultId};
 use panvault_server::{App, ServerSettings, Tls, serve, serve_metrics};
 use panvault_store::{MemoryCvvs, MemoryStore};
 use panvault_testkit::{TestClock, http_send};
-use panvault_vault::{Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, Vault, VaultParts};
+use panvault_vault::{Clock, Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, Vault, VaultParts};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -50,14 +50,15 @@ impl Server {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let clock = Arc::new(TestClock::new());
+        let cvv_clock = Arc::clone(&clock);
         let entropy = SystemEntropy::new();
         let parts = VaultParts {
             store: Arc::new(MemoryStore::new()),
-            cvvs: Arc::new(MemoryCvvs::new(10_000)),
+            cvvs: Arc::new(MemoryCvvs::new(10_000, move || cvv_clock.monotonic_millis())),
             root: RootKey::make(&entropy).unwrap(),
             vault: VaultId::from_bytes([7; 12]),
             mode: Mode::Test,
-            clock: Arc::clone(&clock) as Arc<dyn panvault_vault::Clock>,
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
             entropy: Arc::new(entropy),
             bins: Arc::new(TestBinTable),
             cvv_ttl_seconds: 3600,

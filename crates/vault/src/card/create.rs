@@ -2,10 +2,10 @@ use std::sync::Arc;
 
 use panvault_card::{CardBlock, NewCard};
 use panvault_model::{CardId, OrganisationId, Sealed};
-use panvault_store::{Action, CardRow, Commit, Expect, HeldCvv, Outcome, RowKey};
+use panvault_store::{Action, CardRow, Commit, Expect, Outcome, RowKey};
 
 use crate::card::{CardView, Metadata};
-use crate::cvv;
+use crate::cvv::{self, SealedCvv};
 use crate::env::Env;
 use crate::error::{Named, VaultError};
 use crate::idempotency::{Done, Idempotency};
@@ -17,7 +17,7 @@ use crate::vault::Vault;
 /// A card ready to be stored: ciphertext and metadata only.
 struct Planned {
     row: Arc<CardRow>,
-    cvv: Option<HeldCvv>,
+    cvv: Option<SealedCvv>,
 }
 
 impl Vault {
@@ -62,7 +62,7 @@ impl Vault {
             match vault.store().commit(commit).await? {
                 Outcome::Done { order } => {
                     if let Some(cvv) = cvv
-                        && !vault.cvv_held(&view.row, order, cvv, now).await
+                        && !vault.cvv_held(&view.row, order, cvv).await
                     {
                         view.cvv_expires_at = None;
                     }

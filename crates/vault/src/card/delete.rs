@@ -21,7 +21,7 @@ impl Vault {
         };
         match self.store().commit(commit).await? {
             Outcome::Done { order } => {
-                if let Err(error) = self.cvvs().cvv_clear(id, order, now).await {
+                if let Err(error) = self.cvvs().cvv_clear(id, order).await {
                     // No transaction finds the card any more, so nothing can use the CVV until its time is up.
                     tracing::warn!(card.id = %id, %error, advice = "none; its time ends it", "cvv.not_cleared");
                 }

@@ -2,10 +2,10 @@ use std::sync::Arc;
 
 use panvault_card::{CardBlock, Cvv, Holder};
 use panvault_model::{CardId, Expiry, OrganisationId, Sealed};
-use panvault_store::{Action, AuditNote, CardRow, Commit, Effect, Expect, HeldCvv, Outcome, RowKey};
+use panvault_store::{Action, AuditNote, CardRow, Commit, Effect, Expect, Outcome, RowKey};
 
 use crate::card::{CardView, Metadata};
-use crate::cvv;
+use crate::cvv::{self, SealedCvv};
 use crate::env::Env;
 use crate::error::{FieldFault, Named, VaultError};
 use crate::idempotency::{Done, Idempotency};
@@ -43,7 +43,7 @@ pub struct CardChange {
 enum PlannedCvv {
     Keep,
     Clear,
-    Put { held: Option<HeldCvv>, digits: usize },
+    Put { held: Option<SealedCvv>, digits: usize },
 }
 
 /// The change of the row, which may have to be tried on several versions of it. A name waits for its card sealed.
@@ -103,7 +103,7 @@ impl Vault {
                 }
                 let row = card_update_plan(&stored, organisation, &change, &cvv, &env)?;
                 let cvv_expires_at = match &cvv {
-                    PlannedCvv::Keep => vault.cvvs().cvv_expires_at(id, now).await?,
+                    PlannedCvv::Keep => vault.cvv_expires_at(id, now).await?,
                     PlannedCvv::Clear => None,
                     PlannedCvv::Put { held, .. } => held.as_ref().map(|held| held.expires_at),
                 };
@@ -124,14 +124,14 @@ impl Vault {
                         match core::mem::replace(&mut cvv, PlannedCvv::Keep) {
                             PlannedCvv::Keep => {}
                             PlannedCvv::Put { held: Some(held), .. } => {
-                                if !vault.cvv_held(&view.row, order, held, now).await {
+                                if !vault.cvv_held(&view.row, order, held).await {
                                     // The one that was to be replaced must not be used in its place.
-                                    vault.cvvs().cvv_clear(id, order, now).await?;
+                                    vault.cvvs().cvv_clear(id, order).await?;
                                     view.cvv_expires_at = None;
                                 }
                             }
                             PlannedCvv::Clear | PlannedCvv::Put { held: None, .. } => {
-                                vault.cvvs().cvv_clear(id, order, now).await?;
+                                vault.cvvs().cvv_clear(id, order).await?;
                             }
                         }
                         return Ok(Done::new(view));

@@ -7,11 +7,12 @@ use panvault_model::{
 };
 use panvault_processor::{Order, Processor, Sent};
 use panvault_store::{
-    AccountRow, Action, Answer, CardRow, Claim, Commit, Expect, HistoryRow, Outcome, RowKey, StoreFault,
-    TransactionRow,
+    AccountRow, Action, Answer, CardRow, Commit, CvvClaim, CvvClaimed, Expect, HistoryRow, Outcome, RowKey,
+    StoreFault, TransactionRow,
 };
 
 use crate::audit::Asked;
+use crate::cvv;
 use crate::document::Snapshot;
 use crate::error::{Named, VaultError};
 use crate::idempotency::{Done, Idempotency};
@@ -102,7 +103,27 @@ impl Vault {
             card => card?,
         };
         let prepared = self.transaction_plan(permit, new, card.organisation, idempotency)?;
-        let claim = self.cvvs().cvv_claim(card.id, now).await?;
+        let ticket = cvv::make_ticket(&self.env(permit.snapshot(), now))?;
+        let digest = idempotency.map(|claim| claim.key.0);
+        let claim = match self.cvvs().cvv_claim(card.id, ticket, digest).await? {
+            CvvClaimed::Taken(claim) if now.wall < claim.cvv.expires_at => Some(claim),
+            // Over by the calendar, which a store does not read.
+            CvvClaimed::Taken(claim) => {
+                self.cvv_let_go(Some(claim), false).await;
+                None
+            }
+            CvvClaimed::Nothing => None,
+            CvvClaimed::Twin => {
+                // It may have ended since this request looked.
+                return match &idempotency {
+                    Some(claim) => match self.idempotency_earlier(claim, now).await? {
+                        Some(earlier) => self.transaction_replayed(*earlier),
+                        None => Err(VaultError::IdempotencyInUse),
+                    },
+                    None => Err(VaultError::IdempotencyInUse),
+                };
+            }
+        };
         match self.transaction_initiate(&prepared, card.organisation, claim.is_some()).await {
             Ok((row, Outcome::Done { .. })) => {
                 let sent = self.transaction_send(&prepared, &row, &card, claim.as_ref()).await;
@@ -236,7 +257,7 @@ impl Vault {
         prepared: &Prepared,
         row: &TransactionRow,
         card: &CardRow,
-        claim: Option<&Claim>,
+        claim: Option<&CvvClaim>,
     ) -> Sent {
         let order = Order {
             transaction: row.id,
@@ -273,7 +294,7 @@ impl Vault {
         prepared: &Prepared,
         initiated: &TransactionRow,
         sent: Sent,
-        claim: Option<Claim>,
+        claim: Option<CvvClaim>,
     ) -> Arc<TransactionRow> {
         let reached = !matches!(sent, Sent::NotReached { .. });
         let now = self.now();
@@ -294,11 +315,11 @@ impl Vault {
 
     /// Ends the claim on a CVV, or puts it back where nothing was sent. What became of the transaction is decided by now, so
     /// a fault here is no answer to its caller; the CVV is gone then.
-    async fn cvv_let_go(&self, claim: Option<Claim>, untouched: bool) {
+    async fn cvv_let_go(&self, claim: Option<CvvClaim>, untouched: bool) {
         let Some(claim) = claim else { return };
         let card = claim.card;
         let ended = if untouched {
-            self.cvvs().cvv_put_back(claim, self.now()).await
+            self.cvvs().cvv_put_back(claim).await
         } else {
             self.cvvs().cvv_discard(claim).await
         };

@@ -1,5 +1,5 @@
 use panvault_processor::{Order, Outbound};
-use panvault_store::{CardRow, Claim};
+use panvault_store::{CardRow, CvvClaim};
 
 use crate::cvv;
 use crate::env::Env;
@@ -11,7 +11,7 @@ use crate::seal;
 /// The row was read under the caller's permit a moment ago, and its organisation is the one that the permit covered.
 pub(super) fn outbound_open(
     card: &CardRow,
-    claim: Option<&Claim>,
+    claim: Option<&CvvClaim>,
     order: Order,
     env: &Env<'_>,
 ) -> Result<Outbound, VaultError> {

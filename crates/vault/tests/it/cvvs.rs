@@ -1,7 +1,12 @@
 use core::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 
-use panvault_model::{CardId, Now, OrganisationId, Timestamp};
-use panvault_store::{Claim, CvvCounts, CvvStore, HeldCvv, MemoryCvvs, Pending, StoreFault};
+use panvault_model::{CardId, OrganisationId};
+use panvault_store::{
+    CvvClaim, CvvClaimed, CvvCounts, CvvFault, CvvPending, CvvShown, CvvStore, CvvTicket, HeldCvv, MemoryCvvs,
+};
+use panvault_testkit::TestClock;
+use panvault_vault::Clock;
 
 /// CVVs in memory, that find no room when told so: at the door, or only when it is too late.
 pub(crate) struct TestCvvs {
@@ -11,9 +16,9 @@ pub(crate) struct TestCvvs {
 }
 
 impl TestCvvs {
-    pub(crate) fn new(held_max: u64) -> Self {
+    pub(crate) fn new(held_max: u64, clock: Arc<TestClock>) -> Self {
         Self {
-            held: MemoryCvvs::new(held_max),
+            held: MemoryCvvs::new(held_max, move || clock.monotonic_millis()),
             full: AtomicBool::new(false),
             full_later: AtomicBool::new(false),
         }
@@ -21,46 +26,62 @@ impl TestCvvs {
 }
 
 impl CvvStore for TestCvvs {
+    fn is_shared(&self) -> bool {
+        self.held.is_shared()
+    }
+
     fn cvv_hold(
         &self,
         card: CardId,
         organisation: OrganisationId,
-        sequence: u64,
+        number: u64,
         cvv: HeldCvv,
-        now: Now,
-    ) -> Pending<'_, ()> {
+    ) -> CvvPending<'_, bool> {
         if self.full_later.load(Ordering::SeqCst) {
-            return Box::pin(core::future::ready(Err(StoreFault::Busy)));
+            return Box::pin(core::future::ready(Err(CvvFault::NoRoom)));
         }
-        self.held.cvv_hold(card, organisation, sequence, cvv, now)
+        self.held.cvv_hold(card, organisation, number, cvv)
     }
 
     fn cvv_room(&self, organisation: OrganisationId) -> bool {
         !self.full.load(Ordering::SeqCst) && self.held.cvv_room(organisation)
     }
 
-    fn cvv_clear(&self, card: CardId, sequence: u64, now: Now) -> Pending<'_, ()> {
-        self.held.cvv_clear(card, sequence, now)
+    fn cvv_clear(&self, card: CardId, number: u64) -> CvvPending<'_, ()> {
+        self.held.cvv_clear(card, number)
     }
 
-    fn cvv_claim(&self, card: CardId, now: Now) -> Pending<'_, Option<Claim>> {
-        self.held.cvv_claim(card, now)
+    fn cvv_clear_now(&self, card: CardId) -> CvvPending<'_, ()> {
+        self.held.cvv_clear_now(card)
     }
 
-    fn cvv_put_back(&self, claim: Claim, now: Now) -> Pending<'_, ()> {
-        self.held.cvv_put_back(claim, now)
+    fn cvv_claim(
+        &self,
+        card: CardId,
+        ticket: CvvTicket,
+        digest: Option<[u8; 16]>,
+    ) -> CvvPending<'_, CvvClaimed> {
+        self.held.cvv_claim(card, ticket, digest)
     }
 
-    fn cvv_discard(&self, claim: Claim) -> Pending<'_, ()> {
+    fn cvv_put_back(&self, claim: CvvClaim) -> CvvPending<'_, ()> {
+        self.held.cvv_put_back(claim)
+    }
+
+    fn cvv_discard(&self, claim: CvvClaim) -> CvvPending<'_, ()> {
         self.held.cvv_discard(claim)
     }
 
-    fn cvv_expires_at(&self, card: CardId, now: Now) -> Pending<'_, Option<Timestamp>> {
-        self.held.cvv_expires_at(card, now)
+    fn cvv_read(&self, card: CardId) -> CvvPending<'_, Option<CvvShown>> {
+        self.held.cvv_read(card)
     }
 
-    fn cvv_sweep(&self, now: Now) -> Pending<'_, ()> {
-        self.held.cvv_sweep(now)
+    fn cvv_read_many(&self, cards: Vec<CardId>) -> CvvPending<'_, Vec<Option<CvvShown>>> {
+        self.held.cvv_read_many(cards)
+    }
+
+    fn cvv_sweep(&self) -> CvvPending<'_, ()> {
+        self.held.cvv_sweep()
     }
 
     fn counts(&self) -> CvvCounts {

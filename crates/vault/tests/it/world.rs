@@ -56,7 +56,7 @@ impl World {
 
     async fn with(cvv_ttl_seconds: u32, cvvs_held_max: u64) -> Self {
         let (store, clock) = (Arc::new(Intruder::default()), Arc::new(TestClock::new()));
-        let cvvs = Arc::new(TestCvvs::new(cvvs_held_max));
+        let cvvs = Arc::new(TestCvvs::new(cvvs_held_max, Arc::clone(&clock)));
         let parts = parts(&store, &cvvs, &clock, 100);
         let vault = Vault::open(VaultParts { cvv_ttl_seconds, ..parts }).await.unwrap();
         Self { store, cvvs, clock, vault, cvv_ttl_seconds, cvvs_held_max, opened: 100 }
@@ -71,7 +71,7 @@ impl World {
     /// What another process would open the same store with: nothing in memory is left.
     pub(crate) fn parts(&mut self) -> VaultParts {
         self.opened += 1;
-        self.cvvs = Arc::new(TestCvvs::new(self.cvvs_held_max));
+        self.cvvs = Arc::new(TestCvvs::new(self.cvvs_held_max, Arc::clone(&self.clock)));
         let parts = parts(&self.store, &self.cvvs, &self.clock, self.opened);
         VaultParts { cvv_ttl_seconds: self.cvv_ttl_seconds, ..parts }
     }

@@ -79,6 +79,7 @@ pub(super) fn undone(error: VaultError, said: &'static str) -> anyhow::Error {
         | VaultError::IdempotencyInUse
         | VaultError::IdempotencyMismatch
         | VaultError::CvvFull
+        | VaultError::CvvUnavailable
         | VaultError::Tampered
         | VaultError::Keys(_)
         | VaultError::Row(_) => false,

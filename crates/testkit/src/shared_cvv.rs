@@ -1,0 +1,90 @@
+use std::sync::Arc;
+
+use panvault_model::{CardId, OrganisationId};
+use panvault_store::{
+    CvvClaim, CvvClaimed, CvvCounts, CvvPending, CvvShown, CvvStore, CvvTicket, HeldCvv, MemoryCvvs,
+};
+use panvault_vault::Clock;
+
+use crate::clock::TestClock;
+
+/// CVVs that any number of vaults hold together, as they would in a server of their own. It has a clock of its own, too.
+pub struct SharedCvvs {
+    held: MemoryCvvs,
+    clock: Arc<TestClock>,
+}
+
+impl SharedCvvs {
+    /// Holds at most `held_max` CVVs at a time.
+    pub fn new(held_max: u64) -> Self {
+        let clock = Arc::new(TestClock::new());
+        let its = Arc::clone(&clock);
+        Self { held: MemoryCvvs::new(held_max, move || its.monotonic_millis()), clock }
+    }
+
+    /// The clock that it measures by.
+    pub const fn clock(&self) -> &Arc<TestClock> {
+        &self.clock
+    }
+}
+
+impl CvvStore for SharedCvvs {
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    fn cvv_hold(
+        &self,
+        card: CardId,
+        organisation: OrganisationId,
+        number: u64,
+        cvv: HeldCvv,
+    ) -> CvvPending<'_, bool> {
+        self.held.cvv_hold(card, organisation, number, cvv)
+    }
+
+    fn cvv_room(&self, organisation: OrganisationId) -> bool {
+        self.held.cvv_room(organisation)
+    }
+
+    fn cvv_clear(&self, card: CardId, number: u64) -> CvvPending<'_, ()> {
+        self.held.cvv_clear(card, number)
+    }
+
+    fn cvv_clear_now(&self, card: CardId) -> CvvPending<'_, ()> {
+        self.held.cvv_clear_now(card)
+    }
+
+    fn cvv_claim(
+        &self,
+        card: CardId,
+        ticket: CvvTicket,
+        digest: Option<[u8; 16]>,
+    ) -> CvvPending<'_, CvvClaimed> {
+        self.held.cvv_claim(card, ticket, digest)
+    }
+
+    fn cvv_put_back(&self, claim: CvvClaim) -> CvvPending<'_, ()> {
+        self.held.cvv_put_back(claim)
+    }
+
+    fn cvv_discard(&self, claim: CvvClaim) -> CvvPending<'_, ()> {
+        self.held.cvv_discard(claim)
+    }
+
+    fn cvv_read(&self, card: CardId) -> CvvPending<'_, Option<CvvShown>> {
+        self.held.cvv_read(card)
+    }
+
+    fn cvv_read_many(&self, cards: Vec<CardId>) -> CvvPending<'_, Vec<Option<CvvShown>>> {
+        self.held.cvv_read_many(cards)
+    }
+
+    fn cvv_sweep(&self) -> CvvPending<'_, ()> {
+        self.held.cvv_sweep()
+    }
+
+    fn counts(&self) -> CvvCounts {
+        self.held.counts()
+    }
+}

@@ -1,0 +1,108 @@
+use std::sync::Arc;
+
+use panvault_model::{CardId, Sealed};
+use panvault_store::{CvvClaimed, CvvStore, CvvTicket, HeldCvv, MemoryCvvs};
+use panvault_testkit::conformance::rows::{at, id, organisation};
+use panvault_testkit::conformance::{CvvJudged, cvv_cases, cvv_model, room_ends_at, room_is_shared};
+use panvault_testkit::{NetworkCvvs, SharedCvvs, TestClock, Weather};
+use panvault_vault::Clock;
+
+use crate::block_on;
+
+/// A store and its clock.
+type Made = (Arc<dyn CvvStore>, Arc<TestClock>);
+
+fn in_process(held_max: u64) -> Made {
+    let clock = Arc::new(TestClock::new());
+    let its = Arc::clone(&clock);
+    (Arc::new(MemoryCvvs::new(held_max, move || its.monotonic_millis())), clock)
+}
+
+fn shared(held_max: u64) -> Made {
+    let store = SharedCvvs::new(held_max);
+    let clock = Arc::clone(store.clock());
+    (Arc::new(store), clock)
+}
+
+/// Over a network that delivers every other request twice at once: the suite sees no difference.
+fn twice(held_max: u64) -> Made {
+    let (store, clock) = shared(held_max);
+    let weather = Weather { echoed: 50, slow: 50, ..Weather::default() };
+    (Arc::new(NetworkCvvs::new(store, Arc::clone(&clock), weather, 7)), clock)
+}
+
+fn conforms(make: fn(u64) -> Made) {
+    for (name, case) in cvv_cases() {
+        println!("{name}");
+        let (store, clock) = make(1000);
+        block_on(case(CvvJudged { store: store.as_ref(), clock: &clock }));
+    }
+}
+
+fn shares_room(make: fn(u64) -> Made) {
+    for held_max in [2, 3, 10] {
+        let (store, clock) = make(held_max);
+        block_on(room_ends_at(CvvJudged { store: store.as_ref(), clock: &clock }, held_max));
+    }
+    for held_max in [4, 5, 64] {
+        let (store, clock) = make(held_max);
+        block_on(room_is_shared(CvvJudged { store: store.as_ref(), clock: &clock }, held_max));
+    }
+}
+
+#[test]
+fn cvvs_in_this_process_conform() {
+    conforms(in_process);
+    shares_room(in_process);
+    assert!(!in_process(1).0.is_shared());
+}
+
+#[test]
+fn cvvs_that_vaults_share_conform() {
+    conforms(shared);
+    shares_room(shared);
+    assert!(shared(1).0.is_shared());
+}
+
+#[test]
+fn cvvs_over_a_network_that_repeats_conform() {
+    conforms(twice);
+}
+
+/// The suite asks from one thread; here many claim at the same moment.
+#[test]
+fn of_claims_from_many_threads_one_gets_the_cvv() {
+    let (cvvs, _) = in_process(1000);
+    let card = CardId(id(1));
+    for round in 1..=200 {
+        let cvv = HeldCvv { sealed: Sealed::from_bytes([7]), expires_at: at(60), remaining_millis: 60_000 };
+        assert!(block_on(cvvs.cvv_hold(card, organisation(1), round, cvv)).unwrap());
+        let start = std::sync::Barrier::new(8);
+        let claims: usize = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8)
+                .map(|n| {
+                    let (cvvs, start) = (&cvvs, &start);
+                    scope.spawn(move || {
+                        let ticket = CvvTicket::from_bytes((u128::from(round) * 8 + n).to_be_bytes());
+                        start.wait();
+                        let claimed = block_on(cvvs.cvv_claim(card, ticket, None)).unwrap();
+                        usize::from(matches!(claimed, CvvClaimed::Taken(_)))
+                    })
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!(claims, 1, "round {round}");
+    }
+}
+
+/// Each seed is a history of its own; a failure prints its seed.
+#[test]
+fn whatever_a_network_does_a_cvv_goes_out_once() {
+    for seed in 0..300 {
+        for make in [in_process, shared] {
+            let (store, clock) = make(1000);
+            block_on(cvv_model(store, &clock, seed));
+        }
+    }
+}
