@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use panvault_model::{CardId, TransactionStatus};
 use panvault_store::StoreFault;
+use panvault_store::limits::CVV_REQUEST_SECONDS;
 use panvault_vault::limits::SETTLE_TRIES_MAX;
 use panvault_vault::{Done, Idempotency, TransactionCreate, TransactionRow, VaultError};
 
@@ -100,6 +101,24 @@ async fn a_key_stays_in_use_while_the_outcome_is_open() {
     let card = world.card(&shop).await;
     cut_off(&world, &shop, card, Stop::BeforeSettle, Some(key(&world, &shop))).await;
     assert_refused!(again(&world, &shop, card).await, VaultError::IdempotencyInUse);
+}
+
+/// A request that was sent twice, as networks and clients do, took no CVV the second time, overtook the first one on its
+/// way to the store, and went out without: the first one, which had the CVV, was then refused. The first has left the digest of its
+/// key with the CVV, and the second is told so.
+#[tokio::test]
+async fn a_twin_of_a_request_that_has_the_cvv_does_not_go_on_without() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let card = world.card(&shop).await;
+    cut_off(&world, &shop, card, Stop::BeforeInitiate, Some(key(&world, &shop))).await;
+    assert_refused!(again(&world, &shop, card).await, VaultError::IdempotencyInUse);
+    let page = world.vault.transaction_list(&world.permit(&shop.key), all_transactions()).await.unwrap();
+    assert_eq!(page.total, 0);
+    // Others do, and so does this one once nothing of the first can be under way any more.
+    assert!(!world.transact(&shop, card, 1_000).await.unwrap().cvv_present);
+    world.clock.pass_millis(CVV_REQUEST_SECONDS * 1000);
+    assert!(!again(&world, &shop, card).await.unwrap().replayed);
 }
 
 #[tokio::test]

@@ -1,3 +1,4 @@
+use core::sync::atomic::Ordering;
 use std::sync::Arc;
 
 use panvault_model::{CardId, CvvResult, TransactionStatus};
@@ -208,6 +209,49 @@ async fn a_store_that_stops_takes_the_cvv_with_it() {
     world.store.plot(|plot| plot.initiate_fault = Some(StoreFault::Stopped));
     assert_refused!(world.transact(&shop, card, 1_000).await, VaultError::Store(StoreFault::Stopped));
     assert!(!world.holds_cvv(&shop, card).await);
+}
+
+/// A card or change whose CVV came behind a later change was answered as if its CVV were held. The answer now says what is.
+#[tokio::test]
+async fn a_cvv_that_was_overtaken_is_not_shown_as_held() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let card = world.card(&shop).await;
+    world.cvvs.overtaken.store(true, Ordering::SeqCst);
+    let created = world.card_create(&shop, VISA, Some("111")).await.unwrap();
+    assert_eq!((created.cvv_expires_at, world.holds_cvv(&shop, created.row.id).await), (None, false));
+    let updated = world.cvv_put(&shop, card, "222").await.unwrap();
+    assert_eq!((updated.cvv_expires_at, world.holds_cvv(&shop, card).await), (None, false));
+}
+
+/// Whether the card has a CVV is not known then, so nothing goes out without one.
+#[tokio::test]
+async fn a_transaction_waits_for_the_place_that_holds_cvvs() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let card = world.card(&shop).await;
+    world.cvvs.away.store(true, Ordering::SeqCst);
+    assert_refused!(world.transact(&shop, card, 1_000).await, VaultError::CvvUnavailable);
+    world.cvvs.away.store(false, Ordering::SeqCst);
+    assert_eq!(seen(&world.transact(&shop, card, 1_000).await.unwrap()), (true, CvvResult::Matched));
+}
+
+/// What waits between the sealing of a CVV and its holding is of its time: a slow disk makes it no longer.
+#[tokio::test]
+async fn time_runs_from_the_request_on() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let card = world.card(&shop).await;
+    let update =
+        world.vault.card_update(&world.permit(&shop.key), card, shop.organisation, cvv_change("222"), None);
+    world.clock.pass_millis(1_000);
+    // The calendar is set back meanwhile: only the other clock ends it.
+    world.clock.wall_back_millis(86_400_000);
+    update.await.unwrap();
+    world.clock.pass_millis(HOUR_MILLIS - 1_001);
+    assert!(world.holds_cvv(&shop, card).await);
+    world.clock.pass_millis(1);
+    assert_eq!(seen(&world.transact(&shop, card, 1_000).await.unwrap()), (false, CvvResult::Unavailable));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -8,11 +8,14 @@ use panvault_store::{
 use panvault_testkit::TestClock;
 use panvault_vault::Clock;
 
-/// CVVs in memory, that find no room when told so: at the door, or only when it is too late.
+/// CVVs in memory, that find no room when told so: at the door, or only when it is too late; or that cannot be reached, or
+/// hold a CVV only when another change has overtaken it.
 pub(crate) struct TestCvvs {
     held: MemoryCvvs,
     pub(crate) full: AtomicBool,
     pub(crate) full_later: AtomicBool,
+    pub(crate) away: AtomicBool,
+    pub(crate) overtaken: AtomicBool,
 }
 
 impl TestCvvs {
@@ -21,6 +24,8 @@ impl TestCvvs {
             held: MemoryCvvs::new(held_max, move || clock.monotonic_millis()),
             full: AtomicBool::new(false),
             full_later: AtomicBool::new(false),
+            away: AtomicBool::new(false),
+            overtaken: AtomicBool::new(false),
         }
     }
 }
@@ -39,6 +44,10 @@ impl CvvStore for TestCvvs {
     ) -> CvvPending<'_, bool> {
         if self.full_later.load(Ordering::SeqCst) {
             return Box::pin(core::future::ready(Err(CvvFault::NoRoom)));
+        }
+        if self.overtaken.load(Ordering::SeqCst) {
+            // Nothing of this store waits.
+            drop(self.held.cvv_clear(card, number + 1));
         }
         self.held.cvv_hold(card, organisation, number, cvv)
     }
@@ -61,6 +70,9 @@ impl CvvStore for TestCvvs {
         ticket: CvvTicket,
         digest: Option<[u8; 16]>,
     ) -> CvvPending<'_, CvvClaimed> {
+        if self.away.load(Ordering::SeqCst) {
+            return Box::pin(core::future::ready(Err(CvvFault::Unavailable)));
+        }
         self.held.cvv_claim(card, ticket, digest)
     }
 
