@@ -1,6 +1,7 @@
 mod claim;
 mod model;
 mod number;
+mod predicted;
 mod room;
 mod time;
 

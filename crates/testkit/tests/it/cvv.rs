@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use panvault_model::{CardId, Sealed};
-use panvault_store::{CvvClaimed, CvvStore, CvvTicket, HeldCvv, MemoryCvvs};
+use panvault_store::{CvvClaimed, CvvFault, CvvStore, CvvTicket, HeldCvv, MemoryCvvs};
 use panvault_testkit::conformance::rows::{at, id, organisation};
 use panvault_testkit::conformance::{CvvJudged, cvv_cases, cvv_model, room_ends_at, room_is_shared};
 use panvault_testkit::{NetworkCvvs, SharedCvvs, TestClock, Weather};
@@ -105,4 +105,37 @@ fn whatever_a_network_does_a_cvv_goes_out_once() {
             block_on(cvv_model(store, &clock, seed));
         }
     }
+}
+
+/// What is done to requests is what was asked for, and the same for the same seed.
+#[test]
+fn a_network_loses_delays_and_repeats() {
+    let (card, its) = (CardId(id(1)), organisation(1));
+    let cvv = || HeldCvv { sealed: Sealed::from_bytes([7]), expires_at: at(60), remaining_millis: 60_000 };
+    let bad = [
+        (Weather { lost: 100, ..Weather::default() }, Err(CvvFault::Unavailable), 0),
+        (Weather { unanswered: 100, ..Weather::default() }, Err(CvvFault::Unavailable), 1),
+        (Weather { late: 100, ..Weather::default() }, Err(CvvFault::Unavailable), 0),
+        (Weather { echoed: 100, ..Weather::default() }, Ok(true), 1),
+        (Weather { repeated: 100, slow: 100, ..Weather::default() }, Ok(true), 1),
+    ];
+    for (weather, answer, held) in bad {
+        let (store, clock) = shared(10);
+        let network = NetworkCvvs::new(Arc::clone(&store), clock, weather, 1);
+        assert_eq!(block_on(network.cvv_hold(card, its, 1, cvv())), answer, "{weather:?}");
+        assert_eq!(store.counts().held, held, "{weather:?}");
+    }
+    let fates = |seed| {
+        let (store, clock) = shared(1000);
+        let weather = Weather { lost: 20, unanswered: 20, late: 20, ..Weather::default() };
+        let network = NetworkCvvs::new(Arc::clone(&store), clock, weather, seed);
+        let answers: Vec<_> =
+            (1..50).map(|n| block_on(network.cvv_hold(CardId(id(n)), its, n, cvv()))).collect();
+        (answers, store.counts().held)
+    };
+    assert_eq!(fates(1), fates(1));
+    assert_ne!(fates(1), fates(2));
+    let (answers, held) = fates(1);
+    let answered = answers.iter().filter(|answer| answer.is_ok()).count();
+    assert!(held > u64::try_from(answered).unwrap(), "some arrived whose answer was lost, or late");
 }

@@ -79,8 +79,11 @@ async fn a_repeat_gets_nothing_once_its_cvv_is_gone(judged: CvvJudged<'_>) {
     assert_eq!(judged.claim(1).await, Got::Nothing, "claimed by another since");
     judged.put_back(first).await;
     assert_eq!(judged.shown().await, None, "and the other's is not put back by it");
-    judged.discard(second).await;
-    assert_eq!(judged.claim(2).await, Got::Nothing, "discarded");
+    judged.put_back(second).await;
+    assert_eq!(judged.claim(1).await, Got::Nothing, "given back by another since");
+    let third = judged.taken(3).await;
+    judged.discard(third).await;
+    assert_eq!(judged.claim(3).await, Got::Nothing, "discarded");
     for (number, ended) in [(2, "cleared"), (3, "replaced"), (4, "cleared now")] {
         let by = u8::try_from(number).unwrap() * 10;
         judged.hold(number * 10, cvv(8, 600)).await;

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use panvault_model::{CardId, OrganisationId};
-use panvault_store::limits::{CVV_CLAIMS_MAX, CVV_REQUEST_SECONDS};
+use panvault_store::limits::CVV_REQUEST_SECONDS;
 use panvault_store::{
     CvvClaim, CvvClaimed, CvvCounts, CvvFault, CvvPending, CvvShown, CvvStore, CvvTicket, HeldCvv,
 };
 use panvault_vault::Clock;
 
 use crate::clock::TestClock;
+use crate::conformance::cvv::predicted::{Card, Predicted};
 use crate::conformance::cvv::{again, card, cvv};
 use crate::conformance::rows::organisation;
 use crate::entropy::Dice;
@@ -121,111 +122,6 @@ impl Vaults {
             }
         }
     }
-}
-
-/// What a store must know of a card, without any of its savings.
-#[derive(Default)]
-struct Card {
-    number: u64,
-    until: u64,
-    held: Option<Held>,
-    /// Oldest first.
-    claims: Vec<Claim>,
-}
-
-#[derive(Clone)]
-struct Held {
-    number: u64,
-    mark: u8,
-    deadline: u64,
-}
-
-struct Claim {
-    ticket: CvvTicket,
-    digest: Option<[u8; 16]>,
-    until: u64,
-    taken: Option<Held>,
-}
-
-impl Card {
-    fn at(&mut self, now: u64) -> &mut Self {
-        self.held.take_if(|held| now >= held.deadline);
-        self.claims.retain(|claim| now < claim.until);
-        if self.held.is_none() && now >= self.until {
-            self.number = 0;
-        }
-        self
-    }
-
-    fn end(&mut self, now: u64) {
-        self.held = None;
-        self.claims.iter_mut().for_each(|claim| claim.taken = None);
-        self.until = now + CVV_REQUEST_SECONDS * 1000;
-    }
-
-    fn hold(&mut self, number: u64, mark: u8, remaining: u64, now: u64) -> bool {
-        if number <= self.number {
-            return self.held.as_ref().is_some_and(|held| held.number == number);
-        }
-        self.end(now);
-        self.number = number;
-        self.held = (remaining > 0).then_some(Held { number, mark, deadline: now + remaining });
-        remaining > 0
-    }
-
-    fn clear(&mut self, number: u64, now: u64) {
-        if number >= self.number {
-            self.end(now);
-            self.number = number;
-        }
-    }
-
-    fn clear_now(&mut self, now: u64) {
-        if self.number > 0 {
-            self.end(now);
-        }
-    }
-
-    fn claim(&mut self, ticket: CvvTicket, digest: Option<[u8; 16]>, now: u64) -> Predicted {
-        if let Some(claim) = self.claims.iter().find(|claim| claim.ticket == ticket) {
-            let taken = claim.taken.clone().filter(|held| now < held.deadline);
-            return taken.map_or(Predicted::Nothing, Predicted::Taken);
-        }
-        if digest.is_some() && self.claims.iter().any(|claim| claim.digest == digest) {
-            return Predicted::Twin;
-        }
-        let Some(held) = self.held.take() else { return Predicted::Nothing };
-        self.until = now + CVV_REQUEST_SECONDS * 1000;
-        self.claims.push(Claim { ticket, digest, until: self.until, taken: Some(held.clone()) });
-        if self.claims.len() > CVV_CLAIMS_MAX {
-            self.claims.remove(0);
-        }
-        Predicted::Taken(held)
-    }
-
-    fn put_back(&mut self, ticket: CvvTicket, now: u64) {
-        let Some(claim) = self.claims.iter_mut().find(|claim| claim.ticket == ticket) else { return };
-        claim.digest = None;
-        if let Some(taken) = claim.taken.take()
-            && now < taken.deadline
-        {
-            self.held = Some(taken);
-            self.until = now + CVV_REQUEST_SECONDS * 1000;
-        }
-    }
-
-    fn discard(&mut self, ticket: CvvTicket) {
-        if let Some(claim) = self.claims.iter_mut().find(|claim| claim.ticket == ticket) {
-            claim.taken = None;
-        }
-    }
-}
-
-#[derive(Clone)]
-enum Predicted {
-    Taken(Held),
-    Nothing,
-    Twin,
 }
 
 /// A store whose every answer is held against the model. It sits behind the networks: what arrives here arrives in one order.
