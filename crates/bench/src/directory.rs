@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use panvault_card::TestBinTable;
-use panvault_keys::{Entropy, KeyFile, RootKey, Slot, SystemEntropy, VaultKeys};
+use panvault_keys::{Entropy, Header, KeyFile, KeyMode, Slot, SystemEntropy, VaultKeys};
 use panvault_model::VaultId;
 use panvault_store::{MemoryCvvs, Store};
 use panvault_store_embedded::{EmbeddedStore, Settings};
@@ -26,25 +26,21 @@ pub(crate) async fn open(directory: &Path) -> anyhow::Result<Vault> {
     };
     let vault = VaultId::parse(text("vault")?).ok().context("the vault's id is none")?;
     let root = KeyFile::new(directory.join(text("root_key_file")?)).open()?;
-    let chain = Arc::new(StoreChain::new(VaultKeys::derive(&root, vault).chain()));
+    let header = fs::read(directory.join("keys.1")).context("the header of keys cannot be read")?;
+    let keys = Header::parse(&header)?.open(&root, vault, KeyMode::Test)?;
+    let chain = Arc::new(StoreChain::new(keys.chain()));
     let store = EmbeddedStore::open(directory, vault, chain, Settings::default())?;
-    Ok(Vault::open(parts(Arc::new(store), root, vault, Arc::new(SystemEntropy::new()))).await?)
+    Ok(Vault::open(parts(Arc::new(store), keys, Arc::new(SystemEntropy::new()))).await?)
 }
 
 /// What a test vault is made of, over any store.
-pub(crate) fn parts(
-    store: Arc<dyn Store>,
-    root: RootKey,
-    vault: VaultId,
-    entropy: Arc<dyn Entropy>,
-) -> VaultParts {
+pub(crate) fn parts(store: Arc<dyn Store>, keys: VaultKeys, entropy: Arc<dyn Entropy>) -> VaultParts {
     let clock = Arc::new(SystemClock::start());
     let cvv_clock = Arc::clone(&clock);
     VaultParts {
         store,
         cvvs: Arc::new(MemoryCvvs::new(u64::MAX, move || cvv_clock.monotonic_millis())),
-        root,
-        vault,
+        keys,
         mode: Mode::Test,
         clock,
         entropy,

@@ -2,7 +2,7 @@ use core::hint::black_box;
 use std::sync::Arc;
 
 use anyhow::Context;
-use panvault_keys::{RootKey, SystemEntropy};
+use panvault_keys::{Header, KeyMode, RootKey, SystemEntropy};
 use panvault_model::{OrganisationId, VaultId};
 use panvault_store::MemoryStore;
 use panvault_vault::{CardCreate, Clock, Metadata, NewOrganisation, SystemClock, Vault};
@@ -45,8 +45,11 @@ fn plans_counted(
 async fn vault() -> anyhow::Result<(Vault, OrganisationId)> {
     let entropy = Arc::new(SystemEntropy::new());
     let root = RootKey::make(entropy.as_ref())?;
-    let id = VaultId::make(SystemClock::start().now().wall, [0; 8]);
-    let vault = Vault::open(directory::parts(Arc::new(MemoryStore::new()), root, id, entropy)).await?;
+    let now = SystemClock::start().now().wall;
+    let id = VaultId::make(now, [0; 8]);
+    let header = Header::make(&root, id, KeyMode::Test, now, entropy.as_ref())?;
+    let keys = header.open(&root, id, KeyMode::Test)?;
+    let vault = Vault::open(directory::parts(Arc::new(MemoryStore::new()), keys, entropy)).await?;
     let new = NewOrganisation { name: "Plans".to_owned(), ..NewOrganisation::default() };
     let organisation = vault.organisation_create(&vault.operator().permit()?, new).await?.id;
     Ok((vault, organisation))

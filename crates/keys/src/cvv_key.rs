@@ -17,6 +17,10 @@ impl CvvKey {
     pub fn make(entropy: &dyn Entropy) -> Result<Self, KeysError> {
         let mut key = Zeroizing::new([0; KEY_BYTES]);
         entropy.fill(key.as_mut_slice())?;
+        Self::from_bytes(key)
+    }
+
+    pub(crate) fn from_bytes(key: Zeroizing<[u8; KEY_BYTES]>) -> Result<Self, KeysError> {
         Ok(Self(Xaes::new(&key)?))
     }
 

@@ -10,6 +10,9 @@ pub enum KeysError {
     /// There is no such key in the ring.
     #[error("the organisation has no such key")]
     KeyUnknown,
+    /// The key was destroyed, and what it sealed is gone with it.
+    #[error("the key was destroyed")]
+    KeyDestroyed,
     /// Sealed bytes do not open in this place.
     #[error("sealed bytes do not open in this place")]
     Refused,
@@ -19,7 +22,34 @@ pub enum KeysError {
     /// A cipher refused to work.
     #[error("the cipher refused to work")]
     Cipher,
-    /// The registry was changed from outside, or belongs to another root key.
+    /// The header was cut, or a byte of it was changed.
+    #[error("the header of keys is damaged")]
+    HeaderDamaged,
+    /// The header is whole, and a later version wrote it.
+    #[error("the header of keys has format {format}, which this version does not know")]
+    HeaderFormat {
+        /// The number of its format.
+        format: u16,
+    },
+    /// The header is another vault's.
+    #[error("the header of keys is that of another vault")]
+    HeaderOfOtherVault,
+    /// The header is of a test vault and this is a live one, or the reverse.
+    #[error("the header of keys is of the other mode, test or live")]
+    HeaderOfOtherMode,
+    /// The root key is not the one that wraps the keys in the header.
+    #[error("the root key does not open the header of keys")]
+    RootKeyWrong,
+    /// The documents were written under a later header: this one was rolled back.
+    #[error("the header of keys is older than the documents: it was rolled back")]
+    HeaderOlder,
+    /// The documents do not know of this header or the one before: they were rolled back.
+    #[error("the header of keys is newer than the documents allow: they were rolled back")]
+    HeaderNewer,
+    /// A key of this purpose has no versions beside the first.
+    #[error("a key of this purpose cannot be renewed")]
+    NotRenewable,
+    /// The registry was changed from outside, or belongs to another vault.
     #[error("the key registry does not verify")]
     RegistryDamaged,
     /// The organisation has keys already.

@@ -3,6 +3,18 @@
 /// Bytes of a plaintext that is sealed at most.
 pub const PLAINTEXT_BYTES_MAX: usize = 64;
 
+/// Keys in a header at most, destroyed ones included.
+pub const HEADER_KEYS_MAX: usize = 256;
+
+/// Versions of one purpose that are not destroyed, at most.
+pub const PURPOSE_VERSIONS_MAX: usize = 4;
+
+/// Bytes of a header at most.
+pub const HEADER_BYTES_MAX: usize = 49 + HEADER_KEYS_MAX * 82 + 32 + 4;
+
+/// Bytes that the head of the documents seals.
+pub const HEAD_BYTES: usize = 64;
+
 /// Bytes of a key file at most.
 pub const KEY_FILE_BYTES_MAX: u64 = 4096;
 

@@ -8,8 +8,10 @@ use zeroize::Zeroize;
 use crate::entropy::Entropy;
 use crate::error::KeysError;
 use crate::limits::PLAINTEXT_BYTES_MAX;
-use crate::registry::{KeyState, Purpose, Registry};
-use crate::root::{RootKey, digest};
+use crate::purpose::KeyState;
+use crate::registry::{Purpose, Registry};
+use crate::root::digest_head;
+use crate::vault_keys::VaultKeys;
 use crate::xaes::{NONCE_BYTES, TAG_BYTES, Xaes};
 
 /// What a sealed record is. The numbers go into the associated data and are append-only.
@@ -21,6 +23,8 @@ pub enum Kind {
     Cvv,
     /// A holder's name on its way into its card, in memory.
     Holder,
+    /// The head of the documents, in a store.
+    DocumentHead,
 }
 
 impl Kind {
@@ -29,6 +33,7 @@ impl Kind {
             Self::Card => 1,
             Self::Cvv => 2,
             Self::Holder => 3,
+            Self::DocumentHead => 4,
         }
     }
 }
@@ -57,7 +62,8 @@ pub struct KeyRing {
 /// Keys by version; the last active one seals.
 #[derive(Default)]
 struct OrganisationKeys {
-    data: Vec<(u32, Xaes)>,
+    /// `None` for one that is destroyed: what it sealed is there, and gone.
+    data: Vec<(u32, Option<Xaes>)>,
     data_active: u32,
     fingerprint: Vec<(u32, hmac::Key)>,
     fingerprint_active: u32,
@@ -65,22 +71,30 @@ struct OrganisationKeys {
 
 const FORMAT: u8 = 1;
 const HEADER_BYTES: usize = 1 + 4 + NONCE_BYTES;
+/// Bytes of associated data before the clear fields.
+const PLACE_HEAD_BYTES: usize = 50;
 
 impl KeyRing {
-    /// Unwraps every key of the registry.
-    pub fn open(root: &RootKey, vault: VaultId, registry: &Registry) -> Result<Self, KeysError> {
+    /// Unwraps every key of the registry that is not destroyed.
+    pub fn open(vault_keys: &VaultKeys, registry: &Registry) -> Result<Self, KeysError> {
         let mut organisations: HashMap<OrganisationId, OrganisationKeys> = HashMap::new();
         for entry in registry.entries() {
+            let keys = organisations.entry(entry.organisation).or_default();
             let active = match entry.state {
                 KeyState::Active => true,
                 KeyState::OpenOnly => false,
-                KeyState::Destroyed => continue,
+                KeyState::Destroyed => {
+                    match entry.purpose {
+                        Purpose::Data => keys.data.push((entry.version, None)),
+                        Purpose::Fingerprint => {}
+                    }
+                    continue;
+                }
             };
-            let key = entry.unwrap(root, vault)?;
-            let keys = organisations.entry(entry.organisation).or_default();
+            let key = entry.unwrap(vault_keys)?;
             match entry.purpose {
                 Purpose::Data => {
-                    keys.data.push((entry.version, Xaes::new(&key)?));
+                    keys.data.push((entry.version, Some(Xaes::new(&key)?)));
                     keys.data_active = keys.data_active.max(if active { entry.version } else { 0 });
                 }
                 Purpose::Fingerprint => {
@@ -126,7 +140,8 @@ impl KeyRing {
         }
     }
 
-    /// Opens a record of exactly `plaintext`'s length in its place, with whichever key sealed it.
+    /// Opens a record of exactly `plaintext`'s length in its place, with whichever key sealed it. [`KeysError::KeyDestroyed`] when
+    /// that key is gone, and the record with it.
     pub fn card_open(
         &self,
         place: &Place<'_>,
@@ -142,17 +157,17 @@ impl KeyRing {
         }
         let version = u32::from_be_bytes(*version);
         // A row that names a key which does not exist was changed from outside.
-        let key = self.keys(place.organisation)?.data(version).map_err(|_| KeysError::Refused)?;
+        let key = self.keys(place.organisation)?.data(version).map_err(unknown_is_refused)?;
         plaintext.copy_from_slice(bytes);
         key.open(nonce, &place.associated(version), plaintext, tag).inspect_err(|_| plaintext.zeroize())
     }
 
-    /// Whether a record opens in its place. The plaintext is wiped here and goes nowhere.
-    pub fn card_verify(&self, place: &Place<'_>, sealed: &Sealed) -> Result<(), KeysError> {
-        let mut plaintext = [0; PLAINTEXT_BYTES_MAX];
-        let opened = self.card_open(place, sealed, &mut plaintext);
-        plaintext.zeroize();
-        opened
+    /// [`KeysError::KeyDestroyed`] when the key that sealed a record is, [`KeysError::Refused`] when there is none such. It may still
+    /// not open: only opening tells.
+    pub fn card_openable(&self, organisation: OrganisationId, sealed: &Sealed) -> Result<(), KeysError> {
+        let ([_, version @ ..], _) = sealed.as_bytes().split_first_chunk::<5>().ok_or(KeysError::Refused)?;
+        let keys = self.keys(organisation)?;
+        keys.data(u32::from_be_bytes(*version)).map(drop).map_err(unknown_is_refused)
     }
 
     /// Fingerprint of a whole card number, ASCII digits, and the version of the key that made it.
@@ -196,33 +211,49 @@ impl KeyRing {
 
 impl OrganisationKeys {
     fn data(&self, version: u32) -> Result<&Xaes, KeysError> {
-        self.data.iter().find(|(found, _)| *found == version).map(|(_, key)| key).ok_or(KeysError::KeyUnknown)
+        let (_, key) = self.data.iter().find(|(found, _)| *found == version).ok_or(KeysError::KeyUnknown)?;
+        key.as_ref().ok_or(KeysError::KeyDestroyed)
     }
 
     fn fingerprint(&self, version: u32, card_number: &[u8]) -> Result<Fingerprint, KeysError> {
         let (_, key) =
             self.fingerprint.iter().find(|(found, _)| *found == version).ok_or(KeysError::KeyUnknown)?;
-        let [head @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] =
-            digest(&hmac::sign(key, card_number));
-        Ok(Fingerprint::from_bytes(head))
+        Ok(Fingerprint::from_bytes(digest_head(&hmac::sign(key, card_number))))
     }
 }
 
 impl Place<'_> {
     /// The associated data. Everything before the clear fields has a fixed length, so no two places read alike.
     fn associated(&self, key_version: u32) -> Vec<u8> {
-        let mut out = Vec::with_capacity(50 + self.clear.len());
-        out.push(FORMAT);
-        out.push(self.kind.code());
-        out.extend_from_slice(self.vault.as_bytes());
-        out.extend_from_slice(&key_version.to_be_bytes());
-        out.extend_from_slice(self.organisation.as_bytes());
-        out.extend_from_slice(self.id);
-        out.extend_from_slice(&self.row_version.to_be_bytes());
-        out.extend_from_slice(&u32::try_from(self.clear.len()).unwrap_or(u32::MAX).to_be_bytes());
+        let mut out = Vec::with_capacity(PLACE_HEAD_BYTES + self.clear.len());
+        out.extend_from_slice(&self.associated_head(key_version));
         out.extend_from_slice(self.clear);
         out
     }
+
+    /// What comes before the clear fields.
+    pub(crate) fn associated_head(&self, key_version: u32) -> [u8; PLACE_HEAD_BYTES] {
+        let length = u32::try_from(self.clear.len()).unwrap_or(u32::MAX).to_be_bytes();
+        let (key_version, row_version) = (key_version.to_be_bytes(), self.row_version.to_be_bytes());
+        let parts: [&[u8]; 7] = [
+            &[FORMAT, self.kind.code()],
+            self.vault.as_bytes(),
+            &key_version,
+            self.organisation.as_bytes(),
+            self.id,
+            &row_version,
+            &length,
+        ];
+        let mut out = [0; PLACE_HEAD_BYTES];
+        for (slot, byte) in out.iter_mut().zip(parts.into_iter().flatten()) {
+            *slot = *byte;
+        }
+        out
+    }
+}
+
+fn unknown_is_refused(error: KeysError) -> KeysError {
+    if matches!(error, KeysError::KeyUnknown) { KeysError::Refused } else { error }
 }
 
 #[cfg(test)]

@@ -2,12 +2,11 @@ use aws_lc_rs::hmac;
 use panvault_model::VaultId;
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::api_key::KeyMode;
 use crate::entropy::Entropy;
 use crate::error::KeysError;
 use crate::xaes::KEY_BYTES;
 
-/// The key above all keys: 256 bits, in memory only, wiped when it goes.
+/// The key above all keys: 256 bits, in memory only, wiped when it goes. It wraps the keys in a vault's header, and nothing else.
 pub struct RootKey(Box<[u8; KEY_BYTES]>);
 
 impl RootKey {
@@ -22,26 +21,16 @@ impl RootKey {
         Self(bytes)
     }
 
-    /// Counts the root keys of a vault, from 1.
-    pub const fn version(&self) -> u32 {
-        1
-    }
-
-    /// What a vault keeps beside its id to tell a wrong root key from a damaged vault. Test and live differ, so that the
-    /// key of one does not open what was made into the other.
-    pub fn derive_check_value(&self, vault: VaultId, mode: KeyMode) -> [u8; 16] {
-        let label = match mode {
-            KeyMode::Test => "check/test",
-            KeyMode::Live => "check/live",
-        };
-        let [head @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = *self.derive(label, vault);
+    /// What a header keeps to tell a wrong root key from damage.
+    pub(crate) fn derive_check_value(&self, vault: VaultId) -> [u8; 16] {
+        let [head @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = *self.derive("header-check", vault);
         head
     }
 
-    /// A key for one use in one vault: HMAC-SHA-256 over `panvault/1/` ‖ label ‖ `/` ‖ vault.
+    /// A key for one use in one vault: HMAC-SHA-256 over `panvault/2/` ‖ label ‖ `/` ‖ vault.
     pub(crate) fn derive(&self, label: &str, vault: VaultId) -> Zeroizing<[u8; KEY_BYTES]> {
         let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, self.0.as_slice()));
-        for part in [b"panvault/1/".as_slice(), label.as_bytes(), b"/", vault.as_bytes()] {
+        for part in [b"panvault/2/".as_slice(), label.as_bytes(), b"/", vault.as_bytes()] {
             context.update(part);
         }
         Zeroizing::new(digest(&context.sign()))
@@ -68,6 +57,11 @@ pub(crate) fn digest(tag: &hmac::Tag) -> [u8; 32] {
     bytes
 }
 
+/// The first 16 bytes of an HMAC-SHA-256 tag.
+pub(crate) fn digest_head(tag: &hmac::Tag) -> [u8; 16] {
+    tag.as_ref().first_chunk().copied().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,16 +70,13 @@ mod tests {
     fn derived_keys_are_those_of_the_written_kdf() {
         let root = RootKey::from_boxed(Box::new([7; 32]));
         let vault = VaultId::from_bytes(*b"vault-number");
-        // python3: hmac.new(bytes([7]*32), b"panvault/1/check/test/vault-number", "sha256").hexdigest()
-        let expected = "b47b986de634ccf22d4789e5be1eadc6445b9a0ea069dda04e52a16db2895353";
-        let derived = hex::encode(root.derive("check/test", vault).as_slice());
-        assert_eq!(hex::encode(root.derive_check_value(vault, KeyMode::Test)), derived[..32]);
+        // python3: hmac.new(bytes([7]*32), b"panvault/2/header-check/vault-number", "sha256").hexdigest()
+        let expected = "aaa561ac406ff9315b8bb1c32f0b0728356280516ab7197a63c99c41a934605f";
+        let derived = hex::encode(root.derive("header-check", vault).as_slice());
+        assert_eq!(hex::encode(root.derive_check_value(vault)), derived[..32]);
         assert_eq!(derived, expected);
-        assert_ne!(root.derive("check/test", vault), root.derive("chain", vault));
-        assert_ne!(
-            root.derive_check_value(vault, KeyMode::Live),
-            root.derive_check_value(vault, KeyMode::Test)
-        );
-        assert_ne!(root.derive("check/test", vault), root.derive("check/test", VaultId::from_bytes([0; 12])));
+        assert_ne!(root.derive("header-check", vault), root.derive("header-mac", vault));
+        let other = VaultId::from_bytes([0; 12]);
+        assert_ne!(root.derive("header-check", vault), root.derive("header-check", other));
     }
 }

@@ -1,71 +1,214 @@
 use aws_lc_rs::{digest as sha, hmac};
-use panvault_model::VaultId;
+use panvault_model::{Sealed, Tag, VaultId};
 use subtle::ConstantTimeEq;
 
 use crate::api_key::ApiKey;
-use crate::root::{RootKey, digest};
+use crate::cvv_key::CvvKey;
+use crate::error::KeysError;
+use crate::purpose::VaultPurpose;
+use crate::ring::Place;
+use crate::root::{digest, digest_head};
+use crate::vault_keys::head::HeadKey;
+use crate::vault_keys::versions::{Unwrapped, Versions};
+use crate::xaes::Xaes;
 
-/// The keys of one vault that belong to no organisation, all derived from the root key.
+mod head;
+mod versions;
+
+pub use head::HEAD_SEALED_BYTES;
+
+/// The keys of one vault that belong to no organisation, as its header has them. The root key is not needed once they are open.
 pub struct VaultKeys {
-    chain: hmac::Key,
-    api_key: hmac::Key,
-    idempotency: hmac::Key,
-    row_tag: hmac::Key,
-    registry: hmac::Key,
+    vault: VaultId,
+    header_version: u32,
+    document: Versions<hmac::Key>,
+    head: Versions<HeadKey>,
+    api_key: Versions<hmac::Key>,
+    idempotency: Versions<hmac::Key>,
+    row_tag: Versions<hmac::Key>,
+    chain: Versions<hmac::Key>,
+    cvv_cache: Versions<hmac::Key>,
+    wrapping: Versions<Xaes>,
 }
 
 /// The key that chains commits. It may live in a thread of its own.
 pub struct ChainKey(hmac::Key);
 
+/// One version of the key that makes digests of requests that may be repeated.
+pub struct DigestKey<'a> {
+    version: u16,
+    key: &'a hmac::Key,
+}
+
+/// What a tag is over, before the bytes. Kinds of rows have the numbers of `panvault-vault`, beside these.
+const TAG_CARD: u8 = 5;
+const TAG_REGISTRY: u8 = 6;
+
 impl VaultKeys {
-    /// Derives them.
-    pub fn derive(root: &RootKey, vault: VaultId) -> Self {
-        let key = |label| hmac::Key::new(hmac::HMAC_SHA256, root.derive(label, vault).as_slice());
-        Self {
-            chain: key("chain"),
-            api_key: key("api-key"),
-            idempotency: key("idempotency"),
-            row_tag: key("row-tag"),
-            registry: key("registry"),
+    /// Takes the keys of each purpose that are not destroyed.
+    pub(crate) fn open(
+        vault: VaultId,
+        header_version: u32,
+        keys: impl Fn(VaultPurpose) -> Result<Vec<Unwrapped>, KeysError>,
+    ) -> Result<Self, KeysError> {
+        let mac = |purpose| {
+            Versions::open(keys(purpose)?, |key| Ok(hmac::Key::new(hmac::HMAC_SHA256, key.as_slice())))
+        };
+        Ok(Self {
+            vault,
+            header_version,
+            document: mac(VaultPurpose::DocumentTag)?,
+            head: Versions::open(keys(VaultPurpose::DocumentHead)?, HeadKey::derive)?,
+            api_key: mac(VaultPurpose::ApiKeyHash)?,
+            idempotency: mac(VaultPurpose::Idempotency)?,
+            row_tag: mac(VaultPurpose::RowTag)?,
+            chain: mac(VaultPurpose::AuditChain)?,
+            cvv_cache: mac(VaultPurpose::CvvCache)?,
+            wrapping: Versions::open(keys(VaultPurpose::Wrapping)?, Xaes::new)?,
+        })
+    }
+
+    /// Whose keys they are.
+    pub const fn vault(&self) -> VaultId {
+        self.vault
+    }
+
+    /// Version of the header that they came out of; the documents name it.
+    pub const fn header_version(&self) -> u32 {
+        self.header_version
+    }
+
+    /// Holds the header against the version that the documents name: it must be that one, or the next, when it was changed and the
+    /// documents have not followed yet. [`KeysError::HeaderOlder`] and [`KeysError::HeaderNewer`] say which of them was rolled back.
+    pub const fn header_check(&self, named: u32) -> Result<(), KeysError> {
+        match self.header_version.checked_sub(named) {
+            Some(0 | 1) => Ok(()),
+            Some(_) => Err(KeysError::HeaderNewer),
+            None => Err(KeysError::HeaderOlder),
         }
     }
 
     /// The key that chains commits.
     pub fn chain(&self) -> ChainKey {
-        ChainKey(self.chain.clone())
+        ChainKey(self.chain.active().1.clone())
     }
 
-    /// What is stored of an API key: HMAC-SHA-256 over its text.
-    pub fn api_key_hash(&self, key: &ApiKey) -> [u8; 32] {
-        digest(&hmac::sign(&self.api_key, key.expose_text().as_bytes()))
+    /// What is stored of a new API key, HMAC-SHA-256 over its text, and the version of the key that made it.
+    pub fn api_key_hash(&self, key: &ApiKey) -> (u16, [u8; 32]) {
+        let (version, active) = self.api_key.active();
+        (version, api_key_hash(active, key))
     }
 
-    /// Digest of a request that may be repeated: HMAC-SHA-256 over the parts, each with its length (8 bytes) before it.
-    pub fn idempotency_digest(&self, parts: &[&[u8]]) -> [u8; 32] {
-        let mut context = hmac::Context::with_key(&self.idempotency);
+    /// What may be stored of an API key, under each key that is not destroyed, the active one first.
+    pub fn api_key_hashes(&self, key: &ApiKey) -> impl Iterator<Item = (u16, [u8; 32])> {
+        self.api_key.all().map(move |(version, hashing)| (version, api_key_hash(hashing, key)))
+    }
+
+    /// The key that makes digests of requests that may be repeated.
+    pub const fn digest_key(&self) -> DigestKey<'_> {
+        let (version, key) = self.idempotency.active();
+        DigestKey { version, key }
+    }
+
+    /// The keys before it that are not destroyed, the newest first: what they made may still be there.
+    pub fn older_digest_keys(&self) -> impl Iterator<Item = DigestKey<'_>> {
+        self.idempotency.all().skip(1).map(|(version, key)| DigestKey { version, key })
+    }
+
+    /// Tag of a stored row that is not sealed: the first 128 bits of HMAC-SHA-256 over its kind and bytes.
+    pub fn row_tag(&self, kind: u8, clear: &[u8]) -> Tag {
+        tag_make(&self.row_tag, &[&[kind], clear])
+    }
+
+    /// Whether a row bears its tag; takes the same time whatever the answer.
+    pub fn row_tag_matches(&self, kind: u8, clear: &[u8], tag: &Tag) -> bool {
+        tag_matches(&self.row_tag, &[&[kind], clear], tag)
+    }
+
+    /// Tag of a document, as that of a row, under the key for documents.
+    pub fn document_tag(&self, kind: u8, clear: &[u8]) -> Tag {
+        tag_make(&self.document, &[&[kind], clear])
+    }
+
+    /// Whether a document bears its tag; takes the same time whatever the answer.
+    pub fn document_tag_matches(&self, kind: u8, clear: &[u8], tag: &Tag) -> bool {
+        tag_matches(&self.document, &[&[kind], clear], tag)
+    }
+
+    /// Tag of a sealed card: over all that its seal is bound to and the sealed bytes. Who holds a row against it needs not open it.
+    pub fn card_tag(&self, place: &Place<'_>, sealed: &Sealed) -> Tag {
+        tag_make(&self.row_tag, &[&[TAG_CARD], &place.associated_head(0), place.clear, sealed.as_bytes()])
+    }
+
+    /// Whether a sealed card bears its tag in this place; takes the same time whatever the answer.
+    pub fn card_tag_matches(&self, place: &Place<'_>, sealed: &Sealed, tag: &Tag) -> bool {
+        let parts = [[TAG_CARD].as_slice(), &place.associated_head(0), place.clear, sealed.as_bytes()];
+        tag_matches(&self.row_tag, &parts, tag)
+    }
+
+    /// A key for CVVs that several nodes share, from the active key for caches and a half that lives only in the cache: neither
+    /// opens anything alone. HMAC-SHA-256 over `cvv-cache/1` and the half.
+    pub fn derive_cvv_key(&self, half: &[u8; 32]) -> Result<CvvKey, KeysError> {
+        let (_, key) = self.cvv_cache.active();
+        let mut context = hmac::Context::with_key(key);
+        context.update(b"cvv-cache/1");
+        context.update(half);
+        CvvKey::from_bytes(zeroize::Zeroizing::new(digest(&context.sign())))
+    }
+
+    pub(crate) fn registry_tag(&self, bytes: &[u8]) -> Tag {
+        tag_make(&self.document, &[&[TAG_REGISTRY], bytes])
+    }
+
+    pub(crate) fn registry_tag_matches(&self, bytes: &[u8], tag: &Tag) -> bool {
+        tag_matches(&self.document, &[&[TAG_REGISTRY], bytes], tag)
+    }
+
+    /// The key that wraps new keys of organisations, and its version.
+    pub(crate) const fn wrapping(&self) -> (u16, &Xaes) {
+        self.wrapping.active()
+    }
+
+    /// The key that wrapped a key of an organisation.
+    pub(crate) fn wrapping_of(&self, version: u16) -> Option<&Xaes> {
+        self.wrapping.of(version)
+    }
+}
+
+fn api_key_hash(hashing: &hmac::Key, key: &ApiKey) -> [u8; 32] {
+    digest(&hmac::sign(hashing, key.expose_text().as_bytes()))
+}
+
+fn mac(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 16] {
+    let mut context = hmac::Context::with_key(key);
+    parts.iter().for_each(|part| context.update(part));
+    digest_head(&context.sign())
+}
+
+fn tag_make(keys: &Versions<hmac::Key>, parts: &[&[u8]]) -> Tag {
+    let (version, key) = keys.active();
+    Tag { key: version, bytes: mac(key, parts) }
+}
+
+/// A tag that names a key which does not exist, or no longer, matches nothing.
+fn tag_matches(keys: &Versions<hmac::Key>, parts: &[&[u8]], tag: &Tag) -> bool {
+    keys.of(tag.key).is_some_and(|key| mac(key, parts).ct_eq(&tag.bytes).into())
+}
+
+impl DigestKey<'_> {
+    /// Which version it is; goes into the record beside the digests.
+    pub const fn version(&self) -> u16 {
+        self.version
+    }
+
+    /// HMAC-SHA-256 over the parts, each with its length (8 bytes) before it.
+    pub fn digest(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(self.key);
         for part in parts {
             context.update(&(part.len() as u64).to_be_bytes());
             context.update(part);
         }
         digest(&context.sign())
-    }
-
-    /// Tag of a stored row that is not sealed: the first 128 bits of HMAC-SHA-256 over its kind and bytes.
-    pub fn row_tag(&self, kind: u8, clear: &[u8]) -> [u8; 16] {
-        let mut context = hmac::Context::with_key(&self.row_tag);
-        context.update(&[kind]);
-        context.update(clear);
-        let [head @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = digest(&context.sign());
-        head
-    }
-
-    /// Whether a row bears its tag; takes the same time whatever the answer.
-    pub fn row_tag_matches(&self, kind: u8, clear: &[u8], tag: &[u8; 16]) -> bool {
-        self.row_tag(kind, clear).ct_eq(tag).into()
-    }
-
-    pub(crate) fn registry_tag(&self, bytes: &[u8]) -> [u8; 32] {
-        digest(&hmac::sign(&self.registry, bytes))
     }
 }
 
@@ -88,31 +231,4 @@ impl ChainKey {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn keys() -> VaultKeys {
-        VaultKeys::derive(&RootKey::from_boxed(Box::new([7; 32])), VaultId::from_bytes([9; 12]))
-    }
-
-    #[test]
-    fn tags_tell_kind_and_bytes_apart() {
-        let keys = keys();
-        let tag = keys.row_tag(1, b"row");
-        assert!(keys.row_tag_matches(1, b"row", &tag));
-        assert!(!keys.row_tag_matches(2, b"row", &tag) && !keys.row_tag_matches(1, b"rox", &tag));
-    }
-
-    #[test]
-    fn parts_do_not_run_into_each_other() {
-        let keys = keys();
-        assert_ne!(keys.idempotency_digest(&[b"ab", b"c"]), keys.idempotency_digest(&[b"a", b"bc"]));
-    }
-
-    #[test]
-    fn the_chain_uses_sha_256() {
-        let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-        assert_eq!(hex::encode(keys().chain().digest(b"")), empty);
-        assert_eq!(keys().chain().tag(&[b"a", b"b"]), keys().chain().tag(&[b"ab"]));
-    }
-}
+mod tests;

@@ -11,6 +11,7 @@ mod expiry;
 mod id;
 mod named;
 mod role;
+mod tag;
 mod timestamp;
 mod transaction;
 
@@ -23,5 +24,6 @@ pub use crate::id::{
     VaultId,
 };
 pub use crate::role::Role;
+pub use crate::tag::Tag;
 pub use crate::timestamp::{Now, Timestamp, TimestampFault};
 pub use crate::transaction::{CvvResult, RecurringType, ShopperInteraction, TransactionStatus};

@@ -4,7 +4,7 @@ mod bin;
 mod config;
 mod demo;
 mod dev;
-mod doctor;
+pub(crate) mod doctor;
 mod document;
 mod init;
 mod serve;

@@ -1,6 +1,7 @@
-//! A data directory: `vault.toml` says which vault it is, the rest belongs to the store.
+//! A data directory: `vault.toml` says which vault it is, `keys.1` and `keys.2` have its keys, the rest belongs to the store.
 
 mod exposed;
+mod header;
 mod target;
 
 use std::fs::{self, OpenOptions, Permissions};
@@ -11,7 +12,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
 use panvault_card::{BinTable, NoBinTable, TestBinTable};
-use panvault_keys::{Entropy, KeyFile, KeyMode, RootKey, Slot, SystemEntropy, VaultKeys};
+use panvault_keys::{Entropy, Header, KeyFile, KeyMode, RootKey, Slot, SystemEntropy, VaultKeys};
 use panvault_model::VaultId;
 use panvault_store::{Chain, MemoryCvvs};
 use panvault_store_embedded::{EmbeddedStore, Settings};
@@ -19,8 +20,9 @@ use panvault_vault::{Clock, Mode, StoreChain, SystemClock, Vault, VaultParts};
 use serde::{Deserialize, Serialize};
 
 use crate::bins::LiveBins;
+use crate::data::header::{CopyFault, OpenHeader};
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const FILE: &str = "vault.toml";
 /// What the store keeps beside it.
 const LOG: &str = "log";
@@ -40,8 +42,12 @@ struct VaultFile {
     created_at: String,
     /// Where the root key is, relative to the directory of the vault.
     root_key_file: PathBuf,
-    /// Tells a wrong root key from a damaged vault; says nothing of the key.
-    root_key_check: String,
+}
+
+/// What `vault.toml` says in every format.
+#[derive(Deserialize)]
+struct AnyVaultFile {
+    format: u32,
 }
 
 /// A data directory that was found.
@@ -50,7 +56,6 @@ pub(crate) struct DataDirectory {
     pub(crate) vault: VaultId,
     pub(crate) mode: Mode,
     root_key_file: PathBuf,
-    check: String,
 }
 
 /// A vault that is open for writing.
@@ -132,9 +137,10 @@ pub(crate) fn create(
         mode: mode_name(mode).to_owned(),
         created_at: now.to_string(),
         root_key_file: root_key_file.to_owned(),
-        root_key_check: hex::encode(root.derive_check_value(vault, key_mode(mode))),
     };
-    let made = make_files(making.path(), &file, chain(&root, vault).as_ref(), vault, store)
+    let header = Header::make(&root, vault, key_mode(mode), now, &entropy)?;
+    let keys = header.open(&root, vault, key_mode(mode))?;
+    let made = make_files(making.path(), &file, &header, &keys, store)
         .and_then(|()| fill(&DataDirectory::find(making.path())?))
         .and_then(|()| {
             let making = making.keep();
@@ -151,14 +157,15 @@ pub(crate) fn create(
 fn make_files(
     path: &Path,
     file: &VaultFile,
-    chain: &dyn Chain,
-    vault: VaultId,
+    header: &Header,
+    keys: &VaultKeys,
     store: &Settings,
 ) -> anyhow::Result<()> {
     let text =
         format!("# Which vault this is. It is made once and never changed.\n{}", toml::to_string(file)?);
     write_private(&path.join(FILE), text.as_bytes())?;
-    Ok(EmbeddedStore::create(path, vault, chain, store)?)
+    header::write(path, header)?;
+    Ok(EmbeddedStore::create(path, keys.vault(), chain(keys).as_ref(), store)?)
 }
 
 /// Writes a new file that only its owner can read, durably.
@@ -171,8 +178,9 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     written.with_context(|| format!("{} cannot be written", path.display()))
 }
 
-fn chain(root: &RootKey, vault: VaultId) -> Arc<dyn Chain> {
-    Arc::new(StoreChain::new(VaultKeys::derive(root, vault).chain()))
+/// The chain of a vault's log.
+pub(crate) fn chain(keys: &VaultKeys) -> Arc<dyn Chain> {
+    Arc::new(StoreChain::new(keys.chain()))
 }
 
 impl DataDirectory {
@@ -192,13 +200,19 @@ impl DataDirectory {
             Err(error) => return Err(error).with_context(|| format!("{} cannot be read", file.display())),
         };
         let damaged = || format!("{} is not what panvault wrote; restore it from a backup", file.display());
-        let found: VaultFile = toml::from_str(&text).map_err(|_| anyhow::anyhow!(damaged()))?;
+        let AnyVaultFile { format } = toml::from_str(&text).map_err(|_| anyhow::anyhow!(damaged()))?;
         ensure!(
-            found.format <= FORMAT,
-            "{} has format {}, which this version does not know; use the version that wrote it, or a later one",
-            file.display(),
-            found.format
+            format <= FORMAT,
+            "{} has format {format}, which this version does not know; use the version that wrote it, or a later one",
+            file.display()
         );
+        ensure!(
+            format == FORMAT,
+            "this vault is of format {format}, which this version does not read: {} has it; use the version that made \
+             it, or make a new vault",
+            file.display()
+        );
+        let found: VaultFile = toml::from_str(&text).map_err(|_| anyhow::anyhow!(damaged()))?;
         let mode = match found.mode.as_str() {
             "test" => Mode::Test,
             "live" => Mode::Live,
@@ -209,28 +223,32 @@ impl DataDirectory {
             vault: VaultId::parse(&found.vault).map_err(|_| anyhow::anyhow!(damaged()))?,
             mode,
             root_key_file: found.root_key_file,
-            check: found.root_key_check,
         })
     }
 
-    /// Gets the root key, and refuses one of another vault.
-    pub(crate) fn root_key(&self, file: Option<&Path>) -> anyhow::Result<RootKey> {
-        let slot = KeyFile::new(self.path.join(file.unwrap_or(&self.root_key_file)));
+    /// Gets the root key and opens the keys of the vault with it. Changes nothing.
+    pub(crate) fn header(&self, root_key_file: Option<&Path>) -> anyhow::Result<OpenHeader> {
+        let slot = self.slot(root_key_file);
         let root = slot.open()?;
-        let check = hex::encode(root.derive_check_value(self.vault, key_mode(self.mode)));
-        ensure!(
-            check == self.check,
-            "the {} does not belong to the vault in {}, or its vault.toml was changed; restore the pair that belongs \
-             together",
-            slot.describe(),
-            self.path.display()
-        );
-        Ok(root)
+        header::open(&self.path, &root, self.vault, key_mode(self.mode))
+            .map_err(|faults| anyhow::anyhow!(self.sealed(&slot, &faults)))
     }
 
-    /// The chain of its log.
-    pub(crate) fn chain(&self, root: &RootKey) -> Arc<dyn Chain> {
-        chain(root, self.vault)
+    fn slot(&self, root_key_file: Option<&Path>) -> KeyFile {
+        KeyFile::new(self.path.join(root_key_file.unwrap_or(&self.root_key_file)))
+    }
+
+    /// Why neither copy of the header opens, and what to do.
+    fn sealed(&self, slot: &KeyFile, faults: &[CopyFault]) -> String {
+        let said = faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        let advice = if faults.iter().any(CopyFault::is_root_key_wrong) {
+            format!("the {} does not belong to the vault; give the one that does", slot.describe())
+        } else if faults.iter().any(CopyFault::is_foreign) {
+            format!("they do not belong to the vault that {FILE} speaks of; restore what belongs together")
+        } else {
+            "restore one of the two from a backup: without it no root key opens the vault".to_owned()
+        };
+        format!("the vault in {} stays sealed: {said}; {advice}", self.path.display())
     }
 
     /// Opens the vault for writing.
@@ -239,8 +257,10 @@ impl DataDirectory {
         if let Some(missing) = self.log_missing() {
             bail!(missing);
         }
-        let root = self.root_key(settings.root_key_file.as_deref())?;
-        let store = EmbeddedStore::open(&self.path, self.vault, self.chain(&root), settings.store.clone())?;
+        let header = self.header(settings.root_key_file.as_deref())?;
+        let store = EmbeddedStore::open(&self.path, self.vault, chain(&header.keys), settings.store.clone())?;
+        // Once more: nobody else changes it from here on.
+        let OpenHeader { keys, copies } = self.header(settings.root_key_file.as_deref())?;
         let store = Arc::new(store);
         let clock = Arc::new(SystemClock::start());
         let cvv_clock = Arc::clone(&clock);
@@ -248,8 +268,7 @@ impl DataDirectory {
         let parts = VaultParts {
             store: Arc::clone(&store) as Arc<dyn panvault_store::Store>,
             cvvs: Arc::new(MemoryCvvs::new(settings.cvvs_held_max, move || cvv_clock.monotonic_millis())),
-            root,
-            vault: self.vault,
+            keys,
             mode: self.mode,
             clock,
             entropy: Arc::new(SystemEntropy::new()),
@@ -260,7 +279,28 @@ impl DataDirectory {
         let vault = Vault::open(parts).await.with_context(|| {
             format!("the vault in {} does not open; run panvault doctor", self.path.display())
         })?;
+        copies.mend(&self.path);
         Ok(OpenVault { vault, store, bins })
+    }
+
+    /// Replaces the root key of a vault that no other process has open. Nothing else changes: every key stays, wrapped anew. The new
+    /// root key must be in its slot before, durably; until both copies are written the old one may still be needed.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "no command replaces a root key yet; tests show that it can be done")
+    )]
+    pub(crate) async fn root_replace(&self, settings: &OpenSettings, new: &dyn Slot) -> anyhow::Result<()> {
+        let new = new.open()?;
+        // By opening it the documents come to name the header as it is, so that they allow the next.
+        let OpenVault { vault, store, bins: _ } = self.open(settings).await?;
+        let file = settings.root_key_file.as_deref();
+        let old = self.slot(file).open()?;
+        let replaced = self
+            .header(file)
+            .and_then(|header| header.copies.root_replace(&self.path, &old, &new, &SystemEntropy::new()));
+        vault.close().await?;
+        drop(store);
+        replaced
     }
 
     /// Who issued which numbers when no list was imported.

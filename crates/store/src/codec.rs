@@ -3,13 +3,14 @@
 //! | part | how it is written |
 //! | --- | --- |
 //! | number | 1, 2, 4 or 8 bytes, unsigned |
+//! | tag | version of its key in 2 bytes, then 16 bytes |
 //! | moment | 6 bytes: milliseconds since the Unix epoch |
 //! | `bytes` | length in 4 bytes, then the bytes |
 //! | `text` | length in 2 bytes, then UTF-8 |
 //! | `text?` | 0; or 1 and a text |
 //! | `pairs` | count in 1 byte, then that many pairs of texts |
 
-use panvault_model::Timestamp;
+use panvault_model::{Tag, Timestamp};
 
 /// Why stored bytes are not a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +67,12 @@ impl<'a> Writer<'a> {
     pub fn timestamp(&mut self, value: Timestamp) {
         let [_, _, millis @ ..] = value.unix_millis().to_be_bytes();
         self.out.extend_from_slice(&millis);
+    }
+
+    /// The version of its key in two bytes, then the MAC in sixteen.
+    pub fn tag(&mut self, tag: &Tag) {
+        self.u16(tag.key);
+        self.fixed(&tag.bytes);
     }
 
     /// Bytes of a length that the reader knows.
@@ -151,6 +158,11 @@ impl<'a> Reader<'a> {
         } else {
             Ok(Timestamp::from_unix_millis(millis))
         }
+    }
+
+    /// The version of its key in two bytes, then the MAC in sixteen.
+    pub fn tag(&mut self) -> Result<Tag, RowFault> {
+        Ok(Tag { key: self.u16()?, bytes: self.fixed()? })
     }
 
     /// So many bytes.

@@ -4,19 +4,19 @@
 //!
 //! | bytes | what |
 //! | --- | --- |
-//! | 1 | format, 1 |
+//! | 1 | format, 2 |
 //! | 1 | kind |
 //! | 12 | id |
 //! | 4 | version |
 //! | bytes | the encoded document |
-//! | 16 | keyed tag over all of the above |
+//! | tag | keyed tag over all of the above |
 //!
-//! Every document begins with a format, 1, and has its parts in the order of the fields of its row: an id in 12 bytes, a
+//! Every document begins with a format, 1, or 2 for an API key and the set, and has its parts in the order of the fields of its row: an id in 12 bytes, a
 //! yes or no in one, a moment in 6, a currency in 3; an id or moment that may be absent as 0, or 1 and the value; a list
 //! as a count in one byte and its items; a country as `text?`.
 
 use panvault_model::{
-    AccountId, ApiKeyId, Country, Currency, Id, OrganisationId, ProcessorId, Role, Timestamp,
+    AccountId, ApiKeyId, Country, Currency, Id, OrganisationId, ProcessorId, Role, Tag, Timestamp,
 };
 
 use crate::codec::{Reader, RowFault, Writer};
@@ -77,11 +77,11 @@ pub struct DocumentRow {
     /// The encoded document.
     pub body: Vec<u8>,
     /// Keyed tag over all of the above, made by the vault.
-    pub tag: [u8; 16],
+    pub tag: Tag,
 }
 
 impl DocumentRow {
-    const FORMAT: u8 = 1;
+    const FORMAT: u8 = 2;
 
     /// Appends everything that the tag covers.
     pub fn encode_clear(&self, out: &mut Vec<u8>) {
@@ -96,7 +96,7 @@ impl DocumentRow {
     /// Appends the whole row.
     pub fn encode(&self, out: &mut Vec<u8>) {
         self.encode_clear(out);
-        Writer::new(out).fixed(&self.tag);
+        Writer::new(out).tag(&self.tag);
     }
 
     /// Reads a row that [`DocumentRow::encode`] wrote.
@@ -110,7 +110,7 @@ impl DocumentRow {
             id: Id::from_bytes(reader.fixed()?),
             version: reader.u32()?,
             body: reader.bytes()?.to_vec(),
-            tag: reader.fixed()?,
+            tag: reader.tag()?,
         };
         reader.end()?;
         Ok(row)
@@ -191,6 +191,8 @@ pub struct ApiKeyRow {
     pub name: String,
     /// What its bearer may do.
     pub roles: Vec<Role>,
+    /// Version of the key that made the hash.
+    pub hash_key: u16,
     /// Keyed hash of the key.
     pub hash: [u8; 32],
     /// When it stops working.
@@ -203,6 +205,8 @@ pub struct ApiKeyRow {
 /// put back, taken away or rolled back alone does not agree with it, and its version counts all changes of documents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DocumentSetRow {
+    /// Version of the header of keys under which the set was written.
+    pub header_version: u32,
     /// Kind, id and version, sorted, each kind and id once.
     pub entries: Vec<(DocumentKind, Id, u32)>,
 }
@@ -332,7 +336,7 @@ document_codec!(
 
 document_codec!(
     ApiKeyRow,
-    1,
+    2,
     |self, writer| {
         writer.fixed(self.id.as_bytes());
         writer.fixed(self.organisation.as_bytes());
@@ -341,6 +345,7 @@ document_codec!(
         for role in &self.roles {
             writer.u8(role.code());
         }
+        writer.u16(self.hash_key);
         writer.fixed(&self.hash);
         writer.u8(u8::from(self.expires_at.is_some()));
         if let Some(expires_at) = self.expires_at {
@@ -356,6 +361,7 @@ document_codec!(
             let count = reader.u8()?;
             (0..count).map(|_| reader.code(Role::from_code)).collect::<Result<_, _>>()?
         },
+        hash_key: reader.u16()?,
         hash: reader.fixed()?,
         expires_at: if reader.flag()? { Some(reader.timestamp()?) } else { None },
         created_at: reader.timestamp()?,
@@ -364,8 +370,9 @@ document_codec!(
 
 document_codec!(
     DocumentSetRow,
-    1,
+    2,
     |self, writer| {
+        writer.u32(self.header_version);
         writer.u32(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
         for (kind, id, version) in &self.entries {
             writer.u8(kind.code());
@@ -374,6 +381,7 @@ document_codec!(
         }
     },
     |reader| DocumentSetRow {
+        header_version: reader.u32()?,
         entries: {
             let count = usize::try_from(reader.u32()?).map_err(|_| RowFault::Size)?;
             // Nothing is set aside for entries that are not there.

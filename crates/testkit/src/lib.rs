@@ -5,6 +5,8 @@ mod clock;
 pub mod conformance;
 mod entropy;
 mod http;
+#[expect(clippy::unwrap_used, reason = "a fault here is a failed test")]
+mod keys;
 mod network_cvv;
 mod scan;
 mod shared_cvv;
@@ -14,6 +16,7 @@ pub use crate::cards::{CanaryCard, canary_cards};
 pub use crate::clock::TestClock;
 pub use crate::entropy::{Dice, SeededEntropy};
 pub use crate::http::{Answer, http_send};
+pub use crate::keys::{root_key, vault_header, vault_keys};
 pub use crate::network_cvv::{NetworkCvvs, Weather};
 pub use crate::scan::{Encoding, Leak, LeakScan};
 pub use crate::shared_cvv::SharedCvvs;

@@ -2,6 +2,7 @@
 
 mod change;
 mod create;
+mod header;
 mod snapshot;
 
 pub use create::{DocumentPlan, NewAccount, NewApiKey, NewOrganisation, NewProcessor};

@@ -1,5 +1,5 @@
 use panvault_card::BinTable;
-use panvault_keys::{CvvKey, Entropy, KeyRing, KeysError};
+use panvault_keys::{CvvKey, Entropy, KeyRing, KeysError, VaultKeys};
 use panvault_model::{Now, VaultId};
 
 /// All of the outside that a plan may use. One request sees one time and one set of keys.
@@ -8,6 +8,8 @@ pub(crate) struct Env<'a> {
     pub now: Now,
     /// Which vault this is.
     pub vault: VaultId,
+    /// The keys of the vault itself.
+    pub vault_keys: &'a VaultKeys,
     /// The keys of every organisation.
     pub keys: &'a KeyRing,
     /// The key that seals CVVs while they are held.

@@ -1,5 +1,6 @@
-use panvault_keys::VaultKeys;
-use panvault_model::{Now, Timestamp};
+use panvault_keys::limits::PURPOSE_VERSIONS_MAX;
+use panvault_keys::{DigestKey, VaultKeys};
+use panvault_model::{Now, Tag, Timestamp};
 use panvault_store::{Answer, IdempotencyClaim, IdempotencyKey, IdempotencyRow};
 
 use crate::error::VaultError;
@@ -13,6 +14,18 @@ use crate::vault::Vault;
 pub struct Idempotency {
     pub(crate) key: IdempotencyKey,
     pub(crate) body: [u8; 32],
+    /// Version of the key that made the digests.
+    digest_key: u16,
+    /// The same under the keys before, whose records may still be there.
+    older: [Option<Digests>; PURPOSE_VERSIONS_MAX - 1],
+}
+
+/// The digests of a request under one key.
+#[derive(Clone, Copy)]
+struct Digests {
+    digest_key: u16,
+    key: IdempotencyKey,
+    body: [u8; 32],
 }
 
 /// An answer, and whether it is that of an earlier request with the same idempotency key.
@@ -41,14 +54,29 @@ impl Idempotency {
     /// servers nor find out what they sent.
     pub(crate) fn new<O>(keys: &VaultKeys, permit: &Permit<O>, path: &str, key: &str, body: &[u8]) -> Self {
         let (organisation, whole) = (permit.idempotency_scope(), [u8::from(permit.sees_all())]);
-        let digest = keys.idempotency_digest(&[&organisation, &whole, path.as_bytes(), key.as_bytes()]);
-        let [head @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = digest;
-        Self { key: IdempotencyKey(head), body: keys.idempotency_digest(&[&digest, body]) }
+        let scope: [&[u8]; 4] = [&organisation, &whole, path.as_bytes(), key.as_bytes()];
+        let Digests { digest_key, key, body: digest } = Digests::new(&keys.digest_key(), &scope, body);
+        let mut older = [None; PURPOSE_VERSIONS_MAX - 1];
+        for (slot, key) in older.iter_mut().zip(keys.older_digest_keys()) {
+            *slot = Some(Digests::new(&key, &scope, body));
+        }
+        Self { key, body: digest, digest_key, older }
+    }
+
+    /// The request that a record is of.
+    pub(crate) const fn of_row(row: &IdempotencyRow) -> Self {
+        let older = [None; PURPOSE_VERSIONS_MAX - 1];
+        Self { key: row.key, body: row.body, digest_key: row.digest_key, older }
+    }
+
+    const fn digests(&self) -> Digests {
+        Digests { digest_key: self.digest_key, key: self.key, body: self.body }
     }
 
     /// The record that says what the request was answered with.
     pub(crate) fn row(&self, keys: &VaultKeys, expires_at: Timestamp, answer: Answer) -> IdempotencyRow {
-        let mut row = IdempotencyRow { key: self.key, body: self.body, expires_at, answer, tag: [0; 16] };
+        let Self { key, body, digest_key, .. } = *self;
+        let mut row = IdempotencyRow { digest_key, key, body, expires_at, answer, tag: Tag::NONE };
         row.tag = seal::idempotency_tag(keys, &row);
         row
     }
@@ -60,6 +88,15 @@ impl Idempotency {
     }
 }
 
+impl Digests {
+    fn new(keyed: &DigestKey<'_>, scope: &[&[u8]], body: &[u8]) -> Self {
+        let digest = keyed.digest(scope);
+        let [head @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = digest;
+        let body = keyed.digest(&[&digest, body]);
+        Self { digest_key: keyed.version(), key: IdempotencyKey(head), body }
+    }
+}
+
 impl Vault {
     /// The record whose answer is to be given again, or `None` for a request that has not begun. The record is held
     /// against its tag before anything in it is believed.
@@ -68,22 +105,58 @@ impl Vault {
         claim: &Idempotency,
         now: Now,
     ) -> Result<Option<Box<IdempotencyRow>>, VaultError> {
-        match self.store().idempotency_read(claim.key).await? {
-            Some(row) if row.expires_at > now.wall => self.idempotency_claimed(claim, row).map(Some),
+        match self.idempotency_record(claim.digests(), now).await? {
+            Some(earlier) => Ok(Some(earlier)),
+            None => self.idempotency_of_older_keys(claim, now).await,
+        }
+    }
+
+    /// The same, of a request that came before the key of digests was renewed: its record stands under another name, so that a commit
+    /// would not meet it.
+    pub(crate) async fn idempotency_of_older_keys(
+        &self,
+        claim: &Idempotency,
+        now: Now,
+    ) -> Result<Option<Box<IdempotencyRow>>, VaultError> {
+        for digests in claim.older.iter().flatten() {
+            if let Some(earlier) = self.idempotency_record(*digests, now).await? {
+                return Ok(Some(earlier));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn idempotency_record(
+        &self,
+        digests: Digests,
+        now: Now,
+    ) -> Result<Option<Box<IdempotencyRow>>, VaultError> {
+        match self.store().idempotency_read(digests.key).await? {
+            Some(row) if row.expires_at > now.wall => self.idempotency_answer(digests, row).map(Some),
             // What has expired says nothing, but is held against its tag all the same.
-            Some(row) => self.idempotency_verify(claim.key, &row).map(|()| None),
+            Some(row) => self.idempotency_verify(digests.key, &row).map(|()| None),
             None => Ok(None),
         }
     }
 
-    /// The record of an earlier request with the same idempotency key, if its answer is to be given again.
+    /// The record of an earlier request with the same idempotency key, which a commit met, if its answer is to be given again.
     pub(crate) fn idempotency_claimed(
         &self,
         claim: &Idempotency,
         row: Box<IdempotencyRow>,
     ) -> Result<Box<IdempotencyRow>, VaultError> {
-        self.idempotency_verify(claim.key, &row)?;
-        if row.body != claim.body {
+        self.idempotency_answer(claim.digests(), row)
+    }
+
+    fn idempotency_answer(
+        &self,
+        digests: Digests,
+        row: Box<IdempotencyRow>,
+    ) -> Result<Box<IdempotencyRow>, VaultError> {
+        self.idempotency_verify(digests.key, &row)?;
+        if row.digest_key != digests.digest_key {
+            Err(VaultError::Tampered)
+        } else if row.body != digests.body {
             Err(VaultError::IdempotencyMismatch)
         } else if row.answer == Answer::Running {
             Err(VaultError::IdempotencyInUse)

@@ -2,34 +2,32 @@
 
 use panvault_card::{CardBlock, Holder, HolderBlock, Pan};
 use panvault_keys::{KeyRing, KeysError, Kind, Place, VaultKeys};
-use panvault_model::{CardId, OrganisationId, Sealed, VaultId};
+use panvault_model::{CardId, OrganisationId, Sealed, Tag, VaultId};
 use panvault_store::{CardRow, DocumentRow, HistoryRow, IdempotencyRow, TransactionRow};
 
 use crate::env::Env;
-use crate::error::VaultError;
+use crate::error::{Named, VaultError};
 
-/// Kinds of rows that bear a tag. The numbers go into the tag and are append-only.
+/// Kinds of rows that bear a tag. The numbers go into the tag and are append-only; `panvault-keys` has 5, a card, and 6, the
+/// registry of keys.
 const TAG_TRANSACTION: u8 = 1;
 const TAG_DOCUMENT: u8 = 2;
 const TAG_IDEMPOTENCY: u8 = 3;
 const TAG_HISTORY: u8 = 4;
 
-/// The card with its number and holder sealed into it, bound to every clear field.
-pub(crate) fn card_seal(
-    mut row: CardRow,
-    block: &CardBlock,
-    vault: VaultId,
-    keys: &KeyRing,
-    entropy: &dyn panvault_keys::Entropy,
-) -> Result<CardRow, KeysError> {
+/// The card with its number and holder sealed into it, bound to every clear field, and with its tag.
+pub(crate) fn card_seal(mut row: CardRow, block: &CardBlock, env: &Env<'_>) -> Result<CardRow, KeysError> {
     let mut clear = Vec::with_capacity(192);
     row.encode_clear(&mut clear);
-    let place = place(&row, row.organisation, vault, &clear);
-    row.sealed = keys.card_seal(&place, block.expose_bytes(), entropy)?;
+    let place = place(&row, row.organisation, env.vault, &clear);
+    let sealed = env.keys.card_seal(&place, block.expose_bytes(), env.entropy)?;
+    let tag = env.vault_keys.card_tag(&place, &sealed);
+    (row.sealed, row.tag) = (sealed, tag);
     Ok(row)
 }
 
-/// Opens a card for a caller whose permit covers `organisation`.
+/// Opens a card for a caller whose permit covers `organisation`. [`VaultError::NotFound`] when the key that sealed it is destroyed:
+/// the card is as good as deleted.
 pub(crate) fn card_open(
     row: &CardRow,
     organisation: OrganisationId,
@@ -40,20 +38,28 @@ pub(crate) fn card_open(
     row.encode_clear(&mut clear);
     let mut block = CardBlock::empty();
     keys.card_open(&place(row, organisation, vault, &clear), &row.sealed, block.expose_bytes_mut())
-        .map_err(refused_is_tampered)?;
+        .map_err(unopened)?;
     block.unpack().map_err(|_| VaultError::Tampered)
 }
 
-/// Whether the card is as it was sealed, without giving anything out.
+/// [`VaultError::NotFound`] when the key that sealed a card is destroyed, before anything is done with the card.
+pub(crate) fn card_openable(row: &CardRow, keys: &KeyRing, named: Named) -> Result<(), VaultError> {
+    keys.card_openable(row.organisation, &row.sealed).map_err(|error| match unopened(error) {
+        VaultError::NotFound(_) => VaultError::not_found(named),
+        error => error,
+    })
+}
+
+/// Whether the card is as it was sealed, clear fields and seal, for a caller whose permit covers `organisation`. It is not opened.
 pub(crate) fn card_verify(
     row: &CardRow,
     organisation: OrganisationId,
-    vault: VaultId,
-    keys: &KeyRing,
+    keys: &VaultKeys,
 ) -> Result<(), VaultError> {
     let mut clear = Vec::with_capacity(192);
     row.encode_clear(&mut clear);
-    keys.card_verify(&place(row, organisation, vault, &clear), &row.sealed).map_err(refused_is_tampered)
+    let place = place(row, organisation, keys.vault(), &clear);
+    if keys.card_tag_matches(&place, &row.sealed, &row.tag) { Ok(()) } else { Err(VaultError::Tampered) }
 }
 
 /// Seals a name for the time until its card is read.
@@ -92,11 +98,17 @@ fn place<'a>(row: &'a CardRow, organisation: OrganisationId, vault: VaultId, cle
     Place { kind: Kind::Card, vault, organisation, id: row.id.as_bytes(), row_version: row.version, clear }
 }
 
-fn refused_is_tampered(error: KeysError) -> VaultError {
-    if matches!(error, KeysError::Refused) { VaultError::Tampered } else { VaultError::Keys(error) }
+fn unopened(error: KeysError) -> VaultError {
+    if matches!(error, KeysError::Refused) {
+        VaultError::Tampered
+    } else if matches!(error, KeysError::KeyDestroyed) {
+        VaultError::not_found(Named::Subject)
+    } else {
+        VaultError::Keys(error)
+    }
 }
 
-pub(crate) fn transaction_tag(keys: &VaultKeys, row: &TransactionRow) -> [u8; 16] {
+pub(crate) fn transaction_tag(keys: &VaultKeys, row: &TransactionRow) -> Tag {
     let mut clear = Vec::with_capacity(512);
     row.encode_clear(&mut clear);
     keys.row_tag(TAG_TRANSACTION, &clear)
@@ -108,7 +120,7 @@ pub(crate) fn transaction_verify(keys: &VaultKeys, row: &TransactionRow) -> Resu
     matches(keys, TAG_TRANSACTION, &clear, &row.tag)
 }
 
-pub(crate) fn history_tag(keys: &VaultKeys, row: &HistoryRow) -> [u8; 16] {
+pub(crate) fn history_tag(keys: &VaultKeys, row: &HistoryRow) -> Tag {
     let mut clear = Vec::with_capacity(128);
     row.encode_clear(&mut clear);
     keys.row_tag(TAG_HISTORY, &clear)
@@ -120,19 +132,19 @@ pub(crate) fn history_verify(keys: &VaultKeys, row: &HistoryRow) -> Result<(), V
     matches(keys, TAG_HISTORY, &clear, &row.tag)
 }
 
-pub(crate) fn document_tag(keys: &VaultKeys, row: &DocumentRow) -> [u8; 16] {
+pub(crate) fn document_tag(keys: &VaultKeys, row: &DocumentRow) -> Tag {
     let mut clear = Vec::with_capacity(256);
     row.encode_clear(&mut clear);
-    keys.row_tag(TAG_DOCUMENT, &clear)
+    keys.document_tag(TAG_DOCUMENT, &clear)
 }
 
 pub(crate) fn document_verify(keys: &VaultKeys, row: &DocumentRow) -> Result<(), VaultError> {
     let mut clear = Vec::with_capacity(256);
     row.encode_clear(&mut clear);
-    matches(keys, TAG_DOCUMENT, &clear, &row.tag)
+    if keys.document_tag_matches(TAG_DOCUMENT, &clear, &row.tag) { Ok(()) } else { Err(VaultError::Tampered) }
 }
 
-pub(crate) fn idempotency_tag(keys: &VaultKeys, row: &IdempotencyRow) -> [u8; 16] {
+pub(crate) fn idempotency_tag(keys: &VaultKeys, row: &IdempotencyRow) -> Tag {
     let mut clear = Vec::with_capacity(512);
     row.encode_clear(&mut clear);
     keys.row_tag(TAG_IDEMPOTENCY, &clear)
@@ -144,6 +156,6 @@ pub(crate) fn idempotency_verify(keys: &VaultKeys, row: &IdempotencyRow) -> Resu
     matches(keys, TAG_IDEMPOTENCY, &clear, &row.tag)
 }
 
-fn matches(keys: &VaultKeys, kind: u8, clear: &[u8], tag: &[u8; 16]) -> Result<(), VaultError> {
+fn matches(keys: &VaultKeys, kind: u8, clear: &[u8], tag: &Tag) -> Result<(), VaultError> {
     if keys.row_tag_matches(kind, clear, tag) { Ok(()) } else { Err(VaultError::Tampered) }
 }

@@ -3,7 +3,7 @@ use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
 use panvault_card::{BinStatus, BinTable};
-use panvault_keys::{ApiKey, CvvKey, Entropy, KeyMode, RootKey, VaultKeys};
+use panvault_keys::{ApiKey, CvvKey, Entropy, KeyMode, VaultKeys};
 use panvault_model::{Now, OrganisationId, Timestamp, VaultId};
 use panvault_store::limits::SWEEP_ROWS_MAX;
 use panvault_store::{
@@ -35,10 +35,8 @@ pub struct VaultParts {
     pub store: Arc<dyn Store>,
     /// Where CVVs are held.
     pub cvvs: Arc<dyn CvvStore>,
-    /// The key above all keys.
-    pub root: RootKey,
-    /// Which vault this is.
-    pub vault: VaultId,
+    /// The keys of the vault, as its header has them; they say which vault it is. The root key is not needed here.
+    pub keys: VaultKeys,
     /// Test or live.
     pub mode: Mode,
     /// The clocks.
@@ -72,21 +70,19 @@ pub struct Vault {
 
 struct Inner {
     parts: VaultParts,
-    keys: VaultKeys,
     cvv_key: CvvKey,
     snapshot: ArcSwap<Snapshot>,
     cvv_no_room: Seldom,
 }
 
 impl Vault {
-    /// Opens a vault: reads documents and keys, and turns transactions that a crash left `INITIATED` into `UNKNOWN`.
+    /// Opens a vault: reads documents and keys, lets the documents follow the header of keys, and turns transactions that a crash left `INITIATED` into `UNKNOWN`.
     ///
     /// Must be called inside a tokio runtime when `sweep_seconds` is not 0.
     pub async fn open(parts: VaultParts) -> Result<Self, VaultError> {
         if parts.cvv_ttl_seconds > CVV_TTL_SECONDS_MAX {
             return Err(VaultError::field("cvv_ttl_seconds", "must be at most 86400"));
         }
-        let keys = VaultKeys::derive(&parts.root, parts.vault);
         let cvv_key = CvvKey::make(parts.entropy.as_ref())?;
         let as_of = parts.store.status().sequence;
         let rows = parts.store.document_read_all().await?;
@@ -94,17 +90,17 @@ impl Vault {
         if rows.is_empty() && as_of > 0 {
             return Err(VaultError::Tampered);
         }
-        let snapshot = Snapshot::read(&rows, &parts.root, &keys, parts.vault, parts.mode == Mode::Test)?;
+        let snapshot = Snapshot::read(&rows, &parts.keys, parts.mode == Mode::Test)?;
         let snapshot = Snapshot { as_of, ..snapshot };
         let sweep_seconds = parts.sweep_seconds;
         let inner = Inner {
             parts,
-            keys,
             cvv_key,
             snapshot: ArcSwap::from_pointee(snapshot),
             cvv_no_room: Seldom::default(),
         };
         let vault = Self { inner: Arc::new(inner) };
+        vault.documents_follow_header().await?;
         vault.transaction_recover().await?;
         if sweep_seconds > 0 {
             tokio::spawn(sweep_often(Arc::downgrade(&vault.inner), sweep_seconds));
@@ -121,9 +117,10 @@ impl Vault {
         };
         let snapshot = self.snapshot();
         let now = self.now();
-        let row = snapshot
-            .documents
-            .api_key(&self.keys().api_key_hash(&key))
+        let row = self
+            .keys()
+            .api_key_hashes(&key)
+            .find_map(|(hash_key, hash)| snapshot.documents.api_key(hash_key, hash))
             .filter(|row| key.mode() == mode && row.expires_at.is_none_or(|expires_at| now.wall < expires_at))
             .ok_or(VaultError::NotAuthenticated)?;
         if snapshot.documents.organisation(row.organisation).is_none_or(|organisation| organisation.disabled)
@@ -163,7 +160,7 @@ impl Vault {
 
     /// Which vault this is.
     pub fn id(&self) -> VaultId {
-        self.inner.parts.vault
+        self.inner.parts.keys.vault()
     }
 
     /// Test or live.
@@ -224,7 +221,7 @@ impl Vault {
     pub(crate) async fn reload(&self) -> Result<(), VaultError> {
         let as_of = self.store().status().sequence;
         let rows = self.store().document_read_all().await?;
-        let snapshot = Snapshot::read(&rows, self.root(), self.keys(), self.id(), self.mode() == Mode::Test)?;
+        let snapshot = Snapshot::read(&rows, self.keys(), self.mode() == Mode::Test)?;
         let snapshot = Arc::new(Snapshot { as_of, ..snapshot });
         self.inner
             .snapshot
@@ -236,6 +233,7 @@ impl Vault {
         Env {
             now,
             vault: self.id(),
+            vault_keys: self.keys(),
             keys: &snapshot.keys,
             cvv_key: &self.inner.cvv_key,
             bins: self.bins(),
@@ -268,11 +266,7 @@ impl Vault {
     }
 
     pub(crate) fn keys(&self) -> &VaultKeys {
-        &self.inner.keys
-    }
-
-    pub(crate) fn root(&self) -> &RootKey {
-        &self.inner.parts.root
+        &self.inner.parts.keys
     }
 
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {

@@ -1,7 +1,6 @@
 use std::sync::Arc;
 
-use panvault_keys::{RootKey, VaultKeys};
-use panvault_model::VaultId;
+use panvault_keys::VaultKeys;
 use panvault_store::{CardRow, DocumentRow, HistoryRow, IdempotencyRow, TransactionRow};
 
 use crate::document::Snapshot;
@@ -12,26 +11,29 @@ use crate::seal;
 ///
 /// Every method answers [`VaultError::Tampered`] when a row is not what the vault wrote.
 pub struct RowVerifier {
-    vault: VaultId,
     keys: VaultKeys,
     snapshot: Snapshot,
 }
 
 impl RowVerifier {
     /// Opens the keys of every organisation; the documents themselves are held against their tags here.
-    pub fn open(root: &RootKey, vault: VaultId, documents: &[Arc<DocumentRow>]) -> Result<Self, VaultError> {
-        let keys = VaultKeys::derive(root, vault);
+    pub fn open(keys: VaultKeys, documents: &[Arc<DocumentRow>]) -> Result<Self, VaultError> {
         // Examining a vault sends nothing, so processors of test vaults may be there.
-        let snapshot = Snapshot::read(documents, root, &keys, vault, true)?;
-        Ok(Self { vault, keys, snapshot })
+        let snapshot = Snapshot::read(documents, &keys, true)?;
+        Ok(Self { keys, snapshot })
     }
 
-    /// A card opens in its place, in an organisation that exists, and its fingerprint is that of its number.
+    /// A card bears its tag and opens in its place, in an organisation that exists, and its fingerprint is that of its number. One
+    /// whose key is destroyed has nothing left that could be opened.
     pub fn card(&self, row: &CardRow) -> Result<(), VaultError> {
         if self.snapshot.documents.organisation(row.organisation).is_none() {
             return Err(VaultError::Tampered);
         }
-        self.fingerprint(row)
+        seal::card_verify(row, row.organisation, &self.keys)?;
+        match self.fingerprint(row) {
+            Err(VaultError::NotFound(_)) => Ok(()),
+            verified => verified,
+        }
     }
 
     /// A transaction bears its tag.
@@ -51,7 +53,7 @@ impl RowVerifier {
 
     /// The card number is here for a moment, and is gone when this answers.
     fn fingerprint(&self, row: &CardRow) -> Result<(), VaultError> {
-        let (pan, _holder) = seal::card_open(row, row.organisation, self.vault, &self.snapshot.keys)?;
+        let (pan, _holder) = seal::card_open(row, row.organisation, self.keys.vault(), &self.snapshot.keys)?;
         let matches = self.snapshot.keys.fingerprint_matches(
             row.organisation,
             row.fingerprint_key,

@@ -105,7 +105,7 @@ libraries! {
     "serde": Users::These(&[SERVER, BINARY]), NOBODY;
     "serde_json": Users::These(&[SERVER, BINARY, TESTKIT, XTASK]), NOBODY;
     "toml": Users::These(&[BINARY, BENCH, XTASK]), NOBODY;
-    "hex": Users::These(&[KEYS, BINARY]), Users::Any;
+    "hex": Users::These(&[KEYS]), Users::Any;
     "time": Users::These(&[MODEL]), NOBODY;
 
     // Lists that others keep.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use panvault_keys::RootKey;
+use panvault_keys::VaultKeys;
 use panvault_server::{Tls, Validity};
 use panvault_store_embedded::{Examination, Finding, OpenFault, examine};
 use panvault_vault::{Clock, RowVerifier, SystemClock};
@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::bins;
 use crate::cli::Doctor;
 use crate::config;
-use crate::data::{DataDirectory, mode_name};
+use crate::data::{self, DataDirectory, mode_name};
 use crate::telemetry::{self, LogFormat};
 use crate::{harden, output};
 
@@ -20,6 +20,7 @@ use crate::{harden, output};
 const LISTED_MAX: usize = 20;
 /// Parts whose findings say what to do.
 const DIRECTORY: &str = "directory";
+const KEYS: &str = "keys";
 const STORE: &str = "store";
 const BINS: &str = "bins";
 const KEY: &str = "key";
@@ -35,18 +36,24 @@ pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
         Ok(exposed) => exposed.into_iter().map(|what| Finding { part: DIRECTORY, what }).collect(),
         Err(error) => vec![Finding { part: DIRECTORY, what: causes(error.as_ref()) }],
     };
-    // Without the key nothing of the store can be judged, but all else can.
-    let examination = match directory.root_key(config.root_key_file.as_deref()) {
-        Ok(root) => match examined(&directory, &root) {
-            Ok(mut examination) => {
-                findings.append(&mut examination.findings);
-                Some(examination)
+    // Without its keys nothing of the store can be judged, but all else can.
+    let examination = match directory.header(config.root_key_file.as_deref()) {
+        Ok(header) => {
+            findings.extend(header.copies.faults.iter().map(|fault| Finding {
+                part: KEYS,
+                what: format!("{fault}; panvault serve writes it anew from the other copy"),
+            }));
+            match examined(&directory, header.keys) {
+                Ok(mut examination) => {
+                    findings.append(&mut examination.findings);
+                    Some(examination)
+                }
+                Err(fault) => {
+                    findings.extend(unexamined(&directory, &fault));
+                    None
+                }
             }
-            Err(fault) => {
-                findings.extend(unexamined(&directory, &fault));
-                None
-            }
-        },
+        }
         Err(error) => {
             findings.push(Finding { part: KEY, what: causes(error.as_ref()) });
             None
@@ -107,12 +114,14 @@ fn certificates(certificate: &Path, key: &Path, findings: &mut Vec<Finding>) -> 
 }
 
 /// Looks at all of the store.
-fn examined(directory: &DataDirectory, root: &RootKey) -> Result<Examination, OpenFault> {
-    let mut examination = examine(&directory.path, directory.vault, directory.chain(root).as_ref())?;
+pub(crate) fn examined(directory: &DataDirectory, keys: VaultKeys) -> Result<Examination, OpenFault> {
+    let mut examination = examine(&directory.path, directory.vault, data::chain(&keys).as_ref())?;
     let documents = examination.documents()?;
-    match RowVerifier::open(root, directory.vault, &documents) {
+    match RowVerifier::open(keys, &documents) {
         Ok(verifier) => rows(&mut examination, &verifier)?,
-        Err(error) => examination.found("row", format!("documents or keys do not verify: {error}")),
+        Err(error) => {
+            examination.found("row", format!("documents or keys do not verify: {}", causes(&error)))
+        }
     }
     Ok(examination)
 }
@@ -264,7 +273,7 @@ fn next(findings: &[Finding]) -> &'static str {
     let (told, rest): (Vec<_>, Vec<_>) = findings
         .iter()
         .map(|finding| finding.part)
-        .partition(|part| [DIRECTORY, STORE, BINS, KEY, TLS].contains(part));
+        .partition(|part| [DIRECTORY, KEYS, STORE, BINS, KEY, TLS].contains(part));
     match (told.is_empty(), rest.is_empty()) {
         (true, true) => "Everything agrees.",
         (false, true) => "Do what these lines say, then run panvault doctor again.",
@@ -286,7 +295,7 @@ mod tests {
             next(&parts.iter().map(finding).collect::<Vec<_>>())
         };
         assert_eq!(next(&[]), "Everything agrees.");
-        assert!(!next(&[DIRECTORY, STORE, BINS, KEY, TLS]).contains("backup"));
+        assert!(!next(&[DIRECTORY, KEYS, STORE, BINS, KEY, TLS]).contains("backup"));
         assert!(next(&["row"]).starts_with("Restore from a backup"));
         assert!(
             next(&["row", DIRECTORY]).contains("directory") && next(&["row", DIRECTORY]).contains("backup")

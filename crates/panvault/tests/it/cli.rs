@@ -36,8 +36,9 @@ fn a_vault_is_made_with_its_key_outside_and_for_its_owner_only() {
     assert_eq!((&made["mode"], &made["data"]), (&json!("live"), &json!(data)));
     let key = directory.path().join("vault.root-key");
     assert_eq!(made["root_key_file"], json!(key));
-    for (file, mode) in [(&data, 0o700), (&key, 0o600), (&data.join("vault.toml"), 0o600)] {
-        assert_eq!(fs::metadata(file).unwrap().mode() & 0o7777, mode, "{}", file.display());
+    let files = ["vault.toml", "keys.1", "keys.2"].map(|name| (data.join(name), 0o600));
+    for (file, mode) in [(data.clone(), 0o700), (key.clone(), 0o600)].into_iter().chain(files) {
+        assert_eq!(fs::metadata(&file).unwrap().mode() & 0o7777, mode, "{}", file.display());
     }
     for file in contents(&data).keys() {
         assert_eq!(fs::metadata(file).unwrap().mode() & 0o077, 0, "{}", file.display());
@@ -228,13 +229,17 @@ fn a_wrong_or_exposed_key_or_directory_is_refused_and_nothing_is_changed() {
     let file = data.join("vault.toml");
     let good = fs::read_to_string(&file).unwrap();
     for (bad, said) in [
-        (good.replace("mode = \"test\"", "mode = \"live\""), "does not belong to the vault"),
-        (good.replace("format = 1", "format = 2"), "has format 2, which this version does not know"),
+        (good.replace("mode = \"test\"", "mode = \"live\""), "they do not belong to the vault"),
+        (good.replace("format = 2", "format = 3"), "has format 3, which this version does not know"),
+        (
+            good.replace("format = 2", "format = 1") + "root_key_check = \"00\"\n",
+            "this vault is of format 1, which this version does not read",
+        ),
         (good.replace("vault = \"", "vault = \"x"), "is not what panvault wrote"),
         (String::new(), "is not what panvault wrote"),
         (
             fs::read_to_string(other.join("vault.toml")).unwrap().replace("other.root-key", "vault.root-key"),
-            "does not belong",
+            "they do not belong",
         ),
     ] {
         fs::write(&file, bad).unwrap();
@@ -244,7 +249,7 @@ fn a_wrong_or_exposed_key_or_directory_is_refused_and_nothing_is_changed() {
     assert_eq!(contents(directory.path()), before, "nothing was changed");
     assert!(run_refused(&["serve", "--data", path(directory.path())]).contains("holds no vault"));
 
-    // The log of another vault, with a key that fits vault.toml.
+    // The log of another vault, with keys that fit vault.toml.
     fs::remove_dir_all(data.join("log")).unwrap();
     let copied =
         std::process::Command::new("cp").arg("-r").arg(other.join("log")).arg(data.join("log")).status();

@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use panvault_card::TestBinTable;
-use panvault_keys::{RootKey, SystemEntropy};
+use panvault_keys::SystemEntropy;
 use panvault_model::{Currency, OrganisationId, Role, VaultId};
 use panvault_server::{App, ServerSettings, Tls, serve, serve_metrics};
 use panvault_store::{MemoryCvvs, MemoryStore};
-use panvault_testkit::{TestClock, http_send};
+use panvault_testkit::{TestClock, http_send, vault_keys};
 use panvault_vault::{Clock, Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, Vault, VaultParts};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -55,8 +55,7 @@ impl Server {
         let parts = VaultParts {
             store: Arc::new(MemoryStore::new()),
             cvvs: Arc::new(MemoryCvvs::new(10_000, move || cvv_clock.monotonic_millis())),
-            root: RootKey::make(&entropy).unwrap(),
-            vault: VaultId::from_bytes([7; 12]),
+            keys: vault_keys(VaultId::from_bytes([7; 12]), 7),
             mode: Mode::Test,
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             entropy: Arc::new(entropy),

@@ -2,7 +2,7 @@
 //!
 //! | bytes | what |
 //! | --- | --- |
-//! | 1 | format, 2. A value that begins with 1 is the row as the log has it |
+//! | 1 | format, 3 |
 //! | 1 | flags, below |
 //! | 12 | organisation |
 //! | 4 | version; absent with flag 1: it is 1 |
@@ -23,27 +23,28 @@
 //! | pairs | metadata |
 //! | 6 | when it was made |
 //! | 6 | when it last changed; absent with flag 16: when it was made |
+//! | 2 | version of the tag's key; absent with flag 32: it is 1 |
+//! | 16 | tag |
 //! | the rest | sealed part |
 
 use std::sync::Arc;
 
 use panvault_model::{
     Bin, Brand, CardId, CardType, Country, Currency, Expiry, Fingerprint, IssuerFacts, LastFour,
-    OrganisationId, Sealed,
+    OrganisationId, Sealed, Tag,
 };
 use panvault_store::codec::{Reader, Writer};
 use panvault_store::{CardRow, RowFault};
 
-const FORMAT: u8 = 2;
-/// What a row as the log has it begins with.
-const FORMAT_PLAIN: u8 = 1;
+const FORMAT: u8 = 3;
 
 const FIRST_VERSION: u8 = 1;
 const NO_FACTS: u8 = 2;
 const NO_TABLE: u8 = 4;
 const FIRST_KEY: u8 = 8;
 const UNCHANGED: u8 = 16;
-const KNOWN: u8 = FIRST_VERSION | NO_FACTS | NO_TABLE | FIRST_KEY | UNCHANGED;
+const FIRST_TAG_KEY: u8 = 32;
+const KNOWN: u8 = FIRST_VERSION | NO_FACTS | NO_TABLE | FIRST_KEY | UNCHANGED | FIRST_TAG_KEY;
 
 /// Appends a row without its id.
 pub(crate) fn encode(row: &CardRow, out: &mut Vec<u8>) {
@@ -55,6 +56,7 @@ pub(crate) fn encode(row: &CardRow, out: &mut Vec<u8>) {
         (NO_TABLE, facts.table_version == 0),
         (FIRST_KEY, row.fingerprint_key == 1),
         (UNCHANGED, row.updated_at == row.created_at),
+        (FIRST_TAG_KEY, row.tag.key == 1),
     ];
     let flags = flags.iter().filter(|(_, is)| *is).fold(0, |flags, (flag, _)| flags | flag);
     let has = |flag| flags & flag == 0;
@@ -88,6 +90,10 @@ pub(crate) fn encode(row: &CardRow, out: &mut Vec<u8>) {
     if has(UNCHANGED) {
         writer.timestamp(row.updated_at);
     }
+    if has(FIRST_TAG_KEY) {
+        writer.u16(row.tag.key);
+    }
+    writer.fixed(&row.tag.bytes);
     writer.fixed(row.sealed.as_bytes());
 }
 
@@ -95,15 +101,9 @@ pub(crate) fn encode(row: &CardRow, out: &mut Vec<u8>) {
 pub(crate) fn decode(id: &[u8], bytes: &[u8]) -> Result<CardRow, RowFault> {
     let id = CardId::from_bytes(id.try_into().map_err(|_| RowFault::Size)?);
     let mut reader = Reader::new(bytes);
-    match reader.u8()? {
-        FORMAT => decode_kept(id, reader),
-        // It says itself which card it is of: one that is another's stays so.
-        FORMAT_PLAIN => CardRow::decode(bytes),
-        _ => Err(RowFault::Value),
+    if reader.u8()? != FORMAT {
+        return Err(RowFault::Value);
     }
-}
-
-fn decode_kept(id: CardId, mut reader: Reader<'_>) -> Result<CardRow, RowFault> {
     let flags = reader.u8()?;
     if flags & !KNOWN != 0 {
         return Err(RowFault::Value);
@@ -124,6 +124,8 @@ fn decode_kept(id: CardId, mut reader: Reader<'_>) -> Result<CardRow, RowFault> 
     let metadata = reader.pairs()?;
     let created_at = reader.timestamp()?;
     let updated_at = if has(UNCHANGED) { reader.timestamp()? } else { created_at };
+    let key = if has(FIRST_TAG_KEY) { reader.u16()? } else { 1 };
+    let tag = Tag { key, bytes: reader.fixed()? };
     let sealed = Sealed::from_bytes(reader.rest());
     Ok(CardRow {
         id,
@@ -140,6 +142,7 @@ fn decode_kept(id: CardId, mut reader: Reader<'_>) -> Result<CardRow, RowFault> 
         created_at,
         updated_at,
         sealed,
+        tag,
     })
 }
 
@@ -187,6 +190,7 @@ mod tests {
             created_at: at,
             updated_at: at,
             sealed: Sealed::from_bytes([9; 3]),
+            tag: Tag { key: 1, bytes: [10; 16] },
             ..card(1)
         }
     }
@@ -194,7 +198,7 @@ mod tests {
     #[test]
     fn a_plain_card_has_these_bytes() {
         let expected = [
-            [2, 31].as_slice(),
+            [3, 63].as_slice(),
             &[7; 12],
             &[9],
             b"4111111111",
@@ -202,6 +206,7 @@ mod tests {
             &[8; 16],
             &[0],
             &[1, 2, 3, 4, 5, 6],
+            &[10; 16],
             &[9; 3],
         ];
         assert_eq!(kept(&plain()), expected.concat());
@@ -209,7 +214,7 @@ mod tests {
 
     #[test]
     fn every_part_is_read_back() {
-        let changes: [fn(&mut CardRow); 11] = [
+        let changes: [fn(&mut CardRow); 12] = [
             |_| {},
             |row| row.version = 2,
             |row| row.brand = None,
@@ -220,6 +225,7 @@ mod tests {
             |row| row.facts.variant = Some("GOLD".into()),
             |row| row.facts.table_version = 5,
             |row| row.fingerprint_key = 2,
+            |row| row.tag.key = 0x0102,
             |row| row.metadata = vec![("a".into(), "b".into())],
         ];
         let mut all = plain();
@@ -237,14 +243,6 @@ mod tests {
     }
 
     #[test]
-    fn a_row_as_the_log_has_it_is_read_too_and_says_whose_it_is() {
-        let row = card(3);
-        let mut bytes = Vec::new();
-        row.encode(&mut bytes);
-        assert_eq!(decode(card(4).id.as_bytes(), &bytes), Ok(row));
-    }
-
-    #[test]
     fn what_is_cut_or_unknown_is_refused() {
         let row = card(3);
         let whole = kept(&row);
@@ -256,8 +254,8 @@ mod tests {
             bytes[at] = byte;
             decode(row.id.as_bytes(), &bytes)
         };
-        assert_eq!(with(0, 3), Err(RowFault::Value));
-        assert_eq!(with(1, 32), Err(RowFault::Value));
+        assert_eq!(with(0, 2), Err(RowFault::Value));
+        assert_eq!(with(1, 64), Err(RowFault::Value));
         assert_eq!(decode(&[1; 11], &whole), Err(RowFault::Size));
     }
 }

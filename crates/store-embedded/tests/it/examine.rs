@@ -54,7 +54,7 @@ fn a_sound_store_has_no_findings() {
     let mut counts = [0; 4];
     examination.each_card(&mut |_| counts[0] += 1).unwrap();
     examination.each_transaction(&mut |_| counts[1] += 1).unwrap();
-    examination.each_history(&mut |row| counts[2] += usize::from(row.tag == [0x41; 16])).unwrap();
+    examination.each_history(&mut |row| counts[2] += usize::from(row.tag.bytes == [0x41; 16])).unwrap();
     examination.each_idempotency(&mut |_| counts[3] += 1).unwrap();
     assert_eq!(counts, [2, 2, 3, 1]);
     assert_eq!(examination.documents().unwrap().len(), 3);

@@ -66,9 +66,21 @@ fn encoded(encode: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     out
 }
 
+/// A card's row as a view keeps it, such as that of a backup.
+fn kept(row: &CardRow) -> Vec<u8> {
+    let home = Home::new();
+    block_on(async {
+        let store = home.open();
+        done(store.card_insert(card_insert(row)).await.unwrap());
+        store.close().await.unwrap();
+    });
+    let view = Connection::open(home.path().join("view.sqlite")).unwrap();
+    view.query_row("SELECT row FROM card WHERE id = ?", [row.id.as_bytes()], |row| row.get(0)).unwrap()
+}
+
 fn card_put(view: &Connection, row: &CardRow) {
     let (id, organisation) = (row.id.as_bytes(), row.organisation.as_bytes());
-    let bytes = encoded(|out| row.encode(out));
+    let bytes = kept(row);
     view.execute("INSERT INTO card VALUES (?, ?)", params![id, bytes]).unwrap();
     view.execute("INSERT INTO card_by_organisation VALUES (?, ?)", params![organisation, id]).unwrap();
     let entry = params![id, organisation, row.fingerprint.as_bytes()];
@@ -136,10 +148,9 @@ fn what_the_log_has_forgotten_the_trail_knows() {
         ),
         (
             |view| {
-                // As a view of the first format keeps it.
-                let (other, id) = (encoded(|out| card(11).encode(out)), card(10).id);
-                let sql = "UPDATE card SET row = ? WHERE id = ?";
-                view.execute(sql, params![other, id.as_bytes()]).unwrap();
+                let other = encoded(|out| transaction(21, card(10).id).encode(out));
+                let sql = "UPDATE payment SET row = ? WHERE id = ?";
+                view.execute(sql, params![other, settled().id.as_bytes()]).unwrap();
             },
             "has the row of another",
         ),

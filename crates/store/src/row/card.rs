@@ -2,7 +2,7 @@
 //!
 //! | bytes | what |
 //! | --- | --- |
-//! | 1 | format, 1 |
+//! | 1 | format, 2 |
 //! | 12 | id |
 //! | 12 | organisation |
 //! | 4 | version |
@@ -23,6 +23,7 @@
 //! | 6 | when it was made |
 //! | 6 | when it last changed |
 //! | bytes | sealed part; empty in an idempotency record |
+//! | tag | keyed tag over all that the sealed part is bound to, and the sealed part; zeroes in an idempotency record |
 //!
 //! How `text?`, `pairs` and `bytes` are written is said in `codec.rs`. The sealed part is bound to everything before it.
 
@@ -30,12 +31,12 @@ use std::sync::Arc;
 
 use panvault_model::{
     Bin, Brand, CardId, CardType, Country, Currency, Expiry, Fingerprint, IssuerFacts, LastFour,
-    OrganisationId, Sealed, Timestamp,
+    OrganisationId, Sealed, Tag, Timestamp,
 };
 
 use crate::codec::{Reader, RowFault, Writer};
 
-/// A stored card. Everything but `sealed` is clear, and is bound to `sealed` as associated data.
+/// A stored card. Everything but `sealed` and `tag` is clear, and is bound to `sealed` as associated data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CardRow {
     /// The token.
@@ -66,10 +67,12 @@ pub struct CardRow {
     pub updated_at: Timestamp,
     /// Card number and holder.
     pub sealed: Sealed,
+    /// Keyed tag over all of the above, made by the vault: the row is held against it without being opened.
+    pub tag: Tag,
 }
 
 impl CardRow {
-    const FORMAT: u8 = 1;
+    const FORMAT: u8 = 2;
 
     /// Appends the clear fields that are bound to the sealed part, beside id, organisation and version.
     pub fn encode_clear(&self, out: &mut Vec<u8>) {
@@ -100,7 +103,9 @@ impl CardRow {
         writer.fixed(self.organisation.as_bytes());
         writer.u32(self.version);
         self.encode_clear(out);
-        Writer::new(out).bytes(self.sealed.as_bytes());
+        let mut writer = Writer::new(out);
+        writer.bytes(self.sealed.as_bytes());
+        writer.tag(&self.tag);
     }
 
     /// Reads a row that [`CardRow::encode`] wrote.
@@ -137,13 +142,14 @@ impl CardRow {
             created_at: reader.timestamp()?,
             updated_at: reader.timestamp()?,
             sealed: Sealed::from_bytes(reader.bytes()?),
+            tag: reader.tag()?,
         })
     }
 
-    /// The row as an answer keeps it: without the sealed part, which must go when the card goes.
+    /// The row as an answer keeps it: without the sealed part, which must go when the card goes, and the tag over it.
     #[must_use]
     pub fn without_sealed(&self) -> Self {
-        Self { sealed: Sealed::from_bytes([]), ..self.clone() }
+        Self { sealed: Sealed::from_bytes([]), tag: Tag::NONE, ..self.clone() }
     }
 }
 

@@ -7,9 +7,9 @@
 //! | 4 | version, which is the CVV's number |
 //! | 6 | until when the CVV may be used |
 //! | 1 | 1 once a transaction has been written down that uses it, or when there is none; else 0 |
-//! | 16 | keyed tag over all of the above |
+//! | 18 | keyed tag over all of the above |
 
-use panvault_model::{CardId, Timestamp};
+use panvault_model::{CardId, Tag, Timestamp};
 
 use crate::codec::{Reader, RowFault, Writer};
 
@@ -26,7 +26,7 @@ pub struct CardCvvRow {
     /// Whether it was used or ended.
     pub used: bool,
     /// Keyed tag over all of the above, made by the vault.
-    pub tag: [u8; 16],
+    pub tag: Tag,
 }
 
 impl CardCvvRow {
@@ -45,7 +45,7 @@ impl CardCvvRow {
     /// Appends the whole row.
     pub fn encode(&self, out: &mut Vec<u8>) {
         self.encode_clear(out);
-        Writer::new(out).fixed(&self.tag);
+        Writer::new(out).tag(&self.tag);
     }
 
     /// Reads a row that [`CardCvvRow::encode`] wrote.
@@ -59,7 +59,7 @@ impl CardCvvRow {
             version: reader.u32()?,
             cvv_until: reader.timestamp()?,
             used: reader.flag()?,
-            tag: reader.fixed()?,
+            tag: reader.tag()?,
         };
         reader.end()?;
         Ok(row)

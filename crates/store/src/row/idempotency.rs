@@ -2,16 +2,17 @@
 //!
 //! | bytes | what |
 //! | --- | --- |
-//! | 1 | format, 1 |
-//! | 16 | key |
+//! | 1 | format, 2 |
+//! | 2 | version of the key of both digests |
+//! | 16 | key, a keyed digest |
 //! | 32 | keyed digest of the body |
 //! | 6 | when it may be forgotten |
 //! | 1 | answer: 0 it still runs, 1 a card, 2 a transaction |
 //! | 6 | of a card: until when its CVV was held, or 0 |
-//! | | of a card: the row, its sealed part empty; of a transaction: the row |
-//! | 16 | keyed tag over all of the above |
+//! | | of a card: the row, its sealed part empty and its tag zeroes; of a transaction: the row |
+//! | tag | keyed tag over all of the above |
 
-use panvault_model::Timestamp;
+use panvault_model::{Tag, Timestamp};
 
 use crate::codec::{Reader, RowFault, Writer};
 use crate::row::{CardRow, TransactionRow};
@@ -34,6 +35,8 @@ pub enum Answer {
 /// A kept request: who it was (as digests) and what it was answered with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyRow {
+    /// Version of the key that made the two digests.
+    pub digest_key: u16,
     /// Names the record.
     pub key: IdempotencyKey,
     /// Keyed digest of the body.
@@ -43,11 +46,11 @@ pub struct IdempotencyRow {
     /// The answer.
     pub answer: Answer,
     /// Keyed tag over all of the above, made by the vault.
-    pub tag: [u8; 16],
+    pub tag: Tag,
 }
 
 impl IdempotencyRow {
-    const FORMAT: u8 = 1;
+    const FORMAT: u8 = 2;
 
     /// 1 while the request runs, 2 once it is answered.
     pub fn version(&self) -> u32 {
@@ -58,6 +61,7 @@ impl IdempotencyRow {
     pub fn encode_clear(&self, out: &mut Vec<u8>) {
         let mut writer = Writer::new(out);
         writer.u8(Self::FORMAT);
+        writer.u16(self.digest_key);
         writer.fixed(&self.key.0);
         writer.fixed(&self.body);
         writer.timestamp(self.expires_at);
@@ -78,7 +82,7 @@ impl IdempotencyRow {
     /// Appends the whole row.
     pub fn encode(&self, out: &mut Vec<u8>) {
         self.encode_clear(out);
-        Writer::new(out).fixed(&self.tag);
+        Writer::new(out).tag(&self.tag);
     }
 
     /// Reads a row that [`IdempotencyRow::encode`] wrote.
@@ -88,6 +92,7 @@ impl IdempotencyRow {
             return Err(RowFault::Value);
         }
         let row = Self {
+            digest_key: reader.u16()?,
             key: IdempotencyKey(reader.fixed()?),
             body: reader.fixed()?,
             expires_at: reader.timestamp()?,
@@ -101,7 +106,7 @@ impl IdempotencyRow {
                 2 => Answer::Transaction(Box::new(TransactionRow::decode_from(&mut reader)?)),
                 _ => return Err(RowFault::Value),
             },
-            tag: reader.fixed()?,
+            tag: reader.tag()?,
         };
         reader.end()?;
         Ok(row)

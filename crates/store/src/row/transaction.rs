@@ -2,7 +2,7 @@
 //!
 //! | bytes | what |
 //! | --- | --- |
-//! | 1 | format, 1 |
+//! | 1 | format, 2 |
 //! | 12 | id |
 //! | 12 | organisation |
 //! | 4 | version |
@@ -34,24 +34,24 @@
 //! | 1 or 17 | idempotency record: 0, or 1 and its key |
 //! | 6 | when it was made |
 //! | 6 | when it last changed |
-//! | 16 | keyed tag over all of the above |
+//! | tag | keyed tag over all of the above |
 //!
 //! A step of its history:
 //!
 //! | bytes | what |
 //! | --- | --- |
-//! | 1 | format, 1 |
+//! | 1 | format, 2 |
 //! | 12 | id |
 //! | 12 | transaction |
 //! | 4 | version of the transaction that it led to |
 //! | 1 | status |
 //! | text? | reason in words |
 //! | 6 | when |
-//! | 16 | keyed tag over all of the above |
+//! | tag | keyed tag over all of the above |
 
 use panvault_model::{
     AccountId, Amount, CardId, Currency, CvvResult, Id, OrganisationId, ProcessorId, RecurringType,
-    ShopperInteraction, Timestamp, TransactionId, TransactionStatus,
+    ShopperInteraction, Tag, Timestamp, TransactionId, TransactionStatus,
 };
 
 use crate::codec::{Reader, RowFault, Writer};
@@ -123,11 +123,11 @@ pub struct TransactionRow {
     /// When it last changed.
     pub updated_at: Timestamp,
     /// Keyed tag over all of the above, made by the vault.
-    pub tag: [u8; 16],
+    pub tag: Tag,
 }
 
 impl TransactionRow {
-    const FORMAT: u8 = 1;
+    const FORMAT: u8 = 2;
 
     /// Appends everything that the tag covers.
     pub fn encode_clear(&self, out: &mut Vec<u8>) {
@@ -175,7 +175,7 @@ impl TransactionRow {
     /// Appends the whole row.
     pub fn encode(&self, out: &mut Vec<u8>) {
         self.encode_clear(out);
-        Writer::new(out).fixed(&self.tag);
+        Writer::new(out).tag(&self.tag);
     }
 
     /// Reads a row that [`TransactionRow::encode`] wrote.
@@ -222,7 +222,7 @@ impl TransactionRow {
             idempotency: if reader.flag()? { Some(IdempotencyKey(reader.fixed()?)) } else { None },
             created_at: reader.timestamp()?,
             updated_at: reader.timestamp()?,
-            tag: reader.fixed()?,
+            tag: reader.tag()?,
         })
     }
 }
@@ -243,11 +243,11 @@ pub struct HistoryRow {
     /// When.
     pub created_at: Timestamp,
     /// Keyed tag over all of the above, made by the vault.
-    pub tag: [u8; 16],
+    pub tag: Tag,
 }
 
 impl HistoryRow {
-    const FORMAT: u8 = 1;
+    const FORMAT: u8 = 2;
 
     /// Appends everything that the tag covers.
     pub fn encode_clear(&self, out: &mut Vec<u8>) {
@@ -264,7 +264,7 @@ impl HistoryRow {
     /// Appends the whole row.
     pub fn encode(&self, out: &mut Vec<u8>) {
         self.encode_clear(out);
-        Writer::new(out).fixed(&self.tag);
+        Writer::new(out).tag(&self.tag);
     }
 
     /// Reads a row that [`HistoryRow::encode`] wrote.
@@ -280,7 +280,7 @@ impl HistoryRow {
             status: reader.code(TransactionStatus::from_code)?,
             status_reason: reader.text_option()?.map(str::to_owned),
             created_at: reader.timestamp()?,
-            tag: reader.fixed()?,
+            tag: reader.tag()?,
         };
         reader.end()?;
         Ok(row)

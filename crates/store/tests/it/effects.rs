@@ -3,7 +3,7 @@
 use core::fmt::Debug;
 use std::path::Path;
 
-use panvault_model::{CardId, Id, Timestamp, TransactionId};
+use panvault_model::{CardId, Id, Tag, Timestamp, TransactionId};
 use panvault_store::codec::Reader;
 use panvault_store::{CardCvvRow, DocumentKind, Effect, IdempotencyKey, RowFault, RowKey};
 
@@ -33,7 +33,7 @@ fn card_cvv() -> CardCvvRow {
         version: 7,
         cvv_until: Timestamp::from_unix_millis(1_700_000_000_000),
         used: true,
-        tag: [0x7a; 16],
+        tag: Tag { key: 1, bytes: [0x7a; 16] },
     }
 }
 

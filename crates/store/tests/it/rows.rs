@@ -5,7 +5,7 @@ use std::sync::Arc;
 use panvault_model::{
     AccountId, Amount, ApiKeyId, Bin, Brand, CardId, CardType, Country, Currency, CvvResult, Expiry,
     Fingerprint, Id, IssuerFacts, LastFour, OrganisationId, ProcessorId, RecurringType, RequestId, Role,
-    Sealed, ShopperInteraction, Timestamp, TransactionId, TransactionStatus,
+    Sealed, ShopperInteraction, Tag, Timestamp, TransactionId, TransactionStatus,
 };
 use panvault_store::{
     AccountRow, Action, Answer, ApiKeyRow, AuditNote, CardRow, DocumentKind, DocumentRow, DocumentSetRow,
@@ -18,6 +18,11 @@ pub(crate) fn id(byte: u8) -> Id {
 
 pub(crate) fn at(millis: u64) -> Timestamp {
     Timestamp::from_unix_millis(1_700_000_000_000 + millis)
+}
+
+/// A tag, by the second version of its key.
+fn tag(byte: u8) -> Tag {
+    Tag { key: 2, bytes: [byte; 16] }
 }
 
 pub(crate) fn card() -> CardRow {
@@ -43,6 +48,7 @@ pub(crate) fn card() -> CardRow {
         created_at: at(1),
         updated_at: at(2),
         sealed: Sealed::from_bytes([0x44; 20]),
+        tag: tag(0x45),
     }
 }
 
@@ -53,6 +59,7 @@ pub(crate) fn card_least() -> CardRow {
         facts: IssuerFacts::default(),
         metadata: Vec::new(),
         sealed: Sealed::from_bytes([]),
+        tag: Tag::NONE,
         ..card()
     }
 }
@@ -90,7 +97,7 @@ pub(crate) fn transaction() -> TransactionRow {
         idempotency: Some(IdempotencyKey([0x61; 16])),
         created_at: at(3),
         updated_at: at(4),
-        tag: [0x55; 16],
+        tag: tag(0x55),
     }
 }
 
@@ -126,18 +133,25 @@ pub(crate) fn history() -> HistoryRow {
         status: TransactionStatus::Declined,
         status_reason: Some("no".to_owned()),
         created_at: at(4),
-        tag: [0x72; 16],
+        tag: tag(0x72),
     }
 }
 
 pub(crate) fn idempotency(answer: Answer) -> IdempotencyRow {
     let key = IdempotencyKey([0x61; 16]);
-    IdempotencyRow { key, body: [0x62; 32], expires_at: at(86_400_000), answer, tag: [0x63; 16] }
+    IdempotencyRow {
+        digest_key: 3,
+        key,
+        body: [0x62; 32],
+        expires_at: at(86_400_000),
+        answer,
+        tag: tag(0x63),
+    }
 }
 
 pub(crate) fn document() -> DocumentRow {
     let body = organisation().encode();
-    DocumentRow { kind: DocumentKind::Organisation, id: id(0x22), version: 4, body, tag: [0x81; 16] }
+    DocumentRow { kind: DocumentKind::Organisation, id: id(0x22), version: 4, body, tag: tag(0x81) }
 }
 
 pub(crate) fn organisation() -> OrganisationRow {
@@ -195,6 +209,7 @@ pub(crate) fn api_key() -> ApiKeyRow {
         organisation: OrganisationId(id(0x22)),
         name: "web".to_owned(),
         roles: vec![Role::MerchantUser, Role::Publishable],
+        hash_key: 4,
         hash: [0x92; 32],
         expires_at: Some(at(7)),
         created_at: at(5),
@@ -208,7 +223,7 @@ pub(crate) fn document_set() -> DocumentSetRow {
         (DocumentKind::ApiKey, id(0x92), 1),
         (DocumentKind::KeyRegistry, id(0), 0x0102_0304),
     ];
-    DocumentSetRow { entries: entries.to_vec() }
+    DocumentSetRow { header_version: 0x0506_0708, entries: entries.to_vec() }
 }
 
 pub(crate) fn note() -> AuditNote {

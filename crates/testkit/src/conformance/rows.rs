@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use panvault_keys::{RootKey, VaultKeys};
 use panvault_model::{
     AccountId, Amount, Bin, Brand, CardId, CardType, Country, Currency, CvvResult, Expiry, Fingerprint, Id,
     IssuerFacts, LastFour, NodeId, OrganisationId, ProcessorId, RecurringType, Sealed, ShopperInteraction,
-    Timestamp, TransactionId, TransactionStatus, VaultId,
+    Tag, Timestamp, TransactionId, TransactionStatus, VaultId,
 };
 use panvault_store::{
     Answer, CardCvvRow, CardRow, Chain, DocumentKind, DocumentRow, HistoryRow, IdempotencyKey,
@@ -14,7 +13,7 @@ use panvault_store::{
 };
 use panvault_vault::StoreChain;
 
-use crate::SeededEntropy;
+use crate::keys::{vault_keys, vault_keys_of};
 
 /// The vault that test stores belong to.
 pub const VAULT: VaultId = VaultId::from_bytes([0x5a; 12]);
@@ -24,15 +23,26 @@ pub fn memory() -> MemoryStore {
     MemoryStore::new().beside(NodeId(VAULT.0))
 }
 
-/// A chain with the keys of a vault, under a root key of the first 32 bytes of SplitMix64 from seed 7.
+/// The chain key of the committed vectors of the log, which say where it comes from.
+const CHAIN_KEY: [u8; 32] = [
+    0x61, 0xe5, 0xf1, 0x6a, 0x1d, 0x80, 0x6f, 0xb4, 0xff, 0x03, 0x74, 0xeb, 0x7d, 0xac, 0x3d, 0x27, 0xd6,
+    0x7c, 0x3c, 0x37, 0x21, 0xbf, 0x61, 0x65, 0xe3, 0xcd, 0xcc, 0xfe, 0x3e, 0x3b, 0xd4, 0x5a,
+];
+
+/// The chain of a vault: with the key of the log's vectors in the vault that they are of, and another in every other.
 pub fn chain(vault: VaultId) -> Arc<dyn Chain> {
-    let root = RootKey::make(&SeededEntropy::new(7)).unwrap();
-    Arc::new(StoreChain::new(VaultKeys::derive(&root, vault).chain()))
+    let keys = if vault == VAULT { vault_keys_of(vault, CHAIN_KEY) } else { vault_keys(vault, 7) };
+    Arc::new(StoreChain::new(keys.chain()))
 }
 
 /// A moment, so many seconds after the first.
 pub const fn at(seconds: u64) -> Timestamp {
     Timestamp::from_unix_millis(1_700_000_000_000).plus_seconds(seconds)
+}
+
+/// A tag that no key made.
+const fn tag(byte: u8) -> Tag {
+    Tag { key: 1, bytes: [byte; 16] }
 }
 
 /// An id; a larger number is later.
@@ -70,6 +80,7 @@ pub fn card(n: u64) -> CardRow {
         created_at: at(n),
         updated_at: at(n),
         sealed: Sealed::from_bytes([&[0xc4; 24], n.to_be_bytes().as_slice()].concat()),
+        tag: Tag { key: 1, bytes: u128::from(n).to_be_bytes() },
     }
 }
 
@@ -114,7 +125,7 @@ pub fn transaction(n: u64, card: CardId) -> TransactionRow {
         idempotency: None,
         created_at: at(n),
         updated_at: at(n),
-        tag: [0x7a; 16],
+        tag: tag(0x7a),
     }
 }
 
@@ -129,7 +140,7 @@ pub fn transaction_settled(row: &TransactionRow, status: TransactionStatus) -> T
         cvv_result: CvvResult::Matched,
         avs_result: 2,
         updated_at: row.updated_at.plus_seconds(1),
-        tag: [0x7b; 16],
+        tag: tag(0x7b),
         ..row.clone()
     }
 }
@@ -143,19 +154,19 @@ pub fn history(row: &TransactionRow) -> HistoryRow {
         status: row.status,
         status_reason: row.status_reason.clone(),
         created_at: row.updated_at,
-        tag: [0x41; 16],
+        tag: tag(0x41),
     }
 }
 
 /// A document.
 pub fn document(kind: DocumentKind, n: u64, version: u32) -> DocumentRow {
     let body = format!("document {n}, version {version}").into_bytes();
-    DocumentRow { kind, id: id(n), version, body, tag: [0xd0; 16] }
+    DocumentRow { kind, id: id(n), version, body, tag: tag(0xd0) }
 }
 
 /// What is known of a card's CVV.
 pub fn card_cvv(n: u64, version: u32) -> CardCvvRow {
-    CardCvvRow { card: CardId(id(n)), version, cvv_until: at(3600), used: false, tag: [0xcc; 16] }
+    CardCvvRow { card: CardId(id(n)), version, cvv_until: at(3600), used: false, tag: tag(0xcc) }
 }
 
 /// Names an idempotency record.
@@ -165,5 +176,5 @@ pub fn key(n: u8) -> IdempotencyKey {
 
 /// An idempotency record that expires after a day's seconds.
 pub fn kept(key: IdempotencyKey, body: u8, answer: Answer) -> IdempotencyRow {
-    IdempotencyRow { key, body: [body; 32], expires_at: at(86_400), answer, tag: [0x1d; 16] }
+    IdempotencyRow { digest_key: 1, key, body: [body; 32], expires_at: at(86_400), answer, tag: tag(0x1d) }
 }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use panvault_card::{CardBlock, NewCard};
-use panvault_model::{CardId, OrganisationId, Sealed};
+use panvault_model::{CardId, OrganisationId, Sealed, Tag};
 use panvault_store::{Action, CardRow, Commit, Expect, Outcome, RowKey};
 
 use crate::card::{CardView, Metadata};
@@ -40,6 +40,11 @@ impl Vault {
         let vault = self.clone();
         async move {
             let Planned { row, cvv } = planned?;
+            if let Some(claim) = &idempotency
+                && let Some(earlier) = vault.idempotency_of_older_keys(claim, now).await?
+            {
+                return vault.card_answered(*earlier);
+            }
             if cvv.is_some()
                 && let Err(full) = vault.cvv_room(row.organisation, now)
             {
@@ -104,10 +109,11 @@ fn card_create_plan(
         created_at: env.now.wall,
         updated_at: env.now.wall,
         sealed: Sealed::from_bytes([]),
+        tag: Tag::NONE,
     };
     let block = CardBlock::pack(&pan, holder.as_ref());
     drop((pan, holder));
-    let row = seal::card_seal(row, &block, env.vault, env.keys, env.entropy)?;
+    let row = seal::card_seal(row, &block, env)?;
     let cvv = match cvv {
         Some(cvv) => cvv::cvv_seal(cvv, id, organisation, env)?,
         None => None,

@@ -10,7 +10,7 @@ use crate::seal;
 use crate::vault::Vault;
 
 impl Vault {
-    /// The card. Its row is held against its seal, so that a changed field is an error and not a wrong answer.
+    /// The card. Its row is held against its tag, so that a changed field is an error and not a wrong answer.
     pub async fn card_read(&self, permit: &Permit<CardRead>, id: CardId) -> Result<CardView, VaultError> {
         let row = self.card_seen(permit, id, Named::Subject).await?;
         let cvv_expires_at = self.cvv_expires_at(id, permit.now()).await?;
@@ -33,19 +33,14 @@ impl Vault {
         let mut held = held.into_iter();
         let mut rows = Vec::with_capacity(page.rows.len());
         for row in page.rows {
-            seal::card_verify(
-                &row,
-                permit.within(row.organisation, Named::Subject)?,
-                self.id(),
-                &permit.snapshot().keys,
-            )?;
+            seal::card_verify(&row, permit.within(row.organisation, Named::Subject)?, self.keys())?;
             let cvv_expires_at = self.cvv_in_time(row.id, held.next().flatten(), permit.now()).await?;
             rows.push(CardView { row, cvv_expires_at });
         }
         Ok(Page { rows, total: page.total })
     }
 
-    /// The row of a card that the caller sees, held against its seal.
+    /// The row of a card that the caller sees, held against its tag.
     pub(crate) async fn card_seen<O>(
         &self,
         permit: &Permit<O>,
@@ -54,7 +49,7 @@ impl Vault {
     ) -> Result<Arc<CardRow>, VaultError> {
         let row = self.store().card_read(id).await?.ok_or_else(|| VaultError::not_found(named))?;
         let organisation = permit.within(row.organisation, named)?;
-        seal::card_verify(&row, organisation, self.id(), &permit.snapshot().keys)?;
+        seal::card_verify(&row, organisation, self.keys())?;
         if row.id == id { Ok(row) } else { Err(VaultError::Tampered) }
     }
 }

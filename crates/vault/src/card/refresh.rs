@@ -20,7 +20,7 @@ pub enum Refreshed {
     Same,
     /// The card's facts are of this table already; it was not opened.
     Current,
-    /// It was deleted meanwhile.
+    /// It was deleted meanwhile, or the key that sealed it is destroyed.
     Gone,
 }
 
@@ -54,8 +54,12 @@ impl Vault {
             }
             let organisation = permit.within(stored.organisation, Named::Subject)?;
             let env = self.env(permit.snapshot(), now);
-            let Some(refreshed) = card_refresh_plan(&stored, organisation, &env)? else {
-                return Ok(Refreshed::Same);
+            seal::card_verify(&stored, organisation, env.vault_keys)?;
+            let refreshed = match card_refresh_plan(&stored, organisation, &env) {
+                Ok(Some(refreshed)) => refreshed,
+                Ok(None) => return Ok(Refreshed::Same),
+                Err(VaultError::NotFound(_)) => return Ok(Refreshed::Gone),
+                Err(error) => return Err(error),
             };
             let audit = permit.asked().note(now.wall, Action::CardRefresh, organisation, id.0);
             let commit = Commit {
@@ -98,5 +102,5 @@ fn card_refresh_plan(
         updated_at: env.now.wall,
         ..stored.clone()
     };
-    Ok(Some(seal::card_seal(row, &block, env.vault, env.keys, env.entropy)?))
+    Ok(Some(seal::card_seal(row, &block, env)?))
 }

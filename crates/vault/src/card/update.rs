@@ -97,7 +97,7 @@ impl Vault {
                     return Err(VaultError::not_found(named));
                 }
                 let env = vault.env(&snapshot, now);
-                seal::card_verify(&stored, organisation, env.vault, env.keys)?;
+                seal::card_verify(&stored, organisation, env.vault_keys)?;
                 if stored.id != id {
                     return Err(VaultError::Tampered);
                 }
@@ -221,7 +221,7 @@ fn card_update_plan(
         updated_at: env.now.wall,
         ..stored.clone()
     };
-    Ok(Some(Arc::new(seal::card_seal(row, &block, env.vault, env.keys, env.entropy)?)))
+    Ok(Some(Arc::new(seal::card_seal(row, &block, env)?)))
 }
 
 impl RowChange {

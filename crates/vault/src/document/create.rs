@@ -1,6 +1,6 @@
 use panvault_keys::{ApiKey, KeyMode};
 use panvault_model::{
-    AccountId, ApiKeyId, Country, Currency, Id, OrganisationId, ProcessorId, Role, Timestamp,
+    AccountId, ApiKeyId, Country, Currency, Id, OrganisationId, ProcessorId, Role, Tag, Timestamp,
 };
 use panvault_processor::Configuration;
 use panvault_store::{
@@ -76,8 +76,8 @@ pub struct NewApiKey {
 /// A change of documents that is planned and not made: whoever must show what comes of it first can do so.
 #[derive(Debug)]
 pub struct DocumentPlan {
-    changes: Vec<DocumentChange>,
-    audit: AuditNote,
+    pub(super) changes: Vec<DocumentChange>,
+    pub(super) audit: AuditNote,
 }
 
 impl Vault {
@@ -145,7 +145,7 @@ impl Vault {
             if !snapshot.documents.are_before(&changes) {
                 return Err(VaultError::Contended);
             }
-            let set = snapshot.documents.set_after(&changes).encode();
+            let set = snapshot.documents.set_after(&changes, self.keys().header_version()).encode();
             let version = snapshot.documents.version(DocumentKind::DocumentSet, SET_ID).saturating_add(1);
             let mut changes = changes.clone();
             changes.push(self.document_put(DocumentKind::DocumentSet, SET_ID, version, set));
@@ -194,7 +194,7 @@ impl Vault {
         }
         faults.end()?;
         let mut registry = snapshot.documents.registry(self.keys())?;
-        registry.organisation_add(self.root(), self.id(), row.id, now, self.entropy())?;
+        registry.organisation_add(self.keys(), row.id, now, self.entropy())?;
         let version = snapshot.documents.version(DocumentKind::KeyRegistry, REGISTRY_ID);
         let registry = registry.encode(self.keys());
         let changes = vec![
@@ -303,12 +303,14 @@ impl Vault {
         let mut roles = new.roles;
         roles.sort_unstable();
         roles.dedup();
+        let (hash_key, hash) = self.keys().api_key_hash(&key);
         let row = ApiKeyRow {
             id: ApiKeyId::make(now, self.make_id_bytes()?),
             organisation,
             name: new.name,
             roles,
-            hash: self.keys().api_key_hash(&key),
+            hash_key,
+            hash,
             expires_at: new.expires_at,
             created_at: now,
         };
@@ -409,7 +411,7 @@ impl Vault {
     }
 
     fn document_put(&self, kind: DocumentKind, id: Id, version: u32, body: Vec<u8>) -> DocumentChange {
-        let mut row = DocumentRow { kind, id, version, body, tag: [0; 16] };
+        let mut row = DocumentRow { kind, id, version, body, tag: Tag::NONE };
         row.tag = seal::document_tag(self.keys(), &row);
         DocumentChange::Put(row)
     }

@@ -1,8 +1,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use panvault_keys::{KeyRing, Registry, RootKey, VaultKeys};
-use panvault_model::{AccountId, Id, OrganisationId, ProcessorId, VaultId};
+use panvault_keys::{KeyRing, Registry, VaultKeys};
+use panvault_model::{AccountId, Id, OrganisationId, ProcessorId};
 use panvault_processor::{Configuration, Processor};
 use panvault_store::{
     AccountRow, ApiKeyRow, DocumentKind, DocumentRow, DocumentSetRow, OrganisationRow, ProcessorRow,
@@ -34,29 +34,34 @@ pub(crate) struct Documents {
     children: HashMap<OrganisationId, Vec<OrganisationId>>,
     accounts: HashMap<AccountId, AccountRow>,
     processors: HashMap<ProcessorId, (ProcessorRow, Arc<dyn Processor>)>,
-    api_keys: HashMap<[u8; 32], ApiKeyRow>,
+    /// By the version of the key that hashed them, and the hash.
+    api_keys: HashMap<(u16, [u8; 32]), ApiKeyRow>,
     versions: HashMap<(DocumentKind, Id), u32>,
     registry: Vec<u8>,
+    /// Version of the header of keys that the set names; `None` before the first document.
+    header_version: Option<u32>,
 }
 
 impl Snapshot {
     /// Reads stored documents. [`VaultError::Tampered`] when one is not what the vault wrote, or when they are not exactly
-    /// those that their set lists: one was put back, taken away, or rolled back.
+    /// those that their set lists: one was put back, taken away, or rolled back. [`VaultError::Keys`] also when the header that the
+    /// keys came out of is not one that the set allows.
     pub(crate) fn read(
         rows: &[Arc<DocumentRow>],
-        root: &RootKey,
-        keys: &VaultKeys,
-        vault: VaultId,
+        vault_keys: &VaultKeys,
         test_mode: bool,
     ) -> Result<Self, VaultError> {
         let mut documents = Documents::default();
         for row in rows {
-            seal::document_verify(keys, row)?;
+            seal::document_verify(vault_keys, row)?;
             documents.add(row, test_mode)?;
         }
-        set_verify(rows)?;
-        let registry = documents.registry(keys)?;
-        let keys = KeyRing::open(root, vault, &registry)?;
+        if let Some(set) = set_verify(rows)? {
+            vault_keys.header_check(set.header_version)?;
+            documents.header_version = Some(set.header_version);
+        }
+        let registry = documents.registry(vault_keys)?;
+        let keys = KeyRing::open(vault_keys, &registry)?;
         // Organisations and keys are made in one step, so neither can go missing alone.
         let complete = documents.organisations.keys().all(|organisation| keys.has_keys(*organisation));
         if complete && documents.organisations.len() == keys.organisations() {
@@ -67,18 +72,19 @@ impl Snapshot {
     }
 }
 
-/// Documents are exactly those that their set lists. Before the first change there are none, and no set.
-fn set_verify(rows: &[Arc<DocumentRow>]) -> Result<(), VaultError> {
+/// The set of documents, which are exactly those that it lists. Before the first change there are none, and no set.
+fn set_verify(rows: &[Arc<DocumentRow>]) -> Result<Option<DocumentSetRow>, VaultError> {
     let (sets, others): (Vec<&Arc<DocumentRow>>, Vec<&Arc<DocumentRow>>) =
         rows.iter().partition(|row| row.kind == DocumentKind::DocumentSet);
     let mut there: Vec<_> = others.iter().map(|row| (row.kind, row.id, row.version)).collect();
     there.sort_unstable();
-    let listed = match sets.as_slice() {
-        [] => Vec::new(),
-        [set] => DocumentSetRow::decode(&set.body)?.entries,
+    let set = match sets.as_slice() {
+        [] => None,
+        [set] => Some(DocumentSetRow::decode(&set.body)?),
         [_, _, ..] => return Err(VaultError::Tampered),
     };
-    if listed == there { Ok(()) } else { Err(VaultError::Tampered) }
+    let listed = set.as_ref().map_or(&[] as &[_], |set| set.entries.as_slice());
+    if listed == there { Ok(set) } else { Err(VaultError::Tampered) }
 }
 
 impl Documents {
@@ -106,7 +112,7 @@ impl Documents {
             }
             DocumentKind::ApiKey => {
                 let key = ApiKeyRow::decode(&row.body)?;
-                self.api_keys.insert(key.hash, key);
+                self.api_keys.insert((key.hash_key, key.hash), key);
             }
             DocumentKind::KeyRegistry => self.registry.clone_from(&row.body),
             // Held against all documents at once.
@@ -136,8 +142,8 @@ impl Documents {
         })
     }
 
-    /// The set of documents after these changes.
-    pub(crate) fn set_after(&self, changes: &[DocumentChange]) -> DocumentSetRow {
+    /// The set of documents after these changes, under this version of the header of keys.
+    pub(crate) fn set_after(&self, changes: &[DocumentChange], header_version: u32) -> DocumentSetRow {
         let mut versions = self.versions.clone();
         versions.remove(&(DocumentKind::DocumentSet, SET_ID));
         for change in changes {
@@ -149,7 +155,7 @@ impl Documents {
         let mut entries: Vec<_> =
             versions.into_iter().map(|((kind, id), version)| (kind, id, version)).collect();
         entries.sort_unstable();
-        DocumentSetRow { entries }
+        DocumentSetRow { header_version, entries }
     }
 
     pub(crate) fn organisation(&self, id: OrganisationId) -> Option<&OrganisationRow> {
@@ -180,8 +186,14 @@ impl Documents {
         self.processors.get(&id).map(|(row, connection)| (row, connection))
     }
 
-    pub(crate) fn api_key(&self, hash: &[u8; 32]) -> Option<&ApiKeyRow> {
-        self.api_keys.get(hash)
+    /// The API key that was hashed to this by this version of the key for hashes.
+    pub(crate) fn api_key(&self, hash_key: u16, hash: [u8; 32]) -> Option<&ApiKeyRow> {
+        self.api_keys.get(&(hash_key, hash))
+    }
+
+    /// Version of the header of keys that the documents were written under, if there are any.
+    pub(crate) const fn header_version(&self) -> Option<u32> {
+        self.header_version
     }
 
     /// Whether an organisation is `top` or below it.

@@ -2,8 +2,8 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use panvault_model::{
-    AccountId, Amount, CardId, CvvResult, Id, OrganisationId, RecurringType, ShopperInteraction, Timestamp,
-    TransactionId, TransactionStatus,
+    AccountId, Amount, CardId, CvvResult, Id, OrganisationId, RecurringType, ShopperInteraction, Tag,
+    Timestamp, TransactionId, TransactionStatus,
 };
 use panvault_processor::{Order, Processor, Sent};
 use panvault_store::{
@@ -102,6 +102,7 @@ impl Vault {
             }
             card => card?,
         };
+        seal::card_openable(&card, &permit.snapshot().keys, Named::Field("card"))?;
         let prepared = self.transaction_plan(permit, new, card.organisation, idempotency)?;
         let ticket = cvv::make_ticket(&self.env(permit.snapshot(), now))?;
         let digest = idempotency.map(|claim| claim.key.0);
@@ -216,7 +217,7 @@ impl Vault {
             idempotency: idempotency.map(|claim| claim.key),
             created_at: now,
             updated_at: now,
-            tag: [0; 16],
+            tag: Tag::NONE,
         };
         let connection = Arc::clone(connection);
         Ok(Prepared { row, connection, asked: *permit.asked(), snapshot, idempotency })
@@ -338,7 +339,7 @@ impl Vault {
             status: row.status,
             status_reason: row.status_reason.clone(),
             created_at: at,
-            tag: [0; 16],
+            tag: Tag::NONE,
         };
         history.tag = seal::history_tag(self.keys(), &history);
         Ok(history)

@@ -19,7 +19,7 @@ impl Vault {
             let idempotency = match earlier {
                 Some((key, earlier)) => {
                     self.idempotency_verify(key, &earlier)?;
-                    Some(Idempotency { key, body: earlier.body })
+                    Some(Idempotency::of_row(&earlier))
                 }
                 None => None,
             };

@@ -1,4 +1,3 @@
-use panvault_keys::VaultKeys;
 use panvault_model::{Currency, Role};
 use panvault_store::{AccountRow, DocumentKind, DocumentRow, OrganisationRow};
 use panvault_vault::limits::{
@@ -9,7 +8,7 @@ use panvault_vault::{
 };
 
 use crate::assert_refused;
-use crate::world::{VAULT, World, root};
+use crate::world::{World, keys};
 
 fn organisation(name: &str, details: Vec<(String, String)>) -> NewOrganisation {
     NewOrganisation { name: name.to_owned(), details, ..NewOrganisation::default() }
@@ -177,7 +176,7 @@ fn written(row: &DocumentRow, body: Vec<u8>) -> DocumentRow {
     let mut row = DocumentRow { body, ..row.clone() };
     let mut clear = Vec::new();
     row.encode_clear(&mut clear);
-    row.tag = VaultKeys::derive(&root(), VAULT).row_tag(2, &clear);
+    row.tag = keys().document_tag(2, &clear);
     row
 }
 

@@ -12,7 +12,7 @@ use panvault_store::{Action, DocumentKind, DocumentRow, DocumentSetRow, Store};
 use panvault_vault::{ApiKeyDelete, NewApiKey, NewOrganisation, Origin, Permit, RowVerifier, VaultError};
 
 use crate::assert_refused;
-use crate::world::{Shop, VAULT, World, root};
+use crate::world::{Shop, World, keys};
 
 async fn documents(world: &World) -> Vec<DocumentRow> {
     world.store.document_read_all().await.unwrap().iter().map(|row| row.as_ref().clone()).collect()
@@ -24,7 +24,7 @@ fn shared(rows: &[DocumentRow]) -> Vec<Arc<DocumentRow>> {
 
 /// The next start finds these documents and no others.
 async fn start_with(world: &mut World, rows: Vec<DocumentRow>) -> Result<(), VaultError> {
-    let verified = RowVerifier::open(&root(), VAULT, &shared(&rows)).map(drop);
+    let verified = RowVerifier::open(keys(), &shared(&rows)).map(drop);
     world.store.plot(|plot| plot.documents = Some(Box::new(move |there| there.clone_from(&rows))));
     let opened = world.reopen().await;
     world.store.leave();

@@ -8,6 +8,7 @@ mod cvv;
 mod cvvs;
 mod document;
 mod document_set;
+mod header;
 mod idempotency;
 mod intruder;
 mod model;

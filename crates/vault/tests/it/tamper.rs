@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use panvault_model::{CardId, Expiry, OrganisationId, Sealed};
+use panvault_model::{CardId, Expiry, OrganisationId, Sealed, Tag};
 use panvault_store::{CardRow, DocumentRow, IdempotencyRow, Store, TransactionRow};
 use panvault_vault::{
     CardChange, CardCreate, CardUpdate, Metadata, Permit, TransactionCreate, TransactionRead, VaultError,
@@ -115,6 +115,7 @@ async fn every_field_of_a_card_is_bound() {
         created_at: _,
         updated_at: _,
         sealed,
+        tag,
     } = CardRow::clone(&other);
     assert!(id != row.id && organisation == row.organisation && version == row.version);
     let later = row.created_at.plus_seconds(1);
@@ -136,6 +137,9 @@ async fn every_field_of_a_card_is_bound() {
         CardRow { updated_at: later, ..row.clone() },
         CardRow { sealed, ..row.clone() },
         CardRow { sealed: Sealed::from_bytes([]), ..row.clone() },
+        CardRow { tag, ..row.clone() },
+        CardRow { tag: Tag { key: 2, ..row.tag }, ..row.clone() },
+        CardRow { tag: Tag::NONE, ..row.clone() },
     ];
     for (at, changed) in changes.iter().enumerate() {
         card_is_refused(&world, &shop, card, changed, &format!("field {at}")).await;
@@ -182,6 +186,7 @@ async fn an_older_version_with_its_own_seal_is_not_passed_off_as_newer() {
     for changed in [
         CardRow { version: new.version, ..old.clone() },
         CardRow { sealed: old.sealed.clone(), ..new.clone() },
+        CardRow { sealed: old.sealed.clone(), tag: old.tag, ..new.clone() },
         CardRow { version: old.version, ..new.clone() },
     ] {
         card_is_refused(&world, &shop, card, &changed, "version").await;
@@ -241,7 +246,7 @@ async fn a_history_is_whole_and_unchanged() {
         Box::new(move |steps| steps[0].created_at = later),
         Box::new(|steps| steps[0].version = 3),
         Box::new(|steps| steps[0].id = panvault_model::Id::from_bytes([1; 12])),
-        Box::new(|steps| steps[0].tag[0] ^= 1),
+        Box::new(|steps| steps[0].tag.bytes[0] ^= 1),
         Box::new(|steps| steps.reverse()),
         Box::new(|steps| drop(steps.remove(0))),
         Box::new(|steps| drop(steps.pop())),
@@ -296,7 +301,7 @@ async fn a_changed_document_is_not_taken_up_while_the_vault_runs() {
     let world = World::new().await;
     let shop = world.shop(None).await;
     let card = world.card(&shop).await;
-    world.store.plot(|plot| plot.documents = Some(Box::new(|rows| rows[0].tag[0] ^= 1)));
+    world.store.plot(|plot| plot.documents = Some(Box::new(|rows| rows[0].tag.bytes[0] ^= 1)));
     let new = panvault_vault::NewOrganisation { name: "Shop".to_owned(), ..Default::default() };
     let made = world.vault.organisation_create(&world.vault.operator().permit().unwrap(), new).await;
     assert_refused!(made, VaultError::Tampered);

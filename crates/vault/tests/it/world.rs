@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
 use panvault_card::{CardBlock, Cvv, NewCard, Pan, TestBinTable};
-use panvault_keys::{KeyRing, Kind, Place, Registry, RootKey, VaultKeys};
+use panvault_keys::{KeyRing, Kind, Place, Registry, VaultKeys};
 use panvault_model::{AccountId, Amount, CardId, Currency, Expiry, OrganisationId, Role, VaultId};
 use panvault_store::{CardRow, DocumentKind, Store};
-use panvault_testkit::{SeededEntropy, TestClock};
+use panvault_testkit::{SeededEntropy, TestClock, vault_keys};
 use panvault_vault::{
     Caller, CardChange, CardQuery, CardView, CvvChange, Idempotency, Metadata, Mode, NewAccount, NewApiKey,
     NewOrganisation, NewProcessor, NewTransaction, Operation, Origin, Page, Permit, Query, TransactionQuery,
@@ -37,8 +37,9 @@ pub(crate) struct Shop {
     pub(crate) key: String,
 }
 
-pub(crate) fn root() -> RootKey {
-    RootKey::make(&SeededEntropy::new(1)).unwrap()
+/// The keys of the vault, as every opening of its header gives them.
+pub(crate) fn keys() -> VaultKeys {
+    vault_keys(VAULT, 1)
 }
 
 impl World {
@@ -183,8 +184,7 @@ fn parts(store: &Arc<Intruder>, cvvs: &Arc<TestCvvs>, clock: &Arc<TestClock>, se
     VaultParts {
         store: Arc::clone(store) as _,
         cvvs: Arc::clone(cvvs) as _,
-        root: root(),
-        vault: VAULT,
+        keys: keys(),
         mode: Mode::Test,
         clock: Arc::clone(clock) as _,
         entropy: Arc::new(SeededEntropy::new(seed)),
@@ -194,12 +194,11 @@ fn parts(store: &Arc<Intruder>, cvvs: &Arc<TestCvvs>, clock: &Arc<TestClock>, se
     }
 }
 
-/// The keys of every organisation, opened with the root key past the vault.
+/// The keys of every organisation, opened past the vault.
 pub(crate) async fn key_ring(store: &Intruder) -> KeyRing {
     let documents = store.document_read_all().await.unwrap();
     let registry = documents.iter().find(|row| row.kind == DocumentKind::KeyRegistry).unwrap();
-    let registry = Registry::parse(&registry.body, &VaultKeys::derive(&root(), VAULT)).unwrap();
-    KeyRing::open(&root(), VAULT, &registry).unwrap()
+    KeyRing::open(&keys(), &Registry::parse(&registry.body, &keys()).unwrap()).unwrap()
 }
 
 /// What the seal of a row is bound to.

@@ -31,14 +31,14 @@ fn sectors() -> u32 {
 
 #[test]
 fn a_frame_with_any_sectors_missing_is_dropped() {
-    assert_eq!(sectors(), 6);
+    assert_eq!(sectors(), 7);
     for missing in 0..1 << sectors() {
         let (log, files) = with_missing(missing);
         let (found, frames) = read(&files).unwrap();
         assert_front(&frames, &log.frames);
-        assert_eq!(frames.len(), if missing == 0 { 2 } else { 1 }, "{missing:06b}");
+        assert_eq!(frames.len(), if missing == 0 { 2 } else { 1 }, "{missing:07b}");
         let left = missing != 0 && missing != (1 << sectors()) - 1;
-        assert_eq!(found.torn, left, "{missing:06b}");
+        assert_eq!(found.torn, left, "{missing:07b}");
     }
 }
 
@@ -54,11 +54,11 @@ fn a_torn_frame_leaves_nothing_behind_a_shorter_one() {
         log.append(&[7]);
         let image = log.image();
         let end = log.frames[0].to;
-        assert!(image[&segment(1)][end..].iter().all(|byte| *byte == 0), "{missing:06b}");
+        assert!(image[&segment(1)][end..].iter().all(|byte| *byte == 0), "{missing:07b}");
         log.roll();
         log.append(&[8]);
         let (_, frames) = read_image(&log.image()).unwrap();
-        assert_eq!(frames.len(), 3, "{missing:06b}");
+        assert_eq!(frames.len(), 3, "{missing:07b}");
         assert_front(&frames[1..], &log.frames);
     }
 }

@@ -1,0 +1,211 @@
+use std::sync::Mutex;
+
+use super::*;
+use crate::api_key::ApiKey;
+use crate::entropy::SystemEntropy;
+use crate::registry::Registry;
+use crate::ring::KeyRing;
+use crate::vectors::{Counting, root};
+
+const VAULT: VaultId = VaultId::from_bytes([1; 12]);
+const AT: Timestamp = Timestamp::from_unix_millis(1_700_000_000_000);
+
+fn header() -> Header {
+    Header::make(&root(7), VAULT, KeyMode::Test, AT, &SystemEntropy::new()).unwrap()
+}
+
+fn opened(header: &Header, root: &RootKey) -> VaultKeys {
+    header.open(root, VAULT, KeyMode::Test).unwrap()
+}
+
+/// Something that each key made, so that two sets of keys can be told apart.
+fn made(keys: &VaultKeys) -> Vec<Vec<u8>> {
+    let key = ApiKey::parse("pv_test_000000000000000000000000000000000000000000z29Imgk").unwrap();
+    vec![
+        keys.row_tag(1, b"row").bytes.to_vec(),
+        keys.document_tag(1, b"row").bytes.to_vec(),
+        keys.chain().tag(&[b"row"]).to_vec(),
+        keys.api_key_hash(&key).1.to_vec(),
+        keys.digest_key().digest(&[b"row"]).to_vec(),
+        keys.head_hash(1, b"row").unwrap().to_vec(),
+    ]
+}
+
+#[test]
+fn every_cut_and_every_flipped_bit_is_damage() {
+    let bytes = header().encode();
+    assert_eq!(bytes.len(), 49 + 8 * HeaderKey::BYTES + 32 + 4);
+    for cut in 0..bytes.len() {
+        assert!(matches!(Header::parse(&bytes[..cut]), Err(KeysError::HeaderDamaged)), "cut at {cut}");
+    }
+    for bit in 0..bytes.len() * 8 {
+        let mut flipped = bytes.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        assert!(matches!(Header::parse(&flipped), Err(KeysError::HeaderDamaged)), "bit {bit}");
+    }
+}
+
+/// Who can write files can also make the checksum fit. They get no further than the first thing that is wrong, and no keys.
+#[test]
+fn a_forged_header_never_opens() {
+    let bytes = header().encode();
+    for at in 0..bytes.len() - 4 {
+        let mut forged = bytes[..bytes.len() - 4].to_vec();
+        forged[at] ^= 1;
+        let checksum = crc32fast::hash(&forged).to_be_bytes();
+        forged.extend_from_slice(&checksum);
+        let opened = Header::parse(&forged).and_then(|header| header.open(&root(7), VAULT, KeyMode::Test));
+        assert!(opened.is_err(), "byte {at}");
+    }
+}
+
+#[test]
+fn all_keys_are_different_and_none_is_the_root() {
+    let made = made(&opened(&header(), &root(7)));
+    for (at, one) in made.iter().enumerate() {
+        assert!(made.iter().skip(at + 1).all(|other| one[..16] != other[..16]), "key {at}");
+    }
+}
+
+#[test]
+fn another_root_changes_the_wrapping_and_no_key() {
+    let header = header();
+    let rewrapped = header.rewrap(&root(7), &root(8), &SystemEntropy::new()).unwrap();
+    assert_eq!((header.version(), rewrapped.version()), (1, 2));
+    assert_eq!((header.root_version, rewrapped.root_version), (1, 2));
+    let (before, after) = (opened(&header, &root(7)), opened(&rewrapped, &root(8)));
+    assert_eq!(made(&before), made(&after));
+    // The wrapping key is the same too: what it wrapped still unwraps.
+    let mut registry = Registry::empty();
+    let organisation = panvault_model::OrganisationId::from_bytes([2; 12]);
+    registry.organisation_add(&before, organisation, AT, &SystemEntropy::new()).unwrap();
+    assert!(KeyRing::open(&after, &registry).unwrap().has_keys(organisation));
+    let old = rewrapped.open(&root(7), VAULT, KeyMode::Test);
+    assert!(matches!(old, Err(KeysError::RootKeyWrong)));
+    let wrong = header.rewrap(&root(9), &root(8), &SystemEntropy::new());
+    assert!(matches!(wrong, Err(KeysError::RootKeyWrong)));
+}
+
+#[test]
+fn a_renewed_key_makes_and_the_one_before_still_checks() {
+    let header = header();
+    let before = opened(&header, &root(7));
+    let tag = before.row_tag(1, b"row");
+    let renewed = header.renew(&root(7), VaultPurpose::RowTag, AT, &SystemEntropy::new()).unwrap();
+    let after = opened(&renewed, &root(7));
+    let new = after.row_tag(1, b"row");
+    assert_eq!((tag.key, new.key, after.header_version()), (1, 2, 2));
+    assert!(new.bytes != tag.bytes && after.row_tag_matches(1, b"row", &tag));
+    assert!(after.row_tag_matches(1, b"row", &new) && !before.row_tag_matches(1, b"row", &new));
+    // A tag of one key does not pass as that of another.
+    let mixed = panvault_model::Tag { key: 2, ..tag };
+    assert!(!after.row_tag_matches(1, b"row", &mixed));
+    let chain = header.renew(&root(7), VaultPurpose::AuditChain, AT, &SystemEntropy::new());
+    assert!(matches!(chain, Err(KeysError::NotRenewable)));
+}
+
+#[test]
+fn a_renewed_wrapping_key_wraps_and_the_one_before_still_unwraps() {
+    let header = header();
+    let before = opened(&header, &root(7));
+    let mut registry = Registry::empty();
+    let organisation = |byte| panvault_model::OrganisationId::from_bytes([byte; 12]);
+    registry.organisation_add(&before, organisation(2), AT, &SystemEntropy::new()).unwrap();
+    let renewed = header.renew(&root(7), VaultPurpose::Wrapping, AT, &SystemEntropy::new()).unwrap();
+    let after = opened(&renewed, &root(7));
+    registry.organisation_add(&after, organisation(3), AT, &SystemEntropy::new()).unwrap();
+    let ring = KeyRing::open(&after, &registry).unwrap();
+    assert!(ring.has_keys(organisation(2)) && ring.has_keys(organisation(3)));
+    assert!(matches!(KeyRing::open(&before, &registry), Err(KeysError::RegistryDamaged)));
+}
+
+#[test]
+fn a_destroyed_key_is_not_opened_and_stays_destroyed() {
+    let mut header = header().renew(&root(7), VaultPurpose::RowTag, AT, &SystemEntropy::new()).unwrap();
+    let tag = opened(&header, &root(7)).row_tag(1, b"row");
+    let old = panvault_model::Tag { key: 1, ..tag };
+    for key in header.keys.iter_mut().filter(|key| key.place() == (VaultPurpose::RowTag.code(), 1)) {
+        key.state = KeyState::Destroyed;
+    }
+    let header = header.authenticated(&root(7)).rewrap(&root(7), &root(8), &SystemEntropy::new()).unwrap();
+    let keys = opened(&Header::parse(&header.encode()).unwrap(), &root(8));
+    assert!(keys.row_tag_matches(1, b"row", &tag) && !keys.row_tag_matches(1, b"row", &old));
+}
+
+/// So many versions of a purpose may be open and no more, as `limits` say.
+#[test]
+fn a_purpose_has_so_many_versions() {
+    let mut header = header();
+    for version in 2..=crate::limits::PURPOSE_VERSIONS_MAX {
+        header = header.renew(&root(7), VaultPurpose::Idempotency, AT, &SystemEntropy::new()).unwrap();
+        let keys = opened(&header, &root(7));
+        let mut versions = vec![keys.digest_key().version()];
+        versions.extend(keys.older_digest_keys().map(|key| key.version()));
+        let newest_first: Vec<u16> = (1..=u16::try_from(version).unwrap()).rev().collect();
+        assert_eq!(versions, newest_first);
+    }
+    let more = header.renew(&root(7), VaultPurpose::Idempotency, AT, &SystemEntropy::new());
+    assert!(matches!(more, Err(KeysError::NotRenewable)));
+}
+
+/// A header has so many keys, destroyed ones included, and no more, as `limits` say.
+#[test]
+fn a_header_has_so_many_keys() {
+    let mut header = header();
+    let (wrapping, context) = (header.wrapping(&root(7)).unwrap(), header.context());
+    let add = |header: &mut Header| {
+        let version = header.keys.last().unwrap().version + 1;
+        let entropy = SystemEntropy::new();
+        let key = HeaderKey::make(&wrapping, &context, VaultPurpose::Wrapping, version, AT, &entropy);
+        let mut key = key.unwrap();
+        key.state = KeyState::Destroyed;
+        header.keys.push(key);
+    };
+    while header.keys.len() < HEADER_KEYS_MAX {
+        add(&mut header);
+    }
+    let mut header = header.authenticated(&root(7));
+    assert_eq!(header.encode().len(), HEADER_BYTES_MAX);
+    assert!(Header::parse(&header.encode()).unwrap().open(&root(7), VAULT, KeyMode::Test).is_ok());
+    let renewed = header.renew(&root(7), VaultPurpose::Wrapping, AT, &SystemEntropy::new());
+    assert!(matches!(renewed, Err(KeysError::NotRenewable)));
+    add(&mut header);
+    let more = header.authenticated(&root(7)).encode();
+    assert!(matches!(Header::parse(&more), Err(KeysError::HeaderDamaged)));
+}
+
+/// A header that its root key authenticates and that has not one active key for each purpose is no header.
+#[test]
+fn each_purpose_has_one_active_key() {
+    for purpose in VaultPurpose::ALL {
+        let changes: [fn(&mut Header, VaultPurpose); 2] = [
+            |header, purpose| header.keys.retain(|key| key.purpose != purpose),
+            |header, purpose| {
+                let key = header.keys.iter_mut().find(|key| key.purpose == purpose).unwrap();
+                key.state = KeyState::OpenOnly;
+            },
+        ];
+        for change in changes {
+            let mut header =
+                Header::make(&root(7), VAULT, KeyMode::Test, AT, &Counting(Mutex::new(0))).unwrap();
+            change(&mut header, purpose);
+            let opened = header.authenticated(&root(7)).open(&root(7), VAULT, KeyMode::Test);
+            assert!(matches!(opened, Err(KeysError::HeaderDamaged)), "{purpose:?}");
+        }
+    }
+}
+
+#[test]
+fn only_the_named_header_or_the_next_is_taken() {
+    let mut header = header();
+    let mut check = |named| {
+        let keys = opened(&header, &root(7));
+        let checked = keys.header_check(named);
+        header = header.rewrap(&root(7), &root(7), &SystemEntropy::new()).unwrap();
+        checked
+    };
+    assert!(matches!(check(2), Err(KeysError::HeaderOlder)));
+    assert!(check(2).is_ok());
+    assert!(check(2).is_ok());
+    assert!(matches!(check(2), Err(KeysError::HeaderNewer)));
+}

@@ -1,0 +1,203 @@
+//! The committed vectors: what was written must open for ever, and what was refused must stay refused. `testdata/` is added to and never
+//! changed.
+
+use std::sync::Mutex;
+
+use panvault_model::{OrganisationId, Sealed, Tag, Timestamp, VaultId};
+
+use crate::api_key::{ApiKey, KeyMode};
+use crate::entropy::Entropy;
+use crate::error::KeysError;
+use crate::header::Header;
+use crate::limits::HEAD_BYTES;
+use crate::registry::Registry;
+use crate::ring::{KeyRing, Kind, Place};
+use crate::root::RootKey;
+use crate::vault_keys::VaultKeys;
+
+const VAULT: VaultId = VaultId::from_bytes(*b"vault-number");
+const OURS: OrganisationId = OrganisationId::from_bytes([2; 12]);
+const THEIRS: OrganisationId = OrganisationId::from_bytes([3; 12]);
+const AT: Timestamp = Timestamp::from_unix_millis(1_700_000_000_000);
+const API_KEY: &str = "pv_test_000000000000000000000000000000000000000000z29Imgk";
+
+/// A random source that counts, so that every byte of a vector is known.
+pub(crate) struct Counting(pub(crate) Mutex<u8>);
+
+impl Entropy for Counting {
+    fn fill(&self, out: &mut [u8]) -> Result<(), KeysError> {
+        let mut next = self.0.lock().unwrap();
+        for byte in out {
+            *byte = *next;
+            *next = next.wrapping_add(1);
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn root(byte: u8) -> RootKey {
+    RootKey::from_boxed(Box::new([byte; 32]))
+}
+
+/// Keys of a vault, made with a source that counts from `first`.
+pub(crate) fn test_keys(first: u8, vault: VaultId) -> VaultKeys {
+    let header = Header::make(&root(7), vault, KeyMode::Test, AT, &Counting(Mutex::new(first))).unwrap();
+    header.open(&root(7), vault, KeyMode::Test).unwrap()
+}
+
+fn place() -> Place<'static> {
+    Place {
+        kind: Kind::Card,
+        vault: VAULT,
+        organisation: OURS,
+        id: &[4; 12],
+        row_version: 1,
+        clear: b"clear",
+    }
+}
+
+fn tag(tag: Tag) -> String {
+    format!("{}:{}", tag.key, hex::encode(tag.bytes))
+}
+
+fn vector<'a>(name: &str, text: &'a str) -> &'a str {
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).unwrap()
+}
+
+const OPENED: &str = include_str!("../testdata/v2/opens.txt");
+const REFUSED: &str = include_str!("../testdata/v2/header-refused.txt");
+
+/// Everything is made again with the same randomness, to the byte.
+#[test]
+fn the_vectors_are_made_again() {
+    let entropy = Counting(Mutex::new(0));
+    let header = Header::make(&root(7), VAULT, KeyMode::Test, AT, &entropy).unwrap();
+    let rewrapped = header.rewrap(&root(7), &root(8), &entropy).unwrap();
+    let keys = header.open(&root(7), VAULT, KeyMode::Test).unwrap();
+    let mut registry = Registry::empty();
+    for organisation in [OURS, THEIRS] {
+        registry.organisation_add(&keys, organisation, AT, &entropy).unwrap();
+    }
+    let ring = KeyRing::open(&keys, &registry).unwrap();
+    let sealed = ring.card_seal(&place(), &[9; 64], &entropy).unwrap();
+    let (fingerprint, _) = ring.fingerprint(OURS, b"4111111111111111").unwrap();
+    let (hash_key, hash) = keys.api_key_hash(&ApiKey::parse(API_KEY).unwrap());
+    let digest = keys.digest_key().digest(&[b"ab", b"c"]);
+    let head = keys.head_seal(5, &[6; HEAD_BYTES], &entropy).unwrap();
+    let lines = [
+        format!("header {}", hex::encode(header.encode())),
+        format!("rewrapped {}", hex::encode(rewrapped.encode())),
+        format!("registry {}", hex::encode(registry.encode(&keys))),
+        format!("sealed {}", hex::encode(sealed.as_bytes())),
+        format!("card_tag {}", tag(keys.card_tag(&place(), &sealed))),
+        format!("fingerprint {fingerprint}"),
+        format!("row_tag {}", tag(keys.row_tag(1, b"row"))),
+        format!("document_tag {}", tag(keys.document_tag(2, b"row"))),
+        format!("api_key_hash {hash_key}:{}", hex::encode(hash)),
+        format!("idempotency_digest {}", hex::encode(digest)),
+        format!("chain_tag {}", hex::encode(keys.chain().tag(&[b"a", b"b"]))),
+        format!("head {}", hex::encode(head)),
+        format!("head_hash {}", hex::encode(keys.head_hash(1, b"row").unwrap())),
+    ];
+    let made = lines.join("\n") + "\n";
+    assert_eq!(made, OPENED, "a format has changed:\n{made}");
+}
+
+/// Only what is committed is used here: a later version may make other bytes, and must still open these.
+#[test]
+fn what_was_written_opens() {
+    let bytes = |name| hex::decode(vector(name, OPENED)).unwrap();
+    for (name, byte, version) in [("header", 7, 1), ("rewrapped", 8, 2)] {
+        let keys = Header::parse(&bytes(name)).unwrap().open(&root(byte), VAULT, KeyMode::Test).unwrap();
+        assert_eq!((keys.vault(), keys.header_version()), (VAULT, version));
+        let ring = KeyRing::open(&keys, &Registry::parse(&bytes("registry"), &keys).unwrap()).unwrap();
+        let sealed = Sealed::from_bytes(bytes("sealed"));
+        let mut plaintext = [0; 64];
+        ring.card_open(&place(), &sealed, &mut plaintext).unwrap();
+        assert_eq!(plaintext, [9; 64]);
+        assert_eq!(tag(keys.card_tag(&place(), &sealed)), vector("card_tag", OPENED));
+        assert_eq!(
+            ring.fingerprint(OURS, b"4111111111111111").unwrap().0.to_string(),
+            vector("fingerprint", OPENED)
+        );
+        assert_eq!(tag(keys.row_tag(1, b"row")), vector("row_tag", OPENED));
+        assert_eq!(hex::encode(keys.chain().tag(&[b"ab"])), vector("chain_tag", OPENED));
+        let mut head = [0; HEAD_BYTES];
+        assert_eq!(keys.head_open(5, &bytes("head"), &mut head).unwrap(), 1);
+        assert_eq!(head, [6; HEAD_BYTES]);
+    }
+}
+
+/// A wrong byte, with the checksum that fits it: as somebody without the root key writes it.
+fn forged(header: &[u8], at: usize) -> Vec<u8> {
+    let mut bytes = header[..header.len() - 4].to_vec();
+    bytes[at] ^= 1;
+    let checksum = crc32fast::hash(&bytes);
+    bytes.extend_from_slice(&checksum.to_be_bytes());
+    bytes
+}
+
+/// Headers that must be refused, by what must be said of them.
+fn refused() -> String {
+    let header = hex::decode(vector("header", OPENED)).unwrap();
+    let made = |byte, vault, mode| {
+        Header::make(&root(byte), vault, mode, AT, &Counting(Mutex::new(1))).unwrap().encode()
+    };
+    let mut flipped = header.clone();
+    flipped[100] ^= 1;
+    let lines = [
+        ("damaged", header[..0].to_vec()),
+        ("damaged", header[..13].to_vec()),
+        ("damaged", header[..header.len() - 1].to_vec()),
+        ("damaged", [header.as_slice(), &[0]].concat()),
+        ("damaged", flipped),
+        // Header version, version of the root key, state of the first key, first byte of a wrapped key.
+        ("damaged", forged(&header, 13)),
+        ("damaged", forged(&header, 30)),
+        ("damaged", forged(&header, 58)),
+        ("damaged", forged(&header, 90)),
+        ("later", forged(&header, 8)),
+        ("vault", forged(&header, 14)),
+        ("vault", made(7, VaultId::from_bytes([9; 12]), KeyMode::Test)),
+        ("mode", made(7, VAULT, KeyMode::Live)),
+        ("root", made(8, VAULT, KeyMode::Test)),
+        ("root", forged(&header, 31)),
+        ("older", header.clone()),
+    ];
+    lines.iter().map(|(said, bytes)| format!("{said} {}\n", hex::encode(bytes))).collect()
+}
+
+#[test]
+fn what_was_refused_stays_refused() {
+    assert_eq!(refused(), REFUSED, "a format has changed:\n{}", refused());
+    for (number, line) in REFUSED.lines().enumerate() {
+        let (said, bytes) = line.split_once(' ').unwrap();
+        let opened = Header::parse(&hex::decode(bytes).unwrap())
+            .and_then(|header| header.open(&root(7), VAULT, KeyMode::Test))
+            // The documents were written under version 2.
+            .and_then(|keys| keys.header_check(2));
+        let right = match opened {
+            Err(KeysError::HeaderDamaged) => said == "damaged",
+            Err(KeysError::HeaderFormat { .. }) => said == "later",
+            Err(KeysError::HeaderOfOtherVault) => said == "vault",
+            Err(KeysError::HeaderOfOtherMode) => said == "mode",
+            Err(KeysError::RootKeyWrong) => said == "root",
+            Err(KeysError::HeaderOlder) => said == "older",
+            Ok(()) | Err(_) => false,
+        };
+        assert!(right, "line {number}, {said}");
+    }
+}
+
+/// The fingerprint key of the vectors is 32 bytes that the counting source gave, so that anyone can compute the fingerprint.
+#[test]
+fn the_fingerprint_is_an_hmac_that_anyone_can_compute() {
+    let entropy = Counting(Mutex::new(0));
+    let keys = test_keys(0, VAULT);
+    let mut registry = Registry::empty();
+    registry.organisation_add(&keys, OURS, AT, &entropy).unwrap();
+    let ring = KeyRing::open(&keys, &registry).unwrap();
+    let (fingerprint, version) = ring.fingerprint(OURS, b"4111111111111111").unwrap();
+    // python3: hmac.new(bytes(range(56, 88)), b"4111111111111111", "sha256").hexdigest()[:32]
+    assert_eq!((fingerprint.to_string().as_str(), version), ("5eedb6b693509bdc6ab4eb20e687894a", 1));
+}

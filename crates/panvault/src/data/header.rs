@@ -1,0 +1,176 @@
+//! The header of keys, kept twice: whatever a crash or a bad disk does to one copy, the other opens.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use panvault_keys::limits::HEADER_BYTES_MAX;
+use panvault_keys::{Header, KeyMode, KeysError, RootKey, VaultKeys};
+use panvault_model::VaultId;
+use rustix::fs::{Mode, OFlags};
+
+/// The two copies, in the order in which they are written.
+const COPIES: [&str; 2] = ["keys.1", "keys.2"];
+/// A copy in the making.
+const NEW: &str = "keys.new";
+
+/// A header whose keys are open.
+pub(crate) struct OpenHeader {
+    pub(crate) keys: VaultKeys,
+    pub(crate) copies: Copies,
+}
+
+/// How the two copies of a header are, of which at least one serves.
+pub(crate) struct Copies {
+    /// What is wrong with the copy that does not serve.
+    pub(crate) faults: Vec<CopyFault>,
+    header: Header,
+}
+
+/// A copy that does not serve.
+#[derive(Debug, thiserror::Error)]
+#[error("{path} {what}", path = path.display())]
+pub(crate) struct CopyFault {
+    path: PathBuf,
+    what: Fault,
+}
+
+/// What is wrong with a copy.
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error("is missing")]
+    Missing,
+    /// Also a link, which could lead anywhere.
+    #[error("is not a regular file")]
+    NotAFile,
+    #[error("is longer than any header of keys")]
+    TooLong,
+    #[error("cannot be read: {0}")]
+    Io(io::Error),
+    #[error("is older than the other copy")]
+    Older,
+    #[error("does not open: {0}")]
+    Keys(KeysError),
+}
+
+impl CopyFault {
+    /// Whether the copy is whole, and another root key wraps its keys.
+    pub(crate) const fn is_root_key_wrong(&self) -> bool {
+        matches!(self.what, Fault::Keys(KeysError::RootKeyWrong))
+    }
+
+    /// Whether the copy is whole, and of another vault or mode than it should be.
+    pub(crate) const fn is_foreign(&self) -> bool {
+        matches!(self.what, Fault::Keys(KeysError::HeaderOfOtherVault | KeysError::HeaderOfOtherMode))
+    }
+}
+
+/// Opens the newest copy that verifies. Changes nothing. The faults of both when neither does.
+pub(super) fn open(
+    directory: &Path,
+    root: &RootKey,
+    vault: VaultId,
+    mode: KeyMode,
+) -> Result<OpenHeader, Vec<CopyFault>> {
+    let (mut opened, mut faults) = (Vec::new(), Vec::new());
+    for path in COPIES.map(|name| directory.join(name)) {
+        match open_copy(&path, root, vault, mode) {
+            Ok((header, keys)) => opened.push((path, header, keys)),
+            Err(what) => faults.push(CopyFault { path, what }),
+        }
+    }
+    let version = |keys: &VaultKeys| keys.header_version();
+    opened.sort_by_key(|(_, _, keys)| core::cmp::Reverse(version(keys)));
+    let mut opened = opened.into_iter();
+    let Some((_, header, keys)) = opened.next() else { return Err(faults) };
+    let older = opened.filter(|(_, _, other)| version(other) < version(&keys));
+    faults.extend(older.map(|(path, ..)| CopyFault { path, what: Fault::Older }));
+    Ok(OpenHeader { keys, copies: Copies { faults, header } })
+}
+
+fn open_copy(
+    path: &Path,
+    root: &RootKey,
+    vault: VaultId,
+    mode: KeyMode,
+) -> Result<(Header, VaultKeys), Fault> {
+    let header = Header::parse(&read(path)?).map_err(Fault::Keys)?;
+    let keys = header.open(root, vault, mode).map_err(Fault::Keys)?;
+    Ok((header, keys))
+}
+
+/// Reads a copy, but neither through a link nor from what is no file: a pipe would never end.
+fn read(path: &Path) -> Result<Vec<u8>, Fault> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        Err(rustix::io::Errno::LOOP) => return Err(Fault::NotAFile),
+        Err(rustix::io::Errno::NOENT) => return Err(Fault::Missing),
+        Err(error) => return Err(Fault::Io(error.into())),
+    };
+    if !file.metadata().map_err(Fault::Io)?.is_file() {
+        return Err(Fault::NotAFile);
+    }
+    let bytes_max = u64::try_from(HEADER_BYTES_MAX).unwrap_or(u64::MAX);
+    let mut bytes = Vec::with_capacity(1024);
+    file.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes).map_err(Fault::Io)?;
+    if bytes.len() > HEADER_BYTES_MAX { Err(Fault::TooLong) } else { Ok(bytes) }
+}
+
+/// Writes both copies, one after the other: a crash between them leaves one as it was.
+pub(super) fn write(directory: &Path, header: &Header) -> anyhow::Result<()> {
+    COPIES.iter().try_for_each(|name| write_copy(directory, &directory.join(name), header))
+}
+
+/// Puts a copy in the place of the one before, durably: a crash leaves the one or the other, whole.
+fn write_copy(directory: &Path, path: &Path, header: &Header) -> anyhow::Result<()> {
+    let new = directory.join(NEW);
+    let replaced = || {
+        match fs::remove_file(&new) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        // What is new follows no link.
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+        file.write_all(&header.encode())?;
+        file.sync_all()?;
+        fs::rename(&new, path)?;
+        File::open(directory)?.sync_all()
+    };
+    replaced().with_context(|| format!("{} cannot be written", path.display()))
+}
+
+impl Copies {
+    /// Says of the copy that does not serve that it does not, and writes it anew. Call it when the vault is open for writing, and
+    /// the documents have agreed to this header: a header that was rolled back must not take the place of a newer one.
+    ///
+    /// A copy that cannot be written is said too, and keeps no vault from being served.
+    pub(crate) fn mend(&self, directory: &Path) {
+        for fault in &self.faults {
+            let file = fault.path.display();
+            let advice = "find out who or what changed it; it is written anew from the other copy";
+            tracing::warn!(%file, error = %fault, advice, "keys.copy_bad");
+            if let Err(error) = write_copy(directory, &fault.path, &self.header) {
+                let advice = "make the directory writable and start again; one copy is left";
+                tracing::error!(%file, error = format!("{error:#}"), advice, "keys.copy_not_written");
+            }
+        }
+    }
+
+    /// Replaces the root key: the same keys, wrapped anew, in both copies. When either cannot be written both are as before.
+    pub(super) fn root_replace(
+        &self,
+        directory: &Path,
+        old: &RootKey,
+        new: &RootKey,
+        entropy: &dyn panvault_keys::Entropy,
+    ) -> anyhow::Result<()> {
+        let header = self.header.rewrap(old, new, entropy)?;
+        write(directory, &header).inspect_err(|_| drop(write(directory, &self.header)))
+    }
+}
+
+#[cfg(test)]
+mod tests;
