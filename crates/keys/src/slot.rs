@@ -3,6 +3,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
 use crate::error::{KeyFileFault, KeysError};
@@ -66,7 +67,10 @@ impl KeyFile {
     }
 
     fn read(&self) -> Result<RootKey, KeyFileFault> {
-        let file = File::open(&self.path).map_err(|error| match error.kind() {
+        // What stands there may be a pipe, whose other end nobody has: that is not waited for.
+        let nonblock = OFlags::NONBLOCK.bits().cast_signed();
+        let file = OpenOptions::new().read(true).custom_flags(nonblock).open(&self.path);
+        let file = file.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => KeyFileFault::Missing,
             _ => KeyFileFault::Io(error),
         })?;
@@ -161,6 +165,17 @@ mod tests {
         }
         fs::set_permissions(&path, Permissions::from_mode(0o400)).unwrap();
         assert!(KeyFile::new(&path).open().is_ok());
+    }
+
+    /// The bug: with a pipe in the place of the key file, a start waited for ever. Its cause: opening a pipe waits for its other end,
+    /// before it can be seen what it is. Its cure: nothing is waited for.
+    #[test]
+    fn a_pipe_is_refused_and_not_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("root.key");
+        let made = std::process::Command::new("mkfifo").args(["-m", "600"]).arg(&path).status().unwrap();
+        assert!(made.success());
+        assert!(matches!(fault(&path), KeyFileFault::NotAFile));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod exposed;
 mod header;
 mod target;
+mod text;
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{ErrorKind, Write};
@@ -187,8 +188,10 @@ impl DataDirectory {
     /// Reads what a directory says of itself. Changes nothing.
     pub(crate) fn find(path: &Path) -> anyhow::Result<Self> {
         let file = path.join(FILE);
-        let text = match fs::read_to_string(&file) {
-            Ok(text) => text,
+        let damaged = || format!("{} is not what panvault wrote; restore it from a backup", file.display());
+        let text = match text::read(&file) {
+            Ok(Some(text)) => text,
+            Ok(None) => bail!(damaged()),
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 ensure!(
                     ![LOG, VIEW].iter().any(|name| path.join(name).exists()),
@@ -199,7 +202,6 @@ impl DataDirectory {
             }
             Err(error) => return Err(error).with_context(|| format!("{} cannot be read", file.display())),
         };
-        let damaged = || format!("{} is not what panvault wrote; restore it from a backup", file.display());
         let AnyVaultFile { format } = toml::from_str(&text).map_err(|_| anyhow::anyhow!(damaged()))?;
         ensure!(
             format <= FORMAT,

@@ -71,7 +71,7 @@ fn kept(row: &CardRow) -> Vec<u8> {
     let home = Home::new();
     block_on(async {
         let store = home.open();
-        done(store.card_insert(card_insert(row)).await.unwrap());
+        done(store.commit(card_insert(row)).await.unwrap());
         store.close().await.unwrap();
     });
     let view = Connection::open(home.path().join("view.sqlite")).unwrap();
