@@ -141,7 +141,7 @@ fn bad_arguments_are_refused_by_name_and_change_nothing() {
         (vec!["organisation", "create", "--name", "Y", "--parent", &none], "parent_id names nothing"),
         (
             vec!["processor", "create", "--organisation", &none, "--name", "D", "--type", "card_dummy"],
-            "organisation names nothing in this vault",
+            "organisation names nothing that you may use",
         ),
         (
             vec![
