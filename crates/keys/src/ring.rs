@@ -245,8 +245,12 @@ impl Place<'_> {
             &length,
         ];
         let mut out = [0; PLACE_HEAD_BYTES];
-        for (slot, byte) in out.iter_mut().zip(parts.into_iter().flatten()) {
-            *slot = *byte;
+        let mut rest = out.as_mut_slice();
+        for part in parts {
+            // They are as long as the head is.
+            let Some((slot, behind)) = rest.split_at_mut_checked(part.len()) else { break };
+            slot.copy_from_slice(part);
+            rest = behind;
         }
         out
     }

@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use panvault_model::{CardId, TransactionId};
 use panvault_store::{
     CardCvvRow, CardRow, Effect, IdempotencyKey, IdempotencyRow, Row, RowKey, Table, TransactionRow,
@@ -22,8 +23,9 @@ pub(crate) struct Largest {
     pub(crate) transaction: Option<TransactionId>,
 }
 
-/// Rows by key, each with the commit that it is of.
-type Rows = HashMap<RowKey, (u64, Option<Row>)>;
+/// Rows by key, each with the commit that it is of. Keys are of our own making, or keyed digests: nobody chooses where they come to
+/// lie.
+type Rows = HashMap<RowKey, (u64, Option<Row>), RandomState>;
 
 /// What an overlay says of a row that it has: the row, or that it is gone.
 pub(crate) type Newer<T> = Option<T>;

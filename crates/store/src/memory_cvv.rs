@@ -2,9 +2,9 @@ mod slot;
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use foldhash::fast::RandomState;
 use panvault_model::{CardId, OrganisationId};
 
 use crate::cvv::{
@@ -18,7 +18,7 @@ const SHARDS: usize = 256;
 /// CVVs in this process's memory, for a vault on one node.
 pub struct MemoryCvvs {
     shards: [Mutex<Shard>; SHARDS],
-    shares: RwLock<HashMap<OrganisationId, Share>>,
+    shares: RwLock<HashMap<OrganisationId, Share, RandomState>>,
     held_max: u64,
     clock: Box<dyn Fn() -> u64 + Send + Sync>,
     held: AtomicU64,
@@ -27,7 +27,8 @@ pub struct MemoryCvvs {
     expired: AtomicU64,
 }
 
-type Shard = HashMap<CardId, Slot>;
+/// Ids are of our own making, so that nobody chooses where they come to lie.
+type Shard = HashMap<CardId, Slot, RandomState>;
 
 impl MemoryCvvs {
     /// Holds at most `held_max` CVVs at a time. `clock` shows the milliseconds since some moment of the past, and never goes
@@ -55,12 +56,12 @@ impl MemoryCvvs {
 
     /// What is known of the card at this time.
     fn slot<'a>(&self, shard: &'a mut Shard, card: CardId, now: u64) -> Option<&'a mut Slot> {
-        let Entry::Occupied(mut entry) = shard.entry(card) else { return None };
-        if self.is_over(entry.get_mut(), now) {
-            entry.remove();
+        // Not by its entry, which makes room for a card that is not there.
+        if self.is_over(shard.get_mut(&card)?, now) {
+            shard.remove(&card);
             return None;
         }
-        Some(entry.into_mut())
+        shard.get_mut(&card)
     }
 
     /// Ends what time has ended in a slot, and says whether there is nothing left to remember.

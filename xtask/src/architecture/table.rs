@@ -111,6 +111,9 @@ libraries! {
     // Lists that others keep.
     "iso_currency": Users::These(&[MODEL, BINS, VAULT]), NOBODY;
 
+    // Maps by ids of our own making.
+    "foldhash": Users::These(&[STORE, EMBEDDED]), NOBODY;
+
     // Waiting, sharing, telling.
     "arc-swap": Users::These(&[VAULT, SERVER, BINARY]), NOBODY;
     "tokio": Users::These(&[VAULT, EMBEDDED, SERVER, BINARY, BENCH]), Users::Any;
