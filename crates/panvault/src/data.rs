@@ -130,8 +130,8 @@ pub(crate) fn create(
     entropy.fill(&mut random)?;
     let now = SystemClock::start().now().wall;
     let vault = VaultId::make(now, random);
-    let key = KeyFile::new(making.path().join(root_key_file));
-    key.create(&root)?;
+    let key_path = making.path().join(root_key_file);
+    KeyFile::new(key_path.clone()).create(&root)?;
     let file = VaultFile {
         format: FORMAT,
         vault: vault.to_string(),
@@ -149,8 +149,9 @@ pub(crate) fn create(
                 .inspect_err(|_| drop(fs::remove_dir_all(&making)))
                 .map_err(|error| target::not_moved(path, error))
         });
-    // A key without a vault is of no use, and would be in the way of the next try.
-    made.inspect_err(|_| drop(fs::remove_file(path.join(root_key_file))))?;
+    // A key without a vault is of no use, and would be in the way of the next try. It is where it was made: what stands in the place
+    // of the vault by now is somebody else's.
+    made.inspect_err(|_| drop(fs::remove_file(key_path)))?;
     fs::File::open(parent)?.sync_all()?;
     Ok(())
 }
@@ -349,5 +350,29 @@ impl DataDirectory {
             )
         };
         (!view.exists()).then(said)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The bug: of two `panvault dev` that made the same vault at once, the one that came too late removed the root key of the other,
+    /// and nothing in that vault opened again. Its cause: the key was looked for in the place of the vault, not where it was made.
+    /// Its cure: what is removed is what this process made.
+    #[test]
+    fn who_comes_too_late_leaves_the_vault_of_another_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        for root_key_file in [PathBuf::from("root.key"), directory.path().join("own.root-key")] {
+            let path = directory.path().join("vault");
+            let made = create(&path, Mode::Test, &root_key_file, &small_store(), |_| {
+                fs::create_dir(&path)?;
+                Ok(fs::write(path.join("root.key"), "of another")?)
+            });
+            assert!(made.is_err());
+            assert_eq!(fs::read_to_string(path.join("root.key")).unwrap(), "of another");
+            fs::remove_dir_all(&path).unwrap();
+            assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "and leaves nothing of its own");
+        }
     }
 }
