@@ -133,7 +133,8 @@ impl Body for Lent {
         self.begun = true;
         let Some(body) = &mut self.body else { return Poll::Ready(None) };
         let polled = Pin::new(body).poll_frame(context);
-        if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
+        // One that failed is no body that was read: where the next request begins is not known.
+        if matches!(polled, Poll::Ready(None)) {
             self.body = None;
         }
         polled

@@ -158,6 +158,43 @@ fn who_sends_too_much_still_gets_the_answer() {
     client.sees_the_end();
 }
 
+/// The bug: the answer to a body that is no HTTP did not say that its connection ends, and a reset could destroy it. Its cause: a
+/// body that failed was taken for one that was read to its end. Its cure: it is settled like one that was given up.
+#[test]
+fn a_body_that_is_damaged_ends_its_connection_in_order() {
+    let server = Server::start();
+    let key = format!("X-APIKEY: {}\r\n", server.parent.key);
+    let head = format!("POST /v1/card HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{key}");
+    for chunk in ["zz\r\n", "5\n{   }\n", "5\r\n{   }xx", "10000000000000005\r\n{   }\r\n"] {
+        let mut client = Client::new(server.address);
+        client.say(&format!("{head}Transfer-Encoding: chunked\r\n\r\n{chunk}"));
+        let said = client.answer();
+        assert_eq!((said.status, said.closes), (400, true), "{chunk:?}");
+        assert!(said.body.contains("did not arrive whole"), "{}", said.body);
+        client.say(&" ".repeat(100_000));
+        client.sees_the_end();
+    }
+}
+
+/// Two ways to say where a request ends are two requests to whoever stands between (RFC 9112, section 6.1): nothing that follows
+/// such a request is answered.
+#[test]
+fn what_follows_a_request_of_two_lengths_is_not_answered() {
+    let server = Server::start();
+    let key = format!("X-APIKEY: {}\r\n", server.parent.key);
+    let head = format!("POST /v1/card HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{key}");
+    let (body, hidden) = ("5\r\n{   }\r\n0\r\n\r\n", "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n");
+    let (length, chunked) =
+        (format!("Content-Length: {}\r\n", body.len() + hidden.len()), "Transfer-Encoding: chunked\r\n");
+    for lengths in [format!("{length}{chunked}"), format!("{chunked}{length}")] {
+        let mut client = Client::new(server.address);
+        client.say(&format!("{head}{lengths}\r\n{body}{hidden}"));
+        let said = client.answer();
+        assert_eq!((said.status, said.closes), (400, true), "{lengths}");
+        client.sees_the_end();
+    }
+}
+
 /// Who waits to be asked for its body may send it or not when it is refused instead: nobody could tell what comes next.
 #[test]
 fn who_waits_to_be_asked_is_refused_and_let_go() {
