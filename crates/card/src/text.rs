@@ -18,6 +18,7 @@ use core::iter;
 use zeroize::Zeroizing;
 
 use crate::limits::PAN_DIGITS_MIN;
+use digit::is_unseen;
 use groups::Groups;
 use layer::Layer;
 
@@ -80,7 +81,7 @@ fn may_hold(text: &str) -> bool {
         || text.chars().any(|symbol| {
             if symbol.is_numeric() {
                 between_letters += 1;
-            } else if symbol.is_alphabetic() {
+            } else if symbol.is_alphabetic() && !is_unseen(symbol) {
                 between_letters = 0;
             }
             between_letters == PAN_DIGITS_MIN

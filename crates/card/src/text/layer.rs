@@ -40,8 +40,8 @@ impl Layer {
         self.spans.push(span);
     }
 
-    /// The text with every escape decoded, or `None` when there is none: `%34`, `%u0034`, `\u0034`, `\u{34}`, `\x34`, `&#52;`, `&#x34;`,
-    /// and characters by name, of which only `&amp;` is told apart: all others part digits.
+    /// The text with every escape decoded, or `None` when there is none: `%34`, `%u0034`, `\u0034`, `\u{34}`, `\x34`, `\064`, `\n`, `\\`,
+    /// `&#52;`, `&#x34;`, and characters by name, of which only `&amp;` is told apart: all others part digits.
     pub(super) fn decoded(&self) -> Option<Self> {
         let mut below = Self::with_room_for(self.symbols.len());
         let mut bytes = Bytes::with_room_for(self.symbols.len());
@@ -124,6 +124,10 @@ fn escaped(text: &[char]) -> Option<(Escaped, usize)> {
         ['\\', 'u' | 'U', '{', rest @ ..] => number(rest, 16, 3, true),
         ['\\', 'u' | 'U', rest @ ..] => fixed::<4>(rest, 2),
         ['\\', 'x' | 'X', rest @ ..] => fixed::<2>(rest, 2),
+        ['\\', '\\', ..] => Some((Escaped::Char('\\'), 2)),
+        // White space and other controls of one letter (RFC 8259, section 7, and C).
+        ['\\', 'b' | 'f' | 'n' | 'r' | 't' | 'v', ..] => Some((Escaped::Char(' '), 2)),
+        ['\\', rest @ ..] => octal(rest),
         ['&', '#', 'x' | 'X', rest @ ..] => number(rest, 16, 3, false),
         ['&', '#', rest @ ..] => number(rest, 10, 2, false),
         ['&', rest @ ..] => named(rest),
@@ -136,6 +140,13 @@ fn fixed<const DIGITS: usize>(text: &[char], before: usize) -> Option<(Escaped, 
     let digits = text.first_chunk::<DIGITS>()?;
     let code = digits.iter().try_fold(0, |code, digit| Some(code << 4 | digit.to_digit(16)?))?;
     Some((Escaped::Char(char_of(code)), before + DIGITS))
+}
+
+/// A byte by three octal digits, behind a backslash.
+fn octal(text: &[char]) -> Option<(Escaped, usize)> {
+    let digits = text.first_chunk::<3>()?;
+    let code = digits.iter().try_fold(0, |code, digit| Some(code << 3 | digit.to_digit(8)?))?;
+    Some((Escaped::Byte(u8::try_from(code).ok()?), 4))
 }
 
 /// A character by a number of any length. What ends it must be a brace, or may be a semicolon.
@@ -156,6 +167,12 @@ fn char_of(code: u32) -> char {
 }
 
 fn named(text: &[char]) -> Option<(Escaped, usize)> {
+    // As old pages write it, without its semicolon, which browsers take.
+    if let ['n', 'b', 's', 'p', next, ..] = text
+        && next.is_ascii_digit()
+    {
+        return Some((Escaped::Char(' '), 5));
+    }
     let letters =
         text.iter().take(NAME_LETTERS_MAX).take_while(|symbol| symbol.is_ascii_alphabetic()).count();
     let symbol = if let ['a', 'm', 'p', ';', ..] = text { '&' } else { ' ' };
@@ -181,11 +198,18 @@ mod tests {
             ("\\u0034\\u{34}\\x34", "444"),
             ("&#52;&#52 &#x34;&#X00034;", "44 44"),
             ("4&nbsp;1&amp;#52;", "4 1&#52;"),
+            ("4&nbsp1", "4 1"),
+            ("4\\n1\\r\\n1", "4 1  1"),
+            ("\\064\\302\\2401", "4\u{a0}1"),
+            ("\\\\u0034", "\\u0034"),
             ("\\ud835", "\u{fffd}"),
         ] {
             assert_eq!(decoded(text).as_deref(), Some(below), "{text}");
         }
-        for text in ["", "%", "%4", "%zz", "\\u00", "\\u{34", "&#;", "&", "&a=1;", "a & b;", "100%"] {
+        for text in [
+            "", "%", "%4", "%zz", "\\u00", "\\06", "\\400", "\\0a4", "\\", "\\q", "&nbsp", "\\u{34", "&#;",
+            "&", "&a=1;", "a & b;", "100%",
+        ] {
             assert_eq!(decoded(text), None, "{text}");
         }
     }
