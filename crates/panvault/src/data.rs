@@ -3,7 +3,7 @@
 mod exposed;
 mod header;
 mod target;
-mod text;
+pub(crate) mod text;
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{ErrorKind, Write};
@@ -28,6 +28,7 @@ const FILE: &str = "vault.toml";
 /// What the store keeps beside it.
 const LOG: &str = "log";
 const VIEW: &str = "view.sqlite";
+/// Bytes of a text that this program wrote; they have a few hundred.
 /// Exposed files that a refusal names.
 const LISTED_MAX: usize = 10;
 /// Seconds between two sweeps of what has expired.
@@ -356,7 +357,6 @@ impl DataDirectory {
 #[cfg(test)]
 mod tests {
     use super::*;
-
     /// The bug: of two `panvault dev` that made the same vault at once, the one that came too late removed the root key of the other,
     /// and nothing in that vault opened again. Its cause: the key was looked for in the place of the vault, not where it was made.
     /// Its cure: what is removed is what this process made.

@@ -3,9 +3,9 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use panvault_bins::Table;
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 
 use super::{BEFORE, BinsFault, read_at};
 
@@ -29,8 +29,21 @@ impl Replacing {
         let new = directory.join(NEW);
         let written = || format!("{} cannot be written", new.display());
         loop {
-            let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&new);
-            let file = file.with_context(written)?;
+            // What stands there is the file that a killed one left, or it is not ours: a link would lead the writing elsewhere, and the
+            // other end of a pipe is not waited for.
+            let file = OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600)
+                .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
+                .open(&new)
+                .with_context(written)?;
+            ensure!(
+                file.metadata().with_context(written)?.is_file(),
+                "{} is not a file; remove it",
+                new.display()
+            );
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => {}
                 Err(error) if error == rustix::io::Errno::WOULDBLOCK => {
@@ -43,8 +56,11 @@ impl Replacing {
             if is_there {
                 let private = Permissions::from_mode(0o600);
                 file.set_len(0).and_then(|()| file.set_permissions(private)).with_context(written)?;
-                end_what_was_begun(directory).with_context(written)?;
-                return Ok(Self { directory: directory.to_owned(), new, file, done: false });
+                let replacing = Self { directory: directory.to_owned(), new, file, done: false };
+                let leaving = directory.join(LEAVING);
+                end_what_was_begun(directory)
+                    .with_context(|| format!("{} cannot be moved or removed", leaving.display()))?;
+                return Ok(replacing);
             }
         }
     }
@@ -229,6 +245,33 @@ mod tests {
         damage();
         Replacing::begin(directory).unwrap().restore().unwrap();
         assert_eq!(versions(directory), (1, 0));
+    }
+
+    /// The bug: an import wrote its table into whatever file a link in the place of its new file led to, and waited for ever where a
+    /// pipe was. Its cause: what stood there was opened as it was. Its cure: only a file is, and what is amiss is named.
+    #[test]
+    fn what_stands_in_the_place_of_the_new_file_is_not_followed() {
+        let directory = tempfile::tempdir().unwrap();
+        let directory = directory.path();
+        let (new, other) = (directory.join(NEW), directory.join("other"));
+        fs::write(&other, "precious").unwrap();
+        std::os::unix::fs::symlink(&other, &new).unwrap();
+        assert!(Replacing::begin(directory).is_err());
+        assert_eq!(fs::read_to_string(&other).unwrap(), "precious");
+        fs::remove_file(&new).unwrap();
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, &new, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        assert!(Replacing::begin(directory).is_err(), "and does not wait");
+        // Somebody may be at the other end.
+        let reader = OpenOptions::new().read(true).write(true).open(&new).unwrap();
+        let said = Replacing::begin(directory).err().map(|error| error.to_string());
+        assert!(said.is_some_and(|said| said.ends_with("bins.table.new is not a file; remove it")));
+        drop(reader);
+        fs::remove_file(&new).unwrap();
+        fs::create_dir(directory.join(LEAVING)).unwrap();
+        let said = Replacing::begin(directory).err().map(|error| error.to_string());
+        assert!(said.is_some_and(|said| said.ends_with("bins.table.leaving cannot be moved or removed")));
+        assert!(!new.exists());
     }
 
     #[test]

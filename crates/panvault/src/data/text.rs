@@ -9,7 +9,7 @@ use rustix::fs::OFlags;
 const BYTES_MAX: usize = 64 << 10;
 
 /// Reads a small file; `None` for what is longer, no text, or no file. A pipe in its place is not waited for.
-pub(super) fn read(path: &Path) -> io::Result<Option<String>> {
+pub(crate) fn read(path: &Path) -> io::Result<Option<String>> {
     let nonblock = OFlags::NONBLOCK.bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(nonblock).open(path)?;
     if !file.metadata()?.is_file() {
