@@ -49,7 +49,8 @@ pub fn phone_holds_card_number(text: &str) -> bool {
 }
 
 /// The text as it may be kept, in at most `bytes_max` bytes: control characters are spaces, the digits of whatever could be a card number
-/// are `*`, and what is too long is cut. No card number is found in it any more.
+/// are `*`, and so are all digits beside one that is written as such, for they may be its CVV; what is too long is cut. No card number is
+/// found in it any more.
 ///
 /// For text that a shopper's device or another system makes: it may hold anything, and must not decide whether a payment is made.
 pub fn masked_text(text: &str, bytes_max: usize) -> String {
@@ -123,7 +124,12 @@ fn mask(text: &mut Zeroizing<String>) {
         let mut found = vec![false; text.len()];
         for layer in layers(text) {
             let groups = Groups::of(&layer.symbols);
-            let cards = written::written(&groups, false).into_iter().chain(anywhere::anywhere(&groups));
+            // Where a card number is written, any other digits may be its CVV or the rest of its track.
+            let cards = if written::written(&groups, false).is_empty() {
+                anywhere::anywhere(&groups)
+            } else {
+                vec![0..groups.places.len()]
+            };
             for card in cards {
                 for place in groups.places.get(card).unwrap_or_default() {
                     let span = layer.spans.get(*place).cloned().unwrap_or_default();
