@@ -100,9 +100,11 @@ pub(crate) async fn serve_site(
         let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
             site.connections_refused.inc();
             if let (Some(full), Ok(permit)) = (&site.full, Arc::clone(&turned_away).try_acquire_owned()) {
-                let header_timeout = Duration::from_secs(TURNED_AWAY_SECONDS_MAX);
+                let timeout = Duration::from_secs(TURNED_AWAY_SECONDS_MAX);
                 let settings = ServerSettings {
-                    header_timeout: header_timeout.min(site.settings.header_timeout),
+                    header_timeout: timeout.min(site.settings.header_timeout),
+                    body_timeout: timeout.min(site.settings.body_timeout),
+                    handshake_timeout: timeout.min(site.settings.handshake_timeout),
                     ..site.settings.clone()
                 };
                 let full = Site { router: full.clone(), settings, ..site.clone() };

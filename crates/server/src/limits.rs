@@ -22,7 +22,7 @@ pub const LINGER_BYTES_MAX: usize = 1024 * 1024;
 pub const LINGER_SECONDS_MAX: u64 = 2;
 /// Connections beyond the limit that are told so at a time; further ones are closed without a word.
 pub const TURNED_AWAY_MAX: usize = 32;
-/// Seconds for the head of a request on such a connection to arrive.
+/// Seconds for the handshake, the head and the body of a request on such a connection to arrive.
 pub const TURNED_AWAY_SECONDS_MAX: u64 = 2;
 /// Connections to the listener of metrics at a time.
 pub const METRICS_CONNECTIONS_MAX: usize = 64;

@@ -278,3 +278,22 @@ fn who_finds_no_room_is_told_so() {
     }
     first.still_works();
 }
+
+/// The bug: who was turned away and sent the body without an end kept one of the few places of those who are told so for as long as a body
+/// may take, so that others were closed without a word. Its cause: only the head was hurried. Its cure: so is all else.
+#[test]
+fn who_is_turned_away_is_not_waited_for() {
+    let settings = ServerSettings {
+        connections_max: 1,
+        body_timeout: Duration::from_secs(600),
+        ..ServerSettings::default()
+    };
+    let server = Server::start_with(settings, None);
+    let mut first = Client::new(server.address);
+    first.still_works();
+    let mut further = Client::new(server.address);
+    further.say("POST /v1/card HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{   }\r\n");
+    let said = further.answer();
+    assert_eq!((said.status, said.closes), (503, true));
+    further.sees_the_end();
+}
