@@ -140,9 +140,10 @@ pub(crate) fn create(
         created_at: now.to_string(),
         root_key_file: root_key_file.to_owned(),
     };
-    let header = Header::make(&root, vault, key_mode(mode), now, &entropy)?;
-    let keys = header.open(&root, vault, key_mode(mode))?;
-    let made = make_files(making.path(), &file, &header, &keys, store)
+    let made = Header::make(&root, vault, key_mode(mode), now, &entropy)
+        .and_then(|header| header.open(&root, vault, key_mode(mode)).map(|keys| (header, keys)))
+        .map_err(anyhow::Error::from)
+        .and_then(|(header, keys)| make_files(making.path(), &file, &header, &keys, store))
         .and_then(|()| fill(&DataDirectory::find(making.path())?))
         .and_then(|()| {
             let making = making.keep();
@@ -357,6 +358,23 @@ impl DataDirectory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    /// The bug: where a link was in the place of the vault, `panvault init` said that the vault was made, and then that it was not. Its
+    /// cause: the link was looked through, and a directory cannot be moved over it. Its cure: a link is refused before anything is made.
+    #[test]
+    fn a_link_is_no_place_for_a_vault() {
+        let directory = tempfile::tempdir().unwrap();
+        let link = directory.path().join("vault");
+        for leads_to in ["nowhere", "."] {
+            std::os::unix::fs::symlink(leads_to, &link).unwrap();
+            for path in [link.clone(), directory.path().join("vault/")] {
+                let made =
+                    create(&path, Mode::Test, Path::new("root.key"), &small_store(), |_| panic!("begun"));
+                assert!(made.is_err_and(|error| error.to_string().contains("vault is a link")), "{leads_to}");
+            }
+            fs::remove_file(&link).unwrap();
+        }
+    }
+
     /// The bug: of two `panvault dev` that made the same vault at once, the one that came too late removed the root key of the other,
     /// and nothing in that vault opened again. Its cause: the key was looked for in the place of the vault, not where it was made.
     /// Its cure: what is removed is what this process made.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::Dev;
 use crate::commands::runtime;
-use crate::data::{self, DataDirectory, OpenSettings, OpenVault, read_regular, small_store, write_private};
+use crate::data::{self, DataDirectory, OpenSettings, OpenVault, small_store, write_private};
 use crate::run::{Bound, Serving, bind};
 use crate::telemetry::{self, LogFormat};
 use crate::{descriptors, harden, output};
@@ -104,10 +104,10 @@ pub(crate) async fn start(
 
 fn read_or_make(path: &Path) -> anyhow::Result<Started> {
     let file = path.join(FILE);
-    match read_regular(&file) {
+    match data::text::read(&file) {
         Ok(text) => {
-            let vault = serde_json::from_str(&text).map_err(|_| {
-                anyhow::anyhow!("{} is not what panvault dev wrote; name another directory", file.display())
+            let vault = text.and_then(|text| serde_json::from_str(&text).ok()).with_context(|| {
+                format!("{} is not what panvault dev wrote; name another directory", file.display())
             })?;
             Ok(Started { vault, is_new: false })
         }
