@@ -26,6 +26,8 @@ pub use name::is_secret_name;
 
 /// Times that a text is decoded to look at what is below its escapes.
 const DECODINGS_MAX: usize = 3;
+/// How many times as much of a text is looked at as is kept of it: a card number that is cut is seen whole, in any escapes.
+const SEEN_TIMES: usize = 8;
 /// What escapes begin with.
 const ESCAPES: [char; 3] = ['%', '\\', '&'];
 /// What stands for each digit that is masked.
@@ -54,6 +56,8 @@ pub fn phone_holds_card_number(text: &str) -> bool {
 ///
 /// For text that a shopper's device or another system makes: it may hold anything, and must not decide whether a payment is made.
 pub fn masked_text(text: &str, bytes_max: usize) -> String {
+    let seen = text.floor_char_boundary(bytes_max.saturating_mul(SEEN_TIMES));
+    let text = text.get(..seen).unwrap_or_default();
     let mut kept = Zeroizing::new(String::with_capacity(text.len()));
     kept.extend(text.chars().map(|symbol| if symbol.is_control() { ' ' } else { symbol }));
     mask(&mut kept);

@@ -304,6 +304,15 @@ fn any_card_number_is_masked() {
         "x ****************",
         "and again where a cut makes one"
     );
+    let start = "a".repeat(500);
+    let escaped: String = "4111111111111111".bytes().map(|digit| format!("&amp;#{digit:08};")).collect();
+    assert_eq!(
+        masked_text(&format!("{start} {escaped}"), 512),
+        format!("{start} {}", "*".repeat(11)),
+        "seen whole"
+    );
+    let far = format!("{start}{}", "4 1.1-".repeat(100_000));
+    assert_eq!(masked_text(&far, 512).len(), 512, "what is far behind the cut is not looked at");
     let long = "4111111111111111 ".repeat(1000);
     assert!(!masked_text(&long, 16_384).contains('1'));
 }
