@@ -7,6 +7,7 @@
 mod anywhere;
 mod digit;
 mod groups;
+mod iban;
 mod layer;
 mod name;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use zeroize::Zeroizing;
 use crate::limits::PAN_DIGITS_MIN;
 use digit::is_unseen;
 use groups::Groups;
+use iban::is_iban;
 use layer::Layer;
 
 pub use name::is_secret_name;
@@ -32,8 +34,6 @@ const SEEN_TIMES: usize = 8;
 const ESCAPES: [char; 3] = ['%', '\\', '&'];
 /// What stands for each digit that is masked.
 const MASK: char = '*';
-/// Characters of an international bank account number (ISO 13616-1).
-const IBAN_CHARS: core::ops::RangeInclusive<usize> = 15..=34;
 
 /// Whether a text holds digits that are written as a card number is, of a known scheme and with the right check digit: side by side, in
 /// the groups of a printed card with the same separator between all of them, or one by one or in pairs; with CVV or expiry right behind or
@@ -105,21 +105,6 @@ fn layers(text: &str) -> impl Iterator<Item = Layer> {
         }
         Some(layer)
     })
-}
-
-/// Whether a text is an international bank account number: its check number (ISO 7064, MOD 97-10) is right. Printed in groups of four, one in
-/// twenty holds what is written as a card number is.
-fn is_iban(text: &str) -> bool {
-    let chars = || text.trim().chars().filter(|symbol| *symbol != ' ');
-    if !IBAN_CHARS.contains(&chars().count()) || !chars().take(2).all(|symbol| symbol.is_ascii_uppercase()) {
-        return false;
-    }
-    let rotated = chars().skip(4).chain(chars().take(4));
-    let rest = rotated.into_iter().try_fold(0, |rest, symbol| {
-        let value = symbol.to_digit(36)?;
-        Some((rest * if value < 10 { 10 } else { 100 } + value) % 97)
-    });
-    rest == Some(1)
 }
 
 /// Masks, until nothing is found any more: what is left between two masked numbers may be a third.
