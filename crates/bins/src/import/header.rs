@@ -6,6 +6,7 @@ use panvault_card::holds_card_number;
 
 use crate::import::layout::LayoutFault;
 use crate::import::line::Cells;
+use crate::import::row::is_control;
 use crate::limits::{HEADER_NAMES_MAX, LINE_BYTES_MAX, NAME_CHARS_MAX};
 
 /// What separates the cells of a line.
@@ -77,7 +78,7 @@ const CARD_DIGITS_MIN: usize = 12;
 
 /// A name as it may be printed.
 fn shown(name: &str) -> String {
-    name.chars().map(|symbol| if symbol.is_control() { '?' } else { symbol }).take(NAME_CHARS_MAX).collect()
+    name.chars().map(|symbol| if is_control(symbol) { '?' } else { symbol }).take(NAME_CHARS_MAX).collect()
 }
 
 /// What the first line of a list holds.

@@ -261,6 +261,8 @@ mod tests {
         ] {
             assert_eq!(fault(&layout, header.as_bytes()).to_string(), said, "{header}");
         }
+        let hidden = fault(&layout, "a\u{1b}[31m,b\u{202e}c".as_bytes()).to_string();
+        assert!(hidden.ends_with("has 2 columns: a?[31m, b?c"), "{hidden}");
         let wide = ["x"; 100].join(",");
         assert!(fault(&layout, wide.as_bytes()).to_string().ends_with("x, x, …"));
         let long = "ä".repeat(10_000);

@@ -169,7 +169,7 @@ fn text<'a>(row: &Row<'_>, text: &'a str, bytes_max: usize, report: &mut Report)
 }
 
 /// Control characters, and those that change how the text around them looks without being seen.
-fn is_control(symbol: char) -> bool {
+pub(super) fn is_control(symbol: char) -> bool {
     symbol.is_control()
         || matches!(symbol, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }

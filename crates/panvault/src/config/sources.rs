@@ -6,6 +6,10 @@ use crate::cli;
 use crate::config::table::{SETTINGS, Setting};
 use crate::config::{Origin, environment, file};
 
+/// Bytes of an unknown name that is repeated; keys are longer.
+const NAME_BYTES_MAX: usize = 40;
+/// So many digits in a name could be a part of a card number.
+const NAME_DIGITS_END: usize = 6;
 const LIST: &str = "panvault config print lists all settings";
 
 /// The text of every setting that some source sets, and what is wrong with the sources themselves.
@@ -56,8 +60,10 @@ impl Values {
                     let file::Entry { name, line, value } = entry;
                     let place = format!("line {line} of {}", path.display());
                     let Some(setting) = setting(&name) else {
-                        self.faults
-                            .push(format!("{place} has a setting that does not exist: {name}; {LIST}"));
+                        self.faults.push(format!(
+                            "{place} has a setting that does not exist: {}; {LIST}",
+                            shown(&name)
+                        ));
                         continue;
                     };
                     match value {
@@ -89,8 +95,9 @@ impl Values {
                     self.faults.push(format!("{name} in the environment must be UTF-8"));
                 }
                 environment::What::Unknown => self.faults.push(format!(
-                    "the environment has a variable of no setting: {name}; {LIST}, and a variable is PANVAULT_ and its \
-                     name in capitals"
+                    "the environment has a variable of no setting: {}; {LIST}, and a variable is PANVAULT_ and its \
+                     name in capitals",
+                    shown(&name)
                 )),
             }
         }
@@ -111,6 +118,7 @@ impl Values {
                 Some((name, value)) => match setting(name) {
                     Some(setting) => self.put(setting, value.to_owned(), Origin::Flag),
                     None => {
+                        let name = shown(name);
                         self.faults.push(format!("--set has a setting that does not exist: {name}; {LIST}"));
                     }
                 },
@@ -121,6 +129,14 @@ impl Values {
     fn put(&mut self, setting: &'static Setting, value: String, origin: Origin) {
         self.set.insert(setting.name, (value, origin));
     }
+}
+
+/// An unknown name as it may be repeated: not one that could be a key, a card number, or what a terminal obeys.
+fn shown(name: &str) -> &str {
+    let plain = name.len() <= NAME_BYTES_MAX
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+        && name.bytes().filter(u8::is_ascii_digit).count() < NAME_DIGITS_END;
+    if plain { name } else { "…" }
 }
 
 pub(super) fn setting(name: &str) -> Option<&'static Setting> {

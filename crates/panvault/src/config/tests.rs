@@ -111,3 +111,29 @@ fn a_file_that_cannot_be_read_is_the_one_fault_of_what_may_be_in_it() {
     assert!(said.contains("none.toml cannot be read") && said.contains("log_format"), "{said}");
     assert!(!said.contains("data_directory"), "{said}");
 }
+
+/// The bug: an unknown name was repeated whatever it was, with what makes a terminal write elsewhere, and a key that was taken for a pair.
+/// Its cause: only values were withheld. Its cure: a name is repeated that looks like one.
+#[test]
+fn a_name_that_could_be_anything_is_not_repeated() {
+    for name in [
+        "4111111111111111",
+        "x\u{1b}[31mred",
+        "a\nerror: b",
+        "é",
+        "pv_live_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+    ] {
+        let pair = format!("{name}=x");
+        let (_directory, settings) = settings(Some(&format!("{name:?} = 1\n")), &[&pair]);
+        let environment = [(format!("PANVAULT_{name}").into(), "x".into())];
+        let said = check(Values::from_sources(&settings, &[], environment)).unwrap_err().to_string();
+        assert!(!said.contains(name), "{said:?}");
+        for part in [
+            "panvault.toml has a setting that does not exist: …;",
+            "--set has a setting that does not exist: …;",
+            "no setting: …;",
+        ] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+    }
+}

@@ -117,6 +117,16 @@ fn what_cannot_be_imported_leaves_the_table_before() {
         ),
         (
             "IIN,Bank\n411111,x\n",
+            vec!["--format", "csv", "--columns", "bin=4111x1111x1111x1111"],
+            "what could be a card number",
+        ),
+        (
+            "IIN,Bank\n411111,x\n",
+            vec!["--format", "csv", "--columns", "bin=IIN_2026_1,issuer=Bank_2026_1,variant=x_2026_1"],
+            "no columns IIN_2026_1, Bank_2026_1 and x_2026_1",
+        ),
+        (
+            "IIN,Bank\n411111,x\n",
             vec!["--format", "csv", "--columns", "bin=4111111111111111"],
             "not repeated",
         ),

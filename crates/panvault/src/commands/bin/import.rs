@@ -9,6 +9,7 @@ use panvault_bins::{
     import,
 };
 use panvault_card::holds_card_number;
+use panvault_card::limits::PAN_DIGITS_MIN;
 use serde_json::{Value, json};
 
 use super::{UNPRINTED, directory, now, progress::Progress};
@@ -150,8 +151,10 @@ fn layout(args: &BinImport) -> anyhow::Result<Layout> {
         args.columns.is_empty() || args.format == BinFormat::Csv,
         "--columns goes with --format csv; the other formats have columns of their own"
     );
+    let digits = |pair: &String| pair.chars().filter(|symbol| symbol.is_numeric()).count();
     ensure!(
-        !holds_card_number(&args.columns.join(",")),
+        args.columns.iter().all(|pair| digits(pair) < PAN_DIGITS_MIN)
+            && !holds_card_number(&args.columns.join(",")),
         "--columns holds what could be a card number, and is not repeated"
     );
     let named = args.columns.iter().filter_map(|pair| pair.split_once('='));
