@@ -117,7 +117,8 @@ fn mask(text: &mut Zeroizing<String>) {
             let cards = if written::written(&groups, false).is_empty() {
                 anywhere::anywhere(&groups)
             } else {
-                vec![0..groups.places.len()]
+                let all = 0..groups.places.len();
+                vec![all]
             };
             for card in cards {
                 for place in groups.places.get(card).unwrap_or_default() {
