@@ -16,3 +16,7 @@ pub const CVV_DIGITS_MAX: usize = 4;
 pub const HOLDER_BYTES_MIN: usize = 2;
 /// Most bytes of a holder's name (EMV 3-D Secure).
 pub const HOLDER_BYTES_MAX: usize = 45;
+
+/// Digits of a card number from which on its first six are shown beside its last four (the schemes' rules for truncation, PCI SSC
+/// FAQ 1091).
+pub const BIN_PAN_DIGITS_MIN: usize = 15;

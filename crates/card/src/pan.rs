@@ -5,7 +5,7 @@ use zeroize::Zeroize;
 
 use crate::cvv::Cvv;
 use crate::holder::Holder;
-use crate::limits::{PAN_DIGITS_MAX, PAN_DIGITS_MIN};
+use crate::limits::{BIN_PAN_DIGITS_MIN, PAN_DIGITS_MAX, PAN_DIGITS_MIN};
 use crate::scheme;
 
 /// A card number (primary account number, ISO/IEC 7812-1): 12 to 19 digits that pass the Luhn check.
@@ -13,7 +13,7 @@ use crate::scheme;
 /// Boxed, wiped when it goes, and pinned to one step: it is not `Send`, so it cannot be held across a wait.
 pub struct Pan {
     digits: Digits,
-    bin: Bin,
+    bin: Option<Bin>,
     last_four: LastFour,
     brand: Option<Brand>,
     _one_step: PhantomData<*const ()>,
@@ -77,11 +77,14 @@ impl Pan {
         if !luhn(bytes) {
             return Err(PanFault::Luhn);
         }
-        let bin = bytes.first_chunk().and_then(|digits| Bin::from_digits(*digits)).ok_or(PanFault::Length)?;
         let last_four =
             bytes.last_chunk().and_then(|digits| LastFour::from_digits(*digits)).ok_or(PanFault::Length)?;
         let brand =
             scheme::lookup(bytes).filter(|scheme| scheme.has_length(bytes.len())).map(|scheme| scheme.brand);
+        let shows_bin = bytes.len() >= BIN_PAN_DIGITS_MIN
+            || (bytes.len() == 14 && matches!(brand, Some(Brand::Diners | Brand::Discover)));
+        let bin =
+            if shows_bin { bytes.first_chunk().and_then(|digits| Bin::from_digits(*digits)) } else { None };
         Ok(Self { digits, bin, last_four, brand, _one_step: PhantomData })
     }
 
@@ -90,8 +93,9 @@ impl Pan {
         self.brand
     }
 
-    /// Its first six digits.
-    pub const fn bin(&self) -> Bin {
+    /// Its first six digits, where they may be shown beside the last four: of so short a number that six and four leave little
+    /// to guess, only the last four are.
+    pub const fn bin(&self) -> Option<Bin> {
         self.bin
     }
 
@@ -201,7 +205,27 @@ mod tests {
             let pan = Pan::parse(text).unwrap_or_else(|fault| panic!("{text}: {fault}"));
             assert_eq!(pan.brand(), Some(brand), "{text}");
             assert_eq!(pan.expose_digits(), text.as_bytes());
-            assert_eq!((pan.bin().as_str(), pan.last_four().as_str()), (&text[..6], &text[text.len() - 4..]));
+            let bin = (text.len() > 13).then_some(&text[..6]);
+            assert_eq!(pan.bin().map(|bin| bin.as_str().to_owned()).as_deref(), bin, "{text}");
+            assert_eq!(pan.last_four().as_str(), &text[text.len() - 4..]);
+        }
+    }
+
+    /// The bug: of a number of 12 digits ten were shown and kept in clear, and the Luhn check left ten numbers to try. Its cause: six and
+    /// four were shown of every number. Its cure: a number of fewer than 15 digits has no BIN, but for the two schemes whose
+    /// own rule for 14 digits is six and four.
+    #[test]
+    fn a_short_number_has_no_bin() {
+        let bin = |payload: &str| Pan::parse(&with_check_digit(payload)).unwrap().bin().is_some();
+        for (payload, shown) in [
+            ("90000000000", false),
+            ("411111111111", false),
+            ("9000000000000", false),
+            ("3056930902590", true),
+            ("90000000000000", true),
+            ("411111111111111", true),
+        ] {
+            assert_eq!(bin(payload), shown, "{} digits", payload.len() + 1);
         }
     }
 

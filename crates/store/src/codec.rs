@@ -10,7 +10,7 @@
 //! | `text?` | 0; or 1 and a text |
 //! | `pairs` | count in 1 byte, then that many pairs of texts |
 
-use panvault_model::{Tag, Timestamp};
+use panvault_model::{Bin, Tag, Timestamp};
 
 /// Why stored bytes are not a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -215,6 +215,14 @@ impl<'a> Reader<'a> {
     /// The number of a value.
     pub fn code<T>(&mut self, from_code: fn(u8) -> Option<T>) -> Result<T, RowFault> {
         from_code(self.u8()?).ok_or(RowFault::Value)
+    }
+
+    /// Six ASCII digits; `None` for zeroes.
+    pub fn bin(&mut self) -> Result<Option<Bin>, RowFault> {
+        match self.fixed()? {
+            [0, 0, 0, 0, 0, 0] => Ok(None),
+            digits => Bin::from_digits(digits).map(Some).ok_or(RowFault::Value),
+        }
     }
 
     /// Whether nothing is left.

@@ -191,7 +191,7 @@ fields! {
         Id "_id" Text |row| show(row.id),
         Organisation "organisation" Text |row| show(row.organisation),
         Brand "brand" Text |row| name(row.brand.map(|brand| brand.as_str())),
-        Bin "bin" Text |row| name(Some(row.bin.as_str())),
+        Bin "bin" Text |row| name(row.bin.as_ref().map(|bin| bin.as_str())),
         LastFour "last_four" Text |row| name(Some(row.last_four.as_str())),
         ExpiryMonth "expiry_month" Text |row| FieldValue::Text(row.expiry.month_text().into()),
         ExpiryYear "expiry_year" Text |row| FieldValue::Text(row.expiry.year_text().into()),

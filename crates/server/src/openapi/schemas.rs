@@ -94,10 +94,12 @@ fn bin() -> Members {
 
 fn card() -> Members {
     let mut members = browser_card();
-    members.extend(bin().into_iter().filter(|(name, _)| *name != "brand"));
+    members.extend(bin().into_iter().filter(|(name, _)| !["brand", "bin"].contains(name)));
+    // A number of fewer than 15 digits has none.
+    members.push(("bin", or_null(digits(6))));
     members.extend([
         ("organisation", id()),
-        ("masked_card_number", json!({ "type": "string", "pattern": "^[0-9]{6}\\*{6}[0-9]{4}$" })),
+        ("masked_card_number", json!({ "type": "string", "pattern": "^([0-9]{6})?\\*{6}[0-9]{4}$" })),
         ("fingerprint", json!({ "type": "string", "pattern": "^[0-9a-f]{32}$" })),
         ("cvv_present", json!({ "type": "boolean" })),
         ("cvv_expires_at", or_null(time())),

@@ -232,12 +232,16 @@ fn card_json(view: &CardView, whole: bool) -> Vec<u8> {
     }
     json.plain_option("brand", row.brand);
     if whole {
-        json.plain("bin", row.bin);
+        json.plain_option("bin", row.bin);
     }
     json.plain("last_four", row.last_four);
     if whole {
         // How many digits are hidden is hidden too: the row does not know it.
-        json.plain("masked_card_number", format_args!("{}******{}", row.bin, row.last_four));
+        let stars = "******";
+        match row.bin {
+            Some(bin) => json.plain("masked_card_number", format_args!("{bin}{stars}{}", row.last_four)),
+            None => json.plain("masked_card_number", format_args!("{stars}{}", row.last_four)),
+        }
     }
     json.plain("expiry_month", format_args!("{:02}", row.expiry.month()));
     json.plain("expiry_year", format_args!("{:02}", row.expiry.year() % 100));

@@ -30,8 +30,8 @@
 use std::sync::Arc;
 
 use panvault_model::{
-    Bin, Brand, CardId, CardType, Country, Currency, Expiry, Fingerprint, IssuerFacts, LastFour,
-    OrganisationId, Sealed, Tag,
+    Brand, CardId, CardType, Country, Currency, Expiry, Fingerprint, IssuerFacts, LastFour, OrganisationId,
+    Sealed, Tag,
 };
 use panvault_store::codec::{Reader, Writer};
 use panvault_store::{CardRow, RowFault};
@@ -67,7 +67,7 @@ pub(crate) fn encode(row: &CardRow, out: &mut Vec<u8>) {
         writer.u32(row.version);
     }
     writer.u8(row.brand.map_or(0, Brand::code));
-    writer.fixed(row.bin.as_bytes());
+    writer.fixed(row.bin.as_ref().map_or(&[0; 6], |bin| bin.as_bytes()).as_slice());
     writer.fixed(row.last_four.as_bytes());
     writer.u16(row.expiry.year());
     writer.u8(row.expiry.month());
@@ -112,7 +112,7 @@ pub(crate) fn decode(id: &[u8], bytes: &[u8]) -> Result<CardRow, RowFault> {
     let organisation = OrganisationId::from_bytes(reader.fixed()?);
     let version = if has(FIRST_VERSION) { reader.u32()? } else { 1 };
     let brand = reader.code_option(Brand::from_code)?;
-    let bin = Bin::from_digits(reader.fixed()?).ok_or(RowFault::Value)?;
+    let bin = reader.bin()?;
     let last_four = LastFour::from_digits(reader.fixed()?).ok_or(RowFault::Value)?;
     let expiry = Expiry::new(reader.u16()?, reader.u8()?).ok_or(RowFault::Value)?;
     let mut facts = if has(NO_FACTS) { decode_facts(&mut reader)? } else { IssuerFacts::default() };
@@ -166,6 +166,8 @@ mod tests {
     use panvault_model::Timestamp;
     use panvault_testkit::conformance::rows::{card, card_changed};
 
+    use panvault_model::Bin;
+
     use super::*;
 
     fn kept(row: &CardRow) -> Vec<u8> {
@@ -180,7 +182,7 @@ mod tests {
             organisation: OrganisationId::from_bytes([7; 12]),
             version: 1,
             brand: Brand::from_code(9),
-            bin: Bin::from_digits(*b"411111").unwrap(),
+            bin: Bin::from_digits(*b"411111"),
             last_four: LastFour::from_digits(*b"1111").unwrap(),
             expiry: Expiry::new(0x0801, 2).unwrap(),
             facts: IssuerFacts::default(),

@@ -7,7 +7,7 @@
 //! | 12 | organisation |
 //! | 4 | version |
 //! | 1 | brand, or 0 |
-//! | 6 | first six digits, ASCII |
+//! | 6 | first six digits, ASCII, or zeroes |
 //! | 4 | last four digits, ASCII |
 //! | 2 | year of expiry |
 //! | 1 | month of expiry |
@@ -47,8 +47,8 @@ pub struct CardRow {
     pub version: u32,
     /// Scheme; `None` when the number is of none that is known.
     pub brand: Option<Brand>,
-    /// First six digits.
-    pub bin: Bin,
+    /// First six digits, where they may be shown.
+    pub bin: Option<Bin>,
     /// Last four digits.
     pub last_four: LastFour,
     /// Month at whose end it expires.
@@ -78,7 +78,7 @@ impl CardRow {
     pub fn encode_clear(&self, out: &mut Vec<u8>) {
         let mut writer = Writer::new(out);
         writer.u8(self.brand.map_or(0, Brand::code));
-        writer.fixed(self.bin.as_bytes());
+        writer.fixed(self.bin.as_ref().map_or(&[0; 6], |bin| bin.as_bytes()).as_slice());
         writer.fixed(self.last_four.as_bytes());
         writer.u16(self.expiry.year());
         writer.u8(self.expiry.month());
@@ -125,7 +125,7 @@ impl CardRow {
             organisation: OrganisationId::from_bytes(reader.fixed()?),
             version: reader.u32()?,
             brand: reader.code_option(Brand::from_code)?,
-            bin: Bin::from_digits(reader.fixed()?).ok_or(RowFault::Value)?,
+            bin: reader.bin()?,
             last_four: LastFour::from_digits(reader.fixed()?).ok_or(RowFault::Value)?,
             expiry: Expiry::new(reader.u16()?, reader.u8()?).ok_or(RowFault::Value)?,
             facts: IssuerFacts {

@@ -31,7 +31,7 @@ pub(crate) fn card() -> CardRow {
         organisation: OrganisationId(id(0x22)),
         version: 3,
         brand: Some(Brand::Visa),
-        bin: Bin::from_digits(*b"411111").unwrap(),
+        bin: Bin::from_digits(*b"411111"),
         last_four: LastFour::from_digits(*b"1234").unwrap(),
         expiry: Expiry::new(2031, 7).unwrap(),
         facts: IssuerFacts {

@@ -63,7 +63,7 @@ pub fn card(n: u64) -> CardRow {
         organisation: organisation(1),
         version: 1,
         brand: Some(Brand::Visa),
-        bin: Bin::from_digits(*b"411111").unwrap(),
+        bin: Bin::from_digits(*b"411111"),
         last_four: LastFour::from_digits([b'0' + low % 10, b'1', b'2', b'3']).unwrap(),
         expiry: Expiry::new(2030, 1 + low % 12).unwrap(),
         facts: IssuerFacts {

@@ -36,7 +36,7 @@ struct ExpectedCvv {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Shown {
     organisation: OrganisationId,
-    bin: String,
+    bin: Option<String>,
     last_four: String,
     expiry: (u16, u8),
     metadata: Metadata,
@@ -95,7 +95,7 @@ impl Expected {
         card.cvv_look(now);
         Shown {
             organisation: card.organisation,
-            bin: card.number[..6].to_owned(),
+            bin: (card.number.len() > 13).then(|| card.number[..6].to_owned()),
             last_four: card.number[card.number.len() - 4..].to_owned(),
             expiry: card.expiry,
             metadata: card.metadata.clone(),
@@ -222,7 +222,7 @@ impl ExpectedCard {
         let row = &view.row;
         Shown {
             organisation: row.organisation,
-            bin: row.bin.to_string(),
+            bin: row.bin.map(|bin| bin.to_string()),
             last_four: row.last_four.to_string(),
             expiry: (row.expiry.year(), row.expiry.month()),
             metadata: row.metadata.clone(),
