@@ -324,7 +324,7 @@ pub(crate) fn parsed<T>(
     match crate::json::parse(bytes) {
         Ok(mut value) => read(&mut value, faults),
         Err(at) => {
-            faults.not_json(format!("stops being JSON at line {}, column {}", at.line, at.column));
+            faults.not_json(at.to_string());
             Err(faults.into())
         }
     }

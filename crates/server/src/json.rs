@@ -37,15 +37,56 @@ impl Text<'_> {
     }
 }
 
-/// Where a body stops being JSON.
+/// Where a body stops being JSON that is read here, and why. It is shown: it holds nothing of the body.
 pub(crate) struct NotJson {
-    pub(crate) line: usize,
-    pub(crate) column: usize,
+    what: What,
+    line: usize,
+    column: usize,
+}
+
+enum What {
+    Empty,
+    TooDeep,
+    NumberTooLarge,
+    HalfOfPair,
+    NotJson,
+}
+
+impl NotJson {
+    fn new(bytes: &[u8], error: &serde_json::Error) -> Self {
+        // serde_json tells these apart by its words only. They begin with one of its own and are compared, never shown.
+        let words = error.to_string();
+        let what = if bytes.trim_ascii().is_empty() {
+            What::Empty
+        } else if error.is_data() {
+            What::TooDeep
+        } else if words.starts_with("number out of range") {
+            What::NumberTooLarge
+        } else if words.starts_with("lone leading surrogate") || words.starts_with("unexpected end of hex") {
+            What::HalfOfPair
+        } else {
+            What::NotJson
+        };
+        Self { what, line: error.line(), column: error.column() }
+    }
+}
+
+impl fmt::Display for NotJson {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.what {
+            What::Empty => return f.write_str("is empty"),
+            What::TooDeep => write!(f, "is deeper than {BODY_DEPTH_MAX} levels"),
+            What::NumberTooLarge => f.write_str("has a number that is too large to be read"),
+            What::HalfOfPair => f.write_str("has an escape that is half of a surrogate pair"),
+            What::NotJson => f.write_str("stops being JSON"),
+        }?;
+        write!(f, " at line {}, column {}", self.line, self.column)
+    }
 }
 
 /// Reads a whole body: UTF-8 without a mark, one value, at most [`BODY_DEPTH_MAX`] levels.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Value<'_>, NotJson> {
-    let not_json = |error: serde_json::Error| NotJson { line: error.line(), column: error.column() };
+    let not_json = |error: serde_json::Error| NotJson::new(bytes, &error);
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = Level(BODY_DEPTH_MAX).deserialize(&mut reader).map_err(not_json)?;
     reader.end().map_err(not_json)?;
