@@ -369,7 +369,10 @@ mod tests {
             for path in [link.clone(), directory.path().join("vault/")] {
                 let made =
                     create(&path, Mode::Test, Path::new("root.key"), &small_store(), |_| panic!("begun"));
-                assert!(made.is_err_and(|error| error.to_string().contains("vault is a link")), "{leads_to}");
+                assert!(
+                    made.is_err_and(|error| error.to_string().contains("vault is a symbolic link")),
+                    "{leads_to}"
+                );
             }
             fs::remove_file(&link).unwrap();
         }

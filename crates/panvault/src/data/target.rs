@@ -1,7 +1,7 @@
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
@@ -9,16 +9,18 @@ use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 /// What a new file system of the ext family has in it.
 const LOST_AND_FOUND: &str = "lost+found";
 
-/// Refuses a place where no vault can be made: a link, a directory with something in it, or one that a file system is mounted on,
-/// for a vault is made beside its place and moved there whole.
+/// Refuses a place where no vault can be made: a directory with something in it, a link, or a directory that a file system is
+/// mounted on, for a vault is made beside its place and moved there whole.
 pub(super) fn is_free(path: &Path, parent: &Path) -> anyhow::Result<()> {
-    // A slash behind a link would lead to what it names.
-    let bare = path.components().as_path();
-    ensure!(
-        !fs::symlink_metadata(bare).is_ok_and(|found| found.is_symlink()),
-        "{} is a link, which a vault cannot take the place of; name what it leads to",
-        bare.display()
-    );
+    // With a slash at its end, the path is of what the link leads to.
+    let itself: PathBuf = path.components().collect();
+    if let Ok(target) = fs::read_link(&itself) {
+        bail!(
+            "{} is a symbolic link, and a vault cannot be moved over it: name the directory that it leads to, {}",
+            itself.display(),
+            parent.join(target).display()
+        );
+    }
     let entries = match fs::read_dir(path) {
         Ok(entries) => entries.take(2).map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>(),
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),

@@ -361,6 +361,38 @@ fn one_process_writes_and_others_may_look() {
     dev.stop();
 }
 
+/// The bug: `init` on a link to an empty directory told of a vault and of its next steps, and then ended with "Not a directory". Its
+/// cause: the link was read as what it leads to, until the vault was to take its place. Its cure: a link is known as one before
+/// anything is made or said, and so is what to name.
+#[test]
+fn a_link_is_refused_with_the_directory_to_name_instead() {
+    let directory = tempfile::tempdir().unwrap();
+    let (target, link) = (directory.path().join("target"), directory.path().join("link"));
+    fs::create_dir(&target).unwrap();
+    for leads_to in ["target", "nowhere"] {
+        std::os::unix::fs::symlink(leads_to, &link).unwrap();
+        let with_slash = format!("{}/", path(&link));
+        for args in
+            [["init", path(&link)].as_slice(), &["init", &with_slash], &["dev", "--data", path(&link)]]
+        {
+            let ended = run(args);
+            let said = format!("name the directory that it leads to, {}/{leads_to}", path(directory.path()));
+            assert!(
+                ended.err.contains(&said) && ended.out.is_empty(),
+                "{args:?}: {} {}",
+                ended.out,
+                ended.err
+            );
+            assert_eq!(ended.status.code(), Some(1));
+        }
+        fs::remove_file(&link).unwrap();
+    }
+    let left: Vec<_> =
+        fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["target"]);
+    run_json(&["init", path(&target), "--json"]);
+}
+
 /// The bug: `init` on a mount point ended with "Device or resource busy". Its cause: a vault is made beside its place and moved
 /// there. Its cure: a mount point is known as one, with or without what a new file system has in it, and what to name is said.
 #[test]
