@@ -34,14 +34,15 @@ pub struct About {
     pub attribution: Option<String>,
 }
 
-/// A text about a list that cannot be kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+/// Texts about a list that cannot be kept.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{field} must have 1 to {ABOUT_BYTES_MAX} bytes, without control characters or what could be a card number"
+    "{} must have 1 to {ABOUT_BYTES_MAX} bytes, without control characters or what could be a card number",
+    .fields.join(" and ")
 )]
 pub struct AboutFault {
-    /// Which one.
-    pub field: &'static str,
+    /// Which ones: all of them.
+    pub fields: Vec<&'static str>,
 }
 
 impl About {
@@ -54,8 +55,9 @@ impl About {
                 || text.contains(char::is_control)
                 || holds_card_number(text)
         };
-        let mut unfit = fields.filter(|(_, text)| text.is_some_and(unfit));
-        unfit.next().map(|(field, _)| AboutFault { field })
+        let fields: Vec<_> =
+            fields.filter(|(_, text)| text.is_some_and(unfit)).map(|(field, _)| field).collect();
+        (!fields.is_empty()).then_some(AboutFault { fields })
     }
 }
 

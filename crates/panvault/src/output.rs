@@ -12,7 +12,11 @@ use rustix::fs::fstat;
 pub(crate) fn line(text: impl AsRef<str>) -> io::Result<()> {
     match write(text.as_ref()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        written => written,
+        // "No space left on device" alone would send its reader to the disk of the vault.
+        Err(error) => {
+            Err(io::Error::new(error.kind(), format!("standard output cannot be written to: {error}")))
+        }
+        Ok(()) => Ok(()),
     }
 }
 

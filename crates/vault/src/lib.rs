@@ -38,7 +38,7 @@ pub use crate::permit::{
     CardRefresh, CardUpdate, DocumentList, Operation, OrganisationCreate, Permit, ProcessorCreate,
     TransactionCreate, TransactionList, TransactionRead,
 };
-pub use crate::text::{description_fits, name_fits};
+pub use crate::text::{currency_fits, description_fits, name_fits};
 pub use crate::transaction::NewTransaction;
 pub use crate::vault::{Mode, Vault, VaultParts, VaultStatus};
 pub use crate::verifier::RowVerifier;

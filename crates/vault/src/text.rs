@@ -1,6 +1,7 @@
 //! Texts that are stored in clear, and what they may be.
 
 use panvault_card::holds_card_number;
+use panvault_model::Currency;
 use panvault_store::StoreFault;
 use panvault_store::limits::{PAIRS_MAX, TEXT_BYTES_MAX as STORED_BYTES_MAX};
 
@@ -18,6 +19,19 @@ pub fn name_fits(name: &str) -> Result<(), VaultError> {
 /// Says what is wrong with the description of an account.
 pub fn description_fits(description: &str) -> Result<(), VaultError> {
     text_fits("description", description, TEXT_BYTES_MAX)
+}
+
+/// Says what is wrong with the currency of an account: money must be paid in it. ISO 4217 also has codes of metals, funds and
+/// tests, and keeps those of currencies that are no more.
+pub fn currency_fits(currency: Currency) -> Result<(), VaultError> {
+    let is_payable = iso_currency::Currency::from_code(currency.as_str())
+        .is_some_and(|iso| !iso.is_special() && !iso.is_fund() && iso.is_superseded().is_none());
+    if is_payable {
+        Ok(())
+    } else {
+        let what = "must be the code of a currency in use (ISO 4217), such as EUR";
+        Err(VaultError::field("currency_code", what))
+    }
 }
 
 /// Details of an organisation.

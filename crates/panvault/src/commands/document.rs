@@ -5,10 +5,12 @@ mod arguments;
 mod json;
 mod work;
 
+use core::slice;
+
 use panvault_model::{ApiKeyId, Country, Currency, OrganisationId, ProcessorId, Role, Timestamp};
 use panvault_processor::Configuration;
 use panvault_vault::{
-    NewAccount, NewApiKey, NewOrganisation, NewProcessor, VaultError, description_fits, name_fits,
+    NewAccount, NewApiKey, NewOrganisation, NewProcessor, currency_fits, description_fits, name_fits,
 };
 use serde_json::{Value, json};
 
@@ -21,7 +23,7 @@ pub(crate) fn organisation(command: OrganisationCommand) -> anyhow::Result<()> {
     match command {
         OrganisationCommand::Create { name, parent, country_code, shared } => {
             let mut arguments = Arguments::default();
-            arguments.text(name_fits(&name));
+            arguments.judged(name_fits(&name));
             let parent = parent.map(|id| arguments.id("--parent", &id, OrganisationId::parse));
             let country_code = country_code
                 .map(|code| arguments.read("--country-code", Country::parse(&code), Country::EXPECTED));
@@ -47,9 +49,9 @@ pub(crate) fn account(command: AccountCommand) -> anyhow::Result<()> {
     match command {
         AccountCommand::Create { organisation, name, description, currency_code, processor, shared } => {
             let mut arguments = Arguments::default();
-            arguments.text(name_fits(&name));
+            arguments.judged(name_fits(&name));
             if let Some(description) = &description {
-                arguments.text(description_fits(description));
+                arguments.judged(description_fits(description));
             }
             let organisation = arguments.id("--organisation", &organisation, OrganisationId::parse);
             let currency = arguments.read(
@@ -57,6 +59,9 @@ pub(crate) fn account(command: AccountCommand) -> anyhow::Result<()> {
                 Currency::parse(&currency_code),
                 "must be three capital letters, such as EUR",
             );
+            if let Some(currency) = currency {
+                arguments.judged(currency_fits(currency));
+            }
             let processors = processor
                 .iter()
                 .filter_map(|id| arguments.id("--processor", id, ProcessorId::parse))
@@ -84,7 +89,7 @@ pub(crate) fn processor(command: ProcessorCommand) -> anyhow::Result<()> {
     match command {
         ProcessorCommand::Create { organisation, name, type_name, configuration, shared } => {
             let mut arguments = Arguments::default();
-            arguments.text(name_fits(&name));
+            arguments.judged(name_fits(&name));
             let organisation = arguments.id("--organisation", &organisation, OrganisationId::parse);
             let settings: Vec<(String, String)> = configuration
                 .iter()
@@ -94,8 +99,16 @@ pub(crate) fn processor(command: ProcessorCommand) -> anyhow::Result<()> {
                 })
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .collect();
-            let judged = Configuration::parse(&type_name, &settings).map(drop);
-            arguments.text(judged.map_err(|fault| VaultError::field("configuration", fault)));
+            if Configuration::parse(&type_name, &[]).is_err() {
+                arguments.read("--type", None::<()>, "must be card_dummy");
+            } else {
+                // One by one, for the vault says only the first that is wrong.
+                for pair in &settings {
+                    if let Err(fault) = Configuration::parse(&type_name, slice::from_ref(pair)) {
+                        arguments.read("--configuration", None::<()>, &fault.to_string());
+                    }
+                }
+            }
             let new =
                 organisation.map(|organisation| NewProcessor { organisation, name, type_name, settings });
             let new = arguments.end(new)?;
@@ -114,7 +127,7 @@ pub(crate) fn api_key(command: ApiKeyCommand) -> anyhow::Result<()> {
     match command {
         ApiKeyCommand::Create { organisation, name, role, expires_at, shared } => {
             let mut arguments = Arguments::default();
-            arguments.text(name_fits(&name));
+            arguments.judged(name_fits(&name));
             let organisation = arguments.id("--organisation", &organisation, OrganisationId::parse);
             let all: Vec<&str> = Role::ALL.iter().map(|role| role.as_str()).collect();
             let must = format!("must be one of {}", all.join(", "));
@@ -156,7 +169,7 @@ pub(crate) fn api_key(command: ApiKeyCommand) -> anyhow::Result<()> {
             // A key that must go is not kept because nobody reads that it went.
             let value = json!({ "_id": id.to_string(), "deleted": true });
             if let Err(error) = print(&value, shared.json) {
-                output::note(format!("the API key is revoked; standard output does not say so: {error}"));
+                output::note(format!("the API key is revoked; {error}"));
             }
             Ok(())
         }

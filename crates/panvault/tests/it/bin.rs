@@ -95,7 +95,7 @@ fn what_cannot_be_imported_leaves_the_table_before() {
     for (text, args, said) in [
         ("", vec!["--format", "bin-list-data"], "header"),
         ("IIN,Bank\n411111,x\n", vec!["--format", "bin-list-data"], "BIN"),
-        ("IIN,Bank\n", vec!["--format", "csv", "--columns", "bin=IIN,issuer=Bank"], "not one"),
+        ("IIN,Bank\n", vec!["--format", "csv", "--columns", "bin=IIN,issuer=Bank"], "no row below its"),
         ("IIN,Bank\n4111111111111111,x\n", vec!["--format", "csv", "--columns", "bin=IIN"], "not one"),
         ("IIN,Bank\n411111,x\n", vec!["--format", "csv"], "bin, or start"),
         (
@@ -145,6 +145,12 @@ fn what_cannot_be_imported_leaves_the_table_before() {
         assert!(error.contains(said), "{args:?}: {error}");
         assert!(!error.contains("411111111111"), "{error}");
     }
+    // Of several texts about a list only the first that cannot be kept was said.
+    let texts = ["--source", " ", "--licence", "4111111111111111", "--attribution", ""];
+    let args =
+        ["bin", "import", path(&bad), "--format", "csv", "--columns", "bin=IIN", "--data", path(&data)];
+    let error = run_refused(&[args.as_slice(), &texts].concat());
+    assert!(error.contains("source and licence and attribution must have 1 to"), "{error}");
     let gone =
         ["bin", "import", "/nowhere.csv", "--format", "bin-list-data", "--source", "s", "--licence", "l"];
     assert!(run_refused(&[gone.as_slice(), &["--data", path(&data)]].concat()).contains("/nowhere.csv"));

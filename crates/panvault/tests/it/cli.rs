@@ -138,10 +138,10 @@ fn bad_arguments_are_refused_by_name_and_change_nothing() {
         ),
         (vec!["organisation", "create", "--name", "Y", "--parent", "x"], "--parent must be an id"),
         // Which id it was that names nothing was not said.
-        (vec!["organisation", "create", "--name", "Y", "--parent", &none], "parent_id names nothing"),
+        (vec!["organisation", "create", "--name", "Y", "--parent", &none], "--parent names nothing"),
         (
             vec!["processor", "create", "--organisation", &none, "--name", "D", "--type", "card_dummy"],
-            "organisation names nothing that you may use",
+            "--organisation names nothing that you may use",
         ),
         (
             vec![
@@ -156,7 +156,7 @@ fn bad_arguments_are_refused_by_name_and_change_nothing() {
                 "--processor",
                 &none,
             ],
-            "processors names nothing in this vault",
+            "--processor names nothing in this vault",
         ),
         (vec!["organisation", "create", "--name", "Y", "--country-code", "nl"], "--country-code"),
         (
@@ -165,7 +165,7 @@ fn bad_arguments_are_refused_by_name_and_change_nothing() {
         ),
         (
             vec!["processor", "create", "--organisation", id, "--name", "D", "--type", "x"],
-            "configuration the type",
+            "--type must be card_dummy",
         ),
         (
             vec!["account", "create", "--organisation", id, "--name", "A", "--currency-code", "euro"],
@@ -188,7 +188,7 @@ fn bad_arguments_are_refused_by_name_and_change_nothing() {
                 "--expires-at",
                 "2020-01-01T00:00:00Z",
             ],
-            "expires_at is in the past",
+            "--expires-at is in the past",
         ),
         (vec!["apikey", "delete", &none], "ID names nothing in this vault; the list commands"),
     ] {

@@ -142,6 +142,8 @@ fn a_reader_that_has_seen_enough_is_no_error() {
         assert_eq!(ended(unread("a closed pipe"), &args), (Some(0), String::new()), "{args:?}");
         let (code, said) = ended(unread("/dev/full"), &args);
         assert!(code == Some(1) && said.contains("No space left"), "{args:?}: {said}");
+        // Which of a command's files has no space was not said.
+        assert!(said.starts_with("error: standard output cannot be written to"), "{args:?}: {said}");
     }
     std::fs::remove_file(data.join("view.sqlite")).unwrap();
     let (code, _) = ended(unread("a closed pipe"), &["doctor", "--data", path(&data)]);
@@ -209,7 +211,33 @@ fn every_fault_of_the_arguments_is_said_at_once() {
     );
     refused(
         &["processor", "create", "--organisation", "x", "--name", "P", "--type", "y", "--configuration", "z"],
-        &["--organisation must be an id", "--configuration takes NAME=VALUE", "--configuration the type"],
+        &["--organisation must be an id", "--configuration takes NAME=VALUE", "--type must be card_dummy"],
+    );
+    // Of two settings only the first was said, and of a currency nothing beside anything else.
+    refused(
+        &[
+            "processor",
+            "create",
+            "--organisation",
+            &organisation,
+            "--name",
+            "",
+            "--type",
+            "card_dummy",
+            "--configuration",
+            "colour=1",
+            "--configuration",
+            "decline_without_cvv=101",
+        ],
+        &[
+            "--name must not be empty",
+            "--configuration has a setting that its type does not know",
+            "--configuration decline_without_cvv must be a percentage",
+        ],
+    );
+    refused(
+        &["account", "create", "--organisation", &organisation, "--name", "", "--currency-code", "XTS"],
+        &["--name must not be empty", "--currency-code must be the code of a currency in use"],
     );
     let none = "0".repeat(24);
     refused(
@@ -225,7 +253,22 @@ fn every_fault_of_the_arguments_is_said_at_once() {
             "--processor",
             &none,
         ],
-        &["currency_code must be", "processors names nothing"],
+        &["--currency-code must be", "--processor names nothing"],
+    );
+    refused(
+        &[
+            "apikey",
+            "create",
+            "--organisation",
+            &none,
+            "--name",
+            "",
+            "--role",
+            "MerchantAdmin",
+            "--expires-at",
+            "2020-01-01T00:00:00Z",
+        ],
+        &["--organisation names nothing", "--name must not be empty", "--expires-at is in the past"],
     );
     assert!(run_refused(&["apikey", "delete", "x", "--data", path(&data)]).contains("ID must be an id"));
     assert_eq!(count("organisation", &data), 1);

@@ -16,7 +16,7 @@ use crate::permit::{
     AccountCreate, ApiKeyCreate, ApiKeyDelete, DocumentList, OrganisationCreate, Permit, ProcessorCreate,
 };
 use crate::seal;
-use crate::text::{description_fits, details_fit, name_fits};
+use crate::text::{currency_fits, description_fits, details_fit, name_fits};
 use crate::vault::{Mode, Vault};
 
 /// An organisation to be made.
@@ -251,9 +251,7 @@ impl Vault {
         if let Some(description) = &new.description {
             faults.note(description_fits(description))?;
         }
-        if !is_payable(new.currency) {
-            faults.field("currency_code", "must be the code of a currency in use (ISO 4217), such as EUR");
-        }
+        faults.note(currency_fits(new.currency))?;
         let organisation = faults.note(permit.within(new.organisation, Named::Field("organisation")))?;
         faults.note(self.processors_fit(permit, organisation, &new.processors))?;
         faults.end()?;
@@ -284,8 +282,8 @@ impl Vault {
         if new.roles.iter().any(|role| !permit.may_grant(*role)) {
             return Err(VaultError::RoleNotAllowed);
         }
-        let organisation = permit.within(new.organisation, Named::Field("organisation"))?;
         let mut faults = Faults::default();
+        let organisation = faults.note(permit.within(new.organisation, Named::Field("organisation")))?;
         faults.note(name_fits(&new.name))?;
         if new.roles.is_empty() {
             faults.field("roles", "needs at least one role");
@@ -295,6 +293,7 @@ impl Vault {
             faults.field("expires_at", "is in the past");
         }
         faults.end()?;
+        let Some(organisation) = organisation else { return Err(VaultError::Contended) };
         let mode = match self.mode() {
             Mode::Test => KeyMode::Test,
             Mode::Live => KeyMode::Live,
@@ -429,11 +428,4 @@ impl<O> Permit<O> {
             | Role::Publishable => true,
         }
     }
-}
-
-/// Whether money is paid in this currency: ISO 4217 also has codes of metals, funds and tests, and keeps those of
-/// currencies that are no more.
-fn is_payable(currency: Currency) -> bool {
-    iso_currency::Currency::from_code(currency.as_str())
-        .is_some_and(|iso| !iso.is_special() && !iso.is_fund() && iso.is_superseded().is_none())
 }

@@ -181,6 +181,12 @@ fn column(pair: &str) -> anyhow::Result<(Column, String)> {
 
 fn refused(fault: ImportFault, args: &BinImport) -> anyhow::Error {
     if let ImportFault::Nothing(report) = &fault {
+        if report.rows == 0 {
+            return anyhow::anyhow!(
+                "{}: the list has no row below its first line; the table before is untouched",
+                args.file.display()
+            );
+        }
         // Why no row was taken is what one wants to know.
         let said = lines(report).join("\n  ");
         return anyhow::anyhow!("{}: {fault}; the table before is untouched\n  {said}", args.file.display());

@@ -5,6 +5,7 @@ use panvault_vault::{DocumentPlan, Mode, Named, Vault, VaultError};
 use serde_json::Value;
 
 use crate::cli::Shared;
+use crate::commands::document::arguments::argument;
 use crate::commands::document::json;
 use crate::commands::runtime;
 use crate::config;
@@ -92,12 +93,12 @@ pub(super) fn undone(error: VaultError, said: &'static str) -> anyhow::Error {
     anyhow::Error::from(error).context(said)
 }
 
-/// A refusal with its fields spelled out.
+/// A refusal with its arguments spelled out.
 pub(super) fn said(error: VaultError, mode: Mode) -> anyhow::Error {
     match error {
         VaultError::Faults(faults) => {
             let mut said: Vec<String> =
-                faults.iter().map(|fault| format!("{} {}", fault.field, fault.reason)).collect();
+                faults.iter().map(|fault| format!("{} {}", argument(fault.field), fault.reason)).collect();
             if mode == Mode::Live && faults.iter().any(|fault| fault.field == "configuration") {
                 said.push("a vault that takes card_dummy is made by panvault init --mode test".to_owned());
             }
@@ -108,7 +109,7 @@ pub(super) fn said(error: VaultError, mode: Mode) -> anyhow::Error {
                 .into_iter()
                 .map(|named| match named {
                     Named::Subject => "ID",
-                    Named::Field(name) | Named::Condition(name) => name,
+                    Named::Field(name) | Named::Condition(name) => argument(name),
                 })
                 .collect();
             anyhow::anyhow!(
