@@ -10,19 +10,45 @@ use crate::say;
 use crate::source::{Functions, code_only, is_test_file, without_tests, words};
 use crate::workspace::{SourceFile, Workspace};
 
-/// A use of an `expose_` function: path, what is called, and the function around it.
+/// A use of an `expose_` function: where on the way, path, what is called, and the function around it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Exposure {
+    step: usize,
     path: String,
     called: String,
     within: String,
 }
 
 const HEADER: &str = "\
-# Every place outside of tests where plaintext or a key is handed out: who reads this file has seen them all.
+# Every place outside of tests where a card number, a CVV, a holder's name or a key is readable, from the socket on: who reads this
+# file has seen them all. Between these places they are in types that cannot be printed, copied or compared, and are wiped when they go.
 # path | what is called | function around it | why
 # Kept true by `cargo xtask ci`; `cargo xtask exposures --write` rewrites it and keeps the reasons.
+#
+# Not covered, for it is not ours to wipe: what the kernel, rustls and hyper hold of a connection (a part of a body is wiped where nobody
+# else holds it); serde_json's own buffer for a text that is spelled with escapes; registers and the stack. Paths, queries and
+# headers are no place for a card number: they are not wiped, and neither logged nor repeated. An API key comes in a header.
 ";
+
+/// The way of a request from the socket on. A file belongs to the first step that has a beginning of its path.
+const STEPS: &[(&str, &[&str])] = &[
+    ("the body, as it arrives", &["crates/server/src/body", "crates/server/src/unread"]),
+    ("the parser: a tree that borrows from the body", &["crates/server/src/json", "crates/server/src/floor"]),
+    (
+        "the fields: what is meant, and what each may hold",
+        &["crates/server/src/lenience", "crates/server/src/fields"],
+    ),
+    ("card number, CVV and name, each read into its own type", &["crates/server/src/routes"]),
+    ("the canonical form, whose keyed digest tells a repeated request", &["crates/server/src/canonical"]),
+    ("elsewhere in the server", &["crates/server/"]),
+    ("the plan: fingerprint, issuer and seal", &["crates/vault/"]),
+    ("packed and unpacked beside the seal", &["crates/card/"]),
+    ("what is sent to a processor", &["crates/processor/"]),
+    ("keys", &["crates/keys/"]),
+    ("commands", &["crates/panvault/"]),
+    ("elsewhere", &[""]),
+];
+
 const NO_REASON: &str = "WHY?";
 
 /// Fails unless the file is exactly true.
@@ -69,18 +95,29 @@ fn of_file(file: &SourceFile) -> Vec<Exposure> {
     let is_definition = |at: usize| code.get(..at).is_some_and(|before| before.trim_end().ends_with("fn"));
     words(&code)
         .filter(|word| word.text.starts_with("expose_") && !is_definition(word.at))
-        .map(|word| Exposure {
-            path: file.path.clone(),
-            called: word.text.to_owned(),
-            within: functions.around(word.at).unwrap_or("-").to_owned(),
-        })
+        .map(|word| Exposure::new(&file.path, word.text, functions.around(word.at).unwrap_or("-")))
         .collect()
+}
+
+impl Exposure {
+    fn new(path: &str, called: &str, within: &str) -> Self {
+        let has = |(_, beginnings): &(&str, &[&str])| {
+            beginnings.iter().any(|beginning| path.starts_with(beginning))
+        };
+        let step = STEPS.iter().position(has).unwrap_or(STEPS.len());
+        Self { step, path: path.to_owned(), called: called.to_owned(), within: within.to_owned() }
+    }
 }
 
 fn rewritten(old: &str, exposures: &[Exposure]) -> String {
     let reasons: BTreeMap<Exposure, &str> = lines(old).filter_map(Result::ok).collect();
     let mut text = HEADER.to_owned();
+    let mut last = None;
     for exposure in exposures {
+        if last.replace(exposure.step) != Some(exposure.step) {
+            let (step, _) = STEPS.get(exposure.step).copied().unwrap_or_default();
+            text.push_str(&format!("\n## {step}\n"));
+        }
         let why = reasons.get(exposure).copied().unwrap_or(NO_REASON);
         text.push_str(&format!("{} | {} | {} | {why}\n", exposure.path, exposure.called, exposure.within));
     }
@@ -116,6 +153,9 @@ fn findings(text: &str, exposures: &[Exposure]) -> Vec<String> {
             .filter(|one| !exposures.contains(one))
             .map(|one| format!("no longer there: {}", show(one))),
     );
+    if findings.is_empty() && rewritten(text, exposures) != text {
+        findings.push("a heading is missing, or another".to_owned());
+    }
     findings
 }
 
@@ -124,11 +164,11 @@ fn show(exposure: &Exposure) -> String {
 }
 
 fn lines(text: &str) -> impl Iterator<Item = Result<(Exposure, &str), &str>> {
-    text.lines().filter(|line| !line.starts_with('#')).map(|line| {
+    text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).map(|line| {
         let mut parts = line.splitn(4, " | ");
         match (parts.next(), parts.next(), parts.next(), parts.next()) {
             (Some(path), Some(called), Some(within), Some(why)) => {
-                Ok((Exposure { path: path.into(), called: called.into(), within: within.into() }, why.trim()))
+                Ok((Exposure::new(path, called, within), why.trim()))
             }
             _ => Err(line),
         }
@@ -173,6 +213,26 @@ mod tests {
         }
     }
 
+    /// A reader follows a card number, and not the alphabet.
+    #[test]
+    fn lines_stand_in_the_order_of_the_way() {
+        let paths = [
+            "crates/card/src/block.rs",
+            "crates/server/src/routes/card.rs",
+            "crates/server/src/body.rs",
+            "crates/new/src/lib.rs",
+        ];
+        let mut found: Vec<_> = paths.iter().map(|path| Exposure::new(path, "expose_text", "read")).collect();
+        found.sort();
+        let ways: Vec<_> = found.iter().map(|one| one.path.as_str()).collect();
+        assert_eq!(ways, [paths[2], paths[1], paths[0], paths[3]]);
+        let text = rewritten("", &found);
+        let headings: Vec<_> =
+            text.lines().skip(HEADER.lines().count()).filter(|line| line.starts_with('#')).collect();
+        assert_eq!(headings.len(), 4);
+        assert!(headings[0].starts_with("## the body"), "{headings:?}");
+    }
+
     #[test]
     fn a_new_line_needs_a_reason_and_an_old_one_keeps_its_own() {
         let first = rewritten("", &found());
@@ -192,5 +252,6 @@ mod tests {
         assert_eq!(findings(&good, &found()[..1]).len(), 1, "stale");
         assert_eq!(findings(&format!("{good}{last}\n"), &found()).len(), 1, "twice");
         assert_eq!(findings(&format!("{good}crates/x.rs | y\n"), &found()).len(), 1, "not a line");
+        assert_eq!(findings(&good.replace("## the plan", "## a plan"), &found()).len(), 1, "a heading");
     }
 }

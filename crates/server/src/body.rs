@@ -5,13 +5,58 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use http_body_util::BodyExt;
+use hyper::body::Frame;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::{ErrorCode, Refusal};
 use crate::limits::BODY_BYTES_MAX;
 
-/// A request body, whole, wiped when it goes.
-pub(crate) type Body = Zeroizing<Vec<u8>>;
+/// A request body, whole, wiped when it goes. It may hold a card number or a CVV.
+#[derive(Default)]
+pub(crate) struct Body(Zeroizing<Vec<u8>>);
+
+impl Body {
+    /// What was sent.
+    pub(crate) fn expose_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// How many bytes were sent.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of(bytes: impl AsRef<[u8]>) -> Self {
+        Self(Zeroizing::new(bytes.as_ref().to_vec()))
+    }
+}
+
+/// A part of a body as it arrives, wiped when it goes where nobody else holds it.
+pub(crate) struct Part(Bytes);
+
+impl Part {
+    /// The part in a frame; `None` where it holds trailers.
+    pub(crate) fn of(frame: Frame<Bytes>) -> Option<Self> {
+        frame.into_data().ok().map(Self)
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn expose_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if let Ok(mut alone) = core::mem::take(&mut self.0).try_into_mut() {
+            alone.as_mut().zeroize();
+        }
+    }
+}
 
 /// Reads a body under its limits of kind, size and time.
 pub(crate) async fn read(headers: &HeaderMap, body: Incoming, timeout: Duration) -> Result<Body, Refusal> {
@@ -32,27 +77,19 @@ async fn collect(mut body: Incoming, length: usize) -> Result<Body, Refusal> {
         let Ok(frame) = frame else {
             return Err(Refusal::with(ErrorCode::NotJson, "body", "did not arrive whole"));
         };
-        let Ok(chunk) = frame.into_data() else { continue };
-        if whole.len() + chunk.len() > BODY_BYTES_MAX {
+        let Some(part) = Part::of(frame) else { continue };
+        if whole.len() + part.len() > BODY_BYTES_MAX {
             return Err(Refusal::new(ErrorCode::TooLarge));
         }
-        if whole.len() + chunk.len() > whole.capacity() {
+        if whole.len() + part.len() > whole.capacity() {
             // Growing would leave a copy behind that nobody wipes.
             let mut larger = Zeroizing::new(Vec::with_capacity(BODY_BYTES_MAX));
             larger.extend_from_slice(&whole);
             whole = larger;
         }
-        whole.extend_from_slice(&chunk);
-        wipe(chunk);
+        whole.extend_from_slice(part.expose_bytes());
     }
-    Ok(whole)
-}
-
-/// Wipes a part of a body, where nobody else holds it.
-pub(crate) fn wipe(chunk: Bytes) {
-    if let Ok(mut chunk) = chunk.try_into_mut() {
-        chunk.as_mut().zeroize();
-    }
+    Ok(Body(whole))
 }
 
 /// `application/json`, whose parameters have no effect (RFC 8259, section 11), and not compressed.

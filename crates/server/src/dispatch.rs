@@ -16,10 +16,12 @@ use panvault_vault::{Caller, Idempotency, Operation, Origin, Permit, StoreFault,
 use tokio::time::Instant;
 
 use crate::answer::Answer;
+use crate::body::Body;
 use crate::canonical::canonical;
 use crate::error::{ErrorCode, NAMES_NOTHING, Refusal};
 use crate::fault::Faults;
-use crate::json::Value;
+use crate::fields::{FieldSpec, Fields};
+use crate::json::{self, NotJson};
 use crate::limits::{IDEMPOTENCY_KEY_CHARS_MAX, ServerSettings};
 use crate::metrics::Metrics;
 use crate::rate::Rate;
@@ -51,7 +53,7 @@ pub(crate) struct Asked {
     /// What is in the path where the table has a name in braces, if it has one.
     pub(crate) id: Option<String>,
     pub(crate) query: Option<String>,
-    pub(crate) body: body::Body,
+    body: Body,
     pub(crate) idempotency_key: Option<String>,
     pub(crate) path: String,
 }
@@ -139,10 +141,15 @@ impl Asked {
         &self,
         vault: &Vault,
         permit: &Permit<O>,
-        body: &Value<'_>,
+        fields: &Fields<'_>,
     ) -> Option<Idempotency> {
         let key = self.idempotency_key.as_deref()?;
-        Some(vault.idempotency(permit, &self.path, key, &canonical(body, self.body.len())))
+        Some(vault.idempotency(permit, &self.path, key, &canonical(fields)))
+    }
+
+    /// The body, which is wiped where it is read.
+    pub(crate) fn take_body(&mut self) -> Body {
+        core::mem::take(&mut self.body)
     }
 }
 
@@ -255,7 +262,7 @@ async fn answer(
     let body = if endpoint.body.is_some() {
         body::read(&parts.headers, incoming, app.settings.body_timeout).await?
     } else {
-        body::Body::default()
+        Body::default()
     };
     let mut faults = Faults::default();
     let idempotency_key = idempotency_key(&parts.headers, &mut faults);
@@ -314,20 +321,27 @@ fn idempotency_key(headers: &HeaderMap, faults: &mut Faults) -> Option<String> {
     found
 }
 
-/// Reads a body of JSON and hands it on while it lives, with what is wrong with the rest of the request. Says where it stops being
-/// JSON, and nothing of what it holds.
+/// Reads a body of JSON as these fields and hands them on while it lives, with what is wrong with the rest of the request. The body
+/// comes in by value, so that it is wiped here.
 pub(crate) fn parsed<T>(
-    bytes: &[u8],
+    body: Body,
+    specs: &[FieldSpec],
     mut faults: Faults,
-    read: impl FnOnce(&mut Value<'_>, Faults) -> Result<T, Refusal>,
+    read: impl FnOnce(&Fields<'_>, Faults) -> Result<T, Refusal>,
 ) -> Result<T, Refusal> {
-    match crate::json::parse(bytes) {
-        Ok(mut value) => read(&mut value, faults),
-        Err(at) => {
-            faults.not_json(at.to_string());
-            Err(faults.into())
+    match json::parse(&body) {
+        Ok(value) => {
+            let fields = Fields::take(value, body.len(), specs, &mut faults);
+            read(&fields, faults)
         }
+        Err(at) => Err(not_json(&at, faults)),
     }
+}
+
+/// Says where a body stops being JSON, and nothing of what it holds.
+pub(crate) fn not_json(at: &NotJson, mut faults: Faults) -> Refusal {
+    faults.not_json(at.to_string());
+    faults.into()
 }
 
 /// An unfinished handler is not cut off by a client that hangs up: it runs in a task of its own.

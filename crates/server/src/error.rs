@@ -7,6 +7,7 @@ use panvault_model::TransactionStatus;
 use panvault_vault::{Named, StoreFault, VaultError};
 
 use crate::fault::Faults;
+use crate::fields::card::CVV;
 
 macro_rules! error_codes {
     ($($(#[$meta:meta])* $name:ident = $number:literal $status:ident $message:literal,)+) => {
@@ -127,14 +128,14 @@ impl From<VaultError> for Refusal {
             VaultError::CvvFull => {
                 return Self::with(
                     ErrorCode::Busy,
-                    "cvv",
+                    CVV.name,
                     "there is no room to hold another; try again later",
                 );
             }
             VaultError::CvvUnavailable => {
                 return Self::with(
                     ErrorCode::Busy,
-                    "cvv",
+                    CVV.name,
                     "cannot be reached where it is held; try again later",
                 );
             }

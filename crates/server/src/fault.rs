@@ -1,4 +1,5 @@
 use crate::error::ErrorCode;
+use crate::fields::Field;
 use crate::limits::FAULTS_MAX;
 
 /// What is wrong with a request: every fault of it, by the place of the field, without any value.
@@ -40,15 +41,13 @@ impl Faults {
         self.push(format!("{place}.{}", shown(name)), "is not expected here".to_owned());
     }
 
-    /// The value, or its fault under that place.
-    pub(crate) fn field<T, E: ToString>(&mut self, place: &str, value: Result<T, E>) -> Option<T> {
-        match value {
-            Ok(value) => Some(value),
-            Err(fault) => {
-                self.malformed(place, fault);
-                None
-            }
-        }
+    /// The value of a field of the body, or its fault.
+    pub(crate) fn field<F: ?Sized, T, E: ToString>(
+        &mut self,
+        field: &Field<F>,
+        value: Result<T, E>,
+    ) -> Option<T> {
+        value.map_err(|fault| self.malformed(field.place(), fault)).ok()
     }
 
     pub(crate) const fn is_empty(&self) -> bool {

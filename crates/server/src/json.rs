@@ -1,39 +1,124 @@
-//! Request bodies as a tree that borrows from the body. serde_json reads; its words about what it read are never shown.
+//! Request bodies as a tree that borrows from the body. serde_json reads; its words about what it read are never shown. What the tree
+//! holds is reached through `expose_…` alone, until it was held against its field (`fields.rs`).
 
 use core::fmt;
+use core::marker::PhantomData;
 
+use panvault_model::Id;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use zeroize::Zeroizing;
 
+use crate::body::Body;
 use crate::lenience;
 use crate::limits::BODY_DEPTH_MAX;
 
-/// A JSON value. It has no `Debug`: it may hold a card number.
+/// A JSON value, as it was sent or as it was taken. What holds it has no `Debug`: it may hold a card number.
 pub(crate) enum Value<'a> {
     /// Was sent, and is taken as not sent.
     Absent,
     Null,
     Bool(bool),
-    Integer(i64),
+    Integer(Integer),
     /// A number that is no integer of 64 bits, or none that is exact.
     Number,
+    /// A text that nothing is known of.
     Text(Text<'a>),
     Array,
-    Object(Vec<(Text<'a>, Value<'a>)>),
+    Object(Vec<Member<'a>>),
+    /// An id, read.
+    Id(Id),
+    /// A text of a field that is kept in clear, which was held against card numbers.
+    Clear(Text<'a>),
+    /// A text of a field that is a secret.
+    Secret(Text<'a>, Digested),
+    /// Was sent, and is not what its field may hold.
+    Refused,
 }
 
-/// A text of the body, or a copy where the body spells it with escapes.
-pub(crate) enum Text<'a> {
+/// A member of an object: its name and its value.
+pub(crate) type Member<'a> = (Name<'a>, Value<'a>);
+
+/// What the digest of a request that may be repeated takes of a secret.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Digested {
+    /// All of it: the digest is keyed.
+    Text,
+    /// Only whether it is there: a digest of a CVV, even a keyed one, could be tried out by whoever has the key.
+    Presence,
+}
+
+/// A text of a body, which may be a card number or a CVV wherever it stands. It is not to be printed, compared or cloned, and not
+/// `Send`, so that it cannot be held across a wait.
+pub(crate) struct Text<'a> {
+    spelled: Spelled<'a>,
+    _one_step: PhantomData<*const ()>,
+}
+
+/// A text where it stands in the body, or a copy where the body spells it with escapes.
+enum Spelled<'a> {
     Borrowed(&'a str),
     Unescaped(Zeroizing<String>),
 }
 
-impl Text<'_> {
-    pub(crate) fn as_str(&self) -> &str {
-        match self {
-            Self::Borrowed(text) => text,
-            Self::Unescaped(text) => text,
+impl<'a> Text<'a> {
+    pub(crate) const fn borrowed(text: &'a str) -> Self {
+        Self { spelled: Spelled::Borrowed(text), _one_step: PhantomData }
+    }
+
+    pub(crate) const fn copied(text: Zeroizing<String>) -> Self {
+        Self { spelled: Spelled::Unescaped(text), _one_step: PhantomData }
+    }
+
+    /// What it says.
+    pub(crate) fn expose_text(&self) -> &str {
+        match &self.spelled {
+            Spelled::Borrowed(text) => text,
+            Spelled::Unescaped(text) => text,
         }
+    }
+
+    /// Its bytes in UTF-8.
+    pub(crate) fn len(&self) -> usize {
+        self.expose_text().len()
+    }
+}
+
+/// The name of a member, which may be a card number that stands in the wrong place.
+pub(crate) struct Name<'a>(Text<'a>);
+
+impl Name<'_> {
+    /// A name of ours.
+    pub(crate) const fn known(name: &'static str) -> Self {
+        Self(Text::borrowed(name))
+    }
+
+    /// Whether it is this one of ours.
+    pub(crate) fn is(&self, known: &'static str) -> bool {
+        self.0.expose_text() == known
+    }
+
+    /// Whether a member has this name already.
+    pub(crate) fn is_in(&self, members: &[Member<'_>]) -> bool {
+        members.iter().any(|(name, _)| name.0.expose_text() == self.0.expose_text())
+    }
+
+    /// What it says.
+    pub(crate) fn expose_text(&self) -> &str {
+        self.0.expose_text()
+    }
+}
+
+/// A number of a body, which may be a card number that is written as one; wiped when it goes.
+pub(crate) struct Integer(Zeroizing<i64>);
+
+impl Integer {
+    pub(crate) fn new(number: i64) -> Self {
+        Self(Zeroizing::new(number))
+    }
+
+    /// Its value.
+    pub(crate) fn expose_integer(&self) -> i64 {
+        *self.0
     }
 }
 
@@ -85,7 +170,9 @@ impl fmt::Display for NotJson {
 }
 
 /// Reads a whole body: UTF-8 without a mark, one value, at most [`BODY_DEPTH_MAX`] levels.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Value<'_>, NotJson> {
+pub(crate) fn parse(body: &Body) -> Result<Value<'_>, NotJson> {
+    let bytes = body.expose_bytes();
+    // The reader's words repeat what it read, which may be a card number: only the place is kept, and which of our own words fit.
     let not_json = |error: serde_json::Error| NotJson::new(bytes, &error);
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = Level(BODY_DEPTH_MAX).deserialize(&mut reader).map_err(not_json)?;
@@ -127,23 +214,23 @@ impl<'de> Visitor<'de> for Level {
     }
 
     fn visit_i64<E: Error>(self, value: i64) -> Result<Self::Value, E> {
-        Ok(Value::Integer(value))
+        Ok(Value::Integer(Integer::new(value)))
     }
 
     fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
-        Ok(i64::try_from(value).map_or(Value::Number, Value::Integer))
+        Ok(i64::try_from(value).map_or(Value::Number, |value| Value::Integer(Integer::new(value))))
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Self::Value, E> {
-        Ok(lenience::whole(value).map_or(Value::Number, Value::Integer))
+        Ok(lenience::whole(value).map_or(Value::Number, |value| Value::Integer(Integer::new(value))))
     }
 
     fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Value::Text(Text::Borrowed(text)))
+        Ok(Value::Text(Text::borrowed(text)))
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Value::Text(Text::Unescaped(Zeroizing::new(text.to_owned()))))
+        Ok(Value::Text(Text::copied(Zeroizing::new(text.to_owned()))))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self::Value, A::Error> {
@@ -156,7 +243,7 @@ impl<'de> Visitor<'de> for Level {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
         let below = self.below()?;
         let mut found = Vec::with_capacity(8);
-        while let Some(name) = members.next_key_seed(Name)? {
+        while let Some(name) = members.next_key_seed(NameReader)? {
             found.push((name, members.next_value_seed(below)?));
         }
         Ok(Value::Object(found))
@@ -164,35 +251,39 @@ impl<'de> Visitor<'de> for Level {
 }
 
 /// Reads a member's name.
-struct Name;
+struct NameReader;
 
-impl<'de> DeserializeSeed<'de> for Name {
-    type Value = Text<'de>;
+impl<'de> DeserializeSeed<'de> for NameReader {
+    type Value = Name<'de>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_str(self)
     }
 }
 
-impl<'de> Visitor<'de> for Name {
-    type Value = Text<'de>;
+impl<'de> Visitor<'de> for NameReader {
+    type Value = Name<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a name")
     }
 
     fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Text::Borrowed(text))
+        Ok(Name(Text::borrowed(text)))
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Text::Unescaped(Zeroizing::new(text.to_owned())))
+        Ok(Name(Text::copied(Zeroizing::new(text.to_owned()))))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn is_json(text: impl AsRef<[u8]>) -> bool {
+        parse(&Body::of(text)).is_ok()
+    }
 
     fn nested(levels: usize) -> String {
         format!("{}1{}", "{\"a\":".repeat(levels), "}".repeat(levels))
@@ -201,7 +292,7 @@ mod tests {
     #[test]
     fn reads_what_json_is_and_nothing_else() {
         for text in ["{}", "null", " {\"a\": [1, -2.5, \"x\\u00e9\", true, null]} ", "\"\\ud83d\\ude00\""] {
-            assert!(parse(text.as_bytes()).is_ok(), "{text}");
+            assert!(is_json(text), "{text}");
         }
         for text in [
             "",
@@ -216,15 +307,15 @@ mod tests {
             "\u{feff}{}",
             "NaN",
         ] {
-            assert!(parse(text.as_bytes()).is_err(), "{text}");
+            assert!(!is_json(text), "{text}");
         }
-        assert!(parse(b"\"\xff\"").is_err());
+        assert!(!is_json(b"\"\xff\""));
     }
 
     #[test]
     fn is_eight_levels_deep_at_most() {
-        assert!(parse(nested(BODY_DEPTH_MAX).as_bytes()).is_ok());
-        assert!(parse(nested(BODY_DEPTH_MAX + 1).as_bytes()).is_err());
-        assert!(parse("[".repeat(16_000).as_bytes()).is_err());
+        assert!(is_json(nested(BODY_DEPTH_MAX)));
+        assert!(!is_json(nested(BODY_DEPTH_MAX + 1)));
+        assert!(!is_json("[".repeat(16_000)));
     }
 }

@@ -6,7 +6,7 @@ use core::fmt::Write;
 use zeroize::Zeroizing;
 
 use crate::fields::{FieldSpec, Kind};
-use crate::json::{Text, Value};
+use crate::json::{Integer, Text, Value};
 
 /// A way of writing that is taken as another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,50 +114,85 @@ pub static LENIENCES: &[Lenience] = &[
     },
 ];
 
-/// Takes a value as it is meant. What is then still not of its field's kind is a fault.
-pub(crate) fn take(spec: &FieldSpec, value: &mut Value<'_>) {
-    let meant = match value {
-        Value::Null if !spec.kind.is_nullable() => Some(Value::Absent),
-        Value::Text(text) => text_meant(spec, text.as_str()),
-        Value::Integer(number) => integer_meant(spec, *number),
-        Value::Null | Value::Absent | Value::Bool(_) | Value::Number | Value::Array | Value::Object(_) => {
-            None
-        }
-    };
-    if let Some(meant) = meant {
-        *value = meant;
+/// A value as it is meant. What is then still not of its field's kind is a fault.
+pub(crate) fn meant<'a>(spec: &FieldSpec, value: Value<'a>) -> Value<'a> {
+    match value {
+        Value::Null if !spec.kind.is_nullable() => Value::Absent,
+        Value::Text(text) => text_meant(spec, text),
+        Value::Integer(number) => integer_meant(spec, number),
+        Value::Null
+        | Value::Absent
+        | Value::Bool(_)
+        | Value::Number
+        | Value::Array
+        | Value::Object(_)
+        | Value::Id(_)
+        | Value::Clear(_)
+        | Value::Secret(..)
+        | Value::Refused => value,
     }
 }
 
-fn text_meant<'a>(spec: &FieldSpec, text: &str) -> Option<Value<'a>> {
-    if text.is_empty() {
-        return (!spec.required && spec.kind.is_text()).then_some(Value::Absent);
+fn text_meant<'a>(spec: &FieldSpec, text: Text<'a>) -> Value<'a> {
+    if text.len() == 0 {
+        let absent = !spec.required && spec.kind.is_text();
+        return if absent { Value::Absent } else { Value::Text(text) };
     }
-    match spec.rule? {
-        Rule::DigitsForInteger => {
-            let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-            text.parse().ok().filter(|_| digits).map(Value::Integer)
+    match spec.rule {
+        Some(Rule::DigitsForInteger) => match digits(text.expose_text()) {
+            Some(number) => Value::Integer(Integer::new(number)),
+            None => Value::Text(text),
+        },
+        Some(Rule::Ignored) if matches!(spec.kind, Kind::Text { max, .. } if text.len() <= max) => {
+            Value::Absent
         }
-        Rule::Ignored => {
-            let fits = matches!(spec.kind, Kind::Text { max, .. } if text.len() <= max);
-            fits.then_some(Value::Absent)
-        }
-        Rule::Null | Rule::Empty | Rule::Whole | Rule::IntegerForDigits | Rule::Capture | Rule::Flat => None,
+        Some(
+            Rule::Ignored
+            | Rule::Null
+            | Rule::Empty
+            | Rule::Whole
+            | Rule::IntegerForDigits
+            | Rule::Capture
+            | Rule::Flat,
+        )
+        | None => Value::Text(text),
     }
 }
 
-fn integer_meant<'a>(spec: &FieldSpec, number: i64) -> Option<Value<'a>> {
-    match spec.rule? {
-        Rule::IntegerForDigits => Some(Value::Text(Text::Unescaped(Zeroizing::new(number.to_string())))),
-        Rule::Ignored => Some(Value::Absent),
-        Rule::Null | Rule::Empty | Rule::Whole | Rule::DigitsForInteger | Rule::Capture | Rule::Flat => None,
+/// The number that ASCII digits and nothing else are.
+fn digits(text: &str) -> Option<i64> {
+    text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+fn integer_meant<'a>(spec: &FieldSpec, number: Integer) -> Value<'a> {
+    match spec.rule {
+        Some(Rule::IntegerForDigits) => {
+            Value::Text(Text::copied(Zeroizing::new(number.expose_integer().to_string())))
+        }
+        Some(Rule::Ignored) => Value::Absent,
+        Some(
+            Rule::Null | Rule::Empty | Rule::Whole | Rule::DigitsForInteger | Rule::Capture | Rule::Flat,
+        )
+        | None => Value::Integer(number),
     }
 }
 
-/// The integer that a number is, however it is written; up to what a number of JSON holds exactly (RFC 8259, section 6).
+/// The integer that a number is, however it is written; up to what a number of JSON holds exactly (RFC 8259, section 6). Of its bits
+/// (IEEE 754, binary64), not of its digits, which may be a card number's and would lie in a text.
 pub(crate) fn whole(number: f64) -> Option<i64> {
-    let exact = number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0;
-    if exact { format!("{number:.0}").parse().ok() } else { None }
+    const FRACTION_BITS: u64 = 52;
+    const BIAS: u64 = 1023;
+    if number == 0.0 {
+        return Some(0);
+    }
+    if number.fract() != 0.0 || number.abs() >= 9_007_199_254_740_992.0 {
+        return None;
+    }
+    let bits = number.to_bits();
+    let power = (bits >> FRACTION_BITS & 0x7ff).checked_sub(BIAS)?;
+    let fraction = bits & ((1 << FRACTION_BITS) - 1) | 1 << FRACTION_BITS;
+    let value = i64::try_from(fraction >> FRACTION_BITS.checked_sub(power)?).ok()?;
+    Some(if number.is_sign_negative() { -value } else { value })
 }
 
 /// The table as it stands in the guide.
@@ -176,10 +211,23 @@ mod tests {
 
     #[test]
     fn numbers_are_taken_by_value() {
-        for (number, value) in [(1e3, Some(1000)), (0.0, Some(0)), (-0.0, Some(0)), (-5.0, Some(-5))] {
-            assert_eq!(whole(number), value, "{number}");
+        for (number, value) in [
+            (1e3, 1000),
+            (0.0, 0),
+            (-0.0, 0),
+            (1.0, 1),
+            (-5.0, -5),
+            (3.0, 3),
+            (2_147_483_647.0, 2_147_483_647),
+            (4.111_111_111_111_111e15, 4_111_111_111_111_111),
+            (9_007_199_254_740_991.0, 9_007_199_254_740_991),
+            (-9_007_199_254_740_991.0, -9_007_199_254_740_991),
+        ] {
+            assert_eq!(whole(number), Some(value), "{number}");
         }
-        for number in [0.5, 1e300, -1e300, 9_007_199_254_740_993.0, f64::MIN_POSITIVE] {
+        for number in
+            [0.5, 1e300, -1e300, 9_007_199_254_740_993.0, f64::MIN_POSITIVE, f64::NAN, f64::INFINITY]
+        {
             assert_eq!(whole(number), None, "{number}");
         }
     }

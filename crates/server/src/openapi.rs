@@ -254,9 +254,11 @@ fn object(specs: &[FieldSpec]) -> Value {
 impl Kind {
     fn schema(self) -> Value {
         match self {
-            Self::Typed { pattern, example, nullable } => {
-                let kind = if nullable { json!(["string", "null"]) } else { json!("string") };
-                json!({ "type": kind, "pattern": pattern, "examples": [example] })
+            Self::Secret { pattern, example, nullable: true, .. } => {
+                json!({ "type": ["string", "null"], "pattern": pattern, "examples": [example] })
+            }
+            Self::Secret { pattern, example, nullable: false, .. } | Self::Typed { pattern, example } => {
+                json!({ "type": "string", "pattern": pattern, "examples": [example] })
             }
             Self::Id => schemas::id(),
             Self::Text { max, example } => {
@@ -298,6 +300,17 @@ mod tests {
         for reference in text.split("\"$ref\":\"#").skip(1) {
             let pointer = reference.split('"').next().unwrap_or_default();
             assert!(document.pointer(pointer).is_some(), "{pointer}");
+        }
+    }
+
+    /// A list goes by members of what it shows, under the same names.
+    #[test]
+    fn lists_go_by_members_of_their_answers() {
+        let schemas = schemas();
+        for (list, schema) in [(ListOf::Cards, "Card"), (ListOf::Transactions, "Transaction")] {
+            for (name, _) in list.fields() {
+                assert!(!schemas[schema]["properties"][name].is_null(), "{schema}.{name}");
+            }
         }
     }
 

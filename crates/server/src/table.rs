@@ -9,7 +9,7 @@ use panvault_vault::{CardField, TransactionField};
 use crate::answer::Answer;
 use crate::dispatch::{App, Asked};
 use crate::error::{ErrorCode, Refusal};
-use crate::fields::FieldSpec;
+use crate::fields::{self, FieldSpec};
 use crate::filter::Filtered;
 use crate::routes::{bin, card, transaction};
 
@@ -131,7 +131,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
         success: 201,
         answer: Some(AnswerSchema::Card),
         failures: &[ErrorCode::NotFound, ErrorCode::IdempotencyInUse, ErrorCode::IdempotencyMismatch],
-        body: Some(card::CREATE),
+        body: Some(fields::card::CREATE),
         list: None,
         handler: handler!(card::create),
     },
@@ -184,7 +184,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
         success: 200,
         answer: Some(AnswerSchema::Card),
         failures: &[ErrorCode::NotFound, ErrorCode::IdempotencyInUse, ErrorCode::IdempotencyMismatch],
-        body: Some(card::UPDATE),
+        body: Some(fields::card::UPDATE),
         list: None,
         handler: handler!(card::update),
     },
@@ -236,7 +236,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
             ErrorCode::IdempotencyInUse,
             ErrorCode::IdempotencyMismatch,
         ],
-        body: Some(transaction::CREATE),
+        body: Some(fields::transaction::CREATE),
         list: None,
         handler: handler!(transaction::create),
     },

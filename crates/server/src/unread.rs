@@ -15,7 +15,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use zeroize::Zeroizing;
 
-use crate::body::wipe;
+use crate::body::Part;
 use crate::limits::{BODY_BYTES_MAX, LINGER_BYTES_MAX, LINGER_SECONDS_MAX};
 
 /// The body of a request, lent to whoever answers it: what was not read of it comes back to its connection.
@@ -90,12 +90,11 @@ async fn read_away(mut body: Incoming, limit: Duration) -> bool {
         let mut left = BODY_BYTES_MAX;
         while let Some(frame) = body.frame().await {
             let Ok(frame) = frame else { return false };
-            let Ok(chunk) = frame.into_data() else { continue };
-            match left.checked_sub(chunk.len()) {
+            let Some(part) = Part::of(frame) else { continue };
+            match left.checked_sub(part.len()) {
                 Some(fewer) => left = fewer,
                 None => return false,
             }
-            wipe(chunk);
         }
         true
     };

@@ -70,8 +70,8 @@ fn codes(endpoint: &Endpoint, out: &mut String) {
 
 fn field(spec: &FieldSpec, prefix: &str, out: &mut String) {
     let what = match spec.kind {
-        Kind::Typed { nullable: true, .. } => "string or null".to_owned(),
-        Kind::Typed { .. } => "string".to_owned(),
+        Kind::Secret { nullable: true, .. } => "string or null".to_owned(),
+        Kind::Secret { nullable: false, .. } | Kind::Typed { .. } => "string".to_owned(),
         Kind::Id => "id".to_owned(),
         Kind::Text { max, .. } | Kind::Phone { max } => format!("string, at most {max} bytes"),
         Kind::Masked { .. } => "string".to_owned(),

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::error::ErrorCode;
+use crate::fields::card::CVV;
 use crate::fields::{FieldSpec, Kind};
 use crate::table::{AnswerSchema, Endpoint};
 
@@ -54,7 +55,7 @@ pub(super) fn request(endpoint: &Endpoint) -> String {
     let method = if endpoint.method == http::Method::DELETE { "-X DELETE " } else { "" };
     let mut request = format!("curl {method}\"$PANVAULT{path}{query}\" \\\n  -H \"X-APIKEY: $KEY\"");
     if let Some(body) = endpoint.body {
-        let shown = |spec: &&FieldSpec| spec.required || spec.name == "cvv";
+        let shown = |spec: &&FieldSpec| spec.required || spec.name == CVV.name;
         let members: Vec<String> = body
             .iter()
             .filter(shown)
@@ -70,9 +71,10 @@ pub(super) fn request(endpoint: &Endpoint) -> String {
 
 fn example(spec: &FieldSpec) -> String {
     match spec.kind {
-        Kind::Typed { example, .. } | Kind::Text { example, .. } | Kind::Masked { example } => {
-            format!("\"{example}\"")
-        }
+        Kind::Secret { example, .. }
+        | Kind::Typed { example, .. }
+        | Kind::Text { example, .. }
+        | Kind::Masked { example } => format!("\"{example}\""),
         Kind::Phone { .. } => "\"\"".to_owned(),
         // The quotes let the shell put the variable in.
         Kind::Id => format!("\"'$${}'\"", spec.name.to_uppercase()).replace("$$", "$"),

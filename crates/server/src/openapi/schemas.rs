@@ -4,26 +4,28 @@
 use panvault_model::{Brand, CardType, CvvResult, RecurringType, ShopperInteraction, TransactionStatus};
 use serde_json::{Map, Value, json};
 
+use crate::fields::{card, transaction};
+
 /// Members of a transaction that are there only if they were sent.
 const TRANSACTION_OPTIONAL: [&str; 10] = [
-    "customer_ip",
-    "dynamic_descriptor",
-    "merchant_reference",
-    "user_agent",
-    "shipping_information",
-    "details",
-    "threed_authentication",
-    "eci",
-    "cavv2",
-    "pares",
+    transaction::CUSTOMER_IP.name,
+    transaction::DYNAMIC_DESCRIPTOR.name,
+    transaction::MERCHANT_REFERENCE.name,
+    transaction::USER_AGENT.name,
+    transaction::SHIPPING_INFORMATION.name,
+    transaction::DETAILS.name,
+    transaction::THREED_AUTHENTICATION.name,
+    transaction::ECI.name,
+    transaction::CAVV2.name,
+    transaction::PARES.name,
 ];
 
 /// Every schema, by name.
 pub(crate) fn schemas() -> Value {
     json!({
-        "Card": closed(card(), &[]),
+        "Card": closed(card_whole(), &[]),
         "BrowserCard": closed(browser_card(), &[]),
-        "Transaction": closed(transaction(), &TRANSACTION_OPTIONAL),
+        "Transaction": closed(transaction_whole(), &TRANSACTION_OPTIONAL),
         "Bin": closed(bin(), &[]),
         "HistoryStep": closed(history_step(), &[]),
         "Error": error(),
@@ -74,8 +76,8 @@ fn browser_card() -> Members {
         ("_id", id()),
         ("brand", or_null(names(Brand::ALL.iter().map(|brand| brand.as_str())))),
         ("last_four", digits(4)),
-        ("expiry_month", digits(2)),
-        ("expiry_year", digits(2)),
+        (card::EXPIRY_MONTH.name, digits(2)),
+        (card::EXPIRY_YEAR.name, digits(2)),
     ]
 }
 
@@ -92,18 +94,18 @@ fn bin() -> Members {
     ]
 }
 
-fn card() -> Members {
+fn card_whole() -> Members {
     let mut members = browser_card();
     members.extend(bin().into_iter().filter(|(name, _)| !["brand", "bin"].contains(name)));
     // A number of fewer than 15 digits has none.
     members.push(("bin", or_null(digits(6))));
     members.extend([
-        ("organisation", id()),
+        (card::ORGANISATION.name, id()),
         ("masked_card_number", json!({ "type": "string", "pattern": "^([0-9]{6})?\\*{6}[0-9]{4}$" })),
         ("fingerprint", json!({ "type": "string", "pattern": "^[0-9a-f]{32}$" })),
         ("cvv_present", json!({ "type": "boolean" })),
         ("cvv_expires_at", or_null(time())),
-        ("metadata", texts()),
+        (card::METADATA.name, texts()),
         ("created_at", time()),
         ("updated_at", time()),
     ]);
@@ -124,32 +126,38 @@ fn outcome() -> Members {
     ]
 }
 
-fn transaction() -> Members {
+fn transaction_whole() -> Members {
     let mut members = outcome();
     members.extend([
-        ("organisation", id()),
-        ("account", id()),
+        (card::ORGANISATION.name, id()),
+        (transaction::ACCOUNT.name, id()),
         ("processor", text()),
-        ("card", id()),
-        ("amount", json!({ "type": "integer", "minimum": 0, "maximum": 2_147_483_647 })),
+        (transaction::CARD.name, id()),
+        (transaction::AMOUNT.name, json!({ "type": "integer", "minimum": 0, "maximum": 2_147_483_647 })),
         ("currency_code", json!({ "type": "string", "pattern": "^[A-Z]{3}$" })),
-        ("capture_now", json!({ "type": "boolean" })),
-        ("customer", or_null(id())),
-        ("customer_ip", text()),
-        ("dynamic_descriptor", text()),
-        ("merchant_reference", text()),
-        ("user_agent", text()),
-        ("payment_product", or_null(text())),
-        ("webhook_transaction_update", or_null(text())),
-        ("recurring_type", or_null(names(RecurringType::ALL.iter().map(|kind| kind.as_str())))),
-        ("installments", json!({ "type": ["integer", "null"], "minimum": 1, "maximum": 99 })),
-        ("shopper_interaction", or_null(names(ShopperInteraction::ALL.iter().map(|kind| kind.as_str())))),
-        ("shipping_information", texts()),
-        ("details", texts()),
-        ("threed_authentication", texts()),
-        ("eci", text()),
-        ("cavv2", text()),
-        ("pares", text()),
+        (transaction::CAPTURE_NOW.name, json!({ "type": "boolean" })),
+        (transaction::CUSTOMER.name, or_null(id())),
+        (transaction::CUSTOMER_IP.name, text()),
+        (transaction::DYNAMIC_DESCRIPTOR.name, text()),
+        (transaction::MERCHANT_REFERENCE.name, text()),
+        (transaction::USER_AGENT.name, text()),
+        (transaction::PAYMENT_PRODUCT.name, or_null(text())),
+        (transaction::WEBHOOK.name, or_null(text())),
+        (
+            transaction::RECURRING_TYPE.name,
+            or_null(names(RecurringType::ALL.iter().map(|kind| kind.as_str()))),
+        ),
+        (transaction::INSTALLMENTS.name, json!({ "type": ["integer", "null"], "minimum": 1, "maximum": 99 })),
+        (
+            transaction::SHOPPER_INTERACTION.name,
+            or_null(names(ShopperInteraction::ALL.iter().map(|kind| kind.as_str()))),
+        ),
+        (transaction::SHIPPING_INFORMATION.name, texts()),
+        (transaction::DETAILS.name, texts()),
+        (transaction::THREED_AUTHENTICATION.name, texts()),
+        (transaction::ECI.name, text()),
+        (transaction::CAVV2.name, text()),
+        (transaction::PARES.name, text()),
         ("created_at", time()),
         ("updated_at", time()),
     ]);

@@ -14,7 +14,8 @@ pub(crate) async fn read(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refu
         app.bin_lookups().take(key, asked.caller.now()).map_err(Refusal::too_many)?;
     }
     // The fault does not repeat what was sent: it could be a card number.
-    let digits = faults.field("path.bin", BinPrefix::parse(asked.id.as_deref().unwrap_or_default()));
+    let digits = BinPrefix::parse(asked.id.as_deref().unwrap_or_default());
+    let digits = digits.map_err(|fault| faults.malformed("path.bin", fault)).ok();
     let Some(digits) = digits.filter(|_| faults.is_empty()) else { return Err(faults.into()) };
     let view = app.vault().bin_read(&permit, digits).map_err(|error| match Refusal::from(error) {
         refusal if refusal.code == ErrorCode::NotFound => {

@@ -13,68 +13,23 @@ use crate::answer::{Answer, Json, TOTAL_COUNT, array, count_answer};
 use crate::dispatch::{App, Asked, parsed, to_the_end};
 use crate::error::Refusal;
 use crate::fault::Faults;
-use crate::fields::{FieldSpec, Fields, Kind, optional, required};
-use crate::json::Value;
-use crate::lenience::Rule;
+use crate::fields::Fields;
+use crate::fields::card::{
+    CARD_NUMBER, CREATE, CVV, EXPIRY_MONTH, EXPIRY_YEAR, HOLDER, METADATA, ORGANISATION, UPDATE,
+};
+use crate::json::Text;
 use crate::list;
 
 /// Leading digits that tell the brand of a number whose other digits are wrong.
 const LEADING_DIGITS: usize = 8;
 
-const EXPIRY_MONTH: Kind = Kind::Typed { pattern: "^(0?[1-9]|1[0-2])$", example: "12", nullable: false };
-const EXPIRY_YEAR: Kind = Kind::Typed { pattern: "^([0-9]{2}|[0-9]{4})$", example: "30", nullable: false };
-const HOLDER: Kind = Kind::Typed { pattern: "^.{2,45}$", example: "A. N. Other", nullable: false };
-
-const EXPIRY_MONTH_DOC: &str = "`1`–`12` or `01`–`12`. The card is good until this month ends, in UTC.";
-const EXPIRY_YEAR_DOC: &str = "Two digits (2000 is added) or four; at most 20 years ahead.";
-const HOLDER_DOC: &str = "The name on the card, 2 to 45 bytes. Sealed with the card number and never shown.";
-const METADATA_DOC: &str = "Your own pairs: at most 20, names of 1 to 40 bytes, values of at most 500, 2048 bytes in all. Kept in clear: no card data.";
-
-/// The body of `POST /v1/card`.
-pub(crate) const CREATE: &[FieldSpec] = &[
-    required(
-        "card_number",
-        Kind::Typed { pattern: "^[0-9]([ -]?[0-9]){11,18}$", example: "4111111111111111", nullable: false },
-        "12 to 19 digits, not all alike, that pass the Luhn check and have a length of their brand; single spaces or dashes between digits are taken out.",
-    ),
-    required("expiry_month", EXPIRY_MONTH, EXPIRY_MONTH_DOC).also(Rule::IntegerForDigits),
-    required("expiry_year", EXPIRY_YEAR, EXPIRY_YEAR_DOC).also(Rule::IntegerForDigits),
-    optional(
-        "cvv",
-        Kind::Typed { pattern: "^[0-9]{3,4}$", example: "111", nullable: false },
-        "3 digits, 4 for American Express. Held in memory until a transaction uses it, for `cvv_ttl_seconds` at most.",
-    ),
-    required("organisation", Kind::Id, "Who owns the card: the caller's own organisation or one below it."),
-    optional("holder", HOLDER, HOLDER_DOC),
-    optional("metadata", Kind::Pairs, METADATA_DOC),
-    optional(
-        "account",
-        Kind::Text { max: 255, example: "" },
-        "Has no meaning for a card: neither looked up nor kept. Programs for the gateway send it.",
-    )
-    .also(Rule::Ignored),
-];
-
-/// The body of `POST /v1/card/{id}`.
-pub(crate) const UPDATE: &[FieldSpec] = &[
-    required("organisation", Kind::Id, "The card's organisation; with another one, the card is not found."),
-    optional(
-        "cvv",
-        Kind::Typed { pattern: "^[0-9]{3,4}$", example: "222", nullable: true },
-        "Puts a CVV on the card, and starts a new clock; `null` ends the one that is held.",
-    ),
-    optional("expiry_month", EXPIRY_MONTH, EXPIRY_MONTH_DOC).also(Rule::IntegerForDigits),
-    optional("expiry_year", EXPIRY_YEAR, EXPIRY_YEAR_DOC).also(Rule::IntegerForDigits),
-    optional("holder", HOLDER, HOLDER_DOC),
-    optional("metadata", Kind::Pairs, "Replaces all pairs. As in the creation of a card."),
-];
-
 pub(crate) async fn create(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
     let (permit, faults) = asked.permit_and_faults::<CardCreate>()?;
     // The plaintext lives inside this closure: what comes out of it is a commit without plaintext.
-    let creating = parsed(&asked.body, faults, |body, faults| {
-        let NewCardRequest { organisation, card, metadata } = create_parse(body, permit.now().wall, faults)?;
-        let idempotency = asked.idempotency(app.vault(), &permit, body);
+    let creating = parsed(asked.take_body(), CREATE, faults, |fields, faults| {
+        let NewCardRequest { organisation, card, metadata } =
+            create_parse(fields, permit.now().wall, faults)?;
+        let idempotency = asked.idempotency(app.vault(), &permit, fields);
         Ok(app.vault().card_create(&permit, organisation, card, metadata, idempotency))
     })?;
     let may_be_repeated = asked.idempotency_key.is_some();
@@ -89,9 +44,9 @@ pub(crate) async fn create(app: Arc<App>, mut asked: Asked) -> Result<Answer, Re
 pub(crate) async fn update(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
     let (permit, faults) = asked.permit_and_faults::<CardUpdate>()?;
     let id = asked.id(CardId::parse)?;
-    let updating = parsed(&asked.body, faults, |body, faults| {
-        let (organisation, change) = update_parse(body, permit.now().wall, faults)?;
-        let idempotency = asked.idempotency(app.vault(), &permit, body);
+    let updating = parsed(asked.take_body(), UPDATE, faults, |fields, faults| {
+        let (organisation, change) = update_parse(fields, permit.now().wall, faults)?;
+        let idempotency = asked.idempotency(app.vault(), &permit, fields);
         Ok(app.vault().card_update(&permit, id, organisation, change, idempotency))
     })?;
     drop(asked);
@@ -136,61 +91,70 @@ struct NewCardRequest {
     metadata: Metadata,
 }
 
-fn create_parse(body: &mut Value<'_>, now: Timestamp, mut faults: Faults) -> Result<NewCardRequest, Refusal> {
-    let fields = Fields::read(body, CREATE, &mut faults);
-    let pan = fields.text("card_number").and_then(|text| faults.field("body.card_number", Pan::parse(text)));
-    let brand = match &pan {
-        Some(pan) => pan.brand(),
-        // A number that is wrong elsewhere may still tell how many digits its CVV has.
-        None => fields.text("card_number").and_then(leading_brand),
-    };
-    let cvv = cvv_parse(&fields, brand, &mut faults);
-    let (month, year) = expiry_parse(&fields, now, &mut faults);
+fn create_parse(fields: &Fields<'_>, now: Timestamp, mut faults: Faults) -> Result<NewCardRequest, Refusal> {
+    let (pan, brand) = pan_parse(fields, &mut faults);
+    let cvv = cvv_parse(fields, brand, &mut faults);
+    let (month, year) = expiry_parse(fields, now, &mut faults);
     let expiry = month.zip(year).and_then(|(month, year)| Expiry::new(year, month));
-    let holder = holder_parse(&fields, &mut faults);
-    let organisation = fields.id("organisation").map(OrganisationId);
+    let holder = holder_parse(fields, &mut faults);
+    let organisation = fields.of(&ORGANISATION).map(OrganisationId);
     match (pan, expiry, organisation) {
         (Some(pan), Some(expiry), Some(organisation)) if faults.is_empty() => Ok(NewCardRequest {
             organisation,
             card: NewCard { pan, expiry, cvv, holder },
-            metadata: fields.pairs("metadata").unwrap_or_default(),
+            metadata: fields.of(&METADATA).unwrap_or_default(),
         }),
         (..) => Err(faults.into()),
     }
 }
 
 fn update_parse(
-    body: &mut Value<'_>,
+    fields: &Fields<'_>,
     now: Timestamp,
     mut faults: Faults,
 ) -> Result<(OrganisationId, CardChange), Refusal> {
-    let fields = Fields::read(body, UPDATE, &mut faults);
-    let cvv = if fields.is_null("cvv") {
+    let cvv = if fields.is_null(&CVV) {
         CvvChange::Clear
     } else {
         // Which brand the card is of is known where it is stored; there the length is looked at again.
-        cvv_parse(&fields, None, &mut faults).map_or(CvvChange::Keep, CvvChange::Put)
+        cvv_parse(fields, None, &mut faults).map_or(CvvChange::Keep, CvvChange::Put)
     };
     // Held against the month or year that is stored where the other is not sent.
-    let (expiry_month, expiry_year) = expiry_parse(&fields, now, &mut faults);
+    let (expiry_month, expiry_year) = expiry_parse(fields, now, &mut faults);
     let change = CardChange {
         cvv,
         expiry_month,
         expiry_year,
-        holder: holder_parse(&fields, &mut faults),
-        metadata: fields.pairs("metadata"),
+        holder: holder_parse(fields, &mut faults),
+        metadata: fields.of(&METADATA),
     };
-    if fields.is_only("organisation") {
+    if fields.is_only(&ORGANISATION) {
         faults.missing_one_of("body", "needs at least one field beside organisation");
     }
-    match fields.id("organisation") {
+    match fields.of(&ORGANISATION) {
         Some(organisation) if faults.is_empty() => Ok((OrganisationId(organisation), change)),
         Some(_) | None => Err(faults.into()),
     }
 }
 
-fn cvv_parse(fields: &Fields<'_, '_>, brand: Option<Brand>, faults: &mut Faults) -> Option<Cvv> {
-    fields.text("cvv").and_then(|text| faults.field("body.cvv", Cvv::parse(text, brand)))
+/// The card number, and its brand. A number that is wrong elsewhere may still tell that, and so how many digits its CVV has.
+fn pan_parse(fields: &Fields<'_>, faults: &mut Faults) -> (Option<Pan>, Option<Brand>) {
+    let Some(text) = fields.secret(&CARD_NUMBER).map(Text::expose_text) else { return (None, None) };
+    match faults.field(&CARD_NUMBER, Pan::parse(text)) {
+        Some(pan) => {
+            let brand = pan.brand();
+            (Some(pan), brand)
+        }
+        None => (None, leading_brand(text)),
+    }
+}
+
+fn cvv_parse(fields: &Fields<'_>, brand: Option<Brand>, faults: &mut Faults) -> Option<Cvv> {
+    faults.field(&CVV, Cvv::parse(fields.secret(&CVV)?.expose_text(), brand))
+}
+
+fn holder_parse(fields: &Fields<'_>, faults: &mut Faults) -> Option<Holder> {
+    faults.field(&HOLDER, Holder::parse(fields.secret(&HOLDER)?.expose_text()))
 }
 
 /// The scheme of all numbers that begin like this one.
@@ -201,25 +165,17 @@ fn leading_brand(card_number: &str) -> Option<Brand> {
 }
 
 /// Month and year, each read by itself; a year that is wrong with every month is said also where the month is wrong or not sent.
-fn expiry_parse(fields: &Fields<'_, '_>, now: Timestamp, faults: &mut Faults) -> (Option<u8>, Option<u16>) {
-    let month = fields
-        .text("expiry_month")
-        .and_then(|text| faults.field("body.expiry_month", Expiry::parse_month(text)));
-    let year = fields
-        .text("expiry_year")
-        .and_then(|text| faults.field("body.expiry_year", Expiry::parse_year(text)));
+fn expiry_parse(fields: &Fields<'_>, now: Timestamp, faults: &mut Faults) -> (Option<u8>, Option<u16>) {
+    let month = fields.typed(&EXPIRY_MONTH, Expiry::parse_month, faults);
+    let year = fields.typed(&EXPIRY_YEAR, Expiry::parse_year, faults);
     let Some(year) = year else { return (month, year) };
     let judged = |month| Expiry::new(year, month).and_then(|expiry| expiry.in_future(now).err());
     let past = judged(month.unwrap_or(12)).filter(|fault| *fault == ExpiryFault::Past);
     let far = judged(month.unwrap_or(1)).filter(|fault| *fault == ExpiryFault::Far);
     if let Some(fault) = past.or(far) {
-        faults.malformed("body.expiry_year", fault);
+        faults.malformed(EXPIRY_YEAR.place(), fault);
     }
     (month, Some(year))
-}
-
-fn holder_parse(fields: &Fields<'_, '_>, faults: &mut Faults) -> Option<Holder> {
-    fields.text("holder").and_then(|text| faults.field("body.holder", Holder::parse(text)))
 }
 
 /// The card as a caller may see it: a browser learns nothing of the issuer, and nothing of whether the card was known.
@@ -228,7 +184,7 @@ fn card_json(view: &CardView, whole: bool) -> Vec<u8> {
     let mut json = Json::object();
     json.plain("_id", row.id);
     if whole {
-        json.plain("organisation", row.organisation);
+        json.plain(ORGANISATION.name, row.organisation);
     }
     json.plain_option("brand", row.brand);
     if whole {
@@ -243,8 +199,8 @@ fn card_json(view: &CardView, whole: bool) -> Vec<u8> {
             None => json.plain("masked_card_number", format_args!("{stars}{}", row.last_four)),
         }
     }
-    json.plain("expiry_month", format_args!("{:02}", row.expiry.month()));
-    json.plain("expiry_year", format_args!("{:02}", row.expiry.year() % 100));
+    json.plain(EXPIRY_MONTH.name, format_args!("{:02}", row.expiry.month()));
+    json.plain(EXPIRY_YEAR.name, format_args!("{:02}", row.expiry.year() % 100));
     if whole {
         json.text_option("issuer_name", row.facts.issuer_name.as_deref());
         json.plain_option("issuer_country", row.facts.issuer_country);
@@ -254,7 +210,7 @@ fn card_json(view: &CardView, whole: bool) -> Vec<u8> {
         json.plain("fingerprint", row.fingerprint);
         json.bool("cvv_present", view.cvv_expires_at.is_some());
         json.plain_option("cvv_expires_at", view.cvv_expires_at);
-        json.pairs("metadata", &row.metadata);
+        json.pairs(METADATA.name, &row.metadata);
         json.plain("created_at", row.created_at);
         json.plain("updated_at", row.updated_at);
     }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use http::header::HeaderValue;
-use panvault_card::{holds_card_number, masked_text};
+use panvault_card::holds_card_number;
 use panvault_model::{AccountId, Amount, CardId, RecurringType, ShopperInteraction, TransactionId};
 use panvault_vault::{
     HistoryRow, NewTransaction, TransactionCreate, TransactionField, TransactionList, TransactionRead,
@@ -14,111 +14,15 @@ use crate::answer::{Answer, Json, TOTAL_COUNT, array, count_answer};
 use crate::dispatch::{App, Asked, parsed, to_the_end};
 use crate::error::{Refusal, transaction_code};
 use crate::fault::Faults;
-use crate::fields::{CAPTURE_NOW, FieldSpec, Fields, Kind, optional, required};
-use crate::json::Value;
-use crate::lenience::Rule;
+use crate::fields::transaction::{FLAT, NOT_WITH_ZERO, OBJECTS};
+use crate::fields::{Field, Fields, transaction as field};
 use crate::limits::USER_AGENT_BYTES_MAX;
 use crate::list;
 
-/// A text of an address or of an authentication.
-const SHORT: Kind = Kind::Text { max: 255, example: "" };
-
-const SHIPPING: &[FieldSpec] = &[
-    optional("first_name", SHORT, ""),
-    optional("last_name", SHORT, ""),
-    optional("email", SHORT, ""),
-    optional("address", SHORT, ""),
-    optional("city", SHORT, ""),
-    optional("state", SHORT, ""),
-    optional("postal_code", SHORT, ""),
-    optional("country", SHORT, ""),
-    optional("phone", Kind::Phone { max: 255 }, ""),
-];
-
-const DETAILS: &[FieldSpec] = &[optional("redirect_url", Kind::Text { max: 2000, example: "" }, "")];
-
-const THREED: &[FieldSpec] = &[
-    optional("eci_flag", SHORT, ""),
-    optional("enrolled", SHORT, ""),
-    optional("cavv", SHORT, ""),
-    optional("pares_status", SHORT, ""),
-    optional("threeds_version", SHORT, ""),
-    optional("ds_transaction_id", SHORT, ""),
-    optional("signature_verification", SHORT, ""),
-    optional("error_no", SHORT, ""),
-    optional("error_desc", SHORT, ""),
-];
-
-/// Members that are objects of texts, and are kept and echoed as they are.
-const OBJECTS: [&str; 3] = ["shipping_information", "details", "threed_authentication"];
-/// Members of 3-D Secure 1, which are texts of their own and are kept and echoed as they are.
-const FLAT: [&str; 3] = ["eci", "cavv2", "pares"];
-/// What cannot go with a verification: the result of a 3-D Secure.
-const NOT_WITH_ZERO: [&str; 4] = ["eci", "cavv2", "pares", "threed_authentication"];
-
-/// The body of `POST /v1/transaction`.
-pub(crate) const CREATE: &[FieldSpec] = &[
-    required("account", Kind::Id, "Where the money goes; gives the currency and the processor."),
-    required(
-        "amount",
-        Kind::Integer { min: 0, max: 2_147_483_647 },
-        "Minor units of the account's currency; 0 verifies the card and moves nothing.",
-    )
-    .also(Rule::DigitsForInteger),
-    required("card", Kind::Id, "The token."),
-    optional(CAPTURE_NOW, Kind::Bool, "`true` (the default) sells; `false` reserves the amount only."),
-    optional("capture", Kind::Bool, "Another name of `capture_now`, of older programs.").also(Rule::Capture),
-    optional(
-        "customer_ip",
-        Kind::Typed { pattern: "^[0-9A-Fa-f:.]{2,45}$", example: "203.0.113.7", nullable: false },
-        "The shopper's IP address, version 4 or 6.",
-    ),
-    optional(
-        "dynamic_descriptor",
-        Kind::Text { max: 100, example: "Example shop" },
-        "What the statement says, at most 100 bytes.",
-    ),
-    optional(
-        "merchant_reference",
-        Kind::Text { max: 100, example: "order-1001" },
-        "Your name for the payment, at most 100 bytes.",
-    ),
-    optional(
-        "user_agent",
-        Kind::Masked { example: "Mozilla/5.0" },
-        "The shopper's browser, whatever it says: card numbers are masked, and what is longer than 512 bytes is cut.",
-    ),
-    optional("customer", Kind::Id, "The customer, for address verification."),
-    optional("payment_product", Kind::Choice(&["card"]), "`card`."),
-    optional(
-        "webhook_transaction_update",
-        Kind::Typed {
-            pattern: "^https?://[^ ]{1,490}$",
-            example: "https://shop.example/hook",
-            nullable: false,
-        },
-        "Kept with the transaction.",
-    ),
-    optional("recurring_type", Kind::Choice(&["first", "repeat"]), "For a series of payments."),
-    optional("installments", Kind::Integer { min: 1, max: 99 }, "1 is an ordinary payment."),
-    optional("shopper_interaction", Kind::Choice(&["ECOMMERCE", "MOTO", "POS"]), "How the shopper ordered."),
-    optional("shipping_information", Kind::Object(SHIPPING), "Where the goods go."),
-    optional("details", Kind::Object(DETAILS), "Further details."),
-    optional("eci", SHORT, "Of the result of 3-D Secure 1; not with amount 0.").also(Rule::Flat),
-    optional("cavv2", SHORT, "Of the result of 3-D Secure 1; not with amount 0.").also(Rule::Flat),
-    optional(
-        "pares",
-        Kind::Text { max: 8192, example: "" },
-        "The result of 3-D Secure 1; not with amount 0.",
-    )
-    .also(Rule::Flat),
-    optional("threed_authentication", Kind::Object(THREED), "The result of 3-D Secure; not with amount 0."),
-];
-
 pub(crate) async fn create(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
     let (permit, faults) = asked.permit_and_faults::<TransactionCreate>()?;
-    let (new, idempotency) = parsed(&asked.body, faults, |body, faults| {
-        Ok((create_parse(body, faults)?, asked.idempotency(app.vault(), &permit, body)))
+    let (new, idempotency) = parsed(asked.take_body(), field::CREATE, faults, |fields, faults| {
+        Ok((create_parse(fields, faults)?, asked.idempotency(app.vault(), &permit, fields)))
     })?;
     let vault = app.vault().clone();
     let done = to_the_end(async move { vault.transaction_create(&permit, new, idempotency).await }).await?;
@@ -158,96 +62,101 @@ pub(crate) async fn count(app: Arc<App>, mut asked: Asked) -> Result<Answer, Ref
     Ok(count_answer(page.total))
 }
 
-fn create_parse(body: &mut Value<'_>, mut faults: Faults) -> Result<NewTransaction, Refusal> {
-    let fields = Fields::read(body, CREATE, &mut faults);
-    let text = |name: &str| fields.text(name).unwrap_or_default().to_owned();
-    let amount = fields.integer("amount").and_then(|amount| u32::try_from(amount).ok()).and_then(Amount::new);
-    if fields.text("customer_ip").is_some_and(|text| text.parse::<IpAddr>().is_err()) {
-        faults.malformed("body.customer_ip", "must be an IP address");
-    }
-    if let Some(text) = fields.text("webhook_transaction_update") {
-        if holds_card_number(text) {
-            faults.malformed("body.webhook_transaction_update", "looks like it holds a card number");
-        } else if !is_web_address(text) {
-            faults.malformed(
-                "body.webhook_transaction_update",
-                "must be an http or https URL of at most 500 bytes",
-            );
-        }
-    }
+fn create_parse(fields: &Fields<'_>, mut faults: Faults) -> Result<NewTransaction, Refusal> {
+    let text = |field: &Field<str>| fields.of(field).map(str::to_owned);
+    let amount =
+        fields.of(&field::AMOUNT).and_then(|amount| u32::try_from(amount).ok()).and_then(Amount::new);
+    let customer_ip = fields.typed(&field::CUSTOMER_IP, address_parse, &mut faults);
+    let webhook_transaction_update = fields.typed(&field::WEBHOOK, web_address_parse, &mut faults);
     if amount.is_some_and(Amount::is_zero) {
         for name in NOT_WITH_ZERO.into_iter().filter(|name| fields.has(name)) {
             faults.malformed(format!("body.{name}"), "cannot go with amount 0");
         }
     }
     let mut extras = Vec::new();
-    OBJECTS.iter().for_each(|name| fields.flattened(name, &mut extras));
-    for name in FLAT {
-        extras.extend(fields.text(name).map(|text| (name.to_owned(), text.to_owned())));
+    for object in OBJECTS {
+        let members = fields.of(object).unwrap_or_default().into_iter();
+        extras.extend(members.map(|(name, text)| (format!("{}.{name}", object.name), text)));
     }
-    match (fields.id("account"), amount, fields.id("card")) {
+    for field in FLAT {
+        extras.extend(text(field).map(|text| (field.name.to_owned(), text)));
+    }
+    match (fields.of(&field::ACCOUNT), amount, fields.of(&field::CARD)) {
         (Some(account), Some(amount), Some(card)) if faults.is_empty() => Ok(NewTransaction {
             account: AccountId(account),
             amount,
             card: CardId(card),
-            capture_now: fields.bool(CAPTURE_NOW).unwrap_or(true),
-            customer_ip: text("customer_ip"),
-            dynamic_descriptor: text("dynamic_descriptor"),
-            merchant_reference: text("merchant_reference"),
-            user_agent: masked_text(fields.text("user_agent").unwrap_or_default(), USER_AGENT_BYTES_MAX),
-            customer: fields.id("customer"),
-            payment_product: fields.text("payment_product").map(str::to_owned),
-            webhook_transaction_update: fields.text("webhook_transaction_update").map(str::to_owned),
-            recurring_type: fields.text("recurring_type").and_then(RecurringType::parse),
+            capture_now: fields.of(&field::CAPTURE_NOW).unwrap_or(true),
+            customer_ip: customer_ip.unwrap_or_default(),
+            dynamic_descriptor: text(&field::DYNAMIC_DESCRIPTOR).unwrap_or_default(),
+            merchant_reference: text(&field::MERCHANT_REFERENCE).unwrap_or_default(),
+            user_agent: fields.masked(&field::USER_AGENT, USER_AGENT_BYTES_MAX),
+            customer: fields.of(&field::CUSTOMER),
+            payment_product: text(&field::PAYMENT_PRODUCT),
+            webhook_transaction_update,
+            recurring_type: fields.of(&field::RECURRING_TYPE).and_then(RecurringType::parse),
             installments: fields
-                .integer("installments")
+                .of(&field::INSTALLMENTS)
                 .and_then(|count| u8::try_from(count).ok())
                 .unwrap_or(0),
-            shopper_interaction: fields.text("shopper_interaction").and_then(ShopperInteraction::parse),
+            shopper_interaction: fields.of(&field::SHOPPER_INTERACTION).and_then(ShopperInteraction::parse),
             extras,
         }),
         (..) => Err(faults.into()),
     }
 }
 
-fn is_web_address(text: &str) -> bool {
+/// The text of an IP address.
+fn address_parse(text: &str) -> Result<String, &'static str> {
+    if text.parse::<IpAddr>().is_ok() { Ok(text.to_owned()) } else { Err("must be an IP address") }
+}
+
+/// The text of a web address that holds no card number.
+fn web_address_parse(text: &str) -> Result<String, &'static str> {
+    if holds_card_number(text) {
+        return Err("looks like it holds a card number");
+    }
     let uri: Option<http::Uri> = text.parse().ok();
     let web = |uri: http::Uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
-    text.len() <= 500 && uri.is_some_and(web)
+    if text.len() <= 500 && uri.is_some_and(web) {
+        Ok(text.to_owned())
+    } else {
+        Err("must be an http or https URL of at most 500 bytes")
+    }
 }
 
 fn transaction_json(row: &TransactionRow) -> Vec<u8> {
     let mut json = Json::object();
     json.plain("_id", row.id);
     json.plain("organisation", row.organisation);
-    json.plain("account", row.account);
+    json.plain(field::ACCOUNT.name, row.account);
     json.text("processor", &row.processor_name);
-    json.plain("card", row.card);
-    json.number("amount", row.amount.minor_units());
+    json.plain(field::CARD.name, row.card);
+    json.number(field::AMOUNT.name, row.amount.minor_units());
     json.plain("currency_code", row.currency);
-    json.bool("capture_now", row.capture_now);
+    json.bool(field::CAPTURE_NOW.name, row.capture_now);
     outcome(row, &mut json);
-    json.plain_option("customer", row.customer);
+    json.plain_option(field::CUSTOMER.name, row.customer);
     for (name, text) in [
-        ("customer_ip", &row.customer_ip),
-        ("dynamic_descriptor", &row.dynamic_descriptor),
-        ("merchant_reference", &row.merchant_reference),
-        ("user_agent", &row.user_agent),
+        (field::CUSTOMER_IP.name, &row.customer_ip),
+        (field::DYNAMIC_DESCRIPTOR.name, &row.dynamic_descriptor),
+        (field::MERCHANT_REFERENCE.name, &row.merchant_reference),
+        (field::USER_AGENT.name, &row.user_agent),
     ] {
         // A row keeps what was not sent as an empty text.
         if !text.is_empty() {
             json.text(name, text);
         }
     }
-    json.text_option("payment_product", row.payment_product.as_deref());
-    json.text_option("webhook_transaction_update", row.webhook_transaction_update.as_deref());
-    json.plain_option("recurring_type", row.recurring_type);
+    json.text_option(field::PAYMENT_PRODUCT.name, row.payment_product.as_deref());
+    json.text_option(field::WEBHOOK.name, row.webhook_transaction_update.as_deref());
+    json.plain_option(field::RECURRING_TYPE.name, row.recurring_type);
     match row.installments {
-        0 => json.null("installments"),
-        count => json.number("installments", count),
+        0 => json.null(field::INSTALLMENTS.name),
+        count => json.number(field::INSTALLMENTS.name, count),
     }
-    json.plain_option("shopper_interaction", row.shopper_interaction);
-    for name in OBJECTS {
+    json.plain_option(field::SHOPPER_INTERACTION.name, row.shopper_interaction);
+    for Field { name, .. } in OBJECTS {
         let of = |(flat, value): &(String, String)| {
             Some((flat.strip_prefix(name)?.strip_prefix('.')?.to_owned(), value.clone()))
         };
@@ -256,7 +165,7 @@ fn transaction_json(row: &TransactionRow) -> Vec<u8> {
             json.pairs(name, &members);
         }
     }
-    for name in FLAT {
+    for Field { name, .. } in FLAT {
         if let Some((_, text)) = row.extras.iter().find(|(found, _)| found == name) {
             json.text(name, text);
         }

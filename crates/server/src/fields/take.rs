@@ -1,0 +1,360 @@
+//! A body held against its description: what comes out of here was taken by the type of its field.
+
+use std::borrow::Cow;
+
+use panvault_card::{holds_card_number, is_secret_name, masked_text, phone_holds_card_number};
+use panvault_model::Id;
+
+use super::transaction::CAPTURE_NOW;
+use super::{Field, FieldSpec, InClear, Kind, Masked, Pairs, Secret, Typed};
+use crate::fault::Faults;
+use crate::json::{Member, Name, Text, Value};
+use crate::lenience::{self, Rule};
+use crate::limits::{
+    METADATA_BYTES_MAX, METADATA_NAME_BYTES_MAX, METADATA_PAIRS_MAX, METADATA_VALUE_BYTES_MAX,
+};
+
+/// A body whose every field is known and of the right kind, save for what its own type still has to read.
+pub(crate) struct Fields<'a> {
+    members: Vec<Member<'a>>,
+    /// How many bytes the body has.
+    bytes: usize,
+}
+
+impl<'a> Fields<'a> {
+    /// Takes a body as it is meant, holds it against its description and collects every fault.
+    pub(crate) fn take(value: Value<'a>, bytes: usize, specs: &[FieldSpec], faults: &mut Faults) -> Self {
+        match value {
+            Value::Object(mut members) => {
+                object(&mut members, specs, "body", faults);
+                Self { members, bytes }
+            }
+            Value::Absent
+            | Value::Null
+            | Value::Bool(_)
+            | Value::Integer(_)
+            | Value::Number
+            | Value::Text(_)
+            | Value::Array
+            | Value::Id(_)
+            | Value::Clear(_)
+            | Value::Secret(..)
+            | Value::Refused => {
+                faults.malformed("body", "must be a JSON object");
+                Self { members: Vec::new(), bytes }
+            }
+        }
+    }
+
+    /// All members, for the digest of the request.
+    pub(crate) fn members(&self) -> &[Member<'a>] {
+        &self.members
+    }
+
+    pub(crate) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn value(&self, name: &'static str) -> Option<&Value<'a>> {
+        let there = |(found, value): &&Member<'a>| found.is(name) && !matches!(value, Value::Absent);
+        self.members.iter().find(there).map(|(_, value)| value)
+    }
+
+    /// The value of a field that is kept in clear.
+    pub(crate) fn of<T: InClear + ?Sized>(&self, field: &Field<T>) -> Option<T::Read<'_>> {
+        T::read(self.value(field.name)?)
+    }
+
+    /// The text of a secret, for its own type to read.
+    pub(crate) fn secret(&self, field: &Field<Secret>) -> Option<&Text<'a>> {
+        if let Some(Value::Secret(text, _)) = self.value(field.name) { Some(text) } else { None }
+    }
+
+    /// What its own type reads in a text.
+    pub(crate) fn typed<T, E: ToString>(
+        &self,
+        field: &Field<Typed>,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+        faults: &mut Faults,
+    ) -> Option<T> {
+        match self.value(field.name) {
+            Some(Value::Text(text)) => faults.field(field, parse(text.expose_text())),
+            Some(_) | None => None,
+        }
+    }
+
+    /// What may be kept of a text, in so many bytes at most.
+    pub(crate) fn masked(&self, field: &Field<Masked>, bytes_max: usize) -> String {
+        match self.value(field.name) {
+            Some(Value::Text(text)) => masked_text(text.expose_text(), bytes_max),
+            Some(_) | None => String::new(),
+        }
+    }
+
+    pub(crate) fn is_null(&self, field: &Field<Secret>) -> bool {
+        matches!(self.value(field.name), Some(Value::Null))
+    }
+
+    pub(crate) fn has(&self, name: &'static str) -> bool {
+        self.value(name).is_some()
+    }
+
+    /// Whether members were sent, and none of them but this one is to be taken.
+    pub(crate) fn is_only<T: ?Sized>(&self, field: &Field<T>) -> bool {
+        let other = |(found, value): &Member<'a>| !found.is(field.name) && !matches!(value, Value::Absent);
+        !self.members.is_empty() && !self.members.iter().any(other)
+    }
+}
+
+impl InClear for str {
+    type Read<'v> = &'v str;
+
+    fn read<'v>(value: &'v Value<'_>) -> Option<&'v Self> {
+        if let Value::Clear(text) = value { Some(text.expose_text()) } else { None }
+    }
+}
+
+impl InClear for Id {
+    type Read<'v> = Self;
+
+    fn read(value: &Value<'_>) -> Option<Self> {
+        if let Value::Id(id) = value { Some(*id) } else { None }
+    }
+}
+
+impl InClear for i64 {
+    type Read<'v> = Self;
+
+    fn read(value: &Value<'_>) -> Option<Self> {
+        if let Value::Integer(number) = value { Some(number.expose_integer()) } else { None }
+    }
+}
+
+impl InClear for bool {
+    type Read<'v> = Self;
+
+    fn read(value: &Value<'_>) -> Option<Self> {
+        if let Value::Bool(flag) = value { Some(*flag) } else { None }
+    }
+}
+
+impl InClear for Pairs {
+    type Read<'v> = Vec<(String, String)>;
+
+    fn read(value: &Value<'_>) -> Option<Vec<(String, String)>> {
+        let Value::Object(members) = value else { return None };
+        let pair = |(name, value): &Member<'_>| {
+            Some((name.expose_text().to_owned(), <str as InClear>::read(value)?.to_owned()))
+        };
+        let mut pairs: Vec<_> = members.iter().filter_map(pair).collect();
+        pairs.sort();
+        Some(pairs)
+    }
+}
+
+fn object(members: &mut [Member<'_>], specs: &[FieldSpec], place: &str, faults: &mut Faults) {
+    let (mut sent, mut there) = (Seen::default(), Seen::default());
+    for (name, value) in &mut *members {
+        // What is not taken goes here, and is wiped.
+        let found = core::mem::replace(value, Value::Refused);
+        let Some((at, spec)) = specs.iter().enumerate().find(|(_, spec)| name.is(spec.name)) else {
+            faults.unexpected(place, name.expose_text());
+            continue;
+        };
+        *name = Name::known(spec.name);
+        if sent.has(at) {
+            faults.malformed(format!("{place}.{}", spec.name), "is there twice");
+        } else {
+            let place = || format!("{place}.{}", spec.name);
+            match spec.kind.taken(lenience::meant(spec, found), &place, faults) {
+                Ok(taken) => *value = taken,
+                Err(what) => faults.malformed(place(), what),
+            }
+        }
+        sent.add(at);
+        if !matches!(value, Value::Absent) {
+            there.add(at);
+        }
+    }
+    for spec in specs.iter().filter(|spec| spec.rule == Some(Rule::Capture)) {
+        capture_meant(members, spec.name, place, faults);
+    }
+    for (_, spec) in specs.iter().enumerate().filter(|(at, spec)| spec.required && !there.has(*at)) {
+        faults.missing(format!("{place}.{}", spec.name));
+    }
+}
+
+/// Fields by their place in a description, which has at most 64.
+#[derive(Default)]
+struct Seen(u64);
+
+impl Seen {
+    fn bit(at: usize) -> u64 {
+        u32::try_from(at).ok().and_then(|at| 1_u64.checked_shl(at)).unwrap_or(0)
+    }
+
+    fn add(&mut self, at: usize) {
+        self.0 |= Self::bit(at);
+    }
+
+    fn has(&self, at: usize) -> bool {
+        self.0 & Self::bit(at) != 0
+    }
+}
+
+/// Takes a member for `capture_now`, of which it is another name.
+fn capture_meant(members: &mut [Member<'_>], other: &'static str, place: &str, faults: &mut Faults) {
+    let sent = |name: &'static str| {
+        let found = members.iter().find(|(found, value)| found.is(name) && matches!(value, Value::Bool(_)));
+        if let Some((_, Value::Bool(flag))) = found { Some(*flag) } else { None }
+    };
+    let (Some(flag), known) = (sent(other), sent(CAPTURE_NOW.name)) else { return };
+    if known.is_some_and(|known| known != flag) {
+        let what = "differs from capture_now, of which it is another name";
+        return faults.malformed(format!("{place}.{other}"), what);
+    }
+    if let Some((name, value)) = members.iter_mut().find(|(name, _)| name.is(other)) {
+        if known.is_some() {
+            *value = Value::Absent;
+        } else {
+            *name = Name::known(CAPTURE_NOW.name);
+        }
+    }
+}
+
+impl Kind {
+    /// The value as that of a field of this kind; what else it must be, if it is none.
+    fn taken<'a>(
+        self,
+        value: Value<'a>,
+        place: &dyn Fn() -> String,
+        faults: &mut Faults,
+    ) -> Result<Value<'a>, Cow<'static, str>> {
+        let what = match (self, value) {
+            (_, Value::Absent) => return Ok(Value::Absent),
+            (Self::Secret { nullable: true, .. }, Value::Null) => return Ok(Value::Null),
+            (Self::Secret { digested, .. }, Value::Text(text)) => return Ok(Value::Secret(text, digested)),
+            // Still unread.
+            (Self::Typed { .. } | Self::Masked { .. }, Value::Text(text)) => return Ok(Value::Text(text)),
+            (Self::Text { max, .. }, Value::Text(text)) => {
+                return clear(text, max, holds_card_number).map_err(Cow::Borrowed);
+            }
+            (Self::Phone { max }, Value::Text(text)) => {
+                return clear(text, max, phone_holds_card_number).map_err(Cow::Borrowed);
+            }
+            (
+                Self::Secret { .. }
+                | Self::Typed { .. }
+                | Self::Masked { .. }
+                | Self::Text { .. }
+                | Self::Phone { .. },
+                _,
+            ) => "must be a string",
+            (Self::Id, value) => return id(&value).map_err(Cow::Borrowed),
+            (Self::Choice(choices), value) => return choice(choices, value),
+            (Self::Integer { min, max }, Value::Integer(number)) => {
+                if (min..=max).contains(&number.expose_integer()) {
+                    return Ok(Value::Integer(number));
+                }
+                return Err(Cow::Owned(format!("must be {min} to {max}")));
+            }
+            (Self::Integer { .. }, _) => "must be an integer",
+            (Self::Bool, Value::Bool(flag)) => return Ok(Value::Bool(flag)),
+            (Self::Bool, _) => "must be true or false",
+            (Self::Pairs, Value::Object(members)) => return pairs(members),
+            (Self::Object(specs), Value::Object(mut members)) => {
+                object(&mut members, specs, &place(), faults);
+                return Ok(Value::Object(members));
+            }
+            (Self::Pairs | Self::Object(_), _) => "must be an object",
+        };
+        Err(Cow::Borrowed(what))
+    }
+}
+
+fn id<'a>(value: &Value<'_>) -> Result<Value<'a>, &'static str> {
+    let read = if let Value::Text(text) = value { Id::parse(text.expose_text()).ok() } else { None };
+    read.map(Value::Id).ok_or("must be an id: 24 lowercase hexadecimal digits")
+}
+
+fn choice<'a>(choices: &[&'static str], value: Value<'_>) -> Result<Value<'a>, Cow<'static, str>> {
+    let sent = if let Value::Text(text) = &value { Some(text.expose_text()) } else { None };
+    match choices.iter().find(|choice| Some(**choice) == sent) {
+        Some(choice) => Ok(Value::Clear(Text::borrowed(choice))),
+        None => Err(Cow::Owned(format!("must be {}", choices.join(" or ")))),
+    }
+}
+
+/// A text that may be kept in clear.
+fn clear(text: Text<'_>, max: usize, holds: fn(&str) -> bool) -> Result<Value<'_>, &'static str> {
+    text_fault(text.expose_text(), max, holds).map_or(Ok(Value::Clear(text)), Err)
+}
+
+fn text_fault(text: &str, max: usize, holds: fn(&str) -> bool) -> Option<&'static str> {
+    if text.len() > max {
+        Some("is too long")
+    } else if text.chars().any(char::is_control) {
+        Some("must not hold control characters")
+    } else if holds(text) {
+        Some("looks like it holds a card number")
+    } else {
+        None
+    }
+}
+
+/// Pairs that may be kept in clear; every fault of them, once each.
+fn pairs(mut members: Vec<Member<'_>>) -> Result<Value<'_>, Cow<'static, str>> {
+    let mut found: Vec<&'static str> = Vec::new();
+    if members.len() > METADATA_PAIRS_MAX {
+        found.push("has more than 20 pairs");
+    }
+    let bytes = |(name, value): &Member<'_>| {
+        name.expose_text().len() + if let Value::Text(text) = value { text.len() } else { 0 }
+    };
+    if members.iter().map(bytes).sum::<usize>() > METADATA_BYTES_MAX {
+        found.push("has more than 2048 bytes in all");
+    }
+    for at in 0..members.len() {
+        let (earlier, rest) = members.split_at_mut(at);
+        let Some((name, value)) = rest.first_mut() else { continue };
+        if name.is_in(earlier) {
+            found.push("has a name twice");
+        }
+        pair_name(name.expose_text(), &mut found);
+        match core::mem::replace(value, Value::Refused) {
+            Value::Text(text) => match clear(text, METADATA_VALUE_BYTES_MAX, holds_card_number) {
+                Ok(taken) => *value = taken,
+                Err(what) => found.push(what),
+            },
+            Value::Null => *value = Value::Absent,
+            Value::Absent
+            | Value::Bool(_)
+            | Value::Integer(_)
+            | Value::Number
+            | Value::Array
+            | Value::Object(_)
+            | Value::Id(_)
+            | Value::Clear(_)
+            | Value::Secret(..)
+            | Value::Refused => found.push("must hold strings only"),
+        }
+    }
+    if found.is_empty() {
+        return Ok(Value::Object(members));
+    }
+    found.sort_unstable();
+    found.dedup();
+    Err(Cow::Owned(found.join("; ")))
+}
+
+/// What is wrong with the name of a pair.
+fn pair_name(name: &str, found: &mut Vec<&'static str>) {
+    if name.is_empty() || name.len() > METADATA_NAME_BYTES_MAX {
+        found.push("has a name that is empty or longer than 40 bytes");
+    } else {
+        found.extend(text_fault(name, METADATA_NAME_BYTES_MAX, holds_card_number));
+    }
+    if is_secret_name(name) {
+        found.push("has a name of something that must not be kept");
+    }
+}
