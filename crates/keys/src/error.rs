@@ -49,11 +49,11 @@ pub enum KeysError {
     /// A key of this purpose has no versions beside the first.
     #[error("a key of this purpose cannot be renewed")]
     NotRenewable,
-    /// The registry was changed from outside, or belongs to another vault.
-    #[error("the key registry does not verify")]
-    RegistryDamaged,
-    /// The organisation has keys already.
-    #[error("the organisation has keys already")]
+    /// A key of an organisation was changed from outside, or belongs to another vault.
+    #[error("a key of an organisation does not open as what it is said to be")]
+    KeyDamaged,
+    /// The organisation has a key of this purpose and version already.
+    #[error("the organisation has two keys of one purpose and version")]
     Exists,
     /// The key file cannot be used.
     #[error("key file {path}: {fault}", path = path.display())]

@@ -2,7 +2,7 @@
 /// stored headers and are append-only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum VaultPurpose {
-    /// Tags documents and the registry of keys.
+    /// Tags documents, among them the keys of organisations.
     DocumentTag,
     /// Seals the head of the documents, and hashes what it covers.
     DocumentHead,

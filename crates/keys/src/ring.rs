@@ -1,18 +1,20 @@
-use std::collections::HashMap;
+mod slots;
+
+use std::sync::Arc;
 
 use aws_lc_rs::hmac;
-use panvault_model::{Fingerprint, OrganisationId, Sealed, VaultId};
+use panvault_model::{Fingerprint, IdHash, OrganisationId, Sealed, VaultId};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
 use crate::entropy::Entropy;
 use crate::error::KeysError;
 use crate::limits::PLAINTEXT_BYTES_MAX;
-use crate::purpose::KeyState;
-use crate::registry::{Purpose, Registry};
+use crate::organisation_key::{OrganisationKey, Purpose};
+use crate::ring::slots::{Slots, Unwrapping, Usable};
 use crate::root::digest_head;
 use crate::vault_keys::VaultKeys;
-use crate::xaes::{NONCE_BYTES, TAG_BYTES, Xaes};
+use crate::xaes::{KEY_BYTES, NONCE_BYTES, TAG_BYTES, Xaes};
 
 /// What a sealed record is. The numbers go into the associated data and are append-only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,19 +56,20 @@ pub struct Place<'a> {
     pub clear: &'a [u8],
 }
 
-/// The unwrapped keys of every organisation, as of one moment.
+/// The keys of every organisation, as of one moment. Each is unwrapped when it is used for the first time.
 pub struct KeyRing {
-    organisations: HashMap<OrganisationId, OrganisationKeys>,
+    unwrapping: Arc<Unwrapping>,
+    organisations: Organisations,
 }
 
-/// Keys by version; the last active one seals.
-#[derive(Default)]
+type Organisations =
+    imbl::GenericHashMap<OrganisationId, Arc<OrganisationKeys>, IdHash, imbl::shared_ptr::DefaultSharedPtr>;
+
+/// Keys by version; the last active one seals. Of one that is destroyed the name is left: what it sealed is there, and gone.
+#[derive(Clone, Default)]
 struct OrganisationKeys {
-    /// `None` for one that is destroyed: what it sealed is there, and gone.
-    data: Vec<(u32, Option<Xaes>)>,
-    data_active: u32,
-    fingerprint: Vec<(u32, hmac::Key)>,
-    fingerprint_active: u32,
+    data: Slots<Xaes>,
+    fingerprint: Slots<hmac::Key>,
 }
 
 const FORMAT: u8 = 1;
@@ -75,36 +78,48 @@ const HEADER_BYTES: usize = 1 + 4 + NONCE_BYTES;
 const PLACE_HEAD_BYTES: usize = 50;
 
 impl KeyRing {
-    /// Unwraps every key of the registry that is not destroyed.
-    pub fn open(vault_keys: &VaultKeys, registry: &Registry) -> Result<Self, KeysError> {
-        let mut organisations: HashMap<OrganisationId, OrganisationKeys> = HashMap::new();
-        for entry in registry.entries() {
-            let keys = organisations.entry(entry.organisation).or_default();
-            let active = match entry.state {
-                KeyState::Active => true,
-                KeyState::OpenOnly => false,
-                KeyState::Destroyed => {
-                    match entry.purpose {
-                        Purpose::Data => keys.data.push((entry.version, None)),
-                        Purpose::Fingerprint => {}
-                    }
-                    continue;
-                }
-            };
-            let key = entry.unwrap(vault_keys)?;
-            match entry.purpose {
-                Purpose::Data => {
-                    keys.data.push((entry.version, Some(Xaes::new(&key)?)));
-                    keys.data_active = keys.data_active.max(if active { entry.version } else { 0 });
-                }
-                Purpose::Fingerprint => {
-                    keys.fingerprint.push((entry.version, hmac::Key::new(hmac::HMAC_SHA256, key.as_slice())));
-                    keys.fingerprint_active =
-                        keys.fingerprint_active.max(if active { entry.version } else { 0 });
-                }
+    /// A ring of these keys; [`KeysError::Exists`] when an organisation has two of the same purpose and version.
+    pub fn open(
+        vault_keys: &VaultKeys,
+        keys: impl IntoIterator<Item = OrganisationKey>,
+    ) -> Result<Self, KeysError> {
+        let unwrapping = Unwrapping { vault: vault_keys.vault(), keys: vault_keys.wrappings() };
+        let mut ring = Self { unwrapping: Arc::new(unwrapping), organisations: Organisations::default() };
+        for key in keys {
+            if ring.put(key) {
+                return Err(KeysError::Exists);
             }
         }
-        Ok(Self { organisations })
+        Ok(ring)
+    }
+
+    /// A ring with these keys beside its own; one of the same organisation, purpose and version is replaced. The two share all keys that
+    /// stay, and what was unwrapped of them.
+    #[must_use]
+    pub fn with(&self, keys: impl IntoIterator<Item = OrganisationKey>) -> Self {
+        let mut ring =
+            Self { unwrapping: Arc::clone(&self.unwrapping), organisations: self.organisations.clone() };
+        for key in keys {
+            ring.put(key);
+        }
+        ring
+    }
+
+    /// Takes up a key, and says whether another made way for it.
+    fn put(&mut self, key: OrganisationKey) -> bool {
+        let keys = Arc::make_mut(self.organisations.entry(key.organisation).or_default());
+        match key.purpose {
+            Purpose::Data => keys.data.put(key),
+            Purpose::Fingerprint => keys.fingerprint.put(key),
+        }
+    }
+
+    /// Unwraps every key that is not destroyed, for an examination: [`KeysError::KeyDamaged`] when one does not open.
+    pub fn verify(&self) -> Result<(), KeysError> {
+        self.organisations.values().try_for_each(|keys| {
+            keys.data.verify(&self.unwrapping)?;
+            keys.fingerprint.verify(&self.unwrapping)
+        })
     }
 
     /// Seals a record into its place with the organisation's active data key.
@@ -118,8 +133,8 @@ impl KeyRing {
             return Err(KeysError::TooLong);
         }
         let keys = self.keys(place.organisation)?;
-        let version = keys.data_active;
-        let key = keys.data(version)?;
+        let version = keys.data.active();
+        let key = keys.data.key(version, &self.unwrapping)?;
         let mut nonce = [0; NONCE_BYTES];
         entropy.fill(&mut nonce)?;
         let mut sealed = Vec::with_capacity(HEADER_BYTES + plaintext.len() + TAG_BYTES);
@@ -157,7 +172,8 @@ impl KeyRing {
         }
         let version = u32::from_be_bytes(*version);
         // A row that names a key which does not exist was changed from outside.
-        let key = self.keys(place.organisation)?.data(version).map_err(unknown_is_refused)?;
+        let keys = &self.keys(place.organisation).map_err(unknown_is_refused)?.data;
+        let key = keys.key(version, &self.unwrapping).map_err(unknown_is_refused)?;
         plaintext.copy_from_slice(bytes);
         key.open(nonce, &place.associated(version), plaintext, tag).inspect_err(|_| plaintext.zeroize())
     }
@@ -167,7 +183,8 @@ impl KeyRing {
     pub fn card_openable(&self, organisation: OrganisationId, sealed: &Sealed) -> Result<(), KeysError> {
         let ([_, version @ ..], _) = sealed.as_bytes().split_first_chunk::<5>().ok_or(KeysError::Refused)?;
         let keys = self.keys(organisation)?;
-        keys.data(u32::from_be_bytes(*version)).map(drop).map_err(unknown_is_refused)
+        let key = keys.data.key(u32::from_be_bytes(*version), &self.unwrapping);
+        key.map(drop).map_err(unknown_is_refused)
     }
 
     /// Fingerprint of a whole card number, ASCII digits, and the version of the key that made it.
@@ -177,8 +194,8 @@ impl KeyRing {
         card_number: &[u8],
     ) -> Result<(Fingerprint, u32), KeysError> {
         let keys = self.keys(organisation)?;
-        let version = keys.fingerprint_active;
-        Ok((keys.fingerprint(version, card_number)?, version))
+        let version = keys.fingerprint.active();
+        Ok((self.fingerprint_by(keys, version, card_number)?, version))
     }
 
     /// Whether a fingerprint is that of a whole card number under this version of the key; takes the same time whatever the
@@ -190,13 +207,14 @@ impl KeyRing {
         card_number: &[u8],
         fingerprint: &Fingerprint,
     ) -> Result<bool, KeysError> {
-        let made = self.keys(organisation)?.fingerprint(version, card_number)?;
+        let made = self.fingerprint_by(self.keys(organisation)?, version, card_number)?;
         Ok(made.as_bytes().ct_eq(fingerprint.as_bytes()).into())
     }
 
-    /// Whether an organisation has keys.
+    /// Whether an organisation has keys of each purpose, destroyed ones included.
     pub fn has_keys(&self, organisation: OrganisationId) -> bool {
-        self.organisations.contains_key(&organisation)
+        let keys = self.organisations.get(&organisation);
+        keys.is_some_and(|keys| !keys.data.is_empty() && !keys.fingerprint.is_empty())
     }
 
     /// How many organisations have keys.
@@ -205,20 +223,29 @@ impl KeyRing {
     }
 
     fn keys(&self, organisation: OrganisationId) -> Result<&OrganisationKeys, KeysError> {
-        self.organisations.get(&organisation).ok_or(KeysError::KeyUnknown)
+        self.organisations.get(&organisation).map(Arc::as_ref).ok_or(KeysError::KeyUnknown)
+    }
+
+    fn fingerprint_by(
+        &self,
+        keys: &OrganisationKeys,
+        version: u32,
+        card_number: &[u8],
+    ) -> Result<Fingerprint, KeysError> {
+        let key = keys.fingerprint.key(version, &self.unwrapping)?;
+        Ok(Fingerprint::from_bytes(digest_head(&hmac::sign(key, card_number))))
     }
 }
 
-impl OrganisationKeys {
-    fn data(&self, version: u32) -> Result<&Xaes, KeysError> {
-        let (_, key) = self.data.iter().find(|(found, _)| *found == version).ok_or(KeysError::KeyUnknown)?;
-        key.as_ref().ok_or(KeysError::KeyDestroyed)
+impl Usable for Xaes {
+    fn make(key: &[u8; KEY_BYTES]) -> Result<Self, KeysError> {
+        Self::new(key)
     }
+}
 
-    fn fingerprint(&self, version: u32, card_number: &[u8]) -> Result<Fingerprint, KeysError> {
-        let (_, key) =
-            self.fingerprint.iter().find(|(found, _)| *found == version).ok_or(KeysError::KeyUnknown)?;
-        Ok(Fingerprint::from_bytes(digest_head(&hmac::sign(key, card_number))))
+impl Usable for hmac::Key {
+    fn make(key: &[u8; KEY_BYTES]) -> Result<Self, KeysError> {
+        Ok(Self::new(hmac::HMAC_SHA256, key))
     }
 }
 

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use aws_lc_rs::{digest as sha, hmac};
 use panvault_model::{Sealed, Tag, VaultId};
 use subtle::ConstantTimeEq;
@@ -9,13 +11,14 @@ use crate::purpose::VaultPurpose;
 use crate::ring::Place;
 use crate::root::{digest, digest_head};
 use crate::vault_keys::head::HeadKey;
-use crate::vault_keys::versions::{Unwrapped, Versions};
+use crate::vault_keys::versions::Unwrapped;
 use crate::xaes::Xaes;
 
 mod head;
 mod versions;
 
 pub use head::HEAD_SEALED_BYTES;
+pub(crate) use versions::Versions;
 
 /// The keys of one vault that belong to no organisation, as its header has them. The root key is not needed once they are open.
 pub struct VaultKeys {
@@ -28,7 +31,7 @@ pub struct VaultKeys {
     row_tag: Versions<hmac::Key>,
     chain: Versions<hmac::Key>,
     cvv_cache: Versions<hmac::Key>,
-    wrapping: Versions<Xaes>,
+    wrapping: Arc<Versions<Xaes>>,
 }
 
 /// The key that chains commits. It may live in a thread of its own.
@@ -42,7 +45,6 @@ pub struct DigestKey<'a> {
 
 /// What a tag is over, before the bytes. Kinds of rows have the numbers of `panvault-vault`, beside these.
 const TAG_CARD: u8 = 5;
-const TAG_REGISTRY: u8 = 6;
 
 impl VaultKeys {
     /// Takes the keys of each purpose that are not destroyed.
@@ -64,7 +66,7 @@ impl VaultKeys {
             row_tag: mac(VaultPurpose::RowTag)?,
             chain: mac(VaultPurpose::AuditChain)?,
             cvv_cache: mac(VaultPurpose::CvvCache)?,
-            wrapping: Versions::open(keys(VaultPurpose::Wrapping)?, Xaes::new)?,
+            wrapping: Arc::new(Versions::open(keys(VaultPurpose::Wrapping)?, Xaes::new)?),
         })
     }
 
@@ -156,20 +158,18 @@ impl VaultKeys {
         CvvKey::from_bytes(zeroize::Zeroizing::new(digest(&context.sign())))
     }
 
-    pub(crate) fn registry_tag(&self, bytes: &[u8]) -> Tag {
-        tag_make(&self.document, &[&[TAG_REGISTRY], bytes])
-    }
-
-    pub(crate) fn registry_tag_matches(&self, bytes: &[u8], tag: &Tag) -> bool {
-        tag_matches(&self.document, &[&[TAG_REGISTRY], bytes], tag)
-    }
-
     /// The key that wraps new keys of organisations, and its version.
-    pub(crate) const fn wrapping(&self) -> (u16, &Xaes) {
+    pub(crate) fn wrapping(&self) -> (u16, &Xaes) {
         self.wrapping.active()
     }
 
+    /// The keys that wrapped keys of organisations.
+    pub(crate) fn wrappings(&self) -> Arc<Versions<Xaes>> {
+        Arc::clone(&self.wrapping)
+    }
+
     /// The key that wrapped a key of an organisation.
+    #[cfg(test)]
     pub(crate) fn wrapping_of(&self, version: u16) -> Option<&Xaes> {
         self.wrapping.of(version)
     }

@@ -10,7 +10,7 @@ use crate::entropy::Entropy;
 use crate::error::KeysError;
 use crate::header::Header;
 use crate::limits::HEAD_BYTES;
-use crate::registry::Registry;
+use crate::organisation_key::{OrganisationKey, Purpose};
 use crate::ring::{KeyRing, Kind, Place};
 use crate::root::RootKey;
 use crate::vault_keys::VaultKeys;
@@ -45,6 +45,14 @@ pub(crate) fn test_keys(first: u8, vault: VaultId) -> VaultKeys {
     header.open(&root(7), vault, KeyMode::Test).unwrap()
 }
 
+fn organisation_keys(
+    keys: &VaultKeys,
+    organisation: OrganisationId,
+    entropy: &dyn Entropy,
+) -> [OrganisationKey; 2] {
+    Purpose::ALL.map(|purpose| OrganisationKey::make(keys, purpose, organisation, AT, entropy).unwrap())
+}
+
 fn place() -> Place<'static> {
     Place {
         kind: Kind::Card,
@@ -74,11 +82,12 @@ fn the_vectors_are_made_again() {
     let header = Header::make(&root(7), VAULT, KeyMode::Test, AT, &entropy).unwrap();
     let rewrapped = header.rewrap(&root(7), &root(8), &entropy).unwrap();
     let keys = header.open(&root(7), VAULT, KeyMode::Test).unwrap();
-    let mut registry = Registry::empty();
-    for organisation in [OURS, THEIRS] {
-        registry.organisation_add(&keys, organisation, AT, &entropy).unwrap();
-    }
-    let ring = KeyRing::open(&keys, &registry).unwrap();
+    let made: Vec<_> = [OURS, THEIRS]
+        .into_iter()
+        .flat_map(|organisation| organisation_keys(&keys, organisation, &entropy))
+        .collect();
+    let encoded: Vec<_> = made.iter().map(|key| hex::encode(key.encode())).collect();
+    let ring = KeyRing::open(&keys, made).unwrap();
     let sealed = ring.card_seal(&place(), &[9; 64], &entropy).unwrap();
     let (fingerprint, _) = ring.fingerprint(OURS, b"4111111111111111").unwrap();
     let (hash_key, hash) = keys.api_key_hash(&ApiKey::parse(API_KEY).unwrap());
@@ -87,7 +96,7 @@ fn the_vectors_are_made_again() {
     let lines = [
         format!("header {}", hex::encode(header.encode())),
         format!("rewrapped {}", hex::encode(rewrapped.encode())),
-        format!("registry {}", hex::encode(registry.encode(&keys))),
+        format!("organisation_keys {}", encoded.join(":")),
         format!("sealed {}", hex::encode(sealed.as_bytes())),
         format!("card_tag {}", tag(keys.card_tag(&place(), &sealed))),
         format!("fingerprint {fingerprint}"),
@@ -110,7 +119,11 @@ fn what_was_written_opens() {
     for (name, byte, version) in [("header", 7, 1), ("rewrapped", 8, 2)] {
         let keys = Header::parse(&bytes(name)).unwrap().open(&root(byte), VAULT, KeyMode::Test).unwrap();
         assert_eq!((keys.vault(), keys.header_version()), (VAULT, version));
-        let ring = KeyRing::open(&keys, &Registry::parse(&bytes("registry"), &keys).unwrap()).unwrap();
+        let organisation_keys = vector("organisation_keys", OPENED)
+            .split(':')
+            .map(|key| OrganisationKey::decode(&hex::decode(key).unwrap()).unwrap());
+        let ring = KeyRing::open(&keys, organisation_keys).unwrap();
+        assert!(ring.verify().is_ok());
         let sealed = Sealed::from_bytes(bytes("sealed"));
         let mut plaintext = [0; 64];
         ring.card_open(&place(), &sealed, &mut plaintext).unwrap();
@@ -194,9 +207,7 @@ fn what_was_refused_stays_refused() {
 fn the_fingerprint_is_an_hmac_that_anyone_can_compute() {
     let entropy = Counting(Mutex::new(0));
     let keys = test_keys(0, VAULT);
-    let mut registry = Registry::empty();
-    registry.organisation_add(&keys, OURS, AT, &entropy).unwrap();
-    let ring = KeyRing::open(&keys, &registry).unwrap();
+    let ring = KeyRing::open(&keys, organisation_keys(&keys, OURS, &entropy)).unwrap();
     let (fingerprint, version) = ring.fingerprint(OURS, b"4111111111111111").unwrap();
     // python3: hmac.new(bytes(range(56, 88)), b"4111111111111111", "sha256").hexdigest()[:32]
     assert_eq!((fingerprint.to_string().as_str(), version), ("5eedb6b693509bdc6ab4eb20e687894a", 1));

@@ -9,6 +9,7 @@ mod card;
 mod code;
 mod expiry;
 mod id;
+mod id_hash;
 mod named;
 mod role;
 mod tag;
@@ -23,6 +24,7 @@ pub use crate::id::{
     AccountId, ApiKeyId, CardId, Id, IdFault, NodeId, OrganisationId, ProcessorId, RequestId, TransactionId,
     VaultId,
 };
+pub use crate::id_hash::{IdHash, IdHasher};
 pub use crate::role::Role;
 pub use crate::tag::Tag;
 pub use crate::timestamp::{Now, Timestamp, TimestampFault};

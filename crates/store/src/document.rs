@@ -11,9 +11,10 @@
 //! | bytes | the encoded document |
 //! | tag | keyed tag over all of the above |
 //!
-//! Every document begins with a format, 1, or 2 for an API key and the set, and has its parts in the order of the fields of its row: an id in 12 bytes, a
+//! Every document begins with a format, 1, or 2 for an API key, and has its parts in the order of the fields of its row: an id in 12 bytes, a
 //! yes or no in one, a moment in 6, a currency in 3; an id or moment that may be absent as 0, or 1 and the value; a list
-//! as a count in one byte and its items; a country as `text?`.
+//! as a count in one byte and its items; a country as `text?`. The wrapped key of an organisation and the head are bytes of
+//! `panvault-keys`.
 
 use panvault_model::{
     AccountId, ApiKeyId, Country, Currency, Id, OrganisationId, ProcessorId, Role, Tag, Timestamp,
@@ -21,7 +22,7 @@ use panvault_model::{
 
 use crate::codec::{Reader, RowFault, Writer};
 
-/// What a document is. The numbers are those of stored records.
+/// What a document is. The numbers are those of stored records and are append-only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum DocumentKind {
     /// An [`OrganisationRow`].
@@ -32,10 +33,11 @@ pub enum DocumentKind {
     Processor,
     /// An [`ApiKeyRow`].
     ApiKey,
-    /// The key registry, bytes of `panvault-keys`; there is one, and its id is all zeroes.
-    KeyRegistry,
-    /// A [`DocumentSetRow`]; there is one as soon as there is any other document, and its id is all zeroes.
-    DocumentSet,
+    /// A wrapped key of an organisation, bytes of `panvault-keys`. It is made with its organisation or after it.
+    OrganisationKey,
+    /// The head of all other documents, sealed bytes of `panvault-keys`. There is one as soon as there is any other document, its id is
+    /// all zeroes, and every change of documents makes its next version.
+    DocumentHead,
 }
 
 impl DocumentKind {
@@ -46,8 +48,8 @@ impl DocumentKind {
             Self::Account => 2,
             Self::Processor => 3,
             Self::ApiKey => 4,
-            Self::KeyRegistry => 5,
-            Self::DocumentSet => 6,
+            Self::OrganisationKey => 7,
+            Self::DocumentHead => 8,
         }
     }
 
@@ -58,8 +60,9 @@ impl DocumentKind {
             2 => Some(Self::Account),
             3 => Some(Self::Processor),
             4 => Some(Self::ApiKey),
-            5 => Some(Self::KeyRegistry),
-            6 => Some(Self::DocumentSet),
+            // 5 and 6 were the registry of all keys and the list of all documents.
+            7 => Some(Self::OrganisationKey),
+            8 => Some(Self::DocumentHead),
             _ => None,
         }
     }
@@ -199,21 +202,6 @@ pub struct ApiKeyRow {
     pub expires_at: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
-}
-
-/// Every other document there is. Each change of a document replaces it in the same step, so that a document that was
-/// put back, taken away or rolled back alone does not agree with it, and its version counts all changes of documents.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DocumentSetRow {
-    /// Version of the header of keys under which the set was written.
-    pub header_version: u32,
-    /// Kind, id and version, sorted, each kind and id once.
-    pub entries: Vec<(DocumentKind, Id, u32)>,
-}
-
-impl DocumentSetRow {
-    /// Bytes of an entry.
-    const ENTRY_BYTES: usize = 1 + 12 + 4;
 }
 
 macro_rules! document_codec {
@@ -365,37 +353,5 @@ document_codec!(
         hash: reader.fixed()?,
         expires_at: if reader.flag()? { Some(reader.timestamp()?) } else { None },
         created_at: reader.timestamp()?,
-    }
-);
-
-document_codec!(
-    DocumentSetRow,
-    2,
-    |self, writer| {
-        writer.u32(self.header_version);
-        writer.u32(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
-        for (kind, id, version) in &self.entries {
-            writer.u8(kind.code());
-            writer.fixed(id.as_bytes());
-            writer.u32(*version);
-        }
-    },
-    |reader| DocumentSetRow {
-        header_version: reader.u32()?,
-        entries: {
-            let count = usize::try_from(reader.u32()?).map_err(|_| RowFault::Size)?;
-            // Nothing is set aside for entries that are not there.
-            let bytes = count.checked_mul(Self::ENTRY_BYTES).ok_or(RowFault::Size)?;
-            let mut parts = Reader::new(reader.take(bytes)?);
-            let mut entries = Vec::with_capacity(count);
-            while !parts.is_empty() {
-                let kind = parts.code(DocumentKind::from_code)?;
-                entries.push((kind, Id::from_bytes(parts.fixed()?), parts.u32()?));
-            }
-            if !entries.is_sorted_by(|(kind, id, _), (later, other, _)| (kind, id) < (later, other)) {
-                return Err(RowFault::Value);
-            }
-            entries
-        },
     }
 );

@@ -18,9 +18,7 @@ pub use crate::commit::{Commit, Expect, IdempotencyClaim, Outcome};
 pub use crate::cvv::{
     CvvClaim, CvvClaimed, CvvCounts, CvvFault, CvvPending, CvvShown, CvvStore, CvvTicket, HeldCvv,
 };
-pub use crate::document::{
-    AccountRow, ApiKeyRow, DocumentKind, DocumentRow, DocumentSetRow, OrganisationRow, ProcessorRow,
-};
+pub use crate::document::{AccountRow, ApiKeyRow, DocumentKind, DocumentRow, OrganisationRow, ProcessorRow};
 pub use crate::effect::{Effect, Effects};
 pub use crate::memory::MemoryStore;
 pub use crate::memory_cvv::MemoryCvvs;

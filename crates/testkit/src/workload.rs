@@ -192,8 +192,8 @@ impl Workload {
     fn documents(&mut self) -> Predicted {
         let mut changes = Vec::new();
         for at in 0..=self.dice.roll() % 3 {
-            // A commit's note is of one document; the registry goes with any.
-            let kind = if at == 0 { DocumentKind::Account } else { DocumentKind::KeyRegistry };
+            // A commit's note is of one document; a key goes with its organisation, whichever that is.
+            let kind = if at == 0 { DocumentKind::Account } else { DocumentKind::OrganisationKey };
             let n = if at == 0 { self.dice.roll() % 3 } else { at };
             let version = 1 + u32::from(self.dice.roll().to_be_bytes()[0] % 3);
             changes.push(if self.dice.percent(30) {

@@ -1,9 +1,15 @@
-//! Organisations, accounts, processors and API keys: made here, stored as tagged documents, cached whole.
+//! Organisations, accounts, processors and API keys: made here, stored as tagged rows, cached whole.
 
 mod change;
 mod create;
+mod documents;
+mod head;
 mod header;
+mod list;
+mod make;
 mod snapshot;
 
-pub use create::{DocumentPlan, NewAccount, NewApiKey, NewOrganisation, NewProcessor};
+pub use create::{NewAccount, NewApiKey, NewOrganisation, NewProcessor};
+pub use make::DocumentPlan;
+pub(crate) use make::DocumentTurn;
 pub(crate) use snapshot::Snapshot;

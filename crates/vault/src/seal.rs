@@ -8,8 +8,7 @@ use panvault_store::{CardRow, DocumentRow, HistoryRow, IdempotencyRow, Transacti
 use crate::env::Env;
 use crate::error::{Named, VaultError};
 
-/// Kinds of rows that bear a tag. The numbers go into the tag and are append-only; `panvault-keys` has 5, a card, and 6, the
-/// registry of keys.
+/// Kinds of rows that bear a tag. The numbers go into the tag and are append-only; `panvault-keys` has 5, a card, and had 6.
 const TAG_TRANSACTION: u8 = 1;
 const TAG_DOCUMENT: u8 = 2;
 const TAG_IDEMPOTENCY: u8 = 3;

@@ -9,10 +9,11 @@ use panvault_store::limits::SWEEP_ROWS_MAX;
 use panvault_store::{
     Action, Commit, CvvCounts, CvvStore, Effect, Expect, Outcome, RowKey, Store, StoreStatus,
 };
+use tokio::sync::Mutex;
 
 use crate::audit::{Asked, Origin};
 use crate::clock::Clock;
-use crate::document::Snapshot;
+use crate::document::{DocumentTurn, Snapshot};
 use crate::env::Env;
 use crate::error::VaultError;
 use crate::idempotency::Idempotency;
@@ -72,31 +73,32 @@ struct Inner {
     parts: VaultParts,
     cvv_key: CvvKey,
     snapshot: ArcSwap<Snapshot>,
+    document_turns: Arc<Mutex<()>>,
     cvv_no_room: Seldom,
 }
 
 impl Vault {
     /// Opens a vault: reads documents and keys, lets the documents follow the header of keys, and turns transactions that a crash left `INITIATED` into `UNKNOWN`.
     ///
-    /// Must be called inside a tokio runtime when `sweep_seconds` is not 0.
+    /// Must be called inside a tokio runtime.
     pub async fn open(parts: VaultParts) -> Result<Self, VaultError> {
         if parts.cvv_ttl_seconds > CVV_TTL_SECONDS_MAX {
             return Err(VaultError::field("cvv_ttl_seconds", "must be at most 86400"));
         }
         let cvv_key = CvvKey::make(parts.entropy.as_ref())?;
-        let as_of = parts.store.status().sequence;
         let rows = parts.store.document_read_all().await?;
         // Whatever else is stored is of an organisation, and organisations do not go.
-        if rows.is_empty() && as_of > 0 {
+        if rows.is_empty() && parts.store.status().sequence > 0 {
             return Err(VaultError::Tampered);
         }
-        let snapshot = Snapshot::read(&rows, &parts.keys, parts.mode == Mode::Test)?;
-        let snapshot = Snapshot { as_of, ..snapshot };
+        let snapshot = Snapshot::read(&rows, &parts.keys, parts.mode == Mode::Test, None)?;
+        drop(rows);
         let sweep_seconds = parts.sweep_seconds;
         let inner = Inner {
             parts,
             cvv_key,
             snapshot: ArcSwap::from_pointee(snapshot),
+            document_turns: Arc::default(),
             cvv_no_room: Seldom::default(),
         };
         let vault = Self { inner: Arc::new(inner) };
@@ -120,7 +122,7 @@ impl Vault {
         let row = self
             .keys()
             .api_key_hashes(&key)
-            .find_map(|(hash_key, hash)| snapshot.documents.api_key(hash_key, hash))
+            .find_map(|(hash_key, hash)| snapshot.documents.api_key_by_hash(hash_key, hash))
             .filter(|row| key.mode() == mode && row.expires_at.is_none_or(|expires_at| now.wall < expires_at))
             .ok_or(VaultError::NotAuthenticated)?;
         if snapshot.documents.organisation(row.organisation).is_none_or(|organisation| organisation.disabled)
@@ -216,17 +218,13 @@ impl Vault {
         Ok(self.store().close().await?)
     }
 
-    /// Takes up documents and keys as they are stored now. Of reloads that overtake each other the latest stands, so
-    /// that a key which was revoked does not come back.
-    pub(crate) async fn reload(&self) -> Result<(), VaultError> {
-        let as_of = self.store().status().sequence;
-        let rows = self.store().document_read_all().await?;
-        let snapshot = Snapshot::read(&rows, self.keys(), self.mode() == Mode::Test)?;
-        let snapshot = Arc::new(Snapshot { as_of, ..snapshot });
-        self.inner
-            .snapshot
-            .rcu(|current| if current.as_of > as_of { Arc::clone(current) } else { Arc::clone(&snapshot) });
-        Ok(())
+    /// From here on requests see these documents. Only who has the turn says which, so that a key which was revoked does not come back.
+    pub(crate) fn take_up(&self, _turn: &DocumentTurn, snapshot: Snapshot) {
+        self.inner.snapshot.store(Arc::new(snapshot));
+    }
+
+    pub(crate) fn document_turns(&self) -> &Arc<Mutex<()>> {
+        &self.inner.document_turns
     }
 
     pub(crate) fn env<'a>(&'a self, snapshot: &'a Snapshot, now: Now) -> Env<'a> {

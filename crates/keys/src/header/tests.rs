@@ -3,7 +3,7 @@ use std::sync::Mutex;
 use super::*;
 use crate::api_key::ApiKey;
 use crate::entropy::SystemEntropy;
-use crate::registry::Registry;
+use crate::organisation_key::{OrganisationKey, Purpose};
 use crate::ring::KeyRing;
 use crate::vectors::{Counting, root};
 
@@ -59,6 +59,11 @@ fn a_forged_header_never_opens() {
     }
 }
 
+fn organisation_key(keys: &VaultKeys, organisation: u8) -> OrganisationKey {
+    let organisation = panvault_model::OrganisationId::from_bytes([organisation; 12]);
+    OrganisationKey::make(keys, Purpose::Data, organisation, AT, &SystemEntropy::new()).unwrap()
+}
+
 #[test]
 fn all_keys_are_different_and_none_is_the_root() {
     let made = made(&opened(&header(), &root(7)));
@@ -76,10 +81,7 @@ fn another_root_changes_the_wrapping_and_no_key() {
     let (before, after) = (opened(&header, &root(7)), opened(&rewrapped, &root(8)));
     assert_eq!(made(&before), made(&after));
     // The wrapping key is the same too: what it wrapped still unwraps.
-    let mut registry = Registry::empty();
-    let organisation = panvault_model::OrganisationId::from_bytes([2; 12]);
-    registry.organisation_add(&before, organisation, AT, &SystemEntropy::new()).unwrap();
-    assert!(KeyRing::open(&after, &registry).unwrap().has_keys(organisation));
+    assert!(KeyRing::open(&after, [organisation_key(&before, 2)]).unwrap().verify().is_ok());
     let old = rewrapped.open(&root(7), VAULT, KeyMode::Test);
     assert!(matches!(old, Err(KeysError::RootKeyWrong)));
     let wrong = header.rewrap(&root(9), &root(8), &SystemEntropy::new());
@@ -108,15 +110,12 @@ fn a_renewed_key_makes_and_the_one_before_still_checks() {
 fn a_renewed_wrapping_key_wraps_and_the_one_before_still_unwraps() {
     let header = header();
     let before = opened(&header, &root(7));
-    let mut registry = Registry::empty();
-    let organisation = |byte| panvault_model::OrganisationId::from_bytes([byte; 12]);
-    registry.organisation_add(&before, organisation(2), AT, &SystemEntropy::new()).unwrap();
+    let old = || organisation_key(&before, 2);
     let renewed = header.renew(&root(7), VaultPurpose::Wrapping, AT, &SystemEntropy::new()).unwrap();
     let after = opened(&renewed, &root(7));
-    registry.organisation_add(&after, organisation(3), AT, &SystemEntropy::new()).unwrap();
-    let ring = KeyRing::open(&after, &registry).unwrap();
-    assert!(ring.has_keys(organisation(2)) && ring.has_keys(organisation(3)));
-    assert!(matches!(KeyRing::open(&before, &registry), Err(KeysError::RegistryDamaged)));
+    let keys = || [old(), organisation_key(&after, 3)];
+    assert!(KeyRing::open(&after, keys()).unwrap().verify().is_ok());
+    assert!(matches!(KeyRing::open(&before, keys()).unwrap().verify(), Err(KeysError::KeyDamaged)));
 }
 
 #[test]

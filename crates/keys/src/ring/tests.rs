@@ -20,19 +20,18 @@ fn place() -> Place<'static> {
     }
 }
 
-fn registry(keys: &VaultKeys) -> Registry {
-    let mut registry = Registry::empty();
-    for organisation in [OURS, THEIRS] {
-        registry
-            .organisation_add(keys, organisation, Timestamp::from_unix_millis(0), &SystemEntropy::new())
-            .unwrap();
-    }
-    registry
+fn made(keys: &VaultKeys) -> Vec<OrganisationKey> {
+    let make = |organisation, purpose| {
+        let now = Timestamp::from_unix_millis(0);
+        OrganisationKey::make(keys, purpose, organisation, now, &SystemEntropy::new()).unwrap()
+    };
+    let of = |organisation| Purpose::ALL.map(|purpose| make(organisation, purpose));
+    [OURS, THEIRS].into_iter().flat_map(of).collect()
 }
 
 fn ring() -> KeyRing {
     let keys = test_keys(0, VAULT);
-    KeyRing::open(&keys, &registry(&keys)).unwrap()
+    KeyRing::open(&keys, made(&keys)).unwrap()
 }
 
 fn opens(ring: &KeyRing, place: &Place<'_>, sealed: &Sealed) -> bool {
@@ -118,17 +117,55 @@ fn fingerprints_are_equal_inside_and_unrelated_across() {
 #[test]
 fn a_destroyed_key_opens_nothing_and_says_so() {
     let keys = test_keys(0, VAULT);
-    let mut registry = registry(&keys);
-    let sealed = KeyRing::open(&keys, &registry)
-        .unwrap()
-        .card_seal(&place(), &[9; 64], &SystemEntropy::new())
-        .unwrap();
-    registry.destroy(Purpose::Data, OURS, 1).unwrap();
-    let ring = KeyRing::open(&keys, &registry).unwrap();
+    let before = KeyRing::open(&keys, made(&keys)).unwrap();
+    let sealed = before.card_seal(&place(), &[9; 64], &SystemEntropy::new()).unwrap();
+    let destroyed = made(&keys).into_iter().next().unwrap().destroyed();
+    let ring = before.with([destroyed]);
+    assert!(opens(&before, &place(), &sealed), "as of one moment");
     let opened = ring.card_open(&place(), &sealed, &mut [0; 64]);
     assert!(matches!(opened, Err(KeysError::KeyDestroyed)));
     let other = ring.card_open(&Place { organisation: THEIRS, ..place() }, &sealed, &mut [0; 64]);
     assert!(matches!(other, Err(KeysError::Refused)));
     let sealing = ring.card_seal(&place(), &[9; 64], &SystemEntropy::new());
     assert!(matches!(sealing, Err(KeysError::KeyUnknown)));
+}
+
+#[test]
+fn a_ring_with_another_key_shares_those_that_stay() {
+    let keys = test_keys(0, VAULT);
+    let mut all = made(&keys);
+    let new = all.split_off(2);
+    let before = KeyRing::open(&keys, all).unwrap();
+    let sealed = before.card_seal(&place(), &[9; 64], &SystemEntropy::new()).unwrap();
+    let after = before.with(new);
+    assert!(opens(&after, &place(), &sealed));
+    assert!(after.has_keys(THEIRS) && !before.has_keys(THEIRS));
+    assert_eq!((before.organisations(), after.organisations()), (1, 2));
+    let of = |ring: &KeyRing| Arc::clone(ring.organisations.get(&OURS).unwrap());
+    assert!(Arc::ptr_eq(&of(&before), &of(&after)), "also what was unwrapped");
+}
+
+#[test]
+fn an_organisation_has_keys_when_it_has_one_of_each_purpose() {
+    let keys = test_keys(0, VAULT);
+    for missing in [0, 1] {
+        let mut some = made(&keys);
+        some.remove(missing);
+        let ring = KeyRing::open(&keys, some).unwrap();
+        assert!(!ring.has_keys(OURS) && ring.has_keys(THEIRS));
+    }
+    let twice = made(&keys).into_iter().chain(made(&keys));
+    assert!(matches!(KeyRing::open(&keys, twice), Err(KeysError::Exists)));
+}
+
+/// A key is unwrapped when it is used, so a ring may hold one that does not open; an examination finds it.
+#[test]
+fn a_key_that_does_not_open_is_found_when_it_is_used_and_by_an_examination() {
+    let keys = test_keys(0, VAULT);
+    assert!(KeyRing::open(&keys, made(&keys)).unwrap().verify().is_ok());
+    let ring = KeyRing::open(&test_keys(1, VAULT), made(&keys)).unwrap();
+    assert!(matches!(ring.verify(), Err(KeysError::KeyDamaged)));
+    let sealing = ring.card_seal(&place(), &[9; 64], &SystemEntropy::new());
+    assert!(matches!(sealing, Err(KeysError::KeyDamaged)));
+    assert!(matches!(ring.fingerprint(OURS, b"4111111111111111"), Err(KeysError::KeyDamaged)));
 }

@@ -9,7 +9,7 @@ use crate::xaes::KEY_BYTES;
 pub(crate) type Unwrapped = (u16, KeyState, Zeroizing<[u8; KEY_BYTES]>);
 
 /// Keys of one purpose, by version: one makes, all of them check.
-pub(super) struct Versions<K> {
+pub(crate) struct Versions<K> {
     active: (u16, K),
     older: Vec<(u16, K)>,
 }
@@ -40,7 +40,7 @@ impl<K> Versions<K> {
         (self.active.0, &self.active.1)
     }
 
-    pub(super) fn of(&self, version: u16) -> Option<&K> {
+    pub(crate) fn of(&self, version: u16) -> Option<&K> {
         self.all().find(|(found, _)| *found == version).map(|(_, key)| key)
     }
 

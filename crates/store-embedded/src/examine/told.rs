@@ -81,7 +81,8 @@ fn rows_differ(
     Ok(against.end())
 }
 
-/// Registry and set have no notes of their own; they go with those of other documents, which the version of the set counts.
+/// Keys and head have no notes of their own. A key goes with its organisation, and the head covers it; the head's version counts the
+/// notes of all other documents.
 fn documents_differ(view: &Connection, steps: Steps) -> Result<Vec<String>, rusqlite::Error> {
     let told = steps.made.len() + steps.changed.len() + steps.gone.len();
     let mut against = Against::new("document", steps);
@@ -97,7 +98,7 @@ fn documents_differ(view: &Connection, steps: Steps) -> Result<Vec<String>, rusq
             findings.push(format!("document {} is kept as of another kind or version", row.id));
         }
         match kind.and_then(|kind| u8::try_from(kind).ok()).and_then(DocumentKind::from_code) {
-            Some(DocumentKind::DocumentSet) => {
+            Some(DocumentKind::DocumentHead) => {
                 let count = decoded.map_or(0, |row| row.version);
                 if usize::try_from(count) != Ok(told) {
                     findings.push(format!(
@@ -105,7 +106,7 @@ fn documents_differ(view: &Connection, steps: Steps) -> Result<Vec<String>, rusq
                     ));
                 }
             }
-            Some(DocumentKind::KeyRegistry) => {}
+            Some(DocumentKind::OrganisationKey) => {}
             Some(
                 DocumentKind::Organisation
                 | DocumentKind::Account

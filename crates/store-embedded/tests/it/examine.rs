@@ -37,8 +37,8 @@ fn furnished() -> Home {
             account(1, 2),
         ];
         for (change, version) in changes.into_iter().zip(1..) {
-            let set = document_put(document(DocumentKind::DocumentSet, 0, version));
-            done(store.commit(documents_commit(vec![change, set])).await.unwrap());
+            let head = document_put(document(DocumentKind::DocumentHead, 0, version));
+            done(store.commit(documents_commit(vec![change, head])).await.unwrap());
         }
         store.close().await.unwrap();
     });

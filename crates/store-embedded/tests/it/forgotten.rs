@@ -38,8 +38,8 @@ fn forgotten() -> Home {
         let gone = document_delete(DocumentKind::Account, id(3), 1);
         let changes = [account(1, 1), account(2, 1), account(3, 1), gone, account(1, 2)];
         for (change, version) in changes.into_iter().zip(1..) {
-            let set = document_put(document(DocumentKind::DocumentSet, 0, version));
-            done(store.commit(documents_commit(vec![change, set])).await.unwrap());
+            let head = document_put(document(DocumentKind::DocumentHead, 0, version));
+            done(store.commit(documents_commit(vec![change, head])).await.unwrap());
         }
         // Enough to roll on, so that the first segment goes.
         for n in 30..50 {
@@ -173,7 +173,7 @@ fn what_the_log_has_forgotten_the_trail_knows() {
             "kept as of another",
         ),
         (
-            |view| document_restore(view, &document(DocumentKind::DocumentSet, 0, 4)),
+            |view| document_restore(view, &document(DocumentKind::DocumentHead, 0, 4)),
             "the documents are those after 4 changes, and the trail tells of 5",
         ),
         (

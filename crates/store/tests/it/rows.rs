@@ -8,8 +8,8 @@ use panvault_model::{
     Sealed, ShopperInteraction, Tag, Timestamp, TransactionId, TransactionStatus,
 };
 use panvault_store::{
-    AccountRow, Action, Answer, ApiKeyRow, AuditNote, CardRow, DocumentKind, DocumentRow, DocumentSetRow,
-    HistoryRow, IdempotencyKey, IdempotencyRow, OrganisationRow, ProcessorRow, TransactionRow,
+    AccountRow, Action, Answer, ApiKeyRow, AuditNote, CardRow, DocumentKind, DocumentRow, HistoryRow,
+    IdempotencyKey, IdempotencyRow, OrganisationRow, ProcessorRow, TransactionRow,
 };
 
 pub(crate) fn id(byte: u8) -> Id {
@@ -214,16 +214,6 @@ pub(crate) fn api_key() -> ApiKeyRow {
         expires_at: Some(at(7)),
         created_at: at(5),
     }
-}
-
-pub(crate) fn document_set() -> DocumentSetRow {
-    let entries = [
-        (DocumentKind::Organisation, id(0x22), 4),
-        (DocumentKind::ApiKey, id(0x91), 1),
-        (DocumentKind::ApiKey, id(0x92), 1),
-        (DocumentKind::KeyRegistry, id(0), 0x0102_0304),
-    ];
-    DocumentSetRow { header_version: 0x0506_0708, entries: entries.to_vec() }
 }
 
 pub(crate) fn note() -> AuditNote {

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use panvault_store::codec::Reader;
 use panvault_store::{
-    AccountRow, Answer, ApiKeyRow, AuditNote, CardRow, DocumentRow, DocumentSetRow, HistoryRow,
-    IdempotencyRow, OrganisationRow, ProcessorRow, RowFault, TransactionRow,
+    AccountRow, Answer, ApiKeyRow, AuditNote, CardRow, DocumentRow, HistoryRow, IdempotencyRow,
+    OrganisationRow, ProcessorRow, RowFault, TransactionRow,
 };
 
 use crate::rows;
@@ -90,25 +90,17 @@ fn documents() {
     holds("account", &rows::account(), &rows::account().encode(), AccountRow::decode);
     holds("processor", &rows::processor(), &rows::processor().encode(), ProcessorRow::decode);
     holds("api-key", &rows::api_key(), &rows::api_key().encode(), ApiKeyRow::decode);
-    holds("document-set", &rows::document_set(), &rows::document_set().encode(), DocumentSetRow::decode);
 }
 
-/// A set has one form, and what says that it is longer than it is sets nothing aside.
+/// The registry of all keys and the list of all documents are of the past, and their numbers are not used again.
 #[test]
-fn a_set_is_sorted_and_lists_each_document_once() {
-    let bytes = rows::document_set().encode();
-    let (head, entries) = bytes.split_at(9);
-    let entries: Vec<&[u8]> = entries.chunks(17).collect();
-    for order in [[1, 0, 2, 3], [0, 2, 1, 3], [0, 1, 1, 3]] {
-        let other = [head, &order.map(|at| entries[at]).concat()].concat();
-        assert_eq!(DocumentSetRow::decode(&other), Err(RowFault::Value), "{order:?}");
+fn kinds_of_documents_that_went_are_refused() {
+    let bytes = vector("document");
+    for (kind, known) in [(4, true), (5, false), (6, false), (7, true), (8, true), (9, false)] {
+        let mut other = bytes.clone();
+        other[1] = kind;
+        assert_eq!(DocumentRow::decode(&other).is_ok(), known, "kind {kind}");
     }
-    let mut unknown = bytes.clone();
-    unknown[9] = 99;
-    assert_eq!(DocumentSetRow::decode(&unknown), Err(RowFault::Value));
-    let mut longer = bytes;
-    longer[5..9].copy_from_slice(&[0xff; 4]);
-    assert_eq!(DocumentSetRow::decode(&longer), Err(RowFault::Short));
 }
 
 #[test]

@@ -56,9 +56,9 @@ async fn filled(store: &dyn Store) {
     }
 }
 
-/// The one account, and the set that counts its changes.
+/// The one account, and the head that counts its changes.
 async fn account(store: &dyn Store, version: u32) {
-    let changes = [(DocumentKind::Account, 1), (DocumentKind::DocumentSet, 0)];
+    let changes = [(DocumentKind::Account, 1), (DocumentKind::DocumentHead, 0)];
     let changes = changes.map(|(kind, n)| document_put(document(kind, n, version)));
     done(store.commit(documents_commit(changes.into())).await.unwrap());
 }
@@ -149,10 +149,10 @@ async fn rows_of_every_table_are_put_and_taken_away(store: &dyn Store) {
     ];
     let there = |row: &Row| Expect::Version(row.key(), row.version());
     done(store.commit(plain(rows.iter().map(there).collect(), Vec::new())).await.unwrap());
-    let set = document_put(document(DocumentKind::DocumentSet, 0, 3));
+    let head = document_put(document(DocumentKind::DocumentHead, 0, 3));
     let gone = [
         (0, card_delete(&card)),
-        (3, documents_commit(vec![document_delete(DocumentKind::Account, id(1), 2), set])),
+        (3, documents_commit(vec![document_delete(DocumentKind::Account, id(1), 2), head])),
         (4, sweep(&[key(1)], at(86_400))),
         (5, plain(Vec::new(), vec![Effect::Delete(rows[5].key())])),
     ];

@@ -16,7 +16,7 @@ pub(super) const CASES: &[StoreCase] = cases! {
     of_two_who_make_a_document_one_does
 };
 
-use DocumentKind::{Account, ApiKey, KeyRegistry, Organisation};
+use DocumentKind::{Account, ApiKey, Organisation, OrganisationKey};
 
 fn put(kind: DocumentKind, n: u64, version: u32) -> DocumentChange {
     document_put(document(kind, n, version))
@@ -28,7 +28,7 @@ fn shared(rows: Vec<DocumentRow>) -> Vec<Arc<DocumentRow>> {
 
 async fn documents_are_read_by_kind_and_id(store: &dyn Store) {
     assert_eq!(store.document_read_all().await, Ok(Vec::new()));
-    let changes = vec![put(Account, 3, 1), put(KeyRegistry, 2, 1), put(KeyRegistry, 1, 1)];
+    let changes = vec![put(Account, 3, 1), put(OrganisationKey, 2, 1), put(OrganisationKey, 1, 1)];
     done(store.commit(documents_commit(changes)).await.unwrap());
     for n in [2, 1] {
         done(store.commit(documents_commit(vec![put(Organisation, n, 1)])).await.unwrap());
@@ -37,8 +37,8 @@ async fn documents_are_read_by_kind_and_id(store: &dyn Store) {
         document(Organisation, 1, 1),
         document(Organisation, 2, 1),
         document(Account, 3, 1),
-        document(KeyRegistry, 1, 1),
-        document(KeyRegistry, 2, 1),
+        document(OrganisationKey, 1, 1),
+        document(OrganisationKey, 2, 1),
     ];
     assert_eq!(store.document_read_all().await, Ok(shared(all)));
 }
@@ -79,16 +79,16 @@ async fn a_document_may_be_made_again(store: &dyn Store) {
 }
 
 async fn documents_change_all_or_none(store: &dyn Store) {
-    let first = vec![put(Account, 1, 1), put(KeyRegistry, 1, 1)];
+    let first = vec![put(Account, 1, 1), put(OrganisationKey, 1, 1)];
     done(store.commit(documents_commit(first)).await.unwrap());
-    let gone = || document_delete(KeyRegistry, id(1), 1);
-    let one_is_stale = vec![put(Account, 2, 1), gone(), put(KeyRegistry, 3, 2)];
+    let gone = || document_delete(OrganisationKey, id(1), 1);
+    let one_is_stale = vec![put(Account, 2, 1), gone(), put(OrganisationKey, 3, 2)];
     assert_eq!(store.commit(documents_commit(one_is_stale)).await, Ok(Outcome::Unmet(2)));
-    let all = vec![document(Account, 1, 1), document(KeyRegistry, 1, 1)];
+    let all = vec![document(Account, 1, 1), document(OrganisationKey, 1, 1)];
     assert_eq!(store.document_read_all().await, Ok(shared(all)));
-    let all_are_right = vec![put(Account, 2, 1), gone(), put(KeyRegistry, 3, 1)];
+    let all_are_right = vec![put(Account, 2, 1), gone(), put(OrganisationKey, 3, 1)];
     done(store.commit(documents_commit(all_are_right)).await.unwrap());
-    let all = vec![document(Account, 1, 1), document(Account, 2, 1), document(KeyRegistry, 3, 1)];
+    let all = vec![document(Account, 1, 1), document(Account, 2, 1), document(OrganisationKey, 3, 1)];
     assert_eq!(store.document_read_all().await, Ok(shared(all)));
 }
 

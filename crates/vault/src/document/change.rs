@@ -1,4 +1,4 @@
-use panvault_model::Id;
+use panvault_model::ApiKeyId;
 use panvault_store::{DocumentKind, DocumentRow, Effect, Expect, RowKey};
 
 /// One change of a document.
@@ -6,8 +6,8 @@ use panvault_store::{DocumentKind, DocumentRow, Effect, Expect, RowKey};
 pub(crate) enum DocumentChange {
     /// It is to be this; its version is one more than that of the stored one, 1 when there is none.
     Put(DocumentRow),
-    /// It is to go; it has this version.
-    Delete(DocumentKind, Id, u32),
+    /// This API key is to go; it has this version.
+    ApiKeyDelete(ApiKeyId, u32),
 }
 
 impl DocumentChange {
@@ -21,7 +21,9 @@ impl DocumentChange {
                     Some(version) => Expect::Version(key, version),
                 }
             }
-            Self::Delete(kind, id, version) => Expect::Version(RowKey::Document(*kind, *id), *version),
+            Self::ApiKeyDelete(id, version) => {
+                Expect::Version(RowKey::Document(DocumentKind::ApiKey, id.0), *version)
+            }
         }
     }
 
@@ -29,7 +31,7 @@ impl DocumentChange {
     pub(crate) fn effect(self) -> Effect {
         match self {
             Self::Put(row) => row.into(),
-            Self::Delete(kind, id, _) => Effect::Delete(RowKey::Document(kind, id)),
+            Self::ApiKeyDelete(id, _) => Effect::Delete(RowKey::Document(DocumentKind::ApiKey, id.0)),
         }
     }
 }

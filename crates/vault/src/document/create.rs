@@ -1,21 +1,16 @@
-use panvault_keys::{ApiKey, KeyMode};
+use panvault_keys::{ApiKey, KeyMode, OrganisationKey, Purpose};
 use panvault_model::{
-    AccountId, ApiKeyId, Country, Currency, Id, OrganisationId, ProcessorId, Role, Tag, Timestamp,
+    AccountId, ApiKeyId, Country, Currency, Id, OrganisationId, ProcessorId, Role, Timestamp,
 };
 use panvault_processor::Configuration;
-use panvault_store::{
-    AccountRow, Action, ApiKeyRow, AuditNote, Commit, DocumentKind, DocumentRow, OrganisationRow, Outcome,
-    ProcessorRow,
-};
+use panvault_store::{AccountRow, Action, ApiKeyRow, DocumentKind, OrganisationRow, ProcessorRow};
 
 use crate::document::change::DocumentChange;
-use crate::document::snapshot::{REGISTRY_ID, SET_ID};
+use crate::document::make::DocumentPlan;
+use crate::document::snapshot::Snapshot;
 use crate::error::{Faults, Named, VaultError};
-use crate::limits::{DOCUMENT_TRIES_MAX, TREE_LEVELS_MAX};
-use crate::permit::{
-    AccountCreate, ApiKeyCreate, ApiKeyDelete, DocumentList, OrganisationCreate, Permit, ProcessorCreate,
-};
-use crate::seal;
+use crate::limits::TREE_LEVELS_MAX;
+use crate::permit::{AccountCreate, ApiKeyCreate, ApiKeyDelete, OrganisationCreate, Permit, ProcessorCreate};
 use crate::text::{currency_fits, description_fits, details_fit, name_fits};
 use crate::vault::{Mode, Vault};
 
@@ -73,13 +68,6 @@ pub struct NewApiKey {
     pub expires_at: Option<Timestamp>,
 }
 
-/// A change of documents that is planned and not made: whoever must show what comes of it first can do so.
-#[derive(Debug)]
-pub struct DocumentPlan {
-    pub(super) changes: Vec<DocumentChange>,
-    pub(super) audit: AuditNote,
-}
-
 impl Vault {
     /// Makes an organisation and its first data and fingerprint keys, in one step.
     pub async fn organisation_create(
@@ -87,10 +75,7 @@ impl Vault {
         permit: &Permit<OrganisationCreate>,
         new: NewOrganisation,
     ) -> Result<OrganisationRow, VaultError> {
-        let (row, plan) = self.organisation_plan(permit, new)?;
-        self.document_make(plan).await?;
-        self.reload().await?;
-        Ok(row)
+        self.document_change(|snapshot| self.organisation_plan_on(snapshot, permit, new.clone())).await
     }
 
     /// Makes a processor. The dummy is refused outside test mode.
@@ -99,10 +84,7 @@ impl Vault {
         permit: &Permit<ProcessorCreate>,
         new: NewProcessor,
     ) -> Result<ProcessorRow, VaultError> {
-        let (row, plan) = self.processor_plan(permit, new)?;
-        self.document_make(plan).await?;
-        self.reload().await?;
-        Ok(row)
+        self.document_change(|_| self.processor_plan(permit, new.clone())).await
     }
 
     /// Makes an account with at most one processor of each kind, each of the account's organisation or one above it. A
@@ -112,10 +94,7 @@ impl Vault {
         permit: &Permit<AccountCreate>,
         new: NewAccount,
     ) -> Result<AccountRow, VaultError> {
-        let (row, plan) = self.account_plan(permit, new)?;
-        self.document_make(plan).await?;
-        self.reload().await?;
-        Ok(row)
+        self.document_change(|snapshot| self.account_plan_on(snapshot, permit, new.clone())).await
     }
 
     /// Makes an API key. The key itself is in the answer and nowhere else.
@@ -124,45 +103,25 @@ impl Vault {
         permit: &Permit<ApiKeyCreate>,
         new: NewApiKey,
     ) -> Result<(ApiKeyRow, ApiKey), VaultError> {
-        let (row, key, plan) = self.apikey_plan(permit, new)?;
-        self.document_make(plan).await?;
-        self.reload().await?;
-        Ok((row, key))
-    }
-
-    /// Does what was planned, in one step, together with the set of documents as it then is. This process does not take it up:
-    /// it is for one that ends with it, and whatever fails after the step, such as the view on a full disk, is no failure of it.
-    ///
-    /// Nothing was changed when it fails with [`VaultError::Faults`], [`VaultError::Contended`], [`VaultError::Busy`] or a store
-    /// that is full; of another failure that is not sure.
-    ///
-    /// The set makes every two changes meet, also those that have nothing to do with each other: the later one is tried
-    /// again on what the earlier one left, as long as the documents that it changes itself are as it found them.
-    pub async fn document_make(&self, plan: DocumentPlan) -> Result<(), VaultError> {
-        let DocumentPlan { changes, audit } = plan;
-        for _ in 0..DOCUMENT_TRIES_MAX {
-            let snapshot = self.snapshot();
-            if !snapshot.documents.are_before(&changes) {
-                return Err(VaultError::Contended);
-            }
-            let set = snapshot.documents.set_after(&changes, self.keys().header_version()).encode();
-            let version = snapshot.documents.version(DocumentKind::DocumentSet, SET_ID).saturating_add(1);
-            let mut changes = changes.clone();
-            changes.push(self.document_put(DocumentKind::DocumentSet, SET_ID, version, set));
-            let expects = changes.iter().map(DocumentChange::expect).collect();
-            let effects = changes.into_iter().map(DocumentChange::effect).collect();
-            match self.store().commit(Commit { claim: None, expects, effects, audit }).await? {
-                Outcome::Done { .. } => return Ok(()),
-                Outcome::Unmet(_) => self.reload().await?,
-                Outcome::Claimed(_) => return Err(VaultError::Contended),
-            }
-        }
-        Err(VaultError::Contended)
+        self.document_change(|_| {
+            let (row, key, plan) = self.apikey_plan(permit, new.clone())?;
+            Ok(((row, key), plan))
+        })
+        .await
     }
 
     /// Plans [`Vault::organisation_create`].
     pub fn organisation_plan(
         &self,
+        permit: &Permit<OrganisationCreate>,
+        new: NewOrganisation,
+    ) -> Result<(OrganisationRow, DocumentPlan), VaultError> {
+        self.organisation_plan_on(&self.snapshot(), permit, new)
+    }
+
+    fn organisation_plan_on(
+        &self,
+        snapshot: &Snapshot,
         permit: &Permit<OrganisationCreate>,
         new: NewOrganisation,
     ) -> Result<(OrganisationRow, DocumentPlan), VaultError> {
@@ -180,7 +139,6 @@ impl Vault {
             created_at: now,
             updated_at: now,
         };
-        let snapshot = self.snapshot();
         match row.parent {
             Some(parent) => {
                 let within = faults.note(permit.within(parent, Named::Field("parent_id")))?;
@@ -193,14 +151,12 @@ impl Vault {
             None => {}
         }
         faults.end()?;
-        let mut registry = snapshot.documents.registry(self.keys())?;
-        registry.organisation_add(self.keys(), row.id, now, self.entropy())?;
-        let version = snapshot.documents.version(DocumentKind::KeyRegistry, REGISTRY_ID);
-        let registry = registry.encode(self.keys());
-        let changes = vec![
-            self.document_put(DocumentKind::Organisation, row.id.0, 1, row.encode()),
-            self.document_put(DocumentKind::KeyRegistry, REGISTRY_ID, version.saturating_add(1), registry),
-        ];
+        let mut changes = vec![self.document_put(DocumentKind::Organisation, row.id.0, 1, row.encode())];
+        for purpose in Purpose::ALL {
+            let key = OrganisationKey::make(self.keys(), purpose, row.id, now, self.entropy())?;
+            let id = Id::make(now, self.make_id_bytes()?);
+            changes.push(self.document_put(DocumentKind::OrganisationKey, id, 1, key.encode()));
+        }
         let audit = permit.asked().note(now, Action::DocumentCreate, row.id, row.id.0);
         Ok((row, DocumentPlan { changes, audit }))
     }
@@ -246,6 +202,15 @@ impl Vault {
         permit: &Permit<AccountCreate>,
         new: NewAccount,
     ) -> Result<(AccountRow, DocumentPlan), VaultError> {
+        self.account_plan_on(&self.snapshot(), permit, new)
+    }
+
+    fn account_plan_on(
+        &self,
+        snapshot: &Snapshot,
+        permit: &Permit<AccountCreate>,
+        new: NewAccount,
+    ) -> Result<(AccountRow, DocumentPlan), VaultError> {
         let mut faults = Faults::default();
         faults.note(name_fits(&new.name))?;
         if let Some(description) = &new.description {
@@ -253,7 +218,7 @@ impl Vault {
         }
         faults.note(currency_fits(new.currency))?;
         let organisation = faults.note(permit.within(new.organisation, Named::Field("organisation")))?;
-        faults.note(self.processors_fit(permit, organisation, &new.processors))?;
+        faults.note(processors_fit(snapshot, permit, organisation, &new.processors))?;
         faults.end()?;
         let Some(organisation) = organisation else { return Err(VaultError::Contended) };
         let now = permit.now().wall;
@@ -320,9 +285,7 @@ impl Vault {
 
     /// Revokes an API key, at once. Nobody revokes a key that they could not have made.
     pub async fn apikey_delete(&self, permit: &Permit<ApiKeyDelete>, id: ApiKeyId) -> Result<(), VaultError> {
-        let plan = self.apikey_delete_plan(permit, id)?;
-        self.document_make(plan).await?;
-        self.reload().await
+        self.document_change(|snapshot| Ok(((), self.apikey_delete_plan_on(snapshot, permit, id)?))).await
     }
 
     /// Plans [`Vault::apikey_delete`].
@@ -331,88 +294,24 @@ impl Vault {
         permit: &Permit<ApiKeyDelete>,
         id: ApiKeyId,
     ) -> Result<DocumentPlan, VaultError> {
-        let snapshot = self.snapshot();
-        let row = snapshot
-            .documents
-            .api_keys()
-            .find(|row| row.id == id)
-            .ok_or_else(|| VaultError::not_found(Named::Subject))?;
+        self.apikey_delete_plan_on(&self.snapshot(), permit, id)
+    }
+
+    fn apikey_delete_plan_on(
+        &self,
+        snapshot: &Snapshot,
+        permit: &Permit<ApiKeyDelete>,
+        id: ApiKeyId,
+    ) -> Result<DocumentPlan, VaultError> {
+        let row = snapshot.documents.api_key(id).ok_or_else(|| VaultError::not_found(Named::Subject))?;
         let organisation = permit.within(row.organisation, Named::Subject)?;
         if row.roles.iter().any(|role| !permit.may_grant(*role)) {
             return Err(VaultError::RoleNotAllowed);
         }
         let version = snapshot.documents.version(DocumentKind::ApiKey, id.0);
         let audit = permit.asked().note(permit.now().wall, Action::DocumentDelete, organisation, id.0);
-        let changes = vec![DocumentChange::Delete(DocumentKind::ApiKey, id.0, version)];
+        let changes = vec![DocumentChange::ApiKeyDelete(id, version)];
         Ok(DocumentPlan { changes, audit })
-    }
-
-    /// The organisations that the caller sees.
-    pub fn organisation_list(&self, permit: &Permit<DocumentList>) -> Vec<OrganisationRow> {
-        self.seen(permit, |snapshot| snapshot.documents.organisations().cloned().collect(), |row| row.id)
-    }
-
-    /// The accounts that the caller sees.
-    pub fn account_list(&self, permit: &Permit<DocumentList>) -> Vec<AccountRow> {
-        self.seen(permit, |snapshot| snapshot.documents.accounts().cloned().collect(), |row| row.organisation)
-    }
-
-    /// The processors that the caller sees.
-    pub fn processor_list(&self, permit: &Permit<DocumentList>) -> Vec<ProcessorRow> {
-        self.seen(
-            permit,
-            |snapshot| snapshot.documents.processors().cloned().collect(),
-            |row| row.organisation,
-        )
-    }
-
-    /// The API keys that the caller sees; their rows hold keyed hashes, not keys.
-    pub fn apikey_list(&self, permit: &Permit<DocumentList>) -> Vec<ApiKeyRow> {
-        self.seen(permit, |snapshot| snapshot.documents.api_keys().cloned().collect(), |row| row.organisation)
-    }
-
-    fn seen<T>(
-        &self,
-        permit: &Permit<DocumentList>,
-        rows: impl FnOnce(&crate::document::Snapshot) -> Vec<T>,
-        organisation: impl Fn(&T) -> OrganisationId,
-    ) -> Vec<T> {
-        rows(&self.snapshot()).into_iter().filter(|row| permit.sees(organisation(row))).collect()
-    }
-
-    fn processors_fit(
-        &self,
-        permit: &Permit<AccountCreate>,
-        organisation: Option<OrganisationId>,
-        processors: &[ProcessorId],
-    ) -> Result<(), VaultError> {
-        let snapshot = self.snapshot();
-        let mut kinds = Vec::new();
-        for id in processors {
-            let (row, _) = snapshot
-                .documents
-                .processor(*id)
-                .ok_or_else(|| VaultError::not_found(Named::Field("processors")))?;
-            permit.within(row.organisation, Named::Field("processors"))?;
-            if organisation
-                .is_some_and(|organisation| !snapshot.documents.is_below(organisation, row.organisation))
-            {
-                let reason = "must be of the account's organisation or one above it";
-                return Err(VaultError::field("processors", reason));
-            }
-            let kind = row.type_name.split('_').next().unwrap_or_default().to_owned();
-            if kinds.contains(&kind) {
-                return Err(VaultError::field("processors", "may hold one processor of each kind"));
-            }
-            kinds.push(kind);
-        }
-        Ok(())
-    }
-
-    fn document_put(&self, kind: DocumentKind, id: Id, version: u32, body: Vec<u8>) -> DocumentChange {
-        let mut row = DocumentRow { kind, id, version, body, tag: Tag::NONE };
-        row.tag = seal::document_tag(self.keys(), &row);
-        DocumentChange::Put(row)
     }
 }
 
@@ -428,4 +327,33 @@ impl<O> Permit<O> {
             | Role::Publishable => true,
         }
     }
+}
+
+/// Whether an account of the organisation may have these processors.
+fn processors_fit(
+    snapshot: &Snapshot,
+    permit: &Permit<AccountCreate>,
+    organisation: Option<OrganisationId>,
+    processors: &[ProcessorId],
+) -> Result<(), VaultError> {
+    let mut kinds = Vec::new();
+    for id in processors {
+        let (row, _) = snapshot
+            .documents
+            .processor(*id)
+            .ok_or_else(|| VaultError::not_found(Named::Field("processors")))?;
+        permit.within(row.organisation, Named::Field("processors"))?;
+        if organisation
+            .is_some_and(|organisation| !snapshot.documents.is_below(organisation, row.organisation))
+        {
+            let reason = "must be of the account's organisation or one above it";
+            return Err(VaultError::field("processors", reason));
+        }
+        let kind = row.type_name.split('_').next().unwrap_or_default().to_owned();
+        if kinds.contains(&kind) {
+            return Err(VaultError::field("processors", "may hold one processor of each kind"));
+        }
+        kinds.push(kind);
+    }
+    Ok(())
 }

@@ -1,238 +1,118 @@
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use panvault_keys::{KeyRing, Registry, VaultKeys};
-use panvault_model::{AccountId, Id, OrganisationId, ProcessorId};
-use panvault_processor::{Configuration, Processor};
-use panvault_store::{
-    AccountRow, ApiKeyRow, DocumentKind, DocumentRow, DocumentSetRow, OrganisationRow, ProcessorRow,
-};
+use panvault_keys::{KeyRing, OrganisationKey, VaultKeys};
+use panvault_model::Id;
+use panvault_store::{DocumentKind, DocumentRow};
 
 use crate::document::change::DocumentChange;
+use crate::document::documents::Documents;
+use crate::document::head::{Covered, Head, Stamp};
 use crate::error::VaultError;
-use crate::limits::TREE_LEVELS_MAX;
 use crate::seal;
-
-/// Id of the one key registry.
-pub(crate) const REGISTRY_ID: Id = Id::from_bytes([0; 12]);
-
-/// Id of the one set of documents.
-pub(crate) const SET_ID: Id = Id::from_bytes([0; 12]);
 
 /// All that is cached whole, as of one moment. Readers take it without a lock.
 pub(crate) struct Snapshot {
-    /// Every durable step up to this one is in it.
-    pub(crate) as_of: u64,
+    pub(crate) head: Head,
     pub(crate) documents: Documents,
     pub(crate) keys: KeyRing,
 }
 
-/// Every document, each held against its tag.
-#[derive(Default)]
-pub(crate) struct Documents {
-    organisations: HashMap<OrganisationId, OrganisationRow>,
-    children: HashMap<OrganisationId, Vec<OrganisationId>>,
-    accounts: HashMap<AccountId, AccountRow>,
-    processors: HashMap<ProcessorId, (ProcessorRow, Arc<dyn Processor>)>,
-    /// By the version of the key that hashed them, and the hash.
-    api_keys: HashMap<(u16, [u8; 32]), ApiKeyRow>,
-    versions: HashMap<(DocumentKind, Id), u32>,
-    registry: Vec<u8>,
-    /// Version of the header of keys that the set names; `None` before the first document.
-    header_version: Option<u32>,
-}
-
 impl Snapshot {
     /// Reads stored documents. [`VaultError::Tampered`] when one is not what the vault wrote, or when they are not exactly
-    /// those that their set lists: one was put back, taken away, or rolled back. [`VaultError::Keys`] also when the header that the
-    /// keys came out of is not one that the set allows.
+    /// those that their head covers: one was put back, taken away, or rolled back. [`VaultError::Keys`] also when the header that the
+    /// keys came out of is not one that the head allows. Connections of `before` live on where their rows are the same.
     pub(crate) fn read(
         rows: &[Arc<DocumentRow>],
         vault_keys: &VaultKeys,
         test_mode: bool,
+        before: Option<&Documents>,
     ) -> Result<Self, VaultError> {
-        let mut documents = Documents::default();
-        for row in rows {
+        let mut heads = rows.iter().filter(|row| row.kind == DocumentKind::DocumentHead);
+        let (head, hash_key) = match (heads.next(), heads.next()) {
+            (None, _) => (Head::NONE, vault_keys.head_version()),
+            (Some(row), None) => {
+                seal::document_verify(vault_keys, row)?;
+                Head::open(row, vault_keys)?
+            }
+            (Some(_), Some(_)) => return Err(VaultError::Tampered),
+        };
+        if let Some(named) = head.header_version {
+            vault_keys.header_check(named)?;
+        }
+        let (mut documents, mut keys, mut covered) = (Documents::default(), Vec::new(), Covered::default());
+        for row in rows.iter().filter(|row| row.kind != DocumentKind::DocumentHead) {
             seal::document_verify(vault_keys, row)?;
-            documents.add(row, test_mode)?;
+            covered.add(Stamp::of(row).hash(row.kind, row.id, vault_keys, hash_key)?);
+            if documents.stamp(row.kind, row.id).is_some() {
+                return Err(VaultError::Tampered);
+            }
+            documents.put(row, test_mode, before)?;
+            if row.kind == DocumentKind::OrganisationKey {
+                keys.push(OrganisationKey::decode(&row.body)?);
+            }
         }
-        if let Some(set) = set_verify(rows)? {
-            vault_keys.header_check(set.header_version)?;
-            documents.header_version = Some(set.header_version);
+        if !head.covers(&covered) {
+            return Err(VaultError::Tampered);
         }
-        let registry = documents.registry(vault_keys)?;
-        let keys = KeyRing::open(vault_keys, &registry)?;
-        // Organisations and keys are made in one step, so neither can go missing alone.
-        let complete = documents.organisations.keys().all(|organisation| keys.has_keys(*organisation));
-        if complete && documents.organisations.len() == keys.organisations() {
-            Ok(Self { as_of: 0, documents, keys })
+        let keys = KeyRing::open(vault_keys, keys)?;
+        // Organisations and their first keys are made in one step.
+        let mut organisations = documents.organisations();
+        if keys.organisations() != organisations.len() || !organisations.all(|row| keys.has_keys(row.id)) {
+            return Err(VaultError::Tampered);
+        }
+        drop(organisations);
+        // From here on hashes are added and taken away that the active key made.
+        let covered = if hash_key == vault_keys.head_version() {
+            covered
         } else {
-            Err(VaultError::Tampered)
-        }
-    }
-}
-
-/// The set of documents, which are exactly those that it lists. Before the first change there are none, and no set.
-fn set_verify(rows: &[Arc<DocumentRow>]) -> Result<Option<DocumentSetRow>, VaultError> {
-    let (sets, others): (Vec<&Arc<DocumentRow>>, Vec<&Arc<DocumentRow>>) =
-        rows.iter().partition(|row| row.kind == DocumentKind::DocumentSet);
-    let mut there: Vec<_> = others.iter().map(|row| (row.kind, row.id, row.version)).collect();
-    there.sort_unstable();
-    let set = match sets.as_slice() {
-        [] => None,
-        [set] => Some(DocumentSetRow::decode(&set.body)?),
-        [_, _, ..] => return Err(VaultError::Tampered),
-    };
-    let listed = set.as_ref().map_or(&[] as &[_], |set| set.entries.as_slice());
-    if listed == there { Ok(set) } else { Err(VaultError::Tampered) }
-}
-
-impl Documents {
-    fn add(&mut self, row: &DocumentRow, test_mode: bool) -> Result<(), VaultError> {
-        self.versions.insert((row.kind, row.id), row.version);
-        match row.kind {
-            DocumentKind::Organisation => {
-                let organisation = OrganisationRow::decode(&row.body)?;
-                if let Some(parent) = organisation.parent {
-                    self.children.entry(parent).or_default().push(organisation.id);
-                }
-                self.organisations.insert(organisation.id, organisation);
-            }
-            DocumentKind::Account => {
-                let account = AccountRow::decode(&row.body)?;
-                self.accounts.insert(account.id, account);
-            }
-            DocumentKind::Processor => {
-                let processor = ProcessorRow::decode(&row.body)?;
-                let configuration = Configuration::parse(&processor.type_name, &processor.settings)
-                    .map_err(|_| VaultError::Tampered)?;
-                if test_mode || !configuration.is_test_only() {
-                    self.processors.insert(processor.id, (processor, Arc::from(configuration.connect())));
-                }
-            }
-            DocumentKind::ApiKey => {
-                let key = ApiKeyRow::decode(&row.body)?;
-                self.api_keys.insert((key.hash_key, key.hash), key);
-            }
-            DocumentKind::KeyRegistry => self.registry.clone_from(&row.body),
-            // Held against all documents at once.
-            DocumentKind::DocumentSet => {}
-        }
-        Ok(())
+            covered_by(rows, vault_keys, vault_keys.head_version())?
+        };
+        Ok(Self { head: head.over(covered), documents, keys })
     }
 
-    /// The key registry, or an empty one before the first organisation.
-    pub(crate) fn registry(&self, keys: &VaultKeys) -> Result<Registry, VaultError> {
-        if self.registry.is_empty() {
-            Ok(Registry::empty())
-        } else {
-            Ok(Registry::parse(&self.registry, keys)?)
-        }
-    }
-
-    pub(crate) fn version(&self, kind: DocumentKind, id: Id) -> u32 {
-        self.versions.get(&(kind, id)).copied().unwrap_or(0)
-    }
-
-    /// Whether changes were made against the documents as they are here.
-    pub(crate) fn are_before(&self, changes: &[DocumentChange]) -> bool {
-        changes.iter().all(|change| match change {
-            DocumentChange::Put(row) => row.version.checked_sub(1) == Some(self.version(row.kind, row.id)),
-            DocumentChange::Delete(kind, id, version) => *version == self.version(*kind, *id),
-        })
-    }
-
-    /// The set of documents after these changes, under this version of the header of keys.
-    pub(crate) fn set_after(&self, changes: &[DocumentChange], header_version: u32) -> DocumentSetRow {
-        let mut versions = self.versions.clone();
-        versions.remove(&(DocumentKind::DocumentSet, SET_ID));
+    /// The documents after these changes, and their head. It shares with this one what does not change.
+    pub(crate) fn after(
+        &self,
+        changes: &[DocumentChange],
+        vault_keys: &VaultKeys,
+        test_mode: bool,
+    ) -> Result<Self, VaultError> {
+        let (mut documents, mut keys) = (self.documents.clone(), Vec::new());
+        let mut covered = self.head.covered();
+        let hash = |stamp: Stamp, kind: DocumentKind, id: Id| {
+            stamp.hash(kind, id, vault_keys, vault_keys.head_version())
+        };
         for change in changes {
-            match change {
-                DocumentChange::Put(row) => versions.insert((row.kind, row.id), row.version),
-                DocumentChange::Delete(kind, id, _) => versions.remove(&(*kind, *id)),
+            let (kind, id) = match change {
+                DocumentChange::Put(row) => (row.kind, row.id),
+                DocumentChange::ApiKeyDelete(id, _) => (DocumentKind::ApiKey, id.0),
             };
-        }
-        let mut entries: Vec<_> =
-            versions.into_iter().map(|((kind, id), version)| (kind, id, version)).collect();
-        entries.sort_unstable();
-        DocumentSetRow { header_version, entries }
-    }
-
-    pub(crate) fn organisation(&self, id: OrganisationId) -> Option<&OrganisationRow> {
-        self.organisations.get(&id)
-    }
-
-    pub(crate) fn organisations(&self) -> impl Iterator<Item = &OrganisationRow> {
-        self.organisations.values()
-    }
-
-    pub(crate) fn accounts(&self) -> impl Iterator<Item = &AccountRow> {
-        self.accounts.values()
-    }
-
-    pub(crate) fn processors(&self) -> impl Iterator<Item = &ProcessorRow> {
-        self.processors.values().map(|(row, _)| row)
-    }
-
-    pub(crate) fn api_keys(&self) -> impl Iterator<Item = &ApiKeyRow> {
-        self.api_keys.values()
-    }
-
-    pub(crate) fn account(&self, id: AccountId) -> Option<&AccountRow> {
-        self.accounts.get(&id)
-    }
-
-    pub(crate) fn processor(&self, id: ProcessorId) -> Option<(&ProcessorRow, &Arc<dyn Processor>)> {
-        self.processors.get(&id).map(|(row, connection)| (row, connection))
-    }
-
-    /// The API key that was hashed to this by this version of the key for hashes.
-    pub(crate) fn api_key(&self, hash_key: u16, hash: [u8; 32]) -> Option<&ApiKeyRow> {
-        self.api_keys.get(&(hash_key, hash))
-    }
-
-    /// Version of the header of keys that the documents were written under, if there are any.
-    pub(crate) const fn header_version(&self) -> Option<u32> {
-        self.header_version
-    }
-
-    /// Whether an organisation is `top` or below it.
-    pub(crate) fn is_below(&self, organisation: OrganisationId, top: OrganisationId) -> bool {
-        let mut level = self.organisations.get(&organisation);
-        for _ in 0..TREE_LEVELS_MAX {
-            match level {
-                Some(row) if row.id == top => return true,
-                Some(row) => level = row.parent.and_then(|parent| self.organisations.get(&parent)),
-                None => return false,
+            if let Some(before) = documents.stamp(kind, id) {
+                covered.take(hash(before, kind, id)?);
+            }
+            match change {
+                DocumentChange::Put(row) => {
+                    covered.add(hash(Stamp::of(row), kind, id)?);
+                    documents.put(row, test_mode, None)?;
+                    if kind == DocumentKind::OrganisationKey {
+                        keys.push(OrganisationKey::decode(&row.body)?);
+                    }
+                }
+                DocumentChange::ApiKeyDelete(key, _) => {
+                    documents.api_key_delete(*key);
+                    documents.stamp_delete(kind, id);
+                }
             }
         }
-        false
+        let head = self.head.next(covered, vault_keys.header_version()).ok_or(VaultError::Contended)?;
+        Ok(Self { head, documents, keys: self.keys.with(keys) })
     }
+}
 
-    /// `top` and every organisation below it.
-    pub(crate) fn below(&self, top: OrganisationId) -> Vec<OrganisationId> {
-        let mut found = vec![top];
-        let mut next = 0;
-        while let Some(organisation) = found.get(next).copied() {
-            if let Some(children) = self.children.get(&organisation) {
-                found.extend(children.iter().filter(|child| self.is_below(**child, top)));
-            }
-            next += 1;
-        }
-        found
+fn covered_by(rows: &[Arc<DocumentRow>], keys: &VaultKeys, hash_key: u16) -> Result<Covered, VaultError> {
+    let mut covered = Covered::default();
+    for row in rows.iter().filter(|row| row.kind != DocumentKind::DocumentHead) {
+        covered.add(Stamp::of(row).hash(row.kind, row.id, keys, hash_key)?);
     }
-
-    /// Levels from an organisation up to the top of its tree, itself included.
-    pub(crate) fn levels(&self, organisation: OrganisationId) -> usize {
-        let above = |row: &OrganisationRow| row.parent.and_then(|parent| self.organisations.get(&parent));
-        let mut level = self.organisations.get(&organisation);
-        let mut levels = 0;
-        while let Some(row) = level
-            && levels <= TREE_LEVELS_MAX
-        {
-            levels += 1;
-            level = above(row);
-        }
-        levels
-    }
+    Ok(covered)
 }

@@ -1,5 +1,5 @@
 use panvault_model::{Currency, Role};
-use panvault_store::{AccountRow, DocumentKind, DocumentRow, OrganisationRow};
+use panvault_store::{AccountRow, DocumentKind, OrganisationRow};
 use panvault_vault::limits::{
     CVV_TTL_SECONDS_MAX, DETAILS_MAX, NAME_BYTES_MAX, TEXT_BYTES_MAX, TREE_LEVELS_MAX,
 };
@@ -8,7 +8,8 @@ use panvault_vault::{
 };
 
 use crate::assert_refused;
-use crate::world::{World, keys};
+use crate::heads::{head_anew, written};
+use crate::world::World;
 
 fn organisation(name: &str, details: Vec<(String, String)>) -> NewOrganisation {
     NewOrganisation { name: name.to_owned(), details, ..NewOrganisation::default() }
@@ -171,15 +172,6 @@ async fn a_cvv_is_held_for_a_day_at_most() {
     assert_refused!(ttl(&mut world, CVV_TTL_SECONDS_MAX + 1).await, VaultError::Faults(_));
 }
 
-/// A document as the vault would have written it, which only who has the root key can make.
-fn written(row: &DocumentRow, body: Vec<u8>) -> DocumentRow {
-    let mut row = DocumentRow { body, ..row.clone() };
-    let mut clear = Vec::new();
-    row.encode_clear(&mut clear);
-    row.tag = keys().document_tag(2, &clear);
-    row
-}
-
 #[tokio::test]
 async fn a_disabled_account_or_organisation_does_nothing() {
     let mut world = World::new().await;
@@ -190,6 +182,7 @@ async fn a_disabled_account_or_organisation_does_nothing() {
                 let account = AccountRow { disabled: true, ..AccountRow::decode(&row.body).unwrap() };
                 *row = written(row, account.encode());
             }
+            head_anew(rows);
         }));
     });
     world.reopen().await.unwrap();
@@ -204,6 +197,7 @@ async fn a_disabled_account_or_organisation_does_nothing() {
                     OrganisationRow { disabled: true, ..OrganisationRow::decode(&row.body).unwrap() };
                 *row = written(row, organisation.encode());
             }
+            head_anew(rows);
         }));
     });
     world.reopen().await.unwrap();

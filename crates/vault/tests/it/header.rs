@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use panvault_card::BinTable;
-use panvault_keys::{Header, KeyMode, KeysError, Purpose, Registry, VaultKeys, VaultPurpose};
+use panvault_keys::{Header, KeyMode, KeysError, OrganisationKey, Purpose, VaultKeys, VaultPurpose};
 use panvault_model::{IssuerFacts, Role, Timestamp};
-use panvault_store::{ApiKeyRow, CardRow, DocumentKind, DocumentRow, DocumentSetRow, Store};
+use panvault_store::{ApiKeyRow, CardRow, DocumentKind, DocumentRow, Store};
 use panvault_testkit::{SeededEntropy, root_key, vault_header};
 use panvault_vault::{
     CardChange, CardCreate, CardRefresh, Metadata, Origin, Permit, Refreshed, RowVerifier, Vault, VaultError,
@@ -13,6 +13,7 @@ use panvault_vault::{
 };
 
 use crate::assert_refused;
+use crate::heads;
 use crate::world::{Shop, VAULT, VISA, World, keys, new_card, no_change};
 
 fn open(header: &Header) -> VaultKeys {
@@ -33,10 +34,15 @@ async fn start_with(world: &mut World, header: &Header) -> Result<(), VaultError
     Ok(())
 }
 
-async fn set(world: &World) -> (u32, DocumentSetRow) {
-    let rows = world.store.document_read_all().await.unwrap();
-    let row = rows.iter().find(|row| row.kind == DocumentKind::DocumentSet).unwrap();
-    (row.version, DocumentSetRow::decode(&row.body).unwrap())
+/// Changes so far, and the version of the header that the head names.
+async fn head(world: &World) -> (u32, u32) {
+    let rows = documents(world).await;
+    let row = rows.iter().find(|row| row.kind == DocumentKind::DocumentHead).unwrap();
+    (row.version, heads::opened(&rows).2)
+}
+
+async fn documents(world: &World) -> Vec<DocumentRow> {
+    world.store.document_read_all().await.unwrap().iter().map(|row| row.as_ref().clone()).collect()
 }
 
 /// Documents and header say of each other which is the latest.
@@ -56,28 +62,24 @@ async fn the_documents_follow_the_header_and_an_older_one_is_refused() {
     assert!(start_with(&mut world, &fourth).await.is_ok(), "before the first document none is named");
     assert!(start_with(&mut world, &first).await.is_ok());
     let shop = world.shop(None).await;
-    let (version, named) = set(&world).await;
-    assert_eq!(named.header_version, 1);
+    let (version, named) = head(&world).await;
+    assert_eq!(named, 1);
     assert!(newer(start_with(&mut world, &third).await));
 
     start_with(&mut world, &second).await.unwrap();
-    let (followed, named) = set(&world).await;
-    assert_eq!(
-        (followed, named.header_version),
-        (version + 1, 2),
-        "in one step of its own, before anything else"
-    );
+    let (followed, named) = head(&world).await;
+    assert_eq!((followed, named), (version + 1, 2), "in one step of its own, before anything else");
     assert!(older(start_with(&mut world, &first).await));
     assert!(newer(start_with(&mut world, &fourth).await));
 
     start_with(&mut world, &second).await.unwrap();
-    assert_eq!(set(&world).await.0, followed, "there is nothing to follow");
+    assert_eq!(head(&world).await.0, followed, "there is nothing to follow");
     start_with(&mut world, &third).await.unwrap();
-    assert_eq!(set(&world).await.1.header_version, 3);
+    assert_eq!(head(&world).await.1, 3);
     assert!(older(start_with(&mut world, &second).await));
-    // A step that changes documents, with a note like any other: the version of the set counts them.
+    // A step that changes documents, with a note like any other: the version of the head counts them.
     world.organisation(Some(shop.organisation)).await;
-    assert_eq!(set(&world).await.1.header_version, 3);
+    assert_eq!(head(&world).await.1, 3);
 }
 
 #[tokio::test]
@@ -143,6 +145,27 @@ async fn rows_of_an_older_tag_key_are_read_and_changed_under_the_new_one() {
     assert_eq!(world.transact(&shop, card, 1_000).await.unwrap().tag.key, 2);
 }
 
+/// What the head covers is hashed with a key of its own. A new one hashes all of it anew, once.
+#[tokio::test]
+async fn the_head_is_made_anew_when_its_key_is_renewed() {
+    let mut world = World::new().await;
+    let shop = world.shop(None).await;
+    let header = renewed(&vault_header(VAULT, 1), VaultPurpose::DocumentHead);
+    start_with(&mut world, &header).await.unwrap();
+    let head = async |world: &World| {
+        let rows = documents(world).await;
+        let row = rows.into_iter().find(|row| row.kind == DocumentKind::DocumentHead).unwrap();
+        open(&header).head_open(row.version.into(), &row.body, &mut [0; 64]).unwrap()
+    };
+    assert_eq!(head(&world).await, 2);
+    world.key(shop.organisation, &[Role::MerchantUser]).await;
+    start_with(&mut world, &header).await.unwrap();
+    let id = world.vault.apikey_list(&world.vault.operator().permit().unwrap())[0].id;
+    world.vault.apikey_delete(&world.vault.operator().permit().unwrap(), id).await.unwrap();
+    assert_eq!(head(&world).await, 2);
+    start_with(&mut world, &header).await.unwrap();
+}
+
 /// A table of issuers that knows nothing, and is newer than any.
 struct NewerTable;
 
@@ -165,15 +188,13 @@ async fn a_card_whose_data_key_is_destroyed_verifies_and_does_not_open() {
     let organisation = shop.organisation;
     world.store.plot(|plot| {
         plot.documents = Some(Box::new(move |rows| {
-            for row in rows.iter_mut().filter(|row| row.kind == DocumentKind::KeyRegistry) {
-                let mut registry = Registry::parse(&row.body, &keys()).unwrap();
-                registry.destroy(Purpose::Data, organisation, 1).unwrap();
-                let mut changed = DocumentRow { body: registry.encode(&keys()), ..row.clone() };
-                let mut clear = Vec::new();
-                changed.encode_clear(&mut clear);
-                changed.tag = keys().document_tag(2, &clear);
-                *row = changed;
+            for row in rows.iter_mut().filter(|row| row.kind == DocumentKind::OrganisationKey) {
+                let key = OrganisationKey::decode(&row.body).unwrap();
+                if (key.organisation, key.purpose) == (organisation, Purpose::Data) {
+                    *row = heads::written(row, key.destroyed().encode());
+                }
             }
+            heads::head_anew(rows);
         }));
     });
     world.reopen().await.unwrap();

@@ -1,3 +1,4 @@
+use core::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use panvault_model::{CardId, NodeId, Timestamp, TransactionId};
@@ -12,6 +13,16 @@ use panvault_store::{
 pub(crate) struct Intruder {
     store: MemoryStore,
     plot: Mutex<Plot>,
+    written: Mutex<Written>,
+    documents_read: AtomicUsize,
+}
+
+/// What commits have written so far.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Written {
+    pub(crate) commits: usize,
+    pub(crate) rows: usize,
+    pub(crate) bytes: usize,
 }
 
 type Change<T> = Box<dyn Fn(&mut T) + Send>;
@@ -78,7 +89,26 @@ impl Intruder {
         }
     }
 
+    pub(crate) fn written(&self) -> Written {
+        *self.written.lock().unwrap()
+    }
+
+    /// How often all documents were read.
+    pub(crate) fn documents_read(&self) -> usize {
+        self.documents_read.load(Ordering::SeqCst)
+    }
+
+    fn count(&self, commit: &Commit) {
+        let mut bytes = Vec::new();
+        commit.effects.iter().for_each(|effect| effect.encode(&mut bytes));
+        let mut written = self.written.lock().unwrap();
+        written.commits += 1;
+        written.rows += commit.effects.len();
+        written.bytes += bytes.len();
+    }
+
     async fn done(&self, commit: Commit) -> Result<Outcome, StoreFault> {
+        self.count(&commit);
         let mut outcome = self.store.commit(commit).await?;
         if let (Outcome::Claimed(row), Some(change)) = (&mut outcome, &self.plot.lock().unwrap().idempotency)
         {
@@ -199,6 +229,7 @@ impl Store for Intruder {
 
     fn document_read_all(&self) -> Pending<'_, Vec<Arc<DocumentRow>>> {
         Box::pin(async move {
+            self.documents_read.fetch_add(1, Ordering::SeqCst);
             let rows = self.store.document_read_all().await?;
             let Some(change) = &self.plot.lock().unwrap().documents else { return Ok(rows) };
             let mut rows = rows.iter().map(|row| row.as_ref().clone()).collect();

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use panvault_card::{CardBlock, Cvv, NewCard, Pan, TestBinTable};
-use panvault_keys::{KeyRing, Kind, Place, Registry, VaultKeys};
+use panvault_keys::{KeyRing, Kind, OrganisationKey, Place, VaultKeys};
 use panvault_model::{AccountId, Amount, CardId, Currency, Expiry, OrganisationId, Role, VaultId};
 use panvault_store::{CardRow, DocumentKind, Store};
 use panvault_testkit::{SeededEntropy, TestClock, vault_keys};
@@ -197,8 +197,8 @@ fn parts(store: &Arc<Intruder>, cvvs: &Arc<TestCvvs>, clock: &Arc<TestClock>, se
 /// The keys of every organisation, opened past the vault.
 pub(crate) async fn key_ring(store: &Intruder) -> KeyRing {
     let documents = store.document_read_all().await.unwrap();
-    let registry = documents.iter().find(|row| row.kind == DocumentKind::KeyRegistry).unwrap();
-    KeyRing::open(&keys(), &Registry::parse(&registry.body, &keys()).unwrap()).unwrap()
+    let rows = documents.iter().filter(|row| row.kind == DocumentKind::OrganisationKey);
+    KeyRing::open(&keys(), rows.map(|row| OrganisationKey::decode(&row.body).unwrap())).unwrap()
 }
 
 /// What the seal of a row is bound to.

@@ -124,8 +124,8 @@ impl Writing {
         } else {
             document_put(document(DocumentKind::Account, account as u64, version + 1))
         };
-        let set = document_put(document(DocumentKind::DocumentSet, 0, self.changes + 1));
-        documents_commit(vec![change, set])
+        let head = document_put(document(DocumentKind::DocumentHead, 0, self.changes + 1));
+        documents_commit(vec![change, head])
     }
 
     fn done(&mut self, step: &Commit) {

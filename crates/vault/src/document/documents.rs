@@ -1,0 +1,202 @@
+use std::sync::Arc;
+
+use imbl::shared_ptr::DefaultSharedPtr;
+use imbl::{GenericHashMap, OrdSet};
+use panvault_model::{AccountId, ApiKeyId, Id, IdHash, OrganisationId, ProcessorId};
+use panvault_processor::{Configuration, Processor};
+use panvault_store::{AccountRow, ApiKeyRow, DocumentKind, DocumentRow, OrganisationRow, ProcessorRow};
+
+use crate::document::change::DocumentChange;
+use crate::document::head::Stamp;
+use crate::error::VaultError;
+use crate::limits::TREE_LEVELS_MAX;
+
+/// A map of which a changed copy shares what did not change, so that both are cheap.
+type Map<K, V> = GenericHashMap<K, V, IdHash, DefaultSharedPtr>;
+
+/// Every document but the keys and the head, decoded, as of one moment.
+#[derive(Clone, Default)]
+pub(crate) struct Documents {
+    stamps: Map<(DocumentKind, Id), Stamp>,
+    organisations: Map<OrganisationId, Arc<OrganisationRow>>,
+    /// Organisations with the one above them, which comes first.
+    children: OrdSet<(OrganisationId, OrganisationId)>,
+    accounts: Map<AccountId, Arc<AccountRow>>,
+    processors: Map<ProcessorId, Arc<Connected>>,
+    api_keys: Map<ApiKeyId, Arc<ApiKeyRow>>,
+    /// By the version of the key that hashed them, and the hash.
+    api_keys_by_hash: Map<(u16, [u8; 32]), Arc<ApiKeyRow>>,
+}
+
+/// A processor and the connection to it, which lives as long as the row does not change.
+struct Connected {
+    row: ProcessorRow,
+    connection: Arc<dyn Processor>,
+}
+
+impl Documents {
+    /// Takes up a document that was held against its tag. A connection of `before` lives on where its row is the same.
+    pub(super) fn put(
+        &mut self,
+        row: &DocumentRow,
+        test_mode: bool,
+        before: Option<&Self>,
+    ) -> Result<(), VaultError> {
+        let stamp = Stamp::of(row);
+        self.stamps.insert((row.kind, row.id), stamp);
+        match row.kind {
+            DocumentKind::Organisation => self.organisation_put(OrganisationRow::decode(&row.body)?),
+            DocumentKind::Account => {
+                let account = AccountRow::decode(&row.body)?;
+                self.accounts.insert(account.id, Arc::new(account));
+            }
+            DocumentKind::Processor => {
+                let id = ProcessorId(row.id);
+                let same = before.filter(|before| before.stamp(row.kind, row.id) == Some(stamp));
+                match same.and_then(|before| before.processors.get(&id)) {
+                    Some(connected) => drop(self.processors.insert(id, Arc::clone(connected))),
+                    None => self.processor_put(ProcessorRow::decode(&row.body)?, test_mode)?,
+                }
+            }
+            DocumentKind::ApiKey => {
+                self.api_key_delete(ApiKeyId(row.id));
+                let key = Arc::new(ApiKeyRow::decode(&row.body)?);
+                self.api_keys_by_hash.insert((key.hash_key, key.hash), Arc::clone(&key));
+                self.api_keys.insert(key.id, key);
+            }
+            // The snapshot has them beside these.
+            DocumentKind::OrganisationKey | DocumentKind::DocumentHead => {}
+        }
+        Ok(())
+    }
+
+    /// Takes away an API key.
+    pub(super) fn api_key_delete(&mut self, id: ApiKeyId) {
+        if let Some(row) = self.api_keys.remove(&id) {
+            self.api_keys_by_hash.remove(&(row.hash_key, row.hash));
+        }
+    }
+
+    /// Forgets that there was such a document.
+    pub(super) fn stamp_delete(&mut self, kind: DocumentKind, id: Id) {
+        self.stamps.remove(&(kind, id));
+    }
+
+    fn organisation_put(&mut self, row: OrganisationRow) {
+        let before = self.organisations.get(&row.id).and_then(|before| before.parent);
+        if before != row.parent
+            && let Some(parent) = before
+        {
+            self.children.remove(&(parent, row.id));
+        }
+        if let Some(parent) = row.parent {
+            self.children.insert((parent, row.id));
+        }
+        self.organisations.insert(row.id, Arc::new(row));
+    }
+
+    fn processor_put(&mut self, row: ProcessorRow, test_mode: bool) -> Result<(), VaultError> {
+        let configuration =
+            Configuration::parse(&row.type_name, &row.settings).map_err(|_| VaultError::Tampered)?;
+        if test_mode || !configuration.is_test_only() {
+            let connection = Arc::from(configuration.connect());
+            self.processors.insert(row.id, Arc::new(Connected { row, connection }));
+        }
+        Ok(())
+    }
+
+    /// Version and tag of a document, if it is there.
+    pub(crate) fn stamp(&self, kind: DocumentKind, id: Id) -> Option<Stamp> {
+        self.stamps.get(&(kind, id)).copied()
+    }
+
+    /// Version of a document; 0 when there is none.
+    pub(crate) fn version(&self, kind: DocumentKind, id: Id) -> u32 {
+        self.stamp(kind, id).map_or(0, |stamp| stamp.version)
+    }
+
+    /// Whether changes were made against the documents as they are here.
+    pub(crate) fn are_before(&self, changes: &[DocumentChange]) -> bool {
+        changes.iter().all(|change| match change {
+            DocumentChange::Put(row) => row.version.checked_sub(1) == Some(self.version(row.kind, row.id)),
+            DocumentChange::ApiKeyDelete(id, version) => *version == self.version(DocumentKind::ApiKey, id.0),
+        })
+    }
+
+    pub(crate) fn organisation(&self, id: OrganisationId) -> Option<&OrganisationRow> {
+        self.organisations.get(&id).map(Arc::as_ref)
+    }
+
+    pub(crate) fn organisations(&self) -> impl ExactSizeIterator<Item = &OrganisationRow> {
+        self.organisations.values().map(Arc::as_ref)
+    }
+
+    pub(crate) fn accounts(&self) -> impl Iterator<Item = &AccountRow> {
+        self.accounts.values().map(Arc::as_ref)
+    }
+
+    pub(crate) fn processors(&self) -> impl Iterator<Item = &ProcessorRow> {
+        self.processors.values().map(|connected| &connected.row)
+    }
+
+    pub(crate) fn api_keys(&self) -> impl Iterator<Item = &ApiKeyRow> {
+        self.api_keys.values().map(Arc::as_ref)
+    }
+
+    pub(crate) fn account(&self, id: AccountId) -> Option<&AccountRow> {
+        self.accounts.get(&id).map(Arc::as_ref)
+    }
+
+    pub(crate) fn processor(&self, id: ProcessorId) -> Option<(&ProcessorRow, &Arc<dyn Processor>)> {
+        self.processors.get(&id).map(|connected| (&connected.row, &connected.connection))
+    }
+
+    pub(crate) fn api_key(&self, id: ApiKeyId) -> Option<&ApiKeyRow> {
+        self.api_keys.get(&id).map(Arc::as_ref)
+    }
+
+    /// The API key that was hashed to this by this version of the key for hashes.
+    pub(crate) fn api_key_by_hash(&self, hash_key: u16, hash: [u8; 32]) -> Option<&ApiKeyRow> {
+        self.api_keys_by_hash.get(&(hash_key, hash)).map(Arc::as_ref)
+    }
+
+    /// Whether an organisation is `top` or below it.
+    pub(crate) fn is_below(&self, organisation: OrganisationId, top: OrganisationId) -> bool {
+        let mut level = self.organisation(organisation);
+        for _ in 0..TREE_LEVELS_MAX {
+            match level {
+                Some(row) if row.id == top => return true,
+                Some(row) => level = row.parent.and_then(|parent| self.organisation(parent)),
+                None => return false,
+            }
+        }
+        false
+    }
+
+    /// `top` and every organisation below it.
+    pub(crate) fn below(&self, top: OrganisationId) -> Vec<OrganisationId> {
+        let mut found = vec![top];
+        let mut next = 0;
+        while let Some(organisation) = found.get(next).copied() {
+            let first = (organisation, OrganisationId::from_bytes([0; 12]));
+            let children = self.children.range(first..).take_while(|(parent, _)| *parent == organisation);
+            found.extend(children.map(|(_, child)| *child).filter(|child| self.is_below(*child, top)));
+            next += 1;
+        }
+        found
+    }
+
+    /// Levels from an organisation up to the top of its tree, itself included.
+    pub(crate) fn levels(&self, organisation: OrganisationId) -> usize {
+        let above = |row: &OrganisationRow| row.parent.and_then(|parent| self.organisation(parent));
+        let mut level = self.organisation(organisation);
+        let mut levels = 0;
+        while let Some(row) = level
+            && levels <= TREE_LEVELS_MAX
+        {
+            levels += 1;
+            level = above(row);
+        }
+        levels
+    }
+}

@@ -1,0 +1,148 @@
+use panvault_keys::VaultKeys;
+use panvault_keys::limits::HEAD_BYTES;
+use panvault_model::{Id, Tag};
+use panvault_store::{DocumentKind, DocumentRow};
+
+use crate::error::VaultError;
+
+/// Id of the one head.
+pub(crate) const HEAD_ID: Id = Id::from_bytes([0; 12]);
+
+/// What says which documents there are: a row that was put back, taken away or rolled back does not agree with it.
+///
+/// It holds the exclusive or of a keyed hash of each row, so a change takes away the hashes of the rows as they were and adds those of
+/// the rows as they are. Whoever knew the hashes could choose rows whose differences cancel, so they and what comes of them
+/// are kept only sealed, and this is not printed.
+#[derive(Clone, Copy)]
+pub(crate) struct Head {
+    /// Changes of documents so far; the version of its row, and what snapshots count by.
+    pub(crate) counter: u32,
+    /// Version of the header of keys under which it was written; `None` before the first document.
+    pub(crate) header_version: Option<u32>,
+    covered: Covered,
+}
+
+/// A multiset of rows.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Covered {
+    count: u64,
+    hash: [u8; 32],
+}
+
+/// A row as the head knows it: its tag stands for its bytes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    pub(crate) version: u32,
+    pub(crate) tag: Tag,
+}
+
+impl Head {
+    /// Before the first document.
+    pub(crate) const NONE: Self =
+        Self { counter: 0, header_version: None, covered: Covered { count: 0, hash: [0; 32] } };
+
+    /// Opens the row of a head, and gives the version of the key that the hashes in it were made with.
+    /// [`VaultError::Tampered`] when it is another vault's, of another moment, or was changed.
+    pub(crate) fn open(row: &DocumentRow, keys: &VaultKeys) -> Result<(Self, u16), VaultError> {
+        let mut plaintext = [0; HEAD_BYTES];
+        let key = keys
+            .head_open(row.version.into(), &row.body, &mut plaintext)
+            .map_err(|_| VaultError::Tampered)?;
+        let head = Self::decode(row.version, &plaintext).ok_or(VaultError::Tampered)?;
+        Ok((head, key))
+    }
+
+    /// The same, of documents that are known to be exactly these, by hashes that may be of a newer key.
+    pub(super) const fn over(self, covered: Covered) -> Self {
+        Self { covered, ..self }
+    }
+
+    /// The next, after a change that left these documents, under this version of the header of keys.
+    pub(super) fn next(self, covered: Covered, header_version: u32) -> Option<Self> {
+        let counter = self.counter.checked_add(1)?;
+        Some(Self { counter, header_version: Some(header_version), covered })
+    }
+
+    pub(super) fn covers(&self, covered: &Covered) -> bool {
+        self.covered.is(covered)
+    }
+
+    pub(super) const fn covered(&self) -> Covered {
+        self.covered
+    }
+
+    /// Number of documents (8) · exclusive or of their hashes (32) · version of the header of keys (4) · zeroes (20).
+    pub(crate) fn encode(&self) -> [u8; HEAD_BYTES] {
+        let parts = self.covered.count.to_be_bytes().into_iter().chain(self.covered.hash);
+        let mut out = [0; HEAD_BYTES];
+        for (slot, byte) in out.iter_mut().zip(parts.chain(self.header_version.unwrap_or(0).to_be_bytes())) {
+            *slot = byte;
+        }
+        out
+    }
+
+    fn decode(counter: u32, bytes: &[u8; HEAD_BYTES]) -> Option<Self> {
+        let (count, rest) = bytes.split_first_chunk()?;
+        let (hash, rest) = rest.split_first_chunk()?;
+        let (header_version, rest) = rest.split_first_chunk()?;
+        let covered = Covered { count: u64::from_be_bytes(*count), hash: *hash };
+        let header_version = Some(u32::from_be_bytes(*header_version));
+        rest.iter().all(|byte| *byte == 0).then_some(Self { counter, header_version, covered })
+    }
+}
+
+impl Stamp {
+    pub(crate) const fn of(row: &DocumentRow) -> Self {
+        Self { version: row.version, tag: row.tag }
+    }
+
+    /// What is hashed: kind (1) · id (12) · version (4) · version of the tag's key (2) · tag (16).
+    fn bytes(&self, kind: DocumentKind, id: Id) -> [u8; 35] {
+        let mut out = [0; 35];
+        let parts = [kind.code()].into_iter().chain(*id.as_bytes()).chain(self.version.to_be_bytes());
+        let parts = parts.chain(self.tag.key.to_be_bytes()).chain(self.tag.bytes);
+        for (slot, byte) in out.iter_mut().zip(parts) {
+            *slot = byte;
+        }
+        out
+    }
+
+    /// The keyed hash by which the head knows the row.
+    pub(super) fn hash(
+        &self,
+        kind: DocumentKind,
+        id: Id,
+        keys: &VaultKeys,
+        key: u16,
+    ) -> Result<[u8; 32], VaultError> {
+        Ok(keys.head_hash(key, &self.bytes(kind, id))?)
+    }
+}
+
+impl Covered {
+    pub(super) fn add(&mut self, hash: [u8; 32]) {
+        self.count = self.count.saturating_add(1);
+        self.turn(hash);
+    }
+
+    pub(super) fn take(&mut self, hash: [u8; 32]) {
+        self.count = self.count.saturating_sub(1);
+        self.turn(hash);
+    }
+
+    fn turn(&mut self, hash: [u8; 32]) {
+        for (byte, other) in self.hash.iter_mut().zip(hash) {
+            *byte ^= other;
+        }
+    }
+
+    /// Takes the same time whatever the answer.
+    fn is(&self, other: &Self) -> bool {
+        let differs =
+            self.hash.iter().zip(other.hash).fold(0, |differs, (one, other)| differs | (one ^ other));
+        differs == 0 && self.count == other.count
+    }
+}
+
+#[cfg(test)]
+mod tests;

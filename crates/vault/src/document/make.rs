@@ -1,0 +1,123 @@
+use std::sync::Arc;
+
+use panvault_model::{Id, Tag};
+use panvault_store::{AuditNote, Commit, DocumentKind, DocumentRow, Outcome, StoreFault};
+use tokio::sync::OwnedMutexGuard;
+
+use crate::document::change::DocumentChange;
+use crate::document::head::HEAD_ID;
+use crate::document::snapshot::Snapshot;
+use crate::error::VaultError;
+use crate::limits::DOCUMENT_TRIES_MAX;
+use crate::seal;
+use crate::vault::{Mode, Vault};
+
+/// A change of documents that is planned and not made: whoever must show what comes of it first can do so.
+#[derive(Clone, Debug)]
+pub struct DocumentPlan {
+    pub(super) changes: Vec<DocumentChange>,
+    pub(super) audit: AuditNote,
+}
+
+/// Who has it changes documents, or takes up others. Within a process changes come one after the other: each moves the head,
+/// so that of two at once one would be made again anyway.
+pub(crate) type DocumentTurn = OwnedMutexGuard<()>;
+
+impl Vault {
+    /// Does what was planned, in one step, and takes it up.
+    ///
+    /// Nothing was changed when it fails with [`VaultError::Faults`], [`VaultError::Contended`], [`VaultError::Busy`] or a store
+    /// that is full; of another failure that is not sure. What was begun runs to its end, whether or not the future is polled.
+    pub async fn document_make(&self, plan: DocumentPlan) -> Result<(), VaultError> {
+        self.document_change(|_| Ok(((), plan.clone()))).await
+    }
+
+    /// Plans a change of documents, does it in one step and takes it up. The head makes every two changes meet, also those that have
+    /// nothing to do with each other: when another process was first, this is planned again on what it left.
+    pub(super) async fn document_change<T>(
+        &self,
+        plan: impl Fn(&Snapshot) -> Result<(T, DocumentPlan), VaultError>,
+    ) -> Result<T, VaultError> {
+        let mut turn = self.document_turn().await;
+        for _ in 0..DOCUMENT_TRIES_MAX {
+            let snapshot = self.snapshot();
+            let (made, DocumentPlan { changes, audit }) = plan(&snapshot)?;
+            if !snapshot.documents.are_before(&changes) {
+                return Err(VaultError::Contended);
+            }
+            let after = snapshot.after(&changes, self.keys(), self.mode() == Mode::Test)?;
+            let changes = changes.into_iter().chain([self.head_put(&after)?]);
+            let (expects, effects) = changes.map(|change| (change.expect(), change.effect())).unzip();
+            let commit = Commit { claim: None, expects, effects, audit };
+            match self.document_commit(turn, commit, after).await? {
+                None => return Ok(made),
+                Some(again) => turn = again,
+            }
+            self.reload(&turn).await?;
+            if self.snapshot().head.counter == snapshot.head.counter {
+                // Nobody else changed anything, and still it did not hold.
+                return Err(VaultError::Contended);
+            }
+        }
+        Err(VaultError::Contended)
+    }
+
+    /// Does a change and takes it up; gives back the turn when somebody else was first. A task of its own does it: what is durable is
+    /// taken up, and a revoked key is refused from then on, also when whoever asked for it has gone.
+    async fn document_commit(
+        &self,
+        turn: DocumentTurn,
+        commit: Commit,
+        after: Snapshot,
+    ) -> Result<Option<DocumentTurn>, VaultError> {
+        let vault = self.clone();
+        let done = tokio::spawn(async move {
+            match vault.store().commit(commit).await? {
+                Outcome::Done { .. } => {
+                    vault.take_up(&turn, after);
+                    Ok(None)
+                }
+                Outcome::Unmet(_) => Ok(Some(turn)),
+                Outcome::Claimed(_) => Err(VaultError::Contended),
+            }
+        });
+        // A task ends without an answer when the runtime does; then nobody can tell.
+        done.await.unwrap_or(Err(VaultError::Store(StoreFault::Stopped)))
+    }
+
+    /// Takes up all documents and keys as they are stored now. [`VaultError::Tampered`] also when they are those of an earlier moment.
+    async fn reload(&self, turn: &DocumentTurn) -> Result<(), VaultError> {
+        let rows = self.store().document_read_all().await?;
+        let before = self.snapshot();
+        let read = Snapshot::read(&rows, self.keys(), self.mode() == Mode::Test, Some(&before.documents))?;
+        if read.head.counter < before.head.counter {
+            return Err(VaultError::Tampered);
+        }
+        self.take_up(turn, read);
+        Ok(())
+    }
+
+    /// The row of the head.
+    fn head_put(&self, snapshot: &Snapshot) -> Result<DocumentChange, VaultError> {
+        let head = &snapshot.head;
+        let sealed = self.keys().head_seal(head.counter.into(), &head.encode(), self.entropy())?;
+        Ok(self.document_put(DocumentKind::DocumentHead, HEAD_ID, head.counter, sealed.to_vec()))
+    }
+
+    /// A document in this version.
+    pub(super) fn document_put(
+        &self,
+        kind: DocumentKind,
+        id: Id,
+        version: u32,
+        body: Vec<u8>,
+    ) -> DocumentChange {
+        let mut row = DocumentRow { kind, id, version, body, tag: Tag::NONE };
+        row.tag = seal::document_tag(self.keys(), &row);
+        DocumentChange::Put(row)
+    }
+
+    async fn document_turn(&self) -> DocumentTurn {
+        Arc::clone(self.document_turns()).lock_owned().await
+    }
+}
