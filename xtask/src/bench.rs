@@ -7,6 +7,7 @@ mod client;
 mod crash;
 mod crowd;
 mod disk;
+mod documents;
 mod figures;
 mod grow;
 mod kind;
@@ -43,6 +44,8 @@ enum BenchCommand {
     Crash(crash::CrashArguments),
     /// Measure beside thousands of connections that say nothing or little.
     Crowd(crowd::CrowdArguments),
+    /// Make many organisations, accounts and API keys: what the last cost against early ones, and a start with all of them.
+    Documents(documents::DocumentsArguments),
     /// Count the instructions of one card plan.
     Plan(plan::PlanArguments),
     /// Import a real list of issuers, look up in it, and tokenise with and without it.
@@ -56,6 +59,7 @@ pub(crate) fn bench(workspace: &Workspace, arguments: &BenchArguments) -> anyhow
         Some(BenchCommand::Grow(arguments)) => grow::grow(workspace, arguments),
         Some(BenchCommand::Crash(arguments)) => crash::crash(workspace, arguments),
         Some(BenchCommand::Crowd(arguments)) => crowd::crowd(workspace, arguments),
+        Some(BenchCommand::Documents(arguments)) => documents::documents(workspace, arguments),
         Some(BenchCommand::Plan(arguments)) => plan::plan(workspace, arguments),
         Some(BenchCommand::Bin(arguments)) => bin::bin(workspace, arguments),
     }

@@ -61,7 +61,7 @@ async fn load_all(feed: &Arc<Feed>) -> anyhow::Result<Vec<CardId>> {
         let feed = Arc::clone(feed);
         tasks.spawn(async move { feed.cards_create().await });
     }
-    let mut progress = Progress::start(feed.cards);
+    let mut progress = Progress::start(feed.cards, "cards");
     let mut sampled = 0;
     let mut ids = Vec::new();
     let mut ticks = tokio::time::interval(Duration::from_millis(20));

@@ -2,6 +2,7 @@
 //! plans to be counted. It is never shipped.
 
 mod directory;
+mod documents;
 mod floor;
 mod load;
 mod numbers;
@@ -33,6 +34,8 @@ enum Command {
     },
     /// Store cards in a vault that nobody serves.
     Load(Load),
+    /// Make many organisations, accounts and API keys, and time the last beside early ones.
+    Documents(documents::Documents),
     /// Plan cards in memory, without storing them.
     Plan {
         /// How many.
@@ -68,6 +71,7 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Floor { listen } => floor::run(listen),
         Command::Load(load) => load::run(load),
+        Command::Documents(documents) => documents::run(documents),
         Command::Plan { plans } => plan::run(plans),
     }
 }

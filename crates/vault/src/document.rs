@@ -3,6 +3,7 @@
 mod change;
 mod create;
 mod documents;
+mod examine;
 mod head;
 mod header;
 mod list;
@@ -10,6 +11,7 @@ mod make;
 mod snapshot;
 
 pub use create::{NewAccount, NewApiKey, NewOrganisation, NewProcessor};
+pub use examine::documents_differ;
 pub use make::DocumentPlan;
 pub(crate) use make::DocumentTurn;
 pub(crate) use snapshot::Snapshot;

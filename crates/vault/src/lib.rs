@@ -30,7 +30,9 @@ pub use crate::bin::BinView;
 pub use crate::card::{CardChange, CardView, CvvChange, Metadata, Refreshed};
 pub use crate::chain::StoreChain;
 pub use crate::clock::{Clock, SystemClock};
-pub use crate::document::{DocumentPlan, NewAccount, NewApiKey, NewOrganisation, NewProcessor};
+pub use crate::document::{
+    DocumentPlan, NewAccount, NewApiKey, NewOrganisation, NewProcessor, documents_differ,
+};
 pub use crate::error::{FieldFault, Named, VaultError};
 pub use crate::idempotency::{Done, Idempotency};
 pub use crate::permit::{

@@ -150,6 +150,16 @@ impl Binaries {
         if status.success() { Ok(()) } else { bail!("the loader ended with {status}") }
     }
 
+    /// Makes documents in a vault that nobody serves, and times the last of them beside early ones of another: a line for each kind.
+    pub(super) fn documents(&self, many: &Vault, few: &Vault, documents: u64) -> anyhow::Result<Vec<Value>> {
+        let documents = documents.to_string();
+        let mut command =
+            run::command(&self.bench, &self.root, &["documents", "--documents", &documents, "--data"]);
+        command.arg(&many.data).arg("--beside").arg(&few.data);
+        let out = run::output(command)?;
+        String::from_utf8_lossy(&out).lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+    }
+
     /// The command that plans cards.
     pub(super) fn bench_path(&self) -> &Path {
         &self.bench

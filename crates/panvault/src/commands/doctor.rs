@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use panvault_keys::VaultKeys;
 use panvault_server::{Tls, Validity};
 use panvault_store_embedded::{Examination, Finding, OpenFault, examine};
-use panvault_vault::{Clock, RowVerifier, SystemClock};
+use panvault_vault::{Clock, RowVerifier, SystemClock, documents_differ};
 use serde_json::json;
 
 use crate::bins;
@@ -117,6 +117,7 @@ fn certificates(certificate: &Path, key: &Path, findings: &mut Vec<Finding>) -> 
 pub(crate) fn examined(directory: &DataDirectory, keys: VaultKeys) -> Result<Examination, OpenFault> {
     let mut examination = examine(&directory.path, directory.vault, data::chain(&keys).as_ref())?;
     let documents = examination.documents()?;
+    documents_differ(&keys, &documents).into_iter().for_each(|what| examination.found("row", what));
     match RowVerifier::open(keys, &documents) {
         Ok(verifier) => rows(&mut examination, &verifier)?,
         Err(error) => {

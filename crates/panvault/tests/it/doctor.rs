@@ -154,7 +154,11 @@ fn changed_documents_and_a_damaged_log_are_refused_at_start() {
     dev.stop();
     for sql in [
         "UPDATE document SET row = CAST(substr(row, 1, 50) || x'41' || substr(row, 52) AS BLOB) WHERE kind = 1",
-        "UPDATE document SET row = CAST(substr(row, 1, 60) || x'41' || substr(row, 62) AS BLOB) WHERE kind = 5",
+        "UPDATE document SET row = CAST(substr(row, 1, 60) || x'41' || substr(row, 62) AS BLOB) WHERE kind = 7",
+        "UPDATE document SET row = CAST(substr(row, 1, 60) || x'41' || substr(row, 62) AS BLOB) WHERE kind = 8",
+        "DELETE FROM document WHERE kind = 4",
+        "DELETE FROM document WHERE id = (SELECT max(id) FROM document WHERE kind = 7)",
+        "DELETE FROM document WHERE kind = 8",
     ] {
         let copy = copied(directory.path());
         let vault = copy.path().join("vault");

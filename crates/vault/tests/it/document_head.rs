@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use panvault_model::{Id, Role};
 use panvault_store::{Action, Commit, DocumentKind, DocumentRow, Outcome, Store};
-use panvault_vault::{ApiKeyDelete, NewApiKey, Origin, Permit, RowVerifier, Vault, VaultError};
+use panvault_vault::{
+    ApiKeyDelete, NewApiKey, Origin, Permit, RowVerifier, Vault, VaultError, documents_differ,
+};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, TestRunner};
 
@@ -166,6 +168,41 @@ async fn only_what_was_there_at_one_moment_is_taken_up() {
         judge(case.0, &case.1);
     }
     assert!(taken_up > 20 && refused > 1_000, "{taken_up} and {refused}");
+}
+
+/// The head says that something is wrong; which it is, is said as far as it can be.
+#[tokio::test]
+async fn an_examination_says_which_documents_are_wrong() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let rows = documents(&world).await;
+    let differ = |rows: &[DocumentRow]| documents_differ(&keys(), &shared(rows));
+    assert!(differ(&[]).is_empty() && differ(&rows).is_empty());
+    let at = |kind| rows.iter().position(|row| row.kind == kind).unwrap();
+    let without = |kind| {
+        let mut rows = rows.clone();
+        rows.remove(at(kind));
+        differ(&rows)
+    };
+    let organisation = shop.organisation;
+    for (findings, said) in [
+        (without(DocumentKind::Organisation), format!("there are keys of organisation {organisation},")),
+        (without(DocumentKind::DocumentHead), "there are 0 heads of documents".to_owned()),
+        (without(DocumentKind::OrganisationKey), format!("organisation {organisation} has no ")),
+        (
+            differ(&[rows.clone(), vec![rows[0].clone()]].concat()),
+            format!("organisation {organisation} is there twice"),
+        ),
+    ] {
+        assert!(findings.len() == 1 && findings[0].starts_with(&said), "{said}: {findings:?}");
+    }
+    assert!(without(DocumentKind::ApiKey).is_empty(), "the trail knows which");
+    for (place, row) in rows.iter().enumerate() {
+        let mut changed = rows.clone();
+        changed[place].body[0] ^= 1;
+        let said = format!("{} is not what the vault wrote", row.id);
+        assert!(differ(&changed).iter().any(|finding| finding.ends_with(&said)), "{place}");
+    }
 }
 
 /// Doctor holds one against the other: documents that were rolled back all together agree among themselves.
