@@ -35,15 +35,16 @@ struct Connected {
 }
 
 impl Documents {
-    /// Takes up a document that was held against its tag. A connection of `before` lives on where its row is the same.
+    /// Takes up a document that was held against its tag, and gives what there was in its place. A connection of `before` lives on where
+    /// its row is the same.
     pub(super) fn put(
         &mut self,
         row: &DocumentRow,
         test_mode: bool,
         before: Option<&Self>,
-    ) -> Result<(), VaultError> {
+    ) -> Result<Option<Stamp>, VaultError> {
         let stamp = Stamp::of(row);
-        self.stamps.insert((row.kind, row.id), stamp);
+        let replaced = self.stamps.insert((row.kind, row.id), stamp);
         match row.kind {
             DocumentKind::Organisation => self.organisation_put(OrganisationRow::decode(&row.body)?),
             DocumentKind::Account => {
@@ -59,40 +60,35 @@ impl Documents {
                 }
             }
             DocumentKind::ApiKey => {
-                self.api_key_delete(ApiKeyId(row.id));
                 let key = Arc::new(ApiKeyRow::decode(&row.body)?);
-                self.api_keys_by_hash.insert((key.hash_key, key.hash), Arc::clone(&key));
-                self.api_keys.insert(key.id, key);
+                if let Some(before) = self.api_keys.insert(key.id, Arc::clone(&key)) {
+                    self.api_keys_by_hash.remove(&(before.hash_key, before.hash));
+                }
+                self.api_keys_by_hash.insert((key.hash_key, key.hash), key);
             }
             // The snapshot has them beside these.
             DocumentKind::OrganisationKey | DocumentKind::DocumentHead => {}
         }
-        Ok(())
+        Ok(replaced)
     }
 
-    /// Takes away an API key.
-    pub(super) fn api_key_delete(&mut self, id: ApiKeyId) {
+    /// Takes away an API key, and gives what there was.
+    pub(super) fn api_key_delete(&mut self, id: ApiKeyId) -> Option<Stamp> {
         if let Some(row) = self.api_keys.remove(&id) {
             self.api_keys_by_hash.remove(&(row.hash_key, row.hash));
         }
-    }
-
-    /// Forgets that there was such a document.
-    pub(super) fn stamp_delete(&mut self, kind: DocumentKind, id: Id) {
-        self.stamps.remove(&(kind, id));
+        self.stamps.remove(&(DocumentKind::ApiKey, id.0))
     }
 
     fn organisation_put(&mut self, row: OrganisationRow) {
-        let before = self.organisations.get(&row.id).and_then(|before| before.parent);
-        if before != row.parent
-            && let Some(parent) = before
-        {
+        let row = Arc::new(row);
+        let before = self.organisations.insert(row.id, Arc::clone(&row));
+        if let Some(parent) = before.and_then(|before| before.parent) {
             self.children.remove(&(parent, row.id));
         }
         if let Some(parent) = row.parent {
             self.children.insert((parent, row.id));
         }
-        self.organisations.insert(row.id, Arc::new(row));
     }
 
     fn processor_put(&mut self, row: ProcessorRow, test_mode: bool) -> Result<(), VaultError> {
@@ -200,3 +196,6 @@ impl Documents {
         levels
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -43,10 +43,9 @@ impl Snapshot {
         for row in rows.iter().filter(|row| row.kind != DocumentKind::DocumentHead) {
             seal::document_verify(vault_keys, row)?;
             covered.add(Stamp::of(row).hash(row.kind, row.id, vault_keys, hash_key)?);
-            if documents.stamp(row.kind, row.id).is_some() {
+            if documents.put(row, test_mode, before)?.is_some() {
                 return Err(VaultError::Tampered);
             }
-            documents.put(row, test_mode, before)?;
             if row.kind == DocumentKind::OrganisationKey {
                 keys.push(OrganisationKey::decode(&row.body)?);
             }
@@ -83,25 +82,20 @@ impl Snapshot {
             stamp.hash(kind, id, vault_keys, vault_keys.head_version())
         };
         for change in changes {
-            let (kind, id) = match change {
-                DocumentChange::Put(row) => (row.kind, row.id),
-                DocumentChange::ApiKeyDelete(id, _) => (DocumentKind::ApiKey, id.0),
-            };
-            if let Some(before) = documents.stamp(kind, id) {
-                covered.take(hash(before, kind, id)?);
-            }
-            match change {
+            let (kind, id, before) = match change {
                 DocumentChange::Put(row) => {
-                    covered.add(hash(Stamp::of(row), kind, id)?);
-                    documents.put(row, test_mode, None)?;
-                    if kind == DocumentKind::OrganisationKey {
+                    if row.kind == DocumentKind::OrganisationKey {
                         keys.push(OrganisationKey::decode(&row.body)?);
                     }
+                    covered.add(hash(Stamp::of(row), row.kind, row.id)?);
+                    (row.kind, row.id, documents.put(row, test_mode, None)?)
                 }
                 DocumentChange::ApiKeyDelete(key, _) => {
-                    documents.api_key_delete(*key);
-                    documents.stamp_delete(kind, id);
+                    (DocumentKind::ApiKey, key.0, documents.api_key_delete(*key))
                 }
+            };
+            if let Some(before) = before {
+                covered.take(hash(before, kind, id)?);
             }
         }
         let head = self.head.next(covered, vault_keys.header_version()).ok_or(VaultError::Contended)?;

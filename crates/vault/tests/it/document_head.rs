@@ -10,7 +10,7 @@ use std::sync::Arc;
 use panvault_model::{Id, Role};
 use panvault_store::{Action, Commit, DocumentKind, DocumentRow, Outcome, Store};
 use panvault_vault::{
-    ApiKeyDelete, NewApiKey, Origin, Permit, RowVerifier, Vault, VaultError, documents_differ,
+    ApiKeyDelete, Named, NewApiKey, Origin, Permit, RowVerifier, Vault, VaultError, documents_differ,
 };
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, TestRunner};
@@ -263,6 +263,17 @@ async fn a_change_of_another_process_is_taken_up_and_planned_upon() {
     let again = other.apikey_delete(&other.operator().permit().unwrap(), id).await;
     assert_refused!(again, VaultError::NotFound(_));
     assert!(heads::agrees(&documents(&world).await));
+}
+
+/// A request sees the documents as they were when it came, whatever changes meanwhile.
+#[tokio::test]
+async fn a_request_sees_one_moment() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let before: Permit<ApiKeyDelete> = world.permit(&shop.key);
+    let new = world.organisation(Some(shop.organisation)).await;
+    assert_refused!(before.within(new, Named::Subject), VaultError::NotFound(_));
+    assert!(world.permit::<ApiKeyDelete>(&shop.key).within(new, Named::Subject).is_ok());
 }
 
 /// Whoever asked may go: what is durable is taken up all the same.
