@@ -62,7 +62,8 @@ impl VaultKeys {
     }
 
     /// Opens the head of the documents after so many changes; gives the version of the key that sealed it, by which its rows are
-    /// hashed. [`KeysError::Refused`] when it is another vault's, of another moment, or was changed.
+    /// hashed. [`KeysError::Refused`] when it is another vault's, of another moment, or was changed; [`KeysError::HeaderOlder`] when it
+    /// names a key that only a later header has.
     pub fn head_open(
         &self,
         counter: u64,
@@ -76,7 +77,8 @@ impl VaultKeys {
             return Err(KeysError::Refused);
         }
         let version = u16::from_be_bytes(*version);
-        let key = self.head.of(version).ok_or(KeysError::Refused)?;
+        let unknown = if version > self.head_version() { KeysError::HeaderOlder } else { KeysError::Refused };
+        let key = self.head.of(version).ok_or(unknown)?;
         *plaintext = bytes.try_into().map_err(|_| KeysError::Refused)?;
         key.seal
             .open(nonce, &self.head_associated(version, counter), plaintext, tag)

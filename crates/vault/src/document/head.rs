@@ -1,5 +1,5 @@
-use panvault_keys::VaultKeys;
 use panvault_keys::limits::HEAD_BYTES;
+use panvault_keys::{KeysError, VaultKeys};
 use panvault_model::{Id, Tag};
 use panvault_store::{DocumentKind, DocumentRow};
 
@@ -42,12 +42,14 @@ impl Head {
         Self { counter: 0, header_version: None, covered: Covered { count: 0, hash: [0; 32] } };
 
     /// Opens the row of a head, and gives the version of the key that the hashes in it were made with.
-    /// [`VaultError::Tampered`] when it is another vault's, of another moment, or was changed.
+    /// [`VaultError::Tampered`] when it is another vault's, of another moment, or was changed; [`VaultError::Keys`] when the header
+    /// of keys is older than it. Its tag has been looked at.
     pub(crate) fn open(row: &DocumentRow, keys: &VaultKeys) -> Result<(Self, u16), VaultError> {
         let mut plaintext = [0; HEAD_BYTES];
-        let key = keys
-            .head_open(row.version.into(), &row.body, &mut plaintext)
-            .map_err(|_| VaultError::Tampered)?;
+        let key = keys.head_open(row.version.into(), &row.body, &mut plaintext).map_err(|error| {
+            let older = matches!(error, KeysError::HeaderOlder);
+            if older { VaultError::Keys(error) } else { VaultError::Tampered }
+        })?;
         let head = Self::decode(row.version, &plaintext).ok_or(VaultError::Tampered)?;
         Ok((head, key))
     }

@@ -164,6 +164,9 @@ async fn the_head_is_made_anew_when_its_key_is_renewed() {
     world.vault.apikey_delete(&world.vault.operator().permit().unwrap(), id).await.unwrap();
     assert_eq!(head(&world).await, 2);
     start_with(&mut world, &header).await.unwrap();
+    // The head names a key that the header before does not have.
+    let older = start_with(&mut world, &vault_header(VAULT, 1)).await;
+    assert_refused!(older, VaultError::Keys(KeysError::HeaderOlder));
 }
 
 /// A table of issuers that knows nothing, and is newer than any.
