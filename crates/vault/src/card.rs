@@ -8,8 +8,8 @@ mod update;
 
 use std::sync::Arc;
 
-use panvault_model::{Now, OrganisationId, Timestamp};
-use panvault_store::{Answer, CardRow, IdempotencyRow};
+use panvault_model::{CardId, Now, OrganisationId, Timestamp};
+use panvault_store::{Answer, CardRow, CvvFault, IdempotencyRow};
 
 use crate::cvv::SealedCvv;
 use crate::error::VaultError;
@@ -55,17 +55,34 @@ impl Vault {
         Err(VaultError::CvvFull)
     }
 
-    /// Holds the CVV of a card that is durable by now, and says whether it is held: a later change may have overtaken it.
-    async fn cvv_held(&self, card: &CardRow, number: u64, cvv: SealedCvv) -> bool {
+    /// Holds the CVV of a card that is durable by now, and says until when, if it is held: a later change may have overtaken it,
+    /// there may be no room, or no way to where it is held. That is no fault of the request any more, which is done.
+    async fn cvv_held(&self, card: &CardRow, number: u64, cvv: SealedCvv) -> Option<Timestamp> {
+        let expires_at = cvv.expires_at;
         let cvv = cvv.held(self.now());
         match self.cvvs().cvv_hold(card.id, card.organisation, number, cvv).await {
-            Ok(held) => held,
+            Ok(held) => held.then_some(expires_at),
             Err(error) => {
-                let advice =
-                    "let more CVVs be held, or hold them for less time; the caller can put this one back";
+                let advice = match error {
+                    CvvFault::NoRoom => {
+                        "let more CVVs be held, or hold them for less time; the caller can put this one back"
+                    }
+                    CvvFault::Unavailable => {
+                        "see why the place that holds CVVs is out of reach; the caller can put this one back"
+                    }
+                };
                 tracing::warn!(card.id = %card.id, %error, advice, "cvv.not_held");
-                false
+                None
             }
+        }
+    }
+
+    /// Ends a CVV once more when its end is durable, with the number of that commit: so what was sent before and comes late is not
+    /// held. The CVV itself was ended before the commit, so that a fault here leaves none that a transaction could get.
+    async fn cvv_ended(&self, card: CardId, number: u64) {
+        if let Err(error) = self.cvvs().cvv_clear(card, number).await {
+            let advice = "see why the place that holds CVVs is out of reach; the CVV was ended before";
+            tracing::warn!(card.id = %card, %error, advice, "cvv.not_marked");
         }
     }
 

@@ -23,8 +23,8 @@ struct Planned {
 impl Vault {
     /// Stores a card and holds its CVV. Plans at once, while the plaintext is at hand; the future commits.
     ///
-    /// A card that is stored is answered as such, also when its CVV then found no room: `cvv_expires_at` says whether one
-    /// is held. [`VaultError::NotFound`] when the caller does not see the organisation; [`VaultError::CvvFull`] when there is
+    /// A card that is stored is answered as such, also when its CVV then found no room, or no way to where it is held:
+    /// `cvv_expires_at` says whether one is held. [`VaultError::NotFound`] when the caller does not see the organisation; [`VaultError::CvvFull`] when there is
     /// no room for its CVV to begin with.
     pub fn card_create(
         &self,
@@ -66,10 +66,8 @@ impl Vault {
             };
             match vault.store().commit(commit).await? {
                 Outcome::Done { order } => {
-                    if let Some(cvv) = cvv
-                        && !vault.cvv_held(&view.row, order, cvv).await
-                    {
-                        view.cvv_expires_at = None;
+                    if let Some(cvv) = cvv {
+                        view.cvv_expires_at = vault.cvv_held(&view.row, order, cvv).await;
                     }
                     Ok(Done::new(view))
                 }

@@ -59,8 +59,10 @@ impl Vault {
     ///
     /// A caller that is only a browser may put a CVV back and nothing else. [`VaultError::NotFound`] when the card is
     /// not in `organisation`, or the caller does not see it; [`VaultError::Faults`] when the CVV does not fit the
-    /// brand or the expiry would be past or too far ahead; [`VaultError::CvvFull`] when there is no room for a CVV. A change that is stored is answered as such, also when the CVV
-    /// then found no room: `cvv_expires_at` says whether one is held.
+    /// brand or the expiry would be past or too far ahead; [`VaultError::CvvFull`] when there is no room for a CVV;
+    /// [`VaultError::CvvUnavailable`] when the one before could not be ended. A change that is stored is answered as such, also
+    /// when its CVV then found no room, or no way to where it is held: `cvv_expires_at` says whether one is held. What
+    /// is not stored may have ended the CVV before, never kept one.
     pub fn card_update(
         &self,
         permit: &Permit<CardUpdate>,
@@ -75,7 +77,7 @@ impl Vault {
         let scope = permit.scope();
         let vault = self.clone();
         async move {
-            let (mut cvv, change) = planned?;
+            let (cvv, change) = planned?;
             if let Some(claim) = &idempotency
                 && let Some(earlier) = vault.idempotency_earlier(claim, now).await?
             {
@@ -102,6 +104,10 @@ impl Vault {
                     return Err(VaultError::Tampered);
                 }
                 let row = card_update_plan(&stored, organisation, &change, &cvv, &env)?;
+                if !matches!(cvv, PlannedCvv::Keep) {
+                    // Before the commit, so that whatever happens to this process then leaves no CVV that should be gone.
+                    vault.cvvs().cvv_clear_now(id).await?;
+                }
                 let cvv_expires_at = match &cvv {
                     PlannedCvv::Keep => vault.cvv_expires_at(id, now).await?,
                     PlannedCvv::Clear => None,
@@ -121,17 +127,13 @@ impl Vault {
                 };
                 match vault.store().commit(commit).await? {
                     Outcome::Done { order } => {
-                        match core::mem::replace(&mut cvv, PlannedCvv::Keep) {
+                        match cvv {
                             PlannedCvv::Keep => {}
                             PlannedCvv::Put { held: Some(held), .. } => {
-                                if !vault.cvv_held(&view.row, order, held).await {
-                                    // The one that was to be replaced must not be used in its place.
-                                    vault.cvvs().cvv_clear(id, order).await?;
-                                    view.cvv_expires_at = None;
-                                }
+                                view.cvv_expires_at = vault.cvv_held(&view.row, order, held).await;
                             }
                             PlannedCvv::Clear | PlannedCvv::Put { held: None, .. } => {
-                                vault.cvvs().cvv_clear(id, order).await?;
+                                vault.cvv_ended(id, order).await;
                             }
                         }
                         return Ok(Done::new(view));

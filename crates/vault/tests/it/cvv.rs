@@ -230,9 +230,9 @@ async fn a_transaction_waits_for_the_place_that_holds_cvvs() {
     let world = World::new().await;
     let shop = world.shop(None).await;
     let card = world.card(&shop).await;
-    world.cvvs.away.store(true, Ordering::SeqCst);
+    world.cvvs.away_after(0);
     assert_refused!(world.transact(&shop, card, 1_000).await, VaultError::CvvUnavailable);
-    world.cvvs.away.store(false, Ordering::SeqCst);
+    world.cvvs.back();
     assert_eq!(seen(&world.transact(&shop, card, 1_000).await.unwrap()), (true, CvvResult::Matched));
 }
 

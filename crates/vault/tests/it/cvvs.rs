@@ -1,38 +1,105 @@
-use core::sync::atomic::{AtomicBool, Ordering};
-use std::sync::Arc;
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use panvault_model::{CardId, OrganisationId};
 use panvault_store::{
     CvvClaim, CvvClaimed, CvvCounts, CvvFault, CvvPending, CvvShown, CvvStore, CvvTicket, HeldCvv, MemoryCvvs,
 };
-use panvault_testkit::TestClock;
+use panvault_testkit::{SharedCvvs, TestClock};
 use panvault_vault::Clock;
 
-/// CVVs in memory, that find no room when told so: at the door, or only when it is too late; or that cannot be reached, or
-/// hold a CVV only when another change has overtaken it.
+/// A place that holds CVVs, with faults: it finds no room when told so, at the door, or only when it is too late; it cannot be
+/// reached, at once or from some request on; it holds a CVV only when another change has overtaken it; or it comes back as it once was.
 pub(crate) struct TestCvvs {
-    held: MemoryCvvs,
+    held: Mutex<Arc<dyn CvvStore>>,
     pub(crate) full: AtomicBool,
     pub(crate) full_later: AtomicBool,
-    pub(crate) away: AtomicBool,
     pub(crate) overtaken: AtomicBool,
+    /// Lets other tasks run before each request and before each answer.
+    pub(crate) yields: AtomicBool,
+    /// So many requests are answered before it is out of reach.
+    reached: AtomicUsize,
+    /// What was held last.
+    copy: Mutex<Option<Copied>>,
+}
+
+/// A CVV as a dump, or a replica, has it.
+struct Copied {
+    card: CardId,
+    organisation: OrganisationId,
+    number: u64,
+    cvv: HeldCvv,
 }
 
 impl TestCvvs {
+    /// CVVs in the memory of one process.
     pub(crate) fn new(held_max: u64, clock: Arc<TestClock>) -> Self {
+        Self::over(Arc::new(MemoryCvvs::new(held_max, move || clock.monotonic_millis())))
+    }
+
+    /// The same, over any place that holds them.
+    pub(crate) fn over(held: Arc<dyn CvvStore>) -> Self {
         Self {
-            held: MemoryCvvs::new(held_max, move || clock.monotonic_millis()),
+            held: Mutex::new(held),
             full: AtomicBool::new(false),
             full_later: AtomicBool::new(false),
-            away: AtomicBool::new(false),
             overtaken: AtomicBool::new(false),
+            yields: AtomicBool::new(false),
+            reached: AtomicUsize::new(usize::MAX),
+            copy: Mutex::new(None),
         }
+    }
+
+    /// After so many requests it is out of reach.
+    pub(crate) fn away_after(&self, requests: usize) {
+        self.reached.store(requests, Ordering::SeqCst);
+    }
+
+    /// It is in reach.
+    pub(crate) fn back(&self) {
+        self.away_after(usize::MAX);
+    }
+
+    /// It loses all that it knows, but for what was held last: that is held again, as if nothing had become of it since.
+    pub(crate) async fn revive(&self) {
+        let again = SharedCvvs::new(1_000);
+        let copied = self.copy.lock().unwrap().take().unwrap();
+        let held = again.cvv_hold(copied.card, copied.organisation, copied.number, copied.cvv).await;
+        assert_eq!(held, Ok(true));
+        *self.held.lock().unwrap() = Arc::new(again);
+    }
+
+    fn held(&self) -> Arc<dyn CvvStore> {
+        Arc::clone(&self.held.lock().unwrap())
+    }
+
+    fn ask<T: Send + 'static>(
+        &self,
+        request: impl for<'a> FnOnce(&'a dyn CvvStore) -> CvvPending<'a, T> + Send + 'static,
+    ) -> CvvPending<'_, T> {
+        Box::pin(async move {
+            let yields = self.yields.load(Ordering::SeqCst);
+            if yields {
+                tokio::task::yield_now().await;
+            }
+            let left = self.reached.load(Ordering::SeqCst);
+            if left == 0 {
+                return Err(CvvFault::Unavailable);
+            }
+            self.reached.store(if left == usize::MAX { left } else { left - 1 }, Ordering::SeqCst);
+            let held = self.held();
+            let answer = request(held.as_ref()).await;
+            if yields {
+                tokio::task::yield_now().await;
+            }
+            answer
+        })
     }
 }
 
 impl CvvStore for TestCvvs {
     fn is_shared(&self) -> bool {
-        self.held.is_shared()
+        self.held().is_shared()
     }
 
     fn cvv_hold(
@@ -45,23 +112,30 @@ impl CvvStore for TestCvvs {
         if self.full_later.load(Ordering::SeqCst) {
             return Box::pin(core::future::ready(Err(CvvFault::NoRoom)));
         }
-        if self.overtaken.load(Ordering::SeqCst) {
-            // Nothing of this store waits.
-            drop(self.held.cvv_clear(card, number + 1));
-        }
-        self.held.cvv_hold(card, organisation, number, cvv)
+        let HeldCvv { ref sealed, expires_at, remaining_millis } = cvv;
+        let copied = HeldCvv { sealed: sealed.clone(), expires_at, remaining_millis };
+        *self.copy.lock().unwrap() = Some(Copied { card, organisation, number, cvv: copied });
+        let overtaken = self.overtaken.load(Ordering::SeqCst);
+        self.ask(move |held| {
+            Box::pin(async move {
+                if overtaken {
+                    held.cvv_clear(card, number + 1).await?;
+                }
+                held.cvv_hold(card, organisation, number, cvv).await
+            })
+        })
     }
 
     fn cvv_room(&self, organisation: OrganisationId) -> bool {
-        !self.full.load(Ordering::SeqCst) && self.held.cvv_room(organisation)
+        !self.full.load(Ordering::SeqCst) && self.held().cvv_room(organisation)
     }
 
     fn cvv_clear(&self, card: CardId, number: u64) -> CvvPending<'_, ()> {
-        self.held.cvv_clear(card, number)
+        self.ask(move |held| held.cvv_clear(card, number))
     }
 
     fn cvv_clear_now(&self, card: CardId) -> CvvPending<'_, ()> {
-        self.held.cvv_clear_now(card)
+        self.ask(move |held| held.cvv_clear_now(card))
     }
 
     fn cvv_claim(
@@ -70,33 +144,30 @@ impl CvvStore for TestCvvs {
         ticket: CvvTicket,
         digest: Option<[u8; 16]>,
     ) -> CvvPending<'_, CvvClaimed> {
-        if self.away.load(Ordering::SeqCst) {
-            return Box::pin(core::future::ready(Err(CvvFault::Unavailable)));
-        }
-        self.held.cvv_claim(card, ticket, digest)
+        self.ask(move |held| held.cvv_claim(card, ticket, digest))
     }
 
     fn cvv_put_back(&self, claim: CvvClaim) -> CvvPending<'_, ()> {
-        self.held.cvv_put_back(claim)
+        self.ask(move |held| held.cvv_put_back(claim))
     }
 
     fn cvv_discard(&self, claim: CvvClaim) -> CvvPending<'_, ()> {
-        self.held.cvv_discard(claim)
+        self.ask(move |held| held.cvv_discard(claim))
     }
 
     fn cvv_read(&self, card: CardId) -> CvvPending<'_, Option<CvvShown>> {
-        self.held.cvv_read(card)
+        self.ask(move |held| held.cvv_read(card))
     }
 
     fn cvv_read_many(&self, cards: Vec<CardId>) -> CvvPending<'_, Vec<Option<CvvShown>>> {
-        self.held.cvv_read_many(cards)
+        self.ask(move |held| held.cvv_read_many(cards))
     }
 
     fn cvv_sweep(&self) -> CvvPending<'_, ()> {
-        self.held.cvv_sweep()
+        self.ask(|held| held.cvv_sweep())
     }
 
     fn counts(&self) -> CvvCounts {
-        self.held.counts()
+        self.held().counts()
     }
 }

@@ -37,6 +37,8 @@ pub(crate) struct Plot {
     pub(crate) idempotency: Option<Change<IdempotencyRow>>,
     pub(crate) stop: Option<Stop>,
     pub(crate) initiate_fault: Option<StoreFault>,
+    /// A fault of every change and deletion of a card.
+    pub(crate) card_fault: Option<StoreFault>,
     /// A fault, and how many times it happens.
     pub(crate) settle_faults: Option<(StoreFault, usize)>,
     /// Lets other tasks run before each step, so that requests overtake each other.
@@ -50,6 +52,10 @@ pub(crate) enum Stop {
     AfterInitiate,
     BeforeSettle,
     AfterSettle,
+    /// A card's change or deletion is not written yet.
+    BeforeCard,
+    /// It is durable, and nobody has heard of it.
+    AfterCard,
 }
 
 impl Intruder {
@@ -142,6 +148,17 @@ impl Intruder {
         outcome
     }
 
+    async fn card_changed(&self, commit: Commit) -> Result<Outcome, StoreFault> {
+        self.overtaken().await;
+        self.silent_at(Stop::BeforeCard).await;
+        if let Some(fault) = self.plot.lock().unwrap().card_fault {
+            return Err(fault);
+        }
+        let outcome = self.done(commit).await;
+        self.silent_at(Stop::AfterCard).await;
+        outcome
+    }
+
     async fn overtaken(&self) {
         if self.plot.lock().unwrap().yields {
             tokio::task::yield_now().await;
@@ -160,10 +177,7 @@ impl Store for Intruder {
         match commit.audit.action {
             Action::TransactionInitiate => Box::pin(self.initiated(commit)),
             Action::TransactionSettle => Box::pin(self.settled(commit)),
-            Action::CardUpdate => Box::pin(async move {
-                self.overtaken().await;
-                self.done(commit).await
-            }),
+            Action::CardUpdate | Action::CardDelete => Box::pin(self.card_changed(commit)),
             _ => Box::pin(self.done(commit)),
         }
     }

@@ -5,6 +5,7 @@
 mod card;
 mod crash;
 mod cvv;
+mod cvv_order;
 mod cvvs;
 mod document;
 mod document_head;
