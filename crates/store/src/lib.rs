@@ -27,7 +27,7 @@ pub use crate::query::{
     TransactionField, TransactionQuery,
 };
 pub use crate::row::{
-    Action, Answer, AuditNote, AuditRecord, CardCvvRow, CardRow, HistoryRow, IdempotencyKey, IdempotencyRow,
-    Row, RowKey, Table, TransactionRow,
+    Action, AuditNote, AuditRecord, CardCvvRow, CardRow, HistoryRow, IdempotencyAnswer, IdempotencyKey,
+    IdempotencyRow, Row, RowKey, Table, TransactionRow,
 };
 pub use crate::store::{Chain, Pending, Store, StoreFault, StoreStatus};

@@ -10,6 +10,6 @@ mod transaction;
 pub use audit::{Action, AuditNote, AuditRecord};
 pub use card::CardRow;
 pub use cvv::CardCvvRow;
-pub use idempotency::{Answer, IdempotencyKey, IdempotencyRow};
+pub use idempotency::{IdempotencyAnswer, IdempotencyKey, IdempotencyRow};
 pub use key::{Row, RowKey, Table};
 pub use transaction::{HistoryRow, TransactionRow};

@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use panvault_model::{CardId, Fingerprint, OrganisationId, TransactionStatus};
 use panvault_store::{
-    Answer, CardField, CardQuery, CardRow, Commit, Direction, DocumentKind, Effect, Expect, Field, Filter,
-    IdempotencyClaim, MemoryStore, Outcome, Row, RowKey, Store, Test, TransactionRow,
+    CardField, CardQuery, CardRow, Commit, Direction, DocumentKind, Effect, Expect, Field, Filter,
+    IdempotencyAnswer, IdempotencyClaim, MemoryStore, Outcome, Row, RowKey, Store, Test, TransactionRow,
 };
 
 use crate::Dice;
 use crate::conformance::rows::{
-    self, at, card, card_changed, card_cvv, document, id, kept, key, organisation, transaction,
-    transaction_settled,
+    self, at, card, card_answer, card_changed, card_cvv, document, id, kept, key, organisation, transaction,
+    transaction_answer, transaction_settled,
 };
 use crate::conformance::{
     card_delete, card_insert, card_update, contents, document_delete, document_put, documents_commit, sweep,
@@ -125,8 +125,7 @@ impl Workload {
             fingerprint: Fingerprint::from_bytes([self.dice.roll().to_be_bytes()[0] % 4; 16]),
             ..card(self.next)
         };
-        let answer = Answer::Card(Box::new(row.without_sealed()), None);
-        let claim = self.claim(answer);
+        let claim = self.claim(card_answer(&row));
         let predicted = claim.is_none().then_some(true);
         (Commit { claim, ..card_insert(&row) }, predicted)
     }
@@ -166,7 +165,7 @@ impl Workload {
     fn initiate(&mut self) -> Predicted {
         let card = self.card();
         let row = TransactionRow { organisation: card.organisation, ..transaction(self.next, card.id) };
-        let claim = self.claim(Answer::Running);
+        let claim = self.claim(IdempotencyAnswer::RUNNING);
         let predicted = claim.is_none().then_some(self.cards.contains_key(&card.id));
         let mut commit = transaction_initiate(&row);
         commit.expects.swap_remove(0);
@@ -182,7 +181,7 @@ impl Workload {
         let mut commit = transaction_settle(&settled);
         if self.dice.percent(30) {
             let key = key(1 + self.dice.roll().to_be_bytes()[0] % KEYS);
-            let mut answer = kept(key, 0, Answer::Transaction(Box::new(settled)));
+            let mut answer = kept(key, 0, transaction_answer(&settled));
             answer.expires_at = at(self.next + 20);
             commit.effects.push(answer.into());
         }
@@ -221,7 +220,7 @@ impl Workload {
     }
 
     /// A claim of a key, now and then; with one of two bodies, and not for long.
-    fn claim(&mut self, answer: Answer) -> Option<IdempotencyClaim> {
+    fn claim(&mut self, answer: IdempotencyAnswer) -> Option<IdempotencyClaim> {
         if !self.dice.percent(30) {
             return None;
         }

@@ -9,11 +9,11 @@ mod update;
 use std::sync::Arc;
 
 use panvault_model::{CardId, Now, OrganisationId, Timestamp};
-use panvault_store::{Answer, CardRow, CvvFault, IdempotencyRow};
+use panvault_store::{CardRow, CvvFault, IdempotencyRow};
 
 use crate::cvv::SealedCvv;
 use crate::error::VaultError;
-use crate::idempotency::{Done, Idempotency};
+use crate::idempotency::{Done, Idempotency, answer_read};
 use crate::vault::Vault;
 
 pub use refresh::Refreshed;
@@ -29,12 +29,6 @@ pub struct CardView {
     pub row: Arc<CardRow>,
     /// Until when a CVV is held for it, if one is.
     pub cvv_expires_at: Option<Timestamp>,
-}
-
-impl CardView {
-    fn answer(&self) -> Answer {
-        Answer::Card(Box::new(self.row.without_sealed()), self.cvv_expires_at)
-    }
 }
 
 impl Vault {
@@ -87,22 +81,20 @@ impl Vault {
     }
 
     /// The card that an earlier request, whose record a commit met, was answered with.
-    fn card_replayed(
+    async fn card_replayed(
         &self,
         claim: Option<&Idempotency>,
         row: Box<IdempotencyRow>,
+        now: Now,
     ) -> Result<Done<CardView>, VaultError> {
         let claim = claim.ok_or(VaultError::Contended)?;
-        self.card_answered(*self.idempotency_claimed(claim, row)?)
+        self.card_answered(self.idempotency_claimed(claim, row)?, now).await
     }
 
-    /// The card of a record that was verified.
-    fn card_answered(&self, row: IdempotencyRow) -> Result<Done<CardView>, VaultError> {
-        match row.answer {
-            Answer::Card(row, cvv_expires_at) => {
-                Ok(Done::replayed(CardView { row: Arc::from(row), cvv_expires_at }))
-            }
-            Answer::Running | Answer::Transaction(_) => Err(VaultError::IdempotencyMismatch),
-        }
+    /// The card of a record that was verified, and what is held of its CVV now: an answer does not keep that.
+    async fn card_answered(&self, row: Box<IdempotencyRow>, now: Now) -> Result<Done<CardView>, VaultError> {
+        let row: CardRow = answer_read(&row)?;
+        let cvv_expires_at = self.cvv_expires_at(row.id, now).await?;
+        Ok(Done::replayed(CardView { row: Arc::new(row), cvv_expires_at }))
     }
 }

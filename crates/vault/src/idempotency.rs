@@ -1,13 +1,17 @@
+mod answer;
+
 use panvault_keys::limits::PURPOSE_VERSIONS_MAX;
 use panvault_keys::{DigestKey, VaultKeys};
 use panvault_model::{Now, Tag, Timestamp};
-use panvault_store::{Answer, IdempotencyClaim, IdempotencyKey, IdempotencyRow};
+use panvault_store::{IdempotencyAnswer, IdempotencyClaim, IdempotencyKey, IdempotencyRow};
 
 use crate::error::VaultError;
 use crate::limits::IDEMPOTENCY_SECONDS;
 use crate::permit::Permit;
 use crate::seal;
 use crate::vault::Vault;
+
+pub(crate) use answer::{answer_of, answer_read, answer_readable};
 
 /// A request that may be repeated: keyed digests of who asks what under which key, and of the body.
 #[derive(Clone, Copy)]
@@ -74,7 +78,12 @@ impl Idempotency {
     }
 
     /// The record that says what the request was answered with.
-    pub(crate) fn row(&self, keys: &VaultKeys, expires_at: Timestamp, answer: Answer) -> IdempotencyRow {
+    pub(crate) fn row(
+        &self,
+        keys: &VaultKeys,
+        expires_at: Timestamp,
+        answer: IdempotencyAnswer,
+    ) -> IdempotencyRow {
         let Self { key, body, digest_key, .. } = *self;
         let mut row = IdempotencyRow { digest_key, key, body, expires_at, answer, tag: Tag::NONE };
         row.tag = seal::idempotency_tag(keys, &row);
@@ -82,7 +91,12 @@ impl Idempotency {
     }
 
     /// The claim on the key that goes with a commit.
-    pub(crate) fn claim(&self, keys: &VaultKeys, now: Timestamp, answer: Answer) -> IdempotencyClaim {
+    pub(crate) fn claim(
+        &self,
+        keys: &VaultKeys,
+        now: Timestamp,
+        answer: IdempotencyAnswer,
+    ) -> IdempotencyClaim {
         let row = self.row(keys, now.plus_seconds(IDEMPOTENCY_SECONDS), answer);
         IdempotencyClaim { row: Box::new(row), now }
     }
@@ -158,7 +172,7 @@ impl Vault {
             Err(VaultError::Tampered)
         } else if row.body != digests.body {
             Err(VaultError::IdempotencyMismatch)
-        } else if row.answer == Answer::Running {
+        } else if row.answer.is_running() {
             Err(VaultError::IdempotencyInUse)
         } else {
             Ok(row)

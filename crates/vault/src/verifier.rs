@@ -5,6 +5,7 @@ use panvault_store::{CardRow, DocumentRow, HistoryRow, IdempotencyRow, Transacti
 
 use crate::document::Snapshot;
 use crate::error::VaultError;
+use crate::idempotency::answer_readable;
 use crate::seal;
 
 /// Holds stored rows against their seals and tags, for an examination of a vault that does not run.
@@ -47,9 +48,10 @@ impl RowVerifier {
         seal::history_verify(&self.keys, row)
     }
 
-    /// An idempotency record bears its tag.
+    /// An idempotency record bears its tag, and its answer can be given again.
     pub fn idempotency(&self, row: &IdempotencyRow) -> Result<(), VaultError> {
-        seal::idempotency_verify(&self.keys, row)
+        seal::idempotency_verify(&self.keys, row)?;
+        answer_readable(&row.answer).map_err(|_| VaultError::Tampered)
     }
 
     /// The card number is here for a moment, and is gone when this answers.

@@ -35,7 +35,7 @@ pub(crate) async fn create(app: Arc<App>, mut asked: Asked) -> Result<Answer, Re
     let may_be_repeated = asked.idempotency_key.is_some();
     drop(asked);
     // A client that hangs up may cut this off: then the card is stored, or it is not, and nobody knows its token. Unless it asks
-    // again: then the answer says that the CVV is held, and so it must be.
+    // again: then it learns the token, and its CVV must not be lost by that.
     let done = if may_be_repeated { to_the_end(creating).await? } else { creating.await? };
     let body = card_json(&done.value, permit.sees_all());
     Ok(Answer::new(StatusCode::CREATED, body).replayed(done.replayed))

@@ -1,9 +1,9 @@
 //! Between a step's flush and its place in the view.
 
 use panvault_model::TransactionStatus;
-use panvault_store::{Answer, Commit, DocumentKind, Expect, Outcome, RowKey, Store};
+use panvault_store::{Commit, DocumentKind, Expect, Outcome, RowKey, Store};
 use panvault_testkit::conformance::rows::{
-    at, card, card_changed, document, id, kept, key, transaction, transaction_settled,
+    at, card, card_answer, card_changed, document, id, kept, key, transaction, transaction_settled,
 };
 use panvault_testkit::conformance::{
     card_delete, card_insert, card_update, claim, document_delete, document_put, documents_commit, sweep,
@@ -18,7 +18,7 @@ fn what_is_durable_is_read_and_decided_on_before_the_view_has_it() {
     let home = Home::new();
     block_on(async {
         let store = home.open();
-        let record = kept(key(1), 0, Answer::Card(Box::new(card(10).without_sealed()), None));
+        let record = kept(key(1), 0, card_answer(&card(10)));
         let claim = claim(&record, at(0));
         done(store.commit(Commit { claim, ..card_insert(&card(10)) }).await.unwrap());
         done(store.commit(card_insert(&card(11))).await.unwrap());

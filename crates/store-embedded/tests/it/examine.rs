@@ -1,9 +1,9 @@
 //! Doctor's look: each thing that can be wrong with the view is found.
 
 use panvault_model::TransactionStatus;
-use panvault_store::{Answer, Commit, DocumentKind, Store};
+use panvault_store::{Commit, DocumentKind, Store};
 use panvault_testkit::conformance::rows::{
-    at, card, card_changed, document, id, kept, key, transaction, transaction_settled,
+    at, card, card_answer, card_changed, document, id, kept, key, transaction, transaction_settled,
 };
 use panvault_testkit::conformance::{
     card_insert, card_update, claim, document_delete, document_put, documents_commit, transaction_initiate,
@@ -17,7 +17,7 @@ fn furnished() -> Home {
     let home = Home::new();
     block_on(async {
         let store = home.open();
-        let record = kept(key(1), 0, Answer::Card(Box::new(card(10).without_sealed()), None));
+        let record = kept(key(1), 0, card_answer(&card(10)));
         let claim = claim(&record, at(0));
         done(store.commit(Commit { claim, ..card_insert(&card(10)) }).await.unwrap());
         done(store.commit(card_insert(&card(11))).await.unwrap());

@@ -111,16 +111,10 @@ impl CardRow {
     /// Reads a row that [`CardRow::encode`] wrote.
     pub fn decode(bytes: &[u8]) -> Result<Self, RowFault> {
         let mut reader = Reader::new(bytes);
-        let row = Self::decode_from(&mut reader)?;
-        reader.end()?;
-        Ok(row)
-    }
-
-    pub(crate) fn decode_from(reader: &mut Reader<'_>) -> Result<Self, RowFault> {
         if reader.u8()? != Self::FORMAT {
             return Err(RowFault::Value);
         }
-        Ok(Self {
+        let row = Self {
             id: CardId::from_bytes(reader.fixed()?),
             organisation: OrganisationId::from_bytes(reader.fixed()?),
             version: reader.u32()?,
@@ -143,7 +137,9 @@ impl CardRow {
             updated_at: reader.timestamp()?,
             sealed: Sealed::from_bytes(reader.bytes()?),
             tag: reader.tag()?,
-        })
+        };
+        reader.end()?;
+        Ok(row)
     }
 
     /// The row as an answer keeps it: without the sealed part, which must go when the card goes, and the tag over it.

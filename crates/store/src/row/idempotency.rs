@@ -2,34 +2,46 @@
 //!
 //! | bytes | what |
 //! | --- | --- |
-//! | 1 | format, 2 |
+//! | 1 | format, 3 |
 //! | 2 | version of the key of both digests |
 //! | 16 | key, a keyed digest |
 //! | 32 | keyed digest of the body |
 //! | 6 | when it may be forgotten |
-//! | 1 | answer: 0 it still runs, 1 a card, 2 a transaction |
-//! | 6 | of a card: until when its CVV was held, or 0 |
-//! | | of a card: the row, its sealed part empty and its tag zeroes; of a transaction: the row |
+//! | 1 | kind of the answer; 0 while the request runs |
+//! | bytes | the answer, in the form of its kind; none while the request runs |
 //! | tag | keyed tag over all of the above |
+//!
+//! The kinds and their forms are the vault's: see `answer.rs` there.
 
 use panvault_model::{Tag, Timestamp};
 
 use crate::codec::{Reader, RowFault, Writer};
-use crate::row::{CardRow, TransactionRow};
+
+/// The kind of an answer that is not there yet.
+const RUNNING_KIND: u8 = 0;
 
 /// Keyed digest of organisation, path and the caller's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IdempotencyKey(pub [u8; 16]);
 
-/// What an idempotent request was answered with, so that it can be answered so again.
+/// What an idempotent request was answered with, so that it can be answered so again. What the kinds are, and what their bytes say, is
+/// the vault's: a new operation needs nothing new here.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// It still runs.
-    Running,
-    /// A card, without its sealed part, and until when its CVV was held.
-    Card(Box<CardRow>, Option<Timestamp>),
-    /// A transaction, whatever became of it.
-    Transaction(Box<TransactionRow>),
+pub struct IdempotencyAnswer {
+    /// Which kind of answer it is. The numbers are those of stored records and are append-only.
+    pub kind: u8,
+    /// The answer, in the form of its kind.
+    pub bytes: Vec<u8>,
+}
+
+impl IdempotencyAnswer {
+    /// The request still runs.
+    pub const RUNNING: Self = Self { kind: RUNNING_KIND, bytes: Vec::new() };
+
+    /// Whether the request still runs.
+    pub const fn is_running(&self) -> bool {
+        self.kind == RUNNING_KIND
+    }
 }
 
 /// A kept request: who it was (as digests) and what it was answered with.
@@ -44,17 +56,17 @@ pub struct IdempotencyRow {
     /// When it may be forgotten.
     pub expires_at: Timestamp,
     /// The answer.
-    pub answer: Answer,
+    pub answer: IdempotencyAnswer,
     /// Keyed tag over all of the above, made by the vault.
     pub tag: Tag,
 }
 
 impl IdempotencyRow {
-    const FORMAT: u8 = 2;
+    const FORMAT: u8 = 3;
 
     /// 1 while the request runs, 2 once it is answered.
-    pub fn version(&self) -> u32 {
-        if self.answer == Answer::Running { 1 } else { 2 }
+    pub const fn version(&self) -> u32 {
+        if self.answer.is_running() { 1 } else { 2 }
     }
 
     /// Appends everything that the tag covers.
@@ -65,18 +77,8 @@ impl IdempotencyRow {
         writer.fixed(&self.key.0);
         writer.fixed(&self.body);
         writer.timestamp(self.expires_at);
-        match &self.answer {
-            Answer::Running => writer.u8(0),
-            Answer::Card(row, cvv_expires_at) => {
-                writer.u8(1);
-                writer.timestamp(cvv_expires_at.unwrap_or(Timestamp::from_unix_millis(0)));
-                row.encode(out);
-            }
-            Answer::Transaction(row) => {
-                writer.u8(2);
-                row.encode(out);
-            }
-        }
+        writer.u8(self.answer.kind);
+        writer.bytes(&self.answer.bytes);
     }
 
     /// Appends the whole row.
@@ -96,19 +98,14 @@ impl IdempotencyRow {
             key: IdempotencyKey(reader.fixed()?),
             body: reader.fixed()?,
             expires_at: reader.timestamp()?,
-            answer: match reader.u8()? {
-                0 => Answer::Running,
-                1 => {
-                    let cvv_expires_at = reader.timestamp()?;
-                    let held = (cvv_expires_at.unix_millis() != 0).then_some(cvv_expires_at);
-                    Answer::Card(Box::new(CardRow::decode_from(&mut reader)?), held)
-                }
-                2 => Answer::Transaction(Box::new(TransactionRow::decode_from(&mut reader)?)),
-                _ => return Err(RowFault::Value),
-            },
+            answer: IdempotencyAnswer { kind: reader.u8()?, bytes: reader.bytes()?.to_vec() },
             tag: reader.tag()?,
         };
         reader.end()?;
+        // One that runs has one form.
+        if row.answer.is_running() && !row.answer.bytes.is_empty() {
+            return Err(RowFault::Value);
+        }
         Ok(row)
     }
 }

@@ -8,8 +8,8 @@ use panvault_model::{
     Sealed, ShopperInteraction, Tag, Timestamp, TransactionId, TransactionStatus,
 };
 use panvault_store::{
-    AccountRow, Action, Answer, ApiKeyRow, AuditNote, CardRow, DocumentKind, DocumentRow, HistoryRow,
-    IdempotencyKey, IdempotencyRow, OrganisationRow, ProcessorRow, TransactionRow,
+    AccountRow, Action, ApiKeyRow, AuditNote, CardRow, DocumentKind, DocumentRow, HistoryRow,
+    IdempotencyAnswer, IdempotencyKey, IdempotencyRow, OrganisationRow, ProcessorRow, TransactionRow,
 };
 
 pub(crate) fn id(byte: u8) -> Id {
@@ -137,7 +137,7 @@ pub(crate) fn history() -> HistoryRow {
     }
 }
 
-pub(crate) fn idempotency(answer: Answer) -> IdempotencyRow {
+pub(crate) fn idempotency(answer: IdempotencyAnswer) -> IdempotencyRow {
     let key = IdempotencyKey([0x61; 16]);
     IdempotencyRow {
         digest_key: 3,

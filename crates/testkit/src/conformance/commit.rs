@@ -2,7 +2,8 @@ use std::sync::Arc;
 
 use panvault_model::{CardId, Id, TransactionId};
 use panvault_store::{
-    Action, Answer, CardCvvRow, Commit, DocumentKind, Effect, Expect, Outcome, Row, RowKey, Store, Table,
+    Action, CardCvvRow, Commit, DocumentKind, Effect, Expect, IdempotencyAnswer, Outcome, Row, RowKey, Store,
+    Table,
 };
 
 use crate::conformance::rows::{
@@ -44,7 +45,7 @@ async fn what_was_called_runs_to_its_end(store: &dyn Store) {
 /// A card in version 2, a transaction, a document in version 2, a record that is to expire, and a CVV's third row.
 async fn filled(store: &dyn Store) {
     let card = card(10);
-    let claimed = claim(&kept(key(1), 0, Answer::Running), at(0));
+    let claimed = claim(&kept(key(1), 0, IdempotencyAnswer::RUNNING), at(0));
     done(store.commit(Commit { claim: claimed, ..card_insert(&card) }).await.unwrap());
     done(store.commit(card_update(&card_changed(&card))).await.unwrap());
     done(store.commit(transaction_initiate(&transaction(20, card.id))).await.unwrap());
@@ -126,11 +127,11 @@ async fn a_claim_comes_before_what_is_expected(store: &dyn Store) {
     filled(store).await;
     let fails = Expect::Absent(RowKey::Card(CardId(id(10))));
     let claimed = |n| Commit {
-        claim: claim(&kept(key(n), 0, Answer::Running), at(5)),
+        claim: claim(&kept(key(n), 0, IdempotencyAnswer::RUNNING), at(5)),
         ..plain(vec![fails], Vec::new())
     };
     let earlier = store.commit(claimed(1)).await;
-    assert_eq!(earlier, Ok(Outcome::Claimed(Box::new(kept(key(1), 0, Answer::Running)))));
+    assert_eq!(earlier, Ok(Outcome::Claimed(Box::new(kept(key(1), 0, IdempotencyAnswer::RUNNING)))));
     assert_eq!(store.commit(claimed(2)).await, Ok(Outcome::Unmet(0)));
     assert_eq!(store.idempotency_read(key(2)).await, Ok(None), "what is not done claims nothing");
 }
@@ -144,7 +145,7 @@ async fn rows_of_every_table_are_put_and_taken_away(store: &dyn Store) {
         paid.clone().into(),
         history(&paid).into(),
         document(DocumentKind::Account, 1, 2).into(),
-        kept(key(1), 0, Answer::Running).into(),
+        kept(key(1), 0, IdempotencyAnswer::RUNNING).into(),
         card_cvv(10, 3).into(),
     ];
     let there = |row: &Row| Expect::Version(row.key(), row.version());

@@ -2,9 +2,13 @@ use std::sync::Arc;
 
 use panvault_model::{Timestamp, TransactionStatus};
 use panvault_store::limits::SWEEP_ROWS_MAX;
-use panvault_store::{Answer, Commit, Expect, IdempotencyKey, IdempotencyRow, Outcome, RowKey, Store};
+use panvault_store::{
+    CardRow, Commit, Expect, IdempotencyAnswer, IdempotencyKey, IdempotencyRow, Outcome, RowKey, Store,
+};
 
-use crate::conformance::rows::{at, card, card_changed, kept, key, transaction, transaction_settled};
+use crate::conformance::rows::{
+    at, card, card_answer, card_changed, kept, key, transaction, transaction_answer, transaction_settled,
+};
 use crate::conformance::{
     StoreCase, card_insert, card_update, cases, claim, done, sweep, transaction_initiate, transaction_settle,
 };
@@ -22,8 +26,7 @@ pub(super) const CASES: &[StoreCase] = cases! {
 };
 
 fn answered(n: u64) -> IdempotencyRow {
-    let row = card(n).without_sealed();
-    kept(key(1), 0, Answer::Card(Box::new(row), Some(at(3600))))
+    kept(key(1), 0, card_answer(&card(n)))
 }
 
 async fn a_repeated_request_is_replayed(store: &dyn Store) {
@@ -58,14 +61,14 @@ async fn another_body_is_a_mismatch(store: &dyn Store) {
 async fn a_request_that_runs_is_in_use(store: &dyn Store) {
     let card = card(10);
     let row = transaction(20, card.id);
-    let running = kept(key(1), 0, Answer::Running);
+    let running = kept(key(1), 0, IdempotencyAnswer::RUNNING);
     let initiate = |row| Commit { claim: claim(&running, at(0)), ..transaction_initiate(row) };
     done(store.commit(card_insert(&card)).await.unwrap());
     done(store.commit(initiate(&row)).await.unwrap());
     let second = transaction(21, card.id);
     assert_eq!(store.commit(initiate(&second)).await, Ok(Outcome::Claimed(Box::new(running.clone()))));
     let settled = transaction_settled(&row, TransactionStatus::Declined);
-    let answer = Box::new(kept(key(1), 0, Answer::Transaction(Box::new(settled.clone()))));
+    let answer = Box::new(kept(key(1), 0, transaction_answer(&settled)));
     let mut settle = transaction_settle(&settled);
     settle.expects.push(Expect::Version(RowKey::Idempotency(key(1)), 1));
     settle.effects.push(answer.as_ref().clone().into());
@@ -83,7 +86,7 @@ async fn what_changed_nothing_keeps_nothing(store: &dyn Store) {
     let stale = Commit { expects: vec![Expect::Version(RowKey::Card(row.id), 2)], ..change.clone() };
     assert_eq!(store.commit(stale).await, Ok(Outcome::Unmet(0)));
     assert_eq!(store.idempotency_read(key(1)).await, Ok(None));
-    let running = kept(key(1), 0, Answer::Running);
+    let running = kept(key(1), 0, IdempotencyAnswer::RUNNING);
     let absent = transaction(20, card(11).id);
     let initiate = Commit { claim: claim(&running, at(0)), ..transaction_initiate(&absent) };
     assert_eq!(store.commit(initiate).await, Ok(Outcome::Unmet(0)));
@@ -115,7 +118,7 @@ async fn of_many_with_one_key_one_is_done(store: &dyn Store) {
     }
     assert_eq!((done, claimed.len()), (1, 49));
     for row in claimed {
-        let Answer::Card(card, _) = row.answer else { panic!("another answer") };
+        let card = CardRow::decode(&row.answer.bytes).unwrap();
         assert!(store.card_read(card.id).await.unwrap().is_some());
     }
 }
@@ -171,7 +174,7 @@ async fn a_sweep_has_an_end(store: &dyn Store) {
     let asked: Vec<_> = (0..count)
         .map(|n| {
             let key = IdempotencyKey(u128::from(n).to_be_bytes());
-            let record = kept(key, 0, Answer::Card(Box::new(card(n).without_sealed()), None));
+            let record = kept(key, 0, card_answer(&card(n)));
             store.commit(Commit { claim: claim(&record, at(0)), ..card_insert(&card(n)) })
         })
         .collect();

@@ -8,7 +8,7 @@ use panvault_model::{
     Tag, Timestamp, TransactionId, TransactionStatus, VaultId,
 };
 use panvault_store::{
-    Answer, CardCvvRow, CardRow, Chain, DocumentKind, DocumentRow, HistoryRow, IdempotencyKey,
+    CardCvvRow, CardRow, Chain, DocumentKind, DocumentRow, HistoryRow, IdempotencyAnswer, IdempotencyKey,
     IdempotencyRow, MemoryStore, TransactionRow,
 };
 use panvault_vault::StoreChain;
@@ -174,7 +174,21 @@ pub fn key(n: u8) -> IdempotencyKey {
     IdempotencyKey([n; 16])
 }
 
+/// A card as an answer that is kept.
+pub fn card_answer(row: &CardRow) -> IdempotencyAnswer {
+    let mut bytes = Vec::new();
+    row.without_sealed().encode(&mut bytes);
+    IdempotencyAnswer { kind: 1, bytes }
+}
+
+/// A transaction as an answer that is kept.
+pub fn transaction_answer(row: &TransactionRow) -> IdempotencyAnswer {
+    let mut bytes = Vec::new();
+    row.encode(&mut bytes);
+    IdempotencyAnswer { kind: 2, bytes }
+}
+
 /// An idempotency record that expires after a day's seconds.
-pub fn kept(key: IdempotencyKey, body: u8, answer: Answer) -> IdempotencyRow {
+pub fn kept(key: IdempotencyKey, body: u8, answer: IdempotencyAnswer) -> IdempotencyRow {
     IdempotencyRow { digest_key: 1, key, body: [body; 32], expires_at: at(86_400), answer, tag: tag(0x1d) }
 }

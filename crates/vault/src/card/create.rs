@@ -8,7 +8,7 @@ use crate::card::{CardView, Metadata};
 use crate::cvv::{self, SealedCvv};
 use crate::env::Env;
 use crate::error::{Named, VaultError};
-use crate::idempotency::{Done, Idempotency};
+use crate::idempotency::{Done, Idempotency, answer_of};
 use crate::permit::{CardCreate, Permit};
 use crate::seal;
 use crate::text::pairs_storable;
@@ -43,7 +43,7 @@ impl Vault {
             if let Some(claim) = &idempotency
                 && let Some(earlier) = vault.idempotency_of_older_keys(claim, now).await?
             {
-                return vault.card_answered(*earlier);
+                return vault.card_answered(earlier, now).await;
             }
             if cvv.is_some()
                 && let Err(full) = vault.cvv_room(row.organisation, now)
@@ -51,27 +51,27 @@ impl Vault {
                 // A request that was answered before is answered the same again, room or not.
                 return match &idempotency {
                     Some(claim) => match vault.idempotency_earlier(claim, now).await? {
-                        Some(earlier) => vault.card_answered(*earlier),
+                        Some(earlier) => vault.card_answered(earlier, now).await,
                         None => Err(full),
                     },
                     None => Err(full),
                 };
             }
-            let mut view = CardView { row, cvv_expires_at: cvv.as_ref().map(|cvv| cvv.expires_at) };
             let commit = Commit {
-                claim: idempotency.map(|claim| claim.claim(vault.keys(), now.wall, view.answer())),
-                expects: vec![Expect::Absent(RowKey::Card(view.row.id))],
-                effects: vec![Arc::clone(&view.row).into()],
-                audit: asked.note(now.wall, Action::CardCreate, view.row.organisation, view.row.id.0),
+                claim: idempotency.map(|claim| claim.claim(vault.keys(), now.wall, answer_of(row.as_ref()))),
+                expects: vec![Expect::Absent(RowKey::Card(row.id))],
+                effects: vec![Arc::clone(&row).into()],
+                audit: asked.note(now.wall, Action::CardCreate, row.organisation, row.id.0),
             };
             match vault.store().commit(commit).await? {
                 Outcome::Done { order } => {
-                    if let Some(cvv) = cvv {
-                        view.cvv_expires_at = vault.cvv_held(&view.row, order, cvv).await;
-                    }
-                    Ok(Done::new(view))
+                    let cvv_expires_at = match cvv {
+                        Some(cvv) => vault.cvv_held(&row, order, cvv).await,
+                        None => None,
+                    };
+                    Ok(Done::new(CardView { row, cvv_expires_at }))
                 }
-                Outcome::Claimed(earlier) => vault.card_replayed(idempotency.as_ref(), earlier),
+                Outcome::Claimed(earlier) => vault.card_replayed(idempotency.as_ref(), earlier, now).await,
                 // An id is made for one card; that another has it is chance of one in a great many.
                 Outcome::Unmet(_) => Err(VaultError::Contended),
             }

@@ -8,7 +8,7 @@ use crate::card::{CardView, Metadata};
 use crate::cvv::{self, SealedCvv};
 use crate::env::Env;
 use crate::error::{FieldFault, Named, VaultError};
-use crate::idempotency::{Done, Idempotency};
+use crate::idempotency::{Done, Idempotency, answer_of};
 use crate::limits::UPDATE_TRIES_MAX;
 use crate::permit::{CardUpdate, Permit};
 use crate::seal;
@@ -81,7 +81,7 @@ impl Vault {
             if let Some(claim) = &idempotency
                 && let Some(earlier) = vault.idempotency_earlier(claim, now).await?
             {
-                return vault.card_answered(*earlier);
+                return vault.card_answered(earlier, now).await;
             }
             if matches!(cvv, PlannedCvv::Put { held: Some(_), .. }) {
                 vault.cvv_room(organisation, now)?;
@@ -104,20 +104,19 @@ impl Vault {
                     return Err(VaultError::Tampered);
                 }
                 let row = card_update_plan(&stored, organisation, &change, &cvv, &env)?;
-                if !matches!(cvv, PlannedCvv::Keep) {
-                    // Before the commit, so that whatever happens to this process then leaves no CVV that should be gone.
-                    vault.cvvs().cvv_clear_now(id).await?;
-                }
-                let cvv_expires_at = match &cvv {
+                let kept_until = match &cvv {
                     PlannedCvv::Keep => vault.cvv_expires_at(id, now).await?,
-                    PlannedCvv::Clear => None,
-                    PlannedCvv::Put { held, .. } => held.as_ref().map(|held| held.expires_at),
+                    PlannedCvv::Clear | PlannedCvv::Put { .. } => {
+                        // Before the commit, so that whatever happens to this process then leaves no CVV that should be gone.
+                        vault.cvvs().cvv_clear_now(id).await?;
+                        None
+                    }
                 };
                 let changed = row.is_some();
-                let mut view =
-                    CardView { row: row.clone().unwrap_or_else(|| Arc::clone(&stored)), cvv_expires_at };
+                let shown = row.clone().unwrap_or_else(|| Arc::clone(&stored));
                 let commit = Commit {
-                    claim: idempotency.map(|claim| claim.claim(vault.keys(), now.wall, view.answer())),
+                    claim: idempotency
+                        .map(|claim| claim.claim(vault.keys(), now.wall, answer_of(shown.as_ref()))),
                     expects: vec![Expect::Version(RowKey::Card(id), stored.version)],
                     effects: row.map(Effect::from).into_iter().collect(),
                     audit: AuditNote {
@@ -127,18 +126,21 @@ impl Vault {
                 };
                 match vault.store().commit(commit).await? {
                     Outcome::Done { order } => {
-                        match cvv {
-                            PlannedCvv::Keep => {}
+                        let cvv_expires_at = match cvv {
+                            PlannedCvv::Keep => kept_until,
                             PlannedCvv::Put { held: Some(held), .. } => {
-                                view.cvv_expires_at = vault.cvv_held(&view.row, order, held).await;
+                                vault.cvv_held(&shown, order, held).await
                             }
                             PlannedCvv::Clear | PlannedCvv::Put { held: None, .. } => {
                                 vault.cvv_ended(id, order).await;
+                                None
                             }
-                        }
-                        return Ok(Done::new(view));
+                        };
+                        return Ok(Done::new(CardView { row: shown, cvv_expires_at }));
                     }
-                    Outcome::Claimed(earlier) => return vault.card_replayed(idempotency.as_ref(), earlier),
+                    Outcome::Claimed(earlier) => {
+                        return vault.card_replayed(idempotency.as_ref(), earlier, now).await;
+                    }
                     // It has changed, or is gone: that is seen when it is read again.
                     Outcome::Unmet(_) => {}
                 }

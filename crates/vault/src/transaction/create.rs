@@ -7,8 +7,8 @@ use panvault_model::{
 };
 use panvault_processor::{Order, Processor, Sent};
 use panvault_store::{
-    AccountRow, Action, Answer, CardRow, Commit, CvvClaim, CvvClaimed, Expect, HistoryRow, Outcome, RowKey,
-    StoreFault, TransactionRow,
+    AccountRow, Action, CardRow, Commit, CvvClaim, CvvClaimed, Expect, HistoryRow, IdempotencyAnswer,
+    Outcome, RowKey, StoreFault, TransactionRow,
 };
 
 use crate::audit::Asked;
@@ -90,7 +90,7 @@ impl Vault {
         if let Some(claim) = &idempotency
             && let Some(earlier) = self.idempotency_earlier(claim, now).await?
         {
-            return self.transaction_replayed(*earlier);
+            return self.transaction_replayed(&earlier);
         }
         let card = match self.card_seen(permit, new.card, Named::Field("card")).await {
             // All that is not found is said at once.
@@ -118,7 +118,7 @@ impl Vault {
                 // It may have ended since this request looked.
                 return match &idempotency {
                     Some(claim) => match self.idempotency_earlier(claim, now).await? {
-                        Some(earlier) => self.transaction_replayed(*earlier),
+                        Some(earlier) => self.transaction_replayed(&earlier),
                         None => Err(VaultError::IdempotencyInUse),
                     },
                     None => Err(VaultError::IdempotencyInUse),
@@ -133,7 +133,7 @@ impl Vault {
             Ok((_, Outcome::Claimed(earlier))) => {
                 self.cvv_let_go(claim, true).await;
                 let claim = idempotency.ok_or(VaultError::Contended)?;
-                self.transaction_replayed(*self.idempotency_claimed(&claim, earlier)?)
+                self.transaction_replayed(&*self.idempotency_claimed(&claim, earlier)?)
             }
             Ok((_, Outcome::Unmet(at))) => {
                 self.cvv_let_go(claim, true).await;
@@ -239,7 +239,7 @@ impl Vault {
         let commit = Commit {
             claim: prepared
                 .idempotency
-                .map(|claim| claim.claim(self.keys(), row.created_at, Answer::Running)),
+                .map(|claim| claim.claim(self.keys(), row.created_at, IdempotencyAnswer::RUNNING)),
             // The first is looked at by its place.
             expects: vec![
                 Expect::Owned(RowKey::Card(row.card), card_organisation),

@@ -5,14 +5,13 @@ use panvault_card::masked_text;
 use panvault_model::{Now, TransactionStatus};
 use panvault_processor::Sent;
 use panvault_store::{
-    Action, Answer, AuditNote, Commit, Effect, Expect, IdempotencyRow, Outcome, RowKey, StoreFault,
-    TransactionRow,
+    Action, AuditNote, Commit, Effect, Expect, IdempotencyRow, Outcome, RowKey, StoreFault, TransactionRow,
 };
 use zeroize::Zeroizing;
 
 use crate::audit::Asked;
 use crate::error::VaultError;
-use crate::idempotency::{Done, Idempotency};
+use crate::idempotency::{Done, Idempotency, answer_of, answer_read};
 use crate::limits::{ANSWER_BYTES_MAX, IDEMPOTENCY_SECONDS, SETTLE_TRIES_MAX, SETTLE_WAIT_MILLIS};
 use crate::seal;
 use crate::vault::Vault;
@@ -40,7 +39,7 @@ impl Vault {
         };
         let answer = idempotency.map(|claim| {
             let expires_at = row.created_at.plus_seconds(IDEMPOTENCY_SECONDS);
-            claim.row(self.keys(), expires_at, Answer::Transaction(Box::new(row.clone())))
+            claim.row(self.keys(), expires_at, answer_of(&row))
         });
         let row = Arc::new(row);
         let mut effects: Vec<Effect> = vec![Arc::clone(&row).into(), history.into()];
@@ -68,12 +67,9 @@ impl Vault {
     /// The transaction of a record that was verified.
     pub(super) fn transaction_replayed(
         &self,
-        row: IdempotencyRow,
+        row: &IdempotencyRow,
     ) -> Result<Done<Arc<TransactionRow>>, VaultError> {
-        match row.answer {
-            Answer::Transaction(row) => Ok(Done::replayed(Arc::from(row))),
-            Answer::Running | Answer::Card(..) => Err(VaultError::IdempotencyMismatch),
-        }
+        Ok(Done::replayed(Arc::new(answer_read(row)?)))
     }
 }
 

@@ -1,3 +1,5 @@
+use core::sync::atomic::Ordering;
+
 use panvault_model::CardId;
 use panvault_vault::{
     CardCreate, CardUpdate, CardView, Done, Idempotency, Metadata, Permit, TransactionCreate, VaultError,
@@ -34,7 +36,7 @@ async fn a_repeated_create_is_answered_as_the_first_and_stores_nothing() {
     let again = create(&world, &shop, "key", "body").await.unwrap();
     assert_eq!((first.replayed, again.replayed), (false, true));
     assert_eq!(again.value.row.as_ref(), &first.value.row.without_sealed());
-    assert_eq!(again.value.cvv_expires_at, first.value.cvv_expires_at);
+    assert_eq!(again.value.cvv_expires_at, None, "it was used since");
     assert_eq!(world.cards(&shop).await.unwrap().total, 1);
     assert!(!world.holds_cvv(&shop, first.value.row.id).await, "the CVV of the repetition is not held");
 }
@@ -112,9 +114,73 @@ async fn an_update_is_repeated_without_putting_the_cvv_back_again() {
     assert!(!put(card, "key", "body").await.unwrap().replayed);
     assert!(world.transact(&shop, card, 1_000).await.unwrap().cvv_present);
     let again = put(card, "key", "body").await.unwrap();
-    assert!(again.replayed && again.value.cvv_expires_at.is_some(), "as the first was answered");
+    assert!(again.replayed && again.value.cvv_expires_at.is_none(), "it was used since");
     assert!(!world.transact(&shop, card, 1_000).await.unwrap().cvv_present);
     assert_refused!(put(card, "key", "other").await, VaultError::IdempotencyMismatch);
+}
+
+/// The bug: a repeated answer said that a CVV was held which was used, over or had never been held. Its cause: the record kept what was
+/// to be held when it was written. Its cure: no record has the state of a CVV; it is looked up when an answer is given again.
+#[tokio::test]
+async fn a_repeated_answer_says_what_is_held_now() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let shown = async |key: &str| {
+        let done = create(&world, &shop, key, "body").await.unwrap();
+        (done.replayed, done.value.cvv_expires_at, done.value.row.id)
+    };
+    let (_, until, card) = shown("used").await;
+    assert!(until.is_some());
+    assert_eq!(shown("used").await, (true, until, card), "still held");
+    world.transact(&shop, card, 1_000).await.unwrap();
+    assert_eq!(shown("used").await, (true, None, card));
+    world.clock.pass_millis(1_000);
+    let renewed = world.cvv_put(&shop, card, "222").await.unwrap().cvv_expires_at;
+    assert_eq!(shown("used").await, (true, renewed, card), "put back since");
+    world.vault.card_delete(&world.permit(&shop.key), card).await.unwrap();
+    assert_eq!(shown("used").await, (true, None, card), "deleted since");
+
+    let (_, _, over) = shown("over").await;
+    world.clock.pass_millis(HOUR_MILLIS);
+    assert_eq!(shown("over").await, (true, None, over));
+
+    world.cvvs.full_later.store(true, Ordering::SeqCst);
+    let (_, until, never) = shown("never held").await;
+    assert_eq!((until, shown("never held").await), (None, (true, None, never)));
+    world.cvvs.away_after(0);
+    assert_refused!(create(&world, &shop, "never held", "body").await, VaultError::CvvUnavailable);
+}
+
+/// Where two requests with one key meet at the commit, too.
+#[tokio::test]
+async fn a_record_that_a_commit_meets_says_what_is_held_now() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let permit: Permit<CardUpdate> = world.permit(&shop.key);
+    let card = world.card_create(&shop, VISA, None).await.unwrap().row.id;
+    let claim = world.idempotency(&permit, "key", "body");
+    let put = || world.vault.card_update(&permit, card, shop.organisation, cvv_change("111"), Some(claim));
+    world.store.plot(|plot| plot.yields = true);
+    let (first, second) = tokio::join!(put(), put());
+    let (first, second) = (first.unwrap(), second.unwrap());
+    assert_ne!(first.replayed, second.replayed);
+    // The one that came second may have ended what the first had brought: one is lost, none is kept.
+    let held = world.card_read(&shop, card).await.unwrap().cvv_expires_at;
+    let replayed = if first.replayed { first } else { second };
+    assert_eq!(replayed.value.cvv_expires_at, held);
+}
+
+/// A key that answered with something else on the same path, as a later version might: not taken for what it is not.
+#[tokio::test]
+async fn an_answer_of_another_kind_is_not_taken_for_a_card() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let card = world.card(&shop).await;
+    let permit: Permit<TransactionCreate> = world.permit(&shop.key);
+    let claim = world.idempotency(&permit, "key", "body");
+    let new = new_transaction(shop.account, card, 1_000);
+    world.vault.transaction_create(&permit, new, Some(claim)).await.unwrap();
+    assert_refused!(create(&world, &shop, "key", "body").await, VaultError::IdempotencyMismatch);
 }
 
 #[tokio::test]

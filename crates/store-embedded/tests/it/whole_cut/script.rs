@@ -2,12 +2,12 @@
 
 use panvault_model::{Fingerprint, Id, Sealed, TransactionStatus};
 use panvault_store::{
-    Answer, CardRow, Commit, DocumentKind, Effect, IdempotencyClaim, MemoryStore, Row, RowKey, Store,
-    TransactionRow,
+    CardRow, Commit, DocumentKind, Effect, IdempotencyAnswer, IdempotencyClaim, MemoryStore, Row, RowKey,
+    Store, TransactionRow,
 };
 use panvault_testkit::Dice;
 use panvault_testkit::conformance::rows::{
-    self, at, card, card_changed, document, id, kept, key, transaction, transaction_settled,
+    self, at, card, card_answer, card_changed, document, id, kept, key, transaction, transaction_settled,
 };
 use panvault_testkit::conformance::{
     Contents, card_delete, card_insert, card_update, document_delete, document_put, documents_commit, sweep,
@@ -77,7 +77,7 @@ impl Writing {
             6 => card_delete(&row),
             7 => {
                 let row = transaction(self.next, row.id);
-                Commit { claim: self.claim(Answer::Running), ..transaction_initiate(&row) }
+                Commit { claim: self.claim(IdempotencyAnswer::RUNNING), ..transaction_initiate(&row) }
             }
             8 | 9 => {
                 let unknown = transaction(self.next, row.id);
@@ -102,12 +102,12 @@ impl Writing {
             fingerprint: Fingerprint::from_bytes([self.dice.roll().to_be_bytes()[0]; 16]),
             ..card(self.next)
         };
-        let claim = self.claim(Answer::Card(Box::new(row.without_sealed()), None));
+        let claim = self.claim(card_answer(&row));
         Commit { claim, ..card_insert(&row) }
     }
 
     /// A claim of a key, now and then, and not for long.
-    fn claim(&mut self, answer: Answer) -> Option<IdempotencyClaim> {
+    fn claim(&mut self, answer: IdempotencyAnswer) -> Option<IdempotencyClaim> {
         if !self.dice.percent(40) {
             return None;
         }

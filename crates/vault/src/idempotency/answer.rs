@@ -1,0 +1,101 @@
+//! Answers as idempotency records keep them: a kind, and its bytes.
+//!
+//! | kind | answer | bytes |
+//! | --- | --- | --- |
+//! | 0 | none yet: the request still runs | none |
+//! | 1 | a card | the card row, its sealed part empty and its tag zeroes |
+//! | 2 | a transaction, whatever became of it | the transaction row |
+//!
+//! Kinds are append-only; an operation that answers with something else takes the next number here, and the store knows nothing of it.
+//! **What cannot be said twice is not kept.** The state of a CVV is looked up when an answer is given again. The secret of an API key is
+//! shown once and kept nowhere: the answer of its creation is to keep the key's document, and is given again without the secret and
+//! marked as a repetition. So whoever lost the first answer learns which key to delete, and makes another.
+
+use panvault_store::{CardRow, IdempotencyAnswer, IdempotencyRow, RowFault, TransactionRow};
+
+use crate::error::VaultError;
+
+/// What may be an answer.
+pub(crate) trait Answered: Sized {
+    /// The number of its kind.
+    const KIND: u8;
+
+    /// Its bytes.
+    fn to_bytes(&self) -> Vec<u8>;
+
+    /// What such bytes say.
+    fn from_bytes(bytes: &[u8]) -> Result<Self, RowFault>;
+}
+
+impl Answered for CardRow {
+    const KIND: u8 = 1;
+
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(256);
+        self.without_sealed().encode(&mut bytes);
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self, RowFault> {
+        Self::decode(bytes)
+    }
+}
+
+impl Answered for TransactionRow {
+    const KIND: u8 = 2;
+
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(512);
+        self.encode(&mut bytes);
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self, RowFault> {
+        Self::decode(bytes)
+    }
+}
+
+/// An answer as it is kept.
+pub(crate) fn answer_of<T: Answered>(answered: &T) -> IdempotencyAnswer {
+    IdempotencyAnswer { kind: T::KIND, bytes: answered.to_bytes() }
+}
+
+/// The answer of a record that was verified. [`VaultError::IdempotencyMismatch`] when it is one of another kind: a path has answers of
+/// one kind, so that the key was used for something else.
+pub(crate) fn answer_read<T: Answered>(row: &IdempotencyRow) -> Result<T, VaultError> {
+    if row.answer.kind == T::KIND {
+        Ok(T::from_bytes(&row.answer.bytes)?)
+    } else {
+        Err(VaultError::IdempotencyMismatch)
+    }
+}
+
+/// Whether an answer is of a kind that there is, and can be read.
+pub(crate) fn answer_readable(answer: &IdempotencyAnswer) -> Result<(), RowFault> {
+    match answer.kind {
+        CardRow::KIND => CardRow::from_bytes(&answer.bytes).map(drop),
+        TransactionRow::KIND => TransactionRow::from_bytes(&answer.bytes).map(drop),
+        _ if answer.is_running() => Ok(()),
+        _ => Err(RowFault::Value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The kinds are stored, and those of later versions cannot be read by this one.
+    #[test]
+    fn kinds_are_numbers_that_stay() {
+        assert_eq!((IdempotencyAnswer::RUNNING.kind, CardRow::KIND, TransactionRow::KIND), (0, 1, 2));
+        assert_eq!(answer_readable(&IdempotencyAnswer::RUNNING), Ok(()));
+        for kind in [1, 2] {
+            let cut = IdempotencyAnswer { kind, bytes: vec![2, 0] };
+            assert_eq!(answer_readable(&cut), Err(RowFault::Short), "{kind}");
+        }
+        for kind in 3..=255 {
+            let later = IdempotencyAnswer { kind, bytes: Vec::new() };
+            assert_eq!(answer_readable(&later), Err(RowFault::Value), "{kind}");
+        }
+    }
+}
