@@ -194,6 +194,19 @@ impl Store for EmbeddedStore {
         self.at_once(|overlay| overlay.card_cvv(card), |view| view::card_cvv(view, card))
     }
 
+    fn card_cvv_read_many(&self, cards: Vec<CardId>) -> Pending<'_, Vec<Option<Arc<CardCvvRow>>>> {
+        let newer: Vec<_> = {
+            let overlay = self.shared.overlay.read().unwrap_or_else(PoisonError::into_inner);
+            cards.iter().map(|card| overlay.card_cvv(*card)).collect()
+        };
+        let view = self.shared.readers.any();
+        let rows = cards.into_iter().zip(newer).map(|(card, newer)| match newer {
+            Some(row) => Ok(row),
+            None => view::card_cvv(&view, card),
+        });
+        Box::pin(core::future::ready(rows.collect()))
+    }
+
     fn card_cvv_expired(&self, now: Timestamp, limit: usize) -> Pending<'_, Vec<Arc<CardCvvRow>>> {
         self.caught_up(move |view| view::card_cvv_expired(view, now, limit))
     }

@@ -12,8 +12,8 @@ pub struct Commit {
     pub claim: Option<IdempotencyClaim>,
     /// What must hold of rows before it, in the order in which that is looked at.
     pub expects: Vec<Expect>,
-    /// The rows as they are to be, and those that are to go; each row once. A new row has version 1. There may be none: then the
-    /// audit note is all.
+    /// The rows as they are to be, and those that are to go; each row once. A new row has version 1, but for [`CardCvvRow`](crate::CardCvvRow).
+    /// There may be none: then the audit note is all.
     pub effects: Effects,
     /// The audit note.
     pub audit: AuditNote,

@@ -123,7 +123,8 @@ pub struct CvvCounts {
 ///
 /// [`CVV_REQUEST_SECONDS`]: crate::limits::CVV_REQUEST_SECONDS
 pub trait CvvStore: Send + Sync {
-    /// Whether several nodes share it. Where they do not, numbers come from the order of this process's commits.
+    /// Whether several nodes share it: then a number is that of the card's [`CardCvvRow`](crate::CardCvvRow). Else it is the order of the
+    /// commit.
     fn is_shared(&self) -> bool;
 
     /// Holds a CVV for a card of this organisation, ends what is there of a lesser number, held or claimed, and says whether this CVV is

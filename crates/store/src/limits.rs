@@ -3,7 +3,7 @@
 /// Rows in one page of a list.
 pub const LIST_ROWS_MAX: u32 = 1000;
 
-/// Expired idempotency records that one sweep removes.
+/// Expired idempotency records, or rows about CVVs, that one commit of a sweep removes.
 pub const SWEEP_ROWS_MAX: usize = 1000;
 
 /// Bytes of one encoded text in a row.

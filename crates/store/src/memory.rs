@@ -153,6 +153,11 @@ impl Store for MemoryStore {
         ready(self.tables().one(RowKey::CardCvv(card), of!(CardCvv)))
     }
 
+    fn card_cvv_read_many(&self, cards: Vec<CardId>) -> Pending<'_, Vec<Option<Arc<CardCvvRow>>>> {
+        let tables = self.tables();
+        ready(cards.into_iter().map(|card| tables.one(RowKey::CardCvv(card), of!(CardCvv))).collect())
+    }
+
     fn card_cvv_expired(&self, now: Timestamp, limit: usize) -> Pending<'_, Vec<Arc<CardCvvRow>>> {
         let tables = self.tables();
         let expired = tables.all(CARD_CVVS, of!(CardCvv)).filter(|row| row.cvv_until <= now);

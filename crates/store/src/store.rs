@@ -80,6 +80,8 @@ pub trait Store: Send + Sync {
     fn card_page(&self, after: CardId, limit: usize) -> Pending<'_, Vec<Arc<CardRow>>>;
     /// What is known of a card's CVV, if anything is.
     fn card_cvv_read(&self, card: CardId) -> Pending<'_, Option<Arc<CardCvvRow>>>;
+    /// What is known of the CVV of each of these cards, in their order. Asks once for all of them.
+    fn card_cvv_read_many(&self, cards: Vec<CardId>) -> Pending<'_, Vec<Option<Arc<CardCvvRow>>>>;
     /// Rows about CVVs whose time is over by `now`, at most `limit`.
     fn card_cvv_expired(&self, now: Timestamp, limit: usize) -> Pending<'_, Vec<Arc<CardCvvRow>>>;
 

@@ -53,7 +53,11 @@ impl Vault {
     /// there may be no room, or no way to where it is held. That is no fault of the request any more, which is done.
     async fn cvv_held(&self, card: &CardRow, number: u64, cvv: SealedCvv) -> Option<Timestamp> {
         let expires_at = cvv.expires_at;
-        let cvv = cvv.held(self.now());
+        let Some(cvv) = cvv.held(self.now()) else {
+            let advice = "see why the store took so long; the caller can put this one back";
+            tracing::warn!(card.id = %card.id, advice, "cvv.not_held");
+            return None;
+        };
         match self.cvvs().cvv_hold(card.id, card.organisation, number, cvv).await {
             Ok(held) => held.then_some(expires_at),
             Err(error) => {

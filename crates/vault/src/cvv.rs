@@ -1,25 +1,38 @@
 //! A CVV between its parsing and its use: sealed with a key that lives only in memory.
 
+mod row;
+
 use panvault_card::{Cvv, CvvBlock};
 use panvault_model::{CardId, Now, OrganisationId, Sealed, Timestamp};
-use panvault_store::{CvvClaim, CvvShown, CvvTicket, HeldCvv};
+use panvault_store::limits::CVV_REQUEST_SECONDS;
+use panvault_store::{CardCvvRow, CvvClaim, CvvShown, CvvTicket, HeldCvv};
 
 use crate::env::Env;
 use crate::error::VaultError;
 use crate::vault::Vault;
 
+pub(crate) use row::{CvvStep, as_read};
+
 /// A CVV whose plaintext is gone and whose clock runs, on its way to where it is held.
 pub(crate) struct SealedCvv {
     sealed: Sealed,
     pub(crate) expires_at: Timestamp,
+    sealed_millis: u64,
     deadline_millis: u64,
 }
 
 impl SealedCvv {
-    /// As it is handed over now: what was waited for meanwhile is of its time.
-    pub(crate) fn held(self, now: Now) -> HeldCvv {
-        let Self { sealed, expires_at, deadline_millis } = self;
-        HeldCvv { sealed, expires_at, remaining_millis: deadline_millis.saturating_sub(now.monotonic_millis) }
+    /// As it is handed over now: what was waited for meanwhile is of its time. `None` when that was so long that a place of CVVs may have
+    /// forgotten what overtook it.
+    pub(crate) fn held(self, now: Now) -> Option<HeldCvv> {
+        let Self { sealed, expires_at, sealed_millis, deadline_millis } = self;
+        let waited_millis = now.monotonic_millis.saturating_sub(sealed_millis);
+        let remaining_millis = deadline_millis.saturating_sub(now.monotonic_millis);
+        (waited_millis < CVV_REQUEST_SECONDS * 1000).then_some(HeldCvv {
+            sealed,
+            expires_at,
+            remaining_millis,
+        })
     }
 }
 
@@ -41,6 +54,7 @@ pub(crate) fn cvv_seal(
     Ok(Some(SealedCvv {
         sealed,
         expires_at: wall.plus_seconds(seconds),
+        sealed_millis: monotonic_millis,
         deadline_millis: monotonic_millis.saturating_add(seconds.saturating_mul(1000)),
     }))
 }
@@ -70,23 +84,53 @@ impl Vault {
         card: CardId,
         now: Now,
     ) -> Result<Option<Timestamp>, VaultError> {
-        let shown = self.cvvs().cvv_read(card).await?;
-        self.cvv_in_time(card, shown, now).await
+        let Some(shown) = self.cvvs().cvv_read(card).await? else { return Ok(None) };
+        let row = self.cvv_row(card).await?;
+        self.cvv_in_time(card, shown, row.as_deref(), now).await
     }
 
-    /// Until when what is held of a card is held. A store counts what is left of a CVV's time and reads no calendar; once
-    /// it is seen to be over by the calendar it is gone, whatever the calendar says later.
-    pub(crate) async fn cvv_in_time(
+    /// The same of each of these cards, in their order.
+    pub(crate) async fn cvvs_expire_at(
+        &self,
+        cards: Vec<CardId>,
+        now: Now,
+    ) -> Result<Vec<Option<Timestamp>>, VaultError> {
+        let shown = self.cvvs().cvv_read_many(cards.clone()).await?;
+        let held = cards.iter().zip(&shown).filter_map(|(card, shown)| shown.map(|_| *card)).collect();
+        let mut rows = self.cvv_rows(held).await?.into_iter();
+        let mut until = Vec::with_capacity(cards.len());
+        for (card, shown) in cards.into_iter().zip(shown) {
+            until.push(match shown {
+                Some(shown) => {
+                    let row = rows.next().flatten();
+                    self.cvv_in_time(card, shown, row.as_deref(), now).await?
+                }
+                None => None,
+            });
+        }
+        Ok(until)
+    }
+
+    /// Until when what is held of a card is held. A store of CVVs counts what is left of their time and reads no calendar; once
+    /// one is seen to be over by the calendar it is gone, whatever the calendar says later. Where nodes share CVVs, what the card's row
+    /// does not know is not there, and its deadline is the row's.
+    async fn cvv_in_time(
         &self,
         card: CardId,
-        shown: Option<CvvShown>,
+        shown: CvvShown,
+        row: Option<&CardCvvRow>,
         now: Now,
     ) -> Result<Option<Timestamp>, VaultError> {
-        let Some(CvvShown { number, expires_at, .. }) = shown else { return Ok(None) };
-        if now.wall < expires_at {
+        let CvvShown { number, expires_at, .. } = shown;
+        if now.wall >= expires_at {
+            self.cvvs().cvv_clear(card, number).await?;
+            return Ok(None);
+        }
+        if !self.cvvs().is_shared() {
             return Ok(Some(expires_at));
         }
-        self.cvvs().cvv_clear(card, number).await?;
-        Ok(None)
+        let known =
+            |row: &&CardCvvRow| !row.used && u64::from(row.number) == number && now.wall < row.cvv_until;
+        Ok(row.filter(known).map(|row| row.cvv_until.min(expires_at)))
     }
 }

@@ -18,6 +18,9 @@ pub const SETTLE_WAIT_MILLIS: u64 = 100;
 /// How often an update is tried again when the card changed between its reading and its writing.
 pub const UPDATE_TRIES_MAX: usize = 8;
 
+/// How often a transaction claims a card's CVV, or holds its claim against the card's row, while that keeps changing.
+pub const CLAIM_TRIES_MAX: usize = 8;
+
 /// How often a change of documents is tried again when other processes change documents at the same time. One of those that try at
 /// once succeeds, so it is also how many may.
 pub const DOCUMENT_TRIES_MAX: usize = 256;

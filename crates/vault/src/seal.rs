@@ -3,7 +3,7 @@
 use panvault_card::{CardBlock, Holder, HolderBlock, Pan};
 use panvault_keys::{KeyRing, KeysError, Kind, Place, VaultKeys};
 use panvault_model::{CardId, OrganisationId, Sealed, Tag, VaultId};
-use panvault_store::{CardRow, DocumentRow, HistoryRow, IdempotencyRow, TransactionRow};
+use panvault_store::{CardCvvRow, CardRow, DocumentRow, HistoryRow, IdempotencyRow, TransactionRow};
 
 use crate::env::Env;
 use crate::error::{Named, VaultError};
@@ -13,6 +13,7 @@ const TAG_TRANSACTION: u8 = 1;
 const TAG_DOCUMENT: u8 = 2;
 const TAG_IDEMPOTENCY: u8 = 3;
 const TAG_HISTORY: u8 = 4;
+const TAG_CARD_CVV: u8 = 8;
 
 /// The card with its number and holder sealed into it, bound to every clear field, and with its tag.
 pub(crate) fn card_seal(mut row: CardRow, block: &CardBlock, env: &Env<'_>) -> Result<CardRow, KeysError> {
@@ -153,6 +154,20 @@ pub(crate) fn idempotency_verify(keys: &VaultKeys, row: &IdempotencyRow) -> Resu
     let mut clear = Vec::with_capacity(512);
     row.encode_clear(&mut clear);
     matches(keys, TAG_IDEMPOTENCY, &clear, &row.tag)
+}
+
+pub(crate) fn card_cvv_tag(keys: &VaultKeys, row: &CardCvvRow) -> Tag {
+    let mut clear = Vec::with_capacity(64);
+    row.encode_clear(&mut clear);
+    keys.row_tag(TAG_CARD_CVV, &clear)
+}
+
+/// Whether what is known of a CVV is as it was written, and of this card.
+pub(crate) fn card_cvv_verify(keys: &VaultKeys, row: &CardCvvRow, card: CardId) -> Result<(), VaultError> {
+    let mut clear = Vec::with_capacity(64);
+    row.encode_clear(&mut clear);
+    matches(keys, TAG_CARD_CVV, &clear, &row.tag)?;
+    if row.card == card { Ok(()) } else { Err(VaultError::Tampered) }
 }
 
 fn matches(keys: &VaultKeys, kind: u8, clear: &[u8], tag: &Tag) -> Result<(), VaultError> {

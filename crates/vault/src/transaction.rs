@@ -1,5 +1,6 @@
 //! Operations on transactions.
 
+mod claim;
 mod create;
 mod outbound;
 mod read;

@@ -184,10 +184,11 @@ impl Vault {
     /// Removes what has expired. Deadlines bind without it; it frees memory and disk.
     pub async fn sweep(&self) -> Result<(), VaultError> {
         let now = self.now();
-        self.cvvs().cvv_sweep().await?;
         // A commit removes a bounded number; one that removes fewer has come to the end.
         while self.idempotency_sweep(now.wall).await? >= SWEEP_ROWS_MAX {}
-        Ok(())
+        self.cvv_rows_sweep(now.wall).await?;
+        // Last, so that a place of CVVs that is out of reach keeps nothing in the store.
+        Ok(self.cvvs().cvv_sweep().await?)
     }
 
     /// Removes idempotency records that have expired, and says how many it found.

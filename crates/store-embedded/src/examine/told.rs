@@ -40,7 +40,7 @@ impl Told {
             Action::DocumentCreate => &mut self.documents.made,
             Action::DocumentUpdate => &mut self.documents.changed,
             Action::DocumentDelete => &mut self.documents.gone,
-            Action::IdempotencySweep => return,
+            Action::IdempotencySweep | Action::CardCvvSweep => return,
         };
         ids.push(*note.object.as_bytes());
     }

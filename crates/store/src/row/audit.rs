@@ -39,6 +39,8 @@ pub enum Action {
     IdempotencySweep,
     /// Who issued a card was derived again from a newer table.
     CardRefresh,
+    /// Rows about CVVs past their time were removed.
+    CardCvvSweep,
 }
 
 impl Action {
@@ -54,6 +56,7 @@ impl Action {
         Self::DocumentDelete,
         Self::IdempotencySweep,
         Self::CardRefresh,
+        Self::CardCvvSweep,
     ];
 
     /// The number that stands for it in stored records.
@@ -69,6 +72,7 @@ impl Action {
             Self::DocumentDelete => 8,
             Self::IdempotencySweep => 9,
             Self::CardRefresh => 10,
+            Self::CardCvvSweep => 14,
         }
     }
 
@@ -90,6 +94,7 @@ impl Action {
             Self::DocumentDelete => "document_delete",
             Self::IdempotencySweep => "idempotency_sweep",
             Self::CardRefresh => "card_refresh",
+            Self::CardCvvSweep => "card_cvv_sweep",
         }
     }
 }

@@ -142,7 +142,8 @@ impl Row {
         }
     }
 
-    /// Counts its changes, from 1. An idempotency record is 1 while its request runs, and 2 with the answer.
+    /// Counts its changes, from 1; of what is known of a CVV from the time at which it began. An idempotency record is 1 while its request
+    /// runs, and 2 with the answer.
     pub fn version(&self) -> u32 {
         match self {
             Self::Card(row) => row.version,

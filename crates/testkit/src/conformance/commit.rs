@@ -193,6 +193,11 @@ async fn rows_about_cvvs_are_found_by_the_end_of_their_time(store: &dyn Store) {
     done(store.commit(plain(Vec::new(), effects)).await.unwrap());
     assert_eq!(store.card_cvv_read(rows[0].card).await, Ok(Some(Arc::new(rows[0].clone()))));
     assert_eq!(store.card_cvv_read(CardId(id(13))).await, Ok(None));
+    let asked = vec![rows[2].card, CardId(id(13)), rows[0].card, rows[2].card];
+    let found =
+        [Some(2), None, Some(0), Some(2)].map(|row| row.map(|row: usize| Arc::new(rows[row].clone())));
+    assert_eq!(store.card_cvv_read_many(asked).await, Ok(found.to_vec()));
+    assert_eq!(store.card_cvv_read_many(Vec::new()).await, Ok(Vec::new()));
     assert_eq!(store.card_cvv_expired(at(49), 10).await, Ok(Vec::new()));
     let mut expired = store.card_cvv_expired(at(100), 10).await.unwrap();
     expired.sort_by_key(|row| row.card);

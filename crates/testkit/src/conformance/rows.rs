@@ -164,9 +164,16 @@ pub fn document(kind: DocumentKind, n: u64, version: u32) -> DocumentRow {
     DocumentRow { kind, id: id(n), version, body, tag: tag(0xd0) }
 }
 
-/// What is known of a card's CVV.
+/// What is known of a card's CVV, whose number is the row's version.
 pub fn card_cvv(n: u64, version: u32) -> CardCvvRow {
-    CardCvvRow { card: CardId(id(n)), version, cvv_until: at(3600), used: false, tag: tag(0xcc) }
+    CardCvvRow {
+        card: CardId(id(n)),
+        version,
+        number: version,
+        cvv_until: at(3600),
+        used: false,
+        tag: tag(0xcc),
+    }
 }
 
 /// Names an idempotency record.

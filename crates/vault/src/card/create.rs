@@ -57,16 +57,23 @@ impl Vault {
                     None => Err(full),
                 };
             }
-            let commit = Commit {
+            let mut commit = Commit {
                 claim: idempotency.map(|claim| claim.claim(vault.keys(), now.wall, answer_of(row.as_ref()))),
                 expects: vec![Expect::Absent(RowKey::Card(row.id))],
                 effects: vec![Arc::clone(&row).into()],
                 audit: asked.note(now.wall, Action::CardCreate, row.organisation, row.id.0),
             };
+            let cvv = match cvv {
+                Some(cvv) => {
+                    let step = vault.cvv_first(row.id, cvv.expires_at, now.wall)?;
+                    Some((cvv, step.add_to(&mut commit)))
+                }
+                None => None,
+            };
             match vault.store().commit(commit).await? {
                 Outcome::Done { order } => {
                     let cvv_expires_at = match cvv {
-                        Some(cvv) => vault.cvv_held(&row, order, cvv).await,
+                        Some((cvv, number)) => vault.cvv_held(&row, number.of(order), cvv).await,
                         None => None,
                     };
                     Ok(Done::new(CardView { row, cvv_expires_at }))

@@ -2,8 +2,12 @@ use panvault_model::CardId;
 use panvault_store::{Action, Commit, Effect, Expect, Outcome, RowKey};
 
 use crate::error::{Named, VaultError};
+use crate::limits::UPDATE_TRIES_MAX;
 use crate::permit::{CardDelete, Permit};
 use crate::vault::Vault;
+
+/// Place of the expectation that the card is there.
+const EXPECT_CARD: usize = 0;
 
 impl Vault {
     /// Deletes a card: its sealed record, its index entries and its CVV are gone when this answers. [`VaultError::CvvUnavailable`]
@@ -13,22 +17,29 @@ impl Vault {
         let row = self.store().card_read(id).await?.ok_or_else(|| VaultError::not_found(Named::Subject))?;
         let organisation = permit.within(row.organisation, Named::Subject)?;
         let now = permit.now();
-        // Before the commit, so that whatever happens to this process then leaves no CVV of a card that is gone.
-        self.cvvs().cvv_clear_now(id).await?;
         let audit = permit.asked().note(now.wall, Action::CardDelete, organisation, id.0);
-        let commit = Commit {
-            claim: None,
-            expects: vec![Expect::Owned(RowKey::Card(id), organisation)],
-            effects: vec![Effect::Delete(RowKey::Card(id))],
-            audit,
-        };
-        match self.store().commit(commit).await? {
-            Outcome::Done { order } => {
-                self.cvv_ended(id, order).await;
-                Ok(())
+        for _ in 0..UPDATE_TRIES_MAX {
+            let step = self.cvv_gone(id, now.wall).await?;
+            // Before the commit, so that whatever happens to this process then leaves no CVV of a card that is gone.
+            self.cvvs().cvv_clear_now(id).await?;
+            let mut commit = Commit {
+                claim: None,
+                expects: vec![Expect::Owned(RowKey::Card(id), organisation)],
+                effects: vec![Effect::Delete(RowKey::Card(id))],
+                audit,
+            };
+            let number = step.add_to(&mut commit);
+            match self.store().commit(commit).await? {
+                Outcome::Done { order } => {
+                    self.cvv_ended(id, number.of(order)).await;
+                    return Ok(());
+                }
+                Outcome::Unmet(EXPECT_CARD) => return Err(VaultError::not_found(Named::Subject)),
+                // Its CVV was used or replaced.
+                Outcome::Unmet(_) => {}
+                Outcome::Claimed(_) => return Err(VaultError::Contended),
             }
-            Outcome::Unmet(_) => Err(VaultError::not_found(Named::Subject)),
-            Outcome::Claimed(_) => Err(VaultError::Contended),
         }
+        Err(VaultError::Contended)
     }
 }

@@ -29,14 +29,12 @@ impl Vault {
         }
         query.organisations = permit.organisations(&query.organisations);
         let page = self.store().card_list(query).await?;
-        let held = self.cvvs().cvv_read_many(page.rows.iter().map(|row| row.id).collect()).await?;
-        let mut held = held.into_iter();
-        let mut rows = Vec::with_capacity(page.rows.len());
-        for row in page.rows {
-            seal::card_verify(&row, permit.within(row.organisation, Named::Subject)?, self.keys())?;
-            let cvv_expires_at = self.cvv_in_time(row.id, held.next().flatten(), permit.now()).await?;
-            rows.push(CardView { row, cvv_expires_at });
+        for row in &page.rows {
+            seal::card_verify(row, permit.within(row.organisation, Named::Subject)?, self.keys())?;
         }
+        let until = self.cvvs_expire_at(page.rows.iter().map(|row| row.id).collect(), permit.now()).await?;
+        let rows = page.rows.into_iter().zip(until);
+        let rows = rows.map(|(row, cvv_expires_at)| CardView { row, cvv_expires_at }).collect();
         Ok(Page { rows, total: page.total })
     }
 

@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
 use panvault_card::{CardBlock, Cvv, Holder};
-use panvault_model::{CardId, Expiry, OrganisationId, Sealed};
+use panvault_model::{CardId, Expiry, OrganisationId, Sealed, Timestamp};
 use panvault_store::{Action, AuditNote, CardRow, Commit, Effect, Expect, Outcome, RowKey};
 
 use crate::card::{CardView, Metadata};
-use crate::cvv::{self, SealedCvv};
+use crate::cvv::{self, CvvStep, SealedCvv};
 use crate::env::Env;
 use crate::error::{FieldFault, Named, VaultError};
 use crate::idempotency::{Done, Idempotency, answer_of};
@@ -44,6 +44,16 @@ enum PlannedCvv {
     Keep,
     Clear,
     Put { held: Option<SealedCvv>, digits: usize },
+}
+
+impl PlannedCvv {
+    /// Until when the new one is held, if there is to be one.
+    fn until(&self) -> Option<Timestamp> {
+        match self {
+            Self::Put { held, .. } => held.as_ref().map(|held| held.expires_at),
+            Self::Keep | Self::Clear => None,
+        }
+    }
 }
 
 /// The change of the row, which may have to be tried on several versions of it. A name waits for its card sealed.
@@ -104,17 +114,18 @@ impl Vault {
                     return Err(VaultError::Tampered);
                 }
                 let row = card_update_plan(&stored, organisation, &change, &cvv, &env)?;
-                let kept_until = match &cvv {
-                    PlannedCvv::Keep => vault.cvv_expires_at(id, now).await?,
+                let (kept_until, step) = match &cvv {
+                    PlannedCvv::Keep => (vault.cvv_expires_at(id, now).await?, CvvStep::NONE),
                     PlannedCvv::Clear | PlannedCvv::Put { .. } => {
+                        let step = vault.cvv_next(id, cvv.until(), now.wall).await?;
                         // Before the commit, so that whatever happens to this process then leaves no CVV that should be gone.
                         vault.cvvs().cvv_clear_now(id).await?;
-                        None
+                        (None, step)
                     }
                 };
                 let changed = row.is_some();
                 let shown = row.clone().unwrap_or_else(|| Arc::clone(&stored));
-                let commit = Commit {
+                let mut commit = Commit {
                     claim: idempotency
                         .map(|claim| claim.claim(vault.keys(), now.wall, answer_of(shown.as_ref()))),
                     expects: vec![Expect::Version(RowKey::Card(id), stored.version)],
@@ -124,15 +135,16 @@ impl Vault {
                         ..asked.note(now.wall, Action::CardUpdate, organisation, id.0)
                     },
                 };
+                let number = step.add_to(&mut commit);
                 match vault.store().commit(commit).await? {
                     Outcome::Done { order } => {
                         let cvv_expires_at = match cvv {
                             PlannedCvv::Keep => kept_until,
                             PlannedCvv::Put { held: Some(held), .. } => {
-                                vault.cvv_held(&shown, order, held).await
+                                vault.cvv_held(&shown, number.of(order), held).await
                             }
                             PlannedCvv::Clear | PlannedCvv::Put { held: None, .. } => {
-                                vault.cvv_ended(id, order).await;
+                                vault.cvv_ended(id, number.of(order)).await;
                                 None
                             }
                         };

@@ -7,8 +7,8 @@ use panvault_model::{
 };
 use panvault_processor::{Order, Processor, Sent};
 use panvault_store::{
-    AccountRow, Action, CardRow, Commit, CvvClaim, CvvClaimed, Expect, HistoryRow, IdempotencyAnswer,
-    Outcome, RowKey, StoreFault, TransactionRow,
+    AccountRow, Action, CardRow, Commit, CvvClaim, Expect, HistoryRow, IdempotencyAnswer, Outcome, RowKey,
+    StoreFault, TransactionRow,
 };
 
 use crate::audit::Asked;
@@ -20,6 +20,7 @@ use crate::limits::PROCESSOR_SECONDS_MAX;
 use crate::permit::{Permit, TransactionCreate};
 use crate::seal;
 use crate::text::{pairs_storable, texts_storable};
+use crate::transaction::claim::{Claimed, ClaimedCvv, Claiming};
 use crate::transaction::outbound::outbound_open;
 use crate::vault::Vault;
 
@@ -58,8 +59,9 @@ impl NewTransaction {
     }
 }
 
-/// Place of the expectation that the card is there, where `INITIATED` is written.
+/// Places of expectations where `INITIATED` is written: that the card is there, and that its CVV is still the one that was claimed.
 const EXPECT_CARD: usize = 0;
+const EXPECT_CVV: usize = 2;
 
 /// What a transaction needs to be sent, found before anything is written.
 struct Prepared {
@@ -104,53 +106,48 @@ impl Vault {
         };
         seal::card_openable(&card, &permit.snapshot().keys, Named::Field("card"))?;
         let prepared = self.transaction_plan(permit, new, card.organisation, idempotency)?;
-        let ticket = cvv::make_ticket(&self.env(permit.snapshot(), now))?;
-        let digest = idempotency.map(|claim| claim.key.0);
-        let claim = match self.cvvs().cvv_claim(card.id, ticket, digest).await? {
-            CvvClaimed::Taken(claim) if now.wall < claim.cvv.expires_at => Some(claim),
-            // Over by the calendar, which a store does not read.
-            CvvClaimed::Taken(claim) => {
-                self.cvv_let_go(Some(claim), false).await;
-                None
-            }
-            CvvClaimed::Nothing => None,
-            CvvClaimed::Twin => {
-                // It may have ended since this request looked.
-                return match &idempotency {
-                    Some(claim) => match self.idempotency_earlier(claim, now).await? {
-                        Some(earlier) => self.transaction_replayed(&earlier),
+        let mut claiming = Claiming::new(card.id, idempotency.map(|claim| claim.key.0));
+        loop {
+            let cvv = match self.cvv_claim(&mut claiming, permit).await? {
+                Claimed::Cvv(cvv) => Some(cvv),
+                Claimed::Nothing => None,
+                Claimed::Twin => {
+                    // It may have ended since this request looked.
+                    return match &idempotency {
+                        Some(claim) => match self.idempotency_earlier(claim, now).await? {
+                            Some(earlier) => self.transaction_replayed(&earlier),
+                            None => Err(VaultError::IdempotencyInUse),
+                        },
                         None => Err(VaultError::IdempotencyInUse),
-                    },
-                    None => Err(VaultError::IdempotencyInUse),
-                };
-            }
-        };
-        match self.transaction_initiate(&prepared, card.organisation, claim.is_some()).await {
-            Ok((row, Outcome::Done { .. })) => {
-                let sent = self.transaction_send(&prepared, &row, &card, claim.as_ref()).await;
-                Ok(Done::new(self.transaction_settle(&prepared, &row, sent, claim).await))
-            }
-            Ok((_, Outcome::Claimed(earlier))) => {
-                self.cvv_let_go(claim, true).await;
-                let claim = idempotency.ok_or(VaultError::Contended)?;
-                self.transaction_replayed(&*self.idempotency_claimed(&claim, earlier)?)
-            }
-            Ok((_, Outcome::Unmet(at))) => {
-                self.cvv_let_go(claim, true).await;
-                Err(if at == EXPECT_CARD {
-                    VaultError::not_found(Named::Field("card"))
-                } else {
-                    VaultError::Contended
-                })
-            }
-            // A store that stopped cannot tell whether `INITIATED` is durable, and a CVV may be in one such row only.
-            Err(error @ VaultError::Store(StoreFault::Stopped)) => {
-                self.cvv_let_go(claim, false).await;
-                Err(error)
-            }
-            Err(error) => {
-                self.cvv_let_go(claim, true).await;
-                Err(error)
+                    };
+                }
+            };
+            match self.transaction_initiate(&prepared, card.organisation, cvv.as_ref()).await {
+                Ok((row, Outcome::Done { .. })) => {
+                    let claim = cvv.as_ref().map(|cvv| &cvv.claim);
+                    let sent = self.transaction_send(&prepared, &row, &card, claim).await;
+                    return Ok(Done::new(self.transaction_settle(&prepared, &row, sent, cvv).await));
+                }
+                Ok((_, Outcome::Claimed(earlier))) => {
+                    self.cvv_let_go(cvv.map(|cvv| cvv.claim), true).await;
+                    let claim = idempotency.ok_or(VaultError::Contended)?;
+                    return self.transaction_replayed(&*self.idempotency_claimed(&claim, earlier)?);
+                }
+                Ok((_, Outcome::Unmet(EXPECT_CVV))) => claiming.again(cvv),
+                Ok((_, Outcome::Unmet(at))) => {
+                    self.cvv_let_go(cvv.map(|cvv| cvv.claim), true).await;
+                    return Err(if at == EXPECT_CARD {
+                        VaultError::not_found(Named::Field("card"))
+                    } else {
+                        VaultError::Contended
+                    });
+                }
+                // A store that stopped cannot tell whether `INITIATED` is durable, and a CVV may be in one such row only.
+                Err(error) => {
+                    let untouched = !matches!(error, VaultError::Store(StoreFault::Stopped));
+                    self.cvv_let_go(cvv.map(|cvv| cvv.claim), untouched).await;
+                    return Err(error);
+                }
             }
         }
     }
@@ -223,24 +220,24 @@ impl Vault {
         Ok(Prepared { row, connection, asked: *permit.asked(), snapshot, idempotency })
     }
 
-    /// Writes `INITIATED`, durably; the row is that which is written.
+    /// Writes `INITIATED`, durably, and marks the CVV as used where nodes share CVVs; the row is that which is written.
     async fn transaction_initiate(
         &self,
         prepared: &Prepared,
         card_organisation: OrganisationId,
-        cvv_present: bool,
+        cvv: Option<&ClaimedCvv>,
     ) -> Result<(Arc<TransactionRow>, Outcome), VaultError> {
-        let mut row = TransactionRow { cvv_present, ..prepared.row.clone() };
+        let mut row = TransactionRow { cvv_present: cvv.is_some(), ..prepared.row.clone() };
         row.tag = seal::transaction_tag(self.keys(), &row);
         let history = self.history(&row, row.created_at)?;
         let audit =
             prepared.asked.note(row.created_at, Action::TransactionInitiate, row.organisation, row.id.0);
         let row = Arc::new(row);
-        let commit = Commit {
+        let mut commit = Commit {
             claim: prepared
                 .idempotency
                 .map(|claim| claim.claim(self.keys(), row.created_at, IdempotencyAnswer::RUNNING)),
-            // The first is looked at by its place.
+            // Two are looked at by their places.
             expects: vec![
                 Expect::Owned(RowKey::Card(row.card), card_organisation),
                 Expect::Absent(RowKey::Transaction(row.id)),
@@ -248,6 +245,10 @@ impl Vault {
             effects: vec![Arc::clone(&row).into(), history.into()],
             audit,
         };
+        if let Some(unused) = cvv.and_then(|cvv| cvv.row.as_deref()) {
+            commit.expects.push(cvv::as_read(Some(unused), unused.card));
+            commit.effects.push(self.cvv_used(unused, true)?.into());
+        }
         let outcome = self.store().commit(commit).await?;
         Ok((row, outcome))
     }
@@ -286,7 +287,8 @@ impl Vault {
         }
     }
 
-    /// Writes the outcome, durably, and only then lets a CVV that was not sent go back.
+    /// Writes the outcome, durably, and only then lets a CVV that was not sent go back. Where nodes share CVVs, the outcome takes the
+    /// mark away that the CVV was used: it does not go back where it was replaced or ended meanwhile.
     ///
     /// Money may have moved by now, so an outcome that cannot be written is answered as unknown, which is also what the next
     /// start makes of it; an error would say that nothing was done.
@@ -295,14 +297,17 @@ impl Vault {
         prepared: &Prepared,
         initiated: &TransactionRow,
         sent: Sent,
-        claim: Option<CvvClaim>,
+        cvv: Option<ClaimedCvv>,
     ) -> Arc<TransactionRow> {
         let reached = !matches!(sent, Sent::NotReached { .. });
         let now = self.now();
-        let settled =
-            self.transaction_outcome(&prepared.asked, initiated, sent, prepared.idempotency, now).await;
-        self.cvv_let_go(claim, !reached && settled.is_ok()).await;
-        settled.unwrap_or_else(|error| {
+        let unused = cvv.as_ref().and_then(|cvv| cvv.row.as_deref()).filter(|_| !reached);
+        let settled = self
+            .transaction_outcome(&prepared.asked, initiated, sent, prepared.idempotency, unused, now)
+            .await;
+        let goes_back = !reached && settled.as_ref().is_ok_and(|settled| settled.cvv_goes_back);
+        self.cvv_let_go(cvv.map(|cvv| cvv.claim), goes_back).await;
+        settled.map(|settled| settled.row).unwrap_or_else(|error| {
             let advice =
                 "see why the store does not write, then start again and ask the processor for the outcome";
             tracing::error!(transaction.id = %initiated.id, %error, advice, "transaction.not_settled");
@@ -312,22 +317,6 @@ impl Vault {
                 ..initiated.clone()
             })
         })
-    }
-
-    /// Ends the claim on a CVV, or puts it back where nothing was sent. What became of the transaction is decided by now, so
-    /// a fault here is no answer to its caller; the CVV is gone then.
-    async fn cvv_let_go(&self, claim: Option<CvvClaim>, untouched: bool) {
-        let Some(claim) = claim else { return };
-        let card = claim.card;
-        let ended = if untouched {
-            self.cvvs().cvv_put_back(claim).await
-        } else {
-            self.cvvs().cvv_discard(claim).await
-        };
-        if let Err(error) = ended {
-            let advice = "none; the caller can put the CVV back";
-            tracing::warn!(card.id = %card, %error, advice, "cvv.not_let_go");
-        }
     }
 
     /// The step of a transaction's history that its row stands for.

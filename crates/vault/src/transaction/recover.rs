@@ -24,7 +24,7 @@ impl Vault {
                 None => None,
             };
             let sent = Sent::Unknown { reason: "the vault stopped before the outcome was written" };
-            self.transaction_outcome(&Asked::VAULT, &row, sent, idempotency, now).await?;
+            self.transaction_outcome(&Asked::VAULT, &row, sent, idempotency, None, now).await?;
             tracing::warn!(transaction.id = %row.id, advice = "ask the processor for its outcome", "transaction.unknown");
         }
         Ok(())

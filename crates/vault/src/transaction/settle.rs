@@ -5,27 +5,38 @@ use panvault_card::masked_text;
 use panvault_model::{Now, TransactionStatus};
 use panvault_processor::Sent;
 use panvault_store::{
-    Action, AuditNote, Commit, Effect, Expect, IdempotencyRow, Outcome, RowKey, StoreFault, TransactionRow,
+    Action, AuditNote, CardCvvRow, Commit, Effect, Expect, IdempotencyRow, Outcome, RowKey, StoreFault,
+    TransactionRow,
 };
 use zeroize::Zeroizing;
 
 use crate::audit::Asked;
+use crate::cvv;
 use crate::error::VaultError;
 use crate::idempotency::{Done, Idempotency, answer_of, answer_read};
 use crate::limits::{ANSWER_BYTES_MAX, IDEMPOTENCY_SECONDS, SETTLE_TRIES_MAX, SETTLE_WAIT_MILLIS};
 use crate::seal;
 use crate::vault::Vault;
 
+/// A transaction whose outcome is written.
+pub(super) struct Settled {
+    pub(super) row: Arc<TransactionRow>,
+    /// Nothing that is stored is against its CVV going back.
+    pub(super) cvv_goes_back: bool,
+}
+
 impl Vault {
-    /// Writes what became of a transaction.
+    /// Writes what became of a transaction. `unused` is the row of its CVV as it was before the CVV was marked as used, where the mark is to
+    /// be taken away.
     pub(super) async fn transaction_outcome(
         &self,
         asked: &Asked,
         initiated: &TransactionRow,
         sent: Sent,
         idempotency: Option<Idempotency>,
+        unused: Option<&CardCvvRow>,
         now: Now,
-    ) -> Result<Arc<TransactionRow>, VaultError> {
+    ) -> Result<Settled, VaultError> {
         let mut row = initiated.clone();
         row.version = row.version.checked_add(1).ok_or(VaultError::Contended)?;
         row.updated_at = now.wall;
@@ -45,8 +56,27 @@ impl Vault {
         let mut effects: Vec<Effect> = vec![Arc::clone(&row).into(), history.into()];
         effects.extend(answer.map(Effect::from));
         let expects = vec![Expect::Version(RowKey::Transaction(row.id), initiated.version)];
-        match self.settle_at_last(Commit { claim: None, expects, effects, audit }).await? {
-            Outcome::Done { .. } => Ok(row),
+        let commit = Commit { claim: None, expects, effects, audit };
+        // A mark that cannot be taken away keeps no outcome from being written.
+        let marks = unused.and_then(|unused| {
+            let used = self.cvv_used(unused, true).ok()?;
+            let unused = self.cvv_used(&used, false).ok()?;
+            Some((used, unused))
+        });
+        if let Some((used, unused)) = marks {
+            let mut with_cvv = commit.clone();
+            let expect_cvv = with_cvv.expects.len();
+            with_cvv.expects.push(cvv::as_read(Some(&used), used.card));
+            with_cvv.effects.push(unused.into());
+            match self.settle_at_last(with_cvv).await? {
+                Outcome::Done { .. } => return Ok(Settled { row, cvv_goes_back: true }),
+                // It was replaced, cleared, or went with its card.
+                Outcome::Unmet(at) if at == expect_cvv => {}
+                Outcome::Unmet(_) | Outcome::Claimed(_) => return Err(VaultError::Contended),
+            }
+        }
+        match self.settle_at_last(commit).await? {
+            Outcome::Done { .. } => Ok(Settled { row, cvv_goes_back: unused.is_none() }),
             Outcome::Unmet(_) | Outcome::Claimed(_) => Err(VaultError::Contended),
         }
     }

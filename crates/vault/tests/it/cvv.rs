@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use panvault_model::{CardId, CvvResult, TransactionStatus};
 use panvault_store::StoreFault;
+use panvault_store::limits::CVV_REQUEST_SECONDS;
 use panvault_vault::{CardChange, CvvChange, TransactionRow, VaultError};
 
 use crate::assert_refused;
@@ -252,6 +253,22 @@ async fn time_runs_from_the_request_on() {
     assert!(world.holds_cvv(&shop, card).await);
     world.clock.pass_millis(1);
     assert_eq!(seen(&world.transact(&shop, card, 1_000).await.unwrap()), (false, CvvResult::Unavailable));
+}
+
+/// What is remembered of a card's CVVs is remembered for two minutes. A CVV whose commit took longer might come behind a later
+/// change that nobody remembers: it is not held.
+#[tokio::test]
+async fn a_cvv_that_waited_too_long_is_not_held() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let card = world.card(&shop).await;
+    for (millis, held) in [(CVV_REQUEST_SECONDS * 1000 - 1, true), (CVV_REQUEST_SECONDS * 1000, false)] {
+        let permit = world.permit(&shop.key);
+        let update = world.vault.card_update(&permit, card, shop.organisation, cvv_change("222"), None);
+        world.clock.pass_millis(millis);
+        assert_eq!(update.await.unwrap().value.cvv_expires_at.is_some(), held, "{millis}");
+        assert_eq!(world.holds_cvv(&shop, card).await, held, "{millis}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

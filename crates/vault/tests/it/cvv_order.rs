@@ -1,5 +1,6 @@
 //! In which order a change of a card and of its CVV are done: whatever fails between, no CVV is kept that should be gone.
 
+use core::sync::atomic::Ordering;
 use core::task::Poll;
 use std::pin::pin;
 
@@ -9,6 +10,7 @@ use panvault_vault::{CardChange, CardView, CvvChange, VaultError};
 
 use crate::assert_refused;
 use crate::intruder::Stop;
+use crate::shared::polled;
 use crate::world::{Shop, VISA, World, cvv_change, no_change};
 
 /// How a card loses the CVV that it has.
@@ -71,6 +73,37 @@ async fn a_commit_that_fails_keeps_none() {
             world.store.leave();
             assert!(!world.holds_cvv(&shop, card).await, "{how:?}, {fault:?}");
         }
+    }
+}
+
+/// Of two changes the one whose commit came last decides, however late the other holds or ends its CVV: it finds the mark.
+#[tokio::test]
+async fn what_comes_late_revives_nothing_and_ends_nothing_younger() {
+    for (late, early) in [(Ended::Replaced, Ended::Cleared), (Ended::Cleared, Ended::Replaced)] {
+        let mut overtaken = 0;
+        for steps in 0.. {
+            let world = World::new().await;
+            let shop = world.shop(None).await;
+            let card = world.card(&shop).await;
+            let before = world.vault.status().store.sequence;
+            world.store.plot(|plot| plot.yields = true);
+            world.cvvs.yields.store(true, Ordering::SeqCst);
+            let mut running = pin!(end(&world, &shop, card, late));
+            if polled(running.as_mut(), steps).await.is_some() {
+                break;
+            }
+            let is_first = world.vault.status().store.sequence > before;
+            end(&world, &shop, card, early).await.unwrap();
+            let shown = running.await.unwrap().unwrap().cvv_expires_at;
+            let last = if is_first { early } else { late };
+            let held = world.holds_cvv(&shop, card).await;
+            assert_eq!(held, last == Ended::Replaced, "{late:?} stood still at step {steps}");
+            if !is_first {
+                assert_eq!(shown.is_some(), held && late == Ended::Replaced, "{late:?}, step {steps}");
+            }
+            overtaken += usize::from(is_first);
+        }
+        assert!(overtaken > 1, "{late:?} is overtaken behind its commit");
     }
 }
 

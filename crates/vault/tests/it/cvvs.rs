@@ -24,11 +24,21 @@ pub(crate) struct TestCvvs {
 }
 
 /// A CVV as a dump, or a replica, has it.
-struct Copied {
+pub(crate) struct Copied {
     card: CardId,
     organisation: OrganisationId,
     number: u64,
     cvv: HeldCvv,
+}
+
+impl Copied {
+    fn again(&self) -> Self {
+        let Self { card, organisation, number, cvv } = self;
+        let HeldCvv { sealed, expires_at, remaining_millis } = cvv;
+        let cvv =
+            HeldCvv { sealed: sealed.clone(), expires_at: *expires_at, remaining_millis: *remaining_millis };
+        Self { card: *card, organisation: *organisation, number: *number, cvv }
+    }
 }
 
 impl TestCvvs {
@@ -60,13 +70,33 @@ impl TestCvvs {
         self.away_after(usize::MAX);
     }
 
-    /// It loses all that it knows, but for what was held last: that is held again, as if nothing had become of it since.
+    /// It loses all that it knows, but for what was held last: that is held again, as if nothing had become of it since. So does a cache
+    /// whose replica is promoted. Does nothing where nothing was held.
     pub(crate) async fn revive(&self) {
-        let again = SharedCvvs::new(1_000);
-        let copied = self.copy.lock().unwrap().take().unwrap();
+        let Some(copied) = self.copied() else { return };
+        let again: Arc<dyn CvvStore> = if self.is_shared() {
+            Arc::new(SharedCvvs::new(1_000))
+        } else {
+            Arc::new(MemoryCvvs::new(1_000, || 0))
+        };
         let held = again.cvv_hold(copied.card, copied.organisation, copied.number, copied.cvv).await;
         assert_eq!(held, Ok(true));
-        *self.held.lock().unwrap() = Arc::new(again);
+        *self.held.lock().unwrap() = again;
+    }
+
+    /// A copy of what was held last.
+    pub(crate) fn copied(&self) -> Option<Copied> {
+        self.copy.lock().unwrap().as_ref().map(Copied::again)
+    }
+
+    /// What is to be revived next.
+    pub(crate) fn copied_put(&self, copied: Option<Copied>) {
+        *self.copy.lock().unwrap() = copied;
+    }
+
+    /// How many CVVs are held.
+    pub(crate) fn held_now(&self) -> u64 {
+        self.held().counts().held
     }
 
     fn held(&self) -> Arc<dyn CvvStore> {
@@ -112,9 +142,9 @@ impl CvvStore for TestCvvs {
         if self.full_later.load(Ordering::SeqCst) {
             return Box::pin(core::future::ready(Err(CvvFault::NoRoom)));
         }
-        let HeldCvv { ref sealed, expires_at, remaining_millis } = cvv;
-        let copied = HeldCvv { sealed: sealed.clone(), expires_at, remaining_millis };
-        *self.copy.lock().unwrap() = Some(Copied { card, organisation, number, cvv: copied });
+        let held = Copied { card, organisation, number, cvv };
+        *self.copy.lock().unwrap() = Some(held.again());
+        let Copied { cvv, .. } = held;
         let overtaken = self.overtaken.load(Ordering::SeqCst);
         self.ask(move |held| {
             Box::pin(async move {

@@ -31,6 +31,7 @@ type Change<T> = Box<dyn Fn(&mut T) + Send>;
 #[derive(Default)]
 pub(crate) struct Plot {
     pub(crate) card: Option<Change<CardRow>>,
+    pub(crate) card_cvv: Option<Change<CardCvvRow>>,
     pub(crate) transaction: Option<Change<TransactionRow>>,
     pub(crate) history: Option<Change<Vec<HistoryRow>>>,
     pub(crate) documents: Option<Change<Vec<DocumentRow>>>,
@@ -59,6 +60,11 @@ pub(crate) enum Stop {
 }
 
 impl Intruder {
+    /// The same rows, as another node sees and writes them; nobody is in that one.
+    pub(crate) fn beside(&self, node: NodeId) -> Self {
+        Self { store: self.store.beside(node), ..Self::default() }
+    }
+
     pub(crate) fn plot(&self, change: impl FnOnce(&mut Plot)) {
         change(&mut self.plot.lock().unwrap());
     }
@@ -113,9 +119,21 @@ impl Intruder {
         written.bytes += bytes.len();
     }
 
+    fn changed_card_cvv(&self, row: Arc<CardCvvRow>) -> Arc<CardCvvRow> {
+        match &self.plot.lock().unwrap().card_cvv {
+            Some(change) => {
+                let mut row = CardCvvRow::clone(&row);
+                change(&mut row);
+                Arc::new(row)
+            }
+            None => row,
+        }
+    }
+
     async fn done(&self, commit: Commit) -> Result<Outcome, StoreFault> {
         self.count(&commit);
         let mut outcome = self.store.commit(commit).await?;
+        self.overtaken().await;
         if let (Outcome::Claimed(row), Some(change)) = (&mut outcome, &self.plot.lock().unwrap().idempotency)
         {
             change(row);
@@ -178,7 +196,10 @@ impl Store for Intruder {
             Action::TransactionInitiate => Box::pin(self.initiated(commit)),
             Action::TransactionSettle => Box::pin(self.settled(commit)),
             Action::CardUpdate | Action::CardDelete => Box::pin(self.card_changed(commit)),
-            _ => Box::pin(self.done(commit)),
+            _ => Box::pin(async move {
+                self.overtaken().await;
+                self.done(commit).await
+            }),
         }
     }
 
@@ -204,7 +225,19 @@ impl Store for Intruder {
     }
 
     fn card_cvv_read(&self, card: CardId) -> Pending<'_, Option<Arc<CardCvvRow>>> {
-        self.store.card_cvv_read(card)
+        Box::pin(async move {
+            self.overtaken().await;
+            let row = self.store.card_cvv_read(card).await?;
+            self.overtaken().await;
+            Ok(row.map(|row| self.changed_card_cvv(row)))
+        })
+    }
+
+    fn card_cvv_read_many(&self, cards: Vec<CardId>) -> Pending<'_, Vec<Option<Arc<CardCvvRow>>>> {
+        Box::pin(async move {
+            let rows = self.store.card_cvv_read_many(cards).await?;
+            Ok(rows.into_iter().map(|row| row.map(|row| self.changed_card_cvv(row))).collect())
+        })
     }
 
     fn card_cvv_expired(&self, now: Timestamp, limit: usize) -> Pending<'_, Vec<Arc<CardCvvRow>>> {

@@ -17,6 +17,7 @@ mod model;
 mod organisation;
 mod refresh;
 mod role;
+mod shared;
 mod tamper;
 mod transaction;
 mod verifier;

@@ -1,7 +1,7 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use panvault_card::{CardBlock, Cvv, NewCard, Pan, TestBinTable};
-use panvault_keys::{KeyRing, Kind, OrganisationKey, Place, VaultKeys};
+use panvault_keys::{Entropy, KeyRing, KeysError, Kind, OrganisationKey, Place, VaultKeys};
 use panvault_model::{AccountId, Amount, CardId, Currency, Expiry, OrganisationId, Role, VaultId};
 use panvault_store::{CardRow, DocumentKind, Store};
 use panvault_testkit::{SeededEntropy, TestClock, vault_keys};
@@ -26,7 +26,8 @@ pub(crate) struct World {
     pub(crate) clock: Arc<TestClock>,
     pub(crate) vault: Vault,
     pub(crate) cvv_ttl_seconds: u32,
-    cvvs_held_max: u64,
+    /// What holds the CVVs of a process that opens the vault.
+    make_cvvs: Box<dyn Fn() -> Arc<TestCvvs>>,
     opened: u64,
 }
 
@@ -57,10 +58,23 @@ impl World {
 
     async fn with(cvv_ttl_seconds: u32, cvvs_held_max: u64) -> Self {
         let (store, clock) = (Arc::new(Intruder::default()), Arc::new(TestClock::new()));
-        let cvvs = Arc::new(TestCvvs::new(cvvs_held_max, Arc::clone(&clock)));
-        let parts = parts(&store, &cvvs, &clock, 100);
+        let its = Arc::clone(&clock);
+        let make_cvvs = Box::new(move || Arc::new(TestCvvs::new(cvvs_held_max, Arc::clone(&its))));
+        Self::node(store, clock, 100, cvv_ttl_seconds, make_cvvs).await
+    }
+
+    /// A node that opens a store, perhaps beside others, with dice of its own.
+    pub(crate) async fn node(
+        store: Arc<Intruder>,
+        clock: Arc<TestClock>,
+        seed: u64,
+        cvv_ttl_seconds: u32,
+        make_cvvs: Box<dyn Fn() -> Arc<TestCvvs>>,
+    ) -> Self {
+        let cvvs = make_cvvs();
+        let parts = parts(&store, &cvvs, &clock, seed);
         let vault = Vault::open(VaultParts { cvv_ttl_seconds, ..parts }).await.unwrap();
-        Self { store, cvvs, clock, vault, cvv_ttl_seconds, cvvs_held_max, opened: 100 }
+        Self { store, cvvs, clock, vault, cvv_ttl_seconds, make_cvvs, opened: seed }
     }
 
     /// The process ends, and another opens the same store.
@@ -72,7 +86,7 @@ impl World {
     /// What another process would open the same store with: nothing in memory is left.
     pub(crate) fn parts(&mut self) -> VaultParts {
         self.opened += 1;
-        self.cvvs = Arc::new(TestCvvs::new(self.cvvs_held_max, Arc::clone(&self.clock)));
+        self.cvvs = (self.make_cvvs)();
         let parts = parts(&self.store, &self.cvvs, &self.clock, self.opened);
         VaultParts { cvv_ttl_seconds: self.cvv_ttl_seconds, ..parts }
     }
@@ -187,10 +201,29 @@ fn parts(store: &Arc<Intruder>, cvvs: &Arc<TestCvvs>, clock: &Arc<TestClock>, se
         keys: keys(),
         mode: Mode::Test,
         clock: Arc::clone(clock) as _,
-        entropy: Arc::new(SeededEntropy::new(seed)),
+        entropy: Arc::new(NodeEntropy::new(seed)),
         bins: Arc::new(TestBinTable),
         cvv_ttl_seconds: 3_600,
         sweep_seconds: 0,
+    }
+}
+
+/// Dice of a process. What is drawn first is the key that seals CVVs, which nodes that share them have in common; all else is its own.
+struct NodeEntropy {
+    first: Mutex<Option<SeededEntropy>>,
+    own: SeededEntropy,
+}
+
+impl NodeEntropy {
+    const fn new(seed: u64) -> Self {
+        Self { first: Mutex::new(Some(SeededEntropy::new(1))), own: SeededEntropy::new(seed) }
+    }
+}
+
+impl Entropy for NodeEntropy {
+    fn fill(&self, out: &mut [u8]) -> Result<(), KeysError> {
+        let first = self.first.lock().unwrap().take();
+        first.as_ref().unwrap_or(&self.own).fill(out)
     }
 }
 

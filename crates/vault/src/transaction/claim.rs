@@ -1,0 +1,142 @@
+//! How a transaction gets the CVV of its card, and what becomes of it.
+//!
+//! **The claim decides.** Of any number of requests one is handed the CVV by the place that holds it, and has it whatever the others do.
+//! Where nodes share that place, the store has the last word: the place may have come back as it once was, and hand out what was used or
+//! replaced. So the claim is held against the card's row, and the commit that writes `INITIATED` marks the row's number as used,
+//! expecting the row as it was read. What there can be:
+//!
+//! - *The row has the claim's number, unused*: the commit marks it. Where the row has changed until then, the same claim is held against
+//!   it once more.
+//! - *The row's number is used or ended, its time is over, or there is no row*: another transaction has used this CVV, or the card has none any more.
+//!   The claim is void. The card has no CVV that anyone could use, so the transaction goes without, as it does when it finds none.
+//! - *The row has another number, unused*: the CVV was replaced while this one was on its way. The transaction must not go without a CVV that the
+//!   card has, so it claims again, a bounded number of times.
+//!
+//! A transaction goes without a CVV only where no claim of its own stands: never because its mark met a conflict.
+
+use std::sync::Arc;
+
+use panvault_model::{CardId, Now};
+use panvault_store::{CardCvvRow, CvvClaim, CvvClaimed};
+
+use crate::cvv;
+use crate::error::VaultError;
+use crate::limits::CLAIM_TRIES_MAX;
+use crate::permit::{Permit, TransactionCreate};
+use crate::vault::Vault;
+
+/// A claim that is to be made, or held against the card's row once more.
+pub(super) struct Claiming {
+    card: CardId,
+    /// Of the request's idempotency key. Left with the first claim that succeeds; a second one would find its own.
+    digest: Option<[u8; 16]>,
+    claim: Option<CvvClaim>,
+    tries_left: usize,
+}
+
+/// A CVV that a transaction has claimed.
+pub(super) struct ClaimedCvv {
+    pub(super) claim: CvvClaim,
+    /// The card's row, where nodes share CVVs: of this number, unused.
+    pub(super) row: Option<Arc<CardCvvRow>>,
+}
+
+/// What became of a claim.
+pub(super) enum Claimed {
+    Cvv(ClaimedCvv),
+    Nothing,
+    /// A request with the same idempotency key has the CVV.
+    Twin,
+}
+
+impl Claiming {
+    pub(super) const fn new(card: CardId, digest: Option<[u8; 16]>) -> Self {
+        Self { card, digest, claim: None, tries_left: CLAIM_TRIES_MAX }
+    }
+
+    /// The row that the claim was held against has changed.
+    pub(super) fn again(&mut self, cvv: Option<ClaimedCvv>) {
+        self.claim = cvv.map(|cvv| cvv.claim);
+    }
+}
+
+/// What the card's row says of a claim.
+enum Standing {
+    Stands(Option<Arc<CardCvvRow>>),
+    Void,
+    Replaced,
+}
+
+impl Vault {
+    /// Claims the CVV, as far as the card's row allows it. [`VaultError::Contended`] when that kept changing.
+    pub(super) async fn cvv_claim(
+        &self,
+        claiming: &mut Claiming,
+        permit: &Permit<TransactionCreate>,
+    ) -> Result<Claimed, VaultError> {
+        while let Some(tries_left) = claiming.tries_left.checked_sub(1) {
+            claiming.tries_left = tries_left;
+            let claim = match claiming.claim.take() {
+                Some(claim) => claim,
+                None => {
+                    let ticket = cvv::make_ticket(&self.env(permit.snapshot(), permit.now()))?;
+                    match self.cvvs().cvv_claim(claiming.card, ticket, claiming.digest).await? {
+                        CvvClaimed::Taken(claim) => claim,
+                        CvvClaimed::Nothing => return Ok(Claimed::Nothing),
+                        CvvClaimed::Twin => return Ok(Claimed::Twin),
+                    }
+                }
+            };
+            match self.cvv_standing(&claim, permit.now()).await {
+                Ok(Standing::Stands(row)) => return Ok(Claimed::Cvv(ClaimedCvv { claim, row })),
+                Ok(Standing::Void) => {
+                    self.cvv_let_go(Some(claim), false).await;
+                    return Ok(Claimed::Nothing);
+                }
+                Ok(Standing::Replaced) => {
+                    self.cvv_let_go(Some(claim), false).await;
+                    claiming.digest = None;
+                }
+                // Nothing is known against it, and nothing was done.
+                Err(error) => {
+                    self.cvv_let_go(Some(claim), true).await;
+                    return Err(error);
+                }
+            }
+        }
+        self.cvv_let_go(claiming.claim.take(), true).await;
+        Err(VaultError::Contended)
+    }
+
+    async fn cvv_standing(&self, claim: &CvvClaim, now: Now) -> Result<Standing, VaultError> {
+        // A store of CVVs reads no calendar.
+        if now.wall >= claim.cvv.expires_at {
+            return Ok(Standing::Void);
+        }
+        if !self.cvvs().is_shared() {
+            return Ok(Standing::Stands(None));
+        }
+        Ok(match self.cvv_row(claim.card).await? {
+            Some(row) if row.used || now.wall >= row.cvv_until => Standing::Void,
+            Some(row) if u64::from(row.number) == claim.number => Standing::Stands(Some(row)),
+            Some(_) => Standing::Replaced,
+            None => Standing::Void,
+        })
+    }
+
+    /// Ends the claim on a CVV, or puts it back where nothing was sent. What became of the transaction is decided by now, so
+    /// a fault here is no answer to its caller; the CVV is gone then.
+    pub(super) async fn cvv_let_go(&self, claim: Option<CvvClaim>, untouched: bool) {
+        let Some(claim) = claim else { return };
+        let card = claim.card;
+        let ended = if untouched {
+            self.cvvs().cvv_put_back(claim).await
+        } else {
+            self.cvvs().cvv_discard(claim).await
+        };
+        if let Err(error) = ended {
+            let advice = "none; the caller can put the CVV back";
+            tracing::warn!(card.id = %card, %error, advice, "cvv.not_let_go");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! A cache that comes back as it once was, and hands out what was used, replaced or ended.
+
+use panvault_model::{CvvResult, TransactionStatus};
+use panvault_testkit::Weather;
+use panvault_vault::limits::CLAIM_TRIES_MAX;
+
+use crate::shared::{Act, Nodes, Place, polled};
+
+#[tokio::test]
+async fn what_was_used_is_refused_by_the_store() {
+    let nodes = Nodes::new().await;
+    let card = nodes.one.card(&nodes.shop).await;
+    assert!(nodes.one.transact(&nodes.shop, card, 1_000).await.unwrap().cvv_present);
+    nodes.place.cvvs.revive().await;
+    assert_eq!(nodes.place.cvvs.held_now(), 1, "it is back");
+    for node in [&nodes.one, &nodes.two] {
+        assert!(!node.holds_cvv(&nodes.shop, card).await);
+        assert_eq!(node.cards(&nodes.shop).await.unwrap().rows[0].cvv_expires_at, None);
+    }
+    assert!(!nodes.two.transact(&nodes.shop, card, 1_000).await.unwrap().cvv_present);
+    assert_eq!(nodes.place.cvvs.held_now(), 0, "and gone for good");
+    nodes.one.cvv_put(&nodes.shop, card, "222").await.unwrap();
+    let row = nodes.two.transact(&nodes.shop, card, 1_000).await.unwrap();
+    assert_eq!(row.cvv_result, CvvResult::NotMatched);
+}
+
+/// The control: where the store does not know of CVVs, what comes back goes out twice.
+#[tokio::test]
+async fn without_a_row_it_would_go_out_again() {
+    let nodes = Nodes::over(Place::unshared(), Weather::default(), 0).await;
+    let card = nodes.one.card(&nodes.shop).await;
+    assert!(nodes.one.transact(&nodes.shop, card, 1_000).await.unwrap().cvv_present);
+    nodes.place.cvvs.revive().await;
+    assert!(nodes.two.transact(&nodes.shop, card, 1_000).await.unwrap().cvv_present);
+    assert_eq!(nodes.row(card).await, None);
+}
+
+#[tokio::test]
+async fn what_was_ended_or_replaced_is_refused_too() {
+    for act in [Act::Clear, Act::Delete] {
+        let nodes = Nodes::new().await;
+        let card = nodes.one.card(&nodes.shop).await;
+        nodes.act(&nodes.two, card, act).await.unwrap();
+        nodes.place.cvvs.revive().await;
+        let sent = nodes.one.transact(&nodes.shop, card, 1_000).await;
+        assert!(
+            sent.is_err() == (act == Act::Delete)
+                && sent.is_ok_and(|row| !row.cvv_present) == (act == Act::Clear)
+        );
+    }
+    // The cache has lost the new one.
+    let nodes = Nodes::new().await;
+    let card = nodes.one.card(&nodes.shop).await;
+    let copy = nodes.place.cvvs.copied();
+    nodes.two.cvv_put(&nodes.shop, card, "222").await.unwrap();
+    nodes.place.cvvs.copied_put(copy);
+    nodes.place.cvvs.revive().await;
+    assert!(!nodes.one.holds_cvv(&nodes.shop, card).await);
+    assert!(!nodes.one.transact(&nodes.shop, card, 1_000).await.unwrap().cvv_present);
+    assert!(!nodes.two.transact(&nodes.shop, card, 1_000).await.unwrap().cvv_present);
+}
+
+/// What went back is used by the next one, and then by nobody.
+#[tokio::test]
+async fn what_was_never_sent_goes_back_and_goes_out_once() {
+    let nodes = Nodes::new().await;
+    let card = nodes.one.card(&nodes.shop).await;
+    let before = nodes.row(card).await.unwrap();
+    let until = nodes.one.card_read(&nodes.shop, card).await.unwrap().cvv_expires_at;
+    nodes.pass_millis(1_000);
+    let row = nodes.two.transact(&nodes.shop, card, 131).await.unwrap();
+    assert_eq!((row.status, row.cvv_present), (TransactionStatus::Unavailable, false));
+    let after = nodes.row(card).await.unwrap();
+    assert_eq!((after.number, after.used, after.cvv_until), (before.number, false, before.cvv_until));
+    assert_eq!(after.version, before.version + 2, "used, and not after all");
+    assert_eq!(nodes.one.card_read(&nodes.shop, card).await.unwrap().cvv_expires_at, until);
+    nodes.place.cvvs.revive().await;
+    assert!(nodes.one.transact(&nodes.shop, card, 1_000).await.unwrap().cvv_present);
+    assert!(!nodes.two.transact(&nodes.shop, card, 1_000).await.unwrap().cvv_present);
+}
+
+/// A request has claimed the CVV and stands still; the cache loses that, and another request claims it too. The store decides: one has it,
+/// and the other goes without, whatever step it had come to.
+#[tokio::test]
+async fn of_two_that_claimed_the_same_one_has_it() {
+    let mut went = [0, 0];
+    for steps in 0.. {
+        let nodes = Nodes::new().await;
+        let card = nodes.one.card(&nodes.shop).await;
+        nodes.yields();
+        let mut running = Box::pin(nodes.act(&nodes.one, card, Act::Transact(1_000)));
+        if polled(running.as_mut(), steps).await.is_some() {
+            break;
+        }
+        nodes.place.cvvs.revive().await;
+        let second = nodes.two.transact(&nodes.shop, card, 1_000).await.unwrap();
+        let first = running.await.unwrap().unwrap();
+        assert_eq!(usize::from(first.cvv_present) + usize::from(second.cvv_present), 1, "step {steps}");
+        went[usize::from(second.cvv_present)] += 1;
+    }
+    assert!(went.iter().all(|went| *went > 1), "{went:?}");
+}
+
+/// The mark met another one that was taken away again: the claim stands, and is not given up for it.
+#[tokio::test]
+async fn a_mark_that_was_taken_away_does_not_void_a_claim() {
+    let mut met = 0;
+    for steps in 0.. {
+        let nodes = Nodes::new().await;
+        let card = nodes.one.card(&nodes.shop).await;
+        nodes.yields();
+        let mut running = Box::pin(nodes.act(&nodes.one, card, Act::Transact(1_000)));
+        if polled(running.as_mut(), steps).await.is_some() {
+            break;
+        }
+        let before = nodes.row(card).await.unwrap().version;
+        nodes.place.cvvs.revive().await;
+        let second = nodes.two.transact(&nodes.shop, card, 131).await.unwrap();
+        assert_eq!(second.status, TransactionStatus::Unavailable);
+        let marked = nodes.row(card).await.unwrap().version == before + 2;
+        let first = running.await.unwrap().unwrap();
+        assert!(first.cvv_present, "step {steps}");
+        met += usize::from(marked);
+    }
+    assert!(met > 1);
+}
+
+/// A cache that brings the same one back at every claim keeps no transaction from going on.
+#[tokio::test]
+async fn a_cache_that_goes_on_bringing_it_back_stops_nothing() {
+    let nodes = Nodes::new().await;
+    let card = nodes.one.card(&nodes.shop).await;
+    assert!(nodes.one.transact(&nodes.shop, card, 1_000).await.unwrap().cvv_present);
+    for _ in 0..CLAIM_TRIES_MAX * 2 {
+        nodes.place.cvvs.revive().await;
+        assert!(!nodes.two.transact(&nodes.shop, card, 1_000).await.unwrap().cvv_present);
+    }
+}
