@@ -1,6 +1,7 @@
 use core::fmt;
 use std::sync::Arc;
 
+use crate::id::hex;
 use crate::named::named_enum;
 use crate::{Country, Currency};
 
@@ -151,7 +152,8 @@ impl Fingerprint {
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+        let mut text = [0; 32];
+        f.write_str(hex(&self.0, &mut text))
     }
 }
 

@@ -62,14 +62,19 @@ fn nibble(digit: u8) -> Result<u8, IdFault> {
 
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
-        let mut text = [0u8; 24];
-        for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(self.0) {
-            let digit = |n: u8| HEX.get(usize::from(n)).copied().unwrap_or(b'0');
-            *pair = [digit(byte >> 4), digit(byte & 15)];
-        }
-        f.write_str(core::str::from_utf8(&text).unwrap_or_default())
+        let mut text = [0; 24];
+        f.write_str(hex(&self.0, &mut text))
     }
+}
+
+/// Bytes in lowercase hexadecimal digits, for which there is room of two each: every answer shows several, and formatting costs more.
+pub(crate) fn hex<'t>(bytes: &[u8], text: &'t mut [u8]) -> &'t str {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |n: u8| DIGITS.get(usize::from(n)).copied().unwrap_or(b'0');
+    for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
+        *pair = [digit(byte >> 4), digit(byte & 15)];
+    }
+    core::str::from_utf8(text).unwrap_or_default()
 }
 
 impl fmt::Debug for Id {

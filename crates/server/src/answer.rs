@@ -1,7 +1,6 @@
 //! Answers, written straight into bytes.
 
-use core::fmt::Display;
-use std::io::Write;
+use core::fmt::{self, Display, Write};
 
 use axum::body::Body;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -146,8 +145,18 @@ impl Json {
     /// A value whose text needs no escapes: an id, a moment, a name of ours.
     pub(crate) fn plain(&mut self, name: &'static str, value: impl Display) {
         self.name(name);
+        self.out.push(b'"');
         // Writing into a vector does not fail.
-        drop(write!(self.out, "\"{value}\""));
+        let _ = write!(Plain(&mut self.out), "{value}");
+        self.out.push(b'"');
+    }
+
+    /// A text of the last two digits of a number.
+    pub(crate) fn two_digits(&mut self, name: &'static str, number: impl Into<u16>) {
+        let number = number.into() % 100;
+        let digit = |number: u16| u8::try_from(number % 10).map_or(b'0', |digit| b'0' + digit);
+        self.name(name);
+        self.out.extend_from_slice(&[b'"', digit(number / 10), digit(number), b'"']);
     }
 
     pub(crate) fn plain_option(&mut self, name: &'static str, value: Option<impl Display>) {
@@ -159,7 +168,7 @@ impl Json {
 
     pub(crate) fn number(&mut self, name: &'static str, value: impl Into<u64>) {
         self.name(name);
-        drop(write!(self.out, "{}", value.into()));
+        let _ = write!(Plain(&mut self.out), "{}", value.into());
     }
 
     pub(crate) fn bool(&mut self, name: &'static str, value: bool) {
@@ -174,10 +183,12 @@ impl Json {
 
     /// An object of texts.
     pub(crate) fn pairs(&mut self, name: &'static str, pairs: &[(String, String)]) {
-        let mut inner = Self::object();
-        pairs.iter().for_each(|(name, value)| inner.pair(name, value));
         self.name(name);
-        self.raw(&inner.end());
+        self.out.push(b'{');
+        self.empty = true;
+        pairs.iter().for_each(|(name, value)| self.pair(name, value));
+        self.out.push(b'}');
+        self.empty = false;
     }
 
     pub(crate) fn end(mut self) -> Vec<u8> {
@@ -194,6 +205,16 @@ impl Json {
         } else {
             drop(serde_json::to_writer(&mut self.out, text));
         }
+    }
+}
+
+/// Where text is formatted to.
+struct Plain<'v>(&'v mut Vec<u8>);
+
+impl Write for Plain<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
     }
 }
 

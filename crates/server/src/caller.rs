@@ -1,19 +1,22 @@
 use http::HeaderMap;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, HeaderName};
 use panvault_vault::{Caller, Origin, Vault, VaultError};
 use zeroize::Zeroizing;
+
+static API_KEY: HeaderName = HeaderName::from_static("x-apikey");
+static API_KEY_DASHED: HeaderName = HeaderName::from_static("x-api-key");
 
 /// Who sends a request: `X-APIKEY` or `X-API-KEY`, which win over `Authorization`; else a bearer token, or Basic with the key as
 /// user name or password. Several that differ are refused.
 ///
 /// Beside a key of its own header, `Authorization` may be a proxy's, which is none of ours to judge.
 pub(crate) fn caller(vault: &Vault, headers: &HeaderMap, origin: Origin) -> Result<Caller, VaultError> {
-    let mut key: Option<Zeroizing<String>> = None;
-    for name in ["x-apikey", "x-api-key"] {
+    let mut key: Option<Key<'_>> = None;
+    for name in [&API_KEY, &API_KEY_DASHED] {
         for value in headers.get_all(name) {
             let value = value.to_str().map_err(|_| VaultError::NotAuthenticated)?.trim();
             if !value.is_empty() {
-                take(&mut key, Zeroizing::new(value.to_owned()))?;
+                take(&mut key, Key::Sent(value))?;
             }
         }
     }
@@ -22,21 +25,36 @@ pub(crate) fn caller(vault: &Vault, headers: &HeaderMap, origin: Origin) -> Resu
             let value = value.to_str().map_err(|_| VaultError::NotAuthenticated)?;
             let (scheme, rest) = value.split_once(' ').ok_or(VaultError::NotAuthenticated)?;
             let found = if scheme.eq_ignore_ascii_case("bearer") {
-                Zeroizing::new(rest.trim().to_owned())
+                Key::Sent(rest.trim())
             } else if scheme.eq_ignore_ascii_case("basic") {
-                basic(rest.trim()).ok_or(VaultError::NotAuthenticated)?
+                Key::Decoded(basic(rest.trim()).ok_or(VaultError::NotAuthenticated)?)
             } else {
                 return Err(VaultError::NotAuthenticated);
             };
             take(&mut key, found)?;
         }
     }
-    vault.caller(&key.ok_or(VaultError::NotAuthenticated)?, origin)
+    vault.caller(key.ok_or(VaultError::NotAuthenticated)?.expose_text(), origin)
 }
 
-fn take(key: &mut Option<Zeroizing<String>>, found: Zeroizing<String>) -> Result<(), VaultError> {
+/// A key where it stands in its header, or a copy where it is written otherwise there.
+enum Key<'h> {
+    Sent(&'h str),
+    Decoded(Zeroizing<String>),
+}
+
+impl Key<'_> {
+    fn expose_text(&self) -> &str {
+        match self {
+            Self::Sent(text) => text,
+            Self::Decoded(text) => text,
+        }
+    }
+}
+
+fn take<'h>(key: &mut Option<Key<'h>>, found: Key<'h>) -> Result<(), VaultError> {
     match key {
-        Some(known) if *known != found => Err(VaultError::NotAuthenticated),
+        Some(known) if known.expose_text() != found.expose_text() => Err(VaultError::NotAuthenticated),
         Some(_) => Ok(()),
         None => {
             *key = Some(found);

@@ -9,7 +9,7 @@ use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request, State};
 use axum::response::Response;
 use axum::routing::{any, get};
-use http::header::{ALLOW, AUTHORIZATION, CONNECTION, HOST, HeaderValue};
+use http::header::{ALLOW, AUTHORIZATION, CONNECTION, HOST, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode, Version};
 use panvault_model::RequestId;
 use panvault_vault::{Caller, Idempotency, Operation, Origin, Permit, StoreFault, Vault, VaultError};
@@ -301,10 +301,13 @@ fn method_not_allowed(path: &str, app: &App) -> Answer {
     answer
 }
 
+static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+static IDEMPOTENCY_KEY_OF_GATEWAY: HeaderName = HeaderName::from_static("x-vfi-api-idempotencykey");
+
 /// `Idempotency-Key`, or the gateway's own name for it.
 fn idempotency_key(headers: &HeaderMap, faults: &mut Faults) -> Option<String> {
     let mut found: Option<String> = None;
-    for name in ["idempotency-key", "x-vfi-api-idempotencykey"] {
+    for name in [&IDEMPOTENCY_KEY, &IDEMPOTENCY_KEY_OF_GATEWAY] {
         for value in headers.get_all(name) {
             let key = value.to_str().unwrap_or_default();
             let visible = key.bytes().all(|byte| byte.is_ascii_graphic());

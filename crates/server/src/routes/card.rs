@@ -199,8 +199,8 @@ fn card_json(view: &CardView, whole: bool) -> Vec<u8> {
             None => json.plain("masked_card_number", format_args!("{stars}{}", row.last_four)),
         }
     }
-    json.plain(EXPIRY_MONTH.name, format_args!("{:02}", row.expiry.month()));
-    json.plain(EXPIRY_YEAR.name, format_args!("{:02}", row.expiry.year() % 100));
+    json.two_digits(EXPIRY_MONTH.name, row.expiry.month());
+    json.two_digits(EXPIRY_YEAR.name, row.expiry.year());
     if whole {
         json.text_option("issuer_name", row.facts.issuer_name.as_deref());
         json.plain_option("issuer_country", row.facts.issuer_country);
