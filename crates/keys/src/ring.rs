@@ -78,19 +78,25 @@ const HEADER_BYTES: usize = 1 + 4 + NONCE_BYTES;
 const PLACE_HEAD_BYTES: usize = 50;
 
 impl KeyRing {
+    /// A ring without keys.
+    pub fn new(vault_keys: &VaultKeys) -> Self {
+        let unwrapping = Unwrapping { vault: vault_keys.vault(), keys: vault_keys.wrappings() };
+        Self { unwrapping: Arc::new(unwrapping), organisations: Organisations::default() }
+    }
+
     /// A ring of these keys; [`KeysError::Exists`] when an organisation has two of the same purpose and version.
     pub fn open(
         vault_keys: &VaultKeys,
         keys: impl IntoIterator<Item = OrganisationKey>,
     ) -> Result<Self, KeysError> {
-        let unwrapping = Unwrapping { vault: vault_keys.vault(), keys: vault_keys.wrappings() };
-        let mut ring = Self { unwrapping: Arc::new(unwrapping), organisations: Organisations::default() };
-        for key in keys {
-            if ring.put(key) {
-                return Err(KeysError::Exists);
-            }
-        }
+        let mut ring = Self::new(vault_keys);
+        keys.into_iter().try_for_each(|key| ring.add(key))?;
         Ok(ring)
+    }
+
+    /// Takes up a key; [`KeysError::Exists`] when the organisation has one of this purpose and version.
+    pub fn add(&mut self, key: OrganisationKey) -> Result<(), KeysError> {
+        if self.put(key) { Err(KeysError::Exists) } else { Ok(()) }
     }
 
     /// A ring with these keys beside its own; one of the same organisation, purpose and version is replaced. The two share all keys that

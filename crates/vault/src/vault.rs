@@ -91,8 +91,7 @@ impl Vault {
         if rows.is_empty() && parts.store.status().sequence > 0 {
             return Err(VaultError::Tampered);
         }
-        let snapshot = Snapshot::read(&rows, &parts.keys, parts.mode == Mode::Test, None)?;
-        drop(rows);
+        let snapshot = Snapshot::read(rows, &parts.keys, parts.mode == Mode::Test, None)?;
         let sweep_seconds = parts.sweep_seconds;
         let inner = Inner {
             parts,

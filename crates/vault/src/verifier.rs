@@ -20,7 +20,7 @@ impl RowVerifier {
     /// Unwraps the keys of every organisation; the documents themselves are held against their tags and their head here.
     pub fn open(keys: VaultKeys, documents: &[Arc<DocumentRow>]) -> Result<Self, VaultError> {
         // Examining a vault sends nothing, so processors of test vaults may be there.
-        let snapshot = Snapshot::read(documents, &keys, true, None)?;
+        let snapshot = Snapshot::read(documents.to_vec(), &keys, true, None)?;
         snapshot.keys.verify()?;
         Ok(Self { keys, snapshot })
     }

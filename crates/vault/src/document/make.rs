@@ -89,7 +89,7 @@ impl Vault {
     async fn reload(&self, turn: &DocumentTurn) -> Result<(), VaultError> {
         let rows = self.store().document_read_all().await?;
         let before = self.snapshot();
-        let read = Snapshot::read(&rows, self.keys(), self.mode() == Mode::Test, Some(&before.documents))?;
+        let read = Snapshot::read(rows, self.keys(), self.mode() == Mode::Test, Some(&before.documents))?;
         if read.head.counter < before.head.counter {
             return Err(VaultError::Tampered);
         }

@@ -20,9 +20,10 @@ pub(crate) struct Snapshot {
 impl Snapshot {
     /// Reads stored documents. [`VaultError::Tampered`] when one is not what the vault wrote, or when they are not exactly
     /// those that their head covers: one was put back, taken away, or rolled back. [`VaultError::Keys`] also when the header that the
-    /// keys came out of is not one that the head allows. Connections of `before` live on where their rows are the same.
+    /// keys came out of is not one that the head allows. Connections of `before` live on where their rows are the same. Each row goes
+    /// when it has been read, so that a start with many needs no room for them twice.
     pub(crate) fn read(
-        rows: &[Arc<DocumentRow>],
+        rows: Vec<Arc<DocumentRow>>,
         vault_keys: &VaultKeys,
         test_mode: bool,
         before: Option<&Documents>,
@@ -39,34 +40,33 @@ impl Snapshot {
         if let Some(named) = head.header_version {
             vault_keys.header_check(named)?;
         }
-        let (mut documents, mut keys, mut covered) = (Documents::default(), Vec::new(), Covered::default());
-        for row in rows.iter().filter(|row| row.kind != DocumentKind::DocumentHead) {
-            seal::document_verify(vault_keys, row)?;
-            covered.add(Stamp::of(row).hash(row.kind, row.id, vault_keys, hash_key)?);
-            if documents.put(row, test_mode, before)?.is_some() {
+        // From here on hashes are added and taken away that the active key makes.
+        let active = vault_keys.head_version();
+        let (mut covered, mut covered_by_active) = (Covered::default(), Covered::default());
+        let (mut documents, mut keys) = (Documents::default(), KeyRing::new(vault_keys));
+        for row in rows.into_iter().filter(|row| row.kind != DocumentKind::DocumentHead) {
+            seal::document_verify(vault_keys, &row)?;
+            let hash = |key| Stamp::of(&row).hash(row.kind, row.id, vault_keys, key);
+            let made = hash(hash_key)?;
+            covered.add(made);
+            covered_by_active.add(if hash_key == active { made } else { hash(active)? });
+            if documents.put(&row, test_mode, before)?.is_some() {
                 return Err(VaultError::Tampered);
             }
             if row.kind == DocumentKind::OrganisationKey {
-                keys.push(OrganisationKey::decode(&row.body)?);
+                keys.add(OrganisationKey::decode(&row.body)?)?;
             }
         }
         if !head.covers(&covered) {
             return Err(VaultError::Tampered);
         }
-        let keys = KeyRing::open(vault_keys, keys)?;
         // Organisations and their first keys are made in one step.
         let mut organisations = documents.organisations();
         if keys.organisations() != organisations.len() || !organisations.all(|row| keys.has_keys(row.id)) {
             return Err(VaultError::Tampered);
         }
         drop(organisations);
-        // From here on hashes are added and taken away that the active key made.
-        let covered = if hash_key == vault_keys.head_version() {
-            covered
-        } else {
-            covered_by(rows, vault_keys, vault_keys.head_version())?
-        };
-        Ok(Self { head: head.over(covered), documents, keys })
+        Ok(Self { head: head.over(covered_by_active), documents, keys })
     }
 
     /// The documents after these changes, and their head. It shares with this one what does not change.
@@ -101,12 +101,4 @@ impl Snapshot {
         let head = self.head.next(covered, vault_keys.header_version()).ok_or(VaultError::Contended)?;
         Ok(Self { head, documents, keys: self.keys.with(keys) })
     }
-}
-
-fn covered_by(rows: &[Arc<DocumentRow>], keys: &VaultKeys, hash_key: u16) -> Result<Covered, VaultError> {
-    let mut covered = Covered::default();
-    for row in rows.iter().filter(|row| row.kind != DocumentKind::DocumentHead) {
-        covered.add(Stamp::of(row).hash(row.kind, row.id, keys, hash_key)?);
-    }
-    Ok(covered)
 }
