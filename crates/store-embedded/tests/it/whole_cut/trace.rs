@@ -101,7 +101,10 @@ fn lines(text: &[u8]) -> (Vec<Vec<u8>>, Vec<Event>) {
             continue;
         }
         if let Some(begun) = line.strip_suffix(b"<unfinished ...>") {
-            unfinished.insert(thread, lines.len());
+            // A thread that ended in a call is not heard of again, and its number may be given anew.
+            if let Some(never_ended) = unfinished.insert(thread, lines.len()) {
+                end_unknown(&mut lines[never_ended]);
+            }
             events.push(Event::Begins(lines.len()));
             lines.push(begun.to_vec());
         } else if line.starts_with(b"<... ") {
@@ -115,9 +118,13 @@ fn lines(text: &[u8]) -> (Vec<Vec<u8>>, Vec<Event>) {
         }
     }
     for call in unfinished.into_values() {
-        lines[call].extend_from_slice(b") = ?");
+        end_unknown(&mut lines[call]);
     }
     (lines, events)
+}
+
+fn end_unknown(line: &mut Vec<u8>) {
+    line.extend_from_slice(b") = ?");
 }
 
 /// What the numbers of open files stand for.
