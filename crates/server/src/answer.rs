@@ -237,3 +237,22 @@ pub(crate) fn array(objects: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
     out.push(b']');
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_are_written_one_after_the_other() {
+        let mut json = Json::object();
+        json.pairs("none", &[]);
+        json.plain("brand", format_args!("{}-{}", 1, 'a'));
+        json.pairs("metadata", &[("a".to_owned(), "1".to_owned()), ("b\"".to_owned(), "\n".to_owned())]);
+        for (name, number) in [("month", 7_u16), ("year", 2031), ("turn", 2000), ("last", 99)] {
+            json.two_digits(name, number);
+        }
+        json.number("count", 0_u64);
+        let expected = r#"{"none":{},"brand":"1-a","metadata":{"a":"1","b\"":"\n"},"month":"07","year":"31","turn":"00","last":"99","count":0}"#;
+        assert_eq!(String::from_utf8(json.end()).unwrap(), expected);
+    }
+}
