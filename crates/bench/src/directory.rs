@@ -7,10 +7,10 @@ use std::sync::Arc;
 use anyhow::Context;
 use panvault_card::TestBinTable;
 use panvault_keys::{Entropy, Header, KeyFile, KeyMode, Slot, SystemEntropy, VaultKeys};
-use panvault_model::VaultId;
+use panvault_model::{NodeId, VaultId};
 use panvault_store::{MemoryCvvs, Store};
 use panvault_store_embedded::{EmbeddedStore, Settings};
-use panvault_vault::{Clock, Mode, StoreChain, SystemClock, Vault, VaultParts};
+use panvault_vault::{Clock, Connector, Mode, StoreChain, SystemClock, Vault, VaultParts};
 use toml::Table;
 
 /// Opens a test vault for writing.
@@ -38,6 +38,8 @@ pub(crate) fn parts(store: Arc<dyn Store>, keys: VaultKeys, entropy: Arc<dyn Ent
     let clock = Arc::new(SystemClock::start());
     let cvv_clock = Arc::clone(&clock);
     VaultParts {
+        // Each has its vault alone.
+        node: NodeId::from_bytes([1; 12]),
         store,
         cvvs: Arc::new(MemoryCvvs::new(u64::MAX, move || cvv_clock.monotonic_millis())),
         keys,
@@ -45,6 +47,7 @@ pub(crate) fn parts(store: Arc<dyn Store>, keys: VaultKeys, entropy: Arc<dyn Ent
         clock,
         entropy,
         bins: Arc::new(TestBinTable),
+        processors: Arc::new(Connector),
         cvv_ttl_seconds: 3600,
         sweep_seconds: 0,
     }

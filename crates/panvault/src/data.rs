@@ -14,10 +14,10 @@ use std::sync::Arc;
 use anyhow::{Context, bail, ensure};
 use panvault_card::{BinTable, NoBinTable, TestBinTable};
 use panvault_keys::{Entropy, Header, KeyFile, KeyMode, RootKey, Slot, SystemEntropy, VaultKeys};
-use panvault_model::VaultId;
+use panvault_model::{NodeId, VaultId};
 use panvault_store::{Chain, MemoryCvvs};
 use panvault_store_embedded::{EmbeddedStore, Settings};
-use panvault_vault::{Clock, Mode, StoreChain, SystemClock, Vault, VaultParts};
+use panvault_vault::{Clock, Connector, Mode, StoreChain, SystemClock, Vault, VaultParts};
 use serde::{Deserialize, Serialize};
 
 use crate::bins::LiveBins;
@@ -270,14 +270,19 @@ impl DataDirectory {
         let clock = Arc::new(SystemClock::start());
         let cvv_clock = Arc::clone(&clock);
         let bins = Arc::new(LiveBins::open(&self.path, self.bins_without_list()));
+        let entropy = SystemEntropy::new();
+        let mut random = [0; 8];
+        entropy.fill(&mut random).context("there is no randomness to name this process with")?;
         let parts = VaultParts {
+            node: NodeId::make(clock.now().wall, random),
             store: Arc::clone(&store) as Arc<dyn panvault_store::Store>,
             cvvs: Arc::new(MemoryCvvs::new(settings.cvvs_held_max, move || cvv_clock.monotonic_millis())),
             keys,
             mode: self.mode,
             clock,
-            entropy: Arc::new(SystemEntropy::new()),
+            entropy: Arc::new(entropy),
             bins: Arc::clone(&bins) as Arc<dyn BinTable>,
+            processors: Arc::new(Connector),
             cvv_ttl_seconds: settings.cvv_ttl_seconds,
             sweep_seconds: SWEEP_SECONDS,
         };

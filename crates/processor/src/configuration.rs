@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use crate::Processor;
 use crate::dummy::{Dummy, DummyConfiguration};
 
@@ -6,6 +8,23 @@ use crate::dummy::{Dummy, DummyConfiguration};
 pub enum Configuration {
     /// `card_dummy`
     Dummy(DummyConfiguration),
+}
+
+/// Makes connections to acquirers and PSPs.
+pub trait Connect: Send + Sync {
+    /// A connection that is set up so.
+    fn connect(&self, configuration: &Configuration) -> Arc<dyn Processor>;
+}
+
+/// Connects to whom the configuration names.
+pub struct Connector;
+
+impl Connect for Connector {
+    fn connect(&self, configuration: &Configuration) -> Arc<dyn Processor> {
+        match configuration {
+            Configuration::Dummy(dummy) => Arc::new(Dummy::new(dummy.clone())),
+        }
+    }
 }
 
 /// Why a configuration is refused.
@@ -66,13 +85,6 @@ impl Configuration {
     pub const fn is_test_only(&self) -> bool {
         match self {
             Self::Dummy(_) => true,
-        }
-    }
-
-    /// A connection that is set up so.
-    pub fn connect(&self) -> Box<dyn Processor> {
-        match self {
-            Self::Dummy(dummy) => Box::new(Dummy::new(dummy.clone())),
         }
     }
 }

@@ -4,7 +4,7 @@ use core::pin::Pin;
 use panvault_model::{CvvResult, TransactionStatus};
 
 use crate::outbound::{Order, Outbound};
-use crate::{Answer, Processor, Sent};
+use crate::{Answer, Clearance, Processor, Sent};
 
 /// How the dummy is set up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,8 +68,12 @@ impl Dummy {
 }
 
 impl Processor for Dummy {
-    fn send(&self, request: Outbound) -> Pin<Box<dyn Future<Output = Sent> + Send + '_>> {
-        Box::pin(ready(self.answer(&request)))
+    fn send<'a>(
+        &'a self,
+        request: Outbound,
+        clearance: &'a dyn Clearance,
+    ) -> Pin<Box<dyn Future<Output = Sent> + Send + 'a>> {
+        Box::pin(ready(if clearance.is_given() { self.answer(&request) } else { Sent::NOT_CLEARED }))
     }
 }
 
@@ -167,6 +171,32 @@ mod tests {
         ] {
             assert_eq!(status(&send(order(7_000 + number, "order"), None, 0)), expected);
             assert_eq!(status(&send(order(7_000, &format!("please {number}")), None, 0)), expected);
+        }
+    }
+
+    struct Fixed(bool);
+
+    impl Clearance for Fixed {
+        fn is_given(&self) -> bool {
+            self.0
+        }
+    }
+
+    #[test]
+    fn without_clearance_nothing_leaves() {
+        for (given, expected) in
+            [(true, TransactionStatus::SettlementRequested), (false, TransactionStatus::Unavailable)]
+        {
+            let pan = Pan::parse("4111111111111111").unwrap();
+            let request = Outbound::new(pan, Expiry::new(2030, 1).unwrap(), None, None, order(1_000, "a"));
+            let dummy = Dummy::new(DummyConfiguration { decline_without_cvv: 0 });
+            let clearance = Fixed(given);
+            let mut sending = dummy.send(request, &clearance);
+            let mut context = core::task::Context::from_waker(core::task::Waker::noop());
+            let core::task::Poll::Ready(sent) = sending.as_mut().poll(&mut context) else {
+                panic!("the dummy waits for nothing");
+            };
+            assert_eq!(status(&sent), expected);
         }
     }
 

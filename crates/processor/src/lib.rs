@@ -9,14 +9,27 @@ use core::pin::Pin;
 
 use panvault_model::{CvvResult, TransactionStatus};
 
-pub use crate::configuration::{Configuration, ConfigurationFault};
+pub use crate::configuration::{Configuration, ConfigurationFault, Connect, Connector};
 pub use crate::dummy::DummyConfiguration;
 pub use crate::outbound::{Order, Outbound};
 
 /// A connection to an acquirer or PSP.
 pub trait Processor: Send + Sync {
     /// Sends one transaction, once. Never sends it again by itself.
-    fn send(&self, request: Outbound) -> Pin<Box<dyn Future<Output = Sent> + Send + '_>>;
+    ///
+    /// When all stands ready, just before the first byte leaves, it asks `clearance`: time may have passed since this was called,
+    /// and while it stood still another node may have taken over.
+    fn send<'a>(
+        &'a self,
+        request: Outbound,
+        clearance: &'a dyn Clearance,
+    ) -> Pin<Box<dyn Future<Output = Sent> + Send + 'a>>;
+}
+
+/// Whether a transaction is still in the hands of who wants to send it.
+pub trait Clearance: Send + Sync {
+    /// Whether its first byte may leave now. Does not wait.
+    fn is_given(&self) -> bool;
 }
 
 /// What became of a transaction that was to be sent.
@@ -34,6 +47,12 @@ pub enum Sent {
         /// In words.
         reason: &'static str,
     },
+}
+
+impl Sent {
+    /// No byte left, for the node no longer has its lease.
+    pub const NOT_CLEARED: Self =
+        Self::NotReached { reason: "the node had no lease left to send it under; nothing was sent" };
 }
 
 /// What an acquirer answered.

@@ -12,7 +12,9 @@ use axum::routing::{any, get};
 use http::header::{ALLOW, AUTHORIZATION, CONNECTION, HOST, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode, Version};
 use panvault_model::RequestId;
-use panvault_vault::{Caller, Idempotency, Operation, Origin, Permit, StoreFault, Vault, VaultError};
+use panvault_vault::{
+    Caller, Idempotency, Operation, Origin, Permit, StoreFault, Vault, VaultError, VaultStatus,
+};
 use tokio::time::Instant;
 
 use crate::answer::Answer;
@@ -93,8 +95,9 @@ impl App {
         if self.stopping.load(Ordering::SeqCst) {
             return unavailable("stopping");
         }
-        let store = self.vault.status().store;
+        let VaultStatus { store, lease_lost, .. } = self.vault.status();
         match store.fault {
+            None if lease_lost => unavailable("this node has lost its lease: transactions are refused"),
             None if store.lists_full => {
                 (StatusCode::OK, "ready, but the disk has no room for the view: lists are refused")
             }

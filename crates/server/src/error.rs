@@ -139,6 +139,13 @@ impl From<VaultError> for Refusal {
                     "cannot be reached where it is held; try again later",
                 );
             }
+            VaultError::LeaseLost => {
+                return Self::with(
+                    ErrorCode::Busy,
+                    "node",
+                    "takes no transactions until it has renewed its lease; try again",
+                );
+            }
             VaultError::Store(StoreFault::TooLarge) => {
                 return Self::with(
                     ErrorCode::State,

@@ -178,7 +178,7 @@ impl Pending<'_> {
         match key {
             RowKey::Card(id) => Some(id) > largest.card,
             RowKey::Transaction(id) | RowKey::History(id, _) => Some(id) > largest.transaction,
-            RowKey::Document(..) | RowKey::Idempotency(_) | RowKey::CardCvv(_) => false,
+            RowKey::Document(..) | RowKey::Idempotency(_) | RowKey::CardCvv(_) | RowKey::Node(_) => false,
         }
     }
 }

@@ -37,7 +37,7 @@ impl Overlay {
     }
 
     fn rows(&self, table: Table) -> &Rows {
-        let [cards, transactions, history, documents, idempotency, cvvs] = &self.tables;
+        let [cards, transactions, history, documents, idempotency, cvvs, nodes] = &self.tables;
         match table {
             Table::Card => cards,
             Table::Transaction => transactions,
@@ -45,11 +45,12 @@ impl Overlay {
             Table::Document => documents,
             Table::Idempotency => idempotency,
             Table::CardCvv => cvvs,
+            Table::Node => nodes,
         }
     }
 
     fn rows_mut(&mut self, table: Table) -> &mut Rows {
-        let [cards, transactions, history, documents, idempotency, cvvs] = &mut self.tables;
+        let [cards, transactions, history, documents, idempotency, cvvs, nodes] = &mut self.tables;
         match table {
             Table::Card => cards,
             Table::Transaction => transactions,
@@ -57,6 +58,7 @@ impl Overlay {
             Table::Document => documents,
             Table::Idempotency => idempotency,
             Table::CardCvv => cvvs,
+            Table::Node => nodes,
         }
     }
 
@@ -110,7 +112,9 @@ impl Overlay {
             Effect::Put(Row::Transaction(row)) => {
                 self.view.transaction = self.view.transaction.max(Some(row.id));
             }
-            Effect::Put(Row::History(_) | Row::Document(_) | Row::Idempotency(_) | Row::CardCvv(_))
+            Effect::Put(
+                Row::History(_) | Row::Document(_) | Row::Idempotency(_) | Row::CardCvv(_) | Row::Node(_),
+            )
             | Effect::Delete(_) => {}
         }
         let key = effect.key();

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use panvault_model::{CardId, NodeId, Timestamp, TransactionId};
 use panvault_store::{
     AuditRecord, CardCvvRow, CardField, CardQuery, CardRow, Commit, DocumentRow, HistoryRow, IdempotencyKey,
-    IdempotencyRow, Outcome, Page, Pending, Store, StoreFault, StoreStatus, TransactionField,
+    IdempotencyRow, NodeRow, Outcome, Page, Pending, Store, StoreFault, StoreStatus, TransactionField,
     TransactionQuery, TransactionRow,
 };
 use rusqlite::Connection;
@@ -168,6 +168,11 @@ impl Shared {
 }
 
 impl Store for EmbeddedStore {
+    /// The directory is locked.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     fn commit(&self, commit: Commit) -> Pending<'_, Outcome> {
         let (reply, answer) = oneshot::channel();
         // It is taken in now, whatever becomes of the future.
@@ -225,6 +230,10 @@ impl Store for EmbeddedStore {
 
     fn transaction_open(&self) -> Pending<'_, Vec<Arc<TransactionRow>>> {
         self.caught_up(view::open_transactions)
+    }
+
+    fn node_read_all(&self) -> Pending<'_, Vec<Arc<NodeRow>>> {
+        self.caught_up(view::nodes)
     }
 
     fn document_read_all(&self) -> Pending<'_, Vec<Arc<DocumentRow>>> {

@@ -28,6 +28,6 @@ pub use crate::query::{
 };
 pub use crate::row::{
     Action, AuditNote, AuditRecord, CardCvvRow, CardRow, HistoryRow, IdempotencyAnswer, IdempotencyKey,
-    IdempotencyRow, Row, RowKey, Table, TransactionRow,
+    IdempotencyRow, NodeRow, Row, RowKey, Table, TransactionRow,
 };
 pub use crate::store::{Chain, Pending, Store, StoreFault, StoreStatus};

@@ -10,7 +10,8 @@ use crate::effect::Effect;
 use crate::limits::LIST_ROWS_MAX;
 use crate::query::{CardQuery, Field, Page, Query, TransactionQuery};
 use crate::row::{
-    AuditRecord, CardCvvRow, CardRow, HistoryRow, IdempotencyKey, IdempotencyRow, Row, RowKey, TransactionRow,
+    AuditRecord, CardCvvRow, CardRow, HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow, Row, RowKey,
+    TransactionRow,
 };
 use crate::store::{Pending, Store, StoreFault, StoreStatus};
 
@@ -18,11 +19,12 @@ use crate::store::{Pending, Store, StoreFault, StoreStatus};
 pub struct MemoryStore {
     tables: Arc<Mutex<Tables>>,
     writer: NodeId,
+    shared: bool,
 }
 
 impl Default for MemoryStore {
     fn default() -> Self {
-        Self { tables: Arc::default(), writer: NodeId::from_bytes([0; 12]) }
+        Self { tables: Arc::default(), writer: NodeId::from_bytes([0; 12]), shared: false }
     }
 }
 
@@ -40,6 +42,7 @@ const TRANSACTIONS: RowKey = RowKey::Transaction(TransactionId::from_bytes([0; 1
 const DOCUMENTS: RowKey = RowKey::Document(DocumentKind::Organisation, Id::from_bytes([0; 12]));
 const IDEMPOTENCY: RowKey = RowKey::Idempotency(IdempotencyKey([0; 16]));
 const CARD_CVVS: RowKey = RowKey::CardCvv(CardId::from_bytes([0; 12]));
+const NODES: RowKey = RowKey::Node(NodeId::from_bytes([0; 12]));
 
 impl State for Tables {
     fn standing(&self, key: RowKey) -> Result<Option<Standing>, StoreFault> {
@@ -81,14 +84,14 @@ impl Tables {
 }
 
 impl MemoryStore {
-    /// An empty store.
+    /// An empty store, of one node.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The same rows, as another node sees and writes them.
+    /// The same rows, as one of several nodes sees and writes them. Vaults that are open at the same time need one of these each.
     pub fn beside(&self, writer: NodeId) -> Self {
-        Self { tables: Arc::clone(&self.tables), writer }
+        Self { tables: Arc::clone(&self.tables), writer, shared: true }
     }
 
     fn tables(&self) -> MutexGuard<'_, Tables> {
@@ -129,6 +132,10 @@ fn ready<T: Send + 'static>(answer: T) -> Pending<'static, T> {
 }
 
 impl Store for MemoryStore {
+    fn is_shared(&self) -> bool {
+        self.shared
+    }
+
     fn commit(&self, commit: Commit) -> Pending<'_, Outcome> {
         Box::pin(core::future::ready(self.done(commit)))
     }
@@ -185,6 +192,10 @@ impl Store for MemoryStore {
         let tables = self.tables();
         let rows = tables.all(TRANSACTIONS, of!(Transaction));
         ready(rows.filter(|row| row.status == TransactionStatus::Initiated).collect())
+    }
+
+    fn node_read_all(&self) -> Pending<'_, Vec<Arc<NodeRow>>> {
+        ready(self.tables().all(NODES, of!(Node)).collect())
     }
 
     fn document_read_all(&self) -> Pending<'_, Vec<Arc<DocumentRow>>> {

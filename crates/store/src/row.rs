@@ -5,6 +5,7 @@ mod card;
 mod cvv;
 mod idempotency;
 mod key;
+mod node;
 mod transaction;
 
 pub use audit::{Action, AuditNote, AuditRecord};
@@ -12,4 +13,5 @@ pub use card::CardRow;
 pub use cvv::CardCvvRow;
 pub use idempotency::{IdempotencyAnswer, IdempotencyKey, IdempotencyRow};
 pub use key::{Row, RowKey, Table};
+pub use node::NodeRow;
 pub use transaction::{HistoryRow, TransactionRow};

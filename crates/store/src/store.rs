@@ -8,7 +8,7 @@ use crate::commit::{Commit, Outcome};
 use crate::document::DocumentRow;
 use crate::query::{CardQuery, Page, TransactionQuery};
 use crate::row::{
-    AuditRecord, CardCvvRow, CardRow, HistoryRow, IdempotencyKey, IdempotencyRow, TransactionRow,
+    AuditRecord, CardCvvRow, CardRow, HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow, TransactionRow,
 };
 
 /// An answer that is on its way.
@@ -65,6 +65,10 @@ pub trait Chain: Send + Sync {
 /// Everything that changes goes through [`Store::commit`]; a new kind of row needs no new method there. What is read was durable before,
 /// and shows every commit that was answered before it was asked.
 pub trait Store: Send + Sync {
+    /// Whether other nodes may have it open at the same time. Where they may not, whoever opens it is the only one who has
+    /// anything in hand.
+    fn is_shared(&self) -> bool;
+
     /// Does all of a commit in one durable step, or nothing and says which expectation does not hold.
     ///
     /// When it answers [`Outcome::Done`], rows and audit note survive a crash; of concurrent commits whose expectations exclude each
@@ -93,6 +97,9 @@ pub trait Store: Send + Sync {
     fn transaction_list(&self, query: TransactionQuery) -> Pending<'_, Page<Arc<TransactionRow>>>;
     /// Every transaction that is `INITIATED`.
     fn transaction_open(&self) -> Pending<'_, Vec<Arc<TransactionRow>>>;
+
+    /// Every node that has a row, in the order of their ids.
+    fn node_read_all(&self) -> Pending<'_, Vec<Arc<NodeRow>>>;
 
     /// Every document.
     fn document_read_all(&self) -> Pending<'_, Vec<Arc<DocumentRow>>>;

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use panvault_model::{CardId, Fingerprint, OrganisationId, TransactionStatus};
+use panvault_model::{CardId, Fingerprint, NodeId, OrganisationId, TransactionStatus};
 use panvault_store::{
     CardField, CardQuery, CardRow, Commit, Direction, DocumentKind, Effect, Expect, Field, Filter,
     IdempotencyAnswer, IdempotencyClaim, MemoryStore, Outcome, Row, RowKey, Store, Test, TransactionRow,
@@ -13,8 +13,8 @@ use panvault_store::{
 
 use crate::Dice;
 use crate::conformance::rows::{
-    self, at, card, card_answer, card_changed, card_cvv, document, id, kept, key, organisation, transaction,
-    transaction_answer, transaction_settled,
+    self, at, card, card_answer, card_changed, card_cvv, document, id, kept, key, node, organisation,
+    transaction, transaction_answer, transaction_settled,
 };
 use crate::conformance::{
     card_delete, card_insert, card_update, contents, document_delete, document_put, documents_commit, sweep,
@@ -103,7 +103,7 @@ impl Workload {
 
     async fn commit(&mut self) -> Predicted {
         self.next += 1;
-        match self.dice.below(13) {
+        match self.dice.below(14) {
             0..=2 => self.insert(),
             3 | 4 => self.update(),
             5 => self.delete(),
@@ -111,6 +111,7 @@ impl Workload {
             8 | 9 => self.settle(),
             10 => self.documents(),
             11 => self.card_cvv(),
+            12 => self.node(),
             _ => {
                 let now = at(self.next);
                 let keys = self.memory.idempotency_expired(now, 10).await.unwrap();
@@ -216,6 +217,25 @@ impl Workload {
             later => Expect::Version(key, later - 1),
         });
         commit.effects.push(if self.dice.percent(30) { Effect::Delete(key) } else { row.into() });
+        (commit, None)
+    }
+
+    /// A node starts, renews its lease or ends, beside a card that stays as it is.
+    fn node(&mut self) -> Predicted {
+        let stored = self.card();
+        let n = self.dice.roll() % 3;
+        let key = RowKey::Node(NodeId(id(n)));
+        let version = 1 + u32::from(self.dice.roll().to_be_bytes()[0] % 3);
+        let mut commit = crate::conformance::card_noted(&stored);
+        commit.expects.push(match version {
+            1 => Expect::Absent(key),
+            later => Expect::Version(key, later - 1),
+        });
+        commit.effects.push(if self.dice.percent(30) {
+            Effect::Delete(key)
+        } else {
+            node(n, version).into()
+        });
         (commit, None)
     }
 

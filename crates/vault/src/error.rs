@@ -37,6 +37,9 @@ pub enum VaultError {
     /// The place that holds CVVs was not reached. A CVV may be lost by it; none is used twice.
     #[error("the place that holds CVVs is out of reach")]
     CvvUnavailable,
+    /// Others may have given this node up, until it has renewed its lease. Nothing was done.
+    #[error("this node has no lease")]
+    LeaseLost,
     /// The store is full or has stopped.
     #[error("the store failed")]
     Store(#[source] StoreFault),

@@ -11,6 +11,7 @@ mod env;
 mod error;
 mod idempotency;
 pub mod limits;
+mod node;
 mod permit;
 mod seal;
 mod seldom;
@@ -19,6 +20,7 @@ mod transaction;
 mod vault;
 mod verifier;
 
+pub use panvault_processor::{Connect, Connector};
 pub use panvault_store::{
     AccountRow, ApiKeyRow, CardField, CardQuery, CardRow, CvvCounts, Direction, Field, FieldKind, FieldValue,
     Filter, HistoryRow, OrganisationRow, Page, ProcessorRow, Query, StoreFault, StoreStatus, Test,

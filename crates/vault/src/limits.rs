@@ -9,6 +9,24 @@ pub const CVV_TTL_SECONDS_MAX: u32 = 86_400;
 /// Seconds after which a processor that does not answer is given up.
 pub const PROCESSOR_SECONDS_MAX: u64 = 30;
 
+/// Seconds for which nobody else takes over what a node has in hand, from when it last wrote down that it lives.
+pub const LEASE_SECONDS: u64 = 120;
+
+/// Seconds after which it writes that down again: two renewals may fail before anything is refused.
+pub const LEASE_RENEWAL_SECONDS: u64 = LEASE_SECONDS / 3;
+
+/// Seconds after which a renewal that failed is tried again.
+pub const LEASE_RETRY_SECONDS: u64 = 5;
+
+/// How often a renewal is written again at once when the row is not as it was left.
+pub const LEASE_TRIES_MAX: usize = 3;
+
+/// Seconds of lease that must be left beside those that a processor may take, when a transaction is sent.
+pub const LEASE_MARGIN_SECONDS: u64 = 5;
+
+/// Seconds that others wait beyond the end of a lease: their calendars and its node's may differ by as much.
+pub const LEASE_SKEW_SECONDS: u64 = 120;
+
 /// How often the outcome of a transaction is written again when the store has no room for it.
 pub const SETTLE_TRIES_MAX: usize = 50;
 

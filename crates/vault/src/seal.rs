@@ -3,7 +3,7 @@
 use panvault_card::{CardBlock, Holder, HolderBlock, Pan};
 use panvault_keys::{KeyRing, KeysError, Kind, Place, VaultKeys};
 use panvault_model::{CardId, OrganisationId, Sealed, Tag, VaultId};
-use panvault_store::{CardCvvRow, CardRow, DocumentRow, HistoryRow, IdempotencyRow, TransactionRow};
+use panvault_store::{CardCvvRow, CardRow, DocumentRow, HistoryRow, IdempotencyRow, NodeRow, TransactionRow};
 
 use crate::env::Env;
 use crate::error::{Named, VaultError};
@@ -14,6 +14,7 @@ const TAG_DOCUMENT: u8 = 2;
 const TAG_IDEMPOTENCY: u8 = 3;
 const TAG_HISTORY: u8 = 4;
 const TAG_CARD_CVV: u8 = 8;
+const TAG_NODE: u8 = 9;
 
 /// The card with its number and holder sealed into it, bound to every clear field, and with its tag.
 pub(crate) fn card_seal(mut row: CardRow, block: &CardBlock, env: &Env<'_>) -> Result<CardRow, KeysError> {
@@ -168,6 +169,18 @@ pub(crate) fn card_cvv_verify(keys: &VaultKeys, row: &CardCvvRow, card: CardId) 
     row.encode_clear(&mut clear);
     matches(keys, TAG_CARD_CVV, &clear, &row.tag)?;
     if row.card == card { Ok(()) } else { Err(VaultError::Tampered) }
+}
+
+pub(crate) fn node_tag(keys: &VaultKeys, row: &NodeRow) -> Tag {
+    let mut clear = Vec::with_capacity(32);
+    row.encode_clear(&mut clear);
+    keys.row_tag(TAG_NODE, &clear)
+}
+
+pub(crate) fn node_verify(keys: &VaultKeys, row: &NodeRow) -> Result<(), VaultError> {
+    let mut clear = Vec::with_capacity(32);
+    row.encode_clear(&mut clear);
+    matches(keys, TAG_NODE, &clear, &row.tag)
 }
 
 fn matches(keys: &VaultKeys, kind: u8, clear: &[u8], tag: &Tag) -> Result<(), VaultError> {

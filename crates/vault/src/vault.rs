@@ -4,7 +4,8 @@ use std::sync::{Arc, Weak};
 use arc_swap::ArcSwap;
 use panvault_card::{BinStatus, BinTable};
 use panvault_keys::{ApiKey, CvvKey, Entropy, KeyMode, VaultKeys};
-use panvault_model::{Now, OrganisationId, Timestamp, VaultId};
+use panvault_model::{CardId, NodeId, Now, OrganisationId, Timestamp, VaultId};
+use panvault_processor::Connect;
 use panvault_store::limits::SWEEP_ROWS_MAX;
 use panvault_store::{
     Action, Commit, CvvCounts, CvvStore, Effect, Expect, Outcome, RowKey, Store, StoreStatus,
@@ -17,7 +18,8 @@ use crate::document::{DocumentTurn, Snapshot};
 use crate::env::Env;
 use crate::error::VaultError;
 use crate::idempotency::Idempotency;
-use crate::limits::CVV_TTL_SECONDS_MAX;
+use crate::limits::{CVV_TTL_SECONDS_MAX, LEASE_RENEWAL_SECONDS, LEASE_RETRY_SECONDS};
+use crate::node::Node;
 use crate::permit::{Caller, Permit, Scope};
 use crate::seldom::Seldom;
 
@@ -32,6 +34,8 @@ pub enum Mode {
 
 /// What a vault is made of.
 pub struct VaultParts {
+    /// Names this node; another at every start.
+    pub node: NodeId,
     /// Where rows are kept.
     pub store: Arc<dyn Store>,
     /// Where CVVs are held.
@@ -46,9 +50,12 @@ pub struct VaultParts {
     pub entropy: Arc<dyn Entropy>,
     /// Who issued which numbers.
     pub bins: Arc<dyn BinTable>,
+    /// Who connects to processors.
+    pub processors: Arc<dyn Connect>,
     /// Seconds for which a CVV is held, at most [`crate::limits::CVV_TTL_SECONDS_MAX`]; 0 is not at all.
     pub cvv_ttl_seconds: u32,
-    /// Seconds between two sweeps of what has expired; 0 is never.
+    /// Seconds between two sweeps of what has expired; 0 is never: then nothing is done by itself, and whoever opens the vault calls
+    /// [`Vault::sweep`] and [`Vault::lease_renew`].
     pub sweep_seconds: u64,
 }
 
@@ -61,6 +68,8 @@ pub struct VaultStatus {
     pub cvvs: CvvCounts,
     /// Its table of issuers.
     pub bins: BinStatus,
+    /// Transactions are refused until this node has renewed its lease.
+    pub lease_lost: bool,
 }
 
 /// The vault. Cheap to clone; all clones are one vault.
@@ -71,6 +80,7 @@ pub struct Vault {
 
 struct Inner {
     parts: VaultParts,
+    node: Arc<Node>,
     cvv_key: CvvKey,
     snapshot: ArcSwap<Snapshot>,
     document_turns: Arc<Mutex<()>>,
@@ -79,6 +89,7 @@ struct Inner {
 
 impl Vault {
     /// Opens a vault: reads documents and keys, lets the documents follow the header of keys, and turns transactions that a crash left `INITIATED` into `UNKNOWN`.
+    /// Where nodes share the store, it takes a lease first, and leaves alone what others that live have in hand.
     ///
     /// Must be called inside a tokio runtime.
     pub async fn open(parts: VaultParts) -> Result<Self, VaultError> {
@@ -87,14 +98,20 @@ impl Vault {
         }
         let cvv_key = CvvKey::make(parts.entropy.as_ref())?;
         let rows = parts.store.document_read_all().await?;
-        // Whatever else is stored is of an organisation, and organisations do not go.
-        if rows.is_empty() && parts.store.status().sequence > 0 {
+        // Whatever else is stored is of an organisation, and organisations do not go. Nodes alone are of none.
+        if rows.is_empty()
+            && parts.store.status().sequence > 0
+            && (!parts.store.is_shared() || has_cards(&*parts.store).await?)
+        {
             return Err(VaultError::Tampered);
         }
-        let snapshot = Snapshot::read(rows, &parts.keys, parts.mode == Mode::Test, None)?;
+        let test_mode = parts.mode == Mode::Test;
+        let snapshot = Snapshot::read(rows, &parts.keys, test_mode, &*parts.processors, None)?;
         let sweep_seconds = parts.sweep_seconds;
+        let node = Node::new(parts.node, parts.store.is_shared(), Arc::clone(&parts.clock));
         let inner = Inner {
             parts,
+            node: Arc::new(node),
             cvv_key,
             snapshot: ArcSwap::from_pointee(snapshot),
             document_turns: Arc::default(),
@@ -102,8 +119,12 @@ impl Vault {
         };
         let vault = Self { inner: Arc::new(inner) };
         vault.documents_follow_header().await?;
+        vault.lease_renew().await?;
         vault.transaction_recover().await?;
         if sweep_seconds > 0 {
+            if vault.node().is_shared() {
+                tokio::spawn(renew_often(Arc::downgrade(&vault.inner)));
+            }
             tokio::spawn(sweep_often(Arc::downgrade(&vault.inner), sweep_seconds));
         }
         Ok(vault)
@@ -172,7 +193,12 @@ impl Vault {
     /// How it is doing; does not wait.
     pub fn status(&self) -> VaultStatus {
         let bins = self.bins().status();
-        VaultStatus { store: self.store().status(), cvvs: self.cvvs().counts(), bins }
+        VaultStatus {
+            store: self.store().status(),
+            cvvs: self.cvvs().counts(),
+            bins,
+            lease_lost: self.node().is_lease_lost(),
+        }
     }
 
     /// Randomness, for names of requests.
@@ -180,14 +206,19 @@ impl Vault {
         self.inner.parts.entropy.as_ref()
     }
 
-    /// Removes what has expired. Deadlines bind without it; it frees memory and disk.
+    /// Removes what has expired, and turns transactions that nobody has in hand any more into `UNKNOWN`. Deadlines bind without it; it
+    /// frees memory and disk.
     pub async fn sweep(&self) -> Result<(), VaultError> {
         let now = self.now();
         // A commit removes a bounded number; one that removes fewer has come to the end.
         while self.idempotency_sweep(now.wall).await? >= SWEEP_ROWS_MAX {}
         self.cvv_rows_sweep(now.wall).await?;
+        // A transaction that cannot be taken over keeps back nothing else.
+        let recovered = self.transaction_recover().await;
         // Last, so that a place of CVVs that is out of reach keeps nothing in the store.
-        Ok(self.cvvs().cvv_sweep().await?)
+        let swept = self.cvvs().cvv_sweep().await;
+        recovered?;
+        Ok(swept?)
     }
 
     /// Removes idempotency records that have expired, and says how many it found.
@@ -213,14 +244,22 @@ impl Vault {
         Ok(found)
     }
 
-    /// Ends in order: what the store has taken is finished.
+    /// Ends in order: what the store has taken is finished, and other nodes need not wait for this one.
     pub async fn close(&self) -> Result<(), VaultError> {
+        if let Err(error) = self.node_stop().await {
+            tracing::warn!(%error, advice = "none; others wait until its lease has run out", "node.not_stopped");
+        }
         Ok(self.store().close().await?)
     }
 
     /// From here on requests see these documents. Only who has the turn says which, so that a key which was revoked does not come back.
     pub(crate) fn take_up(&self, _turn: &DocumentTurn, snapshot: Snapshot) {
         self.inner.snapshot.store(Arc::new(snapshot));
+    }
+
+    /// Who connects to processors.
+    pub(crate) fn processors(&self) -> &dyn Connect {
+        &*self.inner.parts.processors
     }
 
     pub(crate) fn document_turns(&self) -> &Arc<Mutex<()>> {
@@ -263,12 +302,38 @@ impl Vault {
         self.inner.parts.cvvs.as_ref()
     }
 
+    pub(crate) fn node(&self) -> &Arc<Node> {
+        &self.inner.node
+    }
+
     pub(crate) fn keys(&self) -> &VaultKeys {
         &self.inner.parts.keys
     }
 
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         self.inner.snapshot.load_full()
+    }
+}
+
+/// Whether any card is stored.
+async fn has_cards(store: &dyn Store) -> Result<bool, VaultError> {
+    Ok(!store.card_page(CardId::from_bytes([0; 12]), 1).await?.is_empty())
+}
+
+/// Renews the lease until the vault is gone.
+async fn renew_often(inner: Weak<Inner>) {
+    let mut seconds = LEASE_RENEWAL_SECONDS;
+    loop {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        let Some(inner) = inner.upgrade() else { return };
+        seconds = match (Vault { inner }).lease_renew().await {
+            Ok(()) => LEASE_RENEWAL_SECONDS,
+            Err(error) => {
+                let advice = "see why the store does not write; without a lease transactions are refused";
+                tracing::warn!(%error, advice, "node.lease_not_renewed");
+                LEASE_RETRY_SECONDS
+            }
+        };
     }
 }
 

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use panvault_card::TestBinTable;
 use panvault_keys::SystemEntropy;
-use panvault_model::{Currency, OrganisationId, Role, VaultId};
+use panvault_model::{Currency, NodeId, OrganisationId, Role, VaultId};
 use panvault_server::{App, ServerSettings, Tls, serve, serve_metrics};
 use panvault_store::{MemoryCvvs, MemoryStore};
 use panvault_testkit::{TestClock, http_send, vault_keys};
-use panvault_vault::{Clock, Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, Vault, VaultParts};
+use panvault_vault::{
+    Clock, Connector, Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, Vault, VaultParts,
+};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -47,19 +49,25 @@ impl Server {
     }
 
     pub(crate) fn start_with(settings: ServerSettings, tls: Option<Arc<Tls>>) -> Self {
+        Self::start_over(MemoryStore::new(), settings, tls)
+    }
+
+    pub(crate) fn start_over(store: MemoryStore, settings: ServerSettings, tls: Option<Arc<Tls>>) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let clock = Arc::new(TestClock::new());
         let cvv_clock = Arc::clone(&clock);
         let entropy = SystemEntropy::new();
         let parts = VaultParts {
-            store: Arc::new(MemoryStore::new()),
+            node: NodeId::from_bytes([1; 12]),
+            store: Arc::new(store),
             cvvs: Arc::new(MemoryCvvs::new(10_000, move || cvv_clock.monotonic_millis())),
             keys: vault_keys(VaultId::from_bytes([7; 12]), 7),
             mode: Mode::Test,
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             entropy: Arc::new(entropy),
             bins: Arc::new(TestBinTable),
+            processors: Arc::new(Connector),
             cvv_ttl_seconds: 3600,
             sweep_seconds: 0,
         };

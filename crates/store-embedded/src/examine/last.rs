@@ -64,6 +64,7 @@ fn stored(view: &Connection, key: RowKey) -> Result<(&'static str, Option<Vec<u8
         RowKey::Idempotency(key) => {
             ("idempotency", row(view, "SELECT row FROM idempotency WHERE key = ?", [key.0])?)
         }
+        RowKey::Node(id) => ("node", row(view, "SELECT row FROM node WHERE id = ?", [id.as_bytes()])?),
         RowKey::CardCvv(card) => {
             ("card_cvv", row(view, "SELECT row FROM card_cvv WHERE card = ?", [card.as_bytes()])?)
         }

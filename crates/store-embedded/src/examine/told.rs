@@ -40,7 +40,12 @@ impl Told {
             Action::DocumentCreate => &mut self.documents.made,
             Action::DocumentUpdate => &mut self.documents.changed,
             Action::DocumentDelete => &mut self.documents.gone,
-            Action::IdempotencySweep | Action::CardCvvSweep => return,
+            // Their rows have no place in the trail: they go when their time is over.
+            Action::IdempotencySweep
+            | Action::CardCvvSweep
+            | Action::NodeStart
+            | Action::NodeRenew
+            | Action::NodeStop => return,
         };
         ids.push(*note.object.as_bytes());
     }

@@ -145,6 +145,10 @@ impl<'a> Applying<'a> {
                 let sql = "INSERT OR REPLACE INTO card_cvv VALUES (?, ?, ?)";
                 self.run(sql, &[row.card.as_bytes(), &until, &self.buffer])
             }
+            Row::Node(row) => {
+                self.encoded(|buffer| row.encode(buffer));
+                self.run("INSERT OR REPLACE INTO node VALUES (?, ?)", &[row.id.as_bytes(), &self.buffer])
+            }
         }
     }
 
@@ -161,6 +165,7 @@ impl<'a> Applying<'a> {
             }
             RowKey::Idempotency(key) => self.run("DELETE FROM idempotency WHERE key = ?", &[&key.0]),
             RowKey::CardCvv(card) => self.run("DELETE FROM card_cvv WHERE card = ?", &[card.as_bytes()]),
+            RowKey::Node(id) => self.run("DELETE FROM node WHERE id = ?", &[id.as_bytes()]),
         }
     }
 

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use panvault_model::{CardId, NodeId, Timestamp, TransactionId};
 use panvault_store::decide::Standing;
 use panvault_store::{
-    AuditRecord, CardCvvRow, CardRow, DocumentRow, HistoryRow, IdempotencyKey, IdempotencyRow, RowFault,
-    RowKey, StoreFault, TransactionRow,
+    AuditRecord, CardCvvRow, CardRow, DocumentRow, HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow,
+    RowFault, RowKey, StoreFault, TransactionRow,
 };
 use rusqlite::{Connection, Params};
 
@@ -133,6 +133,9 @@ pub(crate) fn standing(connection: &Connection, key: RowKey) -> Result<Option<St
         }
         RowKey::Idempotency(key) => Ok(idempotency(connection, key)?.map(|row| of(row.version(), None))),
         RowKey::CardCvv(id) => Ok(card_cvv(connection, id)?.map(|row| of(row.version, None))),
+        RowKey::Node(id) => one(connection, "SELECT row FROM node WHERE id = ?", [id.as_bytes()], |bytes| {
+            NodeRow::decode(bytes).map(|row| of(row.version, None))
+        }),
     }
 }
 
@@ -160,6 +163,10 @@ pub(crate) fn idempotency_expired(
     let sql = "SELECT row FROM idempotency WHERE expires_at <= ? ORDER BY expires_at LIMIT ?";
     let now = now.unix_millis().cast_signed();
     many(connection, sql, (now, rows(limit)), |bytes| IdempotencyRow::decode(bytes).map(|row| row.key))
+}
+
+pub(crate) fn nodes(connection: &Connection) -> Result<Vec<Arc<NodeRow>>, StoreFault> {
+    many(connection, "SELECT row FROM node ORDER BY id", [], |bytes| NodeRow::decode(bytes).map(Arc::new))
 }
 
 pub(crate) fn documents(connection: &Connection) -> Result<Vec<Arc<DocumentRow>>, StoreFault> {

@@ -39,6 +39,12 @@ pub enum Action {
     IdempotencySweep,
     /// Who issued a card was derived again from a newer table.
     CardRefresh,
+    /// A node began to serve the vault, or came back after others had given it up.
+    NodeStart,
+    /// A node renewed its lease.
+    NodeRenew,
+    /// A node ended, or was given up with nothing left in its hands.
+    NodeStop,
     /// Rows about CVVs past their time were removed.
     CardCvvSweep,
 }
@@ -56,6 +62,9 @@ impl Action {
         Self::DocumentDelete,
         Self::IdempotencySweep,
         Self::CardRefresh,
+        Self::NodeStart,
+        Self::NodeRenew,
+        Self::NodeStop,
         Self::CardCvvSweep,
     ];
 
@@ -72,6 +81,9 @@ impl Action {
             Self::DocumentDelete => 8,
             Self::IdempotencySweep => 9,
             Self::CardRefresh => 10,
+            Self::NodeStart => 11,
+            Self::NodeRenew => 12,
+            Self::NodeStop => 13,
             Self::CardCvvSweep => 14,
         }
     }
@@ -94,6 +106,9 @@ impl Action {
             Self::DocumentDelete => "document_delete",
             Self::IdempotencySweep => "idempotency_sweep",
             Self::CardRefresh => "card_refresh",
+            Self::NodeStart => "node_start",
+            Self::NodeRenew => "node_renew",
+            Self::NodeStop => "node_stop",
             Self::CardCvvSweep => "card_cvv_sweep",
         }
     }

@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
-use panvault_model::{CardId, Id, OrganisationId, TransactionId};
+use panvault_model::{CardId, Id, NodeId, OrganisationId, TransactionId};
 
 use crate::codec::{Reader, RowFault, Writer};
 use crate::document::{DocumentKind, DocumentRow};
-use crate::row::{CardCvvRow, CardRow, HistoryRow, IdempotencyKey, IdempotencyRow, TransactionRow};
+use crate::row::{CardCvvRow, CardRow, HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow, TransactionRow};
 
 /// What a row is of. The numbers are those of stored records and are append-only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -21,12 +21,21 @@ pub enum Table {
     Idempotency,
     /// [`CardCvvRow`], found by the end of its time too.
     CardCvv,
+    /// [`NodeRow`]; there are few.
+    Node,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 6] =
-        [Self::Card, Self::Transaction, Self::History, Self::Document, Self::Idempotency, Self::CardCvv];
+    pub const ALL: [Self; 7] = [
+        Self::Card,
+        Self::Transaction,
+        Self::History,
+        Self::Document,
+        Self::Idempotency,
+        Self::CardCvv,
+        Self::Node,
+    ];
 
     /// The number that stands for it in stored records.
     pub const fn code(self) -> u8 {
@@ -37,6 +46,7 @@ impl Table {
             Self::Document => 4,
             Self::Idempotency => 5,
             Self::CardCvv => 6,
+            Self::Node => 7,
         }
     }
 
@@ -61,6 +71,8 @@ pub enum RowKey {
     Idempotency(IdempotencyKey),
     /// What is known of a card's CVV.
     CardCvv(CardId),
+    /// A node.
+    Node(NodeId),
 }
 
 /// A row of any table. Cheap to clone.
@@ -78,6 +90,8 @@ pub enum Row {
     Idempotency(Arc<IdempotencyRow>),
     /// What is known of a card's CVV.
     CardCvv(Arc<CardCvvRow>),
+    /// A node.
+    Node(Arc<NodeRow>),
 }
 
 impl RowKey {
@@ -90,6 +104,7 @@ impl RowKey {
             Self::Document(..) => Table::Document,
             Self::Idempotency(_) => Table::Idempotency,
             Self::CardCvv(_) => Table::CardCvv,
+            Self::Node(_) => Table::Node,
         }
     }
 
@@ -108,6 +123,7 @@ impl RowKey {
                 writer.fixed(id.as_bytes());
             }
             Self::Idempotency(key) => writer.fixed(&key.0),
+            Self::Node(id) => writer.fixed(id.as_bytes()),
         }
     }
 
@@ -123,6 +139,7 @@ impl RowKey {
             }
             Table::Idempotency => Self::Idempotency(IdempotencyKey(reader.fixed()?)),
             Table::CardCvv => Self::CardCvv(CardId::from_bytes(reader.fixed()?)),
+            Table::Node => Self::Node(NodeId::from_bytes(reader.fixed()?)),
         };
         reader.end()?;
         Ok(key)
@@ -139,6 +156,7 @@ impl Row {
             Self::Document(row) => RowKey::Document(row.kind, row.id),
             Self::Idempotency(row) => RowKey::Idempotency(row.key),
             Self::CardCvv(row) => RowKey::CardCvv(row.card),
+            Self::Node(row) => RowKey::Node(row.id),
         }
     }
 
@@ -152,6 +170,7 @@ impl Row {
             Self::Document(row) => row.version,
             Self::Idempotency(row) => row.version(),
             Self::CardCvv(row) => row.version,
+            Self::Node(row) => row.version,
         }
     }
 
@@ -160,7 +179,11 @@ impl Row {
         match self {
             Self::Card(row) => Some(row.organisation),
             Self::Transaction(row) => Some(row.organisation),
-            Self::History(_) | Self::Document(_) | Self::Idempotency(_) | Self::CardCvv(_) => None,
+            Self::History(_)
+            | Self::Document(_)
+            | Self::Idempotency(_)
+            | Self::CardCvv(_)
+            | Self::Node(_) => None,
         }
     }
 
@@ -173,6 +196,7 @@ impl Row {
             Self::Document(row) => row.encode(out),
             Self::Idempotency(row) => row.encode(out),
             Self::CardCvv(row) => row.encode(out),
+            Self::Node(row) => row.encode(out),
         }
     }
 
@@ -185,6 +209,7 @@ impl Row {
             Table::Document => DocumentRow::decode(bytes).map(Arc::new).map(Self::Document),
             Table::Idempotency => IdempotencyRow::decode(bytes).map(Arc::new).map(Self::Idempotency),
             Table::CardCvv => CardCvvRow::decode(bytes).map(Arc::new).map(Self::CardCvv),
+            Table::Node => NodeRow::decode(bytes).map(Arc::new).map(Self::Node),
         }
     }
 }
@@ -212,4 +237,5 @@ rows! {
     DocumentRow => Document,
     IdempotencyRow => Idempotency,
     CardCvvRow => CardCvv,
+    NodeRow => Node,
 }

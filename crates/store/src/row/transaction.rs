@@ -2,10 +2,11 @@
 //!
 //! | bytes | what |
 //! | --- | --- |
-//! | 1 | format, 2 |
+//! | 1 | format, 3 |
 //! | 12 | id |
 //! | 12 | organisation |
 //! | 4 | version |
+//! | 12 | node |
 //! | 12 | account |
 //! | 12 | processor |
 //! | text | processor's name |
@@ -50,7 +51,7 @@
 //! | tag | keyed tag over all of the above |
 
 use panvault_model::{
-    AccountId, Amount, CardId, Currency, CvvResult, Id, OrganisationId, ProcessorId, RecurringType,
+    AccountId, Amount, CardId, Currency, CvvResult, Id, NodeId, OrganisationId, ProcessorId, RecurringType,
     ShopperInteraction, Tag, Timestamp, TransactionId, TransactionStatus,
 };
 
@@ -66,6 +67,8 @@ pub struct TransactionRow {
     pub organisation: OrganisationId,
     /// Counts the changes of this row, from 1.
     pub version: u32,
+    /// Which node has it in hand, or had last: while it is open, the only one that may send it or say what became of it.
+    pub node: NodeId,
     /// Where the money goes.
     pub account: AccountId,
     /// Which connection was used.
@@ -127,7 +130,7 @@ pub struct TransactionRow {
 }
 
 impl TransactionRow {
-    const FORMAT: u8 = 2;
+    const FORMAT: u8 = 3;
 
     /// Appends everything that the tag covers.
     pub fn encode_clear(&self, out: &mut Vec<u8>) {
@@ -136,6 +139,7 @@ impl TransactionRow {
         writer.fixed(self.id.as_bytes());
         writer.fixed(self.organisation.as_bytes());
         writer.u32(self.version);
+        writer.fixed(self.node.as_bytes());
         writer.fixed(self.account.as_bytes());
         writer.fixed(self.processor.as_bytes());
         writer.text(&self.processor_name);
@@ -194,6 +198,7 @@ impl TransactionRow {
             id: TransactionId::from_bytes(reader.fixed()?),
             organisation: OrganisationId::from_bytes(reader.fixed()?),
             version: reader.u32()?,
+            node: NodeId::from_bytes(reader.fixed()?),
             account: AccountId::from_bytes(reader.fixed()?),
             processor: ProcessorId::from_bytes(reader.fixed()?),
             processor_name: reader.text()?.to_owned(),

@@ -1,11 +1,11 @@
-//! Effects, and the rows about CVVs, as they are on disks.
+//! Effects, and the rows about CVVs and nodes, as they are on disks.
 
 use core::fmt::Debug;
 use std::path::Path;
 
-use panvault_model::{CardId, Id, Tag, Timestamp, TransactionId};
+use panvault_model::{CardId, Id, NodeId, Tag, Timestamp, TransactionId};
 use panvault_store::codec::Reader;
-use panvault_store::{CardCvvRow, DocumentKind, Effect, IdempotencyKey, RowFault, RowKey};
+use panvault_store::{CardCvvRow, DocumentKind, Effect, IdempotencyKey, NodeRow, RowFault, RowKey};
 
 /// What is encoded is its vector, what is cut is refused as such, and what is longer or of another table or change too.
 fn holds<T: Debug + PartialEq>(
@@ -48,11 +48,30 @@ fn what_is_known_of_a_cvv() {
     holds("card-cvv", &card_cvv(), &bytes, CardCvvRow::decode);
 }
 
+fn node() -> NodeRow {
+    NodeRow {
+        id: NodeId::from_bytes([0x33; 12]),
+        version: 9,
+        lease_until: Timestamp::from_unix_millis(1_700_000_120_000),
+        started_at: Timestamp::from_unix_millis(1_700_000_000_000),
+        tag: Tag { key: 2, bytes: [0x7b; 16] },
+    }
+}
+
+#[test]
+fn nodes() {
+    let mut bytes = Vec::new();
+    node().encode(&mut bytes);
+    holds("node", &node(), &bytes, NodeRow::decode);
+}
+
 #[test]
 fn effects() {
     let transaction = TransactionId::from_bytes([0x22; 12]);
     let cases = [
         ("effect-card-cvv-put", Effect::from(card_cvv())),
+        ("effect-node-put", Effect::from(node())),
+        ("effect-node-delete", Effect::Delete(RowKey::Node(NodeId::from_bytes([0x33; 12])))),
         ("effect-card-delete", Effect::Delete(RowKey::Card(CardId::from_bytes([0x11; 12])))),
         ("effect-transaction-delete", Effect::Delete(RowKey::Transaction(transaction))),
         ("effect-history-delete", Effect::Delete(RowKey::History(transaction, 3))),

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use panvault_model::{
     AccountId, Amount, ApiKeyId, Bin, Brand, CardId, CardType, Country, Currency, CvvResult, Expiry,
-    Fingerprint, Id, IssuerFacts, LastFour, OrganisationId, ProcessorId, RecurringType, RequestId, Role,
-    Sealed, ShopperInteraction, Tag, Timestamp, TransactionId, TransactionStatus,
+    Fingerprint, Id, IssuerFacts, LastFour, NodeId, OrganisationId, ProcessorId, RecurringType, RequestId,
+    Role, Sealed, ShopperInteraction, Tag, Timestamp, TransactionId, TransactionStatus,
 };
 use panvault_store::{
     AccountRow, Action, ApiKeyRow, AuditNote, CardRow, DocumentKind, DocumentRow, HistoryRow,
@@ -69,6 +69,7 @@ pub(crate) fn transaction() -> TransactionRow {
         id: TransactionId(id(0x51)),
         organisation: OrganisationId(id(0x22)),
         version: 2,
+        node: NodeId(id(0x57)),
         account: AccountId(id(0x52)),
         processor: ProcessorId(id(0x53)),
         processor_name: "dummy".to_owned(),

@@ -1,13 +1,13 @@
 use std::sync::Arc;
 
-use panvault_model::{CardId, Id, TransactionId};
+use panvault_model::{CardId, Id, NodeId, TransactionId};
 use panvault_store::{
     Action, CardCvvRow, Commit, DocumentKind, Effect, Expect, IdempotencyAnswer, Outcome, Row, RowKey, Store,
     Table,
 };
 
 use crate::conformance::rows::{
-    at, card, card_changed, card_cvv, document, history, id, kept, key, organisation, transaction,
+    at, card, card_changed, card_cvv, document, history, id, kept, key, node, organisation, transaction,
 };
 use crate::conformance::{
     StoreCase, card_delete, card_insert, card_update, cases, claim, document_delete, document_put,
@@ -22,6 +22,7 @@ pub(super) const CASES: &[StoreCase] = cases! {
     rows_of_every_table_are_put_and_taken_away
     a_commit_sees_what_was_committed_with_it
     rows_about_cvvs_are_found_by_the_end_of_their_time
+    nodes_are_read_all_at_once
 };
 
 fn plain(expects: Vec<Expect>, effects: Vec<Effect>) -> Commit {
@@ -42,7 +43,7 @@ async fn what_was_called_runs_to_its_end(store: &dyn Store) {
     assert_eq!(store.status().sequence, 31);
 }
 
-/// A card in version 2, a transaction, a document in version 2, a record that is to expire, and a CVV's third row.
+/// A card in version 2, a transaction, a document in version 2, a record that is to expire, a CVV's third row, and a node's second.
 async fn filled(store: &dyn Store) {
     let card = card(10);
     let claimed = claim(&kept(key(1), 0, IdempotencyAnswer::RUNNING), at(0));
@@ -54,6 +55,9 @@ async fn filled(store: &dyn Store) {
     }
     for version in 1..=3 {
         done(store.commit(plain(Vec::new(), vec![card_cvv(10, version).into()])).await.unwrap());
+    }
+    for version in 1..=2 {
+        done(store.commit(plain(Vec::new(), vec![node(10, version).into()])).await.unwrap());
     }
 }
 
@@ -70,6 +74,7 @@ async fn each_expectation_is_looked_at_by_itself(store: &dyn Store) {
     let paid = RowKey::Transaction(TransactionId(id(20)));
     let account = RowKey::Document(DocumentKind::Account, id(1));
     let held = RowKey::CardCvv(CardId(id(10)));
+    let lives = RowKey::Node(NodeId(id(10)));
     let hold = [
         Expect::Absent(absent),
         Expect::Absent(RowKey::Document(DocumentKind::Organisation, id(1))),
@@ -79,6 +84,8 @@ async fn each_expectation_is_looked_at_by_itself(store: &dyn Store) {
         Expect::Version(paid, 1),
         Expect::Version(account, 2),
         Expect::Version(held, 3),
+        Expect::Version(lives, 2),
+        Expect::Absent(RowKey::Node(NodeId(id(11)))),
         Expect::Owned(there, organisation(1)),
         Expect::Owned(paid, organisation(1)),
         Expect::Expired(key(1), at(86_400)),
@@ -94,6 +101,8 @@ async fn each_expectation_is_looked_at_by_itself(store: &dyn Store) {
         Expect::Version(absent, 0),
         Expect::Version(absent, 1),
         Expect::Version(held, 2),
+        Expect::Version(lives, 1),
+        Expect::Absent(lives),
         Expect::Owned(there, organisation(2)),
         Expect::Owned(absent, organisation(1)),
         Expect::Expired(key(1), at(86_399)),
@@ -147,6 +156,7 @@ async fn rows_of_every_table_are_put_and_taken_away(store: &dyn Store) {
         document(DocumentKind::Account, 1, 2).into(),
         kept(key(1), 0, IdempotencyAnswer::RUNNING).into(),
         card_cvv(10, 3).into(),
+        node(10, 2).into(),
     ];
     let there = |row: &Row| Expect::Version(row.key(), row.version());
     done(store.commit(plain(rows.iter().map(there).collect(), Vec::new())).await.unwrap());
@@ -156,6 +166,7 @@ async fn rows_of_every_table_are_put_and_taken_away(store: &dyn Store) {
         (3, documents_commit(vec![document_delete(DocumentKind::Account, id(1), 2), head])),
         (4, sweep(&[key(1)], at(86_400))),
         (5, plain(Vec::new(), vec![Effect::Delete(rows[5].key())])),
+        (6, plain(Vec::new(), vec![Effect::Delete(rows[6].key())])),
     ];
     for (row, commit) in gone {
         let row = &rows[row];
@@ -206,4 +217,25 @@ async fn rows_about_cvvs_are_found_by_the_end_of_their_time(store: &dyn Store) {
     let renewed = CardCvvRow { version: 2, cvv_until: at(300), ..rows[0].clone() };
     done(store.commit(plain(Vec::new(), vec![renewed.into()])).await.unwrap());
     assert_eq!(store.card_cvv_expired(at(100), 10).await.map(|rows| rows.len()), Ok(1));
+}
+
+/// What is read shows every commit that was answered before: who reads what nodes have in hand, and then the nodes, finds each
+/// node that has something and lives.
+async fn nodes_are_read_all_at_once(store: &dyn Store) {
+    assert_eq!(store.node_read_all().await, Ok(Vec::new()));
+    let start = |n| plain(vec![Expect::Absent(RowKey::Node(NodeId(id(n))))], vec![node(n, 1).into()]);
+    for n in [12, 10, 11] {
+        done(store.commit(start(n)).await.unwrap());
+        let found = store.node_read_all().await.unwrap();
+        assert!(found.contains(&Arc::new(node(n, 1))), "node {n}");
+    }
+    assert_eq!(store.commit(start(10)).await, Ok(Outcome::Unmet(0)));
+    let key = RowKey::Node(NodeId(id(11)));
+    done(store.commit(plain(vec![Expect::Version(key, 1)], vec![node(11, 2).into()])).await.unwrap());
+    let rows = [(10, 1), (11, 2), (12, 1)].map(|(n, version)| Arc::new(node(n, version)));
+    assert_eq!(store.node_read_all().await, Ok(rows.to_vec()), "in the order of their ids");
+    let gone = |version| plain(vec![Expect::Version(key, version)], vec![Effect::Delete(key)]);
+    assert_eq!(store.commit(gone(1)).await, Ok(Outcome::Unmet(0)), "it was renewed since it was read");
+    done(store.commit(gone(2)).await.unwrap());
+    assert_eq!(store.node_read_all().await.map(|rows| rows.len()), Ok(2));
 }

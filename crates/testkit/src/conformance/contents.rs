@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use panvault_model::OrganisationId;
 use panvault_store::{
-    AuditRecord, CardQuery, CardRow, DocumentRow, HistoryRow, IdempotencyKey, IdempotencyRow, Query, Store,
-    TransactionRow,
+    AuditRecord, CardQuery, CardRow, DocumentRow, HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow, Query,
+    Store, TransactionRow,
 };
 
 /// All that a store holds of some organisations, as its reads show it.
@@ -15,6 +15,8 @@ pub struct Contents {
     pub transactions: Vec<(Arc<TransactionRow>, Vec<Arc<HistoryRow>>)>,
     /// Those that are `INITIATED`.
     pub open: Vec<Arc<TransactionRow>>,
+    /// All.
+    pub nodes: Vec<Arc<NodeRow>>,
     /// All.
     pub documents: Vec<Arc<DocumentRow>>,
     /// Those that were asked for.
@@ -77,6 +79,7 @@ pub async fn contents(
         cards,
         transactions,
         open: store.transaction_open().await.unwrap(),
+        nodes: store.node_read_all().await.unwrap(),
         documents: store.document_read_all().await.unwrap(),
         idempotency,
         audit,

@@ -9,7 +9,7 @@ use panvault_model::{
 };
 use panvault_store::{
     CardCvvRow, CardRow, Chain, DocumentKind, DocumentRow, HistoryRow, IdempotencyAnswer, IdempotencyKey,
-    IdempotencyRow, MemoryStore, TransactionRow,
+    IdempotencyRow, MemoryStore, NodeRow, TransactionRow,
 };
 use panvault_vault::StoreChain;
 
@@ -97,6 +97,7 @@ pub fn transaction(n: u64, card: CardId) -> TransactionRow {
         id: TransactionId(id(n)),
         organisation: organisation(1),
         version: 1,
+        node: NodeId(id(6)),
         account: AccountId(id(2)),
         processor: ProcessorId(id(3)),
         processor_name: "dummy".to_owned(),
@@ -173,6 +174,17 @@ pub fn card_cvv(n: u64, version: u32) -> CardCvvRow {
         cvv_until: at(3600),
         used: false,
         tag: tag(0xcc),
+    }
+}
+
+/// A node, whose lease runs for two minutes from its version's hour on.
+pub fn node(n: u64, version: u32) -> NodeRow {
+    NodeRow {
+        id: NodeId(id(n)),
+        version,
+        lease_until: at(u64::from(version) * 3600 + 120),
+        started_at: at(n),
+        tag: tag(0x4e),
     }
 }
 

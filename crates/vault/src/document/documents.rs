@@ -3,7 +3,7 @@ use std::sync::Arc;
 use imbl::shared_ptr::DefaultSharedPtr;
 use imbl::{GenericHashMap, OrdSet};
 use panvault_model::{AccountId, ApiKeyId, Id, IdHash, OrganisationId, ProcessorId};
-use panvault_processor::{Configuration, Processor};
+use panvault_processor::{Configuration, Connect, Processor};
 use panvault_store::{AccountRow, ApiKeyRow, DocumentKind, DocumentRow, OrganisationRow, ProcessorRow};
 
 use crate::document::change::DocumentChange;
@@ -41,6 +41,7 @@ impl Documents {
         &mut self,
         row: &DocumentRow,
         test_mode: bool,
+        processors: &dyn Connect,
         before: Option<&Self>,
     ) -> Result<Option<Stamp>, VaultError> {
         let stamp = Stamp::of(row);
@@ -56,7 +57,7 @@ impl Documents {
                 let same = before.filter(|before| before.stamp(row.kind, row.id) == Some(stamp));
                 match same.and_then(|before| before.processors.get(&id)) {
                     Some(connected) => drop(self.processors.insert(id, Arc::clone(connected))),
-                    None => self.processor_put(ProcessorRow::decode(&row.body)?, test_mode)?,
+                    None => self.processor_put(ProcessorRow::decode(&row.body)?, test_mode, processors)?,
                 }
             }
             DocumentKind::ApiKey => {
@@ -91,11 +92,16 @@ impl Documents {
         }
     }
 
-    fn processor_put(&mut self, row: ProcessorRow, test_mode: bool) -> Result<(), VaultError> {
+    fn processor_put(
+        &mut self,
+        row: ProcessorRow,
+        test_mode: bool,
+        processors: &dyn Connect,
+    ) -> Result<(), VaultError> {
         let configuration =
             Configuration::parse(&row.type_name, &row.settings).map_err(|_| VaultError::Tampered)?;
         if test_mode || !configuration.is_test_only() {
-            let connection = Arc::from(configuration.connect());
+            let connection = processors.connect(&configuration);
             self.processors.insert(row.id, Arc::new(Connected { row, connection }));
         }
         Ok(())

@@ -45,7 +45,8 @@ impl Vault {
             if !snapshot.documents.are_before(&changes) {
                 return Err(VaultError::Contended);
             }
-            let after = snapshot.after(&changes, self.keys(), self.mode() == Mode::Test)?;
+            let after =
+                snapshot.after(&changes, self.keys(), self.mode() == Mode::Test, self.processors())?;
             let changes = changes.into_iter().chain([self.head_put(&after)?]);
             let (expects, effects) = changes.map(|change| (change.expect(), change.effect())).unzip();
             let commit = Commit { claim: None, expects, effects, audit };
@@ -89,7 +90,13 @@ impl Vault {
     async fn reload(&self, turn: &DocumentTurn) -> Result<(), VaultError> {
         let rows = self.store().document_read_all().await?;
         let before = self.snapshot();
-        let read = Snapshot::read(rows, self.keys(), self.mode() == Mode::Test, Some(&before.documents))?;
+        let read = Snapshot::read(
+            rows,
+            self.keys(),
+            self.mode() == Mode::Test,
+            self.processors(),
+            Some(&before.documents),
+        )?;
         if read.head.counter < before.head.counter {
             return Err(VaultError::Tampered);
         }

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use panvault_keys::{KeyRing, OrganisationKey, VaultKeys};
 use panvault_model::Id;
+use panvault_processor::Connect;
 use panvault_store::{DocumentKind, DocumentRow};
 
 use crate::document::change::DocumentChange;
@@ -26,6 +27,7 @@ impl Snapshot {
         rows: Vec<Arc<DocumentRow>>,
         vault_keys: &VaultKeys,
         test_mode: bool,
+        processors: &dyn Connect,
         before: Option<&Documents>,
     ) -> Result<Self, VaultError> {
         let mut heads = rows.iter().filter(|row| row.kind == DocumentKind::DocumentHead);
@@ -50,7 +52,7 @@ impl Snapshot {
             let made = hash(hash_key)?;
             covered.add(made);
             covered_by_active.add(if hash_key == active { made } else { hash(active)? });
-            if documents.put(&row, test_mode, before)?.is_some() {
+            if documents.put(&row, test_mode, processors, before)?.is_some() {
                 return Err(VaultError::Tampered);
             }
             if row.kind == DocumentKind::OrganisationKey {
@@ -75,6 +77,7 @@ impl Snapshot {
         changes: &[DocumentChange],
         vault_keys: &VaultKeys,
         test_mode: bool,
+        processors: &dyn Connect,
     ) -> Result<Self, VaultError> {
         let (mut documents, mut keys) = (self.documents.clone(), Vec::new());
         let mut covered = self.head.covered();
@@ -88,7 +91,7 @@ impl Snapshot {
                         keys.push(OrganisationKey::decode(&row.body)?);
                     }
                     covered.add(hash(Stamp::of(row), row.kind, row.id)?);
-                    (row.kind, row.id, documents.put(row, test_mode, None)?)
+                    (row.kind, row.id, documents.put(row, test_mode, processors, None)?)
                 }
                 DocumentChange::ApiKeyDelete(key, _) => {
                     (DocumentKind::ApiKey, key.0, documents.api_key_delete(*key))

@@ -89,8 +89,8 @@ mod tests {
     fn kinds_are_numbers_that_stay() {
         assert_eq!((IdempotencyAnswer::RUNNING.kind, CardRow::KIND, TransactionRow::KIND), (0, 1, 2));
         assert_eq!(answer_readable(&IdempotencyAnswer::RUNNING), Ok(()));
-        for kind in [1, 2] {
-            let cut = IdempotencyAnswer { kind, bytes: vec![2, 0] };
+        for (kind, format) in [(1, 2), (2, 3)] {
+            let cut = IdempotencyAnswer { kind, bytes: vec![format, 0] };
             assert_eq!(answer_readable(&cut), Err(RowFault::Short), "{kind}");
         }
         for kind in 3..=255 {

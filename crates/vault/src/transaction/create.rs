@@ -5,7 +5,7 @@ use panvault_model::{
     AccountId, Amount, CardId, CvvResult, Id, OrganisationId, RecurringType, ShopperInteraction, Tag,
     Timestamp, TransactionId, TransactionStatus,
 };
-use panvault_processor::{Order, Processor, Sent};
+use panvault_processor::{Clearance, Order, Processor, Sent};
 use panvault_store::{
     AccountRow, Action, CardRow, Commit, CvvClaim, Expect, HistoryRow, IdempotencyAnswer, Outcome, RowKey,
     StoreFault, TransactionRow,
@@ -17,11 +17,13 @@ use crate::document::Snapshot;
 use crate::error::{Named, VaultError};
 use crate::idempotency::{Done, Idempotency};
 use crate::limits::PROCESSOR_SECONDS_MAX;
+use crate::node::InHand;
 use crate::permit::{Permit, TransactionCreate};
 use crate::seal;
 use crate::text::{pairs_storable, texts_storable};
 use crate::transaction::claim::{Claimed, ClaimedCvv, Claiming};
 use crate::transaction::outbound::outbound_open;
+use crate::transaction::settle::Onto;
 use crate::vault::Vault;
 
 /// A transaction to be initiated. Texts are echoed as they are.
@@ -80,7 +82,7 @@ impl Vault {
     /// to another seller.
     ///
     /// A decline or failure is an answer like any other: see the row's status. An error means that nothing was sent. The
-    /// future must be run to its end: dropping it half-way leaves the outcome to the next start.
+    /// future must be run to its end: dropping it half-way leaves the outcome to the next sweep, which calls it unknown.
     pub async fn transaction_create(
         &self,
         permit: &Permit<TransactionCreate>,
@@ -106,6 +108,7 @@ impl Vault {
         };
         seal::card_openable(&card, &permit.snapshot().keys, Named::Field("card"))?;
         let prepared = self.transaction_plan(permit, new, card.organisation, idempotency)?;
+        let in_hand = self.node().take(prepared.row.id)?;
         let mut claiming = Claiming::new(card.id, idempotency.map(|claim| claim.key.0));
         loop {
             let cvv = match self.cvv_claim(&mut claiming, permit).await? {
@@ -125,7 +128,7 @@ impl Vault {
             match self.transaction_initiate(&prepared, card.organisation, cvv.as_ref()).await {
                 Ok((row, Outcome::Done { .. })) => {
                     let claim = cvv.as_ref().map(|cvv| &cvv.claim);
-                    let sent = self.transaction_send(&prepared, &row, &card, claim).await;
+                    let sent = self.transaction_send(&prepared, &row, &card, claim, &in_hand).await;
                     return Ok(Done::new(self.transaction_settle(&prepared, &row, sent, cvv).await));
                 }
                 Ok((_, Outcome::Claimed(earlier))) => {
@@ -186,6 +189,7 @@ impl Vault {
             id: TransactionId::make(now, self.make_id_bytes()?),
             organisation,
             version: 1,
+            node: self.node().id(),
             account: account.id,
             processor: processor.id,
             processor_name: processor.type_name.trim_start_matches("card_").to_owned(),
@@ -260,7 +264,12 @@ impl Vault {
         row: &TransactionRow,
         card: &CardRow,
         claim: Option<&CvvClaim>,
+        in_hand: &InHand,
     ) -> Sent {
+        // The processor asks too, before its first byte; here nothing is opened yet.
+        if !in_hand.is_given() {
+            return Sent::NOT_CLEARED;
+        }
         let order = Order {
             transaction: row.id,
             amount: row.amount,
@@ -281,7 +290,7 @@ impl Vault {
             }
         };
         let limit = Duration::from_secs(PROCESSOR_SECONDS_MAX);
-        match tokio::time::timeout(limit, prepared.connection.send(outbound)).await {
+        match tokio::time::timeout(limit, prepared.connection.send(outbound, in_hand)).await {
             Ok(sent) => sent,
             Err(_elapsed) => Sent::Unknown { reason: "the processor did not answer in time" },
         }
@@ -291,7 +300,7 @@ impl Vault {
     /// mark away that the CVV was used: it does not go back where it was replaced or ended meanwhile.
     ///
     /// Money may have moved by now, so an outcome that cannot be written is answered as unknown, which is also what the next
-    /// start makes of it; an error would say that nothing was done.
+    /// sweep makes of it; an error would say that nothing was done.
     async fn transaction_settle(
         &self,
         prepared: &Prepared,
@@ -301,22 +310,43 @@ impl Vault {
     ) -> Arc<TransactionRow> {
         let reached = !matches!(sent, Sent::NotReached { .. });
         let now = self.now();
-        let unused = cvv.as_ref().and_then(|cvv| cvv.row.as_deref()).filter(|_| !reached);
-        let settled = self
-            .transaction_outcome(&prepared.asked, initiated, sent, prepared.idempotency, unused, now)
-            .await;
-        let goes_back = !reached && settled.as_ref().is_ok_and(|settled| settled.cvv_goes_back);
+        let onto = Onto {
+            unused: cvv.as_ref().and_then(|cvv| cvv.row.as_deref()).filter(|_| !reached),
+            expects: Vec::new(),
+        };
+        let settled =
+            self.transaction_outcome(&prepared.asked, initiated, sent, prepared.idempotency, onto, now).await;
+        let goes_back = !reached && matches!(&settled, Ok(Some(settled)) if settled.cvv_goes_back);
         self.cvv_let_go(cvv.map(|cvv| cvv.claim), goes_back).await;
-        settled.map(|settled| settled.row).unwrap_or_else(|error| {
-            let advice =
-                "see why the store does not write, then start again and ask the processor for the outcome";
-            tracing::error!(transaction.id = %initiated.id, %error, advice, "transaction.not_settled");
+        let unknown = |reason: &str| {
             Arc::new(TransactionRow {
                 status: TransactionStatus::Unknown,
-                status_reason: Some("the outcome could not be written".to_owned()),
+                status_reason: Some(reason.to_owned()),
                 ..initiated.clone()
             })
-        })
+        };
+        match settled {
+            Ok(Some(settled)) => settled.row,
+            Ok(None) => {
+                let advice = "see why this node lost its lease, and ask the processor for the outcome";
+                tracing::error!(transaction.id = %initiated.id, advice, "transaction.taken_over");
+                self.transaction_as_stored(initiated)
+                    .await
+                    .unwrap_or_else(|| unknown("another node has taken it over"))
+            }
+            Err(error) => {
+                let advice = "see why the store does not write, and ask the processor for the outcome";
+                tracing::error!(transaction.id = %initiated.id, %error, advice, "transaction.not_settled");
+                unknown("the outcome could not be written")
+            }
+        }
+    }
+
+    /// The row as somebody else has left it, if it can be read and is one of this vault.
+    async fn transaction_as_stored(&self, initiated: &TransactionRow) -> Option<Arc<TransactionRow>> {
+        let row = self.store().transaction_read(initiated.id).await.ok().flatten()?;
+        let is_later = row.id == initiated.id && row.version > initiated.version;
+        (is_later && seal::transaction_verify(self.keys(), &row).is_ok()).then_some(row)
     }
 
     /// The step of a transaction's history that its row stands for.

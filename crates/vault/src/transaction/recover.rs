@@ -1,32 +1,85 @@
+use std::sync::Arc;
+
+use panvault_model::Now;
 use panvault_processor::Sent;
+use panvault_store::{Expect, NodeRow, RowKey, TransactionRow};
 
 use crate::audit::Asked;
 use crate::error::VaultError;
 use crate::idempotency::Idempotency;
+use crate::node::has_run_out;
 use crate::seal;
+use crate::transaction::settle::Onto;
 use crate::vault::Vault;
 
 impl Vault {
-    /// Turns every transaction that a crash left `INITIATED` into `UNKNOWN`. It is never sent again by itself.
+    /// Turns every transaction that is `INITIATED` and in nobody's hand any more into `UNKNOWN`: what a crash left, what a task of this
+    /// node let go half-way, and what a dead node had. It is never sent again by itself. Any number may do this at once.
+    ///
+    /// One that cannot be taken over does not keep back the others; the first error is told at the end.
     pub(crate) async fn transaction_recover(&self) -> Result<(), VaultError> {
+        let open = self.store().transaction_open().await?;
+        // Behind them: a node has its row before it has a transaction in hand, so that the row of one that lives is among these.
+        let nodes = if self.node().is_shared() { self.store().node_read_all().await? } else { Vec::new() };
         let now = self.now();
-        for row in self.store().transaction_open().await? {
-            seal::transaction_verify(self.keys(), &row)?;
-            let earlier = match row.idempotency {
-                Some(key) => self.store().idempotency_read(key).await?.map(|earlier| (key, earlier)),
-                None => None,
-            };
-            let idempotency = match earlier {
-                Some((key, earlier)) => {
-                    self.idempotency_verify(key, &earlier)?;
-                    Some(Idempotency::of_row(&earlier))
-                }
-                None => None,
-            };
-            let sent = Sent::Unknown { reason: "the vault stopped before the outcome was written" };
-            self.transaction_outcome(&Asked::VAULT, &row, sent, idempotency, None, now).await?;
+        let mut first = Ok(());
+        for row in &open {
+            if let Err(error) = self.transaction_take_over(row, &nodes, now).await {
+                tracing::error!(transaction.id = %row.id, %error, advice = "run panvault doctor", "transaction.not_recovered");
+                first = first.and(Err(error));
+            }
+        }
+        first.and(self.nodes_sweep(&nodes, &open, now).await)
+    }
+
+    async fn transaction_take_over(
+        &self,
+        row: &TransactionRow,
+        nodes: &[Arc<NodeRow>],
+        now: Now,
+    ) -> Result<(), VaultError> {
+        if self.node().has_in_hand(row.id) {
+            return Ok(());
+        }
+        seal::transaction_verify(self.keys(), row)?;
+        let Some(expects) = self.transaction_left(row, nodes, now)? else { return Ok(()) };
+        let earlier = match row.idempotency {
+            Some(key) => self.store().idempotency_read(key).await?.map(|earlier| (key, earlier)),
+            None => None,
+        };
+        let idempotency = match earlier {
+            Some((key, earlier)) => {
+                self.idempotency_verify(key, &earlier)?;
+                Some(Idempotency::of_row(&earlier))
+            }
+            None => None,
+        };
+        let sent = Sent::Unknown { reason: "the vault stopped before the outcome was written" };
+        let onto = Onto { unused: None, expects };
+        let taken = self.transaction_outcome(&Asked::VAULT, row, sent, idempotency, onto, now).await?;
+        // Else another was faster, or its node lives after all.
+        if taken.is_some() {
             tracing::warn!(transaction.id = %row.id, advice = "ask the processor for its outcome", "transaction.unknown");
         }
         Ok(())
+    }
+
+    /// Whether nobody has a transaction in hand: what must still hold of its node when it is taken over, or `None` when that lives.
+    fn transaction_left(
+        &self,
+        row: &TransactionRow,
+        nodes: &[Arc<NodeRow>],
+        now: Now,
+    ) -> Result<Option<Vec<Expect>>, VaultError> {
+        // This node has no such task, and where it is alone nobody else has.
+        if !self.node().is_shared() || row.node == self.node().id() {
+            return Ok(Some(Vec::new()));
+        }
+        let key = RowKey::Node(row.node);
+        let Some(node) = nodes.iter().find(|node| node.id == row.node) else {
+            return Ok(Some(vec![Expect::Absent(key)]));
+        };
+        seal::node_verify(self.keys(), node)?;
+        Ok(has_run_out(node, now.wall).then(|| vec![Expect::Version(key, node.version)]))
     }
 }

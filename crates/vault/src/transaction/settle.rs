@@ -18,6 +18,14 @@ use crate::limits::{ANSWER_BYTES_MAX, IDEMPOTENCY_SECONDS, SETTLE_TRIES_MAX, SET
 use crate::seal;
 use crate::vault::Vault;
 
+/// What an outcome is written onto, beside the version of the transaction.
+pub(super) struct Onto<'a> {
+    /// The row of its CVV as it was before the CVV was marked as used, where the mark is to be taken away.
+    pub(super) unused: Option<&'a CardCvvRow>,
+    /// What else must hold.
+    pub(super) expects: Vec<Expect>,
+}
+
 /// A transaction whose outcome is written.
 pub(super) struct Settled {
     pub(super) row: Arc<TransactionRow>,
@@ -26,17 +34,17 @@ pub(super) struct Settled {
 }
 
 impl Vault {
-    /// Writes what became of a transaction. `unused` is the row of its CVV as it was before the CVV was marked as used, where the mark is to
-    /// be taken away.
+    /// Writes what became of a transaction, onto the version that its sender wrote and all that is further expected; `None` when
+    /// that does not hold: somebody else has said what became of it.
     pub(super) async fn transaction_outcome(
         &self,
         asked: &Asked,
         initiated: &TransactionRow,
         sent: Sent,
         idempotency: Option<Idempotency>,
-        unused: Option<&CardCvvRow>,
+        onto: Onto<'_>,
         now: Now,
-    ) -> Result<Settled, VaultError> {
+    ) -> Result<Option<Settled>, VaultError> {
         let mut row = initiated.clone();
         row.version = row.version.checked_add(1).ok_or(VaultError::Contended)?;
         row.updated_at = now.wall;
@@ -55,7 +63,9 @@ impl Vault {
         let row = Arc::new(row);
         let mut effects: Vec<Effect> = vec![Arc::clone(&row).into(), history.into()];
         effects.extend(answer.map(Effect::from));
-        let expects = vec![Expect::Version(RowKey::Transaction(row.id), initiated.version)];
+        let Onto { unused, expects: further } = onto;
+        let mut expects = vec![Expect::Version(RowKey::Transaction(row.id), initiated.version)];
+        expects.extend(further);
         let commit = Commit { claim: None, expects, effects, audit };
         // A mark that cannot be taken away keeps no outcome from being written.
         let marks = unused.and_then(|unused| {
@@ -69,15 +79,15 @@ impl Vault {
             with_cvv.expects.push(cvv::as_read(Some(&used), used.card));
             with_cvv.effects.push(unused.into());
             match self.settle_at_last(with_cvv).await? {
-                Outcome::Done { .. } => return Ok(Settled { row, cvv_goes_back: true }),
+                Outcome::Done { .. } => return Ok(Some(Settled { row, cvv_goes_back: true })),
                 // It was replaced, cleared, or went with its card.
                 Outcome::Unmet(at) if at == expect_cvv => {}
-                Outcome::Unmet(_) | Outcome::Claimed(_) => return Err(VaultError::Contended),
+                Outcome::Unmet(_) | Outcome::Claimed(_) => return Ok(None),
             }
         }
         match self.settle_at_last(commit).await? {
-            Outcome::Done { .. } => Ok(Settled { row, cvv_goes_back: unused.is_none() }),
-            Outcome::Unmet(_) | Outcome::Claimed(_) => Err(VaultError::Contended),
+            Outcome::Done { .. } => Ok(Some(Settled { row, cvv_goes_back: unused.is_none() })),
+            Outcome::Unmet(_) | Outcome::Claimed(_) => Ok(None),
         }
     }
 

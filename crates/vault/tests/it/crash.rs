@@ -165,6 +165,25 @@ async fn an_outcome_that_cannot_be_written_is_unknown_now_and_later() {
     }
 }
 
+/// The bug: a payment whose outcome could not be written stayed `INITIATED`, and its idempotency key in use, until a restart. Its cause: only
+/// a start looked for what nobody has in hand. Its cure: so does each sweep.
+#[tokio::test(start_paused = true)]
+async fn an_outcome_that_could_not_be_written_is_unknown_without_a_restart() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let card = world.card(&shop).await;
+    world.store.plot(|plot| plot.settle_faults = Some((StoreFault::Full, usize::MAX)));
+    let first = again(&world, &shop, card).await.unwrap().value;
+    assert_eq!(first.status, TransactionStatus::Unknown);
+    assert!(world.vault.sweep().await.is_err(), "there is no room yet");
+    assert_refused!(again(&world, &shop, card).await, VaultError::IdempotencyInUse);
+    world.store.leave();
+    world.vault.sweep().await.unwrap();
+    let later = again(&world, &shop, card).await.unwrap();
+    assert_eq!((later.replayed, later.value.id), (true, first.id));
+    assert_eq!((later.value.status, later.value.version), (TransactionStatus::Unknown, 2));
+}
+
 /// Whoever changes what a crash left must not get it signed by the next start.
 #[tokio::test]
 async fn what_a_crash_left_is_not_taken_over_changed() {

@@ -4,9 +4,11 @@ use std::sync::{Arc, Mutex};
 use panvault_model::{CardId, NodeId, Timestamp, TransactionId};
 use panvault_store::{
     Action, AuditRecord, CardCvvRow, CardQuery, CardRow, Commit, DocumentRow, HistoryRow, IdempotencyKey,
-    IdempotencyRow, MemoryStore, Outcome, Page, Pending, Store, StoreFault, StoreStatus, TransactionQuery,
-    TransactionRow,
+    IdempotencyRow, MemoryStore, NodeRow, Outcome, Page, Pending, Store, StoreFault, StoreStatus,
+    TransactionQuery, TransactionRow,
 };
+
+use crate::gate::Gate;
 
 /// A store with somebody in it: hands out other rows than it keeps, and stops answering where it is told to.
 #[derive(Default)]
@@ -15,6 +17,10 @@ pub(crate) struct Intruder {
     plot: Mutex<Plot>,
     written: Mutex<Written>,
     documents_read: AtomicUsize,
+    /// Where tasks stand still when `INITIATED` is durable.
+    pub(crate) initiated: Gate,
+    /// And before an outcome is.
+    pub(crate) settling: Gate,
 }
 
 /// What commits have written so far.
@@ -36,10 +42,13 @@ pub(crate) struct Plot {
     pub(crate) history: Option<Change<Vec<HistoryRow>>>,
     pub(crate) documents: Option<Change<Vec<DocumentRow>>>,
     pub(crate) idempotency: Option<Change<IdempotencyRow>>,
+    pub(crate) nodes: Option<Change<Vec<NodeRow>>>,
     pub(crate) stop: Option<Stop>,
     pub(crate) initiate_fault: Option<StoreFault>,
     /// A fault of every change and deletion of a card.
     pub(crate) card_fault: Option<StoreFault>,
+    /// What renewals of leases are answered with, and whether they are done all the same.
+    pub(crate) renewal: Option<(StoreFault, bool)>,
     /// A fault, and how many times it happens.
     pub(crate) settle_faults: Option<(StoreFault, usize)>,
     /// Lets other tasks run before each step, so that requests overtake each other.
@@ -149,12 +158,14 @@ impl Intruder {
         }
         let outcome = self.done(commit).await;
         self.silent_at(Stop::AfterInitiate).await;
+        self.initiated.pass().await;
         outcome
     }
 
     async fn settled(&self, commit: Commit) -> Result<Outcome, StoreFault> {
         self.overtaken().await;
         self.silent_at(Stop::BeforeSettle).await;
+        self.settling.pass().await;
         if let Some((fault, left)) = &mut self.plot.lock().unwrap().settle_faults
             && *left > 0
         {
@@ -177,6 +188,18 @@ impl Intruder {
         outcome
     }
 
+    async fn renewed(&self, commit: Commit) -> Result<Outcome, StoreFault> {
+        let renewal = self.plot.lock().unwrap().renewal;
+        match renewal {
+            Some((fault, false)) => Err(fault),
+            Some((fault, true)) => {
+                self.done(commit).await?;
+                Err(fault)
+            }
+            None => self.done(commit).await,
+        }
+    }
+
     async fn overtaken(&self) {
         if self.plot.lock().unwrap().yields {
             tokio::task::yield_now().await;
@@ -191,10 +214,15 @@ impl Intruder {
 }
 
 impl Store for Intruder {
+    fn is_shared(&self) -> bool {
+        self.store.is_shared()
+    }
+
     fn commit(&self, commit: Commit) -> Pending<'_, Outcome> {
         match commit.audit.action {
             Action::TransactionInitiate => Box::pin(self.initiated(commit)),
             Action::TransactionSettle => Box::pin(self.settled(commit)),
+            Action::NodeRenew => Box::pin(self.renewed(commit)),
             Action::CardUpdate | Action::CardDelete => Box::pin(self.card_changed(commit)),
             _ => Box::pin(async move {
                 self.overtaken().await;
@@ -271,6 +299,17 @@ impl Store for Intruder {
         Box::pin(async move {
             let rows = self.store.transaction_open().await?;
             Ok(rows.into_iter().map(|row| self.changed_transaction(row)).collect())
+        })
+    }
+
+    fn node_read_all(&self) -> Pending<'_, Vec<Arc<NodeRow>>> {
+        Box::pin(async move {
+            self.overtaken().await;
+            let rows = self.store.node_read_all().await?;
+            let Some(change) = &self.plot.lock().unwrap().nodes else { return Ok(rows) };
+            let mut rows = rows.iter().map(|row| row.as_ref().clone()).collect();
+            change(&mut rows);
+            Ok(rows.into_iter().map(Arc::new).collect())
         })
     }
 

@@ -12,11 +12,15 @@ use std::sync::Arc;
 use panvault_model::{CardId, CvvResult, NodeId};
 use panvault_store::{CardCvvRow, CvvStore, Store};
 use panvault_testkit::{NetworkCvvs, SharedCvvs, TestClock, Weather};
+use panvault_vault::limits::{LEASE_SECONDS, LEASE_SKEW_SECONDS};
 use panvault_vault::{CardChange, CvvChange, Permit, TransactionCreate, TransactionRow, VaultError};
 
 use crate::cvvs::TestCvvs;
 use crate::intruder::Intruder;
 use crate::world::{HOUR_MILLIS, Shop, World, all_transactions, cvv_change, new_transaction, no_change};
+
+/// After so long others take over.
+const GIVEN_UP_MILLIS: u64 = (LEASE_SECONDS + LEASE_SKEW_SECONDS) * 1000;
 
 /// Two nodes, and a shop that both serve.
 pub(crate) struct Nodes {
@@ -51,7 +55,7 @@ impl Nodes {
             };
             World::node(store, Arc::clone(&clock), 1_000 + 1_000 * n + seed, 3_600, Box::new(make)).await
         };
-        let one = node(Arc::new(Intruder::default()), 0).await;
+        let one = node(Arc::new(Intruder::default().beside(NodeId::from_bytes([1; 12]))), 0).await;
         let shop = one.shop(None).await;
         let two = node(Arc::new(one.store.beside(NodeId::from_bytes([2; 12]))), 1).await;
         Self { one, two, shop, place }
@@ -65,9 +69,24 @@ impl Nodes {
         self.place.cvvs.yields.store(true, core::sync::atomic::Ordering::SeqCst);
     }
 
-    fn pass_millis(&self, millis: u64) {
+    /// Time passes, in which both nodes live.
+    async fn pass_millis(&self, millis: u64) {
+        self.let_pass(millis);
+        for node in [&self.one, &self.two] {
+            node.vault.lease_renew().await.unwrap();
+        }
+    }
+
+    fn let_pass(&self, millis: u64) {
         self.one.clock.pass_millis(millis);
         self.place.clock.pass_millis(millis);
+    }
+
+    /// The first node, whose process has gone, starts again when others may take over what it had in hand.
+    async fn one_reopened(&mut self) {
+        self.let_pass(GIVEN_UP_MILLIS);
+        self.two.vault.lease_renew().await.unwrap();
+        self.one.reopen().await.unwrap();
     }
 
     /// Does something to a card on a node.
@@ -155,7 +174,7 @@ async fn a_cvv_that_one_node_took_in_goes_out_by_the_other() {
     let row = nodes.one.transact(&nodes.shop, card, 1_000).await.unwrap();
     assert_eq!(row.cvv_result, CvvResult::NotChecked);
     nodes.two.cvv_put(&nodes.shop, card, "111").await.unwrap();
-    nodes.pass_millis(HOUR_MILLIS);
+    nodes.pass_millis(HOUR_MILLIS).await;
     assert!(!nodes.one.transact(&nodes.shop, card, 1_000).await.unwrap().cvv_present);
 }
 

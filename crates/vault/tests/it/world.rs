@@ -2,7 +2,7 @@ use std::sync::{Arc, Mutex};
 
 use panvault_card::{CardBlock, Cvv, NewCard, Pan, TestBinTable};
 use panvault_keys::{Entropy, KeyRing, KeysError, Kind, OrganisationKey, Place, VaultKeys};
-use panvault_model::{AccountId, Amount, CardId, Currency, Expiry, OrganisationId, Role, VaultId};
+use panvault_model::{AccountId, Amount, CardId, Currency, Expiry, NodeId, OrganisationId, Role, VaultId};
 use panvault_store::{CardRow, DocumentKind, Store};
 use panvault_testkit::{SeededEntropy, TestClock, vault_keys};
 use panvault_vault::{
@@ -13,6 +13,7 @@ use panvault_vault::{
 
 use crate::cvvs::TestCvvs;
 use crate::intruder::Intruder;
+use crate::processors::TestProcessors;
 
 pub(crate) const VAULT: VaultId = VaultId::from_bytes(*b"vault-number");
 pub(crate) const VISA: &str = "4111111111111111";
@@ -24,6 +25,7 @@ pub(crate) struct World {
     pub(crate) store: Arc<Intruder>,
     pub(crate) cvvs: Arc<TestCvvs>,
     pub(crate) clock: Arc<TestClock>,
+    pub(crate) processors: Arc<TestProcessors>,
     pub(crate) vault: Vault,
     pub(crate) cvv_ttl_seconds: u32,
     /// What holds the CVVs of a process that opens the vault.
@@ -57,10 +59,20 @@ impl World {
     }
 
     async fn with(cvv_ttl_seconds: u32, cvvs_held_max: u64) -> Self {
-        let (store, clock) = (Arc::new(Intruder::default()), Arc::new(TestClock::new()));
+        let store = Arc::new(Intruder::default());
+        Self::over(store, Arc::new(TestClock::new()), cvv_ttl_seconds, cvvs_held_max, 100).await
+    }
+
+    async fn over(
+        store: Arc<Intruder>,
+        clock: Arc<TestClock>,
+        cvv_ttl_seconds: u32,
+        cvvs_held_max: u64,
+        opened: u64,
+    ) -> Self {
         let its = Arc::clone(&clock);
         let make_cvvs = Box::new(move || Arc::new(TestCvvs::new(cvvs_held_max, Arc::clone(&its))));
-        Self::node(store, clock, 100, cvv_ttl_seconds, make_cvvs).await
+        Self::node(store, clock, opened, cvv_ttl_seconds, make_cvvs).await
     }
 
     /// A node that opens a store, perhaps beside others, with dice of its own.
@@ -72,9 +84,31 @@ impl World {
         make_cvvs: Box<dyn Fn() -> Arc<TestCvvs>>,
     ) -> Self {
         let cvvs = make_cvvs();
-        let parts = parts(&store, &cvvs, &clock, seed);
+        let processors = Arc::new(TestProcessors::default());
+        let parts = parts(&store, &cvvs, &clock, &processors, seed);
         let vault = Vault::open(VaultParts { cvv_ttl_seconds, ..parts }).await.unwrap();
-        Self { store, cvvs, clock, vault, cvv_ttl_seconds, make_cvvs, opened: seed }
+        Self { store, cvvs, clock, processors, vault, cvv_ttl_seconds, make_cvvs, opened: seed }
+    }
+
+    /// One of several nodes over a store; it has clocks, CVVs and processors of its own.
+    pub(crate) async fn shared() -> Self {
+        Self::nth(&Intruder::default(), 1, 0).await
+    }
+
+    /// Another node over the same store.
+    pub(crate) async fn beside(&self, n: u64) -> Self {
+        Self::nth(&self.store, n, 0).await
+    }
+
+    /// The same, started so much later.
+    pub(crate) async fn beside_later(&self, n: u64, millis: u64) -> Self {
+        Self::nth(&self.store, n, millis).await
+    }
+
+    async fn nth(store: &Intruder, n: u64, millis: u64) -> Self {
+        let clock = Arc::new(TestClock::new());
+        clock.pass_millis(millis);
+        Self::over(Arc::new(store.beside(node(n))), clock, 3_600, 10_000, n).await
     }
 
     /// The process ends, and another opens the same store.
@@ -87,7 +121,7 @@ impl World {
     pub(crate) fn parts(&mut self) -> VaultParts {
         self.opened += 1;
         self.cvvs = (self.make_cvvs)();
-        let parts = parts(&self.store, &self.cvvs, &self.clock, self.opened);
+        let parts = parts(&self.store, &self.cvvs, &self.clock, &self.processors, self.opened);
         VaultParts { cvv_ttl_seconds: self.cvv_ttl_seconds, ..parts }
     }
 
@@ -194,8 +228,22 @@ impl World {
 
 const PATH: &str = "/v1/test";
 
-fn parts(store: &Arc<Intruder>, cvvs: &Arc<TestCvvs>, clock: &Arc<TestClock>, seed: u64) -> VaultParts {
+/// The node that opens a store as the nth.
+pub(crate) fn node(n: u64) -> NodeId {
+    let mut bytes = [0; 12];
+    bytes[4..].copy_from_slice(&n.to_be_bytes());
+    NodeId::from_bytes(bytes)
+}
+
+fn parts(
+    store: &Arc<Intruder>,
+    cvvs: &Arc<TestCvvs>,
+    clock: &Arc<TestClock>,
+    processors: &Arc<TestProcessors>,
+    seed: u64,
+) -> VaultParts {
     VaultParts {
+        node: node(seed),
         store: Arc::clone(store) as _,
         cvvs: Arc::clone(cvvs) as _,
         keys: keys(),
@@ -203,6 +251,7 @@ fn parts(store: &Arc<Intruder>, cvvs: &Arc<TestCvvs>, clock: &Arc<TestClock>, se
         clock: Arc::clone(clock) as _,
         entropy: Arc::new(NodeEntropy::new(seed)),
         bins: Arc::new(TestBinTable),
+        processors: Arc::clone(processors) as _,
         cvv_ttl_seconds: 3_600,
         sweep_seconds: 0,
     }

@@ -81,6 +81,7 @@ pub(super) fn undone(error: VaultError, said: &'static str) -> anyhow::Error {
         | VaultError::IdempotencyMismatch
         | VaultError::CvvFull
         | VaultError::CvvUnavailable
+        | VaultError::LeaseLost
         | VaultError::Tampered
         | VaultError::Keys(_)
         | VaultError::Row(_) => false,

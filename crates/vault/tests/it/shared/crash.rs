@@ -5,8 +5,8 @@ use std::sync::Arc;
 use panvault_model::{CvvResult, TransactionStatus};
 use panvault_vault::{Metadata, VaultError};
 
-use crate::shared::{Act, Nodes, polled};
-use crate::world::{VISA, all_transactions, new_card};
+use crate::shared::{Act, GIVEN_UP_MILLIS, Nodes, polled};
+use crate::world::{VISA, all_transactions, new_card, new_transaction};
 
 /// At most once, and never sent again; what it was the node's to do is unknown.
 #[tokio::test]
@@ -27,7 +27,7 @@ async fn a_transaction_that_dies_takes_its_cvv_with_it() {
             lost += usize::from(!next.cvv_present && amount == 131);
             // The cache does not know better.
             nodes.place.cvvs.revive().await;
-            nodes.one.reopen().await.unwrap();
+            nodes.one_reopened().await;
             assert!(nodes.carried(card).await.len() <= 1, "step {steps}");
             let last = nodes.one.transact(&nodes.shop, card, 1_000).await.unwrap();
             assert!(nodes.carried(card).await.len() <= 1, "step {steps}: {last:?}");
@@ -40,6 +40,27 @@ async fn a_transaction_that_dies_takes_its_cvv_with_it() {
         }
         assert!(amount == 1_000 || lost > 0, "some are cut off with the CVV in their hands");
     }
+}
+
+/// A CVV that was not sent does not go back where others have said meanwhile what became of its transaction.
+#[tokio::test]
+async fn a_transaction_that_was_taken_over_gives_no_cvv_back() {
+    let nodes = Nodes::new().await;
+    let card = nodes.one.card(&nodes.shop).await;
+    nodes.one.store.settling.close();
+    let (vault, permit) = (nodes.one.vault.clone(), nodes.one.permit(&nodes.shop.key));
+    let new = new_transaction(nodes.shop.account, card, 131);
+    let running =
+        tokio::spawn(async move { vault.transaction_create(&permit, new, None).await.unwrap().value });
+    nodes.one.store.settling.is_reached_by(1).await;
+    nodes.let_pass(GIVEN_UP_MILLIS);
+    nodes.two.vault.lease_renew().await.unwrap();
+    nodes.two.vault.sweep().await.unwrap();
+    nodes.one.store.settling.open();
+    let row = running.await.unwrap();
+    assert_eq!((row.status, row.version, row.cvv_present), (TransactionStatus::Unknown, 2, true));
+    assert!(nodes.row(card).await.unwrap().used);
+    assert!(!nodes.two.transact(&nodes.shop, card, 1_000).await.unwrap().cvv_present);
 }
 
 /// Once a change is durable, the CVV that it ended is gone, though the node that changed it is too. Before that it may be gone.

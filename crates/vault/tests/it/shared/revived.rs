@@ -67,7 +67,7 @@ async fn what_was_never_sent_goes_back_and_goes_out_once() {
     let card = nodes.one.card(&nodes.shop).await;
     let before = nodes.row(card).await.unwrap();
     let until = nodes.one.card_read(&nodes.shop, card).await.unwrap().cvv_expires_at;
-    nodes.pass_millis(1_000);
+    nodes.pass_millis(1_000).await;
     let row = nodes.two.transact(&nodes.shop, card, 131).await.unwrap();
     assert_eq!((row.status, row.cvv_present), (TransactionStatus::Unavailable, false));
     let after = nodes.row(card).await.unwrap();

@@ -71,11 +71,11 @@ async fn history(place: Place, seed: u64) -> Result<(), String> {
             6..=13 => Act::Transact(*dice.pick(&[1_000, 1_000, 131, 121]).unwrap_or(&0)),
             14 => {
                 let millis = *dice.pick(&[1, 1_000, 60_000, CVV_REQUEST_SECONDS * 1000]).unwrap_or(&0);
-                nodes.pass_millis(millis);
+                nodes.pass_millis(millis).await;
                 continue;
             }
             15 if dice.percent(20) => {
-                nodes.pass_millis(HOUR_MILLIS);
+                nodes.pass_millis(HOUR_MILLIS).await;
                 for known in &mut cards {
                     let put = ["111", "222", "333"].into_iter().filter(|cvv| !known.left.contains(cvv));
                     known.ended.extend(put.map(result_of));

@@ -1,0 +1,124 @@
+//! Which node this is: the transactions that it has in hand, and how long nobody else takes them over.
+
+mod lease;
+mod renew;
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use panvault_model::{NodeId, Now, Timestamp, TransactionId};
+use panvault_processor::Clearance;
+
+use crate::clock::Clock;
+use crate::error::VaultError;
+use crate::node::lease::Lease;
+
+pub(crate) use lease::has_run_out;
+
+/// A process that serves the vault. Where it is the only one there is no lease: nobody else is there to take anything over.
+pub(crate) struct Node {
+    id: NodeId,
+    started_at: Timestamp,
+    is_shared: bool,
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The last that was written down, run out or not.
+    lease: Option<Lease>,
+    in_hand: HashSet<TransactionId>,
+    is_stopping: bool,
+}
+
+impl Node {
+    /// A node with nothing in hand and no lease yet.
+    pub(crate) fn new(id: NodeId, is_shared: bool, clock: Arc<dyn Clock>) -> Self {
+        Self { id, started_at: clock.now().wall, is_shared, clock, state: Mutex::default() }
+    }
+
+    pub(crate) const fn id(&self) -> NodeId {
+        self.id
+    }
+
+    /// Whether other nodes may be there.
+    pub(crate) const fn is_shared(&self) -> bool {
+        self.is_shared
+    }
+
+    /// Takes a transaction in hand, before anything is written of it. [`VaultError::LeaseLost`] when it could not be sent any more.
+    pub(crate) fn take(self: &Arc<Self>, transaction: TransactionId) -> Result<InHand, VaultError> {
+        let mut state = self.state();
+        let term = self.term(&state).ok_or(VaultError::LeaseLost)?;
+        state.in_hand.insert(transaction);
+        Ok(InHand { node: Arc::clone(self), transaction, term })
+    }
+
+    /// Whether a task of this process has the transaction.
+    pub(crate) fn has_in_hand(&self, transaction: TransactionId) -> bool {
+        self.state().in_hand.contains(&transaction)
+    }
+
+    /// Whether transactions are refused for want of a lease.
+    pub(crate) fn is_lease_lost(&self) -> bool {
+        self.term(&self.state()).is_none()
+    }
+
+    /// The term under which something can be sent now.
+    fn term(&self, state: &State) -> Option<u64> {
+        if !self.is_shared {
+            return Some(0);
+        }
+        let lease = state.lease.as_ref().filter(|_| !state.is_stopping)?;
+        lease.covers_a_send(self.clock.now()).then_some(lease.term)
+    }
+
+    /// Whether what was taken in hand in a term may still be sent. A node that stops sends what it has.
+    fn may_send(&self, term: u64) -> bool {
+        let state = self.state();
+        !self.is_shared
+            || state
+                .lease
+                .as_ref()
+                .is_some_and(|lease| lease.term == term && lease.covers_a_send(self.clock.now()))
+    }
+
+    /// Takes up the lease of a row that was `asked` to be written and is durable now.
+    fn renewed(&self, version: u32, asked: Now, anew: bool) {
+        let mut state = self.state();
+        let before = state.lease;
+        // Of renewals that overtake each other the later one stands.
+        if anew || before.is_none_or(|before| before.version < version) {
+            let lease = Lease::after(before, version, asked, self.clock.now(), anew);
+            if before.is_some_and(|before| before.term != lease.term) {
+                let advice = "see why it could not be renewed in time, or why the clock jumped; transactions that were under way are not sent";
+                tracing::warn!(node.id = %self.id, advice, "node.lease_was_lost");
+            }
+            state.lease = Some(lease);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A transaction that a task of this node has in hand, until this is dropped.
+pub(crate) struct InHand {
+    node: Arc<Node>,
+    transaction: TransactionId,
+    term: u64,
+}
+
+impl Clearance for InHand {
+    fn is_given(&self) -> bool {
+        self.node.may_send(self.term)
+    }
+}
+
+impl Drop for InHand {
+    fn drop(&mut self) {
+        self.node.state().in_hand.remove(&self.transaction);
+    }
+}

@@ -1,0 +1,128 @@
+use std::sync::Arc;
+
+use panvault_model::{NodeId, Now, OrganisationId, Tag};
+use panvault_store::{Action, AuditNote, Commit, Effect, Expect, NodeRow, Outcome, RowKey, TransactionRow};
+
+use crate::audit::Asked;
+use crate::error::VaultError;
+use crate::limits::LEASE_TRIES_MAX;
+use crate::node::lease::{has_run_out, lease_until};
+use crate::seal;
+use crate::vault::Vault;
+
+impl Vault {
+    /// Writes down that this node lives, so that others leave alone what it has in hand; nothing where there can be no others. It
+    /// is done by itself where the vault sweeps by itself.
+    pub async fn lease_renew(&self) -> Result<(), VaultError> {
+        let node = self.node();
+        if !node.is_shared {
+            return Ok(());
+        }
+        let mut version = node.state().lease.map(|lease| lease.version);
+        for _ in 0..LEASE_TRIES_MAX {
+            if node.state().is_stopping {
+                return Ok(());
+            }
+            // Before it is written: the lease counts from here.
+            let asked = self.now();
+            let row = self.node_row(version.unwrap_or(0), asked)?;
+            let anew = version.is_none();
+            match self.node_commit(row.clone(), version, asked).await? {
+                Outcome::Done { .. } => {
+                    node.renewed(row.version, asked, anew);
+                    return Ok(());
+                }
+                // It was given up and its row swept, or a commit whose fate was not known has been done after all.
+                Outcome::Unmet(_) | Outcome::Claimed(_) => version = self.node_version().await?,
+            }
+        }
+        Err(VaultError::Contended)
+    }
+
+    /// Takes no transactions any more, and takes this node's row away unless a task still has one in hand: then others wait until
+    /// the lease has run out.
+    pub(crate) async fn node_stop(&self) -> Result<(), VaultError> {
+        let node = self.node();
+        let lease = {
+            let mut state = node.state();
+            state.is_stopping = true;
+            state.lease.filter(|_| state.in_hand.is_empty())
+        };
+        match lease {
+            Some(lease) => self.node_delete(node.id, lease.version, self.now()).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Takes away the rows of nodes that are dead and have left nothing.
+    pub(crate) async fn nodes_sweep(
+        &self,
+        nodes: &[Arc<NodeRow>],
+        open: &[Arc<TransactionRow>],
+        now: Now,
+    ) -> Result<(), VaultError> {
+        for row in nodes {
+            let has_left = open.iter().any(|transaction| transaction.node == row.id);
+            if row.id != self.node().id && has_run_out(row, now.wall) && !has_left {
+                seal::node_verify(self.keys(), row)?;
+                self.node_delete(row.id, row.version, now).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The row that follows a version of this node's row.
+    fn node_row(&self, version: u32, now: Now) -> Result<NodeRow, VaultError> {
+        let node = self.node();
+        let mut row = NodeRow {
+            id: node.id,
+            version: version.checked_add(1).ok_or(VaultError::Contended)?,
+            lease_until: lease_until(now.wall),
+            started_at: node.started_at,
+            tag: Tag::NONE,
+        };
+        row.tag = seal::node_tag(self.keys(), &row);
+        Ok(row)
+    }
+
+    async fn node_commit(&self, row: NodeRow, version: Option<u32>, now: Now) -> Result<Outcome, VaultError> {
+        let key = RowKey::Node(row.id);
+        let (expect, action) = match version {
+            Some(version) => (Expect::Version(key, version), Action::NodeRenew),
+            None => (Expect::Absent(key), Action::NodeStart),
+        };
+        let audit = node_note(action, row.id, now);
+        let commit = Commit { claim: None, expects: vec![expect], effects: vec![row.into()], audit };
+        Ok(self.store().commit(commit).await?)
+    }
+
+    /// The version of this node's row as it is stored, if it is.
+    async fn node_version(&self) -> Result<Option<u32>, VaultError> {
+        let node = self.node();
+        let rows = self.store().node_read_all().await?;
+        let Some(row) = rows.iter().find(|row| row.id == node.id) else { return Ok(None) };
+        seal::node_verify(self.keys(), row)?;
+        if row.started_at != node.started_at {
+            return Err(VaultError::WrongState { reason: "another node has the id of this one" });
+        }
+        Ok(Some(row.version))
+    }
+
+    /// Takes a row away; where it is not as it was read, somebody else was faster, or its node lives.
+    async fn node_delete(&self, node: NodeId, version: u32, now: Now) -> Result<(), VaultError> {
+        let key = RowKey::Node(node);
+        let commit = Commit {
+            claim: None,
+            expects: vec![Expect::Version(key, version)],
+            effects: vec![Effect::Delete(key)],
+            audit: node_note(Action::NodeStop, node, now),
+        };
+        self.store().commit(commit).await?;
+        Ok(())
+    }
+}
+
+/// A node is of no organisation.
+fn node_note(action: Action, node: NodeId, now: Now) -> AuditNote {
+    Asked::VAULT.note(now.wall, action, OrganisationId::from_bytes([0; 12]), node.0)
+}
