@@ -6,7 +6,7 @@ mod renew;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use panvault_model::{NodeId, Now, Timestamp, TransactionId};
+use panvault_model::{IdHash, NodeId, Now, Timestamp, TransactionId};
 use panvault_processor::Clearance;
 
 use crate::clock::Clock;
@@ -28,7 +28,7 @@ pub(crate) struct Node {
 struct State {
     /// The last that was written down, run out or not.
     lease: Option<Lease>,
-    in_hand: HashSet<TransactionId>,
+    in_hand: HashSet<TransactionId, IdHash>,
     is_stopping: bool,
 }
 
