@@ -10,7 +10,7 @@ pub enum VaultPurpose {
     ApiKeyHash,
     /// Makes digests of requests that may be repeated.
     Idempotency,
-    /// Tags cards, transactions, steps of histories and idempotency records.
+    /// Tags cards, transactions, steps of histories, idempotency records, card_cvv rows and nodes.
     RowTag,
     /// Chains commits.
     AuditChain,

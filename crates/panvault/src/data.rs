@@ -28,7 +28,6 @@ const FILE: &str = "vault.toml";
 /// What the store keeps beside it.
 const LOG: &str = "log";
 const VIEW: &str = "view.sqlite";
-/// Bytes of a text that this program wrote; they have a few hundred.
 /// Exposed files that a refusal names.
 const LISTED_MAX: usize = 10;
 /// Seconds between two sweeps of what has expired.

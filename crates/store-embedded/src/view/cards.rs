@@ -7,7 +7,7 @@
 //! | 12 | organisation |
 //! | 4 | version; absent with flag 1: it is 1 |
 //! | 1 | brand, or 0 |
-//! | 6 | first six digits, ASCII |
+//! | 6 | first six digits, ASCII, or zeroes |
 //! | 4 | last four digits, ASCII |
 //! | 2 | year of expiry |
 //! | 1 | month of expiry |
