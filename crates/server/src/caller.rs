@@ -37,6 +37,13 @@ pub(crate) fn caller(vault: &Vault, headers: &HeaderMap, origin: Origin) -> Resu
     vault.caller(key.ok_or(VaultError::NotAuthenticated)?.expose_text(), origin)
 }
 
+/// Whether it is `Authorization` that a request is judged by: no key stands in a header of its own.
+pub(crate) fn is_by_authorization(headers: &HeaderMap) -> bool {
+    let own = [&API_KEY, &API_KEY_DASHED].into_iter().flat_map(|name| headers.get_all(name));
+    headers.contains_key(AUTHORIZATION)
+        && own.into_iter().all(|value| value.as_bytes().trim_ascii().is_empty())
+}
+
 /// A key where it stands in its header, or a copy where it is written otherwise there.
 enum Key<'h> {
     Sent(&'h str),

@@ -9,7 +9,7 @@ use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request, State};
 use axum::response::Response;
 use axum::routing::{any, get};
-use http::header::{ALLOW, AUTHORIZATION, CONNECTION, HOST, HeaderName, HeaderValue};
+use http::header::{ALLOW, CONNECTION, HOST, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode, Version};
 use panvault_model::RequestId;
 use panvault_vault::{
@@ -260,7 +260,7 @@ async fn answer(
     }
     let address = parts.extensions.get::<PeerAddress>().map(|peer| peer.0);
     let caller = caller::caller(&app.vault, &parts.headers, Origin { request: Some(id), address }).map_err(
-        |error| Refusal { asks_basic: parts.headers.contains_key(AUTHORIZATION), ..Refusal::from(error) },
+        |error| Refusal { asks_basic: caller::is_by_authorization(&parts.headers), ..Refusal::from(error) },
     )?;
     let body = if endpoint.body.is_some() {
         body::read(&parts.headers, incoming, app.settings.body_timeout).await?

@@ -78,6 +78,8 @@ fn only_who_sent_authorization_is_asked_for_basic() {
         (vec![("X-APIKEY", "wrong")], false),
         (vec![("Authorization", "Basic eDp5")], true),
         (vec![("Authorization", "Bearer x")], true),
+        (vec![("X-APIKEY", "wrong"), ("Authorization", "Basic eDp5")], false),
+        (vec![("X-APIKEY", ""), ("Authorization", "Basic eDp5")], true),
     ] {
         let answer = server.send("GET", "/v1/card", &headers, None);
         let schemes = answer.fails(401, 116).header("www-authenticate").unwrap();
