@@ -16,7 +16,7 @@ pub const HEADER_BYTES_MAX: usize = 49 + HEADER_KEYS_MAX * 82 + 32 + 4;
 pub const HEAD_BYTES: usize = 64;
 
 /// Bytes of a key file at most.
-pub const KEY_FILE_BYTES_MAX: u64 = 4096;
+pub const KEY_FILE_BYTES_MAX: usize = 4096;
 
 /// Characters of an API key.
 pub const API_KEY_CHARS: usize = 8 + 43 + 6;

@@ -82,8 +82,9 @@ impl KeyFile {
         if mode & 0o077 != 0 {
             return Err(KeyFileFault::Readable { mode });
         }
-        let mut text = Zeroizing::new(Vec::with_capacity(256));
-        file.take(KEY_FILE_BYTES_MAX).read_to_end(&mut text).map_err(KeyFileFault::Io)?;
+        // As long as it can get, and the read that finds its end: one that grows leaves a copy of the key behind.
+        let mut text = Zeroizing::new(Vec::with_capacity(KEY_FILE_BYTES_MAX + 64));
+        file.take(KEY_FILE_BYTES_MAX as u64).read_to_end(&mut text).map_err(KeyFileFault::Io)?;
         parse(&text)
     }
 }
