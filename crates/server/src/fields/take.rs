@@ -302,7 +302,8 @@ fn text_fault(text: &str, max: usize, holds: fn(&str) -> bool) -> Option<&'stati
     }
 }
 
-/// Pairs that may be kept in clear; every fault of them, once each.
+/// Pairs that may be kept in clear; every fault of them, once each. Of too many, those beyond are not looked at: they are refused already,
+/// and each is held against all before it.
 fn pairs(mut members: Vec<Member<'_>>) -> Result<Value<'_>, Cow<'static, str>> {
     let mut found: Vec<&'static str> = Vec::new();
     if members.len() > METADATA_PAIRS_MAX {
@@ -314,7 +315,7 @@ fn pairs(mut members: Vec<Member<'_>>) -> Result<Value<'_>, Cow<'static, str>> {
     if members.iter().map(bytes).sum::<usize>() > METADATA_BYTES_MAX {
         found.push("has more than 2048 bytes in all");
     }
-    for at in 0..members.len() {
+    for at in 0..members.len().min(METADATA_PAIRS_MAX + 1) {
         let (earlier, rest) = members.split_at_mut(at);
         let Some((name, value)) = rest.first_mut() else { continue };
         if name.is_in(earlier) {
