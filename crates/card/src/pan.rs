@@ -59,28 +59,27 @@ impl Pan {
         if bytes.iter().all(|digit| Some(digit) == bytes.first()) {
             return Err(PanFault::Alike);
         }
-        let pan = Self::checked(digits)?;
-        let bytes = pan.digits.bytes();
-        if scheme::lookup(bytes).is_some_and(|scheme| scheme.refuses_length(bytes.len())) {
-            return Err(PanFault::LengthForBrand);
-        }
-        Ok(pan)
+        Self::checked(digits, true)
     }
 
     /// Takes up digits that were packed. What was once taken in stays a card number, even where `parse` has grown stricter since.
     pub(crate) fn unpack(digits: &[u8]) -> Result<Self, PanFault> {
-        Self::checked(Digits::parse(core::str::from_utf8(digits).map_err(|_| PanFault::NotDigits)?)?)
+        let digits = core::str::from_utf8(digits).map_err(|_| PanFault::NotDigits)?;
+        Self::checked(Digits::parse(digits)?, false)
     }
 
-    fn checked(digits: Digits) -> Result<Self, PanFault> {
+    fn checked(digits: Digits, refuses_length: bool) -> Result<Self, PanFault> {
         let bytes = digits.bytes();
         if !luhn(bytes) {
             return Err(PanFault::Luhn);
         }
+        let scheme = scheme::lookup(bytes);
+        if refuses_length && scheme.is_some_and(|scheme| scheme.refuses_length(bytes.len())) {
+            return Err(PanFault::LengthForBrand);
+        }
         let last_four =
             bytes.last_chunk().and_then(|digits| LastFour::from_digits(*digits)).ok_or(PanFault::Length)?;
-        let brand =
-            scheme::lookup(bytes).filter(|scheme| scheme.has_length(bytes.len())).map(|scheme| scheme.brand);
+        let brand = scheme.filter(|scheme| scheme.has_length(bytes.len())).map(|scheme| scheme.brand);
         let shows_bin = bytes.len() >= BIN_PAN_DIGITS_MIN
             || (bytes.len() == 14 && matches!(brand, Some(Brand::Diners | Brand::Discover)));
         let bin =

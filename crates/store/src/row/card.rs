@@ -97,6 +97,15 @@ impl CardRow {
 
     /// Appends the whole row.
     pub fn encode(&self, out: &mut Vec<u8>) {
+        self.encode_with(self.sealed.as_bytes(), &self.tag, out);
+    }
+
+    /// Appends the row as [`CardRow::without_sealed`] has it, without making that.
+    pub fn encode_without_sealed(&self, out: &mut Vec<u8>) {
+        self.encode_with(&[], &Tag::NONE, out);
+    }
+
+    fn encode_with(&self, sealed: &[u8], tag: &Tag, out: &mut Vec<u8>) {
         let mut writer = Writer::new(out);
         writer.u8(Self::FORMAT);
         writer.fixed(self.id.as_bytes());
@@ -104,8 +113,8 @@ impl CardRow {
         writer.u32(self.version);
         self.encode_clear(out);
         let mut writer = Writer::new(out);
-        writer.bytes(self.sealed.as_bytes());
-        writer.tag(&self.tag);
+        writer.bytes(sealed);
+        writer.tag(tag);
     }
 
     /// Reads a row that [`CardRow::encode`] wrote.

@@ -32,7 +32,7 @@ impl Answered for CardRow {
 
     fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(256);
-        self.without_sealed().encode(&mut bytes);
+        self.encode_without_sealed(&mut bytes);
         bytes
     }
 
