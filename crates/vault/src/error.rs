@@ -40,7 +40,7 @@ pub enum VaultError {
     /// Others may have given this node up, until it has renewed its lease. Nothing was done.
     #[error("this node has no lease")]
     LeaseLost,
-    /// The store is full or has stopped.
+    /// The store is full, has stopped or could not read, or takes nothing so large.
     #[error("the store failed")]
     Store(#[source] StoreFault),
     /// A stored row is not what was written.
@@ -52,7 +52,7 @@ pub enum VaultError {
     /// A stored row cannot be read.
     #[error("a stored row cannot be read")]
     Row(#[source] RowFault),
-    /// Several tries met a card that kept changing.
+    /// Several tries met something that kept changing: a card, its CVV, documents, a lease.
     #[error("the object kept changing")]
     Contended,
 }
