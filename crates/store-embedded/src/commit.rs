@@ -24,6 +24,8 @@ pub(crate) struct Committer {
     pub(crate) spares: Arc<Spares>,
     pub(crate) chain: Arc<dyn Chain>,
     pub(crate) overlay: Arc<RwLock<Overlay>>,
+    /// What the steps of the frame in the making change. It is here so that its room is used again.
+    pub(crate) staged: Overlay,
     pub(crate) readers: Arc<Readers>,
     pub(crate) to_apply: Arc<ToApply>,
     /// Place of the last durable step.
@@ -75,7 +77,7 @@ impl Committer {
         let sequence = self.tail.next_sequence() + u64::from(self.builder.count());
         let decided = {
             let overlay = self.overlay.read().unwrap_or_else(PoisonError::into_inner);
-            decide(&commit, &Pending { staged: &batch.staged, overlay: &overlay, view: &self.readers })
+            decide(&commit, &Pending { staged: &self.staged, overlay: &overlay, view: &self.readers })
         };
         let answer = match decided {
             Ok(Decision::Do) => self.add(commit, sequence, batch),
@@ -93,7 +95,7 @@ impl Committer {
         if !self.builder.push(&audit, &effects, self.step_bytes_max) {
             return Err(StoreFault::TooLarge);
         }
-        effects.iter().for_each(|effect| batch.staged.put(sequence, effect));
+        effects.iter().for_each(|effect| self.staged.put(sequence, effect));
         batch.notes.push(audit);
         batch.effects.push(effects);
         Ok(Outcome::Done { order: sequence })
@@ -118,12 +120,8 @@ impl Committer {
                         previous,
                         tag: finished.tag,
                     };
-                    {
-                        let mut overlay = self.overlay.write().unwrap_or_else(PoisonError::into_inner);
-                        for (sequence, effects) in (first_sequence..).zip(&frame.effects) {
-                            effects.iter().for_each(|effect| overlay.put(sequence, effect));
-                        }
-                    }
+                    let overlay = self.overlay.write();
+                    overlay.unwrap_or_else(PoisonError::into_inner).take_over(&mut self.staged);
                     self.durable.store(frame.last_sequence(), Ordering::SeqCst);
                     self.to_apply.push(frame);
                 }
@@ -134,6 +132,7 @@ impl Committer {
                 }
             }
         }
+        self.staged.clear();
         for (reply, answer) in answers {
             // Whoever no longer waits has gone; the step is done all the same.
             drop(reply.send(fault.map_or(answer, Err)));
@@ -152,13 +151,12 @@ impl Committer {
 /// One commit in the making.
 #[derive(Default)]
 struct Batch {
-    staged: Overlay,
     notes: Vec<AuditNote>,
     effects: Vec<Effects>,
     answers: Vec<(oneshot::Sender<Answer>, Answer)>,
 }
 
-/// What steps are decided against: this commit so far, then what is durable, then the view.
+/// What steps are decided against: this frame so far, then what is durable, then the view.
 struct Pending<'a> {
     staged: &'a Overlay,
     overlay: &'a Overlay,

@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -105,6 +106,18 @@ impl Overlay {
         self.rows_mut(key.table()).insert(key, (sequence, row));
     }
 
+    /// Takes over all that another one has, which is newer. The other keeps the room for what comes next.
+    pub(crate) fn take_over(&mut self, newer: &mut Self) {
+        for (rows, newer) in self.tables.iter_mut().zip(&mut newer.tables) {
+            rows.extend(newer.drain());
+        }
+    }
+
+    /// Forgets everything, and keeps the room for it.
+    pub(crate) fn clear(&mut self) {
+        self.tables.iter_mut().for_each(HashMap::clear);
+    }
+
     /// Forgets what an effect of a commit put here, unless a later one has put something else since: the view has it now.
     pub(crate) fn forget(&mut self, sequence: u64, effect: &Effect) {
         match effect {
@@ -119,8 +132,10 @@ impl Overlay {
         }
         let key = effect.key();
         let rows = self.rows_mut(key.table());
-        if rows.get(&key).is_some_and(|(of, _)| *of <= sequence) {
-            rows.remove(&key);
+        if let Entry::Occupied(entry) = rows.entry(key)
+            && entry.get().0 <= sequence
+        {
+            entry.remove();
         }
         if rows.capacity() > 65_536 && rows.len() < rows.capacity() / 8 {
             rows.shrink_to(rows.len() * 2);

@@ -117,6 +117,7 @@ impl EmbeddedStore {
             spares: Arc::clone(&spares),
             chain,
             overlay: Arc::clone(&overlay),
+            staged: Overlay::default(),
             readers: Arc::clone(&readers),
             to_apply: Arc::clone(&to_apply),
             durable: Arc::clone(&durable),

@@ -67,7 +67,7 @@ const EXPECT_CVV: usize = 2;
 
 /// What a transaction needs to be sent, found before anything is written.
 struct Prepared {
-    row: TransactionRow,
+    row: Arc<TransactionRow>,
     connection: Arc<dyn Processor>,
     asked: Asked,
     snapshot: Arc<Snapshot>,
@@ -107,7 +107,7 @@ impl Vault {
             card => card?,
         };
         seal::card_openable(&card, &permit.snapshot().keys, Named::Field("card"))?;
-        let prepared = self.transaction_plan(permit, new, card.organisation, idempotency)?;
+        let mut prepared = self.transaction_plan(permit, new, card.organisation, idempotency)?;
         let in_hand = self.node().take(prepared.row.id)?;
         let mut claiming = Claiming::new(card.id, idempotency.map(|claim| claim.key.0));
         loop {
@@ -125,7 +125,7 @@ impl Vault {
                     };
                 }
             };
-            match self.transaction_initiate(&prepared, card.organisation, cvv.as_ref()).await {
+            match self.transaction_initiate(&mut prepared, card.organisation, cvv.as_ref()).await {
                 Ok((row, Outcome::Done { .. })) => {
                     let claim = cvv.as_ref().map(|cvv| &cvv.claim);
                     let sent = self.transaction_send(&prepared, &row, &card, claim, &in_hand).await;
@@ -221,22 +221,23 @@ impl Vault {
             tag: Tag::NONE,
         };
         let connection = Arc::clone(connection);
-        Ok(Prepared { row, connection, asked: *permit.asked(), snapshot, idempotency })
+        Ok(Prepared { row: Arc::new(row), connection, asked: *permit.asked(), snapshot, idempotency })
     }
 
     /// Writes `INITIATED`, durably, and marks the CVV as used where nodes share CVVs; the row is that which is written.
     async fn transaction_initiate(
         &self,
-        prepared: &Prepared,
+        prepared: &mut Prepared,
         card_organisation: OrganisationId,
         cvv: Option<&ClaimedCvv>,
     ) -> Result<(Arc<TransactionRow>, Outcome), VaultError> {
-        let mut row = TransactionRow { cvv_present: cvv.is_some(), ..prepared.row.clone() };
-        row.tag = seal::transaction_tag(self.keys(), &row);
+        let row = Arc::make_mut(&mut prepared.row);
+        row.cvv_present = cvv.is_some();
+        row.tag = seal::transaction_tag(self.keys(), row);
+        let row = Arc::clone(&prepared.row);
         let history = self.history(&row, row.created_at)?;
         let audit =
             prepared.asked.note(row.created_at, Action::TransactionInitiate, row.organisation, row.id.0);
-        let row = Arc::new(row);
         let mut commit = Commit {
             claim: prepared
                 .idempotency

@@ -60,13 +60,15 @@ impl Vault {
             let expires_at = row.created_at.plus_seconds(IDEMPOTENCY_SECONDS);
             claim.row(self.keys(), expires_at, answer_of(&row))
         });
-        let row = Arc::new(row);
-        let mut effects: Vec<Effect> = vec![Arc::clone(&row).into(), history.into()];
-        effects.extend(answer.map(Effect::from));
+        let (row, history) = (Arc::new(row), Arc::new(history));
         let Onto { unused, expects: further } = onto;
-        let mut expects = vec![Expect::Version(RowKey::Transaction(row.id), initiated.version)];
-        expects.extend(further);
-        let commit = Commit { claim: None, expects, effects, audit };
+        let commit = || {
+            let mut expects = vec![Expect::Version(RowKey::Transaction(row.id), initiated.version)];
+            expects.extend_from_slice(&further);
+            let mut effects: Vec<Effect> = vec![Arc::clone(&row).into(), Arc::clone(&history).into()];
+            effects.extend(answer.clone().map(Effect::from));
+            Commit { claim: None, expects, effects, audit }
+        };
         // A mark that cannot be taken away keeps no outcome from being written.
         let marks = unused.and_then(|unused| {
             let used = self.cvv_used(unused, true).ok()?;
@@ -74,10 +76,13 @@ impl Vault {
             Some((used, unused))
         });
         if let Some((used, unused)) = marks {
-            let mut with_cvv = commit.clone();
-            let expect_cvv = with_cvv.expects.len();
-            with_cvv.expects.push(cvv::as_read(Some(&used), used.card));
-            with_cvv.effects.push(unused.into());
+            let expect_cvv = 1 + further.len();
+            let with_cvv = || {
+                let mut commit = commit();
+                commit.expects.push(cvv::as_read(Some(&used), used.card));
+                commit.effects.push(unused.clone().into());
+                commit
+            };
             match self.settle_at_last(with_cvv).await? {
                 Outcome::Done { .. } => return Ok(Some(Settled { row, cvv_goes_back: true })),
                 // It was replaced, cleared, or went with its card.
@@ -92,16 +97,16 @@ impl Vault {
     }
 
     /// Tries for a while, where a store has no room at the moment: what was sent cannot be taken back.
-    async fn settle_at_last(&self, commit: Commit) -> Result<Outcome, StoreFault> {
+    async fn settle_at_last(&self, commit: impl Fn() -> Commit) -> Result<Outcome, StoreFault> {
         for _ in 1..SETTLE_TRIES_MAX {
-            match self.store().commit(commit.clone()).await {
+            match self.store().commit(commit()).await {
                 Err(StoreFault::Busy | StoreFault::Full) => {
                     tokio::time::sleep(Duration::from_millis(SETTLE_WAIT_MILLIS)).await;
                 }
                 outcome => return outcome,
             }
         }
-        self.store().commit(commit).await
+        self.store().commit(commit()).await
     }
 
     /// The transaction of a record that was verified.
