@@ -3,7 +3,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use panvault_model::{Currency, OrganisationId, ProcessorId, Role};
-use panvault_vault::{NewAccount, NewApiKey, NewOrganisation, Vault};
+use panvault_vault::{NewAccount, NewApiKey, NewOrganisation, Query, Vault, Webhooks};
 
 use crate::directory;
 use crate::progress::Progress;
@@ -80,9 +80,9 @@ impl Place {
     async fn open(data: &std::path::Path) -> anyhow::Result<Self> {
         let vault = directory::open(data).await?;
         let operator = vault.operator();
-        let top = vault.organisation_list(&operator.permit()?);
+        let top = vault.organisation_list(&operator.permit()?, Query::newest(Vec::new(), 1)).await?.rows;
         let top = top.first().context("the vault has no organisation")?.id;
-        let processor = vault.processor_list(&operator.permit()?);
+        let processor = vault.processor_list(&operator.permit()?, Query::newest(Vec::new(), 1)).await?.rows;
         let processor = processor.first().context("the vault has no processor")?.id;
         Ok(Self { vault, top, processor })
     }
@@ -104,12 +104,20 @@ impl Place {
             description: None,
             currency: Currency::parse("EUR").context("a currency")?,
             processors: vec![self.processor],
+            disabled: false,
+            webhooks: Webhooks::default(),
         };
         let start = Instant::now();
         self.vault.account_create(&operator.permit()?, new).await?;
         took.account.push(start.elapsed().as_micros());
         let roles = vec![Role::MerchantAdmin];
-        let new = NewApiKey { organisation, name: "Till".to_owned(), roles, expires_at: None };
+        let new = NewApiKey {
+            organisation,
+            name: "Till".to_owned(),
+            roles,
+            expires_at: None,
+            allowed_origins: Vec::new(),
+        };
         let start = Instant::now();
         self.vault.apikey_create(&operator.permit()?, new).await?;
         took.api_key.push(start.elapsed().as_micros());

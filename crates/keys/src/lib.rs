@@ -17,7 +17,7 @@ mod vectors;
 mod wrapped;
 mod xaes;
 
-pub use crate::api_key::{ApiKey, KeyMode};
+pub use crate::api_key::{ApiKey, KeyBearer, KeyMode};
 pub use crate::cvv_key::CvvKey;
 pub use crate::entropy::{Entropy, SystemEntropy};
 pub use crate::error::{KeyFileFault, KeysError};

@@ -18,5 +18,5 @@ pub const HEAD_BYTES: usize = 64;
 /// Bytes of a key file at most.
 pub const KEY_FILE_BYTES_MAX: usize = 4096;
 
-/// Characters of an API key.
-pub const API_KEY_CHARS: usize = 8 + 43 + 6;
+/// Characters of an API key at most.
+pub const API_KEY_CHARS_MAX: usize = 12 + 43 + 6;

@@ -1,4 +1,4 @@
-use panvault_model::{OrganisationId, Timestamp, VaultId};
+use panvault_model::{Id, OrganisationId, Timestamp, VaultId};
 use zeroize::Zeroizing;
 
 use crate::entropy::Entropy;
@@ -30,6 +30,8 @@ pub struct OrganisationKey {
     pub state: KeyState,
     /// When it was made.
     pub created_at: Timestamp,
+    /// Names the document that keeps it, where that is known; no part of its bytes.
+    pub document: Option<Id>,
     /// Version of the wrapping key.
     pub(crate) wrapping: u16,
     wrapped: Wrapped,
@@ -67,6 +69,7 @@ impl OrganisationKey {
             version: 1,
             state: KeyState::Active,
             created_at: now,
+            document: None,
             wrapping,
             wrapped: Wrapped::NONE,
         };
@@ -110,6 +113,7 @@ impl OrganisationKey {
             version: u32::from_be_bytes(*version),
             created_at: Timestamp::from_unix_millis(u64::from_be_bytes([0, 0, *a, *b, *c, *d, *e, *f])),
             state: KeyState::from_code(*state)?,
+            document: None,
             wrapping: u16::from_be_bytes(*wrapping),
             wrapped: Wrapped::decode(rest)?,
         })

@@ -3,7 +3,7 @@ mod slots;
 use std::sync::Arc;
 
 use aws_lc_rs::hmac;
-use panvault_model::{Fingerprint, IdHash, OrganisationId, Sealed, VaultId};
+use panvault_model::{Fingerprint, Id, IdHash, OrganisationId, Sealed, VaultId};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
@@ -109,6 +109,19 @@ impl KeyRing {
             ring.put(key);
         }
         ring
+    }
+
+    /// Names the documents that keep an organisation's keys.
+    pub fn documents(&self, organisation: OrganisationId) -> Vec<Id> {
+        let keys = self.organisations.get(&organisation);
+        keys.map_or_else(Vec::new, |keys| keys.data.documents().chain(keys.fingerprint.documents()).collect())
+    }
+
+    /// A ring without an organisation's keys.
+    #[must_use]
+    pub fn without(&self, organisation: OrganisationId) -> Self {
+        let organisations = self.organisations.without(&organisation);
+        Self { unwrapping: Arc::clone(&self.unwrapping), organisations }
     }
 
     /// Takes up a key, and says whether another made way for it.

@@ -240,6 +240,9 @@ pub(crate) enum ApiKeyCommand {
         /// may be repeated
         #[arg(long, value_name = "ROLE", required = true)]
         role: Vec<String>,
+        /// Of a key with the role Publishable, a web origin whose pages may use it, such as https://shop.example; may be repeated
+        #[arg(long, value_name = "ORIGIN")]
+        allowed_origin: Vec<String>,
         /// When it stops working, RFC 3339
         #[arg(long, value_name = "TIME")]
         expires_at: Option<String>,

@@ -176,7 +176,11 @@ impl Pending<'_> {
         match key {
             RowKey::Card(id) => Some(id) > largest.card,
             RowKey::Transaction(id) | RowKey::History(id, _) => Some(id) > largest.transaction,
-            RowKey::Document(..) | RowKey::Idempotency(_) | RowKey::CardCvv(_) | RowKey::Node(_) => false,
+            RowKey::Document(..)
+            | RowKey::Idempotency(_)
+            | RowKey::CardCvv(_)
+            | RowKey::Node(_)
+            | RowKey::ApiKeyUse(_) => false,
         }
     }
 }

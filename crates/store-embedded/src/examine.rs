@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use panvault_model::VaultId;
-use panvault_store::{CardRow, Chain, DocumentRow, HistoryRow, IdempotencyRow, TransactionRow};
+use panvault_store::{ApiKeyUseRow, CardRow, Chain, DocumentRow, HistoryRow, IdempotencyRow, TransactionRow};
 use rusqlite::{Connection, Row};
 
 use crate::examine::last::Last;
@@ -127,6 +127,11 @@ impl Examination {
     /// Hands out every idempotency record that can be read, and says how many cannot.
     pub fn each_idempotency(&self, each: &mut dyn FnMut(IdempotencyRow)) -> Result<usize, OpenFault> {
         self.each("SELECT row FROM idempotency", |bytes, _| IdempotencyRow::decode(bytes).ok(), each)
+    }
+
+    /// Hands out every last use of an API key that can be read, and says how many cannot.
+    pub fn each_api_key_use(&self, each: &mut dyn FnMut(ApiKeyUseRow)) -> Result<usize, OpenFault> {
+        self.each("SELECT row FROM apikey_use", |bytes, _| ApiKeyUseRow::decode(bytes).ok(), each)
     }
 
     /// Every document; what cannot be read is a finding.

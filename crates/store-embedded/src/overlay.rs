@@ -3,9 +3,10 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use panvault_model::{CardId, TransactionId};
+use panvault_model::{ApiKeyId, CardId, TransactionId};
 use panvault_store::{
-    CardCvvRow, CardRow, Effect, IdempotencyKey, IdempotencyRow, Row, RowKey, Table, TransactionRow,
+    ApiKeyUseRow, CardCvvRow, CardRow, Effect, IdempotencyKey, IdempotencyRow, Row, RowKey, Table,
+    TransactionRow,
 };
 
 /// Rows that are newer than the view: what they are now, or that they are gone, and the commit that made it so.
@@ -38,7 +39,7 @@ impl Overlay {
     }
 
     fn rows(&self, table: Table) -> &Rows {
-        let [cards, transactions, history, documents, idempotency, cvvs, nodes] = &self.tables;
+        let [cards, transactions, history, documents, idempotency, cvvs, nodes, uses] = &self.tables;
         match table {
             Table::Card => cards,
             Table::Transaction => transactions,
@@ -47,11 +48,12 @@ impl Overlay {
             Table::Idempotency => idempotency,
             Table::CardCvv => cvvs,
             Table::Node => nodes,
+            Table::ApiKeyUse => uses,
         }
     }
 
     fn rows_mut(&mut self, table: Table) -> &mut Rows {
-        let [cards, transactions, history, documents, idempotency, cvvs, nodes] = &mut self.tables;
+        let [cards, transactions, history, documents, idempotency, cvvs, nodes, uses] = &mut self.tables;
         match table {
             Table::Card => cards,
             Table::Transaction => transactions,
@@ -60,6 +62,7 @@ impl Overlay {
             Table::Idempotency => idempotency,
             Table::CardCvv => cvvs,
             Table::Node => nodes,
+            Table::ApiKeyUse => uses,
         }
     }
 
@@ -96,6 +99,13 @@ impl Overlay {
         })
     }
 
+    pub(crate) fn api_key_use(&self, key: ApiKeyId) -> Option<Newer<Arc<ApiKeyUseRow>>> {
+        self.newer(RowKey::ApiKeyUse(key)).map(|row| match row {
+            Some(Row::ApiKeyUse(row)) => Some(Arc::clone(row)),
+            Some(_) | None => None,
+        })
+    }
+
     /// Takes up an effect of a commit.
     pub(crate) fn put(&mut self, sequence: u64, effect: &Effect) {
         let key = effect.key();
@@ -126,7 +136,12 @@ impl Overlay {
                 self.view.transaction = self.view.transaction.max(Some(row.id));
             }
             Effect::Put(
-                Row::History(_) | Row::Document(_) | Row::Idempotency(_) | Row::CardCvv(_) | Row::Node(_),
+                Row::History(_)
+                | Row::Document(_)
+                | Row::Idempotency(_)
+                | Row::CardCvv(_)
+                | Row::Node(_)
+                | Row::ApiKeyUse(_),
             )
             | Effect::Delete(_) => {}
         }

@@ -7,11 +7,11 @@ use std::fs::File;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 use std::thread::JoinHandle;
 
-use panvault_model::{CardId, NodeId, Timestamp, TransactionId};
+use panvault_model::{ApiKeyId, CardId, NodeId, Timestamp, TransactionId};
 use panvault_store::{
-    AuditRecord, CardCvvRow, CardField, CardQuery, CardRow, Commit, DocumentRow, HistoryRow, IdempotencyKey,
-    IdempotencyRow, NodeRow, Outcome, Page, Pending, Store, StoreFault, StoreStatus, TransactionField,
-    TransactionQuery, TransactionRow,
+    ApiKeyUseRow, AuditRecord, CardCvvRow, CardField, CardQuery, CardRow, Commit, DocumentRow, HistoryRow,
+    IdempotencyKey, IdempotencyRow, NodeRow, Outcome, Page, Pending, Store, StoreFault, StoreStatus,
+    TransactionField, TransactionQuery, TransactionRow,
 };
 use rusqlite::Connection;
 use tokio::sync::{Semaphore, oneshot, watch};
@@ -109,6 +109,23 @@ impl EmbeddedStore {
         };
         Box::pin(core::future::ready(answer))
     }
+
+    /// Answers at once, of several keys in their order.
+    fn read_many<K: Copy, T: Send + 'static>(
+        &self,
+        keys: &[K],
+        overlay: impl Fn(&Overlay, K) -> Option<Option<T>>,
+        view: impl Fn(&Connection, K) -> Result<Option<T>, StoreFault>,
+    ) -> Pending<'_, Vec<Option<T>>> {
+        let newer: Vec<_> = {
+            let rows = self.shared.overlay.read().unwrap_or_else(PoisonError::into_inner);
+            keys.iter().map(|key| overlay(&rows, *key)).collect()
+        };
+        let connection = self.shared.readers.any();
+        let rows =
+            keys.iter().zip(newer).map(|(key, newer)| newer.map_or_else(|| view(&connection, *key), Ok));
+        Box::pin(core::future::ready(rows.collect()))
+    }
 }
 
 impl Shared {
@@ -200,16 +217,7 @@ impl Store for EmbeddedStore {
     }
 
     fn card_cvv_read_many(&self, cards: Vec<CardId>) -> Pending<'_, Vec<Option<Arc<CardCvvRow>>>> {
-        let newer: Vec<_> = {
-            let overlay = self.shared.overlay.read().unwrap_or_else(PoisonError::into_inner);
-            cards.iter().map(|card| overlay.card_cvv(*card)).collect()
-        };
-        let view = self.shared.readers.any();
-        let rows = cards.into_iter().zip(newer).map(|(card, newer)| match newer {
-            Some(row) => Ok(row),
-            None => view::card_cvv(&view, card),
-        });
-        Box::pin(core::future::ready(rows.collect()))
+        self.read_many(&cards, Overlay::card_cvv, view::card_cvv)
     }
 
     fn card_cvv_expired(&self, now: Timestamp, limit: usize) -> Pending<'_, Vec<Arc<CardCvvRow>>> {
@@ -234,6 +242,10 @@ impl Store for EmbeddedStore {
 
     fn node_read_all(&self) -> Pending<'_, Vec<Arc<NodeRow>>> {
         self.caught_up(view::nodes)
+    }
+
+    fn api_key_use_read_many(&self, keys: Vec<ApiKeyId>) -> Pending<'_, Vec<Option<Arc<ApiKeyUseRow>>>> {
+        self.read_many(&keys, Overlay::api_key_use, view::api_key_use)
     }
 
     fn document_read_all(&self) -> Pending<'_, Vec<Arc<DocumentRow>>> {

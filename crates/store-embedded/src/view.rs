@@ -21,12 +21,12 @@ pub(crate) use fingerprints::Fingerprints;
 pub(crate) use list::list;
 pub(crate) use notes::unpack as unpack_notes;
 pub(crate) use read::{
-    audit, card, card_cvv, card_cvv_expired, card_page, documents, history, idempotency, idempotency_expired,
-    largest, nodes, open_transactions, standing, transaction,
+    api_key_use, audit, card, card_cvv, card_cvv_expired, card_page, documents, history, idempotency,
+    idempotency_expired, largest, nodes, open_transactions, standing, transaction,
 };
 
 /// Format of the tables.
-const FORMAT: u32 = 4;
+const FORMAT: u32 = 5;
 
 /// Bytes of a page. With larger ones fewer rows lie across the end of a page, and less of it stays empty.
 const PAGE_BYTES: u32 = 8192;
@@ -51,6 +51,7 @@ CREATE INDEX idempotency_by_expiry ON idempotency (expires_at);
 CREATE TABLE card_cvv (card BLOB PRIMARY KEY, cvv_until INTEGER NOT NULL, row BLOB NOT NULL) WITHOUT ROWID;
 CREATE INDEX card_cvv_by_end ON card_cvv (cvv_until);
 CREATE TABLE node (id BLOB PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE apikey_use (id BLOB PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE chain (first_sequence INTEGER PRIMARY KEY, segment INTEGER NOT NULL, effects_bytes INTEGER NOT NULL,
     effects_digest BLOB NOT NULL, previous BLOB NOT NULL, tag BLOB NOT NULL, notes BLOB NOT NULL);
 CREATE TABLE total (organisation BLOB PRIMARY KEY, cards INTEGER NOT NULL, payments INTEGER NOT NULL) WITHOUT ROWID;

@@ -12,7 +12,8 @@ pub struct Commit {
     pub claim: Option<IdempotencyClaim>,
     /// What must hold of rows before it, in the order in which that is looked at.
     pub expects: Vec<Expect>,
-    /// The rows as they are to be, and those that are to go; each row once. A new row has version 1, but for [`CardCvvRow`](crate::CardCvvRow).
+    /// The rows as they are to be, and those that are to go; each row once. A new row has version 1, but for [`CardCvvRow`](crate::CardCvvRow)
+    /// and [`ApiKeyUseRow`](crate::ApiKeyUseRow).
     /// There may be none: then the audit note is all.
     pub effects: Effects,
     /// The audit note.

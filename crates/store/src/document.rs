@@ -11,9 +11,9 @@
 //! | bytes | the encoded document |
 //! | tag | keyed tag over all of the above |
 //!
-//! Every document begins with a format, 1, or 2 for an API key, and has its parts in the order of the fields of its row: an id in 12 bytes, a
+//! Every document begins with a format, 1, 2 for an account, or 3 for an API key, and has its parts in the order of the fields of its row: an id in 12 bytes, a
 //! yes or no in one, a moment in 6, a currency in 3; an id or moment that may be absent as 0, or 1 and the value; a list
-//! as a count in one byte and its items; a country as `text?`. The wrapped key of an organisation and the head are bytes of
+//! as a count in one byte and its items; a country and an address of a webhook as `text?`. The wrapped key of an organisation and the head are bytes of
 //! `panvault-keys`.
 
 use panvault_model::{
@@ -158,10 +158,23 @@ pub struct AccountRow {
     pub processors: Vec<ProcessorId>,
     /// Whether it refuses transactions.
     pub disabled: bool,
+    /// Who is told of changes of what belongs to it.
+    pub webhooks: Webhooks,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+}
+
+/// Addresses (URLs) of those who are told when something of an account changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Webhooks {
+    /// Of its transactions.
+    pub transaction_update: Option<String>,
+    /// Of its refunds.
+    pub refund_update: Option<String>,
+    /// Of its chargebacks.
+    pub chargeback_update: Option<String>,
 }
 
 /// A configured connection to an acquirer or PSP.
@@ -198,10 +211,14 @@ pub struct ApiKeyRow {
     pub hash_key: u16,
     /// Keyed hash of the key.
     pub hash: [u8; 32],
+    /// Web origins (RFC 6454) whose pages may use it, where it is a browser's; else none.
+    pub allowed_origins: Vec<String>,
     /// When it stops working.
     pub expires_at: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
 }
 
 macro_rules! document_codec {
@@ -268,7 +285,7 @@ document_codec!(
 
 document_codec!(
     AccountRow,
-    1,
+    2,
     |self, writer| {
         writer.fixed(self.id.as_bytes());
         writer.fixed(self.organisation.as_bytes());
@@ -280,6 +297,10 @@ document_codec!(
             writer.fixed(processor.as_bytes());
         }
         writer.u8(u8::from(self.disabled));
+        let Webhooks { transaction_update, refund_update, chargeback_update } = &self.webhooks;
+        for address in [transaction_update, refund_update, chargeback_update] {
+            writer.text_option(address.as_deref());
+        }
         writer.timestamp(self.created_at);
         writer.timestamp(self.updated_at);
     },
@@ -294,6 +315,11 @@ document_codec!(
             (0..count).map(|_| reader.fixed().map(ProcessorId::from_bytes)).collect::<Result<_, _>>()?
         },
         disabled: reader.flag()?,
+        webhooks: Webhooks {
+            transaction_update: reader.text_option()?.map(str::to_owned),
+            refund_update: reader.text_option()?.map(str::to_owned),
+            chargeback_update: reader.text_option()?.map(str::to_owned),
+        },
         created_at: reader.timestamp()?,
         updated_at: reader.timestamp()?,
     }
@@ -324,7 +350,7 @@ document_codec!(
 
 document_codec!(
     ApiKeyRow,
-    2,
+    3,
     |self, writer| {
         writer.fixed(self.id.as_bytes());
         writer.fixed(self.organisation.as_bytes());
@@ -335,11 +361,16 @@ document_codec!(
         }
         writer.u16(self.hash_key);
         writer.fixed(&self.hash);
+        writer.u8(u8::try_from(self.allowed_origins.len()).unwrap_or(u8::MAX));
+        for origin in &self.allowed_origins {
+            writer.text(origin);
+        }
         writer.u8(u8::from(self.expires_at.is_some()));
         if let Some(expires_at) = self.expires_at {
             writer.timestamp(expires_at);
         }
         writer.timestamp(self.created_at);
+        writer.timestamp(self.updated_at);
     },
     |reader| ApiKeyRow {
         id: ApiKeyId::from_bytes(reader.fixed()?),
@@ -351,7 +382,12 @@ document_codec!(
         },
         hash_key: reader.u16()?,
         hash: reader.fixed()?,
+        allowed_origins: {
+            let count = reader.u8()?;
+            (0..count).map(|_| reader.text().map(str::to_owned)).collect::<Result<_, _>>()?
+        },
         expires_at: if reader.flag()? { Some(reader.timestamp()?) } else { None },
         created_at: reader.timestamp()?,
+        updated_at: reader.timestamp()?,
     }
 );

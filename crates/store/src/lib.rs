@@ -18,16 +18,19 @@ pub use crate::commit::{Commit, Expect, IdempotencyClaim, Outcome};
 pub use crate::cvv::{
     CvvClaim, CvvClaimed, CvvCounts, CvvFault, CvvPending, CvvShown, CvvStore, CvvTicket, HeldCvv,
 };
-pub use crate::document::{AccountRow, ApiKeyRow, DocumentKind, DocumentRow, OrganisationRow, ProcessorRow};
+pub use crate::document::{
+    AccountRow, ApiKeyRow, DocumentKind, DocumentRow, OrganisationRow, ProcessorRow, Webhooks,
+};
 pub use crate::effect::{Effect, Effects};
 pub use crate::memory::MemoryStore;
 pub use crate::memory_cvv::MemoryCvvs;
 pub use crate::query::{
-    CardField, CardQuery, Direction, Field, FieldKind, FieldValue, Filter, Page, Query, Test,
-    TransactionField, TransactionQuery,
+    AccountField, AccountQuery, ApiKeyField, ApiKeyQuery, CardField, CardQuery, Direction, Field, FieldKind,
+    FieldValue, Filter, OrganisationField, OrganisationQuery, Page, ProcessorField, ProcessorQuery, Query,
+    Test, TransactionField, TransactionQuery,
 };
 pub use crate::row::{
-    Action, AuditNote, AuditRecord, CardCvvRow, CardRow, HistoryRow, IdempotencyAnswer, IdempotencyKey,
-    IdempotencyRow, NodeRow, Row, RowKey, Table, TransactionRow,
+    Action, ApiKeyUseRow, AuditNote, AuditRecord, CardCvvRow, CardRow, HistoryRow, IdempotencyAnswer,
+    IdempotencyKey, IdempotencyRow, NodeRow, Row, RowKey, Table, TransactionRow,
 };
 pub use crate::store::{Chain, Pending, Store, StoreFault, StoreStatus};

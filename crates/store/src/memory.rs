@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use panvault_model::{CardId, Id, NodeId, Timestamp, TransactionId, TransactionStatus};
+use panvault_model::{ApiKeyId, CardId, Id, NodeId, Timestamp, TransactionId, TransactionStatus};
 
 use crate::commit::{Commit, Outcome};
 use crate::decide::{Decision, Standing, State, decide};
@@ -10,8 +10,8 @@ use crate::effect::Effect;
 use crate::limits::LIST_ROWS_MAX;
 use crate::query::{CardQuery, Field, Page, Query, TransactionQuery};
 use crate::row::{
-    AuditRecord, CardCvvRow, CardRow, HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow, Row, RowKey,
-    TransactionRow,
+    ApiKeyUseRow, AuditRecord, CardCvvRow, CardRow, HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow, Row,
+    RowKey, TransactionRow,
 };
 use crate::store::{Pending, Store, StoreFault, StoreStatus};
 
@@ -196,6 +196,11 @@ impl Store for MemoryStore {
 
     fn node_read_all(&self) -> Pending<'_, Vec<Arc<NodeRow>>> {
         ready(self.tables().all(NODES, of!(Node)).collect())
+    }
+
+    fn api_key_use_read_many(&self, keys: Vec<ApiKeyId>) -> Pending<'_, Vec<Option<Arc<ApiKeyUseRow>>>> {
+        let tables = self.tables();
+        ready(keys.into_iter().map(|key| tables.one(RowKey::ApiKeyUse(key), of!(ApiKeyUse))).collect())
     }
 
     fn document_read_all(&self) -> Pending<'_, Vec<Arc<DocumentRow>>> {

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use panvault_model::OrganisationId;
 
+use crate::document::{AccountRow, ApiKeyRow, OrganisationRow, ProcessorRow};
 use crate::row::{CardRow, TransactionRow};
 
 /// Which rows, in what order, which part of them. Without a sort, newest first.
@@ -26,6 +27,15 @@ pub struct Query<F> {
 pub type CardQuery = Query<CardField>;
 /// A question about transactions.
 pub type TransactionQuery = Query<TransactionField>;
+
+/// A question about organisations.
+pub type OrganisationQuery = Query<OrganisationField>;
+/// A question about accounts.
+pub type AccountQuery = Query<AccountField>;
+/// A question about processors.
+pub type ProcessorQuery = Query<ProcessorField>;
+/// A question about API keys.
+pub type ApiKeyQuery = Query<ApiKeyField>;
 
 /// A part of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,6 +155,13 @@ impl<F: Field> Filter<F> {
     }
 }
 
+impl<F> Query<F> {
+    /// The newest rows of these organisations; where they are documents, none named are all.
+    pub const fn newest(organisations: Vec<OrganisationId>, limit: u32) -> Self {
+        Self { organisations, filters: Vec::new(), sort: None, skip: 0, limit }
+    }
+}
+
 impl<F: Field> Query<F> {
     /// Whether a row meets every condition.
     pub fn holds(&self, row: &F::Row) -> bool {
@@ -227,6 +244,55 @@ fields! {
         ReasonCode "reason_code" Text |row| name(row.reason_code.as_deref()),
         CvvPresent "cvv_present" Text |row| flag(row.cvv_present),
         CvvResult "cvv_result" Text |row| name(Some(row.cvv_result.as_str())),
+        CreatedAt "created_at" Time |row| FieldValue::Number(row.created_at.unix_millis()),
+        UpdatedAt "updated_at" Time |row| FieldValue::Number(row.updated_at.unix_millis()),
+    }
+}
+
+fields! {
+    /// A field of an organisation.
+    OrganisationField of OrganisationRow {
+        Id "_id" Text |row| show(row.id),
+        Parent "parent_id" Text |row| row.parent.map_or(FieldValue::Absent, show),
+        Name "name" Text |row| name(Some(&row.name)),
+        Disabled "disabled" Text |row| flag(row.disabled),
+        CountryCode "country_code" Text |row| name(row.country_code.as_ref().map(|code| code.as_str())),
+        CreatedAt "created_at" Time |row| FieldValue::Number(row.created_at.unix_millis()),
+        UpdatedAt "updated_at" Time |row| FieldValue::Number(row.updated_at.unix_millis()),
+    }
+}
+
+fields! {
+    /// A field of an account.
+    AccountField of AccountRow {
+        Id "_id" Text |row| show(row.id),
+        Organisation "organisation" Text |row| show(row.organisation),
+        Name "name" Text |row| name(Some(&row.name)),
+        CurrencyCode "currency_code" Text |row| name(Some(row.currency.as_str())),
+        Disabled "disabled" Text |row| flag(row.disabled),
+        CreatedAt "created_at" Time |row| FieldValue::Number(row.created_at.unix_millis()),
+        UpdatedAt "updated_at" Time |row| FieldValue::Number(row.updated_at.unix_millis()),
+    }
+}
+
+fields! {
+    /// A field of a processor.
+    ProcessorField of ProcessorRow {
+        Id "_id" Text |row| show(row.id),
+        Organisation "organisation" Text |row| show(row.organisation),
+        Name "name" Text |row| name(Some(&row.name)),
+        CreatedAt "created_at" Time |row| FieldValue::Number(row.created_at.unix_millis()),
+        UpdatedAt "updated_at" Time |row| FieldValue::Number(row.updated_at.unix_millis()),
+    }
+}
+
+fields! {
+    /// A field of an API key.
+    ApiKeyField of ApiKeyRow {
+        Id "_id" Text |row| show(row.id),
+        Organisation "organisation" Text |row| show(row.organisation),
+        Name "name" Text |row| name(Some(&row.name)),
+        ExpiresAt "expires_at" Time |row| row.expires_at.map_or(FieldValue::Absent, |at| FieldValue::Number(at.unix_millis())),
         CreatedAt "created_at" Time |row| FieldValue::Number(row.created_at.unix_millis()),
         UpdatedAt "updated_at" Time |row| FieldValue::Number(row.updated_at.unix_millis()),
     }

@@ -1,5 +1,6 @@
 //! Rows, and what names them.
 
+mod api_key_use;
 mod audit;
 mod card;
 mod cvv;
@@ -8,6 +9,7 @@ mod key;
 mod node;
 mod transaction;
 
+pub use api_key_use::ApiKeyUseRow;
 pub use audit::{Action, AuditNote, AuditRecord};
 pub use card::CardRow;
 pub use cvv::CardCvvRow;

@@ -2,13 +2,14 @@ use core::future::Future;
 use core::pin::Pin;
 use std::sync::Arc;
 
-use panvault_model::{CardId, NodeId, Timestamp, TransactionId};
+use panvault_model::{ApiKeyId, CardId, NodeId, Timestamp, TransactionId};
 
 use crate::commit::{Commit, Outcome};
 use crate::document::DocumentRow;
 use crate::query::{CardQuery, Page, TransactionQuery};
 use crate::row::{
-    AuditRecord, CardCvvRow, CardRow, HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow, TransactionRow,
+    ApiKeyUseRow, AuditRecord, CardCvvRow, CardRow, HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow,
+    TransactionRow,
 };
 
 /// An answer that is on its way.
@@ -100,6 +101,9 @@ pub trait Store: Send + Sync {
 
     /// Every node that has a row, in the order of their ids.
     fn node_read_all(&self) -> Pending<'_, Vec<Arc<NodeRow>>>;
+
+    /// When each of these API keys was last used, as far as that was written, in their order. Asks once for all of them.
+    fn api_key_use_read_many(&self, keys: Vec<ApiKeyId>) -> Pending<'_, Vec<Option<Arc<ApiKeyUseRow>>>>;
 
     /// Every document.
     fn document_read_all(&self) -> Pending<'_, Vec<Arc<DocumentRow>>>;

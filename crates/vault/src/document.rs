@@ -1,17 +1,19 @@
-//! Organisations, accounts, processors and API keys: made here, stored as tagged rows, cached whole.
+//! Organisations, accounts, processors and API keys as rows: tagged, covered by a head, cached whole.
 
 mod change;
-mod create;
 mod documents;
 mod examine;
 mod head;
 mod header;
 mod list;
 mod make;
+mod retire;
 mod snapshot;
 
-pub use create::{NewAccount, NewApiKey, NewOrganisation, NewProcessor};
+pub(crate) use change::DocumentChange;
 pub use examine::documents_differ;
+pub(crate) use list::Listed;
 pub use make::DocumentPlan;
 pub(crate) use make::DocumentTurn;
+pub(crate) use retire::{EarlierSnapshots, transactions};
 pub(crate) use snapshot::Snapshot;

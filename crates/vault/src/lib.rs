@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+mod account;
+mod api_key;
 mod audit;
 mod bin;
 mod card;
@@ -12,7 +14,9 @@ mod error;
 mod idempotency;
 pub mod limits;
 mod node;
+mod organisation;
 mod permit;
+mod processor;
 mod seal;
 mod seldom;
 mod text;
@@ -22,27 +26,32 @@ mod verifier;
 
 pub use panvault_processor::{Connect, Connector};
 pub use panvault_store::{
-    AccountRow, ApiKeyRow, CardField, CardQuery, CardRow, CvvCounts, Direction, Field, FieldKind, FieldValue,
-    Filter, HistoryRow, OrganisationRow, Page, ProcessorRow, Query, StoreFault, StoreStatus, Test,
-    TransactionField, TransactionQuery, TransactionRow,
+    AccountField, AccountQuery, AccountRow, ApiKeyField, ApiKeyQuery, ApiKeyRow, CardField, CardQuery,
+    CardRow, CvvCounts, Direction, Field, FieldKind, FieldValue, Filter, HistoryRow, OrganisationField,
+    OrganisationQuery, OrganisationRow, Page, ProcessorField, ProcessorQuery, ProcessorRow, Query,
+    StoreFault, StoreStatus, Test, TransactionField, TransactionQuery, TransactionRow, Webhooks,
 };
 
+pub use crate::account::{AccountChange, NewAccount};
+pub use crate::api_key::{ApiKeyChange, ApiKeyView, MadeApiKey, NewApiKey};
 pub use crate::audit::Origin;
 pub use crate::bin::BinView;
 pub use crate::card::{CardChange, CardView, CvvChange, Metadata, Refreshed};
 pub use crate::chain::StoreChain;
 pub use crate::clock::{Clock, SystemClock};
-pub use crate::document::{
-    DocumentPlan, NewAccount, NewApiKey, NewOrganisation, NewProcessor, documents_differ,
-};
+pub use crate::document::{DocumentPlan, documents_differ};
 pub use crate::error::{FieldFault, Named, VaultError};
 pub use crate::idempotency::{Done, Idempotency};
+pub use crate::organisation::{NewOrganisation, OrganisationChange};
 pub use crate::permit::{
-    AccountCreate, ApiKeyCreate, ApiKeyDelete, BinRead, Caller, CardCreate, CardDelete, CardList, CardRead,
-    CardRefresh, CardUpdate, DocumentList, Operation, OrganisationCreate, Permit, ProcessorCreate,
-    TransactionCreate, TransactionList, TransactionRead,
+    AccountCreate, AccountDelete, AccountList, AccountRead, AccountUpdate, ApiKeyCreate, ApiKeyDelete,
+    ApiKeyList, ApiKeyRead, ApiKeyUpdate, BinRead, Caller, CardCreate, CardDelete, CardList, CardRead,
+    CardRefresh, CardUpdate, OPERATIONS, Operation, OrganisationCreate, OrganisationDelete, OrganisationList,
+    OrganisationRead, OrganisationUpdate, Permit, ProcessorCreate, ProcessorDelete, ProcessorList,
+    ProcessorRead, ProcessorUpdate, TransactionCreate, TransactionList, TransactionRead, role_gives,
 };
-pub use crate::text::{currency_fits, description_fits, name_fits};
+pub use crate::processor::{NewProcessor, ProcessorChange};
+pub use crate::text::{currency_fits, description_fits, name_fits, origin_fits};
 pub use crate::transaction::NewTransaction;
 pub use crate::vault::{Mode, Vault, VaultParts, VaultStatus};
 pub use crate::verifier::RowVerifier;

@@ -52,6 +52,31 @@ pub const TREE_LEVELS_MAX: usize = 64;
 /// Bytes of a name of an organisation, account, processor or API key.
 pub const NAME_BYTES_MAX: usize = 100;
 
+/// Web origins that a browser's key allows.
+pub const ALLOWED_ORIGINS_MAX: usize = 20;
+
+/// Bytes of a web origin: `https://`, a host name of at most 253 (RFC 1035) and a port.
+pub const ORIGIN_BYTES_MAX: usize = 267;
+
+/// Bytes of the address of a webhook.
+pub const WEBHOOK_BYTES_MAX: usize = 500;
+
+/// Seconds for which an API key may work on beside the one that takes its place: 30 days.
+pub const KEY_OVERLAP_SECONDS_MAX: u64 = 30 * 24 * 60 * 60;
+
+/// Last uses of API keys that one commit writes down.
+pub const LAST_USES_ROWS_MAX: usize = 256;
+
+/// Lists of documents that are made at a time.
+pub const DOCUMENT_LISTS_MAX: usize = 2;
+
+/// Milliseconds for which whoever deletes an organisation or account waits for requests that began before, at most: one
+/// may wait for a processor, and then for its outcome to be written.
+pub const RETIRE_MILLIS_MAX: u64 = 60_000;
+
+/// Milliseconds between two looks at whether they have ended.
+pub const RETIRE_WAIT_MILLIS: u64 = 20;
+
 /// Pairs of details of an organisation.
 pub const DETAILS_MAX: usize = 50;
 

@@ -2,6 +2,7 @@ use core::marker::PhantomData;
 use std::sync::Arc;
 
 use panvault_model::{ApiKeyId, Now, OrganisationId, Role};
+use panvault_store::ApiKeyRow;
 
 use crate::audit::Asked;
 use crate::document::Snapshot;
@@ -24,7 +25,11 @@ macro_rules! operations {
             const NAME: &'static str = $name;
             const ROLES: &'static [Role] = &[$(Role::$role,)*];
         }
-    )+ };
+    )+
+
+    /// Every operation with the roles of which one suffices: what callers are held against.
+    pub const OPERATIONS: &[(&str, &[Role])] = &[$(($operation::NAME, $operation::ROLES),)+];
+    };
 }
 
 operations! {
@@ -52,16 +57,76 @@ operations! {
         [ProviderAdmin ProviderUser MerchantAdmin MerchantSupervisor MerchantCashier MerchantUser]
     /// Make an organisation.
     OrganisationCreate "organisation_create" [ProviderAdmin]
+    /// Change an organisation.
+    OrganisationUpdate "organisation_update" [ProviderAdmin]
+    /// See an organisation.
+    OrganisationRead "organisation_read"
+        [ProviderAdmin ProviderUser MerchantAdmin MerchantSupervisor MerchantCashier MerchantUser]
+    /// See organisations.
+    OrganisationList "organisation_list"
+        [ProviderAdmin ProviderUser MerchantAdmin MerchantSupervisor MerchantCashier MerchantUser]
+    /// Delete an organisation.
+    OrganisationDelete "organisation_delete" [ProviderAdmin]
     /// Make an account.
     AccountCreate "account_create" [ProviderAdmin]
+    /// Change an account.
+    AccountUpdate "account_update" [ProviderAdmin]
+    /// See an account.
+    AccountRead "account_read"
+        [ProviderAdmin ProviderUser MerchantAdmin MerchantSupervisor MerchantCashier MerchantUser]
+    /// See accounts.
+    AccountList "account_list"
+        [ProviderAdmin ProviderUser MerchantAdmin MerchantSupervisor MerchantCashier MerchantUser]
+    /// Delete an account.
+    AccountDelete "account_delete" [ProviderAdmin]
     /// Make a processor.
     ProcessorCreate "processor_create" [ProviderAdmin]
-    /// Make an API key.
+    /// Change a processor.
+    ProcessorUpdate "processor_update" [ProviderAdmin]
+    /// See a processor.
+    ProcessorRead "processor_read" [ProviderAdmin ProviderUser MerchantAdmin]
+    /// See processors.
+    ProcessorList "processor_list" [ProviderAdmin ProviderUser MerchantAdmin]
+    /// Delete a processor.
+    ProcessorDelete "processor_delete" [ProviderAdmin]
+    /// Make an API key, or one that takes the place of another.
     ApiKeyCreate "apikey_create" [ProviderAdmin MerchantAdmin]
+    /// Change an API key.
+    ApiKeyUpdate "apikey_update" [ProviderAdmin MerchantAdmin]
+    /// See an API key, but for the key itself.
+    ApiKeyRead "apikey_read" [ProviderAdmin ProviderUser MerchantAdmin]
+    /// See API keys, but for the keys themselves.
+    ApiKeyList "apikey_list" [ProviderAdmin ProviderUser MerchantAdmin]
     /// Revoke an API key.
     ApiKeyDelete "apikey_delete" [ProviderAdmin MerchantAdmin]
-    /// See organisations, accounts, processors and API keys.
-    DocumentList "document_list" [ProviderAdmin ProviderUser MerchantAdmin]
+}
+
+/// The roles that a role may give to a key: those at or below its own. An administrator of a provider gives all, one of a
+/// merchant those of merchants and browsers, and nobody else makes keys.
+pub const fn role_gives(role: Role) -> &'static [Role] {
+    match role {
+        Role::ProviderAdmin => &[
+            Role::ProviderAdmin,
+            Role::ProviderUser,
+            Role::MerchantAdmin,
+            Role::MerchantSupervisor,
+            Role::MerchantCashier,
+            Role::MerchantUser,
+            Role::Publishable,
+        ],
+        Role::MerchantAdmin => &[
+            Role::MerchantAdmin,
+            Role::MerchantSupervisor,
+            Role::MerchantCashier,
+            Role::MerchantUser,
+            Role::Publishable,
+        ],
+        Role::ProviderUser
+        | Role::MerchantSupervisor
+        | Role::MerchantCashier
+        | Role::MerchantUser
+        | Role::Publishable => &[],
+    }
 }
 
 /// Who sends a request: what its key may do, where, and all that it sees while the request lasts.
@@ -70,7 +135,8 @@ pub struct Caller {
     pub(crate) asked: Asked,
     pub(crate) now: Now,
     pub(crate) scope: Scope,
-    pub(crate) roles: Arc<[Role]>,
+    /// `None` for a command on this machine.
+    pub(crate) key: Option<Arc<ApiKeyRow>>,
     pub(crate) snapshot: Arc<Snapshot>,
 }
 
@@ -112,9 +178,22 @@ impl Caller {
         self.now
     }
 
+    /// What its key may do.
+    pub(crate) fn roles(&self) -> &[Role] {
+        self.key.as_ref().map_or(&[], |row| &row.roles)
+    }
+
+    /// The web origins (RFC 6454) whose pages may use the caller's key, if it is a browser's.
+    pub fn allowed_origins(&self) -> Option<&[String]> {
+        self.key
+            .as_ref()
+            .filter(|row| row.roles.contains(&Role::Publishable))
+            .map(|row| row.allowed_origins.as_slice())
+    }
+
     /// Proof that the caller may do `O`, or [`VaultError::RoleNotAllowed`].
     pub fn permit<O: Operation>(&self) -> Result<Permit<O>, VaultError> {
-        if self.scope == Scope::All || self.roles.iter().any(|role| O::ROLES.contains(role)) {
+        if self.scope == Scope::All || self.roles().iter().any(|role| O::ROLES.contains(role)) {
             Ok(Permit { caller: self.clone(), operation: PhantomData })
         } else {
             Err(VaultError::RoleNotAllowed)
@@ -131,7 +210,7 @@ pub struct Permit<O> {
 impl<O> Permit<O> {
     /// Whether the caller may see whole cards: not if it is only a browser.
     pub fn sees_all(&self) -> bool {
-        self.caller.scope == Scope::All || self.caller.roles.iter().any(|role| *role != Role::Publishable)
+        self.caller.scope == Scope::All || self.caller.roles().iter().any(|role| *role != Role::Publishable)
     }
 
     /// Whether the caller is a command on this machine.
@@ -139,15 +218,30 @@ impl<O> Permit<O> {
         self.caller.scope == Scope::All
     }
 
-    /// Whether the caller has this role, or is a command on this machine.
-    pub(crate) fn has_role(&self, role: Role) -> bool {
-        self.caller.scope == Scope::All || self.caller.roles.contains(&role)
-    }
-
     /// The organisation, if the caller sees it; a stranger's and a missing one give the same answer, which says what named
     /// it, or the object that is in it.
     pub fn within(&self, organisation: OrganisationId, named: Named) -> Result<OrganisationId, VaultError> {
         if self.sees(organisation) { Ok(organisation) } else { Err(VaultError::not_found(named)) }
+    }
+
+    /// The organisation, if the caller sees it and it takes anything new: it and all above it are enabled.
+    pub(crate) fn within_enabled(
+        &self,
+        organisation: OrganisationId,
+        named: Named,
+    ) -> Result<OrganisationId, VaultError> {
+        let organisation = self.within(organisation, named)?;
+        if self.caller.snapshot.documents.is_enabled(organisation) {
+            Ok(organisation)
+        } else {
+            Err(VaultError::WrongState { reason: "the organisation, or one above it, is disabled" })
+        }
+    }
+
+    /// Whether the caller may give a key this role: nobody gives more than they have.
+    pub(crate) fn may_give(&self, role: Role) -> bool {
+        self.caller.scope == Scope::All
+            || self.caller.roles().iter().any(|own| role_gives(*own).contains(&role))
     }
 
     /// Whether the caller sees the organisation.
@@ -170,6 +264,16 @@ impl<O> Permit<O> {
         } else {
             named.iter().copied().filter(|organisation| self.sees(*organisation)).collect()
         }
+    }
+
+    /// Whether it is a key of this very organisation that asks.
+    pub(crate) fn is_of(&self, organisation: OrganisationId) -> bool {
+        self.caller.scope == Scope::Below(organisation)
+    }
+
+    /// Sees the documents as they are now, and lets go of those from when the request began.
+    pub(crate) fn see(&mut self, snapshot: Arc<Snapshot>) {
+        self.caller.snapshot = snapshot;
     }
 
     /// The time that this request sees.

@@ -2,8 +2,10 @@
 
 use panvault_card::{CardBlock, Holder, HolderBlock, Pan};
 use panvault_keys::{KeyRing, KeysError, Kind, Place, VaultKeys};
-use panvault_model::{CardId, OrganisationId, Sealed, Tag, VaultId};
-use panvault_store::{CardCvvRow, CardRow, DocumentRow, HistoryRow, IdempotencyRow, NodeRow, TransactionRow};
+use panvault_model::{ApiKeyId, CardId, OrganisationId, Sealed, Tag, VaultId};
+use panvault_store::{
+    ApiKeyUseRow, CardCvvRow, CardRow, DocumentRow, HistoryRow, IdempotencyRow, NodeRow, TransactionRow,
+};
 
 use crate::env::Env;
 use crate::error::{Named, VaultError};
@@ -15,6 +17,7 @@ const TAG_IDEMPOTENCY: u8 = 3;
 const TAG_HISTORY: u8 = 4;
 const TAG_CARD_CVV: u8 = 8;
 const TAG_NODE: u8 = 9;
+const TAG_API_KEY_USE: u8 = 10;
 
 /// The card with its number and holder sealed into it, bound to every clear field, and with its tag.
 pub(crate) fn card_seal(mut row: CardRow, block: &CardBlock, env: &Env<'_>) -> Result<CardRow, KeysError> {
@@ -181,6 +184,24 @@ pub(crate) fn node_verify(keys: &VaultKeys, row: &NodeRow) -> Result<(), VaultEr
     let mut clear = Vec::with_capacity(32);
     row.encode_clear(&mut clear);
     matches(keys, TAG_NODE, &clear, &row.tag)
+}
+
+pub(crate) fn api_key_use_tag(keys: &VaultKeys, row: &ApiKeyUseRow) -> Tag {
+    let mut clear = Vec::with_capacity(32);
+    row.encode_clear(&mut clear);
+    keys.row_tag(TAG_API_KEY_USE, &clear)
+}
+
+/// Whether what is written of the use of an API key is as it was written, and of this key.
+pub(crate) fn api_key_use_verify(
+    keys: &VaultKeys,
+    row: &ApiKeyUseRow,
+    api_key: ApiKeyId,
+) -> Result<(), VaultError> {
+    let mut clear = Vec::with_capacity(32);
+    row.encode_clear(&mut clear);
+    matches(keys, TAG_API_KEY_USE, &clear, &row.tag)?;
+    if row.api_key == api_key { Ok(()) } else { Err(VaultError::Tampered) }
 }
 
 fn matches(keys: &VaultKeys, kind: u8, clear: &[u8], tag: &Tag) -> Result<(), VaultError> {

@@ -1,12 +1,14 @@
 //! Texts that are stored in clear, and what they may be.
 
+use std::net::Ipv6Addr;
+
 use panvault_card::holds_card_number;
 use panvault_model::Currency;
-use panvault_store::StoreFault;
 use panvault_store::limits::{PAIRS_MAX, TEXT_BYTES_MAX as STORED_BYTES_MAX};
+use panvault_store::{StoreFault, Webhooks};
 
-use crate::error::VaultError;
-use crate::limits::{DETAILS_MAX, NAME_BYTES_MAX, TEXT_BYTES_MAX};
+use crate::error::{Faults, VaultError};
+use crate::limits::{DETAILS_MAX, NAME_BYTES_MAX, ORIGIN_BYTES_MAX, TEXT_BYTES_MAX, WEBHOOK_BYTES_MAX};
 
 /// Says what is wrong with a name of an organisation, account, processor or API key.
 pub fn name_fits(name: &str) -> Result<(), VaultError> {
@@ -32,6 +34,65 @@ pub fn currency_fits(currency: Currency) -> Result<(), VaultError> {
         let what = "must be the code of a currency in use (ISO 4217), such as EUR";
         Err(VaultError::field("currency_code", what))
     }
+}
+
+/// Says what is wrong with a web origin (RFC 6454, section 6.2): the scheme and host of a page, and its port where that is not the
+/// scheme's own, as browsers write them in the header `Origin`.
+pub fn origin_fits(origin: &str) -> Result<(), VaultError> {
+    let (default_port, authority) = if let Some(authority) = origin.strip_prefix("https://") {
+        ("443", authority)
+    } else if let Some(authority) = origin.strip_prefix("http://") {
+        ("80", authority)
+    } else {
+        ("", "")
+    };
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !authority.ends_with(']') => (host, Some(port)),
+        Some(_) | None => (authority, None),
+    };
+    let name = |host: &str| {
+        !host.is_empty()
+            && host.split('.').all(|label| {
+                let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+                !label.is_empty() && label.len() <= 63 && label.bytes().all(plain)
+            })
+    };
+    let address = |host: &str| {
+        let inside = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        inside.is_some_and(|inside| {
+            inside.parse::<Ipv6Addr>().is_ok_and(|address| address.to_string() == inside)
+        })
+    };
+    let port_fits = port.is_none_or(|port| {
+        port != default_port
+            && port.parse::<u16>().is_ok_and(|number| number > 0 && number.to_string() == port)
+    });
+    if origin.len() <= ORIGIN_BYTES_MAX && port_fits && (name(host) || address(host)) {
+        return text_fits("allowed_origins", origin, ORIGIN_BYTES_MAX);
+    }
+    let what = "must be web origins as browsers write them: https:// or http://, a host in lower case, and a port \
+                that is not the usual one; nothing behind it, and no *";
+    Err(VaultError::field("allowed_origins", what))
+}
+
+/// Notes what is wrong with the addresses of webhooks.
+pub(crate) fn webhooks_fit(webhooks: &Webhooks, faults: &mut Faults) -> Result<(), VaultError> {
+    let Webhooks { transaction_update, refund_update, chargeback_update } = webhooks;
+    for (field, address) in [
+        ("webhook_transaction_update", transaction_update),
+        ("webhook_refund_update", refund_update),
+        ("webhook_chargeback_update", chargeback_update),
+    ] {
+        let Some(address) = address else { continue };
+        let behind = address.strip_prefix("https://").or_else(|| address.strip_prefix("http://"));
+        if !behind
+            .is_some_and(|behind| !behind.is_empty() && behind.bytes().all(|byte| byte.is_ascii_graphic()))
+        {
+            faults.field(field, "must be a URL that begins with https:// or http://, without spaces");
+        }
+        faults.note(text_fits(field, address, WEBHOOK_BYTES_MAX))?;
+    }
+    Ok(())
 }
 
 /// Details of an organisation.
@@ -77,6 +138,48 @@ pub(crate) fn texts_storable<'a>(texts: impl IntoIterator<Item = &'a str>) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_origin_is_what_a_browser_writes() {
+        for origin in [
+            "https://shop.example",
+            "https://shop.example:8443",
+            "http://localhost:3000",
+            "http://127.0.0.1:8420",
+            "http://[::1]:8420",
+            "https://xn--nxasmq6b.example",
+        ] {
+            assert!(origin_fits(origin).is_ok(), "{origin}");
+        }
+        for wrong in [
+            "",
+            "null",
+            "*",
+            "https://*",
+            "https://",
+            "shop.example",
+            "//shop.example",
+            "ftp://shop.example",
+            "https://shop.example/",
+            "https://shop.example:443",
+            "http://shop.example:80",
+            "https://Shop.example",
+            "https://shop.example:",
+            "https://shop.example:0",
+            "https://shop.example:08443",
+            "https://a:b@shop.example",
+            "https://shop..example",
+            "https://shop.example?x",
+            "https://shop.example:99999",
+            "https://[::1",
+            "https://[0:0:0:0:0:0:0:1]",
+            "https://shop example",
+            "https://sh\u{f6}p.example",
+            " https://shop.example",
+        ] {
+            assert!(origin_fits(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_row_holds_255_pairs_of_64_kibibytes_less_one() {

@@ -1,5 +1,5 @@
 use core::time::Duration;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, MutexGuard, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
 use panvault_card::{BinStatus, BinTable};
@@ -10,15 +10,16 @@ use panvault_store::limits::SWEEP_ROWS_MAX;
 use panvault_store::{
     Action, Commit, CvvCounts, CvvStore, Effect, Expect, Outcome, RowKey, Store, StoreStatus,
 };
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 
+use crate::api_key::LastUses;
 use crate::audit::{Asked, Origin};
 use crate::clock::Clock;
-use crate::document::{DocumentTurn, Snapshot};
+use crate::document::{DocumentTurn, EarlierSnapshots, Snapshot};
 use crate::env::Env;
 use crate::error::VaultError;
 use crate::idempotency::Idempotency;
-use crate::limits::{CVV_TTL_SECONDS_MAX, LEASE_RENEWAL_SECONDS, LEASE_RETRY_SECONDS};
+use crate::limits::{CVV_TTL_SECONDS_MAX, DOCUMENT_LISTS_MAX, LEASE_RENEWAL_SECONDS, LEASE_RETRY_SECONDS};
 use crate::node::Node;
 use crate::permit::{Caller, Permit, Scope};
 use crate::seldom::Seldom;
@@ -84,6 +85,9 @@ struct Inner {
     cvv_key: CvvKey,
     snapshot: ArcSwap<Snapshot>,
     document_turns: Arc<Mutex<()>>,
+    document_lists: Semaphore,
+    earlier: std::sync::Mutex<EarlierSnapshots>,
+    last_uses: LastUses,
     cvv_no_room: Seldom,
 }
 
@@ -98,7 +102,7 @@ impl Vault {
         }
         let cvv_key = CvvKey::make(parts.entropy.as_ref())?;
         let rows = parts.store.document_read_all().await?;
-        // Whatever else is stored is of an organisation, and organisations do not go. Nodes alone are of none.
+        // Whatever else is stored is of an organisation, and the head of the documents stays. Nodes alone are of none.
         if rows.is_empty()
             && parts.store.status().sequence > 0
             && (!parts.store.is_shared() || has_cards(&*parts.store).await?)
@@ -115,6 +119,9 @@ impl Vault {
             cvv_key,
             snapshot: ArcSwap::from_pointee(snapshot),
             document_turns: Arc::default(),
+            document_lists: Semaphore::new(DOCUMENT_LISTS_MAX),
+            earlier: std::sync::Mutex::default(),
+            last_uses: LastUses::default(),
             cvv_no_room: Seldom::default(),
         };
         let vault = Self { inner: Arc::new(inner) };
@@ -139,21 +146,22 @@ impl Vault {
         };
         let snapshot = self.snapshot();
         let now = self.now();
-        let row = self
+        let known = self
             .keys()
             .api_key_hashes(&key)
             .find_map(|(hash_key, hash)| snapshot.documents.api_key_by_hash(hash_key, hash))
-            .filter(|row| key.mode() == mode && row.expires_at.is_none_or(|expires_at| now.wall < expires_at))
+            .filter(|known| {
+                let in_time = known.row.expires_at.is_none_or(|expires_at| now.wall < expires_at);
+                key.mode() == mode && in_time && snapshot.documents.is_enabled(known.row.organisation)
+            })
             .ok_or(VaultError::NotAuthenticated)?;
-        if snapshot.documents.organisation(row.organisation).is_none_or(|organisation| organisation.disabled)
-        {
-            return Err(VaultError::NotAuthenticated);
-        }
+        let row = Arc::clone(&known.row);
+        self.apikey_used(row.id, &known.last_use, now.wall);
         Ok(Caller {
             asked: Asked { actor: Some(row.id), origin },
             now,
             scope: Scope::Below(row.organisation),
-            roles: Arc::from(row.roles.as_slice()),
+            key: Some(row),
             snapshot,
         })
     }
@@ -164,7 +172,7 @@ impl Vault {
             asked: Asked { actor: None, origin: Origin::LOCAL },
             now: self.now(),
             scope: Scope::All,
-            roles: Arc::from([]),
+            key: None,
             snapshot: self.snapshot(),
         }
     }
@@ -213,6 +221,7 @@ impl Vault {
         // A commit removes a bounded number; one that removes fewer has come to the end.
         while self.idempotency_sweep(now.wall).await? >= SWEEP_ROWS_MAX {}
         self.cvv_rows_sweep(now.wall).await?;
+        self.apikey_uses_write().await?;
         // A transaction that cannot be taken over keeps back nothing else.
         let recovered = self.transaction_recover().await;
         // Last, so that a place of CVVs that is out of reach keeps nothing in the store.
@@ -249,12 +258,38 @@ impl Vault {
         if let Err(error) = self.node_stop().await {
             tracing::warn!(%error, advice = "none; others wait until its lease has run out", "node.not_stopped");
         }
+        if let Err(error) = self.apikey_uses_write().await {
+            tracing::warn!(%error, advice = "none; the last minute's uses of API keys are not shown", "apikey.uses_not_written");
+        }
         Ok(self.store().close().await?)
     }
 
     /// From here on requests see these documents. Only who has the turn says which, so that a key which was revoked does not come back.
     pub(crate) fn take_up(&self, _turn: &DocumentTurn, snapshot: Snapshot) {
-        self.inner.snapshot.store(Arc::new(snapshot));
+        let earlier = self.inner.snapshot.swap(Arc::new(snapshot));
+        self.earlier().add(&earlier);
+    }
+
+    /// Whether a request sees documents that are not those of now.
+    pub(crate) fn has_earlier_snapshots(&self) -> bool {
+        self.earlier().are_seen()
+    }
+
+    fn earlier(&self) -> MutexGuard<'_, EarlierSnapshots> {
+        self.inner.earlier.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether any browser's key allows pages of this web origin (RFC 6454) to use it.
+    pub fn allows_origin(&self, origin: &str) -> bool {
+        self.inner.snapshot.load().documents.allows_origin(origin)
+    }
+
+    pub(crate) fn document_lists(&self) -> &Semaphore {
+        &self.inner.document_lists
+    }
+
+    pub(crate) fn last_uses(&self) -> &LastUses {
+        &self.inner.last_uses
     }
 
     /// Who connects to processors.

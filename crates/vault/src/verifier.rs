@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use panvault_keys::VaultKeys;
 use panvault_processor::Connector;
-use panvault_store::{CardRow, DocumentRow, HistoryRow, IdempotencyRow, TransactionRow};
+use panvault_store::{ApiKeyUseRow, CardRow, DocumentRow, HistoryRow, IdempotencyRow, TransactionRow};
 
 use crate::document::Snapshot;
 use crate::error::VaultError;
@@ -47,6 +47,13 @@ impl RowVerifier {
     /// A step of a transaction's history bears its tag.
     pub fn history(&self, row: &HistoryRow) -> Result<(), VaultError> {
         seal::history_verify(&self.keys, row)
+    }
+
+    /// What is written of the use of an API key bears its tag, and the key is there.
+    pub fn api_key_use(&self, row: &ApiKeyUseRow) -> Result<(), VaultError> {
+        seal::api_key_use_verify(&self.keys, row, row.api_key)?;
+        let key = self.snapshot.documents.api_key(row.api_key);
+        if key.is_some() { Ok(()) } else { Err(VaultError::Tampered) }
     }
 
     /// An idempotency record bears its tag, and its answer can be given again.

@@ -1,6 +1,6 @@
 use std::sync::{Arc, OnceLock};
 
-use panvault_model::VaultId;
+use panvault_model::{Id, VaultId};
 
 use crate::error::KeysError;
 use crate::organisation_key::OrganisationKey;
@@ -62,6 +62,11 @@ impl<K: Usable> Slots<K> {
                 false
             }
         }
+    }
+
+    /// Names the documents that keep the keys.
+    pub(super) fn documents(&self) -> impl Iterator<Item = Id> {
+        self.slots.iter().filter_map(|slot| slot.wrapped.document)
     }
 
     /// The latest version that is active; 0 when none is, which is no key's.

@@ -7,7 +7,7 @@ use anyhow::{Context, bail, ensure};
 use panvault_model::{AccountId, Currency, OrganisationId, ProcessorId, Role};
 use panvault_server::ServerSettings;
 use panvault_vault::limits::CVV_TTL_SECONDS_MAX;
-use panvault_vault::{Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, Vault};
+use panvault_vault::{Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, Vault, Webhooks};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::Dev;
@@ -95,14 +95,14 @@ pub(crate) async fn start(
 ) -> anyhow::Result<(Bound, Started)> {
     let server = ServerSettings { connections_max: CONNECTIONS_MAX, ..ServerSettings::default() };
     let server = descriptors::fit(server)?;
-    let made = tokio::task::block_in_place(|| read_or_make(path))?;
+    let made = tokio::task::block_in_place(|| read_or_make(path, listen))?;
     let small = OpenSettings { store: small_store(), ..OpenSettings::default() };
     let open = DataDirectory::find(path)?.open(&OpenSettings { cvv_ttl_seconds, ..small }).await?;
     let serving = Serving { listen, metrics_listen, tls: None, server };
     Ok((bind(open, serving).await?, made))
 }
 
-fn read_or_make(path: &Path) -> anyhow::Result<Started> {
+fn read_or_make(path: &Path, listen: SocketAddr) -> anyhow::Result<Started> {
     let file = path.join(FILE);
     match data::text::read(&file) {
         Ok(text) => {
@@ -119,7 +119,7 @@ fn read_or_make(path: &Path) -> anyhow::Result<Started> {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let mut made = None;
             data::create(path, Mode::Test, Path::new(ROOT_KEY), &small_store(), |directory| {
-                made = Some(fill(directory)?);
+                made = Some(fill(directory, listen)?);
                 Ok(())
             })?;
             let vault = made.context("the development vault was not made")?;
@@ -130,14 +130,14 @@ fn read_or_make(path: &Path) -> anyhow::Result<Started> {
 }
 
 /// Fills a new vault. It has a runtime of its own, so that the store is closed before the directory is moved.
-fn fill(directory: &DataDirectory) -> anyhow::Result<DevVault> {
+fn fill(directory: &DataDirectory, listen: SocketAddr) -> anyhow::Result<DevVault> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let settings = OpenSettings { store: small_store(), ..OpenSettings::default() };
     let filled = std::thread::scope(|scope| {
         let filling = scope.spawn(|| {
             runtime.block_on(async {
                 let OpenVault { vault, store, .. } = directory.open(&settings).await?;
-                let filled = fill_vault(&vault).await;
+                let filled = fill_vault(&vault, listen).await;
                 vault.close().await?;
                 drop((vault, store));
                 filled
@@ -149,7 +149,7 @@ fn fill(directory: &DataDirectory) -> anyhow::Result<DevVault> {
     Ok(filled)
 }
 
-async fn fill_vault(vault: &Vault) -> anyhow::Result<DevVault> {
+async fn fill_vault(vault: &Vault, listen: SocketAddr) -> anyhow::Result<DevVault> {
     // Each step is asked for anew: a caller sees the documents of the moment it was made.
     let name = "Example organisation".to_owned();
     let new = NewOrganisation { name, ..NewOrganisation::default() };
@@ -157,7 +157,13 @@ async fn fill_vault(vault: &Vault) -> anyhow::Result<DevVault> {
     let processor = make_processor(vault, organisation).await?;
     let account = make_account(vault, organisation, processor).await?;
     let key = async |name: &str, roles: Vec<Role>| -> anyhow::Result<String> {
-        let new = NewApiKey { organisation, name: name.to_owned(), roles, expires_at: None };
+        let new = NewApiKey {
+            organisation,
+            name: name.to_owned(),
+            allowed_origins: if roles.contains(&Role::Publishable) { origins(listen) } else { Vec::new() },
+            roles,
+            expires_at: None,
+        };
         let (_, key) = vault.apikey_create(&vault.operator().permit()?, new).await?;
         Ok(key.expose_text().to_owned())
     };
@@ -168,6 +174,16 @@ async fn fill_vault(vault: &Vault) -> anyhow::Result<DevVault> {
         api_key: key("server", vec![Role::ProviderAdmin, Role::MerchantAdmin]).await?,
         publishable_key: key("browser", vec![Role::Publishable]).await?,
     })
+}
+
+/// Where pages of somebody who tries things out come from: this server, and the usual ports of others.
+fn origins(listen: SocketAddr) -> Vec<String> {
+    let ports = [listen.port(), 3000, 5173, 8000, 8080];
+    let mut ports: Vec<u16> = ports.into_iter().filter(|port| ![0, 80].contains(port)).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    let hosts = ["localhost", "127.0.0.1"];
+    hosts.iter().flat_map(|host| ports.iter().map(move |port| format!("http://{host}:{port}"))).collect()
 }
 
 async fn make_processor(vault: &Vault, organisation: OrganisationId) -> anyhow::Result<ProcessorId> {
@@ -191,6 +207,8 @@ async fn make_account(
         description: None,
         currency: Currency::parse("EUR").context("EUR is a currency")?,
         processors: vec![processor],
+        disabled: false,
+        webhooks: Webhooks::default(),
     };
     Ok(vault.account_create(&vault.operator().permit()?, new).await?.id)
 }

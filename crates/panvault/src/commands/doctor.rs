@@ -185,6 +185,13 @@ fn rows(examination: &mut Examination, verifier: &RowVerifier) -> Result<(), Ope
         let verified = verifier.idempotency(&row).is_ok();
         wrong.note(verified, || "an idempotency record is not what the vault wrote".to_owned());
     })?;
+    let uses = examination.each_api_key_use(&mut |row| {
+        let verified = verifier.api_key_use(&row).is_ok();
+        wrong.note(verified, || {
+            format!("the last use of API key {} is not what the vault wrote", row.api_key)
+        });
+    })?;
+    examination.found_unreadable("last uses of API keys", uses);
     examination.found_unreadable("steps of transactions", history);
     examination.found_unreadable("idempotency records", idempotency);
     let rest = wrong.count.saturating_sub(wrong.listed.len());

@@ -10,7 +10,8 @@ use core::slice;
 use panvault_model::{ApiKeyId, Country, Currency, OrganisationId, ProcessorId, Role, Timestamp};
 use panvault_processor::Configuration;
 use panvault_vault::{
-    NewAccount, NewApiKey, NewOrganisation, NewProcessor, currency_fits, description_fits, name_fits,
+    NewAccount, NewApiKey, NewOrganisation, NewProcessor, Webhooks, currency_fits, description_fits,
+    name_fits,
 };
 use serde_json::{Value, json};
 
@@ -31,6 +32,7 @@ pub(crate) fn organisation(command: OrganisationCommand) -> anyhow::Result<()> {
                 name,
                 parent: parent.flatten(),
                 country_code: country_code.flatten(),
+                disabled: false,
                 details: Vec::new(),
             };
             let new = arguments.end(Some(new))?;
@@ -39,8 +41,9 @@ pub(crate) fn organisation(command: OrganisationCommand) -> anyhow::Result<()> {
                 Ok((json::organisation(&row), plan))
             })
         }
-        OrganisationCommand::List(shared) => list(&shared, |vault| {
-            Ok(vault.organisation_list(&vault.operator().permit()?).iter().map(json::organisation).collect())
+        OrganisationCommand::List(shared) => list(&shared, async |vault, query| {
+            let page = vault.organisation_list(&vault.operator().permit()?, query).await?;
+            Ok(page.rows.iter().map(|row| json::organisation(row)).collect())
         }),
     }
 }
@@ -72,6 +75,8 @@ pub(crate) fn account(command: AccountCommand) -> anyhow::Result<()> {
                 description,
                 currency,
                 processors,
+                disabled: false,
+                webhooks: Webhooks::default(),
             });
             let new = arguments.end(new)?;
             make(&shared, |vault| {
@@ -79,8 +84,9 @@ pub(crate) fn account(command: AccountCommand) -> anyhow::Result<()> {
                 Ok((json::account(&row), plan))
             })
         }
-        AccountCommand::List(shared) => list(&shared, |vault| {
-            Ok(vault.account_list(&vault.operator().permit()?).iter().map(json::account).collect())
+        AccountCommand::List(shared) => list(&shared, async |vault, query| {
+            let page = vault.account_list(&vault.operator().permit()?, query).await?;
+            Ok(page.rows.iter().map(|row| json::account(row)).collect())
         }),
     }
 }
@@ -117,15 +123,17 @@ pub(crate) fn processor(command: ProcessorCommand) -> anyhow::Result<()> {
                 Ok((json::processor(&row), plan))
             })
         }
-        ProcessorCommand::List(shared) => list(&shared, |vault| {
-            Ok(vault.processor_list(&vault.operator().permit()?).iter().map(json::processor).collect())
+        ProcessorCommand::List(shared) => list(&shared, async |vault, query| {
+            let page = vault.processor_list(&vault.operator().permit()?, query).await?;
+            Ok(page.rows.iter().map(|row| json::processor(row)).collect())
         }),
     }
 }
 
 pub(crate) fn api_key(command: ApiKeyCommand) -> anyhow::Result<()> {
     match command {
-        ApiKeyCommand::Create { organisation, name, role, expires_at, shared } => {
+        ApiKeyCommand::Create { organisation, name, role, allowed_origin, expires_at, shared } => {
+            let allowed_origins = allowed_origin;
             let mut arguments = Arguments::default();
             arguments.judged(name_fits(&name));
             let organisation = arguments.id("--organisation", &organisation, OrganisationId::parse);
@@ -142,6 +150,7 @@ pub(crate) fn api_key(command: ApiKeyCommand) -> anyhow::Result<()> {
                 name,
                 roles,
                 expires_at: expires_at.flatten(),
+                allowed_origins,
             });
             let new = arguments.end(new)?;
             output::secret_is_seen()?;
@@ -154,8 +163,9 @@ pub(crate) fn api_key(command: ApiKeyCommand) -> anyhow::Result<()> {
                 Ok((made, plan))
             })
         }
-        ApiKeyCommand::List(shared) => list(&shared, |vault| {
-            Ok(vault.apikey_list(&vault.operator().permit()?).iter().map(json::api_key).collect())
+        ApiKeyCommand::List(shared) => list(&shared, async |vault, query| {
+            let page = vault.apikey_list(&vault.operator().permit()?, query).await?;
+            Ok(page.rows.iter().map(|view| json::api_key(&view.row)).collect())
         }),
         ApiKeyCommand::Delete { id, shared } => {
             let mut arguments = Arguments::default();

@@ -275,8 +275,9 @@ fn a_revoked_key_stops_at_once() {
     let key = server.make_key(&server.parent, &[Role::MerchantUser]);
     assert_eq!(server.get(&key, "/v1/card").status, 200);
     let permit = server.vault.operator().permit().unwrap();
-    let rows = server.vault.apikey_list(&permit);
-    let row = rows.iter().find(|row| row.roles == [Role::MerchantUser]).unwrap();
+    let all = panvault_vault::Query::newest(Vec::new(), 1000);
+    let rows = server.runtime().block_on(server.vault.apikey_list(&permit, all)).unwrap().rows;
+    let row = &rows.iter().find(|view| view.row.roles == [Role::MerchantUser]).unwrap().row;
     let permit = server.vault.operator().permit().unwrap();
     server.runtime().block_on(server.vault.apikey_delete(&permit, row.id)).unwrap();
     server.get(&key, "/v1/card").fails(401, 116);

@@ -162,6 +162,8 @@ fn code_110_says_which_of_its_meanings_it_has() {
             description: None,
             currency: Currency::parse("EUR").unwrap(),
             processors: Vec::new(),
+            disabled: false,
+            webhooks: panvault_vault::Webhooks::default(),
         };
         let permit = server.vault.operator().permit().unwrap();
         server.runtime().block_on(server.vault.account_create(&permit, new)).unwrap().id

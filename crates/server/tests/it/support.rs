@@ -10,7 +10,7 @@ use panvault_server::{App, ServerSettings, Tls, serve, serve_metrics};
 use panvault_store::{MemoryCvvs, MemoryStore};
 use panvault_testkit::{TestClock, http_send, vault_keys};
 use panvault_vault::{
-    Clock, Connector, Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, Vault, VaultParts,
+    Clock, Connector, Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, Vault, VaultParts, Webhooks,
 };
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -194,6 +194,9 @@ pub(crate) fn send(url: &str, method: &str, headers: &[(&str, &str)], body: Opti
     http_send(url, method, headers, body).unwrap()
 }
 
+/// Where the pages of a shop come from.
+pub(crate) const SHOP: &str = "https://shop.example";
+
 async fn tenant(vault: &Vault, name: &str, parent: Option<OrganisationId>) -> Tenant {
     let new = NewOrganisation { name: name.to_owned(), parent, ..NewOrganisation::default() };
     let organisation = vault.organisation_create(&vault.operator().permit().unwrap(), new).await.unwrap().id;
@@ -210,6 +213,8 @@ async fn tenant(vault: &Vault, name: &str, parent: Option<OrganisationId>) -> Te
         description: None,
         currency: Currency::parse("EUR").unwrap(),
         processors: vec![processor],
+        disabled: false,
+        webhooks: Webhooks::default(),
     };
     let account = vault.account_create(&vault.operator().permit().unwrap(), new).await.unwrap().id;
     Tenant {
@@ -221,7 +226,13 @@ async fn tenant(vault: &Vault, name: &str, parent: Option<OrganisationId>) -> Te
 }
 
 async fn key(vault: &Vault, organisation: OrganisationId, roles: &[Role]) -> String {
-    let new = NewApiKey { organisation, name: "key".to_owned(), roles: roles.to_vec(), expires_at: None };
+    let new = NewApiKey {
+        organisation,
+        name: "key".to_owned(),
+        roles: roles.to_vec(),
+        expires_at: None,
+        allowed_origins: if roles.contains(&Role::Publishable) { vec![SHOP.to_owned()] } else { Vec::new() },
+    };
     let (_, key) = vault.apikey_create(&vault.operator().permit().unwrap(), new).await.unwrap();
     key.expose_text().to_owned()
 }

@@ -65,6 +65,9 @@ fn stored(view: &Connection, key: RowKey) -> Result<(&'static str, Option<Vec<u8
             ("idempotency", row(view, "SELECT row FROM idempotency WHERE key = ?", [key.0])?)
         }
         RowKey::Node(id) => ("node", row(view, "SELECT row FROM node WHERE id = ?", [id.as_bytes()])?),
+        RowKey::ApiKeyUse(id) => {
+            ("apikey_use", row(view, "SELECT row FROM apikey_use WHERE id = ?", [id.as_bytes()])?)
+        }
         RowKey::CardCvv(card) => {
             ("card_cvv", row(view, "SELECT row FROM card_cvv WHERE card = ?", [card.as_bytes()])?)
         }

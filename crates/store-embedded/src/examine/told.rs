@@ -45,7 +45,8 @@ impl Told {
             | Action::CardCvvSweep
             | Action::NodeStart
             | Action::NodeRenew
-            | Action::NodeStop => return,
+            | Action::NodeStop
+            | Action::ApiKeyUse => return,
         };
         ids.push(*note.object.as_bytes());
     }

@@ -149,6 +149,11 @@ impl<'a> Applying<'a> {
                 self.encoded(|buffer| row.encode(buffer));
                 self.run("INSERT OR REPLACE INTO node VALUES (?, ?)", &[row.id.as_bytes(), &self.buffer])
             }
+            Row::ApiKeyUse(row) => {
+                self.encoded(|buffer| row.encode(buffer));
+                let sql = "INSERT OR REPLACE INTO apikey_use VALUES (?, ?)";
+                self.run(sql, &[row.api_key.as_bytes(), &self.buffer])
+            }
         }
     }
 
@@ -166,6 +171,7 @@ impl<'a> Applying<'a> {
             RowKey::Idempotency(key) => self.run("DELETE FROM idempotency WHERE key = ?", &[&key.0]),
             RowKey::CardCvv(card) => self.run("DELETE FROM card_cvv WHERE card = ?", &[card.as_bytes()]),
             RowKey::Node(id) => self.run("DELETE FROM node WHERE id = ?", &[id.as_bytes()]),
+            RowKey::ApiKeyUse(id) => self.run("DELETE FROM apikey_use WHERE id = ?", &[id.as_bytes()]),
         }
     }
 

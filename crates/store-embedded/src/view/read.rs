@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
-use panvault_model::{CardId, NodeId, Timestamp, TransactionId};
+use panvault_model::{ApiKeyId, CardId, NodeId, Timestamp, TransactionId};
 use panvault_store::decide::Standing;
 use panvault_store::{
-    AuditRecord, CardCvvRow, CardRow, DocumentRow, HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow,
-    RowFault, RowKey, StoreFault, TransactionRow,
+    ApiKeyUseRow, AuditRecord, CardCvvRow, CardRow, DocumentRow, HistoryRow, IdempotencyKey, IdempotencyRow,
+    NodeRow, RowFault, RowKey, StoreFault, TransactionRow,
 };
 use rusqlite::{Connection, Params};
 
@@ -136,12 +136,22 @@ pub(crate) fn standing(connection: &Connection, key: RowKey) -> Result<Option<St
         RowKey::Node(id) => one(connection, "SELECT row FROM node WHERE id = ?", [id.as_bytes()], |bytes| {
             NodeRow::decode(bytes).map(|row| of(row.version, None))
         }),
+        RowKey::ApiKeyUse(id) => Ok(api_key_use(connection, id)?.map(|row| of(row.version(), None))),
     }
 }
 
 pub(crate) fn card_cvv(connection: &Connection, card: CardId) -> Result<Option<Arc<CardCvvRow>>, StoreFault> {
     one(connection, "SELECT row FROM card_cvv WHERE card = ?", [card.as_bytes()], |bytes| {
         CardCvvRow::decode(bytes).map(Arc::new)
+    })
+}
+
+pub(crate) fn api_key_use(
+    connection: &Connection,
+    key: ApiKeyId,
+) -> Result<Option<Arc<ApiKeyUseRow>>, StoreFault> {
+    one(connection, "SELECT row FROM apikey_use WHERE id = ?", [key.as_bytes()], |bytes| {
+        ApiKeyUseRow::decode(bytes).map(Arc::new)
     })
 }
 

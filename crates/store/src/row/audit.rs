@@ -47,6 +47,8 @@ pub enum Action {
     NodeStop,
     /// Rows about CVVs past their time were removed.
     CardCvvSweep,
+    /// It was written down when API keys were last used.
+    ApiKeyUse,
 }
 
 impl Action {
@@ -66,6 +68,7 @@ impl Action {
         Self::NodeRenew,
         Self::NodeStop,
         Self::CardCvvSweep,
+        Self::ApiKeyUse,
     ];
 
     /// The number that stands for it in stored records.
@@ -85,6 +88,7 @@ impl Action {
             Self::NodeRenew => 12,
             Self::NodeStop => 13,
             Self::CardCvvSweep => 14,
+            Self::ApiKeyUse => 15,
         }
     }
 
@@ -110,6 +114,7 @@ impl Action {
             Self::NodeRenew => "node_renew",
             Self::NodeStop => "node_stop",
             Self::CardCvvSweep => "card_cvv_sweep",
+            Self::ApiKeyUse => "apikey_use",
         }
     }
 }

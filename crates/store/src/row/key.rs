@@ -1,10 +1,12 @@
 use std::sync::Arc;
 
-use panvault_model::{CardId, Id, NodeId, OrganisationId, TransactionId};
+use panvault_model::{ApiKeyId, CardId, Id, NodeId, OrganisationId, TransactionId};
 
 use crate::codec::{Reader, RowFault, Writer};
 use crate::document::{DocumentKind, DocumentRow};
-use crate::row::{CardCvvRow, CardRow, HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow, TransactionRow};
+use crate::row::{
+    ApiKeyUseRow, CardCvvRow, CardRow, HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow, TransactionRow,
+};
 
 /// What a row is of. The numbers are those of stored records and are append-only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -23,11 +25,13 @@ pub enum Table {
     CardCvv,
     /// [`NodeRow`]; there are few.
     Node,
+    /// [`ApiKeyUseRow`].
+    ApiKeyUse,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Card,
         Self::Transaction,
         Self::History,
@@ -35,6 +39,7 @@ impl Table {
         Self::Idempotency,
         Self::CardCvv,
         Self::Node,
+        Self::ApiKeyUse,
     ];
 
     /// The number that stands for it in stored records.
@@ -47,6 +52,7 @@ impl Table {
             Self::Idempotency => 5,
             Self::CardCvv => 6,
             Self::Node => 7,
+            Self::ApiKeyUse => 8,
         }
     }
 
@@ -73,6 +79,8 @@ pub enum RowKey {
     CardCvv(CardId),
     /// A node.
     Node(NodeId),
+    /// When an API key was last used.
+    ApiKeyUse(ApiKeyId),
 }
 
 /// A row of any table. Cheap to clone.
@@ -92,6 +100,8 @@ pub enum Row {
     CardCvv(Arc<CardCvvRow>),
     /// A node.
     Node(Arc<NodeRow>),
+    /// When an API key was last used.
+    ApiKeyUse(Arc<ApiKeyUseRow>),
 }
 
 impl RowKey {
@@ -105,6 +115,7 @@ impl RowKey {
             Self::Idempotency(_) => Table::Idempotency,
             Self::CardCvv(_) => Table::CardCvv,
             Self::Node(_) => Table::Node,
+            Self::ApiKeyUse(_) => Table::ApiKeyUse,
         }
     }
 
@@ -124,6 +135,7 @@ impl RowKey {
             }
             Self::Idempotency(key) => writer.fixed(&key.0),
             Self::Node(id) => writer.fixed(id.as_bytes()),
+            Self::ApiKeyUse(id) => writer.fixed(id.as_bytes()),
         }
     }
 
@@ -140,6 +152,7 @@ impl RowKey {
             Table::Idempotency => Self::Idempotency(IdempotencyKey(reader.fixed()?)),
             Table::CardCvv => Self::CardCvv(CardId::from_bytes(reader.fixed()?)),
             Table::Node => Self::Node(NodeId::from_bytes(reader.fixed()?)),
+            Table::ApiKeyUse => Self::ApiKeyUse(ApiKeyId::from_bytes(reader.fixed()?)),
         };
         reader.end()?;
         Ok(key)
@@ -157,10 +170,12 @@ impl Row {
             Self::Idempotency(row) => RowKey::Idempotency(row.key),
             Self::CardCvv(row) => RowKey::CardCvv(row.card),
             Self::Node(row) => RowKey::Node(row.id),
+            Self::ApiKeyUse(row) => RowKey::ApiKeyUse(row.api_key),
         }
     }
 
-    /// Counts its changes, from 1; of what is known of a CVV from the time at which it began. An idempotency record is 1 while its request
+    /// Counts its changes, from 1; of what is known of a CVV from the time at which it began, and of a key's last use
+    /// in minutes. An idempotency record is 1 while its request
     /// runs, and 2 with the answer.
     pub fn version(&self) -> u32 {
         match self {
@@ -171,6 +186,7 @@ impl Row {
             Self::Idempotency(row) => row.version(),
             Self::CardCvv(row) => row.version,
             Self::Node(row) => row.version,
+            Self::ApiKeyUse(row) => row.version(),
         }
     }
 
@@ -183,7 +199,8 @@ impl Row {
             | Self::Document(_)
             | Self::Idempotency(_)
             | Self::CardCvv(_)
-            | Self::Node(_) => None,
+            | Self::Node(_)
+            | Self::ApiKeyUse(_) => None,
         }
     }
 
@@ -197,6 +214,7 @@ impl Row {
             Self::Idempotency(row) => row.encode(out),
             Self::CardCvv(row) => row.encode(out),
             Self::Node(row) => row.encode(out),
+            Self::ApiKeyUse(row) => row.encode(out),
         }
     }
 
@@ -210,6 +228,7 @@ impl Row {
             Table::Idempotency => IdempotencyRow::decode(bytes).map(Arc::new).map(Self::Idempotency),
             Table::CardCvv => CardCvvRow::decode(bytes).map(Arc::new).map(Self::CardCvv),
             Table::Node => NodeRow::decode(bytes).map(Arc::new).map(Self::Node),
+            Table::ApiKeyUse => ApiKeyUseRow::decode(bytes).map(Arc::new).map(Self::ApiKeyUse),
         }
     }
 }
@@ -238,4 +257,5 @@ rows! {
     IdempotencyRow => Idempotency,
     CardCvvRow => CardCvv,
     NodeRow => Node,
+    ApiKeyUseRow => ApiKeyUse,
 }

@@ -3,7 +3,7 @@
 use core::fmt::Debug;
 use std::path::Path;
 
-use panvault_model::{CardId, Id, NodeId, Tag, Timestamp, TransactionId};
+use panvault_model::{ApiKeyId, CardId, Id, NodeId, Tag, Timestamp, TransactionId};
 use panvault_store::codec::Reader;
 use panvault_store::{CardCvvRow, DocumentKind, Effect, IdempotencyKey, NodeRow, RowFault, RowKey};
 
@@ -80,6 +80,8 @@ fn effects() {
             Effect::Delete(RowKey::Document(DocumentKind::ApiKey, Id::from_bytes([0x91; 12]))),
         ),
         ("effect-idempotency-delete", Effect::Delete(RowKey::Idempotency(IdempotencyKey([0x61; 16])))),
+        ("effect-apikey-use-put", Effect::from(crate::rows::api_key_use())),
+        ("effect-apikey-use-delete", Effect::Delete(RowKey::ApiKeyUse(ApiKeyId::from_bytes([0x91; 12])))),
         ("effect-card-cvv-delete", Effect::Delete(RowKey::CardCvv(CardId::from_bytes([0x11; 12])))),
     ];
     for (name, effect) in cases {

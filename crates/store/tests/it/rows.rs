@@ -8,8 +8,9 @@ use panvault_model::{
     Role, Sealed, ShopperInteraction, Tag, Timestamp, TransactionId, TransactionStatus,
 };
 use panvault_store::{
-    AccountRow, Action, ApiKeyRow, AuditNote, CardRow, DocumentKind, DocumentRow, HistoryRow,
+    AccountRow, Action, ApiKeyRow, ApiKeyUseRow, AuditNote, CardRow, DocumentKind, DocumentRow, HistoryRow,
     IdempotencyAnswer, IdempotencyKey, IdempotencyRow, OrganisationRow, ProcessorRow, TransactionRow,
+    Webhooks,
 };
 
 pub(crate) fn id(byte: u8) -> Id {
@@ -187,6 +188,11 @@ pub(crate) fn account() -> AccountRow {
         currency: Currency::parse("EUR").unwrap(),
         processors: vec![ProcessorId(id(0x53)), ProcessorId(id(0x56))],
         disabled: false,
+        webhooks: Webhooks {
+            transaction_update: Some("https://shop.example/hook".to_owned()),
+            refund_update: None,
+            chargeback_update: Some("https://shop.example/hook?back=1".to_owned()),
+        },
         created_at: at(5),
         updated_at: at(6),
     }
@@ -212,9 +218,15 @@ pub(crate) fn api_key() -> ApiKeyRow {
         roles: vec![Role::MerchantUser, Role::Publishable],
         hash_key: 4,
         hash: [0x92; 32],
+        allowed_origins: vec!["https://shop.example".to_owned(), "http://localhost:3000".to_owned()],
         expires_at: Some(at(7)),
         created_at: at(5),
+        updated_at: at(6),
     }
+}
+
+pub(crate) fn api_key_use() -> ApiKeyUseRow {
+    ApiKeyUseRow { api_key: ApiKeyId(id(0x91)), used_at: at(60), tag: tag(0x7c) }
 }
 
 pub(crate) fn note() -> AuditNote {

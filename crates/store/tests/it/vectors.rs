@@ -5,8 +5,8 @@ use std::path::Path;
 
 use panvault_store::codec::Reader;
 use panvault_store::{
-    AccountRow, ApiKeyRow, AuditNote, CardRow, DocumentRow, HistoryRow, IdempotencyAnswer, IdempotencyRow,
-    OrganisationRow, ProcessorRow, RowFault, TransactionRow,
+    AccountRow, ApiKeyRow, ApiKeyUseRow, AuditNote, CardRow, DocumentRow, HistoryRow, IdempotencyAnswer,
+    IdempotencyRow, OrganisationRow, ProcessorRow, RowFault, TransactionRow,
 };
 
 use crate::rows;
@@ -97,6 +97,8 @@ fn documents() {
     holds("account", &rows::account(), &rows::account().encode(), AccountRow::decode);
     holds("processor", &rows::processor(), &rows::processor().encode(), ProcessorRow::decode);
     holds("api-key", &rows::api_key(), &rows::api_key().encode(), ApiKeyRow::decode);
+    let used = rows::api_key_use();
+    holds("api-key-use", &used, &encoded(|out| used.encode(out)), ApiKeyUseRow::decode);
 }
 
 /// The registry of all keys and the list of all documents are of the past, and their numbers are not used again.

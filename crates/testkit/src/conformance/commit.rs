@@ -1,13 +1,14 @@
 use std::sync::Arc;
 
-use panvault_model::{CardId, Id, NodeId, TransactionId};
+use panvault_model::{ApiKeyId, CardId, Id, NodeId, TransactionId};
 use panvault_store::{
     Action, CardCvvRow, Commit, DocumentKind, Effect, Expect, IdempotencyAnswer, Outcome, Row, RowKey, Store,
     Table,
 };
 
 use crate::conformance::rows::{
-    at, card, card_changed, card_cvv, document, history, id, kept, key, node, organisation, transaction,
+    api_key_use, at, card, card_changed, card_cvv, document, history, id, kept, key, node, organisation,
+    transaction,
 };
 use crate::conformance::{
     StoreCase, card_delete, card_insert, card_update, cases, claim, document_delete, document_put,
@@ -43,7 +44,7 @@ async fn what_was_called_runs_to_its_end(store: &dyn Store) {
     assert_eq!(store.status().sequence, 31);
 }
 
-/// A card in version 2, a transaction, a document in version 2, a record that is to expire, a CVV's third row, and a node's second.
+/// A card in version 2, a transaction, a document in version 2, a record that is to expire, a CVV's third row, a node's second, and a key's last use.
 async fn filled(store: &dyn Store) {
     let card = card(10);
     let claimed = claim(&kept(key(1), 0, IdempotencyAnswer::RUNNING), at(0));
@@ -58,7 +59,11 @@ async fn filled(store: &dyn Store) {
     }
     for version in 1..=2 {
         done(store.commit(plain(Vec::new(), vec![node(10, version).into()])).await.unwrap());
+        done(store.commit(plain(Vec::new(), vec![api_key_use(10, version).into()])).await.unwrap());
     }
+    let keys = [9, 10].map(|n| ApiKeyId(id(n)));
+    let uses = store.api_key_use_read_many(keys.to_vec()).await.unwrap();
+    assert_eq!(uses, [None, Some(Arc::new(api_key_use(10, 2)))]);
 }
 
 /// The one account, and the head that counts its changes.
@@ -157,6 +162,7 @@ async fn rows_of_every_table_are_put_and_taken_away(store: &dyn Store) {
         kept(key(1), 0, IdempotencyAnswer::RUNNING).into(),
         card_cvv(10, 3).into(),
         node(10, 2).into(),
+        api_key_use(10, 2).into(),
     ];
     let there = |row: &Row| Expect::Version(row.key(), row.version());
     done(store.commit(plain(rows.iter().map(there).collect(), Vec::new())).await.unwrap());
@@ -167,6 +173,7 @@ async fn rows_of_every_table_are_put_and_taken_away(store: &dyn Store) {
         (4, sweep(&[key(1)], at(86_400))),
         (5, plain(Vec::new(), vec![Effect::Delete(rows[5].key())])),
         (6, plain(Vec::new(), vec![Effect::Delete(rows[6].key())])),
+        (7, plain(Vec::new(), vec![Effect::Delete(rows[7].key())])),
     ];
     for (row, commit) in gone {
         let row = &rows[row];

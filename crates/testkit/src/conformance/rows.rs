@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use panvault_model::{
-    AccountId, Amount, Bin, Brand, CardId, CardType, Country, Currency, CvvResult, Expiry, Fingerprint, Id,
-    IssuerFacts, LastFour, NodeId, OrganisationId, ProcessorId, RecurringType, Sealed, ShopperInteraction,
-    Tag, Timestamp, TransactionId, TransactionStatus, VaultId,
+    AccountId, Amount, ApiKeyId, Bin, Brand, CardId, CardType, Country, Currency, CvvResult, Expiry,
+    Fingerprint, Id, IssuerFacts, LastFour, NodeId, OrganisationId, ProcessorId, RecurringType, Sealed,
+    ShopperInteraction, Tag, Timestamp, TransactionId, TransactionStatus, VaultId,
 };
 use panvault_store::{
-    CardCvvRow, CardRow, Chain, DocumentKind, DocumentRow, HistoryRow, IdempotencyAnswer, IdempotencyKey,
-    IdempotencyRow, MemoryStore, NodeRow, TransactionRow,
+    ApiKeyUseRow, CardCvvRow, CardRow, Chain, DocumentKind, DocumentRow, HistoryRow, IdempotencyAnswer,
+    IdempotencyKey, IdempotencyRow, MemoryStore, NodeRow, TransactionRow,
 };
 use panvault_vault::StoreChain;
 
@@ -175,6 +175,11 @@ pub fn card_cvv(n: u64, version: u32) -> CardCvvRow {
         used: false,
         tag: tag(0xcc),
     }
+}
+
+/// An API key's last use, in this minute.
+pub fn api_key_use(n: u64, minute: u32) -> ApiKeyUseRow {
+    ApiKeyUseRow { api_key: ApiKeyId(id(n)), used_at: at(60 * u64::from(minute)), tag: tag(0x5d) }
 }
 
 /// A node, whose lease runs for two minutes from its version's hour on.

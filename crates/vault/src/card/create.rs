@@ -94,7 +94,7 @@ fn card_create_plan(
     metadata: Metadata,
     env: &Env<'_>,
 ) -> Result<Planned, VaultError> {
-    let organisation = permit.within(organisation, Named::Field("organisation"))?;
+    let organisation = permit.within_enabled(organisation, Named::Field("organisation"))?;
     pairs_storable(&metadata)?;
     let NewCard { pan, expiry, cvv, holder } = card;
     let id = CardId::make(env.now.wall, env.make_id_bytes()?);

@@ -1,4 +1,4 @@
-use panvault_model::ApiKeyId;
+use panvault_model::Id;
 use panvault_store::{DocumentKind, DocumentRow, Effect, Expect, RowKey};
 
 /// One change of a document.
@@ -6,24 +6,25 @@ use panvault_store::{DocumentKind, DocumentRow, Effect, Expect, RowKey};
 pub(crate) enum DocumentChange {
     /// It is to be this; its version is one more than that of the stored one, 1 when there is none.
     Put(DocumentRow),
-    /// This API key is to go; it has this version.
-    ApiKeyDelete(ApiKeyId, u32),
+    /// It is to go; it has this version.
+    Delete(DocumentKind, Id, u32),
+    /// A row beside the documents is to go with one of them, if it is there.
+    Beside(RowKey),
 }
 
 impl DocumentChange {
     /// What must hold for it to be done.
-    pub(crate) const fn expect(&self) -> Expect {
+    pub(crate) const fn expect(&self) -> Option<Expect> {
         match self {
             Self::Put(row) => {
                 let key = RowKey::Document(row.kind, row.id);
-                match row.version.checked_sub(1) {
+                Some(match row.version.checked_sub(1) {
                     None | Some(0) => Expect::Absent(key),
                     Some(version) => Expect::Version(key, version),
-                }
+                })
             }
-            Self::ApiKeyDelete(id, version) => {
-                Expect::Version(RowKey::Document(DocumentKind::ApiKey, id.0), *version)
-            }
+            Self::Delete(kind, id, version) => Some(Expect::Version(RowKey::Document(*kind, *id), *version)),
+            Self::Beside(_) => None,
         }
     }
 
@@ -31,7 +32,8 @@ impl DocumentChange {
     pub(crate) fn effect(self) -> Effect {
         match self {
             Self::Put(row) => row.into(),
-            Self::ApiKeyDelete(id, _) => Effect::Delete(RowKey::Document(DocumentKind::ApiKey, id.0)),
+            Self::Delete(kind, id, _) => Effect::Delete(RowKey::Document(kind, id)),
+            Self::Beside(key) => Effect::Delete(key),
         }
     }
 }

@@ -1,11 +1,13 @@
 use std::sync::Arc;
 
+use imbl::ordmap::Entry;
 use imbl::shared_ptr::DefaultSharedPtr;
-use imbl::{GenericHashMap, OrdSet};
+use imbl::{GenericHashMap, OrdMap, OrdSet};
 use panvault_model::{AccountId, ApiKeyId, Id, IdHash, OrganisationId, ProcessorId};
 use panvault_processor::{Configuration, Connect, Processor};
 use panvault_store::{AccountRow, ApiKeyRow, DocumentKind, DocumentRow, OrganisationRow, ProcessorRow};
 
+use crate::api_key::LastUse;
 use crate::document::change::DocumentChange;
 use crate::document::head::Stamp;
 use crate::error::VaultError;
@@ -23,15 +25,23 @@ pub(crate) struct Documents {
     children: OrdSet<(OrganisationId, OrganisationId)>,
     accounts: Map<AccountId, Arc<AccountRow>>,
     processors: Map<ProcessorId, Arc<Connected>>,
-    api_keys: Map<ApiKeyId, Arc<ApiKeyRow>>,
+    api_keys: Map<ApiKeyId, Arc<KnownKey>>,
     /// By the version of the key that hashed them, and the hash.
-    api_keys_by_hash: Map<(u16, [u8; 32]), Arc<ApiKeyRow>>,
+    api_keys_by_hash: Map<(u16, [u8; 32]), Arc<KnownKey>>,
+    /// How many browsers' keys allow a web origin.
+    origins: OrdMap<Arc<str>, u32>,
 }
 
 /// A processor and the connection to it, which lives as long as the row does not change.
 struct Connected {
-    row: ProcessorRow,
+    row: Arc<ProcessorRow>,
     connection: Arc<dyn Processor>,
+}
+
+/// An API key, and when it was last used, as far as this process knows.
+pub(crate) struct KnownKey {
+    pub(crate) row: Arc<ApiKeyRow>,
+    pub(crate) last_use: Arc<LastUse>,
 }
 
 impl Documents {
@@ -61,11 +71,7 @@ impl Documents {
                 }
             }
             DocumentKind::ApiKey => {
-                let key = Arc::new(ApiKeyRow::decode(&row.body)?);
-                if let Some(before) = self.api_keys.insert(key.id, Arc::clone(&key)) {
-                    self.api_keys_by_hash.remove(&(before.hash_key, before.hash));
-                }
-                self.api_keys_by_hash.insert((key.hash_key, key.hash), key);
+                self.api_key_put(ApiKeyRow::decode(&row.body)?, before);
             }
             // The snapshot has them beside these.
             DocumentKind::OrganisationKey | DocumentKind::DocumentHead => {}
@@ -73,12 +79,52 @@ impl Documents {
         Ok(replaced)
     }
 
-    /// Takes away an API key, and gives what there was.
-    pub(super) fn api_key_delete(&mut self, id: ApiKeyId) -> Option<Stamp> {
-        if let Some(row) = self.api_keys.remove(&id) {
-            self.api_keys_by_hash.remove(&(row.hash_key, row.hash));
+    /// Takes away a document, and gives what there was.
+    pub(super) fn delete(&mut self, kind: DocumentKind, id: Id) -> Option<Stamp> {
+        match kind {
+            DocumentKind::Organisation => {
+                let id = OrganisationId(id);
+                if let Some(parent) = self.organisations.remove(&id).and_then(|row| row.parent) {
+                    self.children.remove(&(parent, id));
+                }
+            }
+            DocumentKind::Account => drop(self.accounts.remove(&AccountId(id))),
+            DocumentKind::Processor => drop(self.processors.remove(&ProcessorId(id))),
+            DocumentKind::ApiKey => {
+                if let Some(known) = self.api_keys.remove(&ApiKeyId(id)) {
+                    self.api_key_forget(&known.row);
+                }
+            }
+            DocumentKind::OrganisationKey | DocumentKind::DocumentHead => {}
         }
-        self.stamps.remove(&(DocumentKind::ApiKey, id.0))
+        self.stamps.remove(&(kind, id))
+    }
+
+    fn api_key_put(&mut self, row: ApiKeyRow, before: Option<&Self>) {
+        let row = Arc::new(row);
+        let known =
+            self.api_keys.get(&row.id).or_else(|| before.and_then(|before| before.api_keys.get(&row.id)));
+        let last_use = known.map_or_else(Arc::default, |known| Arc::clone(&known.last_use));
+        let known = Arc::new(KnownKey { row: Arc::clone(&row), last_use });
+        if let Some(replaced) = self.api_keys.insert(row.id, Arc::clone(&known)) {
+            self.api_key_forget(&replaced.row);
+        }
+        self.api_keys_by_hash.insert((row.hash_key, row.hash), known);
+        for origin in &row.allowed_origins {
+            *self.origins.entry(Arc::from(origin.as_str())).or_default() += 1;
+        }
+    }
+
+    fn api_key_forget(&mut self, row: &ApiKeyRow) {
+        self.api_keys_by_hash.remove(&(row.hash_key, row.hash));
+        for origin in &row.allowed_origins {
+            if let Entry::Occupied(mut keys) = self.origins.entry(Arc::from(origin.as_str())) {
+                *keys.get_mut() -= 1;
+                if *keys.get() == 0 {
+                    keys.remove();
+                }
+            }
+        }
     }
 
     fn organisation_put(&mut self, row: OrganisationRow) {
@@ -102,7 +148,7 @@ impl Documents {
             Configuration::parse(&row.type_name, &row.settings).map_err(|_| VaultError::Tampered)?;
         if test_mode || !configuration.is_test_only() {
             let connection = processors.connect(&configuration);
-            self.processors.insert(row.id, Arc::new(Connected { row, connection }));
+            self.processors.insert(row.id, Arc::new(Connected { row: Arc::new(row), connection }));
         }
         Ok(())
     }
@@ -121,45 +167,73 @@ impl Documents {
     pub(crate) fn are_before(&self, changes: &[DocumentChange]) -> bool {
         changes.iter().all(|change| match change {
             DocumentChange::Put(row) => row.version.checked_sub(1) == Some(self.version(row.kind, row.id)),
-            DocumentChange::ApiKeyDelete(id, version) => *version == self.version(DocumentKind::ApiKey, id.0),
+            DocumentChange::Delete(kind, id, version) => *version == self.version(*kind, *id),
+            DocumentChange::Beside(_) => true,
         })
     }
 
-    pub(crate) fn organisation(&self, id: OrganisationId) -> Option<&OrganisationRow> {
-        self.organisations.get(&id).map(Arc::as_ref)
+    pub(crate) fn organisation(&self, id: OrganisationId) -> Option<&Arc<OrganisationRow>> {
+        self.organisations.get(&id)
     }
 
-    pub(crate) fn organisations(&self) -> impl ExactSizeIterator<Item = &OrganisationRow> {
-        self.organisations.values().map(Arc::as_ref)
+    pub(crate) fn organisations(&self) -> impl ExactSizeIterator<Item = &Arc<OrganisationRow>> {
+        self.organisations.values()
     }
 
-    pub(crate) fn accounts(&self) -> impl Iterator<Item = &AccountRow> {
-        self.accounts.values().map(Arc::as_ref)
+    /// Whether an organisation and all above it are there and not disabled.
+    pub(crate) fn is_enabled(&self, organisation: OrganisationId) -> bool {
+        let mut level = self.organisation(organisation);
+        for _ in 0..TREE_LEVELS_MAX {
+            match level {
+                Some(row) if row.disabled => return false,
+                Some(row) => match row.parent {
+                    Some(parent) => level = self.organisation(parent),
+                    None => return true,
+                },
+                None => return false,
+            }
+        }
+        false
     }
 
-    pub(crate) fn processors(&self) -> impl Iterator<Item = &ProcessorRow> {
+    /// Whether an organisation is above others.
+    pub(crate) fn has_children(&self, organisation: OrganisationId) -> bool {
+        let first = (organisation, OrganisationId::from_bytes([0; 12]));
+        self.children.range(first..).next().is_some_and(|(parent, _)| *parent == organisation)
+    }
+
+    /// Whether any browser's key allows a web origin.
+    pub(crate) fn allows_origin(&self, origin: &str) -> bool {
+        self.origins.contains_key(origin)
+    }
+
+    pub(crate) fn accounts(&self) -> impl Iterator<Item = &Arc<AccountRow>> {
+        self.accounts.values()
+    }
+
+    pub(crate) fn processors(&self) -> impl Iterator<Item = &Arc<ProcessorRow>> {
         self.processors.values().map(|connected| &connected.row)
     }
 
-    pub(crate) fn api_keys(&self) -> impl Iterator<Item = &ApiKeyRow> {
-        self.api_keys.values().map(Arc::as_ref)
+    pub(crate) fn api_keys(&self) -> impl Iterator<Item = &Arc<ApiKeyRow>> {
+        self.api_keys.values().map(|known| &known.row)
     }
 
-    pub(crate) fn account(&self, id: AccountId) -> Option<&AccountRow> {
-        self.accounts.get(&id).map(Arc::as_ref)
+    pub(crate) fn account(&self, id: AccountId) -> Option<&Arc<AccountRow>> {
+        self.accounts.get(&id)
     }
 
-    pub(crate) fn processor(&self, id: ProcessorId) -> Option<(&ProcessorRow, &Arc<dyn Processor>)> {
+    pub(crate) fn processor(&self, id: ProcessorId) -> Option<(&Arc<ProcessorRow>, &Arc<dyn Processor>)> {
         self.processors.get(&id).map(|connected| (&connected.row, &connected.connection))
     }
 
-    pub(crate) fn api_key(&self, id: ApiKeyId) -> Option<&ApiKeyRow> {
-        self.api_keys.get(&id).map(Arc::as_ref)
+    pub(crate) fn api_key(&self, id: ApiKeyId) -> Option<&Arc<KnownKey>> {
+        self.api_keys.get(&id)
     }
 
     /// The API key that was hashed to this by this version of the key for hashes.
-    pub(crate) fn api_key_by_hash(&self, hash_key: u16, hash: [u8; 32]) -> Option<&ApiKeyRow> {
-        self.api_keys_by_hash.get(&(hash_key, hash)).map(Arc::as_ref)
+    pub(crate) fn api_key_by_hash(&self, hash_key: u16, hash: [u8; 32]) -> Option<&Arc<KnownKey>> {
+        self.api_keys_by_hash.get(&(hash_key, hash))
     }
 
     /// Whether an organisation is `top` or below it.

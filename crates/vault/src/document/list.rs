@@ -1,41 +1,64 @@
-use panvault_model::OrganisationId;
-use panvault_store::{AccountRow, ApiKeyRow, OrganisationRow, ProcessorRow};
+use std::sync::Arc;
+
+use panvault_model::{Id, OrganisationId};
+use panvault_store::limits::LIST_ROWS_MAX;
+use panvault_store::{Field, Page, Query, StoreFault};
 
 use crate::document::Snapshot;
-use crate::permit::{DocumentList, Permit};
+use crate::error::{Named, VaultError};
+use crate::permit::Permit;
 use crate::vault::Vault;
 
+/// Documents of one kind, as a list sees them.
+pub(crate) trait Listed: Field<Row: Send + Sync + 'static> + Send + Sync {
+    /// All of them, in any order.
+    fn all(snapshot: &Snapshot) -> Vec<&Arc<Self::Row>>;
+
+    /// Names a document.
+    fn id(row: &Self::Row) -> Id;
+
+    /// Whose it is; an organisation is its own.
+    fn organisation(row: &Self::Row) -> OrganisationId;
+}
+
 impl Vault {
-    /// The organisations that the caller sees.
-    pub fn organisation_list(&self, permit: &Permit<DocumentList>) -> Vec<OrganisationRow> {
-        self.seen(permit, |snapshot| snapshot.documents.organisations().cloned().collect(), |row| row.id)
-    }
-
-    /// The accounts that the caller sees.
-    pub fn account_list(&self, permit: &Permit<DocumentList>) -> Vec<AccountRow> {
-        self.seen(permit, |snapshot| snapshot.documents.accounts().cloned().collect(), |row| row.organisation)
-    }
-
-    /// The processors that the caller sees.
-    pub fn processor_list(&self, permit: &Permit<DocumentList>) -> Vec<ProcessorRow> {
-        self.seen(
-            permit,
-            |snapshot| snapshot.documents.processors().cloned().collect(),
-            |row| row.organisation,
-        )
-    }
-
-    /// The API keys that the caller sees; their rows hold keyed hashes, not keys.
-    pub fn apikey_list(&self, permit: &Permit<DocumentList>) -> Vec<ApiKeyRow> {
-        self.seen(permit, |snapshot| snapshot.documents.api_keys().cloned().collect(), |row| row.organisation)
-    }
-
-    fn seen<T>(
+    /// Documents that the caller sees; `query.organisations` narrows them when it names some. [`VaultError::NotFound`] when it names one
+    /// that the caller does not see. They are in memory, and there may be many: a thread that may take its time goes through them, and
+    /// few do at a time.
+    pub(crate) async fn document_list<O, F: Listed>(
         &self,
-        permit: &Permit<DocumentList>,
-        rows: impl FnOnce(&Snapshot) -> Vec<T>,
-        organisation: impl Fn(&T) -> OrganisationId,
-    ) -> Vec<T> {
-        rows(&self.snapshot()).into_iter().filter(|row| permit.sees(organisation(row))).collect()
+        permit: &Permit<O>,
+        query: Query<F>,
+    ) -> Result<Page<Arc<F::Row>>, VaultError> {
+        for organisation in &query.organisations {
+            permit.within(*organisation, Named::Condition("organisation"))?;
+        }
+        let (snapshot, scope) = (Arc::clone(permit.snapshot()), permit.scope());
+        let Ok(_turn) = self.document_lists().acquire().await else { return Err(VaultError::Contended) };
+        let listed = tokio::task::spawn_blocking(move || {
+            let seen = |row: &F::Row| {
+                let organisation = F::organisation(row);
+                let named = query.organisations.is_empty() || query.organisations.contains(&organisation);
+                named && scope.sees(organisation, &snapshot)
+            };
+            let found = F::all(&snapshot).into_iter().filter(|row| query.holds(row) && seen(row));
+            let mut rows: Vec<_> = found.map(|row| Seen(Arc::clone(row))).collect();
+            rows.sort_unstable_by_key(|row| core::cmp::Reverse(F::id(&row.0)));
+            query.order(&mut rows);
+            let total = rows.len() as u64;
+            let skip = usize::try_from(query.skip).unwrap_or(usize::MAX);
+            let limit = usize::try_from(query.limit.min(LIST_ROWS_MAX)).unwrap_or(usize::MAX);
+            Page { rows: rows.into_iter().skip(skip).take(limit).map(|row| row.0).collect(), total }
+        });
+        listed.await.map_err(|_| VaultError::Store(StoreFault::Read))
+    }
+}
+
+/// A row that the query can order.
+struct Seen<T>(Arc<T>);
+
+impl<T> AsRef<T> for Seen<T> {
+    fn as_ref(&self) -> &T {
+        &self.0
     }
 }

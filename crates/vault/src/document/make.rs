@@ -1,27 +1,46 @@
 use std::sync::Arc;
 
-use panvault_model::{Id, Tag};
-use panvault_store::{AuditNote, Commit, DocumentKind, DocumentRow, Outcome, StoreFault};
+use panvault_model::{Id, Now, OrganisationId, Tag, Timestamp};
+use panvault_store::{
+    Action, AuditNote, Commit, DocumentKind, DocumentRow, IdempotencyClaim, IdempotencyRow, Outcome,
+    StoreFault,
+};
 use tokio::sync::OwnedMutexGuard;
 
 use crate::document::change::DocumentChange;
 use crate::document::head::HEAD_ID;
 use crate::document::snapshot::Snapshot;
-use crate::error::VaultError;
+use crate::error::{Named, VaultError};
+use crate::idempotency::{Answered, Done, Idempotency, answer_of, answer_read};
 use crate::limits::DOCUMENT_TRIES_MAX;
+use crate::permit::Permit;
 use crate::seal;
 use crate::vault::{Mode, Vault};
 
 /// A change of documents that is planned and not made: whoever must show what comes of it first can do so.
 #[derive(Clone, Debug)]
 pub struct DocumentPlan {
-    pub(super) changes: Vec<DocumentChange>,
-    pub(super) audit: AuditNote,
+    pub(crate) changes: Vec<DocumentChange>,
+    pub(crate) audit: AuditNote,
 }
 
 /// Who has it changes documents, or takes up others. Within a process changes come one after the other: each moves the head,
 /// so that of two at once one would be made again anyway.
 pub(crate) type DocumentTurn = OwnedMutexGuard<()>;
+
+/// What became of a change.
+enum Changed<T> {
+    Made(T),
+    /// An earlier request has the idempotency key.
+    Earlier(Box<IdempotencyRow>),
+}
+
+/// What became of one try.
+enum Committed {
+    Done,
+    Claimed(Box<IdempotencyRow>),
+    Unmet(DocumentTurn),
+}
 
 impl Vault {
     /// Does what was planned, in one step, and takes it up.
@@ -34,10 +53,41 @@ impl Vault {
 
     /// Plans a change of documents, does it in one step and takes it up. The head makes every two changes meet, also those that have
     /// nothing to do with each other: when another process was first, this is planned again on what it left.
-    pub(super) async fn document_change<T>(
+    pub(crate) async fn document_change<T>(
         &self,
         plan: impl Fn(&Snapshot) -> Result<(T, DocumentPlan), VaultError>,
     ) -> Result<T, VaultError> {
+        match self.document_changed(|_| None, plan).await? {
+            Changed::Made(made) => Ok(made),
+            Changed::Earlier(_) => Err(VaultError::Contended),
+        }
+    }
+
+    /// The same, of a request that may be repeated: then it is answered as it was before.
+    pub(crate) async fn document_change_once<T: Answered>(
+        &self,
+        idempotency: Option<Idempotency>,
+        now: Now,
+        plan: impl Fn(&Snapshot) -> Result<(T, DocumentPlan), VaultError>,
+    ) -> Result<Done<T>, VaultError> {
+        let Some(claim) = idempotency else { return self.document_change(plan).await.map(Done::new) };
+        if let Some(earlier) = self.idempotency_earlier(&claim, now).await? {
+            return Ok(Done::replayed(answer_read(&earlier)?));
+        }
+        let claiming = |made: &T| Some(claim.claim(self.keys(), now.wall, answer_of(made)));
+        match self.document_changed(claiming, plan).await? {
+            Changed::Made(made) => Ok(Done::new(made)),
+            Changed::Earlier(row) => {
+                Ok(Done::replayed(answer_read(&*self.idempotency_claimed(&claim, row)?)?))
+            }
+        }
+    }
+
+    async fn document_changed<T>(
+        &self,
+        claim: impl Fn(&T) -> Option<IdempotencyClaim>,
+        plan: impl Fn(&Snapshot) -> Result<(T, DocumentPlan), VaultError>,
+    ) -> Result<Changed<T>, VaultError> {
         let mut turn = self.document_turn().await;
         for _ in 0..DOCUMENT_TRIES_MAX {
             let snapshot = self.snapshot();
@@ -47,12 +97,14 @@ impl Vault {
             }
             let after =
                 snapshot.after(&changes, self.keys(), self.mode() == Mode::Test, self.processors())?;
-            let changes = changes.into_iter().chain([self.head_put(&after)?]);
-            let (expects, effects) = changes.map(|change| (change.expect(), change.effect())).unzip();
-            let commit = Commit { claim: None, expects, effects, audit };
+            let changes: Vec<_> = changes.into_iter().chain([self.head_put(&after)?]).collect();
+            let expects = changes.iter().filter_map(DocumentChange::expect).collect();
+            let effects = changes.into_iter().map(DocumentChange::effect).collect();
+            let commit = Commit { claim: claim(&made), expects, effects, audit };
             match self.document_commit(turn, commit, after).await? {
-                None => return Ok(made),
-                Some(again) => turn = again,
+                Committed::Done => return Ok(Changed::Made(made)),
+                Committed::Claimed(row) => return Ok(Changed::Earlier(row)),
+                Committed::Unmet(again) => turn = again,
             }
             self.reload(&turn).await?;
             if self.snapshot().head.counter == snapshot.head.counter {
@@ -70,16 +122,16 @@ impl Vault {
         turn: DocumentTurn,
         commit: Commit,
         after: Snapshot,
-    ) -> Result<Option<DocumentTurn>, VaultError> {
+    ) -> Result<Committed, VaultError> {
         let vault = self.clone();
         let done = tokio::spawn(async move {
             match vault.store().commit(commit).await? {
                 Outcome::Done { .. } => {
                     vault.take_up(&turn, after);
-                    Ok(None)
+                    Ok(Committed::Done)
                 }
-                Outcome::Unmet(_) => Ok(Some(turn)),
-                Outcome::Claimed(_) => Err(VaultError::Contended),
+                Outcome::Unmet(_) => Ok(Committed::Unmet(turn)),
+                Outcome::Claimed(row) => Ok(Committed::Claimed(row)),
             }
         });
         // A task ends without an answer when the runtime does; then nobody can tell.
@@ -111,8 +163,38 @@ impl Vault {
         Ok(self.document_put(DocumentKind::DocumentHead, HEAD_ID, head.counter, sealed.to_vec()))
     }
 
+    /// The plan that changes one document, to what `encode` makes of it at this time.
+    pub(crate) fn row_update_plan<O>(
+        &self,
+        snapshot: &Snapshot,
+        permit: &Permit<O>,
+        kind: DocumentKind,
+        id: Id,
+        organisation: OrganisationId,
+        encode: impl FnOnce(Timestamp) -> Vec<u8>,
+    ) -> Result<DocumentPlan, VaultError> {
+        let version = snapshot.documents.version(kind, id).checked_add(1).ok_or(VaultError::Contended)?;
+        let now = permit.now().wall;
+        let changes = vec![self.document_put(kind, id, version, encode(now))];
+        let audit = permit.asked().note(now, Action::DocumentUpdate, organisation, id);
+        Ok(DocumentPlan { changes, audit })
+    }
+
+    /// An organisation that the caller sees, and that is there in these documents too.
+    pub(crate) fn organisation_now<O>(
+        &self,
+        snapshot: &Snapshot,
+        permit: &Permit<O>,
+        organisation: OrganisationId,
+    ) -> Result<OrganisationId, VaultError> {
+        let named = Named::Field("organisation");
+        permit.within(organisation, named)?;
+        let row = snapshot.documents.organisation(organisation);
+        row.map(|row| row.id).ok_or_else(|| VaultError::not_found(named))
+    }
+
     /// A document in this version.
-    pub(super) fn document_put(
+    pub(crate) fn document_put(
         &self,
         kind: DocumentKind,
         id: Id,

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use panvault_keys::{KeyRing, OrganisationKey, VaultKeys};
-use panvault_model::Id;
+use panvault_model::{Id, OrganisationId};
 use panvault_processor::Connect;
 use panvault_store::{DocumentKind, DocumentRow};
 
@@ -56,7 +56,7 @@ impl Snapshot {
                 return Err(VaultError::Tampered);
             }
             if row.kind == DocumentKind::OrganisationKey {
-                keys.add(OrganisationKey::decode(&row.body)?)?;
+                keys.add(organisation_key(&row)?)?;
             }
         }
         if !head.covers(&covered) {
@@ -79,7 +79,7 @@ impl Snapshot {
         test_mode: bool,
         processors: &dyn Connect,
     ) -> Result<Self, VaultError> {
-        let (mut documents, mut keys) = (self.documents.clone(), Vec::new());
+        let (mut documents, mut keys, mut gone) = (self.documents.clone(), Vec::new(), Vec::new());
         let mut covered = self.head.covered();
         let hash = |stamp: Stamp, kind: DocumentKind, id: Id| {
             stamp.hash(kind, id, vault_keys, vault_keys.head_version())
@@ -88,20 +88,33 @@ impl Snapshot {
             let (kind, id, before) = match change {
                 DocumentChange::Put(row) => {
                     if row.kind == DocumentKind::OrganisationKey {
-                        keys.push(OrganisationKey::decode(&row.body)?);
+                        keys.push(organisation_key(row)?);
                     }
                     covered.add(hash(Stamp::of(row), row.kind, row.id)?);
-                    (row.kind, row.id, documents.put(row, test_mode, processors, None)?)
+                    (row.kind, row.id, documents.put(row, test_mode, processors, Some(&self.documents))?)
                 }
-                DocumentChange::ApiKeyDelete(key, _) => {
-                    (DocumentKind::ApiKey, key.0, documents.api_key_delete(*key))
+                DocumentChange::Delete(kind, id, _) => {
+                    if *kind == DocumentKind::Organisation {
+                        gone.push(OrganisationId(*id));
+                    }
+                    (*kind, *id, documents.delete(*kind, *id))
                 }
+                DocumentChange::Beside(_) => continue,
             };
             if let Some(before) = before {
                 covered.take(hash(before, kind, id)?);
             }
         }
         let head = self.head.next(covered, vault_keys.header_version()).ok_or(VaultError::Contended)?;
-        Ok(Self { head, documents, keys: self.keys.with(keys) })
+        let keys =
+            gone.into_iter().fold(self.keys.with(keys), |keys, organisation| keys.without(organisation));
+        Ok(Self { head, documents, keys })
     }
+}
+
+/// A key of an organisation, as its document keeps it.
+fn organisation_key(row: &DocumentRow) -> Result<OrganisationKey, VaultError> {
+    let mut key = OrganisationKey::decode(&row.body)?;
+    key.document = Some(row.id);
+    Ok(key)
 }

@@ -5,14 +5,22 @@
 //! | 0 | none yet: the request still runs | none |
 //! | 1 | a card | the card row, its sealed part empty and its tag zeroes |
 //! | 2 | a transaction, whatever became of it | the transaction row |
+//! | 3 | an organisation | the document |
+//! | 4 | an account | the document |
+//! | 5 | a processor | the document |
+//! | 6 | an API key, without the key itself | the document |
 //!
 //! Kinds are append-only; an operation that answers with something else takes the next number here, and the store knows nothing of it.
 //! **What cannot be said twice is not kept.** The state of a CVV is looked up when an answer is given again. The secret of an API key is
-//! shown once and kept nowhere: the answer of its creation is to keep the key's document, and is given again without the secret and
-//! marked as a repetition. So whoever lost the first answer learns which key to delete, and makes another.
+//! shown once and kept nowhere: the answer of its creation is given again without it, marked as a repetition. So whoever lost the first
+//! answer learns which key to delete, and makes another.
 
-use panvault_store::{CardRow, IdempotencyAnswer, IdempotencyRow, RowFault, TransactionRow};
+use panvault_store::{
+    AccountRow, ApiKeyRow, CardRow, IdempotencyAnswer, IdempotencyRow, OrganisationRow, ProcessorRow,
+    RowFault, TransactionRow,
+};
 
+use crate::api_key::MadeApiKey;
 use crate::error::VaultError;
 
 /// What may be an answer.
@@ -55,6 +63,41 @@ impl Answered for TransactionRow {
     }
 }
 
+macro_rules! documents {
+    ($($row:ident $kind:literal)+) => { $(
+        impl Answered for $row {
+            const KIND: u8 = $kind;
+
+            fn to_bytes(&self) -> Vec<u8> {
+                self.encode()
+            }
+
+            fn from_bytes(bytes: &[u8]) -> Result<Self, RowFault> {
+                Self::decode(bytes)
+            }
+        }
+    )+ };
+}
+
+documents! {
+    OrganisationRow 3
+    AccountRow 4
+    ProcessorRow 5
+    ApiKeyRow 6
+}
+
+impl Answered for MadeApiKey {
+    const KIND: u8 = ApiKeyRow::KIND;
+
+    fn to_bytes(&self) -> Vec<u8> {
+        self.row.encode()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self, RowFault> {
+        Ok(Self { row: ApiKeyRow::decode(bytes)?, key: None })
+    }
+}
+
 /// An answer as it is kept.
 pub(crate) fn answer_of<T: Answered>(answered: &T) -> IdempotencyAnswer {
     IdempotencyAnswer { kind: T::KIND, bytes: answered.to_bytes() }
@@ -75,6 +118,10 @@ pub(crate) fn answer_readable(answer: &IdempotencyAnswer) -> Result<(), RowFault
     match answer.kind {
         CardRow::KIND => CardRow::from_bytes(&answer.bytes).map(drop),
         TransactionRow::KIND => TransactionRow::from_bytes(&answer.bytes).map(drop),
+        OrganisationRow::KIND => OrganisationRow::from_bytes(&answer.bytes).map(drop),
+        AccountRow::KIND => AccountRow::from_bytes(&answer.bytes).map(drop),
+        ProcessorRow::KIND => ProcessorRow::from_bytes(&answer.bytes).map(drop),
+        ApiKeyRow::KIND => ApiKeyRow::from_bytes(&answer.bytes).map(drop),
         _ if answer.is_running() => Ok(()),
         _ => Err(RowFault::Value),
     }
@@ -89,11 +136,13 @@ mod tests {
     fn kinds_are_numbers_that_stay() {
         assert_eq!((IdempotencyAnswer::RUNNING.kind, CardRow::KIND, TransactionRow::KIND), (0, 1, 2));
         assert_eq!(answer_readable(&IdempotencyAnswer::RUNNING), Ok(()));
-        for (kind, format) in [(1, 2), (2, 3)] {
+        let documents = [OrganisationRow::KIND, AccountRow::KIND, ProcessorRow::KIND, ApiKeyRow::KIND];
+        assert_eq!(documents, [3, 4, 5, 6]);
+        for (kind, format) in [(1, 2), (2, 3), (3, 1), (4, 2), (5, 1), (6, 3)] {
             let cut = IdempotencyAnswer { kind, bytes: vec![format, 0] };
             assert_eq!(answer_readable(&cut), Err(RowFault::Short), "{kind}");
         }
-        for kind in 3..=255 {
+        for kind in 7..=255 {
             let later = IdempotencyAnswer { kind, bytes: Vec::new() };
             assert_eq!(answer_readable(&later), Err(RowFault::Value), "{kind}");
         }

@@ -370,6 +370,6 @@ impl Vault {
 fn account_seen(permit: &Permit<TransactionCreate>, id: AccountId) -> Result<&AccountRow, VaultError> {
     let named = Named::Field("account");
     let account = permit.snapshot().documents.account(id).ok_or_else(|| VaultError::not_found(named))?;
-    permit.within(account.organisation, named)?;
+    permit.within_enabled(account.organisation, named)?;
     Ok(account)
 }

@@ -5,11 +5,12 @@ use panvault_vault::limits::{
 };
 use panvault_vault::{
     Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, Origin, Vault, VaultError, VaultParts,
+    Webhooks,
 };
 
 use crate::assert_refused;
 use crate::heads::{head_anew, written};
-use crate::world::World;
+use crate::world::{World, all};
 
 fn organisation(name: &str, details: Vec<(String, String)>) -> NewOrganisation {
     NewOrganisation { name: name.to_owned(), details, ..NewOrganisation::default() }
@@ -42,7 +43,8 @@ async fn texts_have_limits() {
         let made = world.vault.organisation_create(&permit, organisation(&name, details)).await;
         assert_refused!(made, VaultError::Faults(_));
     }
-    assert_eq!(world.vault.organisation_list(&world.vault.operator().permit().unwrap()).len(), 2);
+    let listed = world.vault.organisation_list(&world.vault.operator().permit().unwrap(), all()).await;
+    assert_eq!(listed.unwrap().total, 2);
 }
 
 #[tokio::test]
@@ -79,6 +81,8 @@ async fn an_account_has_one_processor_of_a_kind() {
         description: None,
         currency: Currency::parse("EUR").unwrap(),
         processors,
+        disabled: false,
+        webhooks: Webhooks::default(),
     };
     let permit = operator.permit().unwrap();
     assert_refused!(world.vault.account_create(&permit, account(ids)).await, VaultError::Faults(_));
@@ -104,6 +108,8 @@ async fn an_account_has_a_currency_that_is_paid_in() {
             description: None,
             currency: Currency::parse(code).unwrap(),
             processors: Vec::new(),
+            disabled: false,
+            webhooks: Webhooks::default(),
         };
         world.vault.account_create(&world.vault.operator().permit().unwrap(), new).await
     };
@@ -125,7 +131,13 @@ async fn a_key_has_a_role_and_a_future() {
     let shop = world.shop(None).await;
     let now = world.vault.now().wall;
     for (roles, expires_at) in [(vec![], None), (vec![Role::MerchantUser], Some(now))] {
-        let new = NewApiKey { organisation: shop.organisation, name: "Key".to_owned(), roles, expires_at };
+        let new = NewApiKey {
+            organisation: shop.organisation,
+            name: "Key".to_owned(),
+            roles,
+            expires_at,
+            allowed_origins: Vec::new(),
+        };
         assert_refused!(
             world.vault.apikey_create(&world.permit(&shop.key), new).await,
             VaultError::Faults(_)
@@ -153,6 +165,7 @@ async fn a_live_vault_refuses_what_is_for_testing() {
         name: "Key".to_owned(),
         roles: vec![Role::MerchantUser],
         expires_at: None,
+        allowed_origins: Vec::new(),
     };
     let (_, key) = live.apikey_create(&operator.permit().unwrap(), new).await.unwrap();
     assert!(
@@ -216,6 +229,7 @@ async fn documents_made_at_the_same_time_are_all_there() {
                 name: format!("Key {number}"),
                 roles: vec![Role::MerchantUser],
                 expires_at: None,
+                allowed_origins: Vec::new(),
             };
             tokio::spawn(async move {
                 let (row, key) = vault.apikey_create(&permit, new).await.unwrap();

@@ -38,8 +38,8 @@ async fn start_with(world: &mut World, rows: Vec<DocumentRow>) -> Result<(), Vau
 }
 
 async fn revoke(world: &World, shop: &Shop) {
-    let id = world.vault.apikey_list(&world.vault.operator().permit().unwrap());
-    let id = id.iter().find(|row| row.organisation == shop.organisation).unwrap().id;
+    let keys = world.api_keys().await;
+    let id = keys.iter().find(|row| row.organisation == shop.organisation).unwrap().id;
     let permit: Permit<ApiKeyDelete> = world.vault.operator().permit().unwrap();
     world.vault.apikey_delete(&permit, id).await.unwrap();
 }
@@ -236,6 +236,7 @@ fn new_key(shop: &Shop) -> NewApiKey {
         organisation: shop.organisation,
         name: "Key".to_owned(),
         roles: vec![Role::MerchantUser],
+        allowed_origins: Vec::new(),
         expires_at: None,
     }
 }

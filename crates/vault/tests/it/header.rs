@@ -160,7 +160,7 @@ async fn the_head_is_made_anew_when_its_key_is_renewed() {
     assert_eq!(head(&world).await, 2);
     world.key(shop.organisation, &[Role::MerchantUser]).await;
     start_with(&mut world, &header).await.unwrap();
-    let id = world.vault.apikey_list(&world.vault.operator().permit().unwrap())[0].id;
+    let id = world.api_keys().await[0].id;
     world.vault.apikey_delete(&world.vault.operator().permit().unwrap(), id).await.unwrap();
     assert_eq!(head(&world).await, 2);
     start_with(&mut world, &header).await.unwrap();

@@ -1,11 +1,11 @@
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use panvault_model::{CardId, NodeId, Timestamp, TransactionId};
+use panvault_model::{ApiKeyId, CardId, NodeId, Timestamp, TransactionId};
 use panvault_store::{
-    Action, AuditRecord, CardCvvRow, CardQuery, CardRow, Commit, DocumentRow, HistoryRow, IdempotencyKey,
-    IdempotencyRow, MemoryStore, NodeRow, Outcome, Page, Pending, Store, StoreFault, StoreStatus,
-    TransactionQuery, TransactionRow,
+    Action, ApiKeyUseRow, AuditRecord, CardCvvRow, CardQuery, CardRow, Commit, DocumentRow, HistoryRow,
+    IdempotencyKey, IdempotencyRow, MemoryStore, NodeRow, Outcome, Page, Pending, Store, StoreFault,
+    StoreStatus, TransactionQuery, TransactionRow,
 };
 
 use crate::gate::Gate;
@@ -266,6 +266,10 @@ impl Store for Intruder {
             let rows = self.store.card_cvv_read_many(cards).await?;
             Ok(rows.into_iter().map(|row| row.map(|row| self.changed_card_cvv(row))).collect())
         })
+    }
+
+    fn api_key_use_read_many(&self, keys: Vec<ApiKeyId>) -> Pending<'_, Vec<Option<Arc<ApiKeyUseRow>>>> {
+        self.store.api_key_use_read_many(keys)
     }
 
     fn card_cvv_expired(&self, now: Timestamp, limit: usize) -> Pending<'_, Vec<Arc<CardCvvRow>>> {

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod administration;
 mod card;
 mod crash;
 mod cvv;

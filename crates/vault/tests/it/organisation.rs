@@ -1,12 +1,12 @@
 use panvault_model::{CardId, OrganisationId, ProcessorId, TransactionId};
 use panvault_vault::{
     CardChange, CardQuery, CvvChange, Metadata, Named, NewAccount, NewApiKey, NewOrganisation, NewProcessor,
-    Operation, Permit, TransactionQuery, VaultError,
+    Operation, Permit, TransactionQuery, VaultError, Webhooks,
 };
 
 use crate::assert_refused;
 use crate::world::{
-    Shop, VISA, World, all_cards, all_transactions, cvv_change, new_card, new_transaction, no_change,
+    Shop, VISA, World, all, all_cards, all_transactions, cvv_change, new_card, new_transaction, no_change,
 };
 
 /// A marketplace, two sellers below it, and a stranger.
@@ -56,6 +56,7 @@ async fn answers(
         name: "Key".to_owned(),
         roles: vec![panvault_model::Role::MerchantUser],
         expires_at: None,
+        allowed_origins: Vec::new(),
     };
     vec![
         ("card_create", create.await.err()),
@@ -220,6 +221,8 @@ async fn an_account_has_processors_of_its_own_line() {
             description: None,
             currency: panvault_model::Currency::parse("EUR").unwrap(),
             processors: vec![processor],
+            disabled: false,
+            webhooks: Webhooks::default(),
         };
         vault.account_create(&operator.permit().unwrap(), new).await
     };
@@ -253,6 +256,8 @@ async fn documents_are_made_below_the_caller_only() {
         description: None,
         currency: panvault_model::Currency::parse("EUR").unwrap(),
         processors,
+        disabled: false,
+        webhooks: Webhooks::default(),
     };
     let permit = world.permit(&provider);
     assert!(vault.account_create(&permit, account(left.organisation, vec![made.id])).await.is_ok());
@@ -275,12 +280,8 @@ async fn documents_are_made_below_the_caller_only() {
         assert_eq!(names_nothing(refused), "parent_id");
     }
     assert_refused!(vault.organisation_create(&permit, organisation(None)).await, VaultError::Faults(_));
-    let listed = vault.organisation_list(&world.permit(&provider));
-    assert_eq!(listed.len(), 4);
-    assert!(
-        vault
-            .account_list(&world.permit(&provider))
-            .iter()
-            .all(|row| row.organisation != stranger.organisation)
-    );
+    let listed = vault.organisation_list(&world.permit(&provider), all()).await;
+    assert_eq!(listed.unwrap().total, 4);
+    let accounts = vault.account_list(&world.permit(&provider), all()).await.unwrap();
+    assert!(accounts.rows.iter().all(|row| row.organisation != stranger.organisation));
 }

@@ -6,9 +6,9 @@ use panvault_model::{AccountId, Amount, CardId, Currency, Expiry, NodeId, Organi
 use panvault_store::{CardRow, DocumentKind, Store};
 use panvault_testkit::{SeededEntropy, TestClock, vault_keys};
 use panvault_vault::{
-    Caller, CardChange, CardQuery, CardView, CvvChange, Idempotency, Metadata, Mode, NewAccount, NewApiKey,
-    NewOrganisation, NewProcessor, NewTransaction, Operation, Origin, Page, Permit, Query, TransactionQuery,
-    TransactionRow, Vault, VaultError, VaultParts,
+    ApiKeyRow, Caller, CardChange, CardQuery, CardView, CvvChange, Idempotency, Metadata, Mode, NewAccount,
+    NewApiKey, NewOrganisation, NewProcessor, NewTransaction, Operation, Origin, Page, Permit, Query,
+    TransactionQuery, TransactionRow, Vault, VaultError, VaultParts, Webhooks,
 };
 
 use crate::cvvs::TestCvvs;
@@ -147,12 +147,27 @@ impl World {
             description: None,
             currency: Currency::parse("EUR").unwrap(),
             processors: vec![processor.id],
+            disabled: false,
+            webhooks: Webhooks::default(),
         };
         self.vault.account_create(&operator.permit().unwrap(), account).await.unwrap().id
     }
 
+    /// Every API key, newest first.
+    pub(crate) async fn api_keys(&self) -> Vec<Arc<ApiKeyRow>> {
+        let permit = self.vault.operator().permit().unwrap();
+        let listed = self.vault.apikey_list(&permit, all()).await.unwrap();
+        listed.rows.into_iter().map(|view| view.row).collect()
+    }
+
     pub(crate) async fn key(&self, organisation: OrganisationId, roles: &[Role]) -> String {
-        let new = NewApiKey { organisation, name: "Key".to_owned(), roles: roles.to_vec(), expires_at: None };
+        let new = NewApiKey {
+            organisation,
+            name: "Key".to_owned(),
+            roles: roles.to_vec(),
+            expires_at: None,
+            allowed_origins: origins(roles),
+        };
         let permit = self.vault.operator().permit().unwrap();
         self.vault.apikey_create(&permit, new).await.unwrap().1.expose_text().to_owned()
     }
@@ -341,6 +356,12 @@ pub(crate) fn new_transaction(account: AccountId, card: CardId, amount: u32) -> 
     }
 }
 
+/// The web origins of a key with these roles.
+pub(crate) fn origins(roles: &[Role]) -> Vec<String> {
+    let is_browsers = roles.contains(&Role::Publishable);
+    is_browsers.then(|| "https://shop.example".to_owned()).into_iter().collect()
+}
+
 pub(crate) fn all_cards() -> CardQuery {
     all()
 }
@@ -349,6 +370,6 @@ pub(crate) fn all_transactions() -> TransactionQuery {
     all()
 }
 
-fn all<F>() -> Query<F> {
+pub(crate) fn all<F>() -> Query<F> {
     Query { organisations: Vec::new(), filters: Vec::new(), sort: None, skip: 0, limit: 1_000 }
 }

@@ -68,6 +68,7 @@ pub(super) fn api_key(row: &ApiKeyRow) -> Value {
         "organisation": row.organisation.to_string(),
         "name": row.name,
         "roles": row.roles.iter().map(|role| role.as_str()).collect::<Vec<_>>(),
+        "allowed_origins": row.allowed_origins,
         "expires_at": row.expires_at.map(|time| time.to_string()),
         "created_at": row.created_at.to_string(),
     })

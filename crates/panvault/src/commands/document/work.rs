@@ -1,7 +1,8 @@
 //! Opening a vault, doing one thing with it, and closing it.
 
 use panvault_store::StoreFault;
-use panvault_vault::{DocumentPlan, Mode, Named, Vault, VaultError};
+use panvault_store::limits::LIST_ROWS_MAX;
+use panvault_vault::{DocumentPlan, Mode, Named, Query, Vault, VaultError};
 use serde_json::Value;
 
 use crate::cli::Shared;
@@ -52,11 +53,21 @@ pub(super) fn make(
 }
 
 /// Prints what is there.
-pub(super) fn list(
+pub(super) fn list<F>(
     shared: &Shared,
-    rows: impl FnOnce(&Vault) -> Result<Value, VaultError>,
+    rows: impl AsyncFn(&Vault, Query<F>) -> Result<Vec<Value>, VaultError>,
 ) -> anyhow::Result<()> {
-    let rows = with_vault(shared, async |vault| Ok(rows(vault)?))?;
+    let rows = with_vault(shared, async |vault| {
+        let mut all = Vec::new();
+        loop {
+            let some = Query { skip: all.len() as u64, ..Query::newest(Vec::new(), LIST_ROWS_MAX) };
+            let some = rows(vault, some).await?;
+            if some.is_empty() {
+                return Ok(Value::Array(all));
+            }
+            all.extend(some);
+        }
+    })?;
     match json::text(&rows, shared.json) {
         none if none.is_empty() => Ok(()),
         text => Ok(output::line(text)?),

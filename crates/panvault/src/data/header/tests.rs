@@ -6,6 +6,7 @@ use panvault_model::{Amount, CardId, Currency, Expiry, Role, TransactionId};
 use panvault_testkit::{canary_cards, root_key, vault_header};
 use panvault_vault::{
     Metadata, Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, NewTransaction, Origin, Vault,
+    Webhooks,
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -238,10 +239,18 @@ async fn fill(vault: &Vault) -> (CardId, TransactionId, String) {
         description: None,
         currency: Currency::parse("EUR").unwrap(),
         processors: vec![processor],
+        disabled: false,
+        webhooks: Webhooks::default(),
     };
     let account = vault.account_create(&vault.operator().permit().unwrap(), account).await.unwrap().id;
     let roles = vec![Role::MerchantAdmin];
-    let new = NewApiKey { organisation, name: "Key".to_owned(), roles, expires_at: None };
+    let new = NewApiKey {
+        organisation,
+        name: "Key".to_owned(),
+        roles,
+        expires_at: None,
+        allowed_origins: Vec::new(),
+    };
     let (_, key) = vault.apikey_create(&vault.operator().permit().unwrap(), new).await.unwrap();
     let caller = vault.caller(key.expose_text(), Origin::LOCAL).unwrap();
     let create = caller.permit().unwrap();

@@ -49,8 +49,10 @@ fn api_key(version: u32, hash: u8) -> DocumentRow {
         roles: vec![Role::MerchantUser],
         hash_key: 1,
         hash: [hash; 32],
+        allowed_origins: Vec::new(),
         expires_at: None,
         created_at: AT,
+        updated_at: AT,
     };
     row(DocumentKind::ApiKey, 5, version, key.encode())
 }
@@ -99,7 +101,7 @@ fn an_api_key_is_known_by_the_hash_that_it_has() {
     assert!(by_hash(&known, 7) && !by_hash(&known, 8));
     known.put(&api_key(2, 8), true, &Connector, None).unwrap();
     assert!(!by_hash(&known, 7) && by_hash(&known, 8));
-    let gone = known.api_key_delete(ApiKeyId(id(5)));
+    let gone = known.delete(DocumentKind::ApiKey, id(5));
     assert!(gone.is_some_and(|stamp| stamp.version == 2));
     assert!(!by_hash(&known, 8) && known.api_key(ApiKeyId(id(5))).is_none());
     assert!(known.stamp(DocumentKind::ApiKey, id(5)).is_none());

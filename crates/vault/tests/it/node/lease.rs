@@ -185,6 +185,8 @@ async fn a_node_that_is_alone_has_no_row() {
     let world = World::new().await;
     let shop = world.shop(None).await;
     let card = world.card(&shop).await;
+    // The key's use is written down.
+    world.vault.sweep().await.unwrap();
     let before = world.vault.status().store.sequence;
     world.clock.pass_millis(GIVEN_UP_MILLIS);
     world.vault.lease_renew().await.unwrap();

@@ -1,0 +1,60 @@
+use core::time::Duration;
+use std::sync::{Arc, Weak};
+
+use panvault_model::OrganisationId;
+use panvault_store::{CardQuery, TransactionQuery};
+
+use crate::document::Snapshot;
+use crate::error::VaultError;
+use crate::limits::{RETIRE_MILLIS_MAX, RETIRE_WAIT_MILLIS};
+use crate::vault::Vault;
+
+impl Vault {
+    /// Waits until no request is under way that began before the documents were as they are now: what it may still store, and what was
+    /// disabled meanwhile, is stored by then. [`VaultError::Busy`] when one takes very long.
+    pub(crate) async fn requests_before_end(&self) -> Result<(), VaultError> {
+        for _ in 0..RETIRE_MILLIS_MAX / RETIRE_WAIT_MILLIS {
+            if !self.has_earlier_snapshots() {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(RETIRE_WAIT_MILLIS)).await;
+        }
+        Err(VaultError::Busy)
+    }
+
+    /// What is stored of an organisation, if anything is.
+    pub(crate) async fn stored_of(
+        &self,
+        organisation: OrganisationId,
+    ) -> Result<Option<&'static str>, VaultError> {
+        let cards = CardQuery::newest(vec![organisation], 1);
+        if self.store().card_list(cards).await?.total > 0 {
+            return Ok(Some("it has cards"));
+        }
+        let transactions = self.store().transaction_list(transactions(organisation)).await?;
+        Ok((transactions.total > 0).then_some("it has transactions"))
+    }
+}
+
+/// Any transaction of an organisation.
+pub(crate) fn transactions(organisation: OrganisationId) -> TransactionQuery {
+    TransactionQuery::newest(vec![organisation], 1)
+}
+
+/// Documents as they were before the last changes, as long as a request sees them.
+#[derive(Default)]
+pub(crate) struct EarlierSnapshots(Vec<Weak<Snapshot>>);
+
+impl EarlierSnapshots {
+    /// Notes one that was in use until now.
+    pub(crate) fn add(&mut self, earlier: &Arc<Snapshot>) {
+        self.0.retain(|snapshot| snapshot.strong_count() > 0);
+        self.0.push(Arc::downgrade(earlier));
+    }
+
+    /// Whether a request sees one of them.
+    pub(crate) fn are_seen(&mut self) -> bool {
+        self.0.retain(|snapshot| snapshot.strong_count() > 0);
+        !self.0.is_empty()
+    }
+}

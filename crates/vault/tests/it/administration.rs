@@ -1,0 +1,446 @@
+//! Organisations, accounts, processors and API keys are changed and deleted while the vault runs.
+
+use std::sync::Arc;
+
+use panvault_model::{Country, Currency, Role};
+use panvault_vault::{
+    AccountChange, ApiKeyChange, CardCreate, Metadata, Named, NewApiKey, NewProcessor, OrganisationChange,
+    Origin, ProcessorChange, VaultError,
+};
+
+use crate::assert_refused;
+use crate::world::{Shop, VISA, World, all, new_card, new_transaction, origins};
+
+macro_rules! operator {
+    ($world:expr) => {
+        &$world.vault.operator().permit().unwrap()
+    };
+}
+
+async fn disable(world: &World, shop: &Shop, disabled: bool) {
+    let change = OrganisationChange { disabled: Some(disabled), ..OrganisationChange::default() };
+    world.vault.organisation_update(operator!(world), shop.organisation, change, None).await.unwrap();
+}
+
+fn reason<T>(result: Result<T, VaultError>) -> &'static str {
+    match result {
+        Err(VaultError::WrongState { reason }) => reason,
+        Err(error) => panic!("refused with another error: {error:?}"),
+        Ok(_) => panic!("not refused"),
+    }
+}
+
+#[tokio::test]
+async fn a_disabled_organisation_refuses_for_itself_and_all_below_it() {
+    let mut world = World::new().await;
+    let top = world.shop(None).await;
+    let middle = world.shop(Some(top.organisation)).await;
+    let below = world.shop(Some(middle.organisation)).await;
+    let (card, provider) =
+        (world.card(&below).await, world.key(top.organisation, &[Role::ProviderAdmin]).await);
+    disable(&world, &middle, true).await;
+    for again in [false, true] {
+        for shop in [&middle, &below] {
+            assert_refused!(world.vault.caller(&shop.key, Origin::LOCAL), VaultError::NotAuthenticated);
+            // Whoever is above sees what is there and adds nothing to it.
+            let above = Shop { key: provider.clone(), ..*shop };
+            assert_refused!(world.card_create(&above, VISA, None).await, VaultError::WrongState { .. });
+            assert_refused!(world.transact(&above, card, 100).await, VaultError::WrongState { .. });
+        }
+        let above = Shop { key: provider.clone(), ..below };
+        assert!(world.card_read(&above, card).await.is_ok());
+        if !again {
+            world.reopen().await.unwrap();
+        }
+    }
+    disable(&world, &middle, false).await;
+    assert!(world.transact(&below, card, 100).await.is_ok());
+}
+
+#[tokio::test]
+async fn nobody_disables_or_deletes_the_organisation_of_their_own_key() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let key = world.key(shop.organisation, &[Role::ProviderAdmin]).await;
+    let change = OrganisationChange { disabled: Some(true), ..OrganisationChange::default() };
+    let changed = world.vault.organisation_update(&world.permit(&key), shop.organisation, change, None).await;
+    assert!(reason(changed).contains("own organisation"));
+    let deleted = world.vault.organisation_delete(world.permit(&key), shop.organisation).await;
+    assert!(reason(deleted).contains("the caller's key"));
+}
+
+#[tokio::test]
+async fn what_is_changed_is_shown_and_kept_and_the_rest_stays() {
+    let mut world = World::new().await;
+    let shop = world.shop(None).await;
+    let change = OrganisationChange {
+        name: Some("Winkel".to_owned()),
+        country_code: Some(Country::parse("NL")),
+        details: vec![("email".to_owned(), Some("till@shop.example".to_owned())), ("phone".to_owned(), None)],
+        ..OrganisationChange::default()
+    };
+    let organisation =
+        world.vault.organisation_update(operator!(world), shop.organisation, change, None).await;
+    let organisation = organisation.unwrap().value;
+    world.clock.pass_millis(5);
+    let change = AccountChange {
+        description: Some(Some("Main".to_owned())),
+        webhook_refund_update: Some(Some("https://shop.example/hook?key=1".to_owned())),
+        processors: Some(Vec::new()),
+        ..AccountChange::default()
+    };
+    let account =
+        world.vault.account_update(operator!(world), shop.account, change, None).await.unwrap().value;
+    assert_eq!((account.name.as_str(), account.currency), ("Euro", Currency::parse("EUR").unwrap()));
+    assert!(account.updated_at > account.created_at);
+    world.reopen().await.unwrap();
+    let read = world.vault.organisation_read(operator!(world), shop.organisation).unwrap();
+    assert_eq!((read.as_ref(), read.name.as_str()), (&organisation, "Winkel"));
+    assert_eq!(read.details, [("email".to_owned(), "till@shop.example".to_owned())]);
+    assert_eq!(world.vault.account_read(operator!(world), shop.account).unwrap().as_ref(), &account);
+    // An end of what there was.
+    let change = OrganisationChange {
+        country_code: Some(None),
+        details: vec![("email".to_owned(), None)],
+        ..OrganisationChange::default()
+    };
+    let changed = world.vault.organisation_update(operator!(world), shop.organisation, change, None).await;
+    let changed = changed.unwrap().value;
+    assert_eq!((changed.country_code, changed.details, changed.name.as_str()), (None, Vec::new(), "Winkel"));
+}
+
+#[tokio::test]
+async fn a_change_that_does_not_fit_changes_nothing() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let long = OrganisationChange { name: Some("a".repeat(101)), ..OrganisationChange::default() };
+    let card = OrganisationChange {
+        details: vec![("street".to_owned(), Some("4111 1111 1111 1111".to_owned()))],
+        ..OrganisationChange::default()
+    };
+    for change in [long, card] {
+        let changed =
+            world.vault.organisation_update(operator!(world), shop.organisation, change, None).await;
+        assert_refused!(changed, VaultError::Faults(_));
+    }
+    for address in ["ftp://shop.example", "https://", "https://shop.example/a b", "shop.example"] {
+        let change = AccountChange {
+            webhook_transaction_update: Some(Some(address.to_owned())),
+            ..AccountChange::default()
+        };
+        let changed = world.vault.account_update(operator!(world), shop.account, change, None).await;
+        assert_refused!(changed, VaultError::Faults(_));
+    }
+    assert_eq!(world.vault.organisation_read(operator!(world), shop.organisation).unwrap().name, "Shop");
+}
+
+#[tokio::test]
+async fn a_processor_keeps_its_type_and_the_settings_that_are_not_named() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let card = world.card_create(&shop, VISA, None).await.unwrap().row.id;
+    let listed = world.vault.processor_list(operator!(world), all()).await.unwrap();
+    let id = listed.rows[0].id;
+    let setting = |percent: &str| vec![("decline_without_cvv".to_owned(), percent.to_owned())];
+    let change = |settings| ProcessorChange { settings, ..ProcessorChange::default() };
+    let update = async |change| world.vault.processor_update(operator!(world), id, change, None).await;
+    assert!(update(change(setting("100"))).await.is_ok());
+    let declined = world.transact(&shop, card, 100).await.unwrap();
+    assert_eq!(declined.status.as_str(), "DECLINED", "connected anew");
+    let renamed = ProcessorChange { name: Some("Other".to_owned()), ..ProcessorChange::default() };
+    assert_eq!(update(renamed).await.unwrap().value.settings, setting("100"));
+    assert_refused!(update(change(setting("101"))).await, VaultError::Faults(_));
+    let other = ProcessorChange { type_name: Some("card_other".to_owned()), ..ProcessorChange::default() };
+    assert_refused!(update(other).await, VaultError::Faults(_));
+    assert!(reason(world.vault.processor_delete(operator!(world), id).await).contains("accounts"));
+    let none = AccountChange { processors: Some(Vec::new()), ..AccountChange::default() };
+    world.vault.account_update(operator!(world), shop.account, none, None).await.unwrap();
+    assert!(world.vault.processor_delete(operator!(world), id).await.is_ok());
+    assert_refused!(world.vault.processor_read(operator!(world), id), VaultError::NotFound(_));
+}
+
+#[tokio::test]
+async fn an_organisation_goes_when_nothing_hangs_on_it() {
+    let mut world = World::new().await;
+    let top = world.shop(None).await;
+    let shop = world.shop(Some(top.organisation)).await;
+    let id = shop.organisation;
+    let card = world.card(&shop).await;
+    let delete = async || {
+        let permit = world.vault.operator().permit().unwrap();
+        world.vault.organisation_delete(permit, id).await
+    };
+    assert!(reason(delete().await).contains("accounts"));
+    assert!(
+        reason(
+            world.vault.organisation_delete(world.vault.operator().permit().unwrap(), top.organisation).await
+        )
+        .contains("below")
+    );
+    let permit = world.vault.operator().permit().unwrap();
+    world.vault.account_delete(permit, shop.account).await.unwrap();
+    assert!(reason(delete().await).contains("processors"));
+    let processors = world.vault.processor_list(operator!(world), all()).await.unwrap();
+    let of_the_shop = processors.rows.iter().find(|row| row.organisation == id).unwrap();
+    world.vault.processor_delete(operator!(world), of_the_shop.id).await.unwrap();
+    assert!(reason(delete().await).contains("API keys"));
+    let card_deletes = world.permit(&shop.key);
+    for key in world.api_keys().await.iter().filter(|row| row.organisation == id) {
+        world.vault.apikey_delete(operator!(world), key.id).await.unwrap();
+    }
+    assert!(reason(delete().await).contains("cards"));
+    assert!(!world.vault.organisation_read(operator!(world), id).unwrap().disabled, "it is as it was");
+    world.vault.card_delete(&card_deletes, card).await.unwrap();
+    drop(card_deletes);
+    assert!(delete().await.is_ok());
+    for _ in 0..2 {
+        assert_refused!(world.vault.organisation_read(operator!(world), id), VaultError::NotFound(_));
+        world.reopen().await.unwrap();
+    }
+    assert!(world.card_create(&top, VISA, None).await.is_ok());
+}
+
+/// A request that began before the organisation was disabled may store a card in it.
+#[tokio::test(start_paused = true)]
+async fn what_began_before_is_waited_for_before_an_organisation_goes() {
+    let world = World::new().await;
+    let organisation = world.organisation(None).await;
+    let key = world.key(organisation, &[Role::MerchantAdmin]).await;
+    let permit = world.permit::<CardCreate>(&key);
+    let row = world.api_keys().await.into_iter().find(|row| row.organisation == organisation).unwrap();
+    world.vault.apikey_delete(operator!(world), row.id).await.unwrap();
+    let vault = world.vault.clone();
+    let deleting = tokio::spawn(async move {
+        let permit = vault.operator().permit().unwrap();
+        vault.organisation_delete(permit, organisation).await
+    });
+    while !world.vault.organisation_read(operator!(world), organisation).unwrap().disabled {
+        tokio::task::yield_now().await;
+    }
+    let created =
+        world.vault.card_create(&permit, organisation, new_card(VISA, None), Metadata::new(), None).await;
+    assert!(created.is_ok() && !deleting.is_finished());
+    drop(permit);
+    assert!(reason(deleting.await.unwrap()).contains("cards"));
+    assert!(!world.vault.organisation_read(operator!(world), organisation).unwrap().disabled);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payment_that_is_under_way_keeps_its_account() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let card = world.card(&shop).await;
+    world.store.initiated.close();
+    let (vault, permit) = (world.vault.clone(), world.permit(&shop.key));
+    let new = new_transaction(shop.account, card, 100);
+    let paying = tokio::spawn(async move { vault.transaction_create(&permit, new, None).await });
+    world.store.initiated.is_reached_by(1).await;
+    let vault = world.vault.clone();
+    let permit = vault.operator().permit().unwrap();
+    let deleted = tokio::spawn(async move { vault.account_delete(permit, shop.account).await });
+    // It is found, as it was initiated; and whatever was said, it is paid and the account is there.
+    assert!(reason(deleted.await.unwrap()).contains("transactions"));
+    world.store.initiated.open();
+    assert!(paying.await.unwrap().is_ok());
+    assert!(!world.vault.account_read(operator!(world), shop.account).unwrap().disabled);
+}
+
+#[tokio::test]
+async fn a_browsers_key_has_origins_and_no_other_role() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let make = async |roles: &[Role], allowed_origins: Vec<String>| {
+        let new = NewApiKey {
+            organisation: shop.organisation,
+            name: "Key".to_owned(),
+            roles: roles.to_vec(),
+            allowed_origins,
+            expires_at: None,
+        };
+        world.vault.apikey_create(operator!(world), new).await
+    };
+    let shops = origins(&[Role::Publishable]);
+    for (roles, allowed) in [
+        (&[Role::Publishable, Role::MerchantUser][..], shops.clone()),
+        (&[Role::Publishable], Vec::new()),
+        (&[Role::MerchantUser], shops.clone()),
+        (&[Role::Publishable], vec!["https://shop.example/".to_owned()]),
+        (&[Role::Publishable], vec!["*".to_owned()]),
+        (&[Role::Publishable], (0..21).map(|n| format!("https://shop{n}.example")).collect()),
+        (&[], Vec::new()),
+    ] {
+        assert_refused!(make(roles, allowed).await, VaultError::Faults(_));
+    }
+    let (row, key) = make(&[Role::Publishable], shops.clone()).await.unwrap();
+    assert!(key.expose_text().starts_with("pv_pub_test_"));
+    assert_eq!(world.caller(key.expose_text()).allowed_origins(), Some(shops.as_slice()));
+    assert_eq!(world.caller(&shop.key).allowed_origins(), None);
+    assert!(
+        world.vault.allows_origin("https://shop.example") && !world.vault.allows_origin("https://a.example")
+    );
+    let change = async |change| world.vault.apikey_update(operator!(world), row.id, change, None).await;
+    let roles = ApiKeyChange { roles: Some(vec![Role::MerchantUser]), ..ApiKeyChange::default() };
+    assert_refused!(change(roles).await, VaultError::Faults(_));
+    let moved = vec!["https://a.example".to_owned()];
+    let origins = ApiKeyChange { allowed_origins: Some(moved), ..ApiKeyChange::default() };
+    assert!(change(origins).await.is_ok());
+    assert!(
+        !world.vault.allows_origin("https://shop.example") && world.vault.allows_origin("https://a.example")
+    );
+    world.vault.apikey_delete(operator!(world), row.id).await.unwrap();
+    assert!(!world.vault.allows_origin("https://a.example"));
+}
+
+#[tokio::test]
+async fn a_key_that_takes_anothers_place_works_beside_it_for_a_while() {
+    let mut world = World::new().await;
+    let shop = world.shop(None).await;
+    let old = world.api_keys().await[0].id;
+    let rotate = async |seconds| world.vault.apikey_rotate(operator!(world), old, seconds, None).await;
+    let made = rotate(60).await.unwrap().value;
+    let new = made.key.unwrap();
+    assert_eq!((made.row.organisation, made.row.roles), (shop.organisation, vec![Role::MerchantAdmin]));
+    let works = |world: &World, key: &str| world.vault.caller(key, Origin::LOCAL).is_ok();
+    assert!(works(&world, &shop.key) && works(&world, new.expose_text()));
+    assert_refused!(rotate(30 * 86_400 + 1).await, VaultError::Faults(_));
+    world.clock.pass_millis(60_000);
+    for _ in 0..2 {
+        assert!(!works(&world, &shop.key) && works(&world, new.expose_text()));
+        world.reopen().await.unwrap();
+    }
+    // At once.
+    let row = world.api_keys().await.into_iter().find(|row| row.id == made.row.id).unwrap();
+    assert!(world.vault.apikey_rotate(operator!(world), row.id, 0, None).await.is_ok());
+    assert!(!works(&world, new.expose_text()));
+}
+
+#[tokio::test]
+async fn nobody_changes_a_key_that_they_could_not_have_made_nor_into_one() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    world.key(shop.organisation, &[Role::ProviderAdmin]).await;
+    let provider = world.api_keys().await[0].id;
+    let own = world.api_keys().await[1].id;
+    let update = async |id, roles: Option<Vec<Role>>| {
+        let change = ApiKeyChange { name: Some("Mine".to_owned()), roles, ..ApiKeyChange::default() };
+        world.vault.apikey_update(&world.permit(&shop.key), id, change, None).await
+    };
+    assert_refused!(update(provider, None).await, VaultError::RoleNotAllowed);
+    assert_refused!(update(own, Some(vec![Role::ProviderAdmin])).await, VaultError::RoleNotAllowed);
+    let rotated = world.vault.apikey_rotate(&world.permit(&shop.key), provider, 0, None).await;
+    assert_refused!(rotated, VaultError::RoleNotAllowed);
+    assert!(update(own, Some(vec![Role::MerchantUser])).await.is_ok());
+    assert_refused!(world.caller(&shop.key).permit::<CardCreate>(), VaultError::RoleNotAllowed);
+    let other = world.shop(None).await;
+    let theirs = world.api_keys().await[0].id;
+    let deleted = world.vault.apikey_delete(&world.permit(&other.key), own).await;
+    assert!(matches!(deleted, Err(VaultError::NotFound(named)) if named == [Named::Subject]));
+    assert!(world.vault.apikey_delete(&world.permit(&other.key), theirs).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_keys_last_use_is_shown_written_once_a_minute_and_goes_with_it() {
+    let mut world = World::new().await;
+    let shop = world.shop(None).await;
+    let used_at = async |world: &World| {
+        let listed = world.vault.apikey_list(operator!(world), all()).await.unwrap();
+        listed.rows.first().and_then(|view| view.last_used_at)
+    };
+    assert_eq!(used_at(&world).await, None);
+    let first = world.vault.now().wall;
+    world.caller(&shop.key);
+    assert_eq!(used_at(&world).await, Some(first));
+    let sequence = world.vault.status().store.sequence;
+    world.vault.sweep().await.unwrap();
+    assert_eq!(world.vault.status().store.sequence, sequence + 1);
+    world.caller(&shop.key);
+    world.vault.sweep().await.unwrap();
+    assert_eq!(world.vault.status().store.sequence, sequence + 1, "not again in the same minute");
+    world.reopen().await.unwrap();
+    assert_eq!(used_at(&world).await, Some(first), "it is kept");
+    world.clock.pass_millis(60_000);
+    world.caller(&shop.key);
+    world.vault.close().await.unwrap();
+    world.reopen().await.unwrap();
+    assert_eq!(used_at(&world).await, Some(first.plus_seconds(60)), "also of a vault that ends in order");
+    // One that was used and revoked leaves nothing.
+    world.clock.pass_millis(60_000);
+    world.caller(&shop.key);
+    let id = world.api_keys().await[0].id;
+    world.vault.apikey_delete(operator!(world), id).await.unwrap();
+    world.vault.sweep().await.unwrap();
+    use panvault_store::Store;
+    assert_eq!(world.store.api_key_use_read_many(vec![id]).await.unwrap(), [None]);
+}
+
+#[tokio::test]
+async fn a_request_that_is_repeated_makes_nothing_twice_and_shows_no_key_again() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let provider = world.key(shop.organisation, &[Role::ProviderAdmin]).await;
+    let permit = world.permit(&provider);
+    let once = Some(world.idempotency(&permit, "once", "{}"));
+    let new = || NewProcessor {
+        organisation: shop.organisation,
+        name: "Dummy".to_owned(),
+        type_name: "card_dummy".to_owned(),
+        settings: Vec::new(),
+    };
+    let first = world.vault.processor_create_once(&permit, new(), once).await.unwrap();
+    let again = world.vault.processor_create_once(&permit, new(), once).await.unwrap();
+    assert_eq!((first.replayed, again.replayed, &first.value), (false, true, &again.value));
+    let other = Some(world.idempotency(&permit, "once", "{ }"));
+    let mismatch = world.vault.processor_create_once(&permit, new(), other).await;
+    assert_refused!(mismatch, VaultError::IdempotencyMismatch);
+    let permit = world.permit(&provider);
+    let once = Some(world.idempotency(&permit, "key", "{}"));
+    let new = || NewApiKey {
+        organisation: shop.organisation,
+        name: "Key".to_owned(),
+        roles: vec![Role::MerchantUser],
+        allowed_origins: Vec::new(),
+        expires_at: None,
+    };
+    let first = world.vault.apikey_create_once(&permit, new(), once).await.unwrap();
+    let again = world.vault.apikey_create_once(&permit, new(), once).await.unwrap();
+    assert!(first.value.key.is_some() && again.value.key.is_none() && again.replayed);
+    assert_eq!(first.value.row, again.value.row);
+    // Two at once.
+    let once = Some(world.idempotency(&permit, "race", "{}"));
+    let vault = Arc::new(world.vault.clone());
+    let (one, other) = tokio::join!(
+        vault.apikey_create_once(&permit, new(), once),
+        vault.apikey_create_once(&permit, new(), once)
+    );
+    let (one, other) = (one.unwrap(), other.unwrap());
+    assert_eq!(one.value.row, other.value.row);
+    assert_eq!([one.replayed, other.replayed].into_iter().filter(|replayed| *replayed).count(), 1);
+}
+
+#[tokio::test]
+async fn a_stranger_sees_and_changes_nothing() {
+    let world = World::new().await;
+    let (shop, stranger) = (world.shop(None).await, world.shop(None).await);
+    let key = world.key(stranger.organisation, &[Role::ProviderAdmin]).await;
+    let vault = &world.vault;
+    let permits = || (world.permit(&key), world.permit(&key), world.permit(&key));
+    let (read, update, _list): (_, _, panvault_vault::Permit<CardCreate>) = permits();
+    assert_refused!(vault.account_read(&read, shop.account), VaultError::NotFound(_));
+    let changed = vault.account_update(&update, shop.account, AccountChange::default(), None).await;
+    assert_refused!(changed, VaultError::NotFound(_));
+    assert_refused!(vault.account_delete(world.permit(&key), shop.account).await, VaultError::NotFound(_));
+    let organisation = vault.organisation_read(&world.permit(&key), shop.organisation);
+    assert_refused!(organisation, VaultError::NotFound(_));
+    assert_refused!(
+        vault.organisation_delete(world.permit(&key), shop.organisation).await,
+        VaultError::NotFound(_)
+    );
+    for key_of_the_shop in world.api_keys().await.iter().filter(|row| row.organisation == shop.organisation) {
+        let read = vault.apikey_read(&world.permit(&key), key_of_the_shop.id).await;
+        assert_refused!(read, VaultError::NotFound(_));
+        let rotated = vault.apikey_rotate(&world.permit(&key), key_of_the_shop.id, 0, None).await;
+        assert_refused!(rotated, VaultError::NotFound(_));
+    }
+    let listed = vault.account_list(&world.permit(&key), all()).await.unwrap();
+    assert!(listed.rows.iter().all(|row| row.organisation == stranger.organisation));
+}
