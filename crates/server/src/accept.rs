@@ -20,7 +20,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tower::Service;
 
-use crate::dispatch::{App, PeerAddress, full_router, router};
+use crate::app::App;
+use crate::dispatch::{PeerAddress, full_router, router};
 use crate::limits::{
     ACCEPT_LOG_EVERY, ACCEPT_PAUSE_MILLIS, HEAD_BYTES_MAX, HEADERS_MAX, METRICS_CONNECTIONS_MAX,
     METRICS_SECONDS_MAX, STALL_SECONDS_MAX, ServerSettings, TURNED_AWAY_MAX, TURNED_AWAY_SECONDS_MAX,

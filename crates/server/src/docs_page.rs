@@ -15,7 +15,7 @@ use axum::routing::get;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY};
 use serde_json::Value;
 
-use crate::dispatch::App;
+use crate::app::App;
 use crate::openapi;
 use crate::table::{ENDPOINTS, Endpoint};
 

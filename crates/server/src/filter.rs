@@ -11,7 +11,6 @@ use panvault_vault::{CardField, Field, FieldValue, TransactionField};
 use serde_json::{Value, json};
 
 use crate::limits::LIST_NUMBER_MAX;
-use crate::openapi::id_schema;
 
 /// The values that a field can have.
 #[derive(Clone, Copy)]
@@ -160,6 +159,11 @@ impl Values {
             Self::Time => json!({ "type": "string", "format": "date-time" }),
         }
     }
+}
+
+/// The schema of an id.
+pub(crate) fn id_schema() -> Value {
+    json!({ "type": "string", "pattern": "^[0-9a-f]{24}$", "examples": ["65f1c0de8a4b3c2d1e0f9a8b"] })
 }
 
 /// A number of digits and nothing else, up to [`LIST_NUMBER_MAX`].

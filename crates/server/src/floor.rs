@@ -15,8 +15,8 @@ use tokio::net::TcpListener;
 
 use crate::accept::{ServeReport, Site, serve_site};
 use crate::answer::Answer;
+use crate::asked::not_json;
 use crate::body::{self, Body};
-use crate::dispatch::not_json;
 use crate::error::Refusal;
 use crate::fault::Faults;
 use crate::json;

@@ -2,6 +2,8 @@
 
 mod accept;
 mod answer;
+mod app;
+mod asked;
 mod body;
 mod caller;
 mod canonical;
@@ -26,7 +28,7 @@ mod tls;
 mod unread;
 
 pub use crate::accept::{ServeReport, ServerError, serve, serve_metrics};
-pub use crate::dispatch::App;
+pub use crate::app::App;
 pub use crate::limits::ServerSettings;
 pub use crate::openapi::openapi;
 pub use crate::tls::{Tls, TlsFault, Validity};

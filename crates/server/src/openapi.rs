@@ -9,7 +9,7 @@ use crate::table::{AnswerSchema, ENDPOINTS, Endpoint, ListOf};
 
 mod schemas;
 
-pub(crate) use schemas::{id as id_schema, schemas};
+pub(crate) use schemas::schemas;
 
 /// The document.
 pub fn openapi() -> Value {

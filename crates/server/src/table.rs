@@ -7,7 +7,8 @@ use http::Method;
 use panvault_vault::{CardField, TransactionField};
 
 use crate::answer::Answer;
-use crate::dispatch::{App, Asked};
+use crate::app::App;
+use crate::asked::Asked;
 use crate::error::{ErrorCode, Refusal};
 use crate::fields::{self, FieldSpec};
 use crate::filter::Filtered;

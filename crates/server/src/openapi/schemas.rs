@@ -5,6 +5,7 @@ use panvault_model::{Brand, CardType, CvvResult, RecurringType, ShopperInteracti
 use serde_json::{Map, Value, json};
 
 use crate::fields::{card, transaction};
+pub(crate) use crate::filter::id_schema as id;
 
 /// Members of a transaction that are there only if they were sent.
 const TRANSACTION_OPTIONAL: [&str; 10] = [
@@ -30,10 +31,6 @@ pub(crate) fn schemas() -> Value {
         "HistoryStep": closed(history_step(), &[]),
         "Error": error(),
     })
-}
-
-pub(crate) fn id() -> Value {
-    json!({ "type": "string", "pattern": "^[0-9a-f]{24}$", "examples": ["65f1c0de8a4b3c2d1e0f9a8b"] })
 }
 
 fn time() -> Value {

@@ -5,7 +5,8 @@ use panvault_card::BinPrefix;
 use panvault_vault::{BinRead, BinView};
 
 use crate::answer::{Answer, Json};
-use crate::dispatch::{App, Asked};
+use crate::app::App;
+use crate::asked::Asked;
 use crate::error::{ErrorCode, Refusal};
 
 pub(crate) async fn read(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {

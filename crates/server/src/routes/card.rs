@@ -10,7 +10,8 @@ use panvault_vault::{
 };
 
 use crate::answer::{Answer, Json, TOTAL_COUNT, array, count_answer};
-use crate::dispatch::{App, Asked, parsed, to_the_end};
+use crate::app::App;
+use crate::asked::{Asked, parsed, to_the_end};
 use crate::error::Refusal;
 use crate::fault::Faults;
 use crate::fields::Fields;

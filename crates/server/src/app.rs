@@ -1,0 +1,80 @@
+//! What all requests share: the vault, the settings, the measures.
+
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use http::StatusCode;
+use panvault_model::RequestId;
+use panvault_vault::{StoreFault, Vault, VaultStatus};
+
+use crate::limits::ServerSettings;
+use crate::metrics::Metrics;
+use crate::rate::Rate;
+
+/// What all requests share.
+pub struct App {
+    vault: Vault,
+    settings: ServerSettings,
+    metrics: Metrics,
+    bin_lookups: Rate,
+    stopping: AtomicBool,
+}
+
+impl App {
+    /// A server of this vault.
+    pub fn new(vault: Vault, settings: ServerSettings) -> Self {
+        let bin_lookups = Rate::new(settings.bin_lookups_per_minute);
+        let stopping = AtomicBool::new(false);
+        Self { vault, settings, metrics: Metrics::new(), bin_lookups, stopping }
+    }
+
+    pub(crate) const fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    pub(crate) const fn settings(&self) -> &ServerSettings {
+        &self.settings
+    }
+
+    pub(crate) const fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    pub(crate) const fn bin_lookups(&self) -> &Rate {
+        &self.bin_lookups
+    }
+
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the vault takes writes, and why not; or what else is amiss.
+    pub(crate) fn ready(&self) -> (StatusCode, &'static str) {
+        let unavailable = |why| (StatusCode::SERVICE_UNAVAILABLE, why);
+        if self.stopping.load(Ordering::SeqCst) {
+            return unavailable("stopping");
+        }
+        let VaultStatus { store, lease_lost, .. } = self.vault.status();
+        match store.fault {
+            None if lease_lost => unavailable("this node has lost its lease: transactions are refused"),
+            None if store.lists_full => {
+                (StatusCode::OK, "ready, but the disk has no room for the view: lists are refused")
+            }
+            None => (StatusCode::OK, "ready"),
+            Some(StoreFault::Full) => unavailable("the disk is full: writes are refused"),
+            Some(StoreFault::Busy) if store.lists_full => {
+                unavailable("the disk has no room for the view, which is too far behind: writes are refused")
+            }
+            Some(StoreFault::Busy) => unavailable("the view is too far behind: writes are refused"),
+            Some(StoreFault::Stopped | StoreFault::Damaged | StoreFault::Read | StoreFault::TooLarge) => {
+                unavailable("the store has stopped")
+            }
+        }
+    }
+
+    pub(crate) fn make_request_id(&self) -> RequestId {
+        let mut random = [0; 8];
+        // A request without a random name is still named by its time.
+        drop(self.vault.entropy().fill(&mut random));
+        RequestId::make(self.vault.now().wall, random)
+    }
+}

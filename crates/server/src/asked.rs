@@ -1,0 +1,91 @@
+//! A request on its way through its route: what a handler is given, and what it does with it.
+
+use panvault_vault::{Caller, Idempotency, Operation, Permit, Vault, VaultError};
+
+use crate::body::Body;
+use crate::canonical::canonical;
+use crate::error::{ErrorCode, NAMES_NOTHING, Refusal};
+use crate::fault::Faults;
+use crate::fields::{FieldSpec, Fields};
+use crate::json::{self, NotJson};
+
+/// A request that has found its endpoint and its caller.
+pub(crate) struct Asked {
+    pub(crate) caller: Caller,
+    /// What is wrong with query and headers.
+    pub(crate) faults: Faults,
+    /// What is in the path where the table has a name in braces, if it has one.
+    pub(crate) id: Option<String>,
+    pub(crate) query: Option<String>,
+    pub(crate) body: Body,
+    pub(crate) idempotency_key: Option<String>,
+    pub(crate) path: String,
+}
+
+impl Asked {
+    /// The permit for an operation of which query and headers are all that can be wrong.
+    pub(crate) fn permit<O: Operation>(&mut self) -> Result<Permit<O>, Refusal> {
+        let (permit, faults) = self.permit_and_faults()?;
+        if faults.is_empty() { Ok(permit) } else { Err(faults.into()) }
+    }
+
+    /// The permit, and the faults so far, to which those of the body or the list are added.
+    pub(crate) fn permit_and_faults<O: Operation>(&mut self) -> Result<(Permit<O>, Faults), Refusal> {
+        Ok((self.caller.permit()?, core::mem::take(&mut self.faults)))
+    }
+
+    /// The id in the path. What is not an id is not found, like an id that is nobody's.
+    pub(crate) fn id<T, E>(&self, parse: impl FnOnce(&str) -> Result<T, E>) -> Result<T, Refusal> {
+        let parsed = self.id.as_deref().and_then(|text| parse(text).ok());
+        parsed.ok_or_else(|| Refusal::with(ErrorCode::NotFound, "path.id", NAMES_NOTHING))
+    }
+
+    /// What a repetition of this request is told by, if it may be repeated.
+    pub(crate) fn idempotency<O>(
+        &self,
+        vault: &Vault,
+        permit: &Permit<O>,
+        fields: &Fields<'_>,
+    ) -> Option<Idempotency> {
+        let key = self.idempotency_key.as_deref()?;
+        Some(vault.idempotency(permit, &self.path, key, &canonical(fields)))
+    }
+
+    /// The body, which is wiped where it is read.
+    pub(crate) fn take_body(&mut self) -> Body {
+        core::mem::take(&mut self.body)
+    }
+}
+
+/// Reads a body of JSON as these fields and hands them on while it lives, with what is wrong with the rest of the request. The body
+/// comes in by value, so that it is wiped here.
+pub(crate) fn parsed<T>(
+    body: Body,
+    specs: &[FieldSpec],
+    mut faults: Faults,
+    read: impl FnOnce(&Fields<'_>, Faults) -> Result<T, Refusal>,
+) -> Result<T, Refusal> {
+    match json::parse(&body) {
+        Ok(value) => {
+            let fields = Fields::take(value, body.len(), specs, &mut faults);
+            read(&fields, faults)
+        }
+        Err(at) => Err(not_json(&at, faults)),
+    }
+}
+
+/// Says where a body stops being JSON, and nothing of what it holds.
+pub(crate) fn not_json(at: &NotJson, mut faults: Faults) -> Refusal {
+    faults.not_json(at.to_string());
+    faults.into()
+}
+
+/// An unfinished handler is not cut off by a client that hangs up: it runs in a task of its own.
+pub(crate) async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, VaultError>> + Send + 'static,
+) -> Result<T, Refusal> {
+    match tokio::spawn(work).await {
+        Ok(done) => Ok(done?),
+        Err(_panicked) => Err(Refusal::new(ErrorCode::Internal)),
+    }
+}
