@@ -1,96 +1,22 @@
 //! The thread that carries durable frames into the view, and lets segments go that the view no longer needs.
 
 use core::time::Duration;
-use std::collections::VecDeque;
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use panvault_store::{Effect, Row, RowKey};
 use rusqlite::Connection;
 use tokio::sync::watch;
 
-use crate::limits::{
-    APPLY_MILLIS, APPLY_STEPS, IDLE_MILLIS, SPARE_RETRY_MILLIS, VIEW_BUSY_MILLIS, VIEW_LOG_BYTES_MAX,
-};
+use crate::fault::is_full;
+use crate::limits::{SPARE_RETRY_MILLIS, VIEW_BUSY_MILLIS, VIEW_LOG_BYTES_MAX};
 use crate::log::{Spares, segment_path};
 use crate::overlay::Overlay;
+use crate::queue::Queue;
 use crate::readers::Readers;
-use crate::view::{ApplyFrame, Fingerprints, apply, is_full};
-use crate::writer::Queue;
-
-/// Frames on their way to the view.
-#[derive(Default)]
-pub(crate) struct ToApply {
-    state: Mutex<Frames>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct Frames {
-    frames: VecDeque<ApplyFrame>,
-    /// Steps in these frames.
-    steps: usize,
-    /// Somebody waits for the view.
-    wanted: bool,
-    /// The segment that is written to.
-    segment: u64,
-    end: Option<End>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
-    /// In order: the view is folded back.
-    Closed,
-    /// A write failed.
-    Failed,
-}
-
-impl ToApply {
-    /// Starts with the segment that is written to.
-    pub(crate) fn new(segment: u64) -> Self {
-        let state = Mutex::new(Frames { segment, ..Frames::default() });
-        Self { state, changed: Condvar::new() }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Frames> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn push(&self, frame: ApplyFrame) {
-        let mut state = self.lock();
-        state.segment = frame.segment;
-        state.steps += frame.notes.len();
-        state.frames.push_back(frame);
-        // In between it has nothing to do yet.
-        if state.frames.len() == 1 || state.steps >= APPLY_STEPS {
-            self.changed.notify_one();
-        }
-    }
-
-    /// Somebody waits for the view: what is there goes into it now.
-    pub(crate) fn want(&self) {
-        self.lock().wanted = true;
-        self.changed.notify_one();
-    }
-
-    pub(crate) fn rolled(&self, segment: u64) {
-        self.lock().segment = segment;
-        self.changed.notify_one();
-    }
-
-    /// Waits a while, unless the writer has ended or ends meanwhile.
-    fn ended_within(&self, time: Duration) -> bool {
-        let state = self.lock();
-        let waited = self.changed.wait_timeout_while(state, time, |state| state.end.is_none());
-        waited.unwrap_or_else(PoisonError::into_inner).0.end.is_some()
-    }
-
-    pub(crate) fn end(&self, failed: bool) {
-        self.lock().end = Some(if failed { End::Failed } else { End::Closed });
-        self.changed.notify_one();
-    }
-}
+use crate::to_apply::{End, ToApply};
+use crate::view::{ApplyFrame, Fingerprints, apply};
 
 /// The applier's own things.
 pub(crate) struct Applier {
@@ -117,7 +43,7 @@ impl Applier {
     pub(crate) fn run(mut self) -> bool {
         let mut dirty = true;
         loop {
-            let (frames, segment, end) = self.next(dirty);
+            let (frames, segment, end) = self.to_apply.next(dirty);
             if frames.is_empty() {
                 if end.is_none() {
                     match self.tidy() {
@@ -210,38 +136,6 @@ impl Applier {
                 Err(error) => return Err(error),
             }
         }
-    }
-
-    /// All frames that wait; none after a while without any.
-    fn next(&self, dirty: bool) -> (Vec<ApplyFrame>, u64, Option<End>) {
-        let mut state = self.to_apply.lock();
-        while state.frames.is_empty() && state.end.is_none() {
-            if dirty {
-                let idle = Duration::from_millis(IDLE_MILLIS);
-                let waited = self.to_apply.changed.wait_timeout(state, idle);
-                let (waited, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-                state = waited;
-                if timeout.timed_out() {
-                    break;
-                }
-            } else {
-                let segment = state.segment;
-                state = self.to_apply.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-                if state.segment != segment && state.frames.is_empty() {
-                    break;
-                }
-            }
-        }
-        if !state.frames.is_empty() {
-            // Many at once cost the view far less than one after the other.
-            let time = Duration::from_millis(APPLY_MILLIS);
-            let few = |state: &mut Frames| state.steps < APPLY_STEPS && !state.wanted && state.end.is_none();
-            let waited = self.to_apply.changed.wait_timeout_while(state, time, few);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-        state.steps = 0;
-        state.wanted = false;
-        (state.frames.drain(..).collect(), state.segment, state.end)
     }
 
     /// The view has these frames: readers need no overlay for them.

@@ -11,12 +11,12 @@ use panvault_store::{
 };
 use tokio::sync::oneshot;
 
-use crate::applier::ToApply;
 use crate::log::{AppendFault, FrameBuilder, Spares, Tail};
 use crate::overlay::Overlay;
+use crate::queue::{Answer, Job};
 use crate::readers::Readers;
+use crate::to_apply::ToApply;
 use crate::view::{self, ApplyFrame};
-use crate::writer::{Answer, Job};
 
 /// What commits: the end of the log, and all that steps are decided by. One at a time has it.
 pub(crate) struct Committer {

@@ -1,7 +1,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::view;
+use rusqlite::ErrorCode;
 
 /// Why a store is not opened. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -137,7 +137,7 @@ impl OpenFault {
 
 impl From<rusqlite::Error> for OpenFault {
     fn from(error: rusqlite::Error) -> Self {
-        if view::is_full(&error) { Self::ViewFull(error) } else { Self::View(error) }
+        if is_full(&error) { Self::ViewFull(error) } else { Self::View(error) }
     }
 }
 
@@ -145,4 +145,12 @@ impl From<panvault_store::RowFault> for OpenFault {
     fn from(fault: panvault_store::RowFault) -> Self {
         Self::Row(fault)
     }
+}
+
+/// Whether a write of the view failed for want of room: of its file, its log, or the index of its log.
+pub(crate) fn is_full(error: &rusqlite::Error) -> bool {
+    let shm_size = rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
+    error
+        .sqlite_error()
+        .is_some_and(|error| error.code == ErrorCode::DiskFull || error.extended_code == shm_size)
 }

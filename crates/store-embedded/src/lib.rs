@@ -8,9 +8,11 @@ mod files;
 pub mod limits;
 mod log;
 mod overlay;
+mod queue;
 mod readers;
 mod replay;
 mod store;
+mod to_apply;
 mod view;
 mod writer;
 

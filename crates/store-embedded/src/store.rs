@@ -16,13 +16,14 @@ use panvault_store::{
 use rusqlite::Connection;
 use tokio::sync::{Semaphore, oneshot, watch};
 
-use crate::applier::ToApply;
 use crate::limits::Settings;
 use crate::log::Spares;
 use crate::overlay::Overlay;
+use crate::queue::{Job, Queue};
 use crate::readers::Readers;
+use crate::to_apply::ToApply;
 use crate::view;
-use crate::writer::{Job, Queue, Writer};
+use crate::writer::Writer;
 
 pub(crate) use open::log_path;
 

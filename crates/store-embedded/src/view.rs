@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use panvault_model::VaultId;
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use crate::fault::OpenFault;
 use crate::limits::VIEW_BUSY_MILLIS;
@@ -161,12 +161,4 @@ pub(crate) fn meta(connection: &Connection, vault: VaultId) -> Result<Meta, Open
     let last = "SELECT tag FROM chain ORDER BY first_sequence DESC LIMIT 1";
     let tag = connection.query_row(last, [], |row| row.get(0)).optional()?;
     Ok(Meta { applied: applied.cast_unsigned(), tag })
-}
-
-/// Whether a write of the view failed for want of room: of its file, its log, or the index of its log.
-pub(crate) fn is_full(error: &rusqlite::Error) -> bool {
-    let shm_size = rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
-    error
-        .sqlite_error()
-        .is_some_and(|error| error.code == ErrorCode::DiskFull || error.extended_code == shm_size)
 }

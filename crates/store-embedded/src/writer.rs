@@ -1,115 +1,13 @@
 //! The one thread that writes the log: takes all that waits, decides it, appends one frame, flushes once, answers.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use panvault_store::{Commit, Outcome, StoreFault};
+use panvault_store::StoreFault;
 use tokio::runtime::RuntimeFlavor;
-use tokio::sync::oneshot;
 
-use crate::applier::ToApply;
 use crate::commit::Committer;
-use crate::limits::COMMIT_STEPS_MAX;
-
-/// A commit that waits to be written, and who waits for it.
-pub(crate) struct Job {
-    pub(crate) commit: Commit,
-    pub(crate) reply: oneshot::Sender<Answer>,
-}
-
-/// What became of a commit.
-pub(crate) type Answer = Result<Outcome, StoreFault>;
-
-/// What waits for the writer.
-#[derive(Default)]
-pub(crate) struct Queue {
-    state: Mutex<Waiting>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct Waiting {
-    jobs: VecDeque<Job>,
-    roll: bool,
-    closed: Option<StoreFault>,
-}
-
-/// What the writer is to do next.
-enum Work {
-    Commit,
-    Roll,
-    End,
-}
-
-impl Queue {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes a step in, unless too many wait or the store has stopped. `true` when no other waits: then the writer has to be told.
-    fn push(&self, job: Job, steps_max: usize) -> Result<bool, StoreFault> {
-        let mut waiting = self.lock();
-        if let Some(fault) = waiting.closed {
-            return Err(fault);
-        }
-        if waiting.jobs.len() >= steps_max {
-            return Err(StoreFault::Busy);
-        }
-        waiting.jobs.push_back(job);
-        Ok(waiting.jobs.len() == 1)
-    }
-
-    /// Takes out what is to be committed together.
-    fn take(&self) -> Vec<Job> {
-        let mut waiting = self.lock();
-        let count = waiting.jobs.len().min(COMMIT_STEPS_MAX);
-        waiting.jobs.drain(..count).collect()
-    }
-
-    /// Asks for a new segment, so that the current one can be erased.
-    pub(crate) fn roll(&self) {
-        self.lock().roll = true;
-        self.changed.notify_one();
-    }
-
-    /// Takes nothing more in; what waits is still done.
-    pub(crate) fn close(&self) {
-        let mut waiting = self.lock();
-        waiting.closed.get_or_insert(StoreFault::Stopped);
-        self.changed.notify_one();
-    }
-
-    /// Takes nothing more in, and answers all that waits: nothing of it was written.
-    fn abort(&self) {
-        let mut waiting = self.lock();
-        waiting.closed = Some(StoreFault::Stopped);
-        for job in waiting.jobs.drain(..) {
-            drop(job.reply.send(Err(StoreFault::Stopped)));
-        }
-        self.changed.notify_one();
-    }
-
-    /// Steps that wait.
-    pub(crate) fn len(&self) -> usize {
-        self.lock().jobs.len()
-    }
-
-    fn next(&self) -> Work {
-        let mut waiting = self.lock();
-        loop {
-            if !waiting.jobs.is_empty() {
-                return Work::Commit;
-            }
-            if core::mem::take(&mut waiting.roll) {
-                return Work::Roll;
-            }
-            if waiting.closed.is_some() {
-                return Work::End;
-            }
-            waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-}
+use crate::queue::{Job, Queue, Work};
+use crate::to_apply::ToApply;
 
 /// Has steps committed, by its own thread or by whoever brings one.
 pub(crate) struct Writer {
@@ -126,7 +24,7 @@ impl Writer {
     /// handing it to another thread, and its answer back, takes as long as the flush.
     pub(crate) fn push(&self, job: Job, steps_max: usize) -> Result<(), StoreFault> {
         if self.queue.push(job, steps_max)? && !self.lead() {
-            self.queue.changed.notify_one();
+            self.queue.wake();
         }
         Ok(())
     }
@@ -147,7 +45,7 @@ impl Writer {
         }
         drop(committer);
         if self.queue.len() > 0 {
-            self.queue.changed.notify_one();
+            self.queue.wake();
         }
         true
     }

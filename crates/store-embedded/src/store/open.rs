@@ -12,18 +12,20 @@ use panvault_model::{NodeId, VaultId};
 use panvault_store::Chain;
 use tokio::sync::{Semaphore, watch};
 
-use crate::applier::{Applier, ToApply};
+use crate::applier::Applier;
 use crate::commit::Committer;
 use crate::fault::OpenFault;
 use crate::files::{Files, SystemFiles};
 use crate::limits::{COMMIT_BYTES_MAX, LISTS_MAX, Settings};
 use crate::log::{FrameBuilder, SegmentHeader, Spares, Tail, erase, segment_path};
 use crate::overlay::Overlay;
+use crate::queue::Queue;
 use crate::readers::Readers;
 use crate::replay::replay;
 use crate::store::{EmbeddedStore, Shared};
+use crate::to_apply::ToApply;
 use crate::view::{self, Access, Fingerprints};
-use crate::writer::{Queue, Writer};
+use crate::writer::Writer;
 
 /// Directory of the segments.
 pub(crate) fn log_path(directory: &Path) -> PathBuf {
