@@ -48,7 +48,7 @@ impl ApiKey {
     /// Makes a new key.
     pub fn make(mode: KeyMode, bearer: KeyBearer, entropy: &dyn Entropy) -> Result<Self, KeysError> {
         let mut bytes = Zeroizing::new([0; 32]);
-        entropy.fill(bytes.as_mut_slice())?;
+        entropy.fill_secret(bytes.as_mut_slice())?;
         let mut text = Zeroizing::new(String::with_capacity(API_KEY_CHARS_MAX));
         text.push_str(mode.prefix(bearer));
         base62(bytes.as_mut_slice(), RANDOM_CHARS, &mut text);

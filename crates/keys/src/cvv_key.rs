@@ -16,7 +16,7 @@ impl CvvKey {
     /// Makes a new one.
     pub fn make(entropy: &dyn Entropy) -> Result<Self, KeysError> {
         let mut key = Zeroizing::new([0; KEY_BYTES]);
-        entropy.fill(key.as_mut_slice())?;
+        entropy.fill_secret(key.as_mut_slice())?;
         Self::from_bytes(key)
     }
 
@@ -33,7 +33,7 @@ impl CvvKey {
         entropy: &dyn Entropy,
     ) -> Result<Sealed, KeysError> {
         let mut nonce = [0; NONCE_BYTES];
-        entropy.fill(&mut nonce)?;
+        entropy.fill_secret(&mut nonce)?;
         let mut sealed = Vec::with_capacity(1 + NONCE_BYTES + plaintext.len() + TAG_BYTES);
         sealed.push(FORMAT);
         sealed.extend_from_slice(&nonce);

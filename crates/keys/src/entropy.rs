@@ -5,17 +5,21 @@ use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::KeysError;
+use crate::limits::ID_RANDOM_BYTES;
 
 /// Bytes that a thread draws at a time for ids.
 const READY_BYTES: usize = 1024;
 
-/// What takes more is drawn for itself: an id has 8 random bytes, a nonce 24, a key 32.
-const READY_MAX: usize = 8;
-
 /// A source of randomness that is good enough for keys.
+///
+/// What must be secret or never come twice is asked for by one call and what only has to differ by another, so that a source which
+/// treats them differently cannot take one for the other.
 pub trait Entropy: Send + Sync {
-    /// Fills `out` with random bytes, or fails.
-    fn fill(&self, out: &mut [u8]) -> Result<(), KeysError>;
+    /// Fills `out` with random bytes for a key, a nonce or whatever else must be drawn for itself, or fails.
+    fn fill_secret(&self, out: &mut [u8]) -> Result<(), KeysError>;
+
+    /// The random part of an id, or a failure. Ids are public, and whoever stores one refuses a second that is like it.
+    fn make_id_bytes(&self) -> Result<[u8; ID_RANDOM_BYTES], KeysError>;
 }
 
 /// The operating system's randomness through AWS-LC's generator, with a continuous test: two outputs that begin with the same
@@ -54,32 +58,31 @@ thread_local! {
 }
 
 impl Ready {
-    /// Moves so many bytes out. `false` when there are fewer.
-    fn take(&mut self, out: &mut [u8]) -> bool {
-        let Some(ready) = self.bytes.get_mut(self.used..).and_then(|rest| rest.get_mut(..out.len())) else {
-            return false;
-        };
-        out.copy_from_slice(ready);
+    /// Moves the bytes of one id out, unless there are fewer.
+    fn take(&mut self) -> Option<[u8; ID_RANDOM_BYTES]> {
+        let ready = self.bytes.get_mut(self.used..)?.first_chunk_mut::<ID_RANDOM_BYTES>()?;
+        let taken = *ready;
         ready.zeroize();
-        self.used += out.len();
-        true
+        self.used += ID_RANDOM_BYTES;
+        Some(taken)
     }
 }
 
 impl Entropy for SystemEntropy {
-    fn fill(&self, out: &mut [u8]) -> Result<(), KeysError> {
-        if out.len() > READY_MAX {
-            return self.draw(out);
-        }
+    fn fill_secret(&self, out: &mut [u8]) -> Result<(), KeysError> {
+        self.draw(out)
+    }
+
+    fn make_id_bytes(&self) -> Result<[u8; ID_RANDOM_BYTES], KeysError> {
         READY.with_borrow_mut(|ready| {
-            if !ready.take(out) {
-                // Until the draw has succeeded there is nothing to take.
-                ready.used = READY_BYTES;
-                self.draw(ready.bytes.as_mut_slice())?;
-                ready.used = 0;
-                ready.take(out);
+            if let Some(taken) = ready.take() {
+                return Ok(taken);
             }
-            Ok(())
+            // Until the draw has succeeded there is nothing to take.
+            ready.used = READY_BYTES;
+            self.draw(ready.bytes.as_mut_slice())?;
+            ready.used = 0;
+            ready.take().ok_or(KeysError::Entropy)
         })
     }
 }
@@ -111,8 +114,8 @@ mod tests {
     fn does_not_repeat() {
         let entropy = SystemEntropy::new();
         let (mut a, mut b) = ([0; 32], [0; 32]);
-        entropy.fill(&mut a).unwrap();
-        entropy.fill(&mut b).unwrap();
+        entropy.fill_secret(&mut a).unwrap();
+        entropy.fill_secret(&mut b).unwrap();
         assert_ne!(a, b);
     }
 
@@ -121,15 +124,29 @@ mod tests {
         let entropy = SystemEntropy::new();
         let mut seen = std::collections::HashSet::new();
         for _ in 0..READY_BYTES {
-            let mut nonce = [0; READY_MAX];
-            entropy.fill(&mut nonce).unwrap();
-            assert!(nonce != [0; READY_MAX] && seen.insert(nonce));
+            let id = entropy.make_id_bytes().unwrap();
+            assert!(id != [0; ID_RANDOM_BYTES] && seen.insert(id));
         }
         let mut ready = Ready { bytes: Zeroizing::new([7; READY_BYTES]), used: READY_BYTES - 8 };
-        let mut out = [0; 8];
-        assert!(ready.take(&mut out));
-        assert_eq!((out, &ready.bytes[READY_BYTES - 8..]), ([7; 8], [0; 8].as_slice()));
-        assert!(!ready.take(&mut out));
+        assert_eq!(ready.take(), Some([7; 8]));
+        assert_eq!(ready.bytes[READY_BYTES - 8..], [0; 8]);
+        assert_eq!(ready.take(), None);
+    }
+
+    /// What was asked for was told by its length: a secret of eight bytes or fewer came out of the reserve, which a cloned machine has
+    /// twice. Now each has a call of its own.
+    #[test]
+    fn only_ids_come_out_of_the_reserve() {
+        let entropy = SystemEntropy::new();
+        entropy.make_id_bytes().unwrap();
+        let used = || READY.with_borrow(|ready| ready.used);
+        let before = used();
+        for length in 0..=64 {
+            entropy.fill_secret(&mut vec![0; length]).unwrap();
+        }
+        assert_eq!(used(), before);
+        entropy.make_id_bytes().unwrap();
+        assert_eq!(used(), before + ID_RANDOM_BYTES);
     }
 
     #[test]

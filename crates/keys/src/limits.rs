@@ -1,5 +1,8 @@
 //! The limits of this crate, each with its unit.
 
+/// Random bytes of an id; the other four are its time.
+pub const ID_RANDOM_BYTES: usize = 8;
+
 /// Bytes of a plaintext that is sealed at most.
 pub const PLAINTEXT_BYTES_MAX: usize = 64;
 

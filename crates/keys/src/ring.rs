@@ -155,7 +155,7 @@ impl KeyRing {
         let version = keys.data.active();
         let key = keys.data.key(version, &self.unwrapping)?;
         let mut nonce = [0; NONCE_BYTES];
-        entropy.fill(&mut nonce)?;
+        entropy.fill_secret(&mut nonce)?;
         let mut sealed = Vec::with_capacity(HEADER_BYTES + plaintext.len() + TAG_BYTES);
         sealed.push(FORMAT);
         sealed.extend_from_slice(&version.to_be_bytes());

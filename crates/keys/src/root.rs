@@ -13,7 +13,7 @@ impl RootKey {
     /// Makes a new one.
     pub fn make(entropy: &dyn Entropy) -> Result<Self, KeysError> {
         let mut key = Self(Box::new([0; KEY_BYTES]));
-        entropy.fill(key.0.as_mut_slice())?;
+        entropy.fill_secret(key.0.as_mut_slice())?;
         Ok(key)
     }
 

@@ -9,7 +9,7 @@ use crate::api_key::{ApiKey, KeyMode};
 use crate::entropy::Entropy;
 use crate::error::KeysError;
 use crate::header::Header;
-use crate::limits::HEAD_BYTES;
+use crate::limits::{HEAD_BYTES, ID_RANDOM_BYTES};
 use crate::organisation_key::{OrganisationKey, Purpose};
 use crate::ring::{KeyRing, Kind, Place};
 use crate::root::RootKey;
@@ -25,13 +25,18 @@ const API_KEY: &str = "pv_test_000000000000000000000000000000000000000000z29Imgk
 pub(crate) struct Counting(pub(crate) Mutex<u8>);
 
 impl Entropy for Counting {
-    fn fill(&self, out: &mut [u8]) -> Result<(), KeysError> {
+    fn fill_secret(&self, out: &mut [u8]) -> Result<(), KeysError> {
         let mut next = self.0.lock().unwrap();
         for byte in out {
             *byte = *next;
             *next = next.wrapping_add(1);
         }
         Ok(())
+    }
+
+    /// No sealed record holds a random id.
+    fn make_id_bytes(&self) -> Result<[u8; ID_RANDOM_BYTES], KeysError> {
+        Err(KeysError::Entropy)
     }
 }
 

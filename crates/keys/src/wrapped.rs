@@ -20,7 +20,7 @@ impl Wrapped {
     /// Makes a random key and wraps it.
     pub(crate) fn make(wrapping: &Xaes, associated: &[u8], entropy: &dyn Entropy) -> Result<Self, KeysError> {
         let mut key = Zeroizing::new([0; KEY_BYTES]);
-        entropy.fill(key.as_mut_slice())?;
+        entropy.fill_secret(key.as_mut_slice())?;
         Self::wrap(wrapping, associated, key, entropy)
     }
 
@@ -32,7 +32,7 @@ impl Wrapped {
         entropy: &dyn Entropy,
     ) -> Result<Self, KeysError> {
         let mut nonce = [0; NONCE_BYTES];
-        entropy.fill(&mut nonce)?;
+        entropy.fill_secret(&mut nonce)?;
         let tag = wrapping.seal(&nonce, associated, key.as_mut_slice())?;
         Ok(Self { nonce, key: *key, tag })
     }

@@ -126,10 +126,8 @@ pub(crate) fn create(
         .with_context(|| format!("{} cannot be written to", parent.display()))?;
     let entropy = SystemEntropy::new();
     let root = RootKey::make(&entropy)?;
-    let mut random = [0; 8];
-    entropy.fill(&mut random)?;
     let now = SystemClock::start().now().wall;
-    let vault = VaultId::make(now, random);
+    let vault = VaultId::make(now, entropy.make_id_bytes()?);
     let key_path = making.path().join(root_key_file);
     KeyFile::new(key_path.clone()).create(&root)?;
     let file = VaultFile {
@@ -270,8 +268,7 @@ impl DataDirectory {
         let cvv_clock = Arc::clone(&clock);
         let bins = Arc::new(LiveBins::open(&self.path, self.bins_without_list()));
         let entropy = SystemEntropy::new();
-        let mut random = [0; 8];
-        entropy.fill(&mut random).context("there is no randomness to name this process with")?;
+        let random = entropy.make_id_bytes().context("there is no randomness to name this process with")?;
         let parts = VaultParts {
             node: NodeId::make(clock.now().wall, random),
             store: Arc::clone(&store) as Arc<dyn panvault_store::Store>,

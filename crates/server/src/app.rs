@@ -72,9 +72,8 @@ impl App {
     }
 
     pub(crate) fn make_request_id(&self) -> RequestId {
-        let mut random = [0; 8];
         // A request without a random name is still named by its time.
-        drop(self.vault.entropy().fill(&mut random));
+        let random = self.vault.entropy().make_id_bytes().unwrap_or_default();
         RequestId::make(self.vault.now().wall, random)
     }
 }

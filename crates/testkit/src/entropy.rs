@@ -1,13 +1,18 @@
 use std::sync::{Mutex, PoisonError};
 
+use panvault_keys::limits::ID_RANDOM_BYTES;
 use panvault_keys::{Entropy, KeysError};
 
 /// Dice that always fall the same for the same seed (SplitMix64). For tests; nothing here is hard to guess.
 #[derive(Clone, Debug)]
 pub struct Dice(u64);
 
-/// Randomness for a vault under test: the same for the same seed.
-pub struct SeededEntropy(Mutex<Dice>);
+/// Randomness for a vault under test: the same for the same seed. Ids have dice of their own, so that how many were made changes no
+/// key.
+pub struct SeededEntropy {
+    secrets: Mutex<Dice>,
+    ids: Mutex<Dice>,
+}
 
 impl Dice {
     /// Dice of this seed.
@@ -52,14 +57,18 @@ impl Dice {
 impl SeededEntropy {
     /// Randomness of this seed.
     pub const fn new(seed: u64) -> Self {
-        Self(Mutex::new(Dice::new(seed)))
+        Self { secrets: Mutex::new(Dice::new(seed)), ids: Mutex::new(Dice::new(!seed)) }
     }
 }
 
 impl Entropy for SeededEntropy {
-    fn fill(&self, out: &mut [u8]) -> Result<(), KeysError> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).fill(out);
+    fn fill_secret(&self, out: &mut [u8]) -> Result<(), KeysError> {
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner).fill(out);
         Ok(())
+    }
+
+    fn make_id_bytes(&self) -> Result<[u8; ID_RANDOM_BYTES], KeysError> {
+        Ok(self.ids.lock().unwrap_or_else(PoisonError::into_inner).roll().to_le_bytes())
     }
 }
 
@@ -79,10 +88,23 @@ mod tests {
     fn the_same_seed_gives_the_same_bytes() {
         let bytes = |seed| {
             let mut out = [0; 13];
-            SeededEntropy::new(seed).fill(&mut out).unwrap();
+            SeededEntropy::new(seed).fill_secret(&mut out).unwrap();
             out
         };
         assert_eq!(bytes(1), bytes(1));
         assert_ne!(bytes(1), bytes(2));
+    }
+
+    #[test]
+    fn ids_change_no_key() {
+        let key = |ids: usize| {
+            let entropy = SeededEntropy::new(1);
+            let made = (0..ids).map(|_| entropy.make_id_bytes().unwrap()).collect::<Vec<_>>();
+            let mut key = [0; 32];
+            entropy.fill_secret(&mut key).unwrap();
+            assert!(made.iter().all(|id| !key.chunks(8).any(|part| part == id)));
+            key
+        };
+        assert_eq!(key(0), key(5));
     }
 }

@@ -1,3 +1,4 @@
+use panvault_keys::limits::ID_RANDOM_BYTES;
 use panvault_keys::{Entropy, Header, KeyMode, KeysError, RootKey, VaultKeys};
 use panvault_model::{Timestamp, VaultId};
 
@@ -32,10 +33,14 @@ pub(crate) fn vault_keys_of(vault: VaultId, key: [u8; 32]) -> VaultKeys {
 struct OneKey([u8; 32]);
 
 impl Entropy for OneKey {
-    fn fill(&self, out: &mut [u8]) -> Result<(), KeysError> {
+    fn fill_secret(&self, out: &mut [u8]) -> Result<(), KeysError> {
         for (slot, byte) in out.iter_mut().zip(self.0) {
             *slot = byte;
         }
         Ok(())
+    }
+
+    fn make_id_bytes(&self) -> Result<[u8; ID_RANDOM_BYTES], KeysError> {
+        Err(KeysError::Entropy)
     }
 }

@@ -73,7 +73,7 @@ pub(crate) fn cvv_open(
 /// Names a claim. Drawn for itself like a nonce: nodes whose tickets are alike would share one CVV.
 pub(crate) fn make_ticket(env: &Env<'_>) -> Result<CvvTicket, VaultError> {
     let mut bytes = [0; 16];
-    env.entropy.fill(&mut bytes)?;
+    env.entropy.fill_secret(&mut bytes)?;
     Ok(CvvTicket::from_bytes(bytes))
 }
 

@@ -25,8 +25,6 @@ pub(crate) struct Env<'a> {
 impl Env<'_> {
     /// Eight random bytes, for an id.
     pub(crate) fn make_id_bytes(&self) -> Result<[u8; 8], KeysError> {
-        let mut bytes = [0; 8];
-        self.entropy.fill(&mut bytes)?;
-        Ok(bytes)
+        self.entropy.make_id_bytes()
     }
 }

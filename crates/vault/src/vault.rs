@@ -324,9 +324,7 @@ impl Vault {
     }
 
     pub(crate) fn make_id_bytes(&self) -> Result<[u8; 8], VaultError> {
-        let mut bytes = [0; 8];
-        self.entropy().fill(&mut bytes)?;
-        Ok(bytes)
+        Ok(self.entropy().make_id_bytes()?)
     }
 
     pub(crate) fn store(&self) -> &dyn Store {

@@ -2,6 +2,7 @@ use panvault_model::Timestamp;
 
 use super::*;
 use crate::entropy::SystemEntropy;
+use crate::limits::ID_RANDOM_BYTES;
 use crate::vectors::test_keys;
 
 const VAULT: VaultId = VaultId::from_bytes([1; 12]);
@@ -95,8 +96,12 @@ fn the_same_plaintext_never_seals_alike() {
 fn a_failing_random_source_seals_nothing() {
     struct Broken;
     impl Entropy for Broken {
-        fn fill(&self, _out: &mut [u8]) -> Result<(), KeysError> {
+        fn fill_secret(&self, _out: &mut [u8]) -> Result<(), KeysError> {
             Err(KeysError::Entropy)
+        }
+
+        fn make_id_bytes(&self) -> Result<[u8; ID_RANDOM_BYTES], KeysError> {
+            Ok([7; ID_RANDOM_BYTES])
         }
     }
     assert!(matches!(ring().card_seal(&place(), &[9; 64], &Broken), Err(KeysError::Entropy)));

@@ -50,7 +50,7 @@ impl VaultKeys {
     ) -> Result<[u8; HEAD_SEALED_BYTES], KeysError> {
         let (version, key) = self.head.active();
         let mut nonce = [0; NONCE_BYTES];
-        entropy.fill(&mut nonce)?;
+        entropy.fill_secret(&mut nonce)?;
         let mut bytes = Zeroizing::new(*plaintext);
         let tag = key.seal.seal(&nonce, &self.head_associated(version, counter), bytes.as_mut_slice())?;
         let mut out = [0; HEAD_SEALED_BYTES];

@@ -1,6 +1,7 @@
 use std::sync::{Arc, Mutex};
 
 use panvault_card::{CardBlock, Cvv, NewCard, Pan, TestBinTable};
+use panvault_keys::limits::ID_RANDOM_BYTES;
 use panvault_keys::{Entropy, KeyRing, KeysError, Kind, OrganisationKey, Place, VaultKeys};
 use panvault_model::{AccountId, Amount, CardId, Currency, Expiry, NodeId, OrganisationId, Role, VaultId};
 use panvault_store::{CardRow, DocumentKind, Store};
@@ -272,7 +273,7 @@ fn parts(
     }
 }
 
-/// Dice of a process. What is drawn first is the key that seals CVVs, which nodes that share them have in common; all else is its own.
+/// Dice of a process. The first secret is the key that seals CVVs, which nodes that share them have in common; all else is its own.
 struct NodeEntropy {
     first: Mutex<Option<SeededEntropy>>,
     own: SeededEntropy,
@@ -285,9 +286,13 @@ impl NodeEntropy {
 }
 
 impl Entropy for NodeEntropy {
-    fn fill(&self, out: &mut [u8]) -> Result<(), KeysError> {
+    fn fill_secret(&self, out: &mut [u8]) -> Result<(), KeysError> {
         let first = self.first.lock().unwrap().take();
-        first.as_ref().unwrap_or(&self.own).fill(out)
+        first.as_ref().unwrap_or(&self.own).fill_secret(out)
+    }
+
+    fn make_id_bytes(&self) -> Result<[u8; ID_RANDOM_BYTES], KeysError> {
+        self.own.make_id_bytes()
     }
 }
 
