@@ -65,9 +65,13 @@ impl App {
                 unavailable("the disk has no room for the view, which is too far behind: writes are refused")
             }
             Some(StoreFault::Busy) => unavailable("the view is too far behind: writes are refused"),
-            Some(StoreFault::Stopped | StoreFault::Damaged | StoreFault::Read | StoreFault::TooLarge) => {
-                unavailable("the store has stopped")
-            }
+            Some(
+                StoreFault::Stopped
+                | StoreFault::Damaged { .. }
+                | StoreFault::Read(_)
+                | StoreFault::TooLarge
+                | StoreFault::TooManyRows,
+            ) => unavailable("the store has stopped"),
         }
     }
 

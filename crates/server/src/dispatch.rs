@@ -10,8 +10,8 @@ use axum::response::Response;
 use axum::routing::{any, get};
 use http::header::{ALLOW, CONNECTION, HOST, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode, Version};
-use panvault_model::RequestId;
-use panvault_vault::Origin;
+use panvault_model::{Id, RequestId};
+use panvault_vault::{Origin, RowKey, StoreFault, VaultError, with_causes};
 use tokio::time::Instant;
 
 use crate::answer::Answer;
@@ -101,14 +101,11 @@ async fn endpoint(app: Arc<App>, path: &'static str, params: Params, request: Re
     let found = ENDPOINTS.iter().find(|endpoint| endpoint.path == path && endpoint.method == *method);
     let operation = found.map_or("none", |endpoint| endpoint.operation);
     let answer = match found {
-        Some(endpoint) => answer(&app, endpoint, id, params, request).await,
+        Some(endpoint) => answer(&app, endpoint, id, &params, request).await,
         None => Ok(method_not_allowed(path, &app)),
     };
     let answer = answer.unwrap_or_else(|refusal| {
-        // What is refused for want of room or time is said once, by the store.
-        if refusal.code.status().is_server_error() && refusal.code != ErrorCode::Busy {
-            tracing::warn!(request.id = %id, operation, code = refusal.code.number(), "request.failed");
-        }
+        log(&refusal, id, operation, path, &params);
         Answer::refusal(&refusal, app.vault().now().wall)
     });
     let duration = started.elapsed();
@@ -123,11 +120,35 @@ async fn endpoint(app: Arc<App>, path: &'static str, params: Params, request: Re
     answer.into_response(id)
 }
 
+/// Says why a request failed that should not have: the one place where that is said, with all that is known of it.
+fn log(refusal: &Refusal, request: RequestId, operation: &str, path: &str, params: &Params) {
+    let code = refusal.code.number();
+    if let Some(fault) = &refusal.fault {
+        // What the fault is of; else what the request is about. Nothing of the path is repeated but an id.
+        let row = fault.row();
+        let named = in_path(params).and_then(|text| Id::parse(text).ok());
+        let kind = row.map(RowKey::kind).or_else(|| named.and_then(|_| path.split('/').nth(2)));
+        let id = row.map(RowKey::id).or_else(|| named.map(|id| id.to_string()));
+        let stopped = matches!(**fault, VaultError::Store(StoreFault::Stopped));
+        let advice = if stopped { "see the store's own log lines" } else { "run panvault doctor" };
+        let error = with_causes(fault.as_ref());
+        tracing::error!(request.id = %request, operation, code, object.kind = kind, object.id = id, %error, advice, "request.failed");
+    } else if refusal.code.status().is_server_error() && refusal.code != ErrorCode::Busy {
+        // What is refused for want of room or time is said once, by the store.
+        tracing::warn!(request.id = %request, operation, code, "request.failed");
+    }
+}
+
+/// What stands in the path where the table has a name in braces.
+fn in_path(params: &Params) -> Option<&str> {
+    params.as_ref().ok().and_then(|params| params.iter().next().map(|(_, value)| value))
+}
+
 async fn answer(
     app: &Arc<App>,
     endpoint: &'static Endpoint,
     id: RequestId,
-    params: Params,
+    params: &Params,
     request: Request,
 ) -> Result<Answer, Refusal> {
     let (parts, incoming) = request.into_parts();
@@ -155,7 +176,7 @@ async fn answer(
         caller,
         faults,
         // What is not UTF-8 is no id.
-        id: params.ok().and_then(|params| params.iter().next().map(|(_, value)| value.to_owned())),
+        id: in_path(params).map(str::to_owned),
         query: parts.uri.query().map(str::to_owned),
         body,
         idempotency_key,

@@ -81,11 +81,13 @@ pub(crate) struct Refusal {
     pub(crate) retry_after: Option<u64>,
     /// Whether its sender is asked for a name and a password.
     pub(crate) asks_basic: bool,
+    /// A fault of ours that an operator must see. It is logged where the request ends.
+    pub(crate) fault: Option<Box<VaultError>>,
 }
 
 impl Refusal {
     pub(crate) const fn new(code: ErrorCode) -> Self {
-        Self { code, details: Vec::new(), retry_after: None, asks_basic: false }
+        Self { code, details: Vec::new(), retry_after: None, asks_basic: false, fault: None }
     }
 
     pub(crate) fn with(code: ErrorCode, name: &str, what: impl Into<String>) -> Self {
@@ -146,31 +148,37 @@ impl From<VaultError> for Refusal {
                     "takes no transactions until it has renewed its lease; try again",
                 );
             }
-            VaultError::Store(StoreFault::TooLarge) => {
+            VaultError::Store(StoreFault::TooManyRows) => {
                 return Self::with(
                     ErrorCode::State,
                     "query",
                     "matches too many rows to be sorted; narrow it",
                 );
             }
+            VaultError::Store(StoreFault::TooLarge) => {
+                return Self::with(
+                    ErrorCode::State,
+                    "store",
+                    "takes no change as large as this one; nothing was done",
+                );
+            }
             VaultError::Store(StoreFault::Full) => {
                 return Self::with(ErrorCode::Busy, "store", "has no room left to write");
             }
             VaultError::Store(StoreFault::Stopped) => {
-                tracing::error!(advice = "see the store's own log lines", "store.stopped");
-                return Self::with(
+                let refusal = Self::with(
                     ErrorCode::Internal,
                     "store",
                     "has stopped; whether this was done cannot be told",
                 );
+                return Self { fault: Some(Box::new(error)), ..refusal };
             }
-            VaultError::Store(fault) => {
-                tracing::error!(%fault, advice = "run panvault doctor", "store.failed");
-                ErrorCode::Internal
-            }
-            VaultError::Tampered | VaultError::Keys(_) | VaultError::Row(_) => {
-                tracing::error!(%error, advice = "run panvault doctor", "vault.failed");
-                ErrorCode::Internal
+            VaultError::Store(StoreFault::Busy) => ErrorCode::Busy,
+            VaultError::Store(StoreFault::Damaged { .. } | StoreFault::Read(_))
+            | VaultError::Tampered(_)
+            | VaultError::Keys(_)
+            | VaultError::Row(_) => {
+                return Self { fault: Some(Box::new(error)), ..Self::new(ErrorCode::Internal) };
             }
         };
         Self::new(code)
@@ -244,6 +252,27 @@ mod tests {
         numbers.dedup();
         assert_eq!(numbers.len() + 1, ErrorCode::ALL.len(), "only 110 has two meanings");
         assert!(numbers.is_sorted());
+    }
+
+    /// Both were told to narrow a query, which a commit does not have.
+    #[test]
+    fn a_change_that_is_too_large_is_told_from_a_list_that_is() {
+        let details = |fault| {
+            let refusal = Refusal::from(VaultError::Store(fault));
+            assert_eq!(refusal.code, ErrorCode::State);
+            assert!(refusal.fault.is_none());
+            refusal.details
+        };
+        assert!(
+            details(StoreFault::TooManyRows)
+                .iter()
+                .any(|(name, what)| name == "query" && what.contains("narrow"))
+        );
+        assert!(
+            details(StoreFault::TooLarge)
+                .iter()
+                .all(|(name, what)| name == "store" && !what.contains("narrow"))
+        );
     }
 
     #[test]

@@ -74,7 +74,7 @@ impl EmbeddedStore {
         Box::pin(async move {
             shared.catch_up().await?;
             let read = tokio::task::spawn_blocking(move || read(&shared.readers.any()));
-            read.await.unwrap_or(Err(StoreFault::Read))
+            read.await.unwrap_or(Err(StoreFault::Read("the thread that read it has ended")))
         })
     }
 
@@ -93,7 +93,7 @@ impl EmbeddedStore {
                 let lister = shared.lister()?;
                 read(&lister)
             });
-            read.await.unwrap_or(Err(StoreFault::Read))
+            read.await.unwrap_or(Err(StoreFault::Read("the thread that read it has ended")))
         })
     }
 
@@ -181,7 +181,7 @@ impl Shared {
             Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) => None,
         });
-        free.ok_or(StoreFault::Read)
+        free.ok_or(StoreFault::Read("no connection is free"))
     }
 }
 

@@ -27,6 +27,9 @@ pub enum RowFault {
     /// A text is not UTF-8.
     #[error("the row has a text that is not UTF-8")]
     Text,
+    /// The row is another one's, under this one's key.
+    #[error("the row of another lies in its place")]
+    Misplaced,
     /// A part is too long to be written.
     #[error("a part of the row is too long")]
     Size,

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use panvault_model::{ApiKeyId, CardId, NodeId, Timestamp, TransactionId};
 
+use crate::codec::RowFault;
 use crate::commit::{Commit, Outcome};
 use crate::document::DocumentRow;
 use crate::query::{CardQuery, Page, TransactionQuery};
 use crate::row::{
     ApiKeyUseRow, AuditRecord, CardCvvRow, CardRow, HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow,
-    TransactionRow,
+    RowKey, TransactionRow,
 };
 
 /// An answer that is on its way.
@@ -29,13 +30,22 @@ pub enum StoreFault {
     Stopped,
     /// Stored bytes are not what was written.
     #[error("the store holds bytes that it did not write")]
-    Damaged,
-    /// A read failed.
-    #[error("the store could not read")]
-    Read,
+    Damaged {
+        /// Which row they are of, where that is known.
+        row: Option<RowKey>,
+        /// What is wrong with them.
+        #[source]
+        fault: RowFault,
+    },
+    /// A read failed, for this reason.
+    #[error("the store could not read: {0}")]
+    Read(&'static str),
     /// A commit is larger than a store takes.
     #[error("the commit is too large to store")]
     TooLarge,
+    /// A list has more rows than are sorted.
+    #[error("the list has more rows than are sorted")]
+    TooManyRows,
 }
 
 /// How a store is doing.

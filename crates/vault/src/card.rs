@@ -12,7 +12,7 @@ use panvault_model::{CardId, Now, OrganisationId, Timestamp};
 use panvault_store::{CardRow, CvvFault, IdempotencyRow};
 
 use crate::cvv::SealedCvv;
-use crate::error::VaultError;
+use crate::error::{VaultError, with_causes};
 use crate::idempotency::{Done, Idempotency, answer_read};
 use crate::vault::Vault;
 
@@ -69,7 +69,7 @@ impl Vault {
                         "see why the place that holds CVVs is out of reach; the caller can put this one back"
                     }
                 };
-                tracing::warn!(card.id = %card.id, %error, advice, "cvv.not_held");
+                tracing::warn!(card.id = %card.id, error = %with_causes(&error), advice, "cvv.not_held");
                 None
             }
         }
@@ -80,7 +80,7 @@ impl Vault {
     async fn cvv_ended(&self, card: CardId, number: u64) {
         if let Err(error) = self.cvvs().cvv_clear(card, number).await {
             let advice = "see why the place that holds CVVs is out of reach; the CVV was ended before";
-            tracing::warn!(card.id = %card, %error, advice, "cvv.not_marked");
+            tracing::warn!(card.id = %card, error = %with_causes(&error), advice, "cvv.not_marked");
         }
     }
 

@@ -5,7 +5,7 @@ mod row;
 use panvault_card::{Cvv, CvvBlock};
 use panvault_model::{CardId, Now, OrganisationId, Sealed, Timestamp};
 use panvault_store::limits::CVV_REQUEST_SECONDS;
-use panvault_store::{CardCvvRow, CvvClaim, CvvShown, CvvTicket, HeldCvv};
+use panvault_store::{CardCvvRow, CvvClaim, CvvShown, CvvTicket, HeldCvv, RowKey};
 
 use crate::env::Env;
 use crate::error::VaultError;
@@ -67,7 +67,7 @@ pub(crate) fn cvv_open(
 ) -> Result<Cvv, VaultError> {
     let mut block = CvvBlock::empty();
     env.cvv_key.open(claim.card, organisation, &claim.cvv.sealed, block.expose_bytes_mut())?;
-    block.unpack().map_err(|_| VaultError::Tampered)
+    block.unpack().map_err(|_| VaultError::Tampered(RowKey::CardCvv(claim.card)))
 }
 
 /// Names a claim. Drawn for itself like a nonce: nodes whose tickets are alike would share one CVV.

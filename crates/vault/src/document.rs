@@ -12,6 +12,7 @@ mod snapshot;
 
 pub(crate) use change::DocumentChange;
 pub use examine::documents_differ;
+pub(crate) use head::HEAD_ROW;
 pub(crate) use list::Listed;
 pub use make::DocumentPlan;
 pub(crate) use make::DocumentTurn;

@@ -1,5 +1,7 @@
+use core::error::Error;
+
 use panvault_keys::KeysError;
-use panvault_store::{CvvFault, RowFault, StoreFault};
+use panvault_store::{CvvFault, RowFault, RowKey, StoreFault};
 
 /// Why an operation was not done. None of them says anything of a card number, a CVV or a value that was sent.
 #[derive(Debug, thiserror::Error)]
@@ -44,8 +46,8 @@ pub enum VaultError {
     #[error("the store failed")]
     Store(#[source] StoreFault),
     /// A stored row is not what was written.
-    #[error("a stored row was changed from outside")]
-    Tampered,
+    #[error("{0} was changed from outside")]
+    Tampered(RowKey),
     /// A key operation failed.
     #[error("a key operation failed")]
     Keys(#[source] KeysError),
@@ -77,7 +79,41 @@ pub struct FieldFault {
     pub reason: String,
 }
 
+/// An error and every cause below it, in one line.
+pub fn with_causes(error: &dyn Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line.push_str(": ");
+        line.push_str(&error.to_string());
+        cause = error.source();
+    }
+    line
+}
+
 impl VaultError {
+    /// The row that is not what was written, where one is known.
+    pub const fn row(&self) -> Option<RowKey> {
+        match self {
+            Self::Tampered(row) => Some(*row),
+            Self::Store(_)
+            | Self::Keys(_)
+            | Self::Row(_)
+            | Self::NotAuthenticated
+            | Self::RoleNotAllowed
+            | Self::NotFound(_)
+            | Self::Faults(_)
+            | Self::WrongState { .. }
+            | Self::IdempotencyInUse
+            | Self::IdempotencyMismatch
+            | Self::Busy
+            | Self::CvvFull
+            | Self::CvvUnavailable
+            | Self::LeaseLost
+            | Self::Contended => None,
+        }
+    }
+
     /// One object that is not there.
     pub fn not_found(named: Named) -> Self {
         Self::NotFound(vec![named])
@@ -136,10 +172,13 @@ impl From<StoreFault> for VaultError {
     fn from(fault: StoreFault) -> Self {
         match fault {
             StoreFault::Busy => Self::Busy,
-            StoreFault::Damaged => Self::Tampered,
-            StoreFault::Full | StoreFault::Stopped | StoreFault::Read | StoreFault::TooLarge => {
-                Self::Store(fault)
-            }
+            StoreFault::Damaged { row: Some(row), .. } => Self::Tampered(row),
+            StoreFault::Damaged { row: None, .. }
+            | StoreFault::Full
+            | StoreFault::Stopped
+            | StoreFault::Read(_)
+            | StoreFault::TooLarge
+            | StoreFault::TooManyRows => Self::Store(fault),
         }
     }
 }

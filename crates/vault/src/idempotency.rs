@@ -3,7 +3,7 @@ mod answer;
 use panvault_keys::limits::PURPOSE_VERSIONS_MAX;
 use panvault_keys::{DigestKey, VaultKeys};
 use panvault_model::{Now, Tag, Timestamp};
-use panvault_store::{IdempotencyAnswer, IdempotencyClaim, IdempotencyKey, IdempotencyRow};
+use panvault_store::{IdempotencyAnswer, IdempotencyClaim, IdempotencyKey, IdempotencyRow, RowKey};
 
 use crate::error::VaultError;
 use crate::limits::IDEMPOTENCY_SECONDS;
@@ -169,7 +169,7 @@ impl Vault {
     ) -> Result<Box<IdempotencyRow>, VaultError> {
         self.idempotency_verify(digests.key, &row)?;
         if row.digest_key != digests.digest_key {
-            Err(VaultError::Tampered)
+            Err(VaultError::Tampered(RowKey::Idempotency(row.key)))
         } else if row.body != digests.body {
             Err(VaultError::IdempotencyMismatch)
         } else if row.answer.is_running() {
@@ -186,6 +186,6 @@ impl Vault {
         row: &IdempotencyRow,
     ) -> Result<(), VaultError> {
         seal::idempotency_verify(self.keys(), row)?;
-        if row.key == key { Ok(()) } else { Err(VaultError::Tampered) }
+        if row.key == key { Ok(()) } else { Err(VaultError::Tampered(RowKey::Idempotency(key))) }
     }
 }

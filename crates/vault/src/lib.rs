@@ -28,7 +28,7 @@ pub use panvault_processor::{Connect, Connector};
 pub use panvault_store::{
     AccountField, AccountQuery, AccountRow, ApiKeyField, ApiKeyQuery, ApiKeyRow, CardField, CardQuery,
     CardRow, CvvCounts, Direction, Field, FieldKind, FieldValue, Filter, HistoryRow, OrganisationField,
-    OrganisationQuery, OrganisationRow, Page, ProcessorField, ProcessorQuery, ProcessorRow, Query,
+    OrganisationQuery, OrganisationRow, Page, ProcessorField, ProcessorQuery, ProcessorRow, Query, RowKey,
     StoreFault, StoreStatus, Test, TransactionField, TransactionQuery, TransactionRow, Webhooks,
 };
 
@@ -40,7 +40,7 @@ pub use crate::card::{CardChange, CardView, CvvChange, Metadata, Refreshed};
 pub use crate::chain::StoreChain;
 pub use crate::clock::{Clock, SystemClock};
 pub use crate::document::{DocumentPlan, documents_differ};
-pub use crate::error::{FieldFault, Named, VaultError};
+pub use crate::error::{FieldFault, Named, VaultError, with_causes};
 pub use crate::idempotency::{Done, Idempotency};
 pub use crate::organisation::{NewOrganisation, OrganisationChange};
 pub use crate::permit::{

@@ -4,7 +4,8 @@ use panvault_card::{CardBlock, Holder, HolderBlock, Pan};
 use panvault_keys::{KeyRing, KeysError, Kind, Place, VaultKeys};
 use panvault_model::{ApiKeyId, CardId, OrganisationId, Sealed, Tag, VaultId};
 use panvault_store::{
-    ApiKeyUseRow, CardCvvRow, CardRow, DocumentRow, HistoryRow, IdempotencyRow, NodeRow, TransactionRow,
+    ApiKeyUseRow, CardCvvRow, CardRow, DocumentRow, HistoryRow, IdempotencyRow, NodeRow, RowKey,
+    TransactionRow,
 };
 
 use crate::env::Env;
@@ -42,13 +43,13 @@ pub(crate) fn card_open(
     row.encode_clear(&mut clear);
     let mut block = CardBlock::empty();
     keys.card_open(&place(row, organisation, vault, &clear), &row.sealed, block.expose_bytes_mut())
-        .map_err(unopened)?;
-    block.unpack().map_err(|_| VaultError::Tampered)
+        .map_err(|error| unopened(error, row.id))?;
+    block.unpack().map_err(|_| VaultError::Tampered(RowKey::Card(row.id)))
 }
 
 /// [`VaultError::NotFound`] when the key that sealed a card is destroyed, before anything is done with the card.
 pub(crate) fn card_openable(row: &CardRow, keys: &KeyRing, named: Named) -> Result<(), VaultError> {
-    keys.card_openable(row.organisation, &row.sealed).map_err(|error| match unopened(error) {
+    keys.card_openable(row.organisation, &row.sealed).map_err(|error| match unopened(error, row.id) {
         VaultError::NotFound(_) => VaultError::not_found(named),
         error => error,
     })
@@ -63,7 +64,7 @@ pub(crate) fn card_verify(
     let mut clear = Vec::with_capacity(192);
     row.encode_clear(&mut clear);
     let place = place(row, organisation, keys.vault(), &clear);
-    if keys.card_tag_matches(&place, &row.sealed, &row.tag) { Ok(()) } else { Err(VaultError::Tampered) }
+    agree(keys.card_tag_matches(&place, &row.sealed, &row.tag), RowKey::Card(row.id))
 }
 
 /// Seals a name for the time until its card is read.
@@ -91,7 +92,7 @@ pub(crate) fn holder_open(
         sealed,
         block.expose_bytes_mut(),
     )?;
-    block.unpack().map_err(|_| VaultError::Tampered)
+    block.unpack().map_err(|_| VaultError::Tampered(RowKey::Card(card)))
 }
 
 const fn holder_place<'a>(id: &'a [u8; 12], organisation: OrganisationId, env: &Env<'_>) -> Place<'a> {
@@ -102,9 +103,9 @@ fn place<'a>(row: &'a CardRow, organisation: OrganisationId, vault: VaultId, cle
     Place { kind: Kind::Card, vault, organisation, id: row.id.as_bytes(), row_version: row.version, clear }
 }
 
-fn unopened(error: KeysError) -> VaultError {
+fn unopened(error: KeysError, card: CardId) -> VaultError {
     if matches!(error, KeysError::Refused) {
-        VaultError::Tampered
+        VaultError::Tampered(RowKey::Card(card))
     } else if matches!(error, KeysError::KeyDestroyed) {
         VaultError::not_found(Named::Subject)
     } else {
@@ -121,7 +122,7 @@ pub(crate) fn transaction_tag(keys: &VaultKeys, row: &TransactionRow) -> Tag {
 pub(crate) fn transaction_verify(keys: &VaultKeys, row: &TransactionRow) -> Result<(), VaultError> {
     let mut clear = Vec::with_capacity(512);
     row.encode_clear(&mut clear);
-    matches(keys, TAG_TRANSACTION, &clear, &row.tag)
+    agree(keys.row_tag_matches(TAG_TRANSACTION, &clear, &row.tag), RowKey::Transaction(row.id))
 }
 
 pub(crate) fn history_tag(keys: &VaultKeys, row: &HistoryRow) -> Tag {
@@ -133,7 +134,8 @@ pub(crate) fn history_tag(keys: &VaultKeys, row: &HistoryRow) -> Tag {
 pub(crate) fn history_verify(keys: &VaultKeys, row: &HistoryRow) -> Result<(), VaultError> {
     let mut clear = Vec::with_capacity(128);
     row.encode_clear(&mut clear);
-    matches(keys, TAG_HISTORY, &clear, &row.tag)
+    let matches = keys.row_tag_matches(TAG_HISTORY, &clear, &row.tag);
+    agree(matches, RowKey::History(row.transaction, row.version))
 }
 
 pub(crate) fn document_tag(keys: &VaultKeys, row: &DocumentRow) -> Tag {
@@ -145,7 +147,8 @@ pub(crate) fn document_tag(keys: &VaultKeys, row: &DocumentRow) -> Tag {
 pub(crate) fn document_verify(keys: &VaultKeys, row: &DocumentRow) -> Result<(), VaultError> {
     let mut clear = Vec::with_capacity(256);
     row.encode_clear(&mut clear);
-    if keys.document_tag_matches(TAG_DOCUMENT, &clear, &row.tag) { Ok(()) } else { Err(VaultError::Tampered) }
+    let matches = keys.document_tag_matches(TAG_DOCUMENT, &clear, &row.tag);
+    agree(matches, RowKey::Document(row.kind, row.id))
 }
 
 pub(crate) fn idempotency_tag(keys: &VaultKeys, row: &IdempotencyRow) -> Tag {
@@ -157,7 +160,7 @@ pub(crate) fn idempotency_tag(keys: &VaultKeys, row: &IdempotencyRow) -> Tag {
 pub(crate) fn idempotency_verify(keys: &VaultKeys, row: &IdempotencyRow) -> Result<(), VaultError> {
     let mut clear = Vec::with_capacity(512);
     row.encode_clear(&mut clear);
-    matches(keys, TAG_IDEMPOTENCY, &clear, &row.tag)
+    agree(keys.row_tag_matches(TAG_IDEMPOTENCY, &clear, &row.tag), RowKey::Idempotency(row.key))
 }
 
 pub(crate) fn card_cvv_tag(keys: &VaultKeys, row: &CardCvvRow) -> Tag {
@@ -170,8 +173,8 @@ pub(crate) fn card_cvv_tag(keys: &VaultKeys, row: &CardCvvRow) -> Tag {
 pub(crate) fn card_cvv_verify(keys: &VaultKeys, row: &CardCvvRow, card: CardId) -> Result<(), VaultError> {
     let mut clear = Vec::with_capacity(64);
     row.encode_clear(&mut clear);
-    matches(keys, TAG_CARD_CVV, &clear, &row.tag)?;
-    if row.card == card { Ok(()) } else { Err(VaultError::Tampered) }
+    let matches = keys.row_tag_matches(TAG_CARD_CVV, &clear, &row.tag);
+    agree(matches && row.card == card, RowKey::CardCvv(card))
 }
 
 pub(crate) fn node_tag(keys: &VaultKeys, row: &NodeRow) -> Tag {
@@ -183,7 +186,7 @@ pub(crate) fn node_tag(keys: &VaultKeys, row: &NodeRow) -> Tag {
 pub(crate) fn node_verify(keys: &VaultKeys, row: &NodeRow) -> Result<(), VaultError> {
     let mut clear = Vec::with_capacity(32);
     row.encode_clear(&mut clear);
-    matches(keys, TAG_NODE, &clear, &row.tag)
+    agree(keys.row_tag_matches(TAG_NODE, &clear, &row.tag), RowKey::Node(row.id))
 }
 
 pub(crate) fn api_key_use_tag(keys: &VaultKeys, row: &ApiKeyUseRow) -> Tag {
@@ -200,10 +203,10 @@ pub(crate) fn api_key_use_verify(
 ) -> Result<(), VaultError> {
     let mut clear = Vec::with_capacity(32);
     row.encode_clear(&mut clear);
-    matches(keys, TAG_API_KEY_USE, &clear, &row.tag)?;
-    if row.api_key == api_key { Ok(()) } else { Err(VaultError::Tampered) }
+    let matches = keys.row_tag_matches(TAG_API_KEY_USE, &clear, &row.tag) && row.api_key == api_key;
+    agree(matches, RowKey::ApiKeyUse(api_key))
 }
 
-fn matches(keys: &VaultKeys, kind: u8, clear: &[u8], tag: &Tag) -> Result<(), VaultError> {
-    if keys.row_tag_matches(kind, clear, tag) { Ok(()) } else { Err(VaultError::Tampered) }
+fn agree(matches: bool, row: RowKey) -> Result<(), VaultError> {
+    if matches { Ok(()) } else { Err(VaultError::Tampered(row)) }
 }

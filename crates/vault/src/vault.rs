@@ -15,9 +15,9 @@ use tokio::sync::{Mutex, Semaphore};
 use crate::api_key::LastUses;
 use crate::audit::{Asked, Origin};
 use crate::clock::Clock;
-use crate::document::{DocumentTurn, EarlierSnapshots, Snapshot};
+use crate::document::{DocumentTurn, EarlierSnapshots, HEAD_ROW, Snapshot};
 use crate::env::Env;
-use crate::error::VaultError;
+use crate::error::{VaultError, with_causes};
 use crate::idempotency::Idempotency;
 use crate::limits::{CVV_TTL_SECONDS_MAX, DOCUMENT_LISTS_MAX, LEASE_RENEWAL_SECONDS, LEASE_RETRY_SECONDS};
 use crate::node::Node;
@@ -107,7 +107,7 @@ impl Vault {
             && parts.store.status().sequence > 0
             && (!parts.store.is_shared() || has_cards(&*parts.store).await?)
         {
-            return Err(VaultError::Tampered);
+            return Err(VaultError::Tampered(HEAD_ROW));
         }
         let test_mode = parts.mode == Mode::Test;
         let snapshot = Snapshot::read(rows, &parts.keys, test_mode, &*parts.processors, None)?;
@@ -256,7 +256,7 @@ impl Vault {
     /// Ends in order: what the store has taken is finished, and other nodes need not wait for this one.
     pub async fn close(&self) -> Result<(), VaultError> {
         if let Err(error) = self.node_stop().await {
-            tracing::warn!(%error, advice = "none; others wait until its lease has run out", "node.not_stopped");
+            tracing::warn!(error = %with_causes(&error), advice = "none; others wait until its lease has run out", "node.not_stopped");
         }
         if let Err(error) = self.apikey_uses_write().await {
             tracing::warn!(%error, advice = "none; the last minute's uses of API keys are not shown", "apikey.uses_not_written");
@@ -363,7 +363,7 @@ async fn renew_often(inner: Weak<Inner>) {
             Ok(()) => LEASE_RENEWAL_SECONDS,
             Err(error) => {
                 let advice = "see why the store does not write; without a lease transactions are refused";
-                tracing::warn!(%error, advice, "node.lease_not_renewed");
+                tracing::warn!(error = %with_causes(&error), advice, "node.lease_not_renewed");
                 LEASE_RETRY_SECONDS
             }
         };
@@ -376,7 +376,7 @@ async fn sweep_often(inner: Weak<Inner>, seconds: u64) {
         tokio::time::sleep(Duration::from_secs(seconds)).await;
         let Some(inner) = inner.upgrade() else { return };
         if let Err(error) = (Vault { inner }).sweep().await {
-            tracing::warn!(%error, advice = "none; the next sweep tries again", "vault.sweep_failed");
+            tracing::warn!(error = %with_causes(&error), advice = "none; the next sweep tries again", "vault.sweep_failed");
         }
     }
 }

@@ -2,7 +2,9 @@ use std::sync::Arc;
 
 use panvault_keys::VaultKeys;
 use panvault_processor::Connector;
-use panvault_store::{ApiKeyUseRow, CardRow, DocumentRow, HistoryRow, IdempotencyRow, TransactionRow};
+use panvault_store::{
+    ApiKeyUseRow, CardRow, DocumentRow, HistoryRow, IdempotencyRow, RowKey, TransactionRow,
+};
 
 use crate::document::Snapshot;
 use crate::error::VaultError;
@@ -30,7 +32,7 @@ impl RowVerifier {
     /// whose key is destroyed has nothing left that could be opened.
     pub fn card(&self, row: &CardRow) -> Result<(), VaultError> {
         if self.snapshot.documents.organisation(row.organisation).is_none() {
-            return Err(VaultError::Tampered);
+            return Err(VaultError::Tampered(RowKey::Card(row.id)));
         }
         seal::card_verify(row, row.organisation, &self.keys)?;
         match self.fingerprint(row) {
@@ -53,13 +55,13 @@ impl RowVerifier {
     pub fn api_key_use(&self, row: &ApiKeyUseRow) -> Result<(), VaultError> {
         seal::api_key_use_verify(&self.keys, row, row.api_key)?;
         let key = self.snapshot.documents.api_key(row.api_key);
-        if key.is_some() { Ok(()) } else { Err(VaultError::Tampered) }
+        if key.is_some() { Ok(()) } else { Err(VaultError::Tampered(RowKey::ApiKeyUse(row.api_key))) }
     }
 
     /// An idempotency record bears its tag, and its answer can be given again.
     pub fn idempotency(&self, row: &IdempotencyRow) -> Result<(), VaultError> {
         seal::idempotency_verify(&self.keys, row)?;
-        answer_readable(&row.answer).map_err(|_| VaultError::Tampered)
+        answer_readable(&row.answer).map_err(|_| VaultError::Tampered(RowKey::Idempotency(row.key)))
     }
 
     /// The card number is here for a moment, and is gone when this answers.
@@ -71,6 +73,6 @@ impl RowVerifier {
             pan.expose_digits(),
             &row.fingerprint,
         )?;
-        if matches { Ok(()) } else { Err(VaultError::Tampered) }
+        if matches { Ok(()) } else { Err(VaultError::Tampered(RowKey::Card(row.id))) }
     }
 }

@@ -11,6 +11,7 @@ mod faults;
 mod idempotency;
 mod lenience;
 mod lists;
+mod logs;
 mod nodes;
 mod page;
 mod schema;

@@ -5,10 +5,10 @@ mod tests;
 
 use std::sync::Arc;
 
-use panvault_model::{CardId, Fingerprint, OrganisationId};
+use panvault_model::{CardId, Fingerprint, OrganisationId, TransactionId};
 use panvault_store::limits::LIST_ROWS_MAX;
 use panvault_store::{
-    CardField, CardRow, Field, FieldValue, Page, Query, RowFault, StoreFault, Test, TransactionField,
+    CardField, CardRow, Field, FieldValue, Page, Query, RowFault, RowKey, StoreFault, Test, TransactionField,
     TransactionRow,
 };
 use rusqlite::{Connection, OptionalExtension};
@@ -16,7 +16,7 @@ use rusqlite::{Connection, OptionalExtension};
 use crate::limits::LIST_BATCH_ROWS;
 use crate::view::list::newest::Newest;
 use crate::view::list::sorting::Sorting;
-use crate::view::read::{undecodable, unreadable};
+use crate::view::read::unreadable;
 use crate::view::{cards, fingerprints};
 
 /// How rows of a kind are listed.
@@ -31,6 +31,8 @@ pub(crate) trait Listed: Field<Row: Sized> {
     fn decode(id: &[u8; 12], bytes: &[u8]) -> Result<Self::Row, RowFault>;
     /// Whose it is.
     fn organisation(row: &Self::Row) -> OrganisationId;
+    /// What names the row of an id.
+    fn key(id: [u8; 12]) -> RowKey;
     /// Its id.
     fn id(row: &Self::Row) -> &[u8; 12];
     /// Ids that an index has for the question, when it has them: far fewer than an organisation's.
@@ -98,9 +100,10 @@ fn row<F: Listed>(connection: &Connection, id: &[u8; 12]) -> Result<Option<Arc<F
     let bytes: Option<Vec<u8>> =
         statement.query_row([id], |row| row.get(0)).optional().map_err(unreadable)?;
     let Some(bytes) = bytes else { return Ok(None) };
-    let row = F::decode(id, &bytes).map_err(undecodable)?;
+    let damaged = |fault| StoreFault::Damaged { row: Some(F::key(*id)), fault };
+    let row = F::decode(id, &bytes).map_err(damaged)?;
     // A row under another's id would be listed in its place.
-    if F::id(&row) == id { Ok(Some(Arc::new(row))) } else { Err(StoreFault::Damaged) }
+    if F::id(&row) == id { Ok(Some(Arc::new(row))) } else { Err(damaged(RowFault::Misplaced)) }
 }
 
 fn total<F: Listed>(
@@ -135,6 +138,10 @@ impl Listed for CardField {
 
     fn organisation(row: &CardRow) -> OrganisationId {
         row.organisation
+    }
+
+    fn key(id: [u8; 12]) -> RowKey {
+        RowKey::Card(CardId::from_bytes(id))
     }
 
     fn id(row: &CardRow) -> &[u8; 12] {
@@ -173,6 +180,10 @@ impl Listed for TransactionField {
 
     fn organisation(row: &TransactionRow) -> OrganisationId {
         row.organisation
+    }
+
+    fn key(id: [u8; 12]) -> RowKey {
+        RowKey::Transaction(TransactionId::from_bytes(id))
     }
 
     fn id(row: &TransactionRow) -> &[u8; 12] {

@@ -15,6 +15,7 @@ use crate::view::notes::unpack;
 /// One row, decoded.
 fn one<T>(
     connection: &Connection,
+    key: RowKey,
     sql: &str,
     parameters: impl Params,
     decode: impl FnOnce(&[u8]) -> Result<T, RowFault>,
@@ -24,7 +25,7 @@ fn one<T>(
     match rows.next().map_err(unreadable)? {
         Some(row) => {
             let bytes = row.get_ref(0).and_then(|value| Ok(value.as_blob()?)).map_err(unreadable)?;
-            decode(bytes).map(Some).map_err(undecodable)
+            decode(bytes).map(Some).map_err(damaged(key))
         }
         None => Ok(None),
     }
@@ -42,7 +43,7 @@ fn many<T>(
     let mut found = Vec::new();
     while let Some(row) = rows.next().map_err(unreadable)? {
         let bytes = row.get_ref(0).and_then(|value| Ok(value.as_blob()?)).map_err(unreadable)?;
-        found.push(decode(bytes).map_err(undecodable)?);
+        found.push(decode(bytes).map_err(one_damaged)?);
     }
     Ok(found)
 }
@@ -52,18 +53,24 @@ fn rows(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
+/// What kept SQLite from reading. Its own words may come with values; these are those of its code.
 pub(super) fn unreadable(error: rusqlite::Error) -> StoreFault {
-    tracing::error!(%error, advice = "run panvault doctor", "view.unreadable");
-    StoreFault::Read
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    StoreFault::Read(code.map_or("a column of the view is not of its type", rusqlite::ffi::code_to_str))
 }
 
-pub(super) fn undecodable(fault: RowFault) -> StoreFault {
-    tracing::error!(%fault, advice = "run panvault doctor", "view.damaged");
-    StoreFault::Damaged
+/// Bytes of one row.
+const fn damaged(row: RowKey) -> impl Fn(RowFault) -> StoreFault {
+    move |fault| StoreFault::Damaged { row: Some(row), fault }
+}
+
+/// Bytes of one of many.
+const fn one_damaged(fault: RowFault) -> StoreFault {
+    StoreFault::Damaged { row: None, fault }
 }
 
 pub(crate) fn card(connection: &Connection, id: CardId) -> Result<Option<Arc<CardRow>>, StoreFault> {
-    one(connection, "SELECT row FROM card WHERE id = ?", [id.as_bytes()], |bytes| {
+    one(connection, RowKey::Card(id), "SELECT row FROM card WHERE id = ?", [id.as_bytes()], |bytes| {
         cards::decode(id.as_bytes(), bytes).map(Arc::new)
     })
 }
@@ -81,7 +88,10 @@ pub(crate) fn card_page(
     let mut page = Vec::new();
     while let Some(row) = found.next().map_err(unreadable)? {
         let blob = |column| row.get_ref(column).and_then(|value| Ok(value.as_blob()?)).map_err(unreadable);
-        page.push(Arc::new(cards::decode(blob(0)?, blob(1)?).map_err(undecodable)?));
+        let (id, bytes) = (blob(0)?, blob(1)?);
+        let key = id.try_into().ok().map(|id| RowKey::Card(CardId::from_bytes(id)));
+        let row = cards::decode(id, bytes).map_err(|fault| StoreFault::Damaged { row: key, fault })?;
+        page.push(Arc::new(row));
     }
     Ok(page)
 }
@@ -90,9 +100,13 @@ pub(crate) fn transaction(
     connection: &Connection,
     id: TransactionId,
 ) -> Result<Option<Arc<TransactionRow>>, StoreFault> {
-    one(connection, "SELECT row FROM payment WHERE id = ?", [id.as_bytes()], |bytes| {
-        TransactionRow::decode(bytes).map(Arc::new)
-    })
+    one(
+        connection,
+        RowKey::Transaction(id),
+        "SELECT row FROM payment WHERE id = ?",
+        [id.as_bytes()],
+        |bytes| TransactionRow::decode(bytes).map(Arc::new),
+    )
 }
 
 /// The largest ids that it has.
@@ -108,7 +122,7 @@ pub(crate) fn idempotency(
     connection: &Connection,
     key: IdempotencyKey,
 ) -> Result<Option<Box<IdempotencyRow>>, StoreFault> {
-    one(connection, "SELECT row FROM idempotency WHERE key = ?", [key.0], |bytes| {
+    one(connection, RowKey::Idempotency(key), "SELECT row FROM idempotency WHERE key = ?", [key.0], |bytes| {
         IdempotencyRow::decode(bytes).map(Box::new)
     })
 }
@@ -123,34 +137,41 @@ pub(crate) fn standing(connection: &Connection, key: RowKey) -> Result<Option<St
         }
         RowKey::History(id, version) => {
             let sql = "SELECT row FROM history WHERE payment = ? AND version = ?";
-            one(connection, sql, (id.as_bytes(), version), |_| Ok(of(version, None)))
+            one(connection, key, sql, (id.as_bytes(), version), |_| Ok(of(version, None)))
         }
         RowKey::Document(kind, id) => {
             let sql = "SELECT row FROM document WHERE kind = ? AND id = ?";
-            one(connection, sql, (kind.code(), id.as_bytes()), |bytes| {
+            one(connection, key, sql, (kind.code(), id.as_bytes()), |bytes| {
                 DocumentRow::decode(bytes).map(|row| of(row.version, None))
             })
         }
         RowKey::Idempotency(key) => Ok(idempotency(connection, key)?.map(|row| of(row.version(), None))),
         RowKey::CardCvv(id) => Ok(card_cvv(connection, id)?.map(|row| of(row.version, None))),
-        RowKey::Node(id) => one(connection, "SELECT row FROM node WHERE id = ?", [id.as_bytes()], |bytes| {
-            NodeRow::decode(bytes).map(|row| of(row.version, None))
-        }),
+        RowKey::Node(id) => {
+            one(connection, key, "SELECT row FROM node WHERE id = ?", [id.as_bytes()], |bytes| {
+                NodeRow::decode(bytes).map(|row| of(row.version, None))
+            })
+        }
         RowKey::ApiKeyUse(id) => Ok(api_key_use(connection, id)?.map(|row| of(row.version(), None))),
     }
 }
 
 pub(crate) fn card_cvv(connection: &Connection, card: CardId) -> Result<Option<Arc<CardCvvRow>>, StoreFault> {
-    one(connection, "SELECT row FROM card_cvv WHERE card = ?", [card.as_bytes()], |bytes| {
-        CardCvvRow::decode(bytes).map(Arc::new)
-    })
+    one(
+        connection,
+        RowKey::CardCvv(card),
+        "SELECT row FROM card_cvv WHERE card = ?",
+        [card.as_bytes()],
+        |bytes| CardCvvRow::decode(bytes).map(Arc::new),
+    )
 }
 
 pub(crate) fn api_key_use(
     connection: &Connection,
     key: ApiKeyId,
 ) -> Result<Option<Arc<ApiKeyUseRow>>, StoreFault> {
-    one(connection, "SELECT row FROM apikey_use WHERE id = ?", [key.as_bytes()], |bytes| {
+    let sql = "SELECT row FROM apikey_use WHERE id = ?";
+    one(connection, RowKey::ApiKeyUse(key), sql, [key.as_bytes()], |bytes| {
         ApiKeyUseRow::decode(bytes).map(Arc::new)
     })
 }
@@ -216,11 +237,38 @@ pub(crate) fn audit(
     {
         let sequence: i64 = frame.get(0).map_err(unreadable)?;
         let notes = frame.get_ref(1).and_then(|value| Ok(value.as_blob()?)).map_err(unreadable)?;
-        let notes = unpack(notes).map_err(undecodable)?;
+        let notes = unpack(notes).map_err(one_damaged)?;
         let records_of_frame =
             (sequence.cast_unsigned()..).zip(notes).filter(|(sequence, _)| *sequence >= first);
         let room = limit - records.len();
         records.extend(records_of_frame.take(room).map(|(place, note)| AuditRecord { writer, place, note }));
     }
     Ok(records)
+}
+
+#[cfg(test)]
+mod tests {
+    use panvault_model::VaultId;
+
+    use super::*;
+    use crate::view::{self, Access};
+
+    /// What was damaged was said on a log line of its own, and whoever had asked said only that something was.
+    #[test]
+    fn damage_names_its_row_and_a_failed_read_its_cause() {
+        let directory = tempfile::tempdir().unwrap();
+        view::create(directory.path(), VaultId::from_bytes([7; 12])).unwrap();
+        let view = view::connect(directory.path(), Access::Write, 1024).unwrap();
+        let (kept, id) = (CardId::from_bytes([3; 12]), CardId::from_bytes([4; 12]));
+        view.execute("INSERT INTO card VALUES (?, x'ff')", [id.as_bytes()]).unwrap();
+        let damaged = StoreFault::Damaged { row: Some(RowKey::Card(id)), fault: RowFault::Value };
+        assert_eq!(card(&view, id), Err(damaged));
+        assert_eq!(card_page(&view, kept, 10), Err(damaged));
+        assert_eq!(standing(&view, RowKey::Card(id)), Err(damaged));
+        assert_eq!(RowKey::Card(id).to_string(), "card 040404040404040404040404");
+
+        view.execute_batch("DROP TABLE node").unwrap();
+        let Err(StoreFault::Read(cause)) = nodes(&view) else { panic!("read what is not there") };
+        assert!(cause.contains("SQL"), "{cause}");
+    }
 }

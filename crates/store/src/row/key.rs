@@ -1,3 +1,4 @@
+use core::fmt;
 use std::sync::Arc;
 
 use panvault_model::{ApiKeyId, CardId, Id, NodeId, OrganisationId, TransactionId};
@@ -119,6 +120,38 @@ impl RowKey {
         }
     }
 
+    /// What it is of, in a word, for logs and messages.
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Self::Card(_) => "card",
+            Self::Transaction(_) => "transaction",
+            Self::History(..) => "history",
+            Self::Document(DocumentKind::Organisation, _) => "organisation",
+            Self::Document(DocumentKind::Account, _) => "account",
+            Self::Document(DocumentKind::Processor, _) => "processor",
+            Self::Document(DocumentKind::ApiKey, _) => "apikey",
+            Self::Document(DocumentKind::OrganisationKey, _) => "organisation_key",
+            Self::Document(DocumentKind::DocumentHead, _) => "document_head",
+            Self::Idempotency(_) => "idempotency",
+            Self::CardCvv(_) => "card_cvv",
+            Self::Node(_) => "node",
+            Self::ApiKeyUse(_) => "apikey_use",
+        }
+    }
+
+    /// Its id: of a step of a history that of its transaction and the version, of an idempotency record its keyed digest.
+    pub fn id(self) -> String {
+        match self {
+            Self::Card(id) | Self::CardCvv(id) => id.to_string(),
+            Self::Transaction(id) => id.to_string(),
+            Self::History(id, version) => format!("{id}/{version}"),
+            Self::Document(_, id) => id.to_string(),
+            Self::Idempotency(key) => key.0.iter().map(|byte| format!("{byte:02x}")).collect(),
+            Self::Node(id) => id.to_string(),
+            Self::ApiKeyUse(id) => id.to_string(),
+        }
+    }
+
     /// Appends its bytes: ids in 12, a version in 4, a kind in 1, a digest in 16.
     pub fn encode(self, out: &mut Vec<u8>) {
         let mut writer = Writer::new(out);
@@ -156,6 +189,13 @@ impl RowKey {
         };
         reader.end()?;
         Ok(key)
+    }
+}
+
+/// As in "card 65f1c0de8a4b3c2d1e0f9a8b".
+impl fmt::Display for RowKey {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} {}", self.kind(), self.id())
     }
 }
 

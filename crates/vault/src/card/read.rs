@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use panvault_model::CardId;
-use panvault_store::{CardQuery, CardRow, Page};
+use panvault_store::{CardQuery, CardRow, Page, RowKey};
 
 use crate::card::CardView;
 use crate::error::{Named, VaultError};
@@ -48,6 +48,6 @@ impl Vault {
         let row = self.store().card_read(id).await?.ok_or_else(|| VaultError::not_found(named))?;
         let organisation = permit.within(row.organisation, named)?;
         seal::card_verify(&row, organisation, self.keys())?;
-        if row.id == id { Ok(row) } else { Err(VaultError::Tampered) }
+        if row.id == id { Ok(row) } else { Err(VaultError::Tampered(RowKey::Card(id))) }
     }
 }

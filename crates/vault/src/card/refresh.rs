@@ -72,7 +72,7 @@ impl Vault {
                 Outcome::Done { .. } => return Ok(Refreshed::Changed),
                 Outcome::Unmet(_) => match self.store().card_read(id).await? {
                     Some(read) if read.id == id => stored = read,
-                    Some(_) => return Err(VaultError::Tampered),
+                    Some(_) => return Err(VaultError::Tampered(RowKey::Card(id))),
                     None => return Ok(Refreshed::Gone),
                 },
                 Outcome::Claimed(_) => return Err(VaultError::Contended),

@@ -111,7 +111,7 @@ impl Vault {
                 let env = vault.env(&snapshot, now);
                 seal::card_verify(&stored, organisation, env.vault_keys)?;
                 if stored.id != id {
-                    return Err(VaultError::Tampered);
+                    return Err(VaultError::Tampered(RowKey::Card(id)));
                 }
                 let row = card_update_plan(&stored, organisation, &change, &cvv, &env)?;
                 let (kept_until, step) = match &cvv {

@@ -5,7 +5,9 @@ use imbl::shared_ptr::DefaultSharedPtr;
 use imbl::{GenericHashMap, OrdMap, OrdSet};
 use panvault_model::{AccountId, ApiKeyId, Id, IdHash, OrganisationId, ProcessorId};
 use panvault_processor::{Configuration, Connect, Processor};
-use panvault_store::{AccountRow, ApiKeyRow, DocumentKind, DocumentRow, OrganisationRow, ProcessorRow};
+use panvault_store::{
+    AccountRow, ApiKeyRow, DocumentKind, DocumentRow, OrganisationRow, ProcessorRow, RowKey,
+};
 
 use crate::api_key::LastUse;
 use crate::document::change::DocumentChange;
@@ -144,8 +146,8 @@ impl Documents {
         test_mode: bool,
         processors: &dyn Connect,
     ) -> Result<(), VaultError> {
-        let configuration =
-            Configuration::parse(&row.type_name, &row.settings).map_err(|_| VaultError::Tampered)?;
+        let configuration = Configuration::parse(&row.type_name, &row.settings)
+            .map_err(|_| VaultError::Tampered(RowKey::Document(DocumentKind::Processor, row.id.0)))?;
         if test_mode || !configuration.is_test_only() {
             let connection = processors.connect(&configuration);
             self.processors.insert(row.id, Arc::new(Connected { row: Arc::new(row), connection }));

@@ -1,12 +1,15 @@
 use panvault_keys::limits::HEAD_BYTES;
 use panvault_keys::{KeysError, VaultKeys};
 use panvault_model::{Id, Tag};
-use panvault_store::{DocumentKind, DocumentRow};
+use panvault_store::{DocumentKind, DocumentRow, RowKey};
 
 use crate::error::VaultError;
 
 /// Id of the one head.
 pub(crate) const HEAD_ID: Id = Id::from_bytes([0; 12]);
+
+/// Names its row: the one at fault when documents are not those that it covers.
+pub(crate) const HEAD_ROW: RowKey = RowKey::Document(DocumentKind::DocumentHead, HEAD_ID);
 
 /// What says which documents there are: a row that was put back, taken away or rolled back does not agree with it.
 ///
@@ -48,9 +51,9 @@ impl Head {
         let mut plaintext = [0; HEAD_BYTES];
         let key = keys.head_open(row.version.into(), &row.body, &mut plaintext).map_err(|error| {
             let older = matches!(error, KeysError::HeaderOlder);
-            if older { VaultError::Keys(error) } else { VaultError::Tampered }
+            if older { VaultError::Keys(error) } else { VaultError::Tampered(HEAD_ROW) }
         })?;
-        let head = Self::decode(row.version, &plaintext).ok_or(VaultError::Tampered)?;
+        let head = Self::decode(row.version, &plaintext).ok_or(VaultError::Tampered(HEAD_ROW))?;
         Ok((head, key))
     }
 

@@ -50,7 +50,9 @@ impl Vault {
             let limit = usize::try_from(query.limit.min(LIST_ROWS_MAX)).unwrap_or(usize::MAX);
             Page { rows: rows.into_iter().skip(skip).take(limit).map(|row| row.0).collect(), total }
         });
-        listed.await.map_err(|_| VaultError::Store(StoreFault::Read))
+        listed
+            .await
+            .map_err(|_| VaultError::Store(StoreFault::Read("the thread that listed documents ended")))
     }
 }
 

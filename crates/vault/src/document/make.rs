@@ -8,7 +8,7 @@ use panvault_store::{
 use tokio::sync::OwnedMutexGuard;
 
 use crate::document::change::DocumentChange;
-use crate::document::head::HEAD_ID;
+use crate::document::head::{HEAD_ID, HEAD_ROW};
 use crate::document::snapshot::Snapshot;
 use crate::error::{Named, VaultError};
 use crate::idempotency::{Answered, Done, Idempotency, answer_of, answer_read};
@@ -150,7 +150,7 @@ impl Vault {
             Some(&before.documents),
         )?;
         if read.head.counter < before.head.counter {
-            return Err(VaultError::Tampered);
+            return Err(VaultError::Tampered(HEAD_ROW));
         }
         self.take_up(turn, read);
         Ok(())

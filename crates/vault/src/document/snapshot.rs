@@ -3,11 +3,11 @@ use std::sync::Arc;
 use panvault_keys::{KeyRing, OrganisationKey, VaultKeys};
 use panvault_model::{Id, OrganisationId};
 use panvault_processor::Connect;
-use panvault_store::{DocumentKind, DocumentRow};
+use panvault_store::{DocumentKind, DocumentRow, RowKey};
 
 use crate::document::change::DocumentChange;
 use crate::document::documents::Documents;
-use crate::document::head::{Covered, Head, Stamp};
+use crate::document::head::{Covered, HEAD_ROW, Head, Stamp};
 use crate::error::VaultError;
 use crate::seal;
 
@@ -37,7 +37,7 @@ impl Snapshot {
                 seal::document_verify(vault_keys, row)?;
                 Head::open(row, vault_keys)?
             }
-            (Some(_), Some(_)) => return Err(VaultError::Tampered),
+            (Some(_), Some(_)) => return Err(VaultError::Tampered(HEAD_ROW)),
         };
         if let Some(named) = head.header_version {
             vault_keys.header_check(named)?;
@@ -53,19 +53,19 @@ impl Snapshot {
             covered.add(made);
             covered_by_active.add(if hash_key == active { made } else { hash(active)? });
             if documents.put(&row, test_mode, processors, before)?.is_some() {
-                return Err(VaultError::Tampered);
+                return Err(VaultError::Tampered(RowKey::Document(row.kind, row.id)));
             }
             if row.kind == DocumentKind::OrganisationKey {
                 keys.add(organisation_key(&row)?)?;
             }
         }
         if !head.covers(&covered) {
-            return Err(VaultError::Tampered);
+            return Err(VaultError::Tampered(HEAD_ROW));
         }
         // Organisations and their first keys are made in one step.
         let mut organisations = documents.organisations();
         if keys.organisations() != organisations.len() || !organisations.all(|row| keys.has_keys(row.id)) {
-            return Err(VaultError::Tampered);
+            return Err(VaultError::Tampered(HEAD_ROW));
         }
         drop(organisations);
         Ok(Self { head: head.over(covered_by_active), documents, keys })

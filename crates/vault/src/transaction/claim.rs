@@ -20,7 +20,7 @@ use panvault_model::{CardId, Now};
 use panvault_store::{CardCvvRow, CvvClaim, CvvClaimed};
 
 use crate::cvv;
-use crate::error::VaultError;
+use crate::error::{VaultError, with_causes};
 use crate::limits::CLAIM_TRIES_MAX;
 use crate::permit::{Permit, TransactionCreate};
 use crate::vault::Vault;
@@ -136,7 +136,7 @@ impl Vault {
         };
         if let Err(error) = ended {
             let advice = "none; the caller can put the CVV back";
-            tracing::warn!(card.id = %card, %error, advice, "cvv.not_let_go");
+            tracing::warn!(card.id = %card, error = %with_causes(&error), advice, "cvv.not_let_go");
         }
     }
 }

@@ -14,7 +14,7 @@ use panvault_store::{
 use crate::audit::Asked;
 use crate::cvv;
 use crate::document::Snapshot;
-use crate::error::{Named, VaultError};
+use crate::error::{Named, VaultError, with_causes};
 use crate::idempotency::{Done, Idempotency};
 use crate::limits::PROCESSOR_SECONDS_MAX;
 use crate::node::InHand;
@@ -286,7 +286,7 @@ impl Vault {
         let outbound = match outbound_open(card, claim, order, &env) {
             Ok(outbound) => outbound,
             Err(error) => {
-                tracing::error!(transaction.id = %row.id, %error, advice = "run panvault doctor", "transaction.open_failed");
+                tracing::error!(request.id = prepared.asked.origin.request.map(tracing::field::display), transaction.id = %row.id, error = %with_causes(&error), advice = "run panvault doctor", "transaction.open_failed");
                 return Sent::NotReached { reason: "the card could not be opened" };
             }
         };
@@ -330,14 +330,14 @@ impl Vault {
             Ok(Some(settled)) => settled.row,
             Ok(None) => {
                 let advice = "see why this node lost its lease, and ask the processor for the outcome";
-                tracing::error!(transaction.id = %initiated.id, advice, "transaction.taken_over");
+                tracing::error!(request.id = prepared.asked.origin.request.map(tracing::field::display), transaction.id = %initiated.id, advice, "transaction.taken_over");
                 self.transaction_as_stored(initiated)
                     .await
                     .unwrap_or_else(|| unknown("another node has taken it over"))
             }
             Err(error) => {
                 let advice = "see why the store does not write, and ask the processor for the outcome";
-                tracing::error!(transaction.id = %initiated.id, %error, advice, "transaction.not_settled");
+                tracing::error!(request.id = prepared.asked.origin.request.map(tracing::field::display), transaction.id = %initiated.id, error = %with_causes(&error), advice, "transaction.not_settled");
                 unknown("the outcome could not be written")
             }
         }

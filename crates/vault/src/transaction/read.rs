@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use panvault_model::TransactionId;
-use panvault_store::{HistoryRow, Page, TransactionQuery, TransactionRow};
+use panvault_store::{HistoryRow, Page, RowKey, TransactionQuery, TransactionRow};
 
 use crate::error::{Named, VaultError};
 use crate::permit::{Permit, TransactionList, TransactionRead};
@@ -19,7 +19,7 @@ impl Vault {
             self.store().transaction_read(id).await?.ok_or_else(|| VaultError::not_found(Named::Subject))?;
         permit.within(row.organisation, Named::Subject)?;
         seal::transaction_verify(self.keys(), &row)?;
-        if row.id == id { Ok(row) } else { Err(VaultError::Tampered) }
+        if row.id == id { Ok(row) } else { Err(VaultError::Tampered(RowKey::Transaction(id))) }
     }
 
     /// Steps of a transaction, newest first, each held against its tag, and none missing.
@@ -36,10 +36,13 @@ impl Vault {
         for step in &history {
             seal::history_verify(self.keys(), step)?;
             if step.transaction != id || versions.next() != Some(step.version) {
-                return Err(VaultError::Tampered);
+                return Err(VaultError::Tampered(RowKey::History(id, step.version)));
             }
         }
-        if versions.next().is_none() { Ok(history) } else { Err(VaultError::Tampered) }
+        match versions.next() {
+            None => Ok(history),
+            Some(missing) => Err(VaultError::Tampered(RowKey::History(id, missing))),
+        }
     }
 
     /// Transactions of the organisations that the caller sees; `query.organisations` narrows them when it names some.

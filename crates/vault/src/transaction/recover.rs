@@ -5,7 +5,7 @@ use panvault_processor::Sent;
 use panvault_store::{Expect, NodeRow, RowKey, TransactionRow};
 
 use crate::audit::Asked;
-use crate::error::VaultError;
+use crate::error::{VaultError, with_causes};
 use crate::idempotency::Idempotency;
 use crate::node::has_run_out;
 use crate::seal;
@@ -25,7 +25,7 @@ impl Vault {
         let mut first = Ok(());
         for row in &open {
             if let Err(error) = self.transaction_take_over(row, &nodes, now).await {
-                tracing::error!(transaction.id = %row.id, %error, advice = "run panvault doctor", "transaction.not_recovered");
+                tracing::error!(transaction.id = %row.id, error = %with_causes(&error), advice = "run panvault doctor", "transaction.not_recovered");
                 first = first.and(Err(error));
             }
         }

@@ -193,10 +193,10 @@ async fn what_a_crash_left_is_not_taken_over_changed() {
     let claim = key(&world, &shop);
     cut_off(&world, &shop, card, Stop::AfterInitiate, Some(claim)).await;
     world.store.plot(|plot| plot.transaction = Some(Box::new(|row| row.merchant_reference.push('x'))));
-    assert_refused!(world.reopen().await, VaultError::Tampered);
+    assert_refused!(world.reopen().await, VaultError::Tampered(_));
     world.store.leave();
     world.store.plot(|plot| plot.idempotency = Some(Box::new(|row| row.body[0] ^= 1)));
-    assert_refused!(world.reopen().await, VaultError::Tampered);
+    assert_refused!(world.reopen().await, VaultError::Tampered(_));
     world.store.leave();
     assert!(world.reopen().await.is_ok());
 }

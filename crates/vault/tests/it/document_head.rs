@@ -53,7 +53,7 @@ async fn a_revoked_key_that_is_put_back_keeps_the_vault_shut() {
     let now = documents(&world).await;
     let key = before.iter().find(|row| row.kind == DocumentKind::ApiKey).unwrap().clone();
     let with_key: Vec<_> = now.iter().cloned().chain([key]).collect();
-    assert_refused!(start_with(&mut world, with_key.clone()).await, VaultError::Tampered);
+    assert_refused!(start_with(&mut world, with_key.clone()).await, VaultError::Tampered(_));
     // Nor does the vault follow while it runs.
     assert_refused!(world.vault.caller(&shop.key, Origin::LOCAL), VaultError::NotAuthenticated);
     assert!(start_with(&mut world, now).await.is_ok());
@@ -67,7 +67,7 @@ async fn a_revoked_key_that_is_put_back_keeps_the_vault_shut() {
     assert!(matches!(world.store.commit(back).await, Ok(Outcome::Done { .. })));
     world.organisation(None).await;
     assert_refused!(world.vault.caller(&shop.key, Origin::LOCAL), VaultError::NotAuthenticated);
-    assert_refused!(world.reopen().await, VaultError::Tampered);
+    assert_refused!(world.reopen().await, VaultError::Tampered(_));
 }
 
 #[tokio::test]
@@ -80,12 +80,12 @@ async fn a_document_that_is_taken_away_keeps_the_vault_shut() {
     for missing in 0..rows.len() {
         let mut rows = rows.clone();
         rows.remove(missing);
-        assert_refused!(start_with(&mut world, rows).await, VaultError::Tampered);
+        assert_refused!(start_with(&mut world, rows).await, VaultError::Tampered(_));
     }
     let twice: Vec<_> = rows.iter().cloned().chain([rows[0].clone()]).collect();
-    assert_refused!(start_with(&mut world, twice).await, VaultError::Tampered);
+    assert_refused!(start_with(&mut world, twice).await, VaultError::Tampered(_));
     let head_twice = rows.iter().chain(rows.iter().filter(|row| row.kind == DocumentKind::DocumentHead));
-    assert_refused!(start_with(&mut world, head_twice.cloned().collect()).await, VaultError::Tampered);
+    assert_refused!(start_with(&mut world, head_twice.cloned().collect()).await, VaultError::Tampered(_));
 }
 
 /// With nothing left to disagree, it is the steps that were done which say that there were documents.
@@ -96,7 +96,7 @@ async fn a_vault_that_lost_all_documents_does_not_open_as_a_new_one() {
     assert_eq!(documents(&world).await, []);
     world.organisation(None).await;
     world.store.plot(|plot| plot.documents = Some(Box::new(Vec::clear)));
-    assert_refused!(world.reopen().await, VaultError::Tampered);
+    assert_refused!(world.reopen().await, VaultError::Tampered(_));
 }
 
 /// An older head is as genuine as the newer one.
@@ -109,7 +109,7 @@ async fn a_head_that_is_rolled_back_keeps_the_vault_shut() {
     let now = documents(&world).await;
     let old = before.iter().find(|row| row.kind == DocumentKind::DocumentHead).unwrap();
     let rows = now.iter().map(|row| if row.kind == old.kind { old } else { row }).cloned().collect();
-    assert_refused!(start_with(&mut world, rows).await, VaultError::Tampered);
+    assert_refused!(start_with(&mut world, rows).await, VaultError::Tampered(_));
 }
 
 /// Whatever is put together of rows that the vault has ever written, it is taken up if it is all that was there at one moment, and

@@ -279,8 +279,8 @@ async fn a_node_s_row_that_was_changed_takes_nothing_over() {
     });
     pass(&[&one, &two], LEASE_SKEW_SECONDS * 1000);
     one.vault.lease_renew().await.unwrap();
-    assert_refused!(two.vault.sweep().await, VaultError::Tampered);
-    assert_refused!(two.reopen().await, VaultError::Tampered);
+    assert_refused!(two.vault.sweep().await, VaultError::Tampered(_));
+    assert_refused!(two.reopen().await, VaultError::Tampered(_));
     assert_eq!(only(&one, &shop).await.status, TransactionStatus::Initiated);
 }
 
@@ -292,7 +292,7 @@ async fn a_transaction_is_bound_to_its_node() {
     let _running = begin_to(one.processors.after(), &one, &shop, card).await;
     let two = one.beside(2).await;
     two.store.plot(|plot| plot.transaction = Some(Box::new(|row| row.node = node(9))));
-    assert_refused!(two.vault.sweep().await, VaultError::Tampered);
+    assert_refused!(two.vault.sweep().await, VaultError::Tampered(_));
     two.store.leave();
     assert_eq!(only(&two, &shop).await.status, TransactionStatus::Initiated);
 }
@@ -319,7 +319,7 @@ async fn what_was_changed_does_not_keep_back_the_rest() {
             }
         }));
     });
-    assert_refused!(two.vault.sweep().await, VaultError::Tampered);
+    assert_refused!(two.vault.sweep().await, VaultError::Tampered(_));
     two.store.leave();
     let page = two.vault.transaction_list(&two.permit(&shop.key), all_transactions()).await.unwrap();
     let status = |of| page.rows.iter().find(|row| row.card == of).unwrap().status;

@@ -149,7 +149,7 @@ async fn a_card_that_was_changed_from_outside_is_refused() {
             continue;
         }
         let refused = refresh(&world, &Arc::new(changed)).await;
-        assert!(matches!(refused, Err(VaultError::Tampered | VaultError::NotFound(_))), "{refused:?}");
+        assert!(matches!(refused, Err(VaultError::Tampered(_) | VaultError::NotFound(_))), "{refused:?}");
     }
     assert_eq!(world.vault.status().store.sequence, before);
 }

@@ -70,7 +70,7 @@ async fn card_is_refused(world: &World, shop: &Shop, card: CardId, changed: &Car
     world.store.leave();
     for (at, error) in refused.into_iter().enumerate() {
         let foreign = changed.organisation != shop.organisation;
-        let known = matches!(error, Some(VaultError::Tampered));
+        let known = matches!(error, Some(VaultError::Tampered(_)));
         assert!(
             known || foreign && matches!(error, Some(VaultError::NotFound(_))),
             "{what}, use {at}: {error:?}"
@@ -167,9 +167,9 @@ async fn a_card_cannot_be_moved_to_another_organisation() {
     world.store.plot(|plot| {
         plot.card = Some(Box::new(move |stored| stored.organisation = top.organisation));
     });
-    assert_refused!(world.card_read(&top, card).await, VaultError::Tampered);
+    assert_refused!(world.card_read(&top, card).await, VaultError::Tampered(_));
     assert_refused!(world.card_read(&below, card).await, VaultError::NotFound(_));
-    assert_refused!(world.transact(&top, card, 1_000).await, VaultError::Tampered);
+    assert_refused!(world.transact(&top, card, 1_000).await, VaultError::Tampered(_));
     world.store.leave();
     assert_eq!(*world.card_read(&below, card).await.unwrap().row, row);
 }
@@ -221,7 +221,7 @@ async fn any_changed_byte_of_a_transaction_is_noticed() {
             world.vault.transaction_history(&permit, row.id).await.err(),
             world.vault.transaction_list(&world.permit(&shop.key), all_transactions()).await.err(),
         ] {
-            let known = matches!(error, Some(VaultError::Tampered));
+            let known = matches!(error, Some(VaultError::Tampered(_)));
             assert!(
                 known || foreign && matches!(error, Some(VaultError::NotFound(_))),
                 "change {at}: {error:?}"
@@ -257,7 +257,7 @@ async fn a_history_is_whole_and_unchanged() {
     for (at, change) in changes.into_iter().enumerate() {
         world.store.plot(|plot| plot.history = Some(change));
         match world.vault.transaction_history(&world.permit(&shop.key), row.id).await {
-            Err(VaultError::Tampered) => {}
+            Err(VaultError::Tampered(_)) => {}
             answer => panic!("change {at}: {answer:?}"),
         }
     }
@@ -277,7 +277,7 @@ async fn a_changed_document_keeps_the_vault_shut() {
             world.store.plot(|plot| {
                 plot.documents = Some(Box::new(move |rows| rows[place] = changed.clone()));
             });
-            assert_refused!(world.reopen().await, VaultError::Tampered);
+            assert_refused!(world.reopen().await, VaultError::Tampered(_));
         }
     }
     world.store.leave();
@@ -291,7 +291,7 @@ async fn organisations_and_their_keys_do_not_go_missing_alone() {
     let documents = world.store.document_read_all().await.unwrap();
     for missing in 0..documents.len() {
         world.store.plot(|plot| plot.documents = Some(Box::new(move |rows| drop(rows.remove(missing)))));
-        assert_refused!(world.reopen().await, VaultError::Tampered);
+        assert_refused!(world.reopen().await, VaultError::Tampered(_));
     }
 }
 
@@ -304,7 +304,7 @@ async fn a_changed_document_is_not_taken_up_while_the_vault_runs() {
     world.store.plot(|plot| plot.documents = Some(Box::new(|rows| rows[0].tag.bytes[0] ^= 1)));
     let new = world.organisation(Some(shop.organisation)).await;
     assert!(world.card_read(&shop, card).await.is_ok());
-    assert_refused!(world.reopen().await, VaultError::Tampered);
+    assert_refused!(world.reopen().await, VaultError::Tampered(_));
     world.store.leave();
     world.reopen().await.unwrap();
     assert!(world.permit::<CardCreate>(&shop.key).within(new, panvault_vault::Named::Subject).is_ok());
@@ -326,7 +326,7 @@ async fn a_changed_idempotency_record_is_never_an_answer() {
         for (at, changed) in flipped_records(&record).into_iter().enumerate() {
             world.store.plot(|plot| plot.idempotency = Some(Box::new(move |row| *row = changed.clone())));
             let error = repeat(&world, &shop, card, operation).await;
-            assert!(matches!(error, Some(VaultError::Tampered)), "{operation}, change {at}: {error:?}");
+            assert!(matches!(error, Some(VaultError::Tampered(_))), "{operation}, change {at}: {error:?}");
         }
         world.store.leave();
     }
@@ -355,7 +355,7 @@ async fn a_record_is_not_moved_to_another_key() {
     send("yours").await.unwrap();
     let mine = record.lock().unwrap().take().unwrap();
     world.store.plot(|plot| plot.idempotency = Some(Box::new(move |row| *row = mine.clone())));
-    assert_refused!(send("yours").await, VaultError::Tampered);
+    assert_refused!(send("yours").await, VaultError::Tampered(_));
 }
 
 async fn repeat(world: &World, shop: &Shop, card: CardId, operation: &str) -> Option<VaultError> {

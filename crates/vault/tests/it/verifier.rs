@@ -24,7 +24,7 @@ async fn accepts_what_the_vault_wrote_and_nothing_else() {
     let row = world.store.card_read(card).await.unwrap().unwrap();
     assert!(verifier.card(&row).is_ok());
     for changed in flipped_cards(&row) {
-        assert_refused!(verifier.card(&changed), VaultError::Tampered);
+        assert_refused!(verifier.card(&changed), VaultError::Tampered(_));
     }
 
     let record = Arc::new(Mutex::new(None));
@@ -42,18 +42,18 @@ async fn accepts_what_the_vault_wrote_and_nothing_else() {
     }
     assert!(verifier.transaction(&rows[0]).is_ok());
     for changed in flipped_transactions(&rows[0]) {
-        assert_refused!(verifier.transaction(&changed), VaultError::Tampered);
+        assert_refused!(verifier.transaction(&changed), VaultError::Tampered(_));
     }
     let record = record.lock().unwrap().take().unwrap();
     assert!(verifier.idempotency(&record).is_ok());
     for changed in flipped_records(&record) {
-        assert_refused!(verifier.idempotency(&changed), VaultError::Tampered);
+        assert_refused!(verifier.idempotency(&changed), VaultError::Tampered(_));
     }
     for step in world.store.transaction_history(rows[0].id).await.unwrap() {
         assert!(verifier.history(&step).is_ok());
         let mut changed = step.as_ref().clone();
         changed.status_reason = Some("other".to_owned());
-        assert_refused!(verifier.history(&changed), VaultError::Tampered);
+        assert_refused!(verifier.history(&changed), VaultError::Tampered(_));
     }
 }
 
@@ -65,7 +65,7 @@ async fn a_card_of_an_organisation_that_does_not_exist_is_refused() {
     let card = world.card(&shop).await;
     let row = world.store.card_read(card).await.unwrap().unwrap();
     let moved = CardRow { organisation: OrganisationId::from_bytes([9; 12]), ..CardRow::clone(&row) };
-    assert_refused!(verifier(&world).await.card(&moved), VaultError::Tampered);
+    assert_refused!(verifier(&world).await.card(&moved), VaultError::Tampered(_));
 }
 
 #[tokio::test]
@@ -75,7 +75,7 @@ async fn another_vault_s_keys_do_not_open() {
     let documents = world.store.document_read_all().await.unwrap();
     assert!(RowVerifier::open(keys(), &documents).is_ok());
     for other in [vault_keys(VAULT, 2), vault_keys(VaultId::from_bytes([0; 12]), 2)] {
-        assert_refused!(RowVerifier::open(other, &documents), VaultError::Tampered);
+        assert_refused!(RowVerifier::open(other, &documents), VaultError::Tampered(_));
     }
 }
 
@@ -100,5 +100,5 @@ async fn a_fingerprint_of_another_number_is_refused() {
     let verifier = verifier(&world).await;
     assert!(verifier.card(&sealed(&row)).is_ok());
     let wrong = CardRow { fingerprint: other.fingerprint, ..CardRow::clone(&row) };
-    assert_refused!(verifier.card(&sealed(&wrong)), VaultError::Tampered);
+    assert_refused!(verifier.card(&sealed(&wrong)), VaultError::Tampered(_));
 }

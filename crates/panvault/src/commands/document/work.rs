@@ -82,7 +82,11 @@ pub(super) fn undone(error: VaultError, said: &'static str) -> anyhow::Error {
         | VaultError::Contended
         | VaultError::Faults(_) => true,
         VaultError::Store(
-            StoreFault::Busy | StoreFault::Stopped | StoreFault::Damaged | StoreFault::Read,
+            StoreFault::Busy
+            | StoreFault::Stopped
+            | StoreFault::Damaged { .. }
+            | StoreFault::Read(_)
+            | StoreFault::TooManyRows,
         )
         | VaultError::NotAuthenticated
         | VaultError::RoleNotAllowed
@@ -93,7 +97,7 @@ pub(super) fn undone(error: VaultError, said: &'static str) -> anyhow::Error {
         | VaultError::CvvFull
         | VaultError::CvvUnavailable
         | VaultError::LeaseLost
-        | VaultError::Tampered
+        | VaultError::Tampered(_)
         | VaultError::Keys(_)
         | VaultError::Row(_) => false,
     };

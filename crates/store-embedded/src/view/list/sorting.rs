@@ -22,7 +22,7 @@ impl<F: Field> Sorting<F> {
             self.text_bytes += text.len();
         }
         if self.keys.len() >= SORT_ROWS_MAX || self.text_bytes > SORT_TEXT_BYTES_MAX {
-            return Err(StoreFault::TooLarge);
+            return Err(StoreFault::TooManyRows);
         }
         self.keys.push((value, id));
         Ok(())
@@ -52,7 +52,7 @@ mod tests {
         for _ in 0..SORT_ROWS_MAX {
             assert_eq!(sorting.put(&row, *row.id.as_bytes()), Ok(()));
         }
-        assert_eq!(sorting.put(&row, *row.id.as_bytes()), Err(StoreFault::TooLarge));
+        assert_eq!(sorting.put(&row, *row.id.as_bytes()), Err(StoreFault::TooManyRows));
     }
 
     #[test]
@@ -62,6 +62,6 @@ mod tests {
         for _ in 0..4 {
             assert_eq!(sorting.put(&row, *row.id.as_bytes()), Ok(()));
         }
-        assert_eq!(sorting.put(&row, *row.id.as_bytes()), Err(StoreFault::TooLarge));
+        assert_eq!(sorting.put(&row, *row.id.as_bytes()), Err(StoreFault::TooManyRows));
     }
 }

@@ -60,6 +60,10 @@ impl Listed for Number {
         Ok(Counted { id: bytes[..12].try_into().unwrap(), organisation, number: bytes[24] })
     }
 
+    fn key(id: [u8; 12]) -> RowKey {
+        RowKey::Card(CardId::from_bytes(id))
+    }
+
     fn organisation(row: &Counted) -> OrganisationId {
         row.organisation
     }

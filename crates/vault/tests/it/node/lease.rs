@@ -216,5 +216,5 @@ async fn a_new_store_may_have_nodes_and_nothing_else() {
     let shop = one.shop(None).await;
     one.card(&shop).await;
     one.store.plot(|plot| plot.documents = Some(Box::new(Vec::clear)));
-    assert_refused!(one.reopen().await, VaultError::Tampered);
+    assert_refused!(one.reopen().await, VaultError::Tampered(_));
 }
