@@ -1,13 +1,14 @@
 //! Answers, written straight into bytes.
 
-use core::fmt::{self, Display, Write};
-
 use axum::body::Body;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
 use panvault_model::{RequestId, Timestamp};
 
 use crate::error::{ErrorCode, Refusal};
+use crate::object::api_error::{ApiError, Details, Failure};
+use crate::object::count::Count;
+use crate::object::{Object, Shown};
 
 /// An answer on its way to the client.
 pub(crate) struct Answer {
@@ -34,38 +35,62 @@ impl Answer {
         self
     }
 
-    pub(crate) fn refusal(refusal: &Refusal, now: Timestamp) -> Self {
-        let mut details = Json::object();
-        refusal.details.iter().for_each(|(name, what)| details.pair(name, what));
-        let details = (!refusal.details.is_empty()).then(|| details.end());
-        let mut answer = Self::failure(refusal.code, details.as_deref(), now);
-        if refusal.code == ErrorCode::NotAuthenticated {
+    /// An object, whole.
+    pub(crate) fn of<O: Object>(row: &O::Row) -> Self {
+        Self::new(StatusCode::OK, object_body(|json| O::write::<true>(row, json)))
+    }
+
+    /// What is shown of an object where only its part is.
+    pub(crate) fn part_of<O: Object>(row: &O::Row) -> Self {
+        Self::new(StatusCode::OK, object_body(|json| O::write::<false>(row, json)))
+    }
+
+    /// Objects, and how many there are in all.
+    pub(crate) fn list_of<'r, O: Object<Row: 'r>>(
+        rows: impl ExactSizeIterator<Item = &'r O::Row>,
+        total: Option<u64>,
+    ) -> Self {
+        let mut out = Vec::with_capacity(2 + OBJECT_BYTES * rows.len());
+        out.push(b'[');
+        for (at, row) in rows.enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            Json::object(&mut out, |json| O::write::<true>(row, json));
+        }
+        out.push(b']');
+        let mut answer = Self::new(StatusCode::OK, out);
+        answer.headers.extend(total.map(|total| (TOTAL_COUNT, HeaderValue::from(total))));
+        answer
+    }
+
+    /// How many rows match.
+    pub(crate) fn count(total: u64) -> Self {
+        Self::of::<Count>(&total)
+    }
+
+    pub(crate) fn refusal(refusal: Refusal, now: Timestamp) -> Self {
+        let Refusal { code, details, retry_after, asks_basic, fault: _ } = refusal;
+        let details = (!details.is_empty()).then_some(Details::Faults(details));
+        let mut answer = Self::failure(Failure { code, at: now, details });
+        if code == ErrorCode::NotAuthenticated {
             // A browser that is asked for Basic shows a window of its own, so only who sent something of the kind is.
-            let schemes = if refusal.asks_basic {
+            let schemes = if asks_basic {
                 "Bearer realm=\"panvault\", Basic realm=\"panvault\""
             } else {
                 "Bearer realm=\"panvault\""
             };
             answer.headers.push((WWW_AUTHENTICATE, HeaderValue::from_static(schemes)));
         }
-        if let Some(seconds) = refusal.retry_after {
+        if let Some(seconds) = retry_after {
             answer.headers.push((RETRY_AFTER, HeaderValue::from(seconds)));
         }
         answer
     }
 
-    /// A failure, with details that are JSON already.
-    pub(crate) fn failure(code: ErrorCode, details: Option<&[u8]>, now: Timestamp) -> Self {
-        let mut json = Json::object();
-        json.number("code", code.number());
-        json.text("message", code.message());
-        json.number("timestamp", now.unix_millis());
-        if let Some(details) = details {
-            json.name("details");
-            json.raw(details);
-        }
-        let mut answer = Self::new(code.status(), json.end());
-        if code == ErrorCode::Busy {
+    pub(crate) fn failure(failure: Failure) -> Self {
+        let mut answer = Self { status: failure.code.status(), ..Self::of::<ApiError>(&failure) };
+        if failure.code == ErrorCode::Busy {
             answer.headers.push((RETRY_AFTER, HeaderValue::from_static("1")));
         }
         answer
@@ -91,151 +116,61 @@ impl Answer {
     }
 }
 
+/// Bytes that most objects fit in.
+const OBJECT_BYTES: usize = 640;
+
+/// A body that is one object.
+pub(crate) fn object_body(write: impl FnOnce(&mut Json<'_>)) -> Vec<u8> {
+    let mut out = Vec::with_capacity(OBJECT_BYTES);
+    Json::object(&mut out, write);
+    out
+}
+
 /// A JSON object in the making.
-pub(crate) struct Json {
-    out: Vec<u8>,
+pub(crate) struct Json<'o> {
+    out: &'o mut Vec<u8>,
     empty: bool,
 }
 
-impl Json {
-    pub(crate) fn object() -> Self {
-        let mut out = Vec::with_capacity(640);
+impl Json<'_> {
+    /// Appends an object with the members that `write` adds to it.
+    pub(crate) fn object(out: &mut Vec<u8>, write: impl FnOnce(&mut Json<'_>)) {
         out.push(b'{');
-        Self { out, empty: true }
+        write(&mut Json { out, empty: true });
+        out.push(b'}');
+    }
+
+    /// A member.
+    pub(crate) fn always<V: Shown>(&mut self, name: &'static str, value: V) {
+        self.name(name);
+        value.write(self.out);
+    }
+
+    /// A member that is left out where there is no value.
+    pub(crate) fn optional<V: Shown>(&mut self, name: &'static str, value: Option<V>) {
+        if let Some(value) = value {
+            self.always(name, value);
+        }
+    }
+
+    /// A member that is `null` where the value is not known.
+    pub(crate) fn nullable<V: Shown>(&mut self, name: &'static str, value: Option<V>) {
+        self.name(name);
+        match value {
+            Some(value) => value.write(self.out),
+            None => self.out.extend_from_slice(b"null"),
+        }
     }
 
     /// The name of the next member: one of ours, which needs no escapes.
-    pub(crate) fn name(&mut self, name: &'static str) {
-        self.next();
+    fn name(&mut self, name: &'static str) {
+        if !core::mem::replace(&mut self.empty, false) {
+            self.out.push(b',');
+        }
         self.out.push(b'"');
         self.out.extend_from_slice(name.as_bytes());
         self.out.extend_from_slice(b"\":");
     }
-
-    fn next(&mut self) {
-        if !core::mem::replace(&mut self.empty, false) {
-            self.out.push(b',');
-        }
-    }
-
-    /// A member whose name is not ours.
-    pub(crate) fn pair(&mut self, name: &str, text: &str) {
-        self.next();
-        self.string(name);
-        self.out.push(b':');
-        self.string(text);
-    }
-
-    pub(crate) fn raw(&mut self, json: &[u8]) {
-        self.out.extend_from_slice(json);
-    }
-
-    pub(crate) fn text(&mut self, name: &'static str, text: &str) {
-        self.name(name);
-        self.string(text);
-    }
-
-    pub(crate) fn text_option(&mut self, name: &'static str, text: Option<&str>) {
-        match text {
-            Some(text) => self.text(name, text),
-            None => self.null(name),
-        }
-    }
-
-    /// A value whose text needs no escapes: an id, a moment, a name of ours.
-    pub(crate) fn plain(&mut self, name: &'static str, value: impl Display) {
-        self.name(name);
-        self.out.push(b'"');
-        // Writing into a vector does not fail.
-        let _ = write!(Plain(&mut self.out), "{value}");
-        self.out.push(b'"');
-    }
-
-    /// A text of the last two digits of a number.
-    pub(crate) fn two_digits(&mut self, name: &'static str, number: impl Into<u16>) {
-        let number = number.into() % 100;
-        let digit = |number: u16| u8::try_from(number % 10).map_or(b'0', |digit| b'0' + digit);
-        self.name(name);
-        self.out.extend_from_slice(&[b'"', digit(number / 10), digit(number), b'"']);
-    }
-
-    pub(crate) fn plain_option(&mut self, name: &'static str, value: Option<impl Display>) {
-        match value {
-            Some(value) => self.plain(name, value),
-            None => self.null(name),
-        }
-    }
-
-    pub(crate) fn number(&mut self, name: &'static str, value: impl Into<u64>) {
-        self.name(name);
-        let _ = write!(Plain(&mut self.out), "{}", value.into());
-    }
-
-    pub(crate) fn bool(&mut self, name: &'static str, value: bool) {
-        self.name(name);
-        self.raw(if value { b"true" } else { b"false" });
-    }
-
-    pub(crate) fn null(&mut self, name: &'static str) {
-        self.name(name);
-        self.raw(b"null");
-    }
-
-    /// An object of texts.
-    pub(crate) fn pairs(&mut self, name: &'static str, pairs: &[(String, String)]) {
-        self.name(name);
-        self.out.push(b'{');
-        self.empty = true;
-        pairs.iter().for_each(|(name, value)| self.pair(name, value));
-        self.out.push(b'}');
-        self.empty = false;
-    }
-
-    pub(crate) fn end(mut self) -> Vec<u8> {
-        self.out.push(b'}');
-        self.out
-    }
-
-    fn string(&mut self, text: &str) {
-        let plain = |byte: u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
-        if text.bytes().all(plain) {
-            self.out.push(b'"');
-            self.out.extend_from_slice(text.as_bytes());
-            self.out.push(b'"');
-        } else {
-            drop(serde_json::to_writer(&mut self.out, text));
-        }
-    }
-}
-
-/// Where text is formatted to.
-struct Plain<'v>(&'v mut Vec<u8>);
-
-impl Write for Plain<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.extend_from_slice(text.as_bytes());
-        Ok(())
-    }
-}
-
-/// How many.
-pub(crate) fn count_answer(total: u64) -> Answer {
-    let mut json = Json::object();
-    json.number("count", total);
-    Answer::new(StatusCode::OK, json.end())
-}
-
-/// A JSON array of objects.
-pub(crate) fn array(objects: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
-    let mut out = vec![b'['];
-    for (at, object) in objects.into_iter().enumerate() {
-        if at > 0 {
-            out.push(b',');
-        }
-        out.extend_from_slice(&object);
-    }
-    out.push(b']');
-    out
 }
 
 #[cfg(test)]
@@ -244,15 +179,14 @@ mod tests {
 
     #[test]
     fn members_are_written_one_after_the_other() {
-        let mut json = Json::object();
-        json.pairs("none", &[]);
-        json.plain("brand", format_args!("{}-{}", 1, 'a'));
-        json.pairs("metadata", &[("a".to_owned(), "1".to_owned()), ("b\"".to_owned(), "\n".to_owned())]);
-        for (name, number) in [("month", 7_u16), ("year", 2031), ("turn", 2000), ("last", 99)] {
-            json.two_digits(name, number);
-        }
-        json.number("count", 0_u64);
-        let expected = r#"{"none":{},"brand":"1-a","metadata":{"a":"1","b\"":"\n"},"month":"07","year":"31","turn":"00","last":"99","count":0}"#;
-        assert_eq!(String::from_utf8(json.end()).unwrap(), expected);
+        let pairs = [("a".to_owned(), "1".to_owned()), ("b\"".to_owned(), "\n".to_owned())];
+        let body = object_body(|json| {
+            json.optional::<&str>("none", None);
+            json.nullable::<&str>("unknown", None);
+            json.always("metadata", &pairs[..]);
+            json.optional("there", Some(true));
+        });
+        let expected = r#"{"unknown":null,"metadata":{"a":"1","b\"":"\n"},"there":true}"#;
+        assert_eq!(String::from_utf8(body).unwrap(), expected);
     }
 }

@@ -6,8 +6,9 @@ use crate::body::Body;
 use crate::canonical::canonical;
 use crate::error::{ErrorCode, NAMES_NOTHING, Refusal};
 use crate::fault::Faults;
-use crate::fields::{FieldSpec, Fields};
+use crate::fields::Fields;
 use crate::json::{self, NotJson};
+use crate::object::BodySpec;
 
 /// A request that has found its endpoint and its caller.
 pub(crate) struct Asked {
@@ -61,13 +62,13 @@ impl Asked {
 /// comes in by value, so that it is wiped here.
 pub(crate) fn parsed<T>(
     body: Body,
-    specs: &[FieldSpec],
+    spec: &BodySpec,
     mut faults: Faults,
     read: impl FnOnce(&Fields<'_>, Faults) -> Result<T, Refusal>,
 ) -> Result<T, Refusal> {
     match json::parse(&body) {
         Ok(value) => {
-            let fields = Fields::take(value, body.len(), specs, &mut faults);
+            let fields = Fields::take(value, body.len(), spec.fields, &mut faults);
             read(&fields, faults)
         }
         Err(at) => Err(not_json(&at, faults)),

@@ -69,8 +69,9 @@ mod tests {
     use super::*;
     use crate::body::Body;
     use crate::fault::Faults;
-    use crate::fields::{FieldSpec, card};
+    use crate::fields::FieldSpec;
     use crate::json::parse;
+    use crate::object::card;
 
     /// Of bodies that have no fault.
     fn of(body: &str, specs: &[FieldSpec]) -> Vec<u8> {
@@ -86,7 +87,7 @@ mod tests {
 
     /// An update of a card, with these members.
     fn update(members: &str) -> Vec<u8> {
-        of(&format!("{{\"organisation\":\"65f1c0d00b5e6f708192a3b4\"{members}}}"), card::UPDATE)
+        of(&format!("{{\"organisation\":\"65f1c0d00b5e6f708192a3b4\"{members}}}"), card::UPDATE.fields)
     }
 
     #[test]
@@ -129,7 +130,7 @@ mod tests {
     fn numbers_and_flags_take_part() {
         let transaction = |members: &str| {
             let ids = r#""account":"65f1c0d11c2d3e4f5a6b7c8d","card":"65f1c0de8a4b3c2d1e0f9a8b""#;
-            of(&format!("{{{ids},{members}}}"), crate::fields::transaction::CREATE)
+            of(&format!("{{{ids},{members}}}"), crate::object::transaction::CREATE.fields)
         };
         let one = transaction(r#""amount":1"#);
         assert_eq!(one, transaction(r#""amount":"1""#));
@@ -142,7 +143,7 @@ mod tests {
     fn the_card_number_takes_part() {
         let with = |number: &str| {
             let rest = r#""expiry_month":"1","expiry_year":"30","organisation":"65f1c0d00b5e6f708192a3b4""#;
-            of(&format!("{{\"card_number\":\"{number}\",{rest}}}"), card::CREATE)
+            of(&format!("{{\"card_number\":\"{number}\",{rest}}}"), card::CREATE.fields)
         };
         assert_ne!(with("4111111111111111"), with("4111111111111112"));
     }

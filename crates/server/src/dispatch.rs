@@ -14,7 +14,7 @@ use panvault_model::{Id, RequestId};
 use panvault_vault::{Origin, RowKey, StoreFault, VaultError, with_causes};
 use tokio::time::Instant;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, object_body};
 use crate::app::App;
 use crate::asked::Asked;
 use crate::body::Body;
@@ -82,14 +82,13 @@ pub(crate) fn full_router(app: Arc<App>) -> Router {
 }
 
 async fn plain(app: Arc<App>, status: StatusCode, text: &'static str) -> Response {
-    let mut json = crate::answer::Json::object();
-    json.text("status", text);
-    Answer::new(status, json.end()).into_response(app.make_request_id())
+    let body = object_body(|json| json.always("status", text));
+    Answer::new(status, body).into_response(app.make_request_id())
 }
 
 /// Answers what is not in the table.
 async fn refused(app: Arc<App>, refusal: Refusal) -> Response {
-    Answer::refusal(&refusal, app.vault().now().wall).into_response(app.make_request_id())
+    Answer::refusal(refusal, app.vault().now().wall).into_response(app.make_request_id())
 }
 
 /// Answers a request to a path of the table.
@@ -106,7 +105,7 @@ async fn endpoint(app: Arc<App>, path: &'static str, params: Params, request: Re
     };
     let answer = answer.unwrap_or_else(|refusal| {
         log(&refusal, id, operation, path, &params);
-        Answer::refusal(&refusal, app.vault().now().wall)
+        Answer::refusal(refusal, app.vault().now().wall)
     });
     let duration = started.elapsed();
     app.metrics().answered(operation, answer.status.as_u16(), duration.as_secs_f64());
@@ -186,7 +185,7 @@ async fn answer(
 }
 
 fn method_not_allowed(path: &str, app: &App) -> Answer {
-    let mut answer = Answer::refusal(&Refusal::new(ErrorCode::Method), app.vault().now().wall);
+    let mut answer = Answer::refusal(Refusal::new(ErrorCode::Method), app.vault().now().wall);
     let mut methods: Vec<&str> = ENDPOINTS
         .iter()
         .filter(|endpoint| endpoint.path == path)

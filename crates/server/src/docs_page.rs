@@ -16,11 +16,10 @@ use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderN
 use serde_json::Value;
 
 use crate::app::App;
+use crate::object::{OBJECTS, ObjectSpec};
 use crate::openapi;
 use crate::table::{ENDPOINTS, Endpoint};
 
-/// Schemas that the page shows.
-const ANSWERS: [&str; 6] = ["Card", "BrowserCard", "Bin", "Transaction", "HistoryStep", "Error"];
 const STYLE: &str = include_str!("docs_page/style.css");
 const SCRIPT: &str = include_str!("docs_page/script.js");
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; frame-ancestors 'none'; base-uri 'none'; \
@@ -69,7 +68,6 @@ fn page() -> String {
     out.push_str(HEAD);
     navigation(&mut out);
     out.push_str(INTRODUCTION);
-    let schemas = openapi::schemas();
     for (group, endpoints) in groups() {
         let _ = write!(
             out,
@@ -78,11 +76,11 @@ fn page() -> String {
             group.title,
             text::escaped(&group.description)
         );
-        endpoints.iter().for_each(|endpoint| endpoint::section(endpoint, &schemas, &mut out));
+        endpoints.iter().for_each(|endpoint| endpoint::section(endpoint, &mut out));
         out.push_str("</section>");
     }
     out.push_str("<section class=group><h2 id=answers>Answers</h2>");
-    ANSWERS.iter().for_each(|name| answers::section(name, &schemas, &mut out));
+    OBJECTS.iter().for_each(|object| answers::section(object, &mut out));
     out.push_str("</section>");
     answers::leniences(&mut out);
     answers::errors(&mut out);
@@ -106,7 +104,7 @@ fn navigation(out: &mut String) {
         out.push_str("</ul>");
     }
     out.push_str("<h2><a href=#answers>Answers</a></h2><ul>");
-    for name in ANSWERS {
+    for ObjectSpec { name, .. } in OBJECTS {
         let _ = write!(out, "<li><a href=\"#{name}\">{name}</a></li>");
     }
     out.push_str(
@@ -158,7 +156,7 @@ mod tests {
         let page = page();
         for endpoint in ENDPOINTS {
             assert_eq!(page.matches(&format!("id=\"{}\"", endpoint.operation)).count(), 1);
-            for spec in endpoint.body.unwrap_or_default() {
+            for spec in endpoint.fields() {
                 assert!(page.contains(&format!("<code>{}</code>", spec.name)), "{}", spec.name);
             }
         }
@@ -166,7 +164,7 @@ mod tests {
             let sent = text::escaped(row.sent);
             assert!(page.contains(&format!("<code>{sent}</code>")), "{sent}");
         }
-        for name in ANSWERS {
+        for ObjectSpec { name, .. } in OBJECTS {
             assert_eq!(page.matches(&format!("id=\"{name}\"")).count(), 1);
         }
         assert!(page.contains("<code>masked_card_number</code>"));

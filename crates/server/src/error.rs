@@ -7,7 +7,7 @@ use panvault_model::TransactionStatus;
 use panvault_vault::{Named, StoreFault, VaultError};
 
 use crate::fault::Faults;
-use crate::fields::card::CVV;
+use crate::object::card::CVV;
 
 macro_rules! error_codes {
     ($($(#[$meta:meta])* $name:ident = $number:literal $status:ident $message:literal,)+) => {

@@ -1,9 +1,7 @@
 //! What the fields of a body are: constants, each with a type, that the parser, its faults, the OpenAPI document and the answers go by. The
 //! type says how a field is read. A secret is read through `expose_text` alone; no ordinary way leads to it.
 
-pub(crate) mod card;
 mod take;
-pub(crate) mod transaction;
 
 use core::marker::PhantomData;
 
@@ -89,17 +87,17 @@ impl<T: ?Sized> Field<T> {
         format!("body.{}", self.name)
     }
 
-    const fn required(&self, doc: &'static str) -> FieldSpec {
+    pub(crate) const fn required(&self, doc: &'static str) -> FieldSpec {
         FieldSpec { name: self.name, kind: self.kind, required: true, doc, rule: None }
     }
 
-    const fn optional(&self, doc: &'static str) -> FieldSpec {
+    pub(crate) const fn optional(&self, doc: &'static str) -> FieldSpec {
         FieldSpec { name: self.name, kind: self.kind, required: false, doc, rule: None }
     }
 }
 
 impl Field<Secret> {
-    const fn secret(
+    pub(crate) const fn secret(
         name: &'static str,
         digested: Digested,
         pattern: &'static str,
@@ -109,7 +107,7 @@ impl Field<Secret> {
     }
 
     /// As [`Self::optional`], where `null` has a meaning of its own.
-    const fn optional_or_null(&self, example: &'static str, doc: &'static str) -> FieldSpec {
+    pub(crate) const fn optional_or_null(&self, example: &'static str, doc: &'static str) -> FieldSpec {
         let kind = match self.kind {
             Kind::Secret { pattern, digested, .. } => {
                 Kind::Secret { pattern, example, nullable: true, digested }
@@ -121,63 +119,63 @@ impl Field<Secret> {
 }
 
 impl Field<Typed> {
-    const fn typed(name: &'static str, pattern: &'static str, example: &'static str) -> Self {
+    pub(crate) const fn typed(name: &'static str, pattern: &'static str, example: &'static str) -> Self {
         Self::new(name, Kind::Typed { pattern, example })
     }
 }
 
 impl Field<Masked> {
-    const fn masked(name: &'static str, example: &'static str) -> Self {
+    pub(crate) const fn masked(name: &'static str, example: &'static str) -> Self {
         Self::new(name, Kind::Masked { example })
     }
 }
 
 impl Field<str> {
-    const fn text(name: &'static str, max: usize, example: &'static str) -> Self {
+    pub(crate) const fn text(name: &'static str, max: usize, example: &'static str) -> Self {
         Self::new(name, Kind::Text { max, example })
     }
 
-    const fn phone(name: &'static str, max: usize) -> Self {
+    pub(crate) const fn phone(name: &'static str, max: usize) -> Self {
         Self::new(name, Kind::Phone { max })
     }
 
-    const fn choice(name: &'static str, choices: &'static [&'static str]) -> Self {
+    pub(crate) const fn choice(name: &'static str, choices: &'static [&'static str]) -> Self {
         Self::new(name, Kind::Choice(choices))
     }
 }
 
 impl Field<Id> {
-    const fn id(name: &'static str) -> Self {
+    pub(crate) const fn id(name: &'static str) -> Self {
         Self::new(name, Kind::Id)
     }
 }
 
 impl Field<i64> {
-    const fn integer(name: &'static str, min: i64, max: i64) -> Self {
+    pub(crate) const fn integer(name: &'static str, min: i64, max: i64) -> Self {
         Self::new(name, Kind::Integer { min, max })
     }
 }
 
 impl Field<bool> {
-    const fn bool(name: &'static str) -> Self {
+    pub(crate) const fn bool(name: &'static str) -> Self {
         Self::new(name, Kind::Bool)
     }
 }
 
 impl Field<Pairs> {
-    const fn pairs(name: &'static str) -> Self {
+    pub(crate) const fn pairs(name: &'static str) -> Self {
         Self::new(name, Kind::Pairs)
     }
 
     /// Texts with names of ours.
-    const fn object(name: &'static str, specs: &'static [FieldSpec]) -> Self {
+    pub(crate) const fn object(name: &'static str, specs: &'static [FieldSpec]) -> Self {
         Self::new(name, Kind::Object(specs))
     }
 }
 
 impl FieldSpec {
     /// The same field, taken from something else too.
-    const fn also(self, rule: Rule) -> Self {
+    pub(crate) const fn also(self, rule: Rule) -> Self {
         Self { rule: Some(rule), ..self }
     }
 }

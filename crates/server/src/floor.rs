@@ -44,7 +44,7 @@ async fn card_create(State(body_timeout): State<Duration>, request: Request) -> 
     let body = body::read(&parts.headers, body, body_timeout).await;
     let answer = match body.and_then(|body| read(&body)) {
         Ok(()) => Answer::new(StatusCode::CREATED, CARD.to_vec()),
-        Err(refusal) => Answer::refusal(&refusal, NEVER),
+        Err(refusal) => Answer::refusal(refusal, NEVER),
     };
     answer.into_response(RequestId::make(NEVER, [0; 8]))
 }

@@ -5,11 +5,15 @@ use panvault_vault::{Direction, Filter, Query, Test};
 
 use crate::error::Refusal;
 use crate::fault::{Faults, shown};
-use crate::filter::{Filtered, whole};
 use crate::limits::{LIST_FILTERS_MAX, LIST_ROWS_DEFAULT, LIST_ROWS_MAX, LIST_SKIP_MAX};
+use crate::object::Object;
+use crate::object::shape::whole;
 
 /// Reads the query of a list; `faults` are those of the rest of the request.
-pub(crate) fn read<F: Filtered>(query: Option<&str>, mut faults: Faults) -> Result<Query<F>, Refusal> {
+pub(crate) fn read<O: Object<By: PartialEq>>(
+    query: Option<&str>,
+    mut faults: Faults,
+) -> Result<Query<O::By>, Refusal> {
     let mut list = Query {
         organisations: Vec::new(),
         filters: Vec::new(),
@@ -21,11 +25,11 @@ pub(crate) fn read<F: Filtered>(query: Option<&str>, mut faults: Faults) -> Resu
         match name.as_ref() {
             "_limit" => match whole(&value).filter(|limit| (1..=u64::from(LIST_ROWS_MAX)).contains(limit)) {
                 Some(limit) => list.limit = u32::try_from(limit).unwrap_or(LIST_ROWS_MAX),
-                None => faults.malformed("query._limit", "must be 1 to 1000"),
+                None => faults.malformed("query._limit", format!("must be 1 to {LIST_ROWS_MAX}")),
             },
             "_skip" => match whole(&value).filter(|skip| *skip <= LIST_SKIP_MAX) {
                 Some(skip) => list.skip = skip,
-                None => faults.malformed("query._skip", "must be 0 to 1000000000"),
+                None => faults.malformed("query._skip", format!("must be 0 to {LIST_SKIP_MAX}")),
             },
             "_sort" | "_sort-" => {
                 let (field, descending) = match value.strip_prefix('-') {
@@ -33,8 +37,8 @@ pub(crate) fn read<F: Filtered>(query: Option<&str>, mut faults: Faults) -> Resu
                     None => (value.as_ref(), name == "_sort-"),
                 };
                 let direction = if descending { Direction::Descending } else { Direction::Ascending };
-                match F::parse(field) {
-                    Some(field) => list.sort = Some((field, direction)),
+                match O::by(field) {
+                    Some((field, _)) => list.sort = Some((field, direction)),
                     None => faults.malformed("query._sort", "is not a field that this list has"),
                 }
             }
@@ -44,7 +48,7 @@ pub(crate) fn read<F: Filtered>(query: Option<&str>, mut faults: Faults) -> Resu
                     faults.malformed("query.organisation", "must be an id: 24 lowercase hexadecimal digits")
                 }
             },
-            name => condition(name, &value, &mut list, &mut faults),
+            name => condition::<O>(name, &value, &mut list, &mut faults),
         }
     }
     if faults.is_empty() { Ok(list) } else { Err(faults.into()) }
@@ -55,14 +59,19 @@ pub(crate) fn counting<F>(query: Query<F>) -> Query<F> {
     Query { sort: None, skip: 0, limit: 0, ..query }
 }
 
-fn condition<F: Filtered>(name: &str, value: &str, list: &mut Query<F>, faults: &mut Faults) {
+fn condition<O: Object<By: PartialEq>>(
+    name: &str,
+    value: &str,
+    list: &mut Query<O::By>,
+    faults: &mut Faults,
+) {
     let tests = [("!", Test::NotEqual), (">", Test::AtLeast), ("<", Test::AtMost), ("[]", Test::Equal)];
     let (name, test) = tests
         .iter()
         .find_map(|(sign, test)| name.strip_suffix(sign).map(|name| (name, *test)))
         .unwrap_or((name, Test::Equal));
-    let Some(field) = F::parse(name) else { return faults.unexpected("query", name) };
-    let value = match field.values().read(value) {
+    let Some((field, shape)) = O::by(name) else { return faults.unexpected("query", name) };
+    let value = match shape.read(value) {
         Ok(value) => value,
         Err(what) => return faults.malformed(format!("query.{}", shown(name)), what),
     };
@@ -80,9 +89,10 @@ mod tests {
 
     use super::*;
     use crate::error::ErrorCode;
+    use crate::object::transaction::Transaction;
 
     fn list(query: &str) -> Result<Query<TransactionField>, Refusal> {
-        read(Some(query), Faults::default())
+        read::<Transaction>(Some(query), Faults::default())
     }
 
     #[test]

@@ -5,11 +5,16 @@ use serde_json::{Map, Value, json};
 use crate::error::ErrorCode;
 use crate::fields::{FieldSpec, Kind};
 use crate::lenience::Rule;
-use crate::table::{AnswerSchema, ENDPOINTS, Endpoint, ListOf};
+use crate::limits::{
+    LIST_ROWS_DEFAULT, LIST_ROWS_MAX, LIST_SKIP_MAX, METADATA_NAME_BYTES_MAX, METADATA_PAIRS_MAX,
+    METADATA_VALUE_BYTES_MAX,
+};
+use crate::object::ObjectSpec;
+use crate::table::{AnswerSchema, ENDPOINTS, Endpoint};
 
 mod schemas;
 
-pub(crate) use schemas::schemas;
+use schemas::schemas;
 
 /// The document.
 pub fn openapi() -> Value {
@@ -74,7 +79,7 @@ fn operation(endpoint: &Endpoint) -> Value {
             members.insert("parameters".to_owned(), Value::Array(parameters));
         }
         if let Some(body) = endpoint.body {
-            let schema = object(body);
+            let schema = reference(body.name);
             members.insert(
                 "requestBody".to_owned(),
                 json!({ "required": true, "content": { "application/json": { "schema": schema } } }),
@@ -110,21 +115,21 @@ fn parameters(endpoint: &Endpoint) -> Vec<Value> {
     parameters
 }
 
-fn list_parameters(list: ListOf) -> Vec<Value> {
-    let fields = list.fields();
+fn list_parameters(list: &ObjectSpec) -> Vec<Value> {
+    let fields = || list.members().filter(|member| member.is_by);
     let names: Vec<String> =
-        fields.iter().flat_map(|(name, _)| [(*name).to_owned(), format!("-{name}")]).collect();
+        fields().flat_map(|member| [member.name.to_owned(), format!("-{}", member.name)]).collect();
     let query = |name: &str, description: &str, schema: Value| json!({ "name": name, "in": "query", "required": false, "description": description, "schema": schema });
     let mut parameters = vec![
         query(
             "_limit",
             "Rows to give.",
-            json!({ "type": "integer", "minimum": 1, "maximum": 1000, "default": 100 }),
+            json!({ "type": "integer", "minimum": 1, "maximum": LIST_ROWS_MAX, "default": LIST_ROWS_DEFAULT }),
         ),
         query(
             "_skip",
             "Rows to leave out.",
-            json!({ "type": "integer", "minimum": 0, "maximum": crate::limits::LIST_SKIP_MAX }),
+            json!({ "type": "integer", "minimum": 0, "maximum": LIST_SKIP_MAX }),
         ),
         query(
             "_sort",
@@ -132,9 +137,9 @@ fn list_parameters(list: ListOf) -> Vec<Value> {
             json!({ "type": "string", "enum": names }),
         ),
     ];
-    for (name, schema) in fields {
+    for member in fields() {
         let description = "Rows with this value; repeated, with any of the values. Also `!=`, `>=` and `<=`, written `%3E=` and `%3C=`.";
-        parameters.push(query(name, description, schema));
+        parameters.push(query(member.name, description, member.shape.value_schema()));
     }
     parameters
 }
@@ -163,7 +168,7 @@ fn responses(endpoint: &Endpoint) -> Value {
             json!({
                 "description": meanings.join(". "),
                 "headers": headers,
-                "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Error" } } },
+                "content": { "application/json": { "schema": reference("ApiError") } },
             }),
         );
     }
@@ -187,7 +192,7 @@ fn success(endpoint: &Endpoint) -> Value {
     let Some(answer) = endpoint.answer else {
         return json!({ "description": "Done.", "headers": headers });
     };
-    if matches!(answer, AnswerSchema::Cards | AnswerSchema::Transactions) {
+    if endpoint.list.is_some() && matches!(answer, AnswerSchema::List(_)) {
         head("X-Total-Count", "How many rows match in all.", json!({ "type": "integer" }));
     }
     json!({
@@ -198,36 +203,28 @@ fn success(endpoint: &Endpoint) -> Value {
 }
 
 impl AnswerSchema {
-    const fn description(self) -> &'static str {
+    fn description(self) -> String {
         match self {
-            Self::Card => "The card.",
-            Self::Cards => "The cards.",
-            Self::Transaction => "The transaction.",
-            Self::Transactions => "The transactions.",
-            Self::History => "The steps, newest first.",
-            Self::Count => "How many.",
-            Self::Bin => "What is known.",
+            Self::One(object) | Self::OneOrPart(object) => object.doc.trim().to_owned(),
+            Self::List(object) => format!("Each is a `{}`, newest first.", object.name),
         }
     }
 
     fn schema(self) -> Value {
-        let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
         match self {
-            // A browser's key sees less of a card.
-            Self::Card => json!({ "anyOf": [reference("Card"), reference("BrowserCard")] }),
-            Self::Cards => json!({ "type": "array", "items": reference("Card") }),
-            Self::Transaction => reference("Transaction"),
-            Self::Transactions => json!({ "type": "array", "items": reference("Transaction") }),
-            Self::Bin => reference("Bin"),
-            Self::History => json!({ "type": "array", "items": reference("HistoryStep") }),
-            Self::Count => json!({
-                "type": "object",
-                "required": ["count"],
-                "additionalProperties": false,
-                "properties": { "count": { "type": "integer", "minimum": 0 } },
-            }),
+            Self::One(object) => reference(object.name),
+            Self::OneOrPart(object) => match object.part {
+                // A browser's key sees less.
+                Some(part) => json!({ "anyOf": [reference(object.name), reference(part)] }),
+                None => reference(object.name),
+            },
+            Self::List(object) => json!({ "type": "array", "items": reference(object.name) }),
         }
     }
+}
+
+fn reference(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
 }
 
 fn object(specs: &[FieldSpec]) -> Value {
@@ -275,9 +272,9 @@ impl Kind {
             Self::Bool => json!({ "type": "boolean" }),
             Self::Pairs => json!({
                 "type": "object",
-                "maxProperties": 20,
-                "propertyNames": { "minLength": 1, "maxLength": 40 },
-                "additionalProperties": { "type": "string", "maxLength": 500 },
+                "maxProperties": METADATA_PAIRS_MAX,
+                "propertyNames": { "minLength": 1, "maxLength": METADATA_NAME_BYTES_MAX },
+                "additionalProperties": { "type": "string", "maxLength": METADATA_VALUE_BYTES_MAX },
             }),
             Self::Object(specs) => object(specs),
         }
@@ -300,17 +297,6 @@ mod tests {
         for reference in text.split("\"$ref\":\"#").skip(1) {
             let pointer = reference.split('"').next().unwrap_or_default();
             assert!(document.pointer(pointer).is_some(), "{pointer}");
-        }
-    }
-
-    /// A list goes by members of what it shows, under the same names.
-    #[test]
-    fn lists_go_by_members_of_their_answers() {
-        let schemas = schemas();
-        for (list, schema) in [(ListOf::Cards, "Card"), (ListOf::Transactions, "Transaction")] {
-            for (name, _) in list.fields() {
-                assert!(!schemas[schema]["properties"][name].is_null(), "{schema}.{name}");
-            }
         }
     }
 

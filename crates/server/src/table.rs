@@ -4,14 +4,17 @@ use core::pin::Pin;
 use std::sync::Arc;
 
 use http::Method;
-use panvault_vault::{CardField, TransactionField};
 
 use crate::answer::Answer;
 use crate::app::App;
 use crate::asked::Asked;
 use crate::error::{ErrorCode, Refusal};
-use crate::fields::{self, FieldSpec};
-use crate::filter::Filtered;
+use crate::fields::FieldSpec;
+use crate::object::bin::Bin;
+use crate::object::card::{self as card_object, Card};
+use crate::object::count::Count;
+use crate::object::transaction::{self as transaction_object, HistoryStep, Transaction};
+use crate::object::{BodySpec, Object, ObjectSpec};
 use crate::routes::{bin, card, transaction};
 
 /// What answers a request.
@@ -36,35 +39,21 @@ pub struct Endpoint {
     pub answer: Option<AnswerSchema>,
     /// The codes of failures that only this endpoint has.
     pub failures: &'static [ErrorCode],
-    pub(crate) body: Option<&'static [FieldSpec]>,
-    pub(crate) list: Option<ListOf>,
+    pub(crate) body: Option<&'static BodySpec>,
+    /// What is listed or counted.
+    pub(crate) list: Option<&'static ObjectSpec>,
     pub(crate) handler: Handler,
 }
 
 /// What an answer holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub enum AnswerSchema {
-    /// A card.
-    Card,
-    /// Cards.
-    Cards,
-    /// A transaction.
-    Transaction,
-    /// Transactions.
-    Transactions,
-    /// Steps of a transaction.
-    History,
-    /// How many.
-    Count,
-    /// What is known of numbers that begin with some digits.
-    Bin,
-}
-
-/// What a list lists.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ListOf {
-    Cards,
-    Transactions,
+    /// An object.
+    One(&'static ObjectSpec),
+    /// An object, or what a browser may see of it.
+    OneOrPart(&'static ObjectSpec),
+    /// A list.
+    List(&'static ObjectSpec),
 }
 
 /// Failures of every endpoint.
@@ -94,24 +83,15 @@ impl Endpoint {
         codes
     }
 
+    /// What may be sent.
+    pub(crate) fn fields(&self) -> &'static [FieldSpec] {
+        self.body.map_or(&[], |body| body.fields)
+    }
+
     /// Whether `Idempotency-Key` has a meaning here.
     pub const fn idempotent(&self) -> bool {
         self.body.is_some()
     }
-}
-
-impl ListOf {
-    /// The fields by which the list is filtered and sorted, with the schemas of their values.
-    pub(crate) fn fields(self) -> Vec<(&'static str, serde_json::Value)> {
-        match self {
-            Self::Cards => fields_of::<CardField>(),
-            Self::Transactions => fields_of::<TransactionField>(),
-        }
-    }
-}
-
-fn fields_of<F: Filtered>() -> Vec<(&'static str, serde_json::Value)> {
-    F::ALL.iter().map(|field| (field.as_str(), field.values().schema())).collect()
 }
 
 macro_rules! handler {
@@ -130,9 +110,9 @@ pub static ENDPOINTS: &[Endpoint] = &[
         doc: "Stores a card and answers with its token, `_id`. The same number again gives a new token with the same fingerprint. \
               A CVV is held in memory until it is used, at most for `cvv_ttl_seconds`.",
         success: 201,
-        answer: Some(AnswerSchema::Card),
+        answer: Some(AnswerSchema::OneOrPart(Card::SPEC)),
         failures: &[ErrorCode::NotFound, ErrorCode::IdempotencyInUse, ErrorCode::IdempotencyMismatch],
-        body: Some(fields::card::CREATE),
+        body: Some(&card_object::CREATE),
         list: None,
         handler: handler!(card::create),
     },
@@ -143,10 +123,10 @@ pub static ENDPOINTS: &[Endpoint] = &[
         summary: "List cards",
         doc: "Newest first. `X-Total-Count` says how many match in all.",
         success: 200,
-        answer: Some(AnswerSchema::Cards),
+        answer: Some(AnswerSchema::List(Card::SPEC)),
         failures: &[],
         body: None,
-        list: Some(ListOf::Cards),
+        list: Some(Card::SPEC),
         handler: handler!(card::list),
     },
     Endpoint {
@@ -156,10 +136,10 @@ pub static ENDPOINTS: &[Endpoint] = &[
         summary: "Count cards",
         doc: "How many cards match, with the conditions of the list.",
         success: 200,
-        answer: Some(AnswerSchema::Count),
+        answer: Some(AnswerSchema::One(Count::SPEC)),
         failures: &[],
         body: None,
-        list: Some(ListOf::Cards),
+        list: Some(Card::SPEC),
         handler: handler!(card::count),
     },
     Endpoint {
@@ -169,7 +149,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
         summary: "Read a card",
         doc: "Everything that is known of a card but its number, holder and CVV, which are never shown.",
         success: 200,
-        answer: Some(AnswerSchema::Card),
+        answer: Some(AnswerSchema::One(Card::SPEC)),
         failures: &[ErrorCode::NotFound],
         body: None,
         list: None,
@@ -183,9 +163,9 @@ pub static ENDPOINTS: &[Endpoint] = &[
         doc: "Puts a CVV on the card again, or ends it with `null`; changes expiry, holder or metadata. At least one field beside \
               `organisation`. The card number cannot be changed. A browser key may send `cvv` only.",
         success: 200,
-        answer: Some(AnswerSchema::Card),
+        answer: Some(AnswerSchema::OneOrPart(Card::SPEC)),
         failures: &[ErrorCode::NotFound, ErrorCode::IdempotencyInUse, ErrorCode::IdempotencyMismatch],
-        body: Some(fields::card::UPDATE),
+        body: Some(&card_object::UPDATE),
         list: None,
         handler: handler!(card::update),
     },
@@ -210,7 +190,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
         doc: "What the vault's table of issuers says of numbers that begin with these 6 to 11 digits: of fewer than 11, what holds for \
               all of them. Advisory. So many a minute for each API key (`bin_lookups_per_minute`). Never send a whole card number.",
         success: 200,
-        answer: Some(AnswerSchema::Bin),
+        answer: Some(AnswerSchema::One(Bin::SPEC)),
         failures: &[ErrorCode::NotFound, ErrorCode::TooMany],
         body: None,
         list: None,
@@ -225,7 +205,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
               along and is gone afterwards, whatever the outcome; only when the processor was never reached (131) is it put \
               back. A decline or failure is stored too, and its `_id` is in `details`.",
         success: 201,
-        answer: Some(AnswerSchema::Transaction),
+        answer: Some(AnswerSchema::One(Transaction::SPEC)),
         failures: &[
             ErrorCode::NotFound,
             ErrorCode::State,
@@ -237,7 +217,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
             ErrorCode::IdempotencyInUse,
             ErrorCode::IdempotencyMismatch,
         ],
-        body: Some(fields::transaction::CREATE),
+        body: Some(&transaction_object::CREATE),
         list: None,
         handler: handler!(transaction::create),
     },
@@ -248,10 +228,10 @@ pub static ENDPOINTS: &[Endpoint] = &[
         summary: "List transactions",
         doc: "Newest first; `card=` lists those of one card. `X-Total-Count` says how many match in all.",
         success: 200,
-        answer: Some(AnswerSchema::Transactions),
+        answer: Some(AnswerSchema::List(Transaction::SPEC)),
         failures: &[],
         body: None,
-        list: Some(ListOf::Transactions),
+        list: Some(Transaction::SPEC),
         handler: handler!(transaction::list),
     },
     Endpoint {
@@ -261,10 +241,10 @@ pub static ENDPOINTS: &[Endpoint] = &[
         summary: "Count transactions",
         doc: "How many transactions match, with the conditions of the list.",
         success: 200,
-        answer: Some(AnswerSchema::Count),
+        answer: Some(AnswerSchema::One(Count::SPEC)),
         failures: &[],
         body: None,
-        list: Some(ListOf::Transactions),
+        list: Some(Transaction::SPEC),
         handler: handler!(transaction::count),
     },
     Endpoint {
@@ -274,7 +254,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
         summary: "Read a transaction",
         doc: "The transaction as it stands.",
         success: 200,
-        answer: Some(AnswerSchema::Transaction),
+        answer: Some(AnswerSchema::One(Transaction::SPEC)),
         failures: &[ErrorCode::NotFound],
         body: None,
         list: None,
@@ -287,7 +267,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
         summary: "Read a transaction's history",
         doc: "Every status that it has had, newest first.",
         success: 200,
-        answer: Some(AnswerSchema::History),
+        answer: Some(AnswerSchema::List(HistoryStep::SPEC)),
         failures: &[ErrorCode::NotFound],
         body: None,
         list: None,

@@ -111,34 +111,12 @@ impl FieldValue<'_> {
     }
 }
 
-/// How values of a field are written in a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FieldKind {
-    /// As text.
-    Text,
-    /// As a decimal number.
-    Number,
-    /// As RFC 3339.
-    Time,
-}
-
 /// A field by which rows of a kind can be filtered and sorted.
 pub trait Field: Copy + Sized + 'static {
     /// The kind of row.
     type Row;
-    /// Every field.
-    const ALL: &'static [Self];
-    /// Its name in the API.
-    fn as_str(self) -> &'static str;
-    /// How its values are written.
-    fn kind(self) -> FieldKind;
     /// Its value in a row.
     fn value(self, row: &Self::Row) -> FieldValue<'_>;
-
-    /// The field with that name in the API.
-    fn parse(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|field| field.as_str() == name)
-    }
 }
 
 impl<F: Field> Filter<F> {
@@ -177,24 +155,19 @@ impl<F: Field> Query<F> {
 }
 
 macro_rules! fields {
-    ($(#[$meta:meta])* $name:ident of $row:ident { $($variant:ident $text:literal $kind:ident $value:expr,)+ }) => {
+    ($(#[$meta:meta])* $name:ident of $row:ident { $($variant:ident $value:expr,)+ }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[expect(missing_docs, reason = "the names are those of the API")]
         pub enum $name { $($variant,)+ }
 
+        impl $name {
+            /// Every field.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+        }
+
         impl Field for $name {
             type Row = $row;
-            const ALL: &'static [Self] = &[$(Self::$variant,)+];
-
-            fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text,)+ }
-            }
-
-            fn kind(self) -> FieldKind {
-                match self { $(Self::$variant => FieldKind::$kind,)+ }
-            }
-
             fn value(self, row: &$row) -> FieldValue<'_> {
                 match self { $(Self::$variant => { let value: fn(&$row) -> FieldValue<'_> = $value; value(row) })+ }
             }
@@ -205,96 +178,96 @@ macro_rules! fields {
 fields! {
     /// A field of a card.
     CardField of CardRow {
-        Id "_id" Text |row| show(row.id),
-        Organisation "organisation" Text |row| show(row.organisation),
-        Brand "brand" Text |row| name(row.brand.map(|brand| brand.as_str())),
-        Bin "bin" Text |row| name(row.bin.as_ref().map(|bin| bin.as_str())),
-        LastFour "last_four" Text |row| name(Some(row.last_four.as_str())),
-        ExpiryMonth "expiry_month" Text |row| FieldValue::Text(row.expiry.month_text().into()),
-        ExpiryYear "expiry_year" Text |row| FieldValue::Text(row.expiry.year_text().into()),
-        IssuerName "issuer_name" Text |row| name(row.facts.issuer_name.as_deref()),
-        IssuerCountry "issuer_country" Text |row| name(row.facts.issuer_country.as_ref().map(|code| code.as_str())),
-        CurrencyCode "currency_code" Text |row| name(row.facts.currency_code.as_ref().map(|code| code.as_str())),
-        Type "type" Text |row| name(row.facts.card_type.map(|card_type| card_type.as_str())),
-        Variant "variant" Text |row| name(row.facts.variant.as_deref()),
-        Fingerprint "fingerprint" Text |row| show(row.fingerprint),
-        CreatedAt "created_at" Time |row| FieldValue::Number(row.created_at.unix_millis()),
-        UpdatedAt "updated_at" Time |row| FieldValue::Number(row.updated_at.unix_millis()),
+        Id |row| show(row.id),
+        Organisation |row| show(row.organisation),
+        Brand |row| name(row.brand.map(|brand| brand.as_str())),
+        Bin |row| name(row.bin.as_ref().map(|bin| bin.as_str())),
+        LastFour |row| name(Some(row.last_four.as_str())),
+        ExpiryMonth |row| FieldValue::Text(row.expiry.month_text().into()),
+        ExpiryYear |row| FieldValue::Text(row.expiry.year_text().into()),
+        IssuerName |row| name(row.facts.issuer_name.as_deref()),
+        IssuerCountry |row| name(row.facts.issuer_country.as_ref().map(|code| code.as_str())),
+        CurrencyCode |row| name(row.facts.currency_code.as_ref().map(|code| code.as_str())),
+        Type |row| name(row.facts.card_type.map(|card_type| card_type.as_str())),
+        Variant |row| name(row.facts.variant.as_deref()),
+        Fingerprint |row| show(row.fingerprint),
+        CreatedAt |row| FieldValue::Number(row.created_at.unix_millis()),
+        UpdatedAt |row| FieldValue::Number(row.updated_at.unix_millis()),
     }
 }
 
 fields! {
     /// A field of a transaction.
     TransactionField of TransactionRow {
-        Id "_id" Text |row| show(row.id),
-        Organisation "organisation" Text |row| show(row.organisation),
-        Account "account" Text |row| show(row.account),
-        Processor "processor" Text |row| name(Some(&row.processor_name)),
-        Card "card" Text |row| show(row.card),
-        Amount "amount" Number |row| FieldValue::Number(u64::from(row.amount.minor_units())),
-        CurrencyCode "currency_code" Text |row| name(Some(row.currency.as_str())),
-        CaptureNow "capture_now" Text |row| flag(row.capture_now),
-        Customer "customer" Text |row| row.customer.map_or(FieldValue::Absent, show),
-        CustomerIp "customer_ip" Text |row| name(Some(&row.customer_ip)),
-        MerchantReference "merchant_reference" Text |row| name(Some(&row.merchant_reference)),
-        PaymentProduct "payment_product" Text |row| name(row.payment_product.as_deref()),
-        RecurringType "recurring_type" Text |row| name(row.recurring_type.map(|value| value.as_str())),
-        ShopperInteraction "shopper_interaction" Text |row| name(row.shopper_interaction.map(|value| value.as_str())),
-        Status "status" Text |row| name(Some(row.status.as_str())),
-        ReasonCode "reason_code" Text |row| name(row.reason_code.as_deref()),
-        CvvPresent "cvv_present" Text |row| flag(row.cvv_present),
-        CvvResult "cvv_result" Text |row| name(Some(row.cvv_result.as_str())),
-        CreatedAt "created_at" Time |row| FieldValue::Number(row.created_at.unix_millis()),
-        UpdatedAt "updated_at" Time |row| FieldValue::Number(row.updated_at.unix_millis()),
+        Id |row| show(row.id),
+        Organisation |row| show(row.organisation),
+        Account |row| show(row.account),
+        Processor |row| name(Some(&row.processor_name)),
+        Card |row| show(row.card),
+        Amount |row| FieldValue::Number(u64::from(row.amount.minor_units())),
+        CurrencyCode |row| name(Some(row.currency.as_str())),
+        CaptureNow |row| flag(row.capture_now),
+        Customer |row| row.customer.map_or(FieldValue::Absent, show),
+        CustomerIp |row| name(Some(&row.customer_ip)),
+        MerchantReference |row| name(Some(&row.merchant_reference)),
+        PaymentProduct |row| name(row.payment_product.as_deref()),
+        RecurringType |row| name(row.recurring_type.map(|value| value.as_str())),
+        ShopperInteraction |row| name(row.shopper_interaction.map(|value| value.as_str())),
+        Status |row| name(Some(row.status.as_str())),
+        ReasonCode |row| name(row.reason_code.as_deref()),
+        CvvPresent |row| flag(row.cvv_present),
+        CvvResult |row| name(Some(row.cvv_result.as_str())),
+        CreatedAt |row| FieldValue::Number(row.created_at.unix_millis()),
+        UpdatedAt |row| FieldValue::Number(row.updated_at.unix_millis()),
     }
 }
 
 fields! {
     /// A field of an organisation.
     OrganisationField of OrganisationRow {
-        Id "_id" Text |row| show(row.id),
-        Parent "parent_id" Text |row| row.parent.map_or(FieldValue::Absent, show),
-        Name "name" Text |row| name(Some(&row.name)),
-        Disabled "disabled" Text |row| flag(row.disabled),
-        CountryCode "country_code" Text |row| name(row.country_code.as_ref().map(|code| code.as_str())),
-        CreatedAt "created_at" Time |row| FieldValue::Number(row.created_at.unix_millis()),
-        UpdatedAt "updated_at" Time |row| FieldValue::Number(row.updated_at.unix_millis()),
+        Id |row| show(row.id),
+        Parent |row| row.parent.map_or(FieldValue::Absent, show),
+        Name |row| name(Some(&row.name)),
+        Disabled |row| flag(row.disabled),
+        CountryCode |row| name(row.country_code.as_ref().map(|code| code.as_str())),
+        CreatedAt |row| FieldValue::Number(row.created_at.unix_millis()),
+        UpdatedAt |row| FieldValue::Number(row.updated_at.unix_millis()),
     }
 }
 
 fields! {
     /// A field of an account.
     AccountField of AccountRow {
-        Id "_id" Text |row| show(row.id),
-        Organisation "organisation" Text |row| show(row.organisation),
-        Name "name" Text |row| name(Some(&row.name)),
-        CurrencyCode "currency_code" Text |row| name(Some(row.currency.as_str())),
-        Disabled "disabled" Text |row| flag(row.disabled),
-        CreatedAt "created_at" Time |row| FieldValue::Number(row.created_at.unix_millis()),
-        UpdatedAt "updated_at" Time |row| FieldValue::Number(row.updated_at.unix_millis()),
+        Id |row| show(row.id),
+        Organisation |row| show(row.organisation),
+        Name |row| name(Some(&row.name)),
+        CurrencyCode |row| name(Some(row.currency.as_str())),
+        Disabled |row| flag(row.disabled),
+        CreatedAt |row| FieldValue::Number(row.created_at.unix_millis()),
+        UpdatedAt |row| FieldValue::Number(row.updated_at.unix_millis()),
     }
 }
 
 fields! {
     /// A field of a processor.
     ProcessorField of ProcessorRow {
-        Id "_id" Text |row| show(row.id),
-        Organisation "organisation" Text |row| show(row.organisation),
-        Name "name" Text |row| name(Some(&row.name)),
-        CreatedAt "created_at" Time |row| FieldValue::Number(row.created_at.unix_millis()),
-        UpdatedAt "updated_at" Time |row| FieldValue::Number(row.updated_at.unix_millis()),
+        Id |row| show(row.id),
+        Organisation |row| show(row.organisation),
+        Name |row| name(Some(&row.name)),
+        CreatedAt |row| FieldValue::Number(row.created_at.unix_millis()),
+        UpdatedAt |row| FieldValue::Number(row.updated_at.unix_millis()),
     }
 }
 
 fields! {
     /// A field of an API key.
     ApiKeyField of ApiKeyRow {
-        Id "_id" Text |row| show(row.id),
-        Organisation "organisation" Text |row| show(row.organisation),
-        Name "name" Text |row| name(Some(&row.name)),
-        ExpiresAt "expires_at" Time |row| row.expires_at.map_or(FieldValue::Absent, |at| FieldValue::Number(at.unix_millis())),
-        CreatedAt "created_at" Time |row| FieldValue::Number(row.created_at.unix_millis()),
-        UpdatedAt "updated_at" Time |row| FieldValue::Number(row.updated_at.unix_millis()),
+        Id |row| show(row.id),
+        Organisation |row| show(row.organisation),
+        Name |row| name(Some(&row.name)),
+        ExpiresAt |row| row.expires_at.map_or(FieldValue::Absent, |at| FieldValue::Number(at.unix_millis())),
+        CreatedAt |row| FieldValue::Number(row.created_at.unix_millis()),
+        UpdatedAt |row| FieldValue::Number(row.updated_at.unix_millis()),
     }
 }
 

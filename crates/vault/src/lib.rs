@@ -27,7 +27,7 @@ mod verifier;
 pub use panvault_processor::{Connect, Connector};
 pub use panvault_store::{
     AccountField, AccountQuery, AccountRow, ApiKeyField, ApiKeyQuery, ApiKeyRow, CardField, CardQuery,
-    CardRow, CvvCounts, Direction, Field, FieldKind, FieldValue, Filter, HistoryRow, OrganisationField,
+    CardRow, CvvCounts, Direction, Field, FieldValue, Filter, HistoryRow, OrganisationField,
     OrganisationQuery, OrganisationRow, Page, ProcessorField, ProcessorQuery, ProcessorRow, Query, RowKey,
     StoreFault, StoreStatus, Test, TransactionField, TransactionQuery, TransactionRow, Webhooks,
 };

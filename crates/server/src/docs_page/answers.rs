@@ -1,43 +1,38 @@
 use core::fmt::Write;
 
-use serde_json::Value;
-
 use super::text::{escaped, marked};
 use crate::error::ErrorCode;
 use crate::lenience::{LENIENCES, Lenience};
+use crate::object::{ObjectSpec, Presence};
 
-/// The members of what is answered, from the schemas of the OpenAPI document.
-pub(super) fn section(name: &str, schemas: &Value, out: &mut String) {
-    let members = schemas.pointer(&format!("/{name}/properties")).and_then(Value::as_object);
+/// The members of what is answered.
+pub(super) fn section(object: &ObjectSpec, out: &mut String) {
+    let name = object.name;
     let _ = write!(
         out,
-        "<section><h3 id=\"{name}\">{name} <a class=anchor href=\"#{name}\" aria-label=\"Link to {name}\">#</a></h3>\
-         <table class=members><thead><tr><th>member<th>what</thead><tbody>"
+        "<section><h3 id=\"{name}\">{name} <a class=anchor href=\"#{name}\" aria-label=\"Link to {name}\">#</a></h3><p>{}</p>\
+         <table class=members><thead><tr><th>member<th>what<th>meaning</thead><tbody>",
+        marked(object.doc.trim())
     );
-    for (member, schema) in members.into_iter().flatten() {
-        let _ = write!(out, "<tr><td><code>{member}</code><td>{}", escaped(&described(schema)));
+    for member in object.members() {
+        let presence = match member.presence {
+            Presence::Always => "",
+            Presence::Optional => ", <i>left out</i> without a value",
+            Presence::Nullable => " or null",
+        };
+        let (what, doc) = (escaped(&member.shape.words()), marked(member.doc()));
+        let _ = write!(out, "<tr><td><code>{}</code><td>{what}{presence}<td>{doc}", member.name);
     }
-    out.push_str("</table></section>");
-}
-
-/// A schema in a few words.
-fn described(schema: &Value) -> String {
-    let text = |name: &str| schema.get(name).and_then(Value::as_str);
-    let list = |name: &str| schema.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let joined = |values: &[Value]| {
-        values.iter().map(|value| value.as_str().unwrap_or_default()).collect::<Vec<_>>().join(" | ")
-    };
-    if !list("enum").is_empty() {
-        joined(list("enum"))
-    } else if !list("anyOf").is_empty() {
-        list("anyOf").iter().map(described).collect::<Vec<_>>().join(" or ")
-    } else if !list("type").is_empty() {
-        joined(list("type"))
-    } else if let Some(format) = text("format").or_else(|| text("pattern")) {
-        format!("{}, {format}", text("type").unwrap_or_default())
-    } else {
-        text("type").unwrap_or_default().to_owned()
+    out.push_str("</table>");
+    if let Some(part) = object.part {
+        let members: Vec<String> = object
+            .members()
+            .filter(|member| member.in_part)
+            .map(|member| format!("<code>{}</code>", member.name))
+            .collect();
+        let _ = write!(out, "<p>Of these, <code>{part}</code> has {}.</p>", members.join(" "));
     }
+    out.push_str("</section>");
 }
 
 /// The table of what is taken although it is not written as it is documented.

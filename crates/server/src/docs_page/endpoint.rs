@@ -1,14 +1,14 @@
 use core::fmt::Write;
 
-use serde_json::Value;
-
 use super::sample;
 use super::text::{block, marked};
 use crate::fields::{FieldSpec, Kind};
-use crate::table::{Endpoint, ListOf};
+use crate::limits::{LIST_ROWS_DEFAULT, LIST_ROWS_MAX};
+use crate::object::ObjectSpec;
+use crate::table::Endpoint;
 
 /// An endpoint: what it does and takes, a request, and an answer of either kind.
-pub(super) fn section(endpoint: &Endpoint, schemas: &Value, out: &mut String) {
+pub(super) fn section(endpoint: &Endpoint, out: &mut String) {
     let _ = write!(
         out,
         "<section class=endpoint><h3 id=\"{operation}\"><span class=\"method {method}\">{method}</span> <code>{path}</code> \
@@ -21,7 +21,7 @@ pub(super) fn section(endpoint: &Endpoint, schemas: &Value, out: &mut String) {
     );
     if let Some(body) = endpoint.body {
         out.push_str("<table><thead><tr><th>field<th>what<th>meaning</thead><tbody>");
-        body.iter().for_each(|spec| field(spec, "", out));
+        body.fields.iter().for_each(|spec| field(spec, "", out));
         out.push_str("</table>");
     }
     if let Some(list) = endpoint.list {
@@ -29,22 +29,23 @@ pub(super) fn section(endpoint: &Endpoint, schemas: &Value, out: &mut String) {
     }
     out.push_str("<div class=samples>");
     out.push_str(&block("Request", &sample::request(endpoint)));
-    let success = sample::success(endpoint, schemas);
+    let success = sample::success(endpoint);
     out.push_str(&block(&format!("Answer {}", endpoint.success), success.as_deref().unwrap_or("(no body)")));
-    let (code, failure) = sample::failure(endpoint, schemas);
+    let (code, failure) = sample::failure(endpoint);
     let failure = block(&format!("Failure {}", code.status().as_u16()), &failure);
     let _ = write!(out, "{failure}</div>");
     codes(endpoint, out);
     out.push_str("</section>");
 }
 
-fn conditions(list: ListOf, out: &mut String) {
-    let names: Vec<String> = list.fields().iter().map(|(name, _)| format!("<code>{name}</code>")).collect();
+fn conditions(list: &ObjectSpec, out: &mut String) {
+    let fields = list.members().filter(|member| member.is_by);
+    let names: Vec<String> = fields.map(|member| format!("<code>{}</code>", member.name)).collect();
     let _ = write!(
         out,
         "<p>Conditions: <code>field=value</code>, repeated for any of several, <code>field!=</code>, \
          <code>field&gt;=</code>, <code>field&lt;=</code> (in a URL: <code>%3E=</code>, <code>%3C=</code>), on {}. Also \
-         <code>_limit</code> (1 to 1000, default 100), <code>_skip</code>, <code>_sort=field</code> or \
+         <code>_limit</code> (1 to {LIST_ROWS_MAX}, default {LIST_ROWS_DEFAULT}), <code>_skip</code>, <code>_sort=field</code> or \
          <code>_sort=-field</code>.</p>",
         names.join(" ")
     );

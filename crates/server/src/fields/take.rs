@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use panvault_card::{holds_card_number, is_secret_name, masked_text, phone_holds_card_number};
 use panvault_model::Id;
 
-use super::transaction::CAPTURE_NOW;
 use super::{Field, FieldSpec, InClear, Kind, Masked, Pairs, Secret, Typed};
 use crate::fault::Faults;
 use crate::json::{Member, Name, Text, Value};
@@ -13,6 +12,7 @@ use crate::lenience::{self, Rule};
 use crate::limits::{
     METADATA_BYTES_MAX, METADATA_NAME_BYTES_MAX, METADATA_PAIRS_MAX, METADATA_VALUE_BYTES_MAX,
 };
+use crate::object::transaction::CAPTURE_NOW;
 
 /// A body whose every field is known and of the right kind, save for what its own type still has to read.
 pub(crate) struct Fields<'a> {

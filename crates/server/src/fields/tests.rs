@@ -8,12 +8,12 @@ use super::*;
 use crate::body::Body;
 use crate::fault::Faults;
 use crate::json::{Integer, Name, Text, parse};
+use crate::object::transaction;
 use crate::table::ENDPOINTS;
 
 /// All bodies, with the objects in them.
 fn bodies() -> Vec<&'static [FieldSpec]> {
-    let mut bodies: Vec<&'static [FieldSpec]> =
-        ENDPOINTS.iter().filter_map(|endpoint| endpoint.body).collect();
+    let mut bodies: Vec<&'static [FieldSpec]> = ENDPOINTS.iter().map(|endpoint| endpoint.fields()).collect();
     let inner =
         |spec: &'static FieldSpec| if let Kind::Object(specs) = spec.kind { Some(specs) } else { None };
     let objects: Vec<_> = bodies.iter().copied().flatten().filter_map(inner).collect();
@@ -125,7 +125,7 @@ fn what_is_at_fault_is_not_to_be_had() {
     ));
     let Ok(value) = parse(&body) else { panic!("not JSON") };
     let mut faults = Faults::default();
-    let fields = Fields::take(value, body.len(), transaction::CREATE, &mut faults);
+    let fields = Fields::take(value, body.len(), transaction::CREATE.fields, &mut faults);
     assert!(fields.of(&transaction::AMOUNT).is_none() && fields.has(transaction::AMOUNT.name));
     assert!(fields.of(&transaction::MERCHANT_REFERENCE).is_none());
     assert!(fields.of(&transaction::CARD).is_none() && fields.of(&transaction::ECI).is_none());

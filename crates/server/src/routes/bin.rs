@@ -1,13 +1,13 @@
 use std::sync::Arc;
 
-use http::StatusCode;
 use panvault_card::BinPrefix;
-use panvault_vault::{BinRead, BinView};
+use panvault_vault::BinRead;
 
-use crate::answer::{Answer, Json};
+use crate::answer::Answer;
 use crate::app::App;
 use crate::asked::Asked;
 use crate::error::{ErrorCode, Refusal};
+use crate::object::bin::Bin;
 
 pub(crate) async fn read(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
     let (permit, mut faults) = asked.permit_and_faults::<BinRead>()?;
@@ -24,18 +24,5 @@ pub(crate) async fn read(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refu
         }
         refusal => refusal,
     })?;
-    Ok(Answer::new(StatusCode::OK, bin_json(&view)))
-}
-
-/// With the names that a card has.
-fn bin_json(view: &BinView) -> Vec<u8> {
-    let mut json = Json::object();
-    json.plain("bin", view.bin);
-    json.plain_option("brand", view.brand);
-    json.text_option("issuer_name", view.facts.issuer_name.as_deref());
-    json.plain_option("issuer_country", view.facts.issuer_country);
-    json.plain_option("currency_code", view.facts.currency_code);
-    json.plain_option("type", view.facts.card_type);
-    json.text_option("variant", view.facts.variant.as_deref());
-    json.end()
+    Ok(Answer::of::<Bin>(&view))
 }

@@ -1,25 +1,23 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use http::header::HeaderValue;
 use panvault_card::{BinPrefix, Cvv, Holder, NewCard, Pan};
 use panvault_model::{Brand, CardId, Expiry, ExpiryFault, OrganisationId, Timestamp};
 use panvault_vault::{
-    CardChange, CardCreate, CardDelete, CardField, CardList, CardRead, CardUpdate, CardView, CvvChange,
-    Metadata,
+    CardChange, CardCreate, CardDelete, CardList, CardRead, CardUpdate, CardView, CvvChange, Metadata,
 };
 
-use crate::answer::{Answer, Json, TOTAL_COUNT, array, count_answer};
+use crate::answer::Answer;
 use crate::app::App;
 use crate::asked::{Asked, parsed, to_the_end};
 use crate::error::Refusal;
 use crate::fault::Faults;
 use crate::fields::Fields;
-use crate::fields::card::{
-    CARD_NUMBER, CREATE, CVV, EXPIRY_MONTH, EXPIRY_YEAR, HOLDER, METADATA, ORGANISATION, UPDATE,
-};
 use crate::json::Text;
 use crate::list;
+use crate::object::card::{
+    CARD_NUMBER, CREATE, CVV, Card, EXPIRY_MONTH, EXPIRY_YEAR, HOLDER, METADATA, ORGANISATION, UPDATE,
+};
 
 /// Leading digits that tell the brand of a number whose other digits are wrong.
 const LEADING_DIGITS: usize = 8;
@@ -27,7 +25,7 @@ const LEADING_DIGITS: usize = 8;
 pub(crate) async fn create(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
     let (permit, faults) = asked.permit_and_faults::<CardCreate>()?;
     // The plaintext lives inside this closure: what comes out of it is a commit without plaintext.
-    let creating = parsed(asked.take_body(), CREATE, faults, |fields, faults| {
+    let creating = parsed(asked.take_body(), &CREATE, faults, |fields, faults| {
         let NewCardRequest { organisation, card, metadata } =
             create_parse(fields, permit.now().wall, faults)?;
         let idempotency = asked.idempotency(app.vault(), &permit, fields);
@@ -38,44 +36,41 @@ pub(crate) async fn create(app: Arc<App>, mut asked: Asked) -> Result<Answer, Re
     // A client that hangs up may cut this off: then the card is stored, or it is not, and nobody knows its token. Unless it asks
     // again: then it learns the token, and its CVV must not be lost by that.
     let done = if may_be_repeated { to_the_end(creating).await? } else { creating.await? };
-    let body = card_json(&done.value, permit.sees_all());
-    Ok(Answer::new(StatusCode::CREATED, body).replayed(done.replayed))
+    let answer = card_answer(&done.value, permit.sees_all());
+    Ok(Answer { status: StatusCode::CREATED, ..answer }.replayed(done.replayed))
 }
 
 pub(crate) async fn update(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
     let (permit, faults) = asked.permit_and_faults::<CardUpdate>()?;
     let id = asked.id(CardId::parse)?;
-    let updating = parsed(asked.take_body(), UPDATE, faults, |fields, faults| {
+    let updating = parsed(asked.take_body(), &UPDATE, faults, |fields, faults| {
         let (organisation, change) = update_parse(fields, permit.now().wall, faults)?;
         let idempotency = asked.idempotency(app.vault(), &permit, fields);
         Ok(app.vault().card_update(&permit, id, organisation, change, idempotency))
     })?;
     drop(asked);
     let done = to_the_end(updating).await?;
-    let body = card_json(&done.value, permit.sees_all());
-    Ok(Answer::new(StatusCode::OK, body).replayed(done.replayed))
+    Ok(card_answer(&done.value, permit.sees_all()).replayed(done.replayed))
 }
 
 pub(crate) async fn read(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
     let permit = asked.permit::<CardRead>()?;
     let view = app.vault().card_read(&permit, asked.id(CardId::parse)?).await?;
-    Ok(Answer::new(StatusCode::OK, card_json(&view, true)))
+    Ok(Answer::of::<Card>(&view))
 }
 
 pub(crate) async fn list(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
     let (permit, faults) = asked.permit_and_faults::<CardList>()?;
-    let query = list::read::<CardField>(asked.query.as_deref(), faults)?;
+    let query = list::read::<Card>(asked.query.as_deref(), faults)?;
     let page = app.vault().card_list(&permit, query).await?;
-    let mut answer = Answer::new(StatusCode::OK, array(page.rows.iter().map(|view| card_json(view, true))));
-    answer.headers.push((TOTAL_COUNT, HeaderValue::from(page.total)));
-    Ok(answer)
+    Ok(Answer::list_of::<Card>(page.rows.iter(), Some(page.total)))
 }
 
 pub(crate) async fn count(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
     let (permit, faults) = asked.permit_and_faults::<CardList>()?;
-    let query = list::read::<CardField>(asked.query.as_deref(), faults)?;
+    let query = list::read::<Card>(asked.query.as_deref(), faults)?;
     let page = app.vault().card_list(&permit, list::counting(query)).await?;
-    Ok(count_answer(page.total))
+    Ok(Answer::count(page.total))
 }
 
 pub(crate) async fn delete(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
@@ -180,40 +175,6 @@ fn expiry_parse(fields: &Fields<'_>, now: Timestamp, faults: &mut Faults) -> (Op
 }
 
 /// The card as a caller may see it: a browser learns nothing of the issuer, and nothing of whether the card was known.
-fn card_json(view: &CardView, whole: bool) -> Vec<u8> {
-    let row = view.row.as_ref();
-    let mut json = Json::object();
-    json.plain("_id", row.id);
-    if whole {
-        json.plain(ORGANISATION.name, row.organisation);
-    }
-    json.plain_option("brand", row.brand);
-    if whole {
-        json.plain_option("bin", row.bin);
-    }
-    json.plain("last_four", row.last_four);
-    if whole {
-        // How many digits are hidden is hidden too: the row does not know it.
-        let stars = "******";
-        match row.bin {
-            Some(bin) => json.plain("masked_card_number", format_args!("{bin}{stars}{}", row.last_four)),
-            None => json.plain("masked_card_number", format_args!("{stars}{}", row.last_four)),
-        }
-    }
-    json.two_digits(EXPIRY_MONTH.name, row.expiry.month());
-    json.two_digits(EXPIRY_YEAR.name, row.expiry.year());
-    if whole {
-        json.text_option("issuer_name", row.facts.issuer_name.as_deref());
-        json.plain_option("issuer_country", row.facts.issuer_country);
-        json.plain_option("currency_code", row.facts.currency_code);
-        json.plain_option("type", row.facts.card_type);
-        json.text_option("variant", row.facts.variant.as_deref());
-        json.plain("fingerprint", row.fingerprint);
-        json.bool("cvv_present", view.cvv_expires_at.is_some());
-        json.plain_option("cvv_expires_at", view.cvv_expires_at);
-        json.pairs(METADATA.name, &row.metadata);
-        json.plain("created_at", row.created_at);
-        json.plain("updated_at", row.updated_at);
-    }
-    json.end()
+fn card_answer(view: &CardView, whole: bool) -> Answer {
+    if whole { Answer::of::<Card>(view) } else { Answer::part_of::<Card>(view) }
 }

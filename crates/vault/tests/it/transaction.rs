@@ -61,7 +61,7 @@ async fn transactions_are_listed_by_card() {
         world.transact(&shop, card, amount).await.unwrap();
     }
     let filter = Filter {
-        field: TransactionField::parse("card").unwrap(),
+        field: TransactionField::Card,
         test: Test::Equal,
         values: vec![FieldValue::Text(one.to_string().into())],
     };

@@ -1,7 +1,7 @@
 use std::cell::Cell;
 
 use panvault_model::VaultId;
-use panvault_store::{Direction, FieldKind, Filter};
+use panvault_store::{Direction, Filter};
 use panvault_testkit::Dice;
 
 use super::*;
@@ -31,15 +31,6 @@ struct Number;
 
 impl Field for Number {
     type Row = Counted;
-    const ALL: &'static [Self] = &[Self];
-
-    fn as_str(self) -> &'static str {
-        "number"
-    }
-
-    fn kind(self) -> FieldKind {
-        FieldKind::Number
-    }
 
     fn value(self, row: &Counted) -> FieldValue<'_> {
         FieldValue::Number(row.number.into())

@@ -33,9 +33,9 @@ pub(super) async fn every_card_field_finds_its_card(store: &dyn Store) {
     for field in CardField::ALL {
         let value = field.value(&card(10)).into_owned();
         let (numbers, total) = found(store, cards_where(&[(*field, Test::Equal, &[value])])).await;
-        assert!(numbers.contains(&10) && total == numbers.len() as u64, "{}", field.as_str());
+        assert!(numbers.contains(&10) && total == numbers.len() as u64, "{field:?}");
         let (numbers, total) = found(store, cards_where(&[(*field, Test::Equal, &[text("none")])])).await;
-        assert!(numbers.is_empty() && total == 0, "{}", field.as_str());
+        assert!(numbers.is_empty() && total == 0, "{field:?}");
     }
     for field in [CardField::Id, CardField::LastFour, CardField::Fingerprint, CardField::ExpiryMonth] {
         let value = field.value(&card(10)).into_owned();
@@ -55,9 +55,9 @@ pub(super) async fn every_transaction_field_finds_its_transaction(store: &dyn St
         let value = field.value(&settled).into_owned();
         let query = transactions_where(*field, Test::Equal, value);
         let (numbers, total) = found_transactions(store, query).await;
-        assert!(numbers.contains(&20) && total == numbers.len() as u64, "{}", field.as_str());
+        assert!(numbers.contains(&20) && total == numbers.len() as u64, "{field:?}");
         let query = transactions_where(*field, Test::Equal, text("none"));
-        assert_eq!(found_transactions(store, query).await, (vec![], 0), "{}", field.as_str());
+        assert_eq!(found_transactions(store, query).await, (vec![], 0), "{field:?}");
     }
     for field in [TransactionField::Id, TransactionField::Card, TransactionField::Status] {
         let query = transactions_where(field, Test::Equal, field.value(&settled).into_owned());

@@ -1,0 +1,255 @@
+//! The objects of the API, one file each: what may be sent, and what is shown. A member of an answer stands there once, with its name, its
+//! type, when it is there, how it is read and by what a list goes. The writer of JSON, the OpenAPI document, the page of
+//! documentation and the conditions of lists are made from that.
+
+pub(crate) mod api_error;
+pub(crate) mod bin;
+pub(crate) mod card;
+pub(crate) mod count;
+pub(crate) mod shape;
+mod shown;
+pub(crate) mod transaction;
+
+use core::iter::once;
+
+use serde_json::Value;
+
+use crate::answer::Json;
+use crate::fields::FieldSpec;
+
+pub(crate) use shape::{Names, Shape};
+pub(crate) use shown::{Flattened, MaskedNumber, Month, Number, Shown, Year};
+
+/// Everything that is shown, in the order of the documentation.
+pub(crate) static OBJECTS: &[&ObjectSpec] = &[
+    card::Card::SPEC,
+    bin::Bin::SPEC,
+    transaction::Transaction::SPEC,
+    transaction::HistoryStep::SPEC,
+    count::Count::SPEC,
+    api_error::ApiError::SPEC,
+];
+
+/// An object as it is shown: [`object!`] makes one.
+pub(crate) trait Object {
+    /// What it is read from.
+    type Row;
+    /// By what its lists go; [`NoList`] where there are none.
+    type By;
+    /// What the documentation says of it.
+    const SPEC: &'static ObjectSpec;
+
+    /// Writes its members: all of them, or those of its part.
+    fn write<const WHOLE: bool>(row: &Self::Row, json: &mut Json<'_>);
+
+    /// The field of that name by which its lists go, and what that may be compared with.
+    fn by(name: &str) -> Option<(Self::By, Shape)>;
+}
+
+/// Of an object that has no lists.
+#[derive(Clone, Copy)]
+pub(crate) enum NoList {}
+
+/// What the documentation says of an object that is shown.
+pub struct ObjectSpec {
+    pub(crate) name: &'static str,
+    pub(crate) doc: &'static str,
+    /// The name of what is shown of it elsewhere, or to others, and in which only some of its members are.
+    pub(crate) part: Option<&'static str>,
+    members: &'static [MemberSpec],
+    /// Objects whose members it has too.
+    groups: &'static [&'static Self],
+}
+
+/// What the documentation says of a member that is shown.
+pub(crate) struct MemberSpec {
+    pub(crate) name: &'static str,
+    doc: &'static str,
+    pub(crate) shape: Shape,
+    pub(crate) presence: Presence,
+    /// As it is shown in the documentation, where its shape has no example of its own.
+    pub(crate) example: Option<&'static str>,
+    /// Whether lists go by it.
+    pub(crate) is_by: bool,
+    pub(crate) in_part: bool,
+}
+
+/// When a member is there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Presence {
+    Always,
+    /// Left out where there is no value.
+    Optional,
+    /// `null` where the value is not known.
+    Nullable,
+}
+
+impl ObjectSpec {
+    /// Its own members and those of its groups.
+    pub(crate) fn members(&self) -> impl Iterator<Item = &'static MemberSpec> {
+        once(self.members).chain(self.groups.iter().map(|group| group.members)).flatten()
+    }
+}
+
+impl MemberSpec {
+    pub(crate) fn doc(&self) -> &'static str {
+        self.doc.trim()
+    }
+
+    /// A value that it may have, as JSON.
+    pub(crate) fn example(&self) -> Option<Value> {
+        let of_its_own = |text: &str| match self.shape {
+            Shape::Integer { .. } | Shape::Bool => serde_json::from_str(text).ok(),
+            Shape::Id
+            | Shape::Names(_)
+            | Shape::Country
+            | Shape::Currency
+            | Shape::Digits(_)
+            | Shape::Month
+            | Shape::Year
+            | Shape::Hexadecimal(_)
+            | Shape::Address
+            | Shape::Text
+            | Shape::Pattern(..)
+            | Shape::Time
+            | Shape::Texts
+            | Shape::Details => Some(Value::from(text)),
+        };
+        self.example.map_or_else(|| self.shape.example(), of_its_own)
+    }
+}
+
+/// A body that may be sent.
+pub(crate) struct BodySpec {
+    /// Its name in the OpenAPI document.
+    pub(crate) name: &'static str,
+    pub(crate) fields: &'static [FieldSpec],
+}
+
+/// Describes an object that is shown, and makes what writes it.
+///
+/// ```text
+/// object! {
+///     /// What it is.
+///     Card "Card" of view: CardView, part "BrowserCard", by CardField, with [Issuer of &view.row.facts] {
+///         /// What the member is.
+///         always "brand" => Brand = view.row.brand, by Brand, example "Visa", in part;
+///     }
+/// }
+/// ```
+///
+/// A member is `always` there, `optional` or `nullable`; of the latter two, an `Option` of the type is read. `by` names a field of the
+/// store's list, `in part` a member that the part has.
+macro_rules! object {
+    (
+        $(#[doc = $doc:literal])+
+        $object:ident $name:literal of $row:ident: $from:ty
+        $(, part $part:literal)? $(, by $list:ty)? $(, with [$($group:ident of $group_row:expr),+])?
+        {
+            $(
+                $(#[doc = $member_doc:literal])+
+                $presence:ident $member:expr => $type:ty = $value:expr
+                $(, by $by:ident)? $(, example $example:literal)? $(, in $in_part:ident)?;
+            )+
+        }
+    ) => {
+        $(#[doc = $doc])+
+        pub(crate) struct $object;
+
+        impl $crate::object::Object for $object {
+            type Row = $from;
+            type By = $crate::object::object!(@list $($list)?);
+            const SPEC: &'static $crate::object::ObjectSpec = &$crate::object::ObjectSpec {
+                name: $name,
+                doc: concat!($($doc),+),
+                part: $crate::object::object!(@option $($part)?),
+                members: &[$($crate::object::MemberSpec {
+                    name: $member,
+                    doc: concat!($($member_doc),+),
+                    shape: <$type as $crate::object::Shown>::SHAPE,
+                    presence: $crate::object::object!(@presence $presence),
+                    example: $crate::object::object!(@option $($example)?),
+                    is_by: $crate::object::object!(@is $($by)?),
+                    in_part: $crate::object::object!(@is $($in_part)?),
+                },)+],
+                groups: &[$($(<$group as $crate::object::Object>::SPEC),+)?],
+            };
+
+            #[inline]
+            fn write<const WHOLE: bool>($row: &$from, json: &mut $crate::answer::Json<'_>) {
+                $(if WHOLE || $crate::object::object!(@is $($in_part)?) {
+                    json.$presence::<$type>($member, $value);
+                })+
+                $($(if WHOLE {
+                    <$group as $crate::object::Object>::write::<true>($group_row, json);
+                })+)?
+            }
+
+            fn by(name: &str) -> Option<(Self::By, $crate::object::Shape)> {
+                $($(if name == $member {
+                    return Some((Self::By::$by, <$type as $crate::object::Shown>::SHAPE));
+                })?)+
+                $crate::object::object!(@by name $($($group)+)?)
+            }
+        }
+    };
+    (@list) => { $crate::object::NoList };
+    (@list $list:ty) => { $list };
+    (@option) => { None };
+    (@option $some:expr) => { Some($some) };
+    (@is) => { false };
+    (@is $some:ident) => { true };
+    (@presence always) => { $crate::object::Presence::Always };
+    (@presence optional) => { $crate::object::Presence::Optional };
+    (@presence nullable) => { $crate::object::Presence::Nullable };
+    (@by $name:ident) => {{
+        let _ = $name;
+        None
+    }};
+    (@by $name:ident $($group:ident)+) => { None$(.or_else(|| <$group as $crate::object::Object>::by($name)))+ };
+}
+
+pub(crate) use object;
+
+#[cfg(test)]
+mod tests {
+    use core::fmt::Debug;
+
+    use panvault_vault::{CardField, TransactionField};
+
+    use super::card::Card;
+    use super::transaction::Transaction;
+    use super::*;
+
+    /// Every field that a store has a list by is a member, and no two members are the same field.
+    fn goes_by<O: Object<By: PartialEq + Debug + Copy>>(all: &[O::By]) {
+        let members = O::SPEC.members().filter(|member| member.is_by);
+        let by: Vec<_> = members.map(|member| O::by(member.name).unwrap().0).collect();
+        assert_eq!(by.len(), all.len(), "{}", O::SPEC.name);
+        all.iter().for_each(|field| assert!(by.contains(field), "{field:?}"));
+        assert!(O::by("card_number").is_none() && O::by("").is_none());
+    }
+
+    #[test]
+    fn lists_go_by_their_members() {
+        goes_by::<Card>(CardField::ALL);
+        goes_by::<Transaction>(TransactionField::ALL);
+    }
+
+    #[test]
+    fn members_have_names_of_their_own_and_are_explained() {
+        for object in OBJECTS {
+            let mut names: Vec<_> = object.members().map(|member| member.name).collect();
+            assert!(object.members().all(|member| member.doc().ends_with('.')), "{}", object.name);
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), object.members().count(), "{}", object.name);
+            assert_eq!(
+                object.part.is_some(),
+                object.members().any(|member| member.in_part),
+                "{}",
+                object.name
+            );
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! A card.
+
+use panvault_model::{
+    Bin, Brand, CardId, CardType, Country, Currency, Fingerprint, Id, IssuerFacts, LastFour, OrganisationId,
+    Timestamp,
+};
+use panvault_vault::{CardField, CardView};
+
+use super::{BodySpec, MaskedNumber, Month, Year, object};
+use crate::fields::{Field, Pairs, Secret, Typed};
+use crate::json::Digested;
+use crate::lenience::Rule;
+
+pub(crate) const CARD_NUMBER: Field<Secret> =
+    Field::secret("card_number", Digested::Text, "^[0-9]([ -]?[0-9]){11,18}$", "4111111111111111");
+pub(crate) const CVV: Field<Secret> = Field::secret("cvv", Digested::Presence, "^[0-9]{3,4}$", "111");
+pub(crate) const HOLDER: Field<Secret> = Field::secret("holder", Digested::Text, "^.{2,45}$", "A. N. Other");
+pub(crate) const EXPIRY_MONTH: Field<Typed> = Field::typed("expiry_month", "^(0?[1-9]|1[0-2])$", "12");
+pub(crate) const EXPIRY_YEAR: Field<Typed> = Field::typed("expiry_year", "^([0-9]{2}|[0-9]{4})$", "30");
+pub(crate) const ORGANISATION: Field<Id> = Field::id("organisation");
+pub(crate) const METADATA: Field<Pairs> = Field::pairs("metadata");
+const ACCOUNT: Field<str> = Field::text("account", 255, "");
+
+const EXPIRY_MONTH_DOC: &str = "`1`–`12` or `01`–`12`. The card is good until this month ends, in UTC.";
+const EXPIRY_YEAR_DOC: &str = "Two digits (2000 is added) or four; at most 20 years ahead.";
+const HOLDER_DOC: &str = "The name on the card, 2 to 45 bytes. Sealed with the card number and never shown.";
+const METADATA_DOC: &str = "Your own pairs: at most 20, names of 1 to 40 bytes, values of at most 500, 2048 bytes in all. Kept in clear: no card data.";
+
+/// The body of `POST /v1/card`.
+pub(crate) static CREATE: BodySpec = BodySpec { name: "CardCreate", fields: &[
+    CARD_NUMBER.required(
+        "12 to 19 digits, not all alike, that pass the Luhn check and have a length of their brand; single spaces or dashes between digits are taken out.",
+    ),
+    EXPIRY_MONTH.required(EXPIRY_MONTH_DOC).also(Rule::IntegerForDigits),
+    EXPIRY_YEAR.required(EXPIRY_YEAR_DOC).also(Rule::IntegerForDigits),
+    CVV.optional(
+        "3 digits, 4 for American Express. Held in memory until a transaction uses it, for `cvv_ttl_seconds` at most.",
+    ),
+    ORGANISATION.required("Who owns the card: the caller's own organisation or one below it."),
+    HOLDER.optional(HOLDER_DOC),
+    METADATA.optional(METADATA_DOC),
+    ACCOUNT
+        .optional("Has no meaning for a card: neither looked up nor kept. Programs for the gateway send it.")
+        .also(Rule::Ignored),
+] };
+
+/// The body of `POST /v1/card/{id}`.
+pub(crate) static UPDATE: BodySpec = BodySpec {
+    name: "CardUpdate",
+    fields: &[
+        ORGANISATION.required("The card's organisation; with another one, the card is not found."),
+        CVV.optional_or_null(
+            "222",
+            "Puts a CVV on the card, and starts a new clock; `null` ends the one that is held.",
+        ),
+        EXPIRY_MONTH.optional(EXPIRY_MONTH_DOC).also(Rule::IntegerForDigits),
+        EXPIRY_YEAR.optional(EXPIRY_YEAR_DOC).also(Rule::IntegerForDigits),
+        HOLDER.optional(HOLDER_DOC),
+        METADATA.optional("Replaces all pairs. As in the creation of a card."),
+    ],
+};
+
+object! {
+    /// A card: everything that is known of it but its number, holder and CVV, which are never shown.
+    Card "Card" of view: CardView, part "BrowserCard", by CardField, with [Issuer of &view.row.facts] {
+        /// The token.
+        always "_id" => CardId = view.row.id, by Id, in part;
+        /// Who owns it.
+        always ORGANISATION.name => OrganisationId = view.row.organisation, by Organisation, example "65f1c0d00b5e6f708192a3b4";
+        /// The scheme.
+        nullable "brand" => Brand = view.row.brand, by Brand, example "VISA", in part;
+        /// The first six digits; a number of fewer than 15 digits shows none.
+        nullable "bin" => Bin = view.row.bin, by Bin, example "411111";
+        /// The last four digits.
+        always "last_four" => LastFour = view.row.last_four, by LastFour, example "1111", in part;
+        /// What may be shown of the number. How many digits are hidden is hidden too.
+        always "masked_card_number" => MaskedNumber = MaskedNumber { bin: view.row.bin, last_four: view.row.last_four };
+        /// The month at whose end it expires, in UTC.
+        always EXPIRY_MONTH.name => Month = Month(view.row.expiry.month()), by ExpiryMonth, in part;
+        /// The last two digits of that year.
+        always EXPIRY_YEAR.name => Year = Year(view.row.expiry.year()), by ExpiryYear, in part;
+        /// Equal for equal numbers inside an organisation, unrelated across them.
+        always "fingerprint" => Fingerprint = view.row.fingerprint, by Fingerprint;
+        /// Whether a CVV is held for the next transaction.
+        always "cvv_present" => bool = view.cvv_expires_at.is_some();
+        /// Until when it is held.
+        nullable "cvv_expires_at" => Timestamp = view.cvv_expires_at, example "2026-01-31T13:00:00.000Z";
+        /// Your own pairs.
+        always METADATA.name => &[(String, String)] = view.row.metadata.as_slice();
+        /// When it was made.
+        always "created_at" => Timestamp = view.row.created_at, by CreatedAt;
+        /// When it last changed.
+        always "updated_at" => Timestamp = view.row.updated_at, by UpdatedAt;
+    }
+}
+
+object! {
+    /// What the table of issuers says. What it does not know is `null`, never guessed.
+    Issuer "Issuer" of facts: IssuerFacts, by CardField {
+        /// The bank, as the table spells it.
+        nullable "issuer_name" => &str = facts.issuer_name.as_deref(), by IssuerName, example "EXAMPLE BANK";
+        /// Where the bank is: ISO 3166-1 alpha-2.
+        nullable "issuer_country" => Country = facts.issuer_country, by IssuerCountry;
+        /// The currency of that country: ISO 4217.
+        nullable "currency_code" => Currency = facts.currency_code, by CurrencyCode;
+        /// How the holder pays for what the card buys.
+        nullable "type" => CardType = facts.card_type, by Type;
+        /// The product.
+        nullable "variant" => &str = facts.variant.as_deref(), by Variant, example "CLASSIC";
+    }
+}

@@ -1,0 +1,232 @@
+//! A transaction. None of its fields is a secret: it names a card by its token.
+
+use panvault_model::{
+    AMOUNT_MAX, AccountId, Amount, CardId, Currency, CvvResult, Id, OrganisationId, RecurringType,
+    ShopperInteraction, Timestamp, TransactionId, TransactionStatus,
+};
+use panvault_vault::{HistoryRow, TransactionField, TransactionRow};
+
+use super::shape::Shape;
+use super::shown::{Shown, write_text};
+use super::{BodySpec, Flattened, Number, object};
+use crate::fields::{Field, FieldSpec, Masked, Pairs, Typed};
+use crate::lenience::Rule;
+
+const INSTALLMENTS_MIN: i64 = 1;
+const INSTALLMENTS_MAX: i64 = 99;
+type Installments = Number<{ INSTALLMENTS_MIN.unsigned_abs() }, { INSTALLMENTS_MAX.unsigned_abs() }>;
+
+pub(crate) const ACCOUNT: Field<Id> = Field::id("account");
+pub(crate) const AMOUNT: Field<i64> = Field::integer("amount", 0, AMOUNT_MAX as i64);
+pub(crate) const CARD: Field<Id> = Field::id("card");
+pub(crate) const CAPTURE_NOW: Field<bool> = Field::bool("capture_now");
+const CAPTURE: Field<bool> = Field::bool("capture");
+pub(crate) const CUSTOMER_IP: Field<Typed> =
+    Field::typed("customer_ip", "^[0-9A-Fa-f:.]{2,45}$", "203.0.113.7");
+pub(crate) const DYNAMIC_DESCRIPTOR: Field<str> = Field::text("dynamic_descriptor", 100, "Example shop");
+pub(crate) const MERCHANT_REFERENCE: Field<str> = Field::text("merchant_reference", 100, "order-1001");
+pub(crate) const USER_AGENT: Field<Masked> = Field::masked("user_agent", "Mozilla/5.0");
+pub(crate) const CUSTOMER: Field<Id> = Field::id("customer");
+pub(crate) const PAYMENT_PRODUCT: Field<str> = Field::choice("payment_product", &["card"]);
+pub(crate) const WEBHOOK: Field<Typed> =
+    Field::typed("webhook_transaction_update", "^https?://[^ ]{1,490}$", "https://shop.example/hook");
+pub(crate) const RECURRING_TYPE: Field<str> = Field::choice("recurring_type", &["first", "repeat"]);
+pub(crate) const INSTALLMENTS: Field<i64> =
+    Field::integer("installments", INSTALLMENTS_MIN, INSTALLMENTS_MAX);
+pub(crate) const SHOPPER_INTERACTION: Field<str> =
+    Field::choice("shopper_interaction", &["ECOMMERCE", "MOTO", "POS"]);
+pub(crate) const ECI: Field<str> = Field::text("eci", 255, "");
+pub(crate) const CAVV2: Field<str> = Field::text("cavv2", 255, "");
+pub(crate) const PARES: Field<str> = Field::text("pares", 8192, "");
+pub(crate) const SHIPPING_INFORMATION: Field<Pairs> = Field::object(
+    "shipping_information",
+    &[
+        short("first_name"),
+        short("last_name"),
+        short("email"),
+        short("address"),
+        short("city"),
+        short("state"),
+        short("postal_code"),
+        short("country"),
+        Field::phone("phone", 255).optional(""),
+    ],
+);
+pub(crate) const DETAILS: Field<Pairs> =
+    Field::object("details", &[Field::text("redirect_url", 2000, "").optional("")]);
+pub(crate) const THREED_AUTHENTICATION: Field<Pairs> = Field::object(
+    "threed_authentication",
+    &[
+        short("eci_flag"),
+        short("enrolled"),
+        short("cavv"),
+        short("pares_status"),
+        short("threeds_version"),
+        short("ds_transaction_id"),
+        short("signature_verification"),
+        short("error_no"),
+        short("error_desc"),
+    ],
+);
+
+/// Members that are objects of texts, and are kept and echoed as they are.
+pub(crate) const OBJECTS: [&Field<Pairs>; 3] = [&SHIPPING_INFORMATION, &DETAILS, &THREED_AUTHENTICATION];
+/// Members of 3-D Secure 1, which are texts of their own and are kept and echoed as they are.
+pub(crate) const FLAT: [&Field<str>; 3] = [&ECI, &CAVV2, &PARES];
+/// What cannot go with a verification: the result of a 3-D Secure.
+pub(crate) const NOT_WITH_ZERO: [&str; 4] = [ECI.name, CAVV2.name, PARES.name, THREED_AUTHENTICATION.name];
+
+/// A text of an address or of an authentication.
+const fn short(name: &'static str) -> FieldSpec {
+    Field::text(name, 255, "").optional("")
+}
+
+/// The body of `POST /v1/transaction`.
+pub(crate) static CREATE: BodySpec = BodySpec { name: "TransactionCreate", fields: &[
+    ACCOUNT.required("Where the money goes; gives the currency and the processor."),
+    AMOUNT
+        .required("Minor units of the account's currency; 0 verifies the card and moves nothing.")
+        .also(Rule::DigitsForInteger),
+    CARD.required("The token."),
+    CAPTURE_NOW.optional("`true` (the default) sells; `false` reserves the amount only."),
+    CAPTURE.optional("Another name of `capture_now`, of older programs.").also(Rule::Capture),
+    CUSTOMER_IP.optional("The shopper's IP address, version 4 or 6."),
+    DYNAMIC_DESCRIPTOR.optional("What the statement says, at most 100 bytes."),
+    MERCHANT_REFERENCE.optional("Your name for the payment, at most 100 bytes."),
+    USER_AGENT.optional(
+        "The shopper's browser, whatever it says: card numbers are masked, and what is longer than 512 bytes is cut.",
+    ),
+    CUSTOMER.optional("The customer, for address verification."),
+    PAYMENT_PRODUCT.optional("`card`."),
+    WEBHOOK.optional("Kept with the transaction."),
+    RECURRING_TYPE.optional("For a series of payments."),
+    INSTALLMENTS.optional("1 is an ordinary payment."),
+    SHOPPER_INTERACTION.optional("How the shopper ordered."),
+    SHIPPING_INFORMATION.optional("Where the goods go."),
+    DETAILS.optional("Further details."),
+    ECI.optional("Of the result of 3-D Secure 1; not with amount 0.").also(Rule::Flat),
+    CAVV2.optional("Of the result of 3-D Secure 1; not with amount 0.").also(Rule::Flat),
+    PARES.optional("The result of 3-D Secure 1; not with amount 0.").also(Rule::Flat),
+    THREED_AUTHENTICATION.optional("The result of 3-D Secure; not with amount 0."),
+] };
+
+/// What the issuer said of the address, 0 to 10.
+struct AvsResult(u8);
+
+impl Shown for AvsResult {
+    const SHAPE: Shape = Shape::Pattern("^([0-9]|10)$", "0");
+
+    fn write(&self, out: &mut Vec<u8>) {
+        write_text(&self.0.to_string(), out);
+    }
+}
+
+/// Of a shopper, as it was sent.
+struct Address<'r>(&'r str);
+
+impl Shown for Address<'_> {
+    const SHAPE: Shape = Shape::Address;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        write_text(self.0, out);
+    }
+}
+
+/// A text of a row, which keeps what was not sent as an empty one.
+fn sent(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+fn extra<'r>(row: &'r TransactionRow, field: &Field<str>) -> Option<&'r str> {
+    row.extras.iter().find(|(name, _)| name == field.name).map(|(_, text)| text.as_str())
+}
+
+object! {
+    /// A transaction as it stands.
+    Transaction "Transaction" of row: TransactionRow, part "TransactionOutcome", by TransactionField {
+        /// Names it.
+        always "_id" => TransactionId = row.id, by Id, example "65f1c0e92b3c4d5e6f708192", in part;
+        /// The account's organisation.
+        always "organisation" => OrganisationId = row.organisation, by Organisation, example "65f1c0d00b5e6f708192a3b4";
+        /// Where the money goes.
+        always ACCOUNT.name => AccountId = row.account, by Account, example "65f1c0d11c2d3e4f5a6b7c8d";
+        /// Who is at the other end of the connection that was used.
+        always "processor" => &str = row.processor_name.as_str(), by Processor, example "dummy";
+        /// The token.
+        always CARD.name => CardId = row.card, by Card;
+        /// In minor units.
+        always AMOUNT.name => Amount = row.amount, by Amount, example "1099";
+        /// The account's currency: ISO 4217.
+        always "currency_code" => Currency = row.currency, by CurrencyCode;
+        /// `false` where the amount was to be reserved only.
+        always CAPTURE_NOW.name => bool = row.capture_now, by CaptureNow;
+        /// Where it stands.
+        always "status" => TransactionStatus = row.status, by Status, example "SETTLEMENT_REQUESTED", in part;
+        /// Why, in words.
+        nullable "status_reason" => &str = row.status_reason.as_deref(), in part;
+        /// The acquirer's code, `00` for success.
+        nullable "reason_code" => &str = row.reason_code.as_deref(), by ReasonCode, example "00", in part;
+        /// The issuer's code.
+        nullable "authorization_code" => &str = row.authorization_code.as_deref(), example "561097", in part;
+        /// Whether it went out with a CVV.
+        always "cvv_present" => bool = row.cvv_present, by CvvPresent, in part;
+        /// What the issuer said of the CVV.
+        always "cvv_result" => CvvResult = row.cvv_result, by CvvResult, example "1", in part;
+        /// What the issuer said of the address.
+        always "avs_result" => AvsResult = AvsResult(row.avs_result), in part;
+        /// As sent.
+        nullable CUSTOMER.name => Id = row.customer, by Customer, example "65f1c0f3a1b2c3d4e5f60718";
+        /// As sent.
+        optional CUSTOMER_IP.name => Address<'_> = sent(&row.customer_ip).map(Address), by CustomerIp;
+        /// As sent.
+        optional DYNAMIC_DESCRIPTOR.name => &str = sent(&row.dynamic_descriptor), example "Example shop";
+        /// As sent.
+        optional MERCHANT_REFERENCE.name => &str = sent(&row.merchant_reference), by MerchantReference, example "order-1001";
+        /// As sent, masked and cut.
+        optional USER_AGENT.name => &str = sent(&row.user_agent), example "Mozilla/5.0";
+        /// As sent.
+        nullable PAYMENT_PRODUCT.name => &str = row.payment_product.as_deref(), by PaymentProduct, example "card";
+        /// As sent.
+        nullable WEBHOOK.name => &str = row.webhook_transaction_update.as_deref();
+        /// As sent.
+        nullable RECURRING_TYPE.name => RecurringType = row.recurring_type, by RecurringType;
+        /// As sent.
+        nullable INSTALLMENTS.name => Installments = (row.installments > 0).then(|| Number(row.installments.into()));
+        /// As sent.
+        nullable SHOPPER_INTERACTION.name => ShopperInteraction = row.shopper_interaction, by ShopperInteraction;
+        /// As sent.
+        optional SHIPPING_INFORMATION.name => Flattened<'_> = Flattened::of(&row.extras, SHIPPING_INFORMATION.name);
+        /// As sent.
+        optional DETAILS.name => Flattened<'_> = Flattened::of(&row.extras, DETAILS.name);
+        /// As sent.
+        optional THREED_AUTHENTICATION.name => Flattened<'_> = Flattened::of(&row.extras, THREED_AUTHENTICATION.name);
+        /// As sent.
+        optional ECI.name => &str = extra(row, &ECI);
+        /// As sent.
+        optional CAVV2.name => &str = extra(row, &CAVV2);
+        /// As sent.
+        optional PARES.name => &str = extra(row, &PARES);
+        /// When it was made.
+        always "created_at" => Timestamp = row.created_at, by CreatedAt;
+        /// When it last changed.
+        always "updated_at" => Timestamp = row.updated_at, by UpdatedAt;
+    }
+}
+
+object! {
+    /// A step in the life of a transaction.
+    HistoryStep "HistoryStep" of row: HistoryRow {
+        /// Names the step.
+        always "_id" => Id = row.id, example "65f1c0e92b3c4d5e6f708193";
+        /// Whose step it is.
+        always "transaction" => TransactionId = row.transaction, example "65f1c0e92b3c4d5e6f708192";
+        /// Where the transaction stood then.
+        always "status" => TransactionStatus = row.status, example "SETTLEMENT_REQUESTED";
+        /// Why, in words.
+        nullable "status_reason" => &str = row.status_reason.as_deref();
+        /// When.
+        always "created_at" => Timestamp = row.created_at;
+        /// When: a step does not change.
+        always "updated_at" => Timestamp = row.created_at;
+    }
+}
