@@ -32,8 +32,8 @@ fn object(members: &[Member<'_>], out: &mut Vec<u8>) {
     }
 }
 
-fn value(value: &Value<'_>, out: &mut Vec<u8>) {
-    match value {
+fn value(found: &Value<'_>, out: &mut Vec<u8>) {
+    match found {
         Value::Absent | Value::Null => out.push(b'n'),
         Value::Bool(flag) => out.push(if *flag { b't' } else { b'f' }),
         Value::Integer(number) => {
@@ -50,8 +50,13 @@ fn value(value: &Value<'_>, out: &mut Vec<u8>) {
             text(found.expose_text(), out);
         }
         Value::Object(members) => object(members, out),
+        Value::Array(elements) => {
+            out.push(b'[');
+            length(elements.len(), out);
+            elements.iter().for_each(|element| value(element, out));
+        }
         // No field takes these: a body with one is refused before it is compared.
-        Value::Number | Value::Array | Value::Refused => out.push(b'-'),
+        Value::Number | Value::Refused => out.push(b'-'),
     }
 }
 

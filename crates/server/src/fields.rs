@@ -31,6 +31,9 @@ pub(crate) enum Masked {}
 /// Pairs of texts that are kept in clear, sorted by name.
 pub(crate) enum Pairs {}
 
+/// Texts that are kept in clear, in their order.
+pub(crate) enum Texts {}
+
 /// What a field that is kept in clear is read as: [`Fields::of`]. [`Secret`], [`Typed`] and [`Masked`] are none of these.
 pub(crate) trait InClear {
     /// What it is read as.
@@ -73,6 +76,8 @@ pub(crate) enum Kind {
     Bool,
     /// Pairs of texts that are kept in clear.
     Pairs,
+    /// So many values of a kind at most.
+    Array { of: &'static Self, max: usize },
     /// Further fields.
     Object(&'static [FieldSpec]),
 }
@@ -162,6 +167,21 @@ impl Field<bool> {
     }
 }
 
+impl Field<[Id]> {
+    #[cfg_attr(not(test), expect(dead_code, reason = "of the objects that come next"))]
+    pub(crate) const fn ids(name: &'static str, max: usize) -> Self {
+        Self::new(name, Kind::Array { of: &Kind::Id, max })
+    }
+}
+
+impl Field<Texts> {
+    /// Texts of one kind: [`Kind::Text`], [`Kind::Choice`] and the like.
+    #[cfg_attr(not(test), expect(dead_code, reason = "of the objects that come next"))]
+    pub(crate) const fn texts(name: &'static str, max: usize, of: &'static Kind) -> Self {
+        Self::new(name, Kind::Array { of, max })
+    }
+}
+
 impl Field<Pairs> {
     pub(crate) const fn pairs(name: &'static str) -> Self {
         Self::new(name, Kind::Pairs)
@@ -196,7 +216,7 @@ impl Kind {
             | Self::Phone { .. }
             | Self::Masked { .. }
             | Self::Choice(_) => true,
-            Self::Integer { .. } | Self::Bool | Self::Pairs | Self::Object(_) => false,
+            Self::Integer { .. } | Self::Bool | Self::Pairs | Self::Array { .. } | Self::Object(_) => false,
         }
     }
 }

@@ -23,7 +23,7 @@ pub(crate) enum Value<'a> {
     Number,
     /// A text that nothing is known of.
     Text(Text<'a>),
-    Array,
+    Array(Vec<Value<'a>>),
     Object(Vec<Member<'a>>),
     /// An id, read.
     Id(Id),
@@ -234,10 +234,12 @@ impl<'de> Visitor<'de> for Level {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self::Value, A::Error> {
-        // No field of the API is an array, so that its elements need not be kept.
         let below = self.below()?;
-        while elements.next_element_seed(below)?.is_some() {}
-        Ok(Value::Array)
+        let mut found = Vec::new();
+        while let Some(element) = elements.next_element_seed(below)? {
+            found.push(element);
+        }
+        Ok(Value::Array(found))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {

@@ -124,7 +124,7 @@ pub(crate) fn meant<'a>(spec: &FieldSpec, value: Value<'a>) -> Value<'a> {
         | Value::Absent
         | Value::Bool(_)
         | Value::Number
-        | Value::Array
+        | Value::Array(_)
         | Value::Object(_)
         | Value::Id(_)
         | Value::Clear(_)

@@ -99,7 +99,7 @@ impl MemberSpec {
     /// A value that it may have, as JSON.
     pub(crate) fn example(&self) -> Option<Value> {
         let of_its_own = |text: &str| match self.shape {
-            Shape::Integer { .. } | Shape::Bool => serde_json::from_str(text).ok(),
+            Shape::Integer { .. } | Shape::Bool | Shape::List(_) => serde_json::from_str(text).ok(),
             Shape::Id
             | Shape::Names(_)
             | Shape::Country

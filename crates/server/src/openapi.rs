@@ -276,6 +276,7 @@ impl Kind {
                 "propertyNames": { "minLength": 1, "maxLength": METADATA_NAME_BYTES_MAX },
                 "additionalProperties": { "type": "string", "maxLength": METADATA_VALUE_BYTES_MAX },
             }),
+            Self::Array { of, max } => json!({ "type": "array", "items": of.schema(), "maxItems": max }),
             Self::Object(specs) => object(specs),
         }
     }

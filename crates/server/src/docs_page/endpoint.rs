@@ -70,7 +70,18 @@ fn codes(endpoint: &Endpoint, out: &mut String) {
 }
 
 fn field(spec: &FieldSpec, prefix: &str, out: &mut String) {
-    let what = match spec.kind {
+    let what = words(spec.kind);
+    let required = if spec.required { ", <b>required</b>" } else { "" };
+    let _ =
+        write!(out, "<tr><td><code>{prefix}{}</code><td>{what}{required}<td>{}", spec.name, marked(spec.doc));
+    if let Kind::Object(specs) = spec.kind {
+        specs.iter().for_each(|inner| field(inner, &format!("{prefix}{}.", spec.name), out));
+    }
+}
+
+/// What a field may hold, in a few words.
+fn words(kind: Kind) -> String {
+    match kind {
         Kind::Secret { nullable: true, .. } => "string or null".to_owned(),
         Kind::Secret { nullable: false, .. } | Kind::Typed { .. } => "string".to_owned(),
         Kind::Id => "id".to_owned(),
@@ -80,12 +91,7 @@ fn field(spec: &FieldSpec, prefix: &str, out: &mut String) {
         Kind::Integer { min, max } => format!("integer, {min} to {max}"),
         Kind::Bool => "true or false".to_owned(),
         Kind::Pairs => "object of strings".to_owned(),
+        Kind::Array { of, max } => format!("array of at most {max}: {}", words(*of)),
         Kind::Object(_) => "object".to_owned(),
-    };
-    let required = if spec.required { ", <b>required</b>" } else { "" };
-    let _ =
-        write!(out, "<tr><td><code>{prefix}{}</code><td>{what}{required}<td>{}", spec.name, marked(spec.doc));
-    if let Kind::Object(specs) = spec.kind {
-        specs.iter().for_each(|inner| field(inner, &format!("{prefix}{}.", spec.name), out));
     }
 }

@@ -33,18 +33,23 @@ pub(super) fn request(endpoint: &Endpoint) -> String {
 }
 
 fn example(spec: &FieldSpec) -> String {
-    match spec.kind {
+    value(spec.name, spec.kind)
+}
+
+fn value(name: &str, kind: Kind) -> String {
+    match kind {
         Kind::Secret { example, .. }
         | Kind::Typed { example, .. }
         | Kind::Text { example, .. }
         | Kind::Masked { example } => format!("\"{example}\""),
         Kind::Phone { .. } => "\"\"".to_owned(),
         // The quotes let the shell put the variable in.
-        Kind::Id => format!("\"'$${}'\"", spec.name.to_uppercase()).replace("$$", "$"),
+        Kind::Id => format!("\"'$${}'\"", name.to_uppercase()).replace("$$", "$"),
         Kind::Choice(choices) => format!("\"{}\"", choices.first().unwrap_or(&"")),
         Kind::Integer { .. } => "1099".to_owned(),
         Kind::Bool => "true".to_owned(),
         Kind::Pairs | Kind::Object(_) => "{}".to_owned(),
+        Kind::Array { of, .. } => format!("[{}]", value(name, *of)),
     }
 }
 

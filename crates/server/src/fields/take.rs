@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use panvault_card::{holds_card_number, is_secret_name, masked_text, phone_holds_card_number};
 use panvault_model::Id;
 
-use super::{Field, FieldSpec, InClear, Kind, Masked, Pairs, Secret, Typed};
+use super::{Field, FieldSpec, InClear, Kind, Masked, Pairs, Secret, Texts, Typed};
 use crate::fault::Faults;
 use crate::json::{Member, Name, Text, Value};
 use crate::lenience::{self, Rule};
@@ -35,7 +35,7 @@ impl<'a> Fields<'a> {
             | Value::Integer(_)
             | Value::Number
             | Value::Text(_)
-            | Value::Array
+            | Value::Array(_)
             | Value::Id(_)
             | Value::Clear(_)
             | Value::Secret(..)
@@ -135,6 +135,24 @@ impl InClear for bool {
 
     fn read(value: &Value<'_>) -> Option<Self> {
         if let Value::Bool(flag) = value { Some(*flag) } else { None }
+    }
+}
+
+impl InClear for [Id] {
+    type Read<'v> = Vec<Id>;
+
+    fn read(value: &Value<'_>) -> Option<Vec<Id>> {
+        let Value::Array(elements) = value else { return None };
+        Some(elements.iter().filter_map(<Id as InClear>::read).collect())
+    }
+}
+
+impl InClear for Texts {
+    type Read<'v> = Vec<&'v str>;
+
+    fn read<'v>(value: &'v Value<'_>) -> Option<Vec<&'v str>> {
+        let Value::Array(elements) = value else { return None };
+        Some(elements.iter().filter_map(<str as InClear>::read).collect())
     }
 }
 
@@ -267,9 +285,35 @@ impl Kind {
                 return Ok(Value::Object(members));
             }
             (Self::Pairs | Self::Object(_), _) => "must be an object",
+            (Self::Array { of, max }, Value::Array(elements)) => {
+                return array(elements, of, max, place, faults).map_err(Cow::Owned);
+            }
+            (Self::Array { .. }, _) => "must be an array",
         };
         Err(Cow::Borrowed(what))
     }
+}
+
+/// The elements of an array, each a value of this kind; a fault is said of the element.
+fn array<'a>(
+    elements: Vec<Value<'a>>,
+    of: &Kind,
+    max: usize,
+    place: &dyn Fn() -> String,
+    faults: &mut Faults,
+) -> Result<Value<'a>, String> {
+    if elements.len() > max {
+        return Err(format!("has more than {max} elements"));
+    }
+    let mut taken = Vec::with_capacity(elements.len());
+    for (at, element) in elements.into_iter().enumerate() {
+        let place = || format!("{}.{at}", place());
+        match of.taken(element, &place, faults) {
+            Ok(element) => taken.push(element),
+            Err(what) => faults.malformed(place(), what),
+        }
+    }
+    Ok(Value::Array(taken))
 }
 
 fn id<'a>(value: &Value<'_>) -> Result<Value<'a>, &'static str> {
@@ -332,7 +376,7 @@ fn pairs(mut members: Vec<Member<'_>>) -> Result<Value<'_>, Cow<'static, str>> {
             | Value::Bool(_)
             | Value::Integer(_)
             | Value::Number
-            | Value::Array
+            | Value::Array(_)
             | Value::Object(_)
             | Value::Id(_)
             | Value::Clear(_)

@@ -140,3 +140,34 @@ fn what_is_at_fault_is_not_to_be_had() {
 fn no_body_has_more_fields_than_are_counted() {
     assert!(bodies().iter().all(|specs| specs.len() <= 64));
 }
+
+#[test]
+fn arrays_are_taken_element_by_element() {
+    const IDS: Field<[Id]> = Field::ids("ids", 2);
+    const NAMES: Field<Texts> = Field::texts("names", 3, &Kind::Text { max: 3, example: "a" });
+    const SPECS: &[FieldSpec] = &[IDS.optional(""), NAMES.optional("")];
+    let take = |body: &str| {
+        let body = Body::of(body);
+        let Ok(value) = parse(&body) else { panic!("not JSON") };
+        let mut faults = Faults::default();
+        let fields = Fields::take(value, body.len(), SPECS, &mut faults);
+        let names = fields.of(&NAMES).map(|names| names.join("+"));
+        (fields.of(&IDS).map(|ids| ids.len()), names, faults.into_details())
+    };
+    let id = "0123456789abcdef01234567";
+    let (ids, names, faults) = take(&format!("{{\"ids\":[\"{id}\",\"{id}\"],\"names\":[\"a\",\"b\"]}}"));
+    assert_eq!((ids, names.as_deref(), faults), (Some(2), Some("a+b"), vec![]));
+    assert_eq!(take("{\"ids\":[]}"), (Some(0), None, vec![]));
+    for (body, place) in [
+        ("{\"names\":[\"a\",\"long\"]}", "body.names.1"),
+        ("{\"names\":[\"a\",null]}", "body.names.1"),
+        ("{\"names\":[[\"a\"]]}", "body.names.0"),
+        ("{\"names\":[\"a\",\"a\",\"a\",\"a\"]}", "body.names"),
+        ("{\"ids\":[\"4111111111111111\"]}", "body.ids.0"),
+        ("{\"ids\":{}}", "body.ids"),
+    ] {
+        let faults = take(body).2;
+        assert_eq!(faults.iter().map(|(place, _)| place.as_str()).collect::<Vec<_>>(), [place], "{body}");
+        assert!(!faults[0].1.contains("4111"));
+    }
+}

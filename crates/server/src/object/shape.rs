@@ -37,6 +37,8 @@ pub(crate) enum Shape {
     },
     Bool,
     Time,
+    /// Several. A list goes by one of them.
+    List(&'static Self),
     /// An object of texts. No list goes by it.
     Texts,
     /// What the details of an error are.
@@ -100,6 +102,7 @@ impl Shape {
                 let read = whole(text).map(FieldValue::Number);
                 (read, "must be an integer of at most 15 digits")
             }
+            Self::List(of) => return of.read(text),
             Self::Time => {
                 let time = Timestamp::parse(text).ok();
                 (time.map(|time| FieldValue::Number(time.unix_millis())), "must be a time (RFC 3339)")
@@ -117,6 +120,7 @@ impl Shape {
             Self::Integer { min, max: u64::MAX } => json!({ "type": "integer", "minimum": min }),
             Self::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
             Self::Texts => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
+            Self::List(of) => json!({ "type": "array", "items": of.schema() }),
             Self::Details => {
                 let of = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
                 json!({ "anyOf": [of("TransactionOutcome"), of("FieldFaults")] })
@@ -150,6 +154,7 @@ impl Shape {
             Self::Integer { .. } => json!({ "type": "integer", "minimum": 0, "maximum": LIST_NUMBER_MAX }),
             Self::Bool => json!({ "type": "boolean" }),
             Self::Time => json!({ "type": "string", "format": "date-time" }),
+            Self::List(of) => of.value_schema(),
             Self::Texts | Self::Details => self.schema(),
         }
     }
@@ -169,6 +174,7 @@ impl Shape {
             Self::Integer { min, .. } => json!(min),
             Self::Bool => json!(true),
             Self::Time => json!("2026-01-31T12:00:00.000Z"),
+            Self::List(of) => json!([of.example()?]),
             Self::Digits(_) | Self::Text | Self::Texts | Self::Details => return None,
         })
     }
@@ -188,6 +194,7 @@ impl Shape {
             Self::Integer { min, max } => format!("integer, {min} to {max}"),
             Self::Bool => "true or false".to_owned(),
             Self::Time => "time, RFC 3339".to_owned(),
+            Self::List(of) => format!("array: {}", of.words()),
             Self::Texts | Self::Details => "object".to_owned(),
         }
     }

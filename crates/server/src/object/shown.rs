@@ -238,6 +238,21 @@ impl Shown for MaskedNumber {
     }
 }
 
+impl<V: Shown> Shown for &[V] {
+    const SHAPE: Shape = Shape::List(&V::SHAPE);
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(b'[');
+        for (at, value) in self.iter().enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            value.write(out);
+        }
+        out.push(b']');
+    }
+}
+
 impl Shown for &[(String, String)] {
     const SHAPE: Shape = Shape::Texts;
 
@@ -274,6 +289,7 @@ mod tests {
             ("\"07\"".into(), "\"31\"".into(), "\"00\"".into())
         );
         assert_eq!((shown("a\"\n"), shown("é")), ("\"a\\\"\\n\"".into(), "\"é\"".into()));
+        assert_eq!((shown(&[true, false][..]), shown(&[""; 0][..])), ("[true,false]".into(), "[]".into()));
         assert_eq!((shown(true), shown(Number::<0, 9>(7))), ("true".into(), "7".into()));
         let last_four = LastFour::from_digits(*b"1111").unwrap();
         assert_eq!(shown(MaskedNumber { bin: None, last_four }), "\"******1111\"");
