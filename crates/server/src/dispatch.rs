@@ -8,6 +8,7 @@ use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request, State};
 use axum::response::Response;
 use axum::routing::{any, get};
+use const_format::formatcp;
 use http::header::{ALLOW, CONNECTION, HOST, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode, Version};
 use panvault_model::{Id, RequestId};
@@ -212,7 +213,9 @@ fn idempotency_key(headers: &HeaderMap, faults: &mut Faults) -> Option<String> {
             let key = value.to_str().unwrap_or_default();
             let visible = key.bytes().all(|byte| byte.is_ascii_graphic());
             if !visible || key.is_empty() || key.len() > IDEMPOTENCY_KEY_CHARS_MAX {
-                let what = "must have 1 to 255 visible ASCII characters, and no spaces";
+                let what = formatcp!(
+                    "must have 1 to {IDEMPOTENCY_KEY_CHARS_MAX} visible ASCII characters, and no spaces"
+                );
                 faults.malformed("headers.idempotency-key", what);
             } else if found.as_deref().is_some_and(|known| known != key) {
                 faults.malformed("headers.idempotency-key", "was sent twice, and differs");

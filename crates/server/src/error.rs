@@ -2,19 +2,21 @@
 
 use std::fmt::Write;
 
+use const_format::formatcp;
 use http::StatusCode;
 use panvault_model::TransactionStatus;
 use panvault_vault::{Named, StoreFault, VaultError};
 
 use crate::fault::Faults;
+use crate::limits::BODY_BYTES_MAX;
 use crate::object::card::CVV;
 
 macro_rules! error_codes {
-    ($($(#[$meta:meta])* $name:ident = $number:literal $status:ident $message:literal,)+) => {
+    ($($(#[$meta:meta])* $name:ident = $number:literal $status:ident $message:expr,)+) => {
         /// A failure by its number. Numbers below 140 and 170 are the gateway's, the rest are ours; none is ever renumbered. 110
         /// has two meanings there, and a message for each here.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum ErrorCode { $(#[doc = $message] $name,)+ }
+        pub enum ErrorCode { $(#[doc = concat!("Code ", $number, ", with the status `", stringify!($status), "`.")] $name,)+ }
 
         impl ErrorCode {
             /// Every code.
@@ -61,7 +63,7 @@ error_codes! {
     Busy = 144 SERVICE_UNAVAILABLE "temporarily unavailable; try again",
     MediaType = 145 UNSUPPORTED_MEDIA_TYPE "the body must be application/json, not compressed",
     Method = 146 METHOD_NOT_ALLOWED "this path does not have this method",
-    TooLarge = 147 PAYLOAD_TOO_LARGE "the body is larger than 16 KiB",
+    TooLarge = 147 PAYLOAD_TOO_LARGE formatcp!("the body is larger than {} KiB", BODY_BYTES_MAX / 1024),
     Slow = 148 REQUEST_TIMEOUT "the request took too long to arrive",
     TimedOut = 170 GATEWAY_TIMEOUT "timed out",
 }

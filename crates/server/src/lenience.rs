@@ -3,10 +3,12 @@
 
 use core::fmt::Write;
 
+use const_format::formatcp;
 use zeroize::Zeroizing;
 
 use crate::fields::{FieldSpec, Kind};
 use crate::json::{Integer, Text, Value};
+use crate::limits::TEXT_BYTES_MAX;
 
 /// A way of writing that is taken as another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +104,9 @@ pub static LENIENCES: &[Lenience] = &[
         operation: "card_create",
         sent: r#"{"account": "shopper 1001"}"#,
         meant: "{}",
-        taken: "as absent: a string of at most 255 bytes or an integer, neither looked up nor kept",
+        taken: formatcp!(
+            "as absent: a string of at most {TEXT_BYTES_MAX} bytes or an integer, neither looked up nor kept"
+        ),
     },
     Lenience {
         rule: Rule::Flat,

@@ -40,6 +40,18 @@ pub const METADATA_BYTES_MAX: usize = 2048;
 pub const METADATA_NAME_BYTES_MAX: usize = 40;
 /// Bytes of a value in metadata.
 pub const METADATA_VALUE_BYTES_MAX: usize = 500;
+/// Bytes of a text that has no limit of its own.
+pub const TEXT_BYTES_MAX: usize = 255;
+/// Bytes of what the statement says.
+pub const DESCRIPTOR_BYTES_MAX: usize = 100;
+/// Bytes of the merchant's name for a payment.
+pub const REFERENCE_BYTES_MAX: usize = 100;
+/// Bytes of the address of a webhook.
+pub const WEBHOOK_BYTES_MAX: usize = 500;
+/// Bytes of an address that a shopper is sent to.
+pub const REDIRECT_BYTES_MAX: usize = 2000;
+/// Bytes of a result of 3-D Secure 1.
+pub const PARES_BYTES_MAX: usize = 8192;
 /// Bytes of a shopper's browser that are kept.
 pub const USER_AGENT_BYTES_MAX: usize = 512;
 /// Rows of a list when none are asked for.

@@ -1,13 +1,14 @@
 //! The OpenAPI 3.1 document, made from the route table, the fields and the error table.
 
+use panvault_card::limits::{BIN_DIGITS_MAX, BIN_DIGITS_MIN};
 use serde_json::{Map, Value, json};
 
 use crate::error::ErrorCode;
 use crate::fields::{FieldSpec, Kind};
 use crate::lenience::Rule;
 use crate::limits::{
-    LIST_ROWS_DEFAULT, LIST_ROWS_MAX, LIST_SKIP_MAX, METADATA_NAME_BYTES_MAX, METADATA_PAIRS_MAX,
-    METADATA_VALUE_BYTES_MAX,
+    IDEMPOTENCY_KEY_CHARS_MAX, LIST_ROWS_DEFAULT, LIST_ROWS_MAX, LIST_SKIP_MAX, METADATA_NAME_BYTES_MAX,
+    METADATA_PAIRS_MAX, METADATA_VALUE_BYTES_MAX,
 };
 use crate::object::ObjectSpec;
 use crate::table::{AnswerSchema, ENDPOINTS, Endpoint};
@@ -99,14 +100,14 @@ fn parameters(endpoint: &Endpoint) -> Vec<Value> {
     if endpoint.path.contains("{bin}") {
         parameters.push(json!({
             "name": "bin", "in": "path", "required": true,
-            "schema": { "type": "string", "pattern": "^[0-9]{6,11}$", "examples": ["411111"] },
+            "schema": { "type": "string", "pattern": format!("^[0-9]{{{BIN_DIGITS_MIN},{BIN_DIGITS_MAX}}}$"), "examples": ["411111"] },
         }));
     }
     if endpoint.idempotent() {
         parameters.push(json!({
             "name": "Idempotency-Key", "in": "header", "required": false,
             "description": "The same key and body again within 24 hours get the same answer, with `Idempotency-Replayed: true`.",
-            "schema": { "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$" },
+            "schema": { "type": "string", "minLength": 1, "maxLength": IDEMPOTENCY_KEY_CHARS_MAX, "pattern": "^[!-~]+$" },
         }));
     }
     if let Some(list) = endpoint.list {

@@ -3,7 +3,9 @@
 use core::pin::Pin;
 use std::sync::Arc;
 
+use const_format::formatcp;
 use http::Method;
+use panvault_card::limits::{BIN_DIGITS_MAX, BIN_DIGITS_MIN};
 
 use crate::answer::Answer;
 use crate::app::App;
@@ -187,8 +189,11 @@ pub static ENDPOINTS: &[Endpoint] = &[
         path: "/v1/bin/{bin}",
         operation: "bin_read",
         summary: "Look up an issuer",
-        doc: "What the vault's table of issuers says of numbers that begin with these 6 to 11 digits: of fewer than 11, what holds for \
-              all of them. Advisory. So many a minute for each API key (`bin_lookups_per_minute`). Never send a whole card number.",
+        doc: formatcp!(
+            "What the vault's table of issuers says of numbers that begin with these {BIN_DIGITS_MIN} to {BIN_DIGITS_MAX} digits: of fewer \
+             than {BIN_DIGITS_MAX}, what holds for all of them. Advisory. So many a minute for each API key (`bin_lookups_per_minute`). \
+             Never send a whole card number."
+        ),
         success: 200,
         answer: Some(AnswerSchema::One(Bin::SPEC)),
         failures: &[ErrorCode::NotFound, ErrorCode::TooMany],

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use const_format::formatcp;
 use panvault_card::{holds_card_number, is_secret_name, masked_text, phone_holds_card_number};
 use panvault_model::Id;
 
@@ -255,10 +256,10 @@ impl Kind {
             // Still unread.
             (Self::Typed { .. } | Self::Masked { .. }, Value::Text(text)) => return Ok(Value::Text(text)),
             (Self::Text { max, .. }, Value::Text(text)) => {
-                return clear(text, max, holds_card_number).map_err(Cow::Borrowed);
+                return clear(text, max, holds_card_number);
             }
             (Self::Phone { max }, Value::Text(text)) => {
-                return clear(text, max, phone_holds_card_number).map_err(Cow::Borrowed);
+                return clear(text, max, phone_holds_card_number);
             }
             (
                 Self::Secret { .. }
@@ -330,17 +331,17 @@ fn choice<'a>(choices: &[&'static str], value: Value<'_>) -> Result<Value<'a>, C
 }
 
 /// A text that may be kept in clear.
-fn clear(text: Text<'_>, max: usize, holds: fn(&str) -> bool) -> Result<Value<'_>, &'static str> {
+fn clear(text: Text<'_>, max: usize, holds: fn(&str) -> bool) -> Result<Value<'_>, Cow<'static, str>> {
     text_fault(text.expose_text(), max, holds).map_or(Ok(Value::Clear(text)), Err)
 }
 
-fn text_fault(text: &str, max: usize, holds: fn(&str) -> bool) -> Option<&'static str> {
+fn text_fault(text: &str, max: usize, holds: fn(&str) -> bool) -> Option<Cow<'static, str>> {
     if text.len() > max {
-        Some("is too long")
+        Some(Cow::Owned(format!("is longer than {max} bytes")))
     } else if text.chars().any(char::is_control) {
-        Some("must not hold control characters")
+        Some(Cow::Borrowed("must not hold control characters"))
     } else if holds(text) {
-        Some("looks like it holds a card number")
+        Some(Cow::Borrowed("looks like it holds a card number"))
     } else {
         None
     }
@@ -349,21 +350,21 @@ fn text_fault(text: &str, max: usize, holds: fn(&str) -> bool) -> Option<&'stati
 /// Pairs that may be kept in clear; every fault of them, once each. Of too many, those beyond are not looked at: they are refused already,
 /// and each is held against all before it.
 fn pairs(mut members: Vec<Member<'_>>) -> Result<Value<'_>, Cow<'static, str>> {
-    let mut found: Vec<&'static str> = Vec::new();
+    let mut found: Vec<Cow<'static, str>> = Vec::new();
     if members.len() > METADATA_PAIRS_MAX {
-        found.push("has more than 20 pairs");
+        found.push(formatcp!("has more than {METADATA_PAIRS_MAX} pairs").into());
     }
     let bytes = |(name, value): &Member<'_>| {
         name.expose_text().len() + if let Value::Text(text) = value { text.len() } else { 0 }
     };
     if members.iter().map(bytes).sum::<usize>() > METADATA_BYTES_MAX {
-        found.push("has more than 2048 bytes in all");
+        found.push(formatcp!("has more than {METADATA_BYTES_MAX} bytes in all").into());
     }
     for at in 0..members.len().min(METADATA_PAIRS_MAX + 1) {
         let (earlier, rest) = members.split_at_mut(at);
         let Some((name, value)) = rest.first_mut() else { continue };
         if name.is_in(earlier) {
-            found.push("has a name twice");
+            found.push("has a name twice".into());
         }
         pair_name(name.expose_text(), &mut found);
         match core::mem::replace(value, Value::Refused) {
@@ -381,7 +382,7 @@ fn pairs(mut members: Vec<Member<'_>>) -> Result<Value<'_>, Cow<'static, str>> {
             | Value::Id(_)
             | Value::Clear(_)
             | Value::Secret(..)
-            | Value::Refused => found.push("must hold strings only"),
+            | Value::Refused => found.push("must hold strings only".into()),
         }
     }
     if found.is_empty() {
@@ -393,13 +394,15 @@ fn pairs(mut members: Vec<Member<'_>>) -> Result<Value<'_>, Cow<'static, str>> {
 }
 
 /// What is wrong with the name of a pair.
-fn pair_name(name: &str, found: &mut Vec<&'static str>) {
+fn pair_name(name: &str, found: &mut Vec<Cow<'static, str>>) {
     if name.is_empty() || name.len() > METADATA_NAME_BYTES_MAX {
-        found.push("has a name that is empty or longer than 40 bytes");
+        found.push(
+            formatcp!("has a name that is empty or longer than {METADATA_NAME_BYTES_MAX} bytes").into(),
+        );
     } else {
         found.extend(text_fault(name, METADATA_NAME_BYTES_MAX, holds_card_number));
     }
     if is_secret_name(name) {
-        found.push("has a name of something that must not be kept");
+        found.push("has a name of something that must not be kept".into());
     }
 }

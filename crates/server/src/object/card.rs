@@ -1,8 +1,10 @@
 //! A card.
 
+use const_format::formatcp;
+use panvault_card::limits::{HOLDER_BYTES_MAX, HOLDER_BYTES_MIN, PAN_DIGITS_MAX, PAN_DIGITS_MIN};
 use panvault_model::{
-    Bin, Brand, CardId, CardType, Country, Currency, Fingerprint, Id, IssuerFacts, LastFour, OrganisationId,
-    Timestamp,
+    Bin, Brand, CardId, CardType, Country, Currency, EXPIRY_YEARS_AHEAD_MAX, Fingerprint, Id, IssuerFacts,
+    LastFour, OrganisationId, Timestamp,
 };
 use panvault_vault::{CardField, CardView};
 
@@ -10,6 +12,9 @@ use super::{BodySpec, MaskedNumber, Month, Year, object};
 use crate::fields::{Field, Pairs, Secret, Typed};
 use crate::json::Digested;
 use crate::lenience::Rule;
+use crate::limits::{
+    METADATA_BYTES_MAX, METADATA_NAME_BYTES_MAX, METADATA_PAIRS_MAX, METADATA_VALUE_BYTES_MAX, TEXT_BYTES_MAX,
+};
 
 pub(crate) const CARD_NUMBER: Field<Secret> =
     Field::secret("card_number", Digested::Text, "^[0-9]([ -]?[0-9]){11,18}$", "4111111111111111");
@@ -19,17 +24,22 @@ pub(crate) const EXPIRY_MONTH: Field<Typed> = Field::typed("expiry_month", "^(0?
 pub(crate) const EXPIRY_YEAR: Field<Typed> = Field::typed("expiry_year", "^([0-9]{2}|[0-9]{4})$", "30");
 pub(crate) const ORGANISATION: Field<Id> = Field::id("organisation");
 pub(crate) const METADATA: Field<Pairs> = Field::pairs("metadata");
-const ACCOUNT: Field<str> = Field::text("account", 255, "");
+const ACCOUNT: Field<str> = Field::text("account", TEXT_BYTES_MAX, "");
 
 const EXPIRY_MONTH_DOC: &str = "`1`–`12` or `01`–`12`. The card is good until this month ends, in UTC.";
-const EXPIRY_YEAR_DOC: &str = "Two digits (2000 is added) or four; at most 20 years ahead.";
-const HOLDER_DOC: &str = "The name on the card, 2 to 45 bytes. Sealed with the card number and never shown.";
-const METADATA_DOC: &str = "Your own pairs: at most 20, names of 1 to 40 bytes, values of at most 500, 2048 bytes in all. Kept in clear: no card data.";
+const EXPIRY_YEAR_DOC: &str =
+    formatcp!("Two digits (2000 is added) or four; at most {EXPIRY_YEARS_AHEAD_MAX} years ahead.");
+const HOLDER_DOC: &str = formatcp!(
+    "The name on the card, {HOLDER_BYTES_MIN} to {HOLDER_BYTES_MAX} bytes. Sealed with the card number and never shown."
+);
+const METADATA_DOC: &str = formatcp!(
+    "Your own pairs: at most {METADATA_PAIRS_MAX}, names of 1 to {METADATA_NAME_BYTES_MAX} bytes, values of at most {METADATA_VALUE_BYTES_MAX}, {METADATA_BYTES_MAX} bytes in all. Kept in clear: no card data."
+);
 
 /// The body of `POST /v1/card`.
 pub(crate) static CREATE: BodySpec = BodySpec { name: "CardCreate", fields: &[
     CARD_NUMBER.required(
-        "12 to 19 digits, not all alike, that pass the Luhn check and have a length of their brand; single spaces or dashes between digits are taken out.",
+        formatcp!("{PAN_DIGITS_MIN} to {PAN_DIGITS_MAX} digits, not all alike, that pass the Luhn check and have a length of their brand; single spaces or dashes between digits are taken out."),
     ),
     EXPIRY_MONTH.required(EXPIRY_MONTH_DOC).also(Rule::IntegerForDigits),
     EXPIRY_YEAR.required(EXPIRY_YEAR_DOC).also(Rule::IntegerForDigits),

@@ -1,5 +1,6 @@
 //! A transaction. None of its fields is a secret: it names a card by its token.
 
+use const_format::formatcp;
 use panvault_model::{
     AMOUNT_MAX, AccountId, Amount, CardId, Currency, CvvResult, Id, OrganisationId, RecurringType,
     ShopperInteraction, Timestamp, TransactionId, TransactionStatus,
@@ -11,6 +12,10 @@ use super::shown::{Shown, write_text};
 use super::{BodySpec, Flattened, Number, object};
 use crate::fields::{Field, FieldSpec, Masked, Pairs, Typed};
 use crate::lenience::Rule;
+use crate::limits::{
+    DESCRIPTOR_BYTES_MAX, PARES_BYTES_MAX, REDIRECT_BYTES_MAX, REFERENCE_BYTES_MAX, TEXT_BYTES_MAX,
+    USER_AGENT_BYTES_MAX, WEBHOOK_BYTES_MAX,
+};
 
 const INSTALLMENTS_MIN: i64 = 1;
 const INSTALLMENTS_MAX: i64 = 99;
@@ -23,21 +28,26 @@ pub(crate) const CAPTURE_NOW: Field<bool> = Field::bool("capture_now");
 const CAPTURE: Field<bool> = Field::bool("capture");
 pub(crate) const CUSTOMER_IP: Field<Typed> =
     Field::typed("customer_ip", "^[0-9A-Fa-f:.]{2,45}$", "203.0.113.7");
-pub(crate) const DYNAMIC_DESCRIPTOR: Field<str> = Field::text("dynamic_descriptor", 100, "Example shop");
-pub(crate) const MERCHANT_REFERENCE: Field<str> = Field::text("merchant_reference", 100, "order-1001");
+pub(crate) const DYNAMIC_DESCRIPTOR: Field<str> =
+    Field::text("dynamic_descriptor", DESCRIPTOR_BYTES_MAX, "Example shop");
+pub(crate) const MERCHANT_REFERENCE: Field<str> =
+    Field::text("merchant_reference", REFERENCE_BYTES_MAX, "order-1001");
 pub(crate) const USER_AGENT: Field<Masked> = Field::masked("user_agent", "Mozilla/5.0");
 pub(crate) const CUSTOMER: Field<Id> = Field::id("customer");
 pub(crate) const PAYMENT_PRODUCT: Field<str> = Field::choice("payment_product", &["card"]);
-pub(crate) const WEBHOOK: Field<Typed> =
-    Field::typed("webhook_transaction_update", "^https?://[^ ]{1,490}$", "https://shop.example/hook");
+pub(crate) const WEBHOOK: Field<Typed> = Field::typed(
+    "webhook_transaction_update",
+    formatcp!("^https?://[^ ]{{1,{}}}$", WEBHOOK_BYTES_MAX - "https://".len()),
+    "https://shop.example/hook",
+);
 pub(crate) const RECURRING_TYPE: Field<str> = Field::choice("recurring_type", &["first", "repeat"]);
 pub(crate) const INSTALLMENTS: Field<i64> =
     Field::integer("installments", INSTALLMENTS_MIN, INSTALLMENTS_MAX);
 pub(crate) const SHOPPER_INTERACTION: Field<str> =
     Field::choice("shopper_interaction", &["ECOMMERCE", "MOTO", "POS"]);
-pub(crate) const ECI: Field<str> = Field::text("eci", 255, "");
-pub(crate) const CAVV2: Field<str> = Field::text("cavv2", 255, "");
-pub(crate) const PARES: Field<str> = Field::text("pares", 8192, "");
+pub(crate) const ECI: Field<str> = Field::text("eci", TEXT_BYTES_MAX, "");
+pub(crate) const CAVV2: Field<str> = Field::text("cavv2", TEXT_BYTES_MAX, "");
+pub(crate) const PARES: Field<str> = Field::text("pares", PARES_BYTES_MAX, "");
 pub(crate) const SHIPPING_INFORMATION: Field<Pairs> = Field::object(
     "shipping_information",
     &[
@@ -49,11 +59,11 @@ pub(crate) const SHIPPING_INFORMATION: Field<Pairs> = Field::object(
         short("state"),
         short("postal_code"),
         short("country"),
-        Field::phone("phone", 255).optional(""),
+        Field::phone("phone", TEXT_BYTES_MAX).optional(""),
     ],
 );
 pub(crate) const DETAILS: Field<Pairs> =
-    Field::object("details", &[Field::text("redirect_url", 2000, "").optional("")]);
+    Field::object("details", &[Field::text("redirect_url", REDIRECT_BYTES_MAX, "").optional("")]);
 pub(crate) const THREED_AUTHENTICATION: Field<Pairs> = Field::object(
     "threed_authentication",
     &[
@@ -78,7 +88,7 @@ pub(crate) const NOT_WITH_ZERO: [&str; 4] = [ECI.name, CAVV2.name, PARES.name, T
 
 /// A text of an address or of an authentication.
 const fn short(name: &'static str) -> FieldSpec {
-    Field::text(name, 255, "").optional("")
+    Field::text(name, TEXT_BYTES_MAX, "").optional("")
 }
 
 /// The body of `POST /v1/transaction`.
@@ -91,10 +101,10 @@ pub(crate) static CREATE: BodySpec = BodySpec { name: "TransactionCreate", field
     CAPTURE_NOW.optional("`true` (the default) sells; `false` reserves the amount only."),
     CAPTURE.optional("Another name of `capture_now`, of older programs.").also(Rule::Capture),
     CUSTOMER_IP.optional("The shopper's IP address, version 4 or 6."),
-    DYNAMIC_DESCRIPTOR.optional("What the statement says, at most 100 bytes."),
-    MERCHANT_REFERENCE.optional("Your name for the payment, at most 100 bytes."),
+    DYNAMIC_DESCRIPTOR.optional(formatcp!("What the statement says, at most {DESCRIPTOR_BYTES_MAX} bytes.")),
+    MERCHANT_REFERENCE.optional(formatcp!("Your name for the payment, at most {REFERENCE_BYTES_MAX} bytes.")),
     USER_AGENT.optional(
-        "The shopper's browser, whatever it says: card numbers are masked, and what is longer than 512 bytes is cut.",
+        formatcp!("The shopper's browser, whatever it says: card numbers are masked, and what is longer than {USER_AGENT_BYTES_MAX} bytes is cut."),
     ),
     CUSTOMER.optional("The customer, for address verification."),
     PAYMENT_PRODUCT.optional("`card`."),

@@ -1,6 +1,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use const_format::formatcp;
 use http::StatusCode;
 use panvault_card::holds_card_number;
 use panvault_model::{AccountId, Amount, CardId, RecurringType, ShopperInteraction, TransactionId};
@@ -12,7 +13,7 @@ use crate::asked::{Asked, parsed, to_the_end};
 use crate::error::{Refusal, transaction_code};
 use crate::fault::Faults;
 use crate::fields::{Field, Fields};
-use crate::limits::USER_AGENT_BYTES_MAX;
+use crate::limits::{USER_AGENT_BYTES_MAX, WEBHOOK_BYTES_MAX};
 use crate::list;
 use crate::object::api_error::{Details, Failure};
 use crate::object::transaction::{self as field, FLAT, HistoryStep, NOT_WITH_ZERO, OBJECTS, Transaction};
@@ -116,9 +117,9 @@ fn web_address_parse(text: &str) -> Result<String, &'static str> {
     }
     let uri: Option<http::Uri> = text.parse().ok();
     let web = |uri: http::Uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
-    if text.len() <= 500 && uri.is_some_and(web) {
+    if text.len() <= WEBHOOK_BYTES_MAX && uri.is_some_and(web) {
         Ok(text.to_owned())
     } else {
-        Err("must be an http or https URL of at most 500 bytes")
+        Err(formatcp!("must be an http or https URL of at most {WEBHOOK_BYTES_MAX} bytes"))
     }
 }
