@@ -28,12 +28,14 @@ pub(crate) fn check(workspace: &Workspace) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Their names and texts: the OpenAPI document laid out for reading and for diffs, and the table of errors.
-fn pages(workspace: &Workspace) -> anyhow::Result<[(&'static str, String); 2]> {
+/// Their names and texts: the OpenAPI document laid out for reading and for diffs, and the tables of errors and roles.
+fn pages(workspace: &Workspace) -> anyhow::Result<[(&'static str, String); 3]> {
     let document: Value = serde_json::from_str(&printed(workspace, &[])?)
         .context("`panvault openapi` did not print one JSON document")?;
     let errors = printed(workspace, &["--errors"])?;
-    Ok([("docs/openapi.json", serde_json::to_string_pretty(&document)? + "\n"), ("docs/errors.md", errors)])
+    let roles = printed(workspace, &["--roles"])?;
+    let document = serde_json::to_string_pretty(&document)? + "\n";
+    Ok([("docs/openapi.json", document), ("docs/errors.md", errors), ("docs/roles.md", roles)])
 }
 
 fn printed(workspace: &Workspace, more: &[&str]) -> anyhow::Result<String> {

@@ -67,6 +67,9 @@ pub(crate) enum Command {
         /// Print the table of errors, in Markdown, instead
         #[arg(long)]
         errors: bool,
+        /// Print the table of roles, in Markdown, instead
+        #[arg(long, conflicts_with = "errors")]
+        roles: bool,
     },
 }
 

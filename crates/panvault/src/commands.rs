@@ -27,10 +27,13 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Processor(command) => document::processor(command).map(success),
         Command::ApiKey(command) => document::api_key(command).map(success),
         Command::Bin(command) => bin::run(command),
-        Command::OpenApi { errors: false } => {
+        Command::OpenApi { errors: false, roles: false } => {
             Ok(output::line(panvault_server::openapi().to_string()).map(success)?)
         }
-        Command::OpenApi { errors: true } => {
+        Command::OpenApi { roles: true, .. } => {
+            Ok(output::line(panvault_server::roles::roles_markdown().trim_end()).map(success)?)
+        }
+        Command::OpenApi { errors: true, .. } => {
             Ok(output::line(panvault_server::error::errors_markdown().trim_end()).map(success)?)
         }
     }

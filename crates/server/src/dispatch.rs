@@ -23,7 +23,7 @@ use crate::error::{ErrorCode, Refusal};
 use crate::fault::Faults;
 use crate::limits::IDEMPOTENCY_KEY_CHARS_MAX;
 use crate::table::{ENDPOINTS, Endpoint};
-use crate::{body, caller, docs_page, openapi};
+use crate::{body, caller, cors, docs_page, openapi};
 
 /// Who is at the other end of a connection.
 #[derive(Clone, Copy)]
@@ -100,14 +100,19 @@ async fn endpoint(app: Arc<App>, path: &'static str, params: Params, request: Re
     let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
     let found = ENDPOINTS.iter().find(|endpoint| endpoint.path == path && endpoint.method == *method);
     let operation = found.map_or("none", |endpoint| endpoint.operation);
+    let mut page = None;
     let answer = match found {
-        Some(endpoint) => answer(&app, endpoint, id, &params, request).await,
-        None => Ok(method_not_allowed(path, &app)),
+        Some(endpoint) => answer(&app, endpoint, id, &params, request, &mut page).await,
+        None => Ok(cors::preflight(app.vault(), path, method, request.headers())
+            .unwrap_or_else(|| method_not_allowed(path, &app))),
     };
-    let answer = answer.unwrap_or_else(|refusal| {
+    let mut answer = answer.unwrap_or_else(|refusal| {
         log(&refusal, id, operation, path, &params);
         Answer::refusal(refusal, app.vault().now().wall)
     });
+    if let Some(page) = page {
+        cors::let_read(&mut answer, page);
+    }
     let duration = started.elapsed();
     app.metrics().answered(operation, answer.status.as_u16(), duration.as_secs_f64());
     tracing::debug!(
@@ -150,6 +155,7 @@ async fn answer(
     id: RequestId,
     params: &Params,
     request: Request,
+    page: &mut Option<HeaderValue>,
 ) -> Result<Answer, Refusal> {
     let (parts, incoming) = request.into_parts();
     if parts.version == Version::HTTP_11 && parts.headers.get_all(HOST).iter().count() != 1 {
@@ -160,6 +166,11 @@ async fn answer(
     let caller = caller::caller(app.vault(), &parts.headers, Origin { request: Some(id), address }).map_err(
         |error| Refusal { asks_basic: caller::is_by_authorization(&parts.headers), ..Refusal::from(error) },
     )?;
+    *page = cors::page(&caller, &parts.headers)?;
+    // The same table says it in the documentation; the operation asks for its permit once more.
+    if !caller.has_any(endpoint.roles) {
+        return Err(Refusal::new(ErrorCode::RoleNotAllowed));
+    }
     let body = if endpoint.body.is_some() {
         body::read(&parts.headers, incoming, app.settings().body_timeout).await?
     } else {

@@ -46,7 +46,7 @@ error_codes! {
     NotFound = 109 NOT_FOUND "there is no such resource",
     NotJson = 110 BAD_REQUEST "the body is not JSON; see details",
     State = 110 BAD_REQUEST "this cannot be done in this state; see details",
-    Blocked = 111 FORBIDDEN "blocked by a rule",
+    Blocked = 111 FORBIDDEN "blocked by a rule; see details",
     RoleNotAllowed = 113 FORBIDDEN "the roles of this API key do not allow this",
     NotAuthenticated = 116 UNAUTHORIZED "a valid API key is required",
     Declined = 121 FORBIDDEN "declined by the processor",
@@ -71,7 +71,7 @@ error_codes! {
 impl ErrorCode {
     /// Whether it only has its number: nothing in this version fails so.
     pub const fn is_reserved(self) -> bool {
-        matches!(self, Self::Blocked | Self::Sealed | Self::TimedOut)
+        matches!(self, Self::Sealed | Self::TimedOut)
     }
 }
 

@@ -48,6 +48,8 @@ pub(crate) struct FieldSpec {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
     pub(crate) required: bool,
+    /// Whether `null` has a meaning of its own: what there is ends.
+    pub(crate) nullable: bool,
     pub(crate) doc: &'static str,
     /// What else it is taken from.
     pub(crate) rule: Option<Rule>,
@@ -57,7 +59,7 @@ pub(crate) struct FieldSpec {
 #[derive(Clone, Copy)]
 pub(crate) enum Kind {
     /// A text that nobody reads but its own type: the pattern and an example are for the documentation.
-    Secret { pattern: &'static str, example: &'static str, nullable: bool, digested: Digested },
+    Secret { pattern: &'static str, example: &'static str, digested: Digested },
     /// A text that its own type reads, with its documentation.
     Typed { pattern: &'static str, example: &'static str },
     /// 24 lowercase hexadecimal digits.
@@ -93,11 +95,11 @@ impl<T: ?Sized> Field<T> {
     }
 
     pub(crate) const fn required(&self, doc: &'static str) -> FieldSpec {
-        FieldSpec { name: self.name, kind: self.kind, required: true, doc, rule: None }
+        FieldSpec { name: self.name, kind: self.kind, required: true, nullable: false, doc, rule: None }
     }
 
     pub(crate) const fn optional(&self, doc: &'static str) -> FieldSpec {
-        FieldSpec { name: self.name, kind: self.kind, required: false, doc, rule: None }
+        FieldSpec { name: self.name, kind: self.kind, required: false, nullable: false, doc, rule: None }
     }
 }
 
@@ -108,18 +110,7 @@ impl Field<Secret> {
         pattern: &'static str,
         example: &'static str,
     ) -> Self {
-        Self::new(name, Kind::Secret { pattern, example, nullable: false, digested })
-    }
-
-    /// As [`Self::optional`], where `null` has a meaning of its own.
-    pub(crate) const fn optional_or_null(&self, example: &'static str, doc: &'static str) -> FieldSpec {
-        let kind = match self.kind {
-            Kind::Secret { pattern, digested, .. } => {
-                Kind::Secret { pattern, example, nullable: true, digested }
-            }
-            other => other,
-        };
-        FieldSpec { name: self.name, kind, required: false, doc, rule: None }
+        Self::new(name, Kind::Secret { pattern, example, digested })
     }
 }
 
@@ -168,7 +159,6 @@ impl Field<bool> {
 }
 
 impl Field<[Id]> {
-    #[cfg_attr(not(test), expect(dead_code, reason = "of the objects that come next"))]
     pub(crate) const fn ids(name: &'static str, max: usize) -> Self {
         Self::new(name, Kind::Array { of: &Kind::Id, max })
     }
@@ -176,7 +166,6 @@ impl Field<[Id]> {
 
 impl Field<Texts> {
     /// Texts of one kind: [`Kind::Text`], [`Kind::Choice`] and the like.
-    #[cfg_attr(not(test), expect(dead_code, reason = "of the objects that come next"))]
     pub(crate) const fn texts(name: &'static str, max: usize, of: &'static Kind) -> Self {
         Self::new(name, Kind::Array { of, max })
     }
@@ -194,6 +183,20 @@ impl Field<Pairs> {
 }
 
 impl FieldSpec {
+    /// The same field, where `null` ends what there is.
+    pub(crate) const fn or_null(self) -> Self {
+        Self { nullable: true, ..self }
+    }
+
+    /// The same field, with an example of its own.
+    pub(crate) const fn such_as(self, example: &'static str) -> Self {
+        let kind = match self.kind {
+            Kind::Secret { pattern, digested, .. } => Kind::Secret { pattern, example, digested },
+            other => other,
+        };
+        Self { kind, ..self }
+    }
+
     /// The same field, taken from something else too.
     pub(crate) const fn also(self, rule: Rule) -> Self {
         Self { rule: Some(rule), ..self }
@@ -201,11 +204,6 @@ impl FieldSpec {
 }
 
 impl Kind {
-    /// Whether `null` has a meaning of its own.
-    pub(crate) const fn is_nullable(self) -> bool {
-        matches!(self, Self::Secret { nullable: true, .. })
-    }
-
     /// Whether it is written as a text.
     pub(crate) const fn is_text(self) -> bool {
         match self {

@@ -121,7 +121,7 @@ pub static LENIENCES: &[Lenience] = &[
 /// A value as it is meant. What is then still not of its field's kind is a fault.
 pub(crate) fn meant<'a>(spec: &FieldSpec, value: Value<'a>) -> Value<'a> {
     match value {
-        Value::Null if !spec.kind.is_nullable() => Value::Absent,
+        Value::Null if !spec.nullable => Value::Absent,
         Value::Text(text) => text_meant(spec, text),
         Value::Integer(number) => integer_meant(spec, number),
         Value::Null

@@ -2,10 +2,14 @@
 //! type, when it is there, how it is read and by what a list goes. The writer of JSON, the OpenAPI document, the page of
 //! documentation and the conditions of lists are made from that.
 
+pub(crate) mod account;
 pub(crate) mod api_error;
+pub(crate) mod api_key;
 pub(crate) mod bin;
 pub(crate) mod card;
 pub(crate) mod count;
+pub(crate) mod organisation;
+pub(crate) mod processor;
 pub(crate) mod shape;
 mod shown;
 pub(crate) mod transaction;
@@ -26,6 +30,11 @@ pub(crate) static OBJECTS: &[&ObjectSpec] = &[
     bin::Bin::SPEC,
     transaction::Transaction::SPEC,
     transaction::HistoryStep::SPEC,
+    organisation::Organisation::SPEC,
+    account::Account::SPEC,
+    processor::Processor::SPEC,
+    api_key::ApiKey::SPEC,
+    api_key::MadeApiKey::SPEC,
     count::Count::SPEC,
     api_error::ApiError::SPEC,
 ];
@@ -215,9 +224,15 @@ pub(crate) use object;
 mod tests {
     use core::fmt::Debug;
 
-    use panvault_vault::{CardField, TransactionField};
+    use panvault_vault::{
+        AccountField, ApiKeyField, CardField, OrganisationField, ProcessorField, TransactionField,
+    };
 
+    use super::account::Account;
+    use super::api_key::ApiKey;
     use super::card::Card;
+    use super::organisation::Organisation;
+    use super::processor::Processor;
     use super::transaction::Transaction;
     use super::*;
 
@@ -234,6 +249,10 @@ mod tests {
     fn lists_go_by_their_members() {
         goes_by::<Card>(CardField::ALL);
         goes_by::<Transaction>(TransactionField::ALL);
+        goes_by::<Organisation>(OrganisationField::ALL);
+        goes_by::<Account>(AccountField::ALL);
+        goes_by::<Processor>(ProcessorField::ALL);
+        goes_by::<ApiKey>(ApiKeyField::ALL);
     }
 
     #[test]

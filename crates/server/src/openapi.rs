@@ -232,6 +232,9 @@ fn object(specs: &[FieldSpec]) -> Value {
     let mut properties = Map::new();
     for spec in specs {
         let mut schema = spec.kind.schema();
+        if spec.nullable {
+            or_null(&mut schema);
+        }
         if let (Some(members), false) = (schema.as_object_mut(), spec.doc.is_empty()) {
             members.insert("description".to_owned(), json!(spec.doc));
         }
@@ -249,13 +252,18 @@ fn object(specs: &[FieldSpec]) -> Value {
     schema
 }
 
+/// Lets a schema of one type be of `null` too.
+fn or_null(schema: &mut Value) {
+    if let Some(members) = schema.as_object_mut() {
+        let of_its_own = members.get("type").cloned();
+        members.insert("type".to_owned(), json!([of_its_own, "null"]));
+    }
+}
+
 impl Kind {
     fn schema(self) -> Value {
         match self {
-            Self::Secret { pattern, example, nullable: true, .. } => {
-                json!({ "type": ["string", "null"], "pattern": pattern, "examples": [example] })
-            }
-            Self::Secret { pattern, example, nullable: false, .. } | Self::Typed { pattern, example } => {
+            Self::Secret { pattern, example, .. } | Self::Typed { pattern, example } => {
                 json!({ "type": "string", "pattern": pattern, "examples": [example] })
             }
             Self::Id => schemas::id(),

@@ -1,5 +1,9 @@
 //! One file for each resource: what its bodies hold, and how a request becomes an operation and a row an answer.
 
+pub(crate) mod account;
+pub(crate) mod api_key;
 pub(crate) mod bin;
 pub(crate) mod card;
+pub(crate) mod organisation;
+pub(crate) mod processor;
 pub(crate) mod transaction;

@@ -11,6 +11,8 @@ use panvault_store::{
 use crate::document::{DocumentChange, DocumentPlan, Listed, Snapshot, transactions};
 use crate::error::{Faults, Named, VaultError};
 use crate::idempotency::{Done, Idempotency};
+use crate::limits::ACCOUNT_PROCESSORS_MAX;
+use crate::organisation::NEVER_CHANGES;
 use crate::permit::{AccountCreate, AccountDelete, AccountList, AccountRead, AccountUpdate, Permit};
 use crate::text::{currency_fits, description_fits, name_fits, webhooks_fit};
 use crate::vault::Vault;
@@ -37,6 +39,10 @@ pub struct NewAccount {
 /// What is to change of an account. Organisation and currency never do.
 #[derive(Clone, Debug, Default)]
 pub struct AccountChange {
+    /// The organisation as it is, where that was said.
+    pub organisation: Option<OrganisationId>,
+    /// The currency as it is, where that was said.
+    pub currency: Option<Currency>,
     /// Its name.
     pub name: Option<String>,
     /// In words; inside, nothing.
@@ -152,6 +158,13 @@ impl Vault {
         change: AccountChange,
     ) -> Result<(AccountRow, DocumentPlan), VaultError> {
         let mut row = account_seen(snapshot, permit, id)?.as_ref().clone();
+        let mut faults = Faults::default();
+        if change.organisation.is_some_and(|organisation| organisation != row.organisation) {
+            faults.field("organisation", NEVER_CHANGES);
+        }
+        if change.currency.is_some_and(|currency| currency != row.currency) {
+            faults.field("currency_code", NEVER_CHANGES);
+        }
         row.name = change.name.unwrap_or(row.name);
         row.description = change.description.unwrap_or(row.description);
         row.disabled = change.disabled.unwrap_or(row.disabled);
@@ -161,7 +174,6 @@ impl Vault {
             refund_update: change.webhook_refund_update.unwrap_or(refund_update),
             chargeback_update: change.webhook_chargeback_update.unwrap_or(chargeback_update),
         };
-        let mut faults = Faults::default();
         account_fits(&row, &mut faults)?;
         // Those that it has may be of an organisation above, which its caller need not see.
         if let Some(processors) = change.processors {
@@ -283,6 +295,9 @@ fn processors_fit<O>(
     organisation: Option<OrganisationId>,
     processors: &[ProcessorId],
 ) -> Result<(), VaultError> {
+    if processors.len() > ACCOUNT_PROCESSORS_MAX {
+        return Err(VaultError::field("processors", format_args!("may be {ACCOUNT_PROCESSORS_MAX} at most")));
+    }
     let mut kinds = Vec::new();
     for id in processors {
         let (row, _) = snapshot

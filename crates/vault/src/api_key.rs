@@ -13,6 +13,7 @@ use crate::document::{DocumentChange, DocumentPlan, Listed, Snapshot};
 use crate::error::{Faults, Named, VaultError};
 use crate::idempotency::{Done, Idempotency};
 use crate::limits::{ALLOWED_ORIGINS_MAX, KEY_OVERLAP_SECONDS_MAX};
+use crate::organisation::NEVER_CHANGES;
 use crate::permit::{ApiKeyCreate, ApiKeyDelete, ApiKeyList, ApiKeyRead, ApiKeyUpdate, Permit};
 use crate::text::{name_fits, origin_fits};
 use crate::vault::{Mode, Vault};
@@ -37,6 +38,8 @@ pub struct NewApiKey {
 /// What is to change of an API key. Its organisation never does.
 #[derive(Clone, Debug, Default)]
 pub struct ApiKeyChange {
+    /// The organisation as it is, where that was said.
+    pub organisation: Option<OrganisationId>,
     /// Its name.
     pub name: Option<String>,
     /// What its bearer may do.
@@ -221,13 +224,16 @@ impl Vault {
         let mut row = apikey_seen(snapshot, permit, id)?.as_ref().clone();
         let was_publishable = row.roles.contains(&Role::Publishable);
         roles_may_be_given(permit, &row.roles)?;
-        let ApiKeyChange { name, roles, allowed_origins, expires_at } = change;
+        let ApiKeyChange { organisation, name, roles, allowed_origins, expires_at } = change;
         row.name = name.unwrap_or(row.name);
         row.roles = roles.unwrap_or(row.roles);
         row.allowed_origins = allowed_origins.unwrap_or(row.allowed_origins);
         row.expires_at = expires_at.unwrap_or(row.expires_at);
         roles_may_be_given(permit, &row.roles)?;
         let mut faults = Faults::default();
+        if organisation.is_some_and(|organisation| organisation != row.organisation) {
+            faults.field("organisation", NEVER_CHANGES);
+        }
         if row.roles.contains(&Role::Publishable) != was_publishable {
             faults.field("roles", "of a browser's key stay those, and no other key becomes one");
         }

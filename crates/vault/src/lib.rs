@@ -24,6 +24,7 @@ mod transaction;
 mod vault;
 mod verifier;
 
+pub use panvault_keys::ApiKey;
 pub use panvault_processor::{Connect, Connector};
 pub use panvault_store::{
     AccountField, AccountQuery, AccountRow, ApiKeyField, ApiKeyQuery, ApiKeyRow, CardField, CardQuery,

@@ -52,6 +52,9 @@ pub const TREE_LEVELS_MAX: usize = 64;
 /// Bytes of a name of an organisation, account, processor or API key.
 pub const NAME_BYTES_MAX: usize = 100;
 
+/// Processors of an account: one of each kind.
+pub const ACCOUNT_PROCESSORS_MAX: usize = 16;
+
 /// Web origins that a browser's key allows.
 pub const ALLOWED_ORIGINS_MAX: usize = 20;
 

@@ -31,9 +31,14 @@ pub struct NewOrganisation {
     pub details: Vec<(String, String)>,
 }
 
+/// What is wrong with another value of what stays as it is.
+pub(crate) const NEVER_CHANGES: &str = "never changes";
+
 /// What is to change of an organisation. The organisation above it never does.
 #[derive(Clone, Debug, Default)]
 pub struct OrganisationChange {
+    /// The organisation above it as it is, where that was said.
+    pub parent: Option<OrganisationId>,
     /// Its name.
     pub name: Option<String>,
     /// Whether it refuses: its keys, and whatever is new in it, also for all below it.
@@ -159,7 +164,10 @@ impl Vault {
     ) -> Result<(OrganisationRow, DocumentPlan), VaultError> {
         let mut row = organisation_seen(snapshot, permit, id)?.as_ref().clone();
         let mut faults = Faults::default();
-        let OrganisationChange { name, disabled, country_code, details } = change;
+        let OrganisationChange { parent, name, disabled, country_code, details } = change;
+        if parent.is_some() && parent != row.parent {
+            faults.field("parent_id", NEVER_CHANGES);
+        }
         row.name = name.unwrap_or(row.name);
         row.disabled = disabled.unwrap_or(row.disabled);
         row.country_code = country_code.unwrap_or(row.country_code);

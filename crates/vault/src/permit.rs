@@ -191,9 +191,14 @@ impl Caller {
             .map(|row| row.allowed_origins.as_slice())
     }
 
+    /// Whether it has one of these roles, or is a command on this machine.
+    pub fn has_any(&self, roles: &[Role]) -> bool {
+        self.scope == Scope::All || self.roles().iter().any(|role| roles.contains(role))
+    }
+
     /// Proof that the caller may do `O`, or [`VaultError::RoleNotAllowed`].
     pub fn permit<O: Operation>(&self) -> Result<Permit<O>, VaultError> {
-        if self.scope == Scope::All || self.roles().iter().any(|role| O::ROLES.contains(role)) {
+        if self.has_any(O::ROLES) {
             Ok(Permit { caller: self.clone(), operation: PhantomData })
         } else {
             Err(VaultError::RoleNotAllowed)

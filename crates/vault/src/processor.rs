@@ -10,6 +10,7 @@ use crate::account::row_delete_plan;
 use crate::document::{DocumentPlan, Listed, Snapshot};
 use crate::error::{Faults, Named, VaultError};
 use crate::idempotency::{Done, Idempotency};
+use crate::organisation::NEVER_CHANGES;
 use crate::permit::{
     Permit, ProcessorCreate, ProcessorDelete, ProcessorList, ProcessorRead, ProcessorUpdate,
 };
@@ -32,6 +33,8 @@ pub struct NewProcessor {
 /// What is to change of a processor. Its organisation and its type never do.
 #[derive(Clone, Debug, Default)]
 pub struct ProcessorChange {
+    /// The organisation as it is, where that was said.
+    pub organisation: Option<OrganisationId>,
     /// Its name.
     pub name: Option<String>,
     /// Its type as it is, where that was said.
@@ -135,8 +138,11 @@ impl Vault {
         change: ProcessorChange,
     ) -> Result<(ProcessorRow, DocumentPlan), VaultError> {
         let mut row = processor_seen(snapshot, permit, id)?.as_ref().clone();
-        let ProcessorChange { name, type_name, settings } = change;
+        let ProcessorChange { organisation, name, type_name, settings } = change;
         let mut faults = Faults::default();
+        if organisation.is_some_and(|organisation| organisation != row.organisation) {
+            faults.field("organisation", NEVER_CHANGES);
+        }
         row.name = name.unwrap_or(row.name);
         faults.note(name_fits(&row.name))?;
         if type_name.is_some_and(|type_name| type_name != row.type_name) {

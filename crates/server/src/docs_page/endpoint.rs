@@ -19,6 +19,8 @@ pub(super) fn section(endpoint: &Endpoint, out: &mut String) {
         summary = endpoint.summary,
         doc = marked(endpoint.doc),
     );
+    let roles: Vec<String> = endpoint.roles.iter().map(|role| format!("<code>{role}</code>")).collect();
+    let _ = write!(out, "<p>Roles: {}.</p>", roles.join(" "));
     if let Some(body) = endpoint.body {
         out.push_str("<table><thead><tr><th>field<th>what<th>meaning</thead><tbody>");
         body.fields.iter().for_each(|spec| field(spec, "", out));
@@ -71,7 +73,13 @@ fn codes(endpoint: &Endpoint, out: &mut String) {
 
 fn field(spec: &FieldSpec, prefix: &str, out: &mut String) {
     let what = words(spec.kind);
-    let required = if spec.required { ", <b>required</b>" } else { "" };
+    let required = if spec.required {
+        ", <b>required</b>"
+    } else if spec.nullable {
+        " or null"
+    } else {
+        ""
+    };
     let _ =
         write!(out, "<tr><td><code>{prefix}{}</code><td>{what}{required}<td>{}", spec.name, marked(spec.doc));
     if let Kind::Object(specs) = spec.kind {
@@ -82,8 +90,7 @@ fn field(spec: &FieldSpec, prefix: &str, out: &mut String) {
 /// What a field may hold, in a few words.
 fn words(kind: Kind) -> String {
     match kind {
-        Kind::Secret { nullable: true, .. } => "string or null".to_owned(),
-        Kind::Secret { nullable: false, .. } | Kind::Typed { .. } => "string".to_owned(),
+        Kind::Secret { .. } | Kind::Typed { .. } => "string".to_owned(),
         Kind::Id => "id".to_owned(),
         Kind::Text { max, .. } | Kind::Phone { max } => format!("string, at most {max} bytes"),
         Kind::Masked { .. } => "string".to_owned(),

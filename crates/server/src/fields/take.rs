@@ -92,12 +92,17 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub(crate) fn is_null(&self, field: &Field<Secret>) -> bool {
+    pub(crate) fn is_null<T: ?Sized>(&self, field: &Field<T>) -> bool {
         matches!(self.value(field.name), Some(Value::Null))
     }
 
     pub(crate) fn has(&self, name: &'static str) -> bool {
         self.value(name).is_some()
+    }
+
+    /// Whether no member was sent that is to be taken.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.members.iter().all(|(_, value)| matches!(value, Value::Absent))
     }
 
     /// Whether members were sent, and none of them but this one is to be taken.
@@ -185,9 +190,12 @@ fn object(members: &mut [Member<'_>], specs: &[FieldSpec], place: &str, faults: 
             faults.malformed(format!("{place}.{}", spec.name), "is there twice");
         } else {
             let place = || format!("{place}.{}", spec.name);
-            match spec.kind.taken(lenience::meant(spec, found), &place, faults) {
-                Ok(taken) => *value = taken,
-                Err(what) => faults.malformed(place(), what),
+            match lenience::meant(spec, found) {
+                Value::Null if spec.nullable => *value = Value::Null,
+                meant => match spec.kind.taken(meant, &place, faults) {
+                    Ok(taken) => *value = taken,
+                    Err(what) => faults.malformed(place(), what),
+                },
             }
         }
         sent.add(at);
@@ -251,7 +259,6 @@ impl Kind {
     ) -> Result<Value<'a>, Cow<'static, str>> {
         let what = match (self, value) {
             (_, Value::Absent) => return Ok(Value::Absent),
-            (Self::Secret { nullable: true, .. }, Value::Null) => return Ok(Value::Null),
             (Self::Secret { digested, .. }, Value::Text(text)) => return Ok(Value::Secret(text, digested)),
             // Still unread.
             (Self::Typed { .. } | Self::Masked { .. }, Value::Text(text)) => return Ok(Value::Text(text)),

@@ -59,10 +59,9 @@ pub(crate) static UPDATE: BodySpec = BodySpec {
     name: "CardUpdate",
     fields: &[
         ORGANISATION.required("The card's organisation; with another one, the card is not found."),
-        CVV.optional_or_null(
-            "222",
-            "Puts a CVV on the card, and starts a new clock; `null` ends the one that is held.",
-        ),
+        CVV.optional("Puts a CVV on the card, and starts a new clock; `null` ends the one that is held.")
+            .such_as("222")
+            .or_null(),
         EXPIRY_MONTH.optional(EXPIRY_MONTH_DOC).also(Rule::IntegerForDigits),
         EXPIRY_YEAR.optional(EXPIRY_YEAR_DOC).also(Rule::IntegerForDigits),
         HOLDER.optional(HOLDER_DOC),

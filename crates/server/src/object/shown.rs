@@ -4,8 +4,8 @@ use core::fmt::{self, Display, Write};
 
 use panvault_model::{
     AMOUNT_MAX, AccountId, Amount, ApiKeyId, Bin, Brand, CardId, CardType, Country, Currency, CvvResult,
-    Fingerprint, Id, LastFour, OrganisationId, ProcessorId, RecurringType, ShopperInteraction, Timestamp,
-    TransactionId, TransactionStatus,
+    Fingerprint, Id, LastFour, OrganisationId, ProcessorId, RecurringType, Role, ShopperInteraction,
+    Timestamp, TransactionId, TransactionStatus,
 };
 
 use super::shape::{Names, Shape};
@@ -173,10 +173,19 @@ shown_names! {
     TransactionStatus => "Status", "Where a transaction stands.";
     CvvResult => "CvvResult", "What the issuer said of the CVV: 0 nothing, 1 it is right, 2 it is not, 3 it was not looked at.";
     RecurringType => "RecurringType", "Where a transaction stands in a series.";
+    Role => "Role", "What an API key may do.";
     ShopperInteraction => "ShopperInteraction", "How the shopper gave the order.";
 }
 
 impl Shown for &str {
+    const SHAPE: Shape = Shape::Text;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        write_text(self, out);
+    }
+}
+
+impl Shown for String {
     const SHAPE: Shape = Shape::Text;
 
     fn write(&self, out: &mut Vec<u8>) {

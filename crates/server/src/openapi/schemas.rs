@@ -16,7 +16,8 @@ pub(crate) fn schemas() -> Value {
             schemas.insert(part.to_owned(), shown(object, &doc, |member| member.in_part));
         }
         for member in object.members() {
-            if let Shape::Names(names) = member.shape {
+            let of = if let Shape::List(of) = member.shape { *of } else { member.shape };
+            if let Shape::Names(names) = of {
                 schemas.insert(names.name.to_owned(), open_names(names));
             }
         }

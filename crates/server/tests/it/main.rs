@@ -2,10 +2,12 @@
 
 #![cfg(test)]
 
+mod administration;
 mod bins;
 mod callers;
 mod cards;
 mod connections;
+mod cors;
 mod documents;
 mod faults;
 mod idempotency;

@@ -129,7 +129,11 @@ impl Server {
         headers: &[(&str, &str)],
         body: Option<&str>,
     ) -> Answer {
-        send(&format!("http://{}{path}", self.address), method, headers, body)
+        // A page of the shop sends where it comes from; whoever says something else says it.
+        let is_browser = headers.iter().any(|(_, value)| value.contains("pv_pub_"));
+        let says = headers.iter().any(|(name, _)| *name == "Origin");
+        let page: &[_] = if is_browser && !says { &[("Origin", SHOP)] } else { &[] };
+        send(&format!("http://{}{path}", self.address), method, &[headers, page].concat(), body)
     }
 
     pub(crate) fn post(&self, key: &str, path: &str, body: &Value) -> Answer {

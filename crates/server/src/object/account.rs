@@ -1,0 +1,94 @@
+//! An account.
+
+use const_format::formatcp;
+use panvault_model::{AccountId, Currency, Id, OrganisationId, ProcessorId, Timestamp};
+use panvault_vault::limits::{ACCOUNT_PROCESSORS_MAX, TEXT_BYTES_MAX, WEBHOOK_BYTES_MAX};
+use panvault_vault::{AccountField, AccountRow};
+
+use super::organisation::NAME_DOC;
+use super::{BodySpec, object};
+use crate::fields::{Field, Typed};
+
+pub(crate) use super::organisation::{DISABLED, NAME};
+
+pub(crate) const ORGANISATION: Field<Id> = Field::id("organisation");
+pub(crate) const DESCRIPTION: Field<str> = Field::text("description", TEXT_BYTES_MAX, "");
+pub(crate) const CURRENCY_CODE: Field<Typed> = Field::typed("currency_code", "^[A-Z]{3}$", "EUR");
+pub(crate) const PROCESSORS: Field<[Id]> = Field::ids("processors", ACCOUNT_PROCESSORS_MAX);
+pub(crate) const WEBHOOK_TRANSACTION_UPDATE: Field<str> = webhook("webhook_transaction_update");
+pub(crate) const WEBHOOK_REFUND_UPDATE: Field<str> = webhook("webhook_refund_update");
+pub(crate) const WEBHOOK_CHARGEBACK_UPDATE: Field<str> = webhook("webhook_chargeback_update");
+
+const fn webhook(name: &'static str) -> Field<str> {
+    Field::text(name, WEBHOOK_BYTES_MAX, "https://shop.example/hook")
+}
+
+pub(super) const OWNER_DOC: &str = "Whose it is, which never changes: the caller's own organisation or one below it; where it is left out, the caller's own.";
+pub(super) const OWNER_KEPT_DOC: &str = "As it is: it never changes.";
+const DESCRIPTION_DOC: &str = formatcp!("In words, at most {TEXT_BYTES_MAX} bytes.");
+const PROCESSORS_DOC: &str =
+    "At most one processor of each kind, each of the account's organisation or one above it.";
+const DISABLED_DOC: &str = "Whether it refuses transactions.";
+const WEBHOOK_DOC: &str = formatcp!("Who is told of changes: a URL of at most {WEBHOOK_BYTES_MAX} bytes.");
+
+/// The body of `POST /v1/account`.
+pub(crate) static CREATE: BodySpec = BodySpec {
+    name: "AccountCreate",
+    fields: &[
+        NAME.required(NAME_DOC),
+        CURRENCY_CODE.required("Its one currency, which never changes: ISO 4217, of a currency in use."),
+        ORGANISATION.optional(OWNER_DOC),
+        DESCRIPTION.optional(DESCRIPTION_DOC),
+        PROCESSORS.optional(PROCESSORS_DOC),
+        DISABLED.optional(DISABLED_DOC),
+        WEBHOOK_TRANSACTION_UPDATE.optional(WEBHOOK_DOC),
+        WEBHOOK_REFUND_UPDATE.optional(WEBHOOK_DOC),
+        WEBHOOK_CHARGEBACK_UPDATE.optional(WEBHOOK_DOC),
+    ],
+};
+
+/// The body of `POST /v1/account/{id}`.
+pub(crate) static UPDATE: BodySpec = BodySpec {
+    name: "AccountUpdate",
+    fields: &[
+        NAME.optional(NAME_DOC),
+        CURRENCY_CODE.optional(OWNER_KEPT_DOC),
+        ORGANISATION.optional(OWNER_KEPT_DOC),
+        DESCRIPTION.optional(DESCRIPTION_DOC).or_null(),
+        PROCESSORS.optional(PROCESSORS_DOC),
+        DISABLED.optional(DISABLED_DOC),
+        WEBHOOK_TRANSACTION_UPDATE.optional(WEBHOOK_DOC).or_null(),
+        WEBHOOK_REFUND_UPDATE.optional(WEBHOOK_DOC).or_null(),
+        WEBHOOK_CHARGEBACK_UPDATE.optional(WEBHOOK_DOC).or_null(),
+    ],
+};
+
+object! {
+    /// An account: where an organisation's money goes.
+    Account "Account" of row: AccountRow, by AccountField {
+        /// Its name in the API.
+        always "_id" => AccountId = row.id, by Id;
+        /// Whose it is.
+        always ORGANISATION.name => OrganisationId = row.organisation, by Organisation;
+        /// Its name.
+        always NAME.name => &str = row.name.as_str(), by Name, example "Web shop";
+        /// In words.
+        optional DESCRIPTION.name => &str = row.description.as_deref(), example "Orders from the web shop";
+        /// Its one currency.
+        always CURRENCY_CODE.name => Currency = row.currency, by CurrencyCode;
+        /// Its processors.
+        always PROCESSORS.name => &[ProcessorId] = row.processors.as_slice();
+        /// Whether it refuses transactions.
+        always DISABLED.name => bool = row.disabled, by Disabled, example "false";
+        /// Who is told of changes of its transactions.
+        optional WEBHOOK_TRANSACTION_UPDATE.name => &str = row.webhooks.transaction_update.as_deref(), example "https://shop.example/hook";
+        /// Who is told of changes of its refunds.
+        optional WEBHOOK_REFUND_UPDATE.name => &str = row.webhooks.refund_update.as_deref(), example "https://shop.example/hook";
+        /// Who is told of changes of its chargebacks.
+        optional WEBHOOK_CHARGEBACK_UPDATE.name => &str = row.webhooks.chargeback_update.as_deref(), example "https://shop.example/hook";
+        /// When it was made.
+        always "created_at" => Timestamp = row.created_at, by CreatedAt;
+        /// When it last changed.
+        always "updated_at" => Timestamp = row.updated_at, by UpdatedAt;
+    }
+}

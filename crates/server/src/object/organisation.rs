@@ -1,0 +1,130 @@
+//! An organisation.
+
+use const_format::formatcp;
+use panvault_model::{Country, Id, OrganisationId, Timestamp};
+use panvault_vault::limits::{NAME_BYTES_MAX, TEXT_BYTES_MAX};
+use panvault_vault::{OrganisationField, OrganisationRow};
+
+use super::{BodySpec, object};
+use crate::fields::{Field, Typed};
+
+pub(crate) const NAME: Field<str> = Field::text("name", NAME_BYTES_MAX, "Example shop");
+pub(crate) const PARENT: Field<Id> = Field::id("parent_id");
+pub(crate) const DISABLED: Field<bool> = Field::bool("disabled");
+pub(crate) const COUNTRY_CODE: Field<Typed> = Field::typed("country_code", "^[A-Z]{2}$", "NL");
+pub(crate) const GENERATE_INVOICE: Field<bool> = Field::bool("generate_invoice");
+const EMAIL: Field<str> = Field::text("email", TEXT_BYTES_MAX, "");
+const EXTENDED_ADDRESS: Field<str> = Field::text("extended_address", TEXT_BYTES_MAX, "");
+const LOCALITY: Field<str> = Field::text("locality", TEXT_BYTES_MAX, "");
+const PHONE: Field<str> = Field::phone("phone", TEXT_BYTES_MAX);
+const POSTAL_CODE: Field<str> = Field::text("postal_code", TEXT_BYTES_MAX, "");
+const REGION: Field<str> = Field::text("region", TEXT_BYTES_MAX, "");
+const STREET: Field<str> = Field::text("street", TEXT_BYTES_MAX, "");
+const STREET_NUMBER: Field<str> = Field::text("street_number", TEXT_BYTES_MAX, "");
+const TAX_NUMBER: Field<str> = Field::text("tax_number", TEXT_BYTES_MAX, "");
+
+/// Members that are kept and shown as they were sent.
+pub(crate) const DETAILS: [&Field<str>; 9] = [
+    &EMAIL,
+    &EXTENDED_ADDRESS,
+    &LOCALITY,
+    &PHONE,
+    &POSTAL_CODE,
+    &REGION,
+    &STREET,
+    &STREET_NUMBER,
+    &TAX_NUMBER,
+];
+
+pub(super) const NAME_DOC: &str = formatcp!("Its name, at most {NAME_BYTES_MAX} bytes.");
+const DISABLED_DOC: &str =
+    "Whether it refuses, for itself and all below it: its keys are nobody's, and nothing new comes into it.";
+const COUNTRY_DOC: &str = "Where it is: ISO 3166-1 alpha-2.";
+const DETAIL_DOC: &str = formatcp!("Kept and shown as it is, at most {TEXT_BYTES_MAX} bytes; no card data.");
+const INVOICE_DOC: &str = "Kept and shown as it is.";
+
+/// The body of `POST /v1/organisation`.
+pub(crate) static CREATE: BodySpec = BodySpec {
+    name: "OrganisationCreate",
+    fields: &[
+        NAME.required(NAME_DOC),
+        PARENT.optional("The organisation above it, which never changes: the caller's own or one below it; where it is left out, the caller's own."),
+        DISABLED.optional(DISABLED_DOC),
+        COUNTRY_CODE.optional(COUNTRY_DOC),
+        EMAIL.optional(DETAIL_DOC),
+        EXTENDED_ADDRESS.optional(DETAIL_DOC),
+        GENERATE_INVOICE.optional(INVOICE_DOC),
+        LOCALITY.optional(DETAIL_DOC),
+        PHONE.optional(DETAIL_DOC),
+        POSTAL_CODE.optional(DETAIL_DOC),
+        REGION.optional(DETAIL_DOC),
+        STREET.optional(DETAIL_DOC),
+        STREET_NUMBER.optional(DETAIL_DOC),
+        TAX_NUMBER.optional(DETAIL_DOC),
+    ],
+};
+
+/// The body of `POST /v1/organisation/{id}`.
+pub(crate) static UPDATE: BodySpec = BodySpec {
+    name: "OrganisationUpdate",
+    fields: &[
+        NAME.optional(NAME_DOC),
+        PARENT.optional("As it is: the organisation above it never changes."),
+        DISABLED.optional(DISABLED_DOC),
+        COUNTRY_CODE.optional(COUNTRY_DOC).or_null(),
+        EMAIL.optional(DETAIL_DOC).or_null(),
+        EXTENDED_ADDRESS.optional(DETAIL_DOC).or_null(),
+        GENERATE_INVOICE.optional(INVOICE_DOC).or_null(),
+        LOCALITY.optional(DETAIL_DOC).or_null(),
+        PHONE.optional(DETAIL_DOC).or_null(),
+        POSTAL_CODE.optional(DETAIL_DOC).or_null(),
+        REGION.optional(DETAIL_DOC).or_null(),
+        STREET.optional(DETAIL_DOC).or_null(),
+        STREET_NUMBER.optional(DETAIL_DOC).or_null(),
+        TAX_NUMBER.optional(DETAIL_DOC).or_null(),
+    ],
+};
+
+object! {
+    /// An organisation: who owns cards, accounts and API keys. Organisations form a tree; a key sees its own and all below it.
+    Organisation "Organisation" of row: OrganisationRow, by OrganisationField {
+        /// Its name in the API.
+        always "_id" => OrganisationId = row.id, by Id;
+        /// Its name.
+        always NAME.name => &str = row.name.as_str(), by Name, example "Example shop";
+        /// The organisation above it.
+        optional PARENT.name => OrganisationId = row.parent, by Parent;
+        /// Whether it refuses, for itself and all below it.
+        always DISABLED.name => bool = row.disabled, by Disabled, example "false";
+        /// Where it is.
+        optional COUNTRY_CODE.name => Country = row.country_code, by CountryCode;
+        /// As it was sent.
+        optional EMAIL.name => &str = kept(row, EMAIL.name), example "till@shop.example";
+        /// As it was sent.
+        optional EXTENDED_ADDRESS.name => &str = kept(row, EXTENDED_ADDRESS.name), example "2nd floor";
+        /// As it was sent.
+        optional GENERATE_INVOICE.name => bool = kept(row, GENERATE_INVOICE.name).map(|text| text == "true"), example "true";
+        /// As it was sent.
+        optional LOCALITY.name => &str = kept(row, LOCALITY.name), example "Utrecht";
+        /// As it was sent.
+        optional PHONE.name => &str = kept(row, PHONE.name), example "+31 30 1234567";
+        /// As it was sent.
+        optional POSTAL_CODE.name => &str = kept(row, POSTAL_CODE.name), example "3511 AB";
+        /// As it was sent.
+        optional REGION.name => &str = kept(row, REGION.name), example "Utrecht";
+        /// As it was sent.
+        optional STREET.name => &str = kept(row, STREET.name), example "Oudegracht";
+        /// As it was sent.
+        optional STREET_NUMBER.name => &str = kept(row, STREET_NUMBER.name), example "1";
+        /// As it was sent.
+        optional TAX_NUMBER.name => &str = kept(row, TAX_NUMBER.name), example "NL123456789B01";
+        /// When it was made.
+        always "created_at" => Timestamp = row.created_at, by CreatedAt;
+        /// When it last changed.
+        always "updated_at" => Timestamp = row.updated_at, by UpdatedAt;
+    }
+}
+
+fn kept<'r>(row: &'r OrganisationRow, name: &str) -> Option<&'r str> {
+    row.details.iter().find(|(known, _)| known == name).map(|(_, text)| text.as_str())
+}

@@ -1,0 +1,80 @@
+//! A processor.
+
+use panvault_model::{OrganisationId, ProcessorId, Timestamp};
+use panvault_vault::{ProcessorField, ProcessorRow};
+
+use super::account::{OWNER_DOC, OWNER_KEPT_DOC};
+use super::organisation::NAME_DOC;
+use super::shape::Shape;
+use super::shown::{Shown, write_texts};
+use super::{BodySpec, object};
+use crate::fields::{Field, Pairs};
+use crate::lenience::Rule;
+
+pub(crate) use super::account::ORGANISATION;
+pub(crate) use super::organisation::NAME;
+
+/// The member of a configuration that names its kind.
+pub(crate) const TYPE: &str = "_type";
+
+pub(crate) const CONFIGURATION: Field<Pairs> = Field::object(
+    "configuration",
+    &[
+        Field::text(TYPE, 64, "card_dummy").optional("The kind of processor: `card_dummy` in a test vault."),
+        Field::text("decline_without_cvv", 3, "20")
+            .optional(
+                "Of `card_dummy`: percent of the transactions without a CVV that it declines, 0 to 100.",
+            )
+            .also(Rule::IntegerForDigits),
+    ],
+);
+
+/// The body of `POST /v1/processor`.
+pub(crate) static CREATE: BodySpec = BodySpec {
+    name: "ProcessorCreate",
+    fields: &[
+        NAME.required(NAME_DOC),
+        CONFIGURATION.required("Its kind in `_type`, and what that kind needs."),
+        ORGANISATION.optional(OWNER_DOC),
+    ],
+};
+
+/// The body of `POST /v1/processor/{id}`.
+pub(crate) static UPDATE: BodySpec = BodySpec {
+    name: "ProcessorUpdate",
+    fields: &[
+        NAME.optional(NAME_DOC),
+        CONFIGURATION.optional("Settings that change; what is not named stays, and so does `_type`."),
+        ORGANISATION.optional(OWNER_KEPT_DOC),
+    ],
+};
+
+object! {
+    /// A processor: a configured connection to an acquirer or PSP. Secrets of its configuration are never shown.
+    Processor "Processor" of row: ProcessorRow, by ProcessorField {
+        /// Its name in the API.
+        always "_id" => ProcessorId = row.id, by Id;
+        /// Whose it is.
+        always ORGANISATION.name => OrganisationId = row.organisation, by Organisation;
+        /// Its name.
+        always NAME.name => &str = row.name.as_str(), by Name, example "Dummy";
+        /// Its kind in `_type`, and its other settings.
+        always CONFIGURATION.name => Configured = Configured(row);
+        /// When it was made.
+        always "created_at" => Timestamp = row.created_at, by CreatedAt;
+        /// When it last changed.
+        always "updated_at" => Timestamp = row.updated_at, by UpdatedAt;
+    }
+}
+
+/// A configuration: its type, and its settings beside it.
+pub(crate) struct Configured<'r>(&'r ProcessorRow);
+
+impl Shown for Configured<'_> {
+    const SHAPE: Shape = Shape::Texts;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        let settings = self.0.settings.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+        write_texts([(TYPE, self.0.type_name.as_str())].into_iter().chain(settings), out);
+    }
+}

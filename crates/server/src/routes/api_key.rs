@@ -1,0 +1,148 @@
+use std::sync::Arc;
+
+use http::StatusCode;
+use panvault_model::{ApiKeyId, OrganisationId, Role, Timestamp};
+use panvault_vault::{
+    ApiKeyChange, ApiKeyCreate, ApiKeyDelete, ApiKeyList, ApiKeyRead, ApiKeyUpdate, ApiKeyView, Done,
+    MadeApiKey as VaultMade, NewApiKey, Permit,
+};
+
+use crate::answer::Answer;
+use crate::app::App;
+use crate::asked::{Asked, parsed, to_the_end};
+use crate::error::Refusal;
+use crate::fault::Faults;
+use crate::fields::Fields;
+use crate::list;
+use crate::object::api_key::{
+    ALLOWED_ORIGINS, ApiKey, CREATE, EXPIRES_AT, Made, MadeApiKey, NAME, ORGANISATION, OVERLAP_SECONDS,
+    ROLES, ROTATE, UPDATE,
+};
+use crate::routes::account::owner;
+
+pub(crate) async fn create(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
+    let (permit, faults) = asked.permit_and_faults::<ApiKeyCreate>()?;
+    let own = asked.caller.organisation();
+    let (new, idempotency) = parsed(asked.take_body(), &CREATE, faults, |fields, mut faults| {
+        let new = create_parse(fields, own, &mut faults);
+        match new.filter(|_| faults.is_empty()) {
+            Some(new) => Ok((new, asked.idempotency(app.vault(), &permit, fields))),
+            None => Err(faults.into()),
+        }
+    })?;
+    drop(asked);
+    let vault = app.vault().clone();
+    let done = async move { vault.apikey_create_once(&permit, new, idempotency).await };
+    Ok(made(to_the_end(done).await?))
+}
+
+pub(crate) async fn rotate(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
+    let (permit, faults) = asked.permit_and_faults::<ApiKeyCreate>()?;
+    let id = asked.id(ApiKeyId::parse)?;
+    let (seconds, idempotency) = parsed(asked.take_body(), &ROTATE, faults, |fields, faults| {
+        let seconds = fields.of(&OVERLAP_SECONDS).and_then(|seconds| u64::try_from(seconds).ok());
+        match seconds.filter(|_| faults.is_empty()) {
+            Some(seconds) => Ok((seconds, asked.idempotency(app.vault(), &permit, fields))),
+            None => Err(faults.into()),
+        }
+    })?;
+    drop(asked);
+    let vault = app.vault().clone();
+    let done = async move { vault.apikey_rotate(&permit, id, seconds, idempotency).await };
+    Ok(made(to_the_end(done).await?))
+}
+
+pub(crate) async fn update(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
+    let (permit, faults) = asked.permit_and_faults::<ApiKeyUpdate>()?;
+    let reading: Permit<ApiKeyRead> = asked.caller.permit()?;
+    let id = asked.id(ApiKeyId::parse)?;
+    let (change, idempotency) = parsed(asked.take_body(), &UPDATE, faults, |fields, mut faults| {
+        let change = update_parse(fields, &mut faults);
+        if fields.is_empty() {
+            faults.missing_one_of("body", "needs at least one field");
+        }
+        if !faults.is_empty() {
+            return Err(faults.into());
+        }
+        Ok((change, asked.idempotency(app.vault(), &permit, fields)))
+    })?;
+    drop(asked);
+    let vault = app.vault().clone();
+    let done = async move {
+        let Done { value, replayed } = vault.apikey_update(&permit, id, change, idempotency).await?;
+        let last_used_at = vault.apikey_read(&reading, id).await.ok().and_then(|view| view.last_used_at);
+        Ok((ApiKeyView { row: Arc::new(value), last_used_at }, replayed))
+    };
+    let (view, replayed) = to_the_end(done).await?;
+    Ok(Answer::of::<ApiKey>(&view).replayed(replayed))
+}
+
+pub(crate) async fn read(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
+    let permit = asked.permit::<ApiKeyRead>()?;
+    let view = app.vault().apikey_read(&permit, asked.id(ApiKeyId::parse)?).await?;
+    Ok(Answer::of::<ApiKey>(&view))
+}
+
+pub(crate) async fn list(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
+    let (permit, faults) = asked.permit_and_faults::<ApiKeyList>()?;
+    let query = list::read::<ApiKey>(asked.query.as_deref(), faults)?;
+    let page = app.vault().apikey_list(&permit, query).await?;
+    Ok(Answer::list_of::<ApiKey>(page.rows.iter(), Some(page.total)))
+}
+
+pub(crate) async fn count(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
+    let (permit, faults) = asked.permit_and_faults::<ApiKeyList>()?;
+    let query = list::read::<ApiKey>(asked.query.as_deref(), faults)?;
+    let page = app.vault().apikey_list(&permit, list::counting(query)).await?;
+    Ok(Answer::count(page.total))
+}
+
+pub(crate) async fn delete(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
+    let permit = asked.permit::<ApiKeyDelete>()?;
+    let id = asked.id(ApiKeyId::parse)?;
+    let vault = app.vault().clone();
+    to_the_end(async move { vault.apikey_delete(&permit, id).await }).await?;
+    Ok(Answer::new(StatusCode::NO_CONTENT, Vec::new()))
+}
+
+/// A key that was made, and the key itself where it is shown.
+fn made(done: Done<VaultMade>) -> Answer {
+    let VaultMade { row, key } = done.value;
+    let view = ApiKeyView { row: Arc::new(row), last_used_at: None };
+    Answer::of::<MadeApiKey>(&Made { view, key }).replayed(done.replayed)
+}
+
+fn create_parse(fields: &Fields<'_>, own: Option<OrganisationId>, faults: &mut Faults) -> Option<NewApiKey> {
+    let organisation = owner(fields, own, faults);
+    let expires_at = fields.typed(&EXPIRES_AT, time_parse, faults);
+    Some(NewApiKey {
+        organisation: organisation?,
+        name: fields.of(&NAME)?.to_owned(),
+        roles: roles(fields)?,
+        allowed_origins: fields.of(&ALLOWED_ORIGINS).map(texts).unwrap_or_default(),
+        expires_at,
+    })
+}
+
+fn update_parse(fields: &Fields<'_>, faults: &mut Faults) -> ApiKeyChange {
+    let expires_at = fields.typed(&EXPIRES_AT, time_parse, faults).map(Some);
+    ApiKeyChange {
+        organisation: fields.of(&ORGANISATION).map(OrganisationId),
+        name: fields.of(&NAME).map(str::to_owned),
+        roles: roles(fields),
+        allowed_origins: fields.of(&ALLOWED_ORIGINS).map(texts),
+        expires_at: if fields.is_null(&EXPIRES_AT) { Some(None) } else { expires_at },
+    }
+}
+
+fn roles(fields: &Fields<'_>) -> Option<Vec<Role>> {
+    fields.of(&ROLES).map(|names| names.into_iter().filter_map(Role::parse).collect())
+}
+
+fn texts(texts: Vec<&str>) -> Vec<String> {
+    texts.into_iter().map(str::to_owned).collect()
+}
+
+fn time_parse(text: &str) -> Result<Timestamp, &'static str> {
+    Timestamp::parse(text).map_err(|_| "must be a time (RFC 3339), such as 2035-01-31T12:00:00Z")
+}
