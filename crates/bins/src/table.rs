@@ -42,7 +42,7 @@ impl Table {
         facts.extend(contents.facts.iter().map(|facts| IssuerFacts {
             issuer_name: text(facts.issuer),
             issuer_country: facts.country,
-            currency_code: facts.currency,
+            currency: facts.currency,
             card_type: facts.card_type,
             variant: text(facts.variant),
             table_version,
@@ -151,7 +151,7 @@ fn keep_equal(common: &mut IssuerFacts, other: &IssuerFacts) {
     }
     keep(&mut common.issuer_name, &other.issuer_name);
     keep(&mut common.issuer_country, &other.issuer_country);
-    keep(&mut common.currency_code, &other.currency_code);
+    keep(&mut common.currency, &other.currency);
     keep(&mut common.card_type, &other.card_type);
     keep(&mut common.variant, &other.variant);
 }

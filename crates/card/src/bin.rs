@@ -150,7 +150,7 @@ static TEST_ROWS: LazyLock<Vec<(&'static [u8; 6], IssuerFacts)>> = LazyLock::new
     let facts = |row: &TestRow| IssuerFacts {
         issuer_name: Some(Arc::from(row.1)),
         issuer_country: Country::parse(row.2),
-        currency_code: Currency::parse(row.3),
+        currency: Currency::parse(row.3),
         card_type: Some(row.4),
         variant: row.5.map(Arc::from),
         table_version: TEST_VERSION,
@@ -169,7 +169,7 @@ mod tests {
             assert!(row.1.starts_with("TEST BANK "), "{}", row.1);
             let facts = TestBinTable.lookup(row.0);
             assert_eq!(facts.issuer_name.as_deref(), Some(row.1));
-            assert!(facts.issuer_country.is_some() && facts.currency_code.is_some(), "{}", row.1);
+            assert!(facts.issuer_country.is_some() && facts.currency.is_some(), "{}", row.1);
         }
     }
 

@@ -9,61 +9,61 @@ named_enum! {
     /// A card scheme. The names are those of the API; the numbers are those of stored records.
     pub enum Brand {
         /// American Express.
-        Amex = 1 "AMEX",
+        Amex = 1 "Amex",
         /// Cartes Bancaires (France).
         Cb = 2 "CB",
         /// Diners Club.
-        Diners = 3 "DINERS",
+        Diners = 3 "Diners",
         /// Discover.
-        Discover = 4 "DISCOVER",
+        Discover = 4 "Discover",
         /// JCB.
         Jcb = 5 "JCB",
         /// Maestro.
-        Maestro = 6 "MAESTRO",
+        Maestro = 6 "Maestro",
         /// Mastercard.
-        Mastercard = 7 "MASTERCARD",
+        Mastercard = 7 "Mastercard",
         /// UnionPay International.
-        Upi = 8 "UPI",
+        Upi = 8 "UnionPay",
         /// Visa.
-        Visa = 9 "VISA",
+        Visa = 9 "Visa",
         /// Mir (Russia).
-        Mir = 10 "MIR",
+        Mir = 10 "Mir",
         /// RuPay (India).
-        Rupay = 11 "RUPAY",
+        Rupay = 11 "RuPay",
         /// Universal Air Travel Plan.
         Uatp = 12 "UATP",
         /// Elo (Brazil).
-        Elo = 13 "ELO",
+        Elo = 13 "Elo",
         /// Hiper (Brazil).
-        Hiper = 14 "HIPER",
+        Hiper = 14 "Hiper",
         /// Hipercard (Brazil).
-        Hipercard = 15 "HIPERCARD",
+        Hipercard = 15 "Hipercard",
         /// Troy (Türkiye).
-        Troy = 16 "TROY",
+        Troy = 16 "Troy",
         /// Verve (Nigeria).
-        Verve = 17 "VERVE",
+        Verve = 17 "Verve",
         /// Dankort (Denmark).
-        Dankort = 18 "DANKORT",
+        Dankort = 18 "Dankort",
         /// mada (Saudi Arabia).
-        Mada = 19 "MADA",
+        Mada = 19 "Mada",
         /// Humo (Uzbekistan).
-        Humo = 20 "HUMO",
+        Humo = 20 "Humo",
         /// Uzcard (Uzbekistan).
-        Uzcard = 21 "UZCARD",
+        Uzcard = 21 "Uzcard",
         /// Belkart (Belarus).
-        Belkart = 22 "BELKART",
+        Belkart = 22 "Belkart",
         /// NAPAS (Viet Nam).
-        Napas = 23 "NAPAS",
+        Napas = 23 "Napas",
         /// BC Card (Korea).
-        Bccard = 24 "BCCARD",
+        Bccard = 24 "BCCard",
         /// Naranja (Argentina).
-        Naranja = 25 "NARANJA",
+        Naranja = 25 "Naranja",
         /// Cabal (Argentina).
-        Cabal = 26 "CABAL",
+        Cabal = 26 "Cabal",
         /// LankaPay (Sri Lanka).
-        Lankapay = 27 "LANKAPAY",
+        Lankapay = 27 "LankaPay",
         /// InterPayment.
-        Interpayment = 28 "INTERPAYMENT",
+        Interpayment = 28 "InterPayment",
     }
 }
 
@@ -71,13 +71,13 @@ named_enum! {
     /// How the holder pays for what the card buys.
     pub enum CardType {
         /// Paid later, in parts if the holder likes.
-        Credit = 1 "CREDIT",
+        Credit = 1 "credit",
         /// Paid at once from the holder's account.
-        Debit = 2 "DEBIT",
+        Debit = 2 "debit",
         /// Paid beforehand.
-        Prepaid = 3 "PREPAID",
+        Prepaid = 3 "prepaid",
         /// Paid later, in full.
-        Charge = 4 "CHARGE",
+        Charge = 4 "charge",
     }
 }
 
@@ -171,7 +171,7 @@ pub struct IssuerFacts {
     /// Where the bank is.
     pub issuer_country: Option<Country>,
     /// National currency of that country.
-    pub currency_code: Option<Currency>,
+    pub currency: Option<Currency>,
     /// Credit, debit, prepaid or charge.
     pub card_type: Option<CardType>,
     /// The product, such as `GOLD`.
@@ -185,7 +185,7 @@ impl IssuerFacts {
     pub const fn is_known(&self) -> bool {
         self.issuer_name.is_some()
             || self.issuer_country.is_some()
-            || self.currency_code.is_some()
+            || self.currency.is_some()
             || self.card_type.is_some()
             || self.variant.is_some()
     }

@@ -97,12 +97,15 @@ mod tests {
 
     #[test]
     fn spelling_and_order_do_not_matter() {
-        let one = update(r#","holder":"Zoé","metadata":{"b":"2","a":"1"},"expiry_month":"7""#);
+        let one = update(r#","card_holder_name":"Zoé","metadata":{"b":"2","a":"1"},"expiry_month":"7""#);
         assert_eq!(
             one,
-            update(r#", "expiry_month" : 7, "metadata":{"a":"1", "b":"2"}, "holder":"Zo\u00e9" "#)
+            update(r#", "expiry_month" : 7, "metadata":{"a":"1", "b":"2"}, "card_holder_name":"Zo\u00e9" "#)
         );
-        assert_eq!(one, update(r#","\u0068older":"Zoé","metadata":{"b":"2","a":"1"},"expiry_month":"7""#));
+        assert_eq!(
+            one,
+            update(r#","\u0063ard_holder_name":"Zoé","metadata":{"b":"2","a":"1"},"expiry_month":"7""#)
+        );
     }
 
     #[test]
@@ -115,8 +118,8 @@ mod tests {
             r#","metadata":{"a":"1","b":"2"}"#,
             r#","metadata":{"ab":"1"}"#,
             r#","metadata":{"a":"1b"}"#,
-            r#","holder":"Ann""#,
-            r#","holder":"Anne""#,
+            r#","card_holder_name":"Ann""#,
+            r#","card_holder_name":"Anne""#,
             r#","expiry_month":"7""#,
             r#","expiry_month":"07""#,
             r#","expiry_year":"07""#,

@@ -43,7 +43,7 @@ async fn card_create(State(body_timeout): State<Duration>, request: Request) -> 
     let (parts, body) = request.into_parts();
     let body = body::read(&parts.headers, body, body_timeout).await;
     let answer = match body.and_then(|body| read(&body)) {
-        Ok(()) => Answer::new(StatusCode::CREATED, CARD.to_vec()),
+        Ok(()) => Answer::new(StatusCode::OK, CARD.to_vec()),
         Err(refusal) => Answer::refusal(refusal, NEVER),
     };
     answer.into_response(RequestId::make(NEVER, [0; 8]))
@@ -56,4 +56,4 @@ fn read(body: &Body) -> Result<(), Refusal> {
 const NEVER: Timestamp = Timestamp::from_unix_millis(0);
 
 /// As long as the answer to a new card of sixteen digits with a CVV, from an issuer of the test table.
-const CARD: &[u8] = br#"{"_id":"000000000000000000000000","organisation":"000000000000000000000000","brand":"VISA","bin":"400000","last_four":"0002","masked_card_number":"400000******0002","expiry_month":"12","expiry_year":"30","issuer_name":"TEST BANK VISA GB","issuer_country":"GB","currency_code":"GBP","type":"CREDIT","variant":"CLASSIC","fingerprint":"00000000000000000000000000000000","cvv_present":true,"cvv_expires_at":"2000-01-01T01:00:00.000Z","metadata":{},"created_at":"2000-01-01T00:00:00.000Z","updated_at":"2000-01-01T00:00:00.000Z"}"#;
+const CARD: &[u8] = br#"{"_id":"000000000000000000000000","organisation":"000000000000000000000000","brand":"Visa","bin":"400000","last_four":"0002","masked_card_number":"400000******0002","expiry_month":"12","expiry_year":"30","issuer_name":"TEST BANK VISA GB","issuer_country":"GB","currency":"GBP","type":"credit","variant":"CLASSIC","fingerprint":"00000000000000000000000000000000","cvv_present":true,"cvv_expires_at":"2000-01-01T01:00:00.000Z","metadata":{},"created_at":"2000-01-01T00:00:00.000Z","updated_at":"2000-01-01T00:00:00.000Z"}"#;

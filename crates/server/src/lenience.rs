@@ -19,6 +19,8 @@ pub enum Rule {
     Empty,
     /// A number that is an integer, written as another.
     Whole,
+    /// One of several names, in another case.
+    Case,
     /// Digits in a text for an integer.
     DigitsForInteger,
     /// An integer for a text of digits.
@@ -62,7 +64,7 @@ pub static LENIENCES: &[Lenience] = &[
         rule: Rule::Empty,
         place: "any optional member that is a string, but pairs of `metadata`",
         operation: "card_create",
-        sent: r#"{"cvv": "", "holder": ""}"#,
+        sent: r#"{"cvv": "", "card_holder_name": ""}"#,
         meant: "{}",
         taken: "as absent",
     },
@@ -73,6 +75,14 @@ pub static LENIENCES: &[Lenience] = &[
         sent: r#"{"amount": 1e3, "installments": 2.0}"#,
         meant: r#"{"amount": 1000, "installments": 2}"#,
         taken: "by value",
+    },
+    Lenience {
+        rule: Rule::Case,
+        place: "any member that is one of several names: `payment_product`, `recurring_type`, `shopper_interaction`",
+        operation: "transaction_create",
+        sent: r#"{"recurring_type": "First", "shopper_interaction": "ecommerce"}"#,
+        meant: r#"{"recurring_type": "first", "shopper_interaction": "ECOMMERCE"}"#,
+        taken: "as the name that it is in another case",
     },
     Lenience {
         rule: Rule::DigitsForInteger,
@@ -155,6 +165,7 @@ fn text_meant<'a>(spec: &FieldSpec, text: Text<'a>) -> Value<'a> {
             | Rule::Null
             | Rule::Empty
             | Rule::Whole
+            | Rule::Case
             | Rule::IntegerForDigits
             | Rule::Capture
             | Rule::Flat,
@@ -175,7 +186,13 @@ fn integer_meant<'a>(spec: &FieldSpec, number: Integer) -> Value<'a> {
         }
         Some(Rule::Ignored) => Value::Absent,
         Some(
-            Rule::Null | Rule::Empty | Rule::Whole | Rule::DigitsForInteger | Rule::Capture | Rule::Flat,
+            Rule::Null
+            | Rule::Empty
+            | Rule::Whole
+            | Rule::Case
+            | Rule::DigitsForInteger
+            | Rule::Capture
+            | Rule::Flat,
         )
         | None => Value::Integer(number),
     }

@@ -130,7 +130,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
         summary: "Create a token",
         doc: "Stores a card and answers with its token, `_id`. The same number again gives a new token with the same fingerprint. \
               A CVV is held in memory until it is used, at most for `cvv_ttl_seconds`.",
-        success: 201,
+        success: 200,
         answer: Some(AnswerSchema::OneOrPart(Card::SPEC)),
         failures: &[ErrorCode::NotFound, ErrorCode::IdempotencyInUse, ErrorCode::IdempotencyMismatch],
         body: Some(&card_object::CREATE),
@@ -235,7 +235,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
         doc: "Authorises (`capture_now: false`), sells (`true`) or, with amount 0, verifies the card. The CVV, if one is held, goes \
               along and is gone afterwards, whatever the outcome; only when the processor was never reached (131) is it put \
               back. A decline or failure is stored too, and its `_id` is in `details`.",
-        success: 201,
+        success: 200,
         answer: Some(AnswerSchema::One(Transaction::SPEC)),
         failures: &[
             ErrorCode::NotFound,

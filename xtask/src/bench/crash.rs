@@ -153,7 +153,7 @@ fn acknowledged(
     killed: &AtomicBool,
 ) -> anyhow::Result<Option<Value>> {
     match client.ask("POST", path, &vault.api_key, Some(&body.to_string())) {
-        Ok(answer) if answer.status == 201 => Ok(Some(answer.json()?)),
+        Ok(answer) if answer.status == 200 => Ok(Some(answer.json()?)),
         Ok(answer) => bail!("{path} was answered with {}", answer.status),
         Err(_) if killed.load(Ordering::SeqCst) => Ok(None),
         Err(error) => Err(error),

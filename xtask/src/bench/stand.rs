@@ -119,6 +119,6 @@ pub(super) fn card_create(vault: &Vault, server: &Server) -> anyhow::Result<usiz
     );
     let mut client = Client::connect(server.authority())?;
     let answer = client.ask("POST", "/v1/card", &vault.api_key, Some(&body))?;
-    ensure!(answer.status == 201, "a new card is answered with {}", answer.status);
+    ensure!(answer.status == 200, "a new card is answered with {}", answer.status);
     Ok(answer.bytes)
 }

@@ -24,15 +24,15 @@ fn rows_of_a_bin_list_become_facts() {
     assert_eq!((report.rows, report.taken, report.refused.len(), report.left_out.len()), (7, 7, 0, 0));
     let table = table(&imported.contents);
     for (digits, expected) in [
-        ("00210212345678", "BANK, OF \"ONE\"|CN|CNY|CREDIT|STANDARD"),
-        ("002102", "BANK, OF \"ONE\"|CN|CNY|CREDIT|STANDARD"),
+        ("00210212345678", "BANK, OF \"ONE\"|CN|CNY|credit|STANDARD"),
+        ("002102", "BANK, OF \"ONE\"|CN|CNY|credit|STANDARD"),
         ("2102121234567", NOTHING),
-        ("4111110000000000", "BANK TWO|NL|EUR|PREPAID|CLASSIC"),
-        ("411112999999", "-|-|-|PREPAID|-"),
+        ("4111110000000000", "BANK TWO|NL|EUR|prepaid|CLASSIC"),
+        ("411112999999", "-|-|-|prepaid|-"),
         ("411113000000", NOTHING),
-        ("411114", "B|XK|EUR|PREPAID|PERSONAL GREEN"),
-        ("411115", "B|US|USD|CREDIT|NON-PREPAID GOLD"),
-        ("3700001", "B|BG|EUR|CHARGE|PERSONAL"),
+        ("411114", "B|XK|EUR|prepaid|PERSONAL GREEN"),
+        ("411115", "B|US|USD|credit|NON-PREPAID GOLD"),
+        ("3700001", "B|BG|EUR|charge|PERSONAL"),
         ("411116", NOTHING),
         ("411110", NOTHING),
         ("41111", NOTHING),
@@ -54,13 +54,13 @@ fn rows_of_binlist_ranges_become_facts() {
     let imported = imported(list, &Layout::BinlistRanges);
     let table = table(&imported.contents);
     for (digits, expected) in [
-        ("41110000000", "Jyske Bank|DK|DKK|DEBIT|Traditional"),
-        ("41119999999", "Jyske Bank|DK|DKK|DEBIT|Traditional"),
-        ("41114999999", "Jyske Bank|DK|DKK|DEBIT|Traditional"),
-        ("41115000000", "Jyske Bank|DK|DKK|PREPAID|-"),
+        ("41110000000", "Jyske Bank|DK|DKK|debit|Traditional"),
+        ("41119999999", "Jyske Bank|DK|DKK|debit|Traditional"),
+        ("41114999999", "Jyske Bank|DK|DKK|debit|Traditional"),
+        ("41115000000", "Jyske Bank|DK|DKK|prepaid|-"),
         ("41120000000", NOTHING),
-        ("360218", "DINERS CLUB|EC|USD|CREDIT|DINERS CLUB INTERNATIONAL"),
-        ("520001", "x|-|-|CREDIT|World"),
+        ("360218", "DINERS CLUB|EC|USD|credit|DINERS CLUB INTERNATIONAL"),
+        ("520001", "x|-|-|credit|World"),
     ] {
         assert_eq!(found(&table, digits), expected, "{digits}");
     }
@@ -71,7 +71,7 @@ fn rows_of_binlist_ranges_become_facts() {
     assert_eq!(report.contradictions_in(Contradiction::Luhn), 1);
     assert_eq!(report.contradictions_in(Contradiction::Brand), 1);
     let shown = &report.contradictions[0].shown[0];
-    assert_eq!((shown.line, shown.what.as_str()), (6, "AMEX in the list, MASTERCARD by its digits"));
+    assert_eq!((shown.line, shown.what.as_str()), (6, "Amex in the list, Mastercard by its digits"));
 }
 
 #[test]
@@ -83,17 +83,17 @@ fn the_narrowest_range_wins_and_a_prefix_answers_what_all_its_numbers_share() {
                 411112,,BROAD,NL,CREDIT,GOLD\n";
     let table = table(&imported(list, &plain()).contents);
     for (digits, expected) in [
-        ("41111121999", "BROAD|NL|EUR|CREDIT|GOLD"),
-        ("41111122000", "NARROW|NL|EUR|CREDIT|-"),
-        ("41111122332", "NARROW|NL|EUR|CREDIT|-"),
-        ("4111112233300000", "NARROWEST|DE|EUR|CREDIT|-"),
-        ("41111122334", "NARROW|NL|EUR|CREDIT|-"),
-        ("41111123000", "BROAD|NL|EUR|CREDIT|GOLD"),
-        ("411111", "-|-|EUR|CREDIT|-"),
-        ("41111122", "-|-|EUR|CREDIT|-"),
-        ("4111112", "-|-|EUR|CREDIT|-"),
-        ("4111111", "BROAD|NL|EUR|CREDIT|GOLD"),
-        ("411112", "BROAD|NL|EUR|CREDIT|GOLD"),
+        ("41111121999", "BROAD|NL|EUR|credit|GOLD"),
+        ("41111122000", "NARROW|NL|EUR|credit|-"),
+        ("41111122332", "NARROW|NL|EUR|credit|-"),
+        ("4111112233300000", "NARROWEST|DE|EUR|credit|-"),
+        ("41111122334", "NARROW|NL|EUR|credit|-"),
+        ("41111123000", "BROAD|NL|EUR|credit|GOLD"),
+        ("411111", "-|-|EUR|credit|-"),
+        ("41111122", "-|-|EUR|credit|-"),
+        ("4111112", "-|-|EUR|credit|-"),
+        ("4111111", "BROAD|NL|EUR|credit|GOLD"),
+        ("411112", "BROAD|NL|EUR|credit|GOLD"),
     ] {
         assert_eq!(found(&table, digits), expected, "{digits}");
     }

@@ -35,7 +35,7 @@ pub(crate) fn shown(facts: &IssuerFacts) -> String {
     let parts = [
         facts.issuer_name.as_deref().map(str::to_owned),
         facts.issuer_country.map(|country| country.to_string()),
-        facts.currency_code.map(|currency| currency.to_string()),
+        facts.currency.map(|currency| currency.to_string()),
         facts.card_type.map(|card_type| card_type.to_string()),
         facts.variant.as_deref().map(str::to_owned),
     ];

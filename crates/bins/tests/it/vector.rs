@@ -17,10 +17,10 @@ fn the_vector_is_read_as_it_was_written() {
     assert_eq!(about.imported_at, Timestamp::from_unix_millis(1_750_000_000_123));
     assert_eq!((about.source.as_str(), about.licence.as_str()), ("invented for tests", "CC0-1.0"));
     assert_eq!(about.attribution, None);
-    assert_eq!(found(&table, "411111"), "BANK ONE|NL|EUR|CREDIT|GOLD");
-    assert_eq!(found(&table, "411112"), "BANK ONE|XK|EUR|PREPAID|-");
-    assert_eq!(found(&table, "51000099999"), "-|-|-|DEBIT|-");
-    assert_eq!(found(&table, "37000012345"), "BANK TWO|US|USD|CHARGE|-");
+    assert_eq!(found(&table, "411111"), "BANK ONE|NL|EUR|credit|GOLD");
+    assert_eq!(found(&table, "411112"), "BANK ONE|XK|EUR|prepaid|-");
+    assert_eq!(found(&table, "51000099999"), "-|-|-|debit|-");
+    assert_eq!(found(&table, "37000012345"), "BANK TWO|US|USD|charge|-");
     assert_eq!(table.status().rows, 4);
 }
 

@@ -69,7 +69,7 @@ fn lookup(digits: &str, shared: &Shared) -> anyhow::Result<()> {
         "brand": digits.brand().map(|brand| brand.as_str()),
         "issuer_name": facts.issuer_name.as_deref(),
         "issuer_country": facts.issuer_country.as_ref().map(|code| code.as_str()),
-        "currency_code": facts.currency_code.as_ref().map(|code| code.as_str()),
+        "currency": facts.currency.as_ref().map(|code| code.as_str()),
         "type": facts.card_type.map(|card_type| card_type.as_str()),
         "variant": facts.variant.as_deref(),
         "table_version": facts.table_version,

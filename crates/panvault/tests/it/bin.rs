@@ -58,8 +58,8 @@ fn a_list_is_imported_looked_up_in_and_removed() {
     assert_eq!((&first["rows"], &first["taken"], &first["refused"]), (&json!(1), &json!(1), &json!([])));
     let found = lookup(&data, "41111122");
     let expected = json!({
-        "bin": "411111", "brand": "VISA", "issuer_name": "BANK ONE", "issuer_country": "DE", "currency_code": "EUR",
-        "type": "PREPAID", "variant": "GOLD", "table_version": first["table_version"],
+        "bin": "411111", "brand": "Visa", "issuer_name": "BANK ONE", "issuer_country": "DE", "currency": "EUR",
+        "type": "prepaid", "variant": "GOLD", "table_version": first["table_version"],
     });
     assert_eq!(found, expected);
     assert_eq!(lookup(&data, "424242")["issuer_name"], Value::Null, "a list is used alone");
@@ -240,7 +240,7 @@ fn a_vault_starts_with_a_damaged_table_and_says_so() {
     let answer =
         panvault_testkit::http_send(&format!("{url}/v1/card"), "POST", &headers, Some(&body.to_string()));
     let card = answer.unwrap().json();
-    assert_eq!((&card["brand"], &card["issuer_name"]), (&json!("VISA"), &Value::Null), "{card}");
+    assert_eq!((&card["brand"], &card["issuer_name"]), (&json!("Visa"), &Value::Null), "{card}");
     let imported = import(&data, &list(directory.path(), "BANK TWO"));
     let metrics = format!("{}/metrics", ready["metrics_url"].as_str().unwrap());
     let version = format!("panvault_bins_version {}", imported["table_version"]);
@@ -292,7 +292,7 @@ fn cards_are_refreshed_from_a_new_list_and_a_killed_refresh_goes_on() {
     let dev = Dev::start(directory.path(), &[]);
     for card in &cards {
         let card = dev.get(&format!("/v1/card/{card}")).json();
-        assert_eq!((&card["issuer_name"], &card["type"]), (&json!("BANK TWO"), &json!("PREPAID")));
+        assert_eq!((&card["issuer_name"], &card["type"]), (&json!("BANK TWO"), &json!("prepaid")));
         assert!(card["updated_at"].as_str() > card["created_at"].as_str());
     }
     assert_eq!(dev.get(&format!("/v1/card/{other}")).json()["issuer_name"], Value::Null);

@@ -10,7 +10,6 @@ fn walks_through_the_page_and_shows_no_card_number_and_no_cvv() {
         "POST /v1/transaction",
         "\"card_number\": \"411111******1111\"",
         "\"cvv\": \"***\"",
-        "\"metadata\": {}",
         "members that were sent, are null or empty, or tell nothing new",
         "\"cvv_result\": \"1\"",
         "\"cvv_result\": \"2\"",

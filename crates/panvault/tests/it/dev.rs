@@ -17,7 +17,7 @@ fn says_in_one_line_of_json_that_it_is_ready() {
     assert_eq!(dev.ready["data"], json!(dev.data));
     let card = dev.make_card("4111111111111111", Some("111"));
     let paid = dev.post("/v1/transaction", &dev.transaction_body(&card, 1099));
-    assert_eq!((paid.status, paid.json()["cvv_result"].clone()), (201, json!("1")));
+    assert_eq!((paid.status, paid.json()["cvv_result"].clone()), (200, json!("1")));
     dev.signal("-TERM");
     let (status, rest) = dev.ended();
     assert_eq!((status.code(), rest.as_str()), (Some(0), ""), "one line and no more");
@@ -37,7 +37,7 @@ fn serves_the_same_vault_again_without_its_cvvs() {
     }
     let mut expected = before;
     expected["cvv_present"] = json!(false);
-    expected["cvv_expires_at"] = Value::Null;
+    expected.as_object_mut().unwrap().remove("cvv_expires_at");
     assert_eq!(
         dev.get(&format!("/v1/card/{card}")).json(),
         expected,
@@ -102,7 +102,7 @@ fn its_curl_lines_work_as_printed() {
         \"organisation\": \"'$ORGANISATION'\" }' -o /dev/null -w '%{http_code} '
         curl -s $PANVAULT/v1/card -H \"X-APIKEY: $KEY\" -o /dev/null -w '%{http_code}'; echo \" ${#ACCOUNT}\"";
     let shell = Command::new("sh").args(["-euc", &format!("{names}\n{guide}")]).output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&shell.stdout), "201 200 24\n", "the names of the guide are set");
+    assert_eq!(String::from_utf8_lossy(&shell.stdout), "200 200 24\n", "the names of the guide are set");
     let pasted = lines.iter().map(|line| format!("{line}\necho\n")).collect::<String>();
     let shell = Command::new("sh").args(["-euc", &pasted]).output().unwrap();
     assert!(shell.status.success(), "curl must be installed: {}", String::from_utf8_lossy(&shell.stderr));

@@ -174,7 +174,7 @@ impl Dev {
             body["cvv"] = json!(cvv);
         }
         let answer = self.post("/v1/card", &body);
-        assert_eq!(answer.status, 201, "{}", answer.text);
+        assert_eq!(answer.status, 200, "{}", answer.text);
         answer.id()
     }
 }

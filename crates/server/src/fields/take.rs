@@ -331,7 +331,8 @@ fn id<'a>(value: &Value<'_>) -> Result<Value<'a>, &'static str> {
 
 fn choice<'a>(choices: &[&'static str], value: Value<'_>) -> Result<Value<'a>, Cow<'static, str>> {
     let sent = if let Value::Text(text) = &value { Some(text.expose_text()) } else { None };
-    match choices.iter().find(|choice| Some(**choice) == sent) {
+    let is_sent = |choice: &&&str| sent.is_some_and(|sent| choice.eq_ignore_ascii_case(sent));
+    match choices.iter().find(is_sent) {
         Some(choice) => Ok(Value::Clear(Text::borrowed(choice))),
         None => Err(Cow::Owned(format!("must be {}", choices.join(" or ")))),
     }

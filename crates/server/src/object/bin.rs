@@ -12,6 +12,6 @@ object! {
         /// The first six of the digits.
         always "bin" => FirstSix = view.bin, example "411111";
         /// The scheme of all such numbers.
-        nullable "brand" => Brand = view.brand, example "VISA";
+        nullable "brand" => Brand = view.brand, example "Visa";
     }
 }

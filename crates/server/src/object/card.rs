@@ -19,7 +19,8 @@ use crate::limits::{
 pub(crate) const CARD_NUMBER: Field<Secret> =
     Field::secret("card_number", Digested::Text, "^[0-9]([ -]?[0-9]){11,18}$", "4111111111111111");
 pub(crate) const CVV: Field<Secret> = Field::secret("cvv", Digested::Presence, "^[0-9]{3,4}$", "111");
-pub(crate) const HOLDER: Field<Secret> = Field::secret("holder", Digested::Text, "^.{2,45}$", "A. N. Other");
+pub(crate) const CARD_HOLDER_NAME: Field<Secret> =
+    Field::secret("card_holder_name", Digested::Text, "^.{2,45}$", "A. N. Other");
 pub(crate) const EXPIRY_MONTH: Field<Typed> = Field::typed("expiry_month", "^(0?[1-9]|1[0-2])$", "12");
 pub(crate) const EXPIRY_YEAR: Field<Typed> = Field::typed("expiry_year", "^([0-9]{2}|[0-9]{4})$", "30");
 pub(crate) const ORGANISATION: Field<Id> = Field::id("organisation");
@@ -29,7 +30,7 @@ const ACCOUNT: Field<str> = Field::text("account", TEXT_BYTES_MAX, "");
 const EXPIRY_MONTH_DOC: &str = "`1`–`12` or `01`–`12`. The card is good until this month ends, in UTC.";
 const EXPIRY_YEAR_DOC: &str =
     formatcp!("Two digits (2000 is added) or four; at most {EXPIRY_YEARS_AHEAD_MAX} years ahead.");
-const HOLDER_DOC: &str = formatcp!(
+const CARD_HOLDER_NAME_DOC: &str = formatcp!(
     "The name on the card, {HOLDER_BYTES_MIN} to {HOLDER_BYTES_MAX} bytes. Sealed with the card number and never shown."
 );
 const METADATA_DOC: &str = formatcp!(
@@ -47,7 +48,7 @@ pub(crate) static CREATE: BodySpec = BodySpec { name: "CardCreate", fields: &[
         "3 digits, 4 for American Express. Held in memory until a transaction uses it, for `cvv_ttl_seconds` at most.",
     ),
     ORGANISATION.required("Who owns the card: the caller's own organisation or one below it."),
-    HOLDER.optional(HOLDER_DOC),
+    CARD_HOLDER_NAME.optional(CARD_HOLDER_NAME_DOC),
     METADATA.optional(METADATA_DOC),
     ACCOUNT
         .optional("Has no meaning for a card: neither looked up nor kept. Programs for the gateway send it.")
@@ -64,10 +65,14 @@ pub(crate) static UPDATE: BodySpec = BodySpec {
             .or_null(),
         EXPIRY_MONTH.optional(EXPIRY_MONTH_DOC).also(Rule::IntegerForDigits),
         EXPIRY_YEAR.optional(EXPIRY_YEAR_DOC).also(Rule::IntegerForDigits),
-        HOLDER.optional(HOLDER_DOC),
+        CARD_HOLDER_NAME.optional(CARD_HOLDER_NAME_DOC),
         METADATA.optional("Replaces all pairs. As in the creation of a card."),
     ],
 };
+
+fn some(pairs: &[(String, String)]) -> Option<&[(String, String)]> {
+    Some(pairs).filter(|pairs| !pairs.is_empty())
+}
 
 object! {
     /// A card: everything that is known of it but its number, holder and CVV, which are never shown.
@@ -77,7 +82,7 @@ object! {
         /// Who owns it.
         always ORGANISATION.name => OrganisationId = view.row.organisation, by Organisation, example "65f1c0d00b5e6f708192a3b4";
         /// The scheme.
-        nullable "brand" => Brand = view.row.brand, by Brand, example "VISA", in part;
+        nullable "brand" => Brand = view.row.brand, by Brand, example "Visa", in part;
         /// The first six digits; a number of fewer than 15 digits shows none.
         nullable "bin" => Bin = view.row.bin, by Bin, example "411111";
         /// The last four digits.
@@ -92,13 +97,13 @@ object! {
         always "fingerprint" => Fingerprint = view.row.fingerprint, by Fingerprint;
         /// Whether a CVV is held for the next transaction.
         always "cvv_present" => bool = view.cvv_expires_at.is_some();
-        /// Until when it is held.
-        nullable "cvv_expires_at" => Timestamp = view.cvv_expires_at, example "2026-01-31T13:00:00.000Z";
-        /// Your own pairs.
-        always METADATA.name => &[(String, String)] = view.row.metadata.as_slice();
+        /// Until when it is held, while one is.
+        optional "cvv_expires_at" => Timestamp = view.cvv_expires_at, example "2026-01-31T13:00:00.000Z";
+        /// Your own pairs, where there are any.
+        optional METADATA.name => &[(String, String)] = some(&view.row.metadata);
         /// When it was made.
         always "created_at" => Timestamp = view.row.created_at, by CreatedAt;
-        /// When it last changed.
+        /// When it last changed. A CVV changes nothing of a card.
         always "updated_at" => Timestamp = view.row.updated_at, by UpdatedAt;
     }
 }
@@ -111,7 +116,7 @@ object! {
         /// Where the bank is: ISO 3166-1 alpha-2.
         nullable "issuer_country" => Country = facts.issuer_country, by IssuerCountry;
         /// The currency of that country: ISO 4217.
-        nullable "currency_code" => Currency = facts.currency_code, by CurrencyCode;
+        nullable "currency" => Currency = facts.currency, by Currency;
         /// How the holder pays for what the card buys.
         nullable "type" => CardType = facts.card_type, by Type;
         /// The product.

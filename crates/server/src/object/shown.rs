@@ -48,6 +48,11 @@ impl<'r> Flattened<'r> {
         is_there.then_some(found)
     }
 
+    /// Those of this object, of which there may be none.
+    pub(crate) const fn or_empty(row: &'r [(String, String)], name: &'static str) -> Self {
+        Self { row, name }
+    }
+
     fn texts(&self) -> impl Iterator<Item = (&'r str, &'r str)> {
         let name = self.name;
         self.row.iter().filter_map(move |(flat, text)| {

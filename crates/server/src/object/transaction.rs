@@ -2,14 +2,14 @@
 
 use const_format::formatcp;
 use panvault_model::{
-    AMOUNT_MAX, AccountId, Amount, CardId, Currency, CvvResult, Id, OrganisationId, RecurringType,
+    AMOUNT_MAX, AccountId, Amount, Brand, CardId, Currency, CvvResult, Id, OrganisationId, RecurringType,
     ShopperInteraction, Timestamp, TransactionId, TransactionStatus,
 };
 use panvault_vault::{HistoryRow, TransactionField, TransactionRow};
 
 use super::shape::Shape;
 use super::shown::{Shown, write_text};
-use super::{BodySpec, Flattened, Number, object};
+use super::{BodySpec, Flattened, Names, Number, object};
 use crate::fields::{Field, FieldSpec, Masked, Pairs, Typed};
 use crate::lenience::Rule;
 use crate::limits::{
@@ -34,7 +34,8 @@ pub(crate) const MERCHANT_REFERENCE: Field<str> =
     Field::text("merchant_reference", REFERENCE_BYTES_MAX, "order-1001");
 pub(crate) const USER_AGENT: Field<Masked> = Field::masked("user_agent", "Mozilla/5.0");
 pub(crate) const CUSTOMER: Field<Id> = Field::id("customer");
-pub(crate) const PAYMENT_PRODUCT: Field<str> = Field::choice("payment_product", &["card"]);
+pub(crate) const PAYMENT_PRODUCT: Field<str> = Field::choice("payment_product", PAYMENT_PRODUCTS);
+const PAYMENT_PRODUCTS: &[&str] = &["card"];
 pub(crate) const WEBHOOK: Field<Typed> = Field::typed(
     "webhook_transaction_update",
     formatcp!("^https?://[^ ]{{1,{}}}$", WEBHOOK_BYTES_MAX - "https://".len()),
@@ -107,7 +108,7 @@ pub(crate) static CREATE: BodySpec = BodySpec { name: "TransactionCreate", field
         formatcp!("The shopper's browser, whatever it says: card numbers are masked, and what is longer than {USER_AGENT_BYTES_MAX} bytes is cut."),
     ),
     CUSTOMER.optional("The customer, for address verification."),
-    PAYMENT_PRODUCT.optional("`card`."),
+    PAYMENT_PRODUCT.optional("By what is paid: `card`, also when it is not sent."),
     WEBHOOK.optional("Kept with the transaction."),
     RECURRING_TYPE.optional("For a series of payments."),
     INSTALLMENTS.optional("1 is an ordinary payment."),
@@ -128,6 +129,21 @@ impl Shown for AvsResult {
 
     fn write(&self, out: &mut Vec<u8>) {
         write_text(&self.0.to_string(), out);
+    }
+}
+
+/// Cards are all that is paid by.
+struct PaymentProduct;
+
+impl Shown for PaymentProduct {
+    const SHAPE: Shape = Shape::Names(&Names {
+        name: "PaymentProduct",
+        doc: "By what is paid.",
+        all: || PAYMENT_PRODUCTS.to_vec(),
+    });
+
+    fn write(&self, out: &mut Vec<u8>) {
+        write_text("card", out);
     }
 }
 
@@ -167,25 +183,37 @@ object! {
         /// In minor units.
         always AMOUNT.name => Amount = row.amount, by Amount, example "1099";
         /// The account's currency: ISO 4217.
-        always "currency_code" => Currency = row.currency, by CurrencyCode;
+        always "currency_code" => Currency = row.currency, by Currency;
         /// `false` where the amount was to be reserved only.
         always CAPTURE_NOW.name => bool = row.capture_now, by CaptureNow;
         /// Where it stands.
         always "status" => TransactionStatus = row.status, by Status, example "SETTLEMENT_REQUESTED", in part;
         /// Why, in words.
-        nullable "status_reason" => &str = row.status_reason.as_deref(), in part;
+        optional "status_reason" => &str = row.status_reason.as_deref(), in part;
+        /// When it came to stand there.
+        always "last_status_update" => Timestamp = row.updated_at;
         /// The acquirer's code, `00` for success.
-        nullable "reason_code" => &str = row.reason_code.as_deref(), by ReasonCode, example "00", in part;
+        optional "reason_code" => &str = row.reason_code.as_deref(), by ReasonCode, example "00", in part;
         /// The issuer's code.
-        nullable "authorization_code" => &str = row.authorization_code.as_deref(), example "561097", in part;
+        optional "authorization_code" => &str = row.authorization_code.as_deref(), example "561097", in part;
+        /// Whether a rule blocked it.
+        always "blocked" => bool = false, example "false";
         /// Whether it went out with a CVV.
         always "cvv_present" => bool = row.cvv_present, by CvvPresent, in part;
         /// What the issuer said of the CVV.
         always "cvv_result" => CvvResult = row.cvv_result, by CvvResult, example "1", in part;
         /// What the issuer said of the address.
         always "avs_result" => AvsResult = AvsResult(row.avs_result), in part;
+        /// By what is paid.
+        always PAYMENT_PRODUCT.name => PaymentProduct = PaymentProduct, by PaymentProduct;
+        /// The scheme of the card; left out when it is of none that is known.
+        optional "payment_product_type" => Brand = row.brand, by PaymentProductType, example "Visa";
+        /// Whether it is one of a series.
+        always "recurring" => bool = row.recurring_type.is_some(), example "false";
         /// As sent.
-        nullable CUSTOMER.name => Id = row.customer, by Customer, example "65f1c0f3a1b2c3d4e5f60718";
+        optional RECURRING_TYPE.name => RecurringType = row.recurring_type, by RecurringType;
+        /// As sent.
+        optional CUSTOMER.name => Id = row.customer, by Customer, example "65f1c0f3a1b2c3d4e5f60718";
         /// As sent.
         optional CUSTOMER_IP.name => Address<'_> = sent(&row.customer_ip).map(Address), by CustomerIp;
         /// As sent.
@@ -195,23 +223,19 @@ object! {
         /// As sent, masked and cut.
         optional USER_AGENT.name => &str = sent(&row.user_agent), example "Mozilla/5.0";
         /// As sent.
-        nullable PAYMENT_PRODUCT.name => &str = row.payment_product.as_deref(), by PaymentProduct, example "card";
+        optional WEBHOOK.name => &str = row.webhook_transaction_update.as_deref(), example "https://shop.example/hook";
         /// As sent.
-        nullable WEBHOOK.name => &str = row.webhook_transaction_update.as_deref();
+        optional INSTALLMENTS.name => Installments = (row.installments > 0).then(|| Number(row.installments.into()));
         /// As sent.
-        nullable RECURRING_TYPE.name => RecurringType = row.recurring_type, by RecurringType;
-        /// As sent.
-        nullable INSTALLMENTS.name => Installments = (row.installments > 0).then(|| Number(row.installments.into()));
-        /// As sent.
-        nullable SHOPPER_INTERACTION.name => ShopperInteraction = row.shopper_interaction, by ShopperInteraction;
+        optional SHOPPER_INTERACTION.name => ShopperInteraction = row.shopper_interaction, by ShopperInteraction;
         /// As sent.
         optional SHIPPING_INFORMATION.name => Flattened<'_> = Flattened::of(&row.extras, SHIPPING_INFORMATION.name);
         /// As sent.
-        optional DETAILS.name => Flattened<'_> = Flattened::of(&row.extras, DETAILS.name);
+        always DETAILS.name => Flattened<'_> = Flattened::or_empty(&row.extras, DETAILS.name);
         /// As sent.
         optional THREED_AUTHENTICATION.name => Flattened<'_> = Flattened::of(&row.extras, THREED_AUTHENTICATION.name);
         /// As sent.
-        optional ECI.name => &str = extra(row, &ECI);
+        optional ECI.name => &str = extra(row, &ECI), example "05";
         /// As sent.
         optional CAVV2.name => &str = extra(row, &CAVV2);
         /// As sent.
@@ -233,7 +257,7 @@ object! {
         /// Where the transaction stood then.
         always "status" => TransactionStatus = row.status, example "SETTLEMENT_REQUESTED";
         /// Why, in words.
-        nullable "status_reason" => &str = row.status_reason.as_deref();
+        optional "status_reason" => &str = row.status_reason.as_deref();
         /// When.
         always "created_at" => Timestamp = row.created_at;
         /// When: a step does not change.

@@ -16,7 +16,8 @@ use crate::fields::Fields;
 use crate::json::Text;
 use crate::list;
 use crate::object::card::{
-    CARD_NUMBER, CREATE, CVV, Card, EXPIRY_MONTH, EXPIRY_YEAR, HOLDER, METADATA, ORGANISATION, UPDATE,
+    CARD_HOLDER_NAME, CARD_NUMBER, CREATE, CVV, Card, EXPIRY_MONTH, EXPIRY_YEAR, METADATA, ORGANISATION,
+    UPDATE,
 };
 
 /// Leading digits that tell the brand of a number whose other digits are wrong.
@@ -37,7 +38,7 @@ pub(crate) async fn create(app: Arc<App>, mut asked: Asked) -> Result<Answer, Re
     // again: then it learns the token, and its CVV must not be lost by that.
     let done = if may_be_repeated { to_the_end(creating).await? } else { creating.await? };
     let answer = card_answer(&done.value, permit.sees_all());
-    Ok(Answer { status: StatusCode::CREATED, ..answer }.replayed(done.replayed))
+    Ok(answer.replayed(done.replayed))
 }
 
 pub(crate) async fn update(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
@@ -150,7 +151,7 @@ fn cvv_parse(fields: &Fields<'_>, brand: Option<Brand>, faults: &mut Faults) -> 
 }
 
 fn holder_parse(fields: &Fields<'_>, faults: &mut Faults) -> Option<Holder> {
-    faults.field(&HOLDER, Holder::parse(fields.secret(&HOLDER)?.expose_text()))
+    faults.field(&CARD_HOLDER_NAME, Holder::parse(fields.secret(&CARD_HOLDER_NAME)?.expose_text()))
 }
 
 /// The scheme of all numbers that begin like this one.

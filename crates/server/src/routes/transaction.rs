@@ -2,7 +2,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use const_format::formatcp;
-use http::StatusCode;
 use panvault_card::holds_card_number;
 use panvault_model::{AccountId, Amount, CardId, RecurringType, ShopperInteraction, TransactionId};
 use panvault_vault::{NewTransaction, TransactionCreate, TransactionList, TransactionRead};
@@ -26,7 +25,7 @@ pub(crate) async fn create(app: Arc<App>, mut asked: Asked) -> Result<Answer, Re
     let vault = app.vault().clone();
     let done = to_the_end(async move { vault.transaction_create(&permit, new, idempotency).await }).await?;
     let answer = match transaction_code(done.value.status) {
-        None => Answer { status: StatusCode::CREATED, ..Answer::of::<Transaction>(&done.value) },
+        None => Answer::of::<Transaction>(&done.value),
         Some(code) => {
             let details = Some(Details::Outcome(done.value));
             Answer::failure(Failure { code, at: asked.caller.now().wall, details })
@@ -91,7 +90,6 @@ fn create_parse(fields: &Fields<'_>, mut faults: Faults) -> Result<NewTransactio
             merchant_reference: text(&field::MERCHANT_REFERENCE).unwrap_or_default(),
             user_agent: fields.masked(&field::USER_AGENT, USER_AGENT_BYTES_MAX),
             customer: fields.of(&field::CUSTOMER),
-            payment_product: text(&field::PAYMENT_PRODUCT),
             webhook_transaction_update,
             recurring_type: fields.of(&field::RECURRING_TYPE).and_then(RecurringType::parse),
             installments: fields

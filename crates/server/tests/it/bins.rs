@@ -11,8 +11,8 @@ fn an_issuer_is_looked_up_by_six_to_eleven_digits() {
     let server = Server::start();
     let key = &server.parent.key;
     let expected = json!({
-        "bin": "411111", "brand": "VISA", "issuer_name": "TEST BANK VISA NL", "issuer_country": "NL",
-        "currency_code": "EUR", "type": "CREDIT", "variant": "CLASSIC",
+        "bin": "411111", "brand": "Visa", "issuer_name": "TEST BANK VISA NL", "issuer_country": "NL",
+        "currency": "EUR", "type": "credit", "variant": "CLASSIC",
     });
     for path in ["/v1/bin/411111", "/v1/bin/41111111", "/v1/bin/41111111111/"] {
         let answer = server.get(key, path);
@@ -21,7 +21,7 @@ fn an_issuer_is_looked_up_by_six_to_eleven_digits() {
     let unknown = server.get(key, "/v1/bin/499999").json();
     assert_eq!(
         (&unknown["brand"], &unknown["issuer_name"]),
-        (&json!("VISA"), &Value::Null),
+        (&json!("Visa"), &Value::Null),
         "the scheme is known"
     );
     server.get(key, "/v1/bin/990000").fails(404, 109);

@@ -17,11 +17,11 @@ fn a_repeated_request_is_answered_the_same_and_does_nothing() {
     body["cvv"] = json!("111");
     let body = body.to_string();
     let first = post(&server, merchant, "/v1/card", ("Idempotency-Key", "one"), &body);
-    assert_eq!((first.status, first.header("idempotency-replayed")), (201, None));
+    assert_eq!((first.status, first.header("idempotency-replayed")), (200, None));
     server.clock.pass_millis(1_000);
     for (name, path) in [("Idempotency-Key", "/v1/card"), ("x-vfi-api-idempotencykey", "/v1/card/")] {
         let again = post(&server, merchant, path, (name, "one"), &body);
-        assert_eq!((again.status, again.header("idempotency-replayed")), (201, Some("true")));
+        assert_eq!((again.status, again.header("idempotency-replayed")), (200, Some("true")));
         assert_eq!(again.text, first.text, "byte for byte");
         assert_ne!(again.header("x-request-id"), first.header("x-request-id"));
     }
@@ -48,14 +48,14 @@ fn another_body_is_refused_and_others_are_not_in_the_way() {
     post(&server, merchant, "/v1/card", ("Idempotency-Key", "one"), &other).fails(422, 143);
     let theirs = card_body(&server.child).to_string();
     let child = post(&server, &server.child, "/v1/card", ("Idempotency-Key", "one"), &theirs);
-    assert_eq!((child.status, child.header("idempotency-replayed")), (201, None), "another organisation");
+    assert_eq!((child.status, child.header("idempotency-replayed")), (200, None), "another organisation");
     let update = json!({ "cvv": "111", "organisation": merchant.organisation }).to_string();
     let path = format!("/v1/card/{}", first.id());
     let updated = post(&server, merchant, &path, ("Idempotency-Key", "one"), &update);
     assert_eq!((updated.status, updated.header("idempotency-replayed")), (200, None), "another path");
     server.clock.pass_millis(24 * 3_600_000);
     let late = post(&server, merchant, "/v1/card", ("Idempotency-Key", "one"), &body);
-    assert_eq!((late.status, late.header("idempotency-replayed")), (201, None), "after 24 hours");
+    assert_eq!((late.status, late.header("idempotency-replayed")), (200, None), "after 24 hours");
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn a_bad_key_is_refused_by_name() {
         let answer = post(&server, merchant, "/v1/card", ("Idempotency-Key", key), &body);
         assert_eq!(answer.fails(400, 107).faults(), ["headers.idempotency-key"]);
     }
-    assert_eq!(post(&server, merchant, "/v1/card", ("Idempotency-Key", &long[1..]), &body).status, 201);
+    assert_eq!(post(&server, merchant, "/v1/card", ("Idempotency-Key", &long[1..]), &body).status, 200);
 }
 
 #[test]
@@ -86,11 +86,11 @@ fn of_many_at_once_one_is_done() {
         senders.into_iter().map(|sender| sender.join().unwrap()).collect()
     });
     for answer in &answers {
-        assert!(answer.status == 201 || (answer.status, answer.code()) == (409, 142), "{}", answer.text);
+        assert!(answer.status == 200 || (answer.status, answer.code()) == (409, 142), "{}", answer.text);
     }
     let first = answers
         .iter()
-        .filter(|answer| answer.status == 201 && answer.header("idempotency-replayed").is_none());
+        .filter(|answer| answer.status == 200 && answer.header("idempotency-replayed").is_none());
     assert_eq!(first.count(), 1);
     assert_eq!(server.get(&merchant.key, "/v1/transaction/count").json()["count"], json!(1));
 }
@@ -139,7 +139,7 @@ fn a_browser_does_not_use_up_the_keys_of_servers() {
         ("Idempotency-Key", "order-77"),
     ];
     let other = body.replace("\"12\"", "\"11\"");
-    assert_eq!(server.send("POST", "/v1/card", &headers, Some(&other)).status, 201);
+    assert_eq!(server.send("POST", "/v1/card", &headers, Some(&other)).status, 200);
     let ours = post(&server, merchant, "/v1/card", ("Idempotency-Key", "order-77"), &body);
-    assert_eq!((ours.status, ours.header("idempotency-replayed")), (201, None));
+    assert_eq!((ours.status, ours.header("idempotency-replayed")), (200, None));
 }

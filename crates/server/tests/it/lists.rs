@@ -77,7 +77,7 @@ fn never_go_by_card_number_or_cvv() {
     for (query, field) in [
         ("card_number=4111111111111111", "query.card_number"),
         ("cvv=111", "query.cvv"),
-        ("holder=x", "query.holder"),
+        ("card_holder_name=x", "query.card_holder_name"),
         ("_sort=card_number", "query._sort"),
         ("_limit=0", "query._limit"),
         ("_limit=1001", "query._limit"),

@@ -6,6 +6,7 @@ mod administration;
 mod bins;
 mod callers;
 mod cards;
+mod clients;
 mod connections;
 mod cors;
 mod documents;

@@ -20,7 +20,7 @@ fn a_card_is_created_with_the_fields_of_the_page() {
             "organisation": merchant.organisation,
         }),
     );
-    assert_eq!(answer.status, 201, "{}", answer.text);
+    assert_eq!(answer.status, 200, "{}", answer.text);
     let mut card = answer.json();
     let id = card["_id"].as_str().unwrap().to_owned();
     assert!(id.len() == 24 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')));
@@ -34,7 +34,7 @@ fn a_card_is_created_with_the_fields_of_the_page() {
         json!({
             "_id": null,
             "organisation": merchant.organisation,
-            "brand": "VISA",
+            "brand": "Visa",
             "bin": "411111",
             "last_four": "1111",
             "masked_card_number": "411111******1111",
@@ -42,13 +42,12 @@ fn a_card_is_created_with_the_fields_of_the_page() {
             "expiry_year": "29",
             "issuer_name": "TEST BANK VISA NL",
             "issuer_country": "NL",
-            "currency_code": "EUR",
-            "type": "CREDIT",
+            "currency": "EUR",
+            "type": "credit",
             "variant": "CLASSIC",
             "fingerprint": null,
             "cvv_present": true,
             "cvv_expires_at": "2026-03-01T13:00:00.000Z",
-            "metadata": {},
             "created_at": "2026-03-01T12:00:00.000Z",
             "updated_at": "2026-03-01T12:00:00.000Z",
         })
@@ -62,7 +61,7 @@ fn a_card_may_be_created_and_used_without_a_cvv() {
     let merchant = &server.parent;
     let card = server.make_card(merchant, None);
     let answer = server.post(&merchant.key, "/v1/transaction", &transaction_body(merchant, &card, 1099));
-    assert_eq!(answer.status, 201, "{}", answer.text);
+    assert_eq!(answer.status, 200, "{}", answer.text);
     let row = answer.json();
     assert_eq!((&row["cvv_present"], &row["cvv_result"]), (&json!(false), &json!("0")));
     assert_eq!((&row["status"], &row["reason_code"]), (&json!("SETTLEMENT_REQUESTED"), &json!("00")));
@@ -77,7 +76,7 @@ fn the_cvv_goes_out_once_and_can_be_put_back() {
     let card = server.make_card(merchant, Some("111"));
     let transact = || {
         let answer = server.post(&merchant.key, "/v1/transaction", &transaction_body(merchant, &card, 1099));
-        assert_eq!(answer.status, 201, "{}", answer.text);
+        assert_eq!(answer.status, 200, "{}", answer.text);
         let row = answer.json();
         (row["cvv_present"].as_bool().unwrap(), row["cvv_result"].as_str().unwrap().to_owned())
     };
@@ -131,5 +130,5 @@ fn paths_work_with_and_without_a_trailing_slash() {
         assert_eq!(server.get(&merchant.key, path).status, 200, "{path}");
     }
     let body = transaction_body(merchant, &card, 1099);
-    assert_eq!(server.post(&merchant.key, "/v1/transaction/", &body).status, 201);
+    assert_eq!(server.post(&merchant.key, "/v1/transaction/", &body).status, 200);
 }

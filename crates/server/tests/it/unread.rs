@@ -216,7 +216,7 @@ fn who_waits_to_be_asked_is_refused_and_let_go() {
     ));
     assert_eq!(client.answer().status, 100);
     client.say(&body);
-    assert_eq!(client.answer().status, 201);
+    assert_eq!(client.answer().status, 200);
     client.still_works();
 }
 

@@ -74,7 +74,7 @@ pub(crate) fn encode(row: &CardRow, out: &mut Vec<u8>) {
     if has(NO_FACTS) {
         writer.text_option(facts.issuer_name.as_deref());
         writer.fixed(facts.issuer_country.as_ref().map_or(&[0; 2], |code| code.as_bytes().as_slice()));
-        writer.fixed(facts.currency_code.as_ref().map_or(&[0; 3], |code| code.as_bytes().as_slice()));
+        writer.fixed(facts.currency.as_ref().map_or(&[0; 3], |code| code.as_bytes().as_slice()));
         writer.u8(facts.card_type.map_or(0, CardType::code));
         writer.text_option(facts.variant.as_deref());
     }
@@ -150,7 +150,7 @@ fn decode_facts(reader: &mut Reader<'_>) -> Result<IssuerFacts, RowFault> {
     Ok(IssuerFacts {
         issuer_name: reader.text_option()?.map(Arc::from),
         issuer_country: known(reader.fixed()?, Country::from_bytes)?,
-        currency_code: known(reader.fixed()?, Currency::from_bytes)?,
+        currency: known(reader.fixed()?, Currency::from_bytes)?,
         card_type: reader.code_option(CardType::from_code)?,
         variant: reader.text_option()?.map(Arc::from),
         table_version: 0,
@@ -222,7 +222,7 @@ mod tests {
             |row| row.brand = None,
             |row| row.facts.issuer_name = Some("A bank".into()),
             |row| row.facts.issuer_country = Country::parse("NL"),
-            |row| row.facts.currency_code = Currency::parse("EUR"),
+            |row| row.facts.currency = Currency::parse("EUR"),
             |row| row.facts.card_type = Some(CardType::Prepaid),
             |row| row.facts.variant = Some("GOLD".into()),
             |row| row.facts.table_version = 5,

@@ -5,7 +5,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use panvault_model::{CardId, Fingerprint, OrganisationId, TransactionId};
+use panvault_model::{CardId, Fingerprint, Id, OrganisationId, TransactionId};
 use panvault_store::limits::LIST_ROWS_MAX;
 use panvault_store::{
     CardField, CardRow, Field, FieldValue, Page, Query, RowFault, RowKey, StoreFault, Test, TransactionField,
@@ -126,6 +126,15 @@ fn equal_to<F: Field + PartialEq>(query: &Query<F>, field: F) -> Option<&[FieldV
     Some(&filter.values)
 }
 
+/// Ids that a question names: no index is needed to find these.
+fn ids(values: &[FieldValue<'static>]) -> Vec<[u8; 12]> {
+    let id = |value: &FieldValue<'_>| match value {
+        FieldValue::Text(text) => Id::parse(text).ok().map(|id| *id.as_bytes()),
+        FieldValue::Absent | FieldValue::Number(_) => None,
+    };
+    values.iter().filter_map(id).collect()
+}
+
 impl Listed for CardField {
     const ROW: &'static str = "SELECT row FROM card WHERE id = ?";
     const IDS: &'static str =
@@ -152,6 +161,9 @@ impl Listed for CardField {
         query: &Query<Self>,
         connection: &Connection,
     ) -> Result<Option<Vec<[u8; 12]>>, rusqlite::Error> {
+        if let Some(values) = equal_to(query, Self::Id) {
+            return Ok(Some(ids(values)));
+        }
         let Some(values) = equal_to(query, Self::Fingerprint) else { return Ok(None) };
         let mut statement = connection.prepare_cached(fingerprints::LOOK_UP)?;
         let mut ids = Vec::new();
@@ -194,6 +206,9 @@ impl Listed for TransactionField {
         query: &Query<Self>,
         connection: &Connection,
     ) -> Result<Option<Vec<[u8; 12]>>, rusqlite::Error> {
+        if let Some(values) = equal_to(query, Self::Id) {
+            return Ok(Some(ids(values)));
+        }
         let Some(values) = equal_to(query, Self::Card) else { return Ok(None) };
         let mut statement = connection.prepare_cached("SELECT id FROM payment_by_card WHERE card = ?")?;
         let mut ids = Vec::new();

@@ -84,7 +84,7 @@ impl CardRow {
         writer.u8(self.expiry.month());
         writer.text_option(self.facts.issuer_name.as_deref());
         writer.fixed(self.facts.issuer_country.as_ref().map_or(&[0; 2], |code| code.as_bytes().as_slice()));
-        writer.fixed(self.facts.currency_code.as_ref().map_or(&[0; 3], |code| code.as_bytes().as_slice()));
+        writer.fixed(self.facts.currency.as_ref().map_or(&[0; 3], |code| code.as_bytes().as_slice()));
         writer.u8(self.facts.card_type.map_or(0, CardType::code));
         writer.text_option(self.facts.variant.as_deref());
         writer.u32(self.facts.table_version);
@@ -134,7 +134,7 @@ impl CardRow {
             facts: IssuerFacts {
                 issuer_name: reader.text_option()?.map(Arc::from),
                 issuer_country: letters(reader.fixed()?, Country::from_bytes)?,
-                currency_code: letters(reader.fixed()?, Currency::from_bytes)?,
+                currency: letters(reader.fixed()?, Currency::from_bytes)?,
                 card_type: reader.code_option(CardType::from_code)?,
                 variant: reader.text_option()?.map(Arc::from),
                 table_version: reader.u32()?,

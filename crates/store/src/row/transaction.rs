@@ -2,7 +2,7 @@
 //!
 //! | bytes | what |
 //! | --- | --- |
-//! | 1 | format, 3 |
+//! | 1 | format, 4 |
 //! | 12 | id |
 //! | 12 | organisation |
 //! | 4 | version |
@@ -11,6 +11,7 @@
 //! | 12 | processor |
 //! | text | processor's name |
 //! | 12 | card |
+//! | 1 | brand of the card, or 0 |
 //! | 4 | amount |
 //! | 3 | currency |
 //! | 1 | capture now: 0 or 1 |
@@ -19,7 +20,6 @@
 //! | text | merchant reference |
 //! | text | user agent |
 //! | 1 or 13 | customer: 0, or 1 and an id |
-//! | text? | payment product |
 //! | text? | address of the webhook |
 //! | 1 | recurring type, or 0 |
 //! | 1 | instalments, or 0 |
@@ -51,8 +51,8 @@
 //! | tag | keyed tag over all of the above |
 
 use panvault_model::{
-    AccountId, Amount, CardId, Currency, CvvResult, Id, NodeId, OrganisationId, ProcessorId, RecurringType,
-    ShopperInteraction, Tag, Timestamp, TransactionId, TransactionStatus,
+    AccountId, Amount, Brand, CardId, Currency, CvvResult, Id, NodeId, OrganisationId, ProcessorId,
+    RecurringType, ShopperInteraction, Tag, Timestamp, TransactionId, TransactionStatus,
 };
 
 use crate::codec::{Reader, RowFault, Writer};
@@ -77,6 +77,8 @@ pub struct TransactionRow {
     pub processor_name: String,
     /// The token.
     pub card: CardId,
+    /// The scheme of the card, as it was when the transaction was made; `None` when it was of none that is known.
+    pub brand: Option<Brand>,
     /// Minor units.
     pub amount: Amount,
     /// The account's.
@@ -93,8 +95,6 @@ pub struct TransactionRow {
     pub user_agent: String,
     /// As sent.
     pub customer: Option<Id>,
-    /// As sent.
-    pub payment_product: Option<String>,
     /// As sent.
     pub webhook_transaction_update: Option<String>,
     /// As sent.
@@ -130,7 +130,7 @@ pub struct TransactionRow {
 }
 
 impl TransactionRow {
-    const FORMAT: u8 = 3;
+    const FORMAT: u8 = 4;
 
     /// Appends everything that the tag covers.
     pub fn encode_clear(&self, out: &mut Vec<u8>) {
@@ -144,6 +144,7 @@ impl TransactionRow {
         writer.fixed(self.processor.as_bytes());
         writer.text(&self.processor_name);
         writer.fixed(self.card.as_bytes());
+        writer.u8(self.brand.map_or(0, Brand::code));
         writer.u32(self.amount.minor_units());
         writer.fixed(self.currency.as_bytes());
         writer.u8(u8::from(self.capture_now));
@@ -155,7 +156,6 @@ impl TransactionRow {
         if let Some(customer) = self.customer {
             writer.fixed(customer.as_bytes());
         }
-        writer.text_option(self.payment_product.as_deref());
         writer.text_option(self.webhook_transaction_update.as_deref());
         writer.u8(self.recurring_type.map_or(0, RecurringType::code));
         writer.u8(self.installments);
@@ -203,6 +203,7 @@ impl TransactionRow {
             processor: ProcessorId::from_bytes(reader.fixed()?),
             processor_name: reader.text()?.to_owned(),
             card: CardId::from_bytes(reader.fixed()?),
+            brand: reader.code_option(Brand::from_code)?,
             amount: Amount::new(reader.u32()?).ok_or(RowFault::Value)?,
             currency: Currency::from_bytes(reader.fixed()?).ok_or(RowFault::Value)?,
             capture_now: reader.flag()?,
@@ -211,7 +212,6 @@ impl TransactionRow {
             merchant_reference: reader.text()?.to_owned(),
             user_agent: reader.text()?.to_owned(),
             customer: if reader.flag()? { Some(Id::from_bytes(reader.fixed()?)) } else { None },
-            payment_product: reader.text_option()?.map(str::to_owned),
             webhook_transaction_update: reader.text_option()?.map(str::to_owned),
             recurring_type: reader.code_option(RecurringType::from_code)?,
             installments: reader.u8()?,

@@ -69,7 +69,7 @@ pub fn card(n: u64) -> CardRow {
         facts: IssuerFacts {
             issuer_name: Some(Arc::from("A Bank")),
             issuer_country: Country::parse("NL"),
-            currency_code: Currency::parse("EUR"),
+            currency: Currency::parse("EUR"),
             card_type: Some(CardType::Credit),
             variant: Some(Arc::from("GOLD")),
             table_version: 3,
@@ -110,7 +110,7 @@ pub fn transaction(n: u64, card: CardId) -> TransactionRow {
         merchant_reference: format!("order {n}"),
         user_agent: "test".to_owned(),
         customer: Some(id(4)),
-        payment_product: Some("card".to_owned()),
+        brand: Some(Brand::Visa),
         webhook_transaction_update: Some("https://shop.example/hook".to_owned()),
         recurring_type: Some(RecurringType::First),
         installments: 3,

@@ -39,7 +39,6 @@ pub struct NewTransaction {
     pub merchant_reference: String,
     pub user_agent: String,
     pub customer: Option<Id>,
-    pub payment_product: Option<String>,
     pub webhook_transaction_update: Option<String>,
     pub recurring_type: Option<RecurringType>,
     /// 0 when it was not sent.
@@ -52,8 +51,7 @@ pub struct NewTransaction {
 impl NewTransaction {
     fn storable(&self) -> Result<(), VaultError> {
         pairs_storable(&self.extras)?;
-        let optional = [&self.payment_product, &self.webhook_transaction_update];
-        texts_storable(optional.into_iter().flatten().map(String::as_str))?;
+        texts_storable(self.webhook_transaction_update.as_deref())?;
         texts_storable(
             [&self.customer_ip, &self.dynamic_descriptor, &self.merchant_reference, &self.user_agent]
                 .map(String::as_str),
@@ -107,7 +105,7 @@ impl Vault {
             card => card?,
         };
         seal::card_openable(&card, &permit.snapshot().keys, Named::Field("card"))?;
-        let mut prepared = self.transaction_plan(permit, new, card.organisation, idempotency)?;
+        let mut prepared = self.transaction_plan(permit, new, &card, idempotency)?;
         let in_hand = self.node().take(prepared.row.id)?;
         let mut claiming = Claiming::new(card.id, idempotency.map(|claim| claim.key.0));
         loop {
@@ -160,15 +158,15 @@ impl Vault {
         &self,
         permit: &Permit<TransactionCreate>,
         new: NewTransaction,
-        card_organisation: OrganisationId,
+        card: &CardRow,
         idempotency: Option<Idempotency>,
     ) -> Result<Prepared, VaultError> {
         new.storable()?;
         let snapshot = Arc::clone(permit.snapshot());
         let account = account_seen(permit, new.account)?;
         let organisation = account.organisation;
-        if !snapshot.documents.is_below(organisation, card_organisation)
-            && !snapshot.documents.is_below(card_organisation, organisation)
+        if !snapshot.documents.is_below(organisation, card.organisation)
+            && !snapshot.documents.is_below(card.organisation, organisation)
         {
             return Err(VaultError::field(
                 "card",
@@ -202,7 +200,7 @@ impl Vault {
             merchant_reference: new.merchant_reference,
             user_agent: new.user_agent,
             customer: new.customer,
-            payment_product: new.payment_product,
+            brand: card.brand,
             webhook_transaction_update: new.webhook_transaction_update,
             recurring_type: new.recurring_type,
             installments: new.installments,

@@ -1,7 +1,6 @@
 use panvault_model::{CvvResult, TransactionStatus};
 use panvault_vault::{
-    Field, FieldValue, Filter, NewTransaction, Test, TransactionField, TransactionQuery, TransactionRow,
-    VaultError,
+    FieldValue, Filter, NewTransaction, Test, TransactionField, TransactionQuery, TransactionRow, VaultError,
 };
 
 use crate::assert_refused;

@@ -352,7 +352,6 @@ pub(crate) fn new_transaction(account: AccountId, card: CardId, amount: u32) -> 
         merchant_reference: "order".to_owned(),
         user_agent: "test".to_owned(),
         customer: None,
-        payment_product: None,
         webhook_transaction_update: None,
         recurring_type: None,
         installments: 0,

@@ -267,7 +267,6 @@ async fn fill(vault: &Vault) -> (CardId, TransactionId, String) {
         merchant_reference: "order".to_owned(),
         user_agent: "test".to_owned(),
         customer: None,
-        payment_product: None,
         webhook_transaction_update: None,
         recurring_type: None,
         installments: 0,
