@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Demo,
     /// Serve a test vault, ready to try: an organisation, a EUR account with the dummy processor, two API keys
     Dev(Dev),
+    /// Make a vault with all that a first token needs: root key, settings, organisation, API key, systemd unit
+    Setup(Setup),
     /// Make a vault
     Init(Init),
     /// Serve a vault
@@ -93,6 +95,53 @@ pub(crate) struct Dev {
     /// Seconds for which a CVV is held, 0 to 86400
     #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
     pub(crate) cvv_ttl_seconds: u32,
+}
+
+/// What no flag says is asked, on a terminal.
+#[derive(Args)]
+pub(crate) struct Setup {
+    /// Ask nothing: what no flag says gets its default
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// The vault's directory; it must not be there yet, or be empty [default: /var/lib/panvault/vault for the package's user, else
+    /// panvault in the home directory]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// A test vault takes the dummy processor and pv_test_ keys; a live vault refuses both [default: test]
+    #[arg(long, value_enum)]
+    pub(crate) mode: Option<ModeArg>,
+    /// What the organisation is called that owns the cards [default in a test vault: Example Ltd]
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Certificate chain, PEM; with --tls-key
+    #[arg(long, value_name = "FILE", conflicts_with = "behind_proxy")]
+    pub(crate) tls_certificate: Option<PathBuf>,
+    /// The certificate's key, PEM
+    #[arg(long, value_name = "FILE", conflicts_with = "behind_proxy")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// A proxy in front ends TLS
+    #[arg(long)]
+    pub(crate) behind_proxy: bool,
+    /// Where to listen [default: 127.0.0.1:8420; with a certificate 0.0.0.0:8420]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<String>,
+    /// Where to write the settings [default: /etc/panvault/panvault.toml for the package's vault, else panvault.toml in DIR]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where to write the root key, outside the vault's directory [default: /etc/panvault/keys/vault.root-key for the package's
+    /// vault, else DIR.root-key]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) root_key_file: Option<PathBuf>,
+    /// Where to write the systemd unit; none for nowhere [default: none where the package's fits; of root
+    /// /etc/systemd/system/panvault.service, else DIR.service]
+    #[arg(long, value_name = "FILE|none")]
+    pub(crate) unit: Option<PathBuf>,
+    /// As root: the user that the vault belongs to and the server runs as [default: panvault, if there is one]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) user: Option<String>,
+    /// Print one line of JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]

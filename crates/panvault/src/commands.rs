@@ -8,6 +8,7 @@ pub(crate) mod doctor;
 mod document;
 mod init;
 mod serve;
+mod setup;
 
 use std::process::ExitCode;
 
@@ -18,6 +19,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Demo => demo::run(),
         Command::Dev(args) => dev::run(&args).map(success),
+        Command::Setup(args) => setup::run(&args).map(success),
         Command::Init(args) => init::run(&args).map(success),
         Command::Serve(args) => serve::run(&args).map(success),
         Command::Doctor(args) => doctor::run(&args),

@@ -104,6 +104,21 @@ pub(crate) const fn mode_name(mode: Mode) -> &'static str {
     }
 }
 
+/// Refuses a place where no vault can be made, before anything is.
+pub(crate) fn is_free_for_a_vault(path: &Path) -> anyhow::Result<()> {
+    ensure!(
+        !path.join(FILE).exists(),
+        "{} holds a vault already: serve it with panvault serve --data {}, or name another directory",
+        path.display(),
+        path.display()
+    );
+    target::is_free(path, parent(path))
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Makes a vault in a directory that is not there or is empty. It is made beside it and moved there whole, so that a crash
 /// leaves no half of one. `fill` may add to it before it is moved.
 ///
@@ -115,7 +130,7 @@ pub(crate) fn create(
     store: &Settings,
     fill: impl FnOnce(&DataDirectory) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent = parent(path);
     target::is_free(path, parent)?;
     fs::create_dir_all(parent).with_context(|| format!("{} cannot be made", parent.display()))?;
     // Removed again if anything below fails.

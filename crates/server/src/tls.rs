@@ -1,3 +1,4 @@
+mod name;
 mod pem;
 mod validity;
 
@@ -80,6 +81,11 @@ impl Tls {
     /// The file of the certificate.
     pub fn certificate(&self) -> &Path {
         &self.certificate
+    }
+
+    /// Whom the certificate is of: its first name that stands for one host, or else its first address.
+    pub fn name(&self) -> Option<String> {
+        name::of(self.current.0.load().certified.cert.first()?)
     }
 
     /// Whether clients take the certificate that is in use, as far as its times and those of its chain go.

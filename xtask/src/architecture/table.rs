@@ -126,6 +126,7 @@ libraries! {
     // The system.
     "mimalloc": Users::These(&[BINARY, BENCH]), NOBODY;
     "libc": Users::These(&[EMBEDDED, BINARY]), Users::Any;
+    "nix": Users::These(&[BINARY]), NOBODY;
     "rustix": Users::These(&[KEYS, EMBEDDED, SERVER, BINARY]), Users::Any;
 
     // The rest.

@@ -17,17 +17,12 @@ pub(crate) fn run(args: &Init) -> anyhow::Result<()> {
         ModeArg::Live => Mode::Live,
     };
     let data = std::path::absolute(&args.data)?;
-    let root_key_file = match &args.root_key_file {
-        Some(file) => std::path::absolute(file)?,
-        None => beside(&data)?,
-    };
-    ensure!(
-        !root_key_file.starts_with(&data),
-        "the root key must not be in the vault's directory: who gets a copy of that must not get the key; \
-         name another place with --root-key-file"
-    );
+    let root_key_file = root_key_place(&data, args.root_key_file.as_deref())?;
     data::create(&data, mode, &root_key_file, &Settings::default(), |directory| {
-        write_private(&directory.path.join("panvault.toml"), configuration().as_bytes())?;
+        write_private(
+            &directory.path.join("panvault.toml"),
+            configuration(&[("data_directory", ".".to_owned())]).as_bytes(),
+        )?;
         // All is there but for its name: a vault of which nobody could be told where its key is, is not made.
         output::show(made(args.json, &data, mode, &root_key_file))
     })
@@ -57,6 +52,20 @@ fn made(as_json: bool, data: &Path, mode: Mode, root_key_file: &Path) -> String 
     )
 }
 
+/// Where the root key goes: where it was asked for, or beside the vault, and never into it.
+pub(super) fn root_key_place(data: &Path, wanted: Option<&Path>) -> anyhow::Result<PathBuf> {
+    let root_key_file = match wanted {
+        Some(file) => std::path::absolute(file)?,
+        None => beside(data)?,
+    };
+    ensure!(
+        !root_key_file.starts_with(data),
+        "the root key must not be in the vault's directory: who gets a copy of that must not get the key; \
+         name another place with --root-key-file"
+    );
+    Ok(root_key_file)
+}
+
 fn beside(data: &Path) -> anyhow::Result<PathBuf> {
     let name = data.file_name().context("the vault's directory needs a name")?;
     let mut name = name.to_owned();
@@ -64,17 +73,16 @@ fn beside(data: &Path) -> anyhow::Result<PathBuf> {
     Ok(data.with_file_name(name))
 }
 
-/// A file with every setting at its default, all but the directory in comments.
-fn configuration() -> String {
+/// A file with every setting: those that are set, and the others at their defaults in comments.
+pub(super) fn configuration(set: &[(&str, String)]) -> String {
     let mut text = String::from("# Settings of this vault. Relative paths are relative to this file.\n");
     for setting in SETTINGS {
-        let value = if setting.bare {
-            setting.default.to_owned()
-        } else {
-            toml::Value::from(setting.default).to_string()
+        let set = set.iter().find(|(name, _)| *name == setting.name).map(|(_, value)| value.as_str());
+        let (comment, value) = match set {
+            Some(value) => ("", value),
+            None => ("# ", setting.default),
         };
-        let (comment, value) =
-            if setting.name == "data_directory" { ("", "\".\"".to_owned()) } else { ("# ", value) };
+        let value = if setting.bare { value.to_owned() } else { toml::Value::from(value).to_string() };
         text.push_str(&format!("\n# {}\n{comment}{} = {value}\n", setting.doc, setting.name));
     }
     text

@@ -15,5 +15,6 @@ mod doctor;
 mod leak;
 mod output;
 mod serve;
+mod setup;
 mod signals;
 mod support;

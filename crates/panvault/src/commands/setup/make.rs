@@ -1,0 +1,122 @@
+//! Making it: the vault last, since it appears whole, so that whatever fails before can be taken away.
+
+use std::path::Path;
+
+use anyhow::Context;
+use panvault_model::{Currency, OrganisationId, Role};
+use panvault_store_embedded::Settings;
+use panvault_vault::{Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, Vault};
+
+use crate::commands::setup::made::Made;
+use crate::commands::setup::plan::{CONFIG, Plan};
+use crate::commands::setup::said;
+use crate::commands::setup::unit::Unit;
+use crate::data::{self, DataDirectory, OpenSettings, OpenVault, write_private};
+use crate::signals::Signals;
+use crate::{harden, output};
+
+/// What a first token is made with.
+pub(super) struct Filled {
+    pub(super) organisation: String,
+    /// Of a test vault: what a payment needs.
+    pub(super) account: Option<String>,
+    pub(super) api_key: String,
+    /// In which a card of this moment expires.
+    pub(super) expiry_year: u32,
+}
+
+/// Makes all of it, or nothing.
+pub(super) fn make(plan: &Plan, as_json: bool) -> anyhow::Result<()> {
+    output::secret_is_seen()?;
+    harden::memory();
+    // What a signal would leave half made is made or taken away first, which takes a second.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let entered = runtime.enter();
+    let signals = Signals::handle()?;
+    let mut made = Made::default();
+    let result = make_all(plan, as_json, &mut made);
+    drop((signals, entered));
+    let Err(error) = result else { return Ok(()) };
+    Err(match made.unmake() {
+        None => error,
+        Some(left) => error.context(left),
+    })
+}
+
+fn make_all(plan: &Plan, as_json: bool, made: &mut Made) -> anyhow::Result<()> {
+    let Plan { place, owner, .. } = plan;
+    for path in [&place.data, &place.root_key_file] {
+        made.directory(path.parent().unwrap_or(Path::new("/")), owner)?;
+    }
+    if !plan.is_config_inside() {
+        made.settings(&plan.config, &plan.config_text, owner)?;
+    }
+    match &plan.unit {
+        Unit::File { path, text } => made.unit(path, text)?,
+        Unit::None | Unit::Packaged => {}
+    }
+    owner.act(|| {
+        data::create(&place.data, plan.mode, &place.root_key_file, &Settings::default(), |directory| {
+            if plan.is_config_inside() {
+                write_private(&directory.path.join(CONFIG), plan.config_text.as_bytes())?;
+            }
+            let filled = fill(directory, plan)?;
+            // All is there but for the vault's name: a key that nobody could see is none.
+            output::show(if as_json { said::json(plan, &filled) } else { said::text(plan, &filled) })
+        })
+    })
+}
+
+fn fill(directory: &DataDirectory, plan: &Plan) -> anyhow::Result<Filled> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let OpenVault { vault, store, .. } = directory.open(&OpenSettings::default()).await?;
+        let filled = fill_vault(&vault, plan).await;
+        vault.close().await?;
+        drop((vault, store));
+        filled
+    })
+}
+
+async fn fill_vault(vault: &Vault, plan: &Plan) -> anyhow::Result<Filled> {
+    // Each step is asked for anew: a caller sees the documents of the moment it was made.
+    let new = NewOrganisation { name: plan.name.clone(), ..NewOrganisation::default() };
+    let organisation = vault.organisation_create(&vault.operator().permit()?, new).await?.id;
+    let account = match plan.mode {
+        Mode::Test => Some(fill_test(vault, organisation).await?),
+        Mode::Live => None,
+    };
+    let new = NewApiKey {
+        organisation,
+        name: "setup".to_owned(),
+        roles: vec![Role::ProviderAdmin],
+        expires_at: None,
+    };
+    let (_, key) = vault.apikey_create(&vault.operator().permit()?, new).await?;
+    let (year, _) = vault.now().wall.year_month();
+    Ok(Filled {
+        organisation: organisation.to_string(),
+        account,
+        api_key: key.expose_text().to_owned(),
+        expiry_year: (u32::from(year) + 3) % 100,
+    })
+}
+
+/// A processor and an account, so that a payment works at once.
+async fn fill_test(vault: &Vault, organisation: OrganisationId) -> anyhow::Result<String> {
+    let new = NewProcessor {
+        organisation,
+        name: "Dummy".to_owned(),
+        type_name: "card_dummy".to_owned(),
+        settings: Vec::new(),
+    };
+    let processor = vault.processor_create(&vault.operator().permit()?, new).await?.id;
+    let new = NewAccount {
+        organisation,
+        name: "Main".to_owned(),
+        description: None,
+        currency: Currency::parse("EUR").context("EUR is a currency")?,
+        processors: vec![processor],
+    };
+    Ok(vault.account_create(&vault.operator().permit()?, new).await?.id.to_string())
+}
