@@ -87,6 +87,7 @@ libraries! {
 
     // HTTP and TLS. The binary is a client of its own server in the demo, the test kit of the server under test.
     "axum": Users::These(&[SERVER]), NOBODY;
+    "base64ct": Users::These(&[SERVER]), NOBODY;
     "bytes": Users::These(&[SERVER]), NOBODY;
     "const_format": Users::These(&[SERVER]), NOBODY;
     "form_urlencoded": Users::These(&[SERVER]), NOBODY;
