@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 
 use crate::say;
-use crate::source::{Functions, code_only, is_test_file, without_tests, words};
+use crate::source::{Source, is_test_file};
 use crate::workspace::{SourceFile, Workspace};
 
 /// A use of an `expose_` function: where on the way, path, what is called, and the function around it.
@@ -79,24 +79,27 @@ fn path(workspace: &Workspace) -> PathBuf {
 
 /// All of them, sorted, each once.
 fn exposures(workspace: &Workspace) -> anyhow::Result<Vec<Exposure>> {
-    let mut found: Vec<Exposure> = workspace.sources(&["crates"])?.iter().flat_map(of_file).collect();
+    let mut found = Vec::new();
+    for file in workspace.sources(&["crates"])? {
+        found.extend(of_file(&file)?);
+    }
     found.sort();
     found.dedup();
     Ok(found)
 }
 
-fn of_file(file: &SourceFile) -> Vec<Exposure> {
+fn of_file(file: &SourceFile) -> anyhow::Result<Vec<Exposure>> {
     let is_source = file.path.split('/').nth(2) == Some("src") && !is_test_file(&file.path);
     if !is_source {
-        return Vec::new();
+        return Ok(Vec::new());
     }
-    let code = without_tests(&code_only(&file.text));
-    let functions = Functions::find(&code);
-    let is_definition = |at: usize| code.get(..at).is_some_and(|before| before.trim_end().ends_with("fn"));
-    words(&code)
-        .filter(|word| word.text.starts_with("expose_") && !is_definition(word.at))
-        .map(|word| Exposure::new(&file.path, word.text, functions.around(word.at).unwrap_or("-")))
-        .collect()
+    let source = Source::parse(&file.text).with_context(|| file.path.clone())?;
+    let before = |at: usize| source.without_tests.get(..at).unwrap_or_default().trim_end();
+    let exposures = source
+        .words()
+        .filter(|word| word.text.starts_with("expose_") && !before(word.at).ends_with("fn"))
+        .map(|word| Exposure::new(&file.path, word.text, source.around(word.at).unwrap_or("-")));
+    Ok(exposures.collect())
 }
 
 impl Exposure {
@@ -190,7 +193,7 @@ mod tests {
     }
 
     fn found() -> Vec<Exposure> {
-        let mut found = of_file(&file());
+        let mut found = of_file(&file()).unwrap();
         found.sort();
         found.dedup();
         found
@@ -209,7 +212,7 @@ mod tests {
         let expected = [("expose_digits", "seal"), ("expose_text", "seal")];
         assert_eq!(names, expected.map(|(called, within)| (called.to_owned(), within.to_owned())));
         for path in ["crates/vault/tests/it/main.rs", "crates/vault/src/seal/tests.rs"] {
-            assert_eq!(of_file(&SourceFile { path: path.into(), text: file().text }), []);
+            assert_eq!(of_file(&SourceFile { path: path.into(), text: file().text }).unwrap(), []);
         }
     }
 

@@ -134,6 +134,8 @@ libraries! {
     "anyhow": Users::These(&[BINARY, BENCH, XTASK]), NOBODY;
     "cargo_metadata": Users::These(&[XTASK]), NOBODY;
     "clap": Users::These(&[BINARY, BENCH, XTASK]), NOBODY;
+    "proc-macro2": Users::These(&[XTASK]), NOBODY;
+    "syn": Users::These(&[XTASK]), NOBODY;
     "tempfile": Users::These(&[BINARY, TESTKIT, XTASK]), Users::Any;
     "thiserror": Users::Any, NOBODY;
     "zeroize": Users::These(&[CARD, KEYS, PROCESSOR, VAULT, SERVER, BINARY]), NOBODY;
