@@ -3,6 +3,8 @@
 
 use std::io::{self, BufRead};
 
+use csv_core::{ReadFieldResult, Reader, ReaderBuilder, Terminator};
+
 use crate::import::report::Refused;
 use crate::limits::LINE_BYTES_MAX;
 
@@ -77,49 +79,61 @@ impl<R: BufRead> Lines<R> {
 /// The cells of a line, trimmed.
 #[derive(Default)]
 pub(super) struct Cells {
-    text: String,
+    /// With the sign that it separates by.
+    reader: Option<(u8, Reader)>,
+    /// The cells one behind the other, then what is left of longer lines.
+    text: Vec<u8>,
     ends: Vec<usize>,
 }
 
 impl Cells {
-    /// Takes a line apart.
-    pub(super) fn split(&mut self, line: &[u8], delimiter: char) -> Result<(), Refused> {
-        self.text.clear();
+    /// Takes a line apart. The reader takes quotes as they come; a list with a quote in the wrong place is refused instead.
+    pub(super) fn split(&mut self, line: &[u8], separator: char) -> Result<(), Refused> {
         self.ends.clear();
         if line.len() > LINE_BYTES_MAX {
             return Err(Refused::LineTooLong);
         }
-        let mut rest = core::str::from_utf8(line).map_err(|_| Refused::NotUtf8)?;
-        loop {
-            let behind = match rest.strip_prefix('"') {
-                Some(quoted) => self.quoted(quoted)?,
-                None => {
-                    let end = rest.find(delimiter).unwrap_or(rest.len());
-                    let (cell, behind) = rest.split_at(end);
-                    self.text.push_str(cell);
-                    behind
-                }
-            };
-            self.ends.push(self.text.len());
-            match behind.strip_prefix(delimiter) {
-                Some(next) => rest = next,
-                None if behind.is_empty() => return Ok(()),
-                None => return Err(Refused::Quotes),
-            }
+        core::str::from_utf8(line).map_err(|_| Refused::NotUtf8)?;
+        if line.is_empty() {
+            // For the reader it is no row.
+            self.ends.push(0);
+            return Ok(());
         }
-    }
-
-    /// Takes a quoted cell, in which two quotes stand for one, and gives what is behind it.
-    fn quoted<'a>(&mut self, mut rest: &'a str) -> Result<&'a str, Refused> {
+        if self.text.len() < line.len() {
+            self.text.resize(line.len(), 0);
+        }
+        let separator = u8::try_from(separator).map_err(|_| Refused::Quotes)?;
+        let reader = match &mut self.reader {
+            Some((known, reader)) if *known == separator => reader,
+            other => &mut other.insert((separator, reader(separator))).1,
+        };
+        reader.reset();
+        let (mut start, mut read, mut written) = (0, 0, 0);
         loop {
-            let (cell, behind) = rest.split_once('"').ok_or(Refused::Quotes)?;
-            self.text.push_str(cell);
-            match behind.strip_prefix('"') {
-                Some(more) => {
-                    self.text.push('"');
-                    rest = more;
+            let rest = line.get(read..).unwrap_or_default();
+            let room = self.text.get_mut(written..).unwrap_or_default();
+            let (result, bytes_read, bytes_written) = reader.read_field(rest, room);
+            read += bytes_read;
+            written += bytes_written;
+            match result {
+                // The next call is told so by having nothing to read.
+                ReadFieldResult::InputEmpty => {}
+                ReadFieldResult::OutputFull => return Err(Refused::Quotes),
+                ReadFieldResult::End => return Ok(()),
+                ReadFieldResult::Field { record_end } => {
+                    let end = if record_end { read } else { read.saturating_sub(1) };
+                    let source = line.get(start..end).unwrap_or_default();
+                    let cell_start = self.ends.last().copied().unwrap_or(0);
+                    let cell = self.text.get(cell_start..written).unwrap_or_default();
+                    if source.starts_with(b"\"") && !is_quoted(source, cell) {
+                        return Err(Refused::Quotes);
+                    }
+                    self.ends.push(written);
+                    start = read;
+                    if record_end {
+                        return Ok(());
+                    }
                 }
-                None => return Ok(behind),
             }
         }
     }
@@ -132,8 +146,20 @@ impl Cells {
     pub(super) fn cell(&self, at: usize) -> &str {
         let start = at.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
         let end = self.ends.get(at).copied().unwrap_or(0);
-        self.text.get(start..end).unwrap_or_default().trim_matches(' ')
+        let cell = self.text.get(start..end).unwrap_or_default();
+        core::str::from_utf8(cell).unwrap_or_default().trim_matches(' ')
     }
+}
+
+/// Whether a cell stands between two quotes, and each quote in it twice.
+fn is_quoted(source: &[u8], cell: &[u8]) -> bool {
+    let quotes = cell.iter().filter(|byte| **byte == b'"').count();
+    source.ends_with(b"\"") && source.len() == cell.len() + quotes + 2
+}
+
+/// A reader of lines that are given one by one: a carriage return within one is a sign like any other.
+fn reader(separator: u8) -> Reader {
+    ReaderBuilder::new().delimiter(separator).terminator(Terminator::Any(b'\n')).build()
 }
 
 #[cfg(test)]
@@ -153,7 +179,8 @@ mod tests {
         assert_eq!(cells(",\"\",").unwrap(), ["", "", ""]);
         assert_eq!(cells("\"a,b\",\"say \"\"no\"\"\", c ").unwrap(), ["a,b", "say \"no\"", "c"]);
         assert_eq!(cells("a\"b,c").unwrap(), ["a\"b", "c"]);
-        for line in ["\"a", "\"a\"b,c", "a,\"", "\"a\"\""] {
+        assert_eq!(cells("a\rb,\u{e9}").unwrap(), ["a\rb", "\u{e9}"]);
+        for line in ["\"a", "\"a\"b,c", "a,\"", "\"a\"\"", "\"a\"b\"", "\"a\" ,b", "\"a,b"] {
             assert_eq!(cells(line), Err(Refused::Quotes), "{line}");
         }
         let mut other = Cells::default();
