@@ -9,6 +9,7 @@ mod dev_vault;
 mod exposures;
 mod first_command;
 mod openapi;
+mod package;
 mod packages;
 mod parts;
 mod python;
@@ -25,6 +26,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::parts::Parts;
 use crate::workspace::Workspace;
 
 #[derive(Parser)]
@@ -64,6 +66,12 @@ enum Command {
         /// Compare only.
         #[arg(long)]
         check: bool,
+    },
+    /// Make the Debian package, the tarball, the list of what is in them (CycloneDX) and checksums in `target/package`.
+    Package {
+        /// Lint, install and run it too, as `cargo xtask test` does.
+        #[arg(long)]
+        test: bool,
     },
     /// Measure the release build on this machine.
     Bench(bench::BenchArguments),
@@ -105,6 +113,12 @@ fn run(command: Command) -> anyhow::Result<bool> {
         }
         Command::Openapi { check: true } => openapi::check(&workspace).map(|()| true),
         Command::Openapi { check: false } => openapi::write(&workspace).map(|()| true),
+        Command::Package { test: false } => package::package(&workspace).map(|_| true),
+        Command::Package { test: true } => {
+            let mut parts = Parts::default();
+            package::test(&workspace, &mut parts, false);
+            Ok(parts.finish())
+        }
         Command::Bench(arguments) => bench::bench(&workspace, &arguments).map(|()| true),
     }
 }

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use crate::parts::{Parts, Totals};
 use crate::workspace::Workspace;
-use crate::{bin_list, browser, first_command, packages, run, schemathesis};
+use crate::{bin_list, browser, first_command, package, packages, run, schemathesis};
 
 /// What is left out.
 #[derive(Default)]
@@ -35,6 +35,7 @@ pub(crate) fn tests(workspace: &Workspace, without: &Without, parts: &mut Parts)
         parts.check("browser", || browser::browser(workspace));
     }
     parts.check("the first command of the README", || first_command::test(workspace));
+    package::test(workspace, parts, without.python);
 }
 
 /// The packages that tests of the workspace need.

@@ -137,6 +137,7 @@ libraries! {
     "clap": Users::These(&[BINARY, BENCH, XTASK]), NOBODY;
     "proc-macro2": Users::These(&[XTASK]), NOBODY;
     "syn": Users::These(&[XTASK]), NOBODY;
+    "cyclonedx-bom": Users::These(&[XTASK]), NOBODY;
     "tempfile": Users::These(&[BINARY, TESTKIT, XTASK]), Users::Any;
     "thiserror": Users::Any, NOBODY;
     "zeroize": Users::These(&[CARD, KEYS, PROCESSOR, VAULT, SERVER, BINARY]), NOBODY;

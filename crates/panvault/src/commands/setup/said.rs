@@ -38,7 +38,7 @@ pub(super) fn text(plan: &Plan, filled: &Filled) -> String {
     let mode = mode_name(plan.mode);
     let (data, key) = (plan.place.data.display(), plan.place.root_key_file.display());
     let config = quoted(&plan.config.to_string_lossy());
-    let api_key = &filled.api_key;
+    let Filled { api_key, organisation, .. } = filled;
     let unit = match &plan.unit {
         Unit::None => String::new(),
         Unit::Packaged => "  systemd unit  panvault.service, from the package\n".to_owned(),
@@ -57,7 +57,8 @@ pub(super) fn text(plan: &Plan, filled: &Filled) -> String {
          in the vault opens, and whoever has both can open every card.\n  \
          API key       {api_key}\n                \
          It is shown this once. It may do everything; give each program a key of its own:\n                \
-         {by}panvault apikey create --config {config} …\n\n\
+         {by}panvault apikey create --config {config} \\\n                  \
+         --organisation {organisation} --name server --role MerchantAdmin\n\n\
          Change:\n\n  \
          settings      {}\n{unit}\n\
          Start it:\n\n{}\n\n\

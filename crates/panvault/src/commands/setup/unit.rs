@@ -39,9 +39,11 @@ impl Unit {
         listen: SocketAddr,
         owner: &Owner,
     ) -> anyhow::Result<Self> {
+        if wanted == Some(Path::new("none")) {
+            return Ok(Self::None);
+        }
         let program = std::env::current_exe().context("where this program is cannot be found out")?;
         let path = match wanted {
-            Some(none) if none == Path::new("none") => return Ok(Self::None),
             Some(path) => std::path::absolute(path).context("--unit must be a file or none")?,
             None => {
                 let values = Values { program: &program, place, config, listen, owner };

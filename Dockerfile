@@ -1,0 +1,21 @@
+# Builds Panvault, and keeps the program and the libraries that it loads: no shell, no other user than 65532. It runs on a read-only
+# file system; what it writes is in /data. docs/running.md has the commands.
+FROM rust:1.91-bookworm AS build
+WORKDIR /src
+COPY Cargo.toml Cargo.lock ./
+COPY crates crates
+COPY xtask xtask
+COPY packaging packaging
+RUN cargo build --release --locked --package panvault \
+    && packaging/image-root.sh target/release/panvault /image \
+    && install -d -m 700 /volumes/data /volumes/keys
+
+FROM scratch
+COPY --from=build /image /
+# New volumes take owner and mode from here.
+COPY --from=build --chown=65532:65532 /volumes /
+USER 65532:65532
+VOLUME ["/data", "/keys"]
+EXPOSE 8420
+ENTRYPOINT ["/usr/bin/panvault"]
+CMD ["serve", "--config", "/data/vault/panvault.toml"]
