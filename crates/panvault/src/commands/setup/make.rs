@@ -91,6 +91,7 @@ async fn fill_vault(vault: &Vault, plan: &Plan) -> anyhow::Result<Filled> {
         name: "setup".to_owned(),
         roles: vec![Role::ProviderAdmin],
         expires_at: None,
+        allowed_origins: Vec::new(),
     };
     let (_, key) = vault.apikey_create(&vault.operator().permit()?, new).await?;
     let (year, _) = vault.now().wall.year_month();
@@ -117,6 +118,8 @@ async fn fill_test(vault: &Vault, organisation: OrganisationId) -> anyhow::Resul
         description: None,
         currency: Currency::parse("EUR").context("EUR is a currency")?,
         processors: vec![processor],
+        disabled: false,
+        webhooks: panvault_vault::Webhooks::default(),
     };
     Ok(vault.account_create(&vault.operator().permit()?, new).await?.id.to_string())
 }
