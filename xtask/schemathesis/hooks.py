@@ -125,14 +125,14 @@ def before_call(context, case, kwargs):
     if case.meta is not None and case.meta.phase.name == "stateful":
         # A repeated key gets the first answer again, also when its card is gone by now; here that would look like a lost card.
         case.headers.pop("Idempotency-Key", None)
-    if name == "card_delete" and case.path_parameters.get("id") == CARD:
+    if name == "deleteCard" and case.path_parameters.get("id") == CARD:
         # The card that transactions go on with stays.
         case.path_parameters["id"] = created("/v1/card", card_body())
     elif is_id(case.path_parameters.get("id")) and case.path_parameters["id"] not in OURS and not kept(case.path_parameters["id"]):
-        if name == "card_delete":
+        if name == "deleteCard":
             case.path_parameters["id"] = created("/v1/card", card_body())
         else:
-            case.path_parameters["id"] = TRANSACTION if name.startswith("transaction") else CARD
+            case.path_parameters["id"] = TRANSACTION if "Transaction" in name else CARD
     if isinstance(case.body, dict):
         positive = case.meta is not None and case.meta.generation.mode.is_positive
         body = plausible_body(dict(case.body)) if positive else dict(case.body)
@@ -182,5 +182,5 @@ class MoneyAndCardsAreReached:
         print("\nanswers seen, by operation:")
         for name, statuses in sorted(self.seen.items()):
             print(f"  {name:<24}", ", ".join(f"{status}: {count}" for status, count in sorted(statuses.items())))
-        for name in ("card_create", "transaction_create"):
+        for name in ("createCard", "createTransaction"):
             assert 200 in self.seen.get(name, {}), f"{name} was never answered with 200"

@@ -45,7 +45,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         router = router.route(path, route.clone()).route(&format!("{path}/"), route);
     }
     // Made once, before the first connection.
-    let openapi: Arc<[u8]> = openapi::openapi().to_string().into_bytes().into();
+    let openapi: Arc<[u8]> = openapi::openapi_served().to_string().into_bytes().into();
     router
         .route("/livez", get(|State(app): State<Arc<App>>| plain(app, StatusCode::OK, "ok")))
         .route(

@@ -9,6 +9,7 @@ use panvault_model::Id;
 
 use crate::json::{Digested, Value};
 use crate::lenience::Rule;
+use crate::object::{EXAMPLE_ACCOUNT, EXAMPLE_CARD, EXAMPLE_ORGANISATION};
 
 pub(crate) use take::Fields;
 
@@ -197,6 +198,11 @@ impl FieldSpec {
         Self { kind, ..self }
     }
 
+    /// Whether it is in the example of its body: what is required, and what most send.
+    pub(crate) fn in_example(&self) -> bool {
+        self.required || (self.rule.is_none() && self.kind.is_exemplary())
+    }
+
     /// The same field, taken from something else too.
     pub(crate) const fn also(self, rule: Rule) -> Self {
         Self { rule: Some(rule), ..self }
@@ -204,6 +210,46 @@ impl FieldSpec {
 }
 
 impl Kind {
+    /// Whether it is shown in an example where it is not required.
+    const fn is_exemplary(self) -> bool {
+        match self {
+            Self::Text { example, .. } => !example.is_empty(),
+            Self::Secret { .. } | Self::Typed { .. } | Self::Masked { .. } => true,
+            Self::Id
+            | Self::Phone { .. }
+            | Self::Choice(_)
+            | Self::Integer { .. }
+            | Self::Bool
+            | Self::Pairs
+            | Self::Array { .. }
+            | Self::Object(_) => false,
+        }
+    }
+
+    /// A value that is taken, where one says enough.
+    pub(crate) fn example(self, name: &str) -> serde_json::Value {
+        use serde_json::json;
+        match self {
+            Self::Secret { example, .. }
+            | Self::Typed { example, .. }
+            | Self::Text { example, .. }
+            | Self::Masked { example } => {
+                json!(example)
+            }
+            Self::Id => match name {
+                "account" => json!(EXAMPLE_ACCOUNT),
+                "card" => json!(EXAMPLE_CARD),
+                _ => json!(EXAMPLE_ORGANISATION),
+            },
+            Self::Choice(choices) => json!(choices.first()),
+            Self::Integer { min, max } => json!(1099_i64.clamp(min, max)),
+            Self::Bool => json!(true),
+            Self::Array { of, .. } => json!([of.example(name)]),
+            Self::Phone { .. } => json!("+31 20 123 4567"),
+            Self::Pairs | Self::Object(_) => json!({}),
+        }
+    }
+
     /// Whether it is written as a text.
     pub(crate) const fn is_text(self) -> bool {
         match self {

@@ -24,6 +24,12 @@ use crate::fields::FieldSpec;
 pub(crate) use shape::{Names, Shape};
 pub(crate) use shown::{Flattened, MaskedNumber, Month, Number, Shown, Year};
 
+/// Ids as the examples have them.
+pub(crate) const EXAMPLE_ORGANISATION: &str = "65f1c0d00b5e6f708192a3b4";
+pub(crate) const EXAMPLE_ACCOUNT: &str = "65f1c0d11c2d3e4f5a6b7c8d";
+pub(crate) const EXAMPLE_CARD: &str = "65f1c0de8a4b3c2d1e0f9a8b";
+pub(crate) const EXAMPLE_TRANSACTION: &str = "65f1c0e92b3c4d5e6f708192";
+
 /// Everything that is shown, in the order of the documentation.
 pub(crate) static OBJECTS: &[&ObjectSpec] = &[
     card::Card::SPEC,
@@ -100,6 +106,15 @@ impl ObjectSpec {
     }
 }
 
+impl BodySpec {
+    /// A body that is taken as it is, once its ids are those of objects that are there.
+    pub(crate) fn example(&self) -> Value {
+        let shown = |spec: &&FieldSpec| spec.in_example();
+        let member = |spec: &FieldSpec| (spec.name.to_owned(), spec.kind.example(spec.name));
+        Value::Object(self.fields.iter().filter(shown).map(member).collect())
+    }
+}
+
 impl MemberSpec {
     pub(crate) fn doc(&self) -> &'static str {
         self.doc.trim()
@@ -158,7 +173,7 @@ macro_rules! object {
             $(
                 $(#[doc = $member_doc:literal])+
                 $presence:ident $member:expr => $type:ty = $value:expr
-                $(, by $by:ident)? $(, example $example:literal)? $(, in $in_part:ident)?;
+                $(, by $by:ident)? $(, example $example:expr)? $(, in $in_part:ident)?;
             )+
         }
     ) => {

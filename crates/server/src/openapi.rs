@@ -7,15 +7,27 @@ use crate::error::ErrorCode;
 use crate::fields::{FieldSpec, Kind};
 use crate::lenience::Rule;
 use crate::limits::{
-    IDEMPOTENCY_KEY_CHARS_MAX, LIST_ROWS_DEFAULT, LIST_ROWS_MAX, LIST_SKIP_MAX, METADATA_NAME_BYTES_MAX,
-    METADATA_PAIRS_MAX, METADATA_VALUE_BYTES_MAX,
+    IDEMPOTENCY_KEY_CHARS_MAX, LIST_FILTERS_MAX, LIST_ROWS_DEFAULT, LIST_ROWS_MAX, LIST_SKIP_MAX,
+    METADATA_NAME_BYTES_MAX, METADATA_PAIRS_MAX, METADATA_VALUE_BYTES_MAX,
 };
-use crate::object::ObjectSpec;
+use crate::object::{EXAMPLE_CARD, EXAMPLE_TRANSACTION, ObjectSpec};
 use crate::table::{AnswerSchema, ENDPOINTS, Endpoint};
 
 mod schemas;
 
 use schemas::schemas;
+
+/// Where a server is that was not told otherwise.
+const DEFAULT_URL: &str = "http://127.0.0.1:8420";
+
+/// The document as a server answers it: of itself, wherever it is reached.
+pub(crate) fn openapi_served() -> Value {
+    let mut document = openapi();
+    if let Some(servers) = document.get_mut("servers") {
+        *servers = json!([{ "url": "/" }]);
+    }
+    document
+}
 
 /// The document.
 pub fn openapi() -> Value {
@@ -34,8 +46,8 @@ pub fn openapi() -> Value {
             "description": "A self-hosted vault for payment cards: post a card once, keep its token, pay with the token.",
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },
-        "servers": [{ "url": "/" }],
-        "security": [{ "api_key": [] }, { "api_key_dashed": [] }, { "bearer": [] }, { "basic": [] }],
+        "servers": [{ "url": DEFAULT_URL, "description": "Where `panvault dev` and `panvault serve` are unless they are told otherwise." }],
+        "security": [{ "api_key": [] }],
         "tags": [
             { "name": "card", "description": "Cards and their tokens." },
             { "name": "bin", "description": "Who issued which cards." },
@@ -44,13 +56,11 @@ pub fn openapi() -> Value {
         "paths": paths,
         "components": {
             "securitySchemes": {
-                "api_key": { "type": "apiKey", "in": "header", "name": "X-APIKEY" },
-                "api_key_dashed": { "type": "apiKey", "in": "header", "name": "X-API-KEY" },
-                "bearer": { "type": "http", "scheme": "bearer" },
-                "basic": {
-                    "type": "http",
-                    "scheme": "basic",
-                    "description": "The key as user name or as password.",
+                "api_key": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "X-APIKEY",
+                    "description": "Also taken: `X-API-KEY`, a bearer token, and Basic with the key as user name or as password.",
                 },
             },
             "headers": {
@@ -68,7 +78,7 @@ pub fn openapi() -> Value {
 fn operation(endpoint: &Endpoint) -> Value {
     let tag = endpoint.path.split('/').nth(2).unwrap_or_default();
     let mut operation = json!({
-        "operationId": endpoint.operation,
+        "operationId": operation_id(endpoint.operation),
         "tags": [tag],
         "summary": endpoint.summary,
         "description": endpoint.doc,
@@ -80,27 +90,45 @@ fn operation(endpoint: &Endpoint) -> Value {
             members.insert("parameters".to_owned(), Value::Array(parameters));
         }
         if let Some(body) = endpoint.body {
-            let schema = reference(body.name);
-            members.insert(
-                "requestBody".to_owned(),
-                json!({ "required": true, "content": { "application/json": { "schema": schema } } }),
-            );
+            let content = json!({ "schema": reference(body.name), "example": body.example() });
+            let body = json!({ "required": true, "content": { "application/json": content } });
+            members.insert("requestBody".to_owned(), body);
         }
     }
     operation
+}
+
+/// The gateway's name of an operation: `getCard` of `card_read`, `listCards` of `card_list`.
+pub(crate) fn operation_id(operation: &str) -> String {
+    let (noun, verb) = operation.split_once('_').unwrap_or((operation, ""));
+    let noun = match noun {
+        "apikey" => "ApiKey".to_owned(),
+        noun => {
+            let mut letters = noun.chars();
+            let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+            first.into_iter().chain(letters).collect()
+        }
+    };
+    match verb {
+        "read" => format!("get{noun}"),
+        "list" | "count" => format!("{verb}{noun}s"),
+        "history" => format!("get{noun}History"),
+        verb => format!("{verb}{noun}"),
+    }
 }
 
 fn parameters(endpoint: &Endpoint) -> Vec<Value> {
     let mut parameters = Vec::new();
     if endpoint.path.contains("{id}") {
         parameters.push(json!({
-            "name": "id", "in": "path", "required": true, "schema": schemas::id(),
+            "name": "id", "in": "path", "required": true, "schema": schemas::id(), "example": id_of(endpoint),
         }));
     }
     if endpoint.path.contains("{bin}") {
         parameters.push(json!({
             "name": "bin", "in": "path", "required": true,
             "schema": { "type": "string", "pattern": format!("^[0-9]{{{BIN_DIGITS_MIN},{BIN_DIGITS_MAX}}}$"), "examples": ["411111"] },
+            "example": "411111",
         }));
     }
     if endpoint.idempotent() {
@@ -114,6 +142,14 @@ fn parameters(endpoint: &Endpoint) -> Vec<Value> {
         parameters.extend(list_parameters(list));
     }
     parameters
+}
+
+/// An id as the examples have it, of the kind that the path names.
+fn id_of(endpoint: &Endpoint) -> &'static str {
+    match endpoint.path.split('/').nth(2) {
+        Some("transaction") => EXAMPLE_TRANSACTION,
+        _ => EXAMPLE_CARD,
+    }
 }
 
 fn list_parameters(list: &ObjectSpec) -> Vec<Value> {
@@ -140,7 +176,14 @@ fn list_parameters(list: &ObjectSpec) -> Vec<Value> {
     ];
     for member in fields() {
         let description = "Rows with this value; repeated, with any of the values. Also `!=`, `>=` and `<=`, written `%3E=` and `%3C=`.";
-        parameters.push(query(member.name, description, member.shape.value_schema()));
+        let values =
+            json!({ "type": "array", "items": member.shape.value_schema(), "maxItems": LIST_FILTERS_MAX });
+        let mut parameter = query(member.name, description, values);
+        if let Some(parameter) = parameter.as_object_mut() {
+            parameter.insert("style".to_owned(), json!("form"));
+            parameter.insert("explode".to_owned(), json!(true));
+        }
+        parameters.push(parameter);
     }
     parameters
 }
@@ -150,6 +193,8 @@ fn responses(endpoint: &Endpoint) -> Value {
     let mut responses = Map::new();
     responses.insert(endpoint.success.to_string(), success(endpoint));
     let mut codes = endpoint.codes();
+    // Of the path, and said with each of its operations: the document has no other place for it.
+    codes.push(ErrorCode::Method);
     codes.sort_by_key(|code| (code.status().as_u16(), code.number()));
     for chunk in codes.chunk_by(|a, b| a.status() == b.status()) {
         let Some(first) = chunk.first() else { continue };
@@ -163,6 +208,19 @@ fn responses(endpoint: &Endpoint) -> Value {
                 "schema": { "type": "integer" },
             });
             headers.insert("Retry-After".to_owned(), seconds);
+        }
+        if let (true, Some(headers)) = (chunk.contains(&ErrorCode::NotAuthenticated), headers.as_object_mut())
+        {
+            let schemes = json!({
+                "description": "`Bearer`; and `Basic` for who sent `Authorization`.",
+                "schema": { "type": "string" },
+            });
+            headers.insert("WWW-Authenticate".to_owned(), schemes);
+        }
+        if let (true, Some(headers)) = (chunk.contains(&ErrorCode::Method), headers.as_object_mut()) {
+            let methods =
+                json!({ "description": "The methods that this path has.", "schema": { "type": "string" } });
+            headers.insert("Allow".to_owned(), methods);
         }
         responses.insert(
             first.status().as_u16().to_string(),
@@ -298,11 +356,18 @@ mod tests {
     #[test]
     fn every_endpoint_and_every_reference_is_there() {
         let document = openapi();
+        let mut ids = Vec::new();
         for endpoint in ENDPOINTS {
             let method = endpoint.method.as_str().to_lowercase();
             let operation = &document["paths"][endpoint.path][method];
-            assert_eq!(operation["operationId"], endpoint.operation);
+            ids.push(operation["operationId"].as_str().unwrap());
         }
+        assert!(
+            ["createCard", "getCard", "listCards", "createTransaction"].iter().all(|id| ids.contains(id))
+        );
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), ENDPOINTS.len());
         let text = document.to_string();
         for reference in text.split("\"$ref\":\"#").skip(1) {
             let pointer = reference.split('"').next().unwrap_or_default();

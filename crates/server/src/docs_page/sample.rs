@@ -1,12 +1,11 @@
 //! Requests and answers to look at. Their members come from the tables and schemas, so that none is missing; their values from here.
 
 use crate::error::ErrorCode;
-use crate::fields::{FieldSpec, Kind};
+use crate::fields::FieldSpec;
 use crate::limits::LIST_ROWS_MAX;
 use crate::object::api_error::ApiError;
-use crate::object::card::CVV;
 use crate::object::transaction::Transaction;
-use crate::object::{MemberSpec, Object, ObjectSpec};
+use crate::object::{EXAMPLE_ACCOUNT, EXAMPLE_CARD, EXAMPLE_ORGANISATION, MemberSpec, Object, ObjectSpec};
 use crate::table::{AnswerSchema, Endpoint};
 
 /// A request that works when the ids and the key are set.
@@ -16,14 +15,10 @@ pub(super) fn request(endpoint: &Endpoint) -> String {
     let query = if endpoint.list.is_some() { "?created_at%3E=2026-01-31T00:00:00Z" } else { "" };
     let method = if endpoint.method == http::Method::DELETE { "-X DELETE " } else { "" };
     let mut request = format!("curl {method}\"$PANVAULT{path}{query}\" \\\n  -H \"X-APIKEY: $KEY\"");
-    if let Some(body) = endpoint.body {
-        let shown = |spec: &&FieldSpec| spec.required || spec.name == CVV.name;
-        let members: Vec<String> = body
-            .fields
-            .iter()
-            .filter(shown)
-            .map(|spec| format!("    \"{}\": {}", spec.name, example(spec)))
-            .collect();
+    if endpoint.body.is_some() {
+        let shown = endpoint.fields().iter().filter(|spec| spec.in_example());
+        let members: Vec<String> =
+            shown.map(|spec| format!("    \"{}\": {}", spec.name, example(spec))).collect();
         request += &format!(
             " \\\n  -H 'Content-Type: application/json' \\\n  -d '{{\n{}\n  }}'",
             members.join(",\n")
@@ -32,25 +27,12 @@ pub(super) fn request(endpoint: &Endpoint) -> String {
     request
 }
 
+/// As the OpenAPI document has it, with variables for ids: the quotes let the shell put them in.
 fn example(spec: &FieldSpec) -> String {
-    value(spec.name, spec.kind)
-}
-
-fn value(name: &str, kind: Kind) -> String {
-    match kind {
-        Kind::Secret { example, .. }
-        | Kind::Typed { example, .. }
-        | Kind::Text { example, .. }
-        | Kind::Masked { example } => format!("\"{example}\""),
-        Kind::Phone { .. } => "\"\"".to_owned(),
-        // The quotes let the shell put the variable in.
-        Kind::Id => format!("\"'$${}'\"", name.to_uppercase()).replace("$$", "$"),
-        Kind::Choice(choices) => format!("\"{}\"", choices.first().unwrap_or(&"")),
-        Kind::Integer { .. } => "1099".to_owned(),
-        Kind::Bool => "true".to_owned(),
-        Kind::Pairs | Kind::Object(_) => "{}".to_owned(),
-        Kind::Array { of, .. } => format!("[{}]", value(name, *of)),
-    }
+    let variables =
+        [("$ORGANISATION", EXAMPLE_ORGANISATION), ("$ACCOUNT", EXAMPLE_ACCOUNT), ("$CARD", EXAMPLE_CARD)];
+    let text = spec.kind.example(spec.name).to_string();
+    variables.iter().fold(text, |text, (variable, id)| text.replace(id, &format!("'{variable}'")))
 }
 
 /// What it answers when all goes well; `None` when that has no body.

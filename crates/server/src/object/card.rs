@@ -8,7 +8,7 @@ use panvault_model::{
 };
 use panvault_vault::{CardField, CardView};
 
-use super::{BodySpec, MaskedNumber, Month, Year, object};
+use super::{BodySpec, EXAMPLE_ORGANISATION, MaskedNumber, Month, Year, object};
 use crate::fields::{Field, Pairs, Secret, Typed};
 use crate::json::Digested;
 use crate::lenience::Rule;
@@ -22,7 +22,7 @@ pub(crate) const CVV: Field<Secret> = Field::secret("cvv", Digested::Presence, "
 pub(crate) const CARD_HOLDER_NAME: Field<Secret> =
     Field::secret("card_holder_name", Digested::Text, "^.{2,45}$", "A. N. Other");
 pub(crate) const EXPIRY_MONTH: Field<Typed> = Field::typed("expiry_month", "^(0?[1-9]|1[0-2])$", "12");
-pub(crate) const EXPIRY_YEAR: Field<Typed> = Field::typed("expiry_year", "^([0-9]{2}|[0-9]{4})$", "30");
+pub(crate) const EXPIRY_YEAR: Field<Typed> = Field::typed("expiry_year", "^([0-9]{2}|[0-9]{4})$", "35");
 pub(crate) const ORGANISATION: Field<Id> = Field::id("organisation");
 pub(crate) const METADATA: Field<Pairs> = Field::pairs("metadata");
 const ACCOUNT: Field<str> = Field::text("account", TEXT_BYTES_MAX, "");
@@ -80,7 +80,7 @@ object! {
         /// The token.
         always "_id" => CardId = view.row.id, by Id, in part;
         /// Who owns it.
-        always ORGANISATION.name => OrganisationId = view.row.organisation, by Organisation, example "65f1c0d00b5e6f708192a3b4";
+        always ORGANISATION.name => OrganisationId = view.row.organisation, by Organisation, example EXAMPLE_ORGANISATION;
         /// The scheme.
         nullable "brand" => Brand = view.row.brand, by Brand, example "Visa", in part;
         /// The first six digits; a number of fewer than 15 digits shows none.

@@ -8,6 +8,7 @@ use panvault_vault::FieldValue;
 use serde_json::{Value, json};
 
 use crate::limits::LIST_NUMBER_MAX;
+use crate::object::EXAMPLE_CARD;
 
 /// What values can be.
 #[derive(Clone, Copy)]
@@ -162,7 +163,7 @@ impl Shape {
     /// A value, where one says enough.
     pub(crate) fn example(self) -> Option<Value> {
         Some(match self {
-            Self::Id => json!("65f1c0de8a4b3c2d1e0f9a8b"),
+            Self::Id => json!(EXAMPLE_CARD),
             Self::Names(names) => json!((names.all)().first()),
             Self::Country => json!("NL"),
             Self::Currency => json!("EUR"),

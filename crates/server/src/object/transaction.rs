@@ -9,7 +9,9 @@ use panvault_vault::{HistoryRow, TransactionField, TransactionRow};
 
 use super::shape::Shape;
 use super::shown::{Shown, write_text};
-use super::{BodySpec, Flattened, Names, Number, object};
+use super::{
+    BodySpec, EXAMPLE_ACCOUNT, EXAMPLE_ORGANISATION, EXAMPLE_TRANSACTION, Flattened, Names, Number, object,
+};
 use crate::fields::{Field, FieldSpec, Masked, Pairs, Typed};
 use crate::lenience::Rule;
 use crate::limits::{
@@ -171,11 +173,11 @@ object! {
     /// A transaction as it stands.
     Transaction "Transaction" of row: TransactionRow, part "TransactionOutcome", by TransactionField {
         /// Names it.
-        always "_id" => TransactionId = row.id, by Id, example "65f1c0e92b3c4d5e6f708192", in part;
+        always "_id" => TransactionId = row.id, by Id, example EXAMPLE_TRANSACTION, in part;
         /// The account's organisation.
-        always "organisation" => OrganisationId = row.organisation, by Organisation, example "65f1c0d00b5e6f708192a3b4";
+        always "organisation" => OrganisationId = row.organisation, by Organisation, example EXAMPLE_ORGANISATION;
         /// Where the money goes.
-        always ACCOUNT.name => AccountId = row.account, by Account, example "65f1c0d11c2d3e4f5a6b7c8d";
+        always ACCOUNT.name => AccountId = row.account, by Account, example EXAMPLE_ACCOUNT;
         /// Who is at the other end of the connection that was used.
         always "processor" => &str = row.processor_name.as_str(), by Processor, example "dummy";
         /// The token.
@@ -253,7 +255,7 @@ object! {
         /// Names the step.
         always "_id" => Id = row.id, example "65f1c0e92b3c4d5e6f708193";
         /// Whose step it is.
-        always "transaction" => TransactionId = row.transaction, example "65f1c0e92b3c4d5e6f708192";
+        always "transaction" => TransactionId = row.transaction, example EXAMPLE_TRANSACTION;
         /// Where the transaction stood then.
         always "status" => TransactionStatus = row.status, example "SETTLEMENT_REQUESTED";
         /// Why, in words.

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::object::{BodySpec, MemberSpec, Names, OBJECTS, ObjectSpec, Presence, Shape};
+use crate::object::{BodySpec, EXAMPLE_CARD, MemberSpec, Names, OBJECTS, ObjectSpec, Presence, Shape};
 use crate::table::ENDPOINTS;
 
 /// Every schema, by name.
@@ -70,5 +70,5 @@ fn open_names(names: &Names) -> Value {
 }
 
 pub(crate) fn id() -> Value {
-    json!({ "type": "string", "pattern": "^[0-9a-f]{24}$", "examples": ["65f1c0de8a4b3c2d1e0f9a8b"] })
+    json!({ "type": "string", "pattern": "^[0-9a-f]{24}$", "examples": [EXAMPLE_CARD] })
 }

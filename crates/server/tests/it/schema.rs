@@ -44,3 +44,47 @@ fn answers_have_the_members_of_their_schemas() {
     holds(&document, "ApiError", &server.get(&merchant.key, "/v1/card/x").json());
     holds(&document, "Bin", &server.get(&merchant.key, "/v1/bin/411111").json());
 }
+
+/// The example of every body is taken as it stands, with ids of objects that are there.
+#[test]
+fn examples_work_when_they_are_sent() {
+    let server = Server::start();
+    let merchant = &server.parent;
+    let document = server.send("GET", "/openapi.json", &[], None).json();
+    let card = server.make_card(merchant, None);
+    let paid = server.post(&merchant.key, "/v1/transaction", &transaction_body(merchant, &card, 1099)).id();
+    let with_ids = |text: &str| {
+        [
+            ("65f1c0d00b5e6f708192a3b4", &merchant.organisation),
+            ("65f1c0d11c2d3e4f5a6b7c8d", &merchant.account),
+            ("65f1c0de8a4b3c2d1e0f9a8b", &card),
+            ("65f1c0e92b3c4d5e6f708192", &paid),
+        ]
+        .iter()
+        .fold(text.to_owned(), |text, (example, id)| text.replace(example, id))
+    };
+    let mut sent = 0;
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            if method == "delete" {
+                continue;
+            }
+            let parameter = &operation["parameters"][0];
+            let path = match parameter["in"].as_str() {
+                Some("path") => path.replace(
+                    &format!("{{{}}}", parameter["name"].as_str().unwrap()),
+                    parameter["example"].as_str().unwrap(),
+                ),
+                _ => path.clone(),
+            };
+            let example = &operation["requestBody"]["content"]["application/json"]["example"];
+            assert_eq!(example.is_object(), method == "post", "{path}");
+            let body = example.is_object().then(|| with_ids(&example.to_string()));
+            let headers = [("X-APIKEY", merchant.key.as_str()), ("Content-Type", "application/json")];
+            let answer = server.send(&method.to_uppercase(), &with_ids(&path), &headers, body.as_deref());
+            assert_eq!(answer.status, 200, "{method} {path}: {}", answer.text);
+            sent += 1;
+        }
+    }
+    assert!(sent > 10, "{sent}");
+}
