@@ -5,9 +5,11 @@ mod bench;
 mod bin_list;
 mod browser;
 mod ci;
+mod clients;
 mod dev_vault;
 mod exposures;
 mod first_command;
+mod node;
 mod openapi;
 mod package;
 mod packages;
@@ -38,7 +40,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run every test: Rust, documentation, a real list of BINs, schemathesis against the real binary, and pages in a browser.
+    /// Run every test: Rust, documentation, a real list of BINs, schemathesis and generated clients against the real binary, and pages in a
+    /// browser.
     Test {
         /// Leave out what needs Python and a package index: the real list and schemathesis.
         #[arg(long, alias = "without-schemathesis")]
@@ -53,6 +56,8 @@ enum Command {
     Schemathesis,
     /// Look at the pages of the real binary in a real browser, alone.
     Browser,
+    /// Make clients from the OpenAPI document with others' generators, and run them against the real binary, alone.
+    Clients,
     /// Check who uses whom, and the rules that sources and manifests keep.
     Architecture,
     /// Check that `exposures.txt` lists every place where plaintext is handed out.
@@ -98,6 +103,7 @@ fn run(command: Command) -> anyhow::Result<bool> {
         }
         Command::Ci => Ok(ci::ci(&workspace)),
         Command::Browser => browser::browser(&workspace).map(|()| true),
+        Command::Clients => clients::clients(&workspace).map(|()| true),
         Command::Schemathesis => schemathesis::schemathesis(&workspace).map(|()| true),
         Command::Architecture => {
             architecture::check(&workspace)?;

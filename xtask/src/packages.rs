@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::bail;
 
-use crate::{run, say};
+use crate::{node, run, say};
 
 /// Installs a package unless `found` holds already.
 pub(crate) fn need(root: &Path, package: &str, found: impl Fn() -> bool) -> anyhow::Result<()> {
@@ -18,6 +18,12 @@ pub(crate) fn need(root: &Path, package: &str, found: impl Fn() -> bool) -> anyh
         return Ok(());
     }
     bail!("the package {package} is needed and could not be installed: install it and run this again")
+}
+
+/// Node and what installs its packages.
+pub(crate) fn need_node(root: &Path) -> anyhow::Result<()> {
+    need(root, "nodejs", || node::major(root).is_some())?;
+    need(root, "npm", || run::works(run::command("npm", root, &["--version"])))
 }
 
 fn apt(root: &Path, arguments: &[&str]) -> anyhow::Result<()> {

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use crate::parts::{Parts, Totals};
 use crate::workspace::Workspace;
-use crate::{bin_list, browser, first_command, package, packages, run, schemathesis};
+use crate::{bin_list, browser, clients, first_command, package, packages, run, schemathesis};
 
 /// What is left out.
 #[derive(Default)]
@@ -28,6 +28,11 @@ pub(crate) fn tests(workspace: &Workspace, without: &Without, parts: &mut Parts)
     } else {
         parts.part("a real list of BINs", || bin_list::test(workspace));
         parts.check("schemathesis", || schemathesis::schemathesis(workspace));
+    }
+    if without.python || without.browser {
+        parts.skip("generated clients", "they need Python and Node");
+    } else {
+        parts.check("generated clients", || clients::clients(workspace));
     }
     if without.browser {
         parts.skip("browser", "--without-browser");

@@ -1,0 +1,57 @@
+// The collection that openapi-to-postmanv2 makes, run by newman: every request of it, with ids of objects that are there.
+
+const fs = require("node:fs");
+const newman = require("newman");
+
+const { PANVAULT_URL: url, PANVAULT_API_KEY: key, PANVAULT_ORGANISATION: organisation, PANVAULT_ACCOUNT: account } = process.env;
+
+async function post(path, body) {
+  const headers = { "X-APIKEY": key, "Content-Type": "application/json" };
+  const response = await fetch(url + path, { method: "POST", headers, body: JSON.stringify(body) });
+  const answer = await response.json();
+  if (response.status !== 200) throw new Error(JSON.stringify(answer));
+  return answer._id;
+}
+
+function requests(items) {
+  return items.flatMap((item) => (item.item ? requests(item.item) : [item]));
+}
+
+async function main() {
+  const card = () => post("/v1/card", { card_number: "4111111111111111", expiry_month: "12", expiry_year: "35", organisation });
+  const [kept, deleted] = [await card(), await card()];
+  const transaction = await post("/v1/transaction", { account, amount: 1099, card: kept });
+  // Those of the examples.
+  const ids = {
+    "65f1c0d00b5e6f708192a3b4": organisation,
+    "65f1c0d11c2d3e4f5a6b7c8d": account,
+    "65f1c0de8a4b3c2d1e0f9a8b": kept,
+    "65f1c0e92b3c4d5e6f708192": transaction,
+  };
+  let text = fs.readFileSync("made/collection.json", "utf8");
+  for (const [example, id] of Object.entries(ids)) text = text.replaceAll(example, id);
+  const collection = JSON.parse(text);
+  const all = requests(collection.item);
+  for (const { request } of all.filter(({ request }) => request.method === "DELETE")) {
+    request.url.variable.forEach((variable) => (variable.value = deleted));
+  }
+  const exec = 'pm.test("succeeds", () => pm.expect(pm.response.code).to.be.oneOf([200, 204]));';
+  collection.event = [{ listen: "test", script: { type: "text/javascript", exec } }];
+  const envVar = [
+    { key: "baseUrl", value: url },
+    { key: "apiKey", value: key },
+  ];
+  newman.run({ collection, envVar, reporters: "cli", color: "off" }, (error, summary) => {
+    const sent = summary?.run.stats.requests.total;
+    const failed = summary?.run.failures.length;
+    if (error || failed !== 0 || sent !== all.length || sent < 10) {
+      console.error(error ?? `${failed} failures in ${sent} of ${all.length} requests`);
+      process.exitCode = 1;
+    }
+  });
+}
+
+main().catch((error) => {
+  console.error(error);
+  process.exitCode = 1;
+});
