@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use panvault_model::{Country, Currency, Role};
 use panvault_vault::{
-    AccountChange, ApiKeyChange, CardCreate, Metadata, Named, NewApiKey, NewProcessor, OrganisationChange,
-    Origin, ProcessorChange, VaultError,
+    AccountChange, ApiKeyChange, ApiKeyRow, CardCreate, Metadata, Named, NewApiKey, NewProcessor,
+    OrganisationChange, Origin, ProcessorChange, VaultError,
 };
 
 use crate::assert_refused;
@@ -319,8 +319,11 @@ async fn nobody_changes_a_key_that_they_could_not_have_made_nor_into_one() {
     let world = World::new().await;
     let shop = world.shop(None).await;
     world.key(shop.organisation, &[Role::ProviderAdmin]).await;
-    let provider = world.api_keys().await[0].id;
-    let own = world.api_keys().await[1].id;
+    // Made in one millisecond, they are in no order.
+    let keys = world.api_keys().await;
+    let of_provider = |row: &&Arc<ApiKeyRow>| row.roles.contains(&Role::ProviderAdmin);
+    let provider = keys.iter().find(of_provider).unwrap().id;
+    let own = keys.iter().find(|row| row.id != provider).unwrap().id;
     let update = async |id, roles: Option<Vec<Role>>| {
         let change = ApiKeyChange { name: Some("Mine".to_owned()), roles, ..ApiKeyChange::default() };
         world.vault.apikey_update(&world.permit(&shop.key), id, change, None).await
@@ -332,7 +335,8 @@ async fn nobody_changes_a_key_that_they_could_not_have_made_nor_into_one() {
     assert!(update(own, Some(vec![Role::MerchantUser])).await.is_ok());
     assert_refused!(world.caller(&shop.key).permit::<CardCreate>(), VaultError::RoleNotAllowed);
     let other = world.shop(None).await;
-    let theirs = world.api_keys().await[0].id;
+    let keys = world.api_keys().await;
+    let theirs = keys.iter().find(|row| row.organisation == other.organisation).unwrap().id;
     let deleted = world.vault.apikey_delete(&world.permit(&other.key), own).await;
     assert!(matches!(deleted, Err(VaultError::NotFound(named)) if named == [Named::Subject]));
     assert!(world.vault.apikey_delete(&world.permit(&other.key), theirs).await.is_ok());
