@@ -18,7 +18,7 @@ use crate::fault::OpenFault;
 use crate::files::SystemFiles;
 use crate::log::recover;
 use crate::store::log_path;
-use crate::view::{self, Access, cards};
+use crate::view::{self, Access};
 
 /// Something that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,7 +109,7 @@ impl Examination {
     pub fn each_card(&self, each: &mut dyn FnMut(CardRow)) -> Result<usize, OpenFault> {
         self.each(
             "SELECT row, id FROM card",
-            |bytes, row| cards::decode(row.get_ref(1).ok()?.as_blob().ok()?, bytes).ok(),
+            |bytes, row| CardRow::decode_under_id(row.get_ref(1).ok()?.as_blob().ok()?, bytes).ok(),
             each,
         )
     }

@@ -1,7 +1,6 @@
 //! The view: SQLite tables that the applier keeps behind the log.
 
 mod apply;
-pub(crate) mod cards;
 mod fingerprints;
 mod list;
 mod notes;
@@ -26,7 +25,7 @@ pub(crate) use read::{
 };
 
 /// Format of the tables.
-const FORMAT: u32 = 5;
+const FORMAT: u32 = 6;
 
 /// Bytes of a page. With larger ones fewer rows lie across the end of a page, and less of it stays empty.
 const PAGE_BYTES: u32 = 8192;

@@ -4,7 +4,6 @@ use rusqlite::ToSql;
 
 use crate::examine::{Examination, LISTED_MAX};
 use crate::fault::OpenFault;
-use crate::view::cards;
 
 /// Counts that must be equal, with what it means when they are not.
 const COUNTS: &[(&str, &str, &str)] = &[
@@ -96,11 +95,10 @@ impl Examination {
     }
 
     fn is_indexed_card(&self, row: &CardRow) -> bool {
-        let (mut bytes, mut plain) = (Vec::new(), Vec::new());
-        cards::encode(row, &mut bytes);
-        row.encode(&mut plain);
+        let mut bytes = Vec::new();
+        row.encode_under_id(&mut bytes);
         let (organisation, id) = (row.organisation.as_bytes(), row.id.as_bytes());
-        self.has("SELECT 1 FROM card WHERE id = ? AND row IN (?, ?)", &[id, &bytes, &plain])
+        self.has("SELECT 1 FROM card WHERE id = ? AND row = ?", &[id, &bytes])
             && self.has(
                 "SELECT 1 FROM card_by_organisation WHERE organisation = ? AND id = ?",
                 &[organisation, id],

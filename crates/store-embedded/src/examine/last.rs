@@ -1,10 +1,9 @@
 use std::collections::HashMap;
 
-use panvault_store::{Effect, RowKey};
+use panvault_store::{CardRow, Effect, RowKey};
 use rusqlite::{Connection, Params};
 
 use crate::log::Frame;
-use crate::view::cards;
 
 /// What the log says last of every row that it speaks of.
 #[derive(Default)]
@@ -82,7 +81,7 @@ fn row(view: &Connection, sql: &str, key: impl Params) -> Result<Option<Vec<u8>>
 
 /// A card's row as the log has it; one that cannot be read as it is.
 fn logged(id: &[u8], row: Vec<u8>) -> Vec<u8> {
-    cards::decode(id, &row).map_or(row, |card| {
+    CardRow::decode_under_id(id, &row).map_or(row, |card| {
         let mut logged = Vec::new();
         card.encode(&mut logged);
         logged

@@ -1,12 +1,11 @@
 //! What the audit trail tells of rows. Its notes are chained and kept for ever, so they say which rows there must be long after
 //! the log has forgotten: a row that was put back, taken away or rolled back is not as they tell.
 
-use panvault_store::{Action, AuditNote, DocumentKind, DocumentRow, TransactionRow};
+use panvault_store::{Action, AuditNote, CardRow, DocumentKind, DocumentRow, TransactionRow};
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
 use crate::examine::LISTED_MAX;
-use crate::view::cards;
 
 type Id = [u8; 12];
 
@@ -60,7 +59,7 @@ impl Told {
         })?);
         let sql = "SELECT id, row FROM card ORDER BY id";
         findings.extend(rows_differ(view, "card", self.cards, sql, |key, row| {
-            cards::decode(&key?, row).ok().map(|row| (*row.id.as_bytes(), row.version))
+            CardRow::decode_under_id(&key?, row).ok().map(|row| (*row.id.as_bytes(), row.version))
         })?);
         Ok(findings)
     }

@@ -5,7 +5,7 @@ use panvault_store::{AuditNote, CardRow, Effect, Effects, Row, RowFault, RowKey,
 use rusqlite::types::Type;
 use rusqlite::{Connection, Statement, ToSql};
 
-use crate::view::{cards, fingerprints, notes};
+use crate::view::{fingerprints, notes};
 
 /// A durable frame on its way into the view.
 pub(crate) struct ApplyFrame {
@@ -179,7 +179,7 @@ impl<'a> Applying<'a> {
     fn card_delete(&mut self, id: CardId) -> Result<(), rusqlite::Error> {
         self.new_cards()?;
         let Some(row) = self.stored("SELECT row FROM card WHERE id = ?", id.as_bytes(), |bytes| {
-            cards::decode(id.as_bytes(), bytes)
+            CardRow::decode_under_id(id.as_bytes(), bytes)
         })?
         else {
             return Ok(());
@@ -226,7 +226,7 @@ impl<'a> Applying<'a> {
             return Ok(());
         }
         self.new_cards()?;
-        self.encoded(|buffer| cards::encode(row, buffer));
+        self.encoded(|buffer| row.encode_under_id(buffer));
         self.run("INSERT OR REPLACE INTO card VALUES (?, ?)", &[row.id.as_bytes(), &self.buffer])
     }
 
@@ -240,7 +240,7 @@ impl<'a> Applying<'a> {
         let buffer = &mut self.buffer;
         insert_all(self.view, "card", 2, &new, |insert, at, row| {
             buffer.clear();
-            cards::encode(row, buffer);
+            row.encode_under_id(buffer);
             insert.raw_bind_parameter(at, row.id.as_bytes())?;
             insert.raw_bind_parameter(at + 1, buffer.as_slice())
         })?;

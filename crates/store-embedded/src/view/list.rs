@@ -14,10 +14,10 @@ use panvault_store::{
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::limits::LIST_BATCH_ROWS;
+use crate::view::fingerprints;
 use crate::view::list::newest::Newest;
 use crate::view::list::sorting::Sorting;
 use crate::view::read::unreadable;
-use crate::view::{cards, fingerprints};
 
 /// How rows of a kind are listed.
 pub(crate) trait Listed: Field<Row: Sized> {
@@ -142,7 +142,7 @@ impl Listed for CardField {
     const TOTAL: &'static str = "SELECT cards FROM total WHERE organisation = ?";
 
     fn decode(id: &[u8; 12], bytes: &[u8]) -> Result<CardRow, RowFault> {
-        cards::decode(id, bytes)
+        CardRow::decode_under_id(id, bytes)
     }
 
     fn organisation(row: &CardRow) -> OrganisationId {

@@ -9,7 +9,6 @@ use panvault_store::{
 use rusqlite::{Connection, Params};
 
 use crate::overlay::Largest;
-use crate::view::cards;
 use crate::view::notes::unpack;
 
 /// One row, decoded.
@@ -71,7 +70,7 @@ const fn one_damaged(fault: RowFault) -> StoreFault {
 
 pub(crate) fn card(connection: &Connection, id: CardId) -> Result<Option<Arc<CardRow>>, StoreFault> {
     one(connection, RowKey::Card(id), "SELECT row FROM card WHERE id = ?", [id.as_bytes()], |bytes| {
-        cards::decode(id.as_bytes(), bytes).map(Arc::new)
+        CardRow::decode_under_id(id.as_bytes(), bytes).map(Arc::new)
     })
 }
 
@@ -90,7 +89,8 @@ pub(crate) fn card_page(
         let blob = |column| row.get_ref(column).and_then(|value| Ok(value.as_blob()?)).map_err(unreadable);
         let (id, bytes) = (blob(0)?, blob(1)?);
         let key = id.try_into().ok().map(|id| RowKey::Card(CardId::from_bytes(id)));
-        let row = cards::decode(id, bytes).map_err(|fault| StoreFault::Damaged { row: key, fault })?;
+        let row =
+            CardRow::decode_under_id(id, bytes).map_err(|fault| StoreFault::Damaged { row: key, fault })?;
         page.push(Arc::new(row));
     }
     Ok(page)

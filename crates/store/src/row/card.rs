@@ -1,31 +1,34 @@
-//! A stored card.
+//! A stored card. What most cards have alike is left out.
 //!
 //! | bytes | what |
 //! | --- | --- |
-//! | 1 | format, 2 |
-//! | 12 | id |
+//! | 1 | format, 4 |
+//! | 12 | id; absent where the row is kept under it |
+//! | 1 | flags, below |
 //! | 12 | organisation |
-//! | 4 | version |
+//! | 4 | version; absent with flag 1: it is 1 |
 //! | 1 | brand, or 0 |
 //! | 6 | first six digits, ASCII, or zeroes |
 //! | 4 | last four digits, ASCII |
 //! | 2 | year of expiry |
 //! | 1 | month of expiry |
+//! | | absent with flag 2, when nothing is known of the issuer: |
 //! | text? | issuer's name |
 //! | 2 | issuer's country, or zeroes |
 //! | 3 | currency, or zeroes |
 //! | 1 | type, or 0 |
 //! | text? | variant |
-//! | 4 | version of the BIN table, or 0 |
+//! | 4 | version of the BIN table; absent with flag 4: it is 0 |
 //! | 16 | fingerprint |
-//! | 4 | version of the fingerprint's key |
+//! | 4 | version of the fingerprint's key; absent with flag 8: it is 1 |
 //! | pairs | metadata |
 //! | 6 | when it was made |
-//! | 6 | when it last changed |
-//! | bytes | sealed part; empty in an idempotency record |
-//! | tag | keyed tag over all that the sealed part is bound to, and the sealed part; zeroes in an idempotency record |
+//! | 6 | when it last changed; absent with flag 16: when it was made |
+//! | 2 | version of the tag's key; absent with flag 32: it is 1 |
+//! | 16 | keyed tag over all that the sealed part is bound to, and the sealed part; zeroes in an idempotency record |
+//! | the rest | sealed part; empty in an idempotency record |
 //!
-//! How `text?`, `pairs` and `bytes` are written is said in `codec.rs`. The sealed part is bound to everything before it.
+//! How `text?` and `pairs` are written is said in `codec.rs`. A row has one spelling: a flag that is not set where it could be is refused.
 
 use std::sync::Arc;
 
@@ -71,22 +74,21 @@ pub struct CardRow {
     pub tag: Tag,
 }
 
+const FIRST_VERSION: u8 = 1;
+const NO_FACTS: u8 = 2;
+const NO_TABLE: u8 = 4;
+const FIRST_KEY: u8 = 8;
+const UNCHANGED: u8 = 16;
+const FIRST_TAG_KEY: u8 = 32;
+
 impl CardRow {
-    const FORMAT: u8 = 2;
+    const FORMAT: u8 = 4;
 
     /// Appends the clear fields that are bound to the sealed part, beside id, organisation and version.
     pub fn encode_clear(&self, out: &mut Vec<u8>) {
         let mut writer = Writer::new(out);
-        writer.u8(self.brand.map_or(0, Brand::code));
-        writer.fixed(self.bin.as_ref().map_or(&[0; 6], |bin| bin.as_bytes()).as_slice());
-        writer.fixed(self.last_four.as_bytes());
-        writer.u16(self.expiry.year());
-        writer.u8(self.expiry.month());
-        writer.text_option(self.facts.issuer_name.as_deref());
-        writer.fixed(self.facts.issuer_country.as_ref().map_or(&[0; 2], |code| code.as_bytes().as_slice()));
-        writer.fixed(self.facts.currency.as_ref().map_or(&[0; 3], |code| code.as_bytes().as_slice()));
-        writer.u8(self.facts.card_type.map_or(0, CardType::code));
-        writer.text_option(self.facts.variant.as_deref());
+        self.encode_digits(&mut writer);
+        encode_facts(&self.facts, &mut writer);
         writer.u32(self.facts.table_version);
         writer.fixed(self.fingerprint.as_bytes());
         writer.u32(self.fingerprint_key);
@@ -97,58 +99,136 @@ impl CardRow {
 
     /// Appends the whole row.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        self.encode_with(self.sealed.as_bytes(), &self.tag, out);
+        self.encode_with(true, self.sealed.as_bytes(), &self.tag, out);
+    }
+
+    /// Appends the row without its id, for whoever keeps it under that.
+    pub fn encode_under_id(&self, out: &mut Vec<u8>) {
+        self.encode_with(false, self.sealed.as_bytes(), &self.tag, out);
     }
 
     /// Appends the row as [`CardRow::without_sealed`] has it, without making that.
     pub fn encode_without_sealed(&self, out: &mut Vec<u8>) {
-        self.encode_with(&[], &Tag::NONE, out);
+        self.encode_with(true, &[], &Tag::NONE, out);
     }
 
-    fn encode_with(&self, sealed: &[u8], tag: &Tag, out: &mut Vec<u8>) {
+    fn encode_with(&self, with_id: bool, sealed: &[u8], tag: &Tag, out: &mut Vec<u8>) {
+        let flags = self.flags(tag);
+        let has = |flag| flags & flag == 0;
+        let facts = &self.facts;
         let mut writer = Writer::new(out);
         writer.u8(Self::FORMAT);
-        writer.fixed(self.id.as_bytes());
+        if with_id {
+            writer.fixed(self.id.as_bytes());
+        }
+        writer.u8(flags);
         writer.fixed(self.organisation.as_bytes());
-        writer.u32(self.version);
-        self.encode_clear(out);
-        let mut writer = Writer::new(out);
-        writer.bytes(sealed);
-        writer.tag(tag);
+        if has(FIRST_VERSION) {
+            writer.u32(self.version);
+        }
+        self.encode_digits(&mut writer);
+        if has(NO_FACTS) {
+            encode_facts(facts, &mut writer);
+        }
+        if has(NO_TABLE) {
+            writer.u32(facts.table_version);
+        }
+        writer.fixed(self.fingerprint.as_bytes());
+        if has(FIRST_KEY) {
+            writer.u32(self.fingerprint_key);
+        }
+        writer.pairs(&self.metadata);
+        writer.timestamp(self.created_at);
+        if has(UNCHANGED) {
+            writer.timestamp(self.updated_at);
+        }
+        if has(FIRST_TAG_KEY) {
+            writer.u16(tag.key);
+        }
+        writer.fixed(&tag.bytes);
+        writer.fixed(sealed);
+    }
+
+    fn encode_digits(&self, writer: &mut Writer<'_>) {
+        writer.u8(self.brand.map_or(0, Brand::code));
+        writer.fixed(self.bin.as_ref().map_or(&[0; 6], |bin| bin.as_bytes()).as_slice());
+        writer.fixed(self.last_four.as_bytes());
+        writer.u16(self.expiry.year());
+        writer.u8(self.expiry.month());
+    }
+
+    /// What is left out of the row with this tag.
+    fn flags(&self, tag: &Tag) -> u8 {
+        let unknown = IssuerFacts { table_version: self.facts.table_version, ..IssuerFacts::default() };
+        let flags = [
+            (FIRST_VERSION, self.version == 1),
+            (NO_FACTS, self.facts == unknown),
+            (NO_TABLE, self.facts.table_version == 0),
+            (FIRST_KEY, self.fingerprint_key == 1),
+            (UNCHANGED, self.updated_at == self.created_at),
+            (FIRST_TAG_KEY, tag.key == 1),
+        ];
+        flags.iter().filter(|(_, is)| *is).fold(0, |flags, (flag, _)| flags | flag)
     }
 
     /// Reads a row that [`CardRow::encode`] wrote.
     pub fn decode(bytes: &[u8]) -> Result<Self, RowFault> {
         let mut reader = Reader::new(bytes);
-        if reader.u8()? != Self::FORMAT {
-            return Err(RowFault::Value);
+        Self::format(&mut reader)?;
+        let id = CardId::from_bytes(reader.fixed()?);
+        Self::decode_rest(id, reader)
+    }
+
+    /// Reads a row that [`CardRow::encode_under_id`] wrote.
+    pub fn decode_under_id(id: &[u8], bytes: &[u8]) -> Result<Self, RowFault> {
+        let id = CardId::from_bytes(id.try_into().map_err(|_| RowFault::Size)?);
+        let mut reader = Reader::new(bytes);
+        Self::format(&mut reader)?;
+        Self::decode_rest(id, reader)
+    }
+
+    fn format(reader: &mut Reader<'_>) -> Result<(), RowFault> {
+        if reader.u8()? == Self::FORMAT { Ok(()) } else { Err(RowFault::Value) }
+    }
+
+    fn decode_rest(id: CardId, mut reader: Reader<'_>) -> Result<Self, RowFault> {
+        let flags = reader.u8()?;
+        let has = |flag| flags & flag == 0;
+        let organisation = OrganisationId::from_bytes(reader.fixed()?);
+        let version = if has(FIRST_VERSION) { reader.u32()? } else { 1 };
+        let brand = reader.code_option(Brand::from_code)?;
+        let bin = reader.bin()?;
+        let last_four = LastFour::from_digits(reader.fixed()?).ok_or(RowFault::Value)?;
+        let expiry = Expiry::new(reader.u16()?, reader.u8()?).ok_or(RowFault::Value)?;
+        let mut facts = if has(NO_FACTS) { decode_facts(&mut reader)? } else { IssuerFacts::default() };
+        if has(NO_TABLE) {
+            facts.table_version = reader.u32()?;
         }
+        let fingerprint = Fingerprint::from_bytes(reader.fixed()?);
+        let fingerprint_key = if has(FIRST_KEY) { reader.u32()? } else { 1 };
+        let metadata = reader.pairs()?;
+        let created_at = reader.timestamp()?;
+        let updated_at = if has(UNCHANGED) { reader.timestamp()? } else { created_at };
+        let key = if has(FIRST_TAG_KEY) { reader.u16()? } else { 1 };
+        let tag = Tag { key, bytes: reader.fixed()? };
         let row = Self {
-            id: CardId::from_bytes(reader.fixed()?),
-            organisation: OrganisationId::from_bytes(reader.fixed()?),
-            version: reader.u32()?,
-            brand: reader.code_option(Brand::from_code)?,
-            bin: reader.bin()?,
-            last_four: LastFour::from_digits(reader.fixed()?).ok_or(RowFault::Value)?,
-            expiry: Expiry::new(reader.u16()?, reader.u8()?).ok_or(RowFault::Value)?,
-            facts: IssuerFacts {
-                issuer_name: reader.text_option()?.map(Arc::from),
-                issuer_country: letters(reader.fixed()?, Country::from_bytes)?,
-                currency: letters(reader.fixed()?, Currency::from_bytes)?,
-                card_type: reader.code_option(CardType::from_code)?,
-                variant: reader.text_option()?.map(Arc::from),
-                table_version: reader.u32()?,
-            },
-            fingerprint: Fingerprint::from_bytes(reader.fixed()?),
-            fingerprint_key: reader.u32()?,
-            metadata: reader.pairs()?,
-            created_at: reader.timestamp()?,
-            updated_at: reader.timestamp()?,
-            sealed: Sealed::from_bytes(reader.bytes()?),
-            tag: reader.tag()?,
+            id,
+            organisation,
+            version,
+            brand,
+            bin,
+            last_four,
+            expiry,
+            facts,
+            fingerprint,
+            fingerprint_key,
+            metadata,
+            created_at,
+            updated_at,
+            sealed: Sealed::from_bytes(reader.rest()),
+            tag,
         };
-        reader.end()?;
-        Ok(row)
+        if row.flags(&row.tag) == flags { Ok(row) } else { Err(RowFault::Value) }
     }
 
     /// The row as an answer keeps it: without the sealed part, which must go when the card goes, and the tag over it.
@@ -156,6 +236,26 @@ impl CardRow {
     pub fn without_sealed(&self) -> Self {
         Self { sealed: Sealed::from_bytes([]), tag: Tag::NONE, ..self.clone() }
     }
+}
+
+/// All but the version of the table.
+fn encode_facts(facts: &IssuerFacts, writer: &mut Writer<'_>) {
+    writer.text_option(facts.issuer_name.as_deref());
+    writer.fixed(facts.issuer_country.as_ref().map_or(&[0; 2], |code| code.as_bytes().as_slice()));
+    writer.fixed(facts.currency.as_ref().map_or(&[0; 3], |code| code.as_bytes().as_slice()));
+    writer.u8(facts.card_type.map_or(0, CardType::code));
+    writer.text_option(facts.variant.as_deref());
+}
+
+fn decode_facts(reader: &mut Reader<'_>) -> Result<IssuerFacts, RowFault> {
+    Ok(IssuerFacts {
+        issuer_name: reader.text_option()?.map(Arc::from),
+        issuer_country: letters(reader.fixed()?, Country::from_bytes)?,
+        currency: letters(reader.fixed()?, Currency::from_bytes)?,
+        card_type: reader.code_option(CardType::from_code)?,
+        variant: reader.text_option()?.map(Arc::from),
+        table_version: 0,
+    })
 }
 
 fn letters<const N: usize, T>(bytes: [u8; N], read: fn([u8; N]) -> Option<T>) -> Result<Option<T>, RowFault> {

@@ -65,6 +65,19 @@ pub(crate) fn card_least() -> CardRow {
     }
 }
 
+/// As most cards are: everything is left out that can be.
+pub(crate) fn card_plain() -> CardRow {
+    CardRow {
+        version: 1,
+        facts: IssuerFacts::default(),
+        fingerprint_key: 1,
+        metadata: Vec::new(),
+        updated_at: at(1),
+        tag: Tag { key: 1, bytes: [0x45; 16] },
+        ..card()
+    }
+}
+
 pub(crate) fn transaction() -> TransactionRow {
     TransactionRow {
         id: TransactionId(id(0x51)),

@@ -10,7 +10,7 @@ const SECTOR_BYTES: usize = 512;
 fn with_missing(missing: u32) -> (Log, MemoryFiles) {
     let mut log = Log::new();
     log.append(&[40]);
-    log.append(&[2400]);
+    log.append(&[2480]);
     let mut image = log.image();
     let (from, to) = (log.frames[1].from, log.frames[1].to);
     let bytes = image.get_mut(&segment(1)).unwrap();
