@@ -26,7 +26,7 @@ impl Body {
         self.0.len()
     }
 
-    #[cfg(test)]
+    /// A body of these bytes, for tests and fuzz targets.
     pub(crate) fn of(bytes: impl AsRef<[u8]>) -> Self {
         Self(Zeroizing::new(bytes.as_ref().to_vec()))
     }

@@ -15,9 +15,9 @@ pub(crate) fn canonical(fields: &Fields<'_>) -> Zeroizing<Vec<u8>> {
     out
 }
 
-const ROOM: usize = 16;
+pub(crate) const ROOM: usize = 16;
 /// An integer with an empty name, `"":1,`, has 13 bytes here.
-const ROOM_PER_BYTE: usize = 3;
+pub(crate) const ROOM_PER_BYTE: usize = 3;
 
 fn object(members: &[Member<'_>], out: &mut Vec<u8>) {
     let there = |(_, value): &&Member<'_>| !matches!(value, Value::Absent);

@@ -14,6 +14,8 @@ pub mod error;
 mod fault;
 mod fields;
 pub mod floor;
+#[doc(hidden)]
+pub mod fuzz;
 mod json;
 pub mod lenience;
 pub mod limits;

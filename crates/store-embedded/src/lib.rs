@@ -5,6 +5,8 @@ mod commit;
 mod examine;
 mod fault;
 mod files;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod limits;
 mod log;
 mod overlay;

@@ -10,7 +10,7 @@ mod tail;
 mod tests;
 
 pub(crate) use erase::erase;
-pub(crate) use frame::{Frame, FrameBuilder};
+pub(crate) use frame::{Frame, FrameBuilder, Verified};
 pub(crate) use recover::{Recovered, recover};
 pub(crate) use segment::{SegmentHeader, segment_path};
 pub(crate) use spare::Spares;

@@ -6,6 +6,8 @@ mod cvv;
 pub mod decide;
 mod document;
 mod effect;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod limits;
 mod memory;
 mod memory_cvv;

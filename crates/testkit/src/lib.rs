@@ -3,6 +3,8 @@
 mod cards;
 mod clock;
 pub mod conformance;
+#[expect(clippy::unwrap_used, clippy::panic, reason = "a fault here is a failed test")]
+pub mod corpus;
 mod entropy;
 mod http;
 #[expect(clippy::unwrap_used, reason = "a fault here is a failed test")]

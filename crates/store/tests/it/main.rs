@@ -3,5 +3,6 @@
 #![cfg(test)]
 
 mod effects;
+mod fuzz;
 mod rows;
 mod vectors;

@@ -1,0 +1,58 @@
+//! What the fuzz target of this crate runs (`fuzz/`). A test runs it too, over the kept corpus.
+
+use panvault_store::{AuditNote, Chain, Effects};
+
+use crate::log::{FrameBuilder, Verified};
+
+/// A chain whose tags are all alike: a fuzzer makes no HMAC, and what is behind a tag that is right is what it is to reach.
+struct Open;
+
+impl Chain for Open {
+    fn digest(&self, bytes: &[u8]) -> [u8; 32] {
+        let mut digest = [0; 32];
+        for (slot, byte) in digest.iter_mut().zip(bytes) {
+            *slot = *byte;
+        }
+        digest
+    }
+
+    fn tag(&self, _parts: &[&[u8]]) -> [u8; 32] {
+        [0x7a; 32]
+    }
+}
+
+/// The frame of these steps, as the target takes it for one of ours.
+pub fn frame_of(steps: &[(AuditNote, Effects)]) -> Vec<u8> {
+    let mut builder = FrameBuilder::default();
+    for (note, effects) in steps {
+        builder.push(note, effects, usize::MAX);
+    }
+    builder.finish(1, 1, &[0; 32], &Open).0.to_vec()
+}
+
+/// What stands in the log where a frame may. Says whether it was read.
+///
+/// # Panics
+///
+/// When a frame that was read is of another length than it takes, or is not read alike once it is written again.
+pub fn frame(bytes: &[u8]) -> bool {
+    let Some(verified) = Verified::read(bytes, &Open) else { return false };
+    let Ok(frame) = verified.decode() else { return false };
+    assert!(frame.bytes <= bytes.len().next_multiple_of(8), "longer than what it was read from");
+    assert_eq!(frame.notes.len(), frame.effects.len(), "notes and steps differ");
+    let steps: Vec<_> = frame.notes.into_iter().zip(frame.effects).collect();
+    let again = frame_of(&steps);
+    let read = Verified::read(&again, &Open).and_then(|verified| verified.decode().ok());
+    assert!(read.is_some_and(|read| read.notes.into_iter().zip(read.effects).eq(steps)), "reads otherwise");
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use panvault_testkit::corpus;
+
+    #[test]
+    fn frames_of_the_corpus_and_beside_it() {
+        corpus::replay("frame", super::frame);
+    }
+}

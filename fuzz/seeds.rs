@@ -1,0 +1,80 @@
+//! Writes the inputs of `row`, `commit` and `frame` that are made of rows.
+
+use std::path::Path;
+
+use panvault_store::{Action, AuditNote, Effect, IdempotencyAnswer, Row, RowKey};
+use panvault_store_embedded::fuzz::frame_of;
+use panvault_testkit::conformance::rows::{
+    api_key_use, at, card, card_answer, card_changed, card_cvv, document, history, id, kept, key, node, organisation,
+    transaction, transaction_answer,
+};
+
+fn rows() -> Vec<(&'static str, Row)> {
+    let shop = panvault_store::DocumentKind::Organisation;
+    let payment = transaction(20, card(10).id);
+    let mut plain = card(11);
+    (plain.metadata, plain.facts) = (Vec::new(), Default::default());
+    let running = IdempotencyAnswer { kind: 0, bytes: Vec::new() };
+    vec![
+        ("card", card(10).into()),
+        ("card-changed", card_changed(&card(10)).into()),
+        ("card-plain", plain.into()),
+        ("transaction", payment.clone().into()),
+        ("history", history(&payment).into()),
+        ("document", document(shop, 1, 3).into()),
+        ("idempotency-running", kept(key(1), 1, running).into()),
+        ("idempotency-card", kept(key(2), 2, card_answer(&card(10))).into()),
+        ("idempotency-transaction", kept(key(3), 3, transaction_answer(&payment)).into()),
+        ("card-cvv", card_cvv(10, 7).into()),
+        ("node", node(5, 2).into()),
+        ("api-key-use", api_key_use(6, 3).into()),
+    ]
+}
+
+fn note(action: Action) -> AuditNote {
+    AuditNote {
+        at: at(5),
+        action,
+        actor: None,
+        organisation: organisation(1),
+        object: id(10),
+        request: panvault_model::RequestId::from_bytes([0xa1; 12]),
+        address: [0xfe; 16],
+        outcome: 0,
+    }
+}
+
+fn main() -> std::io::Result<()> {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
+    let write =
+        |target: &str, name: &str, bytes: &[u8]| std::fs::write(corpus.join(target).join(name), bytes);
+    for (name, row) in rows() {
+        let mut bytes = vec![row.key().table().code()];
+        row.encode(&mut bytes);
+        write("row", name, &bytes)?;
+    }
+    let all: Vec<Effect> = rows().into_iter().map(|(_, row)| Effect::Put(row)).collect();
+    let some: Vec<Effect> = all.iter().take(2).cloned().collect();
+    let gone = vec![Effect::Delete(RowKey::Card(card(10).id)), Effect::Delete(RowKey::Idempotency(key(1)))];
+    for (name, effects) in [("all", &all), ("some", &some), ("gone", &gone), ("none", &Vec::new())] {
+        let mut bytes = Vec::new();
+        note(Action::CardCreate).encode(&mut bytes);
+        effects.iter().for_each(|effect| effect.encode(&mut bytes));
+        write("commit", name, &bytes)?;
+    }
+    let step = |effects: &Vec<Effect>| (note(Action::CardUpdate), effects.clone());
+    write("frame", "one-step", &frame_of(&[step(&some)]))?;
+    write("frame", "three-steps", &frame_of(&[step(&some), step(&gone), step(&Vec::new())]))?;
+    write("frame", "all-tables", &frame_of(&[step(&all)]))?;
+    let mut later = frame_of(&[step(&some)]);
+    later[5] = 9;
+    write("frame", "of-a-later-format", &later)?;
+    let whole = frame_of(&[step(&gone)]);
+    write("frame", "torn", &whole[..whole.len() - 9])?;
+    let mut count = whole.clone();
+    count[16..20].copy_from_slice(&u32::MAX.to_be_bytes());
+    write("frame", "too-many-steps", &count)?;
+    let mut bytes = whole;
+    bytes[12..16].copy_from_slice(&u32::MAX.to_be_bytes());
+    write("frame", "too-many-bytes", &bytes)
+}
