@@ -125,6 +125,12 @@ impl<'a> Reader<'a> {
         Self { rest: bytes }
     }
 
+    /// Reads `bytes` from behind the number of their format, which must be this one.
+    pub fn of_format(bytes: &'a [u8], format: u8) -> Result<Self, RowFault> {
+        let mut reader = Self::new(bytes);
+        if reader.u8()? == format { Ok(reader) } else { Err(RowFault::Value) }
+    }
+
     /// Bytes of a known length.
     pub fn fixed<const N: usize>(&mut self) -> Result<[u8; N], RowFault> {
         let (head, rest) = self.rest.split_first_chunk::<N>().ok_or(RowFault::Short)?;

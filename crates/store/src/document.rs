@@ -104,10 +104,7 @@ impl DocumentRow {
 
     /// Reads a row that [`DocumentRow::encode`] wrote.
     pub fn decode(bytes: &[u8]) -> Result<Self, RowFault> {
-        let mut reader = Reader::new(bytes);
-        if reader.u8()? != Self::FORMAT {
-            return Err(RowFault::Value);
-        }
+        let mut reader = Reader::of_format(bytes, Self::FORMAT)?;
         let row = Self {
             kind: reader.code(DocumentKind::from_code)?,
             id: Id::from_bytes(reader.fixed()?),
@@ -236,10 +233,7 @@ macro_rules! document_codec {
 
             /// Reads a document that `encode` wrote.
             pub fn decode(bytes: &[u8]) -> Result<Self, RowFault> {
-                let mut reader = Reader::new(bytes);
-                if reader.u8()? != $format {
-                    return Err(RowFault::Value);
-                }
+                let mut reader = Reader::of_format(bytes, $format)?;
                 let $reader = &mut reader;
                 let row = $decode;
                 reader.end()?;

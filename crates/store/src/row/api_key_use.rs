@@ -46,10 +46,7 @@ impl ApiKeyUseRow {
 
     /// Reads a row that [`ApiKeyUseRow::encode`] wrote.
     pub fn decode(bytes: &[u8]) -> Result<Self, RowFault> {
-        let mut reader = Reader::new(bytes);
-        if reader.u8()? != Self::FORMAT {
-            return Err(RowFault::Value);
-        }
+        let mut reader = Reader::of_format(bytes, Self::FORMAT)?;
         let row = Self {
             api_key: ApiKeyId::from_bytes(reader.fixed()?),
             used_at: reader.timestamp()?,

@@ -173,8 +173,7 @@ impl CardRow {
 
     /// Reads a row that [`CardRow::encode`] wrote.
     pub fn decode(bytes: &[u8]) -> Result<Self, RowFault> {
-        let mut reader = Reader::new(bytes);
-        Self::format(&mut reader)?;
+        let mut reader = Reader::of_format(bytes, Self::FORMAT)?;
         let id = CardId::from_bytes(reader.fixed()?);
         Self::decode_rest(id, reader)
     }
@@ -182,13 +181,7 @@ impl CardRow {
     /// Reads a row that [`CardRow::encode_under_id`] wrote.
     pub fn decode_under_id(id: &[u8], bytes: &[u8]) -> Result<Self, RowFault> {
         let id = CardId::from_bytes(id.try_into().map_err(|_| RowFault::Size)?);
-        let mut reader = Reader::new(bytes);
-        Self::format(&mut reader)?;
-        Self::decode_rest(id, reader)
-    }
-
-    fn format(reader: &mut Reader<'_>) -> Result<(), RowFault> {
-        if reader.u8()? == Self::FORMAT { Ok(()) } else { Err(RowFault::Value) }
+        Self::decode_rest(id, Reader::of_format(bytes, Self::FORMAT)?)
     }
 
     fn decode_rest(id: CardId, mut reader: Reader<'_>) -> Result<Self, RowFault> {

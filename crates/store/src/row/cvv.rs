@@ -57,10 +57,7 @@ impl CardCvvRow {
 
     /// Reads a row that [`CardCvvRow::encode`] wrote.
     pub fn decode(bytes: &[u8]) -> Result<Self, RowFault> {
-        let mut reader = Reader::new(bytes);
-        if reader.u8()? != Self::FORMAT {
-            return Err(RowFault::Value);
-        }
+        let mut reader = Reader::of_format(bytes, Self::FORMAT)?;
         let row = Self {
             card: CardId::from_bytes(reader.fixed()?),
             version: reader.u32()?,

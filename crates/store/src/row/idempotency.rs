@@ -89,10 +89,7 @@ impl IdempotencyRow {
 
     /// Reads a row that [`IdempotencyRow::encode`] wrote.
     pub fn decode(bytes: &[u8]) -> Result<Self, RowFault> {
-        let mut reader = Reader::new(bytes);
-        if reader.u8()? != Self::FORMAT {
-            return Err(RowFault::Value);
-        }
+        let mut reader = Reader::of_format(bytes, Self::FORMAT)?;
         let row = Self {
             digest_key: reader.u16()?,
             key: IdempotencyKey(reader.fixed()?),

@@ -274,10 +274,7 @@ impl HistoryRow {
 
     /// Reads a row that [`HistoryRow::encode`] wrote.
     pub fn decode(bytes: &[u8]) -> Result<Self, RowFault> {
-        let mut reader = Reader::new(bytes);
-        if reader.u8()? != Self::FORMAT {
-            return Err(RowFault::Value);
-        }
+        let mut reader = Reader::of_format(bytes, Self::FORMAT)?;
         let row = Self {
             id: Id::from_bytes(reader.fixed()?),
             transaction: TransactionId::from_bytes(reader.fixed()?),
