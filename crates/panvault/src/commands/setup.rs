@@ -22,6 +22,7 @@ use plan::Plan;
 /// Asks for what no flag says, on a terminal, and makes a vault with all that a first token needs.
 pub(crate) fn run(args: &Setup) -> anyhow::Result<()> {
     let owner = Owner::find(args.user.as_deref())?;
+    unit::judge_user(args.unit.as_deref(), &owner)?;
     let answers = if args.yes {
         answers::from_flags(args, &owner)?
     } else {

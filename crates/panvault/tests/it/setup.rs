@@ -198,7 +198,10 @@ fn a_fault_leaves_all_as_it_was() {
             vec!["--unit", path(&file)],
             vec![if is_root() { "no rights of root" } else { "file.service is there already" }],
         ),
-        (vec!["--unit", "unit.txt"], vec!["ends with .service"]),
+        (
+            vec!["--unit", "unit.txt"],
+            vec![if is_root() { "no rights of root" } else { "ends with .service" }],
+        ),
         (vec!["--root-key-file", path(&key)], vec!["there.root-key is there already"]),
         (vec!["--user", "nobody-of-that-name"], vec!["--user names no user"]),
     ] {
@@ -292,7 +295,7 @@ fn on_a_terminal_it_asks_four_questions_and_asks_again_what_was_answered_badly()
 
 #[test]
 fn without_a_terminal_it_says_which_flags() {
-    let refused = run_refused(&["setup"]);
+    let refused = run_refused(&["setup", "--unit", "none"]);
     for flag in ["--yes", "--data", "--mode", "--name", "--tls-certificate", "--tls-key", "--behind-proxy"] {
         assert!(refused.contains(flag), "{flag}: {refused}");
     }
@@ -345,6 +348,13 @@ fn root_makes_it_for_another_user() {
     let unit = fs::read_to_string(unit).unwrap();
     for line in ["User=nobody".to_owned(), format!("ReadWritePaths={}", data.display())] {
         assert!(unit.lines().any(|found| found == line), "{line}: {unit}");
+    }
+    // In a directory of the user's, what is missing is made by the user.
+    fs::set_permissions(at("state"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let below = at("state/a/b/vault");
+    run_json(&["setup", "--yes", "--json", "--user", "nobody", "--data", path(&below), "--unit", "none"]);
+    for name in ["state/a", "state/a/b", "state/a/b/vault", "state/a/b/vault.root-key"] {
+        assert_eq!(fs::metadata(at(name)).unwrap().uid(), nobody, "{name}");
     }
     // What only the user may write is refused to root acting for it, and what root had made is gone.
     let before = contents(directory.path());

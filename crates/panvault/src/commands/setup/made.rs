@@ -1,6 +1,6 @@
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown, lchown};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -21,10 +21,17 @@ impl Made {
             return Ok(());
         }
         let cannot = || format!("{} cannot be made", path.display());
+        if !is_of_root_alone(path) {
+            // Somebody could lead root elsewhere.
+            return owner.act(|| {
+                let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+                made.with_context(|| format!("{} cannot be made by the user that it is for", path.display()))
+            });
+        }
         self.above(path).with_context(cannot)?;
         DirBuilder::new().mode(0o700).create(path).with_context(cannot)?;
         self.directories.push(path.to_owned());
-        chown(path, Some(owner.uid), Some(owner.gid)).with_context(cannot)
+        lchown(path, Some(owner.uid), Some(owner.gid)).with_context(cannot)
     }
 
     /// Writes settings. What root writes for the owner stays root's, and the owner's group reads it.
@@ -47,7 +54,7 @@ impl Made {
             OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).with_context(cannot)?;
         self.files.push(path.to_owned());
         if group.is_some() {
-            chown(path, None, group).with_context(cannot)?;
+            fchown(&file, None, group).with_context(cannot)?;
         }
         file.write_all(text.as_bytes())
             .and_then(|()| file.set_permissions(Permissions::from_mode(mode)))
@@ -81,4 +88,14 @@ impl Made {
         }
         (!left.is_empty()).then(|| format!("what is left and can be removed: {}", left.join(", ")))
     }
+}
+
+/// Whether only root can change what a path leads to: nobody else can write to what is there of it, or rename what is in it.
+fn is_of_root_alone(path: &Path) -> bool {
+    const OTHERS_WRITE: u32 = 0o022;
+    const STICKY: u32 = 0o1000;
+    path.ancestors().filter_map(|path| path.symlink_metadata().ok()).all(|found| {
+        let mode = found.mode();
+        found.is_dir() && found.uid() == 0 && (mode & OTHERS_WRITE == 0 || mode & STICKY != 0)
+    })
 }

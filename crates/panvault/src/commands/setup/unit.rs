@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 
 use crate::commands::setup::answers::Place;
 use crate::commands::setup::owner::Owner;
@@ -28,6 +28,18 @@ pub(super) enum Unit {
         path: PathBuf,
         text: String,
     },
+}
+
+/// Refuses a server with the rights of root, before anything is asked.
+pub(super) fn judge_user(wanted: Option<&Path>, owner: &Owner) -> anyhow::Result<()> {
+    let is_wanted = wanted != Some(Path::new("none"));
+    ensure!(
+        !is_wanted || !owner.is_root(),
+        "a server needs no rights of root, and there is no user panvault to run it as: make one with useradd --system \
+         --home-dir /var/lib/panvault --shell /usr/sbin/nologin panvault, name another with --user, or give --unit none; \
+         nothing was made"
+    );
+    Ok(())
 }
 
 impl Unit {
@@ -61,13 +73,6 @@ impl Unit {
             "--unit must be none or a file whose name ends with .service"
         );
         ensure!(!path.starts_with(&place.data), "--unit must not be in the vault's directory");
-        if owner.is_root() {
-            bail!(
-                "a server needs no rights of root, and there is no user panvault to run it as: make one with useradd \
-                 --system --home-dir /var/lib/panvault --shell /usr/sbin/nologin panvault, name another with --user, or \
-                 give --unit none; nothing was made"
-            );
-        }
         free(&path, "--unit")?;
         let text = Values { program: &program, place, config, listen, owner }.text()?;
         Ok(Self::File { path, text })
@@ -77,7 +82,7 @@ impl Unit {
 fn default(place: &Place, owner: &Owner) -> Option<PathBuf> {
     // Where the machine has no name for the user, it is a container, and has no systemd.
     owner.name.as_ref()?;
-    if owner.is_other || owner.is_root() {
+    if owner.is_other {
         return Path::new(SYSTEM).is_dir().then(|| Path::new(SYSTEM).join("panvault.service"));
     }
     Some(place.data.with_extension("service"))
