@@ -23,6 +23,7 @@ failed() { echo "$*" >&2; exit 1; }
 is() { [ "$(stat -c '%U:%G %a' "$1")" = "$2" ] || failed "$1 is $(stat -c '%U:%G %a' "$1") and not $2"; }
 
 echo "-- install"
+begun=$SECONDS
 dpkg --install panvault.deb > installed
 grep -q 'run panvault setup' installed
 is /etc/panvault 'root:panvault 750'
@@ -67,7 +68,7 @@ sed '1,/^In another terminal/d' said > first-token
 timeout 60 bash -eu first-token > token || failed "$(cat log)"
 grep -qE '^[0-9a-f]{24}$' token
 grep -q '"status": *"SETTLEMENT_REQUESTED"' token
-head -1 token
+echo "a first token $((SECONDS - begun)) s after the installation began: $(head -1 token)"
 # Not strace itself, which would let go of it.
 kill -TERM "$(pgrep --parent $!)"
 wait $! || failed "$(cat log)"

@@ -32,7 +32,7 @@ pub(super) fn image(workspace: &Workspace, release: &Release) -> anyhow::Result<
 fn trial(workspace: &Workspace, script: &str, subject: &Path) -> anyhow::Result<()> {
     let root = &workspace.root;
     packages::need(root, "iproute2", || run::works(run::command("ip", root, &["-V"])))?;
-    let mut command = run::command("timeout", root, &["300", "unshare"]);
+    let mut command = run::command("timeout", root, &["900", "unshare"]);
     command.args(APART).arg("bash").arg(root.join("packaging/trial").join(script)).arg(subject);
     run::succeed(command)
 }
