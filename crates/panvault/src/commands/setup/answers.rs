@@ -113,7 +113,7 @@ pub(super) fn place(args: &Setup, wanted: Option<&Path>, owner: &Owner) -> Resul
     if data.to_str().is_none() {
         return Err("--data must be UTF-8".to_owned());
     }
-    data::is_free_for_a_vault(&data).map_err(|fault| fault.to_string())?;
+    data::is_free_for_a_vault(&data).map_err(|fault| format!("{fault:#}"))?;
     let is_packaged = owner.is_packaged() && data == Path::new(PACKAGED_DATA);
     let packaged = is_packaged.then(|| Path::new(PACKAGED_ROOT_KEY));
     let root_key_file = root_key_place(&data, args.root_key_file.as_deref().or(packaged))
@@ -158,6 +158,6 @@ pub(super) fn tls(certificate: &Path, key: &Path, owner: &Owner) -> Result<Entra
     };
     let (certificate, key) = (absolute(certificate)?, absolute(key)?);
     let read = owner.act(|| Ok(Tls::read(certificate.clone(), key.clone())?.name()));
-    let name = read.map_err(|fault| fault.to_string())?;
+    let name = read.map_err(|fault| format!("{fault:#}"))?;
     Ok(Entrance::Tls { certificate, key, name })
 }

@@ -38,7 +38,8 @@ pub(super) fn make(plan: &Plan, as_json: bool) -> anyhow::Result<()> {
     drop((signals, entered));
     let Err(error) = result else { return Ok(()) };
     Err(match made.unmake() {
-        None => error,
+        None if error.to_string().contains("nothing was made") => error,
+        None => error.context("nothing was made"),
         Some(left) => error.context(left),
     })
 }
