@@ -140,11 +140,10 @@ libraries! {
     "cyclonedx-bom": Users::These(&[XTASK]), NOBODY;
     "tempfile": Users::These(&[BINARY, TESTKIT, XTASK]), Users::Any;
     "thiserror": Users::Any, NOBODY;
-    "zeroize": Users::These(&[CARD, KEYS, PROCESSOR, VAULT, SERVER, BINARY]), NOBODY;
+    "zeroize": Users::These(&[CARD, KEYS, PROCESSOR, VAULT, SERVER]), NOBODY;
 
     // Tests.
     "criterion": NOBODY, Users::These(&[BINS]);
     "credit-card-type": NOBODY, Users::These(&[CARD]);
     "proptest": Users::These(&[TESTKIT]), Users::Any;
-    "trybuild": NOBODY, Users::Any;
 }
