@@ -9,7 +9,7 @@ use panvault_model::Id;
 
 use crate::json::{Digested, Value};
 use crate::lenience::Rule;
-use crate::object::{EXAMPLE_ACCOUNT, EXAMPLE_CARD, EXAMPLE_ORGANISATION};
+use crate::object::{EXAMPLE_ACCOUNT, EXAMPLE_CARD, EXAMPLE_ORGANISATION, EXAMPLE_PROCESSOR};
 
 pub(crate) use take::Fields;
 
@@ -239,6 +239,7 @@ impl Kind {
             Self::Id => match name {
                 "account" => json!(EXAMPLE_ACCOUNT),
                 "card" => json!(EXAMPLE_CARD),
+                "processors" => json!(EXAMPLE_PROCESSOR),
                 _ => json!(EXAMPLE_ORGANISATION),
             },
             Self::Choice(choices) => json!(choices.first()),
@@ -246,7 +247,11 @@ impl Kind {
             Self::Bool => json!(true),
             Self::Array { of, .. } => json!([of.example(name)]),
             Self::Phone { .. } => json!("+31 20 123 4567"),
-            Self::Pairs | Self::Object(_) => json!({}),
+            Self::Pairs => json!({}),
+            Self::Object(specs) => {
+                let shown = specs.iter().filter(|spec| spec.in_example());
+                shown.map(|spec| (spec.name.to_owned(), spec.kind.example(spec.name))).collect()
+            }
         }
     }
 

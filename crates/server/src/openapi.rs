@@ -10,7 +10,10 @@ use crate::limits::{
     IDEMPOTENCY_KEY_CHARS_MAX, LIST_FILTERS_MAX, LIST_ROWS_DEFAULT, LIST_ROWS_MAX, LIST_SKIP_MAX,
     METADATA_NAME_BYTES_MAX, METADATA_PAIRS_MAX, METADATA_VALUE_BYTES_MAX,
 };
-use crate::object::{EXAMPLE_CARD, EXAMPLE_TRANSACTION, ObjectSpec};
+use crate::object::{
+    EXAMPLE_ACCOUNT, EXAMPLE_API_KEY, EXAMPLE_CARD, EXAMPLE_ORGANISATION, EXAMPLE_PROCESSOR,
+    EXAMPLE_TRANSACTION, ObjectSpec,
+};
 use crate::table::{AnswerSchema, ENDPOINTS, Endpoint};
 
 mod schemas;
@@ -148,6 +151,10 @@ fn parameters(endpoint: &Endpoint) -> Vec<Value> {
 fn id_of(endpoint: &Endpoint) -> &'static str {
     match endpoint.path.split('/').nth(2) {
         Some("transaction") => EXAMPLE_TRANSACTION,
+        Some("organisation") => EXAMPLE_ORGANISATION,
+        Some("account") => EXAMPLE_ACCOUNT,
+        Some("processor") => EXAMPLE_PROCESSOR,
+        Some("apikey") => EXAMPLE_API_KEY,
         _ => EXAMPLE_CARD,
     }
 }
