@@ -21,7 +21,8 @@ use crate::asked::Asked;
 use crate::body::Body;
 use crate::error::{ErrorCode, Refusal};
 use crate::fault::Faults;
-use crate::limits::IDEMPOTENCY_KEY_CHARS_MAX;
+use crate::limits::{IDEMPOTENCY_KEY_CHARS_MAX, IDEMPOTENCY_KEY_RANDOM_CHARS_MIN};
+use crate::metrics::Metrics;
 use crate::table::{ENDPOINTS, Endpoint};
 use crate::{body, caller, cors, docs_page, openapi};
 
@@ -177,7 +178,8 @@ async fn answer(
         Body::default()
     };
     let mut faults = Faults::default();
-    let idempotency_key = idempotency_key(&parts.headers, &mut faults);
+    let is_browser = caller.is_browser();
+    let idempotency_key = idempotency_key(&parts.headers, is_browser, app.metrics(), &mut faults);
     if endpoint.list.is_none() {
         for (name, _) in form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()) {
             faults.unexpected("query", &name);
@@ -193,7 +195,13 @@ async fn answer(
         idempotency_key,
         path: parts.uri.path().trim_end_matches('/').to_owned(),
     };
-    (endpoint.handler)(Arc::clone(app), asked).await
+    (endpoint.handler)(Arc::clone(app), asked).await.inspect_err(|refusal| {
+        if refusal.code == ErrorCode::IdempotencyMismatch {
+            app.metrics().idempotency_refused(is_browser, "mismatch");
+        } else if refusal.code == ErrorCode::IdempotencyInUse {
+            app.metrics().idempotency_refused(is_browser, "running");
+        }
+    })
 }
 
 fn method_not_allowed(path: &str, app: &App) -> Answer {
@@ -216,8 +224,14 @@ fn method_not_allowed(path: &str, app: &App) -> Answer {
 static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 static IDEMPOTENCY_KEY_OF_GATEWAY: HeaderName = HeaderName::from_static("x-vfi-api-idempotencykey");
 
-/// `Idempotency-Key`, or the gateway's own name for it.
-fn idempotency_key(headers: &HeaderMap, faults: &mut Faults) -> Option<String> {
+/// `Idempotency-Key`, or the gateway's own name for it. A browser's must be one that nobody guesses: its API key is in everybody's hands,
+/// and who sends an idempotency key of somebody else's is answered as they were.
+fn idempotency_key(
+    headers: &HeaderMap,
+    is_browser: bool,
+    metrics: &Metrics,
+    faults: &mut Faults,
+) -> Option<String> {
     let mut found: Option<String> = None;
     for name in [&IDEMPOTENCY_KEY, &IDEMPOTENCY_KEY_OF_GATEWAY] {
         for value in headers.get_all(name) {
@@ -228,6 +242,13 @@ fn idempotency_key(headers: &HeaderMap, faults: &mut Faults) -> Option<String> {
                     "must have 1 to {IDEMPOTENCY_KEY_CHARS_MAX} visible ASCII characters, and no spaces"
                 );
                 faults.malformed("headers.idempotency-key", what);
+            } else if is_browser && !is_unguessable(key) {
+                let what = formatcp!(
+                    "must be, from a browser, a random UUID (version 4) or {IDEMPOTENCY_KEY_RANDOM_CHARS_MIN} to \
+                     {IDEMPOTENCY_KEY_CHARS_MAX} random characters A-Z a-z 0-9 - _"
+                );
+                faults.malformed("headers.idempotency-key", what);
+                metrics.idempotency_refused(is_browser, "guessable");
             } else if found.as_deref().is_some_and(|known| known != key) {
                 faults.malformed("headers.idempotency-key", "was sent twice, and differs");
             } else {
@@ -236,4 +257,55 @@ fn idempotency_key(headers: &HeaderMap, faults: &mut Faults) -> Option<String> {
         }
     }
     found
+}
+
+/// Whether a key has the form of 122 random bits or more: a UUID of version 4 (RFC 9562, section 5.4), or as many characters of base64url
+/// (RFC 4648, section 5) as 16 bytes have. A UUID of another version is made of a time or a name.
+fn is_unguessable(key: &str) -> bool {
+    let key = key.as_bytes();
+    let is_base64url = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(*byte, b'-' | b'_');
+    if is_uuid(key) {
+        key.get(14) == Some(&b'4') && matches!(key.get(19), Some(b'8' | b'9' | b'a' | b'b' | b'A' | b'B'))
+    } else {
+        key.len() >= IDEMPOTENCY_KEY_RANDOM_CHARS_MIN && key.iter().all(is_base64url)
+    }
+}
+
+/// Whether it is written as a UUID is, of whatever version.
+fn is_uuid(key: &[u8]) -> bool {
+    key.len() == 36
+        && key.iter().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => *byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_browser_sends_a_key_that_nobody_guesses() {
+        for key in [
+            "0b9d1c7e-5f0a-4c53-9a57-3d5f1c2a7e90",
+            "0B9D1C7E-5F0A-4C53-BA57-3D5F1C2A7E90",
+            "q7Zp0Hq3Tn6v9xYw_-4kLm",
+            &"k".repeat(IDEMPOTENCY_KEY_RANDOM_CHARS_MIN),
+            &"k".repeat(IDEMPOTENCY_KEY_CHARS_MAX),
+        ] {
+            assert!(is_unguessable(key), "{key}");
+        }
+        for key in [
+            "",
+            "order-77",
+            &"k".repeat(IDEMPOTENCY_KEY_RANDOM_CHARS_MIN - 1),
+            "0b9d1c7e-5f0a-1c53-9a57-3d5f1c2a7e90",
+            "0b9d1c7e-5f0a-7c53-9a57-3d5f1c2a7e90",
+            "0b9d1c7e-5f0a-4c53-7a57-3d5f1c2a7e90",
+            "q7Zp0Hq3Tn6v9xYw/+4kLm",
+            "q7Zp0Hq3Tn6v9xYw_-4kLm==",
+        ] {
+            assert!(!is_unguessable(key), "{key}");
+        }
+    }
 }

@@ -14,6 +14,8 @@ pub const HEADERS_MAX: usize = 64;
 pub const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// Characters of an idempotency key.
 pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
+/// Characters of one from a browser, if it is not a UUID: those of 16 bytes in base64url.
+pub const IDEMPOTENCY_KEY_RANDOM_CHARS_MIN: usize = 22;
 /// Seconds for which a client may take nothing of what it is sent.
 pub const STALL_SECONDS_MAX: u64 = 30;
 /// Bytes that are read away of what comes in on a connection that ends.

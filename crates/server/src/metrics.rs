@@ -16,6 +16,7 @@ pub(crate) struct Metrics {
     durations: Histogram,
     pub(crate) connections: Gauge<i64, AtomicI64>,
     pub(crate) connections_refused: Counter,
+    idempotency_refused: Family<IdempotencyRefused, Counter>,
     cvvs_held: Gauge<i64, AtomicI64>,
     cvvs_claimed: Counter,
     cvvs_put_back: Counter,
@@ -36,6 +37,12 @@ struct Request {
     status: u16,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct IdempotencyRefused {
+    caller: &'static str,
+    reason: &'static str,
+}
+
 /// Seconds.
 const BUCKETS: [f64; 12] = [0.0005, 0.001, 0.002, 0.004, 0.006, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0, 10.0];
 
@@ -47,6 +54,7 @@ impl Metrics {
             durations: Histogram::new(BUCKETS),
             connections: Gauge::default(),
             connections_refused: Counter::default(),
+            idempotency_refused: Family::default(),
             cvvs_held: Gauge::default(),
             cvvs_claimed: Counter::default(),
             cvvs_put_back: Counter::default(),
@@ -72,6 +80,11 @@ impl Metrics {
             "connections_refused",
             "Connections closed for being too many",
             metrics.connections_refused.clone(),
+        );
+        registry.register(
+            "idempotency_refused",
+            "Requests refused for their idempotency key: guessable, sent with another body (mismatch), or in use (running)",
+            metrics.idempotency_refused.clone(),
         );
         registry.register("cvvs_held", "CVVs held in memory", metrics.cvvs_held.clone());
         registry.register("cvvs_claimed", "CVVs used since the start", metrics.cvvs_claimed.clone());
@@ -119,6 +132,12 @@ impl Metrics {
     pub(crate) fn answered(&self, operation: &'static str, status: u16, seconds: f64) {
         self.requests.get_or_create(&Request { operation, status }).inc();
         self.durations.observe(seconds);
+    }
+
+    /// A request was refused for its idempotency key: many of a browser's are somebody who guesses.
+    pub(crate) fn idempotency_refused(&self, is_browser: bool, reason: &'static str) {
+        let caller = if is_browser { "browser" } else { "server" };
+        self.idempotency_refused.get_or_create(&IdempotencyRefused { caller, reason }).inc();
     }
 
     /// The page that a scraper reads.

@@ -1,5 +1,6 @@
 //! The OpenAPI 3.1 document, made from the route table, the fields and the error table.
 
+use const_format::formatcp;
 use panvault_card::limits::{BIN_DIGITS_MAX, BIN_DIGITS_MIN};
 use serde_json::{Map, Value, json};
 
@@ -7,7 +8,7 @@ use crate::error::ErrorCode;
 use crate::fields::{FieldSpec, Kind};
 use crate::lenience::Rule;
 use crate::limits::{
-    IDEMPOTENCY_KEY_CHARS_MAX, LIST_FILTERS_MAX, LIST_ROWS_DEFAULT, LIST_ROWS_MAX, LIST_SKIP_MAX,
+    IDEMPOTENCY_KEY_CHARS_MAX, IDEMPOTENCY_KEY_RANDOM_CHARS_MIN, LIST_FILTERS_MAX, LIST_ROWS_DEFAULT, LIST_ROWS_MAX, LIST_SKIP_MAX,
     METADATA_NAME_BYTES_MAX, METADATA_PAIRS_MAX, METADATA_VALUE_BYTES_MAX,
 };
 use crate::object::{
@@ -17,6 +18,10 @@ use crate::object::{
 use crate::table::{AnswerSchema, ENDPOINTS, Endpoint};
 
 mod schemas;
+
+const IDEMPOTENCY_KEY_DOC: &str = formatcp!(
+    "The same key and body again within 24 hours get the same answer, with `Idempotency-Replayed: true`. From a browser's API key a UUID of version 4, or {IDEMPOTENCY_KEY_RANDOM_CHARS_MIN} random characters of base64url or more."
+);
 
 use schemas::schemas;
 
@@ -137,7 +142,7 @@ fn parameters(endpoint: &Endpoint) -> Vec<Value> {
     if endpoint.idempotent() {
         parameters.push(json!({
             "name": "Idempotency-Key", "in": "header", "required": false,
-            "description": "The same key and body again within 24 hours get the same answer, with `Idempotency-Replayed: true`.",
+            "description": IDEMPOTENCY_KEY_DOC,
             "schema": { "type": "string", "minLength": 1, "maxLength": IDEMPOTENCY_KEY_CHARS_MAX, "pattern": "^[!-~]+$" },
         }));
     }

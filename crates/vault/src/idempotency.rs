@@ -52,13 +52,14 @@ impl<T> Done<T> {
 }
 
 impl Idempotency {
-    /// For the caller's organisation, whether it is a browser, the path of the request, the caller's key and the body.
+    /// For the caller's organisation, its API key if that is a browser's, the path of the request, the caller's key and the body.
     ///
-    /// A browser's keys are apart from a server's: its API key is in everybody's hands, and must neither use up the keys of
-    /// servers nor find out what they sent.
+    /// A browser's keys are apart from those of servers and of other API keys: its own is in everybody's hands, and must neither use
+    /// up the keys of others nor find out what they sent.
     pub(crate) fn new<O>(keys: &VaultKeys, permit: &Permit<O>, path: &str, key: &str, body: &[u8]) -> Self {
-        let (organisation, whole) = (permit.idempotency_scope(), [u8::from(permit.sees_all())]);
-        let scope: [&[u8]; 4] = [&organisation, &whole, path.as_bytes(), key.as_bytes()];
+        let (organisation, browser) = (permit.idempotency_scope(), permit.browser_key());
+        let bearer = browser.as_ref().map_or([1].as_slice(), |id| id.as_bytes());
+        let scope: [&[u8]; 4] = [&organisation, bearer, path.as_bytes(), key.as_bytes()];
         let Digests { digest_key, key, body: digest } = Digests::new(&keys.digest_key(), &scope, body);
         let mut older = [None; PURPOSE_VERSIONS_MAX - 1];
         for (slot, key) in older.iter_mut().zip(keys.older_digest_keys()) {

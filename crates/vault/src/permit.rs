@@ -17,7 +17,7 @@ pub trait Operation {
 }
 
 macro_rules! operations {
-    ($($(#[$meta:meta])* $operation:ident $name:literal [$($role:ident)*])+) => { $(
+    ($($(#[$meta:meta])* $operation:ident $name:literal [$($role:ident)*] )+) => { $(
         $(#[$meta])*
         pub struct $operation;
 
@@ -183,12 +183,14 @@ impl Caller {
         self.key.as_ref().map_or(&[], |row| &row.roles)
     }
 
+    /// Whether its key is a browser's, which is in everybody's hands.
+    pub fn is_browser(&self) -> bool {
+        self.roles().contains(&Role::Publishable)
+    }
+
     /// The web origins (RFC 6454) whose pages may use the caller's key, if it is a browser's.
     pub fn allowed_origins(&self) -> Option<&[String]> {
-        self.key
-            .as_ref()
-            .filter(|row| row.roles.contains(&Role::Publishable))
-            .map(|row| row.allowed_origins.as_slice())
+        self.key.as_ref().filter(|_| self.is_browser()).map(|row| row.allowed_origins.as_slice())
     }
 
     /// Whether it has one of these roles, or is a command on this machine.
@@ -296,5 +298,10 @@ impl<O> Permit<O> {
 
     pub(crate) fn idempotency_scope(&self) -> [u8; 12] {
         self.caller.organisation().map_or([0; 12], |organisation| *organisation.as_bytes())
+    }
+
+    /// The caller's key, if it is a browser's.
+    pub(crate) fn browser_key(&self) -> Option<ApiKeyId> {
+        self.caller.api_key().filter(|_| self.caller.is_browser())
     }
 }

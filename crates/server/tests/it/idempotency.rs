@@ -1,11 +1,20 @@
 //! `Idempotency-Key`: the same answer again, and no second effect.
 
+use panvault_model::Role;
 use serde_json::json;
 
-use crate::support::{Answer, Server, Tenant, card_body, transaction_body};
+use crate::support::{Answer, Server, Tenant, card_body, send, transaction_body};
 
 fn post(server: &Server, tenant: &Tenant, path: &str, key: (&str, &str), body: &str) -> Answer {
     let headers = [("X-APIKEY", tenant.key.as_str()), ("Content-Type", "application/json"), key];
+    server.send("POST", path, &headers, Some(body))
+}
+
+/// As a browser makes one: `crypto.randomUUID()`.
+const RANDOM: &str = "0b9d1c7e-5f0a-4c53-9a57-3d5f1c2a7e90";
+
+fn browser_post(server: &Server, api_key: &str, path: &str, key: &str, body: &str) -> Answer {
+    let headers = [("X-APIKEY", api_key), ("Content-Type", "application/json"), ("Idempotency-Key", key)];
     server.send("POST", path, &headers, Some(body))
 }
 
@@ -118,12 +127,9 @@ fn a_repeated_request_tells_nothing_of_the_cvv() {
     let null = format!(r#"{{"cvv": null, "organisation": "{}"}}"#, merchant.organisation);
     post(&server, merchant, &path, ("Idempotency-Key", "one"), &null).fails(422, 143);
 
-    let headers = [
-        ("X-APIKEY", merchant.publishable_key.as_str()),
-        ("Content-Type", "application/json"),
-        ("Idempotency-Key", "one"),
-    ];
-    let browser = server.send("POST", &path, &headers, Some(&body("739")));
+    let server_first = post(&server, merchant, &path, ("Idempotency-Key", RANDOM), &body("739"));
+    assert_eq!(server_first.status, 200);
+    let browser = browser_post(&server, &merchant.publishable_key, &path, RANDOM, &body("739"));
     assert_eq!((browser.status, browser.header("idempotency-replayed")), (200, None), "a key of its own");
 }
 
@@ -133,13 +139,57 @@ fn a_browser_does_not_use_up_the_keys_of_servers() {
     let server = Server::start();
     let merchant = &server.parent;
     let body = card_body(merchant).to_string();
-    let headers = [
-        ("X-APIKEY", merchant.publishable_key.as_str()),
-        ("Content-Type", "application/json"),
-        ("Idempotency-Key", "order-77"),
-    ];
     let other = body.replace("\"12\"", "\"11\"");
-    assert_eq!(server.send("POST", "/v1/card", &headers, Some(&other)).status, 200);
-    let ours = post(&server, merchant, "/v1/card", ("Idempotency-Key", "order-77"), &body);
+    let theirs = browser_post(&server, &merchant.publishable_key, "/v1/card", RANDOM, &other);
+    assert_eq!(theirs.status, 200);
+    let ours = post(&server, merchant, "/v1/card", ("Idempotency-Key", RANDOM), &body);
     assert_eq!((ours.status, ours.header("idempotency-replayed")), (200, None));
+}
+
+/// The bug: with a browser's API key, which is in everybody's hands, and a guess at an idempotency key, 422 or somebody else's token said
+/// whether a card number was the one that was sent. Its cause: any text was an idempotency key, and one of an organisation's browsers
+/// held for all of them. Its cure: a browser's must have the form of a random one, holds for its own API key, and refusals are counted.
+#[test]
+fn a_guess_at_a_browsers_key_tells_nothing() {
+    let server = Server::start();
+    let merchant = &server.parent;
+    let body = card_body(merchant).to_string();
+    let other = body.replace("4111111111111111", "5555555555554444");
+    let short = "k".repeat(21);
+    for key in
+        ["a", "order-77", short.as_str(), "0b9d1c7e-5f0a-1c53-9a57-3d5f1c2a7e90", "k+k/kkkkkkkkkkkkkkkkkk=="]
+    {
+        let answer = browser_post(&server, &merchant.publishable_key, "/v1/card", key, &body);
+        assert_eq!(answer.fails(400, 107).faults(), ["headers.idempotency-key"], "{key}");
+        assert!(!answer.text.contains(key) || key == "a", "{key}");
+    }
+    assert_eq!(server.get(&merchant.key, "/v1/card/count").json()["count"], json!(0));
+
+    let key = "q7Zp0Hq3Tn6v9xYw_-4kLm";
+    for key in [RANDOM, key] {
+        let first = browser_post(&server, &merchant.publishable_key, "/v1/card", key, &body);
+        let again = browser_post(&server, &merchant.publishable_key, "/v1/card", key, &body);
+        assert_eq!((again.status, again.header("idempotency-replayed")), (200, Some("true")), "{key}");
+        assert_eq!(first.text, again.text);
+    }
+    let another = server.make_key(merchant, &[Role::Publishable]);
+    for body in [&body, &other] {
+        let answer = browser_post(&server, &another, "/v1/card", RANDOM, body);
+        if body == &other {
+            answer.fails(422, 143);
+        } else {
+            assert_eq!(
+                (answer.status, answer.header("idempotency-replayed")),
+                (200, None),
+                "a key of its own"
+            );
+        }
+    }
+    let page = send(&format!("http://{}/metrics", server.metrics), "GET", &[], None).text;
+    for (line, count) in
+        [("caller=\"browser\",reason=\"guessable\"", 5), ("caller=\"browser\",reason=\"mismatch\"", 1)]
+    {
+        let line = format!("panvault_idempotency_refused_total{{{line}}} {count}");
+        assert!(page.contains(&line), "{line}: {page}");
+    }
 }
