@@ -12,18 +12,21 @@ use crate::error::{Named, VaultError};
 pub trait Operation {
     /// Its name, noun first.
     const NAME: &'static str;
-    /// The roles of which one suffices.
+    /// The roles of which one suffices, for all of it or a part.
     const ROLES: &'static [Role];
+    /// Those that may do all of it, and see all of what it is done to.
+    const ROLES_WHOLE: &'static [Role];
 }
 
 macro_rules! operations {
-    ($($(#[$meta:meta])* $operation:ident $name:literal [$($role:ident)*] )+) => { $(
+    ($($(#[$meta:meta])* $operation:ident $name:literal [$($role:ident)*] $(, part [$($part:ident)*])?)+) => { $(
         $(#[$meta])*
         pub struct $operation;
 
         impl Operation for $operation {
             const NAME: &'static str = $name;
-            const ROLES: &'static [Role] = &[$(Role::$role,)*];
+            const ROLES: &'static [Role] = &[$(Role::$role,)* $($(Role::$part,)*)?];
+            const ROLES_WHOLE: &'static [Role] = &[$(Role::$role,)*];
         }
     )+
 
@@ -33,10 +36,10 @@ macro_rules! operations {
 }
 
 operations! {
-    /// Store a card.
-    CardCreate "card_create" [ProviderAdmin MerchantAdmin MerchantSupervisor MerchantCashier Publishable]
-    /// Change a card; a browser may only put a CVV back.
-    CardUpdate "card_update" [ProviderAdmin MerchantAdmin MerchantSupervisor MerchantCashier Publishable]
+    /// Store a card; a browser sees only a part of it.
+    CardCreate "card_create" [ProviderAdmin MerchantAdmin MerchantSupervisor MerchantCashier], part [Publishable]
+    /// Change a card; a browser may only put a CVV back, and sees only a part of the card.
+    CardUpdate "card_update" [ProviderAdmin MerchantAdmin MerchantSupervisor MerchantCashier], part [Publishable]
     /// See a card.
     CardRead "card_read" [ProviderAdmin ProviderUser MerchantAdmin MerchantSupervisor MerchantCashier MerchantUser]
     /// See cards.
@@ -214,12 +217,15 @@ pub struct Permit<O> {
     operation: PhantomData<fn(O)>,
 }
 
-impl<O> Permit<O> {
-    /// Whether the caller may see whole cards: not if it is only a browser.
-    pub fn sees_all(&self) -> bool {
-        self.caller.scope == Scope::All || self.caller.roles().iter().any(|role| *role != Role::Publishable)
+impl<O: Operation> Permit<O> {
+    /// Whether the caller may do all of the operation, and see all of what it is done to: one of its roles says so of this very
+    /// operation. A role that allows other ones adds nothing to what a browser's does.
+    pub fn is_whole(&self) -> bool {
+        self.caller.has_any(O::ROLES_WHOLE)
     }
+}
 
+impl<O> Permit<O> {
     /// Whether the caller is a command on this machine.
     pub(crate) fn is_operator(&self) -> bool {
         self.caller.scope == Scope::All
@@ -303,5 +309,56 @@ impl<O> Permit<O> {
     /// The caller's key, if it is a browser's.
     pub(crate) fn browser_key(&self) -> Option<ApiKeyId> {
         self.caller.api_key().filter(|_| self.caller.is_browser())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use panvault_model::{Timestamp, VaultId};
+    use panvault_processor::Connector;
+    use panvault_testkit::vault_keys;
+
+    use super::*;
+    use crate::audit::Origin;
+
+    fn caller(roles: &[Role]) -> Caller {
+        let keys = vault_keys(VaultId::from_bytes([1; 12]), 1);
+        let snapshot = Snapshot::read(Vec::new(), &keys, true, &Connector, None).unwrap();
+        let (id, organisation) = (ApiKeyId::from_bytes([2; 12]), OrganisationId::from_bytes([3; 12]));
+        let at = Timestamp::from_unix_millis(1_772_366_400_000);
+        let row = ApiKeyRow {
+            id,
+            organisation,
+            name: "Key".to_owned(),
+            roles: roles.to_vec(),
+            hash_key: 1,
+            hash: [0; 32],
+            allowed_origins: Vec::new(),
+            expires_at: None,
+            created_at: at,
+            updated_at: at,
+        };
+        Caller {
+            asked: Asked { actor: Some(id), origin: Origin::LOCAL },
+            now: Now { wall: at, monotonic_millis: 0 },
+            scope: Scope::Below(organisation),
+            key: Some(Arc::new(row)),
+            snapshot: Arc::new(snapshot),
+        }
+    }
+
+    /// The bug: a key with the roles `Publishable` and `MerchantUser`, which only sees cards, changed their expiry and metadata. Its cause:
+    /// whatever was not only a browser had the whole of any operation that one of its roles allowed. Its cure: each operation says which
+    /// roles have all of it. No such key is made any more; a stored one is no way around that.
+    #[test]
+    fn a_role_adds_nothing_to_an_operation_that_it_does_not_allow() {
+        let is_whole = |roles: &[Role]| caller(roles).permit::<CardUpdate>().unwrap().is_whole();
+        assert!(!is_whole(&[Role::Publishable]));
+        assert!(!is_whole(&[Role::Publishable, Role::MerchantUser]));
+        assert!(!is_whole(&[Role::ProviderUser, Role::Publishable]));
+        assert!(is_whole(&[Role::MerchantCashier]));
+        assert!(is_whole(&[Role::Publishable, Role::MerchantCashier]));
+        assert!(caller(&[Role::MerchantUser]).permit::<CardUpdate>().is_err());
+        assert!(caller(&[Role::Publishable, Role::MerchantUser]).is_browser());
     }
 }

@@ -37,7 +37,7 @@ pub(crate) async fn create(app: Arc<App>, mut asked: Asked) -> Result<Answer, Re
     // A client that hangs up may cut this off: then the card is stored, or it is not, and nobody knows its token. Unless it asks
     // again: then it learns the token, and its CVV must not be lost by that.
     let done = if may_be_repeated { to_the_end(creating).await? } else { creating.await? };
-    let answer = card_answer(&done.value, permit.sees_all());
+    let answer = card_answer(&done.value, permit.is_whole());
     Ok(answer.replayed(done.replayed))
 }
 
@@ -51,7 +51,7 @@ pub(crate) async fn update(app: Arc<App>, mut asked: Asked) -> Result<Answer, Re
     })?;
     drop(asked);
     let done = to_the_end(updating).await?;
-    Ok(card_answer(&done.value, permit.sees_all()).replayed(done.replayed))
+    Ok(card_answer(&done.value, permit.is_whole()).replayed(done.replayed))
 }
 
 pub(crate) async fn read(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {

@@ -173,7 +173,7 @@ fn change_plan(
     let CardChange { cvv, expiry_month, expiry_year, holder, metadata } = change;
     let row_changes =
         expiry_month.is_some() || expiry_year.is_some() || holder.is_some() || metadata.is_some();
-    if !permit.sees_all() && (!matches!(cvv, CvvChange::Put(_)) || row_changes) {
+    if !permit.is_whole() && (!matches!(cvv, CvvChange::Put(_)) || row_changes) {
         return Err(VaultError::RoleNotAllowed);
     }
     let organisation = permit.within(organisation, Named::Field("organisation"))?;
