@@ -12,7 +12,7 @@ use const_format::formatcp;
 use http::header::{ALLOW, CONNECTION, HOST, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode, Version};
 use panvault_model::{Id, RequestId};
-use panvault_vault::{Origin, RowKey, StoreFault, VaultError, with_causes};
+use panvault_vault::{Caller, Origin, RowKey, StoreFault, VaultError, with_causes};
 use tokio::time::Instant;
 
 use crate::answer::{Answer, object_body};
@@ -164,16 +164,13 @@ async fn answer(
         return Err(Refusal::with(ErrorCode::Malformed, "headers.host", "must be there once"));
     }
     let address = parts.extensions.get::<PeerAddress>().map(|peer| peer.0);
-    let caller = caller::caller(app.vault(), &parts.headers, Origin { request: Some(id), address }).map_err(
-        |error| Refusal { asks_basic: caller::is_by_authorization(&parts.headers), ..Refusal::from(error) },
-    )?;
-    *page = cors::page(&caller, &parts.headers)?;
-    // The same table says it in the documentation; the operation asks for its permit once more.
-    if !caller.has_any(endpoint.roles) {
-        return Err(Refusal::new(ErrorCode::RoleNotAllowed));
-    }
+    let caller = caller::caller(app.vault(), &parts.headers, Origin { request: Some(id), address });
+    let mut caller = judged(caller, endpoint, &parts.headers, page)?;
     let body = if endpoint.body.is_some() {
-        body::read(&parts.headers, incoming, app.settings().body_timeout).await?
+        let body = body::read(&parts.headers, incoming, app.settings().body_timeout).await?;
+        // A body takes its time, in which a key may end or be revoked: the request is judged by when it is whole.
+        caller = judged(app.vault().caller_again(&caller), endpoint, &parts.headers, page)?;
+        body
     } else {
         Body::default()
     };
@@ -202,6 +199,20 @@ async fn answer(
             app.metrics().idempotency_refused(is_browser, "running");
         }
     })
+}
+
+/// The caller, if the endpoint is open to it and to the page that it stands on.
+fn judged(
+    caller: Result<Caller, VaultError>,
+    endpoint: &Endpoint,
+    headers: &HeaderMap,
+    page: &mut Option<HeaderValue>,
+) -> Result<Caller, Refusal> {
+    let asks_basic = || caller::is_by_authorization(headers);
+    let caller = caller.map_err(|error| Refusal { asks_basic: asks_basic(), ..Refusal::from(error) })?;
+    *page = cors::page(&caller, headers)?;
+    // The same table says it in the documentation; the operation asks for its permit once more.
+    if caller.has_any(endpoint.roles) { Ok(caller) } else { Err(Refusal::new(ErrorCode::RoleNotAllowed)) }
 }
 
 fn method_not_allowed(path: &str, app: &App) -> Answer {

@@ -8,7 +8,7 @@ use panvault_model::{CardId, NodeId, Now, OrganisationId, Timestamp, VaultId};
 use panvault_processor::Connect;
 use panvault_store::limits::SWEEP_ROWS_MAX;
 use panvault_store::{
-    Action, Commit, CvvCounts, CvvStore, Effect, Expect, Outcome, RowKey, Store, StoreStatus,
+    Action, ApiKeyRow, Commit, CvvCounts, CvvStore, Effect, Expect, Outcome, RowKey, Store, StoreStatus,
 };
 use tokio::sync::{Mutex, Semaphore};
 
@@ -150,10 +150,7 @@ impl Vault {
             .keys()
             .api_key_hashes(&key)
             .find_map(|(hash_key, hash)| snapshot.documents.api_key_by_hash(hash_key, hash))
-            .filter(|known| {
-                let in_time = known.row.expires_at.is_none_or(|expires_at| now.wall < expires_at);
-                key.mode() == mode && in_time && snapshot.documents.is_enabled(known.row.organisation)
-            })
+            .filter(|known| key.mode() == mode && is_valid(&known.row, &snapshot, now))
             .ok_or(VaultError::NotAuthenticated)?;
         let row = Arc::clone(&known.row);
         self.apikey_used(row.id, &known.last_use, now.wall);
@@ -164,6 +161,21 @@ impl Vault {
             key: Some(row),
             snapshot,
         })
+    }
+
+    /// The same caller as of now, if its key is still valid: for when a request has arrived that took its time. What the caller sees and
+    /// may do is as it is now, too.
+    pub fn caller_again(&self, caller: &Caller) -> Result<Caller, VaultError> {
+        let (snapshot, now) = (self.snapshot(), self.now());
+        let key = match &caller.key {
+            Some(before) => {
+                let known = snapshot.documents.api_key(before.id);
+                let known = known.filter(|known| is_valid(&known.row, &snapshot, now));
+                Some(Arc::clone(&known.ok_or(VaultError::NotAuthenticated)?.row))
+            }
+            None => None,
+        };
+        Ok(Caller { asked: caller.asked, now, scope: caller.scope, key, snapshot })
     }
 
     /// A command on this machine. Who can start one holds the root key and may do all.
@@ -346,6 +358,12 @@ impl Vault {
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         self.inner.snapshot.load_full()
     }
+}
+
+/// Whether a key is valid now: not expired, and of an organisation that is enabled.
+fn is_valid(row: &ApiKeyRow, snapshot: &Snapshot, now: Now) -> bool {
+    row.expires_at.is_none_or(|expires_at| now.wall < expires_at)
+        && snapshot.documents.is_enabled(row.organisation)
 }
 
 /// Whether any card is stored.

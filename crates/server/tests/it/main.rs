@@ -18,6 +18,7 @@ mod logs;
 mod nodes;
 mod page;
 mod schema;
+mod slow;
 mod strictness;
 mod support;
 mod tls;
