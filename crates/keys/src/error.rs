@@ -55,6 +55,15 @@ pub enum KeysError {
     /// The organisation has a key of this purpose and version already.
     #[error("the organisation has two keys of one purpose and version")]
     Exists,
+    /// The other end of the socket does not have the root key of this vault.
+    #[error("it did not prove that it has the root key of this vault")]
+    SocketUnproved,
+    /// The other end of the socket is of another version.
+    #[error("it speaks protocol {protocol} of the socket, and this version another")]
+    SocketProtocol {
+        /// The number that it said.
+        protocol: u16,
+    },
     /// The key file cannot be used.
     #[error("key file {path}: {fault}", path = path.display())]
     KeyFile {

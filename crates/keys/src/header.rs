@@ -95,7 +95,8 @@ impl Header {
         self.verify(root)?;
         let wrapping = self.wrapping(root)?;
         let context = self.context();
-        VaultKeys::open(vault, self.version, |purpose| {
+        let operator = root.derive_operator_key(vault).derive_check();
+        VaultKeys::open(vault, self.version, operator, |purpose| {
             self.keys
                 .iter()
                 .filter(|key| key.purpose == purpose && key.state != KeyState::Destroyed)

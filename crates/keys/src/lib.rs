@@ -6,6 +6,7 @@ mod entropy;
 mod error;
 mod header;
 pub mod limits;
+mod operator;
 mod organisation_key;
 mod purpose;
 mod ring;
@@ -22,6 +23,9 @@ pub use crate::cvv_key::CvvKey;
 pub use crate::entropy::{Entropy, SystemEntropy};
 pub use crate::error::{KeyFileFault, KeysError};
 pub use crate::header::Header;
+pub use crate::operator::{
+    OperatorKey, RecordLength, RecordOpener, RecordSealer, SocketClient, SocketHandshake, SocketServer,
+};
 pub use crate::organisation_key::{OrganisationKey, Purpose};
 pub use crate::purpose::{KeyState, VaultPurpose};
 pub use crate::ring::{KeyRing, Kind, Place};

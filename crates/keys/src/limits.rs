@@ -23,3 +23,18 @@ pub const KEY_FILE_BYTES_MAX: usize = 4096;
 
 /// Characters of an API key at most.
 pub const API_KEY_CHARS_MAX: usize = 12 + 43 + 6;
+
+/// Number of the protocol of the socket.
+pub const SOCKET_PROTOCOL: u16 = 1;
+
+/// Bytes of the message that opens the socket.
+pub const SOCKET_HELLO_BYTES: usize = 8 + 2 + 32;
+
+/// Bytes of the server's challenge.
+pub const SOCKET_CHALLENGE_BYTES: usize = 8 + 2 + 12 + 32 + 32;
+
+/// Bytes of the answer to it.
+pub const SOCKET_ANSWER_BYTES: usize = 32;
+
+/// Bytes that one record on the socket says at most.
+pub const SOCKET_RECORD_BYTES_MAX: usize = 16 << 10;

@@ -7,6 +7,7 @@ use subtle::ConstantTimeEq;
 use crate::api_key::ApiKey;
 use crate::cvv_key::CvvKey;
 use crate::error::KeysError;
+use crate::operator::{OperatorCheck, OperatorKey};
 use crate::purpose::VaultPurpose;
 use crate::ring::Place;
 use crate::root::{digest, digest_head};
@@ -24,6 +25,7 @@ pub(crate) use versions::Versions;
 pub struct VaultKeys {
     vault: VaultId,
     header_version: u32,
+    operator: OperatorCheck,
     document: Versions<hmac::Key>,
     head: Versions<HeadKey>,
     api_key: Versions<hmac::Key>,
@@ -51,6 +53,7 @@ impl VaultKeys {
     pub(crate) fn open(
         vault: VaultId,
         header_version: u32,
+        operator: OperatorCheck,
         keys: impl Fn(VaultPurpose) -> Result<Vec<Unwrapped>, KeysError>,
     ) -> Result<Self, KeysError> {
         let mac = |purpose| {
@@ -59,6 +62,7 @@ impl VaultKeys {
         Ok(Self {
             vault,
             header_version,
+            operator,
             document: mac(VaultPurpose::DocumentTag)?,
             head: Versions::open(keys(VaultPurpose::DocumentHead)?, HeadKey::derive)?,
             api_key: mac(VaultPurpose::ApiKeyHash)?,
@@ -78,6 +82,12 @@ impl VaultKeys {
     /// Version of the header that they came out of; the documents name it.
     pub const fn header_version(&self) -> u32 {
         self.header_version
+    }
+
+    /// Whether a key is the operator key of this vault: who has it has the root key that opened the header. Takes the same time whatever
+    /// the answer.
+    pub fn is_operator(&self, key: &OperatorKey) -> bool {
+        self.operator.matches(key)
     }
 
     /// Holds the header against the version that the documents name: it must be that one, or the next, when it was changed and the
