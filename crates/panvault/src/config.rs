@@ -200,10 +200,11 @@ impl Checked {
 
     fn log_format(&mut self) -> LogFormat {
         match self.text("log_format").as_str() {
+            "auto" => LogFormat::Auto,
             "json" => LogFormat::Json,
             "text" => LogFormat::Text,
             _ => {
-                self.fault("log_format", "must be json or text");
+                self.fault("log_format", "must be auto, json or text");
                 LogFormat::Json
             }
         }

@@ -1,5 +1,7 @@
 //! Where log events go: standard error, as text or as one JSON object a line.
 
+use std::io::IsTerminal;
+
 use anyhow::Context;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -7,6 +9,8 @@ use tracing_subscriber::filter::LevelFilter;
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LogFormat {
+    /// Text on a terminal, else JSON.
+    Auto,
     Text,
     Json,
 }
@@ -19,9 +23,15 @@ pub(crate) fn start(level: &str, format: LogFormat) -> anyhow::Result<()> {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .log_internal_errors(false);
-    let started = match format {
-        LogFormat::Text => subscriber.with_ansi(false).try_init(),
-        LogFormat::Json => subscriber.json().flatten_event(true).with_current_span(false).try_init(),
+    let is_text = match format {
+        LogFormat::Auto => std::io::stderr().is_terminal(),
+        LogFormat::Text => true,
+        LogFormat::Json => false,
+    };
+    let started = if is_text {
+        subscriber.with_ansi(false).try_init()
+    } else {
+        subscriber.json().flatten_event(true).with_current_span(false).try_init()
     };
     started.map_err(|error| anyhow::anyhow!("logging did not start: {error}"))
 }

@@ -60,5 +60,5 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "info",
         "error, warn, info, debug, trace, or directives such as info,panvault_server=debug.",
     ),
-    text("log_format", "json", "json or text."),
+    text("log_format", "auto", "json, text, or auto: text on a terminal, else json."),
 ];
