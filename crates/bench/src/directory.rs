@@ -10,11 +10,27 @@ use panvault_keys::{Entropy, Header, KeyFile, KeyMode, Slot, SystemEntropy, Vaul
 use panvault_model::{NodeId, VaultId};
 use panvault_store::{MemoryCvvs, Store};
 use panvault_store_embedded::{EmbeddedStore, Settings};
-use panvault_vault::{Clock, Connector, Mode, StoreChain, SystemClock, Vault, VaultParts};
+use panvault_vault::{
+    Caller, Clock, Connector, Mode, OperatorKey, Origin, StoreChain, SystemClock, Vault, VaultParts,
+};
 use toml::Table;
 
+/// A test vault, and what proves its root key to it.
+#[derive(Clone)]
+pub(crate) struct Opened {
+    pub(crate) vault: Vault,
+    pub(crate) key: Arc<OperatorKey>,
+}
+
+impl Opened {
+    /// A command on this machine.
+    pub(crate) fn operator(&self) -> anyhow::Result<Caller> {
+        Ok(self.vault.operator(&self.key, Origin::LOCAL)?)
+    }
+}
+
 /// Opens a test vault for writing.
-pub(crate) async fn open(directory: &Path) -> anyhow::Result<Vault> {
+pub(crate) async fn open(directory: &Path) -> anyhow::Result<Opened> {
     let file = directory.join("vault.toml");
     let table: Table = fs::read_to_string(&file)
         .with_context(|| format!("{} cannot be read", file.display()))?
@@ -24,13 +40,14 @@ pub(crate) async fn open(directory: &Path) -> anyhow::Result<Vault> {
         let found = table.get(name).and_then(toml::Value::as_str);
         found.with_context(|| format!("{} does not say {name}", file.display()))
     };
-    let vault = VaultId::parse(text("vault")?).ok().context("the vault's id is none")?;
+    let id = VaultId::parse(text("vault")?).ok().context("the vault's id is none")?;
     let root = KeyFile::new(directory.join(text("root_key_file")?)).open()?;
     let header = fs::read(directory.join("keys.1")).context("the header of keys cannot be read")?;
-    let keys = Header::parse(&header)?.open(&root, vault, KeyMode::Test)?;
+    let keys = Header::parse(&header)?.open(&root, id, KeyMode::Test)?;
     let chain = Arc::new(StoreChain::new(keys.chain()));
-    let store = EmbeddedStore::open(directory, vault, chain, Settings::default())?;
-    Ok(Vault::open(parts(Arc::new(store), keys, Arc::new(SystemEntropy::new()))).await?)
+    let store = EmbeddedStore::open(directory, id, chain, Settings::default())?;
+    let vault = Vault::open(parts(Arc::new(store), keys, Arc::new(SystemEntropy::new()))).await?;
+    Ok(Opened { vault, key: Arc::new(root.derive_operator_key(id)) })
 }
 
 /// What a test vault is made of, over any store.

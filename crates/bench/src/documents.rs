@@ -3,9 +3,9 @@ use std::time::Instant;
 
 use anyhow::Context;
 use panvault_model::{Currency, OrganisationId, ProcessorId, Role};
-use panvault_vault::{NewAccount, NewApiKey, NewOrganisation, Query, Vault, Webhooks};
+use panvault_vault::{NewAccount, NewApiKey, NewOrganisation, Query, Webhooks};
 
-use crate::directory;
+use crate::directory::{self, Opened};
 use crate::progress::Progress;
 
 /// How many documents, and where.
@@ -27,7 +27,7 @@ pub(crate) struct Documents {
 
 /// A vault, and what the documents of it are made below.
 struct Place {
-    vault: Vault,
+    opened: Opened,
     top: OrganisationId,
     processor: ProcessorId,
 }
@@ -62,8 +62,8 @@ pub(crate) fn run(arguments: Documents) -> anyhow::Result<()> {
             place.make(&mut many).await?;
             beside.make(&mut few).await?;
         }
-        place.vault.close().await?;
-        beside.vault.close().await?;
+        place.opened.vault.close().await?;
+        beside.opened.vault.close().await?;
         for (name, many, few) in [
             ("organisation", many.organisation, few.organisation),
             ("account", many.account, few.account),
@@ -78,26 +78,26 @@ pub(crate) fn run(arguments: Documents) -> anyhow::Result<()> {
 
 impl Place {
     async fn open(data: &std::path::Path) -> anyhow::Result<Self> {
-        let vault = directory::open(data).await?;
-        let operator = vault.operator();
+        let opened = directory::open(data).await?;
+        let (vault, operator) = (&opened.vault, opened.operator()?);
         let top = vault.organisation_list(&operator.permit()?, Query::newest(Vec::new(), 1)).await?.rows;
         let top = top.first().context("the vault has no organisation")?.id;
         let processor = vault.processor_list(&operator.permit()?, Query::newest(Vec::new(), 1)).await?.rows;
         let processor = processor.first().context("the vault has no processor")?.id;
-        Ok(Self { vault, top, processor })
+        Ok(Self { opened, top, processor })
     }
 
     /// Makes an organisation with its keys, an account and an API key.
     #[expect(clippy::disallowed_methods, reason = "a tool that measures needs a clock")]
     async fn make(&self, took: &mut Took) -> anyhow::Result<()> {
-        let operator = self.vault.operator();
+        let operator = self.opened.operator()?;
         let new =
             NewOrganisation { name: "Shop".to_owned(), parent: Some(self.top), ..NewOrganisation::default() };
         let start = Instant::now();
-        let organisation = self.vault.organisation_create(&operator.permit()?, new).await?.id;
+        let organisation = self.opened.vault.organisation_create(&operator.permit()?, new).await?.id;
         took.organisation.push(start.elapsed().as_micros());
         // A caller sees the vault as it was when it came.
-        let operator = self.vault.operator();
+        let operator = self.opened.operator()?;
         let new = NewAccount {
             organisation,
             name: "Euro".to_owned(),
@@ -108,7 +108,7 @@ impl Place {
             webhooks: Webhooks::default(),
         };
         let start = Instant::now();
-        self.vault.account_create(&operator.permit()?, new).await?;
+        self.opened.vault.account_create(&operator.permit()?, new).await?;
         took.account.push(start.elapsed().as_micros());
         let roles = vec![Role::MerchantAdmin];
         let new = NewApiKey {
@@ -119,7 +119,7 @@ impl Place {
             allowed_origins: Vec::new(),
         };
         let start = Instant::now();
-        self.vault.apikey_create(&operator.permit()?, new).await?;
+        self.opened.vault.apikey_create(&operator.permit()?, new).await?;
         took.api_key.push(start.elapsed().as_micros());
         Ok(())
     }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use panvault_model::{CardId, OrganisationId};
-use panvault_vault::{CardCreate, Metadata, Vault, VaultError};
+use panvault_vault::{CardCreate, Metadata, VaultError};
 use tokio::task::JoinSet;
 
+use crate::Load;
+use crate::directory::{self, Opened};
 use crate::numbers::{NUMBERS, card_number, expiry_year, parse};
 use crate::progress::Progress;
-use crate::{Load, directory};
 
 /// Cards that are under way at a time.
 const TASKS: u64 = 512;
@@ -21,7 +22,7 @@ const SAMPLE_CARDS: u64 = 100_000;
 
 /// The cards that are still to be made, shared by all tasks.
 struct Feed {
-    vault: Vault,
+    opened: Opened,
     organisation: OrganisationId,
     first: u64,
     cards: u64,
@@ -37,9 +38,9 @@ pub(crate) fn run(load: Load) -> anyhow::Result<()> {
     let organisation =
         OrganisationId::parse(&load.organisation).ok().context("--organisation must be an id")?;
     let ids = crate::runtime()?.block_on(async {
-        let vault = directory::open(&load.data).await?;
+        let opened = directory::open(&load.data).await?;
         let feed = Arc::new(Feed {
-            vault: vault.clone(),
+            opened: opened.clone(),
             organisation,
             first: load.first,
             cards: load.cards,
@@ -48,7 +49,7 @@ pub(crate) fn run(load: Load) -> anyhow::Result<()> {
             ids_every: load.cards.div_ceil(load.ids_max.max(1)).max(1),
         });
         let ids = load_all(&feed).await?;
-        vault.close().await?;
+        opened.vault.close().await?;
         anyhow::Ok(ids)
     })?;
     let text: String = ids.iter().map(CardId::to_string).collect();
@@ -121,10 +122,11 @@ impl Feed {
         &self,
         number: u64,
     ) -> anyhow::Result<impl Future<Output = Result<CardId, VaultError>> + Send + use<>> {
-        let permit = self.vault.operator().permit::<CardCreate>()?;
+        let permit = self.opened.operator()?.permit::<CardCreate>()?;
         let now = permit.now().wall;
         let card = parse(&card_number(number), None, &expiry_year(now), now).context("a card is refused")?;
-        let creating = self.vault.card_create(&permit, self.organisation, card, Metadata::default(), None);
+        let creating =
+            self.opened.vault.card_create(&permit, self.organisation, card, Metadata::default(), None);
         Ok(async move { Ok(creating.await?.value.row.id) })
     }
 }

@@ -5,9 +5,9 @@ use anyhow::Context;
 use panvault_keys::{Header, KeyMode, RootKey, SystemEntropy};
 use panvault_model::{OrganisationId, VaultId};
 use panvault_store::MemoryStore;
-use panvault_vault::{CardCreate, Clock, Metadata, NewOrganisation, SystemClock, Vault};
+use panvault_vault::{CardCreate, Clock, Metadata, NewOrganisation, Origin, SystemClock, Vault};
 
-use crate::directory;
+use crate::directory::{self, Opened};
 use crate::numbers::{card_number, expiry_year, parse};
 
 /// Numbers that are planned in turn. Making a number is none of what is counted.
@@ -16,8 +16,8 @@ const NUMBERS: u64 = 64;
 /// Reads and plans so many cards, and stores none: number → issuer → fingerprint → seal, and the CVV sealed for memory.
 pub(crate) fn run(plans: u64) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let (vault, organisation) = runtime.block_on(vault())?;
-    let permit = vault.operator().permit::<CardCreate>()?;
+    let (Opened { vault, key }, organisation) = runtime.block_on(vault())?;
+    let permit = vault.operator(&key, Origin::LOCAL)?.permit::<CardCreate>()?;
     let now = permit.now().wall;
     let year = expiry_year(now);
     let numbers: Vec<String> = (0..NUMBERS).map(card_number).collect();
@@ -42,7 +42,7 @@ fn plans_counted(
     (0..plans).zip(numbers.iter().cycle()).try_for_each(|(_, number)| card_plan(black_box(number)))
 }
 
-async fn vault() -> anyhow::Result<(Vault, OrganisationId)> {
+async fn vault() -> anyhow::Result<(Opened, OrganisationId)> {
     let entropy = Arc::new(SystemEntropy::new());
     let root = RootKey::make(entropy.as_ref())?;
     let now = SystemClock::start().now().wall;
@@ -50,7 +50,8 @@ async fn vault() -> anyhow::Result<(Vault, OrganisationId)> {
     let header = Header::make(&root, id, KeyMode::Test, now, entropy.as_ref())?;
     let keys = header.open(&root, id, KeyMode::Test)?;
     let vault = Vault::open(directory::parts(Arc::new(MemoryStore::new()), keys, entropy)).await?;
+    let opened = Opened { vault, key: Arc::new(root.derive_operator_key(id)) };
     let new = NewOrganisation { name: "Plans".to_owned(), ..NewOrganisation::default() };
-    let organisation = vault.organisation_create(&vault.operator().permit()?, new).await?.id;
-    Ok((vault, organisation))
+    let organisation = opened.vault.organisation_create(&opened.operator()?.permit()?, new).await?.id;
+    Ok((opened, organisation))
 }

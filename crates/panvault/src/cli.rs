@@ -48,16 +48,23 @@ pub(crate) enum Command {
     /// See what the configuration comes to
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Make and see organisations
+    /// Say how a vault is doing: exit code 0 when it is served and ready, 2 when it is served and not ready, 1 when it is not served
+    Status(Shared),
+    /// Have a server read its certificates and its table of issuers again, as SIGHUP does
+    Reload(Shared),
+    /// See who did what
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Make, see, change and delete organisations
     #[command(subcommand)]
     Organisation(OrganisationCommand),
-    /// Make and see accounts
+    /// Make, see, change and delete accounts
     #[command(subcommand)]
     Account(AccountCommand),
-    /// Make and see processors
+    /// Make, see, change and delete processors
     #[command(subcommand)]
     Processor(ProcessorCommand),
-    /// Make, see and revoke API keys
+    /// Make, see, change and revoke API keys
     #[command(subcommand, name = "apikey")]
     ApiKey(ApiKeyCommand),
     /// Import a list of who issued which cards, and look up in it
@@ -72,6 +79,17 @@ pub(crate) enum Command {
         /// Print the table of roles, in Markdown, instead
         #[arg(long, conflicts_with = "errors")]
         roles: bool,
+    },
+    /// Print what makes a shell complete these commands
+    Completions {
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// Print which version this is
+    Version {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -217,6 +235,23 @@ pub(crate) struct Shared {
     pub(crate) json: bool,
 }
 
+/// An object that is there.
+#[derive(Args)]
+pub(crate) struct One {
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) shared: Shared,
+}
+
+/// Further members of an object, by their names in the API.
+#[derive(Args)]
+pub(crate) struct Further {
+    /// Any further field of the API, such as email=shop@example.com; true and false are what they say. May be repeated
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) field: Vec<String>,
+}
+
 #[derive(Subcommand)]
 pub(crate) enum OrganisationCommand {
     /// Make an organisation and its keys
@@ -230,10 +265,33 @@ pub(crate) enum OrganisationCommand {
         #[arg(long, value_name = "CODE")]
         country_code: Option<String>,
         #[command(flatten)]
+        further: Further,
+        #[command(flatten)]
         shared: Shared,
     },
     /// See all organisations
     List(Shared),
+    /// See an organisation
+    Show(One),
+    /// Change an organisation
+    Change {
+        #[arg(value_name = "ID")]
+        id: String,
+        #[arg(long)]
+        name: Option<String>,
+        /// ISO 3166-1 alpha-2
+        #[arg(long, value_name = "CODE")]
+        country_code: Option<String>,
+        /// Whether all requests for it, and for all below it, are refused
+        #[arg(long, value_name = "true|false")]
+        disabled: Option<bool>,
+        #[command(flatten)]
+        further: Further,
+        #[command(flatten)]
+        shared: Shared,
+    },
+    /// Delete an organisation on which nothing hangs
+    Delete(One),
 }
 
 #[derive(Subcommand)]
@@ -253,10 +311,35 @@ pub(crate) enum AccountCommand {
         #[arg(long, value_name = "ID")]
         processor: Vec<String>,
         #[command(flatten)]
+        further: Further,
+        #[command(flatten)]
         shared: Shared,
     },
     /// See all accounts
     List(Shared),
+    /// See an account
+    Show(One),
+    /// Change an account
+    Change {
+        #[arg(value_name = "ID")]
+        id: String,
+        #[arg(long)]
+        name: Option<String>,
+        #[arg(long)]
+        description: Option<String>,
+        /// A processor of the account, in place of all it has; may be repeated
+        #[arg(long, value_name = "ID")]
+        processor: Vec<String>,
+        /// Whether it refuses transactions
+        #[arg(long, value_name = "true|false")]
+        disabled: Option<bool>,
+        #[command(flatten)]
+        further: Further,
+        #[command(flatten)]
+        shared: Shared,
+    },
+    /// Delete an account on which nothing hangs
+    Delete(One),
 }
 
 #[derive(Subcommand)]
@@ -278,6 +361,25 @@ pub(crate) enum ProcessorCommand {
     },
     /// See all processors
     List(Shared),
+    /// See a processor
+    Show(One),
+    /// Change a processor
+    Change {
+        #[arg(value_name = "ID")]
+        id: String,
+        #[arg(long)]
+        name: Option<String>,
+        /// Its kind, to be given with a configuration
+        #[arg(long = "type", value_name = "TYPE")]
+        type_name: Option<String>,
+        /// A setting, in place of all it has; may be repeated, and needs --type
+        #[arg(long, value_name = "NAME=VALUE", requires = "type_name")]
+        configuration: Vec<String>,
+        #[command(flatten)]
+        shared: Shared,
+    },
+    /// Delete a processor that no account has
+    Delete(One),
 }
 
 #[derive(Subcommand)]
@@ -303,13 +405,74 @@ pub(crate) enum ApiKeyCommand {
     },
     /// See all API keys, but for the keys themselves
     List(Shared),
-    /// Revoke an API key
-    Delete {
+    /// See an API key, but for the key itself
+    Show(One),
+    /// Change an API key, which stays the same text
+    Change {
         #[arg(value_name = "ID")]
         id: String,
+        #[arg(long)]
+        name: Option<String>,
+        /// A role, in place of all it has; may be repeated
+        #[arg(long, value_name = "ROLE")]
+        role: Vec<String>,
+        /// When it stops working, RFC 3339, or never
+        #[arg(long, value_name = "TIME")]
+        expires_at: Option<String>,
+        /// Of a publishable key, where its page is from, in place of all it has; may be repeated
+        #[arg(long, value_name = "ORIGIN")]
+        allowed_origin: Vec<String>,
         #[command(flatten)]
         shared: Shared,
     },
+    /// Make an API key that takes the place of another, print it, this once, and let the other end
+    Rotate {
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Seconds for which the old key works on, at most 2592000
+        #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+        overlap_seconds: u32,
+        #[command(flatten)]
+        shared: Shared,
+    },
+    /// Revoke an API key: it stops working at once
+    #[command(alias = "delete")]
+    Revoke(One),
+}
+
+#[derive(Subcommand)]
+pub(crate) enum AuditCommand {
+    /// See the newest records, the newest last
+    Tail {
+        /// How many
+        #[arg(long, short = 'n', value_name = "COUNT", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        lines: u32,
+        /// Go on, and print each record as it is written
+        #[arg(long, short = 'f')]
+        follow: bool,
+        /// Only what was done in this organisation
+        #[arg(long, value_name = "ID")]
+        organisation: Option<String>,
+        /// Only what this API key did; local for commands and the vault itself
+        #[arg(long, value_name = "ID")]
+        actor: Option<String>,
+        /// Only this action, such as document_delete; may be repeated
+        #[arg(long, value_name = "ACTION")]
+        action: Vec<String>,
+        #[command(flatten)]
+        shared: Shared,
+    },
+    /// See one record
+    Show(One),
+    /// Hold the trail against its chain, and the rows against the trail; works beside a server
+    Verify(Shared),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shell {
+    Bash,
+    Zsh,
+    Fish,
 }
 
 #[derive(Subcommand)]
@@ -331,8 +494,8 @@ pub(crate) enum BinCommand {
     /// Bring back the list before the one in use, or the one that was removed; the one in use is kept in its place, so that a second
     /// restore undoes the first
     Restore(Shared),
-    /// Derive again who issued the cards that are stored, from the list as it is now; no server may run. What was begun can be
-    /// begun again at any time
+    /// Derive again who issued the cards that are stored, from the list as it is now, also under a server that runs. What was
+    /// begun can be begun again at any time
     Refresh(Shared),
 }
 

@@ -1,14 +1,19 @@
 //! One file for each command.
 
+mod audit;
 mod bin;
+mod completions;
 mod config;
 mod demo;
 mod dev;
 pub(crate) mod doctor;
 mod document;
 mod init;
+mod reload;
 mod serve;
 mod setup;
+mod status;
+mod version;
 
 use std::process::ExitCode;
 
@@ -29,6 +34,11 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Processor(command) => document::processor(command).map(success),
         Command::ApiKey(command) => document::api_key(command).map(success),
         Command::Bin(command) => bin::run(command),
+        Command::Status(shared) => status::run(&shared),
+        Command::Reload(shared) => reload::run(&shared),
+        Command::Audit(command) => audit::run(command),
+        Command::Completions { shell } => completions::run(shell).map(success),
+        Command::Version { json } => version::run(json).map(success),
         Command::OpenApi { errors: false, roles: false } => {
             Ok(output::line(panvault_server::openapi().to_string()).map(success)?)
         }

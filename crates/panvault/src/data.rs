@@ -17,7 +17,10 @@ use panvault_keys::{Entropy, Header, KeyFile, KeyMode, RootKey, Slot, SystemEntr
 use panvault_model::{NodeId, VaultId};
 use panvault_store::{Chain, MemoryCvvs};
 use panvault_store_embedded::{EmbeddedStore, Settings};
-use panvault_vault::{Clock, Connector, Mode, StoreChain, SystemClock, Vault, VaultParts};
+use panvault_vault::{
+    Caller, Clock, Connector, Mode, OperatorKey, Origin, StoreChain, SystemClock, Vault, VaultError,
+    VaultParts,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::bins::LiveBins;
@@ -62,8 +65,16 @@ pub(crate) struct DataDirectory {
 /// A vault that is open for writing.
 pub(crate) struct OpenVault {
     pub(crate) vault: Vault,
+    pub(crate) operator: Arc<OperatorKey>,
     pub(crate) store: Arc<EmbeddedStore>,
     pub(crate) bins: Arc<LiveBins>,
+}
+
+impl OpenVault {
+    /// This process, which has the root key.
+    pub(crate) fn operator(&self) -> Result<Caller, VaultError> {
+        self.vault.operator(&self.operator, Origin::LOCAL)
+    }
 }
 
 /// What may be set when a vault is opened.
@@ -277,7 +288,7 @@ impl DataDirectory {
         let header = self.header(settings.root_key_file.as_deref())?;
         let store = EmbeddedStore::open(&self.path, self.vault, chain(&header.keys), settings.store.clone())?;
         // Once more: nobody else changes it from here on.
-        let OpenHeader { keys, copies } = self.header(settings.root_key_file.as_deref())?;
+        let OpenHeader { keys, operator, copies } = self.header(settings.root_key_file.as_deref())?;
         let store = Arc::new(store);
         let clock = Arc::new(SystemClock::start());
         let cvv_clock = Arc::clone(&clock);
@@ -301,7 +312,7 @@ impl DataDirectory {
             format!("the vault in {} does not open; run panvault doctor", self.path.display())
         })?;
         copies.mend(&self.path);
-        Ok(OpenVault { vault, store, bins })
+        Ok(OpenVault { vault, operator: Arc::new(operator), store, bins })
     }
 
     /// Replaces the root key of a vault that no other process has open. Nothing else changes: every key stays, wrapped anew. The new
@@ -313,7 +324,7 @@ impl DataDirectory {
     pub(crate) async fn root_replace(&self, settings: &OpenSettings, new: &dyn Slot) -> anyhow::Result<()> {
         let new = new.open()?;
         // By opening it the documents come to name the header as it is, so that they allow the next.
-        let OpenVault { vault, store, bins: _ } = self.open(settings).await?;
+        let OpenVault { vault, store, operator: _, bins: _ } = self.open(settings).await?;
         let file = settings.root_key_file.as_deref();
         let old = self.slot(file).open()?;
         let replaced = self

@@ -2,14 +2,17 @@
 
 mod bins;
 mod cli;
+mod client;
 mod commands;
 mod config;
 mod data;
 mod descriptors;
 mod harden;
 mod output;
+mod process;
 mod run;
 mod signals;
+mod socket;
 mod telemetry;
 
 use std::process::ExitCode;

@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use panvault_model::Timestamp;
-use panvault_server::{App, ServerSettings, Tls, Validity, serve, serve_metrics};
-use panvault_vault::Vault;
+use panvault_server::{App, Local, Process, ServerSettings, Tls, serve, serve_metrics};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::Signal;
+use tokio::sync::watch;
 
-use crate::bins::LiveBins;
 use crate::data::OpenVault;
+use crate::process::{Served, warn_of_times};
 use crate::signals::Signals;
+use crate::socket::Socket;
 
 /// Connections that may wait to be accepted; the system may allow fewer. A client whose connection finds no room tries again after
 /// a second.
@@ -24,16 +25,21 @@ pub(crate) struct Serving {
     pub(crate) listen: SocketAddr,
     pub(crate) metrics_listen: Option<SocketAddr>,
     pub(crate) tls: Option<(PathBuf, PathBuf)>,
+    /// The vault's directory, in which commands on this machine are listened to.
+    pub(crate) directory: PathBuf,
     pub(crate) server: ServerSettings,
 }
 
 /// A server whose listeners are bound, and that has not answered yet.
 pub(crate) struct Bound {
     open: OpenVault,
+    /// Where commands on this machine ask.
+    socket: Socket,
     api: TcpListener,
     metrics: Option<TcpListener>,
     tls: Option<Arc<Tls>>,
     app: Arc<App>,
+    served: Arc<Served>,
     signals: Signals,
     /// Where the API is.
     pub(crate) url: String,
@@ -63,8 +69,21 @@ pub(crate) async fn bind(open: OpenVault, serving: Serving) -> anyhow::Result<Bo
         Some(listener) => Some(format!("http://{}", listener.local_addr()?)),
         None => None,
     };
-    let app = Arc::new(App::new(open.vault.clone(), serving.server));
-    Ok(Bound { open, api, metrics, tls, app, signals, url, metrics_url })
+    let served = Arc::new(Served {
+        vault: open.vault.clone(),
+        directory: serving.directory.clone(),
+        url: url.clone(),
+        metrics_url: metrics_url.clone(),
+        started_at: open.vault.now().wall,
+        tls: tls.clone(),
+        bins: Arc::clone(&open.bins),
+    });
+    let process = Arc::clone(&served) as Arc<dyn Process>;
+    let app = Arc::new(App::new(open.vault.clone(), serving.server).in_process(process));
+    // The vault is open, so this process has the lock of its directory.
+    let socket = Socket::listen(&serving.directory)
+        .with_context(|| format!("{} cannot be used", serving.directory.display()))?;
+    Ok(Bound { open, socket, api, metrics, tls, app, served, signals, url, metrics_url })
 }
 
 fn listener(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -93,14 +112,18 @@ impl Bound {
 
     /// Serves until SIGTERM, SIGINT, SIGQUIT, `stop`, or the store's end; then lets what runs end, and closes the vault.
     pub(crate) async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { open: OpenVault { vault, store, bins }, api, metrics, tls, app, signals, .. } = self;
+        let Self { open, socket, api, metrics, tls, app, served, signals, .. } = self;
+        let OpenVault { vault, operator, store, bins } = open;
         let Signals { stop: mut asked, hangup } = signals;
-        tokio::spawn(reload(vault.clone(), tls.clone(), Arc::clone(&bins), hangup));
+        tokio::spawn(reload(served, hangup));
         tokio::spawn(bins.follow());
         if let Some(listener) = metrics {
             // It answers as long as the process lives, so that a scraper sees the end.
             tokio::spawn(serve_metrics(listener, Arc::clone(&app), core::future::pending()));
         }
+        let (stop_socket, stopped) = watch::channel(false);
+        let local = Local::new(&app, Arc::clone(&operator));
+        let socket = tokio::spawn(socket.serve(local, operator, stopped));
         let ended = store.stopped();
         let until = async {
             tokio::select! {
@@ -108,8 +131,12 @@ impl Bound {
                 () = ended => tracing::error!(advice = "see the store's log lines above", "server.store_ended"),
                 () = stop => {}
             }
+            stop_socket.send_replace(true);
         };
+        let grace = app.stop_grace();
         let report = serve(api, app, tls, until).await?;
+        // A command that takes longer is cut off, as requests are.
+        drop(tokio::time::timeout(grace, socket).await);
         if report.cut_off > 0 {
             tracing::warn!(
                 connections = report.cut_off,
@@ -128,39 +155,8 @@ impl Bound {
 }
 
 /// Reads the certificates and the table of issuers again at every SIGHUP.
-async fn reload(vault: Vault, tls: Option<Arc<Tls>>, bins: Arc<LiveBins>, mut hangup: Signal) {
+async fn reload(served: Arc<Served>, mut hangup: Signal) {
     while hangup.recv().await.is_some() {
-        bins.look_again(true).await;
-        match &tls {
-            None if bins.is_imported() => {}
-            None => tracing::warn!(
-                advice = "none; SIGHUP reads certificates again, and this server has none. SIGTERM stops it",
-                "tls.nothing_to_reload"
-            ),
-            Some(tls) => {
-                match tls.reload() {
-                    Ok(()) => tracing::info!("tls.reloaded"),
-                    Err(error) => {
-                        let advice = "mend the files and send SIGHUP again; the old ones are in use";
-                        tracing::error!(%error, advice, "tls.kept");
-                    }
-                }
-                warn_of_times(tls, vault.now().wall);
-            }
-        }
-    }
-}
-
-/// Says what clients will not take, or not for long.
-fn warn_of_times(tls: &Tls, now: Timestamp) {
-    let (file, validity) = (tls.certificate().display(), tls.validity(now));
-    let advice = validity.advice();
-    match validity {
-        Validity::Valid => {}
-        Validity::ExpiresSoon(until) => {
-            tracing::warn!(%file, %until, advice, "tls.certificate_expires_soon");
-        }
-        Validity::Expired(until) => tracing::error!(%file, %until, advice, "tls.certificate_expired"),
-        Validity::NotYet(from) => tracing::error!(%file, %from, advice, "tls.certificate_not_yet_valid"),
+        served.reload_at_signal().await;
     }
 }

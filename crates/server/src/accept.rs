@@ -21,7 +21,7 @@ use tokio::sync::{Semaphore, watch};
 use tower::Service;
 
 use crate::app::App;
-use crate::dispatch::{PeerAddress, full_router, router};
+use crate::dispatch::{Peer, full_router, router};
 use crate::limits::{
     ACCEPT_LOG_EVERY, ACCEPT_PAUSE_MILLIS, HEAD_BYTES_MAX, HEADERS_MAX, METRICS_CONNECTIONS_MAX,
     METRICS_SECONDS_MAX, STALL_SECONDS_MAX, ServerSettings, TURNED_AWAY_MAX, TURNED_AWAY_SECONDS_MAX,
@@ -158,22 +158,24 @@ async fn accept(listener: &TcpListener, failures: &mut u32) -> Option<(TcpStream
 }
 
 async fn connection(stream: TcpStream, address: SocketAddr, site: Site, stopped: watch::Receiver<bool>) {
+    let peer = Peer::Address(address.ip());
     // Small answers go out at once.
     drop(stream.set_nodelay(true));
     match &site.tls {
-        None => requests(stream, address, site, stopped).await,
+        None => requests(stream, peer, site, stopped).await,
         Some(tls) => {
             let handshake = tls.acceptor().accept(stream);
             if let Ok(Ok(stream)) = tokio::time::timeout(site.settings.handshake_timeout, handshake).await {
-                requests(stream, address, site, stopped).await;
+                requests(stream, peer, site, stopped).await;
             }
         }
     }
 }
 
-async fn requests(
+/// Answers the requests of one connection.
+pub(crate) async fn requests(
     stream: impl AsyncRead + AsyncWrite + Unpin,
-    address: SocketAddr,
+    peer: Peer,
     site: Site,
     mut stopped: watch::Receiver<bool>,
 ) {
@@ -181,7 +183,7 @@ async fn requests(
     let unread = Unread::default();
     let (lender, body_timeout) = (unread.clone(), settings.body_timeout);
     let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(PeerAddress(address.ip()));
+        request.extensions_mut().insert(peer.clone());
         let (request, waits) = lender.lend(request);
         let (answering, unread) = (router.clone().call(request), lender.clone());
         async move {

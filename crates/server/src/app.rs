@@ -1,6 +1,8 @@
 //! What all requests share: the vault, the settings, the measures.
 
 use core::sync::atomic::{AtomicBool, Ordering};
+use core::time::Duration;
+use std::sync::Arc;
 
 use http::StatusCode;
 use panvault_model::RequestId;
@@ -8,6 +10,7 @@ use panvault_vault::{StoreFault, Vault, VaultStatus};
 
 use crate::limits::ServerSettings;
 use crate::metrics::Metrics;
+use crate::process::Process;
 use crate::rate::Rate;
 
 /// What all requests share.
@@ -17,6 +20,7 @@ pub struct App {
     metrics: Metrics,
     bin_lookups: Rate,
     stopping: AtomicBool,
+    process: Option<Arc<dyn Process>>,
 }
 
 impl App {
@@ -24,7 +28,22 @@ impl App {
     pub fn new(vault: Vault, settings: ServerSettings) -> Self {
         let bin_lookups = Rate::new(settings.bin_lookups_per_minute);
         let stopping = AtomicBool::new(false);
-        Self { vault, settings, metrics: Metrics::new(), bin_lookups, stopping }
+        Self { vault, settings, metrics: Metrics::new(), bin_lookups, stopping, process: None }
+    }
+
+    /// The same, in a process that says how it is.
+    #[must_use]
+    pub fn in_process(self, process: Arc<dyn Process>) -> Self {
+        Self { process: Some(process), ..self }
+    }
+
+    /// Time for what runs to end when the server stops.
+    pub const fn stop_grace(&self) -> Duration {
+        self.settings.stop_grace
+    }
+
+    pub(crate) const fn process(&self) -> Option<&Arc<dyn Process>> {
+        self.process.as_ref()
     }
 
     pub(crate) const fn vault(&self) -> &Vault {

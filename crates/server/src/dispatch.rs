@@ -6,13 +6,13 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request, State};
-use axum::response::Response;
+use axum::response::{Redirect, Response};
 use axum::routing::{any, get};
 use const_format::formatcp;
 use http::header::{ALLOW, CONNECTION, HOST, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode, Version};
 use panvault_model::{Id, RequestId};
-use panvault_vault::{Caller, Origin, RowKey, StoreFault, VaultError, with_causes};
+use panvault_vault::{Caller, OperatorKey, Origin, RowKey, StoreFault, VaultError, with_causes};
 use tokio::time::Instant;
 
 use crate::answer::{Answer, object_body};
@@ -27,8 +27,13 @@ use crate::table::{ENDPOINTS, Endpoint};
 use crate::{body, caller, cors, docs_page, openapi};
 
 /// Who is at the other end of a connection.
-#[derive(Clone, Copy)]
-pub(crate) struct PeerAddress(pub(crate) IpAddr);
+#[derive(Clone)]
+pub(crate) enum Peer {
+    /// Whoever is there; each request says who sends it.
+    Address(IpAddr),
+    /// A command on this machine, which has proved that it has the root key: the operator sends every request.
+    Operator(Arc<OperatorKey>),
+}
 
 /// What stands in a path where the table has `{id}` or `{bin}`.
 type Params = Result<RawPathParams, RawPathParamsRejection>;
@@ -63,6 +68,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
                 Answer::new(StatusCode::OK, openapi.to_vec()).into_response(id)
             }),
         )
+        .route("/", get(|| core::future::ready(Redirect::to("/docs"))))
         .merge(docs_page::routes())
         .fallback(|State(app): State<Arc<App>>| {
             refused(app, Refusal::with(ErrorCode::NotFound, "path", "is none of this API"))
@@ -163,8 +169,12 @@ async fn answer(
         // RFC 9112, section 3.2
         return Err(Refusal::with(ErrorCode::Malformed, "headers.host", "must be there once"));
     }
-    let address = parts.extensions.get::<PeerAddress>().map(|peer| peer.0);
-    let caller = caller::caller(app.vault(), &parts.headers, Origin { request: Some(id), address });
+    let origin = |address| Origin { request: Some(id), address };
+    let caller = match parts.extensions.get::<Peer>() {
+        Some(Peer::Operator(key)) => app.vault().operator(key, origin(None)),
+        Some(Peer::Address(address)) => caller::caller(app.vault(), &parts.headers, origin(Some(*address))),
+        None => caller::caller(app.vault(), &parts.headers, origin(None)),
+    };
     let mut caller = judged(caller, endpoint, &parts.headers, page)?;
     let body = if endpoint.body.is_some() {
         let body = body::read(&parts.headers, incoming, app.settings().body_timeout).await?;

@@ -26,6 +26,12 @@ pub const LINGER_SECONDS_MAX: u64 = 2;
 pub const TURNED_AWAY_MAX: usize = 32;
 /// Seconds for the handshake, the head and the body of a request on such a connection to arrive.
 pub const TURNED_AWAY_SECONDS_MAX: u64 = 2;
+/// Cards whose issuers one request of a command derives again.
+pub const LOCAL_REFRESH_CARDS_MAX: usize = 512;
+/// Bytes of an answer to a command on this machine.
+pub const LOCAL_ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Seconds for which a command on this machine may send nothing: one that shows what it was answered may wait for its reader.
+pub const LOCAL_IDLE_SECONDS_MAX: u64 = 300;
 /// Connections to the listener of metrics at a time.
 pub const METRICS_CONNECTIONS_MAX: usize = 64;
 /// Seconds for the head or the body of a request for metrics to arrive.

@@ -5,6 +5,7 @@
 pub(crate) mod account;
 pub(crate) mod api_error;
 pub(crate) mod api_key;
+pub(crate) mod audit;
 pub(crate) mod bin;
 pub(crate) mod card;
 pub(crate) mod count;
@@ -12,6 +13,7 @@ pub(crate) mod organisation;
 pub(crate) mod processor;
 pub(crate) mod shape;
 mod shown;
+pub(crate) mod status;
 pub(crate) mod transaction;
 
 use core::iter::once;
@@ -44,6 +46,8 @@ pub(crate) static OBJECTS: &[&ObjectSpec] = &[
     api_key::ApiKey::SPEC,
     api_key::MadeApiKey::SPEC,
     count::Count::SPEC,
+    audit::Audit::SPEC,
+    status::Status::SPEC,
     api_error::ApiError::SPEC,
 ];
 
@@ -127,6 +131,7 @@ impl MemberSpec {
         let of_its_own = |text: &str| match self.shape {
             Shape::Integer { .. } | Shape::Bool | Shape::List(_) => serde_json::from_str(text).ok(),
             Shape::Id
+            | Shape::IdOr(_)
             | Shape::Names(_)
             | Shape::Country
             | Shape::Currency
@@ -242,11 +247,12 @@ mod tests {
     use core::fmt::Debug;
 
     use panvault_vault::{
-        AccountField, ApiKeyField, CardField, OrganisationField, ProcessorField, TransactionField,
+        AccountField, ApiKeyField, AuditField, CardField, OrganisationField, ProcessorField, TransactionField,
     };
 
     use super::account::Account;
     use super::api_key::ApiKey;
+    use super::audit::Audit;
     use super::card::Card;
     use super::organisation::Organisation;
     use super::processor::Processor;
@@ -270,6 +276,7 @@ mod tests {
         goes_by::<Account>(AccountField::ALL);
         goes_by::<Processor>(ProcessorField::ALL);
         goes_by::<ApiKey>(ApiKeyField::ALL);
+        goes_by::<Audit>(AuditField::ALL);
     }
 
     #[test]

@@ -11,6 +11,8 @@ use crate::limits::{
     IDEMPOTENCY_KEY_CHARS_MAX, IDEMPOTENCY_KEY_RANDOM_CHARS_MIN, LIST_FILTERS_MAX, LIST_ROWS_DEFAULT,
     LIST_ROWS_MAX, LIST_SKIP_MAX, METADATA_NAME_BYTES_MAX, METADATA_PAIRS_MAX, METADATA_VALUE_BYTES_MAX,
 };
+use crate::object::Shown;
+use crate::object::audit::{EXAMPLE_RECORD, RecordId};
 use crate::object::{
     EXAMPLE_ACCOUNT, EXAMPLE_API_KEY, EXAMPLE_CARD, EXAMPLE_ORGANISATION, EXAMPLE_PROCESSOR,
     EXAMPLE_TRANSACTION, ObjectSpec,
@@ -129,7 +131,7 @@ fn parameters(endpoint: &Endpoint) -> Vec<Value> {
     let mut parameters = Vec::new();
     if endpoint.path.contains("{id}") {
         parameters.push(json!({
-            "name": "id", "in": "path", "required": true, "schema": schemas::id(), "example": id_of(endpoint),
+            "name": "id", "in": "path", "required": true, "schema": id_schema(endpoint), "example": id_of(endpoint),
         }));
     }
     if endpoint.path.contains("{bin}") {
@@ -152,6 +154,14 @@ fn parameters(endpoint: &Endpoint) -> Vec<Value> {
     parameters
 }
 
+/// What an id in the path looks like.
+fn id_schema(endpoint: &Endpoint) -> Value {
+    match endpoint.path.split('/').nth(2) {
+        Some("audit") => RecordId::SHAPE.value_schema(),
+        _ => schemas::id(),
+    }
+}
+
 /// An id as the examples have it, of the kind that the path names.
 fn id_of(endpoint: &Endpoint) -> &'static str {
     match endpoint.path.split('/').nth(2) {
@@ -160,6 +170,7 @@ fn id_of(endpoint: &Endpoint) -> &'static str {
         Some("account") => EXAMPLE_ACCOUNT,
         Some("processor") => EXAMPLE_PROCESSOR,
         Some("apikey") => EXAMPLE_API_KEY,
+        Some("audit") => EXAMPLE_RECORD,
         _ => EXAMPLE_CARD,
     }
 }

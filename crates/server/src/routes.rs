@@ -2,8 +2,10 @@
 
 pub(crate) mod account;
 pub(crate) mod api_key;
+pub(crate) mod audit;
 pub(crate) mod bin;
 pub(crate) mod card;
 pub(crate) mod organisation;
 pub(crate) mod processor;
+pub(crate) mod status;
 pub(crate) mod transaction;

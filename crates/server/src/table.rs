@@ -10,10 +10,10 @@ use panvault_card::limits::{BIN_DIGITS_MAX, BIN_DIGITS_MIN};
 use panvault_model::Role;
 use panvault_vault::{
     AccountCreate, AccountDelete, AccountList, AccountRead, AccountUpdate, ApiKeyCreate, ApiKeyDelete,
-    ApiKeyList, ApiKeyRead, ApiKeyUpdate, BinRead, CardCreate, CardDelete, CardList, CardRead, CardUpdate,
-    Operation, OrganisationCreate, OrganisationDelete, OrganisationList, OrganisationRead,
-    OrganisationUpdate, ProcessorCreate, ProcessorDelete, ProcessorList, ProcessorRead, ProcessorUpdate,
-    TransactionCreate, TransactionList, TransactionRead,
+    ApiKeyList, ApiKeyRead, ApiKeyUpdate, AuditList, AuditRead, BinRead, CardCreate, CardDelete, CardList,
+    CardRead, CardUpdate, Operation, OrganisationCreate, OrganisationDelete, OrganisationList,
+    OrganisationRead, OrganisationUpdate, ProcessorCreate, ProcessorDelete, ProcessorList, ProcessorRead,
+    ProcessorUpdate, StatusRead, TransactionCreate, TransactionList, TransactionRead,
 };
 
 use crate::answer::Answer;
@@ -23,14 +23,16 @@ use crate::error::{ErrorCode, Refusal};
 use crate::fields::FieldSpec;
 use crate::object::account::{self as account_object, Account};
 use crate::object::api_key::{self as api_key_object, ApiKey, MadeApiKey};
+use crate::object::audit::Audit;
 use crate::object::bin::Bin;
 use crate::object::card::{self as card_object, Card};
 use crate::object::count::Count;
 use crate::object::organisation::{self as organisation_object, Organisation};
 use crate::object::processor::{self as processor_object, Processor};
+use crate::object::status::Status;
 use crate::object::transaction::{self as transaction_object, HistoryStep, Transaction};
 use crate::object::{BodySpec, Object, ObjectSpec};
-use crate::routes::{account, api_key, bin, card, organisation, processor, transaction};
+use crate::routes::{account, api_key, audit, bin, card, organisation, processor, status, transaction};
 
 /// What answers a request.
 pub(crate) type Handler =
@@ -677,5 +679,49 @@ pub static ENDPOINTS: &[Endpoint] = &[
         body: None,
         list: None,
         handler: handler!(api_key::delete),
+    },
+    Endpoint {
+        method: Method::GET,
+        path: "/v1/audit",
+        operation: "audit_list",
+        roles: AuditList::ROLES,
+        summary: "See who did what",
+        doc: "Every change and every use of a card in the organisations that the caller administers, the newest first, for as long as the \
+              vault is. There is no count: it would read all of it.",
+        success: 200,
+        answer: Some(AnswerSchema::List(Audit::SPEC)),
+        failures: &[],
+        body: None,
+        list: Some(Audit::SPEC),
+        handler: handler!(audit::list),
+    },
+    Endpoint {
+        method: Method::GET,
+        path: "/v1/audit/{id}",
+        operation: "audit_read",
+        roles: AuditRead::ROLES,
+        summary: "See one record of that",
+        doc: "A record never changes. Its `_id` is who wrote it, and its place in what that has written.",
+        success: 200,
+        answer: Some(AnswerSchema::One(Audit::SPEC)),
+        failures: &[ErrorCode::NotFound],
+        body: None,
+        list: None,
+        handler: handler!(audit::read),
+    },
+    Endpoint {
+        method: Method::GET,
+        path: "/v1/status",
+        operation: "status_read",
+        roles: StatusRead::ROLES,
+        summary: "See how the vault is doing",
+        doc: "What is served, since when, how much, and what is behind, of the whole vault: for `ProviderAdmin` of an organisation that is \
+              below none. `/readyz` says to anyone whether it is ready.",
+        success: 200,
+        answer: Some(AnswerSchema::One(Status::SPEC)),
+        failures: &[],
+        body: None,
+        list: None,
+        handler: handler!(status::read),
     },
 ];

@@ -88,6 +88,11 @@ impl Tls {
         name::of(self.current.0.load().certified.cert.first()?)
     }
 
+    /// When a certificate of the chain is no longer valid.
+    pub fn expires_at(&self) -> Timestamp {
+        self.current.0.load().times.until
+    }
+
     /// Whether clients take the certificate that is in use, as far as its times and those of its chain go.
     pub fn validity(&self, now: Timestamp) -> Validity {
         self.current.0.load().times.at(now)

@@ -27,9 +27,9 @@ pub use crate::effect::{Effect, Effects};
 pub use crate::memory::MemoryStore;
 pub use crate::memory_cvv::MemoryCvvs;
 pub use crate::query::{
-    AccountField, AccountQuery, ApiKeyField, ApiKeyQuery, CardField, CardQuery, Direction, Field, FieldValue,
-    Filter, OrganisationField, OrganisationQuery, Page, ProcessorField, ProcessorQuery, Query, Test,
-    TransactionField, TransactionQuery,
+    AccountField, AccountQuery, ApiKeyField, ApiKeyQuery, AuditField, AuditQuery, CardField, CardQuery,
+    Direction, Field, FieldValue, Filter, OrganisationField, OrganisationQuery, Page, ProcessorField,
+    ProcessorQuery, Query, Test, TransactionField, TransactionQuery,
 };
 pub use crate::row::{
     Action, ApiKeyUseRow, AuditNote, AuditRecord, CardCvvRow, CardRow, HistoryRow, IdempotencyAnswer,

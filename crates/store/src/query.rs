@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use panvault_model::OrganisationId;
 
 use crate::document::{AccountRow, ApiKeyRow, OrganisationRow, ProcessorRow};
-use crate::row::{CardRow, TransactionRow};
+use crate::row::{AuditRecord, CardRow, TransactionRow};
 
 /// Which rows, in what order, which part of them. Without a sort, newest first.
 #[derive(Clone, Debug)]
@@ -36,6 +36,9 @@ pub type AccountQuery = Query<AccountField>;
 pub type ProcessorQuery = Query<ProcessorField>;
 /// A question about API keys.
 pub type ApiKeyQuery = Query<ApiKeyField>;
+
+/// A question about audit records. It has no order but the newest first.
+pub type AuditQuery = Query<AuditField>;
 
 /// A part of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -269,6 +272,16 @@ fields! {
         ExpiresAt |row| row.expires_at.map_or(FieldValue::Absent, |at| FieldValue::Number(at.unix_millis())),
         CreatedAt |row| FieldValue::Number(row.created_at.unix_millis()),
         UpdatedAt |row| FieldValue::Number(row.updated_at.unix_millis()),
+    }
+}
+
+fields! {
+    /// A field of an audit record.
+    AuditField of AuditRecord {
+        Organisation |record| show(record.note.organisation),
+        Action |record| name(Some(record.note.action.as_str())),
+        Actor |record| record.note.actor.map_or(FieldValue::Text(Cow::Borrowed(AuditRecord::LOCAL)), show),
+        CreatedAt |record| FieldValue::Number(record.note.at.unix_millis()),
     }
 }
 

@@ -1,6 +1,7 @@
 use panvault_keys::limits::ID_RANDOM_BYTES;
-use panvault_keys::{Entropy, Header, KeyMode, KeysError, RootKey, VaultKeys};
+use panvault_keys::{Entropy, Header, KeyMode, KeysError, OperatorKey, RootKey, VaultKeys};
 use panvault_model::{Timestamp, VaultId};
+use panvault_vault::{Caller, Origin, Vault};
 
 use crate::SeededEntropy;
 
@@ -15,6 +16,16 @@ pub fn vault_header(vault: VaultId, seed: u64) -> Header {
     let entropy = SeededEntropy::new(!seed ^ u64::from_be_bytes(low));
     let now = Timestamp::from_unix_millis(1_700_000_000_000);
     Header::make(&root_key(seed), vault, KeyMode::Test, now, &entropy).unwrap()
+}
+
+/// What proves the root key of a seed to a vault.
+pub fn operator_key(vault: VaultId, seed: u64) -> OperatorKey {
+    root_key(seed).derive_operator_key(vault)
+}
+
+/// A command on the machine of a test vault whose keys are those of a seed.
+pub fn operator(vault: &Vault, seed: u64) -> Caller {
+    vault.operator(&operator_key(vault.id(), seed), Origin::LOCAL).unwrap()
 }
 
 /// The keys of a test vault: the same for the same seed and vault.

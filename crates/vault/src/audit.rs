@@ -1,3 +1,5 @@
+mod read;
+
 use std::net::IpAddr;
 
 use panvault_model::{ApiKeyId, Id, OrganisationId, RequestId, Timestamp};

@@ -24,13 +24,14 @@ mod transaction;
 mod vault;
 mod verifier;
 
-pub use panvault_keys::ApiKey;
+pub use panvault_keys::{ApiKey, OperatorKey};
 pub use panvault_processor::{Connect, Connector};
 pub use panvault_store::{
-    AccountField, AccountQuery, AccountRow, ApiKeyField, ApiKeyQuery, ApiKeyRow, CardField, CardQuery,
-    CardRow, CvvCounts, Direction, Field, FieldValue, Filter, HistoryRow, OrganisationField,
-    OrganisationQuery, OrganisationRow, Page, ProcessorField, ProcessorQuery, ProcessorRow, Query, RowKey,
-    StoreFault, StoreStatus, Test, TransactionField, TransactionQuery, TransactionRow, Webhooks,
+    AccountField, AccountQuery, AccountRow, Action, ApiKeyField, ApiKeyQuery, ApiKeyRow, AuditField,
+    AuditNote, AuditQuery, AuditRecord, CardField, CardQuery, CardRow, CvvCounts, Direction, Field,
+    FieldValue, Filter, HistoryRow, OrganisationField, OrganisationQuery, OrganisationRow, Page,
+    ProcessorField, ProcessorQuery, ProcessorRow, Query, RowKey, StoreFault, StoreStatus, Test,
+    TransactionField, TransactionQuery, TransactionRow, Webhooks,
 };
 
 pub use crate::account::{AccountChange, NewAccount};
@@ -46,10 +47,11 @@ pub use crate::idempotency::{Done, Idempotency};
 pub use crate::organisation::{NewOrganisation, OrganisationChange};
 pub use crate::permit::{
     AccountCreate, AccountDelete, AccountList, AccountRead, AccountUpdate, ApiKeyCreate, ApiKeyDelete,
-    ApiKeyList, ApiKeyRead, ApiKeyUpdate, BinRead, Caller, CardCreate, CardDelete, CardList, CardRead,
-    CardRefresh, CardUpdate, OPERATIONS, Operation, OrganisationCreate, OrganisationDelete, OrganisationList,
-    OrganisationRead, OrganisationUpdate, Permit, ProcessorCreate, ProcessorDelete, ProcessorList,
-    ProcessorRead, ProcessorUpdate, TransactionCreate, TransactionList, TransactionRead, role_gives,
+    ApiKeyList, ApiKeyRead, ApiKeyUpdate, AuditList, AuditRead, BinRead, Caller, CardCreate, CardDelete,
+    CardList, CardRead, CardRefresh, CardUpdate, OPERATIONS, Operation, OrganisationCreate,
+    OrganisationDelete, OrganisationList, OrganisationRead, OrganisationUpdate, Permit, ProcessorCreate,
+    ProcessorDelete, ProcessorList, ProcessorRead, ProcessorUpdate, StatusRead, TransactionCreate,
+    TransactionList, TransactionRead, role_gives,
 };
 pub use crate::processor::{NewProcessor, ProcessorChange};
 pub use crate::text::{currency_fits, description_fits, name_fits, origin_fits};

@@ -43,6 +43,15 @@ pub const CLAIM_TRIES_MAX: usize = 8;
 /// once succeeds, so it is also how many may.
 pub const DOCUMENT_TRIES_MAX: usize = 256;
 
+/// Audit records that are looked through for one list.
+pub const AUDIT_SCANNED_MAX: u64 = 1_000_000;
+
+/// Audit records that are read at a time.
+pub const AUDIT_PAGE_RECORDS: usize = 500;
+
+/// Milliseconds by which the time of an audit record may be before that of an earlier one: clocks are set back, and nodes differ.
+pub const AUDIT_SKEW_MILLIS: u64 = 300_000;
+
 /// Seconds between two log lines that callers can cause at will.
 pub const SELDOM_SECONDS: u64 = 60;
 

@@ -102,6 +102,12 @@ operations! {
     ApiKeyList "apikey_list" [ProviderAdmin ProviderUser MerchantAdmin]
     /// Revoke an API key.
     ApiKeyDelete "apikey_delete" [ProviderAdmin MerchantAdmin]
+    /// See how the vault is doing: of these, who is of an organisation that is below none.
+    StatusRead "status_read" [ProviderAdmin]
+    /// See who did what, once.
+    AuditRead "audit_read" [ProviderAdmin MerchantAdmin]
+    /// See who did what.
+    AuditList "audit_list" [ProviderAdmin MerchantAdmin]
 }
 
 /// The roles that a role may give to a key: those at or below its own. An administrator of a provider gives all, one of a
@@ -229,6 +235,21 @@ impl<O> Permit<O> {
     /// Whether the caller is a command on this machine.
     pub(crate) fn is_operator(&self) -> bool {
         self.caller.scope == Scope::All
+    }
+
+    /// Whether the caller is a command on this machine, or of an organisation that is below none.
+    pub(crate) fn is_at_top(&self) -> bool {
+        let documents = &self.caller.snapshot.documents;
+        match self.caller.scope {
+            Scope::All => true,
+            Scope::Below(own) => documents.organisation(own).is_some_and(|row| row.parent.is_none()),
+        }
+    }
+
+    /// Whether the caller sees what was done in an organisation. A command on this machine also sees what was done in one that is no
+    /// more, or in none.
+    pub(crate) fn audits(&self, organisation: OrganisationId) -> bool {
+        self.is_operator() || self.sees(organisation)
     }
 
     /// The organisation, if the caller sees it; a stranger's and a missing one give the same answer, which says what named

@@ -1,9 +1,10 @@
+use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use std::sync::{Arc, MutexGuard, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
 use panvault_card::{BinStatus, BinTable};
-use panvault_keys::{ApiKey, CvvKey, Entropy, KeyMode, VaultKeys};
+use panvault_keys::{ApiKey, CvvKey, Entropy, KeyMode, OperatorKey, VaultKeys};
 use panvault_model::{CardId, NodeId, Now, OrganisationId, Timestamp, VaultId};
 use panvault_processor::Connect;
 use panvault_store::limits::SWEEP_ROWS_MAX;
@@ -21,7 +22,7 @@ use crate::error::{VaultError, with_causes};
 use crate::idempotency::Idempotency;
 use crate::limits::{CVV_TTL_SECONDS_MAX, DOCUMENT_LISTS_MAX, LEASE_RENEWAL_SECONDS, LEASE_RETRY_SECONDS};
 use crate::node::Node;
-use crate::permit::{Caller, Permit, Scope};
+use crate::permit::{Caller, Permit, Scope, StatusRead};
 use crate::seldom::Seldom;
 
 /// Test and live are two vaults: the dummy processor and `pv_test_` keys belong to one, all else to the other.
@@ -71,6 +72,8 @@ pub struct VaultStatus {
     pub bins: BinStatus,
     /// Transactions are refused until this node has renewed its lease.
     pub lease_lost: bool,
+    /// When what has expired was last removed to the end, if it was since the start.
+    pub swept_at: Option<Timestamp>,
 }
 
 /// The vault. Cheap to clone; all clones are one vault.
@@ -89,6 +92,8 @@ struct Inner {
     earlier: std::sync::Mutex<EarlierSnapshots>,
     last_uses: LastUses,
     cvv_no_room: Seldom,
+    /// Unix milliseconds; 0 for never.
+    swept_at: AtomicU64,
 }
 
 impl Vault {
@@ -123,6 +128,7 @@ impl Vault {
             earlier: std::sync::Mutex::default(),
             last_uses: LastUses::default(),
             cvv_no_room: Seldom::default(),
+            swept_at: AtomicU64::new(0),
         };
         let vault = Self { inner: Arc::new(inner) };
         vault.documents_follow_header().await?;
@@ -178,15 +184,19 @@ impl Vault {
         Ok(Caller { asked: caller.asked, now, scope: caller.scope, key, snapshot })
     }
 
-    /// A command on this machine. Who can start one holds the root key and may do all.
-    pub fn operator(&self) -> Caller {
-        Caller {
-            asked: Asked { actor: None, origin: Origin::LOCAL },
+    /// A command on this machine, which may do all: its key proves that it has the root key. [`VaultError::NotAuthenticated`] for the
+    /// operator key of another vault or another root key.
+    pub fn operator(&self, key: &OperatorKey, origin: Origin) -> Result<Caller, VaultError> {
+        if !self.keys().is_operator(key) {
+            return Err(VaultError::NotAuthenticated);
+        }
+        Ok(Caller {
+            asked: Asked { actor: None, origin },
             now: self.now(),
             scope: Scope::All,
             key: None,
             snapshot: self.snapshot(),
-        }
+        })
     }
 
     /// Digests that stand for a request that may be repeated. The body is not kept, and neither is the key. `body` must not
@@ -218,7 +228,16 @@ impl Vault {
             cvvs: self.cvvs().counts(),
             bins,
             lease_lost: self.node().is_lease_lost(),
+            swept_at: Some(self.inner.swept_at.load(Ordering::Relaxed))
+                .filter(|millis| *millis > 0)
+                .map(Timestamp::from_unix_millis),
         }
+    }
+
+    /// The same, for whoever may see it: an administrator of an organisation that is below none, or a command on this machine. It is of
+    /// the whole vault. [`VaultError::RoleNotAllowed`] for others.
+    pub fn status_read(&self, permit: &Permit<StatusRead>) -> Result<VaultStatus, VaultError> {
+        if permit.is_at_top() { Ok(self.status()) } else { Err(VaultError::RoleNotAllowed) }
     }
 
     /// Randomness, for names of requests.
@@ -239,7 +258,9 @@ impl Vault {
         // Last, so that a place of CVVs that is out of reach keeps nothing in the store.
         let swept = self.cvvs().cvv_sweep().await;
         recovered?;
-        Ok(swept?)
+        swept?;
+        self.inner.swept_at.store(now.wall.unix_millis(), Ordering::Relaxed);
+        Ok(())
     }
 
     /// Removes idempotency records that have expired, and says how many it found.

@@ -138,9 +138,10 @@ libraries! {
     "proc-macro2": Users::These(&[XTASK]), NOBODY;
     "syn": Users::These(&[XTASK]), NOBODY;
     "cyclonedx-bom": Users::These(&[XTASK]), NOBODY;
+    "clap_complete": Users::These(&[BINARY]), NOBODY;
     "tempfile": Users::These(&[BINARY, TESTKIT, XTASK]), Users::Any;
     "thiserror": Users::Any, NOBODY;
-    "zeroize": Users::These(&[CARD, KEYS, PROCESSOR, VAULT, SERVER]), NOBODY;
+    "zeroize": Users::These(&[CARD, KEYS, PROCESSOR, VAULT, SERVER, BINARY]), NOBODY;
 
     // Tests.
     "criterion": NOBODY, Users::These(&[BINS]);

@@ -62,22 +62,25 @@ impl LiveBins {
     pub(crate) async fn follow(self: Arc<Self>) {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            self.look_again(false).await;
+            // What is wrong with it is logged.
+            drop(self.look_again(false).await);
         }
     }
 
     /// Takes up the file if it is another one than before, or `anyway`. Reading and hashing one takes longer than a request may
     /// wait, so it is done elsewhere.
-    pub(crate) async fn look_again(self: &Arc<Self>, anyway: bool) {
+    pub(crate) async fn look_again(self: &Arc<Self>, anyway: bool) -> Result<(), BinsFault> {
         let live = Arc::clone(self);
         let looked = tokio::task::spawn_blocking(move || live.look(anyway)).await;
-        if let Ok(Err(fault)) = looked {
+        let looked = looked.unwrap_or(Ok(()));
+        if let Err(fault) = &looked {
             let path = path(&self.directory);
             tracing::warn!(
-                path = %path.display(), error = %causes(&fault), advice = OLD_KEPT,
+                path = %path.display(), error = %causes(fault), advice = OLD_KEPT,
                 "bins.kept"
             );
         }
+        looked
     }
 
     /// Whether a list is imported, usable or not.

@@ -7,7 +7,7 @@ use anyhow::{Context, bail, ensure};
 use panvault_model::{AccountId, Currency, OrganisationId, ProcessorId, Role};
 use panvault_server::ServerSettings;
 use panvault_vault::limits::CVV_TTL_SECONDS_MAX;
-use panvault_vault::{Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, Vault, Webhooks};
+use panvault_vault::{Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, Webhooks};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::Dev;
@@ -98,7 +98,7 @@ pub(crate) async fn start(
     let made = tokio::task::block_in_place(|| read_or_make(path, listen))?;
     let small = OpenSettings { store: small_store(), ..OpenSettings::default() };
     let open = DataDirectory::find(path)?.open(&OpenSettings { cvv_ttl_seconds, ..small }).await?;
-    let serving = Serving { listen, metrics_listen, tls: None, server };
+    let serving = Serving { listen, metrics_listen, tls: None, directory: path.to_owned(), server };
     Ok((bind(open, serving).await?, made))
 }
 
@@ -136,10 +136,10 @@ fn fill(directory: &DataDirectory, listen: SocketAddr) -> anyhow::Result<DevVaul
     let filled = std::thread::scope(|scope| {
         let filling = scope.spawn(|| {
             runtime.block_on(async {
-                let OpenVault { vault, store, .. } = directory.open(&settings).await?;
-                let filled = fill_vault(&vault, listen).await;
-                vault.close().await?;
-                drop((vault, store));
+                let open = directory.open(&settings).await?;
+                let filled = fill_vault(&open, listen).await;
+                open.vault.close().await?;
+                drop(open);
                 filled
             })
         });
@@ -149,13 +149,14 @@ fn fill(directory: &DataDirectory, listen: SocketAddr) -> anyhow::Result<DevVaul
     Ok(filled)
 }
 
-async fn fill_vault(vault: &Vault, listen: SocketAddr) -> anyhow::Result<DevVault> {
+async fn fill_vault(open: &OpenVault, listen: SocketAddr) -> anyhow::Result<DevVault> {
+    let vault = &open.vault;
     // Each step is asked for anew: a caller sees the documents of the moment it was made.
     let name = "Example organisation".to_owned();
     let new = NewOrganisation { name, ..NewOrganisation::default() };
-    let organisation = vault.organisation_create(&vault.operator().permit()?, new).await?.id;
-    let processor = make_processor(vault, organisation).await?;
-    let account = make_account(vault, organisation, processor).await?;
+    let organisation = vault.organisation_create(&open.operator()?.permit()?, new).await?.id;
+    let processor = make_processor(open, organisation).await?;
+    let account = make_account(open, organisation, processor).await?;
     let key = async |name: &str, roles: Vec<Role>| -> anyhow::Result<String> {
         let new = NewApiKey {
             organisation,
@@ -164,7 +165,7 @@ async fn fill_vault(vault: &Vault, listen: SocketAddr) -> anyhow::Result<DevVaul
             roles,
             expires_at: None,
         };
-        let (_, key) = vault.apikey_create(&vault.operator().permit()?, new).await?;
+        let (_, key) = vault.apikey_create(&open.operator()?.permit()?, new).await?;
         Ok(key.expose_text().to_owned())
     };
     Ok(DevVault {
@@ -186,18 +187,18 @@ fn origins(listen: SocketAddr) -> Vec<String> {
     hosts.iter().flat_map(|host| ports.iter().map(move |port| format!("http://{host}:{port}"))).collect()
 }
 
-async fn make_processor(vault: &Vault, organisation: OrganisationId) -> anyhow::Result<ProcessorId> {
+async fn make_processor(open: &OpenVault, organisation: OrganisationId) -> anyhow::Result<ProcessorId> {
     let new = NewProcessor {
         organisation,
         name: "Dummy".to_owned(),
         type_name: "card_dummy".to_owned(),
         settings: Vec::new(),
     };
-    Ok(vault.processor_create(&vault.operator().permit()?, new).await?.id)
+    Ok(open.vault.processor_create(&open.operator()?.permit()?, new).await?.id)
 }
 
 async fn make_account(
-    vault: &Vault,
+    open: &OpenVault,
     organisation: OrganisationId,
     processor: ProcessorId,
 ) -> anyhow::Result<AccountId> {
@@ -210,7 +211,7 @@ async fn make_account(
         disabled: false,
         webhooks: Webhooks::default(),
     };
-    Ok(vault.account_create(&vault.operator().permit()?, new).await?.id)
+    Ok(open.vault.account_create(&open.operator()?.permit()?, new).await?.id)
 }
 
 fn json(bound: &Bound, dev: &DevVault, data: &Path) -> String {

@@ -1,189 +1,144 @@
-//! Organisations, accounts, processors and API keys from the command line. The vault must not be served meanwhile: one
-//! process writes to it.
+//! Organisations, accounts, processors and API keys from the command line: requests to `/v1/…`, wherever the vault is.
 
 mod arguments;
 mod json;
 mod work;
 
-use core::slice;
+use serde_json::{Map, Value, json};
 
-use panvault_model::{ApiKeyId, Country, Currency, OrganisationId, ProcessorId, Role, Timestamp};
-use panvault_processor::Configuration;
-use panvault_vault::{
-    NewAccount, NewApiKey, NewOrganisation, NewProcessor, Webhooks, currency_fits, description_fits,
-    name_fits,
-};
-use serde_json::{Value, json};
-
-use crate::cli::{AccountCommand, ApiKeyCommand, OrganisationCommand, ProcessorCommand};
-use crate::commands::document::arguments::Arguments;
-use crate::commands::document::work::{list, make, said, undone, with_vault};
+use crate::cli::{AccountCommand, ApiKeyCommand, Further, OrganisationCommand, ProcessorCommand};
+use crate::commands::document::arguments::{pairs, put, put_all, put_further};
+use crate::commands::document::work::{change, create, delete, list, rotate, show};
 use crate::output;
 
+pub(crate) use work::asked;
+
 pub(crate) fn organisation(command: OrganisationCommand) -> anyhow::Result<()> {
+    const PATH: &str = "/v1/organisation";
     match command {
-        OrganisationCommand::Create { name, parent, country_code, shared } => {
-            let mut arguments = Arguments::default();
-            arguments.judged(name_fits(&name));
-            let parent = parent.map(|id| arguments.id("--parent", &id, OrganisationId::parse));
-            let country_code = country_code
-                .map(|code| arguments.read("--country-code", Country::parse(&code), Country::EXPECTED));
-            let new = NewOrganisation {
-                name,
-                parent: parent.flatten(),
-                country_code: country_code.flatten(),
-                disabled: false,
-                details: Vec::new(),
-            };
-            let new = arguments.end(Some(new))?;
-            make(&shared, |vault| {
-                let (row, plan) = vault.organisation_plan(&vault.operator().permit()?, new)?;
-                Ok((json::organisation(&row), plan))
-            })
+        OrganisationCommand::Create { name, parent, country_code, further, shared } => {
+            let mut body = named(Some(name));
+            put(&mut body, "parent_id", parent);
+            put(&mut body, "country_code", country_code);
+            create(PATH, with(body, &further)?, &shared)
         }
-        OrganisationCommand::List(shared) => list(&shared, async |vault, query| {
-            let page = vault.organisation_list(&vault.operator().permit()?, query).await?;
-            Ok(page.rows.iter().map(|row| json::organisation(row)).collect())
-        }),
+        OrganisationCommand::Change { id, name, country_code, disabled, further, shared } => {
+            let mut body = named(name);
+            put(&mut body, "country_code", country_code);
+            put(&mut body, "disabled", disabled);
+            change(PATH, &id, with(body, &further)?, &shared)
+        }
+        OrganisationCommand::List(shared) => list(PATH, &shared),
+        OrganisationCommand::Show(one) => show(PATH, &one),
+        OrganisationCommand::Delete(one) => delete(PATH, &one, "the organisation is deleted"),
     }
 }
 
 pub(crate) fn account(command: AccountCommand) -> anyhow::Result<()> {
+    const PATH: &str = "/v1/account";
     match command {
-        AccountCommand::Create { organisation, name, description, currency_code, processor, shared } => {
-            let mut arguments = Arguments::default();
-            arguments.judged(name_fits(&name));
-            if let Some(description) = &description {
-                arguments.judged(description_fits(description));
-            }
-            let organisation = arguments.id("--organisation", &organisation, OrganisationId::parse);
-            let currency = arguments.read(
-                "--currency-code",
-                Currency::parse(&currency_code),
-                "must be three capital letters, such as EUR",
-            );
-            if let Some(currency) = currency {
-                arguments.judged(currency_fits(currency));
-            }
-            let processors = processor
-                .iter()
-                .filter_map(|id| arguments.id("--processor", id, ProcessorId::parse))
-                .collect();
-            let new = organisation.zip(currency).map(|(organisation, currency)| NewAccount {
-                organisation,
-                name,
-                description,
-                currency,
-                processors,
-                disabled: false,
-                webhooks: Webhooks::default(),
-            });
-            let new = arguments.end(new)?;
-            make(&shared, |vault| {
-                let (row, plan) = vault.account_plan(&vault.operator().permit()?, new)?;
-                Ok((json::account(&row), plan))
-            })
+        AccountCommand::Create {
+            organisation,
+            name,
+            description,
+            currency_code,
+            processor,
+            further,
+            shared,
+        } => {
+            let mut body = named(Some(name));
+            put(&mut body, "organisation", Some(organisation));
+            put(&mut body, "description", description);
+            put(&mut body, "currency_code", Some(currency_code));
+            put_all(&mut body, "processors", processor);
+            create(PATH, with(body, &further)?, &shared)
         }
-        AccountCommand::List(shared) => list(&shared, async |vault, query| {
-            let page = vault.account_list(&vault.operator().permit()?, query).await?;
-            Ok(page.rows.iter().map(|row| json::account(row)).collect())
-        }),
+        AccountCommand::Change { id, name, description, processor, disabled, further, shared } => {
+            let mut body = named(name);
+            put(&mut body, "description", description);
+            put_all(&mut body, "processors", processor);
+            put(&mut body, "disabled", disabled);
+            change(PATH, &id, with(body, &further)?, &shared)
+        }
+        AccountCommand::List(shared) => list(PATH, &shared),
+        AccountCommand::Show(one) => show(PATH, &one),
+        AccountCommand::Delete(one) => delete(PATH, &one, "the account is deleted"),
     }
 }
 
 pub(crate) fn processor(command: ProcessorCommand) -> anyhow::Result<()> {
+    const PATH: &str = "/v1/processor";
     match command {
         ProcessorCommand::Create { organisation, name, type_name, configuration, shared } => {
-            let mut arguments = Arguments::default();
-            arguments.judged(name_fits(&name));
-            let organisation = arguments.id("--organisation", &organisation, OrganisationId::parse);
-            let settings: Vec<(String, String)> = configuration
-                .iter()
-                .filter_map(|pair| {
-                    let pair = pair.split_once('=');
-                    arguments.read("--configuration", pair, "takes NAME=VALUE")
-                })
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .collect();
-            if Configuration::parse(&type_name, &[]).is_err() {
-                arguments.read("--type", None::<()>, "must be card_dummy");
-            } else {
-                // One by one, for the vault says only the first that is wrong.
-                for pair in &settings {
-                    if let Err(fault) = Configuration::parse(&type_name, slice::from_ref(pair)) {
-                        arguments.read("--configuration", None::<()>, &fault.to_string());
-                    }
-                }
-            }
-            let new =
-                organisation.map(|organisation| NewProcessor { organisation, name, type_name, settings });
-            let new = arguments.end(new)?;
-            make(&shared, |vault| {
-                let (row, plan) = vault.processor_plan(&vault.operator().permit()?, new)?;
-                Ok((json::processor(&row), plan))
-            })
+            let mut body = named(Some(name));
+            put(&mut body, "organisation", Some(organisation));
+            body.insert("configuration".to_owned(), configured(&type_name, &configuration)?);
+            create(PATH, body, &shared)
         }
-        ProcessorCommand::List(shared) => list(&shared, async |vault, query| {
-            let page = vault.processor_list(&vault.operator().permit()?, query).await?;
-            Ok(page.rows.iter().map(|row| json::processor(row)).collect())
-        }),
+        ProcessorCommand::Change { id, name, type_name, configuration, shared } => {
+            let mut body = named(name);
+            if let Some(type_name) = type_name {
+                body.insert("configuration".to_owned(), configured(&type_name, &configuration)?);
+            }
+            change(PATH, &id, body, &shared)
+        }
+        ProcessorCommand::List(shared) => list(PATH, &shared),
+        ProcessorCommand::Show(one) => show(PATH, &one),
+        ProcessorCommand::Delete(one) => delete(PATH, &one, "the processor is deleted"),
     }
 }
 
 pub(crate) fn api_key(command: ApiKeyCommand) -> anyhow::Result<()> {
+    const PATH: &str = "/v1/apikey";
     match command {
-        ApiKeyCommand::Create { organisation, name, role, allowed_origin, expires_at, shared } => {
-            let allowed_origins = allowed_origin;
-            let mut arguments = Arguments::default();
-            arguments.judged(name_fits(&name));
-            let organisation = arguments.id("--organisation", &organisation, OrganisationId::parse);
-            let all: Vec<&str> = Role::ALL.iter().map(|role| role.as_str()).collect();
-            let must = format!("must be one of {}", all.join(", "));
-            let roles =
-                role.iter().filter_map(|name| arguments.read("--role", Role::parse(name), &must)).collect();
-            let expires_at = expires_at.map(|text| {
-                let must = "must be a time of RFC 3339, such as 2030-01-31T00:00:00Z";
-                arguments.read("--expires-at", Timestamp::parse(&text).ok(), must)
-            });
-            let new = organisation.map(|organisation| NewApiKey {
-                organisation,
-                name,
-                roles,
-                expires_at: expires_at.flatten(),
-                allowed_origins,
-            });
-            let new = arguments.end(new)?;
+        ApiKeyCommand::Create { organisation, name, role, expires_at, allowed_origin, shared } => {
+            let mut body = named(Some(name));
+            put(&mut body, "organisation", Some(organisation));
+            put_all(&mut body, "roles", role);
+            put(&mut body, "expires_at", expires_at);
+            put_all(&mut body, "allowed_origins", allowed_origin);
             output::secret_is_seen()?;
-            make(&shared, |vault| {
-                let (row, key, plan) = vault.apikey_plan(&vault.operator().permit()?, new)?;
-                let mut made = json::api_key(&row);
-                if let Some(members) = made.as_object_mut() {
-                    members.insert("api_key".to_owned(), json!(key.expose_text()));
-                }
-                Ok((made, plan))
-            })
+            create(PATH, body, &shared)
         }
-        ApiKeyCommand::List(shared) => list(&shared, async |vault, query| {
-            let page = vault.apikey_list(&vault.operator().permit()?, query).await?;
-            Ok(page.rows.iter().map(|view| json::api_key(&view.row)).collect())
-        }),
-        ApiKeyCommand::Delete { id, shared } => {
-            let mut arguments = Arguments::default();
-            let id = arguments.id("ID", &id, ApiKeyId::parse);
-            let id = arguments.end(id)?;
-            with_vault(&shared, async |vault| {
-                let plan = || vault.apikey_delete_plan(&vault.operator().permit()?, id);
-                let plan = plan().map_err(|error| said(error, vault.mode()))?;
-                vault.document_make(plan).await.map_err(|error| undone(error, "the API key was not revoked"))
-            })?;
-            // A key that must go is not kept because nobody reads that it went.
-            let value = json!({ "_id": id.to_string(), "deleted": true });
-            if let Err(error) = print(&value, shared.json) {
-                output::note(format!("the API key is revoked; {error}"));
-            }
-            Ok(())
+        ApiKeyCommand::Change { id, name, role, expires_at, allowed_origin, shared } => {
+            let mut body = named(name);
+            put_all(&mut body, "roles", role);
+            let never = |at: String| if at == "never" { Value::Null } else { json!(at) };
+            put(&mut body, "expires_at", expires_at.map(never));
+            put_all(&mut body, "allowed_origins", allowed_origin);
+            change(PATH, &id, body, &shared)
         }
+        ApiKeyCommand::Rotate { id, overlap_seconds, shared } => {
+            let mut body = Map::new();
+            put(&mut body, "overlap_seconds", Some(overlap_seconds));
+            output::secret_is_seen()?;
+            rotate(PATH, &id, body, &shared)
+        }
+        ApiKeyCommand::List(shared) => list(PATH, &shared),
+        ApiKeyCommand::Show(one) => show(PATH, &one),
+        // A key that must go is not kept because nobody reads that it went.
+        ApiKeyCommand::Revoke(one) => delete(PATH, &one, "the API key is revoked"),
     }
+}
+
+fn named(name: Option<String>) -> Map<String, Value> {
+    let mut body = Map::new();
+    put(&mut body, "name", name);
+    body
+}
+
+fn with(mut body: Map<String, Value>, further: &Further) -> anyhow::Result<Map<String, Value>> {
+    put_further(&mut body, &further.field)?;
+    Ok(body)
+}
+
+fn configured(type_name: &str, configuration: &[String]) -> anyhow::Result<Value> {
+    let mut members = Map::new();
+    members.insert("_type".to_owned(), json!(type_name));
+    for (name, value) in pairs("--configuration", configuration)? {
+        members.insert(name.to_owned(), json!(value));
+    }
+    Ok(Value::Object(members))
 }
 
 /// Prints an object, or objects, as JSON or in columns.

@@ -1,12 +1,20 @@
+use core::time::Duration;
+
 use anyhow::ensure;
 use panvault_vault::Mode;
+use tokio::time::{Instant, sleep};
 
 use crate::cli::Serve;
+use crate::client::is_in_use;
 use crate::commands::runtime;
 use crate::config::{self, Config};
-use crate::data::{DataDirectory, OpenSettings, mode_name};
+use crate::data::{DataDirectory, OpenSettings, OpenVault, mode_name};
 use crate::run::{Serving, bind};
 use crate::{descriptors, harden, telemetry};
+
+/// Time for which a vault that another process has is asked for again.
+const COMMAND_TIME: Duration = Duration::from_secs(2);
+const TRY_EVERY: Duration = Duration::from_millis(50);
 
 /// Serves a vault until it is told to stop.
 pub(crate) fn run(args: &Serve) -> anyhow::Result<()> {
@@ -49,9 +57,14 @@ async fn serve(directory: DataDirectory, config: Config) -> anyhow::Result<()> {
         cvvs_held_max: config.cvvs_held_max,
         ..OpenSettings::default()
     };
-    let open = directory.open(&settings).await?;
-    let serving =
-        Serving { listen: config.listen, metrics_listen: config.metrics_listen, tls: config.tls, server };
+    let open = open(&directory, &settings).await?;
+    let serving = Serving {
+        listen: config.listen,
+        metrics_listen: config.metrics_listen,
+        tls: config.tls,
+        directory: directory.path.clone(),
+        server,
+    };
     let bound = bind(open, serving).await?;
     tracing::info!(
         url = bound.url,
@@ -62,4 +75,15 @@ async fn serve(directory: DataDirectory, config: Config) -> anyhow::Result<()> {
         "server.ready"
     );
     bound.run(core::future::pending()).await
+}
+
+/// Opens the vault. A command that has it is done in a moment.
+async fn open(directory: &DataDirectory, settings: &OpenSettings) -> anyhow::Result<OpenVault> {
+    let begun = Instant::now();
+    loop {
+        match directory.open(settings).await {
+            Err(error) if is_in_use(&error) && begun.elapsed() < COMMAND_TIME => sleep(TRY_EVERY).await,
+            opened => return opened,
+        }
+    }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use panvault_keys::limits::HEADER_BYTES_MAX;
-use panvault_keys::{Header, KeyMode, KeysError, RootKey, VaultKeys};
+use panvault_keys::{Header, KeyMode, KeysError, OperatorKey, RootKey, VaultKeys};
 use panvault_model::VaultId;
 use rustix::fs::{Mode, OFlags};
 
@@ -19,6 +19,8 @@ const NEW: &str = "keys.new";
 /// A header whose keys are open.
 pub(crate) struct OpenHeader {
     pub(crate) keys: VaultKeys,
+    /// What of the root key is kept.
+    pub(crate) operator: OperatorKey,
     pub(crate) copies: Copies,
 }
 
@@ -87,7 +89,8 @@ pub(super) fn open(
     let Some((_, header, keys)) = opened.next() else { return Err(faults) };
     let older = opened.filter(|(_, _, other)| version(other) < version(&keys));
     faults.extend(older.map(|(path, ..)| CopyFault { path, what: Fault::Older }));
-    Ok(OpenHeader { keys, copies: Copies { faults, header } })
+    let operator = root.derive_operator_key(vault);
+    Ok(OpenHeader { keys, operator, copies: Copies { faults, header } })
 }
 
 fn open_copy(

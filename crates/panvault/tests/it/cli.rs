@@ -140,7 +140,7 @@ fn bad_arguments_are_refused_by_name_and_change_nothing() {
         // Which id it was that names nothing was not said.
         (vec!["organisation", "create", "--name", "Y", "--parent", &none], "--parent names nothing"),
         (
-            vec!["processor", "create", "--organisation", &none, "--name", "D", "--type", "card_dummy"],
+            vec!["account", "create", "--organisation", &none, "--name", "A", "--currency-code", "EUR"],
             "--organisation names nothing that you may use",
         ),
         (
@@ -156,7 +156,7 @@ fn bad_arguments_are_refused_by_name_and_change_nothing() {
                 "--processor",
                 &none,
             ],
-            "--processor names nothing in this vault",
+            "--processor names nothing that you may use",
         ),
         (vec!["organisation", "create", "--name", "Y", "--country-code", "nl"], "--country-code"),
         (
@@ -173,7 +173,7 @@ fn bad_arguments_are_refused_by_name_and_change_nothing() {
         ),
         (
             vec!["apikey", "create", "--organisation", id, "--name", "K", "--role", "God"],
-            "--role must be one of ProviderAdmin",
+            "--role must be ProviderAdmin",
         ),
         (
             vec![
@@ -190,7 +190,7 @@ fn bad_arguments_are_refused_by_name_and_change_nothing() {
             ],
             "--expires-at is in the past",
         ),
-        (vec!["apikey", "delete", &none], "ID names nothing in this vault; the list commands"),
+        (vec!["apikey", "delete", &none], "ID names nothing that you may use; the list commands"),
     ] {
         let refused = run_refused(&[args.as_slice(), &at].concat());
         assert!(refused.contains(said), "{args:?}: {refused}");
@@ -353,8 +353,10 @@ fn one_process_writes_and_others_may_look() {
     let dev = Dev::start(directory.path(), &[]);
     dev.make_card("4111111111111111", None);
     let data = path(&dev.data).to_owned();
-    let refused = run_refused(&["organisation", "create", "--name", "X", "--data", &data]);
+    // A second server is refused at once, and a command asks the first.
+    let refused = run_refused(&["serve", "--data", &data, "--listen", "127.0.0.1:0"]);
     assert!(refused.contains("is in use by process"), "{refused}");
+    run_json(&["organisation", "create", "--name", "X", "--json", "--data", &data]);
     let report = assert_healthy(&dev.data);
     assert_eq!(report["mode"], json!("test"));
     dev.make_card("4111111111111111", None);

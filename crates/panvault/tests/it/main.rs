@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod beside;
 mod bin;
 mod bin_before;
 mod cli;

@@ -14,6 +14,8 @@ use crate::object::EXAMPLE_CARD;
 #[derive(Clone, Copy)]
 pub(crate) enum Shape {
     Id,
+    /// An id, or this instead.
+    IdOr(&'static str),
     /// Names of ours, in a list taken in any case.
     Names(&'static Names),
     /// A code of letters, in a list taken in any case.
@@ -66,6 +68,12 @@ impl Shape {
             Self::Id => {
                 let read = Id::parse(text).ok().map(|id| kept(id.to_string()));
                 (read, "must be an id: 24 lowercase hexadecimal digits")
+            }
+            Self::IdOr(other) => {
+                let read = Id::parse(text).ok().map(|id| id.to_string());
+                let read = read.or_else(|| (text == other).then(|| other.to_owned())).map(kept);
+                return read
+                    .ok_or_else(|| format!("must be {other}, or an id: 24 lowercase hexadecimal digits"));
             }
             Self::Names(names) => return one_of(&(names.all)()),
             Self::Bool => return one_of(&["true", "false"]),
@@ -127,6 +135,7 @@ impl Shape {
                 json!({ "anyOf": [of("TransactionOutcome"), of("FieldFaults")] })
             }
             Self::Id
+            | Self::IdOr(_)
             | Self::Country
             | Self::Currency
             | Self::Digits(_)
@@ -143,6 +152,7 @@ impl Shape {
     pub(crate) fn value_schema(self) -> Value {
         match self {
             Self::Id => json!({ "type": "string", "pattern": "^[0-9a-f]{24}$" }),
+            Self::IdOr(other) => pattern(&format!("^({other}|[0-9a-f]{{24}})$")),
             Self::Names(names) => json!({ "type": "string", "enum": (names.all)() }),
             Self::Country => pattern("^[A-Z]{2}$"),
             Self::Currency => pattern("^[A-Z]{3}$"),
@@ -163,7 +173,7 @@ impl Shape {
     /// A value, where one says enough.
     pub(crate) fn example(self) -> Option<Value> {
         Some(match self {
-            Self::Id => json!(EXAMPLE_CARD),
+            Self::Id | Self::IdOr(_) => json!(EXAMPLE_CARD),
             Self::Names(names) => json!((names.all)().first()),
             Self::Country => json!("NL"),
             Self::Currency => json!("EUR"),
@@ -184,6 +194,7 @@ impl Shape {
     pub(crate) fn words(self) -> String {
         match self {
             Self::Id => "id".to_owned(),
+            Self::IdOr(other) => format!("id, or {other}"),
             Self::Names(names) => (names.all)().join(" | "),
             Self::Country => "two letters, ISO 3166-1".to_owned(),
             Self::Currency => "three letters, ISO 4217".to_owned(),

@@ -7,6 +7,7 @@ use panvault_model::{
     Fingerprint, Id, LastFour, OrganisationId, ProcessorId, RecurringType, Role, ShopperInteraction,
     Timestamp, TransactionId, TransactionStatus,
 };
+use panvault_vault::Action;
 
 use super::shape::{Names, Shape};
 
@@ -179,6 +180,7 @@ shown_names! {
     CvvResult => "CvvResult", "What the issuer said of the CVV: 0 nothing, 1 it is right, 2 it is not, 3 it was not looked at.";
     RecurringType => "RecurringType", "Where a transaction stands in a series.";
     Role => "Role", "What an API key may do.";
+    Action => "Action", "What was done.";
     ShopperInteraction => "ShopperInteraction", "How the shopper gave the order.";
 }
 

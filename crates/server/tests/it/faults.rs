@@ -1,5 +1,6 @@
 //! Every fault of a request at once, and what a failure names.
 
+use panvault_testkit::operator;
 use serde_json::json;
 
 use crate::support::{Server, card_body, transaction_body};
@@ -165,7 +166,7 @@ fn code_110_says_which_of_its_meanings_it_has() {
             disabled: false,
             webhooks: panvault_vault::Webhooks::default(),
         };
-        let permit = server.vault.operator().permit().unwrap();
+        let permit = operator(&server.vault, 7).permit().unwrap();
         server.runtime().block_on(server.vault.account_create(&permit, new)).unwrap().id
     };
     let card = server.make_card(merchant, None);

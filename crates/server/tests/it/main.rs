@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod administration;
+mod audit;
 mod bins;
 mod callers;
 mod cards;

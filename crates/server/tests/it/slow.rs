@@ -70,7 +70,7 @@ fn a_key_that_ends_while_the_body_arrives_is_refused() {
 
     let (key, id) = key_for_an_hour(&server);
     let revoked = Half::begin(&server, &key, "/v1/card", &body);
-    let permit = server.vault.operator().permit().unwrap();
+    let permit = panvault_testkit::operator(&server.vault, 7).permit().unwrap();
     let id = ApiKeyId::parse(&id).unwrap();
     server.runtime().block_on(server.vault.apikey_delete(&permit, id)).unwrap();
     assert_eq!(revoked.end().0, 401);

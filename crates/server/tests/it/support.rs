@@ -8,7 +8,7 @@ use panvault_keys::SystemEntropy;
 use panvault_model::{Currency, NodeId, OrganisationId, Role, VaultId};
 use panvault_server::{App, ServerSettings, Tls, serve, serve_metrics};
 use panvault_store::{MemoryCvvs, MemoryStore};
-use panvault_testkit::{TestClock, http_send, vault_keys};
+use panvault_testkit::{TestClock, http_send, operator, vault_keys};
 use panvault_vault::{
     Clock, Connector, Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, Vault, VaultParts, Webhooks,
 };
@@ -203,14 +203,15 @@ pub(crate) const SHOP: &str = "https://shop.example";
 
 async fn tenant(vault: &Vault, name: &str, parent: Option<OrganisationId>) -> Tenant {
     let new = NewOrganisation { name: name.to_owned(), parent, ..NewOrganisation::default() };
-    let organisation = vault.organisation_create(&vault.operator().permit().unwrap(), new).await.unwrap().id;
+    let organisation =
+        vault.organisation_create(&operator(vault, 7).permit().unwrap(), new).await.unwrap().id;
     let new = NewProcessor {
         organisation,
         name: "Dummy".to_owned(),
         type_name: "card_dummy".to_owned(),
         settings: Vec::new(),
     };
-    let processor = vault.processor_create(&vault.operator().permit().unwrap(), new).await.unwrap().id;
+    let processor = vault.processor_create(&operator(vault, 7).permit().unwrap(), new).await.unwrap().id;
     let new = NewAccount {
         organisation,
         name: "Account".to_owned(),
@@ -220,7 +221,7 @@ async fn tenant(vault: &Vault, name: &str, parent: Option<OrganisationId>) -> Te
         disabled: false,
         webhooks: Webhooks::default(),
     };
-    let account = vault.account_create(&vault.operator().permit().unwrap(), new).await.unwrap().id;
+    let account = vault.account_create(&operator(vault, 7).permit().unwrap(), new).await.unwrap().id;
     Tenant {
         organisation: organisation.to_string(),
         account: account.to_string(),
@@ -237,6 +238,6 @@ async fn key(vault: &Vault, organisation: OrganisationId, roles: &[Role]) -> Str
         expires_at: None,
         allowed_origins: if roles.contains(&Role::Publishable) { vec![SHOP.to_owned()] } else { Vec::new() },
     };
-    let (_, key) = vault.apikey_create(&vault.operator().permit().unwrap(), new).await.unwrap();
+    let (_, key) = vault.apikey_create(&operator(vault, 7).permit().unwrap(), new).await.unwrap();
     key.expose_text().to_owned()
 }

@@ -152,6 +152,11 @@ pub struct AuditRecord {
     pub note: AuditNote,
 }
 
+impl AuditRecord {
+    /// What is said for the actor where no API key acted: a command on this machine, or the vault itself.
+    pub const LOCAL: &'static str = "local";
+}
+
 impl AuditNote {
     /// Bytes of an encoded note.
     pub const BYTES: usize = 1 + 6 + 1 + 12 + 12 + 12 + 12 + 16 + 1;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use panvault_model::{Country, Currency, Role};
+use panvault_testkit::operator;
 use panvault_vault::{
     AccountChange, ApiKeyChange, ApiKeyRow, CardCreate, Metadata, Named, NewApiKey, NewProcessor,
     OrganisationChange, Origin, ProcessorChange, VaultError,
@@ -13,7 +14,7 @@ use crate::world::{Shop, VISA, World, all, new_card, new_transaction, origins};
 
 macro_rules! operator {
     ($world:expr) => {
-        &$world.vault.operator().permit().unwrap()
+        &operator(&$world.vault, 1).permit().unwrap()
     };
 }
 
@@ -167,17 +168,20 @@ async fn an_organisation_goes_when_nothing_hangs_on_it() {
     let id = shop.organisation;
     let card = world.card(&shop).await;
     let delete = async || {
-        let permit = world.vault.operator().permit().unwrap();
+        let permit = operator(&world.vault, 1).permit().unwrap();
         world.vault.organisation_delete(permit, id).await
     };
     assert!(reason(delete().await).contains("accounts"));
     assert!(
         reason(
-            world.vault.organisation_delete(world.vault.operator().permit().unwrap(), top.organisation).await
+            world
+                .vault
+                .organisation_delete(operator(&world.vault, 1).permit().unwrap(), top.organisation)
+                .await
         )
         .contains("below")
     );
-    let permit = world.vault.operator().permit().unwrap();
+    let permit = operator(&world.vault, 1).permit().unwrap();
     world.vault.account_delete(permit, shop.account).await.unwrap();
     assert!(reason(delete().await).contains("processors"));
     let processors = world.vault.processor_list(operator!(world), all()).await.unwrap();
@@ -211,7 +215,7 @@ async fn what_began_before_is_waited_for_before_an_organisation_goes() {
     world.vault.apikey_delete(operator!(world), row.id).await.unwrap();
     let vault = world.vault.clone();
     let deleting = tokio::spawn(async move {
-        let permit = vault.operator().permit().unwrap();
+        let permit = operator(&vault, 1).permit().unwrap();
         vault.organisation_delete(permit, organisation).await
     });
     while !world.vault.organisation_read(operator!(world), organisation).unwrap().disabled {
@@ -236,7 +240,7 @@ async fn a_payment_that_is_under_way_keeps_its_account() {
     let paying = tokio::spawn(async move { vault.transaction_create(&permit, new, None).await });
     world.store.initiated.is_reached_by(1).await;
     let vault = world.vault.clone();
-    let permit = vault.operator().permit().unwrap();
+    let permit = operator(&vault, 1).permit().unwrap();
     let deleted = tokio::spawn(async move { vault.account_delete(permit, shop.account).await });
     // It is found, as it was initiated; and whatever was said, it is paid and the account is there.
     assert!(reason(deleted.await.unwrap()).contains("transactions"));

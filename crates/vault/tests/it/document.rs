@@ -1,5 +1,6 @@
 use panvault_model::{Currency, Role};
 use panvault_store::{AccountRow, DocumentKind, OrganisationRow};
+use panvault_testkit::operator;
 use panvault_vault::limits::{
     CVV_TTL_SECONDS_MAX, DETAILS_MAX, NAME_BYTES_MAX, TEXT_BYTES_MAX, TREE_LEVELS_MAX,
 };
@@ -23,7 +24,7 @@ fn pairs(count: usize, value: &str) -> Vec<(String, String)> {
 #[tokio::test]
 async fn texts_have_limits() {
     let world = World::new().await;
-    let permit = world.vault.operator().permit().unwrap();
+    let permit = operator(&world.vault, 1).permit().unwrap();
     for (name, details) in [
         ("a".repeat(NAME_BYTES_MAX), pairs(DETAILS_MAX, "")),
         ("é".to_owned(), pairs(1, &"a".repeat(TEXT_BYTES_MAX))),
@@ -43,7 +44,7 @@ async fn texts_have_limits() {
         let made = world.vault.organisation_create(&permit, organisation(&name, details)).await;
         assert_refused!(made, VaultError::Faults(_));
     }
-    let listed = world.vault.organisation_list(&world.vault.operator().permit().unwrap(), all()).await;
+    let listed = world.vault.organisation_list(&operator(&world.vault, 1).permit().unwrap(), all()).await;
     assert_eq!(listed.unwrap().total, 2);
 }
 
@@ -55,7 +56,7 @@ async fn the_tree_has_a_bottom() {
         parent = world.organisation(Some(parent)).await;
     }
     let new = NewOrganisation { parent: Some(parent), ..organisation("Too deep", Vec::new()) };
-    let made = world.vault.organisation_create(&world.vault.operator().permit().unwrap(), new).await;
+    let made = world.vault.organisation_create(&operator(&world.vault, 1).permit().unwrap(), new).await;
     assert_refused!(made, VaultError::Faults(_));
 }
 
@@ -63,7 +64,7 @@ async fn the_tree_has_a_bottom() {
 async fn an_account_has_one_processor_of_a_kind() {
     let world = World::new().await;
     let shop = world.shop(None).await;
-    let operator = world.vault.operator();
+    let operator = operator(&world.vault, 1);
     let processor = |type_name: &str| NewProcessor {
         organisation: shop.organisation,
         name: "Dummy".to_owned(),
@@ -111,7 +112,7 @@ async fn an_account_has_a_currency_that_is_paid_in() {
             disabled: false,
             webhooks: Webhooks::default(),
         };
-        world.vault.account_create(&world.vault.operator().permit().unwrap(), new).await
+        world.vault.account_create(&operator(&world.vault, 1).permit().unwrap(), new).await
     };
     for code in ["EUR", "JPY", "KWD", "XOF"] {
         assert!(account(code).await.is_ok(), "{code}");
@@ -152,7 +153,7 @@ async fn a_live_vault_refuses_what_is_for_testing() {
     let shop = world.shop(None).await;
     let live = Vault::open(VaultParts { mode: Mode::Live, ..world.parts() }).await.unwrap();
     assert_refused!(live.caller(&shop.key, Origin::LOCAL), VaultError::NotAuthenticated);
-    let operator = live.operator();
+    let operator = operator(&live, 1);
     let new = NewProcessor {
         organisation: shop.organisation,
         name: "Dummy".to_owned(),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use panvault_model::{Id, Role};
 use panvault_store::{Action, Commit, DocumentKind, DocumentRow, Outcome, Store};
+use panvault_testkit::operator;
 use panvault_vault::{
     ApiKeyDelete, Named, NewApiKey, Origin, Permit, RowVerifier, Vault, VaultError, documents_differ,
 };
@@ -40,7 +41,7 @@ async fn start_with(world: &mut World, rows: Vec<DocumentRow>) -> Result<(), Vau
 async fn revoke(world: &World, shop: &Shop) {
     let keys = world.api_keys().await;
     let id = keys.iter().find(|row| row.organisation == shop.organisation).unwrap().id;
-    let permit: Permit<ApiKeyDelete> = world.vault.operator().permit().unwrap();
+    let permit: Permit<ApiKeyDelete> = operator(&world.vault, 1).permit().unwrap();
     world.vault.apikey_delete(&permit, id).await.unwrap();
 }
 
@@ -248,7 +249,7 @@ async fn a_change_of_another_process_is_taken_up_and_planned_upon() {
     let shop = world.shop(None).await;
     let other = Vault::open(world.parts()).await.unwrap();
     let make = async |vault: &Vault| {
-        let permit = vault.operator().permit().unwrap();
+        let permit = operator(vault, 1).permit().unwrap();
         vault.apikey_create(&permit, new_key(&shop)).await.unwrap().1.expose_text().to_owned()
     };
     let (first, second) = (make(&world.vault).await, make(&other).await);
@@ -260,8 +261,8 @@ async fn a_change_of_another_process_is_taken_up_and_planned_upon() {
     let id = other.caller(&third, Origin::LOCAL);
     assert_refused!(id.map(drop), VaultError::NotAuthenticated);
     let id = world.caller(&third).api_key().unwrap();
-    world.vault.apikey_delete(&world.vault.operator().permit().unwrap(), id).await.unwrap();
-    let again = other.apikey_delete(&other.operator().permit().unwrap(), id).await;
+    world.vault.apikey_delete(&operator(&world.vault, 1).permit().unwrap(), id).await.unwrap();
+    let again = other.apikey_delete(&operator(&other, 1).permit().unwrap(), id).await;
     assert_refused!(again, VaultError::NotFound(_));
     assert!(heads::agrees(&documents(&world).await));
 }
@@ -283,7 +284,7 @@ async fn a_key_that_is_revoked_is_refused_although_nobody_waited() {
     let world = World::new().await;
     let shop = world.shop(None).await;
     let id = world.caller(&shop.key).api_key().unwrap();
-    let permit: Permit<ApiKeyDelete> = world.vault.operator().permit().unwrap();
+    let permit: Permit<ApiKeyDelete> = operator(&world.vault, 1).permit().unwrap();
     {
         let mut revoking = Box::pin(world.vault.apikey_delete(&permit, id));
         let polled = core::future::poll_fn(|context| {

@@ -6,7 +6,7 @@ use panvault_card::BinTable;
 use panvault_keys::{Header, KeyMode, KeysError, OrganisationKey, Purpose, VaultKeys, VaultPurpose};
 use panvault_model::{IssuerFacts, Role, Timestamp};
 use panvault_store::{ApiKeyRow, CardRow, DocumentKind, DocumentRow, Store};
-use panvault_testkit::{SeededEntropy, root_key, vault_header};
+use panvault_testkit::{SeededEntropy, operator, root_key, vault_header};
 use panvault_vault::{
     CardChange, CardCreate, CardRefresh, Metadata, Origin, Permit, Refreshed, RowVerifier, Vault, VaultError,
     VaultParts,
@@ -161,7 +161,7 @@ async fn the_head_is_made_anew_when_its_key_is_renewed() {
     world.key(shop.organisation, &[Role::MerchantUser]).await;
     start_with(&mut world, &header).await.unwrap();
     let id = world.api_keys().await[0].id;
-    world.vault.apikey_delete(&world.vault.operator().permit().unwrap(), id).await.unwrap();
+    world.vault.apikey_delete(&operator(&world.vault, 1).permit().unwrap(), id).await.unwrap();
     assert_eq!(head(&world).await, 2);
     start_with(&mut world, &header).await.unwrap();
     // The head names a key that the header before does not have.
@@ -212,7 +212,7 @@ async fn a_card_whose_data_key_is_destroyed_verifies_and_does_not_open() {
     );
     let row = world.card_read(&shop, card).await.unwrap().row;
     world.vault = Vault::open(VaultParts { bins: Arc::new(NewerTable), ..world.parts() }).await.unwrap();
-    let permit: Permit<CardRefresh> = world.vault.operator().permit().unwrap();
+    let permit: Permit<CardRefresh> = operator(&world.vault, 1).permit().unwrap();
     assert_eq!(world.vault.card_refresh(&permit, Arc::clone(&row)).await.unwrap(), Refreshed::Gone);
     assert_eq!(world.store.trail(1).await.len(), steps, "nothing was written");
     // The CVV alone can still be put, and the card be deleted.

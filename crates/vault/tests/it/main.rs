@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod administration;
+mod audit;
 mod card;
 mod crash;
 mod cvv;

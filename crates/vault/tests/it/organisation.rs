@@ -1,4 +1,5 @@
 use panvault_model::{CardId, OrganisationId, ProcessorId, TransactionId};
+use panvault_testkit::operator;
 use panvault_vault::{
     CardChange, CardQuery, CvvChange, Metadata, Named, NewAccount, NewApiKey, NewOrganisation, NewProcessor,
     Operation, Permit, TransactionQuery, VaultError, Webhooks,
@@ -204,7 +205,7 @@ fn names_nothing<T>(result: Result<T, VaultError>) -> &'static str {
 async fn an_account_has_processors_of_its_own_line() {
     let Tree { world, top, left, right, .. } = Tree::new().await;
     let vault = &world.vault;
-    let operator = vault.operator();
+    let operator = operator(vault, 1);
     let processor = async |organisation| {
         let new = NewProcessor {
             organisation,
@@ -246,7 +247,7 @@ async fn documents_are_made_below_the_caller_only() {
         settings: Vec::new(),
     };
     let made = vault.processor_create(&world.permit(&provider), processor(left.organisation)).await.unwrap();
-    let operator = vault.operator().permit().unwrap();
+    let operator = operator(vault, 1).permit().unwrap();
     let foreign = vault.processor_create(&operator, processor(stranger.organisation)).await.unwrap().id;
     let refused = vault.processor_create(&world.permit(&provider), processor(stranger.organisation)).await;
     assert_refused!(refused, VaultError::NotFound(_));

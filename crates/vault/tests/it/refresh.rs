@@ -6,6 +6,7 @@ use std::sync::Arc;
 use panvault_card::{BinTable, Holder};
 use panvault_model::{CardId, Country, IssuerFacts, Role};
 use panvault_store::{Action, CardRow, Store};
+use panvault_testkit::operator;
 use panvault_vault::{CardChange, CardRefresh, Permit, Refreshed, Vault, VaultError, VaultParts};
 
 use crate::assert_refused;
@@ -48,12 +49,12 @@ async fn world() -> (World, Shop, Arc<Tables>) {
 const OTHER: &str = "4242424242424242";
 
 async fn rows(world: &World) -> Vec<Arc<CardRow>> {
-    let permit = world.vault.operator().permit().unwrap();
+    let permit = operator(&world.vault, 1).permit().unwrap();
     world.vault.card_page(&permit, CardId::from_bytes([0; 12]), 100).await.unwrap()
 }
 
 async fn refresh(world: &World, row: &Arc<CardRow>) -> Result<Refreshed, VaultError> {
-    let permit: Permit<CardRefresh> = world.vault.operator().permit().unwrap();
+    let permit: Permit<CardRefresh> = operator(&world.vault, 1).permit().unwrap();
     world.vault.card_refresh(&permit, Arc::clone(row)).await
 }
 

@@ -1,11 +1,12 @@
 use panvault_model::Role;
+use panvault_testkit::operator;
 use panvault_vault::{
     AccountCreate, AccountDelete, AccountList, AccountRead, AccountUpdate, ApiKeyCreate, ApiKeyDelete,
-    ApiKeyList, ApiKeyRead, ApiKeyUpdate, BinRead, Caller, CardChange, CardCreate, CardDelete, CardList,
-    CardRead, CardRefresh, CardUpdate, CvvChange, Metadata, NewApiKey, OPERATIONS, Operation,
-    OrganisationCreate, OrganisationDelete, OrganisationList, OrganisationRead, OrganisationUpdate, Origin,
-    ProcessorCreate, ProcessorDelete, ProcessorList, ProcessorRead, ProcessorUpdate, TransactionCreate,
-    TransactionList, TransactionRead, VaultError,
+    ApiKeyList, ApiKeyRead, ApiKeyUpdate, AuditList, AuditRead, BinRead, Caller, CardChange, CardCreate,
+    CardDelete, CardList, CardRead, CardRefresh, CardUpdate, CvvChange, Metadata, NewApiKey, OPERATIONS,
+    Operation, OrganisationCreate, OrganisationDelete, OrganisationList, OrganisationRead,
+    OrganisationUpdate, Origin, ProcessorCreate, ProcessorDelete, ProcessorList, ProcessorRead,
+    ProcessorUpdate, StatusRead, TransactionCreate, TransactionList, TransactionRead, VaultError,
 };
 
 use crate::assert_refused;
@@ -23,7 +24,10 @@ type Check = fn(&Caller) -> bool;
 
 /// Columns in the order of [`Role::ALL`]: provider's administrator and user; merchant's administrator, supervisor, cashier and
 /// user; browser.
-const MATRIX: [(&str, &str, Check); 30] = [
+const MATRIX: [(&str, &str, Check); 33] = [
+    (StatusRead::NAME, "y------", may::<StatusRead>),
+    (AuditRead::NAME, "y-y----", may::<AuditRead>),
+    (AuditList::NAME, "y-y----", may::<AuditList>),
     (CardCreate::NAME, "y-yyy-y", may::<CardCreate>),
     (CardUpdate::NAME, "y-yyy-y", may::<CardUpdate>),
     (CardRead::NAME, "yyyyyy-", may::<CardRead>),
@@ -67,7 +71,7 @@ async fn roles_may_do_what_the_matrix_says() {
         }
     }
     for (operation, _, check) in MATRIX {
-        assert!(check(&world.vault.operator()), "{operation}");
+        assert!(check(&operator(&world.vault, 1)), "{operation}");
     }
     for (name, _) in OPERATIONS {
         assert!(MATRIX.iter().any(|(operation, ..)| operation == name), "{name} is in the matrix");

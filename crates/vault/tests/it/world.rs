@@ -5,7 +5,7 @@ use panvault_keys::limits::ID_RANDOM_BYTES;
 use panvault_keys::{Entropy, KeyRing, KeysError, Kind, OrganisationKey, Place, VaultKeys};
 use panvault_model::{AccountId, Amount, CardId, Currency, Expiry, NodeId, OrganisationId, Role, VaultId};
 use panvault_store::{CardRow, DocumentKind, Store};
-use panvault_testkit::{SeededEntropy, TestClock, vault_keys};
+use panvault_testkit::{SeededEntropy, TestClock, operator, vault_keys};
 use panvault_vault::{
     ApiKeyRow, Caller, CardChange, CardQuery, CardView, CvvChange, Idempotency, Metadata, Mode, NewAccount,
     NewApiKey, NewOrganisation, NewProcessor, NewTransaction, Operation, Origin, Page, Permit, Query,
@@ -128,13 +128,13 @@ impl World {
 
     pub(crate) async fn organisation(&self, parent: Option<OrganisationId>) -> OrganisationId {
         let new = NewOrganisation { name: "Shop".to_owned(), parent, ..NewOrganisation::default() };
-        let permit = self.vault.operator().permit().unwrap();
+        let permit = operator(&self.vault, 1).permit().unwrap();
         self.vault.organisation_create(&permit, new).await.unwrap().id
     }
 
     /// An account whose processor declines so many percent of the transactions without a CVV.
     pub(crate) async fn account(&self, organisation: OrganisationId, decline_without_cvv: u8) -> AccountId {
-        let operator = self.vault.operator();
+        let operator = operator(&self.vault, 1);
         let processor = NewProcessor {
             organisation,
             name: "Dummy".to_owned(),
@@ -156,7 +156,7 @@ impl World {
 
     /// Every API key, newest first.
     pub(crate) async fn api_keys(&self) -> Vec<Arc<ApiKeyRow>> {
-        let permit = self.vault.operator().permit().unwrap();
+        let permit = operator(&self.vault, 1).permit().unwrap();
         let listed = self.vault.apikey_list(&permit, all()).await.unwrap();
         listed.rows.into_iter().map(|view| view.row).collect()
     }
@@ -169,7 +169,7 @@ impl World {
             expires_at: None,
             allowed_origins: origins(roles),
         };
-        let permit = self.vault.operator().permit().unwrap();
+        let permit = operator(&self.vault, 1).permit().unwrap();
         self.vault.apikey_create(&permit, new).await.unwrap().1.expose_text().to_owned()
     }
 

@@ -1,10 +1,10 @@
-use anyhow::bail;
-use panvault_model::IdFault;
-use panvault_vault::VaultError;
+use anyhow::ensure;
+use serde_json::{Map, Value, json};
 
 /// The argument that a field of the API is on the command line.
-pub(super) fn argument(field: &'static str) -> &'static str {
-    match field {
+pub(super) fn argument(field: &str) -> String {
+    let named = match field {
+        "id" => "ID",
         "organisation" => "--organisation",
         "parent_id" => "--parent",
         "name" => "--name",
@@ -12,59 +12,59 @@ pub(super) fn argument(field: &'static str) -> &'static str {
         "country_code" => "--country-code",
         "currency_code" => "--currency-code",
         "processors" => "--processor",
+        "configuration._type" => "--type",
         "configuration" => "--configuration",
         "roles" => "--role",
         "expires_at" => "--expires-at",
-        other => other,
+        "allowed_origins" => "--allowed-origin",
+        "overlap_seconds" => "--overlap-seconds",
+        "disabled" => "--disabled",
+        "actor" => "--actor",
+        "action" => "--action",
+        other => return in_list(other),
+    };
+    named.to_owned()
+}
+
+/// A part of a field: a setting of a configuration, or an element of a list, whose place says nothing that its text does not.
+fn in_list(field: &str) -> String {
+    match field.split_once(['.', '[']) {
+        Some(("configuration", setting)) => format!("--configuration {setting}"),
+        Some((whole, _)) => argument(whole),
+        None => format!("--field {field}"),
     }
 }
 
-/// What is wrong with the arguments of a command, collected so that all of it is said at once. No value is repeated.
-#[derive(Default)]
-pub(super) struct Arguments {
-    faults: Vec<String>,
-    /// Something could not be read, so that the vault cannot be asked.
-    is_unread: bool,
+/// A member that was given.
+pub(super) fn put(body: &mut Map<String, Value>, name: &str, value: Option<impl Into<Value>>) {
+    if let Some(value) = value {
+        body.insert(name.to_owned(), value.into());
+    }
 }
 
-impl Arguments {
-    /// An argument that must be an id.
-    pub(super) fn id<T>(
-        &mut self,
-        name: &str,
-        text: &str,
-        parse: fn(&str) -> Result<T, IdFault>,
-    ) -> Option<T> {
-        self.read(name, parse(text).ok(), "must be an id: 24 lowercase hexadecimal digits")
+/// A member with all that was given, if anything was.
+pub(super) fn put_all(body: &mut Map<String, Value>, name: &str, values: Vec<String>) {
+    if !values.is_empty() {
+        body.insert(name.to_owned(), json!(values));
     }
+}
 
-    /// An argument that was read, or else what it must be.
-    pub(super) fn read<T>(&mut self, name: &str, read: Option<T>, must: &str) -> Option<T> {
-        if read.is_none() {
-            self.is_unread = true;
-            self.fault(format!("{name} {must}"));
-        }
-        read
+/// Further members, as they are named in the API.
+pub(super) fn put_further(body: &mut Map<String, Value>, further: &[String]) -> anyhow::Result<()> {
+    for (name, value) in pairs("--field", further)? {
+        let value = match value {
+            "true" => json!(true),
+            "false" => json!(false),
+            text => json!(text),
+        };
+        body.insert(name.to_owned(), value);
     }
+    Ok(())
+}
 
-    /// What the vault judges: it is said here where the vault is not asked. Else the vault says it, beside what it does not find.
-    pub(super) fn judged(&mut self, judged: Result<(), VaultError>) {
-        if let Err(VaultError::Faults(faults)) = judged {
-            faults.iter().for_each(|fault| self.fault(format!("{} {}", argument(fault.field), fault.reason)));
-        }
-    }
-
-    fn fault(&mut self, fault: String) {
-        if !self.faults.contains(&fault) {
-            self.faults.push(fault);
-        }
-    }
-
-    /// What was read, if all of it could be.
-    pub(super) fn end<T>(self, read: Option<T>) -> anyhow::Result<T> {
-        match read {
-            Some(read) if !self.is_unread => Ok(read),
-            Some(_) | None => bail!(self.faults.join("\n  ")),
-        }
-    }
+/// Names and values. What is none is not repeated.
+pub(super) fn pairs<'a>(argument: &str, given: &'a [String]) -> anyhow::Result<Vec<(&'a str, &'a str)>> {
+    let pairs: Vec<_> = given.iter().filter_map(|pair| pair.split_once('=')).collect();
+    ensure!(pairs.len() == given.len(), "{argument} takes NAME=VALUE");
+    Ok(pairs)
 }

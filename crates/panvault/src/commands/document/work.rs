@@ -1,138 +1,167 @@
-//! Opening a vault, doing one thing with it, and closing it.
+//! One request, and what is shown of its answer.
 
-use panvault_store::StoreFault;
-use panvault_store::limits::LIST_ROWS_MAX;
-use panvault_vault::{DocumentPlan, Mode, Named, Query, Vault, VaultError};
-use serde_json::Value;
+use anyhow::{Context, anyhow};
+use panvault_vault::{FieldFault, VaultError, description_fits, name_fits};
+use serde_json::{Map, Value, json};
 
-use crate::cli::Shared;
+use crate::cli::{One, Shared};
+use crate::client::{Client, Refused};
 use crate::commands::document::arguments::argument;
-use crate::commands::document::json;
+use crate::commands::document::{json as shown, print};
 use crate::commands::runtime;
 use crate::config;
-use crate::data::{DataDirectory, OpenSettings};
 use crate::output;
 use crate::telemetry::{self, LogFormat};
 
-/// Does one thing, and gives what came of it.
-pub(super) fn with_vault<T>(
+/// Rows that are asked for at a time.
+const PAGE_ROWS: usize = 1000;
+
+/// Reaches the vault, asks it, and lets it go. What it refuses is said in the words of the command line.
+pub(crate) fn asked<T>(
     shared: &Shared,
-    operation: impl AsyncFnOnce(&Vault) -> anyhow::Result<T>,
+    ask: impl AsyncFnOnce(&mut Client) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let config = config::read(&shared.settings, &[])?;
     telemetry::start("warn", LogFormat::Text)?;
     runtime()?.block_on(async {
-        let settings = OpenSettings { root_key_file: config.root_key_file, ..OpenSettings::default() };
-        let open = DataDirectory::find(&config.data_directory)?.open(&settings).await?;
-        let done = operation(&open.vault).await;
-        // What was acknowledged is in the log by now, and the next start carries it into the view: this changes nothing of what
-        // was done.
-        if let Err(error) = open.vault.close().await {
-            let advice = "what was done is kept; look at the disk, then run panvault doctor";
-            tracing::warn!(%error, advice, "vault.close_failed");
-        }
+        let mut client = Client::begin(&config).await?;
+        let done = ask(&mut client).await.map_err(|error| said(error, &client));
+        client.end().await;
         done
     })
 }
 
-/// Plans a document, shows it, and makes it. In this order, for a command that fails has changed nothing, and a key that nobody
+/// Makes an object and shows it. What cannot be shown does not stay: a command that fails has changed nothing, and a key that nobody
 /// could see must not be one.
-pub(super) fn make(
-    shared: &Shared,
-    plan: impl FnOnce(&Vault) -> Result<(Value, DocumentPlan), VaultError>,
-) -> anyhow::Result<()> {
-    with_vault(shared, async |vault| {
-        // Better said before than after something was printed.
-        if let Some(fault) = vault.status().store.fault {
-            return Err(anyhow::Error::from(fault).context("nothing was made"));
-        }
-        let (value, plan) = plan(vault).map_err(|error| said(error, vault.mode()))?;
-        output::show(json::text(&value, shared.json))?;
-        vault.document_make(plan).await.map_err(|error| undone(error, "what was printed was not made"))
+pub(super) fn create(path: &str, body: Map<String, Value>, shared: &Shared) -> anyhow::Result<()> {
+    asked(shared, async |client| {
+        let judged = judged(&body);
+        let made =
+            client.post(path, &Value::Object(body)).await.map_err(|error| with_judged(error, judged))?;
+        seen_or_deleted(client, path, &made, shared).await
     })
 }
 
-/// Prints what is there.
-pub(super) fn list<F>(
+/// Makes an API key in the place of another, as [`create`] makes one. Of one that was not seen, the other has its end by then: it is not
+/// moved back, and whoever reads the error knows.
+pub(super) fn rotate(path: &str, id: &str, body: Map<String, Value>, shared: &Shared) -> anyhow::Result<()> {
+    let of = object(path, id)?;
+    asked(shared, async |client| {
+        let made = client.post(&format!("{of}/rotate"), &Value::Object(body)).await?;
+        let seen = seen_or_deleted(client, path, &made, shared).await;
+        seen.map_err(|error| error.context(format!("{id} ends all the same: see panvault apikey show {id}")))
+    })
+}
+
+/// Shows what was made, or deletes it.
+async fn seen_or_deleted(
+    client: &mut Client,
+    path: &str,
+    made: &Value,
     shared: &Shared,
-    rows: impl AsyncFn(&Vault, Query<F>) -> Result<Vec<Value>, VaultError>,
 ) -> anyhow::Result<()> {
-    let rows = with_vault(shared, async |vault| {
-        let mut all = Vec::new();
+    let Err(unseen) = output::first(shown::text(made, shared.json)) else { return Ok(()) };
+    let id = made.get("_id").and_then(Value::as_str).unwrap_or_default();
+    let Err(error) = client.delete(&format!("{path}/{id}")).await else {
+        let said = "standard output cannot be written to, so nothing was made: it was deleted again";
+        return Err(anyhow::Error::from(unseen).context(said));
+    };
+    let said = format!(
+        "standard output cannot be written to, and {id}, which was made, could not be deleted again: delete it"
+    );
+    Err(error.context(said))
+}
+
+/// Changes an object and shows it as it is now.
+pub(super) fn change(path: &str, id: &str, body: Map<String, Value>, shared: &Shared) -> anyhow::Result<()> {
+    let path = object(path, id)?;
+    let judged = judged(&body);
+    let changed = asked(shared, async |client| {
+        client.post(&path, &Value::Object(body)).await.map_err(|error| with_judged(error, judged))
+    })?;
+    // What was changed stays so, whoever reads it.
+    if let Err(error) = print(&changed, shared.json) {
+        output::note(format!("it is changed; {error}"));
+    }
+    Ok(())
+}
+
+/// Shows an object.
+pub(super) fn show(path: &str, one: &One) -> anyhow::Result<()> {
+    let path = object(path, &one.id)?;
+    let value = asked(&one.shared, async |client| client.get(&path).await)?;
+    print(&value, one.shared.json)
+}
+
+/// Deletes an object, and says so, whoever reads it.
+pub(super) fn delete(path: &str, one: &One, done: &str) -> anyhow::Result<()> {
+    let path = object(path, &one.id)?;
+    asked(&one.shared, async |client| client.delete(&path).await)?;
+    if let Err(error) = print(&json!({ "_id": one.id, "deleted": true }), one.shared.json) {
+        output::note(format!("{done}; {error}"));
+    }
+    Ok(())
+}
+
+/// Shows all objects, the oldest first.
+pub(super) fn list(path: &str, shared: &Shared) -> anyhow::Result<()> {
+    let rows = asked(shared, async |client| {
+        let mut rows = Vec::new();
         loop {
-            let some = Query { skip: all.len() as u64, ..Query::newest(Vec::new(), LIST_ROWS_MAX) };
-            let some = rows(vault, some).await?;
-            if some.is_empty() {
-                return Ok(Value::Array(all));
+            let page = format!("{path}?_limit={PAGE_ROWS}&_skip={}&_sort=_id", rows.len());
+            let Value::Array(page) = client.get(&page).await? else {
+                return Err(anyhow!("the vault answered a list with what is none"));
+            };
+            let is_last = page.len() < PAGE_ROWS;
+            rows.extend(page);
+            if is_last {
+                return Ok(Value::Array(rows));
             }
-            all.extend(some);
         }
     })?;
-    match json::text(&rows, shared.json) {
+    match shown::text(&rows, shared.json) {
         none if none.is_empty() => Ok(()),
         text => Ok(output::line(text)?),
     }
 }
 
-/// Why a change was not done, as far as that is known.
-pub(super) fn undone(error: VaultError, said: &'static str) -> anyhow::Error {
-    let is_sure = match &error {
-        VaultError::Store(StoreFault::Full | StoreFault::TooLarge)
-        | VaultError::Busy
-        | VaultError::Contended
-        | VaultError::Faults(_) => true,
-        VaultError::Store(
-            StoreFault::Busy
-            | StoreFault::Stopped
-            | StoreFault::Damaged { .. }
-            | StoreFault::Read(_)
-            | StoreFault::TooManyRows,
-        )
-        | VaultError::NotAuthenticated
-        | VaultError::RoleNotAllowed
-        | VaultError::NotFound(_)
-        | VaultError::WrongState { .. }
-        | VaultError::IdempotencyInUse
-        | VaultError::IdempotencyMismatch
-        | VaultError::CvvFull
-        | VaultError::CvvUnavailable
-        | VaultError::LeaseLost
-        | VaultError::Tampered(_)
-        | VaultError::Keys(_)
-        | VaultError::Row(_) => false,
-    };
-    let said = if is_sure {
-        said
-    } else {
-        "whether it was done is not known: see by the list command, and delete an API key that should not be there"
-    };
-    anyhow::Error::from(error).context(said)
+/// What the vault will refuse of texts: it comes to judge them only when all else can be read.
+fn judged(body: &Map<String, Value>) -> Vec<FieldFault> {
+    let text = |name: &str| body.get(name).and_then(Value::as_str);
+    let judged = [text("name").map(name_fits), text("description").map(description_fits)];
+    let faults = judged.into_iter().flatten().filter_map(|judged| match judged {
+        Err(VaultError::Faults(faults)) => Some(faults),
+        Err(_) | Ok(()) => None,
+    });
+    faults.flatten().collect()
 }
 
-/// A refusal with its arguments spelled out.
-pub(super) fn said(error: VaultError, mode: Mode) -> anyhow::Error {
-    match error {
-        VaultError::Faults(faults) => {
-            let mut said: Vec<String> =
-                faults.iter().map(|fault| format!("{} {}", argument(fault.field), fault.reason)).collect();
-            if mode == Mode::Live && faults.iter().any(|fault| fault.field == "configuration") {
-                said.push("a vault that takes card_dummy is made by panvault init --mode test".to_owned());
-            }
-            anyhow::anyhow!(said.join("; "))
+/// A refusal with what else would have been refused, so that all of it is said at once.
+fn with_judged(mut error: anyhow::Error, judged: Vec<FieldFault>) -> anyhow::Error {
+    if let Some(refused) = error.downcast_mut::<Refused>().filter(|refused| refused.status == 400) {
+        for fault in judged {
+            refused.details.entry(format!("body.{}", fault.field)).or_insert(json!(fault.reason));
         }
-        VaultError::NotFound(named) => {
-            let names: Vec<&str> = named
-                .into_iter()
-                .map(|named| match named {
-                    Named::Subject => "ID",
-                    Named::Field(name) | Named::Condition(name) => argument(name),
-                })
-                .collect();
-            anyhow::anyhow!(
-                "{} names nothing in this vault; the list commands show what there is",
-                names.join(", ")
-            )
-        }
-        error => error.into(),
     }
+    error
+}
+
+/// The path of an object. What is no id is not sent, nor repeated.
+fn object(path: &str, id: &str) -> anyhow::Result<String> {
+    let is_id = id.len() == 24 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    is_id.then(|| format!("{path}/{id}")).context("ID must be an id: 24 lowercase hexadecimal digits")
+}
+
+/// A refusal in the words of the command line.
+fn said(error: anyhow::Error, client: &Client) -> anyhow::Error {
+    let Some(refused) = error.downcast_ref::<Refused>() else { return error };
+    let mut said = refused.said(argument);
+    if refused.status == 404 && !refused.details.is_empty() {
+        said.push_str("; the list commands show what there is");
+    }
+    if refused.details.keys().any(|place| place.starts_with("body.configuration")) && client.is_own_of("live")
+    {
+        said.push_str("; a vault that takes card_dummy is made by panvault init --mode test");
+    }
+    anyhow!(said)
 }

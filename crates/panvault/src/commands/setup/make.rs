@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context;
 use panvault_model::{Currency, OrganisationId, Role};
 use panvault_store_embedded::Settings;
-use panvault_vault::{Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, Vault};
+use panvault_vault::{Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor};
 
 use crate::commands::setup::made::Made;
 use crate::commands::setup::plan::{CONFIG, Plan};
@@ -71,20 +71,21 @@ fn make_all(plan: &Plan, as_json: bool, made: &mut Made) -> anyhow::Result<()> {
 fn fill(directory: &DataDirectory, plan: &Plan) -> anyhow::Result<Filled> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let OpenVault { vault, store, .. } = directory.open(&OpenSettings::default()).await?;
-        let filled = fill_vault(&vault, plan).await;
-        vault.close().await?;
-        drop((vault, store));
+        let open = directory.open(&OpenSettings::default()).await?;
+        let filled = fill_vault(&open, plan).await;
+        open.vault.close().await?;
+        drop(open);
         filled
     })
 }
 
-async fn fill_vault(vault: &Vault, plan: &Plan) -> anyhow::Result<Filled> {
+async fn fill_vault(open: &OpenVault, plan: &Plan) -> anyhow::Result<Filled> {
+    let vault = &open.vault;
     // Each step is asked for anew: a caller sees the documents of the moment it was made.
     let new = NewOrganisation { name: plan.name.clone(), ..NewOrganisation::default() };
-    let organisation = vault.organisation_create(&vault.operator().permit()?, new).await?.id;
+    let organisation = vault.organisation_create(&open.operator()?.permit()?, new).await?.id;
     let account = match plan.mode {
-        Mode::Test => Some(fill_test(vault, organisation).await?),
+        Mode::Test => Some(fill_test(open, organisation).await?),
         Mode::Live => None,
     };
     let new = NewApiKey {
@@ -94,7 +95,7 @@ async fn fill_vault(vault: &Vault, plan: &Plan) -> anyhow::Result<Filled> {
         expires_at: None,
         allowed_origins: Vec::new(),
     };
-    let (_, key) = vault.apikey_create(&vault.operator().permit()?, new).await?;
+    let (_, key) = vault.apikey_create(&open.operator()?.permit()?, new).await?;
     let (year, _) = vault.now().wall.year_month();
     Ok(Filled {
         organisation: organisation.to_string(),
@@ -105,14 +106,15 @@ async fn fill_vault(vault: &Vault, plan: &Plan) -> anyhow::Result<Filled> {
 }
 
 /// A processor and an account, so that a payment works at once.
-async fn fill_test(vault: &Vault, organisation: OrganisationId) -> anyhow::Result<String> {
+async fn fill_test(open: &OpenVault, organisation: OrganisationId) -> anyhow::Result<String> {
+    let vault = &open.vault;
     let new = NewProcessor {
         organisation,
         name: "Dummy".to_owned(),
         type_name: "card_dummy".to_owned(),
         settings: Vec::new(),
     };
-    let processor = vault.processor_create(&vault.operator().permit()?, new).await?.id;
+    let processor = vault.processor_create(&open.operator()?.permit()?, new).await?.id;
     let new = NewAccount {
         organisation,
         name: "Main".to_owned(),
@@ -122,5 +124,5 @@ async fn fill_test(vault: &Vault, organisation: OrganisationId) -> anyhow::Resul
         disabled: false,
         webhooks: panvault_vault::Webhooks::default(),
     };
-    Ok(vault.account_create(&vault.operator().permit()?, new).await?.id.to_string())
+    Ok(vault.account_create(&open.operator()?.permit()?, new).await?.id.to_string())
 }

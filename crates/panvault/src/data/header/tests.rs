@@ -5,8 +5,7 @@ use panvault_keys::{KeyFile, Slot, SystemEntropy};
 use panvault_model::{Amount, CardId, Currency, Expiry, Role, TransactionId};
 use panvault_testkit::{canary_cards, root_key, vault_header};
 use panvault_vault::{
-    Metadata, Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, NewTransaction, Origin, Vault,
-    Webhooks,
+    Metadata, Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, NewTransaction, Origin, Webhooks,
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -148,10 +147,10 @@ impl Filled {
         data::create(&path, Mode::Test, &directory.path().join("old.key"), &small_store(), |_| Ok(()))
             .unwrap();
         let (card, transaction, key) = runtime().block_on(async {
-            let OpenVault { vault, .. } =
+            let open =
                 DataDirectory::find(&path).unwrap().open(&settings(&directory, "old.key")).await.unwrap();
-            let filled = fill(&vault).await;
-            vault.close().await.unwrap();
+            let filled = fill(&open).await;
+            open.vault.close().await.unwrap();
             filled
         });
         Self { directory, card, transaction, key }
@@ -223,16 +222,19 @@ fn settings(directory: &tempfile::TempDir, key: &str) -> OpenSettings {
     OpenSettings { root_key_file, store: small_store(), ..OpenSettings::default() }
 }
 
-async fn fill(vault: &Vault) -> (CardId, TransactionId, String) {
+async fn fill(open: &OpenVault) -> (CardId, TransactionId, String) {
+    let vault = &open.vault;
     let new = NewOrganisation { name: "Shop".to_owned(), ..NewOrganisation::default() };
-    let organisation = vault.organisation_create(&vault.operator().permit().unwrap(), new).await.unwrap().id;
+    let organisation =
+        vault.organisation_create(&open.operator().unwrap().permit().unwrap(), new).await.unwrap().id;
     let processor = NewProcessor {
         organisation,
         name: "Dummy".to_owned(),
         type_name: "card_dummy".to_owned(),
         settings: Vec::new(),
     };
-    let processor = vault.processor_create(&vault.operator().permit().unwrap(), processor).await.unwrap().id;
+    let processor =
+        vault.processor_create(&open.operator().unwrap().permit().unwrap(), processor).await.unwrap().id;
     let account = NewAccount {
         organisation,
         name: "Euro".to_owned(),
@@ -242,7 +244,8 @@ async fn fill(vault: &Vault) -> (CardId, TransactionId, String) {
         disabled: false,
         webhooks: Webhooks::default(),
     };
-    let account = vault.account_create(&vault.operator().permit().unwrap(), account).await.unwrap().id;
+    let account =
+        vault.account_create(&open.operator().unwrap().permit().unwrap(), account).await.unwrap().id;
     let roles = vec![Role::MerchantAdmin];
     let new = NewApiKey {
         organisation,
@@ -251,7 +254,7 @@ async fn fill(vault: &Vault) -> (CardId, TransactionId, String) {
         expires_at: None,
         allowed_origins: Vec::new(),
     };
-    let (_, key) = vault.apikey_create(&vault.operator().permit().unwrap(), new).await.unwrap();
+    let (_, key) = vault.apikey_create(&open.operator().unwrap().permit().unwrap(), new).await.unwrap();
     let caller = vault.caller(key.expose_text(), Origin::LOCAL).unwrap();
     let create = caller.permit().unwrap();
     let claim = vault.idempotency(&create, REQUEST.0, REQUEST.1, REQUEST.2);

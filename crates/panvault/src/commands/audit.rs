@@ -1,0 +1,154 @@
+//! Who did what. Records come from a running server, or from the vault itself; the trail is held against its chain in the files.
+
+use core::time::Duration;
+use std::process::ExitCode;
+
+use anyhow::ensure;
+use panvault_store_embedded::examine;
+use serde_json::{Value, json};
+
+use crate::cli::{AuditCommand, One, Shared};
+use crate::client::Client;
+use crate::commands::document::{asked, print};
+use crate::config;
+use crate::data::{DataDirectory, chain};
+use crate::output;
+use crate::telemetry::{self, LogFormat};
+
+/// Time between two looks for new records.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Records that are asked for at a time while they are followed.
+const PAGE_RECORDS: usize = 1000;
+
+pub(crate) fn run(command: AuditCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        AuditCommand::Tail { lines, follow, organisation, actor, action, shared } => {
+            let conditions = conditions(organisation.as_deref(), actor.as_deref(), &action)?;
+            let count = usize::try_from(lines).unwrap_or(PAGE_RECORDS);
+            asked(&shared, async |client| tail(client, count, follow, &conditions, shared.json).await)?;
+        }
+        AuditCommand::Show(one) => show(&one)?,
+        AuditCommand::Verify(shared) => return verify(&shared),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Conditions as they stand in a query. What could not stand there is nothing that the API knows, and is not repeated.
+fn conditions(organisation: Option<&str>, actor: Option<&str>, action: &[String]) -> anyhow::Result<String> {
+    let given = organisation.map(|id| ("organisation", id)).into_iter().chain(actor.map(|id| ("actor", id)));
+    let mut query = String::new();
+    for (name, value) in given.chain(action.iter().map(|name| ("action", name.as_str()))) {
+        let plain = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        ensure!(plain && !value.is_empty(), "--{name} must have letters, digits and _ only");
+        query.push_str(&format!("&{name}={value}"));
+    }
+    Ok(query)
+}
+
+async fn tail(
+    client: &mut Client,
+    lines: usize,
+    follow: bool,
+    conditions: &str,
+    as_json: bool,
+) -> anyhow::Result<()> {
+    let (mut newest, mut count) = (None, lines);
+    client.stay();
+    loop {
+        let mut records = Vec::new();
+        // Until a record that was shown; without one, as many as were asked for.
+        loop {
+            let limit = count.min(PAGE_RECORDS);
+            let page = format!("/v1/audit?_limit={limit}&_skip={}{conditions}", records.len());
+            let Value::Array(page) = client.get(&page).await? else { break };
+            let is_last = page.len() < limit || newest.is_none();
+            let fresh = page.iter().position(|record| record.get("_id") == newest.as_ref());
+            records.extend(page.into_iter().take(fresh.unwrap_or(usize::MAX)));
+            if is_last || fresh.is_some() {
+                break;
+            }
+        }
+        if let Some(id) = records.first().and_then(|record| record.get("_id")) {
+            newest = Some(id.clone());
+        }
+        for record in records.iter().rev() {
+            output::first(if as_json { record.to_string() } else { line(record) })?;
+        }
+        if !follow {
+            return Ok(());
+        }
+        if !client.is_served() {
+            output::note("no server has the vault, so nothing more comes");
+            return Ok(());
+        }
+        // Nothing was there: then all that comes is new.
+        newest.get_or_insert(json!(null));
+        count = PAGE_RECORDS;
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// A record on one line.
+fn line(record: &Value) -> String {
+    let text = |name: &str| match record.get(name) {
+        Some(Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+        None => "-".to_owned(),
+    };
+    format!(
+        "{}  {:20} object {}  by {}  of {}  from {}",
+        text("created_at"),
+        text("action"),
+        text("object"),
+        text("actor"),
+        text("organisation"),
+        record.get("address").map_or_else(|| "this machine".to_owned(), |_| text("address"))
+    )
+}
+
+fn show(one: &One) -> anyhow::Result<()> {
+    let is_id = one.id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'-'));
+    ensure!(
+        is_id && !one.id.is_empty(),
+        "ID must be that of a record, as panvault audit tail --json shows it"
+    );
+    let record = asked(&one.shared, async |client| client.get(&format!("/v1/audit/{}", one.id)).await)?;
+    print(&record, one.shared.json)
+}
+
+/// Holds the log and the trail against their chain, and the tables against both; no card is opened. A server goes on meanwhile; what it
+/// has not brought into the view yet is held against the chain of the log.
+fn verify(shared: &Shared) -> anyhow::Result<ExitCode> {
+    let config = config::read(&shared.settings, &[])?;
+    telemetry::start("error", LogFormat::Text)?;
+    let directory = DataDirectory::find(&config.data_directory)?;
+    let keys = directory.header(config.root_key_file.as_deref())?.keys;
+    let examination = examine(&directory.path, directory.vault, chain(&keys).as_ref())?;
+    let findings: Vec<_> =
+        examination.findings.iter().map(|found| json!({ "part": found.part, "what": found.what })).collect();
+    let is_whole = findings.is_empty();
+    if shared.json {
+        let value = json!({
+            "verified": is_whole,
+            "records": examination.sequence,
+            "records_in_view": examination.applied,
+            "findings": findings,
+        });
+        print(&value, true)?;
+    } else {
+        output::line(format!(
+            "{} records, of which {} are in the view",
+            examination.sequence, examination.applied
+        ))?;
+        for found in &examination.findings {
+            output::line(format!("{}: {}", found.part, found.what))?;
+        }
+        let said = if is_whole {
+            "Every record is in its place in the chain, and the tables are what the trail says of them."
+        } else {
+            "Restore from a backup, or ask for help with these lines."
+        };
+        output::line(said)?;
+    }
+    Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,120 @@
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use crate::cli::Shared;
+use crate::client::Client;
+use crate::commands::document::print;
+use crate::commands::runtime;
+use crate::config;
+use crate::data::{DataDirectory, mode_name};
+use crate::output;
+use crate::telemetry::{self, LogFormat};
+
+/// Exit code of a vault that is served, and takes no writes.
+const NOT_READY: u8 = 2;
+
+/// Says how the vault is doing: exit code 0 when it is served and ready, 2 when it is served and not ready, 1 when no server has it, or
+/// when that could not be found out.
+pub(crate) fn run(shared: &Shared) -> anyhow::Result<ExitCode> {
+    let config = config::read(&shared.settings, &[])?;
+    telemetry::start("warn", LogFormat::Text)?;
+    let directory = DataDirectory::find(&config.data_directory)?;
+    let status = runtime()?.block_on(async {
+        let mut client = match Client::reach(&directory, &config).await? {
+            Ok(client) => client,
+            Err(unreached) => return Ok(Err(unreached.said())),
+        };
+        let mut status = client.get("/v1/status").await?;
+        // What a list cannot say now is left out.
+        for (path, name) in [("/v1/card/count", "cards"), ("/v1/transaction/count", "transactions")] {
+            let counted = client.get(path).await.ok().and_then(|answer| answer.get("count").cloned());
+            if let (Some(count), Some(members)) = (counted, status.as_object_mut()) {
+                members.insert(name.to_owned(), count);
+            }
+        }
+        anyhow::Ok(Ok(status))
+    })?;
+    match status {
+        Ok(status) => {
+            let is_ready = status.get("ready").and_then(Value::as_bool) == Some(true);
+            if shared.json {
+                print(&with(status, "served", json!(true)), true)?;
+            } else {
+                lines(&status)?;
+            }
+            Ok(if is_ready { ExitCode::SUCCESS } else { ExitCode::from(NOT_READY) })
+        }
+        Err(why) => {
+            let (vault, mode) = (directory.vault.to_string(), mode_name(directory.mode));
+            if shared.json {
+                print(&json!({ "served": false, "why": why, "vault": vault, "mode": mode }), true)?;
+            } else {
+                output::line(format!("vault {vault} ({mode}) is not served: {why}"))?;
+            }
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+fn with(mut value: Value, name: &str, member: Value) -> Value {
+    if let Some(members) = value.as_object_mut() {
+        members.insert(name.to_owned(), member);
+    }
+    value
+}
+
+fn lines(status: &Value) -> anyhow::Result<()> {
+    let text = |name: &str| match status.get(name) {
+        Some(Value::String(text)) => Some(text.clone()),
+        Some(value) => Some(value.to_string()),
+        None => None,
+    };
+    let said = |name: &str| text(name).unwrap_or_else(|| "-".to_owned());
+    output::line(said("state"))?;
+    let served = format!("{} vault {}, version {}", said("mode"), said("vault"), said("version"));
+    let since = format!("{}, for {} seconds", said("started_at"), said("uptime_seconds"));
+    let held = format!(
+        "{} cards, {} transactions, {} CVVs held",
+        said("cards"),
+        said("transactions"),
+        said("cvvs_held")
+    );
+    let disk = format!("{} bytes, {} segments of the log", said("disk_bytes"), said("log_segments"));
+    let steps = format!(
+        "{} steps, of which {} are not in the view yet and {} more wait to be written",
+        said("steps"),
+        said("steps_behind"),
+        said("steps_waiting")
+    );
+    let table = match text("bin_table_age_seconds") {
+        Some(_) => format!(
+            "version {}, {} rows, imported {}",
+            said("bin_table_version"),
+            said("bin_table_rows"),
+            said("bin_table_imported_at")
+        ),
+        None => "none was imported".to_owned(),
+    };
+    let lines = [
+        ("url", text("url")),
+        ("metrics", text("metrics_url")),
+        ("serves", Some(served)),
+        ("since", Some(since)),
+        ("holds", Some(held)),
+        ("disk", Some(disk)),
+        ("written", Some(steps)),
+        ("swept", Some(text("swept_at").unwrap_or_else(|| "not yet".to_owned()))),
+        (
+            "certificate",
+            Some(
+                text("certificate_expires_at").map_or_else(|| "none".to_owned(), |at| format!("until {at}")),
+            ),
+        ),
+        ("bin table", Some(table)),
+    ];
+    for (name, text) in lines.into_iter().filter_map(|(name, text)| Some((name, text?))) {
+        output::line(format!("  {name:12} {text}"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! What a serving process says of itself, and what it reads again when it is told to.
+
+use core::pin::Pin;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use panvault_model::Timestamp;
+use panvault_server::{Process, ProcessReport, Reloaded, Tls, Validity};
+use panvault_vault::Vault;
+
+use crate::bins::LiveBins;
+
+const CERTIFICATE: &str = "certificate";
+const BIN_TABLE: &str = "bin_table";
+
+/// The process.
+pub(crate) struct Served {
+    pub(crate) vault: Vault,
+    pub(crate) directory: PathBuf,
+    pub(crate) url: String,
+    pub(crate) metrics_url: Option<String>,
+    pub(crate) started_at: Timestamp,
+    pub(crate) tls: Option<Arc<Tls>>,
+    pub(crate) bins: Arc<LiveBins>,
+}
+
+impl Process for Served {
+    fn report(&self) -> ProcessReport {
+        let (log_segments, disk_bytes) = disk(&self.directory);
+        ProcessReport {
+            url: Some(self.url.clone()),
+            metrics_url: self.metrics_url.clone(),
+            started_at: Some(self.started_at),
+            certificate_expires_at: self.tls.as_ref().map(|tls| tls.expires_at()),
+            log_segments: Some(log_segments),
+            disk_bytes: Some(disk_bytes),
+        }
+    }
+
+    fn reload(&self) -> Pin<Box<dyn Future<Output = Vec<Reloaded>> + Send + '_>> {
+        Box::pin(async { vec![self.certificate(), self.bin_table().await] })
+    }
+}
+
+impl Served {
+    fn certificate(&self) -> Reloaded {
+        let Some(tls) = &self.tls else {
+            return Reloaded { what: CERTIFICATE, is_done: true, said: "this server has none".to_owned() };
+        };
+        let reloaded = tls.reload();
+        warn_of_times(tls, self.vault.now().wall);
+        match reloaded {
+            Ok(()) => {
+                tracing::info!("tls.reloaded");
+                let said = format!("{} is in use", tls.certificate().display());
+                Reloaded { what: CERTIFICATE, is_done: true, said }
+            }
+            Err(error) => {
+                let advice = "mend the files and reload again; the old ones are in use";
+                tracing::error!(%error, advice, "tls.kept");
+                Reloaded { what: CERTIFICATE, is_done: false, said: format!("{error}; {advice}") }
+            }
+        }
+    }
+
+    async fn bin_table(&self) -> Reloaded {
+        let looked = self.bins.look_again(true).await;
+        let version = self.vault.status().bins.version;
+        let (is_done, said) = match looked {
+            Err(fault) => (false, format!("{fault}; the table before is in use")),
+            Ok(()) if self.bins.is_imported() => (true, format!("version {version} is in use")),
+            Ok(()) => (true, "no list is imported".to_owned()),
+        };
+        Reloaded { what: BIN_TABLE, is_done, said }
+    }
+
+    /// At a signal, which nobody is answered to.
+    pub(crate) async fn reload_at_signal(&self) {
+        let bins = self.bins.look_again(true).await;
+        if self.tls.is_some() {
+            self.certificate();
+        } else if bins.is_ok() && !self.bins.is_imported() {
+            tracing::warn!(
+                advice = "none; SIGHUP reads certificates again, and this server has none. SIGTERM stops it",
+                "tls.nothing_to_reload"
+            );
+        }
+    }
+}
+
+/// Segments of the log, and bytes of all files.
+fn disk(directory: &Path) -> (u64, u64) {
+    let sizes = |path: &Path| -> Vec<(String, u64)> {
+        // What goes meanwhile is not counted.
+        let entries = fs::read_dir(path).into_iter().flatten().flatten();
+        let sized = entries.filter_map(|entry| {
+            let metadata = entry.metadata().ok().filter(fs::Metadata::is_file)?;
+            Some((entry.file_name().to_string_lossy().into_owned(), metadata.len()))
+        });
+        sized.collect()
+    };
+    let log = sizes(&directory.join("log"));
+    let segments = log.iter().filter(|(name, _)| name.ends_with(".seg")).count();
+    let bytes = log.iter().chain(&sizes(directory)).map(|(_, bytes)| *bytes).sum();
+    (u64::try_from(segments).unwrap_or(u64::MAX), bytes)
+}
+
+/// Says what clients will not take, or not for long.
+pub(crate) fn warn_of_times(tls: &Tls, now: Timestamp) {
+    let (file, validity) = (tls.certificate().display(), tls.validity(now));
+    let advice = validity.advice();
+    match validity {
+        Validity::Valid => {}
+        Validity::ExpiresSoon(until) => {
+            tracing::warn!(%file, %until, advice, "tls.certificate_expires_soon");
+        }
+        Validity::Expired(until) => tracing::error!(%file, %until, advice, "tls.certificate_expired"),
+        Validity::NotYet(from) => tracing::error!(%file, %from, advice, "tls.certificate_not_yet_valid"),
+    }
+}

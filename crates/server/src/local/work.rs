@@ -1,0 +1,150 @@
+//! What only commands on the vault's machine may ask for: it is on their socket, and not on the API's listener.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use axum::routing::post;
+use axum::{Extension, Router};
+use http::StatusCode;
+use panvault_model::CardId;
+use panvault_vault::{CardRefresh, Origin, Permit, Refreshed, VaultError};
+use tokio::task::JoinSet;
+
+use crate::answer::{Answer, Json, object_body};
+use crate::app::App;
+use crate::dispatch::Peer;
+use crate::error::{ErrorCode, Refusal};
+use crate::limits::LOCAL_REFRESH_CARDS_MAX;
+use crate::object::Number;
+
+pub(super) fn routes(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/local/reload", post(reload))
+        .route("/local/card_refresh", post(card_refresh))
+        .with_state(app)
+}
+
+/// Reads again what may change while the process runs.
+async fn reload(State(app): State<Arc<App>>) -> Response {
+    let reloaded = match app.process() {
+        Some(process) => process.reload().await,
+        None => Vec::new(),
+    };
+    let mut body = vec![b'['];
+    for (at, reloaded) in reloaded.iter().enumerate() {
+        if at > 0 {
+            body.push(b',');
+        }
+        Json::object(&mut body, |json| {
+            json.always("what", reloaded.what);
+            json.always("done", reloaded.is_done);
+            json.always("said", reloaded.said.as_str());
+        });
+    }
+    body.push(b']');
+    Answer::new(StatusCode::OK, body).into_response(app.make_request_id())
+}
+
+/// Derives again who issued so many cards, from behind one of them on.
+async fn card_refresh(
+    State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+) -> Response {
+    let id = app.make_request_id();
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    let answer =
+        match card_refresh_page(&app, &peer, Origin { request: Some(id), address: None }, &query).await {
+            Ok(answer) => answer,
+            Err(refusal) => Answer::refusal(refusal, app.vault().now().wall),
+        };
+    answer.into_response(id)
+}
+
+async fn card_refresh_page(
+    app: &Arc<App>,
+    peer: &Peer,
+    origin: Origin,
+    query: &str,
+) -> Result<Answer, Refusal> {
+    let Peer::Operator(key) = peer else { return Err(Refusal::new(ErrorCode::NotAuthenticated)) };
+    let (after, limit) = page_parse(query)?;
+    let vault = app.vault();
+    let permit: Arc<Permit<CardRefresh>> = Arc::new(vault.operator(key, origin)?.permit()?);
+    let rows = vault.card_page(&permit, after, limit).await?;
+    let last = rows.last().map(|row| row.id);
+    let mut tasks = JoinSet::new();
+    for row in rows {
+        let (vault, permit) = (vault.clone(), Arc::clone(&permit));
+        tasks.spawn(async move { (row.id, vault.card_refresh(&permit, row).await) });
+    }
+    let mut done = Done::default();
+    while let Some(ended) = tasks.join_next().await {
+        let (id, refreshed) = ended.map_err(|_panicked| Refusal::new(ErrorCode::Internal))?;
+        done.count(id, refreshed)?;
+    }
+    let table_version = vault.status().bins.version;
+    Ok(Answer::new(
+        StatusCode::OK,
+        object_body(|json| {
+            json.optional("after", last);
+            for (name, count) in [
+                ("cards", done.cards),
+                ("changed", done.changed),
+                ("same", done.same),
+                ("current", done.current),
+            ] {
+                json.always::<Count>(name, Number(count));
+            }
+            json.always::<Count>("table_version", Number(table_version.into()));
+            json.always("failed", &done.failed[..]);
+        }),
+    ))
+}
+
+type Count = Number<0, { u64::MAX }>;
+
+fn page_parse(query: &str) -> Result<(CardId, usize), Refusal> {
+    let (mut after, mut limit) = (CardId::from_bytes([0; 12]), LOCAL_REFRESH_CARDS_MAX);
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        let read = match name.as_ref() {
+            "after" => CardId::parse(&value).ok().map(|id| after = id),
+            "limit" => {
+                let most = 1..=LOCAL_REFRESH_CARDS_MAX;
+                value.parse().ok().filter(|cards| most.contains(cards)).map(|cards| limit = cards)
+            }
+            _ => None,
+        };
+        read.ok_or_else(|| Refusal::with(ErrorCode::Malformed, "query", "takes after=ID and limit=CARDS"))?;
+    }
+    Ok((after, limit))
+}
+
+/// What became of some cards.
+#[derive(Default)]
+struct Done {
+    cards: u64,
+    changed: u64,
+    same: u64,
+    current: u64,
+    /// Cards that were left as they are, and why.
+    failed: Vec<(String, String)>,
+}
+
+impl Done {
+    fn count(&mut self, id: CardId, refreshed: Result<Refreshed, VaultError>) -> Result<(), VaultError> {
+        self.cards += 1;
+        match refreshed {
+            Ok(Refreshed::Changed) => self.changed += 1,
+            Ok(Refreshed::Same) => self.same += 1,
+            Ok(Refreshed::Current | Refreshed::Gone) => self.current += 1,
+            // It is the store that fails, not the card.
+            Err(error @ (VaultError::Store(_) | VaultError::Busy)) => return Err(error),
+            Err(error) => {
+                self.failed.push((id.to_string(), error.to_string()));
+            }
+        }
+        Ok(())
+    }
+}

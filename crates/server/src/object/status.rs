@@ -1,0 +1,90 @@
+//! How the vault is doing.
+
+use panvault_model::{Id, Timestamp};
+use panvault_vault::{Mode, VaultStatus};
+
+use super::{Names, Number, Shape, Shown, object};
+use crate::process::ProcessReport;
+
+/// All that is said of it, as of one moment.
+pub(crate) struct StatusView {
+    pub(crate) is_ready: bool,
+    pub(crate) state: &'static str,
+    pub(crate) mode: Mode,
+    pub(crate) vault: Id,
+    pub(crate) now: Timestamp,
+    pub(crate) status: VaultStatus,
+    pub(crate) report: ProcessReport,
+}
+
+type Count = Number<0, { u64::MAX }>;
+
+impl Shown for Mode {
+    const SHAPE: Shape = Shape::Names(&Names {
+        name: "Mode",
+        doc: "What a vault is for: trying, or money.",
+        all: || vec!["test", "live"],
+    });
+
+    fn write(&self, out: &mut Vec<u8>) {
+        super::shown::write_text(
+            match self {
+                Self::Test => "test",
+                Self::Live => "live",
+            },
+            out,
+        );
+    }
+}
+
+fn seconds_since(view: &StatusView, at: Option<Timestamp>) -> Option<Count> {
+    at.map(|at| Number(view.now.unix_seconds().saturating_sub(at.unix_seconds())))
+}
+
+object! {
+    /// How the vault is doing: what is served, since when, how much, and what is behind.
+    Status "VaultStatus" of view: StatusView {
+        /// Whether it takes writes.
+        always "ready" => bool = view.is_ready;
+        /// That in words, and why not.
+        always "state" => &str = view.state, example "ready";
+        /// Where the API is.
+        optional "url" => &str = view.report.url.as_deref(), example "https://127.0.0.1:8420";
+        /// Where the metrics are.
+        optional "metrics_url" => &str = view.report.metrics_url.as_deref(), example "http://127.0.0.1:8421";
+        /// Of Panvault.
+        always "version" => &str = env!("CARGO_PKG_VERSION"), example "1.0.0";
+        /// What it is for.
+        always "mode" => Mode = view.mode;
+        /// Names it.
+        always "vault" => Id = view.vault;
+        /// Since when it is served.
+        optional "started_at" => Timestamp = view.report.started_at;
+        /// For how long.
+        optional "uptime_seconds" => Count = seconds_since(view, view.report.started_at);
+        /// CVVs in memory.
+        always "cvvs_held" => Count = Number(view.status.cvvs.held);
+        /// Durable steps so far.
+        always "steps" => Count = Number(view.status.store.sequence);
+        /// Those of them that lists do not show yet.
+        always "steps_behind" => Count = Number(view.status.store.behind);
+        /// Steps that wait to be written.
+        always "steps_waiting" => Count = Number(view.status.store.waiting as u64);
+        /// Segments of the log.
+        optional "log_segments" => Count = view.report.log_segments.map(Number);
+        /// Bytes on the disk, of all that belongs to the vault.
+        optional "disk_bytes" => Count = view.report.disk_bytes.map(Number);
+        /// When all that has expired was last removed.
+        optional "swept_at" => Timestamp = view.status.swept_at;
+        /// When the certificate is no longer valid; left out where a proxy ends TLS.
+        optional "certificate_expires_at" => Timestamp = view.report.certificate_expires_at;
+        /// Of the table of issuers, 0 for none.
+        always "bin_table_version" => Count = Number(view.status.bins.version.into());
+        /// Rows of the list that it was made from.
+        always "bin_table_rows" => Count = Number(view.status.bins.rows);
+        /// When that was imported.
+        optional "bin_table_imported_at" => Timestamp = view.status.bins.imported_at;
+        /// How long ago.
+        optional "bin_table_age_seconds" => Count = seconds_since(view, view.status.bins.imported_at);
+    }
+}

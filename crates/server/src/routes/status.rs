@@ -1,0 +1,32 @@
+use std::sync::Arc;
+
+use http::StatusCode;
+use panvault_vault::StatusRead;
+
+use crate::answer::Answer;
+use crate::app::App;
+use crate::asked::Asked;
+use crate::error::{ErrorCode, Refusal};
+use crate::object::status::{Status, StatusView};
+use crate::process::ProcessReport;
+
+pub(crate) async fn read(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
+    let permit = asked.permit::<StatusRead>()?;
+    let vault = app.vault();
+    let status = vault.status_read(&permit)?;
+    let report = match app.process().cloned() {
+        Some(process) => tokio::task::spawn_blocking(move || process.report()).await,
+        None => Ok(ProcessReport::default()),
+    };
+    let report = report.map_err(|_panicked| Refusal::new(ErrorCode::Internal))?;
+    let (ready, state) = app.ready();
+    Ok(Answer::of::<Status>(&StatusView {
+        is_ready: ready == StatusCode::OK,
+        state,
+        mode: vault.mode(),
+        vault: vault.id().0,
+        now: vault.now().wall,
+        status,
+        report,
+    }))
+}

@@ -1,0 +1,104 @@
+//! `GET /v1/audit` and `GET /v1/status`.
+
+use panvault_model::Role;
+use serde_json::{Value, json};
+
+use crate::support::{Server, Tenant};
+
+fn records(server: &Server, key: &str, query: &str) -> Vec<Value> {
+    let answer = server.get(key, &format!("/v1/audit{query}"));
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    answer.json().as_array().unwrap().clone()
+}
+
+fn admin(server: &Server, tenant: &Tenant) -> String {
+    server.make_key(tenant, &[Role::MerchantAdmin])
+}
+
+#[test]
+fn administrators_see_who_did_what_in_their_own_tree() {
+    let server = Server::start();
+    let (parent, child) = (admin(&server, &server.parent), admin(&server, &server.child));
+    let of_parent = server.make_card(&server.parent, Some("111"));
+    let of_child = server.make_card(&server.child, None);
+    let of_stranger = server.make_card(&server.stranger, None);
+    let objects = |key: &str, query: &str| -> Vec<String> {
+        let found = records(&server, key, query);
+        found.iter().map(|record| record["object"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(objects(&parent, "?action=card_create"), [of_child.as_str(), of_parent.as_str()]);
+    assert_eq!(objects(&child, "?action=card_create"), [of_child.as_str()]);
+    let all = records(&server, &parent, "");
+    assert!(!format!("{all:?}").contains(&of_stranger));
+    // Of a card there is its id.
+    for secret in ["411111", "1111\"", "card_number", "last_four", "expiry"] {
+        assert!(!server.get(&parent, "/v1/audit").text.contains(secret), "{secret}");
+    }
+    let newest = &records(&server, &parent, "?action=card_create&_limit=1")[0];
+    assert_eq!(newest["address"], json!("127.0.0.1"));
+    let key = records(&server, &child, &format!("?actor={}", newest["actor"].as_str().unwrap()));
+    assert_eq!(key.len(), 1, "{key:?}");
+    let read = |key: &str| server.get(key, &format!("/v1/audit/{}", newest["_id"].as_str().unwrap()));
+    assert_eq!(read(&parent).json(), *newest);
+    assert_eq!(read(&admin(&server, &server.stranger)).status, 404);
+
+    let query = format!("?organisation={}&action=card_create", server.child.organisation);
+    assert_eq!(objects(&parent, &query), [of_child.as_str()]);
+    let stranger = format!("/v1/audit?organisation={}", server.stranger.organisation);
+    assert_eq!(server.get(&parent, &stranger).status, 404);
+    for (query, place) in [
+        ("action=card_creat", "query.action"),
+        ("actor=nobody", "query.actor"),
+        ("_sort=created_at", "query._sort"),
+        ("object=x", "query.object"),
+        ("created_at>=yesterday", "query.created_at"),
+    ] {
+        let refused = server.get(&parent, &format!("/v1/audit?{query}"));
+        assert_eq!(refused.status, 400, "{query}");
+        assert!(refused.json()["details"][place].is_string(), "{query}: {}", refused.text);
+    }
+}
+
+#[test]
+fn pages_of_the_trail_follow_each_other() {
+    let server = Server::start();
+    let key = admin(&server, &server.parent);
+    let cards: Vec<String> = (0..7).map(|_| server.make_card(&server.parent, None)).collect();
+    let mut seen = Vec::new();
+    for skip in [0, 3, 6, 9] {
+        let page = records(&server, &key, &format!("?action=card_create&_limit=3&_skip={skip}"));
+        seen.extend(page.iter().map(|record| record["object"].as_str().unwrap().to_owned()));
+    }
+    seen.reverse();
+    assert_eq!(seen, cards);
+    let newest = records(&server, &key, "?_limit=1")[0]["created_at"].as_str().unwrap().to_owned();
+    assert!(records(&server, &key, &format!("?created_at>={newest}&_limit=1000")).len() >= 7);
+    assert!(records(&server, &key, "?created_at<=2000-01-01T00:00:00Z").is_empty());
+}
+
+#[test]
+fn status_is_for_the_provider_of_an_organisation_that_is_below_none() {
+    let server = Server::start();
+    server.make_card(&server.parent, Some("111"));
+    let of = |tenant: &Tenant, role| server.get(&server.make_key(tenant, &[role]), "/v1/status");
+    let answer = of(&server.parent, Role::ProviderAdmin);
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let status = answer.json();
+    assert_eq!((&status["ready"], &status["state"]), (&json!(true), &json!("ready")));
+    assert_eq!((&status["mode"], &status["cvvs_held"]), (&json!("test"), &json!(1)));
+    assert!(status["steps"].as_u64() > Some(5) && status.get("url").is_none(), "{status}");
+    for (tenant, role) in [
+        (&server.child, Role::ProviderAdmin),
+        (&server.parent, Role::MerchantAdmin),
+        (&server.parent, Role::ProviderUser),
+    ] {
+        assert_eq!(of(tenant, role).status, 403, "{role}");
+    }
+}
+
+#[test]
+fn the_root_leads_to_the_documentation() {
+    let server = Server::start();
+    let answer = server.send("GET", "/", &[], None);
+    assert!(answer.status == 303 || answer.status == 200, "{}", answer.status);
+}

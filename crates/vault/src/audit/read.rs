@@ -1,0 +1,139 @@
+use panvault_model::{NodeId, Timestamp};
+use panvault_store::{AuditField, AuditQuery, AuditRecord, FieldValue, StoreFault, Test};
+
+use crate::error::{Named, VaultError};
+use crate::limits::{AUDIT_PAGE_RECORDS, AUDIT_SCANNED_MAX, AUDIT_SKEW_MILLIS};
+use crate::permit::{AuditList, AuditRead, Permit};
+use crate::vault::Vault;
+
+impl Vault {
+    /// What was done in the organisations that the caller sees, the newest first; `query.organisations` narrows them when it names some.
+    /// `query.sort` has no meaning here. [`VaultError::NotFound`] when it names an organisation that the caller does not see;
+    /// [`VaultError::Faults`] when so many records do not match that the list would take too long.
+    ///
+    /// There is no total: counting would read the whole trail.
+    pub async fn audit_list(
+        &self,
+        permit: &Permit<AuditList>,
+        query: &AuditQuery,
+    ) -> Result<Vec<AuditRecord>, VaultError> {
+        for organisation in &query.organisations {
+            if !permit.is_operator() {
+                permit.within(*organisation, Named::Condition("organisation"))?;
+            }
+        }
+        let (from, until) = times(query);
+        let mut chains = Vec::new();
+        for writer in self.store().audit_writers().await? {
+            let until = until.saturating_add(AUDIT_SKEW_MILLIS);
+            chains.push(Backward { writer, next: self.audit_last(writer, until).await?, ready: Vec::new() });
+        }
+        let (mut found, mut skip) = (Vec::new(), query.skip);
+        let most = usize::try_from(query.limit).unwrap_or(usize::MAX);
+        for scanned in 0_u64.. {
+            let Some(record) = self.audit_newest(&mut chains).await? else { break };
+            let too_old = record.note.at.unix_millis().saturating_add(AUDIT_SKEW_MILLIS) < from;
+            if found.len() == most || too_old {
+                break;
+            }
+            if scanned >= AUDIT_SCANNED_MAX {
+                let why = format!(
+                    "is not narrow enough: {AUDIT_SCANNED_MAX} records were looked through; ask for those before {} \
+                     with created_at<=, or for fewer",
+                    record.note.at
+                );
+                return Err(VaultError::field("created_at", why));
+            }
+            let named = &query.organisations;
+            let organisation = record.note.organisation;
+            let is_asked = named.is_empty() || named.contains(&organisation);
+            if is_asked && permit.audits(organisation) && query.holds(&record) {
+                match skip.checked_sub(1) {
+                    Some(rest) => skip = rest,
+                    None => found.push(record),
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// One record. [`VaultError::NotFound`] when there is none, or the caller does not see the organisation that it is about.
+    pub async fn audit_read(
+        &self,
+        permit: &Permit<AuditRead>,
+        writer: NodeId,
+        place: u64,
+    ) -> Result<AuditRecord, VaultError> {
+        let records = self.store().audit_read(writer, place, 1).await?;
+        let seen = records.into_iter().find(|record| permit.audits(record.note.organisation));
+        let seen = seen.filter(|record| record.place == place);
+        seen.ok_or_else(|| VaultError::not_found(Named::Subject))
+    }
+
+    /// The newest record that the chains have not given yet.
+    async fn audit_newest(&self, chains: &mut [Backward]) -> Result<Option<AuditRecord>, VaultError> {
+        for chain in chains.iter_mut().filter(|chain| chain.ready.is_empty() && chain.next > 0) {
+            let first = chain.next.saturating_sub(AUDIT_PAGE_RECORDS as u64) + 1;
+            let count = usize::try_from(chain.next - first + 1).unwrap_or(AUDIT_PAGE_RECORDS);
+            chain.ready = self.store().audit_read(chain.writer, first, count).await?;
+            // A trail has no gaps.
+            if chain.ready.len() != count {
+                return Err(VaultError::Store(StoreFault::Read("the audit trail has a gap")));
+            }
+            chain.next = first - 1;
+        }
+        let newest = chains.iter_mut().max_by_key(|chain| chain.ready.last().map(|record| record.note.at));
+        Ok(newest.and_then(|chain| chain.ready.pop()))
+    }
+
+    /// The last place of a writer's chain whose record is not after a moment, as far as its times are in order; 0 for none.
+    async fn audit_last(&self, writer: NodeId, until: u64) -> Result<u64, VaultError> {
+        let is_before = async |place: u64| -> Result<bool, VaultError> {
+            let record = self.store().audit_read(writer, place, 1).await?;
+            Ok(record
+                .first()
+                .is_some_and(|record| record.place == place && record.note.at.unix_millis() <= until))
+        };
+        // Of one writer alone the last place is what the store counts.
+        let counted = self.store().status().sequence;
+        let mut low = if counted > 0 && is_before(counted).await? { counted } else { 0 };
+        let mut step = 1;
+        while is_before(low.saturating_add(step)).await? {
+            low = low.saturating_add(step);
+            step = step.saturating_mul(2);
+        }
+        // Between the last that is, and the first that was looked at and is not.
+        let mut high = low.saturating_add(step);
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            if is_before(middle).await? { low = middle } else { high = middle }
+        }
+        Ok(low)
+    }
+}
+
+/// A chain that is read from its end.
+struct Backward {
+    writer: NodeId,
+    /// The last place that was not read.
+    next: u64,
+    /// Read, and not given yet; the newest last.
+    ready: Vec<AuditRecord>,
+}
+
+/// The moments, in Unix milliseconds, between which all must lie that a list asks for.
+fn times(query: &AuditQuery) -> (u64, u64) {
+    let (mut from, mut until) = (0, Timestamp::MAX.unix_millis());
+    for filter in query.filters.iter().filter(|filter| filter.field == AuditField::CreatedAt) {
+        let bounds = filter.values.iter().filter_map(|value| match value {
+            FieldValue::Number(millis) => Some(*millis),
+            FieldValue::Absent | FieldValue::Text(_) => None,
+        });
+        match filter.test {
+            Test::AtLeast => from = bounds.fold(from, u64::max),
+            Test::AtMost => until = bounds.fold(until, u64::min),
+            Test::Equal | Test::NotEqual => {}
+        }
+    }
+    (from, until)
+}
