@@ -120,8 +120,8 @@ def plausible_body(body):
 
 
 def wrong_body(body):
-    """A body that is wrong on purpose and stays so: `null` is taken as absent, which the schema does not say."""
-    return {name: [] if value is None else value for name, value in body.items()}
+    """A body that is wrong on purpose and stays so: `null` and `""` are taken as absent, which the schema does not say."""
+    return {name: [] if value is None or value == "" else value for name, value in body.items()}
 
 
 @schemathesis.hook

@@ -31,8 +31,8 @@ pub(crate) const EXAMPLE_ORGANISATION: &str = "65f1c0d00b5e6f708192a3b4";
 pub(crate) const EXAMPLE_ACCOUNT: &str = "65f1c0d11c2d3e4f5a6b7c8d";
 pub(crate) const EXAMPLE_CARD: &str = "65f1c0de8a4b3c2d1e0f9a8b";
 pub(crate) const EXAMPLE_TRANSACTION: &str = "65f1c0e92b3c4d5e6f708192";
-pub(crate) const EXAMPLE_PROCESSOR: &str = "65f1c0d23d4e5f6a7b8c9dae";
-pub(crate) const EXAMPLE_API_KEY: &str = "65f1c0d34e5f6a7b8c9daebf";
+pub(crate) const EXAMPLE_PROCESSOR: &str = "65f1c0d23d4e5f60718293a4";
+pub(crate) const EXAMPLE_API_KEY: &str = "65f1c0d34e5f60718293a4b5";
 
 /// Everything that is shown, in the order of the documentation.
 pub(crate) static OBJECTS: &[&ObjectSpec] = &[

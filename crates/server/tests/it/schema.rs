@@ -65,8 +65,8 @@ fn examples_work_when_they_are_sent() {
             ("65f1c0d11c2d3e4f5a6b7c8d", &merchant.account),
             ("65f1c0de8a4b3c2d1e0f9a8b", &card),
             ("65f1c0e92b3c4d5e6f708192", &paid),
-            ("65f1c0d23d4e5f6a7b8c9dae", &processor),
-            ("65f1c0d34e5f6a7b8c9daebf", &api_key),
+            ("65f1c0d23d4e5f60718293a4", &processor),
+            ("65f1c0d34e5f60718293a4b5", &api_key),
         ]
         .iter()
         .fold(text.to_owned(), |text, (example, id)| text.replace(example, id))
