@@ -1,6 +1,7 @@
 //! Request bodies as a tree that borrows from the body. serde_json reads; its words about what it read are never shown. What the tree
 //! holds is reached through `expose_…` alone, until it was held against its field (`fields.rs`).
 
+use core::cell::Cell;
 use core::fmt;
 use core::marker::PhantomData;
 
@@ -10,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::body::Body;
 use crate::lenience;
-use crate::limits::BODY_DEPTH_MAX;
+use crate::limits::{BODY_DEPTH_MAX, BODY_MEMBERS_MAX};
 
 /// A JSON value, as it was sent or as it was taken. What holds it has no `Debug`: it may hold a card number.
 pub(crate) enum Value<'a> {
@@ -132,6 +133,7 @@ pub(crate) struct NotJson {
 enum What {
     Empty,
     TooDeep,
+    TooMany,
     NumberTooLarge,
     HalfOfPair,
     NotJson,
@@ -143,6 +145,8 @@ impl NotJson {
         let words = error.to_string();
         let what = if bytes.trim_ascii().is_empty() {
             What::Empty
+        } else if words.starts_with(TOO_MANY) {
+            What::TooMany
         } else if error.is_data() {
             What::TooDeep
         } else if words.starts_with("number out of range") {
@@ -161,6 +165,7 @@ impl fmt::Display for NotJson {
         match self.what {
             What::Empty => return f.write_str("is empty"),
             What::TooDeep => write!(f, "is deeper than {BODY_DEPTH_MAX} levels"),
+            What::TooMany => write!(f, "has more than {BODY_MEMBERS_MAX} members and elements"),
             What::NumberTooLarge => f.write_str("has a number that is too large to be read"),
             What::HalfOfPair => f.write_str("has an escape that is half of a surrogate pair"),
             What::NotJson => f.write_str("stops being JSON"),
@@ -169,22 +174,33 @@ impl fmt::Display for NotJson {
     }
 }
 
-/// Reads a whole body: UTF-8 without a mark, one value, at most [`BODY_DEPTH_MAX`] levels.
+/// Reads a whole body: UTF-8 without a mark, one value, at most [`BODY_DEPTH_MAX`] levels and [`BODY_MEMBERS_MAX`] members and elements.
+/// Reading stops at what is beyond.
 pub(crate) fn parse(body: &Body) -> Result<Value<'_>, NotJson> {
     let bytes = body.expose_bytes();
     // The reader's words repeat what it read, which may be a card number: only the place is kept, and which of our own words fit.
     let not_json = |error: serde_json::Error| NotJson::new(bytes, &error);
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = Level(BODY_DEPTH_MAX).deserialize(&mut reader).map_err(not_json)?;
+    let members = Cell::new(BODY_MEMBERS_MAX);
+    let level = Level { below: BODY_DEPTH_MAX, members: &members };
+    let value = level.deserialize(&mut reader).map_err(not_json)?;
     reader.end().map_err(not_json)?;
     Ok(value)
 }
 
-/// Levels that are left.
+/// What is left of the limits of a body.
 #[derive(Clone, Copy)]
-struct Level(usize);
+struct Level<'c> {
+    /// Levels.
+    below: usize,
+    /// Members and elements, on all levels.
+    members: &'c Cell<usize>,
+}
 
-impl<'de> DeserializeSeed<'de> for Level {
+/// What an error of ours begins with.
+const TOO_MANY: &str = "too many";
+
+impl<'de> DeserializeSeed<'de> for Level<'_> {
     type Value = Value<'de>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -192,13 +208,20 @@ impl<'de> DeserializeSeed<'de> for Level {
     }
 }
 
-impl Level {
+impl Level<'_> {
     fn below<E: Error>(self) -> Result<Self, E> {
-        self.0.checked_sub(1).map(Self).ok_or_else(|| E::custom("too deep"))
+        let below = self.below.checked_sub(1).ok_or_else(|| E::custom("too deep"))?;
+        Ok(Self { below, members: self.members })
+    }
+
+    /// Counts a member or an element.
+    fn one_more<E: Error>(self) -> Result<(), E> {
+        self.members.set(self.members.get().checked_sub(1).ok_or_else(|| E::custom(TOO_MANY))?);
+        Ok(())
     }
 }
 
-impl<'de> Visitor<'de> for Level {
+impl<'de> Visitor<'de> for Level<'_> {
     type Value = Value<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -237,6 +260,7 @@ impl<'de> Visitor<'de> for Level {
         let below = self.below()?;
         let mut found = Vec::new();
         while let Some(element) = elements.next_element_seed(below)? {
+            self.one_more()?;
             found.push(element);
         }
         Ok(Value::Array(found))
@@ -246,6 +270,7 @@ impl<'de> Visitor<'de> for Level {
         let below = self.below()?;
         let mut found = Vec::with_capacity(8);
         while let Some(name) = members.next_key_seed(NameReader)? {
+            self.one_more()?;
             found.push((name, members.next_value_seed(below)?));
         }
         Ok(Value::Object(found))
@@ -319,5 +344,28 @@ mod tests {
         assert!(is_json(nested(BODY_DEPTH_MAX)));
         assert!(!is_json(nested(BODY_DEPTH_MAX + 1)));
         assert!(!is_json("[".repeat(16_000)));
+    }
+
+    fn array(elements: usize) -> String {
+        format!("[{}1]", "1,".repeat(elements - 1))
+    }
+
+    fn object(members: usize) -> String {
+        format!("{{{}\"a\":1}}", "\"a\":1,".repeat(members - 1))
+    }
+
+    /// The bug: a body of 2,300 members took a core 18 ms. Its cause: only bytes were bounded, and each member was held against all before
+    /// it. Its cure: there is a limit of members, at which reading stops.
+    #[test]
+    fn has_256_members_and_elements_at_most() {
+        let nested = |outer, inner| format!("{{\"a\":{},\"b\":{}}}", array(outer), object(inner));
+        for make in [array, object] {
+            assert!(is_json(make(BODY_MEMBERS_MAX)) && !is_json(make(BODY_MEMBERS_MAX + 1)));
+        }
+        assert!(is_json(nested(100, BODY_MEMBERS_MAX - 102)));
+        assert!(!is_json(nested(100, BODY_MEMBERS_MAX - 101)), "on all levels together");
+        let body = Body::of(object(2_300));
+        let words = parse(&body).err().unwrap().to_string();
+        assert_eq!(words, "has more than 256 members and elements at line 1, column 1540");
     }
 }

@@ -6,6 +6,8 @@ use core::time::Duration;
 pub const BODY_BYTES_MAX: usize = 16 * 1024;
 /// Levels of a request body.
 pub const BODY_DEPTH_MAX: usize = 8;
+/// Members of all objects and elements of all arrays of a request body together. The largest that is of use has about 80.
+pub const BODY_MEMBERS_MAX: usize = 256;
 /// Faults that one answer lists.
 pub const FAULTS_MAX: usize = 32;
 /// Headers of a request.
