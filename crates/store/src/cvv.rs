@@ -9,13 +9,41 @@ pub type CvvPending<'a, T> = Pin<Box<dyn Future<Output = Result<T, CvvFault>> + 
 /// Why a store of CVVs did not do what it was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CvvFault {
-    /// There is no room for another CVV of this organisation. What it was to replace is ended all the same.
+    /// There is no room for another CVV of this owner. What it was to replace is ended all the same.
     #[error("there is no room for another CVV")]
     NoRoom,
     /// The store was not reached, or its answer was not: what was asked may be done, may not be, and may be done later, for
     /// as long as [`CVV_REQUEST_SECONDS`](crate::limits::CVV_REQUEST_SECONDS).
     #[error("the place that holds CVVs is out of reach")]
     Unavailable,
+}
+
+/// Who brings a CVV.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CvvSource {
+    /// A caller that keeps its key to itself.
+    Server,
+    /// One whose key is in everybody's hands.
+    Browser,
+}
+
+impl CvvSource {
+    /// Its name in logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Browser => "browser",
+        }
+    }
+}
+
+/// Where a CVV finds room: with those of its organisation that come from where it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CvvOwner {
+    /// Whose card it is for.
+    pub organisation: OrganisationId,
+    /// Who brings it.
+    pub source: CvvSource,
 }
 
 /// A sealed CVV and for how long it may be used.
@@ -118,8 +146,9 @@ pub struct CvvCounts {
 /// number comes out to one ticket only, unless that one gave it back, and after a clear with a number nothing up to it comes
 /// out. It may be lost, though: who was answered [`CvvFault::Unavailable`] decides whether to ask again.
 ///
-/// **Room.** An organisation may hold as many as there is room left for: alone at most half of all, the next one half of what
-/// is left. So there is room for everyone, whatever one organisation's browsers do. What is claimed takes no room.
+/// **Room.** The servers of an organisation may hold as many as there is room left for: alone at most half of all, those of the next
+/// one half of what is left. Browsers have a share of their own, which is half of all: those of an organisation may hold as many as
+/// there is left of it, and of all. So there is room for everyone, and for servers whatever browsers do. What is claimed takes no room.
 ///
 /// [`CVV_REQUEST_SECONDS`]: crate::limits::CVV_REQUEST_SECONDS
 pub trait CvvStore: Send + Sync {
@@ -127,23 +156,17 @@ pub trait CvvStore: Send + Sync {
     /// commit.
     fn is_shared(&self) -> bool;
 
-    /// Holds a CVV for a card of this organisation, ends what is there of a lesser number, held or claimed, and says whether this CVV is
+    /// Holds a CVV for a card of this owner's organisation, ends what is there of a lesser number, held or claimed, and says whether this CVV is
     /// held now.
     ///
     /// It is not, and nothing changes, when the mark is at this number or above; a hold that is repeated is answered by
     /// whether its CVV still is there. It is not when its time is up. [`CvvFault::NoRoom`] when it finds no room; what it
     /// replaces makes room for it. In the last two cases its number becomes the mark all the same.
-    fn cvv_hold(
-        &self,
-        card: CardId,
-        organisation: OrganisationId,
-        number: u64,
-        cvv: HeldCvv,
-    ) -> CvvPending<'_, bool>;
+    fn cvv_hold(&self, card: CardId, owner: CvvOwner, number: u64, cvv: HeldCvv) -> CvvPending<'_, bool>;
 
-    /// Whether another CVV of this organisation would find room now. Asks nobody: a store across a network answers from what it
+    /// Whether another CVV of this owner would find room now. Asks nobody: a store across a network answers from what it
     /// last heard, and [`CvvStore::cvv_hold`] decides.
-    fn cvv_room(&self, organisation: OrganisationId) -> bool;
+    fn cvv_room(&self, owner: CvvOwner) -> bool;
 
     /// Ends the card's CVV, held or claimed, if its number is this or less, and makes this number the mark.
     fn cvv_clear(&self, card: CardId, number: u64) -> CvvPending<'_, ()>;

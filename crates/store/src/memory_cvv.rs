@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use foldhash::fast::RandomState;
-use panvault_model::{CardId, OrganisationId};
+use panvault_model::CardId;
 
 use crate::cvv::{
-    CvvClaim, CvvClaimed, CvvCounts, CvvFault, CvvPending, CvvShown, CvvStore, CvvTicket, HeldCvv,
+    CvvClaim, CvvClaimed, CvvCounts, CvvFault, CvvOwner, CvvPending, CvvShown, CvvSource, CvvStore,
+    CvvTicket, HeldCvv,
 };
 use crate::memory_cvv::slot::{Kept, Share, Slot};
 
@@ -18,10 +19,12 @@ const SHARDS: usize = 256;
 /// CVVs in this process's memory, for a vault on one node.
 pub struct MemoryCvvs {
     shards: [Mutex<Shard>; SHARDS],
-    shares: RwLock<HashMap<OrganisationId, Share, RandomState>>,
+    shares: RwLock<HashMap<CvvOwner, Arc<AtomicU64>, RandomState>>,
     held_max: u64,
     clock: Box<dyn Fn() -> u64 + Send + Sync>,
     held: AtomicU64,
+    /// Of those, what browsers brought.
+    browsers_held: AtomicU64,
     claimed: AtomicU64,
     put_back: AtomicU64,
     expired: AtomicU64,
@@ -40,6 +43,7 @@ impl MemoryCvvs {
             held_max,
             clock: Box::new(clock),
             held: AtomicU64::new(0),
+            browsers_held: AtomicU64::new(0),
             claimed: AtomicU64::new(0),
             put_back: AtomicU64::new(0),
             expired: AtomicU64::new(0),
@@ -77,13 +81,21 @@ impl MemoryCvvs {
     /// Keeps the counts of held CVVs true when one enters a slot.
     fn entered(&self, kept: &Kept) {
         self.held.fetch_add(1, Ordering::Relaxed);
-        kept.share.fetch_add(1, Ordering::Relaxed);
+        kept.share.held.fetch_add(1, Ordering::Relaxed);
+        match kept.share.source {
+            CvvSource::Server => {}
+            CvvSource::Browser => drop(self.browsers_held.fetch_add(1, Ordering::Relaxed)),
+        }
     }
 
     /// Keeps the counts of held CVVs true when one leaves a slot.
     fn left(&self, kept: &Kept) {
         self.held.fetch_sub(1, Ordering::Relaxed);
-        kept.share.fetch_sub(1, Ordering::Relaxed);
+        kept.share.held.fetch_sub(1, Ordering::Relaxed);
+        match kept.share.source {
+            CvvSource::Server => {}
+            CvvSource::Browser => drop(self.browsers_held.fetch_sub(1, Ordering::Relaxed)),
+        }
     }
 
     /// Ends the CVV in a slot, held or claimed.
@@ -95,23 +107,18 @@ impl MemoryCvvs {
         slot.touch(now);
     }
 
-    /// What an organisation holds, if it has held any.
-    fn share(&self, organisation: OrganisationId) -> Option<Share> {
-        self.shares.read().unwrap_or_else(PoisonError::into_inner).get(&organisation).cloned()
+    /// What an owner holds, if it has held any.
+    fn share(&self, owner: CvvOwner) -> Option<Share> {
+        let shares = self.shares.read().unwrap_or_else(PoisonError::into_inner);
+        shares.get(&owner).map(|held| Share { held: Arc::clone(held), source: owner.source })
     }
 
-    fn new_share(&self, organisation: OrganisationId) -> Share {
+    fn new_share(&self, owner: CvvOwner) -> Share {
         let mut shares = self.shares.write().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(shares.entry(organisation).or_default())
+        Share { held: Arc::clone(shares.entry(owner).or_default()), source: owner.source }
     }
 
-    fn hold(
-        &self,
-        card: CardId,
-        organisation: OrganisationId,
-        number: u64,
-        cvv: HeldCvv,
-    ) -> Result<bool, CvvFault> {
+    fn hold(&self, card: CardId, owner: CvvOwner, number: u64, cvv: HeldCvv) -> Result<bool, CvvFault> {
         let (mut shard, now) = self.shard(card);
         let slot = self.slot(&mut shard, card, now);
         if let Some(slot) = &slot
@@ -121,9 +128,9 @@ impl MemoryCvvs {
         }
         let replaces = slot.as_ref().is_some_and(|slot| slot.held.is_some());
         let in_time = cvv.remaining_millis > 0;
-        let held = in_time && (replaces || self.cvv_room(organisation));
+        let held = in_time && (replaces || self.cvv_room(owner));
         let kept = held.then(|| {
-            let share = self.share(organisation).unwrap_or_else(|| self.new_share(organisation));
+            let share = self.share(owner).unwrap_or_else(|| self.new_share(owner));
             let kept = Kept::new(cvv, share, now);
             self.entered(&kept);
             kept
@@ -212,7 +219,7 @@ impl MemoryCvvs {
                 shard.shrink_to(room);
             }
         }
-        // What no slot refers to is of an organisation that holds none.
+        // What no slot refers to is of an owner that holds none.
         let mut shares = self.shares.write().unwrap_or_else(PoisonError::into_inner);
         shares.retain(|_, share| Arc::strong_count(share) > 1);
     }
@@ -228,19 +235,19 @@ impl CvvStore for MemoryCvvs {
         false
     }
 
-    fn cvv_hold(
-        &self,
-        card: CardId,
-        organisation: OrganisationId,
-        number: u64,
-        cvv: HeldCvv,
-    ) -> CvvPending<'_, bool> {
-        done(self.hold(card, organisation, number, cvv))
+    fn cvv_hold(&self, card: CardId, owner: CvvOwner, number: u64, cvv: HeldCvv) -> CvvPending<'_, bool> {
+        done(self.hold(card, owner, number, cvv))
     }
 
-    fn cvv_room(&self, organisation: OrganisationId) -> bool {
-        let left = self.held_max.saturating_sub(self.held.load(Ordering::Relaxed));
-        self.share(organisation).map_or(0, |share| share.load(Ordering::Relaxed)) < left
+    fn cvv_room(&self, owner: CvvOwner) -> bool {
+        let left = |max: u64, held: &AtomicU64| max.saturating_sub(held.load(Ordering::Relaxed));
+        let of_all = left(self.held_max, &self.held);
+        let room = match owner.source {
+            CvvSource::Server => of_all,
+            // Rounded up, so that a place for one has room for one.
+            CvvSource::Browser => of_all.min(left(self.held_max.div_ceil(2), &self.browsers_held)),
+        };
+        self.share(owner).map_or(0, |share| share.held.load(Ordering::Relaxed)) < room
     }
 
     fn cvv_clear(&self, card: CardId, number: u64) -> CvvPending<'_, ()> {

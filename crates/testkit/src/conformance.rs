@@ -23,7 +23,9 @@ pub use commits::{
     documents_commit, note, sweep, transaction_initiate, transaction_settle,
 };
 pub use contents::{Contents, contents};
-pub use cvv::{CvvCase, CvvJudged, cvv_cases, cvv_model, room_ends_at, room_is_shared};
+pub use cvv::{
+    CvvCase, CvvJudged, cvv_cases, cvv_model, room_ends_at, room_is_shared, room_of_browsers_is_their_own,
+};
 
 /// A case under way.
 pub type Running<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;

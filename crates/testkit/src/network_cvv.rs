@@ -4,10 +4,10 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use panvault_model::{CardId, OrganisationId};
+use panvault_model::CardId;
 use panvault_store::limits::CVV_REQUEST_SECONDS;
 use panvault_store::{
-    CvvClaim, CvvClaimed, CvvCounts, CvvFault, CvvPending, CvvShown, CvvStore, CvvTicket, HeldCvv,
+    CvvClaim, CvvClaimed, CvvCounts, CvvFault, CvvOwner, CvvPending, CvvShown, CvvStore, CvvTicket, HeldCvv,
 };
 use panvault_vault::Clock;
 
@@ -184,18 +184,12 @@ impl CvvStore for NetworkCvvs {
         self.store.is_shared()
     }
 
-    fn cvv_hold(
-        &self,
-        card: CardId,
-        organisation: OrganisationId,
-        number: u64,
-        cvv: HeldCvv,
-    ) -> CvvPending<'_, bool> {
-        Box::pin(self.send(move |store| store.cvv_hold(card, organisation, number, cvv_again(&cvv))))
+    fn cvv_hold(&self, card: CardId, owner: CvvOwner, number: u64, cvv: HeldCvv) -> CvvPending<'_, bool> {
+        Box::pin(self.send(move |store| store.cvv_hold(card, owner, number, cvv_again(&cvv))))
     }
 
-    fn cvv_room(&self, organisation: OrganisationId) -> bool {
-        self.store.cvv_room(organisation)
+    fn cvv_room(&self, owner: CvvOwner) -> bool {
+        self.store.cvv_room(owner)
     }
 
     fn cvv_clear(&self, card: CardId, number: u64) -> CvvPending<'_, ()> {

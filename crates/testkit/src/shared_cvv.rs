@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
-use panvault_model::{CardId, OrganisationId};
+use panvault_model::CardId;
 use panvault_store::{
-    CvvClaim, CvvClaimed, CvvCounts, CvvPending, CvvShown, CvvStore, CvvTicket, HeldCvv, MemoryCvvs,
+    CvvClaim, CvvClaimed, CvvCounts, CvvOwner, CvvPending, CvvShown, CvvStore, CvvTicket, HeldCvv, MemoryCvvs,
 };
 use panvault_vault::Clock;
 
@@ -33,18 +33,12 @@ impl CvvStore for SharedCvvs {
         true
     }
 
-    fn cvv_hold(
-        &self,
-        card: CardId,
-        organisation: OrganisationId,
-        number: u64,
-        cvv: HeldCvv,
-    ) -> CvvPending<'_, bool> {
-        self.held.cvv_hold(card, organisation, number, cvv)
+    fn cvv_hold(&self, card: CardId, owner: CvvOwner, number: u64, cvv: HeldCvv) -> CvvPending<'_, bool> {
+        self.held.cvv_hold(card, owner, number, cvv)
     }
 
-    fn cvv_room(&self, organisation: OrganisationId) -> bool {
-        self.held.cvv_room(organisation)
+    fn cvv_room(&self, owner: CvvOwner) -> bool {
+        self.held.cvv_room(owner)
     }
 
     fn cvv_clear(&self, card: CardId, number: u64) -> CvvPending<'_, ()> {

@@ -8,8 +8,8 @@ mod update;
 
 use std::sync::Arc;
 
-use panvault_model::{CardId, Now, OrganisationId, Timestamp};
-use panvault_store::{CardRow, CvvFault, IdempotencyRow};
+use panvault_model::{CardId, Now, Timestamp};
+use panvault_store::{CardRow, CvvFault, CvvOwner, CvvSource, IdempotencyRow};
 
 use crate::cvv::SealedCvv;
 use crate::error::{VaultError, with_causes};
@@ -32,17 +32,16 @@ pub struct CardView {
 }
 
 impl Vault {
-    /// [`VaultError::CvvFull`] when there is no room for a CVV of this organisation, before anything is stored.
-    fn cvv_room(&self, organisation: OrganisationId, now: Now) -> Result<(), VaultError> {
-        if self.cvvs().cvv_room(organisation) {
+    /// [`VaultError::CvvFull`] when there is no room for a CVV of this owner, before anything is stored.
+    fn cvv_room(&self, owner: CvvOwner, now: Now) -> Result<(), VaultError> {
+        if self.cvvs().cvv_room(owner) {
             return Ok(());
         }
         if self.cvv_no_room().is_due(now) {
             let counts = self.cvvs().counts();
-            let advice =
-                "raise cvvs_held_max, of which one organisation gets at most half, or lower cvv_ttl_seconds";
+            let advice = "raise cvvs_held_max, of which one organisation gets at most half and its browsers a quarter, or lower cvv_ttl_seconds";
             tracing::warn!(
-                organisation.id = %organisation, cvvs.held = counts.held, cvvs.held_max = counts.held_max, advice,
+                organisation.id = %owner.organisation, source = owner.source.as_str(), cvvs.held = counts.held, cvvs.held_max = counts.held_max, advice,
                 "cvv.no_room"
             );
         }
@@ -51,14 +50,21 @@ impl Vault {
 
     /// Holds the CVV of a card that is durable by now, and says until when, if it is held: a later change may have overtaken it,
     /// there may be no room, or no way to where it is held. That is no fault of the request any more, which is done.
-    async fn cvv_held(&self, card: &CardRow, number: u64, cvv: SealedCvv) -> Option<Timestamp> {
+    async fn cvv_held(
+        &self,
+        card: &CardRow,
+        source: CvvSource,
+        number: u64,
+        cvv: SealedCvv,
+    ) -> Option<Timestamp> {
         let expires_at = cvv.expires_at;
         let Some(cvv) = cvv.held(self.now()) else {
             let advice = "see why the store took so long; the caller can put this one back";
             tracing::warn!(card.id = %card.id, advice, "cvv.not_held");
             return None;
         };
-        match self.cvvs().cvv_hold(card.id, card.organisation, number, cvv).await {
+        let owner = CvvOwner { organisation: card.organisation, source };
+        match self.cvvs().cvv_hold(card.id, owner, number, cvv).await {
             Ok(held) => held.then_some(expires_at),
             Err(error) => {
                 let advice = match error {

@@ -2,7 +2,7 @@ use core::marker::PhantomData;
 use std::sync::Arc;
 
 use panvault_model::{ApiKeyId, Now, OrganisationId, Role};
-use panvault_store::ApiKeyRow;
+use panvault_store::{ApiKeyRow, CvvSource};
 
 use crate::audit::Asked;
 use crate::document::Snapshot;
@@ -325,6 +325,11 @@ impl<O> Permit<O> {
 
     pub(crate) fn idempotency_scope(&self) -> [u8; 12] {
         self.caller.organisation().map_or([0; 12], |organisation| *organisation.as_bytes())
+    }
+
+    /// Where a CVV of the caller's finds room.
+    pub(crate) fn cvv_source(&self) -> CvvSource {
+        if self.caller.is_browser() { CvvSource::Browser } else { CvvSource::Server }
     }
 
     /// The caller's key, if it is a browser's.

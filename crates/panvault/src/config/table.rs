@@ -40,7 +40,11 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "A live vault may start though the machine has swap and memory cannot be locked.",
     ),
     bare("cvv_ttl_seconds", "3600", "Seconds for which a CVV is held, 0 to 86400; 0 is not at all."),
-    bare("cvvs_held_max", "1000000", "CVVs held at a time; one organisation gets at most half."),
+    bare(
+        "cvvs_held_max",
+        "1000000",
+        "CVVs held at a time; one organisation gets at most half, its browsers a quarter.",
+    ),
     bare("connections_max", "10000", "Connections at a time."),
     bare(
         "header_timeout_seconds",

@@ -5,11 +5,15 @@ use std::sync::Arc;
 
 use panvault_model::{CardId, Sealed, Timestamp};
 
-use crate::cvv::{CvvClaim, CvvClaimed, CvvShown, CvvTicket, HeldCvv};
+use crate::cvv::{CvvClaim, CvvClaimed, CvvShown, CvvSource, CvvTicket, HeldCvv};
 use crate::limits::{CVV_CLAIMS_MAX, CVV_REQUEST_SECONDS};
 
-/// How many CVVs an organisation holds now.
-pub(super) type Share = Arc<AtomicU64>;
+/// Among which CVVs one is counted.
+pub(super) struct Share {
+    /// How many its owner holds now.
+    pub(super) held: Arc<AtomicU64>,
+    pub(super) source: CvvSource,
+}
 
 pub(super) struct Slot {
     /// The mark: the greatest number that was told. What is held, and what is kept beside the last claim, has it.

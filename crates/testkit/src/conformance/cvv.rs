@@ -11,10 +11,10 @@ use panvault_model::{CardId, Sealed};
 use panvault_store::{CvvClaim, CvvClaimed, CvvShown, CvvStore, CvvTicket, HeldCvv};
 
 use crate::TestClock;
-use crate::conformance::rows::{at, id, organisation};
+use crate::conformance::rows::{at, id, servers_of};
 
 pub use model::cvv_model;
-pub use room::{room_ends_at, room_is_shared};
+pub use room::{room_ends_at, room_is_shared, room_of_browsers_is_their_own};
 
 /// A CVV store to be judged, and the clock that it measures by.
 #[derive(Clone, Copy)]
@@ -85,7 +85,7 @@ impl CvvJudged<'_> {
     }
 
     async fn hold(&self, number: u64, cvv: HeldCvv) -> bool {
-        self.store.cvv_hold(card(1), organisation(1), number, cvv).await.unwrap()
+        self.store.cvv_hold(card(1), servers_of(1), number, cvv).await.unwrap()
     }
 
     async fn claim(&self, ticket_number: u8) -> Got {

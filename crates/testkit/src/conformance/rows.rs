@@ -8,8 +8,8 @@ use panvault_model::{
     ShopperInteraction, Tag, Timestamp, TransactionId, TransactionStatus, VaultId,
 };
 use panvault_store::{
-    ApiKeyUseRow, CardCvvRow, CardRow, Chain, DocumentKind, DocumentRow, HistoryRow, IdempotencyAnswer,
-    IdempotencyKey, IdempotencyRow, MemoryStore, NodeRow, TransactionRow,
+    ApiKeyUseRow, CardCvvRow, CardRow, Chain, CvvOwner, CvvSource, DocumentKind, DocumentRow, HistoryRow,
+    IdempotencyAnswer, IdempotencyKey, IdempotencyRow, MemoryStore, NodeRow, TransactionRow,
 };
 use panvault_vault::StoreChain;
 
@@ -53,6 +53,11 @@ pub fn id(n: u64) -> Id {
 /// An organisation.
 pub fn organisation(n: u64) -> OrganisationId {
     OrganisationId(id(n))
+}
+
+/// Whose CVVs are those that servers of organisation `n` bring.
+pub fn servers_of(n: u64) -> CvvOwner {
+    CvvOwner { organisation: organisation(n), source: CvvSource::Server }
 }
 
 /// A card of organisation 1, version 1, with everything that may be absent.

@@ -2,8 +2,10 @@ use std::sync::Arc;
 
 use panvault_model::{CardId, Sealed};
 use panvault_store::{CvvClaimed, CvvFault, CvvStore, CvvTicket, HeldCvv, MemoryCvvs};
-use panvault_testkit::conformance::rows::{at, id, organisation};
-use panvault_testkit::conformance::{CvvJudged, cvv_cases, cvv_model, room_ends_at, room_is_shared};
+use panvault_testkit::conformance::rows::{at, id, servers_of};
+use panvault_testkit::conformance::{
+    CvvJudged, cvv_cases, cvv_model, room_ends_at, room_is_shared, room_of_browsers_is_their_own,
+};
 use panvault_testkit::{NetworkCvvs, SharedCvvs, TestClock, Weather};
 use panvault_vault::Clock;
 
@@ -48,6 +50,10 @@ fn shares_room(make: fn(u64) -> Made) {
         let (store, clock) = make(held_max);
         block_on(room_is_shared(CvvJudged { store: store.as_ref(), clock: &clock }, held_max));
     }
+    for held_max in [8, 64] {
+        let (store, clock) = make(held_max);
+        block_on(room_of_browsers_is_their_own(CvvJudged { store: store.as_ref(), clock: &clock }, held_max));
+    }
 }
 
 #[test]
@@ -76,7 +82,7 @@ fn of_claims_from_many_threads_one_gets_the_cvv() {
     let card = CardId(id(1));
     for round in 1..=200 {
         let cvv = HeldCvv { sealed: Sealed::from_bytes([7]), expires_at: at(60), remaining_millis: 60_000 };
-        assert!(block_on(cvvs.cvv_hold(card, organisation(1), round, cvv)).unwrap());
+        assert!(block_on(cvvs.cvv_hold(card, servers_of(1), round, cvv)).unwrap());
         let start = std::sync::Barrier::new(8);
         let claims: usize = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..8)
@@ -110,7 +116,7 @@ fn whatever_a_network_does_a_cvv_goes_out_once() {
 /// What is done to requests is what was asked for, and the same for the same seed.
 #[test]
 fn a_network_loses_delays_and_repeats() {
-    let (card, its) = (CardId(id(1)), organisation(1));
+    let (card, its) = (CardId(id(1)), servers_of(1));
     let cvv = || HeldCvv { sealed: Sealed::from_bytes([7]), expires_at: at(60), remaining_millis: 60_000 };
     let bad = [
         (Weather { lost: 100, ..Weather::default() }, Err(CvvFault::Unavailable), 0),

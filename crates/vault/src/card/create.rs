@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use panvault_card::{CardBlock, NewCard};
 use panvault_model::{CardId, OrganisationId, Sealed, Tag};
-use panvault_store::{Action, CardRow, Commit, Expect, Outcome, RowKey};
+use panvault_store::{Action, CardRow, Commit, CvvOwner, Expect, Outcome, RowKey};
 
 use crate::card::{CardView, Metadata};
 use crate::cvv::{self, SealedCvv};
@@ -36,7 +36,7 @@ impl Vault {
     ) -> impl Future<Output = Result<Done<CardView>, VaultError>> + Send + use<> {
         let env = self.env(permit.snapshot(), permit.now());
         let planned = card_create_plan(permit, organisation, card, metadata, &env);
-        let (asked, now) = (*permit.asked(), permit.now());
+        let (asked, now, source) = (*permit.asked(), permit.now(), permit.cvv_source());
         let vault = self.clone();
         async move {
             let Planned { row, cvv } = planned?;
@@ -46,7 +46,7 @@ impl Vault {
                 return vault.card_answered(earlier, now).await;
             }
             if cvv.is_some()
-                && let Err(full) = vault.cvv_room(row.organisation, now)
+                && let Err(full) = vault.cvv_room(CvvOwner { organisation: row.organisation, source }, now)
             {
                 // A request that was answered before is answered the same again, room or not.
                 return match &idempotency {
@@ -73,7 +73,7 @@ impl Vault {
             match vault.store().commit(commit).await? {
                 Outcome::Done { order } => {
                     let cvv_expires_at = match cvv {
-                        Some((cvv, number)) => vault.cvv_held(&row, number.of(order), cvv).await,
+                        Some((cvv, number)) => vault.cvv_held(&row, source, number.of(order), cvv).await,
                         None => None,
                     };
                     Ok(Done::new(CardView { row, cvv_expires_at }))

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use panvault_card::{CardBlock, Cvv, Holder};
 use panvault_model::{CardId, Expiry, OrganisationId, Sealed, Timestamp};
-use panvault_store::{Action, AuditNote, CardRow, Commit, Effect, Expect, Outcome, RowKey};
+use panvault_store::{Action, AuditNote, CardRow, Commit, CvvOwner, Effect, Expect, Outcome, RowKey};
 
 use crate::card::{CardView, Metadata};
 use crate::cvv::{self, CvvStep, SealedCvv};
@@ -84,7 +84,7 @@ impl Vault {
         let env = self.env(permit.snapshot(), permit.now());
         let planned = change_plan(permit, id, organisation, change, &env);
         let (asked, now, snapshot) = (*permit.asked(), permit.now(), Arc::clone(permit.snapshot()));
-        let scope = permit.scope();
+        let (scope, source) = (permit.scope(), permit.cvv_source());
         let vault = self.clone();
         async move {
             let (cvv, change) = planned?;
@@ -94,7 +94,7 @@ impl Vault {
                 return vault.card_answered(earlier, now).await;
             }
             if matches!(cvv, PlannedCvv::Put { held: Some(_), .. }) {
-                vault.cvv_room(organisation, now)?;
+                vault.cvv_room(CvvOwner { organisation, source }, now)?;
             }
             for _ in 0..UPDATE_TRIES_MAX {
                 let stored = vault
@@ -141,7 +141,7 @@ impl Vault {
                         let cvv_expires_at = match cvv {
                             PlannedCvv::Keep => kept_until,
                             PlannedCvv::Put { held: Some(held), .. } => {
-                                vault.cvv_held(&shown, number.of(order), held).await
+                                vault.cvv_held(&shown, source, number.of(order), held).await
                             }
                             PlannedCvv::Clear | PlannedCvv::Put { held: None, .. } => {
                                 vault.cvv_ended(id, number.of(order)).await;

@@ -1,9 +1,10 @@
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use panvault_model::{CardId, OrganisationId};
+use panvault_model::CardId;
 use panvault_store::{
-    CvvClaim, CvvClaimed, CvvCounts, CvvFault, CvvPending, CvvShown, CvvStore, CvvTicket, HeldCvv, MemoryCvvs,
+    CvvClaim, CvvClaimed, CvvCounts, CvvFault, CvvOwner, CvvPending, CvvShown, CvvStore, CvvTicket, HeldCvv,
+    MemoryCvvs,
 };
 use panvault_testkit::{SharedCvvs, TestClock};
 use panvault_vault::Clock;
@@ -26,18 +27,18 @@ pub(crate) struct TestCvvs {
 /// A CVV as a dump, or a replica, has it.
 pub(crate) struct Copied {
     card: CardId,
-    organisation: OrganisationId,
+    owner: CvvOwner,
     number: u64,
     cvv: HeldCvv,
 }
 
 impl Copied {
     fn again(&self) -> Self {
-        let Self { card, organisation, number, cvv } = self;
+        let Self { card, owner, number, cvv } = self;
         let HeldCvv { sealed, expires_at, remaining_millis } = cvv;
         let cvv =
             HeldCvv { sealed: sealed.clone(), expires_at: *expires_at, remaining_millis: *remaining_millis };
-        Self { card: *card, organisation: *organisation, number: *number, cvv }
+        Self { card: *card, owner: *owner, number: *number, cvv }
     }
 }
 
@@ -79,7 +80,7 @@ impl TestCvvs {
         } else {
             Arc::new(MemoryCvvs::new(1_000, || 0))
         };
-        let held = again.cvv_hold(copied.card, copied.organisation, copied.number, copied.cvv).await;
+        let held = again.cvv_hold(copied.card, copied.owner, copied.number, copied.cvv).await;
         assert_eq!(held, Ok(true));
         *self.held.lock().unwrap() = again;
     }
@@ -132,17 +133,11 @@ impl CvvStore for TestCvvs {
         self.held().is_shared()
     }
 
-    fn cvv_hold(
-        &self,
-        card: CardId,
-        organisation: OrganisationId,
-        number: u64,
-        cvv: HeldCvv,
-    ) -> CvvPending<'_, bool> {
+    fn cvv_hold(&self, card: CardId, owner: CvvOwner, number: u64, cvv: HeldCvv) -> CvvPending<'_, bool> {
         if self.full_later.load(Ordering::SeqCst) {
             return Box::pin(core::future::ready(Err(CvvFault::NoRoom)));
         }
-        let held = Copied { card, organisation, number, cvv };
+        let held = Copied { card, owner, number, cvv };
         *self.copy.lock().unwrap() = Some(held.again());
         let Copied { cvv, .. } = held;
         let overtaken = self.overtaken.load(Ordering::SeqCst);
@@ -151,13 +146,13 @@ impl CvvStore for TestCvvs {
                 if overtaken {
                     held.cvv_clear(card, number + 1).await?;
                 }
-                held.cvv_hold(card, organisation, number, cvv).await
+                held.cvv_hold(card, owner, number, cvv).await
             })
         })
     }
 
-    fn cvv_room(&self, organisation: OrganisationId) -> bool {
-        !self.full.load(Ordering::SeqCst) && self.held().cvv_room(organisation)
+    fn cvv_room(&self, owner: CvvOwner) -> bool {
+        !self.full.load(Ordering::SeqCst) && self.held().cvv_room(owner)
     }
 
     fn cvv_clear(&self, card: CardId, number: u64) -> CvvPending<'_, ()> {

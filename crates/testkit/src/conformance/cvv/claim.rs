@@ -4,7 +4,7 @@ use panvault_store::limits::{CVV_CLAIMS_MAX, CVV_REQUEST_SECONDS};
 use panvault_store::{CvvClaim, CvvClaimed};
 
 use crate::conformance::cvv::{CvvCase, CvvJudged, Got, again, card, cvv, digest, judged_cases, ticket};
-use crate::conformance::rows::{at, organisation};
+use crate::conformance::rows::{at, servers_of};
 
 pub(super) const CASES: &[CvvCase] = judged_cases! {
     what_is_held_is_claimed
@@ -198,7 +198,7 @@ async fn what_was_discarded_is_not_put_back(judged: CvvJudged<'_>) {
 async fn cards_do_not_meet(judged: CvvJudged<'_>) {
     for n in 1..=3 {
         let mark = u8::try_from(n).unwrap();
-        judged.store.cvv_hold(card(n), organisation(1), n, cvv(mark, 60)).await.unwrap();
+        judged.store.cvv_hold(card(n), servers_of(1), n, cvv(mark, 60)).await.unwrap();
     }
     judged.store.cvv_clear(card(2), 10).await.unwrap();
     let cards = vec![card(3), card(2), card(9), card(1)];

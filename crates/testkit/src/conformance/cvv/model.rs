@@ -3,17 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use panvault_model::{CardId, OrganisationId};
+use panvault_model::CardId;
 use panvault_store::limits::CVV_REQUEST_SECONDS;
 use panvault_store::{
-    CvvClaim, CvvClaimed, CvvCounts, CvvFault, CvvPending, CvvShown, CvvStore, CvvTicket, HeldCvv,
+    CvvClaim, CvvClaimed, CvvCounts, CvvFault, CvvOwner, CvvPending, CvvShown, CvvStore, CvvTicket, HeldCvv,
 };
 use panvault_vault::Clock;
 
 use crate::clock::TestClock;
 use crate::conformance::cvv::predicted::{Card, Predicted};
 use crate::conformance::cvv::{again, card, cvv};
-use crate::conformance::rows::organisation;
+use crate::conformance::rows::servers_of;
 use crate::entropy::Dice;
 use crate::network_cvv::{NetworkCvvs, Weather};
 
@@ -72,7 +72,7 @@ impl Vaults {
         let dice = &mut self.dice;
         let network = &self.networks[dice.below(self.networks.len())];
         let card_number = 1 + dice.roll() % CARDS;
-        let (of, its) = (card(card_number), organisation(1));
+        let (of, its) = (card(card_number), servers_of(1));
         match dice.below(12) {
             0..=2 => {
                 self.number += 1;
@@ -172,24 +172,18 @@ impl CvvStore for Checked {
         self.store.is_shared()
     }
 
-    fn cvv_hold(
-        &self,
-        card: CardId,
-        organisation: OrganisationId,
-        number: u64,
-        cvv: HeldCvv,
-    ) -> CvvPending<'_, bool> {
+    fn cvv_hold(&self, card: CardId, owner: CvvOwner, number: u64, cvv: HeldCvv) -> CvvPending<'_, bool> {
         let (mut model, now) = self.model();
         let held = model.card(card, now).hold(number, cvv.sealed.as_bytes()[0], cvv.remaining_millis, now);
         Box::pin(async move {
-            let answer = self.store.cvv_hold(card, organisation, number, cvv).await;
+            let answer = self.store.cvv_hold(card, owner, number, cvv).await;
             assert_eq!(answer, Ok(held), "hold {number}; seed {}", self.seed);
             answer
         })
     }
 
-    fn cvv_room(&self, organisation: OrganisationId) -> bool {
-        self.store.cvv_room(organisation)
+    fn cvv_room(&self, owner: CvvOwner) -> bool {
+        self.store.cvv_room(owner)
     }
 
     fn cvv_clear(&self, card: CardId, number: u64) -> CvvPending<'_, ()> {

@@ -3,7 +3,7 @@
 use panvault_store::limits::CVV_REQUEST_SECONDS;
 
 use crate::conformance::cvv::{CvvCase, CvvJudged, Got, card, cvv, judged_cases, ticket};
-use crate::conformance::rows::organisation;
+use crate::conformance::rows::servers_of;
 
 pub(super) const CASES: &[CvvCase] = judged_cases! {
     time_ends_a_cvv_that_nobody_swept
@@ -77,7 +77,7 @@ async fn a_claim_whose_time_is_up_is_not_put_back(judged: CvvJudged<'_>) {
 async fn a_sweep_ends_what_is_over(judged: CvvJudged<'_>) {
     let store = judged.store;
     for (n, seconds) in [(1, 10), (2, 20), (3, 30), (4, 10)] {
-        store.cvv_hold(card(n), organisation(1), n, cvv(7, seconds)).await.unwrap();
+        store.cvv_hold(card(n), servers_of(1), n, cvv(7, seconds)).await.unwrap();
     }
     store.cvv_claim(card(4), ticket(1), None).await.unwrap();
     judged.pass(20);
