@@ -18,7 +18,7 @@ use core::iter;
 
 use zeroize::Zeroizing;
 
-use crate::limits::PAN_DIGITS_MIN;
+use crate::limits::{PAN_DIGITS_MAX, PAN_DIGITS_MIN};
 use digit::is_unseen;
 use groups::Groups;
 use iban::is_iban;
@@ -48,6 +48,14 @@ pub fn holds_card_number(text: &str) -> bool {
 /// As [`holds_card_number`], of a text that is the number of a telephone: those have up to 13 digits, and begin with anything.
 pub fn phone_holds_card_number(text: &str) -> bool {
     holds(text, true)
+}
+
+/// Whether an id that nobody looks up is a card number with something behind it: it has decimal digits only, and begins with one. An id
+/// of 24 hexadecimal digits is that by chance once in 100,000 times.
+pub fn id_holds_card_number(id: &str) -> bool {
+    let digits = id.as_bytes();
+    let begins = |length: usize| digits.get(..length).is_some_and(|front| written::card(front).is_some());
+    digits.iter().all(u8::is_ascii_digit) && (PAN_DIGITS_MIN..=PAN_DIGITS_MAX).any(begins)
 }
 
 /// The text as it may be kept, in at most `bytes_max` bytes: control characters are spaces, the digits of whatever could be a card number

@@ -102,15 +102,15 @@ fn in_shape(groups: &[Group], shape: &[usize]) -> Option<Range<usize>> {
 fn is_card_with_what_is_behind(digits: &[u8]) -> bool {
     card(digits).is_some()
         || [14, 15, 16, PAN_DIGITS_MAX].iter().any(|length| {
-            digits
-                .split_at_checked(*length)
-                .is_some_and(|(front, behind)| card(front).is_some_and(|brand| goes_behind(behind, brand)))
+            digits.split_at_checked(*length).is_some_and(|(front, behind)| {
+                card(front).is_some_and(|brand| goes_behind(behind, *length, brand))
+            })
         })
 }
 
 /// The scheme that a number is of, if it is one that the scheme issues and its check digit is right. Of lengths that a scheme has in theory
 /// only those count that cards are known to have: each length more refuses a hundredth of all other numbers of that length.
-fn card(digits: &[u8]) -> Option<Brand> {
+pub(super) fn card(digits: &[u8]) -> Option<Brand> {
     let Scheme { brand, .. } = scheme::lookup(digits).filter(|scheme| scheme.has_length(digits.len()))?;
     let length = digits.len();
     let issued = match length {
@@ -124,7 +124,7 @@ fn card(digits: &[u8]) -> Option<Brand> {
     (issued && luhn(digits)).then_some(*brand)
 }
 
-fn goes_behind(digits: &[u8], brand: Brand) -> bool {
+fn goes_behind(digits: &[u8], card_digits: usize, brand: Brand) -> bool {
     // Ranges of one digit: with them, a hundredth of all times in nanoseconds would be refused.
     if brand == Brand::Uatp {
         return false;
@@ -137,12 +137,23 @@ fn goes_behind(digits: &[u8], brand: Brand) -> bool {
             .is_some_and(|(front, rest)| is_expiry(front) && (rest.is_empty() || is_cvv(rest.len())))
     });
     let cvv_first = digits.split_at_checked(cvv).is_some_and(|(_, rest)| is_expiry(rest));
-    expiry_first || cvv_first || (is_cvv(digits.len()) && is_common(brand))
+    // Four digits behind sixteen are no CVV of theirs, but what somebody takes for one, or half of an expiry.
+    let is_cvv_alone = is_cvv(digits.len()) || (card_digits == 16 && digits.len() == 4);
+    expiry_first || cvv_first || (is_cvv_alone && is_common(brand))
 }
 
 /// Of these, a CVV alone is looked for: any three digits are one.
 const fn is_common(brand: Brand) -> bool {
-    matches!(brand, Brand::Visa | Brand::Mastercard | Brand::Amex | Brand::Discover | Brand::Jcb | Brand::Upi)
+    matches!(
+        brand,
+        Brand::Visa
+            | Brand::Mastercard
+            | Brand::Amex
+            | Brand::Diners
+            | Brand::Discover
+            | Brand::Jcb
+            | Brand::Upi
+    )
 }
 
 /// Month and year in either order, the year of two digits or four.

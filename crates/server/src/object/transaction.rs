@@ -103,7 +103,7 @@ pub(crate) static CREATE: BodySpec = BodySpec { name: "TransactionCreate", field
     CARD.required("The token."),
     CAPTURE_NOW.optional("`true` (the default) sells; `false` reserves the amount only."),
     CAPTURE.optional("Another name of `capture_now`, of older programs.").also(Rule::Capture),
-    CUSTOMER_IP.optional("The shopper's IP address, version 4 or 6."),
+    CUSTOMER_IP.optional("The shopper's IP address, version 4 or 6. Of one whose groups read as a card number, two are kept."),
     DYNAMIC_DESCRIPTOR.optional(formatcp!("What the statement says, at most {DESCRIPTOR_BYTES_MAX} bytes.")),
     MERCHANT_REFERENCE.optional(formatcp!("Your name for the payment, at most {REFERENCE_BYTES_MAX} bytes.")),
     USER_AGENT.optional(

@@ -1,8 +1,8 @@
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use const_format::formatcp;
-use panvault_card::holds_card_number;
+use panvault_card::{holds_card_number, id_holds_card_number};
 use panvault_model::{AccountId, Amount, CardId, RecurringType, ShopperInteraction, TransactionId};
 use panvault_vault::{NewTransaction, TransactionCreate, TransactionList, TransactionRead};
 
@@ -65,6 +65,11 @@ fn create_parse(fields: &Fields<'_>, mut faults: Faults) -> Result<NewTransactio
     let amount =
         fields.of(&field::AMOUNT).and_then(|amount| u32::try_from(amount).ok()).and_then(Amount::new);
     let customer_ip = fields.typed(&field::CUSTOMER_IP, address_parse, &mut faults);
+    let customer = fields.of(&field::CUSTOMER);
+    // Nobody looks it up, so that it may be anything.
+    if customer.is_some_and(|id| id_holds_card_number(&id.to_string())) {
+        faults.malformed(field::CUSTOMER.place(), "looks like it holds a card number");
+    }
     let webhook_transaction_update = fields.typed(&field::WEBHOOK, web_address_parse, &mut faults);
     if amount.is_some_and(Amount::is_zero) {
         for name in NOT_WITH_ZERO.into_iter().filter(|name| fields.has(name)) {
@@ -89,7 +94,7 @@ fn create_parse(fields: &Fields<'_>, mut faults: Faults) -> Result<NewTransactio
             dynamic_descriptor: text(&field::DYNAMIC_DESCRIPTOR).unwrap_or_default(),
             merchant_reference: text(&field::MERCHANT_REFERENCE).unwrap_or_default(),
             user_agent: fields.masked(&field::USER_AGENT, USER_AGENT_BYTES_MAX),
-            customer: fields.of(&field::CUSTOMER),
+            customer,
             webhook_transaction_update,
             recurring_type: fields.of(&field::RECURRING_TYPE).and_then(RecurringType::parse),
             installments: fields
@@ -103,9 +108,22 @@ fn create_parse(fields: &Fields<'_>, mut faults: Faults) -> Result<NewTransactio
     }
 }
 
-/// The text of an IP address.
+/// The text of an IP address. Of one whose groups read as a card number, only the first two are kept: enough to say whose network it is.
 fn address_parse(text: &str) -> Result<String, &'static str> {
-    if text.parse::<IpAddr>().is_ok() { Ok(text.to_owned()) } else { Err("must be an IP address") }
+    let address: IpAddr = text.parse().map_err(|_| "must be an IP address")?;
+    Ok(match address {
+        IpAddr::V6(address) if groups_hold_card_number(address) => {
+            let [first, second, ..] = address.segments();
+            Ipv6Addr::new(first, second, 0, 0, 0, 0, 0, 0).to_string()
+        }
+        IpAddr::V4(_) | IpAddr::V6(_) => text.to_owned(),
+    })
+}
+
+/// Whether groups of an address read as a card number: each is four digits, however it is written.
+fn groups_hold_card_number(address: Ipv6Addr) -> bool {
+    let groups = address.segments().map(|group| format!("{group:04x}"));
+    holds_card_number(&groups.join(" "))
 }
 
 /// The text of a web address that holds no card number.

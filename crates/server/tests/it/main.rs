@@ -13,6 +13,7 @@ mod cors;
 mod documents;
 mod faults;
 mod idempotency;
+mod kept;
 mod lenience;
 mod lists;
 mod logs;

@@ -64,10 +64,30 @@ fn finds_card_numbers_with_cvv_or_expiry_right_behind() {
     ] {
         assert!(holds_card_number(text), "{text}");
     }
-    for text in ["41111111111111111329", "4111111111111111991", "411111111111111112345", "30569309025904123"]
+    for text in
+        ["411111111111111112345", "4111111111111111123456", "2200000000000004123", "37828224631000512"]
     {
-        let found = holds_card_number(text);
-        assert_eq!(found, text.len() == 19, "neither expiry nor CVV, but for three digits: {text}");
+        assert!(!holds_card_number(text), "neither expiry nor CVV: {text}");
+    }
+}
+
+/// The bug: card number and CVV as one run of digits were kept in clear. Its cause: behind a Diners' number, and of four digits behind
+/// any of sixteen, only an expiry was looked for. Its cure: what is taken for a CVV is looked for, too.
+#[test]
+fn finds_card_numbers_with_what_is_taken_for_a_cvv_right_behind() {
+    for text in [
+        "41111111111111119999",
+        "41111111111111111329",
+        "55555555555544449876",
+        "4111111111111111991",
+        "30569309025904123",
+        "3056930009020004123",
+        "30569300090200041234",
+        "3782822463100059876",
+        "order 41111111111111119999",
+    ] {
+        assert!(holds_card_number(text), "{text}");
+        assert!(!masked_text(text, 500).contains(|symbol: char| symbol.is_ascii_digit()), "{text}");
     }
 }
 
