@@ -105,10 +105,10 @@ impl<'a> Fields<'a> {
         self.members.iter().all(|(_, value)| matches!(value, Value::Absent))
     }
 
-    /// Whether members were sent, and none of them but this one is to be taken.
-    pub(crate) fn is_only<T: ?Sized>(&self, field: &Field<T>) -> bool {
+    /// Whether no member is to be taken, or this one alone.
+    pub(crate) fn has_none_but<T: ?Sized>(&self, field: &Field<T>) -> bool {
         let other = |(found, value): &Member<'a>| !found.is(field.name) && !matches!(value, Value::Absent);
-        !self.members.is_empty() && !self.members.iter().any(other)
+        !self.members.iter().any(other)
     }
 }
 

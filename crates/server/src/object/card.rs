@@ -47,7 +47,7 @@ pub(crate) static CREATE: BodySpec = BodySpec { name: "CardCreate", fields: &[
     CVV.optional(
         "3 digits, 4 for American Express. Held in memory until a transaction uses it, for `cvv_ttl_seconds` at most.",
     ),
-    ORGANISATION.required("Who owns the card: the caller's own organisation or one below it."),
+    ORGANISATION.optional("Who owns the card: the caller's own organisation, also when it is not sent, or one below it."),
     CARD_HOLDER_NAME.optional(CARD_HOLDER_NAME_DOC),
     METADATA.optional(METADATA_DOC),
     ACCOUNT
@@ -59,7 +59,9 @@ pub(crate) static CREATE: BodySpec = BodySpec { name: "CardCreate", fields: &[
 pub(crate) static UPDATE: BodySpec = BodySpec {
     name: "CardUpdate",
     fields: &[
-        ORGANISATION.required("The card's organisation; with another one, the card is not found."),
+        ORGANISATION.optional(
+            "The card's organisation, the caller's own when it is not sent; with another one, the card is not found.",
+        ),
         CVV.optional("Puts a CVV on the card, and starts a new clock; `null` ends the one that is held.")
             .such_as("222")
             .or_null(),

@@ -19,6 +19,7 @@ use crate::object::card::{
     CARD_HOLDER_NAME, CARD_NUMBER, CREATE, CVV, Card, EXPIRY_MONTH, EXPIRY_YEAR, METADATA, ORGANISATION,
     UPDATE,
 };
+use crate::routes::account::owner;
 
 /// Leading digits that tell the brand of a number whose other digits are wrong.
 const LEADING_DIGITS: usize = 8;
@@ -26,9 +27,10 @@ const LEADING_DIGITS: usize = 8;
 pub(crate) async fn create(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
     let (permit, faults) = asked.permit_and_faults::<CardCreate>()?;
     // The plaintext lives inside this closure: what comes out of it is a commit without plaintext.
+    let own = asked.caller.organisation();
     let creating = parsed(asked.take_body(), &CREATE, faults, |fields, faults| {
         let NewCardRequest { organisation, card, metadata } =
-            create_parse(fields, permit.now().wall, faults)?;
+            create_parse(fields, own, permit.now().wall, faults)?;
         let idempotency = asked.idempotency(app.vault(), &permit, fields);
         Ok(app.vault().card_create(&permit, organisation, card, metadata, idempotency))
     })?;
@@ -44,8 +46,9 @@ pub(crate) async fn create(app: Arc<App>, mut asked: Asked) -> Result<Answer, Re
 pub(crate) async fn update(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
     let (permit, faults) = asked.permit_and_faults::<CardUpdate>()?;
     let id = asked.id(CardId::parse)?;
+    let own = asked.caller.organisation();
     let updating = parsed(asked.take_body(), &UPDATE, faults, |fields, faults| {
-        let (organisation, change) = update_parse(fields, permit.now().wall, faults)?;
+        let (organisation, change) = update_parse(fields, own, permit.now().wall, faults)?;
         let idempotency = asked.idempotency(app.vault(), &permit, fields);
         Ok(app.vault().card_update(&permit, id, organisation, change, idempotency))
     })?;
@@ -88,13 +91,18 @@ struct NewCardRequest {
     metadata: Metadata,
 }
 
-fn create_parse(fields: &Fields<'_>, now: Timestamp, mut faults: Faults) -> Result<NewCardRequest, Refusal> {
+fn create_parse(
+    fields: &Fields<'_>,
+    own: Option<OrganisationId>,
+    now: Timestamp,
+    mut faults: Faults,
+) -> Result<NewCardRequest, Refusal> {
     let (pan, brand) = pan_parse(fields, &mut faults);
     let cvv = cvv_parse(fields, brand, &mut faults);
     let (month, year) = expiry_parse(fields, now, &mut faults);
     let expiry = month.zip(year).and_then(|(month, year)| Expiry::new(year, month));
     let holder = holder_parse(fields, &mut faults);
-    let organisation = fields.of(&ORGANISATION).map(OrganisationId);
+    let organisation = owner(fields, own, &mut faults);
     match (pan, expiry, organisation) {
         (Some(pan), Some(expiry), Some(organisation)) if faults.is_empty() => Ok(NewCardRequest {
             organisation,
@@ -107,6 +115,7 @@ fn create_parse(fields: &Fields<'_>, now: Timestamp, mut faults: Faults) -> Resu
 
 fn update_parse(
     fields: &Fields<'_>,
+    own: Option<OrganisationId>,
     now: Timestamp,
     mut faults: Faults,
 ) -> Result<(OrganisationId, CardChange), Refusal> {
@@ -125,11 +134,11 @@ fn update_parse(
         holder: holder_parse(fields, &mut faults),
         metadata: fields.of(&METADATA),
     };
-    if fields.is_only(&ORGANISATION) {
+    if fields.has_none_but(&ORGANISATION) {
         faults.missing_one_of("body", "needs at least one field beside organisation");
     }
-    match fields.of(&ORGANISATION) {
-        Some(organisation) if faults.is_empty() => Ok((OrganisationId(organisation), change)),
+    match owner(fields, own, &mut faults) {
+        Some(organisation) if faults.is_empty() => Ok((organisation, change)),
         Some(_) | None => Err(faults.into()),
     }
 }

@@ -67,14 +67,7 @@ fn header_query_and_body_are_judged_together() {
         (
             "/v1/card",
             126,
-            vec![
-                "body.card_number",
-                "body.cvc",
-                "body.expiry_month",
-                "body.expiry_year",
-                "body.metadata",
-                "body.organisation",
-            ],
+            vec!["body.card_number", "body.cvc", "body.expiry_month", "body.expiry_year", "body.metadata"],
         ),
         (
             "/v1/transaction",

@@ -101,7 +101,7 @@ fn what_is_near_a_lenience_is_refused() {
         ("/v1/transaction", &pay, r#"{"amount": null}"#, 126, "body.amount"),
         ("/v1/transaction", &pay, r#"{"eci": "4111 1111 1111 1111"}"#, 107, "body.eci"),
         ("/v1/card", &new, r#"{"card_number": null}"#, 126, "body.card_number"),
-        ("/v1/card", &new, r#"{"organisation": ""}"#, 107, "body.organisation"),
+        ("/v1/card", &new, r#"{"organisation": " "}"#, 107, "body.organisation"),
         ("/v1/card", &new, r#"{"cvv": 111}"#, 107, "body.cvv"),
         ("/v1/card", &new, r#"{"account": {}}"#, 107, "body.account"),
         ("/v1/card", &new, &long, 107, "body.account"),

@@ -98,15 +98,19 @@ fn the_cvv_goes_out_once_and_can_be_put_back() {
     assert_eq!(transact(), (false, "0".to_owned()));
 }
 
-/// "`Organisation` always has to be provided".
+/// "`Organisation` always has to be provided": one that is not is the caller's own.
 #[test]
-fn an_update_needs_the_organisation_and_the_right_one() {
+fn an_update_is_of_the_right_organisation() {
     let server = Server::start();
     let merchant = &server.parent;
     let card = server.make_card(merchant, None);
     let path = format!("/v1/card/{card}");
-    let missing = server.post(&merchant.key, &path, &json!({ "cvv": "222" }));
-    assert_eq!(missing.fails(400, 126).faults(), ["body.organisation"]);
+    assert_eq!(server.post(&merchant.key, &path, &json!({ "cvv": "222" })).status, 200);
+    server.post(&server.child.key, &path, &json!({ "cvv": "222" })).fails(404, 109);
+    let childs = server.make_card(&server.child, None);
+    let path_of_child = format!("/v1/card/{childs}");
+    server.post(&merchant.key, &path_of_child, &json!({ "cvv": "222" })).fails(404, 109);
+    server.post(&merchant.key, &path, &json!({})).fails(400, 126);
     for organisation in [&server.child.organisation, &server.stranger.organisation, &"0".repeat(24)] {
         let body = json!({ "cvv": "222", "organisation": organisation });
         server.post(&merchant.key, &path, &body).fails(404, 109);
