@@ -1,10 +1,11 @@
 //! What is done so that secrets stay in memory: no core dumps, no swap, no panic message with a value in it.
 
-use std::io::Write;
 use std::panic;
 
 use rustix::mm::{MlockAllFlags, mlockall};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
+
+use crate::standard_error;
 
 /// What became of the wish to keep memory off the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub(crate) struct Hardened {
 pub(crate) fn panics_say_where_only() {
     panic::set_hook(Box::new(|info| {
         let place = info.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
-        drop(writeln!(std::io::stderr(), "panic at {place}; this is a bug, please report it with this line"));
+        standard_error::line(format!("panic at {place}; this is a bug, please report it with this line"));
     }));
 }
 

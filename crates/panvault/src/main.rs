@@ -13,6 +13,7 @@ mod process;
 mod run;
 mod signals;
 mod socket;
+mod standard_error;
 mod telemetry;
 
 use std::process::ExitCode;
@@ -23,11 +24,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     harden::panics_say_where_only();
-    match commands::run(cli::read()) {
-        Ok(code) => code,
-        Err(error) => {
-            output::error(&error);
-            ExitCode::FAILURE
-        }
-    }
+    let code = commands::run(cli::read()).unwrap_or_else(|error| {
+        output::error(&error);
+        ExitCode::FAILURE
+    });
+    standard_error::finish();
+    code
 }

@@ -7,6 +7,8 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use anyhow::{Context, ensure};
 use rustix::fs::fstat;
 
+use crate::standard_error;
+
 /// Prints a line of a command that changes nothing. A reader that has gone away has seen enough: the rest is left out, and the
 /// command ends as it would have.
 pub(crate) fn line(text: impl AsRef<str>) -> io::Result<()> {
@@ -49,8 +51,7 @@ fn is_null() -> bool {
 
 /// Says on standard error what is not an error: what was asked for is done.
 pub(crate) fn note(text: impl AsRef<str>) {
-    // There is nowhere left to say that this failed.
-    drop(writeln!(io::stderr(), "note: {}", text.as_ref()));
+    standard_error::line(format!("note: {}", text.as_ref()));
 }
 
 fn write(text: &str) -> io::Result<()> {
@@ -71,6 +72,5 @@ pub(crate) fn error(error: &anyhow::Error) {
         }
         last = text;
     }
-    // There is nowhere left to say that this failed.
-    drop(writeln!(io::stderr(), "{shown}"));
+    standard_error::line(shown);
 }

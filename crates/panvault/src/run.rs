@@ -15,6 +15,7 @@ use crate::data::OpenVault;
 use crate::process::{Served, warn_of_times};
 use crate::signals::Signals;
 use crate::socket::Socket;
+use crate::standard_error;
 
 /// Connections that may wait to be accepted; the system may allow fewer. A client whose connection finds no room tries again after
 /// a second.
@@ -79,7 +80,10 @@ pub(crate) async fn bind(open: OpenVault, serving: Serving) -> anyhow::Result<Bo
         bins: Arc::clone(&open.bins),
     });
     let process = Arc::clone(&served) as Arc<dyn Process>;
-    let app = Arc::new(App::new(open.vault.clone(), serving.server).in_process(process));
+    let app = App::new(open.vault.clone(), serving.server)
+        .in_process(process)
+        .with_log_lines_dropped(standard_error::dropped());
+    let app = Arc::new(app);
     // The vault is open, so this process has the lock of its directory.
     let socket = Socket::listen(&serving.directory)
         .with_context(|| format!("{} cannot be used", serving.directory.display()))?;

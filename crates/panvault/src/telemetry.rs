@@ -1,10 +1,12 @@
-//! Where log events go: standard error, as text or as one JSON object a line.
+//! Where log events go: standard error, as text or as one JSON object a line. Nothing that is served waits for it.
 
 use std::io::IsTerminal;
 
 use anyhow::Context;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
+
+use crate::standard_error;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +23,7 @@ pub(crate) fn start(level: &str, format: LogFormat) -> anyhow::Result<()> {
     // A line that cannot be written is lost. By default the library says so on the same standard error, which then panics.
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(standard_error::start()?)
         .log_internal_errors(false);
     let is_text = match format {
         LogFormat::Auto => std::io::stderr().is_terminal(),

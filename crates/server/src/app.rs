@@ -1,6 +1,6 @@
 //! What all requests share: the vault, the settings, the measures.
 
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
 use std::sync::Arc;
 
@@ -44,6 +44,13 @@ impl App {
 
     pub(crate) const fn process(&self) -> Option<&Arc<dyn Process>> {
         self.process.as_ref()
+    }
+
+    /// Shows in the metrics how many log lines were dropped, which is counted where they are written.
+    #[must_use]
+    pub fn with_log_lines_dropped(mut self, dropped: Arc<AtomicU64>) -> Self {
+        self.metrics.log_lines_dropped_in = dropped;
+        self
     }
 
     pub(crate) const fn vault(&self) -> &Vault {

@@ -1,4 +1,5 @@
 use core::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::Arc;
 
 use panvault_vault::Vault;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -29,6 +30,9 @@ pub(crate) struct Metrics {
     bins_rows: Gauge<u64, AtomicU64>,
     bins_age_seconds: Gauge<u64, AtomicU64>,
     ready: Gauge<i64, AtomicI64>,
+    log_lines_dropped: Counter,
+    /// Where that is counted, for a log is not the server's.
+    pub(crate) log_lines_dropped_in: Arc<AtomicU64>,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -67,6 +71,8 @@ impl Metrics {
             bins_rows: Gauge::default(),
             bins_age_seconds: Gauge::default(),
             ready: Gauge::default(),
+            log_lines_dropped: Counter::default(),
+            log_lines_dropped_in: Arc::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("requests", "Requests by operation and HTTP status", metrics.requests.clone());
@@ -126,6 +132,11 @@ impl Metrics {
             metrics.bins_age_seconds.clone(),
         );
         registry.register("ready", "1 when the vault takes writes", metrics.ready.clone());
+        registry.register(
+            "log_lines_dropped",
+            "Log lines that could not be written, or for which there was no room",
+            metrics.log_lines_dropped.clone(),
+        );
         metrics
     }
 
@@ -157,6 +168,8 @@ impl Metrics {
         let age = status.bins.imported_at.map_or(0, |at| now.saturating_sub(at.unix_seconds()));
         self.bins_age_seconds.set(age);
         self.ready.set(i64::from(status.store.fault.is_none()));
+        let dropped = self.log_lines_dropped_in.load(Ordering::Relaxed);
+        self.log_lines_dropped.inner().store(dropped, Ordering::Relaxed);
         let mut page = String::with_capacity(4096);
         // Writing into a string does not fail.
         let _ = encode(&mut page, &self.registry);

@@ -1,6 +1,8 @@
 //! What a command makes and prints: all of it, or nothing.
 
 use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -10,7 +12,7 @@ use serde_json::json;
 use crate::cli::path;
 use crate::disk::SmallDisk;
 use crate::serve::vault;
-use crate::support::{Dev, assert_healthy, panvault, run_json, run_refused};
+use crate::support::{Dev, assert_healthy, panvault, run_json, run_refused, until};
 
 /// Standard outputs that nobody can read, by name.
 const UNREAD: [&str; 3] = ["/dev/full", "a closed pipe", "closed"];
@@ -164,7 +166,7 @@ fn on_a_full_disk_a_key_is_made_and_shown_or_neither() {
     let (data, organisation, _) = vault(&disk);
     let ballast = disk.join("ballast");
     let mut fill = File::create(&ballast).unwrap();
-    while std::io::Write::write_all(&mut fill, &[0; 4096]).is_ok() {}
+    while fill.write_all(&[0; 4096]).is_ok() {}
     drop(fill);
     let output = panvault().args(key_args(path(&data), &organisation)).arg("--json").output().unwrap();
     let out = String::from_utf8(output.stdout).unwrap();
@@ -188,6 +190,53 @@ fn a_log_that_cannot_be_written_ends_nothing() {
     assert_eq!(dev.get(&format!("/v1/card/{card}")).json()["cvv_present"], json!(true));
     assert_eq!(http_send(&format!("{}/livez", dev.url), "GET", &[], None).unwrap().status, 200);
     dev.stop();
+}
+
+/// The bug: with a full pipe as standard error that nobody read, requests timed out, SIGTERM did nothing, and a panic hung. Its
+/// cause: whoever had a line to log wrote it, under a lock. Its cure: a thread of its own writes lines, which waits for nobody else.
+#[test]
+fn a_log_that_nobody_reads_holds_up_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let pipe = directory.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut ours = File::options();
+    let ours = ours.read(true).write(true).custom_flags(libc::O_NONBLOCK).open(&pipe).unwrap();
+    let fill = |bytes: usize| while (&ours).write_all(&vec![b'.'; bytes]).is_ok() {};
+    fill(4096);
+    fill(1);
+    let dev = Dev::start_by(panvault(), directory.path(), &pipe, &["--log-level", "trace"]);
+    for _ in 0..20 {
+        dev.make_card("4111111111111111", Some("111"));
+    }
+    dev.signal("-USR1");
+    dev.stop();
+    // The control: it was full to the end, and had something to say.
+    assert!((&ours).write_all(b".").is_err());
+}
+
+/// What a log loses is seen by who watches.
+#[test]
+fn a_metric_counts_the_lines_that_are_lost() {
+    let directory = tempfile::tempdir().unwrap();
+    let dropped = |log: &Path| {
+        let args = ["--log-level", "debug", "--metrics-listen", "127.0.0.1:0"];
+        let dev = Dev::start_by(panvault(), directory.path(), log, &args);
+        dev.make_card("4111111111111111", None);
+        let page = format!("{}/metrics", dev.ready["metrics_url"].as_str().unwrap());
+        let count = || {
+            let page = http_send(&page, "GET", &[], None).unwrap().text;
+            let line = page.lines().find_map(|line| line.strip_prefix("panvault_log_lines_dropped_total "));
+            line.unwrap().parse::<u64>().unwrap()
+        };
+        if log == Path::new("/dev/full") {
+            until("lines are counted", || count() > 0);
+        }
+        let counted = count();
+        dev.stop();
+        counted
+    };
+    assert!(dropped(Path::new("/dev/full")) > 0);
+    assert_eq!(dropped(&directory.path().join("stderr")), 0);
 }
 
 #[test]
