@@ -118,6 +118,15 @@ pub enum OpenFault {
     /// There is no room for the view.
     #[error("the disk of the data directory has no room for view.sqlite; free some space and start again")]
     ViewFull(#[source] rusqlite::Error),
+    /// Somebody else writes to the view.
+    #[error("another process writes to view.sqlite; end it, or what it does there, and start again")]
+    ViewBusy(#[source] rusqlite::Error),
+    /// The view has what is never written so.
+    #[error("view.sqlite is damaged: {what}; restore the data directory from a backup")]
+    ViewDamaged {
+        /// What is wrong.
+        what: &'static str,
+    },
     /// The view cannot be used.
     #[error(
         "view.sqlite cannot be used; if the log reaches back to step 1 it may be moved away and is rebuilt"
@@ -137,7 +146,13 @@ impl OpenFault {
 
 impl From<rusqlite::Error> for OpenFault {
     fn from(error: rusqlite::Error) -> Self {
-        if is_full(&error) { Self::ViewFull(error) } else { Self::View(error) }
+        if is_full(&error) {
+            Self::ViewFull(error)
+        } else if is_busy(&error) {
+            Self::ViewBusy(error)
+        } else {
+            Self::View(error)
+        }
     }
 }
 
@@ -145,6 +160,12 @@ impl From<panvault_store::RowFault> for OpenFault {
     fn from(fault: panvault_store::RowFault) -> Self {
         Self::Row(fault)
     }
+}
+
+/// Whether somebody else, who writes to the view too, was in the way.
+pub(crate) fn is_busy(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|error| error.code);
+    matches!(code, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
 /// Whether a write of the view failed for want of room: of its file, its log, or the index of its log.

@@ -13,6 +13,9 @@ pub const VIEW_LOG_BYTES_MAX: u64 = 8 << 20;
 /// Milliseconds that a connection to the view waits for another that is in its way.
 pub const VIEW_BUSY_MILLIS: u64 = 5000;
 
+/// Milliseconds that the applier waits for another process that writes to the view, before it says so and tries again.
+pub const VIEW_WRITE_BUSY_MILLIS: u64 = 500;
+
 /// Milliseconds without work after which the view is folded back and segments are recycled.
 pub const IDLE_MILLIS: u64 = 300;
 
@@ -27,6 +30,12 @@ pub const TAIL_ROWS: u64 = 32_768;
 
 /// Runs of fingerprints of one level that are merged into one of the next.
 pub const RUNS_PER_LEVEL: i64 = 64;
+
+/// Highest number of a run: one is made for some 30,000 cards.
+pub const RUN_NUMBER_MAX: i64 = 1 << 48;
+
+/// Highest level of a run: each has 64 times the cards of the one below it.
+pub const RUN_LEVEL_MAX: i64 = 16;
 
 /// Entries that one slice of a merge reads, about; one follows each batch that the applier carries. So many keep up with new cards, and
 /// take no longer than the batch.

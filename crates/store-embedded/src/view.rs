@@ -157,7 +157,25 @@ pub(crate) fn meta(connection: &Connection, vault: VaultId) -> Result<Meta, Open
         return Err(OpenFault::Foreign { what: what() });
     }
     let applied: i64 = connection.query_row(value, ["applied"], |row| row.get(0))?;
+    let applied =
+        u64::try_from(applied).map_err(|_| OpenFault::ViewDamaged { what: "its last step is negative" })?;
+    if !is_chain_sound(connection, applied)? {
+        return Err(OpenFault::ViewDamaged {
+            what: "it has commits before the first or after the last step",
+        });
+    }
+    if !fingerprints::are_runs_sound(connection)? {
+        return Err(OpenFault::ViewDamaged { what: "its runs of fingerprints are none that are ever made" });
+    }
     let last = "SELECT tag FROM chain ORDER BY first_sequence DESC LIMIT 1";
     let tag = connection.query_row(last, [], |row| row.get(0)).optional()?;
-    Ok(Meta { applied: applied.cast_unsigned(), tag })
+    Ok(Meta { applied, tag })
+}
+
+/// Whether all commits are of steps that there are.
+fn is_chain_sound(connection: &Connection, applied: u64) -> Result<bool, rusqlite::Error> {
+    let ends = "SELECT min(first_sequence), max(first_sequence) FROM chain";
+    let (first, last): (Option<i64>, Option<i64>) =
+        connection.query_row(ends, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(first.is_none_or(|first| first > 0) && last.is_none_or(|last| last.cast_unsigned() <= applied))
 }

@@ -7,7 +7,7 @@ use panvault_model::Fingerprint;
 use panvault_store::CardRow;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::limits::{RUNS_PER_LEVEL, SLICE_ROWS, TAIL_ROWS};
+use crate::limits::{RUN_LEVEL_MAX, RUN_NUMBER_MAX, RUNS_PER_LEVEL, SLICE_ROWS, TAIL_ROWS};
 use crate::view::apply;
 
 /// Finds the cards of a fingerprint: parameters are organisation and fingerprint.
@@ -85,6 +85,15 @@ impl Fingerprints {
         transaction.commit()?;
         Ok(worked)
     }
+}
+
+/// Whether runs have numbers and levels that leave room for more, and are merged into one of the next level.
+pub(super) fn are_runs_sound(view: &Connection) -> Result<bool, rusqlite::Error> {
+    let unsound = "SELECT EXISTS (SELECT 1 FROM run LEFT JOIN run AS target ON target.number = run.into_run \
+                   WHERE run.number NOT BETWEEN 1 AND ?1 OR typeof(run.level) <> 'integer' OR run.level NOT BETWEEN 0 AND ?2 \
+                   OR run.into_run IS NOT NULL AND target.level IS NOT run.level + 1)";
+    view.query_row(unsound, [RUN_NUMBER_MAX, RUN_LEVEL_MAX], |row| row.get::<_, bool>(0))
+        .map(|unsound| !unsound)
 }
 
 /// Makes the tail a run of the lowest level.

@@ -164,6 +164,40 @@ fn another_view_and_one_that_is_none_are_refused() {
     assert!(matches!(refused(&home), OpenFault::View(_)));
 }
 
+/// The bug: a view whose last step was -1 ended the start with a panic, and forged runs of fingerprints were served, to panic one day.
+/// Its cure: what is never written so is refused as damage, and nothing is changed.
+#[test]
+fn a_view_with_what_is_never_written_is_refused() {
+    let forged = |change: &str| {
+        let home = Home::new();
+        insert(&home, 10..14);
+        let view = rusqlite::Connection::open(home.path().join("view.sqlite")).unwrap();
+        view.execute_batch(change).unwrap();
+        view.close().unwrap();
+        home
+    };
+    for change in [
+        "UPDATE meta SET value = -1 WHERE name = 'applied'",
+        "UPDATE meta SET value = -9223372036854775808 WHERE name = 'applied'",
+        "UPDATE chain SET first_sequence = -1 WHERE first_sequence = 1",
+        "UPDATE chain SET first_sequence = 9223372036854775807 WHERE first_sequence = 1",
+        "INSERT INTO run VALUES (9223372036854775807, 0, NULL)",
+        "INSERT INTO run VALUES (0, 0, NULL)",
+        "INSERT INTO run VALUES (1, 9223372036854775807, NULL)",
+        "INSERT INTO run VALUES (1, -1, NULL)",
+        "INSERT INTO run VALUES (1, 'x', NULL)",
+        "INSERT INTO run VALUES (1, 0, -7)",
+        "INSERT INTO run VALUES (1, 0, 1)",
+        "INSERT INTO run VALUES (1, 0, 2); INSERT INTO run VALUES (2, 2, NULL)",
+    ] {
+        let fault = refused(&forged(change));
+        assert!(matches!(fault, OpenFault::ViewDamaged { .. }), "{change}: {fault:?}");
+    }
+    // The control: runs as they are made.
+    let home = forged("INSERT INTO run VALUES (1, 0, 2); INSERT INTO run VALUES (2, 1, NULL)");
+    assert!(home.try_open().is_ok());
+}
+
 #[test]
 fn a_damaged_log_is_refused_where_it_is_damaged() {
     let home = Home::new();
