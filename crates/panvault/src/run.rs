@@ -150,7 +150,7 @@ impl Bound {
         }
         if vault.close().await.is_err() {
             bail!(
-                "the store stopped after a failed write; see the log lines above. What was acknowledged is kept"
+                "the store stopped after a failure; see the log lines above. What was acknowledged is kept"
             );
         }
         tracing::info!("server.stopped");

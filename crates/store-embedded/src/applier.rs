@@ -1,16 +1,18 @@
 //! The thread that carries durable frames into the view, and lets segments go that the view no longer needs.
 
 use core::time::Duration;
-use std::fs::File;
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use panvault_store::{Effect, Row, RowKey};
+use panvault_store::{Effect, Row, RowKey, StoreFault};
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use tokio::sync::watch;
 
-use crate::fault::is_full;
-use crate::limits::{SPARE_RETRY_MILLIS, VIEW_BUSY_MILLIS, VIEW_LOG_BYTES_MAX};
+use crate::fault::{is_busy, is_full};
+use crate::files::Files;
+use crate::limits::{SPARE_RETRY_MILLIS, VIEW_LOG_BYTES_MAX, VIEW_WRITE_BUSY_MILLIS};
 use crate::log::{Spares, segment_path};
 use crate::overlay::Overlay;
 use crate::queue::Queue;
@@ -22,14 +24,15 @@ use crate::view::{ApplyFrame, Fingerprints, apply};
 pub(crate) struct Applier {
     pub(crate) view: Connection,
     pub(crate) fingerprints: Fingerprints,
+    pub(crate) files: Arc<dyn Files>,
     pub(crate) view_log: PathBuf,
     pub(crate) log: PathBuf,
     pub(crate) to_apply: Arc<ToApply>,
     pub(crate) overlay: Arc<RwLock<Overlay>>,
     pub(crate) readers: Arc<Readers>,
     pub(crate) applied: watch::Sender<u64>,
-    /// Whether the disk has no room for the view.
-    pub(crate) full: watch::Sender<bool>,
+    /// Why the view cannot follow for now: its disk has no room, or another process writes to it.
+    pub(crate) held_up: watch::Sender<Option<StoreFault>>,
     pub(crate) queue: Arc<Queue>,
     pub(crate) spares: Arc<Spares>,
     /// The oldest segment that is still there.
@@ -41,6 +44,9 @@ pub(crate) struct Applier {
 impl Applier {
     /// Works until the writer has ended. `false` when the view could not be written.
     pub(crate) fn run(mut self) -> bool {
+        if let Err(error) = self.view.busy_timeout(Duration::from_millis(VIEW_WRITE_BUSY_MILLIS)) {
+            return self.failed(&error);
+        }
         let mut dirty = true;
         loop {
             let (frames, segment, end) = self.to_apply.next(dirty);
@@ -55,8 +61,11 @@ impl Applier {
                         Err(error) => return self.failed(&error),
                     }
                 }
-                if dirty {
-                    dirty = !self.fold(segment);
+                if dirty && end != Some(End::Failed) {
+                    dirty = match self.fold(segment) {
+                        Ok(folded) => !folded,
+                        Err(error) => return self.failed(&error),
+                    };
                     if self.deleted_in >= Some(segment) && end.is_none() {
                         // What was deleted is still in the segment that is written to: go on in another, and erase it.
                         // Without room for another this is tried again.
@@ -82,59 +91,83 @@ impl Applier {
             if let Err(error) = self.tidy() {
                 return self.failed(&error);
             }
-            if self.view_log_bytes() > VIEW_LOG_BYTES_MAX {
-                dirty = !self.fold(segment);
+            let bytes = match self.view_log_bytes() {
+                Ok(bytes) => bytes,
+                Err(error) => return self.failed(&error),
+            };
+            if bytes > VIEW_LOG_BYTES_MAX {
+                dirty = match self.fold(segment) {
+                    Ok(folded) => !folded,
+                    Err(error) => return self.failed(&error),
+                };
             }
         }
     }
 
     /// Flushes SQLite's own log, and says how long it is. A little now and then: a flush of the vault's log that meets one of
     /// everything waits as long as that takes.
-    fn view_log_bytes(&self) -> u64 {
-        // It is the fold that has to have it flushed, and that says so when it cannot.
-        let file =
-            File::open(&self.view_log).and_then(|file| file.sync_data().and_then(|()| file.metadata()));
-        file.map_or(0, |file| file.len())
+    fn view_log_bytes(&self) -> io::Result<u64> {
+        // The checkpoint has to have it flushed, and says so when it cannot.
+        let Ok(file) = self.files.open(&self.view_log) else { return Ok(0) };
+        // What a flush has lost, the flush of a checkpoint may not notice: the system says it once.
+        file.flush()?;
+        file.bytes()
     }
 
-    /// One piece of work on the index of fingerprints, if there is one. Without room it waits until there is.
+    /// One piece of work on the index of fingerprints, if there is one. What keeps the view from being written is waited for.
     fn tidy(&mut self) -> Result<bool, rusqlite::Error> {
         match self.fingerprints.tidy(&mut self.view) {
-            Err(error) if is_full(&error) => Ok(false),
+            Err(error) if hold_up(&error).is_some() => Ok(false),
             worked => worked,
         }
     }
 
-    /// The view cannot be written: nothing more is taken in.
-    fn failed(&self, error: &rusqlite::Error) -> bool {
+    /// The view cannot be written or flushed: nothing more is taken in, and nothing of the log is erased, for it is what the view is
+    /// mended from.
+    fn failed(&self, error: &dyn core::error::Error) -> bool {
         let advice = "the log has everything; look at the disk of the data directory, then start again";
-        tracing::error!(%error, advice, "view.write_failed");
-        self.queue.close();
+        tracing::error!(error = %error, advice, "view.write_failed");
+        // SQLite would fold its own log back at the end, and take a flush that now succeeds for a proof.
+        drop(self.view.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true));
         false
     }
 
-    /// Carries frames into the view. While its disk is full it tries again; `false` when the store is closed meanwhile.
+    /// Carries frames into the view. While its disk is full, or another process writes to it, it tries again; `false` when the store is
+    /// closed meanwhile.
     fn carry(&mut self, frames: &[ApplyFrame]) -> Result<bool, rusqlite::Error> {
         loop {
             match apply(&mut self.view, frames) {
                 Ok(()) => {
-                    if self.full.send_replace(false) {
-                        tracing::info!("view.room_again");
+                    match self.held_up.send_replace(None) {
+                        Some(StoreFault::Full) => tracing::info!("view.room_again"),
+                        Some(_) => tracing::info!("view.free_again"),
+                        None => {}
                     }
                     return Ok(true);
                 }
-                Err(error) if is_full(&error) => {
-                    if !self.full.send_replace(true) {
-                        let advice = "free space on the disk of the data directory; lists and, when the log is full too, \
-                                      writes resume by themselves";
-                        tracing::error!(%error, advice, "view.no_room");
-                    }
-                    if self.to_apply.ended_within(Duration::from_millis(SPARE_RETRY_MILLIS)) {
-                        return Ok(false);
-                    }
-                }
-                Err(error) => return Err(error),
+                Err(error) => match hold_up(&error) {
+                    Some(why) => self.held_up(why, &error),
+                    None => return Err(error),
+                },
             }
+            if self.to_apply.ended_within(Duration::from_millis(SPARE_RETRY_MILLIS)) {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Says once why the view cannot follow.
+    fn held_up(&self, why: StoreFault, error: &rusqlite::Error) {
+        if self.held_up.send_replace(Some(why)) == Some(why) {
+            return;
+        }
+        if why == StoreFault::Full {
+            let advice = "free space on the disk of the data directory; lists and, when the log is full too, \
+                          writes resume by themselves";
+            tracing::error!(%error, advice, "view.no_room");
+        } else {
+            let advice = "another process writes to view.sqlite: end it; lists resume by themselves, and nothing else waits for them";
+            tracing::error!(%error, advice, "view.busy");
         }
     }
 
@@ -157,31 +190,44 @@ impl Applier {
     }
 
     /// Folds SQLite's own log back into the view, durably, and lets go of the segments that it covers.
-    /// `false` when a reader was in the way; then it is tried again.
-    fn fold(&mut self, writing: u64) -> bool {
+    /// `false` when somebody was in the way, or there was no room; then it is tried again.
+    fn fold(&mut self, writing: u64) -> Result<bool, rusqlite::Error> {
         // A reader is not waited for: what is durable would not be seen in the meantime.
         let view = &self.view;
         let folded = self.readers.while_none_keeps(|| {
             let folded = view
                 .busy_timeout(Duration::ZERO)
                 .and_then(|()| view.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)));
-            let waits = view.busy_timeout(Duration::from_millis(VIEW_BUSY_MILLIS));
+            let waits = view.busy_timeout(Duration::from_millis(VIEW_WRITE_BUSY_MILLIS));
             folded.and_then(|busy: i64| waits.map(|()| busy))
         });
         match folded {
             Some(Ok(0)) => {}
-            Some(Ok(_)) | None => return false,
-            Some(Err(error)) => {
+            Some(Ok(_)) | None => return Ok(false),
+            Some(Err(error)) if hold_up(&error).is_some() => {
                 tracing::warn!(%error, advice = "none; it is tried again", "view.fold_failed");
-                return false;
+                return Ok(false);
             }
+            Some(Err(error)) => return Err(error),
         }
         // Frames are handed over in the order of their segments, and all that were handed over when `writing` was read are
         // in the view: nothing before that segment is needed any more.
         let old: Vec<_> = (self.oldest..writing).map(|number| segment_path(&self.log, number)).collect();
         self.oldest = self.oldest.max(writing);
         self.spares.recycle(old);
-        true
+        Ok(true)
+    }
+}
+
+/// What keeps the view from being written, where that passes by itself or by what an operator does. After any other error nobody
+/// knows what is on the disk.
+fn hold_up(error: &rusqlite::Error) -> Option<StoreFault> {
+    if is_full(error) {
+        Some(StoreFault::Full)
+    } else if is_busy(error) {
+        Some(StoreFault::Busy)
+    } else {
+        None
     }
 }
 

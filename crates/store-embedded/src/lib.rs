@@ -3,6 +3,7 @@
 mod applier;
 mod commit;
 mod examine;
+mod failure;
 mod fault;
 mod files;
 #[doc(hidden)]

@@ -2,7 +2,7 @@ mod open;
 #[cfg(test)]
 mod tests;
 
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering};
 use std::fs::File;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 use std::thread::JoinHandle;
@@ -16,6 +16,7 @@ use panvault_store::{
 use rusqlite::Connection;
 use tokio::sync::{Semaphore, oneshot, watch};
 
+use crate::failure::Failure;
 use crate::limits::Settings;
 use crate::log::Spares;
 use crate::overlay::Overlay;
@@ -47,10 +48,11 @@ struct Shared {
     lists: Arc<Semaphore>,
     to_apply: Arc<ToApply>,
     applied: watch::Receiver<u64>,
-    view_full: watch::Receiver<bool>,
+    /// Why the view cannot follow for now.
+    view_held_up: watch::Receiver<Option<StoreFault>>,
     stopped: watch::Receiver<bool>,
     durable: Arc<AtomicU64>,
-    failed: Arc<AtomicBool>,
+    failure: Arc<Failure>,
     spares: Arc<Spares>,
     settings: Settings,
 }
@@ -162,14 +164,14 @@ impl Shared {
         if *self.applied.borrow() < asked {
             self.to_apply.want();
         }
-        let (mut applied, mut full) = (self.applied.clone(), self.view_full.clone());
+        let (mut applied, mut held_up) = (self.applied.clone(), self.view_held_up.clone());
         tokio::select! {
             biased;
             reached = applied.wait_for(|applied| *applied >= asked) => {
                 reached.map(drop).map_err(|_| StoreFault::Stopped)
             }
             // What cannot be shown whole is not shown.
-            Ok(_) = full.wait_for(|full| *full) => Err(StoreFault::Full),
+            Ok(why) = held_up.wait_for(Option::is_some) => Err(why.unwrap_or(StoreFault::Busy)),
         }
     }
 
@@ -276,10 +278,10 @@ impl Store for EmbeddedStore {
 
     fn status(&self) -> StoreStatus {
         let shared = &self.shared;
-        let stopped = shared.failed.load(Ordering::SeqCst) || *shared.stopped.borrow();
+        let stopped = shared.failure.is() || *shared.stopped.borrow();
         StoreStatus {
             fault: if stopped { Some(StoreFault::Stopped) } else { shared.refusal() },
-            lists_full: *shared.view_full.borrow(),
+            lists_full: *shared.view_held_up.borrow() == Some(StoreFault::Full),
             behind: shared.behind(),
             sequence: shared.durable.load(Ordering::SeqCst),
             waiting: shared.queue.len(),
@@ -291,7 +293,7 @@ impl Store for EmbeddedStore {
         let stopped = self.stopped();
         Box::pin(async move {
             stopped.await;
-            if self.shared.failed.load(Ordering::SeqCst) { Err(StoreFault::Stopped) } else { Ok(()) }
+            if self.shared.failure.is() { Err(StoreFault::Stopped) } else { Ok(()) }
         })
     }
 }

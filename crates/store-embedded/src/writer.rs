@@ -6,18 +6,19 @@ use panvault_store::StoreFault;
 use tokio::runtime::RuntimeFlavor;
 
 use crate::commit::Committer;
+use crate::failure::Failure;
 use crate::queue::{Job, Queue, Work};
-use crate::to_apply::ToApply;
 
 /// Has steps committed, by its own thread or by whoever brings one.
 pub(crate) struct Writer {
     queue: Arc<Queue>,
     committer: Mutex<Committer>,
+    failure: Arc<Failure>,
 }
 
 impl Writer {
-    pub(crate) fn new(queue: Arc<Queue>, committer: Committer) -> Self {
-        Self { queue, committer: Mutex::new(committer) }
+    pub(crate) fn new(queue: Arc<Queue>, committer: Committer, failure: Arc<Failure>) -> Self {
+        Self { queue, committer: Mutex::new(committer), failure }
     }
 
     /// Takes a step in, unless too many wait or the store has stopped. While steps come one at a time, whoever brings one commits it:
@@ -40,9 +41,8 @@ impl Writer {
         if committer.last_steps != 1 || committer.failed {
             return false;
         }
-        if !tokio::task::block_in_place(|| committer.commit(self.queue.take())) {
-            self.queue.abort();
-        }
+        // Before another may have the committer.
+        self.failure.watch(|| tokio::task::block_in_place(|| committer.commit(self.queue.take())));
         drop(committer);
         if self.queue.len() > 0 {
             self.queue.wake();
@@ -51,22 +51,22 @@ impl Writer {
     }
 
     /// Works until the queue is closed and empty, or until a write fails. Says which: `false` for a failed write.
-    pub(crate) fn run(&self, to_apply: &ToApply) -> bool {
-        let ended = loop {
+    pub(crate) fn run(&self) -> bool {
+        loop {
             let work = self.queue.next();
-            // A thread that panicked over a commit has left nobody knows what.
-            let Ok(mut committer) = self.committer.lock() else { break false };
+            // Who panicked over a commit has left nobody knows what.
+            let Ok(mut committer) = self.committer.lock() else { return false };
+            if self.failure.is() {
+                return false;
+            }
             let written = match work {
                 Work::Commit => committer.commit(self.queue.take()),
                 Work::Roll => committer.roll(),
-                Work::End => break !committer.failed,
+                Work::End => return !committer.failed,
             };
             if !written {
-                break false;
+                return false;
             }
-        };
-        self.queue.abort();
-        to_apply.end(!ended);
-        ended
+        }
     }
 }

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use crate::failure::Failure;
 use crate::files::{Files, LogFile};
 use crate::limits::SPARE_RETRY_MILLIS;
-use crate::log::erase::erase;
+use crate::log::erase::zero;
 
 /// The thread that readies the next segment and erases old ones, so that the writer never does.
 pub(crate) struct Spares {
@@ -21,6 +22,7 @@ struct Shared {
     bytes: u64,
     state: Mutex<State>,
     changed: Condvar,
+    failure: Arc<Failure>,
 }
 
 #[derive(Default)]
@@ -33,6 +35,22 @@ struct State {
     /// One of them could not be let go. Those behind it stay too, for the log must not have a gap.
     stuck: bool,
     stop: bool,
+    /// The thread has ended.
+    ended: bool,
+}
+
+/// Why the thread did not do a piece of its work.
+enum SpareFault {
+    /// What is on the disk cannot be told.
+    Flush(io::Error),
+    /// It can be tried again.
+    Other(io::Error),
+}
+
+impl From<io::Error> for SpareFault {
+    fn from(error: io::Error) -> Self {
+        Self::Other(error)
+    }
 }
 
 /// Name of the file that is to be the next segment.
@@ -47,18 +65,27 @@ fn old_path(segment: &Path) -> PathBuf {
 
 impl Spares {
     /// Starts the thread. A spare that an earlier process left is made anew, and what it was erasing is erased.
-    pub(crate) fn start(files: Arc<dyn Files>, log: PathBuf, bytes: u64) -> io::Result<Self> {
+    pub(crate) fn start(
+        files: Arc<dyn Files>,
+        log: PathBuf,
+        bytes: u64,
+        failure: Arc<Failure>,
+    ) -> io::Result<Self> {
         let mut old = files.list(&log)?;
         old.retain(|path| *path == old_path(path));
         let state = Mutex::new(State { old: old.into(), ..State::default() });
-        let shared = Arc::new(Shared { files, log, bytes, state, changed: Condvar::new() });
+        let shared = Arc::new(Shared { files, log, bytes, state, changed: Condvar::new(), failure });
         let theirs = Arc::clone(&shared);
-        let thread = thread::Builder::new().name("panvault-spare".to_owned()).spawn(move || theirs.run())?;
+        let thread = thread::Builder::new().name("panvault-spare".to_owned()).spawn(move || {
+            theirs.failure.watch(|| theirs.run());
+            theirs.lock().ended = true;
+            theirs.changed.notify_all();
+        })?;
         Ok(Self { shared, thread: Some(thread) })
     }
 
     /// Gives the zeroed file the name of a segment and hands it out; waits while it is being made. `None` when there is no
-    /// room for one.
+    /// room for one; an error when the thread that makes them is gone.
     pub(crate) fn take(&self, segment: &Path) -> io::Result<Option<Box<dyn LogFile>>> {
         let mut state = self.shared.lock();
         loop {
@@ -67,6 +94,9 @@ impl Spares {
                 self.shared.files.rename(&spare_path(&self.shared.log), segment)?;
                 self.shared.changed.notify_all();
                 return Ok(Some(file));
+            }
+            if state.ended && !state.stop {
+                return Err(io::Error::other("the thread that readies segments has ended"));
             }
             if state.failed || state.stop {
                 return Ok(None);
@@ -102,26 +132,45 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn run(&self) {
+    /// `false` when a flush failed.
+    fn run(&self) -> bool {
         let mut state = self.lock();
         loop {
+            if self.failure.is() {
+                // Nothing is erased any more. Whoever failed has said why.
+                return false;
+            }
             let wanted = state.ready.is_none() && !state.stop;
             // Old segments are erased even when the store is closing, so that nothing lingers.
             let old = if state.stuck { None } else { state.old.pop_front() };
             state = if let Some(path) = old {
                 drop(state);
-                let retired = self.retire(&path, wanted);
-                self.retired(retired)
+                match self.retire(&path, wanted) {
+                    Err(SpareFault::Flush(error)) => return self.failed(&error),
+                    Err(SpareFault::Other(error)) => self.retired(Err(error)),
+                    Ok(retired) => self.retired(Ok(retired)),
+                }
             } else if wanted {
                 drop(state);
-                let made = self.make();
-                self.made(made)
+                match self.make() {
+                    Err(SpareFault::Flush(error)) => return self.failed(&error),
+                    Err(SpareFault::Other(error)) => self.made(Err(error)),
+                    Ok(made) => self.made(Ok(made)),
+                }
             } else if state.stop {
-                return;
+                return true;
             } else {
                 self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
             };
         }
+    }
+
+    /// After a flush that failed, a later one that succeeds proves nothing.
+    fn failed(&self, error: &io::Error) -> bool {
+        let advice = "nothing more is acknowledged, and nothing is erased; look at the disk of the data directory, then start \
+                      again: what was acknowledged is there";
+        tracing::error!(%error, advice, "log.flush_failed");
+        false
     }
 
     fn retired(&self, retired: io::Result<Option<Box<dyn LogFile>>>) -> MutexGuard<'_, State> {
@@ -164,31 +213,33 @@ impl Shared {
     }
 
     /// A new file full of zeroes under the spare's name. What a failure leaves is removed: others need the room.
-    fn make(&self) -> io::Result<Box<dyn LogFile>> {
+    fn make(&self) -> Result<Box<dyn LogFile>, SpareFault> {
         let path = spare_path(&self.log);
         match self.files.remove(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
             Ok(()) | Err(_) => {}
         }
         let file = self.files.create(&path)?;
-        if let Err(error) = erase(file.as_ref(), 0, self.bytes) {
+        if let Err(error) = zero(file.as_ref(), 0, self.bytes) {
             drop(self.files.remove(&path));
-            return Err(error);
+            return Err(error.into());
         }
+        file.flush().map_err(SpareFault::Flush)?;
         Ok(file)
     }
 
     /// Erases an old segment, and keeps it as the spare or removes it. It loses its name first, durably: a start that
     /// finds a segment without its header takes it for damage.
-    fn retire(&self, path: &Path, keep: bool) -> io::Result<Option<Box<dyn LogFile>>> {
+    fn retire(&self, path: &Path, keep: bool) -> Result<Option<Box<dyn LogFile>>, SpareFault> {
         let old = old_path(path);
         if *path != old {
             self.files.rename(path, &old)?;
-            self.files.sync_directory(&self.log)?;
+            self.files.sync_directory(&self.log).map_err(SpareFault::Flush)?;
         }
         let file = self.files.open(&old)?;
         let bytes = file.bytes()?;
-        erase(file.as_ref(), 0, bytes)?;
+        zero(file.as_ref(), 0, bytes)?;
+        file.flush().map_err(SpareFault::Flush)?;
         if keep && bytes == self.bytes {
             self.files.rename(&old, &spare_path(&self.log))?;
             Ok(Some(file))

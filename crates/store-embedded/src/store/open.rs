@@ -1,6 +1,6 @@
 //! How a store comes into being, and how it starts.
 
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::AtomicU64;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -14,6 +14,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::applier::Applier;
 use crate::commit::Committer;
+use crate::failure::Failure;
 use crate::fault::OpenFault;
 use crate::files::{Files, SystemFiles};
 use crate::limits::{COMMIT_BYTES_MAX, LISTS_MAX, Settings};
@@ -85,15 +86,16 @@ impl EmbeddedStore {
             replay(directory, &log, vault, chain.as_ref(), files.as_ref(), settings.cache_kib)?;
         let tail = Tail::open(Arc::clone(&files), log.clone(), vault, settings.segment_bytes, &found)
             .map_err(OpenFault::io(&log))?;
+        let queue = Arc::new(Queue::default());
+        let failure = Failure::new(Arc::clone(&queue));
         let spares =
-            Spares::start(files, log.clone(), settings.segment_bytes).map_err(OpenFault::io(&log))?;
+            Spares::start(Arc::clone(&files), log.clone(), settings.segment_bytes, Arc::clone(&failure))
+                .map_err(OpenFault::io(&log))?;
         let spares = Arc::new(spares);
         let durable = Arc::new(AtomicU64::new(found.next_sequence - 1));
-        let failed = Arc::new(AtomicBool::new(false));
         let (applied_sender, applied) = watch::channel(found.next_sequence - 1);
-        let (full_sender, view_full) = watch::channel(false);
+        let (held_up_sender, view_held_up) = watch::channel(None);
         let (stopped_sender, stopped) = watch::channel(false);
-        let queue = Arc::new(Queue::default());
         let to_apply = Arc::new(ToApply::new(tail.segment()));
         let view = view::connect(directory, Access::Write, settings.cache_kib)?;
         let overlay = Overlay::over(view::largest(&view)?);
@@ -103,12 +105,13 @@ impl EmbeddedStore {
             readers: Arc::clone(&readers),
             fingerprints: Fingerprints::open(&view)?,
             view,
+            files,
             view_log: directory.join("view.sqlite-wal"),
             log: log.clone(),
             to_apply: Arc::clone(&to_apply),
             overlay: Arc::clone(&overlay),
             applied: applied_sender,
-            full: full_sender,
+            held_up: held_up_sender,
             queue: Arc::clone(&queue),
             spares: Arc::clone(&spares),
             oldest: found.segments.first().map_or(1, |segment| segment.number),
@@ -130,7 +133,7 @@ impl EmbeddedStore {
             last_steps: 0,
             failed: false,
         };
-        let writer = Arc::new(Writer::new(Arc::clone(&queue), committer));
+        let writer = Arc::new(Writer::new(Arc::clone(&queue), committer, Arc::clone(&failure)));
         // A list goes from front to back, and little of what it has read is read again.
         let listers = (0..LISTS_MAX)
             .map(|_| view::connect(directory, Access::Read, settings.cache_kib / 4).map(Mutex::new))
@@ -146,23 +149,20 @@ impl EmbeddedStore {
             lists: Arc::new(Semaphore::new(LISTS_MAX)),
             to_apply,
             applied,
-            view_full,
+            view_held_up,
             stopped,
             durable,
-            failed: Arc::clone(&failed),
+            failure: Arc::clone(&failure),
             spares,
             settings,
         });
-        let theirs = Arc::clone(&failed);
+        let theirs = Arc::clone(&failure);
         let writer = spawn("panvault-writer", move || {
-            if !to_write.run(&to_carry) {
-                theirs.store(true, Ordering::SeqCst);
-            }
+            theirs.watch(|| to_write.run());
+            to_carry.end(theirs.is());
         });
         let applier = spawn("panvault-applier", move || {
-            if !applier.run() {
-                failed.store(true, Ordering::SeqCst);
-            }
+            failure.watch(|| applier.run());
             stopped_sender.send_replace(true);
         });
         let threads =

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use panvault_model::{Sealed, TransactionStatus};
 use panvault_store::{CardRow, Commit, Store, StoreFault};
@@ -170,21 +170,82 @@ fn a_call_of_whoever_brings_a_step_that_fails_ends_writing_for_good() {
     fails_for_good(LEADER, STEPS, |store, courses, name| led(ended(store, courses, name)));
 }
 
+/// A flush that fails ends writing for good, as it does everywhere; after any other call the thread tries again.
 #[test]
 fn a_call_of_the_spare_thread_that_fails_loses_nothing() {
     let courses = courses();
+    let ended = AtomicUsize::new(0);
     for_every_call(|at| {
         let name = format!("call {at} of the spare thread");
         let home = Home::new();
-        let (files, calls) = failing("panvault-spare", at);
-        block_on(async {
-            let store = home.open_with(files).unwrap();
-            assert_eq!(run(&store).await, (script().len(), None), "{name}");
-            assert_eq!(store.close().await, Ok(()), "{name}");
+        let calls = Arc::new(AtomicUsize::new(0));
+        let flush_failed = Arc::new(AtomicBool::new(false));
+        let (counted, flush) = (Arc::clone(&calls), Arc::clone(&flush_failed));
+        let files = Watched::new(move |call, caller| {
+            if caller == "panvault-spare" && counted.fetch_add(1, Ordering::SeqCst) == at {
+                flush.store(matches!(call, Call::Flush | Call::SyncDirectory), Ordering::SeqCst);
+                return Err(io::Error::other("the disk has failed"));
+            }
+            Ok(())
         });
-        assert_kept(&home, script().len(), &courses, &name);
+        let acknowledged = block_on(async {
+            let store = home.open_with(files).unwrap();
+            let (acknowledged, fault) = run(&store).await;
+            let closed = store.close().await;
+            if flush_failed.load(Ordering::SeqCst) {
+                // It may have been the last thing that the thread had to do.
+                assert!(matches!(fault, None | Some(StoreFault::Stopped)), "{name}");
+                ended.fetch_add(usize::from(fault.is_some()), Ordering::SeqCst);
+            } else {
+                assert_eq!((acknowledged, fault, closed), (script().len(), None, Ok(())), "{name}");
+            }
+            acknowledged
+        });
+        assert_kept(&home, acknowledged, &courses, &name);
         calls.load(Ordering::SeqCst) > at
     });
+    assert!(ended.load(Ordering::SeqCst) > 0, "no flush that failed was noticed in time");
+}
+
+/// The bug: a flush of SQLite's own log that failed was not looked at, the next one went well, and the log's segments were erased, though
+/// a flush proves nothing after one that failed. Its cure: any flush that fails ends writing for good, and nothing is erased.
+#[test]
+fn a_flush_of_the_view_that_fails_ends_writing_for_good() {
+    // The control: without the fault, steps that fill several segments have the first one erased.
+    for fails in [true, false] {
+        let home = Home::new();
+        let failed = Arc::new(AtomicBool::new(!fails));
+        let once = Arc::clone(&failed);
+        let files = Watched::new(move |call, caller| {
+            let is_first =
+                caller == "panvault-applier" && call == Call::Flush && !once.swap(true, Ordering::SeqCst);
+            if is_first { Err(io::Error::other("the disk has failed")) } else { Ok(()) }
+        });
+        let first = home.segments().remove(0);
+        let acknowledged = block_on(async {
+            let store = home.open_with(files).unwrap();
+            let mut acknowledged = 0;
+            for n in 10..40 {
+                match store.commit(card_insert(&large(n))).await {
+                    Ok(_) => acknowledged += 1,
+                    Err(StoreFault::Full) => tokio::task::yield_now().await,
+                    Err(fault) => {
+                        assert_eq!(fault, StoreFault::Stopped);
+                        break;
+                    }
+                }
+            }
+            if fails {
+                store.stopped().await;
+                assert_eq!(store.status().fault, Some(StoreFault::Stopped));
+            }
+            assert_eq!(store.close().await.is_err(), fails);
+            acknowledged
+        });
+        assert_eq!(first.exists(), fails, "what the view is mended from stays");
+        assert_eq!(block_on(async { all_of(&home.open()).await }).cards.len(), acknowledged);
+        assert_eq!(home.examine().findings, []);
+    }
 }
 
 /// A start took what it had read for durable, carried it into the view and went on from there; after a kill between a write and its

@@ -3,6 +3,8 @@
 #![cfg(test)]
 
 mod behind;
+mod busy;
+mod checkpoint;
 mod conformance;
 mod create;
 mod examine;
@@ -16,6 +18,7 @@ mod pressure;
 mod recycle;
 mod support;
 mod taken;
+mod threads;
 mod view;
 mod watched;
 mod whole_cut;

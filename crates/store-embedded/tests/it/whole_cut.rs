@@ -4,7 +4,7 @@
 //! certain after each call, and which it may have. From that it makes what a power cut may leave, and the store is opened there.
 
 mod disk;
-mod life;
+pub(crate) mod life;
 mod line;
 mod luck;
 mod node;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::files::MemoryFiles;
-use super::support::{Log, SEGMENT_BYTES, assert_front, read_image, segment};
+use super::support::{Log, SEGMENT_BYTES, assert_front, failure, read_image, segment};
 use crate::log::spare::Spares;
 
 fn spare() -> PathBuf {
@@ -13,7 +13,8 @@ fn spare() -> PathBuf {
 
 /// Starts the thread, lets segments go, and waits for its end.
 fn recycle(files: &MemoryFiles, old: &[u64]) {
-    let spares = Spares::start(Arc::new(files.clone()), PathBuf::from("log"), SEGMENT_BYTES).unwrap();
+    let spares =
+        Spares::start(Arc::new(files.clone()), PathBuf::from("log"), SEGMENT_BYTES, failure()).unwrap();
     spares.recycle(old.iter().copied().map(segment));
 }
 
@@ -87,7 +88,7 @@ fn a_segment_of_another_length_is_erased_to_its_end() {
         image.insert(segment(1).with_extension("old"), other);
         let files = MemoryFiles::of(image);
         let log = PathBuf::from("log");
-        let spares = Spares::start(Arc::new(files.clone()), log, SEGMENT_BYTES).unwrap();
+        let spares = Spares::start(Arc::new(files.clone()), log, SEGMENT_BYTES, failure()).unwrap();
         assert!(spares.take(&segment(6)).unwrap().is_some());
         drop(spares);
         let image = files.image();

@@ -10,6 +10,7 @@ use panvault_testkit::conformance::card_insert;
 use panvault_testkit::conformance::rows::{self, VAULT};
 
 use super::files::MemoryFiles;
+use crate::failure::Failure;
 use crate::fault::OpenFault;
 use crate::files::Files;
 use crate::log::frame::{Frame, FrameBuilder, HEADER_BYTES, TAG_BYTES};
@@ -61,6 +62,11 @@ pub(super) fn effects(n: u64, sealed: usize) -> Effects {
     vec![CardRow { sealed: Sealed::from_bytes(vec![0xc4; sealed]), ..rows::card(n) }.into()]
 }
 
+/// That of a store that has not failed.
+pub(super) fn failure() -> Arc<Failure> {
+    Failure::new(Arc::default())
+}
+
 impl Log {
     /// An empty log.
     pub(super) fn new() -> Self {
@@ -74,7 +80,8 @@ impl Log {
         let log = PathBuf::from("log");
         let tail = Tail::open(Arc::clone(&shared), log.clone(), VAULT, SEGMENT_BYTES, &found)
             .map_err(OpenFault::io(&log))?;
-        let spares = Spares::start(shared, log.clone(), SEGMENT_BYTES).map_err(OpenFault::io(&log))?;
+        let spares =
+            Spares::start(shared, log.clone(), SEGMENT_BYTES, failure()).map_err(OpenFault::io(&log))?;
         Ok(Self { files, frames: Vec::new(), tail, spares, builder: FrameBuilder::default() })
     }
 
