@@ -263,21 +263,24 @@ fn a_directory_with_a_long_path_has_a_socket_too() {
 fn two_commands_at_once_wait_for_each_other() {
     let directory = tempfile::tempdir().unwrap();
     let (data, organisation, _) = vault(directory.path());
-    let commands: Vec<_> = (0..4)
+    let commands: Vec<_> = (0..2)
         .map(|number| {
             let mut command = panvault();
             let name = format!("K{number}");
             command.args(["apikey", "create", "--organisation", &organisation, "--role", "MerchantUser"]);
-            command.args(["--name", &name, "--data", path(&data)]).stdout(Stdio::piped());
+            command
+                .args(["--name", &name, "--data", path(&data)])
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped());
             command.spawn().unwrap()
         })
         .collect();
     for command in commands {
         let ended = command.wait_with_output().unwrap();
-        assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stdout));
+        assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
     }
     let keys = run_json(&["apikey", "list", "--json", "--data", path(&data)]);
-    assert_eq!(keys.as_array().unwrap().len(), 5);
+    assert_eq!(keys.as_array().unwrap().len(), 3);
     assert_healthy(&data);
 }
 

@@ -165,7 +165,7 @@ fn bad_arguments_are_refused_by_name_and_change_nothing() {
         ),
         (
             vec!["processor", "create", "--organisation", id, "--name", "D", "--type", "x"],
-            "--type must be card_dummy",
+            "the type must be card_dummy",
         ),
         (
             vec!["account", "create", "--organisation", id, "--name", "A", "--currency-code", "euro"],
