@@ -97,7 +97,7 @@ fn its_curl_lines_work_as_printed() {
         text.lines().filter(|line| line.starts_with("curl ") || line.starts_with("CARD=")).collect();
     assert_eq!(lines.len(), 4, "{text}");
     let names = text.lines().find(|line| line.starts_with("export ")).unwrap();
-    let guide = "curl -s $PANVAULT/v1/card -H \"X-APIKEY: $PUBLISHABLE_KEY\" -H 'Content-Type: application/json' -d '{
+    let guide = "curl -s $PANVAULT/v1/card -H \"X-APIKEY: $PUBLISHABLE_KEY\" -H 'Origin: http://localhost:3000' -H 'Content-Type: application/json' -d '{
         \"card_number\": \"4111111111111111\", \"expiry_month\": \"12\", \"expiry_year\": \"35\",
         \"organisation\": \"'$ORGANISATION'\" }' -o /dev/null -w '%{http_code} '
         curl -s $PANVAULT/v1/card -H \"X-APIKEY: $KEY\" -o /dev/null -w '%{http_code}'; echo \" ${#ACCOUNT}\"";
