@@ -193,7 +193,8 @@ fn what_stands_in_the_place_of_the_socket_is_neither_followed_nor_harmed() {
     let precious = directory.path().join("precious");
     fs::write(&precious, "precious").unwrap();
     fs::set_permissions(&precious, fs::Permissions::from_mode(0o600)).unwrap();
-    let put: [(&str, &dyn Fn(&Path)); 3] = [
+    type Put<'a> = &'a dyn Fn(&Path);
+    let put: [(&str, Put<'_>); 3] = [
         ("a file", &|at| fs::write(at, "something").unwrap()),
         ("a link", &|at| std::os::unix::fs::symlink(&precious, at).unwrap()),
         ("a link to nowhere", &|at| std::os::unix::fs::symlink("/nonexistent/x", at).unwrap()),
