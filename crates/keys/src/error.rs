@@ -1,6 +1,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use panvault_directory::Unsafe;
+
 /// Why a key operation failed. Says nothing of keys or plaintext.
 #[derive(Debug, thiserror::Error)]
 pub enum KeysError {
@@ -83,9 +85,9 @@ pub enum KeyFileFault {
     /// It is there already.
     #[error("exists already and is not overwritten; name another file")]
     Exists,
-    /// It is not a file.
-    #[error("is not a regular file")]
-    NotAFile,
+    /// It is no file of its own, but a link, a second name or something else.
+    #[error(transparent)]
+    Unsafe(#[from] Unsafe),
     /// Others can read it.
     #[error(
         "can be read by others (mode {mode:04o}); run chmod 600 on it, and consider whether the key has leaked"

@@ -3,7 +3,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
+use panvault_directory::{Unsafe, open_to_read};
 use zeroize::Zeroizing;
 
 use crate::error::{KeyFileFault, KeysError};
@@ -67,17 +67,12 @@ impl KeyFile {
     }
 
     fn read(&self) -> Result<RootKey, KeyFileFault> {
-        // What stands there may be a pipe, whose other end nobody has: that is not waited for.
-        let nonblock = OFlags::NONBLOCK.bits().cast_signed();
-        let file = OpenOptions::new().read(true).custom_flags(nonblock).open(&self.path);
-        let file = file.map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => KeyFileFault::Missing,
-            _ => KeyFileFault::Io(error),
+        let file = open_to_read(&self.path).map_err(|error| match (Unsafe::of(&error), error.kind()) {
+            (Some(refused), _) => KeyFileFault::Unsafe(refused),
+            (None, io::ErrorKind::NotFound) => KeyFileFault::Missing,
+            (None, _) => KeyFileFault::Io(error),
         })?;
         let metadata = file.metadata().map_err(KeyFileFault::Io)?;
-        if !metadata.is_file() {
-            return Err(KeyFileFault::NotAFile);
-        }
         let mode = metadata.mode() & 0o7777;
         if mode & 0o077 != 0 {
             return Err(KeyFileFault::Readable { mode });
@@ -176,7 +171,21 @@ mod tests {
         let path = directory.path().join("root.key");
         let made = std::process::Command::new("mkfifo").args(["-m", "600"]).arg(&path).status().unwrap();
         assert!(made.success());
-        assert!(matches!(fault(&path), KeyFileFault::NotAFile));
+        assert!(matches!(fault(&path), KeyFileFault::Unsafe(Unsafe::NotAFile { what: "a pipe" })));
+    }
+
+    /// A key that has a second name may be changed, or cut short, under that.
+    #[test]
+    fn a_key_is_not_read_through_a_link_or_beside_another_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, other) = (directory.path().join("root.key"), directory.path().join("other"));
+        KeyFile::new(&path).create(&root()).unwrap();
+        std::os::unix::fs::symlink(&path, &other).unwrap();
+        assert!(matches!(fault(&other), KeyFileFault::Unsafe(Unsafe::Link)));
+        assert!(KeyFile::new(&path).open().is_ok());
+        fs::remove_file(&other).unwrap();
+        fs::hard_link(&path, &other).unwrap();
+        assert!(matches!(fault(&path), KeyFileFault::Unsafe(Unsafe::Names { names: 2 })));
     }
 
     #[test]
@@ -184,7 +193,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         assert!(matches!(
             fault(directory.path()),
-            KeyFileFault::NotAFile | KeyFileFault::Readable { .. } | KeyFileFault::Io(_)
+            KeyFileFault::Unsafe(Unsafe::NotAFile { what: "a directory" })
         ));
         assert!(matches!(fault(&directory.path().join("none")), KeyFileFault::Missing));
         let good = format!(

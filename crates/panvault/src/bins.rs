@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use panvault_bins::limits::FILE_BYTES_MAX;
 use panvault_bins::{FileFault, Table};
+use panvault_directory::{Unsafe, open_to_read};
 use rustix::fs::OFlags;
 
 pub(crate) use install::Replacing;
@@ -25,6 +26,9 @@ pub(crate) enum BinsFault {
     Read(#[from] io::Error),
     #[error("is not a file")]
     NotAFile,
+    /// It leads elsewhere, or is no file.
+    #[error(transparent)]
+    Unsafe(Unsafe),
     #[error("can be read or changed by others; chmod 600 mends that")]
     Exposed,
     #[error(transparent)]
@@ -59,7 +63,7 @@ fn read_at(path: &Path) -> Result<Option<Vec<u8>>, BinsFault> {
     open(path)?.map(|(file, metadata)| bytes(file, &metadata)).transpose()
 }
 
-/// Opens what is to be read whole, without waiting for the other end of a pipe; `None` when there is nothing.
+/// Opens a list that is to be read whole, wherever it is, without waiting for the other end of a pipe; `None` when there is nothing.
 pub(crate) fn open_regular(path: &Path) -> Result<Option<(File, Metadata)>, BinsFault> {
     match OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path) {
         Ok(file) => {
@@ -71,12 +75,15 @@ pub(crate) fn open_regular(path: &Path) -> Result<Option<(File, Metadata)>, Bins
     }
 }
 
+/// Opens a table, which is the vault's own: not through a link, nor beside another name of it.
 fn open(path: &Path) -> Result<Option<(File, Metadata)>, BinsFault> {
-    let opened = open_regular(path)?;
-    match &opened {
-        Some((_, metadata)) if metadata.mode() & 0o077 != 0 => Err(BinsFault::Exposed),
-        Some(_) | None => Ok(opened),
-    }
+    let file = match open_to_read(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Unsafe::of(&error).map_or(BinsFault::Read(error), BinsFault::Unsafe)),
+    };
+    let metadata = file.metadata()?;
+    if metadata.mode() & 0o077 == 0 { Ok(Some((file, metadata))) } else { Err(BinsFault::Exposed) }
 }
 
 /// The whole file, and no more than a table can be.

@@ -20,7 +20,7 @@ pub(crate) use server::Socket;
 /// Its name in the data directory.
 pub(crate) const NAME: &str = "admin.socket";
 /// The same, until it is listened at.
-const NEW: &str = "admin.socket.new";
+pub(crate) const NEW: &str = "admin.socket.new";
 /// Seconds for a handshake, and for the other end to take the connection.
 const HANDSHAKE_SECONDS_MAX: u64 = 5;
 /// Connections at a time, those included that have proved nothing yet.

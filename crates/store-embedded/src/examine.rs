@@ -9,15 +9,16 @@ use std::path::Path;
 
 use std::sync::Arc;
 
+use panvault_directory::Directory;
 use panvault_model::VaultId;
 use panvault_store::{ApiKeyUseRow, CardRow, Chain, DocumentRow, HistoryRow, IdempotencyRow, TransactionRow};
 use rusqlite::{Connection, Row};
 
 use crate::examine::last::Last;
 use crate::fault::OpenFault;
-use crate::files::SystemFiles;
+use crate::files::HeldFiles;
 use crate::log::recover;
-use crate::store::log_path;
+use crate::store::{LOG, log_path};
 use crate::view::{self, Access};
 
 /// Something that is not as it should be.
@@ -56,16 +57,18 @@ const TRIES: usize = 5;
 /// not looked at.
 pub fn examine(directory: &Path, vault: VaultId, chain: &dyn Chain) -> Result<Examination, OpenFault> {
     let log = log_path(directory);
-    if !log.is_dir() || !view::view_path(directory).exists() {
+    if !log.exists() || !view::view_path(directory).exists() {
         return Err(OpenFault::Missing { path: directory.to_owned() });
     }
-    let view = view::connect(directory, Access::Read, 16_384)?;
+    let held = Directory::open(directory).map_err(OpenFault::io(directory))?;
+    let files = HeldFiles([held.below(LOG).map_err(OpenFault::io(&log))?]);
+    let view = view::connect(&held, Access::Read, 16_384)?;
     // One transaction, so that everything is read as of one moment, and no segment goes that it does not cover.
     view.execute_batch("BEGIN")?;
     let meta = view::meta(&view, vault)?;
     let read = || {
         let (mut last, mut chained) = (Last::default(), Vec::new());
-        let found = recover(&SystemFiles, &log, vault, chain, &mut |frame| {
+        let found = recover(&files, &log, vault, chain, &mut |frame| {
             if frame.last_sequence() <= meta.applied {
                 chained.push((frame.first_sequence, frame.tag));
             }

@@ -1,9 +1,12 @@
 //! The seam between the log and the file system. Tests stand in for it to make any call fail.
 
-use std::fs::{self, File, OpenOptions};
-use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+
+use panvault_directory::Directory;
 
 /// A directory of log files.
 pub trait Files: Send + Sync {
@@ -33,38 +36,98 @@ pub trait LogFile: Send {
     fn bytes(&self) -> io::Result<u64>;
 }
 
-/// The file system.
-#[derive(Clone, Copy, Default)]
-pub struct SystemFiles;
+/// The files of directories that are held open. A path is of the one that was opened by the rest of it, wherever that is by now.
+pub(crate) struct HeldFiles<const N: usize>(pub(crate) [Directory; N]);
 
-impl Files for SystemFiles {
+impl<const N: usize> HeldFiles<N> {
+    fn at(&self, path: &Path) -> io::Result<&Directory> {
+        self.0.iter().find(|held| held.path() == path).ok_or_else(|| io::ErrorKind::InvalidInput.into())
+    }
+
+    fn split<'a>(&self, path: &'a Path) -> io::Result<(&Directory, &'a OsStr)> {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        Ok((self.at(parent)?, name))
+    }
+}
+
+impl<const N: usize> Files for HeldFiles<N> {
     fn create(&self, path: &Path) -> io::Result<Box<dyn LogFile>> {
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        Ok(Box::new(file))
+        let (held, name) = self.split(path)?;
+        Ok(Box::new(held.create(name)?))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn LogFile>> {
-        Ok(Box::new(OpenOptions::new().write(true).open(path)?))
+        let (held, name) = self.split(path)?;
+        Ok(Box::new(held.write(name)?))
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        fs::read(path)
+        let (held, name) = self.split(path)?;
+        let file = held.read(name)?;
+        let len = file.metadata()?.len();
+        let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or(0));
+        file.take(len).read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        fs::rename(from, to)
+        let ((held, from), to) = (self.split(from)?, to.file_name().ok_or(io::ErrorKind::InvalidInput)?);
+        held.rename(from, to)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        fs::remove_file(path)
+        let (held, name) = self.split(path)?;
+        held.remove(name)
     }
 
     fn sync_directory(&self, path: &Path) -> io::Result<()> {
-        File::open(path)?.sync_all()
+        self.at(path)?.sync()
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
-        fs::read_dir(path)?.map(|entry| entry.map(|entry| entry.path())).collect()
+        Ok(self.at(path)?.names()?.into_iter().map(|name| path.join(name)).collect())
+    }
+}
+
+/// The file system, for tests that stand in for a part of it: the same, but each call opens the directory of its path anew.
+#[derive(Clone, Copy, Default)]
+pub struct SystemFiles;
+
+impl SystemFiles {
+    fn held(directory: Option<&Path>) -> io::Result<HeldFiles<1>> {
+        Directory::open(directory.ok_or(io::ErrorKind::InvalidInput)?).map(|held| HeldFiles([held]))
+    }
+}
+
+impl Files for SystemFiles {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn LogFile>> {
+        Self::held(path.parent())?.create(path)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn LogFile>> {
+        Self::held(path.parent())?.open(path)
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        Self::held(path.parent())?.read(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        Self::held(from.parent())?.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        Self::held(path.parent())?.remove(path)
+    }
+
+    fn sync_directory(&self, path: &Path) -> io::Result<()> {
+        Self::held(Some(path))?.sync_directory(path)
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
+        Self::held(Some(path))?.list(path)
     }
 }
 

@@ -3,11 +3,12 @@
 
 use core::ops::Deref;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
+use panvault_directory::Directory;
 use rusqlite::Connection;
 
+use crate::fault::OpenFault;
 use crate::view::{self, Access};
 
 /// The connections: some for everyone, one that is waited for when those are in use, and one for whoever commits.
@@ -30,10 +31,10 @@ pub(crate) struct Reader {
 
 impl Readers {
     /// Connects so many for everyone.
-    pub(crate) fn open(directory: &Path, count: usize, cache_kib: u32) -> Result<Self, rusqlite::Error> {
+    pub(crate) fn open(directory: &Directory, count: usize, cache_kib: u32) -> Result<Self, OpenFault> {
         let reader = || {
             let view = view::connect(directory, Access::Read, cache_kib)?;
-            Ok::<_, rusqlite::Error>(Mutex::new(Reader { view, sees: None }))
+            Ok::<_, OpenFault>(Mutex::new(Reader { view, sees: None }))
         };
         Ok(Self {
             free: (0..count.max(1)).map(|_| reader()).collect::<Result<_, _>>()?,

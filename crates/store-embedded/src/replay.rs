@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use panvault_directory::Directory;
 use panvault_model::VaultId;
 use panvault_store::Chain;
 
@@ -14,7 +15,7 @@ use crate::view::{self, Access, ApplyFrame};
 
 /// Reads the log, and brings the view up to its end. Says too which segment last has a card that was deleted since.
 pub(crate) fn replay(
-    directory: &Path,
+    directory: &Directory,
     log: &Path,
     vault: VaultId,
     chain: &dyn Chain,
@@ -55,7 +56,7 @@ pub(crate) fn replay(
     if found.torn {
         tracing::warn!(advice = "none; it was never acknowledged", "log.torn_tail_dropped");
     }
-    if !view::view_path(directory).exists() {
+    if !view::is_there(directory)? {
         tracing::warn!(advice = "none; it is rebuilt from the log", "view.missing");
         view::create(directory, vault)?;
     }
@@ -77,8 +78,8 @@ fn settle(files: &dyn Files, log: &Path, found: &Recovered) -> io::Result<()> {
 }
 
 /// What the view says of itself; `None` when it is not there.
-fn view_meta(directory: &Path, vault: VaultId, cache_kib: u32) -> Result<Option<view::Meta>, OpenFault> {
-    if !view::view_path(directory).exists() {
+fn view_meta(directory: &Directory, vault: VaultId, cache_kib: u32) -> Result<Option<view::Meta>, OpenFault> {
+    if !view::is_there(directory)? {
         return Ok(None);
     }
     let connection = view::connect(directory, Access::Read, cache_kib)?;

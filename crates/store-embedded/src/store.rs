@@ -1,9 +1,9 @@
+mod held;
 mod open;
 #[cfg(test)]
 mod tests;
 
 use core::sync::atomic::{AtomicU64, Ordering};
-use std::fs::File;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 use std::thread::JoinHandle;
 
@@ -26,14 +26,15 @@ use crate::to_apply::ToApply;
 use crate::view;
 use crate::writer::Writer;
 
-pub(crate) use open::log_path;
+use held::Held;
+pub(crate) use open::{LOG, log_path};
 
 /// A store in one directory: the log, and SQLite as the view of it.
 pub struct EmbeddedStore {
     shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Held as long as the store is open.
-    _lock: File,
+    _held: Held,
 }
 
 struct Shared {

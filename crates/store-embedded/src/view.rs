@@ -6,9 +6,12 @@ mod list;
 mod notes;
 mod read;
 
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use panvault_directory::Directory;
 use panvault_model::VaultId;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
@@ -56,17 +59,32 @@ CREATE TABLE chain (first_sequence INTEGER PRIMARY KEY, segment INTEGER NOT NULL
 CREATE TABLE total (organisation BLOB PRIMARY KEY, cards INTEGER NOT NULL, payments INTEGER NOT NULL) WITHOUT ROWID;
 ";
 
+/// Name of the view's file.
+const VIEW: &str = "view.sqlite";
+/// Name of the view in the making.
+const NEW: &str = "view.sqlite.new";
+/// What SQLite puts behind the name of a file, for the files that it keeps beside it.
+const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// SQLite's own log of the view.
+pub(crate) fn log_path(directory: &Path) -> PathBuf {
+    directory.join("view.sqlite-wal")
+}
+
 /// The view's file.
 pub(crate) fn view_path(directory: &Path) -> PathBuf {
-    directory.join("view.sqlite")
+    directory.join(VIEW)
 }
 
 /// Makes an empty view. It gets its name when it is whole: what a crash leaves of it, the next try replaces.
-pub(crate) fn create(directory: &Path, vault: VaultId) -> Result<(), OpenFault> {
-    let (path, making) = (view_path(directory), directory.join("view.sqlite.new"));
-    clear(&path).and_then(|()| clear(&making)).map_err(OpenFault::io(&making))?;
-    make_private(&making).map_err(OpenFault::io(&making))?;
-    let connection = Connection::open(&making)?;
+pub(crate) fn create(directory: &Directory, vault: VaultId) -> Result<(), OpenFault> {
+    let (path, making) = (view_path(directory.path()), directory.path().join(NEW));
+    // SQLite gives its companion files the mode of the file itself.
+    clear(directory, VIEW)
+        .and_then(|()| clear(directory, NEW))
+        .and_then(|()| directory.create(NEW).map(drop))
+        .map_err(OpenFault::io(&making))?;
+    let connection = open(directory, NEW, Access::Write)?;
     connection.pragma_update(None, "page_size", PAGE_BYTES)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.execute_batch(&format!("BEGIN; {SCHEMA}"))?;
@@ -78,27 +96,20 @@ pub(crate) fn create(directory: &Path, vault: VaultId) -> Result<(), OpenFault> 
     connection.execute_batch("COMMIT")?;
     // Closing folds SQLite's own log back and removes it, so that the one file is all.
     connection.close().map_err(|(_, error)| error)?;
-    let named = std::fs::rename(&making, &path).and_then(|()| std::fs::File::open(directory)?.sync_all());
+    let named = directory.rename(NEW, VIEW).and_then(|()| directory.sync());
     named.map_err(OpenFault::io(&path))
 }
 
 /// Removes a view and its companions. SQLite would take a companion that outlived its view for the new view's own.
-fn clear(path: &Path) -> std::io::Result<()> {
-    for end in ["", "-wal", "-shm", "-journal"] {
-        let mut name = path.as_os_str().to_owned();
-        name.push(end);
-        match std::fs::remove_file(&name) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
-    }
-    Ok(())
+fn clear(directory: &Directory, name: &str) -> io::Result<()> {
+    directory.clear(name)?;
+    COMPANIONS.iter().try_for_each(|end| directory.clear(format!("{name}{end}")))
 }
 
-/// SQLite gives its companion files the mode of the file itself.
-fn make_private(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt;
-    std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map(drop)
+/// Whether a view is there that can be used.
+pub(crate) fn is_there(directory: &Directory) -> Result<bool, OpenFault> {
+    let found = directory.judged(VIEW, false).map_err(OpenFault::io(view_path(directory.path())))?;
+    Ok(found.is_some())
 }
 
 /// What a connection is for.
@@ -112,17 +123,11 @@ pub(crate) enum Access {
 
 /// Connects to the view.
 pub(crate) fn connect(
-    directory: &Path,
+    directory: &Directory,
     access: Access,
     cache_kib: u32,
-) -> Result<Connection, rusqlite::Error> {
-    let flags = match access {
-        Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
-        Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
-    };
-    let connection =
-        Connection::open_with_flags(view_path(directory), flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    connection.busy_timeout(Duration::from_millis(VIEW_BUSY_MILLIS))?;
+) -> Result<Connection, OpenFault> {
+    let connection = open(directory, VIEW, access)?;
     connection.pragma_update(None, "cache_size", -i64::from(cache_kib))?;
     connection.set_prepared_statement_cache_capacity(64);
     if access == Access::Write {
@@ -131,6 +136,41 @@ pub(crate) fn connect(
         connection.pragma_update(None, "secure_delete", true)?;
     }
     Ok(connection)
+}
+
+/// Opens a file of SQLite's. SQLite opens by path, and makes and cuts short its companions as it needs them: so all are looked at
+/// through the directory that is held, before and after, and the path must lead to the same file.
+fn open(directory: &Directory, name: &str, access: Access) -> Result<Connection, OpenFault> {
+    let flags = match access {
+        Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
+    };
+    let before = judged(directory, name, access)?;
+    let io = |path: &Path| OpenFault::io(path.to_owned());
+    let path = std::fs::canonicalize(directory.path()).map_err(io(directory.path()))?.join(name);
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let connection = Connection::open_with_flags(&path, flags)?;
+    connection.busy_timeout(Duration::from_millis(VIEW_BUSY_MILLIS))?;
+    // The first look makes it open what is beside the file.
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?;
+    let opened = std::fs::symlink_metadata(&path).map_err(io(&path))?;
+    let after = judged(directory, name, access)?;
+    if before != after || before != (opened.dev(), opened.ino()) {
+        let moved =
+            io::Error::other("is not the same file as a moment before; find out who changes the directory");
+        return Err(OpenFault::io(path)(moved));
+    }
+    Ok(connection)
+}
+
+/// Refuses a file of SQLite's, or a companion of it, that leads elsewhere. Gives what tells the file from another.
+fn judged(directory: &Directory, name: &str, access: Access) -> Result<(u64, u64), OpenFault> {
+    let to_write = access == Access::Write;
+    let look =
+        |name: &str| directory.judged(name, to_write).map_err(OpenFault::io(directory.path().join(name)));
+    COMPANIONS.iter().try_for_each(|end| look(&format!("{name}{end}")).map(drop))?;
+    let missing = || OpenFault::io(directory.path().join(name))(io::ErrorKind::NotFound.into());
+    look(name)?.map(|found| (found.dev(), found.ino())).ok_or_else(missing)
 }
 
 /// What the view says of itself.

@@ -29,6 +29,7 @@ pub(super) const TESTKIT: &str = "panvault-testkit";
 const MODEL: &str = "panvault-model";
 const CARD: &str = "panvault-card";
 const BINS: &str = "panvault-bins";
+const DIRECTORY: &str = "panvault-directory";
 const KEYS: &str = "panvault-keys";
 const STORE: &str = "panvault-store";
 const EMBEDDED: &str = "panvault-store-embedded";
@@ -44,17 +45,19 @@ pub(super) static ROOMS: &[Crate] = &[
     Crate { name: MODEL, uses: &[], tests_use: &[] },
     Crate { name: CARD, uses: &[MODEL], tests_use: &[] },
     Crate { name: BINS, uses: &[MODEL, CARD], tests_use: &[] },
-    Crate { name: KEYS, uses: &[MODEL], tests_use: &[] },
+    // How files are opened, and nothing else.
+    Crate { name: DIRECTORY, uses: &[], tests_use: &[] },
+    Crate { name: KEYS, uses: &[MODEL, DIRECTORY], tests_use: &[] },
     Crate { name: STORE, uses: &[MODEL], tests_use: &[] },
     // Its tests chain a real log with real keys, and open cards of a real vault from it.
-    Crate { name: EMBEDDED, uses: &[MODEL, STORE], tests_use: &[KEYS, VAULT] },
+    Crate { name: EMBEDDED, uses: &[MODEL, STORE, DIRECTORY], tests_use: &[KEYS, VAULT] },
     Crate { name: PROCESSOR, uses: &[MODEL, CARD], tests_use: &[] },
     Crate { name: VAULT, uses: &[MODEL, CARD, KEYS, STORE, PROCESSOR], tests_use: &[EMBEDDED] },
     // Its tests serve a whole vault.
     Crate { name: SERVER, uses: &[MODEL, CARD, VAULT], tests_use: &[KEYS, STORE, EMBEDDED, PROCESSOR] },
     Crate {
         name: BINARY,
-        uses: &[MODEL, CARD, BINS, KEYS, STORE, EMBEDDED, PROCESSOR, VAULT, SERVER],
+        uses: &[MODEL, CARD, BINS, DIRECTORY, KEYS, STORE, EMBEDDED, PROCESSOR, VAULT, SERVER],
         tests_use: &[],
     },
     // Stands in for the outside of every crate, and is used by tests alone.
@@ -129,7 +132,7 @@ libraries! {
     "mimalloc": Users::These(&[BINARY, BENCH]), NOBODY;
     "libc": Users::These(&[EMBEDDED, BINARY]), Users::Any;
     "nix": Users::These(&[BINARY]), NOBODY;
-    "rustix": Users::These(&[KEYS, EMBEDDED, SERVER, BINARY]), Users::Any;
+    "rustix": Users::These(&[DIRECTORY, KEYS, EMBEDDED, SERVER, BINARY]), Users::Any;
 
     // The rest.
     "anyhow": Users::These(&[BINARY, BENCH, XTASK]), NOBODY;

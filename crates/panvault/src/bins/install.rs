@@ -1,13 +1,14 @@
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::fs::{File, Metadata, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
 use panvault_bins::Table;
-use rustix::fs::{FlockOperation, OFlags, flock};
+use panvault_directory::Directory;
+use rustix::fs::{FlockOperation, flock};
 
-use super::{BEFORE, BinsFault, read_at};
+use super::{BEFORE, BinsFault, FILE, read_at};
 
 const NEW: &str = "bins.table.new";
 /// The table in use, while another takes its place.
@@ -17,7 +18,7 @@ const LEAVING: &str = "bins.table.leaving";
 /// kept as the table before. One change is made at a time; it does not keep a server from running.
 pub(crate) struct Replacing {
     directory: PathBuf,
-    new: PathBuf,
+    held: Directory,
     /// Locked as long as it is open.
     file: File,
     done: bool,
@@ -28,22 +29,10 @@ impl Replacing {
     pub(crate) fn begin(directory: &Path) -> anyhow::Result<Self> {
         let new = directory.join(NEW);
         let written = || format!("{} cannot be written", new.display());
+        let held = Directory::open(directory).with_context(written)?;
         loop {
-            // What stands there is the file that a killed one left, or it is not ours: a link would lead the writing elsewhere, and the
-            // other end of a pipe is not waited for.
-            let file = OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .mode(0o600)
-                .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
-                .open(&new)
-                .with_context(written)?;
-            ensure!(
-                file.metadata().with_context(written)?.is_file(),
-                "{} is not a file; remove it",
-                new.display()
-            );
+            // What stands there is the file that a killed one left, or it is not ours and is refused.
+            let file = held.write_or_create(NEW).with_context(written)?;
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => {}
                 Err(error) if error == rustix::io::Errno::WOULDBLOCK => {
@@ -52,13 +41,14 @@ impl Replacing {
                 Err(error) => return Err(io::Error::from(error)).with_context(written),
             }
             // Whoever held it before may have moved it to its place: then it is the table, and not to be written.
-            let is_there = fs::metadata(&new).is_ok_and(|named| same(&named, &file));
+            let named = held.entry(NEW).with_context(written)?;
+            let is_there = named.is_some_and(|named| same(&named, &file));
             if is_there {
                 let private = Permissions::from_mode(0o600);
                 file.set_len(0).and_then(|()| file.set_permissions(private)).with_context(written)?;
-                let replacing = Self { directory: directory.to_owned(), new, file, done: false };
+                let replacing = Self { directory: directory.to_owned(), held, file, done: false };
                 let leaving = directory.join(LEAVING);
-                end_what_was_begun(directory)
+                end_what_was_begun(directory, &replacing.held)
                     .with_context(|| format!("{} cannot be moved or removed", leaving.display()))?;
                 return Ok(replacing);
             }
@@ -78,51 +68,46 @@ impl Replacing {
     /// Writes the table and puts it in the place of the one in use, durably: a crash leaves the one or the other, whole.
     pub(crate) fn finish(mut self, table: &[u8]) -> anyhow::Result<()> {
         let written = self.file.write_all(table).and_then(|()| self.file.sync_all());
-        written.and_then(|()| self.put(&self.new)).with_context(|| self.unwritten())?;
+        written.and_then(|()| self.put(NEW)).with_context(|| self.unwritten())?;
         self.done = true;
         Ok(())
     }
 
     /// Puts the table before in the place of the one in use, and that in its place.
     pub(crate) fn restore(self) -> anyhow::Result<()> {
-        self.put(&self.directory.join(BEFORE)).with_context(|| self.unwritten())
+        self.put(BEFORE).with_context(|| self.unwritten())
     }
 
     /// Takes the table in use away, and keeps it as the table before if it can be used. There must be one.
     pub(crate) fn remove(self) -> anyhow::Result<()> {
         let path = super::path(&self.directory);
-        let gone = if self.in_use().is_ok() {
-            fs::rename(&path, self.directory.join(BEFORE))
-        } else {
-            fs::remove_file(&path)
-        };
+        let gone =
+            if self.in_use().is_ok() { self.held.rename(FILE, BEFORE) } else { self.held.remove(FILE) };
         gone.and_then(|()| self.flush()).with_context(|| format!("{} cannot be removed", path.display()))
     }
 
-    /// Moves `from` to the place of the table in use. That keeps a second name meanwhile: at no moment is there no table, and after a
-    /// crash at any moment both are there under one name or the other.
-    fn put(&self, from: &Path) -> io::Result<()> {
-        let path = super::path(&self.directory);
-        let leaving = self.directory.join(LEAVING);
+    /// Moves `from` to the place of the table in use. That is copied first, for no file of a vault has two names: at no moment is there no
+    /// table, and after a crash at any moment both are there under one name or the other.
+    fn put(&self, from: &str) -> io::Result<()> {
         // What cannot be used is not worth to be kept, nor to take the place of a table before that can.
         let is_kept = matches!(self.in_use(), Ok(Some(_)));
-        if is_kept && fs::hard_link(&path, &leaving).is_err() {
-            // Not every file system has links.
-            fs::copy(&path, &leaving)?;
-            File::open(&leaving)?.sync_all()?;
+        if is_kept {
+            let mut leaving = self.held.create(LEAVING)?;
+            io::copy(&mut self.held.read(FILE)?, &mut leaving)?;
+            leaving.sync_all()?;
         }
-        if let Err(error) = fs::rename(from, &path) {
-            drop(fs::remove_file(&leaving));
+        if let Err(error) = self.held.rename(from, FILE) {
+            drop(self.held.remove(LEAVING));
             return Err(error);
         }
         if is_kept {
-            fs::rename(&leaving, self.directory.join(BEFORE))?;
+            self.held.rename(LEAVING, BEFORE)?;
         }
         self.flush()
     }
 
     fn flush(&self) -> io::Result<()> {
-        File::open(&self.directory)?.sync_all()
+        self.held.sync()
     }
 
     fn unwritten(&self) -> String {
@@ -134,31 +119,30 @@ impl Drop for Replacing {
     fn drop(&mut self) {
         if !self.done {
             // It is in nobody's way when it stays.
-            drop(fs::remove_file(&self.new));
+            drop(self.held.remove(NEW));
         }
     }
 }
 
 /// A change that was killed half-way: the table that was leaving becomes the table before, if another has taken its place.
-fn end_what_was_begun(directory: &Path) -> io::Result<()> {
+fn end_what_was_begun(directory: &Path, held: &Directory) -> io::Result<()> {
     let leaving = directory.join(LEAVING);
     let bytes = |path: &Path| read_at(path).ok().flatten();
     let left = bytes(&leaving).filter(|left| Table::read(left).is_ok());
     if left.is_some() && left != bytes(&super::path(directory)) {
-        return fs::rename(&leaving, directory.join(BEFORE));
+        return held.rename(LEAVING, BEFORE);
     }
-    match fs::remove_file(&leaving) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        Ok(()) | Err(_) => Ok(()),
-    }
+    held.clear(LEAVING)
 }
 
-fn same(named: &fs::Metadata, file: &File) -> bool {
+fn same(named: &Metadata, file: &File) -> bool {
     file.metadata().is_ok_and(|opened| (opened.dev(), opened.ino()) == (named.dev(), named.ino()))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{self, OpenOptions};
+
     use panvault_bins::{About, Column, Layout, import};
     use panvault_model::Timestamp;
 
@@ -259,13 +243,19 @@ mod tests {
         assert!(Replacing::begin(directory).is_err());
         assert_eq!(fs::read_to_string(&other).unwrap(), "precious");
         fs::remove_file(&new).unwrap();
+        fs::hard_link(&other, &new).unwrap();
+        assert!(Replacing::begin(directory).is_err());
+        assert_eq!(fs::read_to_string(&other).unwrap(), "precious");
+        fs::remove_file(&new).unwrap();
         let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
         rustix::fs::mknodat(rustix::fs::CWD, &new, rustix::fs::FileType::Fifo, mode, 0).unwrap();
         assert!(Replacing::begin(directory).is_err(), "and does not wait");
         // Somebody may be at the other end.
         let reader = OpenOptions::new().read(true).write(true).open(&new).unwrap();
-        let said = Replacing::begin(directory).err().map(|error| error.to_string());
-        assert!(said.is_some_and(|said| said.ends_with("bins.table.new is not a file; remove it")));
+        let said = Replacing::begin(directory).err().map(|error| format!("{error:#}"));
+        assert!(said.is_some_and(|said| {
+            said.contains("bins.table.new cannot be written: is not a regular file but a pipe")
+        }));
         drop(reader);
         fs::remove_file(&new).unwrap();
         fs::create_dir(directory.join(LEAVING)).unwrap();
@@ -279,8 +269,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let directory = directory.path();
         (1..=2).for_each(|version| install(directory, version));
-        // Killed when the table in use had got its second name.
-        fs::hard_link(super::super::path(directory), directory.join(LEAVING)).unwrap();
+        // Killed when the table in use had been copied.
+        fs::copy(super::super::path(directory), directory.join(LEAVING)).unwrap();
         drop(Replacing::begin(directory).unwrap());
         assert_eq!(versions(directory), (2, 1));
         // Killed when a restore had put the table before in its place.

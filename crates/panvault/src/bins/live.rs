@@ -92,7 +92,7 @@ impl LiveBins {
     fn look(&self, anyway: bool) -> Result<(), BinsFault> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         // Most looks end here.
-        let now = match std::fs::metadata(path(&self.directory)) {
+        let now = match std::fs::symlink_metadata(path(&self.directory)) {
             Ok(metadata) => Some(Seen::of(&metadata)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return if anyway { Err(error.into()) } else { Ok(()) },
@@ -150,6 +150,8 @@ impl Seen {
 fn causes(fault: &BinsFault) -> String {
     match fault {
         BinsFault::Read(error) => format!("{fault}: {error}"),
-        BinsFault::NotAFile | BinsFault::Exposed | BinsFault::File(_) => fault.to_string(),
+        BinsFault::NotAFile | BinsFault::Unsafe(_) | BinsFault::Exposed | BinsFault::File(_) => {
+            fault.to_string()
+        }
     }
 }

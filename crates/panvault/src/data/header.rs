@@ -1,15 +1,13 @@
 //! The header of keys, kept twice: whatever a crash or a bad disk does to one copy, the other opens.
 
-use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use panvault_directory::{Directory, Unsafe, open_to_read};
 use panvault_keys::limits::HEADER_BYTES_MAX;
 use panvault_keys::{Header, KeyMode, KeysError, OperatorKey, RootKey, VaultKeys};
 use panvault_model::VaultId;
-use rustix::fs::{Mode, OFlags};
 
 /// The two copies, in the order in which they are written.
 const COPIES: [&str; 2] = ["keys.1", "keys.2"];
@@ -36,6 +34,7 @@ pub(crate) struct Copies {
 #[error("{path} {what}", path = path.display())]
 pub(crate) struct CopyFault {
     path: PathBuf,
+    name: &'static str,
     what: Fault,
 }
 
@@ -44,9 +43,9 @@ pub(crate) struct CopyFault {
 enum Fault {
     #[error("is missing")]
     Missing,
-    /// Also a link, which could lead anywhere.
-    #[error("is not a regular file")]
-    NotAFile,
+    /// It leads elsewhere, or is no file.
+    #[error(transparent)]
+    Unsafe(Unsafe),
     #[error("is longer than any header of keys")]
     TooLong,
     #[error("cannot be read: {0}")]
@@ -77,10 +76,11 @@ pub(super) fn open(
     mode: KeyMode,
 ) -> Result<OpenHeader, Vec<CopyFault>> {
     let (mut opened, mut faults) = (Vec::new(), Vec::new());
-    for path in COPIES.map(|name| directory.join(name)) {
-        match open_copy(&path, root, vault, mode) {
-            Ok((header, keys)) => opened.push((path, header, keys)),
-            Err(what) => faults.push(CopyFault { path, what }),
+    let fault = |name, what| CopyFault { path: directory.join(name), name, what };
+    for name in COPIES {
+        match open_copy(&directory.join(name), root, vault, mode) {
+            Ok((header, keys)) => opened.push((name, header, keys)),
+            Err(what) => faults.push(fault(name, what)),
         }
     }
     let version = |keys: &VaultKeys| keys.header_version();
@@ -88,7 +88,7 @@ pub(super) fn open(
     let mut opened = opened.into_iter();
     let Some((_, header, keys)) = opened.next() else { return Err(faults) };
     let older = opened.filter(|(_, _, other)| version(other) < version(&keys));
-    faults.extend(older.map(|(path, ..)| CopyFault { path, what: Fault::Older }));
+    faults.extend(older.map(|(name, ..)| fault(name, Fault::Older)));
     let operator = root.derive_operator_key(vault);
     Ok(OpenHeader { keys, operator, copies: Copies { faults, header } })
 }
@@ -104,18 +104,12 @@ fn open_copy(
     Ok((header, keys))
 }
 
-/// Reads a copy, but neither through a link nor from what is no file: a pipe would never end.
 fn read(path: &Path) -> Result<Vec<u8>, Fault> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = match rustix::fs::open(path, flags, Mode::empty()) {
-        Ok(file) => File::from(file),
-        Err(rustix::io::Errno::LOOP) => return Err(Fault::NotAFile),
-        Err(rustix::io::Errno::NOENT) => return Err(Fault::Missing),
-        Err(error) => return Err(Fault::Io(error.into())),
-    };
-    if !file.metadata().map_err(Fault::Io)?.is_file() {
-        return Err(Fault::NotAFile);
-    }
+    let file = open_to_read(path).map_err(|error| match (Unsafe::of(&error), error.kind()) {
+        (Some(refused), _) => Fault::Unsafe(refused),
+        (None, ErrorKind::NotFound) => Fault::Missing,
+        (None, _) => Fault::Io(error),
+    })?;
     let bytes_max = u64::try_from(HEADER_BYTES_MAX).unwrap_or(u64::MAX);
     let mut bytes = Vec::with_capacity(1024);
     file.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes).map_err(Fault::Io)?;
@@ -124,25 +118,21 @@ fn read(path: &Path) -> Result<Vec<u8>, Fault> {
 
 /// Writes both copies, one after the other: a crash between them leaves one as it was.
 pub(super) fn write(directory: &Path, header: &Header) -> anyhow::Result<()> {
-    COPIES.iter().try_for_each(|name| write_copy(directory, &directory.join(name), header))
+    COPIES.iter().try_for_each(|name| write_copy(directory, name, header))
 }
 
 /// Puts a copy in the place of the one before, durably: a crash leaves the one or the other, whole.
-fn write_copy(directory: &Path, path: &Path, header: &Header) -> anyhow::Result<()> {
-    let new = directory.join(NEW);
+fn write_copy(directory: &Path, name: &str, header: &Header) -> anyhow::Result<()> {
     let replaced = || {
-        match fs::remove_file(&new) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
-        // What is new follows no link.
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+        let held = Directory::open(directory)?;
+        held.clear(NEW)?;
+        let mut file = held.create(NEW)?;
         file.write_all(&header.encode())?;
         file.sync_all()?;
-        fs::rename(&new, path)?;
-        File::open(directory)?.sync_all()
+        held.rename(NEW, name)?;
+        held.sync()
     };
-    replaced().with_context(|| format!("{} cannot be written", path.display()))
+    replaced().with_context(|| format!("{} cannot be written", directory.join(name).display()))
 }
 
 impl Copies {
@@ -155,7 +145,7 @@ impl Copies {
             let file = fault.path.display();
             let advice = "find out who or what changed it; it is written anew from the other copy";
             tracing::warn!(%file, error = %fault, advice, "keys.copy_bad");
-            if let Err(error) = write_copy(directory, &fault.path, &self.header) {
+            if let Err(error) = write_copy(directory, fault.name, &self.header) {
                 let advice = "make the directory writable and start again; one copy is left";
                 tracing::error!(%file, error = format!("{error:#}"), advice, "keys.copy_not_written");
             }

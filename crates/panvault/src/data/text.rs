@@ -1,20 +1,14 @@
-use std::fs::OpenOptions;
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use rustix::fs::OFlags;
+use panvault_directory::open_to_read;
 
 /// Bytes of `vault.toml` at most: far more than it has.
 const BYTES_MAX: usize = 64 << 10;
 
-/// Reads a small file; `None` for what is longer, no text, or no file. A pipe in its place is not waited for.
+/// Reads a small file; `None` for what is longer or no text. What leads elsewhere, or is no file, is an error that says so.
 pub(crate) fn read(path: &Path) -> io::Result<Option<String>> {
-    let nonblock = OFlags::NONBLOCK.bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(nonblock).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Ok(None);
-    }
+    let file = open_to_read(path)?;
     let most = u64::try_from(BYTES_MAX).unwrap_or(u64::MAX);
     let mut bytes = Vec::new();
     file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
@@ -34,7 +28,7 @@ mod tests {
     fn what_cannot_be_a_vault_file_is_refused_at_once() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(FILE);
-        let refused = || DataDirectory::find(directory.path()).err().unwrap().to_string();
+        let refused = || format!("{:#}", DataDirectory::find(directory.path()).err().unwrap());
         let of = |bytes: usize| format!("format = 1\n{}", "#".repeat(bytes - 11));
         fs::write(&path, of(BYTES_MAX)).unwrap();
         assert!(refused().contains("is of format 1"));
@@ -45,6 +39,6 @@ mod tests {
         fs::remove_file(&path).unwrap();
         let made = std::process::Command::new("mkfifo").args(["-m", "600"]).arg(&path).status().unwrap();
         assert!(made.success());
-        assert!(refused().contains("is not what panvault wrote"));
+        assert!(refused().contains("vault.toml cannot be read: is not a regular file but a pipe"));
     }
 }

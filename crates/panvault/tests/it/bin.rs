@@ -203,7 +203,7 @@ fn a_server_takes_up_a_new_list_and_keeps_the_old_one_from_a_damaged_file() {
     fs::remove_file(&file).unwrap();
     let made = std::process::Command::new("mkfifo").args(["-m", "600", path(&file)]).status().unwrap();
     assert!(made.success());
-    until("it is said", || log().contains("is not a file"));
+    until("it is said", || log().contains("is not a regular file"));
     fs::remove_file(&file).unwrap();
     fs::write(&file, &whole).unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();

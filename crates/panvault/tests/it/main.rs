@@ -14,6 +14,7 @@ mod disk;
 mod docs;
 mod doctor;
 mod leak;
+mod links;
 mod output;
 mod serve;
 mod setup;

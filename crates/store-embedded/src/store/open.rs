@@ -1,13 +1,13 @@
 //! How a store comes into being, and how it starts.
 
 use core::sync::atomic::AtomicU64;
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread::{self, JoinHandle};
 
+use panvault_directory::Directory;
 use panvault_model::{NodeId, VaultId};
 use panvault_store::Chain;
 use tokio::sync::{Semaphore, watch};
@@ -16,21 +16,27 @@ use crate::applier::Applier;
 use crate::commit::Committer;
 use crate::failure::Failure;
 use crate::fault::OpenFault;
-use crate::files::{Files, SystemFiles};
+use crate::files::{Files, HeldFiles};
 use crate::limits::{COMMIT_BYTES_MAX, LISTS_MAX, Settings};
 use crate::log::{FrameBuilder, SegmentHeader, Spares, Tail, erase, segment_path};
 use crate::overlay::Overlay;
 use crate::queue::Queue;
 use crate::readers::Readers;
 use crate::replay::replay;
+use crate::store::held::{Held, lock};
 use crate::store::{EmbeddedStore, Shared};
 use crate::to_apply::ToApply;
 use crate::view::{self, Access, Fingerprints};
 use crate::writer::Writer;
 
+/// Name of the directory of the segments.
+pub(crate) const LOG: &str = "log";
+/// The same in the making.
+const LOG_NEW: &str = "log.new";
+
 /// Directory of the segments.
 pub(crate) fn log_path(directory: &Path) -> PathBuf {
-    directory.join("log")
+    directory.join(LOG)
 }
 
 impl EmbeddedStore {
@@ -45,17 +51,14 @@ impl EmbeddedStore {
         if log.exists() || view::view_path(directory).exists() {
             return Err(OpenFault::Exists { path: directory.to_owned() });
         }
-        let _lock = lock(directory)?;
+        let held = Directory::open(directory).map_err(OpenFault::io(directory))?;
+        lock(&held)?;
         // The log gets its name when it is whole, and from then on there is a store: a crash before that leaves a part of
         // a log under another name, which the next try replaces, and a missing view is made when the store is opened.
-        let files = SystemFiles;
-        let making = directory.join("log.new");
-        make_log(&files, &making, vault, chain, settings.segment_bytes).map_err(OpenFault::io(&making))?;
-        files
-            .rename(&making, &log)
-            .and_then(|()| files.sync_directory(directory))
-            .map_err(OpenFault::io(&log))?;
-        view::create(directory, vault)
+        make_log(&held, vault, chain, settings.segment_bytes)
+            .map_err(OpenFault::io(directory.join(LOG_NEW)))?;
+        held.rename(LOG_NEW, LOG).and_then(|()| held.sync()).map_err(OpenFault::io(&log))?;
+        view::create(&held, vault)
     }
 
     /// Opens a store for writing: takes its lock, reads the log's tail into the view, and starts. Changes nothing when it
@@ -66,7 +69,9 @@ impl EmbeddedStore {
         chain: Arc<dyn Chain>,
         settings: Settings,
     ) -> Result<Self, OpenFault> {
-        Self::open_with(directory, vault, chain, settings, Arc::new(SystemFiles))
+        let held = Held::take(directory)?;
+        let files = held.files().map_err(OpenFault::io(directory))?;
+        Self::start(held, vault, chain, settings, Arc::new(files))
     }
 
     /// Opens a store over another file system than the machine's, for tests of faults.
@@ -77,11 +82,18 @@ impl EmbeddedStore {
         settings: Settings,
         files: Arc<dyn Files>,
     ) -> Result<Self, OpenFault> {
-        let log = log_path(directory);
-        if !log.is_dir() {
-            return Err(OpenFault::Missing { path: directory.to_owned() });
-        }
-        let lock = lock(directory)?;
+        Self::start(Held::take(directory)?, vault, chain, settings, files)
+    }
+
+    fn start(
+        held: Held,
+        vault: VaultId,
+        chain: Arc<dyn Chain>,
+        settings: Settings,
+        files: Arc<dyn Files>,
+    ) -> Result<Self, OpenFault> {
+        let directory = &held.directory;
+        let log = log_path(directory.path());
         let (found, deleted_in) =
             replay(directory, &log, vault, chain.as_ref(), files.as_ref(), settings.cache_kib)?;
         let tail = Tail::open(Arc::clone(&files), log.clone(), vault, settings.segment_bytes, &found)
@@ -106,7 +118,7 @@ impl EmbeddedStore {
             fingerprints: Fingerprints::open(&view)?,
             view,
             files,
-            view_log: directory.join("view.sqlite-wal"),
+            view_log: view::log_path(directory.path()),
             log: log.clone(),
             to_apply: Arc::clone(&to_apply),
             overlay: Arc::clone(&overlay),
@@ -165,9 +177,11 @@ impl EmbeddedStore {
             failure.watch(|| applier.run());
             stopped_sender.send_replace(true);
         });
-        let threads =
-            [writer, applier].into_iter().collect::<Result<_, _>>().map_err(OpenFault::io(directory))?;
-        Ok(Self { shared, threads: Mutex::new(threads), _lock: lock })
+        let threads = [writer, applier]
+            .into_iter()
+            .collect::<Result<_, _>>()
+            .map_err(OpenFault::io(directory.path()))?;
+        Ok(Self { shared, threads: Mutex::new(threads), _held: held })
     }
 }
 
@@ -176,41 +190,18 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<Joi
 }
 
 /// Makes a log with one empty segment, in place of what an earlier try left.
-fn make_log(
-    files: &dyn Files,
-    log: &Path,
-    vault: VaultId,
-    chain: &dyn Chain,
-    bytes: u64,
-) -> std::io::Result<()> {
-    if log.exists() {
-        std::fs::remove_dir_all(log)?;
+fn make_log(held: &Directory, vault: VaultId, chain: &dyn Chain, bytes: u64) -> std::io::Result<()> {
+    let log = held.path().join(LOG_NEW);
+    if log.symlink_metadata().is_ok() {
+        std::fs::remove_dir_all(&log)?;
     }
-    DirBuilder::new().mode(0o700).create(log)?;
+    DirBuilder::new().mode(0o700).create(&log)?;
+    let files = HeldFiles([held.below(LOG_NEW)?]);
     let previous = chain.digest(vault.as_bytes());
     let header = SegmentHeader { vault, number: 1, first_sequence: 1, bytes, previous };
-    let file = files.create(&segment_path(log, 1))?;
+    let file = files.create(&segment_path(&log, 1))?;
     erase(file.as_ref(), 0, bytes)?;
     file.write_at(&header.encode(chain), 0)?;
     file.flush()?;
-    files.sync_directory(log)
-}
-
-/// Takes the directory's lock, and writes down who has it.
-fn lock(directory: &Path) -> Result<File, OpenFault> {
-    let path = directory.join("lock");
-    let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
-    let mut file = open.map_err(OpenFault::io(&path))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut pid = String::new();
-            drop(file.take(20).read_to_string(&mut pid));
-            return Err(OpenFault::InUse { pid: pid.trim().to_owned() });
-        }
-        Err(TryLockError::Error(error)) => return Err(OpenFault::io(&path)(error)),
-    }
-    let written = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
-    written.map_err(OpenFault::io(&path))?;
-    Ok(file)
+    files.sync_directory(&log)
 }

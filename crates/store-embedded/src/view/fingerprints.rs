@@ -202,8 +202,9 @@ mod tests {
     #[test]
     fn a_look_up_is_right_whatever_has_been_merged() {
         let directory = tempfile::tempdir().unwrap();
-        view::create(directory.path(), VaultId::from_bytes([7; 12])).unwrap();
-        let mut view = view::connect(directory.path(), Access::Write, 1024).unwrap();
+        let held = panvault_directory::Directory::open(directory.path()).unwrap();
+        view::create(&held, VaultId::from_bytes([7; 12])).unwrap();
+        let mut view = view::connect(&held, Access::Write, 1024).unwrap();
         let mut index = Fingerprints::open(&view).unwrap();
         index.sizes = Sizes { tail_rows: 7, runs_per_level: 3, slice_rows: 24 };
         let mut dice = Dice::new(11);

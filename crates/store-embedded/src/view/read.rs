@@ -257,8 +257,9 @@ mod tests {
     #[test]
     fn damage_names_its_row_and_a_failed_read_its_cause() {
         let directory = tempfile::tempdir().unwrap();
-        view::create(directory.path(), VaultId::from_bytes([7; 12])).unwrap();
-        let view = view::connect(directory.path(), Access::Write, 1024).unwrap();
+        let held = panvault_directory::Directory::open(directory.path()).unwrap();
+        view::create(&held, VaultId::from_bytes([7; 12])).unwrap();
+        let view = view::connect(&held, Access::Write, 1024).unwrap();
         let (kept, id) = (CardId::from_bytes([3; 12]), CardId::from_bytes([4; 12]));
         view.execute("INSERT INTO card VALUES (?, x'ff')", [id.as_bytes()]).unwrap();
         let damaged = StoreFault::Damaged { row: Some(RowKey::Card(id)), fault: RowFault::Value };

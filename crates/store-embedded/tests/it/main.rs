@@ -11,6 +11,7 @@ mod examine;
 mod faults;
 mod forgotten;
 mod group_commit;
+mod links;
 mod lock;
 mod no_room;
 mod power_cut;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use panvault_model::OrganisationId;
 use panvault_store::{IdempotencyKey, Outcome, Store};
-use panvault_store_embedded::{EmbeddedStore, Examination, Files, OpenFault, Settings, SystemFiles, examine};
+use panvault_store_embedded::{EmbeddedStore, Examination, Files, OpenFault, Settings, examine};
 use panvault_testkit::conformance::rows::{VAULT, chain, key, organisation};
 use panvault_testkit::conformance::{Contents, contents};
 use tempfile::TempDir;
@@ -82,7 +82,7 @@ impl Home {
     }
 
     pub(crate) fn try_open(&self) -> Result<EmbeddedStore, OpenFault> {
-        self.open_with(Arc::new(SystemFiles))
+        EmbeddedStore::open(self.path(), VAULT, chain(VAULT), settings())
     }
 
     pub(crate) fn open_with(&self, files: Arc<dyn Files>) -> Result<EmbeddedStore, OpenFault> {

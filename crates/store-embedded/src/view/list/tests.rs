@@ -73,8 +73,9 @@ impl Listed for Number {
 #[test]
 fn a_list_holds_its_page_and_finds_it() {
     let directory = tempfile::tempdir().unwrap();
-    view::create(directory.path(), VaultId::from_bytes([7; 12])).unwrap();
-    let view = view::connect(directory.path(), Access::Write, 1024).unwrap();
+    let held = panvault_directory::Directory::open(directory.path()).unwrap();
+    view::create(&held, VaultId::from_bytes([7; 12])).unwrap();
+    let view = view::connect(&held, Access::Write, 1024).unwrap();
     let mut dice = Dice::new(5);
     let organisations = [1, 2, 3].map(|n| OrganisationId::from_bytes([n; 12]));
     let mut all: Vec<([u8; 12], usize, u8)> = Vec::new();

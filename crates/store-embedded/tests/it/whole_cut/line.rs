@@ -29,6 +29,11 @@ impl<'a> Line<'a> {
         argument.parse().unwrap_or_else(|_| panic!("{} has {argument} for a number", self.name))
     }
 
+    /// The number of an open directory; `None` for the one that the process works in.
+    pub(super) fn directory(&self, nth: usize) -> Option<i64> {
+        (text(self.arguments[nth]) != "AT_FDCWD").then(|| self.number(nth))
+    }
+
     /// Whether one of some flags is set.
     pub(super) fn has(&self, nth: usize, flag: &str) -> bool {
         text(self.arguments[nth]).split('|').any(|set| set == flag)

@@ -61,7 +61,14 @@ impl Trace {
     pub(crate) fn read(text: &[u8], vault: &Path, acks: &Path) -> Self {
         let (lines, mut events) = lines(text);
         let mut calls: Vec<Option<Call>> = lines.iter().map(|_| None).collect();
-        let mut files = Files { vault, acks, open: HashMap::new(), acks_open: None, mapped: Vec::new() };
+        let mut files = Files {
+            vault,
+            acks,
+            open: HashMap::new(),
+            paths: HashMap::new(),
+            acks_open: None,
+            mapped: Vec::new(),
+        };
         for event in &events {
             match *event {
                 Event::Begins(call) => calls[call] = files.begins(&Line::read(&lines[call])),
@@ -132,6 +139,8 @@ struct Files<'a> {
     vault: &'a Path,
     acks: &'a Path,
     open: HashMap<i64, usize>,
+    /// Where the open ones were found, from the root on.
+    paths: HashMap<i64, PathBuf>,
     acks_open: Option<i64>,
     /// Files that may be mapped.
     mapped: Vec<usize>,
@@ -145,15 +154,21 @@ impl Files<'_> {
         }
         match line.name {
             "openat" => Some(Call::Open {
-                path: self.path(line, 1)?,
+                path: self.path_in(line, 0, 1)?,
                 create: line.has(2, "O_CREAT"),
                 truncate: line.has(2, "O_TRUNC"),
             }),
             "mkdir" => Some(Call::MakeDirectory { path: self.path(line, 0)? }),
+            "mkdirat" => Some(Call::MakeDirectory { path: self.path_in(line, 0, 1)? }),
+            "unlinkat" => Some(Call::Remove { path: self.path_in(line, 0, 1)? }),
+            "renameat" | "renameat2" => {
+                Some(Call::Rename { from: self.path_in(line, 0, 1)?, to: self.path_in(line, 2, 3)? })
+            }
             "unlink" => Some(Call::Remove { path: self.path(line, 0)? }),
             "rename" => Some(Call::Rename { from: self.path(line, 0)?, to: self.path(line, 1)? }),
             "close" => {
                 self.open.remove(&line.number(0));
+                self.paths.remove(&line.number(0));
                 None
             }
             "write" if self.acks_open == Some(line.number(0)) => {
@@ -188,6 +203,10 @@ impl Files<'_> {
         if line.name != "openat" {
             return;
         }
+        if let Some(number) = line.returned.filter(|number| *number >= 0) {
+            let path = self.whole_path(line, 0, 1);
+            self.paths.insert(number, path);
+        }
         match (begun, line.returned) {
             (Some(Call::Open { path, .. }), Some(number)) => {
                 self.open.insert(number, call);
@@ -198,6 +217,18 @@ impl Files<'_> {
             (None, Some(number)) if number >= 0 && line.path(1) == self.acks => self.acks_open = Some(number),
             (Some(_) | None, _) => {}
         }
+    }
+
+    /// A path in a directory that is open, from the root on.
+    fn whole_path(&self, line: &Line<'_>, directory: usize, nth: usize) -> PathBuf {
+        let base = line.directory(directory).and_then(|number| self.paths.get(&number));
+        let (base, path) = (base.cloned().unwrap_or_default(), line.path(nth));
+        if path == Path::new(".") { base } else { base.join(path) }
+    }
+
+    /// The same below the vault.
+    fn path_in(&self, line: &Line<'_>, directory: usize, nth: usize) -> Option<PathBuf> {
+        self.whole_path(line, directory, nth).strip_prefix(self.vault).ok().map(Path::to_owned)
     }
 
     /// A path below the vault.

@@ -1,0 +1,9 @@
+#![doc = include_str!("../README.md")]
+
+mod directory;
+mod judge;
+#[cfg(test)]
+mod tests;
+
+pub use crate::directory::{Directory, open_to_read};
+pub use crate::judge::{Unsafe, judge};

@@ -1,0 +1,62 @@
+//! The directory of a store, held open and locked for as long as the store is open.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::Path;
+
+use panvault_directory::Directory;
+
+use crate::fault::OpenFault;
+use crate::files::HeldFiles;
+use crate::store::open::LOG;
+
+/// Says which process has the lock, to whoever is refused. It is no lock itself: whoever removes it has freed nothing.
+const LOCK: &str = "lock";
+
+/// A directory that this process writes to, and the one of its log.
+pub(crate) struct Held {
+    pub(crate) directory: Directory,
+    pub(crate) log: Directory,
+}
+
+impl Held {
+    /// Opens and locks both: another name for the one, or another place for the other, makes no second store of them.
+    pub(crate) fn take(path: &Path) -> Result<Self, OpenFault> {
+        let missing = |error: &io::Error| error.kind() == ErrorKind::NotFound;
+        let opened = |opened: io::Result<Directory>, what: &Path| match opened {
+            Err(error) if missing(&error) => Err(OpenFault::Missing { path: path.to_owned() }),
+            opened => opened.map_err(OpenFault::io(what)),
+        };
+        let directory = opened(Directory::open(path), path)?;
+        let log = opened(directory.below(LOG), &path.join(LOG))?;
+        lock(&directory)?;
+        if !log.try_lock().map_err(OpenFault::io(log.path()))? {
+            return Err(in_use(&directory));
+        }
+        Ok(Self { directory, log })
+    }
+
+    /// The files of both.
+    pub(crate) fn files(&self) -> io::Result<HeldFiles<2>> {
+        Ok(HeldFiles([self.directory.again()?, self.log.again()?]))
+    }
+}
+
+/// Takes a directory's lock, and writes down who has it.
+pub(crate) fn lock(directory: &Directory) -> Result<(), OpenFault> {
+    if !directory.try_lock().map_err(OpenFault::io(directory.path()))? {
+        return Err(in_use(directory));
+    }
+    let written = directory.write_or_create(LOCK).and_then(|mut file| {
+        file.set_len(0)?;
+        writeln!(file, "{}", std::process::id())
+    });
+    written.map_err(OpenFault::io(directory.path().join(LOCK)))
+}
+
+fn in_use(directory: &Directory) -> OpenFault {
+    let mut pid = String::new();
+    let read = directory.read(LOCK).and_then(|file| file.take(20).read_to_string(&mut pid));
+    // What is no number was not written by us, and is not repeated.
+    let pid = read.ok().and_then(|_| pid.trim().parse::<u32>().ok());
+    OpenFault::InUse { pid: pid.map_or_else(|| "of unknown number".to_owned(), |pid| pid.to_string()) }
+}
