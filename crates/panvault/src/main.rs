@@ -24,6 +24,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     harden::panics_say_where_only();
+    // Here, so that no command that reads a key or a secret can leave it out. Those that tell of it do it once more.
+    harden::memory();
     let code = commands::run(cli::read()).unwrap_or_else(|error| {
         output::error(&error);
         ExitCode::FAILURE

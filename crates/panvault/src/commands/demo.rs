@@ -9,13 +9,12 @@ use std::process::ExitCode;
 use tokio::sync::oneshot;
 
 use crate::commands::{dev, runtime};
+use crate::output;
 use crate::telemetry::{self, LogFormat};
-use crate::{harden, output};
 
 /// Serves a vault on a free port, walks through a card's life, and says whether all was as it should be.
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
     telemetry::start("warn", LogFormat::Text)?;
-    harden::memory();
     let temporary = tempfile::Builder::new().prefix("panvault-demo-").tempdir()?;
     let path = temporary.path().join("vault");
     let wrong = runtime()?.block_on(async {

@@ -15,7 +15,7 @@ use crate::commands::runtime;
 use crate::data::{self, DataDirectory, OpenSettings, OpenVault, small_store, write_private};
 use crate::run::{Bound, Serving, bind};
 use crate::telemetry::{self, LogFormat};
-use crate::{descriptors, harden, output};
+use crate::{descriptors, output};
 
 /// The ids and keys of a development vault. The keys are in clear: it is a test vault, and holds no real card.
 #[derive(Clone, Serialize, Deserialize)]
@@ -46,7 +46,6 @@ pub(crate) fn run(args: &Dev) -> anyhow::Result<()> {
         "--cvv-ttl-seconds must be 0 to {CVV_TTL_SECONDS_MAX}"
     );
     telemetry::start(&args.log_level, LogFormat::Text)?;
-    harden::memory();
     let temporary;
     let path = match &args.data {
         Some(path) => std::path::absolute(path)?,

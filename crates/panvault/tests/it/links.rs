@@ -1,11 +1,11 @@
-//! What stands in the place of a file of the vault, and is none of its own.
+//! What stands in the place of a file of the vault, and is none of its own; and what is left behind of a command that is killed.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use crate::support::{Dev, run};
+use crate::support::{Dev, panvault, run, until};
 
 /// Every file of a data directory, those that are there for a moment only, and the directory of the log.
 const NAMES: [&str; 20] = [
@@ -128,4 +128,27 @@ fn no_file_that_is_removed_lets_a_second_server_in() {
     let refused = second();
     assert!(!refused.status.success() && refused.err.contains("is in use by process"), "{}", refused.err);
     first.stop();
+}
+
+/// The bug: `panvault bin refresh`, `apikey` and other commands left the root key in a core file when they were killed. Its cause: each
+/// command that reads a key had to see to it, and some did not. Its cure: it is done before any command begins.
+#[test]
+fn no_command_leaves_a_core_file() {
+    // It prints more than a pipe takes, and waits.
+    let program = panvault().get_program().to_owned();
+    let mut child = Command::new("sh")
+        .args(["-c", "ulimit -c unlimited; exec \"$0\" openapi"])
+        .arg(program)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let limits = format!("/proc/{}/limits", child.id());
+    let cores = || {
+        let limits = fs::read_to_string(&limits).unwrap();
+        let line = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap().to_owned();
+        line.split_whitespace().skip(4).take(2).map(str::to_owned).collect::<Vec<_>>()
+    };
+    until("no core file may be written", || cores() == ["0", "0"]);
+    child.kill().unwrap();
+    child.wait().unwrap();
 }

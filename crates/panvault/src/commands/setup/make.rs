@@ -12,8 +12,8 @@ use crate::commands::setup::plan::{CONFIG, Plan};
 use crate::commands::setup::said;
 use crate::commands::setup::unit::Unit;
 use crate::data::{self, DataDirectory, OpenSettings, OpenVault, write_private};
+use crate::output;
 use crate::signals::Signals;
-use crate::{harden, output};
 
 /// What a first token is made with.
 pub(super) struct Filled {
@@ -28,7 +28,6 @@ pub(super) struct Filled {
 /// Makes all of it, or nothing.
 pub(super) fn make(plan: &Plan, as_json: bool) -> anyhow::Result<()> {
     output::secret_is_seen()?;
-    harden::memory();
     // What a signal would leave half made is made or taken away first, which takes a second.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let entered = runtime.enter();
