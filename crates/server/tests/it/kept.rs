@@ -140,7 +140,7 @@ fn no_text_of_any_body_keeps_a_card_number() {
         assert_eq!(control.status, 200, "{path}: {}", control.text);
         let mut places = Vec::new();
         texts(&document, schema, &[], &mut places);
-        assert!(places.len() > usize::from(!path.ends_with("rotate")), "{path}: {places:?}");
+        assert!(!places.is_empty() || path.ends_with("rotate"), "{path}: {places:?}");
         for place in places.iter().filter(|place| place.last().is_some_and(|name| name != "card_number")) {
             // With noughts behind it, it is a card number where an id is expected, and else a number of 24 digits.
             let is_customer = place.last().is_some_and(|name| name == "customer");
