@@ -51,7 +51,11 @@ pub(super) fn failure(endpoint: &Endpoint) -> (ErrorCode, String) {
     let details = if code == ErrorCode::Declined {
         Some(declined())
     } else if code == ErrorCode::Missing {
-        Some(format!("{{\n    \"body.{}\": \"is required\"\n  }}", first_required(endpoint)))
+        let required = endpoint.fields().iter().find(|spec| spec.required);
+        Some(required.map_or_else(
+            || "{\n    \"body\": \"needs at least one field\"\n  }".to_owned(),
+            |spec| format!("{{\n    \"body.{}\": \"is required\"\n  }}", spec.name),
+        ))
     } else if code == ErrorCode::Malformed {
         Some(format!("{{\n    \"query._limit\": \"must be 1 to {LIST_ROWS_MAX}\"\n  }}"))
     } else {
@@ -70,10 +74,6 @@ pub(super) fn failure(endpoint: &Endpoint) -> (ErrorCode, String) {
         })
         .collect();
     (code, format!("{{\n{}\n}}", lines.join(",\n")))
-}
-
-fn first_required(endpoint: &Endpoint) -> &'static str {
-    endpoint.fields().iter().find(|spec| spec.required).map_or("organisation", |spec| spec.name)
 }
 
 /// What became of a transaction that was declined.
