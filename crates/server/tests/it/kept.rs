@@ -124,7 +124,7 @@ fn no_text_of_any_body_keeps_a_card_number() {
     let card = server.make_card(&server.parent, None);
     let first = |list: &str| server.get(&key, list).json()[0]["_id"].clone();
     let mut ids = json!({
-        "organisation": server.child.organisation, "account": server.parent.account, "processor": first("/v1/processor"),
+        "organisation": server.child.organisation, "account": server.parent.account, "processor": first(&format!("/v1/processor?organisation={}", server.parent.organisation)),
     });
     let own = server.post(&key, "/v1/apikey", &json!({ "name": "Key", "roles": ["MerchantUser"] }));
     ids["apikey"] = json!(own.id());

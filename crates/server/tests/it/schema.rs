@@ -59,8 +59,12 @@ fn examples_work_when_they_are_sent() {
     let first = |path: &str| server.get(&merchant.key, path).json()[0]["_id"].as_str().unwrap().to_owned();
     let own = format!("organisation={}", merchant.organisation);
     let (processor, api_key) = (first(&format!("/v1/processor?{own}")), first(&format!("/v1/apikey?{own}")));
+    let record =
+        server.get(&administrator, "/v1/audit?_limit=1").json()[0]["_id"].as_str().unwrap().to_owned();
     let with_ids = |text: &str| {
         [
+            // It begins like the card's.
+            ("65f1c0de8a4b3c2d1e0f9a8b-1", &record),
             ("65f1c0d00b5e6f708192a3b4", &merchant.organisation),
             ("65f1c0d11c2d3e4f5a6b7c8d", &merchant.account),
             ("65f1c0de8a4b3c2d1e0f9a8b", &card),
