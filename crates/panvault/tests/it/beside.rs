@@ -224,8 +224,8 @@ fn what_stands_in_the_place_of_the_socket_is_neither_followed_nor_harmed() {
     fs::create_dir(socket(&data)).unwrap();
     fs::set_permissions(socket(&data), fs::Permissions::from_mode(0o700)).unwrap();
     let dev = Dev::start(directory.path(), &[]);
-    let log = fs::read_to_string(&dev.log).unwrap();
-    assert!(log.contains("socket.unavailable") && log.contains("remove what is in its place"), "{log}");
+    let says = |what: &str| fs::read_to_string(&dev.log).unwrap().contains(what);
+    until("it says so", || says("socket.unavailable") && says("remove what is in its place"));
     assert_eq!(dev.get("/v1/card").status, 200);
     fs::remove_dir(socket(&data)).unwrap();
     until("it listens", || status(&data).0 == Some(0));
@@ -242,7 +242,7 @@ fn a_socket_that_is_taken_away_or_replaced_while_it_is_served_is_put_back() {
     let listener = UnixListener::bind(socket(&dev.data)).unwrap();
     until("it takes its place again", || status(&dev.data).0 == Some(0));
     drop(listener);
-    assert!(fs::read_to_string(&dev.log).unwrap().contains("socket.not_in_place"));
+    until("it says so", || fs::read_to_string(&dev.log).unwrap().contains("socket.not_in_place"));
     // What is under another name now is nobody's.
     assert!(UnixStream::connect(dev.data.join("aside")).is_err());
     fs::remove_file(dev.data.join("aside")).unwrap();
