@@ -4,20 +4,31 @@ mod read;
 mod varint;
 
 use panvault_card::holds_card_number;
-use panvault_model::{CardType, Country, Currency, Timestamp};
+use panvault_model::{CardType, Country, Currency, Tag, Timestamp};
 use sha2::{Digest, Sha256};
 
-use crate::limits::ABOUT_BYTES_MAX;
+use crate::limits::{ABOUT_BYTES_MAX, ISSUER_DIGITS_MAX};
 
 pub use read::FileFault;
 
 const MAGIC: [u8; 8] = *b"PANVBINS";
-const FORMAT: u16 = 1;
+const FORMAT: u16 = 2;
 const HASH_BYTES: usize = 32;
-/// Numbers are looked up by this many leading digits.
-const SCALE: u64 = 100_000_000_000;
+/// Version of the key, and the tag.
+const TAG_BYTES: usize = 2 + 16;
+/// Numbers are looked up by their first eight digits: no file can tell of more.
+const SCALE: u64 = 100_000_000;
+const _: () = assert!(ISSUER_DIGITS_MAX == 8, "the scale is of so many");
 /// A range is written in units of a power of ten, up to this one.
 const UNIT_MAX: u32 = 7;
+
+/// The key of a vault under which its tables are tagged.
+pub trait TagKey {
+    /// The tag of these bytes.
+    fn make(&self, bytes: &[u8]) -> Tag;
+    /// Whether bytes bear their tag.
+    fn matches(&self, bytes: &[u8], tag: &Tag) -> bool;
+}
 
 /// What a table says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +94,7 @@ pub(crate) struct Facts {
     pub(crate) card_type: Option<CardType>,
 }
 
-/// A range of the first eleven digits, with the number of its facts. Segments are sorted, and do not overlap.
+/// A range of leading digits, eleven of a list and eight of a table, with the number of its facts. Segments are sorted, and do not overlap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Segment {
     pub(crate) start: u64,
@@ -92,8 +103,8 @@ pub(crate) struct Segment {
 }
 
 impl Contents {
-    /// The file.
-    pub fn encode(&self) -> Vec<u8> {
+    /// The file, as the vault whose key it is reads it.
+    pub fn encode(&self, key: &dyn TagKey) -> Vec<u8> {
         let mut out = Vec::with_capacity(
             64 + self.strings.len() * 24 + self.facts.len() * 12 + self.segments.len() * 6,
         );
@@ -126,6 +137,9 @@ impl Contents {
         }
         let hash = Sha256::digest(&out);
         out.extend_from_slice(&hash);
+        let tag = key.make(&out);
+        out.extend_from_slice(&tag.key.to_be_bytes());
+        out.extend_from_slice(&tag.bytes);
         out
     }
 }

@@ -6,6 +6,7 @@ mod flatten;
 mod header;
 mod layout;
 mod line;
+mod merge;
 mod report;
 mod row;
 
@@ -19,12 +20,13 @@ use crate::file::{About, AboutFault, Contents, Facts};
 use crate::import::flatten::{Range, flatten, without_repetitions};
 use crate::import::layout::Places;
 use crate::import::line::{Cells, Lines};
-use crate::limits::{PROGRESS_BYTES, ROWS_MAX};
+use crate::import::merge::{merge, without_unused};
+use crate::limits::{BIN_DIGITS_MAX, BIN_DIGITS_MIN, ISSUER_DIGITS_MAX, PROGRESS_BYTES, ROWS_MAX};
 
 pub use doubt::{Doubt, InUse, Share, ShareFault};
 pub use header::Found;
 pub use layout::{Column, Layout, LayoutFault};
-pub use report::{Contradiction, Counted, LeftOut, Refused, Report, Shown};
+pub use report::{Contradiction, Counted, LeftOut, Merged, Refused, Report, Shown};
 
 /// Why a list does not become a table at all.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +96,12 @@ pub fn import(
     taking.finish(about, report)
 }
 
+/// Numbers of a list's scale that one of the table's stands for, and numbers of the table's that begin with the same six digits.
+const FINER_UNIT: u64 = 1_000;
+const COARSER_UNIT: u64 = 100;
+const _: () =
+    assert!(BIN_DIGITS_MAX == 11 && ISSUER_DIGITS_MAX == 8 && BIN_DIGITS_MIN == 6, "the units fit them");
+
 /// What has been taken so far. Texts and facts are kept once.
 #[derive(Default)]
 struct Taking {
@@ -151,11 +159,18 @@ impl Taking {
         if rows == 0 {
             return Err(ImportFault::Nothing(Box::new(report)));
         }
-        let segments = flatten(ranges);
-        report.ranges = segments.len() as u64;
         for facts in &mut self.facts {
             facts.currency = facts.country.and_then(currency);
         }
+        // Once for the digits that may tell something of some cards, and once for the fewer of all others.
+        let finer = merge(&flatten(ranges), FINER_UNIT, &mut self.facts);
+        let mut segments = finer.segments;
+        let coarser = merge(&segments, COARSER_UNIT, &mut self.facts);
+        report.merged(ISSUER_DIGITS_MAX, &finer.contradicted);
+        report.merged(BIN_DIGITS_MIN, &coarser.contradicted);
+        // The coarser ones follow from the finer: a table answers by either.
+        without_unused(&mut segments, &mut self.facts, &mut self.strings);
+        report.ranges = segments.len() as u64;
         let contents = Contents { about, rows, strings: self.strings, facts: self.facts, segments };
         Ok(Imported { contents, report })
     }

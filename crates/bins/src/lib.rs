@@ -7,9 +7,9 @@ pub mod limits;
 mod table;
 
 pub use crate::country::{country, currency};
-pub use crate::file::{About, AboutFault, Contents, FileFault};
+pub use crate::file::{About, AboutFault, Contents, FileFault, TagKey};
 pub use crate::import::{
     Column, Contradiction, Counted, Doubt, Found, ImportFault, Imported, InUse, Layout, LayoutFault, LeftOut,
-    Refused, Report, Share, ShareFault, Shown, import,
+    Merged, Refused, Report, Share, ShareFault, Shown, import,
 };
 pub use crate::table::Table;

@@ -1,6 +1,6 @@
 //! The limits of this crate, each with its unit.
 
-pub use panvault_card::limits::{BIN_DIGITS_MAX, BIN_DIGITS_MIN};
+pub use panvault_card::limits::{BIN_DIGITS_MAX, BIN_DIGITS_MIN, ISSUER_DIGITS_MAX};
 
 /// Bytes of a line of a list.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
@@ -12,6 +12,8 @@ pub const HEADER_NAMES_MAX: usize = 40;
 pub const NAME_CHARS_MAX: usize = 40;
 /// Rows of a list that are taken.
 pub const ROWS_MAX: usize = 4_000_000;
+/// Ranges of a table, and facts of them: rows inside of each other make up to two segments each, and merging up to three of each of these.
+pub const RANGES_MAX: usize = 3 * (2 * ROWS_MAX + 1);
 /// Bytes of an issuer's name.
 pub const ISSUER_BYTES_MAX: usize = 120;
 /// Bytes of the name of a product.

@@ -1,22 +1,23 @@
 use std::sync::Arc;
 
 use panvault_card::{BinStatus, BinTable};
-use panvault_model::IssuerFacts;
+use panvault_model::{Id, IssuerFacts, Tag};
 
-use crate::file::{About, Contents, FileFault};
-use crate::limits::{BIN_DIGITS_MAX, BIN_DIGITS_MIN};
+use crate::file::{About, Contents, FileFault, TagKey};
+use crate::limits::{BIN_DIGITS_MIN, ISSUER_DIGITS_MAX};
 
 /// The first level of the index: one bucket for each five leading digits.
 const BUCKETS: usize = 100_000;
-/// Numbers in a bucket, on the scale of eleven digits.
-const BUCKET_NUMBERS: u64 = 1_000_000;
+/// Numbers in a bucket, on the scale of eight digits.
+const BUCKET_NUMBERS: u64 = 1_000;
 
 /// A table in memory, ready to be looked up in.
 ///
-/// Tiles cover the whole scale of eleven digits: each begins where the one before ends, and what no range covers is a tile of
+/// Tiles cover the whole scale of eight digits: each begins where the one before ends, and what no range covers is a tile of
 /// nothing. A look-up goes to a bucket by the first five digits and finds its tile there by halving.
 pub struct Table {
     about: About,
+    tag: Tag,
     rows: u32,
     ranges: usize,
     /// For each bucket the tile that its first number is in, and one more for the end.
@@ -28,13 +29,14 @@ pub struct Table {
 }
 
 impl Table {
-    /// Reads a file: all of it, or a fault.
-    pub fn read(file: &[u8]) -> Result<Self, FileFault> {
-        Self::new(&Contents::decode(file)?).ok_or(FileFault::Value)
+    /// Reads a file of this vault: all of it, or a fault.
+    pub fn read(file: &[u8], key: &dyn TagKey) -> Result<Self, FileFault> {
+        let (contents, tag) = Contents::decode(file, key)?;
+        Self::new(&contents, tag).ok_or(FileFault::Value)
     }
 
     /// `None` when there is more of something than fits, which no file can hold.
-    fn new(contents: &Contents) -> Option<Self> {
+    fn new(contents: &Contents, tag: Tag) -> Option<Self> {
         let strings: Vec<Arc<str>> = contents.strings.iter().map(|text| Arc::from(text.as_str())).collect();
         let text = |number: Option<u32>| strings.get(number? as usize).cloned();
         let table_version = contents.about.version;
@@ -65,6 +67,7 @@ impl Table {
         }
         Some(Self {
             about: contents.about.clone(),
+            tag,
             rows: contents.rows,
             ranges: contents.segments.len(),
             buckets: buckets(&starts)?,
@@ -79,6 +82,14 @@ impl Table {
         &self.about
     }
 
+    /// Names it in the audit trail: version (4 bytes) and the first half of its tag (8).
+    pub fn id(&self) -> Id {
+        let mut id = [0; 12];
+        let bytes = self.about.version.to_be_bytes().into_iter().chain(self.tag.bytes);
+        id.iter_mut().zip(bytes).for_each(|(slot, byte)| *slot = byte);
+        Id::from_bytes(id)
+    }
+
     /// Rows of the list that are in it.
     pub const fn rows(&self) -> u32 {
         self.rows
@@ -89,7 +100,7 @@ impl Table {
         self.ranges
     }
 
-    /// The tile that a number of eleven digits is in.
+    /// The tile that a number of eight digits is in.
     fn tile(&self, number: u64) -> Option<usize> {
         let bucket = usize::try_from(number / BUCKET_NUMBERS).ok()?;
         let first = *self.buckets.get(bucket)? as usize;
@@ -156,9 +167,10 @@ fn keep_equal(common: &mut IssuerFacts, other: &IssuerFacts) {
     keep(&mut common.variant, &other.variant);
 }
 
-/// The first and the last number of eleven digits that begin so; `None` for what is not digits, or fewer than a BIN's.
+/// The first and the last number of eight digits that begin so; `None` for what is not digits, or fewer than a BIN's. What is behind the
+/// eighth is not looked at.
 fn numbers(digits: &[u8]) -> Option<(u64, u64)> {
-    let lead = digits.get(..BIN_DIGITS_MAX).unwrap_or(digits);
+    let lead = digits.get(..ISSUER_DIGITS_MAX).unwrap_or(digits);
     if lead.len() < BIN_DIGITS_MIN {
         return None;
     }
@@ -166,7 +178,7 @@ fn numbers(digits: &[u8]) -> Option<(u64, u64)> {
     for digit in lead {
         low = low * 10 + u64::from(digit.checked_sub(b'0').filter(|digit| *digit <= 9)?);
     }
-    let numbers = 10u64.pow(u32::try_from(BIN_DIGITS_MAX - lead.len()).ok()?);
+    let numbers = 10u64.pow(u32::try_from(ISSUER_DIGITS_MAX - lead.len()).ok()?);
     Some((low * numbers, low * numbers + (numbers - 1)))
 }
 

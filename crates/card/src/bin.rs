@@ -2,14 +2,16 @@ use std::sync::{Arc, LazyLock};
 
 use panvault_model::{Bin, Brand, CardType, Country, Currency, IssuerFacts, Timestamp};
 
-use crate::limits::{BIN_DIGITS_MAX, BIN_DIGITS_MIN};
+use crate::limits::{BIN_DIGITS_MAX, BIN_DIGITS_MIN, ISSUER_DIGITS_MAX};
+use crate::pan::shows_eight;
 use crate::scheme::{self, Scheme};
 
 /// Who issued which numbers. What a table does not know it leaves out; nothing is guessed.
 pub trait BinTable: Send + Sync {
-    /// What is known of the issuer of a number, given all its digits or at least its first six, ASCII.
+    /// What is known of every number that begins with these digits, ASCII: six to eight of them. Of fewer nothing is known, and digits
+    /// behind the eighth are not looked at.
     ///
-    /// Of fewer than eleven digits, what is known of every number that begins so.
+    /// Of a card number only [`crate::Pan::issuer_digits`] may be given.
     fn lookup(&self, digits: &[u8]) -> IssuerFacts;
     /// Version of the table; 0 for one that knows nothing.
     fn version(&self) -> u32;
@@ -31,7 +33,7 @@ pub struct BinStatus {
     pub imported_at: Option<Timestamp>,
 }
 
-/// The first 6 to 11 digits of a number, by which its issuer is looked up.
+/// The first 6 to 11 digits of a number, of which its issuer is asked.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct BinPrefix {
     digits: [u8; BIN_DIGITS_MAX],
@@ -61,6 +63,13 @@ impl BinPrefix {
     /// Its digits, ASCII.
     pub fn as_bytes(&self) -> &[u8] {
         self.digits.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
+    /// Those of them that a table may be asked with: as many as tell the issuer of a card of 16 digits that begins so.
+    pub fn issuer_digits(&self) -> &[u8] {
+        let shown = if self.brand().is_some_and(shows_eight) { ISSUER_DIGITS_MAX } else { BIN_DIGITS_MIN };
+        let digits = self.as_bytes();
+        digits.get(..shown).unwrap_or(digits)
     }
 
     /// The first six of them.

@@ -6,8 +6,13 @@ pub const PAN_DIGITS_MIN: usize = 12;
 pub const PAN_DIGITS_MAX: usize = 19;
 /// Fewest digits by which an issuer is looked up (ISO/IEC 7812-1 before 2017).
 pub const BIN_DIGITS_MIN: usize = 6;
-/// Most digits by which an issuer is looked up. More could be a card number.
+/// Most digits of a BIN in a list or a question. More could be a card number.
 pub const BIN_DIGITS_MAX: usize = 11;
+/// Most leading digits of a card number that anything kept in clear beside its last four may depend on: of numbers of
+/// [`ISSUER_DIGITS_PAN_DIGITS`] digits of some schemes (PCI SSC FAQ 1091). Of all others it is [`BIN_DIGITS_MIN`].
+pub const ISSUER_DIGITS_MAX: usize = 8;
+/// Digits of the card numbers of which [`ISSUER_DIGITS_MAX`] may be.
+pub const ISSUER_DIGITS_PAN_DIGITS: usize = 16;
 /// Fewest digits of a CVV.
 pub const CVV_DIGITS_MIN: usize = 3;
 /// Most digits of a CVV.

@@ -5,7 +5,10 @@ use zeroize::Zeroize;
 
 use crate::cvv::Cvv;
 use crate::holder::Holder;
-use crate::limits::{BIN_PAN_DIGITS_MIN, PAN_DIGITS_MAX, PAN_DIGITS_MIN};
+use crate::limits::{
+    BIN_DIGITS_MIN, BIN_PAN_DIGITS_MIN, ISSUER_DIGITS_MAX, ISSUER_DIGITS_PAN_DIGITS, PAN_DIGITS_MAX,
+    PAN_DIGITS_MIN,
+};
 use crate::scheme;
 
 /// A card number (primary account number, ISO/IEC 7812-1): 12 to 19 digits that pass the Luhn check.
@@ -103,10 +106,29 @@ impl Pan {
         self.last_four
     }
 
-    /// All its digits, ASCII: for the fingerprint, the issuer look-up and packing.
+    /// The leading digits, ASCII, by which its issuer may be looked up. What is found is kept in clear beside the last four, so it may
+    /// depend on no more of them than may be shown there (PCI SSC FAQ 1091): 8 of numbers of 16 digits of Visa, Mastercard, Discover,
+    /// JCB and UnionPay, 6 of all others, and none of those whose first six are not shown.
+    pub fn issuer_digits(&self) -> &[u8] {
+        let digits = self.digits.bytes();
+        let fine = digits.len() == ISSUER_DIGITS_PAN_DIGITS && self.brand.is_some_and(shows_eight);
+        let shown = match self.bin {
+            Some(_) if fine => ISSUER_DIGITS_MAX,
+            Some(_) => BIN_DIGITS_MIN,
+            None => 0,
+        };
+        digits.get(..shown).unwrap_or_default()
+    }
+
+    /// All its digits, ASCII: for the fingerprint and packing.
     pub fn expose_digits(&self) -> &[u8] {
         self.digits.bytes()
     }
+}
+
+/// Whether eight leading digits of the 16 of its numbers may be kept in clear.
+pub(crate) const fn shows_eight(brand: Brand) -> bool {
+    matches!(brand, Brand::Visa | Brand::Mastercard | Brand::Discover | Brand::Jcb | Brand::Upi)
 }
 
 /// 12 to 19 ASCII digits. They are put where they stay, and wiped when they go, also when they turn out to be no card number.

@@ -26,7 +26,7 @@ pub struct VaultKeys {
     vault: VaultId,
     header_version: u32,
     operator: OperatorCheck,
-    document: Versions<hmac::Key>,
+    document: Arc<Versions<hmac::Key>>,
     head: Versions<HeadKey>,
     api_key: Versions<hmac::Key>,
     idempotency: Versions<hmac::Key>,
@@ -35,6 +35,10 @@ pub struct VaultKeys {
     cvv_cache: Versions<hmac::Key>,
     wrapping: Arc<Versions<Xaes>>,
 }
+
+/// The key under which a vault's tables of issuers are tagged. It may outlive the others, and is cheap to clone.
+#[derive(Clone)]
+pub struct BinsKey(Arc<Versions<hmac::Key>>);
 
 /// The key that chains commits. It may live in a thread of its own.
 pub struct ChainKey(hmac::Key);
@@ -47,6 +51,7 @@ pub struct DigestKey<'a> {
 
 /// What a tag is over, before the bytes. Kinds of rows have the numbers of `panvault-vault`, beside these.
 const TAG_CARD: u8 = 5;
+const TAG_BINS: u8 = 11;
 
 impl VaultKeys {
     /// Takes the keys of each purpose that are not destroyed.
@@ -63,7 +68,7 @@ impl VaultKeys {
             vault,
             header_version,
             operator,
-            document: mac(VaultPurpose::DocumentTag)?,
+            document: Arc::new(mac(VaultPurpose::DocumentTag)?),
             head: Versions::open(keys(VaultPurpose::DocumentHead)?, HeadKey::derive)?,
             api_key: mac(VaultPurpose::ApiKeyHash)?,
             idempotency: mac(VaultPurpose::Idempotency)?,
@@ -103,6 +108,11 @@ impl VaultKeys {
     /// The key that chains commits.
     pub fn chain(&self) -> ChainKey {
         ChainKey(self.chain.active().1.clone())
+    }
+
+    /// The key that tags tables of issuers: that of documents.
+    pub fn bins(&self) -> BinsKey {
+        BinsKey(Arc::clone(&self.document))
     }
 
     /// What is stored of a new API key, HMAC-SHA-256 over its text, and the version of the key that made it.
@@ -219,6 +229,18 @@ impl DigestKey<'_> {
             context.update(part);
         }
         digest(&context.sign())
+    }
+}
+
+impl BinsKey {
+    /// Tag of the file of a table of issuers, which begins with its format: the first 128 bits of HMAC-SHA-256 over its kind and bytes.
+    pub fn tag(&self, file: &[u8]) -> Tag {
+        tag_make(&self.0, &[&[TAG_BINS], file])
+    }
+
+    /// Whether the file of a table bears its tag; takes the same time whatever the answer.
+    pub fn tag_matches(&self, file: &[u8], tag: &Tag) -> bool {
+        tag_matches(&self.0, &[&[TAG_BINS], file], tag)
     }
 }
 

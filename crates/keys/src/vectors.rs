@@ -112,6 +112,7 @@ fn the_vectors_are_made_again() {
         format!("chain_tag {}", hex::encode(keys.chain().tag(&[b"a", b"b"]))),
         format!("head {}", hex::encode(head)),
         format!("head_hash {}", hex::encode(keys.head_hash(1, b"row").unwrap())),
+        format!("bins_tag {}", tag(keys.bins().tag(b"table"))),
     ];
     let made = lines.join("\n") + "\n";
     assert_eq!(made, OPENED, "a format has changed:\n{made}");
@@ -139,6 +140,7 @@ fn what_was_written_opens() {
             vector("fingerprint", OPENED)
         );
         assert_eq!(tag(keys.row_tag(1, b"row")), vector("row_tag", OPENED));
+        assert_eq!(tag(keys.bins().tag(b"table")), vector("bins_tag", OPENED));
         assert_eq!(hex::encode(keys.chain().tag(&[b"ab"])), vector("chain_tag", OPENED));
         let mut head = [0; HEAD_BYTES];
         assert_eq!(keys.head_open(5, &bytes("head"), &mut head).unwrap(), 1);

@@ -2,6 +2,7 @@
 
 mod install;
 mod live;
+mod trail;
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read};
@@ -9,12 +10,15 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use panvault_bins::limits::FILE_BYTES_MAX;
-use panvault_bins::{FileFault, Table};
+use panvault_bins::{FileFault, Table, TagKey};
 use panvault_directory::{Unsafe, open_to_read};
+use panvault_keys::{BinsKey, VaultKeys};
+use panvault_model::Tag;
 use rustix::fs::OFlags;
 
 pub(crate) use install::Replacing;
 pub(crate) use live::LiveBins;
+pub(crate) use trail::Trail;
 
 const FILE: &str = "bins.table";
 const BEFORE: &str = "bins.table.before";
@@ -35,6 +39,26 @@ pub(crate) enum BinsFault {
     File(#[from] FileFault),
 }
 
+/// The key of a vault that its tables are tagged under: a table of somebody without it is none.
+#[derive(Clone)]
+pub(crate) struct VaultTags(BinsKey);
+
+impl VaultTags {
+    pub(crate) fn new(keys: &VaultKeys) -> Self {
+        Self(keys.bins())
+    }
+}
+
+impl TagKey for VaultTags {
+    fn make(&self, bytes: &[u8]) -> Tag {
+        self.0.tag(bytes)
+    }
+
+    fn matches(&self, bytes: &[u8], tag: &Tag) -> bool {
+        self.0.tag_matches(bytes, tag)
+    }
+}
+
 /// Where the table of a vault is.
 pub(crate) fn path(directory: &Path) -> PathBuf {
     directory.join(FILE)
@@ -46,17 +70,17 @@ pub(crate) fn path_before(directory: &Path) -> PathBuf {
 }
 
 /// Reads the table of a vault; `None` when no list was imported.
-pub(crate) fn read(directory: &Path) -> Result<Option<Table>, BinsFault> {
-    table(&path(directory))
+pub(crate) fn read(directory: &Path, tags: &VaultTags) -> Result<Option<Table>, BinsFault> {
+    table(&path(directory), tags)
 }
 
 /// Reads the table whose place the one in use took, or that was removed.
-pub(crate) fn read_before(directory: &Path) -> Result<Option<Table>, BinsFault> {
-    table(&path_before(directory))
+pub(crate) fn read_before(directory: &Path, tags: &VaultTags) -> Result<Option<Table>, BinsFault> {
+    table(&path_before(directory), tags)
 }
 
-fn table(path: &Path) -> Result<Option<Table>, BinsFault> {
-    Ok(read_at(path)?.map(|bytes| Table::read(&bytes)).transpose()?)
+fn table(path: &Path, tags: &VaultTags) -> Result<Option<Table>, BinsFault> {
+    Ok(read_at(path)?.map(|bytes| Table::read(&bytes, tags)).transpose()?)
 }
 
 fn read_at(path: &Path) -> Result<Option<Vec<u8>>, BinsFault> {

@@ -17,8 +17,8 @@ use crate::socket::{self, Unreached};
 
 /// Seconds for which a vault that another process has, and that is not reached, is asked for again: a server that starts listens at its
 /// socket a moment after it has the vault, and a command that has it is done in a moment.
-const WAIT_SECONDS_MAX: u64 = 10;
-const TRY_EVERY: Duration = Duration::from_millis(50);
+pub(crate) const WAIT_SECONDS_MAX: u64 = 10;
+pub(crate) const TRY_EVERY: Duration = Duration::from_millis(50);
 /// Bytes on their way between this process and itself.
 const PIPE_BYTES: usize = 64 << 10;
 
@@ -122,6 +122,13 @@ impl Client {
     /// From here on ends with the server: what takes long must not have the vault when the next server starts.
     pub(crate) const fn stay(&mut self) {
         self.stays = true;
+    }
+
+    /// Where this process has the vault, writes down in its audit trail which table of issuers is in use; a server does that itself.
+    pub(crate) async fn bins_note(&self) {
+        if let Some(Own { open, .. }) = &self.own {
+            open.bins.note(&open.vault).await;
+        }
     }
 
     /// Whether this process has a vault of that mode.

@@ -23,7 +23,7 @@ use panvault_vault::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::bins::LiveBins;
+use crate::bins::{LiveBins, VaultTags};
 use crate::data::header::{CopyFault, OpenHeader};
 
 const FORMAT: u32 = 2;
@@ -292,7 +292,7 @@ impl DataDirectory {
         let store = Arc::new(store);
         let clock = Arc::new(SystemClock::start());
         let cvv_clock = Arc::clone(&clock);
-        let bins = Arc::new(LiveBins::open(&self.path, self.bins_without_list()));
+        let bins = Arc::new(LiveBins::open(&self.path, self.bins_without_list(), VaultTags::new(&keys)));
         let entropy = SystemEntropy::new();
         let random = entropy.make_id_bytes().context("there is no randomness to name this process with")?;
         let parts = VaultParts {

@@ -66,6 +66,7 @@ impl Served {
 
     async fn bin_table(&self) -> Reloaded {
         let looked = self.bins.look_again(true).await;
+        self.bins.note(&self.vault).await;
         let version = self.vault.status().bins.version;
         let (is_done, said) = match looked {
             Err(fault) => (false, format!("{fault}; the table before is in use")),
@@ -78,6 +79,7 @@ impl Served {
     /// At a signal, which nobody is answered to.
     pub(crate) async fn reload_at_signal(&self) {
         let bins = self.bins.look_again(true).await;
+        self.bins.note(&self.vault).await;
         if self.tls.is_some() {
             self.certificate();
         } else if bins.is_ok() && !self.bins.is_imported() {

@@ -120,7 +120,9 @@ impl Bound {
         let OpenVault { vault, operator, store, bins } = open;
         let Signals { stop: mut asked, hangup } = signals;
         tokio::spawn(reload(served, hangup));
-        tokio::spawn(bins.follow());
+        // Whatever was put there while no server ran.
+        bins.note(&vault).await;
+        tokio::spawn(bins.follow(vault.clone()));
         if let Some(listener) = metrics {
             // It answers as long as the process lives, so that a scraper sees the end.
             tokio::spawn(serve_metrics(listener, Arc::clone(&app), core::future::pending()));

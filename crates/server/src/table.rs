@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use const_format::formatcp;
 use http::Method;
-use panvault_card::limits::{BIN_DIGITS_MAX, BIN_DIGITS_MIN};
+use panvault_card::limits::{BIN_DIGITS_MAX, BIN_DIGITS_MIN, ISSUER_DIGITS_MAX};
 
 use panvault_model::Role;
 use panvault_vault::{
@@ -217,9 +217,8 @@ pub static ENDPOINTS: &[Endpoint] = &[
         roles: BinRead::ROLES,
         summary: "Look up an issuer",
         doc: formatcp!(
-            "What the vault's table of issuers says of numbers that begin with these {BIN_DIGITS_MIN} to {BIN_DIGITS_MAX} digits: of fewer \
-             than {BIN_DIGITS_MAX}, what holds for all of them. Advisory. So many a minute for each API key (`bin_lookups_per_minute`). \
-             Never send a whole card number."
+            "What the vault's table of issuers says of all numbers that begin with these {BIN_DIGITS_MIN} to {BIN_DIGITS_MAX} digits, by at most \
+             {ISSUER_DIGITS_MAX} of them. Advisory. So many a minute for each API key (`bin_lookups_per_minute`). Never send a whole card number."
         ),
         success: 200,
         answer: Some(AnswerSchema::One(Bin::SPEC)),

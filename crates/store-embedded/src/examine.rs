@@ -42,6 +42,8 @@ pub struct Examination {
     pub cards: u64,
     /// Transactions in the view.
     pub transactions: u64,
+    /// The table of issuers that the audit trail told of last; all zeroes when it was removed, `None` when there never was one.
+    pub bins: Option<panvault_model::Id>,
     /// What is not as it should be.
     pub findings: Vec<Finding>,
     view: Connection,
@@ -84,6 +86,7 @@ pub fn examine(directory: &Path, vault: VaultId, chain: &dyn Chain) -> Result<Ex
         segments: found.segments.len(),
         cards: 0,
         transactions: 0,
+        bins: None,
         findings: Vec::new(),
         view,
     };

@@ -1,8 +1,10 @@
-use panvault_model::{CardType, Country, Currency, Timestamp};
+use panvault_model::{CardType, Country, Currency, Tag, Timestamp};
 use sha2::{Digest, Sha256};
 
-use super::{About, Contents, FORMAT, Facts, HASH_BYTES, MAGIC, SCALE, Segment, UNIT_MAX, varint};
-use crate::limits::{FILE_BYTES_MAX, ROWS_MAX};
+use super::{
+    About, Contents, FORMAT, Facts, HASH_BYTES, MAGIC, SCALE, Segment, TAG_BYTES, TagKey, UNIT_MAX, varint,
+};
+use crate::limits::{FILE_BYTES_MAX, RANGES_MAX};
 
 /// Why bytes are not a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -10,13 +12,19 @@ pub enum FileFault {
     /// It does not begin as one.
     #[error("is not a table of issuers")]
     Foreign,
+    /// Its format is of an earlier version, which had no tag.
+    #[error("is of format {0}, which this version does not read; import the list again")]
+    Earlier(u16),
     /// Its format is one of a later version.
     #[error("was written by a later version of panvault")]
     Later,
     /// It does not have the hash that is at its end.
     #[error("is damaged: its hash does not fit")]
     Hash,
-    /// Its hash fits, and what it says makes no sense.
+    /// It is whole, and this vault did not write it.
+    #[error("was not made by this vault: its tag does not fit")]
+    Tag,
+    /// Its hash and tag fit, and what it says makes no sense.
     #[error("is damaged: it does not say what a table can say")]
     Value,
     /// It is larger than any table.
@@ -30,8 +38,8 @@ const FACTS_BYTES_MIN: usize = 8;
 const SEGMENT_BYTES_MIN: usize = 3;
 
 impl Contents {
-    /// Reads a file that [`Contents::encode`] wrote: all of it, or a fault.
-    pub fn decode(file: &[u8]) -> Result<Self, FileFault> {
+    /// Reads a file that [`Contents::encode`] wrote under a key of this vault: all of it, with its tag, or a fault.
+    pub fn decode(file: &[u8], key: &dyn TagKey) -> Result<(Self, Tag), FileFault> {
         let behind = file.strip_prefix(&MAGIC).ok_or(FileFault::Foreign)?;
         if file.len() > FILE_BYTES_MAX {
             return Err(FileFault::Large);
@@ -41,13 +49,23 @@ impl Contents {
         if format > FORMAT {
             return Err(FileFault::Later);
         }
-        let (body, hash) = file.split_last_chunk::<HASH_BYTES>().ok_or(FileFault::Hash)?;
+        if format < FORMAT {
+            return Err(FileFault::Earlier(format));
+        }
+        let (tagged, [version_high, version_low, tag @ ..]) =
+            file.split_last_chunk::<TAG_BYTES>().ok_or(FileFault::Hash)?;
+        let (body, hash) = tagged.split_last_chunk::<HASH_BYTES>().ok_or(FileFault::Hash)?;
         if Sha256::digest(body).as_slice() != hash {
             return Err(FileFault::Hash);
         }
+        // Before anything that it says is read.
+        let tag = Tag { key: u16::from_be_bytes([*version_high, *version_low]), bytes: *tag };
+        if !key.matches(tagged, &tag) {
+            return Err(FileFault::Tag);
+        }
         let mut reader = Reader(body.get(MAGIC.len() + size_of::<u16>()..).ok_or(FileFault::Value)?);
-        let contents = if format == FORMAT { reader.contents() } else { None };
-        contents.filter(|_| reader.0.is_empty()).ok_or(FileFault::Value)
+        let contents = reader.contents().filter(|_| reader.0.is_empty()).ok_or(FileFault::Value)?;
+        Ok((contents, tag))
     }
 }
 
@@ -82,8 +100,7 @@ impl<'a> Reader<'a> {
         mut read: impl FnMut(&mut Self, usize) -> Option<T>,
     ) -> Option<Vec<T>> {
         let count = usize::try_from(varint::take(&mut self.0)?).ok()?;
-        // Ranges inside of each other make up to two segments a row, and one.
-        if count > self.0.len() / bytes_min || count > 2 * ROWS_MAX + 1 {
+        if count > self.0.len() / bytes_min || count > RANGES_MAX {
             return None;
         }
         let mut all = Vec::with_capacity(count);

@@ -79,6 +79,17 @@ pub struct Counted<K> {
     pub shown: Vec<Shown>,
 }
 
+/// Numbers that begin with the same so many digits, and of which ranges of the list say different things, or nothing of some.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Merged {
+    /// How many digits.
+    pub digits: usize,
+    /// How many BINs.
+    pub count: u64,
+    /// The first few, at most [`SHOWN_MAX`].
+    pub first: Vec<String>,
+}
+
 /// What became of the rows of a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
@@ -94,6 +105,8 @@ pub struct Report {
     pub left_out: Vec<Counted<LeftOut>>,
     /// Rows that say something against what the schemes publish.
     pub contradictions: Vec<Counted<Contradiction>>,
+    /// BINs of which something is not in the table, since it is not the same of all numbers that begin so.
+    pub merged: Vec<Merged>,
     /// Whether the last row has no end of a line.
     pub unended: bool,
     /// The last line, when it has no end and its row was refused: the list was cut short there.
@@ -116,6 +129,15 @@ impl Report {
         let room = counted(&self.contradictions, kind).is_none_or(|counted| counted.shown.len() < SHOWN_MAX);
         let what = if room { what() } else { String::new() };
         count(&mut self.contradictions, kind, Shown { line, what });
+    }
+
+    /// BINs of so many digits, in order, of which something is not the same of all numbers.
+    pub(super) fn merged(&mut self, digits: usize, bins: &[u64]) {
+        if bins.is_empty() {
+            return;
+        }
+        let first = bins.iter().take(SHOWN_MAX).map(|bin| format!("{bin:0digits$}")).collect();
+        self.merged.push(Merged { digits, count: bins.len() as u64, first });
     }
 
     /// Puts all in the order of their kinds, and what is shown in that of lines.

@@ -1,9 +1,9 @@
 //! Known answers: what becomes of each kind of row.
 
 use panvault_bins::limits::{ABOUT_BYTES_MAX, ISSUER_BYTES_MAX, SHOWN_MAX};
-use panvault_bins::{About, Column, Contradiction, ImportFault, Layout, LeftOut, Refused, import};
+use panvault_bins::{About, Column, Contradiction, ImportFault, Layout, LeftOut, Merged, Refused, import};
 
-use crate::support::{HEADER, about, found, imported, plain, table};
+use crate::support::{HEADER, about, encoded, found, imported, plain, table};
 
 const NOTHING: &str = "-|-|-|-|-";
 
@@ -75,20 +75,23 @@ fn rows_of_binlist_ranges_become_facts() {
 }
 
 #[test]
-fn the_narrowest_range_wins_and_a_prefix_answers_what_all_its_numbers_share() {
+fn the_narrowest_range_wins_and_digits_answer_what_all_their_numbers_share() {
     let list = "start,end,issuer,country,type,variant\n\
                 411111,,BROAD,NL,CREDIT,GOLD\n\
                 41111122,,NARROW,NL,CREDIT,\n\
                 41111122333,,NARROWEST,DE,CREDIT,\n\
+                41111133000,41111133999,WHOLE,NL,CREDIT,GOLD\n\
                 411112,,BROAD,NL,CREDIT,GOLD\n";
-    let table = table(&imported(list, &plain()).contents);
+    let imported = imported(list, &plain());
+    let merged = |digits, bin: &str| Merged { digits, count: 1, first: vec![bin.to_owned()] };
+    assert_eq!(imported.report.merged, [merged(8, "41111122"), merged(6, "411111")]);
+    let table = table(&imported.contents);
     for (digits, expected) in [
         ("41111121999", "BROAD|NL|EUR|credit|GOLD"),
-        ("41111122000", "NARROW|NL|EUR|credit|-"),
-        ("41111122332", "NARROW|NL|EUR|credit|-"),
-        ("4111112233300000", "NARROWEST|DE|EUR|credit|-"),
-        ("41111122334", "NARROW|NL|EUR|credit|-"),
+        ("41111122000", "-|-|EUR|credit|-"),
+        ("4111112233300000", "-|-|EUR|credit|-"),
         ("41111123000", "BROAD|NL|EUR|credit|GOLD"),
+        ("41111133000", "WHOLE|NL|EUR|credit|GOLD"),
         ("411111", "-|-|EUR|credit|-"),
         ("41111122", "-|-|EUR|credit|-"),
         ("4111112", "-|-|EUR|credit|-"),
@@ -97,6 +100,28 @@ fn the_narrowest_range_wins_and_a_prefix_answers_what_all_its_numbers_share() {
     ] {
         assert_eq!(found(&table, digits), expected, "{digits}");
     }
+}
+
+/// The bug: a list of eleven digits whose names tell them put the first eleven digits of every card beside its last four, in clear. Its
+/// cause: ranges were kept as fine as they came. Its cure: what is not the same of all numbers with the same eight digits is not
+/// in the table, nor anywhere in its file.
+#[test]
+fn a_list_that_tells_of_a_ninth_digit_leaves_nothing_of_it() {
+    let rows = (0..2_000).map(|row| format!("41111{row:06},,NAME-{row:06},NL,CREDIT,LONG-{row:06}\n"));
+    let list = rows.fold("start,end,issuer,country,type,variant\n".to_owned(), |list, row| list + &row);
+    let imported = imported(&list, &plain());
+    let file = encoded(&imported.contents);
+    assert!(!file.windows(5).any(|bytes| bytes == b"NAME-" || bytes == b"LONG-"));
+    let table = table(&imported.contents);
+    assert_eq!((table.rows(), table.ranges()), (2_000, 1));
+    assert_eq!(found(&table, "41111000000"), "-|NL|EUR|credit|-");
+    assert_eq!(found(&table, "41111001999"), "-|NL|EUR|credit|-");
+    assert_eq!(found(&table, "41111002000"), NOTHING);
+    assert_eq!(
+        imported.report.merged.iter().map(|merged| (merged.digits, merged.count)).collect::<Vec<_>>(),
+        [(8, 2), (6, 1)]
+    );
+    assert_eq!(imported.report.merged[0].first, ["41111000", "41111001"]);
 }
 
 #[test]

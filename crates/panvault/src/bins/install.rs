@@ -8,7 +8,7 @@ use panvault_bins::Table;
 use panvault_directory::Directory;
 use rustix::fs::{FlockOperation, flock};
 
-use super::{BEFORE, BinsFault, FILE, read_at};
+use super::{BEFORE, BinsFault, FILE, VaultTags, read_at};
 
 const NEW: &str = "bins.table.new";
 /// The table in use, while another takes its place.
@@ -18,6 +18,7 @@ const LEAVING: &str = "bins.table.leaving";
 /// kept as the table before. One change is made at a time; it does not keep a server from running.
 pub(crate) struct Replacing {
     directory: PathBuf,
+    tags: VaultTags,
     held: Directory,
     /// Locked as long as it is open.
     file: File,
@@ -26,7 +27,7 @@ pub(crate) struct Replacing {
 
 impl Replacing {
     /// Begins one. What a killed one left is used again, or brought to its end.
-    pub(crate) fn begin(directory: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn begin(directory: &Path, tags: &VaultTags) -> anyhow::Result<Self> {
         let new = directory.join(NEW);
         let written = || format!("{} cannot be written", new.display());
         let held = Directory::open(directory).with_context(written)?;
@@ -46,9 +47,10 @@ impl Replacing {
             if is_there {
                 let private = Permissions::from_mode(0o600);
                 file.set_len(0).and_then(|()| file.set_permissions(private)).with_context(written)?;
-                let replacing = Self { directory: directory.to_owned(), held, file, done: false };
-                let leaving = directory.join(LEAVING);
-                end_what_was_begun(directory, &replacing.held)
+                let (directory, tags) = (directory.to_owned(), tags.clone());
+                let replacing = Self { directory, tags, held, file, done: false };
+                let leaving = replacing.directory.join(LEAVING);
+                end_what_was_begun(&replacing.directory, &replacing.held, &replacing.tags)
                     .with_context(|| format!("{} cannot be moved or removed", leaving.display()))?;
                 return Ok(replacing);
             }
@@ -57,12 +59,12 @@ impl Replacing {
 
     /// The table in use, if there is one.
     pub(crate) fn in_use(&self) -> Result<Option<Table>, BinsFault> {
-        super::read(&self.directory)
+        super::read(&self.directory, &self.tags)
     }
 
     /// The table before it, if there is one.
     pub(crate) fn before(&self) -> Result<Option<Table>, BinsFault> {
-        super::read_before(&self.directory)
+        super::read_before(&self.directory, &self.tags)
     }
 
     /// Writes the table and puts it in the place of the one in use, durably: a crash leaves the one or the other, whole.
@@ -125,10 +127,10 @@ impl Drop for Replacing {
 }
 
 /// A change that was killed half-way: the table that was leaving becomes the table before, if another has taken its place.
-fn end_what_was_begun(directory: &Path, held: &Directory) -> io::Result<()> {
+fn end_what_was_begun(directory: &Path, held: &Directory, tags: &VaultTags) -> io::Result<()> {
     let leaving = directory.join(LEAVING);
     let bytes = |path: &Path| read_at(path).ok().flatten();
-    let left = bytes(&leaving).filter(|left| Table::read(left).is_ok());
+    let left = bytes(&leaving).filter(|left| Table::read(left, tags).is_ok());
     if left.is_some() && left != bytes(&super::path(directory)) {
         return held.rename(LEAVING, BEFORE);
     }
@@ -142,11 +144,25 @@ fn same(named: &Metadata, file: &File) -> bool {
 #[cfg(test)]
 mod tests {
     use std::fs::{self, OpenOptions};
+    use std::sync::LazyLock;
 
     use panvault_bins::{About, Column, Layout, import};
-    use panvault_model::Timestamp;
+    use panvault_keys::{Header, KeyMode, RootKey, SystemEntropy};
+    use panvault_model::{Timestamp, VaultId};
 
     use super::*;
+
+    /// The key of one vault.
+    fn tags() -> VaultTags {
+        static TAGS: LazyLock<VaultTags> = LazyLock::new(|| {
+            let entropy = SystemEntropy::new();
+            let (root, vault) = (RootKey::make(&entropy).unwrap(), VaultId::from_bytes([7; 12]));
+            let at = Timestamp::from_unix_millis(0);
+            let header = Header::make(&root, vault, KeyMode::Test, at, &entropy).unwrap();
+            VaultTags::new(&header.open(&root, vault, KeyMode::Test).unwrap())
+        });
+        TAGS.clone()
+    }
 
     /// A table of that version.
     fn table(version: u32) -> Vec<u8> {
@@ -158,19 +174,21 @@ mod tests {
             attribution: None,
         };
         let layout = Layout::Csv(vec![(Column::Bin, "bin".to_owned())]);
-        import(&b"bin\n411111\n"[..], &layout, about, &mut |_| {}).unwrap().contents.encode()
+        import(&b"bin\n411111\n"[..], &layout, about, &mut |_| {}).unwrap().contents.encode(&tags())
     }
 
     fn install(directory: &Path, version: u32) {
-        Replacing::begin(directory).unwrap().finish(&table(version)).unwrap();
+        Replacing::begin(directory, &tags()).unwrap().finish(&table(version)).unwrap();
     }
 
     /// The versions of the table in use and of the one before; 0 for none. There is no other file.
     fn versions(directory: &Path) -> (u32, u32) {
         let version =
             |read: Result<Option<Table>, BinsFault>| read.unwrap().map_or(0, |table| table.about().version);
-        let versions =
-            (version(super::super::read(directory)), version(super::super::read_before(directory)));
+        let versions = (
+            version(super::super::read(directory, &tags())),
+            version(super::super::read_before(directory, &tags())),
+        );
         let files = fs::read_dir(directory).unwrap().count();
         assert_eq!(files, usize::from(versions.0 > 0) + usize::from(versions.1 > 0));
         versions
@@ -180,13 +198,13 @@ mod tests {
     fn a_table_takes_the_place_of_the_one_before_or_leaves_it() {
         let directory = tempfile::tempdir().unwrap();
         let directory = directory.path();
-        drop(Replacing::begin(directory).unwrap());
+        drop(Replacing::begin(directory, &tags()).unwrap());
         assert_eq!(versions(directory), (0, 0));
         install(directory, 1);
         // A killed import leaves its file behind.
         fs::write(directory.join(NEW), "something much longer than a table".repeat(20)).unwrap();
-        let running = Replacing::begin(directory).unwrap();
-        let said = Replacing::begin(directory).err().map(|error| error.to_string());
+        let running = Replacing::begin(directory, &tags()).unwrap();
+        let said = Replacing::begin(directory, &tags()).err().map(|error| error.to_string());
         assert!(said.is_some_and(|said| said.contains("another change")));
         running.finish(&table(2)).unwrap();
         assert_eq!(versions(directory), (2, 1));
@@ -199,7 +217,7 @@ mod tests {
     fn the_table_before_comes_back_and_goes_again() {
         let directory = tempfile::tempdir().unwrap();
         let directory = directory.path();
-        let begin = || Replacing::begin(directory).unwrap();
+        let begin = || Replacing::begin(directory, &tags()).unwrap();
         (1..=3).for_each(|version| install(directory, version));
         for expected in [(2, 3), (3, 2)] {
             begin().restore().unwrap();
@@ -224,10 +242,10 @@ mod tests {
         install(directory, 3);
         assert_eq!(versions(directory), (3, 1));
         damage();
-        Replacing::begin(directory).unwrap().remove().unwrap();
+        Replacing::begin(directory, &tags()).unwrap().remove().unwrap();
         assert_eq!(versions(directory), (0, 1));
         damage();
-        Replacing::begin(directory).unwrap().restore().unwrap();
+        Replacing::begin(directory, &tags()).unwrap().restore().unwrap();
         assert_eq!(versions(directory), (1, 0));
     }
 
@@ -240,26 +258,26 @@ mod tests {
         let (new, other) = (directory.join(NEW), directory.join("other"));
         fs::write(&other, "precious").unwrap();
         std::os::unix::fs::symlink(&other, &new).unwrap();
-        assert!(Replacing::begin(directory).is_err());
+        assert!(Replacing::begin(directory, &tags()).is_err());
         assert_eq!(fs::read_to_string(&other).unwrap(), "precious");
         fs::remove_file(&new).unwrap();
         fs::hard_link(&other, &new).unwrap();
-        assert!(Replacing::begin(directory).is_err());
+        assert!(Replacing::begin(directory, &tags()).is_err());
         assert_eq!(fs::read_to_string(&other).unwrap(), "precious");
         fs::remove_file(&new).unwrap();
         let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
         rustix::fs::mknodat(rustix::fs::CWD, &new, rustix::fs::FileType::Fifo, mode, 0).unwrap();
-        assert!(Replacing::begin(directory).is_err(), "and does not wait");
+        assert!(Replacing::begin(directory, &tags()).is_err(), "and does not wait");
         // Somebody may be at the other end.
         let reader = OpenOptions::new().read(true).write(true).open(&new).unwrap();
-        let said = Replacing::begin(directory).err().map(|error| format!("{error:#}"));
+        let said = Replacing::begin(directory, &tags()).err().map(|error| format!("{error:#}"));
         assert!(said.is_some_and(|said| {
             said.contains("bins.table.new cannot be written: is not a regular file but a pipe")
         }));
         drop(reader);
         fs::remove_file(&new).unwrap();
         fs::create_dir(directory.join(LEAVING)).unwrap();
-        let said = Replacing::begin(directory).err().map(|error| error.to_string());
+        let said = Replacing::begin(directory, &tags()).err().map(|error| error.to_string());
         assert!(said.is_some_and(|said| said.ends_with("bins.table.leaving cannot be moved or removed")));
         assert!(!new.exists());
     }
@@ -271,16 +289,16 @@ mod tests {
         (1..=2).for_each(|version| install(directory, version));
         // Killed when the table in use had been copied.
         fs::copy(super::super::path(directory), directory.join(LEAVING)).unwrap();
-        drop(Replacing::begin(directory).unwrap());
+        drop(Replacing::begin(directory, &tags()).unwrap());
         assert_eq!(versions(directory), (2, 1));
         // Killed when a restore had put the table before in its place.
         fs::rename(super::super::path(directory), directory.join(LEAVING)).unwrap();
         fs::rename(directory.join(BEFORE), super::super::path(directory)).unwrap();
-        drop(Replacing::begin(directory).unwrap());
+        drop(Replacing::begin(directory, &tags()).unwrap());
         assert_eq!(versions(directory), (1, 2));
         // What was being copied is no table yet.
         fs::write(directory.join(LEAVING), &table(9)[..40]).unwrap();
-        drop(Replacing::begin(directory).unwrap());
+        drop(Replacing::begin(directory, &tags()).unwrap());
         assert_eq!(versions(directory), (1, 2));
     }
 }

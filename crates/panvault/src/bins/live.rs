@@ -2,29 +2,35 @@ use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use panvault_bins::Table;
+use panvault_bins::{FileFault, Table};
 use panvault_card::{BinStatus, BinTable, NoBinTable};
-use panvault_model::IssuerFacts;
+use panvault_model::{Id, IssuerFacts};
+use panvault_vault::Vault;
 
-use super::{BinsFault, bytes, open, path};
+use super::{BinsFault, VaultTags, bytes, open, path};
 
 /// Time between two looks at the file.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const NOTHING_KNOWN: &str = "no issuer is known until a list is imported with panvault bin import, or brought back with panvault bin restore";
+const FOREIGN: &str = "find out who put it there; the table before is in use: import the list again with panvault bin import, or go back with panvault bin restore";
 const OLD_KEPT: &str = "the table before is in use; import the list again with panvault bin import, or go back with panvault bin restore";
 
 /// The table that a vault looks up in. It follows the file: a new one is taken up whole, a damaged one is not taken up.
 pub(crate) struct LiveBins {
     directory: PathBuf,
+    tags: VaultTags,
     /// What is used when no list is imported.
     without: Arc<dyn BinTable>,
     current: ArcSwap<Arc<dyn BinTable>>,
     /// The file that was looked at last, if there was one.
     seen: Mutex<Option<Seen>>,
+    /// The imported table that is in use, and the one that the audit trail was told of last.
+    in_use: Mutex<Option<Id>>,
+    noted: Mutex<Option<Id>>,
 }
 
 /// Tells a file from the one that took its place.
@@ -40,12 +46,15 @@ struct Seen {
 impl LiveBins {
     /// Reads the table of a vault. Without one, `without` is used; with one that is damaged, nothing is known: a vault that can
     /// store cards and pay is worth more than the facts, which can be derived again.
-    pub(crate) fn open(directory: &Path, without: Arc<dyn BinTable>) -> Self {
+    pub(crate) fn open(directory: &Path, without: Arc<dyn BinTable>, tags: VaultTags) -> Self {
         let live = Self {
             directory: directory.to_owned(),
+            tags,
             current: ArcSwap::from_pointee(Arc::clone(&without)),
             without,
             seen: Mutex::new(None),
+            in_use: Mutex::new(None),
+            noted: Mutex::new(None),
         };
         if let Err(fault) = live.look(true) {
             live.current.store(Arc::new(Arc::new(NoBinTable)));
@@ -59,11 +68,30 @@ impl LiveBins {
     }
 
     /// Follows the file for as long as it is polled.
-    pub(crate) async fn follow(self: Arc<Self>) {
+    pub(crate) async fn follow(self: Arc<Self>, vault: Vault) {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
             // What is wrong with it is logged.
             drop(self.look_again(false).await);
+            self.note(&vault).await;
+        }
+    }
+
+    /// Writes down in the audit trail that another table is in use than was written down before. What cannot be written is tried again at
+    /// the next look.
+    pub(crate) async fn note(&self, vault: &Vault) {
+        let in_use = *lock(&self.in_use);
+        if in_use == *lock(&self.noted) {
+            return;
+        }
+        match vault.bins_note(in_use).await {
+            Ok(true) => *lock(&self.noted) = in_use,
+            // There is no organisation yet, so no card either.
+            Ok(false) => {}
+            Err(error) => {
+                let advice = "see the store's log lines; it is tried again";
+                tracing::error!(%error, advice, "bins.not_noted");
+            }
         }
     }
 
@@ -75,22 +103,30 @@ impl LiveBins {
         let looked = looked.unwrap_or(Ok(()));
         if let Err(fault) = &looked {
             let path = path(&self.directory);
-            tracing::warn!(
-                path = %path.display(), error = %causes(fault), advice = OLD_KEPT,
-                "bins.kept"
-            );
+            if matches!(fault, BinsFault::File(FileFault::Tag)) {
+                // Whoever wrote it can write here, and wants another table to be used.
+                tracing::error!(
+                    path = %path.display(), error = %causes(fault), advice = FOREIGN,
+                    "bins.foreign"
+                );
+            } else {
+                tracing::warn!(
+                    path = %path.display(), error = %causes(fault), advice = OLD_KEPT,
+                    "bins.kept"
+                );
+            }
         }
         looked
     }
 
     /// Whether a list is imported, usable or not.
     pub(crate) fn is_imported(&self) -> bool {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        lock(&self.seen).is_some()
     }
 
     /// A fault is said once for each file.
     fn look(&self, anyway: bool) -> Result<(), BinsFault> {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = lock(&self.seen);
         // Most looks end here.
         let now = match std::fs::symlink_metadata(path(&self.directory)) {
             Ok(metadata) => Some(Seen::of(&metadata)),
@@ -105,10 +141,11 @@ impl LiveBins {
             if was_there {
                 tracing::info!("bins.removed");
                 self.current.store(Arc::new(Arc::clone(&self.without)));
+                *lock(&self.in_use) = None;
             }
             return Ok(());
         };
-        let table = Table::read(&bytes(file, &metadata)?)?;
+        let table = Table::read(&bytes(file, &metadata)?, &self.tags)?;
         let about = table.about();
         tracing::info!(
             bins.version = about.version,
@@ -116,7 +153,9 @@ impl LiveBins {
             bins.source = about.source,
             "bins.loaded"
         );
+        let id = table.id();
         self.current.store(Arc::new(Arc::new(table)));
+        *lock(&self.in_use) = Some(id);
         Ok(())
     }
 }
@@ -145,6 +184,10 @@ impl Seen {
             modified: (metadata.mtime(), metadata.mtime_nsec()),
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn causes(fault: &BinsFault) -> String {

@@ -1,4 +1,4 @@
-//! Lists of who issued which cards. All but one leave the store alone, so they work while the vault is served.
+//! Lists of who issued which cards. All but one work while the vault is served: the server then writes down what they change.
 
 mod import;
 mod progress;
@@ -14,10 +14,11 @@ use panvault_model::Timestamp;
 use panvault_vault::{Clock, SystemClock};
 use serde_json::{Value, json};
 
-use crate::bins::{self, Replacing};
+use crate::bins::{self, Replacing, Trail, VaultTags};
 use crate::cli::{BinCommand, Shared};
 use crate::commands::document::{print, print_first};
-use crate::config;
+use crate::commands::runtime;
+use crate::config::{self, Config};
 use crate::data::DataDirectory;
 use crate::output;
 
@@ -36,13 +37,34 @@ pub(crate) fn run(command: BinCommand) -> anyhow::Result<ExitCode> {
     done.map(|()| ExitCode::SUCCESS)
 }
 
-fn directory(shared: &Shared) -> anyhow::Result<DataDirectory> {
-    DataDirectory::find(&config::read(&shared.settings, &[])?.data_directory)
+/// A vault whose table is read or changed, and the key that its tables are tagged under.
+struct Keyed {
+    directory: DataDirectory,
+    tags: VaultTags,
+    config: Config,
+}
+
+impl Keyed {
+    fn find(shared: &Shared) -> anyhow::Result<Self> {
+        let config = config::read(&shared.settings, &[])?;
+        let directory = DataDirectory::find(&config.data_directory)?;
+        let tags = VaultTags::new(&directory.header(config.root_key_file.as_deref())?.keys);
+        Ok(Self { directory, tags, config })
+    }
+
+    fn path(&self) -> &Path {
+        &self.directory.path
+    }
+
+    /// Where a change of the table is written down.
+    fn trail(&self) -> anyhow::Result<Trail> {
+        Trail::open(runtime()?, &self.directory, &self.config)
+    }
 }
 
 /// Reads the table of a vault, if there is one.
-fn table(directory: &DataDirectory) -> anyhow::Result<Option<Table>> {
-    bins::read(&directory.path).with_context(|| {
+fn table(directory: &DataDirectory, tags: &VaultTags) -> anyhow::Result<Option<Table>> {
+    bins::read(&directory.path, tags).with_context(|| {
         let path = bins::path(&directory.path);
         format!(
             "{} cannot be used; import the list again, or run panvault bin restore or panvault bin remove",
@@ -59,10 +81,10 @@ fn now() -> Timestamp {
 fn lookup(digits: &str, shared: &Shared) -> anyhow::Result<()> {
     // What was typed is not repeated: it could be a card number.
     let digits = BinPrefix::parse(digits).map_err(|fault| anyhow::anyhow!("DIGITS {fault}"))?;
-    let directory = directory(shared)?;
-    let facts = match table(&directory)? {
-        Some(table) => table.lookup(digits.as_bytes()),
-        None => directory.bins_without_list().lookup(digits.as_bytes()),
+    let vault = Keyed::find(shared)?;
+    let facts = match table(&vault.directory, &vault.tags)? {
+        Some(table) => table.lookup(digits.issuer_digits()),
+        None => vault.directory.bins_without_list().lookup(digits.issuer_digits()),
     };
     let value = json!({
         "bin": digits.bin().as_str(),
@@ -78,14 +100,14 @@ fn lookup(digits: &str, shared: &Shared) -> anyhow::Result<()> {
 }
 
 fn info(shared: &Shared) -> anyhow::Result<()> {
-    let directory = directory(shared)?;
-    let path = bins::path(&directory.path);
-    let mut value = match table(&directory)? {
+    let vault = Keyed::find(shared)?;
+    let path = bins::path(vault.path());
+    let mut value = match table(&vault.directory, &vault.tags)? {
         Some(table) => about(&table, &path),
         None => json!({ "imported": false, "path": path }),
     };
-    let path = bins::path_before(&directory.path);
-    let before = match bins::read_before(&directory.path) {
+    let path = bins::path_before(vault.path());
+    let before = match bins::read_before(vault.path(), &vault.tags) {
         Ok(before) => before.map(|table| about(&table, &path)),
         Err(fault) => Some(json!({ "path": path, "unusable": fault.to_string() })),
     };
@@ -125,28 +147,31 @@ fn about(table: &Table, path: &Path) -> Value {
 
 /// Removes the table. What is said is printed first: when that fails, nothing has been done.
 fn remove(shared: &Shared) -> anyhow::Result<()> {
-    let directory = directory(shared)?;
-    let path = bins::path(&directory.path);
+    let vault = Keyed::find(shared)?;
+    let path = bins::path(vault.path());
     let is_there = || path.symlink_metadata().is_ok();
-    let replacing = if is_there() { Some(Replacing::begin(&directory.path)?) } else { None };
+    let replacing = if is_there() { Some(Replacing::begin(vault.path(), &vault.tags)?) } else { None };
     let replacing = replacing.filter(|_| is_there());
+    // Also when somebody else removed it: then the trail still tells of it.
+    let trail = vault.trail()?;
     print_first(&json!({ "path": path, "removed": replacing.is_some() }), shared.json).context(UNPRINTED)?;
-    replacing.map_or(Ok(()), Replacing::remove)
+    trail.note(None, || replacing.map_or(Ok(()), Replacing::remove))
 }
 
 /// Brings back the table before. What is said is printed first, as with `remove`.
 fn restore(shared: &Shared) -> anyhow::Result<()> {
-    let directory = directory(shared)?;
-    directory.private()?;
-    let path = bins::path_before(&directory.path);
-    let replacing = Replacing::begin(&directory.path)?;
+    let vault = Keyed::find(shared)?;
+    vault.directory.private()?;
+    let path = bins::path_before(vault.path());
+    let replacing = Replacing::begin(vault.path(), &vault.tags)?;
     let before = replacing.before().with_context(|| {
         format!("{} cannot be used, and the table in use is untouched; import a list", path.display())
     })?;
     let Some(before) = before else {
         bail!("there is no table before the one in use: {} is not there; import a list", path.display())
     };
-    let mut value = about(&before, &bins::path(&directory.path));
+    let trail = vault.trail()?;
+    let mut value = about(&before, &bins::path(vault.path()));
     if let Some(members) = value.as_object_mut() {
         members.remove("imported");
         // One that cannot be used is not kept.
@@ -155,5 +180,5 @@ fn restore(shared: &Shared) -> anyhow::Result<()> {
         members.insert("restored".to_owned(), json!(true));
     }
     print_first(&value, shared.json).context(UNPRINTED)?;
-    replacing.restore()
+    trail.note(Some(before.id()), || replacing.restore())
 }

@@ -3,13 +3,15 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use panvault_bins::Table;
 use panvault_keys::VaultKeys;
+use panvault_model::Id;
 use panvault_server::{Tls, Validity};
 use panvault_store_embedded::{Examination, Finding, OpenFault, examine};
 use panvault_vault::{Clock, RowVerifier, SystemClock, documents_differ};
 use serde_json::json;
 
-use crate::bins;
+use crate::bins::{self, VaultTags};
 use crate::cli::Doctor;
 use crate::config;
 use crate::data::{self, DataDirectory, mode_name};
@@ -36,13 +38,15 @@ pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
         Ok(exposed) => exposed.into_iter().map(|what| Finding { part: DIRECTORY, what }).collect(),
         Err(error) => vec![Finding { part: DIRECTORY, what: causes(error.as_ref()) }],
     };
-    // Without its keys nothing of the store can be judged, but all else can.
+    let mut tags = None;
+    // Without its keys nothing of the store and the table of issuers can be judged, but all else can.
     let examination = match directory.header(config.root_key_file.as_deref()) {
         Ok(header) => {
             findings.extend(header.copies.faults.iter().map(|fault| Finding {
                 part: KEYS,
                 what: format!("{fault}; panvault serve writes it anew from the other copy"),
             }));
+            tags = Some(VaultTags::new(&header.keys));
             match examined(&directory, header.keys) {
                 Ok(mut examination) => {
                     findings.append(&mut examination.findings);
@@ -59,13 +63,8 @@ pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
             None
         }
     };
-    let table = bins::read(&directory.path).unwrap_or_else(|fault| {
-        findings.push(Finding { part: BINS, what: bins_unusable(&directory, &fault) });
-        None
-    });
-    if let Err(fault) = bins::read_before(&directory.path) {
-        findings.push(Finding { part: BINS, what: bins_before_unusable(&directory, &fault) });
-    }
+    let told = examination.as_ref().and_then(|found| found.bins);
+    let table = tags.and_then(|tags| issuers(&directory, &tags, told, &mut findings));
     let tls_advice = match &config.tls {
         Some((certificate, key)) => certificates(certificate, key, &mut findings),
         None => None,
@@ -135,6 +134,35 @@ fn unexamined(directory: &DataDirectory, fault: &OpenFault) -> Vec<Finding> {
         why.push(causes(fault));
     }
     why.into_iter().map(|what| Finding { part: STORE, what }).collect()
+}
+
+/// Looks at the tables of issuers, and holds the one in use against the one that the audit trail told of last.
+fn issuers(
+    directory: &DataDirectory,
+    tags: &VaultTags,
+    told: Option<Id>,
+    findings: &mut Vec<Finding>,
+) -> Option<Table> {
+    let mut found = |what| findings.push(Finding { part: BINS, what });
+    if let Err(fault) = bins::read_before(&directory.path, tags) {
+        found(bins_before_unusable(directory, &fault));
+    }
+    let table = match bins::read(&directory.path, tags) {
+        Ok(table) => table,
+        Err(fault) => {
+            found(bins_unusable(directory, &fault));
+            return None;
+        }
+    };
+    // Nothing was told of a table that was imported before there was anything else, and that no server has taken up yet.
+    if told.is_some_and(|told| told != table.as_ref().map_or(Id::from_bytes([0; 12]), Table::id)) {
+        found(format!(
+            "{} is not as the audit trail last told of it; if it was changed just now, look again. If nobody changed it with panvault \
+             bin, import the list again with panvault bin import, or do without one with panvault bin remove",
+            bins::path(&directory.path).display()
+        ));
+    }
+    table
 }
 
 /// Says that the table of issuers cannot be used, and what to do. Cards do not depend on it.

@@ -23,6 +23,8 @@ pub(super) struct Told {
     cards: Steps,
     transactions: Steps,
     documents: Steps,
+    /// The table of issuers that was taken up last.
+    pub(super) bins: Option<panvault_model::Id>,
 }
 
 impl Told {
@@ -39,6 +41,10 @@ impl Told {
             Action::DocumentCreate => &mut self.documents.made,
             Action::DocumentUpdate => &mut self.documents.changed,
             Action::DocumentDelete => &mut self.documents.gone,
+            Action::BinsLoad => {
+                self.bins = Some(note.object);
+                return;
+            }
             // Their rows have no place in the trail: they go when their time is over.
             Action::IdempotencySweep
             | Action::CardCvvSweep

@@ -16,6 +16,7 @@ impl Examination {
         log: &[(u64, [u8; 32])],
     ) -> Result<(), OpenFault> {
         let (mut findings, told) = self.trail(chain, log)?;
+        self.bins = told.bins;
         findings.extend(told.differ(&self.view)?);
         findings.into_iter().for_each(|what| self.found("audit", what));
         Ok(())

@@ -49,6 +49,8 @@ pub enum Action {
     CardCvvSweep,
     /// It was written down when API keys were last used.
     ApiKeyUse,
+    /// A table of issuers was imported, brought back, or taken up at a start; or the one before was removed.
+    BinsLoad,
 }
 
 impl Action {
@@ -69,6 +71,7 @@ impl Action {
         Self::NodeStop,
         Self::CardCvvSweep,
         Self::ApiKeyUse,
+        Self::BinsLoad,
     ];
 
     /// The number that stands for it in stored records.
@@ -89,6 +92,7 @@ impl Action {
             Self::NodeStop => 13,
             Self::CardCvvSweep => 14,
             Self::ApiKeyUse => 15,
+            Self::BinsLoad => 16,
         }
     }
 
@@ -115,6 +119,7 @@ impl Action {
             Self::NodeStop => "node_stop",
             Self::CardCvvSweep => "card_cvv_sweep",
             Self::ApiKeyUse => "apikey_use",
+            Self::BinsLoad => "bins_load",
         }
     }
 }
@@ -130,7 +135,7 @@ pub struct AuditNote {
     pub actor: Option<ApiKeyId>,
     /// In whose organisation; all zeroes for the vault as a whole.
     pub organisation: OrganisationId,
-    /// To what.
+    /// To what; of [`Action::BinsLoad`] the table: its version and 8 bytes of its tag, or all zeroes for none.
     pub object: Id,
     /// In which request; all zeroes for none.
     pub request: RequestId,

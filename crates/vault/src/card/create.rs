@@ -107,7 +107,7 @@ fn card_create_plan(
         bin: pan.bin(),
         last_four: pan.last_four(),
         expiry,
-        facts: env.bins.lookup(pan.expose_digits()),
+        facts: env.bins.lookup(pan.issuer_digits()),
         fingerprint,
         fingerprint_key,
         metadata,

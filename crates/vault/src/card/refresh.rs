@@ -37,7 +37,7 @@ impl Vault {
 
     /// Derives again who issued a card, from the table as it is now.
     ///
-    /// The card is opened, since its digits 7 to 11 are needed and kept nowhere else, and sealed again, since facts are bound to the
+    /// The card is opened, since its digits 7 and 8 may be needed and are kept nowhere else, and sealed again, since facts are bound to the
     /// seal. That is one durable step with its note; what changed meanwhile is read again and not lost. Facts that are equal are not
     /// written: what an older table said is still so. CVVs are not touched.
     pub async fn card_refresh(
@@ -89,7 +89,7 @@ fn card_refresh_plan(
     env: &Env<'_>,
 ) -> Result<Option<CardRow>, VaultError> {
     let (pan, holder) = seal::card_open(stored, organisation, env.vault, env.keys)?;
-    let facts = env.bins.lookup(pan.expose_digits());
+    let facts = env.bins.lookup(pan.issuer_digits());
     let of_stored = IssuerFacts { table_version: facts.table_version, ..stored.facts.clone() };
     if facts == of_stored {
         return Ok(None);

@@ -16,6 +16,7 @@ mod header;
 mod heads;
 mod idempotency;
 mod intruder;
+mod issuer_digits;
 mod model;
 mod node;
 mod organisation;

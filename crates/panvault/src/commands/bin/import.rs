@@ -3,20 +3,22 @@ use std::io::{BufReader, Read};
 use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
-use panvault_bins::limits::LIST_BYTES_MAX;
+use panvault_bins::limits::{ISSUER_DIGITS_MAX, LIST_BYTES_MAX};
 use panvault_bins::{
-    About, Column, Contents, Counted, Doubt, ImportFault, Imported, InUse, Layout, Report, Shown, Table,
-    import,
+    About, Column, Contents, Counted, Doubt, ImportFault, Imported, InUse, Layout, Merged, Report, Shown,
+    Table, import,
 };
 use panvault_card::holds_card_number;
 use panvault_card::limits::PAN_DIGITS_MIN;
 use serde_json::{Value, json};
 
-use super::{UNPRINTED, directory, now, progress::Progress};
+use super::{Keyed, UNPRINTED, now, progress::Progress};
 use crate::bins::{self, Replacing};
 use crate::cli::{BinFormat, BinImport};
 use crate::output;
 
+const SOME_CARDS: &str = "16-digit cards of Visa, Mastercard, Discover, JCB and UnionPay";
+const OTHER_CARDS: &str = "all other cards";
 /// Bytes that are read at a time.
 const BUFFER_BYTES: usize = 256 * 1024;
 
@@ -24,21 +26,23 @@ const BUFFER_BYTES: usize = 256 * 1024;
 /// fail, so what becomes of the rows is printed before.
 pub(super) fn run(args: &BinImport) -> anyhow::Result<()> {
     let layout = layout(args)?;
-    let directory = directory(&args.shared)?;
-    directory.private()?;
+    let vault = Keyed::find(&args.shared)?;
+    vault.directory.private()?;
     let (list, metadata) = list(&args.file)?;
-    let replacing = Replacing::begin(&directory.path)?;
+    let replacing = Replacing::begin(vault.path(), &vault.tags)?;
     // One that is damaged is about to be replaced: its version is not known, and the clock's is higher.
     let in_use = replacing.in_use().ok().flatten();
     let Imported { contents, report } = read(args, &layout, about(args, &replacing), list, &metadata)?;
-    let file = contents.encode();
+    let file = contents.encode(&vault.tags);
     // What is not read back must not take the place of what is.
-    Table::read(&file).with_context(|| {
+    let table = Table::read(&file, &vault.tags).with_context(|| {
         format!("{} makes no table that can be used, and the table before is untouched", args.file.display())
     })?;
     let doubts = report.doubts(in_use.as_ref().map(InUse::from), args.refused_max);
     let is_imported = doubts.is_empty() || args.force;
-    let path = bins::path(&directory.path);
+    let path = bins::path(vault.path());
+    // Opened as late as can be: a server cannot start meanwhile.
+    let trail = if is_imported { Some(vault.trail()?) } else { None };
     if args.shared.json {
         let members = json!({
             "imported": is_imported,
@@ -51,14 +55,12 @@ pub(super) fn run(args: &BinImport) -> anyhow::Result<()> {
     } else {
         report_text(&report).context(UNPRINTED)?;
     }
-    if !is_imported {
-        bail!(doubtful(args, &doubts));
-    }
+    let Some(trail) = trail else { bail!(doubtful(args, &doubts)) };
     if !args.shared.json {
         let said = |doubt| output::first(format!("forced, although {doubt}"));
         doubts.iter().try_for_each(said).context(UNPRINTED)?;
     }
-    replacing.finish(&file)?;
+    trail.note(Some(table.id()), || replacing.finish(&file))?;
     if !args.shared.json {
         // It is in place, whether or not somebody reads this.
         drop(output::line(done(&contents, &report, file.len(), &path)));
@@ -215,6 +217,15 @@ fn lines(report: &Report) -> Vec<String> {
     for counted in &report.contradictions {
         tell("contradiction", counted, counted.kind.as_str(), &mut said);
     }
+    for Merged { digits, count, first } in &report.merged {
+        let of = if *digits == ISSUER_DIGITS_MAX { SOME_CARDS } else { OTHER_CARDS };
+        said.push(format!(
+            "merged, {count} times: what the list says is not the same of all numbers with these {digits} digits, and stays \
+             unknown of {of}: {}{}",
+            first.join(", "),
+            if *count > first.len() as u64 { ", …" } else { "" }
+        ));
+    }
     said
 }
 
@@ -236,11 +247,16 @@ fn report_json(report: &Report, more: Value) -> Value {
         "left_out": report.left_out.iter().map(|counted| counted_json(counted, counted.kind.as_str())).collect::<Vec<_>>(),
         "contradictions":
             report.contradictions.iter().map(|counted| counted_json(counted, counted.kind.as_str())).collect::<Vec<_>>(),
+        "merged": report.merged.iter().map(merged_json).collect::<Vec<_>>(),
     });
     if let (Some(members), Value::Object(more)) = (value.as_object_mut(), more) {
         members.extend(more);
     }
     value
+}
+
+fn merged_json(merged: &Merged) -> Value {
+    json!({ "digits": merged.digits, "count": merged.count, "first": merged.first })
 }
 
 fn counted_json<K>(counted: &Counted<K>, why: &str) -> Value {

@@ -6,13 +6,11 @@ use panvault_server::LocalMethod;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{progress::Progress, table};
+use super::{Keyed, progress::Progress, table};
 use crate::bins;
 use crate::cli::Shared;
 use crate::client::Client;
 use crate::commands::document::{asked, print};
-use crate::config;
-use crate::data::DataDirectory;
 use crate::output;
 
 /// Cards that are worked on at a time where nobody else has the vault: their steps share commits, as those of as many callers would.
@@ -37,12 +35,11 @@ struct Done {
 /// Derives the facts of every card again. A card that is not what the vault wrote is left as it is, named, and no reason to leave the
 /// others; the exit code is 1 then.
 pub(super) fn run(shared: &Shared) -> anyhow::Result<ExitCode> {
-    let config = config::read(&shared.settings, &[])?;
-    let directory = DataDirectory::find(&config.data_directory)?;
+    let vault = Keyed::find(shared)?;
     ensure!(
-        table(&directory)?.is_some(),
+        table(&vault.directory, &vault.tags)?.is_some(),
         "{} is not there: import a list first, with panvault bin import",
-        bins::path(&directory.path).display()
+        bins::path(vault.path()).display()
     );
     let done = asked(shared, refresh)?;
     say(&done, shared)
@@ -53,6 +50,8 @@ async fn refresh(client: &mut Client) -> anyhow::Result<Done> {
     if client.is_served() {
         // A list that was just imported is the one to go by.
         client.send(LocalMethod::Post, "/local/reload", None).await?;
+    } else {
+        client.bins_note().await;
     }
     let total = client.get("/v1/card/count").await?;
     let mut progress = Progress::new("refreshing", number(&total, "count"));
