@@ -28,8 +28,11 @@ async function main() {
     apikey: () => post("/v1/apikey", { name: "till", roles: ["MerchantCashier"] }),
   };
   const transaction = await post("/v1/transaction", { account, amount: 1099, card: kept });
-  // Those of the examples.
+  const trail = await fetch(`${url}/v1/audit?_limit=1`, { headers: { "X-APIKEY": key } });
+  const [record] = await trail.json();
+  // Those of the examples. That of a record begins like a card's, so it comes first.
   const ids = {
+    "65f1c0de8a4b3c2d1e0f9a8b-1": record._id,
     "65f1c0d00b5e6f708192a3b4": organisation,
     "65f1c0d11c2d3e4f5a6b7c8d": account,
     "65f1c0de8a4b3c2d1e0f9a8b": kept,
