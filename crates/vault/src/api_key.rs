@@ -171,6 +171,8 @@ impl Vault {
         let ends_at = permit.now().wall.plus_seconds(overlap_seconds);
         self.document_change(|snapshot| {
             let row = apikey_seen(snapshot, permit, id)?;
+            // Whoever repeats the request of somebody else has come here past the plan above.
+            roles_may_be_given(permit, &row.roles)?;
             let expires_at = row.expires_at.map_or(ends_at, |expires_at| expires_at.min(ends_at));
             let mut row = row.as_ref().clone();
             row.expires_at = Some(expires_at);

@@ -318,6 +318,31 @@ async fn a_key_that_takes_anothers_place_works_beside_it_for_a_while() {
     assert!(!works(&world, new.expose_text()));
 }
 
+/// The bug: a repeated request for the next key ended the old one, whoever repeated it. Its cause: the roles of the old key were looked at
+/// where the next one is planned, which a repetition does not come to. Its cure: they are looked at where the old one ends, too.
+#[tokio::test]
+async fn nobody_ends_a_key_by_repeating_the_request_of_somebody_above() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let provider = world.key(shop.organisation, &[Role::ProviderAdmin]).await;
+    let providers = async || {
+        let keys = world.api_keys().await;
+        keys.into_iter().filter(|row| row.roles == [Role::ProviderAdmin]).collect::<Vec<_>>()
+    };
+    let id = providers().await[0].id;
+    let rotate = async |key: &str| {
+        let permit = world.permit(key);
+        let once = Some(world.idempotency(&permit, "once", "{}"));
+        world.vault.apikey_rotate(&permit, id, 60, once).await
+    };
+    assert!(rotate(&provider).await.is_ok());
+    let for_ever = ApiKeyChange { expires_at: Some(None), ..ApiKeyChange::default() };
+    world.vault.apikey_update(operator!(world), id, for_ever, None).await.unwrap();
+    assert_refused!(rotate(&shop.key).await, VaultError::RoleNotAllowed);
+    let old = providers().await.into_iter().find(|row| row.id == id).unwrap();
+    assert_eq!(old.expires_at, None);
+}
+
 #[tokio::test]
 async fn nobody_changes_a_key_that_they_could_not_have_made_nor_into_one() {
     let world = World::new().await;
