@@ -57,9 +57,29 @@ def transaction_body():
     }
 
 
+def listed(path):
+    """The ids of all that stand there."""
+    answer = requests.get(URL + path, params={"_limit": 1000}, headers=HEADERS, timeout=10)
+    answer.raise_for_status()
+    return {document["_id"] for document in answer.json()}
+
+
 CARD = created("/v1/card", card_body())
 TRANSACTION = created("/v1/transaction", transaction_body())
 OURS = {ORGANISATION, ACCOUNT, CARD, TRANSACTION}
+
+# What each operation that changes or ends something is given instead of what the run itself stands on.
+SPARE = {
+    "Account": ("/v1/account", {"name": "Spare", "currency_code": "EUR"}),
+    "ApiKey": ("/v1/apikey", {"name": "Spare", "roles": ["MerchantUser"]}),
+    "Card": ("/v1/card", card_body()),
+    "Organisation": ("/v1/organisation", {"name": "Spare"}),
+    "Processor": ("/v1/processor", {"name": "Spare", "configuration": {"_type": "card_dummy"}}),
+}
+# The card of the transactions, and every document from before the run. Answers teach the ids of the run's own key, account and
+# organisation; with one of them disabled, expired or deleted, all that follows would be answered 401.
+STANDING = {CARD}.union(*(listed(path) for kind, (path, _) in SPARE.items() if kind != "Card"))
+CHANGES = {f"{verb}{kind}": kind for verb in ("delete", "update", "rotate") for kind in SPARE} | {"updateCard": None}
 
 
 def kept(value, one_in=8):
@@ -130,9 +150,9 @@ def before_call(context, case, kwargs):
     if case.meta is not None and case.meta.phase.name == "stateful":
         # A repeated key gets the first answer again, also when its card is gone by now; here that would look like a lost card.
         case.headers.pop("Idempotency-Key", None)
-    if name == "deleteCard" and case.path_parameters.get("id") == CARD:
-        # The card that transactions go on with stays.
-        case.path_parameters["id"] = created("/v1/card", card_body())
+    changed = CHANGES.get(name)
+    if changed is not None and case.path_parameters.get("id") in STANDING:
+        case.path_parameters["id"] = created(*SPARE[changed])
     elif is_id(case.path_parameters.get("id")) and case.path_parameters["id"] not in OURS and not kept(case.path_parameters["id"]):
         if name == "deleteCard":
             case.path_parameters["id"] = created("/v1/card", card_body())
