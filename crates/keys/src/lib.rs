@@ -9,6 +9,7 @@ pub mod limits;
 mod operator;
 mod organisation_key;
 mod purpose;
+mod residue;
 mod ring;
 mod root;
 mod slot;

@@ -11,6 +11,7 @@ use crate::entropy::Entropy;
 use crate::error::KeysError;
 use crate::limits::PLAINTEXT_BYTES_MAX;
 use crate::organisation_key::{OrganisationKey, Purpose};
+use crate::residue;
 use crate::ring::slots::{Slots, Unwrapping, Usable};
 use crate::root::digest_head;
 use crate::vault_keys::VaultKeys;
@@ -252,7 +253,7 @@ impl KeyRing {
         card_number: &[u8],
     ) -> Result<Fingerprint, KeysError> {
         let key = keys.fingerprint.key(version, &self.unwrapping)?;
-        Ok(Fingerprint::from_bytes(digest_head(&hmac::sign(key, card_number))))
+        Ok(residue::hashed(|| Fingerprint::from_bytes(digest_head(&hmac::sign(key, card_number)))))
     }
 }
 

@@ -9,6 +9,7 @@ use crate::cvv_key::CvvKey;
 use crate::error::KeysError;
 use crate::operator::{OperatorCheck, OperatorKey};
 use crate::purpose::VaultPurpose;
+use crate::residue;
 use crate::ring::Place;
 use crate::root::{digest, digest_head};
 use crate::vault_keys::head::HeadKey;
@@ -196,7 +197,7 @@ impl VaultKeys {
 }
 
 fn api_key_hash(hashing: &hmac::Key, key: &ApiKey) -> [u8; 32] {
-    digest(&hmac::sign(hashing, key.expose_text().as_bytes()))
+    residue::hashed(|| digest(&hmac::sign(hashing, key.expose_text().as_bytes())))
 }
 
 fn mac(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 16] {
@@ -223,12 +224,14 @@ impl DigestKey<'_> {
 
     /// HMAC-SHA-256 over the parts, each with its length (8 bytes) before it.
     pub fn digest(&self, parts: &[&[u8]]) -> [u8; 32] {
-        let mut context = hmac::Context::with_key(self.key);
-        for part in parts {
-            context.update(&(part.len() as u64).to_be_bytes());
-            context.update(part);
-        }
-        digest(&context.sign())
+        residue::hashed(|| {
+            let mut context = hmac::Context::with_key(self.key);
+            for part in parts {
+                context.update(&(part.len() as u64).to_be_bytes());
+                context.update(part);
+            }
+            digest(&context.sign())
+        })
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod decode;
 mod label;
+mod process;
 mod windows;
 
 use core::fmt;

@@ -130,6 +130,7 @@ libraries! {
 
     // The system.
     "mimalloc": Users::These(&[BINARY, BENCH]), NOBODY;
+    "zeroizing-alloc": Users::These(&[BINARY]), NOBODY;
     "libc": Users::These(&[EMBEDDED, BINARY]), Users::Any;
     "nix": Users::These(&[BINARY]), NOBODY;
     "rustix": Users::These(&[DIRECTORY, KEYS, EMBEDDED, SERVER, BINARY]), Users::Any;

@@ -15,6 +15,7 @@ mod docs;
 mod doctor;
 mod leak;
 mod links;
+mod memory;
 mod output;
 mod serve;
 mod setup;

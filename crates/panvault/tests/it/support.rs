@@ -115,6 +115,11 @@ impl Dev {
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 
+    /// The number of its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits for its end, and gives all that it printed after it was ready.
     pub(crate) fn ended(mut self) -> (ExitStatus, String) {
         let mut rest = String::new();
