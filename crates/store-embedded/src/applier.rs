@@ -18,11 +18,12 @@ use crate::overlay::Overlay;
 use crate::queue::Queue;
 use crate::readers::Readers;
 use crate::to_apply::{End, ToApply};
-use crate::view::{ApplyFrame, Fingerprints, apply};
+use crate::view::{ApplyFrame, Fingerprints, SchemaWatch, apply};
 
 /// The applier's own things.
 pub(crate) struct Applier {
     pub(crate) view: Connection,
+    pub(crate) schema: SchemaWatch,
     pub(crate) fingerprints: Fingerprints,
     pub(crate) files: Arc<dyn Files>,
     pub(crate) view_log: PathBuf,
@@ -77,6 +78,9 @@ impl Applier {
                     Some(End::Closed | End::Failed) => return end == Some(End::Closed),
                     None => continue,
                 }
+            }
+            if let Err(fault) = self.schema.look(&self.view) {
+                return self.failed(&fault);
             }
             match self.carry(&frames) {
                 Ok(true) => {}

@@ -5,6 +5,7 @@ mod fingerprints;
 mod list;
 mod notes;
 mod read;
+mod schema;
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -17,6 +18,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use crate::fault::OpenFault;
 use crate::limits::VIEW_BUSY_MILLIS;
+use crate::view::schema::{PAGE_BYTES, SCHEMA};
 
 pub(crate) use apply::{ApplyFrame, apply};
 pub(crate) use fingerprints::Fingerprints;
@@ -26,38 +28,10 @@ pub(crate) use read::{
     api_key_use, audit, card, card_cvv, card_cvv_expired, card_page, documents, history, idempotency,
     idempotency_expired, largest, nodes, open_transactions, standing, transaction,
 };
+pub(crate) use schema::SchemaWatch;
 
 /// Format of the tables.
 const FORMAT: u32 = 6;
-
-/// Bytes of a page. With larger ones fewer rows lie across the end of a page, and less of it stays empty.
-const PAGE_BYTES: u32 = 8192;
-
-const SCHEMA: &str = "
-CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
-CREATE TABLE card (id BLOB PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE card_by_organisation (organisation BLOB, id BLOB, PRIMARY KEY (organisation, id)) WITHOUT ROWID;
-CREATE TABLE fingerprint_tail (id BLOB PRIMARY KEY, organisation BLOB NOT NULL, fingerprint BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE fingerprint_run (run INTEGER, organisation BLOB, fingerprint BLOB, id BLOB,
-    PRIMARY KEY (run, organisation, fingerprint, id)) WITHOUT ROWID;
-CREATE TABLE run (number INTEGER PRIMARY KEY, level INTEGER NOT NULL, into_run INTEGER);
-CREATE TABLE payment (id BLOB PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE payment_by_organisation (organisation BLOB, id BLOB, PRIMARY KEY (organisation, id)) WITHOUT ROWID;
-CREATE TABLE payment_by_card (card BLOB, id BLOB, PRIMARY KEY (card, id)) WITHOUT ROWID;
-CREATE TABLE payment_open (id BLOB PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE history (payment BLOB, version INTEGER, row BLOB NOT NULL, PRIMARY KEY (payment, version)) WITHOUT ROWID;
-CREATE TABLE document (kind INTEGER, id BLOB, version INTEGER NOT NULL, row BLOB NOT NULL,
-    PRIMARY KEY (kind, id)) WITHOUT ROWID;
-CREATE TABLE idempotency (key BLOB PRIMARY KEY, expires_at INTEGER NOT NULL, row BLOB NOT NULL) WITHOUT ROWID;
-CREATE INDEX idempotency_by_expiry ON idempotency (expires_at);
-CREATE TABLE card_cvv (card BLOB PRIMARY KEY, cvv_until INTEGER NOT NULL, row BLOB NOT NULL) WITHOUT ROWID;
-CREATE INDEX card_cvv_by_end ON card_cvv (cvv_until);
-CREATE TABLE node (id BLOB PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE apikey_use (id BLOB PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE chain (first_sequence INTEGER PRIMARY KEY, segment INTEGER NOT NULL, effects_bytes INTEGER NOT NULL,
-    effects_digest BLOB NOT NULL, previous BLOB NOT NULL, tag BLOB NOT NULL, notes BLOB NOT NULL);
-CREATE TABLE total (organisation BLOB PRIMARY KEY, cards INTEGER NOT NULL, payments INTEGER NOT NULL) WITHOUT ROWID;
-";
 
 /// Name of the view's file.
 const VIEW: &str = "view.sqlite";
@@ -151,6 +125,7 @@ fn open(directory: &Directory, name: &str, access: Access) -> Result<Connection,
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let connection = Connection::open_with_flags(&path, flags)?;
     connection.busy_timeout(Duration::from_millis(VIEW_BUSY_MILLIS))?;
+    schema::harden(&connection)?;
     // The first look makes it open what is beside the file.
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?;
     let opened = std::fs::symlink_metadata(&path).map_err(io(&path))?;
@@ -196,6 +171,7 @@ pub(crate) fn meta(connection: &Connection, vault: VaultId) -> Result<Meta, Open
     if VaultId::from_bytes(owner) != vault {
         return Err(OpenFault::Foreign { what: what() });
     }
+    schema::is_sound(connection)?;
     let applied: i64 = connection.query_row(value, ["applied"], |row| row.get(0))?;
     let applied =
         u64::try_from(applied).map_err(|_| OpenFault::ViewDamaged { what: "its last step is negative" })?;

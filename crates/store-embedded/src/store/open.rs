@@ -26,7 +26,7 @@ use crate::replay::replay;
 use crate::store::held::{Held, lock};
 use crate::store::{EmbeddedStore, Shared};
 use crate::to_apply::ToApply;
-use crate::view::{self, Access, Fingerprints};
+use crate::view::{self, Access, Fingerprints, SchemaWatch};
 use crate::writer::Writer;
 
 /// Name of the directory of the segments.
@@ -115,6 +115,7 @@ impl EmbeddedStore {
         let readers = Arc::new(Readers::open(directory, settings.readers, settings.cache_kib)?);
         let applier = Applier {
             readers: Arc::clone(&readers),
+            schema: SchemaWatch::start(&view)?,
             fingerprints: Fingerprints::open(&view)?,
             view,
             files,

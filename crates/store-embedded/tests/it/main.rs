@@ -17,6 +17,7 @@ mod no_room;
 mod power_cut;
 mod pressure;
 mod recycle;
+mod schema;
 mod support;
 mod taken;
 mod threads;
