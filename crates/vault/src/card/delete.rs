@@ -4,6 +4,7 @@ use panvault_store::{Action, Commit, Effect, Expect, Outcome, RowKey};
 use crate::error::{Named, VaultError};
 use crate::limits::UPDATE_TRIES_MAX;
 use crate::permit::{CardDelete, Permit};
+use crate::seal;
 use crate::vault::Vault;
 
 /// Place of the expectation that the card is there.
@@ -13,9 +14,16 @@ impl Vault {
     /// Deletes a card: its sealed record, its index entries and its CVV are gone when this answers. [`VaultError::CvvUnavailable`]
     /// when its CVV could not be ended: then the card is there.
     pub async fn card_delete(&self, permit: &Permit<CardDelete>, id: CardId) -> Result<(), VaultError> {
-        // A card whose row was changed from outside can still be deleted, so its seal is not looked at.
         let row = self.store().card_read(id).await?.ok_or_else(|| VaultError::not_found(Named::Subject))?;
-        let organisation = permit.within(row.organisation, Named::Subject)?;
+        // A card whose row was changed from outside can still be deleted by whom it says that it is of. Of another's, the tag tells
+        // whether it is that, or this caller's and was changed.
+        let organisation = match permit.within(row.organisation, Named::Subject) {
+            Ok(organisation) => organisation,
+            Err(foreign) => {
+                seal::card_verify(&row, row.organisation, self.keys())?;
+                return Err(if row.id == id { foreign } else { VaultError::Tampered(RowKey::Card(id)) });
+            }
+        };
         let now = permit.now();
         let audit = permit.asked().note(now.wall, Action::CardDelete, organisation, id.0);
         for _ in 0..UPDATE_TRIES_MAX {

@@ -30,7 +30,11 @@ impl Vault {
         query.organisations = permit.organisations(&query.organisations);
         let page = self.store().card_list(query).await?;
         for row in &page.rows {
-            seal::card_verify(row, permit.within(row.organisation, Named::Subject)?, self.keys())?;
+            seal::card_verify(row, row.organisation, self.keys())?;
+            // It is in a list of theirs, and nobody's list has the card of another.
+            if !permit.sees(row.organisation) {
+                return Err(VaultError::Tampered(RowKey::Card(row.id)));
+            }
         }
         let until = self.cvvs_expire_at(page.rows.iter().map(|row| row.id).collect(), permit.now()).await?;
         let rows = page.rows.into_iter().zip(until);
@@ -38,7 +42,7 @@ impl Vault {
         Ok(Page { rows, total: page.total })
     }
 
-    /// The row of a card that the caller sees, held against its tag.
+    /// The row of a card that the caller sees, held against its tag: first of all, for whose a changed row is it cannot say itself.
     pub(crate) async fn card_seen<O>(
         &self,
         permit: &Permit<O>,
@@ -46,8 +50,11 @@ impl Vault {
         named: Named,
     ) -> Result<Arc<CardRow>, VaultError> {
         let row = self.store().card_read(id).await?.ok_or_else(|| VaultError::not_found(named))?;
-        let organisation = permit.within(row.organisation, named)?;
-        seal::card_verify(&row, organisation, self.keys())?;
-        if row.id == id { Ok(row) } else { Err(VaultError::Tampered(RowKey::Card(id))) }
+        seal::card_verify(&row, row.organisation, self.keys())?;
+        if row.id != id {
+            return Err(VaultError::Tampered(RowKey::Card(id)));
+        }
+        permit.within(row.organisation, named)?;
+        Ok(row)
     }
 }

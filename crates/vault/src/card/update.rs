@@ -102,16 +102,16 @@ impl Vault {
                     .card_read(id)
                     .await?
                     .ok_or_else(|| VaultError::not_found(Named::Subject))?;
+                let env = vault.env(&snapshot, now);
+                seal::card_verify(&stored, stored.organisation, env.vault_keys)?;
+                if stored.id != id {
+                    return Err(VaultError::Tampered(RowKey::Card(id)));
+                }
                 if stored.organisation != organisation {
                     // Said of the organisation only to who sees the card: else this would tell that there is one.
                     let seen = scope.sees(stored.organisation, &snapshot);
                     let named = if seen { Named::Field("organisation") } else { Named::Subject };
                     return Err(VaultError::not_found(named));
-                }
-                let env = vault.env(&snapshot, now);
-                seal::card_verify(&stored, organisation, env.vault_keys)?;
-                if stored.id != id {
-                    return Err(VaultError::Tampered(RowKey::Card(id)));
                 }
                 let row = card_update_plan(&stored, organisation, &change, &cvv, &env)?;
                 let (kept_until, step) = match &cvv {

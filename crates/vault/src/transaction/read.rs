@@ -17,9 +17,13 @@ impl Vault {
     ) -> Result<Arc<TransactionRow>, VaultError> {
         let row =
             self.store().transaction_read(id).await?.ok_or_else(|| VaultError::not_found(Named::Subject))?;
-        permit.within(row.organisation, Named::Subject)?;
+        // First of all: whose a changed row is it cannot say itself.
         seal::transaction_verify(self.keys(), &row)?;
-        if row.id == id { Ok(row) } else { Err(VaultError::Tampered(RowKey::Transaction(id))) }
+        if row.id != id {
+            return Err(VaultError::Tampered(RowKey::Transaction(id)));
+        }
+        permit.within(row.organisation, Named::Subject)?;
+        Ok(row)
     }
 
     /// Steps of a transaction, newest first, each held against its tag, and none missing.
@@ -58,8 +62,11 @@ impl Vault {
         query.organisations = permit.organisations(&query.organisations);
         let page = self.store().transaction_list(query).await?;
         for row in &page.rows {
-            permit.within(row.organisation, Named::Subject)?;
             seal::transaction_verify(self.keys(), row)?;
+            // It is in a list of theirs, and nobody's list has the transaction of another.
+            if !permit.sees(row.organisation) {
+                return Err(VaultError::Tampered(RowKey::Transaction(row.id)));
+            }
         }
         Ok(page)
     }

@@ -50,8 +50,10 @@ fn flipped_documents(row: &DocumentRow) -> Vec<DocumentRow> {
 
 const MISDIRECTED: &str = "a whole other card";
 
-/// Every way in which a card is used, while the store hands out `changed` for it. A row that says it is of an organisation that
-/// the caller does not see may also be answered as a stranger's.
+/// Every way in which a card is used, while the store hands out `changed` for it.
+///
+/// The bug: one that said that it was of somebody else was answered as a stranger's, 404, and so was the whole list that it was in. Its
+/// cause: whose a card is was asked of its row before the row was held against its tag. Its cure: the tag comes first.
 async fn card_is_refused(world: &World, shop: &Shop, card: CardId, changed: &CardRow, what: &str) {
     let row = changed.clone();
     world.store.plot(|plot| plot.card = Some(Box::new(move |stored| *stored = row.clone())));
@@ -69,12 +71,7 @@ async fn card_is_refused(world: &World, shop: &Shop, card: CardId, changed: &Car
     }
     world.store.leave();
     for (at, error) in refused.into_iter().enumerate() {
-        let foreign = changed.organisation != shop.organisation;
-        let known = matches!(error, Some(VaultError::Tampered(_)));
-        assert!(
-            known || foreign && matches!(error, Some(VaultError::NotFound(_))),
-            "{what}, use {at}: {error:?}"
-        );
+        assert!(matches!(error, Some(VaultError::Tampered(_))), "{what}, use {at}: {error:?}");
     }
 }
 
@@ -168,7 +165,9 @@ async fn a_card_cannot_be_moved_to_another_organisation() {
         plot.card = Some(Box::new(move |stored| stored.organisation = top.organisation));
     });
     assert_refused!(world.card_read(&top, card).await, VaultError::Tampered(_));
-    assert_refused!(world.card_read(&below, card).await, VaultError::NotFound(_));
+    assert_refused!(world.card_read(&below, card).await, VaultError::Tampered(_));
+    assert_refused!(world.vault.card_delete(&world.permit(&below.key), card).await, VaultError::Tampered(_));
+    assert_refused!(world.cards(&below).await, VaultError::Tampered(_));
     assert_refused!(world.transact(&top, card, 1_000).await, VaultError::Tampered(_));
     world.store.leave();
     assert_eq!(*world.card_read(&below, card).await.unwrap().row, row);
@@ -213,7 +212,6 @@ async fn any_changed_byte_of_a_transaction_is_noticed() {
     let rows = flipped_transactions(&row);
     assert!(rows.len() > 500, "{}", rows.len());
     for (at, changed) in rows.into_iter().enumerate() {
-        let foreign = changed.organisation != shop.organisation;
         world.store.plot(|plot| plot.transaction = Some(Box::new(move |stored| *stored = changed.clone())));
         let permit: Permit<TransactionRead> = world.permit(&shop.key);
         for error in [
@@ -221,11 +219,7 @@ async fn any_changed_byte_of_a_transaction_is_noticed() {
             world.vault.transaction_history(&permit, row.id).await.err(),
             world.vault.transaction_list(&world.permit(&shop.key), all_transactions()).await.err(),
         ] {
-            let known = matches!(error, Some(VaultError::Tampered(_)));
-            assert!(
-                known || foreign && matches!(error, Some(VaultError::NotFound(_))),
-                "change {at}: {error:?}"
-            );
+            assert!(matches!(error, Some(VaultError::Tampered(_))), "change {at}: {error:?}");
         }
     }
 }
