@@ -18,4 +18,4 @@ USER 65532:65532
 VOLUME ["/data", "/keys"]
 EXPOSE 8420
 ENTRYPOINT ["/usr/bin/panvault"]
-CMD ["serve", "--config", "/data/vault/panvault.toml"]
+CMD ["serve", "--config", "/data/vault.settings.toml"]

@@ -26,7 +26,7 @@ run() {
 }
 # The commands of docs/running.md.
 (run /usr/bin/panvault setup --yes --data /data/vault --root-key-file /keys/root-key --behind-proxy --listen 0.0.0.0:8420) > /mnt/said
-run /usr/bin/panvault serve --config /data/vault/panvault.toml 2> /mnt/log &
+run /usr/bin/panvault serve --config /data/vault.settings.toml 2> /mnt/log &
 sed '1,/^In another terminal/d' /mnt/said > /mnt/first-token
 timeout 60 bash -eu /mnt/first-token > /mnt/token || failed "$(cat /mnt/log)"
 grep -qE '^[0-9a-f]{24}$' /mnt/token

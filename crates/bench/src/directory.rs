@@ -41,7 +41,7 @@ pub(crate) async fn open(directory: &Path) -> anyhow::Result<Opened> {
         found.with_context(|| format!("{} does not say {name}", file.display()))
     };
     let id = VaultId::parse(text("vault")?).ok().context("the vault's id is none")?;
-    let root = KeyFile::new(directory.join(text("root_key_file")?)).open()?;
+    let root = KeyFile::new(directory.join("root.key")).open()?;
     let header = fs::read(directory.join("keys.1")).context("the header of keys cannot be read")?;
     let keys = Header::parse(&header)?.open(&root, id, KeyMode::Test)?;
     let chain = Arc::new(StoreChain::new(keys.chain()));

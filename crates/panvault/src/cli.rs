@@ -143,7 +143,7 @@ pub(crate) struct Setup {
     /// Where to listen [default: 127.0.0.1:8420; with a certificate 0.0.0.0:8420]
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Option<String>,
-    /// Where to write the settings [default: /etc/panvault/panvault.toml for the package's vault, else panvault.toml in DIR]
+    /// Where to write the settings [default: /etc/panvault/panvault.toml for the package's vault, else DIR.settings.toml]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Where to write the root key, outside the vault's directory [default: /etc/panvault/keys/vault.root-key for the package's

@@ -36,7 +36,7 @@ pub(crate) enum Origin {
 pub(crate) struct Config {
     /// The vault's directory.
     pub(crate) data_directory: PathBuf,
-    /// The root key; `None` for where `init` put it.
+    /// The root key; `None` for where `init` puts it.
     pub(crate) root_key_file: Option<PathBuf>,
     pub(crate) listen: SocketAddr,
     pub(crate) metrics_listen: Option<SocketAddr>,

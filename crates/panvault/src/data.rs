@@ -26,11 +26,13 @@ use serde::{Deserialize, Serialize};
 use crate::bins::{LiveBins, VaultTags};
 use crate::data::header::{CopyFault, OpenHeader};
 
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 const FILE: &str = "vault.toml";
 /// What the store keeps beside it.
 const LOG: &str = "log";
 const VIEW: &str = "view.sqlite";
+/// The root key of a vault that `panvault dev` makes, in its directory.
+pub(crate) const ROOT_KEY_INSIDE: &str = "root.key";
 /// Exposed files that a refusal names.
 const LISTED_MAX: usize = 10;
 /// Seconds between two sweeps of what has expired.
@@ -44,8 +46,6 @@ struct VaultFile {
     vault: String,
     mode: String,
     created_at: String,
-    /// Where the root key is, relative to the directory of the vault.
-    root_key_file: PathBuf,
 }
 
 /// What `vault.toml` says in every format.
@@ -59,7 +59,6 @@ pub(crate) struct DataDirectory {
     pub(crate) path: PathBuf,
     pub(crate) vault: VaultId,
     pub(crate) mode: Mode,
-    root_key_file: PathBuf,
 }
 
 /// A vault that is open for writing.
@@ -79,6 +78,7 @@ impl OpenVault {
 
 /// What may be set when a vault is opened.
 pub(crate) struct OpenSettings {
+    /// `None` for where it is when nobody says: see [`DataDirectory::header`].
     pub(crate) root_key_file: Option<PathBuf>,
     pub(crate) cvv_ttl_seconds: u32,
     pub(crate) cvvs_held_max: u64,
@@ -126,6 +126,23 @@ pub(crate) fn is_free_for_a_vault(path: &Path) -> anyhow::Result<()> {
     target::is_free(path, parent(path))
 }
 
+/// Where the root key of a vault is when nobody says: beside the vault, under its name.
+pub(crate) fn root_key_beside(data: &Path) -> anyhow::Result<PathBuf> {
+    named_beside(data, ".root-key")
+}
+
+/// A file beside a vault, under its name with this behind it.
+pub(crate) fn named_beside(data: &Path, end: &str) -> anyhow::Result<PathBuf> {
+    let data = std::path::absolute(data)?;
+    let mut name = data.file_name().context("the vault's directory needs a name")?.to_owned();
+    name.push(end);
+    Ok(data.with_file_name(name))
+}
+
+fn is_absent(path: &Path) -> bool {
+    path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound)
+}
+
 fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
@@ -161,7 +178,6 @@ pub(crate) fn create(
         vault: vault.to_string(),
         mode: mode_name(mode).to_owned(),
         created_at: now.to_string(),
-        root_key_file: root_key_file.to_owned(),
     };
     let made = Header::make(&root, vault, key_mode(mode), now, &entropy)
         .and_then(|header| header.open(&root, vault, key_mode(mode)).map(|keys| (header, keys)))
@@ -250,20 +266,45 @@ impl DataDirectory {
             path: path.to_owned(),
             vault: VaultId::parse(&found.vault).map_err(|_| anyhow::anyhow!(damaged()))?,
             mode,
-            root_key_file: found.root_key_file,
         })
     }
 
     /// Gets the root key and opens the keys of the vault with it. Changes nothing.
+    ///
+    /// Who opens a vault says where its key is: by a setting, or by the path of the vault, beside which `panvault init` puts it. The
+    /// vault itself is not asked, for who can write there would name a key of their own, and with it a vault of their own. Only where
+    /// there is none beside a test vault the one is taken that `panvault dev` puts into it; what is served is opened with
+    /// [`DataDirectory::root_key_outside`].
     pub(crate) fn header(&self, root_key_file: Option<&Path>) -> anyhow::Result<OpenHeader> {
-        let slot = self.slot(root_key_file);
+        let slot = self.slot(root_key_file)?;
         let root = slot.open()?;
         header::open(&self.path, &root, self.vault, key_mode(self.mode))
             .map_err(|faults| anyhow::anyhow!(self.sealed(&slot, &faults)))
     }
 
-    fn slot(&self, root_key_file: Option<&Path>) -> KeyFile {
-        KeyFile::new(self.path.join(root_key_file.unwrap_or(&self.root_key_file)))
+    fn slot(&self, root_key_file: Option<&Path>) -> anyhow::Result<KeyFile> {
+        if let Some(named) = root_key_file {
+            return Ok(KeyFile::new(named));
+        }
+        let (beside, inside) = (root_key_beside(&self.path)?, self.path.join(ROOT_KEY_INSIDE));
+        let of_dev = self.mode == Mode::Test && is_absent(&beside) && !is_absent(&inside);
+        Ok(KeyFile::new(if of_dev { inside } else { beside }))
+    }
+
+    /// The root key of a vault that is to be served: where it was said to be, or beside the vault, and nowhere else.
+    pub(crate) fn root_key_outside(&self, named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+        if let Some(named) = named {
+            return Ok(named);
+        }
+        let (beside, inside) = (root_key_beside(&self.path)?, self.path.join(ROOT_KEY_INSIDE));
+        ensure!(
+            !is_absent(&beside) || is_absent(&inside),
+            "there is no root key in {}; the one in the vault's directory is taken only when it is named, for who can write there could put \
+             another vault and its key there: if panvault dev made the vault, add --set root_key_file={}",
+            beside.display(),
+            inside.display()
+        );
+        Ok(beside)
     }
 
     /// Why neither copy of the header opens, and what to do.
@@ -326,7 +367,7 @@ impl DataDirectory {
         // By opening it the documents come to name the header as it is, so that they allow the next.
         let OpenVault { vault, store, operator: _, bins: _ } = self.open(settings).await?;
         let file = settings.root_key_file.as_deref();
-        let old = self.slot(file).open()?;
+        let old = self.slot(file)?.open()?;
         let replaced = self
             .header(file)
             .and_then(|header| header.copies.root_replace(&self.path, &old, &new, &SystemEntropy::new()));

@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::Dev;
 use crate::commands::runtime;
-use crate::data::{self, DataDirectory, OpenSettings, OpenVault, small_store, write_private};
+use crate::data::{
+    self, DataDirectory, OpenSettings, OpenVault, ROOT_KEY_INSIDE, small_store, write_private,
+};
 use crate::run::{Bound, Serving, bind};
 use crate::telemetry::{self, LogFormat};
 use crate::{descriptors, output};
@@ -29,7 +31,6 @@ pub(crate) struct DevVault {
 }
 
 const FILE: &str = "dev.json";
-const ROOT_KEY: &str = "root.key";
 /// Enough for trying, and what most machines allow without a word about limits.
 const CONNECTIONS_MAX: usize = 2000;
 
@@ -95,10 +96,18 @@ pub(crate) async fn start(
     let server = ServerSettings { connections_max: CONNECTIONS_MAX, ..ServerSettings::default() };
     let server = descriptors::fit(server)?;
     let made = tokio::task::block_in_place(|| read_or_make(path, listen))?;
-    let small = OpenSettings { store: small_store(), ..OpenSettings::default() };
-    let open = DataDirectory::find(path)?.open(&OpenSettings { cvv_ttl_seconds, ..small }).await?;
+    let open = DataDirectory::find(path)?.open(&OpenSettings { cvv_ttl_seconds, ..settings(path) }).await?;
     let serving = Serving { listen, metrics_listen, tls: None, directory: path.to_owned(), server };
     Ok((bind(open, serving).await?, made))
+}
+
+/// A vault of this command has its root key inside: it is for trying, and holds no real card.
+fn settings(path: &Path) -> OpenSettings {
+    OpenSettings {
+        root_key_file: Some(path.join(ROOT_KEY_INSIDE)),
+        store: small_store(),
+        ..OpenSettings::default()
+    }
 }
 
 fn read_or_make(path: &Path, listen: SocketAddr) -> anyhow::Result<Started> {
@@ -117,7 +126,7 @@ fn read_or_make(path: &Path, listen: SocketAddr) -> anyhow::Result<Started> {
         ),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let mut made = None;
-            data::create(path, Mode::Test, Path::new(ROOT_KEY), &small_store(), |directory| {
+            data::create(path, Mode::Test, Path::new(ROOT_KEY_INSIDE), &small_store(), |directory| {
                 made = Some(fill(directory, listen)?);
                 Ok(())
             })?;
@@ -131,7 +140,7 @@ fn read_or_make(path: &Path, listen: SocketAddr) -> anyhow::Result<Started> {
 /// Fills a new vault. It has a runtime of its own, so that the store is closed before the directory is moved.
 fn fill(directory: &DataDirectory, listen: SocketAddr) -> anyhow::Result<DevVault> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let settings = OpenSettings { store: small_store(), ..OpenSettings::default() };
+    let settings = settings(&directory.path);
     let filled = std::thread::scope(|scope| {
         let filling = scope.spawn(|| {
             runtime.block_on(async {

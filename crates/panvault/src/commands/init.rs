@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 
 use panvault_store_embedded::Settings;
 use panvault_vault::Mode;
@@ -18,19 +18,29 @@ pub(crate) fn run(args: &Init) -> anyhow::Result<()> {
     };
     let data = std::path::absolute(&args.data)?;
     let root_key_file = root_key_place(&data, args.root_key_file.as_deref())?;
-    data::create(&data, mode, &root_key_file, &Settings::default(), |directory| {
-        write_private(
-            &directory.path.join("panvault.toml"),
-            configuration(&[("data_directory", ".".to_owned())]).as_bytes(),
-        )?;
+    let config = config_place(&data)?;
+    // Beside the vault, not in it: who can write there is not to say what is served, and with which key.
+    let relative = |path: &Path| match path.strip_prefix(data.parent().unwrap_or(Path::new("/"))) {
+        Ok(name) => name.display().to_string(),
+        Err(_) => path.display().to_string(),
+    };
+    let set = [("data_directory", relative(&data)), ("root_key_file", relative(&root_key_file))];
+    let mut written = false;
+    data::create(&data, mode, &root_key_file, &Settings::default(), |_| {
+        write_private(&config, configuration(&set).as_bytes())?;
+        written = true;
         // All is there but for its name: a vault of which nobody could be told where its key is, is not made.
-        output::show(made(args.json, &data, mode, &root_key_file))
+        output::show(made(args.json, &data, mode, &root_key_file, &config))
+    })
+    .inspect_err(|_| {
+        if written {
+            drop(std::fs::remove_file(&config));
+        }
     })
 }
 
 /// What is said of a vault.
-fn made(as_json: bool, data: &Path, mode: Mode, root_key_file: &Path) -> String {
-    let configuration = data.join("panvault.toml");
+fn made(as_json: bool, data: &Path, mode: Mode, root_key_file: &Path, configuration: &Path) -> String {
     if as_json {
         return serde_json::json!({
             "data": data, "mode": data::mode_name(mode), "root_key_file": root_key_file, "config": configuration,
@@ -42,8 +52,8 @@ fn made(as_json: bool, data: &Path, mode: Mode, root_key_file: &Path) -> String 
          Its root key is in {key}. Keep a copy where the backups of the vault are not: without the key, \
          nothing in the vault opens.\n\n\
          Next, make who owns cards, and a key to call with:\n\n  \
-         panvault organisation create --data {data} --name 'Example Ltd'\n  \
-         panvault apikey create --data {data} --organisation ID --name server --role MerchantAdmin\n\n\
+         panvault organisation create --config {configuration} --name 'Example Ltd'\n  \
+         panvault apikey create --config {configuration} --organisation ID --name server --role MerchantAdmin\n\n\
          Then serve it:\n\n  panvault serve --config {configuration}",
         data::mode_name(mode),
         data = data.display(),
@@ -56,7 +66,7 @@ fn made(as_json: bool, data: &Path, mode: Mode, root_key_file: &Path) -> String 
 pub(super) fn root_key_place(data: &Path, wanted: Option<&Path>) -> anyhow::Result<PathBuf> {
     let root_key_file = match wanted {
         Some(file) => std::path::absolute(file)?,
-        None => beside(data)?,
+        None => data::root_key_beside(data)?,
     };
     ensure!(
         !root_key_file.starts_with(data),
@@ -66,11 +76,9 @@ pub(super) fn root_key_place(data: &Path, wanted: Option<&Path>) -> anyhow::Resu
     Ok(root_key_file)
 }
 
-fn beside(data: &Path) -> anyhow::Result<PathBuf> {
-    let name = data.file_name().context("the vault's directory needs a name")?;
-    let mut name = name.to_owned();
-    name.push(".root-key");
-    Ok(data.with_file_name(name))
+/// Where the settings of a vault go: beside it, under its name.
+pub(super) fn config_place(data: &Path) -> anyhow::Result<PathBuf> {
+    data::named_beside(data, ".settings.toml")
 }
 
 /// A file with every setting: those that are set, and the others at their defaults in comments.

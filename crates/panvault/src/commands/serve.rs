@@ -52,7 +52,7 @@ async fn serve(directory: DataDirectory, config: Config) -> anyhow::Result<()> {
     let server = descriptors::fit(config.server)?;
     let connections_max = server.connections_max;
     let settings = OpenSettings {
-        root_key_file: config.root_key_file,
+        root_key_file: Some(directory.root_key_outside(config.root_key_file)?),
         cvv_ttl_seconds: config.cvv_ttl_seconds,
         cvvs_held_max: config.cvvs_held_max,
         ..OpenSettings::default()

@@ -20,7 +20,11 @@ const fn bare(name: &'static str, default: &'static str, doc: &'static str) -> S
 /// files of their own.
 pub(crate) static SETTINGS: &[Setting] = &[
     text("data_directory", "", "The vault's directory."),
-    text("root_key_file", "", "The root key; empty for where panvault init put it."),
+    text(
+        "root_key_file",
+        "",
+        "The root key; empty for DIR.root-key beside the vault, where panvault init puts it.",
+    ),
     text("listen", "127.0.0.1:8420", "Where to serve the API."),
     text(
         "metrics_listen",

@@ -54,7 +54,7 @@ fn a_vault_is_made_with_its_key_outside_and_for_its_owner_only() {
     assert_eq!(contents(directory.path()), before);
     let entries: Vec<_> =
         fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(entries.len(), 2, "nothing is left of what was refused: {entries:?}");
+    assert_eq!(entries.len(), 3, "nothing is left of what was refused: {entries:?}");
 }
 
 #[test]
@@ -230,17 +230,15 @@ fn a_wrong_or_exposed_key_or_directory_is_refused_and_nothing_is_changed() {
     let good = fs::read_to_string(&file).unwrap();
     for (bad, said) in [
         (good.replace("mode = \"test\"", "mode = \"live\""), "they do not belong to the vault"),
-        (good.replace("format = 2", "format = 3"), "has format 3, which this version does not know"),
+        (good.replace("format = 3", "format = 4"), "has format 4, which this version does not know"),
         (
-            good.replace("format = 2", "format = 1") + "root_key_check = \"00\"\n",
-            "this vault is of format 1, which this version does not read",
+            good.replace("format = 3", "format = 2") + "root_key_file = \"../vault.root-key\"\n",
+            "this vault is of format 2, which this version does not read",
         ),
+        (good.clone() + "root_key_file = \"root.key\"\n", "is not what panvault wrote"),
         (good.replace("vault = \"", "vault = \"x"), "is not what panvault wrote"),
         (String::new(), "is not what panvault wrote"),
-        (
-            fs::read_to_string(other.join("vault.toml")).unwrap().replace("other.root-key", "vault.root-key"),
-            "they do not belong",
-        ),
+        (fs::read_to_string(other.join("vault.toml")).unwrap(), "they do not belong"),
     ] {
         fs::write(&file, bad).unwrap();
         refused(said, &[]);
@@ -255,6 +253,52 @@ fn a_wrong_or_exposed_key_or_directory_is_refused_and_nothing_is_changed() {
         std::process::Command::new("cp").arg("-r").arg(other.join("log")).arg(data.join("log")).status();
     assert!(copied.unwrap().success());
     refused("belongs to another vault", &[]);
+}
+
+/// The bug: a directory said in `vault.toml` which root key opens it, so that whoever could write there put another vault in its place,
+/// with a key of their own, and that was served. Its cause: the key was looked for where the vault said. Its cure: it is where the operator
+/// says, or beside the vault by the path that the operator gives; the one inside is for commands on a vault that has none beside it, as
+/// `panvault dev` makes it.
+#[test]
+fn a_vault_does_not_name_its_own_key() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("vault");
+    let serve = ["serve", "--data", path(&data), "--listen", "127.0.0.1:0"];
+    let list = ["organisation", "list", "--json", "--data", path(&data)];
+    let dev = Dev::start(directory.path(), &[]);
+    dev.stop();
+    let theirs = directory.path().join("theirs");
+    fs::rename(&data, &theirs).unwrap();
+
+    // A vault of an operator, and another in its place.
+    run_json(&["init", path(&data), "--json"]);
+    assert_eq!(run_json(&list), json!([]));
+    fs::rename(&data, directory.path().join("ours")).unwrap();
+    fs::rename(&theirs, &data).unwrap();
+    for args in [serve.as_slice(), &list, &["apikey", "list", "--data", path(&data)]] {
+        let refused = run_refused(args);
+        assert!(refused.contains("vault.root-key does not belong to the vault"), "{args:?}: {refused}");
+    }
+    let told = run(&["doctor", "--data", path(&data)]);
+    assert!(!told.status.success() && told.out.contains("does not belong to the vault"), "{}", told.out);
+    let settings = directory.path().join("vault.settings.toml");
+    let refused = run_refused(&["serve", "--config", path(&settings), "--listen", "127.0.0.1:0"]);
+    assert!(refused.contains("vault.root-key does not belong to the vault"), "{refused}");
+
+    // Where no key is beside it, it is one of `panvault dev`: commands take its own key, a server only by name.
+    fs::rename(directory.path().join("vault.root-key"), directory.path().join("kept")).unwrap();
+    assert_eq!(run_json(&list).as_array().unwrap().len(), 1);
+    let refused = run_refused(&serve);
+    let named = format!("root_key_file={}", path(&data.join("root.key")));
+    assert!(refused.contains(&format!("add --set {named}")), "{refused}");
+    let named = [serve.as_slice(), &["--metrics-listen", "", "--set", &named]].concat();
+    drop(crate::serve::Served::start(directory.path(), &named[1..]));
+    // And one that says that it is live never is.
+    let file = data.join("vault.toml");
+    let said = fs::read_to_string(&file).unwrap();
+    fs::write(&file, said.replace("mode = \"test\"", "mode = \"live\"")).unwrap();
+    let refused = run_refused(&list);
+    assert!(refused.contains("vault.root-key: is missing"), "{refused}");
 }
 
 /// The bug: a vault whose files others could read or change was served, though it is said to be refused. Its cause: only the
@@ -277,7 +321,7 @@ fn what_others_can_use_is_refused_at_start_and_found_by_doctor() {
         (&log, 0o755, "can be entered by others (mode 0755); run chmod 700"),
         (&segment, 0o666, "can be read or changed by others (mode 0666); run chmod 600"),
         (&data.join("view.sqlite"), 0o640, "can be read or changed by others (mode 0640); run chmod 600"),
-        (&data.join("panvault.toml"), 0o604, "can be read or changed by others (mode 0604); run chmod 600"),
+        (&data.join("keys.1"), 0o604, "can be read or changed by others (mode 0604); run chmod 600"),
     ] {
         fs::set_permissions(file, Permissions::from_mode(mode)).unwrap();
         let said = format!("{} {said} {}", path(file), path(file));
@@ -354,7 +398,8 @@ fn one_process_writes_and_others_may_look() {
     dev.make_card("4111111111111111", None);
     let data = path(&dev.data).to_owned();
     // A second server is refused at once, and a command asks the first.
-    let refused = run_refused(&["serve", "--data", &data, "--listen", "127.0.0.1:0"]);
+    let key = format!("root_key_file={data}/root.key");
+    let refused = run_refused(&["serve", "--data", &data, "--listen", "127.0.0.1:0", "--set", &key]);
     assert!(refused.contains("is in use by process"), "{refused}");
     run_json(&["organisation", "create", "--name", "X", "--json", "--data", &data]);
     let report = assert_healthy(&dev.data);

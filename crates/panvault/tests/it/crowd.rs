@@ -35,8 +35,8 @@ fn a_crowd_that_says_nothing_takes_little_and_is_in_nobodys_way() {
     assert!(crowd >= 1_000, "a hard limit of {maximum:?} open files is too low for this test");
 
     let directory = tempfile::tempdir().unwrap();
-    let (data, organisation, key) = vault(directory.path());
-    let config = data.join("panvault.toml");
+    let (_, organisation, key) = vault(directory.path());
+    let config = directory.path().join("vault.settings.toml");
     let (served, ready) = Served::start(
         directory.path(),
         &[

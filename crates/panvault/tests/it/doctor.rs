@@ -144,6 +144,12 @@ fn a_changed_row_is_an_error_and_not_a_wrong_answer() {
     }
 }
 
+/// What a server says that does not start on a vault of `panvault dev`.
+fn serve_refused(vault: &Path) -> String {
+    let key = format!("root_key_file={}", path(&vault.join("root.key")));
+    run_refused(&["serve", "--set", "listen=127.0.0.1:0", "--set", &key, "--data", path(vault)])
+}
+
 #[test]
 fn changed_documents_and_a_damaged_log_are_refused_at_start() {
     let directory = tempfile::tempdir().unwrap();
@@ -163,7 +169,7 @@ fn changed_documents_and_a_damaged_log_are_refused_at_start() {
         let copy = copied(directory.path());
         let vault = copy.path().join("vault");
         Connection::open(vault.join("view.sqlite")).unwrap().execute_batch(sql).unwrap();
-        let refused = run_refused(&["serve", "--set", "listen=127.0.0.1:0", "--data", path(&vault)]);
+        let refused = serve_refused(&vault);
         assert!(refused.contains("run panvault doctor"), "{refused}");
         assert_eq!(doctor(&vault)["healthy"], json!(false));
     }
@@ -174,7 +180,7 @@ fn changed_documents_and_a_damaged_log_are_refused_at_start() {
     // In the first frame, behind the block of the segment's header.
     log[4096 + 80] ^= 1;
     fs::write(&segment, &log).unwrap();
-    let refused = run_refused(&["serve", "--set", "listen=127.0.0.1:0", "--data", path(&vault)]);
+    let refused = serve_refused(&vault);
     assert!(refused.contains("the log is damaged: segment 1"), "{refused}");
     assert!(refused.contains("restore the data directory from a backup"), "{refused}");
     assert_eq!(fs::read(&segment).unwrap(), log, "nothing was changed");

@@ -84,8 +84,8 @@ impl Drop for Served {
 #[test]
 fn serves_what_init_made_by_the_file_that_init_wrote() {
     let directory = tempfile::tempdir().unwrap();
-    let (data, organisation, key) = vault(directory.path());
-    let config = data.join("panvault.toml");
+    let (_, organisation, key) = vault(directory.path());
+    let config = directory.path().join("vault.settings.toml");
     let args = ["--config", path(&config), "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"];
     let (mut served, ready) = Served::start(directory.path(), &args);
     let body = json!({

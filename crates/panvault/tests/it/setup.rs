@@ -165,7 +165,7 @@ fn a_live_vault_gets_what_a_token_needs_and_files_go_where_they_are_told_to() {
     }
     let keys = run_json(&["apikey", "list", "--json", "--config", path(&at("etc/p.toml"))]);
     assert_eq!(keys[0]["roles"], json!(["ProviderAdmin"]), "{keys}");
-    assert!(!at("vault/panvault.toml").exists());
+    assert!(!at("vault.settings.toml").exists());
     for (name, mode) in [("key", 0o600), ("etc/p.toml", 0o600), ("vault", 0o700)] {
         assert_eq!(fs::metadata(at(name)).unwrap().mode() & 0o777, mode, "{name}");
     }
@@ -194,6 +194,10 @@ fn a_fault_leaves_all_as_it_was() {
         (vec!["--listen", "0.0.0.0:1"], vec!["listen", "is not a loopback address"]),
         (vec!["--listen", "here"], vec!["the setting listen (from a flag) must be"]),
         (vec!["--config", path(&file)], vec!["file.service is there already"]),
+        (
+            vec!["--config", path(&vault.join("panvault.toml"))],
+            vec!["--config must not be in the vault's directory"],
+        ),
         (
             vec!["--unit", path(&file)],
             vec![if is_root() { "no rights of root" } else { "file.service is there already" }],
@@ -273,13 +277,13 @@ fn on_a_terminal_it_asks_four_questions_and_asks_again_what_was_answered_badly()
     }
     assert!(!shown.contains("4111111111111111\r\nname"), "{shown}");
     assert_eq!(shown.matches("> ").count(), 10, "{shown}");
-    let config = fs::read_to_string(home.join("vault/panvault.toml")).unwrap();
+    let config = fs::read_to_string(home.join("vault.settings.toml")).unwrap();
     assert!(config.contains("\nbehind_proxy = true\n"), "{config}");
 
     // Enter is enough, and what a flag says is not asked.
     let (success, shown) = on_a_terminal(&["setup", "--unit", "none"], home, "\n\n\n\n");
     assert!(success && shown.matches("> ").count() == 4, "{shown}");
-    let config = home.join("panvault/panvault.toml");
+    let config = home.join("panvault.settings.toml");
     let organisations = run_json(&["organisation", "list", "--json", "--config", path(&config)]);
     assert_eq!(organisations[0]["name"], json!("Example Ltd"));
     let args = ["setup", "--unit", "none", "--mode", "test", "--name", "X", "--behind-proxy"];

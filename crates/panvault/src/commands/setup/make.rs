@@ -8,10 +8,10 @@ use panvault_store_embedded::Settings;
 use panvault_vault::{Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor};
 
 use crate::commands::setup::made::Made;
-use crate::commands::setup::plan::{CONFIG, Plan};
+use crate::commands::setup::plan::Plan;
 use crate::commands::setup::said;
 use crate::commands::setup::unit::Unit;
-use crate::data::{self, DataDirectory, OpenSettings, OpenVault, write_private};
+use crate::data::{self, DataDirectory, OpenSettings, OpenVault};
 use crate::output;
 use crate::signals::Signals;
 
@@ -48,18 +48,13 @@ fn make_all(plan: &Plan, as_json: bool, made: &mut Made) -> anyhow::Result<()> {
     for path in [&place.data, &place.root_key_file] {
         made.directory(path.parent().unwrap_or(Path::new("/")), owner)?;
     }
-    if !plan.is_config_inside() {
-        made.settings(&plan.config, &plan.config_text, owner)?;
-    }
+    made.settings(&plan.config, &plan.config_text, owner)?;
     match &plan.unit {
         Unit::File { path, text } => made.unit(path, text)?,
         Unit::None | Unit::Packaged => {}
     }
     owner.act(|| {
         data::create(&place.data, plan.mode, &place.root_key_file, &Settings::default(), |directory| {
-            if plan.is_config_inside() {
-                write_private(&directory.path.join(CONFIG), plan.config_text.as_bytes())?;
-            }
             let filled = fill(directory, plan)?;
             // All is there but for the vault's name: a key that nobody could see is none.
             output::show(if as_json { said::json(plan, &filled) } else { said::text(plan, &filled) })
@@ -70,7 +65,8 @@ fn make_all(plan: &Plan, as_json: bool, made: &mut Made) -> anyhow::Result<()> {
 fn fill(directory: &DataDirectory, plan: &Plan) -> anyhow::Result<Filled> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let open = directory.open(&OpenSettings::default()).await?;
+        let root_key_file = Some(plan.place.root_key_file.clone());
+        let open = directory.open(&OpenSettings { root_key_file, ..OpenSettings::default() }).await?;
         let filled = fill_vault(&open, plan).await;
         open.vault.close().await?;
         drop(open);

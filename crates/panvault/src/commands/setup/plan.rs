@@ -7,7 +7,7 @@ use anyhow::{Context, bail, ensure};
 use panvault_vault::Mode;
 
 use crate::cli::{self, Setup};
-use crate::commands::init::configuration;
+use crate::commands::init::{config_place as config_beside, configuration};
 use crate::commands::setup::answers::{Answers, Entrance, Place};
 use crate::commands::setup::owner::Owner;
 use crate::commands::setup::unit::Unit;
@@ -15,8 +15,6 @@ use crate::config;
 
 /// Where the package looks for its settings.
 const PACKAGED_CONFIG: &str = "/etc/panvault/panvault.toml";
-/// What the settings of a vault are called in its directory.
-pub(super) const CONFIG: &str = "panvault.toml";
 /// Where TLS is served when nobody says.
 const LISTEN_TLS: &str = "0.0.0.0:8420";
 
@@ -61,16 +59,11 @@ impl Plan {
             set: set.iter().map(|(name, value)| format!("{name}={value}")).collect(),
         };
         let listen = config::read(&settings, &[]).context("nothing was made")?.listen;
-        let is_inside = config.parent() == Some(&place.data);
-        set.push(("data_directory", if is_inside { ".".to_owned() } else { data }));
+        set.push(("data_directory", data));
+        set.push(("root_key_file", text(&place.root_key_file)?));
         let unit = Unit::judge(args.unit.as_deref(), &place, &config, listen, &owner)?;
         let config_text = configuration(&set);
         Ok(Self { place, mode, name, entrance, listen, config, config_text, unit, owner })
-    }
-
-    /// Whether the settings are in the vault's directory, and so made with it.
-    pub(super) fn is_config_inside(&self) -> bool {
-        self.config.parent() == Some(&self.place.data)
     }
 }
 
@@ -78,14 +71,12 @@ fn config_place(args: &Setup, place: &Place) -> anyhow::Result<PathBuf> {
     let config = match &args.config {
         Some(config) => std::path::absolute(config).context("--config must be a path")?,
         None if place.is_packaged => PathBuf::from(PACKAGED_CONFIG),
-        None => place.data.join(CONFIG),
+        None => config_beside(&place.data)?,
     };
-    if config.starts_with(&place.data) {
-        ensure!(
-            config == place.data.join(CONFIG),
-            "--config must be {CONFIG} where it is in the vault's directory, which holds what Panvault puts there"
-        );
-    }
+    ensure!(
+        !config.starts_with(&place.data),
+        "--config must not be in the vault's directory: who can write there is not to say what is served, and with which key"
+    );
     ensure!(config != place.root_key_file, "--config and --root-key-file must be two files");
     free(&config, "--config")?;
     text(&config)?;
