@@ -4,7 +4,7 @@ use crate::body::Body;
 use crate::canonical::{ROOM, ROOM_PER_BYTE, canonical};
 use crate::fault::Faults;
 use crate::fields::Fields;
-use crate::limits::{LIST_FILTERS_MAX, LIST_ROWS_MAX, LIST_SKIP_MAX};
+use crate::limits::{LIST_FILTERS_MAX, LIST_ROWS_MAX, LIST_SKIP_MAX, LIST_VALUES_MAX};
 use crate::object::Object;
 use crate::object::account::Account;
 use crate::object::api_key::ApiKey;
@@ -66,6 +66,8 @@ fn list_of<O: Object<By: PartialEq>>(query: &str) -> bool {
             assert!((1..=LIST_ROWS_MAX).contains(&list.limit), "a limit out of bounds");
             assert!(list.skip <= LIST_SKIP_MAX, "skips out of bounds");
             assert!(list.filters.len() <= LIST_FILTERS_MAX, "filters out of bounds");
+            let values = list.filters.iter().map(|filter| filter.values.len()).max().unwrap_or(0);
+            assert!(values.max(list.organisations.len()) <= LIST_VALUES_MAX, "values out of bounds");
             true
         }
         Err(refusal) => {

@@ -74,8 +74,10 @@ pub const LIST_SKIP_MAX: u64 = 1_000_000_000;
 pub const LIST_NUMBER_MAX: u64 = 999_999_999_999_999;
 /// API keys whose rates are kept; beyond that, those that say nothing are forgotten.
 pub const RATE_KEYS_MAX: usize = 10_000;
-/// Conditions of one list.
+/// Conditions of one list: a field and how it is compared.
 pub const LIST_FILTERS_MAX: usize = 32;
+/// Different values that one condition of a list compares with, and organisations that one list names.
+pub const LIST_VALUES_MAX: usize = 32;
 
 /// What may be set.
 #[derive(Clone, Debug)]

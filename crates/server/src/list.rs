@@ -5,7 +5,7 @@ use panvault_vault::{Direction, Filter, Query, Test};
 
 use crate::error::Refusal;
 use crate::fault::{Faults, shown};
-use crate::limits::{LIST_FILTERS_MAX, LIST_ROWS_DEFAULT, LIST_ROWS_MAX, LIST_SKIP_MAX};
+use crate::limits::{LIST_FILTERS_MAX, LIST_ROWS_DEFAULT, LIST_ROWS_MAX, LIST_SKIP_MAX, LIST_VALUES_MAX};
 use crate::object::Object;
 use crate::object::shape::whole;
 
@@ -14,13 +14,7 @@ pub(crate) fn read<O: Object<By: PartialEq>>(
     query: Option<&str>,
     mut faults: Faults,
 ) -> Result<Query<O::By>, Refusal> {
-    let mut list = Query {
-        organisations: Vec::new(),
-        filters: Vec::new(),
-        sort: None,
-        skip: 0,
-        limit: LIST_ROWS_DEFAULT,
-    };
+    let mut list = Query::newest(Vec::new(), LIST_ROWS_DEFAULT);
     for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
         match name.as_ref() {
             "_limit" => match whole(&value).filter(|limit| (1..=u64::from(LIST_ROWS_MAX)).contains(limit)) {
@@ -43,7 +37,9 @@ pub(crate) fn read<O: Object<By: PartialEq>>(
                 }
             }
             "organisation" => match OrganisationId::parse(&value) {
-                Ok(organisation) => list.organisations.push(organisation),
+                Ok(organisation) => {
+                    one_more(&mut list.organisations, organisation, name.as_ref(), &mut faults)
+                }
                 Err(_) => {
                     faults.malformed("query.organisation", "must be an id: 24 lowercase hexadecimal digits")
                 }
@@ -76,10 +72,28 @@ fn condition<O: Object<By: PartialEq>>(
         Err(what) => return faults.malformed(format!("query.{}", shown(name)), what),
     };
     let room = list.filters.len() < LIST_FILTERS_MAX;
-    match list.filters.iter_mut().find(|filter| filter.field == field && filter.test == test) {
-        Some(filter) if filter.values.len() < LIST_FILTERS_MAX => filter.values.push(value),
-        None if room => list.filters.push(Filter { field, test, values: vec![value] }),
-        Some(_) | None => faults.malformed(format!("query.{}", shown(name)), "is one condition too many"),
+    let filter = list.filters.iter_mut().find(|filter| filter.field == field && filter.test == test);
+    match filter {
+        Some(filter) => one_more(&mut filter.values, value, name, faults),
+        None if room => {
+            list.filters.push(Filter { field, test, values: vec![value] });
+        }
+        None => {
+            let what = format!("is one condition too many: a list has at most {LIST_FILTERS_MAX}");
+            faults.malformed(format!("query.{}", shown(name)), what);
+        }
+    }
+}
+
+/// Adds a value to those of a condition, unless it is among them. That there are too many is said once.
+fn one_more<T: PartialEq>(values: &mut Vec<T>, value: T, name: &str, faults: &mut Faults) {
+    if values.len() > LIST_VALUES_MAX || values.contains(&value) {
+        return;
+    }
+    values.push(value);
+    if values.len() > LIST_VALUES_MAX {
+        let what = format!("has too many values: a condition takes at most {LIST_VALUES_MAX} different ones");
+        faults.malformed(format!("query.{}", shown(name)), what);
     }
 }
 
@@ -112,6 +126,76 @@ mod tests {
                 (TransactionField::Card, Test::NotEqual, 1),
             ]
         );
+    }
+
+    /// An id that a number makes.
+    fn id(n: usize) -> String {
+        format!("{n:024x}")
+    }
+
+    /// Organisations had no bound, and were looked through again for each value of a fingerprint; 33 values that were all the same were
+    /// refused, without a word of how many there may be.
+    #[test]
+    fn a_condition_has_so_many_values_and_the_same_one_counts_once() {
+        for name in ["organisation", "card", "card!", "status"] {
+            let values = |count: usize| {
+                let value = |n| if name == "status" { "DECLINED".to_owned() } else { id(n) };
+                (0..count).map(|n| format!("{name}={}", value(n))).collect::<Vec<_>>().join("&")
+            };
+            let most = [values(LIST_VALUES_MAX), values(LIST_VALUES_MAX)].join("&");
+            let Ok(list) = list(&most) else { panic!("{name}") };
+            let found = list.filters.first().map_or(list.organisations.len(), |filter| filter.values.len());
+            assert_eq!(found, if name == "status" { 1 } else { LIST_VALUES_MAX });
+            match super::read::<Transaction>(Some(&values(370)), Faults::default()) {
+                Ok(_) => assert_eq!(name, "status", "all the same"),
+                Err(refusal) => {
+                    let place = format!("query.{}", name.trim_end_matches('!'));
+                    let what = format!(
+                        "has too many values: a condition takes at most {LIST_VALUES_MAX} different ones"
+                    );
+                    assert_eq!((refusal.code, refusal.details), (ErrorCode::Malformed, vec![(place, what)]));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_list_has_so_many_conditions() {
+        let id = id(1);
+        let fields: Vec<&str> =
+            Transaction::SPEC.members().filter(|member| member.is_by).map(|member| member.name).collect();
+        let conditions = fields
+            .iter()
+            .filter(|name| **name != "organisation")
+            .flat_map(|name| ["", "!", ">", "<"].map(|sign| (name, sign)));
+        let valid = |(name, sign): (&&str, &str)| {
+            let mut values = [
+                id.as_str(),
+                "7",
+                "true",
+                "EUR",
+                "visa",
+                "2026-01-31T00:00:00Z",
+                "DECLINED",
+                "match",
+                "ecommerce",
+                "card",
+                "FIRST",
+                "192.0.2.1",
+            ]
+            .into_iter();
+            values.find_map(|value| {
+                let condition = format!("{name}{sign}={value}");
+                list(&condition).is_ok().then_some(condition)
+            })
+        };
+        let conditions: Vec<String> = conditions.filter_map(valid).collect();
+        assert!(conditions.len() > LIST_FILTERS_MAX, "{}", conditions.len());
+        assert!(list(&conditions[..LIST_FILTERS_MAX].join("&")).is_ok());
+        let Err(refusal) = list(&conditions[..=LIST_FILTERS_MAX].join("&")) else { panic!("taken") };
+        assert_eq!(refusal.code, ErrorCode::Malformed);
+        let [(place, what)] = refusal.details.as_slice() else { panic!("one fault") };
+        assert!(place.starts_with("query.") && what == "is one condition too many: a list has at most 32");
     }
 
     #[test]

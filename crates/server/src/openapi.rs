@@ -8,8 +8,8 @@ use crate::error::ErrorCode;
 use crate::fields::{FieldSpec, Kind};
 use crate::lenience::Rule;
 use crate::limits::{
-    IDEMPOTENCY_KEY_CHARS_MAX, IDEMPOTENCY_KEY_RANDOM_CHARS_MIN, LIST_FILTERS_MAX, LIST_ROWS_DEFAULT,
-    LIST_ROWS_MAX, LIST_SKIP_MAX, METADATA_NAME_BYTES_MAX, METADATA_PAIRS_MAX, METADATA_VALUE_BYTES_MAX,
+    IDEMPOTENCY_KEY_CHARS_MAX, IDEMPOTENCY_KEY_RANDOM_CHARS_MIN, LIST_ROWS_DEFAULT, LIST_ROWS_MAX,
+    LIST_SKIP_MAX, LIST_VALUES_MAX, METADATA_NAME_BYTES_MAX, METADATA_PAIRS_MAX, METADATA_VALUE_BYTES_MAX,
 };
 use crate::object::Shown;
 use crate::object::audit::{EXAMPLE_RECORD, RecordId};
@@ -200,7 +200,7 @@ fn list_parameters(list: &ObjectSpec) -> Vec<Value> {
     for member in fields() {
         let description = "Rows with this value; repeated, with any of the values. Also `!=`, `>=` and `<=`, written `%3E=` and `%3C=`.";
         let values =
-            json!({ "type": "array", "items": member.shape.value_schema(), "maxItems": LIST_FILTERS_MAX });
+            json!({ "type": "array", "items": member.shape.value_schema(), "maxItems": LIST_VALUES_MAX });
         let mut parameter = query(member.name, description, values);
         if let Some(parameter) = parameter.as_object_mut() {
             parameter.insert("style".to_owned(), json!("form"));
