@@ -96,7 +96,8 @@ impl App {
                 | StoreFault::Damaged { .. }
                 | StoreFault::Read(_)
                 | StoreFault::TooLarge
-                | StoreFault::TooManyRows,
+                | StoreFault::TooManyRows
+                | StoreFault::TimedOut,
             ) => unavailable("the store has stopped"),
         }
     }

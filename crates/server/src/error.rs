@@ -71,7 +71,7 @@ error_codes! {
 impl ErrorCode {
     /// Whether it only has its number: nothing in this version fails so.
     pub const fn is_reserved(self) -> bool {
-        matches!(self, Self::Sealed | Self::TimedOut)
+        matches!(self, Self::Sealed)
     }
 }
 
@@ -154,7 +154,14 @@ impl From<VaultError> for Refusal {
                 return Self::with(
                     ErrorCode::State,
                     "query",
-                    "matches too many rows to be sorted; narrow it",
+                    "sorts too many rows to leave so many out; lower _skip, or narrow it",
+                );
+            }
+            VaultError::Store(StoreFault::TimedOut) => {
+                return Self::with(
+                    ErrorCode::TimedOut,
+                    "query",
+                    "goes through too many rows; narrow it with created_at>= and created_at<=, _id, fingerprint or card",
                 );
             }
             VaultError::Store(StoreFault::TooLarge) => {
@@ -274,6 +281,19 @@ mod tests {
             details(StoreFault::TooLarge)
                 .iter()
                 .all(|(name, what)| name == "store" && !what.contains("narrow"))
+        );
+    }
+
+    #[test]
+    fn a_list_that_takes_too_long_is_no_fault_of_ours_and_says_what_helps() {
+        let refusal = Refusal::from(VaultError::Store(StoreFault::TimedOut));
+        assert_eq!((refusal.code, refusal.code.status().as_u16()), (ErrorCode::TimedOut, 504));
+        assert!(refusal.fault.is_none() && !refusal.code.is_reserved());
+        assert!(
+            refusal
+                .details
+                .iter()
+                .any(|(name, what)| name == "query" && what.contains("narrow it with created_at"))
         );
     }
 

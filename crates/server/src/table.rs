@@ -100,7 +100,7 @@ impl Endpoint {
             codes.push(ErrorCode::Blocked);
         }
         if self.list.is_some() {
-            codes.extend_from_slice(&[ErrorCode::State, ErrorCode::NotFound]);
+            codes.extend_from_slice(&[ErrorCode::State, ErrorCode::NotFound, ErrorCode::TimedOut]);
         }
         codes
     }

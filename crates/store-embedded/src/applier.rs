@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use panvault_model::Fingerprint;
 use panvault_store::{Effect, Row, RowKey, StoreFault};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
@@ -178,16 +179,15 @@ impl Applier {
     /// The view has these frames: readers need no overlay for them.
     fn applied(&mut self, frames: &[ApplyFrame]) {
         self.readers.committed();
-        let mut cards = 0;
+        self.fingerprints
+            .added(frames.iter().flat_map(|frame| frame.effects.iter().flatten()).filter_map(new_card));
         for frame in frames {
             // One frame at a time: the writer and every reader want the overlay too.
             let mut overlay = self.overlay.write().unwrap_or_else(PoisonError::into_inner);
             for (sequence, effects) in (frame.first_sequence..).zip(&frame.effects) {
                 effects.iter().for_each(|effect| overlay.forget(sequence, effect));
-                cards += effects.iter().filter(|effect| is_new_card(effect)).count() as u64;
             }
         }
-        self.fingerprints.added(cards);
         if let Some(last) = frames.last() {
             self.applied.send_replace(last.last_sequence());
         }
@@ -235,8 +235,12 @@ fn hold_up(error: &rusqlite::Error) -> Option<StoreFault> {
     }
 }
 
-fn is_new_card(effect: &Effect) -> bool {
-    matches!(effect, Effect::Put(Row::Card(row)) if row.version == 1)
+/// The entry of a card that the effect makes, if it makes one.
+fn new_card(effect: &Effect) -> Option<(Fingerprint, [u8; 12])> {
+    match effect {
+        Effect::Put(Row::Card(row)) if row.version == 1 => Some((row.fingerprint, *row.id.as_bytes())),
+        Effect::Put(_) | Effect::Delete(_) => None,
+    }
 }
 
 /// Whether ciphertext in the log has to go with it.

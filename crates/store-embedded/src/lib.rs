@@ -14,6 +14,8 @@ mod overlay;
 mod queue;
 mod readers;
 mod replay;
+mod slots;
+mod stop;
 mod store;
 mod to_apply;
 mod view;

@@ -1,5 +1,7 @@
 //! The limits of this crate, each with its unit.
 
+use core::time::Duration;
+
 /// Steps in one commit at most.
 pub const COMMIT_STEPS_MAX: usize = 1024;
 
@@ -44,18 +46,34 @@ pub const SLICE_ROWS: usize = 2048;
 /// Milliseconds between two tries to make room for the next segment when the disk is full.
 pub const SPARE_RETRY_MILLIS: u64 = 500;
 
-/// Rows that a sorted list sorts at most; each takes some 50 bytes while it is sorted, and its text.
+/// Rows of a sorted list that are held while it is sorted: those that are left out at its front, and those of the page. Each takes some
+/// 50 bytes, and its text.
 pub const SORT_ROWS_MAX: usize = 200_000;
 
-/// Bytes of all texts that a sorted list sorts by.
+/// Bytes of the texts that those are sorted by.
 pub const SORT_TEXT_BYTES_MAX: usize = 16 << 20;
 
 /// Ids of one organisation that a list reads at a time.
 pub const LIST_BATCH_ROWS: usize = 256;
 
+/// Ids of all organisations that a list holds at a time, when it goes through fewer organisations.
+pub const LIST_IDS_HELD_MAX: usize = 65_536;
+
 /// Lists that run at a time; a further one waits. Each has a connection of its own, so that no list is in the way of a read by
 /// id.
 pub const LISTS_MAX: usize = 4;
+
+/// Lists of one organisation that run at a time; the rest of the slots is for others.
+pub const LISTS_OF_ONE_MAX: usize = 3;
+
+/// Lists that wait for a slot; one more is refused, or of whoever has most of them the last.
+pub const LISTS_WAITING_MAX: usize = 256;
+
+/// Seconds that a list may wait for a slot, and then run, where nothing else is set.
+pub const LIST_SECONDS: u64 = 10;
+
+/// Steps of SQLite's machine after which it asks whether a list is still wanted: some tenths of a millisecond.
+pub const LIST_STEPS: i32 = 4096;
 
 /// What may be set.
 #[derive(Clone, Debug)]
@@ -71,6 +89,8 @@ pub struct Settings {
     pub readers: usize,
     /// KiB of page cache for each connection to the view.
     pub cache_kib: u32,
+    /// How long a list may wait for a slot, and then run.
+    pub list_time: Duration,
 }
 
 impl Default for Settings {
@@ -81,6 +101,7 @@ impl Default for Settings {
             behind_steps_max: 200_000,
             readers: 4,
             cache_kib: 16_384,
+            list_time: Duration::from_secs(LIST_SECONDS),
         }
     }
 }

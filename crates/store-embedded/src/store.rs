@@ -4,17 +4,18 @@ mod open;
 mod tests;
 
 use core::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
-use panvault_model::{ApiKeyId, CardId, NodeId, Timestamp, TransactionId};
+use panvault_model::{ApiKeyId, CardId, NodeId, OrganisationId, Timestamp, TransactionId};
 use panvault_store::{
     ApiKeyUseRow, AuditRecord, CardCvvRow, CardField, CardQuery, CardRow, Commit, DocumentRow, HistoryRow,
     IdempotencyKey, IdempotencyRow, NodeRow, Outcome, Page, Pending, Store, StoreFault, StoreStatus,
     TransactionField, TransactionQuery, TransactionRow,
 };
 use rusqlite::Connection;
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{oneshot, watch};
+use tokio::time::timeout;
 
 use crate::failure::Failure;
 use crate::limits::Settings;
@@ -22,8 +23,10 @@ use crate::log::Spares;
 use crate::overlay::Overlay;
 use crate::queue::{Job, Queue};
 use crate::readers::Readers;
+use crate::slots::Slots;
+use crate::stop::Stop;
 use crate::to_apply::ToApply;
-use crate::view;
+use crate::view::{self, ListSource, Tail};
 use crate::writer::Writer;
 
 use held::Held;
@@ -44,9 +47,9 @@ struct Shared {
     writer: Arc<Writer>,
     overlay: Arc<RwLock<Overlay>>,
     readers: Arc<Readers>,
-    /// Connections of lists, as many as may run at a time.
-    listers: Vec<Mutex<Connection>>,
-    lists: Arc<Semaphore>,
+    /// What lists run in.
+    slots: Arc<Slots>,
+    fingerprint_tail: Arc<Tail>,
     to_apply: Arc<ToApply>,
     applied: watch::Receiver<u64>,
     /// Why the view cannot follow for now.
@@ -77,25 +80,6 @@ impl EmbeddedStore {
         Box::pin(async move {
             shared.catch_up().await?;
             let read = tokio::task::spawn_blocking(move || read(&shared.readers.any()));
-            read.await.unwrap_or(Err(StoreFault::Read("the thread that read it has ended")))
-        })
-    }
-
-    /// Answers a list from the view once it shows every step that is durable now and a list may run.
-    fn listed<T: Send + 'static>(
-        &self,
-        read: impl FnOnce(&Connection) -> Result<T, StoreFault> + Send + 'static,
-    ) -> Pending<'_, T> {
-        let shared = Arc::clone(&self.shared);
-        Box::pin(async move {
-            shared.catch_up().await?;
-            let permit = Arc::clone(&shared.lists).acquire_owned().await.map_err(|_| StoreFault::Stopped)?;
-            let read = tokio::task::spawn_blocking(move || {
-                // Until the list has ended, also when nobody waits for it any more.
-                let _permit = permit;
-                let lister = shared.lister()?;
-                read(&lister)
-            });
             read.await.unwrap_or(Err(StoreFault::Read("the thread that read it has ended")))
         })
     }
@@ -176,15 +160,27 @@ impl Shared {
         }
     }
 
-    /// A connection for a list that has its permit: there are as many as permits, so one is free.
-    fn lister(&self) -> Result<MutexGuard<'_, Connection>, StoreFault> {
-        let free = self.listers.iter().find_map(|lister| match lister.try_lock() {
-            Ok(lister) => Some(lister),
-            // A list that panicked has left a connection that can be used.
-            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
-        });
-        free.ok_or(StoreFault::Read("no connection is free"))
+    /// Answers a list from the view once it shows every step that is durable now and a list of this asker may run. It ends soon
+    /// after whoever waits has gone, or the time of a list is over.
+    fn listed<T: Send + 'static>(
+        self: &Arc<Self>,
+        asked_by: Option<OrganisationId>,
+        read: impl FnOnce(&ListSource<'_>) -> Result<T, StoreFault> + Send + 'static,
+    ) -> Pending<'static, T> {
+        let shared = Arc::clone(self);
+        Box::pin(async move {
+            shared.catch_up().await?;
+            let time = shared.settings.list_time;
+            let waited = timeout(time, shared.slots.take(asked_by)).await;
+            let mut slot = waited.unwrap_or(Err(StoreFault::Busy))?;
+            let (stop, tail) = (Stop::default(), Arc::clone(&shared.fingerprint_tail));
+            let _stop_when_dropped = stop.when_dropped();
+            let read = tokio::task::spawn_blocking(move || {
+                slot.ask(&stop, |view| read(&ListSource { view, tail: &tail, stop: &stop }))
+            });
+            let ended = timeout(time, read).await.map_err(|_| StoreFault::TimedOut)?;
+            ended.unwrap_or(Err(StoreFault::Read("the thread that read it has ended")))
+        })
     }
 }
 
@@ -209,11 +205,11 @@ impl Store for EmbeddedStore {
     }
 
     fn card_list(&self, query: CardQuery) -> Pending<'_, Page<Arc<CardRow>>> {
-        self.listed(move |view| view::list::<CardField>(view, &query))
+        self.shared.listed(query.asked_by, move |source| view::list::<CardField>(source, &query))
     }
 
     fn card_page(&self, after: CardId, limit: usize) -> Pending<'_, Vec<Arc<CardRow>>> {
-        self.listed(move |view| view::card_page(view, after, limit))
+        self.shared.listed(None, move |source| view::card_page(source.view, after, limit))
     }
 
     fn card_cvv_read(&self, card: CardId) -> Pending<'_, Option<Arc<CardCvvRow>>> {
@@ -237,7 +233,7 @@ impl Store for EmbeddedStore {
     }
 
     fn transaction_list(&self, query: TransactionQuery) -> Pending<'_, Page<Arc<TransactionRow>>> {
-        self.listed(move |view| view::list::<TransactionField>(view, &query))
+        self.shared.listed(query.asked_by, move |source| view::list::<TransactionField>(source, &query))
     }
 
     fn transaction_open(&self) -> Pending<'_, Vec<Arc<TransactionRow>>> {

@@ -21,17 +21,17 @@ use crate::limits::VIEW_BUSY_MILLIS;
 use crate::view::schema::{PAGE_BYTES, SCHEMA};
 
 pub(crate) use apply::{ApplyFrame, apply};
-pub(crate) use fingerprints::Fingerprints;
-pub(crate) use list::list;
+pub(crate) use fingerprints::{Fingerprints, Tail};
+pub(crate) use list::{ListSource, list};
 pub(crate) use notes::unpack as unpack_notes;
 pub(crate) use read::{
     api_key_use, audit, card, card_cvv, card_cvv_expired, card_page, documents, history, idempotency,
-    idempotency_expired, largest, nodes, open_transactions, standing, transaction,
+    idempotency_expired, largest, nodes, open_transactions, standing, transaction, unreadable,
 };
 pub(crate) use schema::SchemaWatch;
 
 /// Format of the tables.
-const FORMAT: u32 = 6;
+const FORMAT: u32 = 7;
 
 /// Name of the view's file.
 const VIEW: &str = "view.sqlite";

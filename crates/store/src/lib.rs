@@ -29,7 +29,7 @@ pub use crate::memory::MemoryStore;
 pub use crate::memory_cvv::MemoryCvvs;
 pub use crate::query::{
     AccountField, AccountQuery, ApiKeyField, ApiKeyQuery, AuditField, AuditQuery, CardField, CardQuery,
-    Direction, Field, FieldValue, Filter, OrganisationField, OrganisationQuery, Page, ProcessorField,
+    Count, Direction, Field, FieldValue, Filter, OrganisationField, OrganisationQuery, Page, ProcessorField,
     ProcessorQuery, Query, Test, TransactionField, TransactionQuery,
 };
 pub use crate::row::{

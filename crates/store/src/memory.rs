@@ -119,7 +119,7 @@ impl MemoryStore {
     fn page<F: Field>(query: &Query<F>, newest_first: Vec<Arc<F::Row>>) -> Page<Arc<F::Row>> {
         let mut rows: Vec<_> = newest_first.into_iter().filter(|row| query.holds(row)).collect();
         query.order(&mut rows);
-        let total = rows.len() as u64;
+        let total = query.total(rows.len() as u64);
         let skip = usize::try_from(query.skip).unwrap_or(usize::MAX);
         let limit = query.limit.min(LIST_ROWS_MAX) as usize;
         Page { rows: rows.into_iter().skip(skip).take(limit).collect(), total }

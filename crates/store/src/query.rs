@@ -3,14 +3,17 @@
 use core::cmp::Ordering;
 use std::borrow::Cow;
 
-use panvault_model::OrganisationId;
+use panvault_model::{Id, OrganisationId, Timestamp};
 
 use crate::document::{AccountRow, ApiKeyRow, OrganisationRow, ProcessorRow};
+use crate::limits::LIST_ROWS_MAX;
 use crate::row::{AuditRecord, CardRow, TransactionRow};
 
 /// Which rows, in what order, which part of them. Without a sort, newest first.
 #[derive(Clone, Debug)]
 pub struct Query<F> {
+    /// The organisation whose key asks; `None` is the vault itself. A store shares out by it what lists cost, and nothing else.
+    pub asked_by: Option<OrganisationId>,
     /// Rows of these organisations.
     pub organisations: Vec<OrganisationId>,
     /// All must hold.
@@ -21,6 +24,17 @@ pub struct Query<F> {
     pub skip: u64,
     /// Rows to give, at most [`crate::limits::LIST_ROWS_MAX`]; 0 asks for the total only.
     pub limit: u32,
+    /// How far the rows that match are counted.
+    pub count: Count,
+}
+
+/// How far the rows are counted that match a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    /// All of them.
+    All,
+    /// As far as the page goes, and no further.
+    PageEnd,
 }
 
 /// A question about cards.
@@ -45,7 +59,7 @@ pub type AuditQuery = Query<AuditField>;
 pub struct Page<T> {
     /// The rows.
     pub rows: Vec<T>,
-    /// How many rows match in all.
+    /// How many rows match in all; with [`Count::PageEnd`] no more than the page ends with.
     pub total: u64,
 }
 
@@ -139,7 +153,58 @@ impl<F: Field> Filter<F> {
 impl<F> Query<F> {
     /// The newest rows of these organisations; where they are documents, none named are all.
     pub const fn newest(organisations: Vec<OrganisationId>, limit: u32) -> Self {
-        Self { organisations, filters: Vec::new(), sort: None, skip: 0, limit }
+        Self {
+            asked_by: None,
+            organisations,
+            filters: Vec::new(),
+            sort: None,
+            skip: 0,
+            limit,
+            count: Count::All,
+        }
+    }
+
+    /// Rows at the front of the list that the page needs: those that are left out, and its own.
+    pub fn page_end(&self) -> u64 {
+        self.skip.saturating_add(self.limit.min(LIST_ROWS_MAX).into())
+    }
+
+    /// What is said to match in all, of rows that do.
+    pub fn total(&self, matching: u64) -> u64 {
+        match self.count {
+            Count::All => matching,
+            Count::PageEnd => matching.min(self.page_end()),
+        }
+    }
+}
+
+impl<F: Field + PartialEq> Query<F> {
+    /// The least and the greatest id that a row can have which meets what is asked of the moment when rows were made, given the field
+    /// that says it. Ids begin with it ([`Id::make`]).
+    pub fn ids(&self, created_at: F) -> (Id, Id) {
+        let (mut from, mut to) = (0, Timestamp::MAX.unix_millis());
+        for filter in self.filters.iter().filter(|filter| filter.field == created_at) {
+            let moments = filter.values.iter().map(|value| match value {
+                FieldValue::Number(millis) => Some(*millis),
+                FieldValue::Absent | FieldValue::Text(_) => None,
+            });
+            let Some(moments) = moments.collect::<Option<Vec<u64>>>() else { continue };
+            let (Some(least), Some(greatest)) = (moments.iter().min(), moments.iter().max()) else {
+                continue;
+            };
+            match filter.test {
+                Test::Equal => (from, to) = (from.max(*least), to.min(*greatest)),
+                Test::NotEqual => {}
+                Test::AtLeast => from = from.max(*greatest),
+                Test::AtMost => to = to.min(*least),
+            }
+        }
+        // Ids hold 32 bits of seconds; of what lies behind them nothing can be said.
+        let first = |millis, random, beyond| match Timestamp::from_unix_millis(millis) {
+            at if at.unix_seconds() <= u64::from(u32::MAX) => Id::make(at, [random; 8]),
+            _ => Id::from_bytes([beyond; 12]),
+        };
+        (first(from, 0, 0), first(to, 0xff, 0xff))
     }
 }
 

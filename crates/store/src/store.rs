@@ -46,6 +46,9 @@ pub enum StoreFault {
     /// A list has more rows than are sorted.
     #[error("the list has more rows than are sorted")]
     TooManyRows,
+    /// A list took longer than one may.
+    #[error("the list took longer than one may")]
+    TimedOut,
 }
 
 /// How a store is doing.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use panvault_model::{CardId, Fingerprint, NodeId, OrganisationId, TransactionStatus};
 use panvault_store::{
-    CardField, CardQuery, CardRow, Commit, Direction, DocumentKind, Effect, Expect, Field, Filter,
+    CardField, CardQuery, CardRow, Commit, Count, Direction, DocumentKind, Effect, Expect, Field, Filter,
     IdempotencyAnswer, IdempotencyClaim, MemoryStore, Outcome, Row, RowKey, Store, Test, TransactionRow,
 };
 
@@ -301,12 +301,13 @@ impl Workload {
         let filters = vec![Filter { field, test: *self.dice.pick(&tests).unwrap(), values: vec![value] }];
         let directions = [Direction::Ascending, Direction::Descending];
         let sort = (*self.dice.pick(&fields).unwrap(), *self.dice.pick(&directions).unwrap());
+        let organisations = (1..=1 + self.dice.roll() % ORGANISATIONS).map(organisation);
         let query = CardQuery {
-            organisations: (1..=1 + self.dice.roll() % ORGANISATIONS).map(organisation).collect(),
             filters: if self.dice.percent(70) { filters } else { Vec::new() },
             sort: self.dice.percent(50).then_some(sort),
             skip: self.dice.roll() % 5,
-            limit: u32::from(self.dice.roll().to_be_bytes()[0] % 20),
+            count: *self.dice.pick(&[Count::All, Count::PageEnd]).unwrap(),
+            ..CardQuery::newest(organisations.collect(), u32::from(self.dice.roll().to_be_bytes()[0] % 20))
         };
         let expected = self.memory.card_list(query.clone()).await;
         assert_eq!(store.card_list(query.clone()).await, expected, "{self}: {query:?}");

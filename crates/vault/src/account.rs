@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use panvault_model::{AccountId, Currency, Id, OrganisationId, ProcessorId};
 use panvault_store::{
-    AccountField, AccountQuery, AccountRow, Action, DocumentKind, FieldValue, Filter, Page, Test,
-    TransactionField, Webhooks,
+    AccountField, AccountQuery, AccountRow, Action, Count, DocumentKind, FieldValue, Filter, Page,
+    StoreFault, Test, TransactionField, Webhooks,
 };
 
 use crate::document::{DocumentChange, DocumentPlan, Listed, Snapshot, transactions};
@@ -242,16 +242,21 @@ impl Vault {
         .await
     }
 
-    /// [`VaultError::WrongState`] when the account has transactions.
+    /// [`VaultError::WrongState`] when the account has transactions, or it cannot be told in the time of a list.
     async fn account_free(&self, permit: &Permit<AccountDelete>, id: AccountId) -> Result<(), VaultError> {
         let organisation = account_seen(&self.snapshot(), permit, id)?.organisation;
         let mut query = transactions(organisation);
+        (query.asked_by, query.count) = (permit.asked_by(), Count::PageEnd);
         let values = vec![FieldValue::Text(id.to_string().into())];
         query.filters.push(Filter { field: TransactionField::Account, test: Test::Equal, values });
-        if self.store().transaction_list(query).await?.total > 0 {
-            return Err(VaultError::WrongState { reason: "it has transactions" });
+        match self.store().transaction_list(query).await {
+            Ok(page) if page.total == 0 => Ok(()),
+            Ok(_) => Err(VaultError::WrongState { reason: "it has transactions" }),
+            Err(StoreFault::TimedOut) => Err(VaultError::WrongState {
+                reason: "its organisation has too many transactions to look for its own; disable it instead",
+            }),
+            Err(fault) => Err(fault.into()),
         }
-        Ok(())
     }
 }
 

@@ -178,7 +178,8 @@ impl From<StoreFault> for VaultError {
             | StoreFault::Stopped
             | StoreFault::Read(_)
             | StoreFault::TooLarge
-            | StoreFault::TooManyRows => Self::Store(fault),
+            | StoreFault::TooManyRows
+            | StoreFault::TimedOut => Self::Store(fault),
         }
     }
 }

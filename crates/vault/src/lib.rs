@@ -28,7 +28,7 @@ pub use panvault_keys::{ApiKey, OperatorKey};
 pub use panvault_processor::{Connect, Connector};
 pub use panvault_store::{
     AccountField, AccountQuery, AccountRow, Action, ApiKeyField, ApiKeyQuery, ApiKeyRow, AuditField,
-    AuditNote, AuditQuery, AuditRecord, CardField, CardQuery, CardRow, CvvCounts, Direction, Field,
+    AuditNote, AuditQuery, AuditRecord, CardField, CardQuery, CardRow, Count, CvvCounts, Direction, Field,
     FieldValue, Filter, HistoryRow, OrganisationField, OrganisationQuery, OrganisationRow, Page,
     ProcessorField, ProcessorQuery, ProcessorRow, Query, RowKey, StoreFault, StoreStatus, Test,
     TransactionField, TransactionQuery, TransactionRow, Webhooks,

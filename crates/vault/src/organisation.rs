@@ -259,7 +259,7 @@ impl Vault {
         id: OrganisationId,
     ) -> Result<(), VaultError> {
         organisation_free_of_documents(&self.snapshot(), permit, id)?;
-        match self.stored_of(id).await? {
+        match self.stored_of(permit.asked_by(), id).await? {
             Some(reason) => Err(VaultError::WrongState { reason }),
             None => Ok(()),
         }

@@ -300,6 +300,11 @@ impl<O> Permit<O> {
         }
     }
 
+    /// The organisation whose key asks; `None` for a command on this machine.
+    pub(crate) fn asked_by(&self) -> Option<OrganisationId> {
+        self.caller.organisation()
+    }
+
     /// Whether it is a key of this very organisation that asks.
     pub(crate) fn is_of(&self, organisation: OrganisationId) -> bool {
         self.caller.scope == Scope::Below(organisation)

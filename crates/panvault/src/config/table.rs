@@ -63,6 +63,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "600",
         "Look-ups of issuers (/v1/bin) that one API key may make in a minute.",
     ),
+    bare("list_seconds_max", "10", "Seconds that a list or count may wait for its turn, and then take."),
     text(
         "log_level",
         "info",

@@ -104,10 +104,10 @@ impl Examination {
                 &[organisation, id],
             )
             && self.has(
-                "SELECT 1 FROM fingerprint_tail WHERE id = ?3 AND organisation = ?1 AND fingerprint = ?2 \
+                "SELECT 1 FROM fingerprint_tail WHERE id = ?2 AND fingerprint = ?1 \
                  UNION ALL SELECT 1 FROM run CROSS JOIN fingerprint_run AS entry ON entry.run = run.number \
-                 AND entry.organisation = ?1 AND entry.fingerprint = ?2 AND entry.id = ?3",
-                &[organisation, row.fingerprint.as_bytes(), id],
+                 AND entry.fingerprint = ?1 AND entry.id = ?2",
+                &[row.fingerprint.as_bytes(), id],
             )
     }
 

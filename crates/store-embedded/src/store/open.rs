@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use panvault_directory::Directory;
 use panvault_model::{NodeId, VaultId};
 use panvault_store::Chain;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use crate::applier::Applier;
 use crate::commit::Committer;
@@ -23,6 +23,7 @@ use crate::overlay::Overlay;
 use crate::queue::Queue;
 use crate::readers::Readers;
 use crate::replay::replay;
+use crate::slots::Slots;
 use crate::store::held::{Held, lock};
 use crate::store::{EmbeddedStore, Shared};
 use crate::to_apply::ToApply;
@@ -113,10 +114,12 @@ impl EmbeddedStore {
         let overlay = Overlay::over(view::largest(&view)?);
         let overlay = Arc::new(RwLock::new(overlay));
         let readers = Arc::new(Readers::open(directory, settings.readers, settings.cache_kib)?);
+        let fingerprints = Fingerprints::open(&view)?;
+        let fingerprint_tail = fingerprints.tail();
         let applier = Applier {
             readers: Arc::clone(&readers),
             schema: SchemaWatch::start(&view)?,
-            fingerprints: Fingerprints::open(&view)?,
+            fingerprints,
             view,
             files,
             view_log: view::log_path(directory.path()),
@@ -149,7 +152,7 @@ impl EmbeddedStore {
         let writer = Arc::new(Writer::new(Arc::clone(&queue), committer, Arc::clone(&failure)));
         // A list goes from front to back, and little of what it has read is read again.
         let listers = (0..LISTS_MAX)
-            .map(|_| view::connect(directory, Access::Read, settings.cache_kib / 4).map(Mutex::new))
+            .map(|_| view::connect(directory, Access::Read, settings.cache_kib / 4))
             .collect::<Result<_, _>>()?;
         let (to_write, to_carry) = (Arc::clone(&writer), Arc::clone(&to_apply));
         let shared = Arc::new(Shared {
@@ -158,8 +161,8 @@ impl EmbeddedStore {
             writer,
             overlay,
             readers,
-            listers,
-            lists: Arc::new(Semaphore::new(LISTS_MAX)),
+            slots: Arc::new(Slots::new(listers)),
+            fingerprint_tail,
             to_apply,
             applied,
             view_held_up,

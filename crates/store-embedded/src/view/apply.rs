@@ -188,7 +188,7 @@ impl<'a> Applying<'a> {
         let (id, organisation) = (id.as_bytes(), row.organisation.as_bytes());
         self.run("DELETE FROM card WHERE id = ?", &[id])?;
         self.run("DELETE FROM card_by_organisation WHERE organisation = ? AND id = ?", &[organisation, id])?;
-        fingerprints::delete(self.view, organisation, &row.fingerprint, id)
+        fingerprints::delete(self.view, &row.fingerprint, id)
     }
 
     fn transaction_delete(&mut self, id: TransactionId) -> Result<(), rusqlite::Error> {

@@ -1,48 +1,74 @@
 //! Fingerprint → cards. Fingerprints come in random order, and an index in random order would have each new card write a page
 //! of its own. So new entries go to a tail in the order of ids; a full tail is sorted into a run; runs are merged into larger
-//! ones, a slice at a time. All of it is written front to back. A look-up asks the tail and every run; an entry is in exactly
-//! one of them.
+//! ones, a slice at a time. All of it is written front to back. A look-up asks the tail, which is in memory too, and every run; an entry
+//! is in exactly one of them.
+//!
+//! Whose card it is stands in its row: a fingerprint is made with a key of one organisation, so that hardly any is another's.
+
+mod tail;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use panvault_model::Fingerprint;
-use panvault_store::CardRow;
+use panvault_store::{CardRow, StoreFault};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::limits::{RUN_LEVEL_MAX, RUN_NUMBER_MAX, RUNS_PER_LEVEL, SLICE_ROWS, TAIL_ROWS};
 use crate::view::apply;
+use crate::view::list::ListSource;
+use crate::view::read::unreadable;
 
-/// Finds the cards of a fingerprint: parameters are organisation and fingerprint.
-pub(super) const LOOK_UP: &str = "SELECT id FROM fingerprint_tail WHERE organisation = ?1 AND fingerprint = ?2 \
-     UNION ALL SELECT entry.id FROM run CROSS JOIN fingerprint_run AS entry \
-     ON entry.run = run.number AND entry.organisation = ?1 AND entry.fingerprint = ?2";
+pub(crate) use tail::Tail;
+
+/// Finds the cards of a fingerprint that are in runs.
+const LOOK_UP: &str = "SELECT entry.id FROM run CROSS JOIN fingerprint_run AS entry \
+     ON entry.run = run.number AND entry.fingerprint = ?";
+
+/// Ids of the cards of some fingerprints; one may come twice.
+pub(super) fn look_up(
+    source: &ListSource<'_>,
+    fingerprints: &BTreeSet<Fingerprint>,
+) -> Result<Vec<[u8; 12]>, StoreFault> {
+    // What leaves the tail is in a run before: so the tail comes first, and nothing is missed.
+    let mut ids = source.tail.look_up(fingerprints);
+    let mut statement = source.view.prepare_cached(LOOK_UP).map_err(unreadable)?;
+    for fingerprint in fingerprints {
+        source.stop.check()?;
+        for id in statement.query_map([fingerprint.as_bytes()], |row| row.get(0)).map_err(unreadable)? {
+            ids.push(id.map_err(unreadable)?);
+        }
+    }
+    Ok(ids)
+}
 
 /// Adds cards, which come in the order of their ids.
 pub(super) fn insert_all(view: &Connection, cards: &[&CardRow]) -> Result<(), rusqlite::Error> {
-    apply::insert_all(view, "fingerprint_tail", 3, cards, |insert, at, row| {
+    apply::insert_all(view, "fingerprint_tail", 2, cards, |insert, at, row| {
         insert.raw_bind_parameter(at, row.id.as_bytes())?;
-        insert.raw_bind_parameter(at + 1, row.organisation.as_bytes())?;
-        insert.raw_bind_parameter(at + 2, row.fingerprint.as_bytes())
+        insert.raw_bind_parameter(at + 1, row.fingerprint.as_bytes())
     })
 }
 
 /// Removes a card, wherever it is.
 pub(super) fn delete(
     view: &Connection,
-    organisation: &[u8; 12],
     fingerprint: &Fingerprint,
     id: &[u8; 12],
 ) -> Result<(), rusqlite::Error> {
     if view.prepare_cached("DELETE FROM fingerprint_tail WHERE id = ?")?.execute([id])? > 0 {
         return Ok(());
     }
-    let sql = "DELETE FROM fingerprint_run WHERE run IN (SELECT number FROM run) \
-               AND organisation = ? AND fingerprint = ? AND id = ?";
-    view.prepare_cached(sql)?.execute(params![organisation, fingerprint.as_bytes(), id]).map(drop)
+    let sql =
+        "DELETE FROM fingerprint_run WHERE run IN (SELECT number FROM run) AND fingerprint = ? AND id = ?";
+    view.prepare_cached(sql)?.execute(params![fingerprint.as_bytes(), id]).map(drop)
 }
 
 /// Keeps the tail short and the runs few.
 pub(crate) struct Fingerprints {
     /// Entries in the tail, deleted ones counted too.
     tail_rows: u64,
+    tail: Arc<Tail>,
     sizes: Sizes,
 }
 
@@ -55,28 +81,40 @@ struct Sizes {
 }
 
 /// One entry of a run, in the order of runs.
-type Entry = ([u8; 12], [u8; 16], [u8; 12]);
+type Entry = ([u8; 16], [u8; 12]);
 
 impl Fingerprints {
     pub(crate) fn open(view: &Connection) -> Result<Self, rusqlite::Error> {
-        let tail_rows: i64 = view.query_row("SELECT count(*) FROM fingerprint_tail", [], |row| row.get(0))?;
+        let mut tail = view.prepare("SELECT fingerprint, id FROM fingerprint_tail")?;
+        let entries = tail.query_map([], |row| Ok((Fingerprint::from_bytes(row.get(0)?), row.get(1)?)))?;
+        let entries: Vec<(Fingerprint, [u8; 12])> = entries.collect::<Result<_, _>>()?;
         let sizes = Sizes { tail_rows: TAIL_ROWS, runs_per_level: RUNS_PER_LEVEL, slice_rows: SLICE_ROWS };
-        Ok(Self { tail_rows: tail_rows.cast_unsigned(), sizes })
+        let mut opened = Self { tail_rows: 0, tail: Arc::default(), sizes };
+        opened.added(entries);
+        Ok(opened)
     }
 
-    /// So many cards were added.
-    pub(crate) const fn added(&mut self, cards: u64) {
-        self.tail_rows += cards;
+    /// The tail, for whoever looks up.
+    pub(crate) fn tail(&self) -> Arc<Tail> {
+        Arc::clone(&self.tail)
+    }
+
+    /// These cards were added. To be told before anybody is to find them.
+    pub(crate) fn added(&mut self, cards: impl IntoIterator<Item = (Fingerprint, [u8; 12])>) {
+        self.tail_rows += self.tail.add(cards);
     }
 
     /// Does one piece of work, of a few ten milliseconds at most, in a commit of its own. `false` when there is none.
     pub(crate) fn tidy(&mut self, view: &mut Connection) -> Result<bool, rusqlite::Error> {
         let transaction = view.transaction()?;
-        let worked = if self.tail_rows >= self.sizes.tail_rows {
+        if self.tail_rows >= self.sizes.tail_rows {
             sort_tail(&transaction)?;
+            transaction.commit()?;
+            self.tail.clear();
             self.tail_rows = 0;
-            true
-        } else if let Some(target) = target(&transaction, self.sizes.runs_per_level)? {
+            return Ok(true);
+        }
+        let worked = if let Some(target) = target(&transaction, self.sizes.runs_per_level)? {
             merge_slice(&transaction, target, self.sizes.slice_rows)?;
             true
         } else {
@@ -100,8 +138,8 @@ pub(super) fn are_runs_sound(view: &Connection) -> Result<bool, rusqlite::Error>
 fn sort_tail(view: &Connection) -> Result<(), rusqlite::Error> {
     let run = new_run(view, 0)?;
     // "Or fail" spares a journal of the statement; the transaction is given up either way.
-    let sql = "INSERT OR FAIL INTO fingerprint_run SELECT ?, organisation, fingerprint, id FROM fingerprint_tail \
-               ORDER BY organisation, fingerprint, id";
+    let sql = "INSERT OR FAIL INTO fingerprint_run SELECT ?, fingerprint, id FROM fingerprint_tail \
+               ORDER BY fingerprint, id";
     view.prepare_cached(sql)?.execute([run])?;
     view.prepare_cached("DELETE FROM fingerprint_tail")?.execute([]).map(drop)
 }
@@ -138,12 +176,11 @@ fn merge_slice(view: &Connection, target: i64, rows: usize) -> Result<(), rusqli
     // Beyond the last entry of a source that has more, entries of that source are not known.
     let mut known_to: Option<Entry> = None;
     let mut front = view.prepare_cached(
-        "SELECT organisation, fingerprint, id FROM fingerprint_run WHERE run = ? \
-         ORDER BY organisation, fingerprint, id LIMIT ?",
+        "SELECT fingerprint, id FROM fingerprint_run WHERE run = ? ORDER BY fingerprint, id LIMIT ?",
     )?;
     for source in &sources {
         let before = entries.len();
-        let found = front.query_map((source, limit), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let found = front.query_map((source, limit), |row| Ok((row.get(0)?, row.get(1)?)))?;
         for entry in found {
             entries.push(entry?);
         }
@@ -160,39 +197,40 @@ fn merge_slice(view: &Connection, target: i64, rows: usize) -> Result<(), rusqli
     }
     entries.sort_unstable();
     entries.truncate(known_to.map_or(entries.len(), |to| entries.partition_point(|entry| *entry <= to)));
-    let Some((organisation, fingerprint, id)) = entries.last() else { return Ok(()) };
-    let mut delete = view.prepare_cached(
-        "DELETE FROM fingerprint_run WHERE run = ? AND (organisation, fingerprint, id) <= (?, ?, ?)",
-    )?;
+    let Some((fingerprint, id)) = entries.last() else { return Ok(()) };
+    let mut delete =
+        view.prepare_cached("DELETE FROM fingerprint_run WHERE run = ? AND (fingerprint, id) <= (?, ?)")?;
     for source in &sources {
-        delete.execute(params![source, organisation, fingerprint, id])?;
+        delete.execute(params![source, fingerprint, id])?;
     }
-    apply::insert_all(view, "fingerprint_run", 4, &entries, |insert, at, (organisation, fingerprint, id)| {
+    apply::insert_all(view, "fingerprint_run", 3, &entries, |insert, at, (fingerprint, id)| {
         insert.raw_bind_parameter(at, target)?;
-        insert.raw_bind_parameter(at + 1, organisation)?;
-        insert.raw_bind_parameter(at + 2, fingerprint)?;
-        insert.raw_bind_parameter(at + 3, id)
+        insert.raw_bind_parameter(at + 1, fingerprint)?;
+        insert.raw_bind_parameter(at + 2, id)
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
-    use panvault_model::{CardId, OrganisationId, VaultId};
+    use panvault_model::{CardId, VaultId};
     use panvault_testkit::Dice;
     use panvault_testkit::conformance::rows::card;
 
     use super::*;
+    use crate::stop::Stop;
     use crate::view::{self, Access};
 
-    const OURS: [u8; 12] = [1; 12];
-    const THEIRS: [u8; 12] = [2; 12];
-
-    fn look_up(view: &Connection, organisation: [u8; 12], fingerprint: Fingerprint) -> BTreeSet<[u8; 12]> {
-        let mut statement = view.prepare(LOOK_UP).unwrap();
-        let found = statement.query_map((organisation, fingerprint.as_bytes()), |row| row.get(0)).unwrap();
-        let found: Vec<[u8; 12]> = found.collect::<Result<_, _>>().unwrap();
+    /// Cards that are found, and are there: the tail in memory may know some that were deleted.
+    fn found(
+        view: &Connection,
+        tail: &Tail,
+        fingerprint: Fingerprint,
+        there: &BTreeSet<(usize, [u8; 12])>,
+    ) -> BTreeSet<[u8; 12]> {
+        let source = ListSource { view, tail, stop: &Stop::default() };
+        let found = look_up(&source, &[fingerprint].into()).unwrap();
+        let found = found.into_iter().filter(|id| there.iter().any(|row| row.1 == *id));
+        let found: Vec<[u8; 12]> = found.collect();
         let set: BTreeSet<_> = found.iter().copied().collect();
         assert_eq!(set.len(), found.len(), "an entry is in one place only");
         set
@@ -209,29 +247,23 @@ mod tests {
         index.sizes = Sizes { tail_rows: 7, runs_per_level: 3, slice_rows: 24 };
         let mut dice = Dice::new(11);
         let fingerprint = |n: usize| Fingerprint::from_bytes([u8::try_from(n).unwrap(); 16]);
-        let mut there: BTreeSet<([u8; 12], usize, [u8; 12])> = BTreeSet::new();
+        let mut there: BTreeSet<(usize, [u8; 12])> = BTreeSet::new();
         let mut levels = 0;
         for n in 0u32..2_000 {
-            let organisation = *dice.pick(&[OURS, THEIRS]).unwrap();
             if dice.percent(25) {
                 let gone = there.iter().nth(dice.below(there.len().max(1))).copied();
                 if let Some(gone) = gone {
-                    delete(&view, &gone.0, &fingerprint(gone.1), &gone.2).unwrap();
+                    delete(&view, &fingerprint(gone.0), &gone.1).unwrap();
                     there.remove(&gone);
                 }
             } else {
                 let mut id = [0; 12];
                 id[8..].copy_from_slice(&n.to_be_bytes());
                 let which = dice.below(40);
-                let row = CardRow {
-                    id: CardId::from_bytes(id),
-                    organisation: OrganisationId::from_bytes(organisation),
-                    fingerprint: fingerprint(which),
-                    ..card(1)
-                };
+                let row = CardRow { id: CardId::from_bytes(id), fingerprint: fingerprint(which), ..card(1) };
                 insert_all(&view, &[&row]).unwrap();
-                index.added(1);
-                there.insert((organisation, which, id));
+                index.added([(row.fingerprint, id)]);
+                there.insert((which, id));
             }
             if dice.percent(80) {
                 index.tidy(&mut view).unwrap();
@@ -240,14 +272,8 @@ mod tests {
                 index = Fingerprints { sizes: index.sizes, ..Fingerprints::open(&view).unwrap() };
             }
             let which = dice.below(40);
-            for organisation in [OURS, THEIRS] {
-                let expected: BTreeSet<_> = there
-                    .iter()
-                    .filter(|row| (row.0, row.1) == (organisation, which))
-                    .map(|row| row.2)
-                    .collect();
-                assert_eq!(look_up(&view, organisation, fingerprint(which)), expected, "step {n}");
-            }
+            let expected: BTreeSet<_> = there.iter().filter(|row| row.0 == which).map(|row| row.1).collect();
+            assert_eq!(found(&view, &index.tail, fingerprint(which), &there), expected, "step {n}");
             let level: Option<i64> =
                 view.query_row("SELECT max(level) FROM run", [], |row| row.get(0)).unwrap();
             levels = levels.max(level.unwrap_or(0));

@@ -3,30 +3,44 @@ mod sorting;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use panvault_model::{CardId, Fingerprint, Id, OrganisationId, TransactionId};
 use panvault_store::limits::LIST_ROWS_MAX;
 use panvault_store::{
-    CardField, CardRow, Field, FieldValue, Page, Query, RowFault, RowKey, StoreFault, Test, TransactionField,
-    TransactionRow,
+    CardField, CardRow, Count, Direction, Field, FieldValue, Page, Query, RowFault, RowKey, StoreFault, Test,
+    TransactionField, TransactionRow,
 };
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::limits::LIST_BATCH_ROWS;
-use crate::view::fingerprints;
+use crate::stop::Stop;
+use crate::view::fingerprints::{self, Tail};
 use crate::view::list::newest::Newest;
 use crate::view::list::sorting::Sorting;
 use crate::view::read::unreadable;
 
+/// What a list is made from.
+pub(crate) struct ListSource<'a> {
+    pub(crate) view: &'a Connection,
+    /// The newest entries of the index of fingerprints.
+    pub(crate) tail: &'a Tail,
+    pub(crate) stop: &'a Stop,
+}
+
 /// How rows of a kind are listed.
-pub(crate) trait Listed: Field<Row: Sized> {
+pub(crate) trait Listed: Field<Row: Sized> + PartialEq {
     /// The row with an id.
     const ROW: &'static str;
-    /// Ids of an organisation before some id, newest first.
+    /// Ids of an organisation from some id on and before another, newest first.
     const IDS: &'static str;
     /// How many rows an organisation has.
     const TOTAL: &'static str;
+    /// The field that has the id.
+    const ID: Self;
+    /// The field that has the moment with which the id begins.
+    const CREATED_AT: Self;
     /// Reads the row of an id.
     fn decode(id: &[u8; 12], bytes: &[u8]) -> Result<Self::Row, RowFault>;
     /// Whose it is.
@@ -35,17 +49,15 @@ pub(crate) trait Listed: Field<Row: Sized> {
     fn key(id: [u8; 12]) -> RowKey;
     /// Its id.
     fn id(row: &Self::Row) -> &[u8; 12];
-    /// Ids that an index has for the question, when it has them: far fewer than an organisation's.
-    fn indexed(
-        query: &Query<Self>,
-        connection: &Connection,
-    ) -> Result<Option<Vec<[u8; 12]>>, rusqlite::Error>;
+    /// Ids that an index has for the question, when it has them: far fewer than an organisation's. Rows of other organisations may be
+    /// among them.
+    fn indexed(query: &Query<Self>, source: &ListSource<'_>) -> Result<Option<Vec<[u8; 12]>>, StoreFault>;
 }
 
-/// Answers a question about rows. Whatever it goes through, it holds the rows of the page, and of a sorted list what the
-/// others are sorted by.
+/// Answers a question about rows. Whatever it goes through, it holds the rows of the page, and of a sorted list what those up to its
+/// end are sorted by.
 pub(crate) fn list<F: Listed>(
-    connection: &Connection,
+    source: &ListSource<'_>,
     query: &Query<F>,
 ) -> Result<Page<Arc<F::Row>>, StoreFault> {
     let skip = usize::try_from(query.skip).unwrap_or(usize::MAX);
@@ -53,46 +65,60 @@ pub(crate) fn list<F: Listed>(
     let mut organisations = query.organisations.clone();
     organisations.sort_unstable();
     organisations.dedup();
-    if query.filters.is_empty() && query.sort.is_none() {
-        let total = total::<F>(connection, &organisations).map_err(unreadable)?;
-        let batch_rows = skip.saturating_add(limit).clamp(1, LIST_BATCH_ROWS);
-        let ids = Newest::<F>::new(connection, &organisations, batch_rows)?.skip(skip).take(limit);
-        let rows = ids.map(|id| row::<F>(connection, &id?)).filter_map(Result::transpose);
-        return Ok(Page { rows: rows.collect::<Result<_, _>>()?, total });
-    }
-    let ids: Box<dyn Iterator<Item = Result<[u8; 12], StoreFault>>> =
-        match F::indexed(query, connection).map_err(unreadable)? {
-            Some(mut ids) => {
-                ids.sort_unstable_by(|a, b| b.cmp(a));
-                // The same value twice in a question is one value.
-                ids.dedup();
-                Box::new(ids.into_iter().map(Ok))
+    // What is sorted by the newest is in that order already.
+    let newest_first = |field| field == F::ID || field == F::CREATED_AT;
+    let sort = query.sort.filter(|(field, way)| !(*way == Direction::Descending && newest_first(*field)));
+    if query.filters.is_empty() && sort.is_none() {
+        let matching = total::<F>(source, &organisations)?;
+        let mut rows = Vec::new();
+        if query.skip < matching && limit > 0 {
+            let mut ids = Newest::<F>::new(source, &organisations, query, skip.saturating_add(limit))?;
+            for _ in 0..skip {
+                if ids.next().transpose()?.is_none() {
+                    break;
+                }
             }
-            None => Box::new(Newest::<F>::new(connection, &organisations, LIST_BATCH_ROWS)?),
-        };
+            for id in ids.take(limit) {
+                rows.extend(row::<F>(source.view, &id?)?);
+            }
+        }
+        return Ok(Page { rows, total: query.total(matching) });
+    }
+    let ids: Box<dyn Iterator<Item = Result<[u8; 12], StoreFault>>> = match F::indexed(query, source)? {
+        Some(mut ids) => {
+            ids.sort_unstable_by(|a, b| b.cmp(a));
+            ids.dedup();
+            Box::new(ids.into_iter().map(Ok))
+        }
+        None => Box::new(Newest::<F>::new(source, &organisations, query, LIST_BATCH_ROWS)?),
+    };
     let mut page = Vec::new();
-    let mut sorting = query.sort.map(|(field, direction)| Sorting::new(field, direction));
-    let mut total = 0;
+    let mut sorting = sort.map(|(field, way)| Sorting::new(field, way, skip.saturating_add(limit)));
+    let mut matching = 0;
     for id in ids {
         let id = id?;
-        let Some(row) = row::<F>(connection, &id)? else { continue };
+        source.stop.check()?;
+        let Some(row) = row::<F>(source.view, &id)? else { continue };
         if organisations.binary_search(&F::organisation(&row)).is_err() || !query.holds(&row) {
             continue;
         }
-        total += 1;
+        matching += 1;
         match &mut sorting {
             Some(sorting) => sorting.put(&row, id)?,
-            None if total > query.skip && page.len() < limit => page.push(row),
+            None if matching > query.skip && page.len() < limit => page.push(row),
             None => {}
+        }
+        if query.count == Count::PageEnd && sorting.is_none() && matching >= query.page_end() {
+            break;
         }
     }
     if let Some(sorting) = sorting {
-        for id in sorting.sorted().skip(skip).take(limit) {
+        for id in sorting.sorted().skip(skip) {
             // It may have changed or gone since it was looked at.
-            page.extend(row::<F>(connection, &id)?.filter(|row| query.holds(row)));
+            page.extend(row::<F>(source.view, &id)?.filter(|row| query.holds(row)));
         }
     }
-    Ok(Page { rows: page, total })
+    Ok(Page { rows: page, total: query.total(matching) })
 }
 
 fn row<F: Listed>(connection: &Connection, id: &[u8; 12]) -> Result<Option<Arc<F::Row>>, StoreFault> {
@@ -106,15 +132,13 @@ fn row<F: Listed>(connection: &Connection, id: &[u8; 12]) -> Result<Option<Arc<F
     if F::id(&row) == id { Ok(Some(Arc::new(row))) } else { Err(damaged(RowFault::Misplaced)) }
 }
 
-fn total<F: Listed>(
-    connection: &Connection,
-    organisations: &[OrganisationId],
-) -> Result<u64, rusqlite::Error> {
-    let mut statement = connection.prepare_cached(F::TOTAL)?;
+fn total<F: Listed>(source: &ListSource<'_>, organisations: &[OrganisationId]) -> Result<u64, StoreFault> {
+    let mut statement = source.view.prepare_cached(F::TOTAL).map_err(unreadable)?;
     let mut total = 0u64;
     for organisation in organisations {
-        let count: Option<i64> =
-            statement.query_row([organisation.as_bytes()], |row| row.get(0)).optional()?;
+        source.stop.check()?;
+        let count = statement.query_row([organisation.as_bytes()], |row| row.get(0)).optional();
+        let count: Option<i64> = count.map_err(unreadable)?;
         total = total.saturating_add(count.unwrap_or(0).cast_unsigned());
     }
     Ok(total)
@@ -137,9 +161,11 @@ fn ids(values: &[FieldValue<'static>]) -> Vec<[u8; 12]> {
 
 impl Listed for CardField {
     const ROW: &'static str = "SELECT row FROM card WHERE id = ?";
-    const IDS: &'static str =
-        "SELECT id FROM card_by_organisation WHERE organisation = ? AND id < ? ORDER BY id DESC LIMIT ?";
+    const IDS: &'static str = "SELECT id FROM card_by_organisation WHERE organisation = ? AND id >= ? AND id < ? \
+         ORDER BY id DESC LIMIT ?";
     const TOTAL: &'static str = "SELECT cards FROM total WHERE organisation = ?";
+    const ID: Self = Self::Id;
+    const CREATED_AT: Self = Self::CreatedAt;
 
     fn decode(id: &[u8; 12], bytes: &[u8]) -> Result<CardRow, RowFault> {
         CardRow::decode_under_id(id, bytes)
@@ -157,34 +183,26 @@ impl Listed for CardField {
         row.id.as_bytes()
     }
 
-    fn indexed(
-        query: &Query<Self>,
-        connection: &Connection,
-    ) -> Result<Option<Vec<[u8; 12]>>, rusqlite::Error> {
+    fn indexed(query: &Query<Self>, source: &ListSource<'_>) -> Result<Option<Vec<[u8; 12]>>, StoreFault> {
         if let Some(values) = equal_to(query, Self::Id) {
             return Ok(Some(ids(values)));
         }
         let Some(values) = equal_to(query, Self::Fingerprint) else { return Ok(None) };
-        let mut statement = connection.prepare_cached(fingerprints::LOOK_UP)?;
-        let mut ids = Vec::new();
-        for value in values {
-            let FieldValue::Text(text) = value else { continue };
-            let Some(fingerprint) = Fingerprint::parse(text) else { continue };
-            for organisation in &query.organisations {
-                let found = statement
-                    .query_map((organisation.as_bytes(), fingerprint.as_bytes()), |row| row.get(0))?;
-                ids.extend(found.collect::<Result<Vec<[u8; 12]>, _>>()?);
-            }
-        }
-        Ok(Some(ids))
+        let fingerprints = values.iter().filter_map(|value| match value {
+            FieldValue::Text(text) => Fingerprint::parse(text),
+            FieldValue::Absent | FieldValue::Number(_) => None,
+        });
+        fingerprints::look_up(source, &fingerprints.collect::<BTreeSet<_>>()).map(Some)
     }
 }
 
 impl Listed for TransactionField {
     const ROW: &'static str = "SELECT row FROM payment WHERE id = ?";
-    const IDS: &'static str =
-        "SELECT id FROM payment_by_organisation WHERE organisation = ? AND id < ? ORDER BY id DESC LIMIT ?";
+    const IDS: &'static str = "SELECT id FROM payment_by_organisation WHERE organisation = ? AND id >= ? AND id < ? \
+         ORDER BY id DESC LIMIT ?";
     const TOTAL: &'static str = "SELECT payments FROM total WHERE organisation = ?";
+    const ID: Self = Self::Id;
+    const CREATED_AT: Self = Self::CreatedAt;
 
     fn decode(_id: &[u8; 12], bytes: &[u8]) -> Result<TransactionRow, RowFault> {
         TransactionRow::decode(bytes)
@@ -202,22 +220,20 @@ impl Listed for TransactionField {
         row.id.as_bytes()
     }
 
-    fn indexed(
-        query: &Query<Self>,
-        connection: &Connection,
-    ) -> Result<Option<Vec<[u8; 12]>>, rusqlite::Error> {
+    fn indexed(query: &Query<Self>, source: &ListSource<'_>) -> Result<Option<Vec<[u8; 12]>>, StoreFault> {
         if let Some(values) = equal_to(query, Self::Id) {
             return Ok(Some(ids(values)));
         }
         let Some(values) = equal_to(query, Self::Card) else { return Ok(None) };
-        let mut statement = connection.prepare_cached("SELECT id FROM payment_by_card WHERE card = ?")?;
-        let mut ids = Vec::new();
-        for value in values {
-            let FieldValue::Text(text) = value else { continue };
-            let Ok(card) = CardId::parse(text) else { continue };
-            let found = statement.query_map([card.as_bytes()], |row| row.get(0))?;
-            ids.extend(found.collect::<Result<Vec<[u8; 12]>, _>>()?);
+        let sql = "SELECT id FROM payment_by_card WHERE card = ?";
+        let mut statement = source.view.prepare_cached(sql).map_err(unreadable)?;
+        let mut found = Vec::new();
+        for card in ids(values).into_iter().collect::<BTreeSet<_>>() {
+            source.stop.check()?;
+            for id in statement.query_map([card], |row| row.get(0)).map_err(unreadable)? {
+                found.push(id.map_err(unreadable)?);
+            }
         }
-        Ok(Some(ids))
+        Ok(Some(found))
     }
 }

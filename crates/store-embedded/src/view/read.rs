@@ -6,7 +6,7 @@ use panvault_store::{
     ApiKeyUseRow, AuditRecord, CardCvvRow, CardRow, DocumentRow, HistoryRow, IdempotencyKey, IdempotencyRow,
     NodeRow, RowFault, RowKey, StoreFault, TransactionRow,
 };
-use rusqlite::{Connection, Params};
+use rusqlite::{Connection, ErrorCode, Params};
 
 use crate::overlay::Largest;
 use crate::view::notes::unpack;
@@ -52,8 +52,12 @@ fn rows(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
-/// What kept SQLite from reading. Its own words may come with values; these are those of its code.
-pub(super) fn unreadable(error: rusqlite::Error) -> StoreFault {
+/// What kept SQLite from reading. Its own words may come with values; these are those of its code. Only a list that takes too long is
+/// interrupted.
+pub(crate) fn unreadable(error: rusqlite::Error) -> StoreFault {
+    if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) {
+        return StoreFault::TimedOut;
+    }
     let code = error.sqlite_error().map(|error| error.extended_code);
     StoreFault::Read(code.map_or("a column of the view is not of its type", rusqlite::ffi::code_to_str))
 }

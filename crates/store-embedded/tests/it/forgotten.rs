@@ -83,8 +83,8 @@ fn card_put(view: &Connection, row: &CardRow) {
     let bytes = kept(row);
     view.execute("INSERT INTO card VALUES (?, ?)", params![id, bytes]).unwrap();
     view.execute("INSERT INTO card_by_organisation VALUES (?, ?)", params![organisation, id]).unwrap();
-    let entry = params![id, organisation, row.fingerprint.as_bytes()];
-    view.execute("INSERT INTO fingerprint_tail VALUES (?, ?, ?)", entry).unwrap();
+    let entry = params![id, row.fingerprint.as_bytes()];
+    view.execute("INSERT INTO fingerprint_tail VALUES (?, ?)", entry).unwrap();
     run(view, "UPDATE total SET cards = cards + 1 WHERE organisation = ?", organisation);
 }
 

@@ -33,13 +33,7 @@ pub async fn contents(
 ) -> Contents {
     let mut cards: Vec<Arc<CardRow>> = Vec::new();
     let mut listed: Vec<Arc<TransactionRow>> = Vec::new();
-    let all = |skip| CardQuery {
-        organisations: organisations.to_vec(),
-        filters: Vec::new(),
-        sort: None,
-        skip,
-        limit: 1000,
-    };
+    let all = |skip| CardQuery { skip, ..CardQuery::newest(organisations.to_vec(), 1000) };
     loop {
         let page = store.card_list(all(cards.len() as u64)).await.unwrap();
         if page.rows.is_empty() {
@@ -50,7 +44,7 @@ pub async fn contents(
     }
     loop {
         let Query { organisations, skip, limit, .. } = all(listed.len() as u64);
-        let query = Query { organisations, filters: Vec::new(), sort: None, skip, limit };
+        let query = Query { skip, ..Query::newest(organisations, limit) };
         let page = store.transaction_list(query).await.unwrap();
         if page.rows.is_empty() {
             assert_eq!(listed.len() as u64, page.total, "transactions that are listed and counted");

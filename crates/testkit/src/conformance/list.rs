@@ -30,25 +30,30 @@ pub(super) const CASES: &[StoreCase] = cases! {
     an_index_shows_no_other_organisation
     rows_are_sorted_and_ties_are_newest_first
     a_sorted_list_has_parts_and_a_total
+    the_newest_first_is_also_a_sort
+    a_count_ends_with_its_page
+    a_list_of_times_has_what_was_made_then
 };
 
 use filter::{
     a_filter_bounds_what_is_known, a_filter_leaves_out_all_of_its_values, a_filter_takes_any_of_its_values,
-    an_index_shows_no_other_organisation, every_card_field_finds_its_card,
-    every_transaction_field_finds_its_transaction, filters_hold_together, what_is_absent_equals_nothing,
+    a_list_of_times_has_what_was_made_then, an_index_shows_no_other_organisation,
+    every_card_field_finds_its_card, every_transaction_field_finds_its_transaction, filters_hold_together,
+    what_is_absent_equals_nothing,
 };
-use order::{a_sorted_list_has_parts_and_a_total, rows_are_sorted_and_ties_are_newest_first};
+use order::{
+    a_count_ends_with_its_page, a_sorted_list_has_parts_and_a_total,
+    rows_are_sorted_and_ties_are_newest_first, the_newest_first_is_also_a_sort,
+};
 
 /// Every card of organisation 1, newest first.
 fn all_cards() -> CardQuery {
-    let organisations = vec![organisation(1)];
-    CardQuery { organisations, filters: Vec::new(), sort: None, skip: 0, limit: 100 }
+    CardQuery::newest(vec![organisation(1)], 100)
 }
 
 /// Every transaction of organisation 1, newest first.
 fn all_transactions() -> TransactionQuery {
-    let organisations = vec![organisation(1)];
-    TransactionQuery { organisations, filters: Vec::new(), sort: None, skip: 0, limit: 100 }
+    TransactionQuery::newest(vec![organisation(1)], 100)
 }
 
 async fn insert(store: &dyn Store, rows: &[CardRow]) {

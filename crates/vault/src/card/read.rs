@@ -28,6 +28,7 @@ impl Vault {
             permit.within(*organisation, Named::Condition("organisation"))?;
         }
         query.organisations = permit.organisations(&query.organisations);
+        query.asked_by = permit.asked_by();
         let page = self.store().card_list(query).await?;
         for row in &page.rows {
             seal::card_verify(row, row.organisation, self.keys())?;

@@ -25,13 +25,15 @@ impl Vault {
     /// What is stored of an organisation, if anything is.
     pub(crate) async fn stored_of(
         &self,
+        asked_by: Option<OrganisationId>,
         organisation: OrganisationId,
     ) -> Result<Option<&'static str>, VaultError> {
-        let cards = CardQuery::newest(vec![organisation], 1);
+        let cards = CardQuery { asked_by, ..CardQuery::newest(vec![organisation], 1) };
         if self.store().card_list(cards).await?.total > 0 {
             return Ok(Some("it has cards"));
         }
-        let transactions = self.store().transaction_list(transactions(organisation)).await?;
+        let transactions = TransactionQuery { asked_by, ..transactions(organisation) };
+        let transactions = self.store().transaction_list(transactions).await?;
         Ok((transactions.total > 0).then_some("it has transactions"))
     }
 }

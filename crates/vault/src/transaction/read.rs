@@ -60,6 +60,7 @@ impl Vault {
             permit.within(*organisation, Named::Condition("organisation"))?;
         }
         query.organisations = permit.organisations(&query.organisations);
+        query.asked_by = permit.asked_by();
         let page = self.store().transaction_list(query).await?;
         for row in &page.rows {
             seal::transaction_verify(self.keys(), row)?;

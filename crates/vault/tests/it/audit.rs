@@ -11,7 +11,7 @@ use crate::assert_refused;
 use crate::world::World;
 
 fn query(limit: u32) -> AuditQuery {
-    AuditQuery { organisations: Vec::new(), filters: Vec::new(), sort: None, skip: 0, limit }
+    AuditQuery::newest(Vec::new(), limit)
 }
 
 fn at(test: Test, millis: u64) -> Filter<AuditField> {

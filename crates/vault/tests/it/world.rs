@@ -375,5 +375,5 @@ pub(crate) fn all_transactions() -> TransactionQuery {
 }
 
 pub(crate) fn all<F>() -> Query<F> {
-    Query { organisations: Vec::new(), filters: Vec::new(), sort: None, skip: 0, limit: 1_000 }
+    Query::newest(Vec::new(), 1_000)
 }

@@ -3,19 +3,18 @@ use std::collections::BinaryHeap;
 use std::vec;
 
 use panvault_model::OrganisationId;
-use panvault_store::StoreFault;
-use rusqlite::Connection;
+use panvault_store::{Query, StoreFault};
 
-use crate::view::list::Listed;
+use crate::limits::{LIST_BATCH_ROWS, LIST_IDS_HELD_MAX};
+use crate::view::list::{ListSource, Listed};
 use crate::view::read::unreadable;
-
-/// Sorts behind every id, which has 12 bytes.
-const BEHIND_ALL: [u8; 13] = [0xff; 13];
 
 /// Ids of some organisations, newest first, of which a few of each are held at a time.
 pub(super) struct Newest<'a, F> {
-    connection: &'a Connection,
+    source: &'a ListSource<'a>,
     batch_rows: usize,
+    /// The least id that may match.
+    first: [u8; 12],
     organisations: Vec<Ids>,
     /// The newest that is left of each organisation, and which organisation that is.
     newest: BinaryHeap<([u8; 12], usize)>,
@@ -29,21 +28,28 @@ struct Ids {
 }
 
 impl<'a, F: Listed> Newest<'a, F> {
+    /// Of these organisations, those that may match by when they were made; `wanted` is how many are likely asked for.
     pub(super) fn new(
-        connection: &'a Connection,
+        source: &'a ListSource<'a>,
         organisations: &[OrganisationId],
-        batch_rows: usize,
+        query: &Query<F>,
+        wanted: usize,
     ) -> Result<Self, StoreFault> {
+        let (first, last) = query.ids(F::CREATED_AT);
+        let share = (LIST_IDS_HELD_MAX / organisations.len().max(1)).max(1);
         let mut ids = Self {
-            connection,
-            batch_rows,
+            source,
+            batch_rows: wanted.clamp(1, LIST_BATCH_ROWS).min(share),
+            first: *first.as_bytes(),
             organisations: Vec::new(),
             newest: BinaryHeap::new(),
             field: PhantomData,
         };
+        // What is longer sorts behind: nothing lies between the last id and this.
+        let behind_last = [last.as_bytes().as_slice(), &[0]].concat();
         for (at, organisation) in organisations.iter().enumerate() {
             ids.organisations.push(Ids { organisation: *organisation, batch: Vec::new().into_iter() });
-            ids.refill(at, &BEHIND_ALL)?;
+            ids.refill(at, &behind_last)?;
         }
         Ok(ids)
     }
@@ -52,8 +58,12 @@ impl<'a, F: Listed> Newest<'a, F> {
     fn refill(&mut self, at: usize, before: &[u8]) -> Result<(), StoreFault> {
         let Some(ids) = self.organisations.get_mut(at) else { return Ok(()) };
         if ids.batch.len() == 0 {
-            let batch = ids_before::<F>(self.connection, ids.organisation, before, self.batch_rows);
-            ids.batch = batch.map_err(unreadable)?.into_iter();
+            self.source.stop.check()?;
+            let rows = i64::try_from(self.batch_rows).unwrap_or(i64::MAX);
+            let mut statement = self.source.view.prepare_cached(F::IDS).map_err(unreadable)?;
+            let bounds = (ids.organisation.as_bytes(), self.first, before, rows);
+            let batch = statement.query_map(bounds, |row| row.get(0)).map_err(unreadable)?;
+            ids.batch = batch.collect::<Result<Vec<_>, _>>().map_err(unreadable)?.into_iter();
         }
         self.newest.extend(ids.batch.next().map(|id| (id, at)));
         Ok(())
@@ -67,16 +77,4 @@ impl<F: Listed> Iterator for Newest<'_, F> {
         let (id, at) = self.newest.pop()?;
         Some(self.refill(at, &id).map(|()| id))
     }
-}
-
-fn ids_before<F: Listed>(
-    connection: &Connection,
-    organisation: OrganisationId,
-    before: &[u8],
-    rows: usize,
-) -> Result<Vec<[u8; 12]>, rusqlite::Error> {
-    let rows = i64::try_from(rows).unwrap_or(i64::MAX);
-    let mut statement = connection.prepare_cached(F::IDS)?;
-    let ids = statement.query_map((organisation.as_bytes(), before, rows), |row| row.get(0))?;
-    ids.collect()
 }

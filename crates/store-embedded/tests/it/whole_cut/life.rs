@@ -231,7 +231,7 @@ impl Recorded {
             "BEGIN;
              WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n LIMIT 64)
                  INSERT INTO run (number, level) SELECT n, 0 FROM n;
-             INSERT INTO fingerprint_run SELECT 1 + row_number() OVER (ORDER BY id) % 64, organisation, fingerprint, id
+             INSERT INTO fingerprint_run SELECT 1 + row_number() OVER (ORDER BY id) % 64, fingerprint, id
                  FROM fingerprint_tail;
              DELETE FROM fingerprint_tail;
              COMMIT;",

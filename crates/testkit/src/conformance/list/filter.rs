@@ -146,3 +146,33 @@ pub(super) async fn an_index_shows_no_other_organisation(store: &dyn Store) {
     let theirs = TransactionRow { organisation: organisation(2), ..transaction(21, CardId(id(10))) };
     assert_eq!(page.rows, [Arc::new(theirs)]);
 }
+
+/// A store may know from an id when its row was made, and look nowhere else.
+pub(super) async fn a_list_of_times_has_what_was_made_then(store: &dyn Store) {
+    insert(store, &(10..20).map(card).collect::<Vec<_>>()).await;
+    let (equal, from, to) = (Test::Equal, Test::AtLeast, Test::AtMost);
+    let created = |tests: &[(Test, &[u64])]| {
+        let moments = |seconds: &[u64]| {
+            seconds.iter().map(|n| FieldValue::Number(at(*n).unix_millis())).collect::<Vec<_>>()
+        };
+        let filters = tests.iter().map(|(test, seconds)| Filter {
+            field: CardField::CreatedAt,
+            test: *test,
+            values: moments(seconds),
+        });
+        let filters = filters.collect();
+        async move { found(store, CardQuery { filters, ..all_cards() }).await }
+    };
+    assert_eq!(created(&[(from, &[17])]).await, (vec![19, 18, 17], 3));
+    assert_eq!(created(&[(to, &[11])]).await, (vec![11, 10], 2));
+    assert_eq!(created(&[(from, &[12, 14]), (to, &[16, 15])]).await, (vec![15, 14], 2), "all hold");
+    assert_eq!(created(&[(equal, &[18, 12])]).await, (vec![18, 12], 2), "any of them");
+    assert_eq!(created(&[(equal, &[18, 12]), (to, &[15])]).await, (vec![12], 1));
+    assert_eq!(created(&[(Test::NotEqual, &[18]), (from, &[17])]).await, (vec![19, 17], 2));
+    assert_eq!(created(&[(from, &[16]), (to, &[15])]).await, (vec![], 0));
+    let far = FieldValue::Number(999_999_999_999_999);
+    for (test, expected) in [(from, 0), (to, 10), (equal, 0)] {
+        let filters = vec![Filter { field: CardField::CreatedAt, test, values: vec![far.clone()] }];
+        assert_eq!(found(store, CardQuery { filters, ..all_cards() }).await.1, expected, "behind every id");
+    }
+}

@@ -1,5 +1,8 @@
 use panvault_model::{Amount, CardId};
-use panvault_store::{CardField, CardQuery, CardRow, Direction, Store, TransactionField, TransactionQuery};
+use panvault_store::{
+    CardField, CardQuery, CardRow, Count, Direction, FieldValue, Filter, Store, Test, TransactionField,
+    TransactionQuery,
+};
 
 use super::{all_cards, all_transactions, found, found_transactions, insert};
 use crate::conformance::rows::{card, id, transaction};
@@ -44,4 +47,38 @@ pub(super) async fn a_sorted_list_has_parts_and_a_total(store: &dyn Store) {
     assert_eq!(part(3, 2).await, (vec![10], 4));
     assert_eq!(part(4, 2).await, (vec![], 4));
     assert_eq!(part(0, 0).await, (vec![], 4));
+}
+
+pub(super) async fn the_newest_first_is_also_a_sort(store: &dyn Store) {
+    named(store).await;
+    for field in [CardField::CreatedAt, CardField::Id] {
+        assert_eq!(
+            found(store, by(field, Direction::Descending)).await,
+            (vec![13, 12, 11, 10], 4),
+            "{field:?}"
+        );
+        let part = CardQuery { skip: 1, limit: 2, ..by(field, Direction::Descending) };
+        assert_eq!(found(store, part).await, (vec![12, 11], 4), "{field:?}");
+        let part = CardQuery { skip: 1, limit: 2, ..by(field, Direction::Ascending) };
+        assert_eq!(found(store, part).await, (vec![11, 12], 4), "{field:?}");
+    }
+}
+
+/// Whoever asks whether there is anything needs no count of all of it.
+pub(super) async fn a_count_ends_with_its_page(store: &dyn Store) {
+    named(store).await;
+    let count = Count::PageEnd;
+    let name = CardField::IssuerName;
+    let named = Filter { field: name, test: Test::Equal, values: vec![FieldValue::Text("b".into())] };
+    let questions = [
+        CardQuery { count, ..all_cards() },
+        CardQuery { count, filters: vec![named], ..all_cards() },
+        CardQuery { count, ..by(name, Direction::Ascending) },
+    ];
+    for (query, all) in questions.into_iter().zip([4_u64, 2, 4]) {
+        for (skip, limit, total) in [(0, 1, 1), (1, 1, 2), (0, 100, all), (50, 1, all), (0, 0, 0)] {
+            let (rows, counted) = found(store, CardQuery { skip, limit, ..query.clone() }).await;
+            assert_eq!((rows.len() as u64, counted), (total.min(all).saturating_sub(skip), total));
+        }
+    }
 }
