@@ -11,6 +11,7 @@ mod documents;
 mod figures;
 mod grow;
 mod kind;
+mod lists;
 mod page;
 mod plan;
 mod plot;
@@ -46,6 +47,8 @@ enum BenchCommand {
     Crowd(crowd::CrowdArguments),
     /// Make many organisations, accounts and API keys: what the last cost against early ones, and a start with all of them.
     Documents(documents::DocumentsArguments),
+    /// Make many cards of one organisation: what each kind of list and count costs against a page of the newest.
+    Lists(lists::ListsArguments),
     /// Count the instructions of one card plan.
     Plan(plan::PlanArguments),
     /// Import a real list of issuers, look up in it, and tokenise with and without it.
@@ -60,6 +63,7 @@ pub(crate) fn bench(workspace: &Workspace, arguments: &BenchArguments) -> anyhow
         Some(BenchCommand::Crash(arguments)) => crash::crash(workspace, arguments),
         Some(BenchCommand::Crowd(arguments)) => crowd::crowd(workspace, arguments),
         Some(BenchCommand::Documents(arguments)) => documents::documents(workspace, arguments),
+        Some(BenchCommand::Lists(arguments)) => lists::lists(workspace, arguments),
         Some(BenchCommand::Plan(arguments)) => plan::plan(workspace, arguments),
         Some(BenchCommand::Bin(arguments)) => bin::bin(workspace, arguments),
     }
