@@ -21,3 +21,4 @@ mod serve;
 mod setup;
 mod signals;
 mod support;
+mod trace;
