@@ -22,6 +22,7 @@ use tower::Service;
 
 use crate::app::App;
 use crate::dispatch::{Peer, full_router, router};
+use crate::framing::Strict;
 use crate::limits::{
     ACCEPT_LOG_EVERY, ACCEPT_PAUSE_MILLIS, HEAD_BYTES_MAX, HEADERS_MAX, METRICS_CONNECTIONS_MAX,
     METRICS_SECONDS_MAX, STALL_SECONDS_MAX, ServerSettings, TURNED_AWAY_MAX, TURNED_AWAY_SECONDS_MAX,
@@ -192,7 +193,7 @@ pub(crate) async fn requests(
             Ok::<_, Infallible>(response)
         }
     });
-    let mut stream = Stall::new(stream, Duration::from_secs(STALL_SECONDS_MAX));
+    let mut stream = Strict::new(Stall::new(stream, Duration::from_secs(STALL_SECONDS_MAX)));
     let ended = {
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -218,7 +219,7 @@ pub(crate) async fn requests(
     };
     drop(stopped);
     if unread.more_may_come() || ended.is_err_and(|error| error.is_parse()) {
-        linger(&mut stream).await;
+        linger(&mut stream.stream).await;
     }
 }
 

@@ -233,7 +233,7 @@ pub fn errors_markdown() -> String {
          ```json\n{\"code\": 107, \"message\": \"a field is badly formed; see details\", \"timestamp\": 1700000000000, \
          \"details\": {\"body.card_number\": \"fails the Luhn check\"}}\n```\n\n\
          `timestamp` is Unix time in milliseconds. Every answer bears `X-Request-Id`: quote it. (What is not HTTP at all, such as a \
-         raw `>` in a URL or a bad `Content-Length`, is answered before that, with an empty body.) A transaction that did not \
+         raw `>` in a URL, a bad `Content-Length`, or one beside a `Transfer-Encoding`, is answered before that, with an empty body.) A transaction that did not \
          succeed is stored all the same; its `_id`, `status` and codes are in `details`.\n\n\
          Every fault of a request is said at once: of its body, its query and its `Idempotency-Key`. The code is that of the most \
          basic of them: 110 when the body is not JSON, else 126, else 127, else 107. Code 110 has two meanings, and `message` says \

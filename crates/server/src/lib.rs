@@ -14,6 +14,7 @@ pub mod error;
 mod fault;
 mod fields;
 pub mod floor;
+mod framing;
 #[doc(hidden)]
 pub mod fuzz;
 mod json;

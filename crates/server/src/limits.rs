@@ -14,6 +14,8 @@ pub const FAULTS_MAX: usize = 32;
 pub const HEADERS_MAX: usize = 64;
 /// Bytes of the head of a request.
 pub const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of a line of the head that says how a body is framed: `Transfer-Encoding: chunked`, or `Content-Length` and its digits.
+pub const FRAMING_LINE_BYTES_MAX: usize = 64;
 /// Characters of an idempotency key.
 pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
 /// Characters of one from a browser, if it is not a UUID: those of 16 bytes in base64url.

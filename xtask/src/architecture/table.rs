@@ -98,6 +98,7 @@ libraries! {
     "http-body-util": Users::These(&[SERVER]), NOBODY;
     "hyper": Users::These(&[SERVER]), NOBODY;
     "hyper-util": Users::These(&[SERVER]), NOBODY;
+    "memchr": Users::These(&[SERVER]), NOBODY;
     "rustls": Users::These(&[SERVER]), NOBODY;
     "rustls-pki-types": Users::These(&[SERVER]), NOBODY;
     "tokio-rustls": Users::These(&[SERVER]), NOBODY;

@@ -12,6 +12,7 @@ mod connections;
 mod cors;
 mod documents;
 mod faults;
+mod framing;
 mod idempotency;
 mod kept;
 mod lenience;
