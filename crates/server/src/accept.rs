@@ -25,8 +25,10 @@ use crate::dispatch::{Peer, full_router, router};
 use crate::framing::Strict;
 use crate::limits::{
     ACCEPT_LOG_EVERY, ACCEPT_PAUSE_MILLIS, HEAD_BYTES_MAX, HEADERS_MAX, METRICS_CONNECTIONS_MAX,
-    METRICS_SECONDS_MAX, STALL_SECONDS_MAX, ServerSettings, TURNED_AWAY_MAX, TURNED_AWAY_SECONDS_MAX,
+    METRICS_SECONDS_MAX, ROOM_MILLIS_MAX, STALL_SECONDS_MAX, ServerSettings, TURNED_AWAY_MAX,
+    TURNED_AWAY_SECONDS_MAX,
 };
+use crate::room::{Held, Place, Room};
 use crate::stall::Stall;
 use crate::tls::Tls;
 use crate::unread::{Unread, linger};
@@ -59,6 +61,7 @@ pub async fn serve(
         settings: app.settings().clone(),
         connections: app.metrics().connections.clone(),
         connections_refused: app.metrics().connections_refused.clone(),
+        connections_evicted: app.metrics().connections_evicted.clone(),
         tls,
     };
     let stop = async {
@@ -78,6 +81,7 @@ pub(crate) struct Site {
     pub(crate) tls: Option<Arc<Tls>>,
     pub(crate) connections: Gauge<i64, AtomicI64>,
     pub(crate) connections_refused: Counter,
+    pub(crate) connections_evicted: Counter,
 }
 
 /// Serves any site until `stop` is done, then lets what runs end.
@@ -86,7 +90,7 @@ pub(crate) async fn serve_site(
     site: Site,
     stop: impl Future<Output = ()>,
 ) -> ServeReport {
-    let room = Arc::new(Semaphore::new(site.settings.connections_max));
+    let room = Room::new(site.settings.connections_max);
     let turned_away = Arc::new(Semaphore::new(TURNED_AWAY_MAX));
     let (stopping, stopped) = watch::channel(false);
     tokio::pin!(stop);
@@ -99,7 +103,14 @@ pub(crate) async fn serve_site(
                 None => continue,
             },
         };
-        let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
+        let held = match room.take() {
+            Some(held) => Some(held),
+            None => tokio::select! {
+                () = &mut stop => break,
+                held = made_room(&room, &site) => held,
+            },
+        };
+        let Some(held) = held else {
             site.connections_refused.inc();
             if let (Some(full), Ok(permit)) = (&site.full, Arc::clone(&turned_away).try_acquire_owned()) {
                 let timeout = Duration::from_secs(TURNED_AWAY_SECONDS_MAX);
@@ -112,20 +123,19 @@ pub(crate) async fn serve_site(
                 let full = Site { router: full.clone(), settings, ..site.clone() };
                 let stopped = stopped.clone();
                 tokio::spawn(async move {
-                    connection(stream, address, full, stopped).await;
+                    connection(stream, address, Arc::default(), full, stopped).await;
                     drop(permit);
                 });
             }
             continue;
         };
         let (site, stopped) = (site.clone(), stopped.clone());
-        tokio::spawn(async move {
-            let connections = site.connections.clone();
-            connections.inc();
-            connection(stream, address, site, stopped).await;
-            connections.dec();
-            drop(permit);
+        let (place, counted) = (Arc::clone(&held.place), Counted::new(&site.connections));
+        let task = tokio::spawn(async move {
+            let (place, _leave) = (Arc::clone(&held.place), (counted, held));
+            connection(stream, address, place, site, stopped).await;
         });
+        room.note(place, address.ip(), task.abort_handle());
     }
     drop(listener);
     stopping.send_replace(true);
@@ -136,6 +146,31 @@ pub(crate) async fn serve_site(
         Err(_elapsed) => stopping.receiver_count(),
     };
     ServeReport { cut_off }
+}
+
+/// A place that another connection made room for, if one does. It is gone in a moment, for nothing is under way on it.
+async fn made_room(room: &Room, site: &Site) -> Option<Held> {
+    if !room.make() {
+        return None;
+    }
+    site.connections_evicted.inc();
+    tokio::time::timeout(Duration::from_millis(ROOM_MILLIS_MAX), room.wait()).await.ok().flatten()
+}
+
+/// A connection in the gauge of connections, also when its task is ended.
+struct Counted(Gauge<i64, AtomicI64>);
+
+impl Counted {
+    fn new(connections: &Gauge<i64, AtomicI64>) -> Self {
+        connections.inc();
+        Self(connections.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 /// The next connection; `None` after a failure and a rest. Out of file descriptors, or a client that has gone: neither ends
@@ -158,8 +193,14 @@ async fn accept(listener: &TcpListener, failures: &mut u32) -> Option<(TcpStream
     }
 }
 
-async fn connection(stream: TcpStream, address: SocketAddr, site: Site, stopped: watch::Receiver<bool>) {
-    let peer = Peer::Address(address.ip());
+async fn connection(
+    stream: TcpStream,
+    address: SocketAddr,
+    place: Arc<Place>,
+    site: Site,
+    stopped: watch::Receiver<bool>,
+) {
+    let peer = Peer::Address(address.ip(), place);
     // Small answers go out at once.
     drop(stream.set_nodelay(true));
     match &site.tls {
@@ -240,6 +281,7 @@ pub async fn serve_metrics(listener: TcpListener, app: Arc<App>, stop: impl Futu
         tls: None,
         connections: Gauge::default(),
         connections_refused: Counter::default(),
+        connections_evicted: Counter::default(),
     };
     serve_site(listener, site, stop).await;
 }

@@ -23,14 +23,15 @@ use crate::error::{ErrorCode, Refusal};
 use crate::fault::Faults;
 use crate::limits::{IDEMPOTENCY_KEY_CHARS_MAX, IDEMPOTENCY_KEY_RANDOM_CHARS_MIN};
 use crate::metrics::Metrics;
+use crate::room::Place;
 use crate::table::{ENDPOINTS, Endpoint};
 use crate::{body, caller, cors, docs_page, openapi};
 
 /// Who is at the other end of a connection.
 #[derive(Clone)]
 pub(crate) enum Peer {
-    /// Whoever is there; each request says who sends it.
-    Address(IpAddr),
+    /// Whoever is there; each request says who sends it. The place of its connection goes with it.
+    Address(IpAddr, Arc<Place>),
     /// A command on this machine, which has proved that it has the root key: the operator sends every request.
     Operator(Arc<OperatorKey>),
 }
@@ -172,10 +173,20 @@ async fn answer(
     let origin = |address| Origin { request: Some(id), address };
     let caller = match parts.extensions.get::<Peer>() {
         Some(Peer::Operator(key)) => app.vault().operator(key, origin(None)),
-        Some(Peer::Address(address)) => caller::caller(app.vault(), &parts.headers, origin(Some(*address))),
+        Some(Peer::Address(address, _)) => {
+            caller::caller(app.vault(), &parts.headers, origin(Some(*address)))
+        }
         None => caller::caller(app.vault(), &parts.headers, origin(None)),
     };
     let mut caller = judged(caller, endpoint, &parts.headers, page)?;
+    let place = match parts.extensions.get::<Peer>() {
+        Some(Peer::Address(_, place)) => Some(place),
+        Some(Peer::Operator(_)) | None => None,
+    };
+    // A browser's key is in everybody's hands.
+    if let (Some(place), false) = (place, caller.is_browser()) {
+        place.keep()?;
+    }
     let body = if endpoint.body.is_some() {
         let body = body::read(&parts.headers, incoming, app.settings().body_timeout).await?;
         // A body takes its time, in which a key may end or be revoked: the request is judged by when it is whole.
@@ -202,6 +213,7 @@ async fn answer(
         idempotency_key,
         path: parts.uri.path().trim_end_matches('/').to_owned(),
     };
+    let _working = place.map(|place| place.work()).transpose()?;
     (endpoint.handler)(Arc::clone(app), asked).await.inspect_err(|refusal| {
         if refusal.code == ErrorCode::IdempotencyMismatch {
             app.metrics().idempotency_refused(is_browser, "mismatch");

@@ -10,6 +10,7 @@ use panvault_vault::{Named, StoreFault, VaultError};
 use crate::fault::Faults;
 use crate::limits::BODY_BYTES_MAX;
 use crate::object::card::CVV;
+use crate::room::Ending;
 
 macro_rules! error_codes {
     ($($(#[$meta:meta])* $name:ident = $number:literal $status:ident $message:expr,)+) => {
@@ -106,6 +107,12 @@ impl From<Faults> for Refusal {
     fn from(faults: Faults) -> Self {
         let code = faults.code();
         Self { details: faults.into_details(), ..Self::new(code) }
+    }
+}
+
+impl From<Ending> for Refusal {
+    fn from(Ending: Ending) -> Self {
+        Self::new(ErrorCode::Busy)
     }
 }
 

@@ -35,6 +35,7 @@ pub async fn serve(
         tls: None,
         connections: Gauge::default(),
         connections_refused: Counter::default(),
+        connections_evicted: Counter::default(),
     };
     serve_site(listener, site, stop).await
 }

@@ -28,6 +28,7 @@ mod openapi;
 mod process;
 mod rate;
 pub mod roles;
+mod room;
 mod routes;
 mod stall;
 pub mod table;

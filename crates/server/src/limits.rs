@@ -30,6 +30,12 @@ pub const LINGER_SECONDS_MAX: u64 = 2;
 pub const TURNED_AWAY_MAX: usize = 32;
 /// Seconds for the handshake, the head and the body of a request on such a connection to arrive.
 pub const TURNED_AWAY_SECONDS_MAX: u64 = 2;
+/// Milliseconds for which a new connection waits for one that makes room for it to be gone.
+pub const ROOM_MILLIS_MAX: u64 = 1000;
+/// Connections that are chosen at a time to make room for new ones.
+pub const ROOM_MADE_MAX: usize = 64;
+/// Connections without a key that an address may have before its are the first to make room.
+pub const ADDRESS_CONNECTIONS_FEW: usize = 8;
 /// Cards whose issuers one request of a command derives again.
 pub const LOCAL_REFRESH_CARDS_MAX: usize = 512;
 /// Bytes of an answer to a command on this machine.
@@ -84,7 +90,8 @@ pub const LIST_VALUES_MAX: usize = 32;
 /// What may be set.
 #[derive(Clone, Debug)]
 pub struct ServerSettings {
-    /// Connections at a time; further ones are answered 503 and closed.
+    /// Connections at a time. Beyond them the oldest that are idle and without a valid key make room; where none is, further ones are
+    /// answered 503 and closed.
     pub connections_max: usize,
     /// Time for the head of a request to arrive, and for a connection without requests to stay.
     pub header_timeout: Duration,

@@ -51,6 +51,7 @@ impl Local {
             tls: None,
             connections: Gauge::default(),
             connections_refused: Counter::default(),
+            connections_evicted: Counter::default(),
         };
         requests(stream, Peer::Operator(operator), site, stopped).await;
     }

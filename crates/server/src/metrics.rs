@@ -17,6 +17,7 @@ pub(crate) struct Metrics {
     durations: Histogram,
     pub(crate) connections: Gauge<i64, AtomicI64>,
     pub(crate) connections_refused: Counter,
+    pub(crate) connections_evicted: Counter,
     idempotency_refused: Family<IdempotencyRefused, Counter>,
     cvvs_held: Gauge<i64, AtomicI64>,
     cvvs_claimed: Counter,
@@ -58,6 +59,7 @@ impl Metrics {
             durations: Histogram::new(BUCKETS),
             connections: Gauge::default(),
             connections_refused: Counter::default(),
+            connections_evicted: Counter::default(),
             idempotency_refused: Family::default(),
             cvvs_held: Gauge::default(),
             cvvs_claimed: Counter::default(),
@@ -86,6 +88,11 @@ impl Metrics {
             "connections_refused",
             "Connections closed for being too many",
             metrics.connections_refused.clone(),
+        );
+        registry.register(
+            "connections_evicted",
+            "Connections without a valid key that were closed to make room for new ones",
+            metrics.connections_evicted.clone(),
         );
         registry.register(
             "idempotency_refused",

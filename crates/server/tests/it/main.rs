@@ -20,6 +20,7 @@ mod lists;
 mod logs;
 mod nodes;
 mod page;
+mod room;
 mod schema;
 mod slow;
 mod strictness;

@@ -15,7 +15,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use crate::support::Server;
 
 /// Writes a new certificate and its key, and gives the certificate.
-fn certify(directory: &Path) -> CertificateDer<'static> {
+pub(crate) fn certify(directory: &Path) -> CertificateDer<'static> {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     fs::write(directory.join("cert.pem"), cert.pem()).unwrap();
@@ -30,7 +30,7 @@ fn write_key(path: &Path, text: &str) {
 }
 
 /// Asks for `/livez`, trusting this certificate only.
-fn ask(server: &Server, trusted: &CertificateDer<'static>) -> std::io::Result<String> {
+pub(crate) fn ask(server: &Server, trusted: &CertificateDer<'static>) -> std::io::Result<String> {
     say(server, trusted, "GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
 }
 
