@@ -1,8 +1,9 @@
 //! Writes the inputs of `row`, `commit` and `frame` that are made of rows.
 
+use core::num::NonZeroU32;
 use std::path::Path;
 
-use panvault_store::{Action, AuditNote, Effect, IdempotencyAnswer, Row, RowKey};
+use panvault_store::{Action, AuditNote, Counted, Effect, IdempotencyAnswer, Row, RowKey};
 use panvault_store_embedded::fuzz::frame_of;
 use panvault_testkit::conformance::rows::{
     api_key_use, at, card, card_answer, card_changed, card_cvv, document, history, id, kept, key, node, organisation,
@@ -41,7 +42,14 @@ fn note(action: Action) -> AuditNote {
         request: panvault_model::RequestId::from_bytes([0xa1; 12]),
         address: [0xfe; 16],
         outcome: 0,
+        counted: None,
     }
+}
+
+fn note_counted() -> AuditNote {
+    let counted = Counted::new(NonZeroU32::new(7).unwrap(), at(1), at(4), at(5), 0);
+    let request = panvault_model::RequestId::from_bytes([0; 12]);
+    AuditNote { request, counted: Some(counted), ..note(Action::CardRead) }
 }
 
 fn main() -> std::io::Result<()> {
@@ -62,9 +70,13 @@ fn main() -> std::io::Result<()> {
         effects.iter().for_each(|effect| effect.encode(&mut bytes));
         write("commit", name, &bytes)?;
     }
+    let mut bytes = Vec::new();
+    note_counted().encode(&mut bytes);
+    write("commit", "counted", &bytes)?;
     let step = |effects: &Vec<Effect>| (note(Action::CardUpdate), effects.clone());
     write("frame", "one-step", &frame_of(&[step(&some)]))?;
     write("frame", "three-steps", &frame_of(&[step(&some), step(&gone), step(&Vec::new())]))?;
+    write("frame", "counted", &frame_of(&[step(&some), (note_counted(), Vec::new())]))?;
     write("frame", "all-tables", &frame_of(&[step(&all)]))?;
     let mut later = frame_of(&[step(&some)]);
     later[5] = 9;

@@ -1,7 +1,7 @@
 use base64ct::{Base64Unpadded, Encoding};
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, HeaderName};
-use panvault_vault::{Caller, Origin, Vault, VaultError};
+use panvault_vault::{Caller, Origin, RefusalReason, Vault, VaultError};
 use zeroize::Zeroizing;
 
 static API_KEY: HeaderName = HeaderName::from_static("x-apikey");
@@ -12,10 +12,22 @@ static API_KEY_DASHED: HeaderName = HeaderName::from_static("x-api-key");
 ///
 /// Beside a key of its own header, `Authorization` may be a proxy's, which is none of ours to judge.
 pub(crate) fn caller(vault: &Vault, headers: &HeaderMap, origin: Origin) -> Result<Caller, VaultError> {
+    match sent(headers) {
+        Ok(Some(key)) => vault.caller(key.expose_text(), origin),
+        Ok(None) => Err(vault.signin_refused(origin, RefusalReason::KeyMissing)),
+        Err(Malformed) => Err(vault.signin_refused(origin, RefusalReason::KeyMalformed)),
+    }
+}
+
+/// What was sent is no key, or keys that differ.
+struct Malformed;
+
+/// The key that was sent, if one was.
+fn sent(headers: &HeaderMap) -> Result<Option<Key<'_>>, Malformed> {
     let mut key: Option<Key<'_>> = None;
     for name in [&API_KEY, &API_KEY_DASHED] {
         for value in headers.get_all(name) {
-            let value = value.to_str().map_err(|_| VaultError::NotAuthenticated)?.trim();
+            let value = value.to_str().map_err(|_| Malformed)?.trim();
             if !value.is_empty() {
                 take(&mut key, Key::Sent(value))?;
             }
@@ -23,19 +35,19 @@ pub(crate) fn caller(vault: &Vault, headers: &HeaderMap, origin: Origin) -> Resu
     }
     if key.is_none() {
         for value in headers.get_all(AUTHORIZATION) {
-            let value = value.to_str().map_err(|_| VaultError::NotAuthenticated)?;
-            let (scheme, rest) = value.split_once(' ').ok_or(VaultError::NotAuthenticated)?;
+            let value = value.to_str().map_err(|_| Malformed)?;
+            let (scheme, rest) = value.split_once(' ').ok_or(Malformed)?;
             let found = if scheme.eq_ignore_ascii_case("bearer") {
                 Key::Sent(rest.trim())
             } else if scheme.eq_ignore_ascii_case("basic") {
-                Key::Decoded(basic(rest.trim()).ok_or(VaultError::NotAuthenticated)?)
+                Key::Decoded(basic(rest.trim()).ok_or(Malformed)?)
             } else {
-                return Err(VaultError::NotAuthenticated);
+                return Err(Malformed);
             };
             take(&mut key, found)?;
         }
     }
-    vault.caller(key.ok_or(VaultError::NotAuthenticated)?.expose_text(), origin)
+    Ok(key)
 }
 
 /// Whether it is `Authorization` that a request is judged by: no key stands in a header of its own.
@@ -60,9 +72,9 @@ impl Key<'_> {
     }
 }
 
-fn take<'h>(key: &mut Option<Key<'h>>, found: Key<'h>) -> Result<(), VaultError> {
+fn take<'h>(key: &mut Option<Key<'h>>, found: Key<'h>) -> Result<(), Malformed> {
     match key {
-        Some(known) if known.expose_text() != found.expose_text() => Err(VaultError::NotAuthenticated),
+        Some(known) if known.expose_text() != found.expose_text() => Err(Malformed),
         Some(_) => Ok(()),
         None => {
             *key = Some(found);

@@ -12,7 +12,9 @@ use const_format::formatcp;
 use http::header::{ALLOW, CONNECTION, HOST, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode, Version};
 use panvault_model::{Id, RequestId};
-use panvault_vault::{Caller, OperatorKey, Origin, RowKey, StoreFault, VaultError, with_causes};
+use panvault_vault::{
+    Caller, OperatorKey, Origin, RefusalReason, RowKey, StoreFault, VaultError, with_causes,
+};
 use tokio::time::Instant;
 
 use crate::answer::{Answer, object_body};
@@ -22,7 +24,6 @@ use crate::body::Body;
 use crate::error::{ErrorCode, Refusal};
 use crate::fault::Faults;
 use crate::limits::{IDEMPOTENCY_KEY_CHARS_MAX, IDEMPOTENCY_KEY_RANDOM_CHARS_MIN};
-use crate::metrics::Metrics;
 use crate::room::Place;
 use crate::table::{ENDPOINTS, Endpoint};
 use crate::{body, caller, cors, docs_page, openapi};
@@ -178,7 +179,7 @@ async fn answer(
         }
         None => caller::caller(app.vault(), &parts.headers, origin(None)),
     };
-    let mut caller = judged(caller, endpoint, &parts.headers, page)?;
+    let mut caller = judged(app, caller, endpoint, &parts.headers, page)?;
     let place = match parts.extensions.get::<Peer>() {
         Some(Peer::Address(_, place)) => Some(place),
         Some(Peer::Operator(_)) | None => None,
@@ -190,14 +191,21 @@ async fn answer(
     let body = if endpoint.body.is_some() {
         let body = body::read(&parts.headers, incoming, app.settings().body_timeout).await?;
         // A body takes its time, in which a key may end or be revoked: the request is judged by when it is whole.
-        caller = judged(app.vault().caller_again(&caller), endpoint, &parts.headers, page)?;
+        caller = judged(app, app.vault().caller_again(&caller), endpoint, &parts.headers, page)?;
         body
     } else {
         Body::default()
     };
     let mut faults = Faults::default();
     let is_browser = caller.is_browser();
-    let idempotency_key = idempotency_key(&parts.headers, is_browser, app.metrics(), &mut faults);
+    let refused = caller.as_refused();
+    let access_refused = |reason| app.vault().access_refused(&refused, endpoint.operation, reason);
+    let idempotency_key =
+        idempotency_key(&parts.headers, is_browser, &mut faults).unwrap_or_else(|Guessable| {
+            app.metrics().idempotency_refused(is_browser, "guessable");
+            access_refused(RefusalReason::IdempotencyGuessable);
+            None
+        });
     if endpoint.list.is_none() {
         for (name, _) in form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()) {
             faults.unexpected("query", &name);
@@ -220,11 +228,15 @@ async fn answer(
         } else if refusal.code == ErrorCode::IdempotencyInUse {
             app.metrics().idempotency_refused(is_browser, "running");
         }
+        if let Some(reason) = refusal.code.refusal_reason() {
+            access_refused(reason);
+        }
     })
 }
 
 /// The caller, if the endpoint is open to it and to the page that it stands on.
 fn judged(
+    app: &App,
     caller: Result<Caller, VaultError>,
     endpoint: &Endpoint,
     headers: &HeaderMap,
@@ -232,9 +244,15 @@ fn judged(
 ) -> Result<Caller, Refusal> {
     let asks_basic = || caller::is_by_authorization(headers);
     let caller = caller.map_err(|error| Refusal { asks_basic: asks_basic(), ..Refusal::from(error) })?;
-    *page = cors::page(&caller, headers)?;
+    let refused = |reason| app.vault().access_refused(&caller.as_refused(), endpoint.operation, reason);
+    *page = cors::page(&caller, headers).inspect_err(|_| refused(RefusalReason::Page))?;
     // The same table says it in the documentation; the operation asks for its permit once more.
-    if caller.has_any(endpoint.roles) { Ok(caller) } else { Err(Refusal::new(ErrorCode::RoleNotAllowed)) }
+    if caller.has_any(endpoint.roles) {
+        Ok(caller)
+    } else {
+        refused(RefusalReason::Role);
+        Err(Refusal::new(ErrorCode::RoleNotAllowed))
+    }
 }
 
 fn method_not_allowed(path: &str, app: &App) -> Answer {
@@ -262,10 +280,10 @@ static IDEMPOTENCY_KEY_OF_GATEWAY: HeaderName = HeaderName::from_static("x-vfi-a
 fn idempotency_key(
     headers: &HeaderMap,
     is_browser: bool,
-    metrics: &Metrics,
     faults: &mut Faults,
-) -> Option<String> {
+) -> Result<Option<String>, Guessable> {
     let mut found: Option<String> = None;
+    let mut is_guessable = false;
     for name in [&IDEMPOTENCY_KEY, &IDEMPOTENCY_KEY_OF_GATEWAY] {
         for value in headers.get_all(name) {
             let key = value.to_str().unwrap_or_default();
@@ -281,7 +299,7 @@ fn idempotency_key(
                      {IDEMPOTENCY_KEY_CHARS_MAX} random characters A-Z a-z 0-9 - _"
                 );
                 faults.malformed("headers.idempotency-key", what);
-                metrics.idempotency_refused(is_browser, "guessable");
+                is_guessable = true;
             } else if found.as_deref().is_some_and(|known| known != key) {
                 faults.malformed("headers.idempotency-key", "was sent twice, and differs");
             } else {
@@ -289,8 +307,11 @@ fn idempotency_key(
             }
         }
     }
-    found
+    if is_guessable { Err(Guessable) } else { Ok(found) }
 }
+
+/// An idempotency key that anybody may guess, of which a fault is noted.
+struct Guessable;
 
 /// Whether a key has the form of 122 random bits or more: a UUID of version 4 (RFC 9562, section 5.4), or as many characters of base64url
 /// (RFC 4648, section 5) as 16 bytes have. A UUID of another version is made of a time or a name.

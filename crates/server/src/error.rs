@@ -5,7 +5,7 @@ use std::fmt::Write;
 use const_format::formatcp;
 use http::StatusCode;
 use panvault_model::TransactionStatus;
-use panvault_vault::{Named, StoreFault, VaultError};
+use panvault_vault::{Named, RefusalReason, StoreFault, VaultError};
 
 use crate::fault::Faults;
 use crate::limits::BODY_BYTES_MAX;
@@ -70,6 +70,39 @@ error_codes! {
 }
 
 impl ErrorCode {
+    /// As what the audit trail counts it, if it says that a caller was not allowed something.
+    pub(crate) const fn refusal_reason(self) -> Option<RefusalReason> {
+        match self {
+            Self::RoleNotAllowed => Some(RefusalReason::Role),
+            Self::NotFound => Some(RefusalReason::NotFound),
+            Self::Blocked => Some(RefusalReason::Page),
+            Self::IdempotencyMismatch => Some(RefusalReason::IdempotencyMismatch),
+            Self::IdempotencyInUse => Some(RefusalReason::IdempotencyInUse),
+            Self::TooMany => Some(RefusalReason::Rate),
+            // Counted where the key is looked for.
+            Self::NotAuthenticated
+            // What is wrong with a request, a payment or this vault says nothing of rights.
+            | Self::Internal
+            | Self::Malformed
+            | Self::NotJson
+            | Self::State
+            | Self::Declined
+            | Self::Unknown
+            | Self::Failed
+            | Self::Missing
+            | Self::Unexpected
+            | Self::Unavailable
+            | Self::NotSupported
+            | Self::Sealed
+            | Self::Busy
+            | Self::MediaType
+            | Self::Method
+            | Self::TooLarge
+            | Self::Slow
+            | Self::TimedOut => None,
+        }
+    }
+
     /// Whether it only has its number: nothing in this version fails so.
     pub const fn is_reserved(self) -> bool {
         matches!(self, Self::Sealed)

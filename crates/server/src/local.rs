@@ -12,7 +12,7 @@ use http::{Method, Request};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use panvault_vault::OperatorKey;
+use panvault_vault::{OperatorKey, Origin, RefusalReason};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -30,6 +30,7 @@ pub struct Local {
     router: Router,
     operator: Arc<OperatorKey>,
     settings: ServerSettings,
+    app: Arc<App>,
 }
 
 impl Local {
@@ -38,12 +39,18 @@ impl Local {
         let header_timeout = Duration::from_secs(LOCAL_IDLE_SECONDS_MAX);
         let settings = ServerSettings { header_timeout, ..app.settings().clone() };
         let router = router(Arc::clone(app)).merge(work::routes(Arc::clone(app)));
-        Self { router, operator, settings }
+        Self { router, operator, settings, app: Arc::clone(app) }
+    }
+
+    /// Counts that somebody on this machine did not prove to have the root key.
+    pub fn operator_refused(&self) {
+        // What it answers is for who asks over HTTP.
+        let _ = self.app.vault().signin_refused(Origin::LOCAL, RefusalReason::OperatorProof);
     }
 
     /// Answers one connection until its other end is done, or until `stopped` and what runs has ended.
     pub async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin, stopped: watch::Receiver<bool>) {
-        let Self { router, operator, settings } = self;
+        let Self { router, operator, settings, .. } = self;
         let site = Site {
             router,
             full: None,

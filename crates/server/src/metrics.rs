@@ -19,6 +19,8 @@ pub(crate) struct Metrics {
     pub(crate) connections_refused: Counter,
     pub(crate) connections_evicted: Counter,
     idempotency_refused: Family<IdempotencyRefused, Counter>,
+    refused: Family<Refused, Counter>,
+    audit_of_several: Counter,
     cvvs_held: Gauge<i64, AtomicI64>,
     cvvs_claimed: Counter,
     cvvs_put_back: Counter,
@@ -48,6 +50,11 @@ struct IdempotencyRefused {
     reason: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Refused {
+    reason: &'static str,
+}
+
 /// Seconds.
 const BUCKETS: [f64; 12] = [0.0005, 0.001, 0.002, 0.004, 0.006, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0, 10.0];
 
@@ -61,6 +68,8 @@ impl Metrics {
             connections_refused: Counter::default(),
             connections_evicted: Counter::default(),
             idempotency_refused: Family::default(),
+            refused: Family::default(),
+            audit_of_several: Counter::default(),
             cvvs_held: Gauge::default(),
             cvvs_claimed: Counter::default(),
             cvvs_put_back: Counter::default(),
@@ -98,6 +107,16 @@ impl Metrics {
             "idempotency_refused",
             "Requests refused for their idempotency key: guessable, sent with another body (mismatch), or in use (running)",
             metrics.idempotency_refused.clone(),
+        );
+        registry.register(
+            "refused",
+            "Requests without a valid key, and callers that were refused what they asked for, by reason",
+            metrics.refused.clone(),
+        );
+        registry.register(
+            "audit_of_several",
+            "Reads and refusals that the audit trail counts without saying whose they were",
+            metrics.audit_of_several.clone(),
         );
         registry.register("cvvs_held", "CVVs held in memory", metrics.cvvs_held.clone());
         registry.register("cvvs_claimed", "CVVs used since the start", metrics.cvvs_claimed.clone());
@@ -174,6 +193,11 @@ impl Metrics {
         let now = vault.now().wall.unix_seconds();
         let age = status.bins.imported_at.map_or(0, |at| now.saturating_sub(at.unix_seconds()));
         self.bins_age_seconds.set(age);
+        for (reason, times) in vault.refused() {
+            let refused = self.refused.get_or_create(&Refused { reason: reason.as_str() });
+            refused.inner().store(times, Ordering::Relaxed);
+        }
+        self.audit_of_several.inner().store(vault.counted_of_several(), Ordering::Relaxed);
         self.ready.set(i64::from(status.store.fault.is_none()));
         let dropped = self.log_lines_dropped_in.load(Ordering::Relaxed);
         self.log_lines_dropped.inner().store(dropped, Ordering::Relaxed);

@@ -33,7 +33,8 @@ pub use crate::query::{
     ProcessorQuery, Query, Test, TransactionField, TransactionQuery,
 };
 pub use crate::row::{
-    Action, ApiKeyUseRow, AuditNote, AuditRecord, CardCvvRow, CardRow, HistoryRow, IdempotencyAnswer,
-    IdempotencyKey, IdempotencyRow, NodeRow, Row, RowKey, Table, TransactionRow,
+    Action, ApiKeyUseRow, AuditNote, AuditRecord, CardCvvRow, CardRow, Counted, HistoryRow,
+    IdempotencyAnswer, IdempotencyKey, IdempotencyRow, NodeRow, RefusalReason, Row, RowKey, Table,
+    TransactionRow,
 };
 pub use crate::store::{Chain, Pending, Store, StoreFault, StoreStatus};

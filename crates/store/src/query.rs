@@ -345,7 +345,11 @@ fields! {
     AuditField of AuditRecord {
         Organisation |record| show(record.note.organisation),
         Action |record| name(Some(record.note.action.as_str())),
-        Actor |record| record.note.actor.map_or(FieldValue::Text(Cow::Borrowed(AuditRecord::LOCAL)), show),
+        Actor |record| match record.note.actor {
+            Some(actor) => show(actor),
+            None if record.note.is_anonymous() => FieldValue::Absent,
+            None => FieldValue::Text(Cow::Borrowed(AuditRecord::LOCAL)),
+        },
         CreatedAt |record| FieldValue::Number(record.note.at.unix_millis()),
     }
 }

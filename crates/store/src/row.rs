@@ -3,6 +3,7 @@
 mod api_key_use;
 mod audit;
 mod card;
+mod counted;
 mod cvv;
 mod idempotency;
 mod key;
@@ -12,6 +13,7 @@ mod transaction;
 pub use api_key_use::ApiKeyUseRow;
 pub use audit::{Action, AuditNote, AuditRecord};
 pub use card::CardRow;
+pub use counted::{Counted, RefusalReason};
 pub use cvv::CardCvvRow;
 pub use idempotency::{IdempotencyAnswer, IdempotencyKey, IdempotencyRow};
 pub use key::{Row, RowKey, Table};

@@ -1,9 +1,16 @@
+mod count;
+mod operation;
 mod read;
+mod seen;
 
 use std::net::IpAddr;
 
 use panvault_model::{ApiKeyId, Id, OrganisationId, RequestId, Timestamp};
 use panvault_store::{Action, AuditNote};
+
+pub(crate) use count::Counts;
+pub use operation::operation_name;
+pub use seen::RefusedCaller;
 
 /// Where a request came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +53,7 @@ impl Asked {
             request: self.origin.request.unwrap_or(RequestId::from_bytes([0; 12])),
             address: self.origin.address.map_or([0; 16], octets),
             outcome: 0,
+            counted: None,
         }
     }
 }

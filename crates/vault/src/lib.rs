@@ -30,13 +30,13 @@ pub use panvault_store::{
     AccountField, AccountQuery, AccountRow, Action, ApiKeyField, ApiKeyQuery, ApiKeyRow, AuditField,
     AuditNote, AuditQuery, AuditRecord, CardField, CardQuery, CardRow, Count, CvvCounts, Direction, Field,
     FieldValue, Filter, HistoryRow, OrganisationField, OrganisationQuery, OrganisationRow, Page,
-    ProcessorField, ProcessorQuery, ProcessorRow, Query, RowKey, StoreFault, StoreStatus, Test,
-    TransactionField, TransactionQuery, TransactionRow, Webhooks,
+    ProcessorField, ProcessorQuery, ProcessorRow, Query, RefusalReason, RowKey, StoreFault, StoreStatus,
+    Test, TransactionField, TransactionQuery, TransactionRow, Webhooks,
 };
 
 pub use crate::account::{AccountChange, NewAccount};
 pub use crate::api_key::{ApiKeyChange, ApiKeyView, MadeApiKey, NewApiKey};
-pub use crate::audit::Origin;
+pub use crate::audit::{Origin, RefusedCaller, operation_name};
 pub use crate::bin::BinView;
 pub use crate::card::{CardChange, CardView, CvvChange, Metadata, Refreshed};
 pub use crate::chain::StoreChain;

@@ -79,6 +79,20 @@ pub const KEY_OVERLAP_SECONDS_MAX: u64 = 30 * 24 * 60 * 60;
 /// Last uses of API keys that one commit writes down.
 pub const LAST_USES_ROWS_MAX: usize = 256;
 
+/// Reads that are told apart until they are written down, by who, from where, whose and what; a quarter more where it is no longer told from
+/// where. About 100 bytes each, and so many records a minute at most.
+pub const READS_COUNTED_MAX: usize = 2048;
+
+/// Refusals of callers that are told apart, the same way.
+pub const ACCESS_REFUSALS_COUNTED_MAX: usize = 512;
+
+/// Requests without a valid key that are told apart, by address and reason. Anybody can send them from as many addresses as they have, and
+/// what is written of them is kept for ever: so it is few.
+pub const SIGNIN_REFUSALS_COUNTED_MAX: usize = 256;
+
+/// Counts that are handed to the store at a time.
+pub const COUNTS_WRITTEN_AT_ONCE: usize = 64;
+
 /// Lists of documents that are made at a time.
 pub const DOCUMENT_LISTS_MAX: usize = 2;
 

@@ -310,6 +310,11 @@ impl<O> Permit<O> {
         self.caller.scope == Scope::Below(organisation)
     }
 
+    /// The organisation of the caller's key; `None` for a command on this machine.
+    pub(crate) fn organisation(&self) -> Option<OrganisationId> {
+        self.caller.organisation()
+    }
+
     /// Sees the documents as they are now, and lets go of those from when the request began.
     pub(crate) fn see(&mut self, snapshot: Arc<Snapshot>) {
         self.caller.snapshot = snapshot;

@@ -9,12 +9,13 @@ use panvault_model::{CardId, NodeId, Now, OrganisationId, Timestamp, VaultId};
 use panvault_processor::Connect;
 use panvault_store::limits::SWEEP_ROWS_MAX;
 use panvault_store::{
-    Action, ApiKeyRow, Commit, CvvCounts, CvvStore, Effect, Expect, Outcome, RowKey, Store, StoreStatus,
+    Action, ApiKeyRow, Commit, CvvCounts, CvvStore, Effect, Expect, Outcome, RefusalReason, RowKey, Store,
+    StoreStatus,
 };
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::api_key::LastUses;
-use crate::audit::{Asked, Origin};
+use crate::audit::{Asked, Counts, Origin};
 use crate::clock::Clock;
 use crate::document::{DocumentTurn, EarlierSnapshots, HEAD_ROW, Snapshot};
 use crate::env::Env;
@@ -91,6 +92,7 @@ struct Inner {
     document_lists: Semaphore,
     earlier: std::sync::Mutex<EarlierSnapshots>,
     last_uses: LastUses,
+    counts: Counts,
     cvv_no_room: Seldom,
     /// Unix milliseconds; 0 for never.
     swept_at: AtomicU64,
@@ -127,6 +129,7 @@ impl Vault {
             document_lists: Semaphore::new(DOCUMENT_LISTS_MAX),
             earlier: std::sync::Mutex::default(),
             last_uses: LastUses::default(),
+            counts: Counts::default(),
             cvv_no_room: Seldom::default(),
             swept_at: AtomicU64::new(0),
         };
@@ -145,7 +148,8 @@ impl Vault {
 
     /// Who bears this key, if it is a key of this vault that is valid now.
     pub fn caller(&self, key: &str, origin: Origin) -> Result<Caller, VaultError> {
-        let key = ApiKey::parse(key).ok_or(VaultError::NotAuthenticated)?;
+        let malformed = || self.signin_refused(origin, RefusalReason::KeyMalformed);
+        let key = ApiKey::parse(key).ok_or_else(malformed)?;
         let mode = match self.mode() {
             Mode::Test => KeyMode::Test,
             Mode::Live => KeyMode::Live,
@@ -156,9 +160,12 @@ impl Vault {
             .keys()
             .api_key_hashes(&key)
             .find_map(|(hash_key, hash)| snapshot.documents.api_key_by_hash(hash_key, hash))
-            .filter(|known| key.mode() == mode && is_valid(&known.row, &snapshot, now))
-            .ok_or(VaultError::NotAuthenticated)?;
+            .filter(|_| key.mode() == mode)
+            .ok_or_else(|| self.signin_refused(origin, RefusalReason::KeyUnknown))?;
         let row = Arc::clone(&known.row);
+        if let Some(reason) = why_invalid(&row, &snapshot, now) {
+            return Err(self.key_refused(origin, Some(&row), reason));
+        }
         self.apikey_used(row.id, &known.last_use, now.wall);
         Ok(Caller {
             asked: Asked { actor: Some(row.id), origin },
@@ -176,8 +183,9 @@ impl Vault {
         let key = match &caller.key {
             Some(before) => {
                 let known = snapshot.documents.api_key(before.id);
-                let known = known.filter(|known| is_valid(&known.row, &snapshot, now));
-                Some(Arc::clone(&known.ok_or(VaultError::NotAuthenticated)?.row))
+                let known = known.filter(|known| why_invalid(&known.row, &snapshot, now).is_none());
+                let ended = || self.key_refused(caller.asked.origin, Some(before), RefusalReason::KeyEnded);
+                Some(Arc::clone(&known.ok_or_else(ended)?.row))
             }
             None => None,
         };
@@ -188,7 +196,7 @@ impl Vault {
     /// operator key of another vault or another root key.
     pub fn operator(&self, key: &OperatorKey, origin: Origin) -> Result<Caller, VaultError> {
         if !self.keys().is_operator(key) {
-            return Err(VaultError::NotAuthenticated);
+            return Err(self.signin_refused(origin, RefusalReason::OperatorProof));
         }
         Ok(Caller {
             asked: Asked { actor: None, origin },
@@ -249,6 +257,8 @@ impl Vault {
     /// frees memory and disk.
     pub async fn sweep(&self) -> Result<(), VaultError> {
         let now = self.now();
+        // First, and whatever becomes of the rest, so that it is every sweep's.
+        let counted = self.counts_write().await;
         // A commit removes a bounded number; one that removes fewer has come to the end.
         while self.idempotency_sweep(now.wall).await? >= SWEEP_ROWS_MAX {}
         self.cvv_rows_sweep(now.wall).await?;
@@ -259,6 +269,7 @@ impl Vault {
         let swept = self.cvvs().cvv_sweep().await;
         recovered?;
         swept?;
+        counted?;
         self.inner.swept_at.store(now.wall.unix_millis(), Ordering::Relaxed);
         Ok(())
     }
@@ -294,6 +305,10 @@ impl Vault {
         if let Err(error) = self.apikey_uses_write().await {
             tracing::warn!(%error, advice = "none; the last minute's uses of API keys are not shown", "apikey.uses_not_written");
         }
+        if let Err(error) = self.counts_write().await {
+            let advice = "none; the audit trail lacks the last minute's reads and refusals";
+            tracing::warn!(error = %with_causes(&error), advice, "audit.counts_not_written");
+        }
         Ok(self.store().close().await?)
     }
 
@@ -319,6 +334,11 @@ impl Vault {
 
     pub(crate) fn document_lists(&self) -> &Semaphore {
         &self.inner.document_lists
+    }
+
+    /// What was seen and refused since it was last written down.
+    pub(crate) fn counts(&self) -> &Counts {
+        &self.inner.counts
     }
 
     pub(crate) fn last_uses(&self) -> &LastUses {
@@ -381,10 +401,15 @@ impl Vault {
     }
 }
 
-/// Whether a key is valid now: not expired, and of an organisation that is enabled.
-fn is_valid(row: &ApiKeyRow, snapshot: &Snapshot, now: Now) -> bool {
-    row.expires_at.is_none_or(|expires_at| now.wall < expires_at)
-        && snapshot.documents.is_enabled(row.organisation)
+/// Why a key is not valid now, if it is not: it has expired, or its organisation is disabled.
+fn why_invalid(row: &ApiKeyRow, snapshot: &Snapshot, now: Now) -> Option<RefusalReason> {
+    if row.expires_at.is_some_and(|expires_at| now.wall >= expires_at) {
+        Some(RefusalReason::KeyExpired)
+    } else if snapshot.documents.is_enabled(row.organisation) {
+        None
+    } else {
+        Some(RefusalReason::OrganisationDisabled)
+    }
 }
 
 /// Whether any card is stored.

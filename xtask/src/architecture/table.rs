@@ -119,7 +119,7 @@ libraries! {
     "iso_currency": Users::These(&[MODEL, BINS, VAULT]), NOBODY;
 
     // Maps by ids of our own making.
-    "foldhash": Users::These(&[STORE, EMBEDDED]), NOBODY;
+    "foldhash": Users::These(&[STORE, EMBEDDED, VAULT]), NOBODY;
 
     // Waiting, sharing, telling.
     "arc-swap": Users::These(&[VAULT, SERVER, BINARY]), NOBODY;

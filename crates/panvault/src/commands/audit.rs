@@ -4,6 +4,7 @@ use core::time::Duration;
 use std::process::ExitCode;
 
 use anyhow::ensure;
+use panvault_store::AuditRecord;
 use panvault_store_embedded::examine;
 use serde_json::{Value, json};
 
@@ -95,15 +96,34 @@ fn line(record: &Value) -> String {
         Some(value) => value.to_string(),
         None => "-".to_owned(),
     };
-    format!(
-        "{}  {:20} object {}  by {}  of {}  from {}",
+    let is_local = text("actor") == AuditRecord::LOCAL || text("reason") == "operator_proof";
+    let address = match record.get("address") {
+        Some(_) => text("address"),
+        None if is_local => "this machine".to_owned(),
+        None => "several addresses".to_owned(),
+    };
+    let mut line = format!(
+        "{}  {:20} object {}  by {}  of {}  from {address}",
         text("created_at"),
         text("action"),
         text("object"),
         text("actor"),
         text("organisation"),
-        record.get("address").map_or_else(|| "this machine".to_owned(), |_| text("address"))
-    )
+    );
+    if record.get("reason").is_some() {
+        line.push_str(&format!("  for {}", text("reason")));
+    }
+    if record.get("operation").is_some() {
+        line.push_str(&format!(" at {}", text("operation")));
+    }
+    match record.get("count").and_then(Value::as_u64) {
+        Some(1) => line.push_str(&format!("  once, {}", text("last_at"))),
+        Some(count) => {
+            line.push_str(&format!("  {count} times, {} to {}", text("first_at"), text("last_at")))
+        }
+        None => {}
+    }
+    line
 }
 
 fn show(one: &One) -> anyhow::Result<()> {

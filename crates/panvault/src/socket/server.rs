@@ -13,6 +13,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::MissedTickBehavior;
 
+use crate::socket::handshake::HandshakeFault;
 use crate::socket::{CONNECTIONS_MAX, NAME, NEW, handshake, open_directory, path_of};
 
 /// Connections that may wait to be taken.
@@ -108,7 +109,12 @@ impl Socket {
                 };
                 match proved {
                     Some(Ok(stream)) => local.serve(stream, stopped).await,
-                    Some(Err(error)) => tracing::debug!(%error, "socket.refused"),
+                    Some(Err(error)) => {
+                        if matches!(error, HandshakeFault::Keys(_)) {
+                            local.operator_refused();
+                        }
+                        tracing::debug!(%error, "socket.refused");
+                    }
                     None => {}
                 }
                 drop(permit);

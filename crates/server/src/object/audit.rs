@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 
 use panvault_model::{ApiKeyId, Id, NodeId, OrganisationId, Timestamp};
-use panvault_vault::{Action, AuditField, AuditRecord};
+use panvault_vault::{Action, AuditField, AuditNote, AuditRecord, RefusalReason, operation_name};
 
 use super::shown::write_text;
 use super::{Number, Shape, Shown, object};
@@ -38,6 +38,13 @@ impl Shown for RecordId {
 /// The API key that did it, if one did.
 struct Actor(Option<ApiKeyId>);
 
+impl Actor {
+    /// `None` where nobody knows who it was.
+    fn of(note: &AuditNote) -> Option<Self> {
+        (!note.is_anonymous()).then_some(Self(note.actor))
+    }
+}
+
 impl Shown for Actor {
     const SHAPE: Shape = Shape::IdOr(AuditRecord::LOCAL);
 
@@ -65,27 +72,46 @@ fn given(bytes: [u8; 12]) -> Option<[u8; 12]> {
     (bytes != [0; 12]).then_some(bytes)
 }
 
+/// Why somebody was refused.
+fn reason(note: &AuditNote) -> Option<RefusalReason> {
+    let is_refusal = matches!(note.action, Action::AccessRefuse | Action::SigninRefuse);
+    RefusalReason::from_code(note.outcome).filter(|_| is_refusal)
+}
+
 object! {
     /// Who did what to what, when and from where. Of a card it has the id, and nothing else.
     Audit "AuditRecord" of record: AuditRecord, by AuditField {
         /// Names the record.
         always "_id" => RecordId = RecordId { writer: record.writer, place: record.place };
-        /// When.
+        /// When; of what is counted, when it was written down.
         always "created_at" => Timestamp = record.note.at, by CreatedAt;
         /// What was done.
         always "action" => Action = record.note.action, by Action;
-        /// The API key that did it; `local` for a command on the vault's machine and for the vault itself.
-        always "actor" => Actor = Actor(record.note.actor), by Actor;
-        /// In whose organisation; left out for the vault as a whole.
+        /// The API key that did it; `local` for a command on the vault's machine and for the vault itself. Left out of a request whose
+        /// key is none, and of what more did than are told apart.
+        optional "actor" => Actor = Actor::of(&record.note), by Actor;
+        /// In whose organisation; left out for the vault as a whole, and where none is known.
         optional "organisation" => OrganisationId = given(*record.note.organisation.as_bytes()).map(OrganisationId::from_bytes), by Organisation;
-        /// To what: the id of a card, a transaction, an organisation and so on.
-        always "object" => Id = record.note.object;
-        /// In which request: its `X-Request-Id`.
+        /// To what: the id of a card, a transaction, an organisation and so on; of what is counted the last one. Left out where it
+        /// was done to nothing, to several at once, or was refused.
+        optional "object" => Id = given(*record.note.object.as_bytes()).map(Id::from_bytes);
+        /// In which request: its `X-Request-Id`. What is counted has none.
         optional "request" => Id = given(*record.note.request.as_bytes()).map(Id::from_bytes);
-        /// From where.
+        /// From where; of failed sign-ins and of browsers' keys the first 64 bits of an IPv6 address. Left out of commands on the
+        /// vault's machine, and of what came from several.
         optional "address" => Address = (record.note.address != [0; 16]).then_some(Address(record.note.address));
-        /// Of `transaction_settle` the number of the status that it came to; of `card_update` 1 if more than the CVV changed.
+        /// Of `access_refuse` and `signin_refuse` the number of the reason; of `transaction_settle` the number of the status that it came to; of `card_update` 1 if more than the CVV changed.
         always "outcome" => Number<0, 255> = Number(record.note.outcome.into());
+        /// How often: reads and refusals are counted, and written down about once a minute.
+        optional "count" => Number<1, 4_294_967_295> = record.note.counted.map(|counted| Number(counted.count().into()));
+        /// The first of these.
+        optional "first_at" => Timestamp = record.note.counted.map(|counted| counted.first_at(record.note.at));
+        /// The last of these.
+        optional "last_at" => Timestamp = record.note.counted.map(|counted| counted.last_at(record.note.at));
+        /// Of `access_refuse` and `signin_refuse`, why; left out where there were several reasons.
+        optional "reason" => RefusalReason = reason(&record.note);
+        /// Of `access_refuse`, what was refused.
+        optional "operation" => &'static str = record.note.counted.and_then(|counted| operation_name(counted.operation()));
     }
 }
 

@@ -7,7 +7,7 @@ use panvault_model::{
     Fingerprint, Id, LastFour, OrganisationId, ProcessorId, RecurringType, Role, ShopperInteraction,
     Timestamp, TransactionId, TransactionStatus,
 };
-use panvault_vault::Action;
+use panvault_vault::{Action, RefusalReason};
 
 use super::shape::{Names, Shape};
 
@@ -181,6 +181,7 @@ shown_names! {
     RecurringType => "RecurringType", "Where a transaction stands in a series.";
     Role => "Role", "What an API key may do.";
     Action => "Action", "What was done.";
+    RefusalReason => "RefusalReason", "Why a request was refused.";
     ShopperInteraction => "ShopperInteraction", "How the shopper gave the order.";
 }
 

@@ -68,6 +68,7 @@ fn tamper(server: &Server, hand: &MemoryStore, card: &str, change: impl FnOnce(&
             request: RequestId::from_bytes([0; 12]),
             address: [0; 16],
             outcome: 0,
+            counted: None,
         };
         let effects = vec![Effect::from(row)];
         let done = hand.commit(Commit { claim: None, expects: Vec::new(), effects, audit }).await;

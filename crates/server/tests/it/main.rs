@@ -26,5 +26,6 @@ mod slow;
 mod strictness;
 mod support;
 mod tls;
+mod trail;
 mod transactions;
 mod unread;

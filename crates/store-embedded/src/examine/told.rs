@@ -52,6 +52,14 @@ impl Told {
             | Action::NodeRenew
             | Action::NodeStop
             | Action::ApiKeyUse => return,
+            // What was seen or refused changed nothing.
+            Action::CardRead
+            | Action::CardList
+            | Action::TransactionRead
+            | Action::TransactionList
+            | Action::AuditRead
+            | Action::AccessRefuse
+            | Action::SigninRefuse => return,
         };
         ids.push(*note.object.as_bytes());
     }

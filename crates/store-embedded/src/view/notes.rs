@@ -12,7 +12,7 @@
 //! | 16 | address; absent with flag 8 |
 //! | 6, 1 or 0 | when; with flag 32 one byte, milliseconds after the note before; absent with flag 16: the same moment |
 //! | 12 or 8 | object; with flag 64 without its first 4 bytes, which are the seconds of "when" |
-//! | 12 or 8 | request; with flag 128 the same |
+//! | 12 or 8 | request, or of an action that is counted how often and between when; with flag 128 the same |
 //!
 //! The note before the first is all zeroes.
 
@@ -40,7 +40,8 @@ struct Parts {
     address: [u8; 16],
     at: u64,
     object: [u8; 12],
-    request: [u8; 12],
+    /// The request, or how often and between when.
+    occasion: [u8; 12],
 }
 
 impl Parts {
@@ -52,7 +53,7 @@ impl Parts {
             address: note.address,
             at: note.at.unix_millis(),
             object: *note.object.as_bytes(),
-            request: *note.request.as_bytes(),
+            occasion: note.occasion(),
         }
     }
 
@@ -61,7 +62,7 @@ impl Parts {
         if self.at > Timestamp::MAX.unix_millis() {
             return Err(RowFault::Value);
         }
-        Ok(AuditNote {
+        let note = AuditNote {
             at: Timestamp::from_unix_millis(self.at),
             action: Action::from_code(action).ok_or(RowFault::Value)?,
             actor: Some(self.actor)
@@ -69,10 +70,12 @@ impl Parts {
                 .map(panvault_model::ApiKeyId::from_bytes),
             organisation: OrganisationId::from_bytes(self.organisation),
             object: Id::from_bytes(self.object),
-            request: RequestId::from_bytes(self.request),
+            request: RequestId::from_bytes([0; 12]),
             address: self.address,
             outcome,
-        })
+            counted: None,
+        };
+        note.with_occasion(self.occasion)
     }
 
     /// The first four bytes of an id that is made now.
@@ -96,7 +99,7 @@ pub(crate) fn pack(notes: &[AuditNote], out: &mut Vec<u8>) {
 fn put(writer: &mut Writer<'_>, before: &Parts, now: &Parts) {
     let later = now.at.checked_sub(before.at).and_then(|later| u8::try_from(later).ok());
     let of_the_second = |id: &[u8; 12]| now.second().is_some_and(|second| id.starts_with(&second));
-    let (object, request) = (of_the_second(&now.object), of_the_second(&now.request));
+    let (object, request) = (of_the_second(&now.object), of_the_second(&now.occasion));
     let flags = [
         (SAME_ACTION, now.action == before.action),
         (SAME_ACTOR, now.actor == before.actor),
@@ -125,7 +128,7 @@ fn put(writer: &mut Writer<'_>, before: &Parts, now: &Parts) {
         Some(later) => writer.u8(later),
         None => writer.timestamp(Timestamp::from_unix_millis(now.at)),
     }
-    for (id, short) in [(&now.object, object), (&now.request, request)] {
+    for (id, short) in [(&now.object, object), (&now.occasion, request)] {
         writer.fixed(id.get(if short { 4.. } else { 0.. }).unwrap_or_default());
     }
 }
@@ -183,13 +186,16 @@ fn take(reader: &mut Reader<'_>, before: &Parts) -> Result<Parts, RowFault> {
         Ok(id)
     };
     now.object = id(has(OBJECT_OF_THE_SECOND))?;
-    now.request = id(has(REQUEST_OF_THE_SECOND))?;
+    now.occasion = id(has(REQUEST_OF_THE_SECOND))?;
     Ok(now)
 }
 
 #[cfg(test)]
 mod tests {
+    use core::num::NonZeroU32;
+
     use panvault_model::ApiKeyId;
+    use panvault_store::Counted;
     use panvault_testkit::Dice;
 
     use super::*;
@@ -205,6 +211,7 @@ mod tests {
             request: RequestId::make(at, [random; 8]),
             address: [9; 16],
             outcome: 0,
+            counted: None,
         }
     }
 
@@ -246,6 +253,12 @@ mod tests {
                         5 => one.outcome = byte,
                         6 => one.action = *dice.pick(Action::ALL).unwrap(),
                         _ => {}
+                    }
+                    if one.action.is_counted() {
+                        let times = NonZeroU32::new(1 + u32::from(byte)).unwrap();
+                        let first = Timestamp::from_unix_millis(one.at.unix_millis() / 2);
+                        one.counted = Some(Counted::new(times, first, one.at, one.at, byte));
+                        one.request = RequestId::from_bytes([0; 12]);
                     }
                     one
                 })

@@ -2,19 +2,20 @@
 //!
 //! | offset | bytes | what |
 //! | --- | --- | --- |
-//! | 0 | 1 | format, 1 |
+//! | 0 | 1 | format: 1, or 2 of an action that is counted |
 //! | 1 | 6 | when |
 //! | 7 | 1 | action |
 //! | 8 | 12 | API key, or zeroes |
 //! | 20 | 12 | organisation, or zeroes |
 //! | 32 | 12 | object |
-//! | 44 | 12 | request, or zeroes |
+//! | 44 | 12 | request, or zeroes; in format 2 how often, and between when (`counted.rs`) |
 //! | 56 | 16 | IPv6 address, or zeroes |
-//! | 72 | 1 | status that a transaction came to; 1 for a card whose row changed; else 0 |
+//! | 72 | 1 | status that a transaction came to; 1 for a card whose row changed; reason of a refusal; else 0 |
 
 use panvault_model::{ApiKeyId, Id, NodeId, OrganisationId, RequestId, Timestamp};
 
 use crate::codec::{Reader, RowFault, Writer};
+use crate::row::counted::Counted;
 
 /// What was done. The numbers are those of stored records and are append-only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -51,6 +52,20 @@ pub enum Action {
     ApiKeyUse,
     /// A table of issuers was imported, brought back, or taken up at a start; or the one before was removed.
     BinsLoad,
+    /// Cards were read, one at a time. Counted.
+    CardRead,
+    /// Cards were listed or counted. Counted.
+    CardList,
+    /// Transactions or their histories were read, one at a time. Counted.
+    TransactionRead,
+    /// Transactions were listed or counted. Counted.
+    TransactionList,
+    /// The audit trail was read. Counted.
+    AuditRead,
+    /// A caller was refused what it asked for. Counted.
+    AccessRefuse,
+    /// A request came without a key that is valid. Counted.
+    SigninRefuse,
 }
 
 impl Action {
@@ -72,6 +87,13 @@ impl Action {
         Self::CardCvvSweep,
         Self::ApiKeyUse,
         Self::BinsLoad,
+        Self::CardRead,
+        Self::CardList,
+        Self::TransactionRead,
+        Self::TransactionList,
+        Self::AuditRead,
+        Self::AccessRefuse,
+        Self::SigninRefuse,
     ];
 
     /// The number that stands for it in stored records.
@@ -93,6 +115,42 @@ impl Action {
             Self::CardCvvSweep => 14,
             Self::ApiKeyUse => 15,
             Self::BinsLoad => 16,
+            Self::CardRead => 17,
+            Self::CardList => 18,
+            Self::TransactionRead => 19,
+            Self::TransactionList => 20,
+            Self::AuditRead => 21,
+            Self::AccessRefuse => 22,
+            Self::SigninRefuse => 23,
+        }
+    }
+
+    /// Whether it is counted, and what was counted is written down about once a minute, rather than each time.
+    pub const fn is_counted(self) -> bool {
+        match self {
+            Self::CardRead
+            | Self::CardList
+            | Self::TransactionRead
+            | Self::TransactionList
+            | Self::AuditRead
+            | Self::AccessRefuse
+            | Self::SigninRefuse => true,
+            Self::CardCreate
+            | Self::CardUpdate
+            | Self::CardDelete
+            | Self::TransactionInitiate
+            | Self::TransactionSettle
+            | Self::DocumentCreate
+            | Self::DocumentUpdate
+            | Self::DocumentDelete
+            | Self::IdempotencySweep
+            | Self::CardRefresh
+            | Self::NodeStart
+            | Self::NodeRenew
+            | Self::NodeStop
+            | Self::CardCvvSweep
+            | Self::ApiKeyUse
+            | Self::BinsLoad => false,
         }
     }
 
@@ -120,6 +178,13 @@ impl Action {
             Self::CardCvvSweep => "card_cvv_sweep",
             Self::ApiKeyUse => "apikey_use",
             Self::BinsLoad => "bins_load",
+            Self::CardRead => "card_read",
+            Self::CardList => "card_list",
+            Self::TransactionRead => "transaction_read",
+            Self::TransactionList => "transaction_list",
+            Self::AuditRead => "audit_read",
+            Self::AccessRefuse => "access_refuse",
+            Self::SigninRefuse => "signin_refuse",
         }
     }
 }
@@ -127,23 +192,27 @@ impl Action {
 /// Who did what to what, when and from where (PCI DSS 10.2.2). One goes with every commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AuditNote {
-    /// When.
+    /// When; of what is counted, when that was written down.
     pub at: Timestamp,
     /// What was done.
     pub action: Action,
-    /// Who: the API key, or `None` for a command or the vault itself.
+    /// Who: the API key, or `None` for a command, the vault itself, or somebody unknown ([`AuditNote::is_anonymous`]).
     pub actor: Option<ApiKeyId>,
-    /// In whose organisation; all zeroes for the vault as a whole.
+    /// In whose organisation; all zeroes for the vault as a whole, or none.
     pub organisation: OrganisationId,
-    /// To what; of [`Action::BinsLoad`] the table: its version and 8 bytes of its tag, or all zeroes for none.
+    /// To what, of what is counted the last one, or all zeroes; of [`Action::BinsLoad`] the table: its version and 8 bytes of its
+    /// tag, or all zeroes for none.
     pub object: Id,
-    /// In which request; all zeroes for none.
+    /// In which request; all zeroes for none, and for what is counted.
     pub request: RequestId,
-    /// From where: an IPv6 address, IPv4 mapped into it; all zeroes for this machine's own commands.
+    /// From where: an IPv6 address, IPv4 mapped into it; all zeroes for this machine's own commands, or several addresses.
     pub address: [u8; 16],
     /// Of [`Action::TransactionSettle`] the number of the status that it came to; of [`Action::CardUpdate`] 1 when the row
-    /// changed, 0 when only the CVV did; of [`Action::CardRefresh`] 1; else 0.
+    /// changed, 0 when only the CVV did; of [`Action::CardRefresh`] 1; of [`Action::AccessRefuse`] and [`Action::SigninRefuse`] the
+    /// number of the [`RefusalReason`](crate::RefusalReason), 0 for several; else 0.
     pub outcome: u8,
+    /// How often, and between when: of those whose [`Action::is_counted`], and of no other.
+    pub counted: Option<Counted>,
 }
 
 /// A note with its place in the chain of the node that wrote it.
@@ -166,35 +235,66 @@ impl AuditNote {
     /// Bytes of an encoded note.
     pub const BYTES: usize = 1 + 6 + 1 + 12 + 12 + 12 + 12 + 16 + 1;
     const FORMAT: u8 = 1;
+    const FORMAT_COUNTED: u8 = 2;
+
+    /// Whether nobody knows who it was: a key that is none, or more of them than are told apart.
+    pub fn is_anonymous(&self) -> bool {
+        let is_several = self.counted.is_some_and(|counted| counted.operation() == Counted::SEVERAL);
+        self.actor.is_none() && (self.action == Action::SigninRefuse || is_several)
+    }
+
+    /// Twelve bytes: the request, or how often and between when.
+    pub fn occasion(&self) -> [u8; 12] {
+        self.counted.map_or(*self.request.as_bytes(), |counted| counted.to_bytes())
+    }
+
+    /// The same note with what [`AuditNote::occasion`] gave.
+    pub fn with_occasion(self, bytes: [u8; 12]) -> Result<Self, RowFault> {
+        if self.action.is_counted() {
+            Ok(Self { counted: Some(Counted::from_bytes(bytes)?), ..self })
+        } else {
+            Ok(Self { request: RequestId::from_bytes(bytes), ..self })
+        }
+    }
 
     /// Appends the note, [`AuditNote::BYTES`] long.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let mut writer = Writer::new(out);
-        writer.u8(Self::FORMAT);
+        writer.u8(if self.counted.is_some() { Self::FORMAT_COUNTED } else { Self::FORMAT });
         writer.timestamp(self.at);
         writer.u8(self.action.code());
         writer.fixed(self.actor.as_ref().map_or(&[0; 12], |actor| actor.as_bytes().as_slice()));
         writer.fixed(self.organisation.as_bytes());
         writer.fixed(self.object.as_bytes());
-        writer.fixed(self.request.as_bytes());
+        writer.fixed(&self.occasion());
         writer.fixed(&self.address);
         writer.u8(self.outcome);
     }
 
     /// Reads one note from the front.
     pub fn decode_from(reader: &mut Reader<'_>) -> Result<Self, RowFault> {
-        if reader.u8()? != Self::FORMAT {
+        let format = reader.u8()?;
+        let at = reader.timestamp()?;
+        let action = reader.code(Action::from_code)?;
+        let expected = if action.is_counted() { Self::FORMAT_COUNTED } else { Self::FORMAT };
+        if format != expected {
             return Err(RowFault::Value);
         }
-        Ok(Self {
-            at: reader.timestamp()?,
-            action: reader.code(Action::from_code)?,
-            actor: Some(reader.fixed()?).filter(|bytes| *bytes != [0; 12]).map(ApiKeyId::from_bytes),
-            organisation: OrganisationId::from_bytes(reader.fixed()?),
-            object: Id::from_bytes(reader.fixed()?),
-            request: RequestId::from_bytes(reader.fixed()?),
+        let actor = Some(reader.fixed()?).filter(|bytes| *bytes != [0; 12]).map(ApiKeyId::from_bytes);
+        let organisation = OrganisationId::from_bytes(reader.fixed()?);
+        let object = Id::from_bytes(reader.fixed()?);
+        let occasion = reader.fixed()?;
+        let note = Self {
+            at,
+            action,
+            actor,
+            organisation,
+            object,
+            request: RequestId::from_bytes([0; 12]),
             address: reader.fixed()?,
             outcome: reader.u8()?,
-        })
+            counted: None,
+        };
+        note.with_occasion(occasion)
     }
 }

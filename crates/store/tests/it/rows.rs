@@ -1,5 +1,6 @@
 //! The rows of the vectors. Written out, and never changed: what they are as bytes is on disks.
 
+use core::num::NonZeroU32;
 use std::sync::Arc;
 
 use panvault_model::{
@@ -8,9 +9,9 @@ use panvault_model::{
     Role, Sealed, ShopperInteraction, Tag, Timestamp, TransactionId, TransactionStatus,
 };
 use panvault_store::{
-    AccountRow, Action, ApiKeyRow, ApiKeyUseRow, AuditNote, CardRow, DocumentKind, DocumentRow, HistoryRow,
-    IdempotencyAnswer, IdempotencyKey, IdempotencyRow, OrganisationRow, ProcessorRow, TransactionRow,
-    Webhooks,
+    AccountRow, Action, ApiKeyRow, ApiKeyUseRow, AuditNote, CardRow, Counted, DocumentKind, DocumentRow,
+    HistoryRow, IdempotencyAnswer, IdempotencyKey, IdempotencyRow, OrganisationRow, ProcessorRow,
+    RefusalReason, TransactionRow, Webhooks,
 };
 
 pub(crate) fn id(byte: u8) -> Id {
@@ -242,6 +243,18 @@ pub(crate) fn api_key_use() -> ApiKeyUseRow {
     ApiKeyUseRow { api_key: ApiKeyId(id(0x91)), used_at: at(60), tag: tag(0x7c) }
 }
 
+pub(crate) fn note_counted() -> AuditNote {
+    let counted = Counted::new(NonZeroU32::new(0x0102).unwrap(), at(2), at(7), at(8), 4);
+    AuditNote {
+        action: Action::AccessRefuse,
+        object: Id::from_bytes([0; 12]),
+        request: RequestId::from_bytes([0; 12]),
+        outcome: RefusalReason::Role.code(),
+        counted: Some(counted),
+        ..note()
+    }
+}
+
 pub(crate) fn note() -> AuditNote {
     AuditNote {
         at: at(8),
@@ -252,5 +265,6 @@ pub(crate) fn note() -> AuditNote {
         request: RequestId(id(0xa1)),
         address: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 1],
         outcome: 10,
+        counted: None,
     }
 }

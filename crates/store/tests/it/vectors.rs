@@ -180,4 +180,15 @@ fn audit_notes() {
     holds("audit-note", &note, &bytes, decode);
     let own = AuditNote { actor: None, ..note };
     holds("audit-note-of-the-vault", &own, &encoded(|out| own.encode(out)), decode);
+    let counted = rows::note_counted();
+    holds("audit-note-counted", &counted, &encoded(|out| counted.encode(out)), decode);
+    // Each action has one of the two formats.
+    for (note, other) in [(&note, 2), (&counted, 1)] {
+        let mut bytes = encoded(|out| note.encode(out));
+        bytes[0] = other;
+        assert_eq!(decode(&bytes), Err(RowFault::Value));
+    }
+    let mut never = encoded(|out| counted.encode(out));
+    never[44..48].fill(0);
+    assert_eq!(decode(&never), Err(RowFault::Value), "counted, and never happened");
 }

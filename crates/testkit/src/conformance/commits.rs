@@ -17,6 +17,7 @@ pub fn note(action: Action, object: Id) -> AuditNote {
         request: RequestId(id(9)),
         address: [0xfe; 16],
         outcome: 0,
+        counted: None,
     }
 }
 

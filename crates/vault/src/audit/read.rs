@@ -1,5 +1,5 @@
 use panvault_model::{NodeId, Timestamp};
-use panvault_store::{AuditField, AuditQuery, AuditRecord, FieldValue, StoreFault, Test};
+use panvault_store::{Action, AuditField, AuditQuery, AuditRecord, FieldValue, StoreFault, Test};
 
 use crate::error::{Named, VaultError};
 use crate::limits::{AUDIT_PAGE_RECORDS, AUDIT_SCANNED_MAX, AUDIT_SKEW_MILLIS};
@@ -22,6 +22,7 @@ impl Vault {
                 permit.within(*organisation, Named::Condition("organisation"))?;
             }
         }
+        self.list_seen(permit, Action::AuditRead, &query.organisations);
         let (from, until) = times(query);
         let mut chains = Vec::new();
         for writer in self.store().audit_writers().await? {
@@ -67,7 +68,9 @@ impl Vault {
         let records = self.store().audit_read(writer, place, 1).await?;
         let seen = records.into_iter().find(|record| permit.audits(record.note.organisation));
         let seen = seen.filter(|record| record.place == place);
-        seen.ok_or_else(|| VaultError::not_found(Named::Subject))
+        let record = seen.ok_or_else(|| VaultError::not_found(Named::Subject))?;
+        self.list_seen(permit, Action::AuditRead, &[record.note.organisation]);
+        Ok(record)
     }
 
     /// The newest record that the chains have not given yet.

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use panvault_model::CardId;
-use panvault_store::{CardQuery, CardRow, Page, RowKey};
+use panvault_store::{Action, CardQuery, CardRow, Page, RowKey};
 
 use crate::card::CardView;
 use crate::error::{Named, VaultError};
@@ -14,6 +14,7 @@ impl Vault {
     pub async fn card_read(&self, permit: &Permit<CardRead>, id: CardId) -> Result<CardView, VaultError> {
         let row = self.card_seen(permit, id, Named::Subject).await?;
         let cvv_expires_at = self.cvv_expires_at(id, permit.now()).await?;
+        self.seen(permit, Action::CardRead, row.organisation, Some(id.0));
         Ok(CardView { row, cvv_expires_at })
     }
 
@@ -27,6 +28,7 @@ impl Vault {
         for organisation in &query.organisations {
             permit.within(*organisation, Named::Condition("organisation"))?;
         }
+        self.list_seen(permit, Action::CardList, &query.organisations);
         query.organisations = permit.organisations(&query.organisations);
         query.asked_by = permit.asked_by();
         let page = self.store().card_list(query).await?;

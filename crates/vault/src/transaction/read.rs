@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use panvault_model::TransactionId;
-use panvault_store::{HistoryRow, Page, RowKey, TransactionQuery, TransactionRow};
+use panvault_store::{Action, HistoryRow, Page, RowKey, TransactionQuery, TransactionRow};
 
 use crate::error::{Named, VaultError};
 use crate::permit::{Permit, TransactionList, TransactionRead};
@@ -23,6 +23,7 @@ impl Vault {
             return Err(VaultError::Tampered(RowKey::Transaction(id)));
         }
         permit.within(row.organisation, Named::Subject)?;
+        self.seen(permit, Action::TransactionRead, row.organisation, Some(id.0));
         Ok(row)
     }
 
@@ -59,6 +60,7 @@ impl Vault {
         for organisation in &query.organisations {
             permit.within(*organisation, Named::Condition("organisation"))?;
         }
+        self.list_seen(permit, Action::TransactionList, &query.organisations);
         query.organisations = permit.organisations(&query.organisations);
         query.asked_by = permit.asked_by();
         let page = self.store().transaction_list(query).await?;

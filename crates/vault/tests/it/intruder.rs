@@ -45,6 +45,8 @@ pub(crate) struct Plot {
     pub(crate) nodes: Option<Change<Vec<NodeRow>>>,
     pub(crate) stop: Option<Stop>,
     pub(crate) initiate_fault: Option<StoreFault>,
+    /// A fault of every note of what was counted.
+    pub(crate) counted_fault: Option<StoreFault>,
     /// A fault of every change and deletion of a card.
     pub(crate) card_fault: Option<StoreFault>,
     /// What renewals of leases are answered with, and whether they are done all the same.
@@ -226,6 +228,10 @@ impl Store for Intruder {
             Action::CardUpdate | Action::CardDelete => Box::pin(self.card_changed(commit)),
             _ => Box::pin(async move {
                 self.overtaken().await;
+                let fault = self.plot.lock().unwrap().counted_fault;
+                if let Some(fault) = fault.filter(|_| commit.audit.action.is_counted()) {
+                    return Err(fault);
+                }
                 self.done(commit).await
             }),
         }

@@ -23,6 +23,7 @@ mod organisation;
 mod processors;
 mod refresh;
 mod role;
+mod seen;
 mod shared;
 mod tamper;
 mod transaction;

@@ -31,6 +31,7 @@ fn note(action: Action) -> AuditNote {
         request: RequestId::from_bytes([0xa1; 12]),
         address: [0xfe; 16],
         outcome: 0,
+        counted: None,
     }
 }
 
