@@ -1,6 +1,7 @@
 //! Commands of this project, in Rust: `cargo xtask --help`.
 
 mod architecture;
+mod attack;
 mod bench;
 mod bin_list;
 mod browser;
@@ -52,6 +53,8 @@ enum Command {
     },
     /// Run what CI runs: every test, every lint, every check of the sources.
     Ci,
+    /// Make the attacks that were once made on the vault, alone: each must be held, and has a control that shows that it would be noticed.
+    Attack,
     /// Run schemathesis alone against the real binary.
     Schemathesis,
     /// Look at the pages of the real binary in a real browser, alone.
@@ -104,6 +107,7 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Ci => Ok(ci::ci(&workspace)),
         Command::Browser => browser::browser(&workspace).map(|()| true),
         Command::Clients => clients::clients(&workspace).map(|()| true),
+        Command::Attack => attack::attack(&workspace).map(|()| true),
         Command::Schemathesis => schemathesis::schemathesis(&workspace).map(|()| true),
         Command::Architecture => {
             architecture::check(&workspace)?;

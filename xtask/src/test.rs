@@ -2,7 +2,7 @@ use std::path::Path;
 
 use crate::parts::{Parts, Totals};
 use crate::workspace::Workspace;
-use crate::{bin_list, browser, clients, first_command, package, packages, run, schemathesis};
+use crate::{attack, bin_list, browser, clients, first_command, package, packages, run, schemathesis};
 
 /// What is left out.
 #[derive(Default)]
@@ -22,6 +22,7 @@ pub(crate) fn test(workspace: &Workspace, without: &Without) -> bool {
 pub(crate) fn tests(workspace: &Workspace, without: &Without, parts: &mut Parts) {
     parts.check("packages", || needed(&workspace.root));
     parts.part("cargo test", || cargo_test(workspace));
+    parts.check("attacks", || attack::attack(workspace));
     if without.python {
         parts.skip("a real list of BINs", "--without-python");
         parts.skip("schemathesis", "--without-python");

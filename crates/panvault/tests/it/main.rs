@@ -17,6 +17,7 @@ mod leak;
 mod links;
 mod memory;
 mod output;
+mod race;
 mod serve;
 mod setup;
 mod signals;

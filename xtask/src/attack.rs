@@ -1,0 +1,91 @@
+//! The attacks that were once made on the vault, run again: each must be held, and each has a control that shows that the tests
+//! of it would notice.
+
+mod table;
+
+use std::collections::BTreeSet;
+
+use anyhow::ensure;
+
+use crate::stopwatch::Stopwatch;
+use crate::workspace::Workspace;
+use crate::{run, say};
+use table::ATTACKS;
+
+/// One attack.
+struct Attack {
+    /// What somebody tries.
+    tried: &'static str,
+    /// The tests that try it.
+    tests: &'static [Test],
+    /// What shows that they would notice, in the same tests or another.
+    control: &'static str,
+}
+
+/// A test: its package, and its name in it.
+type Test = (&'static str, &'static str);
+
+/// Runs every test of the table and says of each attack whether it was held.
+pub(crate) fn attack(workspace: &Workspace) -> anyhow::Result<()> {
+    let watch = Stopwatch::start();
+    let names: BTreeSet<&str> =
+        ATTACKS.iter().flat_map(|attack| attack.tests).map(|(_, name)| *name).collect();
+    // All packages at once, so that what they use is built as for all other tests. A name runs where it is.
+    let mut arguments =
+        vec!["test", "--workspace", "--lib", "--test", "it", "--locked", "--no-fail-fast", "--", "--exact"];
+    arguments.extend(&names);
+    let mut held = BTreeSet::new();
+    let mut failed = BTreeSet::new();
+    // Whether all went well is told by the lines.
+    run::lines(run::cargo(&workspace.root, &arguments), |line| match outcome(line) {
+        Some((name, true)) => drop(held.insert(name.to_owned())),
+        Some((name, false)) => drop(failed.insert(name.to_owned())),
+        None => {}
+    })?;
+    let mut lost = 0;
+    say::line("");
+    for attack in ATTACKS {
+        let missing: Vec<_> =
+            attack.tests.iter().filter(|(_, name)| !held.contains(*name) || failed.contains(*name)).collect();
+        let says = if missing.is_empty() { "held" } else { "LOST" };
+        say::line(format_args!("{says}  {}\n      control: {}", attack.tried, attack.control));
+        for (package, name) in &missing {
+            say::line(format_args!("      failed, or is not there: {package} {name}"));
+        }
+        lost += usize::from(!missing.is_empty());
+    }
+    say::line(format_args!("{} attacks by {} tests in {watch}, {lost} not held", ATTACKS.len(), names.len()));
+    ensure!(lost == 0, "{lost} attacks were not held");
+    Ok(())
+}
+
+/// The name of a test and whether it has passed, from a line such as `test links::a_name ... ok`.
+fn outcome(line: &str) -> Option<(&str, bool)> {
+    let (name, outcome) = line.strip_prefix("test ")?.split_once(" ... ")?;
+    match outcome {
+        "ok" => Some((name, true)),
+        "FAILED" => Some((name, false)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_test_that_has_passed_counts() {
+        assert_eq!(outcome("test links::a_name ... ok"), Some(("links::a_name", true)));
+        assert_eq!(outcome("test links::a_name ... FAILED"), Some(("links::a_name", false)));
+        for other in ["test links::a_name ... ignored", "test result: ok. 1 passed", ""] {
+            assert_eq!(outcome(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn every_attack_has_tests_and_a_control() {
+        for attack in ATTACKS {
+            assert!(!attack.tests.is_empty() && !attack.control.is_empty(), "{}", attack.tried);
+        }
+    }
+}
