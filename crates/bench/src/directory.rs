@@ -44,7 +44,7 @@ pub(crate) async fn open(directory: &Path) -> anyhow::Result<Opened> {
     let root = KeyFile::new(directory.join("root.key")).open()?;
     let header = fs::read(directory.join("keys.1")).context("the header of keys cannot be read")?;
     let keys = Header::parse(&header)?.open(&root, id, KeyMode::Test)?;
-    let chain = Arc::new(StoreChain::new(keys.chain()));
+    let chain = Arc::new(StoreChain::new(&keys));
     let store = EmbeddedStore::open(directory, id, chain, Settings::default())?;
     let vault = Vault::open(parts(Arc::new(store), keys, Arc::new(SystemEntropy::new()))).await?;
     Ok(Opened { vault, key: Arc::new(root.derive_operator_key(id)) })

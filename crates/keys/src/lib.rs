@@ -32,4 +32,6 @@ pub use crate::purpose::{KeyState, VaultPurpose};
 pub use crate::ring::{KeyRing, Kind, Place};
 pub use crate::root::RootKey;
 pub use crate::slot::{KeyFile, Slot};
-pub use crate::vault_keys::{BinsKey, ChainKey, DigestKey, HEAD_SEALED_BYTES, VaultKeys};
+pub use crate::vault_keys::{
+    BinsKey, ChainKey, DigestKey, HEAD_SEALED_BYTES, MEMBER_HASH_BYTES, RowTagKey, VaultKeys,
+};

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use aws_lc_rs::{digest as sha, hmac};
+use aws_lc_rs::hmac;
 use panvault_model::{Sealed, Tag, VaultId};
 use subtle::ConstantTimeEq;
 
@@ -16,9 +16,11 @@ use crate::vault_keys::head::HeadKey;
 use crate::vault_keys::versions::Unwrapped;
 use crate::xaes::Xaes;
 
+mod chain;
 mod head;
 mod versions;
 
+pub use chain::{ChainKey, MEMBER_HASH_BYTES};
 pub use head::HEAD_SEALED_BYTES;
 pub(crate) use versions::Versions;
 
@@ -31,8 +33,8 @@ pub struct VaultKeys {
     head: Versions<HeadKey>,
     api_key: Versions<hmac::Key>,
     idempotency: Versions<hmac::Key>,
-    row_tag: Versions<hmac::Key>,
-    chain: Versions<hmac::Key>,
+    row_tag: RowTagKey,
+    chain: Versions<ChainKey>,
     cvv_cache: Versions<hmac::Key>,
     wrapping: Arc<Versions<Xaes>>,
 }
@@ -41,8 +43,12 @@ pub struct VaultKeys {
 #[derive(Clone)]
 pub struct BinsKey(Arc<Versions<hmac::Key>>);
 
-/// The key that chains commits. It may live in a thread of its own.
-pub struct ChainKey(hmac::Key);
+/// The key under which rows are tagged, to hold rows against their tags with. It may outlive the others, and is cheap to clone.
+#[derive(Clone)]
+pub struct RowTagKey {
+    vault: VaultId,
+    keys: Arc<Versions<hmac::Key>>,
+}
 
 /// One version of the key that makes digests of requests that may be repeated.
 pub struct DigestKey<'a> {
@@ -73,8 +79,8 @@ impl VaultKeys {
             head: Versions::open(keys(VaultPurpose::DocumentHead)?, HeadKey::derive)?,
             api_key: mac(VaultPurpose::ApiKeyHash)?,
             idempotency: mac(VaultPurpose::Idempotency)?,
-            row_tag: mac(VaultPurpose::RowTag)?,
-            chain: mac(VaultPurpose::AuditChain)?,
+            row_tag: RowTagKey { vault, keys: Arc::new(mac(VaultPurpose::RowTag)?) },
+            chain: Versions::open(keys(VaultPurpose::AuditChain)?, ChainKey::derive)?,
             cvv_cache: mac(VaultPurpose::CvvCache)?,
             wrapping: Arc::new(Versions::open(keys(VaultPurpose::Wrapping)?, Xaes::new)?),
         })
@@ -108,7 +114,12 @@ impl VaultKeys {
 
     /// The key that chains commits.
     pub fn chain(&self) -> ChainKey {
-        ChainKey(self.chain.active().1.clone())
+        self.chain.active().1.clone()
+    }
+
+    /// The keys that rows are held against their tags with.
+    pub const fn row_tags(&self) -> &RowTagKey {
+        &self.row_tag
     }
 
     /// The key that tags tables of issuers: that of documents.
@@ -140,12 +151,12 @@ impl VaultKeys {
 
     /// Tag of a stored row that is not sealed: the first 128 bits of HMAC-SHA-256 over its kind and bytes.
     pub fn row_tag(&self, kind: u8, clear: &[u8]) -> Tag {
-        tag_make(&self.row_tag, &[&[kind], clear])
+        tag_make(&self.row_tag.keys, &[&[kind], clear])
     }
 
     /// Whether a row bears its tag; takes the same time whatever the answer.
     pub fn row_tag_matches(&self, kind: u8, clear: &[u8], tag: &Tag) -> bool {
-        tag_matches(&self.row_tag, &[&[kind], clear], tag)
+        self.row_tag.row_tag_matches(kind, clear, tag)
     }
 
     /// Tag of a document, as that of a row, under the key for documents.
@@ -160,13 +171,15 @@ impl VaultKeys {
 
     /// Tag of a sealed card: over all that its seal is bound to and the sealed bytes. Who holds a row against it needs not open it.
     pub fn card_tag(&self, place: &Place<'_>, sealed: &Sealed) -> Tag {
-        tag_make(&self.row_tag, &[&[TAG_CARD], &place.associated_head(0), place.clear, sealed.as_bytes()])
+        tag_make(
+            &self.row_tag.keys,
+            &[&[TAG_CARD], &place.associated_head(0), place.clear, sealed.as_bytes()],
+        )
     }
 
     /// Whether a sealed card bears its tag in this place; takes the same time whatever the answer.
     pub fn card_tag_matches(&self, place: &Place<'_>, sealed: &Sealed, tag: &Tag) -> bool {
-        let parts = [[TAG_CARD].as_slice(), &place.associated_head(0), place.clear, sealed.as_bytes()];
-        tag_matches(&self.row_tag, &parts, tag)
+        self.row_tag.card_tag_matches(place, sealed, tag)
     }
 
     /// A key for CVVs that several nodes share, from the active key for caches and a half that lives only in the cache: neither
@@ -235,6 +248,24 @@ impl DigestKey<'_> {
     }
 }
 
+impl RowTagKey {
+    /// Whose rows they tag.
+    pub const fn vault(&self) -> VaultId {
+        self.vault
+    }
+
+    /// Whether a row bears its tag; takes the same time whatever the answer.
+    pub fn row_tag_matches(&self, kind: u8, clear: &[u8], tag: &Tag) -> bool {
+        tag_matches(&self.keys, &[&[kind], clear], tag)
+    }
+
+    /// Whether a sealed card bears its tag in this place; takes the same time whatever the answer.
+    pub fn card_tag_matches(&self, place: &Place<'_>, sealed: &Sealed, tag: &Tag) -> bool {
+        let parts = [[TAG_CARD].as_slice(), &place.associated_head(0), place.clear, sealed.as_bytes()];
+        tag_matches(&self.keys, &parts, tag)
+    }
+}
+
 impl BinsKey {
     /// Tag of the file of a table of issuers, which begins with its format: the first 128 bits of HMAC-SHA-256 over its kind and bytes.
     pub fn tag(&self, file: &[u8]) -> Tag {
@@ -244,24 +275,6 @@ impl BinsKey {
     /// Whether the file of a table bears its tag; takes the same time whatever the answer.
     pub fn tag_matches(&self, file: &[u8], tag: &Tag) -> bool {
         tag_matches(&self.0, &[&[TAG_BINS], file], tag)
-    }
-}
-
-impl ChainKey {
-    /// SHA-256.
-    pub fn digest(&self, bytes: &[u8]) -> [u8; 32] {
-        let mut out = [0; 32];
-        for (slot, byte) in out.iter_mut().zip(sha::digest(&sha::SHA256, bytes).as_ref()) {
-            *slot = *byte;
-        }
-        out
-    }
-
-    /// HMAC-SHA-256 over the concatenation of the parts.
-    pub fn tag(&self, parts: &[&[u8]]) -> [u8; 32] {
-        let mut context = hmac::Context::with_key(&self.0);
-        parts.iter().for_each(|part| context.update(part));
-        digest(&context.sign())
     }
 }
 

@@ -223,7 +223,7 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 
 /// The chain of a vault's log.
 pub(crate) fn chain(keys: &VaultKeys) -> Arc<dyn Chain> {
-    Arc::new(StoreChain::new(keys.chain()))
+    Arc::new(StoreChain::new(keys))
 }
 
 impl DataDirectory {

@@ -85,6 +85,10 @@ impl App {
             None if store.lists_full => {
                 (StatusCode::OK, "ready, but the disk has no room for the view: lists are refused")
             }
+            None if store.damaged > 0 => (
+                StatusCode::OK,
+                "ready, but somebody changed view.sqlite: lists and counts of some organisations are refused; run panvault doctor",
+            ),
             None => (StatusCode::OK, "ready"),
             Some(StoreFault::Full) => unavailable("the disk is full: writes are refused"),
             Some(StoreFault::Busy) if store.lists_full => {

@@ -28,6 +28,7 @@ pub(crate) struct Metrics {
     store_sequence: Counter,
     store_behind: Gauge<u64, AtomicU64>,
     store_lists_full: Gauge<i64, AtomicI64>,
+    store_damaged: Gauge<u64, AtomicU64>,
     store_waiting: Gauge<u64, AtomicU64>,
     bins_version: Gauge<u64, AtomicU64>,
     bins_rows: Gauge<u64, AtomicU64>,
@@ -77,6 +78,7 @@ impl Metrics {
             store_sequence: Counter::default(),
             store_behind: Gauge::default(),
             store_lists_full: Gauge::default(),
+            store_damaged: Gauge::default(),
             store_waiting: Gauge::default(),
             bins_version: Gauge::default(),
             bins_rows: Gauge::default(),
@@ -142,6 +144,11 @@ impl Metrics {
             metrics.store_lists_full.clone(),
         );
         registry.register(
+            "store_organisations_damaged",
+            "Organisations of which rows were put back, taken away or changed from outside",
+            metrics.store_damaged.clone(),
+        );
+        registry.register(
             "store_steps_waiting",
             "Steps that wait to be written",
             metrics.store_waiting.clone(),
@@ -187,6 +194,7 @@ impl Metrics {
         self.store_sequence.inner().store(status.store.sequence, Ordering::Relaxed);
         self.store_behind.set(status.store.behind);
         self.store_lists_full.set(i64::from(status.store.lists_full));
+        self.store_damaged.set(status.store.damaged);
         self.store_waiting.set(status.store.waiting as u64);
         self.bins_version.set(u64::from(status.bins.version));
         self.bins_rows.set(status.bins.rows);

@@ -13,18 +13,24 @@ use tokio::sync::watch;
 
 use crate::fault::{is_busy, is_full};
 use crate::files::Files;
-use crate::limits::{SPARE_RETRY_MILLIS, VIEW_LOG_BYTES_MAX, VIEW_WRITE_BUSY_MILLIS};
+use crate::limits::{
+    PATROL_BUSY_ROWS, PATROL_PAUSE_MILLIS, PATROL_ROWS, SPARE_RETRY_MILLIS, VIEW_LOG_BYTES_MAX,
+    VIEW_WRITE_BUSY_MILLIS,
+};
 use crate::log::{Spares, segment_path};
 use crate::overlay::Overlay;
+use crate::patrol::Patrol;
 use crate::queue::Queue;
 use crate::readers::Readers;
 use crate::to_apply::{End, ToApply};
-use crate::view::{ApplyFrame, Fingerprints, SchemaWatch, apply};
+use crate::view::{ApplyFrame, Fingerprints, SchemaWatch, Tallies, apply};
 
 /// The applier's own things.
 pub(crate) struct Applier {
     pub(crate) view: Connection,
     pub(crate) schema: SchemaWatch,
+    pub(crate) tallies: Arc<Tallies>,
+    pub(crate) patrol: Patrol,
     pub(crate) fingerprints: Fingerprints,
     pub(crate) files: Arc<dyn Files>,
     pub(crate) view_log: PathBuf,
@@ -51,7 +57,7 @@ impl Applier {
         }
         let mut dirty = true;
         loop {
-            let (frames, segment, end) = self.to_apply.next(dirty);
+            let (frames, segment, end) = self.to_apply.next(dirty || self.patrol.is_under_way());
             if frames.is_empty() {
                 if end.is_none() {
                     match self.tidy() {
@@ -75,6 +81,14 @@ impl Applier {
                         dirty = true;
                     }
                 }
+                while end.is_none() && self.patrol.is_under_way() {
+                    if let Err(error) = self.patrol(PATROL_ROWS) {
+                        return self.failed(&error);
+                    }
+                    if self.to_apply.wanted_within(Duration::from_millis(PATROL_PAUSE_MILLIS)) {
+                        break;
+                    }
+                }
                 match end {
                     Some(End::Closed | End::Failed) => return end == Some(End::Closed),
                     None => continue,
@@ -93,7 +107,7 @@ impl Applier {
             let deleting = frames.iter().rev().find(|frame| frame.effects.iter().flatten().any(is_delete));
             self.deleted_in = deleting.map(|frame| frame.segment).or(self.deleted_in);
             self.applied(&frames);
-            if let Err(error) = self.tidy() {
+            if let Err(error) = self.tidy().and_then(|_| self.patrol(PATROL_BUSY_ROWS)) {
                 return self.failed(&error);
             }
             let bytes = match self.view_log_bytes() {
@@ -127,6 +141,14 @@ impl Applier {
         }
     }
 
+    /// A slice of the look at everything. What keeps the view from being read is waited for.
+    fn patrol(&mut self, rows: usize) -> Result<(), rusqlite::Error> {
+        match self.patrol.look(&self.view, &self.tallies, rows) {
+            Err(error) if hold_up(&error).is_some() => Ok(()),
+            looked => looked,
+        }
+    }
+
     /// The view cannot be written or flushed: nothing more is taken in, and nothing of the log is erased, for it is what the view is
     /// mended from.
     fn failed(&self, error: &dyn core::error::Error) -> bool {
@@ -141,8 +163,9 @@ impl Applier {
     /// closed meanwhile.
     fn carry(&mut self, frames: &[ApplyFrame]) -> Result<bool, rusqlite::Error> {
         loop {
-            match apply(&mut self.view, frames) {
-                Ok(()) => {
+            match apply(&mut self.view, &self.tallies, frames) {
+                Ok(steps) => {
+                    self.patrol.applied(&self.tallies, &steps);
                     match self.held_up.send_replace(None) {
                         Some(StoreFault::Full) => tracing::info!("view.room_again"),
                         Some(_) => tracing::info!("view.free_again"),

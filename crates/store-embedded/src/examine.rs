@@ -2,6 +2,7 @@
 
 mod index;
 mod last;
+mod tallies;
 mod told;
 mod trail;
 
@@ -95,7 +96,7 @@ pub fn examine(directory: &Path, vault: VaultId, chain: &dyn Chain) -> Result<Ex
         let what = format!("holds step {} and the log {} to {}", meta.applied, first, examination.sequence);
         examination.found("view", what);
     }
-    examination.look_at_view()?;
+    examination.look_at_view(chain)?;
     examination.look_at_audit(chain, &chained)?;
     for table in last.differ(&examination.view, meta.applied)? {
         examination.found("view", format!("a row of {table} is not what the log says of it"));

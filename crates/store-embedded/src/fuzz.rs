@@ -1,6 +1,6 @@
 //! What the fuzz target of this crate runs (`fuzz/`). A test runs it too, over the kept corpus.
 
-use panvault_store::{AuditNote, Chain, Effects};
+use panvault_store::{AuditNote, CardRow, Chain, Effects, TransactionRow};
 
 use crate::log::{FrameBuilder, Verified};
 
@@ -18,6 +18,18 @@ impl Chain for Open {
 
     fn tag(&self, _parts: &[&[u8]]) -> [u8; 32] {
         [0x7a; 32]
+    }
+
+    fn member_hash(&self, _set: &[u8; 16], member: &[u8; 16]) -> [u8; 16] {
+        *member
+    }
+
+    fn card_is_ours(&self, _row: &CardRow) -> bool {
+        true
+    }
+
+    fn transaction_is_ours(&self, _row: &TransactionRow) -> bool {
+        true
     }
 }
 

@@ -11,6 +11,7 @@ pub mod fuzz;
 pub mod limits;
 mod log;
 mod overlay;
+mod patrol;
 mod queue;
 mod readers;
 mod replay;

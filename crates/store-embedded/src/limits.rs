@@ -46,6 +46,15 @@ pub const SLICE_ROWS: usize = 2048;
 /// Milliseconds between two tries to make room for the next segment when the disk is full.
 pub const SPARE_RETRY_MILLIS: u64 = 500;
 
+/// Rows that a start's look at everything takes at a time while the store has nothing else to do, some milliseconds.
+pub const PATROL_ROWS: usize = 1024;
+
+/// The same beside each batch that is applied, about a millisecond.
+pub const PATROL_BUSY_ROWS: usize = 256;
+
+/// Milliseconds between two of these while there is nothing else to do, so that it takes a part of one core.
+pub const PATROL_PAUSE_MILLIS: u64 = 5;
+
 /// Rows of a sorted list that are held while it is sorted: those that are left out at its front, and those of the page. Each takes some
 /// 50 bytes, and its text.
 pub const SORT_ROWS_MAX: usize = 200_000;

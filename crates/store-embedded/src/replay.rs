@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use panvault_directory::Directory;
 use panvault_model::VaultId;
@@ -11,26 +12,26 @@ use crate::applier::is_delete;
 use crate::fault::OpenFault;
 use crate::files::Files;
 use crate::log::{Recovered, recover, segment_path};
-use crate::view::{self, Access, ApplyFrame};
+use crate::view::{self, Access, ApplyFrame, Tallies};
 
 /// Reads the log, and brings the view up to its end. Says too which segment last has a card that was deleted since.
 pub(crate) fn replay(
     directory: &Directory,
     log: &Path,
     vault: VaultId,
-    chain: &dyn Chain,
+    chain: &Arc<dyn Chain>,
     files: &dyn Files,
     cache_kib: u32,
-) -> Result<(Recovered, Option<u64>), OpenFault> {
+) -> Result<(Recovered, Option<u64>, Tallies), OpenFault> {
     // The log is read whole before anything is changed: a refusal must leave all as it was.
-    let applied = match view_meta(directory, vault, cache_kib)? {
-        Some(meta) => meta,
-        None => view::Meta { applied: 0, tag: None },
+    let (applied, tallies) = match view_meta(directory, vault, chain, cache_kib)? {
+        Some(found) => found,
+        None => (view::Meta { applied: 0, tag: None }, Tallies::empty(Arc::clone(chain))),
     };
     let mut frames: Vec<ApplyFrame> = Vec::new();
     let mut foreign = None;
     let mut deleted_in = None;
-    let found = recover(files, log, vault, chain, &mut |frame| {
+    let found = recover(files, log, vault, chain.as_ref(), &mut |frame| {
         if frame.last_sequence() == applied.applied && Some(frame.tag) != applied.tag {
             foreign = Some(frame.last_sequence());
         }
@@ -58,13 +59,13 @@ pub(crate) fn replay(
     }
     if !view::is_there(directory)? {
         tracing::warn!(advice = "none; it is rebuilt from the log", "view.missing");
-        view::create(directory, vault)?;
+        view::create(directory, vault, chain.as_ref())?;
     }
     let mut connection = view::connect(directory, Access::Write, cache_kib)?;
     for frames in frames.chunks(64) {
-        view::apply(&mut connection, frames)?;
+        view::apply(&mut connection, &tallies, frames)?;
     }
-    Ok((found, deleted_in))
+    Ok((found, deleted_in, tallies))
 }
 
 /// Makes durable what is there. A process that was killed may have written a frame, or given a segment its name, and not have
@@ -78,10 +79,19 @@ fn settle(files: &dyn Files, log: &Path, found: &Recovered) -> io::Result<()> {
 }
 
 /// What the view says of itself; `None` when it is not there.
-fn view_meta(directory: &Directory, vault: VaultId, cache_kib: u32) -> Result<Option<view::Meta>, OpenFault> {
+fn view_meta(
+    directory: &Directory,
+    vault: VaultId,
+    chain: &Arc<dyn Chain>,
+    cache_kib: u32,
+) -> Result<Option<(view::Meta, Tallies)>, OpenFault> {
     if !view::is_there(directory)? {
         return Ok(None);
     }
     let connection = view::connect(directory, Access::Read, cache_kib)?;
-    view::meta(&connection, vault).map(Some)
+    // As of one moment: another process may write to it.
+    connection.execute_batch("BEGIN")?;
+    let meta = view::meta(&connection, vault)?;
+    let tallies = Tallies::load(&connection, Arc::clone(chain), meta.applied)?;
+    Ok(Some((meta, tallies)))
 }

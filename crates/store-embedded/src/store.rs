@@ -26,7 +26,7 @@ use crate::readers::Readers;
 use crate::slots::Slots;
 use crate::stop::Stop;
 use crate::to_apply::ToApply;
-use crate::view::{self, ListSource, Tail};
+use crate::view::{self, ListSource, Tail, Tallies};
 use crate::writer::Writer;
 
 use held::Held;
@@ -46,6 +46,7 @@ struct Shared {
     queue: Arc<Queue>,
     writer: Arc<Writer>,
     overlay: Arc<RwLock<Overlay>>,
+    tallies: Arc<Tallies>,
     readers: Arc<Readers>,
     /// What lists run in.
     slots: Arc<Slots>,
@@ -174,9 +175,12 @@ impl Shared {
             let waited = timeout(time, shared.slots.take(asked_by)).await;
             let mut slot = waited.unwrap_or(Err(StoreFault::Busy))?;
             let (stop, tail) = (Stop::default(), Arc::clone(&shared.fingerprint_tail));
+            let tallies = Arc::clone(&shared.tallies);
             let _stop_when_dropped = stop.when_dropped();
             let read = tokio::task::spawn_blocking(move || {
-                slot.ask(&stop, |view| read(&ListSource { view, tail: &tail, stop: &stop }))
+                slot.ask(&stop, |view| {
+                    read(&ListSource { view, tail: &tail, tallies: &tallies, stop: &stop })
+                })
             });
             let ended = timeout(time, read).await.map_err(|_| StoreFault::TimedOut)?;
             ended.unwrap_or(Err(StoreFault::Read("the thread that read it has ended")))
@@ -280,6 +284,8 @@ impl Store for EmbeddedStore {
             fault: if stopped { Some(StoreFault::Stopped) } else { shared.refusal() },
             lists_full: *shared.view_held_up.borrow() == Some(StoreFault::Full),
             behind: shared.behind(),
+            damaged: shared.tallies.damaged(),
+            patrolled: shared.tallies.is_patrolled(),
             sequence: shared.durable.load(Ordering::SeqCst),
             waiting: shared.queue.len(),
         }

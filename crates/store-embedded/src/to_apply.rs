@@ -99,6 +99,14 @@ impl ToApply {
         (state.frames.drain(..).collect(), state.segment, state.end)
     }
 
+    /// Waits a while, unless there is something to do.
+    pub(crate) fn wanted_within(&self, time: Duration) -> bool {
+        let state = self.lock();
+        let idle = |state: &mut Frames| state.frames.is_empty() && state.end.is_none();
+        let waited = self.changed.wait_timeout_while(state, time, idle);
+        !idle(&mut waited.unwrap_or_else(PoisonError::into_inner).0)
+    }
+
     /// Waits a while, unless the writer has ended or ends meanwhile.
     pub(crate) fn ended_within(&self, time: Duration) -> bool {
         let state = self.lock();

@@ -6,6 +6,7 @@ mod list;
 mod notes;
 mod read;
 mod schema;
+mod tally;
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use panvault_directory::Directory;
 use panvault_model::VaultId;
+use panvault_store::Chain;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use crate::fault::OpenFault;
@@ -29,9 +31,10 @@ pub(crate) use read::{
     idempotency_expired, largest, nodes, open_transactions, standing, transaction, unreadable,
 };
 pub(crate) use schema::SchemaWatch;
+pub(crate) use tally::{Counted, Each, Step, Tallies, Tally, hash, toggle};
 
 /// Format of the tables.
-const FORMAT: u32 = 7;
+const FORMAT: u32 = 8;
 
 /// Name of the view's file.
 const VIEW: &str = "view.sqlite";
@@ -51,7 +54,7 @@ pub(crate) fn view_path(directory: &Path) -> PathBuf {
 }
 
 /// Makes an empty view. It gets its name when it is whole: what a crash leaves of it, the next try replaces.
-pub(crate) fn create(directory: &Directory, vault: VaultId) -> Result<(), OpenFault> {
+pub(crate) fn create(directory: &Directory, vault: VaultId, chain: &dyn Chain) -> Result<(), OpenFault> {
     let (path, making) = (view_path(directory.path()), directory.path().join(NEW));
     // SQLite gives its companion files the mode of the file itself.
     clear(directory, VIEW)
@@ -66,6 +69,7 @@ pub(crate) fn create(directory: &Directory, vault: VaultId) -> Result<(), OpenFa
     put.execute(params!["format", FORMAT])?;
     put.execute(params!["vault", vault.as_bytes()])?;
     put.execute(params!["applied", 0])?;
+    put.execute(params!["tallies", tally::nothing(chain)])?;
     drop(put);
     connection.execute_batch("COMMIT")?;
     // Closing folds SQLite's own log back and removes it, so that the one file is all.

@@ -30,6 +30,9 @@ pub enum RowFault {
     /// The row is another one's, under this one's key.
     #[error("the row of another lies in its place")]
     Misplaced,
+    /// The vault did not write the row so, or rows of its organisation were put back or taken away.
+    #[error("the vault did not write it so")]
+    Forged,
     /// A part is too long to be written.
     #[error("a part of the row is too long")]
     Size,

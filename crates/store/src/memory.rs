@@ -228,7 +228,7 @@ impl Store for MemoryStore {
     }
 
     fn status(&self) -> StoreStatus {
-        StoreStatus { sequence: self.tables().audit.len() as u64, ..StoreStatus::default() }
+        StoreStatus { sequence: self.tables().audit.len() as u64, patrolled: true, ..StoreStatus::default() }
     }
 
     fn close(&self) -> Pending<'_, ()> {

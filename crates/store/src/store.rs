@@ -58,6 +58,11 @@ pub struct StoreStatus {
     pub fault: Option<StoreFault>,
     /// Lists find no room to catch up, and are refused; what is written is kept all the same.
     pub lists_full: bool,
+    /// Organisations of which cards or transactions were put back, taken away or changed from outside, as far as that is known; their
+    /// lists and counts are refused.
+    pub damaged: u64,
+    /// Everything that the store started with has been held against what it should have.
+    pub patrolled: bool,
     /// Commits that are durable.
     pub sequence: u64,
     /// Durable commits that lists do not show yet.
@@ -66,12 +71,18 @@ pub struct StoreStatus {
     pub waiting: usize,
 }
 
-/// What chains commits: a plain digest and a keyed tag. The store is handed it and never sees the key.
+/// What a store is handed in the place of keys, which it never sees: it chains commits, hashes sets, and tells rows of the vault from others.
 pub trait Chain: Send + Sync {
     /// SHA-256.
     fn digest(&self, bytes: &[u8]) -> [u8; 32];
     /// Keyed tag over the concatenation of the parts.
     fn tag(&self, parts: &[&[u8]]) -> [u8; 32];
+    /// Keyed hash of a member of a set. The hash of a set is the exclusive or of its members'; both are secret.
+    fn member_hash(&self, set: &[u8; 16], member: &[u8; 16]) -> [u8; 16];
+    /// Whether a card bears the tag that the vault gave it, with all that its row says, the organisation too.
+    fn card_is_ours(&self, row: &CardRow) -> bool;
+    /// Whether a transaction bears its tag, in the same way.
+    fn transaction_is_ours(&self, row: &TransactionRow) -> bool;
 }
 
 /// A place that keeps rows.

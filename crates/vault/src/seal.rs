@@ -1,7 +1,7 @@
 //! Rows and their seals and tags: what is bound to what.
 
 use panvault_card::{CardBlock, Holder, HolderBlock, Pan};
-use panvault_keys::{KeyRing, KeysError, Kind, Place, VaultKeys};
+use panvault_keys::{KeyRing, KeysError, Kind, Place, RowTagKey, VaultKeys};
 use panvault_model::{ApiKeyId, CardId, OrganisationId, Sealed, Tag, VaultId};
 use panvault_store::{
     ApiKeyUseRow, CardCvvRow, CardRow, DocumentRow, HistoryRow, IdempotencyRow, NodeRow, RowKey,
@@ -67,6 +67,14 @@ pub(crate) fn card_verify(
     agree(keys.card_tag_matches(&place, &row.sealed, &row.tag), RowKey::Card(row.id))
 }
 
+/// Whether a card is as it was sealed, for the organisation that its row names.
+pub(crate) fn card_is_ours(row: &CardRow, tags: &RowTagKey) -> bool {
+    let mut clear = Vec::with_capacity(192);
+    row.encode_clear(&mut clear);
+    let place = place(row, row.organisation, tags.vault(), &clear);
+    tags.card_tag_matches(&place, &row.sealed, &row.tag)
+}
+
 /// Seals a name for the time until its card is read.
 pub(crate) fn holder_seal(
     holder: Holder,
@@ -120,9 +128,14 @@ pub(crate) fn transaction_tag(keys: &VaultKeys, row: &TransactionRow) -> Tag {
 }
 
 pub(crate) fn transaction_verify(keys: &VaultKeys, row: &TransactionRow) -> Result<(), VaultError> {
+    agree(transaction_is_ours(row, keys.row_tags()), RowKey::Transaction(row.id))
+}
+
+/// Whether a transaction is as it was written.
+pub(crate) fn transaction_is_ours(row: &TransactionRow, tags: &RowTagKey) -> bool {
     let mut clear = Vec::with_capacity(512);
     row.encode_clear(&mut clear);
-    agree(keys.row_tag_matches(TAG_TRANSACTION, &clear, &row.tag), RowKey::Transaction(row.id))
+    tags.row_tag_matches(TAG_TRANSACTION, &clear, &row.tag)
 }
 
 pub(crate) fn history_tag(keys: &VaultKeys, row: &HistoryRow) -> Tag {

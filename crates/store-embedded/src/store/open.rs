@@ -20,6 +20,7 @@ use crate::files::{Files, HeldFiles};
 use crate::limits::{COMMIT_BYTES_MAX, LISTS_MAX, Settings};
 use crate::log::{FrameBuilder, SegmentHeader, Spares, Tail, erase, segment_path};
 use crate::overlay::Overlay;
+use crate::patrol::Patrol;
 use crate::queue::Queue;
 use crate::readers::Readers;
 use crate::replay::replay;
@@ -59,7 +60,7 @@ impl EmbeddedStore {
         make_log(&held, vault, chain, settings.segment_bytes)
             .map_err(OpenFault::io(directory.join(LOG_NEW)))?;
         held.rename(LOG_NEW, LOG).and_then(|()| held.sync()).map_err(OpenFault::io(&log))?;
-        view::create(&held, vault)
+        view::create(&held, vault, chain)
     }
 
     /// Opens a store for writing: takes its lock, reads the log's tail into the view, and starts. Changes nothing when it
@@ -95,8 +96,8 @@ impl EmbeddedStore {
     ) -> Result<Self, OpenFault> {
         let directory = &held.directory;
         let log = log_path(directory.path());
-        let (found, deleted_in) =
-            replay(directory, &log, vault, chain.as_ref(), files.as_ref(), settings.cache_kib)?;
+        let (found, deleted_in, tallies) =
+            replay(directory, &log, vault, &chain, files.as_ref(), settings.cache_kib)?;
         let tail = Tail::open(Arc::clone(&files), log.clone(), vault, settings.segment_bytes, &found)
             .map_err(OpenFault::io(&log))?;
         let queue = Arc::new(Queue::default());
@@ -105,6 +106,7 @@ impl EmbeddedStore {
             Spares::start(Arc::clone(&files), log.clone(), settings.segment_bytes, Arc::clone(&failure))
                 .map_err(OpenFault::io(&log))?;
         let spares = Arc::new(spares);
+        let tallies = Arc::new(tallies);
         let durable = Arc::new(AtomicU64::new(found.next_sequence - 1));
         let (applied_sender, applied) = watch::channel(found.next_sequence - 1);
         let (held_up_sender, view_held_up) = watch::channel(None);
@@ -119,6 +121,8 @@ impl EmbeddedStore {
         let applier = Applier {
             readers: Arc::clone(&readers),
             schema: SchemaWatch::start(&view)?,
+            tallies: Arc::clone(&tallies),
+            patrol: Patrol::start(),
             fingerprints,
             view,
             files,
@@ -160,6 +164,7 @@ impl EmbeddedStore {
             queue,
             writer,
             overlay,
+            tallies,
             readers,
             slots: Arc::new(Slots::new(listers)),
             fingerprint_tail,

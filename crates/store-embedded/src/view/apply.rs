@@ -1,10 +1,11 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use panvault_model::{CardId, OrganisationId, TransactionId, TransactionStatus};
+use panvault_model::{CardId, TransactionId, TransactionStatus};
 use panvault_store::{AuditNote, CardRow, Effect, Effects, Row, RowFault, RowKey, TransactionRow};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Statement, ToSql};
 
+use crate::view::tally::{Change, Counted, Step, Tallies};
 use crate::view::{fingerprints, notes};
 
 /// A durable frame on its way into the view.
@@ -41,16 +42,20 @@ impl From<crate::log::Frame> for ApplyFrame {
     }
 }
 
-/// Applies frames in one transaction, and writes down how far the view has come with them.
-pub(crate) fn apply(connection: &mut Connection, frames: &[ApplyFrame]) -> Result<(), rusqlite::Error> {
-    let Some(last) = frames.last() else { return Ok(()) };
+/// Applies frames in one transaction, and writes down how far the view has come with them. Gives what was counted.
+pub(crate) fn apply(
+    connection: &mut Connection,
+    tallies: &Tallies,
+    frames: &[ApplyFrame],
+) -> Result<Vec<Step>, rusqlite::Error> {
+    let Some(last) = frames.last() else { return Ok(Vec::new()) };
     let transaction = connection.transaction()?;
     let mut applying = Applying {
         view: &transaction,
         buffer: Vec::with_capacity(4096),
         cards: Vec::new(),
         transactions: BTreeMap::new(),
-        totals: HashMap::new(),
+        change: tallies.change(),
     };
     for frame in frames {
         applying.frame(frame)?;
@@ -60,26 +65,27 @@ pub(crate) fn apply(connection: &mut Connection, frames: &[ApplyFrame]) -> Resul
     }
     applying.new_cards()?;
     applying.transactions()?;
-    applying.totals()?;
+    let mut change = applying.change;
+    change.write(&transaction, last.last_sequence())?;
     transaction
         .prepare_cached("UPDATE meta SET value = ? WHERE name = 'applied'")?
         .execute([last.last_sequence().cast_signed()])?;
-    transaction.commit()
+    tallies.commit(change, || transaction.commit())
 }
 
 /// A batch on its way into the view.
-struct Applying<'a> {
+struct Applying<'a, 't> {
     view: &'a Connection,
     buffer: Vec<u8>,
     /// New cards that are not in the view yet.
     cards: Vec<&'a CardRow>,
     /// What transactions are after the batch, and whether they are new with it. Most of them change twice in one.
     transactions: BTreeMap<TransactionId, (&'a TransactionRow, bool)>,
-    /// Cards and transactions that organisations have more or fewer than before.
-    totals: HashMap<OrganisationId, (i64, i64)>,
+    /// What organisations have more, fewer or other than before.
+    change: Change<'t>,
 }
 
-impl<'a> Applying<'a> {
+impl<'a> Applying<'a, '_> {
     fn run(&self, sql: &str, parameters: &[&dyn ToSql]) -> Result<(), rusqlite::Error> {
         self.view.prepare_cached(sql)?.execute(parameters).map(drop)
     }
@@ -119,6 +125,7 @@ impl<'a> Applying<'a> {
             Row::Transaction(row) => {
                 let is_new = self.transactions.get(&row.id).is_some_and(|(_, is_new)| *is_new);
                 self.transactions.insert(row.id, (row, is_new || row.version == 1));
+                self.change.put(Counted::Transactions, row.organisation, row.id.as_bytes(), row.version);
                 Ok(())
             }
             Row::History(row) => {
@@ -184,7 +191,7 @@ impl<'a> Applying<'a> {
         else {
             return Ok(());
         };
-        self.totals.entry(row.organisation).or_default().0 -= 1;
+        self.change.delete(Counted::Cards, row.organisation, id.as_bytes(), row.version);
         let (id, organisation) = (id.as_bytes(), row.organisation.as_bytes());
         self.run("DELETE FROM card WHERE id = ?", &[id])?;
         self.run("DELETE FROM card_by_organisation WHERE organisation = ? AND id = ?", &[organisation, id])?;
@@ -196,7 +203,7 @@ impl<'a> Applying<'a> {
         let stored =
             self.stored("SELECT row FROM payment WHERE id = ?", id.as_bytes(), TransactionRow::decode)?;
         let Some(row) = stored else { return Ok(()) };
-        self.totals.entry(row.organisation).or_default().1 -= 1;
+        self.change.delete(Counted::Transactions, row.organisation, id.as_bytes(), row.version);
         let (id, organisation, card) = (id.as_bytes(), row.organisation.as_bytes(), row.card.as_bytes());
         self.run("DELETE FROM payment WHERE id = ?", &[id])?;
         self.run("DELETE FROM payment_open WHERE id = ?", &[id])?;
@@ -221,6 +228,7 @@ impl<'a> Applying<'a> {
     }
 
     fn card(&mut self, row: &'a CardRow) -> Result<(), rusqlite::Error> {
+        self.change.put(Counted::Cards, row.organisation, row.id.as_bytes(), row.version);
         if row.version == 1 {
             self.cards.push(row);
             return Ok(());
@@ -234,9 +242,6 @@ impl<'a> Applying<'a> {
     fn new_cards(&mut self) -> Result<(), rusqlite::Error> {
         let mut new = core::mem::take(&mut self.cards);
         new.sort_unstable_by_key(|row| row.id);
-        for row in &new {
-            self.totals.entry(row.organisation).or_default().0 += 1;
-        }
         let buffer = &mut self.buffer;
         insert_all(self.view, "card", 2, &new, |insert, at, row| {
             buffer.clear();
@@ -262,7 +267,6 @@ impl<'a> Applying<'a> {
             let (id, organisation) = (id.as_bytes(), row.organisation.as_bytes());
             self.run("INSERT OR REPLACE INTO payment VALUES (?, ?)", &[id, &self.buffer])?;
             if is_new {
-                self.totals.entry(row.organisation).or_default().1 += 1;
                 self.run("INSERT INTO payment_by_organisation VALUES (?, ?)", &[organisation, id])?;
                 self.run("INSERT INTO payment_by_card VALUES (?, ?)", &[row.card.as_bytes(), id])?;
             }
@@ -271,15 +275,6 @@ impl<'a> Applying<'a> {
             } else if !is_new {
                 self.run("DELETE FROM payment_open WHERE id = ?", &[id])?;
             }
-        }
-        Ok(())
-    }
-
-    fn totals(&self) -> Result<(), rusqlite::Error> {
-        let sql = "INSERT INTO total VALUES (?1, ?2, ?3) \
-                   ON CONFLICT (organisation) DO UPDATE SET cards = cards + ?2, payments = payments + ?3";
-        for (organisation, (cards, payments)) in &self.totals {
-            self.run(sql, &[organisation.as_bytes(), cards, payments])?;
         }
         Ok(())
     }

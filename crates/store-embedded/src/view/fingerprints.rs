@@ -212,9 +212,9 @@ fn merge_slice(view: &Connection, target: i64, rows: usize) -> Result<(), rusqli
 
 #[cfg(test)]
 mod tests {
-    use panvault_model::{CardId, VaultId};
+    use panvault_model::CardId;
     use panvault_testkit::Dice;
-    use panvault_testkit::conformance::rows::card;
+    use panvault_testkit::conformance::rows::{VAULT, card, chain};
 
     use super::*;
     use crate::stop::Stop;
@@ -227,7 +227,8 @@ mod tests {
         fingerprint: Fingerprint,
         there: &BTreeSet<(usize, [u8; 12])>,
     ) -> BTreeSet<[u8; 12]> {
-        let source = ListSource { view, tail, stop: &Stop::default() };
+        let tallies = view::Tallies::empty(chain(VAULT));
+        let source = ListSource { view, tail, tallies: &tallies, stop: &Stop::default() };
         let found = look_up(&source, &[fingerprint].into()).unwrap();
         let found = found.into_iter().filter(|id| there.iter().any(|row| row.1 == *id));
         let found: Vec<[u8; 12]> = found.collect();
@@ -241,7 +242,7 @@ mod tests {
     fn a_look_up_is_right_whatever_has_been_merged() {
         let directory = tempfile::tempdir().unwrap();
         let held = panvault_directory::Directory::open(directory.path()).unwrap();
-        view::create(&held, VaultId::from_bytes([7; 12])).unwrap();
+        view::create(&held, VAULT, chain(VAULT).as_ref()).unwrap();
         let mut view = view::connect(&held, Access::Write, 1024).unwrap();
         let mut index = Fingerprints::open(&view).unwrap();
         index.sizes = Sizes { tail_rows: 7, runs_per_level: 3, slice_rows: 24 };

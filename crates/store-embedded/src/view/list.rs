@@ -1,3 +1,4 @@
+mod expected;
 mod newest;
 mod sorting;
 #[cfg(test)]
@@ -9,23 +10,26 @@ use std::sync::Arc;
 use panvault_model::{CardId, Fingerprint, Id, OrganisationId, TransactionId};
 use panvault_store::limits::LIST_ROWS_MAX;
 use panvault_store::{
-    CardField, CardRow, Count, Direction, Field, FieldValue, Page, Query, RowFault, RowKey, StoreFault, Test,
-    TransactionField, TransactionRow,
+    CardField, CardRow, Chain, Count, Direction, Field, FieldValue, Page, Query, RowFault, RowKey,
+    StoreFault, Test, TransactionField, TransactionRow,
 };
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::limits::LIST_BATCH_ROWS;
 use crate::stop::Stop;
 use crate::view::fingerprints::{self, Tail};
+use crate::view::list::expected::Expected;
 use crate::view::list::newest::Newest;
 use crate::view::list::sorting::Sorting;
 use crate::view::read::unreadable;
+use crate::view::tally::{Counted, Tallies};
 
 /// What a list is made from.
 pub(crate) struct ListSource<'a> {
     pub(crate) view: &'a Connection,
     /// The newest entries of the index of fingerprints.
     pub(crate) tail: &'a Tail,
+    pub(crate) tallies: &'a Tallies,
     pub(crate) stop: &'a Stop,
 }
 
@@ -35,8 +39,8 @@ pub(crate) trait Listed: Field<Row: Sized> + PartialEq {
     const ROW: &'static str;
     /// Ids of an organisation from some id on and before another, newest first.
     const IDS: &'static str;
-    /// How many rows an organisation has.
-    const TOTAL: &'static str;
+    /// What is counted of them.
+    const COUNTED: Counted;
     /// The field that has the id.
     const ID: Self;
     /// The field that has the moment with which the id begins.
@@ -49,6 +53,8 @@ pub(crate) trait Listed: Field<Row: Sized> + PartialEq {
     fn key(id: [u8; 12]) -> RowKey;
     /// Its id.
     fn id(row: &Self::Row) -> &[u8; 12];
+    /// Whether the vault wrote it so.
+    fn is_ours(row: &Self::Row, chain: &dyn Chain) -> bool;
     /// Ids that an index has for the question, when it has them: far fewer than an organisation's. Rows of other organisations may be
     /// among them.
     fn indexed(query: &Query<Self>, source: &ListSource<'_>) -> Result<Option<Vec<[u8; 12]>>, StoreFault>;
@@ -56,6 +62,9 @@ pub(crate) trait Listed: Field<Row: Sized> + PartialEq {
 
 /// Answers a question about rows. Whatever it goes through, it holds the rows of the page, and of a sorted list what those up to its
 /// end are sorted by.
+///
+/// Totals come from what was counted as it was written. What is read is held against that, and every row that a condition or a sort is
+/// asked of against its tag; the rows of a page are for whoever gets them to verify.
 pub(crate) fn list<F: Listed>(
     source: &ListSource<'_>,
     query: &Query<F>,
@@ -68,37 +77,52 @@ pub(crate) fn list<F: Listed>(
     // What is sorted by the newest is in that order already.
     let newest_first = |field| field == F::ID || field == F::CREATED_AT;
     let sort = query.sort.filter(|(field, way)| !(*way == Direction::Descending && newest_first(*field)));
+    let mut expected = Expected::begin(source.tallies, F::COUNTED, &organisations)?;
     if query.filters.is_empty() && sort.is_none() {
-        let matching = total::<F>(source, &organisations)?;
         let mut rows = Vec::new();
-        if query.skip < matching && limit > 0 {
-            let mut ids = Newest::<F>::new(source, &organisations, query, skip.saturating_add(limit))?;
-            for _ in 0..skip {
-                if ids.next().transpose()?.is_none() {
-                    break;
+        if query.skip < expected.total() && limit > 0 {
+            let mut left = skip.saturating_add(limit);
+            let mut entries = Newest::<F>::new(source, &organisations, query, left)?;
+            while left > 0
+                && let Some(entry) = entries.next()
+            {
+                left -= 1;
+                let entry = entry?;
+                expected.entry();
+                if left < limit {
+                    rows.extend(listed::<F>(source, entry, &mut expected)?);
                 }
             }
-            for id in ids.take(limit) {
-                rows.extend(row::<F>(source.view, &id?)?);
-            }
+            expected.judge(left > 0)?;
         }
-        return Ok(Page { rows, total: query.total(matching) });
+        return Ok(Page { rows, total: query.total(expected.total()) });
     }
-    let ids: Box<dyn Iterator<Item = Result<[u8; 12], StoreFault>>> = match F::indexed(query, source)? {
+    let indexed = F::indexed(query, source)?;
+    // Whether all entries of its organisations are read, if it is read to its end.
+    let all_times = (Id::from_bytes([0; 12]), Id::from_bytes([0xff; 12]));
+    let mut to_the_end = indexed.is_none() && query.ids(F::CREATED_AT) == all_times;
+    let ids: Box<dyn Iterator<Item = Result<Entry, StoreFault>>> = match indexed {
         Some(mut ids) => {
             ids.sort_unstable_by(|a, b| b.cmp(a));
             ids.dedup();
-            Box::new(ids.into_iter().map(Ok))
+            Box::new(ids.into_iter().map(|id| Ok(Entry { organisation: None, id })))
         }
         None => Box::new(Newest::<F>::new(source, &organisations, query, LIST_BATCH_ROWS)?),
     };
     let mut page = Vec::new();
     let mut sorting = sort.map(|(field, way)| Sorting::new(field, way, skip.saturating_add(limit)));
     let mut matching = 0;
-    for id in ids {
-        let id = id?;
+    for entry in ids {
+        let entry = entry?;
+        let id = entry.id;
+        if entry.organisation.is_some() {
+            expected.entry();
+        }
         source.stop.check()?;
-        let Some(row) = row::<F>(source.view, &id)? else { continue };
+        let Some(row) = listed::<F>(source, entry, &mut expected)? else { continue };
+        if !F::is_ours(&row, source.tallies.chain()) {
+            return Err(StoreFault::Damaged { row: Some(F::key(id)), fault: RowFault::Forged });
+        }
         if organisations.binary_search(&F::organisation(&row)).is_err() || !query.holds(&row) {
             continue;
         }
@@ -109,9 +133,11 @@ pub(crate) fn list<F: Listed>(
             None => {}
         }
         if query.count == Count::PageEnd && sorting.is_none() && matching >= query.page_end() {
+            to_the_end = false;
             break;
         }
     }
+    expected.judge(to_the_end)?;
     if let Some(sorting) = sorting {
         for id in sorting.sorted().skip(skip) {
             // It may have changed or gone since it was looked at.
@@ -119,6 +145,29 @@ pub(crate) fn list<F: Listed>(
         }
     }
     Ok(Page { rows: page, total: query.total(matching) })
+}
+
+/// An entry of an index, and of whose, where it says.
+pub(super) struct Entry {
+    organisation: Option<OrganisationId>,
+    id: [u8; 12],
+}
+
+/// The row of an entry, which must be of the organisation that it is listed under.
+fn listed<F: Listed>(
+    source: &ListSource<'_>,
+    Entry { organisation, id }: Entry,
+    expected: &mut Expected<'_>,
+) -> Result<Option<Arc<F::Row>>, StoreFault> {
+    let row = row::<F>(source.view, &id)?;
+    match (&row, organisation) {
+        (Some(row), Some(organisation)) if F::organisation(row) != organisation => {
+            return Err(StoreFault::Damaged { row: Some(F::key(id)), fault: RowFault::Misplaced });
+        }
+        (None, Some(_)) => expected.missing(F::key(id)),
+        (Some(_), _) | (None, None) => {}
+    }
+    Ok(row)
 }
 
 fn row<F: Listed>(connection: &Connection, id: &[u8; 12]) -> Result<Option<Arc<F::Row>>, StoreFault> {
@@ -130,18 +179,6 @@ fn row<F: Listed>(connection: &Connection, id: &[u8; 12]) -> Result<Option<Arc<F
     let row = F::decode(id, &bytes).map_err(damaged)?;
     // A row under another's id would be listed in its place.
     if F::id(&row) == id { Ok(Some(Arc::new(row))) } else { Err(damaged(RowFault::Misplaced)) }
-}
-
-fn total<F: Listed>(source: &ListSource<'_>, organisations: &[OrganisationId]) -> Result<u64, StoreFault> {
-    let mut statement = source.view.prepare_cached(F::TOTAL).map_err(unreadable)?;
-    let mut total = 0u64;
-    for organisation in organisations {
-        source.stop.check()?;
-        let count = statement.query_row([organisation.as_bytes()], |row| row.get(0)).optional();
-        let count: Option<i64> = count.map_err(unreadable)?;
-        total = total.saturating_add(count.unwrap_or(0).cast_unsigned());
-    }
-    Ok(total)
 }
 
 /// The values that a field must equal, if the question says so.
@@ -163,7 +200,7 @@ impl Listed for CardField {
     const ROW: &'static str = "SELECT row FROM card WHERE id = ?";
     const IDS: &'static str = "SELECT id FROM card_by_organisation WHERE organisation = ? AND id >= ? AND id < ? \
          ORDER BY id DESC LIMIT ?";
-    const TOTAL: &'static str = "SELECT cards FROM total WHERE organisation = ?";
+    const COUNTED: Counted = Counted::Cards;
     const ID: Self = Self::Id;
     const CREATED_AT: Self = Self::CreatedAt;
 
@@ -183,6 +220,10 @@ impl Listed for CardField {
         row.id.as_bytes()
     }
 
+    fn is_ours(row: &CardRow, chain: &dyn Chain) -> bool {
+        chain.card_is_ours(row)
+    }
+
     fn indexed(query: &Query<Self>, source: &ListSource<'_>) -> Result<Option<Vec<[u8; 12]>>, StoreFault> {
         if let Some(values) = equal_to(query, Self::Id) {
             return Ok(Some(ids(values)));
@@ -200,7 +241,7 @@ impl Listed for TransactionField {
     const ROW: &'static str = "SELECT row FROM payment WHERE id = ?";
     const IDS: &'static str = "SELECT id FROM payment_by_organisation WHERE organisation = ? AND id >= ? AND id < ? \
          ORDER BY id DESC LIMIT ?";
-    const TOTAL: &'static str = "SELECT payments FROM total WHERE organisation = ?";
+    const COUNTED: Counted = Counted::Transactions;
     const ID: Self = Self::Id;
     const CREATED_AT: Self = Self::CreatedAt;
 
@@ -218,6 +259,10 @@ impl Listed for TransactionField {
 
     fn id(row: &TransactionRow) -> &[u8; 12] {
         row.id.as_bytes()
+    }
+
+    fn is_ours(row: &TransactionRow, chain: &dyn Chain) -> bool {
+        chain.transaction_is_ours(row)
     }
 
     fn indexed(query: &Query<Self>, source: &ListSource<'_>) -> Result<Option<Vec<[u8; 12]>>, StoreFault> {

@@ -252,7 +252,7 @@ pub(crate) fn audit(
 
 #[cfg(test)]
 mod tests {
-    use panvault_model::VaultId;
+    use panvault_testkit::conformance::rows::{VAULT, chain};
 
     use super::*;
     use crate::view::{self, Access};
@@ -262,7 +262,7 @@ mod tests {
     fn damage_names_its_row_and_a_failed_read_its_cause() {
         let directory = tempfile::tempdir().unwrap();
         let held = panvault_directory::Directory::open(directory.path()).unwrap();
-        view::create(&held, VaultId::from_bytes([7; 12])).unwrap();
+        view::create(&held, VAULT, chain(VAULT).as_ref()).unwrap();
         let view = view::connect(&held, Access::Write, 1024).unwrap();
         let (kept, id) = (CardId::from_bytes([3; 12]), CardId::from_bytes([4; 12]));
         view.execute("INSERT INTO card VALUES (?, x'ff')", [id.as_bytes()]).unwrap();

@@ -35,7 +35,7 @@ CREATE TABLE node (id BLOB PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE apikey_use (id BLOB PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE chain (first_sequence INTEGER PRIMARY KEY, segment INTEGER NOT NULL, effects_bytes INTEGER NOT NULL,
     effects_digest BLOB NOT NULL, previous BLOB NOT NULL, tag BLOB NOT NULL, notes BLOB NOT NULL);
-CREATE TABLE total (organisation BLOB PRIMARY KEY, cards INTEGER NOT NULL, payments INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE tally (organisation BLOB PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID;
 ";
 
 /// What is set on every connection: the file's own program does not run, and its structure cannot be written past SQLite.

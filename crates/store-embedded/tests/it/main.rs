@@ -20,6 +20,7 @@ mod recycle;
 mod schema;
 mod support;
 mod taken;
+mod tally;
 mod threads;
 mod view;
 mod watched;

@@ -32,7 +32,32 @@ const CHAIN_KEY: [u8; 32] = [
 /// The chain of a vault: with the key of the log's vectors in the vault that they are of, and another in every other.
 pub fn chain(vault: VaultId) -> Arc<dyn Chain> {
     let keys = if vault == VAULT { vault_keys_of(vault, CHAIN_KEY) } else { vault_keys(vault, 7) };
-    Arc::new(StoreChain::new(keys.chain()))
+    Arc::new(TestChain(StoreChain::new(&keys)))
+}
+
+/// A chain that takes rows with any tag for its own: those of the suite bear one that no key made.
+struct TestChain(StoreChain);
+
+impl Chain for TestChain {
+    fn digest(&self, bytes: &[u8]) -> [u8; 32] {
+        self.0.digest(bytes)
+    }
+
+    fn tag(&self, parts: &[&[u8]]) -> [u8; 32] {
+        self.0.tag(parts)
+    }
+
+    fn member_hash(&self, set: &[u8; 16], member: &[u8; 16]) -> [u8; 16] {
+        self.0.member_hash(set, member)
+    }
+
+    fn card_is_ours(&self, row: &CardRow) -> bool {
+        row.tag != Tag::NONE
+    }
+
+    fn transaction_is_ours(&self, row: &TransactionRow) -> bool {
+        row.tag != Tag::NONE
+    }
 }
 
 /// A moment, so many seconds after the first.

@@ -6,7 +6,7 @@ use panvault_model::OrganisationId;
 use panvault_store::{Query, StoreFault};
 
 use crate::limits::{LIST_BATCH_ROWS, LIST_IDS_HELD_MAX};
-use crate::view::list::{ListSource, Listed};
+use crate::view::list::{Entry, ListSource, Listed};
 use crate::view::read::unreadable;
 
 /// Ids of some organisations, newest first, of which a few of each are held at a time.
@@ -71,10 +71,11 @@ impl<'a, F: Listed> Newest<'a, F> {
 }
 
 impl<F: Listed> Iterator for Newest<'_, F> {
-    type Item = Result<[u8; 12], StoreFault>;
+    type Item = Result<Entry, StoreFault>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let (id, at) = self.newest.pop()?;
-        Some(self.refill(at, &id).map(|()| id))
+        let organisation = Some(self.organisations.get(at)?.organisation);
+        Some(self.refill(at, &id).map(|()| Entry { organisation, id }))
     }
 }

@@ -2,9 +2,9 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc as Shared;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use panvault_model::VaultId;
 use panvault_store::Filter;
 use panvault_testkit::Dice;
+use panvault_testkit::conformance::rows::{VAULT, chain};
 use tempfile::TempDir;
 
 use super::*;
@@ -20,13 +20,13 @@ thread_local! {
 }
 
 /// A row that is counted as long as it is held: id, organisation, a number.
-struct Counted {
+struct ReadRow {
     id: [u8; 12],
     organisation: OrganisationId,
     number: u8,
 }
 
-impl Drop for Counted {
+impl Drop for ReadRow {
     fn drop(&mut self) {
         HELD.with(|held| held.set((held.get().0 - 1, held.get().1)));
     }
@@ -41,9 +41,9 @@ enum Of {
 }
 
 impl Field for Of {
-    type Row = Counted;
+    type Row = ReadRow;
 
-    fn value(self, row: &Counted) -> FieldValue<'_> {
+    fn value(self, row: &ReadRow) -> FieldValue<'_> {
         match self {
             Self::Id => FieldValue::Text(Id::from_bytes(row.id).to_string().into()),
             Self::CreatedAt => {
@@ -57,11 +57,11 @@ impl Field for Of {
 impl Listed for Of {
     const ROW: &'static str = CardField::ROW;
     const IDS: &'static str = CardField::IDS;
-    const TOTAL: &'static str = CardField::TOTAL;
+    const COUNTED: Counted = Counted::Cards;
     const ID: Self = Self::Id;
     const CREATED_AT: Self = Self::CreatedAt;
 
-    fn decode(_id: &[u8; 12], bytes: &[u8]) -> Result<Counted, RowFault> {
+    fn decode(_id: &[u8; 12], bytes: &[u8]) -> Result<ReadRow, RowFault> {
         HELD.with(|held| {
             let now = held.get().0 + 1;
             held.set((now, held.get().1.max(now)));
@@ -73,18 +73,22 @@ impl Listed for Of {
             }
         });
         let organisation = OrganisationId::from_bytes(bytes[12..24].try_into().unwrap());
-        Ok(Counted { id: bytes[..12].try_into().unwrap(), organisation, number: bytes[24] })
+        Ok(ReadRow { id: bytes[..12].try_into().unwrap(), organisation, number: bytes[24] })
     }
 
     fn key(id: [u8; 12]) -> RowKey {
         RowKey::Card(CardId::from_bytes(id))
     }
 
-    fn organisation(row: &Counted) -> OrganisationId {
+    fn organisation(row: &ReadRow) -> OrganisationId {
         row.organisation
     }
 
-    fn id(row: &Counted) -> &[u8; 12] {
+    fn is_ours(_: &ReadRow, _: &dyn Chain) -> bool {
+        true
+    }
+
+    fn id(row: &ReadRow) -> &[u8; 12] {
         &row.id
     }
 
@@ -97,6 +101,7 @@ impl Listed for Of {
 struct Rows {
     view: Connection,
     all: Vec<([u8; 12], usize, u8)>,
+    tallies: Tallies,
     _directory: TempDir,
 }
 
@@ -110,10 +115,11 @@ impl Rows {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let held = panvault_directory::Directory::open(directory.path()).unwrap();
-        view::create(&held, VaultId::from_bytes([7; 12])).unwrap();
+        view::create(&held, VAULT, chain(VAULT).as_ref()).unwrap();
         let view = view::connect(&held, Access::Write, 1024).unwrap();
         let (mut dice, organisations) = (Dice::new(5), organisations());
-        let mut all = Vec::new();
+        let (mut all, tallies) = (Vec::new(), Tallies::empty(chain(VAULT)));
+        let mut change = tallies.change();
         view.execute_batch("BEGIN").unwrap();
         for n in 0..ROWS {
             let mut id = [0; 12];
@@ -123,24 +129,23 @@ impl Rows {
             view.execute("INSERT INTO card VALUES (?, ?)", (id, row)).unwrap();
             let entry = (organisations[at].as_bytes(), id);
             view.execute("INSERT INTO card_by_organisation VALUES (?, ?)", entry).unwrap();
-            let total = "INSERT INTO total VALUES (?, 1, 0) ON CONFLICT (organisation) DO UPDATE SET cards = cards + 1";
-            view.execute(total, [organisations[at].as_bytes()]).unwrap();
+            change.put(Counted::Cards, organisations[at], &id, 1);
             all.push((id, at, number));
         }
-        view.execute_batch("COMMIT").unwrap();
-        Self { view, all, _directory: directory }
+        tallies.commit(change, || view.execute_batch("COMMIT")).unwrap();
+        Self { view, all, tallies, _directory: directory }
     }
 
     /// The page, and how many rows were read for it.
-    fn ask(&self, query: &Query<Of>) -> (Page<Shared<Counted>>, u64) {
+    fn ask(&self, query: &Query<Of>) -> (Page<Shared<ReadRow>>, u64) {
         HELD.set((HELD.get().0, HELD.get().0));
         READ.set(0);
         let page = self.try_ask(query, &Stop::default()).unwrap();
         (page, READ.get())
     }
 
-    fn try_ask(&self, query: &Query<Of>, stop: &Stop) -> Result<Page<Shared<Counted>>, StoreFault> {
-        list(&ListSource { view: &self.view, tail: &Tail::default(), stop }, query)
+    fn try_ask(&self, query: &Query<Of>, stop: &Stop) -> Result<Page<Shared<ReadRow>>, StoreFault> {
+        list(&ListSource { view: &self.view, tail: &Tail::default(), tallies: &self.tallies, stop }, query)
     }
 
     /// Every row.
@@ -266,7 +271,8 @@ fn a_look_up_costs_the_same_whatever_the_tail_holds() {
         let filters = vec![Filter { field: CardField::Fingerprint, test: Test::Equal, values }];
         let organisations = (0..organisations).map(|n| OrganisationId::from_bytes([n; 12])).collect();
         let query = Query { filters, ..Query::newest(organisations, 20) };
-        let source = ListSource { view: &rows.view, tail: &tail, stop: &Stop::default() };
+        let (view, tallies) = (&rows.view, &rows.tallies);
+        let source = ListSource { view, tail: &tail, tallies, stop: &Stop::default() };
         assert_eq!(list(&source, &query).unwrap().total, 0);
         steps.load(Ordering::Relaxed)
     };
