@@ -39,6 +39,9 @@ pub struct Examination {
     pub applied: u64,
     /// Segments of the log.
     pub segments: usize,
+    /// Behind the last step is something that is no whole commit. A crash leaves it, of what was never acknowledged, and the next start
+    /// drops it; else somebody changed the end of the log.
+    pub has_torn_tail: bool,
     /// Cards in the view.
     pub cards: u64,
     /// Transactions in the view.
@@ -80,11 +83,14 @@ pub fn examine(directory: &Path, vault: VaultId, chain: &dyn Chain) -> Result<Ex
         });
         found.map(|found| (found, last, chained))
     };
-    let (found, last, chained) = (1..TRIES).find_map(|_| read().ok()).map_or_else(read, Ok)?;
+    // What another process is writing just now looks torn too, for a moment.
+    let whole = || read().ok().filter(|(found, ..)| !found.torn);
+    let (found, last, chained) = (1..TRIES).find_map(|_| whole()).map_or_else(read, Ok)?;
     let mut examination = Examination {
         sequence: found.next_sequence - 1,
         applied: meta.applied,
         segments: found.segments.len(),
+        has_torn_tail: found.torn,
         cards: 0,
         transactions: 0,
         bins: None,

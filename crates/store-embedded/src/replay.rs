@@ -55,7 +55,8 @@ pub(crate) fn replay(
     }
     settle(files, log, &found).map_err(OpenFault::io(log))?;
     if found.torn {
-        tracing::warn!(advice = "none; it was never acknowledged", "log.torn_tail_dropped");
+        let advice = "none after a crash or a power cut, for it was never acknowledged; else find out who changed the end of the log";
+        tracing::warn!(advice, "log.torn_tail_dropped");
     }
     if !view::is_there(directory)? {
         tracing::warn!(advice = "none; it is rebuilt from the log", "view.missing");

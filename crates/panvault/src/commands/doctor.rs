@@ -69,7 +69,12 @@ pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
         Some((certificate, key)) => certificates(certificate, key, &mut findings),
         None => None,
     };
+    let has_torn_tail = examination.as_ref().is_some_and(|found| found.has_torn_tail);
     let advice: Vec<String> = [
+        has_torn_tail.then_some(
+            "the log ends in something that is no whole commit, which the next start drops: normal after a crash or a power cut, for it was \
+             never acknowledged; if there was none, somebody changed the end of the log, and what was acknowledged last may be missing",
+        ),
         (hardened.swap && !hardened.locked).then_some(
             "this machine has swap and memory cannot be locked: raise the limit of locked memory, or turn swap off",
         ),
@@ -276,10 +281,11 @@ impl Report<'_> {
             "steps": self.examination.map(|found| found.sequence),
             "steps_in_view": self.examination.map(|found| found.applied),
             "segments": self.examination.map(|found| found.segments),
+            "torn_tail": self.examination.map(|found| found.has_torn_tail),
             "bin_rows": self.bin_rows,
             "findings": findings,
             "advice": self.advice,
-            "next": next(&self.findings),
+            "next": self.next(),
         });
         Ok(output::line(report.to_string())?)
     }
@@ -300,7 +306,16 @@ impl Report<'_> {
         for Finding { part, what } in &self.findings {
             output::line(format!("{part}: {what}"))?;
         }
-        Ok(output::line(next(&self.findings))?)
+        Ok(output::line(self.next())?)
+    }
+}
+
+impl Report<'_> {
+    fn next(&self) -> &'static str {
+        if self.findings.is_empty() && self.examination.is_some_and(|found| found.has_torn_tail) {
+            return "Everything before the end of the log agrees; the advice says what its end may mean.";
+        }
+        next(&self.findings)
     }
 }
 
