@@ -115,6 +115,9 @@ fn a_changed_row_is_an_error_and_not_a_wrong_answer() {
             dev.post(&id, &update),
             dev.post("/v1/transaction", &transact),
             dev.get("/v1/card"),
+            // Also where it does not say what is asked for: it may have said so before.
+            dev.get("/v1/card/count?last_four=0000"),
+            dev.get("/v1/card?_sort=last_four&_limit=1"),
         ] {
             // The other card's row bears another id, in an organisation that the caller sees.
             assert_eq!((answer.status, answer.code()), (500, 100), "{what}: {}", answer.text);
