@@ -1,7 +1,7 @@
 //! Opening a vault's directory without the binary.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -41,7 +41,10 @@ pub(crate) async fn open(directory: &Path) -> anyhow::Result<Opened> {
         found.with_context(|| format!("{} does not say {name}", file.display()))
     };
     let id = VaultId::parse(text("vault")?).ok().context("the vault's id is none")?;
-    let root = KeyFile::new(directory.join("root.key")).open()?;
+    // Where panvault init puts it.
+    let mut key_file = directory.as_os_str().to_owned();
+    key_file.push(".root-key");
+    let root = KeyFile::new(PathBuf::from(key_file)).open()?;
     let header = fs::read(directory.join("keys.1")).context("the header of keys cannot be read")?;
     let keys = Header::parse(&header)?.open(&root, id, KeyMode::Test)?;
     let chain = Arc::new(StoreChain::new(&keys));
