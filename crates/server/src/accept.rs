@@ -22,6 +22,7 @@ use tower::Service;
 
 use crate::app::App;
 use crate::dispatch::{Peer, full_router, router};
+use crate::far_end::Watched;
 use crate::framing::Strict;
 use crate::limits::{
     ACCEPT_LOG_EVERY, ACCEPT_PAUSE_MILLIS, HEAD_BYTES_MAX, HEADERS_MAX, METRICS_CONNECTIONS_MAX,
@@ -200,9 +201,10 @@ async fn connection(
     site: Site,
     stopped: watch::Receiver<bool>,
 ) {
-    let peer = Peer::Address(address.ip(), place);
     // Small answers go out at once.
     drop(stream.set_nodelay(true));
+    let stream = Watched::new(stream, place.far_end().clone());
+    let peer = Peer::Address(address.ip(), place);
     match &site.tls {
         None => requests(stream, peer, site, stopped).await,
         Some(tls) => {

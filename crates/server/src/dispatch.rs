@@ -222,7 +222,12 @@ async fn answer(
         path: parts.uri.path().trim_end_matches('/').to_owned(),
     };
     let _working = place.map(|place| place.work()).transpose()?;
-    (endpoint.handler)(Arc::clone(app), asked).await.inspect_err(|refusal| {
+    let working = (endpoint.handler)(Arc::clone(app), asked);
+    let answered = match place.filter(|_| endpoint.list.is_some()) {
+        Some(place) => place.far_end().wait_for(working).await.unwrap_or_else(|| Err(Refusal::unwaited())),
+        None => working.await,
+    };
+    answered.inspect_err(|refusal| {
         if refusal.code == ErrorCode::IdempotencyMismatch {
             app.metrics().idempotency_refused(is_browser, "mismatch");
         } else if refusal.code == ErrorCode::IdempotencyInUse {

@@ -130,6 +130,15 @@ impl Refusal {
         Self { details: vec![(name.to_owned(), what.into())], ..Self::new(code) }
     }
 
+    /// Whoever asked has closed their side, and has most likely gone.
+    pub(crate) fn unwaited() -> Self {
+        Self::with(
+            ErrorCode::TimedOut,
+            "query",
+            "takes longer than a client is waited for that has closed its side",
+        )
+    }
+
     /// The caller's key has done something as often as it may.
     pub(crate) fn too_many(retry_after: u64) -> Self {
         Self { retry_after: Some(retry_after), ..Self::new(ErrorCode::TooMany) }

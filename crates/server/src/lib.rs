@@ -11,6 +11,7 @@ mod cors;
 mod dispatch;
 mod docs_page;
 pub mod error;
+mod far_end;
 mod fault;
 mod fields;
 pub mod floor;

@@ -82,6 +82,10 @@ pub const LIST_SKIP_MAX: u64 = 1_000_000_000;
 pub const LIST_NUMBER_MAX: u64 = 999_999_999_999_999;
 /// API keys whose rates are kept; beyond that, those that say nothing are forgotten.
 pub const RATE_KEYS_MAX: usize = 10_000;
+/// Milliseconds that a list goes on for a client which has closed its side, and has most likely gone.
+pub const CLOSED_MILLIS_MAX: u64 = 1000;
+/// Milliseconds between two looks at whether it has.
+pub const CLOSED_TICK_MILLIS: u64 = 100;
 /// Conditions of one list: a field and how it is compared.
 pub const LIST_FILTERS_MAX: usize = 32;
 /// Different values that one condition of a list compares with, and organisations that one list names.

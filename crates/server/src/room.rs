@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
 
+use crate::far_end::FarEnd;
 use crate::limits::{ADDRESS_CONNECTIONS_FEW, ROOM_MADE_MAX};
 
 /// The connections of a listener.
@@ -38,7 +39,7 @@ struct Stranger {
 
 /// The place of one connection: what it is doing, as far as that decides whether it makes room.
 #[derive(Default)]
-pub(crate) struct Place(AtomicU8);
+pub(crate) struct Place(AtomicU8, FarEnd);
 
 /// Makes room.
 const IDLE: u8 = 0;
@@ -53,6 +54,11 @@ const ENDING: u8 = 3;
 pub(crate) struct Ending;
 
 impl Place {
+    /// The other end of its connection.
+    pub(crate) const fn far_end(&self) -> &FarEnd {
+        &self.1
+    }
+
     /// A valid API key of a server came: it stays.
     pub(crate) fn keep(&self) -> Result<(), Ending> {
         if self.is(KNOWN) { Ok(()) } else { self.change(IDLE, KNOWN) }
