@@ -15,7 +15,6 @@ mod patrol;
 mod queue;
 mod readers;
 mod replay;
-mod slots;
 mod stop;
 mod store;
 mod to_apply;

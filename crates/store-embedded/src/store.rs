@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use panvault_model::{ApiKeyId, CardId, NodeId, OrganisationId, Timestamp, TransactionId};
 use panvault_store::{
     ApiKeyUseRow, AuditRecord, CardCvvRow, CardField, CardQuery, CardRow, Commit, DocumentRow, HistoryRow,
-    IdempotencyKey, IdempotencyRow, NodeRow, Outcome, Page, Pending, Store, StoreFault, StoreStatus,
+    IdempotencyKey, IdempotencyRow, NodeRow, Outcome, Page, Pending, Slots, Store, StoreFault, StoreStatus,
     TransactionField, TransactionQuery, TransactionRow,
 };
 use rusqlite::Connection;
@@ -23,7 +23,6 @@ use crate::log::Spares;
 use crate::overlay::Overlay;
 use crate::queue::{Job, Queue};
 use crate::readers::Readers;
-use crate::slots::Slots;
 use crate::stop::Stop;
 use crate::to_apply::ToApply;
 use crate::view::{self, ListSource, Tail, Tallies};
@@ -49,7 +48,7 @@ struct Shared {
     tallies: Arc<Tallies>,
     readers: Arc<Readers>,
     /// What lists run in.
-    slots: Arc<Slots>,
+    slots: Arc<Slots<Connection>>,
     fingerprint_tail: Arc<Tail>,
     to_apply: Arc<ToApply>,
     applied: watch::Receiver<u64>,
@@ -178,7 +177,8 @@ impl Shared {
             let tallies = Arc::clone(&shared.tallies);
             let _stop_when_dropped = stop.when_dropped();
             let read = tokio::task::spawn_blocking(move || {
-                slot.ask(&stop, |view| {
+                let view = slot.held().ok_or(StoreFault::Read("no connection is free"))?;
+                stop.interrupting(view, |view| {
                     read(&ListSource { view, tail: &tail, tallies: &tallies, stop: &stop })
                 })
             });

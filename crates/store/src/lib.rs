@@ -13,6 +13,7 @@ mod memory;
 mod memory_cvv;
 mod query;
 mod row;
+mod slots;
 mod store;
 
 pub use crate::codec::RowFault;
@@ -37,4 +38,5 @@ pub use crate::row::{
     IdempotencyAnswer, IdempotencyKey, IdempotencyRow, NodeRow, RefusalReason, Row, RowKey, Table,
     TransactionRow,
 };
+pub use crate::slots::{Slot, SlotLimits, Slots};
 pub use crate::store::{Chain, Pending, Store, StoreFault, StoreStatus};

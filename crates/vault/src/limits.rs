@@ -1,5 +1,7 @@
 //! The limits of this crate, each with its unit.
 
+use panvault_store::SlotLimits;
+
 /// Seconds for which an idempotent answer is kept.
 pub const IDEMPOTENCY_SECONDS: u64 = 24 * 60 * 60;
 
@@ -95,6 +97,9 @@ pub const COUNTS_WRITTEN_AT_ONCE: usize = 64;
 
 /// Lists of documents that are made at a time.
 pub const DOCUMENT_LISTS_MAX: usize = 2;
+
+/// How they are shared out: one organisation has one of them at most.
+pub const DOCUMENT_LISTS: SlotLimits = SlotLimits { of_one_max: 1, waiting_max: 256 };
 
 /// Milliseconds for which whoever deletes an organisation or account waits for requests that began before, at most: one
 /// may wait for a processor, and then for its outcome to be written.

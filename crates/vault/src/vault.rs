@@ -9,10 +9,10 @@ use panvault_model::{CardId, NodeId, Now, OrganisationId, Timestamp, VaultId};
 use panvault_processor::Connect;
 use panvault_store::limits::SWEEP_ROWS_MAX;
 use panvault_store::{
-    Action, ApiKeyRow, Commit, CvvCounts, CvvStore, Effect, Expect, Outcome, RefusalReason, RowKey, Store,
-    StoreStatus,
+    Action, ApiKeyRow, Commit, CvvCounts, CvvStore, Effect, Expect, Outcome, RefusalReason, RowKey, Slots,
+    Store, StoreStatus,
 };
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Mutex;
 
 use crate::api_key::LastUses;
 use crate::audit::{Asked, Counts, Origin};
@@ -21,7 +21,9 @@ use crate::document::{DocumentTurn, EarlierSnapshots, HEAD_ROW, Snapshot};
 use crate::env::Env;
 use crate::error::{VaultError, with_causes};
 use crate::idempotency::Idempotency;
-use crate::limits::{CVV_TTL_SECONDS_MAX, DOCUMENT_LISTS_MAX, LEASE_RENEWAL_SECONDS, LEASE_RETRY_SECONDS};
+use crate::limits::{
+    CVV_TTL_SECONDS_MAX, DOCUMENT_LISTS, DOCUMENT_LISTS_MAX, LEASE_RENEWAL_SECONDS, LEASE_RETRY_SECONDS,
+};
 use crate::node::Node;
 use crate::permit::{Caller, Permit, Scope, StatusRead};
 use crate::seldom::Seldom;
@@ -89,7 +91,7 @@ struct Inner {
     cvv_key: CvvKey,
     snapshot: ArcSwap<Snapshot>,
     document_turns: Arc<Mutex<()>>,
-    document_lists: Semaphore,
+    document_lists: Arc<Slots<()>>,
     earlier: std::sync::Mutex<EarlierSnapshots>,
     last_uses: LastUses,
     counts: Counts,
@@ -126,7 +128,7 @@ impl Vault {
             cvv_key,
             snapshot: ArcSwap::from_pointee(snapshot),
             document_turns: Arc::default(),
-            document_lists: Semaphore::new(DOCUMENT_LISTS_MAX),
+            document_lists: Arc::new(Slots::new(vec![(); DOCUMENT_LISTS_MAX], DOCUMENT_LISTS)),
             earlier: std::sync::Mutex::default(),
             last_uses: LastUses::default(),
             counts: Counts::default(),
@@ -332,7 +334,7 @@ impl Vault {
         self.inner.snapshot.load().documents.allows_origin(origin)
     }
 
-    pub(crate) fn document_lists(&self) -> &Semaphore {
+    pub(crate) fn document_lists(&self) -> &Arc<Slots<()>> {
         &self.inner.document_lists
     }
 

@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 
 use panvault_directory::Directory;
 use panvault_model::{NodeId, VaultId};
-use panvault_store::Chain;
+use panvault_store::{Chain, SlotLimits, Slots};
 use tokio::sync::watch;
 
 use crate::applier::Applier;
@@ -17,14 +17,13 @@ use crate::commit::Committer;
 use crate::failure::Failure;
 use crate::fault::OpenFault;
 use crate::files::{Files, HeldFiles};
-use crate::limits::{COMMIT_BYTES_MAX, LISTS_MAX, Settings};
+use crate::limits::{COMMIT_BYTES_MAX, LISTS_MAX, LISTS_OF_ONE_MAX, LISTS_WAITING_MAX, Settings};
 use crate::log::{FrameBuilder, SegmentHeader, Spares, Tail, erase, segment_path};
 use crate::overlay::Overlay;
 use crate::patrol::Patrol;
 use crate::queue::Queue;
 use crate::readers::Readers;
 use crate::replay::replay;
-use crate::slots::Slots;
 use crate::store::held::{Held, lock};
 use crate::store::{EmbeddedStore, Shared};
 use crate::to_apply::ToApply;
@@ -158,6 +157,7 @@ impl EmbeddedStore {
         let listers = (0..LISTS_MAX)
             .map(|_| view::connect(directory, Access::Read, settings.cache_kib / 4))
             .collect::<Result<_, _>>()?;
+        let limits = SlotLimits { of_one_max: LISTS_OF_ONE_MAX, waiting_max: LISTS_WAITING_MAX };
         let (to_write, to_carry) = (Arc::clone(&writer), Arc::clone(&to_apply));
         let shared = Arc::new(Shared {
             writer_id: NodeId(vault.0),
@@ -166,7 +166,7 @@ impl EmbeddedStore {
             overlay,
             tallies,
             readers,
-            slots: Arc::new(Slots::new(listers)),
+            slots: Arc::new(Slots::new(listers, limits)),
             fingerprint_tail,
             to_apply,
             applied,

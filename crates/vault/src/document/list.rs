@@ -23,8 +23,8 @@ pub(crate) trait Listed: Field<Row: Send + Sync + 'static> + Send + Sync {
 
 impl Vault {
     /// Documents that the caller sees; `query.organisations` narrows them when it names some. [`VaultError::NotFound`] when it names one
-    /// that the caller does not see. They are in memory, and there may be many: a thread that may take its time goes through them, and
-    /// few do at a time.
+    /// that the caller does not see. They are in memory, and there may be many: a thread that may take its time goes through them, as long
+    /// as somebody waits. Few do at a time, shared out by who asks.
     pub(crate) async fn document_list<O, F: Listed>(
         &self,
         permit: &Permit<O>,
@@ -34,14 +34,18 @@ impl Vault {
             permit.within(*organisation, Named::Condition("organisation"))?;
         }
         let (snapshot, scope) = (Arc::clone(permit.snapshot()), permit.scope());
-        let Ok(_turn) = self.document_lists().acquire().await else { return Err(VaultError::Contended) };
+        let slot = self.document_lists().take(permit.asked_by()).await?;
+        let waiting = Arc::new(());
+        let waits = Arc::downgrade(&waiting);
         let listed = tokio::task::spawn_blocking(move || {
+            let _slot = slot;
             let seen = |row: &F::Row| {
                 let organisation = F::organisation(row);
                 let named = query.organisations.is_empty() || query.organisations.contains(&organisation);
                 named && scope.sees(organisation, &snapshot)
             };
-            let found = F::all(&snapshot).into_iter().filter(|row| query.holds(row) && seen(row));
+            let all = F::all(&snapshot).into_iter().take_while(|_| waits.strong_count() > 0);
+            let found = all.filter(|row| query.holds(row) && seen(row));
             let mut rows: Vec<_> = found.map(|row| Seen(Arc::clone(row))).collect();
             rows.sort_unstable_by_key(|row| core::cmp::Reverse(F::id(&row.0)));
             query.order(&mut rows);
@@ -50,9 +54,11 @@ impl Vault {
             let limit = usize::try_from(query.limit.min(LIST_ROWS_MAX)).unwrap_or(usize::MAX);
             Page { rows: rows.into_iter().skip(skip).take(limit).map(|row| row.0).collect(), total }
         });
-        listed
+        let page = listed
             .await
-            .map_err(|_| VaultError::Store(StoreFault::Read("the thread that listed documents ended")))
+            .map_err(|_| VaultError::Store(StoreFault::Read("the thread that listed documents ended")));
+        drop(waiting);
+        page
     }
 }
 

@@ -1,5 +1,7 @@
 //! Organisations, accounts, processors and API keys are changed and deleted while the vault runs.
 
+use core::task::{Context, Waker};
+use core::time::Duration;
 use std::sync::Arc;
 
 use panvault_model::{Country, Currency, Role};
@@ -476,4 +478,28 @@ async fn a_stranger_sees_and_changes_nothing() {
     }
     let listed = vault.account_list(&world.permit(&key), all()).await.unwrap();
     assert!(listed.rows.iter().all(|row| row.organisation == stranger.organisation));
+}
+
+/// The bug: lists of documents were made in the order in which they were asked for, so that whoever asked for many kept all others
+/// waiting. Its cause: a semaphore for all. Its cure: each organisation has a turn of its own.
+#[tokio::test]
+async fn lists_of_one_organisation_wait_for_each_other() {
+    let world = World::new().await;
+    let (ours, theirs) = (world.shop(None).await, world.shop(None).await);
+    let admin = [Role::MerchantAdmin];
+    let (ours, theirs) =
+        (world.key(ours.organisation, &admin).await, world.key(theirs.organisation, &admin).await);
+    let (our_permit, their_permit) = (world.permit(&ours), world.permit(&theirs));
+    let flood = (0..50).map(|_| Box::pin(world.vault.account_list(&our_permit, all())));
+    let mut flood: Vec<_> = flood.collect();
+    let mut context = Context::from_waker(Waker::noop());
+    for list in &mut flood {
+        assert!(list.as_mut().poll(&mut context).is_pending());
+    }
+    // None of those goes on while nobody polls them, and what the first holds comes free to the next of them.
+    let listed =
+        tokio::time::timeout(Duration::from_secs(60), world.vault.account_list(&their_permit, all()));
+    assert_eq!(listed.await.unwrap().unwrap().total, 1, "theirs");
+    drop(flood);
+    assert_eq!(world.vault.account_list(&our_permit, all()).await.unwrap().total, 1);
 }
