@@ -94,6 +94,7 @@ fn check(mut values: Values) -> anyhow::Result<Config> {
             header_timeout: checked.seconds("header_timeout_seconds"),
             body_timeout: checked.seconds("body_timeout_seconds"),
             handshake_timeout: checked.seconds("handshake_timeout_seconds"),
+            answers_bytes_max: checked.number("answers_bytes_max", 16 << 20, 1 << 40),
             stop_grace: checked.seconds("stop_grace_seconds"),
             bin_lookups_per_minute: checked.number("bin_lookups_per_minute", 1, 1_000_000),
         },

@@ -15,6 +15,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
+use rustix::net::sockopt::set_socket_send_buffer_size;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -25,12 +26,12 @@ use crate::dispatch::{Peer, full_router, router};
 use crate::far_end::Watched;
 use crate::framing::Strict;
 use crate::limits::{
-    ACCEPT_LOG_EVERY, ACCEPT_PAUSE_MILLIS, HEAD_BYTES_MAX, HEADERS_MAX, METRICS_CONNECTIONS_MAX,
-    METRICS_SECONDS_MAX, ROOM_MILLIS_MAX, STALL_SECONDS_MAX, ServerSettings, TURNED_AWAY_MAX,
-    TURNED_AWAY_SECONDS_MAX,
+    ACCEPT_LOG_EVERY, ACCEPT_PAUSE_MILLIS, ANSWER_BYTES_PER_SECOND_MIN, HEAD_BYTES_MAX, HEADERS_MAX,
+    METRICS_CONNECTIONS_MAX, METRICS_SECONDS_MAX, ROOM_MILLIS_MAX, SEND_BUFFER_BYTES, STALL_SECONDS_MAX,
+    ServerSettings, TURNED_AWAY_MAX, TURNED_AWAY_SECONDS_MAX,
 };
 use crate::room::{Held, Place, Room};
-use crate::stall::Stall;
+use crate::stall::{Stall, StallLimits};
 use crate::tls::Tls;
 use crate::unread::{Unread, linger};
 
@@ -91,6 +92,10 @@ pub(crate) async fn serve_site(
     site: Site,
     stop: impl Future<Output = ()>,
 ) -> ServeReport {
+    // Connections have it from their listener. By itself, the kernel takes megabytes for each that does not read.
+    if let Err(error) = set_socket_send_buffer_size(&listener, SEND_BUFFER_BYTES) {
+        tracing::warn!(%error, advice = "report this", "listener.send_buffer_not_set");
+    }
     let room = Room::new(site.settings.connections_max);
     let turned_away = Arc::new(Semaphore::new(TURNED_AWAY_MAX));
     let (stopping, stopped) = watch::channel(false);
@@ -236,7 +241,11 @@ pub(crate) async fn requests(
             Ok::<_, Infallible>(response)
         }
     });
-    let mut stream = Strict::new(Stall::new(stream, Duration::from_secs(STALL_SECONDS_MAX)));
+    let limits = StallLimits {
+        time: Duration::from_secs(STALL_SECONDS_MAX),
+        bytes_per_second_min: ANSWER_BYTES_PER_SECOND_MIN,
+    };
+    let mut stream = Strict::new(Stall::new(stream, limits));
     let ended = {
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -291,7 +300,7 @@ pub async fn serve_metrics(listener: TcpListener, app: Arc<App>, stop: impl Futu
 fn metrics_answer(app: &App, path: &str) -> Response<String> {
     let mut response = match path {
         "/metrics" => {
-            let mut response = Response::new(app.metrics().page(app.vault()));
+            let mut response = Response::new(app.metrics().page(app.vault(), app.answers()));
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(kind));
             response

@@ -1,11 +1,14 @@
 //! Answers, written straight into bytes.
 
 use axum::body::Body;
+use bytes::Bytes;
+use const_format::formatcp;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
 use panvault_model::{RequestId, Timestamp};
 
 use crate::error::{ErrorCode, Refusal};
+use crate::limits::LIST_ANSWER_BYTES_MAX;
 use crate::object::api_error::{ApiError, Details, Failure};
 use crate::object::count::Count;
 use crate::object::{Object, Shown};
@@ -13,7 +16,7 @@ use crate::object::{Object, Shown};
 /// An answer on its way to the client.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
-    pub(crate) body: Vec<u8>,
+    pub(crate) body: Bytes,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -23,8 +26,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const NO_SNIFF: HeaderName = HeaderName::from_static("x-content-type-options");
 
 impl Answer {
-    pub(crate) const fn new(status: StatusCode, body: Vec<u8>) -> Self {
-        Self { status, body, headers: Vec::new() }
+    pub(crate) fn new(status: StatusCode, body: impl Into<Bytes>) -> Self {
+        Self { status, body: body.into(), headers: Vec::new() }
     }
 
     /// Says that the answer was given before.
@@ -45,11 +48,12 @@ impl Answer {
         Self::new(StatusCode::OK, object_body(|json| O::write::<false>(row, json)))
     }
 
-    /// Objects, and how many there are in all.
+    /// Objects, and how many there are in all. Refused where they are more than an answer holds: nobody would notice that a list is
+    /// cut.
     pub(crate) fn list_of<'r, O: Object<Row: 'r>>(
         rows: impl ExactSizeIterator<Item = &'r O::Row>,
         total: Option<u64>,
-    ) -> Self {
+    ) -> Result<Self, Refusal> {
         let mut out = Vec::with_capacity(2 + OBJECT_BYTES * rows.len());
         out.push(b'[');
         for (at, row) in rows.enumerate() {
@@ -57,11 +61,20 @@ impl Answer {
                 out.push(b',');
             }
             Json::object(&mut out, |json| O::write::<true>(row, json));
+            if out.len() >= LIST_ANSWER_BYTES_MAX {
+                let what = formatcp!(
+                    "asks for more than an answer holds, {} MiB; ask for fewer rows",
+                    LIST_ANSWER_BYTES_MAX >> 20
+                );
+                return Err(Refusal::with(ErrorCode::Malformed, "query._limit", what));
+            }
         }
         out.push(b']');
+        // What is held of it is what it is.
+        out.shrink_to_fit();
         let mut answer = Self::new(StatusCode::OK, out);
         answer.headers.extend(total.map(|total| (TOTAL_COUNT, HeaderValue::from(total))));
-        answer
+        Ok(answer)
     }
 
     /// How many rows match.

@@ -4,10 +4,13 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::StatusCode;
-use panvault_model::RequestId;
+use panvault_model::{OrganisationId, RequestId};
 use panvault_vault::{StoreFault, Vault, VaultStatus};
 
+use crate::answers::{Answers, Full};
+use crate::error::{ErrorCode, Refusal};
 use crate::limits::ServerSettings;
 use crate::metrics::Metrics;
 use crate::process::Process;
@@ -19,6 +22,7 @@ pub struct App {
     settings: ServerSettings,
     metrics: Metrics,
     bin_lookups: Rate,
+    answers: Arc<Answers>,
     stopping: AtomicBool,
     process: Option<Arc<dyn Process>>,
 }
@@ -27,8 +31,9 @@ impl App {
     /// A server of this vault.
     pub fn new(vault: Vault, settings: ServerSettings) -> Self {
         let bin_lookups = Rate::new(settings.bin_lookups_per_minute);
+        let answers = Answers::new(settings.answers_bytes_max);
         let stopping = AtomicBool::new(false);
-        Self { vault, settings, metrics: Metrics::new(), bin_lookups, stopping, process: None }
+        Self { vault, settings, metrics: Metrics::new(), bin_lookups, answers, stopping, process: None }
     }
 
     /// The same, in a process that says how it is.
@@ -67,6 +72,22 @@ impl App {
 
     pub(crate) const fn bin_lookups(&self) -> &Rate {
         &self.bin_lookups
+    }
+
+    pub(crate) const fn answers(&self) -> &Arc<Answers> {
+        &self.answers
+    }
+
+    /// Holds a long answer until it has been read, if there is room for it.
+    pub(crate) fn hold(&self, organisation: OrganisationId, bytes: Bytes) -> Result<Bytes, Refusal> {
+        self.answers.hold(organisation, bytes).map_err(|Full| {
+            self.metrics.answers_refused.inc();
+            Refusal::with(
+                ErrorCode::Busy,
+                "answer",
+                "too many long ones are still being read; read faster, or ask for fewer rows",
+            )
+        })
     }
 
     pub(crate) fn stop(&self) {

@@ -8,6 +8,7 @@ use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request, State};
 use axum::response::{Redirect, Response};
 use axum::routing::{any, get};
+use bytes::Bytes;
 use const_format::formatcp;
 use http::header::{ALLOW, CONNECTION, HOST, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode, Version};
@@ -23,7 +24,7 @@ use crate::asked::Asked;
 use crate::body::Body;
 use crate::error::{ErrorCode, Refusal};
 use crate::fault::Faults;
-use crate::limits::{IDEMPOTENCY_KEY_CHARS_MAX, IDEMPOTENCY_KEY_RANDOM_CHARS_MIN};
+use crate::limits::{ANSWER_OWN_BYTES_MAX, IDEMPOTENCY_KEY_CHARS_MAX, IDEMPOTENCY_KEY_RANDOM_CHARS_MIN};
 use crate::room::Place;
 use crate::table::{ENDPOINTS, Endpoint};
 use crate::{body, caller, cors, docs_page, openapi};
@@ -53,7 +54,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         router = router.route(path, route.clone()).route(&format!("{path}/"), route);
     }
     // Made once, before the first connection.
-    let openapi: Arc<[u8]> = openapi::openapi_served().to_string().into_bytes().into();
+    let openapi = Bytes::from(openapi::openapi_served().to_string());
     router
         .route("/livez", get(|State(app): State<Arc<App>>| plain(app, StatusCode::OK, "ok")))
         .route(
@@ -67,7 +68,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
             "/openapi.json",
             get(|State(app): State<Arc<App>>| async move {
                 let id = app.make_request_id();
-                Answer::new(StatusCode::OK, openapi.to_vec()).into_response(id)
+                Answer::new(StatusCode::OK, openapi.clone()).into_response(id)
             }),
         )
         .route("/", get(|| core::future::ready(Redirect::to("/docs"))))
@@ -211,6 +212,8 @@ async fn answer(
             faults.unexpected("query", &name);
         }
     }
+    // What was done is said, however long it takes: only what is asked for again without harm may be refused.
+    let holder = caller.organisation().filter(|_| endpoint.method == Method::GET);
     let asked = Asked {
         caller,
         faults,
@@ -227,7 +230,7 @@ async fn answer(
         Some(place) => place.far_end().wait_for(working).await.unwrap_or_else(|| Err(Refusal::unwaited())),
         None => working.await,
     };
-    answered.inspect_err(|refusal| {
+    let mut answer = answered.inspect_err(|refusal| {
         if refusal.code == ErrorCode::IdempotencyMismatch {
             app.metrics().idempotency_refused(is_browser, "mismatch");
         } else if refusal.code == ErrorCode::IdempotencyInUse {
@@ -236,7 +239,13 @@ async fn answer(
         if let Some(reason) = refusal.code.refusal_reason() {
             access_refused(reason);
         }
-    })
+    })?;
+    if let Some(holder) = holder
+        && answer.body.len() > ANSWER_OWN_BYTES_MAX
+    {
+        answer.body = app.hold(holder, answer.body)?;
+    }
+    Ok(answer)
 }
 
 /// The caller, if the endpoint is open to it and to the page that it stands on.

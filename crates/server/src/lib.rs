@@ -2,6 +2,7 @@
 
 mod accept;
 mod answer;
+mod answers;
 mod app;
 mod asked;
 mod body;

@@ -22,6 +22,14 @@ pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
 pub const IDEMPOTENCY_KEY_RANDOM_CHARS_MIN: usize = 22;
 /// Seconds for which a client may take nothing of what it is sent.
 pub const STALL_SECONDS_MAX: u64 = 30;
+/// Bytes in a second that it must take of that, when it takes less than there is.
+pub const ANSWER_BYTES_PER_SECOND_MIN: u64 = 16 * 1024;
+/// Bytes of an answer that its connection has room for by itself; longer ones share `answers_bytes_max`.
+pub const ANSWER_OWN_BYTES_MAX: usize = 32 * 1024;
+/// Bytes that the kernel takes of an answer before its reader has; it counts its own beside them, up to as many again.
+pub const SEND_BUFFER_BYTES: usize = 128 * 1024;
+/// Bytes of the answer of a list.
+pub const LIST_ANSWER_BYTES_MAX: usize = 4 << 20;
 /// Bytes that are read away of what comes in on a connection that ends.
 pub const LINGER_BYTES_MAX: usize = 1024 * 1024;
 /// Seconds for which they are.
@@ -103,6 +111,8 @@ pub struct ServerSettings {
     pub body_timeout: Duration,
     /// Time for a TLS handshake.
     pub handshake_timeout: Duration,
+    /// Bytes of long answers that are held at a time until they have been read; one organisation gets half at most.
+    pub answers_bytes_max: usize,
     /// Time for requests that run to end when the server stops.
     pub stop_grace: Duration,
     /// Look-ups of issuers that one API key may make in a minute.
@@ -116,6 +126,7 @@ impl Default for ServerSettings {
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(10),
             handshake_timeout: Duration::from_secs(10),
+            answers_bytes_max: 64 << 20,
             stop_grace: Duration::from_secs(30),
             bin_lookups_per_minute: 600,
         }

@@ -10,6 +10,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::answers::Answers;
+
 /// What is counted. No label ever holds an id or anything else that a caller sends.
 pub(crate) struct Metrics {
     registry: Registry,
@@ -18,6 +20,8 @@ pub(crate) struct Metrics {
     pub(crate) connections: Gauge<i64, AtomicI64>,
     pub(crate) connections_refused: Counter,
     pub(crate) connections_evicted: Counter,
+    pub(crate) answers_refused: Counter,
+    answers_bytes: Gauge<u64, AtomicU64>,
     idempotency_refused: Family<IdempotencyRefused, Counter>,
     refused: Family<Refused, Counter>,
     audit_of_several: Counter,
@@ -68,6 +72,8 @@ impl Metrics {
             connections: Gauge::default(),
             connections_refused: Counter::default(),
             connections_evicted: Counter::default(),
+            answers_refused: Counter::default(),
+            answers_bytes: Gauge::default(),
             idempotency_refused: Family::default(),
             refused: Family::default(),
             audit_of_several: Counter::default(),
@@ -104,6 +110,16 @@ impl Metrics {
             "connections_evicted",
             "Connections without a valid key that were closed to make room for new ones",
             metrics.connections_evicted.clone(),
+        );
+        registry.register(
+            "answers_refused",
+            "Long answers that were not given, for too many were still being read",
+            metrics.answers_refused.clone(),
+        );
+        registry.register(
+            "answers_bytes",
+            "Bytes of long answers that are still being read",
+            metrics.answers_bytes.clone(),
         );
         registry.register(
             "idempotency_refused",
@@ -185,8 +201,9 @@ impl Metrics {
     }
 
     /// The page that a scraper reads.
-    pub(crate) fn page(&self, vault: &Vault) -> String {
+    pub(crate) fn page(&self, vault: &Vault, answers: &Answers) -> String {
         let status = vault.status();
+        self.answers_bytes.set(answers.bytes() as u64);
         self.cvvs_held.set(i64::try_from(status.cvvs.held).unwrap_or(i64::MAX));
         self.cvvs_claimed.inner().store(status.cvvs.claimed, Ordering::Relaxed);
         self.cvvs_put_back.inner().store(status.cvvs.put_back, Ordering::Relaxed);

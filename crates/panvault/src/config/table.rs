@@ -57,6 +57,11 @@ pub(crate) static SETTINGS: &[Setting] = &[
     ),
     bare("body_timeout_seconds", "10", "Seconds for the body of a request to arrive."),
     bare("handshake_timeout_seconds", "10", "Seconds for a TLS handshake."),
+    bare(
+        "answers_bytes_max",
+        "67108864",
+        "Bytes of answers over 32 KiB that wait to be read, at a time; one organisation gets at most half.",
+    ),
     bare("stop_grace_seconds", "30", "Seconds for running requests to end when the server stops."),
     bare(
         "bin_lookups_per_minute",

@@ -66,7 +66,7 @@ pub(crate) async fn list(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refu
     let (permit, faults) = asked.permit_and_faults::<AccountList>()?;
     let query = list::read::<Account>(asked.query.as_deref(), faults)?;
     let page = app.vault().account_list(&permit, query).await?;
-    Ok(Answer::list_of::<Account>(page.rows.iter().map(Arc::as_ref), Some(page.total)))
+    Answer::list_of::<Account>(page.rows.iter().map(Arc::as_ref), Some(page.total))
 }
 
 pub(crate) async fn count(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {

@@ -87,7 +87,7 @@ pub(crate) async fn list(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refu
     let (permit, faults) = asked.permit_and_faults::<ApiKeyList>()?;
     let query = list::read::<ApiKey>(asked.query.as_deref(), faults)?;
     let page = app.vault().apikey_list(&permit, query).await?;
-    Ok(Answer::list_of::<ApiKey>(page.rows.iter(), Some(page.total)))
+    Answer::list_of::<ApiKey>(page.rows.iter(), Some(page.total))
 }
 
 pub(crate) async fn count(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {

@@ -19,7 +19,7 @@ pub(crate) async fn list(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refu
         return Err(faults.into());
     }
     let records = app.vault().audit_list(&permit, &query).await?;
-    Ok(Answer::list_of::<Audit>(records.iter(), None))
+    Answer::list_of::<Audit>(records.iter(), None)
 }
 
 pub(crate) async fn read(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {

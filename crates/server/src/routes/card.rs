@@ -67,7 +67,7 @@ pub(crate) async fn list(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refu
     let (permit, faults) = asked.permit_and_faults::<CardList>()?;
     let query = list::read::<Card>(asked.query.as_deref(), faults)?;
     let page = app.vault().card_list(&permit, query).await?;
-    Ok(Answer::list_of::<Card>(page.rows.iter(), Some(page.total)))
+    Answer::list_of::<Card>(page.rows.iter(), Some(page.total))
 }
 
 pub(crate) async fn count(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {

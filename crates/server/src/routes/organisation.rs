@@ -72,7 +72,7 @@ pub(crate) async fn list(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refu
     let (permit, faults) = asked.permit_and_faults::<OrganisationList>()?;
     let query = list::read::<Organisation>(asked.query.as_deref(), faults)?;
     let page = app.vault().organisation_list(&permit, query).await?;
-    Ok(Answer::list_of::<Organisation>(page.rows.iter().map(Arc::as_ref), Some(page.total)))
+    Answer::list_of::<Organisation>(page.rows.iter().map(Arc::as_ref), Some(page.total))
 }
 
 pub(crate) async fn count(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {

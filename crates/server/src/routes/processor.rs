@@ -73,7 +73,7 @@ pub(crate) async fn list(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refu
     let (permit, faults) = asked.permit_and_faults::<ProcessorList>()?;
     let query = list::read::<Processor>(asked.query.as_deref(), faults)?;
     let page = app.vault().processor_list(&permit, query).await?;
-    Ok(Answer::list_of::<Processor>(page.rows.iter().map(Arc::as_ref), Some(page.total)))
+    Answer::list_of::<Processor>(page.rows.iter().map(Arc::as_ref), Some(page.total))
 }
 
 pub(crate) async fn count(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {

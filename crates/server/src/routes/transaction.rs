@@ -43,14 +43,14 @@ pub(crate) async fn read(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refu
 pub(crate) async fn history(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
     let permit = asked.permit::<TransactionRead>()?;
     let rows = app.vault().transaction_history(&permit, asked.id(TransactionId::parse)?).await?;
-    Ok(Answer::list_of::<HistoryStep>(rows.iter().map(AsRef::as_ref), None))
+    Answer::list_of::<HistoryStep>(rows.iter().map(AsRef::as_ref), None)
 }
 
 pub(crate) async fn list(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
     let (permit, faults) = asked.permit_and_faults::<TransactionList>()?;
     let query = list::read::<Transaction>(asked.query.as_deref(), faults)?;
     let page = app.vault().transaction_list(&permit, query).await?;
-    Ok(Answer::list_of::<Transaction>(page.rows.iter().map(AsRef::as_ref), Some(page.total)))
+    Answer::list_of::<Transaction>(page.rows.iter().map(AsRef::as_ref), Some(page.total))
 }
 
 pub(crate) async fn count(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {

@@ -18,6 +18,7 @@ mod kept;
 mod lenience;
 mod lists;
 mod logs;
+mod long_answers;
 mod nodes;
 mod page;
 mod room;

@@ -13,8 +13,8 @@ use crate::config;
 use crate::output;
 use crate::telemetry::{self, LogFormat};
 
-/// Rows that are asked for at a time.
-const PAGE_ROWS: usize = 1000;
+/// Rows that are asked for at a time: so many of the largest fit into an answer.
+const PAGE_ROWS: usize = 100;
 
 /// Reaches the vault, asks it, and lets it go. What it refuses is said in the words of the command line.
 pub(crate) fn asked<T>(
