@@ -233,4 +233,4 @@ impl Fallback for bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -8,6 +8,7 @@ mod config;
 mod data;
 mod descriptors;
 mod harden;
+mod memory;
 mod output;
 mod process;
 mod run;

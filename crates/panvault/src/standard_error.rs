@@ -12,7 +12,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// Bytes of lines that wait to be written at most. A reader that pauses for a while misses nothing; one that never comes back takes
 /// no more memory than this.
-const WAITING_BYTES_MAX: usize = 4 << 20;
+pub(crate) const WAITING_BYTES_MAX: usize = 4 << 20;
 
 /// Milliseconds that the end of a process waits for lines that are not written yet.
 const FINISH_MILLIS_MAX: u64 = 1000;

@@ -26,6 +26,10 @@ pub const STALL_SECONDS_MAX: u64 = 30;
 pub const ANSWER_BYTES_PER_SECOND_MIN: u64 = 16 * 1024;
 /// Bytes of an answer that its connection has room for by itself; longer ones share `answers_bytes_max`.
 pub const ANSWER_OWN_BYTES_MAX: usize = 32 * 1024;
+/// Bytes of memory that a connection takes at most: its head and body while they arrive, or its answer, and what the HTTP library keeps.
+pub const CONNECTION_BYTES_MAX: usize = 96 * 1024;
+/// Bytes that TLS takes for it beside.
+pub const CONNECTION_TLS_BYTES_MAX: usize = 96 * 1024;
 /// Bytes that the kernel takes of an answer before its reader has; it counts its own beside them, up to as many again.
 pub const SEND_BUFFER_BYTES: usize = 128 * 1024;
 /// Bytes of the answer of a list.

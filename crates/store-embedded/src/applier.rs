@@ -211,6 +211,7 @@ impl Applier {
                 effects.iter().for_each(|effect| overlay.forget(sequence, effect));
             }
         }
+        self.to_apply.shown(frames);
         if let Some(last) = frames.last() {
             self.applied.send_replace(last.last_sequence());
         }

@@ -84,6 +84,19 @@ pub const LIST_SECONDS: u64 = 10;
 /// Steps of SQLite's machine after which it asks whether a list is still wanted: some tenths of a millisecond.
 pub const LIST_STEPS: i32 = 4096;
 
+/// Page caches of the view beside those of its readers, each as large: of the applier, of the reader that is waited for, of whoever
+/// commits, and one for all lists.
+pub const FURTHER_CACHES: usize = 4;
+
+/// Bytes of memory that a row takes at most, with its texts: a request of 16 KiB brought them.
+pub const ROW_BYTES_MAX: usize = 20 * 1024;
+
+/// Bytes of memory that a step takes until the view shows it, beside its texts.
+pub const STEP_HELD_BYTES: u64 = 1024;
+
+/// Bytes of memory that a row takes while it is sorted, beside its text.
+pub const SORT_ROW_BYTES: usize = 50;
+
 /// What may be set.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -94,6 +107,9 @@ pub struct Settings {
     pub queue_steps_max: usize,
     /// Durable steps that the view may lag behind; with more, new steps are refused as busy.
     pub behind_steps_max: u64,
+    /// Bytes of steps, as they stand in the log, that the view may lag behind; with more, new steps are refused as busy. What is in memory
+    /// of them is some times that.
+    pub behind_bytes_max: u64,
     /// Connections to the view for reading.
     pub readers: usize,
     /// KiB of page cache for each connection to the view.
@@ -108,6 +124,7 @@ impl Default for Settings {
             segment_bytes: 32 << 20,
             queue_steps_max: 4_096,
             behind_steps_max: 200_000,
+            behind_bytes_max: 128 << 20,
             readers: 4,
             cache_kib: 16_384,
             list_time: Duration::from_secs(LIST_SECONDS),

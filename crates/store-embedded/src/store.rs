@@ -129,7 +129,9 @@ impl Shared {
         if self.spares.is_full() {
             // The segment that is written to may have room yet; what is left on the disk is for the view, which has to follow.
             Some(StoreFault::Full)
-        } else if self.behind() > self.settings.behind_steps_max {
+        } else if self.behind() > self.settings.behind_steps_max
+            || self.to_apply.bytes() > self.settings.behind_bytes_max
+        {
             Some(StoreFault::Busy)
         } else {
             None

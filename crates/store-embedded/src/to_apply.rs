@@ -1,5 +1,6 @@
 //! What is durable and on its way to the view.
 
+use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,6 +11,8 @@ use crate::view::ApplyFrame;
 /// Frames on their way to the view.
 #[derive(Default)]
 pub(crate) struct ToApply {
+    /// Bytes of the frames that the view does not show yet.
+    bytes: AtomicU64,
     state: Mutex<Frames>,
     changed: Condvar,
 }
@@ -38,7 +41,7 @@ impl ToApply {
     /// Starts with the segment that is written to.
     pub(crate) fn new(segment: u64) -> Self {
         let state = Mutex::new(Frames { segment, ..Frames::default() });
-        Self { state, changed: Condvar::new() }
+        Self { bytes: AtomicU64::new(0), state, changed: Condvar::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Frames> {
@@ -46,6 +49,7 @@ impl ToApply {
     }
 
     pub(crate) fn push(&self, frame: ApplyFrame) {
+        self.bytes.fetch_add(u64::from(frame.effects_bytes), Ordering::Relaxed);
         let mut state = self.lock();
         state.segment = frame.segment;
         state.steps += frame.notes.len();
@@ -54,6 +58,17 @@ impl ToApply {
         if state.frames.len() == 1 || state.steps >= APPLY_STEPS {
             self.changed.notify_one();
         }
+    }
+
+    /// The view shows these.
+    pub(crate) fn shown(&self, frames: &[ApplyFrame]) {
+        let bytes = frames.iter().map(|frame| u64::from(frame.effects_bytes)).sum();
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes of the frames that the view does not show yet.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
     }
 
     /// Somebody waits for the view: what is there goes into it now.

@@ -1,8 +1,11 @@
+use panvault_store_embedded::Settings;
+
 use crate::cli::ConfigCommand;
 use crate::config::{self, Origin};
-use crate::output;
+use crate::{memory, output};
 
-/// Prints every setting as it would stand in a file, with its origin; faults are said afterwards, and are an error.
+/// Prints every setting as it would stand in a file, with its origin, and what memory they come to. Faults are said afterwards instead, and
+/// are an error.
 pub(crate) fn run(command: &ConfigCommand) -> anyhow::Result<()> {
     let ConfigCommand::Print(settings) = command;
     for shown in config::shown(settings, &[]) {
@@ -16,5 +19,6 @@ pub(crate) fn run(command: &ConfigCommand) -> anyhow::Result<()> {
         };
         output::line(format!("# {}\n{} = {value}  # {from}", shown.setting.doc, shown.setting.name))?;
     }
-    config::read(settings, &[]).map(drop)
+    let config = config::read(settings, &[])?;
+    Ok(output::line(memory::page(&config, &Settings::default()).trim_end())?)
 }

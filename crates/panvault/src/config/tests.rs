@@ -11,6 +11,12 @@ fn settings(file: Option<&str>, set: &[&str]) -> (tempfile::TempDir, cli::Settin
     (directory, cli::Settings { config, data: None, set })
 }
 
+/// What is so where nothing is set but where the vault is.
+pub(crate) fn defaults() -> Config {
+    let (_directory, settings) = settings(None, &["data_directory=v"]);
+    read(&settings, &[]).unwrap()
+}
+
 fn fault(file: Option<&str>, set: &[&str]) -> String {
     let (_directory, settings) = settings(file, set);
     read(&settings, &[]).unwrap_err().chain().map(ToString::to_string).collect::<Vec<_>>().join(": ")

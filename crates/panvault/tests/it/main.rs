@@ -18,6 +18,7 @@ mod links;
 mod memory;
 mod output;
 mod race;
+mod resident;
 mod serve;
 mod setup;
 mod signals;

@@ -1,16 +1,18 @@
 //! Between a step's flush and its place in the view.
 
 use panvault_model::TransactionStatus;
-use panvault_store::{Commit, DocumentKind, Expect, Outcome, RowKey, Store};
+use panvault_store::{Commit, DocumentKind, Expect, Outcome, RowKey, Store, StoreFault};
+use panvault_store_embedded::{EmbeddedStore, Settings};
 use panvault_testkit::conformance::rows::{
-    at, card, card_answer, card_changed, document, id, kept, key, transaction, transaction_settled,
+    VAULT, at, card, card_answer, card_changed, chain, document, id, kept, key, transaction,
+    transaction_settled,
 };
 use panvault_testkit::conformance::{
     card_delete, card_insert, card_update, claim, document_delete, document_put, documents_commit, sweep,
     transaction_initiate, transaction_settle,
 };
 
-use crate::support::{Home, all_of, block_on, done};
+use crate::support::{Home, all_of, block_on, done, settings};
 
 /// Holds the view, so that nothing is applied, and looks at what is read and decided meanwhile.
 #[test]
@@ -58,6 +60,36 @@ fn what_is_durable_is_read_and_decided_on_before_the_view_has_it() {
         view.execute_batch("ROLLBACK").unwrap();
         let all = all_of(&store).await;
         assert_eq!((all.cards.len(), all.open.len(), all.documents.len(), all.audit.len()), (1, 0, 0, 9));
+    });
+    assert_eq!(home.examine().findings, []);
+}
+
+/// The bug: two hundred thousand steps might wait for the view, of whatever size, and take gigabytes. Its cause: they were counted, and their
+/// bytes were not. Its cure: both are.
+#[test]
+fn so_many_bytes_wait_for_the_view_and_more_are_refused() {
+    let home = Home::new();
+    block_on(async {
+        let settings = Settings { behind_bytes_max: 8192, ..settings() };
+        let store = EmbeddedStore::open(home.path(), VAULT, chain(VAULT), settings).unwrap();
+        let view = rusqlite::Connection::open(home.path().join("view.sqlite")).unwrap();
+        view.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let mut taken = 0;
+        let refused = loop {
+            match store.commit(card_insert(&card(taken))).await {
+                Ok(outcome) => done(outcome),
+                Err(fault) => break fault,
+            };
+            taken += 1;
+        };
+        assert_eq!(refused, StoreFault::Busy);
+        assert!((8..200).contains(&taken), "{taken}");
+        assert!(store.card_read(card(taken - 1).id).await.unwrap().is_some());
+        view.execute_batch("ROLLBACK").unwrap();
+        while store.status().behind > 0 {
+            tokio::task::yield_now().await;
+        }
+        done(store.commit(card_insert(&card(taken))).await.unwrap());
     });
     assert_eq!(home.examine().findings, []);
 }
