@@ -13,6 +13,7 @@ mod grow;
 mod kind;
 mod lists;
 mod page;
+mod parse;
 mod plan;
 mod plot;
 mod process;
@@ -49,6 +50,8 @@ enum BenchCommand {
     Documents(documents::DocumentsArguments),
     /// Make many cards of one organisation: what each kind of list and count costs against a page of the newest.
     Lists(lists::ListsArguments),
+    /// Read ever larger things that are not ours, such as bodies, queries and lists: twice as much takes about twice as long.
+    Parse(parse::ParseArguments),
     /// Count the instructions of one card plan.
     Plan(plan::PlanArguments),
     /// Import a real list of issuers, look up in it, and tokenise with and without it.
@@ -64,6 +67,7 @@ pub(crate) fn bench(workspace: &Workspace, arguments: &BenchArguments) -> anyhow
         Some(BenchCommand::Crowd(arguments)) => crowd::crowd(workspace, arguments),
         Some(BenchCommand::Documents(arguments)) => documents::documents(workspace, arguments),
         Some(BenchCommand::Lists(arguments)) => lists::lists(workspace, arguments),
+        Some(BenchCommand::Parse(arguments)) => parse::parse(workspace, arguments),
         Some(BenchCommand::Plan(arguments)) => plan::plan(workspace, arguments),
         Some(BenchCommand::Bin(arguments)) => bin::bin(workspace, arguments),
     }

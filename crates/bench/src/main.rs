@@ -6,6 +6,7 @@ mod documents;
 mod floor;
 mod load;
 mod numbers;
+mod parse;
 mod plan;
 mod progress;
 
@@ -36,6 +37,8 @@ enum Command {
     Load(Load),
     /// Make many organisations, accounts and API keys, and time the last beside early ones.
     Documents(documents::Documents),
+    /// Time everything that reads what is not ours, at sizes of which each is twice the one before.
+    Parse(parse::Parse),
     /// Plan cards in memory, without storing them.
     Plan {
         /// How many.
@@ -72,6 +75,7 @@ fn main() -> anyhow::Result<()> {
         Command::Floor { listen } => floor::run(listen),
         Command::Load(load) => load::run(load),
         Command::Documents(documents) => documents::run(documents),
+        Command::Parse(parse) => parse::run(&parse),
         Command::Plan { plans } => plan::run(plans),
     }
 }

@@ -63,7 +63,7 @@ pub(super) static ROOMS: &[Crate] = &[
     // Stands in for the outside of every crate, and is used by tests alone.
     Crate { name: TESTKIT, uses: &[MODEL, CARD, KEYS, STORE, PROCESSOR, VAULT], tests_use: &[EMBEDDED] },
     // Measures; it is never shipped.
-    Crate { name: BENCH, uses: &[MODEL, CARD, KEYS, STORE, EMBEDDED, VAULT, SERVER], tests_use: &[] },
+    Crate { name: BENCH, uses: &[MODEL, CARD, BINS, KEYS, STORE, EMBEDDED, VAULT, SERVER], tests_use: &[] },
     Crate { name: XTASK, uses: &[], tests_use: &[] },
 ];
 

@@ -71,7 +71,7 @@ fn counts(directory: &Path, plans: u64) -> std::path::PathBuf {
     directory.join(format!("callgrind.{plans}"))
 }
 
-fn total(text: &str) -> Option<u64> {
+pub(super) fn total(text: &str) -> Option<u64> {
     let line = |name| text.lines().find_map(|line| line.strip_prefix(name));
     line("totals:").or_else(|| line("summary:"))?.split_whitespace().next()?.parse().ok()
 }
