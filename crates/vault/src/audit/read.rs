@@ -22,7 +22,6 @@ impl Vault {
                 permit.within(*organisation, Named::Condition("organisation"))?;
             }
         }
-        self.list_seen(permit, Action::AuditRead, &query.organisations);
         let (from, until) = times(query);
         let mut chains = Vec::new();
         for writer in self.store().audit_writers().await? {
@@ -55,6 +54,7 @@ impl Vault {
                 }
             }
         }
+        self.seen(permit, Action::AuditRead, permit.counted_in(&query.organisations), None);
         Ok(found)
     }
 
@@ -69,7 +69,7 @@ impl Vault {
         let seen = records.into_iter().find(|record| permit.audits(record.note.organisation));
         let seen = seen.filter(|record| record.place == place);
         let record = seen.ok_or_else(|| VaultError::not_found(Named::Subject))?;
-        self.list_seen(permit, Action::AuditRead, &[record.note.organisation]);
+        self.seen(permit, Action::AuditRead, record.note.organisation, None);
         Ok(record)
     }
 

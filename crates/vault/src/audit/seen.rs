@@ -37,6 +37,16 @@ impl Caller {
     }
 }
 
+impl<O> Permit<O> {
+    /// Where a list is counted that names these organisations: in that one, if it is one; else in the caller's own.
+    pub(crate) fn counted_in(&self, named: &[OrganisationId]) -> OrganisationId {
+        match named {
+            [one] => *one,
+            [] | [_, ..] => self.organisation().unwrap_or(OrganisationId::from_bytes(NONE)),
+        }
+    }
+}
+
 impl Vault {
     /// Counts a refusal of what a caller asked for; `operation` is the API's name for that.
     pub fn access_refused(&self, caller: &RefusedCaller, operation: &str, reason: RefusalReason) {
@@ -104,15 +114,6 @@ impl Vault {
             operation: 0,
         };
         self.counts().add(subject, object.unwrap_or(Id::from_bytes(NONE)), permit.now().wall);
-    }
-
-    /// The same of a list: in the organisation that it names, if it is one; else in the caller's own.
-    pub(crate) fn list_seen<O>(&self, permit: &Permit<O>, action: Action, named: &[OrganisationId]) {
-        let organisation = match named {
-            [one] => *one,
-            [] | [_, ..] => permit.organisation().unwrap_or(OrganisationId::from_bytes(NONE)),
-        };
-        self.seen(permit, action, organisation, None);
     }
 
     /// Writes down what was counted, one record each. What cannot be written now is with the next.

@@ -28,7 +28,7 @@ impl Vault {
         for organisation in &query.organisations {
             permit.within(*organisation, Named::Condition("organisation"))?;
         }
-        self.list_seen(permit, Action::CardList, &query.organisations);
+        let organisation = permit.counted_in(&query.organisations);
         query.organisations = permit.organisations(&query.organisations);
         query.asked_by = permit.asked_by();
         let page = self.store().card_list(query).await?;
@@ -40,6 +40,7 @@ impl Vault {
             }
         }
         let until = self.cvvs_expire_at(page.rows.iter().map(|row| row.id).collect(), permit.now()).await?;
+        self.seen(permit, Action::CardList, organisation, None);
         let rows = page.rows.into_iter().zip(until);
         let rows = rows.map(|(row, cvv_expires_at)| CardView { row, cvv_expires_at }).collect();
         Ok(Page { rows, total: page.total })

@@ -60,7 +60,7 @@ impl Vault {
         for organisation in &query.organisations {
             permit.within(*organisation, Named::Condition("organisation"))?;
         }
-        self.list_seen(permit, Action::TransactionList, &query.organisations);
+        let organisation = permit.counted_in(&query.organisations);
         query.organisations = permit.organisations(&query.organisations);
         query.asked_by = permit.asked_by();
         let page = self.store().transaction_list(query).await?;
@@ -71,6 +71,7 @@ impl Vault {
                 return Err(VaultError::Tampered(RowKey::Transaction(row.id)));
             }
         }
+        self.seen(permit, Action::TransactionList, organisation, None);
         Ok(page)
     }
 }

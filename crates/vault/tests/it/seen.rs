@@ -6,7 +6,7 @@ use panvault_model::{Id, OrganisationId, Role, Timestamp};
 use panvault_store::{AuditNote, Store, StoreFault};
 use panvault_vault::limits::SIGNIN_REFUSALS_COUNTED_MAX;
 use panvault_vault::{
-    Action, Caller, CardList, NewApiKey, Origin, RefusalReason, VaultError, operation_name,
+    Action, Caller, CardList, CardQuery, NewApiKey, Origin, RefusalReason, VaultError, operation_name,
 };
 
 use crate::assert_refused;
@@ -82,6 +82,14 @@ async fn what_was_not_shown_was_not_read() {
     let (shop, other) = (world.shop(None).await, world.shop(None).await);
     let card = world.card(&other).await;
     assert_refused!(world.card_read(&shop, card).await, VaultError::NotFound(_));
+    // And so is a list that names a stranger's organisation, or meets a row that was changed.
+    let permit = world.permit::<CardList>(&shop.key);
+    let named = CardQuery { organisations: vec![other.organisation], ..all_cards() };
+    assert_refused!(world.vault.card_list(&permit, named).await, VaultError::NotFound(_));
+    world.card(&shop).await;
+    world.store.plot(|plot| plot.card = Some(Box::new(|row| row.version += 1)));
+    assert_refused!(world.cards(&shop).await, VaultError::Tampered(_));
+    world.store.leave();
     assert!(counted(&world).await.is_empty());
 }
 
