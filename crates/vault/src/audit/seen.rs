@@ -136,14 +136,13 @@ impl Vault {
 
     async fn some_counts_write(&self, counts: &[(Subject, Count)]) -> Result<(), VaultError> {
         let at = self.now().wall;
-        // All are handed over before the first is waited for, so that they become durable together.
-        let writing: Vec<_> = counts
-            .iter()
-            .map(|(subject, count)| {
-                let audit = count.note(subject, at);
-                self.store().commit(Commit { claim: None, expects: vec![], effects: vec![], audit })
-            })
-            .collect();
+        let commit = |(subject, count): &(Subject, Count)| {
+            let audit = count.note(subject, at);
+            Commit { claim: None, expects: vec![], effects: vec![], audit }
+        };
+        // All are handed over, one right behind the other, before the first is waited for: so they become durable together.
+        let commits: Vec<_> = counts.iter().map(commit).collect();
+        let writing: Vec<_> = commits.into_iter().map(|commit| self.store().commit(commit)).collect();
         let mut written = Ok(());
         for (writing, count) in writing.into_iter().zip(counts) {
             let fault = match writing.await {
