@@ -400,6 +400,39 @@ fn the_audit_trail_is_seen_and_verified_with_and_without_a_server() {
     assert_eq!(whole["verified"], json!(true), "{whole}");
 }
 
+/// What was seen is written down at the end of a server, and is the only thing that one which is killed takes along.
+#[test]
+fn reads_are_in_the_trail_of_a_server_that_ended() {
+    let directory = tempfile::tempdir().unwrap();
+    let of = |action: &str, data: &Path| -> Vec<Value> {
+        let tail = run(&["audit", "tail", "--action", action, "--json", "--data", path(data)]);
+        tail.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let dev = Dev::start(directory.path(), &[]);
+    let data = dev.data.clone();
+    let card = dev.make_card("4111111111111111", None);
+    for _ in 0..3 {
+        assert_eq!(dev.get(&format!("/v1/card/{card}")).status, 200);
+    }
+    dev.stop();
+    let read = of("card_read", &data);
+    assert_eq!((read.len(), &read[0]["object"], &read[0]["count"]), (1, &json!(card), &json!(3)), "{read:?}");
+    let text = run(&["audit", "tail", "-n", "1", "--action", "card_read", "--data", path(&data)]).out;
+    assert!(text.contains(&card) && text.contains(" from 127.0.0.1  3 times, "), "{text}");
+    let id = read[0]["_id"].as_str().unwrap();
+    assert_eq!(run_json(&["audit", "show", id, "--json", "--data", path(&data)]), read[0]);
+
+    let dev = Dev::start(directory.path(), &[]);
+    let another = dev.make_card("4111111111111111", None);
+    assert_eq!(dev.get(&format!("/v1/card/{another}")).status, 200);
+    dev.kill();
+    assert_eq!(of("card_read", &data), read);
+    assert_eq!(of("card_create", &data).last().unwrap()["object"], json!(another));
+    // Who reads the trail by a command is in it.
+    assert!(of("audit_read", &data).iter().any(|record| record["actor"] == json!("local")));
+    assert_healthy(&data);
+}
+
 /// `panvault bin refresh` under a server: the server takes up the list, its cards say it, and it keeps their CVVs.
 #[test]
 fn issuers_are_derived_again_under_a_server() {
