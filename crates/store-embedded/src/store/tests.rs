@@ -22,11 +22,14 @@ fn with_store<F: Future<Output = ()>>(list_time: Duration, run: impl FnOnce(Arc<
     let directory = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let store = opened(&directory, list_time);
-    runtime.block_on(async {
+    let ran = runtime.block_on(async {
         store.commit(card_insert(&card(10))).await.unwrap();
         assert_eq!(store.card_read(card(10).id).await.unwrap().map(|row| row.version), Some(1));
-        run(store).await;
+        timeout(A_MINUTE, run(store)).await
     });
+    // A list that does not end is not waited for.
+    runtime.shutdown_background();
+    ran.expect("somebody waits for what never comes");
 }
 
 fn opened(directory: &TempDir, list_time: Duration) -> Arc<EmbeddedStore> {
@@ -37,6 +40,8 @@ fn opened(directory: &TempDir, list_time: Duration) -> Arc<EmbeddedStore> {
 }
 
 const LONG: Duration = Duration::from_secs(600);
+/// What hangs has failed.
+const A_MINUTE: Duration = Duration::from_secs(60);
 
 /// As many lists ran as were asked for, each with all that it holds, and reads by id waited for them. So many now run, a further
 /// one waits, and nothing else does.
