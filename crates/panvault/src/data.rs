@@ -2,6 +2,7 @@
 
 mod exposed;
 mod header;
+mod root_key;
 mod target;
 pub(crate) mod text;
 
@@ -26,13 +27,13 @@ use serde::{Deserialize, Serialize};
 use crate::bins::{LiveBins, VaultTags};
 use crate::data::header::{CopyFault, OpenHeader};
 
+pub(crate) use root_key::{ROOT_KEY_INSIDE, named_beside, root_key_beside};
+
 const FORMAT: u32 = 3;
 const FILE: &str = "vault.toml";
 /// What the store keeps beside it.
 const LOG: &str = "log";
 const VIEW: &str = "view.sqlite";
-/// The root key of a vault that `panvault dev` makes, in its directory.
-pub(crate) const ROOT_KEY_INSIDE: &str = "root.key";
 /// Exposed files that a refusal names.
 const LISTED_MAX: usize = 10;
 /// Seconds between two sweeps of what has expired.
@@ -124,23 +125,6 @@ pub(crate) fn is_free_for_a_vault(path: &Path) -> anyhow::Result<()> {
         path.display()
     );
     target::is_free(path, parent(path))
-}
-
-/// Where the root key of a vault is when nobody says: beside the vault, under its name.
-pub(crate) fn root_key_beside(data: &Path) -> anyhow::Result<PathBuf> {
-    named_beside(data, ".root-key")
-}
-
-/// A file beside a vault, under its name with this behind it.
-pub(crate) fn named_beside(data: &Path, end: &str) -> anyhow::Result<PathBuf> {
-    let data = std::path::absolute(data)?;
-    let mut name = data.file_name().context("the vault's directory needs a name")?.to_owned();
-    name.push(end);
-    Ok(data.with_file_name(name))
-}
-
-fn is_absent(path: &Path) -> bool {
-    path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound)
 }
 
 fn parent(path: &Path) -> &Path {
@@ -280,31 +264,6 @@ impl DataDirectory {
         let root = slot.open()?;
         header::open(&self.path, &root, self.vault, key_mode(self.mode))
             .map_err(|faults| anyhow::anyhow!(self.sealed(&slot, &faults)))
-    }
-
-    fn slot(&self, root_key_file: Option<&Path>) -> anyhow::Result<KeyFile> {
-        if let Some(named) = root_key_file {
-            return Ok(KeyFile::new(named));
-        }
-        let (beside, inside) = (root_key_beside(&self.path)?, self.path.join(ROOT_KEY_INSIDE));
-        let of_dev = self.mode == Mode::Test && is_absent(&beside) && !is_absent(&inside);
-        Ok(KeyFile::new(if of_dev { inside } else { beside }))
-    }
-
-    /// The root key of a vault that is to be served: where it was said to be, or beside the vault, and nowhere else.
-    pub(crate) fn root_key_outside(&self, named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
-        if let Some(named) = named {
-            return Ok(named);
-        }
-        let (beside, inside) = (root_key_beside(&self.path)?, self.path.join(ROOT_KEY_INSIDE));
-        ensure!(
-            !is_absent(&beside) || is_absent(&inside),
-            "there is no root key in {}; the one in the vault's directory is taken only when it is named, for who can write there could put \
-             another vault and its key there: if panvault dev made the vault, add --set root_key_file={}",
-            beside.display(),
-            inside.display()
-        );
-        Ok(beside)
     }
 
     /// Why neither copy of the header opens, and what to do.

@@ -5,6 +5,8 @@
 //! is in memory, where counts are answered from; in the view each organisation has a row of it, sealed, and one tag over all of them and
 //! the last step says that none was changed, put back or taken away.
 
+mod sealed;
+
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -14,6 +16,9 @@ use panvault_store::{Chain, RowFault, StoreFault};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::fault::OpenFault;
+use crate::view::tally::sealed::{head, open, seal};
+
+pub(super) use sealed::nothing;
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -362,76 +367,4 @@ fn read(view: &Connection, chain: &dyn Chain, applied: u64) -> Result<State, Ope
         return Err(NOT_OURS);
     }
     Ok(state)
-}
-
-/// Bytes of the row of an organisation: two counts, two sealed sums, and the head of their tag.
-const ROW_BYTES: usize = 8 + 8 + 32 + 16;
-
-/// The row of an organisation, and its hash in the set of all. One tag gives both: the first half is kept beside the row, seals its sums
-/// and tells them from others; the second half is the hash, and stays in memory. What is equal is sealed alike, and nothing else.
-fn seal(
-    chain: &dyn Chain,
-    organisation: OrganisationId,
-    tallies: &Each<Tally>,
-) -> ([u8; ROW_BYTES], [u8; 16]) {
-    let (beside, element) = tagged(chain, organisation, tallies);
-    let mask = mask(chain, organisation, &beside);
-    let sums = tallies.cards.sum.into_iter().chain(tallies.transactions.sum);
-    let counts =
-        tallies.cards.count.to_be_bytes().into_iter().chain(tallies.transactions.count.to_be_bytes());
-    let sealed = sums.zip(mask).map(|(byte, mask)| byte ^ mask);
-    let mut row = [0; ROW_BYTES];
-    let bytes = counts.chain(sealed).chain(beside);
-    row.iter_mut().zip(bytes).for_each(|(slot, byte)| *slot = byte);
-    (row, element)
-}
-
-/// The reverse; `None` when it was not written so for this organisation.
-fn open(chain: &dyn Chain, organisation: OrganisationId, row: &[u8]) -> Option<(Each<Tally>, [u8; 16])> {
-    let (cards, rest) = row.split_first_chunk::<8>()?;
-    let (transactions, rest) = rest.split_first_chunk::<8>()?;
-    let (sums, beside) = rest.split_first_chunk::<32>()?;
-    let (mut sums, beside): ([u8; 32], [u8; 16]) = (*sums, beside.try_into().ok()?);
-    let mask = mask(chain, organisation, &beside);
-    sums.iter_mut().zip(mask).for_each(|(byte, mask)| *byte ^= mask);
-    let (of_cards, of_transactions) = sums.split_first_chunk::<16>()?;
-    let tallies = Each {
-        cards: Tally { count: u64::from_be_bytes(*cards), sum: *of_cards },
-        transactions: Tally {
-            count: u64::from_be_bytes(*transactions),
-            sum: of_transactions.try_into().ok()?,
-        },
-    };
-    let (expected, element) = tagged(chain, organisation, &tallies);
-    (expected == beside).then_some((tallies, element))
-}
-
-fn tagged(chain: &dyn Chain, organisation: OrganisationId, tallies: &Each<Tally>) -> ([u8; 16], [u8; 16]) {
-    let tag = chain.tag(&[
-        b"tally-row/1",
-        organisation.as_bytes(),
-        &tallies.cards.count.to_be_bytes(),
-        &tallies.transactions.count.to_be_bytes(),
-        &tallies.cards.sum,
-        &tallies.transactions.sum,
-    ]);
-    let [mut beside, mut element] = [[0; 16]; 2];
-    let slots = beside.iter_mut().chain(&mut element);
-    slots.zip(tag).for_each(|(slot, byte)| *slot = byte);
-    (beside, element)
-}
-
-fn mask(chain: &dyn Chain, organisation: OrganisationId, beside: &[u8; 16]) -> [u8; 32] {
-    chain.tag(&[b"tally-mask/1", organisation.as_bytes(), beside])
-}
-
-/// The tag of a view in which nothing is.
-pub(super) fn nothing(chain: &dyn Chain) -> [u8; 32] {
-    head(chain, 0, 0, &[0; 16])
-}
-
-/// The tag over all rows as of a step.
-fn head(chain: &dyn Chain, applied: u64, organisations: usize, sum: &[u8; 16]) -> [u8; 32] {
-    let organisations = organisations as u64;
-    chain.tag(&[b"tally-head/1", &applied.to_be_bytes(), &organisations.to_be_bytes(), sum])
 }
