@@ -114,7 +114,7 @@ impl VaultKeys {
 
     /// The key that chains commits.
     pub fn chain(&self) -> ChainKey {
-        self.chain.active().1.clone()
+        self.chain.active().1.share()
     }
 
     /// The keys that rows are held against their tags with.

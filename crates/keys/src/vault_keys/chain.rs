@@ -14,8 +14,7 @@ use crate::xaes::KEY_BYTES;
 /// Bytes of a hash of a member.
 pub const MEMBER_HASH_BYTES: usize = 16;
 
-/// The key that chains commits. It may live in a thread of its own, and is cheap to clone.
-#[derive(Clone)]
+/// The key that chains commits. It may live in a thread of its own.
 pub struct ChainKey {
     chain: hmac::Key,
     members: Arc<EncryptingKey>,
@@ -28,6 +27,11 @@ impl ChainKey {
         let members = Zeroizing::new(digest(&hmac::sign(&chain, b"set-member/1")));
         let members = EncryptingKey::cbc(UnboundCipherKey::new(&AES_256, members.as_slice())?)?;
         Ok(Self { chain, members: Arc::new(members) })
+    }
+
+    /// For somebody who outlives these keys.
+    pub(super) fn share(&self) -> Self {
+        Self { chain: self.chain.clone(), members: Arc::clone(&self.members) }
     }
 
     /// SHA-256.
