@@ -17,5 +17,7 @@ COPY --from=build --chown=65532:65532 /volumes /
 USER 65532:65532
 VOLUME ["/data", "/keys"]
 EXPOSE 8420
+# It asks over the socket that a server has in its directory; for how long a start may take, nobody is told that it is not ready.
+HEALTHCHECK --interval=30s --timeout=10s --start-period=60s CMD ["/usr/bin/panvault", "status", "--config", "/data/vault.settings.toml"]
 ENTRYPOINT ["/usr/bin/panvault"]
 CMD ["serve", "--config", "/data/vault.settings.toml"]
