@@ -232,6 +232,9 @@ pub(crate) async fn requests(
     let unread = Unread::default();
     let (lender, body_timeout) = (unread.clone(), settings.body_timeout);
     let service = service_fn(move |mut request: Request<Incoming>| {
+        if let Peer::Address(_, place) = &peer {
+            place.ask();
+        }
         request.extensions_mut().insert(peer.clone());
         let (request, waits) = lender.lend(request);
         let (answering, unread) = (router.clone().call(request), lender.clone());

@@ -1,6 +1,6 @@
 //! Room for connections: how many there may be, and which of them make room for a new one.
 //!
-//! Whoever has sent a valid API key stays, and so does everybody for whom work is under way. The rest (in a handshake, silent, in the
+//! Whoever sent a valid API key with the last request stays, and so does everybody for whom work is under way. The rest (in a handshake, silent, in the
 //! middle of a head, refused, or a browser's, whose key is in everybody's hands) make room when there is none: first those of
 //! the address that has many, the oldest first.
 
@@ -24,7 +24,7 @@ pub(crate) struct Room {
 
 #[derive(Default)]
 struct Strangers {
-    /// All that were nobody's when they were last looked at, in the order in which they came.
+    /// All that are there, in the order in which they came: who is known now may be nobody's with the next request.
     all: Vec<Stranger>,
     /// Those that make room next, found when that was last asked for.
     next: VecDeque<Stranger>,
@@ -45,7 +45,7 @@ pub(crate) struct Place(AtomicU8, FarEnd);
 const IDLE: u8 = 0;
 /// Work is under way for a connection that would make room.
 const WORKING: u8 = 1;
-/// A valid API key of a server came over it.
+/// A valid API key of a server came over it with the last request.
 const KNOWN: u8 = 2;
 /// It was chosen to make room, or has ended: nothing begins on it any more.
 const ENDING: u8 = 3;
@@ -57,6 +57,13 @@ impl Place {
     /// The other end of its connection.
     pub(crate) const fn far_end(&self) -> &FarEnd {
         &self.1
+    }
+
+    /// A request begins, and must show for itself that it is somebody's: a key that was valid may be revoked since.
+    pub(crate) fn ask(&self) {
+        if self.is(KNOWN) {
+            drop(self.change(KNOWN, IDLE));
+        }
     }
 
     /// A valid API key of a server came: it stays.
@@ -176,7 +183,7 @@ impl Strangers {
 
 impl Stranger {
     fn is_there(&self) -> bool {
-        self.place.is(IDLE) || self.place.is(WORKING)
+        !self.place.is(ENDING)
     }
 }
 

@@ -77,8 +77,9 @@ impl Vault {
         new: NewAccount,
         idempotency: Option<Idempotency>,
     ) -> Result<Done<AccountRow>, VaultError> {
-        let plan = |snapshot: &Snapshot| self.account_plan_on(snapshot, permit, new.clone());
-        self.document_change_once(idempotency, permit.now(), plan).await
+        let plan =
+            |permit: &Permit<_>, snapshot: &Snapshot| self.account_plan_on(snapshot, permit, new.clone());
+        self.document_change_once(permit, idempotency, plan).await
     }
 
     /// Plans [`Vault::account_create`].
@@ -146,8 +147,10 @@ impl Vault {
         change: AccountChange,
         idempotency: Option<Idempotency>,
     ) -> Result<Done<AccountRow>, VaultError> {
-        let plan = |snapshot: &Snapshot| self.account_update_plan(snapshot, permit, id, change.clone());
-        self.document_change_once(idempotency, permit.now(), plan).await
+        let plan = |permit: &Permit<_>, snapshot: &Snapshot| {
+            self.account_update_plan(snapshot, permit, id, change.clone())
+        };
+        self.document_change_once(permit, idempotency, plan).await
     }
 
     fn account_update_plan(
@@ -213,7 +216,7 @@ impl Vault {
     ) -> Result<(), VaultError> {
         self.requests_before_end().await?;
         self.account_free(permit, id).await?;
-        self.document_change(|snapshot| {
+        self.document_change(permit, |permit, snapshot| {
             let organisation = account_seen(snapshot, permit, id)?.organisation;
             Ok(((), row_delete_plan(snapshot, permit, DocumentKind::Account, id.0, organisation)))
         })
@@ -229,7 +232,7 @@ impl Vault {
         if account_seen(&self.snapshot(), permit, id)?.disabled == disabled {
             return Ok(());
         }
-        self.document_change(|snapshot| {
+        self.document_change(permit, |permit, snapshot| {
             let mut row = account_seen(snapshot, permit, id)?.as_ref().clone();
             row.disabled = disabled;
             let (kind, organisation) = (DocumentKind::Account, row.organisation);

@@ -74,7 +74,7 @@ impl Vault {
         permit: &Permit<ApiKeyCreate>,
         new: NewApiKey,
     ) -> Result<(ApiKeyRow, ApiKey), VaultError> {
-        self.document_change(|snapshot| {
+        self.document_change(permit, |permit, snapshot| {
             let (row, key, plan) = self.apikey_plan_on(snapshot, permit, new.clone())?;
             Ok(((row, key), plan))
         })
@@ -88,11 +88,11 @@ impl Vault {
         new: NewApiKey,
         idempotency: Option<Idempotency>,
     ) -> Result<Done<MadeApiKey>, VaultError> {
-        let plan = |snapshot: &Snapshot| {
+        let plan = |permit: &Permit<_>, snapshot: &Snapshot| {
             let (row, key, plan) = self.apikey_plan_on(snapshot, permit, new.clone())?;
             Ok((MadeApiKey { row, key: Some(key) }, plan))
         };
-        self.document_change_once(idempotency, permit.now(), plan).await
+        self.document_change_once(permit, idempotency, plan).await
     }
 
     /// Plans [`Vault::apikey_create`]: the key is of no use until the plan is done.
@@ -157,7 +157,7 @@ impl Vault {
             let what = format_args!("must be 0 to {KEY_OVERLAP_SECONDS_MAX}");
             return Err(VaultError::field("overlap_seconds", what));
         }
-        let plan = |snapshot: &Snapshot| {
+        let plan = |permit: &Permit<_>, snapshot: &Snapshot| {
             let ApiKeyRow { organisation, name, roles, allowed_origins, expires_at, .. } =
                 apikey_seen(snapshot, permit, id)?.as_ref().clone();
             let expires_at = expires_at.filter(|expires_at| *expires_at > permit.now().wall);
@@ -165,11 +165,11 @@ impl Vault {
             let (row, key, plan) = self.apikey_plan_on(snapshot, permit, new)?;
             Ok((MadeApiKey { row, key: Some(key) }, plan))
         };
-        let made = self.document_change_once(idempotency, permit.now(), plan).await?;
+        let made = self.document_change_once(permit, idempotency, plan).await?;
         // In a step of its own: each change of a document is told by its own record of the trail. A process that dies in between
         // leaves both keys, and whoever asks again ends the old one.
         let ends_at = permit.now().wall.plus_seconds(overlap_seconds);
-        self.document_change(|snapshot| {
+        self.document_change(permit, |permit, snapshot| {
             let row = apikey_seen(snapshot, permit, id)?;
             // Whoever repeats the request of somebody else has come here past the plan above.
             roles_may_be_given(permit, &row.roles)?;
@@ -212,8 +212,10 @@ impl Vault {
         change: ApiKeyChange,
         idempotency: Option<Idempotency>,
     ) -> Result<Done<ApiKeyRow>, VaultError> {
-        let plan = |snapshot: &Snapshot| self.apikey_update_plan(snapshot, permit, id, change.clone());
-        self.document_change_once(idempotency, permit.now(), plan).await
+        let plan = |permit: &Permit<_>, snapshot: &Snapshot| {
+            self.apikey_update_plan(snapshot, permit, id, change.clone())
+        };
+        self.document_change_once(permit, idempotency, plan).await
     }
 
     fn apikey_update_plan(
@@ -260,7 +262,10 @@ impl Vault {
 
     /// Revokes an API key, at once. Nobody revokes a key that they could not have made.
     pub async fn apikey_delete(&self, permit: &Permit<ApiKeyDelete>, id: ApiKeyId) -> Result<(), VaultError> {
-        self.document_change(|snapshot| Ok(((), self.apikey_delete_plan_on(snapshot, permit, id)?))).await
+        self.document_change(permit, |permit, snapshot| {
+            Ok(((), self.apikey_delete_plan_on(snapshot, permit, id)?))
+        })
+        .await
     }
 
     /// Plans [`Vault::apikey_delete`].

@@ -66,8 +66,10 @@ impl Vault {
         new: NewOrganisation,
         idempotency: Option<Idempotency>,
     ) -> Result<Done<OrganisationRow>, VaultError> {
-        let plan = |snapshot: &Snapshot| self.organisation_plan_on(snapshot, permit, new.clone());
-        self.document_change_once(idempotency, permit.now(), plan).await
+        let plan = |permit: &Permit<_>, snapshot: &Snapshot| {
+            self.organisation_plan_on(snapshot, permit, new.clone())
+        };
+        self.document_change_once(permit, idempotency, plan).await
     }
 
     /// Plans [`Vault::organisation_create`].
@@ -151,8 +153,10 @@ impl Vault {
         change: OrganisationChange,
         idempotency: Option<Idempotency>,
     ) -> Result<Done<OrganisationRow>, VaultError> {
-        let plan = |snapshot: &Snapshot| self.organisation_update_plan(snapshot, permit, id, change.clone());
-        self.document_change_once(idempotency, permit.now(), plan).await
+        let plan = |permit: &Permit<_>, snapshot: &Snapshot| {
+            self.organisation_update_plan(snapshot, permit, id, change.clone())
+        };
+        self.document_change_once(permit, idempotency, plan).await
     }
 
     fn organisation_update_plan(
@@ -216,7 +220,7 @@ impl Vault {
     ) -> Result<(), VaultError> {
         self.requests_before_end().await?;
         self.organisation_free(permit, id).await?;
-        self.document_change(|snapshot| {
+        self.document_change(permit, |permit, snapshot| {
             organisation_free_of_documents(snapshot, permit, id)?;
             let version = |kind, id| snapshot.documents.version(kind, id);
             let keys = snapshot.keys.documents(id).into_iter();
@@ -239,7 +243,7 @@ impl Vault {
         if organisation_seen(&self.snapshot(), permit, id)?.disabled == disabled {
             return Ok(());
         }
-        self.document_change(|snapshot| {
+        self.document_change(permit, |permit, snapshot| {
             let mut row = organisation_seen(snapshot, permit, id)?.as_ref().clone();
             row.disabled = disabled;
             let plan =

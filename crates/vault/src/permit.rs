@@ -329,6 +329,10 @@ impl<O> Permit<O> {
         &self.caller.asked
     }
 
+    pub(crate) const fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
     pub(crate) fn snapshot(&self) -> &Arc<Snapshot> {
         &self.caller.snapshot
     }

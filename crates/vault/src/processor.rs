@@ -60,8 +60,9 @@ impl Vault {
         new: NewProcessor,
         idempotency: Option<Idempotency>,
     ) -> Result<Done<ProcessorRow>, VaultError> {
-        let plan = |snapshot: &Snapshot| self.processor_plan_on(snapshot, permit, new.clone());
-        self.document_change_once(idempotency, permit.now(), plan).await
+        let plan =
+            |permit: &Permit<_>, snapshot: &Snapshot| self.processor_plan_on(snapshot, permit, new.clone());
+        self.document_change_once(permit, idempotency, plan).await
     }
 
     /// Plans [`Vault::processor_create`].
@@ -126,8 +127,10 @@ impl Vault {
         change: ProcessorChange,
         idempotency: Option<Idempotency>,
     ) -> Result<Done<ProcessorRow>, VaultError> {
-        let plan = |snapshot: &Snapshot| self.processor_update_plan(snapshot, permit, id, change.clone());
-        self.document_change_once(idempotency, permit.now(), plan).await
+        let plan = |permit: &Permit<_>, snapshot: &Snapshot| {
+            self.processor_update_plan(snapshot, permit, id, change.clone())
+        };
+        self.document_change_once(permit, idempotency, plan).await
     }
 
     fn processor_update_plan(
@@ -169,7 +172,7 @@ impl Vault {
         permit: &Permit<ProcessorDelete>,
         id: ProcessorId,
     ) -> Result<(), VaultError> {
-        self.document_change(|snapshot| {
+        self.document_change(permit, |permit, snapshot| {
             let organisation = processor_seen(snapshot, permit, id)?.organisation;
             if snapshot.documents.accounts().any(|account| account.processors.contains(&id)) {
                 return Err(VaultError::WrongState { reason: "accounts have it" });

@@ -25,7 +25,7 @@ use crate::limits::{
     CVV_TTL_SECONDS_MAX, DOCUMENT_LISTS, DOCUMENT_LISTS_MAX, LEASE_RENEWAL_SECONDS, LEASE_RETRY_SECONDS,
 };
 use crate::node::Node;
-use crate::permit::{Caller, Permit, Scope, StatusRead};
+use crate::permit::{Caller, Operation, Permit, Scope, StatusRead};
 use crate::seldom::Seldom;
 
 /// Test and live are two vaults: the dummy processor and `pv_test_` keys belong to one, all else to the other.
@@ -181,17 +181,30 @@ impl Vault {
     /// The same caller as of now, if its key is still valid: for when a request has arrived that took its time. What the caller sees and
     /// may do is as it is now, too.
     pub fn caller_again(&self, caller: &Caller) -> Result<Caller, VaultError> {
-        let (snapshot, now) = (self.snapshot(), self.now());
+        Ok(Caller { now: self.now(), ..self.caller_on(caller, self.snapshot())? })
+    }
+
+    /// The same permit by other documents, if the caller's key is in them, is valid now, and still lets it do this. The time of the request
+    /// stays what it was.
+    pub(crate) fn permit_again<O: Operation>(
+        &self,
+        permit: &Permit<O>,
+        snapshot: &Arc<Snapshot>,
+    ) -> Result<Permit<O>, VaultError> {
+        self.caller_on(permit.caller(), Arc::clone(snapshot))?.permit()
+    }
+
+    fn caller_on(&self, caller: &Caller, snapshot: Arc<Snapshot>) -> Result<Caller, VaultError> {
         let key = match &caller.key {
             Some(before) => {
                 let known = snapshot.documents.api_key(before.id);
-                let known = known.filter(|known| why_invalid(&known.row, &snapshot, now).is_none());
+                let known = known.filter(|known| why_invalid(&known.row, &snapshot, self.now()).is_none());
                 let ended = || self.key_refused(caller.asked.origin, Some(before), RefusalReason::KeyEnded);
                 Some(Arc::clone(&known.ok_or_else(ended)?.row))
             }
             None => None,
         };
-        Ok(Caller { asked: caller.asked, now, scope: caller.scope, key, snapshot })
+        Ok(Caller { asked: caller.asked, now: caller.now, scope: caller.scope, key, snapshot })
     }
 
     /// A command on this machine, which may do all: its key proves that it has the root key. [`VaultError::NotAuthenticated`] for the
@@ -320,9 +333,9 @@ impl Vault {
         self.earlier().add(&earlier);
     }
 
-    /// Whether a request sees documents that are not those of now.
-    pub(crate) fn has_earlier_snapshots(&self) -> bool {
-        self.earlier().are_seen()
+    /// The documents of before those of now, as far as requests see them.
+    pub(crate) fn earlier_snapshots(&self) -> EarlierSnapshots {
+        self.earlier().clone()
     }
 
     fn earlier(&self) -> MutexGuard<'_, EarlierSnapshots> {

@@ -5,7 +5,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+use panvault_model::Role;
 use panvault_server::{ServerSettings, Tls};
+use panvault_testkit::operator;
 
 use crate::support::{SHOP, Server, card_body};
 use crate::tls::{ask as ask_tls, certify};
@@ -115,6 +117,28 @@ fn who_has_a_valid_key_stays_and_further_ones_are_told_that_there_is_no_room() {
     }
     assert_eq!(say(&mut first, &known), Some(200));
     assert_eq!(say(&mut second, &body), Some(200));
+}
+
+/// Connections that had once sent a valid key kept their places when it was revoked, and kept them for as long as they sent any request,
+/// so that nobody else got in. The last request of a connection says whose it is.
+#[test]
+fn who_no_longer_has_a_valid_key_keeps_nobody_out() {
+    let server = Server::start_with(patient(2), None);
+    let leaked = server.make_key(&server.parent, &[Role::MerchantUser]);
+    let mut held: Vec<_> = (0..2).map(|_| connect(server.address, &count_request(&leaked))).collect();
+    assert!(held.iter_mut().all(|stream| status(stream) == Some(200)));
+    let known = count_request(&server.parent.key);
+    assert_eq!(status(&mut connect(server.address, &known)), Some(503), "while it is valid they stay");
+    let permit = operator(&server.vault, 7).permit().unwrap();
+    let all = panvault_vault::Query::newest(Vec::new(), 1000);
+    let rows = server.runtime().block_on(server.vault.apikey_list(&permit, all)).unwrap().rows;
+    let row = &rows.iter().find(|view| view.row.roles == [Role::MerchantUser]).unwrap().row;
+    let permit = operator(&server.vault, 7).permit().unwrap();
+    server.runtime().block_on(server.vault.apikey_delete(&permit, row.id)).unwrap();
+    assert_eq!(say(&mut held[0], &count_request(&leaked)), Some(401));
+    assert_eq!(say(&mut held[1], "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"), Some(200));
+    let mut kept: Vec<_> = (0..2).map(|_| connect(server.address, &known)).collect();
+    assert!(kept.iter_mut().all(|stream| status(stream) == Some(200)));
 }
 
 /// A browser's key is on a page that everybody can read: it keeps no place, nor does a body behind it that does not come.

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use panvault_model::{Id, Now, OrganisationId, Tag, Timestamp};
+use panvault_model::{Id, OrganisationId, Tag, Timestamp};
 use panvault_store::{
     Action, AuditNote, Commit, DocumentKind, DocumentRow, IdempotencyClaim, IdempotencyRow, Outcome,
     StoreFault,
@@ -13,7 +13,7 @@ use crate::document::snapshot::Snapshot;
 use crate::error::{Named, VaultError};
 use crate::idempotency::{Answered, Done, Idempotency, answer_of, answer_read};
 use crate::limits::DOCUMENT_TRIES_MAX;
-use crate::permit::Permit;
+use crate::permit::{Operation, Permit};
 use crate::seal;
 use crate::vault::{Mode, Vault};
 
@@ -48,15 +48,23 @@ impl Vault {
     /// Nothing was changed when it fails with [`VaultError::Faults`], [`VaultError::Contended`], [`VaultError::Busy`] or a store
     /// that is full; of another failure that is not sure. What was begun runs to its end, whether or not the future is polled.
     pub async fn document_make(&self, plan: DocumentPlan) -> Result<(), VaultError> {
-        self.document_change(|_| Ok(((), plan.clone()))).await
+        match self.document_changed(|_| None, |_| Ok(((), plan.clone()))).await? {
+            Changed::Made(made) => Ok(made),
+            Changed::Earlier(_) => Err(VaultError::Contended),
+        }
     }
 
     /// Plans a change of documents, does it in one step and takes it up. The head makes every two changes meet, also those that have
     /// nothing to do with each other: when another process was first, this is planned again on what it left.
-    pub(crate) async fn document_change<T>(
+    ///
+    /// The caller is judged anew by the documents that the plan is made on: changes wait for their turn, in which a key may be revoked
+    /// or lose a role, and what it asked for before that must not be done after it.
+    pub(crate) async fn document_change<O: Operation, T>(
         &self,
-        plan: impl Fn(&Snapshot) -> Result<(T, DocumentPlan), VaultError>,
+        permit: &Permit<O>,
+        plan: impl Fn(&Permit<O>, &Snapshot) -> Result<(T, DocumentPlan), VaultError>,
     ) -> Result<T, VaultError> {
+        let plan = |snapshot: &Arc<Snapshot>| plan(&self.permit_again(permit, snapshot)?, snapshot);
         match self.document_changed(|_| None, plan).await? {
             Changed::Made(made) => Ok(made),
             Changed::Earlier(_) => Err(VaultError::Contended),
@@ -64,17 +72,21 @@ impl Vault {
     }
 
     /// The same, of a request that may be repeated: then it is answered as it was before.
-    pub(crate) async fn document_change_once<T: Answered>(
+    pub(crate) async fn document_change_once<O: Operation, T: Answered>(
         &self,
+        permit: &Permit<O>,
         idempotency: Option<Idempotency>,
-        now: Now,
-        plan: impl Fn(&Snapshot) -> Result<(T, DocumentPlan), VaultError>,
+        plan: impl Fn(&Permit<O>, &Snapshot) -> Result<(T, DocumentPlan), VaultError>,
     ) -> Result<Done<T>, VaultError> {
-        let Some(claim) = idempotency else { return self.document_change(plan).await.map(Done::new) };
+        let Some(claim) = idempotency else {
+            return self.document_change(permit, plan).await.map(Done::new);
+        };
+        let now = permit.now();
         if let Some(earlier) = self.idempotency_earlier(&claim, now).await? {
             return Ok(Done::replayed(answer_read(&earlier)?));
         }
         let claiming = |made: &T| Some(claim.claim(self.keys(), now.wall, answer_of(made)));
+        let plan = |snapshot: &Arc<Snapshot>| plan(&self.permit_again(permit, snapshot)?, snapshot);
         match self.document_changed(claiming, plan).await? {
             Changed::Made(made) => Ok(Done::new(made)),
             Changed::Earlier(row) => {
@@ -86,7 +98,7 @@ impl Vault {
     async fn document_changed<T>(
         &self,
         claim: impl Fn(&T) -> Option<IdempotencyClaim>,
-        plan: impl Fn(&Snapshot) -> Result<(T, DocumentPlan), VaultError>,
+        plan: impl Fn(&Arc<Snapshot>) -> Result<(T, DocumentPlan), VaultError>,
     ) -> Result<Changed<T>, VaultError> {
         let mut turn = self.document_turn().await;
         for _ in 0..DOCUMENT_TRIES_MAX {

@@ -12,9 +12,12 @@ use crate::vault::Vault;
 impl Vault {
     /// Waits until no request is under way that began before the documents were as they are now: what it may still store, and what was
     /// disabled meanwhile, is stored by then. [`VaultError::Busy`] when one takes very long.
+    ///
+    /// Only they are waited for, and not those that began since: others change documents meanwhile, as often as they like.
     pub(crate) async fn requests_before_end(&self) -> Result<(), VaultError> {
+        let mut before = self.earlier_snapshots();
         for _ in 0..RETIRE_MILLIS_MAX / RETIRE_WAIT_MILLIS {
-            if !self.has_earlier_snapshots() {
+            if !before.are_seen() {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(RETIRE_WAIT_MILLIS)).await;
@@ -44,7 +47,7 @@ pub(crate) fn transactions(organisation: OrganisationId) -> TransactionQuery {
 }
 
 /// Documents as they were before the last changes, as long as a request sees them.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct EarlierSnapshots(Vec<Weak<Snapshot>>);
 
 impl EarlierSnapshots {

@@ -231,6 +231,71 @@ async fn what_began_before_is_waited_for_before_an_organisation_goes() {
     assert!(!world.vault.organisation_read(operator!(world), organisation).unwrap().disabled);
 }
 
+/// A key that had been revoked went on making keys: 800 requests of it waited for their turn when the revocation was answered, and each
+/// then made an administrator's key. Its cause: they were judged when they came, and planned on documents of later. Its cure: who asks is
+/// judged again by the documents that the change is made on.
+#[tokio::test]
+async fn what_waited_for_its_turn_is_refused_once_its_key_is_revoked_or_has_less() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let new = |roles: &[Role]| NewApiKey {
+        organisation: shop.organisation,
+        name: "Key".to_owned(),
+        roles: roles.to_vec(),
+        allowed_origins: Vec::new(),
+        expires_at: None,
+    };
+    let made = async |roles: &[Role]| world.vault.apikey_create(operator!(world), new(roles)).await.unwrap();
+    let provider = [Role::ProviderAdmin];
+    let merchant = [Role::MerchantAdmin];
+
+    let (row, key) = made(&provider).await;
+    let waiting = world.permit(key.expose_text());
+    // The control: while the key is as it was, the same request is done.
+    assert!(world.vault.apikey_create(&waiting, new(&provider)).await.is_ok());
+    let demoted = ApiKeyChange { roles: Some(merchant.to_vec()), ..ApiKeyChange::default() };
+    world.vault.apikey_update(operator!(world), row.id, demoted, None).await.unwrap();
+    assert!(world.vault.apikey_create(&waiting, new(&provider)).await.is_err(), "no more than it has now");
+    assert!(world.vault.apikey_create(&waiting, new(&merchant)).await.is_ok());
+
+    world.vault.apikey_delete(operator!(world), row.id).await.unwrap();
+    assert_refused!(world.vault.apikey_create(&waiting, new(&merchant)).await, VaultError::NotAuthenticated);
+    let rotated = world.vault.apikey_rotate(&waiting, row.id, 0, None).await;
+    assert_refused!(rotated, VaultError::NotAuthenticated);
+
+    let (_, key) = made(&provider).await;
+    let waiting = world.permit(key.expose_text());
+    disable(&world, &shop, true).await;
+    assert_refused!(world.vault.apikey_create(&waiting, new(&merchant)).await, VaultError::NotAuthenticated);
+}
+
+/// Whoever changed documents often and held slow requests kept everybody from deleting an organisation, which stayed disabled for a
+/// minute: it was waited for every request that saw documents of before any change, also of those that came since.
+#[tokio::test(start_paused = true)]
+async fn requests_that_begin_later_hold_no_deletion_up() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let new = panvault_vault::NewOrganisation {
+        name: "Empty".to_owned(),
+        ..panvault_vault::NewOrganisation::default()
+    };
+    let empty = world.vault.organisation_create(operator!(world), new).await.unwrap().id;
+    let before = world.caller(&shop.key);
+    let (vault, permit) = (world.vault.clone(), operator(&world.vault, 1).permit().unwrap());
+    let deleting = tokio::spawn(async move { vault.organisation_delete(permit, empty).await });
+    while !world.vault.organisation_read(operator!(world), empty).unwrap().disabled {
+        tokio::task::yield_now().await;
+    }
+    // It waits for the one of before. Meanwhile documents change, under a request that is still under way.
+    let later = world.caller(&shop.key);
+    let change = OrganisationChange { name: Some("Renamed".to_owned()), ..OrganisationChange::default() };
+    world.vault.organisation_update(operator!(world), shop.organisation, change, None).await.unwrap();
+    assert!(!deleting.is_finished());
+    drop(before);
+    deleting.await.unwrap().unwrap();
+    drop(later);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_payment_that_is_under_way_keeps_its_account() {
     let world = World::new().await;
