@@ -64,6 +64,11 @@ impl Currency {
     pub fn parse(text: &str) -> Option<Self> {
         Self::from_bytes(text.as_bytes().try_into().ok()?)
     }
+
+    /// Whether ISO 4217 has assigned it, to money or to anything else.
+    pub fn is_assigned(self) -> bool {
+        iso_currency::Currency::from_code(self.as_str()).is_some()
+    }
 }
 
 #[cfg(test)]
@@ -74,6 +79,8 @@ mod tests {
     fn are_capital_letters() {
         assert_eq!(Country::parse("NL").map(|country| country.to_string()), Some("NL".to_owned()));
         assert_eq!(Currency::parse("EUR").map(|currency| currency.to_string()), Some("EUR".to_owned()));
+        assert!(Currency::parse("EUR").is_some_and(Currency::is_assigned));
+        assert!(!Currency::parse("XXQ").is_some_and(Currency::is_assigned));
         for text in ["", "n", "nl", "NLD", "N1", "ÑL"] {
             assert_eq!(Country::parse(text), None, "{text}");
         }

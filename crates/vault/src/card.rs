@@ -39,7 +39,7 @@ impl Vault {
         }
         if self.cvv_no_room().is_due(now) {
             let counts = self.cvvs().counts();
-            let advice = "raise cvvs_held_max, of which one organisation gets at most half and its browsers a quarter, or lower cvv_ttl_seconds";
+            let advice = "raise cvvs_held_max, of which the servers of one organisation get at most half and its browsers a quarter, or lower cvv_ttl_seconds";
             tracing::warn!(
                 organisation.id = %owner.organisation, source = owner.source.as_str(), cvvs.held = counts.held, cvvs.held_max = counts.held_max, advice,
                 "cvv.no_room"

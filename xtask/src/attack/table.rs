@@ -22,7 +22,7 @@ pub(super) const ATTACKS: &[Attack] = &[
         "the vault's own table is taken up, and its names are shown",
     ),
     attack(
-        "a file of the directory is a link, a second name of the root key's file, a pipe, or somebody else's",
+        "a file of the directory is a link, a second name of the root key's file, a pipe, or open to others",
         &[
             (PANVAULT, "links::what_leads_elsewhere_is_refused_by_name_and_no_key_is_changed"),
             (EMBEDDED, "links::what_leads_elsewhere_is_refused_by_name_and_changes_nothing"),
@@ -53,13 +53,14 @@ pub(super) const ATTACKS: &[Attack] = &[
         &[
             (PANVAULT, "output::a_log_that_cannot_be_written_ends_nothing"),
             (PANVAULT, "output::a_log_that_nobody_reads_holds_up_nothing"),
+            (PANVAULT, "output::a_metric_counts_the_lines_that_are_lost"),
         ],
-        "what was dropped is counted in a metric",
+        "where all of it is read, the metric counts nothing as lost",
     ),
     attack(
         "a command that reads a key is made to leave a core",
         &[(PANVAULT, "links::no_command_leaves_a_core_file")],
-        "a program without the guard does leave one",
+        "another program with the same limits may leave one",
     ),
     attack(
         "a body is sent slowly, past the end of its key, its CVV or its card",
@@ -68,7 +69,7 @@ pub(super) const ATTACKS: &[Attack] = &[
             (SERVER, "slow::a_card_that_expires_while_the_body_arrives_is_refused"),
             (SERVER, "slow::the_time_of_a_request_is_when_it_is_whole"),
         ],
-        "in time, the same requests are done",
+        "the same key is taken before it ends",
     ),
     attack(
         "one idempotency key twice at once, with a CVV held",
@@ -97,7 +98,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     attack(
         "card numbers in every text that is kept",
         &[(SERVER, "kept::no_text_of_any_body_keeps_a_card_number")],
-        "an honest text in the same place is kept",
+        "the same body without the number is taken",
     ),
     attack(
         "thousands of members in one object",
@@ -105,10 +106,11 @@ pub(super) const ATTACKS: &[Attack] = &[
         "one member fewer is taken; `cargo xtask bench` shows that parsing grows with the size and no faster",
     ),
     attack(
-        "a thread that commits or applies panics; damage in the view makes it",
+        "a thread that commits or applies panics; rows of the view that are never written so, which once made it panic",
         &[
             (EMBEDDED, "threads::a_thread_that_panics_ends_the_store"),
             (EMBEDDED, "threads::without_a_panic_the_store_goes_on"),
+            (EMBEDDED, "view::a_view_with_what_is_never_written_is_refused"),
         ],
         "without the panic the store goes on",
     ),
@@ -126,7 +128,7 @@ pub(super) const ATTACKS: &[Attack] = &[
             (EMBEDDED, "busy::another_that_writes_to_the_view_is_waited_for"),
             (EMBEDDED, "busy::the_end_does_not_wait_for_another_that_writes_to_the_view"),
         ],
-        "the lock that is held refuses a plain write",
+        "what waits is not in the view until the other has ended, and then it is",
     ),
     attack(
         "a browser's flood of CVVs",
@@ -137,21 +139,47 @@ pub(super) const ATTACKS: &[Attack] = &[
         "the flood is refused at its own share",
     ),
     attack(
+        "sixty clients ask for long lists and do not read",
+        &[
+            (SERVER, "long_answers::a_list_that_would_be_too_long_says_to_ask_for_fewer"),
+            (SERVER, "long_answers::readers_that_do_not_read_take_so_much_and_leave_room_for_others"),
+            (PANVAULT, "resident::a_flood_takes_no_more_than_is_said"),
+        ],
+        "lists of others are answered meanwhile, and the process does grow by what is held",
+    ),
+    attack(
+        "a key is revoked or demoted while hundreds of its requests wait; slow requests hold a deletion up",
+        &[
+            (
+                VAULT,
+                "administration::what_waited_for_its_turn_is_refused_once_its_key_is_revoked_or_has_less",
+            ),
+            (VAULT, "administration::requests_that_begin_later_hold_no_deletion_up"),
+        ],
+        "while the key is as it was, the same request is done; the deletion does wait for those of before",
+    ),
+    attack(
         "the memory of an idle process is read",
         &[(PANVAULT, "memory::an_idle_process_holds_no_card_number_cvv_or_api_key")],
         "half a request that is under way is found in it",
     ),
     attack(
-        "triggers, views and other tables in the view; a vault that names its own key",
+        "triggers, views and other tables in the view; a vault that names its own key; forged counts, rows and entries",
         &[
             (EMBEDDED, "schema::a_view_with_another_schema_is_refused"),
             (EMBEDDED, "schema::a_trigger_in_a_view_in_use_does_not_run"),
             (PANVAULT, "cli::a_vault_does_not_name_its_own_key"),
+            (EMBEDDED, "tally::counts_that_were_forged_are_refused_at_start"),
+            (EMBEDDED, "tally::rows_and_entries_that_were_put_there_or_taken_away_are_found_after_a_start"),
+            (EMBEDDED, "tally::genuine_rows_of_before_are_found_after_a_start"),
+            (EMBEDDED, "tally::what_changes_meanwhile_is_no_damage"),
+            (VAULT, "tamper::a_card_cannot_be_moved_to_another_organisation"),
+            (PANVAULT, "doctor::a_log_that_ends_in_no_whole_commit_is_not_all_well"),
         ],
-        "the view as it was made opens; the trigger does run in a plain SQLite",
+        "the view as it was made opens, and what changes while it is looked through is no damage",
     ),
     attack(
-        "answers are replayed after a restart or for another CVV",
+        "answers are replayed once the CVV is gone, or for another one",
         &[
             (VAULT, "idempotency::a_repeated_answer_says_what_is_held_now"),
             (SERVER, "idempotency::a_repeated_request_tells_nothing_of_the_cvv"),
@@ -164,6 +192,8 @@ pub(super) const ATTACKS: &[Attack] = &[
             (SERVER, "room::silent_connections_keep_nobody_out"),
             (SERVER, "room::a_handshake_that_does_not_go_on_keeps_nobody_out"),
             (SERVER, "room::a_key_of_browsers_keeps_no_place"),
+            (SERVER, "room::who_no_longer_has_a_valid_key_keeps_nobody_out"),
+            (SERVER, "room::who_has_a_valid_key_stays_and_further_ones_are_told_that_there_is_no_room"),
         ],
         "connections with a valid key stay, and the next is told that there is no room",
     ),
@@ -183,7 +213,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     attack(
         "a card number as the name in a TLS handshake, at the most talkative log level",
         &[(PANVAULT, "trace::no_name_that_a_client_asks_for_is_logged")],
-        "the log does tell of the handshake",
+        "the name is read: the handshake is answered",
     ),
     attack(
         "reads, refusals and failed sign-ins that leave no trace",
@@ -192,6 +222,7 @@ pub(super) const ATTACKS: &[Attack] = &[
             (SERVER, "trail::refusals_are_in_the_trail_with_their_reasons"),
             (SERVER, "trail::failed_signins_are_in_the_trail_by_reason"),
             (VAULT, "seen::a_flood_makes_a_bounded_number_of_records"),
+            (VAULT, "seen::what_was_not_shown_was_not_read"),
         ],
         "what was not shown was not read, and is not there",
     ),

@@ -47,7 +47,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
     bare(
         "cvvs_held_max",
         "1000000",
-        "CVVs held at a time; one organisation gets at most half, its browsers a quarter.",
+        "CVVs held at a time; the servers of one organisation get at most half, its browsers a quarter.",
     ),
     bare("connections_max", "10000", "Connections at a time."),
     bare(

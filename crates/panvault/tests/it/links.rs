@@ -134,6 +134,10 @@ fn no_file_that_is_removed_lets_a_second_server_in() {
 /// command that reads a key had to see to it, and some did not. Its cure: it is done before any command begins.
 #[test]
 fn no_command_leaves_a_core_file() {
+    // The control: what is started so may leave one.
+    let other = ["-c", "ulimit -c unlimited; exec grep 'core file' /proc/self/limits"];
+    let other = Command::new("sh").args(other).output().unwrap();
+    assert!(String::from_utf8(other.stdout).unwrap().contains("unlimited"));
     // It prints more than a pipe takes, and waits.
     let program = panvault().get_program().to_owned();
     let mut child = Command::new("sh")

@@ -82,8 +82,11 @@ impl Shape {
                 (read, "must be two letters (ISO 3166-1)")
             }
             Self::Currency => {
-                let read = Currency::parse(&text.to_ascii_uppercase()).map(|code| kept(code.to_string()));
-                (read, "must be three letters (ISO 4217)")
+                let code = Currency::parse(&text.to_ascii_uppercase()).filter(|code| code.is_assigned());
+                (
+                    code.map(|code| kept(code.to_string())),
+                    "must be the code of a currency (ISO 4217), such as EUR",
+                )
             }
             Self::Digits(count) => {
                 let fits = text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -107,9 +110,12 @@ impl Shape {
                 (read, "must be an IP address")
             }
             Self::Text => (Some(kept(text.to_owned())), ""),
-            Self::Integer { .. } => {
-                let read = whole(text).map(FieldValue::Number);
-                (read, "must be an integer of at most 15 digits")
+            Self::Integer { max, .. } => {
+                let most = max.min(LIST_NUMBER_MAX);
+                let read = whole(text).filter(|number| *number <= most);
+                return read
+                    .map(FieldValue::Number)
+                    .ok_or_else(|| format!("must be an integer, at most {most}"));
             }
             Self::List(of) => return of.read(text),
             Self::Time => {
@@ -162,7 +168,9 @@ impl Shape {
             Self::Hexadecimal(count) => pattern(&format!("^[0-9a-f]{{{count}}}$")),
             Self::Pattern(text, _) => pattern(text),
             Self::Address | Self::Text => json!({ "type": "string" }),
-            Self::Integer { .. } => json!({ "type": "integer", "minimum": 0, "maximum": LIST_NUMBER_MAX }),
+            Self::Integer { max, .. } => {
+                json!({ "type": "integer", "minimum": 0, "maximum": max.min(LIST_NUMBER_MAX) })
+            }
             Self::Bool => json!({ "type": "boolean" }),
             Self::Time => json!({ "type": "string", "format": "date-time" }),
             Self::List(of) => of.value_schema(),
