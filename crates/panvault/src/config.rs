@@ -193,11 +193,8 @@ impl Checked {
 
     fn log_level(&mut self) -> String {
         let level = self.text("log_level");
-        if telemetry::filter(&level).is_err() {
-            self.fault(
-                "log_level",
-                "must be error, warn, info, debug, trace, or directives such as info,panvault_server=debug",
-            );
+        if let Err(fault) = telemetry::filter(&level) {
+            self.fault("log_level", fault);
         }
         level
     }

@@ -46,6 +46,9 @@ pub(crate) fn run(args: &Dev) -> anyhow::Result<()> {
         args.cvv_ttl_seconds <= CVV_TTL_SECONDS_MAX,
         "--cvv-ttl-seconds must be 0 to {CVV_TTL_SECONDS_MAX}"
     );
+    if let Err(fault) = telemetry::filter(&args.log_level) {
+        bail!("--log-level {fault}");
+    }
     telemetry::start(&args.log_level, LogFormat::Text)?;
     let temporary;
     let path = match &args.data {

@@ -48,8 +48,13 @@ fn unknown_names_are_errors() {
 
 #[test]
 fn every_fault_is_said_at_once() {
-    let said = fault(None, &["listen=here", "cvv_ttl_seconds=86401", "log_format=xml", "tls_key_file=k"]);
-    for name in ["data_directory", "listen", "cvv_ttl_seconds", "log_format", "tls_certificate_file"] {
+    let said = fault(
+        None,
+        &["listen=here", "cvv_ttl_seconds=86401", "log_format=xml", "log_level=inof", "tls_key_file=k"],
+    );
+    for name in
+        ["data_directory", "listen", "cvv_ttl_seconds", "log_format", "log_level", "tls_certificate_file"]
+    {
         assert!(said.contains(&format!("the setting {name} (")), "{name}: {said}");
     }
 }
