@@ -27,7 +27,7 @@ pub enum Unsafe {
     #[error("is not a directory: move it away")]
     NotADirectory,
     /// It is not this user's.
-    #[error("belongs to another user: run panvault as the owner of the vault, or chown it")]
+    #[error("belongs to another user: run panvault as the user that the vault belongs to")]
     Owner,
 }
 

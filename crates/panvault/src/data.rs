@@ -5,6 +5,7 @@ mod header;
 mod root_key;
 mod target;
 pub(crate) mod text;
+pub(crate) mod whom;
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{ErrorKind, Write};
@@ -25,6 +26,7 @@ use panvault_vault::{
 use serde::{Deserialize, Serialize};
 
 use crate::bins::{LiveBins, VaultTags};
+use crate::data::exposed::Exposed;
 use crate::data::header::{CopyFault, OpenHeader};
 
 pub(crate) use root_key::{ROOT_KEY_INSIDE, named_beside, root_key_beside};
@@ -226,7 +228,11 @@ impl DataDirectory {
                 );
                 bail!("{} holds no vault; make one with panvault init {}", path.display(), path.display())
             }
-            Err(error) => return Err(error).with_context(|| format!("{} cannot be read", file.display())),
+            Err(error) => {
+                let advice =
+                    whom::advice(&file, &error).map(|advice| format!("; {advice}")).unwrap_or_default();
+                bail!("{} cannot be read: {error}{advice}", file.display())
+            }
         };
         let AnyVaultFile { format } = toml::from_str(&text).map_err(|_| anyhow::anyhow!(damaged()))?;
         ensure!(
@@ -261,7 +267,7 @@ impl DataDirectory {
     /// [`DataDirectory::root_key_outside`].
     pub(crate) fn header(&self, root_key_file: Option<&Path>) -> anyhow::Result<OpenHeader> {
         let slot = self.slot(root_key_file)?;
-        let root = slot.open()?;
+        let root = slot.open().map_err(root_key::unopened)?;
         header::open(&self.path, &root, self.vault, key_mode(self.mode))
             .map_err(|faults| anyhow::anyhow!(self.sealed(&slot, &faults)))
     }
@@ -345,20 +351,20 @@ impl DataDirectory {
 
     /// Refuses a directory of which others can use anything.
     pub(crate) fn private(&self) -> anyhow::Result<()> {
-        let exposed = self.exposed()?;
-        let rest = exposed.len().saturating_sub(LISTED_MAX);
-        let mut said = exposed.into_iter().take(LISTED_MAX).collect::<Vec<_>>().join("\n  ");
-        if rest > 0 {
-            let all = format!("\n  and {rest} more; chmod -R go= {} mends all of them", self.path.display());
-            said.push_str(&all);
+        if let Some(said) = self.exposed()?.said(LISTED_MAX, &self.path) {
+            bail!(said);
         }
-        ensure!(said.is_empty(), said);
         Ok(())
     }
 
     /// What others can use, or own, of the directory and all that is in it, with the command that mends it.
-    pub(crate) fn exposed(&self) -> anyhow::Result<Vec<String>> {
-        exposed::exposed(&self.path).with_context(|| format!("{} cannot be used", self.path.display()))
+    pub(crate) fn exposed(&self) -> anyhow::Result<Exposed> {
+        exposed::exposed(&self.path)
+            .map_err(|error| match whom::advice(&self.path, &error) {
+                Some(advice) => anyhow::anyhow!("{error}: {advice}"),
+                None => error.into(),
+            })
+            .with_context(|| format!("{} cannot be used", self.path.display()))
     }
 
     /// Says that the log is not there, if so, and what to do.

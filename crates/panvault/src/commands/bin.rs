@@ -148,6 +148,7 @@ fn about(table: &Table, path: &Path) -> Value {
 /// Removes the table. What is said is printed first: when that fails, nothing has been done.
 fn remove(shared: &Shared) -> anyhow::Result<()> {
     let vault = Keyed::find(shared)?;
+    vault.directory.private()?;
     let path = bins::path(vault.path());
     let is_there = || path.symlink_metadata().is_ok();
     let replacing = if is_there() { Some(Replacing::begin(vault.path(), &vault.tags)?) } else { None };

@@ -35,7 +35,7 @@ pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
     let hardened = harden::memory();
     let directory = DataDirectory::find(&config.data_directory)?;
     let mut findings = match directory.exposed() {
-        Ok(exposed) => exposed.into_iter().map(|what| Finding { part: DIRECTORY, what }).collect(),
+        Ok(exposed) => exposed.all().into_iter().map(|what| Finding { part: DIRECTORY, what }).collect(),
         Err(error) => vec![Finding { part: DIRECTORY, what: causes(error.as_ref()) }],
     };
     let mut tags = None;

@@ -5,18 +5,61 @@ use std::path::Path;
 
 use panvault_directory::judge;
 
+use crate::data::whom;
 use crate::socket;
 
+/// What is wrong with a directory and all that is in it, one text each: what it is and what mends it.
+#[derive(Default)]
+pub(crate) struct Exposed {
+    /// What belongs to another user: the directory, or single files.
+    owners: Vec<String>,
+    /// What leads elsewhere, or is no file.
+    places: Vec<String>,
+    /// What others can use.
+    modes: Vec<String>,
+}
+
+impl Exposed {
+    /// All of it.
+    pub(crate) fn all(self) -> Vec<String> {
+        [self.owners, self.places, self.modes].concat()
+    }
+
+    /// At most so many of them, with how many more there are; `None` when there is nothing.
+    pub(super) fn said(self, listed_max: usize, directory: &Path) -> Option<String> {
+        let modes = self.modes.len();
+        let mut said = self.all();
+        let rest = said.len().saturating_sub(listed_max);
+        let is_modes_alone = said.len() == modes;
+        said.truncate(listed_max);
+        if rest > 0 {
+            let chmod = format!("chmod -R go= {} mends", directory.display());
+            said.push(match modes {
+                0 => format!("and {rest} more: panvault doctor says which"),
+                _ if is_modes_alone => format!("and {rest} more; {chmod} all of them"),
+                _ => format!("and {rest} more; {chmod} all that others can use"),
+            });
+        }
+        (!said.is_empty()).then(|| said.join("\n  "))
+    }
+}
+
 /// Everything in a directory, and the directory, that somebody else than its owner can use, that belongs to another user or that leads
-/// elsewhere: what it is and what mends it, one text each.
-pub(super) fn exposed(directory: &Path) -> io::Result<Vec<String>> {
-    let mut found = Vec::new();
+/// elsewhere.
+pub(super) fn exposed(directory: &Path) -> io::Result<Exposed> {
+    let mut found = Exposed::default();
     // The operator may name it by a link; what is in it is itself.
-    look_at(&fs::canonicalize(directory)?, directory, rustix::process::geteuid().as_raw(), &mut found)?;
+    let path = fs::canonicalize(directory)?;
+    let owner = fs::symlink_metadata(&path)?.uid();
+    if owner != rustix::process::geteuid().as_raw() {
+        let shown = directory.display();
+        found.owners.push(format!("{shown} belongs to {}: {}", whom::name(owner), whom::run_as(owner)));
+    }
+    look_at(&path, directory, owner, &mut found)?;
     Ok(found)
 }
 
-fn look_at(path: &Path, shown: &Path, owner: u32, found: &mut Vec<String>) -> io::Result<()> {
+fn look_at(path: &Path, shown: &Path, owner: u32, found: &mut Exposed) -> io::Result<()> {
     let metadata = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
         // A server that runs removes files between the listing and the look.
@@ -31,7 +74,7 @@ fn look_at(path: &Path, shown: &Path, owner: u32, found: &mut Vec<String>) -> io
         if let Err(refused) = judge(&metadata)
             && !is_replaced
         {
-            found.push(format!("{path_shown} {refused}"));
+            found.places.push(format!("{path_shown} {refused}"));
         }
         // The mode of a link says nothing.
         if metadata.is_symlink() {
@@ -40,13 +83,16 @@ fn look_at(path: &Path, shown: &Path, owner: u32, found: &mut Vec<String>) -> io
     }
     if mode & 0o077 != 0 {
         let (what, better) = if metadata.is_dir() { ("entered", 700) } else { ("read or changed", 600) };
-        found.push(format!(
+        found.modes.push(format!(
             "{path_shown} can be {what} by others (mode {mode:04o}); run chmod {better} {path_shown}"
         ));
     }
+    // Whoever runs the server owns the directory; what another left in it, such as root, is that one's to use.
     if metadata.uid() != owner {
-        found.push(format!(
-            "{path_shown} belongs to another user; run panvault as the owner of the vault, or chown {path_shown}"
+        let (other, own) = (whom::name(metadata.uid()), whom::name(owner));
+        found.owners.push(format!(
+            "{path_shown} belongs to {other}, and the vault to {own}: find out who put it there; as root, chown {owner} {path_shown} \
+             mends it"
         ));
     }
     if metadata.is_dir() {

@@ -3,11 +3,11 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, ensure};
-use panvault_keys::KeyFile;
+use anyhow::{Context, anyhow, ensure};
+use panvault_keys::{KeyFile, KeyFileFault, KeysError};
 use panvault_vault::Mode;
 
-use crate::data::DataDirectory;
+use crate::data::{DataDirectory, whom};
 
 /// The root key of a vault that `panvault dev` makes, in its directory.
 pub(crate) const ROOT_KEY_INSIDE: &str = "root.key";
@@ -37,6 +37,23 @@ impl DataDirectory {
         );
         Ok(beside)
     }
+}
+
+/// Why a root key does not open, with what to do in the words of the command line.
+pub(super) fn unopened(error: KeysError) -> anyhow::Error {
+    let KeysError::KeyFile { path, fault } = &error else { return error.into() };
+    let shown = path.display();
+    if let KeyFileFault::Missing = fault {
+        return anyhow!(
+            "key file {shown}: is missing; where it is elsewhere, name it: --config FILE of the vault's settings, or --set \
+             root_key_file=FILE; else restore it from its backup, for nothing in the vault opens without it"
+        );
+    }
+    if let KeyFileFault::Io(cause) = fault {
+        let advice = whom::advice(path, cause).map(|advice| format!("; {advice}")).unwrap_or_default();
+        return anyhow!("key file {shown}: cannot be used: {cause}{advice}");
+    }
+    error.into()
 }
 
 /// Where the root key of a vault is when nobody says: beside the vault, under its name.

@@ -17,6 +17,7 @@ mod leak;
 mod links;
 mod memory;
 mod output;
+mod owner;
 mod race;
 mod resident;
 mod serve;
