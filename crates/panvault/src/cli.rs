@@ -150,8 +150,9 @@ pub(crate) struct Setup {
     /// vault, else DIR.root-key]
     #[arg(long, value_name = "FILE")]
     pub(crate) root_key_file: Option<PathBuf>,
-    /// Where to write the systemd unit; none for nowhere [default: none where the package's fits; of root
-    /// /etc/systemd/system/panvault.service, else DIR.service]
+    /// Where to write the systemd unit; none for nowhere [default: none where the package's fits, where
+    /// there is no /etc/systemd/system for root's, or where the machine has no name for the user; else of root
+    /// /etc/systemd/system/panvault.service, of anybody else DIR.service, to be put there]
     #[arg(long, value_name = "FILE|none")]
     pub(crate) unit: Option<PathBuf>,
     /// As root: the user that the vault belongs to and the server runs as [default: panvault, if there is one]

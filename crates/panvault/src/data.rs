@@ -31,6 +31,9 @@ use crate::data::header::{CopyFault, OpenHeader};
 
 pub(crate) use root_key::{ROOT_KEY_INSIDE, named_beside, root_key_beside};
 
+/// Where the package keeps its vault, and looks for the settings of that.
+pub(crate) const PACKAGED_DATA: &str = "/var/lib/panvault/vault";
+pub(crate) const PACKAGED_CONFIG: &str = "/etc/panvault/panvault.toml";
 const FORMAT: u32 = 3;
 const FILE: &str = "vault.toml";
 /// What the store keeps beside it.
@@ -122,11 +125,21 @@ pub(crate) const fn mode_name(mode: Mode) -> &'static str {
 pub(crate) fn is_free_for_a_vault(path: &Path) -> anyhow::Result<()> {
     ensure!(
         !path.join(FILE).exists(),
-        "{} holds a vault already: serve it with panvault serve --data {}, or name another directory",
+        "{} holds a vault already: serve it with {}, or name another directory",
         path.display(),
-        path.display()
+        served_by(path)
     );
     target::is_free(path, parent(path))
+}
+
+/// The command that serves the vault in a directory: with its settings, where they are in a place of theirs.
+pub(crate) fn served_by(path: &Path) -> String {
+    let packaged = (path == Path::new(PACKAGED_DATA)).then(|| PathBuf::from(PACKAGED_CONFIG));
+    let beside = named_beside(path, ".settings.toml").ok();
+    match packaged.into_iter().chain(beside).find(|config| config.exists()) {
+        Some(config) => format!("panvault serve --config {}", config.display()),
+        None => format!("panvault serve --data {}", path.display()),
+    }
 }
 
 fn parent(path: &Path) -> &Path {

@@ -83,9 +83,15 @@ impl Tls {
         &self.certificate
     }
 
-    /// Whom the certificate is of: its first name that stands for one host, or else its first address.
+    /// Whom the certificate is of: its first name that stands for one host, or else its first address, `panvault.x` where it is for `*.x`,
+    /// or its common name where it has no other.
     pub fn name(&self) -> Option<String> {
         name::of(self.current.0.load().certified.cert.first()?)
+    }
+
+    /// Whether the certificate has no name but its common name (RFC 9525 has clients not look at that, and most do not).
+    pub fn is_common_name_only(&self) -> bool {
+        self.current.0.load().certified.cert.first().is_some_and(name::is_common_only)
     }
 
     /// When a certificate of the chain is no longer valid.

@@ -123,9 +123,9 @@ fn read_or_make(path: &Path, listen: SocketAddr) -> anyhow::Result<Started> {
             Ok(Started { vault, is_new: false })
         }
         Err(error) if error.kind() == ErrorKind::NotFound && path.join("vault.toml").exists() => bail!(
-            "the vault in {} was not made by panvault dev; serve it with panvault serve --data {}",
+            "the vault in {} was not made by panvault dev; serve it with {}",
             path.display(),
-            path.display()
+            data::served_by(path)
         ),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let mut made = None;

@@ -18,7 +18,13 @@ pub(crate) fn run(args: &Init) -> anyhow::Result<()> {
     };
     let data = std::path::absolute(&args.data)?;
     let root_key_file = root_key_place(&data, args.root_key_file.as_deref())?;
+    data::is_free_for_a_vault(&data)?;
     let config = config_place(&data)?;
+    ensure!(
+        config.symlink_metadata().is_err(),
+        "{} is there already, perhaps the settings of another vault, and is not overwritten: move it away, or name another directory",
+        config.display()
+    );
     // Beside the vault, not in it: who can write there is not to say what is served, and with which key.
     let relative = |path: &Path| match path.strip_prefix(data.parent().unwrap_or(Path::new("/"))) {
         Ok(name) => name.display().to_string(),

@@ -15,7 +15,9 @@ use std::io::{IsTerminal, stdin};
 use anyhow::ensure;
 
 use crate::cli::Setup;
+use crate::output;
 
+use answers::Entrance;
 use owner::Owner;
 use plan::Plan;
 
@@ -34,5 +36,9 @@ pub(crate) fn run(args: &Setup) -> anyhow::Result<()> {
         );
         ask::answers(args, &owner)?
     };
-    make::make(&Plan::judge(args, answers, owner)?, args.json)
+    let plan = Plan::judge(args, answers, owner)?;
+    if let Entrance::Tls { doubts, .. } = &plan.entrance {
+        doubts.iter().for_each(output::note);
+    }
+    make::make(&plan, args.json)
 }

@@ -44,7 +44,10 @@ fn a_vault_is_made_with_its_key_outside_and_for_its_owner_only() {
         assert_eq!(fs::metadata(file).unwrap().mode() & 0o077, 0, "{}", file.display());
     }
     let before = contents(directory.path());
-    assert!(run_refused(&["init", path(&data)]).contains("is not empty"));
+    let refused = run_refused(&["init", path(&data)]);
+    let settings = directory.path().join("vault.settings.toml");
+    let serve = format!("holds a vault already: serve it with panvault serve --config {}", path(&settings));
+    assert!(refused.contains(&serve), "{refused}");
     let other = directory.path().join("other");
     let inside = other.join("root.key");
     assert!(

@@ -125,6 +125,52 @@ fn what_it_prints_works_with_a_certificate_for_another_name() {
     assert_token_and_payment(&paste(directory.path(), &ended.out));
 }
 
+/// The bug: for a certificate of `*.example.com`, or with a common name only, the block that was printed named 127.0.0.1, which no
+/// certificate matched, and waited for ever without a word; one that had expired was taken without a word. Its cause: only plain names were
+/// taken, the loop had no end, and only the server looked at times. Its cure: a host of the domain is named, the loop ends with curl's own
+/// words, and setup says what the server would.
+#[test]
+fn what_it_prints_fits_any_certificate_and_its_faults_are_said() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let setup = |name: &str, params: &rcgen::CertificateParams, listen: &str| {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let (chain, key_file) = (at(&format!("{name}.pem")), at(&format!("{name}.key")));
+        fs::write(&chain, params.self_signed(&key).unwrap().pem()).unwrap();
+        fs::write(&key_file, key.serialize_pem()).unwrap();
+        fs::set_permissions(&key_file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        let (data, chain, key_file) = (at(name), path(&chain).to_owned(), path(&key_file).to_owned());
+        let args = ["setup", "--yes", "--unit", "none", "--data", path(&data), "--listen", listen];
+        run(&[args.as_slice(), &["--tls-certificate", &chain, "--tls-key", &key_file]].concat())
+    };
+    let wildcard = rcgen::CertificateParams::new(vec!["*.example.com".to_owned()]).unwrap();
+    let ended = setup("wildcard", &wildcard, &free_address().replace("127.0.0.1", "0.0.0.0"));
+    assert!(ended.out.contains("PANVAULT=https://panvault.example.com:"), "{} {}", ended.out, ended.err);
+    assert_eq!(ended.err, "");
+    assert_token_and_payment(&paste(directory.path(), &ended.out));
+
+    let mut common = rcgen::CertificateParams::default();
+    common.distinguished_name.push(rcgen::DnType::CommonName, "vault.example.com");
+    common.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    common.not_before = rcgen::date_time_ymd(2019, 1, 1);
+    let ended = setup("common", &common, &free_address());
+    assert!(ended.out.contains("PANVAULT=https://vault.example.com:"), "{} {}", ended.out, ended.err);
+    for part in ["common.pem expired at 2020-01-01", "common.pem has a common name only"] {
+        assert!(ended.err.contains(&format!("note: {}", at(part).display())), "{part}: {}", ended.err);
+    }
+    let mut nobody = rcgen::CertificateParams::default();
+    nobody.not_before = rcgen::date_time_ymd(2999, 1, 1);
+    let ended = setup("nobody", &nobody, &free_address());
+    for part in ["nobody.pem is valid from 2999-01-01", "nobody.pem names no host"] {
+        assert!(ended.err.contains(part), "{part}: {}", ended.err);
+    }
+    // Nobody serves it: the block says so, and ends.
+    let token = block(&ended.out, "In another terminal").join("\n").replace("seq 300", "seq 2");
+    let output = Command::new("bash").args(["-euc", &token]).stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && said.starts_with("curl: ("), "{said}");
+}
+
 #[test]
 fn a_live_vault_gets_what_a_token_needs_and_files_go_where_they_are_told_to() {
     let directory = tempfile::tempdir().unwrap();
@@ -183,7 +229,14 @@ fn a_fault_leaves_all_as_it_was() {
     let vault = at("vault");
     let (there, full, file, key) = (at("there"), at("full"), at("file.service"), at("there.root-key"));
     for (args, parts) in [
-        (vec!["--data", path(&there)], vec!["there holds a vault already"]),
+        (
+            vec!["--data", path(&there)],
+            vec![
+                "there holds a vault already: serve it with panvault serve --config ",
+                "there.settings.toml",
+            ],
+        ),
+        (vec!["--listen", "127.0.0.1:0"], vec!["--listen must name a port"]),
         (vec!["--data", path(&full)], vec!["full is not empty"]),
         (
             vec!["--mode", "live", "--name", " ", "--tls-key", "k"],
@@ -289,6 +342,14 @@ fn on_a_terminal_it_asks_four_questions_and_asks_again_what_was_answered_badly()
     let args = ["setup", "--unit", "none", "--mode", "test", "--name", "X", "--behind-proxy"];
     let (success, shown) = on_a_terminal(&args, home, "~/third\n");
     assert!(success && shown.matches("> ").count() == 1, "{shown}");
+
+    // A default that cannot be taken is not offered: Enter took it, and was asked again, for ever.
+    let (success, shown) = on_a_terminal(&args, home, "\n~/fifth\n");
+    assert!(success && shown.contains("panvault holds a vault already: serve it with"), "{shown}");
+    assert!(
+        shown.contains("Where is the vault to be?\r\n") && shown.contains("it must be a directory"),
+        "{shown}"
+    );
 
     // The end of the input is no answer.
     let before = contents(home);

@@ -3,16 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-use panvault_server::Tls;
-use panvault_vault::{Mode, VaultError, name_fits};
+use panvault_model::Timestamp;
+use panvault_server::{Tls, Validity};
+use panvault_vault::{Clock, Mode, SystemClock, VaultError, name_fits};
 
 use crate::cli::{ModeArg, Setup};
 use crate::commands::init::root_key_place;
 use crate::commands::setup::owner::Owner;
-use crate::data;
+use crate::data::{self, PACKAGED_DATA};
 
-/// Where the package keeps its vault.
-pub(super) const PACKAGED_DATA: &str = "/var/lib/panvault/vault";
 /// Where it keeps the root key: not where a backup of the vault takes it along.
 pub(super) const PACKAGED_ROOT_KEY: &str = "/etc/panvault/keys/vault.root-key";
 /// What a test vault's organisation is called when nobody says.
@@ -48,6 +47,8 @@ pub(super) enum Entrance {
         key: PathBuf,
         /// Whom the certificate is of.
         name: Option<String>,
+        /// What clients will not like of it.
+        doubts: Vec<String>,
     },
 }
 
@@ -157,7 +158,31 @@ pub(super) fn tls(certificate: &Path, key: &Path, owner: &Owner) -> Result<Entra
         path.ok_or_else(|| "certificate and key must be paths in UTF-8".to_owned())
     };
     let (certificate, key) = (absolute(certificate)?, absolute(key)?);
-    let read = owner.act(|| Ok(Tls::read(certificate.clone(), key.clone())?.name()));
-    let name = read.map_err(|fault| format!("{fault:#}"))?;
-    Ok(Entrance::Tls { certificate, key, name })
+    let read = owner.act(|| Ok(Tls::read(certificate.clone(), key.clone())?));
+    let tls = read.map_err(|fault| format!("{fault:#}"))?;
+    Ok(Entrance::Tls {
+        doubts: doubts(&tls, SystemClock::start().now().wall),
+        name: tls.name(),
+        certificate,
+        key,
+    })
+}
+
+/// What a server would log of a certificate, and what its names are not good for.
+fn doubts(tls: &Tls, now: Timestamp) -> Vec<String> {
+    let (file, validity) = (tls.certificate().display(), tls.validity(now));
+    let mut doubts = Vec::new();
+    if validity != Validity::Valid {
+        doubts.push(format!("{file} {validity}; {}", validity.advice()));
+    }
+    if tls.name().is_none() {
+        doubts.push(format!(
+            "{file} names no host that clients could reach the vault by; have one made that does"
+        ));
+    } else if tls.is_common_name_only() {
+        doubts.push(format!(
+            "{file} has a common name only, and most clients refuse it; have one made with a subject alternative name"
+        ));
+    }
+    doubts
 }

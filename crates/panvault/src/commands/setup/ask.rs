@@ -51,8 +51,19 @@ pub(super) fn answers(args: &Setup, owner: &Owner) -> anyhow::Result<Answers> {
 }
 
 fn ask_place(args: &Setup, owner: &Owner) -> anyhow::Result<Place> {
-    let default = answers::default_data(owner).and_then(|path| path.to_str().map(str::to_owned));
-    ask(WHERE, default.as_deref(), |answer| answers::place(args, Some(&expanded(answer, owner)), owner))
+    let mut default = answers::default_data(owner).and_then(|path| path.to_str().map(str::to_owned));
+    let judged = default.as_ref().map(|path| answers::place(args, Some(Path::new(path)), owner));
+    if let Some(Err(fault)) = judged {
+        // What cannot be used is not offered: whoever takes what is offered would be asked for ever.
+        writeln!(io::stderr(), "{fault}").context("nothing can be asked")?;
+        default = None;
+    }
+    ask(WHERE, default.as_deref(), |answer| match answer {
+        "" => {
+            Err("it must be a directory, such as ~/vault; Ctrl-C ends this, and nothing was made".to_owned())
+        }
+        answer => answers::place(args, Some(&expanded(answer, owner)), owner),
+    })
 }
 
 fn read_entrance(answer: &str, owner: &Owner) -> Result<Entrance, String> {

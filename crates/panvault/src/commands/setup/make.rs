@@ -51,7 +51,7 @@ fn make_all(plan: &Plan, as_json: bool, made: &mut Made) -> anyhow::Result<()> {
     made.settings(&plan.config, &plan.config_text, owner)?;
     match &plan.unit {
         Unit::File { path, text } => made.unit(path, text)?,
-        Unit::None | Unit::Packaged => {}
+        Unit::None { .. } | Unit::Packaged => {}
     }
     owner.act(|| {
         data::create(&place.data, plan.mode, &place.root_key_file, &Settings::default(), |directory| {

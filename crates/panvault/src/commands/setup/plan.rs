@@ -12,9 +12,8 @@ use crate::commands::setup::answers::{Answers, Entrance, Place};
 use crate::commands::setup::owner::Owner;
 use crate::commands::setup::unit::Unit;
 use crate::config;
+use crate::data::PACKAGED_CONFIG;
 
-/// Where the package looks for its settings.
-const PACKAGED_CONFIG: &str = "/etc/panvault/panvault.toml";
 /// Where TLS is served when nobody says.
 const LISTEN_TLS: &str = "0.0.0.0:8420";
 
@@ -47,7 +46,7 @@ impl Plan {
         match &entrance {
             Entrance::Here => {}
             Entrance::Proxy => set.push(("behind_proxy", "true".to_owned())),
-            Entrance::Tls { certificate, key, name: _ } => {
+            Entrance::Tls { certificate, key, name: _, doubts: _ } => {
                 set.push(("tls_certificate_file", text(certificate)?));
                 set.push(("tls_key_file", text(key)?));
             }
@@ -59,6 +58,10 @@ impl Plan {
             set: set.iter().map(|(name, value)| format!("{name}={value}")).collect(),
         };
         let listen = config::read(&settings, &[]).context("nothing was made")?.listen;
+        ensure!(
+            listen.port() != 0,
+            "--listen must name a port, for what calls the vault must know it; nothing was made"
+        );
         set.push(("data_directory", data));
         set.push(("root_key_file", text(&place.root_key_file)?));
         let unit = Unit::judge(args.unit.as_deref(), &place, &config, listen, &owner)?;

@@ -15,7 +15,7 @@ use crate::data::mode_name;
 /// For a program.
 pub(super) fn json(plan: &Plan, filled: &Filled) -> String {
     let unit = match &plan.unit {
-        Unit::None => None,
+        Unit::None { .. } => None,
         Unit::Packaged => Some("panvault.service".into()),
         Unit::File { path, .. } => Some(path.to_string_lossy()),
     };
@@ -40,7 +40,8 @@ pub(super) fn text(plan: &Plan, filled: &Filled) -> String {
     let config = quoted(&plan.config.to_string_lossy());
     let Filled { api_key, organisation, .. } = filled;
     let unit = match &plan.unit {
-        Unit::None => String::new(),
+        Unit::None { why: Some(why) } => format!("  systemd unit  none, for {why}; --unit FILE makes one\n"),
+        Unit::None { why: None } => String::new(),
         Unit::Packaged => "  systemd unit  panvault.service, from the package\n".to_owned(),
         Unit::File { path, .. } => format!("  systemd unit  {}\n", path.display()),
     };
@@ -72,7 +73,7 @@ pub(super) fn text(plan: &Plan, filled: &Filled) -> String {
 fn start(plan: &Plan, by: &str, config: &str) -> String {
     let sudo = if plan.owner.is_other { "" } else { "sudo " };
     match &plan.unit {
-        Unit::None => format!("  {by}panvault serve --config {config}"),
+        Unit::None { .. } => format!("  {by}panvault serve --config {config}"),
         Unit::Packaged => "  systemctl enable --now panvault".to_owned(),
         Unit::File { path, .. } => {
             let name = quoted(&path.file_name().unwrap_or_default().to_string_lossy());
@@ -93,7 +94,9 @@ fn start(plan: &Plan, by: &str, config: &str) -> String {
 /// A token, and in a test vault a payment with it.
 fn first_token(plan: &Plan, filled: &Filled) -> String {
     let Filled { organisation, account, api_key, expiry_year } = filled;
-    let (url, curl) = (url(plan), curl(plan));
+    let url = url(plan);
+    // The last try, and what comes after it, says why it fails.
+    let (quiet, curl) = (curl(plan, "-s"), curl(plan, "-sS"));
     let post = |path: &str, body: &str| {
         format!(
             "{curl} $PANVAULT{path} -H \"X-APIKEY: $KEY\" -H 'Content-Type: application/json' -d '{body}'"
@@ -119,7 +122,8 @@ fn first_token(plan: &Plan, filled: &Filled) -> String {
     format!(
         "In another terminal, make {what}:\n\n  \
          PANVAULT={url} KEY={api_key} ORGANISATION={organisation}{named}\n  \
-         until {curl} -f -o /dev/null $PANVAULT/readyz; do sleep 0.1; done\n  \
+         for try in $(seq 300); do {quiet} -f -o /dev/null $PANVAULT/readyz && break; sleep 0.1; done\n  \
+         {curl} -f -o /dev/null $PANVAULT/readyz\n  \
          CARD=$({card} | cut -c9-32)\n  \
          echo $CARD{pay}"
     )
@@ -145,12 +149,12 @@ fn url(plan: &Plan) -> String {
 }
 
 /// Of TLS: the server is this machine's whatever the name says to others, and its certificate may be known to nobody yet.
-fn curl(plan: &Plan) -> String {
+fn curl(plan: &Plan, silent: &str) -> String {
     match &plan.entrance {
-        Entrance::Here | Entrance::Proxy => "curl -s".to_owned(),
+        Entrance::Here | Entrance::Proxy => format!("curl {silent}"),
         Entrance::Tls { certificate, .. } => {
             let certificate = quoted(&certificate.to_string_lossy());
-            format!("curl -s --cacert {certificate} --connect-to ::{}", reachable(plan.listen))
+            format!("curl {silent} --cacert {certificate} --connect-to ::{}", reachable(plan.listen))
         }
     }
 }

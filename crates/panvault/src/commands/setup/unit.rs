@@ -8,6 +8,7 @@ use anyhow::{Context, ensure};
 use crate::commands::setup::answers::Place;
 use crate::commands::setup::owner::Owner;
 use crate::commands::setup::plan::free;
+use crate::data::named_beside;
 
 const TEMPLATE: &str = include_str!("../../../../../packaging/panvault.service");
 /// Where the package has put it.
@@ -21,7 +22,10 @@ const UNPRIVILEGED_PORT_MIN: u16 = 1024;
 
 /// What becomes of the unit.
 pub(super) enum Unit {
-    None,
+    None {
+        /// Where nobody asked for none.
+        why: Option<&'static str>,
+    },
     /// The package's serves this vault as it is.
     Packaged,
     File {
@@ -52,7 +56,7 @@ impl Unit {
         owner: &Owner,
     ) -> anyhow::Result<Self> {
         if wanted == Some(Path::new("none")) {
-            return Ok(Self::None);
+            return Ok(Self::None { why: None });
         }
         let program = std::env::current_exe().context("where this program is cannot be found out")?;
         let path = match wanted {
@@ -62,9 +66,9 @@ impl Unit {
                 if place.is_packaged && values.are_packaged() {
                     return Ok(Self::Packaged);
                 }
-                match default(place, owner) {
-                    Some(path) => path,
-                    None => return Ok(Self::None),
+                match default(place, owner)? {
+                    Ok(path) => path,
+                    Err(why) => return Ok(Self::None { why: Some(why) }),
                 }
             }
         };
@@ -79,13 +83,20 @@ impl Unit {
     }
 }
 
-fn default(place: &Place, owner: &Owner) -> Option<PathBuf> {
-    // Where the machine has no name for the user, it is a container, and has no systemd.
-    owner.name.as_ref()?;
-    if owner.is_other {
-        return Path::new(SYSTEM).is_dir().then(|| Path::new(SYSTEM).join("panvault.service"));
+/// Where it goes when nobody says, or why there is none.
+fn default(place: &Place, owner: &Owner) -> anyhow::Result<Result<PathBuf, &'static str>> {
+    if owner.name.is_none() {
+        return Ok(Err("this machine has no name for the user, as in a container"));
     }
-    Some(place.data.with_extension("service"))
+    if !owner.is_other {
+        return named_beside(&place.data, ".service").map(Ok);
+    }
+    let system = Path::new(SYSTEM);
+    Ok(if system.is_dir() {
+        Ok(system.join("panvault.service"))
+    } else {
+        Err("there is no /etc/systemd/system")
+    })
 }
 
 /// What differs from machine to machine.
