@@ -71,3 +71,9 @@ pub(crate) fn judge_to_write(found: &Metadata) -> Result<(), Unsafe> {
     judge(found)?;
     if found.uid() == rustix::process::geteuid().as_raw() { Ok(()) } else { Err(Unsafe::Owner) }
 }
+
+/// Whether a file belongs to this user or to root: else somebody else decides what is in it, whatever its mode is.
+pub fn is_own_or_roots(found: &Metadata) -> bool {
+    let owner = found.uid();
+    owner == 0 || owner == rustix::process::geteuid().as_raw()
+}

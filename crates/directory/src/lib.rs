@@ -6,4 +6,4 @@ mod judge;
 mod tests;
 
 pub use crate::directory::{Directory, open_to_read};
-pub use crate::judge::{Unsafe, judge};
+pub use crate::judge::{Unsafe, is_own_or_roots, judge};

@@ -96,6 +96,15 @@ pub enum KeyFileFault {
         /// Permission bits.
         mode: u32,
     },
+    /// It belongs to somebody who has no part in the vault, and could put another key there.
+    #[error(
+        "belongs to another user (uid {owner}), who knows it and could put another there; if it is the right key, copy it to a file of \
+         your own"
+    )]
+    Owner {
+        /// Whose it is.
+        owner: u32,
+    },
     /// It is not a key file.
     #[error("is not a Panvault root key file")]
     Format,

@@ -3,7 +3,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use panvault_directory::{Unsafe, open_to_read};
+use panvault_directory::{Unsafe, is_own_or_roots, open_to_read};
 use zeroize::Zeroizing;
 
 use crate::error::{KeyFileFault, KeysError};
@@ -25,6 +25,7 @@ pub trait Slot {
 /// digits ‖ a line feed.
 pub struct KeyFile {
     path: PathBuf,
+    vault_owner: Option<u32>,
 }
 
 const COMMENT: &str = "# Panvault root key. Who has this file and the vault's data can open every card.\n";
@@ -33,7 +34,14 @@ const LABEL: &str = "panvault-root-key-1";
 impl KeyFile {
     /// The file at `path`.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self { path: path.into(), vault_owner: None }
+    }
+
+    /// The same of a vault that belongs to a user: it may be theirs, beside being root's or of whoever runs this. So root uses a vault of
+    /// another user.
+    #[must_use]
+    pub fn of_vault_of(self, owner: u32) -> Self {
+        Self { vault_owner: Some(owner), ..self }
     }
 
     /// Writes a root key into a file that must not be there yet, with mode 0600, durably.
@@ -73,6 +81,9 @@ impl KeyFile {
             (None, _) => KeyFileFault::Io(error),
         })?;
         let metadata = file.metadata().map_err(KeyFileFault::Io)?;
+        if !is_own_or_roots(&metadata) && self.vault_owner != Some(metadata.uid()) {
+            return Err(KeyFileFault::Owner { owner: metadata.uid() });
+        }
         let mode = metadata.mode() & 0o7777;
         if mode & 0o077 != 0 {
             return Err(KeyFileFault::Readable { mode });
@@ -161,6 +172,25 @@ mod tests {
         }
         fs::set_permissions(&path, Permissions::from_mode(0o400)).unwrap();
         assert!(KeyFile::new(&path).open().is_ok());
+    }
+
+    /// The bug: a root key of any user was taken. Its cause: only the mode was looked at, so that whoever could put a file there, of mode
+    /// 0600 and their own, chose the key. Its cure: it is of this user, of root, or of whoever the vault belongs to.
+    #[test]
+    fn a_key_of_somebody_else_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("root.key");
+        KeyFile::new(&path).create(&root()).unwrap();
+        let own = fs::metadata(&path).unwrap().uid();
+        if own != 0 {
+            return;
+        }
+        std::os::unix::fs::chown(&path, Some(12_345), None).unwrap();
+        assert!(matches!(fault(&path), KeyFileFault::Owner { owner: 12_345 }));
+        assert!(KeyFile::new(&path).of_vault_of(12_345).open().is_ok());
+        assert!(KeyFile::new(&path).of_vault_of(12_346).open().is_err());
+        std::os::unix::fs::chown(&path, Some(own), None).unwrap();
+        assert!(KeyFile::new(&path).of_vault_of(12_346).open().is_ok());
     }
 
     /// The bug: with a pipe in the place of the key file, a start waited for ever. Its cause: opening a pipe waits for its other end,

@@ -2,6 +2,7 @@
 
 mod environment;
 mod file;
+mod judged;
 mod sources;
 mod table;
 

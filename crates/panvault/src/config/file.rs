@@ -2,7 +2,7 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
-use crate::data::whom;
+use crate::config::judged;
 
 /// What a configuration file sets. It is flat: `name = value`. Relative paths in it are relative to the file.
 pub(super) struct Found {
@@ -22,10 +22,7 @@ pub(super) struct Entry {
 
 /// Reads a file, or says why it cannot be read. Its words are left out of what is wrong: one of them may be a key.
 pub(super) fn read(path: &Path) -> Result<Found, String> {
-    let bytes = std::fs::read(path).map_err(|error| {
-        let advice = whom::advice(path, &error).map(|advice| format!("; {advice}")).unwrap_or_default();
-        format!("cannot be read: {error}{advice}")
-    })?;
+    let bytes = judged::read(path)?;
     let Ok(text) = core::str::from_utf8(&bytes) else { return Err("must be UTF-8".to_owned()) };
     let directory = path.parent().unwrap_or(Path::new(""));
     let (table, errors) = DeTable::parse_recoverable(text);

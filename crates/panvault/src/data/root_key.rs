@@ -1,6 +1,7 @@
 //! Where the root key of a vault is: the vault is not asked.
 
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, ensure};
@@ -14,12 +15,13 @@ pub(crate) const ROOT_KEY_INSIDE: &str = "root.key";
 
 impl DataDirectory {
     pub(super) fn slot(&self, root_key_file: Option<&Path>) -> anyhow::Result<KeyFile> {
+        let owner = self.path.metadata()?.uid();
         if let Some(named) = root_key_file {
-            return Ok(KeyFile::new(named));
+            return Ok(KeyFile::new(named).of_vault_of(owner));
         }
         let (beside, inside) = (root_key_beside(&self.path)?, self.path.join(ROOT_KEY_INSIDE));
         let of_dev = self.mode == Mode::Test && is_absent(&beside) && !is_absent(&inside);
-        Ok(KeyFile::new(if of_dev { inside } else { beside }))
+        Ok(KeyFile::new(if of_dev { inside } else { beside }).of_vault_of(owner))
     }
 
     /// The root key of a vault that is to be served: where it was said to be, or beside the vault, and nowhere else.

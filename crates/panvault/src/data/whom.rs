@@ -17,7 +17,7 @@ fn known(uid: u32) -> Option<String> {
 }
 
 /// How a command is run as a user.
-pub(super) fn run_as(uid: u32) -> String {
+pub(crate) fn run_as(uid: u32) -> String {
     match known(uid) {
         Some(name) if name == "root" => "run it as root: sudo panvault …".to_owned(),
         Some(name) => format!("run it as that user: sudo -u {name} panvault …"),
