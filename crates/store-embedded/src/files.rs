@@ -14,8 +14,8 @@ pub trait Files: Send + Sync {
     fn create(&self, path: &Path) -> io::Result<Box<dyn LogFile>>;
     /// Opens a file for writing.
     fn open(&self, path: &Path) -> io::Result<Box<dyn LogFile>>;
-    /// The whole of a file.
-    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+    /// The first bytes of a file, as many as it has and at most so many: how long one is may be anybody's say.
+    fn read(&self, path: &Path, bytes_max: u64) -> io::Result<Vec<u8>>;
     /// Gives a file another name.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file.
@@ -63,10 +63,10 @@ impl<const N: usize> Files for HeldFiles<N> {
         Ok(Box::new(held.write(name)?))
     }
 
-    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+    fn read(&self, path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
         let (held, name) = self.split(path)?;
         let file = held.read(name)?;
-        let len = file.metadata()?.len();
+        let len = file.metadata()?.len().min(bytes_max);
         let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or(0));
         file.take(len).read_to_end(&mut bytes)?;
         Ok(bytes)
@@ -110,8 +110,8 @@ impl Files for SystemFiles {
         Self::held(path.parent())?.open(path)
     }
 
-    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        Self::held(path.parent())?.read(path)
+    fn read(&self, path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+        Self::held(path.parent())?.read(path, bytes_max)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use panvault_store::limits::LIST_SECONDS;
+
 /// Steps in one commit at most.
 pub const COMMIT_STEPS_MAX: usize = 1024;
 
@@ -78,9 +80,6 @@ pub const LISTS_OF_ONE_MAX: usize = 3;
 /// Lists that wait for a slot; one more is refused, or of whoever has most of them the last.
 pub const LISTS_WAITING_MAX: usize = 256;
 
-/// Seconds that a list may wait for a slot, and then run, where nothing else is set.
-pub const LIST_SECONDS: u64 = 10;
-
 /// Steps of SQLite's machine after which it asks whether a list is still wanted: some tenths of a millisecond.
 pub const LIST_STEPS: i32 = 4096;
 
@@ -96,6 +95,9 @@ pub const STEP_HELD_BYTES: u64 = 1024;
 
 /// Bytes of memory that a row takes while it is sorted, beside its text.
 pub const SORT_ROW_BYTES: usize = 50;
+
+/// Bytes that are looked through of a last segment that has no header yet: twice those of a segment.
+pub const UNUSED_SEGMENT_BYTES_MAX: u64 = 64 << 20;
 
 /// What may be set.
 #[derive(Clone, Debug)]

@@ -41,7 +41,9 @@ const VIEW: &str = "view.sqlite";
 /// Name of the view in the making.
 const NEW: &str = "view.sqlite.new";
 /// What SQLite puts behind the name of a file, for the files that it keeps beside it.
-const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
+const COMPANIONS: [&str; 3] = ["-wal", "-shm", JOURNAL];
+/// That of a rollback journal, which a view never has: it is in WAL mode from its making on.
+const JOURNAL: &str = "-journal";
 
 /// SQLite's own log of the view.
 pub(crate) fn log_path(directory: &Path) -> PathBuf {
@@ -147,7 +149,14 @@ fn judged(directory: &Directory, name: &str, access: Access) -> Result<(u64, u64
     let to_write = access == Access::Write;
     let look =
         |name: &str| directory.judged(name, to_write).map_err(OpenFault::io(directory.path().join(name)));
-    COMPANIONS.iter().try_for_each(|end| look(&format!("{name}{end}")).map(drop))?;
+    for end in COMPANIONS {
+        let companion = format!("{name}{end}");
+        if look(&companion)?.is_some() && end == JOURNAL {
+            let refused = "is a rollback journal, which panvault never makes: SQLite would write back what it says. Remove it, and find \
+                           out who put it there";
+            return Err(OpenFault::io(directory.path().join(companion))(io::Error::other(refused)));
+        }
+    }
     let missing = || OpenFault::io(directory.path().join(name))(io::ErrorKind::NotFound.into());
     look(name)?.map(|found| (found.dev(), found.ino())).ok_or_else(missing)
 }

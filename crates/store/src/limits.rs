@@ -3,6 +3,9 @@
 /// Rows in one page of a list.
 pub const LIST_ROWS_MAX: u32 = 1000;
 
+/// Seconds that a list may wait for its turn, and then take, where nothing else is set.
+pub const LIST_SECONDS: u64 = 10;
+
 /// Expired idempotency records, or rows about CVVs, that one commit of a sweep removes.
 pub const SWEEP_ROWS_MAX: usize = 1000;
 

@@ -5,6 +5,7 @@ use panvault_store::Chain;
 
 use crate::fault::OpenFault;
 use crate::files::Files;
+use crate::limits::UNUSED_SEGMENT_BYTES_MAX;
 use crate::log::erase::is_erased;
 use crate::log::frame::{ALIGN, Frame, TAG_BYTES, Verified};
 use crate::log::segment::{BLOCK_BYTES, Block, SegmentHeader, segment_number};
@@ -40,18 +41,31 @@ pub(crate) fn recover(
     let last = found.last().map_or(0, |(number, _)| *number);
     let mut log: Option<Recovered> = None;
     for (number, path) in found {
-        let bytes = files.read(&path).map_err(OpenFault::io(&path))?;
-        let header = match SegmentHeader::read(&bytes, vault, chain, &path)? {
+        let read = |bytes_max: u64| files.read(&path, bytes_max).map_err(OpenFault::io(&path));
+        // The header first: it is what says how much is to be read, and nobody else can write it.
+        let header = match SegmentHeader::read(&read(BLOCK_BYTES as u64)?, vault, chain, &path)? {
             Block::Header(header) if header.number == number => header,
             Block::Header(_) => return Err(damaged(number, 0, "the segment has the name of another")),
             Block::Other => {
                 // A crash came when it was about to become a segment. It holds nothing, and the next one takes its name.
-                if number == last && log.is_some() && bytes.get(BLOCK_BYTES..).is_some_and(is_erased) {
-                    continue;
+                if number == last && log.is_some() {
+                    let bytes = read(UNUSED_SEGMENT_BYTES_MAX + 1)?;
+                    let is_short = bytes.len() as u64 <= UNUSED_SEGMENT_BYTES_MAX;
+                    if is_short && bytes.get(BLOCK_BYTES..).is_some_and(is_erased) {
+                        continue;
+                    }
                 }
                 return Err(damaged(number, 0, "the segment's header does not verify"));
             }
         };
+        let bytes = read(header.bytes.saturating_add(1))?;
+        if bytes.len() as u64 > header.bytes {
+            return Err(damaged(
+                number,
+                header.bytes,
+                "the segment ends here by its header, and its file is longer: somebody made it so",
+            ));
+        }
         if header.bytes > bytes.len() as u64 {
             return Err(damaged(
                 number,

@@ -93,6 +93,25 @@ fn what_leads_elsewhere_is_refused_by_name_and_changes_nothing() {
     }
 }
 
+/// The bug: a `view.sqlite-journal` that somebody put there stopped every start with SQLite's words and the advice to move the view away.
+/// Its cause: SQLite takes it for what a crash left, and wants to write it back. Its cure: a vault has none, so it is refused by name.
+#[test]
+fn a_rollback_journal_is_refused_by_name() {
+    let home = Home::new();
+    drop(home.open());
+    let path = home.path().join("view.sqlite-journal");
+    for bytes in [&b""[..], b"X", &[0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7]] {
+        fs::write(&path, bytes).unwrap();
+        let before = files(&home);
+        let refused = error_of(&home);
+        assert!(refused.contains("view.sqlite-journal") && refused.contains("Remove it"), "{refused}");
+        assert_eq!(fs::read(&path).unwrap(), bytes);
+        assert_eq!(files(&home), before);
+        fs::remove_file(&path).unwrap();
+        drop(home.open());
+    }
+}
+
 /// The bug: where an erased segment's file was a link to the root key, the key was filled with zeroes, and the server ran on. Its cause
 /// and its cure: as above. What cannot be erased is said, and left for the next start.
 #[test]

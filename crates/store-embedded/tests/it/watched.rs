@@ -46,8 +46,8 @@ impl Files for Watched {
         Ok(Box::new(WatchedFile(SystemFiles.open(path)?, self.clone())))
     }
 
-    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        SystemFiles.read(path)
+    fn read(&self, path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+        SystemFiles.read(path, bytes_max)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

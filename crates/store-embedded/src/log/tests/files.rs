@@ -15,6 +15,8 @@ struct Disk {
     names: BTreeMap<PathBuf, Arc<Mutex<Vec<u8>>>>,
     calls: usize,
     stop_at: Option<usize>,
+    /// Most bytes that were read at once.
+    read_bytes_max: usize,
 }
 
 struct MemoryFile {
@@ -41,6 +43,11 @@ impl MemoryFiles {
     pub(super) fn stop_after(&self, calls: usize) {
         let mut disk = lock(&self.0);
         disk.stop_at = Some(disk.calls + calls);
+    }
+
+    /// Most bytes of a file that were read at once.
+    pub(super) fn read_bytes_max(&self) -> usize {
+        lock(&self.0).read_bytes_max
     }
 
     /// Whether a call failed since.
@@ -82,8 +89,12 @@ impl Files for MemoryFiles {
         Ok(self.file(bytes))
     }
 
-    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        lock(&self.0).names.get(path).map(|bytes| lock(bytes).clone()).ok_or_else(missing)
+    fn read(&self, path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+        let mut disk = lock(&self.0);
+        let bytes = disk.names.get(path).map(|bytes| lock(bytes).clone()).ok_or_else(missing)?;
+        let read: Vec<u8> = bytes.into_iter().take(usize::try_from(bytes_max).unwrap()).collect();
+        disk.read_bytes_max = disk.read_bytes_max.max(read.len());
+        Ok(read)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

@@ -7,8 +7,9 @@ use panvault_model::VaultId;
 use panvault_testkit::conformance::rows::{self, VAULT};
 
 use super::files::MemoryFiles;
-use super::support::{Log, SEGMENT_BYTES, assert_front, empty, place, read_image, segment, small_log};
+use super::support::{Log, SEGMENT_BYTES, assert_front, empty, place, read, read_image, segment, small_log};
 use crate::fault::OpenFault;
+use crate::limits::UNUSED_SEGMENT_BYTES_MAX;
 use crate::log::segment::BLOCK_BYTES;
 
 /// Four segments of a frame each.
@@ -224,4 +225,33 @@ fn a_frame_of_another_vault_does_not_verify() {
     let frame = &image[&segment(1)][BLOCK_BYTES..];
     assert!(crate::log::frame::Verified::read(frame, chain.as_ref()).is_none());
     assert!(crate::log::frame::Verified::read(frame, rows::chain(VAULT).as_ref()).is_some());
+}
+
+/// The bug: a segment whose file was made longer was read into memory whole, some 1.6 GB of one with a hole in it, and taken for good. Its
+/// cause: only one that is shorter than its header says was refused. Its cure: the header is read first, and no more than it says.
+#[test]
+fn a_segment_is_as_long_as_its_header_says_and_no_more_of_it_is_read() {
+    let log = small_log();
+    let bytes = usize::try_from(SEGMENT_BYTES).unwrap();
+    for number in [1, 2] {
+        let mut image = log.image();
+        image.get_mut(&segment(number)).unwrap().resize(bytes + 1, 0);
+        assert_eq!(place(&read_image(&image).unwrap_err()), (number, SEGMENT_BYTES));
+        image.get_mut(&segment(number)).unwrap().resize(bytes * 50, 0);
+        let files = MemoryFiles::of(image);
+        assert_eq!(place(&read(&files).unwrap_err()), (number, SEGMENT_BYTES));
+        assert_eq!(files.read_bytes_max(), bytes + 1);
+    }
+}
+
+/// One that was only begun is held against a limit: it has no header that says how long it is.
+#[test]
+fn a_last_segment_without_a_header_has_a_limit() {
+    let log = small_log();
+    let mut image = log.image();
+    let most = usize::try_from(UNUSED_SEGMENT_BYTES_MAX).unwrap();
+    image.insert(segment(3), vec![0; most]);
+    assert_eq!(read_image(&image).unwrap().1.len(), 5);
+    image.insert(segment(3), vec![0; most + 1]);
+    assert_eq!(place(&read_image(&image).unwrap_err()), (3, 0));
 }

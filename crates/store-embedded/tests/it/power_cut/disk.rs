@@ -172,9 +172,10 @@ impl Files for Disk {
         Ok(Box::new(DiskFile(self.clone(), file)))
     }
 
-    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+    fn read(&self, path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
         let state = self.lock();
-        Ok(state.files[state.file(path)?].seen.clone())
+        let seen = &state.files[state.file(path)?].seen;
+        Ok(seen.iter().copied().take(usize::try_from(bytes_max).unwrap()).collect())
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
