@@ -4,6 +4,7 @@ mod open;
 mod tests;
 
 use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
@@ -194,6 +195,10 @@ impl Store for EmbeddedStore {
     /// The directory is locked.
     fn is_shared(&self) -> bool {
         false
+    }
+
+    fn list_time(&self) -> Duration {
+        self.shared.settings.list_time
     }
 
     fn commit(&self, commit: Commit) -> Pending<'_, Outcome> {

@@ -1,5 +1,6 @@
 use core::future::Future;
 use core::pin::Pin;
+use core::time::Duration;
 use std::sync::Arc;
 
 use panvault_model::{ApiKeyId, CardId, NodeId, Timestamp, TransactionId};
@@ -7,6 +8,7 @@ use panvault_model::{ApiKeyId, CardId, NodeId, Timestamp, TransactionId};
 use crate::codec::RowFault;
 use crate::commit::{Commit, Outcome};
 use crate::document::DocumentRow;
+use crate::limits::LIST_SECONDS;
 use crate::query::{CardQuery, Page, TransactionQuery};
 use crate::row::{
     ApiKeyUseRow, AuditRecord, CardCvvRow, CardRow, HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow,
@@ -93,6 +95,11 @@ pub trait Store: Send + Sync {
     /// Whether other nodes may have it open at the same time. Where they may not, whoever opens it is the only one who has
     /// anything in hand.
     fn is_shared(&self) -> bool;
+
+    /// How long a list may wait for its turn, and then take. For what is listed by several reads, such as the audit trail.
+    fn list_time(&self) -> Duration {
+        Duration::from_secs(LIST_SECONDS)
+    }
 
     /// Does all of a commit in one durable step, or nothing and says which expectation does not hold.
     ///

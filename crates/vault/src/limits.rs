@@ -95,6 +95,12 @@ pub const SIGNIN_REFUSALS_COUNTED_MAX: usize = 256;
 /// Counts that are handed to the store at a time.
 pub const COUNTS_WRITTEN_AT_ONCE: usize = 64;
 
+/// Lists of the audit trail that are made at a time.
+pub const AUDIT_LISTS_MAX: usize = 2;
+
+/// How they are shared out: one organisation has one of them at most.
+pub const AUDIT_LISTS: SlotLimits = SlotLimits { of_one_max: 1, waiting_max: 256 };
+
 /// Lists of documents that are made at a time.
 pub const DOCUMENT_LISTS_MAX: usize = 2;
 

@@ -22,7 +22,8 @@ use crate::env::Env;
 use crate::error::{VaultError, with_causes};
 use crate::idempotency::Idempotency;
 use crate::limits::{
-    CVV_TTL_SECONDS_MAX, DOCUMENT_LISTS, DOCUMENT_LISTS_MAX, LEASE_RENEWAL_SECONDS, LEASE_RETRY_SECONDS,
+    AUDIT_LISTS, AUDIT_LISTS_MAX, CVV_TTL_SECONDS_MAX, DOCUMENT_LISTS, DOCUMENT_LISTS_MAX,
+    LEASE_RENEWAL_SECONDS, LEASE_RETRY_SECONDS,
 };
 use crate::node::Node;
 use crate::permit::{Caller, Operation, Permit, Scope, StatusRead};
@@ -92,6 +93,7 @@ struct Inner {
     snapshot: ArcSwap<Snapshot>,
     document_turns: Arc<Mutex<()>>,
     document_lists: Arc<Slots<()>>,
+    audit_lists: Arc<Slots<()>>,
     earlier: std::sync::Mutex<EarlierSnapshots>,
     last_uses: LastUses,
     counts: Counts,
@@ -129,6 +131,7 @@ impl Vault {
             snapshot: ArcSwap::from_pointee(snapshot),
             document_turns: Arc::default(),
             document_lists: Arc::new(Slots::new(vec![(); DOCUMENT_LISTS_MAX], DOCUMENT_LISTS)),
+            audit_lists: Arc::new(Slots::new(vec![(); AUDIT_LISTS_MAX], AUDIT_LISTS)),
             earlier: std::sync::Mutex::default(),
             last_uses: LastUses::default(),
             counts: Counts::default(),
@@ -349,6 +352,10 @@ impl Vault {
 
     pub(crate) fn document_lists(&self) -> &Arc<Slots<()>> {
         &self.inner.document_lists
+    }
+
+    pub(crate) fn audit_lists(&self) -> &Arc<Slots<()>> {
+        &self.inner.audit_lists
     }
 
     /// What was seen and refused since it was last written down.

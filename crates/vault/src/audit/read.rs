@@ -1,5 +1,6 @@
 use panvault_model::{NodeId, Timestamp};
 use panvault_store::{Action, AuditField, AuditQuery, AuditRecord, FieldValue, StoreFault, Test};
+use tokio::time::timeout;
 
 use crate::error::{Named, VaultError};
 use crate::limits::{AUDIT_PAGE_RECORDS, AUDIT_SCANNED_MAX, AUDIT_SKEW_MILLIS};
@@ -11,7 +12,8 @@ impl Vault {
     /// `query.sort` has no meaning here. [`VaultError::NotFound`] when it names an organisation that the caller does not see;
     /// [`VaultError::Faults`] when so many records do not match that the list would take too long.
     ///
-    /// There is no total: counting would read the whole trail.
+    /// There is no total: counting would read the whole trail. Few lists are made at a time, shared out by who asks; one waits and
+    /// takes no longer than a list of the store may, and ends with whoever waits for it.
     pub async fn audit_list(
         &self,
         permit: &Permit<AuditList>,
@@ -22,6 +24,22 @@ impl Vault {
                 permit.within(*organisation, Named::Condition("organisation"))?;
             }
         }
+        let time = self.store().list_time();
+        let waited = timeout(time, self.audit_lists().take(permit.asked_by())).await;
+        let slot = waited.unwrap_or(Err(StoreFault::Busy))?;
+        let found = timeout(time, self.audit_scan(permit, query)).await;
+        drop(slot);
+        let found = found.unwrap_or(Err(VaultError::Store(StoreFault::TimedOut)))?;
+        self.seen(permit, Action::AuditRead, permit.counted_in(&query.organisations), None);
+        Ok(found)
+    }
+
+    /// Looks through the trail for what a list asks for.
+    async fn audit_scan(
+        &self,
+        permit: &Permit<AuditList>,
+        query: &AuditQuery,
+    ) -> Result<Vec<AuditRecord>, VaultError> {
         let (from, until) = times(query);
         let mut chains = Vec::new();
         for writer in self.store().audit_writers().await? {
@@ -54,7 +72,6 @@ impl Vault {
                 }
             }
         }
-        self.seen(permit, Action::AuditRead, permit.counted_in(&query.organisations), None);
         Ok(found)
     }
 

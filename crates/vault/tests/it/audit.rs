@@ -1,5 +1,9 @@
+use core::task::{Context, Waker};
+use core::time::Duration;
+use std::future::Future;
+
 use panvault_model::{OrganisationId, Role, Timestamp};
-use panvault_store::Store;
+use panvault_store::{Store, StoreFault};
 use panvault_testkit::{operator, operator_key, root_key};
 use panvault_vault::limits::{AUDIT_PAGE_RECORDS, AUDIT_SKEW_MILLIS};
 use panvault_vault::{
@@ -87,6 +91,33 @@ async fn times_narrow_the_trail_and_lose_nothing() {
     let both = vec![at(Test::AtLeast, moments[1]), at(Test::AtMost, moments[4])];
     assert_eq!(times(both).await, moments[1..5]);
     assert!(times(vec![at(Test::AtMost, Timestamp::from_unix_millis(1).unix_millis())]).await.is_empty());
+}
+
+/// The bug: every list of the trail that was asked for went through a million records at once, however many there were and however long it
+/// took: 64 connections kept all others waiting. Its cause: it took no slot, and had no time. Its cure: both, as other lists.
+#[tokio::test(start_paused = true)]
+async fn lists_of_the_trail_are_shared_out_and_end() {
+    let world = World::new().await;
+    let (ours, theirs) = (world.shop(None).await, world.shop(None).await);
+    let admin = [Role::MerchantAdmin];
+    let (ours, theirs) =
+        (world.key(ours.organisation, &admin).await, world.key(theirs.organisation, &admin).await);
+    let (our_permit, their_permit) = (world.permit(&ours), world.permit(&theirs));
+    let query = query(1);
+    let list = |permit| tokio::time::timeout(Duration::from_secs(60), world.vault.audit_list(permit, &query));
+    world.store.plot(|plot| plot.audit_silent = true);
+    let mut flood: Vec<_> = (0..50).map(|_| Box::pin(list(&our_permit))).collect();
+    let mut context = Context::from_waker(Waker::noop());
+    for list in &mut flood {
+        assert!(list.as_mut().poll(&mut context).is_pending());
+    }
+    // None of those goes on while nobody polls them.
+    assert_refused!(list(&their_permit).await.unwrap(), VaultError::Store(StoreFault::TimedOut));
+    assert_refused!(list(&our_permit).await.unwrap(), VaultError::Busy);
+    drop(flood);
+    assert_refused!(list(&our_permit).await.unwrap(), VaultError::Store(StoreFault::TimedOut));
+    world.store.leave();
+    assert_eq!(list(&our_permit).await.unwrap().unwrap().len(), 1);
 }
 
 #[tokio::test]

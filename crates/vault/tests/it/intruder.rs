@@ -53,6 +53,8 @@ pub(crate) struct Plot {
     pub(crate) renewal: Option<(StoreFault, bool)>,
     /// A fault, and how many times it happens.
     pub(crate) settle_faults: Option<(StoreFault, usize)>,
+    /// The audit trail is never read to an end.
+    pub(crate) audit_silent: bool,
     /// Lets other tasks run before each step, so that requests overtake each other.
     pub(crate) yields: bool,
 }
@@ -354,6 +356,9 @@ impl Store for Intruder {
     }
 
     fn audit_read(&self, writer: NodeId, first: u64, limit: usize) -> Pending<'_, Vec<AuditRecord>> {
+        if self.plot.lock().unwrap().audit_silent {
+            return Box::pin(core::future::pending());
+        }
         self.store.audit_read(writer, first, limit)
     }
 
