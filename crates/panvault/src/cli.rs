@@ -433,6 +433,9 @@ pub(crate) enum ApiKeyCommand {
         /// Seconds for which the old key works on, at most 2592000
         #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
         overlap_seconds: u32,
+        /// When the new key stops working, RFC 3339, or never; without it, when the old one would have
+        #[arg(long, value_name = "TIME")]
+        expires_at: Option<String>,
         #[command(flatten)]
         shared: Shared,
     },

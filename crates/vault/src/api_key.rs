@@ -50,6 +50,15 @@ pub struct ApiKeyChange {
     pub expires_at: Option<Option<Timestamp>>,
 }
 
+/// How an API key is followed by another.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ApiKeyRotation {
+    /// Seconds for which the old one works on, or until its own end if that is sooner; with 0 it ends at once.
+    pub overlap_seconds: u64,
+    /// When the new one stops working; inside, never. Left out, when the old one would have.
+    pub expires_at: Option<Option<Timestamp>>,
+}
+
 /// An API key as it may be shown.
 #[derive(Clone, Debug)]
 pub struct ApiKeyView {
@@ -144,23 +153,27 @@ impl Vault {
         Ok((row, key, DocumentPlan { changes, audit }))
     }
 
-    /// Makes a key that takes the place of another: of the same organisation, name, roles and origins. The other one works for so many
-    /// seconds more, or until its own end if that is sooner; with 0 it ends at once.
+    /// Makes a key that takes the place of another: of the same organisation, name, roles and origins. [`VaultError::WrongState`] when
+    /// the other one has ended, or another key takes its place already.
     pub async fn apikey_rotate(
         &self,
         permit: &Permit<ApiKeyCreate>,
         id: ApiKeyId,
-        overlap_seconds: u64,
+        rotation: ApiKeyRotation,
         idempotency: Option<Idempotency>,
     ) -> Result<Done<MadeApiKey>, VaultError> {
+        let ApiKeyRotation { overlap_seconds, expires_at: end } = rotation;
         if overlap_seconds > KEY_OVERLAP_SECONDS_MAX {
             let what = format_args!("must be 0 to {KEY_OVERLAP_SECONDS_MAX}");
             return Err(VaultError::field("overlap_seconds", what));
         }
         let plan = |permit: &Permit<_>, snapshot: &Snapshot| {
-            let ApiKeyRow { organisation, name, roles, allowed_origins, expires_at, .. } =
-                apikey_seen(snapshot, permit, id)?.as_ref().clone();
-            let expires_at = expires_at.filter(|expires_at| *expires_at > permit.now().wall);
+            let old = apikey_seen(snapshot, permit, id)?.as_ref();
+            // Before its state is told, which is not everybody's to know.
+            roles_may_be_given(permit, &old.roles)?;
+            may_be_followed(snapshot, old, permit.now().wall)?;
+            let ApiKeyRow { organisation, name, roles, allowed_origins, expires_at, .. } = old.clone();
+            let expires_at = end.unwrap_or(expires_at);
             let new = NewApiKey { organisation, name, roles, allowed_origins, expires_at };
             let (row, key, plan) = self.apikey_plan_on(snapshot, permit, new)?;
             Ok((MadeApiKey { row, key: Some(key) }, plan))
@@ -169,6 +182,9 @@ impl Vault {
         // In a step of its own: each change of a document is told by its own record of the trail. A process that dies in between
         // leaves both keys, and whoever asks again ends the old one.
         let ends_at = permit.now().wall.plus_seconds(overlap_seconds);
+        if made.replayed && self.snapshot().documents.api_key(id).is_none() {
+            return Ok(made);
+        }
         self.document_change(permit, |permit, snapshot| {
             let row = apikey_seen(snapshot, permit, id)?;
             // Whoever repeats the request of somebody else has come here past the plan above.
@@ -300,6 +316,26 @@ fn apikey_seen<'s, O>(
     let known = snapshot.documents.api_key(id).ok_or_else(|| VaultError::not_found(Named::Subject))?;
     permit.within(known.row.organisation, Named::Subject)?;
     Ok(&known.row)
+}
+
+/// Whether another key may take the place of this one. A key that ended has none to give, and one whose place is taken already has only
+/// what is left of its overlap: the next key would end with that.
+fn may_be_followed(snapshot: &Snapshot, old: &ApiKeyRow, now: Timestamp) -> Result<(), VaultError> {
+    let Some(expires_at) = old.expires_at else { return Ok(()) };
+    if expires_at <= now {
+        let reason = "the key has ended, so that none can take its place: make another one, or change its expires_at first";
+        return Err(VaultError::WrongState { reason });
+    }
+    // A rotation makes the one and changes the other at the same time, to the millisecond.
+    let takes_its_place = |key: &&Arc<ApiKeyRow>| {
+        key.organisation == old.organisation && key.created_at == old.updated_at && key.id != old.id
+    };
+    if old.updated_at != old.created_at && snapshot.documents.api_keys().any(|key| takes_its_place(&key)) {
+        let reason =
+            "another key takes its place already: use that one, or change expires_at of this one first";
+        return Err(VaultError::WrongState { reason });
+    }
+    Ok(())
 }
 
 fn roles_may_be_given<O>(permit: &Permit<O>, roles: &[Role]) -> Result<(), VaultError> {

@@ -35,7 +35,7 @@ pub use panvault_store::{
 };
 
 pub use crate::account::{AccountChange, NewAccount};
-pub use crate::api_key::{ApiKeyChange, ApiKeyView, MadeApiKey, NewApiKey};
+pub use crate::api_key::{ApiKeyChange, ApiKeyRotation, ApiKeyView, MadeApiKey, NewApiKey};
 pub use crate::audit::{Origin, RefusedCaller, operation_name};
 pub use crate::bin::BinView;
 pub use crate::card::{CardChange, CardView, CvvChange, Metadata, Refreshed};

@@ -103,14 +103,14 @@ pub(crate) fn api_key(command: ApiKeyCommand) -> anyhow::Result<()> {
         ApiKeyCommand::Change { id, name, role, expires_at, allowed_origin, shared } => {
             let mut body = named(name);
             put_all(&mut body, "roles", role);
-            let never = |at: String| if at == "never" { Value::Null } else { json!(at) };
-            put(&mut body, "expires_at", expires_at.map(never));
+            put(&mut body, "expires_at", expires_at.map(end));
             put_all(&mut body, "allowed_origins", allowed_origin);
             change(PATH, &id, body, &shared)
         }
-        ApiKeyCommand::Rotate { id, overlap_seconds, shared } => {
+        ApiKeyCommand::Rotate { id, overlap_seconds, expires_at, shared } => {
             let mut body = Map::new();
             put(&mut body, "overlap_seconds", Some(overlap_seconds));
+            put(&mut body, "expires_at", expires_at.map(end));
             output::secret_is_seen()?;
             rotate(PATH, &id, body, &shared)
         }
@@ -119,6 +119,11 @@ pub(crate) fn api_key(command: ApiKeyCommand) -> anyhow::Result<()> {
         // A key that must go is not kept because nobody reads that it went.
         ApiKeyCommand::Revoke(one) => delete(PATH, &one, "the API key is revoked"),
     }
+}
+
+/// When a key stops working, as the API has it.
+fn end(at: String) -> Value {
+    if at == "never" { Value::Null } else { json!(at) }
 }
 
 fn named(name: Option<String>) -> Map<String, Value> {

@@ -118,6 +118,34 @@ fn what_cannot_be_shown_is_not_made() {
     assert_healthy(&data);
 }
 
+/// The bug: a rotation that could not show the new key deleted it again, and ended the old one all the same: at once without an overlap.
+/// Its cause: only what was made was undone. Its cure: the old key gets its end back too.
+#[test]
+fn a_rotation_that_cannot_be_shown_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data, organisation, _) = vault(directory.path());
+    let at = path(&data);
+    for end in ["never", "2035-01-31T12:00:00.000Z"] {
+        let key = run_json(&[key_args(at, &organisation).as_slice(), &["--json"]].concat());
+        let id = key["_id"].as_str().unwrap();
+        run_json(&["apikey", "change", id, "--expires-at", end, "--data", at, "--json"]);
+        let keys = count("apikey", &data);
+        for out in UNREAD {
+            let rotate = ["apikey", "rotate", id, "--overlap-seconds", "0", "--data", at];
+            let (code, said) = ended(unread(out), &rotate);
+            assert!(code == Some(1) && !said.contains("ends all the same"), "{out}: {said}");
+            assert!(said.contains("none was made") || said.contains("nothing was made"), "{out}: {said}");
+            let shown = run_json(&["apikey", "show", id, "--data", at, "--json"]);
+            assert_eq!(shown.get("expires_at").and_then(|at| at.as_str()).unwrap_or("never"), end, "{out}");
+            assert_eq!(count("apikey", &data), keys);
+        }
+        let rotated = ["apikey", "rotate", id, "--expires-at", "never", "--data", at, "--json"];
+        assert_eq!(run_json(&rotated).get("expires_at"), None);
+        let refused = run_refused(&["apikey", "rotate", id, "--data", at]);
+        assert!(refused.contains("another key takes its place already"), "{refused}");
+    }
+}
+
 /// A key that must go goes, also when nobody reads that it went.
 #[test]
 fn a_key_is_revoked_whoever_reads_it() {

@@ -71,9 +71,14 @@ pub(crate) static UPDATE: BodySpec = BodySpec {
 /// The body of `POST /v1/apikey/{id}/rotate`.
 pub(crate) static ROTATE: BodySpec = BodySpec {
     name: "ApiKeyRotate",
-    fields: &[OVERLAP_SECONDS.required(formatcp!(
-        "Seconds for which the old key works on, 0 to {KEY_OVERLAP_SECONDS_MAX}; its own end is not moved back."
-    ))],
+    fields: &[
+        OVERLAP_SECONDS.required(formatcp!(
+            "Seconds for which the old key works on, 0 to {KEY_OVERLAP_SECONDS_MAX}; its own end is not moved back."
+        )),
+        EXPIRES_AT
+            .optional("When the new key stops working; `null` for never. Left out, when the old one would have.")
+            .or_null(),
+    ],
 };
 
 object! {

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use http::StatusCode;
 use panvault_model::{ApiKeyId, OrganisationId, Role, Timestamp};
 use panvault_vault::{
-    ApiKeyChange, ApiKeyCreate, ApiKeyDelete, ApiKeyList, ApiKeyRead, ApiKeyUpdate, ApiKeyView, Done,
-    MadeApiKey as VaultMade, NewApiKey, Permit,
+    ApiKeyChange, ApiKeyCreate, ApiKeyDelete, ApiKeyList, ApiKeyRead, ApiKeyRotation, ApiKeyUpdate,
+    ApiKeyView, Done, MadeApiKey as VaultMade, NewApiKey, Permit,
 };
 
 use crate::answer::Answer;
@@ -39,16 +39,20 @@ pub(crate) async fn create(app: Arc<App>, mut asked: Asked) -> Result<Answer, Re
 pub(crate) async fn rotate(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
     let (permit, faults) = asked.permit_and_faults::<ApiKeyCreate>()?;
     let id = asked.id(ApiKeyId::parse)?;
-    let (seconds, idempotency) = parsed(asked.take_body(), &ROTATE, faults, |fields, faults| {
+    let (rotation, idempotency) = parsed(asked.take_body(), &ROTATE, faults, |fields, mut faults| {
         let seconds = fields.of(&OVERLAP_SECONDS).and_then(|seconds| u64::try_from(seconds).ok());
+        let expires_at = end_parse(fields, &mut faults);
         match seconds.filter(|_| faults.is_empty()) {
-            Some(seconds) => Ok((seconds, asked.idempotency(app.vault(), &permit, fields))),
+            Some(overlap_seconds) => {
+                let rotation = ApiKeyRotation { overlap_seconds, expires_at };
+                Ok((rotation, asked.idempotency(app.vault(), &permit, fields)))
+            }
             None => Err(faults.into()),
         }
     })?;
     drop(asked);
     let vault = app.vault().clone();
-    let done = async move { vault.apikey_rotate(&permit, id, seconds, idempotency).await };
+    let done = async move { vault.apikey_rotate(&permit, id, rotation, idempotency).await };
     Ok(made(to_the_end(done).await?))
 }
 
@@ -125,14 +129,19 @@ fn create_parse(fields: &Fields<'_>, own: Option<OrganisationId>, faults: &mut F
 }
 
 fn update_parse(fields: &Fields<'_>, faults: &mut Faults) -> ApiKeyChange {
-    let expires_at = fields.typed(&EXPIRES_AT, time_parse, faults).map(Some);
     ApiKeyChange {
         organisation: fields.of(&ORGANISATION).map(OrganisationId),
         name: fields.of(&NAME).map(str::to_owned),
         roles: roles(fields),
         allowed_origins: fields.of(&ALLOWED_ORIGINS).map(texts),
-        expires_at: if fields.is_null(&EXPIRES_AT) { Some(None) } else { expires_at },
+        expires_at: end_parse(fields, faults),
     }
+}
+
+/// When a key stops working, if that was said; inside, never.
+fn end_parse(fields: &Fields<'_>, faults: &mut Faults) -> Option<Option<Timestamp>> {
+    let expires_at = fields.typed(&EXPIRES_AT, time_parse, faults).map(Some);
+    if fields.is_null(&EXPIRES_AT) { Some(None) } else { expires_at }
 }
 
 fn roles(fields: &Fields<'_>) -> Option<Vec<Role>> {

@@ -92,11 +92,24 @@ fn a_key_is_rotated_with_an_overlap() {
     let server = Server::start();
     let old = server.make_key(&server.parent, &[Role::MerchantUser]);
     let path = format!("/v1/apikey/{}/rotate", id_of(&server, &["MerchantUser"]));
+    server.clock.pass_millis(1);
     let new = made(&server, &server.parent.key, &path, &json!({ "overlap_seconds": 60 }));
     let new_key = new["api_key"].as_str().unwrap();
     assert_eq!((server.get(&old, "/v1/card").status, server.get(new_key, "/v1/card").status), (200, 200));
-    made(&server, &server.parent.key, &path, &json!({ "overlap_seconds": 0 }));
+    // Its place is taken; and that of one which has ended is nobody's.
+    server.post(&server.parent.key, &path, &json!({ "overlap_seconds": 0 })).fails(400, 110);
+    let old_path = path.trim_end_matches("/rotate");
+    let ended = json!({ "expires_at": "2026-01-01T00:00:00Z" });
+    made(&server, &server.parent.key, old_path, &ended);
     server.get(&old, "/v1/card").fails(401, 116);
+    server.post(&server.parent.key, &path, &json!({ "overlap_seconds": 0 })).fails(400, 110);
+    let next = format!("/v1/apikey/{}/rotate", new["_id"].as_str().unwrap());
+    server
+        .post(&server.parent.key, &next, &json!({ "overlap_seconds": 0, "expires_at": "soon" }))
+        .fails(400, 107);
+    let until = json!({ "overlap_seconds": 0, "expires_at": "2035-01-31T12:00:00Z" });
+    assert_eq!(made(&server, &server.parent.key, &next, &until)["expires_at"], "2035-01-31T12:00:00.000Z");
+    server.get(new_key, "/v1/card").fails(401, 116);
     server.post(&server.parent.key, &path, &json!({ "overlap_seconds": 2_592_001 })).fails(400, 107);
     server.post(&server.parent.key, &path, &json!({})).fails(400, 126);
 }

@@ -42,14 +42,22 @@ pub(super) fn create(path: &str, body: Map<String, Value>, shared: &Shared) -> a
     })
 }
 
-/// Makes an API key in the place of another, as [`create`] makes one. Of one that was not seen, the other has its end by then: it is not
-/// moved back, and whoever reads the error knows.
+/// Makes an API key in the place of another, as [`create`] makes one. Where it was not seen, the other one gets the end back that it had.
 pub(super) fn rotate(path: &str, id: &str, body: Map<String, Value>, shared: &Shared) -> anyhow::Result<()> {
     let of = object(path, id)?;
     asked(shared, async |client| {
+        let before = client.get(&of).await?.get("expires_at").cloned().unwrap_or(Value::Null);
         let made = client.post(&format!("{of}/rotate"), &Value::Object(body)).await?;
-        let seen = seen_or_deleted(client, path, &made, shared).await;
-        seen.map_err(|error| error.context(format!("{id} ends all the same: see panvault apikey show {id}")))
+        let Err(unseen) = output::first(shown::text(&made, shared.json)) else { return Ok(()) };
+        let ended = client.post(&of, &json!({ "expires_at": before })).await;
+        let unmade = unmade(client, path, &made, unseen.into()).await;
+        let Err(error) = ended else { return Err(unmade) };
+        let end = before.as_str().unwrap_or("never");
+        let said = format!(
+            "{id} ends all the same, and could not be given its end back ({error}); to let it work on: \
+             panvault apikey change {id} --expires-at {end}"
+        );
+        Err(unmade.context(said))
     })
 }
 
@@ -60,16 +68,22 @@ async fn seen_or_deleted(
     made: &Value,
     shared: &Shared,
 ) -> anyhow::Result<()> {
-    let Err(unseen) = output::first(shown::text(made, shared.json)) else { return Ok(()) };
+    match output::first(shown::text(made, shared.json)) {
+        Ok(()) => Ok(()),
+        Err(unseen) => Err(unmade(client, path, made, unseen.into()).await),
+    }
+}
+
+/// Deletes what was made and not seen; the error that is to be said then.
+async fn unmade(client: &mut Client, path: &str, made: &Value, unseen: anyhow::Error) -> anyhow::Error {
     let id = made.get("_id").and_then(Value::as_str).unwrap_or_default();
     let Err(error) = client.delete(&format!("{path}/{id}")).await else {
-        let said = "standard output cannot be written to, so nothing was made: it was deleted again";
-        return Err(anyhow::Error::from(unseen).context(said));
+        return unseen
+            .context("standard output cannot be written to, so nothing was made: it was deleted again");
     };
-    let said = format!(
+    error.context(format!(
         "standard output cannot be written to, and {id}, which was made, could not be deleted again: delete it"
-    );
-    Err(error.context(said))
+    ))
 }
 
 /// Changes an object and shows it as it is now.
