@@ -283,7 +283,8 @@ pub(crate) enum OrganisationCommand {
         /// ISO 3166-1 alpha-2
         #[arg(long, value_name = "CODE")]
         country_code: Option<String>,
-        /// Whether all requests for it, and for all below it, are refused
+        /// Whether everything that changes or pays in it or below it is refused; its keys are nobody's meanwhile, and reading, deleting, revoking keys
+        /// and this go on for those above
         #[arg(long, value_name = "true|false")]
         disabled: Option<bool>,
         #[command(flatten)]

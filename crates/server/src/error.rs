@@ -175,6 +175,13 @@ impl From<VaultError> for Refusal {
                 return Self { details, ..Self::new(ErrorCode::Malformed) };
             }
             VaultError::WrongState { reason } => return Self::with(ErrorCode::State, "state", *reason),
+            VaultError::Disabled(organisation) => {
+                return Self::with(
+                    ErrorCode::State,
+                    "state",
+                    format!("the organisation {organisation} is disabled"),
+                );
+            }
             VaultError::IdempotencyInUse => ErrorCode::IdempotencyInUse,
             VaultError::IdempotencyMismatch => ErrorCode::IdempotencyMismatch,
             VaultError::Busy | VaultError::Contended => ErrorCode::Busy,

@@ -116,6 +116,7 @@ impl Vault {
         account_fits(&row, &mut faults)?;
         faults.note(processors_fit(snapshot, permit, organisation, &row.processors))?;
         faults.end()?;
+        snapshot.documents.enabled(row.organisation)?;
         let changes = vec![self.document_put(DocumentKind::Account, row.id.0, 1, row.encode())];
         let audit = permit.asked().note(now, Action::DocumentCreate, row.organisation, row.id.0);
         Ok((row, DocumentPlan { changes, audit }))
@@ -184,6 +185,7 @@ impl Vault {
             row.processors = processors;
         }
         faults.end()?;
+        snapshot.documents.enabled(row.organisation)?;
         let (kind, organisation) = (DocumentKind::Account, row.organisation);
         let plan = self.row_update_plan(snapshot, permit, kind, id.0, organisation, |now| {
             row.updated_at = now;

@@ -148,6 +148,7 @@ impl Vault {
             faults.field("expires_at", "is in the past");
         }
         faults.end()?;
+        snapshot.documents.enabled(row.organisation)?;
         let changes = vec![self.document_put(DocumentKind::ApiKey, row.id.0, 1, row.encode())];
         let audit = permit.asked().note(now, Action::DocumentCreate, row.organisation, row.id.0);
         Ok((row, key, DocumentPlan { changes, audit }))
@@ -259,6 +260,7 @@ impl Vault {
         }
         apikey_fits(&mut row, &mut faults)?;
         faults.end()?;
+        snapshot.documents.enabled(row.organisation)?;
         let plan = self.apikey_row_plan(snapshot, permit, &mut row)?;
         Ok((row, plan))
     }

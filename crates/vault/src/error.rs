@@ -1,6 +1,7 @@
 use core::error::Error;
 
 use panvault_keys::KeysError;
+use panvault_model::OrganisationId;
 use panvault_store::{CvvFault, RowFault, RowKey, StoreFault};
 
 /// Why an operation was not done. None of them says anything of a card number, a CVV or a value that was sent.
@@ -24,6 +25,9 @@ pub enum VaultError {
         /// In words.
         reason: &'static str,
     },
+    /// This organisation is disabled: it refuses what changes or pays, for itself and all below it.
+    #[error("the organisation {0} is disabled")]
+    Disabled(OrganisationId),
     /// An earlier request with this idempotency key still runs.
     #[error("the idempotency key is in use")]
     IdempotencyInUse,
@@ -104,6 +108,7 @@ impl VaultError {
             | Self::NotFound(_)
             | Self::Faults(_)
             | Self::WrongState { .. }
+            | Self::Disabled(_)
             | Self::IdempotencyInUse
             | Self::IdempotencyMismatch
             | Self::Busy

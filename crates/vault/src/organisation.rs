@@ -41,7 +41,7 @@ pub struct OrganisationChange {
     pub parent: Option<OrganisationId>,
     /// Its name.
     pub name: Option<String>,
-    /// Whether it refuses: its keys, and whatever is new in it, also for all below it.
+    /// Whether it refuses: its keys, and whatever changes or pays in it and all below it.
     pub disabled: Option<bool>,
     /// Where it is; inside, nothing.
     pub country_code: Option<Option<Country>>,
@@ -117,6 +117,7 @@ impl Vault {
         if row.parent.is_some_and(|parent| snapshot.documents.organisation(parent).is_none()) {
             return Err(VaultError::not_found(Named::Field("parent_id")));
         }
+        row.parent.map_or(Ok(()), |parent| snapshot.documents.enabled(parent))?;
         let mut changes = vec![self.document_put(DocumentKind::Organisation, row.id.0, 1, row.encode())];
         for purpose in Purpose::ALL {
             let key = OrganisationKey::make(self.keys(), purpose, row.id, now, self.entropy())?;
@@ -172,6 +173,8 @@ impl Vault {
         if parent.is_some() && parent != row.parent {
             faults.field("parent_id", NEVER_CHANGES);
         }
+        let is_more = name.is_some() || country_code.is_some() || !details.is_empty();
+        let was_disabled = row.disabled;
         row.name = name.unwrap_or(row.name);
         row.disabled = disabled.unwrap_or(row.disabled);
         row.country_code = country_code.unwrap_or(row.country_code);
@@ -186,6 +189,13 @@ impl Vault {
         if disabled == Some(true) && permit.is_of(id) {
             let reason = "the caller's own organisation cannot be disabled: nobody in it could undo that";
             return Err(VaultError::WrongState { reason });
+        }
+        // Whether it is disabled may be said while one above it is, too: nobody need enable all to disable one more.
+        if is_more {
+            row.parent.map_or(Ok(()), |parent| snapshot.documents.enabled(parent))?;
+            if was_disabled && row.disabled {
+                return Err(VaultError::Disabled(id));
+            }
         }
         let plan = self.row_update_plan(snapshot, permit, DocumentKind::Organisation, id.0, id, |now| {
             row.updated_at = now;

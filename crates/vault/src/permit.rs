@@ -258,18 +258,15 @@ impl<O> Permit<O> {
         if self.sees(organisation) { Ok(organisation) } else { Err(VaultError::not_found(named)) }
     }
 
-    /// The organisation, if the caller sees it and it takes anything new: it and all above it are enabled.
+    /// The organisation, if the caller sees it and it takes changes: it and all above it are enabled.
     pub(crate) fn within_enabled(
         &self,
         organisation: OrganisationId,
         named: Named,
     ) -> Result<OrganisationId, VaultError> {
         let organisation = self.within(organisation, named)?;
-        if self.caller.snapshot.documents.is_enabled(organisation) {
-            Ok(organisation)
-        } else {
-            Err(VaultError::WrongState { reason: "the organisation, or one above it, is disabled" })
-        }
+        self.caller.snapshot.documents.enabled(organisation)?;
+        Ok(organisation)
     }
 
     /// Whether the caller may give a key this role: nobody gives more than they have.

@@ -85,6 +85,7 @@ impl Vault {
         faults.note(name_fits(&new.name))?;
         let configuration = self.configuration(&new.type_name, &new.settings, &mut faults)?;
         faults.end()?;
+        snapshot.documents.enabled(new.organisation)?;
         let Some(configuration) = configuration else { return Err(VaultError::Contended) };
         let now = permit.now().wall;
         let row = ProcessorRow {
@@ -157,6 +158,7 @@ impl Vault {
         }
         let configuration = self.configuration(&row.type_name, &row.settings, &mut faults)?;
         faults.end()?;
+        snapshot.documents.enabled(row.organisation)?;
         row.settings = configuration.map_or(row.settings, |configuration| configuration.settings());
         let (kind, organisation) = (DocumentKind::Processor, row.organisation);
         let plan = self.row_update_plan(snapshot, permit, kind, id.0, organisation, |now| {

@@ -221,6 +221,11 @@ fn a_disabled_organisation_refuses_for_itself_and_all_below_it() {
     assert_eq!(server.get(&server.child.key, "/v1/card").status, 200);
     assert_eq!(made(&server, &key, &path, &json!({ "disabled": true }))["disabled"], json!(true));
     server.get(&server.child.key, "/v1/card").fails(401, 116);
+    let key_of_it =
+        json!({ "name": "Key", "roles": ["MerchantUser"], "organisation": server.child.organisation });
+    let refused = server.post(&key, "/v1/apikey", &key_of_it);
+    let state = format!("the organisation {} is disabled", server.child.organisation);
+    assert_eq!((refused.status, &refused.json()["details"]["state"]), (400, &json!(state)));
     made(&server, &key, &path, &json!({ "disabled": false }));
     assert_eq!(server.get(&server.child.key, "/v1/card").status, 200);
     let own = format!("/v1/organisation/{}", server.parent.organisation);

@@ -69,7 +69,7 @@ impl Vault {
     ///
     /// A caller that is only a browser may put a CVV back and nothing else. [`VaultError::NotFound`] when the card is
     /// not in `organisation`, or the caller does not see it; [`VaultError::Faults`] when the CVV does not fit the
-    /// brand or the expiry would be past or too far ahead; [`VaultError::CvvFull`] when there is no room for a CVV;
+    /// brand or the expiry would be past or too far ahead; [`VaultError::Disabled`]; [`VaultError::CvvFull`] when there is no room for a CVV;
     /// [`VaultError::CvvUnavailable`] when the one before could not be ended. A change that is stored is answered as such, also
     /// when its CVV then found no room, or no way to where it is held: `cvv_expires_at` says whether one is held. What
     /// is not stored may have ended the CVV before, never kept one.
@@ -176,7 +176,7 @@ fn change_plan(
     if !permit.is_whole() && (!matches!(cvv, CvvChange::Put(_)) || row_changes) {
         return Err(VaultError::RoleNotAllowed);
     }
-    let organisation = permit.within(organisation, Named::Field("organisation"))?;
+    let organisation = permit.within_enabled(organisation, Named::Field("organisation"))?;
     pairs_storable(metadata.as_deref().unwrap_or_default())?;
     let cvv = match cvv {
         CvvChange::Keep => PlannedCvv::Keep,

@@ -184,18 +184,23 @@ impl Documents {
 
     /// Whether an organisation and all above it are there and not disabled.
     pub(crate) fn is_enabled(&self, organisation: OrganisationId) -> bool {
-        let mut level = self.organisation(organisation);
+        self.enabled(organisation).is_ok()
+    }
+
+    /// [`VaultError::Disabled`] with the organisation that is disabled: this one, or the first above it.
+    pub(crate) fn enabled(&self, organisation: OrganisationId) -> Result<(), VaultError> {
+        let mut level = organisation;
         for _ in 0..TREE_LEVELS_MAX {
-            match level {
-                Some(row) if row.disabled => return false,
+            match self.organisation(level) {
+                Some(row) if row.disabled => break,
                 Some(row) => match row.parent {
-                    Some(parent) => level = self.organisation(parent),
-                    None => return true,
+                    Some(parent) => level = parent,
+                    None => return Ok(()),
                 },
-                None => return false,
+                None => break,
             }
         }
-        false
+        Err(VaultError::Disabled(level))
     }
 
     /// Whether an organisation is above others.

@@ -176,6 +176,10 @@ impl Vault {
         if account.disabled {
             return Err(VaultError::WrongState { reason: "the account is disabled" });
         }
+        // The account's was looked at with the account.
+        if card.organisation != organisation {
+            snapshot.documents.enabled(card.organisation)?;
+        }
         let (processor, connection) = account
             .processors
             .iter()

@@ -4,11 +4,12 @@ use core::task::{Context, Waker};
 use core::time::Duration;
 use std::sync::Arc;
 
+use panvault_card::Cvv;
 use panvault_model::{Country, Currency, Role};
 use panvault_testkit::operator;
 use panvault_vault::{
-    AccountChange, ApiKeyChange, ApiKeyRotation, ApiKeyRow, CardCreate, Metadata, Named, NewApiKey,
-    NewProcessor, OrganisationChange, Origin, ProcessorChange, VaultError,
+    AccountChange, ApiKeyChange, ApiKeyRotation, ApiKeyRow, CardChange, CardCreate, CvvChange, Metadata,
+    Named, NewApiKey, NewOrganisation, NewProcessor, OrganisationChange, Origin, ProcessorChange, VaultError,
 };
 
 use crate::assert_refused;
@@ -51,8 +52,48 @@ async fn a_disabled_organisation_refuses_for_itself_and_all_below_it() {
             assert_refused!(world.vault.caller(&shop.key, Origin::LOCAL), VaultError::NotAuthenticated);
             // Whoever is above sees what is there and adds nothing to it.
             let above = Shop { key: provider.clone(), ..*shop };
-            assert_refused!(world.card_create(&above, VISA, None).await, VaultError::WrongState { .. });
-            assert_refused!(world.transact(&above, card, 100).await, VaultError::WrongState { .. });
+            let by =
+                |error: &VaultError| matches!(error, VaultError::Disabled(by) if *by == middle.organisation);
+            let refused = |result: Result<(), VaultError>| assert!(result.is_err_and(|error| by(&error)));
+            refused(world.card_create(&above, VISA, None).await.map(drop));
+            refused(world.transact(&above, card, 100).await.map(drop));
+            let vault = &world.vault;
+            let (organisation, parent) = (shop.organisation, Some(shop.organisation));
+            let new = NewOrganisation { name: "Below".to_owned(), parent, ..NewOrganisation::default() };
+            refused(vault.organisation_create(operator!(world), new).await.map(drop));
+            let new = NewApiKey {
+                organisation,
+                name: "Key".to_owned(),
+                roles: vec![Role::MerchantUser],
+                allowed_origins: Vec::new(),
+                expires_at: None,
+            };
+            refused(vault.apikey_create(operator!(world), new).await.map(drop));
+            let key =
+                world.api_keys().await.into_iter().find(|key| key.organisation == organisation).unwrap().id;
+            refused(vault.apikey_rotate(operator!(world), key, overlap(60), None).await.map(drop));
+            let name = || Some("Other".to_owned());
+            let change = ApiKeyChange { name: name(), ..ApiKeyChange::default() };
+            refused(vault.apikey_update(operator!(world), key, change, None).await.map(drop));
+            let change = AccountChange { name: name(), ..AccountChange::default() };
+            refused(vault.account_update(operator!(world), shop.account, change, None).await.map(drop));
+            let change = OrganisationChange { name: name(), ..OrganisationChange::default() };
+            refused(vault.organisation_update(operator!(world), organisation, change, None).await.map(drop));
+            let put = CardChange {
+                cvv: CvvChange::Put(Cvv::parse("111", None).unwrap()),
+                expiry_month: None,
+                expiry_year: None,
+                holder: None,
+                metadata: None,
+            };
+            let permit = world.permit(&provider);
+            refused(vault.card_update(&permit, card, below.organisation, put, None).await.map(drop));
+            // The card of one that is disabled, through the account of one above that is not.
+            let through_the_top = Shop { key: provider.clone(), ..top };
+            refused(world.transact(&through_the_top, card, 100).await.map(drop));
+            // To disable one more, and to enable it again.
+            disable(&world, &below, true).await;
+            disable(&world, &below, false).await;
         }
         let above = Shop { key: provider.clone(), ..below };
         assert!(world.card_read(&above, card).await.is_ok());
@@ -60,7 +101,16 @@ async fn a_disabled_organisation_refuses_for_itself_and_all_below_it() {
             world.reopen().await.unwrap();
         }
     }
-    disable(&world, &middle, false).await;
+    // Keys are revoked, and what is enabled again may be renamed with it.
+    let of_below =
+        world.api_keys().await.into_iter().find(|key| key.organisation == middle.organisation).unwrap();
+    world.vault.apikey_delete(operator!(world), of_below.id).await.unwrap();
+    let change = OrganisationChange {
+        name: Some("Other".to_owned()),
+        disabled: Some(false),
+        ..OrganisationChange::default()
+    };
+    world.vault.organisation_update(operator!(world), middle.organisation, change, None).await.unwrap();
     assert!(world.transact(&below, card, 100).await.is_ok());
 }
 
