@@ -32,6 +32,9 @@ pub(crate) fn read<O: Object<By: PartialEq>>(
                 };
                 let direction = if descending { Direction::Descending } else { Direction::Ascending };
                 match O::by(field) {
+                    Some(_) if list.sort.is_some() => {
+                        faults.malformed("query._sort", "may be given once");
+                    }
                     Some((field, _)) => list.sort = Some((field, direction)),
                     None => faults.malformed("query._sort", "is not a field that this list has"),
                 }
@@ -61,7 +64,16 @@ fn condition<O: Object<By: PartialEq>>(
     list: &mut Query<O::By>,
     faults: &mut Faults,
 ) {
-    let tests = [("!", Test::NotEqual), (">", Test::AtLeast), ("<", Test::AtMost), ("[]", Test::Equal)];
+    // The sign of equality belongs to the operator where it was encoded with it, and else ends the name.
+    let tests = [
+        ("!=", Test::NotEqual),
+        (">=", Test::AtLeast),
+        ("<=", Test::AtMost),
+        ("!", Test::NotEqual),
+        (">", Test::AtLeast),
+        ("<", Test::AtMost),
+        ("[]", Test::Equal),
+    ];
     let (name, test) = tests
         .iter()
         .find_map(|(sign, test)| name.strip_suffix(sign).map(|name| (name, *test)))
@@ -126,6 +138,18 @@ mod tests {
                 (TransactionField::Card, Test::NotEqual, 1),
             ]
         );
+    }
+
+    /// The bug: `amount%3E%3D=100`, which libraries make of the name `amount>=`, was refused as an unknown name. Its cause: only what stands before
+    /// the first sign of equality was read as the operator. Its cure: the whole of it is one, too.
+    #[test]
+    fn an_operator_may_be_encoded_whole() {
+        for (sign, test) in [("%3E%3D", Test::AtLeast), ("%3C%3D", Test::AtMost), ("%21%3D", Test::NotEqual)]
+        {
+            let Ok(list) = list(&format!("amount{sign}=100")) else { panic!("refused: {sign}") };
+            assert_eq!(list.filters.first().map(|filter| filter.test), Some(test), "{sign}");
+        }
+        assert!(list("amount%3D=100").is_err() && list("amount%3E%3D%3D=100").is_err());
     }
 
     /// An id that a number makes.
@@ -205,6 +229,8 @@ mod tests {
             ("_limit=1001", ErrorCode::Malformed),
             ("_skip=-1", ErrorCode::Malformed),
             ("_sort=card_number", ErrorCode::Malformed),
+            ("_sort=amount&_sort=-created_at", ErrorCode::Malformed),
+            ("_sort=amount&_sort-=amount", ErrorCode::Malformed),
             ("card_number=4111111111111111", ErrorCode::Unexpected),
             ("4111111111111111=1", ErrorCode::Unexpected),
             ("amount=1.5", ErrorCode::Malformed),

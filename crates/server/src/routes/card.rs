@@ -50,10 +50,21 @@ pub(crate) async fn update(app: Arc<App>, mut asked: Asked) -> Result<Answer, Re
     let updating = parsed(asked.take_body(), &UPDATE, faults, |fields, faults| {
         let (organisation, change) = update_parse(fields, own, permit.now().wall, faults)?;
         let idempotency = asked.idempotency(app.vault(), &permit, fields);
-        Ok(app.vault().card_update(&permit, id, organisation, change, idempotency))
+        let is_sent = fields.has(ORGANISATION.name);
+        Ok((is_sent, app.vault().card_update(&permit, id, organisation, change, idempotency)))
     })?;
     drop(asked);
-    let done = to_the_end(updating).await?;
+    let (is_sent, updating) = updating;
+    let done = to_the_end(updating).await.map_err(|mut refusal| {
+        // The key's own was taken, and the card is of one below it.
+        if !is_sent
+            && let [(place, what)] = refusal.details.as_mut_slice()
+            && *place == ORGANISATION.place()
+        {
+            *what = "is to be sent: the card is not of the organisation of the key".to_owned();
+        }
+        refusal
+    })?;
     Ok(card_answer(&done.value, permit.is_whole()).replayed(done.replayed))
 }
 

@@ -295,3 +295,19 @@ fn a_card_without_an_organisation_is_the_callers_own() {
         }
     }
 }
+
+/// The bug: a change without `organisation` of a card below the caller's was answered as if one had been sent that names nothing. Its cause: the
+/// key's own stood in for it. Its cure: the answer says that it is to be sent.
+#[test]
+fn a_card_below_is_changed_with_its_organisation() {
+    let server = Server::start();
+    let card = server.make_card(&server.child, None);
+    let path = format!("/v1/card/{card}");
+    let refused = server.post(&server.parent.key, &path, &json!({ "expiry_year": "2039" }));
+    assert_eq!(refused.status, 404);
+    let what = refused.json()["details"]["body.organisation"].as_str().unwrap().to_owned();
+    assert!(what.starts_with("is to be sent"), "{what}");
+    let sent = json!({ "expiry_year": "2039", "organisation": server.parent.organisation });
+    let refused = server.post(&server.parent.key, &path, &sent).json();
+    assert!(!refused["details"]["body.organisation"].as_str().unwrap().starts_with("is to be sent"));
+}
