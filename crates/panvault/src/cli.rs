@@ -449,10 +449,10 @@ pub(crate) enum ApiKeyCommand {
 pub(crate) enum AuditCommand {
     /// See the newest records, the newest last
     Tail {
-        /// How many
+        /// How many, 1 to 1000
         #[arg(long, short = 'n', value_name = "COUNT", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
         lines: u32,
-        /// Go on, and print each record as it is written
+        /// Go on, and print each record as it is written, also by the next server where one ends
         #[arg(long, short = 'f')]
         follow: bool,
         /// Only what was done in this organisation

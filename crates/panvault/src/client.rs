@@ -124,6 +124,22 @@ impl Client {
         self.stays = true;
     }
 
+    /// Whether it was the server's end, or a server that is not ready, why this was not answered.
+    pub(crate) fn is_gone(&self, error: &anyhow::Error) -> bool {
+        let is_fault = matches!(error.downcast_ref(), Some(LocalFault::Unsent(_) | LocalFault::Ended(_)));
+        let is_unready = error.downcast_ref::<Refused>().is_some_and(|refused| refused.status == 503);
+        self.is_served() && (is_fault || is_unready)
+    }
+
+    /// Reaches the server that has the vault now, if one has; this process does not take the vault itself.
+    pub(crate) async fn again(&mut self) -> anyhow::Result<()> {
+        let directory = DataDirectory::find(&self.config.data_directory)?;
+        if let Ok(client) = Self::reach(&directory, &self.config).await? {
+            *self = client;
+        }
+        Ok(())
+    }
+
     /// Where this process has the vault, writes down in its audit trail which table of issuers is in use; a server does that itself.
     pub(crate) async fn bins_note(&self) {
         if let Some(Own { open, .. }) = &self.own {

@@ -12,13 +12,18 @@ use crate::standard_error;
 /// Prints a line of a command that changes nothing. A reader that has gone away has seen enough: the rest is left out, and the
 /// command ends as it would have.
 pub(crate) fn line(text: impl AsRef<str>) -> io::Result<()> {
+    is_read(text).map(drop)
+}
+
+/// Prints such a line, and says whether anybody is there to read more.
+pub(crate) fn is_read(text: impl AsRef<str>) -> io::Result<bool> {
     match write(text.as_ref()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
         // "No space left on device" alone would send its reader to the disk of the vault.
         Err(error) => {
             Err(io::Error::new(error.kind(), format!("standard output cannot be written to: {error}")))
         }
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(true),
     }
 }
 

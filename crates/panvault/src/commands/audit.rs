@@ -53,7 +53,7 @@ async fn tail(
     conditions: &str,
     as_json: bool,
 ) -> anyhow::Result<()> {
-    let (mut newest, mut count) = (None, lines);
+    let (mut newest, mut count, mut is_waiting) = (None, lines, false);
     client.stay();
     loop {
         let mut records = Vec::new();
@@ -61,7 +61,23 @@ async fn tail(
         loop {
             let limit = count.min(PAGE_RECORDS);
             let page = format!("/v1/audit?_limit={limit}&_skip={}{conditions}", records.len());
-            let Value::Array(page) = client.get(&page).await? else { break };
+            let asked = client.get(&page).await;
+            let Value::Array(page) = (match asked {
+                // What was shown is known: a server that starts again goes on from there.
+                Err(error) if follow && newest.is_some() && client.is_gone(&error) => {
+                    if !std::mem::replace(&mut is_waiting, true) {
+                        output::note("the server has ended; waiting for the next one");
+                    }
+                    records.clear();
+                    tokio::time::sleep(LOOK_EVERY).await;
+                    client.again().await?;
+                    continue;
+                }
+                asked => asked?,
+            }) else {
+                break;
+            };
+            is_waiting = false;
             let is_last = page.len() < limit || newest.is_none();
             let fresh = page.iter().position(|record| record.get("_id") == newest.as_ref());
             records.extend(page.into_iter().take(fresh.unwrap_or(usize::MAX)));
@@ -73,7 +89,10 @@ async fn tail(
             newest = Some(id.clone());
         }
         for record in records.iter().rev() {
-            output::first(if as_json { record.to_string() } else { line(record) })?;
+            // A reader that has gone away has seen enough, and would else be followed for ever.
+            if !output::is_read(if as_json { record.to_string() } else { line(record) })? {
+                return Ok(());
+            }
         }
         if !follow {
             return Ok(());
@@ -103,8 +122,9 @@ fn line(record: &Value) -> String {
         None => "several addresses".to_owned(),
     };
     let mut line = format!(
-        "{}  {:20} object {}  by {}  of {}  from {address}",
+        "{}  {}  {:20} object {}  by {}  of {}  from {address}",
         text("created_at"),
+        text("_id"),
         text("action"),
         text("object"),
         text("actor"),
@@ -115,6 +135,9 @@ fn line(record: &Value) -> String {
     }
     if record.get("operation").is_some() {
         line.push_str(&format!(" at {}", text("operation")));
+    }
+    if record.get("request").is_some() {
+        line.push_str(&format!("  in {}", text("request")));
     }
     match record.get("count").and_then(Value::as_u64) {
         Some(1) => line.push_str(&format!("  once, {}", text("last_at"))),

@@ -78,10 +78,18 @@ fn kind(word: &str) -> Option<&'static str> {
         32 if is_hex => Some("fingerprint"),
         10.. if word.bytes().all(|byte| byte.is_ascii_digit()) => Some("time or version"),
         24 if word.ends_with('Z') && word.as_bytes()[10] == b'T' => Some("time"),
+        26.. if is_record(word) => Some("record"),
         _ if word.starts_with("pv_") => Some("key"),
         _ if word.starts_with('/') => Some("path"),
         _ => None,
     }
+}
+
+/// The id of a record of the audit trail: who wrote it, and its place.
+fn is_record(word: &str) -> bool {
+    word.split_once('-').is_some_and(|(writer, place)| {
+        kind(writer) == Some("id") && place.bytes().all(|byte| byte.is_ascii_digit())
+    })
 }
 
 #[test]
