@@ -30,6 +30,7 @@ use crate::view::{self, ListSource, Tail, Tallies};
 use crate::writer::Writer;
 
 use held::Held;
+pub use held::holder;
 pub(crate) use open::{LOG, log_path};
 
 /// A store in one directory: the log, and SQLite as the view of it.

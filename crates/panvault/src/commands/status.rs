@@ -1,5 +1,7 @@
 use std::process::ExitCode;
 
+use anyhow::Context;
+use panvault_store_embedded::holder;
 use serde_json::{Value, json};
 
 use crate::cli::Shared;
@@ -23,7 +25,7 @@ pub(crate) fn run(shared: &Shared) -> anyhow::Result<ExitCode> {
     let status = runtime()?.block_on(async {
         let mut client = match Client::reach(&directory, &config).await? {
             Ok(client) => client,
-            Err(unreached) => return Ok(Err(unreached.said())),
+            Err(unreached) => return Ok(Err(unreached)),
         };
         let mut status = client.get("/v1/status").await?;
         // What a list cannot say now is left out.
@@ -45,12 +47,25 @@ pub(crate) fn run(shared: &Shared) -> anyhow::Result<ExitCode> {
             }
             Ok(if is_ready { ExitCode::SUCCESS } else { ExitCode::from(NOT_READY) })
         }
-        Err(why) => {
+        Err(unreached) => {
+            // The lock says whether a process has it; whoever listens at the socket, or does not, says nothing of that.
+            let holder = holder(&directory.path)
+                .with_context(|| format!("{} cannot be looked at", directory.path.display()))?;
+            let said = unreached.said();
+            let why = match &holder {
+                Some(process) => format!("process {process} has the vault and does not answer: {said}"),
+                None => said,
+            };
             let (vault, mode) = (directory.vault.to_string(), mode_name(directory.mode));
+            let process = holder.as_ref().and_then(|process| process.parse::<u32>().ok());
             if shared.json {
-                print(&json!({ "served": false, "why": why, "vault": vault, "mode": mode }), true)?;
+                print(
+                    &json!({ "served": false, "why": why, "vault": vault, "mode": mode, "process": process }),
+                    true,
+                )?;
             } else {
-                output::line(format!("vault {vault} ({mode}) is not served: {why}"))?;
+                let is_not = if holder.is_some() { "is not reached: " } else { "is not served: " };
+                output::line(format!("vault {vault} ({mode}) {is_not}{why}"))?;
             }
             Ok(ExitCode::FAILURE)
         }

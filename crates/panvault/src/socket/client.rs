@@ -23,6 +23,8 @@ pub(crate) enum Unreached {
     Nobody,
     #[error("{NAME} cannot be used")]
     Io(#[source] io::Error),
+    #[error("what listens at {NAME} said nothing within {HANDSHAKE_SECONDS_MAX} seconds")]
+    Silent,
     #[error("what listens at {NAME} is not this vault's server")]
     Handshake(#[source] HandshakeFault),
 }
@@ -60,5 +62,8 @@ pub(crate) async fn connect(
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => return Err(Unreached::Nobody),
         Err(error) => return Err(Unreached::Io(error)),
     };
-    handshake::client(stream, key).await.map_err(Unreached::Handshake)
+    handshake::client(stream, key).await.map_err(|fault| match fault {
+        HandshakeFault::Slow => Unreached::Silent,
+        fault @ (HandshakeFault::Io(_) | HandshakeFault::Keys(_)) => Unreached::Handshake(fault),
+    })
 }

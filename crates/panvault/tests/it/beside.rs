@@ -68,6 +68,27 @@ fn status_says_what_is_served_and_its_exit_code_whether_it_is() {
     assert!(refused.contains("so nothing was read again: admin.socket is not there"), "{refused}");
 }
 
+/// The bug: of a server that hung, `panvault status` said that it is not served, and that what listens is not this vault's server. Its cause:
+/// silence was taken for a stranger, and the lock was not asked. Its cure: the lock says which process has the vault.
+#[test]
+fn a_server_that_hangs_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let dev = Dev::start(directory.path(), &[]);
+    dev.signal("-STOP");
+    let (code, said) = status(&dev.data);
+    assert_eq!((code, &said["served"], &said["process"]), (Some(1), &json!(false), &json!(dev.process())));
+    let why = format!(
+        "process {} has the vault and does not answer: what listens at admin.socket said nothing",
+        dev.process()
+    );
+    assert!(said["why"].as_str().unwrap().starts_with(&why), "{said}");
+    let ended = run(&["status", "--data", path(&dev.data)]);
+    assert!(ended.status.code() == Some(1) && ended.out.contains(&why), "{}", ended.out);
+    dev.signal("-CONT");
+    is_served(&dev.data);
+    dev.stop();
+}
+
 #[test]
 fn reload_says_what_was_read_again() {
     let directory = tempfile::tempdir().unwrap();

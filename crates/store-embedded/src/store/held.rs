@@ -53,10 +53,20 @@ pub(crate) fn lock(directory: &Directory) -> Result<(), OpenFault> {
     written.map_err(OpenFault::io(directory.path().join(LOCK)))
 }
 
+/// The process that has the store in a directory, as it wrote it down; `None` when none has it. The lock is held for the moment of asking.
+pub fn holder(path: &Path) -> io::Result<Option<String>> {
+    let directory = Directory::open(path)?;
+    Ok(if directory.try_lock()? { None } else { Some(holder_said(&directory)) })
+}
+
 fn in_use(directory: &Directory) -> OpenFault {
+    OpenFault::InUse { pid: holder_said(directory) }
+}
+
+fn holder_said(directory: &Directory) -> String {
     let mut pid = String::new();
     let read = directory.read(LOCK).and_then(|file| file.take(20).read_to_string(&mut pid));
     // What is no number was not written by us, and is not repeated.
     let pid = read.ok().and_then(|_| pid.trim().parse::<u32>().ok());
-    OpenFault::InUse { pid: pid.map_or_else(|| "of unknown number".to_owned(), |pid| pid.to_string()) }
+    pid.map_or_else(|| "of unknown number".to_owned(), |pid| pid.to_string())
 }
