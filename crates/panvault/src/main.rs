@@ -16,6 +16,7 @@ mod signals;
 mod socket;
 mod standard_error;
 mod telemetry;
+mod temporary;
 
 use std::process::ExitCode;
 

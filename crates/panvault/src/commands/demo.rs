@@ -11,11 +11,12 @@ use tokio::sync::oneshot;
 use crate::commands::{dev, runtime};
 use crate::output;
 use crate::telemetry::{self, LogFormat};
+use crate::temporary::Temporary;
 
 /// Serves a vault on a free port, walks through a card's life, and says whether all was as it should be.
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
     telemetry::start("warn", LogFormat::Text)?;
-    let temporary = tempfile::Builder::new().prefix("panvault-demo-").tempdir()?;
+    let temporary = Temporary::make("panvault-demo-")?;
     let path = temporary.path().join("vault");
     let wrong = runtime()?.block_on(async {
         let free = SocketAddr::from(([127, 0, 0, 1], 0));

@@ -17,6 +17,7 @@ use crate::data::{
 };
 use crate::run::{Bound, Serving, bind};
 use crate::telemetry::{self, LogFormat};
+use crate::temporary::Temporary;
 use crate::{descriptors, output};
 
 /// The ids and keys of a development vault. The keys are in clear: it is a test vault, and holds no real card.
@@ -54,7 +55,7 @@ pub(crate) fn run(args: &Dev) -> anyhow::Result<()> {
     let path = match &args.data {
         Some(path) => std::path::absolute(path)?,
         None => {
-            temporary = tempfile::Builder::new().prefix("panvault-dev-").tempdir()?;
+            temporary = Temporary::make("panvault-dev-")?;
             temporary.path().join("vault")
         }
     };

@@ -1,4 +1,6 @@
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
@@ -47,6 +49,32 @@ fn serves_the_same_vault_again_without_its_cvvs() {
     assert_eq!((&paid["cvv_present"], &paid["cvv_result"]), (&json!(false), &json!("0")));
     dev.stop();
     assert_healthy(&directory.path().join("vault"));
+}
+
+#[test]
+fn what_a_killed_one_left_in_the_temporary_directory_goes_with_the_next() {
+    let directory = tempfile::tempdir().unwrap();
+    let start = || {
+        let mut command = panvault();
+        let args = ["dev", "--json", "--listen", "127.0.0.1:0"];
+        let mut child =
+            command.args(args).env("TMPDIR", directory.path()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let ready: Value = serde_json::from_str(&line).unwrap();
+        (child, PathBuf::from(ready["data"].as_str().unwrap()))
+    };
+    let (mut killed, left) = start();
+    let (mut first, lives) = start();
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    assert!(left.join("root.key").exists());
+    let (mut second, _) = start();
+    assert!(!left.parent().unwrap().exists() && lives.join("root.key").exists());
+    for child in [&mut first, &mut second] {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
 }
 
 #[test]
