@@ -223,7 +223,7 @@ pub(crate) struct Doctor {
 #[derive(Subcommand)]
 pub(crate) enum ConfigCommand {
     /// Print every setting, its value and where that came from
-    Print(Settings),
+    Print(Shared),
 }
 
 /// What every command on documents takes.

@@ -376,3 +376,23 @@ fn a_command_line_that_cannot_be_read_is_not_repeated() {
         assert!(!said.contains("4111"), "{said}");
     }
 }
+
+#[test]
+fn settings_are_printed_as_json_with_where_they_are_from() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("p.toml");
+    std::fs::write(&file, "data_directory = \"vault\"\ncvv_ttl_seconds = 60\n").unwrap();
+    let print = ["config", "print", "--json", "--config", path(&file)];
+    let printed = run_json(&[print.as_slice(), &["--set", "behind_proxy=true"]].concat());
+    for (name, value, source) in [
+        ("data_directory", json!(directory.path().join("vault")), "file"),
+        ("cvv_ttl_seconds", json!(60), "file"),
+        ("behind_proxy", json!(true), "flag"),
+        ("log_level", json!("info"), "default"),
+    ] {
+        assert_eq!(printed[name], json!({ "value": value, "source": source }), "{printed}");
+    }
+    // Faults are said as without it.
+    let refused = run_refused(&[print.as_slice(), &["--set", "cvv_ttl_seconds=x"]].concat());
+    assert!(refused.contains("the setting cvv_ttl_seconds (from a flag) must be"), "{refused}");
+}
