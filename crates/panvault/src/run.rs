@@ -1,6 +1,6 @@
 //! How a server starts, and how it ends.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -42,7 +42,9 @@ pub(crate) struct Bound {
     app: Arc<App>,
     served: Arc<Served>,
     signals: Signals,
-    /// Where the API is.
+    /// The address that the API listens at.
+    pub(crate) listen: SocketAddr,
+    /// Where clients find the API.
     pub(crate) url: String,
     /// Where the metrics are.
     pub(crate) metrics_url: Option<String>,
@@ -59,15 +61,22 @@ pub(crate) async fn bind(open: OpenVault, serving: Serving) -> anyhow::Result<Bo
         }
         None => None,
     };
-    let api = listener(serving.listen)?;
+    let api = listener("listen", serving.listen)?;
     let metrics = match serving.metrics_listen {
-        Some(address) => Some(listener(address)?),
+        Some(address) => Some(listener("metrics_listen", address)?),
         None => None,
     };
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let url = format!("{scheme}://{}", api.local_addr()?);
+    let listen = api.local_addr()?;
+    let address = reachable(listen);
+    // A certificate is good for its names, which clients reach from anywhere where all addresses are listened at.
+    let name = tls.as_ref().filter(|_| listen.ip().is_unspecified()).and_then(|tls| tls.name());
+    let url = match name {
+        Some(name) => format!("{scheme}://{name}:{}", address.port()),
+        None => format!("{scheme}://{address}"),
+    };
     let metrics_url = match &metrics {
-        Some(listener) => Some(format!("http://{}", listener.local_addr()?)),
+        Some(listener) => Some(format!("http://{}", reachable(listener.local_addr()?))),
         None => None,
     };
     let served = Arc::new(Served {
@@ -87,12 +96,16 @@ pub(crate) async fn bind(open: OpenVault, serving: Serving) -> anyhow::Result<Bo
     // The vault is open, so this process has the lock of its directory.
     let socket = Socket::listen(&serving.directory)
         .with_context(|| format!("{} cannot be used", serving.directory.display()))?;
-    Ok(Bound { open, socket, api, metrics, tls, app, served, signals, url, metrics_url })
+    Ok(Bound { open, socket, api, metrics, tls, app, served, signals, listen, url, metrics_url })
 }
 
-fn listener(address: SocketAddr) -> anyhow::Result<TcpListener> {
+/// Listens where a setting says.
+fn listener(setting: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
     listen(address).with_context(|| {
-        format!("cannot listen at {address}; name another address, or port 0 for any free port")
+        let nowhere = if setting == "metrics_listen" { ", or leave it empty for nowhere" } else { "" };
+        format!(
+            "cannot listen at {address}; give {setting} another address, or port 0 for any free port{nowhere}"
+        )
     })
 }
 
@@ -101,6 +114,16 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
+}
+
+/// Where a client on this machine finds what listens at an address.
+pub(crate) fn reachable(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
 }
 
 impl Bound {

@@ -301,7 +301,8 @@ pub async fn serve_metrics(listener: TcpListener, app: Arc<App>, stop: impl Futu
 }
 
 fn metrics_answer(app: &App, path: &str) -> Response<String> {
-    let mut response = match path {
+    // As of the API, with or without a slash at its end.
+    let mut response = match path.strip_suffix('/').unwrap_or(path) {
         "/metrics" => {
             let mut response = Response::new(app.metrics().page(app.vault(), app.answers()));
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -55,22 +55,22 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     }
     // Made once, before the first connection.
     let openapi = Bytes::from(openapi::openapi_served().to_string());
+    let livez = get(|State(app): State<Arc<App>>| plain(app, StatusCode::OK, "ok"));
+    let readyz = get(|State(app): State<Arc<App>>| async move {
+        let (status, text) = app.ready();
+        plain(app, status, text).await
+    });
+    let openapi = get(|State(app): State<Arc<App>>| async move {
+        let id = app.make_request_id();
+        Answer::new(StatusCode::OK, openapi.clone()).into_response(id)
+    });
     router
-        .route("/livez", get(|State(app): State<Arc<App>>| plain(app, StatusCode::OK, "ok")))
-        .route(
-            "/readyz",
-            get(|State(app): State<Arc<App>>| async move {
-                let (status, text) = app.ready();
-                plain(app, status, text).await
-            }),
-        )
-        .route(
-            "/openapi.json",
-            get(|State(app): State<Arc<App>>| async move {
-                let id = app.make_request_id();
-                Answer::new(StatusCode::OK, openapi.clone()).into_response(id)
-            }),
-        )
+        .route("/livez", livez.clone())
+        .route("/livez/", livez)
+        .route("/readyz", readyz.clone())
+        .route("/readyz/", readyz)
+        .route("/openapi.json", openapi.clone())
+        .route("/openapi.json/", openapi)
         .route("/", get(|| core::future::ready(Redirect::to("/docs"))))
         .merge(docs_page::routes())
         .fallback(|State(app): State<Arc<App>>| {

@@ -69,6 +69,7 @@ async fn serve(directory: DataDirectory, config: Config) -> anyhow::Result<()> {
     let bound = bind(open, serving).await?;
     tracing::info!(
         url = bound.url,
+        listen = %bound.listen,
         metrics_url = bound.metrics_url,
         mode = mode_name(directory.mode),
         connections_max,

@@ -192,7 +192,23 @@ fn refuses_other_addresses_than_loopback_without_tls() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let refused = run_refused(&["serve", "--data", path(&data), "--listen", &address]);
-    assert!(refused.contains("cannot listen at"), "{refused}");
+    assert!(
+        refused.contains("cannot listen at") && refused.contains("give listen another address"),
+        "{refused}"
+    );
+    let refused = run_refused(&[
+        "serve",
+        "--data",
+        path(&data),
+        "--listen",
+        "127.0.0.1:0",
+        "--metrics-listen",
+        &address,
+    ]);
+    assert!(
+        refused.contains("give metrics_listen another address") && refused.contains("empty"),
+        "{refused}"
+    );
 }
 
 #[test]

@@ -44,7 +44,7 @@ fn health_and_metrics_tell_how_it_is_and_name_nobody() {
     for secret in [card.as_str(), merchant.organisation.as_str(), merchant.key.as_str(), "4111"] {
         assert!(!page.contains(secret));
     }
-    for path in ["/livez", "/readyz"] {
+    for path in ["/livez", "/readyz", "/livez/", "/readyz/"] {
         assert_eq!(at(path).status, 200, "{path}");
         assert_eq!(server.send("GET", path, &[], None).status, 200, "{path}");
     }

@@ -133,7 +133,7 @@ fn unknown_paths_methods_and_queries_are_refused() {
         answer.fails(405, 146);
         assert_eq!(answer.header("allow"), Some("GET, HEAD, POST"), "{method}");
     }
-    for path in ["/livez", "/readyz", "/openapi.json", "/docs"] {
+    for path in ["/livez", "/readyz", "/openapi.json", "/openapi.json/", "/docs"] {
         server.send("PUT", path, &[], None).fails(405, 146);
     }
     let card = server.make_card(&server.parent, None);

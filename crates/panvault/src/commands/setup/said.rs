@@ -1,6 +1,5 @@
 //! What is said of it: what to keep where, and what to do next.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
 use serde_json::json;
@@ -11,6 +10,7 @@ use crate::commands::setup::plan::Plan;
 use crate::commands::setup::shell::quoted;
 use crate::commands::setup::unit::{SYSTEM, Unit};
 use crate::data::mode_name;
+use crate::run::reachable;
 
 /// For a program.
 pub(super) fn json(plan: &Plan, filled: &Filled) -> String {
@@ -127,16 +127,6 @@ fn first_token(plan: &Plan, filled: &Filled) -> String {
          CARD=$({card} | cut -c9-32)\n  \
          echo $CARD{pay}"
     )
-}
-
-/// Where a client on this machine finds it.
-fn reachable(listen: SocketAddr) -> SocketAddr {
-    let ip = match listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, listen.port())
 }
 
 fn url(plan: &Plan) -> String {
