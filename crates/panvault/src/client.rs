@@ -218,8 +218,9 @@ pub(crate) fn is_in_use(error: &anyhow::Error) -> bool {
 
 impl Refused {
     fn read(status: u16, mut value: Value) -> Self {
-        let message =
-            value.get("message").and_then(Value::as_str).unwrap_or("the vault refused it").to_owned();
+        let message = value.get("message").and_then(Value::as_str).unwrap_or("the vault refused it");
+        // They are what is said here, or there are none.
+        let message = message.trim_end_matches("; see details").to_owned();
         let details = match value.get_mut("details").map(Value::take) {
             Some(Value::Object(details)) => details,
             Some(_) | None => Map::new(),

@@ -31,7 +31,7 @@ impl Connect for Connector {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigurationFault {
     /// No processor of that type.
-    #[error("the type must be card_dummy")]
+    #[error("must be card_dummy")]
     Type,
     /// A setting that the type does not have.
     #[error("has a setting that its type does not know")]

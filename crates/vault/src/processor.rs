@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use panvault_model::{Id, OrganisationId, ProcessorId};
-use panvault_processor::Configuration;
+use panvault_processor::{Configuration, ConfigurationFault};
 use panvault_store::{Action, DocumentKind, Page, ProcessorField, ProcessorQuery, ProcessorRow};
 
 use crate::account::row_delete_plan;
@@ -150,7 +150,7 @@ impl Vault {
         row.name = name.unwrap_or(row.name);
         faults.note(name_fits(&row.name))?;
         if type_name.is_some_and(|type_name| type_name != row.type_name) {
-            faults.field("configuration", "has another _type, which a processor keeps");
+            faults.field("configuration._type", "is another than it has, which a processor keeps");
         }
         for (name, value) in settings {
             row.settings.retain(|(known, _)| *known != name);
@@ -190,12 +190,15 @@ impl Vault {
         settings: &[(String, String)],
         faults: &mut Faults,
     ) -> Result<Option<Configuration>, VaultError> {
-        let configuration = faults.note(
-            Configuration::parse(type_name, settings)
-                .map_err(|fault| VaultError::field("configuration", fault)),
-        )?;
+        let configuration =
+            faults.note(Configuration::parse(type_name, settings).map_err(|fault| match fault {
+                ConfigurationFault::Type => VaultError::field("configuration._type", fault),
+                ConfigurationFault::Unknown | ConfigurationFault::Percent => {
+                    VaultError::field("configuration", fault)
+                }
+            }))?;
         if configuration.as_ref().is_some_and(Configuration::is_test_only) && self.mode() == Mode::Live {
-            faults.field("configuration", "is of a type that only a test vault allows");
+            faults.field("configuration._type", "is one that only a test vault allows");
         }
         Ok(configuration)
     }

@@ -164,11 +164,11 @@ fn bad_arguments_are_refused_by_name_and_change_nothing() {
         (vec!["organisation", "create", "--name", "Y", "--country-code", "nl"], "--country-code"),
         (
             vec!["processor", "create", "--organisation", id, "--name", "D", "--type", "card_dummy"],
-            "is of a type that only a test vault allows; a vault that takes card_dummy is made by panvault init --mode test",
+            "--type is one that only a test vault allows; a vault that takes card_dummy is made by panvault init --mode test",
         ),
         (
             vec!["processor", "create", "--organisation", id, "--name", "D", "--type", "x"],
-            "the type must be card_dummy",
+            "--type must be card_dummy",
         ),
         (
             vec!["account", "create", "--organisation", id, "--name", "A", "--currency-code", "euro"],

@@ -77,10 +77,10 @@ fn list(path: &Path) -> anyhow::Result<(File, Metadata)> {
             "{} is a directory, a pipe or a device; name a list that is saved as a file",
             path.display()
         ),
-        bins::BinsFault::Read(_)
-        | bins::BinsFault::Unsafe(_)
-        | bins::BinsFault::Exposed
-        | bins::BinsFault::File(_) => anyhow::Error::new(fault).context(unread()),
+        bins::BinsFault::Read(error) => anyhow::Error::new(error).context(unread()),
+        bins::BinsFault::Unsafe(_) | bins::BinsFault::Exposed | bins::BinsFault::File(_) => {
+            anyhow::Error::new(fault).context(unread())
+        }
     })?
     else {
         bail!("{}: there is no such file", unread())
