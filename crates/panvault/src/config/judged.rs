@@ -33,8 +33,8 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
     let (mode, owner) = (metadata.mode() & 0o7777, metadata.uid());
     if !is_own_or_roots(&metadata) {
         return Err(format!(
-            "belongs to another user (uid {owner}), who could have another vault used with another key: {}, or name a file of \
-             your own or of root",
+            "belongs to {}, who could have another vault used with another key: {}; or name a file of your own, or of root",
+            whom::name(owner),
             whom::run_as(owner)
         ));
     }
@@ -87,7 +87,7 @@ mod tests {
         assert_eq!(read(&link).unwrap(), b"a");
         if fs::metadata(&path).unwrap().uid() == 0 {
             chown(&path, Some(12_345), None).unwrap();
-            assert!(read(&path).unwrap_err().contains("another user (uid 12345)"));
+            assert!(read(&path).unwrap_err().contains("belongs to the user with the number 12345"));
         }
     }
 

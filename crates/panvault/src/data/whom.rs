@@ -8,7 +8,7 @@ use std::path::Path;
 use nix::unistd::{Gid, Group, Uid, User};
 
 /// A user of this machine, as the machine names it.
-pub(super) fn name(uid: u32) -> String {
+pub(crate) fn name(uid: u32) -> String {
     known(uid).unwrap_or_else(|| format!("the user with the number {uid}"))
 }
 
