@@ -19,6 +19,10 @@ pub(crate) struct Exposed {
     modes: Vec<String>,
 }
 
+/// How the names of files beside the log begin.
+const FILES: [&str; 8] =
+    ["vault.toml", "root.key", "dev.json", "keys.", "view.sqlite", "bins.table", "lock", socket::NAME];
+
 impl Exposed {
     /// All of it.
     pub(crate) fn all(self) -> Vec<String> {
@@ -68,6 +72,12 @@ fn look_at(path: &Path, shown: &Path, owner: u32, found: &mut Exposed) -> io::Re
     };
     let mode = metadata.mode() & 0o7777;
     let path_shown = shown.display();
+    if metadata.is_dir() && is_a_files(path) {
+        found.places.push(format!(
+            "{path_shown} is a directory, where a vault has a file: find out who put it there, and remove it"
+        ));
+        return Ok(());
+    }
     if !metadata.is_dir() && !metadata.file_type().is_socket() {
         // What is in the place of the socket is never opened: a server replaces it.
         let is_replaced = path.file_name().is_some_and(|name| name == socket::NAME || name == socket::NEW);
@@ -102,4 +112,12 @@ fn look_at(path: &Path, shown: &Path, owner: u32, found: &mut Exposed) -> io::Re
         names.iter().try_for_each(|name| look_at(&path.join(name), &shown.join(name), owner, found))?;
     }
     Ok(())
+}
+
+/// Whether a name is that of a file of a vault: every one in `log`, and beside it those that begin as the vault's own. What else is
+/// there, such as the `lost+found` of a file system, is nothing to a vault.
+fn is_a_files(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let is_in_log = path.parent().and_then(Path::file_name).is_some_and(|around| around == "log");
+    is_in_log || FILES.iter().any(|file| name.starts_with(file))
 }

@@ -57,7 +57,8 @@ fn what_leads_elsewhere_is_refused_by_name_and_no_key_is_changed() {
     let contents = fs::read(data.join("root.key")).unwrap();
     fs::write(&key, &contents).unwrap();
     fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
-    let stands: [(&str, Put<'_>); 4] = [
+    let stands: [(&str, Put<'_>); 5] = [
+        ("a directory", &|at| fs::create_dir(at).unwrap()),
         ("is a symbolic link", &|at| symlink(&key, at).unwrap()),
         ("has 2 names", &|at| fs::hard_link(&key, at).unwrap()),
         ("a pipe", &|at| fifo(at)),
@@ -105,7 +106,7 @@ fn what_leads_elsewhere_is_refused_by_name_and_no_key_is_changed() {
                 assert!(all.contains(name) && all.contains(said), "{name} {said} {command:?}: {all}");
                 assert_eq!(fs::read(&key).unwrap(), contents, "{name} {said} {command:?}: {all}");
             }
-            fs::remove_file(&at).unwrap();
+            fs::remove_file(&at).or_else(|_| fs::remove_dir(&at)).unwrap();
         }
         if was_there {
             fs::rename(&away, &at).unwrap();

@@ -200,7 +200,13 @@ impl Shared {
             }
             Err(error) => {
                 if !core::mem::replace(&mut state.failed, true) {
-                    let advice = "free space on the disk of the data directory; writes resume by themselves";
+                    let is_full =
+                        matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+                    let advice = if is_full {
+                        "free space on the disk of the data directory; writes resume by themselves"
+                    } else {
+                        "see what is in the place of log/spare; writes resume by themselves once it can be made"
+                    };
                     tracing::error!(%error, advice, "log.no_room");
                 }
                 if state.stop {
