@@ -396,3 +396,14 @@ fn settings_are_printed_as_json_with_where_they_are_from() {
     let refused = run_refused(&[print.as_slice(), &["--set", "cvv_ttl_seconds=x"]].concat());
     assert!(refused.contains("the setting cvv_ttl_seconds (from a flag) must be"), "{refused}");
 }
+
+/// The bug: `audit tail | head -1` was an error. Its cause: its lines were written as what must be seen before it is done. Its cure: they are
+/// those of a command that changes nothing.
+#[test]
+fn a_reader_of_the_trail_may_go_away() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data, ..) = vault(directory.path());
+    for (out, expected) in [("a closed pipe", Some(0)), ("/dev/full", Some(1))] {
+        assert_eq!(ended(unread(out), &["audit", "tail", "--data", path(&data)]).0, expected, "{out}");
+    }
+}
