@@ -198,9 +198,12 @@ fn list_parameters(list: &ObjectSpec) -> Vec<Value> {
         ),
     ];
     for member in fields() {
-        let description = "Rows with this value; repeated, with any of the values. Also `!=`, `>=` and `<=`, written `%3E=` and `%3C=`.";
-        let values =
-            json!({ "type": "array", "items": member.shape.value_schema(), "maxItems": LIST_VALUES_MAX });
+        // The same value counts once, which no `maxItems` can say.
+        let description = formatcp!(
+            "Rows with this value; repeated, with any of the values, at most {LIST_VALUES_MAX} different ones. Also `!=`, `>=` and \
+             `<=`, written `%3E=` and `%3C=`."
+        );
+        let values = json!({ "type": "array", "items": member.shape.value_schema() });
         let mut parameter = query(member.name, description, values);
         if let Some(parameter) = parameter.as_object_mut() {
             parameter.insert("style".to_owned(), json!("form"));
