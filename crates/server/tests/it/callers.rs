@@ -2,7 +2,6 @@
 
 use panvault_model::Role;
 use panvault_server::table::ENDPOINTS;
-use panvault_testkit::operator;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, SHOP, Server, Tenant, card_body, transaction_body};
@@ -264,12 +263,7 @@ fn a_revoked_key_stops_at_once() {
     let server = Server::start();
     let key = server.make_key(&server.parent, &[Role::MerchantUser]);
     assert_eq!(server.get(&key, "/v1/card").status, 200);
-    let permit = operator(&server.vault, 7).permit().unwrap();
-    let all = panvault_vault::Query::newest(Vec::new(), 1000);
-    let rows = server.runtime().block_on(server.vault.apikey_list(&permit, all)).unwrap().rows;
-    let row = &rows.iter().find(|view| view.row.roles == [Role::MerchantUser]).unwrap().row;
-    let permit = operator(&server.vault, 7).permit().unwrap();
-    server.runtime().block_on(server.vault.apikey_delete(&permit, row.id)).unwrap();
+    server.revoke_key_with(&[Role::MerchantUser]);
     server.get(&key, "/v1/card").fails(401, 116);
     assert_eq!(server.get(&server.parent.key, "/v1/card").status, 200);
 }

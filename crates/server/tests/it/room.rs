@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use panvault_model::Role;
 use panvault_server::{ServerSettings, Tls};
-use panvault_testkit::operator;
 
 use crate::support::{SHOP, Server, card_body};
 use crate::tls::{ask as ask_tls, certify};
@@ -129,12 +128,7 @@ fn who_no_longer_has_a_valid_key_keeps_nobody_out() {
     assert!(held.iter_mut().all(|stream| status(stream) == Some(200)));
     let known = count_request(&server.parent.key);
     assert_eq!(status(&mut connect(server.address, &known)), Some(503), "while it is valid they stay");
-    let permit = operator(&server.vault, 7).permit().unwrap();
-    let all = panvault_vault::Query::newest(Vec::new(), 1000);
-    let rows = server.runtime().block_on(server.vault.apikey_list(&permit, all)).unwrap().rows;
-    let row = &rows.iter().find(|view| view.row.roles == [Role::MerchantUser]).unwrap().row;
-    let permit = operator(&server.vault, 7).permit().unwrap();
-    server.runtime().block_on(server.vault.apikey_delete(&permit, row.id)).unwrap();
+    server.revoke_key_with(&[Role::MerchantUser]);
     assert_eq!(say(&mut held[0], &count_request(&leaked)), Some(401));
     assert_eq!(say(&mut held[1], "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"), Some(200));
     let mut kept: Vec<_> = (0..2).map(|_| connect(server.address, &known)).collect();

@@ -107,6 +107,16 @@ impl Server {
         self.runtime().block_on(key(&self.vault, organisation, roles))
     }
 
+    /// Revokes the key that has these roles.
+    pub(crate) fn revoke_key_with(&self, roles: &[Role]) {
+        let all = panvault_vault::Query::newest(Vec::new(), 1000);
+        let permit = operator(&self.vault, 7).permit().unwrap();
+        let rows = self.runtime().block_on(self.vault.apikey_list(&permit, all)).unwrap().rows;
+        let row = &rows.iter().find(|view| view.row.roles == roles).unwrap().row;
+        let permit = operator(&self.vault, 7).permit().unwrap();
+        self.runtime().block_on(self.vault.apikey_delete(&permit, row.id)).unwrap();
+    }
+
     pub(crate) fn runtime(&self) -> &Runtime {
         self.runtime.as_ref().unwrap()
     }
