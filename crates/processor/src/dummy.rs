@@ -4,7 +4,7 @@ use core::pin::Pin;
 use panvault_model::{CvvResult, TransactionStatus};
 
 use crate::outbound::{Order, Outbound};
-use crate::{Answer, Clearance, Processor, Sent};
+use crate::{Clearance, Processor, Sent, Settlement};
 
 /// How the dummy is set up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ impl Dummy {
         let order = request.order();
         let cvv_result = cvv_result(request.expose_cvv());
         let answered = |status, reason_code: &str, reason: Option<&str>| {
-            Sent::Answered(Answer {
+            Sent::Answered(Settlement {
                 status,
                 reason_code: reason_code.to_owned(),
                 status_reason: reason.map(str::to_owned),
@@ -47,7 +47,7 @@ impl Dummy {
             None if !request.carries_cvv() && self.declines_without_cvv(order) => {
                 answered(TransactionStatus::Declined, "N7", Some("declined for want of a CVV"))
             }
-            None => Sent::Answered(Answer {
+            None => Sent::Answered(Settlement {
                 status: if order.capture_now && !order.amount.is_zero() {
                     TransactionStatus::SettlementRequested
                 } else {

@@ -41,7 +41,7 @@ pub enum Sent {
         reason: &'static str,
     },
     /// The acquirer answered.
-    Answered(Answer),
+    Answered(Settlement),
     /// Bytes left, and no usable answer came.
     Unknown {
         /// In words.
@@ -57,7 +57,7 @@ impl Sent {
 
 /// What an acquirer answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct Settlement {
     /// Where the transaction stands.
     pub status: TransactionStatus,
     /// The acquirer's code; `00` is success.

@@ -1,4 +1,4 @@
-//! The thread that carries durable frames into the view, and lets segments go that the view no longer needs.
+//! The thread that carries durable frames into the view, and gives segments up that the view no longer needs.
 
 use core::time::Duration;
 use std::io;
@@ -11,6 +11,8 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use tokio::sync::watch;
 
+use crate::apply_queue::{ApplyQueue, End};
+use crate::commit_queue::CommitQueue;
 use crate::fault::{is_busy, is_full};
 use crate::files::Files;
 use crate::limits::{
@@ -20,9 +22,7 @@ use crate::limits::{
 use crate::log::{Spares, segment_path};
 use crate::overlay::Overlay;
 use crate::patrol::Patrol;
-use crate::queue::Queue;
 use crate::readers::Readers;
-use crate::to_apply::{End, ToApply};
 use crate::view::{ApplyFrame, Fingerprints, SchemaWatch, Tallies, apply};
 
 /// The applier's own things.
@@ -35,13 +35,13 @@ pub(crate) struct Applier {
     pub(crate) files: Arc<dyn Files>,
     pub(crate) view_log: PathBuf,
     pub(crate) log: PathBuf,
-    pub(crate) to_apply: Arc<ToApply>,
+    pub(crate) apply_queue: Arc<ApplyQueue>,
     pub(crate) overlay: Arc<RwLock<Overlay>>,
     pub(crate) readers: Arc<Readers>,
     pub(crate) applied: watch::Sender<u64>,
     /// Why the view cannot follow for now: its disk has no room, or another process writes to it.
     pub(crate) held_up: watch::Sender<Option<StoreFault>>,
-    pub(crate) queue: Arc<Queue>,
+    pub(crate) queue: Arc<CommitQueue>,
     pub(crate) spares: Arc<Spares>,
     /// The oldest segment that is still there.
     pub(crate) oldest: u64,
@@ -57,7 +57,7 @@ impl Applier {
         }
         let mut dirty = true;
         loop {
-            let (frames, segment, end) = self.to_apply.next(dirty || self.patrol.is_under_way());
+            let (frames, segment, end) = self.apply_queue.next(dirty || self.patrol.is_under_way());
             if frames.is_empty() {
                 if end.is_none() {
                     match self.tidy() {
@@ -70,8 +70,8 @@ impl Applier {
                     }
                 }
                 if dirty && end != Some(End::Failed) {
-                    dirty = match self.fold(segment) {
-                        Ok(folded) => !folded,
+                    dirty = match self.checkpoint(segment) {
+                        Ok(checkpointed) => !checkpointed,
                         Err(error) => return self.failed(&error),
                     };
                     if self.deleted_in >= Some(segment) && end.is_none() {
@@ -85,7 +85,7 @@ impl Applier {
                     if let Err(error) = self.patrol(PATROL_ROWS) {
                         return self.failed(&error);
                     }
-                    if self.to_apply.wanted_within(Duration::from_millis(PATROL_PAUSE_MILLIS)) {
+                    if self.apply_queue.wanted_within(Duration::from_millis(PATROL_PAUSE_MILLIS)) {
                         break;
                     }
                 }
@@ -115,8 +115,8 @@ impl Applier {
                 Err(error) => return self.failed(&error),
             };
             if bytes > VIEW_LOG_BYTES_MAX {
-                dirty = match self.fold(segment) {
-                    Ok(folded) => !folded,
+                dirty = match self.checkpoint(segment) {
+                    Ok(checkpointed) => !checkpointed,
                     Err(error) => return self.failed(&error),
                 };
             }
@@ -154,7 +154,7 @@ impl Applier {
     fn failed(&self, error: &dyn core::error::Error) -> bool {
         let advice = "the log has everything; look at the disk of the data directory, then start again";
         tracing::error!(error = %error, advice, "view.write_failed");
-        // SQLite would fold its own log back at the end, and take a flush that now succeeds for a proof.
+        // SQLite would checkpoint its own log back at the end, and take a flush that now succeeds for a proof.
         drop(self.view.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true));
         false
     }
@@ -178,7 +178,7 @@ impl Applier {
                     None => return Err(error),
                 },
             }
-            if self.to_apply.ended_within(Duration::from_millis(SPARE_RETRY_MILLIS)) {
+            if self.apply_queue.ended_within(Duration::from_millis(SPARE_RETRY_MILLIS)) {
                 return Ok(false);
             }
         }
@@ -211,29 +211,29 @@ impl Applier {
                 effects.iter().for_each(|effect| overlay.forget(sequence, effect));
             }
         }
-        self.to_apply.shown(frames);
+        self.apply_queue.shown(frames);
         if let Some(last) = frames.last() {
             self.applied.send_replace(last.last_sequence());
         }
     }
 
-    /// Folds SQLite's own log back into the view, durably, and lets go of the segments that it covers.
+    /// Checkpoints SQLite's own log, and gives up the segments that it covers.
     /// `false` when somebody was in the way, or there was no room; then it is tried again.
-    fn fold(&mut self, writing: u64) -> Result<bool, rusqlite::Error> {
+    fn checkpoint(&mut self, writing: u64) -> Result<bool, rusqlite::Error> {
         // A reader is not waited for: what is durable would not be seen in the meantime.
         let view = &self.view;
-        let folded = self.readers.while_none_keeps(|| {
-            let folded = view
+        let checkpointed = self.readers.while_released(|| {
+            let checkpointed = view
                 .busy_timeout(Duration::ZERO)
                 .and_then(|()| view.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)));
             let waits = view.busy_timeout(Duration::from_millis(VIEW_WRITE_BUSY_MILLIS));
-            folded.and_then(|busy: i64| waits.map(|()| busy))
+            checkpointed.and_then(|busy: i64| waits.map(|()| busy))
         });
-        match folded {
+        match checkpointed {
             Some(Ok(0)) => {}
             Some(Ok(_)) | None => return Ok(false),
             Some(Err(error)) if hold_up(&error).is_some() => {
-                tracing::warn!(%error, advice = "none; it is tried again", "view.fold_failed");
+                tracing::warn!(%error, advice = "none; it is tried again", "view.checkpoint_failed");
                 return Ok(false);
             }
             Some(Err(error)) => return Err(error),

@@ -11,11 +11,11 @@ use panvault_store::{
 };
 use tokio::sync::oneshot;
 
+use crate::apply_queue::ApplyQueue;
+use crate::commit_queue::{CommitResult, Job};
 use crate::log::{AppendFault, FrameBuilder, Spares, Tail};
 use crate::overlay::Overlay;
-use crate::queue::{Answer, Job};
 use crate::readers::Readers;
-use crate::to_apply::ToApply;
 use crate::view::{self, ApplyFrame};
 
 /// What commits: the end of the log, and all that steps are decided by. One at a time has it.
@@ -27,7 +27,7 @@ pub(crate) struct Committer {
     /// What the steps of the frame in the making change. It is here so that its room is used again.
     pub(crate) staged: Overlay,
     pub(crate) readers: Arc<Readers>,
-    pub(crate) to_apply: Arc<ToApply>,
+    pub(crate) apply_queue: Arc<ApplyQueue>,
     /// Place of the last durable step.
     pub(crate) durable: Arc<AtomicU64>,
     pub(crate) step_bytes_max: usize,
@@ -44,7 +44,7 @@ impl Committer {
     /// Goes on in another segment. `false` when a write failed.
     pub(crate) fn roll(&mut self) -> bool {
         match self.tail.roll(self.chain.as_ref(), &self.spares) {
-            Ok(()) => self.to_apply.rolled(self.tail.segment()),
+            Ok(()) => self.apply_queue.rolled(self.tail.segment()),
             // Without room the old segment stays until there is some.
             Err(AppendFault::Full) => {}
             Err(AppendFault::Failed(error)) => self.fail(&error),
@@ -89,7 +89,7 @@ impl Committer {
     }
 
     /// Adds a commit to the frame in the making.
-    fn add(&mut self, commit: Commit, sequence: u64, batch: &mut Batch) -> Answer {
+    fn add(&mut self, commit: Commit, sequence: u64, batch: &mut Batch) -> CommitResult {
         let Commit { claim, mut effects, audit, .. } = commit;
         effects.extend(claim.map(|claim| Effect::from(*claim.row)));
         if !self.builder.push(&audit, &effects, self.step_bytes_max) {
@@ -123,7 +123,7 @@ impl Committer {
                     let overlay = self.overlay.write();
                     overlay.unwrap_or_else(PoisonError::into_inner).take_over(&mut self.staged);
                     self.durable.store(frame.last_sequence(), Ordering::SeqCst);
-                    self.to_apply.push(frame);
+                    self.apply_queue.push(frame);
                 }
                 Err(AppendFault::Full) => fault = Some(StoreFault::Full),
                 Err(AppendFault::Failed(error)) => {
@@ -153,7 +153,7 @@ impl Committer {
 struct Batch {
     notes: Vec<AuditNote>,
     effects: Vec<Effects>,
-    answers: Vec<(oneshot::Sender<Answer>, Answer)>,
+    answers: Vec<(oneshot::Sender<CommitResult>, CommitResult)>,
 }
 
 /// What steps are decided against: this frame so far, then what is durable, then the view.

@@ -1,9 +1,9 @@
 //! Looks at a store without changing it: the log, the view, its indexes and the audit chain against each other.
 
+mod expected;
 mod index;
-mod last;
+mod logged;
 mod tallies;
-mod told;
 mod trail;
 
 use std::path::Path;
@@ -15,7 +15,7 @@ use panvault_model::VaultId;
 use panvault_store::{ApiKeyUseRow, CardRow, Chain, DocumentRow, HistoryRow, IdempotencyRow, TransactionRow};
 use rusqlite::{Connection, Row};
 
-use crate::examine::last::Last;
+use crate::examine::logged::LoggedRows;
 use crate::fault::OpenFault;
 use crate::files::HeldFiles;
 use crate::log::recover;
@@ -33,9 +33,9 @@ pub struct Finding {
 
 /// A store that is looked at.
 pub struct Examination {
-    /// Last durable step.
+    /// LoggedRows durable step.
     pub sequence: u64,
-    /// Last step that the view holds.
+    /// LoggedRows step that the view holds.
     pub applied: u64,
     /// Segments of the log.
     pub segments: usize,
@@ -73,7 +73,7 @@ pub fn examine(directory: &Path, vault: VaultId, chain: &dyn Chain) -> Result<Ex
     view.execute_batch("BEGIN")?;
     let meta = view::meta(&view, vault)?;
     let read = || {
-        let (mut last, mut chained) = (Last::default(), Vec::new());
+        let (mut last, mut chained) = (LoggedRows::default(), Vec::new());
         let found = recover(&files, &log, vault, chain, &mut |frame| {
             if frame.last_sequence() <= meta.applied {
                 chained.push((frame.first_sequence, frame.tag));

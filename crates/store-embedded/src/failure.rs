@@ -4,17 +4,17 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crate::queue::Queue;
+use crate::commit_queue::CommitQueue;
 
 /// Whether a store has failed: a write or flush did, or a thread of it ended otherwise than planned. What is on the disk can then not
 /// be told, so nothing more is written, nothing is erased, and that is for good.
 pub(crate) struct Failure {
     failed: AtomicBool,
-    queue: Arc<Queue>,
+    queue: Arc<CommitQueue>,
 }
 
 impl Failure {
-    pub(crate) fn new(queue: Arc<Queue>) -> Arc<Self> {
+    pub(crate) fn new(queue: Arc<CommitQueue>) -> Arc<Self> {
         Arc::new(Self { failed: AtomicBool::new(false), queue })
     }
 

@@ -1,7 +1,9 @@
 #![doc = include_str!("../README.md")]
 
 mod applier;
+mod apply_queue;
 mod commit;
+mod commit_queue;
 mod examine;
 mod failure;
 mod fault;
@@ -12,12 +14,10 @@ pub mod limits;
 mod log;
 mod overlay;
 mod patrol;
-mod queue;
 mod readers;
 mod replay;
 mod stop;
 mod store;
-mod to_apply;
 mod view;
 mod writer;
 

@@ -10,7 +10,7 @@ pub const COMMIT_STEPS_MAX: usize = 1024;
 /// Bytes of one commit after which no further step is added to it; half a segment, when that is less.
 pub const COMMIT_BYTES_MAX: usize = 1 << 20;
 
-/// Bytes of the write-ahead log of SQLite after which it is folded back. While as many are flushed, flushes of the vault's own log
+/// Bytes of the write-ahead log of SQLite after which it is checkpointed. While as many are flushed, flushes of the vault's own log
 /// wait.
 pub const VIEW_LOG_BYTES_MAX: u64 = 8 << 20;
 
@@ -20,7 +20,7 @@ pub const VIEW_BUSY_MILLIS: u64 = 5000;
 /// Milliseconds that the applier waits for another process that writes to the view, before it says so and tries again.
 pub const VIEW_WRITE_BUSY_MILLIS: u64 = 500;
 
-/// Milliseconds without work after which the view is folded back and segments are recycled.
+/// Milliseconds without work after which the view is checkpointed and segments are recycled.
 pub const IDLE_MILLIS: u64 = 300;
 
 /// Steps that the applier would rather carry into the view at once than fewer.

@@ -15,12 +15,12 @@ pub(crate) struct Overlay {
     /// By the table's place in [`Table::ALL`]: what one of them is asked for is not slowed by the others.
     tables: [Rows; Table::ALL.len()],
     /// The largest ids that the view has, or had.
-    pub(crate) view: Largest,
+    pub(crate) view: LargestIds,
 }
 
 /// Ids are time-ordered, and what is new is larger than what the view has: then the view need not be asked.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Largest {
+pub(crate) struct LargestIds {
     pub(crate) card: Option<CardId>,
     pub(crate) transaction: Option<TransactionId>,
 }
@@ -30,11 +30,11 @@ pub(crate) struct Largest {
 type Rows = HashMap<RowKey, (u64, Option<Row>), RandomState>;
 
 /// What an overlay says of a row that it has: the row, or that it is gone.
-pub(crate) type Newer<T> = Option<T>;
+pub(crate) type Overlaid<T> = Option<T>;
 
 impl Overlay {
     /// Nothing is newer than a view that has these.
-    pub(crate) fn over(view: Largest) -> Self {
+    pub(crate) fn over(view: LargestIds) -> Self {
         Self { view, ..Self::default() }
     }
 
@@ -67,39 +67,39 @@ impl Overlay {
     }
 
     /// What it says of a row; `None` when it does not have it.
-    pub(crate) fn newer(&self, key: RowKey) -> Option<Newer<&Row>> {
+    pub(crate) fn newer(&self, key: RowKey) -> Option<Overlaid<&Row>> {
         self.rows(key.table()).get(&key).map(|(_, row)| row.as_ref())
     }
 
-    pub(crate) fn card(&self, id: CardId) -> Option<Newer<Arc<CardRow>>> {
+    pub(crate) fn card(&self, id: CardId) -> Option<Overlaid<Arc<CardRow>>> {
         self.newer(RowKey::Card(id)).map(|row| match row {
             Some(Row::Card(row)) => Some(Arc::clone(row)),
             Some(_) | None => None,
         })
     }
 
-    pub(crate) fn transaction(&self, id: TransactionId) -> Option<Newer<Arc<TransactionRow>>> {
+    pub(crate) fn transaction(&self, id: TransactionId) -> Option<Overlaid<Arc<TransactionRow>>> {
         self.newer(RowKey::Transaction(id)).map(|row| match row {
             Some(Row::Transaction(row)) => Some(Arc::clone(row)),
             Some(_) | None => None,
         })
     }
 
-    pub(crate) fn idempotency(&self, key: IdempotencyKey) -> Option<Newer<Box<IdempotencyRow>>> {
+    pub(crate) fn idempotency(&self, key: IdempotencyKey) -> Option<Overlaid<Box<IdempotencyRow>>> {
         self.newer(RowKey::Idempotency(key)).map(|row| match row {
             Some(Row::Idempotency(row)) => Some(Box::new(row.as_ref().clone())),
             Some(_) | None => None,
         })
     }
 
-    pub(crate) fn card_cvv(&self, card: CardId) -> Option<Newer<Arc<CardCvvRow>>> {
+    pub(crate) fn card_cvv(&self, card: CardId) -> Option<Overlaid<Arc<CardCvvRow>>> {
         self.newer(RowKey::CardCvv(card)).map(|row| match row {
             Some(Row::CardCvv(row)) => Some(Arc::clone(row)),
             Some(_) | None => None,
         })
     }
 
-    pub(crate) fn api_key_use(&self, key: ApiKeyId) -> Option<Newer<Arc<ApiKeyUseRow>>> {
+    pub(crate) fn api_key_use(&self, key: ApiKeyId) -> Option<Overlaid<Arc<ApiKeyUseRow>>> {
         self.newer(RowKey::ApiKeyUse(key)).map(|row| match row {
             Some(Row::ApiKeyUse(row)) => Some(Arc::clone(row)),
             Some(_) | None => None,

@@ -19,8 +19,8 @@ pub(crate) struct Readers {
     turn: AtomicUsize,
     /// Counts the commits of the view.
     commits: AtomicU64,
-    /// The view is being folded: nobody is to keep anything.
-    folding: AtomicBool,
+    /// The view is being checkpointed: nobody is to keep anything.
+    checkpointing: AtomicBool,
 }
 
 /// A connection, and the count of commits whose outcome it sees for as long as it is kept.
@@ -42,7 +42,7 @@ impl Readers {
             committing: reader()?,
             turn: AtomicUsize::new(0),
             commits: AtomicU64::new(0),
-            folding: AtomicBool::new(false),
+            checkpointing: AtomicBool::new(false),
         })
     }
 
@@ -60,14 +60,14 @@ impl Readers {
     }
 
     fn seeing<'a>(&self, mut reader: MutexGuard<'a, Reader>) -> MutexGuard<'a, Reader> {
-        if self.folding.load(Ordering::SeqCst) {
-            reader.let_go();
+        if self.checkpointing.load(Ordering::SeqCst) {
+            reader.release();
             return reader;
         }
         // Read before the first look: what is seen then is at least as new.
         let commits = self.commits.load(Ordering::SeqCst);
         if reader.sees != Some(commits) {
-            reader.let_go();
+            reader.release();
             reader.sees = reader.view.execute_batch("BEGIN").is_ok().then_some(commits);
         }
         reader
@@ -78,25 +78,25 @@ impl Readers {
         self.commits.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Has nobody keep what they see while `fold` runs; it is not run while somebody is reading.
-    pub(crate) fn while_none_keeps<T>(&self, fold: impl FnOnce() -> T) -> Option<T> {
-        self.folding.store(true, Ordering::SeqCst);
+    /// Has nobody keep what they see while `checkpoint` runs; it is not run while somebody is reading.
+    pub(crate) fn while_released<T>(&self, checkpoint: impl FnOnce() -> T) -> Option<T> {
+        self.checkpointing.store(true, Ordering::SeqCst);
         let all = self.free.iter().chain([&self.last, &self.committing]);
-        let let_go = |reader: &Mutex<Reader>| match reader.try_lock() {
+        let release = |reader: &Mutex<Reader>| match reader.try_lock() {
             Ok(mut reader) => {
-                reader.let_go();
+                reader.release();
                 true
             }
             Err(TryLockError::Poisoned(reader)) => {
-                reader.into_inner().let_go();
+                reader.into_inner().release();
                 true
             }
             Err(TryLockError::WouldBlock) => false,
         };
         // Every one of them, also when one is in use.
-        let in_use = all.map(let_go).filter(|gone| !gone).count();
-        let done = (in_use == 0).then(fold);
-        self.folding.store(false, Ordering::SeqCst);
+        let in_use = all.map(release).filter(|gone| !gone).count();
+        let done = (in_use == 0).then(checkpoint);
+        self.checkpointing.store(false, Ordering::SeqCst);
         done
     }
 
@@ -108,7 +108,7 @@ impl Readers {
 }
 
 impl Reader {
-    fn let_go(&mut self) {
+    fn release(&mut self) {
         if self.sees.take().is_some() {
             // A failed read may have ended the transaction already.
             drop(self.view.execute_batch("ROLLBACK"));

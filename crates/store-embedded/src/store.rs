@@ -18,14 +18,14 @@ use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
+use crate::apply_queue::ApplyQueue;
+use crate::commit_queue::{CommitQueue, Job};
 use crate::failure::Failure;
 use crate::limits::Settings;
 use crate::log::Spares;
 use crate::overlay::Overlay;
-use crate::queue::{Job, Queue};
 use crate::readers::Readers;
 use crate::stop::Stop;
-use crate::to_apply::ToApply;
 use crate::view::{self, ListSource, Tail, Tallies};
 use crate::writer::Writer;
 
@@ -44,7 +44,7 @@ pub struct EmbeddedStore {
 struct Shared {
     /// Who writes audit records here: there is one log, and it bears the name of its vault.
     writer_id: NodeId,
-    queue: Arc<Queue>,
+    queue: Arc<CommitQueue>,
     writer: Arc<Writer>,
     overlay: Arc<RwLock<Overlay>>,
     tallies: Arc<Tallies>,
@@ -52,7 +52,7 @@ struct Shared {
     /// What lists run in.
     slots: Arc<Slots<Connection>>,
     fingerprint_tail: Arc<Tail>,
-    to_apply: Arc<ToApply>,
+    apply_queue: Arc<ApplyQueue>,
     applied: watch::Receiver<u64>,
     /// Why the view cannot follow for now.
     view_held_up: watch::Receiver<Option<StoreFault>>,
@@ -132,7 +132,7 @@ impl Shared {
             // The segment that is written to may have room yet; what is left on the disk is for the view, which has to follow.
             Some(StoreFault::Full)
         } else if self.behind() > self.settings.behind_steps_max
-            || self.to_apply.bytes() > self.settings.behind_bytes_max
+            || self.apply_queue.bytes() > self.settings.behind_bytes_max
         {
             Some(StoreFault::Busy)
         } else {
@@ -151,7 +151,7 @@ impl Shared {
     async fn catch_up(&self) -> Result<(), StoreFault> {
         let asked = self.durable.load(Ordering::SeqCst);
         if *self.applied.borrow() < asked {
-            self.to_apply.want();
+            self.apply_queue.want();
         }
         let (mut applied, mut held_up) = (self.applied.clone(), self.view_held_up.clone());
         tokio::select! {

@@ -74,7 +74,7 @@ pub(crate) fn create(directory: &Directory, vault: VaultId, chain: &dyn Chain) -
     put.execute(params!["tallies", tally::nothing(chain)])?;
     drop(put);
     connection.execute_batch("COMMIT")?;
-    // Closing folds SQLite's own log back and removes it, so that the one file is all.
+    // Closing checkpoints SQLite's own log and removes it, so that the one file is all.
     connection.close().map_err(|(_, error)| error)?;
     let named = directory.rename(NEW, VIEW).and_then(|()| directory.sync());
     named.map_err(OpenFault::io(&path))

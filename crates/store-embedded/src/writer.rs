@@ -6,18 +6,18 @@ use panvault_store::StoreFault;
 use tokio::runtime::RuntimeFlavor;
 
 use crate::commit::Committer;
+use crate::commit_queue::{CommitQueue, Job, Work};
 use crate::failure::Failure;
-use crate::queue::{Job, Queue, Work};
 
 /// Has steps committed, by its own thread or by whoever brings one.
 pub(crate) struct Writer {
-    queue: Arc<Queue>,
+    queue: Arc<CommitQueue>,
     committer: Mutex<Committer>,
     failure: Arc<Failure>,
 }
 
 impl Writer {
-    pub(crate) fn new(queue: Arc<Queue>, committer: Committer, failure: Arc<Failure>) -> Self {
+    pub(crate) fn new(queue: Arc<CommitQueue>, committer: Committer, failure: Arc<Failure>) -> Self {
         Self { queue, committer: Mutex::new(committer), failure }
     }
 

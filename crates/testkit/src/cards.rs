@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use panvault_model::Brand;
 
-use crate::entropy::Dice;
+use crate::entropy::SeededRandom;
 
 /// A card that nobody has: made up for one test, so that any sight of its digits is a leak.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ const KINDS: [Kind; 10] = [
 
 /// As many distinct canary cards, of all kinds in turn; the same for the same seed.
 pub fn canary_cards(seed: u64, count: usize) -> Vec<CanaryCard> {
-    let mut dice = Dice::new(seed);
+    let mut dice = SeededRandom::new(seed);
     let mut seen = BTreeSet::new();
     let mut cards = Vec::with_capacity(count);
     for kind in KINDS.iter().cycle() {
@@ -52,7 +52,7 @@ pub fn canary_cards(seed: u64, count: usize) -> Vec<CanaryCard> {
     cards
 }
 
-fn canary_card((prefix, len, brand, cvv_digits): &Kind, dice: &mut Dice) -> CanaryCard {
+fn canary_card((prefix, len, brand, cvv_digits): &Kind, dice: &mut SeededRandom) -> CanaryCard {
     let mut number = (*prefix).to_owned();
     while number.len() + 1 < *len {
         number.push(digit(dice));
@@ -61,7 +61,7 @@ fn canary_card((prefix, len, brand, cvv_digits): &Kind, dice: &mut Dice) -> Cana
     CanaryCard { number, cvv: (0..*cvv_digits).map(|_| digit(dice)).collect(), brand: *brand }
 }
 
-fn digit(dice: &mut Dice) -> char {
+fn digit(dice: &mut SeededRandom) -> char {
     ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'][..].get(dice.below(10)).copied().unwrap_or('0')
 }
 

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use crate::Dice;
+use crate::SeededRandom;
 
 /// Damaged copies of the corpus that a test runs, beside the corpus itself.
 pub const MUTATIONS: usize = 20_000;
@@ -56,7 +56,7 @@ pub fn replay(target: &str, run: impl Fn(&[u8]) -> bool) {
     }
     assert!(taken > 0 && taken < inputs.len(), "{target} takes {taken} of {} inputs", inputs.len());
     let seed = 1;
-    let mut dice = Dice::new(seed);
+    let mut dice = SeededRandom::new(seed);
     for turn in 0..MUTATIONS {
         let bytes = mutated(&inputs, &mut dice);
         if let Err(words) = alive(&run, &bytes) {
@@ -75,7 +75,7 @@ fn alive(run: &impl Fn(&[u8]) -> bool, bytes: &[u8]) -> Result<bool, String> {
 }
 
 /// A copy of some input with one to four things done to it.
-fn mutated(inputs: &[Input], dice: &mut Dice) -> Vec<u8> {
+fn mutated(inputs: &[Input], dice: &mut SeededRandom) -> Vec<u8> {
     let mut bytes = dice.pick(inputs).map(|input| input.bytes.clone()).unwrap_or_default();
     for _ in 0..=dice.below(4) {
         let at = dice.below(bytes.len());
@@ -137,7 +137,7 @@ mod tests {
     fn the_same_seed_damages_alike() {
         let inputs = inputs("list_query");
         let some = |seed| {
-            let mut dice = Dice::new(seed);
+            let mut dice = SeededRandom::new(seed);
             (0..50).map(|_| mutated(&inputs, &mut dice)).collect::<Vec<_>>()
         };
         assert_eq!(some(1), some(1));

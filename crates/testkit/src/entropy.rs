@@ -3,25 +3,25 @@ use std::sync::{Mutex, PoisonError};
 use panvault_keys::limits::ID_RANDOM_BYTES;
 use panvault_keys::{Entropy, KeysError};
 
-/// Dice that always fall the same for the same seed (SplitMix64). For tests; nothing here is hard to guess.
+/// SeededRandom that always fall the same for the same seed (SplitMix64). For tests; nothing here is hard to guess.
 #[derive(Clone, Debug)]
-pub struct Dice(u64);
+pub struct SeededRandom(u64);
 
 /// Randomness for a vault under test: the same for the same seed. Ids have dice of their own, so that how many were made changes no
 /// key.
 pub struct SeededEntropy {
-    secrets: Mutex<Dice>,
-    ids: Mutex<Dice>,
+    secrets: Mutex<SeededRandom>,
+    ids: Mutex<SeededRandom>,
 }
 
-impl Dice {
-    /// Dice of this seed.
+impl SeededRandom {
+    /// SeededRandom of this seed.
     pub const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     /// 64 bits.
-    pub const fn roll(&mut self) -> u64 {
+    pub const fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -31,7 +31,7 @@ impl Dice {
     /// A number below `end`, or 0 when that is 0.
     pub fn below(&mut self, end: usize) -> usize {
         let end = u64::try_from(end).unwrap_or(u64::MAX).max(1);
-        usize::try_from(self.roll() % end).unwrap_or(0)
+        usize::try_from(self.next_u64() % end).unwrap_or(0)
     }
 
     /// True so many times out of a hundred.
@@ -47,7 +47,7 @@ impl Dice {
     /// Fills `out`.
     pub fn fill(&mut self, out: &mut [u8]) {
         for chunk in out.chunks_mut(8) {
-            for (slot, byte) in chunk.iter_mut().zip(self.roll().to_le_bytes()) {
+            for (slot, byte) in chunk.iter_mut().zip(self.next_u64().to_le_bytes()) {
                 *slot = byte;
             }
         }
@@ -57,7 +57,7 @@ impl Dice {
 impl SeededEntropy {
     /// Randomness of this seed.
     pub const fn new(seed: u64) -> Self {
-        Self { secrets: Mutex::new(Dice::new(seed)), ids: Mutex::new(Dice::new(!seed)) }
+        Self { secrets: Mutex::new(SeededRandom::new(seed)), ids: Mutex::new(SeededRandom::new(!seed)) }
     }
 }
 
@@ -68,7 +68,7 @@ impl Entropy for SeededEntropy {
     }
 
     fn make_id_bytes(&self) -> Result<[u8; ID_RANDOM_BYTES], KeysError> {
-        Ok(self.ids.lock().unwrap_or_else(PoisonError::into_inner).roll().to_le_bytes())
+        Ok(self.ids.lock().unwrap_or_else(PoisonError::into_inner).next_u64().to_le_bytes())
     }
 }
 
@@ -79,8 +79,8 @@ mod tests {
     /// The first outputs of SplitMix64 for seed 1234567, as its author's reference code prints them.
     #[test]
     fn rolls_as_the_reference_does() {
-        let mut dice = Dice::new(1_234_567);
-        let rolled = [dice.roll(), dice.roll(), dice.roll()];
+        let mut dice = SeededRandom::new(1_234_567);
+        let rolled = [dice.next_u64(), dice.next_u64(), dice.next_u64()];
         assert_eq!(rolled, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
     }
 

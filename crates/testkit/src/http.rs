@@ -2,7 +2,7 @@ use serde_json::Value;
 
 /// An answer: status, headers by lower-case name, and its body.
 #[derive(Debug)]
-pub struct Answer {
+pub struct HttpAnswer {
     /// The HTTP status.
     pub status: u16,
     /// Names in lower case.
@@ -17,7 +17,7 @@ pub fn http_send(
     method: &str,
     headers: &[(&str, &str)],
     body: Option<&str>,
-) -> Result<Answer, ureq::Error> {
+) -> Result<HttpAnswer, ureq::Error> {
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .proxy(None)
@@ -35,10 +35,10 @@ pub fn http_send(
     let shown = |value: &ureq::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let headers = response.headers().iter().map(|(name, value)| (name.to_string(), shown(value))).collect();
     let text = response.body_mut().read_to_string()?;
-    Ok(Answer { status: response.status().as_u16(), headers, text })
+    Ok(HttpAnswer { status: response.status().as_u16(), headers, text })
 }
 
-impl Answer {
+impl HttpAnswer {
     /// The body as JSON; null when it is none.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or(Value::Null)

@@ -12,11 +12,11 @@ use panvault_store::{
 use panvault_vault::Clock;
 
 use crate::clock::TestClock;
-use crate::entropy::Dice;
+use crate::entropy::SeededRandom;
 
 /// How often, out of a hundred requests, a network does what.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Weather {
+pub struct NetworkFaults {
     /// The request is lost.
     pub lost: usize,
     /// The request arrives, the answer is lost.
@@ -36,12 +36,12 @@ pub struct Weather {
 pub struct NetworkCvvs {
     store: Arc<dyn CvvStore>,
     clock: Arc<TestClock>,
-    weather: Weather,
+    weather: NetworkFaults,
     state: Mutex<State>,
 }
 
 struct State {
-    dice: Dice,
+    dice: SeededRandom,
     late: Vec<(u64, Late)>,
 }
 
@@ -60,8 +60,8 @@ enum Fate {
 
 impl NetworkCvvs {
     /// A way to `store`, whose time is that of `clock`.
-    pub fn new(store: Arc<dyn CvvStore>, clock: Arc<TestClock>, weather: Weather, seed: u64) -> Self {
-        let state = Mutex::new(State { dice: Dice::new(seed), late: Vec::new() });
+    pub fn new(store: Arc<dyn CvvStore>, clock: Arc<TestClock>, weather: NetworkFaults, seed: u64) -> Self {
+        let state = Mutex::new(State { dice: SeededRandom::new(seed), late: Vec::new() });
         Self { store, clock, weather, state }
     }
 
@@ -107,7 +107,7 @@ impl NetworkCvvs {
     }
 
     fn fate(&self) -> Fate {
-        let Weather { lost, unanswered, echoed, repeated, late, slow: _ } = self.weather;
+        let NetworkFaults { lost, unanswered, echoed, repeated, late, slow: _ } = self.weather;
         let mut state = self.state();
         if state.dice.percent(lost) {
             Fate::Lost

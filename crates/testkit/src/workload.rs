@@ -11,7 +11,7 @@ use panvault_store::{
     IdempotencyAnswer, IdempotencyClaim, MemoryStore, Outcome, Row, RowKey, Store, Test, TransactionRow,
 };
 
-use crate::Dice;
+use crate::SeededRandom;
 use crate::conformance::rows::{
     self, at, card, card_answer, card_changed, card_cvv, document, id, kept, key, node, organisation,
     transaction, transaction_answer, transaction_settled,
@@ -29,7 +29,7 @@ const KEYS: u8 = 3;
 /// A run of random commits, the same for the same seed whatever the store.
 pub struct Workload {
     seed: u64,
-    dice: Dice,
+    dice: SeededRandom,
     memory: MemoryStore,
     cards: BTreeMap<CardId, CardRow>,
     transactions: Vec<TransactionRow>,
@@ -45,7 +45,7 @@ impl Workload {
     pub fn new(seed: u64) -> Self {
         Self {
             seed,
-            dice: Dice::new(seed),
+            dice: SeededRandom::new(seed),
             memory: rows::memory(),
             cards: BTreeMap::new(),
             transactions: Vec::new(),
@@ -54,7 +54,7 @@ impl Workload {
     }
 
     /// The dice of the run, for what the test itself does between commits.
-    pub const fn dice(&mut self) -> &mut Dice {
+    pub const fn dice(&mut self) -> &mut SeededRandom {
         &mut self.dice
     }
 
@@ -122,8 +122,8 @@ impl Workload {
 
     fn insert(&mut self) -> Predicted {
         let row = CardRow {
-            organisation: organisation(1 + self.dice.roll() % ORGANISATIONS),
-            fingerprint: Fingerprint::from_bytes([self.dice.roll().to_be_bytes()[0] % 4; 16]),
+            organisation: organisation(1 + self.dice.next_u64() % ORGANISATIONS),
+            fingerprint: Fingerprint::from_bytes([self.dice.next_u64().to_be_bytes()[0] % 4; 16]),
             ..card(self.next)
         };
         let claim = self.claim(card_answer(&row));
@@ -142,7 +142,7 @@ impl Workload {
             commit.expects = vec![Expect::Version(key, version)];
         }
         if self.dice.percent(20) {
-            owner = organisation(1 + self.dice.roll() % ORGANISATIONS);
+            owner = organisation(1 + self.dice.next_u64() % ORGANISATIONS);
             commit.expects.push(Expect::Owned(key, owner));
         }
         if self.dice.percent(20) {
@@ -157,7 +157,7 @@ impl Workload {
     fn delete(&mut self) -> Predicted {
         let mut stored = self.card();
         if self.dice.percent(20) {
-            stored.organisation = organisation(1 + self.dice.roll() % ORGANISATIONS);
+            stored.organisation = organisation(1 + self.dice.next_u64() % ORGANISATIONS);
         }
         let done = self.cards.get(&stored.id).is_some_and(|row| row.organisation == stored.organisation);
         (card_delete(&stored), Some(done))
@@ -181,7 +181,7 @@ impl Workload {
         let settled = transaction_settled(&row, status);
         let mut commit = transaction_settle(&settled);
         if self.dice.percent(30) {
-            let key = key(1 + self.dice.roll().to_be_bytes()[0] % KEYS);
+            let key = key(1 + self.dice.next_u64().to_be_bytes()[0] % KEYS);
             let mut answer = kept(key, 0, transaction_answer(&settled));
             answer.expires_at = at(self.next + 20);
             commit.effects.push(answer.into());
@@ -191,11 +191,11 @@ impl Workload {
 
     fn documents(&mut self) -> Predicted {
         let mut changes = Vec::new();
-        for at in 0..=self.dice.roll() % 3 {
+        for at in 0..=self.dice.next_u64() % 3 {
             // A commit's note is of one document; a key goes with its organisation, whichever that is.
             let kind = if at == 0 { DocumentKind::Account } else { DocumentKind::OrganisationKey };
-            let n = if at == 0 { self.dice.roll() % 3 } else { at };
-            let version = 1 + u32::from(self.dice.roll().to_be_bytes()[0] % 3);
+            let n = if at == 0 { self.dice.next_u64() % 3 } else { at };
+            let version = 1 + u32::from(self.dice.next_u64().to_be_bytes()[0] % 3);
             changes.push(if self.dice.percent(30) {
                 document_delete(kind, id(n), version)
             } else {
@@ -209,7 +209,7 @@ impl Workload {
     fn card_cvv(&mut self) -> Predicted {
         let stored = self.card();
         let key = RowKey::CardCvv(stored.id);
-        let version = 1 + u32::from(self.dice.roll().to_be_bytes()[0] % 3);
+        let version = 1 + u32::from(self.dice.next_u64().to_be_bytes()[0] % 3);
         let mut commit = crate::conformance::card_noted(&stored);
         let row = panvault_store::CardCvvRow { card: stored.id, ..card_cvv(1, version) };
         commit.expects.push(match version {
@@ -223,9 +223,9 @@ impl Workload {
     /// A node starts, renews its lease or ends, beside a card that stays as it is.
     fn node(&mut self) -> Predicted {
         let stored = self.card();
-        let n = self.dice.roll() % 3;
+        let n = self.dice.next_u64() % 3;
         let key = RowKey::Node(NodeId(id(n)));
-        let version = 1 + u32::from(self.dice.roll().to_be_bytes()[0] % 3);
+        let version = 1 + u32::from(self.dice.next_u64().to_be_bytes()[0] % 3);
         let mut commit = crate::conformance::card_noted(&stored);
         commit.expects.push(match version {
             1 => Expect::Absent(key),
@@ -244,7 +244,7 @@ impl Workload {
         if !self.dice.percent(30) {
             return None;
         }
-        let [key_byte, body, ..] = self.dice.roll().to_be_bytes();
+        let [key_byte, body, ..] = self.dice.next_u64().to_be_bytes();
         let mut row = kept(key(1 + key_byte % KEYS), body % 2, answer);
         row.expires_at = at(self.next + 10);
         Some(IdempotencyClaim { row: Box::new(row), now: at(self.next) })
@@ -301,13 +301,16 @@ impl Workload {
         let filters = vec![Filter { field, test: *self.dice.pick(&tests).unwrap(), values: vec![value] }];
         let directions = [Direction::Ascending, Direction::Descending];
         let sort = (*self.dice.pick(&fields).unwrap(), *self.dice.pick(&directions).unwrap());
-        let organisations = (1..=1 + self.dice.roll() % ORGANISATIONS).map(organisation);
+        let organisations = (1..=1 + self.dice.next_u64() % ORGANISATIONS).map(organisation);
         let query = CardQuery {
             filters: if self.dice.percent(70) { filters } else { Vec::new() },
             sort: self.dice.percent(50).then_some(sort),
-            skip: self.dice.roll() % 5,
+            skip: self.dice.next_u64() % 5,
             count: *self.dice.pick(&[Count::All, Count::PageEnd]).unwrap(),
-            ..CardQuery::newest(organisations.collect(), u32::from(self.dice.roll().to_be_bytes()[0] % 20))
+            ..CardQuery::newest(
+                organisations.collect(),
+                u32::from(self.dice.next_u64().to_be_bytes()[0] % 20),
+            )
         };
         let expected = self.memory.card_list(query.clone()).await;
         assert_eq!(store.card_list(query.clone()).await, expected, "{self}: {query:?}");

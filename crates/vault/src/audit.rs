@@ -28,12 +28,12 @@ impl Origin {
 
 /// Who asked, from where and when: the part of an audit note that is the same for all a request does.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Asked {
+pub(crate) struct Requester {
     pub(crate) actor: Option<ApiKeyId>,
     pub(crate) origin: Origin,
 }
 
-impl Asked {
+impl Requester {
     /// The vault itself.
     pub(crate) const VAULT: Self = Self { actor: None, origin: Origin::LOCAL };
 

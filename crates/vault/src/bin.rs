@@ -4,7 +4,7 @@ use panvault_card::BinPrefix;
 use panvault_model::{Bin, Brand, Id, IssuerFacts, OrganisationId};
 use panvault_store::{Action, Commit, Outcome};
 
-use crate::audit::Asked;
+use crate::audit::Requester;
 use crate::error::{Named, VaultError};
 use crate::permit::{BinRead, Permit};
 use crate::vault::Vault;
@@ -31,7 +31,7 @@ impl Vault {
         }
         let object = table.unwrap_or(Id::from_bytes([0; 12]));
         let whole_vault = OrganisationId::from_bytes([0; 12]);
-        let audit = Asked::VAULT.note(self.now().wall, Action::BinsLoad, whole_vault, object);
+        let audit = Requester::VAULT.note(self.now().wall, Action::BinsLoad, whole_vault, object);
         let commit = Commit { claim: None, expects: vec![], effects: vec![], audit };
         match self.store().commit(commit).await? {
             Outcome::Done { .. } => Ok(true),

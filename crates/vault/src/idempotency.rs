@@ -11,7 +11,7 @@ use crate::permit::Permit;
 use crate::seal;
 use crate::vault::Vault;
 
-pub(crate) use answer::{Answered, answer_of, answer_read, answer_readable};
+pub(crate) use answer::{KeptAnswer, answer_of, answer_read, answer_readable};
 
 /// A request that may be repeated: keyed digests of who asks what under which key, and of the body.
 #[derive(Clone, Copy)]

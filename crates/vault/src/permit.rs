@@ -4,7 +4,7 @@ use std::sync::Arc;
 use panvault_model::{ApiKeyId, Now, OrganisationId, Role};
 use panvault_store::{ApiKeyRow, CvvSource};
 
-use crate::audit::Asked;
+use crate::audit::Requester;
 use crate::document::Snapshot;
 use crate::error::{Named, VaultError};
 
@@ -141,7 +141,7 @@ pub const fn role_gives(role: Role) -> &'static [Role] {
 /// Who sends a request: what its key may do, where, and all that it sees while the request lasts.
 #[derive(Clone)]
 pub struct Caller {
-    pub(crate) asked: Asked,
+    pub(crate) asked: Requester,
     pub(crate) now: Now,
     pub(crate) scope: Scope,
     /// `None` for a command on this machine.
@@ -322,7 +322,7 @@ impl<O> Permit<O> {
         self.caller.now
     }
 
-    pub(crate) const fn asked(&self) -> &Asked {
+    pub(crate) const fn asked(&self) -> &Requester {
         &self.caller.asked
     }
 
@@ -376,7 +376,7 @@ mod tests {
             updated_at: at,
         };
         Caller {
-            asked: Asked { actor: Some(id), origin: Origin::LOCAL },
+            asked: Requester { actor: Some(id), origin: Origin::LOCAL },
             now: Now { wall: at, monotonic_millis: 0 },
             scope: Scope::Below(organisation),
             key: Some(Arc::new(row)),

@@ -15,7 +15,7 @@ use panvault_store::{
 use tokio::sync::Mutex;
 
 use crate::api_key::LastUses;
-use crate::audit::{Asked, Counts, Origin};
+use crate::audit::{Counts, Origin, Requester};
 use crate::clock::Clock;
 use crate::document::{DocumentTurn, EarlierSnapshots, HEAD_ROW, Snapshot};
 use crate::env::Env;
@@ -27,7 +27,7 @@ use crate::limits::{
 };
 use crate::node::Node;
 use crate::permit::{Caller, Operation, Permit, Scope, StatusRead};
-use crate::seldom::Seldom;
+use crate::throttle::Throttle;
 
 /// Test and live are two vaults: the dummy processor and `pv_test_` keys belong to one, all else to the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +97,7 @@ struct Inner {
     earlier: std::sync::Mutex<EarlierSnapshots>,
     last_uses: LastUses,
     counts: Counts,
-    cvv_no_room: Seldom,
+    cvv_no_room: Throttle,
     /// Unix milliseconds; 0 for never.
     swept_at: AtomicU64,
 }
@@ -135,7 +135,7 @@ impl Vault {
             earlier: std::sync::Mutex::default(),
             last_uses: LastUses::default(),
             counts: Counts::default(),
-            cvv_no_room: Seldom::default(),
+            cvv_no_room: Throttle::default(),
             swept_at: AtomicU64::new(0),
         };
         let vault = Self { inner: Arc::new(inner) };
@@ -173,7 +173,7 @@ impl Vault {
         }
         self.apikey_used(row.id, &known.last_use, now.wall);
         Ok(Caller {
-            asked: Asked { actor: Some(row.id), origin },
+            asked: Requester { actor: Some(row.id), origin },
             now,
             scope: Scope::Below(row.organisation),
             key: Some(row),
@@ -217,7 +217,7 @@ impl Vault {
             return Err(self.signin_refused(origin, RefusalReason::OperatorProof));
         }
         Ok(Caller {
-            asked: Asked { actor: None, origin },
+            asked: Requester { actor: None, origin },
             now: self.now(),
             scope: Scope::All,
             key: None,
@@ -295,7 +295,7 @@ impl Vault {
     /// Removes idempotency records that have expired, and says how many it found.
     async fn idempotency_sweep(&self, now: Timestamp) -> Result<usize, VaultError> {
         let nobody = OrganisationId::from_bytes([0; 12]);
-        let audit = Asked::VAULT.note(now, Action::IdempotencySweep, nobody, self.id().0);
+        let audit = Requester::VAULT.note(now, Action::IdempotencySweep, nobody, self.id().0);
         let mut keys = self.store().idempotency_expired(now, SWEEP_ROWS_MAX).await?;
         let found = keys.len();
         while !keys.is_empty() {
@@ -390,7 +390,7 @@ impl Vault {
     }
 
     /// For [`VaultError::CvvFull`]: whether it is to be logged.
-    pub(crate) fn cvv_no_room(&self) -> &Seldom {
+    pub(crate) fn cvv_no_room(&self) -> &Throttle {
         &self.inner.cvv_no_room
     }
 

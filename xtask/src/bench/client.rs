@@ -14,7 +14,7 @@ pub(super) struct Client {
 }
 
 /// An answer.
-pub(super) struct Answer<'a> {
+pub(super) struct BenchAnswer<'a> {
     pub(super) status: u16,
     pub(super) body: &'a [u8],
     /// Of head and body.
@@ -37,7 +37,7 @@ impl Client {
         path: &str,
         key: &str,
         body: Option<&str>,
-    ) -> anyhow::Result<Answer<'_>> {
+    ) -> anyhow::Result<BenchAnswer<'_>> {
         let mut request =
             format!("{method} {path} HTTP/1.1\r\nhost: {}\r\nx-apikey: {key}\r\n", self.authority);
         if let Some(body) = body {
@@ -55,7 +55,7 @@ impl Client {
                 && self.buffer.len() >= head.bytes + head.body_bytes
             {
                 let body = self.buffer.get(head.bytes..).unwrap_or_default();
-                return Ok(Answer { status: head.status, body, bytes: self.buffer.len() });
+                return Ok(BenchAnswer { status: head.status, body, bytes: self.buffer.len() });
             }
             let mut part = [0; 4096];
             let len = self.stream.read(&mut part)?;
@@ -67,7 +67,7 @@ impl Client {
     }
 }
 
-impl Answer<'_> {
+impl BenchAnswer<'_> {
     pub(super) fn json(&self) -> anyhow::Result<Value> {
         Ok(serde_json::from_slice(self.body)?)
     }

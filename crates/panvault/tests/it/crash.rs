@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use panvault_testkit::{Dice, canary_cards};
+use panvault_testkit::{SeededRandom, canary_cards};
 use serde_json::{Value, json};
 
 use crate::support::{Dev, assert_healthy, until};
@@ -27,7 +27,7 @@ struct Ledger {
 fn what_was_acknowledged_is_kept() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("vault");
-    let mut dice = Dice::new(0x9a11);
+    let mut dice = SeededRandom::new(0x9a11);
     let ledger = Mutex::new(Ledger::default());
     for round in 0..ROUNDS {
         let dev = Dev::start(directory.path(), &[]);
@@ -66,7 +66,7 @@ fn what_was_acknowledged_is_kept() {
 
 /// Writes cards, updates and transactions until the server is gone.
 fn write(dev: &Dev, seed: u64, ledger: &Mutex<Ledger>, acknowledged: &AtomicUsize) {
-    let took = |answer: &Option<panvault_testkit::Answer>| match answer {
+    let took = |answer: &Option<panvault_testkit::HttpAnswer>| match answer {
         Some(answer) => {
             assert!(matches!(answer.status, 200 | 403), "{}", answer.text);
             acknowledged.fetch_add(1, Ordering::SeqCst);

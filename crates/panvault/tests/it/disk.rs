@@ -7,14 +7,14 @@ use std::process::Command;
 use panvault_testkit::canary_cards;
 use serde_json::json;
 
-use crate::support::{Answer, Dev, assert_healthy, panvault, until};
+use crate::support::{Dev, HttpAnswer, assert_healthy, panvault, until};
 
 /// Posts cards from several threads until each has met an answer that is not 200; gives the ids that were acknowledged,
 /// and the refusals.
-fn fill(dev: &Dev, seed: u64) -> (Vec<String>, Vec<Answer>) {
+fn fill(dev: &Dev, seed: u64) -> (Vec<String>, Vec<HttpAnswer>) {
     let padding =
         json!({ "a": "x".repeat(400), "b": "x".repeat(400), "c": "x".repeat(400), "d": "x".repeat(400) });
-    let results: Vec<(Vec<String>, Option<Answer>)> = std::thread::scope(|scope| {
+    let results: Vec<(Vec<String>, Option<HttpAnswer>)> = std::thread::scope(|scope| {
         let fillers: Vec<_> = (0..4)
             .map(|filler| {
                 let padding = &padding;

@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::Write;
 
-use panvault_testkit::{Answer, CanaryCard, LeakScan, canary_cards, http_send};
+use panvault_testkit::{CanaryCard, HttpAnswer, LeakScan, canary_cards, http_send};
 use serde_json::json;
 
 use crate::support::Dev;
@@ -82,7 +82,7 @@ fn nothing_that_was_written_or_said_holds_a_card_number_or_a_cvv() {
     assert!(!scan.scan_directory(directory.path()).unwrap().is_empty());
 }
 
-fn keep(answer: &Answer, said: &mut Vec<u8>) {
+fn keep(answer: &HttpAnswer, said: &mut Vec<u8>) {
     for (name, value) in &answer.headers {
         said.extend_from_slice(format!("{name}: {value}\n").as_bytes());
     }
@@ -91,7 +91,7 @@ fn keep(answer: &Answer, said: &mut Vec<u8>) {
 }
 
 /// One card's life, and the number in all the places where it does not belong.
-fn live(dev: &Dev, at: usize, card: &CanaryCard, said: &mut dyn FnMut(Answer)) {
+fn live(dev: &Dev, at: usize, card: &CanaryCard, said: &mut dyn FnMut(HttpAnswer)) {
     let number = card.number.as_str();
     let mut body = dev.card_body(number);
     body["cvv"] = json!(card.cvv);

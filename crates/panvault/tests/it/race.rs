@@ -2,7 +2,7 @@
 
 use std::sync::Barrier;
 
-use panvault_testkit::{Answer, canary_cards, http_send};
+use panvault_testkit::{HttpAnswer, canary_cards, http_send};
 use serde_json::{Value, json};
 
 use crate::cli::path;
@@ -16,7 +16,7 @@ const RACERS: usize = 4;
 const HELD_MAX: usize = 64;
 
 /// Pays with a card, all at once; `key` says the idempotency key of each. The answers.
-fn race(dev: &Dev, card: &str, key: impl Fn(usize) -> String + Sync) -> Vec<Answer> {
+fn race(dev: &Dev, card: &str, key: impl Fn(usize) -> String + Sync) -> Vec<HttpAnswer> {
     let body = dev.transaction_body(card, 1099).to_string();
     let start = Barrier::new(RACERS);
     std::thread::scope(|scope| {
@@ -110,7 +110,7 @@ fn a_flood_of_browsers_leaves_room_for_servers() {
         let url = format!("{}/v1/card", ready["url"].as_str().unwrap());
         http_send(&url, "POST", &headers, Some(&body.to_string())).unwrap()
     };
-    let flood: Vec<Answer> = (0..HELD_MAX).map(|nth| create(publishable, nth)).collect();
+    let flood: Vec<HttpAnswer> = (0..HELD_MAX).map(|nth| create(publishable, nth)).collect();
     let taken = flood.iter().filter(|answer| answer.status == 200).count();
     // The control: the flood is one, and is told so.
     assert!(taken > 0 && taken <= HELD_MAX / 4, "{taken} of {HELD_MAX}");

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-pub(crate) use panvault_testkit::Answer;
+pub(crate) use panvault_testkit::HttpAnswer;
 use panvault_testkit::http_send;
 use serde_json::{Value, json};
 
@@ -140,21 +140,21 @@ impl Dev {
         self.child.wait().unwrap();
     }
 
-    pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) fn post(&self, path: &str, body: &Value) -> HttpAnswer {
         self.try_post(path, body).unwrap()
     }
 
     /// The answer, or `None` when the server is gone.
-    pub(crate) fn try_post(&self, path: &str, body: &Value) -> Option<Answer> {
+    pub(crate) fn try_post(&self, path: &str, body: &Value) -> Option<HttpAnswer> {
         let headers = [("X-APIKEY", self.key.as_str()), ("Content-Type", "application/json")];
         http_send(&format!("{}{path}", self.url), "POST", &headers, Some(&body.to_string())).ok()
     }
 
-    pub(crate) fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> HttpAnswer {
         http_send(&format!("{}{path}", self.url), "GET", &[("X-APIKEY", &self.key)], None).unwrap()
     }
 
-    pub(crate) fn delete(&self, path: &str) -> Answer {
+    pub(crate) fn delete(&self, path: &str) -> HttpAnswer {
         http_send(&format!("{}{path}", self.url), "DELETE", &[("X-APIKEY", &self.key)], None).unwrap()
     }
 

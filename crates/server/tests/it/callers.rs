@@ -4,7 +4,7 @@ use panvault_model::Role;
 use panvault_server::table::ENDPOINTS;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, SHOP, Server, Tenant, card_body, transaction_body};
+use crate::support::{HttpAnswer, SHOP, Server, Tenant, card_body, transaction_body};
 
 const MISSING: &str = "0123456789abcdef01234567";
 
@@ -88,7 +88,7 @@ fn only_who_sent_authorization_is_asked_for_basic() {
 }
 
 /// Every endpoint of the table, with a body that would be good.
-fn walk(server: &Server, tenant: &Tenant, id: &str, key: Option<&str>) -> Vec<(&'static str, Answer)> {
+fn walk(server: &Server, tenant: &Tenant, id: &str, key: Option<&str>) -> Vec<(&'static str, HttpAnswer)> {
     ENDPOINTS
         .iter()
         .map(|endpoint| {
@@ -154,7 +154,7 @@ fn a_stranger_and_a_missing_object_get_the_same_answer_everywhere() {
     let paid =
         server.post(&server.parent.key, "/v1/transaction", &transaction_body(&server.parent, &card, 1));
     let transaction = paid.id();
-    let redacted = |answer: &Answer| {
+    let redacted = |answer: &HttpAnswer| {
         let mut body = answer.json();
         if body.is_object() {
             body["timestamp"] = Value::Null;
@@ -173,7 +173,7 @@ fn a_stranger_and_a_missing_object_get_the_same_answer_everywhere() {
             let foreign = walk(&server, &server.parent, theirs, Some(key));
             let missing = walk(&server, &server.parent, MISSING, Some(key));
             // What is made in one's own organisation names nobody's object.
-            let named = |((operation, _), _): &((&str, Answer), (&str, Answer))| {
+            let named = |((operation, _), _): &((&str, HttpAnswer), (&str, HttpAnswer))| {
                 let creates = operation.ends_with("_create")
                     && !["card_create", "transaction_create"].contains(operation);
                 !creates && *operation != "status_read"

@@ -104,7 +104,7 @@ fn what_is_not_found_is_named() {
     let missing = "0".repeat(24);
     let theirs = server.make_card(stranger, None);
     let ours = server.make_card(merchant, None);
-    let named = |answer: crate::support::Answer| answer.fails(404, 109).faults().join(" ");
+    let named = |answer: crate::support::HttpAnswer| answer.fails(404, 109).faults().join(" ");
     for id in [&theirs, &missing, &"x".to_owned()] {
         let path = format!("/v1/card/{id}");
         let update = json!({ "cvv": "111", "organisation": merchant.organisation });

@@ -3,9 +3,9 @@
 use panvault_model::Role;
 use serde_json::json;
 
-use crate::support::{Answer, Server, Tenant, card_body, send, transaction_body};
+use crate::support::{HttpAnswer, Server, Tenant, card_body, send, transaction_body};
 
-fn post(server: &Server, tenant: &Tenant, path: &str, key: (&str, &str), body: &str) -> Answer {
+fn post(server: &Server, tenant: &Tenant, path: &str, key: (&str, &str), body: &str) -> HttpAnswer {
     let headers = [("X-APIKEY", tenant.key.as_str()), ("Content-Type", "application/json"), key];
     server.send("POST", path, &headers, Some(body))
 }
@@ -13,7 +13,7 @@ fn post(server: &Server, tenant: &Tenant, path: &str, key: (&str, &str), body: &
 /// As a browser makes one: `crypto.randomUUID()`.
 const RANDOM: &str = "0b9d1c7e-5f0a-4c53-9a57-3d5f1c2a7e90";
 
-fn browser_post(server: &Server, api_key: &str, path: &str, key: &str, body: &str) -> Answer {
+fn browser_post(server: &Server, api_key: &str, path: &str, key: &str, body: &str) -> HttpAnswer {
     let headers = [("X-APIKEY", api_key), ("Content-Type", "application/json"), ("Idempotency-Key", key)];
     server.send("POST", path, &headers, Some(body))
 }
@@ -86,7 +86,7 @@ fn of_many_at_once_one_is_done() {
     let merchant = &server.parent;
     let card = server.make_card(merchant, Some("111"));
     let body = transaction_body(merchant, &card, 1099).to_string();
-    let answers: Vec<Answer> = std::thread::scope(|scope| {
+    let answers: Vec<HttpAnswer> = std::thread::scope(|scope| {
         let senders: Vec<_> = (0..50)
             .map(|_| {
                 scope.spawn(|| post(&server, merchant, "/v1/transaction", ("Idempotency-Key", "one"), &body))

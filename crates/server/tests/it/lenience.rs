@@ -3,7 +3,7 @@
 use panvault_server::lenience::{LENIENCES, Lenience};
 use serde_json::{Map, Value, json};
 
-use crate::support::{Answer, Server, card_body, transaction_body};
+use crate::support::{HttpAnswer, Server, card_body, transaction_body};
 
 /// A good body of the operation with more members, as text: numbers stay as they are written.
 fn with(good: &Value, more: &str) -> String {
@@ -16,7 +16,7 @@ fn with(good: &Value, more: &str) -> String {
     format!("{head}{between}{tail}")
 }
 
-fn same(answer: &Answer) -> Value {
+fn same(answer: &HttpAnswer) -> Value {
     assert_eq!(answer.status, 200, "{}", answer.text);
     let mut body = answer.json();
     for own in ["_id", "created_at", "updated_at", "cvv_expires_at"] {

@@ -8,7 +8,7 @@ use panvault_server::ServerSettings;
 use panvault_store::{Action, AuditNote, CardRow, Commit, Effect, MemoryStore, Outcome, Store};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Server};
+use crate::support::{HttpAnswer, Server};
 
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -38,7 +38,7 @@ fn lines() -> Vec<Value> {
 }
 
 /// The one line about the request that was answered so.
-fn line(answer: &Answer) -> Value {
+fn line(answer: &HttpAnswer) -> Value {
     let id = json!(answer.header("x-request-id").unwrap());
     let mut found: Vec<Value> = lines().into_iter().filter(|line| line["request.id"] == id).collect();
     assert_eq!(found.len(), 1, "{found:?}");

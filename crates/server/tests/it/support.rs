@@ -18,7 +18,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-pub(crate) use panvault_testkit::Answer;
+pub(crate) use panvault_testkit::HttpAnswer;
 
 /// An organisation with an account and keys.
 pub(crate) struct Tenant {
@@ -138,7 +138,7 @@ impl Server {
         path: &str,
         headers: &[(&str, &str)],
         body: Option<&str>,
-    ) -> Answer {
+    ) -> HttpAnswer {
         // A page of the shop sends where it comes from; whoever says something else says it.
         let is_browser = headers.iter().any(|(_, value)| value.contains("pv_pub_"));
         let says = headers.iter().any(|(name, _)| *name == "Origin");
@@ -146,19 +146,19 @@ impl Server {
         send(&format!("http://{}{path}", self.address), method, &[headers, page].concat(), body)
     }
 
-    pub(crate) fn post(&self, key: &str, path: &str, body: &Value) -> Answer {
+    pub(crate) fn post(&self, key: &str, path: &str, body: &Value) -> HttpAnswer {
         self.post_text(key, path, &body.to_string())
     }
 
-    pub(crate) fn post_text(&self, key: &str, path: &str, body: &str) -> Answer {
+    pub(crate) fn post_text(&self, key: &str, path: &str, body: &str) -> HttpAnswer {
         self.send("POST", path, &[("X-APIKEY", key), ("Content-Type", "application/json")], Some(body))
     }
 
-    pub(crate) fn get(&self, key: &str, path: &str) -> Answer {
+    pub(crate) fn get(&self, key: &str, path: &str) -> HttpAnswer {
         self.send("GET", path, &[("X-APIKEY", key)], None)
     }
 
-    pub(crate) fn delete(&self, key: &str, path: &str) -> Answer {
+    pub(crate) fn delete(&self, key: &str, path: &str) -> HttpAnswer {
         self.send("DELETE", path, &[("X-APIKEY", key)], None)
     }
 
@@ -204,7 +204,7 @@ pub(crate) fn transaction_body(tenant: &Tenant, card: &str, amount: u32) -> Valu
 }
 
 /// Sends a request, which must get an answer.
-pub(crate) fn send(url: &str, method: &str, headers: &[(&str, &str)], body: Option<&str>) -> Answer {
+pub(crate) fn send(url: &str, method: &str, headers: &[(&str, &str)], body: Option<&str>) -> HttpAnswer {
     http_send(url, method, headers, body).unwrap()
 }
 

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use panvault_store::{AuditNote, Chain};
 
 use crate::examine::Examination;
-use crate::examine::told::Told;
+use crate::examine::expected::ExpectedRows;
 use crate::fault::OpenFault;
 use crate::log::Frame;
 use crate::view;
@@ -22,9 +22,13 @@ impl Examination {
         Ok(())
     }
 
-    fn trail(&self, chain: &dyn Chain, log: &[(u64, [u8; 32])]) -> Result<(Vec<String>, Told), OpenFault> {
+    fn trail(
+        &self,
+        chain: &dyn Chain,
+        log: &[(u64, [u8; 32])],
+    ) -> Result<(Vec<String>, ExpectedRows), OpenFault> {
         let logged: HashMap<u64, [u8; 32]> = log.iter().copied().collect();
-        let (mut findings, mut told) = (Vec::new(), Told::default());
+        let (mut findings, mut told) = (Vec::new(), ExpectedRows::default());
         let mut next = 1;
         let mut previous_tag: Option<[u8; 32]> = None;
         let mut frames = self.view.prepare("SELECT * FROM chain ORDER BY first_sequence")?;

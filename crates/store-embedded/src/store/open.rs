@@ -13,7 +13,9 @@ use panvault_store::{Chain, SlotLimits, Slots};
 use tokio::sync::watch;
 
 use crate::applier::Applier;
+use crate::apply_queue::ApplyQueue;
 use crate::commit::Committer;
+use crate::commit_queue::CommitQueue;
 use crate::failure::Failure;
 use crate::fault::OpenFault;
 use crate::files::{Files, HeldFiles};
@@ -21,12 +23,10 @@ use crate::limits::{COMMIT_BYTES_MAX, LISTS_MAX, LISTS_OF_ONE_MAX, LISTS_WAITING
 use crate::log::{FrameBuilder, SegmentHeader, Spares, Tail, erase, segment_path};
 use crate::overlay::Overlay;
 use crate::patrol::Patrol;
-use crate::queue::Queue;
 use crate::readers::Readers;
 use crate::replay::replay;
 use crate::store::held::{Held, lock};
 use crate::store::{EmbeddedStore, Shared};
-use crate::to_apply::ToApply;
 use crate::view::{self, Access, Fingerprints, SchemaWatch};
 use crate::writer::Writer;
 
@@ -99,7 +99,7 @@ impl EmbeddedStore {
             replay(directory, &log, vault, &chain, files.as_ref(), settings.cache_kib)?;
         let tail = Tail::open(Arc::clone(&files), log.clone(), vault, settings.segment_bytes, &found)
             .map_err(OpenFault::io(&log))?;
-        let queue = Arc::new(Queue::default());
+        let queue = Arc::new(CommitQueue::default());
         let failure = Failure::new(Arc::clone(&queue));
         let spares =
             Spares::start(Arc::clone(&files), log.clone(), settings.segment_bytes, Arc::clone(&failure))
@@ -110,7 +110,7 @@ impl EmbeddedStore {
         let (applied_sender, applied) = watch::channel(found.next_sequence - 1);
         let (held_up_sender, view_held_up) = watch::channel(None);
         let (stopped_sender, stopped) = watch::channel(false);
-        let to_apply = Arc::new(ToApply::new(tail.segment()));
+        let apply_queue = Arc::new(ApplyQueue::new(tail.segment()));
         let view = view::connect(directory, Access::Write, settings.cache_kib)?;
         let overlay = Overlay::over(view::largest(&view)?);
         let overlay = Arc::new(RwLock::new(overlay));
@@ -127,7 +127,7 @@ impl EmbeddedStore {
             files,
             view_log: view::log_path(directory.path()),
             log: log.clone(),
-            to_apply: Arc::clone(&to_apply),
+            apply_queue: Arc::clone(&apply_queue),
             overlay: Arc::clone(&overlay),
             applied: applied_sender,
             held_up: held_up_sender,
@@ -143,7 +143,7 @@ impl EmbeddedStore {
             overlay: Arc::clone(&overlay),
             staged: Overlay::default(),
             readers: Arc::clone(&readers),
-            to_apply: Arc::clone(&to_apply),
+            apply_queue: Arc::clone(&apply_queue),
             durable: Arc::clone(&durable),
             step_bytes_max: usize::try_from(settings.segment_bytes / 4).unwrap_or(usize::MAX),
             commit_bytes_max: usize::try_from(settings.segment_bytes / 2)
@@ -158,7 +158,7 @@ impl EmbeddedStore {
             .map(|_| view::connect(directory, Access::Read, settings.cache_kib / 4))
             .collect::<Result<_, _>>()?;
         let limits = SlotLimits { of_one_max: LISTS_OF_ONE_MAX, waiting_max: LISTS_WAITING_MAX };
-        let (to_write, to_carry) = (Arc::clone(&writer), Arc::clone(&to_apply));
+        let (to_write, to_carry) = (Arc::clone(&writer), Arc::clone(&apply_queue));
         let shared = Arc::new(Shared {
             writer_id: NodeId(vault.0),
             queue,
@@ -168,7 +168,7 @@ impl EmbeddedStore {
             readers,
             slots: Arc::new(Slots::new(listers, limits)),
             fingerprint_tail,
-            to_apply,
+            apply_queue,
             applied,
             view_held_up,
             stopped,

@@ -213,7 +213,7 @@ fn merge_slice(view: &Connection, target: i64, rows: usize) -> Result<(), rusqli
 #[cfg(test)]
 mod tests {
     use panvault_model::CardId;
-    use panvault_testkit::Dice;
+    use panvault_testkit::SeededRandom;
     use panvault_testkit::conformance::rows::{VAULT, card, chain};
 
     use super::*;
@@ -246,7 +246,7 @@ mod tests {
         let mut view = view::connect(&held, Access::Write, 1024).unwrap();
         let mut index = Fingerprints::open(&view).unwrap();
         index.sizes = Sizes { tail_rows: 7, runs_per_level: 3, slice_rows: 24 };
-        let mut dice = Dice::new(11);
+        let mut dice = SeededRandom::new(11);
         let fingerprint = |n: usize| Fingerprint::from_bytes([u8::try_from(n).unwrap(); 16]);
         let mut there: BTreeSet<(usize, [u8; 12])> = BTreeSet::new();
         let mut levels = 0;

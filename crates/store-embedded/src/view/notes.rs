@@ -196,7 +196,7 @@ mod tests {
 
     use panvault_model::ApiKeyId;
     use panvault_store::Counted;
-    use panvault_testkit::Dice;
+    use panvault_testkit::SeededRandom;
 
     use super::*;
 
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn whatever_differs_is_read_back() {
-        let mut dice = Dice::new(0x0707);
+        let mut dice = SeededRandom::new(0x0707);
         for _ in 0..500 {
             let count = 1 + dice.below(6);
             let notes: Vec<AuditNote> = (0..count)

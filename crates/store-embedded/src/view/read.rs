@@ -8,7 +8,7 @@ use panvault_store::{
 };
 use rusqlite::{Connection, ErrorCode, Params};
 
-use crate::overlay::Largest;
+use crate::overlay::LargestIds;
 use crate::view::notes::unpack;
 
 /// One row, decoded.
@@ -114,9 +114,9 @@ pub(crate) fn transaction(
 }
 
 /// The largest ids that it has.
-pub(crate) fn largest(connection: &Connection) -> Result<Largest, rusqlite::Error> {
+pub(crate) fn largest(connection: &Connection) -> Result<LargestIds, rusqlite::Error> {
     let id = |sql| connection.query_row(sql, [], |row| row.get::<_, Option<[u8; 12]>>(0));
-    Ok(Largest {
+    Ok(LargestIds {
         card: id("SELECT max(id) FROM card")?.map(CardId::from_bytes),
         transaction: id("SELECT max(id) FROM payment")?.map(TransactionId::from_bytes),
     })

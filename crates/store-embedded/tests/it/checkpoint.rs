@@ -1,4 +1,4 @@
-//! A flush of the view that fails while SQLite's own log is folded back into it.
+//! A flush of the view that fails while SQLite's own log is checkpointed back into it.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -18,7 +18,7 @@ const NAME: &str = "checkpoint::a_checkpoint_that_cannot_be_flushed_ends_writing
 const FAILED: i32 = 7;
 
 /// The bug: a flush of the view that failed was tried again, and its success taken for a proof: the log's segments were erased. After
-/// one that failed, nobody knows what is on the disk. Its cure: it ends writing for good, and nothing is folded back or erased.
+/// one that failed, nobody knows what is on the disk. Its cure: it ends writing for good, and nothing is checkpointed back or erased.
 #[test]
 fn a_checkpoint_that_cannot_be_flushed_ends_writing_for_good() {
     #[expect(clippy::disallowed_methods, reason = "how a test tells its own process what to do")]
@@ -26,7 +26,7 @@ fn a_checkpoint_that_cannot_be_flushed_ends_writing_for_good() {
         std::process::exit(block_on(live(Path::new(&directory))));
     }
     need_strace();
-    // The control: without the fault it is folded back, and nothing is left of SQLite's own log.
+    // The control: without the fault it is checkpointed back, and nothing is left of SQLite's own log.
     for (inject, ended) in [("inject=fsync,fdatasync:error=EIO:when=1", FAILED), ("trace=fsync,fdatasync", 0)]
     {
         let home = Home::new();
@@ -38,19 +38,20 @@ fn a_checkpoint_that_cannot_be_flushed_ends_writing_for_good() {
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         assert_eq!(output.status.code(), Some(ended), "{said}");
         let left = std::fs::metadata(home.path().join("view.sqlite-wal"));
-        let folded = left.map_or(true, |file| file.len() == 0);
-        assert_eq!(folded, ended == 0);
+        let checkpointed = left.map_or(true, |file| file.len() == 0);
+        assert_eq!(checkpointed, ended == 0);
         assert_eq!(block_on(async { all_of(&home.open()).await }).cards.len(), 1);
         assert_eq!(home.examine().findings, []);
     }
 }
 
-/// Stores a card, waits until it is folded back or the store has failed, and closes it.
+/// Stores a card, waits until it is checkpointed back or the store has failed, and closes it.
 async fn live(directory: &Path) -> i32 {
     let store = EmbeddedStore::open(directory, VAULT, chain(VAULT), settings()).unwrap();
     done(store.commit(card_insert(&card(10))).await.unwrap());
-    let folded = || std::fs::metadata(directory.join("view.sqlite-wal")).is_ok_and(|file| file.len() == 0);
-    while store.status().fault.is_none() && (store.status().behind > 0 || !folded()) {
+    let checkpointed =
+        || std::fs::metadata(directory.join("view.sqlite-wal")).is_ok_and(|file| file.len() == 0);
+    while store.status().fault.is_none() && (store.status().behind > 0 || !checkpointed()) {
         tokio::task::yield_now().await;
     }
     let failed = store.status().fault;

@@ -25,7 +25,7 @@ fn a_second_process_that_would_write_is_refused_and_told_what_to_do() {
     home.open();
 }
 
-/// Rows are written, deleted and folded back, segments roll and go, while the store is looked at.
+/// Rows are written, deleted and checkpointed back, segments roll and go, while the store is looked at.
 #[test]
 fn a_store_is_looked_at_beside_the_process_that_writes() {
     let home = Home::new();

@@ -114,7 +114,7 @@ fn what_was_deleted_without_room_goes_when_there_is_room() {
         let row = CardRow { sealed: Sealed::from_bytes(*b"ciphertext that must not linger"), ..card(10) };
         done(store.commit(card_insert(&row)).await.unwrap());
         done(store.commit(card_delete(&row)).await.unwrap());
-        // The applier has folded the view, and asks for another segment.
+        // The applier has checkpointed the view, and asks for another segment.
         let view_log = home.path().join("view.sqlite-wal");
         until(|| store.status().behind == 0 && std::fs::metadata(&view_log).unwrap().len() == 0).await;
         assert!(!home.holding(row.sealed.as_bytes()).is_empty());

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use panvault_model::{CardId, Sealed};
 use panvault_store::{CardRow, Commit, Store};
-use panvault_testkit::Dice;
+use panvault_testkit::SeededRandom;
 use panvault_testkit::conformance::rows::{card, card_changed};
 use panvault_testkit::conformance::{card_delete, card_insert, card_update};
 
@@ -25,7 +25,7 @@ struct Expected(BTreeMap<CardId, Vec<Option<CardRow>>>);
 
 impl Expected {
     /// Some steps that are asked for together, each of a card of its own.
-    fn steps(&mut self, dice: &mut Dice, next: &mut u64) -> Vec<(CardId, Commit)> {
+    fn steps(&mut self, dice: &mut SeededRandom, next: &mut u64) -> Vec<(CardId, Commit)> {
         let mut steps: Vec<(CardId, Commit)> = Vec::new();
         for _ in 0..1 + dice.below(5) {
             let there: Vec<CardRow> =
@@ -110,7 +110,7 @@ fn a_disk_that_does_not_flush_loses_what_was_acknowledged() {
 /// One life and one cut: what is left, and what should be there.
 fn cut(seed: u64, disk: impl Fn(&Home, u64, usize) -> Disk) -> (Home, Expected) {
     println!("seed {seed}");
-    let mut dice = Dice::new(seed);
+    let mut dice = SeededRandom::new(seed);
     let home = Home::new();
     let disk = disk(&home, seed, 3 + dice.below(120));
     let mut expected = Expected::default();

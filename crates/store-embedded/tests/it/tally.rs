@@ -4,7 +4,7 @@
 use panvault_model::{OrganisationId, TransactionStatus};
 use panvault_store::{CardQuery, RowFault, Store, StoreFault, TransactionQuery};
 use panvault_store_embedded::{EmbeddedStore, OpenFault};
-use panvault_testkit::Dice;
+use panvault_testkit::SeededRandom;
 use panvault_testkit::conformance::rows::{
     card, card_changed, organisation, transaction, transaction_settled,
 };
@@ -236,7 +236,7 @@ fn a_page_says_damaged_before_everything_was_looked_at() {
 #[test]
 fn what_changes_meanwhile_is_no_damage() {
     let home = Home::new();
-    let mut dice = Dice::new(9);
+    let mut dice = SeededRandom::new(9);
     let mut there: Vec<u64> = Vec::new();
     for life in 0..6_u64 {
         block_on(async {

@@ -6,10 +6,10 @@
 mod disk;
 pub(crate) mod life;
 mod line;
-mod luck;
 mod node;
 mod recording;
 mod script;
+mod surviving;
 mod tests;
 mod trace;
 
@@ -19,7 +19,7 @@ use std::sync::{LazyLock, Mutex};
 
 use panvault_store::{Commit, Store};
 use panvault_store_embedded::{OpenFault, examine};
-use panvault_testkit::Dice;
+use panvault_testkit::SeededRandom;
 use panvault_testkit::conformance::Contents;
 use panvault_testkit::conformance::rows::{VAULT, chain};
 
@@ -32,7 +32,7 @@ const CUTS: [usize; 2] = [180, 30];
 /// Cuts of each life on a disk that does not flush, at most; and finds after which there are no more.
 const SKIPPED_CUTS: usize = 60;
 const FINDS: usize = 3;
-/// What is not durable at how many of the cuts at least: the view while it is folded back, SQLite's own log, names of segments,
+/// What is not durable at how many of the cuts at least: the view while it is checkpointed back, SQLite's own log, names of segments,
 /// other names.
 const REACHED: [(&str, usize); 4] = [("view.sqlite", 30), ("view.sqlite-wal", 150), ("log", 150), ("", 40)];
 /// Cuts beside each other: most of one is waiting for the disk.
@@ -64,7 +64,7 @@ fn cuts(of_life: impl Fn(usize) -> usize) -> Vec<Cut> {
         cuts.extend((0..count).map(|nth| {
             let seed = (life * 100_000 + nth) as u64;
             let moments: &Vec<usize> = &moments[nth % 2];
-            let part = Dice::new(!seed).below(moments.len().div_ceil(count));
+            let part = SeededRandom::new(!seed).below(moments.len().div_ceil(count));
             let moment = moments[(nth * moments.len() / count + part).min(moments.len() - 1)];
             Cut { life, moment, seed }
         }));

@@ -2,7 +2,7 @@ use std::fs;
 
 use super::*;
 use crate::cards::canary_cards;
-use crate::entropy::Dice;
+use crate::entropy::SeededRandom;
 
 fn numbers() -> Vec<String> {
     canary_cards(1, 1_000).into_iter().map(|card| card.number).collect()
@@ -11,7 +11,7 @@ fn numbers() -> Vec<String> {
 /// Random bytes with something in the middle.
 fn planted(seed: u64, secret: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0; 4_096];
-    Dice::new(seed).fill(&mut bytes);
+    SeededRandom::new(seed).fill(&mut bytes);
     bytes.splice(2_000..2_000, secret.iter().copied());
     bytes
 }
@@ -175,7 +175,7 @@ fn leaves_alone_windows_inside_ids_and_longer_numbers() {
 fn random_bytes_and_names_give_no_alarm() {
     let cards = canary_cards(1, 10_000);
     let scan = LeakScan::new(cards.iter().map(|card| &card.number));
-    let mut dice = Dice::new(99);
+    let mut dice = SeededRandom::new(99);
     let mut bytes = vec![0; 1 << 20];
     dice.fill(&mut bytes);
     assert_eq!(scan.scan("bytes", &bytes), []);
@@ -183,9 +183,9 @@ fn random_bytes_and_names_give_no_alarm() {
         .map(|_| {
             format!(
                 "{{\"_id\":\"{:016x}{:08x}\",\"at\":{}}}\n",
-                dice.roll(),
-                dice.roll() >> 32,
-                dice.roll() >> 23
+                dice.next_u64(),
+                dice.next_u64() >> 32,
+                dice.next_u64() >> 23
             )
         })
         .collect();

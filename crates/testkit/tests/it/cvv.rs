@@ -6,7 +6,7 @@ use panvault_testkit::conformance::rows::{at, id, servers_of};
 use panvault_testkit::conformance::{
     CvvJudged, cvv_cases, cvv_model, room_ends_at, room_is_shared, room_of_browsers_is_their_own,
 };
-use panvault_testkit::{NetworkCvvs, SharedCvvs, TestClock, Weather};
+use panvault_testkit::{NetworkCvvs, NetworkFaults, SharedCvvs, TestClock};
 use panvault_vault::Clock;
 
 use crate::block_on;
@@ -29,7 +29,7 @@ fn shared(held_max: u64) -> Made {
 /// Over a network that delivers every other request twice at once: the suite sees no difference.
 fn twice(held_max: u64) -> Made {
     let (store, clock) = shared(held_max);
-    let weather = Weather { echoed: 50, slow: 50, ..Weather::default() };
+    let weather = NetworkFaults { echoed: 50, slow: 50, ..NetworkFaults::default() };
     (Arc::new(NetworkCvvs::new(store, Arc::clone(&clock), weather, 7)), clock)
 }
 
@@ -119,11 +119,11 @@ fn a_network_loses_delays_and_repeats() {
     let (card, its) = (CardId(id(1)), servers_of(1));
     let cvv = || HeldCvv { sealed: Sealed::from_bytes([7]), expires_at: at(60), remaining_millis: 60_000 };
     let bad = [
-        (Weather { lost: 100, ..Weather::default() }, Err(CvvFault::Unavailable), 0),
-        (Weather { unanswered: 100, ..Weather::default() }, Err(CvvFault::Unavailable), 1),
-        (Weather { late: 100, ..Weather::default() }, Err(CvvFault::Unavailable), 0),
-        (Weather { echoed: 100, ..Weather::default() }, Ok(true), 1),
-        (Weather { repeated: 100, slow: 100, ..Weather::default() }, Ok(true), 1),
+        (NetworkFaults { lost: 100, ..NetworkFaults::default() }, Err(CvvFault::Unavailable), 0),
+        (NetworkFaults { unanswered: 100, ..NetworkFaults::default() }, Err(CvvFault::Unavailable), 1),
+        (NetworkFaults { late: 100, ..NetworkFaults::default() }, Err(CvvFault::Unavailable), 0),
+        (NetworkFaults { echoed: 100, ..NetworkFaults::default() }, Ok(true), 1),
+        (NetworkFaults { repeated: 100, slow: 100, ..NetworkFaults::default() }, Ok(true), 1),
     ];
     for (weather, answer, held) in bad {
         let (store, clock) = shared(10);
@@ -133,7 +133,7 @@ fn a_network_loses_delays_and_repeats() {
     }
     let fates = |seed| {
         let (store, clock) = shared(1000);
-        let weather = Weather { lost: 20, unanswered: 20, late: 20, ..Weather::default() };
+        let weather = NetworkFaults { lost: 20, unanswered: 20, late: 20, ..NetworkFaults::default() };
         let network = NetworkCvvs::new(Arc::clone(&store), clock, weather, seed);
         let answers: Vec<_> =
             (1..50).map(|n| block_on(network.cvv_hold(CardId(id(n)), its, n, cvv()))).collect();

@@ -7,7 +7,7 @@ use panvault_store::{
 };
 
 use crate::api_key::ApiKeyView;
-use crate::audit::Asked;
+use crate::audit::Requester;
 use crate::document::Snapshot;
 use crate::error::VaultError;
 use crate::limits::LAST_USES_ROWS_MAX;
@@ -89,7 +89,7 @@ impl Vault {
         }
         drop(snapshot);
         let nobody = OrganisationId::from_bytes([0; 12]);
-        let audit = Asked::VAULT.note(self.now().wall, Action::ApiKeyUse, nobody, self.id().0);
+        let audit = Requester::VAULT.note(self.now().wall, Action::ApiKeyUse, nobody, self.id().0);
         while !effects.is_empty() {
             let commit = Commit { claim: None, expects: expects.clone(), effects: effects.clone(), audit };
             match self.store().commit(commit).await? {

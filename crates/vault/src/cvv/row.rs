@@ -9,7 +9,7 @@ use panvault_model::{CardId, OrganisationId, Tag, Timestamp};
 use panvault_store::limits::{CVV_REQUEST_SECONDS, SWEEP_ROWS_MAX};
 use panvault_store::{Action, CardCvvRow, Commit, Effect, Expect, Outcome, RowKey};
 
-use crate::audit::Asked;
+use crate::audit::Requester;
 use crate::error::VaultError;
 use crate::seal;
 use crate::vault::Vault;
@@ -170,7 +170,7 @@ impl Vault {
         now: Timestamp,
     ) -> Result<(), VaultError> {
         let nobody = OrganisationId::from_bytes([0; 12]);
-        let audit = Asked::VAULT.note(now, Action::CardCvvSweep, nobody, self.id().0);
+        let audit = Requester::VAULT.note(now, Action::CardCvvSweep, nobody, self.id().0);
         while !rows.is_empty() {
             let commit = Commit {
                 claim: None,

@@ -1,7 +1,7 @@
 use panvault_model::OrganisationId;
 use panvault_store::Action;
 
-use crate::audit::Asked;
+use crate::audit::Requester;
 use crate::document::DocumentPlan;
 use crate::document::head::HEAD_ID;
 use crate::error::VaultError;
@@ -16,7 +16,7 @@ impl Vault {
             return Ok(());
         }
         let nobody = OrganisationId::from_bytes([0; 12]);
-        let audit = Asked::VAULT.note(self.now().wall, Action::DocumentUpdate, nobody, HEAD_ID);
+        let audit = Requester::VAULT.note(self.now().wall, Action::DocumentUpdate, nobody, HEAD_ID);
         self.document_make(DocumentPlan { changes: Vec::new(), audit }).await
     }
 }

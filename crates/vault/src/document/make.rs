@@ -11,7 +11,7 @@ use crate::document::change::DocumentChange;
 use crate::document::head::{HEAD_ID, HEAD_ROW};
 use crate::document::snapshot::Snapshot;
 use crate::error::{Named, VaultError};
-use crate::idempotency::{Answered, Done, Idempotency, answer_of, answer_read};
+use crate::idempotency::{Done, Idempotency, KeptAnswer, answer_of, answer_read};
 use crate::limits::DOCUMENT_TRIES_MAX;
 use crate::permit::{Operation, Permit};
 use crate::seal;
@@ -72,7 +72,7 @@ impl Vault {
     }
 
     /// The same, of a request that may be repeated: then it is answered as it was before.
-    pub(crate) async fn document_change_once<O: Operation, T: Answered>(
+    pub(crate) async fn document_change_once<O: Operation, T: KeptAnswer>(
         &self,
         permit: &Permit<O>,
         idempotency: Option<Idempotency>,

@@ -24,7 +24,7 @@ use crate::api_key::MadeApiKey;
 use crate::error::VaultError;
 
 /// What may be an answer.
-pub(crate) trait Answered: Sized {
+pub(crate) trait KeptAnswer: Sized {
     /// The number of its kind.
     const KIND: u8;
 
@@ -35,7 +35,7 @@ pub(crate) trait Answered: Sized {
     fn from_bytes(bytes: &[u8]) -> Result<Self, RowFault>;
 }
 
-impl Answered for CardRow {
+impl KeptAnswer for CardRow {
     const KIND: u8 = 1;
 
     fn to_bytes(&self) -> Vec<u8> {
@@ -49,7 +49,7 @@ impl Answered for CardRow {
     }
 }
 
-impl Answered for TransactionRow {
+impl KeptAnswer for TransactionRow {
     const KIND: u8 = 2;
 
     fn to_bytes(&self) -> Vec<u8> {
@@ -65,7 +65,7 @@ impl Answered for TransactionRow {
 
 macro_rules! documents {
     ($($row:ident $kind:literal)+) => { $(
-        impl Answered for $row {
+        impl KeptAnswer for $row {
             const KIND: u8 = $kind;
 
             fn to_bytes(&self) -> Vec<u8> {
@@ -86,7 +86,7 @@ documents! {
     ApiKeyRow 6
 }
 
-impl Answered for MadeApiKey {
+impl KeptAnswer for MadeApiKey {
     const KIND: u8 = ApiKeyRow::KIND;
 
     fn to_bytes(&self) -> Vec<u8> {
@@ -99,13 +99,13 @@ impl Answered for MadeApiKey {
 }
 
 /// An answer as it is kept.
-pub(crate) fn answer_of<T: Answered>(answered: &T) -> IdempotencyAnswer {
+pub(crate) fn answer_of<T: KeptAnswer>(answered: &T) -> IdempotencyAnswer {
     IdempotencyAnswer { kind: T::KIND, bytes: answered.to_bytes() }
 }
 
 /// The answer of a record that was verified. [`VaultError::IdempotencyMismatch`] when it is one of another kind: a path has answers of
 /// one kind, so that the key was used for something else.
-pub(crate) fn answer_read<T: Answered>(row: &IdempotencyRow) -> Result<T, VaultError> {
+pub(crate) fn answer_read<T: KeptAnswer>(row: &IdempotencyRow) -> Result<T, VaultError> {
     if row.answer.kind == T::KIND {
         Ok(T::from_bytes(&row.answer.bytes)?)
     } else {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use panvault_model::{NodeId, Now, OrganisationId, Tag};
 use panvault_store::{Action, AuditNote, Commit, Effect, Expect, NodeRow, Outcome, RowKey, TransactionRow};
 
-use crate::audit::Asked;
+use crate::audit::Requester;
 use crate::error::VaultError;
 use crate::limits::LEASE_TRIES_MAX;
 use crate::node::lease::{has_run_out, lease_until};
@@ -124,5 +124,5 @@ impl Vault {
 
 /// A node is of no organisation.
 fn node_note(action: Action, node: NodeId, now: Now) -> AuditNote {
-    Asked::VAULT.note(now.wall, action, OrganisationId::from_bytes([0; 12]), node.0)
+    Requester::VAULT.note(now.wall, action, OrganisationId::from_bytes([0; 12]), node.0)
 }

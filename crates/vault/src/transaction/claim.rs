@@ -90,21 +90,21 @@ impl Vault {
             match self.cvv_standing(&claim, permit.now()).await {
                 Ok(Standing::Stands(row)) => return Ok(Claimed::Cvv(ClaimedCvv { claim, row })),
                 Ok(Standing::Void) => {
-                    self.cvv_let_go(Some(claim), false).await;
+                    self.cvv_release(Some(claim), false).await;
                     return Ok(Claimed::Nothing);
                 }
                 Ok(Standing::Replaced) => {
-                    self.cvv_let_go(Some(claim), false).await;
+                    self.cvv_release(Some(claim), false).await;
                     claiming.digest = None;
                 }
                 // Nothing is known against it, and nothing was done.
                 Err(error) => {
-                    self.cvv_let_go(Some(claim), true).await;
+                    self.cvv_release(Some(claim), true).await;
                     return Err(error);
                 }
             }
         }
-        self.cvv_let_go(claiming.claim.take(), true).await;
+        self.cvv_release(claiming.claim.take(), true).await;
         Err(VaultError::Contended)
     }
 
@@ -126,7 +126,7 @@ impl Vault {
 
     /// Ends the claim on a CVV, or puts it back where nothing was sent. What became of the transaction is decided by now, so
     /// a fault here is no answer to its caller; the CVV is gone then.
-    pub(super) async fn cvv_let_go(&self, claim: Option<CvvClaim>, untouched: bool) {
+    pub(super) async fn cvv_release(&self, claim: Option<CvvClaim>, untouched: bool) {
         let Some(claim) = claim else { return };
         let card = claim.card;
         let ended = if untouched {
@@ -136,7 +136,7 @@ impl Vault {
         };
         if let Err(error) = ended {
             let advice = "none; the caller can put the CVV back";
-            tracing::warn!(card.id = %card, error = %with_causes(&error), advice, "cvv.not_let_go");
+            tracing::warn!(card.id = %card, error = %with_causes(&error), advice, "cvv.not_released");
         }
     }
 }

@@ -11,7 +11,7 @@ use panvault_store::{
     StoreFault, TransactionRow,
 };
 
-use crate::audit::Asked;
+use crate::audit::Requester;
 use crate::cvv;
 use crate::document::Snapshot;
 use crate::error::{Named, VaultError, with_causes};
@@ -23,7 +23,7 @@ use crate::seal;
 use crate::text::{pairs_storable, texts_storable};
 use crate::transaction::claim::{Claimed, ClaimedCvv, Claiming};
 use crate::transaction::outbound::outbound_open;
-use crate::transaction::settle::Onto;
+use crate::transaction::settle::SettleBase;
 use crate::vault::Vault;
 
 /// A transaction to be initiated. Texts are echoed as they are.
@@ -67,7 +67,7 @@ const EXPECT_CVV: usize = 2;
 struct Prepared {
     row: Arc<TransactionRow>,
     connection: Arc<dyn Processor>,
-    asked: Asked,
+    asked: Requester,
     snapshot: Arc<Snapshot>,
     idempotency: Option<Idempotency>,
 }
@@ -130,13 +130,13 @@ impl Vault {
                     return Ok(Done::new(self.transaction_settle(&prepared, &row, sent, cvv).await));
                 }
                 Ok((_, Outcome::Claimed(earlier))) => {
-                    self.cvv_let_go(cvv.map(|cvv| cvv.claim), true).await;
+                    self.cvv_release(cvv.map(|cvv| cvv.claim), true).await;
                     let claim = idempotency.ok_or(VaultError::Contended)?;
                     return self.transaction_replayed(&*self.idempotency_claimed(&claim, earlier)?);
                 }
                 Ok((_, Outcome::Unmet(EXPECT_CVV))) => claiming.again(cvv),
                 Ok((_, Outcome::Unmet(at))) => {
-                    self.cvv_let_go(cvv.map(|cvv| cvv.claim), true).await;
+                    self.cvv_release(cvv.map(|cvv| cvv.claim), true).await;
                     return Err(if at == EXPECT_CARD {
                         VaultError::not_found(Named::Field("card"))
                     } else {
@@ -146,7 +146,7 @@ impl Vault {
                 // A store that stopped cannot tell whether `INITIATED` is durable, and a CVV may be in one such row only.
                 Err(error) => {
                     let untouched = !matches!(error, VaultError::Store(StoreFault::Stopped));
-                    self.cvv_let_go(cvv.map(|cvv| cvv.claim), untouched).await;
+                    self.cvv_release(cvv.map(|cvv| cvv.claim), untouched).await;
                     return Err(error);
                 }
             }
@@ -313,14 +313,14 @@ impl Vault {
     ) -> Arc<TransactionRow> {
         let reached = !matches!(sent, Sent::NotReached { .. });
         let now = self.now();
-        let onto = Onto {
+        let onto = SettleBase {
             unused: cvv.as_ref().and_then(|cvv| cvv.row.as_deref()).filter(|_| !reached),
             expects: Vec::new(),
         };
         let settled =
             self.transaction_outcome(&prepared.asked, initiated, sent, prepared.idempotency, onto, now).await;
         let goes_back = !reached && matches!(&settled, Ok(Some(settled)) if settled.cvv_goes_back);
-        self.cvv_let_go(cvv.map(|cvv| cvv.claim), goes_back).await;
+        self.cvv_release(cvv.map(|cvv| cvv.claim), goes_back).await;
         let unknown = |reason: &str| {
             Arc::new(TransactionRow {
                 status: TransactionStatus::Unknown,

@@ -4,12 +4,12 @@ use panvault_model::Now;
 use panvault_processor::Sent;
 use panvault_store::{Expect, NodeRow, RowKey, TransactionRow};
 
-use crate::audit::Asked;
+use crate::audit::Requester;
 use crate::error::{VaultError, with_causes};
 use crate::idempotency::Idempotency;
 use crate::node::has_run_out;
 use crate::seal;
-use crate::transaction::settle::Onto;
+use crate::transaction::settle::SettleBase;
 use crate::vault::Vault;
 
 impl Vault {
@@ -55,8 +55,8 @@ impl Vault {
             None => None,
         };
         let sent = Sent::Unknown { reason: "the vault stopped before the outcome was written" };
-        let onto = Onto { unused: None, expects };
-        let taken = self.transaction_outcome(&Asked::VAULT, row, sent, idempotency, onto, now).await?;
+        let onto = SettleBase { unused: None, expects };
+        let taken = self.transaction_outcome(&Requester::VAULT, row, sent, idempotency, onto, now).await?;
         // Else another was faster, or its node lives after all.
         if taken.is_some() {
             tracing::warn!(transaction.id = %row.id, advice = "ask the processor for its outcome", "transaction.unknown");

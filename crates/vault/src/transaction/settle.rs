@@ -10,7 +10,7 @@ use panvault_store::{
 };
 use zeroize::Zeroizing;
 
-use crate::audit::Asked;
+use crate::audit::Requester;
 use crate::cvv;
 use crate::error::VaultError;
 use crate::idempotency::{Done, Idempotency, answer_of, answer_read};
@@ -19,7 +19,7 @@ use crate::seal;
 use crate::vault::Vault;
 
 /// What an outcome is written onto, beside the version of the transaction.
-pub(super) struct Onto<'a> {
+pub(super) struct SettleBase<'a> {
     /// The row of its CVV as it was before the CVV was marked as used, where the mark is to be taken away.
     pub(super) unused: Option<&'a CardCvvRow>,
     /// What else must hold.
@@ -38,11 +38,11 @@ impl Vault {
     /// that does not hold: somebody else has said what became of it.
     pub(super) async fn transaction_outcome(
         &self,
-        asked: &Asked,
+        asked: &Requester,
         initiated: &TransactionRow,
         sent: Sent,
         idempotency: Option<Idempotency>,
-        onto: Onto<'_>,
+        onto: SettleBase<'_>,
         now: Now,
     ) -> Result<Option<Settled>, VaultError> {
         let mut row = initiated.clone();
@@ -61,7 +61,7 @@ impl Vault {
             claim.row(self.keys(), expires_at, answer_of(&row))
         });
         let (row, history) = (Arc::new(row), Arc::new(history));
-        let Onto { unused, expects: further } = onto;
+        let SettleBase { unused, expects: further } = onto;
         let commit = || {
             let mut expects = vec![Expect::Version(RowKey::Transaction(row.id), initiated.version)];
             expects.extend_from_slice(&further);

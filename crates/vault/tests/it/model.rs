@@ -6,7 +6,7 @@ use core::ops::ControlFlow;
 
 use panvault_card::Cvv;
 use panvault_model::{CardId, TransactionStatus};
-use panvault_testkit::{Dice, canary_cards};
+use panvault_testkit::{SeededRandom, canary_cards};
 use panvault_vault::{
     CardChange, CardQuery, CvvChange, Metadata, NewTransaction, Query, TransactionQuery, VaultError,
 };
@@ -21,7 +21,7 @@ const STEPS: usize = 250;
 struct Run {
     world: World,
     expected: Expected,
-    dice: Dice,
+    dice: SeededRandom,
     /// A parent and its child; the parent's key sees both.
     shops: Vec<Shop>,
     /// Accounts of the parent: one that takes anything, and one that declines what has no CVV.
@@ -63,7 +63,7 @@ fn kind<T>(result: &Result<T, VaultError>) -> &'static str {
 
 impl Run {
     async fn new(seed: u64) -> Self {
-        let mut dice = Dice::new(seed);
+        let mut dice = SeededRandom::new(seed);
         let cvv_ttl_seconds = if dice.percent(10) { 0 } else { 3_600 };
         let world = World::with_cvv_ttl(cvv_ttl_seconds).await;
         let top = world.shop(None).await;
@@ -264,11 +264,11 @@ impl Run {
     }
 }
 
-fn cvv(dice: &mut Dice, digits: usize) -> String {
+fn cvv(dice: &mut SeededRandom, digits: usize) -> String {
     let text = *dice.pick(&["111", "222", "333", "000", "987"]).unwrap();
     if digits == 4 { format!("{text}0") } else { text.to_owned() }
 }
 
-fn metadata(dice: &mut Dice) -> Metadata {
+fn metadata(dice: &mut SeededRandom) -> Metadata {
     (0..dice.below(3)).map(|at| (format!("name {at}"), format!("value {}", dice.below(100)))).collect()
 }

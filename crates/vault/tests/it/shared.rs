@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use panvault_model::{CardId, CvvResult, NodeId};
 use panvault_store::{CardCvvRow, CvvStore, Store};
-use panvault_testkit::{NetworkCvvs, SharedCvvs, TestClock, Weather};
+use panvault_testkit::{NetworkCvvs, NetworkFaults, SharedCvvs, TestClock};
 use panvault_vault::limits::{LEASE_SECONDS, LEASE_SKEW_SECONDS};
 use panvault_vault::{CardChange, CvvChange, Permit, TransactionCreate, TransactionRow, VaultError};
 
@@ -39,11 +39,11 @@ struct Place {
 
 impl Nodes {
     async fn new() -> Self {
-        Self::over(Place::shared(), Weather::default(), 0).await
+        Self::over(Place::shared(), NetworkFaults::default(), 0).await
     }
 
     /// Each node reaches the place over a network of its own.
-    async fn over(place: Place, weather: Weather, seed: u64) -> Self {
+    async fn over(place: Place, weather: NetworkFaults, seed: u64) -> Self {
         let clock = Arc::new(TestClock::new());
         let node = async |store: Arc<Intruder>, n: u64| {
             let place = place.clone();

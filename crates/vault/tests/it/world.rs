@@ -273,7 +273,7 @@ fn parts(
     }
 }
 
-/// Dice of a process. The first secret is the key that seals CVVs, which nodes that share them have in common; all else is its own.
+/// SeededRandom of a process. The first secret is the key that seals CVVs, which nodes that share them have in common; all else is its own.
 struct NodeEntropy {
     first: Mutex<Option<SeededEntropy>>,
     own: SeededEntropy,

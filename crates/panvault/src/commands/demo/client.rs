@@ -13,7 +13,7 @@ pub(super) struct Client {
 }
 
 /// An answer: its status and its body.
-pub(super) struct Answer {
+pub(super) struct DemoAnswer {
     pub(super) status: u16,
     pub(super) body: Value,
 }
@@ -26,16 +26,16 @@ impl Client {
     }
 
     /// Posts, and prints of the answer what is new in it.
-    pub(super) fn post(&self, path: &str, body: &Value) -> anyhow::Result<Answer> {
+    pub(super) fn post(&self, path: &str, body: &Value) -> anyhow::Result<DemoAnswer> {
         self.send(path, body, |answer| told(answer, Some(body)))
     }
 
     /// Posts, and prints the whole answer.
-    pub(super) fn post_shown_whole(&self, path: &str, body: &Value) -> anyhow::Result<Answer> {
+    pub(super) fn post_shown_whole(&self, path: &str, body: &Value) -> anyhow::Result<DemoAnswer> {
         self.send(path, body, Value::clone)
     }
 
-    fn send(&self, path: &str, body: &Value, shown: impl Fn(&Value) -> Value) -> anyhow::Result<Answer> {
+    fn send(&self, path: &str, body: &Value, shown: impl Fn(&Value) -> Value) -> anyhow::Result<DemoAnswer> {
         output::line(format!("\n  POST {path}\n{}", indented(&masked(body))?))?;
         let sent = self
             .agent
@@ -46,7 +46,7 @@ impl Client {
         answer(sent, shown)
     }
 
-    pub(super) fn get(&self, path: &str) -> anyhow::Result<Answer> {
+    pub(super) fn get(&self, path: &str) -> anyhow::Result<DemoAnswer> {
         output::line(format!("\n  GET {path}"))?;
         answer(self.agent.get(format!("{}{path}", self.url)).header("X-APIKEY", &self.key).call(), |answer| {
             told(answer, None)
@@ -57,13 +57,13 @@ impl Client {
 fn answer(
     sent: Result<Response<ureq::Body>, ureq::Error>,
     shown: impl Fn(&Value) -> Value,
-) -> anyhow::Result<Answer> {
+) -> anyhow::Result<DemoAnswer> {
     let mut response = sent.context("the server did not answer")?;
     let status = response.status().as_u16();
     let text = response.body_mut().read_to_string().context("the answer did not arrive whole")?;
     let body: Value = serde_json::from_str(&text).context("the answer is not JSON")?;
     output::line(format!("  → {status}\n{}", indented(&shown(&body))?))?;
-    Ok(Answer { status, body })
+    Ok(DemoAnswer { status, body })
 }
 
 /// What an answer says that is new: without what was sent, what is null or empty, and what stays the same. The walk says so.

@@ -1,7 +1,7 @@
 use panvault_model::Timestamp;
 use serde_json::{Value, json};
 
-use crate::commands::demo::client::{Answer, Client};
+use crate::commands::demo::client::{Client, DemoAnswer};
 use crate::commands::dev::DevVault;
 use crate::output;
 
@@ -122,14 +122,14 @@ struct Walk<'a> {
     wrong: Vec<String>,
 }
 
-impl Answer {
+impl DemoAnswer {
     fn text(&self, name: &str) -> String {
         self.body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
     }
 }
 
 impl Walk<'_> {
-    fn transact(&self, card: &str, amount: u32, merchant_reference: &str) -> anyhow::Result<Answer> {
+    fn transact(&self, card: &str, amount: u32, merchant_reference: &str) -> anyhow::Result<DemoAnswer> {
         self.client.post(
             "/v1/transaction",
             &json!({
@@ -140,7 +140,7 @@ impl Walk<'_> {
         )
     }
 
-    fn expect(&mut self, what: &str, answer: &Answer, status: u16, members: &[(&str, Value)]) {
+    fn expect(&mut self, what: &str, answer: &DemoAnswer, status: u16, members: &[(&str, Value)]) {
         self.hold(&format!("{what} (HTTP {status})"), answer.status == status);
         for (name, value) in members {
             self.hold(&format!("{what}: {name} is {value}"), answer.body.get(name) == Some(value));

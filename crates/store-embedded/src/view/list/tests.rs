@@ -3,7 +3,7 @@ use std::sync::Arc as Shared;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use panvault_store::Filter;
-use panvault_testkit::Dice;
+use panvault_testkit::SeededRandom;
 use panvault_testkit::conformance::rows::{VAULT, chain};
 use tempfile::TempDir;
 
@@ -117,14 +117,14 @@ impl Rows {
         let held = panvault_directory::Directory::open(directory.path()).unwrap();
         view::create(&held, VAULT, chain(VAULT).as_ref()).unwrap();
         let view = view::connect(&held, Access::Write, 1024).unwrap();
-        let (mut dice, organisations) = (Dice::new(5), organisations());
+        let (mut dice, organisations) = (SeededRandom::new(5), organisations());
         let (mut all, tallies) = (Vec::new(), Tallies::empty(chain(VAULT)));
         let mut change = tallies.change();
         view.execute_batch("BEGIN").unwrap();
         for n in 0..ROWS {
             let mut id = [0; 12];
             id[..4].copy_from_slice(&n.to_be_bytes());
-            let (at, [number, ..]) = (dice.below(3), dice.roll().to_be_bytes());
+            let (at, [number, ..]) = (dice.below(3), dice.next_u64().to_be_bytes());
             let row = [id.as_slice(), organisations[at].as_bytes(), &[number]].concat();
             view.execute("INSERT INTO card VALUES (?, ?)", (id, row)).unwrap();
             let entry = (organisations[at].as_bytes(), id);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use panvault_store_embedded::{Files, LogFile};
-use panvault_testkit::Dice;
+use panvault_testkit::SeededRandom;
 
 use crate::support::Home;
 
@@ -23,7 +23,7 @@ struct State {
     durable_names: BTreeMap<PathBuf, usize>,
     /// Changes of names that are not durable yet, in order. Those of one call come together or not at all.
     renamed: Vec<Vec<Named>>,
-    dice: Dice,
+    dice: SeededRandom,
     /// Whether a flush does what it says.
     honest: bool,
     calls_left: usize,
@@ -66,7 +66,7 @@ impl Disk {
             durable_names: names.clone(),
             names,
             renamed: Vec::new(),
-            dice: Dice::new(seed),
+            dice: SeededRandom::new(seed),
             honest,
             calls_left: cut_at,
             left: None,

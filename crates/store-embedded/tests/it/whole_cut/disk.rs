@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-use super::luck::Luck;
 use super::node::{Content, Names, Node, What};
+use super::surviving::SurvivingWrites;
 use super::trace::{Call, Event, Trace};
 
 /// The node of the vault's directory.
@@ -219,8 +219,8 @@ impl Disk {
 
     /// What is left when the power is cut now.
     pub(crate) fn cut(&self, seed: u64) -> Image {
-        let mut luck = Luck::new(seed, self.nodes.iter().flat_map(Node::open).collect());
-        self.image(&mut |node| node.left(&mut luck))
+        let mut surviving = SurvivingWrites::new(seed, self.nodes.iter().flat_map(Node::open).collect());
+        self.image(&mut |node| node.left(&mut surviving))
     }
 
     /// What processes see.

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use panvault_store::{Commit, Store};
 use panvault_store_embedded::{EmbeddedStore, Settings};
-use panvault_testkit::Dice;
+use panvault_testkit::SeededRandom;
 use panvault_testkit::conformance::rows::{VAULT, chain};
 use rusqlite::Connection;
 
@@ -125,14 +125,14 @@ pub(crate) fn lived() {
 struct Recorded {
     vault: PathBuf,
     acks: File,
-    dice: Dice,
+    dice: SeededRandom,
     steps: Vec<Commit>,
 }
 
 impl Recorded {
     fn of(directory: &Path) -> Self {
         let acks = File::create(acks(directory)).unwrap();
-        Self { vault: vault(directory), acks, dice: Dice::new(1), steps: steps() }
+        Self { vault: vault(directory), acks, dice: SeededRandom::new(1), steps: steps() }
     }
 
     fn live(mut self, life: Life) {
@@ -158,7 +158,7 @@ impl Recorded {
                 store.close().await.unwrap();
                 drop(store);
             } else {
-                // Ends as a killed process does, with a log of the view that is not folded back.
+                // Ends as a killed process does, with a log of the view that is not checkpointed back.
                 self.work(&store, middle, middle + 6).await;
                 drop(all_of(&store).await);
                 self.until_quiet().await;
@@ -190,10 +190,10 @@ impl Recorded {
         }
     }
 
-    /// Waits until the view is folded back and the segments that it covers are gone.
+    /// Waits until the view is checkpointed back and the segments that it covers are gone.
     async fn rest(&self, store: &EmbeddedStore) {
-        let folded = || self.bytes_of("view.sqlite-wal") == Some(0);
-        while store.status().behind > 0 || !folded() || self.count("seg") > 1 {
+        let checkpointed = || self.bytes_of("view.sqlite-wal") == Some(0);
+        while store.status().behind > 0 || !checkpointed() || self.count("seg") > 1 {
             tokio::task::yield_now().await;
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::luck::Luck;
+use super::surviving::SurvivingWrites;
 
 /// What a disk writes whole.
 const SECTOR_BYTES: usize = 512;
@@ -105,9 +105,9 @@ impl Node {
     }
 
     /// What is left when the power is cut.
-    pub(super) fn left(&self, luck: &mut Luck) -> Content {
+    pub(super) fn left(&self, surviving: &mut SurvivingWrites) -> Content {
         let mut left = self.durable.clone();
-        for (change, comes) in self.changes.iter().zip(luck.which_come(&self.changes)) {
+        for (change, comes) in self.changes.iter().zip(surviving.which_come(&self.changes)) {
             if comes {
                 left.apply(&change.what);
             }

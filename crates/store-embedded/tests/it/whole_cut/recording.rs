@@ -71,20 +71,20 @@ impl Recording {
         let after = |to: &str, of: &str| first(events.clone().find(|at| renamed(*at, to)).unwrap(), of);
         let all = |of: &'static str| events.clone().filter(move |at| flush_of(*at, of)).map(|at| at + 1);
         let frame = all("log/0000000000000001.seg").next_back().unwrap();
-        // The log reaches back to step 1, and the view has been folded back and changed since.
+        // The log reaches back to step 1, and the view has been checkpointed back and changed since.
         let unfolded = |at: &usize| {
             let seen = self.disk(0, *at, Skipped::Nothing).seen();
             seen.get(Path::new("view.sqlite-wal")).is_some_and(|bytes| !bytes.as_ref().unwrap().is_empty())
         };
         let unfolded = all("log/0000000000000001.seg").rev().find(unfolded).unwrap();
-        let fold = first(after("2.seg", "log"), "view.sqlite");
+        let checkpoint = first(after("2.seg", "log"), "view.sqlite");
         vec![
             (Life::Resting, After::End(0, frame)),
             (Life::Anew, After::End(0, unfolded)),
             (Life::Working, After::End(0, after("view.sqlite", ""))),
             (Life::Working, After::End(0, after("2.seg", "log"))),
             (Life::Resting, After::End(0, after("1.old", "log"))),
-            (Life::Resting, After::End(0, fold)),
+            (Life::Resting, After::End(0, checkpoint)),
             (Life::Working, self.torn(all("log/0000000000000001.seg").rev(), "log/0000000000000001.seg")),
             (Life::Working, self.torn(all("view.sqlite"), "view.sqlite")),
         ]

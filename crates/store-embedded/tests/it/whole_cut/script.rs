@@ -5,7 +5,7 @@ use panvault_store::{
     CardRow, Commit, DocumentKind, Effect, IdempotencyAnswer, IdempotencyClaim, MemoryStore, Row, RowKey,
     Store, TransactionRow,
 };
-use panvault_testkit::Dice;
+use panvault_testkit::SeededRandom;
 use panvault_testkit::conformance::rows::{
     self, at, card, card_answer, card_changed, document, id, kept, key, transaction, transaction_settled,
 };
@@ -16,7 +16,7 @@ use panvault_testkit::conformance::{
 
 use crate::support::{all_of, block_on, is_done};
 
-/// No card is deleted for a while, so that the view is folded back several times before the first segment is left.
+/// No card is deleted for a while, so that the view is checkpointed back several times before the first segment is left.
 const SEED: u64 = 112;
 /// Steps that there are.
 pub(crate) const STEPS: usize = 260;
@@ -25,7 +25,7 @@ const ACCOUNTS: usize = 3;
 
 /// What has been done so far.
 struct Writing {
-    dice: Dice,
+    dice: SeededRandom,
     /// The number of the next row; also the time in seconds.
     next: u64,
     cards: Vec<CardRow>,
@@ -38,7 +38,7 @@ struct Writing {
 
 /// All steps.
 pub(crate) fn steps() -> Vec<Commit> {
-    let dice = Dice::new(SEED);
+    let dice = SeededRandom::new(SEED);
     let (cards, transactions) = (Vec::new(), Vec::new());
     let mut writing = Writing { dice, next: 10, cards, transactions, accounts: [0; ACCOUNTS], changes: 0 };
     let memory = rows::memory();
@@ -99,7 +99,7 @@ impl Writing {
         let most = if self.dice.percent(30) { 24_000 } else { 300 };
         let row = CardRow {
             sealed: Sealed::from_bytes(vec![0xc4; 1 + self.dice.below(most)]),
-            fingerprint: Fingerprint::from_bytes([self.dice.roll().to_be_bytes()[0]; 16]),
+            fingerprint: Fingerprint::from_bytes([self.dice.next_u64().to_be_bytes()[0]; 16]),
             ..card(self.next)
         };
         let claim = self.claim(card_answer(&row));
@@ -111,7 +111,7 @@ impl Writing {
         if !self.dice.percent(40) {
             return None;
         }
-        let mut row = kept(key(1 + self.dice.roll().to_be_bytes()[0] % 3), 0, answer);
+        let mut row = kept(key(1 + self.dice.next_u64().to_be_bytes()[0] % 3), 0, answer);
         row.expires_at = at(self.next + 8);
         Some(IdempotencyClaim { row: Box::new(row), now: at(self.next) })
     }

@@ -14,8 +14,8 @@ use crate::clock::TestClock;
 use crate::conformance::cvv::predicted::{Card, Predicted};
 use crate::conformance::cvv::{again, card, cvv};
 use crate::conformance::rows::servers_of;
-use crate::entropy::Dice;
-use crate::network_cvv::{NetworkCvvs, Weather};
+use crate::entropy::SeededRandom;
+use crate::network_cvv::{NetworkCvvs, NetworkFaults};
 
 const CARDS: u64 = 3;
 const NODES: u64 = 3;
@@ -31,9 +31,9 @@ const REQUESTS: usize = 400;
 /// Panics with the seed where the store does otherwise.
 pub async fn cvv_model(store: Arc<dyn CvvStore>, clock: &Arc<TestClock>, seed: u64) {
     let checked = Arc::new(Checked { store, clock: Arc::clone(clock), seed, model: Mutex::default() });
-    let mut dice = Dice::new(seed);
+    let mut dice = SeededRandom::new(seed);
     let mut percent = |most| dice.below(most);
-    let weather = Weather {
+    let weather = NetworkFaults {
         lost: percent(20),
         unanswered: percent(20),
         echoed: percent(20),
@@ -57,7 +57,7 @@ pub async fn cvv_model(store: Arc<dyn CvvStore>, clock: &Arc<TestClock>, seed: u
 /// What vaults do, and know.
 struct Vaults {
     networks: Vec<NetworkCvvs>,
-    dice: Dice,
+    dice: SeededRandom,
     /// The last commit.
     number: u64,
     tickets: u128,
@@ -71,7 +71,7 @@ impl Vaults {
     async fn request(&mut self, clock: &TestClock, seed: u64) {
         let dice = &mut self.dice;
         let network = &self.networks[dice.below(self.networks.len())];
-        let card_number = 1 + dice.roll() % CARDS;
+        let card_number = 1 + dice.next_u64() % CARDS;
         let (of, its) = (card(card_number), servers_of(1));
         match dice.below(12) {
             0..=2 => {
@@ -83,7 +83,7 @@ impl Vaults {
             3 => {
                 // Of this commit, or of one that this one has overtaken.
                 self.number += 1;
-                let number = self.number.saturating_sub(dice.roll() % 4).max(1);
+                let number = self.number.saturating_sub(dice.next_u64() % 4).max(1);
                 let _cleared = network.cvv_clear(of, number).await;
             }
             4 => {
@@ -115,7 +115,7 @@ impl Vaults {
             8..=10 => drop(network.cvv_read_many((1..=CARDS).map(card).collect()).await),
             _ => {
                 let most = [1_000, 10_000, 70_000, CVV_REQUEST_SECONDS * 1000][dice.below(4)];
-                clock.pass_millis(dice.roll() % most);
+                clock.pass_millis(dice.next_u64() % most);
                 if dice.percent(20) {
                     let _done = network.cvv_sweep().await;
                 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use panvault_model::{NodeId, TransactionId, TransactionStatus};
 use panvault_store::{Action, Store};
-use panvault_testkit::Dice;
+use panvault_testkit::SeededRandom;
 use panvault_vault::limits::{
     LEASE_MARGIN_SECONDS, LEASE_SECONDS, LEASE_SKEW_SECONDS, PROCESSOR_SECONDS_MAX,
 };
@@ -35,7 +35,7 @@ struct Living {
 
 struct Run {
     seed: u64,
-    dice: Dice,
+    dice: SeededRandom,
     shop: Shop,
     nodes: Vec<Living>,
     started: u64,
@@ -87,7 +87,7 @@ impl Run {
         let first = Living { world, id: node(1), tasks: Vec::new(), renewed: 0 };
         let mut run = Self {
             seed,
-            dice: Dice::new(seed),
+            dice: SeededRandom::new(seed),
             shop,
             nodes: vec![first],
             started: 1,

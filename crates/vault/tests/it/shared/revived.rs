@@ -1,7 +1,7 @@
 //! A cache that comes back as it once was, and hands out what was used, replaced or ended.
 
 use panvault_model::{CvvResult, TransactionStatus};
-use panvault_testkit::Weather;
+use panvault_testkit::NetworkFaults;
 use panvault_vault::limits::CLAIM_TRIES_MAX;
 
 use crate::shared::{Act, Nodes, Place, polled};
@@ -27,7 +27,7 @@ async fn what_was_used_is_refused_by_the_store() {
 /// The control: where the store does not know of CVVs, what comes back goes out twice.
 #[tokio::test]
 async fn without_a_row_it_would_go_out_again() {
-    let nodes = Nodes::over(Place::unshared(), Weather::default(), 0).await;
+    let nodes = Nodes::over(Place::unshared(), NetworkFaults::default(), 0).await;
     let card = nodes.one.card(&nodes.shop).await;
     assert!(nodes.one.transact(&nodes.shop, card, 1_000).await.unwrap().cvv_present);
     nodes.place.cvvs.revive().await;

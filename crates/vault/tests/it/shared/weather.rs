@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use panvault_model::{CardId, CvvResult};
 use panvault_store::limits::CVV_REQUEST_SECONDS;
-use panvault_testkit::{Dice, Weather};
+use panvault_testkit::{NetworkFaults, SeededRandom};
 use panvault_vault::VaultError;
 
 use crate::shared::{Act, Nodes, Place, polled};
@@ -38,9 +38,9 @@ fn result_of(cvv: &str) -> u8 {
 
 /// Runs a history, or says what went wrong in it.
 async fn history(place: Place, seed: u64) -> Result<(), String> {
-    let mut dice = Dice::new(seed);
+    let mut dice = SeededRandom::new(seed);
     let mut percent = |most| dice.below(most);
-    let weather = Weather {
+    let weather = NetworkFaults {
         lost: percent(15),
         unanswered: percent(15),
         echoed: percent(20),

@@ -10,7 +10,7 @@ use crate::view::ApplyFrame;
 
 /// Frames on their way to the view.
 #[derive(Default)]
-pub(crate) struct ToApply {
+pub(crate) struct ApplyQueue {
     /// Bytes of the frames that the view does not show yet.
     bytes: AtomicU64,
     state: Mutex<Frames>,
@@ -31,13 +31,13 @@ struct Frames {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
-    /// In order: the view is folded back.
+    /// In order: the view is checkpointed.
     Closed,
     /// A write failed.
     Failed,
 }
 
-impl ToApply {
+impl ApplyQueue {
     /// Starts with the segment that is written to.
     pub(crate) fn new(segment: u64) -> Self {
         let state = Mutex::new(Frames { segment, ..Frames::default() });

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use panvault_testkit::Dice;
+use panvault_testkit::SeededRandom;
 
 use super::node::{Change, Place};
 
@@ -21,21 +21,21 @@ enum Comes {
 }
 
 /// One power cut. It treats all files alike, or each as it falls.
-pub(crate) struct Luck {
-    dice: Dice,
+pub(crate) struct SurvivingWrites {
+    dice: SeededRandom,
     /// Numbers of all changes that are not durable.
     open: Vec<u64>,
     alike: Option<Comes>,
 }
 
-impl Luck {
+impl SurvivingWrites {
     pub(super) fn new(seed: u64, mut open: Vec<u64>) -> Self {
         open.sort_unstable();
-        let mut luck = Self { dice: Dice::new(seed), open, alike: None };
-        if luck.dice.percent(60) {
-            luck.alike = Some(luck.falls());
+        let mut surviving = Self { dice: SeededRandom::new(seed), open, alike: None };
+        if surviving.dice.percent(60) {
+            surviving.alike = Some(surviving.falls());
         }
-        luck
+        surviving
     }
 
     fn falls(&mut self) -> Comes {

@@ -19,7 +19,7 @@ struct Steps {
 
 /// What was told of all rows.
 #[derive(Default)]
-pub(super) struct Told {
+pub(super) struct ExpectedRows {
     cards: Steps,
     transactions: Steps,
     documents: Steps,
@@ -27,7 +27,7 @@ pub(super) struct Told {
     pub(super) bins: Option<panvault_model::Id>,
 }
 
-impl Told {
+impl ExpectedRows {
     /// Takes up a note.
     pub(super) fn put(&mut self, note: &AuditNote) {
         let ids = match note.action {

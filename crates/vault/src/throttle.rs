@@ -6,12 +6,12 @@ use crate::limits::SELDOM_SECONDS;
 
 /// Lets through the first of what happens often, and then one a minute: for log lines that a caller can cause at will.
 #[derive(Debug, Default)]
-pub(crate) struct Seldom {
+pub(crate) struct Throttle {
     /// When the next one is let through, by the clock that never goes back.
     next_millis: AtomicU64,
 }
 
-impl Seldom {
+impl Throttle {
     /// Whether this one is let through. Of any number that ask at once, one is.
     pub(crate) fn is_due(&self, now: Now) -> bool {
         let next = now.monotonic_millis.saturating_add(SELDOM_SECONDS * 1000);
@@ -28,7 +28,7 @@ mod tests {
 
     #[test]
     fn the_first_is_let_through_and_then_one_a_minute() {
-        let seldom = Seldom::default();
+        let seldom = Throttle::default();
         let due =
             |monotonic_millis| seldom.is_due(Now { wall: Timestamp::from_unix_millis(0), monotonic_millis });
         assert!(due(500));

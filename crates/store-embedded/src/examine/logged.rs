@@ -7,9 +7,9 @@ use crate::log::Frame;
 
 /// What the log says last of every row that it speaks of.
 #[derive(Default)]
-pub(super) struct Last(HashMap<RowKey, (u64, Option<Vec<u8>>)>);
+pub(super) struct LoggedRows(HashMap<RowKey, (u64, Option<Vec<u8>>)>);
 
-impl Last {
+impl LoggedRows {
     /// Takes up a frame, which is later than those before it.
     pub(super) fn put(&mut self, frame: &Frame) {
         for effect in frame.effects.iter().flatten() {

@@ -11,15 +11,15 @@ use crate::limits::COMMIT_STEPS_MAX;
 /// A commit that waits to be written, and who waits for it.
 pub(crate) struct Job {
     pub(crate) commit: Commit,
-    pub(crate) reply: oneshot::Sender<Answer>,
+    pub(crate) reply: oneshot::Sender<CommitResult>,
 }
 
 /// What became of a commit.
-pub(crate) type Answer = Result<Outcome, StoreFault>;
+pub(crate) type CommitResult = Result<Outcome, StoreFault>;
 
 /// What waits for the writer.
 #[derive(Default)]
-pub(crate) struct Queue {
+pub(crate) struct CommitQueue {
     state: Mutex<Waiting>,
     changed: Condvar,
 }
@@ -38,7 +38,7 @@ pub(crate) enum Work {
     End,
 }
 
-impl Queue {
+impl CommitQueue {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
