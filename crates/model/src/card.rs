@@ -141,6 +141,11 @@ impl Fingerprint {
         &self.0
     }
 
+    /// As it is shown, in ASCII.
+    pub fn digits(&self) -> [u8; 32] {
+        hex(&self.0)
+    }
+
     /// Reads exactly 32 lowercase hexadecimal digits.
     pub fn parse(text: &str) -> Option<Self> {
         if text.len() != 32 || !text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
@@ -152,8 +157,7 @@ impl Fingerprint {
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = [0; 32];
-        f.write_str(hex(&self.0, &mut text))
+        f.write_str(core::str::from_utf8(&self.digits()).unwrap_or_default())
     }
 }
 

@@ -40,6 +40,11 @@ impl Id {
         &self.0
     }
 
+    /// As it is shown, in ASCII: every answer shows several, and formatting costs more.
+    pub fn digits(&self) -> [u8; 24] {
+        hex(&self.0)
+    }
+
     /// Reads exactly 24 lowercase hexadecimal digits.
     pub fn parse(text: &str) -> Result<Self, IdFault> {
         let digits: &[u8; 24] = text.as_bytes().try_into().map_err(|_| IdFault)?;
@@ -62,19 +67,19 @@ fn nibble(digit: u8) -> Result<u8, IdFault> {
 
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = [0; 24];
-        f.write_str(hex(&self.0, &mut text))
+        f.write_str(core::str::from_utf8(&self.digits()).unwrap_or_default())
     }
 }
 
-/// Bytes in lowercase hexadecimal digits, for which there is room of two each: every answer shows several, and formatting costs more.
-pub(crate) fn hex<'t>(bytes: &[u8], text: &'t mut [u8]) -> &'t str {
+/// Bytes in lowercase hexadecimal digits, two each.
+pub(crate) fn hex<const TEXT: usize>(bytes: &[u8]) -> [u8; TEXT] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |n: u8| DIGITS.get(usize::from(n)).copied().unwrap_or(b'0');
+    let mut text = [b'0'; TEXT];
     for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
         *pair = [digit(byte >> 4), digit(byte & 15)];
     }
-    core::str::from_utf8(text).unwrap_or_default()
+    text
 }
 
 impl fmt::Debug for Id {
@@ -103,6 +108,11 @@ macro_rules! typed_id {
             /// Its bytes.
             pub const fn as_bytes(&self) -> &[u8; 12] {
                 self.0.as_bytes()
+            }
+
+            /// As it is shown, in ASCII.
+            pub fn digits(&self) -> [u8; 24] {
+                self.0.digits()
             }
 
             /// The id with these bytes.

@@ -69,9 +69,9 @@ impl Timestamp {
     }
 }
 
-impl fmt::Display for Timestamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Every answer shows several: digits are put in place one by one, which costs far less than formatting them.
+impl Timestamp {
+    /// As it is shown, in ASCII. Every answer shows several: digits are put in place one by one, which costs far less than formatting them.
+    pub fn text(self) -> [u8; 24] {
         let at = self.calendar();
         let mut text = *b"0000-00-00T00:00:00.000Z";
         let mut put = |from: usize, digits: usize, mut value: u32| {
@@ -87,7 +87,13 @@ impl fmt::Display for Timestamp {
         put(14, 2, u32::from(at.minute()));
         put(17, 2, u32::from(at.second()));
         put(20, 3, u32::try_from(self.0 % 1000).unwrap_or(0));
-        f.write_str(core::str::from_utf8(&text).unwrap_or_default())
+        text
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(core::str::from_utf8(&self.text()).unwrap_or_default())
     }
 }
 

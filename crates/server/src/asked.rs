@@ -19,8 +19,8 @@ pub(crate) struct Asked {
     pub(crate) id: Option<String>,
     pub(crate) query: Option<String>,
     pub(crate) body: Body,
-    pub(crate) idempotency_key: Option<String>,
-    pub(crate) path: String,
+    /// The path, without a slash at its end, and the idempotency key that came with it.
+    pub(crate) idempotency: Option<(String, String)>,
 }
 
 impl Asked {
@@ -48,8 +48,8 @@ impl Asked {
         permit: &Permit<O>,
         fields: &Fields<'_>,
     ) -> Option<Idempotency> {
-        let key = self.idempotency_key.as_deref()?;
-        Some(vault.idempotency(permit, &self.path, key, &canonical(fields)))
+        let (path, key) = self.idempotency.as_ref()?;
+        Some(vault.idempotency(permit, path, key, &canonical(fields)))
     }
 
     /// The body, which is wiped where it is read.

@@ -48,8 +48,11 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     paths.sort_unstable();
     paths.dedup();
     for path in paths {
+        // Looked up here once, and not among all for each request.
+        let of_path: Arc<[&'static Endpoint]> =
+            ENDPOINTS.iter().filter(|endpoint| endpoint.path == path).collect();
         let route = any(move |State(app): State<Arc<App>>, params: Params, request: Request| {
-            endpoint(app, path, params, request)
+            endpoint(app, path, of_path, params, request)
         });
         router = router.route(path, route.clone()).route(&format!("{path}/"), route);
     }
@@ -103,18 +106,24 @@ async fn refused(app: Arc<App>, refusal: Refusal) -> Response {
 }
 
 /// Answers a request to a path of the table.
-async fn endpoint(app: Arc<App>, path: &'static str, params: Params, request: Request) -> Response {
+async fn endpoint(
+    app: Arc<App>,
+    path: &'static str,
+    of_path: Arc<[&'static Endpoint]>,
+    params: Params,
+    request: Request,
+) -> Response {
     let started = Instant::now();
     let id = app.make_request_id();
     // What is answered to HEAD is what GET has, without its body.
     let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
-    let found = ENDPOINTS.iter().find(|endpoint| endpoint.path == path && endpoint.method == *method);
+    let found = of_path.iter().copied().find(|endpoint| endpoint.method == *method);
     let operation = found.map_or("none", |endpoint| endpoint.operation);
     let mut page = None;
     let answer = match found {
         Some(endpoint) => answer(&app, endpoint, id, &params, request, &mut page).await,
         None => Ok(cors::preflight(app.vault(), path, method, request.headers())
-            .unwrap_or_else(|| method_not_allowed(path, &app))),
+            .unwrap_or_else(|| method_not_allowed(&of_path, &app))),
     };
     let mut answer = answer.unwrap_or_else(|refusal| {
         log(&refusal, id, operation, path, &params);
@@ -221,8 +230,7 @@ async fn answer(
         id: in_path(params).map(str::to_owned),
         query: parts.uri.query().map(str::to_owned),
         body,
-        idempotency_key,
-        path: parts.uri.path().trim_end_matches('/').to_owned(),
+        idempotency: idempotency_key.map(|key| (parts.uri.path().trim_end_matches('/').to_owned(), key)),
     };
     let _working = place.map(|place| place.work()).transpose()?;
     let working = (endpoint.handler)(Arc::clone(app), asked);
@@ -269,13 +277,9 @@ fn judged(
     }
 }
 
-fn method_not_allowed(path: &str, app: &App) -> Answer {
+fn method_not_allowed(of_path: &[&Endpoint], app: &App) -> Answer {
     let mut answer = Answer::refusal(Refusal::new(ErrorCode::Method), app.vault().now().wall);
-    let mut methods: Vec<&str> = ENDPOINTS
-        .iter()
-        .filter(|endpoint| endpoint.path == path)
-        .map(|endpoint| endpoint.method.as_str())
-        .collect();
+    let mut methods: Vec<&str> = of_path.iter().map(|endpoint| endpoint.method.as_str()).collect();
     if methods.contains(&Method::GET.as_str()) {
         methods.push(Method::HEAD.as_str());
     }

@@ -88,15 +88,13 @@ pub(crate) fn write_texts<'t>(texts: impl Iterator<Item = (&'t str, &'t str)>, o
 
 /// Writes a text that needs no escapes.
 fn write_plain(text: &str, out: &mut Vec<u8>) {
-    out.push(b'"');
-    out.extend_from_slice(text.as_bytes());
-    out.push(b'"');
+    write_ascii(text.as_bytes(), out);
 }
 
-/// Writes what a value of ours prints, which needs no escapes.
-fn write_printed(value: impl Display, out: &mut Vec<u8>) {
+/// Writes characters of ours, which need no escapes.
+fn write_ascii(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
-    print(value, out);
+    out.extend_from_slice(text);
     out.push(b'"');
 }
 
@@ -119,22 +117,29 @@ fn write_two_digits(number: u16, out: &mut Vec<u8>) {
     out.extend_from_slice(&[b'"', digit(number / 10), digit(number), b'"']);
 }
 
-macro_rules! shown_printed {
+macro_rules! shown_digits {
     ($($shape:expr => $($kind:ty)+;)+) => { $($(
         impl Shown for $kind {
             const SHAPE: Shape = $shape;
 
             fn write(&self, out: &mut Vec<u8>) {
-                write_printed(self, out);
+                write_ascii(&self.digits(), out);
             }
         }
     )+)+ };
 }
 
-shown_printed! {
+shown_digits! {
     Shape::Id => Id AccountId ApiKeyId CardId OrganisationId ProcessorId TransactionId;
-    Shape::Time => Timestamp;
     Shape::Hexadecimal(32) => Fingerprint;
+}
+
+impl Shown for Timestamp {
+    const SHAPE: Shape = Shape::Time;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        write_ascii(&self.text(), out);
+    }
 }
 
 macro_rules! shown_letters {

@@ -34,7 +34,7 @@ pub(crate) async fn create(app: Arc<App>, mut asked: Asked) -> Result<Answer, Re
         let idempotency = asked.idempotency(app.vault(), &permit, fields);
         Ok(app.vault().card_create(&permit, organisation, card, metadata, idempotency))
     })?;
-    let may_be_repeated = asked.idempotency_key.is_some();
+    let may_be_repeated = asked.idempotency.is_some();
     drop(asked);
     // A client that hangs up may cut this off: then the card is stored, or it is not, and nobody knows its token. Unless it asks
     // again: then it learns the token, and its CVV must not be lost by that.
