@@ -34,7 +34,7 @@ pub(crate) use schema::SchemaWatch;
 pub(crate) use tally::{Counted, Each, Step, Tallies, Tally, hash, toggle};
 
 /// Format of the tables.
-const FORMAT: u32 = 8;
+const FORMAT: u32 = 9;
 
 /// Name of the view's file.
 const VIEW: &str = "view.sqlite";

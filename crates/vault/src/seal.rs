@@ -24,11 +24,19 @@ const TAG_API_KEY_USE: u8 = 10;
 pub(crate) fn card_seal(mut row: CardRow, block: &CardBlock, env: &Env<'_>) -> Result<CardRow, KeysError> {
     let mut clear = Vec::with_capacity(192);
     row.encode_clear(&mut clear);
-    let place = place(&row, row.organisation, env.vault, &clear);
-    let sealed = env.keys.card_seal(&place, block.expose_bytes(), env.entropy)?;
-    let tag = env.vault_keys.card_tag(&place, &sealed);
-    (row.sealed, row.tag) = (sealed, tag);
+    let bound = place(&row, row.organisation, env.vault, &clear);
+    row.sealed = env.keys.card_seal(&bound, block.expose_bytes(), env.entropy)?;
+    row.encode_tagged_only(&mut clear);
+    row.tag = env.vault_keys.card_tag(&place(&row, row.organisation, env.vault, &clear), &row.sealed);
     Ok(row)
+}
+
+/// The tag of a card as it is, sealed part and all.
+pub(crate) fn card_tag(row: &CardRow, keys: &VaultKeys) -> Tag {
+    let mut clear = Vec::with_capacity(192);
+    row.encode_clear(&mut clear);
+    row.encode_tagged_only(&mut clear);
+    keys.card_tag(&place(row, row.organisation, keys.vault(), &clear), &row.sealed)
 }
 
 /// Opens a card for a caller whose permit covers `organisation`. [`VaultError::NotFound`] when the key that sealed it is destroyed:
@@ -63,6 +71,7 @@ pub(crate) fn card_verify(
 ) -> Result<(), VaultError> {
     let mut clear = Vec::with_capacity(192);
     row.encode_clear(&mut clear);
+    row.encode_tagged_only(&mut clear);
     let place = place(row, organisation, keys.vault(), &clear);
     agree(keys.card_tag_matches(&place, &row.sealed, &row.tag), RowKey::Card(row.id))
 }
@@ -71,6 +80,7 @@ pub(crate) fn card_verify(
 pub(crate) fn card_is_ours(row: &CardRow, tags: &RowTagKey) -> bool {
     let mut clear = Vec::with_capacity(192);
     row.encode_clear(&mut clear);
+    row.encode_tagged_only(&mut clear);
     let place = place(row, row.organisation, tags.vault(), &clear);
     tags.card_tag_matches(&place, &row.sealed, &row.tag)
 }

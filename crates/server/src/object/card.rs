@@ -105,7 +105,7 @@ object! {
         optional METADATA.name => &[(String, String)] = some(&view.row.metadata);
         /// When it was made.
         always "created_at" => Timestamp = view.row.created_at, by CreatedAt;
-        /// When it last changed. A CVV changes nothing of a card.
+        /// When it last changed, or its CVV was put back or ended by a request.
         always "updated_at" => Timestamp = view.row.updated_at, by UpdatedAt;
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! | bytes | what |
 //! | --- | --- |
-//! | 1 | format, 4 |
+//! | 1 | format, 5 |
 //! | 12 | id; absent where the row is kept under it |
 //! | 1 | flags, below |
 //! | 12 | organisation |
@@ -24,8 +24,9 @@
 //! | pairs | metadata |
 //! | 6 | when it was made |
 //! | 6 | when it last changed; absent with flag 16: when it was made |
+//! | 6 | when it was sealed; absent with flag 64: when it last changed |
 //! | 2 | version of the tag's key; absent with flag 32: it is 1 |
-//! | 16 | keyed tag over all that the sealed part is bound to, and the sealed part; zeroes in an idempotency record |
+//! | 16 | keyed tag over all that the sealed part is bound to, when it last changed, and the sealed part; zeroes in an idempotency record |
 //! | the rest | sealed part; empty in an idempotency record |
 //!
 //! How `text?` and `pairs` are written is said in `codec.rs`. A row has one spelling: a flag that is not set where it could be is refused.
@@ -39,7 +40,8 @@ use panvault_model::{
 
 use crate::codec::{Reader, RowFault, Writer};
 
-/// A stored card. Everything but `sealed` and `tag` is clear, and is bound to `sealed` as associated data.
+/// A stored card. Everything but `sealed` and `tag` is clear, and is bound to `sealed` as associated data; only `updated_at` is not, which
+/// moves with a CVV too, for which no card is opened and sealed anew.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CardRow {
     /// The token.
@@ -66,8 +68,10 @@ pub struct CardRow {
     pub metadata: Vec<(String, String)>,
     /// When it was made.
     pub created_at: Timestamp,
-    /// When this row last changed.
+    /// When it last changed, its CVV included.
     pub updated_at: Timestamp,
+    /// When anything of it but its CVV last changed: it was sealed then.
+    pub sealed_at: Timestamp,
     /// Card number and holder.
     pub sealed: Sealed,
     /// Keyed tag over all of the above, made by the vault: the row is held against it without being opened.
@@ -80,9 +84,10 @@ const NO_TABLE: u8 = 4;
 const FIRST_KEY: u8 = 8;
 const UNCHANGED: u8 = 16;
 const FIRST_TAG_KEY: u8 = 32;
+const SEALED_LAST: u8 = 64;
 
 impl CardRow {
-    const FORMAT: u8 = 4;
+    const FORMAT: u8 = 5;
 
     /// Appends the clear fields that are bound to the sealed part, beside id, organisation and version.
     pub fn encode_clear(&self, out: &mut Vec<u8>) {
@@ -94,7 +99,12 @@ impl CardRow {
         writer.u32(self.fingerprint_key);
         writer.pairs(&self.metadata);
         writer.timestamp(self.created_at);
-        writer.timestamp(self.updated_at);
+        writer.timestamp(self.sealed_at);
+    }
+
+    /// Appends what the tag is over beside those, and the sealed part is not bound to.
+    pub fn encode_tagged_only(&self, out: &mut Vec<u8>) {
+        Writer::new(out).timestamp(self.updated_at);
     }
 
     /// Appends the whole row.
@@ -142,6 +152,9 @@ impl CardRow {
         if has(UNCHANGED) {
             writer.timestamp(self.updated_at);
         }
+        if has(SEALED_LAST) {
+            writer.timestamp(self.sealed_at);
+        }
         if has(FIRST_TAG_KEY) {
             writer.u16(tag.key);
         }
@@ -167,6 +180,7 @@ impl CardRow {
             (FIRST_KEY, self.fingerprint_key == 1),
             (UNCHANGED, self.updated_at == self.created_at),
             (FIRST_TAG_KEY, tag.key == 1),
+            (SEALED_LAST, self.sealed_at == self.updated_at),
         ];
         flags.iter().filter(|(_, is)| *is).fold(0, |flags, (flag, _)| flags | flag)
     }
@@ -202,6 +216,7 @@ impl CardRow {
         let metadata = reader.pairs()?;
         let created_at = reader.timestamp()?;
         let updated_at = if has(UNCHANGED) { reader.timestamp()? } else { created_at };
+        let sealed_at = if has(SEALED_LAST) { reader.timestamp()? } else { updated_at };
         let key = if has(FIRST_TAG_KEY) { reader.u16()? } else { 1 };
         let tag = Tag { key, bytes: reader.fixed()? };
         let row = Self {
@@ -218,6 +233,7 @@ impl CardRow {
             metadata,
             created_at,
             updated_at,
+            sealed_at,
             sealed: Sealed::from_bytes(reader.rest()),
             tag,
         };

@@ -100,6 +100,7 @@ fn card_refresh_plan(
         version: stored.version.checked_add(1).ok_or(VaultError::Contended)?,
         facts,
         updated_at: env.now.wall,
+        sealed_at: env.now.wall,
         ..stored.clone()
     };
     Ok(Some(seal::card_seal(row, &block, env)?))

@@ -54,6 +54,16 @@ impl PlannedCvv {
             Self::Keep | Self::Clear => None,
         }
     }
+
+    /// The row as of now, when the CVV is all that changes: neither opened nor sealed anew. `None` where it is no later.
+    fn moves(&self, stored: &CardRow, env: &Env<'_>) -> Option<Arc<CardRow>> {
+        if matches!(self, Self::Keep) || env.now.wall <= stored.updated_at {
+            return None;
+        }
+        let mut row = CardRow { updated_at: env.now.wall, ..stored.clone() };
+        row.tag = seal::card_tag(&row, env.vault_keys);
+        Some(Arc::new(row))
+    }
 }
 
 /// The change of the row, which may have to be tried on several versions of it. A name waits for its card sealed.
@@ -114,6 +124,8 @@ impl Vault {
                     return Err(VaultError::not_found(named));
                 }
                 let row = card_update_plan(&stored, organisation, &change, &cvv, &env)?;
+                let changed = row.is_some();
+                let row = row.or_else(|| cvv.moves(&stored, &env));
                 let (kept_until, step) = match &cvv {
                     PlannedCvv::Keep => (vault.cvv_expires_at(id, now).await?, CvvStep::NONE),
                     PlannedCvv::Clear | PlannedCvv::Put { .. } => {
@@ -123,7 +135,6 @@ impl Vault {
                         (None, step)
                     }
                 };
-                let changed = row.is_some();
                 let shown = row.clone().unwrap_or_else(|| Arc::clone(&stored));
                 let mut commit = Commit {
                     claim: idempotency
@@ -235,6 +246,7 @@ fn card_update_plan(
         expiry,
         metadata: change.metadata.clone().unwrap_or_else(|| stored.metadata.clone()),
         updated_at: env.now.wall,
+        sealed_at: env.now.wall,
         ..stored.clone()
     };
     Ok(Some(Arc::new(seal::card_seal(row, &block, env)?)))

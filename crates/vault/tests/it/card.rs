@@ -4,7 +4,9 @@ use panvault_card::{Holder, NewCard};
 use panvault_model::{Brand, CardId, CardType, IssuerFacts};
 use panvault_store::{Action, Store};
 use panvault_testkit::{LeakScan, canary_cards};
-use panvault_vault::{CardChange, CardCreate, CardView, Metadata, Permit, RowVerifier, VaultError};
+use panvault_vault::{
+    CardChange, CardCreate, CardView, CvvChange, Metadata, Permit, RowVerifier, VaultError,
+};
 
 use crate::assert_refused;
 use crate::world::{AMEX, Shop, VISA, World, cvv_change, keys, new_card, no_change, opened};
@@ -276,4 +278,37 @@ async fn number_and_name_are_kept_sealed() {
     row.encode(&mut bytes);
     assert!(!bytes.windows(7).any(|window| window == b"EXAMPLE"));
     assert_eq!(LeakScan::new([canary]).scan("row", &bytes), []);
+}
+
+/// `updated_at` stood still when only the CVV changed, though a shop asks by it what is new of its cards. It moves, while the card's sealed part and
+/// version stay as they are.
+#[tokio::test]
+async fn a_cvv_moves_when_a_card_was_updated() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let before = world.card_create(&shop, AMEX, Some("1234")).await.unwrap().row;
+    let changes = [cvv_change("4321"), CardChange { cvv: CvvChange::Clear, ..no_change() }];
+    for (change, seconds) in changes.into_iter().zip(1..) {
+        world.clock.pass_millis(1_000);
+        let told = update(&world, &shop, before.id, change).await.unwrap().row;
+        assert_eq!(told.updated_at, before.created_at.plus_seconds(seconds));
+        let read = world.card_read(&shop, before.id).await.unwrap().row;
+        assert_eq!((&read, read.sealed_at), (&told, before.created_at));
+        assert_eq!((read.version, &read.sealed), (before.version, &before.sealed));
+    }
+    let later = before.created_at.plus_seconds(2);
+    world.clock.pass_millis(1_000);
+    update(&world, &shop, before.id, no_change()).await.unwrap();
+    assert_eq!(
+        world.card_read(&shop, before.id).await.unwrap().row.updated_at,
+        later,
+        "nothing of it was changed"
+    );
+    // It is opened for a change of its row, by what it was sealed with.
+    let month = CardChange { expiry_month: Some(6), ..no_change() };
+    let changed = update(&world, &shop, before.id, month).await.unwrap().row;
+    assert_eq!(
+        (changed.updated_at, changed.sealed_at),
+        (before.created_at.plus_seconds(3), changed.updated_at)
+    );
 }

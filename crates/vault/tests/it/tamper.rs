@@ -111,6 +111,7 @@ async fn every_field_of_a_card_is_bound() {
         metadata: _,
         created_at: _,
         updated_at: _,
+        sealed_at: _,
         sealed,
         tag,
     } = CardRow::clone(&other);
@@ -132,6 +133,7 @@ async fn every_field_of_a_card_is_bound() {
         CardRow { metadata: vec![("a".to_owned(), "b".to_owned())], ..row.clone() },
         CardRow { created_at: later, ..row.clone() },
         CardRow { updated_at: later, ..row.clone() },
+        CardRow { sealed_at: later, ..row.clone() },
         CardRow { sealed, ..row.clone() },
         CardRow { sealed: Sealed::from_bytes([]), ..row.clone() },
         CardRow { tag, ..row.clone() },

@@ -1,6 +1,7 @@
 use std::sync::{Arc, Mutex};
 
 use panvault_card::CardBlock;
+use panvault_keys::Place;
 use panvault_model::{OrganisationId, VaultId};
 use panvault_store::{CardRow, Store};
 use panvault_testkit::{SeededEntropy, vault_keys};
@@ -91,10 +92,12 @@ async fn a_fingerprint_of_another_number_is_refused() {
     ring.card_open(&place(&row, &mut Vec::new()), &row.sealed, block.expose_bytes_mut()).unwrap();
     let sealed = |row: &CardRow| {
         let dice = SeededEntropy::new(3);
-        let mut clear = Vec::new();
+        let (mut clear, mut tagged) = (Vec::new(), Vec::new());
         let place = place(row, &mut clear);
         let sealed = ring.card_seal(&place, block.expose_bytes(), &dice).unwrap();
-        let tag = keys().card_tag(&place, &sealed);
+        row.encode_clear(&mut tagged);
+        row.encode_tagged_only(&mut tagged);
+        let tag = keys().card_tag(&Place { clear: &tagged, ..place }, &sealed);
         CardRow { sealed, tag, ..row.clone() }
     };
     let verifier = verifier(&world).await;

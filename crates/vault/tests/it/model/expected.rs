@@ -134,6 +134,9 @@ impl Expected {
         if clear {
             card.cvv = None;
         }
+        if clear || put.is_some() {
+            card.updated_at = card.updated_at.max(now.wall);
+        }
         if let Some(digits) = put {
             self.cvv_put(id, digits.to_owned(), now);
         }
