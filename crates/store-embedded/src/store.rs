@@ -86,16 +86,17 @@ impl EmbeddedStore {
         })
     }
 
-    /// Answers at once from the overlay or the view.
+    /// Answers at once from the overlay or the view, of a row that bears this id if it bears one.
     fn at_once<T: Send + 'static>(
         &self,
+        id: Option<&[u8; 12]>,
         overlay: impl FnOnce(&Overlay) -> Option<Option<T>>,
         view: impl FnOnce(&Connection) -> Result<Option<T>, StoreFault>,
     ) -> Pending<'_, Option<T>> {
         let newer = overlay(&self.shared.overlay.read().unwrap_or_else(PoisonError::into_inner));
         let answer = match newer {
             Some(row) => Ok(row),
-            None => view(&self.shared.readers.any()),
+            None => view(&id.map_or_else(|| self.shared.readers.any(), |id| self.shared.readers.near(id))),
         };
         Box::pin(core::future::ready(answer))
     }
@@ -213,7 +214,7 @@ impl Store for EmbeddedStore {
     }
 
     fn card_read(&self, id: CardId) -> Pending<'_, Option<Arc<CardRow>>> {
-        self.at_once(|overlay| overlay.card(id), |view| view::card(view, id))
+        self.at_once(Some(id.as_bytes()), |overlay| overlay.card(id), |view| view::card(view, id))
     }
 
     fn card_list(&self, query: CardQuery) -> Pending<'_, Page<Arc<CardRow>>> {
@@ -225,7 +226,7 @@ impl Store for EmbeddedStore {
     }
 
     fn card_cvv_read(&self, card: CardId) -> Pending<'_, Option<Arc<CardCvvRow>>> {
-        self.at_once(|overlay| overlay.card_cvv(card), |view| view::card_cvv(view, card))
+        self.at_once(None, |overlay| overlay.card_cvv(card), |view| view::card_cvv(view, card))
     }
 
     fn card_cvv_read_many(&self, cards: Vec<CardId>) -> Pending<'_, Vec<Option<Arc<CardCvvRow>>>> {
@@ -237,7 +238,11 @@ impl Store for EmbeddedStore {
     }
 
     fn transaction_read(&self, id: TransactionId) -> Pending<'_, Option<Arc<TransactionRow>>> {
-        self.at_once(|overlay| overlay.transaction(id), |view| view::transaction(view, id))
+        self.at_once(
+            Some(id.as_bytes()),
+            |overlay| overlay.transaction(id),
+            |view| view::transaction(view, id),
+        )
     }
 
     fn transaction_history(&self, id: TransactionId) -> Pending<'_, Vec<Arc<HistoryRow>>> {
@@ -265,7 +270,7 @@ impl Store for EmbeddedStore {
     }
 
     fn idempotency_read(&self, key: IdempotencyKey) -> Pending<'_, Option<Box<IdempotencyRow>>> {
-        self.at_once(|overlay| overlay.idempotency(key), |view| view::idempotency(view, key))
+        self.at_once(None, |overlay| overlay.idempotency(key), |view| view::idempotency(view, key))
     }
 
     fn idempotency_expired(&self, now: Timestamp, limit: usize) -> Pending<'_, Vec<IdempotencyKey>> {

@@ -1,5 +1,6 @@
 use core::task::{Context, Waker};
 use core::time::Duration;
+use std::collections::HashSet;
 
 use panvault_testkit::conformance::rows::{VAULT, card, chain, organisation};
 use panvault_testkit::conformance::{card_insert, card_noted};
@@ -173,5 +174,25 @@ fn an_organisation_is_served_while_another_floods() {
         while store.shared.slots.counts() != (LISTS_MAX, 0) {
             tokio::task::yield_now().await;
         }
+    });
+}
+
+/// Every connection read every page in its turn, so that all of them had the same few in their caches.
+#[test]
+fn rows_that_lie_together_are_read_by_one_connection() {
+    with_store(LONG, async |store: Arc<EmbeddedStore>| {
+        let readers = &store.shared.readers;
+        let near = |millis| {
+            let id = CardId::make(Timestamp::from_unix_millis(millis), [0xab; 8]);
+            readers.near(id.as_bytes())
+        };
+        let which = |millis| core::ptr::from_ref::<Connection>(&near(millis)).addr();
+        for millis in (0..1_000_000).step_by(1000) {
+            assert_eq!(which(millis), which(millis + 127));
+        }
+        let all: HashSet<_> = (0..1_000_000).step_by(1000).map(which).collect();
+        assert_eq!(all.len(), store.shared.settings.readers, "and they share the work");
+        let held = near(0);
+        assert_ne!(which(0), core::ptr::from_ref::<Connection>(&held).addr(), "nobody waits for one in use");
     });
 }
