@@ -1,13 +1,15 @@
-use panvault_model::{CardId, OrganisationId, Sealed};
+use panvault_model::{CardId, OrganisationId, SEALED_CVV_BLOCK_BYTES, SealedCvvBlock};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::entropy::Entropy;
 use crate::error::KeysError;
-use crate::limits::PLAINTEXT_BYTES_MAX;
 use crate::ring::Kind;
 use crate::xaes::{KEY_BYTES, NONCE_BYTES, TAG_BYTES, Xaes};
 
 const FORMAT: u8 = 1;
+/// Bytes of a CVV before it is sealed.
+const CVV_PLAINTEXT_BYTES: usize = 16;
+const _: () = assert!(SEALED_CVV_BLOCK_BYTES == 1 + NONCE_BYTES + CVV_PLAINTEXT_BYTES + TAG_BYTES);
 
 /// Seals CVVs while they are held. Made at start and never stored: when it is gone, no held CVV opens.
 pub struct CvvKey(Xaes);
@@ -29,26 +31,19 @@ impl CvvKey {
         &self,
         card: CardId,
         organisation: OrganisationId,
-        plaintext: &[u8],
+        plaintext: &[u8; CVV_PLAINTEXT_BYTES],
         entropy: &dyn Entropy,
-    ) -> Result<Sealed, KeysError> {
-        let mut nonce = [0; NONCE_BYTES];
-        entropy.fill_secret(&mut nonce)?;
-        let mut sealed = Vec::with_capacity(1 + NONCE_BYTES + plaintext.len() + TAG_BYTES);
-        sealed.push(FORMAT);
-        sealed.extend_from_slice(&nonce);
-        sealed.extend_from_slice(plaintext);
-        let Some(bytes) = sealed.get_mut(1 + NONCE_BYTES..) else { return Err(KeysError::Cipher) };
-        match self.0.seal(&nonce, &associated(card, organisation), bytes) {
-            Ok(tag) => {
-                sealed.extend_from_slice(&tag);
-                Ok(Sealed::from_bytes(sealed))
-            }
-            Err(error) => {
-                sealed.zeroize();
-                Err(error)
-            }
-        }
+    ) -> Result<SealedCvvBlock, KeysError> {
+        let mut sealed = [0; SEALED_CVV_BLOCK_BYTES];
+        let [format, rest @ ..] = &mut sealed;
+        let (nonce, rest) = rest.split_first_chunk_mut().ok_or(KeysError::Cipher)?;
+        let (bytes, rest) = rest.split_first_chunk_mut().ok_or(KeysError::Cipher)?;
+        let tag = rest.first_chunk_mut().ok_or(KeysError::Cipher)?;
+        *format = FORMAT;
+        entropy.fill_secret(nonce)?;
+        *bytes = *plaintext;
+        *tag = self.0.seal(nonce, &associated(card, organisation), bytes).inspect_err(|_| bytes.zeroize())?;
+        Ok(SealedCvvBlock::from_bytes(sealed))
     }
 
     /// Opens a CVV that was sealed for this card of this organisation.
@@ -56,16 +51,17 @@ impl CvvKey {
         &self,
         card: CardId,
         organisation: OrganisationId,
-        sealed: &Sealed,
-        plaintext: &mut [u8],
+        sealed: &SealedCvvBlock,
+        plaintext: &mut [u8; CVV_PLAINTEXT_BYTES],
     ) -> Result<(), KeysError> {
         let (format, rest) = sealed.as_bytes().split_first().ok_or(KeysError::Refused)?;
         let (nonce, rest) = rest.split_first_chunk().ok_or(KeysError::Refused)?;
-        let (bytes, tag) = rest.split_last_chunk::<TAG_BYTES>().ok_or(KeysError::Refused)?;
-        if *format != FORMAT || bytes.len() != plaintext.len() || bytes.len() > PLAINTEXT_BYTES_MAX {
+        let (bytes, tag) = rest.split_first_chunk().ok_or(KeysError::Refused)?;
+        let tag = tag.first_chunk::<TAG_BYTES>().ok_or(KeysError::Refused)?;
+        if *format != FORMAT {
             return Err(KeysError::Refused);
         }
-        plaintext.copy_from_slice(bytes);
+        *plaintext = *bytes;
         self.0
             .open(nonce, &associated(card, organisation), plaintext, tag)
             .inspect_err(|_| plaintext.zeroize())
@@ -96,7 +92,7 @@ mod tests {
         let (organisation, stranger) =
             (OrganisationId::from_bytes([3; 12]), OrganisationId::from_bytes([4; 12]));
         let sealed = key.seal(card, organisation, &[5; 16], &entropy).unwrap();
-        let open = |key: &CvvKey, card, organisation, sealed: &Sealed| {
+        let open = |key: &CvvKey, card, organisation, sealed: &SealedCvvBlock| {
             let mut plaintext = [0; 16];
             key.open(card, organisation, sealed, &mut plaintext).map(|()| plaintext)
         };
@@ -105,13 +101,9 @@ mod tests {
         assert!(open(&key, card, stranger, &sealed).is_err());
         assert!(open(&CvvKey::make(&entropy).unwrap(), card, organisation, &sealed).is_err());
         for at in 0..sealed.as_bytes().len() {
-            let mut bytes = sealed.as_bytes().to_vec();
+            let mut bytes = *sealed.as_bytes();
             bytes[at] ^= 1;
-            assert!(open(&key, card, organisation, &Sealed::from_bytes(bytes)).is_err(), "byte {at}");
-            assert!(
-                open(&key, card, organisation, &Sealed::from_bytes(&sealed.as_bytes()[..at])).is_err(),
-                "cut {at}"
-            );
+            assert!(open(&key, card, organisation, &SealedCvvBlock::from_bytes(bytes)).is_err(), "byte {at}");
         }
     }
 }

@@ -17,7 +17,9 @@ mod timestamp;
 mod transaction;
 
 pub use crate::amount::{AMOUNT_MAX, Amount};
-pub use crate::card::{Bin, Brand, CardType, Fingerprint, IssuerFacts, LastFour, Sealed};
+pub use crate::card::{
+    Bin, Brand, CardType, Fingerprint, IssuerFacts, LastFour, SEALED_CVV_BLOCK_BYTES, Sealed, SealedCvvBlock,
+};
 pub use crate::code::{Country, Currency};
 pub use crate::expiry::{EXPIRY_YEARS_AHEAD_MAX, Expiry, ExpiryFault};
 pub use crate::id::{

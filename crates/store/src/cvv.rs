@@ -1,7 +1,7 @@
 use core::future::Future;
 use core::pin::Pin;
 
-use panvault_model::{CardId, OrganisationId, Sealed, Timestamp};
+use panvault_model::{CardId, OrganisationId, SealedCvvBlock, Timestamp};
 
 /// An answer of a [`CvvStore`] that is on its way.
 pub type CvvPending<'a, T> = Pin<Box<dyn Future<Output = Result<T, CvvFault>> + Send + 'a>>;
@@ -52,7 +52,7 @@ pub struct CvvOwner {
 #[derive(Debug)]
 pub struct HeldCvv {
     /// The CVV, sealed with a key that is never stored.
-    pub sealed: Sealed,
+    pub sealed: SealedCvvBlock,
     /// When it ends, by the calendar. This is shown; a store only carries it.
     pub expires_at: Timestamp,
     /// Milliseconds that are left of its time when it is handed over. A store counts them down by its own clock; 0 is over.

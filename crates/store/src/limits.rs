@@ -20,7 +20,7 @@ pub const PAIRS_MAX: usize = u8::MAX as usize;
 pub const CVV_REQUEST_SECONDS: u64 = 120;
 
 /// Bytes of memory that a CVV takes at most while it is held, with its place among others.
-pub const CVV_HELD_BYTES: u64 = 768;
+pub const CVV_HELD_BYTES: u64 = 200;
 
 /// Claims of one card that are remembered at a time.
 pub const CVV_CLAIMS_MAX: usize = 16;

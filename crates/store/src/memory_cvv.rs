@@ -1,4 +1,7 @@
+mod shard;
 mod slot;
+#[cfg(test)]
+mod tests;
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::collections::HashMap;
@@ -11,15 +14,21 @@ use crate::cvv::{
     CvvClaim, CvvClaimed, CvvCounts, CvvFault, CvvOwner, CvvPending, CvvShown, CvvSource, CvvStore,
     CvvTicket, HeldCvv,
 };
+use crate::memory_cvv::shard::Shard;
 use crate::memory_cvv::slot::{Kept, Share, Slot};
 
-/// So many that each is small: while one grows or is swept, whoever wants a card of it waits.
-const SHARDS: usize = 256;
+const SHARDS_MIN: usize = 256;
+const SHARDS_MAX: usize = 1 << 16;
+/// CVVs that a shard holds at most when all that may be held are: while its index grows, whoever wants a card of it waits.
+const SHARD_CVVS: u64 = 16_384;
+
+/// Slots that a sweep looks at before it lets others have the shard.
+const SWEEP_SLOTS: usize = 512;
 
 /// CVVs in this process's memory, for a vault on one node.
 pub struct MemoryCvvs {
-    shards: [Mutex<Shard>; SHARDS],
-    shares: RwLock<HashMap<CvvOwner, Arc<AtomicU64>, RandomState>>,
+    shards: Shards,
+    shares: RwLock<HashMap<CvvOwner, Arc<Share>, RandomState>>,
     held_max: u64,
     clock: Box<dyn Fn() -> u64 + Send + Sync>,
     held: AtomicU64,
@@ -30,15 +39,12 @@ pub struct MemoryCvvs {
     expired: AtomicU64,
 }
 
-/// Ids are of our own making, so that nobody chooses where they come to lie.
-type Shard = HashMap<CardId, Slot, RandomState>;
-
 impl MemoryCvvs {
     /// Holds at most `held_max` CVVs at a time. `clock` shows the milliseconds since some moment of the past, and never goes
     /// back.
     pub fn new(held_max: u64, clock: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
         Self {
-            shards: core::array::from_fn(|_| Mutex::default()),
+            shards: Shards::new(held_max),
             shares: RwLock::default(),
             held_max,
             clock: Box::new(clock),
@@ -52,47 +58,47 @@ impl MemoryCvvs {
 
     /// Locks where the card's slot is, and says what time it is: what has the lock later does not see an earlier time.
     fn shard(&self, card: CardId) -> (MutexGuard<'_, Shard>, u64) {
-        let [.., last] = *card.as_bytes();
-        let shard = self.shards.get(usize::from(last) % SHARDS).unwrap_or(&self.shards[0]);
-        let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+        let shard = self.shards.of(card).lock().unwrap_or_else(PoisonError::into_inner);
         (shard, (self.clock)())
     }
 
     /// What is known of the card at this time.
     fn slot<'a>(&self, shard: &'a mut Shard, card: CardId, now: u64) -> Option<&'a mut Slot> {
-        // Not by its entry, which makes room for a card that is not there.
-        if self.is_over(shard.get_mut(&card)?, now) {
-            shard.remove(&card);
+        if self.is_over(shard.find(card)?, now) {
+            shard.remove(card);
             return None;
         }
-        shard.get_mut(&card)
+        shard.find(card)
     }
 
     /// Ends what time has ended in a slot, and says whether there is nothing left to remember.
     fn is_over(&self, slot: &mut Slot, now: u64) -> bool {
-        if let Some(held) = slot.held.take_if(|held| now >= held.deadline_millis) {
-            self.left(&held);
+        if let Some(held) = slot.held()
+            && now >= held.deadline_millis
+        {
+            self.left(&held.share);
             self.expired.fetch_add(1, Ordering::Relaxed);
+            slot.end();
         }
         slot.claims_expire(now);
-        slot.held.is_none() && now >= slot.until_millis
+        slot.held().is_none() && now >= slot.until_millis
     }
 
-    /// Keeps the counts of held CVVs true when one enters a slot.
-    fn entered(&self, kept: &Kept) {
+    /// Keeps the counts of held CVVs true when one of this share enters a slot.
+    fn entered(&self, share: &Share) {
         self.held.fetch_add(1, Ordering::Relaxed);
-        kept.share.held.fetch_add(1, Ordering::Relaxed);
-        match kept.share.source {
+        share.held.fetch_add(1, Ordering::Relaxed);
+        match share.source {
             CvvSource::Server => {}
             CvvSource::Browser => drop(self.browsers_held.fetch_add(1, Ordering::Relaxed)),
         }
     }
 
-    /// Keeps the counts of held CVVs true when one leaves a slot.
-    fn left(&self, kept: &Kept) {
+    /// Keeps the counts of held CVVs true when one of this share leaves a slot.
+    fn left(&self, share: &Share) {
         self.held.fetch_sub(1, Ordering::Relaxed);
-        kept.share.held.fetch_sub(1, Ordering::Relaxed);
-        match kept.share.source {
+        share.held.fetch_sub(1, Ordering::Relaxed);
+        match share.source {
             CvvSource::Server => {}
             CvvSource::Browser => drop(self.browsers_held.fetch_sub(1, Ordering::Relaxed)),
         }
@@ -100,49 +106,60 @@ impl MemoryCvvs {
 
     /// Ends the CVV in a slot, held or claimed.
     fn end(&self, slot: &mut Slot, now: u64) {
-        slot.taken_end();
-        if let Some(held) = slot.held.take() {
-            self.left(&held);
+        if let Some(held) = slot.held() {
+            self.left(&held.share);
         }
+        slot.end();
         slot.touch(now);
     }
 
     /// What an owner holds, if it has held any.
-    fn share(&self, owner: CvvOwner) -> Option<Share> {
+    fn share(&self, owner: CvvOwner) -> Option<Arc<Share>> {
         let shares = self.shares.read().unwrap_or_else(PoisonError::into_inner);
-        shares.get(&owner).map(|held| Share { held: Arc::clone(held), source: owner.source })
+        shares.get(&owner).map(Arc::clone)
     }
 
-    fn new_share(&self, owner: CvvOwner) -> Share {
+    fn new_share(&self, owner: CvvOwner) -> Arc<Share> {
         let mut shares = self.shares.write().unwrap_or_else(PoisonError::into_inner);
-        Share { held: Arc::clone(shares.entry(owner).or_default()), source: owner.source }
+        let share = || Arc::new(Share { held: AtomicU64::new(0), source: owner.source });
+        Arc::clone(shares.entry(owner).or_insert_with(share))
     }
 
-    fn hold(&self, card: CardId, owner: CvvOwner, number: u64, cvv: HeldCvv) -> Result<bool, CvvFault> {
+    /// Whether who holds so much may hold one more.
+    fn has_room(&self, source: CvvSource, share: Option<&Share>) -> bool {
+        let left = |max: u64, held: &AtomicU64| max.saturating_sub(held.load(Ordering::Relaxed));
+        let of_all = left(self.held_max, &self.held);
+        let room = match source {
+            CvvSource::Server => of_all,
+            // Rounded up, so that a place for one has room for one.
+            CvvSource::Browser => of_all.min(left(self.held_max.div_ceil(2), &self.browsers_held)),
+        };
+        share.map_or(0, |share| share.held.load(Ordering::Relaxed)) < room
+    }
+
+    fn hold(&self, card: CardId, owner: CvvOwner, number: u64, cvv: &HeldCvv) -> Result<bool, CvvFault> {
         let (mut shard, now) = self.shard(card);
         let slot = self.slot(&mut shard, card, now);
         if let Some(slot) = &slot
             && slot.number >= number
         {
-            return Ok(slot.number == number && slot.held.is_some());
+            return Ok(slot.number == number && slot.held().is_some());
         }
-        let replaces = slot.as_ref().is_some_and(|slot| slot.held.is_some());
+        let replaces = slot.as_ref().is_some_and(|slot| slot.held().is_some());
         let in_time = cvv.remaining_millis > 0;
-        let held = in_time && (replaces || self.cvv_room(owner));
+        let share = in_time.then(|| self.share(owner)).flatten();
+        let held = in_time && (replaces || self.has_room(owner.source, share.as_deref()));
         let kept = held.then(|| {
-            let share = self.share(owner).unwrap_or_else(|| self.new_share(owner));
-            let kept = Kept::new(cvv, share, now);
-            self.entered(&kept);
-            kept
+            let share = share.unwrap_or_else(|| self.new_share(owner));
+            self.entered(&share);
+            Kept::new(cvv, share, now)
         });
         match slot {
             Some(slot) => {
                 self.end(slot, now);
-                (slot.number, slot.held) = (number, kept);
+                slot.renew(number, kept);
             }
-            None => {
-                shard.insert(card, Slot::new(number, kept, now));
-            }
+            None => shard.add(Slot::new(card, number, kept, now)),
         }
         if in_time && !held { Err(CvvFault::NoRoom) } else { Ok(held) }
     }
@@ -155,9 +172,7 @@ impl MemoryCvvs {
                 self.end(slot, now);
                 slot.number = number;
             }
-            None => {
-                shard.insert(card, Slot::new(number, None, now));
-            }
+            None => shard.add(Slot::new(card, number, None, now)),
         }
     }
 
@@ -171,29 +186,27 @@ impl MemoryCvvs {
     fn claim(&self, card: CardId, ticket: CvvTicket, digest: Option<[u8; 16]>) -> CvvClaimed {
         let (mut shard, now) = self.shard(card);
         let Some(slot) = self.slot(&mut shard, card, now) else { return CvvClaimed::Nothing };
-        if let Some(earlier) = slot.claimed_earlier(card, ticket, digest, now) {
+        if let Some(earlier) = slot.claimed_earlier(ticket, digest, now) {
             return earlier;
         }
-        let Some(held) = slot.held.take() else { return CvvClaimed::Nothing };
-        self.left(&held);
-        self.claimed.fetch_add(1, Ordering::Relaxed);
-        let claim = held.claim(card, ticket, slot.number, now);
-        slot.claimed(held, ticket, digest, now);
-        CvvClaimed::Taken(claim)
+        if let Some(held) = slot.held() {
+            self.left(&held.share);
+            self.claimed.fetch_add(1, Ordering::Relaxed);
+        }
+        slot.claim_held(ticket, digest, now).map_or(CvvClaimed::Nothing, CvvClaimed::Taken)
     }
 
     fn put_back(&self, claim: &CvvClaim) {
         let (mut shard, now) = self.shard(claim.card);
         let Some(slot) = self.slot(&mut shard, claim.card, now) else { return };
-        let Some(kept) = slot.given_back(claim.ticket) else { return };
-        if now >= kept.deadline_millis {
-            self.expired.fetch_add(1, Ordering::Relaxed);
-            return;
+        match slot.given_back(claim.ticket, now) {
+            None => return,
+            Some(false) => drop(self.expired.fetch_add(1, Ordering::Relaxed)),
+            Some(true) => drop(self.put_back.fetch_add(1, Ordering::Relaxed)),
         }
-        self.entered(&kept);
-        self.put_back.fetch_add(1, Ordering::Relaxed);
-        slot.held = Some(kept);
-        slot.touch(now);
+        if let Some(held) = slot.held() {
+            self.entered(&held.share);
+        }
     }
 
     fn discard(&self, claim: &CvvClaim) {
@@ -206,22 +219,62 @@ impl MemoryCvvs {
     fn read(&self, card: CardId) -> Option<CvvShown> {
         let (mut shard, now) = self.shard(card);
         let slot = self.slot(&mut shard, card, now)?;
-        slot.held.as_ref().map(|held| held.shown(slot.number, now))
+        slot.held().map(|held| slot.shown(held, now))
     }
 
     fn sweep(&self) {
-        for shard in &self.shards {
-            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            let now = (self.clock)();
-            shard.retain(|_, slot| !self.is_over(slot, now));
-            if shard.capacity() > 1024 && shard.len() < shard.capacity() / 4 {
-                let room = shard.len() * 2;
-                shard.shrink_to(room);
-            }
-        }
+        self.shards.all().for_each(|shard| self.shard_sweep(shard));
         // What no slot refers to is of an owner that holds none.
         let mut shares = self.shares.write().unwrap_or_else(PoisonError::into_inner);
         shares.retain(|_, share| Arc::strong_count(share) > 1);
+    }
+
+    /// From the end, so that what is moved into a gap was looked at before, and a part at a time.
+    fn shard_sweep(&self, shard: &Mutex<Shard>) {
+        let mut below = usize::MAX;
+        while below > 0 {
+            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = (self.clock)();
+            below = below.min(shard.len());
+            let end = below.saturating_sub(SWEEP_SLOTS);
+            while below > end {
+                below -= 1;
+                if let Some(slot) = shard.slot(below)
+                    && self.is_over(slot, now)
+                {
+                    let card = slot.card;
+                    shard.remove(card);
+                }
+            }
+            if below == 0 {
+                shard.shrink();
+            }
+        }
+    }
+}
+
+/// A power of two of shards: so many that each stays small, whatever is held.
+struct Shards {
+    last: Mutex<Shard>,
+    others: Box<[Mutex<Shard>]>,
+}
+
+impl Shards {
+    fn new(held_max: u64) -> Self {
+        let wanted = usize::try_from(held_max.div_ceil(SHARD_CVVS)).unwrap_or(SHARDS_MAX);
+        let count = wanted.clamp(SHARDS_MIN, SHARDS_MAX).next_power_of_two();
+        Self { last: Mutex::default(), others: (1..count).map(|_| Mutex::default()).collect() }
+    }
+
+    /// By the end of the id, which is random.
+    fn of(&self, card: CardId) -> &Mutex<Shard> {
+        let [.., high, low] = *card.as_bytes();
+        let at = usize::from(u16::from_be_bytes([high, low])) & self.others.len();
+        self.others.get(at).unwrap_or(&self.last)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Mutex<Shard>> {
+        self.others.iter().chain([&self.last])
     }
 }
 
@@ -236,18 +289,11 @@ impl CvvStore for MemoryCvvs {
     }
 
     fn cvv_hold(&self, card: CardId, owner: CvvOwner, number: u64, cvv: HeldCvv) -> CvvPending<'_, bool> {
-        done(self.hold(card, owner, number, cvv))
+        done(self.hold(card, owner, number, &cvv))
     }
 
     fn cvv_room(&self, owner: CvvOwner) -> bool {
-        let left = |max: u64, held: &AtomicU64| max.saturating_sub(held.load(Ordering::Relaxed));
-        let of_all = left(self.held_max, &self.held);
-        let room = match owner.source {
-            CvvSource::Server => of_all,
-            // Rounded up, so that a place for one has room for one.
-            CvvSource::Browser => of_all.min(left(self.held_max.div_ceil(2), &self.browsers_held)),
-        };
-        self.share(owner).map_or(0, |share| share.held.load(Ordering::Relaxed)) < room
+        self.has_room(owner.source, self.share(owner).as_deref())
     }
 
     fn cvv_clear(&self, card: CardId, number: u64) -> CvvPending<'_, ()> {

@@ -3,7 +3,7 @@
 mod row;
 
 use panvault_card::{Cvv, CvvBlock};
-use panvault_model::{CardId, Now, OrganisationId, Sealed, Timestamp};
+use panvault_model::{CardId, Now, OrganisationId, SealedCvvBlock, Timestamp};
 use panvault_store::limits::CVV_REQUEST_SECONDS;
 use panvault_store::{CardCvvRow, CvvClaim, CvvShown, CvvTicket, HeldCvv, RowKey};
 
@@ -15,7 +15,7 @@ pub(crate) use row::{CvvStep, as_read};
 
 /// A CVV whose plaintext is gone and whose clock runs, on its way to where it is held.
 pub(crate) struct SealedCvv {
-    sealed: Sealed,
+    sealed: SealedCvvBlock,
     pub(crate) expires_at: Timestamp,
     sealed_millis: u64,
     deadline_millis: u64,

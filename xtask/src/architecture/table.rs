@@ -146,7 +146,7 @@ libraries! {
     "clap_complete": Users::These(&[BINARY]), NOBODY;
     "tempfile": Users::These(&[BINARY, TESTKIT, XTASK]), Users::Any;
     "thiserror": Users::Any, NOBODY;
-    "zeroize": Users::These(&[CARD, KEYS, PROCESSOR, VAULT, SERVER, BINARY]), NOBODY;
+    "zeroize": Users::These(&[CARD, KEYS, STORE, PROCESSOR, VAULT, SERVER, BINARY]), NOBODY;
 
     // Tests.
     "criterion": NOBODY, Users::These(&[BINS]);

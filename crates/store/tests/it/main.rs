@@ -1,8 +1,10 @@
-//! What rows are as bytes.
+//! What rows are as bytes, and what CVVs take of memory.
 
 #![cfg(test)]
 
 mod effects;
 mod fuzz;
+#[cfg(target_os = "linux")]
+mod memory;
 mod rows;
 mod vectors;

@@ -7,7 +7,7 @@ mod time;
 
 use core::pin::Pin;
 
-use panvault_model::{CardId, Sealed};
+use panvault_model::{CardId, SEALED_CVV_BLOCK_BYTES, SealedCvvBlock};
 use panvault_store::{CvvClaim, CvvClaimed, CvvShown, CvvStore, CvvTicket, HeldCvv};
 
 use crate::TestClock;
@@ -42,7 +42,7 @@ pub fn cvv_cases() -> impl Iterator<Item = CvvCase> {
 /// A CVV that ends after so many seconds.
 fn cvv(marked: u8, seconds: u64) -> HeldCvv {
     HeldCvv {
-        sealed: Sealed::from_bytes([marked]),
+        sealed: SealedCvvBlock::from_bytes([marked; SEALED_CVV_BLOCK_BYTES]),
         expires_at: at(seconds),
         remaining_millis: seconds * 1000,
     }

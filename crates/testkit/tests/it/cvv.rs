@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use panvault_model::{CardId, Sealed};
+use panvault_model::{CardId, SEALED_CVV_BLOCK_BYTES, SealedCvvBlock};
 use panvault_store::{CvvClaimed, CvvFault, CvvStore, CvvTicket, HeldCvv, MemoryCvvs};
 use panvault_testkit::conformance::rows::{at, id, servers_of};
 use panvault_testkit::conformance::{
@@ -10,6 +10,12 @@ use panvault_testkit::{NetworkCvvs, NetworkFaults, SharedCvvs, TestClock};
 use panvault_vault::Clock;
 
 use crate::block_on;
+
+/// A CVV that ends after a minute.
+fn cvv() -> HeldCvv {
+    let sealed = SealedCvvBlock::from_bytes([7; SEALED_CVV_BLOCK_BYTES]);
+    HeldCvv { sealed, expires_at: at(60), remaining_millis: 60_000 }
+}
 
 /// A store and its clock.
 type Made = (Arc<dyn CvvStore>, Arc<TestClock>);
@@ -81,8 +87,7 @@ fn of_claims_from_many_threads_one_gets_the_cvv() {
     let (cvvs, _) = in_process(1000);
     let card = CardId(id(1));
     for round in 1..=200 {
-        let cvv = HeldCvv { sealed: Sealed::from_bytes([7]), expires_at: at(60), remaining_millis: 60_000 };
-        assert!(block_on(cvvs.cvv_hold(card, servers_of(1), round, cvv)).unwrap());
+        assert!(block_on(cvvs.cvv_hold(card, servers_of(1), round, cvv())).unwrap());
         let start = std::sync::Barrier::new(8);
         let claims: usize = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..8)
@@ -117,7 +122,6 @@ fn whatever_a_network_does_a_cvv_goes_out_once() {
 #[test]
 fn a_network_loses_delays_and_repeats() {
     let (card, its) = (CardId(id(1)), servers_of(1));
-    let cvv = || HeldCvv { sealed: Sealed::from_bytes([7]), expires_at: at(60), remaining_millis: 60_000 };
     let bad = [
         (NetworkFaults { lost: 100, ..NetworkFaults::default() }, Err(CvvFault::Unavailable), 0),
         (NetworkFaults { unanswered: 100, ..NetworkFaults::default() }, Err(CvvFault::Unavailable), 1),
