@@ -1,3 +1,5 @@
+use core::num::NonZeroU32;
+
 use panvault_model::{CardId, OrganisationId, SEALED_CVV_BLOCK_BYTES, SealedCvvBlock};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -11,19 +13,31 @@ const FORMAT: u8 = 1;
 const CVV_PLAINTEXT_BYTES: usize = 16;
 const _: () = assert!(SEALED_CVV_BLOCK_BYTES == 1 + NONCE_BYTES + CVV_PLAINTEXT_BYTES + TAG_BYTES);
 
-/// Seals CVVs while they are held. Made at start and never stored: when it is gone, no held CVV opens.
-pub struct CvvKey(Xaes);
+/// Seals CVVs while they are held. One node makes its own at start and never stores it: when it is gone, no held CVV opens. Nodes that share
+/// CVVs derive theirs from a key of the vault and a key component that only the place which holds the CVVs has.
+pub struct CvvKey {
+    cipher: Xaes,
+    component: Option<NonZeroU32>,
+}
 
 impl CvvKey {
     /// Makes a new one.
     pub fn make(entropy: &dyn Entropy) -> Result<Self, KeysError> {
         let mut key = Zeroizing::new([0; KEY_BYTES]);
         entropy.fill_secret(key.as_mut_slice())?;
-        Self::from_bytes(key)
+        Self::from_bytes(key, None)
     }
 
-    pub(crate) fn from_bytes(key: Zeroizing<[u8; KEY_BYTES]>) -> Result<Self, KeysError> {
-        Ok(Self(Xaes::new(&key)?))
+    pub(crate) fn from_bytes(
+        key: Zeroizing<[u8; KEY_BYTES]>,
+        component: Option<NonZeroU32>,
+    ) -> Result<Self, KeysError> {
+        Ok(Self { cipher: Xaes::new(&key)?, component })
+    }
+
+    /// The number of the key component that it was derived from, if it was.
+    pub const fn component(&self) -> Option<NonZeroU32> {
+        self.component
     }
 
     /// Seals a CVV for one card of one organisation.
@@ -42,8 +56,11 @@ impl CvvKey {
         *format = FORMAT;
         entropy.fill_secret(nonce)?;
         *bytes = *plaintext;
-        *tag = self.0.seal(nonce, &associated(card, organisation), bytes).inspect_err(|_| bytes.zeroize())?;
-        Ok(SealedCvvBlock::from_bytes(sealed))
+        *tag = self
+            .cipher
+            .seal(nonce, &associated(card, organisation), bytes)
+            .inspect_err(|_| bytes.zeroize())?;
+        Ok(SealedCvvBlock::new(self.component, sealed))
     }
 
     /// Opens a CVV that was sealed for this card of this organisation.
@@ -58,11 +75,11 @@ impl CvvKey {
         let (nonce, rest) = rest.split_first_chunk().ok_or(KeysError::Refused)?;
         let (bytes, tag) = rest.split_first_chunk().ok_or(KeysError::Refused)?;
         let tag = tag.first_chunk::<TAG_BYTES>().ok_or(KeysError::Refused)?;
-        if *format != FORMAT {
+        if *format != FORMAT || sealed.component() != self.component {
             return Err(KeysError::Refused);
         }
         *plaintext = *bytes;
-        self.0
+        self.cipher
             .open(nonce, &associated(card, organisation), plaintext, tag)
             .inspect_err(|_| plaintext.zeroize())
     }
@@ -100,10 +117,12 @@ mod tests {
         assert!(open(&key, other, organisation, &sealed).is_err());
         assert!(open(&key, card, stranger, &sealed).is_err());
         assert!(open(&CvvKey::make(&entropy).unwrap(), card, organisation, &sealed).is_err());
+        let other = SealedCvvBlock::new(NonZeroU32::new(1), *sealed.as_bytes());
+        assert!(open(&key, card, organisation, &other).is_err(), "it names another key");
         for at in 0..sealed.as_bytes().len() {
             let mut bytes = *sealed.as_bytes();
             bytes[at] ^= 1;
-            assert!(open(&key, card, organisation, &SealedCvvBlock::from_bytes(bytes)).is_err(), "byte {at}");
+            assert!(open(&key, card, organisation, &SealedCvvBlock::new(None, bytes)).is_err(), "byte {at}");
         }
     }
 }

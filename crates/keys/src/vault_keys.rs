@@ -1,3 +1,4 @@
+use core::num::NonZeroU32;
 use std::sync::Arc;
 
 use aws_lc_rs::hmac;
@@ -182,14 +183,14 @@ impl VaultKeys {
         self.row_tag.card_tag_matches(place, sealed, tag)
     }
 
-    /// A key for CVVs that several nodes share, from the active key for caches and a half that lives only in the cache: neither
-    /// opens anything alone. HMAC-SHA-256 over `cvv-cache/1` and the half.
-    pub fn derive_cvv_key(&self, half: &[u8; 32]) -> Result<CvvKey, KeysError> {
+    /// A key for CVVs that several nodes share, from the active key for caches and a key component that lives only in the cache, which has
+    /// this number there: neither opens anything alone. HMAC-SHA-256 over `cvv-cache/1` and the component.
+    pub fn derive_cvv_key(&self, number: NonZeroU32, component: &[u8; 32]) -> Result<CvvKey, KeysError> {
         let (_, key) = self.cvv_cache.active();
         let mut context = hmac::Context::with_key(key);
         context.update(b"cvv-cache/1");
-        context.update(half);
-        CvvKey::from_bytes(zeroize::Zeroizing::new(digest(&context.sign())))
+        context.update(component);
+        CvvKey::from_bytes(zeroize::Zeroizing::new(digest(&context.sign())), Some(number))
     }
 
     /// The key that wraps new keys of organisations, and its version.

@@ -1,4 +1,5 @@
 use core::fmt;
+use core::num::NonZeroU32;
 use std::sync::Arc;
 
 use crate::id::hex;
@@ -222,17 +223,25 @@ pub const SEALED_CVV_BLOCK_BYTES: usize = 57;
 
 /// A sealed CVV: bytes that only `panvault-keys` can open. All have one size, so that a million of them need no allocation each.
 #[derive(Clone)]
-pub struct SealedCvvBlock([u8; SEALED_CVV_BLOCK_BYTES]);
+pub struct SealedCvvBlock {
+    bytes: [u8; SEALED_CVV_BLOCK_BYTES],
+    component: Option<NonZeroU32>,
+}
 
 impl SealedCvvBlock {
-    /// Wraps sealed bytes.
-    pub const fn from_bytes(bytes: [u8; SEALED_CVV_BLOCK_BYTES]) -> Self {
-        Self(bytes)
+    /// Wraps sealed bytes. `component` is the number of the key component that their key was derived from, where nodes share CVVs.
+    pub const fn new(component: Option<NonZeroU32>, bytes: [u8; SEALED_CVV_BLOCK_BYTES]) -> Self {
+        Self { bytes, component }
     }
 
     /// The sealed bytes.
     pub const fn as_bytes(&self) -> &[u8; SEALED_CVV_BLOCK_BYTES] {
-        &self.0
+        &self.bytes
+    }
+
+    /// Which key component opens it, with a key of the vault. None where the key is the process's.
+    pub const fn component(&self) -> Option<NonZeroU32> {
+        self.component
     }
 }
 

@@ -1,7 +1,12 @@
+mod component;
+
 use core::future::Future;
+use core::num::NonZeroU32;
 use core::pin::Pin;
 
 use panvault_model::{CardId, OrganisationId, SealedCvvBlock, Timestamp};
+
+pub use component::{CvvKeyComponent, CvvKeyCurrent};
 
 /// An answer of a [`CvvStore`] that is on its way.
 pub type CvvPending<'a, T> = Pin<Box<dyn Future<Output = Result<T, CvvFault>> + Send + 'a>>;
@@ -12,6 +17,10 @@ pub enum CvvFault {
     /// There is no room for another CVV of this owner. What it was to replace is ended all the same.
     #[error("there is no room for another CVV")]
     NoRoom,
+    /// The CVV was sealed with a key component that the store does not have, or no longer: nobody could open it. What it was to replace is ended
+    /// all the same.
+    #[error("the key component that the CVV was sealed with is gone")]
+    ComponentGone,
     /// The store was not reached, or its answer was not: what was asked may be done, may not be, and may be done later, for
     /// as long as [`CVV_REQUEST_SECONDS`](crate::limits::CVV_REQUEST_SECONDS).
     #[error("the place that holds CVVs is out of reach")]
@@ -150,7 +159,13 @@ pub struct CvvCounts {
 /// one half of what is left. Browsers have a share of their own, which is half of all: those of an organisation may hold as many as
 /// there is left of it, and of all. So there is room for everyone, and for servers whatever browsers do. What is claimed takes no room.
 ///
+/// **Key components.** A store that nodes share keeps the [`CvvKeyComponent`]s that CVVs are sealed with, beside them and in memory only. One is current
+/// for [`CVV_KEY_COMPONENT_SECONDS`], and kept for [`CVV_KEY_COMPONENT_KEPT_SECONDS`] from when it was made: longer than any CVV that
+/// was sealed with it. A CVV whose component is gone, for whatever reason, is not held. A store in the process is not asked.
+///
 /// [`CVV_REQUEST_SECONDS`]: crate::limits::CVV_REQUEST_SECONDS
+/// [`CVV_KEY_COMPONENT_SECONDS`]: crate::limits::CVV_KEY_COMPONENT_SECONDS
+/// [`CVV_KEY_COMPONENT_KEPT_SECONDS`]: crate::limits::CVV_KEY_COMPONENT_KEPT_SECONDS
 pub trait CvvStore: Send + Sync {
     /// Whether several nodes share it: then a number is that of the card's [`CardCvvRow`](crate::CardCvvRow). Else it is the order of the
     /// commit.
@@ -161,7 +176,8 @@ pub trait CvvStore: Send + Sync {
     ///
     /// It is not, and nothing changes, when the mark is at this number or above; a hold that is repeated is answered by
     /// whether its CVV still is there. It is not when its time is up. [`CvvFault::NoRoom`] when it finds no room; what it
-    /// replaces makes room for it. In the last two cases its number becomes the mark all the same.
+    /// replaces makes room for it. [`CvvFault::ComponentGone`] when it was sealed with a component that is not there. In the last three cases its number
+    /// becomes the mark all the same.
     fn cvv_hold(&self, card: CardId, owner: CvvOwner, number: u64, cvv: HeldCvv) -> CvvPending<'_, bool>;
 
     /// Whether another CVV of this owner would find room now. Asks nobody: a store across a network answers from what it
@@ -202,6 +218,13 @@ pub trait CvvStore: Send + Sync {
 
     /// What is held for each of these cards, in their order. Asks once for all of them.
     fn cvv_read_many(&self, cards: Vec<CardId>) -> CvvPending<'_, Vec<Option<CvvShown>>>;
+
+    /// The key component that CVVs are to be sealed with. Where there is none, or its time is over, it is the one that is offered: drawn at random
+    /// for each request, its number too. An offer whose number is another component's is taken for none: [`CvvFault::Unavailable`] where one is needed.
+    fn cvv_key_current(&self, offered: CvvKeyComponent) -> CvvPending<'_, CvvKeyCurrent>;
+
+    /// The key component of this number, for as long as it is kept.
+    fn cvv_key_component(&self, number: NonZeroU32) -> CvvPending<'_, Option<CvvKeyComponent>>;
 
     /// Frees the memory of what is over, where the store does not do that by itself.
     fn cvv_sweep(&self) -> CvvPending<'_, ()>;

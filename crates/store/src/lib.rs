@@ -19,8 +19,8 @@ mod store;
 pub use crate::codec::RowFault;
 pub use crate::commit::{Commit, Expect, IdempotencyClaim, Outcome};
 pub use crate::cvv::{
-    CvvClaim, CvvClaimed, CvvCounts, CvvFault, CvvOwner, CvvPending, CvvShown, CvvSource, CvvStore,
-    CvvTicket, HeldCvv,
+    CvvClaim, CvvClaimed, CvvCounts, CvvFault, CvvKeyComponent, CvvKeyCurrent, CvvOwner, CvvPending,
+    CvvShown, CvvSource, CvvStore, CvvTicket, HeldCvv,
 };
 pub use crate::document::{
     AccountRow, ApiKeyRow, DocumentKind, DocumentRow, OrganisationRow, ProcessorRow, Webhooks,

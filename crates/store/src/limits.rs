@@ -22,5 +22,12 @@ pub const CVV_REQUEST_SECONDS: u64 = 120;
 /// Bytes of memory that a CVV takes at most while it is held, with its place among others.
 pub const CVV_HELD_BYTES: u64 = 200;
 
+/// Seconds for which CVVs that nodes share are sealed with one key component.
+pub const CVV_KEY_COMPONENT_SECONDS: u64 = 3_600;
+
+/// Seconds for which a key component is kept: while it is current, while nodes that have not asked again still seal with it, and for the longest
+/// time that a CVV may be held, which is a day.
+pub const CVV_KEY_COMPONENT_KEPT_SECONDS: u64 = CVV_KEY_COMPONENT_SECONDS + 600 + 86_400;
+
 /// Claims of one card that are remembered at a time.
 pub const CVV_CLAIMS_MAX: usize = 16;

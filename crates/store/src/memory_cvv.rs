@@ -1,8 +1,10 @@
+mod components;
 mod shard;
 mod slot;
 #[cfg(test)]
 mod tests;
 
+use core::num::NonZeroU32;
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -11,9 +13,10 @@ use foldhash::fast::RandomState;
 use panvault_model::CardId;
 
 use crate::cvv::{
-    CvvClaim, CvvClaimed, CvvCounts, CvvFault, CvvOwner, CvvPending, CvvShown, CvvSource, CvvStore,
-    CvvTicket, HeldCvv,
+    CvvClaim, CvvClaimed, CvvCounts, CvvFault, CvvKeyComponent, CvvKeyCurrent, CvvOwner, CvvPending,
+    CvvShown, CvvSource, CvvStore, CvvTicket, HeldCvv,
 };
+use crate::memory_cvv::components::Components;
 use crate::memory_cvv::shard::Shard;
 use crate::memory_cvv::slot::{Kept, Share, Slot};
 
@@ -29,6 +32,7 @@ const SWEEP_SLOTS: usize = 512;
 pub struct MemoryCvvs {
     shards: Shards,
     shares: RwLock<HashMap<CvvOwner, Arc<Share>, RandomState>>,
+    components: Components,
     held_max: u64,
     clock: Box<dyn Fn() -> u64 + Send + Sync>,
     held: AtomicU64,
@@ -46,6 +50,7 @@ impl MemoryCvvs {
         Self {
             shards: Shards::new(held_max),
             shares: RwLock::default(),
+            components: Components::default(),
             held_max,
             clock: Box::new(clock),
             held: AtomicU64::new(0),
@@ -78,6 +83,15 @@ impl MemoryCvvs {
         {
             self.left(&held.share);
             self.expired.fetch_add(1, Ordering::Relaxed);
+            slot.end();
+        }
+        // Nobody could open it.
+        if let Some(kept) = slot.kept()
+            && !self.components.has(kept.component, now)
+        {
+            if let Some(held) = slot.held() {
+                self.left(&held.share);
+            }
             slot.end();
         }
         slot.claims_expire(now);
@@ -147,8 +161,9 @@ impl MemoryCvvs {
         }
         let replaces = slot.as_ref().is_some_and(|slot| slot.held().is_some());
         let in_time = cvv.remaining_millis > 0;
+        let opens = self.components.has(cvv.sealed.component(), now);
         let share = in_time.then(|| self.share(owner)).flatten();
-        let held = in_time && (replaces || self.has_room(owner.source, share.as_deref()));
+        let held = in_time && opens && (replaces || self.has_room(owner.source, share.as_deref()));
         let kept = held.then(|| {
             let share = share.unwrap_or_else(|| self.new_share(owner));
             self.entered(&share);
@@ -161,7 +176,11 @@ impl MemoryCvvs {
             }
             None => shard.add(Slot::new(card, number, kept, now)),
         }
-        if in_time && !held { Err(CvvFault::NoRoom) } else { Ok(held) }
+        match (held, in_time, opens) {
+            (false, true, true) => Err(CvvFault::NoRoom),
+            (false, true, false) => Err(CvvFault::ComponentGone),
+            (_, false, _) | (true, ..) => Ok(held),
+        }
     }
 
     fn clear(&self, card: CardId, number: u64) {
@@ -223,6 +242,7 @@ impl MemoryCvvs {
     }
 
     fn sweep(&self) {
+        self.components.sweep((self.clock)());
         self.shards.all().for_each(|shard| self.shard_sweep(shard));
         // What no slot refers to is of an owner that holds none.
         let mut shares = self.shares.write().unwrap_or_else(PoisonError::into_inner);
@@ -331,6 +351,14 @@ impl CvvStore for MemoryCvvs {
 
     fn cvv_read_many(&self, cards: Vec<CardId>) -> CvvPending<'_, Vec<Option<CvvShown>>> {
         done(Ok(cards.into_iter().map(|card| self.read(card)).collect()))
+    }
+
+    fn cvv_key_current(&self, offered: CvvKeyComponent) -> CvvPending<'_, CvvKeyCurrent> {
+        done(self.components.current(offered, (self.clock)()))
+    }
+
+    fn cvv_key_component(&self, number: NonZeroU32) -> CvvPending<'_, Option<CvvKeyComponent>> {
+        done(Ok(self.components.of(number, (self.clock)())))
     }
 
     fn cvv_sweep(&self) -> CvvPending<'_, ()> {

@@ -1,5 +1,6 @@
 //! What a network does to requests on their way to a store of CVVs.
 
+use core::num::NonZeroU32;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,7 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use panvault_model::CardId;
 use panvault_store::limits::CVV_REQUEST_SECONDS;
 use panvault_store::{
-    CvvClaim, CvvClaimed, CvvCounts, CvvFault, CvvOwner, CvvPending, CvvShown, CvvStore, CvvTicket, HeldCvv,
+    CvvClaim, CvvClaimed, CvvCounts, CvvFault, CvvKeyComponent, CvvKeyCurrent, CvvOwner, CvvPending,
+    CvvShown, CvvStore, CvvTicket, HeldCvv,
 };
 use panvault_vault::Clock;
 
@@ -165,6 +167,10 @@ fn claim_again(claim: &CvvClaim) -> CvvClaim {
     CvvClaim { card: claim.card, ticket: claim.ticket, number: claim.number, cvv: cvv_again(&claim.cvv) }
 }
 
+fn component_again(component: &CvvKeyComponent) -> CvvKeyComponent {
+    CvvKeyComponent::new(component.number(), (*component.as_bytes()).into())
+}
+
 /// Lets others run so many times.
 struct Turns(usize);
 
@@ -223,6 +229,14 @@ impl CvvStore for NetworkCvvs {
 
     fn cvv_read_many(&self, cards: Vec<CardId>) -> CvvPending<'_, Vec<Option<CvvShown>>> {
         Box::pin(self.send(move |store| store.cvv_read_many(cards.clone())))
+    }
+
+    fn cvv_key_current(&self, offered: CvvKeyComponent) -> CvvPending<'_, CvvKeyCurrent> {
+        Box::pin(self.send(move |store| store.cvv_key_current(component_again(&offered))))
+    }
+
+    fn cvv_key_component(&self, number: NonZeroU32) -> CvvPending<'_, Option<CvvKeyComponent>> {
+        Box::pin(self.send(move |store| store.cvv_key_component(number)))
     }
 
     fn cvv_sweep(&self) -> CvvPending<'_, ()> {

@@ -1,8 +1,10 @@
+use core::num::NonZeroU32;
 use std::sync::Arc;
 
 use panvault_model::CardId;
 use panvault_store::{
-    CvvClaim, CvvClaimed, CvvCounts, CvvOwner, CvvPending, CvvShown, CvvStore, CvvTicket, HeldCvv, MemoryCvvs,
+    CvvClaim, CvvClaimed, CvvCounts, CvvKeyComponent, CvvKeyCurrent, CvvOwner, CvvPending, CvvShown,
+    CvvStore, CvvTicket, HeldCvv, MemoryCvvs,
 };
 use panvault_vault::Clock;
 
@@ -72,6 +74,14 @@ impl CvvStore for SharedCvvs {
 
     fn cvv_read_many(&self, cards: Vec<CardId>) -> CvvPending<'_, Vec<Option<CvvShown>>> {
         self.held.cvv_read_many(cards)
+    }
+
+    fn cvv_key_current(&self, offered: CvvKeyComponent) -> CvvPending<'_, CvvKeyCurrent> {
+        self.held.cvv_key_current(offered)
+    }
+
+    fn cvv_key_component(&self, number: NonZeroU32) -> CvvPending<'_, Option<CvvKeyComponent>> {
+        self.held.cvv_key_component(number)
     }
 
     fn cvv_sweep(&self) -> CvvPending<'_, ()> {

@@ -67,9 +67,15 @@ impl Vault {
         match self.cvvs().cvv_hold(card.id, owner, number, cvv).await {
             Ok(held) => held.then_some(expires_at),
             Err(error) => {
+                if error == CvvFault::ComponentGone {
+                    self.cvv_key_again().await;
+                }
                 let advice = match error {
                     CvvFault::NoRoom => {
                         "let more CVVs be held, or hold them for less time; the caller can put this one back"
+                    }
+                    CvvFault::ComponentGone => {
+                        "see why the place that holds CVVs has lost what it had; the caller can put this one back"
                     }
                     CvvFault::Unavailable => {
                         "see why the place that holds CVVs is out of reach; the caller can put this one back"
@@ -78,6 +84,14 @@ impl Vault {
                 tracing::warn!(card.id = %card.id, error = %with_causes(&error), advice, "cvv.not_held");
                 None
             }
+        }
+    }
+
+    /// The place that holds CVVs has lost what the last ones were sealed with, so that the next ones are sealed with something else. Where that is not
+    /// reached either, the next renewal is.
+    async fn cvv_key_again(&self) {
+        if let Err(error) = self.cvv_key_renew().await {
+            tracing::warn!(error = %with_causes(&error), advice = "none; it is asked again soon", "cvv.key_not_renewed");
         }
     }
 

@@ -1,8 +1,10 @@
 //! A CVV between its parsing and its use: sealed with a key that lives only in memory.
 
+mod keys;
 mod row;
 
 use panvault_card::{Cvv, CvvBlock};
+use panvault_keys::{CvvKey, KeysError};
 use panvault_model::{CardId, Now, OrganisationId, SealedCvvBlock, Timestamp};
 use panvault_store::limits::CVV_REQUEST_SECONDS;
 use panvault_store::{CardCvvRow, CvvClaim, CvvShown, CvvTicket, HeldCvv, RowKey};
@@ -11,6 +13,7 @@ use crate::env::Env;
 use crate::error::VaultError;
 use crate::vault::Vault;
 
+pub(crate) use keys::CvvKeys;
 pub(crate) use row::{CvvStep, as_read};
 
 /// A CVV whose plaintext is gone and whose clock runs, on its way to where it is held.
@@ -36,7 +39,8 @@ impl SealedCvv {
     }
 }
 
-/// Seals a CVV and starts its clock; `None` when CVVs are not held at all.
+/// Seals a CVV and starts its clock; `None` when CVVs are not held at all, or there is nothing to seal them with while the place that they are
+/// shared in is out of reach.
 pub(crate) fn cvv_seal(
     cvv: Cvv,
     card: CardId,
@@ -48,7 +52,9 @@ pub(crate) fn cvv_seal(
     }
     let block = CvvBlock::pack(&cvv);
     drop(cvv);
-    let sealed = env.cvv_key.seal(card, organisation, block.expose_bytes(), env.entropy)?;
+    let seal = |key: &CvvKey| key.seal(card, organisation, block.expose_bytes(), env.entropy);
+    let Some(sealed) = env.cvv_keys.seal_with(env.now, seal) else { return Ok(None) };
+    let sealed = sealed?;
     let seconds = u64::from(env.cvv_ttl_seconds);
     let Now { wall, monotonic_millis } = env.now;
     Ok(Some(SealedCvv {
@@ -66,7 +72,9 @@ pub(crate) fn cvv_open(
     env: &Env<'_>,
 ) -> Result<Cvv, VaultError> {
     let mut block = CvvBlock::empty();
-    env.cvv_key.open(claim.card, organisation, &claim.cvv.sealed, block.expose_bytes_mut())?;
+    let CvvClaim { card, cvv: HeldCvv { sealed, .. }, .. } = claim;
+    let open = |key: &CvvKey| key.open(*card, organisation, sealed, block.expose_bytes_mut());
+    env.cvv_keys.open_with(sealed.component(), open).unwrap_or(Err(KeysError::Refused))?;
     block.unpack().map_err(|_| VaultError::Tampered(RowKey::CardCvv(claim.card)))
 }
 

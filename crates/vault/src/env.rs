@@ -1,6 +1,8 @@
 use panvault_card::BinTable;
-use panvault_keys::{CvvKey, Entropy, KeyRing, KeysError, VaultKeys};
+use panvault_keys::{Entropy, KeyRing, KeysError, VaultKeys};
 use panvault_model::{Now, VaultId};
+
+use crate::cvv::CvvKeys;
 
 /// All of the outside that a plan may use. One request sees one time and one set of keys.
 pub(crate) struct Env<'a> {
@@ -12,8 +14,8 @@ pub(crate) struct Env<'a> {
     pub vault_keys: &'a VaultKeys,
     /// The keys of every organisation.
     pub keys: &'a KeyRing,
-    /// The key that seals CVVs while they are held.
-    pub cvv_key: &'a CvvKey,
+    /// The keys that seal CVVs while they are held.
+    pub cvv_keys: &'a CvvKeys,
     /// Who issued which numbers.
     pub bins: &'a dyn BinTable,
     /// Where randomness comes from.

@@ -193,7 +193,7 @@ impl From<CvvFault> for VaultError {
     fn from(fault: CvvFault) -> Self {
         match fault {
             CvvFault::NoRoom => Self::CvvFull,
-            CvvFault::Unavailable => Self::CvvUnavailable,
+            CvvFault::ComponentGone | CvvFault::Unavailable => Self::CvvUnavailable,
         }
     }
 }

@@ -1,12 +1,27 @@
 //! The limits of this crate, each with its unit.
 
 use panvault_store::SlotLimits;
+use panvault_store::limits::{
+    CVV_KEY_COMPONENT_KEPT_SECONDS, CVV_KEY_COMPONENT_SECONDS, CVV_REQUEST_SECONDS,
+};
 
 /// Seconds for which an idempotent answer is kept.
 pub const IDEMPOTENCY_SECONDS: u64 = 24 * 60 * 60;
 
 /// Seconds for which a CVV may be held at most.
 pub const CVV_TTL_SECONDS_MAX: u32 = 86_400;
+
+/// Seconds for which a node goes on sealing CVVs that nodes share with a key whose time is over, until it has been told of the next.
+pub const CVV_KEY_LATE_SECONDS: u64 = 300;
+
+const _: () = assert!(
+    CVV_KEY_COMPONENT_KEPT_SECONDS
+        >= CVV_KEY_COMPONENT_SECONDS
+            + CVV_KEY_LATE_SECONDS
+            + CVV_REQUEST_SECONDS
+            + CVV_TTL_SECONDS_MAX as u64,
+    "what a CVV is sealed with is kept as long as the CVV"
+);
 
 /// Seconds after which a processor that does not answer is given up.
 pub const PROCESSOR_SECONDS_MAX: u64 = 30;

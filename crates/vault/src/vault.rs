@@ -4,7 +4,7 @@ use std::sync::{Arc, MutexGuard, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
 use panvault_card::{BinStatus, BinTable};
-use panvault_keys::{ApiKey, CvvKey, Entropy, KeyMode, OperatorKey, VaultKeys};
+use panvault_keys::{ApiKey, Entropy, KeyMode, OperatorKey, VaultKeys};
 use panvault_model::{CardId, NodeId, Now, OrganisationId, Timestamp, VaultId};
 use panvault_processor::Connect;
 use panvault_store::limits::SWEEP_ROWS_MAX;
@@ -17,6 +17,7 @@ use tokio::sync::Mutex;
 use crate::api_key::LastUses;
 use crate::audit::{Counts, Origin, Requester};
 use crate::clock::Clock;
+use crate::cvv::CvvKeys;
 use crate::document::{DocumentTurn, EarlierSnapshots, HEAD_ROW, Snapshot};
 use crate::env::Env;
 use crate::error::{VaultError, with_causes};
@@ -61,7 +62,7 @@ pub struct VaultParts {
     /// Seconds for which a CVV is held, at most [`crate::limits::CVV_TTL_SECONDS_MAX`]; 0 is not at all.
     pub cvv_ttl_seconds: u32,
     /// Seconds between two sweeps of what has expired; 0 is never: then nothing is done by itself, and whoever opens the vault calls
-    /// [`Vault::sweep`] and [`Vault::lease_renew`].
+    /// [`Vault::sweep`], [`Vault::lease_renew`] and [`Vault::cvv_key_renew`].
     pub sweep_seconds: u64,
 }
 
@@ -89,7 +90,7 @@ pub struct Vault {
 struct Inner {
     parts: VaultParts,
     node: Arc<Node>,
-    cvv_key: CvvKey,
+    cvv_keys: CvvKeys,
     snapshot: ArcSwap<Snapshot>,
     document_turns: Arc<Mutex<()>>,
     document_lists: Arc<Slots<()>>,
@@ -111,7 +112,7 @@ impl Vault {
         if parts.cvv_ttl_seconds > CVV_TTL_SECONDS_MAX {
             return Err(VaultError::field("cvv_ttl_seconds", "must be at most 86400"));
         }
-        let cvv_key = CvvKey::make(parts.entropy.as_ref())?;
+        let cvv_keys = CvvKeys::make(parts.cvvs.is_shared(), parts.entropy.as_ref())?;
         let rows = parts.store.document_read_all().await?;
         // Whatever else is stored is of an organisation, and the head of the documents stays. Nodes alone are of none.
         if rows.is_empty()
@@ -127,7 +128,7 @@ impl Vault {
         let inner = Inner {
             parts,
             node: Arc::new(node),
-            cvv_key,
+            cvv_keys,
             snapshot: ArcSwap::from_pointee(snapshot),
             document_turns: Arc::default(),
             document_lists: Arc::new(Slots::new(vec![(); DOCUMENT_LISTS_MAX], DOCUMENT_LISTS)),
@@ -142,8 +143,12 @@ impl Vault {
         vault.documents_follow_header().await?;
         vault.lease_renew().await?;
         vault.transaction_recover().await?;
+        // Without it the vault serves, and holds no CVVs.
+        if let Err(error) = vault.cvv_key_renew().await {
+            cvv_key_not_renewed(&error);
+        }
         if sweep_seconds > 0 {
-            if vault.node().is_shared() {
+            if vault.node().is_shared() || vault.cvvs().is_shared() {
                 tokio::spawn(renew_often(Arc::downgrade(&vault.inner)));
             }
             tokio::spawn(sweep_often(Arc::downgrade(&vault.inner), sweep_seconds));
@@ -382,7 +387,7 @@ impl Vault {
             vault: self.id(),
             vault_keys: self.keys(),
             keys: &snapshot.keys,
-            cvv_key: &self.inner.cvv_key,
+            cvv_keys: self.cvv_keys(),
             bins: self.bins(),
             entropy: self.entropy(),
             cvv_ttl_seconds: self.inner.parts.cvv_ttl_seconds,
@@ -408,6 +413,10 @@ impl Vault {
 
     pub(crate) fn cvvs(&self) -> &dyn CvvStore {
         self.inner.parts.cvvs.as_ref()
+    }
+
+    pub(crate) fn cvv_keys(&self) -> &CvvKeys {
+        &self.inner.cvv_keys
     }
 
     pub(crate) fn node(&self) -> &Arc<Node> {
@@ -439,21 +448,29 @@ async fn has_cards(store: &dyn Store) -> Result<bool, VaultError> {
     Ok(!store.card_page(CardId::from_bytes([0; 12]), 1).await?.is_empty())
 }
 
-/// Renews the lease until the vault is gone.
+/// Renews the lease, and what CVVs are sealed with, until the vault is gone.
 async fn renew_often(inner: Weak<Inner>) {
     let mut seconds = LEASE_RENEWAL_SECONDS;
     loop {
         tokio::time::sleep(Duration::from_secs(seconds)).await;
         let Some(inner) = inner.upgrade() else { return };
-        seconds = match (Vault { inner }).lease_renew().await {
-            Ok(()) => LEASE_RENEWAL_SECONDS,
-            Err(error) => {
-                let advice = "see why the store does not write; without a lease transactions are refused";
-                tracing::warn!(error = %with_causes(&error), advice, "node.lease_not_renewed");
-                LEASE_RETRY_SECONDS
-            }
-        };
+        let vault = Vault { inner };
+        seconds = LEASE_RENEWAL_SECONDS;
+        if let Err(error) = vault.lease_renew().await {
+            let advice = "see why the store does not write; without a lease transactions are refused";
+            tracing::warn!(error = %with_causes(&error), advice, "node.lease_not_renewed");
+            seconds = LEASE_RETRY_SECONDS;
+        }
+        if let Err(error) = vault.cvv_key_renew().await {
+            cvv_key_not_renewed(&error);
+            seconds = LEASE_RETRY_SECONDS;
+        }
     }
+}
+
+fn cvv_key_not_renewed(error: &VaultError) {
+    let advice = "see why the place that holds CVVs is out of reach; without it no CVV is held";
+    tracing::warn!(error = %with_causes(error), advice, "cvv.key_not_renewed");
 }
 
 /// Sweeps until the vault is gone.

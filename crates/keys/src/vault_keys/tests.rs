@@ -1,3 +1,5 @@
+use core::num::NonZeroU32;
+
 use panvault_model::{CardId, OrganisationId};
 
 use super::*;
@@ -98,15 +100,18 @@ fn a_head_opens_in_its_vault_at_its_moment_only() {
     assert!(keys.head_hash(2, b"one").is_err());
 }
 
-/// Neither the vault's key nor the half in the cache opens anything alone.
+/// Neither the vault's key nor the component in the cache opens anything alone.
 #[test]
-fn a_shared_cvv_key_needs_both_halves() {
+fn a_shared_cvv_key_needs_key_and_component() {
     let (keys, entropy) = (keys(), SystemEntropy::new());
     let (card, organisation) = (CardId::from_bytes([1; 12]), OrganisationId::from_bytes([3; 12]));
-    let sealed = keys.derive_cvv_key(&[1; 32]).unwrap().seal(card, organisation, &[5; 16], &entropy).unwrap();
-    let opens = |keys: &VaultKeys, half| {
-        keys.derive_cvv_key(&half).unwrap().open(card, organisation, &sealed, &mut [0; 16]).is_ok()
+    let key =
+        |keys: &VaultKeys, component: u8| keys.derive_cvv_key(NonZeroU32::MIN, &[component; 32]).unwrap();
+    let sealed = key(&keys, 1).seal(card, organisation, &[5; 16], &entropy).unwrap();
+    assert_eq!(sealed.component(), Some(NonZeroU32::MIN));
+    let opens = |keys: &VaultKeys, component| {
+        key(keys, component).open(card, organisation, &sealed, &mut [0; 16]).is_ok()
     };
-    assert!(opens(&keys, [1; 32]));
-    assert!(!opens(&keys, [2; 32]) && !opens(&test_keys(1, VAULT), [1; 32]));
+    assert!(opens(&keys, 1));
+    assert!(!opens(&keys, 2) && !opens(&test_keys(1, VAULT), 1));
 }

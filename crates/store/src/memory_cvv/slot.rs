@@ -1,5 +1,6 @@
 //! What is remembered of one card, and what claims make of it.
 
+use core::num::NonZeroU32;
 use core::sync::atomic::AtomicU64;
 use std::sync::Arc;
 
@@ -32,6 +33,7 @@ const _: () = assert!(size_of::<Slot>() == 128, "two lines of the processor's ca
 /// A CVV, by this process's clock.
 pub(super) struct Kept {
     sealed: [u8; SEALED_CVV_BLOCK_BYTES],
+    pub(super) component: Option<NonZeroU32>,
     /// It is kept beside the last claim, and not held.
     claimed: bool,
     expires_at: Timestamp,
@@ -90,6 +92,11 @@ impl Slot {
         if self.claims.take_if(|claims| now >= claims.last.until_millis).is_some() {
             self.taken_end();
         }
+    }
+
+    /// The CVV, held or claimed.
+    pub(super) fn kept(&self) -> Option<&Kept> {
+        self.cvv.as_ref()
     }
 
     fn taken(&self) -> Option<&Kept> {
@@ -180,7 +187,7 @@ impl Slot {
 
     fn claim(&self, taken: &Kept, ticket: CvvTicket, now: u64) -> CvvClaim {
         let CvvShown { number, expires_at, remaining_millis } = self.shown(taken, now);
-        let sealed = SealedCvvBlock::from_bytes(taken.sealed);
+        let sealed = SealedCvvBlock::new(taken.component, taken.sealed);
         CvvClaim { card: self.card, ticket, number, cvv: HeldCvv { sealed, expires_at, remaining_millis } }
     }
 
@@ -196,6 +203,7 @@ impl Kept {
         let HeldCvv { sealed, expires_at, remaining_millis } = cvv;
         Self {
             sealed: *sealed.as_bytes(),
+            component: sealed.component(),
             claimed: false,
             expires_at: *expires_at,
             deadline_millis: now.saturating_add(*remaining_millis),

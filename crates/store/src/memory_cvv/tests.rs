@@ -17,7 +17,7 @@ fn card(n: u64) -> CardId {
 
 fn marked(mark: u8, seconds: u64) -> HeldCvv {
     HeldCvv {
-        sealed: SealedCvvBlock::from_bytes([mark; SEALED_CVV_BLOCK_BYTES]),
+        sealed: SealedCvvBlock::new(None, [mark; SEALED_CVV_BLOCK_BYTES]),
         expires_at: Timestamp::from_unix_millis(seconds * 1000),
         remaining_millis: seconds * 1000,
     }

@@ -29,7 +29,7 @@ fn card(n: u64) -> CardId {
 
 fn hold(cvvs: &MemoryCvvs, n: u64, number: u64, bytes: [u8; SEALED_CVV_BLOCK_BYTES]) {
     let cvv = HeldCvv {
-        sealed: SealedCvvBlock::from_bytes(bytes),
+        sealed: SealedCvvBlock::new(None, bytes),
         expires_at: Timestamp::from_unix_millis(60_000),
         remaining_millis: 60_000,
     };

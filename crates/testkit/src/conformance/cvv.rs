@@ -1,4 +1,5 @@
 mod claim;
+mod component;
 mod model;
 mod number;
 mod predicted;
@@ -36,13 +37,13 @@ use judged_cases;
 
 /// Every case for a CVV store. Each wants an empty one.
 pub fn cvv_cases() -> impl Iterator<Item = CvvCase> {
-    [claim::CASES, number::CASES, time::CASES].into_iter().flatten().copied()
+    [claim::CASES, component::CASES, number::CASES, time::CASES].into_iter().flatten().copied()
 }
 
 /// A CVV that ends after so many seconds.
 fn cvv(marked: u8, seconds: u64) -> HeldCvv {
     HeldCvv {
-        sealed: SealedCvvBlock::from_bytes([marked; SEALED_CVV_BLOCK_BYTES]),
+        sealed: SealedCvvBlock::new(None, [marked; SEALED_CVV_BLOCK_BYTES]),
         expires_at: at(seconds),
         remaining_millis: seconds * 1000,
     }

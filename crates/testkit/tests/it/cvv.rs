@@ -13,7 +13,7 @@ use crate::block_on;
 
 /// A CVV that ends after a minute.
 fn cvv() -> HeldCvv {
-    let sealed = SealedCvvBlock::from_bytes([7; SEALED_CVV_BLOCK_BYTES]);
+    let sealed = SealedCvvBlock::new(None, [7; SEALED_CVV_BLOCK_BYTES]);
     HeldCvv { sealed, expires_at: at(60), remaining_millis: 60_000 }
 }
 

@@ -116,6 +116,10 @@ impl Vault {
         if !self.cvvs().is_shared() {
             return Ok(Standing::Stands(None));
         }
+        // What it was sealed with is gone: nobody can open it.
+        if !self.cvv_key_ready(claim).await? {
+            return Ok(Standing::Void);
+        }
         Ok(match self.cvv_row(claim.card).await? {
             Some(row) if row.used || now.wall >= row.cvv_until => Standing::Void,
             Some(row) if u64::from(row.number) == claim.number => Standing::Stands(Some(row)),

@@ -1,10 +1,11 @@
+use core::num::NonZeroU32;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use panvault_model::CardId;
 use panvault_store::{
-    CvvClaim, CvvClaimed, CvvCounts, CvvFault, CvvOwner, CvvPending, CvvShown, CvvStore, CvvTicket, HeldCvv,
-    MemoryCvvs,
+    CvvClaim, CvvClaimed, CvvCounts, CvvFault, CvvKeyComponent, CvvKeyCurrent, CvvOwner, CvvPending,
+    CvvShown, CvvStore, CvvTicket, HeldCvv, MemoryCvvs,
 };
 use panvault_testkit::{SharedCvvs, TestClock};
 use panvault_vault::Clock;
@@ -16,6 +17,8 @@ pub(crate) struct TestCvvs {
     pub(crate) full: AtomicBool,
     pub(crate) full_later: AtomicBool,
     pub(crate) overtaken: AtomicBool,
+    /// It has no key components but the current one.
+    pub(crate) components_gone: AtomicBool,
     /// Lets other tasks run before each request and before each answer.
     pub(crate) yields: AtomicBool,
     /// So many requests are answered before it is out of reach.
@@ -55,6 +58,7 @@ impl TestCvvs {
             full: AtomicBool::new(false),
             full_later: AtomicBool::new(false),
             overtaken: AtomicBool::new(false),
+            components_gone: AtomicBool::new(false),
             yields: AtomicBool::new(false),
             reached: AtomicUsize::new(usize::MAX),
             copy: Mutex::new(None),
@@ -80,9 +84,22 @@ impl TestCvvs {
         } else {
             Arc::new(MemoryCvvs::new(1_000, || 0))
         };
+        // What it was sealed with is in the copy, too.
+        if let Some(number) = copied.cvv.sealed.component() {
+            match self.held().cvv_key_component(number).await.unwrap() {
+                Some(component) => drop(again.cvv_key_current(component).await.unwrap()),
+                // It was refused, for the place had been lost before.
+                None => return self.lose(),
+            }
+        }
         let held = again.cvv_hold(copied.card, copied.owner, copied.number, copied.cvv).await;
         assert_eq!(held, Ok(true));
         *self.held.lock().unwrap() = again;
+    }
+
+    /// It loses all that it knows.
+    pub(crate) fn lose(&self) {
+        *self.held.lock().unwrap() = Arc::new(SharedCvvs::new(1_000));
     }
 
     /// A copy of what was held last.
@@ -186,6 +203,19 @@ impl CvvStore for TestCvvs {
 
     fn cvv_read_many(&self, cards: Vec<CardId>) -> CvvPending<'_, Vec<Option<CvvShown>>> {
         self.ask(move |held| held.cvv_read_many(cards))
+    }
+
+    fn cvv_key_current(&self, offered: CvvKeyComponent) -> CvvPending<'_, CvvKeyCurrent> {
+        self.ask(move |held| held.cvv_key_current(offered))
+    }
+
+    fn cvv_key_component(&self, number: NonZeroU32) -> CvvPending<'_, Option<CvvKeyComponent>> {
+        let gone = self.components_gone.load(Ordering::SeqCst);
+        self.ask(
+            move |held| {
+                if gone { Box::pin(core::future::ready(Ok(None))) } else { held.cvv_key_component(number) }
+            },
+        )
     }
 
     fn cvv_sweep(&self) -> CvvPending<'_, ()> {

@@ -1,6 +1,7 @@
 //! Two nodes over one store, that share the place which holds CVVs.
 
 mod crash;
+mod keys;
 mod revived;
 mod rows;
 mod weather;
@@ -74,6 +75,8 @@ impl Nodes {
         self.let_pass(millis);
         for node in [&self.one, &self.two] {
             node.vault.lease_renew().await.unwrap();
+            // The network may lose it.
+            let _fault = node.vault.cvv_key_renew().await;
         }
     }
 

@@ -4,7 +4,7 @@ use panvault_card::{CardBlock, Cvv, NewCard, Pan, TestBinTable};
 use panvault_keys::limits::ID_RANDOM_BYTES;
 use panvault_keys::{Entropy, KeyRing, KeysError, Kind, OrganisationKey, Place, VaultKeys};
 use panvault_model::{AccountId, Amount, CardId, Currency, Expiry, NodeId, OrganisationId, Role, VaultId};
-use panvault_store::{CardRow, DocumentKind, Store};
+use panvault_store::{CardRow, CvvStore, DocumentKind, Store};
 use panvault_testkit::{SeededEntropy, TestClock, operator, vault_keys};
 use panvault_vault::{
     ApiKeyRow, Caller, CardChange, CardQuery, CardView, CvvChange, Idempotency, Metadata, Mode, NewAccount,
@@ -265,7 +265,11 @@ fn parts(
         keys: keys(),
         mode: Mode::Test,
         clock: Arc::clone(clock) as _,
-        entropy: Arc::new(NodeEntropy::new(seed)),
+        entropy: if cvvs.is_shared() {
+            Arc::new(SeededEntropy::new(seed))
+        } else {
+            Arc::new(NodeEntropy::new(seed))
+        },
         bins: Arc::new(TestBinTable),
         processors: Arc::clone(processors) as _,
         cvv_ttl_seconds: 3_600,
@@ -273,7 +277,8 @@ fn parts(
     }
 }
 
-/// SeededRandom of a process. The first secret is the key that seals CVVs, which nodes that share them have in common; all else is its own.
+/// Randomness of a process whose place of CVVs says that it is not shared. The first secret is the key that seals them: where the controls of tests share
+/// such a place all the same, nodes have it in common; all else is its own.
 struct NodeEntropy {
     first: Mutex<Option<SeededEntropy>>,
     own: SeededEntropy,

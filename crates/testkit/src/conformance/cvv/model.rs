@@ -1,12 +1,14 @@
 //! Random requests over networks that lose, delay and repeat them, held against a model that is small enough to be seen through.
 
+use core::num::NonZeroU32;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use panvault_model::CardId;
 use panvault_store::limits::CVV_REQUEST_SECONDS;
 use panvault_store::{
-    CvvClaim, CvvClaimed, CvvCounts, CvvFault, CvvOwner, CvvPending, CvvShown, CvvStore, CvvTicket, HeldCvv,
+    CvvClaim, CvvClaimed, CvvCounts, CvvFault, CvvKeyComponent, CvvKeyCurrent, CvvOwner, CvvPending,
+    CvvShown, CvvStore, CvvTicket, HeldCvv,
 };
 use panvault_vault::Clock;
 
@@ -265,6 +267,14 @@ impl CvvStore for Checked {
             assert_eq!(got, predicted, "seed {}", self.seed);
             shown
         })
+    }
+
+    fn cvv_key_current(&self, offered: CvvKeyComponent) -> CvvPending<'_, CvvKeyCurrent> {
+        self.store.cvv_key_current(offered)
+    }
+
+    fn cvv_key_component(&self, number: NonZeroU32) -> CvvPending<'_, Option<CvvKeyComponent>> {
+        self.store.cvv_key_component(number)
     }
 
     fn cvv_sweep(&self) -> CvvPending<'_, ()> {
