@@ -6,6 +6,7 @@ mod bin;
 mod client;
 mod crash;
 mod crowd;
+mod cvvs;
 mod disk;
 mod documents;
 mod figures;
@@ -46,6 +47,8 @@ enum BenchCommand {
     Crash(crash::CrashArguments),
     /// Measure beside thousands of connections that say nothing or little.
     Crowd(crowd::CrowdArguments),
+    /// Hold many CVVs: bytes of memory that each takes, and the time of holding, reading and claiming one.
+    Cvvs(cvvs::CvvsArguments),
     /// Make many organisations, accounts and API keys: what the last cost against early ones, and a start with all of them.
     Documents(documents::DocumentsArguments),
     /// Make many cards of one organisation: what each kind of list and count costs against a page of the newest.
@@ -65,6 +68,7 @@ pub(crate) fn bench(workspace: &Workspace, arguments: &BenchArguments) -> anyhow
         Some(BenchCommand::Grow(arguments)) => grow::grow(workspace, arguments),
         Some(BenchCommand::Crash(arguments)) => crash::crash(workspace, arguments),
         Some(BenchCommand::Crowd(arguments)) => crowd::crowd(workspace, arguments),
+        Some(BenchCommand::Cvvs(arguments)) => cvvs::cvvs(workspace, arguments),
         Some(BenchCommand::Documents(arguments)) => documents::documents(workspace, arguments),
         Some(BenchCommand::Lists(arguments)) => lists::lists(workspace, arguments),
         Some(BenchCommand::Parse(arguments)) => parse::parse(workspace, arguments),

@@ -1,6 +1,7 @@
 //! What `cargo xtask bench` runs beside the real server: the floor, a loader that goes through the operations of the vault, and
 //! plans to be counted. It is never shipped.
 
+mod cvvs;
 mod directory;
 mod documents;
 mod floor;
@@ -39,6 +40,12 @@ enum Command {
     Documents(documents::Documents),
     /// Time everything that reads what is not ours, at sizes of which each is twice the one before.
     Parse(parse::Parse),
+    /// Hold CVVs in the store of the server, and say what each takes.
+    Cvvs {
+        /// How many.
+        #[arg(long)]
+        cvvs: u64,
+    },
     /// Plan cards in memory, without storing them.
     Plan {
         /// How many.
@@ -76,6 +83,7 @@ fn main() -> anyhow::Result<()> {
         Command::Load(load) => load::run(load),
         Command::Documents(documents) => documents::run(documents),
         Command::Parse(parse) => parse::run(&parse),
+        Command::Cvvs { cvvs } => cvvs::run(cvvs),
         Command::Plan { plans } => plan::run(plans),
     }
 }

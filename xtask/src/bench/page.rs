@@ -44,7 +44,8 @@ fn replaced(text: &str, name: &str, part: &str) -> anyhow::Result<String> {
     Ok(format!("{before}{open}\n{}\n\n{close}{after}", part.trim()))
 }
 
-fn machine(directory: &Path) -> anyhow::Result<String> {
+/// This machine, in words, and the file system that `directory` is on.
+pub(super) fn machine(directory: &Path) -> anyhow::Result<String> {
     let said = |program: &str, arguments: &[&str]| -> anyhow::Result<String> {
         let out = run::output(run::command(program, directory, arguments))?;
         Ok(String::from_utf8_lossy(&out).trim().to_owned())

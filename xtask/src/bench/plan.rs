@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, ensure};
 
+use crate::bench::bar::{self, Bar, Limit};
 use crate::bench::page::Page;
 use crate::bench::server::Binaries;
 use crate::bench::table::thousands;
@@ -39,7 +40,9 @@ pub(super) fn plan(workspace: &Workspace, arguments: &PlanArguments) -> anyhow::
         2 * arguments.plans,
         arguments.plans
     );
-    say::line(&said);
+    let what = "instructions of one card plan";
+    let bars = bar::table(&[Bar { what, limit: Limit::AtMost(14_000.0), measured: each as f64, unit: "" }]);
+    say::line(format_args!("{said}\n\n{}", bars.plain().trim_end()));
     if arguments.functions {
         let file = counts(directory.path(), 2 * arguments.plans);
         let mut annotate = run::command("callgrind_annotate", directory.path(), &["--threshold=90"]);
@@ -48,7 +51,7 @@ pub(super) fn plan(workspace: &Workspace, arguments: &PlanArguments) -> anyhow::
     }
     if arguments.write {
         let mut page = Page::read(root)?;
-        page.put("plan", &said)?;
+        page.put("plan", &format!("{said}\n\n{}", bars.markdown()))?;
         page.write()?;
     }
     Ok(())

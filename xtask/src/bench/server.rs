@@ -160,6 +160,12 @@ impl Binaries {
         String::from_utf8_lossy(&out).lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
     }
 
+    /// Holds CVVs in the store of the server: a line for what they take of memory, and one for each step.
+    pub(super) fn cvvs(&self, cvvs: u64) -> anyhow::Result<Vec<Value>> {
+        let out = run::output(run::command(&self.bench, &self.root, &["cvvs", "--cvvs", &cvvs.to_string()]))?;
+        String::from_utf8_lossy(&out).lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+    }
+
     /// The command that plans cards.
     pub(super) fn bench_path(&self) -> &Path {
         &self.bench

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use crate::bench::disk::{BATCH_BYTES, Flush, PAGE_BYTES};
 use crate::bench::figures::Cell;
 use crate::bench::kind::Kind;
-use crate::bench::page::Page;
-use crate::bench::report::Report;
+use crate::bench::page::{self, Page};
+use crate::bench::report::{Long, Report};
 use crate::bench::stand::{Ask, Stand};
 use crate::bench::{bar, size};
 use crate::say;
@@ -59,7 +59,13 @@ pub(super) fn standard(workspace: &Workspace, arguments: &StandardArguments) -> 
         return Ok(());
     }
     let (table, bars) = (report.table(), bar::table(&report.bars()));
-    say::line(format_args!("{}\n{}\n{}", table.plain(), report.notes(), bars.plain().trim_end()));
+    let machine = page::machine(stand.directory.path())?;
+    say::line(format_args!(
+        "{machine}\n\n{}\n{}\n{}",
+        table.plain(),
+        report.notes(),
+        bars.plain().trim_end()
+    ));
     if arguments.write {
         let mut page = Page::read(&workspace.root)?;
         page.machine(stand.directory.path())?;
@@ -102,12 +108,15 @@ fn measure(stand: &mut Stand, arguments: &StandardArguments) -> anyhow::Result<R
         report.cells.extend(cells);
     }
     if !arguments.quick {
-        say::note("one minute of tokenise at 64 connections");
+        say::note("one minute of tokenise at 64 connections, and one of the floor");
         // A server that has just started: what earlier windows left in memory is none of this run's.
         drop(server);
         let mut server = stand.binaries.serve(&vault)?;
         let ask = Ask { kind: Kind::Tokenise, connections: 64, long: LONG_RUN, ids: &ids, place };
-        report.long = Some(stand.window(&vault, &mut server, ask)?);
+        let tokenise = stand.window(&vault, &mut server, ask)?;
+        stand.floor = stand.binaries.floor()?;
+        let floor = stand.window(&vault, &mut server, Ask { kind: Kind::Floor, ..ask })?;
+        report.long = Some(Long { tokenise, floor });
     }
     Ok(report)
 }
