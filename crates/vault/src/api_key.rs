@@ -173,31 +173,49 @@ impl Vault {
             // Before its state is told, which is not everybody's to know.
             roles_may_be_given(permit, &old.roles)?;
             may_be_followed(snapshot, old, permit.now().wall)?;
+            let mut old = old.clone();
             let ApiKeyRow { organisation, name, roles, allowed_origins, expires_at, .. } = old.clone();
             let expires_at = end.unwrap_or(expires_at);
             let new = NewApiKey { organisation, name, roles, allowed_origins, expires_at };
-            let (row, key, plan) = self.apikey_plan_on(snapshot, permit, new)?;
+            let (row, key, mut plan) = self.apikey_plan_on(snapshot, permit, new)?;
+            // With the new one, so that of any number of rotations at once one finds the place free.
+            plan.changes.extend(self.apikey_row_plan(snapshot, permit, &mut old)?.changes);
             Ok((MadeApiKey { row, key: Some(key) }, plan))
         };
         let made = self.document_change_once(permit, idempotency, plan).await?;
-        // In a step of its own: each change of a document is told by its own record of the trail. A process that dies in between
-        // leaves both keys, and whoever asks again ends the old one.
-        let ends_at = permit.now().wall.plus_seconds(overlap_seconds);
-        if made.replayed && self.snapshot().documents.api_key(id).is_none() {
+        let ends_at = made.value.row.created_at.plus_seconds(overlap_seconds);
+        if made.replayed && self.rotation_is_done(permit, id, &made.value.row, ends_at)? {
             return Ok(made);
         }
+        // In a step of its own: each change of a document is told by its own record of the trail. A process that dies in between
+        // leaves both keys, and whoever repeats the request ends the old one.
         self.document_change(permit, |permit, snapshot| {
-            let row = apikey_seen(snapshot, permit, id)?;
-            // Whoever repeats the request of somebody else has come here past the plan above.
+            let mut row = apikey_seen(snapshot, permit, id)?.as_ref().clone();
             roles_may_be_given(permit, &row.roles)?;
-            let expires_at = row.expires_at.map_or(ends_at, |expires_at| expires_at.min(ends_at));
-            let mut row = row.as_ref().clone();
-            row.expires_at = Some(expires_at);
+            row.expires_at = Some(row.expires_at.map_or(ends_at, |expires_at| expires_at.min(ends_at)));
             let plan = self.apikey_row_plan(snapshot, permit, &mut row)?;
             Ok(((), plan))
         })
         .await?;
         Ok(made)
+    }
+
+    /// Whether a rotation that is asked for again has nothing left to do: the old key ends in time, has gone, or was changed since, by
+    /// somebody who may have given it another end.
+    fn rotation_is_done(
+        &self,
+        permit: &Permit<ApiKeyCreate>,
+        id: ApiKeyId,
+        new: &ApiKeyRow,
+        ends_at: Timestamp,
+    ) -> Result<bool, VaultError> {
+        let snapshot = self.snapshot();
+        let permit = self.permit_again(permit, &snapshot)?;
+        let Some(old) = snapshot.documents.api_key(id) else { return Ok(true) };
+        // Whoever repeats the request of somebody else has come here past the plan.
+        roles_may_be_given(&permit, &old.row.roles)?;
+        let ends = old.row.expires_at.is_some_and(|expires_at| expires_at <= ends_at);
+        Ok(ends || !takes_place_of(new, &old.row))
     }
 
     /// The API key, but for the key itself.
@@ -323,21 +341,22 @@ fn apikey_seen<'s, O>(
 /// Whether another key may take the place of this one. A key that ended has none to give, and one whose place is taken already has only
 /// what is left of its overlap: the next key would end with that.
 fn may_be_followed(snapshot: &Snapshot, old: &ApiKeyRow, now: Timestamp) -> Result<(), VaultError> {
-    let Some(expires_at) = old.expires_at else { return Ok(()) };
-    if expires_at <= now {
+    if old.expires_at.is_some_and(|expires_at| expires_at <= now) {
         let reason = "the key has ended, so that none can take its place: make another one, or change its expires_at first";
         return Err(VaultError::WrongState { reason });
     }
-    // A rotation makes the one and changes the other at the same time, to the millisecond.
-    let takes_its_place = |key: &&Arc<ApiKeyRow>| {
-        key.organisation == old.organisation && key.created_at == old.updated_at && key.id != old.id
-    };
-    if old.updated_at != old.created_at && snapshot.documents.api_keys().any(|key| takes_its_place(&key)) {
+    let is_changed = old.updated_at != old.created_at;
+    if is_changed && snapshot.documents.api_keys().any(|key| takes_place_of(key, old)) {
         let reason =
             "another key takes its place already: use that one, or change expires_at of this one first";
         return Err(VaultError::WrongState { reason });
     }
     Ok(())
+}
+
+/// Whether a key was made to follow another: a rotation makes the one and changes the other at the same time, to the millisecond.
+fn takes_place_of(new: &ApiKeyRow, old: &ApiKeyRow) -> bool {
+    new.organisation == old.organisation && new.created_at == old.updated_at && new.id != old.id
 }
 
 fn roles_may_be_given<O>(permit: &Permit<O>, roles: &[Role]) -> Result<(), VaultError> {

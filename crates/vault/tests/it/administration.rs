@@ -492,6 +492,61 @@ async fn a_key_is_rotated_once_and_the_next_one_ends_as_it_would_have() {
     world.reopen().await.unwrap();
 }
 
+/// The bug: of several rotations of a key at once each made a key. Its cause: that a place is taken was seen by the end of the old key, which
+/// came with a step of its own; between the two another rotation found the place free. Its cure: the step that makes the next key changes the
+/// old one too, at the version that it was planned on.
+#[tokio::test]
+async fn of_rotations_at_once_one_makes_a_key() {
+    let world = World::shared().await;
+    world.shop(None).await;
+    let other = world.beside(2).await;
+    let (old, before) = (world.api_keys().await[0].id, world.api_keys().await.len());
+    let rotate = async |world: &World, seconds: u64| {
+        world.clock.pass_millis(1000);
+        world.vault.apikey_rotate(operator!(world), old, overlap(seconds), None).await
+    };
+    let (a, b, c, d) =
+        tokio::join!(rotate(&world, 60), rotate(&other, 60), rotate(&world, 0), rotate(&other, 60));
+    let (won, lost): (Vec<_>, Vec<_>) = [a, b, c, d].into_iter().partition(Result::is_ok);
+    assert_eq!(won.len(), 1);
+    for lost in lost {
+        let said = reason(lost);
+        assert!(said.starts_with("another key") || said.starts_with("the key has ended"), "{said}");
+    }
+    assert_eq!(world.api_keys().await.len(), before + 1);
+}
+
+/// The bug: a rotation that was asked for again, with its idempotency key, moved the end of the old key to a whole overlap after that, or ended one
+/// that had been given another end since; and the key could be rotated once more. Its cause: a repetition ended the old key as the first request had.
+/// Its cure: the end is counted from when the next key was made, and what was changed since stays.
+#[tokio::test]
+async fn a_rotation_that_is_repeated_does_nothing_again() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let old = world.api_keys().await[0].id;
+    let provider = world.key(shop.organisation, &[Role::ProviderAdmin]).await;
+    world.clock.pass_millis(1000);
+    let rotate = async |key: Option<&str>| {
+        let permit = world.permit(&provider);
+        let once = key.map(|key| world.idempotency(&permit, key, "{}"));
+        world.vault.apikey_rotate(&permit, old, overlap(60), once).await
+    };
+    let end = async || {
+        let keys = world.api_keys().await;
+        keys.into_iter().find(|row| row.id == old).unwrap().expires_at
+    };
+    let made_at = rotate(Some("once")).await.unwrap().value.row.created_at;
+    world.clock.pass_millis(1000);
+    assert!(rotate(Some("once")).await.unwrap().replayed);
+    assert_eq!(end().await, Some(made_at.plus_seconds(60)));
+    assert!(reason(rotate(None).await).starts_with("another key takes its place"));
+    let later = Some(made_at.plus_seconds(3600));
+    let change = ApiKeyChange { expires_at: Some(later), ..ApiKeyChange::default() };
+    world.vault.apikey_update(operator!(world), old, change, None).await.unwrap();
+    assert!(rotate(Some("once")).await.unwrap().replayed);
+    assert_eq!(end().await, later);
+}
+
 /// The bug: a repeated request for the next key ended the old one, whoever repeated it. Its cause: the roles of the old key were looked at
 /// where the next one is planned, which a repetition does not come to. Its cure: they are looked at where the old one ends, too.
 #[tokio::test]
