@@ -124,6 +124,18 @@ impl VaultError {
         Self::NotFound(vec![named])
     }
 
+    /// Whether what is stored refuses the request, so that it might have been done before or may be later.
+    pub(crate) const fn is_of_documents(&self) -> bool {
+        matches!(
+            self,
+            Self::NotFound(_)
+                | Self::Faults(_)
+                | Self::WrongState { .. }
+                | Self::Disabled(_)
+                | Self::Contended
+        )
+    }
+
     /// One field that does not fit.
     pub fn field(field: &'static str, reason: impl ToString) -> Self {
         Self::Faults(vec![FieldFault { field, reason: reason.to_string() }])

@@ -30,7 +30,7 @@ pub(crate) async fn create(app: Arc<App>, mut asked: Asked) -> Result<Answer, Re
     let own = asked.caller.organisation();
     let creating = parsed(asked.take_body(), &CREATE, faults, |fields, faults| {
         let NewCardRequest { organisation, card, metadata } =
-            create_parse(fields, own, permit.now().wall, faults)?;
+            create_parse(fields, own, Judged::of(&asked, permit.now().wall), faults)?;
         let idempotency = asked.idempotency(app.vault(), &permit, fields);
         Ok(app.vault().card_create(&permit, organisation, card, metadata, idempotency))
     })?;
@@ -48,7 +48,8 @@ pub(crate) async fn update(app: Arc<App>, mut asked: Asked) -> Result<Answer, Re
     let id = asked.id(CardId::parse)?;
     let own = asked.caller.organisation();
     let updating = parsed(asked.take_body(), &UPDATE, faults, |fields, faults| {
-        let (organisation, change) = update_parse(fields, own, permit.now().wall, faults)?;
+        let judged = Judged::of(&asked, permit.now().wall);
+        let (organisation, change) = update_parse(fields, own, judged, faults)?;
         let idempotency = asked.idempotency(app.vault(), &permit, fields);
         let is_sent = fields.has(ORGANISATION.name);
         Ok((is_sent, app.vault().card_update(&permit, id, organisation, change, idempotency)))
@@ -105,15 +106,15 @@ struct NewCardRequest {
 fn create_parse(
     fields: &Fields<'_>,
     own: Option<OrganisationId>,
-    now: Timestamp,
+    judged: Judged,
     mut faults: Faults,
 ) -> Result<NewCardRequest, Refusal> {
     let (pan, brand) = pan_parse(fields, &mut faults);
     let cvv = cvv_parse(fields, brand, &mut faults);
-    let (month, year) = expiry_parse(fields, now, &mut faults);
-    let expiry = month.zip(year).and_then(|(month, year)| Expiry::new(year, month));
     let holder = holder_parse(fields, &mut faults);
     let organisation = owner(fields, own, &mut faults);
+    let (month, year) = expiry_parse(fields, judged, &mut faults);
+    let expiry = month.zip(year).and_then(|(month, year)| Expiry::new(year, month));
     match (pan, expiry, organisation) {
         (Some(pan), Some(expiry), Some(organisation)) if faults.is_empty() => Ok(NewCardRequest {
             organisation,
@@ -127,7 +128,7 @@ fn create_parse(
 fn update_parse(
     fields: &Fields<'_>,
     own: Option<OrganisationId>,
-    now: Timestamp,
+    judged: Judged,
     mut faults: Faults,
 ) -> Result<(OrganisationId, CardChange), Refusal> {
     let cvv = if fields.is_null(&CVV) {
@@ -136,19 +137,15 @@ fn update_parse(
         // Which brand the card is of is known where it is stored; there the length is looked at again.
         cvv_parse(fields, None, &mut faults).map_or(CvvChange::Keep, CvvChange::Put)
     };
-    // Held against the month or year that is stored where the other is not sent.
-    let (expiry_month, expiry_year) = expiry_parse(fields, now, &mut faults);
-    let change = CardChange {
-        cvv,
-        expiry_month,
-        expiry_year,
-        holder: holder_parse(fields, &mut faults),
-        metadata: fields.of(&METADATA),
-    };
+    let holder = holder_parse(fields, &mut faults);
     if fields.has_none_but(&ORGANISATION) {
         faults.missing_one_of("body", "needs at least one field beside organisation");
     }
-    match owner(fields, own, &mut faults) {
+    let organisation = owner(fields, own, &mut faults);
+    // Held against the month or year that is stored where the other is not sent.
+    let (expiry_month, expiry_year) = expiry_parse(fields, judged, &mut faults);
+    let change = CardChange { cvv, expiry_month, expiry_year, holder, metadata: fields.of(&METADATA) };
+    match organisation {
         Some(organisation) if faults.is_empty() => Ok((organisation, change)),
         Some(_) | None => Err(faults.into()),
     }
@@ -181,15 +178,33 @@ fn leading_brand(card_number: &str) -> Option<Brand> {
     BinPrefix::parse(&leading).ok().and_then(|leading| leading.brand())
 }
 
-/// Month and year, each read by itself; a year that is wrong with every month is said also where the month is wrong or not sent.
-fn expiry_parse(fields: &Fields<'_>, now: Timestamp, faults: &mut Faults) -> (Option<u8>, Option<u16>) {
+/// By what time an expiry is judged.
+#[derive(Clone, Copy)]
+struct Judged {
+    now: Timestamp,
+    /// Whether the request may have been answered before, when the card had not expired yet.
+    may_be_repeated: bool,
+}
+
+impl Judged {
+    const fn of(asked: &Asked, now: Timestamp) -> Self {
+        Self { now, may_be_repeated: asked.idempotency.is_some() }
+    }
+}
+
+/// Month and year, each read by itself, after all other fields; a year that is wrong with every month is said also where the month is wrong
+/// or not sent. Where nothing but a past is wrong with a request that may be a repeated one, the vault says so, which has the first answer.
+fn expiry_parse(fields: &Fields<'_>, judged: Judged, faults: &mut Faults) -> (Option<u8>, Option<u16>) {
+    let Judged { now, may_be_repeated } = judged;
     let month = fields.typed(&EXPIRY_MONTH, Expiry::parse_month, faults);
     let year = fields.typed(&EXPIRY_YEAR, Expiry::parse_year, faults);
     let Some(year) = year else { return (month, year) };
     let judged = |month| Expiry::new(year, month).and_then(|expiry| expiry.in_future(now).err());
     let past = judged(month.unwrap_or(12)).filter(|fault| *fault == ExpiryFault::Past);
     let far = judged(month.unwrap_or(1)).filter(|fault| *fault == ExpiryFault::Far);
-    if let Some(fault) = past.or(far) {
+    if let Some(fault) = past.or(far)
+        && !(past.is_some() && may_be_repeated && faults.is_empty())
+    {
         faults.malformed(EXPIRY_YEAR.place(), fault);
     }
     (month, Some(year))

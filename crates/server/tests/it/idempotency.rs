@@ -13,7 +13,7 @@ fn post(server: &Server, tenant: &Tenant, path: &str, key: (&str, &str), body: &
 /// As a browser makes one: `crypto.randomUUID()`.
 const RANDOM: &str = "0b9d1c7e-5f0a-4c53-9a57-3d5f1c2a7e90";
 
-fn browser_post(server: &Server, api_key: &str, path: &str, key: &str, body: &str) -> HttpAnswer {
+fn post_as(server: &Server, api_key: &str, path: &str, key: &str, body: &str) -> HttpAnswer {
     let headers = [("X-APIKEY", api_key), ("Content-Type", "application/json"), ("Idempotency-Key", key)];
     server.send("POST", path, &headers, Some(body))
 }
@@ -45,6 +45,69 @@ fn a_repeated_request_is_answered_the_same_and_does_nothing() {
     assert_eq!(again.header("idempotency-replayed"), Some("true"));
     assert_eq!(again.json()["details"], declined.json()["details"]);
     assert_eq!(server.get(&merchant.key, "/v1/transaction/count").json()["count"], json!(1));
+}
+
+/// The bug: a card create that was sent again got 110 where its organisation had been disabled meanwhile, and 107 where the card had expired. Its
+/// cause: it was judged before its first answer was looked for. Its cure: the answer comes first, of every endpoint that keeps one.
+#[test]
+fn the_first_answer_comes_again_whatever_has_become_of_the_organisation_and_the_card() {
+    let server = Server::start();
+    let (parent, child) = (&server.parent, &server.child);
+    let provider = server.make_key(parent, &[Role::ProviderAdmin]);
+    let of_child = json!(child.organisation.to_string());
+    let mut card = card_body(child);
+    let created = server.get(&parent.key, &format!("/v1/organisation/{}", parent.organisation)).json();
+    let now = created["created_at"].as_str().unwrap();
+    (card["expiry_month"], card["expiry_year"]) = (json!(now[5..7]), json!(now[2..4]));
+    let id = post(&server, parent, "/v1/card", ("Idempotency-Key", "card"), &card.to_string()).id();
+    let account = json!({ "name": "Till", "currency_code": "EUR", "organisation": of_child });
+    let key = json!({ "name": "Till", "roles": ["MerchantUser"], "organisation": of_child });
+    let bodies = [
+        ("card", "/v1/card".to_owned(), card.clone()),
+        ("update", format!("/v1/card/{id}"), json!({ "cvv": "111", "organisation": of_child })),
+        ("pay", "/v1/transaction".to_owned(), transaction_body(child, &id, 100)),
+        ("account", "/v1/account".to_owned(), account),
+        ("account", format!("/v1/account/{}", child.account), json!({ "description": "Main" })),
+        ("key", "/v1/apikey".to_owned(), key),
+        ("below", "/v1/organisation".to_owned(), json!({ "name": "Below", "parent_id": of_child })),
+    ];
+    let send = |(name, path, body): &(&str, String, serde_json::Value)| {
+        let may = if path.contains("card") || path.contains("transaction") { &parent.key } else { &provider };
+        post_as(&server, may, path, name, &body.to_string())
+    };
+    for request in &bodies {
+        assert_eq!(send(request).status, 200, "{}", request.1);
+    }
+    let disable = format!("/v1/organisation/{}", child.organisation);
+    assert_eq!(server.post(&provider, &disable, &json!({ "disabled": true })).status, 200);
+    for request in &bodies {
+        let again = send(request);
+        assert_eq!(
+            (again.status, again.header("idempotency-replayed")),
+            (200, Some("true")),
+            "{}",
+            request.1
+        );
+        send(&("another", request.1.clone(), request.2.clone())).fails(400, 110);
+    }
+    assert_eq!(server.post(&provider, &disable, &json!({ "disabled": false })).status, 200);
+    let expired = |key: &str| {
+        server.clock.pass_millis(86_399_999);
+        let made = post(&server, parent, "/v1/card", ("Idempotency-Key", key), &card.to_string());
+        (made.status == 400).then_some(made)
+    };
+    let mut days = (0..32).map(|day| format!("day-{day}"));
+    let (key, refused) = days.find_map(|key| Some((key.clone(), expired(&key)?))).unwrap();
+    refused.fails(400, 107);
+    assert!(refused.json()["details"]["body.expiry_year"].is_string(), "{}", refused.text);
+    let day: u32 = key.trim_start_matches("day-").parse().unwrap();
+    let before = format!("day-{}", day.checked_sub(1).unwrap());
+    let again = post(&server, parent, "/v1/card", ("Idempotency-Key", &before), &card.to_string());
+    assert_eq!((again.status, again.header("idempotency-replayed")), (200, Some("true")));
+    // A second fault is said with it.
+    card["card_holder_name"] = json!("4111111111111111");
+    let both = post(&server, parent, "/v1/card", ("Idempotency-Key", "both"), &card.to_string()).json();
+    assert_eq!(both["details"].as_object().unwrap().len(), 2, "{both}");
 }
 
 #[test]
@@ -129,7 +192,7 @@ fn a_repeated_request_tells_nothing_of_the_cvv() {
 
     let server_first = post(&server, merchant, &path, ("Idempotency-Key", RANDOM), &body("739"));
     assert_eq!(server_first.status, 200);
-    let browser = browser_post(&server, &merchant.publishable_key, &path, RANDOM, &body("739"));
+    let browser = post_as(&server, &merchant.publishable_key, &path, RANDOM, &body("739"));
     assert_eq!((browser.status, browser.header("idempotency-replayed")), (200, None), "a key of its own");
 }
 
@@ -140,7 +203,7 @@ fn a_browser_does_not_use_up_the_keys_of_servers() {
     let merchant = &server.parent;
     let body = card_body(merchant).to_string();
     let other = body.replace("\"12\"", "\"11\"");
-    let theirs = browser_post(&server, &merchant.publishable_key, "/v1/card", RANDOM, &other);
+    let theirs = post_as(&server, &merchant.publishable_key, "/v1/card", RANDOM, &other);
     assert_eq!(theirs.status, 200);
     let ours = post(&server, merchant, "/v1/card", ("Idempotency-Key", RANDOM), &body);
     assert_eq!((ours.status, ours.header("idempotency-replayed")), (200, None));
@@ -159,7 +222,7 @@ fn a_guess_at_a_browsers_key_tells_nothing() {
     for key in
         ["a", "order-77", short.as_str(), "0b9d1c7e-5f0a-1c53-9a57-3d5f1c2a7e90", "k+k/kkkkkkkkkkkkkkkkkk=="]
     {
-        let answer = browser_post(&server, &merchant.publishable_key, "/v1/card", key, &body);
+        let answer = post_as(&server, &merchant.publishable_key, "/v1/card", key, &body);
         assert_eq!(answer.fails(400, 107).faults(), ["headers.idempotency-key"], "{key}");
         assert!(!answer.text.contains(key) || key == "a", "{key}");
     }
@@ -167,14 +230,14 @@ fn a_guess_at_a_browsers_key_tells_nothing() {
 
     let key = "q7Zp0Hq3Tn6v9xYw_-4kLm";
     for key in [RANDOM, key] {
-        let first = browser_post(&server, &merchant.publishable_key, "/v1/card", key, &body);
-        let again = browser_post(&server, &merchant.publishable_key, "/v1/card", key, &body);
+        let first = post_as(&server, &merchant.publishable_key, "/v1/card", key, &body);
+        let again = post_as(&server, &merchant.publishable_key, "/v1/card", key, &body);
         assert_eq!((again.status, again.header("idempotency-replayed")), (200, Some("true")), "{key}");
         assert_eq!(first.text, again.text);
     }
     let another = server.make_key(merchant, &[Role::Publishable]);
     for body in [&body, &other] {
-        let answer = browser_post(&server, &another, "/v1/card", RANDOM, body);
+        let answer = post_as(&server, &another, "/v1/card", RANDOM, body);
         if body == &other {
             answer.fails(422, 143);
         } else {

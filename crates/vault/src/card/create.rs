@@ -24,8 +24,9 @@ impl Vault {
     /// Stores a card and holds its CVV. Plans at once, while the plaintext is at hand; the future commits.
     ///
     /// A card that is stored is answered as such, also when its CVV then found no room, or no way to where it is held:
-    /// `cvv_expires_at` says whether one is held. [`VaultError::NotFound`] when the caller does not see the organisation; [`VaultError::CvvFull`] when there is
-    /// no room for its CVV to begin with.
+    /// `cvv_expires_at` says whether one is held. [`VaultError::NotFound`] when the caller does not see the organisation;
+    /// [`VaultError::Disabled`]; [`VaultError::Faults`] when the card has expired; [`VaultError::CvvFull`] when there is no room for its
+    /// CVV to begin with. A request that was answered before is answered the same again, whatever is so now.
     pub fn card_create(
         &self,
         permit: &Permit<CardCreate>,
@@ -39,7 +40,15 @@ impl Vault {
         let (asked, now, source) = (*permit.asked(), permit.now(), permit.cvv_source());
         let vault = self.clone();
         async move {
-            let Planned { row, cvv } = planned?;
+            let Planned { row, cvv } = match (planned, &idempotency) {
+                (Ok(planned), _) => planned,
+                (Err(refused), None) => return Err(refused),
+                // What there was for the first request may be gone: the organisation is disabled, or the card has expired.
+                (Err(refused), Some(claim)) => {
+                    let earlier = vault.idempotency_earlier(claim, now).await?.ok_or(refused)?;
+                    return vault.card_answered(earlier, now).await;
+                }
+            };
             if let Some(claim) = &idempotency
                 && let Some(earlier) = vault.idempotency_of_older_keys(claim, now).await?
             {
@@ -94,9 +103,10 @@ fn card_create_plan(
     metadata: Metadata,
     env: &Env<'_>,
 ) -> Result<Planned, VaultError> {
+    let NewCard { pan, expiry, cvv, holder } = card;
+    let expiry = expiry.in_future(env.now.wall).map_err(|fault| VaultError::field("expiry_year", fault))?;
     let organisation = permit.within_enabled(organisation, Named::Field("organisation"))?;
     pairs_storable(&metadata)?;
-    let NewCard { pan, expiry, cvv, holder } = card;
     let id = CardId::make(env.now.wall, env.make_id_bytes()?);
     let (fingerprint, fingerprint_key) = env.keys.fingerprint(organisation, pan.expose_digits())?;
     let row = CardRow {

@@ -97,12 +97,16 @@ impl Vault {
         let (scope, source) = (permit.scope(), permit.cvv_source());
         let vault = self.clone();
         async move {
-            let (cvv, change) = planned?;
+            if let Err(VaultError::RoleNotAllowed) = planned {
+                return Err(VaultError::RoleNotAllowed);
+            }
+            // Also where it would be refused now: the organisation may have been disabled since.
             if let Some(claim) = &idempotency
                 && let Some(earlier) = vault.idempotency_earlier(claim, now).await?
             {
                 return vault.card_answered(earlier, now).await;
             }
+            let (cvv, change) = planned?;
             if matches!(cvv, PlannedCvv::Put { held: Some(_), .. }) {
                 vault.cvv_room(CvvOwner { organisation, source }, now)?;
             }

@@ -87,11 +87,17 @@ impl Vault {
         }
         let claiming = |made: &T| Some(claim.claim(self.keys(), now.wall, answer_of(made)));
         let plan = |snapshot: &Arc<Snapshot>| plan(&self.permit_again(permit, snapshot)?, snapshot);
-        match self.document_changed(claiming, plan).await? {
-            Changed::Made(made) => Ok(Done::new(made)),
-            Changed::Earlier(row) => {
+        match self.document_changed(claiming, plan).await {
+            Ok(Changed::Made(made)) => Ok(Done::new(made)),
+            Ok(Changed::Earlier(row)) => {
                 Ok(Done::replayed(answer_read(&*self.idempotency_claimed(&claim, row)?)?))
             }
+            Err(error) if error.is_of_documents() => {
+                // The same request may have been done while this one waited for its turn, and what it left refuses this one.
+                let earlier = self.idempotency_earlier(&claim, now).await?.ok_or(error)?;
+                Ok(Done::replayed(answer_read(&earlier)?))
+            }
+            Err(error) => Err(error),
         }
     }
 

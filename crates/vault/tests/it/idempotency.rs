@@ -1,8 +1,11 @@
 use core::sync::atomic::Ordering;
 
-use panvault_model::CardId;
+use panvault_card::NewCard;
+use panvault_model::{CardId, Expiry};
+use panvault_testkit::operator;
 use panvault_vault::{
-    CardCreate, CardUpdate, CardView, Done, Idempotency, Metadata, Permit, TransactionCreate, VaultError,
+    CardCreate, CardUpdate, CardView, Done, Idempotency, Metadata, OrganisationChange, Permit,
+    TransactionCreate, VaultError,
 };
 
 use crate::assert_refused;
@@ -39,6 +42,52 @@ async fn a_repeated_create_is_answered_as_the_first_and_stores_nothing() {
     assert_eq!(again.value.cvv_expires_at, None, "it was used since");
     assert_eq!(world.cards(&shop).await.unwrap().total, 1);
     assert!(!world.holds_cvv(&shop, first.value.row.id).await, "the CVV of the repetition is not held");
+}
+
+/// The bug: whoever asked once more for a card or a change of one got 110, or was told that the card has expired, where its organisation had been
+/// disabled meanwhile or a month had ended. Its cause: a request was planned, on what is so now, before its first answer was looked for. Its
+/// cure: what refuses the plan makes it look; a key that is revoked or may not do this is refused first.
+#[tokio::test]
+async fn a_repeated_request_gets_its_first_answer_also_where_it_would_be_refused_now() {
+    let world = World::new().await;
+    let parent = world.shop(None).await;
+    let shop = world.shop(Some(parent.organisation)).await;
+    let create = async |key: &str, expiry: &str| {
+        let permit: Permit<CardCreate> = world.permit(&parent.key);
+        let claim = world.idempotency(&permit, key, expiry);
+        let expiry = Expiry::parse(&expiry[..2], &expiry[3..]).unwrap();
+        let card = NewCard { expiry, ..new_card(VISA, Some("111")) };
+        world.vault.card_create(&permit, shop.organisation, card, Metadata::new(), Some(claim)).await
+    };
+    let now = world.caller(&parent.key).now().wall.to_string();
+    let this_month = format!("{}/{}", &now[5..7], &now[2..4]);
+    let first = create("a", &this_month).await.unwrap().value.row.id;
+    let update = async |key: &str| {
+        let permit: Permit<CardUpdate> = world.permit(&parent.key);
+        let claim = Some(world.idempotency(&permit, key, "{}"));
+        world.vault.card_update(&permit, first, shop.organisation, cvv_change("222"), claim).await
+    };
+    assert!(!update("b").await.unwrap().replayed);
+    let disabled = OrganisationChange { disabled: Some(true), ..OrganisationChange::default() };
+    let operator = operator(&world.vault, 1).permit().unwrap();
+    world.vault.organisation_update(&operator, shop.organisation, disabled, None).await.unwrap();
+    let again = create("a", &this_month).await.unwrap();
+    assert!(again.replayed && again.value.row.id == first);
+    assert!(update("b").await.unwrap().replayed);
+    assert_refused!(create("c", &this_month).await, VaultError::Disabled(_));
+    assert_refused!(update("c").await, VaultError::Disabled(_));
+    assert_refused!(create("a", "12/31").await, VaultError::IdempotencyMismatch);
+    // To the next month, a day at a time, each with an answer that is kept for a day.
+    let enabled = OrganisationChange { disabled: Some(false), ..OrganisationChange::default() };
+    world.vault.organisation_update(&operator, shop.organisation, enabled, None).await.unwrap();
+    for day in 0..31 {
+        let key = format!("day {day}");
+        let Ok(made) = create(&key, &this_month).await else { break };
+        world.clock.pass_millis(24 * HOUR_MILLIS - 1);
+        let again = create(&key, &this_month).await.unwrap();
+        assert!(again.replayed && again.value.row.id == made.value.row.id, "{day}");
+    }
+    assert_refused!(create("d", &this_month).await, VaultError::Faults(_));
 }
 
 #[tokio::test]
