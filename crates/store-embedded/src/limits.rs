@@ -80,6 +80,9 @@ pub const LISTS_OF_ONE_MAX: usize = 3;
 /// Lists that wait for a slot; one more is refused, or of whoever has most of them the last.
 pub const LISTS_WAITING_MAX: usize = 256;
 
+/// How long whoever asks how much there is waits for the view to catch up.
+pub const TOTALS_TIME: Duration = Duration::from_secs(1);
+
 /// Steps of SQLite's machine after which it asks whether a list is still wanted: some tenths of a millisecond.
 pub const LIST_STEPS: i32 = 4096;
 

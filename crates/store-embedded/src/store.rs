@@ -12,7 +12,7 @@ use panvault_model::{ApiKeyId, CardId, NodeId, OrganisationId, Timestamp, Transa
 use panvault_store::{
     ApiKeyUseRow, AuditRecord, CardCvvRow, CardField, CardQuery, CardRow, Commit, DocumentRow, HistoryRow,
     IdempotencyKey, IdempotencyRow, NodeRow, Outcome, Page, Pending, Slots, Store, StoreFault, StoreStatus,
-    TransactionField, TransactionQuery, TransactionRow,
+    Totals, TransactionField, TransactionQuery, TransactionRow,
 };
 use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use crate::apply_queue::ApplyQueue;
 use crate::commit_queue::{CommitQueue, Job};
 use crate::failure::Failure;
-use crate::limits::Settings;
+use crate::limits::{Settings, TOTALS_TIME};
 use crate::log::Spares;
 use crate::overlay::Overlay;
 use crate::readers::Readers;
@@ -288,6 +288,14 @@ impl Store for EmbeddedStore {
             return Box::pin(core::future::ready(Ok(Vec::new())));
         }
         self.caught_up(move |view| view::audit(view, writer, first, limit))
+    }
+
+    fn totals(&self) -> Pending<'_, Totals> {
+        Box::pin(async move {
+            // Who asks may be looking for why the view does not catch up: then it is said how far it has come.
+            let _late = timeout(TOTALS_TIME, self.shared.catch_up()).await;
+            Ok(self.shared.tallies.totals())
+        })
     }
 
     fn status(&self) -> StoreStatus {

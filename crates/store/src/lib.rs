@@ -39,4 +39,4 @@ pub use crate::row::{
     TransactionRow,
 };
 pub use crate::slots::{Slot, SlotLimits, Slots};
-pub use crate::store::{Chain, Pending, Store, StoreFault, StoreStatus};
+pub use crate::store::{Chain, Pending, Store, StoreFault, StoreStatus, Totals};

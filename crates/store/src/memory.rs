@@ -13,7 +13,7 @@ use crate::row::{
     ApiKeyUseRow, AuditRecord, CardCvvRow, CardRow, HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow, Row,
     RowKey, TransactionRow,
 };
-use crate::store::{Pending, Store, StoreFault, StoreStatus};
+use crate::store::{Pending, Store, StoreFault, StoreStatus, Totals};
 
 /// A store in memory that forgets all when it goes: the specification of every other store.
 pub struct MemoryStore {
@@ -225,6 +225,23 @@ impl Store for MemoryStore {
         let tables = self.tables();
         let records = tables.audit.iter().filter(|record| record.writer == writer && record.place >= first);
         ready(records.take(limit).copied().collect())
+    }
+
+    fn totals(&self) -> Pending<'_, Totals> {
+        let mut totals = Totals::default();
+        for row in self.tables().rows.values() {
+            match row {
+                Row::Card(_) => totals.cards += 1,
+                Row::Transaction(_) => totals.transactions += 1,
+                Row::CardCvv(_)
+                | Row::History(_)
+                | Row::Document(_)
+                | Row::Idempotency(_)
+                | Row::Node(_)
+                | Row::ApiKeyUse(_) => {}
+            }
+        }
+        ready(totals)
     }
 
     fn status(&self) -> StoreStatus {

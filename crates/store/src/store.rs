@@ -73,6 +73,15 @@ pub struct StoreStatus {
     pub waiting: usize,
 }
 
+/// How many rows there are of those that are counted as they are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Cards of all organisations.
+    pub cards: u64,
+    /// Transactions of all organisations.
+    pub transactions: u64,
+}
+
 /// What a store is handed in the place of keys, which it never sees: it chains commits, hashes sets, and tells rows of the vault from others.
 pub trait Chain: Send + Sync {
     /// SHA-256.
@@ -149,6 +158,10 @@ pub trait Store: Send + Sync {
     fn audit_writers(&self) -> Pending<'_, Vec<NodeId>>;
     /// Audit records of a writer from place `first` on, at most `limit`.
     fn audit_read(&self, writer: NodeId, first: u64, limit: usize) -> Pending<'_, Vec<AuditRecord>>;
+
+    /// How many cards and transactions there are, by what was counted as they were written: no row is read for it, and damage of some says
+    /// nothing against it. Where lists do not catch up within a second, it is as of the last step that they show.
+    fn totals(&self) -> Pending<'_, Totals>;
 
     /// How it is doing; does not wait.
     fn status(&self) -> StoreStatus;

@@ -31,7 +31,7 @@ pub use panvault_store::{
     AuditNote, AuditQuery, AuditRecord, CardField, CardQuery, CardRow, Count, CvvCounts, Direction, Field,
     FieldValue, Filter, HistoryRow, OrganisationField, OrganisationQuery, OrganisationRow, Page,
     ProcessorField, ProcessorQuery, ProcessorRow, Query, RefusalReason, RowKey, StoreFault, StoreStatus,
-    Test, TransactionField, TransactionQuery, TransactionRow, Webhooks,
+    Test, Totals, TransactionField, TransactionQuery, TransactionRow, Webhooks,
 };
 
 pub use crate::account::{AccountChange, NewAccount};
@@ -56,5 +56,5 @@ pub use crate::permit::{
 pub use crate::processor::{NewProcessor, ProcessorChange};
 pub use crate::text::{currency_fits, description_fits, name_fits, origin_fits};
 pub use crate::transaction::NewTransaction;
-pub use crate::vault::{Mode, Vault, VaultParts, VaultStatus};
+pub use crate::vault::{Mode, Vault, VaultParts, VaultStatus, VaultTotals};
 pub use crate::verifier::RowVerifier;

@@ -10,7 +10,7 @@ use panvault_processor::Connect;
 use panvault_store::limits::SWEEP_ROWS_MAX;
 use panvault_store::{
     Action, ApiKeyRow, Commit, CvvCounts, CvvStore, Effect, Expect, Outcome, RefusalReason, RowKey, Slots,
-    Store, StoreStatus,
+    Store, StoreStatus, Totals,
 };
 use tokio::sync::Mutex;
 
@@ -79,6 +79,21 @@ pub struct VaultStatus {
     pub lease_lost: bool,
     /// When what has expired was last removed to the end, if it was since the start.
     pub swept_at: Option<Timestamp>,
+}
+
+/// How much a vault keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VaultTotals {
+    /// Organisations, whether or not they are disabled.
+    pub organisations: u64,
+    /// Their accounts.
+    pub accounts: u64,
+    /// Their processors.
+    pub processors: u64,
+    /// Their API keys, also those that have expired and were not revoked.
+    pub api_keys: u64,
+    /// Cards and transactions.
+    pub stored: Totals,
 }
 
 /// The vault. Cheap to clone; all clones are one vault.
@@ -269,6 +284,16 @@ impl Vault {
     /// the whole vault. [`VaultError::RoleNotAllowed`] for others.
     pub fn status_read(&self, permit: &Permit<StatusRead>) -> Result<VaultStatus, VaultError> {
         if permit.is_at_top() { Ok(self.status()) } else { Err(VaultError::RoleNotAllowed) }
+    }
+
+    /// How much the vault keeps, for whoever may see its status. It is counted as it is written: no row is read for it, and damage of
+    /// some does not keep it from being said.
+    pub async fn totals_read(&self, permit: &Permit<StatusRead>) -> Result<VaultTotals, VaultError> {
+        if !permit.is_at_top() {
+            return Err(VaultError::RoleNotAllowed);
+        }
+        let stored = self.store().totals().await?;
+        Ok(permit.snapshot().documents.totals(stored))
     }
 
     /// Randomness, for names of requests.

@@ -49,6 +49,11 @@ fn status_says_what_is_served_and_its_exit_code_whether_it_is() {
         ("version", json!(env!("CARGO_PKG_VERSION"))),
         ("cards", json!(1)),
         ("cvvs_held", json!(1)),
+        ("transactions", json!(0)),
+        ("organisations", json!(1)),
+        ("accounts", json!(1)),
+        ("processors", json!(1)),
+        ("organisations_damaged", json!(0)),
     ] {
         assert_eq!(said[name], value, "{name}: {said}");
     }

@@ -1,7 +1,7 @@
 //! How the vault is doing.
 
 use panvault_model::{Id, Timestamp};
-use panvault_vault::{Mode, VaultStatus};
+use panvault_vault::{Mode, VaultStatus, VaultTotals};
 
 use super::{Names, Number, Shape, Shown, object};
 use crate::process::ProcessReport;
@@ -14,6 +14,7 @@ pub(crate) struct StatusView {
     pub(crate) vault: Id,
     pub(crate) now: Timestamp,
     pub(crate) status: VaultStatus,
+    pub(crate) totals: VaultTotals,
     pub(crate) report: ProcessReport,
 }
 
@@ -62,6 +63,21 @@ object! {
         optional "started_at" => Timestamp = view.report.started_at;
         /// For how long.
         optional "uptime_seconds" => Count = seconds_since(view, view.report.started_at);
+        /// Organisations.
+        always "organisations" => Count = Number(view.totals.organisations);
+        /// Accounts.
+        always "accounts" => Count = Number(view.totals.accounts);
+        /// Processors.
+        always "processors" => Count = Number(view.totals.processors);
+        /// API keys, also those that have expired and were not revoked.
+        always "api_keys" => Count = Number(view.totals.api_keys);
+        /// Cards, counted as they were written: no list is read for it.
+        always "cards" => Count = Number(view.totals.stored.cards);
+        /// Transactions, counted in the same way.
+        always "transactions" => Count = Number(view.totals.stored.transactions);
+        /// Organisations of which cards or transactions were changed from outside, as far as that is known: their lists and counts are refused, and
+        /// here they are counted as they should be.
+        always "organisations_damaged" => Count = Number(view.status.store.damaged);
         /// CVVs in memory.
         always "cvvs_held" => Count = Number(view.status.cvvs.held);
         /// Durable steps so far.

@@ -14,6 +14,7 @@ pub(crate) async fn read(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refu
     let permit = asked.permit::<StatusRead>()?;
     let vault = app.vault();
     let status = vault.status_read(&permit)?;
+    let totals = vault.totals_read(&permit).await?;
     let report = match app.process().cloned() {
         Some(process) => tokio::task::spawn_blocking(move || process.report()).await,
         None => Ok(ProcessReport::default()),
@@ -27,6 +28,7 @@ pub(crate) async fn read(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refu
         vault: vault.id().0,
         now: vault.now().wall,
         status,
+        totals,
         report,
     }))
 }

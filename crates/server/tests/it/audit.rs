@@ -86,6 +86,13 @@ fn status_is_for_the_provider_of_an_organisation_that_is_below_none() {
     let status = answer.json();
     assert_eq!((&status["ready"], &status["state"]), (&json!(true), &json!("ready")));
     assert_eq!((&status["mode"], &status["cvvs_held"]), (&json!("test"), &json!(1)));
+    let totals = ["organisations", "accounts", "cards", "transactions", "organisations_damaged"];
+    assert_eq!(totals.map(|name| status[name].as_u64().unwrap()), [3, 3, 1, 0, 0], "{status}");
+    server.make_key(&server.parent, &[Role::MerchantUser]);
+    let again = of(&server.parent, Role::ProviderAdmin).json();
+    let count = |status: &Value, name: &str| status[name].as_u64().unwrap();
+    assert_eq!(count(&again, "api_keys"), count(&status, "api_keys") + 2, "{again}");
+    assert_eq!(count(&again, "processors"), 3);
     assert!(status["steps"].as_u64() > Some(5) && status.get("url").is_none(), "{status}");
     for (tenant, role) in [
         (&server.child, Role::ProviderAdmin),

@@ -12,7 +12,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use panvault_model::OrganisationId;
-use panvault_store::{Chain, RowFault, StoreFault};
+use panvault_store::{Chain, RowFault, StoreFault, Totals};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::fault::OpenFault;
@@ -229,6 +229,15 @@ impl Tallies {
             }
         }
         Ok(known)
+    }
+
+    /// How many rows there are of all organisations, also of those that are damaged: so many there should be.
+    pub(crate) fn totals(&self) -> Totals {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        state.of.values().fold(Totals::default(), |totals, entry| Totals {
+            cards: totals.cards.saturating_add(entry.tallies.cards.count),
+            transactions: totals.transactions.saturating_add(entry.tallies.transactions.count),
+        })
     }
 
     /// What each organisation has.

@@ -2,7 +2,7 @@
 //! counted when it was written.
 
 use panvault_model::{OrganisationId, TransactionStatus};
-use panvault_store::{CardQuery, RowFault, Store, StoreFault, TransactionQuery};
+use panvault_store::{CardQuery, RowFault, Store, StoreFault, Totals, TransactionQuery};
 use panvault_store_embedded::{EmbeddedStore, OpenFault};
 use panvault_testkit::SeededRandom;
 use panvault_testkit::conformance::rows::{
@@ -150,6 +150,8 @@ fn rows_and_entries_that_were_put_there_or_taken_away_are_found_after_a_start() 
             let expected = if cards { (forged, Ok(2)) } else { (Ok(5), forged) };
             assert_eq!(counts(&store).await, expected, "{change}");
             assert_eq!(store.status().damaged, 1, "{change}");
+            // How much there should be is said all the same.
+            assert_eq!(store.totals().await, Ok(Totals { cards: 5, transactions: 2 }), "{change}");
             // What is none of theirs goes on.
             let other = CardQuery::newest(vec![organisation(999)], 10);
             assert_eq!(store.card_list(other).await.unwrap().total, 0);

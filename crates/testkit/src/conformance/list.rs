@@ -5,7 +5,7 @@ mod order;
 
 use panvault_model::{CardId, Id, OrganisationId};
 use panvault_store::limits::LIST_ROWS_MAX;
-use panvault_store::{CardQuery, CardRow, Store, TransactionQuery};
+use panvault_store::{CardQuery, CardRow, Store, Totals, TransactionQuery};
 
 use crate::conformance::rows::{card, card_changed, id, organisation, transaction};
 use crate::conformance::{
@@ -18,6 +18,7 @@ pub(super) const CASES: &[StoreCase] = cases! {
     all_cards_come_page_by_page_in_the_order_of_their_ids
     a_list_has_parts_and_a_total
     a_list_follows_every_change
+    totals_are_of_all_organisations_and_follow_every_change
     transactions_come_by_organisation
     a_page_has_an_end
     every_card_field_finds_its_card
@@ -146,6 +147,22 @@ async fn a_list_follows_every_change(store: &dyn Store) {
     assert_eq!(found(store, all_cards()).await, (vec![10], 1));
     insert(store, &[card(12)]).await;
     assert_eq!(found(store, all_cards()).await, (vec![12, 10], 2));
+}
+
+async fn totals_are_of_all_organisations_and_follow_every_change(store: &dyn Store) {
+    let totals = async || {
+        let Totals { cards, transactions } = store.totals().await.unwrap();
+        (cards, transactions)
+    };
+    assert_eq!(totals().await, (0, 0));
+    let other = CardRow { organisation: organisation(2), ..card(12) };
+    insert(store, &[card(10), card(11), other.clone()]).await;
+    done(store.commit(transaction_initiate(&transaction(20, card(10).id))).await.unwrap());
+    assert_eq!(totals().await, (3, 1));
+    done(store.commit(card_update(&card_changed(&card(10)))).await.unwrap());
+    assert_eq!(totals().await, (3, 1), "a change is no further row");
+    done(store.commit(card_delete(&other)).await.unwrap());
+    assert_eq!(totals().await, (2, 1));
 }
 
 async fn transactions_come_by_organisation(store: &dyn Store) {

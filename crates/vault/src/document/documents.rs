@@ -6,7 +6,7 @@ use imbl::{GenericHashMap, OrdMap, OrdSet};
 use panvault_model::{AccountId, ApiKeyId, Id, IdHash, OrganisationId, ProcessorId};
 use panvault_processor::{Configuration, Connect, Processor};
 use panvault_store::{
-    AccountRow, ApiKeyRow, DocumentKind, DocumentRow, OrganisationRow, ProcessorRow, RowKey,
+    AccountRow, ApiKeyRow, DocumentKind, DocumentRow, OrganisationRow, ProcessorRow, RowKey, Totals,
 };
 
 use crate::api_key::LastUse;
@@ -14,6 +14,7 @@ use crate::document::change::DocumentChange;
 use crate::document::head::Stamp;
 use crate::error::VaultError;
 use crate::limits::TREE_LEVELS_MAX;
+use crate::vault::VaultTotals;
 
 /// A map of which a changed copy shares what did not change, so that both are cheap.
 type Map<K, V> = GenericHashMap<K, V, IdHash, DefaultSharedPtr>;
@@ -212,6 +213,17 @@ impl Documents {
     /// Whether any browser's key allows a web origin.
     pub(crate) fn allows_origin(&self, origin: &str) -> bool {
         self.origins.contains_key(origin)
+    }
+
+    /// How many there are of each kind, beside what is stored.
+    pub(crate) fn totals(&self, stored: Totals) -> VaultTotals {
+        VaultTotals {
+            organisations: self.organisations.len() as u64,
+            accounts: self.accounts.len() as u64,
+            processors: self.processors.len() as u64,
+            api_keys: self.api_keys.len() as u64,
+            stored,
+        }
     }
 
     pub(crate) fn accounts(&self) -> impl Iterator<Item = &Arc<AccountRow>> {

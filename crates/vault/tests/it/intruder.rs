@@ -5,7 +5,7 @@ use panvault_model::{ApiKeyId, CardId, NodeId, Timestamp, TransactionId};
 use panvault_store::{
     Action, ApiKeyUseRow, AuditRecord, CardCvvRow, CardQuery, CardRow, Commit, DocumentRow, HistoryRow,
     IdempotencyKey, IdempotencyRow, MemoryStore, NodeRow, Outcome, Page, Pending, Store, StoreFault,
-    StoreStatus, TransactionQuery, TransactionRow,
+    StoreStatus, Totals, TransactionQuery, TransactionRow,
 };
 
 use crate::gate::Gate;
@@ -360,6 +360,10 @@ impl Store for Intruder {
             return Box::pin(core::future::pending());
         }
         self.store.audit_read(writer, first, limit)
+    }
+
+    fn totals(&self) -> Pending<'_, Totals> {
+        self.store.totals()
     }
 
     fn status(&self) -> StoreStatus {
