@@ -45,6 +45,13 @@ impl Id {
         hex(&self.0)
     }
 
+    /// When it was made, if a vault made it.
+    pub fn made_at(&self) -> Timestamp {
+        let [seconds @ .., millis, more, _, _, _, _, _, _] = self.0;
+        let millis = (u64::from(millis) << 8 | u64::from(more)) >> 6;
+        Timestamp::from_unix_millis(u64::from(u32::from_be_bytes(seconds)) * 1000 + millis)
+    }
+
     /// Reads exactly 24 lowercase hexadecimal digits.
     pub fn parse(text: &str) -> Result<Self, IdFault> {
         let digits: &[u8; 24] = text.as_bytes().try_into().map_err(|_| IdFault)?;
@@ -175,6 +182,14 @@ mod tests {
         let early = Id::make(Timestamp::from_unix_millis(1_000_000), [0xff; 8]);
         let late = Id::make(Timestamp::from_unix_millis(1_001_000), [0; 8]);
         assert!(early < late && early.to_string() < late.to_string());
+    }
+
+    #[test]
+    fn says_when_it_was_made() {
+        for millis in [0, 999, 1_000_001, 0x0102_0304 * 1000 + 999, u64::from(u32::MAX) * 1000 + 998] {
+            let at = Timestamp::from_unix_millis(millis);
+            assert_eq!((Id::make(at, [0; 8]).made_at(), Id::make(at, [0xff; 8]).made_at()), (at, at));
+        }
     }
 
     #[test]

@@ -350,6 +350,10 @@ fields! {
             None if record.note.is_anonymous() => FieldValue::Absent,
             None => FieldValue::Text(Cow::Borrowed(AuditRecord::LOCAL)),
         },
+        Request |record| match record.note.request {
+            none if *none.as_bytes() == [0; 12] => FieldValue::Absent,
+            request => show(request),
+        },
         CreatedAt |record| FieldValue::Number(record.note.at.unix_millis()),
     }
 }

@@ -1,11 +1,14 @@
 //! Who did what. Records come from a running server, or from the vault itself; the trail is held against its chain in the files.
 
+mod since;
+
 use core::time::Duration;
 use std::process::ExitCode;
 
 use anyhow::ensure;
 use panvault_store::AuditRecord;
 use panvault_store_embedded::examine;
+use panvault_vault::{Clock, SystemClock};
 use serde_json::{Value, json};
 
 use crate::cli::{AuditCommand, One, Shared};
@@ -18,14 +21,24 @@ use crate::telemetry::{self, LogFormat};
 
 /// Time between two looks for new records.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// Records that are asked for at a time while they are followed.
+/// Records that are shown where nothing says how many.
+const LINES: usize = 20;
+/// Records that are asked for at a time, and the most that are shown before any are followed.
 const PAGE_RECORDS: usize = 1000;
 
 pub(crate) fn run(command: AuditCommand) -> anyhow::Result<ExitCode> {
     match command {
-        AuditCommand::Tail { lines, follow, organisation, actor, action, shared } => {
-            let conditions = conditions(organisation.as_deref(), actor.as_deref(), &action)?;
-            let count = usize::try_from(lines).unwrap_or(PAGE_RECORDS);
+        AuditCommand::Tail { lines, since, follow, organisation, actor, action, request, shared } => {
+            let given = [("organisation", organisation), ("actor", actor), ("request", request)];
+            let given = given.into_iter().filter_map(|(name, value)| Some((name, value?)));
+            let given: Vec<_> = given.chain(action.into_iter().map(|action| ("action", action))).collect();
+            let mut conditions = conditions(&given)?;
+            let most = if since.is_some() { PAGE_RECORDS } else { LINES };
+            if let Some(since) = since {
+                let since = since::parse(&since, SystemClock::start().now().wall)?;
+                conditions.push_str(&format!("&created_at%3E%3D={since}"));
+            }
+            let count = lines.and_then(|lines| usize::try_from(lines).ok()).unwrap_or(most);
             asked(&shared, async |client| tail(client, count, follow, &conditions, shared.json).await)?;
         }
         AuditCommand::Show(one) => show(&one)?,
@@ -35,10 +48,9 @@ pub(crate) fn run(command: AuditCommand) -> anyhow::Result<ExitCode> {
 }
 
 /// Conditions as they stand in a query. What could not stand there is nothing that the API knows, and is not repeated.
-fn conditions(organisation: Option<&str>, actor: Option<&str>, action: &[String]) -> anyhow::Result<String> {
-    let given = organisation.map(|id| ("organisation", id)).into_iter().chain(actor.map(|id| ("actor", id)));
+fn conditions(given: &[(&str, String)]) -> anyhow::Result<String> {
     let mut query = String::new();
-    for (name, value) in given.chain(action.iter().map(|name| ("action", name.as_str()))) {
+    for (name, value) in given {
         let plain = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         ensure!(plain && !value.is_empty(), "--{name} must have letters, digits and _ only");
         query.push_str(&format!("&{name}={value}"));
@@ -84,6 +96,11 @@ async fn tail(
             if is_last || fresh.is_some() {
                 break;
             }
+        }
+        if newest.is_none() && records.len() == PAGE_RECORDS {
+            output::note(format!(
+                "these are the newest {PAGE_RECORDS}; there may be earlier ones, which a narrower question shows"
+            ));
         }
         if let Some(id) = records.first().and_then(|record| record.get("_id")) {
             newest = Some(id.clone());

@@ -409,6 +409,7 @@ fn the_audit_trail_is_seen_and_verified_with_and_without_a_server() {
     seen(&data);
     let refused = run_refused(&["audit", "tail", "--action", "no_such", "--data", path(&data)]);
     assert!(refused.contains("--action must be one of card_create"), "{refused}");
+    narrowed(&dev, &data);
 
     // One who follows sees what is done from then on.
     let mut follow = panvault();
@@ -424,6 +425,34 @@ fn the_audit_trail_is_seen_and_verified_with_and_without_a_server() {
     dev.stop();
     let whole = run_json(&["audit", "verify", "--json", "--data", path(&data)]);
     assert_eq!(whole["verified"], json!(true), "{whole}");
+}
+
+/// The trail from a moment on, and of one request.
+fn narrowed(dev: &Dev, data: &Path) {
+    let list = |arguments: &[&str]| -> Vec<Value> {
+        let args = [&["audit", "list", "--json", "--data", path(data)], arguments].concat();
+        run(&args).out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let all = list(&["--since", "1h"]);
+    assert!(all.len() > 3 && list(&["--since", "1h", "-n", "2"]) == all[all.len() - 2..], "{all:?}");
+    let at = all[2]["created_at"].as_str().unwrap();
+    let since = list(&["--since", at]);
+    assert!(since.contains(&all[2]) && since.iter().all(|record| record["created_at"].as_str() >= Some(at)));
+    assert_eq!(list(&["--since", "2035-01-31T12:00:00Z"]), Vec::<Value>::new());
+    let request =
+        all.iter().find(|record| record["action"] == json!("card_create")).unwrap()["request"].clone();
+    let found = list(&["--request", request.as_str().unwrap(), "--since", "1h"]);
+    assert_eq!((found.len(), &found[0]["request"]), (1, &request), "{found:?}");
+    for (arguments, what) in [
+        (["--since", "yesterday"], "--since must be a time (RFC 3339)"),
+        (["--since", "4111111111111111"], "--since must be a time (RFC 3339)"),
+        (["--request", "4111111111111111"], "--request must be an id"),
+        (["--request", "a&b"], "--request must have letters, digits and _ only"),
+    ] {
+        let refused = run_refused(&[["audit", "tail", "--data", path(data)].as_slice(), &arguments].concat());
+        assert!(refused.contains(what) && !refused.contains("4111"), "{refused}");
+    }
+    assert_eq!(dev.get("/readyz").status, 200);
 }
 
 /// What was seen is written down at the end of a server, and is the only thing that one which is killed takes along.

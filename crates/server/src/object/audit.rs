@@ -96,7 +96,7 @@ object! {
         /// was done to nothing, to several at once, or was refused.
         optional "object" => Id = given(*record.note.object.as_bytes()).map(Id::from_bytes);
         /// In which request: its `X-Request-Id`. What is counted has none.
-        optional "request" => Id = given(*record.note.request.as_bytes()).map(Id::from_bytes);
+        optional "request" => Id = given(*record.note.request.as_bytes()).map(Id::from_bytes), by Request;
         /// From where; of failed sign-ins and of browsers' keys the first 64 bits of an IPv6 address. Left out of commands on the
         /// vault's machine, and of what came from several.
         optional "address" => Address = (record.note.address != [0; 16]).then_some(Address(record.note.address));

@@ -3,7 +3,7 @@
 use panvault_model::Role;
 use serde_json::{Value, json};
 
-use crate::support::{Server, Tenant};
+use crate::support::{Server, Tenant, card_body, transaction_body};
 
 fn records(server: &Server, key: &str, query: &str) -> Vec<Value> {
     let answer = server.get(key, &format!("/v1/audit{query}"));
@@ -52,11 +52,41 @@ fn administrators_see_who_did_what_in_their_own_tree() {
         ("_sort=created_at", "query._sort"),
         ("object=x", "query.object"),
         ("created_at%3E=yesterday", "query.created_at"),
+        ("request=4111111111111111", "query.request"),
+        ("request=", "query.request"),
     ] {
         let refused = server.get(&parent, &format!("/v1/audit?{query}"));
         assert_eq!(refused.status, 400, "{query}");
         assert!(refused.json()["details"][place].is_string(), "{query}: {}", refused.text);
     }
+}
+
+#[test]
+fn what_was_done_in_one_request_is_found_by_its_id() {
+    let server = Server::start();
+    let key = admin(&server, &server.parent);
+    let made = server.post(&server.parent.key, "/v1/card", &card_body(&server.parent));
+    server.clock.pass_millis(3_600_000);
+    server.make_card(&server.parent, None);
+    let request = made.header("x-request-id").unwrap();
+    let found = records(&server, &key, &format!("?request={request}"));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!((&found[0]["object"], &found[0]["request"]), (&json!(made.id()), &json!(request)));
+    // All that one request did, and those of several.
+    let paid = transaction_body(&server.parent, &made.id(), 1000);
+    let paid = server.post(&server.parent.key, "/v1/transaction", &paid);
+    let payment = paid.header("x-request-id").unwrap();
+    let actions = |query: &str| -> Vec<Value> {
+        records(&server, &key, query).iter().map(|record| record["action"].clone()).collect()
+    };
+    let of_payment = ["transaction_settle", "transaction_initiate"];
+    assert_eq!(actions(&format!("?request={payment}")), of_payment);
+    let all = actions(&format!("?request={payment}&request={request}"));
+    assert_eq!(all, [of_payment.as_slice(), &["card_create"]].concat());
+    assert_eq!(actions(&format!("?request={request}&action=card_delete")), Vec::<Value>::new());
+    let of_stranger = admin(&server, &server.stranger);
+    assert!(records(&server, &of_stranger, &format!("?request={request}")).is_empty());
+    assert!(records(&server, &key, "?request=ffffffffffffffffffffffff").is_empty());
 }
 
 #[test]

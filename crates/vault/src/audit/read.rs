@@ -1,4 +1,4 @@
-use panvault_model::{NodeId, Timestamp};
+use panvault_model::{Id, NodeId, Timestamp};
 use panvault_store::{Action, AuditField, AuditQuery, AuditRecord, FieldValue, StoreFault, Test};
 use tokio::time::timeout;
 
@@ -153,6 +153,17 @@ fn times(query: &AuditQuery) -> (u64, u64) {
             Test::AtLeast => from = bounds.fold(from, u64::max),
             Test::AtMost => until = bounds.fold(until, u64::min),
             Test::Equal | Test::NotEqual => {}
+        }
+    }
+    // Nothing is done in a request before it was named, and names begin with that moment.
+    for filter in query.filters.iter().filter(|filter| filter.field == AuditField::Request) {
+        let named = filter.values.iter().filter_map(|value| match value {
+            FieldValue::Text(text) => Id::parse(text).ok(),
+            FieldValue::Absent | FieldValue::Number(_) => None,
+        });
+        match filter.test {
+            Test::Equal => from = from.max(named.map(|id| id.made_at().unix_millis()).min().unwrap_or(0)),
+            Test::NotEqual | Test::AtLeast | Test::AtMost => {}
         }
     }
     (from, until)

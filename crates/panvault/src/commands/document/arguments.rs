@@ -21,6 +21,8 @@ pub(super) fn argument(field: &str) -> String {
         "disabled" => "--disabled",
         "actor" => "--actor",
         "action" => "--action",
+        "request" => "--request",
+        "created_at" => "--since",
         other => return in_list(other),
     };
     named.to_owned()
