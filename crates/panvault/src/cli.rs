@@ -253,6 +253,14 @@ pub(crate) struct Further {
     pub(crate) field: Vec<String>,
 }
 
+/// Members of an object that are to end, by their names in the API.
+#[derive(Args)]
+pub(crate) struct Ending {
+    /// A field of the API that is to have no value any more, such as country_code, description or expires_at. May be repeated
+    #[arg(long, value_name = "NAME")]
+    pub(crate) unset: Vec<String>,
+}
+
 #[derive(Subcommand)]
 pub(crate) enum OrganisationCommand {
     /// Make an organisation and its keys
@@ -289,6 +297,8 @@ pub(crate) enum OrganisationCommand {
         disabled: Option<bool>,
         #[command(flatten)]
         further: Further,
+        #[command(flatten)]
+        ending: Ending,
         #[command(flatten)]
         shared: Shared,
     },
@@ -337,6 +347,8 @@ pub(crate) enum AccountCommand {
         disabled: Option<bool>,
         #[command(flatten)]
         further: Further,
+        #[command(flatten)]
+        ending: Ending,
         #[command(flatten)]
         shared: Shared,
     },
@@ -424,6 +436,8 @@ pub(crate) enum ApiKeyCommand {
         /// Of a publishable key, where its page is from, in place of all it has; may be repeated
         #[arg(long, value_name = "ORIGIN")]
         allowed_origin: Vec<String>,
+        #[command(flatten)]
+        ending: Ending,
         #[command(flatten)]
         shared: Shared,
     },

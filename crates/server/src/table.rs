@@ -110,6 +110,11 @@ impl Endpoint {
         self.body.map_or(&[], |body| body.fields)
     }
 
+    /// Fields that end where they are sent as `null`.
+    pub fn ending_fields(&self) -> impl Iterator<Item = &'static str> + use<> {
+        self.fields().iter().filter(|field| field.nullable).map(|field| field.name)
+    }
+
     /// Whether `Idempotency-Key` has a meaning here.
     pub const fn idempotent(&self) -> bool {
         self.body.is_some()

@@ -6,8 +6,8 @@ mod work;
 
 use serde_json::{Map, Value, json};
 
-use crate::cli::{AccountCommand, ApiKeyCommand, Further, OrganisationCommand, ProcessorCommand};
-use crate::commands::document::arguments::{pairs, put, put_all, put_further};
+use crate::cli::{AccountCommand, ApiKeyCommand, Ending, Further, OrganisationCommand, ProcessorCommand};
+use crate::commands::document::arguments::{pairs, put, put_all, put_further, put_unset};
 use crate::commands::document::work::{change, create, delete, list, rotate, show};
 use crate::output;
 
@@ -22,11 +22,11 @@ pub(crate) fn organisation(command: OrganisationCommand) -> anyhow::Result<()> {
             put(&mut body, "country_code", country_code);
             create(PATH, with(body, &further)?, &shared)
         }
-        OrganisationCommand::Change { id, name, country_code, disabled, further, shared } => {
+        OrganisationCommand::Change { id, name, country_code, disabled, further, ending, shared } => {
             let mut body = named(name);
             put(&mut body, "country_code", country_code);
             put(&mut body, "disabled", disabled);
-            change(PATH, &id, with(body, &further)?, &shared)
+            change(PATH, &id, without(PATH, with(body, &further)?, &ending)?, &shared)
         }
         OrganisationCommand::List(shared) => list(PATH, &shared),
         OrganisationCommand::Show(one) => show(PATH, &one),
@@ -53,12 +53,12 @@ pub(crate) fn account(command: AccountCommand) -> anyhow::Result<()> {
             put_all(&mut body, "processors", processor);
             create(PATH, with(body, &further)?, &shared)
         }
-        AccountCommand::Change { id, name, description, processor, disabled, further, shared } => {
+        AccountCommand::Change { id, name, description, processor, disabled, further, ending, shared } => {
             let mut body = named(name);
             put(&mut body, "description", description);
             put_all(&mut body, "processors", processor);
             put(&mut body, "disabled", disabled);
-            change(PATH, &id, with(body, &further)?, &shared)
+            change(PATH, &id, without(PATH, with(body, &further)?, &ending)?, &shared)
         }
         AccountCommand::List(shared) => list(PATH, &shared),
         AccountCommand::Show(one) => show(PATH, &one),
@@ -100,12 +100,12 @@ pub(crate) fn api_key(command: ApiKeyCommand) -> anyhow::Result<()> {
             output::secret_is_seen()?;
             create(PATH, body, &shared)
         }
-        ApiKeyCommand::Change { id, name, role, expires_at, allowed_origin, shared } => {
+        ApiKeyCommand::Change { id, name, role, expires_at, allowed_origin, ending, shared } => {
             let mut body = named(name);
             put_all(&mut body, "roles", role);
             put(&mut body, "expires_at", expires_at.map(end));
             put_all(&mut body, "allowed_origins", allowed_origin);
-            change(PATH, &id, body, &shared)
+            change(PATH, &id, without(PATH, body, &ending)?, &shared)
         }
         ApiKeyCommand::Rotate { id, overlap_seconds, expires_at, shared } => {
             let mut body = Map::new();
@@ -134,6 +134,11 @@ fn named(name: Option<String>) -> Map<String, Value> {
 
 fn with(mut body: Map<String, Value>, further: &Further) -> anyhow::Result<Map<String, Value>> {
     put_further(&mut body, &further.field)?;
+    Ok(body)
+}
+
+fn without(path: &str, mut body: Map<String, Value>, ending: &Ending) -> anyhow::Result<Map<String, Value>> {
+    put_unset(&mut body, path, &ending.unset)?;
     Ok(body)
 }
 

@@ -356,6 +356,62 @@ impl Open {
     }
 }
 
+/// What may be without a value ends by a command, whether or not a server has the vault.
+#[test]
+fn fields_end_by_a_command_with_and_without_a_server() {
+    let directory = tempfile::tempdir().unwrap();
+    let dev = Dev::start(directory.path(), &[]);
+    let (data, organisation) = (dev.data.clone(), dev.organisation.clone());
+    let at = ["--json", "--data", path(&data)];
+    let all = |kind: &str| run_json(&[[kind, "list"].as_slice(), &at].concat());
+    let (account, key) = (all("account")[0]["_id"].clone(), all("apikey")[0]["_id"].clone());
+    let [account, key] = [&account, &key].map(|id| id.as_str().unwrap());
+    let processor = all("processor")[0]["_id"].as_str().unwrap().to_owned();
+    let change = |kind: &str, id: &str, arguments: &[&str]| {
+        run_json(&[[kind, "change", id].as_slice(), arguments, &at].concat())
+    };
+    let ends = || {
+        let given = ["--country-code", "NL", "--field", "email=shop@example.com"];
+        let is = change("organisation", &organisation, &given);
+        assert_eq!((&is["country_code"], &is["email"]), (&json!("NL"), &json!("shop@example.com")));
+        let unset = ["--unset", "country_code", "--unset", "email", "--name", "Shop"];
+        let is = change("organisation", &organisation, &unset);
+        assert_eq!((is.get("country_code"), is.get("email"), &is["name"]), (None, None, &json!("Shop")));
+        let hook = "webhook_refund_update=https://shop.example/hook";
+        change("account", account, &["--description", "Main", "--field", hook, "--processor", &processor]);
+        let unset = ["description", "webhook_refund_update", "processors"].map(|name| ["--unset", name]);
+        let is = change("account", account, &unset.concat());
+        assert_eq!((is.get("description"), is.get("webhook_refund_update")), (None, None));
+        assert_eq!(is["processors"], json!([]));
+        change("apikey", key, &["--expires-at", "2035-01-31T12:00:00Z"]);
+        assert_eq!(change("apikey", key, &["--unset", "expires_at"]).get("expires_at"), None);
+        for (kind, id, arguments, said) in [
+            ("organisation", organisation.as_str(), vec!["--unset", "name"], "--unset takes what can be"),
+            ("organisation", &organisation, vec!["--unset", "4111111111111111"], "country_code, email"),
+            ("account", account, vec!["--unset", "disabled"], "description, webhook_transaction_update"),
+            ("apikey", key, vec!["--unset", "roles"], "without a value: expires_at"),
+            (
+                "apikey",
+                key,
+                vec!["--unset", "expires_at", "--expires-at", "2035-01-31T12:00:00Z"],
+                "--expires-at",
+            ),
+            ("processor", &processor, vec!["--unset", "name"], "unexpected argument"),
+        ] {
+            let before = run_json(&[[kind, "show", id].as_slice(), &at].concat());
+            let args = [[kind, "change", id, "--data", path(&data)].as_slice(), &arguments].concat();
+            let refused = run(&args);
+            assert!(!refused.status.success() && refused.err.contains(said), "{kind}: {}", refused.err);
+            assert!(!refused.err.contains("4111"), "{}", refused.err);
+            assert_eq!(run_json(&[[kind, "show", id].as_slice(), &at].concat()), before);
+        }
+    };
+    ends();
+    dev.stop();
+    ends();
+    assert_healthy(&data);
+}
+
 /// A leaked key is revoked while the vault is served: by nothing but the command, at once, also on a connection that is open, and no CVV
 /// is forgotten by it.
 #[test]

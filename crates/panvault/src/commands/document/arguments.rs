@@ -1,4 +1,5 @@
-use anyhow::ensure;
+use anyhow::{bail, ensure};
+use panvault_server::table::{ENDPOINTS, Endpoint};
 use serde_json::{Map, Value, json};
 
 /// The argument that a field of the API is on the command line.
@@ -60,6 +61,32 @@ pub(super) fn put_further(body: &mut Map<String, Value>, further: &[String]) -> 
             text => json!(text),
         };
         body.insert(name.to_owned(), value);
+    }
+    Ok(())
+}
+
+/// Members that are to end. What does not end is refused with what does, and not repeated.
+pub(super) fn put_unset(body: &mut Map<String, Value>, path: &str, unset: &[String]) -> anyhow::Result<()> {
+    let change = ENDPOINTS.iter().filter(|endpoint| {
+        endpoint.method.as_str() == "POST" && endpoint.path.strip_suffix("/{id}") == Some(path)
+    });
+    let mut ending: Vec<_> =
+        change.flat_map(Endpoint::ending_fields).map(|name| (name, Value::Null)).collect();
+    if path == "/v1/account" {
+        // What ends of a list is all that is in it.
+        ending.push(("processors", json!([])));
+    }
+    for name in unset {
+        let Some((name, value)) = ending.iter().find(|(field, _)| field == name) else {
+            let names: Vec<_> = ending.iter().map(|(name, _)| *name).collect();
+            bail!("--unset takes what can be without a value: {}", names.join(", "));
+        };
+        let given = body.insert((*name).to_owned(), value.clone());
+        ensure!(
+            given.is_none_or(|given| given == *value),
+            "--unset {name} contradicts {}, which gives it a value",
+            argument(name)
+        );
     }
     Ok(())
 }
