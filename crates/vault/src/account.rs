@@ -59,7 +59,24 @@ pub struct AccountChange {
     pub webhook_chargeback_update: Option<Option<String>>,
 }
 
+/// An account as it may be shown.
+#[derive(Clone, Debug)]
+pub struct AccountView {
+    /// The stored row.
+    pub row: Arc<AccountRow>,
+    /// The type of each of its processors, such as `card_dummy`, which whoever sees the account may know. Settings are not.
+    pub processor_types: Vec<String>,
+}
+
 impl Vault {
+    /// An account with what its processors are. Of one that is gone nothing is said.
+    pub fn account_view(&self, row: Arc<AccountRow>) -> AccountView {
+        let snapshot = self.snapshot();
+        let types = row.processors.iter().filter_map(|id| snapshot.documents.processor(*id));
+        let processor_types = types.map(|(processor, _)| processor.type_name.clone()).collect();
+        AccountView { row, processor_types }
+    }
+
     /// Makes an account with at most one processor of each kind, each of the account's organisation or one above it. A
     /// caller that sees two sellers does not connect one's money to the other.
     pub async fn account_create(

@@ -34,7 +34,7 @@ pub use panvault_store::{
     Test, Totals, TransactionField, TransactionQuery, TransactionRow, Webhooks,
 };
 
-pub use crate::account::{AccountChange, NewAccount};
+pub use crate::account::{AccountChange, AccountView, NewAccount};
 pub use crate::api_key::{ApiKeyChange, ApiKeyRotation, ApiKeyView, MadeApiKey, NewApiKey};
 pub use crate::audit::{Origin, RefusedCaller, operation_name};
 pub use crate::bin::BinView;

@@ -3,13 +3,18 @@
 use const_format::formatcp;
 use panvault_model::{AccountId, Currency, Id, OrganisationId, ProcessorId, Timestamp};
 use panvault_vault::limits::{ACCOUNT_PROCESSORS_MAX, TEXT_BYTES_MAX, WEBHOOK_BYTES_MAX};
-use panvault_vault::{AccountField, AccountRow};
+use panvault_vault::{AccountField, AccountView};
 
 use super::organisation::NAME_DOC;
+use super::shape::Shape;
+use super::shown::{Shown, write_texts};
 use super::{BodySpec, object};
 use crate::fields::{Field, Typed};
 
 pub(crate) use super::organisation::{DISABLED, NAME};
+
+/// The member of a configuration of a processor that names its kind.
+pub(crate) const TYPE: &str = "_type";
 
 pub(crate) const ORGANISATION: Field<Id> = Field::id("organisation");
 pub(crate) const DESCRIPTION: Field<str> = Field::text("description", TEXT_BYTES_MAX, "");
@@ -65,30 +70,50 @@ pub(crate) static UPDATE: BodySpec = BodySpec {
 
 object! {
     /// An account: where an organisation's money goes.
-    Account "Account" of row: AccountRow, by AccountField {
+    Account "Account" of view: AccountView, by AccountField {
         /// Its name in the API.
-        always "_id" => AccountId = row.id, by Id;
+        always "_id" => AccountId = view.row.id, by Id;
         /// Whose it is.
-        always ORGANISATION.name => OrganisationId = row.organisation, by Organisation;
+        always ORGANISATION.name => OrganisationId = view.row.organisation, by Organisation;
         /// Its name.
-        always NAME.name => &str = row.name.as_str(), by Name, example "Web shop";
+        always NAME.name => &str = view.row.name.as_str(), by Name, example "Web shop";
         /// In words.
-        optional DESCRIPTION.name => &str = row.description.as_deref(), example "Orders from the web shop";
+        optional DESCRIPTION.name => &str = view.row.description.as_deref(), example "Orders from the web shop";
         /// Its one currency.
-        always CURRENCY_CODE.name => Currency = row.currency, by CurrencyCode;
+        always CURRENCY_CODE.name => Currency = view.row.currency, by CurrencyCode;
         /// Its processors.
-        always PROCESSORS.name => &[ProcessorId] = row.processors.as_slice();
+        always PROCESSORS.name => &[ProcessorId] = view.row.processors.as_slice();
+        /// The type of each of them, as programs for the gateway look for it: what the account can be paid with.
+        always "processors_configurations" => Configurations = Configurations(view), example "[{\"_type\": \"card_dummy\"}]";
         /// Whether it refuses transactions.
-        always DISABLED.name => bool = row.disabled, by Disabled, example "false";
+        always DISABLED.name => bool = view.row.disabled, by Disabled, example "false";
         /// Who is told of changes of its transactions.
-        optional WEBHOOK_TRANSACTION_UPDATE.name => &str = row.webhooks.transaction_update.as_deref(), example "https://shop.example/hook";
+        optional WEBHOOK_TRANSACTION_UPDATE.name => &str = view.row.webhooks.transaction_update.as_deref(), example "https://shop.example/hook";
         /// Who is told of changes of its refunds.
-        optional WEBHOOK_REFUND_UPDATE.name => &str = row.webhooks.refund_update.as_deref(), example "https://shop.example/hook";
+        optional WEBHOOK_REFUND_UPDATE.name => &str = view.row.webhooks.refund_update.as_deref(), example "https://shop.example/hook";
         /// Who is told of changes of its chargebacks.
-        optional WEBHOOK_CHARGEBACK_UPDATE.name => &str = row.webhooks.chargeback_update.as_deref(), example "https://shop.example/hook";
+        optional WEBHOOK_CHARGEBACK_UPDATE.name => &str = view.row.webhooks.chargeback_update.as_deref(), example "https://shop.example/hook";
         /// When it was made.
-        always "created_at" => Timestamp = row.created_at, by CreatedAt;
+        always "created_at" => Timestamp = view.row.created_at, by CreatedAt;
         /// When it last changed.
-        always "updated_at" => Timestamp = row.updated_at, by UpdatedAt;
+        always "updated_at" => Timestamp = view.row.updated_at, by UpdatedAt;
+    }
+}
+
+/// The types of an account's processors. Their settings are shown to who sees the processors.
+pub(crate) struct Configurations<'v>(&'v AccountView);
+
+impl Shown for Configurations<'_> {
+    const SHAPE: Shape = Shape::List(&Shape::Texts);
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(b'[');
+        for (at, type_name) in self.0.processor_types.iter().enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            write_texts([(TYPE, type_name.as_str())].into_iter(), out);
+        }
+        out.push(b']');
     }
 }

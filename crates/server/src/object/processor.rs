@@ -11,11 +11,8 @@ use super::{BodySpec, object};
 use crate::fields::{Field, Pairs};
 use crate::lenience::Rule;
 
-pub(crate) use super::account::ORGANISATION;
+pub(crate) use super::account::{ORGANISATION, TYPE};
 pub(crate) use super::organisation::NAME;
-
-/// The member of a configuration that names its kind.
-pub(crate) const TYPE: &str = "_type";
 
 pub(crate) const CONFIGURATION: Field<Pairs> = Field::object(
     "configuration",

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use http::StatusCode;
 use panvault_model::{AccountId, Currency, OrganisationId, ProcessorId};
 use panvault_vault::{
-    AccountChange, AccountCreate, AccountDelete, AccountList, AccountRead, AccountUpdate, NewAccount,
+    AccountChange, AccountCreate, AccountDelete, AccountList, AccountRead, AccountUpdate, Done, NewAccount,
     Webhooks,
 };
 
@@ -32,8 +32,8 @@ pub(crate) async fn create(app: Arc<App>, mut asked: Asked) -> Result<Answer, Re
     drop(asked);
     let vault = app.vault().clone();
     let done = async move { vault.account_create_once(&permit, new, idempotency).await };
-    let done = to_the_end(done).await?;
-    Ok(Answer::of::<Account>(&done.value).replayed(done.replayed))
+    let Done { value, replayed } = to_the_end(done).await?;
+    Ok(Answer::of::<Account>(&app.vault().account_view(Arc::new(value))).replayed(replayed))
 }
 
 pub(crate) async fn update(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
@@ -52,21 +52,22 @@ pub(crate) async fn update(app: Arc<App>, mut asked: Asked) -> Result<Answer, Re
     drop(asked);
     let vault = app.vault().clone();
     let done = async move { vault.account_update(&permit, id, change, idempotency).await };
-    let done = to_the_end(done).await?;
-    Ok(Answer::of::<Account>(&done.value).replayed(done.replayed))
+    let Done { value, replayed } = to_the_end(done).await?;
+    Ok(Answer::of::<Account>(&app.vault().account_view(Arc::new(value))).replayed(replayed))
 }
 
 pub(crate) async fn read(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
     let permit = asked.permit::<AccountRead>()?;
     let row = app.vault().account_read(&permit, asked.id(AccountId::parse)?)?;
-    Ok(Answer::of::<Account>(&row))
+    Ok(Answer::of::<Account>(&app.vault().account_view(row)))
 }
 
 pub(crate) async fn list(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
     let (permit, faults) = asked.permit_and_faults::<AccountList>()?;
     let query = list::read::<Account>(asked.query.as_deref(), faults)?;
     let page = app.vault().account_list(&permit, query).await?;
-    Answer::list_of::<Account>(page.rows.iter().map(Arc::as_ref), Some(page.total))
+    let views: Vec<_> = page.rows.into_iter().map(|row| app.vault().account_view(row)).collect();
+    Answer::list_of::<Account>(views.iter(), Some(page.total))
 }
 
 pub(crate) async fn count(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {

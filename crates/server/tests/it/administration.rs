@@ -114,6 +114,34 @@ fn a_key_is_rotated_with_an_overlap() {
     server.post(&server.parent.key, &path, &json!({})).fails(400, 126);
 }
 
+/// Which kinds of processors an account has is shown with it, also of those above it, and follows them. It is said by `processors`: a second
+/// way to say it could contradict that, and would have to hold settings, which no account has.
+#[test]
+fn an_account_shows_the_types_of_its_processors_and_takes_none() {
+    let server = Server::start();
+    let key = provider(&server, &server.parent);
+    let post = |path: &str, body: Value| server.post(&key, path, &body);
+    let configuration = json!({ "_type": "card_dummy", "decline_without_cvv": "20" });
+    let processor = post("/v1/processor", json!({ "name": "Dummy", "configuration": configuration })).id();
+    let new = json!({ "name": "Till", "currency_code": "EUR", "organisation": server.child.organisation,
+        "processors": [processor] });
+    let made = post("/v1/account", new.clone());
+    let types = json!([{ "_type": "card_dummy" }]);
+    assert_eq!((made.status, &made.json()["processors_configurations"]), (200, &types), "{}", made.text);
+    let account = format!("/v1/account/{}", made.id());
+    let read = server.get(&server.child.key, &account).json();
+    assert_eq!(read["processors_configurations"], types, "whoever sees the account: {read}");
+    let none = post(&account, json!({ "processors": [] })).json();
+    assert_eq!((&none["processors"], &none["processors_configurations"]), (&json!([]), &json!([])));
+    let mut sent = new;
+    sent["processors_configurations"] = types;
+    for path in ["/v1/account", &account] {
+        let refused = post(path, sent.clone());
+        refused.fails(400, 127);
+        assert!(refused.json()["details"]["body.processors_configurations"].is_string(), "{}", refused.text);
+    }
+}
+
 #[test]
 fn what_never_changes_is_refused_and_what_ends_is_left_out() {
     let server = Server::start();
