@@ -25,28 +25,49 @@ struct Attack {
 /// A test: its package, and its name in it.
 type Test = (&'static str, &'static str);
 
-/// Runs every test of the table and says of each attack whether it was held.
+/// The tests that have passed and those that have failed, of a run of test binaries.
+#[derive(Default)]
+pub(crate) struct Outcomes {
+    passed: BTreeSet<String>,
+    failed: BTreeSet<String>,
+}
+
+impl Outcomes {
+    /// Takes up a line that a test binary has printed.
+    pub(crate) fn note(&mut self, line: &str) {
+        match outcome(line) {
+            Some((name, true)) => drop(self.passed.insert(name.to_owned())),
+            Some((name, false)) => drop(self.failed.insert(name.to_owned())),
+            None => {}
+        }
+    }
+
+    /// Whether a test was run, and passed wherever there is one of its name.
+    fn has_held(&self, (_, name): &Test) -> bool {
+        self.passed.contains(*name) && !self.failed.contains(*name)
+    }
+}
+
+/// Runs every test of the table, and no other, and judges the attacks by them.
 pub(crate) fn attack(workspace: &Workspace) -> anyhow::Result<()> {
     let watch = Stopwatch::start();
-    let names: BTreeSet<&str> =
-        ATTACKS.iter().flat_map(|attack| attack.tests).map(|(_, name)| *name).collect();
     // All packages at once, so that what they use is built as for all other tests. A name runs where it is.
     let mut arguments =
         vec!["test", "--workspace", "--lib", "--test", "it", "--locked", "--no-fail-fast", "--", "--exact"];
-    arguments.extend(&names);
-    let mut held = BTreeSet::new();
-    let mut failed = BTreeSet::new();
+    arguments.extend(names());
+    let mut outcomes = Outcomes::default();
     // Whether all went well is told by the lines.
-    run::lines(run::cargo(&workspace.root, &arguments), |line| match outcome(line) {
-        Some((name, true)) => drop(held.insert(name.to_owned())),
-        Some((name, false)) => drop(failed.insert(name.to_owned())),
-        None => {}
-    })?;
+    run::lines(run::cargo(&workspace.root, &arguments), |line| outcomes.note(line))?;
+    say::line(format_args!("in {watch}"));
+    judge(&outcomes)
+}
+
+/// Says of each attack whether it was held, by what became of its tests in a run of them, or of all tests there are.
+pub(crate) fn judge(outcomes: &Outcomes) -> anyhow::Result<()> {
     let mut lost = 0;
     say::line("");
     for attack in ATTACKS {
-        let missing: Vec<_> =
-            attack.tests.iter().filter(|(_, name)| !held.contains(*name) || failed.contains(*name)).collect();
+        let missing: Vec<_> = attack.tests.iter().filter(|test| !outcomes.has_held(test)).collect();
         let says = if missing.is_empty() { "held" } else { "LOST" };
         say::line(format_args!("{says}  {}\n      control: {}", attack.tried, attack.control));
         for (package, name) in &missing {
@@ -54,9 +75,13 @@ pub(crate) fn attack(workspace: &Workspace) -> anyhow::Result<()> {
         }
         lost += usize::from(!missing.is_empty());
     }
-    say::line(format_args!("{} attacks by {} tests in {watch}, {lost} not held", ATTACKS.len(), names.len()));
+    say::line(format_args!("{} attacks by {} tests, {lost} not held", ATTACKS.len(), names().len()));
     ensure!(lost == 0, "{lost} attacks were not held");
     Ok(())
+}
+
+fn names() -> BTreeSet<&'static str> {
+    ATTACKS.iter().flat_map(|attack| attack.tests).map(|(_, name)| *name).collect()
 }
 
 /// The name of a test and whether it has passed, from a line such as `test links::a_name ... ok`.
@@ -80,6 +105,20 @@ mod tests {
         for other in ["test links::a_name ... ignored", "test result: ok. 1 passed", ""] {
             assert_eq!(outcome(other), None, "{other}");
         }
+    }
+
+    /// The bug: the tests of attacks ran a second time within all tests. Its cause: the attacks were judged by a run of their own only. Its cure:
+    /// any run tells.
+    #[test]
+    fn attacks_are_judged_by_any_run() {
+        let mut outcomes = Outcomes::default();
+        assert!(judge(&outcomes).is_err(), "nothing was run");
+        names().iter().for_each(|name| outcomes.note(&format!("test {name} ... ok")));
+        outcomes.note("test some::other ... FAILED");
+        assert!(judge(&outcomes).is_ok());
+        let one = names().into_iter().next().unwrap();
+        outcomes.note(&format!("test {one} ... FAILED"));
+        assert!(judge(&outcomes).is_err(), "it failed in another package");
     }
 
     #[test]

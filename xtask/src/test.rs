@@ -1,5 +1,6 @@
 use std::path::Path;
 
+use crate::attack::Outcomes;
 use crate::parts::{Parts, Totals};
 use crate::workspace::Workspace;
 use crate::{attack, bin_list, browser, clients, first_command, package, packages, run, schemathesis};
@@ -21,8 +22,9 @@ pub(crate) fn test(workspace: &Workspace, without: &Without) -> bool {
 /// The parts that are tests.
 pub(crate) fn tests(workspace: &Workspace, without: &Without, parts: &mut Parts) {
     parts.check("packages", || needed(&workspace.root));
-    parts.part("cargo test", || cargo_test(workspace));
-    parts.check("attacks", || attack::attack(workspace));
+    let mut outcomes = Outcomes::default();
+    parts.part("cargo test", || cargo_test(workspace, &mut outcomes));
+    parts.check("attacks", || attack::judge(&outcomes));
     if without.python {
         parts.skip("a real list of BINs", "--without-python");
         parts.skip("schemathesis", "--without-python");
@@ -54,17 +56,23 @@ fn needed(root: &Path) -> anyhow::Result<()> {
 }
 
 /// Unit, integration and documentation tests of every crate, in debug.
-fn cargo_test(workspace: &Workspace) -> anyhow::Result<Totals> {
+fn cargo_test(workspace: &Workspace, outcomes: &mut Outcomes) -> anyhow::Result<Totals> {
     let arguments = ["test", "--workspace", "--locked", "--no-fail-fast"];
-    let totals = totals(run::cargo(&workspace.root, &arguments))?;
+    let totals = totals_and(run::cargo(&workspace.root, &arguments), |line| outcomes.note(line))?;
     anyhow::ensure!(totals.passed + totals.failed > 0, "no test was run");
     Ok(totals)
 }
 
 /// Runs test binaries, and adds up what they say.
 pub(crate) fn totals(command: std::process::Command) -> anyhow::Result<Totals> {
+    totals_and(command, |_| {})
+}
+
+/// The same, and hands each line on.
+fn totals_and(command: std::process::Command, mut each: impl FnMut(&str)) -> anyhow::Result<Totals> {
     let mut totals = Totals::default();
     let success = run::lines(command, |line| {
+        each(line);
         totals += result(line).unwrap_or_default();
     })?;
     if !success && totals.failed == 0 {
