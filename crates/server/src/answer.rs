@@ -6,6 +6,7 @@ use const_format::formatcp;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
 use panvault_model::{RequestId, Timestamp};
+use panvault_vault::Done;
 
 use crate::error::{ErrorCode, Refusal};
 use crate::limits::LIST_ANSWER_BYTES_MAX;
@@ -41,6 +42,11 @@ impl Answer {
     /// An object, whole.
     pub(crate) fn of<O: Object>(row: &O::Row) -> Self {
         Self::new(StatusCode::OK, object_body(|json| O::write::<true>(row, json)))
+    }
+
+    /// An object that a request made or changed, once or now.
+    pub(crate) fn done<O: Object>(done: &Done<O::Row>) -> Self {
+        Self::of::<O>(&done.value).replayed(done.replayed)
     }
 
     /// What is shown of an object where only its part is.

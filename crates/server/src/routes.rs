@@ -5,6 +5,7 @@ pub(crate) mod api_key;
 pub(crate) mod audit;
 pub(crate) mod bin;
 pub(crate) mod card;
+mod document;
 pub(crate) mod organisation;
 pub(crate) mod processor;
 pub(crate) mod status;

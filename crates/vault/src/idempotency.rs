@@ -42,6 +42,11 @@ pub struct Done<T> {
 }
 
 impl<T> Done<T> {
+    /// The same with another value.
+    pub fn map<U>(self, to: impl FnOnce(T) -> U) -> Done<U> {
+        Done { value: to(self.value), replayed: self.replayed }
+    }
+
     pub(crate) const fn new(value: T) -> Self {
         Self { value, replayed: false }
     }

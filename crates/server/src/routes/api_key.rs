@@ -1,10 +1,8 @@
 use std::sync::Arc;
 
-use http::StatusCode;
 use panvault_model::{ApiKeyId, OrganisationId, Role, Timestamp};
 use panvault_vault::{
-    ApiKeyChange, ApiKeyCreate, ApiKeyDelete, ApiKeyList, ApiKeyRead, ApiKeyRotation, ApiKeyUpdate,
-    ApiKeyView, Done, MadeApiKey as VaultMade, NewApiKey, Permit,
+    ApiKeyChange, ApiKeyCreate, ApiKeyRotation, ApiKeyView, Done, MadeApiKey as VaultMade, NewApiKey,
 };
 
 use crate::answer::Answer;
@@ -18,19 +16,10 @@ use crate::object::api_key::{
     ALLOWED_ORIGINS, ApiKey, CREATE, EXPIRES_AT, Made, MadeApiKey, NAME, ORGANISATION, OVERLAP_SECONDS,
     ROLES, ROTATE, UPDATE,
 };
-use crate::routes::account::owner;
+use crate::routes::document::{self, owner};
 
-pub(crate) async fn create(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
-    let (permit, faults) = asked.permit_and_faults::<ApiKeyCreate>()?;
-    let own = asked.caller.organisation();
-    let (new, idempotency) = parsed(asked.take_body(), &CREATE, faults, |fields, mut faults| {
-        let new = create_parse(fields, own, &mut faults);
-        match new.filter(|_| faults.is_empty()) {
-            Some(new) => Ok((new, asked.idempotency(app.vault(), &permit, fields))),
-            None => Err(faults.into()),
-        }
-    })?;
-    drop(asked);
+pub(crate) async fn create(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
+    let (permit, new, idempotency) = document::new(&app, asked, &CREATE, create_parse)?;
     let vault = app.vault().clone();
     let done = async move { vault.apikey_create_once(&permit, new, idempotency).await };
     Ok(made(to_the_end(done).await?))
@@ -56,64 +45,47 @@ pub(crate) async fn rotate(app: Arc<App>, mut asked: Asked) -> Result<Answer, Re
     Ok(made(to_the_end(done).await?))
 }
 
-pub(crate) async fn update(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
-    let (permit, faults) = asked.permit_and_faults::<ApiKeyUpdate>()?;
-    let reading: Permit<ApiKeyRead> = asked.caller.permit()?;
-    let id = asked.id(ApiKeyId::parse)?;
-    let (change, idempotency) = parsed(asked.take_body(), &UPDATE, faults, |fields, mut faults| {
-        let change = update_parse(fields, &mut faults);
-        if fields.is_empty() {
-            faults.missing_one_of("body", "needs at least one field");
-        }
-        if !faults.is_empty() {
-            return Err(faults.into());
-        }
-        Ok((change, asked.idempotency(app.vault(), &permit, fields)))
-    })?;
-    drop(asked);
+pub(crate) async fn update(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
+    let (permit, id, change, idempotency) =
+        document::change(&app, asked, ApiKeyId::parse, &UPDATE, update_parse)?;
     let vault = app.vault().clone();
     let done = async move {
         let Done { value, replayed } = vault.apikey_update(&permit, id, change, idempotency).await?;
-        let last_used_at = vault.apikey_read(&reading, id).await.ok().and_then(|view| view.last_used_at);
-        Ok((ApiKeyView { row: Arc::new(value), last_used_at }, replayed))
+        Ok(Done { value: vault.apikey_view(Arc::new(value)).await, replayed })
     };
-    let (view, replayed) = to_the_end(done).await?;
-    Ok(Answer::of::<ApiKey>(&view).replayed(replayed))
+    Ok(Answer::done::<ApiKey>(&to_the_end(done).await?))
 }
 
-pub(crate) async fn read(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
-    let permit = asked.permit::<ApiKeyRead>()?;
-    let view = app.vault().apikey_read(&permit, asked.id(ApiKeyId::parse)?).await?;
+pub(crate) async fn read(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
+    let (permit, id) = document::one(asked, ApiKeyId::parse)?;
+    let view = app.vault().apikey_read(&permit, id).await?;
     Ok(Answer::of::<ApiKey>(&view))
 }
 
-pub(crate) async fn list(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
-    let (permit, faults) = asked.permit_and_faults::<ApiKeyList>()?;
-    let query = list::read::<ApiKey>(asked.query.as_deref(), faults)?;
+pub(crate) async fn list(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
+    let (permit, query) = document::query::<_, ApiKey>(asked)?;
     let page = app.vault().apikey_list(&permit, query).await?;
     Answer::list_of::<ApiKey>(page.rows.iter(), Some(page.total))
 }
 
-pub(crate) async fn count(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
-    let (permit, faults) = asked.permit_and_faults::<ApiKeyList>()?;
-    let query = list::read::<ApiKey>(asked.query.as_deref(), faults)?;
+pub(crate) async fn count(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
+    let (permit, query) = document::query::<_, ApiKey>(asked)?;
     let page = app.vault().apikey_list(&permit, list::counting(query)).await?;
     Ok(Answer::count(page.total))
 }
 
-pub(crate) async fn delete(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
-    let permit = asked.permit::<ApiKeyDelete>()?;
-    let id = asked.id(ApiKeyId::parse)?;
+pub(crate) async fn delete(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
+    let (permit, id) = document::one(asked, ApiKeyId::parse)?;
     let vault = app.vault().clone();
-    to_the_end(async move { vault.apikey_delete(&permit, id).await }).await?;
-    Ok(Answer::new(StatusCode::NO_CONTENT, Vec::new()))
+    document::deleted(async move { vault.apikey_delete(&permit, id).await }).await
 }
 
 /// A key that was made, and the key itself where it is shown.
 fn made(done: Done<VaultMade>) -> Answer {
-    let VaultMade { row, key } = done.value;
-    let view = ApiKeyView { row: Arc::new(row), last_used_at: None };
-    Answer::of::<MadeApiKey>(&Made { view, key }).replayed(done.replayed)
+    Answer::done::<MadeApiKey>(&done.map(|VaultMade { row, key }| {
+        let view = ApiKeyView { row: Arc::new(row), last_used_at: None };
+        Made { view, key }
+    }))
 }
 
 fn create_parse(fields: &Fields<'_>, own: Option<OrganisationId>, faults: &mut Faults) -> Option<NewApiKey> {

@@ -19,7 +19,7 @@ use crate::object::card::{
     CARD_HOLDER_NAME, CARD_NUMBER, CREATE, CVV, Card, EXPIRY_MONTH, EXPIRY_YEAR, METADATA, ORGANISATION,
     UPDATE,
 };
-use crate::routes::account::owner;
+use crate::routes::document::owner;
 
 /// Leading digits that tell the brand of a number whose other digits are wrong.
 const LEADING_DIGITS: usize = 8;

@@ -1,15 +1,11 @@
 use std::sync::Arc;
 
-use http::StatusCode;
 use panvault_model::{Country, OrganisationId};
-use panvault_vault::{
-    NewOrganisation, OrganisationChange, OrganisationCreate, OrganisationDelete, OrganisationList,
-    OrganisationRead, OrganisationUpdate,
-};
+use panvault_vault::{NewOrganisation, OrganisationChange};
 
 use crate::answer::Answer;
 use crate::app::App;
-use crate::asked::{Asked, parsed, to_the_end};
+use crate::asked::{Asked, to_the_end};
 use crate::error::Refusal;
 use crate::fault::Faults;
 use crate::fields::Fields;
@@ -17,79 +13,60 @@ use crate::list;
 use crate::object::organisation::{
     COUNTRY_CODE, CREATE, DETAILS, DISABLED, GENERATE_INVOICE, NAME, Organisation, PARENT, UPDATE,
 };
+use crate::routes::document;
 
-pub(crate) async fn create(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
-    let (permit, faults) = asked.permit_and_faults::<OrganisationCreate>()?;
-    let own = asked.caller.organisation();
-    let (new, idempotency) = parsed(asked.take_body(), &CREATE, faults, |fields, mut faults| {
-        let country_code = fields.typed(&COUNTRY_CODE, country_parse, &mut faults);
-        let new = fields.of(&NAME).map(|name| NewOrganisation {
-            name: name.to_owned(),
-            parent: fields.of(&PARENT).map(OrganisationId).or(own),
-            disabled: fields.of(&DISABLED).unwrap_or(false),
-            country_code,
-            details: details(fields).into_iter().filter_map(|(name, text)| Some((name, text?))).collect(),
-        });
-        match new.filter(|_| faults.is_empty()) {
-            Some(new) => Ok((new, asked.idempotency(app.vault(), &permit, fields))),
-            None => Err(faults.into()),
-        }
-    })?;
-    drop(asked);
+pub(crate) async fn create(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
+    let (permit, new, idempotency) = document::new(&app, asked, &CREATE, create_parse)?;
     let vault = app.vault().clone();
     let done = async move { vault.organisation_create_once(&permit, new, idempotency).await };
-    let done = to_the_end(done).await?;
-    Ok(Answer::of::<Organisation>(&done.value).replayed(done.replayed))
+    Ok(Answer::done::<Organisation>(&to_the_end(done).await?))
 }
 
-pub(crate) async fn update(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
-    let (permit, faults) = asked.permit_and_faults::<OrganisationUpdate>()?;
-    let id = asked.id(OrganisationId::parse)?;
-    let (change, idempotency) = parsed(asked.take_body(), &UPDATE, faults, |fields, mut faults| {
-        let change = update_parse(fields, &mut faults);
-        if fields.is_empty() {
-            faults.missing_one_of("body", "needs at least one field");
-        }
-        if !faults.is_empty() {
-            return Err(faults.into());
-        }
-        Ok((change, asked.idempotency(app.vault(), &permit, fields)))
-    })?;
-    drop(asked);
+pub(crate) async fn update(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
+    let (permit, id, change, idempotency) =
+        document::change(&app, asked, OrganisationId::parse, &UPDATE, update_parse)?;
     let vault = app.vault().clone();
     let done = async move { vault.organisation_update(&permit, id, change, idempotency).await };
-    let done = to_the_end(done).await?;
-    Ok(Answer::of::<Organisation>(&done.value).replayed(done.replayed))
+    Ok(Answer::done::<Organisation>(&to_the_end(done).await?))
 }
 
-pub(crate) async fn read(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
-    let permit = asked.permit::<OrganisationRead>()?;
-    let row = app.vault().organisation_read(&permit, asked.id(OrganisationId::parse)?)?;
+pub(crate) async fn read(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
+    let (permit, id) = document::one(asked, OrganisationId::parse)?;
+    let row = app.vault().organisation_read(&permit, id)?;
     Ok(Answer::of::<Organisation>(&row))
 }
 
-pub(crate) async fn list(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
-    let (permit, faults) = asked.permit_and_faults::<OrganisationList>()?;
-    let query = list::read::<Organisation>(asked.query.as_deref(), faults)?;
+pub(crate) async fn list(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
+    let (permit, query) = document::query::<_, Organisation>(asked)?;
     let page = app.vault().organisation_list(&permit, query).await?;
     Answer::list_of::<Organisation>(page.rows.iter().map(Arc::as_ref), Some(page.total))
 }
 
-pub(crate) async fn count(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
-    let (permit, faults) = asked.permit_and_faults::<OrganisationList>()?;
-    let query = list::read::<Organisation>(asked.query.as_deref(), faults)?;
+pub(crate) async fn count(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
+    let (permit, query) = document::query::<_, Organisation>(asked)?;
     let page = app.vault().organisation_list(&permit, list::counting(query)).await?;
     Ok(Answer::count(page.total))
 }
 
-pub(crate) async fn delete(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
-    let permit = asked.permit::<OrganisationDelete>()?;
-    let id = asked.id(OrganisationId::parse)?;
-    // What it sees would be waited for.
-    drop(asked);
+pub(crate) async fn delete(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
+    let (permit, id) = document::one(asked, OrganisationId::parse)?;
     let vault = app.vault().clone();
-    to_the_end(async move { vault.organisation_delete(permit, id).await }).await?;
-    Ok(Answer::new(StatusCode::NO_CONTENT, Vec::new()))
+    document::deleted(async move { vault.organisation_delete(permit, id).await }).await
+}
+
+fn create_parse(
+    fields: &Fields<'_>,
+    own: Option<OrganisationId>,
+    faults: &mut Faults,
+) -> Option<NewOrganisation> {
+    let country_code = fields.typed(&COUNTRY_CODE, country_parse, faults);
+    Some(NewOrganisation {
+        name: fields.of(&NAME)?.to_owned(),
+        parent: fields.of(&PARENT).map(OrganisationId).or(own),
+        disabled: fields.of(&DISABLED).unwrap_or(false),
+        country_code,
+        details: details(fields).into_iter().filter_map(|(name, text)| Some((name, text?))).collect(),
+    })
 }
 
 fn update_parse(fields: &Fields<'_>, faults: &mut Faults) -> OrganisationChange {

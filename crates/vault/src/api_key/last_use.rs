@@ -105,6 +105,13 @@ impl Vault {
         Ok(())
     }
 
+    /// An API key as it may be shown, without its last use where that cannot be read.
+    pub async fn apikey_view(&self, row: Arc<ApiKeyRow>) -> ApiKeyView {
+        let views = self.apikey_views(&self.snapshot(), vec![Arc::clone(&row)]).await;
+        let view = views.ok().and_then(|mut views| views.pop());
+        view.unwrap_or(ApiKeyView { row, last_used_at: None })
+    }
+
     /// API keys as they may be shown. What is written of their use is held against its tag.
     pub(super) async fn apikey_views(
         &self,
