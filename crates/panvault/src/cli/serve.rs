@@ -1,0 +1,42 @@
+//! Serving a vault.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::Settings;
+
+#[derive(Args)]
+pub(crate) struct Dev {
+    /// Where to listen; loopback only, port 0 for any free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8420")]
+    pub(crate) listen: SocketAddr,
+    /// Where to serve /metrics, /livez and /readyz too; loopback only
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) metrics_listen: Option<SocketAddr>,
+    /// Keep the vault in this directory; used again, it serves the same vault with the same keys
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Print one line of JSON when it is ready
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// What is logged to standard error: error, warn, info, debug or trace
+    #[arg(long, value_name = "LEVEL", default_value = "warn")]
+    pub(crate) log_level: String,
+    /// Seconds for which a CVV is held, 0 to 86400
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    pub(crate) cvv_ttl_seconds: u32,
+}
+
+#[derive(Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    /// Where to listen
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<String>,
+    /// Where to serve /metrics, /livez and /readyz too; empty for nowhere
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) metrics_listen: Option<String>,
+}
