@@ -1,0 +1,152 @@
+//! A vault that is made.
+
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::Write;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use anyhow::{Context, ensure};
+use panvault_keys::{Entropy, Header, KeyFile, RootKey, SystemEntropy, VaultKeys};
+use panvault_model::VaultId;
+use panvault_store_embedded::{EmbeddedStore, Settings};
+use panvault_vault::{Clock, Mode, SystemClock};
+
+use crate::data::{
+    DataDirectory, FILE, FORMAT, VaultFile, chain, header, key_mode, mode_name, served_by, target,
+};
+
+/// Refuses a place where no vault can be made, before anything is.
+pub(crate) fn is_free_for_a_vault(path: &Path) -> anyhow::Result<()> {
+    ensure!(
+        !path.join(FILE).exists(),
+        "{} holds a vault already: serve it with {}, or name another directory",
+        path.display(),
+        served_by(path)
+    );
+    target::is_free(path, parent(path))
+}
+
+/// Makes a vault in a directory that is not there or is empty. It is made beside it and moved there whole, so that a crash
+/// leaves no half of one. `fill` may add to it before it is moved.
+///
+/// `root_key_file`, if relative, is relative to the directory of the vault.
+pub(crate) fn create(
+    path: &Path,
+    mode: Mode,
+    root_key_file: &Path,
+    store: &Settings,
+    fill: impl FnOnce(&DataDirectory) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let parent = parent(path);
+    target::is_free(path, parent)?;
+    fs::create_dir_all(parent).with_context(|| format!("{} cannot be made", parent.display()))?;
+    // Removed again if anything below fails.
+    let making = tempfile::Builder::new()
+        .prefix(".panvault-making-")
+        .permissions(Permissions::from_mode(0o700))
+        .tempdir_in(parent)
+        .with_context(|| format!("{} cannot be written to", parent.display()))?;
+    let entropy = SystemEntropy::new();
+    let root = RootKey::make(&entropy)?;
+    let now = SystemClock::start().now().wall;
+    let vault = VaultId::make(now, entropy.make_id_bytes()?);
+    let key_path = making.path().join(root_key_file);
+    KeyFile::new(key_path.clone()).create(&root)?;
+    let file = VaultFile {
+        format: FORMAT,
+        vault: vault.to_string(),
+        mode: mode_name(mode).to_owned(),
+        created_at: now.to_string(),
+    };
+    let made = Header::make(&root, vault, key_mode(mode), now, &entropy)
+        .and_then(|header| header.open(&root, vault, key_mode(mode)).map(|keys| (header, keys)))
+        .map_err(anyhow::Error::from)
+        .and_then(|(header, keys)| make_files(making.path(), &file, &header, &keys, store))
+        .and_then(|()| fill(&DataDirectory::find(making.path())?))
+        .and_then(|()| {
+            let making = making.keep();
+            fs::rename(&making, path)
+                .inspect_err(|_| drop(fs::remove_dir_all(&making)))
+                .map_err(|error| target::not_moved(path, error))
+        });
+    // A key without a vault is of no use, and would be in the way of the next try. It is where it was made: what stands in the place
+    // of the vault by now is somebody else's.
+    made.inspect_err(|_| drop(fs::remove_file(key_path)))?;
+    fs::File::open(parent)?.sync_all()?;
+    Ok(())
+}
+
+fn make_files(
+    path: &Path,
+    file: &VaultFile,
+    header: &Header,
+    keys: &VaultKeys,
+    store: &Settings,
+) -> anyhow::Result<()> {
+    let text =
+        format!("# Which vault this is. It is made once and never changed.\n{}", toml::to_string(file)?);
+    write_private(&path.join(FILE), text.as_bytes())?;
+    header::write(path, header)?;
+    Ok(EmbeddedStore::create(path, keys.vault(), chain(keys).as_ref(), store)?)
+}
+
+/// Writes a new file that only its owner can read, durably.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let written =
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        });
+    written.with_context(|| format!("{} cannot be written", path.display()))
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::data::small_store;
+
+    /// The bug: where a link was in the place of the vault, `panvault init` said that the vault was made, and then that it was not. Its
+    /// cause: the link was looked through, and a directory cannot be moved over it. Its cure: a link is refused before anything is made.
+    #[test]
+    fn a_link_is_no_place_for_a_vault() {
+        let directory = tempfile::tempdir().unwrap();
+        let link = directory.path().join("vault");
+        for leads_to in ["nowhere", "."] {
+            std::os::unix::fs::symlink(leads_to, &link).unwrap();
+            for path in [link.clone(), directory.path().join("vault/")] {
+                let made =
+                    create(&path, Mode::Test, Path::new("root.key"), &small_store(), |_| panic!("begun"));
+                assert!(
+                    made.is_err_and(|error| error.to_string().contains("vault is a symbolic link")),
+                    "{leads_to}"
+                );
+            }
+            fs::remove_file(&link).unwrap();
+        }
+    }
+
+    /// The bug: of two `panvault dev` that made the same vault at once, the one that came too late removed the root key of the other,
+    /// and nothing in that vault opened again. Its cause: the key was looked for in the place of the vault, not where it was made.
+    /// Its cure: what is removed is what this process made.
+    #[test]
+    fn who_comes_too_late_leaves_the_vault_of_another_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        for root_key_file in [PathBuf::from("root.key"), directory.path().join("own.root-key")] {
+            let path = directory.path().join("vault");
+            let made = create(&path, Mode::Test, &root_key_file, &small_store(), |_| {
+                fs::create_dir(&path)?;
+                Ok(fs::write(path.join("root.key"), "of another")?)
+            });
+            assert!(made.is_err());
+            assert_eq!(fs::read_to_string(path.join("root.key")).unwrap(), "of another");
+            fs::remove_dir_all(&path).unwrap();
+            assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "and leaves nothing of its own");
+        }
+    }
+}
