@@ -119,3 +119,16 @@ fn a_lock_is_the_directorys() {
     drop(directory);
     assert!(Directory::open(&around.path().join("in")).unwrap().try_lock().unwrap());
 }
+
+/// It is a hint, and what was written stays what it was: whole or in part, and beyond the end.
+#[test]
+fn what_begins_to_go_to_the_disk_is_still_there() {
+    let (around, _, directory) = directory();
+    let file = directory.create("file").unwrap();
+    let bytes: Vec<u8> = (0..100_000_u32).map(|n| n.to_be_bytes()[3]).collect();
+    fs::write(around.path().join("in/file"), &bytes).unwrap();
+    for (from, to) in [(0, 100_000), (4096, 8192), (1, 2), (7, 7), (9, 8), (0, u64::MAX >> 1)] {
+        start_write_out(&file, from, to).unwrap();
+        assert_eq!(fs::read(around.path().join("in/file")).unwrap(), bytes, "{from} to {to}");
+    }
+}

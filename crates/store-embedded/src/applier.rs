@@ -1,9 +1,9 @@
 //! The thread that carries durable frames into the view, and gives segments up that the view no longer needs.
 
 use core::time::Duration;
-use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
 
 use panvault_model::Fingerprint;
 use panvault_store::{Effect, Row, RowKey, StoreFault};
@@ -12,12 +12,11 @@ use rusqlite::config::DbConfig;
 use tokio::sync::watch;
 
 use crate::apply_queue::{ApplyQueue, End};
+use crate::checkpoint::{Checkpoint, CheckpointFault, Then, ViewLog};
 use crate::commit_queue::CommitQueue;
 use crate::fault::{is_busy, is_full};
-use crate::files::Files;
 use crate::limits::{
-    PATROL_BUSY_ROWS, PATROL_PAUSE_MILLIS, PATROL_ROWS, SPARE_RETRY_MILLIS, VIEW_LOG_BYTES_MAX,
-    VIEW_WRITE_BUSY_MILLIS,
+    PATROL_BUSY_ROWS, PATROL_PAUSE_MILLIS, PATROL_ROWS, SPARE_RETRY_MILLIS, VIEW_WRITE_BUSY_MILLIS,
 };
 use crate::log::{Spares, segment_path};
 use crate::overlay::Overlay;
@@ -32,8 +31,7 @@ pub(crate) struct Applier {
     pub(crate) tallies: Arc<Tallies>,
     pub(crate) patrol: Patrol,
     pub(crate) fingerprints: Fingerprints,
-    pub(crate) files: Arc<dyn Files>,
-    pub(crate) view_log: PathBuf,
+    pub(crate) view_log: ViewLog,
     pub(crate) log: PathBuf,
     pub(crate) apply_queue: Arc<ApplyQueue>,
     pub(crate) overlay: Arc<RwLock<Overlay>>,
@@ -45,8 +43,7 @@ pub(crate) struct Applier {
     pub(crate) spares: Arc<Spares>,
     /// The oldest segment that is still there.
     pub(crate) oldest: u64,
-    /// The last segment that has a card which was deleted since.
-    pub(crate) deleted_in: Option<u64>,
+    pub(crate) deleted: Deleted,
 }
 
 impl Applier {
@@ -55,26 +52,23 @@ impl Applier {
         if let Err(error) = self.view.busy_timeout(Duration::from_millis(VIEW_WRITE_BUSY_MILLIS)) {
             return self.failed(&error);
         }
+        self.work().unwrap_or_else(|fault| self.failed(fault.as_ref()))
+    }
+
+    /// The same; says of a fault which it was.
+    fn work(&mut self) -> Result<bool, Box<dyn core::error::Error>> {
         let mut dirty = true;
         loop {
             let (frames, segment, end) = self.apply_queue.next(dirty || self.patrol.is_under_way());
             if frames.is_empty() {
-                if end.is_none() {
-                    match self.tidy() {
-                        Ok(false) => {}
-                        Ok(true) => {
-                            dirty = true;
-                            continue;
-                        }
-                        Err(error) => return self.failed(&error),
-                    }
+                if end.is_none() && self.tidy()? {
+                    dirty = true;
+                    self.written(segment)?;
+                    continue;
                 }
                 if dirty && end != Some(End::Failed) {
-                    dirty = match self.checkpoint(segment) {
-                        Ok(checkpointed) => !checkpointed,
-                        Err(error) => return self.failed(&error),
-                    };
-                    if self.deleted_in >= Some(segment) && end.is_none() {
+                    dirty = self.checkpoint(segment, Then::Cut)? != Checkpoint::Whole;
+                    if self.deleted.is_in(segment) && end.is_none() {
                         // What was deleted is still in the segment that is written to: go on in another, and erase it.
                         // Without room for another this is tried again.
                         self.queue.roll();
@@ -82,59 +76,55 @@ impl Applier {
                     }
                 }
                 while end.is_none() && self.patrol.is_under_way() {
-                    if let Err(error) = self.patrol(PATROL_ROWS) {
-                        return self.failed(&error);
-                    }
+                    self.patrol(PATROL_ROWS)?;
                     if self.apply_queue.wanted_within(Duration::from_millis(PATROL_PAUSE_MILLIS)) {
                         break;
                     }
                 }
                 match end {
-                    Some(End::Closed | End::Failed) => return end == Some(End::Closed),
+                    Some(End::Closed | End::Failed) => return Ok(end == Some(End::Closed)),
                     None => continue,
                 }
             }
-            if let Err(fault) = self.schema.look(&self.view) {
-                return self.failed(&fault);
-            }
-            match self.carry(&frames) {
-                Ok(true) => {}
+            self.schema.look(&self.view)?;
+            if !self.carry(&frames)? {
                 // The log has these frames; the next start carries them.
-                Ok(false) => return true,
-                Err(error) => return self.failed(&error),
+                return Ok(true);
             }
             dirty = true;
             let deleting = frames.iter().rev().find(|frame| frame.effects.iter().flatten().any(is_delete));
-            self.deleted_in = deleting.map(|frame| frame.segment).or(self.deleted_in);
+            if let Some(frame) = deleting {
+                self.deleted.note(frame.segment);
+            }
             self.applied(&frames);
-            if let Err(error) = self.tidy().and_then(|_| self.patrol(PATROL_BUSY_ROWS)) {
-                return self.failed(&error);
+            self.written(segment)?;
+            if self.tidy()? {
+                self.written(segment)?;
             }
-            let bytes = match self.view_log_bytes() {
-                Ok(bytes) => bytes,
-                Err(error) => return self.failed(&error),
-            };
-            if bytes > VIEW_LOG_BYTES_MAX {
-                dirty = match self.checkpoint(segment) {
-                    Ok(checkpointed) => !checkpointed,
-                    Err(error) => return self.failed(&error),
-                };
-            }
+            self.patrol(PATROL_BUSY_ROWS)?;
         }
     }
 
-    /// Flushes SQLite's own log, and says how long it is. A little now and then: a flush of the vault's log that meets one of
-    /// everything waits as long as that takes.
-    fn view_log_bytes(&self) -> io::Result<u64> {
-        // The checkpoint has to have it flushed, and says so when it cannot.
-        let Ok(file) = self.files.open(&self.view_log) else { return Ok(0) };
-        // What a flush has lost, the flush of a checkpoint may not notice: the system says it once.
-        file.flush()?;
-        file.bytes()
+    /// The view was written to, once: SQLite's own log is carried back when it is long, and what was deleted leaves the log in time, whatever
+    /// else is going on. To be called after every commit of the view, so that the one is never longer than it may be.
+    fn written(&mut self, segment: u64) -> Result<(), CheckpointFault> {
+        self.view_log.written(&self.view)?;
+        let is_overdue = self.deleted.is_overdue();
+        if is_overdue && self.deleted.is_in(segment) {
+            self.queue.roll();
+        }
+        if self.view_log.is_due() || is_overdue && !self.deleted.is_in(segment) {
+            self.checkpoint(segment, if is_overdue { Then::Cut } else { Then::Reuse })?;
+        }
+        Ok(())
     }
 
     /// One piece of work on the index of fingerprints, if there is one. What keeps the view from being written is waited for.
     fn tidy(&mut self) -> Result<bool, rusqlite::Error> {
+        if self.view_log.is_full() {
+            // It can wait until somebody who reads is no longer in the way of a checkpoint.
+            return Ok(false);
+        }
         match self.fingerprints.tidy(&mut self.view) {
             Err(error) if hold_up(&error).is_some() => Ok(false),
             worked => worked,
@@ -217,34 +207,75 @@ impl Applier {
         }
     }
 
-    /// Checkpoints SQLite's own log, and gives up the segments that it covers.
-    /// `false` when somebody was in the way, or there was no room; then it is tried again.
-    fn checkpoint(&mut self, writing: u64) -> Result<bool, rusqlite::Error> {
-        // A reader is not waited for: what is durable would not be seen in the meantime.
-        let view = &self.view;
-        let checkpointed = self.readers.while_released(|| {
-            let checkpointed = view
-                .busy_timeout(Duration::ZERO)
-                .and_then(|()| view.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)));
-            let waits = view.busy_timeout(Duration::from_millis(VIEW_WRITE_BUSY_MILLIS));
-            checkpointed.and_then(|busy: i64| waits.map(|()| busy))
-        });
-        match checkpointed {
-            Some(Ok(0)) => {}
-            Some(Ok(_)) | None => return Ok(false),
-            Some(Err(error)) if hold_up(&error).is_some() => {
+    /// Carries SQLite's own log into the view's file, durably, and gives up the segments that it covers. With somebody in the way, or no
+    /// room, it is tried again.
+    fn checkpoint(&mut self, writing: u64, then: Then) -> Result<Checkpoint, CheckpointFault> {
+        let came = match self.view_log.checkpoint(&self.view, &self.readers, &self.apply_queue, then) {
+            Err(CheckpointFault::View(error)) if hold_up(&error).is_some() => {
                 tracing::warn!(%error, advice = "none; it is tried again", "view.checkpoint_failed");
-                return Ok(false);
+                Checkpoint::InTheWay
             }
-            Some(Err(error)) => return Err(error),
+            came => came?,
+        };
+        match came {
+            Checkpoint::InTheWay => return Ok(came),
+            Checkpoint::Durable => {}
+            Checkpoint::Whole if then == Then::Cut => self.deleted.left(writing),
+            Checkpoint::Whole => {}
         }
         // Frames are handed over in the order of their segments, and all that were handed over when `writing` was read are
         // in the view: nothing before that segment is needed any more.
         let old: Vec<_> = (self.oldest..writing).map(|number| segment_path(&self.log, number)).collect();
         self.oldest = self.oldest.max(writing);
         self.spares.recycle(old);
-        Ok(true)
+        Ok(came)
     }
+}
+
+/// What was deleted and is still in a segment of the log, or in SQLite's.
+pub(crate) struct Deleted {
+    /// The last segment that has it, and since when something is to go.
+    last: Option<(u64, Instant)>,
+    time_max: Duration,
+}
+
+impl Deleted {
+    /// What a start has found in the log.
+    pub(crate) fn found(segment: Option<u64>, time_max: Duration) -> Self {
+        let mut deleted = Self { last: None, time_max };
+        segment.into_iter().for_each(|segment| deleted.note(segment));
+        deleted
+    }
+
+    fn note(&mut self, segment: u64) {
+        let since = self.last.map_or_else(now, |(_, since)| since);
+        self.last = Some((segment, since));
+    }
+
+    /// Whether it is in this segment, or a later one.
+    fn is_in(&self, segment: u64) -> bool {
+        self.last.is_some_and(|(last, _)| last >= segment)
+    }
+
+    /// Whether it has been there for too long.
+    fn is_overdue(&self) -> bool {
+        self.last.is_some_and(|(_, since)| since.elapsed() >= self.time_max)
+    }
+
+    /// The view has all before this segment, and SQLite's log is empty.
+    fn left(&mut self, segment: u64) {
+        if !self.is_in(segment) {
+            self.last = None;
+        }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "no request sees it: how long something stays on the disk is not told by their clock"
+)]
+fn now() -> Instant {
+    Instant::now()
 }
 
 /// What keeps the view from being written, where that passes by itself or by what an operator does. After any other error nobody

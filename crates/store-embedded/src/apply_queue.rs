@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::limits::{APPLY_MILLIS, APPLY_STEPS, IDLE_MILLIS};
+use crate::limits::{APPLY_BYTES_MAX, APPLY_MILLIS, APPLY_STEPS, APPLY_STEPS_MAX, IDLE_MILLIS};
 use crate::view::ApplyFrame;
 
 /// Frames on their way to the view.
@@ -82,7 +82,8 @@ impl ApplyQueue {
         self.changed.notify_one();
     }
 
-    /// All frames that wait; none after a while without any.
+    /// Frames that wait, as many as are carried at once; none after a while without any. With them the oldest segment that a frame
+    /// which is still not handed over is in, or may come to be in.
     pub(crate) fn next(&self, dirty: bool) -> (Vec<ApplyFrame>, u64, Option<End>) {
         let mut state = self.lock();
         while state.frames.is_empty() && state.end.is_none() {
@@ -109,9 +110,21 @@ impl ApplyQueue {
             let waited = self.changed.wait_timeout_while(state, time, few);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        state.steps = 0;
-        state.wanted = false;
-        (state.frames.drain(..).collect(), state.segment, state.end)
+        let count = carried_at_once(&state.frames);
+        let frames: Vec<_> = state.frames.drain(..count).collect();
+        state.steps = state.frames.iter().map(|frame| frame.notes.len()).sum();
+        // Whoever waits, waits for all that is there.
+        state.wanted = state.wanted && !state.frames.is_empty();
+        let segment = state.frames.front().map_or(state.segment, |frame| frame.segment);
+        (frames, segment, state.end)
+    }
+
+    /// Waits a while, unless somebody waits for the view or the writer has ended.
+    pub(crate) fn hurried_within(&self, time: Duration) -> bool {
+        let state = self.lock();
+        let calm = |state: &mut Frames| !state.wanted && state.end.is_none();
+        let waited = self.changed.wait_timeout_while(state, time, calm);
+        !calm(&mut waited.unwrap_or_else(PoisonError::into_inner).0)
     }
 
     /// Waits a while, unless there is something to do.
@@ -132,5 +145,68 @@ impl ApplyQueue {
     pub(crate) fn end(&self, failed: bool) {
         self.lock().end = Some(if failed { End::Failed } else { End::Closed });
         self.changed.notify_one();
+    }
+}
+
+/// How many of these frames, from the first on, one commit of the view carries: at least one, if there is one.
+pub(crate) fn carried_at_once<'a>(frames: impl IntoIterator<Item = &'a ApplyFrame>) -> usize {
+    let (mut count, mut steps, mut bytes) = (0, 0, 0);
+    for frame in frames {
+        steps += frame.notes.len();
+        bytes += u64::from(frame.effects_bytes);
+        if count > 0 && (steps > APPLY_STEPS_MAX || bytes > APPLY_BYTES_MAX) {
+            break;
+        }
+        count += 1;
+    }
+    count
+}
+
+#[cfg(test)]
+mod tests {
+    use panvault_testkit::conformance::card_insert;
+    use panvault_testkit::conformance::rows::card;
+
+    use super::*;
+
+    fn frame(segment: u64, steps: usize) -> ApplyFrame {
+        ApplyFrame {
+            segment,
+            first_sequence: 1,
+            notes: vec![card_insert(&card(1)).audit; steps],
+            effects: Vec::new(),
+            effects_bytes: 0,
+            effects_digest: [0; 32],
+            previous: [0; 32],
+            tag: [0; 32],
+        }
+    }
+
+    /// The bug: all that waited was carried into the view with one commit, and SQLite's own log became as long as that took. Its cause: nothing
+    /// bounded a batch. Its cure: so many steps at a time; and the segment that is named is that of the first frame which still waits, for
+    /// what is before it is given up.
+    #[test]
+    fn so_many_steps_are_carried_at_once_and_what_waits_keeps_its_segment() {
+        let queue = ApplyQueue::new(1);
+        queue.push(frame(1, APPLY_STEPS_MAX - 1));
+        queue.push(frame(1, 1));
+        queue.push(frame(2, APPLY_STEPS_MAX + 1));
+        queue.push(frame(3, 1));
+        queue.rolled(4);
+        let segments = |frames: &[ApplyFrame]| frames.iter().map(|frame| frame.segment).collect::<Vec<_>>();
+        for (carried, oldest) in [(vec![1, 1], 2), (vec![2], 3), (vec![3], 4)] {
+            let (frames, segment, end) = queue.next(false);
+            assert_eq!((segments(&frames), segment, end.is_none()), (carried, oldest, true));
+        }
+    }
+
+    #[test]
+    fn large_steps_are_carried_a_few_at_a_time() {
+        let large =
+            || ApplyFrame { effects_bytes: u32::try_from(APPLY_BYTES_MAX / 2).unwrap(), ..frame(1, 1) };
+        assert_eq!(carried_at_once(&[]), 0);
+        assert_eq!(carried_at_once(&[large(), large(), large()]), 2);
+        let alone = ApplyFrame { effects_bytes: u32::MAX, ..frame(1, 1) };
+        assert_eq!(carried_at_once(&[alone, large()]), 1);
     }
 }

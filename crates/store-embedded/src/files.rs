@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use panvault_directory::Directory;
+use panvault_directory::{Directory, start_write_out};
 
 /// A directory of log files.
 pub trait Files: Send + Sync {
@@ -27,9 +27,12 @@ pub trait Files: Send + Sync {
 }
 
 /// An open log file.
-pub trait LogFile: Send {
+pub trait LogFile: Send + Sync {
     /// Writes all bytes at a place.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+    /// Has a part of it begin to go to the disk, and waits for none of it: the next flush then has little left to do, and whoever else
+    /// flushes meanwhile does not wait for all of it. A hint: nothing is durable by it, and doing nothing is right too.
+    fn start_write_out(&self, _from: u64, _to: u64) {}
     /// Makes what was written durable (`fdatasync`).
     fn flush(&self) -> io::Result<()>;
     /// How long it is.
@@ -134,6 +137,11 @@ impl Files for SystemFiles {
 impl LogFile for File {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.write_all_at(bytes, offset)
+    }
+
+    fn start_write_out(&self, from: u64, to: u64) {
+        // What cannot be begun now, the flush does; what cannot be written, it says.
+        drop(start_write_out(self, from, to));
     }
 
     fn flush(&self) -> io::Result<()> {

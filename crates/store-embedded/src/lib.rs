@@ -2,6 +2,7 @@
 
 mod applier;
 mod apply_queue;
+mod checkpoint;
 mod commit;
 mod commit_queue;
 mod examine;

@@ -10,9 +10,12 @@ pub const COMMIT_STEPS_MAX: usize = 1024;
 /// Bytes of one commit after which no further step is added to it; half a segment, when that is less.
 pub const COMMIT_BYTES_MAX: usize = 1 << 20;
 
-/// Bytes of the write-ahead log of SQLite after which it is checkpointed. While as many are flushed, flushes of the vault's own log
-/// wait.
-pub const VIEW_LOG_BYTES_MAX: u64 = 8 << 20;
+/// Bytes of the view that are sent on their way to the disk at a time after a checkpoint: whoever flushes the log meanwhile waits for
+/// no more than these.
+pub const WRITE_OUT_BYTES: u64 = 256 << 10;
+
+/// Milliseconds between two of these, unless somebody waits for the view.
+pub const WRITE_OUT_PAUSE_MILLIS: u64 = 4;
 
 /// Milliseconds that a connection to the view waits for another that is in its way.
 pub const VIEW_BUSY_MILLIS: u64 = 5000;
@@ -24,16 +27,17 @@ pub const VIEW_WRITE_BUSY_MILLIS: u64 = 500;
 pub const IDLE_MILLIS: u64 = 300;
 
 /// Steps that the applier would rather carry into the view at once than fewer.
-pub const APPLY_STEPS: usize = 1024;
+pub const APPLY_STEPS: usize = 2048;
+
+/// Steps that it carries into the view with one commit at most, unless one frame has more. Where each of them writes pages of its own, so
+/// many write some 32 MiB.
+pub const APPLY_STEPS_MAX: usize = 2048;
+
+/// Bytes of these steps, as they stand in the log, in the same way.
+pub const APPLY_BYTES_MAX: u64 = 8 << 20;
 
 /// Milliseconds for which the applier waits for that many, unless somebody waits for the view.
-pub const APPLY_MILLIS: u64 = 40;
-
-/// Entries of the tail of fingerprints after which it is sorted into a run.
-pub const TAIL_ROWS: u64 = 32_768;
-
-/// Runs of fingerprints of one level that are merged into one of the next.
-pub const RUNS_PER_LEVEL: i64 = 64;
+pub const APPLY_MILLIS: u64 = 100;
 
 /// Highest number of a run: one is made for some 30,000 cards.
 pub const RUN_NUMBER_MAX: i64 = 1 << 48;
@@ -41,9 +45,12 @@ pub const RUN_NUMBER_MAX: i64 = 1 << 48;
 /// Highest level of a run: each has 64 times the cards of the one below it.
 pub const RUN_LEVEL_MAX: i64 = 16;
 
-/// Entries that one slice of a merge reads, about; one follows each batch that the applier carries. So many keep up with new cards, and
-/// take no longer than the batch.
-pub const SLICE_ROWS: usize = 2048;
+/// Bytes of a spare that are filled with zeroes at a time: whoever flushes the log meanwhile waits for no more than these.
+pub const ZERO_BYTES: u64 = 128 << 10;
+
+/// Milliseconds between two of these, unless somebody waits for the spare. A segment of 32 MiB is ready long before the one that is written
+/// to is full.
+pub const ZERO_PAUSE_MILLIS: u64 = 5;
 
 /// Milliseconds between two tries to make room for the next segment when the disk is full.
 pub const SPARE_RETRY_MILLIS: u64 = 500;
@@ -102,11 +109,39 @@ pub const SORT_ROW_BYTES: usize = 50;
 /// Bytes that are looked through of a last segment that has no header yet: twice those of a segment.
 pub const UNUSED_SEGMENT_BYTES_MAX: u64 = 64 << 20;
 
+/// How the index of fingerprints is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Merging {
+    /// Entries of the tail after which it is sorted into a run.
+    pub tail_rows: u64,
+    /// Runs of one level that are merged into one of the next.
+    pub runs_per_level: i64,
+    /// Entries that one slice of a merge reads, about; one follows each batch that the applier carries. So many keep up with new cards,
+    /// and take no longer than the batch.
+    pub slice_rows: usize,
+}
+
+impl Default for Merging {
+    fn default() -> Self {
+        Self { tail_rows: 32_768, runs_per_level: 64, slice_rows: 2048 }
+    }
+}
+
 /// What may be set.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Bytes of a segment; a multiple of 4096, at least 1 MiB. Segments that exist keep their size.
     pub segment_bytes: u64,
+    /// Zeroed segments that are kept ready at most. One that is no longer needed becomes one of them, and is removed when there are as
+    /// many; a new file costs the disk more than one that is written over.
+    pub spares_max: usize,
+    /// Bytes of the write-ahead log of SQLite after which it is carried into the view's file. It is longer by one commit at most, and by
+    /// what is carried into the view while somebody reads an older state of it.
+    pub view_log_bytes_max: u64,
+    /// How long what was deleted stays in the log at most, however much else is going on. With nothing going on it leaves at once.
+    pub deleted_time_max: Duration,
+    /// How the index of fingerprints is kept.
+    pub merging: Merging,
     /// Steps that may wait to be written; more are refused as busy. A few hundred milliseconds of work at most, so that what is
     /// accepted does not wait for long.
     pub queue_steps_max: usize,
@@ -127,6 +162,10 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             segment_bytes: 32 << 20,
+            spares_max: 3,
+            view_log_bytes_max: 24 << 20,
+            deleted_time_max: Duration::from_secs(60),
+            merging: Merging::default(),
             queue_steps_max: 4_096,
             behind_steps_max: 200_000,
             behind_bytes_max: 128 << 20,

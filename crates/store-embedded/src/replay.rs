@@ -9,8 +9,10 @@ use panvault_model::VaultId;
 use panvault_store::Chain;
 
 use crate::applier::is_delete;
+use crate::apply_queue::carried_at_once;
 use crate::fault::OpenFault;
 use crate::files::Files;
+use crate::limits::Settings;
 use crate::log::{Recovered, recover, segment_path};
 use crate::view::{self, Access, ApplyFrame, Tallies};
 
@@ -21,10 +23,10 @@ pub(crate) fn replay(
     vault: VaultId,
     chain: &Arc<dyn Chain>,
     files: &dyn Files,
-    cache_kib: u32,
+    settings: &Settings,
 ) -> Result<(Recovered, Option<u64>, Tallies), OpenFault> {
     // The log is read whole before anything is changed: a refusal must leave all as it was.
-    let (applied, tallies) = match view_meta(directory, vault, chain, cache_kib)? {
+    let (applied, tallies) = match view_meta(directory, vault, chain, settings.cache_kib)? {
         Some(found) => found,
         None => (view::Meta { applied: 0, tag: None }, Tallies::empty(Arc::clone(chain))),
     };
@@ -62,9 +64,15 @@ pub(crate) fn replay(
         tracing::warn!(advice = "none; it is rebuilt from the log", "view.missing");
         view::create(directory, vault, chain.as_ref())?;
     }
-    let mut connection = view::connect(directory, Access::Write, cache_kib)?;
-    for frames in frames.chunks(64) {
-        view::apply(&mut connection, &tallies, frames)?;
+    let mut connection = view::connect(directory, Access::Write, settings.cache_kib)?;
+    let mut rest = frames.as_slice();
+    while !rest.is_empty() {
+        let (now, later) = rest.split_at(carried_at_once(rest));
+        view::apply(&mut connection, &tallies, now)?;
+        rest = later;
+        if view::log_bytes(&connection)? > settings.view_log_bytes_max {
+            view::end_log(&connection, false)?;
+        }
     }
     Ok((found, deleted_in, tallies))
 }

@@ -19,6 +19,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
 use crate::apply_queue::ApplyQueue;
+use crate::checkpoint::ViewFiles;
 use crate::commit_queue::{CommitQueue, Job};
 use crate::failure::Failure;
 use crate::limits::{Settings, TOTALS_TIME};
@@ -61,6 +62,8 @@ struct Shared {
     failure: Arc<Failure>,
     spares: Arc<Spares>,
     settings: Settings,
+    /// The last to go: see there.
+    _view_files: Arc<ViewFiles>,
 }
 
 impl EmbeddedStore {

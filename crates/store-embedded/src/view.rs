@@ -3,6 +3,7 @@
 mod apply;
 mod fingerprints;
 mod list;
+mod log;
 mod notes;
 mod read;
 mod schema;
@@ -25,6 +26,7 @@ use crate::view::schema::{PAGE_BYTES, SCHEMA};
 pub(crate) use apply::{ApplyFrame, apply};
 pub(crate) use fingerprints::{Fingerprints, Tail};
 pub(crate) use list::{ListSource, list};
+pub(crate) use log::{carry_log, end_log, log_bytes};
 pub(crate) use notes::unpack as unpack_notes;
 pub(crate) use read::{
     api_key_use, audit, card, card_cvv, card_cvv_expired, card_page, documents, history, idempotency,

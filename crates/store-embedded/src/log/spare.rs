@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 
 use crate::failure::Failure;
 use crate::files::{Files, LogFile};
-use crate::limits::SPARE_RETRY_MILLIS;
+use crate::limits::{SPARE_RETRY_MILLIS, ZERO_BYTES, ZERO_PAUSE_MILLIS};
 use crate::log::erase::zero;
 
 /// The thread that readies the next segment and erases old ones, so that the writer never does.
@@ -20,6 +20,7 @@ struct Shared {
     files: Arc<dyn Files>,
     log: PathBuf,
     bytes: u64,
+    spares_max: usize,
     state: Mutex<State>,
     changed: Condvar,
     failure: Arc<Failure>,
@@ -27,7 +28,9 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    ready: Option<Box<dyn LogFile>>,
+    ready: VecDeque<Spare>,
+    /// Somebody waits for one.
+    awaited: bool,
     /// The last try to ready a segment failed; the next follows by itself.
     failed: bool,
     /// Segments that are no longer needed, oldest first.
@@ -38,6 +41,9 @@ struct State {
     /// The thread has ended.
     ended: bool,
 }
+
+/// A zeroed file that is to be a segment, and the number in its name.
+type Spare = (usize, Box<dyn LogFile>);
 
 /// Why the thread did not do a piece of its work.
 enum SpareFault {
@@ -53,9 +59,15 @@ impl From<io::Error> for SpareFault {
     }
 }
 
-/// Name of the file that is to be the next segment.
-fn spare_path(log: &Path) -> PathBuf {
-    log.join("spare")
+/// Name of a file that is to be a segment.
+fn spare_path(log: &Path, number: usize) -> PathBuf {
+    if number == 0 { log.join("spare") } else { log.join(format!("spare.{number}")) }
+}
+
+/// Whether a file has such a name.
+fn is_spare(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    name == "spare" || name.strip_prefix("spare.").is_some_and(|number| number.parse::<usize>().is_ok())
 }
 
 /// Name of a file that was a segment and is being erased.
@@ -64,19 +76,25 @@ fn old_path(segment: &Path) -> PathBuf {
 }
 
 impl Spares {
-    /// Starts the thread. A spare that an earlier process left is made anew, and what it was erasing is erased.
+    /// Starts the thread. Spares that an earlier process left are made anew as they are needed, and what it was erasing is erased.
+    /// So many are kept at most, and always one.
     pub(crate) fn start(
         files: Arc<dyn Files>,
         log: PathBuf,
         bytes: u64,
+        spares_max: usize,
         failure: Arc<Failure>,
     ) -> io::Result<Self> {
-        let mut old = files.list(&log)?;
+        let (left, mut old): (Vec<_>, Vec<_>) =
+            files.list(&log)?.into_iter().partition(|path| is_spare(path));
         old.retain(|path| *path == old_path(path));
         let state = Mutex::new(State { old: old.into(), ..State::default() });
-        let shared = Arc::new(Shared { files, log, bytes, state, changed: Condvar::new(), failure });
+        let shared =
+            Arc::new(Shared { files, log, bytes, spares_max, state, changed: Condvar::new(), failure });
         let theirs = Arc::clone(&shared);
         let thread = thread::Builder::new().name("panvault-spare".to_owned()).spawn(move || {
+            // Nobody knows whether they are whole.
+            left.iter().for_each(|spare| drop(theirs.files.remove(spare)));
             theirs.failure.watch(|| theirs.run());
             theirs.lock().ended = true;
             theirs.changed.notify_all();
@@ -89,9 +107,10 @@ impl Spares {
     pub(crate) fn take(&self, segment: &Path) -> io::Result<Option<Box<dyn LogFile>>> {
         let mut state = self.shared.lock();
         loop {
-            if let Some(file) = state.ready.take() {
+            if let Some((number, file)) = state.ready.pop_front() {
                 // Before anyone else may go on: the next spare is made under the name that this one has until now.
-                self.shared.files.rename(&spare_path(&self.shared.log), segment)?;
+                self.shared.files.rename(&spare_path(&self.shared.log, number), segment)?;
+                state.awaited = false;
                 self.shared.changed.notify_all();
                 return Ok(Some(file));
             }
@@ -99,8 +118,11 @@ impl Spares {
                 return Err(io::Error::other("the thread that readies segments has ended"));
             }
             if state.failed || state.stop {
+                state.awaited = false;
                 return Ok(None);
             }
+            state.awaited = true;
+            self.shared.changed.notify_all();
             state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
@@ -140,17 +162,17 @@ impl Shared {
                 // Nothing is erased any more. Whoever failed has said why.
                 return false;
             }
-            let wanted = state.ready.is_none() && !state.stop;
+            let keep = self.free_number(&state).filter(|_| !state.stop);
             // Old segments are erased even when the store is closing, so that nothing lingers.
             let old = if state.stuck { None } else { state.old.pop_front() };
             state = if let Some(path) = old {
                 drop(state);
-                match self.retire(&path, wanted) {
+                match self.retire(&path, keep) {
                     Err(SpareFault::Flush(error)) => return self.failed(&error),
                     Err(SpareFault::Other(error)) => self.retired(Err(error)),
                     Ok(retired) => self.retired(Ok(retired)),
                 }
-            } else if wanted {
+            } else if state.ready.is_empty() && !state.stop {
                 drop(state);
                 match self.make() {
                     Err(SpareFault::Flush(error)) => return self.failed(&error),
@@ -173,9 +195,9 @@ impl Shared {
         false
     }
 
-    fn retired(&self, retired: io::Result<Option<Box<dyn LogFile>>>) -> MutexGuard<'_, State> {
+    fn retired(&self, retired: io::Result<Option<Spare>>) -> MutexGuard<'_, State> {
         match retired {
-            Ok(Some(file)) => self.made(Ok(file)),
+            Ok(Some(spare)) => self.made(Ok(spare)),
             Ok(None) => self.lock(),
             Err(error) => {
                 tracing::warn!(%error, advice = "none; the next start tries again", "log.segment_not_erased");
@@ -187,15 +209,15 @@ impl Shared {
     }
 
     /// Hands out a new spare; or says that there is no room for one, and waits a while.
-    fn made(&self, made: io::Result<Box<dyn LogFile>>) -> MutexGuard<'_, State> {
+    fn made(&self, made: io::Result<Spare>) -> MutexGuard<'_, State> {
         let mut state = self.lock();
         self.changed.notify_all();
         match made {
-            Ok(file) => {
+            Ok(spare) => {
                 if core::mem::take(&mut state.failed) {
                     tracing::info!("log.room_again");
                 }
-                state.ready = Some(file);
+                state.ready.push_back(spare);
                 state
             }
             Err(error) => {
@@ -218,25 +240,47 @@ impl Shared {
         }
     }
 
-    /// A new file full of zeroes under the spare's name. What a failure leaves is removed: others need the room.
-    fn make(&self) -> Result<Box<dyn LogFile>, SpareFault> {
-        let path = spare_path(&self.log);
+    /// The number of a further spare, if there may be one. Only this thread adds any.
+    fn free_number(&self, state: &State) -> Option<usize> {
+        (0..self.spares_max.max(1)).find(|number| state.ready.iter().all(|(taken, _)| taken != number))
+    }
+
+    /// A new file full of zeroes under the name of the first spare. What a failure leaves is removed: others need the room.
+    fn make(&self) -> Result<Spare, SpareFault> {
+        let path = spare_path(&self.log, 0);
         match self.files.remove(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
             Ok(()) | Err(_) => {}
         }
         let file = self.files.create(&path)?;
-        if let Err(error) = zero(file.as_ref(), 0, self.bytes) {
+        if let Err(error) = self.zero(file.as_ref(), self.bytes) {
             drop(self.files.remove(&path));
             return Err(error.into());
         }
         file.flush().map_err(SpareFault::Flush)?;
-        Ok(file)
+        Ok((0, file))
     }
 
-    /// Erases an old segment, and keeps it as the spare or removes it. It loses its name first, durably: a start that
+    /// Fills a file with zeroes, a little at a time unless somebody waits for it.
+    fn zero(&self, file: &dyn LogFile, bytes: u64) -> io::Result<()> {
+        let mut from = 0;
+        while from < bytes {
+            let to = from.saturating_add(ZERO_BYTES).min(bytes);
+            zero(file, from, to)?;
+            file.start_write_out(from, to);
+            from = to;
+            if from < bytes {
+                let pause = Duration::from_millis(ZERO_PAUSE_MILLIS);
+                let calm = |state: &mut State| !state.awaited && !state.stop;
+                drop(self.changed.wait_timeout_while(self.lock(), pause, calm));
+            }
+        }
+        Ok(())
+    }
+
+    /// Erases an old segment, and keeps it as the spare of this number or removes it. It loses its name first, durably: a start that
     /// finds a segment without its header takes it for damage.
-    fn retire(&self, path: &Path, keep: bool) -> Result<Option<Box<dyn LogFile>>, SpareFault> {
+    fn retire(&self, path: &Path, keep: Option<usize>) -> Result<Option<Spare>, SpareFault> {
         let old = old_path(path);
         if *path != old {
             self.files.rename(path, &old)?;
@@ -244,11 +288,11 @@ impl Shared {
         }
         let file = self.files.open(&old)?;
         let bytes = file.bytes()?;
-        zero(file.as_ref(), 0, bytes)?;
+        self.zero(file.as_ref(), bytes)?;
         file.flush().map_err(SpareFault::Flush)?;
-        if keep && bytes == self.bytes {
-            self.files.rename(&old, &spare_path(&self.log))?;
-            Ok(Some(file))
+        if let Some(number) = keep.filter(|_| bytes == self.bytes) {
+            self.files.rename(&old, &spare_path(&self.log, number))?;
+            Ok(Some((number, file)))
         } else {
             self.files.remove(&old)?;
             Ok(None)

@@ -12,8 +12,9 @@ use panvault_model::{NodeId, VaultId};
 use panvault_store::{Chain, SlotLimits, Slots};
 use tokio::sync::watch;
 
-use crate::applier::Applier;
+use crate::applier::{Applier, Deleted};
 use crate::apply_queue::ApplyQueue;
+use crate::checkpoint::{ViewFiles, ViewLog};
 use crate::commit::Committer;
 use crate::commit_queue::CommitQueue;
 use crate::failure::Failure;
@@ -95,16 +96,15 @@ impl EmbeddedStore {
     ) -> Result<Self, OpenFault> {
         let directory = &held.directory;
         let log = log_path(directory.path());
-        let (found, deleted_in, tallies) =
-            replay(directory, &log, vault, &chain, files.as_ref(), settings.cache_kib)?;
+        let (found, deleted_in, tallies) = replay(directory, &log, vault, &chain, files.as_ref(), &settings)?;
         let tail = Tail::open(Arc::clone(&files), log.clone(), vault, settings.segment_bytes, &found)
             .map_err(OpenFault::io(&log))?;
         let queue = Arc::new(CommitQueue::default());
         let failure = Failure::new(Arc::clone(&queue));
+        let (segment_bytes, spares_max) = (settings.segment_bytes, settings.spares_max);
         let spares =
-            Spares::start(Arc::clone(&files), log.clone(), settings.segment_bytes, Arc::clone(&failure))
-                .map_err(OpenFault::io(&log))?;
-        let spares = Arc::new(spares);
+            Spares::start(Arc::clone(&files), log.clone(), segment_bytes, spares_max, Arc::clone(&failure));
+        let spares = Arc::new(spares.map_err(OpenFault::io(&log))?);
         let tallies = Arc::new(tallies);
         let durable = Arc::new(AtomicU64::new(found.next_sequence - 1));
         let (applied_sender, applied) = watch::channel(found.next_sequence - 1);
@@ -115,7 +115,9 @@ impl EmbeddedStore {
         let overlay = Overlay::over(view::largest(&view)?);
         let overlay = Arc::new(RwLock::new(overlay));
         let readers = Arc::new(Readers::open(directory, settings.readers, settings.cache_kib)?);
-        let fingerprints = Fingerprints::open(&view)?;
+        let view_files =
+            ViewFiles::open(files.as_ref(), directory.path()).map_err(OpenFault::io(directory.path()))?;
+        let fingerprints = Fingerprints::open(&view, settings.merging)?;
         let fingerprint_tail = fingerprints.tail();
         let applier = Applier {
             readers: Arc::clone(&readers),
@@ -124,8 +126,7 @@ impl EmbeddedStore {
             patrol: Patrol::start(),
             fingerprints,
             view,
-            files,
-            view_log: view::log_path(directory.path()),
+            view_log: ViewLog::new(Arc::clone(&view_files), settings.view_log_bytes_max),
             log: log.clone(),
             apply_queue: Arc::clone(&apply_queue),
             overlay: Arc::clone(&overlay),
@@ -134,7 +135,7 @@ impl EmbeddedStore {
             queue: Arc::clone(&queue),
             spares: Arc::clone(&spares),
             oldest: found.segments.first().map_or(1, |segment| segment.number),
-            deleted_in,
+            deleted: Deleted::found(deleted_in, settings.deleted_time_max),
         };
         let committer = Committer {
             tail,
@@ -176,6 +177,7 @@ impl EmbeddedStore {
             failure: Arc::clone(&failure),
             spares,
             settings,
+            _view_files: view_files,
         });
         let theirs = Arc::clone(&failure);
         let writer = spawn("panvault-writer", move || {

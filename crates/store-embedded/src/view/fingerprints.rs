@@ -14,7 +14,7 @@ use panvault_model::Fingerprint;
 use panvault_store::{CardRow, StoreFault};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::limits::{RUN_LEVEL_MAX, RUN_NUMBER_MAX, RUNS_PER_LEVEL, SLICE_ROWS, TAIL_ROWS};
+use crate::limits::{Merging, RUN_LEVEL_MAX, RUN_NUMBER_MAX};
 use crate::view::apply;
 use crate::view::list::ListSource;
 use crate::view::read::unreadable;
@@ -69,27 +69,18 @@ pub(crate) struct Fingerprints {
     /// Entries in the tail, deleted ones counted too.
     tail_rows: u64,
     tail: Arc<Tail>,
-    sizes: Sizes,
-}
-
-/// When what is done.
-#[derive(Clone, Copy)]
-struct Sizes {
-    tail_rows: u64,
-    runs_per_level: i64,
-    slice_rows: usize,
+    merging: Merging,
 }
 
 /// One entry of a run, in the order of runs.
 type Entry = ([u8; 16], [u8; 12]);
 
 impl Fingerprints {
-    pub(crate) fn open(view: &Connection) -> Result<Self, rusqlite::Error> {
+    pub(crate) fn open(view: &Connection, merging: Merging) -> Result<Self, rusqlite::Error> {
         let mut tail = view.prepare("SELECT fingerprint, id FROM fingerprint_tail")?;
         let entries = tail.query_map([], |row| Ok((Fingerprint::from_bytes(row.get(0)?), row.get(1)?)))?;
         let entries: Vec<(Fingerprint, [u8; 12])> = entries.collect::<Result<_, _>>()?;
-        let sizes = Sizes { tail_rows: TAIL_ROWS, runs_per_level: RUNS_PER_LEVEL, slice_rows: SLICE_ROWS };
-        let mut opened = Self { tail_rows: 0, tail: Arc::default(), sizes };
+        let mut opened = Self { tail_rows: 0, tail: Arc::default(), merging };
         opened.added(entries);
         Ok(opened)
     }
@@ -107,15 +98,15 @@ impl Fingerprints {
     /// Does one piece of work, of a few ten milliseconds at most, in a commit of its own. `false` when there is none.
     pub(crate) fn tidy(&mut self, view: &mut Connection) -> Result<bool, rusqlite::Error> {
         let transaction = view.transaction()?;
-        if self.tail_rows >= self.sizes.tail_rows {
+        if self.tail_rows >= self.merging.tail_rows {
             sort_tail(&transaction)?;
             transaction.commit()?;
             self.tail.clear();
             self.tail_rows = 0;
             return Ok(true);
         }
-        let worked = if let Some(target) = target(&transaction, self.sizes.runs_per_level)? {
-            merge_slice(&transaction, target, self.sizes.slice_rows)?;
+        let worked = if let Some(target) = target(&transaction, self.merging.runs_per_level)? {
+            merge_slice(&transaction, target, self.merging.slice_rows)?;
             true
         } else {
             false
@@ -244,8 +235,8 @@ mod tests {
         let held = panvault_directory::Directory::open(directory.path()).unwrap();
         view::create(&held, VAULT, chain(VAULT).as_ref()).unwrap();
         let mut view = view::connect(&held, Access::Write, 1024).unwrap();
-        let mut index = Fingerprints::open(&view).unwrap();
-        index.sizes = Sizes { tail_rows: 7, runs_per_level: 3, slice_rows: 24 };
+        let merging = Merging { tail_rows: 7, runs_per_level: 3, slice_rows: 24 };
+        let mut index = Fingerprints::open(&view, merging).unwrap();
         let mut dice = SeededRandom::new(11);
         let fingerprint = |n: usize| Fingerprint::from_bytes([u8::try_from(n).unwrap(); 16]);
         let mut there: BTreeSet<(usize, [u8; 12])> = BTreeSet::new();
@@ -270,7 +261,7 @@ mod tests {
                 index.tidy(&mut view).unwrap();
             }
             if dice.percent(5) {
-                index = Fingerprints { sizes: index.sizes, ..Fingerprints::open(&view).unwrap() };
+                index = Fingerprints::open(&view, merging).unwrap();
             }
             let which = dice.below(40);
             let expected: BTreeSet<_> = there.iter().filter(|row| row.0 == which).map(|row| row.1).collect();

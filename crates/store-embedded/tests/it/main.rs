@@ -23,6 +23,7 @@ mod taken;
 mod tally;
 mod threads;
 mod view;
+mod view_log;
 mod watched;
 mod whole_cut;
 mod workload;

@@ -14,7 +14,7 @@ fn spare() -> PathBuf {
 /// Starts the thread, lets segments go, and waits for its end.
 fn recycle(files: &MemoryFiles, old: &[u64]) {
     let spares =
-        Spares::start(Arc::new(files.clone()), PathBuf::from("log"), SEGMENT_BYTES, failure()).unwrap();
+        Spares::start(Arc::new(files.clone()), PathBuf::from("log"), SEGMENT_BYTES, 1, failure()).unwrap();
     spares.recycle(old.iter().copied().map(segment));
 }
 
@@ -88,7 +88,7 @@ fn a_segment_of_another_length_is_erased_to_its_end() {
         image.insert(segment(1).with_extension("old"), other);
         let files = MemoryFiles::of(image);
         let log = PathBuf::from("log");
-        let spares = Spares::start(Arc::new(files.clone()), log, SEGMENT_BYTES, failure()).unwrap();
+        let spares = Spares::start(Arc::new(files.clone()), log, SEGMENT_BYTES, 1, failure()).unwrap();
         assert!(spares.take(&segment(6)).unwrap().is_some());
         drop(spares);
         let image = files.image();

@@ -81,7 +81,7 @@ impl Log {
         let tail = Tail::open(Arc::clone(&shared), log.clone(), VAULT, SEGMENT_BYTES, &found)
             .map_err(OpenFault::io(&log))?;
         let spares =
-            Spares::start(shared, log.clone(), SEGMENT_BYTES, failure()).map_err(OpenFault::io(&log))?;
+            Spares::start(shared, log.clone(), SEGMENT_BYTES, 1, failure()).map_err(OpenFault::io(&log))?;
         Ok(Self { files, frames: Vec::new(), tail, spares, builder: FrameBuilder::default() })
     }
 

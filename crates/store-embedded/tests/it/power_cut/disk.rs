@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use panvault_store_embedded::{Files, LogFile};
+use panvault_store_embedded::{Files, LogFile, SystemFiles};
 use panvault_testkit::SeededRandom;
 
 use crate::support::Home;
@@ -168,6 +168,10 @@ impl Files for Disk {
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn LogFile>> {
+        if path.parent().is_none_or(|parent| !parent.ends_with("log")) {
+            // The view is on a disk that keeps everything.
+            return SystemFiles.open(path);
+        }
         let file = self.lock().file(path)?;
         Ok(Box::new(DiskFile(self.clone(), file)))
     }
