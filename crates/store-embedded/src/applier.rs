@@ -12,7 +12,7 @@ use rusqlite::config::DbConfig;
 use tokio::sync::watch;
 
 use crate::apply_queue::{ApplyQueue, End};
-use crate::checkpoint::{Checkpoint, CheckpointFault, Then, ViewLog};
+use crate::checkpoint::{CheckpointFault, Then, ViewLog};
 use crate::commit_queue::CommitQueue;
 use crate::fault::{is_busy, is_full};
 use crate::limits::{
@@ -67,7 +67,7 @@ impl Applier {
                     continue;
                 }
                 if dirty && end != Some(End::Failed) {
-                    dirty = self.checkpoint(segment, Then::Cut)? != Checkpoint::Whole;
+                    dirty = !self.checkpoint(segment, Then::Cut)?;
                     if self.deleted.is_in(segment) && end.is_none() {
                         // What was deleted is still in the segment that is written to: go on in another, and erase it.
                         // Without room for another this is tried again.
@@ -207,28 +207,28 @@ impl Applier {
         }
     }
 
-    /// Carries SQLite's own log into the view's file, durably, and gives up the segments that it covers. With somebody in the way, or no
-    /// room, it is tried again.
-    fn checkpoint(&mut self, writing: u64, then: Then) -> Result<Checkpoint, CheckpointFault> {
-        let came = match self.view_log.checkpoint(&self.view, &self.readers, &self.apply_queue, then) {
+    /// Carries SQLite's own log into the view's file, durably, and gives up the segments that it covers. `false` when somebody was in the
+    /// way, or there was no room; then it is tried again.
+    fn checkpoint(&mut self, writing: u64, then: Then) -> Result<bool, CheckpointFault> {
+        match self.view_log.checkpoint(&self.view, &self.readers, &self.apply_queue, then) {
+            // Whoever reads the view may read the log beside it.
+            Ok(false) => return Ok(false),
+            Ok(true) => {}
             Err(CheckpointFault::View(error)) if hold_up(&error).is_some() => {
                 tracing::warn!(%error, advice = "none; it is tried again", "view.checkpoint_failed");
-                Checkpoint::InTheWay
+                return Ok(false);
             }
-            came => came?,
-        };
-        match came {
-            Checkpoint::InTheWay => return Ok(came),
-            Checkpoint::Durable => {}
-            Checkpoint::Whole if then == Then::Cut => self.deleted.left(writing),
-            Checkpoint::Whole => {}
+            Err(fault) => return Err(fault),
+        }
+        if then == Then::Cut {
+            self.deleted.left(writing);
         }
         // Frames are handed over in the order of their segments, and all that were handed over when `writing` was read are
         // in the view: nothing before that segment is needed any more.
         let old: Vec<_> = (self.oldest..writing).map(|number| segment_path(&self.log, number)).collect();
         self.oldest = self.oldest.max(writing);
         self.spares.recycle(old);
-        Ok(came)
+        Ok(true)
     }
 }
 

@@ -44,17 +44,6 @@ pub(crate) enum Then {
     Cut,
 }
 
-/// How far a checkpoint came.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Checkpoint {
-    /// Somebody reads an older state of the view, or writes to it: nothing is known to be durable.
-    InTheWay,
-    /// All that was applied is in the view's file, durably; SQLite's log is still as long, for somebody reads it.
-    Durable,
-    /// And SQLite's log is begun anew.
-    Whole,
-}
-
 /// Why a checkpoint was not made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CheckpointFault {
@@ -98,27 +87,28 @@ impl ViewLog {
         self.bytes > self.bytes_max
     }
 
-    /// Carries it into the view's file, durably, and begins it anew. Only the applier writes to the view, and it is here meanwhile.
+    /// Carries it into the view's file, durably, and begins it anew. Only the applier writes to the view, and it is here meanwhile. `false`
+    /// when somebody who reads or writes is in the way.
     pub(crate) fn checkpoint(
         &mut self,
         view: &Connection,
         readers: &Readers,
         queue: &ApplyQueue,
         then: Then,
-    ) -> Result<Checkpoint, CheckpointFault> {
+    ) -> Result<bool, CheckpointFault> {
         // With somebody in the way it is tried again when a good deal has been added.
         self.due_bytes = self.bytes.saturating_add(self.bytes_max / 4);
         self.files.log.flush()?;
         let before = self.files.view.bytes()?;
         if readers.while_released(|| view::carry_log(view)).transpose()? != Some(true) {
-            return Ok(Checkpoint::InTheWay);
+            return Ok(false);
         }
         self.write_out(before, queue)?;
         if readers.while_released(|| view::end_log(view, then == Then::Cut)).transpose()? != Some(true) {
-            return Ok(Checkpoint::Durable);
+            return Ok(false);
         }
         (self.bytes, self.due_bytes) = (0, self.bytes_max);
-        Ok(Checkpoint::Whole)
+        Ok(true)
     }
 
     /// Makes the view's file durable. Most of what is new in it is at its end.
