@@ -60,7 +60,7 @@ impl Client {
     /// Reaches the vault, wherever it is.
     pub(crate) async fn begin(config: &Config) -> anyhow::Result<Self> {
         let begun = Instant::now();
-        let directory = DataDirectory::find(&config.data_directory)?;
+        let directory = DataDirectory::of(config)?;
         loop {
             let unreached = match Self::reach(&directory, config).await? {
                 Ok(client) => return Ok(Self { stays: false, ..client }),
@@ -133,7 +133,7 @@ impl Client {
 
     /// Reaches the server that has the vault now, if one has; this process does not take the vault itself.
     pub(crate) async fn again(&mut self) -> anyhow::Result<()> {
-        let directory = DataDirectory::find(&self.config.data_directory)?;
+        let directory = DataDirectory::of(&self.config)?;
         if let Ok(client) = Self::reach(&directory, &self.config).await? {
             *self = client;
         }

@@ -39,6 +39,8 @@ pub(crate) struct Config {
     pub(crate) data_directory: PathBuf,
     /// The root key; `None` for where `init` puts it.
     pub(crate) root_key_file: Option<PathBuf>,
+    /// The directory of the log; `None` for the one in the vault's.
+    pub(crate) wal_directory: Option<PathBuf>,
     pub(crate) listen: SocketAddr,
     pub(crate) metrics_listen: Option<SocketAddr>,
     /// Certificate and key, PEM.
@@ -83,6 +85,7 @@ fn check(mut values: Values) -> anyhow::Result<Config> {
     let config = Config {
         data_directory: checked.path("data_directory").unwrap_or_default(),
         root_key_file: checked.path("root_key_file"),
+        wal_directory: checked.path("wal_directory"),
         listen: checked.value("listen", "must be an address and a port, such as 127.0.0.1:8420"),
         metrics_listen: checked.option("metrics_listen", "must be an address and a port, or empty"),
         tls: checked.tls(),

@@ -21,6 +21,7 @@ use panvault_store::Chain;
 use panvault_vault::{Mode, StoreChain};
 use serde::{Deserialize, Serialize};
 
+use crate::config::Config;
 use crate::data::exposed::Exposed;
 use crate::data::header::{CopyFault, OpenHeader};
 
@@ -60,6 +61,8 @@ pub(crate) struct DataDirectory {
     pub(crate) path: PathBuf,
     pub(crate) vault: VaultId,
     pub(crate) mode: Mode,
+    /// The directory of its log; `None` for the one in this.
+    pub(crate) wal: Option<PathBuf>,
 }
 
 const fn key_mode(mode: Mode) -> KeyMode {
@@ -92,7 +95,12 @@ pub(crate) fn chain(keys: &VaultKeys) -> Arc<dyn Chain> {
 }
 
 impl DataDirectory {
-    /// Reads what a directory says of itself. Changes nothing.
+    /// The directory that the settings name. Changes nothing.
+    pub(crate) fn of(config: &Config) -> anyhow::Result<Self> {
+        Ok(Self { wal: config.wal_directory.clone(), ..Self::find(&config.data_directory)? })
+    }
+
+    /// Reads what a directory says of itself; its log is in it. Changes nothing.
     pub(crate) fn find(path: &Path) -> anyhow::Result<Self> {
         let file = path.join(FILE);
         let damaged = || format!("{} is not what panvault wrote; restore it from a backup", file.display());
@@ -135,6 +143,7 @@ impl DataDirectory {
             path: path.to_owned(),
             vault: VaultId::parse(&found.vault).map_err(|_| anyhow::anyhow!(damaged()))?,
             mode,
+            wal: None,
         })
     }
 
@@ -182,7 +191,7 @@ impl DataDirectory {
 
     /// What others can use, or own, of the directory and all that is in it, with the command that mends it.
     pub(crate) fn exposed(&self) -> anyhow::Result<Exposed> {
-        exposed::exposed(&self.path)
+        exposed::exposed(&self.path, self.wal.as_deref())
             .map_err(|error| match whom::advice(&self.path, &error) {
                 Some(advice) => anyhow::anyhow!("{error}: {advice}"),
                 None => error.into(),
@@ -192,9 +201,27 @@ impl DataDirectory {
 
     /// Says that the log is not there, if so, and what to do.
     pub(crate) fn log_missing(&self) -> Option<String> {
-        let log = self.path.join(LOG);
-        let said = || format!("{} is missing; restore the directory from a backup", log.display());
-        (!log.is_dir()).then(said)
+        let inside = self.path.join(LOG);
+        let said = |log: &Path, advice: &str| Some(format!("{} is missing; {advice}", log.display()));
+        match &self.wal {
+            None if inside.is_dir() => None,
+            None => said(
+                &inside,
+                "restore the directory from a backup, or name the log's with wal_directory if it was moved",
+            ),
+            Some(wal) if wal.is_dir() => None,
+            Some(wal) if inside.is_dir() => said(
+                wal,
+                &format!(
+                    "stop the server and move {} there, or take wal_directory out of the settings",
+                    inside.display()
+                ),
+            ),
+            Some(wal) => said(
+                wal,
+                "see that its disk is mounted, or restore it from the backup that the vault is from",
+            ),
+        }
     }
 
     /// Says that the view is not there, if so, and what to do.

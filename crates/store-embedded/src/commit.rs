@@ -142,7 +142,7 @@ impl Committer {
 
     fn fail(&mut self, error: &std::io::Error) {
         self.failed = true;
-        let advice = "nothing more is acknowledged; look at the disk of the data directory, then start again: \
+        let advice = "nothing more is acknowledged; look at the disk of the log, then start again: \
                       what was acknowledged is there";
         tracing::error!(%error, advice, "log.write_failed");
     }

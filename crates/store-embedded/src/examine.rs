@@ -19,7 +19,7 @@ use crate::examine::logged::LoggedRows;
 use crate::fault::OpenFault;
 use crate::files::HeldFiles;
 use crate::log::recover;
-use crate::store::{LOG, log_path};
+use crate::store::log_of;
 use crate::view::{self, Access};
 
 /// Something that is not as it should be.
@@ -61,13 +61,20 @@ const TRIES: usize = 5;
 
 /// Opens a store for reading and looks at all of it. A process that writes to it goes on; what it has not applied yet is
 /// not looked at.
-pub fn examine(directory: &Path, vault: VaultId, chain: &dyn Chain) -> Result<Examination, OpenFault> {
-    let log = log_path(directory);
-    if !log.exists() || !view::view_path(directory).exists() {
+///
+/// `log_directory` is that of [`Settings`](crate::Settings).
+pub fn examine(
+    directory: &Path,
+    log_directory: Option<&Path>,
+    vault: VaultId,
+    chain: &dyn Chain,
+) -> Result<Examination, OpenFault> {
+    if !view::view_path(directory).exists() {
         return Err(OpenFault::Missing { path: directory.to_owned() });
     }
     let held = Directory::open(directory).map_err(OpenFault::io(directory))?;
-    let files = HeldFiles([held.below(LOG).map_err(OpenFault::io(&log))?]);
+    let log = log_of(&held, log_directory)?;
+    let (log, files) = (log.path().to_owned(), HeldFiles([log]));
     let view = view::connect(&held, Access::Read, 16_384)?;
     // One transaction, so that everything is read as of one moment, and no segment goes that it does not cover.
     view.execute_batch("BEGIN")?;

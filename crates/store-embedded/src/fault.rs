@@ -18,6 +18,17 @@ pub enum OpenFault {
         /// The directory.
         path: PathBuf,
     },
+    /// There are two logs.
+    #[error(
+        "{} is there, and the settings name {} for the log: look which one the view belongs to, and move the other away",
+        there.display(), named.display()
+    )]
+    TwoLogs {
+        /// The one in the store's directory.
+        there: PathBuf,
+        /// The one that is set.
+        named: PathBuf,
+    },
     /// Another process writes to it.
     #[error(
         "the vault is in use by process {pid}; stop that process first (looking with panvault doctor works beside it)"

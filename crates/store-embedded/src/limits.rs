@@ -1,6 +1,7 @@
 //! The limits of this crate, each with its unit.
 
 use core::time::Duration;
+use std::path::PathBuf;
 
 use panvault_store::limits::LIST_SECONDS;
 
@@ -130,6 +131,8 @@ impl Default for Merging {
 /// What may be set.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// The directory of the log, such as one on another disk than the view's; `None` for `log` in the store's directory. It holds nothing else.
+    pub log_directory: Option<PathBuf>,
     /// Bytes of a segment; a multiple of 4096, at least 1 MiB. Segments that exist keep their size.
     pub segment_bytes: u64,
     /// Zeroed segments that are kept ready at most. One that is no longer needed becomes one of them, and is removed when there are as
@@ -161,6 +164,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            log_directory: None,
             segment_bytes: 32 << 20,
             spares_max: 3,
             view_log_bytes_max: 24 << 20,

@@ -32,7 +32,7 @@ use crate::writer::Writer;
 
 use held::Held;
 pub use held::holder;
-pub(crate) use open::{LOG, log_path};
+pub(crate) use held::log_of;
 
 /// A store in one directory: the log, and SQLite as the view of it.
 pub struct EmbeddedStore {

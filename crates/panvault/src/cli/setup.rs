@@ -63,6 +63,9 @@ pub(crate) struct Init {
     /// Where to write the root key, outside the vault's directory [default: DIR.root-key]
     #[arg(long, value_name = "FILE")]
     pub(crate) root_key_file: Option<PathBuf>,
+    /// Where to put the write-ahead log, such as on another disk; it must not be there yet [default: DIR/log]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) wal_directory: Option<PathBuf>,
     /// Print one line of JSON
     #[arg(long)]
     pub(crate) json: bool,

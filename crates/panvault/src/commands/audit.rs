@@ -181,9 +181,10 @@ fn show(one: &One) -> anyhow::Result<()> {
 fn verify(shared: &Shared) -> anyhow::Result<ExitCode> {
     let config = config::read(&shared.settings, &[])?;
     telemetry::start("error", LogFormat::Text)?;
-    let directory = DataDirectory::find(&config.data_directory)?;
+    let directory = DataDirectory::of(&config)?;
     let keys = directory.header(config.root_key_file.as_deref())?.keys;
-    let examination = examine(&directory.path, directory.vault, chain(&keys).as_ref())?;
+    let examination =
+        examine(&directory.path, directory.wal.as_deref(), directory.vault, chain(&keys).as_ref())?;
     let findings: Vec<_> =
         examination.findings.iter().map(|found| json!({ "part": found.part, "what": found.what })).collect();
     let is_whole = findings.is_empty();

@@ -47,7 +47,7 @@ struct Keyed {
 impl Keyed {
     fn find(shared: &Shared) -> anyhow::Result<Self> {
         let config = config::read(&shared.settings, &[])?;
-        let directory = DataDirectory::find(&config.data_directory)?;
+        let directory = DataDirectory::of(&config)?;
         let tags = VaultTags::new(&directory.header(config.root_key_file.as_deref())?.keys);
         Ok(Self { directory, tags, config })
     }

@@ -33,7 +33,7 @@ pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
     let config = config::read(&args.settings, &[])?;
     telemetry::start("error", LogFormat::Text)?;
     let hardened = harden::memory();
-    let directory = DataDirectory::find(&config.data_directory)?;
+    let directory = DataDirectory::of(&config)?;
     let mut findings = match directory.exposed() {
         Ok(exposed) => exposed.all().into_iter().map(|what| Finding { part: DIRECTORY, what }).collect(),
         Err(error) => vec![Finding { part: DIRECTORY, what: causes(error.as_ref()) }],
@@ -119,7 +119,8 @@ fn certificates(certificate: &Path, key: &Path, findings: &mut Vec<Finding>) -> 
 
 /// Looks at all of the store.
 pub(crate) fn examined(directory: &DataDirectory, keys: VaultKeys) -> Result<Examination, OpenFault> {
-    let mut examination = examine(&directory.path, directory.vault, data::chain(&keys).as_ref())?;
+    let mut examination =
+        examine(&directory.path, directory.wal.as_deref(), directory.vault, data::chain(&keys).as_ref())?;
     let documents = examination.documents()?;
     documents_differ(&keys, &documents).into_iter().for_each(|what| examination.found("row", what));
     match RowVerifier::open(keys, &documents) {

@@ -30,9 +30,16 @@ pub(crate) fn run(args: &Init) -> anyhow::Result<()> {
         Ok(name) => name.display().to_string(),
         Err(_) => path.display().to_string(),
     };
-    let set = [("data_directory", relative(&data)), ("root_key_file", relative(&root_key_file))];
+    let wal = args.wal_directory.as_deref().map(std::path::absolute).transpose()?;
+    ensure!(
+        wal.as_ref().is_none_or(|wal| !wal.starts_with(&data)),
+        "the log is in the vault's directory by itself: leave --wal-directory out, or name a directory elsewhere"
+    );
+    let mut set = vec![("data_directory", relative(&data)), ("root_key_file", relative(&root_key_file))];
+    set.extend(wal.as_deref().map(|wal| ("wal_directory", relative(wal))));
     let mut written = false;
-    data::create(&data, mode, &root_key_file, &Settings::default(), |_| {
+    let store = Settings { log_directory: wal, ..Settings::default() };
+    data::create(&data, mode, &root_key_file, &store, |_| {
         write_private(&config, configuration(&set).as_bytes())?;
         written = true;
         // All is there but for its name: a vault of which nobody could be told where its key is, is not made.

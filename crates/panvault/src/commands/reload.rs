@@ -17,7 +17,7 @@ use crate::telemetry::{self, LogFormat};
 pub(crate) fn run(shared: &Shared) -> anyhow::Result<ExitCode> {
     let config = config::read(&shared.settings, &[])?;
     telemetry::start("warn", LogFormat::Text)?;
-    let directory = DataDirectory::find(&config.data_directory)?;
+    let directory = DataDirectory::of(&config)?;
     let reloaded = runtime()?.block_on(async {
         let mut client = match Client::reach(&directory, &config).await? {
             Ok(client) => client,

@@ -23,7 +23,7 @@ pub(crate) fn run(args: &Serve) -> anyhow::Result<()> {
     let flags: Vec<_> = flags.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect();
     let config = config::read(&args.settings, &flags)?;
     telemetry::start(&config.log_level, config.log_format)?;
-    let directory = DataDirectory::find(&config.data_directory)?;
+    let directory = DataDirectory::of(&config)?;
     harden(directory.mode, &config)?;
     runtime()?.block_on(serve(directory, config))
 }

@@ -25,6 +25,11 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "",
         "The root key; empty for DIR.root-key beside the vault, where panvault init puts it.",
     ),
+    text(
+        "wal_directory",
+        "",
+        "The directory of the write-ahead log, such as one on another disk; empty for log in the vault's.",
+    ),
     text("listen", "127.0.0.1:8420", "Where to serve the API."),
     text(
         "metrics_listen",

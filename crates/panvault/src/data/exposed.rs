@@ -1,7 +1,7 @@
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use panvault_directory::judge;
 
@@ -17,6 +17,8 @@ pub(crate) struct Exposed {
     places: Vec<String>,
     /// What others can use.
     modes: Vec<String>,
+    /// The directory of the log, where it is not in the vault's.
+    wal: Option<PathBuf>,
 }
 
 /// How the names of files beside the log begin. (What stands in the place of the socket keeps no vault from being served.)
@@ -49,7 +51,9 @@ impl Exposed {
 
 /// Everything in a directory, and the directory, that somebody else than its owner can use, that belongs to another user or that leads
 /// elsewhere.
-pub(super) fn exposed(directory: &Path) -> io::Result<Exposed> {
+///
+/// The directory of the log, where it is elsewhere, is the vault's too.
+pub(super) fn exposed(directory: &Path, wal: Option<&Path>) -> io::Result<Exposed> {
     let mut found = Exposed::default();
     // The operator may name it by a link; what is in it is itself.
     let path = fs::canonicalize(directory)?;
@@ -59,6 +63,11 @@ pub(super) fn exposed(directory: &Path) -> io::Result<Exposed> {
         found.owners.push(format!("{shown} belongs to {}: {}", whom::name(owner), whom::run_as(owner)));
     }
     look_at(&path, directory, owner, &mut found)?;
+    // Where it is missing, that is said elsewhere.
+    if let Some((wal, shown)) = wal.and_then(|wal| Some((fs::canonicalize(wal).ok()?, wal))) {
+        found.wal = Some(wal.clone());
+        look_at(&wal, shown, owner, &mut found)?;
+    }
     Ok(found)
 }
 
@@ -71,7 +80,7 @@ fn look_at(path: &Path, shown: &Path, owner: u32, found: &mut Exposed) -> io::Re
     };
     let mode = metadata.mode() & 0o7777;
     let path_shown = shown.display();
-    if metadata.is_dir() && is_a_files(path) {
+    if metadata.is_dir() && is_a_files(path, found.wal.as_deref()) {
         found.places.push(format!(
             "{path_shown} is a directory, where a vault has a file: find out who put it there, and remove it"
         ));
@@ -115,8 +124,10 @@ fn look_at(path: &Path, shown: &Path, owner: u32, found: &mut Exposed) -> io::Re
 
 /// Whether a name is that of a file of a vault: every one in `log`, and beside it those that begin as the vault's own. What else is
 /// there, such as the `lost+found` of a file system, is nothing to a vault.
-fn is_a_files(path: &Path) -> bool {
+fn is_a_files(path: &Path, wal: Option<&Path>) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let is_in_log = path.parent().and_then(Path::file_name).is_some_and(|around| around == "log");
+    let around = path.parent();
+    let is_in_log = around.and_then(Path::file_name).is_some_and(|around| around == "log")
+        || wal.is_some_and(|wal| around == Some(wal));
     is_in_log || FILES.iter().any(|file| name.starts_with(file))
 }

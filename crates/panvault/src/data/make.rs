@@ -58,11 +58,15 @@ pub(crate) fn create(
         mode: mode_name(mode).to_owned(),
         created_at: now.to_string(),
     };
+    let mut made_wal = None;
     let made = Header::make(&root, vault, key_mode(mode), now, &entropy)
         .and_then(|header| header.open(&root, vault, key_mode(mode)).map(|keys| (header, keys)))
         .map_err(anyhow::Error::from)
         .and_then(|(header, keys)| make_files(making.path(), &file, &header, &keys, store))
-        .and_then(|()| fill(&DataDirectory::find(making.path())?))
+        .inspect(|()| made_wal = store.log_directory.as_deref())
+        .and_then(|()| {
+            fill(&DataDirectory { wal: store.log_directory.clone(), ..DataDirectory::find(making.path())? })
+        })
         .and_then(|()| {
             let making = making.keep();
             fs::rename(&making, path)
@@ -71,7 +75,10 @@ pub(crate) fn create(
         });
     // A key without a vault is of no use, and would be in the way of the next try. It is where it was made: what stands in the place
     // of the vault by now is somebody else's.
-    made.inspect_err(|_| drop(fs::remove_file(key_path)))?;
+    made.inspect_err(|_| {
+        drop(fs::remove_file(key_path));
+        made_wal.into_iter().for_each(|wal| drop(fs::remove_dir_all(wal)));
+    })?;
     fs::File::open(parent)?.sync_all()?;
     Ok(())
 }

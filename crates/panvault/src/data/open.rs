@@ -68,7 +68,8 @@ impl DataDirectory {
             bail!(missing);
         }
         let header = self.header(settings.root_key_file.as_deref())?;
-        let store = EmbeddedStore::open(&self.path, self.vault, chain(&header.keys), settings.store.clone())?;
+        let store = Settings { log_directory: self.wal.clone(), ..settings.store.clone() };
+        let store = EmbeddedStore::open(&self.path, self.vault, chain(&header.keys), store)?;
         // Once more: nobody else changes it from here on.
         let OpenHeader { keys, operator, copies } = self.header(settings.root_key_file.as_deref())?;
         let store = Arc::new(store);

@@ -25,3 +25,4 @@ mod setup;
 mod signals;
 mod support;
 mod trace;
+mod wal_directory;

@@ -189,7 +189,7 @@ impl Shared {
 
     /// After a flush that failed, a later one that succeeds proves nothing.
     fn failed(&self, error: &io::Error) -> bool {
-        let advice = "nothing more is acknowledged, and nothing is erased; look at the disk of the data directory, then start \
+        let advice = "nothing more is acknowledged, and nothing is erased; look at the disk of the log, then start \
                       again: what was acknowledged is there";
         tracing::error!(%error, advice, "log.flush_failed");
         false
@@ -225,7 +225,7 @@ impl Shared {
                     let is_full =
                         matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
                     let advice = if is_full {
-                        "free space on the disk of the data directory; writes resume by themselves"
+                        "free space on the disk of the log; writes resume by themselves"
                     } else {
                         "see what is in the place of log/spare; writes resume by themselves once it can be made"
                     };

@@ -20,14 +20,9 @@ pub(crate) struct Held {
 
 impl Held {
     /// Opens and locks both: another name for the one, or another place for the other, makes no second store of them.
-    pub(crate) fn take(path: &Path) -> Result<Self, OpenFault> {
-        let missing = |error: &io::Error| error.kind() == ErrorKind::NotFound;
-        let opened = |opened: io::Result<Directory>, what: &Path| match opened {
-            Err(error) if missing(&error) => Err(OpenFault::Missing { path: path.to_owned() }),
-            opened => opened.map_err(OpenFault::io(what)),
-        };
-        let directory = opened(Directory::open(path), path)?;
-        let log = opened(directory.below(LOG), &path.join(LOG))?;
+    pub(crate) fn take(path: &Path, log: Option<&Path>) -> Result<Self, OpenFault> {
+        let directory = there(Directory::open(path), path, path)?;
+        let log = log_of(&directory, log)?;
         lock(&directory)?;
         if !log.try_lock().map_err(OpenFault::io(log.path()))? {
             return Err(in_use(&directory));
@@ -38,6 +33,29 @@ impl Held {
     /// The files of both.
     pub(crate) fn files(&self) -> io::Result<HeldFiles<2>> {
         Ok(HeldFiles([self.directory.again()?, self.log.again()?]))
+    }
+}
+
+/// The directory of a store's log: the one that is set, else the one in the store's.
+pub(crate) fn log_of(directory: &Directory, set: Option<&Path>) -> Result<Directory, OpenFault> {
+    let inside = directory.path().join(LOG);
+    match set.filter(|set| **set != inside) {
+        None => there(directory.below(LOG), &inside, directory.path()),
+        // It was not moved whole, or is of another vault.
+        Some(set) if directory.entry(LOG).map_err(OpenFault::io(&inside))?.is_some() => {
+            Err(OpenFault::TwoLogs { there: inside, named: set.to_owned() })
+        }
+        Some(set) => Directory::open(set).map_err(OpenFault::io(set)),
+    }
+}
+
+/// What was opened; where it is missing there is no store.
+fn there(opened: io::Result<Directory>, what: &Path, store: &Path) -> Result<Directory, OpenFault> {
+    match opened {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            Err(OpenFault::Missing { path: store.to_owned() })
+        }
+        opened => opened.map_err(OpenFault::io(what)),
     }
 }
 

@@ -1,9 +1,11 @@
 //! How a store comes into being, and how it starts.
 
 use core::sync::atomic::AtomicU64;
+use std::ffi::OsStr;
 use std::fs::DirBuilder;
+use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread::{self, JoinHandle};
 
@@ -36,11 +38,6 @@ pub(crate) const LOG: &str = "log";
 /// The same in the making.
 const LOG_NEW: &str = "log.new";
 
-/// Directory of the segments.
-pub(crate) fn log_path(directory: &Path) -> PathBuf {
-    directory.join(LOG)
-}
-
 impl EmbeddedStore {
     /// Makes an empty store in a directory that has none.
     pub fn create(
@@ -49,15 +46,18 @@ impl EmbeddedStore {
         chain: &dyn Chain,
         settings: &Settings,
     ) -> Result<(), OpenFault> {
-        let log = log_path(directory);
+        let log = directory.join(LOG);
         if log.exists() || view::view_path(directory).exists() {
             return Err(OpenFault::Exists { path: directory.to_owned() });
         }
         let held = Directory::open(directory).map_err(OpenFault::io(directory))?;
         lock(&held)?;
+        if let Some(log) = settings.log_directory.as_deref().filter(|set| *set != log) {
+            return create_beside(&held, log, vault, chain, settings);
+        }
         // The log gets its name when it is whole, and from then on there is a store: a crash before that leaves a part of
         // a log under another name, which the next try replaces, and a missing view is made when the store is opened.
-        make_log(&held, vault, chain, settings.segment_bytes)
+        make_log(&held, OsStr::new(LOG_NEW), vault, chain, settings.segment_bytes)
             .map_err(OpenFault::io(directory.join(LOG_NEW)))?;
         held.rename(LOG_NEW, LOG).and_then(|()| held.sync()).map_err(OpenFault::io(&log))?;
         view::create(&held, vault, chain)
@@ -71,7 +71,7 @@ impl EmbeddedStore {
         chain: Arc<dyn Chain>,
         settings: Settings,
     ) -> Result<Self, OpenFault> {
-        let held = Held::take(directory)?;
+        let held = Held::take(directory, settings.log_directory.as_deref())?;
         let files = held.files().map_err(OpenFault::io(directory))?;
         Self::start(held, vault, chain, settings, Arc::new(files))
     }
@@ -84,7 +84,8 @@ impl EmbeddedStore {
         settings: Settings,
         files: Arc<dyn Files>,
     ) -> Result<Self, OpenFault> {
-        Self::start(Held::take(directory)?, vault, chain, settings, files)
+        let held = Held::take(directory, settings.log_directory.as_deref())?;
+        Self::start(held, vault, chain, settings, files)
     }
 
     fn start(
@@ -95,7 +96,7 @@ impl EmbeddedStore {
         files: Arc<dyn Files>,
     ) -> Result<Self, OpenFault> {
         let directory = &held.directory;
-        let log = log_path(directory.path());
+        let log = held.log.path().to_owned();
         let (found, deleted_in, tallies) = replay(directory, &log, vault, &chain, files.as_ref(), &settings)?;
         let tail = Tail::open(Arc::clone(&files), log.clone(), vault, settings.segment_bytes, &found)
             .map_err(OpenFault::io(&log))?;
@@ -200,14 +201,48 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<Joi
     thread::Builder::new().name(name.to_owned()).spawn(run)
 }
 
-/// Makes a log with one empty segment, in place of what an earlier try left.
-fn make_log(held: &Directory, vault: VaultId, chain: &dyn Chain, bytes: u64) -> std::io::Result<()> {
-    let log = held.path().join(LOG_NEW);
+/// Makes a store whose log is a directory elsewhere, which must not be there: what else is there is somebody's own.
+fn create_beside(
+    held: &Directory,
+    log: &Path,
+    vault: VaultId,
+    chain: &dyn Chain,
+    settings: &Settings,
+) -> Result<(), OpenFault> {
     if log.symlink_metadata().is_ok() {
+        return Err(OpenFault::Exists { path: log.to_owned() });
+    }
+    let around = log.parent().filter(|around| !around.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let around = Directory::open(around).map_err(OpenFault::io(around))?;
+    let name = log.file_name().ok_or(ErrorKind::InvalidInput.into()).map_err(OpenFault::io(log))?;
+    let made = make_log(&around, name, vault, chain, settings.segment_bytes)
+        .and_then(|()| around.sync())
+        .map_err(OpenFault::io(log))
+        .and_then(|()| view::create(held, vault, chain));
+    // Somebody else's is as it was: what has the name already is no fault of a later step.
+    made.inspect_err(|fault| {
+        let is_anothers = |source: &std::io::Error| source.kind() == ErrorKind::AlreadyExists;
+        if !matches!(fault, OpenFault::Io { source, .. } if is_anothers(source)) {
+            drop(std::fs::remove_dir_all(log));
+        }
+    })
+}
+
+/// Makes a log with one empty segment.
+fn make_log(
+    held: &Directory,
+    name: &OsStr,
+    vault: VaultId,
+    chain: &dyn Chain,
+    bytes: u64,
+) -> std::io::Result<()> {
+    let log = held.path().join(name);
+    if name == LOG_NEW && log.symlink_metadata().is_ok() {
+        // An earlier try left it.
         std::fs::remove_dir_all(&log)?;
     }
     DirBuilder::new().mode(0o700).create(&log)?;
-    let files = HeldFiles([held.below(LOG_NEW)?]);
+    let files = HeldFiles([held.below(name)?]);
     let previous = chain.digest(vault.as_bytes());
     let header = SegmentHeader { vault, number: 1, first_sequence: 1, bytes, previous };
     let file = files.create(&segment_path(&log, 1))?;

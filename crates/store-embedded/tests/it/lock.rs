@@ -50,7 +50,7 @@ fn a_store_is_looked_at_beside_the_process_that_writes() {
         });
         let mut looks = 0;
         while !writing.is_finished() || looks < 3 {
-            let examination = examine(home.path(), VAULT, chain(VAULT).as_ref()).unwrap();
+            let examination = examine(home.path(), None, VAULT, chain(VAULT).as_ref()).unwrap();
             assert_eq!(examination.findings, []);
             assert!(examination.applied <= examination.sequence);
             looks += 1;

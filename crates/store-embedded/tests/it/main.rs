@@ -13,6 +13,7 @@ mod forgotten;
 mod group_commit;
 mod links;
 mod lock;
+mod log_directory;
 mod no_room;
 mod power_cut;
 mod pressure;

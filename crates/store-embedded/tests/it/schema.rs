@@ -63,7 +63,7 @@ fn a_view_with_another_schema_is_refused() {
         let fault = home.try_open().map(drop).unwrap_err();
         assert!(matches!(fault, OpenFault::ViewDamaged { .. }), "{change}: {fault:?}");
         assert_eq!(home.kept(), before, "{change}");
-        let looked = panvault_store_embedded::examine(home.path(), VAULT, chain(VAULT).as_ref());
+        let looked = panvault_store_embedded::examine(home.path(), None, VAULT, chain(VAULT).as_ref());
         assert!(matches!(looked, Err(OpenFault::ViewDamaged { .. })), "{change}");
     }
     // The controls: what an operator may do to the file, and a change that was taken back.

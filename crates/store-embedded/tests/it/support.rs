@@ -90,7 +90,7 @@ impl Home {
     }
 
     pub(crate) fn examine(&self) -> Examination {
-        examine(self.path(), VAULT, chain(VAULT).as_ref()).unwrap()
+        examine(self.path(), None, VAULT, chain(VAULT).as_ref()).unwrap()
     }
 
     /// Throws the view away, as an operator would: only the file itself.

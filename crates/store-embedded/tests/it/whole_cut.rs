@@ -122,7 +122,7 @@ fn wrong_in(image: &Image, acknowledged: Option<u64>) -> Option<String> {
         None
     });
     drop(store);
-    let examined = examine(home.path(), VAULT, chain(VAULT).as_ref()).unwrap();
+    let examined = examine(home.path(), None, VAULT, chain(VAULT).as_ref()).unwrap();
     wrong.or_else(|| (!examined.findings.is_empty()).then(|| format!("{:?}", examined.findings)))
 }
 
