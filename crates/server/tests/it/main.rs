@@ -12,6 +12,7 @@ mod connections;
 mod cors;
 mod documents;
 mod faults;
+mod floor;
 mod framing;
 mod idempotency;
 mod kept;
