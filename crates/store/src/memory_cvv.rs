@@ -17,13 +17,8 @@ use crate::cvv::{
     CvvShown, CvvSource, CvvStore, CvvTicket, HeldCvv,
 };
 use crate::memory_cvv::components::Components;
-use crate::memory_cvv::shard::Shard;
+use crate::memory_cvv::shard::{Shard, Shards};
 use crate::memory_cvv::slot::{Kept, Share, Slot};
-
-const SHARDS_MIN: usize = 256;
-const SHARDS_MAX: usize = 1 << 16;
-/// CVVs that a shard holds at most when all that may be held are: while its index grows, whoever wants a card of it waits.
-const SHARD_CVVS: u64 = 16_384;
 
 /// Slots that a sweep looks at before it lets others have the shard.
 const SWEEP_SLOTS: usize = 512;
@@ -270,31 +265,6 @@ impl MemoryCvvs {
                 shard.shrink();
             }
         }
-    }
-}
-
-/// A power of two of shards: so many that each stays small, whatever is held.
-struct Shards {
-    last: Mutex<Shard>,
-    others: Box<[Mutex<Shard>]>,
-}
-
-impl Shards {
-    fn new(held_max: u64) -> Self {
-        let wanted = usize::try_from(held_max.div_ceil(SHARD_CVVS)).unwrap_or(SHARDS_MAX);
-        let count = wanted.clamp(SHARDS_MIN, SHARDS_MAX).next_power_of_two();
-        Self { last: Mutex::default(), others: (1..count).map(|_| Mutex::default()).collect() }
-    }
-
-    /// By the end of the id, which is random.
-    fn of(&self, card: CardId) -> &Mutex<Shard> {
-        let [.., high, low] = *card.as_bytes();
-        let at = usize::from(u16::from_be_bytes([high, low])) & self.others.len();
-        self.others.get(at).unwrap_or(&self.last)
-    }
-
-    fn all(&self) -> impl Iterator<Item = &Mutex<Shard>> {
-        self.others.iter().chain([&self.last])
     }
 }
 

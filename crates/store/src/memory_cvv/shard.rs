@@ -1,14 +1,45 @@
-//! A part of all slots, under one lock.
+//! Slots, in many parts that are locked each by itself.
 
 use std::collections::HashMap;
+use std::sync::Mutex;
 
 use foldhash::fast::RandomState;
 use panvault_model::CardId;
 
 use crate::memory_cvv::slot::Slot;
 
+const SHARDS_MIN: usize = 256;
+pub(super) const SHARDS_MAX: usize = 1 << 16;
+/// CVVs that a shard holds at most when all that may be held are: while its index grows, whoever wants a card of it waits.
+pub(super) const SHARD_CVVS: u64 = 16_384;
+
 /// Slots that are allocated together: 2 KiB of them.
 const BLOCK_SLOTS: usize = 16;
+
+/// A power of two of shards: so many that each stays small, whatever is held.
+pub(super) struct Shards {
+    last: Mutex<Shard>,
+    others: Box<[Mutex<Shard>]>,
+}
+
+impl Shards {
+    pub(super) fn new(held_max: u64) -> Self {
+        let wanted = usize::try_from(held_max.div_ceil(SHARD_CVVS)).unwrap_or(SHARDS_MAX);
+        let count = wanted.clamp(SHARDS_MIN, SHARDS_MAX).next_power_of_two();
+        Self { last: Mutex::default(), others: (1..count).map(|_| Mutex::default()).collect() }
+    }
+
+    /// By the end of the id, which is random.
+    pub(super) fn of(&self, card: CardId) -> &Mutex<Shard> {
+        let [.., high, low] = *card.as_bytes();
+        let at = usize::from(u16::from_be_bytes([high, low])) & self.others.len();
+        self.others.get(at).unwrap_or(&self.last)
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &Mutex<Shard>> {
+        self.others.iter().chain([&self.last])
+    }
+}
 
 /// Slots lie side by side in blocks that never move or grow, with no gaps: what is removed is replaced by the last. So memory follows
 /// what is held both ways, and what grows by copying is only the index, a small part.

@@ -4,6 +4,7 @@ use panvault_model::{OrganisationId, SEALED_CVV_BLOCK_BYTES, SealedCvvBlock, Tim
 
 use super::*;
 use crate::limits::{CVV_HELD_BYTES, CVV_REQUEST_SECONDS};
+use crate::memory_cvv::shard::{SHARD_CVVS, SHARDS_MAX};
 
 const OWNER: CvvOwner =
     CvvOwner { organisation: OrganisationId::from_bytes([1; 12]), source: CvvSource::Server };
