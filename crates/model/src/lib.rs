@@ -4,6 +4,7 @@
 //! numbers, CVVs and holder names are not here: they live in `panvault-card`, in types that cannot be copied or
 //! printed. This crate uses no other crate of the workspace; all others may use it.
 
+mod action;
 mod amount;
 mod card;
 mod code;
@@ -16,6 +17,7 @@ mod tag;
 mod timestamp;
 mod transaction;
 
+pub use crate::action::{ActionState, MOVES, Move, TransactionAction};
 pub use crate::amount::{AMOUNT_MAX, Amount};
 pub use crate::card::{
     Bin, Brand, CardType, Fingerprint, IssuerFacts, LastFour, SEALED_CVV_BLOCK_BYTES, Sealed, SealedCvvBlock,

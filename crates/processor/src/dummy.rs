@@ -1,10 +1,18 @@
-use core::future::{Future, ready};
+mod trigger;
+
+use core::future::{Future, pending};
 use core::pin::Pin;
+use core::time::Duration;
 
-use panvault_model::{CvvResult, TransactionStatus};
+use panvault_model::CvvResult;
 
+use crate::act::{Act, FollowUp};
+use crate::dummy::trigger::{Trigger, Wish, of_follow_up, of_order};
 use crate::outbound::{Order, Outbound};
-use crate::{Clearance, Processor, Sent, Settlement};
+use crate::{Clearance, Processor, Reply, Sent, Verdict};
+
+/// How long an answer takes that comes late.
+const LATE: Duration = Duration::from_secs(1);
 
 /// How the dummy is set up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,50 +24,46 @@ pub struct DummyConfiguration {
 /// A processor that answers by itself, always the same to the same.
 pub(crate) struct Dummy(DummyConfiguration);
 
+/// An answer, and whether it is waited for.
+struct Answer {
+    sent: Sent,
+    wait: Wait,
+}
+
+/// How long an answer takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wait {
+    Nothing,
+    AWhile,
+    ForEver,
+}
+
 impl Dummy {
     pub(crate) const fn new(configuration: DummyConfiguration) -> Self {
         Self(configuration)
     }
 
-    fn answer(&self, request: &Outbound) -> Sent {
-        let order = request.order();
-        let cvv_result = cvv_result(request.expose_cvv());
-        let answered = |status, reason_code: &str, reason: Option<&str>| {
-            Sent::Answered(Settlement {
-                status,
-                reason_code: reason_code.to_owned(),
-                status_reason: reason.map(str::to_owned),
-                cvv_result,
-                avs_result: 0,
-                authorization_code: None,
-            })
-        };
-        match trigger(order) {
-            Some(Trigger::Declined) => answered(TransactionStatus::Declined, "05", Some("do not honour")),
-            Some(Trigger::Unknown) => Sent::Unknown { reason: "the processor gave no usable answer" },
-            Some(Trigger::Failed) => {
-                answered(TransactionStatus::Failed, "96", Some("refused by the processor"))
-            }
-            Some(Trigger::Unavailable) => Sent::NotReached { reason: "the processor could not be reached" },
-            Some(Trigger::NotSupported) => {
-                answered(TransactionStatus::NotSupported, "40", Some("not supported by the processor"))
-            }
-            None if !request.carries_cvv() && self.declines_without_cvv(order) => {
-                answered(TransactionStatus::Declined, "N7", Some("declined for want of a CVV"))
-            }
-            None => Sent::Answered(Settlement {
-                status: if order.capture_now && !order.amount.is_zero() {
-                    TransactionStatus::SettlementRequested
-                } else {
-                    TransactionStatus::Authorized
-                },
-                reason_code: "00".to_owned(),
-                status_reason: None,
-                cvv_result,
-                avs_result: 0,
-                authorization_code: Some(format!("{:06}", share(order) % 1_000_000)),
-            }),
+    fn answer(&self, act: &Act) -> Answer {
+        match act {
+            Act::Authorise(request) => self.authorise(request),
+            Act::Capture(of) | Act::Void(of) | Act::Refund(of) => answer(of_follow_up(of), &reply()),
+            Act::Ask(of) => asked(of),
         }
+    }
+
+    fn authorise(&self, request: &Outbound) -> Answer {
+        let order = request.order();
+        let reply = Reply {
+            cvv_result: cvv_result(request.expose_cvv()),
+            authorization_code: Some(format!("{:06}", share(order) % 1_000_000)),
+            ..reply()
+        };
+        let wish = of_order(order);
+        if wish.now.is_none() && !request.carries_cvv() && self.declines_without_cvv(order) {
+            let declined = no(&reply, Verdict::Declined, "N7", "declined for want of a CVV");
+            return Answer { sent: declined, wait: Wait::Nothing };
+        }
+        answer(wish, &reply)
     }
 
     fn declines_without_cvv(&self, order: &Order) -> bool {
@@ -70,38 +74,90 @@ impl Dummy {
 impl Processor for Dummy {
     fn send<'a>(
         &'a self,
-        request: Outbound,
+        act: Act,
         clearance: &'a dyn Clearance,
     ) -> Pin<Box<dyn Future<Output = Sent> + Send + 'a>> {
-        Box::pin(ready(if clearance.is_given() { self.answer(&request) } else { Sent::NOT_CLEARED }))
+        Box::pin(async move {
+            if !clearance.is_given() {
+                return Sent::NOT_CLEARED;
+            }
+            let Answer { sent, wait } = self.answer(&act);
+            // What was sent is wiped before it is waited for.
+            drop(act);
+            match wait {
+                Wait::Nothing => {}
+                Wait::AWhile => tokio::time::sleep(LATE).await,
+                Wait::ForEver => pending().await,
+            }
+            sent
+        })
+    }
+
+    fn can_be_asked(&self, of: &FollowUp) -> bool {
+        of_follow_up(of).later.is_some()
     }
 }
 
-#[derive(Clone, Copy)]
-enum Trigger {
-    Declined,
-    Unknown,
-    Failed,
-    Unavailable,
-    NotSupported,
+/// A yes to anything but an authorisation.
+fn reply() -> Reply {
+    Reply {
+        verdict: Verdict::Approved,
+        reason_code: "00".to_owned(),
+        status_reason: None,
+        cvv_result: CvvResult::Unavailable,
+        avs_result: 0,
+        authorization_code: None,
+    }
 }
 
-/// The amount is looked at first; the reference only when the amount asks for nothing.
-fn trigger(order: &Order) -> Option<Trigger> {
-    by_number(order.amount.minor_units() % 1000).or_else(|| {
-        let number = order.merchant_reference.strip_prefix("please ")?;
-        if number.len() == 3 { number.parse().ok().and_then(by_number) } else { None }
+/// The same with a no.
+fn no(reply: &Reply, verdict: Verdict, reason_code: &str, reason: &str) -> Sent {
+    Sent::Answered(Reply {
+        verdict,
+        reason_code: reason_code.to_owned(),
+        status_reason: Some(reason.to_owned()),
+        authorization_code: None,
+        ..reply.clone()
     })
 }
 
-const fn by_number(number: u32) -> Option<Trigger> {
-    match number {
-        121 => Some(Trigger::Declined),
-        122 => Some(Trigger::Unknown),
-        123 => Some(Trigger::Failed),
-        131 => Some(Trigger::Unavailable),
-        132 => Some(Trigger::NotSupported),
-        _ => None,
+const NO_ANSWER: Sent = Sent::Unknown { reason: "the processor gave no usable answer" };
+
+fn answer(wish: Wish, reply: &Reply) -> Answer {
+    let sent = match wish.now {
+        None | Some(Trigger::Approved | Trigger::Late) => Sent::Answered(reply.clone()),
+        Some(Trigger::Declined) => no(reply, Verdict::Declined, "05", "do not honour"),
+        Some(Trigger::Failed) => no(reply, Verdict::Failed, "96", "refused by the processor"),
+        Some(Trigger::NotSupported) => {
+            no(reply, Verdict::NotSupported, "40", "not supported by the processor")
+        }
+        Some(Trigger::Unavailable) => Sent::NotReached { reason: "the processor could not be reached" },
+        Some(Trigger::Unknown | Trigger::Never) => NO_ANSWER,
+    };
+    let wait = match wish.now {
+        Some(Trigger::Late) => Wait::AWhile,
+        Some(Trigger::Never) => Wait::ForEver,
+        Some(
+            Trigger::Approved
+            | Trigger::Declined
+            | Trigger::Failed
+            | Trigger::NotSupported
+            | Trigger::Unavailable
+            | Trigger::Unknown,
+        )
+        | None => Wait::Nothing,
+    };
+    Answer { sent, wait }
+}
+
+/// It remembers nothing, and says only what the act asked to be said later.
+fn asked(of: &FollowUp) -> Answer {
+    match of_follow_up(of).later {
+        Some(later) => answer(Wish { now: Some(later), later: None }, &reply()),
+        None => Answer {
+            sent: Sent::Unknown { reason: "the processor cannot tell what became of it" },
+            wait: Wait::Nothing,
+        },
     }
 }
 
@@ -127,7 +183,7 @@ fn share(order: &Order) -> u32 {
 #[cfg(test)]
 mod tests {
     use panvault_card::{Cvv, Pan};
-    use panvault_model::{Amount, Currency, Expiry, TransactionId};
+    use panvault_model::{ActionState, Amount, Currency, Expiry, TransactionAction, TransactionId};
 
     use super::*;
 
@@ -149,28 +205,33 @@ mod tests {
         let pan = Pan::parse("4111111111111111").unwrap();
         let cvv = cvv.map(|cvv| Cvv::parse(cvv, None).unwrap());
         let request = Outbound::new(pan, Expiry::new(2030, 1).unwrap(), cvv, None, order);
-        Dummy::new(DummyConfiguration { decline_without_cvv }).answer(&request)
+        Dummy::new(DummyConfiguration { decline_without_cvv }).answer(&Act::Authorise(request)).sent
     }
 
-    fn status(sent: &Sent) -> TransactionStatus {
+    fn state(sent: &Sent) -> ActionState {
         match sent {
-            Sent::Answered(answer) => answer.status,
-            Sent::NotReached { .. } => TransactionStatus::Unavailable,
-            Sent::Unknown { .. } => TransactionStatus::Unknown,
+            Sent::Answered(answer) => match answer.verdict {
+                Verdict::Approved => ActionState::Approved,
+                Verdict::Declined => ActionState::Declined,
+                Verdict::Failed => ActionState::Failed,
+                Verdict::NotSupported => ActionState::NotSupported,
+            },
+            Sent::NotReached { .. } => ActionState::Unavailable,
+            Sent::Unknown { .. } => ActionState::Unknown,
         }
     }
 
     #[test]
     fn amounts_and_references_trigger_outcomes() {
         for (number, expected) in [
-            (121, TransactionStatus::Declined),
-            (122, TransactionStatus::Unknown),
-            (123, TransactionStatus::Failed),
-            (131, TransactionStatus::Unavailable),
-            (132, TransactionStatus::NotSupported),
+            (121, ActionState::Declined),
+            (122, ActionState::Unknown),
+            (123, ActionState::Failed),
+            (131, ActionState::Unavailable),
+            (132, ActionState::NotSupported),
         ] {
-            assert_eq!(status(&send(order(7_000 + number, "order"), None, 0)), expected);
-            assert_eq!(status(&send(order(7_000, &format!("please {number}")), None, 0)), expected);
+            assert_eq!(state(&send(order(7_000 + number, "order"), None, 0)), expected);
+            assert_eq!(state(&send(order(7_000, &format!("please {number}")), None, 0)), expected);
         }
     }
 
@@ -184,42 +245,67 @@ mod tests {
 
     #[test]
     fn without_clearance_nothing_leaves() {
-        for (given, expected) in
-            [(true, TransactionStatus::SettlementRequested), (false, TransactionStatus::Unavailable)]
-        {
+        for (given, expected) in [(true, ActionState::Approved), (false, ActionState::Unavailable)] {
             let pan = Pan::parse("4111111111111111").unwrap();
             let request = Outbound::new(pan, Expiry::new(2030, 1).unwrap(), None, None, order(1_000, "a"));
             let dummy = Dummy::new(DummyConfiguration { decline_without_cvv: 0 });
             let clearance = Fixed(given);
-            let mut sending = dummy.send(request, &clearance);
+            let mut sending = dummy.send(Act::Authorise(request), &clearance);
             let mut context = core::task::Context::from_waker(core::task::Waker::noop());
             let core::task::Poll::Ready(sent) = sending.as_mut().poll(&mut context) else {
                 panic!("the dummy waits for nothing");
             };
-            assert_eq!(status(&sent), expected);
+            assert_eq!(state(&sent), expected);
         }
     }
 
     #[test]
     fn the_amount_is_looked_at_first() {
-        assert_eq!(status(&send(order(121, "please 123"), None, 0)), TransactionStatus::Declined);
+        assert_eq!(state(&send(order(121, "please 123"), None, 0)), ActionState::Declined);
         for other in
             ["please 124", "Please 121", "please  121", "please 1210", "please +12", "121", "x please 121"]
         {
-            assert_eq!(
-                status(&send(order(1_000, other), None, 0)),
-                TransactionStatus::SettlementRequested,
-                "{other}"
-            );
+            assert_eq!(state(&send(order(1_000, other), None, 0)), ActionState::Approved, "{other}");
+        }
+    }
+
+    fn follow_up(action: TransactionAction, reference: &str) -> FollowUp {
+        FollowUp {
+            action,
+            transaction: TransactionId::from_bytes([1; 12]),
+            refund: None,
+            amount: Amount::new(1_000).unwrap(),
+            currency: Currency::parse("EUR").unwrap(),
+            merchant_reference: reference.to_owned(),
+            reason: None,
         }
     }
 
     #[test]
-    fn success_depends_on_capture_and_amount() {
-        assert_eq!(status(&send(order(1_000, "a"), None, 0)), TransactionStatus::SettlementRequested);
-        assert_eq!(status(&send(order(0, "a"), None, 0)), TransactionStatus::Authorized);
-        let reserve = Order { capture_now: false, ..order(1_000, "a") };
-        assert_eq!(status(&send(reserve, None, 0)), TransactionStatus::Authorized);
+    fn what_was_done_without_an_answer_is_said_when_it_is_asked_about() {
+        let dummy = Dummy::new(DummyConfiguration { decline_without_cvv: 0 });
+        let asked = |action, reference| state(&dummy.answer(&Act::Ask(follow_up(action, reference))).sent);
+        assert_eq!(asked(TransactionAction::Authorise, "please 122"), ActionState::Unknown);
+        for (reference, can_be_asked) in [("please 122", false), ("please 122 000", true), ("a", false)] {
+            let of = follow_up(TransactionAction::Authorise, reference);
+            assert_eq!(dummy.can_be_asked(&of), can_be_asked, "{reference}");
+        }
+        assert_eq!(asked(TransactionAction::Authorise, "please 122 000"), ActionState::Approved);
+        assert_eq!(asked(TransactionAction::Capture, "please capture 170 121"), ActionState::Declined);
+        assert_eq!(asked(TransactionAction::Void, "please void 122 131"), ActionState::Unavailable);
+    }
+
+    #[test]
+    fn some_answers_come_late_and_some_never() {
+        let dummy = Dummy::new(DummyConfiguration { decline_without_cvv: 0 });
+        for (reference, wait) in [
+            ("a", Wait::Nothing),
+            ("please capture 169", Wait::AWhile),
+            ("please capture 170", Wait::ForEver),
+        ] {
+            let answer = dummy.answer(&Act::Capture(follow_up(TransactionAction::Capture, reference)));
+            assert_eq!(answer.wait, wait, "{reference}");
+        }
     }
 
     #[test]
@@ -233,10 +319,7 @@ mod tests {
             (None, CvvResult::Unavailable),
         ] {
             let Sent::Answered(answer) = send(order(1_000, "a"), cvv, 0) else { panic!("{cvv:?}") };
-            assert_eq!(
-                (answer.cvv_result, answer.status),
-                (expected, TransactionStatus::SettlementRequested)
-            );
+            assert_eq!((answer.cvv_result, answer.verdict), (expected, Verdict::Approved));
         }
     }
 
@@ -246,7 +329,7 @@ mod tests {
             (0..10_000)
                 .filter(|number| {
                     let sent = send(order(1_000, &format!("order {number}")), cvv, percent);
-                    status(&sent) == TransactionStatus::Declined
+                    state(&sent) == ActionState::Declined
                 })
                 .count()
         };

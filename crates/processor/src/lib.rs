@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod act;
 mod configuration;
 mod dummy;
 mod outbound;
@@ -7,23 +8,27 @@ mod outbound;
 use core::future::Future;
 use core::pin::Pin;
 
-use panvault_model::{CvvResult, TransactionStatus};
+use panvault_model::CvvResult;
 
+pub use crate::act::{Act, FollowUp};
 pub use crate::configuration::{Configuration, ConfigurationFault, Connect, Connector};
 pub use crate::dummy::DummyConfiguration;
 pub use crate::outbound::{Order, Outbound};
 
 /// A connection to an acquirer or PSP.
 pub trait Processor: Send + Sync {
-    /// Sends one transaction, once. Never sends it again by itself.
+    /// Does one act, once. Never does it again by itself.
     ///
     /// When all stands ready, just before the first byte leaves, it asks `clearance`: time may have passed since this was called,
     /// and while it stood still another node may have taken over.
     fn send<'a>(
         &'a self,
-        request: Outbound,
+        act: Act,
         clearance: &'a dyn Clearance,
     ) -> Pin<Box<dyn Future<Output = Sent> + Send + 'a>>;
+
+    /// Whether it can say later what became of an act that was not answered: if not, it is not asked. Does not wait.
+    fn can_be_asked(&self, of: &FollowUp) -> bool;
 }
 
 /// Whether a transaction is still in the hands of who wants to send it.
@@ -32,17 +37,17 @@ pub trait Clearance: Send + Sync {
     fn is_given(&self) -> bool;
 }
 
-/// What became of a transaction that was to be sent.
+/// What became of an act that was to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sent {
-    /// No byte left this process: a CVV may be put back.
+    /// No byte left this process: a CVV may be put back, and nothing was done.
     NotReached {
         /// In words.
         reason: &'static str,
     },
     /// The acquirer answered.
-    Answered(Settlement),
-    /// Bytes left, and no usable answer came.
+    Answered(Reply),
+    /// Bytes left, and no usable answer came; of [`Act::Ask`], that the acquirer cannot tell.
     Unknown {
         /// In words.
         reason: &'static str,
@@ -55,19 +60,32 @@ impl Sent {
         Self::NotReached { reason: "the node had no lease left to send it under; nothing was sent" };
 }
 
-/// What an acquirer answered.
+/// What an acquirer answered; to [`Act::Ask`], what it had answered or would have.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settlement {
-    /// Where the transaction stands.
-    pub status: TransactionStatus,
+pub struct Reply {
+    /// What it said.
+    pub verdict: Verdict,
     /// The acquirer's code; `00` is success.
     pub reason_code: String,
     /// Why, in words.
     pub status_reason: Option<String>,
-    /// What the issuer said of the CVV.
+    /// What the issuer said of the CVV; of an authorisation.
     pub cvv_result: CvvResult,
-    /// What the issuer said of the address, 0 to 10.
+    /// What the issuer said of the address, 0 to 10; of an authorisation.
     pub avs_result: u8,
-    /// The issuer's code.
+    /// The issuer's code; of an authorisation.
     pub authorization_code: Option<String>,
+}
+
+/// What an acquirer said to an act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is done.
+    Approved,
+    /// No.
+    Declined,
+    /// Refused, or an error.
+    Failed,
+    /// It cannot do this.
+    NotSupported,
 }

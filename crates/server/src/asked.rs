@@ -66,6 +66,7 @@ pub(crate) fn parsed<T>(
     mut faults: Faults,
     read: impl FnOnce(&Fields<'_>, Faults) -> Result<T, Refusal>,
 ) -> Result<T, Refusal> {
+    let body = if spec.may_lack && body.is_nothing() { Body::of("{}") } else { body };
     match json::parse(&body) {
         Ok(value) => {
             let fields = Fields::take(value, body.len(), spec.fields, &mut faults);

@@ -21,6 +21,11 @@ impl Body {
         &self.0
     }
 
+    /// Whether it says nothing: there is none, or an empty array or `null`, as some programs write that.
+    pub(crate) fn is_nothing(&self) -> bool {
+        matches!(self.0.trim_ascii(), b"" | b"[]" | b"null")
+    }
+
     /// How many bytes were sent.
     pub(crate) fn len(&self) -> usize {
         self.0.len()
@@ -58,17 +63,29 @@ impl Drop for Part {
     }
 }
 
-/// Reads a body under its limits of kind, size and time.
-pub(crate) async fn read(headers: &HeaderMap, body: Incoming, timeout: Duration) -> Result<Body, Refusal> {
-    kind_fits(headers)?;
+/// Reads a body under its limits of kind, size and time. One that `may_lack`, and of which nothing comes, need not say of what kind it is.
+pub(crate) async fn read(
+    headers: &HeaderMap,
+    body: Incoming,
+    timeout: Duration,
+    may_lack: bool,
+) -> Result<Body, Refusal> {
+    let lacks_kind = may_lack && !headers.contains_key(CONTENT_TYPE);
+    if !lacks_kind {
+        kind_fits(headers)?;
+    }
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if length.is_some_and(|length| length > BODY_BYTES_MAX) {
         return Err(Refusal::new(ErrorCode::TooLarge));
     }
-    match tokio::time::timeout(timeout, collect(body, length.unwrap_or(1024))).await {
-        Ok(read) => read,
-        Err(_elapsed) => Err(Refusal::new(ErrorCode::Slow)),
+    let read = match tokio::time::timeout(timeout, collect(body, length.unwrap_or(1024))).await {
+        Ok(read) => read?,
+        Err(_elapsed) => return Err(Refusal::new(ErrorCode::Slow)),
+    };
+    if lacks_kind && read.len() > 0 {
+        kind_fits(headers)?;
     }
+    Ok(read)
 }
 
 async fn collect(mut body: Incoming, length: usize) -> Result<Body, Refusal> {

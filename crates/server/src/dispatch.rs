@@ -198,8 +198,8 @@ async fn answer(
     if let (Some(place), false) = (place, caller.is_browser()) {
         place.keep()?;
     }
-    let body = if endpoint.body.is_some() {
-        let body = body::read(&parts.headers, incoming, app.settings().body_timeout).await?;
+    let body = if let Some(spec) = endpoint.body {
+        let body = body::read(&parts.headers, incoming, app.settings().body_timeout, spec.may_lack).await?;
         // A body takes its time, in which a key may end or be revoked: the request is judged by when it is whole.
         caller = judged(app, app.vault().caller_again(&caller), endpoint, &parts.headers, page)?;
         body

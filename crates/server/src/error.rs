@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use const_format::formatcp;
 use http::StatusCode;
-use panvault_model::TransactionStatus;
+use panvault_model::{ActionState, TransactionAction};
 use panvault_vault::{Named, RefusalReason, StoreFault, VaultError};
 
 use crate::fault::Faults;
@@ -175,6 +175,20 @@ impl From<VaultError> for Refusal {
                 return Self { details, ..Self::new(ErrorCode::Malformed) };
             }
             VaultError::WrongState { reason } => return Self::with(ErrorCode::State, "state", *reason),
+            VaultError::WrongMove { status, action } => {
+                let what = match action {
+                    TransactionAction::Capture => "nothing can be captured of it in this status",
+                    TransactionAction::VoidCapture => {
+                        "it has no capture that can be taken back in this status"
+                    }
+                    TransactionAction::Void => "it has nothing reserved that can be released in this status",
+                    TransactionAction::Refund => "it cannot be refunded in this status",
+                    TransactionAction::Authorise | TransactionAction::Settle => "not in this status",
+                };
+                let details = [("state", what), ("status", status.as_str())]
+                    .map(|(name, what)| (name.to_owned(), what.to_owned()));
+                return Self { details: details.into(), ..Self::new(ErrorCode::State) };
+            }
             VaultError::Disabled(organisation) => {
                 return Self::with(
                     ErrorCode::State,
@@ -262,22 +276,15 @@ fn place(named: Named) -> String {
     }
 }
 
-/// The code of a transaction that did not succeed; `None` when it did.
-pub(crate) const fn transaction_code(status: TransactionStatus) -> Option<ErrorCode> {
-    match status {
-        TransactionStatus::Declined => Some(ErrorCode::Declined),
-        TransactionStatus::Failed => Some(ErrorCode::Failed),
-        TransactionStatus::Unknown | TransactionStatus::Initiated => Some(ErrorCode::Unknown),
-        TransactionStatus::Unavailable => Some(ErrorCode::Unavailable),
-        TransactionStatus::NotSupported => Some(ErrorCode::NotSupported),
-        TransactionStatus::Pending
-        | TransactionStatus::Authorized
-        | TransactionStatus::AuthorizationVoided
-        | TransactionStatus::SettlementRequested
-        | TransactionStatus::SettlementSubmitted
-        | TransactionStatus::SettlementPartial
-        | TransactionStatus::SettlementCompleted
-        | TransactionStatus::SettlementCancelled => None,
+/// The code of an action that did not succeed; `None` when it did.
+pub(crate) const fn action_code(state: ActionState) -> Option<ErrorCode> {
+    match state {
+        ActionState::Approved => None,
+        ActionState::Declined => Some(ErrorCode::Declined),
+        ActionState::Failed => Some(ErrorCode::Failed),
+        ActionState::InHand | ActionState::ToAsk | ActionState::Unknown => Some(ErrorCode::Unknown),
+        ActionState::Unavailable => Some(ErrorCode::Unavailable),
+        ActionState::NotSupported => Some(ErrorCode::NotSupported),
     }
 }
 

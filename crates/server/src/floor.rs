@@ -42,7 +42,7 @@ pub async fn serve(
 
 async fn card_create(State(body_timeout): State<Duration>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let body = body::read(&parts.headers, body, body_timeout).await;
+    let body = body::read(&parts.headers, body, body_timeout, false).await;
     let answer = match body.and_then(|body| read(&body)) {
         Ok(()) => Answer::new(StatusCode::OK, CARD.to_vec()),
         Err(refusal) => Answer::refusal(refusal, NEVER),

@@ -25,6 +25,8 @@ pub mod limits;
 mod list;
 mod local;
 mod metrics;
+#[cfg(test)]
+mod moves;
 mod object;
 mod openapi;
 mod process;

@@ -154,6 +154,8 @@ impl MemberSpec {
 pub(crate) struct BodySpec {
     /// Its name in the OpenAPI document.
     pub(crate) name: &'static str,
+    /// Whether a request without one is taken as one in which nothing is said.
+    pub(crate) may_lack: bool,
     pub(crate) fields: &'static [FieldSpec],
 }
 

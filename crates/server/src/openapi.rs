@@ -101,7 +101,7 @@ fn operation(endpoint: &Endpoint) -> Value {
         }
         if let Some(body) = endpoint.body {
             let content = json!({ "schema": reference(body.name), "example": body.example() });
-            let body = json!({ "required": true, "content": { "application/json": content } });
+            let body = json!({ "required": !body.may_lack, "content": { "application/json": content } });
             members.insert("requestBody".to_owned(), body);
         }
     }

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use panvault_model::{ApiKeyId, CardId, Id, NodeId, Timestamp, TransactionId, TransactionStatus};
+use panvault_model::{ApiKeyId, CardId, Id, NodeId, Timestamp, TransactionId};
 
 use crate::commit::{Commit, Outcome};
 use crate::decide::{Decision, Standing, State, decide};
@@ -191,7 +191,7 @@ impl Store for MemoryStore {
     fn transaction_open(&self) -> Pending<'_, Vec<Arc<TransactionRow>>> {
         let tables = self.tables();
         let rows = tables.all(TRANSACTIONS, of!(Transaction));
-        ready(rows.filter(|row| row.status == TransactionStatus::Initiated).collect())
+        ready(rows.filter(|row| row.is_open()).collect())
     }
 
     fn node_read_all(&self) -> Pending<'_, Vec<Arc<NodeRow>>> {

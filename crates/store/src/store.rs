@@ -136,7 +136,7 @@ pub trait Store: Send + Sync {
     fn transaction_history(&self, id: TransactionId) -> Pending<'_, Vec<Arc<HistoryRow>>>;
     /// Transactions of some organisations.
     fn transaction_list(&self, query: TransactionQuery) -> Pending<'_, Page<Arc<TransactionRow>>>;
-    /// Every transaction that is `INITIATED`.
+    /// Every transaction of whose last action somebody has still to say what became ([`TransactionRow::is_open`]).
     fn transaction_open(&self) -> Pending<'_, Vec<Arc<TransactionRow>>>;
 
     /// Every node that has a row, in the order of their ids.

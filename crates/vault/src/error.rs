@@ -1,7 +1,7 @@
 use core::error::Error;
 
 use panvault_keys::KeysError;
-use panvault_model::OrganisationId;
+use panvault_model::{OrganisationId, TransactionAction, TransactionStatus};
 use panvault_store::{CvvFault, RowFault, RowKey, StoreFault};
 
 /// Why an operation was not done. None of them says anything of a card number, a CVV or a value that was sent.
@@ -24,6 +24,14 @@ pub enum VaultError {
     WrongState {
         /// In words.
         reason: &'static str,
+    },
+    /// A transaction stands where this cannot be done with it.
+    #[error("{action} cannot be done with a transaction that is {status}")]
+    WrongMove {
+        /// Where it stands.
+        status: TransactionStatus,
+        /// What was to be done.
+        action: TransactionAction,
     },
     /// This organisation is disabled: it refuses what changes or pays, for itself and all below it.
     #[error("the organisation {0} is disabled")]
@@ -108,6 +116,7 @@ impl VaultError {
             | Self::NotFound(_)
             | Self::Faults(_)
             | Self::WrongState { .. }
+            | Self::WrongMove { .. }
             | Self::Disabled(_)
             | Self::IdempotencyInUse
             | Self::IdempotencyMismatch

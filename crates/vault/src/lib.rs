@@ -50,8 +50,8 @@ pub use crate::permit::{
     ApiKeyList, ApiKeyRead, ApiKeyUpdate, AuditList, AuditRead, BinRead, Caller, CardCreate, CardDelete,
     CardList, CardRead, CardRefresh, CardUpdate, OPERATIONS, Operation, OrganisationCreate,
     OrganisationDelete, OrganisationList, OrganisationRead, OrganisationUpdate, Permit, ProcessorCreate,
-    ProcessorDelete, ProcessorList, ProcessorRead, ProcessorUpdate, StatusRead, TransactionCreate,
-    TransactionList, TransactionRead, role_gives,
+    ProcessorDelete, ProcessorList, ProcessorRead, ProcessorUpdate, StatusRead, TransactionCapture,
+    TransactionCreate, TransactionList, TransactionRead, TransactionVoid, role_gives,
 };
 pub use crate::processor::{NewProcessor, ProcessorChange};
 pub use crate::text::{currency_fits, description_fits, name_fits, origin_fits};

@@ -53,6 +53,12 @@ pub const SETTLE_WAIT_MILLIS: u64 = 100;
 /// How often an update is tried again when the card changed between its reading and its writing.
 pub const UPDATE_TRIES_MAX: usize = 8;
 
+/// How often an action is tried again when its transaction changed between its reading and its writing.
+pub const ACTION_TRIES_MAX: usize = 8;
+
+/// Actions without an outcome that processors are asked about at once.
+pub const ASKED_AT_ONCE_MAX: usize = 64;
+
 /// How often a transaction claims a card's CVV, or holds its claim against the card's row, while that keeps changing.
 pub const CLAIM_TRIES_MAX: usize = 8;
 

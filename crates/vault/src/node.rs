@@ -3,7 +3,8 @@
 mod lease;
 mod renew;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use panvault_model::{IdHash, NodeId, Now, Timestamp, TransactionId};
@@ -28,7 +29,8 @@ pub(crate) struct Node {
 struct State {
     /// The last that was written down, run out or not.
     lease: Option<Lease>,
-    in_hand: HashSet<TransactionId, IdHash>,
+    /// By how many tasks: of those that want one transaction at once, one may have it longer than the others.
+    in_hand: HashMap<TransactionId, u32, IdHash>,
     is_stopping: bool,
 }
 
@@ -51,13 +53,13 @@ impl Node {
     pub(crate) fn take(self: &Arc<Self>, transaction: TransactionId) -> Result<InHand, VaultError> {
         let mut state = self.state();
         let term = self.term(&state).ok_or(VaultError::LeaseLost)?;
-        state.in_hand.insert(transaction);
+        *state.in_hand.entry(transaction).or_default() += 1;
         Ok(InHand { node: Arc::clone(self), transaction, term })
     }
 
     /// Whether a task of this process has the transaction.
     pub(crate) fn has_in_hand(&self, transaction: TransactionId) -> bool {
-        self.state().in_hand.contains(&transaction)
+        self.state().in_hand.contains_key(&transaction)
     }
 
     /// Whether transactions are refused for want of a lease.
@@ -119,6 +121,12 @@ impl Clearance for InHand {
 
 impl Drop for InHand {
     fn drop(&mut self) {
-        self.node.state().in_hand.remove(&self.transaction);
+        let mut state = self.node.state();
+        if let Entry::Occupied(mut tasks) = state.in_hand.entry(self.transaction) {
+            *tasks.get_mut() = tasks.get().saturating_sub(1);
+            if *tasks.get() == 0 {
+                tasks.remove();
+            }
+        }
     }
 }

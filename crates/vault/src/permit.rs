@@ -52,6 +52,10 @@ operations! {
     BinRead "bin_read" [ProviderAdmin ProviderUser MerchantAdmin MerchantSupervisor MerchantCashier MerchantUser]
     /// Move money.
     TransactionCreate "transaction_create" [ProviderAdmin MerchantAdmin MerchantSupervisor MerchantCashier]
+    /// Take what was reserved.
+    TransactionCapture "transaction_capture" [ProviderAdmin MerchantAdmin MerchantSupervisor MerchantCashier]
+    /// Release what was reserved, or take a capture back.
+    TransactionVoid "transaction_void" [ProviderAdmin MerchantAdmin MerchantSupervisor MerchantCashier]
     /// See a transaction and its history.
     TransactionRead "transaction_read"
         [ProviderAdmin ProviderUser MerchantAdmin MerchantSupervisor MerchantCashier MerchantUser]

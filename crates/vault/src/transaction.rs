@@ -1,5 +1,7 @@
 //! Operations on transactions.
 
+mod act;
+mod ask;
 mod claim;
 mod create;
 mod outbound;

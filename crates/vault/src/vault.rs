@@ -301,7 +301,7 @@ impl Vault {
         self.inner.parts.entropy.as_ref()
     }
 
-    /// Removes what has expired, and turns transactions that nobody has in hand any more into `UNKNOWN`. Deadlines bind without it; it
+    /// Removes what has expired, turns transactions that nobody has in hand any more into `UNKNOWN`, and asks processors what became of those. Deadlines bind without it; it
     /// frees memory and disk.
     pub async fn sweep(&self) -> Result<(), VaultError> {
         let now = self.now();
@@ -313,9 +313,11 @@ impl Vault {
         self.apikey_uses_write().await?;
         // A transaction that cannot be taken over keeps back nothing else.
         let recovered = self.transaction_recover().await;
+        let asked = self.transaction_ask().await;
         // Last, so that a place of CVVs that is out of reach keeps nothing in the store.
         let swept = self.cvvs().cvv_sweep().await;
         recovered?;
+        asked?;
         swept?;
         counted?;
         self.inner.swept_at.store(now.wall.unix_millis(), Ordering::Relaxed);

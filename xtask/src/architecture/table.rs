@@ -124,7 +124,7 @@ libraries! {
     // Waiting, sharing, telling.
     "arc-swap": Users::These(&[VAULT, SERVER, BINARY]), NOBODY;
     "imbl": Users::These(&[KEYS, VAULT]), NOBODY;
-    "tokio": Users::These(&[STORE, VAULT, EMBEDDED, SERVER, BINARY, BENCH]), Users::Any;
+    "tokio": Users::These(&[STORE, PROCESSOR, VAULT, EMBEDDED, SERVER, BINARY, BENCH]), Users::Any;
     "tracing": Users::These(&[VAULT, EMBEDDED, SERVER, BINARY]), NOBODY;
     "tracing-subscriber": Users::These(&[BINARY]), Users::Any;
     "prometheus-client": Users::These(&[SERVER]), NOBODY;

@@ -39,6 +39,7 @@ const WEBHOOK_DOC: &str = formatcp!("Who is told of changes: a URL of at most {W
 /// The body of `POST /v1/account`.
 pub(crate) static CREATE: BodySpec = BodySpec {
     name: "AccountCreate",
+    may_lack: false,
     fields: &[
         NAME.required(NAME_DOC),
         CURRENCY_CODE.required("Its one currency, which never changes: ISO 4217, of a currency in use."),
@@ -55,6 +56,7 @@ pub(crate) static CREATE: BodySpec = BodySpec {
 /// The body of `POST /v1/account/{id}`.
 pub(crate) static UPDATE: BodySpec = BodySpec {
     name: "AccountUpdate",
+    may_lack: false,
     fields: &[
         NAME.optional(NAME_DOC),
         CURRENCY_CODE.optional(OWNER_KEPT_DOC),

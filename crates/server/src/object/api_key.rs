@@ -47,6 +47,7 @@ const EXPIRES_DOC: &str = "When it stops working; without it, never.";
 /// The body of `POST /v1/apikey`.
 pub(crate) static CREATE: BodySpec = BodySpec {
     name: "ApiKeyCreate",
+    may_lack: false,
     fields: &[
         NAME.required(NAME_DOC),
         ROLES.required(ROLES_DOC),
@@ -59,6 +60,7 @@ pub(crate) static CREATE: BodySpec = BodySpec {
 /// The body of `POST /v1/apikey/{id}`.
 pub(crate) static UPDATE: BodySpec = BodySpec {
     name: "ApiKeyUpdate",
+    may_lack: false,
     fields: &[
         NAME.optional(NAME_DOC),
         ROLES.optional(ROLES_DOC),
@@ -70,7 +72,7 @@ pub(crate) static UPDATE: BodySpec = BodySpec {
 
 /// The body of `POST /v1/apikey/{id}/rotate`.
 pub(crate) static ROTATE: BodySpec = BodySpec {
-    name: "ApiKeyRotate",
+    name: "ApiKeyRotate", may_lack: false,
     fields: &[
         OVERLAP_SECONDS.required(formatcp!(
             "Seconds for which the old key works on, 0 to {KEY_OVERLAP_SECONDS_MAX}; its own end is not moved back."

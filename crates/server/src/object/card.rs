@@ -38,7 +38,7 @@ const METADATA_DOC: &str = formatcp!(
 );
 
 /// The body of `POST /v1/card`.
-pub(crate) static CREATE: BodySpec = BodySpec { name: "CardCreate", fields: &[
+pub(crate) static CREATE: BodySpec = BodySpec { name: "CardCreate", may_lack: false, fields: &[
     CARD_NUMBER.required(
         formatcp!("{PAN_DIGITS_MIN} to {PAN_DIGITS_MAX} digits, not all alike, that pass the Luhn check and have a length of their brand; single spaces or dashes between digits are taken out."),
     ),
@@ -57,7 +57,7 @@ pub(crate) static CREATE: BodySpec = BodySpec { name: "CardCreate", fields: &[
 
 /// The body of `POST /v1/card/{id}`.
 pub(crate) static UPDATE: BodySpec = BodySpec {
-    name: "CardUpdate",
+    name: "CardUpdate", may_lack: false,
     fields: &[
         ORGANISATION.optional(
             "The card's organisation, the caller's own when it is not sent; with another one, the card is not found.",

@@ -45,7 +45,7 @@ const INVOICE_DOC: &str = "Kept and shown as it is.";
 
 /// The body of `POST /v1/organisation`.
 pub(crate) static CREATE: BodySpec = BodySpec {
-    name: "OrganisationCreate",
+    name: "OrganisationCreate", may_lack: false,
     fields: &[
         NAME.required(NAME_DOC),
         PARENT.optional("The organisation above it, which never changes: the caller's own or one below it; where it is left out, the caller's own."),
@@ -67,6 +67,7 @@ pub(crate) static CREATE: BodySpec = BodySpec {
 /// The body of `POST /v1/organisation/{id}`.
 pub(crate) static UPDATE: BodySpec = BodySpec {
     name: "OrganisationUpdate",
+    may_lack: false,
     fields: &[
         NAME.optional(NAME_DOC),
         PARENT.optional("As it is: the organisation above it never changes."),

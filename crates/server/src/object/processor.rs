@@ -29,6 +29,7 @@ pub(crate) const CONFIGURATION: Field<Pairs> = Field::object(
 /// The body of `POST /v1/processor`.
 pub(crate) static CREATE: BodySpec = BodySpec {
     name: "ProcessorCreate",
+    may_lack: false,
     fields: &[
         NAME.required(NAME_DOC),
         CONFIGURATION.required("Its kind in `_type`, and what that kind needs."),
@@ -39,6 +40,7 @@ pub(crate) static CREATE: BodySpec = BodySpec {
 /// The body of `POST /v1/processor/{id}`.
 pub(crate) static UPDATE: BodySpec = BodySpec {
     name: "ProcessorUpdate",
+    may_lack: false,
     fields: &[
         NAME.optional(NAME_DOC),
         CONFIGURATION.optional("Settings that change; what is not named stays, and so does `_type`."),

@@ -25,6 +25,8 @@ type Installments = Number<{ INSTALLMENTS_MIN.unsigned_abs() }, { INSTALLMENTS_M
 
 pub(crate) const ACCOUNT: Field<Id> = Field::id("account");
 pub(crate) const AMOUNT: Field<i64> = Field::integer("amount", 0, AMOUNT_MAX as i64);
+/// Of what is done with a transaction: some money.
+pub(crate) const ACTION_AMOUNT: Field<i64> = Field::integer("amount", 1, AMOUNT_MAX as i64);
 pub(crate) const CARD: Field<Id> = Field::id("card");
 pub(crate) const CAPTURE_NOW: Field<bool> = Field::bool("capture_now");
 const CAPTURE: Field<bool> = Field::bool("capture");
@@ -95,7 +97,7 @@ const fn short(name: &'static str) -> FieldSpec {
 }
 
 /// The body of `POST /v1/transaction`.
-pub(crate) static CREATE: BodySpec = BodySpec { name: "TransactionCreate", fields: &[
+pub(crate) static CREATE: BodySpec = BodySpec { name: "TransactionCreate", may_lack: false, fields: &[
     ACCOUNT.required("Where the money goes; gives the currency and the processor."),
     AMOUNT
         .required("Minor units of the account's currency; 0 verifies the card and moves nothing.")
@@ -122,6 +124,24 @@ pub(crate) static CREATE: BodySpec = BodySpec { name: "TransactionCreate", field
     PARES.optional("The result of 3-D Secure 1; not with amount 0.").also(Rule::Flat),
     THREED_AUTHENTICATION.optional("The result of 3-D Secure; not with amount 0."),
 ] };
+
+/// The body of a capture.
+pub(crate) static CAPTURE_BODY: BodySpec = BodySpec {
+    name: "TransactionCapture",
+    may_lack: true,
+    fields: &[ACTION_AMOUNT
+        .optional("What is captured, in minor units: all that was authorised, when it is not sent. The rest is released.")
+        .also(Rule::DigitsForInteger)],
+};
+
+/// The body of a void, of whichever kind.
+pub(crate) static VOID_BODY: BodySpec = BodySpec {
+    name: "TransactionVoid",
+    may_lack: true,
+    fields: &[ACTION_AMOUNT
+        .optional("The whole amount, or not sent: no part of it can be released or taken back.")
+        .also(Rule::DigitsForInteger)],
+};
 
 /// What the issuer said of the address, 0 to 10.
 struct AvsResult(u8);
@@ -198,6 +218,10 @@ object! {
         optional "reason_code" => &str = row.reason_code.as_deref(), by ReasonCode, example "00", in part;
         /// The issuer's code.
         optional "authorization_code" => &str = row.authorization_code.as_deref(), example "561097", in part;
+        /// What was captured, in minor units; while a capture is under way, what is to be.
+        optional "captured_amount" => Amount = Some(row.captured).filter(|amount| !amount.is_zero()), example "1099", in part;
+        /// What was refunded, in minor units, with refunds that are under way.
+        optional "refunded_amount" => Amount = Some(row.refunded).filter(|amount| !amount.is_zero()), example "500", in part;
         /// Whether a rule blocked it.
         always "blocked" => bool = false, example "false";
         /// Whether it went out with a CVV.

@@ -22,7 +22,7 @@ pub(crate) fn schemas() -> Value {
             }
         }
     }
-    for BodySpec { name, fields } in ENDPOINTS.iter().filter_map(|endpoint| endpoint.body) {
+    for BodySpec { name, fields, .. } in ENDPOINTS.iter().filter_map(|endpoint| endpoint.body) {
         schemas.insert((*name).to_owned(), super::object(fields));
     }
     let faults = json!({

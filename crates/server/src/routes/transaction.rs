@@ -4,16 +4,20 @@ use std::sync::Arc;
 use const_format::formatcp;
 use panvault_card::{holds_card_number, id_holds_card_number};
 use panvault_model::{AccountId, Amount, CardId, RecurringType, ShopperInteraction, TransactionId};
-use panvault_vault::{NewTransaction, TransactionCreate, TransactionList, TransactionRead};
+use panvault_vault::{
+    Done, Idempotency, NewTransaction, Operation, Permit, TransactionCapture, TransactionCreate,
+    TransactionList, TransactionRead, TransactionRow, TransactionVoid,
+};
 
 use crate::answer::Answer;
 use crate::app::App;
 use crate::asked::{Asked, parsed, to_the_end};
-use crate::error::{Refusal, transaction_code};
+use crate::error::{Refusal, action_code};
 use crate::fault::Faults;
 use crate::fields::{Field, Fields};
 use crate::limits::{USER_AGENT_BYTES_MAX, WEBHOOK_BYTES_MAX};
 use crate::list;
+use crate::object::BodySpec;
 use crate::object::api_error::{Details, Failure};
 use crate::object::transaction::{self as field, FLAT, HistoryStep, NOT_WITH_ZERO, OBJECTS, Transaction};
 
@@ -24,14 +28,69 @@ pub(crate) async fn create(app: Arc<App>, mut asked: Asked) -> Result<Answer, Re
     })?;
     let vault = app.vault().clone();
     let done = to_the_end(async move { vault.transaction_create(&permit, new, idempotency).await }).await?;
-    let answer = match transaction_code(done.value.status) {
+    Ok(outcome(done, &asked))
+}
+
+/// What became of the last action, with the transaction either way.
+fn outcome(done: Done<Arc<TransactionRow>>, asked: &Asked) -> Answer {
+    let answer = match action_code(done.value.state) {
         None => Answer::of::<Transaction>(&done.value),
         Some(code) => {
             let details = Some(Details::Outcome(done.value));
             Answer::failure(Failure { code, at: asked.caller.now().wall, details })
         }
     };
-    Ok(answer.replayed(done.replayed))
+    answer.replayed(done.replayed)
+}
+
+pub(crate) async fn capture(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
+    let Act { permit, id, amount, idempotency } =
+        act::<TransactionCapture>(&app, &mut asked, &field::CAPTURE_BODY)?;
+    let vault = app.vault().clone();
+    let done = to_the_end(async move { vault.transaction_capture(&permit, id, amount, idempotency).await });
+    Ok(outcome(done.await?, &asked))
+}
+
+pub(crate) async fn void_capture(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
+    let Act { permit, id, amount, idempotency } =
+        act::<TransactionVoid>(&app, &mut asked, &field::VOID_BODY)?;
+    let vault = app.vault().clone();
+    let done =
+        to_the_end(async move { vault.transaction_void_capture(&permit, id, amount, idempotency).await });
+    Ok(outcome(done.await?, &asked))
+}
+
+pub(crate) async fn void(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
+    let Act { permit, id, amount, idempotency } =
+        act::<TransactionVoid>(&app, &mut asked, &field::VOID_BODY)?;
+    let vault = app.vault().clone();
+    let done = to_the_end(async move { vault.transaction_void(&permit, id, amount, idempotency).await });
+    Ok(outcome(done.await?, &asked))
+}
+
+/// What is to be done with the transaction of the path.
+struct Act<O> {
+    permit: Permit<O>,
+    id: TransactionId,
+    amount: Option<Amount>,
+    idempotency: Option<Idempotency>,
+}
+
+fn act<O: Operation>(app: &App, asked: &mut Asked, spec: &BodySpec) -> Result<Act<O>, Refusal> {
+    let (permit, faults) = asked.permit_and_faults::<O>()?;
+    let id = asked.id(TransactionId::parse);
+    let (amount, idempotency) = parsed(asked.take_body(), spec, faults, |fields, faults| {
+        if !faults.is_empty() {
+            return Err(faults.into());
+        }
+        Ok((action_amount(fields), asked.idempotency(app.vault(), &permit, fields)))
+    })?;
+    Ok(Act { permit, id: id?, amount, idempotency })
+}
+
+/// How much of it.
+fn action_amount(fields: &Fields<'_>) -> Option<Amount> {
+    fields.of(&field::ACTION_AMOUNT).and_then(|amount| u32::try_from(amount).ok()).and_then(Amount::new)
 }
 
 pub(crate) async fn read(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {

@@ -1,5 +1,7 @@
 use http::Method;
-use panvault_vault::{Operation, TransactionCreate, TransactionList, TransactionRead};
+use panvault_vault::{
+    Operation, TransactionCapture, TransactionCreate, TransactionList, TransactionRead, TransactionVoid,
+};
 
 use crate::error::ErrorCode;
 use crate::object::Object;
@@ -7,6 +9,19 @@ use crate::object::count::Count;
 use crate::object::transaction::{self as object, HistoryStep, Transaction};
 use crate::routes::transaction;
 use crate::table::{AnswerSchema, Endpoint, handler};
+
+/// Failures of what is done with a transaction.
+const ACTION_FAILURES: &[ErrorCode] = &[
+    ErrorCode::NotFound,
+    ErrorCode::State,
+    ErrorCode::Declined,
+    ErrorCode::Unknown,
+    ErrorCode::Failed,
+    ErrorCode::Unavailable,
+    ErrorCode::NotSupported,
+    ErrorCode::IdempotencyInUse,
+    ErrorCode::IdempotencyMismatch,
+];
 
 pub(super) const CREATE: Endpoint = Endpoint {
     method: Method::POST,
@@ -93,4 +108,64 @@ pub(super) const HISTORY: Endpoint = Endpoint {
     body: None,
     list: None,
     handler: handler!(transaction::history),
+};
+
+pub(super) const CAPTURE: Endpoint = Endpoint {
+    method: Method::POST,
+    path: "/v1/transaction/{id}/capture",
+    operation: "transaction_capture",
+    roles: TransactionCapture::ROLES,
+    summary: "Capture a transaction",
+    doc: "Takes what was reserved, or a part of it; the rest is released, and there is no second capture. Only of an `AUTHORIZED` transaction, and not of a verification; else 110, with its `status` in `details`. When the processor says no, the transaction stays `AUTHORIZED`.",
+    success: 200,
+    answer: Some(AnswerSchema::One(Transaction::SPEC)),
+    failures: ACTION_FAILURES,
+    body: Some(&object::CAPTURE_BODY),
+    list: None,
+    handler: handler!(transaction::capture),
+};
+
+pub(super) const VOID_CAPTURE: Endpoint = Endpoint {
+    method: Method::POST,
+    path: "/v1/transaction/{id}/void_capture",
+    operation: "transaction_void_capture",
+    roles: TransactionVoid::ROLES,
+    summary: "Take a capture back",
+    doc: "Before it is settled, and all of it: `SETTLEMENT_REQUESTED` becomes `SETTLEMENT_CANCELLED`. What is settled is refunded instead.",
+    success: 200,
+    answer: Some(AnswerSchema::One(Transaction::SPEC)),
+    failures: ACTION_FAILURES,
+    body: Some(&object::VOID_BODY),
+    list: None,
+    handler: handler!(transaction::void_capture),
+};
+
+pub(super) const VOID: Endpoint = Endpoint {
+    method: Method::POST,
+    path: "/v1/transaction/{id}/void",
+    operation: "transaction_void",
+    roles: TransactionVoid::ROLES,
+    summary: "Release what was reserved",
+    doc: "Of an `AUTHORIZED` transaction, which becomes `AUTHORIZATION_VOIDED`.",
+    success: 200,
+    answer: Some(AnswerSchema::One(Transaction::SPEC)),
+    failures: ACTION_FAILURES,
+    body: Some(&object::VOID_BODY),
+    list: None,
+    handler: handler!(transaction::void),
+};
+
+pub(super) const VOID_AUTHORIZATION: Endpoint = Endpoint {
+    method: Method::POST,
+    path: "/v1/transaction/{id}/void_authorization",
+    operation: "transaction_void_authorization",
+    roles: TransactionVoid::ROLES,
+    summary: "Release what was reserved",
+    doc: "Another name of `void`.",
+    success: 200,
+    answer: Some(AnswerSchema::One(Transaction::SPEC)),
+    failures: ACTION_FAILURES,
+    body: Some(&object::VOID_BODY),
+    list: None,
+    handler: handler!(transaction::void),
 };

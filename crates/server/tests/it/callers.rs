@@ -97,6 +97,10 @@ fn walk(server: &Server, tenant: &Tenant, id: &str, key: Option<&str>) -> Vec<(&
                 "card_create" => Some(card_body(tenant)),
                 "card_update" => Some(json!({ "cvv": "111", "organisation": tenant.organisation })),
                 "transaction_create" => Some(transaction_body(tenant, id, 1099)),
+                "transaction_capture"
+                | "transaction_void_capture"
+                | "transaction_void"
+                | "transaction_void_authorization" => Some(json!({})),
                 "organisation_create"
                 | "organisation_update"
                 | "account_update"

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod actions;
 mod administration;
 mod audit;
 mod bins;

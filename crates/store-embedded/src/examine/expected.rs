@@ -37,7 +37,10 @@ impl ExpectedRows {
             Action::CardUpdate | Action::CardRefresh => &mut self.cards.changed,
             Action::CardDelete => &mut self.cards.gone,
             Action::TransactionInitiate => &mut self.transactions.made,
-            Action::TransactionSettle => &mut self.transactions.changed,
+            Action::TransactionCapture
+            | Action::TransactionVoidCapture
+            | Action::TransactionVoid
+            | Action::TransactionSettle => &mut self.transactions.changed,
             Action::DocumentCreate => &mut self.documents.made,
             Action::DocumentUpdate => &mut self.documents.changed,
             Action::DocumentDelete => &mut self.documents.gone,

@@ -1,4 +1,3 @@
-use panvault_model::TransactionStatus;
 use panvault_store::{CardRow, Chain, TransactionRow};
 use rusqlite::ToSql;
 
@@ -56,7 +55,7 @@ impl Examination {
         let transactions = self.each_transaction(&mut |row| {
             found.transaction(&row, chain);
             steps += u64::from(row.version);
-            open += u64::from(row.status == TransactionStatus::Initiated);
+            open += u64::from(row.is_open());
             if lacking.len() < LISTED_MAX && !self.is_indexed_transaction(&row) {
                 lacking.push(format!(
                     "transaction {} is not where it should be, or lacks an index entry",
@@ -99,7 +98,7 @@ impl Examination {
         row.encode(&mut bytes);
         let (organisation, id) = (row.organisation.as_bytes(), row.id.as_bytes());
         let open = self.has("SELECT 1 FROM payment_open WHERE id = ?", &[id]);
-        open == (row.status == TransactionStatus::Initiated)
+        open == row.is_open()
             && self.has("SELECT 1 FROM payment WHERE id = ? AND row = ?", &[id, &bytes])
             && self.has(
                 "SELECT 1 FROM payment_by_organisation WHERE organisation = ? AND id = ?",

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use panvault_model::{CardId, TransactionId, TransactionStatus};
+use panvault_model::{CardId, TransactionId};
 use panvault_store::{AuditNote, CardRow, Effect, Effects, Row, RowFault, RowKey, TransactionRow};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Statement, ToSql};
@@ -270,7 +270,7 @@ impl<'a> Applying<'a, '_> {
                 self.run("INSERT INTO payment_by_organisation VALUES (?, ?)", &[organisation, id])?;
                 self.run("INSERT INTO payment_by_card VALUES (?, ?)", &[row.card.as_bytes(), id])?;
             }
-            if row.status == TransactionStatus::Initiated {
+            if row.is_open() {
                 self.run("INSERT OR REPLACE INTO payment_open VALUES (?)", &[id])?;
             } else if !is_new {
                 self.run("DELETE FROM payment_open WHERE id = ?", &[id])?;

@@ -66,6 +66,12 @@ pub enum Action {
     AccessRefuse,
     /// A request came without a key that is valid. Counted.
     SigninRefuse,
+    /// A capture was written down, and the processor is about to be told.
+    TransactionCapture,
+    /// The same of a capture that is taken back.
+    TransactionVoidCapture,
+    /// The same of a reservation that is released.
+    TransactionVoid,
 }
 
 impl Action {
@@ -94,6 +100,9 @@ impl Action {
         Self::AuditRead,
         Self::AccessRefuse,
         Self::SigninRefuse,
+        Self::TransactionCapture,
+        Self::TransactionVoidCapture,
+        Self::TransactionVoid,
     ];
 
     /// The number that stands for it in stored records.
@@ -122,6 +131,9 @@ impl Action {
             Self::AuditRead => 21,
             Self::AccessRefuse => 22,
             Self::SigninRefuse => 23,
+            Self::TransactionCapture => 24,
+            Self::TransactionVoidCapture => 25,
+            Self::TransactionVoid => 26,
         }
     }
 
@@ -150,7 +162,10 @@ impl Action {
             | Self::NodeStop
             | Self::CardCvvSweep
             | Self::ApiKeyUse
-            | Self::BinsLoad => false,
+            | Self::BinsLoad
+            | Self::TransactionCapture
+            | Self::TransactionVoidCapture
+            | Self::TransactionVoid => false,
         }
     }
 
@@ -185,6 +200,9 @@ impl Action {
             Self::AuditRead => "audit_read",
             Self::AccessRefuse => "access_refuse",
             Self::SigninRefuse => "signin_refuse",
+            Self::TransactionCapture => "transaction_capture",
+            Self::TransactionVoidCapture => "transaction_void_capture",
+            Self::TransactionVoid => "transaction_void",
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! | bytes | what |
 //! | --- | --- |
-//! | 1 | format, 4 |
+//! | 1 | format, 5 |
 //! | 12 | id |
 //! | 12 | organisation |
 //! | 4 | version |
@@ -32,6 +32,10 @@
 //! | 1 | CVV was sent: 0 or 1 |
 //! | 1 | CVV result |
 //! | 1 | address result |
+//! | 4 | amount that was captured, or is being |
+//! | 4 | amount that was refunded, or is being |
+//! | 1 | last action |
+//! | 1 | what became of it |
 //! | 1 or 17 | idempotency record: 0, or 1 and its key |
 //! | 6 | when it was made |
 //! | 6 | when it last changed |
@@ -51,8 +55,9 @@
 //! | tag | keyed tag over all of the above |
 
 use panvault_model::{
-    AccountId, Amount, Brand, CardId, Currency, CvvResult, Id, NodeId, OrganisationId, ProcessorId,
-    RecurringType, ShopperInteraction, Tag, Timestamp, TransactionId, TransactionStatus,
+    AccountId, ActionState, Amount, Brand, CardId, Currency, CvvResult, Id, NodeId, OrganisationId,
+    ProcessorId, RecurringType, ShopperInteraction, Tag, Timestamp, TransactionAction, TransactionId,
+    TransactionStatus,
 };
 
 use crate::codec::{Reader, RowFault, Writer};
@@ -119,6 +124,14 @@ pub struct TransactionRow {
     pub cvv_result: CvvResult,
     /// What the issuer said of the address, 0 to 10.
     pub avs_result: u8,
+    /// What was captured; while a capture is in hand or its outcome unknown, what is to be.
+    pub captured: Amount,
+    /// What was refunded, with refunds whose outcome is not known.
+    pub refunded: Amount,
+    /// What was last done with it.
+    pub action: TransactionAction,
+    /// What became of that.
+    pub state: ActionState,
     /// The idempotency record that waits for its outcome.
     pub idempotency: Option<IdempotencyKey>,
     /// When it was made.
@@ -130,7 +143,7 @@ pub struct TransactionRow {
 }
 
 impl TransactionRow {
-    const FORMAT: u8 = 4;
+    const FORMAT: u8 = 5;
 
     /// Appends everything that the tag covers.
     pub fn encode_clear(&self, out: &mut Vec<u8>) {
@@ -168,12 +181,21 @@ impl TransactionRow {
         writer.u8(u8::from(self.cvv_present));
         writer.u8(self.cvv_result.code());
         writer.u8(self.avs_result);
+        writer.u32(self.captured.minor_units());
+        writer.u32(self.refunded.minor_units());
+        writer.u8(self.action.code());
+        writer.u8(self.state.code());
         writer.u8(u8::from(self.idempotency.is_some()));
         if let Some(key) = self.idempotency {
             writer.fixed(&key.0);
         }
         writer.timestamp(self.created_at);
         writer.timestamp(self.updated_at);
+    }
+
+    /// Whether somebody has still to say what became of its last action.
+    pub const fn is_open(&self) -> bool {
+        self.state.is_open()
     }
 
     /// Appends the whole row.
@@ -224,6 +246,10 @@ impl TransactionRow {
             cvv_present: reader.flag()?,
             cvv_result: reader.code(CvvResult::from_code)?,
             avs_result: reader.u8()?,
+            captured: Amount::new(reader.u32()?).ok_or(RowFault::Value)?,
+            refunded: Amount::new(reader.u32()?).ok_or(RowFault::Value)?,
+            action: reader.code(TransactionAction::from_code)?,
+            state: reader.code(ActionState::from_code)?,
             idempotency: if reader.flag()? { Some(IdempotencyKey(reader.fixed()?)) } else { None },
             created_at: reader.timestamp()?,
             updated_at: reader.timestamp()?,

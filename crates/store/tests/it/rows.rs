@@ -4,9 +4,10 @@ use core::num::NonZeroU32;
 use std::sync::Arc;
 
 use panvault_model::{
-    AccountId, Amount, ApiKeyId, Bin, Brand, CardId, CardType, Country, Currency, CvvResult, Expiry,
-    Fingerprint, Id, IssuerFacts, LastFour, NodeId, OrganisationId, ProcessorId, RecurringType, RequestId,
-    Role, Sealed, ShopperInteraction, Tag, Timestamp, TransactionId, TransactionStatus,
+    AccountId, ActionState, Amount, ApiKeyId, Bin, Brand, CardId, CardType, Country, Currency, CvvResult,
+    Expiry, Fingerprint, Id, IssuerFacts, LastFour, NodeId, OrganisationId, ProcessorId, RecurringType,
+    RequestId, Role, Sealed, ShopperInteraction, Tag, Timestamp, TransactionAction, TransactionId,
+    TransactionStatus,
 };
 use panvault_store::{
     AccountRow, Action, ApiKeyRow, ApiKeyUseRow, AuditNote, CardRow, Counted, DocumentKind, DocumentRow,
@@ -112,6 +113,10 @@ pub(crate) fn transaction() -> TransactionRow {
         cvv_present: true,
         cvv_result: CvvResult::Matched,
         avs_result: 10,
+        captured: Amount::new(2_147_483_646).unwrap(),
+        refunded: Amount::new(0x0102_0304).unwrap(),
+        action: TransactionAction::VoidCapture,
+        state: ActionState::ToAsk,
         idempotency: Some(IdempotencyKey([0x61; 16])),
         created_at: at(3),
         updated_at: at(4),
@@ -138,6 +143,10 @@ pub(crate) fn transaction_least() -> TransactionRow {
         cvv_present: false,
         cvv_result: CvvResult::Unavailable,
         avs_result: 0,
+        captured: Amount::ZERO,
+        refunded: Amount::ZERO,
+        action: TransactionAction::Authorise,
+        state: ActionState::InHand,
         idempotency: None,
         ..transaction()
     }

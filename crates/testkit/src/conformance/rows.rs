@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use panvault_model::{
-    AccountId, Amount, ApiKeyId, Bin, Brand, CardId, CardType, Country, Currency, CvvResult, Expiry,
-    Fingerprint, Id, IssuerFacts, LastFour, NodeId, OrganisationId, ProcessorId, RecurringType, Sealed,
-    ShopperInteraction, Tag, Timestamp, TransactionId, TransactionStatus, VaultId,
+    AccountId, ActionState, Amount, ApiKeyId, Bin, Brand, CardId, CardType, Country, Currency, CvvResult,
+    Expiry, Fingerprint, Id, IssuerFacts, LastFour, NodeId, OrganisationId, ProcessorId, RecurringType,
+    Sealed, ShopperInteraction, Tag, Timestamp, TransactionAction, TransactionId, TransactionStatus, VaultId,
 };
 use panvault_store::{
     ApiKeyUseRow, CardCvvRow, CardRow, Chain, CvvOwner, CvvSource, DocumentKind, DocumentRow, HistoryRow,
@@ -154,6 +154,10 @@ pub fn transaction(n: u64, card: CardId) -> TransactionRow {
         cvv_present: true,
         cvv_result: CvvResult::Unavailable,
         avs_result: 0,
+        captured: Amount::ZERO,
+        refunded: Amount::ZERO,
+        action: TransactionAction::Authorise,
+        state: ActionState::InHand,
         idempotency: None,
         created_at: at(n),
         updated_at: at(n),
@@ -171,6 +175,7 @@ pub fn transaction_settled(row: &TransactionRow, status: TransactionStatus) -> T
         authorization_code: Some("A1B2C3".to_owned()),
         cvv_result: CvvResult::Matched,
         avs_result: 2,
+        state: ActionState::Approved,
         updated_at: row.updated_at.plus_seconds(1),
         tag: tag(0x7b),
         ..row.clone()

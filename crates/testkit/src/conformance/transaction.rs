@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use panvault_model::{CardId, TransactionId, TransactionStatus};
-use panvault_store::{Commit, Expect, Outcome, RowKey, Store};
+use panvault_model::{ActionState, CardId, TransactionId, TransactionStatus};
+use panvault_store::{Commit, Expect, Outcome, RowKey, Store, TransactionRow};
 
 use crate::conformance::rows::{card, history, id, organisation, transaction, transaction_settled};
 use crate::conformance::{
@@ -13,7 +13,7 @@ pub(super) const CASES: &[StoreCase] = cases! {
     a_transaction_is_not_initiated_without_its_card
     a_transaction_is_settled_by_the_version_that_was_read
     history_is_newest_first
-    open_transactions_are_those_initiated
+    open_transactions_are_those_without_an_outcome
     a_transaction_outlives_its_card
 };
 
@@ -75,7 +75,7 @@ async fn history_is_newest_first(store: &dyn Store) {
     assert_eq!(store.transaction_history(row.id).await, Ok(steps));
 }
 
-async fn open_transactions_are_those_initiated(store: &dyn Store) {
+async fn open_transactions_are_those_without_an_outcome(store: &dyn Store) {
     let card = card(10);
     let rows = [20, 22, 21].map(|n| transaction(n, card.id));
     done(store.commit(card_insert(&card)).await.unwrap());
@@ -86,11 +86,24 @@ async fn open_transactions_are_those_initiated(store: &dyn Store) {
     let [first, third, second] = rows.map(Arc::new);
     let open = vec![Arc::clone(&first), Arc::clone(&second), Arc::clone(&third)];
     assert_eq!(store.transaction_open().await, Ok(open));
-    for (row, status) in [(&second, TransactionStatus::Declined), (&third, TransactionStatus::Pending)] {
-        let settled = transaction_settled(row, status);
+    for row in [&second, &third] {
+        let settled = transaction_settled(row, TransactionStatus::Declined);
         done(store.commit(transaction_settle(&settled)).await.unwrap());
     }
-    assert_eq!(store.transaction_open().await, Ok(vec![first]));
+    assert_eq!(store.transaction_open().await, Ok(vec![Arc::clone(&first)]));
+    // Of which the processor is to be asked, it is as open as before it was sent; and what is done with it next opens it again.
+    let unknown = transaction_settled(&first, TransactionStatus::Unknown);
+    let unknown = Arc::new(TransactionRow { state: ActionState::ToAsk, ..unknown });
+    let declined = transaction_settled(&second, TransactionStatus::Declined);
+    let again = transaction_settled(&declined, TransactionStatus::Pending);
+    let again = Arc::new(TransactionRow { state: ActionState::InHand, ..again });
+    for row in [&unknown, &again] {
+        done(store.commit(transaction_settle(row)).await.unwrap());
+    }
+    assert_eq!(store.transaction_open().await, Ok(vec![Arc::clone(&unknown), Arc::clone(&again)]));
+    let cannot_tell = transaction_settled(&unknown, TransactionStatus::Unknown);
+    done(store.commit(transaction_settle(&cannot_tell)).await.unwrap());
+    assert_eq!(store.transaction_open().await, Ok(vec![again]));
 }
 
 async fn a_transaction_outlives_its_card(store: &dyn Store) {

@@ -184,7 +184,10 @@ impl Counts {
             | Action::NodeStop
             | Action::CardCvvSweep
             | Action::ApiKeyUse
-            | Action::BinsLoad => put(&self.reads, READS_COUNTED_MAX, subject, &count),
+            | Action::BinsLoad
+            | Action::TransactionCapture
+            | Action::TransactionVoidCapture
+            | Action::TransactionVoid => put(&self.reads, READS_COUNTED_MAX, subject, &count),
         }
     }
 }

@@ -43,6 +43,10 @@ static OPERATIONS: &[(u8, &str)] = &[
     (38, "audit_list"),
     (39, "audit_read"),
     (40, "status_read"),
+    (41, "transaction_capture"),
+    (42, "transaction_void_capture"),
+    (43, "transaction_void"),
+    (44, "transaction_void_authorization"),
 ];
 
 /// The number of an operation; 0 for one that has none.

@@ -138,7 +138,7 @@ mod tests {
         assert_eq!(answer_readable(&IdempotencyAnswer::RUNNING), Ok(()));
         let documents = [OrganisationRow::KIND, AccountRow::KIND, ProcessorRow::KIND, ApiKeyRow::KIND];
         assert_eq!(documents, [3, 4, 5, 6]);
-        for (kind, format) in [(1, 5), (2, 4), (3, 1), (4, 2), (5, 1), (6, 3)] {
+        for (kind, format) in [(1, 5), (2, 5), (3, 1), (4, 2), (5, 1), (6, 3)] {
             let cut = IdempotencyAnswer { kind, bytes: vec![format, 0] };
             assert_eq!(answer_readable(&cut), Err(RowFault::Short), "{kind}");
         }

@@ -2,10 +2,10 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use panvault_model::{
-    AccountId, Amount, CardId, CvvResult, Id, OrganisationId, RecurringType, ShopperInteraction, Tag,
-    Timestamp, TransactionId, TransactionStatus,
+    AccountId, ActionState, Amount, CardId, CvvResult, Id, OrganisationId, RecurringType, ShopperInteraction,
+    Tag, Timestamp, TransactionAction, TransactionId, TransactionStatus,
 };
-use panvault_processor::{Clearance, Order, Processor, Sent};
+use panvault_processor::{Act, Clearance, Order, Processor, Sent};
 use panvault_store::{
     AccountRow, Action, CardRow, Commit, CvvClaim, Expect, HistoryRow, IdempotencyAnswer, Outcome, RowKey,
     StoreFault, TransactionRow,
@@ -64,12 +64,12 @@ const EXPECT_CARD: usize = 0;
 const EXPECT_CVV: usize = 2;
 
 /// What a transaction needs to be sent, found before anything is written.
-struct Prepared {
-    row: Arc<TransactionRow>,
-    connection: Arc<dyn Processor>,
-    asked: Requester,
-    snapshot: Arc<Snapshot>,
-    idempotency: Option<Idempotency>,
+pub(super) struct Prepared {
+    pub(super) row: Arc<TransactionRow>,
+    pub(super) connection: Arc<dyn Processor>,
+    pub(super) asked: Requester,
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) idempotency: Option<Idempotency>,
 }
 
 impl Vault {
@@ -217,6 +217,10 @@ impl Vault {
             cvv_present: false,
             cvv_result: CvvResult::Unavailable,
             avs_result: 0,
+            captured: Amount::ZERO,
+            refunded: Amount::ZERO,
+            action: TransactionAction::Authorise,
+            state: ActionState::InHand,
             idempotency: idempotency.map(|claim| claim.key),
             created_at: now,
             updated_at: now,
@@ -292,11 +296,7 @@ impl Vault {
                 return Sent::NotReached { reason: "the card could not be opened" };
             }
         };
-        let limit = Duration::from_secs(PROCESSOR_SECONDS_MAX);
-        match tokio::time::timeout(limit, prepared.connection.send(outbound, in_hand)).await {
-            Ok(sent) => sent,
-            Err(_elapsed) => Sent::Unknown { reason: "the processor did not answer in time" },
-        }
+        sent_in_time(&*prepared.connection, Act::Authorise(outbound), in_hand).await
     }
 
     /// Writes the outcome, durably, and only then lets a CVV that was not sent go back. Where nodes share CVVs, the outcome takes the
@@ -304,7 +304,7 @@ impl Vault {
     ///
     /// Money may have moved by now, so an outcome that cannot be written is answered as unknown, which is also what the next
     /// sweep makes of it; an error would say that nothing was done.
-    async fn transaction_settle(
+    pub(super) async fn transaction_settle(
         &self,
         prepared: &Prepared,
         initiated: &TransactionRow,
@@ -324,6 +324,7 @@ impl Vault {
         let unknown = |reason: &str| {
             Arc::new(TransactionRow {
                 status: TransactionStatus::Unknown,
+                state: ActionState::Unknown,
                 status_reason: Some(reason.to_owned()),
                 ..initiated.clone()
             })
@@ -365,6 +366,15 @@ impl Vault {
         };
         history.tag = seal::history_tag(self.keys(), &history);
         Ok(history)
+    }
+}
+
+/// Hands an act to a processor, and gives it up when its answer takes too long.
+pub(super) async fn sent_in_time(connection: &dyn Processor, act: Act, clearance: &dyn Clearance) -> Sent {
+    let limit = Duration::from_secs(PROCESSOR_SECONDS_MAX);
+    match tokio::time::timeout(limit, connection.send(act, clearance)).await {
+        Ok(sent) => sent,
+        Err(_elapsed) => Sent::Unknown { reason: "the processor did not answer in time" },
     }
 }
 

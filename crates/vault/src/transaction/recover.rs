@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use panvault_model::Now;
+use panvault_model::{ActionState, Now};
 use panvault_processor::Sent;
 use panvault_store::{Expect, NodeRow, RowKey, TransactionRow};
 
@@ -13,12 +13,14 @@ use crate::transaction::settle::SettleBase;
 use crate::vault::Vault;
 
 impl Vault {
-    /// Turns every transaction that is `INITIATED` and in nobody's hand any more into `UNKNOWN`: what a crash left, what a task of this
-    /// node let go half-way, and what a dead node had. It is never sent again by itself. Any number may do this at once.
+    /// Turns every transaction of which an action is in nobody's hand any more into `UNKNOWN`: what a crash left, what a task of this
+    /// node let go half-way, and what a dead node had. It is never sent again by itself; the next sweep asks the processor what became
+    /// of it, where that can say. Any number may do this at once.
     ///
     /// One that cannot be taken over does not keep back the others; the first error is told at the end.
     pub(crate) async fn transaction_recover(&self) -> Result<(), VaultError> {
-        let open = self.store().transaction_open().await?;
+        let mut open = self.store().transaction_open().await?;
+        open.retain(|row| row.state == ActionState::InHand);
         // Behind them: a node has its row before it has a transaction in hand, so that the row of one that lives is among these.
         let nodes = if self.node().is_shared() { self.store().node_read_all().await? } else { Vec::new() };
         let now = self.now();
@@ -59,7 +61,7 @@ impl Vault {
         let taken = self.transaction_outcome(&Requester::VAULT, row, sent, idempotency, onto, now).await?;
         // Else another was faster, or its node lives after all.
         if taken.is_some() {
-            tracing::warn!(transaction.id = %row.id, advice = "ask the processor for its outcome", "transaction.unknown");
+            tracing::warn!(transaction.id = %row.id, advice = "ask the processor for its outcome, where it is not asked by itself", "transaction.unknown");
         }
         Ok(())
     }

@@ -2,8 +2,8 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use panvault_card::masked_text;
-use panvault_model::{Now, TransactionStatus};
-use panvault_processor::Sent;
+use panvault_model::{ActionState, Amount, Now, TransactionAction, TransactionStatus};
+use panvault_processor::{Sent, Verdict};
 use panvault_store::{
     Action, AuditNote, CardCvvRow, Commit, Effect, Expect, IdempotencyRow, Outcome, RowKey, StoreFault,
     TransactionRow,
@@ -48,7 +48,8 @@ impl Vault {
         let mut row = initiated.clone();
         row.version = row.version.checked_add(1).ok_or(VaultError::Contended)?;
         row.updated_at = now.wall;
-        sent_apply(&mut row, sent);
+        let can_be_asked = matches!(sent, Sent::Unknown { .. }) && self.can_be_asked(&row);
+        sent_apply(&mut row, sent, can_be_asked);
         row.tag = seal::transaction_tag(self.keys(), &row);
         let history = self.history(&row, now.wall)?;
         let outcome = row.status.code();
@@ -57,7 +58,7 @@ impl Vault {
             ..asked.note(now.wall, Action::TransactionSettle, row.organisation, row.id.0)
         };
         let answer = idempotency.map(|claim| {
-            let expires_at = row.created_at.plus_seconds(IDEMPOTENCY_SECONDS);
+            let expires_at = initiated.updated_at.plus_seconds(IDEMPOTENCY_SECONDS);
             claim.row(self.keys(), expires_at, answer_of(&row))
         });
         let (row, history) = (Arc::new(row), Arc::new(history));
@@ -118,27 +119,63 @@ impl Vault {
     }
 }
 
-/// What the processor said, in the row. What was never sent did not go out with a CVV.
-fn sent_apply(row: &mut TransactionRow, sent: Sent) {
+/// What the processor said to the row's last action, in the row. What was never sent did not go out with a CVV.
+fn sent_apply(row: &mut TransactionRow, sent: Sent, can_be_asked: bool) {
     match sent {
         Sent::NotReached { reason } => {
-            row.status = TransactionStatus::Unavailable;
+            row.state = ActionState::Unavailable;
             row.status_reason = Some(reason.to_owned());
-            row.cvv_present = false;
+            row.status = refused(row, TransactionStatus::Unavailable);
+            if row.action == TransactionAction::Authorise {
+                row.cvv_present = false;
+            }
         }
         Sent::Unknown { reason } => {
+            // Of what was asked about already nothing more is to be learned.
+            let is_asked = row.state != ActionState::ToAsk && can_be_asked;
+            row.state = if is_asked { ActionState::ToAsk } else { ActionState::Unknown };
             row.status = TransactionStatus::Unknown;
             row.status_reason = Some(reason.to_owned());
         }
-        Sent::Answered(answer) => {
-            row.status = answer.status;
-            row.status_reason = answer.status_reason.map(said);
-            row.reason_code = Some(said(answer.reason_code));
-            row.authorization_code = answer.authorization_code.map(said);
-            row.cvv_result = answer.cvv_result;
-            row.avs_result = answer.avs_result;
+        Sent::Answered(reply) => {
+            (row.state, row.status) = match reply.verdict {
+                Verdict::Approved => (ActionState::Approved, approved(row)),
+                Verdict::Declined => (ActionState::Declined, refused(row, TransactionStatus::Declined)),
+                Verdict::Failed => (ActionState::Failed, refused(row, TransactionStatus::Failed)),
+                Verdict::NotSupported => {
+                    (ActionState::NotSupported, refused(row, TransactionStatus::NotSupported))
+                }
+            };
+            row.status_reason = reply.status_reason.map(said);
+            row.reason_code = Some(said(reply.reason_code));
+            if row.action == TransactionAction::Authorise {
+                row.authorization_code = reply.authorization_code.map(said);
+                row.cvv_result = reply.cvv_result;
+                row.avs_result = reply.avs_result;
+            }
         }
     }
+}
+
+/// To where an action leads that was approved.
+fn approved(row: &mut TransactionRow) -> TransactionStatus {
+    if row.action != TransactionAction::Authorise {
+        let led = row.action.before().and_then(|before| before.after(row.action));
+        return led.unwrap_or(row.status);
+    }
+    if !row.capture_now || row.amount.is_zero() {
+        return TransactionStatus::Authorized;
+    }
+    row.captured = row.amount;
+    TransactionStatus::SettlementRequested
+}
+
+/// What was refused is as it was before; an authorisation is over.
+fn refused(row: &mut TransactionRow, over: TransactionStatus) -> TransactionStatus {
+    if row.action == TransactionAction::Capture {
+        row.captured = Amount::ZERO;
+    }
+    row.action.before().unwrap_or(over)
 }
 
 /// Text from outside, as it may be stored and shown: an acquirer may answer with the request that it was sent.

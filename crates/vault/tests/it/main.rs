@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod action;
 mod administration;
 mod audit;
 mod card;
@@ -32,9 +33,9 @@ mod world;
 
 /// Fails unless the result is this error.
 macro_rules! assert_refused {
-    ($result:expr, $error:pat) => {
+    ($result:expr, $error:pat $(if $guard:expr)?) => {
         match $result {
-            Err($error) => {}
+            Err($error) $(if $guard)? => {}
             Err(error) => panic!("refused with another error: {error:?}"),
             Ok(_) => panic!("not refused"),
         }

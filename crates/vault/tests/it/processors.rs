@@ -2,7 +2,7 @@ use core::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use panvault_model::TransactionId;
-use panvault_processor::{Clearance, Configuration, Connect, Connector, Outbound, Processor, Sent};
+use panvault_processor::{Act, Clearance, Configuration, Connect, Connector, FollowUp, Processor, Sent};
 
 use crate::gate::Gate;
 
@@ -51,19 +51,26 @@ struct Connection {
 impl Processor for Connection {
     fn send<'a>(
         &'a self,
-        request: Outbound,
+        act: Act,
         clearance: &'a dyn Clearance,
     ) -> Pin<Box<dyn Future<Output = Sent> + Send + 'a>> {
+        if let Act::Ask(_) = act {
+            return self.dummy.send(act, clearance);
+        }
         Box::pin(async move {
             self.line.before.pass().await;
             if !clearance.is_given() {
                 return Sent::NOT_CLEARED;
             }
-            self.line.left.lock().unwrap().push(request.order().transaction);
+            self.line.left.lock().unwrap().push(act.transaction());
             self.line.after.pass().await;
             // It has left: what the node may do now changes nothing.
-            self.dummy.send(request, &Left).await
+            self.dummy.send(act, &Left).await
         })
+    }
+
+    fn can_be_asked(&self, of: &FollowUp) -> bool {
+        self.dummy.can_be_asked(of)
     }
 }
 

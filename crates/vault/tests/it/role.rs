@@ -6,7 +6,8 @@ use panvault_vault::{
     CardDelete, CardList, CardRead, CardRefresh, CardUpdate, CvvChange, Metadata, NewApiKey, OPERATIONS,
     Operation, OrganisationCreate, OrganisationDelete, OrganisationList, OrganisationRead,
     OrganisationUpdate, Origin, ProcessorCreate, ProcessorDelete, ProcessorList, ProcessorRead,
-    ProcessorUpdate, StatusRead, TransactionCreate, TransactionList, TransactionRead, VaultError,
+    ProcessorUpdate, StatusRead, TransactionCapture, TransactionCreate, TransactionList, TransactionRead,
+    TransactionVoid, VaultError,
 };
 
 use crate::assert_refused;
@@ -24,7 +25,7 @@ type Check = fn(&Caller) -> bool;
 
 /// Columns in the order of [`Role::ALL`]: provider's administrator and user; merchant's administrator, supervisor, cashier and
 /// user; browser.
-const MATRIX: [(&str, &str, Check); 33] = [
+const MATRIX: [(&str, &str, Check); 35] = [
     (StatusRead::NAME, "y------", may::<StatusRead>),
     (AuditRead::NAME, "y-y----", may::<AuditRead>),
     (AuditList::NAME, "y-y----", may::<AuditList>),
@@ -36,6 +37,8 @@ const MATRIX: [(&str, &str, Check); 33] = [
     (CardRefresh::NAME, "-------", may::<CardRefresh>),
     (BinRead::NAME, "yyyyyy-", may::<BinRead>),
     (TransactionCreate::NAME, "y-yyy--", may::<TransactionCreate>),
+    (TransactionCapture::NAME, "y-yyy--", may::<TransactionCapture>),
+    (TransactionVoid::NAME, "y-yyy--", may::<TransactionVoid>),
     (TransactionRead::NAME, "yyyyyy-", may::<TransactionRead>),
     (TransactionList::NAME, "yyyyyy-", may::<TransactionList>),
     (OrganisationCreate::NAME, "y------", may::<OrganisationCreate>),

@@ -1,0 +1,46 @@
+use panvault_model::{Amount, Currency, Id, TransactionAction, TransactionId};
+
+use crate::outbound::Outbound;
+
+/// What a processor is asked to do. The first is the only one that bears a card.
+pub enum Act {
+    /// Reserve, or sell.
+    Authorise(Outbound),
+    /// Take what was reserved, or a part of it; the rest is released.
+    Capture(FollowUp),
+    /// Release what was reserved, or take a capture back: [`FollowUp::action`] says which.
+    Void(FollowUp),
+    /// Give money back.
+    Refund(FollowUp),
+    /// Say what became of an act whose answer did not come. Changes nothing, and may be sent again.
+    Ask(FollowUp),
+}
+
+/// What names a transaction to an acquirer that knows it, and what is to be done with it or was.
+#[derive(Clone, Debug)]
+pub struct FollowUp {
+    /// What is done; of [`Act::Ask`], what is asked about.
+    pub action: TransactionAction,
+    /// The transaction that it is about.
+    pub transaction: TransactionId,
+    /// The refund that it is about, if it is one: an acquirer tells by it two of the same amount apart.
+    pub refund: Option<Id>,
+    /// What moves: of a capture or refund its own amount, else that of the transaction.
+    pub amount: Amount,
+    /// Of the transaction.
+    pub currency: Currency,
+    /// Of the transaction.
+    pub merchant_reference: String,
+    /// Why money is given back, in the words of who asked for it.
+    pub reason: Option<String>,
+}
+
+impl Act {
+    /// The transaction that it is about.
+    pub const fn transaction(&self) -> TransactionId {
+        match self {
+            Self::Authorise(outbound) => outbound.order().transaction,
+            Self::Capture(of) | Self::Void(of) | Self::Refund(of) | Self::Ask(of) => of.transaction,
+        }
+    }
+}

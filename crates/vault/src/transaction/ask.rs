@@ -1,0 +1,96 @@
+use panvault_model::{ActionState, TransactionAction};
+use panvault_processor::{Act, Clearance, FollowUp, Sent};
+use panvault_store::TransactionRow;
+use tokio::task::JoinSet;
+
+use crate::audit::Requester;
+use crate::error::{VaultError, with_causes};
+use crate::limits::ASKED_AT_ONCE_MAX;
+use crate::seal;
+use crate::transaction::create::sent_in_time;
+use crate::transaction::settle::SettleBase;
+use crate::vault::Vault;
+
+/// What only asks may always be sent: it changes nothing, and any number may ask.
+pub(super) struct Harmless;
+
+impl Clearance for Harmless {
+    fn is_given(&self) -> bool {
+        true
+    }
+}
+
+impl Vault {
+    /// Asks processors what became of actions whose answers did not come: some at a time, others the next time. What a processor
+    /// cannot tell stays `UNKNOWN` and is not asked for again; one that is not reached is asked again.
+    pub(crate) async fn transaction_ask(&self) -> Result<(), VaultError> {
+        let mut open = self.store().transaction_open().await?;
+        open.retain(|row| row.state == ActionState::ToAsk);
+        self.some_of(&mut open)?;
+        let mut asking = JoinSet::new();
+        for row in open {
+            let vault = self.clone();
+            asking.spawn(async move { vault.transaction_ask_one(&row).await });
+        }
+        let mut first = Ok(());
+        while let Some(asked) = asking.join_next().await {
+            if let Ok(Err(error)) = asked {
+                tracing::error!(error = %with_causes(&error), advice = "run panvault doctor", "transaction.not_asked");
+                first = first.and(Err(error));
+            }
+        }
+        first
+    }
+
+    /// As many as are asked for at once, from anywhere on: those that are not answered keep back no others.
+    pub(super) fn some_of<T>(&self, rows: &mut Vec<T>) -> Result<(), VaultError> {
+        if rows.len() > ASKED_AT_ONCE_MAX {
+            let [low, ..] = self.make_id_bytes()?;
+            let many = rows.len();
+            rows.rotate_left(usize::from(low) * many / (usize::from(u8::MAX) + 1));
+            rows.truncate(ASKED_AT_ONCE_MAX);
+        }
+        Ok(())
+    }
+
+    /// Whether the processor of a transaction can be asked what became of its last action.
+    pub(super) fn can_be_asked(&self, row: &TransactionRow) -> bool {
+        let snapshot = self.snapshot();
+        let processor = snapshot.documents.processor(row.processor);
+        processor.is_some_and(|(_, connection)| connection.can_be_asked(&follow_up(row)))
+    }
+
+    async fn transaction_ask_one(&self, row: &TransactionRow) -> Result<(), VaultError> {
+        seal::transaction_verify(self.keys(), row)?;
+        let snapshot = self.snapshot();
+        let sent = match snapshot.documents.processor(row.processor) {
+            Some((_, connection)) => sent_in_time(&**connection, Act::Ask(follow_up(row)), &Harmless).await,
+            None => Sent::Unknown { reason: "its processor is no longer there to be asked" },
+        };
+        drop(snapshot);
+        if matches!(sent, Sent::NotReached { .. }) {
+            return Ok(());
+        }
+        let onto = SettleBase { unused: None, expects: Vec::new() };
+        let told = self.transaction_outcome(&Requester::VAULT, row, sent, None, onto, self.now()).await?;
+        if let Some(settled) = told {
+            let status = settled.row.status.as_str();
+            tracing::info!(transaction.id = %row.id, status, "transaction.asked");
+        }
+        Ok(())
+    }
+}
+
+/// What names the last action of a transaction to its processor.
+pub(super) fn follow_up(row: &TransactionRow) -> FollowUp {
+    let is_capture = row.action == TransactionAction::Capture;
+    FollowUp {
+        action: row.action,
+        transaction: row.id,
+        refund: None,
+        amount: if is_capture { row.captured } else { row.amount },
+        currency: row.currency,
+        merchant_reference: row.merchant_reference.clone(),
+        reason: None,
+    }
+}
