@@ -66,6 +66,8 @@ pub(crate) enum Command {
     Status(Shared),
     /// Have a server read its certificates and its table of issuers again, as SIGHUP does
     Reload(Shared),
+    /// Settle what the dummy processor has captured, in a test vault
+    Settle(Shared),
     /// See who did what
     #[command(subcommand)]
     Audit(AuditCommand),

@@ -11,6 +11,7 @@ mod document;
 mod init;
 mod reload;
 mod serve;
+mod settle;
 mod setup;
 mod status;
 mod version;
@@ -36,6 +37,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Bin(command) => bin::run(command),
         Command::Status(shared) => status::run(&shared),
         Command::Reload(shared) => reload::run(&shared),
+        Command::Settle(shared) => settle::run(&shared),
         Command::Audit(command) => audit::run(command),
         Command::Completions { shell } => completions::run(shell).map(success),
         Command::Version { json } => version::run(json).map(success),

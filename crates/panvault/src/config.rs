@@ -52,6 +52,8 @@ pub(crate) struct Config {
     pub(crate) cvv_ttl_seconds: u32,
     pub(crate) cvvs_held_max: u64,
     pub(crate) server: ServerSettings,
+    /// Seconds between two settlements; 0 is never.
+    pub(crate) settle_seconds: u64,
     /// How long a list may wait for its turn, and then take.
     pub(crate) list_time: Duration,
     pub(crate) log_level: String,
@@ -102,6 +104,7 @@ fn check(mut values: Values) -> anyhow::Result<Config> {
             stop_grace: checked.seconds("stop_grace_seconds"),
             bin_lookups_per_minute: checked.number("bin_lookups_per_minute", 1, 1_000_000),
         },
+        settle_seconds: checked.number("settle_seconds", 0, 86_400),
         list_time: checked.seconds("list_seconds_max"),
         log_level: checked.log_level(),
         log_format: checked.log_format(),

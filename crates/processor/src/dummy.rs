@@ -96,6 +96,10 @@ impl Processor for Dummy {
     fn can_be_asked(&self, of: &FollowUp) -> bool {
         of_follow_up(of).later.is_some()
     }
+
+    fn is_settled_here(&self) -> bool {
+        true
+    }
 }
 
 /// A yes to anything but an authorisation.

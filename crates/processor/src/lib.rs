@@ -29,6 +29,9 @@ pub trait Processor: Send + Sync {
 
     /// Whether it can say later what became of an act that was not answered: if not, it is not asked. Does not wait.
     fn can_be_asked(&self, of: &FollowUp) -> bool;
+
+    /// Whether nobody settles but who asks for it: what is captured stays so until this vault says that it is settled.
+    fn is_settled_here(&self) -> bool;
 }
 
 /// Whether a transaction is still in the hands of who wants to send it.

@@ -51,10 +51,10 @@ pub use crate::permit::{
     CardList, CardRead, CardRefresh, CardUpdate, OPERATIONS, Operation, OrganisationCreate,
     OrganisationDelete, OrganisationList, OrganisationRead, OrganisationUpdate, Permit, ProcessorCreate,
     ProcessorDelete, ProcessorList, ProcessorRead, ProcessorUpdate, StatusRead, TransactionCapture,
-    TransactionCreate, TransactionList, TransactionRead, TransactionVoid, role_gives,
+    TransactionCreate, TransactionList, TransactionRead, TransactionSettle, TransactionVoid, role_gives,
 };
 pub use crate::processor::{NewProcessor, ProcessorChange};
 pub use crate::text::{currency_fits, description_fits, name_fits, origin_fits};
-pub use crate::transaction::NewTransaction;
+pub use crate::transaction::{NewTransaction, SettledCounts};
 pub use crate::vault::{Mode, Vault, VaultParts, VaultStatus, VaultTotals};
 pub use crate::verifier::RowVerifier;

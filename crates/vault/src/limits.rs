@@ -59,6 +59,9 @@ pub const ACTION_TRIES_MAX: usize = 8;
 /// Actions without an outcome that processors are asked about at once.
 pub const ASKED_AT_ONCE_MAX: usize = 64;
 
+/// Transactions that are settled at once: their steps share commits, as those of as many callers would.
+pub const SETTLED_AT_ONCE_MAX: usize = 64;
+
 /// How often a transaction claims a card's CVV, or holds its claim against the card's row, while that keeps changing.
 pub const CLAIM_TRIES_MAX: usize = 8;
 

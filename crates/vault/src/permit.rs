@@ -56,6 +56,8 @@ operations! {
     TransactionCapture "transaction_capture" [ProviderAdmin MerchantAdmin MerchantSupervisor MerchantCashier]
     /// Release what was reserved, or take a capture back.
     TransactionVoid "transaction_void" [ProviderAdmin MerchantAdmin MerchantSupervisor MerchantCashier]
+    /// Say that what the dummy has captured is settled: a command on this machine, and no key, may.
+    TransactionSettle "transaction_settle" []
     /// See a transaction and its history.
     TransactionRead "transaction_read"
         [ProviderAdmin ProviderUser MerchantAdmin MerchantSupervisor MerchantCashier MerchantUser]

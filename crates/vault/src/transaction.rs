@@ -8,5 +8,7 @@ mod outbound;
 mod read;
 mod recover;
 mod settle;
+mod settlement;
 
 pub use create::NewTransaction;
+pub use settlement::SettledCounts;

@@ -118,7 +118,22 @@ struct Inner {
     swept_at: AtomicU64,
 }
 
+/// A vault that does not stay for it.
+pub(crate) struct WeakVault(Weak<Inner>);
+
+impl WeakVault {
+    /// The vault, if it is still there.
+    pub(crate) fn upgrade(&self) -> Option<Vault> {
+        self.0.upgrade().map(|inner| Vault { inner })
+    }
+}
+
 impl Vault {
+    /// For a task that ends when the vault is gone.
+    pub(crate) fn downgrade(&self) -> WeakVault {
+        WeakVault(Arc::downgrade(&self.inner))
+    }
+
     /// Opens a vault: reads documents and keys, lets the documents follow the header of keys, and turns transactions that a crash left `INITIATED` into `UNKNOWN`.
     /// Where nodes share the store, it takes a lease first, and leaves alone what others that live have in hand.
     ///

@@ -73,6 +73,11 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "600",
         "Look-ups of issuers (/v1/bin) that one API key may make in a minute.",
     ),
+    bare(
+        "settle_seconds",
+        "0",
+        "Seconds after which what the dummy processor has captured is settled, again and again; 0 is by panvault settle only.",
+    ),
     bare("list_seconds_max", "10", "Seconds that a list or count may wait for its turn, and then take."),
     text(
         "log_level",

@@ -41,6 +41,8 @@ pub(crate) struct OpenSettings {
     pub(crate) root_key_file: Option<PathBuf>,
     pub(crate) cvv_ttl_seconds: u32,
     pub(crate) cvvs_held_max: u64,
+    /// Seconds between two settlements; 0 is never.
+    pub(crate) settle_seconds: u64,
     pub(crate) store: Settings,
 }
 
@@ -50,6 +52,7 @@ impl Default for OpenSettings {
             root_key_file: None,
             cvv_ttl_seconds: 3600,
             cvvs_held_max: 1_000_000,
+            settle_seconds: 0,
             store: Settings::default(),
         }
     }
@@ -94,6 +97,9 @@ impl DataDirectory {
         let vault = Vault::open(parts).await.with_context(|| {
             format!("the vault in {} does not open; run panvault doctor", self.path.display())
         })?;
+        if settings.settle_seconds > 0 {
+            vault.settle_every(settings.settle_seconds);
+        }
         copies.mend(&self.path);
         Ok(OpenVault { vault, operator: Arc::new(operator), store, bins })
     }

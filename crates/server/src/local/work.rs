@@ -8,7 +8,7 @@ use axum::routing::post;
 use axum::{Extension, Router};
 use http::StatusCode;
 use panvault_model::CardId;
-use panvault_vault::{CardRefresh, Origin, Permit, Refreshed, VaultError};
+use panvault_vault::{CardRefresh, Origin, Permit, Refreshed, SettledCounts, TransactionSettle, VaultError};
 use tokio::task::JoinSet;
 
 use crate::answer::{Answer, Json, object_body};
@@ -22,6 +22,7 @@ pub(super) fn routes(app: Arc<App>) -> Router {
     Router::new()
         .route("/local/reload", post(reload))
         .route("/local/card_refresh", post(card_refresh))
+        .route("/local/settle", post(settle))
         .with_state(app)
 }
 
@@ -60,6 +61,26 @@ async fn card_refresh(
             Err(refusal) => Answer::refusal(refusal, app.vault().now().wall),
         };
     answer.into_response(id)
+}
+
+/// Settles what waits for it.
+async fn settle(State(app): State<Arc<App>>, Extension(peer): Extension<Peer>) -> Response {
+    let id = app.make_request_id();
+    let settled = settled(&app, &peer, Origin { request: Some(id), address: None }).await;
+    settled.unwrap_or_else(|refusal| Answer::refusal(refusal, app.vault().now().wall)).into_response(id)
+}
+
+async fn settled(app: &Arc<App>, peer: &Peer, origin: Origin) -> Result<Answer, Refusal> {
+    let Peer::Operator(key) = peer else { return Err(Refusal::new(ErrorCode::NotAuthenticated)) };
+    let permit: Permit<TransactionSettle> = app.vault().operator(key, origin)?.permit()?;
+    let SettledCounts { submitted, completed } = app.vault().settle(&permit).await?;
+    Ok(Answer::new(
+        StatusCode::OK,
+        object_body(|json| {
+            json.always::<Count>("submitted", Number(submitted));
+            json.always::<Count>("completed", Number(completed));
+        }),
+    ))
 }
 
 async fn card_refresh_page(

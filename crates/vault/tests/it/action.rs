@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use panvault_model::{ActionState, Amount, MOVES, TransactionAction, TransactionId, TransactionStatus};
+use panvault_store::limits::LIST_ROWS_MAX;
+use panvault_testkit::operator;
 use panvault_vault::limits::PROCESSOR_SECONDS_MAX;
 use panvault_vault::{
-    Done, Idempotency, NewTransaction, Permit, TransactionCapture, TransactionRow, VaultError,
+    Done, Idempotency, NewTransaction, Permit, SettledCounts, TransactionCapture, TransactionRow, Vault,
+    VaultError,
 };
 
 use crate::assert_refused;
@@ -399,5 +402,104 @@ async fn each_action_leaves_its_audit_notes_and_costs_two_commits() {
         assert_eq!(notes, [noted, "transaction_settle"]);
         assert!(records.iter().all(|record| record.note.object == row.id.0 && record.note.actor.is_some()));
         assert_eq!(records[1].note.outcome, led.code());
+    }
+}
+
+impl World {
+    pub(crate) async fn settle(&self) -> SettledCounts {
+        self.vault.settle(&operator(&self.vault, 1).permit().unwrap()).await.unwrap()
+    }
+}
+
+/// What is captured is settled, whatever else is there, and nothing else is.
+#[tokio::test]
+async fn what_is_captured_is_settled_and_nothing_else() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let other = world.shop(Some(shop.organisation)).await;
+    let sold = [world.paid(&shop, "order", true).await, world.paid(&other, "order", true).await];
+    let reserved = world.paid(&shop, "order", false).await;
+    let captured = world.paid(&shop, "order", false).await;
+    let captured = world.act(&shop, captured.id, TransactionAction::Capture, amount(10)).await.unwrap();
+    let declined = world.paid(&shop, "please 121", true).await;
+    let voided = world.paid(&shop, "order", true).await;
+    let voided = world.act(&shop, voided.id, TransactionAction::VoidCapture, None).await.unwrap();
+    assert_eq!(world.settle().await, SettledCounts { submitted: 3, completed: 3 });
+    for row in [&sold[0], &sold[1], &captured] {
+        let settled = world.read(&shop, row.id).await;
+        assert_eq!(settled.status, TransactionStatus::SettlementCompleted);
+        assert_eq!((settled.captured, settled.version), (row.captured, row.version + 2));
+        assert_eq!(
+            world.steps(&shop, row.id).await[..3],
+            [
+                TransactionStatus::SettlementCompleted,
+                TransactionStatus::SettlementSubmitted,
+                TransactionStatus::SettlementRequested
+            ]
+        );
+        assert_refused!(
+            world.act(&shop, row.id, TransactionAction::VoidCapture, None).await,
+            VaultError::WrongMove { status: TransactionStatus::SettlementCompleted, .. }
+        );
+    }
+    for row in [&reserved, &declined, &voided] {
+        assert_eq!(&world.read(&shop, row.id).await, row);
+    }
+    assert_eq!(world.settle().await, SettledCounts::default());
+}
+
+/// More than one list has.
+#[tokio::test]
+async fn a_settlement_goes_through_all_pages() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let (many, card) = (u64::from(LIST_ROWS_MAX) + 300, world.card(&shop).await);
+    for _ in 0..many {
+        world.clock.pass_millis(1);
+        world.transact(&shop, card, 1_000).await.unwrap();
+    }
+    assert_eq!(world.settle().await, SettledCounts { submitted: many, completed: many });
+}
+
+/// Of a void and a settlement one is done, and of two settlements each step once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_settlement_races_voids_and_another_settlement() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    world.store.plot(|plot| plot.yields = true);
+    for _ in 0..20 {
+        let row = world.paid(&shop, "order", true).await;
+        let settle = |vault: Vault| {
+            let permit = operator(&vault, 1).permit().unwrap();
+            tokio::spawn(async move { vault.settle(&permit).await.unwrap() })
+        };
+        let settlements = [settle(world.vault.clone()), settle(world.vault.clone())];
+        let voided = world.act(&shop, row.id, TransactionAction::VoidCapture, None).await;
+        let mut completed = 0;
+        for settlement in settlements {
+            completed += settlement.await.unwrap().completed;
+        }
+        // A settlement that met the other half-way leaves the rest to it, or to the next.
+        completed += world.settle().await.completed;
+        let status = world.read(&shop, row.id).await.status;
+        match voided {
+            Ok(_) => assert_eq!((status, completed), (TransactionStatus::SettlementCancelled, 0)),
+            Err(VaultError::WrongMove { .. }) => {
+                assert_eq!((status, completed), (TransactionStatus::SettlementCompleted, 1));
+            }
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+}
+
+/// A vault settles by itself when it is told to, and stops when it is gone.
+#[tokio::test(start_paused = true)]
+async fn a_settlement_comes_by_itself() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    world.vault.settle_every(60);
+    let row = world.paid(&shop, "order", true).await;
+    while world.read(&shop, row.id).await.status != TransactionStatus::SettlementCompleted {
+        tokio::time::advance(core::time::Duration::from_secs(1)).await;
     }
 }

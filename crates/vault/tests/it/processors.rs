@@ -72,6 +72,10 @@ impl Processor for Connection {
     fn can_be_asked(&self, of: &FollowUp) -> bool {
         self.dummy.can_be_asked(of)
     }
+
+    fn is_settled_here(&self) -> bool {
+        self.dummy.is_settled_here()
+    }
 }
 
 struct Left;

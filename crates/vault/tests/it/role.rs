@@ -7,7 +7,7 @@ use panvault_vault::{
     Operation, OrganisationCreate, OrganisationDelete, OrganisationList, OrganisationRead,
     OrganisationUpdate, Origin, ProcessorCreate, ProcessorDelete, ProcessorList, ProcessorRead,
     ProcessorUpdate, StatusRead, TransactionCapture, TransactionCreate, TransactionList, TransactionRead,
-    TransactionVoid, VaultError,
+    TransactionSettle, TransactionVoid, VaultError,
 };
 
 use crate::assert_refused;
@@ -25,7 +25,7 @@ type Check = fn(&Caller) -> bool;
 
 /// Columns in the order of [`Role::ALL`]: provider's administrator and user; merchant's administrator, supervisor, cashier and
 /// user; browser.
-const MATRIX: [(&str, &str, Check); 35] = [
+const MATRIX: [(&str, &str, Check); 36] = [
     (StatusRead::NAME, "y------", may::<StatusRead>),
     (AuditRead::NAME, "y-y----", may::<AuditRead>),
     (AuditList::NAME, "y-y----", may::<AuditList>),
@@ -39,6 +39,7 @@ const MATRIX: [(&str, &str, Check); 35] = [
     (TransactionCreate::NAME, "y-yyy--", may::<TransactionCreate>),
     (TransactionCapture::NAME, "y-yyy--", may::<TransactionCapture>),
     (TransactionVoid::NAME, "y-yyy--", may::<TransactionVoid>),
+    (TransactionSettle::NAME, "-------", may::<TransactionSettle>),
     (TransactionRead::NAME, "yyyyyy-", may::<TransactionRead>),
     (TransactionList::NAME, "yyyyyy-", may::<TransactionList>),
     (OrganisationCreate::NAME, "y------", may::<OrganisationCreate>),
