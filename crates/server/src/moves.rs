@@ -5,12 +5,8 @@ use core::fmt::Write;
 use panvault_model::{MOVES, TransactionAction, TransactionStatus};
 
 /// The actions that a caller may ask for, in the order of the table.
-const ASKED: [TransactionAction; 4] = [
-    TransactionAction::Capture,
-    TransactionAction::VoidCapture,
-    TransactionAction::Void,
-    TransactionAction::Refund,
-];
+const ASKED: [TransactionAction; 3] =
+    [TransactionAction::Capture, TransactionAction::VoidCapture, TransactionAction::Void];
 
 /// The table of status by action as it stands in the guide.
 fn moves_markdown() -> String {

@@ -131,7 +131,7 @@ pub(super) const VOID_CAPTURE: Endpoint = Endpoint {
     operation: "transaction_void_capture",
     roles: TransactionVoid::ROLES,
     summary: "Take a capture back",
-    doc: "Before it is settled, and all of it: `SETTLEMENT_REQUESTED` becomes `SETTLEMENT_CANCELLED`. What is settled is refunded instead.",
+    doc: "Before it is settled, and all of it: `SETTLEMENT_REQUESTED` becomes `SETTLEMENT_CANCELLED`.",
     success: 200,
     answer: Some(AnswerSchema::One(Transaction::SPEC)),
     failures: ACTION_FAILURES,
