@@ -24,10 +24,10 @@ const TAG_API_KEY_USE: u8 = 10;
 pub(crate) fn card_seal(mut row: CardRow, block: &CardBlock, env: &Env<'_>) -> Result<CardRow, KeysError> {
     let mut clear = Vec::with_capacity(192);
     row.encode_clear(&mut clear);
-    let bound = place(&row, row.organisation, env.vault, &clear);
+    let bound = sealed_place(&row, row.organisation, env.vault, &clear);
     row.sealed = env.keys.card_seal(&bound, block.expose_bytes(), env.entropy)?;
     row.encode_tagged_only(&mut clear);
-    row.tag = env.vault_keys.card_tag(&place(&row, row.organisation, env.vault, &clear), &row.sealed);
+    row.tag = env.vault_keys.card_tag(&tagged_place(&row, row.organisation, env.vault, &clear), &row.sealed);
     Ok(row)
 }
 
@@ -36,7 +36,7 @@ pub(crate) fn card_tag(row: &CardRow, keys: &VaultKeys) -> Tag {
     let mut clear = Vec::with_capacity(192);
     row.encode_clear(&mut clear);
     row.encode_tagged_only(&mut clear);
-    keys.card_tag(&place(row, row.organisation, keys.vault(), &clear), &row.sealed)
+    keys.card_tag(&tagged_place(row, row.organisation, keys.vault(), &clear), &row.sealed)
 }
 
 /// Opens a card for a caller whose permit covers `organisation`. [`VaultError::NotFound`] when the key that sealed it is destroyed:
@@ -50,7 +50,7 @@ pub(crate) fn card_open(
     let mut clear = Vec::with_capacity(192);
     row.encode_clear(&mut clear);
     let mut block = CardBlock::empty();
-    keys.card_open(&place(row, organisation, vault, &clear), &row.sealed, block.expose_bytes_mut())
+    keys.card_open(&sealed_place(row, organisation, vault, &clear), &row.sealed, block.expose_bytes_mut())
         .map_err(|error| unopened(error, row.id))?;
     block.unpack().map_err(|_| VaultError::Tampered(RowKey::Card(row.id)))
 }
@@ -72,7 +72,7 @@ pub(crate) fn card_verify(
     let mut clear = Vec::with_capacity(192);
     row.encode_clear(&mut clear);
     row.encode_tagged_only(&mut clear);
-    let place = place(row, organisation, keys.vault(), &clear);
+    let place = tagged_place(row, organisation, keys.vault(), &clear);
     agree(keys.card_tag_matches(&place, &row.sealed, &row.tag), RowKey::Card(row.id))
 }
 
@@ -81,7 +81,7 @@ pub(crate) fn card_is_ours(row: &CardRow, tags: &RowTagKey) -> bool {
     let mut clear = Vec::with_capacity(192);
     row.encode_clear(&mut clear);
     row.encode_tagged_only(&mut clear);
-    let place = place(row, row.organisation, tags.vault(), &clear);
+    let place = tagged_place(row, row.organisation, tags.vault(), &clear);
     tags.card_tag_matches(&place, &row.sealed, &row.tag)
 }
 
@@ -117,8 +117,25 @@ const fn holder_place<'a>(id: &'a [u8; 12], organisation: OrganisationId, env: &
     Place { kind: Kind::Holder, vault: env.vault, organisation, id, row_version: 0, clear: &[] }
 }
 
-fn place<'a>(row: &'a CardRow, organisation: OrganisationId, vault: VaultId, clear: &'a [u8]) -> Place<'a> {
-    Place { kind: Kind::Card, vault, organisation, id: row.id.as_bytes(), row_version: row.version, clear }
+/// What the sealed part of a card is bound to.
+fn sealed_place<'a>(
+    row: &'a CardRow,
+    organisation: OrganisationId,
+    vault: VaultId,
+    clear: &'a [u8],
+) -> Place<'a> {
+    let row_version = row.sealed_version;
+    Place { kind: Kind::Card, vault, organisation, id: row.id.as_bytes(), row_version, clear }
+}
+
+/// What the tag of a card is over, beside its sealed part.
+fn tagged_place<'a>(
+    row: &'a CardRow,
+    organisation: OrganisationId,
+    vault: VaultId,
+    clear: &'a [u8],
+) -> Place<'a> {
+    Place { row_version: row.version, ..sealed_place(row, organisation, vault, clear) }
 }
 
 fn unopened(error: KeysError, card: CardId) -> VaultError {

@@ -24,9 +24,9 @@
 //! | pairs | metadata |
 //! | 6 | when it was made |
 //! | 6 | when it last changed; absent with flag 16: when it was made |
-//! | 6 | when it was sealed; absent with flag 64: when it last changed |
+//! | 4 · 6 | version when it was sealed · when that was; absent with flag 64: its version, when it last changed |
 //! | 2 | version of the tag's key; absent with flag 32: it is 1 |
-//! | 16 | keyed tag over all that the sealed part is bound to, when it last changed, and the sealed part; zeroes in an idempotency record |
+//! | 16 | keyed tag over all that the sealed part is bound to, version and time of its last change, and the sealed part; zeroes in an idempotency record |
 //! | the rest | sealed part; empty in an idempotency record |
 //!
 //! How `text?` and `pairs` are written is said in `codec.rs`. A row has one spelling: a flag that is not set where it could be is refused.
@@ -40,8 +40,8 @@ use panvault_model::{
 
 use crate::codec::{Reader, RowFault, Writer};
 
-/// A stored card. Everything but `sealed` and `tag` is clear, and is bound to `sealed` as associated data; only `updated_at` is not, which
-/// moves with a CVV too, for which no card is opened and sealed anew.
+/// A stored card. Everything but `sealed` and `tag` is clear, and is bound to `sealed` as associated data; only `version` and
+/// `updated_at` are not, which move with a CVV too, for which no card is opened and sealed anew.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CardRow {
     /// The token.
@@ -70,7 +70,9 @@ pub struct CardRow {
     pub created_at: Timestamp,
     /// When it last changed, its CVV included.
     pub updated_at: Timestamp,
-    /// When anything of it but its CVV last changed: it was sealed then.
+    /// Its version when anything of it but its CVV last changed: it was sealed then.
+    pub sealed_version: u32,
+    /// When that was.
     pub sealed_at: Timestamp,
     /// Card number and holder.
     pub sealed: Sealed,
@@ -89,7 +91,7 @@ const SEALED_LAST: u8 = 64;
 impl CardRow {
     const FORMAT: u8 = 5;
 
-    /// Appends the clear fields that are bound to the sealed part, beside id, organisation and version.
+    /// Appends the clear fields that are bound to the sealed part, beside id, organisation and its version then.
     pub fn encode_clear(&self, out: &mut Vec<u8>) {
         let mut writer = Writer::new(out);
         self.encode_digits(&mut writer);
@@ -104,7 +106,9 @@ impl CardRow {
 
     /// Appends what the tag is over beside those, and the sealed part is not bound to.
     pub fn encode_tagged_only(&self, out: &mut Vec<u8>) {
-        Writer::new(out).timestamp(self.updated_at);
+        let mut writer = Writer::new(out);
+        writer.u32(self.sealed_version);
+        writer.timestamp(self.updated_at);
     }
 
     /// Appends the whole row.
@@ -153,6 +157,7 @@ impl CardRow {
             writer.timestamp(self.updated_at);
         }
         if has(SEALED_LAST) {
+            writer.u32(self.sealed_version);
             writer.timestamp(self.sealed_at);
         }
         if has(FIRST_TAG_KEY) {
@@ -180,7 +185,7 @@ impl CardRow {
             (FIRST_KEY, self.fingerprint_key == 1),
             (UNCHANGED, self.updated_at == self.created_at),
             (FIRST_TAG_KEY, tag.key == 1),
-            (SEALED_LAST, self.sealed_at == self.updated_at),
+            (SEALED_LAST, (self.sealed_version, self.sealed_at) == (self.version, self.updated_at)),
         ];
         flags.iter().filter(|(_, is)| *is).fold(0, |flags, (flag, _)| flags | flag)
     }
@@ -216,7 +221,8 @@ impl CardRow {
         let metadata = reader.pairs()?;
         let created_at = reader.timestamp()?;
         let updated_at = if has(UNCHANGED) { reader.timestamp()? } else { created_at };
-        let sealed_at = if has(SEALED_LAST) { reader.timestamp()? } else { updated_at };
+        let (sealed_version, sealed_at) =
+            if has(SEALED_LAST) { (reader.u32()?, reader.timestamp()?) } else { (version, updated_at) };
         let key = if has(FIRST_TAG_KEY) { reader.u16()? } else { 1 };
         let tag = Tag { key, bytes: reader.fixed()? };
         let row = Self {
@@ -233,6 +239,7 @@ impl CardRow {
             metadata,
             created_at,
             updated_at,
+            sealed_version,
             sealed_at,
             sealed: Sealed::from_bytes(reader.rest()),
             tag,

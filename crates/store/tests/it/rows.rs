@@ -50,6 +50,7 @@ pub(crate) fn card() -> CardRow {
         metadata: vec![("order".to_owned(), "é".to_owned()), ("shop".to_owned(), String::new())],
         created_at: at(1),
         updated_at: at(2),
+        sealed_version: 2,
         sealed_at: at(3),
         sealed: Sealed::from_bytes([0x44; 20]),
         tag: tag(0x45),
@@ -76,6 +77,7 @@ pub(crate) fn card_plain() -> CardRow {
         fingerprint_key: 1,
         metadata: Vec::new(),
         updated_at: at(1),
+        sealed_version: 1,
         sealed_at: at(1),
         tag: Tag { key: 1, bytes: [0x45; 16] },
         ..card()

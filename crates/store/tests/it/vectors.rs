@@ -79,7 +79,7 @@ fn cards() {
 /// Each part that may be left out, left out alone and all but alone; and written where it could have been left out.
 #[test]
 fn a_card_is_read_back_and_has_one_spelling() {
-    let changes: [fn(&mut CardRow); 13] = [
+    let changes: [fn(&mut CardRow); 14] = [
         |row| row.version = 2,
         |row| row.brand = None,
         |row| row.facts.issuer_name = Some("A bank".into()),
@@ -92,6 +92,7 @@ fn a_card_is_read_back_and_has_one_spelling() {
         |row| row.tag.key = 0x0102,
         |row| row.updated_at = Timestamp::from_unix_millis(1),
         |row| row.sealed_at = Timestamp::from_unix_millis(2),
+        |row| row.sealed_version = 9,
         |row| row.metadata = vec![("a".into(), "b".into())],
     ];
     let mut all = rows::card_plain();

@@ -109,6 +109,7 @@ pub fn card(n: u64) -> CardRow {
         metadata: vec![("order".to_owned(), n.to_string())],
         created_at: at(n),
         updated_at: at(n),
+        sealed_version: 1,
         sealed_at: at(n),
         sealed: Sealed::from_bytes([&[0xc4; 24], n.to_be_bytes().as_slice()].concat()),
         tag: Tag { key: 1, bytes: u128::from(n).to_be_bytes() },

@@ -123,6 +123,7 @@ fn card_create_plan(
         metadata,
         created_at: env.now.wall,
         updated_at: env.now.wall,
+        sealed_version: 1,
         sealed_at: env.now.wall,
         sealed: Sealed::from_bytes([]),
         tag: Tag::NONE,

@@ -96,8 +96,10 @@ fn card_refresh_plan(
     }
     let block = CardBlock::pack(&pan, holder.as_ref());
     drop((pan, holder));
+    let version = stored.version.checked_add(1).ok_or(VaultError::Contended)?;
     let row = CardRow {
-        version: stored.version.checked_add(1).ok_or(VaultError::Contended)?,
+        version,
+        sealed_version: version,
         facts,
         updated_at: env.now.wall,
         sealed_at: env.now.wall,

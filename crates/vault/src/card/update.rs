@@ -56,13 +56,14 @@ impl PlannedCvv {
     }
 
     /// The row as of now, when the CVV is all that changes: neither opened nor sealed anew. `None` where it is no later.
-    fn moves(&self, stored: &CardRow, env: &Env<'_>) -> Option<Arc<CardRow>> {
+    fn moves(&self, stored: &CardRow, env: &Env<'_>) -> Result<Option<Arc<CardRow>>, VaultError> {
         if matches!(self, Self::Keep) || env.now.wall <= stored.updated_at {
-            return None;
+            return Ok(None);
         }
-        let mut row = CardRow { updated_at: env.now.wall, ..stored.clone() };
+        let version = stored.version.checked_add(1).ok_or(VaultError::Contended)?;
+        let mut row = CardRow { version, updated_at: env.now.wall, ..stored.clone() };
         row.tag = seal::card_tag(&row, env.vault_keys);
-        Some(Arc::new(row))
+        Ok(Some(Arc::new(row)))
     }
 }
 
@@ -128,8 +129,11 @@ impl Vault {
                     return Err(VaultError::not_found(named));
                 }
                 let row = card_update_plan(&stored, organisation, &change, &cvv, &env)?;
+                let row = match row {
+                    Some(row) => Some(row),
+                    None => cvv.moves(&stored, &env)?,
+                };
                 let changed = row.is_some();
-                let row = row.or_else(|| cvv.moves(&stored, &env));
                 let (kept_until, step) = match &cvv {
                     PlannedCvv::Keep => (vault.cvv_expires_at(id, now).await?, CvvStep::NONE),
                     PlannedCvv::Clear | PlannedCvv::Put { .. } => {
@@ -245,8 +249,10 @@ fn card_update_plan(
     };
     let block = CardBlock::pack(&pan, holder.as_ref());
     drop((pan, holder));
+    let version = stored.version.checked_add(1).ok_or(VaultError::Contended)?;
     let row = CardRow {
-        version: stored.version.checked_add(1).ok_or(VaultError::Contended)?,
+        version,
+        sealed_version: version,
         expiry,
         metadata: change.metadata.clone().unwrap_or_else(|| stored.metadata.clone()),
         updated_at: env.now.wall,

@@ -99,6 +99,7 @@ async fn only_what_the_new_table_says_otherwise_is_written() {
         facts: two.facts.clone(),
         version: two.version,
         updated_at: two.updated_at,
+        sealed_version: two.sealed_version,
         sealed_at: two.sealed_at,
         sealed: two.sealed.clone(),
         tag: two.tag,

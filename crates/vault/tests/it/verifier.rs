@@ -97,7 +97,7 @@ async fn a_fingerprint_of_another_number_is_refused() {
         let sealed = ring.card_seal(&place, block.expose_bytes(), &dice).unwrap();
         row.encode_clear(&mut tagged);
         row.encode_tagged_only(&mut tagged);
-        let tag = keys().card_tag(&Place { clear: &tagged, ..place }, &sealed);
+        let tag = keys().card_tag(&Place { row_version: row.version, clear: &tagged, ..place }, &sealed);
         CardRow { sealed, tag, ..row.clone() }
     };
     let verifier = verifier(&world).await;

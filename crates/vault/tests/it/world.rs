@@ -316,7 +316,7 @@ pub(crate) fn place<'a>(row: &'a CardRow, clear: &'a mut Vec<u8>) -> Place<'a> {
         vault: VAULT,
         organisation: row.organisation,
         id: row.id.as_bytes(),
-        row_version: row.version,
+        row_version: row.sealed_version,
         clear,
     }
 }

@@ -135,7 +135,11 @@ impl Expected {
             card.cvv = None;
         }
         if clear || put.is_some() {
-            card.updated_at = card.updated_at.max(now.wall);
+            // One of the row that came with it has counted both.
+            if now.wall > card.updated_at {
+                card.version += 1;
+                card.updated_at = now.wall;
+            }
         }
         if let Some(digits) = put {
             self.cvv_put(id, digits.to_owned(), now);
