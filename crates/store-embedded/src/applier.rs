@@ -109,12 +109,12 @@ impl Applier {
     /// else is going on. To be called after every commit of the view, so that the one is never longer than it may be.
     fn written(&mut self, segment: u64) -> Result<(), CheckpointFault> {
         self.view_log.written(&self.view)?;
-        let is_overdue = self.deleted.is_overdue();
-        if is_overdue && self.deleted.is_in(segment) {
+        if self.deleted.begins_to_go(segment) {
             self.queue.roll();
         }
-        if self.view_log.is_due() || is_overdue && !self.deleted.is_in(segment) {
-            self.checkpoint(segment, if is_overdue { Then::Cut } else { Then::Reuse })?;
+        let goes = self.deleted.can_go(segment);
+        if self.view_log.is_due() || goes {
+            self.checkpoint(segment, if goes { Then::Cut } else { Then::Reuse })?;
         }
         Ok(())
     }
@@ -236,13 +236,15 @@ impl Applier {
 pub(crate) struct Deleted {
     /// The last segment that has it, and since when something is to go.
     last: Option<(u64, Instant)>,
+    /// The last segment with what is on its way out, and since when there may be more that is not.
+    going: Option<(u64, Instant)>,
     time_max: Duration,
 }
 
 impl Deleted {
     /// What a start has found in the log.
     pub(crate) fn found(segment: Option<u64>, time_max: Duration) -> Self {
-        let mut deleted = Self { last: None, time_max };
+        let mut deleted = Self { last: None, going: None, time_max };
         segment.into_iter().for_each(|segment| deleted.note(segment));
         deleted
     }
@@ -257,15 +259,28 @@ impl Deleted {
         self.last.is_some_and(|(last, _)| last >= segment)
     }
 
-    /// Whether it has been there for too long.
-    fn is_overdue(&self) -> bool {
-        self.last.is_some_and(|(_, since)| since.elapsed() >= self.time_max)
+    /// Has what has been there for too long go, and says whether that takes a new segment. Once that is there it takes no other until it has
+    /// gone: what is deleted meanwhile would take one for each batch.
+    fn begins_to_go(&mut self, segment: u64) -> bool {
+        if self.going.is_none() {
+            let is_overdue = |since: &Instant| since.elapsed() >= self.time_max;
+            self.going = self.last.filter(|(_, since)| is_overdue(since)).map(|(last, _)| (last, now()));
+        }
+        self.going.is_some_and(|(last, _)| last >= segment)
+    }
+
+    /// Whether what is to go is in earlier segments only.
+    fn can_go(&self, segment: u64) -> bool {
+        self.going.is_some_and(|(last, _)| last < segment)
     }
 
     /// The view has all before this segment, and SQLite's log is empty.
     fn left(&mut self, segment: u64) {
         if !self.is_in(segment) {
-            self.last = None;
+            (self.last, self.going) = (None, None);
+        } else if self.can_go(segment) {
+            let since = self.going.take().map(|(_, since)| since);
+            self.last = self.last.zip(since).map(|((last, _), since)| (last, since));
         }
     }
 }
@@ -301,4 +316,33 @@ fn new_card(effect: &Effect) -> Option<(Fingerprint, [u8; 12])> {
 /// Whether ciphertext in the log has to go with it.
 pub(crate) const fn is_delete(effect: &Effect) -> bool {
     matches!(effect, Effect::Delete(RowKey::Card(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// With a deletion in every batch for longer than one may stay, each began another segment: what was overdue seemed to be in it. None was given up
+    /// before SQLite's log was long.
+    #[test]
+    fn deletions_without_end_take_one_segment_until_the_first_have_gone() {
+        let mut deleted = Deleted::found(None, Duration::ZERO);
+        let mut segment = 7;
+        assert!(!deleted.begins_to_go(segment) && !deleted.can_go(segment));
+        deleted.note(segment);
+        assert!(deleted.begins_to_go(segment) && !deleted.can_go(segment));
+        assert!(deleted.begins_to_go(segment), "there was no room for another: it is asked for again");
+        segment += 1;
+        for _ in 0..100 {
+            deleted.note(segment);
+            assert!(!deleted.begins_to_go(segment) && deleted.can_go(segment));
+        }
+        deleted.left(segment);
+        assert!(!deleted.can_go(segment) && deleted.is_in(segment), "the later ones stay");
+        assert!(deleted.begins_to_go(segment), "and have their own time");
+        segment += 1;
+        assert!(deleted.can_go(segment));
+        deleted.left(segment);
+        assert!(!deleted.is_in(segment) && !deleted.begins_to_go(segment) && !deleted.can_go(segment));
+    }
 }

@@ -96,15 +96,15 @@ impl CommitQueue {
         self.lock().jobs.len()
     }
 
-    /// Waits for something to do. What waits is committed before a new segment is begun, and both before the end.
+    /// Waits for something to do. A new segment is begun before what waits is committed, which may never be nothing, and both before the end.
     pub(crate) fn next(&self) -> Work {
         let mut waiting = self.lock();
         loop {
-            if !waiting.jobs.is_empty() {
-                return Work::Commit;
-            }
             if core::mem::take(&mut waiting.roll) {
                 return Work::Roll;
+            }
+            if !waiting.jobs.is_empty() {
+                return Work::Commit;
             }
             if waiting.closed.is_some() {
                 return Work::End;
