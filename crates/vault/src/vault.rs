@@ -328,9 +328,9 @@ impl Vault {
         self.apikey_uses_write().await?;
         // A transaction that cannot be taken over keeps back nothing else.
         let recovered = self.transaction_recover().await;
-        let asked = self.transaction_ask().await;
-        // Last, so that a place of CVVs that is out of reach keeps nothing in the store.
+        // So late that a place of CVVs that is out of reach keeps nothing in the store, and before a processor that does not answer.
         let swept = self.cvvs().cvv_sweep().await;
+        let asked = self.transaction_ask().await;
         recovered?;
         asked?;
         swept?;

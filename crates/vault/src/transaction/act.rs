@@ -133,7 +133,15 @@ impl Vault {
         let in_hand = self.node().take(wanted.id)?;
         for _ in 0..ACTION_TRIES_MAX {
             let before = self.transaction_acted_on(permit, wanted.id).await?;
-            let prepared = self.transaction_act_plan(permit, &before, &wanted)?;
+            let prepared = match self.transaction_act_plan(permit, &before, &wanted) {
+                Ok(prepared) => prepared,
+                Err(error) => {
+                    // What stands in the way may be what a twin of this request has begun since it was looked for.
+                    let Some(claim) = &wanted.idempotency else { return Err(error) };
+                    let earlier = self.idempotency_earlier(claim, permit.now()).await?;
+                    return earlier.map_or(Err(error), |earlier| self.transaction_replayed(&earlier));
+                }
+            };
             match self.transaction_act_begin(&prepared, &before, wanted.change).await? {
                 Outcome::Done { .. } => {
                     let sent = if in_hand.is_given() {

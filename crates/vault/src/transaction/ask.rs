@@ -7,7 +7,7 @@ use crate::audit::Requester;
 use crate::error::{VaultError, with_causes};
 use crate::limits::ASKED_AT_ONCE_MAX;
 use crate::seal;
-use crate::transaction::create::sent_in_time;
+use crate::transaction::create::answered_in_time;
 use crate::transaction::settle::SettleBase;
 use crate::vault::Vault;
 
@@ -64,7 +64,13 @@ impl Vault {
         seal::transaction_verify(self.keys(), row)?;
         let snapshot = self.snapshot();
         let sent = match snapshot.documents.processor(row.processor) {
-            Some((_, connection)) => sent_in_time(&**connection, Act::Ask(follow_up(row)), &Harmless).await,
+            // Without an answer nothing is known that was not before: the next sweep asks again.
+            Some((_, connection)) => {
+                match answered_in_time(&**connection, Act::Ask(follow_up(row)), &Harmless).await {
+                    Some(sent) => sent,
+                    None => return Ok(()),
+                }
+            }
             None => Sent::Unknown { reason: "its processor is no longer there to be asked" },
         };
         drop(snapshot);

@@ -371,11 +371,18 @@ impl Vault {
 
 /// Hands an act to a processor, and gives it up when its answer takes too long.
 pub(super) async fn sent_in_time(connection: &dyn Processor, act: Act, clearance: &dyn Clearance) -> Sent {
+    let sent = answered_in_time(connection, act, clearance).await;
+    sent.unwrap_or(Sent::Unknown { reason: "the processor did not answer in time" })
+}
+
+/// The same; `None` when the answer took too long.
+pub(super) async fn answered_in_time(
+    connection: &dyn Processor,
+    act: Act,
+    clearance: &dyn Clearance,
+) -> Option<Sent> {
     let limit = Duration::from_secs(PROCESSOR_SECONDS_MAX);
-    match tokio::time::timeout(limit, connection.send(act, clearance)).await {
-        Ok(sent) => sent,
-        Err(_elapsed) => Sent::Unknown { reason: "the processor did not answer in time" },
-    }
+    tokio::time::timeout(limit, connection.send(act, clearance)).await.ok()
 }
 
 /// The account, if the caller sees it.

@@ -45,15 +45,17 @@ impl Vault {
         drop(snapshot);
         let mut counts = SettledCounts::default();
         let mut until = Timestamp::MAX;
+        // One that cannot be settled keeps back no others.
+        let mut first = Ok(());
         loop {
             let page = self.store().transaction_list(captured(organisations.clone(), until)).await?;
             let is_last = page.rows.len() < LIST_ROWS_MAX as usize;
             // Newest first: what is left is not newer than the last of these.
             let last = page.rows.last().map(|row| row.created_at);
             for some in page.rows.chunks(SETTLED_AT_ONCE_MAX) {
-                counts = self.settle_some(asked, some, counts).await?;
+                first = first.and(self.settle_some(asked, some, &mut counts).await);
             }
-            let Some(last) = last.filter(|_| !is_last) else { return Ok(counts) };
+            let Some(last) = last.filter(|_| !is_last) else { return first.map(|()| counts) };
             let before = Timestamp::from_unix_millis(until.unix_millis().saturating_sub(1));
             until = last.min(before);
         }
@@ -63,8 +65,8 @@ impl Vault {
         &self,
         asked: &Requester,
         rows: &[Arc<TransactionRow>],
-        mut counts: SettledCounts,
-    ) -> Result<SettledCounts, VaultError> {
+        counts: &mut SettledCounts,
+    ) -> Result<(), VaultError> {
         let mut tasks = JoinSet::new();
         for row in rows {
             let (vault, asked, row) = (self.clone(), *asked, Arc::clone(row));
@@ -81,7 +83,7 @@ impl Vault {
                 Err(_panicked) => {}
             }
         }
-        first.map(|()| counts)
+        first
     }
 
     /// Takes a transaction as far as settlement goes, and says where it came by. It ends where somebody else has done something with it.

@@ -503,3 +503,18 @@ async fn a_settlement_comes_by_itself() {
         tokio::time::advance(core::time::Duration::from_secs(1)).await;
     }
 }
+
+/// A question without an answer ended all asking: the transaction stayed unknown though its processor knew better a minute later.
+#[tokio::test(start_paused = true)]
+async fn a_question_that_is_not_answered_in_time_is_asked_again() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let sold = world.paid(&shop, "please 122 170", true).await;
+    assert_eq!((sold.status, sold.state), (TransactionStatus::Unknown, ActionState::ToAsk));
+    for _ in 0..2 {
+        let begun = tokio::time::Instant::now();
+        world.vault.sweep().await.unwrap();
+        assert_eq!(begun.elapsed().as_secs(), PROCESSOR_SECONDS_MAX, "it was asked");
+        assert_eq!(world.read(&shop, sold.id).await, sold);
+    }
+}
