@@ -178,7 +178,10 @@ impl Vault {
             let expires_at = end.unwrap_or(expires_at);
             let new = NewApiKey { organisation, name, roles, allowed_origins, expires_at };
             let (row, key, mut plan) = self.apikey_plan_on(snapshot, permit, new)?;
-            // With the new one, so that of any number of rotations at once one finds the place free.
+            // With the new one, so that of any number of rotations at once one finds the place free, and that no key is made without an end of
+            // the old one.
+            let ends_at = row.created_at.plus_seconds(overlap_seconds);
+            old.expires_at = Some(old.expires_at.map_or(ends_at, |expires_at| expires_at.min(ends_at)));
             plan.changes.extend(self.apikey_row_plan(snapshot, permit, &mut old)?.changes);
             Ok((MadeApiKey { row, key: Some(key) }, plan))
         };
@@ -187,16 +190,16 @@ impl Vault {
         if made.replayed && self.rotation_is_done(permit, id, &made.value.row, ends_at)? {
             return Ok(made);
         }
-        // In a step of its own: each change of a document is told by its own record of the trail. A process that dies in between
-        // leaves both keys, and whoever repeats the request ends the old one.
-        self.document_change(permit, |permit, snapshot| {
+        // In a step of its own, which changes nothing more: each change of a document is told by its own record of the trail. A key that was made
+        // is answered whatever becomes of this one.
+        let noted = self.document_change(permit, |permit, snapshot| {
             let mut row = apikey_seen(snapshot, permit, id)?.as_ref().clone();
             roles_may_be_given(permit, &row.roles)?;
             row.expires_at = Some(row.expires_at.map_or(ends_at, |expires_at| expires_at.min(ends_at)));
             let plan = self.apikey_row_plan(snapshot, permit, &mut row)?;
             Ok(((), plan))
-        })
-        .await?;
+        });
+        drop(noted.await);
         Ok(made)
     }
 
