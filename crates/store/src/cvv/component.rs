@@ -6,13 +6,14 @@ use zeroize::Zeroizing;
 /// that nodes share, so that neither the keys of the vault nor a copy of the place opens a CVV alone. Wiped when it goes.
 pub struct CvvKeyComponent {
     number: NonZeroU32,
-    bytes: Zeroizing<[u8; 32]>,
+    /// Boxed: what is moved would stay behind where it was.
+    bytes: Box<Zeroizing<[u8; 32]>>,
 }
 
 impl CvvKeyComponent {
     /// These bytes. The number is drawn, like them: so a place that has lost all that it knew gives no number a second time.
-    pub const fn new(number: NonZeroU32, bytes: Zeroizing<[u8; 32]>) -> Self {
-        Self { number, bytes }
+    pub fn new(number: NonZeroU32, bytes: Zeroizing<[u8; 32]>) -> Self {
+        Self { number, bytes: Box::new(bytes) }
     }
 
     /// What it is asked for by.
