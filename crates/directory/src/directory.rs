@@ -20,7 +20,7 @@ const ALWAYS: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::CL
 /// A directory that is held open: whatever becomes of its path, its files are those that are in it.
 #[derive(Debug)]
 pub struct Directory {
-    held: OwnedFd,
+    pub(crate) held: OwnedFd,
     path: PathBuf,
 }
 
@@ -56,7 +56,7 @@ impl Directory {
         &self.path
     }
 
-    /// Takes the directory's lock, which is held until it is closed; `false` when another has it. No file has to be there for that,
+    /// Takes the directory's lock, which is held until this is dropped; `false` when another has it. No file has to be there for that,
     /// so that none can be removed that frees it.
     pub fn try_lock(&self) -> io::Result<bool> {
         match flock(&self.held, FlockOperation::NonBlockingLockExclusive) {
@@ -164,6 +164,15 @@ impl Directory {
     /// What is known of the directory itself.
     pub fn metadata(&self) -> io::Result<Metadata> {
         File::from(self.held.try_clone()?).metadata()
+    }
+}
+
+impl Drop for Directory {
+    /// Gives the lock back by name. Closing alone does not, while a process that was just forked has a copy of the descriptor and has
+    /// not yet become its own program.
+    fn drop(&mut self) {
+        // Without a lock nothing happens; and what fails here, closing does.
+        let _done = flock(&self.held, FlockOperation::Unlock);
     }
 }
 

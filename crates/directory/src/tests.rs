@@ -120,6 +120,20 @@ fn a_lock_is_the_directorys() {
     assert!(Directory::open(&around.path().join("in")).unwrap().try_lock().unwrap());
 }
 
+// The lock outlived its holder for as long as a process that another thread had just forked kept its copy of the descriptor, so that
+// a store that was closed and opened again was "in use by" the very process that opened it. Dropping now gives the lock back by name.
+#[test]
+fn a_copy_of_the_descriptor_does_not_keep_the_lock() {
+    let around = tempfile::tempdir().unwrap();
+    let directory = Directory::open(around.path()).unwrap();
+    assert!(directory.try_lock().unwrap());
+    // What a fork leaves in the child until it becomes another program.
+    let copy = directory.held.try_clone().unwrap();
+    drop(directory);
+    assert!(Directory::open(around.path()).unwrap().try_lock().unwrap());
+    drop(copy);
+}
+
 /// It is a hint, and what was written stays what it was: whole or in part, and beyond the end.
 #[test]
 fn what_begins_to_go_to_the_disk_is_still_there() {
