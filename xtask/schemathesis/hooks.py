@@ -154,10 +154,13 @@ def before_call(context, case, kwargs):
     if changed is not None and case.path_parameters.get("id") in STANDING:
         case.path_parameters["id"] = created(*SPARE[changed])
     elif is_id(case.path_parameters.get("id")) and case.path_parameters["id"] not in OURS and not kept(case.path_parameters["id"]):
+        # Only cards and transactions: the id of another kind that an answer taught is that of its object, or nobody's.
         if name == "deleteCard":
             case.path_parameters["id"] = created("/v1/card", card_body())
-        else:
-            case.path_parameters["id"] = TRANSACTION if "Transaction" in name else CARD
+        elif name.endswith("Card"):
+            case.path_parameters["id"] = CARD
+        elif "Transaction" in name:
+            case.path_parameters["id"] = TRANSACTION
     if isinstance(case.body, dict):
         positive = case.meta is not None and case.meta.generation.mode.is_positive
         body = plausible_body(dict(case.body)) if positive else wrong_body(dict(case.body))
