@@ -7,7 +7,7 @@ use panvault_store::{Action, AuditNote, Counted, Effect, IdempotencyAnswer, Row,
 use panvault_store_embedded::fuzz::frame_of;
 use panvault_testkit::conformance::rows::{
     api_key_use, at, card, card_answer, card_changed, card_cvv, document, history, id, kept, key, node, organisation,
-    transaction, transaction_answer,
+    refund, transaction, transaction_answer,
 };
 
 fn rows() -> Vec<(&'static str, Row)> {
@@ -29,6 +29,7 @@ fn rows() -> Vec<(&'static str, Row)> {
         ("card-cvv", card_cvv(10, 7).into()),
         ("node", node(5, 2).into()),
         ("api-key-use", api_key_use(6, 3).into()),
+        ("refund", refund(30, payment.id).into()),
     ]
 }
 

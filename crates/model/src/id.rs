@@ -153,6 +153,8 @@ typed_id! {
     ProcessorId
     /// Names a transaction.
     TransactionId
+    /// Names a refund.
+    RefundId
     /// Names an API key; it is not the key.
     ApiKeyId
     /// Names a vault: one data directory or one database.

@@ -25,11 +25,11 @@ pub use crate::card::{
 pub use crate::code::{Country, Currency};
 pub use crate::expiry::{EXPIRY_YEARS_AHEAD_MAX, Expiry, ExpiryFault};
 pub use crate::id::{
-    AccountId, ApiKeyId, CardId, Id, IdFault, NodeId, OrganisationId, ProcessorId, RequestId, TransactionId,
-    VaultId,
+    AccountId, ApiKeyId, CardId, Id, IdFault, NodeId, OrganisationId, ProcessorId, RefundId, RequestId,
+    TransactionId, VaultId,
 };
 pub use crate::id_hash::{IdHash, IdHasher};
 pub use crate::role::Role;
 pub use crate::tag::Tag;
 pub use crate::timestamp::{Now, Timestamp, TimestampFault};
-pub use crate::transaction::{CvvResult, RecurringType, ShopperInteraction, TransactionStatus};
+pub use crate::transaction::{CvvResult, RecurringType, RefundStatus, ShopperInteraction, TransactionStatus};

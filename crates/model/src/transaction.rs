@@ -69,3 +69,15 @@ named_enum! {
         Pos = 3 "POS",
     }
 }
+
+named_enum! {
+    /// Where a refund stands.
+    pub enum RefundStatus {
+        /// On its way, or nobody knows yet; it counts.
+        Pending = 1 "PENDING",
+        /// The money is back.
+        Processed = 2 "PROCESSED",
+        /// Nothing was given back.
+        Failed = 3 "FAILED",
+    }
+}

@@ -180,7 +180,8 @@ impl Pending<'_> {
             | RowKey::Idempotency(_)
             | RowKey::CardCvv(_)
             | RowKey::Node(_)
-            | RowKey::ApiKeyUse(_) => false,
+            | RowKey::ApiKeyUse(_)
+            | RowKey::Refund(_) => false,
         }
     }
 }

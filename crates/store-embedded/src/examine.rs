@@ -12,7 +12,9 @@ use std::sync::Arc;
 
 use panvault_directory::Directory;
 use panvault_model::VaultId;
-use panvault_store::{ApiKeyUseRow, CardRow, Chain, DocumentRow, HistoryRow, IdempotencyRow, TransactionRow};
+use panvault_store::{
+    ApiKeyUseRow, CardRow, Chain, DocumentRow, HistoryRow, IdempotencyRow, RefundRow, TransactionRow,
+};
 use rusqlite::{Connection, Row};
 
 use crate::examine::logged::LoggedRows;
@@ -46,6 +48,8 @@ pub struct Examination {
     pub cards: u64,
     /// Transactions in the view.
     pub transactions: u64,
+    /// Refunds in the view.
+    pub refunds: u64,
     /// The table of issuers that the audit trail told of last; all zeroes when it was removed, `None` when there never was one.
     pub bins: Option<panvault_model::Id>,
     /// What is not as it should be.
@@ -100,6 +104,7 @@ pub fn examine(
         has_torn_tail: found.torn,
         cards: 0,
         transactions: 0,
+        refunds: 0,
         bins: None,
         findings: Vec::new(),
         view,
@@ -137,6 +142,11 @@ impl Examination {
     /// Hands out every transaction that can be read, and says how many cannot.
     pub fn each_transaction(&self, each: &mut dyn FnMut(TransactionRow)) -> Result<usize, OpenFault> {
         self.each("SELECT row FROM payment", |bytes, _| TransactionRow::decode(bytes).ok(), each)
+    }
+
+    /// Hands out every refund that can be read, and says how many cannot.
+    pub fn each_refund(&self, each: &mut dyn FnMut(RefundRow)) -> Result<usize, OpenFault> {
+        self.each("SELECT row FROM refund", |bytes, _| RefundRow::decode(bytes).ok(), each)
     }
 
     /// Hands out every step of every transaction that can be read, and says how many cannot.

@@ -1,6 +1,6 @@
 //! What the fuzz target of this crate runs (`fuzz/`). A test runs it too, over the kept corpus.
 
-use panvault_store::{AuditNote, CardRow, Chain, Effects, TransactionRow};
+use panvault_store::{AuditNote, CardRow, Chain, Effects, RefundRow, TransactionRow};
 
 use crate::log::{FrameBuilder, Verified};
 
@@ -29,6 +29,10 @@ impl Chain for Open {
     }
 
     fn transaction_is_ours(&self, _row: &TransactionRow) -> bool {
+        true
+    }
+
+    fn refund_is_ours(&self, _row: &RefundRow) -> bool {
         true
     }
 }

@@ -3,9 +3,9 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use panvault_model::{ApiKeyId, CardId, TransactionId};
+use panvault_model::{ApiKeyId, CardId, RefundId, TransactionId};
 use panvault_store::{
-    ApiKeyUseRow, CardCvvRow, CardRow, Effect, IdempotencyKey, IdempotencyRow, Row, RowKey, Table,
+    ApiKeyUseRow, CardCvvRow, CardRow, Effect, IdempotencyKey, IdempotencyRow, RefundRow, Row, RowKey, Table,
     TransactionRow,
 };
 
@@ -39,7 +39,7 @@ impl Overlay {
     }
 
     fn rows(&self, table: Table) -> &Rows {
-        let [cards, transactions, history, documents, idempotency, cvvs, nodes, uses] = &self.tables;
+        let [cards, transactions, history, documents, idempotency, cvvs, nodes, uses, refunds] = &self.tables;
         match table {
             Table::Card => cards,
             Table::Transaction => transactions,
@@ -49,11 +49,13 @@ impl Overlay {
             Table::CardCvv => cvvs,
             Table::Node => nodes,
             Table::ApiKeyUse => uses,
+            Table::Refund => refunds,
         }
     }
 
     fn rows_mut(&mut self, table: Table) -> &mut Rows {
-        let [cards, transactions, history, documents, idempotency, cvvs, nodes, uses] = &mut self.tables;
+        let [cards, transactions, history, documents, idempotency, cvvs, nodes, uses, refunds] =
+            &mut self.tables;
         match table {
             Table::Card => cards,
             Table::Transaction => transactions,
@@ -63,6 +65,7 @@ impl Overlay {
             Table::CardCvv => cvvs,
             Table::Node => nodes,
             Table::ApiKeyUse => uses,
+            Table::Refund => refunds,
         }
     }
 
@@ -106,6 +109,13 @@ impl Overlay {
         })
     }
 
+    pub(crate) fn refund(&self, id: RefundId) -> Option<Overlaid<Arc<RefundRow>>> {
+        self.newer(RowKey::Refund(id)).map(|row| match row {
+            Some(Row::Refund(row)) => Some(Arc::clone(row)),
+            Some(_) | None => None,
+        })
+    }
+
     /// Takes up an effect of a commit.
     pub(crate) fn put(&mut self, sequence: u64, effect: &Effect) {
         let key = effect.key();
@@ -141,7 +151,8 @@ impl Overlay {
                 | Row::Idempotency(_)
                 | Row::CardCvv(_)
                 | Row::Node(_)
-                | Row::ApiKeyUse(_),
+                | Row::ApiKeyUse(_)
+                | Row::Refund(_),
             )
             | Effect::Delete(_) => {}
         }

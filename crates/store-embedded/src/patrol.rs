@@ -1,11 +1,11 @@
-//! Holds all that a store started with against its tallies, a slice at a time: every card and transaction, and the index that lists are
+//! Holds all that a store started with against its tallies, a slice at a time: every card, transaction and refund, and the index that lists are
 //! read from. It runs on the applier's thread, so that nothing changes under it; what changes between two slices, where it has been
 //! already, it takes up from what was applied.
 
 use std::collections::HashMap;
 
-use panvault_model::{CardId, OrganisationId, TransactionId};
-use panvault_store::{CardRow, RowKey, TransactionRow};
+use panvault_model::{CardId, OrganisationId, RefundId, TransactionId};
+use panvault_store::{CardRow, RefundRow, RowKey, TransactionRow};
 use rusqlite::Connection;
 
 use crate::view::{Counted, Each, Step, Tallies, Tally, hash, toggle};
@@ -103,7 +103,8 @@ impl Patrol {
                 self.judge(tallies, counted);
                 match counted {
                     Counted::Cards => Some(Phase::Rows(Counted::Transactions)),
-                    Counted::Transactions => None,
+                    Counted::Transactions => Some(Phase::Rows(Counted::Refunds)),
+                    Counted::Refunds => None,
                 }
             }
             None => None,
@@ -126,6 +127,7 @@ impl Patrol {
         let sql = match counted {
             Counted::Cards => "SELECT id, row FROM card WHERE id > ? ORDER BY id LIMIT ?",
             Counted::Transactions => "SELECT id, row FROM payment WHERE id > ? ORDER BY id LIMIT ?",
+            Counted::Refunds => "SELECT id, row FROM refund WHERE id > ? ORDER BY id LIMIT ?",
         };
         let mut statement = view.prepare_cached(sql)?;
         let mut found =
@@ -163,6 +165,10 @@ impl Patrol {
             }
             Counted::Transactions => {
                 "SELECT organisation, id FROM payment_by_organisation WHERE (organisation, id) > (?, ?) \
+                 ORDER BY organisation, id LIMIT ?"
+            }
+            Counted::Refunds => {
+                "SELECT organisation, id FROM refund_by_organisation WHERE (organisation, id) > (?, ?) \
                  ORDER BY organisation, id LIMIT ?"
             }
         };
@@ -265,6 +271,7 @@ impl Patrol {
         let row = match counted {
             Counted::Cards => RowKey::Card(CardId::from_bytes(id)),
             Counted::Transactions => RowKey::Transaction(TransactionId::from_bytes(id)),
+            Counted::Refunds => RowKey::Refund(RefundId::from_bytes(id)),
         };
         let advice =
             "somebody changed view.sqlite: run panvault doctor, and restore the data directory from a backup";
@@ -282,6 +289,11 @@ fn ours(tallies: &Tallies, counted: Counted, id: &[u8; 12], bytes: &[u8]) -> Opt
         Counted::Transactions => {
             let row = TransactionRow::decode(bytes).ok()?;
             let is_ours = row.id.as_bytes() == id && tallies.chain().transaction_is_ours(&row);
+            is_ours.then_some((row.organisation, row.version))
+        }
+        Counted::Refunds => {
+            let row = RefundRow::decode(bytes).ok()?;
+            let is_ours = row.id.as_bytes() == id && tallies.chain().refund_is_ours(&row);
             is_ours.then_some((row.organisation, row.version))
         }
     }

@@ -8,11 +8,11 @@ use core::time::Duration;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
-use panvault_model::{ApiKeyId, CardId, NodeId, OrganisationId, Timestamp, TransactionId};
+use panvault_model::{ApiKeyId, CardId, NodeId, OrganisationId, RefundId, Timestamp, TransactionId};
 use panvault_store::{
     ApiKeyUseRow, AuditRecord, CardCvvRow, CardField, CardQuery, CardRow, Commit, DocumentRow, HistoryRow,
-    IdempotencyKey, IdempotencyRow, NodeRow, Outcome, Page, Pending, Slots, Store, StoreFault, StoreStatus,
-    Totals, TransactionField, TransactionQuery, TransactionRow,
+    IdempotencyKey, IdempotencyRow, NodeRow, Outcome, Page, Pending, RefundField, RefundQuery, RefundRow,
+    Slots, Store, StoreFault, StoreStatus, Totals, TransactionField, TransactionQuery, TransactionRow,
 };
 use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
@@ -258,6 +258,18 @@ impl Store for EmbeddedStore {
 
     fn transaction_open(&self) -> Pending<'_, Vec<Arc<TransactionRow>>> {
         self.caught_up(view::open_transactions)
+    }
+
+    fn refund_read(&self, id: RefundId) -> Pending<'_, Option<Arc<RefundRow>>> {
+        self.at_once(Some(id.as_bytes()), |overlay| overlay.refund(id), |view| view::refund(view, id))
+    }
+
+    fn refund_list(&self, query: RefundQuery) -> Pending<'_, Page<Arc<RefundRow>>> {
+        self.shared.listed(query.asked_by, move |source| view::list::<RefundField>(source, &query))
+    }
+
+    fn refund_open(&self) -> Pending<'_, Vec<Arc<RefundRow>>> {
+        self.caught_up(view::open_refunds)
     }
 
     fn node_read_all(&self) -> Pending<'_, Vec<Arc<NodeRow>>> {

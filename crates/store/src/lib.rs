@@ -31,11 +31,11 @@ pub use crate::memory_cvv::MemoryCvvs;
 pub use crate::query::{
     AccountField, AccountQuery, ApiKeyField, ApiKeyQuery, AuditField, AuditQuery, CardField, CardQuery,
     Count, Direction, Field, FieldValue, Filter, OrganisationField, OrganisationQuery, Page, ProcessorField,
-    ProcessorQuery, Query, Test, TransactionField, TransactionQuery,
+    ProcessorQuery, Query, RefundField, RefundQuery, Test, TransactionField, TransactionQuery,
 };
 pub use crate::row::{
     Action, ApiKeyUseRow, AuditNote, AuditRecord, CardCvvRow, CardRow, Counted, HistoryRow,
-    IdempotencyAnswer, IdempotencyKey, IdempotencyRow, NodeRow, RefusalReason, Row, RowKey, Table,
+    IdempotencyAnswer, IdempotencyKey, IdempotencyRow, NodeRow, RefundRow, RefusalReason, Row, RowKey, Table,
     TransactionRow,
 };
 pub use crate::slots::{Slot, SlotLimits, Slots};

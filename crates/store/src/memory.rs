@@ -1,17 +1,17 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use panvault_model::{ApiKeyId, CardId, Id, NodeId, Timestamp, TransactionId};
+use panvault_model::{ApiKeyId, CardId, Id, NodeId, RefundId, Timestamp, TransactionId};
 
 use crate::commit::{Commit, Outcome};
 use crate::decide::{Decision, Standing, State, decide};
 use crate::document::{DocumentKind, DocumentRow};
 use crate::effect::Effect;
 use crate::limits::LIST_ROWS_MAX;
-use crate::query::{CardQuery, Field, Page, Query, TransactionQuery};
+use crate::query::{CardQuery, Field, Page, Query, RefundQuery, TransactionQuery};
 use crate::row::{
-    ApiKeyUseRow, AuditRecord, CardCvvRow, CardRow, HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow, Row,
-    RowKey, TransactionRow,
+    ApiKeyUseRow, AuditRecord, CardCvvRow, CardRow, HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow,
+    RefundRow, Row, RowKey, TransactionRow,
 };
 use crate::store::{Pending, Store, StoreFault, StoreStatus, Totals};
 
@@ -42,6 +42,7 @@ const TRANSACTIONS: RowKey = RowKey::Transaction(TransactionId::from_bytes([0; 1
 const DOCUMENTS: RowKey = RowKey::Document(DocumentKind::Organisation, Id::from_bytes([0; 12]));
 const IDEMPOTENCY: RowKey = RowKey::Idempotency(IdempotencyKey([0; 16]));
 const CARD_CVVS: RowKey = RowKey::CardCvv(CardId::from_bytes([0; 12]));
+const REFUNDS: RowKey = RowKey::Refund(RefundId::from_bytes([0; 12]));
 const NODES: RowKey = RowKey::Node(NodeId::from_bytes([0; 12]));
 
 impl State for Tables {
@@ -194,6 +195,22 @@ impl Store for MemoryStore {
         ready(rows.filter(|row| row.is_open()).collect())
     }
 
+    fn refund_read(&self, id: RefundId) -> Pending<'_, Option<Arc<RefundRow>>> {
+        ready(self.tables().one(RowKey::Refund(id), of!(Refund)))
+    }
+
+    fn refund_list(&self, query: RefundQuery) -> Pending<'_, Page<Arc<RefundRow>>> {
+        let tables = self.tables();
+        let rows = tables.all(REFUNDS, of!(Refund)).rev();
+        let rows = rows.filter(|row| query.organisations.contains(&row.organisation));
+        ready(Self::page(&query, rows.collect()))
+    }
+
+    fn refund_open(&self) -> Pending<'_, Vec<Arc<RefundRow>>> {
+        let tables = self.tables();
+        ready(tables.all(REFUNDS, of!(Refund)).filter(|row| row.is_open()).collect())
+    }
+
     fn node_read_all(&self) -> Pending<'_, Vec<Arc<NodeRow>>> {
         ready(self.tables().all(NODES, of!(Node)).collect())
     }
@@ -233,6 +250,7 @@ impl Store for MemoryStore {
             match row {
                 Row::Card(_) => totals.cards += 1,
                 Row::Transaction(_) => totals.transactions += 1,
+                Row::Refund(_) => totals.refunds += 1,
                 Row::CardCvv(_)
                 | Row::History(_)
                 | Row::Document(_)

@@ -7,7 +7,7 @@ use panvault_model::{Id, OrganisationId, Timestamp};
 
 use crate::document::{AccountRow, ApiKeyRow, OrganisationRow, ProcessorRow};
 use crate::limits::LIST_ROWS_MAX;
-use crate::row::{AuditRecord, CardRow, TransactionRow};
+use crate::row::{AuditRecord, CardRow, RefundRow, TransactionRow};
 
 /// Which rows, in what order, which part of them. Without a sort, newest first.
 #[derive(Clone, Debug)]
@@ -41,6 +41,8 @@ pub enum Count {
 pub type CardQuery = Query<CardField>;
 /// A question about transactions.
 pub type TransactionQuery = Query<TransactionField>;
+/// A question about refunds.
+pub type RefundQuery = Query<RefundField>;
 
 /// A question about organisations.
 pub type OrganisationQuery = Query<OrganisationField>;
@@ -286,6 +288,22 @@ fields! {
         ReasonCode |row| name(row.reason_code.as_deref()),
         CvvPresent |row| flag(row.cvv_present),
         CvvResult |row| name(Some(row.cvv_result.as_str())),
+        CreatedAt |row| FieldValue::Number(row.created_at.unix_millis()),
+        UpdatedAt |row| FieldValue::Number(row.updated_at.unix_millis()),
+    }
+}
+
+fields! {
+    /// A field of a refund.
+    RefundField of RefundRow {
+        Id |row| show(row.id),
+        Organisation |row| show(row.organisation),
+        Account |row| show(row.account),
+        Transaction |row| show(row.transaction),
+        Amount |row| FieldValue::Number(u64::from(row.amount.minor_units())),
+        MerchantReference |row| name(row.merchant_reference.as_deref()),
+        Status |row| name(Some(row.status.as_str())),
+        ReasonCode |row| name(row.reason_code.as_deref()),
         CreatedAt |row| FieldValue::Number(row.created_at.unix_millis()),
         UpdatedAt |row| FieldValue::Number(row.updated_at.unix_millis()),
     }

@@ -8,6 +8,7 @@ mod cvv;
 mod idempotency;
 mod key;
 mod node;
+mod refund;
 mod transaction;
 
 pub use api_key_use::ApiKeyUseRow;
@@ -18,4 +19,5 @@ pub use cvv::CardCvvRow;
 pub use idempotency::{IdempotencyAnswer, IdempotencyKey, IdempotencyRow};
 pub use key::{Row, RowKey, Table};
 pub use node::NodeRow;
+pub use refund::RefundRow;
 pub use transaction::{HistoryRow, TransactionRow};

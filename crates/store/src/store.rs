@@ -3,16 +3,16 @@ use core::pin::Pin;
 use core::time::Duration;
 use std::sync::Arc;
 
-use panvault_model::{ApiKeyId, CardId, NodeId, Timestamp, TransactionId};
+use panvault_model::{ApiKeyId, CardId, NodeId, RefundId, Timestamp, TransactionId};
 
 use crate::codec::RowFault;
 use crate::commit::{Commit, Outcome};
 use crate::document::DocumentRow;
 use crate::limits::LIST_SECONDS;
-use crate::query::{CardQuery, Page, TransactionQuery};
+use crate::query::{CardQuery, Page, RefundQuery, TransactionQuery};
 use crate::row::{
     ApiKeyUseRow, AuditRecord, CardCvvRow, CardRow, HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow,
-    RowKey, TransactionRow,
+    RefundRow, RowKey, TransactionRow,
 };
 
 /// An answer that is on its way.
@@ -80,6 +80,8 @@ pub struct Totals {
     pub cards: u64,
     /// Transactions of all organisations.
     pub transactions: u64,
+    /// Refunds of all organisations.
+    pub refunds: u64,
 }
 
 /// What a store is handed in the place of keys, which it never sees: it chains commits, hashes sets, and tells rows of the vault from others.
@@ -94,6 +96,8 @@ pub trait Chain: Send + Sync {
     fn card_is_ours(&self, row: &CardRow) -> bool;
     /// Whether a transaction bears its tag, in the same way.
     fn transaction_is_ours(&self, row: &TransactionRow) -> bool;
+    /// Whether a refund bears its tag, in the same way.
+    fn refund_is_ours(&self, row: &RefundRow) -> bool;
 }
 
 /// A place that keeps rows.
@@ -138,6 +142,13 @@ pub trait Store: Send + Sync {
     fn transaction_list(&self, query: TransactionQuery) -> Pending<'_, Page<Arc<TransactionRow>>>;
     /// Every transaction of whose last action somebody has still to say what became ([`TransactionRow::is_open`]).
     fn transaction_open(&self) -> Pending<'_, Vec<Arc<TransactionRow>>>;
+
+    /// The refund, if there is one.
+    fn refund_read(&self, id: RefundId) -> Pending<'_, Option<Arc<RefundRow>>>;
+    /// Refunds of some organisations.
+    fn refund_list(&self, query: RefundQuery) -> Pending<'_, Page<Arc<RefundRow>>>;
+    /// Every refund of which somebody has still to say what became ([`RefundRow::is_open`]).
+    fn refund_open(&self) -> Pending<'_, Vec<Arc<RefundRow>>>;
 
     /// Every node that has a row, in the order of their ids.
     fn node_read_all(&self) -> Pending<'_, Vec<Arc<NodeRow>>>;

@@ -11,6 +11,7 @@ mod cvv;
 mod document;
 mod idempotency;
 mod list;
+mod refund;
 pub mod rows;
 mod transaction;
 
@@ -20,7 +21,7 @@ use panvault_store::{Outcome, Store};
 
 pub use commits::{
     DocumentChange, card_delete, card_insert, card_noted, card_update, claim, document_delete, document_put,
-    documents_commit, note, sweep, transaction_initiate, transaction_settle,
+    documents_commit, note, refund_create, refund_settle, sweep, transaction_initiate, transaction_settle,
 };
 pub use contents::{Contents, contents};
 pub use cvv::{
@@ -45,6 +46,7 @@ pub fn store_cases() -> impl Iterator<Item = StoreCase> {
         commit::CASES,
         card::CASES,
         transaction::CASES,
+        refund::CASES,
         document::CASES,
         idempotency::CASES,
         audit::CASES,

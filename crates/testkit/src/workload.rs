@@ -5,20 +5,23 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use panvault_model::{CardId, Fingerprint, NodeId, OrganisationId, TransactionStatus};
+use panvault_model::{
+    ActionState, CardId, Fingerprint, NodeId, OrganisationId, RefundStatus, TransactionStatus,
+};
 use panvault_store::{
     CardField, CardQuery, CardRow, Commit, Count, Direction, DocumentKind, Effect, Expect, Field, Filter,
-    IdempotencyAnswer, IdempotencyClaim, MemoryStore, Outcome, Row, RowKey, Store, Test, TransactionRow,
+    IdempotencyAnswer, IdempotencyClaim, MemoryStore, Outcome, RefundRow, Row, RowKey, Store, Test,
+    TransactionRow,
 };
 
 use crate::SeededRandom;
 use crate::conformance::rows::{
-    self, at, card, card_answer, card_changed, card_cvv, document, id, kept, key, node, organisation,
-    transaction, transaction_answer, transaction_settled,
+    self, at, card, card_answer, card_changed, card_cvv, document, id, kept, key, node, organisation, refund,
+    refund_settled, refunded, transaction, transaction_answer, transaction_settled,
 };
 use crate::conformance::{
-    card_delete, card_insert, card_update, contents, document_delete, document_put, documents_commit, sweep,
-    transaction_initiate, transaction_settle,
+    card_delete, card_insert, card_update, contents, document_delete, document_put, documents_commit,
+    refund_create, refund_settle, sweep, transaction_initiate, transaction_settle,
 };
 
 /// Organisations that own cards.
@@ -33,6 +36,7 @@ pub struct Workload {
     memory: MemoryStore,
     cards: BTreeMap<CardId, CardRow>,
     transactions: Vec<TransactionRow>,
+    refunds: Vec<RefundRow>,
     /// The number of the next row; also the time in seconds.
     next: u64,
 }
@@ -49,6 +53,7 @@ impl Workload {
             memory: rows::memory(),
             cards: BTreeMap::new(),
             transactions: Vec::new(),
+            refunds: Vec::new(),
             next: 10,
         }
     }
@@ -103,7 +108,7 @@ impl Workload {
 
     async fn commit(&mut self) -> Predicted {
         self.next += 1;
-        match self.dice.below(14) {
+        match self.dice.below(17) {
             0..=2 => self.insert(),
             3 | 4 => self.update(),
             5 => self.delete(),
@@ -112,6 +117,8 @@ impl Workload {
             10 => self.documents(),
             11 => self.card_cvv(),
             12 => self.node(),
+            13 | 14 => self.refund_create(),
+            15 => self.refund_settle(),
             _ => {
                 let now = at(self.next);
                 let keys = self.memory.idempotency_expired(now, 10).await.unwrap();
@@ -187,6 +194,26 @@ impl Workload {
             commit.effects.push(answer.into());
         }
         (commit, None)
+    }
+
+    /// A refund of a transaction as it was last seen, or as it was before.
+    fn refund_create(&mut self) -> Predicted {
+        let unknown = transaction(self.next, card(1).id);
+        let mut of = self.dice.pick(&self.transactions).cloned().unwrap_or(unknown);
+        if self.dice.percent(20) {
+            of.version = 1;
+        }
+        let row = RefundRow { organisation: of.organisation, ..refund(self.next, of.id) };
+        let claim = self.claim(IdempotencyAnswer::RUNNING);
+        (Commit { claim, ..refund_create(&row, &refunded(&of)) }, None)
+    }
+
+    fn refund_settle(&mut self) -> Predicted {
+        let unknown = refund(self.next, transaction(self.next, card(1).id).id);
+        let row = self.dice.pick(&self.refunds).cloned().unwrap_or(unknown);
+        let status = *self.dice.pick(RefundStatus::ALL).unwrap();
+        let state = *self.dice.pick(ActionState::ALL).unwrap();
+        (refund_settle(&RefundRow { state, ..refund_settled(&row, status) }), None)
     }
 
     fn documents(&mut self) -> Predicted {
@@ -271,6 +298,10 @@ impl Workload {
                 Effect::Put(Row::Transaction(row)) => {
                     self.transactions.retain(|earlier| earlier.id != row.id);
                     self.transactions.push(row.as_ref().clone());
+                }
+                Effect::Put(Row::Refund(row)) => {
+                    self.refunds.retain(|earlier| earlier.id != row.id);
+                    self.refunds.push(row.as_ref().clone());
                 }
                 Effect::Delete(RowKey::Card(id)) => {
                     self.cards.remove(id);

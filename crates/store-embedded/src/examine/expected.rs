@@ -40,6 +40,8 @@ impl ExpectedRows {
             Action::TransactionCapture
             | Action::TransactionVoidCapture
             | Action::TransactionVoid
+            | Action::RefundCreate
+            | Action::RefundFail
             | Action::TransactionSettle => &mut self.transactions.changed,
             Action::DocumentCreate => &mut self.documents.made,
             Action::DocumentUpdate => &mut self.documents.changed,
@@ -55,12 +57,16 @@ impl ExpectedRows {
             | Action::NodeRenew
             | Action::NodeStop
             | Action::ApiKeyUse => return,
+            // The tallies say which refunds there are.
+            Action::RefundSettle => return,
             // What was seen or refused changed nothing.
             Action::CardRead
             | Action::CardList
             | Action::TransactionRead
             | Action::TransactionList
             | Action::AuditRead
+            | Action::RefundRead
+            | Action::RefundList
             | Action::AccessRefuse
             | Action::SigninRefuse => return,
         };

@@ -1,4 +1,4 @@
-use panvault_store::{CardRow, Chain, TransactionRow};
+use panvault_store::{CardRow, Chain, RefundRow, TransactionRow};
 use rusqlite::ToSql;
 
 use crate::examine::tallies::Found;
@@ -27,6 +27,16 @@ const COUNTS: &[(&str, &str, &str)] = &[
         "SELECT count(*) FROM payment",
         "payment_by_card has other entries than transactions",
     ),
+    (
+        "SELECT count(*) FROM refund_by_organisation",
+        "SELECT count(*) FROM refund",
+        "refund_by_organisation has other entries than refunds",
+    ),
+    (
+        "SELECT count(*) FROM refund_by_payment",
+        "SELECT count(*) FROM refund",
+        "refund_by_payment has other entries than refunds",
+    ),
 ];
 
 impl Examination {
@@ -38,6 +48,7 @@ impl Examination {
         }
         self.cards = self.count("SELECT count(*) FROM card")?;
         self.transactions = self.count("SELECT count(*) FROM payment")?;
+        self.refunds = self.count("SELECT count(*) FROM refund")?;
         for (one, other, what) in COUNTS {
             if self.count(one)? != self.count(other)? {
                 self.found("index", (*what).to_owned());
@@ -63,10 +74,22 @@ impl Examination {
                 ));
             }
         })?;
+        let mut open_refunds = 0;
+        let refunds = self.each_refund(&mut |row| {
+            found.refund(&row, chain);
+            open_refunds += u64::from(row.is_open());
+            if lacking.len() < LISTED_MAX && !self.is_indexed_refund(&row) {
+                lacking.push(format!("refund {} is not where it should be, or lacks an index entry", row.id));
+            }
+        })?;
         self.look_at_tallies(chain, &found)?;
         lacking.into_iter().for_each(|what| self.found("index", what));
         self.found_unreadable("cards", cards);
         self.found_unreadable("transactions", transactions);
+        self.found_unreadable("refunds", refunds);
+        if self.count("SELECT count(*) FROM refund_open")? != open_refunds {
+            self.found("index", "refund_open has other entries than open refunds".to_owned());
+        }
         if self.count("SELECT count(*) FROM history")? != steps {
             self.found("index", "history has other steps than the transactions".to_owned());
         }
@@ -106,6 +129,22 @@ impl Examination {
             )
             && self.has("SELECT 1 FROM payment_by_card WHERE card = ? AND id = ?", &[row.card.as_bytes(), id])
             && self.has("SELECT 1 FROM history WHERE payment = ? AND version = ?", &[id, &row.version])
+    }
+
+    fn is_indexed_refund(&self, row: &RefundRow) -> bool {
+        let mut bytes = Vec::new();
+        row.encode(&mut bytes);
+        let (organisation, id) = (row.organisation.as_bytes(), row.id.as_bytes());
+        self.has("SELECT 1 FROM refund_open WHERE id = ?", &[id]) == row.is_open()
+            && self.has("SELECT 1 FROM refund WHERE id = ? AND row = ?", &[id, &bytes])
+            && self.has(
+                "SELECT 1 FROM refund_by_organisation WHERE organisation = ? AND id = ?",
+                &[organisation, id],
+            )
+            && self.has(
+                "SELECT 1 FROM refund_by_payment WHERE payment = ? AND id = ?",
+                &[row.transaction.as_bytes(), id],
+            )
     }
 
     /// Whether there is such an entry. A question that cannot be asked is answered with no.

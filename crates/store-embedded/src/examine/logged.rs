@@ -67,6 +67,7 @@ fn stored(view: &Connection, key: RowKey) -> Result<(&'static str, Option<Vec<u8
         RowKey::ApiKeyUse(id) => {
             ("apikey_use", row(view, "SELECT row FROM apikey_use WHERE id = ?", [id.as_bytes()])?)
         }
+        RowKey::Refund(id) => ("refund", row(view, "SELECT row FROM refund WHERE id = ?", [id.as_bytes()])?),
         RowKey::CardCvv(card) => {
             ("card_cvv", row(view, "SELECT row FROM card_cvv WHERE card = ?", [card.as_bytes()])?)
         }

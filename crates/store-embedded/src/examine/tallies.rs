@@ -1,7 +1,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use panvault_model::OrganisationId;
-use panvault_store::{CardRow, Chain, TransactionRow};
+use panvault_store::{CardRow, Chain, RefundRow, TransactionRow};
 
 use crate::examine::{Examination, LISTED_MAX};
 use crate::fault::OpenFault;
@@ -18,6 +18,10 @@ impl Found {
 
     pub(super) fn transaction(&mut self, row: &TransactionRow, chain: &dyn Chain) {
         self.row(Counted::Transactions, row.organisation, row.id.as_bytes(), row.version, chain);
+    }
+
+    pub(super) fn refund(&mut self, row: &RefundRow, chain: &dyn Chain) {
+        self.row(Counted::Refunds, row.organisation, row.id.as_bytes(), row.version, chain);
     }
 
     fn row(
@@ -51,7 +55,7 @@ impl Examination {
         };
         let mut what = Vec::new();
         for organisation in &organisations {
-            for kind in [Counted::Cards, Counted::Transactions] {
+            for kind in Counted::ALL {
                 if what.len() < LISTED_MAX && differs(kind, organisation) {
                     what.push(format!(
                         "organisation {organisation} has other {} than were counted",

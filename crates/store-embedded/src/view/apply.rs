@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
-use panvault_model::{CardId, TransactionId};
-use panvault_store::{AuditNote, CardRow, Effect, Effects, Row, RowFault, RowKey, TransactionRow};
+use panvault_model::{CardId, RefundId, TransactionId};
+use panvault_store::{AuditNote, CardRow, Effect, Effects, RefundRow, Row, RowFault, RowKey, TransactionRow};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Statement, ToSql};
 
@@ -156,6 +156,7 @@ impl<'a> Applying<'a, '_> {
                 self.encoded(|buffer| row.encode(buffer));
                 self.run("INSERT OR REPLACE INTO node VALUES (?, ?)", &[row.id.as_bytes(), &self.buffer])
             }
+            Row::Refund(row) => self.refund(row),
             Row::ApiKeyUse(row) => {
                 self.encoded(|buffer| row.encode(buffer));
                 let sql = "INSERT OR REPLACE INTO apikey_use VALUES (?, ?)";
@@ -178,6 +179,7 @@ impl<'a> Applying<'a, '_> {
             RowKey::Idempotency(key) => self.run("DELETE FROM idempotency WHERE key = ?", &[&key.0]),
             RowKey::CardCvv(card) => self.run("DELETE FROM card_cvv WHERE card = ?", &[card.as_bytes()]),
             RowKey::Node(id) => self.run("DELETE FROM node WHERE id = ?", &[id.as_bytes()]),
+            RowKey::Refund(id) => self.refund_delete(id),
             RowKey::ApiKeyUse(id) => self.run("DELETE FROM apikey_use WHERE id = ?", &[id.as_bytes()]),
         }
     }
@@ -209,6 +211,37 @@ impl<'a> Applying<'a, '_> {
         self.run("DELETE FROM payment_open WHERE id = ?", &[id])?;
         self.run("DELETE FROM payment_by_card WHERE card = ? AND id = ?", &[card, id])?;
         let sql = "DELETE FROM payment_by_organisation WHERE organisation = ? AND id = ?";
+        self.run(sql, &[organisation, id])
+    }
+
+    fn refund(&mut self, row: &RefundRow) -> Result<(), rusqlite::Error> {
+        self.change.put(Counted::Refunds, row.organisation, row.id.as_bytes(), row.version);
+        self.encoded(|buffer| row.encode(buffer));
+        let id = row.id.as_bytes();
+        self.run("INSERT OR REPLACE INTO refund VALUES (?, ?)", &[id, &self.buffer])?;
+        if row.version == 1 {
+            let organisation = row.organisation.as_bytes();
+            self.run("INSERT INTO refund_by_organisation VALUES (?, ?)", &[organisation, id])?;
+            self.run("INSERT INTO refund_by_payment VALUES (?, ?)", &[row.transaction.as_bytes(), id])?;
+        }
+        let sql = if row.is_open() {
+            "INSERT OR REPLACE INTO refund_open VALUES (?)"
+        } else {
+            "DELETE FROM refund_open WHERE id = ?"
+        };
+        self.run(sql, &[id])
+    }
+
+    fn refund_delete(&mut self, id: RefundId) -> Result<(), rusqlite::Error> {
+        let stored = self.stored("SELECT row FROM refund WHERE id = ?", id.as_bytes(), RefundRow::decode)?;
+        let Some(row) = stored else { return Ok(()) };
+        self.change.delete(Counted::Refunds, row.organisation, id.as_bytes(), row.version);
+        let (id, organisation, payment) =
+            (id.as_bytes(), row.organisation.as_bytes(), row.transaction.as_bytes());
+        self.run("DELETE FROM refund WHERE id = ?", &[id])?;
+        self.run("DELETE FROM refund_open WHERE id = ?", &[id])?;
+        self.run("DELETE FROM refund_by_payment WHERE payment = ? AND id = ?", &[payment, id])?;
+        let sql = "DELETE FROM refund_by_organisation WHERE organisation = ? AND id = ?";
         self.run(sql, &[organisation, id])
     }
 

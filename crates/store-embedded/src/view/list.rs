@@ -7,11 +7,11 @@ mod tests;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use panvault_model::{CardId, Fingerprint, Id, OrganisationId, TransactionId};
+use panvault_model::{CardId, Fingerprint, Id, OrganisationId, RefundId, TransactionId};
 use panvault_store::limits::LIST_ROWS_MAX;
 use panvault_store::{
-    CardField, CardRow, Chain, Count, Direction, Field, FieldValue, Page, Query, RowFault, RowKey,
-    StoreFault, Test, TransactionField, TransactionRow,
+    CardField, CardRow, Chain, Count, Direction, Field, FieldValue, Page, Query, RefundField, RefundRow,
+    RowFault, RowKey, StoreFault, Test, TransactionField, TransactionRow,
 };
 use rusqlite::{Connection, OptionalExtension};
 
@@ -276,6 +276,52 @@ impl Listed for TransactionField {
         for card in ids(values).into_iter().collect::<BTreeSet<_>>() {
             source.stop.check()?;
             for id in statement.query_map([card], |row| row.get(0)).map_err(unreadable)? {
+                found.push(id.map_err(unreadable)?);
+            }
+        }
+        Ok(Some(found))
+    }
+}
+
+impl Listed for RefundField {
+    const ROW: &'static str = "SELECT row FROM refund WHERE id = ?";
+    const IDS: &'static str = "SELECT id FROM refund_by_organisation WHERE organisation = ? AND id >= ? AND id < ? \
+         ORDER BY id DESC LIMIT ?";
+    const COUNTED: Counted = Counted::Refunds;
+    const ID: Self = Self::Id;
+    const CREATED_AT: Self = Self::CreatedAt;
+
+    fn decode(_id: &[u8; 12], bytes: &[u8]) -> Result<RefundRow, RowFault> {
+        RefundRow::decode(bytes)
+    }
+
+    fn organisation(row: &RefundRow) -> OrganisationId {
+        row.organisation
+    }
+
+    fn key(id: [u8; 12]) -> RowKey {
+        RowKey::Refund(RefundId::from_bytes(id))
+    }
+
+    fn id(row: &RefundRow) -> &[u8; 12] {
+        row.id.as_bytes()
+    }
+
+    fn is_ours(row: &RefundRow, chain: &dyn Chain) -> bool {
+        chain.refund_is_ours(row)
+    }
+
+    fn indexed(query: &Query<Self>, source: &ListSource<'_>) -> Result<Option<Vec<[u8; 12]>>, StoreFault> {
+        if let Some(values) = equal_to(query, Self::Id) {
+            return Ok(Some(ids(values)));
+        }
+        let Some(values) = equal_to(query, Self::Transaction) else { return Ok(None) };
+        let sql = "SELECT id FROM refund_by_payment WHERE payment = ?";
+        let mut statement = source.view.prepare_cached(sql).map_err(unreadable)?;
+        let mut found = Vec::new();
+        for payment in ids(values).into_iter().collect::<BTreeSet<_>>() {
+            source.stop.check()?;
+            for id in statement.query_map([payment], |row| row.get(0)).map_err(unreadable)? {
                 found.push(id.map_err(unreadable)?);
             }
         }

@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
-use panvault_model::{ApiKeyId, CardId, NodeId, Timestamp, TransactionId};
+use panvault_model::{ApiKeyId, CardId, NodeId, RefundId, Timestamp, TransactionId};
 use panvault_store::decide::Standing;
 use panvault_store::{
     ApiKeyUseRow, AuditRecord, CardCvvRow, CardRow, DocumentRow, HistoryRow, IdempotencyKey, IdempotencyRow,
-    NodeRow, RowFault, RowKey, StoreFault, TransactionRow,
+    NodeRow, RefundRow, RowFault, RowKey, StoreFault, TransactionRow,
 };
 use rusqlite::{Connection, ErrorCode, Params};
 
@@ -156,6 +156,7 @@ pub(crate) fn standing(connection: &Connection, key: RowKey) -> Result<Option<St
                 NodeRow::decode(bytes).map(|row| of(row.version, None))
             })
         }
+        RowKey::Refund(id) => Ok(refund(connection, id)?.map(|row| of(row.version, Some(row.organisation)))),
         RowKey::ApiKeyUse(id) => Ok(api_key_use(connection, id)?.map(|row| of(row.version(), None))),
     }
 }
@@ -221,6 +222,17 @@ pub(crate) fn history(
 pub(crate) fn open_transactions(connection: &Connection) -> Result<Vec<Arc<TransactionRow>>, StoreFault> {
     let sql = "SELECT payment.row FROM payment_open JOIN payment USING (id) ORDER BY id";
     many(connection, sql, [], |bytes| TransactionRow::decode(bytes).map(Arc::new))
+}
+
+pub(crate) fn refund(connection: &Connection, id: RefundId) -> Result<Option<Arc<RefundRow>>, StoreFault> {
+    one(connection, RowKey::Refund(id), "SELECT row FROM refund WHERE id = ?", [id.as_bytes()], |bytes| {
+        RefundRow::decode(bytes).map(Arc::new)
+    })
+}
+
+pub(crate) fn open_refunds(connection: &Connection) -> Result<Vec<Arc<RefundRow>>, StoreFault> {
+    let sql = "SELECT refund.row FROM refund_open JOIN refund USING (id) ORDER BY id";
+    many(connection, sql, [], |bytes| RefundRow::decode(bytes).map(Arc::new))
 }
 
 pub(crate) fn audit(

@@ -1,4 +1,4 @@
-//! How many cards and transactions each organisation has, and a keyed hash of which they are.
+//! How many cards, transactions and refunds each organisation has, and a keyed hash of which they are.
 //!
 //! Somebody who can write to the view and has no key can put rows back, take them away, and forge indexes and counts; each row alone still
 //! bears its tag. So the applier counts what it writes, and keeps the exclusive or of a keyed hash of every row's id and version. All of it
@@ -25,14 +25,19 @@ pub(super) use sealed::nothing;
 pub(crate) enum Counted {
     Cards,
     Transactions,
+    Refunds,
 }
 
 impl Counted {
+    /// All of them.
+    pub(crate) const ALL: [Self; 3] = [Self::Cards, Self::Transactions, Self::Refunds];
+
     /// Goes into hashes; append-only.
     const fn code(self) -> u8 {
         match self {
             Self::Cards => 1,
             Self::Transactions => 2,
+            Self::Refunds => 3,
         }
     }
 
@@ -40,6 +45,7 @@ impl Counted {
         match self {
             Self::Cards => "cards",
             Self::Transactions => "transactions",
+            Self::Refunds => "refunds",
         }
     }
 }
@@ -49,6 +55,7 @@ impl Counted {
 pub(crate) struct Each<T> {
     pub(crate) cards: T,
     pub(crate) transactions: T,
+    pub(crate) refunds: T,
 }
 
 impl<T> Each<T> {
@@ -56,6 +63,7 @@ impl<T> Each<T> {
         match counted {
             Counted::Cards => &self.cards,
             Counted::Transactions => &self.transactions,
+            Counted::Refunds => &self.refunds,
         }
     }
 
@@ -63,6 +71,7 @@ impl<T> Each<T> {
         match counted {
             Counted::Cards => &mut self.cards,
             Counted::Transactions => &mut self.transactions,
+            Counted::Refunds => &mut self.refunds,
         }
     }
 }
@@ -159,8 +168,9 @@ impl Known {
 }
 
 /// What is wrong with a view whose tallies were changed.
-const NOT_OURS: OpenFault =
-    OpenFault::ViewDamaged { what: "its counts of cards and transactions are not those that were written" };
+const NOT_OURS: OpenFault = OpenFault::ViewDamaged {
+    what: "its counts of cards, transactions and refunds are not those that were written",
+};
 
 const TAGGED: &str = "SELECT value FROM meta WHERE name = 'tallies'";
 
@@ -237,6 +247,7 @@ impl Tallies {
         state.of.values().fold(Totals::default(), |totals, entry| Totals {
             cards: totals.cards.saturating_add(entry.tallies.cards.count),
             transactions: totals.transactions.saturating_add(entry.tallies.transactions.count),
+            refunds: totals.refunds.saturating_add(entry.tallies.refunds.count),
         })
     }
 

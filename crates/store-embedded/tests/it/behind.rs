@@ -1,15 +1,15 @@
 //! Between a step's flush and its place in the view.
 
-use panvault_model::TransactionStatus;
+use panvault_model::{RefundStatus, TransactionStatus};
 use panvault_store::{Commit, DocumentKind, Expect, Outcome, RowKey, Store, StoreFault};
 use panvault_store_embedded::{EmbeddedStore, Settings};
 use panvault_testkit::conformance::rows::{
-    VAULT, at, card, card_answer, card_changed, chain, document, id, kept, key, transaction,
-    transaction_settled,
+    VAULT, at, card, card_answer, card_changed, chain, document, id, kept, key, refund, refund_settled,
+    refunded, transaction, transaction_settled,
 };
 use panvault_testkit::conformance::{
-    card_delete, card_insert, card_update, claim, document_delete, document_put, documents_commit, sweep,
-    transaction_initiate, transaction_settle,
+    card_delete, card_insert, card_update, claim, document_delete, document_put, documents_commit,
+    refund_create, refund_settle, sweep, transaction_initiate, transaction_settle,
 };
 
 use crate::support::{Home, all_of, block_on, done, settings};
@@ -39,14 +39,21 @@ fn what_is_durable_is_read_and_decided_on_before_the_view_has_it() {
         done(store.commit(card_delete(&card(10))).await.unwrap());
         done(store.commit(card_update(&changed)).await.unwrap());
         done(store.commit(transaction_settle(&settled)).await.unwrap());
+        let (returned, with) = (refund(30, paid.id), refunded(&settled));
+        done(store.commit(refund_create(&returned, &with)).await.unwrap());
+        let processed = refund_settled(&returned, RefundStatus::Processed);
+        done(store.commit(refund_settle(&processed)).await.unwrap());
         done(store.commit(sweep(&[key(1)], at(86_400))).await.unwrap());
         let gone = vec![document_delete(DocumentKind::Account, id(1), 1)];
         done(store.commit(documents_commit(gone)).await.unwrap());
-        assert_eq!(store.status().behind, 5);
+        assert_eq!(store.status().behind, 7);
 
         assert_eq!(store.card_read(card(10).id).await, Ok(None));
         assert_eq!(store.card_read(changed.id).await.unwrap().as_deref(), Some(&changed));
-        assert_eq!(store.transaction_read(paid.id).await.unwrap().as_deref(), Some(&settled));
+        assert_eq!(store.transaction_read(paid.id).await.unwrap().as_deref(), Some(&with));
+        assert_eq!(store.refund_read(returned.id).await.unwrap().as_deref(), Some(&processed));
+        assert_eq!(store.commit(refund_settle(&processed)).await, Ok(Outcome::Unmet(0)));
+        assert_eq!(store.commit(refund_create(&refund(31, paid.id), &with)).await, Ok(Outcome::Unmet(0)));
         assert_eq!(store.idempotency_read(key(1)).await, Ok(None));
         assert_eq!(store.commit(card_delete(&card(10))).await, Ok(Outcome::Unmet(0)));
         assert_eq!(store.commit(card_update(&changed)).await, Ok(Outcome::Unmet(0)));
@@ -59,7 +66,8 @@ fn what_is_durable_is_read_and_decided_on_before_the_view_has_it() {
 
         view.execute_batch("ROLLBACK").unwrap();
         let all = all_of(&store).await;
-        assert_eq!((all.cards.len(), all.open.len(), all.documents.len(), all.audit.len()), (1, 0, 0, 9));
+        assert_eq!((all.cards.len(), all.open.len(), all.documents.len(), all.audit.len()), (1, 0, 0, 11));
+        assert_eq!((all.refunds.len(), all.refunds_open.len()), (1, 0));
     });
     assert_eq!(home.examine().findings, []);
 }

@@ -1,13 +1,14 @@
 //! Doctor's look: each thing that can be wrong with the view is found.
 
-use panvault_model::TransactionStatus;
+use panvault_model::{RefundStatus, TransactionStatus};
 use panvault_store::{Commit, DocumentKind, Store};
 use panvault_testkit::conformance::rows::{
-    at, card, card_answer, card_changed, document, id, kept, key, transaction, transaction_settled,
+    at, card, card_answer, card_changed, document, id, kept, key, refund, refund_settled, refunded,
+    transaction, transaction_settled,
 };
 use panvault_testkit::conformance::{
-    card_insert, card_update, claim, document_delete, document_put, documents_commit, transaction_initiate,
-    transaction_settle,
+    card_insert, card_update, claim, document_delete, document_put, documents_commit, refund_create,
+    refund_settle, transaction_initiate, transaction_settle,
 };
 
 use crate::support::{Home, block_on, done};
@@ -28,6 +29,12 @@ fn furnished() -> Home {
         }
         let settled = transaction_settled(&rows[0], TransactionStatus::Authorized);
         done(store.commit(transaction_settle(&settled)).await.unwrap());
+        let returned = [refund(30, rows[1].id), refund(31, rows[1].id)];
+        let first = refunded(&rows[1]);
+        done(store.commit(refund_create(&returned[0], &first)).await.unwrap());
+        done(store.commit(refund_create(&returned[1], &refunded(&first))).await.unwrap());
+        let settled = refund_settled(&returned[0], RefundStatus::Processed);
+        done(store.commit(refund_settle(&settled)).await.unwrap());
         let account = |n, version| document_put(document(DocumentKind::Account, n, version));
         let changes = [
             account(1, 1),
@@ -49,14 +56,15 @@ fn furnished() -> Home {
 fn a_sound_store_has_no_findings() {
     let mut examination = furnished().examine();
     assert_eq!(examination.findings, []);
-    assert_eq!((examination.sequence, examination.applied, examination.segments), (11, 11, 1));
-    assert_eq!((examination.cards, examination.transactions), (2, 2));
-    let mut counts = [0; 4];
+    assert_eq!((examination.sequence, examination.applied, examination.segments), (14, 14, 1));
+    assert_eq!((examination.cards, examination.transactions, examination.refunds), (2, 2, 2));
+    let mut counts = [0; 5];
     examination.each_card(&mut |_| counts[0] += 1).unwrap();
     examination.each_transaction(&mut |_| counts[1] += 1).unwrap();
     examination.each_history(&mut |row| counts[2] += usize::from(row.tag.bytes == [0x41; 16])).unwrap();
     examination.each_idempotency(&mut |_| counts[3] += 1).unwrap();
-    assert_eq!(counts, [2, 2, 3, 1]);
+    examination.each_refund(&mut |_| counts[4] += 1).unwrap();
+    assert_eq!(counts, [2, 2, 5, 1, 2]);
     assert_eq!(examination.documents().unwrap().len(), 3);
 }
 
@@ -70,6 +78,12 @@ fn every_change_of_the_view_is_found() {
         ),
         ("view", "DELETE FROM card WHERE id = (SELECT min(id) FROM card)"),
         ("view", "UPDATE payment SET row = (SELECT row FROM payment ORDER BY id DESC)"),
+        ("view", "UPDATE refund SET row = (SELECT row FROM refund ORDER BY id DESC)"),
+        ("view", "DELETE FROM refund WHERE id = (SELECT max(id) FROM refund)"),
+        ("index", "DELETE FROM refund_by_organisation"),
+        ("index", "DELETE FROM refund_by_payment WHERE id = (SELECT max(id) FROM refund)"),
+        ("index", "DELETE FROM refund_open"),
+        ("index", "INSERT INTO refund_open SELECT min(id) FROM refund"),
         ("view", "UPDATE history SET row = (SELECT row FROM history WHERE version = 2)"),
         ("view", "DELETE FROM history WHERE version = 1"),
         ("view", "UPDATE document SET row = (SELECT row FROM document ORDER BY id DESC)"),
@@ -90,7 +104,7 @@ fn every_change_of_the_view_is_found() {
         ("index", "DELETE FROM history WHERE version = 2"),
         ("index", "INSERT INTO history SELECT X'00', 1, row FROM history WHERE version = 2"),
         ("index", "UPDATE tally SET row = CAST(X'ff' || substr(row, 2) AS BLOB)"),
-        ("index", "UPDATE tally SET row = CAST(substr(row, 1, 63) || X'ff' AS BLOB)"),
+        ("index", "UPDATE tally SET row = CAST(substr(row, 1, 87) || X'ff' AS BLOB)"),
         ("index", "UPDATE tally SET organisation = X'000000000000000000000000'"),
         ("index", "DELETE FROM tally"),
         ("index", "DELETE FROM meta WHERE name = 'tallies'"),
@@ -100,9 +114,9 @@ fn every_change_of_the_view_is_found() {
             "audit",
             "UPDATE chain SET notes = (SELECT notes FROM chain WHERE first_sequence = 1) WHERE first_sequence = 2",
         ),
-        ("audit", "DELETE FROM chain WHERE first_sequence = 11"),
+        ("audit", "DELETE FROM chain WHERE first_sequence = 14"),
         ("audit", "UPDATE chain SET effects_digest = (SELECT effects_digest FROM chain LIMIT 1)"),
-        ("view", "UPDATE meta SET value = 12 WHERE name = 'applied'"),
+        ("view", "UPDATE meta SET value = 15 WHERE name = 'applied'"),
     ];
     let whole = furnished();
     let image = whole.image();

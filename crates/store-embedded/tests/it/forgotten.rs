@@ -5,19 +5,19 @@
 //! row that there ever was; it is now held against the tables.
 
 use panvault_model::{CardId, Sealed, TransactionId, TransactionStatus};
-use panvault_store::{CardRow, DocumentKind, DocumentRow, Store, TransactionRow};
+use panvault_store::{Action, CardRow, Commit, DocumentKind, DocumentRow, Store, TransactionRow};
 use panvault_testkit::conformance::rows::{
-    card, card_changed, document, history, id, transaction, transaction_settled,
+    card, card_changed, document, history, id, refund, refunded, transaction, transaction_settled,
 };
 use panvault_testkit::conformance::{
-    card_delete, card_insert, card_noted, card_update, document_delete, document_put, documents_commit,
-    transaction_initiate, transaction_settle,
+    card_delete, card_insert, card_noted, card_update, document_delete, document_put, documents_commit, note,
+    refund_create, transaction_initiate, transaction_settle,
 };
 use rusqlite::{Connection, params};
 
 use crate::support::{Home, block_on, done};
 
-/// The log speaks of none of: cards 10, 11 (changed), 12 (gone); transactions 20 (settled), 21 (open); accounts 1 (changed), 2,
+/// The log speaks of none of: cards 10, 11 (changed), 12 (gone); transactions 20 (settled, refunded, and the refund failed), 21 (open); accounts 1 (changed), 2,
 /// 3 (gone).
 fn forgotten() -> Home {
     let home = Home::new();
@@ -34,6 +34,11 @@ fn forgotten() -> Home {
             done(store.commit(transaction_initiate(&row)).await.unwrap());
         }
         done(store.commit(transaction_settle(&settled())).await.unwrap());
+        let with = refunded(&settled());
+        done(store.commit(refund_create(&refund(25, with.id), &with)).await.unwrap());
+        let without = transaction_settled(&with, TransactionStatus::SettlementCompleted);
+        let audit = note(Action::RefundFail, without.id.0);
+        done(store.commit(Commit { audit, ..transaction_settle(&without) }).await.unwrap());
         let account = |n, version| document_put(document(DocumentKind::Account, n, version));
         let gone = document_delete(DocumentKind::Account, id(3), 1);
         let changes = [account(1, 1), account(2, 1), account(3, 1), gone, account(1, 2)];

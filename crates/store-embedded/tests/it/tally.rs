@@ -1,20 +1,21 @@
 //! Rows and entries that somebody puts into the view or takes away, who has no key: counts and lists say damaged, or come from what was
 //! counted when it was written.
 
-use panvault_model::{OrganisationId, TransactionStatus};
-use panvault_store::{CardQuery, RowFault, Store, StoreFault, Totals, TransactionQuery};
+use panvault_model::{OrganisationId, RefundStatus, TransactionStatus};
+use panvault_store::{CardQuery, RefundQuery, RowFault, Store, StoreFault, Totals, TransactionQuery};
 use panvault_store_embedded::{EmbeddedStore, OpenFault};
 use panvault_testkit::SeededRandom;
 use panvault_testkit::conformance::rows::{
-    card, card_changed, organisation, transaction, transaction_settled,
+    card, card_changed, organisation, refund, refund_settled, refunded, transaction, transaction_settled,
 };
 use panvault_testkit::conformance::{
-    card_delete, card_insert, card_update, transaction_initiate, transaction_settle,
+    card_delete, card_insert, card_update, refund_create, refund_settle, transaction_initiate,
+    transaction_settle,
 };
 
 use crate::support::{Home, all_of, block_on, done};
 
-/// A store with five cards of one organisation and two transactions.
+/// A store with five cards of one organisation, and two transactions with a refund each.
 fn furnished() -> Home {
     let home = Home::new();
     block_on(async {
@@ -23,8 +24,9 @@ fn furnished() -> Home {
             done(store.commit(card_insert(&card(n))).await.unwrap());
         }
         let rows = [transaction(20, card(10).id), transaction(21, card(11).id)];
-        for row in &rows {
+        for (n, row) in (30..).zip(&rows) {
             done(store.commit(transaction_initiate(row)).await.unwrap());
+            done(store.commit(refund_create(&refund(n, row.id), &refunded(row))).await.unwrap());
         }
         store.close().await.unwrap();
     });
@@ -52,11 +54,13 @@ fn ours() -> OrganisationId {
     card(10).organisation
 }
 
-async fn counts(store: &EmbeddedStore) -> (Result<u64, StoreFault>, Result<u64, StoreFault>) {
-    let cards = store.card_list(CardQuery::newest(vec![ours()], 0)).await.map(|page| page.total);
-    let whose = transaction(20, card(10).id).organisation;
-    let payments = store.transaction_list(TransactionQuery::newest(vec![whose], 0)).await;
-    (cards, payments.map(|page| page.total))
+/// How many cards, transactions and refunds are counted.
+async fn counts(store: &EmbeddedStore) -> [Result<u64, StoreFault>; 3] {
+    let whose = vec![ours()];
+    let cards = store.card_list(CardQuery::newest(whose.clone(), 0)).await.map(|page| page.total);
+    let payments = store.transaction_list(TransactionQuery::newest(whose.clone(), 0)).await;
+    let refunds = store.refund_list(RefundQuery::newest(whose, 0)).await;
+    [cards, payments.map(|page| page.total), refunds.map(|page| page.total)]
 }
 
 /// The bug: `/count` and `X-Total-Count` were read from a table that anybody could change. Its cure: they are counted as rows are
@@ -123,35 +127,43 @@ fn counts_that_were_forged_are_refused_at_start() {
 #[test]
 fn rows_and_entries_that_were_put_there_or_taken_away_are_found_after_a_start() {
     let another = "INSERT INTO card SELECT X'6553f1000000000000000001', row FROM card LIMIT 1";
-    for (change, cards) in [
-        ("DELETE FROM card_by_organisation WHERE id = (SELECT min(id) FROM card)", true),
-        ("DELETE FROM card_by_organisation", true),
-        ("DELETE FROM card WHERE id = (SELECT max(id) FROM card)", true),
-        ("DELETE FROM card", true),
-        (another, true),
+    let (cards, payments, refunds) = (0, 1, 2);
+    for (change, damaged) in [
+        ("DELETE FROM card_by_organisation WHERE id = (SELECT min(id) FROM card)", cards),
+        ("DELETE FROM card_by_organisation", cards),
+        ("DELETE FROM card WHERE id = (SELECT max(id) FROM card)", cards),
+        ("DELETE FROM card", cards),
+        (another, cards),
         (
             "INSERT INTO card_by_organisation SELECT organisation, X'00' FROM card_by_organisation LIMIT 1",
-            true,
+            cards,
         ),
         (
             "UPDATE card_by_organisation SET id = X'6553f1000000000000000001' WHERE id = (SELECT min(id) FROM card)",
-            true,
+            cards,
         ),
-        ("DELETE FROM payment_by_organisation WHERE id = (SELECT min(id) FROM payment)", false),
-        ("DELETE FROM payment", false),
-        ("UPDATE payment SET row = (SELECT row FROM payment ORDER BY id DESC)", false),
+        ("DELETE FROM refund_by_organisation WHERE id = (SELECT min(id) FROM refund)", refunds),
+        ("DELETE FROM refund", refunds),
+        ("UPDATE refund SET row = (SELECT row FROM refund ORDER BY id DESC)", refunds),
+        ("DELETE FROM payment_by_organisation WHERE id = (SELECT min(id) FROM payment)", payments),
+        ("DELETE FROM payment", payments),
+        ("UPDATE payment SET row = (SELECT row FROM payment ORDER BY id DESC)", payments),
     ] {
         let home = furnished();
         execute(&home, change);
         block_on(async {
             let store = home.open();
             patrolled(&store).await;
-            let forged = Err(StoreFault::Damaged { row: None, fault: RowFault::Forged });
-            let expected = if cards { (forged, Ok(2)) } else { (Ok(5), forged) };
+            let mut expected = [Ok(5), Ok(2), Ok(2)];
+            expected[damaged] = Err(StoreFault::Damaged { row: None, fault: RowFault::Forged });
             assert_eq!(counts(&store).await, expected, "{change}");
             assert_eq!(store.status().damaged, 1, "{change}");
             // How much there should be is said all the same.
-            assert_eq!(store.totals().await, Ok(Totals { cards: 5, transactions: 2 }), "{change}");
+            assert_eq!(
+                store.totals().await,
+                Ok(Totals { cards: 5, transactions: 2, refunds: 2 }),
+                "{change}"
+            );
             // What is none of theirs goes on.
             let other = CardQuery::newest(vec![organisation(999)], 10);
             assert_eq!(store.card_list(other).await.unwrap().total, 0);
@@ -161,7 +173,8 @@ fn rows_and_entries_that_were_put_there_or_taken_away_are_found_after_a_start() 
     block_on(async {
         let store = home.open();
         patrolled(&store).await;
-        assert_eq!((counts(&store).await, store.status().damaged), ((Ok(5), Ok(2)), 0), "the control");
+        assert_eq!(counts(&store).await, [Ok(5), Ok(2), Ok(2)], "the control");
+        assert_eq!(store.status().damaged, 0);
     });
 }
 
@@ -174,8 +187,11 @@ fn genuine_rows_of_before_are_found_after_a_start() {
         let store = home.open();
         done(store.commit(card_delete(&card(10))).await.unwrap());
         done(store.commit(card_update(&card_changed(&card(11)))).await.unwrap());
-        let settled = transaction_settled(&transaction(20, card(10).id), TransactionStatus::Authorized);
+        let settled = refunded(&transaction(20, card(10).id));
+        let settled = transaction_settled(&settled, TransactionStatus::Authorized);
         done(store.commit(transaction_settle(&settled)).await.unwrap());
+        let settled = refund_settled(&refund(30, settled.id), RefundStatus::Processed);
+        done(store.commit(refund_settle(&settled)).await.unwrap());
         store.close().await.unwrap();
     });
     let attach = format!("ATTACH '{}' AS b", before.path().join("view.sqlite").display());
@@ -188,6 +204,7 @@ fn genuine_rows_of_before_are_found_after_a_start() {
         ("INSERT OR IGNORE INTO card SELECT * FROM b.card", 1),
         ("UPDATE card SET row = (SELECT row FROM b.card WHERE b.card.id = card.id)", 1),
         ("UPDATE payment SET row = (SELECT row FROM b.payment WHERE b.payment.id = payment.id)", 1),
+        ("UPDATE refund SET row = (SELECT row FROM b.refund WHERE b.refund.id = refund.id)", 1),
         ("SELECT 1", 0),
     ] {
         let copy = Home::of(&home.image());
@@ -218,7 +235,7 @@ fn a_page_says_damaged_before_everything_was_looked_at() {
             let page = store.card_list(CardQuery::newest(vec![ours()], 100)).await;
             assert!(matches!(page, Err(StoreFault::Damaged { .. })), "{change}: {page:?}");
             assert_eq!(store.status().damaged, 1, "{change}");
-            assert!(counts(&store).await.0.is_err(), "{change}");
+            assert!(counts(&store).await[0].is_err(), "{change}");
         });
     }
     let home = furnished();

@@ -72,6 +72,16 @@ pub enum Action {
     TransactionVoidCapture,
     /// The same of a reservation that is released.
     TransactionVoid,
+    /// A refund was written down with its transaction, which is the object, and the processor is about to be told.
+    RefundCreate,
+    /// What became of a refund was written down, or that it is settled; it is the object.
+    RefundSettle,
+    /// A refund failed, and its transaction, which is the object, has it no more.
+    RefundFail,
+    /// Refunds were read, one at a time. Counted.
+    RefundRead,
+    /// Refunds were listed or counted. Counted.
+    RefundList,
 }
 
 impl Action {
@@ -103,6 +113,11 @@ impl Action {
         Self::TransactionCapture,
         Self::TransactionVoidCapture,
         Self::TransactionVoid,
+        Self::RefundCreate,
+        Self::RefundSettle,
+        Self::RefundFail,
+        Self::RefundRead,
+        Self::RefundList,
     ];
 
     /// The number that stands for it in stored records.
@@ -134,6 +149,11 @@ impl Action {
             Self::TransactionCapture => 24,
             Self::TransactionVoidCapture => 25,
             Self::TransactionVoid => 26,
+            Self::RefundCreate => 27,
+            Self::RefundSettle => 28,
+            Self::RefundFail => 29,
+            Self::RefundRead => 30,
+            Self::RefundList => 31,
         }
     }
 
@@ -145,6 +165,8 @@ impl Action {
             | Self::TransactionRead
             | Self::TransactionList
             | Self::AuditRead
+            | Self::RefundRead
+            | Self::RefundList
             | Self::AccessRefuse
             | Self::SigninRefuse => true,
             Self::CardCreate
@@ -165,7 +187,10 @@ impl Action {
             | Self::BinsLoad
             | Self::TransactionCapture
             | Self::TransactionVoidCapture
-            | Self::TransactionVoid => false,
+            | Self::TransactionVoid
+            | Self::RefundCreate
+            | Self::RefundSettle
+            | Self::RefundFail => false,
         }
     }
 
@@ -203,6 +228,11 @@ impl Action {
             Self::TransactionCapture => "transaction_capture",
             Self::TransactionVoidCapture => "transaction_void_capture",
             Self::TransactionVoid => "transaction_void",
+            Self::RefundCreate => "refund_create",
+            Self::RefundSettle => "refund_settle",
+            Self::RefundFail => "refund_fail",
+            Self::RefundRead => "refund_read",
+            Self::RefundList => "refund_list",
         }
     }
 }
@@ -225,7 +255,7 @@ pub struct AuditNote {
     pub request: RequestId,
     /// From where: an IPv6 address, IPv4 mapped into it; all zeroes for this machine's own commands, or several addresses.
     pub address: [u8; 16],
-    /// Of [`Action::TransactionSettle`] the number of the status that it came to; of [`Action::CardUpdate`] 1 when the row
+    /// Of [`Action::TransactionSettle`], [`Action::RefundSettle`] and [`Action::RefundFail`] the number of the status that it came to; of [`Action::CardUpdate`] 1 when the row
     /// changed, 0 when only the CVV did; of [`Action::CardRefresh`] 1; of [`Action::AccessRefuse`] and [`Action::SigninRefuse`] the
     /// number of the [`RefusalReason`](crate::RefusalReason), 0 for several; else 0.
     pub outcome: u8,

@@ -1,12 +1,13 @@
 use core::fmt;
 use std::sync::Arc;
 
-use panvault_model::{ApiKeyId, CardId, Id, NodeId, OrganisationId, TransactionId};
+use panvault_model::{ApiKeyId, CardId, Id, NodeId, OrganisationId, RefundId, TransactionId};
 
 use crate::codec::{Reader, RowFault, Writer};
 use crate::document::{DocumentKind, DocumentRow};
 use crate::row::{
-    ApiKeyUseRow, CardCvvRow, CardRow, HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow, TransactionRow,
+    ApiKeyUseRow, CardCvvRow, CardRow, HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow, RefundRow,
+    TransactionRow,
 };
 
 /// What a row is of. The numbers are those of stored records and are append-only.
@@ -28,11 +29,13 @@ pub enum Table {
     Node,
     /// [`ApiKeyUseRow`].
     ApiKeyUse,
+    /// [`RefundRow`], found by organisation, by transaction, and while it is open too.
+    Refund,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Card,
         Self::Transaction,
         Self::History,
@@ -41,6 +44,7 @@ impl Table {
         Self::CardCvv,
         Self::Node,
         Self::ApiKeyUse,
+        Self::Refund,
     ];
 
     /// The number that stands for it in stored records.
@@ -54,6 +58,7 @@ impl Table {
             Self::CardCvv => 6,
             Self::Node => 7,
             Self::ApiKeyUse => 8,
+            Self::Refund => 9,
         }
     }
 
@@ -82,6 +87,8 @@ pub enum RowKey {
     Node(NodeId),
     /// When an API key was last used.
     ApiKeyUse(ApiKeyId),
+    /// A refund.
+    Refund(RefundId),
 }
 
 /// A row of any table. Cheap to clone.
@@ -103,6 +110,8 @@ pub enum Row {
     Node(Arc<NodeRow>),
     /// When an API key was last used.
     ApiKeyUse(Arc<ApiKeyUseRow>),
+    /// A refund.
+    Refund(Arc<RefundRow>),
 }
 
 impl RowKey {
@@ -117,6 +126,7 @@ impl RowKey {
             Self::CardCvv(_) => Table::CardCvv,
             Self::Node(_) => Table::Node,
             Self::ApiKeyUse(_) => Table::ApiKeyUse,
+            Self::Refund(_) => Table::Refund,
         }
     }
 
@@ -136,6 +146,7 @@ impl RowKey {
             Self::CardCvv(_) => "card_cvv",
             Self::Node(_) => "node",
             Self::ApiKeyUse(_) => "apikey_use",
+            Self::Refund(_) => "refund",
         }
     }
 
@@ -149,6 +160,7 @@ impl RowKey {
             Self::Idempotency(key) => key.0.iter().map(|byte| format!("{byte:02x}")).collect(),
             Self::Node(id) => id.to_string(),
             Self::ApiKeyUse(id) => id.to_string(),
+            Self::Refund(id) => id.to_string(),
         }
     }
 
@@ -169,6 +181,7 @@ impl RowKey {
             Self::Idempotency(key) => writer.fixed(&key.0),
             Self::Node(id) => writer.fixed(id.as_bytes()),
             Self::ApiKeyUse(id) => writer.fixed(id.as_bytes()),
+            Self::Refund(id) => writer.fixed(id.as_bytes()),
         }
     }
 
@@ -186,6 +199,7 @@ impl RowKey {
             Table::CardCvv => Self::CardCvv(CardId::from_bytes(reader.fixed()?)),
             Table::Node => Self::Node(NodeId::from_bytes(reader.fixed()?)),
             Table::ApiKeyUse => Self::ApiKeyUse(ApiKeyId::from_bytes(reader.fixed()?)),
+            Table::Refund => Self::Refund(RefundId::from_bytes(reader.fixed()?)),
         };
         reader.end()?;
         Ok(key)
@@ -211,6 +225,7 @@ impl Row {
             Self::CardCvv(row) => RowKey::CardCvv(row.card),
             Self::Node(row) => RowKey::Node(row.id),
             Self::ApiKeyUse(row) => RowKey::ApiKeyUse(row.api_key),
+            Self::Refund(row) => RowKey::Refund(row.id),
         }
     }
 
@@ -227,6 +242,7 @@ impl Row {
             Self::CardCvv(row) => row.version,
             Self::Node(row) => row.version,
             Self::ApiKeyUse(row) => row.version(),
+            Self::Refund(row) => row.version,
         }
     }
 
@@ -235,6 +251,7 @@ impl Row {
         match self {
             Self::Card(row) => Some(row.organisation),
             Self::Transaction(row) => Some(row.organisation),
+            Self::Refund(row) => Some(row.organisation),
             Self::History(_)
             | Self::Document(_)
             | Self::Idempotency(_)
@@ -255,6 +272,7 @@ impl Row {
             Self::CardCvv(row) => row.encode(out),
             Self::Node(row) => row.encode(out),
             Self::ApiKeyUse(row) => row.encode(out),
+            Self::Refund(row) => row.encode(out),
         }
     }
 
@@ -269,6 +287,7 @@ impl Row {
             Table::CardCvv => CardCvvRow::decode(bytes).map(Arc::new).map(Self::CardCvv),
             Table::Node => NodeRow::decode(bytes).map(Arc::new).map(Self::Node),
             Table::ApiKeyUse => ApiKeyUseRow::decode(bytes).map(Arc::new).map(Self::ApiKeyUse),
+            Table::Refund => RefundRow::decode(bytes).map(Arc::new).map(Self::Refund),
         }
     }
 }
@@ -298,4 +317,5 @@ rows! {
     CardCvvRow => CardCvv,
     NodeRow => Node,
     ApiKeyUseRow => ApiKeyUse,
+    RefundRow => Refund,
 }

@@ -3,7 +3,7 @@
 use core::fmt::Debug;
 use std::path::Path;
 
-use panvault_model::{ApiKeyId, CardId, Id, NodeId, Tag, Timestamp, TransactionId};
+use panvault_model::{ApiKeyId, CardId, Id, NodeId, RefundId, Tag, Timestamp, TransactionId};
 use panvault_store::codec::Reader;
 use panvault_store::{CardCvvRow, DocumentKind, Effect, IdempotencyKey, NodeRow, RowFault, RowKey};
 
@@ -82,6 +82,8 @@ fn effects() {
         ("effect-idempotency-delete", Effect::Delete(RowKey::Idempotency(IdempotencyKey([0x61; 16])))),
         ("effect-apikey-use-put", Effect::from(crate::rows::api_key_use())),
         ("effect-apikey-use-delete", Effect::Delete(RowKey::ApiKeyUse(ApiKeyId::from_bytes([0x91; 12])))),
+        ("effect-refund-put", Effect::from(crate::rows::refund())),
+        ("effect-refund-delete", Effect::Delete(RowKey::Refund(RefundId::from_bytes([0x58; 12])))),
         ("effect-card-cvv-delete", Effect::Delete(RowKey::CardCvv(CardId::from_bytes([0x11; 12])))),
     ];
     for (name, effect) in cases {

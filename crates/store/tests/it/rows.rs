@@ -6,12 +6,12 @@ use std::sync::Arc;
 use panvault_model::{
     AccountId, ActionState, Amount, ApiKeyId, Bin, Brand, CardId, CardType, Country, Currency, CvvResult,
     Expiry, Fingerprint, Id, IssuerFacts, LastFour, NodeId, OrganisationId, ProcessorId, RecurringType,
-    RequestId, Role, Sealed, ShopperInteraction, Tag, Timestamp, TransactionAction, TransactionId,
-    TransactionStatus,
+    RefundId, RefundStatus, RequestId, Role, Sealed, ShopperInteraction, Tag, Timestamp, TransactionAction,
+    TransactionId, TransactionStatus,
 };
 use panvault_store::{
     AccountRow, Action, ApiKeyRow, ApiKeyUseRow, AuditNote, CardRow, Counted, DocumentKind, DocumentRow,
-    HistoryRow, IdempotencyAnswer, IdempotencyKey, IdempotencyRow, OrganisationRow, ProcessorRow,
+    HistoryRow, IdempotencyAnswer, IdempotencyKey, IdempotencyRow, OrganisationRow, ProcessorRow, RefundRow,
     RefusalReason, TransactionRow, Webhooks,
 };
 
@@ -163,6 +163,44 @@ pub(crate) fn history() -> HistoryRow {
         status_reason: Some("no".to_owned()),
         created_at: at(4),
         tag: tag(0x72),
+    }
+}
+
+pub(crate) fn refund() -> RefundRow {
+    RefundRow {
+        id: RefundId(id(0x58)),
+        organisation: OrganisationId(id(0x22)),
+        version: 2,
+        node: NodeId(id(0x57)),
+        transaction: TransactionId(id(0x51)),
+        account: AccountId(id(0x52)),
+        processor: ProcessorId(id(0x53)),
+        amount: Amount::new(0x0102_0304).unwrap(),
+        currency: Currency::parse("EUR").unwrap(),
+        reason: Some("werom".to_owned()),
+        merchant_reference: Some("refund 1".to_owned()),
+        status: RefundStatus::Failed,
+        status_reason: Some("no".to_owned()),
+        reason_code: Some("05".to_owned()),
+        state: ActionState::Declined,
+        idempotency: Some(IdempotencyKey([0x61; 16])),
+        created_at: at(3),
+        updated_at: at(4),
+        tag: tag(0x59),
+    }
+}
+
+pub(crate) fn refund_least() -> RefundRow {
+    RefundRow {
+        version: 1,
+        reason: None,
+        merchant_reference: None,
+        status: RefundStatus::Pending,
+        status_reason: None,
+        reason_code: None,
+        state: ActionState::InHand,
+        idempotency: None,
+        ..refund()
     }
 }
 

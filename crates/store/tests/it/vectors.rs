@@ -7,7 +7,7 @@ use panvault_model::{CardType, Country, Currency, Timestamp};
 use panvault_store::codec::Reader;
 use panvault_store::{
     AccountRow, ApiKeyRow, ApiKeyUseRow, AuditNote, CardRow, DocumentRow, HistoryRow, IdempotencyAnswer,
-    IdempotencyRow, OrganisationRow, ProcessorRow, RowFault, TransactionRow,
+    IdempotencyRow, OrganisationRow, ProcessorRow, RefundRow, RowFault, TransactionRow,
 };
 
 use crate::rows;
@@ -120,6 +120,13 @@ fn transactions() {
     }
     let row = rows::history();
     holds("history", &row, &encoded(|out| row.encode(out)), HistoryRow::decode);
+}
+
+#[test]
+fn refunds() {
+    for (name, row) in [("refund", rows::refund()), ("refund-least", rows::refund_least())] {
+        holds(name, &row, &encoded(|out| row.encode(out)), RefundRow::decode);
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use panvault_store::{
 
 use crate::conformance::rows::{
     api_key_use, at, card, card_changed, card_cvv, document, history, id, kept, key, node, organisation,
-    transaction,
+    refund, transaction,
 };
 use crate::conformance::{
     StoreCase, card_delete, card_insert, card_update, cases, claim, document_delete, document_put,
@@ -154,6 +154,8 @@ async fn rows_of_every_table_are_put_and_taken_away(store: &dyn Store) {
     filled(store).await;
     let card = card_changed(&card(10));
     let paid = transaction(20, card.id);
+    let returned = refund(30, paid.id);
+    done(store.commit(plain(Vec::new(), vec![returned.clone().into()])).await.unwrap());
     let rows: [Row; Table::ALL.len()] = [
         card.clone().into(),
         paid.clone().into(),
@@ -163,6 +165,7 @@ async fn rows_of_every_table_are_put_and_taken_away(store: &dyn Store) {
         card_cvv(10, 3).into(),
         node(10, 2).into(),
         api_key_use(10, 2).into(),
+        returned.clone().into(),
     ];
     let there = |row: &Row| Expect::Version(row.key(), row.version());
     done(store.commit(plain(rows.iter().map(there).collect(), Vec::new())).await.unwrap());
@@ -174,6 +177,7 @@ async fn rows_of_every_table_are_put_and_taken_away(store: &dyn Store) {
         (5, plain(Vec::new(), vec![Effect::Delete(rows[5].key())])),
         (6, plain(Vec::new(), vec![Effect::Delete(rows[6].key())])),
         (7, plain(Vec::new(), vec![Effect::Delete(rows[7].key())])),
+        (8, plain(Vec::new(), vec![Effect::Delete(rows[8].key())])),
     ];
     for (row, commit) in gone {
         let row = &rows[row];

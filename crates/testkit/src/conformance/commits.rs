@@ -1,7 +1,7 @@
 use panvault_model::{ApiKeyId, Id, RequestId, Timestamp};
 use panvault_store::{
     Action, AuditNote, CardRow, Commit, DocumentKind, DocumentRow, Effect, Expect, IdempotencyClaim,
-    IdempotencyKey, IdempotencyRow, Row, RowKey, TransactionRow,
+    IdempotencyKey, IdempotencyRow, RefundRow, Row, RowKey, TransactionRow,
 };
 
 use crate::conformance::rows::{at, history, id, organisation};
@@ -65,6 +65,23 @@ pub fn transaction_settle(row: &TransactionRow) -> Commit {
     let audit = AuditNote { outcome: row.status.code(), ..note(Action::TransactionSettle, row.id.0) };
     let expects = vec![Expect::Version(RowKey::Transaction(row.id), row.version - 1)];
     commit(expects, vec![row.clone().into(), history(row).into()], audit)
+}
+
+/// Refunds a transaction, which is to be this with it, where the version before is stored.
+pub fn refund_create(row: &RefundRow, with: &TransactionRow) -> Commit {
+    let expects = vec![
+        Expect::Version(RowKey::Transaction(with.id), with.version - 1),
+        Expect::Absent(RowKey::Refund(row.id)),
+    ];
+    let effects = vec![row.clone().into(), with.clone().into(), history(with).into()];
+    commit(expects, effects, note(Action::RefundCreate, with.id.0))
+}
+
+/// Makes a refund this, where the version before is stored.
+pub fn refund_settle(row: &RefundRow) -> Commit {
+    let audit = AuditNote { outcome: row.status.code(), ..note(Action::RefundSettle, row.id.0) };
+    let expects = vec![Expect::Version(RowKey::Refund(row.id), row.version - 1)];
+    commit(expects, vec![row.clone().into()], audit)
 }
 
 /// A change of a document: what it expects, and what it does.

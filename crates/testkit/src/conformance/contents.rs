@@ -3,7 +3,7 @@ use std::sync::Arc;
 use panvault_model::OrganisationId;
 use panvault_store::{
     AuditRecord, CardQuery, CardRow, DocumentRow, HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow, Query,
-    Store, TransactionRow,
+    RefundRow, Store, TransactionRow,
 };
 
 /// All that a store holds of some organisations, as its reads show it.
@@ -15,6 +15,10 @@ pub struct Contents {
     pub transactions: Vec<(Arc<TransactionRow>, Vec<Arc<HistoryRow>>)>,
     /// Those that are `INITIATED`.
     pub open: Vec<Arc<TransactionRow>>,
+    /// Newest first.
+    pub refunds: Vec<Arc<RefundRow>>,
+    /// Those of which nobody has said yet what became.
+    pub refunds_open: Vec<Arc<RefundRow>>,
     /// All.
     pub nodes: Vec<Arc<NodeRow>>,
     /// All.
@@ -52,6 +56,20 @@ pub async fn contents(
         }
         listed.extend(page.rows);
     }
+    let mut refunds: Vec<Arc<RefundRow>> = Vec::new();
+    loop {
+        let Query { organisations, skip, limit, .. } = all(refunds.len() as u64);
+        let query = Query { skip, ..Query::newest(organisations, limit) };
+        let page = store.refund_list(query).await.unwrap();
+        if page.rows.is_empty() {
+            assert_eq!(refunds.len() as u64, page.total, "refunds that are listed and counted");
+            break;
+        }
+        refunds.extend(page.rows);
+    }
+    for row in &refunds {
+        assert_eq!(store.refund_read(row.id).await.unwrap().as_ref(), Some(row), "as listed, so read");
+    }
     for card in &cards {
         assert_eq!(store.card_read(card.id).await.unwrap().as_ref(), Some(card), "as listed, so read");
     }
@@ -73,6 +91,8 @@ pub async fn contents(
         cards,
         transactions,
         open: store.transaction_open().await.unwrap(),
+        refunds,
+        refunds_open: store.refund_open().await.unwrap(),
         nodes: store.node_read_all().await.unwrap(),
         documents: store.document_read_all().await.unwrap(),
         idempotency,

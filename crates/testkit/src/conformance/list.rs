@@ -3,13 +3,16 @@
 mod filter;
 mod order;
 
-use panvault_model::{CardId, Id, OrganisationId};
+use panvault_model::{CardId, Id, OrganisationId, RefundStatus};
 use panvault_store::limits::LIST_ROWS_MAX;
 use panvault_store::{CardQuery, CardRow, Store, Totals, TransactionQuery};
 
-use crate::conformance::rows::{card, card_changed, id, organisation, transaction};
+use crate::conformance::rows::{
+    card, card_changed, id, organisation, refund, refund_settled, refunded, transaction,
+};
 use crate::conformance::{
-    StoreCase, card_delete, card_insert, card_update, cases, done, transaction_initiate,
+    StoreCase, card_delete, card_insert, card_update, cases, done, refund_create, refund_settle,
+    transaction_initiate,
 };
 
 pub(super) const CASES: &[StoreCase] = cases! {
@@ -151,18 +154,24 @@ async fn a_list_follows_every_change(store: &dyn Store) {
 
 async fn totals_are_of_all_organisations_and_follow_every_change(store: &dyn Store) {
     let totals = async || {
-        let Totals { cards, transactions } = store.totals().await.unwrap();
-        (cards, transactions)
+        let Totals { cards, transactions, refunds } = store.totals().await.unwrap();
+        (cards, transactions, refunds)
     };
-    assert_eq!(totals().await, (0, 0));
+    assert_eq!(totals().await, (0, 0, 0));
     let other = CardRow { organisation: organisation(2), ..card(12) };
     insert(store, &[card(10), card(11), other.clone()]).await;
-    done(store.commit(transaction_initiate(&transaction(20, card(10).id))).await.unwrap());
-    assert_eq!(totals().await, (3, 1));
+    let paid = transaction(20, card(10).id);
+    done(store.commit(transaction_initiate(&paid)).await.unwrap());
+    assert_eq!(totals().await, (3, 1, 0));
+    let row = refund(30, paid.id);
+    done(store.commit(refund_create(&row, &refunded(&paid))).await.unwrap());
+    assert_eq!(totals().await, (3, 1, 1));
+    done(store.commit(refund_settle(&refund_settled(&row, RefundStatus::Failed))).await.unwrap());
+    assert_eq!(totals().await, (3, 1, 1));
     done(store.commit(card_update(&card_changed(&card(10)))).await.unwrap());
-    assert_eq!(totals().await, (3, 1), "a change is no further row");
+    assert_eq!(totals().await, (3, 1, 1), "a change is no further row");
     done(store.commit(card_delete(&other)).await.unwrap());
-    assert_eq!(totals().await, (2, 1));
+    assert_eq!(totals().await, (2, 1, 1));
 }
 
 async fn transactions_come_by_organisation(store: &dyn Store) {

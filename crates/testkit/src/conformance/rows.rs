@@ -5,11 +5,12 @@ use std::sync::Arc;
 use panvault_model::{
     AccountId, ActionState, Amount, ApiKeyId, Bin, Brand, CardId, CardType, Country, Currency, CvvResult,
     Expiry, Fingerprint, Id, IssuerFacts, LastFour, NodeId, OrganisationId, ProcessorId, RecurringType,
-    Sealed, ShopperInteraction, Tag, Timestamp, TransactionAction, TransactionId, TransactionStatus, VaultId,
+    RefundId, RefundStatus, Sealed, ShopperInteraction, Tag, Timestamp, TransactionAction, TransactionId,
+    TransactionStatus, VaultId,
 };
 use panvault_store::{
     ApiKeyUseRow, CardCvvRow, CardRow, Chain, CvvOwner, CvvSource, DocumentKind, DocumentRow, HistoryRow,
-    IdempotencyAnswer, IdempotencyKey, IdempotencyRow, MemoryStore, NodeRow, TransactionRow,
+    IdempotencyAnswer, IdempotencyKey, IdempotencyRow, MemoryStore, NodeRow, RefundRow, TransactionRow,
 };
 use panvault_vault::StoreChain;
 
@@ -56,6 +57,10 @@ impl Chain for TestChain {
     }
 
     fn transaction_is_ours(&self, row: &TransactionRow) -> bool {
+        row.tag != Tag::NONE
+    }
+
+    fn refund_is_ours(&self, row: &RefundRow) -> bool {
         row.tag != Tag::NONE
     }
 }
@@ -179,6 +184,56 @@ pub fn transaction_settled(row: &TransactionRow, status: TransactionStatus) -> T
         state: ActionState::Approved,
         updated_at: row.updated_at.plus_seconds(1),
         tag: tag(0x7b),
+        ..row.clone()
+    }
+}
+
+/// A refund of a transaction of organisation 1, `PENDING`, version 1, with everything that may be absent.
+pub fn refund(n: u64, transaction: TransactionId) -> RefundRow {
+    RefundRow {
+        id: RefundId(id(n)),
+        organisation: organisation(1),
+        version: 1,
+        node: NodeId(id(6)),
+        transaction,
+        account: AccountId(id(2)),
+        processor: ProcessorId(id(3)),
+        amount: Amount::new(7).unwrap(),
+        currency: Currency::parse("EUR").unwrap(),
+        reason: Some("sent back".to_owned()),
+        merchant_reference: Some(format!("refund {n}")),
+        status: RefundStatus::Pending,
+        status_reason: None,
+        reason_code: None,
+        state: ActionState::InHand,
+        idempotency: None,
+        created_at: at(n),
+        updated_at: at(n),
+        tag: tag(0x7d),
+    }
+}
+
+/// The next version of a refund, with another status.
+pub fn refund_settled(row: &RefundRow, status: RefundStatus) -> RefundRow {
+    RefundRow {
+        version: row.version + 1,
+        status,
+        status_reason: Some("as asked".to_owned()),
+        reason_code: Some("00".to_owned()),
+        state: ActionState::Approved,
+        updated_at: row.updated_at.plus_seconds(1),
+        tag: tag(0x7e),
+        ..row.clone()
+    }
+}
+
+/// The next version of a transaction, of which one more refund was made.
+pub fn refunded(row: &TransactionRow) -> TransactionRow {
+    TransactionRow {
+        version: row.version + 1,
+        refunded: Amount::new(row.refunded.minor_units() + 7).unwrap(),
+        updated_at: row.updated_at.plus_seconds(1),
+        tag: tag(0x7f),
         ..row.clone()
     }
 }

@@ -3,10 +3,12 @@
 use panvault_model::OrganisationId;
 use panvault_store::Chain;
 
-use crate::view::tally::{Each, Tally};
+use crate::view::tally::{Counted, Each, Tally};
 
-/// Bytes of the row of an organisation: two counts, two sealed sums, and the head of their tag.
-const ROW_BYTES: usize = 8 + 8 + 32 + 16;
+/// Bytes of the row of an organisation: a count of each kind, its sealed sum, and the head of their tag.
+const ROW_BYTES: usize = COUNT_BYTES + SUM_BYTES + 16;
+const COUNT_BYTES: usize = 8 * Counted::ALL.len();
+const SUM_BYTES: usize = 16 * Counted::ALL.len();
 
 /// The row of an organisation, and its hash in the set of all. One tag gives both: the first half is kept beside the row, seals its sums
 /// and tells them from others; the second half is the hash, and stays in memory. What is equal is sealed alike, and nothing else.
@@ -15,14 +17,11 @@ pub(super) fn seal(
     organisation: OrganisationId,
     tallies: &Each<Tally>,
 ) -> ([u8; ROW_BYTES], [u8; 16]) {
-    let (beside, element) = tagged(chain, organisation, tallies);
-    let mask = mask(chain, organisation, &beside);
-    let sums = tallies.cards.sum.into_iter().chain(tallies.transactions.sum);
-    let counts =
-        tallies.cards.count.to_be_bytes().into_iter().chain(tallies.transactions.count.to_be_bytes());
-    let sealed = sums.zip(mask).map(|(byte, mask)| byte ^ mask);
+    let (counts, mut sums) = parts(tallies);
+    let (beside, element) = tagged(chain, organisation, &counts, &sums);
+    mask(chain, organisation, &beside, &mut sums);
     let mut row = [0; ROW_BYTES];
-    let bytes = counts.chain(sealed).chain(beside);
+    let bytes = counts.into_iter().chain(sums).chain(beside);
     row.iter_mut().zip(bytes).for_each(|(slot, byte)| *slot = byte);
     (row, element)
 }
@@ -33,41 +32,47 @@ pub(super) fn open(
     organisation: OrganisationId,
     row: &[u8],
 ) -> Option<(Each<Tally>, [u8; 16])> {
-    let (cards, rest) = row.split_first_chunk::<8>()?;
-    let (transactions, rest) = rest.split_first_chunk::<8>()?;
-    let (sums, beside) = rest.split_first_chunk::<32>()?;
-    let (mut sums, beside): ([u8; 32], [u8; 16]) = (*sums, beside.try_into().ok()?);
-    let mask = mask(chain, organisation, &beside);
-    sums.iter_mut().zip(mask).for_each(|(byte, mask)| *byte ^= mask);
-    let (of_cards, of_transactions) = sums.split_first_chunk::<16>()?;
-    let tallies = Each {
-        cards: Tally { count: u64::from_be_bytes(*cards), sum: *of_cards },
-        transactions: Tally {
-            count: u64::from_be_bytes(*transactions),
-            sum: of_transactions.try_into().ok()?,
-        },
-    };
-    let (expected, element) = tagged(chain, organisation, &tallies);
+    let (counts, rest) = row.split_first_chunk::<COUNT_BYTES>()?;
+    let (sums, beside) = rest.split_first_chunk::<SUM_BYTES>()?;
+    let (mut sums, beside): ([u8; SUM_BYTES], [u8; 16]) = (*sums, beside.try_into().ok()?);
+    mask(chain, organisation, &beside, &mut sums);
+    let mut tallies = Each::default();
+    let (of_counts, of_sums) = (counts.as_chunks::<8>().0, sums.as_chunks::<16>().0);
+    for ((kind, count), sum) in Counted::ALL.into_iter().zip(of_counts).zip(of_sums) {
+        *tallies.of_mut(kind) = Tally { count: u64::from_be_bytes(*count), sum: *sum };
+    }
+    let (expected, element) = tagged(chain, organisation, counts, &sums);
     (expected == beside).then_some((tallies, element))
 }
 
-fn tagged(chain: &dyn Chain, organisation: OrganisationId, tallies: &Each<Tally>) -> ([u8; 16], [u8; 16]) {
-    let tag = chain.tag(&[
-        b"tally-row/1",
-        organisation.as_bytes(),
-        &tallies.cards.count.to_be_bytes(),
-        &tallies.transactions.count.to_be_bytes(),
-        &tallies.cards.sum,
-        &tallies.transactions.sum,
-    ]);
+/// Counts and sums, one kind after the other.
+fn parts(tallies: &Each<Tally>) -> ([u8; COUNT_BYTES], [u8; SUM_BYTES]) {
+    let (mut counts, mut sums) = ([0; COUNT_BYTES], [0; SUM_BYTES]);
+    let of_counts = Counted::ALL.into_iter().flat_map(|kind| tallies.of(kind).count.to_be_bytes());
+    counts.iter_mut().zip(of_counts).for_each(|(slot, byte)| *slot = byte);
+    let of_sums = Counted::ALL.into_iter().flat_map(|kind| tallies.of(kind).sum);
+    sums.iter_mut().zip(of_sums).for_each(|(slot, byte)| *slot = byte);
+    (counts, sums)
+}
+
+fn tagged(
+    chain: &dyn Chain,
+    organisation: OrganisationId,
+    counts: &[u8; COUNT_BYTES],
+    sums: &[u8; SUM_BYTES],
+) -> ([u8; 16], [u8; 16]) {
+    let tag = chain.tag(&[b"tally-row/2", organisation.as_bytes(), counts, sums]);
     let [mut beside, mut element] = [[0; 16]; 2];
     let slots = beside.iter_mut().chain(&mut element);
     slots.zip(tag).for_each(|(slot, byte)| *slot = byte);
     (beside, element)
 }
 
-fn mask(chain: &dyn Chain, organisation: OrganisationId, beside: &[u8; 16]) -> [u8; 32] {
-    chain.tag(&[b"tally-mask/1", organisation.as_bytes(), beside])
+/// Covers sums with what comes of the tag, or uncovers them.
+fn mask(chain: &dyn Chain, organisation: OrganisationId, beside: &[u8; 16], sums: &mut [u8; SUM_BYTES]) {
+    let block = |number: u8| chain.tag(&[b"tally-mask/2", organisation.as_bytes(), beside, &[number]]);
+    let bytes = block(0).into_iter().chain(block(1));
+    sums.iter_mut().zip(bytes).for_each(|(byte, mask)| *byte ^= mask);
 }
 
 /// The tag of a view in which nothing is.
@@ -90,7 +95,11 @@ mod tests {
     const WHOSE: OrganisationId = OrganisationId::from_bytes([3; 12]);
 
     fn tallies() -> Each<Tally> {
-        Each { cards: Tally { count: 5, sum: [0xa1; 16] }, transactions: Tally { count: 2, sum: [0xb2; 16] } }
+        Each {
+            cards: Tally { count: 5, sum: [0xa1; 16] },
+            transactions: Tally { count: 2, sum: [0xb2; 16] },
+            refunds: Tally { count: 1, sum: [0xc3; 16] },
+        }
     }
 
     /// Known answers, computed with Python's `hmac` from what `docs/record-format.md` says.
@@ -100,11 +109,11 @@ mod tests {
         let (row, element) = seal(chain.as_ref(), WHOSE, &tallies());
         assert_eq!(
             hex::encode(row),
-            "00000000000000050000000000000002ae3bf53b9e30d8aae897a98487997f279576a84e0bc77c1550a047e6c8acc367fdc9a03907ac2e9cec55b9e5318f3ef5"
+            "00000000000000050000000000000002000000000000000101a7aeaf6b4f97bad4a9b6c0baa7e6bf21dcfc4bbef4332e9f7cd60b0a9e55b7c0c118a19e6d8849a7d6e60263874e484b45c02185e1cdde68864acd8ed3175d"
         );
         assert_eq!(
             hex::encode(head(chain.as_ref(), 9, 1, &element)),
-            "249ab0a658d5b69d09a8f215c5042df68de04e04d581ff1d3bd87f16719c291b"
+            "1b7d7a72e2c0359d0a1f5e704caf2063dbf3b9620de72b4fa94edd5b52198b7c"
         );
         assert!(open(chain.as_ref(), WHOSE, &row) == Some((tallies(), element)));
     }
@@ -123,6 +132,6 @@ mod tests {
         assert!(open(chain.as_ref(), OrganisationId::from_bytes([4; 12]), &row).is_none());
         let (other, _) =
             seal(chain.as_ref(), WHOSE, &Each { cards: Tally { count: 6, ..tallies().cards }, ..tallies() });
-        assert!(row[16..48] != other[16..48], "another count has another mask");
+        assert!(row[24..72] != other[24..72], "another count has another mask");
     }
 }
