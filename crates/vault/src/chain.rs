@@ -1,5 +1,5 @@
 use panvault_keys::{ChainKey, RowTagKey, VaultKeys};
-use panvault_store::{CardRow, Chain, TransactionRow};
+use panvault_store::{CardRow, Chain, RefundRow, TransactionRow};
 
 use crate::seal;
 
@@ -35,5 +35,9 @@ impl Chain for StoreChain {
 
     fn transaction_is_ours(&self, row: &TransactionRow) -> bool {
         seal::transaction_is_ours(row, &self.rows)
+    }
+
+    fn refund_is_ours(&self, row: &RefundRow) -> bool {
+        seal::refund_is_ours(row, &self.rows)
     }
 }

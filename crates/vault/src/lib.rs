@@ -17,6 +17,7 @@ mod node;
 mod organisation;
 mod permit;
 mod processor;
+mod refund;
 mod seal;
 mod text;
 mod throttle;
@@ -30,8 +31,9 @@ pub use panvault_store::{
     AccountField, AccountQuery, AccountRow, Action, ApiKeyField, ApiKeyQuery, ApiKeyRow, AuditField,
     AuditNote, AuditQuery, AuditRecord, CardField, CardQuery, CardRow, Count, CvvCounts, Direction, Field,
     FieldValue, Filter, HistoryRow, OrganisationField, OrganisationQuery, OrganisationRow, Page,
-    ProcessorField, ProcessorQuery, ProcessorRow, Query, RefusalReason, RowKey, StoreFault, StoreStatus,
-    Test, Totals, TransactionField, TransactionQuery, TransactionRow, Webhooks,
+    ProcessorField, ProcessorQuery, ProcessorRow, Query, RefundField, RefundQuery, RefundRow, RefusalReason,
+    RowKey, StoreFault, StoreStatus, Test, Totals, TransactionField, TransactionQuery, TransactionRow,
+    Webhooks,
 };
 
 pub use crate::account::{AccountChange, AccountView, NewAccount};
@@ -50,10 +52,12 @@ pub use crate::permit::{
     ApiKeyList, ApiKeyRead, ApiKeyUpdate, AuditList, AuditRead, BinRead, Caller, CardCreate, CardDelete,
     CardList, CardRead, CardRefresh, CardUpdate, OPERATIONS, Operation, OrganisationCreate,
     OrganisationDelete, OrganisationList, OrganisationRead, OrganisationUpdate, Permit, ProcessorCreate,
-    ProcessorDelete, ProcessorList, ProcessorRead, ProcessorUpdate, StatusRead, TransactionCapture,
-    TransactionCreate, TransactionList, TransactionRead, TransactionSettle, TransactionVoid, role_gives,
+    ProcessorDelete, ProcessorList, ProcessorRead, ProcessorUpdate, RefundCreate, RefundList, RefundRead,
+    StatusRead, TransactionCapture, TransactionCreate, TransactionList, TransactionRead, TransactionSettle,
+    TransactionVoid, role_gives,
 };
 pub use crate::processor::{NewProcessor, ProcessorChange};
+pub use crate::refund::NewRefund;
 pub use crate::text::{currency_fits, description_fits, name_fits, origin_fits};
 pub use crate::transaction::{NewTransaction, SettledCounts};
 pub use crate::vault::{Mode, Vault, VaultParts, VaultStatus, VaultTotals};

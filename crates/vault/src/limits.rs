@@ -56,6 +56,12 @@ pub const UPDATE_TRIES_MAX: usize = 8;
 /// How often an action is tried again when its transaction changed between its reading and its writing.
 pub const ACTION_TRIES_MAX: usize = 8;
 
+/// How often a refund is tried again when its transaction changed meanwhile: of those that try at once one succeeds, so it is also how many may.
+pub const REFUND_TRIES_MAX: usize = 64;
+
+/// The same of taking a refund that failed out of its transaction's sum. Each that keeps it from that has itself got further.
+pub const REFUND_FAIL_TRIES_MAX: usize = 4096;
+
 /// Actions without an outcome that processors are asked about at once.
 pub const ASKED_AT_ONCE_MAX: usize = 64;
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use panvault_model::{IdHash, NodeId, Now, Timestamp, TransactionId};
+use panvault_model::{Id, IdHash, NodeId, Now, Timestamp};
 use panvault_processor::Clearance;
 
 use crate::clock::Clock;
@@ -29,8 +29,8 @@ pub(crate) struct Node {
 struct State {
     /// The last that was written down, run out or not.
     lease: Option<Lease>,
-    /// By how many tasks: of those that want one transaction at once, one may have it longer than the others.
-    in_hand: HashMap<TransactionId, u32, IdHash>,
+    /// Transactions and refunds, by how many tasks: of those that want one at once, one may have it longer than the others.
+    in_hand: HashMap<Id, u32, IdHash>,
     is_stopping: bool,
 }
 
@@ -49,17 +49,17 @@ impl Node {
         self.is_shared
     }
 
-    /// Takes a transaction in hand, before anything is written of it. [`VaultError::LeaseLost`] when it could not be sent any more.
-    pub(crate) fn take(self: &Arc<Self>, transaction: TransactionId) -> Result<InHand, VaultError> {
+    /// Takes a transaction or refund in hand, before anything is written of it. [`VaultError::LeaseLost`] when it could not be sent any more.
+    pub(crate) fn take(self: &Arc<Self>, id: Id) -> Result<InHand, VaultError> {
         let mut state = self.state();
         let term = self.term(&state).ok_or(VaultError::LeaseLost)?;
-        *state.in_hand.entry(transaction).or_default() += 1;
-        Ok(InHand { node: Arc::clone(self), transaction, term })
+        *state.in_hand.entry(id).or_default() += 1;
+        Ok(InHand { node: Arc::clone(self), id, term })
     }
 
-    /// Whether a task of this process has the transaction.
-    pub(crate) fn has_in_hand(&self, transaction: TransactionId) -> bool {
-        self.state().in_hand.contains_key(&transaction)
+    /// Whether a task of this process has the transaction or refund.
+    pub(crate) fn has_in_hand(&self, id: Id) -> bool {
+        self.state().in_hand.contains_key(&id)
     }
 
     /// Whether transactions are refused for want of a lease.
@@ -106,10 +106,10 @@ impl Node {
     }
 }
 
-/// A transaction that a task of this node has in hand, until this is dropped.
+/// A transaction or refund that a task of this node has in hand, until this is dropped.
 pub(crate) struct InHand {
     node: Arc<Node>,
-    transaction: TransactionId,
+    id: Id,
     term: u64,
 }
 
@@ -122,7 +122,7 @@ impl Clearance for InHand {
 impl Drop for InHand {
     fn drop(&mut self) {
         let mut state = self.node.state();
-        if let Entry::Occupied(mut tasks) = state.in_hand.entry(self.transaction) {
+        if let Entry::Occupied(mut tasks) = state.in_hand.entry(self.id) {
             *tasks.get_mut() = tasks.get().saturating_sub(1);
             if *tasks.get() == 0 {
                 tasks.remove();

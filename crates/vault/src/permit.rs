@@ -64,6 +64,14 @@ operations! {
     /// See transactions.
     TransactionList "transaction_list"
         [ProviderAdmin ProviderUser MerchantAdmin MerchantSupervisor MerchantCashier MerchantUser]
+    /// Give money back.
+    RefundCreate "refund_create" [ProviderAdmin MerchantAdmin MerchantSupervisor]
+    /// See a refund.
+    RefundRead "refund_read"
+        [ProviderAdmin ProviderUser MerchantAdmin MerchantSupervisor MerchantCashier MerchantUser]
+    /// See refunds.
+    RefundList "refund_list"
+        [ProviderAdmin ProviderUser MerchantAdmin MerchantSupervisor MerchantCashier MerchantUser]
     /// Make an organisation.
     OrganisationCreate "organisation_create" [ProviderAdmin]
     /// Change an organisation.

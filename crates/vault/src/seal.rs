@@ -4,7 +4,7 @@ use panvault_card::{CardBlock, Holder, HolderBlock, Pan};
 use panvault_keys::{KeyRing, KeysError, Kind, Place, RowTagKey, VaultKeys};
 use panvault_model::{ApiKeyId, CardId, OrganisationId, Sealed, Tag, VaultId};
 use panvault_store::{
-    ApiKeyUseRow, CardCvvRow, CardRow, DocumentRow, HistoryRow, IdempotencyRow, NodeRow, RowKey,
+    ApiKeyUseRow, CardCvvRow, CardRow, DocumentRow, HistoryRow, IdempotencyRow, NodeRow, RefundRow, RowKey,
     TransactionRow,
 };
 
@@ -19,6 +19,7 @@ const TAG_HISTORY: u8 = 4;
 const TAG_CARD_CVV: u8 = 8;
 const TAG_NODE: u8 = 9;
 const TAG_API_KEY_USE: u8 = 10;
+const TAG_REFUND: u8 = 11;
 
 /// The card with its number and holder sealed into it, bound to every clear field, and with its tag.
 pub(crate) fn card_seal(mut row: CardRow, block: &CardBlock, env: &Env<'_>) -> Result<CardRow, KeysError> {
@@ -176,6 +177,23 @@ pub(crate) fn history_verify(keys: &VaultKeys, row: &HistoryRow) -> Result<(), V
     row.encode_clear(&mut clear);
     let matches = keys.row_tag_matches(TAG_HISTORY, &clear, &row.tag);
     agree(matches, RowKey::History(row.transaction, row.version))
+}
+
+pub(crate) fn refund_tag(keys: &VaultKeys, row: &RefundRow) -> Tag {
+    let mut clear = Vec::with_capacity(256);
+    row.encode_clear(&mut clear);
+    keys.row_tag(TAG_REFUND, &clear)
+}
+
+pub(crate) fn refund_verify(keys: &VaultKeys, row: &RefundRow) -> Result<(), VaultError> {
+    agree(refund_is_ours(row, keys.row_tags()), RowKey::Refund(row.id))
+}
+
+/// Whether a refund is as it was written.
+pub(crate) fn refund_is_ours(row: &RefundRow, tags: &RowTagKey) -> bool {
+    let mut clear = Vec::with_capacity(256);
+    row.encode_clear(&mut clear);
+    tags.row_tag_matches(TAG_REFUND, &clear, &row.tag)
 }
 
 pub(crate) fn document_tag(keys: &VaultKeys, row: &DocumentRow) -> Tag {

@@ -10,5 +10,8 @@ mod recover;
 mod settle;
 mod settlement;
 
+pub(crate) use ask::Harmless;
 pub use create::NewTransaction;
+pub(crate) use create::{answered_in_time, sent_in_time};
+pub(crate) use settle::said;
 pub use settlement::SettledCounts;

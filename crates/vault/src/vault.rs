@@ -331,8 +331,10 @@ impl Vault {
         // So late that a place of CVVs that is out of reach keeps nothing in the store, and before a processor that does not answer.
         let swept = self.cvvs().cvv_sweep().await;
         let asked = self.transaction_ask().await;
+        let refunds_asked = self.refund_ask().await;
         recovered?;
         asked?;
+        refunds_asked?;
         swept?;
         counted?;
         self.inner.swept_at.store(now.wall.unix_millis(), Ordering::Relaxed);

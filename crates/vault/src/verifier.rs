@@ -3,7 +3,7 @@ use std::sync::Arc;
 use panvault_keys::VaultKeys;
 use panvault_processor::Connector;
 use panvault_store::{
-    ApiKeyUseRow, CardRow, DocumentRow, HistoryRow, IdempotencyRow, RowKey, TransactionRow,
+    ApiKeyUseRow, CardRow, DocumentRow, HistoryRow, IdempotencyRow, RefundRow, RowKey, TransactionRow,
 };
 
 use crate::document::Snapshot;
@@ -44,6 +44,11 @@ impl RowVerifier {
     /// A transaction bears its tag.
     pub fn transaction(&self, row: &TransactionRow) -> Result<(), VaultError> {
         seal::transaction_verify(&self.keys, row)
+    }
+
+    /// A refund bears its tag.
+    pub fn refund(&self, row: &RefundRow) -> Result<(), VaultError> {
+        seal::refund_verify(&self.keys, row)
     }
 
     /// A step of a transaction's history bears its tag.

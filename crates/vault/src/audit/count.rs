@@ -187,7 +187,12 @@ impl Counts {
             | Action::BinsLoad
             | Action::TransactionCapture
             | Action::TransactionVoidCapture
-            | Action::TransactionVoid => put(&self.reads, READS_COUNTED_MAX, subject, &count),
+            | Action::TransactionVoid
+            | Action::RefundCreate
+            | Action::RefundSettle
+            | Action::RefundFail
+            | Action::RefundRead
+            | Action::RefundList => put(&self.reads, READS_COUNTED_MAX, subject, &count),
         }
     }
 }

@@ -47,6 +47,10 @@ static OPERATIONS: &[(u8, &str)] = &[
     (42, "transaction_void_capture"),
     (43, "transaction_void"),
     (44, "transaction_void_authorization"),
+    (45, "refund_create"),
+    (46, "refund_list"),
+    (47, "refund_count"),
+    (48, "refund_read"),
 ];
 
 /// The number of an operation; 0 for one that has none.

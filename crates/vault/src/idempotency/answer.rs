@@ -9,6 +9,7 @@
 //! | 4 | an account | the document |
 //! | 5 | a processor | the document |
 //! | 6 | an API key, without the key itself | the document |
+//! | 7 | a refund, whatever became of it | the refund row |
 //!
 //! Kinds are append-only; an operation that answers with something else takes the next number here, and the store knows nothing of it.
 //! **What cannot be said twice is not kept.** The state of a CVV is looked up when an answer is given again. The secret of an API key is
@@ -17,7 +18,7 @@
 
 use panvault_store::{
     AccountRow, ApiKeyRow, CardRow, IdempotencyAnswer, IdempotencyRow, OrganisationRow, ProcessorRow,
-    RowFault, TransactionRow,
+    RefundRow, RowFault, TransactionRow,
 };
 
 use crate::api_key::MadeApiKey;
@@ -54,6 +55,20 @@ impl KeptAnswer for TransactionRow {
 
     fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(512);
+        self.encode(&mut bytes);
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self, RowFault> {
+        Self::decode(bytes)
+    }
+}
+
+impl KeptAnswer for RefundRow {
+    const KIND: u8 = 7;
+
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(256);
         self.encode(&mut bytes);
         bytes
     }
@@ -122,6 +137,7 @@ pub(crate) fn answer_readable(answer: &IdempotencyAnswer) -> Result<(), RowFault
         AccountRow::KIND => AccountRow::from_bytes(&answer.bytes).map(drop),
         ProcessorRow::KIND => ProcessorRow::from_bytes(&answer.bytes).map(drop),
         ApiKeyRow::KIND => ApiKeyRow::from_bytes(&answer.bytes).map(drop),
+        RefundRow::KIND => RefundRow::from_bytes(&answer.bytes).map(drop),
         _ if answer.is_running() => Ok(()),
         _ => Err(RowFault::Value),
     }
@@ -138,11 +154,11 @@ mod tests {
         assert_eq!(answer_readable(&IdempotencyAnswer::RUNNING), Ok(()));
         let documents = [OrganisationRow::KIND, AccountRow::KIND, ProcessorRow::KIND, ApiKeyRow::KIND];
         assert_eq!(documents, [3, 4, 5, 6]);
-        for (kind, format) in [(1, 5), (2, 5), (3, 1), (4, 2), (5, 1), (6, 3)] {
+        for (kind, format) in [(1, 5), (2, 5), (3, 1), (4, 2), (5, 1), (6, 3), (7, 1)] {
             let cut = IdempotencyAnswer { kind, bytes: vec![format, 0] };
             assert_eq!(answer_readable(&cut), Err(RowFault::Short), "{kind}");
         }
-        for kind in 7..=255 {
+        for kind in 8..=255 {
             let later = IdempotencyAnswer { kind, bytes: Vec::new() };
             assert_eq!(answer_readable(&later), Err(RowFault::Value), "{kind}");
         }

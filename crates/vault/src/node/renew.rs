@@ -1,7 +1,8 @@
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use panvault_model::{NodeId, Now, OrganisationId, Tag};
-use panvault_store::{Action, AuditNote, Commit, Effect, Expect, NodeRow, Outcome, RowKey, TransactionRow};
+use panvault_store::{Action, AuditNote, Commit, Effect, Expect, NodeRow, Outcome, RowKey};
 
 use crate::audit::Requester;
 use crate::error::VaultError;
@@ -58,11 +59,11 @@ impl Vault {
     pub(crate) async fn nodes_sweep(
         &self,
         nodes: &[Arc<NodeRow>],
-        open: &[Arc<TransactionRow>],
+        left: &HashSet<NodeId>,
         now: Now,
     ) -> Result<(), VaultError> {
         for row in nodes {
-            let has_left = open.iter().any(|transaction| transaction.node == row.id);
+            let has_left = left.contains(&row.id);
             if row.id != self.node().id && has_run_out(row, now.wall) && !has_left {
                 seal::node_verify(self.keys(), row)?;
                 self.node_delete(row.id, row.version, now).await?;

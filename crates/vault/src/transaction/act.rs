@@ -130,7 +130,7 @@ impl Vault {
         {
             return self.transaction_replayed(&earlier);
         }
-        let in_hand = self.node().take(wanted.id)?;
+        let in_hand = self.node().take(wanted.id.0)?;
         for _ in 0..ACTION_TRIES_MAX {
             let before = self.transaction_acted_on(permit, wanted.id).await?;
             let prepared = match self.transaction_act_plan(permit, &before, &wanted) {
@@ -165,7 +165,7 @@ impl Vault {
     }
 
     /// A transaction with which something is to be done, held against its tag.
-    pub(super) async fn transaction_acted_on<O>(
+    pub(crate) async fn transaction_acted_on<O>(
         &self,
         permit: &Permit<O>,
         id: TransactionId,

@@ -12,7 +12,7 @@ use crate::transaction::settle::SettleBase;
 use crate::vault::Vault;
 
 /// What only asks may always be sent: it changes nothing, and any number may ask.
-pub(super) struct Harmless;
+pub(crate) struct Harmless;
 
 impl Clearance for Harmless {
     fn is_given(&self) -> bool {
@@ -43,7 +43,7 @@ impl Vault {
     }
 
     /// As many as are asked for at once, from anywhere on: those that are not answered keep back no others.
-    pub(super) fn some_of<T>(&self, rows: &mut Vec<T>) -> Result<(), VaultError> {
+    pub(crate) fn some_of<T>(&self, rows: &mut Vec<T>) -> Result<(), VaultError> {
         if rows.len() > ASKED_AT_ONCE_MAX {
             let [low, ..] = self.make_id_bytes()?;
             let many = rows.len();

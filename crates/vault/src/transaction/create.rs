@@ -106,7 +106,7 @@ impl Vault {
         };
         seal::card_openable(&card, &permit.snapshot().keys, Named::Field("card"))?;
         let mut prepared = self.transaction_plan(permit, new, &card, idempotency)?;
-        let in_hand = self.node().take(prepared.row.id)?;
+        let in_hand = self.node().take(prepared.row.id.0)?;
         let mut claiming = Claiming::new(card.id, idempotency.map(|claim| claim.key.0));
         loop {
             let cvv = match self.cvv_claim(&mut claiming, permit).await? {
@@ -354,7 +354,7 @@ impl Vault {
     }
 
     /// The step of a transaction's history that its row stands for.
-    pub(super) fn history(&self, row: &TransactionRow, at: Timestamp) -> Result<HistoryRow, VaultError> {
+    pub(crate) fn history(&self, row: &TransactionRow, at: Timestamp) -> Result<HistoryRow, VaultError> {
         let mut history = HistoryRow {
             id: Id::make(at, self.make_id_bytes()?),
             transaction: row.id,
@@ -370,13 +370,13 @@ impl Vault {
 }
 
 /// Hands an act to a processor, and gives it up when its answer takes too long.
-pub(super) async fn sent_in_time(connection: &dyn Processor, act: Act, clearance: &dyn Clearance) -> Sent {
+pub(crate) async fn sent_in_time(connection: &dyn Processor, act: Act, clearance: &dyn Clearance) -> Sent {
     let sent = answered_in_time(connection, act, clearance).await;
     sent.unwrap_or(Sent::Unknown { reason: "the processor did not answer in time" })
 }
 
 /// The same; `None` when the answer took too long.
-pub(super) async fn answered_in_time(
+pub(crate) async fn answered_in_time(
     connection: &dyn Processor,
     act: Act,
     clearance: &dyn Clearance,

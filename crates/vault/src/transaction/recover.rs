@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
-use panvault_model::{ActionState, Now};
+use panvault_model::{ActionState, NodeId, Now};
 use panvault_processor::Sent;
-use panvault_store::{Expect, NodeRow, RowKey, TransactionRow};
+use panvault_store::{Expect, IdempotencyKey, NodeRow, RowKey, TransactionRow};
 
 use crate::audit::Requester;
 use crate::error::{VaultError, with_causes};
@@ -21,17 +21,27 @@ impl Vault {
     pub(crate) async fn transaction_recover(&self) -> Result<(), VaultError> {
         let mut open = self.store().transaction_open().await?;
         open.retain(|row| row.state == ActionState::InHand);
+        let mut refunds = self.store().refund_open().await?;
+        refunds.retain(|row| row.state == ActionState::InHand);
         // Behind them: a node has its row before it has a transaction in hand, so that the row of one that lives is among these.
         let nodes = if self.node().is_shared() { self.store().node_read_all().await? } else { Vec::new() };
         let now = self.now();
         let mut first = Ok(());
+        for row in &refunds {
+            if let Err(error) = self.refund_take_over(row, &nodes, now).await {
+                tracing::error!(refund.id = %row.id, error = %with_causes(&error), advice = "run panvault doctor", "refund.not_recovered");
+                first = first.and(Err(error));
+            }
+        }
         for row in &open {
             if let Err(error) = self.transaction_take_over(row, &nodes, now).await {
                 tracing::error!(transaction.id = %row.id, error = %with_causes(&error), advice = "run panvault doctor", "transaction.not_recovered");
                 first = first.and(Err(error));
             }
         }
-        first.and(self.nodes_sweep(&nodes, &open, now).await)
+        let of_transactions = open.iter().map(|row| row.node);
+        let left = of_transactions.chain(refunds.iter().map(|row| row.node)).collect();
+        first.and(self.nodes_sweep(&nodes, &left, now).await)
     }
 
     async fn transaction_take_over(
@@ -40,22 +50,12 @@ impl Vault {
         nodes: &[Arc<NodeRow>],
         now: Now,
     ) -> Result<(), VaultError> {
-        if self.node().has_in_hand(row.id) {
+        if self.node().has_in_hand(row.id.0) {
             return Ok(());
         }
         seal::transaction_verify(self.keys(), row)?;
-        let Some(expects) = self.transaction_left(row, nodes, now)? else { return Ok(()) };
-        let earlier = match row.idempotency {
-            Some(key) => self.store().idempotency_read(key).await?.map(|earlier| (key, earlier)),
-            None => None,
-        };
-        let idempotency = match earlier {
-            Some((key, earlier)) => {
-                self.idempotency_verify(key, &earlier)?;
-                Some(Idempotency::of_row(&earlier))
-            }
-            None => None,
-        };
+        let Some(expects) = self.left_by(row.node, nodes, now)? else { return Ok(()) };
+        let idempotency = self.idempotency_left(row.idempotency).await?;
         let sent = Sent::Unknown { reason: "the vault stopped before the outcome was written" };
         let onto = SettleBase { unused: None, expects };
         let taken = self.transaction_outcome(&Requester::VAULT, row, sent, idempotency, onto, now).await?;
@@ -66,19 +66,30 @@ impl Vault {
         Ok(())
     }
 
-    /// Whether nobody has a transaction in hand: what must still hold of its node when it is taken over, or `None` when that lives.
-    fn transaction_left(
+    /// The request that waits for an outcome, if its record is still there.
+    pub(crate) async fn idempotency_left(
         &self,
-        row: &TransactionRow,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Option<Idempotency>, VaultError> {
+        let Some(key) = key else { return Ok(None) };
+        let Some(earlier) = self.store().idempotency_read(key).await? else { return Ok(None) };
+        self.idempotency_verify(key, &earlier)?;
+        Ok(Some(Idempotency::of_row(&earlier)))
+    }
+
+    /// Whether nobody has what a node had in hand: what must still hold of that node when it is taken over, or `None` when it lives.
+    pub(crate) fn left_by(
+        &self,
+        owner: NodeId,
         nodes: &[Arc<NodeRow>],
         now: Now,
     ) -> Result<Option<Vec<Expect>>, VaultError> {
         // This node has no such task, and where it is alone nobody else has.
-        if !self.node().is_shared() || row.node == self.node().id() {
+        if !self.node().is_shared() || owner == self.node().id() {
             return Ok(Some(Vec::new()));
         }
-        let key = RowKey::Node(row.node);
-        let Some(node) = nodes.iter().find(|node| node.id == row.node) else {
+        let key = RowKey::Node(owner);
+        let Some(node) = nodes.iter().find(|node| node.id == owner) else {
             return Ok(Some(vec![Expect::Absent(key)]));
         };
         seal::node_verify(self.keys(), node)?;

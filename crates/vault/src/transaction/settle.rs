@@ -98,7 +98,7 @@ impl Vault {
     }
 
     /// Tries for a while, where a store has no room at the moment: what was sent cannot be taken back.
-    async fn settle_at_last(&self, commit: impl Fn() -> Commit) -> Result<Outcome, StoreFault> {
+    pub(crate) async fn settle_at_last(&self, commit: impl Fn() -> Commit) -> Result<Outcome, StoreFault> {
         for _ in 1..SETTLE_TRIES_MAX {
             match self.store().commit(commit()).await {
                 Err(StoreFault::Busy | StoreFault::Full) => {
@@ -179,7 +179,7 @@ fn refused(row: &mut TransactionRow, over: TransactionStatus) -> TransactionStat
 }
 
 /// Text from outside, as it may be stored and shown: an acquirer may answer with the request that it was sent.
-fn said(text: String) -> String {
+pub(crate) fn said(text: String) -> String {
     masked_text(&Zeroizing::new(text), ANSWER_BYTES_MAX)
 }
 

@@ -25,6 +25,8 @@ pub struct SettledCounts {
     pub submitted: u64,
     /// Transactions that are settled.
     pub completed: u64,
+    /// Refunds that are settled.
+    pub refunds_processed: u64,
 }
 
 impl Vault {
@@ -55,10 +57,14 @@ impl Vault {
             for some in page.rows.chunks(SETTLED_AT_ONCE_MAX) {
                 first = first.and(self.settle_some(asked, some, &mut counts).await);
             }
-            let Some(last) = last.filter(|_| !is_last) else { return first.map(|()| counts) };
+            let Some(last) = last.filter(|_| !is_last) else { break };
             let before = Timestamp::from_unix_millis(until.unix_millis().saturating_sub(1));
             until = last.min(before);
         }
+        let refunds = self.refunds_settle(asked, &organisations).await;
+        first?;
+        counts.refunds_processed = refunds?;
+        Ok(counts)
     }
 
     async fn settle_some(
@@ -151,8 +157,8 @@ async fn settle_often(vault: WeakVault, seconds: u64) {
         tokio::time::sleep(Duration::from_secs(seconds)).await;
         let Some(vault) = vault.upgrade() else { return };
         match vault.settle_for(&Requester::VAULT).await {
-            Ok(SettledCounts { submitted, completed }) => {
-                tracing::debug!(submitted, completed, "vault.settled");
+            Ok(SettledCounts { submitted, completed, refunds_processed }) => {
+                tracing::debug!(submitted, completed, refunds_processed, "vault.settled");
             }
             Err(error) => {
                 let advice = "none; the next settlement goes on";

@@ -424,7 +424,7 @@ async fn what_is_captured_is_settled_and_nothing_else() {
     let declined = world.paid(&shop, "please 121", true).await;
     let voided = world.paid(&shop, "order", true).await;
     let voided = world.act(&shop, voided.id, TransactionAction::VoidCapture, None).await.unwrap();
-    assert_eq!(world.settle().await, SettledCounts { submitted: 3, completed: 3 });
+    assert_eq!(world.settle().await, SettledCounts { submitted: 3, completed: 3, refunds_processed: 0 });
     for row in [&sold[0], &sold[1], &captured] {
         let settled = world.read(&shop, row.id).await;
         assert_eq!(settled.status, TransactionStatus::SettlementCompleted);
@@ -458,7 +458,10 @@ async fn a_settlement_goes_through_all_pages() {
         world.clock.pass_millis(1);
         world.transact(&shop, card, 1_000).await.unwrap();
     }
-    assert_eq!(world.settle().await, SettledCounts { submitted: many, completed: many });
+    assert_eq!(
+        world.settle().await,
+        SettledCounts { submitted: many, completed: many, refunds_processed: 0 }
+    );
 }
 
 /// Of a void and a settlement one is done, and of two settlements each step once.

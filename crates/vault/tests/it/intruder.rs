@@ -1,11 +1,11 @@
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use panvault_model::{ApiKeyId, CardId, NodeId, Timestamp, TransactionId};
+use panvault_model::{ApiKeyId, CardId, NodeId, RefundId, Timestamp, TransactionId};
 use panvault_store::{
     Action, ApiKeyUseRow, AuditRecord, CardCvvRow, CardQuery, CardRow, Commit, DocumentRow, HistoryRow,
-    IdempotencyKey, IdempotencyRow, MemoryStore, NodeRow, Outcome, Page, Pending, Store, StoreFault,
-    StoreStatus, Totals, TransactionQuery, TransactionRow,
+    IdempotencyKey, IdempotencyRow, MemoryStore, NodeRow, Outcome, Page, Pending, RefundQuery, RefundRow,
+    Store, StoreFault, StoreStatus, Totals, TransactionQuery, TransactionRow,
 };
 
 use crate::gate::Gate;
@@ -39,6 +39,7 @@ pub(crate) struct Plot {
     pub(crate) card: Option<Change<CardRow>>,
     pub(crate) card_cvv: Option<Change<CardCvvRow>>,
     pub(crate) transaction: Option<Change<TransactionRow>>,
+    pub(crate) refund: Option<Change<RefundRow>>,
     pub(crate) history: Option<Change<Vec<HistoryRow>>>,
     pub(crate) documents: Option<Change<Vec<DocumentRow>>>,
     pub(crate) idempotency: Option<Change<IdempotencyRow>>,
@@ -107,6 +108,17 @@ impl Intruder {
         match &self.plot.lock().unwrap().transaction {
             Some(change) => {
                 let mut row = TransactionRow::clone(&row);
+                change(&mut row);
+                Arc::new(row)
+            }
+            None => row,
+        }
+    }
+
+    fn changed_refund(&self, row: Arc<RefundRow>) -> Arc<RefundRow> {
+        match &self.plot.lock().unwrap().refund {
+            Some(change) => {
+                let mut row = RefundRow::clone(&row);
                 change(&mut row);
                 Arc::new(row)
             }
@@ -224,8 +236,10 @@ impl Store for Intruder {
 
     fn commit(&self, commit: Commit) -> Pending<'_, Outcome> {
         match commit.audit.action {
-            Action::TransactionInitiate => Box::pin(self.initiated(commit)),
-            Action::TransactionSettle => Box::pin(self.settled(commit)),
+            Action::TransactionInitiate | Action::RefundCreate => Box::pin(self.initiated(commit)),
+            Action::TransactionSettle | Action::RefundSettle | Action::RefundFail => {
+                Box::pin(self.settled(commit))
+            }
             Action::NodeRenew => Box::pin(self.renewed(commit)),
             Action::CardUpdate | Action::CardDelete => Box::pin(self.card_changed(commit)),
             _ => Box::pin(async move {
@@ -311,6 +325,24 @@ impl Store for Intruder {
         Box::pin(async move {
             let rows = self.store.transaction_open().await?;
             Ok(rows.into_iter().map(|row| self.changed_transaction(row)).collect())
+        })
+    }
+
+    fn refund_read(&self, id: RefundId) -> Pending<'_, Option<Arc<RefundRow>>> {
+        Box::pin(async move { Ok(self.store.refund_read(id).await?.map(|row| self.changed_refund(row))) })
+    }
+
+    fn refund_list(&self, query: RefundQuery) -> Pending<'_, Page<Arc<RefundRow>>> {
+        Box::pin(async move {
+            let Page { rows, total } = self.store.refund_list(query).await?;
+            Ok(Page { rows: rows.into_iter().map(|row| self.changed_refund(row)).collect(), total })
+        })
+    }
+
+    fn refund_open(&self) -> Pending<'_, Vec<Arc<RefundRow>>> {
+        Box::pin(async move {
+            let rows = self.store.refund_open().await?;
+            Ok(rows.into_iter().map(|row| self.changed_refund(row)).collect())
         })
     }
 

@@ -23,6 +23,7 @@ mod node;
 mod organisation;
 mod processors;
 mod refresh;
+mod refund;
 mod role;
 mod seen;
 mod shared;

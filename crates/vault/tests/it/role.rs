@@ -6,8 +6,8 @@ use panvault_vault::{
     CardDelete, CardList, CardRead, CardRefresh, CardUpdate, CvvChange, Metadata, NewApiKey, OPERATIONS,
     Operation, OrganisationCreate, OrganisationDelete, OrganisationList, OrganisationRead,
     OrganisationUpdate, Origin, ProcessorCreate, ProcessorDelete, ProcessorList, ProcessorRead,
-    ProcessorUpdate, StatusRead, TransactionCapture, TransactionCreate, TransactionList, TransactionRead,
-    TransactionSettle, TransactionVoid, VaultError,
+    ProcessorUpdate, RefundCreate, RefundList, RefundRead, StatusRead, TransactionCapture, TransactionCreate,
+    TransactionList, TransactionRead, TransactionSettle, TransactionVoid, VaultError,
 };
 
 use crate::assert_refused;
@@ -25,7 +25,7 @@ type Check = fn(&Caller) -> bool;
 
 /// Columns in the order of [`Role::ALL`]: provider's administrator and user; merchant's administrator, supervisor, cashier and
 /// user; browser.
-const MATRIX: [(&str, &str, Check); 36] = [
+const MATRIX: [(&str, &str, Check); 39] = [
     (StatusRead::NAME, "y------", may::<StatusRead>),
     (AuditRead::NAME, "y-y----", may::<AuditRead>),
     (AuditList::NAME, "y-y----", may::<AuditList>),
@@ -42,6 +42,9 @@ const MATRIX: [(&str, &str, Check); 36] = [
     (TransactionSettle::NAME, "-------", may::<TransactionSettle>),
     (TransactionRead::NAME, "yyyyyy-", may::<TransactionRead>),
     (TransactionList::NAME, "yyyyyy-", may::<TransactionList>),
+    (RefundCreate::NAME, "y-yy---", may::<RefundCreate>),
+    (RefundRead::NAME, "yyyyyy-", may::<RefundRead>),
+    (RefundList::NAME, "yyyyyy-", may::<RefundList>),
     (OrganisationCreate::NAME, "y------", may::<OrganisationCreate>),
     (OrganisationUpdate::NAME, "y------", may::<OrganisationUpdate>),
     (OrganisationRead::NAME, "yyyyyy-", may::<OrganisationRead>),

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use panvault_model::{CardId, Expiry, OrganisationId, Sealed, Tag};
-use panvault_store::{CardRow, DocumentRow, IdempotencyRow, Store, TransactionRow};
+use panvault_store::{CardRow, DocumentRow, IdempotencyRow, RefundRow, Store, TransactionRow};
 use panvault_vault::{
     CardChange, CardCreate, CardUpdate, Metadata, Permit, TransactionCreate, TransactionRead, VaultError,
 };
@@ -38,6 +38,10 @@ pub(crate) fn flipped_cards(row: &CardRow) -> Vec<CardRow> {
 
 pub(crate) fn flipped_transactions(row: &TransactionRow) -> Vec<TransactionRow> {
     flipped(row, |row| encoded(|out| row.encode(out)), |bytes| TransactionRow::decode(bytes).ok())
+}
+
+pub(crate) fn flipped_refunds(row: &RefundRow) -> Vec<RefundRow> {
+    flipped(row, |row| encoded(|out| row.encode(out)), |bytes| RefundRow::decode(bytes).ok())
 }
 
 pub(crate) fn flipped_records(row: &IdempotencyRow) -> Vec<IdempotencyRow> {

@@ -1,0 +1,82 @@
+use std::sync::Arc;
+
+use panvault_model::{ActionState, Now};
+use panvault_processor::{Act, Sent};
+use panvault_store::{NodeRow, RefundRow};
+use tokio::task::JoinSet;
+
+use crate::audit::Requester;
+use crate::error::{VaultError, with_causes};
+use crate::refund::create::follow_up;
+use crate::seal;
+use crate::transaction::{Harmless, answered_in_time};
+use crate::vault::Vault;
+
+impl Vault {
+    /// Lets a refund that nobody has in hand any more stay pending; the next sweep asks the processor what became of it, where it can say.
+    pub(crate) async fn refund_take_over(
+        &self,
+        row: &RefundRow,
+        nodes: &[Arc<NodeRow>],
+        now: Now,
+    ) -> Result<(), VaultError> {
+        if self.node().has_in_hand(row.id.0) {
+            return Ok(());
+        }
+        seal::refund_verify(self.keys(), row)?;
+        let Some(expects) = self.left_by(row.node, nodes, now)? else { return Ok(()) };
+        let idempotency = self.idempotency_left(row.idempotency).await?;
+        let of = follow_up(row, &*self.refund_transaction(row).await?);
+        let sent = Sent::Unknown { reason: "the vault stopped before the outcome was written" };
+        let taken = self.refund_outcome(&Requester::VAULT, row, sent, &of, idempotency, expects).await?;
+        if taken.is_some() {
+            tracing::warn!(refund.id = %row.id, advice = "ask the processor for its outcome, where it is not asked by itself", "refund.unknown");
+        }
+        Ok(())
+    }
+
+    /// Asks processors what became of refunds whose answers did not come, as [`Vault::transaction_ask`] does.
+    pub(crate) async fn refund_ask(&self) -> Result<(), VaultError> {
+        let mut open = self.store().refund_open().await?;
+        open.retain(|row| row.state == ActionState::ToAsk);
+        self.some_of(&mut open)?;
+        let mut asking = JoinSet::new();
+        for row in open {
+            let vault = self.clone();
+            asking.spawn(async move { vault.refund_ask_one(&row).await });
+        }
+        let mut first = Ok(());
+        while let Some(asked) = asking.join_next().await {
+            if let Ok(Err(error)) = asked {
+                tracing::error!(error = %with_causes(&error), advice = "run panvault doctor", "refund.not_asked");
+                first = first.and(Err(error));
+            }
+        }
+        first
+    }
+
+    async fn refund_ask_one(&self, row: &RefundRow) -> Result<(), VaultError> {
+        seal::refund_verify(self.keys(), row)?;
+        let of = follow_up(row, &*self.refund_transaction(row).await?);
+        let snapshot = self.snapshot();
+        let sent = match snapshot.documents.processor(row.processor) {
+            // Without an answer nothing is known that was not before: the next sweep asks again.
+            Some((_, connection)) => {
+                match answered_in_time(&**connection, Act::Ask(of.clone()), &Harmless).await {
+                    Some(sent) => sent,
+                    None => return Ok(()),
+                }
+            }
+            None => Sent::Unknown { reason: "its processor is no longer there to be asked" },
+        };
+        drop(snapshot);
+        if matches!(sent, Sent::NotReached { .. }) {
+            return Ok(());
+        }
+        let told = self.refund_outcome(&Requester::VAULT, row, sent, &of, None, Vec::new()).await?;
+        if let Some(settled) = told {
+            tracing::info!(refund.id = %row.id, status = settled.status.as_str(), "refund.asked");
+        }
+        Ok(())
+    }
+}
