@@ -37,7 +37,7 @@ const INTRODUCTION: &str = "<main id=main><h1>Panvault API</h1><p>Send the API k
                             <code>X-Request-Id</code>. A POST may bear <code>Idempotency-Key</code>.</p>\
                             <p>The requests below take <code>$PANVAULT</code> for the URL, <code>$KEY</code> for an API key, and \
                             <code>$ORGANISATION</code> and <code>$ACCOUNT</code> for ids: <code>panvault dev</code> prints a line \
-                            that sets them. <code>$CARD</code> and <code>$TRANSACTION</code> are the <code>_id</code> of an answer. \
+                            that sets them. <code>$CARD</code>, <code>$TRANSACTION</code> and <code>$REFUND</code> are the <code>_id</code> of an answer. \
                             The same as a document for machines: \
                             <a href=/openapi.json>openapi.json</a>.</p>";
 

@@ -5,8 +5,12 @@ use core::fmt::Write;
 use panvault_model::{MOVES, TransactionAction, TransactionStatus};
 
 /// The actions that a caller may ask for, in the order of the table.
-const ASKED: [TransactionAction; 3] =
-    [TransactionAction::Capture, TransactionAction::VoidCapture, TransactionAction::Void];
+const ASKED: [TransactionAction; 4] = [
+    TransactionAction::Capture,
+    TransactionAction::VoidCapture,
+    TransactionAction::Void,
+    TransactionAction::Refund,
+];
 
 /// The table of status by action as it stands in the guide.
 fn moves_markdown() -> String {

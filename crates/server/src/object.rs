@@ -11,6 +11,7 @@ pub(crate) mod card;
 pub(crate) mod count;
 pub(crate) mod organisation;
 pub(crate) mod processor;
+pub(crate) mod refund;
 pub(crate) mod shape;
 mod shown;
 pub(crate) mod status;
@@ -31,6 +32,7 @@ pub(crate) const EXAMPLE_ORGANISATION: &str = "65f1c0d00b5e6f708192a3b4";
 pub(crate) const EXAMPLE_ACCOUNT: &str = "65f1c0d11c2d3e4f5a6b7c8d";
 pub(crate) const EXAMPLE_CARD: &str = "65f1c0de8a4b3c2d1e0f9a8b";
 pub(crate) const EXAMPLE_TRANSACTION: &str = "65f1c0e92b3c4d5e6f708192";
+pub(crate) const EXAMPLE_REFUND: &str = "65f1c0ea3c4d5e6f70819213";
 pub(crate) const EXAMPLE_PROCESSOR: &str = "65f1c0d23d4e5f60718293a4";
 pub(crate) const EXAMPLE_API_KEY: &str = "65f1c0d34e5f60718293a4b5";
 
@@ -40,6 +42,7 @@ pub(crate) static OBJECTS: &[&ObjectSpec] = &[
     bin::Bin::SPEC,
     transaction::Transaction::SPEC,
     transaction::HistoryStep::SPEC,
+    refund::Refund::SPEC,
     organisation::Organisation::SPEC,
     account::Account::SPEC,
     processor::Processor::SPEC,
@@ -249,7 +252,8 @@ mod tests {
     use core::fmt::Debug;
 
     use panvault_vault::{
-        AccountField, ApiKeyField, AuditField, CardField, OrganisationField, ProcessorField, TransactionField,
+        AccountField, ApiKeyField, AuditField, CardField, OrganisationField, ProcessorField, RefundField,
+        TransactionField,
     };
 
     use super::account::Account;
@@ -258,6 +262,7 @@ mod tests {
     use super::card::Card;
     use super::organisation::Organisation;
     use super::processor::Processor;
+    use super::refund::Refund;
     use super::transaction::Transaction;
     use super::*;
 
@@ -274,6 +279,7 @@ mod tests {
     fn lists_go_by_their_members() {
         goes_by::<Card>(CardField::ALL);
         goes_by::<Transaction>(TransactionField::ALL);
+        goes_by::<Refund>(RefundField::ALL);
         goes_by::<Organisation>(OrganisationField::ALL);
         goes_by::<Account>(AccountField::ALL);
         goes_by::<Processor>(ProcessorField::ALL);

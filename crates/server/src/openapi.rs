@@ -14,7 +14,7 @@ use crate::limits::{
 use crate::object::Shown;
 use crate::object::audit::{EXAMPLE_RECORD, RecordId};
 use crate::object::{
-    EXAMPLE_ACCOUNT, EXAMPLE_API_KEY, EXAMPLE_CARD, EXAMPLE_ORGANISATION, EXAMPLE_PROCESSOR,
+    EXAMPLE_ACCOUNT, EXAMPLE_API_KEY, EXAMPLE_CARD, EXAMPLE_ORGANISATION, EXAMPLE_PROCESSOR, EXAMPLE_REFUND,
     EXAMPLE_TRANSACTION, ObjectSpec,
 };
 use crate::table::{AnswerSchema, ENDPOINTS, Endpoint};
@@ -166,6 +166,7 @@ fn id_schema(endpoint: &Endpoint) -> Value {
 fn id_of(endpoint: &Endpoint) -> &'static str {
     match endpoint.path.split('/').nth(2) {
         Some("transaction") => EXAMPLE_TRANSACTION,
+        Some("refund") => EXAMPLE_REFUND,
         Some("organisation") => EXAMPLE_ORGANISATION,
         Some("account") => EXAMPLE_ACCOUNT,
         Some("processor") => EXAMPLE_PROCESSOR,

@@ -8,5 +8,6 @@ pub(crate) mod card;
 mod document;
 pub(crate) mod organisation;
 pub(crate) mod processor;
+pub(crate) mod refund;
 pub(crate) mod status;
 pub(crate) mod transaction;

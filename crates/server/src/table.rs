@@ -7,6 +7,7 @@ mod bin;
 mod card;
 mod organisation;
 mod processor;
+mod refund;
 mod status;
 mod transaction;
 
@@ -135,6 +136,10 @@ pub static ENDPOINTS: &[Endpoint] = &[
     transaction::VOID_CAPTURE,
     transaction::VOID,
     transaction::VOID_AUTHORIZATION,
+    refund::CREATE,
+    refund::LIST,
+    refund::COUNT,
+    refund::READ,
     organisation::CREATE,
     organisation::LIST,
     organisation::COUNT,

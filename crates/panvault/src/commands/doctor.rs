@@ -209,6 +209,10 @@ fn rows(examination: &mut Examination, verifier: &RowVerifier) -> Result<(), Ope
         let verified = verifier.transaction(&row).is_ok();
         wrong.note(verified, || format!("transaction {} is not what the vault wrote", row.id));
     })?;
+    examination.each_refund(&mut |row| {
+        let verified = verifier.refund(&row).is_ok();
+        wrong.note(verified, || format!("refund {} is not what the vault wrote", row.id));
+    })?;
     let history = examination.each_history(&mut |row| {
         let verified = verifier.history(&row).is_ok();
         wrong.note(verified, || {
@@ -279,6 +283,7 @@ impl Report<'_> {
             "healthy": findings.is_empty(),
             "cards": self.examination.map(|found| found.cards),
             "transactions": self.examination.map(|found| found.transactions),
+            "refunds": self.examination.map(|found| found.refunds),
             "steps": self.examination.map(|found| found.sequence),
             "steps_in_view": self.examination.map(|found| found.applied),
             "segments": self.examination.map(|found| found.segments),
@@ -295,8 +300,8 @@ impl Report<'_> {
         let (vault, mode) = (self.directory.vault, mode_name(self.directory.mode));
         let store = match self.examination {
             Some(found) => format!(
-                "{} cards, {} transactions; {} steps in the log, {} of them in the view, {} segments",
-                found.cards, found.transactions, found.sequence, found.applied, found.segments,
+                "{} cards, {} transactions, {} refunds; {} steps in the log, {} of them in the view, {} segments",
+                found.cards, found.transactions, found.refunds, found.sequence, found.applied, found.segments,
             ),
             None => "the store cannot be looked at".to_owned(),
         };

@@ -4,13 +4,18 @@ use crate::error::ErrorCode;
 use crate::fields::FieldSpec;
 use crate::limits::LIST_ROWS_MAX;
 use crate::object::api_error::ApiError;
+use crate::object::refund::Refund;
 use crate::object::transaction::Transaction;
 use crate::object::{EXAMPLE_ACCOUNT, EXAMPLE_CARD, EXAMPLE_ORGANISATION, MemberSpec, Object, ObjectSpec};
 use crate::table::{AnswerSchema, Endpoint};
 
 /// A request that works when the ids and the key are set.
 pub(super) fn request(endpoint: &Endpoint) -> String {
-    let kind = if endpoint.path.contains("/transaction") { "$TRANSACTION" } else { "$CARD" };
+    let kind = match endpoint.path {
+        path if path.contains("/transaction") => "$TRANSACTION",
+        path if path.contains("/refund") => "$REFUND",
+        _ => "$CARD",
+    };
     let path = endpoint.path.replace("{id}", kind).replace("{bin}", "411111");
     let query = if endpoint.list.is_some() { "?created_at%3E=2026-01-31T00:00:00Z" } else { "" };
     let method = if endpoint.method == http::Method::DELETE { "-X DELETE " } else { "" };
@@ -49,7 +54,7 @@ pub(super) fn failure(endpoint: &Endpoint) -> (ErrorCode, String) {
     let likely = [ErrorCode::Declined, ErrorCode::Missing, ErrorCode::NotFound, ErrorCode::Malformed];
     let code = likely.into_iter().find(has).unwrap_or(ErrorCode::NotAuthenticated);
     let details = if code == ErrorCode::Declined {
-        Some(declined())
+        Some(declined(endpoint))
     } else if code == ErrorCode::Missing {
         let required = endpoint.fields().iter().find(|spec| spec.required);
         Some(required.map_or_else(
@@ -76,10 +81,14 @@ pub(super) fn failure(endpoint: &Endpoint) -> (ErrorCode, String) {
     (code, format!("{{\n{}\n}}", lines.join(",\n")))
 }
 
-/// What became of a transaction that was declined.
-fn declined() -> String {
-    let text = object(Transaction::SPEC, |member| member.in_part, "  ");
-    text.replace("SETTLEMENT_REQUESTED", "DECLINED").replace("\"00\"", "\"05\"").replace("\"561097\"", "null")
+/// What became of a transaction that was declined, or of a refund.
+fn declined(endpoint: &Endpoint) -> String {
+    let (of, status, declined) = match endpoint.answer {
+        Some(AnswerSchema::One(of)) if of.name == Refund::SPEC.name => (of, "PENDING", "FAILED"),
+        _ => (Transaction::SPEC, "SETTLEMENT_REQUESTED", "DECLINED"),
+    };
+    let text = object(of, |member| member.in_part, "  ");
+    text.replace(status, declined).replace("\"00\"", "\"05\"").replace("\"561097\"", "null")
 }
 
 /// An object, one member a line: all that has an example.

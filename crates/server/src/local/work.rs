@@ -73,12 +73,13 @@ async fn settle(State(app): State<Arc<App>>, Extension(peer): Extension<Peer>) -
 async fn settled(app: &Arc<App>, peer: &Peer, origin: Origin) -> Result<Answer, Refusal> {
     let Peer::Operator(key) = peer else { return Err(Refusal::new(ErrorCode::NotAuthenticated)) };
     let permit: Permit<TransactionSettle> = app.vault().operator(key, origin)?.permit()?;
-    let SettledCounts { submitted, completed } = app.vault().settle(&permit).await?;
+    let SettledCounts { submitted, completed, refunds_processed } = app.vault().settle(&permit).await?;
     Ok(Answer::new(
         StatusCode::OK,
         object_body(|json| {
             json.always::<Count>("submitted", Number(submitted));
             json.always::<Count>("completed", Number(completed));
+            json.always::<Count>("refunds_processed", Number(refunds_processed));
         }),
     ))
 }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use panvault_model::Timestamp;
-use panvault_vault::TransactionRow;
+use panvault_vault::{RefundRow, TransactionRow};
 
+use super::refund::Refund;
 use super::shape::Shape;
 use super::shown::{Shown, write_texts};
 use super::transaction::Transaction;
@@ -25,6 +26,8 @@ pub(crate) enum Details {
     Faults(Vec<(String, String)>),
     /// What became of the transaction.
     Outcome(Arc<TransactionRow>),
+    /// What became of the refund.
+    Refund(Arc<RefundRow>),
 }
 
 impl Shown for &Details {
@@ -36,6 +39,7 @@ impl Shown for &Details {
                 write_texts(faults.iter().map(|(name, what)| (name.as_str(), what.as_str())), out);
             }
             Details::Outcome(row) => Json::object(out, |json| Transaction::write::<false>(row, json)),
+            Details::Refund(row) => Json::object(out, |json| Refund::write::<false>(row, json)),
         }
     }
 }
@@ -49,7 +53,7 @@ object! {
         always "message" => &str = failure.code.message(), example "a field is badly formed; see details";
         /// When, as Unix time in milliseconds.
         always "timestamp" => Number<0, { u64::MAX }> = Number(failure.at.unix_millis()), example "1769860800000";
-        /// What became of the transaction; or the fields at fault, by their place. Never a value that was sent.
+        /// What became of the transaction or refund; or the fields at fault, by their place. Never a value that was sent.
         optional "details" => &Details = failure.details.as_ref();
     }
 }

@@ -138,7 +138,7 @@ impl Shape {
             Self::List(of) => json!({ "type": "array", "items": of.schema() }),
             Self::Details => {
                 let of = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
-                json!({ "anyOf": [of("TransactionOutcome"), of("FieldFaults")] })
+                json!({ "anyOf": [of("TransactionOutcome"), of("RefundOutcome"), of("FieldFaults")] })
             }
             Self::Id
             | Self::IdOr(_)

@@ -4,8 +4,8 @@ use core::fmt::{self, Display, Write};
 
 use panvault_model::{
     AMOUNT_MAX, AccountId, Amount, ApiKeyId, Bin, Brand, CardId, CardType, Country, Currency, CvvResult,
-    Fingerprint, Id, LastFour, OrganisationId, ProcessorId, RecurringType, Role, ShopperInteraction,
-    Timestamp, TransactionId, TransactionStatus,
+    Fingerprint, Id, LastFour, OrganisationId, ProcessorId, RecurringType, RefundId, RefundStatus, Role,
+    ShopperInteraction, Timestamp, TransactionId, TransactionStatus,
 };
 use panvault_vault::{Action, RefusalReason};
 
@@ -130,7 +130,7 @@ macro_rules! shown_digits {
 }
 
 shown_digits! {
-    Shape::Id => Id AccountId ApiKeyId CardId OrganisationId ProcessorId TransactionId;
+    Shape::Id => Id AccountId ApiKeyId CardId OrganisationId ProcessorId RefundId TransactionId;
     Shape::Hexadecimal(32) => Fingerprint;
 }
 
@@ -182,6 +182,7 @@ shown_names! {
     Brand => "Brand", "A card scheme.";
     CardType => "CardType", "How the holder pays for what the card buys.";
     TransactionStatus => "Status", "Where a transaction stands.";
+    RefundStatus => "RefundStatus", "Where a refund stands.";
     CvvResult => "CvvResult", "What the issuer said of the CVV: 0 nothing, 1 it is right, 2 it is not, 3 it was not looked at.";
     RecurringType => "RecurringType", "Where a transaction stands in a series.";
     Role => "Role", "What an API key may do.";

@@ -75,7 +75,9 @@ object! {
         always "cards" => Count = Number(view.totals.stored.cards);
         /// Transactions, counted in the same way.
         always "transactions" => Count = Number(view.totals.stored.transactions);
-        /// Organisations of which cards or transactions were changed from outside, as far as that is known: their lists and counts are refused, and
+        /// Refunds, counted in the same way.
+        always "refunds" => Count = Number(view.totals.stored.refunds);
+        /// Organisations of which cards, transactions or refunds were changed from outside, as far as that is known: their lists and counts are refused, and
         /// here they are counted as they should be.
         always "organisations_damaged" => Count = Number(view.status.store.damaged);
         /// CVVs in memory.

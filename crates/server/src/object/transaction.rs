@@ -212,7 +212,7 @@ object! {
         always "status" => TransactionStatus = row.status, by Status, example "SETTLEMENT_REQUESTED", in part;
         /// Why, in words.
         optional "status_reason" => &str = row.status_reason.as_deref(), in part;
-        /// When it came to stand there.
+        /// When it came to stand there, or its refunds last changed.
         always "last_status_update" => Timestamp = row.updated_at;
         /// The acquirer's code, `00` for success.
         optional "reason_code" => &str = row.reason_code.as_deref(), by ReasonCode, example "00", in part;

@@ -89,7 +89,7 @@ fn act<O: Operation>(app: &App, asked: &mut Asked, spec: &BodySpec) -> Result<Ac
 }
 
 /// How much of it.
-fn action_amount(fields: &Fields<'_>) -> Option<Amount> {
+pub(super) fn action_amount(fields: &Fields<'_>) -> Option<Amount> {
     fields.of(&field::ACTION_AMOUNT).and_then(|amount| u32::try_from(amount).ok()).and_then(Amount::new)
 }
 

@@ -116,8 +116,8 @@ fn status_is_for_the_provider_of_an_organisation_that_is_below_none() {
     let status = answer.json();
     assert_eq!((&status["ready"], &status["state"]), (&json!(true), &json!("ready")));
     assert_eq!((&status["mode"], &status["cvvs_held"]), (&json!("test"), &json!(1)));
-    let totals = ["organisations", "accounts", "cards", "transactions", "organisations_damaged"];
-    assert_eq!(totals.map(|name| status[name].as_u64().unwrap()), [3, 3, 1, 0, 0], "{status}");
+    let totals = ["organisations", "accounts", "cards", "transactions", "refunds", "organisations_damaged"];
+    assert_eq!(totals.map(|name| status[name].as_u64().unwrap()), [3, 3, 1, 0, 0, 0], "{status}");
     server.make_key(&server.parent, &[Role::MerchantUser]);
     let again = of(&server.parent, Role::ProviderAdmin).json();
     let count = |status: &Value, name: &str| status[name].as_u64().unwrap();

@@ -100,7 +100,8 @@ fn walk(server: &Server, tenant: &Tenant, id: &str, key: Option<&str>) -> Vec<(&
                 "transaction_capture"
                 | "transaction_void_capture"
                 | "transaction_void"
-                | "transaction_void_authorization" => Some(json!({})),
+                | "transaction_void_authorization"
+                | "refund_create" => Some(json!({})),
                 "organisation_create"
                 | "organisation_update"
                 | "account_update"
@@ -158,6 +159,8 @@ fn a_stranger_and_a_missing_object_get_the_same_answer_everywhere() {
     let paid =
         server.post(&server.parent.key, "/v1/transaction", &transaction_body(&server.parent, &card, 1));
     let transaction = paid.id();
+    let refund = format!("/v1/transaction/{}/refund", server.make_completed(1_000));
+    let refund = server.post(&server.parent.key, &refund, &json!({ "amount": 1 })).id();
     let redacted = |answer: &HttpAnswer| {
         let mut body = answer.json();
         if body.is_object() {
@@ -169,8 +172,8 @@ fn a_stranger_and_a_missing_object_get_the_same_answer_everywhere() {
     let of_the_parent = format!("organisation={}", server.parent.organisation);
     let (processor, api_key) =
         (key(&format!("/v1/processor?{of_the_parent}")), key(&format!("/v1/apikey?{of_the_parent}")));
-    let ids =
-        [&card, &transaction, &server.parent.organisation, &server.parent.account, &processor, &api_key];
+    let own = [&server.parent.organisation, &server.parent.account];
+    let ids = [&card, &transaction, &refund, own[0], own[1], &processor, &api_key];
     for outsider in [&server.stranger, &server.child] {
         let administrator = server.make_key(outsider, &[Role::ProviderAdmin]);
         for (theirs, key) in ids.into_iter().flat_map(|id| [(id, &outsider.key), (id, &administrator)]) {
@@ -179,7 +182,7 @@ fn a_stranger_and_a_missing_object_get_the_same_answer_everywhere() {
             // What is made in one's own organisation names nobody's object.
             let named = |((operation, _), _): &((&str, HttpAnswer), (&str, HttpAnswer))| {
                 let creates = operation.ends_with("_create")
-                    && !["card_create", "transaction_create"].contains(operation);
+                    && !["card_create", "transaction_create", "refund_create"].contains(operation);
                 !creates && *operation != "status_read"
             };
             for ((operation, foreign), (_, missing)) in foreign.into_iter().zip(missing).filter(named) {
@@ -202,7 +205,8 @@ fn a_stranger_and_a_missing_object_get_the_same_answer_everywhere() {
     }
     let untouched = server.get(&server.parent.key, &format!("/v1/card/{card}")).json();
     assert_eq!(untouched["cvv_present"], json!(false), "it was used by its own transaction and nothing else");
-    assert_eq!(server.get(&server.parent.key, "/v1/transaction/count").json()["count"], json!(1));
+    assert_eq!(server.get(&server.parent.key, "/v1/transaction/count").json()["count"], json!(2));
+    assert_eq!(server.get(&server.parent.key, "/v1/refund/count").json()["count"], json!(1));
 }
 
 #[test]

@@ -112,6 +112,9 @@ fn what_is_not_found_is_named() {
         assert_eq!(named(server.delete(&merchant.key, &path)), "path.id");
         assert_eq!(named(server.post(&merchant.key, &path, &update)), "path.id");
         assert_eq!(named(server.get(&merchant.key, &format!("/v1/transaction/{id}"))), "path.id");
+        assert_eq!(named(server.get(&merchant.key, &format!("/v1/refund/{id}"))), "path.id");
+        let refund = format!("/v1/transaction/{id}/refund");
+        assert_eq!(named(server.post(&merchant.key, &refund, &json!({}))), "path.id");
         assert_eq!(named(server.get(&merchant.key, &format!("/v1/transaction/{id}/history"))), "path.id");
     }
     for organisation in [&stranger.organisation, &missing] {
@@ -123,7 +126,7 @@ fn what_is_not_found_is_named() {
             let answer = server.post(&merchant.key, &format!("/v1/card/{id}"), &update);
             assert_eq!(named(answer), "body.organisation");
         }
-        for list in ["card", "card/count", "transaction", "transaction/count"] {
+        for list in ["card", "card/count", "transaction", "transaction/count", "refund", "refund/count"] {
             let answer = server.get(&merchant.key, &format!("/v1/{list}?organisation={organisation}"));
             assert_eq!(named(answer), "query.organisation", "{list}");
         }

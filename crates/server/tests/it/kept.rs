@@ -98,8 +98,13 @@ fn good(server: &Server, path: &str, card: &str, ids: &Value) -> (String, Value)
         path if path.starts_with("/v1/transaction/{id}/") => {
             let mut body = transaction_body(tenant, card, 1099);
             body["capture_now"] = json!(path.ends_with("void_capture"));
-            let paid = server.post(&tenant.key, "/v1/transaction", &body).id();
-            (path.replace("{id}", &paid), json!({}))
+            let paid = if path.ends_with("refund") {
+                server.make_completed(1_000_000)
+            } else {
+                server.post(&tenant.key, "/v1/transaction", &body).id()
+            };
+            let body = if path.ends_with("refund") { json!({ "amount": 1 }) } else { json!({}) };
+            (path.replace("{id}", &paid), body)
         }
         "/v1/organisation" => (path.to_owned(), json!({ "name": "Shop" })),
         "/v1/organisation/{id}" => (id("organisation"), json!({ "disabled": false })),
@@ -166,7 +171,7 @@ fn no_text_of_any_body_keeps_a_card_number() {
         }
     }
     assert!(walked > 500 && taken > 10, "{walked} {taken}");
-    for list in ["card", "transaction", "organisation", "account", "processor", "apikey"] {
+    for list in ["card", "transaction", "refund", "organisation", "account", "processor", "apikey"] {
         let rows = server.get(&key, &format!("/v1/{list}?_limit=1000")).json();
         assert!(!rows.as_array().unwrap().is_empty() && !shows(&rows), "{list}");
     }

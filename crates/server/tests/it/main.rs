@@ -23,6 +23,7 @@ mod logs;
 mod long_answers;
 mod nodes;
 mod page;
+mod refunds;
 mod room;
 mod schema;
 mod slow;

@@ -42,6 +42,12 @@ fn answers_have_the_members_of_their_schemas() {
     holds(&document, "HistoryStep", &history[0]);
     let declined = server.post(&merchant.key, "/v1/transaction", &transaction_body(merchant, &card, 121));
     holds(&document, "ApiError", &declined.json());
+    let completed = format!("/v1/transaction/{}/refund", server.make_completed(1099));
+    let body = json!({ "amount": 7, "reason": "sent back", "merchant_reference": "refund 1" });
+    holds(&document, "Refund", &server.post(&merchant.key, &completed, &body).json());
+    let failed = server.post(&merchant.key, &completed, &json!({ "amount": 121 })).json();
+    holds(&document, "ApiError", &failed);
+    holds(&document, "RefundOutcome", &failed["details"]);
     holds(&document, "ApiError", &server.get(&merchant.key, "/v1/card/x").json());
     holds(&document, "Bin", &server.get(&merchant.key, "/v1/bin/411111").json());
 }
@@ -54,6 +60,8 @@ fn examples_work_when_they_are_sent() {
     let document = server.send("GET", "/openapi.json", &[], None).json();
     let card = server.make_card(merchant, None);
     let paid = server.post(&merchant.key, "/v1/transaction", &transaction_body(merchant, &card, 1099)).id();
+    let refund = format!("/v1/transaction/{}/refund", server.make_completed(1099));
+    let refund = server.post(&merchant.key, &refund, &json!({ "amount": 7 })).id();
     // What merchants may do is done by one, all else by an administrator of a provider.
     let administrator = server.make_key(merchant, &[Role::ProviderAdmin]);
     let first = |path: &str| server.get(&merchant.key, path).json()[0]["_id"].as_str().unwrap().to_owned();
@@ -69,6 +77,7 @@ fn examples_work_when_they_are_sent() {
             ("65f1c0d11c2d3e4f5a6b7c8d", &merchant.account),
             ("65f1c0de8a4b3c2d1e0f9a8b", &card),
             ("65f1c0e92b3c4d5e6f708192", &paid),
+            ("65f1c0ea3c4d5e6f70819213", &refund),
             ("65f1c0d23d4e5f60718293a4", &processor),
             ("65f1c0d34e5f60718293a4b5", &api_key),
         ]
@@ -93,6 +102,9 @@ fn examples_work_when_they_are_sent() {
             let act =
                 path.rsplit('/').next().filter(|_| path.starts_with("/v1/transaction/6") && method == "post");
             let acted_on = act.map(|act| {
+                if act == "refund" {
+                    return server.make_completed(1099);
+                }
                 let mut body = transaction_body(merchant, &card, 1099);
                 body["capture_now"] = json!(act == "void_capture");
                 server.post(&merchant.key, "/v1/transaction", &body).id()

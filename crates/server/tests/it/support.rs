@@ -162,6 +162,22 @@ impl Server {
         self.send("DELETE", path, &[("X-APIKEY", key)], None)
     }
 
+    /// A transaction of the parent that is settled.
+    pub(crate) fn make_completed(&self, amount: u32) -> String {
+        let card = self.make_card(&self.parent, None);
+        let paid =
+            self.post(&self.parent.key, "/v1/transaction", &transaction_body(&self.parent, &card, amount));
+        assert_eq!(paid.status, 200, "{}", paid.text);
+        self.settle();
+        paid.id()
+    }
+
+    /// Settles what waits for it.
+    pub(crate) fn settle(&self) {
+        let permit = operator(&self.vault, 7).permit().unwrap();
+        self.runtime().block_on(self.vault.settle(&permit)).unwrap();
+    }
+
     /// Creates a card with this CVV, if any, and gives its id.
     pub(crate) fn make_card(&self, tenant: &Tenant, cvv: Option<&str>) -> String {
         let mut body = card_body(tenant);
