@@ -11,7 +11,8 @@ use panvault_model::{NodeId, VaultId};
 use panvault_store::{MemoryCvvs, Store};
 use panvault_store_embedded::{EmbeddedStore, Settings};
 use panvault_vault::{
-    Caller, Clock, Connector, Mode, OperatorKey, Origin, StoreChain, SystemClock, Vault, VaultParts,
+    Caller, Clock, Connector, GuardSettings, Mode, OperatorKey, Origin, StoreChain, SystemClock, Vault,
+    VaultParts,
 };
 use toml::Table;
 
@@ -69,6 +70,7 @@ pub(crate) fn parts(store: Arc<dyn Store>, keys: VaultKeys, entropy: Arc<dyn Ent
         bins: Arc::new(TestBinTable),
         processors: Arc::new(Connector),
         cvv_ttl_seconds: 3600,
+        guards: GuardSettings::OFF,
         sweep_seconds: 0,
     }
 }

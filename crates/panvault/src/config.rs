@@ -11,7 +11,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use panvault_server::ServerSettings;
+use panvault_server::{RequestLimits, ServerSettings, TrustedProxies};
+use panvault_vault::GuardSettings;
 use panvault_vault::limits::CVV_TTL_SECONDS_MAX;
 
 use crate::cli;
@@ -52,6 +53,7 @@ pub(crate) struct Config {
     pub(crate) cvv_ttl_seconds: u32,
     pub(crate) cvvs_held_max: u64,
     pub(crate) server: ServerSettings,
+    pub(crate) guards: GuardSettings,
     /// Seconds between two settlements; 0 is never.
     pub(crate) settle_seconds: u64,
     /// How long a list may wait for its turn, and then take.
@@ -84,7 +86,8 @@ pub(crate) fn read(settings: &cli::Settings, flags: &[(&'static str, String)]) -
 
 fn check(mut values: Values) -> anyhow::Result<Config> {
     let mut checked = Checked { faults: core::mem::take(&mut values.faults), values };
-    let config = Config {
+    let (requests, guards) = checked.limits();
+    let mut config = Config {
         data_directory: checked.path("data_directory").unwrap_or_default(),
         root_key_file: checked.path("root_key_file"),
         wal_directory: checked.path("wal_directory"),
@@ -103,12 +106,22 @@ fn check(mut values: Values) -> anyhow::Result<Config> {
             answers_bytes_max: checked.number("answers_bytes_max", 16 << 20, 1 << 40),
             stop_grace: checked.seconds("stop_grace_seconds"),
             bin_lookups_per_minute: checked.number("bin_lookups_per_minute", 1, 1_000_000),
+            requests,
+            trusted_proxies: checked.value(
+                "trusted_proxies",
+                "must be addresses and networks, such as 10.0.0.0/8, with commas between them",
+            ),
         },
+        guards,
         settle_seconds: checked.number("settle_seconds", 0, 86_400),
         list_time: checked.seconds("list_seconds_max"),
         log_level: checked.log_level(),
         log_format: checked.log_format(),
     };
+    // All clients have the address of a proxy that is not trusted to tell theirs.
+    if config.behind_proxy && config.server.trusted_proxies.is_empty() {
+        config.server.requests.address_requests_per_minute = 0;
+    }
     if config.data_directory.as_os_str().is_empty() && !checked.values.file_unread {
         checked.fault(
             "data_directory",
@@ -183,6 +196,25 @@ impl Checked {
         Duration::from_secs(self.number(name, 1, 3600))
     }
 
+    /// How often may be asked, and what is done about card testing.
+    fn limits(&mut self) -> (RequestLimits, GuardSettings) {
+        let are_on = self.value("limits", "must be true or false");
+        let mut limit = |name| self.number(name, 0, 1_000_000_000);
+        let requests = RequestLimits {
+            requests_per_minute: limit("requests_per_minute"),
+            organisation_requests_per_minute: limit("organisation_requests_per_minute"),
+            cards_per_minute: limit("cards_per_minute"),
+            browser_requests_per_minute: limit("browser_requests_per_minute"),
+            address_requests_per_minute: limit("address_requests_per_minute"),
+        };
+        let guards = GuardSettings {
+            card_guesses_per_day: limit("card_guesses_per_day"),
+            card_declines_per_hour: limit("card_declines_per_hour"),
+            declines_percent_max: self.number("declines_percent_max", 0, 100),
+        };
+        if are_on { (requests, guards) } else { (RequestLimits::default(), GuardSettings::OFF) }
+    }
+
     fn tls(&mut self) -> Option<(PathBuf, PathBuf)> {
         match (self.path("tls_certificate_file"), self.path("tls_key_file")) {
             (Some(certificate), Some(key)) => Some((certificate, key)),
@@ -227,6 +259,12 @@ trait Fallback {
 impl Fallback for SocketAddr {
     fn fallback() -> Self {
         Self::from(([127, 0, 0, 1], 0))
+    }
+}
+
+impl Fallback for TrustedProxies {
+    fn fallback() -> Self {
+        Self::default()
     }
 }
 

@@ -97,6 +97,11 @@ pub(crate) fn shares(config: &Config, store: &Settings) -> Vec<Share> {
             format!("answers of lists being made: {LISTS_MAX} of {} MiB", LIST_ANSWER_BYTES_MAX >> 19),
         ),
         of(LISTS_MAX, sorted, format!("sorted lists: {LISTS_MAX} of {} MiB", sorted >> 20)),
+        of(
+            1,
+            config.server.requests.bytes().saturating_add(config.guards.bytes()),
+            "what limits count: as many keys, addresses and card numbers as there is room for".to_owned(),
+        ),
         of(1, WAITING_BYTES_MAX, "log lines that wait".to_owned()),
     ];
     let bytes = sum(&shares) / 4;
@@ -134,6 +139,9 @@ pub(crate) fn page(config: &Config, store: &Settings) -> String {
 
 #[cfg(test)]
 mod tests {
+    use panvault_server::RequestLimits;
+    use panvault_vault::GuardSettings;
+
     use crate::config::tests::defaults;
 
     use super::*;
@@ -160,6 +168,11 @@ mod tests {
         assert_eq!(more(|_, store| store.queue_steps_max += 4), with_allocator(4 * ROW_BYTES_MAX as u64));
         assert!(more(|_, store| store.readers += 1) >= 16 << 20);
         assert!(more(|_, store| store.cache_kib *= 2) >= 64 << 20);
+        let mut off = config.clone();
+        (off.guards, off.server.requests) = (GuardSettings::OFF, RequestLimits::default());
+        let counts = config.guards.bytes() + config.server.requests.bytes() - off.server.requests.bytes();
+        assert!((4 << 20..16 << 20).contains(&counts), "{counts}");
+        assert_eq!(before - all(&off, &store), with_allocator(counts as u64));
         let tls = more(|config, _| config.tls = Some(Default::default()));
         assert!(tls >= 10_000 * CONNECTION_TLS_BYTES_MAX as u64);
     }

@@ -7,7 +7,7 @@ use core::time::Duration;
 use panvault_model::CvvResult;
 
 use crate::act::{Act, FollowUp};
-use crate::dummy::trigger::{Trigger, Wish, of_follow_up, of_order};
+use crate::dummy::trigger::{PLEASE_BLOCK, Trigger, Wish, of_follow_up, of_order};
 use crate::outbound::{Order, Outbound};
 use crate::{Clearance, Processor, Reply, Sent, Verdict};
 
@@ -99,6 +99,10 @@ impl Processor for Dummy {
 
     fn is_settled_here(&self) -> bool {
         true
+    }
+
+    fn is_to_be_blocked(&self, merchant_reference: &str) -> bool {
+        merchant_reference == PLEASE_BLOCK
     }
 }
 

@@ -32,6 +32,12 @@ pub trait Processor: Send + Sync {
 
     /// Whether nobody settles but who asks for it: what is captured stays so until this vault says that it is settled.
     fn is_settled_here(&self) -> bool;
+
+    /// Whether a payment with this reference is to be answered as one that a rule of the vault is against, for trying that. Only who moves no
+    /// money ever wants it.
+    fn is_to_be_blocked(&self, _merchant_reference: &str) -> bool {
+        false
+    }
 }
 
 /// Whether a transaction is still in the hands of who wants to send it.

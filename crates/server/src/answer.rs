@@ -6,7 +6,7 @@ use const_format::formatcp;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
 use panvault_model::{RequestId, Timestamp};
-use panvault_vault::Done;
+use panvault_vault::{Done, LimitReached, Quota};
 
 use crate::error::{ErrorCode, Refusal};
 use crate::limits::LIST_ANSWER_BYTES_MAX;
@@ -23,6 +23,8 @@ pub(crate) struct Answer {
 
 pub(crate) const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const NO_SNIFF: HeaderName = HeaderName::from_static("x-content-type-options");
 
@@ -89,7 +91,7 @@ impl Answer {
     }
 
     pub(crate) fn refusal(refusal: Refusal, now: Timestamp) -> Self {
-        let Refusal { code, details, retry_after, asks_basic, fault: _ } = refusal;
+        let Refusal { code, details, limit, asks_basic, fault: _ } = refusal;
         let details = (!details.is_empty()).then_some(Details::Faults(details));
         let mut answer = Self::failure(Failure { code, at: now, details });
         if code == ErrorCode::NotAuthenticated {
@@ -101,8 +103,8 @@ impl Answer {
             };
             answer.headers.push((WWW_AUTHENTICATE, HeaderValue::from_static(schemes)));
         }
-        if let Some(seconds) = retry_after {
-            answer.headers.push((RETRY_AFTER, HeaderValue::from(seconds)));
+        if let Some(reached) = limit {
+            answer.headers.extend(limit_headers(reached));
         }
         answer
     }
@@ -133,6 +135,16 @@ impl Answer {
         }
         response
     }
+}
+
+/// When to ask again, and what limit was reached (draft-ietf-httpapi-ratelimit-headers-11).
+fn limit_headers(reached: LimitReached) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+    let LimitReached { limit, quota: Quota { uses, seconds }, retry_after_seconds } = reached;
+    let policy = format!("\"{limit}\";q={uses};w={seconds}");
+    let left = format!("\"{limit}\";r=0;t={retry_after_seconds}");
+    let texts = [(RATE_LIMIT_POLICY, policy), (RATE_LIMIT, left)];
+    let texts = texts.into_iter().filter_map(|(name, text)| Some((name, HeaderValue::from_str(&text).ok()?)));
+    texts.chain([(RETRY_AFTER, HeaderValue::from(retry_after_seconds))])
 }
 
 /// Bytes that most objects fit in.

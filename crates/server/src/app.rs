@@ -14,14 +14,14 @@ use crate::error::{ErrorCode, Refusal};
 use crate::limits::ServerSettings;
 use crate::metrics::Metrics;
 use crate::process::Process;
-use crate::rate::Rate;
+use crate::rates::Rates;
 
 /// What all requests share.
 pub struct App {
     vault: Vault,
     settings: ServerSettings,
     metrics: Metrics,
-    bin_lookups: Rate,
+    rates: Rates,
     answers: Arc<Answers>,
     stopping: AtomicBool,
     process: Option<Arc<dyn Process>>,
@@ -30,10 +30,10 @@ pub struct App {
 impl App {
     /// A server of this vault.
     pub fn new(vault: Vault, settings: ServerSettings) -> Self {
-        let bin_lookups = Rate::new(settings.bin_lookups_per_minute);
+        let rates = Rates::new(settings.requests, settings.bin_lookups_per_minute);
         let answers = Answers::new(settings.answers_bytes_max);
         let stopping = AtomicBool::new(false);
-        Self { vault, settings, metrics: Metrics::new(), bin_lookups, answers, stopping, process: None }
+        Self { vault, settings, metrics: Metrics::new(), rates, answers, stopping, process: None }
     }
 
     /// The same, in a process that says how it is.
@@ -70,8 +70,8 @@ impl App {
         &self.metrics
     }
 
-    pub(crate) const fn bin_lookups(&self) -> &Rate {
-        &self.bin_lookups
+    pub(crate) const fn rates(&self) -> &Rates {
+        &self.rates
     }
 
     pub(crate) const fn answers(&self) -> &Arc<Answers> {

@@ -14,7 +14,7 @@ use crate::error::{ErrorCode, Refusal};
 use crate::table::ENDPOINTS;
 
 /// What a page may read beside the body.
-const EXPOSED: &str = "x-request-id, idempotency-replayed, retry-after";
+const EXPOSED: &str = "x-request-id, idempotency-replayed, retry-after, ratelimit, ratelimit-policy";
 /// What a page may send.
 const HEADERS: &str =
     "content-type, x-apikey, x-api-key, authorization, idempotency-key, x-vfi-api-idempotencykey";

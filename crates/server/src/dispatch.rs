@@ -126,6 +126,9 @@ async fn endpoint(
             .unwrap_or_else(|| method_not_allowed(&of_path, &app))),
     };
     let mut answer = answer.unwrap_or_else(|refusal| {
+        if let Some(reached) = refusal.limit {
+            app.metrics().limit_reached(reached.limit);
+        }
         log(&refusal, id, operation, path, &params);
         Answer::refusal(refusal, app.vault().now().wall)
     });
@@ -181,16 +184,24 @@ async fn answer(
         // RFC 9112, section 3.2
         return Err(Refusal::with(ErrorCode::Malformed, "headers.host", "must be there once"));
     }
-    let origin = |address| Origin { request: Some(id), address };
-    let caller = match parts.extensions.get::<Peer>() {
-        Some(Peer::Operator(key)) => app.vault().operator(key, origin(None)),
+    let peer = parts.extensions.get::<Peer>();
+    let address = match peer {
         Some(Peer::Address(address, _)) => {
-            caller::caller(app.vault(), &parts.headers, origin(Some(*address)))
+            Some(app.settings().trusted_proxies.client(*address, &parts.headers))
         }
-        None => caller::caller(app.vault(), &parts.headers, origin(None)),
+        Some(Peer::Operator(_)) | None => None,
+    };
+    let origin = Origin { request: Some(id), address };
+    let caller = match peer {
+        Some(Peer::Operator(key)) => app.vault().operator(key, origin),
+        Some(Peer::Address(..)) | None => caller::caller(app.vault(), &parts.headers, origin),
     };
     let mut caller = judged(app, caller, endpoint, &parts.headers, page)?;
-    let place = match parts.extensions.get::<Peer>() {
+    app.rates().take(&caller, endpoint.operation, address).map_err(|reached| {
+        app.vault().access_refused(&caller.as_refused(), endpoint.operation, RefusalReason::Rate);
+        Refusal::too_many(reached)
+    })?;
+    let place = match peer {
         Some(Peer::Address(_, place)) => Some(place),
         Some(Peer::Operator(_)) | None => None,
     };

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use const_format::formatcp;
 use http::StatusCode;
 use panvault_model::{ActionState, TransactionAction};
-use panvault_vault::{Named, RefusalReason, StoreFault, VaultError};
+use panvault_vault::{LimitReached, Named, RefusalReason, StoreFault, VaultError};
 
 use crate::fault::Faults;
 use crate::limits::BODY_BYTES_MAX;
@@ -75,7 +75,7 @@ impl ErrorCode {
         match self {
             Self::RoleNotAllowed => Some(RefusalReason::Role),
             Self::NotFound => Some(RefusalReason::NotFound),
-            Self::Blocked => Some(RefusalReason::Page),
+            Self::Blocked => Some(RefusalReason::Velocity),
             Self::IdempotencyMismatch => Some(RefusalReason::IdempotencyMismatch),
             Self::IdempotencyInUse => Some(RefusalReason::IdempotencyInUse),
             Self::TooMany => Some(RefusalReason::Rate),
@@ -113,8 +113,8 @@ impl ErrorCode {
 pub(crate) struct Refusal {
     pub(crate) code: ErrorCode,
     pub(crate) details: Vec<(String, String)>,
-    /// After how many seconds to try again, if that is known.
-    pub(crate) retry_after: Option<u64>,
+    /// The limit that was reached, if one was.
+    pub(crate) limit: Option<LimitReached>,
     /// Whether its sender is asked for a name and a password.
     pub(crate) asks_basic: bool,
     /// A fault of ours that an operator must see. It is logged where the request ends.
@@ -123,7 +123,7 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     pub(crate) const fn new(code: ErrorCode) -> Self {
-        Self { code, details: Vec::new(), retry_after: None, asks_basic: false, fault: None }
+        Self { code, details: Vec::new(), limit: None, asks_basic: false, fault: None }
     }
 
     pub(crate) fn with(code: ErrorCode, name: &str, what: impl Into<String>) -> Self {
@@ -139,9 +139,9 @@ impl Refusal {
         )
     }
 
-    /// The caller's key has done something as often as it may.
-    pub(crate) fn too_many(retry_after: u64) -> Self {
-        Self { retry_after: Some(retry_after), ..Self::new(ErrorCode::TooMany) }
+    /// Something was asked for as often as it may be.
+    pub(crate) fn too_many(limit: LimitReached) -> Self {
+        Self { limit: Some(limit), ..Self::new(ErrorCode::TooMany) }
     }
 }
 
@@ -195,6 +195,11 @@ impl From<VaultError> for Refusal {
                     "state",
                     format!("the organisation {organisation} is disabled"),
                 );
+            }
+            VaultError::TooMany(limit) => return Self::too_many(*limit),
+            VaultError::Blocked { field, reason, limit } => {
+                let blocked = Self::with(ErrorCode::Blocked, &format!("body.{field}"), *reason);
+                return Self { limit: *limit, ..blocked };
             }
             VaultError::IdempotencyInUse => ErrorCode::IdempotencyInUse,
             VaultError::IdempotencyMismatch => ErrorCode::IdempotencyMismatch,
@@ -310,7 +315,8 @@ pub fn errors_markdown() -> String {
         let _ = writeln!(page, "| {number} | {status} | {}{reserved} |", code.message());
     }
     page.push_str("\n503 with code 144 bears `Retry-After`, in seconds: nothing was done, and the same request may be sent again. \
-         429 with code 140 bears it too: this API key has done something as often as it may.\n");
+         429 with code 140 bears it too, with `RateLimit-Policy` and `RateLimit`, which name the limit that is reached; so does a payment that \
+         was blocked with code 111 for a while. Nothing was done.\n");
     page
 }
 

@@ -2,6 +2,10 @@
 
 use core::time::Duration;
 
+use panvault_vault::Limiter;
+
+use crate::proxies::TrustedProxies;
+
 /// Bytes of a request body.
 pub const BODY_BYTES_MAX: usize = 16 * 1024;
 /// Levels of a request body.
@@ -92,8 +96,12 @@ pub const LIST_ROWS_MAX: u32 = 1000;
 pub const LIST_SKIP_MAX: u64 = 1_000_000_000;
 /// The largest number that a condition of a list compares with.
 pub const LIST_NUMBER_MAX: u64 = 999_999_999_999_999;
-/// API keys whose rates are kept; beyond that, those that say nothing are forgotten.
-pub const RATE_KEYS_MAX: usize = 10_000;
+/// API keys of which it is known how often they ask; beyond that, those that ask least are forgotten.
+pub const RATE_KEYS_MAX: usize = 16_384;
+/// Organisations of which the same is known.
+pub const RATE_ORGANISATIONS_MAX: usize = 16_384;
+/// Addresses of browsers of which the same is known.
+pub const RATE_ADDRESSES_MAX: usize = 32_768;
 /// Milliseconds that a list goes on for a client which has closed its side, and has most likely gone.
 pub const CLOSED_MILLIS_MAX: u64 = 1000;
 /// Milliseconds between two looks at whether it has.
@@ -121,6 +129,41 @@ pub struct ServerSettings {
     pub stop_grace: Duration,
     /// Look-ups of issuers that one API key may make in a minute.
     pub bin_lookups_per_minute: u32,
+    /// How often may be asked.
+    pub requests: RequestLimits,
+    /// Who may say whose request they pass on.
+    pub trusted_proxies: TrustedProxies,
+}
+
+/// Requests in a minute, at once or spread out; 0 is any number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RequestLimits {
+    /// Of an API key of a server.
+    pub requests_per_minute: u32,
+    /// Of all API keys of an organisation together.
+    pub organisation_requests_per_minute: u32,
+    /// Cards that an API key of a server creates.
+    pub cards_per_minute: u32,
+    /// Of an API key of a browser, all of whose requests are about cards.
+    pub browser_requests_per_minute: u32,
+    /// Of browsers at one address: of IPv6, in 64 bits of it.
+    pub address_requests_per_minute: u32,
+}
+
+impl RequestLimits {
+    /// Bytes of memory that what is counted takes, look-ups of issuers included.
+    pub fn bytes(&self) -> usize {
+        let of = |uses: u32, keys_max| if uses > 0 { Limiter::bytes(keys_max) } else { 0 };
+        let shares = [
+            of(self.requests_per_minute, RATE_KEYS_MAX),
+            of(self.organisation_requests_per_minute, RATE_ORGANISATIONS_MAX),
+            of(self.cards_per_minute, RATE_KEYS_MAX),
+            of(self.browser_requests_per_minute, RATE_KEYS_MAX),
+            of(self.address_requests_per_minute, RATE_ADDRESSES_MAX),
+            Limiter::bytes(RATE_KEYS_MAX),
+        ];
+        shares.into_iter().fold(0, usize::saturating_add)
+    }
 }
 
 impl Default for ServerSettings {
@@ -133,6 +176,8 @@ impl Default for ServerSettings {
             answers_bytes_max: 64 << 20,
             stop_grace: Duration::from_secs(30),
             bin_lookups_per_minute: 600,
+            requests: RequestLimits::default(),
+            trusted_proxies: TrustedProxies::default(),
         }
     }
 }

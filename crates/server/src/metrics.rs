@@ -23,6 +23,7 @@ pub(crate) struct Metrics {
     pub(crate) answers_refused: Counter,
     answers_bytes: Gauge<u64, AtomicU64>,
     idempotency_refused: Family<IdempotencyRefused, Counter>,
+    limits_reached: Family<Limit, Counter>,
     refused: Family<Refused, Counter>,
     audit_of_several: Counter,
     cvvs_held: Gauge<i64, AtomicI64>,
@@ -60,6 +61,11 @@ struct Refused {
     reason: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Limit {
+    limit: &'static str,
+}
+
 /// Seconds.
 const BUCKETS: [f64; 12] = [0.0005, 0.001, 0.002, 0.004, 0.006, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0, 10.0];
 
@@ -75,6 +81,7 @@ impl Metrics {
             answers_refused: Counter::default(),
             answers_bytes: Gauge::default(),
             idempotency_refused: Family::default(),
+            limits_reached: Family::default(),
             refused: Family::default(),
             audit_of_several: Counter::default(),
             cvvs_held: Gauge::default(),
@@ -125,6 +132,11 @@ impl Metrics {
             "idempotency_refused",
             "Requests refused for their idempotency key: guessable, sent with another body (mismatch), or in use (running)",
             metrics.idempotency_refused.clone(),
+        );
+        registry.register(
+            "limits_reached",
+            "Requests refused for a limit of how often something may be done, by the name of its setting",
+            metrics.limits_reached.clone(),
         );
         registry.register(
             "refused",
@@ -198,6 +210,11 @@ impl Metrics {
     pub(crate) fn idempotency_refused(&self, is_browser: bool, reason: &'static str) {
         let caller = if is_browser { "browser" } else { "server" };
         self.idempotency_refused.get_or_create(&IdempotencyRefused { caller, reason }).inc();
+    }
+
+    /// A request was refused for a limit.
+    pub(crate) fn limit_reached(&self, limit: &'static str) {
+        self.limits_reached.get_or_create(&Limit { limit }).inc();
     }
 
     /// The page that a scraper reads.

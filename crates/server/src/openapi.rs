@@ -231,10 +231,22 @@ fn responses(endpoint: &Endpoint) -> Value {
         let may_be_repeated = chunk.iter().any(|code| matches!(code, ErrorCode::Busy | ErrorCode::TooMany));
         if let (true, Some(headers)) = (may_be_repeated, headers.as_object_mut()) {
             let seconds = json!({
-                "description": "Seconds after which to try again; with codes 140 and 144.",
+                "description": "Seconds after which to try again; with codes 140 and 144, and with 111 where a payment is blocked for a while.",
                 "schema": { "type": "integer" },
             });
             headers.insert("Retry-After".to_owned(), seconds);
+        }
+        if let (true, Some(headers)) = (chunk.contains(&ErrorCode::TooMany), headers.as_object_mut()) {
+            for (name, what) in [
+                (
+                    "RateLimit-Policy",
+                    "The limit that is reached, by the name of its setting: `q` uses in `w` seconds.",
+                ),
+                ("RateLimit", "The same limit: `r` uses are left, and there are more after `t` seconds."),
+            ] {
+                headers
+                    .insert(name.to_owned(), json!({ "description": what, "schema": { "type": "string" } }));
+            }
         }
         if let (true, Some(headers)) = (chunk.contains(&ErrorCode::NotAuthenticated), headers.as_object_mut())
         {

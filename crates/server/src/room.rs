@@ -188,7 +188,7 @@ impl Stranger {
 }
 
 /// Whose an address is, as far as one can tell: one of IPv4, or the network that one customer gets of IPv6, 64 bits.
-fn network(address: IpAddr) -> u64 {
+pub(crate) fn network(address: IpAddr) -> u64 {
     match address.to_canonical() {
         IpAddr::V4(address) => u64::from(address.to_bits()),
         IpAddr::V6(address) => (address.to_bits() >> 64).try_into().unwrap_or(u64::MAX),

@@ -72,6 +72,7 @@ const ALWAYS: &[ErrorCode] = &[
     ErrorCode::RoleNotAllowed,
     ErrorCode::NotAuthenticated,
     ErrorCode::Unexpected,
+    ErrorCode::TooMany,
     ErrorCode::Busy,
 ];
 

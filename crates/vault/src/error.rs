@@ -4,6 +4,8 @@ use panvault_keys::KeysError;
 use panvault_model::{OrganisationId, TransactionAction, TransactionStatus};
 use panvault_store::{CvvFault, RowFault, RowKey, StoreFault};
 
+use crate::limit::LimitReached;
+
 /// Why an operation was not done. None of them says anything of a card number, a CVV or a value that was sent.
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {
@@ -42,6 +44,19 @@ pub enum VaultError {
     /// The idempotency key was used with another body.
     #[error("the idempotency key was used with another body")]
     IdempotencyMismatch,
+    /// It was asked for more often than is allowed. Nothing was done.
+    #[error("the limit {} is reached", .0.limit)]
+    TooMany(LimitReached),
+    /// A rule of this vault is against the payment. Nothing was sent.
+    #[error("a rule is against it: {reason}")]
+    Blocked {
+        /// The field that names what the rule is about, by its name in the API.
+        field: &'static str,
+        /// In words.
+        reason: &'static str,
+        /// The limit that the rule is about; `None` where somebody tries the rule.
+        limit: Option<LimitReached>,
+    },
     /// More work waits than is good; nothing was done.
     #[error("too much work is waiting")]
     Busy,
@@ -120,6 +135,8 @@ impl VaultError {
             | Self::Disabled(_)
             | Self::IdempotencyInUse
             | Self::IdempotencyMismatch
+            | Self::TooMany(_)
+            | Self::Blocked { .. }
             | Self::Busy
             | Self::CvvFull
             | Self::CvvUnavailable

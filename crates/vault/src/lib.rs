@@ -12,6 +12,7 @@ mod document;
 mod env;
 mod error;
 mod idempotency;
+mod limit;
 pub mod limits;
 mod node;
 mod organisation;
@@ -46,6 +47,7 @@ pub use crate::clock::{Clock, SystemClock};
 pub use crate::document::{DocumentPlan, documents_differ};
 pub use crate::error::{FieldFault, Named, VaultError, with_causes};
 pub use crate::idempotency::{Done, Idempotency};
+pub use crate::limit::{GuardSettings, LimitReached, Limiter, Quota};
 pub use crate::organisation::{NewOrganisation, OrganisationChange};
 pub use crate::permit::{
     AccountCreate, AccountDelete, AccountList, AccountRead, AccountUpdate, ApiKeyCreate, ApiKeyDelete,

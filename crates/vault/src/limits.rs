@@ -152,3 +152,24 @@ pub const TEXT_BYTES_MAX: usize = 500;
 
 /// Bytes of a text that a processor answered with; what is longer is cut.
 pub const ANSWER_BYTES_MAX: usize = 200;
+
+/// Card numbers of which it is known how many like them were created of late.
+pub const GUESSES_KEYS_MAX: usize = 65_536;
+
+/// Card numbers of which it is known how many payments have failed of late.
+pub const TRIES_KEYS_MAX: usize = 65_536;
+
+/// Accounts and BINs of which it is known how many payments were declined of late.
+pub const DECLINES_KEYS_MAX: usize = 16_384;
+
+/// Seconds back to which declined payments count, at most; at least half of it.
+pub const DECLINES_SECONDS: u64 = 600;
+
+/// Payments of a BIN that must have ended in that time for their share of declines to say something.
+pub const BIN_PAYMENTS_MIN: u32 = 20;
+
+/// The same of an account.
+pub const ACCOUNT_PAYMENTS_MIN: u32 = 50;
+
+/// Payments that are let through in a minute while the share of declines is too large, so that it shows when it no longer is.
+pub const DECLINES_TRIALS_PER_MINUTE: u32 = 6;

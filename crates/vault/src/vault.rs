@@ -22,6 +22,7 @@ use crate::document::{DocumentTurn, EarlierSnapshots, HEAD_ROW, Snapshot};
 use crate::env::Env;
 use crate::error::{VaultError, with_causes};
 use crate::idempotency::Idempotency;
+use crate::limit::{GuardSettings, Guards};
 use crate::limits::{
     AUDIT_LISTS, AUDIT_LISTS_MAX, CVV_TTL_SECONDS_MAX, DOCUMENT_LISTS, DOCUMENT_LISTS_MAX,
     LEASE_RENEWAL_SECONDS, LEASE_RETRY_SECONDS,
@@ -61,6 +62,8 @@ pub struct VaultParts {
     pub processors: Arc<dyn Connect>,
     /// Seconds for which a CVV is held, at most [`crate::limits::CVV_TTL_SECONDS_MAX`]; 0 is not at all.
     pub cvv_ttl_seconds: u32,
+    /// What is done about card testing and guesses at card numbers.
+    pub guards: GuardSettings,
     /// Seconds between two sweeps of what has expired; 0 is never: then nothing is done by itself, and whoever opens the vault calls
     /// [`Vault::sweep`], [`Vault::lease_renew`] and [`Vault::cvv_key_renew`].
     pub sweep_seconds: u64,
@@ -113,6 +116,7 @@ struct Inner {
     earlier: std::sync::Mutex<EarlierSnapshots>,
     last_uses: LastUses,
     counts: Counts,
+    guards: Guards,
     cvv_no_room: Throttle,
     /// Unix milliseconds; 0 for never.
     swept_at: AtomicU64,
@@ -154,6 +158,7 @@ impl Vault {
         let test_mode = parts.mode == Mode::Test;
         let snapshot = Snapshot::read(rows, &parts.keys, test_mode, &*parts.processors, None)?;
         let sweep_seconds = parts.sweep_seconds;
+        let guards = Guards::new(parts.guards);
         let node = Node::new(parts.node, parts.store.is_shared(), Arc::clone(&parts.clock));
         let inner = Inner {
             parts,
@@ -166,6 +171,7 @@ impl Vault {
             earlier: std::sync::Mutex::default(),
             last_uses: LastUses::default(),
             counts: Counts::default(),
+            guards,
             cvv_no_room: Throttle::default(),
             swept_at: AtomicU64::new(0),
         };
@@ -410,6 +416,11 @@ impl Vault {
     /// What was seen and refused since it was last written down.
     pub(crate) fn counts(&self) -> &Counts {
         &self.inner.counts
+    }
+
+    /// Who watches for card testing.
+    pub(crate) fn guards(&self) -> &Guards {
+        &self.inner.guards
     }
 
     pub(crate) fn last_uses(&self) -> &LastUses {

@@ -106,8 +106,11 @@ impl Binaries {
         let arguments =
             ["serve", "--listen", "127.0.0.1:0", "--metrics-listen", "", "--set", "log_format=json"];
         let mut command = run::command(&self.panvault, &self.root, &arguments);
-        // What is tokenised in a few minutes at full speed is more than is held by default.
-        command.args(["--set", "cvvs_held_max=100000000", "--data"]).arg(&vault.data).args(further);
+        // What is tokenised in a few minutes at full speed is more than is held by default, and far more than one key may ask for.
+        command
+            .args(["--set", "cvvs_held_max=100000000", "--set", "limits=false", "--data"])
+            .arg(&vault.data)
+            .args(further);
         let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
         let mut child = child.context("the server cannot be started")?;
         let stderr = child.stderr.take().context("standard error is not piped")?;

@@ -56,6 +56,7 @@ async fn serve(directory: DataDirectory, config: Config) -> anyhow::Result<()> {
         root_key_file: Some(directory.root_key_outside(config.root_key_file)?),
         cvv_ttl_seconds: config.cvv_ttl_seconds,
         cvvs_held_max: config.cvvs_held_max,
+        guards: config.guards,
         settle_seconds: config.settle_seconds,
         store: Settings { list_time: config.list_time, ..Settings::default() },
     };

@@ -68,6 +68,52 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "Bytes of answers over 32 KiB that wait to be read, at a time; one organisation gets at most half.",
     ),
     bare("stop_grace_seconds", "30", "Seconds for running requests to end when the server stops."),
+    text(
+        "trusted_proxies",
+        "",
+        "Addresses and networks, with commas, of proxies whose X-Forwarded-For says whose request it is.",
+    ),
+    bare(
+        "limits",
+        "true",
+        "Whether the limits below bind; false is as if each but bin_lookups_per_minute were 0.",
+    ),
+    bare("requests_per_minute", "6000", "Requests of one API key of a server in a minute; 0 is any number."),
+    bare(
+        "organisation_requests_per_minute",
+        "12000",
+        "Requests of all API keys of one organisation in a minute; 0 is any number.",
+    ),
+    bare(
+        "cards_per_minute",
+        "1200",
+        "Cards that one API key of a server creates in a minute; 0 is any number.",
+    ),
+    bare(
+        "browser_requests_per_minute",
+        "300",
+        "Requests of one publishable API key in a minute; 0 is any number.",
+    ),
+    bare(
+        "address_requests_per_minute",
+        "20",
+        "Requests with publishable API keys from one address (IPv6: 64 bits of it) in a minute; 0 is any number.",
+    ),
+    bare(
+        "card_guesses_per_day",
+        "24",
+        "Different card numbers with the same first six and last four digits that an organisation's servers create in a day; 0 is any number.",
+    ),
+    bare(
+        "card_declines_per_hour",
+        "5",
+        "Payments with one card number of an organisation that may fail in an hour; 0 is any number.",
+    ),
+    bare(
+        "declines_percent_max",
+        "80",
+        "Percent of an account's or a BIN's payments of late that may be declined, 1 to 100; 0 is any share.",
+    ),
     bare(
         "bin_lookups_per_minute",
         "600",

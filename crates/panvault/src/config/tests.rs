@@ -148,3 +148,42 @@ fn a_name_that_could_be_anything_is_not_repeated() {
         }
     }
 }
+
+#[test]
+fn limits_are_good_by_default_and_go_with_one_setting() {
+    let with = |set: &[&str]| {
+        let (_directory, settings) = settings(None, &[&["data_directory=d"], set].concat());
+        read(&settings, &[]).unwrap()
+    };
+    let config = with(&[]);
+    assert_eq!(config.server.requests.cards_per_minute, 1200);
+    assert_eq!(config.server.requests.address_requests_per_minute, 20);
+    assert_eq!(config.guards.card_guesses_per_day, 24);
+    assert_eq!(with(&["card_guesses_per_day=0"]).guards.card_guesses_per_day, 0);
+    let off = with(&["limits=false", "cards_per_minute=7"]);
+    assert_eq!((off.server.requests, off.guards), (RequestLimits::default(), GuardSettings::OFF));
+    assert_eq!(off.server.bin_lookups_per_minute, 600);
+    for (set, why) in [
+        ("cards_per_minute=x", "must be a number, 0 to 1000000000"),
+        ("declines_percent_max=101", "must be a number, 0 to 100"),
+        ("limits=off", "must be true or false"),
+        ("trusted_proxies=192.0.2.1/24", "must be addresses and networks"),
+    ] {
+        let said = fault(None, &["data_directory=d", set]);
+        assert!(said.contains(why) && !said.contains("192.0.2.1"), "{said}");
+    }
+}
+
+/// Else a proxy in front would be held for one shopper, and a busy shop for a tester of cards.
+#[test]
+fn addresses_are_not_counted_behind_a_proxy_that_does_not_name_them() {
+    for (set, per_minute) in [
+        (&["behind_proxy=true"][..], 0),
+        (&["behind_proxy=true", "trusted_proxies=10.0.0.0/8, ::1"], 20),
+        (&["trusted_proxies=::1"], 20),
+    ] {
+        let (_directory, settings) = settings(None, &[&["data_directory=d"], set].concat());
+        let requests = read(&settings, &[]).unwrap().server.requests;
+        assert_eq!(requests.address_requests_per_minute, per_minute, "{set:?}");
+    }
+}

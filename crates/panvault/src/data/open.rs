@@ -10,7 +10,7 @@ use panvault_model::NodeId;
 use panvault_store::MemoryCvvs;
 use panvault_store_embedded::{EmbeddedStore, Settings};
 use panvault_vault::{
-    Caller, Clock, Connector, OperatorKey, Origin, SystemClock, Vault, VaultError, VaultParts,
+    Caller, Clock, Connector, GuardSettings, OperatorKey, Origin, SystemClock, Vault, VaultError, VaultParts,
 };
 
 use crate::bins::{LiveBins, VaultTags};
@@ -41,6 +41,7 @@ pub(crate) struct OpenSettings {
     pub(crate) root_key_file: Option<PathBuf>,
     pub(crate) cvv_ttl_seconds: u32,
     pub(crate) cvvs_held_max: u64,
+    pub(crate) guards: GuardSettings,
     /// Seconds between two settlements; 0 is never.
     pub(crate) settle_seconds: u64,
     pub(crate) store: Settings,
@@ -52,6 +53,7 @@ impl Default for OpenSettings {
             root_key_file: None,
             cvv_ttl_seconds: 3600,
             cvvs_held_max: 1_000_000,
+            guards: GuardSettings::OFF,
             settle_seconds: 0,
             store: Settings::default(),
         }
@@ -92,6 +94,7 @@ impl DataDirectory {
             bins: Arc::clone(&bins) as Arc<dyn BinTable>,
             processors: Arc::new(Connector),
             cvv_ttl_seconds: settings.cvv_ttl_seconds,
+            guards: settings.guards,
             sweep_seconds: SWEEP_SECONDS,
         };
         let vault = Vault::open(parts).await.with_context(|| {

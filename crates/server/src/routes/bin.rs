@@ -11,9 +11,7 @@ use crate::object::bin::Bin;
 
 pub(crate) async fn read(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
     let (permit, mut faults) = asked.permit_and_faults::<BinRead>()?;
-    if let Some(key) = asked.caller.api_key() {
-        app.bin_lookups().take(key, asked.caller.now()).map_err(Refusal::too_many)?;
-    }
+    app.rates().take_bin_lookup(&asked.caller).map_err(Refusal::too_many)?;
     // The fault does not repeat what was sent: it could be a card number.
     let digits = BinPrefix::parse(asked.id.as_deref().unwrap_or_default());
     let digits = digits.map_err(|fault| faults.malformed("path.bin", fault)).ok();

@@ -21,7 +21,7 @@ pub(super) const READ: Endpoint = Endpoint {
     ),
     success: 200,
     answer: Some(AnswerSchema::One(Bin::SPEC)),
-    failures: &[ErrorCode::NotFound, ErrorCode::TooMany],
+    failures: &[ErrorCode::NotFound],
     body: None,
     list: None,
     handler: handler!(bin::read),

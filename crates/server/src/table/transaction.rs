@@ -31,12 +31,14 @@ pub(super) const CREATE: Endpoint = Endpoint {
     summary: "Initiate a transaction",
     doc: "Authorises (`capture_now: false`), sells (`true`) or, with amount 0, verifies the card. The CVV, if one is held, goes \
           along and is gone afterwards, whatever the outcome; only when the processor was never reached (131) is it put \
-          back. A decline or failure is stored too, and its `_id` is in `details`.",
+          back. A decline or failure is stored too, and its `_id` is in `details`. One like too many that failed is blocked (111): it is not \
+          stored, and the CVV stays.",
     success: 200,
     answer: Some(AnswerSchema::One(Transaction::SPEC)),
     failures: &[
         ErrorCode::NotFound,
         ErrorCode::State,
+        ErrorCode::Blocked,
         ErrorCode::Declined,
         ErrorCode::Unknown,
         ErrorCode::Failed,

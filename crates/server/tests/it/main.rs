@@ -18,6 +18,7 @@ mod framing;
 mod idempotency;
 mod kept;
 mod lenience;
+mod limits;
 mod lists;
 mod logs;
 mod long_answers;

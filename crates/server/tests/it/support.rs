@@ -10,7 +10,8 @@ use panvault_server::{App, ServerSettings, Tls, serve, serve_metrics};
 use panvault_store::{MemoryCvvs, MemoryStore};
 use panvault_testkit::{TestClock, http_send, operator, vault_keys};
 use panvault_vault::{
-    Clock, Connector, Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, Vault, VaultParts, Webhooks,
+    Clock, Connector, GuardSettings, Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, Vault,
+    VaultParts, Webhooks,
 };
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -53,6 +54,20 @@ impl Server {
     }
 
     pub(crate) fn start_over(store: MemoryStore, settings: ServerSettings, tls: Option<Arc<Tls>>) -> Self {
+        Self::start_all(store, settings, GuardSettings::OFF, tls)
+    }
+
+    /// One that watches for card testing.
+    pub(crate) fn start_guarded(settings: ServerSettings, guards: GuardSettings) -> Self {
+        Self::start_all(MemoryStore::new(), settings, guards, None)
+    }
+
+    fn start_all(
+        store: MemoryStore,
+        settings: ServerSettings,
+        guards: GuardSettings,
+        tls: Option<Arc<Tls>>,
+    ) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let clock = Arc::new(TestClock::new());
@@ -69,6 +84,7 @@ impl Server {
             bins: Arc::new(TestBinTable),
             processors: Arc::new(Connector),
             cvv_ttl_seconds: 3600,
+            guards,
             sweep_seconds: 0,
         };
         let (vault, parent, child, stranger, api, metrics) = runtime.block_on(async {

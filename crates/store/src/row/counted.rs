@@ -114,10 +114,12 @@ pub enum RefusalReason {
     IdempotencyMismatch,
     /// Its idempotency key is that of a request that still ran.
     IdempotencyInUse,
-    /// It was one more than its key may send in a minute.
+    /// It was one more than may be sent in some time.
     Rate,
     /// Who asked over the socket for commands did not prove to have the root key.
     OperatorProof,
+    /// A payment that is like many that failed.
+    Velocity,
 }
 
 impl RefusalReason {
@@ -137,6 +139,7 @@ impl RefusalReason {
         Self::IdempotencyInUse,
         Self::Rate,
         Self::OperatorProof,
+        Self::Velocity,
     ];
 
     /// The number that stands for it in stored records, from 1.
@@ -156,6 +159,7 @@ impl RefusalReason {
             Self::IdempotencyInUse => 12,
             Self::Rate => 13,
             Self::OperatorProof => 14,
+            Self::Velocity => 15,
         }
     }
 
@@ -181,6 +185,7 @@ impl RefusalReason {
             Self::IdempotencyInUse => "idempotency_in_use",
             Self::Rate => "rate",
             Self::OperatorProof => "operator_proof",
+            Self::Velocity => "velocity",
         }
     }
 }

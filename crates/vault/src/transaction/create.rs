@@ -106,6 +106,7 @@ impl Vault {
         };
         seal::card_openable(&card, &permit.snapshot().keys, Named::Field("card"))?;
         let mut prepared = self.transaction_plan(permit, new, &card, idempotency)?;
+        let mut attempt = self.guards().attempt(&card, &prepared.row, now)?;
         let in_hand = self.node().take(prepared.row.id.0)?;
         let mut claiming = Claiming::new(card.id, idempotency.map(|claim| claim.key.0));
         loop {
@@ -126,8 +127,11 @@ impl Vault {
             match self.transaction_initiate(&mut prepared, card.organisation, cvv.as_ref()).await {
                 Ok((row, Outcome::Done { .. })) => {
                     let claim = cvv.as_ref().map(|cvv| &cvv.claim);
+                    attempt.begin();
                     let sent = self.transaction_send(&prepared, &row, &card, claim, &in_hand).await;
-                    return Ok(Done::new(self.transaction_settle(&prepared, &row, sent, cvv).await));
+                    let settled = self.transaction_settle(&prepared, &row, sent, cvv).await;
+                    attempt.end(&settled, self.now());
+                    return Ok(Done::new(settled));
                 }
                 Ok((_, Outcome::Claimed(earlier))) => {
                     self.cvv_release(cvv.map(|cvv| cvv.claim), true).await;
@@ -186,6 +190,10 @@ impl Vault {
             .filter_map(|id| snapshot.documents.processor(*id))
             .find(|(row, _)| row.type_name.starts_with("card_"))
             .ok_or(VaultError::WrongState { reason: "the account has no processor for cards" })?;
+        if connection.is_to_be_blocked(&new.merchant_reference) {
+            let reason = "this is what a payment is answered that a rule is against";
+            return Err(VaultError::Blocked { field: "merchant_reference", reason, limit: None });
+        }
         let now = permit.now().wall;
         let row = TransactionRow {
             id: TransactionId::make(now, self.make_id_bytes()?),

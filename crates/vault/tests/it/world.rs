@@ -7,9 +7,9 @@ use panvault_model::{AccountId, Amount, CardId, Currency, Expiry, NodeId, Organi
 use panvault_store::{CardRow, CvvStore, DocumentKind, Store};
 use panvault_testkit::{SeededEntropy, TestClock, operator, vault_keys};
 use panvault_vault::{
-    ApiKeyRow, Caller, CardChange, CardQuery, CardView, CvvChange, Idempotency, Metadata, Mode, NewAccount,
-    NewApiKey, NewOrganisation, NewProcessor, NewTransaction, Operation, Origin, Page, Permit, Query,
-    TransactionQuery, TransactionRow, Vault, VaultError, VaultParts, Webhooks,
+    ApiKeyRow, Caller, CardChange, CardQuery, CardView, CvvChange, GuardSettings, Idempotency, Metadata,
+    Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, NewTransaction, Operation, Origin, Page,
+    Permit, Query, TransactionQuery, TransactionRow, Vault, VaultError, VaultParts, Webhooks,
 };
 
 use crate::cvvs::TestCvvs;
@@ -273,6 +273,7 @@ fn parts(
         bins: Arc::new(TestBinTable),
         processors: Arc::clone(processors) as _,
         cvv_ttl_seconds: 3_600,
+        guards: GuardSettings::OFF,
         sweep_seconds: 0,
     }
 }

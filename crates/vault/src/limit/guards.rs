@@ -1,0 +1,150 @@
+use panvault_model::{
+    AccountId, ActionState, Bin, Brand, CvvResult, Fingerprint, LastFour, Now, OrganisationId,
+};
+use panvault_store::{CardRow, TransactionRow};
+
+use crate::error::VaultError;
+use crate::limit::declines::Declines;
+use crate::limit::{LimitReached, Limiter, Quota};
+use crate::limits::{ACCOUNT_PAYMENTS_MIN, BIN_PAYMENTS_MIN, GUESSES_KEYS_MAX, TRIES_KEYS_MAX};
+
+/// How much of card testing and of guessing at card numbers is let through. 0 is all of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GuardSettings {
+    /// Different card numbers with the same first six and last four digits, of an organisation, that keys which see fingerprints may
+    /// create in a day.
+    pub card_guesses_per_day: u32,
+    /// Payments with one card number, of an organisation, that may fail in an hour.
+    pub card_declines_per_hour: u32,
+    /// Percent of the payments of an account, or of a BIN in an organisation, that may be declined; 0 to 100.
+    pub declines_percent_max: u8,
+}
+
+impl GuardSettings {
+    /// No guard at all.
+    pub const OFF: Self =
+        Self { card_guesses_per_day: 0, card_declines_per_hour: 0, declines_percent_max: 0 };
+
+    /// Bytes of memory that what is counted takes.
+    pub const fn bytes(&self) -> usize {
+        let guesses = if self.card_guesses_per_day > 0 { Limiter::bytes(GUESSES_KEYS_MAX) } else { 0 };
+        let tries = if self.card_declines_per_hour > 0 { Limiter::bytes(TRIES_KEYS_MAX) } else { 0 };
+        let declines = if self.declines_percent_max > 0 { Declines::bytes() } else { 0 };
+        guesses.saturating_add(tries).saturating_add(declines)
+    }
+}
+
+/// Watches cards and payments for who tests cards or guesses at their numbers.
+pub(crate) struct Guards {
+    guesses: Limiter,
+    tries: Limiter,
+    declines: Declines,
+}
+
+/// What payments are counted by, beside the card number.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Payments {
+    OfAccount(AccountId),
+    OfBin(OrganisationId, Bin),
+}
+
+impl Guards {
+    pub(crate) fn new(settings: GuardSettings) -> Self {
+        let GuardSettings { card_guesses_per_day, card_declines_per_hour, declines_percent_max } = settings;
+        Self {
+            guesses: Limiter::new(
+                "card_guesses_per_day",
+                Quota::per_day(card_guesses_per_day),
+                GUESSES_KEYS_MAX,
+            ),
+            tries: Limiter::new(
+                "card_declines_per_hour",
+                Quota::per_hour(card_declines_per_hour),
+                TRIES_KEYS_MAX,
+            ),
+            declines: Declines::new(declines_percent_max),
+        }
+    }
+
+    /// Counts a card number that is created by who sees its fingerprint: each other one with the same clear digits is a guess at who has
+    /// those. Where only the last four are in clear, the brand stands for the first.
+    pub(crate) fn created(
+        &self,
+        organisation: OrganisationId,
+        clear: (Option<Brand>, Option<Bin>, LastFour),
+        fingerprint: Fingerprint,
+        now: Now,
+    ) -> Result<(), VaultError> {
+        let what = fingerprint.as_bytes().first_chunk().map_or(0, |first| u64::from_be_bytes(*first));
+        self.guesses.take_for(&(organisation, clear), what, now).map_err(VaultError::TooMany)
+    }
+
+    /// Counts a payment that is about to begin, as if it failed, so that of many at once no more go out than may fail.
+    pub(crate) fn attempt<'a>(
+        &'a self,
+        card: &CardRow,
+        row: &TransactionRow,
+        now: Now,
+    ) -> Result<Attempt<'a>, VaultError> {
+        let account = Payments::OfAccount(row.account);
+        let bin = card.bin.map(|bin| Payments::OfBin(row.organisation, bin));
+        let blocked = |field, reason| {
+            move |reached: LimitReached| VaultError::Blocked { field, reason, limit: Some(reached) }
+        };
+        self.declines
+            .allows(&account, ACCOUNT_PAYMENTS_MIN, now)
+            .map_err(blocked("account", "too many of its payments were declined; try again later"))?;
+        if let Some(bin) = &bin {
+            let what = "too many payments with cards of its issuer were declined; try again later";
+            self.declines.allows(bin, BIN_PAYMENTS_MIN, now).map_err(blocked("card", what))?;
+        }
+        let what = "too many payments with its number have failed; try again later";
+        self.tries.take(&card.fingerprint, now).map_err(blocked("card", what))?;
+        Ok(Attempt { guards: self, number: card.fingerprint, account, bin, is_over: false })
+    }
+}
+
+/// A payment that is counted against its card number, unless it turns out well or never begins.
+pub(crate) struct Attempt<'a> {
+    guards: &'a Guards,
+    number: Fingerprint,
+    account: Payments,
+    bin: Option<Payments>,
+    is_over: bool,
+}
+
+impl Attempt<'_> {
+    /// From here on it counts, whatever becomes of it.
+    pub(crate) fn begin(&mut self) {
+        self.is_over = true;
+    }
+
+    /// Counts what has become of it.
+    pub(crate) fn end(self, row: &TransactionRow, now: Now) {
+        let declined = match row.state {
+            ActionState::Approved => false,
+            ActionState::Declined => true,
+            // Nothing was tried.
+            ActionState::Unavailable | ActionState::NotSupported => {
+                return self.guards.tries.give_back(&self.number);
+            }
+            // Who tries learns of it later, or not at all.
+            ActionState::Failed | ActionState::Unknown | ActionState::InHand | ActionState::ToAsk => return,
+        };
+        for payments in [Some(self.account), self.bin].into_iter().flatten() {
+            self.guards.declines.note(&payments, declined, now);
+        }
+        // A CVV that does not match was a guess, also where the issuer says yes.
+        if !declined && row.cvv_result != CvvResult::NotMatched {
+            self.guards.tries.give_back(&self.number);
+        }
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.guards.tries.give_back(&self.number);
+        }
+    }
+}
