@@ -226,4 +226,24 @@ pub(super) const ATTACKS: &[Attack] = &[
         ],
         "what was not shown was not read, and is not there",
     ),
+    attack(
+        "numbers with known first and last digits are created until a fingerprint tells which one is somebody's",
+        &[
+            (SERVER, "limits::guesses_at_a_number_by_its_fingerprint_are_few"),
+            (VAULT, "limit::limiter::tests::the_same_again_takes_nothing_but_needs_a_use_that_is_left"),
+            (VAULT, "limit::table::tests::a_flood_of_new_keys_drives_out_no_key_that_says_more"),
+        ],
+        "without the guard the number is found; with it, the same number again and other cards are taken",
+    ),
+    attack(
+        "cards are tested: numbers of a BIN in a row from many addresses, CVVs and expiries of one number, all at once",
+        &[
+            (SERVER, "limits::numbers_of_one_bin_in_a_row_are_blocked_before_fifty_and_others_pay"),
+            (SERVER, "limits::guesses_at_the_cvv_of_one_number_are_blocked_after_five"),
+            (SERVER, "limits::guesses_at_once_are_no_more_than_one_after_the_other"),
+            (SERVER, "limits::an_account_whose_payments_are_all_declined_lets_only_a_few_through"),
+            (SERVER, "limits::shoppers_behind_a_trusted_proxy_are_counted_each"),
+        ],
+        "without the guard all are tried; with it, other cards and other merchants pay",
+    ),
 ];
