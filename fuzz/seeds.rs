@@ -6,8 +6,7 @@ use std::path::Path;
 use panvault_store::{Action, AuditNote, Counted, Effect, IdempotencyAnswer, Row, RowKey};
 use panvault_store_embedded::fuzz::frame_of;
 use panvault_testkit::conformance::rows::{
-    api_key_use, at, card, card_answer, card_changed, card_cvv, document, history, id, kept, key, node, organisation,
-    refund, transaction, transaction_answer,
+    api_key_use, at, card, card_answer, card_changed, card_cvv, document, history, id, kept, key, node, organisation, refund, transaction, transaction_answer, customer,
 };
 
 fn rows() -> Vec<(&'static str, Row)> {
@@ -30,6 +29,7 @@ fn rows() -> Vec<(&'static str, Row)> {
         ("node", node(5, 2).into()),
         ("api-key-use", api_key_use(6, 3).into()),
         ("refund", refund(30, payment.id).into()),
+        ("customer", customer(50, 1).into()),
     ]
 }
 

@@ -2,6 +2,7 @@
 
 mod bin;
 mod block;
+mod customer;
 mod cvv;
 mod holder;
 pub mod limits;
@@ -11,6 +12,7 @@ mod text;
 
 pub use crate::bin::{BinPrefix, BinPrefixFault, BinStatus, BinTable, NoBinTable, TestBinTable};
 pub use crate::block::{BlockFault, CARD_BLOCK_BYTES, CVV_BLOCK_BYTES, CardBlock, CvvBlock, HolderBlock};
+pub use crate::customer::{CustomerBlock, CustomerDetails, EmailAddress, EmailFault, is_date};
 pub use crate::cvv::{Cvv, CvvFault, cvv_digits};
 pub use crate::holder::{Holder, HolderFault};
 pub use crate::pan::{NewCard, Pan, PanFault};

@@ -22,6 +22,13 @@ pub const HOLDER_BYTES_MIN: usize = 2;
 /// Most bytes of a holder's name (EMV 3-D Secure).
 pub const HOLDER_BYTES_MAX: usize = 45;
 
+/// Most bytes of a personal detail of a customer.
+pub const CUSTOMER_TEXT_BYTES_MAX: usize = 255;
+/// The block that a customer's details are sealed in is a multiple of so many bytes: how long each is does not show.
+pub const CUSTOMER_BLOCK_STEP_BYTES: usize = 256;
+/// Most bytes of that block: every detail, as long as it may be.
+pub const CUSTOMER_BLOCK_BYTES_MAX: usize = 6656;
+
 /// Digits of a card number from which on its first six are shown beside its last four (the schemes' rules for truncation, PCI SSC
 /// FAQ 1091).
 pub const BIN_PAN_DIGITS_MIN: usize = 15;

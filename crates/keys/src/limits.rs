@@ -4,7 +4,7 @@
 pub const ID_RANDOM_BYTES: usize = 8;
 
 /// Bytes of a plaintext that is sealed at most.
-pub const PLAINTEXT_BYTES_MAX: usize = 64;
+pub const PLAINTEXT_BYTES_MAX: usize = 8192;
 
 /// Keys in a header at most, destroyed ones included.
 pub const HEADER_KEYS_MAX: usize = 256;

@@ -3,7 +3,7 @@ mod slots;
 use std::sync::Arc;
 
 use aws_lc_rs::hmac;
-use panvault_model::{Fingerprint, Id, IdHash, OrganisationId, Sealed, VaultId};
+use panvault_model::{EmailDigest, Fingerprint, Id, IdHash, OrganisationId, Sealed, VaultId};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
@@ -28,6 +28,10 @@ pub enum Kind {
     Holder,
     /// The head of the documents, in a store.
     DocumentHead,
+    /// Personal details of a customer, in a store.
+    Customer,
+    /// Details on their way into their customer, in memory.
+    CustomerChange,
 }
 
 impl Kind {
@@ -37,6 +41,8 @@ impl Kind {
             Self::Cvv => 2,
             Self::Holder => 3,
             Self::DocumentHead => 4,
+            Self::Customer => 5,
+            Self::CustomerChange => 6,
         }
     }
 }
@@ -231,6 +237,45 @@ impl KeyRing {
         Ok(made.as_bytes().ct_eq(fingerprint.as_bytes()).into())
     }
 
+    /// How many bytes were sealed into a record; [`KeysError::Refused`] when there is none in it.
+    pub fn sealed_bytes(sealed: &Sealed) -> Result<usize, KeysError> {
+        sealed.as_bytes().len().checked_sub(HEADER_BYTES + TAG_BYTES).ok_or(KeysError::Refused)
+    }
+
+    /// Digest of an e-mail address under the organisation's active fingerprint key, by which its customers are found, and the version of
+    /// that key.
+    pub fn email_digest(
+        &self,
+        organisation: OrganisationId,
+        email: &[u8],
+    ) -> Result<(EmailDigest, u32), KeysError> {
+        let keys = self.keys(organisation)?;
+        let version = keys.fingerprint.active();
+        Ok((self.email_digest_by(keys, version, email)?, version))
+    }
+
+    /// Its digest under each of the organisation's fingerprint keys that is not destroyed: what an earlier one made may still be there.
+    pub fn email_digests(
+        &self,
+        organisation: OrganisationId,
+        email: &[u8],
+    ) -> Result<Vec<EmailDigest>, KeysError> {
+        let keys = self.keys(organisation)?;
+        keys.fingerprint.usable().map(|version| self.email_digest_by(keys, version, email)).collect()
+    }
+
+    /// Whether a digest is that of an e-mail address under this version of the key; takes the same time whatever the answer.
+    pub fn email_digest_matches(
+        &self,
+        organisation: OrganisationId,
+        version: u32,
+        email: &[u8],
+        digest: &EmailDigest,
+    ) -> Result<bool, KeysError> {
+        let made = self.email_digest_by(self.keys(organisation)?, version, email)?;
+        Ok(made.as_bytes().ct_eq(digest.as_bytes()).into())
+    }
+
     /// Whether an organisation has keys of each purpose, destroyed ones included.
     pub fn has_keys(&self, organisation: OrganisationId) -> bool {
         let keys = self.organisations.get(&organisation);
@@ -254,6 +299,22 @@ impl KeyRing {
     ) -> Result<Fingerprint, KeysError> {
         let key = keys.fingerprint.key(version, &self.unwrapping)?;
         Ok(residue::hashed(|| Fingerprint::from_bytes(digest_head(&hmac::sign(key, card_number)))))
+    }
+
+    /// The label keeps it apart from fingerprints: those are over digits only.
+    fn email_digest_by(
+        &self,
+        keys: &OrganisationKeys,
+        version: u32,
+        email: &[u8],
+    ) -> Result<EmailDigest, KeysError> {
+        let key = keys.fingerprint.key(version, &self.unwrapping)?;
+        Ok(residue::hashed(|| {
+            let mut context = hmac::Context::with_key(key);
+            context.update(b"email/1");
+            context.update(email);
+            EmailDigest::from_bytes(digest_head(&context.sign()))
+        }))
     }
 }
 

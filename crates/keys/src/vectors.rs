@@ -78,6 +78,7 @@ fn vector<'a>(name: &str, text: &'a str) -> &'a str {
 }
 
 const OPENED: &str = include_str!("../testdata/v2/opens.txt");
+const CUSTOMER: &str = include_str!("../testdata/v4/customer.txt");
 const REFUSED: &str = include_str!("../testdata/v2/header-refused.txt");
 
 /// Everything is made again with the same randomness, to the byte.
@@ -116,6 +117,42 @@ fn the_vectors_are_made_again() {
     ];
     let made = lines.join("\n") + "\n";
     assert_eq!(made, OPENED, "a format has changed:\n{made}");
+}
+
+/// A customer's details: sealed as a card is, under another kind, and found by a digest under the key of fingerprints.
+#[test]
+fn the_vectors_of_a_customer_are_made_again_and_open() {
+    let entropy = Counting(Mutex::new(0));
+    let header = Header::make(&root(7), VAULT, KeyMode::Test, AT, &entropy).unwrap();
+    let keys = header.open(&root(7), VAULT, KeyMode::Test).unwrap();
+    let ring = KeyRing::open(&keys, organisation_keys(&keys, OURS, &entropy)).unwrap();
+    let place = || Place { kind: Kind::Customer, ..place() };
+    let sealed = ring.card_seal(&place(), &[9; 256], &entropy).unwrap();
+    let lines = [
+        format!("sealed {}", hex::encode(sealed.as_bytes())),
+        format!("tag {}", tag(keys.card_tag(&place(), &sealed))),
+        format!("email_digest {}", ring.email_digest(OURS, b"ann.lee@shop.example").unwrap().0),
+    ];
+    let made = lines.join("\n") + "\n";
+    assert_eq!(made, CUSTOMER, "a format has changed:\n{made}");
+    let sealed = Sealed::from_bytes(hex::decode(vector("sealed", CUSTOMER)).unwrap());
+    assert_eq!(KeyRing::sealed_bytes(&sealed).unwrap(), 256);
+    let mut plaintext = [0; 256];
+    ring.card_open(&place(), &sealed, &mut plaintext).unwrap();
+    assert_eq!(plaintext, [9; 256]);
+    // As a card, as a change, of others, of another version, and with other clear fields it does not open.
+    for other in [
+        Place { kind: Kind::Card, ..place() },
+        Place { kind: Kind::CustomerChange, ..place() },
+        Place { organisation: THEIRS, ..place() },
+        Place { id: &[5; 12], ..place() },
+        Place { row_version: 2, ..place() },
+        Place { clear: b"other", ..place() },
+    ] {
+        assert!(matches!(ring.card_open(&other, &sealed, &mut plaintext), Err(KeysError::Refused)));
+        assert!(!keys.card_tag_matches(&other, &sealed, &keys.card_tag(&place(), &sealed)));
+    }
+    assert!(KeyRing::sealed_bytes(&Sealed::from_bytes([1; 44])).is_err());
 }
 
 /// Only what is committed is used here: a later version may make other bytes, and must still open these.

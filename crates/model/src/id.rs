@@ -155,6 +155,8 @@ typed_id! {
     TransactionId
     /// Names a refund.
     RefundId
+    /// Names a customer.
+    CustomerId
     /// Names an API key; it is not the key.
     ApiKeyId
     /// Names a vault: one data directory or one database.

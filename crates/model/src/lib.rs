@@ -8,6 +8,7 @@ mod action;
 mod amount;
 mod card;
 mod code;
+mod customer;
 mod expiry;
 mod id;
 mod id_hash;
@@ -23,10 +24,11 @@ pub use crate::card::{
     Bin, Brand, CardType, Fingerprint, IssuerFacts, LastFour, SEALED_CVV_BLOCK_BYTES, Sealed, SealedCvvBlock,
 };
 pub use crate::code::{Country, Currency};
+pub use crate::customer::{CustomerDetail, EmailDigest};
 pub use crate::expiry::{EXPIRY_YEARS_AHEAD_MAX, Expiry, ExpiryFault};
 pub use crate::id::{
-    AccountId, ApiKeyId, CardId, Id, IdFault, NodeId, OrganisationId, ProcessorId, RefundId, RequestId,
-    TransactionId, VaultId,
+    AccountId, ApiKeyId, CardId, CustomerId, Id, IdFault, NodeId, OrganisationId, ProcessorId, RefundId,
+    RequestId, TransactionId, VaultId,
 };
 pub use crate::id_hash::{IdHash, IdHasher};
 pub use crate::role::Role;

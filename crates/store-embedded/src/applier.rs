@@ -315,7 +315,7 @@ fn new_card(effect: &Effect) -> Option<(Fingerprint, [u8; 12])> {
 
 /// Whether ciphertext in the log has to go with it.
 pub(crate) const fn is_delete(effect: &Effect) -> bool {
-    matches!(effect, Effect::Delete(RowKey::Card(_)))
+    matches!(effect, Effect::Delete(RowKey::Card(_) | RowKey::Customer(_)))
 }
 
 #[cfg(test)]

@@ -181,7 +181,8 @@ impl Pending<'_> {
             | RowKey::CardCvv(_)
             | RowKey::Node(_)
             | RowKey::ApiKeyUse(_)
-            | RowKey::Refund(_) => false,
+            | RowKey::Refund(_)
+            | RowKey::Customer(_) => false,
         }
     }
 }

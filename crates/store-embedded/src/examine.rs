@@ -13,7 +13,8 @@ use std::sync::Arc;
 use panvault_directory::Directory;
 use panvault_model::VaultId;
 use panvault_store::{
-    ApiKeyUseRow, CardRow, Chain, DocumentRow, HistoryRow, IdempotencyRow, RefundRow, TransactionRow,
+    ApiKeyUseRow, CardRow, Chain, CustomerRow, DocumentRow, HistoryRow, IdempotencyRow, RefundRow,
+    TransactionRow,
 };
 use rusqlite::{Connection, Row};
 
@@ -50,6 +51,8 @@ pub struct Examination {
     pub transactions: u64,
     /// Refunds in the view.
     pub refunds: u64,
+    /// Customers in the view.
+    pub customers: u64,
     /// The table of issuers that the audit trail told of last; all zeroes when it was removed, `None` when there never was one.
     pub bins: Option<panvault_model::Id>,
     /// What is not as it should be.
@@ -105,6 +108,7 @@ pub fn examine(
         cards: 0,
         transactions: 0,
         refunds: 0,
+        customers: 0,
         bins: None,
         findings: Vec::new(),
         view,
@@ -147,6 +151,11 @@ impl Examination {
     /// Hands out every refund that can be read, and says how many cannot.
     pub fn each_refund(&self, each: &mut dyn FnMut(RefundRow)) -> Result<usize, OpenFault> {
         self.each("SELECT row FROM refund", |bytes, _| RefundRow::decode(bytes).ok(), each)
+    }
+
+    /// Hands out every customer that can be read, and says how many cannot.
+    pub fn each_customer(&self, each: &mut dyn FnMut(CustomerRow)) -> Result<usize, OpenFault> {
+        self.each("SELECT row FROM customer", |bytes, _| CustomerRow::decode(bytes).ok(), each)
     }
 
     /// Hands out every step of every transaction that can be read, and says how many cannot.

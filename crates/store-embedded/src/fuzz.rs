@@ -1,6 +1,6 @@
 //! What the fuzz target of this crate runs (`fuzz/`). A test runs it too, over the kept corpus.
 
-use panvault_store::{AuditNote, CardRow, Chain, Effects, RefundRow, TransactionRow};
+use panvault_store::{AuditNote, CardRow, Chain, CustomerRow, Effects, RefundRow, TransactionRow};
 
 use crate::log::{FrameBuilder, Verified};
 
@@ -33,6 +33,10 @@ impl Chain for Open {
     }
 
     fn refund_is_ours(&self, _row: &RefundRow) -> bool {
+        true
+    }
+
+    fn customer_is_ours(&self, _row: &CustomerRow) -> bool {
         true
     }
 }

@@ -3,10 +3,10 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use panvault_model::{ApiKeyId, CardId, RefundId, TransactionId};
+use panvault_model::{ApiKeyId, CardId, CustomerId, RefundId, TransactionId};
 use panvault_store::{
-    ApiKeyUseRow, CardCvvRow, CardRow, Effect, IdempotencyKey, IdempotencyRow, RefundRow, Row, RowKey, Table,
-    TransactionRow,
+    ApiKeyUseRow, CardCvvRow, CardRow, CustomerRow, Effect, IdempotencyKey, IdempotencyRow, RefundRow, Row,
+    RowKey, Table, TransactionRow,
 };
 
 /// Rows that are newer than the view: what they are now, or that they are gone, and the commit that made it so.
@@ -39,7 +39,8 @@ impl Overlay {
     }
 
     fn rows(&self, table: Table) -> &Rows {
-        let [cards, transactions, history, documents, idempotency, cvvs, nodes, uses, refunds] = &self.tables;
+        let [cards, transactions, history, documents, idempotency, cvvs, nodes, uses, refunds, customers] =
+            &self.tables;
         match table {
             Table::Card => cards,
             Table::Transaction => transactions,
@@ -50,11 +51,12 @@ impl Overlay {
             Table::Node => nodes,
             Table::ApiKeyUse => uses,
             Table::Refund => refunds,
+            Table::Customer => customers,
         }
     }
 
     fn rows_mut(&mut self, table: Table) -> &mut Rows {
-        let [cards, transactions, history, documents, idempotency, cvvs, nodes, uses, refunds] =
+        let [cards, transactions, history, documents, idempotency, cvvs, nodes, uses, refunds, customers] =
             &mut self.tables;
         match table {
             Table::Card => cards,
@@ -66,6 +68,7 @@ impl Overlay {
             Table::Node => nodes,
             Table::ApiKeyUse => uses,
             Table::Refund => refunds,
+            Table::Customer => customers,
         }
     }
 
@@ -116,6 +119,13 @@ impl Overlay {
         })
     }
 
+    pub(crate) fn customer(&self, id: CustomerId) -> Option<Overlaid<Arc<CustomerRow>>> {
+        self.newer(RowKey::Customer(id)).map(|row| match row {
+            Some(Row::Customer(row)) => Some(Arc::clone(row)),
+            Some(_) | None => None,
+        })
+    }
+
     /// Takes up an effect of a commit.
     pub(crate) fn put(&mut self, sequence: u64, effect: &Effect) {
         let key = effect.key();
@@ -152,7 +162,8 @@ impl Overlay {
                 | Row::CardCvv(_)
                 | Row::Node(_)
                 | Row::ApiKeyUse(_)
-                | Row::Refund(_),
+                | Row::Refund(_)
+                | Row::Customer(_),
             )
             | Effect::Delete(_) => {}
         }

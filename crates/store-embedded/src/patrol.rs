@@ -1,11 +1,11 @@
-//! Holds all that a store started with against its tallies, a slice at a time: every card, transaction and refund, and the index that lists are
+//! Holds all that a store started with against its tallies, a slice at a time: every card, transaction, refund and customer, and the index that lists are
 //! read from. It runs on the applier's thread, so that nothing changes under it; what changes between two slices, where it has been
 //! already, it takes up from what was applied.
 
 use std::collections::HashMap;
 
-use panvault_model::{CardId, OrganisationId, RefundId, TransactionId};
-use panvault_store::{CardRow, RefundRow, RowKey, TransactionRow};
+use panvault_model::{CardId, CustomerId, OrganisationId, RefundId, TransactionId};
+use panvault_store::{CardRow, CustomerRow, RefundRow, RowKey, TransactionRow};
 use rusqlite::Connection;
 
 use crate::view::{Counted, Each, Step, Tallies, Tally, hash, toggle};
@@ -104,7 +104,8 @@ impl Patrol {
                 match counted {
                     Counted::Cards => Some(Phase::Rows(Counted::Transactions)),
                     Counted::Transactions => Some(Phase::Rows(Counted::Refunds)),
-                    Counted::Refunds => None,
+                    Counted::Refunds => Some(Phase::Rows(Counted::Customers)),
+                    Counted::Customers => None,
                 }
             }
             None => None,
@@ -128,6 +129,7 @@ impl Patrol {
             Counted::Cards => "SELECT id, row FROM card WHERE id > ? ORDER BY id LIMIT ?",
             Counted::Transactions => "SELECT id, row FROM payment WHERE id > ? ORDER BY id LIMIT ?",
             Counted::Refunds => "SELECT id, row FROM refund WHERE id > ? ORDER BY id LIMIT ?",
+            Counted::Customers => "SELECT id, row FROM customer WHERE id > ? ORDER BY id LIMIT ?",
         };
         let mut statement = view.prepare_cached(sql)?;
         let mut found =
@@ -169,6 +171,10 @@ impl Patrol {
             }
             Counted::Refunds => {
                 "SELECT organisation, id FROM refund_by_organisation WHERE (organisation, id) > (?, ?) \
+                 ORDER BY organisation, id LIMIT ?"
+            }
+            Counted::Customers => {
+                "SELECT organisation, id FROM customer_by_organisation WHERE (organisation, id) > (?, ?) \
                  ORDER BY organisation, id LIMIT ?"
             }
         };
@@ -272,6 +278,7 @@ impl Patrol {
             Counted::Cards => RowKey::Card(CardId::from_bytes(id)),
             Counted::Transactions => RowKey::Transaction(TransactionId::from_bytes(id)),
             Counted::Refunds => RowKey::Refund(RefundId::from_bytes(id)),
+            Counted::Customers => RowKey::Customer(CustomerId::from_bytes(id)),
         };
         let advice =
             "somebody changed view.sqlite: run panvault doctor, and restore the data directory from a backup";
@@ -294,6 +301,11 @@ fn ours(tallies: &Tallies, counted: Counted, id: &[u8; 12], bytes: &[u8]) -> Opt
         Counted::Refunds => {
             let row = RefundRow::decode(bytes).ok()?;
             let is_ours = row.id.as_bytes() == id && tallies.chain().refund_is_ours(&row);
+            is_ours.then_some((row.organisation, row.version))
+        }
+        Counted::Customers => {
+            let row = CustomerRow::decode(bytes).ok()?;
+            let is_ours = row.id.as_bytes() == id && tallies.chain().customer_is_ours(&row);
             is_ours.then_some((row.organisation, row.version))
         }
     }

@@ -8,11 +8,14 @@ use core::time::Duration;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
-use panvault_model::{ApiKeyId, CardId, NodeId, OrganisationId, RefundId, Timestamp, TransactionId};
+use panvault_model::{
+    ApiKeyId, CardId, CustomerId, NodeId, OrganisationId, RefundId, Timestamp, TransactionId,
+};
 use panvault_store::{
-    ApiKeyUseRow, AuditRecord, CardCvvRow, CardField, CardQuery, CardRow, Commit, DocumentRow, HistoryRow,
-    IdempotencyKey, IdempotencyRow, NodeRow, Outcome, Page, Pending, RefundField, RefundQuery, RefundRow,
-    Slots, Store, StoreFault, StoreStatus, Totals, TransactionField, TransactionQuery, TransactionRow,
+    ApiKeyUseRow, AuditRecord, CardCvvRow, CardField, CardQuery, CardRow, Commit, CustomerField,
+    CustomerQuery, CustomerRow, DocumentRow, HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow, Outcome,
+    Page, Pending, RefundField, RefundQuery, RefundRow, Slots, Store, StoreFault, StoreStatus, Totals,
+    TransactionField, TransactionQuery, TransactionRow,
 };
 use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
@@ -270,6 +273,14 @@ impl Store for EmbeddedStore {
 
     fn refund_open(&self) -> Pending<'_, Vec<Arc<RefundRow>>> {
         self.caught_up(view::open_refunds)
+    }
+
+    fn customer_read(&self, id: CustomerId) -> Pending<'_, Option<Arc<CustomerRow>>> {
+        self.at_once(Some(id.as_bytes()), |overlay| overlay.customer(id), |view| view::customer(view, id))
+    }
+
+    fn customer_list(&self, query: CustomerQuery) -> Pending<'_, Page<Arc<CustomerRow>>> {
+        self.shared.listed(query.asked_by, move |source| view::list::<CustomerField>(source, &query))
     }
 
     fn node_read_all(&self) -> Pending<'_, Vec<Arc<NodeRow>>> {

@@ -29,9 +29,9 @@ pub(crate) use list::{ListSource, list};
 pub(crate) use log::{carry_log, end_log, log_bytes};
 pub(crate) use notes::unpack as unpack_notes;
 pub(crate) use read::{
-    api_key_use, audit, card, card_cvv, card_cvv_expired, card_page, documents, history, idempotency,
-    idempotency_expired, largest, nodes, open_refunds, open_transactions, refund, standing, transaction,
-    unreadable,
+    api_key_use, audit, card, card_cvv, card_cvv_expired, card_page, customer, documents, history,
+    idempotency, idempotency_expired, largest, nodes, open_refunds, open_transactions, refund, standing,
+    transaction, unreadable,
 };
 pub(crate) use schema::SchemaWatch;
 pub(crate) use tally::{Counted, Each, Step, Tallies, Tally, hash, toggle};

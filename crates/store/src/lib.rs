@@ -30,11 +30,12 @@ pub use crate::memory::MemoryStore;
 pub use crate::memory_cvv::MemoryCvvs;
 pub use crate::query::{
     AccountField, AccountQuery, ApiKeyField, ApiKeyQuery, AuditField, AuditQuery, CardField, CardQuery,
-    Count, Direction, Field, FieldValue, Filter, OrganisationField, OrganisationQuery, Page, ProcessorField,
-    ProcessorQuery, Query, RefundField, RefundQuery, Test, TransactionField, TransactionQuery,
+    Count, CustomerField, CustomerQuery, Direction, Field, FieldValue, Filter, OrganisationField,
+    OrganisationQuery, Page, ProcessorField, ProcessorQuery, Query, RefundField, RefundQuery, Test,
+    TransactionField, TransactionQuery,
 };
 pub use crate::row::{
-    Action, ApiKeyUseRow, AuditNote, AuditRecord, CardCvvRow, CardRow, Counted, HistoryRow,
+    Action, ApiKeyUseRow, AuditNote, AuditRecord, CardCvvRow, CardRow, Counted, CustomerRow, HistoryRow,
     IdempotencyAnswer, IdempotencyKey, IdempotencyRow, NodeRow, RefundRow, RefusalReason, Row, RowKey, Table,
     TransactionRow,
 };

@@ -1,17 +1,17 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use panvault_model::{ApiKeyId, CardId, Id, NodeId, RefundId, Timestamp, TransactionId};
+use panvault_model::{ApiKeyId, CardId, CustomerId, Id, NodeId, RefundId, Timestamp, TransactionId};
 
 use crate::commit::{Commit, Outcome};
 use crate::decide::{Decision, Standing, State, decide};
 use crate::document::{DocumentKind, DocumentRow};
 use crate::effect::Effect;
 use crate::limits::LIST_ROWS_MAX;
-use crate::query::{CardQuery, Field, Page, Query, RefundQuery, TransactionQuery};
+use crate::query::{CardQuery, CustomerQuery, Field, Page, Query, RefundQuery, TransactionQuery};
 use crate::row::{
-    ApiKeyUseRow, AuditRecord, CardCvvRow, CardRow, HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow,
-    RefundRow, Row, RowKey, TransactionRow,
+    ApiKeyUseRow, AuditRecord, CardCvvRow, CardRow, CustomerRow, HistoryRow, IdempotencyKey, IdempotencyRow,
+    NodeRow, RefundRow, Row, RowKey, TransactionRow,
 };
 use crate::store::{Pending, Store, StoreFault, StoreStatus, Totals};
 
@@ -43,6 +43,7 @@ const DOCUMENTS: RowKey = RowKey::Document(DocumentKind::Organisation, Id::from_
 const IDEMPOTENCY: RowKey = RowKey::Idempotency(IdempotencyKey([0; 16]));
 const CARD_CVVS: RowKey = RowKey::CardCvv(CardId::from_bytes([0; 12]));
 const REFUNDS: RowKey = RowKey::Refund(RefundId::from_bytes([0; 12]));
+const CUSTOMERS: RowKey = RowKey::Customer(CustomerId::from_bytes([0; 12]));
 const NODES: RowKey = RowKey::Node(NodeId::from_bytes([0; 12]));
 
 impl State for Tables {
@@ -211,6 +212,17 @@ impl Store for MemoryStore {
         ready(tables.all(REFUNDS, of!(Refund)).filter(|row| row.is_open()).collect())
     }
 
+    fn customer_read(&self, id: CustomerId) -> Pending<'_, Option<Arc<CustomerRow>>> {
+        ready(self.tables().one(RowKey::Customer(id), of!(Customer)))
+    }
+
+    fn customer_list(&self, query: CustomerQuery) -> Pending<'_, Page<Arc<CustomerRow>>> {
+        let tables = self.tables();
+        let rows = tables.all(CUSTOMERS, of!(Customer)).rev();
+        let rows = rows.filter(|row| query.organisations.contains(&row.organisation));
+        ready(Self::page(&query, rows.collect()))
+    }
+
     fn node_read_all(&self) -> Pending<'_, Vec<Arc<NodeRow>>> {
         ready(self.tables().all(NODES, of!(Node)).collect())
     }
@@ -253,6 +265,7 @@ impl Store for MemoryStore {
                 Row::Refund(_) => totals.refunds += 1,
                 Row::CardCvv(_)
                 | Row::History(_)
+                | Row::Customer(_)
                 | Row::Document(_)
                 | Row::Idempotency(_)
                 | Row::Node(_)

@@ -7,7 +7,7 @@ use panvault_model::{Id, OrganisationId, Timestamp};
 
 use crate::document::{AccountRow, ApiKeyRow, OrganisationRow, ProcessorRow};
 use crate::limits::LIST_ROWS_MAX;
-use crate::row::{AuditRecord, CardRow, RefundRow, TransactionRow};
+use crate::row::{AuditRecord, CardRow, CustomerRow, RefundRow, TransactionRow};
 
 /// Which rows, in what order, which part of them. Without a sort, newest first.
 #[derive(Clone, Debug)]
@@ -43,6 +43,8 @@ pub type CardQuery = Query<CardField>;
 pub type TransactionQuery = Query<TransactionField>;
 /// A question about refunds.
 pub type RefundQuery = Query<RefundField>;
+/// A question about customers. What stands for e-mail addresses in it are their digests.
+pub type CustomerQuery = Query<CustomerField>;
 
 /// A question about organisations.
 pub type OrganisationQuery = Query<OrganisationField>;
@@ -304,6 +306,17 @@ fields! {
         MerchantReference |row| name(row.merchant_reference.as_deref()),
         Status |row| name(Some(row.status.as_str())),
         ReasonCode |row| name(row.reason_code.as_deref()),
+        CreatedAt |row| FieldValue::Number(row.created_at.unix_millis()),
+        UpdatedAt |row| FieldValue::Number(row.updated_at.unix_millis()),
+    }
+}
+
+fields! {
+    /// A field of a customer.
+    CustomerField of CustomerRow {
+        Id |row| show(row.id),
+        Organisation |row| show(row.organisation),
+        Email |row| row.email.map_or(FieldValue::Absent, show),
         CreatedAt |row| FieldValue::Number(row.created_at.unix_millis()),
         UpdatedAt |row| FieldValue::Number(row.updated_at.unix_millis()),
     }

@@ -3,16 +3,16 @@ use core::pin::Pin;
 use core::time::Duration;
 use std::sync::Arc;
 
-use panvault_model::{ApiKeyId, CardId, NodeId, RefundId, Timestamp, TransactionId};
+use panvault_model::{ApiKeyId, CardId, CustomerId, NodeId, RefundId, Timestamp, TransactionId};
 
 use crate::codec::RowFault;
 use crate::commit::{Commit, Outcome};
 use crate::document::DocumentRow;
 use crate::limits::LIST_SECONDS;
-use crate::query::{CardQuery, Page, RefundQuery, TransactionQuery};
+use crate::query::{CardQuery, CustomerQuery, Page, RefundQuery, TransactionQuery};
 use crate::row::{
-    ApiKeyUseRow, AuditRecord, CardCvvRow, CardRow, HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow,
-    RefundRow, RowKey, TransactionRow,
+    ApiKeyUseRow, AuditRecord, CardCvvRow, CardRow, CustomerRow, HistoryRow, IdempotencyKey, IdempotencyRow,
+    NodeRow, RefundRow, RowKey, TransactionRow,
 };
 
 /// An answer that is on its way.
@@ -98,6 +98,8 @@ pub trait Chain: Send + Sync {
     fn transaction_is_ours(&self, row: &TransactionRow) -> bool;
     /// Whether a refund bears its tag, in the same way.
     fn refund_is_ours(&self, row: &RefundRow) -> bool;
+    /// Whether a customer bears its tag, in the same way.
+    fn customer_is_ours(&self, row: &CustomerRow) -> bool;
 }
 
 /// A place that keeps rows.
@@ -149,6 +151,11 @@ pub trait Store: Send + Sync {
     fn refund_list(&self, query: RefundQuery) -> Pending<'_, Page<Arc<RefundRow>>>;
     /// Every refund of which somebody has still to say what became ([`RefundRow::is_open`]).
     fn refund_open(&self) -> Pending<'_, Vec<Arc<RefundRow>>>;
+
+    /// The customer, if there is one.
+    fn customer_read(&self, id: CustomerId) -> Pending<'_, Option<Arc<CustomerRow>>>;
+    /// Customers of some organisations. Those with a digest of an e-mail address are found without going through the others.
+    fn customer_list(&self, query: CustomerQuery) -> Pending<'_, Page<Arc<CustomerRow>>>;
 
     /// Every node that has a row, in the order of their ids.
     fn node_read_all(&self) -> Pending<'_, Vec<Arc<NodeRow>>>;

@@ -7,6 +7,7 @@ mod card;
 mod commit;
 mod commits;
 mod contents;
+mod customer;
 mod cvv;
 mod document;
 mod idempotency;
@@ -20,8 +21,9 @@ use core::pin::Pin;
 use panvault_store::{Outcome, Store};
 
 pub use commits::{
-    DocumentChange, card_delete, card_insert, card_noted, card_update, claim, document_delete, document_put,
-    documents_commit, note, refund_create, refund_settle, sweep, transaction_initiate, transaction_settle,
+    DocumentChange, card_delete, card_insert, card_noted, card_update, claim, customer_delete,
+    customer_insert, customer_update, document_delete, document_put, documents_commit, note, refund_create,
+    refund_settle, sweep, transaction_initiate, transaction_settle,
 };
 pub use contents::{Contents, contents};
 pub use cvv::{
@@ -47,6 +49,7 @@ pub fn store_cases() -> impl Iterator<Item = StoreCase> {
         card::CASES,
         transaction::CASES,
         refund::CASES,
+        customer::CASES,
         document::CASES,
         idempotency::CASES,
         audit::CASES,

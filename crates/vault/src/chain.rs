@@ -1,5 +1,5 @@
 use panvault_keys::{ChainKey, RowTagKey, VaultKeys};
-use panvault_store::{CardRow, Chain, RefundRow, TransactionRow};
+use panvault_store::{CardRow, Chain, CustomerRow, RefundRow, TransactionRow};
 
 use crate::seal;
 
@@ -39,5 +39,9 @@ impl Chain for StoreChain {
 
     fn refund_is_ours(&self, row: &RefundRow) -> bool {
         seal::refund_is_ours(row, &self.rows)
+    }
+
+    fn customer_is_ours(&self, row: &CustomerRow) -> bool {
+        seal::customer_is_ours(row, &self.rows)
     }
 }

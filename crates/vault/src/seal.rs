@@ -1,11 +1,11 @@
 //! Rows and their seals and tags: what is bound to what.
 
-use panvault_card::{CardBlock, Holder, HolderBlock, Pan};
+use panvault_card::{CardBlock, CustomerBlock, CustomerDetails, Holder, HolderBlock, Pan};
 use panvault_keys::{KeyRing, KeysError, Kind, Place, RowTagKey, VaultKeys};
-use panvault_model::{ApiKeyId, CardId, OrganisationId, Sealed, Tag, VaultId};
+use panvault_model::{ApiKeyId, CardId, CustomerId, OrganisationId, Sealed, Tag, VaultId};
 use panvault_store::{
-    ApiKeyUseRow, CardCvvRow, CardRow, DocumentRow, HistoryRow, IdempotencyRow, NodeRow, RefundRow, RowKey,
-    TransactionRow,
+    ApiKeyUseRow, CardCvvRow, CardRow, CustomerRow, DocumentRow, HistoryRow, IdempotencyRow, NodeRow,
+    RefundRow, RowKey, TransactionRow,
 };
 
 use crate::env::Env;
@@ -52,15 +52,17 @@ pub(crate) fn card_open(
     row.encode_clear(&mut clear);
     let mut block = CardBlock::empty();
     keys.card_open(&sealed_place(row, organisation, vault, &clear), &row.sealed, block.expose_bytes_mut())
-        .map_err(|error| unopened(error, row.id))?;
+        .map_err(|error| unopened(error, RowKey::Card(row.id)))?;
     block.unpack().map_err(|_| VaultError::Tampered(RowKey::Card(row.id)))
 }
 
 /// [`VaultError::NotFound`] when the key that sealed a card is destroyed, before anything is done with the card.
 pub(crate) fn card_openable(row: &CardRow, keys: &KeyRing, named: Named) -> Result<(), VaultError> {
-    keys.card_openable(row.organisation, &row.sealed).map_err(|error| match unopened(error, row.id) {
-        VaultError::NotFound(_) => VaultError::not_found(named),
-        error => error,
+    keys.card_openable(row.organisation, &row.sealed).map_err(|error| {
+        match unopened(error, RowKey::Card(row.id)) {
+            VaultError::NotFound(_) => VaultError::not_found(named),
+            error => error,
+        }
     })
 }
 
@@ -139,14 +141,147 @@ fn tagged_place<'a>(
     Place { row_version: row.version, ..sealed_place(row, organisation, vault, clear) }
 }
 
-fn unopened(error: KeysError, card: CardId) -> VaultError {
+fn unopened(error: KeysError, row: RowKey) -> VaultError {
     if matches!(error, KeysError::Refused) {
-        VaultError::Tampered(RowKey::Card(card))
+        VaultError::Tampered(row)
     } else if matches!(error, KeysError::KeyDestroyed) {
         VaultError::not_found(Named::Subject)
     } else {
         VaultError::Keys(error)
     }
+}
+
+/// The customer with its details sealed into it, bound to every clear field but those that move with its cards, and with its tag.
+pub(crate) fn customer_seal(
+    mut row: CustomerRow,
+    block: &CustomerBlock,
+    env: &Env<'_>,
+) -> Result<CustomerRow, KeysError> {
+    let clear = customer_clear(&row);
+    let bound = customer_sealed_place(&row, row.organisation, env.vault, &clear);
+    row.sealed = env.keys.card_seal(&bound, block.expose_bytes(), env.entropy)?;
+    row.tag = customer_tag(&row, env.vault_keys);
+    Ok(row)
+}
+
+/// The tag of a customer as it is, sealed part and all.
+pub(crate) fn customer_tag(row: &CustomerRow, keys: &VaultKeys) -> Tag {
+    let tagged = customer_tagged(row);
+    keys.card_tag(&customer_tagged_place(row, row.organisation, keys.vault(), &tagged), &row.sealed)
+}
+
+/// Opens the details of a customer for a caller whose permit covers `organisation`. [`VaultError::NotFound`] when the key that sealed them
+/// is destroyed: the customer is as good as erased.
+pub(crate) fn customer_open(
+    row: &CustomerRow,
+    organisation: OrganisationId,
+    vault: VaultId,
+    keys: &KeyRing,
+) -> Result<CustomerDetails, VaultError> {
+    let clear = customer_clear(row);
+    let place = customer_sealed_place(row, organisation, vault, &clear);
+    details_open(&place, &row.sealed, keys, RowKey::Customer(row.id))
+}
+
+/// Whether the customer is as it was sealed, for a caller whose permit covers `organisation`. It is not opened.
+pub(crate) fn customer_verify(
+    row: &CustomerRow,
+    organisation: OrganisationId,
+    keys: &VaultKeys,
+) -> Result<(), VaultError> {
+    let tagged = customer_tagged(row);
+    let place = customer_tagged_place(row, organisation, keys.vault(), &tagged);
+    agree(keys.card_tag_matches(&place, &row.sealed, &row.tag), RowKey::Customer(row.id))
+}
+
+/// Whether a customer is as it was sealed, for the organisation that its row names.
+pub(crate) fn customer_is_ours(row: &CustomerRow, tags: &RowTagKey) -> bool {
+    let tagged = customer_tagged(row);
+    let place = customer_tagged_place(row, row.organisation, tags.vault(), &tagged);
+    tags.card_tag_matches(&place, &row.sealed, &row.tag)
+}
+
+/// Seals details for the time until their customer is read.
+pub(crate) fn customer_change_seal(
+    details: CustomerDetails,
+    customer: CustomerId,
+    organisation: OrganisationId,
+    env: &Env<'_>,
+) -> Result<Sealed, KeysError> {
+    let block = details.pack();
+    drop(details);
+    env.keys.card_seal(
+        &customer_change_place(customer.as_bytes(), organisation, env),
+        block.expose_bytes(),
+        env.entropy,
+    )
+}
+
+/// Opens details that are to be sealed into their customer.
+pub(crate) fn customer_change_open(
+    sealed: &Sealed,
+    customer: CustomerId,
+    organisation: OrganisationId,
+    env: &Env<'_>,
+) -> Result<CustomerDetails, VaultError> {
+    let place = customer_change_place(customer.as_bytes(), organisation, env);
+    details_open(&place, sealed, env.keys, RowKey::Customer(customer))
+}
+
+fn details_open(
+    place: &Place<'_>,
+    sealed: &Sealed,
+    keys: &KeyRing,
+    row: RowKey,
+) -> Result<CustomerDetails, VaultError> {
+    let opened = || {
+        let mut block = CustomerBlock::zeroes(KeyRing::sealed_bytes(sealed)?);
+        keys.card_open(place, sealed, block.expose_bytes_mut())?;
+        Ok(block)
+    };
+    let block: CustomerBlock = opened().map_err(|error| unopened(error, row))?;
+    block.unpack().map_err(|_| VaultError::Tampered(row))
+}
+
+const fn customer_change_place<'a>(
+    id: &'a [u8; 12],
+    organisation: OrganisationId,
+    env: &Env<'_>,
+) -> Place<'a> {
+    Place { kind: Kind::CustomerChange, vault: env.vault, organisation, id, row_version: 0, clear: &[] }
+}
+
+fn customer_clear(row: &CustomerRow) -> Vec<u8> {
+    let mut clear = Vec::with_capacity(64);
+    row.encode_clear(&mut clear);
+    clear
+}
+
+fn customer_tagged(row: &CustomerRow) -> Vec<u8> {
+    let mut tagged = customer_clear(row);
+    row.encode_tagged_only(&mut tagged);
+    tagged
+}
+
+/// What the sealed part of a customer is bound to.
+fn customer_sealed_place<'a>(
+    row: &'a CustomerRow,
+    organisation: OrganisationId,
+    vault: VaultId,
+    clear: &'a [u8],
+) -> Place<'a> {
+    let row_version = row.sealed_version;
+    Place { kind: Kind::Customer, vault, organisation, id: row.id.as_bytes(), row_version, clear }
+}
+
+/// What the tag of a customer is over, beside its sealed part. The kind keeps it apart from a card's.
+fn customer_tagged_place<'a>(
+    row: &'a CustomerRow,
+    organisation: OrganisationId,
+    vault: VaultId,
+    clear: &'a [u8],
+) -> Place<'a> {
+    Place { row_version: row.version, ..customer_sealed_place(row, organisation, vault, clear) }
 }
 
 pub(crate) fn transaction_tag(keys: &VaultKeys, row: &TransactionRow) -> Tag {

@@ -75,6 +75,12 @@ impl<K: Usable> Slots<K> {
         active.map(|slot| slot.wrapped.version).max().unwrap_or(0)
     }
 
+    /// The versions of keys that are not destroyed.
+    pub(super) fn usable(&self) -> impl Iterator<Item = u32> {
+        let usable = self.slots.iter().filter(|slot| slot.wrapped.state != KeyState::Destroyed);
+        usable.map(|slot| slot.wrapped.version)
+    }
+
     /// The key of a version. [`KeysError::KeyDestroyed`] for one that was there.
     pub(super) fn key(&self, version: u32, unwrapping: &Unwrapping) -> Result<&K, KeysError> {
         let slot = self.slots.iter().find(|slot| slot.wrapped.version == version);

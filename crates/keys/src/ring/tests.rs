@@ -2,7 +2,7 @@ use panvault_model::Timestamp;
 
 use super::*;
 use crate::entropy::SystemEntropy;
-use crate::limits::ID_RANDOM_BYTES;
+use crate::limits::{ID_RANDOM_BYTES, PLAINTEXT_BYTES_MAX};
 use crate::vectors::test_keys;
 
 const VAULT: VaultId = VaultId::from_bytes([1; 12]);
@@ -105,7 +105,26 @@ fn a_failing_random_source_seals_nothing() {
         }
     }
     assert!(matches!(ring().card_seal(&place(), &[9; 64], &Broken), Err(KeysError::Entropy)));
-    assert!(matches!(ring().card_seal(&place(), &[9; 65], &SystemEntropy::new()), Err(KeysError::TooLong)));
+    let longest = vec![9; PLAINTEXT_BYTES_MAX];
+    assert!(ring().card_seal(&place(), &longest, &SystemEntropy::new()).is_ok());
+    let longer = vec![9; PLAINTEXT_BYTES_MAX + 1];
+    assert!(matches!(ring().card_seal(&place(), &longer, &SystemEntropy::new()), Err(KeysError::TooLong)));
+}
+
+#[test]
+fn digests_of_addresses_are_equal_inside_and_unrelated_across_and_to_fingerprints() {
+    let ring = ring();
+    let digest = |organisation, email: &[u8]| ring.email_digest(organisation, email).unwrap();
+    let (ours, version) = digest(OURS, b"ann@shop.example");
+    assert_eq!((ours, version), digest(OURS, b"ann@shop.example"));
+    assert_ne!(ours, digest(OURS, b"bob@shop.example").0);
+    assert_ne!(ours, digest(THEIRS, b"ann@shop.example").0);
+    let (fingerprint, _) = ring.fingerprint(OURS, b"email/1ann@shop.example").unwrap();
+    assert_eq!(fingerprint.as_bytes(), ours.as_bytes(), "the label is all that keeps them apart");
+    assert_ne!(ring.fingerprint(OURS, b"ann@shop.example").unwrap().0.as_bytes(), ours.as_bytes());
+    assert_eq!(ring.email_digests(OURS, b"ann@shop.example").unwrap(), [ours]);
+    let matches = |email: &[u8]| ring.email_digest_matches(OURS, version, email, &ours).unwrap();
+    assert!(matches(b"ann@shop.example") && !matches(b"bob@shop.example"));
 }
 
 #[test]

@@ -57,8 +57,11 @@ impl ExpectedRows {
             | Action::NodeRenew
             | Action::NodeStop
             | Action::ApiKeyUse => return,
-            // The tallies say which refunds there are.
-            Action::RefundSettle => return,
+            // The tallies say which refunds and customers there are.
+            Action::RefundSettle
+            | Action::CustomerCreate
+            | Action::CustomerUpdate
+            | Action::CustomerDelete => return,
             // What was seen or refused changed nothing.
             Action::CardRead
             | Action::CardList
@@ -67,6 +70,8 @@ impl ExpectedRows {
             | Action::AuditRead
             | Action::RefundRead
             | Action::RefundList
+            | Action::CustomerRead
+            | Action::CustomerList
             | Action::AccessRefuse
             | Action::SigninRefuse => return,
         };

@@ -1,4 +1,4 @@
-use panvault_store::{CardRow, Chain, RefundRow, TransactionRow};
+use panvault_store::{CardRow, Chain, CustomerRow, RefundRow, TransactionRow};
 use rusqlite::ToSql;
 
 use crate::examine::tallies::Found;
@@ -37,6 +37,11 @@ const COUNTS: &[(&str, &str, &str)] = &[
         "SELECT count(*) FROM refund",
         "refund_by_payment has other entries than refunds",
     ),
+    (
+        "SELECT count(*) FROM customer_by_organisation",
+        "SELECT count(*) FROM customer",
+        "customer_by_organisation has other entries than customers",
+    ),
 ];
 
 impl Examination {
@@ -49,6 +54,7 @@ impl Examination {
         self.cards = self.count("SELECT count(*) FROM card")?;
         self.transactions = self.count("SELECT count(*) FROM payment")?;
         self.refunds = self.count("SELECT count(*) FROM refund")?;
+        self.customers = self.count("SELECT count(*) FROM customer")?;
         for (one, other, what) in COUNTS {
             if self.count(one)? != self.count(other)? {
                 self.found("index", (*what).to_owned());
@@ -82,11 +88,27 @@ impl Examination {
                 lacking.push(format!("refund {} is not where it should be, or lacks an index entry", row.id));
             }
         })?;
+        let mut with_email = 0;
+        let customers = self.each_customer(&mut |row| {
+            found.customer(&row, chain);
+            with_email += u64::from(row.email.is_some());
+            if lacking.len() < LISTED_MAX && !self.is_indexed_customer(&row) {
+                lacking
+                    .push(format!("customer {} is not where it should be, or lacks an index entry", row.id));
+            }
+        })?;
         self.look_at_tallies(chain, &found)?;
         lacking.into_iter().for_each(|what| self.found("index", what));
         self.found_unreadable("cards", cards);
         self.found_unreadable("transactions", transactions);
         self.found_unreadable("refunds", refunds);
+        self.found_unreadable("customers", customers);
+        if self.count("SELECT count(*) FROM customer_by_email")? != with_email {
+            self.found(
+                "index",
+                "customer_by_email has other entries than customers with an address".to_owned(),
+            );
+        }
         if self.count("SELECT count(*) FROM refund_open")? != open_refunds {
             self.found("index", "refund_open has other entries than open refunds".to_owned());
         }
@@ -144,6 +166,22 @@ impl Examination {
             && self.has(
                 "SELECT 1 FROM refund_by_payment WHERE payment = ? AND id = ?",
                 &[row.transaction.as_bytes(), id],
+            )
+    }
+
+    fn is_indexed_customer(&self, row: &CustomerRow) -> bool {
+        let mut bytes = Vec::new();
+        row.encode(&mut bytes);
+        let (organisation, id) = (row.organisation.as_bytes(), row.id.as_bytes());
+        let by_email = row.email.is_none_or(|digest| {
+            let sql = "SELECT 1 FROM customer_by_email WHERE email = ? AND id = ?";
+            self.has(sql, &[digest.as_bytes(), id])
+        });
+        by_email
+            && self.has("SELECT 1 FROM customer WHERE id = ? AND row = ?", &[id, &bytes])
+            && self.has(
+                "SELECT 1 FROM customer_by_organisation WHERE organisation = ? AND id = ?",
+                &[organisation, id],
             )
     }
 

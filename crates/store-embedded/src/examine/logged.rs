@@ -68,6 +68,9 @@ fn stored(view: &Connection, key: RowKey) -> Result<(&'static str, Option<Vec<u8
             ("apikey_use", row(view, "SELECT row FROM apikey_use WHERE id = ?", [id.as_bytes()])?)
         }
         RowKey::Refund(id) => ("refund", row(view, "SELECT row FROM refund WHERE id = ?", [id.as_bytes()])?),
+        RowKey::Customer(id) => {
+            ("customer", row(view, "SELECT row FROM customer WHERE id = ?", [id.as_bytes()])?)
+        }
         RowKey::CardCvv(card) => {
             ("card_cvv", row(view, "SELECT row FROM card_cvv WHERE card = ?", [card.as_bytes()])?)
         }

@@ -1,7 +1,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use panvault_model::OrganisationId;
-use panvault_store::{CardRow, Chain, RefundRow, TransactionRow};
+use panvault_store::{CardRow, Chain, CustomerRow, RefundRow, TransactionRow};
 
 use crate::examine::{Examination, LISTED_MAX};
 use crate::fault::OpenFault;
@@ -22,6 +22,10 @@ impl Found {
 
     pub(super) fn refund(&mut self, row: &RefundRow, chain: &dyn Chain) {
         self.row(Counted::Refunds, row.organisation, row.id.as_bytes(), row.version, chain);
+    }
+
+    pub(super) fn customer(&mut self, row: &CustomerRow, chain: &dyn Chain) {
+        self.row(Counted::Customers, row.organisation, row.id.as_bytes(), row.version, chain);
     }
 
     fn row(

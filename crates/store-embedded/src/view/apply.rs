@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
 
-use panvault_model::{CardId, RefundId, TransactionId};
-use panvault_store::{AuditNote, CardRow, Effect, Effects, RefundRow, Row, RowFault, RowKey, TransactionRow};
+use panvault_model::{CardId, CustomerId, RefundId, TransactionId};
+use panvault_store::{
+    AuditNote, CardRow, CustomerRow, Effect, Effects, RefundRow, Row, RowFault, RowKey, TransactionRow,
+};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Statement, ToSql};
 
@@ -157,6 +159,7 @@ impl<'a> Applying<'a, '_> {
                 self.run("INSERT OR REPLACE INTO node VALUES (?, ?)", &[row.id.as_bytes(), &self.buffer])
             }
             Row::Refund(row) => self.refund(row),
+            Row::Customer(row) => self.customer(row),
             Row::ApiKeyUse(row) => {
                 self.encoded(|buffer| row.encode(buffer));
                 let sql = "INSERT OR REPLACE INTO apikey_use VALUES (?, ?)";
@@ -180,6 +183,7 @@ impl<'a> Applying<'a, '_> {
             RowKey::CardCvv(card) => self.run("DELETE FROM card_cvv WHERE card = ?", &[card.as_bytes()]),
             RowKey::Node(id) => self.run("DELETE FROM node WHERE id = ?", &[id.as_bytes()]),
             RowKey::Refund(id) => self.refund_delete(id),
+            RowKey::Customer(id) => self.customer_delete(id),
             RowKey::ApiKeyUse(id) => self.run("DELETE FROM apikey_use WHERE id = ?", &[id.as_bytes()]),
         }
     }
@@ -243,6 +247,44 @@ impl<'a> Applying<'a, '_> {
         self.run("DELETE FROM refund_by_payment WHERE payment = ? AND id = ?", &[payment, id])?;
         let sql = "DELETE FROM refund_by_organisation WHERE organisation = ? AND id = ?";
         self.run(sql, &[organisation, id])
+    }
+
+    /// The address of one that changed may be another than before.
+    fn customer(&mut self, row: &CustomerRow) -> Result<(), rusqlite::Error> {
+        self.change.put(Counted::Customers, row.organisation, row.id.as_bytes(), row.version);
+        let id = row.id.as_bytes();
+        if row.version == 1 {
+            let sql = "INSERT INTO customer_by_organisation VALUES (?, ?)";
+            self.run(sql, &[row.organisation.as_bytes(), id])?;
+        } else {
+            self.customer_email_delete(row.id)?;
+        }
+        self.encoded(|buffer| row.encode(buffer));
+        self.run("INSERT OR REPLACE INTO customer VALUES (?, ?)", &[id, &self.buffer])?;
+        match &row.email {
+            Some(digest) => self.run("INSERT INTO customer_by_email VALUES (?, ?)", &[digest.as_bytes(), id]),
+            None => Ok(()),
+        }
+    }
+
+    fn customer_delete(&mut self, id: CustomerId) -> Result<(), rusqlite::Error> {
+        let Some(row) = self.customer_email_delete(id)? else { return Ok(()) };
+        self.change.delete(Counted::Customers, row.organisation, id.as_bytes(), row.version);
+        let (id, organisation) = (id.as_bytes(), row.organisation.as_bytes());
+        self.run("DELETE FROM customer WHERE id = ?", &[id])?;
+        let sql = "DELETE FROM customer_by_organisation WHERE organisation = ? AND id = ?";
+        self.run(sql, &[organisation, id])
+    }
+
+    /// Takes a customer as the view has it out of the index of addresses, and gives the row.
+    fn customer_email_delete(&mut self, id: CustomerId) -> Result<Option<CustomerRow>, rusqlite::Error> {
+        let sql = "SELECT row FROM customer WHERE id = ?";
+        let stored = self.stored(sql, id.as_bytes(), CustomerRow::decode)?;
+        if let Some(digest) = stored.as_ref().and_then(|row| row.email) {
+            let sql = "DELETE FROM customer_by_email WHERE email = ? AND id = ?";
+            self.run(sql, &[digest.as_bytes(), id.as_bytes()])?;
+        }
+        Ok(stored)
     }
 
     /// A row as the view has it; what it holds that is no row is a fault.

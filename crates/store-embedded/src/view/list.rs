@@ -7,11 +7,13 @@ mod tests;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use panvault_model::{CardId, Fingerprint, Id, OrganisationId, RefundId, TransactionId};
+use panvault_model::{
+    CardId, CustomerId, EmailDigest, Fingerprint, Id, OrganisationId, RefundId, TransactionId,
+};
 use panvault_store::limits::LIST_ROWS_MAX;
 use panvault_store::{
-    CardField, CardRow, Chain, Count, Direction, Field, FieldValue, Page, Query, RefundField, RefundRow,
-    RowFault, RowKey, StoreFault, Test, TransactionField, TransactionRow,
+    CardField, CardRow, Chain, Count, CustomerField, CustomerRow, Direction, Field, FieldValue, Page, Query,
+    RefundField, RefundRow, RowFault, RowKey, StoreFault, Test, TransactionField, TransactionRow,
 };
 use rusqlite::{Connection, OptionalExtension};
 
@@ -322,6 +324,56 @@ impl Listed for RefundField {
         for payment in ids(values).into_iter().collect::<BTreeSet<_>>() {
             source.stop.check()?;
             for id in statement.query_map([payment], |row| row.get(0)).map_err(unreadable)? {
+                found.push(id.map_err(unreadable)?);
+            }
+        }
+        Ok(Some(found))
+    }
+}
+
+impl Listed for CustomerField {
+    const ROW: &'static str = "SELECT row FROM customer WHERE id = ?";
+    const IDS: &'static str = "SELECT id FROM customer_by_organisation WHERE organisation = ? AND id >= ? AND id < ? \
+         ORDER BY id DESC LIMIT ?";
+    const COUNTED: Counted = Counted::Customers;
+    const ID: Self = Self::Id;
+    const CREATED_AT: Self = Self::CreatedAt;
+
+    fn decode(_id: &[u8; 12], bytes: &[u8]) -> Result<CustomerRow, RowFault> {
+        CustomerRow::decode(bytes)
+    }
+
+    fn organisation(row: &CustomerRow) -> OrganisationId {
+        row.organisation
+    }
+
+    fn key(id: [u8; 12]) -> RowKey {
+        RowKey::Customer(CustomerId::from_bytes(id))
+    }
+
+    fn id(row: &CustomerRow) -> &[u8; 12] {
+        row.id.as_bytes()
+    }
+
+    fn is_ours(row: &CustomerRow, chain: &dyn Chain) -> bool {
+        chain.customer_is_ours(row)
+    }
+
+    fn indexed(query: &Query<Self>, source: &ListSource<'_>) -> Result<Option<Vec<[u8; 12]>>, StoreFault> {
+        if let Some(values) = equal_to(query, Self::Id) {
+            return Ok(Some(ids(values)));
+        }
+        let Some(values) = equal_to(query, Self::Email) else { return Ok(None) };
+        let digest = |value: &FieldValue<'_>| match value {
+            FieldValue::Text(text) => EmailDigest::parse(text),
+            FieldValue::Absent | FieldValue::Number(_) => None,
+        };
+        let sql = "SELECT id FROM customer_by_email WHERE email = ?";
+        let mut statement = source.view.prepare_cached(sql).map_err(unreadable)?;
+        let mut found = Vec::new();
+        for digest in values.iter().filter_map(digest).collect::<BTreeSet<_>>() {
+            source.stop.check()?;
+            for id in statement.query_map([digest.as_bytes()], |row| row.get(0)).map_err(unreadable)? {
                 found.push(id.map_err(unreadable)?);
             }
         }

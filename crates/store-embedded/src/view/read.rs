@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
-use panvault_model::{ApiKeyId, CardId, NodeId, RefundId, Timestamp, TransactionId};
+use panvault_model::{ApiKeyId, CardId, CustomerId, NodeId, RefundId, Timestamp, TransactionId};
 use panvault_store::decide::Standing;
 use panvault_store::{
-    ApiKeyUseRow, AuditRecord, CardCvvRow, CardRow, DocumentRow, HistoryRow, IdempotencyKey, IdempotencyRow,
-    NodeRow, RefundRow, RowFault, RowKey, StoreFault, TransactionRow,
+    ApiKeyUseRow, AuditRecord, CardCvvRow, CardRow, CustomerRow, DocumentRow, HistoryRow, IdempotencyKey,
+    IdempotencyRow, NodeRow, RefundRow, RowFault, RowKey, StoreFault, TransactionRow,
 };
 use rusqlite::{Connection, ErrorCode, Params};
 
@@ -157,6 +157,9 @@ pub(crate) fn standing(connection: &Connection, key: RowKey) -> Result<Option<St
             })
         }
         RowKey::Refund(id) => Ok(refund(connection, id)?.map(|row| of(row.version, Some(row.organisation)))),
+        RowKey::Customer(id) => {
+            Ok(customer(connection, id)?.map(|row| of(row.version, Some(row.organisation))))
+        }
         RowKey::ApiKeyUse(id) => Ok(api_key_use(connection, id)?.map(|row| of(row.version(), None))),
     }
 }
@@ -227,6 +230,15 @@ pub(crate) fn open_transactions(connection: &Connection) -> Result<Vec<Arc<Trans
 pub(crate) fn refund(connection: &Connection, id: RefundId) -> Result<Option<Arc<RefundRow>>, StoreFault> {
     one(connection, RowKey::Refund(id), "SELECT row FROM refund WHERE id = ?", [id.as_bytes()], |bytes| {
         RefundRow::decode(bytes).map(Arc::new)
+    })
+}
+
+pub(crate) fn customer(
+    connection: &Connection,
+    id: CustomerId,
+) -> Result<Option<Arc<CustomerRow>>, StoreFault> {
+    one(connection, RowKey::Customer(id), "SELECT row FROM customer WHERE id = ?", [id.as_bytes()], |bytes| {
+        CustomerRow::decode(bytes).map(Arc::new)
     })
 }
 

@@ -28,6 +28,9 @@ CREATE TABLE refund (id BLOB PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE refund_by_organisation (organisation BLOB, id BLOB, PRIMARY KEY (organisation, id)) WITHOUT ROWID;
 CREATE TABLE refund_by_payment (payment BLOB, id BLOB, PRIMARY KEY (payment, id)) WITHOUT ROWID;
 CREATE TABLE refund_open (id BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE customer (id BLOB PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE customer_by_organisation (organisation BLOB, id BLOB, PRIMARY KEY (organisation, id)) WITHOUT ROWID;
+CREATE TABLE customer_by_email (email BLOB, id BLOB, PRIMARY KEY (email, id)) WITHOUT ROWID;
 CREATE TABLE history (payment BLOB, version INTEGER, row BLOB NOT NULL, PRIMARY KEY (payment, version)) WITHOUT ROWID;
 CREATE TABLE document (kind INTEGER, id BLOB, version INTEGER NOT NULL, row BLOB NOT NULL,
     PRIMARY KEY (kind, id)) WITHOUT ROWID;

@@ -1,4 +1,4 @@
-//! How many cards, transactions and refunds each organisation has, and a keyed hash of which they are.
+//! How many cards, transactions, refunds and customers each organisation has, and a keyed hash of which they are.
 //!
 //! Somebody who can write to the view and has no key can put rows back, take them away, and forge indexes and counts; each row alone still
 //! bears its tag. So the applier counts what it writes, and keeps the exclusive or of a keyed hash of every row's id and version. All of it
@@ -26,11 +26,12 @@ pub(crate) enum Counted {
     Cards,
     Transactions,
     Refunds,
+    Customers,
 }
 
 impl Counted {
     /// All of them.
-    pub(crate) const ALL: [Self; 3] = [Self::Cards, Self::Transactions, Self::Refunds];
+    pub(crate) const ALL: [Self; 4] = [Self::Cards, Self::Transactions, Self::Refunds, Self::Customers];
 
     /// Goes into hashes; append-only.
     const fn code(self) -> u8 {
@@ -38,6 +39,7 @@ impl Counted {
             Self::Cards => 1,
             Self::Transactions => 2,
             Self::Refunds => 3,
+            Self::Customers => 4,
         }
     }
 
@@ -46,6 +48,7 @@ impl Counted {
             Self::Cards => "cards",
             Self::Transactions => "transactions",
             Self::Refunds => "refunds",
+            Self::Customers => "customers",
         }
     }
 }
@@ -56,6 +59,7 @@ pub(crate) struct Each<T> {
     pub(crate) cards: T,
     pub(crate) transactions: T,
     pub(crate) refunds: T,
+    pub(crate) customers: T,
 }
 
 impl<T> Each<T> {
@@ -64,6 +68,7 @@ impl<T> Each<T> {
             Counted::Cards => &self.cards,
             Counted::Transactions => &self.transactions,
             Counted::Refunds => &self.refunds,
+            Counted::Customers => &self.customers,
         }
     }
 
@@ -72,6 +77,7 @@ impl<T> Each<T> {
             Counted::Cards => &mut self.cards,
             Counted::Transactions => &mut self.transactions,
             Counted::Refunds => &mut self.refunds,
+            Counted::Customers => &mut self.customers,
         }
     }
 }
@@ -169,7 +175,7 @@ impl Known {
 
 /// What is wrong with a view whose tallies were changed.
 const NOT_OURS: OpenFault = OpenFault::ViewDamaged {
-    what: "its counts of cards, transactions and refunds are not those that were written",
+    what: "its counts of cards, transactions, refunds and customers are not those that were written",
 };
 
 const TAGGED: &str = "SELECT value FROM meta WHERE name = 'tallies'";

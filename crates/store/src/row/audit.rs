@@ -82,6 +82,16 @@ pub enum Action {
     RefundRead,
     /// Refunds were listed or counted. Counted.
     RefundList,
+    /// A customer was stored.
+    CustomerCreate,
+    /// The details of a customer changed.
+    CustomerUpdate,
+    /// A customer was erased.
+    CustomerDelete,
+    /// Customers were read, one at a time. Counted.
+    CustomerRead,
+    /// Customers were listed or counted. Counted.
+    CustomerList,
 }
 
 impl Action {
@@ -118,6 +128,11 @@ impl Action {
         Self::RefundFail,
         Self::RefundRead,
         Self::RefundList,
+        Self::CustomerCreate,
+        Self::CustomerUpdate,
+        Self::CustomerDelete,
+        Self::CustomerRead,
+        Self::CustomerList,
     ];
 
     /// The number that stands for it in stored records.
@@ -154,6 +169,11 @@ impl Action {
             Self::RefundFail => 29,
             Self::RefundRead => 30,
             Self::RefundList => 31,
+            Self::CustomerCreate => 32,
+            Self::CustomerUpdate => 33,
+            Self::CustomerDelete => 34,
+            Self::CustomerRead => 35,
+            Self::CustomerList => 36,
         }
     }
 
@@ -167,6 +187,8 @@ impl Action {
             | Self::AuditRead
             | Self::RefundRead
             | Self::RefundList
+            | Self::CustomerRead
+            | Self::CustomerList
             | Self::AccessRefuse
             | Self::SigninRefuse => true,
             Self::CardCreate
@@ -190,7 +212,10 @@ impl Action {
             | Self::TransactionVoid
             | Self::RefundCreate
             | Self::RefundSettle
-            | Self::RefundFail => false,
+            | Self::RefundFail
+            | Self::CustomerCreate
+            | Self::CustomerUpdate
+            | Self::CustomerDelete => false,
         }
     }
 
@@ -233,6 +258,11 @@ impl Action {
             Self::RefundFail => "refund_fail",
             Self::RefundRead => "refund_read",
             Self::RefundList => "refund_list",
+            Self::CustomerCreate => "customer_create",
+            Self::CustomerUpdate => "customer_update",
+            Self::CustomerDelete => "customer_delete",
+            Self::CustomerRead => "customer_read",
+            Self::CustomerList => "customer_list",
         }
     }
 }

@@ -1,13 +1,13 @@
 use core::fmt;
 use std::sync::Arc;
 
-use panvault_model::{ApiKeyId, CardId, Id, NodeId, OrganisationId, RefundId, TransactionId};
+use panvault_model::{ApiKeyId, CardId, CustomerId, Id, NodeId, OrganisationId, RefundId, TransactionId};
 
 use crate::codec::{Reader, RowFault, Writer};
 use crate::document::{DocumentKind, DocumentRow};
 use crate::row::{
-    ApiKeyUseRow, CardCvvRow, CardRow, HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow, RefundRow,
-    TransactionRow,
+    ApiKeyUseRow, CardCvvRow, CardRow, CustomerRow, HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow,
+    RefundRow, TransactionRow,
 };
 
 /// What a row is of. The numbers are those of stored records and are append-only.
@@ -31,11 +31,13 @@ pub enum Table {
     ApiKeyUse,
     /// [`RefundRow`], found by organisation, by transaction, and while it is open too.
     Refund,
+    /// [`CustomerRow`], found by organisation and by the digest of its e-mail address too.
+    Customer,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Card,
         Self::Transaction,
         Self::History,
@@ -45,6 +47,7 @@ impl Table {
         Self::Node,
         Self::ApiKeyUse,
         Self::Refund,
+        Self::Customer,
     ];
 
     /// The number that stands for it in stored records.
@@ -59,6 +62,7 @@ impl Table {
             Self::Node => 7,
             Self::ApiKeyUse => 8,
             Self::Refund => 9,
+            Self::Customer => 10,
         }
     }
 
@@ -89,6 +93,8 @@ pub enum RowKey {
     ApiKeyUse(ApiKeyId),
     /// A refund.
     Refund(RefundId),
+    /// A customer.
+    Customer(CustomerId),
 }
 
 /// A row of any table. Cheap to clone.
@@ -112,6 +118,8 @@ pub enum Row {
     ApiKeyUse(Arc<ApiKeyUseRow>),
     /// A refund.
     Refund(Arc<RefundRow>),
+    /// A customer.
+    Customer(Arc<CustomerRow>),
 }
 
 impl RowKey {
@@ -127,6 +135,7 @@ impl RowKey {
             Self::Node(_) => Table::Node,
             Self::ApiKeyUse(_) => Table::ApiKeyUse,
             Self::Refund(_) => Table::Refund,
+            Self::Customer(_) => Table::Customer,
         }
     }
 
@@ -147,6 +156,7 @@ impl RowKey {
             Self::Node(_) => "node",
             Self::ApiKeyUse(_) => "apikey_use",
             Self::Refund(_) => "refund",
+            Self::Customer(_) => "customer",
         }
     }
 
@@ -161,6 +171,7 @@ impl RowKey {
             Self::Node(id) => id.to_string(),
             Self::ApiKeyUse(id) => id.to_string(),
             Self::Refund(id) => id.to_string(),
+            Self::Customer(id) => id.to_string(),
         }
     }
 
@@ -182,6 +193,7 @@ impl RowKey {
             Self::Node(id) => writer.fixed(id.as_bytes()),
             Self::ApiKeyUse(id) => writer.fixed(id.as_bytes()),
             Self::Refund(id) => writer.fixed(id.as_bytes()),
+            Self::Customer(id) => writer.fixed(id.as_bytes()),
         }
     }
 
@@ -200,6 +212,7 @@ impl RowKey {
             Table::Node => Self::Node(NodeId::from_bytes(reader.fixed()?)),
             Table::ApiKeyUse => Self::ApiKeyUse(ApiKeyId::from_bytes(reader.fixed()?)),
             Table::Refund => Self::Refund(RefundId::from_bytes(reader.fixed()?)),
+            Table::Customer => Self::Customer(CustomerId::from_bytes(reader.fixed()?)),
         };
         reader.end()?;
         Ok(key)
@@ -226,6 +239,7 @@ impl Row {
             Self::Node(row) => RowKey::Node(row.id),
             Self::ApiKeyUse(row) => RowKey::ApiKeyUse(row.api_key),
             Self::Refund(row) => RowKey::Refund(row.id),
+            Self::Customer(row) => RowKey::Customer(row.id),
         }
     }
 
@@ -243,6 +257,7 @@ impl Row {
             Self::Node(row) => row.version,
             Self::ApiKeyUse(row) => row.version(),
             Self::Refund(row) => row.version,
+            Self::Customer(row) => row.version,
         }
     }
 
@@ -252,6 +267,7 @@ impl Row {
             Self::Card(row) => Some(row.organisation),
             Self::Transaction(row) => Some(row.organisation),
             Self::Refund(row) => Some(row.organisation),
+            Self::Customer(row) => Some(row.organisation),
             Self::History(_)
             | Self::Document(_)
             | Self::Idempotency(_)
@@ -273,6 +289,7 @@ impl Row {
             Self::Node(row) => row.encode(out),
             Self::ApiKeyUse(row) => row.encode(out),
             Self::Refund(row) => row.encode(out),
+            Self::Customer(row) => row.encode(out),
         }
     }
 
@@ -288,6 +305,7 @@ impl Row {
             Table::Node => NodeRow::decode(bytes).map(Arc::new).map(Self::Node),
             Table::ApiKeyUse => ApiKeyUseRow::decode(bytes).map(Arc::new).map(Self::ApiKeyUse),
             Table::Refund => RefundRow::decode(bytes).map(Arc::new).map(Self::Refund),
+            Table::Customer => CustomerRow::decode(bytes).map(Arc::new).map(Self::Customer),
         }
     }
 }
@@ -318,4 +336,5 @@ rows! {
     NodeRow => Node,
     ApiKeyUseRow => ApiKeyUse,
     RefundRow => Refund,
+    CustomerRow => Customer,
 }

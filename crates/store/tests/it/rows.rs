@@ -10,9 +10,13 @@ use panvault_model::{
     TransactionId, TransactionStatus,
 };
 use panvault_store::{
-    AccountRow, Action, ApiKeyRow, ApiKeyUseRow, AuditNote, CardRow, Counted, DocumentKind, DocumentRow,
-    HistoryRow, IdempotencyAnswer, IdempotencyKey, IdempotencyRow, OrganisationRow, ProcessorRow, RefundRow,
-    RefusalReason, TransactionRow, Webhooks,
+    AccountId, AccountRow, Action, ActionState, Amount, ApiKeyId, ApiKeyRow, ApiKeyUseRow, AuditNote, Bin,
+    Brand, CardId, CardRow, CardType, Counted, Country, Currency, CustomerId, CustomerRow, CvvResult,
+    DocumentKind, DocumentRow, EmailDigest, Expiry, Fingerprint, HistoryRow, Id, IdempotencyAnswer,
+    IdempotencyKey, IdempotencyRow, IssuerFacts, LastFour, NodeId, OrganisationId, OrganisationRow,
+    ProcessorId, ProcessorRow, RecurringType, RefundRow, RefusalReason, RequestId, Role, Sealed,
+    ShopperInteraction, Tag, Timestamp, TransactionAction, TransactionId, TransactionRow, TransactionStatus,
+    Webhooks,
 };
 
 pub(crate) fn id(byte: u8) -> Id {
@@ -54,6 +58,23 @@ pub(crate) fn card() -> CardRow {
         sealed_at: at(3),
         sealed: Sealed::from_bytes([0x44; 20]),
         tag: tag(0x45),
+    }
+}
+
+pub(crate) fn customer() -> CustomerRow {
+    CustomerRow {
+        id: CustomerId(id(0x12)),
+        organisation: OrganisationId(id(0x22)),
+        version: 3,
+        email: Some(EmailDigest::from_bytes([0x34; 16])),
+        email_key: 2,
+        created_at: at(1),
+        updated_at: at(2),
+        sealed_version: 2,
+        sealed_at: at(3),
+        cards: vec![CardId(id(0x11)), CardId(id(0x13))],
+        sealed: Sealed::from_bytes([0x46; 20]),
+        tag: tag(0x47),
     }
 }
 

@@ -6,8 +6,8 @@ use std::path::Path;
 use panvault_model::{CardType, Country, Currency, Timestamp};
 use panvault_store::codec::Reader;
 use panvault_store::{
-    AccountRow, ApiKeyRow, ApiKeyUseRow, AuditNote, CardRow, DocumentRow, HistoryRow, IdempotencyAnswer,
-    IdempotencyRow, OrganisationRow, ProcessorRow, RefundRow, RowFault, TransactionRow,
+    AccountRow, ApiKeyRow, ApiKeyUseRow, AuditNote, CardRow, CustomerRow, DocumentRow, HistoryRow,
+    IdempotencyAnswer, IdempotencyRow, OrganisationRow, ProcessorRow, RefundRow, RowFault, TransactionRow,
 };
 
 use crate::rows;
@@ -120,6 +120,30 @@ fn transactions() {
     }
     let row = rows::history();
     holds("history", &row, &encoded(|out| row.encode(out)), HistoryRow::decode);
+}
+
+/// Its sealed part ends with the row, as a card's does.
+#[test]
+fn customers() {
+    let whole = rows::customer();
+    for (name, row) in [("customer-answered", whole.without_details()), ("customer", whole)] {
+        let vector = vector(name);
+        assert_eq!(hex::encode(encoded(|out| row.encode(out))), hex::encode(&vector), "{name}");
+        assert_eq!(CustomerRow::decode(&vector).as_ref(), Ok(&row), "{name}");
+        for length in 0..vector.len() - row.sealed.as_bytes().len() {
+            assert_eq!(
+                CustomerRow::decode(&vector[..length]),
+                Err(RowFault::Short),
+                "{length} bytes of {name}"
+            );
+        }
+        // Another format, and neither with nor without a digest.
+        for (at, byte) in [(0, 0), (0, 2), (29, 2)] {
+            let mut other = vector.clone();
+            other[at] = byte;
+            assert_eq!(CustomerRow::decode(&other), Err(RowFault::Value), "{name} with {byte} at {at}");
+        }
+    }
 }
 
 #[test]

@@ -7,8 +7,8 @@ use panvault_store::{
 };
 
 use crate::conformance::rows::{
-    api_key_use, at, card, card_changed, card_cvv, document, history, id, kept, key, node, organisation,
-    refund, transaction,
+    api_key_use, at, card, card_changed, card_cvv, customer, document, history, id, kept, key, node,
+    organisation, refund, transaction,
 };
 use crate::conformance::{
     StoreCase, card_delete, card_insert, card_update, cases, claim, document_delete, document_put,
@@ -166,7 +166,11 @@ async fn rows_of_every_table_are_put_and_taken_away(store: &dyn Store) {
         node(10, 2).into(),
         api_key_use(10, 2).into(),
         returned.clone().into(),
+        customer(50, 1).into(),
     ];
+    done(
+        store.commit(plain(Vec::new(), rows[9..].iter().cloned().map(Effect::Put).collect())).await.unwrap(),
+    );
     let there = |row: &Row| Expect::Version(row.key(), row.version());
     done(store.commit(plain(rows.iter().map(there).collect(), Vec::new())).await.unwrap());
     let head = document_put(document(DocumentKind::DocumentHead, 0, 3));
@@ -178,6 +182,7 @@ async fn rows_of_every_table_are_put_and_taken_away(store: &dyn Store) {
         (6, plain(Vec::new(), vec![Effect::Delete(rows[6].key())])),
         (7, plain(Vec::new(), vec![Effect::Delete(rows[7].key())])),
         (8, plain(Vec::new(), vec![Effect::Delete(rows[8].key())])),
+        (9, plain(Vec::new(), vec![Effect::Delete(rows[9].key())])),
     ];
     for (row, commit) in gone {
         let row = &rows[row];

@@ -1,7 +1,7 @@
 use panvault_model::{ApiKeyId, Id, RequestId, Timestamp};
 use panvault_store::{
-    Action, AuditNote, CardRow, Commit, DocumentKind, DocumentRow, Effect, Expect, IdempotencyClaim,
-    IdempotencyKey, IdempotencyRow, RefundRow, Row, RowKey, TransactionRow,
+    Action, AuditNote, CardRow, Commit, CustomerRow, DocumentKind, DocumentRow, Effect, Expect,
+    IdempotencyClaim, IdempotencyKey, IdempotencyRow, RefundRow, Row, RowKey, TransactionRow,
 };
 
 use crate::conformance::rows::{at, history, id, organisation};
@@ -48,6 +48,24 @@ pub fn card_noted(row: &CardRow) -> Commit {
 pub fn card_delete(row: &CardRow) -> Commit {
     let expects = vec![Expect::Owned(RowKey::Card(row.id), row.organisation)];
     commit(expects, vec![Effect::Delete(RowKey::Card(row.id))], note(Action::CardDelete, row.id.0))
+}
+
+/// Stores a new customer.
+pub fn customer_insert(row: &CustomerRow) -> Commit {
+    let expects = vec![Expect::Absent(RowKey::Customer(row.id))];
+    commit(expects, vec![row.clone().into()], note(Action::CustomerCreate, row.id.0))
+}
+
+/// Makes a customer this, where the version before is stored.
+pub fn customer_update(row: &CustomerRow) -> Commit {
+    let expects = vec![Expect::Version(RowKey::Customer(row.id), row.version - 1)];
+    commit(expects, vec![row.clone().into()], note(Action::CustomerUpdate, row.id.0))
+}
+
+/// Erases a customer.
+pub fn customer_delete(row: &CustomerRow) -> Commit {
+    let expects = vec![Expect::Owned(RowKey::Customer(row.id), row.organisation)];
+    commit(expects, vec![Effect::Delete(RowKey::Customer(row.id))], note(Action::CustomerDelete, row.id.0))
 }
 
 /// Initiates a transaction, with a card of organisation 1.

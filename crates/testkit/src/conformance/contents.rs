@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use panvault_model::OrganisationId;
 use panvault_store::{
-    AuditRecord, CardQuery, CardRow, DocumentRow, HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow, Query,
-    RefundRow, Store, TransactionRow,
+    AuditRecord, CardQuery, CardRow, CustomerQuery, CustomerRow, DocumentRow, HistoryRow, IdempotencyKey,
+    IdempotencyRow, NodeRow, Query, RefundRow, Store, TransactionRow,
 };
 
 /// All that a store holds of some organisations, as its reads show it.
@@ -19,6 +19,7 @@ pub struct Contents {
     pub refunds: Vec<Arc<RefundRow>>,
     /// Those of which nobody has said yet what became.
     pub refunds_open: Vec<Arc<RefundRow>>,
+    pub customers: Vec<Arc<CustomerRow>>,
     /// All.
     pub nodes: Vec<Arc<NodeRow>>,
     /// All.
@@ -79,6 +80,8 @@ pub async fn contents(
         let history = store.transaction_history(row.id).await.unwrap();
         transactions.push((row, history));
     }
+    let customers =
+        store.customer_list(CustomerQuery::newest(organisations.to_vec(), 1000)).await.unwrap().rows;
     let mut idempotency = Vec::new();
     for key in keys {
         idempotency.push(store.idempotency_read(*key).await.unwrap());
@@ -90,6 +93,7 @@ pub async fn contents(
     Contents {
         cards,
         transactions,
+        customers,
         open: store.transaction_open().await.unwrap(),
         refunds,
         refunds_open: store.refund_open().await.unwrap(),

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use panvault_model::{
-    AccountId, ActionState, Amount, ApiKeyId, Bin, Brand, CardId, CardType, Country, Currency, CvvResult,
-    Expiry, Fingerprint, Id, IssuerFacts, LastFour, NodeId, OrganisationId, ProcessorId, RecurringType,
-    RefundId, RefundStatus, Sealed, ShopperInteraction, Tag, Timestamp, TransactionAction, TransactionId,
-    TransactionStatus, VaultId,
+    AccountId, ActionState, Amount, ApiKeyId, Bin, Brand, CardId, CardType, Country, Currency, CustomerId,
+    CvvResult, EmailDigest, Expiry, Fingerprint, Id, IssuerFacts, LastFour, NodeId, OrganisationId,
+    ProcessorId, RecurringType, RefundId, RefundStatus, Sealed, ShopperInteraction, Tag, Timestamp,
+    TransactionAction, TransactionId, TransactionStatus, VaultId,
 };
 use panvault_store::{
-    ApiKeyUseRow, CardCvvRow, CardRow, Chain, CvvOwner, CvvSource, DocumentKind, DocumentRow, HistoryRow,
-    IdempotencyAnswer, IdempotencyKey, IdempotencyRow, MemoryStore, NodeRow, RefundRow, TransactionRow,
+    ApiKeyUseRow, CardCvvRow, CardRow, Chain, CustomerRow, CvvOwner, CvvSource, DocumentKind, DocumentRow,
+    HistoryRow, IdempotencyAnswer, IdempotencyKey, IdempotencyRow, MemoryStore, NodeRow, RefundRow,
+    TransactionRow,
 };
 use panvault_vault::StoreChain;
 
@@ -61,6 +62,10 @@ impl Chain for TestChain {
     }
 
     fn refund_is_ours(&self, row: &RefundRow) -> bool {
+        row.tag != Tag::NONE
+    }
+
+    fn customer_is_ours(&self, row: &CustomerRow) -> bool {
         row.tag != Tag::NONE
     }
 }
@@ -125,6 +130,60 @@ pub fn card(n: u64) -> CardRow {
 pub fn card_changed(card: &CardRow) -> CardRow {
     let version = card.version + 1;
     CardRow { version, updated_at: card.updated_at.plus_seconds(1000), ..card.clone() }
+}
+
+/// A refund of a transaction of organisation 1, under way, version 1.
+pub fn refund(n: u64, of: &TransactionRow) -> RefundRow {
+    RefundRow {
+        id: RefundId(id(n)),
+        organisation: of.organisation,
+        version: 1,
+        node: of.node,
+        transaction: of.id,
+        account: of.account,
+        processor: of.processor,
+        amount: of.amount,
+        currency: of.currency,
+        reason: None,
+        merchant_reference: None,
+        status: RefundStatus::Pending,
+        status_reason: None,
+        reason_code: None,
+        state: ActionState::InHand,
+        idempotency: None,
+        created_at: at(n),
+        updated_at: at(n),
+        tag: tag(0xc7),
+    }
+}
+
+/// A customer of organisation 1, version 1, with everything that may be absent; `email` tells addresses apart.
+pub fn customer(n: u64, email: u8) -> CustomerRow {
+    CustomerRow {
+        id: CustomerId(id(n)),
+        organisation: organisation(1),
+        version: 1,
+        email: Some(EmailDigest::from_bytes([email; 16])),
+        email_key: 1,
+        created_at: at(n),
+        updated_at: at(n),
+        sealed_version: 1,
+        sealed_at: at(n),
+        cards: vec![CardId(id(10))],
+        sealed: Sealed::from_bytes([&[0xc5; 24], n.to_be_bytes().as_slice()].concat()),
+        tag: tag(0xc6),
+    }
+}
+
+/// The next version of a customer, with another address or none.
+pub fn customer_changed(customer: &CustomerRow, email: Option<u8>) -> CustomerRow {
+    CustomerRow {
+        version: customer.version + 1,
+        email: email.map(|byte| EmailDigest::from_bytes([byte; 16])),
+        email_key: u32::from(email.is_some()),
+        updated_at: customer.updated_at.plus_seconds(1000),
+        ..customer.clone()
+    }
 }
 
 /// A transaction of organisation 1 with a card, `INITIATED`, version 1, with everything that may be absent.

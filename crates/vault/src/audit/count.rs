@@ -192,7 +192,12 @@ impl Counts {
             | Action::RefundSettle
             | Action::RefundFail
             | Action::RefundRead
-            | Action::RefundList => put(&self.reads, READS_COUNTED_MAX, subject, &count),
+            | Action::RefundList
+            | Action::CustomerCreate
+            | Action::CustomerUpdate
+            | Action::CustomerDelete
+            | Action::CustomerRead
+            | Action::CustomerList => put(&self.reads, READS_COUNTED_MAX, subject, &count),
         }
     }
 }

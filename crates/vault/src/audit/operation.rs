@@ -51,6 +51,12 @@ static OPERATIONS: &[(u8, &str)] = &[
     (46, "refund_list"),
     (47, "refund_count"),
     (48, "refund_read"),
+    (49, "customer_create"),
+    (50, "customer_list"),
+    (51, "customer_count"),
+    (52, "customer_read"),
+    (53, "customer_update"),
+    (54, "customer_delete"),
 ];
 
 /// The number of an operation; 0 for one that has none.

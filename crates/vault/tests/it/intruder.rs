@@ -1,11 +1,11 @@
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use panvault_model::{ApiKeyId, CardId, NodeId, RefundId, Timestamp, TransactionId};
+use panvault_model::{ApiKeyId, CardId, CustomerId, NodeId, RefundId, Timestamp, TransactionId};
 use panvault_store::{
-    Action, ApiKeyUseRow, AuditRecord, CardCvvRow, CardQuery, CardRow, Commit, DocumentRow, HistoryRow,
-    IdempotencyKey, IdempotencyRow, MemoryStore, NodeRow, Outcome, Page, Pending, RefundQuery, RefundRow,
-    Store, StoreFault, StoreStatus, Totals, TransactionQuery, TransactionRow,
+    Action, ApiKeyUseRow, AuditRecord, CardCvvRow, CardQuery, CardRow, Commit, CustomerQuery, CustomerRow,
+    DocumentRow, HistoryRow, IdempotencyKey, IdempotencyRow, MemoryStore, NodeRow, Outcome, Page, Pending,
+    RefundQuery, RefundRow, Store, StoreFault, StoreStatus, Totals, TransactionQuery, TransactionRow,
 };
 
 use crate::gate::Gate;
@@ -344,6 +344,14 @@ impl Store for Intruder {
             let rows = self.store.refund_open().await?;
             Ok(rows.into_iter().map(|row| self.changed_refund(row)).collect())
         })
+    }
+
+    fn customer_read(&self, id: CustomerId) -> Pending<'_, Option<Arc<CustomerRow>>> {
+        self.store.customer_read(id)
+    }
+
+    fn customer_list(&self, query: CustomerQuery) -> Pending<'_, Page<Arc<CustomerRow>>> {
+        self.store.customer_list(query)
     }
 
     fn node_read_all(&self) -> Pending<'_, Vec<Arc<NodeRow>>> {
