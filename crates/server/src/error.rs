@@ -5,6 +5,7 @@ use std::fmt::Write;
 use const_format::formatcp;
 use http::StatusCode;
 use panvault_model::{ActionState, TransactionAction};
+use panvault_vault::limits::EMAIL_ORGANISATIONS_MAX;
 use panvault_vault::{LimitReached, Named, RefusalReason, StoreFault, VaultError};
 
 use crate::fault::Faults;
@@ -224,6 +225,12 @@ impl From<VaultError> for Refusal {
                     "node",
                     "takes no transactions until it has renewed its lease; try again",
                 );
+            }
+            VaultError::TooManyOrganisations => {
+                let what = formatcp!(
+                    "is to be sent with email_address, which is looked for in at most {EMAIL_ORGANISATIONS_MAX} organisations"
+                );
+                return Self::with(ErrorCode::Malformed, "query.organisation", what);
             }
             VaultError::Store(StoreFault::TooManyRows) => {
                 return Self::with(

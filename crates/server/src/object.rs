@@ -9,6 +9,7 @@ pub(crate) mod audit;
 pub(crate) mod bin;
 pub(crate) mod card;
 pub(crate) mod count;
+pub(crate) mod customer;
 pub(crate) mod organisation;
 pub(crate) mod processor;
 pub(crate) mod refund;
@@ -43,6 +44,7 @@ pub(crate) static OBJECTS: &[&ObjectSpec] = &[
     transaction::Transaction::SPEC,
     transaction::HistoryStep::SPEC,
     refund::Refund::SPEC,
+    customer::Customer::SPEC,
     organisation::Organisation::SPEC,
     account::Account::SPEC,
     processor::Processor::SPEC,
@@ -252,14 +254,15 @@ mod tests {
     use core::fmt::Debug;
 
     use panvault_vault::{
-        AccountField, ApiKeyField, AuditField, CardField, OrganisationField, ProcessorField, RefundField,
-        TransactionField,
+        AccountField, ApiKeyField, AuditField, CardField, CustomerField, OrganisationField, ProcessorField,
+        RefundField, TransactionField,
     };
 
     use super::account::Account;
     use super::api_key::ApiKey;
     use super::audit::Audit;
     use super::card::Card;
+    use super::customer::Customer;
     use super::organisation::Organisation;
     use super::processor::Processor;
     use super::refund::Refund;
@@ -280,6 +283,7 @@ mod tests {
         goes_by::<Card>(CardField::ALL);
         goes_by::<Transaction>(TransactionField::ALL);
         goes_by::<Refund>(RefundField::ALL);
+        goes_by::<Customer>(CustomerField::ALL);
         goes_by::<Organisation>(OrganisationField::ALL);
         goes_by::<Account>(AccountField::ALL);
         goes_by::<Processor>(ProcessorField::ALL);

@@ -5,6 +5,7 @@ mod api_key;
 mod audit;
 mod bin;
 mod card;
+mod customer;
 mod organisation;
 mod processor;
 mod refund;
@@ -141,6 +142,12 @@ pub static ENDPOINTS: &[Endpoint] = &[
     refund::LIST,
     refund::COUNT,
     refund::READ,
+    customer::CREATE,
+    customer::LIST,
+    customer::COUNT,
+    customer::READ,
+    customer::UPDATE,
+    customer::DELETE,
     organisation::CREATE,
     organisation::LIST,
     organisation::COUNT,

@@ -81,6 +81,9 @@ pub enum VaultError {
     /// A stored row cannot be read.
     #[error("a stored row cannot be read")]
     Row(#[source] RowFault),
+    /// An e-mail address is digested for each organisation, and these are too many.
+    #[error("the list would look for an e-mail address in too many organisations")]
+    TooManyOrganisations,
     /// Several tries met something that kept changing: a card, its CVV, documents, a lease.
     #[error("the object kept changing")]
     Contended,
@@ -141,6 +144,7 @@ impl VaultError {
             | Self::CvvFull
             | Self::CvvUnavailable
             | Self::LeaseLost
+            | Self::TooManyOrganisations
             | Self::Contended => None,
         }
     }

@@ -7,6 +7,7 @@ mod bin;
 mod card;
 mod chain;
 mod clock;
+mod customer;
 mod cvv;
 mod document;
 mod env;
@@ -30,11 +31,11 @@ pub use panvault_keys::{ApiKey, OperatorKey};
 pub use panvault_processor::{Connect, Connector};
 pub use panvault_store::{
     AccountField, AccountQuery, AccountRow, Action, ApiKeyField, ApiKeyQuery, ApiKeyRow, AuditField,
-    AuditNote, AuditQuery, AuditRecord, CardField, CardQuery, CardRow, Count, CvvCounts, Direction, Field,
-    FieldValue, Filter, HistoryRow, OrganisationField, OrganisationQuery, OrganisationRow, Page,
-    ProcessorField, ProcessorQuery, ProcessorRow, Query, RefundField, RefundQuery, RefundRow, RefusalReason,
-    RowKey, StoreFault, StoreStatus, Test, Totals, TransactionField, TransactionQuery, TransactionRow,
-    Webhooks,
+    AuditNote, AuditQuery, AuditRecord, CardField, CardQuery, CardRow, Count, CustomerField, CustomerQuery,
+    CustomerRow, CvvCounts, Direction, Field, FieldValue, Filter, HistoryRow, OrganisationField,
+    OrganisationQuery, OrganisationRow, Page, ProcessorField, ProcessorQuery, ProcessorRow, Query,
+    RefundField, RefundQuery, RefundRow, RefusalReason, RowKey, StoreFault, StoreStatus, Test, Totals,
+    TransactionField, TransactionQuery, TransactionRow, Webhooks,
 };
 
 pub use crate::account::{AccountChange, AccountView, NewAccount};
@@ -44,6 +45,7 @@ pub use crate::bin::BinView;
 pub use crate::card::{CardChange, CardView, CvvChange, Metadata, Refreshed};
 pub use crate::chain::StoreChain;
 pub use crate::clock::{Clock, SystemClock};
+pub use crate::customer::{CustomerChange, CustomerView, PlannedCustomer, StoredCustomer};
 pub use crate::document::{DocumentPlan, documents_differ};
 pub use crate::error::{FieldFault, Named, VaultError, with_causes};
 pub use crate::idempotency::{Done, Idempotency};
@@ -52,11 +54,11 @@ pub use crate::organisation::{NewOrganisation, OrganisationChange};
 pub use crate::permit::{
     AccountCreate, AccountDelete, AccountList, AccountRead, AccountUpdate, ApiKeyCreate, ApiKeyDelete,
     ApiKeyList, ApiKeyRead, ApiKeyUpdate, AuditList, AuditRead, BinRead, Caller, CardCreate, CardDelete,
-    CardList, CardRead, CardRefresh, CardUpdate, OPERATIONS, Operation, OrganisationCreate,
-    OrganisationDelete, OrganisationList, OrganisationRead, OrganisationUpdate, Permit, ProcessorCreate,
-    ProcessorDelete, ProcessorList, ProcessorRead, ProcessorUpdate, RefundCreate, RefundList, RefundRead,
-    StatusRead, TransactionCapture, TransactionCreate, TransactionList, TransactionRead, TransactionSettle,
-    TransactionVoid, role_gives,
+    CardList, CardRead, CardRefresh, CardUpdate, CustomerCreate, CustomerDelete, CustomerList, CustomerRead,
+    CustomerUpdate, OPERATIONS, Operation, OrganisationCreate, OrganisationDelete, OrganisationList,
+    OrganisationRead, OrganisationUpdate, Permit, ProcessorCreate, ProcessorDelete, ProcessorList,
+    ProcessorRead, ProcessorUpdate, RefundCreate, RefundList, RefundRead, StatusRead, TransactionCapture,
+    TransactionCreate, TransactionList, TransactionRead, TransactionSettle, TransactionVoid, role_gives,
 };
 pub use crate::processor::{NewProcessor, ProcessorChange};
 pub use crate::refund::NewRefund;

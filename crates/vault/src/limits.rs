@@ -56,6 +56,12 @@ pub const UPDATE_TRIES_MAX: usize = 8;
 /// How often an action is tried again when its transaction changed between its reading and its writing.
 pub const ACTION_TRIES_MAX: usize = 8;
 
+/// Organisations in which customers are looked for by their e-mail address at once: each has a digest of its own.
+pub const EMAIL_ORGANISATIONS_MAX: usize = 1000;
+
+/// Cards that a customer names at most: those that it was used with last.
+pub const CUSTOMER_CARDS_MAX: usize = 100;
+
 /// How often a refund is tried again when its transaction changed meanwhile: of those that try at once one succeeds, so it is also how many may.
 pub const REFUND_TRIES_MAX: usize = 64;
 

@@ -72,6 +72,18 @@ operations! {
     /// See refunds.
     RefundList "refund_list"
         [ProviderAdmin ProviderUser MerchantAdmin MerchantSupervisor MerchantCashier MerchantUser]
+    /// Store a customer.
+    CustomerCreate "customer_create" [ProviderAdmin MerchantAdmin MerchantSupervisor MerchantCashier]
+    /// Change a customer.
+    CustomerUpdate "customer_update" [ProviderAdmin MerchantAdmin MerchantSupervisor MerchantCashier]
+    /// See a customer.
+    CustomerRead "customer_read"
+        [ProviderAdmin ProviderUser MerchantAdmin MerchantSupervisor MerchantCashier MerchantUser]
+    /// See customers.
+    CustomerList "customer_list"
+        [ProviderAdmin ProviderUser MerchantAdmin MerchantSupervisor MerchantCashier MerchantUser]
+    /// Erase a customer.
+    CustomerDelete "customer_delete" [ProviderAdmin MerchantAdmin MerchantSupervisor]
     /// Make an organisation.
     OrganisationCreate "organisation_create" [ProviderAdmin]
     /// Change an organisation.

@@ -3,7 +3,8 @@ use std::sync::Arc;
 use panvault_keys::VaultKeys;
 use panvault_processor::Connector;
 use panvault_store::{
-    ApiKeyUseRow, CardRow, DocumentRow, HistoryRow, IdempotencyRow, RefundRow, RowKey, TransactionRow,
+    ApiKeyUseRow, CardRow, CustomerRow, DocumentRow, HistoryRow, IdempotencyRow, RefundRow, RowKey,
+    TransactionRow,
 };
 
 use crate::document::Snapshot;
@@ -49,6 +50,34 @@ impl RowVerifier {
     /// A refund bears its tag.
     pub fn refund(&self, row: &RefundRow) -> Result<(), VaultError> {
         seal::refund_verify(&self.keys, row)
+    }
+
+    /// A customer bears its tag and opens in its place, in an organisation that exists, and its digest is that of its address. One whose key
+    /// is destroyed has nothing left that could be opened.
+    pub fn customer(&self, row: &CustomerRow) -> Result<(), VaultError> {
+        let tampered = || VaultError::Tampered(RowKey::Customer(row.id));
+        if self.snapshot.documents.organisation(row.organisation).is_none() {
+            return Err(tampered());
+        }
+        seal::customer_verify(row, row.organisation, &self.keys)?;
+        match seal::customer_open(row, row.organisation, self.keys.vault(), &self.snapshot.keys) {
+            Err(VaultError::NotFound(_)) => Ok(()),
+            Err(error) => Err(error),
+            Ok(details) => {
+                let email = details.email();
+                let is_digest = match (&email, &row.email) {
+                    (None, None) => true,
+                    (Some(email), Some(digest)) => self.snapshot.keys.email_digest_matches(
+                        row.organisation,
+                        row.email_key,
+                        email.expose_text().as_bytes(),
+                        digest,
+                    )?,
+                    (None, Some(_)) | (Some(_), None) => false,
+                };
+                if is_digest { Ok(()) } else { Err(tampered()) }
+            }
+        }
     }
 
     /// A step of a transaction's history bears its tag.

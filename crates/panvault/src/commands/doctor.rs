@@ -213,6 +213,10 @@ fn rows(examination: &mut Examination, verifier: &RowVerifier) -> Result<(), Ope
         let verified = verifier.refund(&row).is_ok();
         wrong.note(verified, || format!("refund {} is not what the vault wrote", row.id));
     })?;
+    examination.each_customer(&mut |row| {
+        let verified = verifier.customer(&row).is_ok();
+        wrong.note(verified, || format!("customer {} is not what the vault wrote", row.id));
+    })?;
     let history = examination.each_history(&mut |row| {
         let verified = verifier.history(&row).is_ok();
         wrong.note(verified, || {

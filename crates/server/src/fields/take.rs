@@ -66,6 +66,19 @@ impl<'a> Fields<'a> {
         T::read(self.value(field.name)?)
     }
 
+    /// The members of an object of texts, and those that are to end, which are `null`.
+    pub(crate) fn members_of(&self, field: &Field<Pairs>) -> Vec<(&str, Option<&str>)> {
+        let Some(Value::Object(members)) = self.value(field.name) else { return Vec::new() };
+        let mut found = Vec::with_capacity(members.len());
+        for (name, value) in members {
+            let text = <str as InClear>::read(value);
+            if text.is_some() || matches!(value, Value::Null) {
+                found.push((name.expose_text(), text));
+            }
+        }
+        found
+    }
+
     /// The text of a secret, for its own type to read.
     pub(crate) fn secret(&self, field: &Field<Secret>) -> Option<&Text<'a>> {
         if let Some(Value::Secret(text, _)) = self.value(field.name) { Some(text) } else { None }

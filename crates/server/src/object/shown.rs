@@ -3,9 +3,9 @@
 use core::fmt::{self, Display, Write};
 
 use panvault_model::{
-    AMOUNT_MAX, AccountId, Amount, ApiKeyId, Bin, Brand, CardId, CardType, Country, Currency, CvvResult,
-    Fingerprint, Id, LastFour, OrganisationId, ProcessorId, RecurringType, RefundId, RefundStatus, Role,
-    ShopperInteraction, Timestamp, TransactionId, TransactionStatus,
+    AMOUNT_MAX, AccountId, Amount, ApiKeyId, Bin, Brand, CardId, CardType, Country, Currency, CustomerId,
+    CvvResult, Fingerprint, Id, LastFour, OrganisationId, ProcessorId, RecurringType, RefundId, RefundStatus,
+    Role, ShopperInteraction, Timestamp, TransactionId, TransactionStatus,
 };
 use panvault_vault::{Action, RefusalReason};
 
@@ -130,7 +130,7 @@ macro_rules! shown_digits {
 }
 
 shown_digits! {
-    Shape::Id => Id AccountId ApiKeyId CardId OrganisationId ProcessorId RefundId TransactionId;
+    Shape::Id => Id AccountId ApiKeyId CardId CustomerId OrganisationId ProcessorId RefundId TransactionId;
     Shape::Hexadecimal(32) => Fingerprint;
 }
 

@@ -111,7 +111,7 @@ pub(crate) static CREATE: BodySpec = BodySpec { name: "TransactionCreate", may_l
     USER_AGENT.optional(
         formatcp!("The shopper's browser, whatever it says: card numbers are masked, and what is longer than {USER_AGENT_BYTES_MAX} bytes is cut."),
     ),
-    CUSTOMER.optional("The customer, for address verification."),
+    CUSTOMER.optional("The customer, which must be there, for address verification. The card appears on it."),
     PAYMENT_PRODUCT.optional("By what is paid: `card`, also when it is not sent."),
     WEBHOOK.optional("Kept with the transaction."),
     RECURRING_TYPE.optional("For a series of payments."),

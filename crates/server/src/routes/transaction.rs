@@ -125,7 +125,7 @@ fn create_parse(fields: &Fields<'_>, mut faults: Faults) -> Result<NewTransactio
         fields.of(&field::AMOUNT).and_then(|amount| u32::try_from(amount).ok()).and_then(Amount::new);
     let customer_ip = fields.typed(&field::CUSTOMER_IP, address_parse, &mut faults);
     let customer = fields.of(&field::CUSTOMER);
-    // Nobody looks it up, so that it may be anything.
+    // No id of ours reads so: it is refused before anything looks it up.
     if customer.is_some_and(|id| id_holds_card_number(&id.to_string())) {
         faults.malformed(field::CUSTOMER.place(), "looks like it holds a card number");
     }

@@ -102,6 +102,7 @@ fn walk(server: &Server, tenant: &Tenant, id: &str, key: Option<&str>) -> Vec<(&
                 | "transaction_void"
                 | "transaction_void_authorization"
                 | "refund_create" => Some(json!({})),
+                "customer_create" | "customer_update" => Some(json!({ "first_name": "Ann" })),
                 "organisation_create"
                 | "organisation_update"
                 | "account_update"
@@ -172,8 +173,9 @@ fn a_stranger_and_a_missing_object_get_the_same_answer_everywhere() {
     let of_the_parent = format!("organisation={}", server.parent.organisation);
     let (processor, api_key) =
         (key(&format!("/v1/processor?{of_the_parent}")), key(&format!("/v1/apikey?{of_the_parent}")));
+    let customer = server.post(&server.parent.key, "/v1/customer", &json!({ "first_name": "Ann" })).id();
     let own = [&server.parent.organisation, &server.parent.account];
-    let ids = [&card, &transaction, &refund, own[0], own[1], &processor, &api_key];
+    let ids = [&card, &transaction, &refund, &customer, own[0], own[1], &processor, &api_key];
     for outsider in [&server.stranger, &server.child] {
         let administrator = server.make_key(outsider, &[Role::ProviderAdmin]);
         for (theirs, key) in ids.into_iter().flat_map(|id| [(id, &outsider.key), (id, &administrator)]) {

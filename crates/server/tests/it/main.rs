@@ -11,6 +11,7 @@ mod cards;
 mod clients;
 mod connections;
 mod cors;
+mod customers;
 mod documents;
 mod faults;
 mod floor;

@@ -65,10 +65,11 @@ fn everything_that_was_sent_is_echoed() {
     let server = Server::start();
     let merchant = &server.parent;
     let card = server.make_card(merchant, None);
+    let customer = server.post(&merchant.key, "/v1/customer", &json!({ "first_name": "Ann" })).id();
     let mut body = transaction_body(merchant, &card, 1099);
     for (name, value) in [
         ("capture_now", json!(true)),
-        ("customer", json!("ab".repeat(12))),
+        ("customer", json!(customer)),
         ("payment_product", json!("card")),
         ("webhook_transaction_update", json!("https://shop.example/hook")),
         ("recurring_type", json!("first")),

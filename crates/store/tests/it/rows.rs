@@ -4,19 +4,15 @@ use core::num::NonZeroU32;
 use std::sync::Arc;
 
 use panvault_model::{
-    AccountId, ActionState, Amount, ApiKeyId, Bin, Brand, CardId, CardType, Country, Currency, CvvResult,
-    Expiry, Fingerprint, Id, IssuerFacts, LastFour, NodeId, OrganisationId, ProcessorId, RecurringType,
-    RefundId, RefundStatus, RequestId, Role, Sealed, ShopperInteraction, Tag, Timestamp, TransactionAction,
-    TransactionId, TransactionStatus,
+    AccountId, ActionState, Amount, ApiKeyId, Bin, Brand, CardId, CardType, Country, Currency, CustomerId,
+    CvvResult, EmailDigest, Expiry, Fingerprint, Id, IssuerFacts, LastFour, NodeId, OrganisationId,
+    ProcessorId, RecurringType, RefundId, RefundStatus, RequestId, Role, Sealed, ShopperInteraction, Tag,
+    Timestamp, TransactionAction, TransactionId, TransactionStatus,
 };
 use panvault_store::{
-    AccountId, AccountRow, Action, ActionState, Amount, ApiKeyId, ApiKeyRow, ApiKeyUseRow, AuditNote, Bin,
-    Brand, CardId, CardRow, CardType, Counted, Country, Currency, CustomerId, CustomerRow, CvvResult,
-    DocumentKind, DocumentRow, EmailDigest, Expiry, Fingerprint, HistoryRow, Id, IdempotencyAnswer,
-    IdempotencyKey, IdempotencyRow, IssuerFacts, LastFour, NodeId, OrganisationId, OrganisationRow,
-    ProcessorId, ProcessorRow, RecurringType, RefundRow, RefusalReason, RequestId, Role, Sealed,
-    ShopperInteraction, Tag, Timestamp, TransactionAction, TransactionId, TransactionRow, TransactionStatus,
-    Webhooks,
+    AccountRow, Action, ApiKeyRow, ApiKeyUseRow, AuditNote, CardRow, Counted, CustomerRow, DocumentKind,
+    DocumentRow, HistoryRow, IdempotencyAnswer, IdempotencyKey, IdempotencyRow, OrganisationRow,
+    ProcessorRow, RefundRow, RefusalReason, TransactionRow, Webhooks,
 };
 
 pub(crate) fn id(byte: u8) -> Id {

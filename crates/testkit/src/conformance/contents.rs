@@ -19,6 +19,7 @@ pub struct Contents {
     pub refunds: Vec<Arc<RefundRow>>,
     /// Those of which nobody has said yet what became.
     pub refunds_open: Vec<Arc<RefundRow>>,
+    /// Newest first.
     pub customers: Vec<Arc<CustomerRow>>,
     /// All.
     pub nodes: Vec<Arc<NodeRow>>,

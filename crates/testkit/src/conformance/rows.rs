@@ -132,31 +132,6 @@ pub fn card_changed(card: &CardRow) -> CardRow {
     CardRow { version, updated_at: card.updated_at.plus_seconds(1000), ..card.clone() }
 }
 
-/// A refund of a transaction of organisation 1, under way, version 1.
-pub fn refund(n: u64, of: &TransactionRow) -> RefundRow {
-    RefundRow {
-        id: RefundId(id(n)),
-        organisation: of.organisation,
-        version: 1,
-        node: of.node,
-        transaction: of.id,
-        account: of.account,
-        processor: of.processor,
-        amount: of.amount,
-        currency: of.currency,
-        reason: None,
-        merchant_reference: None,
-        status: RefundStatus::Pending,
-        status_reason: None,
-        reason_code: None,
-        state: ActionState::InHand,
-        idempotency: None,
-        created_at: at(n),
-        updated_at: at(n),
-        tag: tag(0xc7),
-    }
-}
-
 /// A customer of organisation 1, version 1, with everything that may be absent; `email` tells addresses apart.
 pub fn customer(n: u64, email: u8) -> CustomerRow {
     CustomerRow {

@@ -2,7 +2,7 @@ use core::time::Duration;
 use std::sync::{Arc, Weak};
 
 use panvault_model::OrganisationId;
-use panvault_store::{CardQuery, TransactionQuery};
+use panvault_store::{CardQuery, CustomerQuery, TransactionQuery};
 
 use crate::document::Snapshot;
 use crate::error::VaultError;
@@ -34,6 +34,10 @@ impl Vault {
         let cards = CardQuery { asked_by, ..CardQuery::newest(vec![organisation], 1) };
         if self.store().card_list(cards).await?.total > 0 {
             return Ok(Some("it has cards"));
+        }
+        let customers = CustomerQuery { asked_by, ..CustomerQuery::newest(vec![organisation], 1) };
+        if self.store().customer_list(customers).await?.total > 0 {
+            return Ok(Some("it has customers"));
         }
         let transactions = TransactionQuery { asked_by, ..transactions(organisation) };
         let transactions = self.store().transaction_list(transactions).await?;

@@ -10,15 +10,16 @@
 //! | 5 | a processor | the document |
 //! | 6 | an API key, without the key itself | the document |
 //! | 7 | a refund, whatever became of it | the refund row |
+//! | 8 | a customer, without its details | the customer row, without digest and sealed part, and its tag zeroes |
 //!
 //! Kinds are append-only; an operation that answers with something else takes the next number here, and the store knows nothing of it.
-//! **What cannot be said twice is not kept.** The state of a CVV is looked up when an answer is given again. The secret of an API key is
+//! **What cannot be said twice is not kept.** The state of a CVV and the details of a customer are looked up when an answer is given again. The secret of an API key is
 //! shown once and kept nowhere: the answer of its creation is given again without it, marked as a repetition. So whoever lost the first
 //! answer learns which key to delete, and makes another.
 
 use panvault_store::{
-    AccountRow, ApiKeyRow, CardRow, IdempotencyAnswer, IdempotencyRow, OrganisationRow, ProcessorRow,
-    RefundRow, RowFault, TransactionRow,
+    AccountRow, ApiKeyRow, CardRow, CustomerRow, IdempotencyAnswer, IdempotencyRow, OrganisationRow,
+    ProcessorRow, RefundRow, RowFault, TransactionRow,
 };
 
 use crate::api_key::MadeApiKey;
@@ -70,6 +71,20 @@ impl KeptAnswer for RefundRow {
     fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(256);
         self.encode(&mut bytes);
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self, RowFault> {
+        Self::decode(bytes)
+    }
+}
+
+impl KeptAnswer for CustomerRow {
+    const KIND: u8 = 8;
+
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(128);
+        self.without_details().encode(&mut bytes);
         bytes
     }
 
@@ -138,6 +153,7 @@ pub(crate) fn answer_readable(answer: &IdempotencyAnswer) -> Result<(), RowFault
         ProcessorRow::KIND => ProcessorRow::from_bytes(&answer.bytes).map(drop),
         ApiKeyRow::KIND => ApiKeyRow::from_bytes(&answer.bytes).map(drop),
         RefundRow::KIND => RefundRow::from_bytes(&answer.bytes).map(drop),
+        CustomerRow::KIND => CustomerRow::from_bytes(&answer.bytes).map(drop),
         _ if answer.is_running() => Ok(()),
         _ => Err(RowFault::Value),
     }
@@ -154,11 +170,11 @@ mod tests {
         assert_eq!(answer_readable(&IdempotencyAnswer::RUNNING), Ok(()));
         let documents = [OrganisationRow::KIND, AccountRow::KIND, ProcessorRow::KIND, ApiKeyRow::KIND];
         assert_eq!(documents, [3, 4, 5, 6]);
-        for (kind, format) in [(1, 5), (2, 5), (3, 1), (4, 2), (5, 1), (6, 3), (7, 1)] {
+        for (kind, format) in [(1, 5), (2, 5), (3, 1), (4, 2), (5, 1), (6, 3), (7, 1), (8, 1)] {
             let cut = IdempotencyAnswer { kind, bytes: vec![format, 0] };
             assert_eq!(answer_readable(&cut), Err(RowFault::Short), "{kind}");
         }
-        for kind in 8..=255 {
+        for kind in 9..=255 {
             let later = IdempotencyAnswer { kind, bytes: Vec::new() };
             assert_eq!(answer_readable(&later), Err(RowFault::Value), "{kind}");
         }

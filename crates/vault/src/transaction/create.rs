@@ -7,8 +7,8 @@ use panvault_model::{
 };
 use panvault_processor::{Act, Clearance, Order, Processor, Sent};
 use panvault_store::{
-    AccountRow, Action, CardRow, Commit, CvvClaim, Expect, HistoryRow, IdempotencyAnswer, Outcome, RowKey,
-    StoreFault, TransactionRow,
+    AccountRow, Action, CardRow, Commit, CustomerRow, CvvClaim, Expect, HistoryRow, IdempotencyAnswer,
+    Outcome, RowKey, StoreFault, TransactionRow,
 };
 
 use crate::audit::Requester;
@@ -59,9 +59,10 @@ impl NewTransaction {
     }
 }
 
-/// Places of expectations where `INITIATED` is written: that the card is there, and that its CVV is still the one that was claimed.
+/// Places of expectations where `INITIATED` is written: that the card is there, and that the customer is as it was read. Behind it, or in its
+/// place where none is named: that the CVV is still the one that was claimed.
 const EXPECT_CARD: usize = 0;
-const EXPECT_CVV: usize = 2;
+const EXPECT_CUSTOMER: usize = 2;
 
 /// What a transaction needs to be sent, found before anything is written.
 pub(super) struct Prepared {
@@ -94,18 +95,18 @@ impl Vault {
         {
             return self.transaction_replayed(&earlier);
         }
-        let card = match self.card_seen(permit, new.card, Named::Field("card")).await {
-            // All that is not found is said at once.
-            Err(VaultError::NotFound(mut named)) => {
-                if account_seen(permit, new.account).is_err() {
-                    named.push(Named::Field("account"));
-                }
-                return Err(VaultError::NotFound(named));
+        // All that is not found is said at once.
+        let mut missing = Vec::new();
+        let card = found(self.card_seen(permit, new.card, Named::Field("card")).await, &mut missing)?;
+        let customer = found(self.customer_of(permit, new.customer).await, &mut missing)?;
+        let (Some(card), Some(mut customer)) = (card, customer) else {
+            if account_seen(permit, new.account).is_err() {
+                missing.push(Named::Field("account"));
             }
-            card => card?,
+            return Err(VaultError::NotFound(missing));
         };
         seal::card_openable(&card, &permit.snapshot().keys, Named::Field("card"))?;
-        let mut prepared = self.transaction_plan(permit, new, &card, idempotency)?;
+        let mut prepared = self.transaction_plan(permit, new, &card, customer.as_deref(), idempotency)?;
         let mut attempt = self.guards().attempt(&card, &prepared.row, now)?;
         let in_hand = self.node().take(prepared.row.id.0)?;
         let mut claiming = Claiming::new(card.id, idempotency.map(|claim| claim.key.0));
@@ -124,7 +125,13 @@ impl Vault {
                     };
                 }
             };
-            match self.transaction_initiate(&mut prepared, card.organisation, cvv.as_ref()).await {
+            let initiated = self.transaction_initiate(
+                &mut prepared,
+                card.organisation,
+                cvv.as_ref(),
+                customer.as_deref(),
+            );
+            match initiated.await {
                 Ok((row, Outcome::Done { .. })) => {
                     let claim = cvv.as_ref().map(|cvv| &cvv.claim);
                     attempt.begin();
@@ -138,7 +145,20 @@ impl Vault {
                     let claim = idempotency.ok_or(VaultError::Contended)?;
                     return self.transaction_replayed(&*self.idempotency_claimed(&claim, earlier)?);
                 }
-                Ok((_, Outcome::Unmet(EXPECT_CVV))) => claiming.again(cvv),
+                // It was used with another card meanwhile, or changed, or erased.
+                Ok((_, Outcome::Unmet(EXPECT_CUSTOMER))) if customer.is_some() => {
+                    match self.customer_of(permit, prepared.row.customer).await {
+                        Ok(read) => customer = read,
+                        Err(error) => {
+                            self.cvv_release(cvv.map(|cvv| cvv.claim), true).await;
+                            return Err(error);
+                        }
+                    }
+                    claiming.again(cvv);
+                }
+                Ok((_, Outcome::Unmet(at))) if at == EXPECT_CUSTOMER + usize::from(customer.is_some()) => {
+                    claiming.again(cvv);
+                }
                 Ok((_, Outcome::Unmet(at))) => {
                     self.cvv_release(cvv.map(|cvv| cvv.claim), true).await;
                     return Err(if at == EXPECT_CARD {
@@ -163,17 +183,26 @@ impl Vault {
         permit: &Permit<TransactionCreate>,
         new: NewTransaction,
         card: &CardRow,
+        customer: Option<&CustomerRow>,
         idempotency: Option<Idempotency>,
     ) -> Result<Prepared, VaultError> {
         new.storable()?;
         let snapshot = Arc::clone(permit.snapshot());
         let account = account_seen(permit, new.account)?;
         let organisation = account.organisation;
-        if !snapshot.documents.is_below(organisation, card.organisation)
-            && !snapshot.documents.is_below(card.organisation, organisation)
-        {
+        let is_in_line = |other| {
+            snapshot.documents.is_below(organisation, other)
+                || snapshot.documents.is_below(other, organisation)
+        };
+        if !is_in_line(card.organisation) {
             return Err(VaultError::field(
                 "card",
+                "is of an organisation that is neither above nor below the account's",
+            ));
+        }
+        if customer.is_some_and(|customer| !is_in_line(customer.organisation)) {
+            return Err(VaultError::field(
+                "customer",
                 "is of an organisation that is neither above nor below the account's",
             ));
         }
@@ -238,12 +267,14 @@ impl Vault {
         Ok(Prepared { row: Arc::new(row), connection, asked: *permit.asked(), snapshot, idempotency })
     }
 
-    /// Writes `INITIATED`, durably, and marks the CVV as used where nodes share CVVs; the row is that which is written.
+    /// Writes `INITIATED`, durably, marks the CVV as used where nodes share CVVs, and notes the card with the customer when the two are used
+    /// together for the first time; the row is that which is written.
     async fn transaction_initiate(
         &self,
         prepared: &mut Prepared,
         card_organisation: OrganisationId,
         cvv: Option<&ClaimedCvv>,
+        customer: Option<&CustomerRow>,
     ) -> Result<(Arc<TransactionRow>, Outcome), VaultError> {
         let row = Arc::make_mut(&mut prepared.row);
         row.cvv_present = cvv.is_some();
@@ -256,7 +287,7 @@ impl Vault {
             claim: prepared
                 .idempotency
                 .map(|claim| claim.claim(self.keys(), row.created_at, IdempotencyAnswer::RUNNING)),
-            // Two are looked at by their places.
+            // They are looked at by their places.
             expects: vec![
                 Expect::Owned(RowKey::Card(row.card), card_organisation),
                 Expect::Absent(RowKey::Transaction(row.id)),
@@ -264,6 +295,15 @@ impl Vault {
             effects: vec![Arc::clone(&row).into(), history.into()],
             audit,
         };
+        if let Some(customer) = customer {
+            let key = RowKey::Customer(customer.id);
+            if customer.cards.contains(&row.card) {
+                commit.expects.push(Expect::Owned(key, customer.organisation));
+            } else {
+                commit.expects.push(Expect::Version(key, customer.version));
+                commit.effects.push(self.customer_with_card(customer, row.card, row.created_at)?.into());
+            }
+        }
         if let Some(unused) = cvv.and_then(|cvv| cvv.row.as_deref()) {
             commit.expects.push(cvv::as_read(Some(unused), unused.card));
             commit.effects.push(self.cvv_used(unused, true)?.into());
@@ -391,6 +431,17 @@ pub(crate) async fn answered_in_time(
 ) -> Option<Sent> {
     let limit = Duration::from_secs(PROCESSOR_SECONDS_MAX);
     tokio::time::timeout(limit, connection.send(act, clearance)).await.ok()
+}
+
+/// What was read; what is not found goes to what is missing.
+fn found<T>(read: Result<T, VaultError>, missing: &mut Vec<Named>) -> Result<Option<T>, VaultError> {
+    match read {
+        Err(VaultError::NotFound(named)) => {
+            missing.extend(named);
+            Ok(None)
+        }
+        read => read.map(Some),
+    }
 }
 
 /// The account, if the caller sees it.
