@@ -34,6 +34,7 @@ pub(crate) const EXAMPLE_ACCOUNT: &str = "65f1c0d11c2d3e4f5a6b7c8d";
 pub(crate) const EXAMPLE_CARD: &str = "65f1c0de8a4b3c2d1e0f9a8b";
 pub(crate) const EXAMPLE_TRANSACTION: &str = "65f1c0e92b3c4d5e6f708192";
 pub(crate) const EXAMPLE_REFUND: &str = "65f1c0ea3c4d5e6f70819213";
+pub(crate) const EXAMPLE_CUSTOMER: &str = "65f1c0d45f60718293a4b5c6";
 pub(crate) const EXAMPLE_PROCESSOR: &str = "65f1c0d23d4e5f60718293a4";
 pub(crate) const EXAMPLE_API_KEY: &str = "65f1c0d34e5f60718293a4b5";
 

@@ -14,8 +14,8 @@ use crate::limits::{
 use crate::object::Shown;
 use crate::object::audit::{EXAMPLE_RECORD, RecordId};
 use crate::object::{
-    EXAMPLE_ACCOUNT, EXAMPLE_API_KEY, EXAMPLE_CARD, EXAMPLE_ORGANISATION, EXAMPLE_PROCESSOR, EXAMPLE_REFUND,
-    EXAMPLE_TRANSACTION, ObjectSpec,
+    EXAMPLE_ACCOUNT, EXAMPLE_API_KEY, EXAMPLE_CARD, EXAMPLE_CUSTOMER, EXAMPLE_ORGANISATION,
+    EXAMPLE_PROCESSOR, EXAMPLE_REFUND, EXAMPLE_TRANSACTION, ObjectSpec,
 };
 use crate::table::{AnswerSchema, ENDPOINTS, Endpoint};
 
@@ -167,6 +167,7 @@ fn id_of(endpoint: &Endpoint) -> &'static str {
     match endpoint.path.split('/').nth(2) {
         Some("transaction") => EXAMPLE_TRANSACTION,
         Some("refund") => EXAMPLE_REFUND,
+        Some("customer") => EXAMPLE_CUSTOMER,
         Some("organisation") => EXAMPLE_ORGANISATION,
         Some("account") => EXAMPLE_ACCOUNT,
         Some("processor") => EXAMPLE_PROCESSOR,

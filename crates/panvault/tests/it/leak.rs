@@ -82,6 +82,69 @@ fn nothing_that_was_written_or_said_holds_a_card_number_or_a_cvv() {
     assert!(!scan.scan_directory(directory.path()).unwrap().is_empty());
 }
 
+/// A customer's life. What is personal of it is shown to who may see it, and stands in no file and no log in clear.
+#[test]
+fn nothing_personal_of_a_customer_is_written_in_clear() {
+    let directory = tempfile::tempdir().unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let dev = Dev::start(directory.path(), &["--log-level", "trace", "--metrics-listen", &free]);
+    let send = |method: &str, path: &str, body: Option<&str>| {
+        let headers = [
+            ("X-APIKEY", dev.key.as_str()),
+            ("Content-Type", "application/json"),
+            ("Idempotency-Key", "customer-1"),
+        ];
+        http_send(&format!("{}{path}", dev.url), method, &headers, body).unwrap()
+    };
+    let body = json!({
+        "first_name": "Qanary", "email_address": "Qanary@Shop.Example", "street_address": "Qanarystraat 1", "phone_number": "+31 30 7654321",
+        "billing": { "last_name": "Qanary", "city": "Qanarystad" }
+    });
+    let kept = send("POST", "/v1/customer", Some(&body.to_string()));
+    assert!(kept.status == 200 && kept.text.contains("Qanarystraat"), "the control: {}", kept.text);
+    let path = format!("/v1/customer/{}", kept.id());
+    let mut metrics = String::new();
+    for (method, path, body) in [
+        ("POST", path.as_str(), Some(r#"{"region": "Qanarystad"}"#)),
+        (
+            "POST",
+            path.as_str(),
+            Some(r#"{"region": 1, "date_of_birth": "Qanary", "email_address": "Qanary"}"#),
+        ),
+        ("POST", "/v1/customer", Some(r#"{"first_name": "Qanary""#)),
+        ("GET", path.as_str(), None),
+        ("GET", "/v1/customer?email_address=qanary@shop.example", None),
+        ("GET", "/v1/customer?email_address=qanary", None),
+        ("GET", "/v1/customer?last_name=Qanary", None),
+    ] {
+        let answer = send(method, path, body);
+        assert!(answer.status == 200 || !answer.text.contains("Qanary"), "{method} {path}: {}", answer.text);
+        metrics = http_send(&format!("http://{free}/metrics"), "GET", &[], None).unwrap().text;
+    }
+    assert!(metrics.contains("customer_create") && !metrics.to_lowercase().contains("qanary"));
+    let found = || {
+        let mut files = vec![directory.path().to_path_buf()];
+        let mut found = Vec::new();
+        while let Some(path) = files.pop() {
+            if path.is_dir() {
+                files.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            } else if path.is_file() {
+                let bytes = fs::read(&path).unwrap().to_ascii_lowercase();
+                let holds = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+                found.extend(
+                    ["qanary", "7654321"].into_iter().filter(|text| holds(text)).map(|_| path.clone()),
+                );
+            }
+        }
+        found
+    };
+    dev.kill();
+    assert_eq!(found(), Vec::<std::path::PathBuf>::new());
+    let planted = directory.path().join("vault/planted");
+    fs::write(&planted, "x Qanary").unwrap();
+    assert_eq!(found(), [planted], "the control");
+}
+
 fn keep(answer: &HttpAnswer, said: &mut Vec<u8>) {
     for (name, value) in &answer.headers {
         said.extend_from_slice(format!("{name}: {value}\n").as_bytes());
@@ -123,7 +186,7 @@ fn live(dev: &Dev, at: usize, card: &CanaryCard, said: &mut dyn FnMut(HttpAnswer
     said(send("GET", &path, &[], None));
     said(send("GET", &format!("/v1/bin/{}", &number[..8]), &[], None));
     // The number where it does not belong: every kind of refusal.
-    let wrong = match at % 15 {
+    let wrong = match at % 17 {
         0 => {
             let check = number.as_bytes()[number.len() - 1] - b'0';
             let mistyped = format!("{}{}", &number[..number.len() - 1], (check + 1) % 10);
@@ -147,6 +210,12 @@ fn live(dev: &Dev, at: usize, card: &CanaryCard, said: &mut dyn FnMut(HttpAnswer
         11 => send("POST", "/v1/card", &[], Some(&good.replacen('{', &format!("{{\"{number}\":1,"), 1))),
         12 => send("DELETE", &format!("/v1/{number}"), &[("User-Agent", number)], None),
         13 => send("GET", &format!("/v1/bin/{number}"), &[], None),
+        14 => {
+            let billing = json!({ "first_name": number, "phone": number });
+            let body = json!({ "billing": billing, "phone": number, "email_address": format!("{number}@a.example"), "date_of_birth": number });
+            send("POST", "/v1/customer", &[], Some(&body.to_string()))
+        }
+        15 => send("GET", &format!("/v1/customer?email_address={number}&{number}=1"), &[], None),
         _ => {
             let mut body = dev.card_body(number);
             body["metadata"] = json!({ "note": number });

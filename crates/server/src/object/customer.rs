@@ -7,7 +7,7 @@ use panvault_model::{CardId, CustomerDetail, CustomerId, Id, OrganisationId, Tim
 use panvault_vault::{CustomerField, CustomerView};
 
 use super::shown::write_texts;
-use super::{BodySpec, EXAMPLE_CARD, EXAMPLE_ORGANISATION, Shape, Shown, object};
+use super::{BodySpec, EXAMPLE_CARD, EXAMPLE_CUSTOMER, EXAMPLE_ORGANISATION, Shape, Shown, object};
 use crate::fields::{Field, FieldSpec, Pairs, Typed};
 use crate::lenience::Rule;
 use crate::limits::TEXT_BYTES_MAX;
@@ -216,7 +216,7 @@ object! {
     /// A customer: who pays. Everything personal is sealed as card numbers are, and shown to whoever may see the customer.
     Customer "Customer" of view: CustomerView, by CustomerField {
         /// Its name in the API.
-        always "_id" => CustomerId = view.row.id, by Id, example "65f1c0d45e6f708192a3b4c5";
+        always "_id" => CustomerId = view.row.id, by Id, example EXAMPLE_CUSTOMER;
         /// Whose customer it is.
         always ORGANISATION.name => OrganisationId = view.row.organisation, by Organisation, example EXAMPLE_ORGANISATION;
         /// As it was sent. A list by it finds it in any case, and goes by nothing but equality.

@@ -10,7 +10,8 @@ use panvault_vault::{HistoryRow, TransactionField, TransactionRow};
 use super::shape::Shape;
 use super::shown::{Shown, write_text};
 use super::{
-    BodySpec, EXAMPLE_ACCOUNT, EXAMPLE_ORGANISATION, EXAMPLE_TRANSACTION, Flattened, Names, Number, object,
+    BodySpec, EXAMPLE_ACCOUNT, EXAMPLE_CUSTOMER, EXAMPLE_ORGANISATION, EXAMPLE_TRANSACTION, Flattened, Names,
+    Number, object,
 };
 use crate::fields::{Field, FieldSpec, Masked, Pairs, Typed};
 use crate::lenience::Rule;
@@ -239,7 +240,7 @@ object! {
         /// As sent.
         optional RECURRING_TYPE.name => RecurringType = row.recurring_type, by RecurringType;
         /// As sent.
-        optional CUSTOMER.name => Id = row.customer, by Customer, example "65f1c0f3a1b2c3d4e5f60718";
+        optional CUSTOMER.name => Id = row.customer, by Customer, example EXAMPLE_CUSTOMER;
         /// As sent.
         optional CUSTOMER_IP.name => Address<'_> = sent(&row.customer_ip).map(Address), by CustomerIp;
         /// As sent.

@@ -3,11 +3,12 @@ use panvault_testkit::operator;
 use panvault_vault::{
     AccountCreate, AccountDelete, AccountList, AccountRead, AccountUpdate, ApiKeyCreate, ApiKeyDelete,
     ApiKeyList, ApiKeyRead, ApiKeyUpdate, AuditList, AuditRead, BinRead, Caller, CardChange, CardCreate,
-    CardDelete, CardList, CardRead, CardRefresh, CardUpdate, CvvChange, Metadata, NewApiKey, OPERATIONS,
-    Operation, OrganisationCreate, OrganisationDelete, OrganisationList, OrganisationRead,
-    OrganisationUpdate, Origin, ProcessorCreate, ProcessorDelete, ProcessorList, ProcessorRead,
-    ProcessorUpdate, RefundCreate, RefundList, RefundRead, StatusRead, TransactionCapture, TransactionCreate,
-    TransactionList, TransactionRead, TransactionSettle, TransactionVoid, VaultError,
+    CardDelete, CardList, CardRead, CardRefresh, CardUpdate, CustomerCreate, CustomerDelete, CustomerList,
+    CustomerRead, CustomerUpdate, CvvChange, Metadata, NewApiKey, OPERATIONS, Operation, OrganisationCreate,
+    OrganisationDelete, OrganisationList, OrganisationRead, OrganisationUpdate, Origin, ProcessorCreate,
+    ProcessorDelete, ProcessorList, ProcessorRead, ProcessorUpdate, RefundCreate, RefundList, RefundRead,
+    StatusRead, TransactionCapture, TransactionCreate, TransactionList, TransactionRead, TransactionSettle,
+    TransactionVoid, VaultError,
 };
 
 use crate::assert_refused;
@@ -25,7 +26,7 @@ type Check = fn(&Caller) -> bool;
 
 /// Columns in the order of [`Role::ALL`]: provider's administrator and user; merchant's administrator, supervisor, cashier and
 /// user; browser.
-const MATRIX: [(&str, &str, Check); 39] = [
+const MATRIX: [(&str, &str, Check); 44] = [
     (StatusRead::NAME, "y------", may::<StatusRead>),
     (AuditRead::NAME, "y-y----", may::<AuditRead>),
     (AuditList::NAME, "y-y----", may::<AuditList>),
@@ -45,6 +46,11 @@ const MATRIX: [(&str, &str, Check); 39] = [
     (RefundCreate::NAME, "y-yy---", may::<RefundCreate>),
     (RefundRead::NAME, "yyyyyy-", may::<RefundRead>),
     (RefundList::NAME, "yyyyyy-", may::<RefundList>),
+    (CustomerCreate::NAME, "y-yyy--", may::<CustomerCreate>),
+    (CustomerUpdate::NAME, "y-yyy--", may::<CustomerUpdate>),
+    (CustomerRead::NAME, "yyyyyy-", may::<CustomerRead>),
+    (CustomerList::NAME, "yyyyyy-", may::<CustomerList>),
+    (CustomerDelete::NAME, "y-yy---", may::<CustomerDelete>),
     (OrganisationCreate::NAME, "y------", may::<OrganisationCreate>),
     (OrganisationUpdate::NAME, "y------", may::<OrganisationUpdate>),
     (OrganisationRead::NAME, "yyyyyy-", may::<OrganisationRead>),
