@@ -2,6 +2,7 @@
 
 mod declines;
 mod guards;
+mod hash;
 mod limiter;
 mod table;
 

@@ -230,6 +230,7 @@ pub(super) const ATTACKS: &[Attack] = &[
         "numbers with known first and last digits are created until a fingerprint tells which one is somebody's",
         &[
             (SERVER, "limits::guesses_at_a_number_by_its_fingerprint_are_few"),
+            (SERVER, "limits::guesses_at_a_number_by_an_idempotency_key_are_as_few"),
             (VAULT, "limit::limiter::tests::the_same_again_takes_nothing_but_needs_a_use_that_is_left"),
             (VAULT, "limit::table::tests::a_flood_of_new_keys_drives_out_no_key_that_says_more"),
         ],

@@ -43,6 +43,8 @@ impl Vault {
         async move {
             let Planned { row, cvv } = match (planned, &idempotency) {
                 (Ok(planned), _) => planned,
+                // Whether there is an earlier answer would tell whether the number is the one that it was given for.
+                (Err(refused @ VaultError::TooMany(_)), _) => return Err(refused),
                 (Err(refused), None) => return Err(refused),
                 // What there was for the first request may be gone: the organisation is disabled, or the card has expired.
                 (Err(refused), Some(claim)) => {

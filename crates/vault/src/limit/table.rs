@@ -1,6 +1,7 @@
 use core::hash::{BuildHasher, Hash};
-use std::hash::RandomState;
 use std::sync::{Mutex, PoisonError};
+
+use crate::limit::hash::KeyedHash;
 
 /// Places among which a key may be.
 const WAYS: usize = 8;
@@ -23,14 +24,14 @@ pub(super) trait Slot: Copy {
 /// bits is kept: that two are taken for one happens once in so many pairs.
 pub(super) struct Table<S> {
     sets: Box<[Mutex<[S; WAYS]>]>,
-    hash: RandomState,
+    hash: KeyedHash,
 }
 
 impl<S: Slot> Table<S> {
     /// For at least so many keys; 0 is a table that knows none.
     pub(super) fn new(keys_max: usize) -> Self {
         let sets = (0..Self::sets(keys_max)).map(|_| Mutex::new([S::new(0); WAYS])).collect();
-        Self { sets, hash: RandomState::new() }
+        Self { sets, hash: KeyedHash::new() }
     }
 
     /// Bytes of one for so many keys.
