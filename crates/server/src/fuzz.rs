@@ -11,6 +11,7 @@ use crate::object::api_key::ApiKey;
 use crate::object::card::Card;
 use crate::object::organisation::Organisation;
 use crate::object::processor::Processor;
+use crate::object::refund::Refund;
 use crate::object::transaction::Transaction;
 use crate::table::ENDPOINTS;
 use crate::{json, list};
@@ -52,6 +53,7 @@ pub fn list_query(bytes: &[u8]) -> bool {
     let taken = [
         list_of::<Card>(query),
         list_of::<Transaction>(query),
+        list_of::<Refund>(query),
         list_of::<Organisation>(query),
         list_of::<Account>(query),
         list_of::<Processor>(query),

@@ -52,6 +52,14 @@ fn reads_of_cards_and_transactions_are_in_the_trail() {
     let listed = counted(&server, &admin, "card_list");
     assert_eq!((listed.len(), &listed[0]["count"]), (1, &json!(2)), "{listed:?}");
     assert_eq!(listed[0]["organisation"], json!(server.child.organisation));
+    let completed = format!("/v1/transaction/{}/refund", server.make_completed(1_000));
+    let refund = server.post(&server.parent.key, &completed, &json!({})).id();
+    for path in [format!("/v1/refund/{refund}"), "/v1/refund".to_owned(), "/v1/refund/count".to_owned()] {
+        assert_eq!(server.get(&server.parent.key, &path).status, 200, "{path}");
+    }
+    let read = counted(&server, &admin, "refund_read");
+    assert_eq!((read.len(), &read[0]["object"]), (1, &json!(refund)), "{read:?}");
+    assert_eq!(counted(&server, &admin, "refund_list")[0]["count"], json!(2));
     let listed = counted(&server, &admin, "transaction_list");
     assert_eq!(listed[0]["organisation"], json!(server.parent.organisation));
     assert!(!counted(&server, &admin, "audit_read").is_empty(), "who reads the trail is in it");
