@@ -1,13 +1,14 @@
 //! `kill -9` while many write: what was acknowledged is there, nothing is half there, and every index agrees.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use panvault_testkit::{SeededRandom, canary_cards};
 use serde_json::{Value, json};
 
-use crate::support::{Dev, assert_healthy, until};
+use crate::support::{Dev, assert_healthy, run_json, until};
 
 const ROUNDS: u64 = 20;
 const WRITERS: usize = 8;
@@ -21,6 +22,8 @@ struct Ledger {
     updates: HashMap<String, (u64, u64)>,
     /// Transactions as they were answered.
     transactions: HashMap<String, Value>,
+    /// Refunds as they were answered, all of one transaction.
+    refunds: HashMap<String, Value>,
 }
 
 #[test]
@@ -29,16 +32,17 @@ fn what_was_acknowledged_is_kept() {
     let data = directory.path().join("vault");
     let mut dice = SeededRandom::new(0x9a11);
     let ledger = Mutex::new(Ledger::default());
+    let refunded = settled(directory.path());
     for round in 0..ROUNDS {
         let dev = Dev::start(directory.path(), &[]);
-        verify(&dev, &ledger.lock().unwrap());
+        verify(&dev, &refunded, &ledger.lock().unwrap());
         let acknowledged = AtomicUsize::new(0);
         let enough = 20 + dice.below(120);
         std::thread::scope(|scope| {
             for writer in 0..WRITERS {
-                let (dev, ledger, acknowledged) = (&dev, &ledger, &acknowledged);
+                let (dev, refunded, ledger, acknowledged) = (&dev, &refunded, &ledger, &acknowledged);
                 let seed = round * 100 + writer as u64;
-                scope.spawn(move || write(dev, seed, ledger, acknowledged));
+                scope.spawn(move || write(dev, refunded, seed, ledger, acknowledged));
             }
             until("enough is acknowledged", || acknowledged.load(Ordering::SeqCst) >= enough);
             dev.signal("-KILL");
@@ -48,7 +52,7 @@ fn what_was_acknowledged_is_kept() {
     }
     let dev = Dev::start(directory.path(), &[]);
     let ledger = ledger.into_inner().unwrap();
-    verify(&dev, &ledger);
+    verify(&dev, &refunded, &ledger);
     for (card, answered) in &ledger.cards {
         let found = dev.get(&format!("/v1/card/{card}")).json();
         for name in ["organisation", "last_four", "bin", "fingerprint", "created_at", "expiry_year"] {
@@ -59,13 +63,24 @@ fn what_was_acknowledged_is_kept() {
     let report = assert_healthy(&data);
     assert!(report["cards"].as_u64().unwrap() >= ledger.cards.len() as u64);
     assert!(
-        ledger.cards.len() > 100 && ledger.transactions.len() > 100,
+        ledger.cards.len() > 100 && ledger.transactions.len() > 100 && ledger.refunds.len() > 100,
         "the test wrote enough to mean something"
     );
 }
 
-/// Writes cards, updates and transactions until the server is gone.
-fn write(dev: &Dev, seed: u64, ledger: &Mutex<Ledger>, acknowledged: &AtomicUsize) {
+/// A transaction of a large amount, which is settled.
+fn settled(directory: &Path) -> String {
+    let dev = Dev::start(directory, &[]);
+    let card = dev.make_card(&canary_cards(7, 1)[0].number, None);
+    let paid = dev.post("/v1/transaction", &dev.transaction_body(&card, 2_000_000_000)).id();
+    dev.stop();
+    let settled = run_json(&["settle", "--json", "--data", directory.join("vault").to_str().unwrap()]);
+    assert_eq!(settled["completed"], json!(1));
+    paid
+}
+
+/// Writes cards, updates, transactions and refunds until the server is gone.
+fn write(dev: &Dev, refunded: &str, seed: u64, ledger: &Mutex<Ledger>, acknowledged: &AtomicUsize) {
     let took = |answer: &Option<panvault_testkit::HttpAnswer>| match answer {
         Some(answer) => {
             assert!(matches!(answer.status, 200 | 403), "{}", answer.text);
@@ -93,6 +108,15 @@ fn write(dev: &Dev, seed: u64, ledger: &Mutex<Ledger>, acknowledged: &AtomicUsiz
             let body = paid.json();
             let outcome = if paid.status == 200 { body } else { body["details"].clone() };
             ledger.lock().unwrap().transactions.insert(paid.id(), outcome);
+            let given =
+                dev.try_post(&format!("/v1/transaction/{refunded}/refund"), &json!({ "amount": amount }));
+            if !took(&given) {
+                return;
+            }
+            let given = given.unwrap();
+            let body = given.json();
+            let outcome = if given.status == 200 { body } else { body["details"].clone() };
+            ledger.lock().unwrap().refunds.insert(given.id(), outcome);
             ledger.lock().unwrap().updates.entry(card.clone()).or_default().1 = n;
             let update = json!({ "organisation": dev.organisation, "metadata": { "n": n.to_string() } });
             if !took(&dev.try_post(&format!("/v1/card/{card}"), &update)) {
@@ -104,7 +128,7 @@ fn write(dev: &Dev, seed: u64, ledger: &Mutex<Ledger>, acknowledged: &AtomicUsiz
 }
 
 /// Everything in the ledger is there, and nothing is left half-way.
-fn verify(dev: &Dev, ledger: &Ledger) {
+fn verify(dev: &Dev, refunded: &str, ledger: &Ledger) {
     for (card, (acknowledged, sent)) in &ledger.updates {
         let found = dev.get(&format!("/v1/card/{card}"));
         assert_eq!(found.status, 200, "{card}: {}", found.text);
@@ -119,6 +143,27 @@ fn verify(dev: &Dev, ledger: &Ledger) {
             assert_eq!(found.json()[name], answered[name], "{transaction} {name}");
         }
     }
+    for (refund, answered) in &ledger.refunds {
+        let found = dev.get(&format!("/v1/refund/{refund}"));
+        assert_eq!(found.status, 200, "{refund}: {}", found.text);
+        for name in ["status", "amount", "reason_code", "transaction"] {
+            assert_eq!(found.json()[name], answered[name], "{refund} {name}");
+        }
+    }
+    // What counts is what is there, also of refunds whose answers nobody saw.
+    let (mut sum, mut skip) = (0, 0);
+    loop {
+        let page = dev.get(&format!("/v1/refund?transaction={refunded}&_limit=1000&_skip={skip}")).json();
+        let rows = page.as_array().unwrap();
+        let counts = rows.iter().filter(|row| row["status"] != json!("FAILED"));
+        sum += counts.map(|row| row["amount"].as_u64().unwrap()).sum::<u64>();
+        skip += rows.len();
+        if rows.len() < 1000 {
+            break;
+        }
+    }
+    let of = dev.get(&format!("/v1/transaction/{refunded}")).json();
+    assert_eq!(of["refunded_amount"].as_u64().unwrap_or(0), sum, "{skip} refunds");
     let open = dev.get("/v1/transaction/count?status=INITIATED").json();
     assert_eq!(open, json!({ "count": 0 }), "a crash leaves INITIATED, and a start makes it UNKNOWN");
 }

@@ -36,7 +36,7 @@ fn nothing_that_was_written_or_said_holds_a_card_number_or_a_cvv() {
             said.extend(sender.join().unwrap());
         }
     });
-    for path in ["/v1/card?_limit=1000", "/v1/transaction?_limit=1000", "/readyz", "/nowhere"] {
+    for path in ["/v1/card?_limit=1000", "/v1/transaction?_limit=1000", "/v1/refund", "/readyz", "/nowhere"] {
         keep(&dev.get(path), &mut said);
     }
     let metrics = http_send(&format!("http://{free}/metrics"), "GET", &[], None).unwrap();
@@ -179,7 +179,15 @@ fn live(dev: &Dev, at: usize, card: &CanaryCard, said: &mut dyn FnMut(HttpAnswer
         body.to_string()
     };
     let amount = [1099, 121, 122, 123, 131, 132, 0][at % 7];
-    said(send("POST", "/v1/transaction", &[], Some(&transact("order", amount))));
+    let paid = send("POST", "/v1/transaction", &[], Some(&transact("order", amount)));
+    // Whatever may be done with it, and the number where a reason stands.
+    let act = format!("/v1/transaction/{}", paid.id());
+    let reason = json!({ "reason": number, "merchant_reference": number, "amount": number }).to_string();
+    said(send("POST", &format!("{act}/refund"), &[], Some(&reason)));
+    said(send("POST", &format!("{act}/capture"), &[], Some(&reason)));
+    said(send("POST", &format!("{act}/void_capture"), &[("Idempotency-Key", number)], None));
+    said(send("GET", &format!("/v1/refund?{number}={number}&transaction={number}"), &[], None));
+    said(paid);
     let update =
         json!({ "cvv": card.cvv, "card_holder_name": "A. N. Other", "organisation": dev.organisation });
     said(send("POST", &path, &[], Some(&update.to_string())));

@@ -102,7 +102,7 @@ fn every_change_of_the_view_is_found() {
         ("index", "DELETE FROM payment_open"),
         ("index", "INSERT INTO payment_open VALUES (X'00')"),
         ("index", "DELETE FROM history WHERE version = 2"),
-        ("index", "INSERT INTO history SELECT X'00', 1, row FROM history WHERE version = 2"),
+        ("index", "INSERT INTO history SELECT X'00', 1, row FROM history WHERE version = 2 LIMIT 1"),
         ("index", "UPDATE tally SET row = CAST(X'ff' || substr(row, 2) AS BLOB)"),
         ("index", "UPDATE tally SET row = CAST(substr(row, 1, 87) || X'ff' AS BLOB)"),
         ("index", "UPDATE tally SET organisation = X'000000000000000000000000'"),

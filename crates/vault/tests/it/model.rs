@@ -3,16 +3,18 @@
 mod expected;
 
 use core::ops::ControlFlow;
+use std::collections::BTreeMap;
 
 use panvault_card::Cvv;
-use panvault_model::{CardId, TransactionStatus};
+use panvault_model::{Amount, CardId, TransactionAction, TransactionId, TransactionStatus};
 use panvault_testkit::{SeededRandom, canary_cards};
 use panvault_vault::{
-    CardChange, CardQuery, CvvChange, Metadata, NewTransaction, Query, TransactionQuery, VaultError,
+    CardChange, CardQuery, CvvChange, Metadata, NewRefund, NewTransaction, Query, TransactionQuery,
+    VaultError,
 };
 
-use crate::model::expected::{Expected, ExpectedCard};
-use crate::world::{Shop, World, all_cards, all_transactions, new_card, new_transaction, no_change};
+use crate::model::expected::{Expected, ExpectedCard, ExpectedTransaction};
+use crate::world::{Shop, World, all, all_cards, all_transactions, new_card, new_transaction, no_change};
 
 const SEEDS: u64 = 60;
 const STEPS: usize = 250;
@@ -57,6 +59,7 @@ fn kind<T>(result: &Result<T, VaultError>) -> &'static str {
         Ok(_) => "done",
         Err(VaultError::NotFound(_)) => "not found",
         Err(VaultError::Faults(_)) => "faults",
+        Err(VaultError::WrongMove { .. } | VaultError::WrongState { .. }) => "wrong state",
         Err(_) => "another error",
     }
 }
@@ -80,10 +83,13 @@ impl Run {
             0..20 => self.card_create().await,
             20..40 => self.card_update().await,
             40..45 => self.card_delete().await,
-            45..70 => self.transaction_create().await,
+            45..60 => self.transaction_create().await,
+            60..66 => self.act().await,
+            66..70 => self.refund().await,
             70..82 => self.card_read().await,
             82..88 => self.lists().await,
-            88..98 => self.time_passes(),
+            88..96 => self.time_passes(),
+            96..98 => self.settle().await,
             _ => self.restart().await,
         }
     }
@@ -200,11 +206,61 @@ impl Run {
             (row.amount.minor_units(), row.card, row.organisation),
             (amount, id, shop.organisation),
         )?;
-        self.expected.transactions.insert(row.id, (shop.organisation, status));
+        let paid = ExpectedTransaction::new(shop.organisation, status, amount);
+        self.expected.transactions.insert(row.id, paid);
         let permit = self.world.permit(&self.shops[0].key);
         let history = self.world.vault.transaction_history(&permit, row.id).await;
         let history: Vec<_> = history.unwrap_or_default().iter().map(|step| step.status).collect();
         same("history", history, vec![status, TransactionStatus::Initiated])
+    }
+
+    /// A capture or a void of any transaction, of any amount.
+    async fn act(&mut self) -> Step {
+        let Some((id, amount)) = self.some_transaction() else { return ControlFlow::Continue(()) };
+        let actions = [TransactionAction::Capture, TransactionAction::VoidCapture, TransactionAction::Void];
+        let action = *self.dice.pick(&actions).unwrap();
+        let done = self.world.act(&self.shops[0], id, action, amount.and_then(Amount::new)).await;
+        same("act", kind(&done), self.expected.act(id, action, amount))?;
+        match done {
+            Ok(row) => same("acted on", ExpectedTransaction::shown(&row), self.expected.transactions[&id]),
+            Err(_) => ControlFlow::Continue(()),
+        }
+    }
+
+    async fn refund(&mut self) -> Step {
+        let Some((id, amount)) = self.some_transaction() else { return ControlFlow::Continue(()) };
+        let reason = *self.dice.pick(&["sent back", "please 121", "please 122"]).unwrap();
+        let new = NewRefund {
+            amount: amount.and_then(Amount::new),
+            reason: Some(reason.to_owned()),
+            merchant_reference: None,
+        };
+        let permit = self.world.permit(&self.shops[0].key);
+        let done = self.world.vault.refund_create(&permit, id, new, None).await;
+        let expected = self.expected.refund(id, amount, reason);
+        same("refund", kind(&done), expected.map_or_else(|refused| refused, |_| "done"))?;
+        let (Ok(done), Ok((status, units))) = (done, expected) else { return ControlFlow::Continue(()) };
+        same("refunded", (done.value.status, done.value.amount.minor_units()), (status, units))?;
+        self.expected.refunds.insert(done.value.id, (status, reason == "sent back"));
+        let row = self.world.read(&self.shops[0], id).await;
+        same("refunded transaction", ExpectedTransaction::shown(&row), self.expected.transactions[&id])
+    }
+
+    async fn settle(&mut self) -> Step {
+        let settled = self.world.settle().await;
+        let (completed, processed) = self.expected.settle();
+        same("settled", (settled.completed, settled.refunds_processed), (completed, processed))?;
+        let page = self.world.vault.refund_list(&self.world.permit(&self.shops[0].key), all()).await;
+        let refunds: BTreeMap<_, _> = page.unwrap().rows.iter().map(|row| (row.id, row.status)).collect();
+        let expected = self.expected.refunds.iter().map(|(id, (status, _))| (*id, *status)).collect();
+        same("refunds", refunds, expected)
+    }
+
+    /// Any transaction, and an amount that may go with it.
+    fn some_transaction(&mut self) -> Option<(TransactionId, Option<u32>)> {
+        let known: Vec<_> = self.expected.transactions.keys().copied().collect();
+        let amount = *self.dice.pick(&[None, Some(1), Some(700), Some(1_000), Some(2_500)]).unwrap();
+        Some((*self.dice.pick(&known)?, amount))
     }
 
     async fn lists(&mut self) -> Step {
@@ -227,7 +283,7 @@ impl Run {
         let query = TransactionQuery { organisations: only.into_iter().collect(), ..all_transactions() };
         let permit = self.world.permit(&self.shops[0].key);
         let listed = self.world.vault.transaction_list(&permit, query).await.map(|page| {
-            page.rows.iter().map(|row| (row.id, (row.organisation, row.status))).collect::<Vec<_>>()
+            page.rows.iter().map(|row| (row.id, ExpectedTransaction::shown(row))).collect::<Vec<_>>()
         });
         same("transactions", listed.unwrap_or_default(), self.expected.transaction_list(only))
     }

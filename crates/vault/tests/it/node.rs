@@ -5,10 +5,10 @@ mod model;
 
 use std::sync::Arc;
 
-use panvault_model::{CardId, TransactionStatus};
+use panvault_model::{ActionState, Amount, CardId, RefundStatus, TransactionStatus};
 use panvault_store::{Action, Store};
 use panvault_vault::limits::{LEASE_RENEWAL_SECONDS, LEASE_SECONDS, LEASE_SKEW_SECONDS};
-use panvault_vault::{Done, TransactionCreate, TransactionRow, VaultError};
+use panvault_vault::{Done, NewRefund, RefundCreate, TransactionCreate, TransactionRow, VaultError};
 use tokio::task::JoinHandle;
 
 use crate::assert_refused;
@@ -142,6 +142,59 @@ async fn what_a_dead_node_left_is_unknown_when_its_lease_ran_out_long_enough_ago
     two.vault.sweep().await.unwrap();
     assert_eq!(nodes(&two).await, [(node(2), 1)]);
     assert_eq!(noted(&two, Action::NodeStop).await, 1);
+}
+
+/// A refund is sent by one node only, as a payment is; what a dead one left stays pending and counts, and another asks about it.
+#[tokio::test]
+async fn a_refund_that_a_dead_node_left_is_asked_about_and_not_sent_again() {
+    for (at, renews) in
+        [("initiated", true), ("before", true), ("after", true), ("settling", true), ("after", false)]
+    {
+        let one = World::shared().await;
+        let shop = one.shop(None).await;
+        let card = one.card(&shop).await;
+        let paid = one.transact(&shop, card, 1_000).await.unwrap().id;
+        one.settle().await;
+        let gate = match at {
+            "initiated" => &one.store.initiated,
+            "before" => one.processors.before(),
+            "after" => one.processors.after(),
+            _ => &one.store.settling,
+        };
+        gate.close();
+        let (vault, permit) = (one.vault.clone(), one.permit::<RefundCreate>(&shop.key));
+        let reason = Some("please 122 121".to_owned());
+        let new = NewRefund { amount: None, reason, merchant_reference: None };
+        let running = tokio::spawn(async move { vault.refund_create(&permit, paid, new, None).await });
+        gate.is_reached_by(1).await;
+        let two = one.beside(2).await;
+        let only = async || two.store.refund_open().await.unwrap().pop();
+        if renews {
+            for _ in 0..4 {
+                pass(&[&one, &two], LEASE_RENEWAL_SECONDS * 1000);
+                one.vault.lease_renew().await.unwrap();
+                two.vault.sweep().await.unwrap();
+            }
+        }
+        let row = only().await.unwrap();
+        assert_eq!((row.state, row.node, row.version), (ActionState::InHand, node(1), 1), "{at}");
+        // The process ends.
+        running.abort();
+        assert!(running.await.unwrap_err().is_cancelled());
+        let left = one.processors.left().len();
+        drop(one);
+        pass(&[&two], GIVEN_UP_MILLIS);
+        two.vault.sweep().await.unwrap();
+        assert_eq!(only().await, None, "{at}");
+        let told = two.store.refund_read(row.id).await.unwrap().unwrap();
+        assert_eq!((told.status, told.state), (RefundStatus::Failed, ActionState::Declined), "{at}");
+        let of = two.store.transaction_read(paid).await.unwrap().unwrap();
+        assert_eq!(of.refunded, Amount::ZERO, "{at}");
+        assert!(two.processors.left().is_empty() && left <= 2, "{at}: nothing was sent twice");
+        // Its row goes when it has nothing left.
+        two.vault.sweep().await.unwrap();
+        assert_eq!(nodes(&two).await, [(node(2), 1)], "{at}");
+    }
 }
 
 /// A start does not wait for the next sweep.

@@ -5,10 +5,10 @@ use panvault_keys::Place;
 use panvault_model::{OrganisationId, VaultId};
 use panvault_store::{CardRow, Store};
 use panvault_testkit::{SeededEntropy, vault_keys};
-use panvault_vault::{Permit, RowVerifier, TransactionCreate, VaultError};
+use panvault_vault::{NewRefund, Permit, RowVerifier, TransactionCreate, VaultError};
 
 use crate::assert_refused;
-use crate::tamper::{flipped_cards, flipped_records, flipped_transactions};
+use crate::tamper::{flipped_cards, flipped_records, flipped_refunds, flipped_transactions};
 use crate::world::{AMEX, VAULT, VISA, World, key_ring, keys, new_transaction, place};
 
 async fn verifier(world: &World) -> RowVerifier {
@@ -44,6 +44,14 @@ async fn accepts_what_the_vault_wrote_and_nothing_else() {
     assert!(verifier.transaction(&rows[0]).is_ok());
     for changed in flipped_transactions(&rows[0]) {
         assert_refused!(verifier.transaction(&changed), VaultError::Tampered(_));
+    }
+    world.settle().await;
+    let refund = NewRefund { amount: None, reason: None, merchant_reference: None };
+    let refund =
+        world.vault.refund_create(&world.permit(&shop.key), rows[0].id, refund, None).await.unwrap().value;
+    assert!(verifier.refund(&refund).is_ok());
+    for changed in flipped_refunds(&refund) {
+        assert_refused!(verifier.refund(&changed), VaultError::Tampered(_));
     }
     let record = record.lock().unwrap().take().unwrap();
     assert!(verifier.idempotency(&record).is_ok());

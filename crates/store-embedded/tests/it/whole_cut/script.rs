@@ -1,17 +1,18 @@
 //! The steps that recorded processes do: the same at every run, each of them done, so that the n-th is step n of the log.
 
-use panvault_model::{Fingerprint, Id, Sealed, TransactionStatus};
+use panvault_model::{Fingerprint, Id, RefundStatus, Sealed, TransactionStatus};
 use panvault_store::{
-    CardRow, Commit, DocumentKind, Effect, IdempotencyAnswer, IdempotencyClaim, MemoryStore, Row, RowKey,
-    Store, TransactionRow,
+    CardRow, Commit, DocumentKind, Effect, IdempotencyAnswer, IdempotencyClaim, MemoryStore, RefundRow, Row,
+    RowKey, Store, TransactionRow,
 };
 use panvault_testkit::SeededRandom;
 use panvault_testkit::conformance::rows::{
-    self, at, card, card_answer, card_changed, document, id, kept, key, transaction, transaction_settled,
+    self, at, card, card_answer, card_changed, document, id, kept, key, refund, refund_settled, refunded,
+    transaction, transaction_settled,
 };
 use panvault_testkit::conformance::{
-    Contents, card_delete, card_insert, card_update, document_delete, document_put, documents_commit, sweep,
-    transaction_initiate, transaction_settle,
+    Contents, card_delete, card_insert, card_update, document_delete, document_put, documents_commit,
+    refund_create, refund_settle, sweep, transaction_initiate, transaction_settle,
 };
 
 use crate::support::{all_of, block_on, is_done};
@@ -30,6 +31,8 @@ struct Writing {
     next: u64,
     cards: Vec<CardRow>,
     transactions: Vec<TransactionRow>,
+    /// Each version of each.
+    refunds: Vec<RefundRow>,
     /// The version of each account that is there.
     accounts: [u32; ACCOUNTS],
     /// Changes of documents, of which each one counts.
@@ -40,7 +43,8 @@ struct Writing {
 pub(crate) fn steps() -> Vec<Commit> {
     let dice = SeededRandom::new(SEED);
     let (cards, transactions) = (Vec::new(), Vec::new());
-    let mut writing = Writing { dice, next: 10, cards, transactions, accounts: [0; ACCOUNTS], changes: 0 };
+    let (refunds, accounts) = (Vec::new(), [0; ACCOUNTS]);
+    let mut writing = Writing { dice, next: 10, cards, transactions, refunds, accounts, changes: 0 };
     let memory = rows::memory();
     let mut steps = Vec::with_capacity(STEPS);
     while steps.len() < STEPS {
@@ -79,6 +83,7 @@ impl Writing {
                 let row = transaction(self.next, row.id);
                 Commit { claim: self.claim(IdempotencyAnswer::RUNNING), ..transaction_initiate(&row) }
             }
+            9 if self.next.is_multiple_of(3) => self.refund(&row),
             8 | 9 => {
                 let unknown = transaction(self.next, row.id);
                 let row = self.dice.pick(&self.transactions).unwrap_or(&unknown);
@@ -116,6 +121,18 @@ impl Writing {
         Some(IdempotencyClaim { row: Box::new(row), now: at(self.next) })
     }
 
+    /// The last refund is settled; or there is another, which leaves the dice as a settled transaction does.
+    fn refund(&mut self, card: &CardRow) -> Commit {
+        let unknown = transaction(self.next, card.id);
+        let of = self.dice.pick(&self.transactions).unwrap_or(&unknown);
+        match self.refunds.last() {
+            Some(row) if row.version == 1 && self.next.is_multiple_of(2) => {
+                refund_settle(&refund_settled(row, RefundStatus::Processed))
+            }
+            _ => refund_create(&refund(self.next, of.id), &refunded(of)),
+        }
+    }
+
     fn documents(&mut self) -> Commit {
         let account = self.dice.below(ACCOUNTS);
         let version = self.accounts[account];
@@ -139,6 +156,7 @@ impl Writing {
                     self.transactions.retain(|earlier| earlier.id != row.id);
                     self.transactions.push(row.as_ref().clone());
                 }
+                Effect::Put(Row::Refund(row)) => self.refunds.push(row.as_ref().clone()),
                 Effect::Put(Row::Document(row)) if row.kind == DocumentKind::Account => {
                     self.account(row.id, row.version);
                 }

@@ -1,16 +1,29 @@
 use std::collections::BTreeMap;
 
 use panvault_model::{
-    CardId, CvvResult, Fingerprint, Now, OrganisationId, Timestamp, TransactionId, TransactionStatus,
+    CardId, CvvResult, Fingerprint, Now, OrganisationId, RefundId, RefundStatus, Timestamp,
+    TransactionAction, TransactionId, TransactionStatus,
 };
-use panvault_vault::{CardView, Metadata};
+use panvault_vault::{CardView, Metadata, TransactionRow};
 
 /// What a vault should hold, as plainly as it can be said.
 pub(super) struct Expected {
     pub(super) cards: BTreeMap<CardId, ExpectedCard>,
-    pub(super) transactions: BTreeMap<TransactionId, (OrganisationId, TransactionStatus)>,
+    pub(super) transactions: BTreeMap<TransactionId, ExpectedTransaction>,
+    /// Where each stands, and whether the processor has approved it.
+    pub(super) refunds: BTreeMap<RefundId, (RefundStatus, bool)>,
     fingerprints: BTreeMap<(OrganisationId, String), Fingerprint>,
     cvv_ttl_millis: u64,
+}
+
+/// Amounts in minor units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ExpectedTransaction {
+    organisation: OrganisationId,
+    status: TransactionStatus,
+    amount: u32,
+    captured: u32,
+    refunded: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +65,7 @@ impl Expected {
         Self {
             cards: BTreeMap::new(),
             transactions: BTreeMap::new(),
+            refunds: BTreeMap::new(),
             fingerprints: BTreeMap::new(),
             cvv_ttl_millis,
         }
@@ -185,6 +199,82 @@ impl Expected {
         Some((status, cvv.is_some(), cvv_result))
     }
 
+    /// What should become of a capture or void, written out once more: the vault has its own table.
+    pub(super) fn act(
+        &mut self,
+        id: TransactionId,
+        action: TransactionAction,
+        amount: Option<u32>,
+    ) -> &'static str {
+        let row = self.transactions.get_mut(&id).unwrap();
+        let (from, to) = match action {
+            TransactionAction::Capture => {
+                (TransactionStatus::Authorized, TransactionStatus::SettlementRequested)
+            }
+            TransactionAction::Void => {
+                (TransactionStatus::Authorized, TransactionStatus::AuthorizationVoided)
+            }
+            _ => (TransactionStatus::SettlementRequested, TransactionStatus::SettlementCancelled),
+        };
+        if row.status != from || action == TransactionAction::Capture && row.amount == 0 {
+            return "wrong state";
+        }
+        let fits = match action {
+            TransactionAction::Capture => amount.is_none_or(|amount| amount <= row.amount),
+            TransactionAction::Void => amount.is_none_or(|amount| amount == row.amount),
+            _ => amount.is_none_or(|amount| amount == row.captured),
+        };
+        if !fits {
+            return "faults";
+        }
+        if action == TransactionAction::Capture {
+            row.captured = amount.unwrap_or(row.amount);
+        }
+        row.status = to;
+        "done"
+    }
+
+    /// What should become of a refund: where it stands and its amount, or how it is refused.
+    pub(super) fn refund(
+        &mut self,
+        id: TransactionId,
+        amount: Option<u32>,
+        reason: &str,
+    ) -> Result<(RefundStatus, u32), &'static str> {
+        let row = self.transactions.get_mut(&id).unwrap();
+        let left = row.captured - row.refunded;
+        if row.status != TransactionStatus::SettlementCompleted || amount.is_none() && left == 0 {
+            return Err("wrong state");
+        }
+        let amount = amount.unwrap_or(left);
+        if amount > left {
+            return Err("faults");
+        }
+        if reason == "please 121" {
+            return Ok((RefundStatus::Failed, amount));
+        }
+        row.refunded += amount;
+        Ok((RefundStatus::Pending, amount))
+    }
+
+    /// How many transactions and refunds a settlement should settle.
+    pub(super) fn settle(&mut self) -> (u64, u64) {
+        let (mut completed, mut processed) = (0, 0);
+        for row in self.transactions.values_mut() {
+            if row.status == TransactionStatus::SettlementRequested {
+                row.status = TransactionStatus::SettlementCompleted;
+                completed += 1;
+            }
+        }
+        for (status, is_approved) in self.refunds.values_mut() {
+            if *status == RefundStatus::Pending && *is_approved {
+                *status = RefundStatus::Processed;
+                processed += 1;
+            }
+        }
+        (completed, processed)
+    }
+
     pub(super) fn card_list(
         &self,
         only: Option<OrganisationId>,
@@ -204,9 +294,27 @@ impl Expected {
     pub(super) fn transaction_list(
         &self,
         only: Option<OrganisationId>,
-    ) -> Vec<(TransactionId, (OrganisationId, TransactionStatus))> {
+    ) -> Vec<(TransactionId, ExpectedTransaction)> {
         let rows = self.transactions.iter().rev().map(|(id, row)| (*id, *row));
-        rows.filter(|(_, (organisation, _))| only.is_none_or(|only| *organisation == only)).collect()
+        rows.filter(|(_, row)| only.is_none_or(|only| row.organisation == only)).collect()
+    }
+}
+
+impl ExpectedTransaction {
+    pub(super) fn new(organisation: OrganisationId, status: TransactionStatus, amount: u32) -> Self {
+        let captured = if status == TransactionStatus::SettlementRequested { amount } else { 0 };
+        Self { organisation, status, amount, captured, refunded: 0 }
+    }
+
+    /// What an answer showed.
+    pub(super) fn shown(row: &TransactionRow) -> Self {
+        Self {
+            organisation: row.organisation,
+            status: row.status,
+            amount: row.amount.minor_units(),
+            captured: row.captured.minor_units(),
+            refunded: row.refunded.minor_units(),
+        }
     }
 }
 
