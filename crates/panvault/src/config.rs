@@ -111,6 +111,7 @@ fn check(mut values: Values) -> anyhow::Result<Config> {
                 "trusted_proxies",
                 "must be addresses and networks, such as 10.0.0.0/8, with commas between them",
             ),
+            ..ServerSettings::default()
         },
         guards,
         settle_seconds: checked.number("settle_seconds", 0, 86_400),

@@ -1,12 +1,14 @@
 //! Answers, written straight into bytes.
 
+use core::iter::once;
+
 use axum::body::Body;
 use bytes::Bytes;
 use const_format::formatcp;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
 use panvault_model::{RequestId, Timestamp};
-use panvault_vault::{Done, LimitReached, Quota};
+use panvault_vault::{Done, LimitReached, Page, Quota};
 
 use crate::error::{ErrorCode, Refusal};
 use crate::limits::LIST_ANSWER_BYTES_MAX;
@@ -22,11 +24,34 @@ pub(crate) struct Answer {
 }
 
 pub(crate) const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
+pub(crate) const TOTAL_COUNT_EXACT: HeaderName = HeaderName::from_static("x-total-count-exact");
 pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const NO_SNIFF: HeaderName = HeaderName::from_static("x-content-type-options");
+
+/// How many rows match, and whether that is all of them.
+#[derive(Clone, Copy)]
+pub(crate) struct Total {
+    rows: u64,
+    is_exact: bool,
+}
+
+impl Total {
+    pub(crate) const fn of<T>(page: &Page<T>) -> Self {
+        Self { rows: page.total, is_exact: page.is_exact }
+    }
+
+    fn headers(self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+        once((TOTAL_COUNT, HeaderValue::from(self.rows))).chain(self.inexact())
+    }
+
+    /// Said only of what is not exact: to who reads the number alone, it is what it always was.
+    fn inexact(self) -> Option<(HeaderName, HeaderValue)> {
+        (!self.is_exact).then_some((TOTAL_COUNT_EXACT, HeaderValue::from_static("false")))
+    }
+}
 
 impl Answer {
     pub(crate) fn new(status: StatusCode, body: impl Into<Bytes>) -> Self {
@@ -60,7 +85,7 @@ impl Answer {
     /// cut.
     pub(crate) fn list_of<'r, O: Object<Row: 'r>>(
         rows: impl ExactSizeIterator<Item = &'r O::Row>,
-        total: Option<u64>,
+        total: Option<Total>,
     ) -> Result<Self, Refusal> {
         let mut out = Vec::with_capacity(2 + OBJECT_BYTES * rows.len());
         out.push(b'[');
@@ -81,13 +106,15 @@ impl Answer {
         // What is held of it is what it is.
         out.shrink_to_fit();
         let mut answer = Self::new(StatusCode::OK, out);
-        answer.headers.extend(total.map(|total| (TOTAL_COUNT, HeaderValue::from(total))));
+        answer.headers.extend(total.into_iter().flat_map(Total::headers));
         Ok(answer)
     }
 
     /// How many rows match.
-    pub(crate) fn count(total: u64) -> Self {
-        Self::of::<Count>(&total)
+    pub(crate) fn count(total: Total) -> Self {
+        let mut answer = Self::of::<Count>(&total.rows);
+        answer.headers.extend(total.inexact());
+        answer
     }
 
     pub(crate) fn refusal(refusal: Refusal, now: Timestamp) -> Self {

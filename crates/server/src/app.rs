@@ -122,6 +122,7 @@ impl App {
                 | StoreFault::Read(_)
                 | StoreFault::TooLarge
                 | StoreFault::TooManyRows
+                | StoreFault::TooManyExamined
                 | StoreFault::TimedOut,
             ) => unavailable("the store has stopped"),
         }

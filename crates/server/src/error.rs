@@ -239,6 +239,9 @@ impl From<VaultError> for Refusal {
                     "sorts too many rows to leave so many out; lower _skip, or narrow it",
                 );
             }
+            VaultError::Store(StoreFault::TooManyExamined) => {
+                return Self::with(ErrorCode::State, "query", "goes through too many objects; narrow it");
+            }
             VaultError::Store(StoreFault::TimedOut) => {
                 return Self::with(
                     ErrorCode::TimedOut,

@@ -94,6 +94,12 @@ pub const LIST_ROWS_DEFAULT: u32 = 100;
 pub const LIST_ROWS_MAX: u32 = 1000;
 /// Rows of a list that may be left out at its front.
 pub const LIST_SKIP_MAX: u64 = 1_000_000_000;
+/// Rows that are counted for `X-Total-Count`, where counting them needs going through them.
+pub const LIST_COUNTED_MAX: u64 = 10_000;
+/// Rows that `…/count` counts, where counting them needs going through them.
+pub const COUNT_COUNTED_MAX: u64 = 100_000;
+/// Rows that are examined for a list or a count: those that its index leaves.
+pub const LIST_EXAMINED_MAX: u64 = 100_000;
 /// The largest number that a condition of a list compares with.
 pub const LIST_NUMBER_MAX: u64 = 999_999_999_999_999;
 /// API keys of which it is known how often they ask; beyond that, those that ask least are forgotten.
@@ -133,6 +139,10 @@ pub struct ServerSettings {
     pub requests: RequestLimits,
     /// Who may say whose request they pass on.
     pub trusted_proxies: TrustedProxies,
+    /// Rows that are examined for a list or a count.
+    pub list_examined_max: u64,
+    /// Rows that are counted for the total of a list, where counting them needs going through them.
+    pub list_counted_max: u64,
 }
 
 /// Requests in a minute, at once or spread out; 0 is any number.
@@ -178,6 +188,8 @@ impl Default for ServerSettings {
             bin_lookups_per_minute: 600,
             requests: RequestLimits::default(),
             trusted_proxies: TrustedProxies::default(),
+            list_examined_max: LIST_EXAMINED_MAX,
+            list_counted_max: LIST_COUNTED_MAX,
         }
     }
 }

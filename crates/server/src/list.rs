@@ -1,11 +1,14 @@
-//! The query of a list: `_limit`, `_skip`, `_sort`, and conditions on fields.
+//! The query of a list: `_limit`, `_skip`, `_after`, `_sort`, and conditions on fields.
 
-use panvault_model::OrganisationId;
-use panvault_vault::{Direction, Filter, Query, Test};
+use panvault_model::{Id, OrganisationId};
+use panvault_vault::{Count, Direction, Filter, Indexed, Query, StoreFault, Test, VaultError};
 
-use crate::error::Refusal;
+use crate::error::{ErrorCode, Refusal};
 use crate::fault::{Faults, shown};
-use crate::limits::{LIST_FILTERS_MAX, LIST_ROWS_DEFAULT, LIST_ROWS_MAX, LIST_SKIP_MAX, LIST_VALUES_MAX};
+use crate::limits::{
+    COUNT_COUNTED_MAX, LIST_FILTERS_MAX, LIST_ROWS_DEFAULT, LIST_ROWS_MAX, LIST_SKIP_MAX, LIST_VALUES_MAX,
+    ServerSettings,
+};
 use crate::object::Object;
 use crate::object::shape::whole;
 
@@ -15,6 +18,7 @@ pub(crate) fn read<O: Object<By: PartialEq>>(
     mut faults: Faults,
 ) -> Result<Query<O::By>, Refusal> {
     let mut list = Query::newest(Vec::new(), LIST_ROWS_DEFAULT);
+    let mut is_sorted = false;
     for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
         match name.as_ref() {
             "_limit" => match whole(&value).filter(|limit| (1..=u64::from(LIST_ROWS_MAX)).contains(limit)) {
@@ -25,6 +29,11 @@ pub(crate) fn read<O: Object<By: PartialEq>>(
                 Some(skip) => list.skip = skip,
                 None => faults.malformed("query._skip", format!("must be 0 to {LIST_SKIP_MAX}")),
             },
+            "_after" => match Id::parse(&value) {
+                Ok(_) if list.after.is_some() => faults.malformed("query._after", "may be given once"),
+                Ok(id) => list.after = Some(id),
+                Err(_) => faults.malformed("query._after", "must be an id: 24 lowercase hexadecimal digits"),
+            },
             "_sort" | "_sort-" => {
                 let (field, descending) = match value.strip_prefix('-') {
                     Some(field) => (field, true),
@@ -32,10 +41,13 @@ pub(crate) fn read<O: Object<By: PartialEq>>(
                 };
                 let direction = if descending { Direction::Descending } else { Direction::Ascending };
                 match O::by(field) {
-                    Some(_) if list.sort.is_some() => {
-                        faults.malformed("query._sort", "may be given once");
+                    Some(_) if is_sorted => faults.malformed("query._sort", "may be given once"),
+                    Some((by, _)) => {
+                        is_sorted = true;
+                        // The newest come first without it.
+                        let is_newest_first = descending && NEWEST_FIRST.contains(&field);
+                        list.sort = (!is_newest_first).then_some((by, direction));
                     }
-                    Some((field, _)) => list.sort = Some((field, direction)),
                     None => faults.malformed("query._sort", "is not a field that this list has"),
                 }
             }
@@ -50,12 +62,42 @@ pub(crate) fn read<O: Object<By: PartialEq>>(
             name => condition::<O>(name, &value, &mut list, &mut faults),
         }
     }
+    if list.after.is_some() && list.sort.is_some() {
+        faults.malformed("query._after", "goes with the newest first only; leave _sort out");
+    }
     if faults.is_empty() { Ok(list) } else { Err(faults.into()) }
+}
+
+/// Fields that have the order in which objects were made.
+const NEWEST_FIRST: [&str; 2] = ["_id", "created_at"];
+
+/// The same question, for which so much is gone through and no more.
+pub(crate) fn bounded<F>(query: Query<F>, settings: &ServerSettings) -> Query<F> {
+    let count = Count::UpTo(settings.list_counted_max);
+    Query { count, examined_max: settings.list_examined_max, ..query }
 }
 
 /// The same question, asked for the number of rows only: order and part of the list do not matter.
 pub(crate) fn counting<F>(query: Query<F>) -> Query<F> {
-    Query { sort: None, skip: 0, limit: 0, ..query }
+    Query { sort: None, after: None, skip: 0, limit: 0, count: Count::UpTo(COUNT_COUNTED_MAX), ..query }
+}
+
+/// Why a list was refused; of one that examines too much, which conditions of it help.
+pub(crate) fn refused<O: Object<By: Indexed>>(error: VaultError) -> Refusal {
+    match error {
+        VaultError::Store(StoreFault::TooManyExamined) => {
+            let by = |name| O::by(name).map(|(field, _)| field);
+            let has_index = |name| by(name).is_some_and(|field| O::By::INDEXED.contains(&field));
+            let names = O::SPEC.members().map(|member| member.name).filter(|name| has_index(name));
+            let names: Vec<_> = names.collect();
+            let what = format!(
+                "goes through too many objects; narrow it with created_at>= and created_at<=, or with one of {}",
+                names.join(", ")
+            );
+            Refusal::with(ErrorCode::State, "query", what)
+        }
+        error => Refusal::from(error),
+    }
 }
 
 fn condition<O: Object<By: PartialEq>>(

@@ -12,10 +12,10 @@ use crate::limits::{
     LIST_SKIP_MAX, LIST_VALUES_MAX, METADATA_NAME_BYTES_MAX, METADATA_PAIRS_MAX, METADATA_VALUE_BYTES_MAX,
 };
 use crate::object::Shown;
-use crate::object::audit::{EXAMPLE_RECORD, RecordId};
+use crate::object::audit::{Audit, EXAMPLE_RECORD, RecordId};
 use crate::object::{
     EXAMPLE_ACCOUNT, EXAMPLE_API_KEY, EXAMPLE_CARD, EXAMPLE_CUSTOMER, EXAMPLE_ORGANISATION,
-    EXAMPLE_PROCESSOR, EXAMPLE_REFUND, EXAMPLE_TRANSACTION, ObjectSpec,
+    EXAMPLE_PROCESSOR, EXAMPLE_REFUND, EXAMPLE_TRANSACTION, Object, ObjectSpec,
 };
 use crate::table::{AnswerSchema, ENDPOINTS, Endpoint};
 
@@ -194,11 +194,19 @@ fn list_parameters(list: &ObjectSpec) -> Vec<Value> {
             json!({ "type": "integer", "minimum": 0, "maximum": LIST_SKIP_MAX }),
         ),
         query(
+            "_after",
+            "Only what comes behind this `_id`, the newest first: the last of the page before. Not together with `_sort`.",
+            schemas::id(),
+        ),
+        query(
             "_sort",
             "Field to sort by; with `-` before it, largest first.",
             json!({ "type": "string", "enum": names }),
         ),
     ];
+    if list.name == Audit::SPEC.name {
+        parameters.retain(|parameter| parameter.get("name") != Some(&json!("_after")));
+    }
     for member in fields() {
         // The same value counts once, which no `maxItems` can say.
         let description = formatcp!(
@@ -293,6 +301,13 @@ fn success(endpoint: &Endpoint) -> Value {
     };
     if endpoint.list.is_some() && matches!(answer, AnswerSchema::List(_)) {
         head("X-Total-Count", "How many rows match in all.", json!({ "type": "integer" }));
+    }
+    if endpoint.list.is_some() && endpoint.operation != "audit_list" {
+        head(
+            "X-Total-Count-Exact",
+            "`false` where not all rows were counted: at least so many match.",
+            json!({ "type": "string", "const": "false" }),
+        );
     }
     json!({
         "description": answer.description(),

@@ -30,7 +30,7 @@ pub use crate::memory::MemoryStore;
 pub use crate::memory_cvv::MemoryCvvs;
 pub use crate::query::{
     AccountField, AccountQuery, ApiKeyField, ApiKeyQuery, AuditField, AuditQuery, CardField, CardQuery,
-    Count, CustomerField, CustomerQuery, Direction, Field, FieldValue, Filter, OrganisationField,
+    Count, CustomerField, CustomerQuery, Direction, Field, FieldValue, Filter, Indexed, OrganisationField,
     OrganisationQuery, Page, ProcessorField, ProcessorQuery, Query, RefundField, RefundQuery, Test,
     TransactionField, TransactionQuery,
 };

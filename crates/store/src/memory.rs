@@ -8,7 +8,7 @@ use crate::decide::{Decision, Standing, State, decide};
 use crate::document::{DocumentKind, DocumentRow};
 use crate::effect::Effect;
 use crate::limits::LIST_ROWS_MAX;
-use crate::query::{CardQuery, CustomerQuery, Field, Page, Query, RefundQuery, TransactionQuery};
+use crate::query::{CardQuery, CustomerQuery, Indexed, Page, Query, RefundQuery, TransactionQuery};
 use crate::row::{
     ApiKeyUseRow, AuditRecord, CardCvvRow, CardRow, CustomerRow, HistoryRow, IdempotencyKey, IdempotencyRow,
     NodeRow, RefundRow, Row, RowKey, TransactionRow,
@@ -118,13 +118,49 @@ impl MemoryStore {
         Ok(Outcome::Done { order: tables.audit.len() as u64 })
     }
 
-    fn page<F: Field>(query: &Query<F>, newest_first: Vec<Arc<F::Row>>) -> Page<Arc<F::Row>> {
-        let mut rows: Vec<_> = newest_first.into_iter().filter(|row| query.holds(row)).collect();
-        query.order(&mut rows);
-        let total = query.total(rows.len() as u64);
+    fn page<F: Indexed>(
+        query: &Query<F>,
+        newest_first: impl Iterator<Item = Arc<F::Row>>,
+        id: impl Fn(&F::Row) -> Id,
+    ) -> Result<Page<Arc<F::Row>>, StoreFault> {
         let skip = usize::try_from(query.skip).unwrap_or(usize::MAX);
         let limit = query.limit.min(LIST_ROWS_MAX) as usize;
-        Page { rows: rows.into_iter().skip(skip).take(limit).collect(), total }
+        let part = |rows: Vec<_>| rows.into_iter().skip(skip).take(limit).collect();
+        if query.filters.is_empty() && query.sorted().is_none() {
+            let rows: Vec<_> = newest_first.collect();
+            let matching = rows.len() as u64;
+            let behind = rows.into_iter().filter(|row| query.is_behind(id(row))).collect();
+            return Ok(query.page_of_counted(part(behind), matching));
+        }
+        let is_found = |row: &F::Row| query.indexed().is_none_or(|filter| filter.holds(row));
+        let (first, last) = query.ids();
+        let found = newest_first.filter(|row| {
+            let id = id(row);
+            is_found(row) && query.is_behind(id) && (first..=last).contains(&id)
+        });
+        let mut rows = Vec::new();
+        let (mut examined, mut is_exact) = (0, query.after.is_none());
+        for row in found {
+            if query.examines() && examined == query.examined_max {
+                if query.sorted().is_some() || (rows.len() as u64) < query.page_end() {
+                    return Err(StoreFault::TooManyExamined);
+                }
+                is_exact = false;
+                break;
+            }
+            examined += 1;
+            if query.holds(&row) {
+                rows.push(row);
+            }
+            if query.sorted().is_none() && rows.len() as u64 >= query.count_end() {
+                is_exact = false;
+                break;
+            }
+        }
+        query.order(&mut rows);
+        let matching = rows.len() as u64;
+        let page = query.page_of_counted(part(rows), matching);
+        Ok(Page { is_exact: is_exact && page.is_exact, ..page })
     }
 }
 
@@ -150,7 +186,7 @@ impl Store for MemoryStore {
         let tables = self.tables();
         let rows = tables.all(CARDS, of!(Card)).rev();
         let rows = rows.filter(|row| query.organisations.contains(&row.organisation));
-        ready(Self::page(&query, rows.collect()))
+        Box::pin(core::future::ready(Self::page(&query, rows, |row| row.id.0)))
     }
 
     fn card_page(&self, after: CardId, limit: usize) -> Pending<'_, Vec<Arc<CardRow>>> {
@@ -187,7 +223,7 @@ impl Store for MemoryStore {
         let tables = self.tables();
         let rows = tables.all(TRANSACTIONS, of!(Transaction)).rev();
         let rows = rows.filter(|row| query.organisations.contains(&row.organisation));
-        ready(Self::page(&query, rows.collect()))
+        Box::pin(core::future::ready(Self::page(&query, rows, |row| row.id.0)))
     }
 
     fn transaction_open(&self) -> Pending<'_, Vec<Arc<TransactionRow>>> {
@@ -204,7 +240,7 @@ impl Store for MemoryStore {
         let tables = self.tables();
         let rows = tables.all(REFUNDS, of!(Refund)).rev();
         let rows = rows.filter(|row| query.organisations.contains(&row.organisation));
-        ready(Self::page(&query, rows.collect()))
+        Box::pin(core::future::ready(Self::page(&query, rows, |row| row.id.0)))
     }
 
     fn refund_open(&self) -> Pending<'_, Vec<Arc<RefundRow>>> {
@@ -220,7 +256,7 @@ impl Store for MemoryStore {
         let tables = self.tables();
         let rows = tables.all(CUSTOMERS, of!(Customer)).rev();
         let rows = rows.filter(|row| query.organisations.contains(&row.organisation));
-        ready(Self::page(&query, rows.collect()))
+        Box::pin(core::future::ready(Self::page(&query, rows, |row| row.id.0)))
     }
 
     fn node_read_all(&self) -> Pending<'_, Vec<Arc<NodeRow>>> {

@@ -20,12 +20,17 @@ pub struct Query<F> {
     pub filters: Vec<Filter<F>>,
     /// By this field; rows that are equal in it, newest first.
     pub sort: Option<(F, Direction)>,
+    /// Only rows that come behind this id where the newest come first.
+    pub after: Option<Id>,
     /// Rows to leave out at the front.
     pub skip: u64,
     /// Rows to give, at most [`crate::limits::LIST_ROWS_MAX`]; 0 asks for the total only.
     pub limit: u32,
     /// How far the rows that match are counted.
     pub count: Count,
+    /// Rows of its organisations that are examined at most: read to see whether they meet a condition, or by what they are sorted. Those that an
+    /// index gives for the only condition are not. Past it a page that is not full is refused with [`crate::StoreFault::TooManyExamined`].
+    pub examined_max: u64,
 }
 
 /// How far the rows are counted that match a question.
@@ -33,6 +38,8 @@ pub struct Query<F> {
 pub enum Count {
     /// All of them.
     All,
+    /// As far as the page goes, and as far as this number.
+    UpTo(u64),
     /// As far as the page goes, and no further.
     PageEnd,
 }
@@ -63,8 +70,10 @@ pub type AuditQuery = Query<AuditField>;
 pub struct Page<T> {
     /// The rows.
     pub rows: Vec<T>,
-    /// How many rows match in all; with [`Count::PageEnd`] no more than the page ends with.
+    /// How many rows match, wherever the page begins, as far as they were counted.
     pub total: u64,
+    /// Whether that is all of them; else there are at least so many.
+    pub is_exact: bool,
 }
 
 /// Which way a list is sorted.
@@ -162,9 +171,11 @@ impl<F> Query<F> {
             organisations,
             filters: Vec::new(),
             sort: None,
+            after: None,
             skip: 0,
             limit,
             count: Count::All,
+            examined_max: u64::MAX,
         }
     }
 
@@ -173,21 +184,88 @@ impl<F> Query<F> {
         self.skip.saturating_add(self.limit.min(LIST_ROWS_MAX).into())
     }
 
-    /// What is said to match in all, of rows that do.
-    pub fn total(&self, matching: u64) -> u64 {
+    /// The number of rows at which counting ends.
+    pub fn count_end(&self) -> u64 {
         match self.count {
-            Count::All => matching,
-            Count::PageEnd => matching.min(self.page_end()),
+            Count::All => u64::MAX,
+            Count::UpTo(most) => self.page_end().max(most),
+            Count::PageEnd => self.page_end(),
         }
+    }
+
+    /// A page of rows of which so many match, counted without going through them.
+    pub fn page_of_counted<T>(&self, rows: Vec<T>, matching: u64) -> Page<T> {
+        let total = match self.count {
+            Count::All | Count::UpTo(_) => matching,
+            Count::PageEnd => matching.min(self.page_end()),
+        };
+        Page { rows, total, is_exact: total == matching }
+    }
+
+    /// Whether a row comes behind the id behind which the list begins.
+    pub fn is_behind(&self, id: Id) -> bool {
+        self.after.is_none_or(|after| id < after)
     }
 }
 
-impl<F: Field + PartialEq> Query<F> {
-    /// The least and the greatest id that a row can have which meets what is asked of the moment when rows were made, given the field
-    /// that says it. Ids begin with it ([`Id::make`]).
-    pub fn ids(&self, created_at: F) -> (Id, Id) {
+/// A field of rows that a store finds by an index.
+pub trait Indexed: Field + PartialEq {
+    /// Fields that have one, what leaves fewest rows first.
+    const INDEXED: &'static [Self];
+    /// The field that has the id.
+    const ID: Self;
+    /// The field that has the moment with which the id begins.
+    const CREATED_AT: Self;
+}
+
+impl Indexed for CardField {
+    const INDEXED: &'static [Self] = &[Self::Id, Self::Fingerprint];
+    const ID: Self = Self::Id;
+    const CREATED_AT: Self = Self::CreatedAt;
+}
+
+impl Indexed for TransactionField {
+    const INDEXED: &'static [Self] = &[Self::Id, Self::Card];
+    const ID: Self = Self::Id;
+    const CREATED_AT: Self = Self::CreatedAt;
+}
+
+impl Indexed for RefundField {
+    const INDEXED: &'static [Self] = &[Self::Id, Self::Transaction];
+    const ID: Self = Self::Id;
+    const CREATED_AT: Self = Self::CreatedAt;
+}
+
+impl Indexed for CustomerField {
+    const INDEXED: &'static [Self] = &[Self::Id, Self::Email];
+    const ID: Self = Self::Id;
+    const CREATED_AT: Self = Self::CreatedAt;
+}
+
+impl<F: Indexed> Query<F> {
+    /// The condition that an index answers.
+    pub fn indexed(&self) -> Option<&Filter<F>> {
+        F::INDEXED.iter().find_map(|field| {
+            self.filters.iter().find(|filter| filter.field == *field && filter.test == Test::Equal)
+        })
+    }
+
+    /// What rows are sorted by, where that is another order than the newest first.
+    pub fn sorted(&self) -> Option<(F, Direction)> {
+        let newest_first = |field| field == F::ID || field == F::CREATED_AT;
+        self.sort.filter(|(field, way)| !(*way == Direction::Descending && newest_first(*field)))
+    }
+
+    /// Whether rows must be read to be counted or sorted.
+    pub fn examines(&self) -> bool {
+        self.sorted().is_some() || self.filters.len() > usize::from(self.indexed().is_some())
+    }
+
+    /// The least and the greatest id that a row can have which meets what is asked of the moment when rows were made. Ids begin with it
+    /// ([`Id::make`]).
+    pub fn ids(&self) -> (Id, Id) {
         let (mut from, mut to) = (0, Timestamp::MAX.unix_millis());
-        for filter in self.filters.iter().filter(|filter| filter.field == created_at) {
+        for filter in self.filters.iter().filter(|filter| filter.field == F::CREATED_AT) {
             let moments = filter.values.iter().map(|value| match value {
                 FieldValue::Number(millis) => Some(*millis),
                 FieldValue::Absent | FieldValue::Text(_) => None,

@@ -48,6 +48,9 @@ pub enum StoreFault {
     /// A list has more rows than are sorted.
     #[error("the list has more rows than are sorted")]
     TooManyRows,
+    /// A list has examined as many rows as it may, and its page is not full.
+    #[error("the list examines more rows than one may")]
+    TooManyExamined,
     /// A list took longer than one may.
     #[error("the list took longer than one may")]
     TimedOut,

@@ -337,7 +337,9 @@ impl Workload {
             filters: if self.dice.percent(70) { filters } else { Vec::new() },
             sort: self.dice.percent(50).then_some(sort),
             skip: self.dice.next_u64() % 5,
-            count: *self.dice.pick(&[Count::All, Count::PageEnd]).unwrap(),
+            after: self.dice.percent(20).then_some(card.id.0),
+            examined_max: if self.dice.percent(10) { 5 } else { u64::MAX },
+            count: *self.dice.pick(&[Count::All, Count::UpTo(3), Count::PageEnd]).unwrap(),
             ..CardQuery::newest(
                 organisations.collect(),
                 u32::from(self.dice.next_u64().to_be_bytes()[0] % 20),

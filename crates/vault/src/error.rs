@@ -226,6 +226,7 @@ impl From<StoreFault> for VaultError {
             | StoreFault::Read(_)
             | StoreFault::TooLarge
             | StoreFault::TooManyRows
+            | StoreFault::TooManyExamined
             | StoreFault::TimedOut => Self::Store(fault),
         }
     }

@@ -32,7 +32,7 @@ pub use panvault_processor::{Connect, Connector};
 pub use panvault_store::{
     AccountField, AccountQuery, AccountRow, Action, ApiKeyField, ApiKeyQuery, ApiKeyRow, AuditField,
     AuditNote, AuditQuery, AuditRecord, CardField, CardQuery, CardRow, Count, CustomerField, CustomerQuery,
-    CustomerRow, CvvCounts, Direction, Field, FieldValue, Filter, HistoryRow, OrganisationField,
+    CustomerRow, CvvCounts, Direction, Field, FieldValue, Filter, HistoryRow, Indexed, OrganisationField,
     OrganisationQuery, OrganisationRow, Page, ProcessorField, ProcessorQuery, ProcessorRow, Query,
     RefundField, RefundQuery, RefundRow, RefusalReason, RowKey, StoreFault, StoreStatus, Test, Totals,
     TransactionField, TransactionQuery, TransactionRow, Webhooks,

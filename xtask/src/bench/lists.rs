@@ -21,6 +21,8 @@ const TIMES: usize = 5;
 const ROWS: usize = 20;
 /// Fingerprints of one question: as many as one may have.
 const FINGERPRINTS: usize = 32;
+/// Rows that a list examines at most.
+const EXAMINED_MAX: u64 = 100_000;
 /// Nothing is to be cut short that is measured.
 const LIST_SECONDS_MAX: &str = "list_seconds_max=30";
 
@@ -38,6 +40,8 @@ pub(crate) struct ListsArguments {
 struct Question {
     what: &'static str,
     path: String,
+    /// The status that it is answered with: what examines too much is refused.
+    status: u16,
     /// Times a page of the newest rows, where it finds what it is asked for without going through all.
     at_most: Option<f64>,
 }
@@ -86,6 +90,8 @@ fn questions(vault: &Vault, server: &Server, cards: u64) -> anyhow::Result<Vec<Q
     let (bin, created) = (text(last, "bin"), text(last, "created_at"));
     let (bin, created) = (bin.context("a card has no bin")?, created.context("a card has no time")?);
     let half = cards / 2;
+    let middle = rows(format!("_limit=1&_skip={half}"))?;
+    let middle = middle.first().and_then(|row| text(row, "_id")).context("no card is in the middle")?;
     // Of cards that lie far apart: what is found stands in many places of the index.
     let mut fingerprints = Vec::new();
     for at in 0..FINGERPRINTS as u64 {
@@ -97,10 +103,19 @@ fn questions(vault: &Vault, server: &Server, cards: u64) -> anyhow::Result<Vec<Q
     let list = |what, query: String, at_most| Question {
         what,
         path: format!("/v1/card?_limit={ROWS}{query}"),
+        status: 200,
         at_most,
     };
-    let count =
-        |what, query: String, at_most| Question { what, path: format!("/v1/card/count?{query}"), at_most };
+    let count = |what, query: String, at_most| Question {
+        what,
+        path: format!("/v1/card/count?{query}"),
+        status: 200,
+        at_most,
+    };
+    let of_many = |what, query: &str| Question {
+        status: if cards > EXAMINED_MAX { 400 } else { 200 },
+        ..list(what, query.to_owned(), None)
+    };
     Ok(vec![
         list("the newest", String::new(), None),
         count("count of all", String::new(), Some(2.0)),
@@ -110,11 +125,11 @@ fn questions(vault: &Vault, server: &Server, cards: u64) -> anyhow::Result<Vec<Q
         list("fingerprint, 32 that are not", format!("&{}", absent.join("&")), Some(20.0)),
         count("count of 32 fingerprints", fingerprints.join("&"), Some(20.0)),
         list("_skip of half", format!("&_skip={half}"), None),
+        list("_after the middle", format!("&_after={middle}"), Some(2.0)),
         list("bin=", format!("&bin={bin}"), None),
         list("bin!=", format!("&bin!={bin}"), None),
         count("count of bin!=", format!("bin!={bin}"), None),
-        list("_sort=last_four", "&_sort=last_four".to_owned(), None),
-        list("_sort=last_four, _skip=10000", "&_sort=last_four&_skip=10000".to_owned(), None),
+        of_many("_sort=last_four, refused past 100,000", "&_sort=last_four"),
     ])
 }
 
@@ -124,7 +139,7 @@ fn ask(vault: &Vault, server: &Server, question: Question) -> anyhow::Result<Mea
     for _ in 0..TIMES {
         let watch = Stopwatch::start();
         let answer = client.ask("GET", &question.path, &vault.api_key, None)?;
-        ensure!(answer.status == 200, "{} is answered {}", question.what, answer.status);
+        ensure!(answer.status == question.status, "{} is answered {}", question.what, answer.status);
         took.push(watch.elapsed().as_secs_f64() * 1000.0);
     }
     Ok(Measured { what: question.what, at_most: question.at_most, millis: median(took) })

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use panvault_model::{AccountId, Currency, OrganisationId, ProcessorId};
 use panvault_vault::{AccountChange, NewAccount, Webhooks};
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Total};
 use crate::app::App;
 use crate::asked::{Asked, to_the_end};
 use crate::error::Refusal;
@@ -42,14 +42,15 @@ pub(crate) async fn read(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal>
 pub(crate) async fn list(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
     let (permit, query) = document::query::<_, Account>(asked)?;
     let page = app.vault().account_list(&permit, query).await?;
+    let total = Total::of(&page);
     let views: Vec<_> = page.rows.into_iter().map(|row| app.vault().account_view(row)).collect();
-    Answer::list_of::<Account>(views.iter(), Some(page.total))
+    Answer::list_of::<Account>(views.iter(), Some(total))
 }
 
 pub(crate) async fn count(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
     let (permit, query) = document::query::<_, Account>(asked)?;
     let page = app.vault().account_list(&permit, list::counting(query)).await?;
-    Ok(Answer::count(page.total))
+    Ok(Answer::count(Total::of(&page)))
 }
 
 pub(crate) async fn delete(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {

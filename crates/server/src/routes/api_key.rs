@@ -5,7 +5,7 @@ use panvault_vault::{
     ApiKeyChange, ApiKeyCreate, ApiKeyRotation, ApiKeyView, Done, MadeApiKey as VaultMade, NewApiKey,
 };
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Total};
 use crate::app::App;
 use crate::asked::{Asked, parsed, to_the_end};
 use crate::error::Refusal;
@@ -65,13 +65,13 @@ pub(crate) async fn read(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal>
 pub(crate) async fn list(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
     let (permit, query) = document::query::<_, ApiKey>(asked)?;
     let page = app.vault().apikey_list(&permit, query).await?;
-    Answer::list_of::<ApiKey>(page.rows.iter(), Some(page.total))
+    Answer::list_of::<ApiKey>(page.rows.iter(), Some(Total::of(&page)))
 }
 
 pub(crate) async fn count(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
     let (permit, query) = document::query::<_, ApiKey>(asked)?;
     let page = app.vault().apikey_list(&permit, list::counting(query)).await?;
-    Ok(Answer::count(page.total))
+    Ok(Answer::count(Total::of(&page)))
 }
 
 pub(crate) async fn delete(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {

@@ -7,7 +7,7 @@ use panvault_vault::{
     CardChange, CardCreate, CardDelete, CardList, CardRead, CardUpdate, CardView, CvvChange, Metadata,
 };
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Total};
 use crate::app::App;
 use crate::asked::{Asked, parsed, to_the_end};
 use crate::error::Refusal;
@@ -78,15 +78,17 @@ pub(crate) async fn read(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refu
 pub(crate) async fn list(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
     let (permit, faults) = asked.permit_and_faults::<CardList>()?;
     let query = list::read::<Card>(asked.query.as_deref(), faults)?;
-    let page = app.vault().card_list(&permit, query).await?;
-    Answer::list_of::<Card>(page.rows.iter(), Some(page.total))
+    let query = list::bounded(query, app.settings());
+    let page = app.vault().card_list(&permit, query).await.map_err(list::refused::<Card>)?;
+    Answer::list_of::<Card>(page.rows.iter(), Some(Total::of(&page)))
 }
 
 pub(crate) async fn count(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
     let (permit, faults) = asked.permit_and_faults::<CardList>()?;
     let query = list::read::<Card>(asked.query.as_deref(), faults)?;
-    let page = app.vault().card_list(&permit, list::counting(query)).await?;
-    Ok(Answer::count(page.total))
+    let query = list::bounded(query, app.settings());
+    let page = app.vault().card_list(&permit, list::counting(query)).await.map_err(list::refused::<Card>)?;
+    Ok(Answer::count(Total::of(&page)))
 }
 
 pub(crate) async fn delete(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {

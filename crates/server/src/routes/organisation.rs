@@ -3,7 +3,7 @@ use std::sync::Arc;
 use panvault_model::{Country, OrganisationId};
 use panvault_vault::{NewOrganisation, OrganisationChange};
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Total};
 use crate::app::App;
 use crate::asked::{Asked, to_the_end};
 use crate::error::Refusal;
@@ -39,13 +39,13 @@ pub(crate) async fn read(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal>
 pub(crate) async fn list(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
     let (permit, query) = document::query::<_, Organisation>(asked)?;
     let page = app.vault().organisation_list(&permit, query).await?;
-    Answer::list_of::<Organisation>(page.rows.iter().map(Arc::as_ref), Some(page.total))
+    Answer::list_of::<Organisation>(page.rows.iter().map(Arc::as_ref), Some(Total::of(&page)))
 }
 
 pub(crate) async fn count(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
     let (permit, query) = document::query::<_, Organisation>(asked)?;
     let page = app.vault().organisation_list(&permit, list::counting(query)).await?;
-    Ok(Answer::count(page.total))
+    Ok(Answer::count(Total::of(&page)))
 }
 
 pub(crate) async fn delete(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {

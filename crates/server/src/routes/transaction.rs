@@ -9,7 +9,7 @@ use panvault_vault::{
     TransactionList, TransactionRead, TransactionRow, TransactionVoid,
 };
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Total};
 use crate::app::App;
 use crate::asked::{Asked, parsed, to_the_end};
 use crate::error::{Refusal, action_code};
@@ -108,15 +108,21 @@ pub(crate) async fn history(app: Arc<App>, mut asked: Asked) -> Result<Answer, R
 pub(crate) async fn list(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
     let (permit, faults) = asked.permit_and_faults::<TransactionList>()?;
     let query = list::read::<Transaction>(asked.query.as_deref(), faults)?;
-    let page = app.vault().transaction_list(&permit, query).await?;
-    Answer::list_of::<Transaction>(page.rows.iter().map(AsRef::as_ref), Some(page.total))
+    let query = list::bounded(query, app.settings());
+    let page = app.vault().transaction_list(&permit, query).await.map_err(list::refused::<Transaction>)?;
+    Answer::list_of::<Transaction>(page.rows.iter().map(AsRef::as_ref), Some(Total::of(&page)))
 }
 
 pub(crate) async fn count(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
     let (permit, faults) = asked.permit_and_faults::<TransactionList>()?;
     let query = list::read::<Transaction>(asked.query.as_deref(), faults)?;
-    let page = app.vault().transaction_list(&permit, list::counting(query)).await?;
-    Ok(Answer::count(page.total))
+    let query = list::bounded(query, app.settings());
+    let page = app
+        .vault()
+        .transaction_list(&permit, list::counting(query))
+        .await
+        .map_err(list::refused::<Transaction>)?;
+    Ok(Answer::count(Total::of(&page)))
 }
 
 fn create_parse(fields: &Fields<'_>, mut faults: Faults) -> Result<NewTransaction, Refusal> {

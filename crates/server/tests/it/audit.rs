@@ -50,6 +50,7 @@ fn administrators_see_who_did_what_in_their_own_tree() {
         ("action=card_creat", "query.action"),
         ("actor=nobody", "query.actor"),
         ("_sort=created_at", "query._sort"),
+        ("_after=0123456789abcdef01234567", "query._after"),
         ("object=x", "query.object"),
         ("created_at%3E=yesterday", "query.created_at"),
         ("request=4111111111111111", "query.request"),

@@ -1,8 +1,9 @@
 //! Lists: order, pages, conditions.
 
+use panvault_server::ServerSettings;
 use serde_json::json;
 
-use crate::support::{Server, card_body};
+use crate::support::{Server, card_body, transaction_body};
 
 fn seeded() -> (Server, Vec<String>) {
     let server = Server::start();
@@ -97,5 +98,103 @@ fn never_go_by_card_number_or_cvv() {
         let answer = server.get(&server.parent.key, &format!("/v1/card?{query}"));
         assert_eq!((answer.status, answer.faults()), (400, vec![field.to_owned()]), "{query}");
         assert!(!answer.text.contains("4111"), "{query}");
+    }
+}
+
+/// The ids of a page, and the headers about its total.
+fn page(server: &Server, path: &str) -> (Vec<String>, String, Option<String>) {
+    let answer = server.get(&server.parent.key, path);
+    assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+    let rows = answer.json();
+    let ids = rows.as_array().unwrap().iter().map(|row| row["_id"].as_str().unwrap().to_owned()).collect();
+    let exact = answer.header("x-total-count-exact").map(str::to_owned);
+    (ids, answer.header("x-total-count").unwrap().to_owned(), exact)
+}
+
+/// The bug: pages by `_skip` showed an object twice when one was made between them, and went through all that they left out. Its cause: they
+/// began at a number of objects. Its cure: `_after`, with which they begin at an object.
+#[test]
+fn pages_follow_each_other_whatever_is_made_meanwhile() {
+    let (server, ids) = seeded();
+    let first = page(&server, "/v1/card?_limit=2").0;
+    assert_eq!(first, [ids[2].clone(), ids[1].clone()]);
+    server.clock.pass_millis(1_000);
+    server.make_card(&server.parent, None);
+    let next = format!("/v1/card?_limit=2&_after={}", first[1]);
+    assert_eq!(page(&server, &next), (vec![ids[0].clone()], "4".to_owned(), None));
+    let sorted = format!("{next}&_sort=-created_at");
+    assert_eq!(page(&server, &sorted).0, [ids[0].clone()], "that is the order it goes with");
+    let narrowed = format!("{next}&brand=VISA");
+    assert_eq!(page(&server, &narrowed), (vec![ids[0].clone()], "1".to_owned(), Some("false".to_owned())));
+    for list in ["organisation", "account", "processor", "apikey"] {
+        let key = server.make_key(&server.parent, &[panvault_model::Role::ProviderAdmin]);
+        let all = |query: &str| -> Vec<String> {
+            let rows = server.get(&key, &format!("/v1/{list}{query}")).json();
+            rows.as_array().unwrap().iter().map(|row| row["_id"].as_str().unwrap().to_owned()).collect()
+        };
+        let rows = all("");
+        assert_eq!(all(&format!("?_after={}", rows[0])), rows[1..], "{list}");
+    }
+}
+
+#[test]
+fn an_id_to_begin_behind_is_one_and_shows_nothing() {
+    let (server, ids) = seeded();
+    server.clock.pass_millis(1_000);
+    let theirs = server.make_card(&server.stranger, None);
+    assert_eq!(page(&server, &format!("/v1/card?_after={theirs}")).0.len(), 3, "made before it");
+    let of_stranger = server.get(&server.stranger.key, &format!("/v1/card?_after={}", "f".repeat(24)));
+    assert_eq!(of_stranger.json().as_array().unwrap().len(), 1);
+    let (one, other) = (&ids[0], &ids[1]);
+    for query in [
+        "_after=x".to_owned(),
+        "_after=4111111111111111".to_owned(),
+        format!("_after={one}&_sort=last_four"),
+        format!("_after={one}&_sort=created_at"),
+        format!("_after={one}&_after={other}"),
+    ] {
+        let answer = server.get(&server.parent.key, &format!("/v1/card?{query}"));
+        assert_eq!((answer.status, answer.faults()), (400, vec!["query._after".to_owned()]), "{query}");
+        assert!(!answer.text.contains("4111"), "{query}");
+    }
+}
+
+/// The bug: a condition without an index went through every card of an organisation, seconds for a million, for each page. Its cause: the total
+/// was of all that match. Its cure: so many rows are examined, and so many counted; what is not counted whole says so, and what does not
+/// fill its page is refused with the conditions that help.
+#[test]
+fn go_through_so_much_and_no_more() {
+    let settings = ServerSettings { list_examined_max: 3, list_counted_max: 1, ..ServerSettings::default() };
+    let server = Server::start_with(settings, None);
+    for _ in 0..4 {
+        let card = server.make_card(&server.parent, None);
+        let paid = transaction_body(&server.parent, &card, 1000);
+        assert_eq!(server.post(&server.parent.key, "/v1/transaction", &paid).status, 200);
+    }
+    let inexact = |total: &str| (total.to_owned(), Some("false".to_owned()));
+    let (rows, total, exact) = page(&server, "/v1/card?_limit=1&brand=VISA");
+    assert_eq!((rows.len(), (total, exact)), (1, inexact("1")));
+    let (rows, total, exact) = page(&server, "/v1/card?_limit=3&brand=VISA");
+    assert_eq!((rows.len(), (total, exact)), (3, inexact("3")));
+    let (rows, total, exact) = page(&server, "/v1/card?_limit=1");
+    assert_eq!((rows.len(), total.as_str(), exact), (1, "4", None), "counted as they are made");
+    for (path, index) in [
+        ("/v1/card?brand=VISA", "fingerprint"),
+        ("/v1/card?_sort=last_four", "fingerprint"),
+        ("/v1/transaction?amount=1", "card"),
+    ] {
+        let refused = server.get(&server.parent.key, path);
+        refused.fails(400, 110);
+        let what = refused.json()["details"]["query"].as_str().unwrap().to_owned();
+        assert!(what.contains("created_at>=") && what.contains(index), "{path}: {what}");
+    }
+    for (path, total, exact) in [
+        ("/v1/card/count?brand=VISA", 3, Some("false")),
+        ("/v1/card/count?brand=MASTERCARD", 0, Some("false")),
+        ("/v1/card/count", 4, None),
+    ] {
+        let counted = server.get(&server.parent.key, path);
+        assert_eq!(counted.json(), json!({ "count": total }), "{path}");
+        assert_eq!(counted.header("x-total-count-exact"), exact, "{path}");
     }
 }

@@ -12,7 +12,7 @@ use panvault_model::{
 };
 use panvault_store::limits::LIST_ROWS_MAX;
 use panvault_store::{
-    CardField, CardRow, Chain, Count, CustomerField, CustomerRow, Direction, Field, FieldValue, Page, Query,
+    CardField, CardRow, Chain, CustomerField, CustomerRow, Field, FieldValue, Indexed, Page, Query,
     RefundField, RefundRow, RowFault, RowKey, StoreFault, Test, TransactionField, TransactionRow,
 };
 use rusqlite::{Connection, OptionalExtension};
@@ -36,17 +36,13 @@ pub(crate) struct ListSource<'a> {
 }
 
 /// How rows of a kind are listed.
-pub(crate) trait Listed: Field<Row: Sized> + PartialEq {
+pub(crate) trait Listed: Indexed<Row: Sized> {
     /// The row with an id.
     const ROW: &'static str;
     /// Ids of an organisation from some id on and before another, newest first.
     const IDS: &'static str;
     /// What is counted of them.
     const COUNTED: Counted;
-    /// The field that has the id.
-    const ID: Self;
-    /// The field that has the moment with which the id begins.
-    const CREATED_AT: Self;
     /// Reads the row of an id.
     fn decode(id: &[u8; 12], bytes: &[u8]) -> Result<Self::Row, RowFault>;
     /// Whose it is.
@@ -57,8 +53,8 @@ pub(crate) trait Listed: Field<Row: Sized> + PartialEq {
     fn id(row: &Self::Row) -> &[u8; 12];
     /// Whether the vault wrote it so.
     fn is_ours(row: &Self::Row, chain: &dyn Chain) -> bool;
-    /// Ids that an index has for the question, when it has them: far fewer than an organisation's. Rows of other organisations may be
-    /// among them.
+    /// Ids that the index of a condition's field has, when the question has such a condition: far fewer than an organisation's. Rows of other
+    /// organisations may be among them.
     fn indexed(query: &Query<Self>, source: &ListSource<'_>) -> Result<Option<Vec<[u8; 12]>>, StoreFault>;
 }
 
@@ -76,9 +72,7 @@ pub(crate) fn list<F: Listed>(
     let mut organisations = query.organisations.clone();
     organisations.sort_unstable();
     organisations.dedup();
-    // What is sorted by the newest is in that order already.
-    let newest_first = |field| field == F::ID || field == F::CREATED_AT;
-    let sort = query.sort.filter(|(field, way)| !(*way == Direction::Descending && newest_first(*field)));
+    let sort = query.sorted();
     let mut expected = Expected::begin(source.tallies, F::COUNTED, &organisations)?;
     if query.filters.is_empty() && sort.is_none() {
         let mut rows = Vec::new();
@@ -95,25 +89,27 @@ pub(crate) fn list<F: Listed>(
                     rows.extend(listed::<F>(source, entry, &mut expected)?);
                 }
             }
-            expected.judge(left > 0)?;
+            expected.judge(left > 0 && query.after.is_none())?;
         }
-        return Ok(Page { rows, total: query.total(expected.total()) });
+        return Ok(query.page_of_counted(rows, expected.total()));
     }
     let indexed = F::indexed(query, source)?;
     // Whether all entries of its organisations are read, if it is read to its end.
     let all_times = (Id::from_bytes([0; 12]), Id::from_bytes([0xff; 12]));
-    let mut to_the_end = indexed.is_none() && query.ids(F::CREATED_AT) == all_times;
+    let mut to_the_end = indexed.is_none() && query.after.is_none() && query.ids() == all_times;
     let ids: Box<dyn Iterator<Item = Result<Entry, StoreFault>>> = match indexed {
         Some(mut ids) => {
             ids.sort_unstable_by(|a, b| b.cmp(a));
             ids.dedup();
+            ids.retain(|id| query.is_behind(Id::from_bytes(*id)));
             Box::new(ids.into_iter().map(|id| Ok(Entry { organisation: None, id })))
         }
         None => Box::new(Newest::<F>::new(source, &organisations, query, LIST_BATCH_ROWS)?),
     };
     let mut page = Vec::new();
     let mut sorting = sort.map(|(field, way)| Sorting::new(field, way, skip.saturating_add(limit)));
-    let mut matching = 0;
+    let (mut matching, mut examined) = (0, 0);
+    let mut is_exact = query.after.is_none();
     for entry in ids {
         let entry = entry?;
         let id = entry.id;
@@ -125,7 +121,18 @@ pub(crate) fn list<F: Listed>(
         if !F::is_ours(&row, source.tallies.chain()) {
             return Err(StoreFault::Damaged { row: Some(F::key(id)), fault: RowFault::Forged });
         }
-        if organisations.binary_search(&F::organisation(&row)).is_err() || !query.holds(&row) {
+        if organisations.binary_search(&F::organisation(&row)).is_err() {
+            continue;
+        }
+        if query.examines() && examined == query.examined_max {
+            if sorting.is_some() || matching < query.page_end() {
+                return Err(StoreFault::TooManyExamined);
+            }
+            (to_the_end, is_exact) = (false, false);
+            break;
+        }
+        examined += 1;
+        if !query.holds(&row) {
             continue;
         }
         matching += 1;
@@ -134,8 +141,8 @@ pub(crate) fn list<F: Listed>(
             None if matching > query.skip && page.len() < limit => page.push(row),
             None => {}
         }
-        if query.count == Count::PageEnd && sorting.is_none() && matching >= query.page_end() {
-            to_the_end = false;
+        if sorting.is_none() && matching >= query.count_end() {
+            (to_the_end, is_exact) = (false, false);
             break;
         }
     }
@@ -146,7 +153,8 @@ pub(crate) fn list<F: Listed>(
             page.extend(row::<F>(source.view, &id)?.filter(|row| query.holds(row)));
         }
     }
-    Ok(Page { rows: page, total: query.total(matching) })
+    let page = query.page_of_counted(page, matching);
+    Ok(Page { is_exact: is_exact && page.is_exact, ..page })
 }
 
 /// An entry of an index, and of whose, where it says.
@@ -203,8 +211,6 @@ impl Listed for CardField {
     const IDS: &'static str = "SELECT id FROM card_by_organisation WHERE organisation = ? AND id >= ? AND id < ? \
          ORDER BY id DESC LIMIT ?";
     const COUNTED: Counted = Counted::Cards;
-    const ID: Self = Self::Id;
-    const CREATED_AT: Self = Self::CreatedAt;
 
     fn decode(id: &[u8; 12], bytes: &[u8]) -> Result<CardRow, RowFault> {
         CardRow::decode_under_id(id, bytes)
@@ -244,8 +250,6 @@ impl Listed for TransactionField {
     const IDS: &'static str = "SELECT id FROM payment_by_organisation WHERE organisation = ? AND id >= ? AND id < ? \
          ORDER BY id DESC LIMIT ?";
     const COUNTED: Counted = Counted::Transactions;
-    const ID: Self = Self::Id;
-    const CREATED_AT: Self = Self::CreatedAt;
 
     fn decode(_id: &[u8; 12], bytes: &[u8]) -> Result<TransactionRow, RowFault> {
         TransactionRow::decode(bytes)
@@ -290,8 +294,6 @@ impl Listed for RefundField {
     const IDS: &'static str = "SELECT id FROM refund_by_organisation WHERE organisation = ? AND id >= ? AND id < ? \
          ORDER BY id DESC LIMIT ?";
     const COUNTED: Counted = Counted::Refunds;
-    const ID: Self = Self::Id;
-    const CREATED_AT: Self = Self::CreatedAt;
 
     fn decode(_id: &[u8; 12], bytes: &[u8]) -> Result<RefundRow, RowFault> {
         RefundRow::decode(bytes)
@@ -336,8 +338,6 @@ impl Listed for CustomerField {
     const IDS: &'static str = "SELECT id FROM customer_by_organisation WHERE organisation = ? AND id >= ? AND id < ? \
          ORDER BY id DESC LIMIT ?";
     const COUNTED: Counted = Counted::Customers;
-    const ID: Self = Self::Id;
-    const CREATED_AT: Self = Self::CreatedAt;
 
     fn decode(_id: &[u8; 12], bytes: &[u8]) -> Result<CustomerRow, RowFault> {
         CustomerRow::decode(bytes)

@@ -1,5 +1,6 @@
 //! Lists: which rows, in what order, which part of them.
 
+mod bounds;
 mod filter;
 mod order;
 
@@ -36,9 +37,13 @@ pub(super) const CASES: &[StoreCase] = cases! {
     a_sorted_list_has_parts_and_a_total
     the_newest_first_is_also_a_sort
     a_count_ends_with_its_page
+    a_page_begins_behind_an_id
+    a_count_has_an_end
+    a_list_examines_so_many_rows_and_no_more
     a_list_of_times_has_what_was_made_then
 };
 
+use bounds::{a_count_has_an_end, a_list_examines_so_many_rows_and_no_more, a_page_begins_behind_an_id};
 use filter::{
     a_filter_bounds_what_is_known, a_filter_leaves_out_all_of_its_values, a_filter_takes_any_of_its_values,
     a_list_of_times_has_what_was_made_then, an_index_shows_no_other_organisation,

@@ -50,9 +50,11 @@ impl Vault {
             rows.sort_unstable_by_key(|row| core::cmp::Reverse(F::id(&row.0)));
             query.order(&mut rows);
             let total = rows.len() as u64;
+            rows.retain(|row| query.is_behind(F::id(&row.0)));
             let skip = usize::try_from(query.skip).unwrap_or(usize::MAX);
             let limit = usize::try_from(query.limit.min(LIST_ROWS_MAX)).unwrap_or(usize::MAX);
-            Page { rows: rows.into_iter().skip(skip).take(limit).map(|row| row.0).collect(), total }
+            let rows = rows.into_iter().skip(skip).take(limit).map(|row| row.0).collect();
+            Page { rows, total, is_exact: true }
         });
         let page = listed
             .await

@@ -262,8 +262,8 @@ impl Store for Intruder {
 
     fn card_list(&self, query: CardQuery) -> Pending<'_, Page<Arc<CardRow>>> {
         Box::pin(async move {
-            let Page { rows, total } = self.store.card_list(query).await?;
-            Ok(Page { rows: rows.into_iter().map(|row| self.changed_card(row)).collect(), total })
+            let Page { rows, total, is_exact } = self.store.card_list(query).await?;
+            Ok(Page { rows: rows.into_iter().map(|row| self.changed_card(row)).collect(), total, is_exact })
         })
     }
 
@@ -316,8 +316,12 @@ impl Store for Intruder {
 
     fn transaction_list(&self, query: TransactionQuery) -> Pending<'_, Page<Arc<TransactionRow>>> {
         Box::pin(async move {
-            let Page { rows, total } = self.store.transaction_list(query).await?;
-            Ok(Page { rows: rows.into_iter().map(|row| self.changed_transaction(row)).collect(), total })
+            let Page { rows, total, is_exact } = self.store.transaction_list(query).await?;
+            Ok(Page {
+                rows: rows.into_iter().map(|row| self.changed_transaction(row)).collect(),
+                total,
+                is_exact,
+            })
         })
     }
 

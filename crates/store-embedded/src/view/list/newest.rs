@@ -35,7 +35,7 @@ impl<'a, F: Listed> Newest<'a, F> {
         query: &Query<F>,
         wanted: usize,
     ) -> Result<Self, StoreFault> {
-        let (first, last) = query.ids(F::CREATED_AT);
+        let (first, last) = query.ids();
         let share = (LIST_IDS_HELD_MAX / organisations.len().max(1)).max(1);
         let mut ids = Self {
             source,
@@ -45,11 +45,14 @@ impl<'a, F: Listed> Newest<'a, F> {
             newest: BinaryHeap::new(),
             field: PhantomData,
         };
-        // What is longer sorts behind: nothing lies between the last id and this.
-        let behind_last = [last.as_bytes().as_slice(), &[0]].concat();
+        let before = match query.after {
+            Some(after) if after <= last => after.as_bytes().to_vec(),
+            // What is longer sorts behind: nothing lies between the last id and this.
+            Some(_) | None => [last.as_bytes().as_slice(), &[0]].concat(),
+        };
         for (at, organisation) in organisations.iter().enumerate() {
             ids.organisations.push(Ids { organisation: *organisation, batch: Vec::new().into_iter() });
-            ids.refill(at, &behind_last)?;
+            ids.refill(at, &before)?;
         }
         Ok(ids)
     }

@@ -2,7 +2,7 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc as Shared;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use panvault_store::Filter;
+use panvault_store::{Count, Direction, Filter};
 use panvault_testkit::SeededRandom;
 use panvault_testkit::conformance::rows::{VAULT, chain};
 use tempfile::TempDir;
@@ -54,12 +54,16 @@ impl Field for Of {
     }
 }
 
+impl Indexed for Of {
+    const INDEXED: &'static [Self] = &[];
+    const ID: Self = Self::Id;
+    const CREATED_AT: Self = Self::CreatedAt;
+}
+
 impl Listed for Of {
     const ROW: &'static str = CardField::ROW;
     const IDS: &'static str = CardField::IDS;
     const COUNTED: Counted = Counted::Cards;
-    const ID: Self = Self::Id;
-    const CREATED_AT: Self = Self::CreatedAt;
 
     fn decode(_id: &[u8; 12], bytes: &[u8]) -> Result<ReadRow, RowFault> {
         HELD.with(|held| {
