@@ -23,6 +23,10 @@ pub(crate) struct Answer {
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
 }
 
+/// Said of a list that is longer than an answer.
+pub(crate) const TOO_LONG: &str =
+    formatcp!("asks for more than an answer holds, {} MiB; ask for fewer rows", LIST_ANSWER_BYTES_MAX >> 20);
+
 pub(crate) const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 pub(crate) const TOTAL_COUNT_EXACT: HeaderName = HeaderName::from_static("x-total-count-exact");
 pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -95,11 +99,7 @@ impl Answer {
             }
             Json::object(&mut out, |json| O::write::<true>(row, json));
             if out.len() >= LIST_ANSWER_BYTES_MAX {
-                let what = formatcp!(
-                    "asks for more than an answer holds, {} MiB; ask for fewer rows",
-                    LIST_ANSWER_BYTES_MAX >> 20
-                );
-                return Err(Refusal::with(ErrorCode::Malformed, "query._limit", what));
+                return Err(Refusal::with(ErrorCode::Malformed, "query._limit", TOO_LONG));
             }
         }
         out.push(b']');

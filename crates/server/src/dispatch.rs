@@ -26,8 +26,8 @@ use crate::error::{ErrorCode, Refusal};
 use crate::fault::Faults;
 use crate::limits::{ANSWER_OWN_BYTES_MAX, IDEMPOTENCY_KEY_CHARS_MAX, IDEMPOTENCY_KEY_RANDOM_CHARS_MIN};
 use crate::room::Place;
-use crate::table::{ENDPOINTS, Endpoint};
-use crate::{body, caller, cors, docs_page, openapi};
+use crate::table::{AnswerSchema, ENDPOINTS, Endpoint};
+use crate::{body, caller, cors, csv, docs_page, openapi};
 
 /// Who is at the other end of a connection.
 #[derive(Clone)]
@@ -259,6 +259,11 @@ async fn answer(
             access_refused(reason);
         }
     })?;
+    if let Some(AnswerSchema::List(object)) = endpoint.answer
+        && csv::is_liked_better(&parts.headers)
+    {
+        answer = csv::table(answer, object)?;
+    }
     if let Some(holder) = holder
         && answer.body.len() > ANSWER_OWN_BYTES_MAX
     {

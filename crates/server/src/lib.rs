@@ -9,6 +9,7 @@ mod body;
 mod caller;
 mod canonical;
 mod cors;
+mod csv;
 mod dispatch;
 mod docs_page;
 pub mod error;

@@ -309,11 +309,11 @@ fn success(endpoint: &Endpoint) -> Value {
             json!({ "type": "string", "const": "false" }),
         );
     }
-    json!({
-        "description": answer.description(),
-        "headers": headers,
-        "content": { "application/json": { "schema": answer.schema() } },
-    })
+    let mut content = json!({ "application/json": { "schema": answer.schema() } });
+    if let (AnswerSchema::List(_), Some(content)) = (answer, content.as_object_mut()) {
+        content.insert("text/csv".to_owned(), json!({ "schema": { "type": "string" } }));
+    }
+    json!({ "description": answer.description(), "headers": headers, "content": content })
 }
 
 impl AnswerSchema {

@@ -111,7 +111,7 @@ libraries! {
     "serde": Users::These(&[SERVER, BINARY]), NOBODY;
     "serde_json": Users::These(&[SERVER, BINARY, TESTKIT, XTASK]), NOBODY;
     "toml": Users::These(&[BINARY, BENCH, XTASK]), NOBODY;
-    "csv-core": Users::These(&[BINS]), NOBODY;
+    "csv-core": Users::These(&[BINS, SERVER]), NOBODY;
     "hex": Users::These(&[KEYS]), Users::Any;
     "time": Users::These(&[MODEL]), NOBODY;
 

@@ -198,3 +198,37 @@ fn go_through_so_much_and_no_more() {
         assert_eq!(counted.header("x-total-count-exact"), exact, "{path}");
     }
 }
+
+/// Asks for a list as CSV: the lines, without their ends, and the type of the answer.
+fn csv(server: &Server, key: &str, path: &str) -> (Vec<String>, String) {
+    let answer = server.send("GET", path, &[("x-apikey", key), ("accept", "text/csv")], None);
+    assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+    let lines = answer.text.strip_suffix("\r\n").unwrap().split("\r\n").map(str::to_owned).collect();
+    (lines, answer.header("content-type").unwrap().to_owned())
+}
+
+#[test]
+fn are_csv_for_who_asks_for_it() {
+    let (server, ids) = seeded();
+    let key = &server.parent.key;
+    let (lines, media_type) = csv(&server, key, "/v1/card?_limit=2");
+    assert_eq!(media_type, "text/csv; charset=utf-8; header=present");
+    assert_eq!(lines.len(), 3);
+    assert!(lines[0].starts_with("_id,organisation,brand,") && lines[1].starts_with(&ids[2]), "{lines:?}");
+    let columns = lines[0].split(',').count();
+    assert!(lines[2].split(',').count() == columns && lines[2].contains(",Mastercard,"), "{lines:?}");
+    let theirs = server.make_card(&server.stranger, None);
+    assert!(csv(&server, key, "/v1/card").0.iter().all(|line| !line.starts_with(&theirs)));
+    assert_eq!(csv(&server, &server.stranger.key, "/v1/card").0.len(), 2, "one of their own");
+    let mut paid = transaction_body(&server.parent, &ids[0], 1000);
+    paid["merchant_reference"] = json!("=HYPERLINK(\"https://x.example\")");
+    assert_eq!(server.post(key, "/v1/transaction", &paid).status, 200);
+    let (lines, _) = csv(&server, key, "/v1/transaction");
+    assert!(lines[1].contains("\"'=HYPERLINK(\"\"https://x.example\"\")\""), "{lines:?}");
+    assert_eq!(csv(&server, key, "/v1/transaction?status=DECLINED").0.len(), 1, "the names of its columns");
+    for (path, status) in [("/v1/card?brand=x", 400), ("/v1/card/count", 200)] {
+        let answer = server.send("GET", path, &[("x-apikey", key.as_str()), ("accept", "text/csv")], None);
+        let media_type = answer.header("content-type");
+        assert_eq!((answer.status, media_type), (status, Some("application/json")), "{path}");
+    }
+}
