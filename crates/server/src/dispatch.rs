@@ -27,7 +27,7 @@ use crate::fault::Faults;
 use crate::limits::{ANSWER_OWN_BYTES_MAX, IDEMPOTENCY_KEY_CHARS_MAX, IDEMPOTENCY_KEY_RANDOM_CHARS_MIN};
 use crate::room::Place;
 use crate::table::{AnswerSchema, ENDPOINTS, Endpoint};
-use crate::{body, caller, cors, csv, docs_page, openapi};
+use crate::{body, caller, cors, csv, docs_page, openapi, populate};
 
 /// Who is at the other end of a connection.
 #[derive(Clone)]
@@ -227,13 +227,17 @@ async fn answer(
             access_refused(RefusalReason::IdempotencyGuessable);
             None
         });
-    if endpoint.list.is_none() {
+    let mut wanted = Vec::new();
+    if let Some(list) = endpoint.list {
+        wanted = populate::read(list, parts.uri.query(), &mut faults);
+    } else {
         for (name, _) in form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()) {
             faults.unexpected("query", &name);
         }
     }
     // What was done is said, however long it takes: only what is asked for again without harm may be refused.
     let holder = caller.organisation().filter(|_| endpoint.method == Method::GET);
+    let reader = (!wanted.is_empty()).then(|| caller.clone());
     let asked = Asked {
         caller,
         faults,
@@ -259,10 +263,13 @@ async fn answer(
             access_refused(reason);
         }
     })?;
-    if let Some(AnswerSchema::List(object)) = endpoint.answer
-        && csv::is_liked_better(&parts.headers)
-    {
-        answer = csv::table(answer, object)?;
+    if let Some(AnswerSchema::List(object)) = endpoint.answer {
+        if let Some(reader) = reader {
+            answer = populate::populated(app.vault(), &reader, &wanted, answer).await?;
+        }
+        if csv::is_liked_better(&parts.headers) {
+            answer = csv::table(answer, object)?;
+        }
     }
     if let Some(holder) = holder
         && answer.body.len() > ANSWER_OWN_BYTES_MAX

@@ -30,6 +30,7 @@ mod metrics;
 mod moves;
 mod object;
 mod openapi;
+mod populate;
 mod process;
 mod proxies;
 mod rates;

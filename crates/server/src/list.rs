@@ -34,6 +34,8 @@ pub(crate) fn read<O: Object<By: PartialEq>>(
                 Ok(id) => list.after = Some(id),
                 Err(_) => faults.malformed("query._after", "must be an id: 24 lowercase hexadecimal digits"),
             },
+            // It is of what is shown, and was read before.
+            "_populate" => {}
             "_sort" | "_sort-" => {
                 let (field, descending) = match value.strip_prefix('-') {
                     Some(field) => (field, true),

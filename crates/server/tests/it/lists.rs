@@ -232,3 +232,66 @@ fn are_csv_for_who_asks_for_it() {
         assert_eq!((answer.status, media_type), (status, Some("application/json")), "{path}");
     }
 }
+
+#[test]
+fn show_what_their_ids_name() {
+    let (server, ids) = seeded();
+    let key = &server.parent.key;
+    let paid = transaction_body(&server.parent, &ids[0], 1000);
+    for _ in 0..2 {
+        assert_eq!(server.post(key, "/v1/transaction", &paid).status, 200);
+    }
+    let plain = server.get(key, "/v1/transaction").json();
+    let of = |kind: &str, id: &str| server.get(key, &format!("/v1/{kind}/{id}")).json();
+    let shown =
+        server.get(key, "/v1/transaction?_populate=card&_populate=account,organisation&_populate=card");
+    let rows = shown.json();
+    for (row, plain) in rows.as_array().unwrap().iter().zip(plain.as_array().unwrap()) {
+        let mut expected = plain.clone();
+        for member in ["card", "account", "organisation"] {
+            expected[member] = of(member, plain[member].as_str().unwrap());
+        }
+        assert_eq!(row, &expected);
+    }
+    assert_eq!(rows.as_array().unwrap().len(), 2);
+    assert_eq!(shown.header("x-total-count"), Some("2"));
+    let cards = server.get(key, "/v1/card?_populate=organisation&_limit=1").json();
+    assert_eq!(cards[0]["organisation"], of("organisation", &server.parent.organisation));
+    let (lines, _) = csv(&server, key, "/v1/transaction?_populate=card&_limit=1");
+    assert!(lines[1].contains("\"\"last_four\"\":\"\"1111\"\""), "{lines:?}");
+    for (path, names) in [
+        ("/v1/transaction?_populate=processor", "takes card, account, organisation"),
+        ("/v1/transaction?_populate=", "takes card, account, organisation"),
+        ("/v1/transaction/count?_populate=4111111111111111", "takes card, account, organisation"),
+        ("/v1/card?_populate=card", "takes organisation"),
+    ] {
+        let refused = server.get(key, path);
+        refused.fails(400, 107);
+        assert_eq!(refused.json()["details"], json!({ "query._populate": names }), "{path}");
+    }
+    server.get(key, &format!("/v1/card/{}?_populate=organisation", ids[0])).fails(400, 127);
+}
+
+/// What an id of a row names may be somebody else's, or gone: then it stays an id, and nothing tells one from the other.
+#[test]
+fn show_nothing_that_the_caller_does_not_see() {
+    let server = Server::start();
+    let above = server.make_card(&server.parent, None);
+    let paid = transaction_body(&server.child, &above, 1000);
+    assert_eq!(server.post(&server.parent.key, "/v1/transaction", &paid).status, 200);
+    let card = |key: &str| {
+        let rows = server.get(key, "/v1/transaction?_populate=card,account").json();
+        assert_eq!(rows.as_array().unwrap().len(), 1);
+        assert_eq!(rows[0]["account"]["_id"], json!(server.child.account));
+        rows[0]["card"].clone()
+    };
+    assert_eq!(card(&server.parent.key)["_id"], json!(above));
+    assert_eq!(card(&server.child.key), json!(above), "it is of who is above");
+    assert_eq!(server.delete(&server.parent.key, &format!("/v1/card/{above}")).status, 204);
+    assert_eq!(card(&server.parent.key), json!(above), "it is gone");
+    let administrator = server.make_key(&server.child, &[panvault_model::Role::ProviderAdmin]);
+    let rows = server.get(&administrator, "/v1/organisation?_populate=parent_id").json();
+    assert_eq!(rows[0]["parent_id"], json!(server.parent.organisation));
+    let all = server.get(&server.stranger.key, "/v1/transaction?_populate=card,account,organisation");
+    assert_eq!(all.json(), json!([]));
+}
