@@ -7,7 +7,7 @@ use panvault_vault::{
 };
 use zeroize::Zeroizing;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Total};
 use crate::app::App;
 use crate::asked::{Asked, parsed, to_the_end};
 use crate::error::Refusal;
@@ -83,18 +83,19 @@ pub(crate) async fn read(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal>
 pub(crate) async fn list(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
     let listing = {
         let (permit, query, emails) = query(asked)?;
-        app.vault().customer_list(permit, query, emails)
+        app.vault().customer_list(permit, list::bounded(query, app.settings()), emails)
     };
-    let page = listing.await?;
-    Answer::list_of::<Customer>(page.rows.iter(), Some(page.total))
+    let page = listing.await.map_err(list::refused::<Customer>)?;
+    Answer::list_of::<Customer>(page.rows.iter(), Some(Total::of(&page)))
 }
 
 pub(crate) async fn count(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
     let counting = {
         let (permit, query, emails) = query(asked)?;
-        app.vault().customer_list(permit, list::counting(query), emails)
+        let query = list::counting(list::bounded(query, app.settings()));
+        app.vault().customer_list(permit, query, emails)
     };
-    Ok(Answer::count(counting.await?.total))
+    Ok(Answer::count(Total::of(&counting.await.map_err(list::refused::<Customer>)?)))
 }
 
 pub(crate) async fn delete(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {

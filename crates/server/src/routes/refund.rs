@@ -3,7 +3,7 @@ use std::sync::Arc;
 use panvault_model::{RefundId, RefundStatus, TransactionId};
 use panvault_vault::{Done, NewRefund, RefundCreate, RefundList, RefundRead, RefundRow};
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Total};
 use crate::app::App;
 use crate::asked::{Asked, parsed, to_the_end};
 use crate::error::{Refusal, action_code};
@@ -58,13 +58,15 @@ pub(crate) async fn read(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refu
 pub(crate) async fn list(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
     let (permit, faults) = asked.permit_and_faults::<RefundList>()?;
     let query = list::read::<Refund>(asked.query.as_deref(), faults)?;
-    let page = app.vault().refund_list(&permit, query).await?;
-    Answer::list_of::<Refund>(page.rows.iter().map(AsRef::as_ref), Some(page.total))
+    let query = list::bounded(query, app.settings());
+    let page = app.vault().refund_list(&permit, query).await.map_err(list::refused::<Refund>)?;
+    Answer::list_of::<Refund>(page.rows.iter().map(AsRef::as_ref), Some(Total::of(&page)))
 }
 
 pub(crate) async fn count(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
     let (permit, faults) = asked.permit_and_faults::<RefundList>()?;
     let query = list::read::<Refund>(asked.query.as_deref(), faults)?;
-    let page = app.vault().refund_list(&permit, list::counting(query)).await?;
-    Ok(Answer::count(page.total))
+    let query = list::counting(list::bounded(query, app.settings()));
+    let page = app.vault().refund_list(&permit, query).await.map_err(list::refused::<Refund>)?;
+    Ok(Answer::count(Total::of(&page)))
 }

@@ -338,8 +338,8 @@ impl Store for Intruder {
 
     fn refund_list(&self, query: RefundQuery) -> Pending<'_, Page<Arc<RefundRow>>> {
         Box::pin(async move {
-            let Page { rows, total } = self.store.refund_list(query).await?;
-            Ok(Page { rows: rows.into_iter().map(|row| self.changed_refund(row)).collect(), total })
+            let Page { rows, total, is_exact } = self.store.refund_list(query).await?;
+            Ok(Page { rows: rows.into_iter().map(|row| self.changed_refund(row)).collect(), total, is_exact })
         })
     }
 
