@@ -225,7 +225,7 @@ impl Indexed for CardField {
 }
 
 impl Indexed for TransactionField {
-    const INDEXED: &'static [Self] = &[Self::Id, Self::Card];
+    const INDEXED: &'static [Self] = &[Self::Id, Self::Card, Self::Account, Self::Status];
     const ID: Self = Self::Id;
     const CREATED_AT: Self = Self::CreatedAt;
 }

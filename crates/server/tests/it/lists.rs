@@ -181,7 +181,7 @@ fn go_through_so_much_and_no_more() {
     for (path, index) in [
         ("/v1/card?brand=VISA", "fingerprint"),
         ("/v1/card?_sort=last_four", "fingerprint"),
-        ("/v1/transaction?amount=1", "card"),
+        ("/v1/transaction?amount=1", "account, card, status"),
     ] {
         let refused = server.get(&server.parent.key, path);
         refused.fails(400, 110);

@@ -28,6 +28,16 @@ const COUNTS: &[(&str, &str, &str)] = &[
         "payment_by_card has other entries than transactions",
     ),
     (
+        "SELECT count(*) FROM payment_by_account",
+        "SELECT count(*) FROM payment",
+        "payment_by_account has other entries than transactions",
+    ),
+    (
+        "SELECT count(*) FROM payment_by_status",
+        "SELECT count(*) FROM payment",
+        "payment_by_status has other entries than transactions",
+    ),
+    (
         "SELECT count(*) FROM refund_by_organisation",
         "SELECT count(*) FROM refund",
         "refund_by_organisation has other entries than refunds",
@@ -150,6 +160,14 @@ impl Examination {
                 &[organisation, id],
             )
             && self.has("SELECT 1 FROM payment_by_card WHERE card = ? AND id = ?", &[row.card.as_bytes(), id])
+            && self.has(
+                "SELECT 1 FROM payment_by_account WHERE organisation = ? AND account = ? AND id = ?",
+                &[organisation, row.account.as_bytes(), id],
+            )
+            && self.has(
+                "SELECT 1 FROM payment_by_status WHERE organisation = ? AND status = ? AND id = ?",
+                &[organisation, &row.status.code(), id],
+            )
             && self.has("SELECT 1 FROM history WHERE payment = ? AND version = ?", &[id, &row.version])
     }
 

@@ -214,6 +214,9 @@ impl<'a> Applying<'a, '_> {
         self.run("DELETE FROM payment WHERE id = ?", &[id])?;
         self.run("DELETE FROM payment_open WHERE id = ?", &[id])?;
         self.run("DELETE FROM payment_by_card WHERE card = ? AND id = ?", &[card, id])?;
+        let sql = "DELETE FROM payment_by_account WHERE organisation = ? AND account = ? AND id = ?";
+        self.run(sql, &[organisation, row.account.as_bytes(), id])?;
+        self.status_end(&row)?;
         let sql = "DELETE FROM payment_by_organisation WHERE organisation = ? AND id = ?";
         self.run(sql, &[organisation, id])
     }
@@ -340,8 +343,20 @@ impl<'a> Applying<'a, '_> {
         for (id, (row, is_new)) in core::mem::take(&mut self.transactions) {
             self.encoded(|buffer| row.encode(buffer));
             let (id, organisation) = (id.as_bytes(), row.organisation.as_bytes());
+            let before = if is_new {
+                None
+            } else {
+                self.stored("SELECT row FROM payment WHERE id = ?", id, TransactionRow::decode)?
+            };
             self.run("INSERT OR REPLACE INTO payment VALUES (?, ?)", &[id, &self.buffer])?;
+            if before.as_ref().is_none_or(|before| before.status != row.status) {
+                before.iter().try_for_each(|before| self.status_end(before))?;
+                let sql = "INSERT OR REPLACE INTO payment_by_status VALUES (?, ?, ?)";
+                self.run(sql, &[organisation, &row.status.code(), id])?;
+            }
             if is_new {
+                let sql = "INSERT INTO payment_by_account VALUES (?, ?, ?)";
+                self.run(sql, &[organisation, row.account.as_bytes(), id])?;
                 self.run("INSERT INTO payment_by_organisation VALUES (?, ?)", &[organisation, id])?;
                 self.run("INSERT INTO payment_by_card VALUES (?, ?)", &[row.card.as_bytes(), id])?;
             }
@@ -352,6 +367,14 @@ impl<'a> Applying<'a, '_> {
             }
         }
         Ok(())
+    }
+}
+
+impl Applying<'_, '_> {
+    /// Takes a transaction out from under its status.
+    fn status_end(&self, row: &TransactionRow) -> Result<(), rusqlite::Error> {
+        let sql = "DELETE FROM payment_by_status WHERE organisation = ? AND status = ? AND id = ?";
+        self.run(sql, &[row.organisation.as_bytes(), &row.status.code(), row.id.as_bytes()])
     }
 }
 

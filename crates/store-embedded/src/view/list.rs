@@ -9,19 +9,21 @@ use std::sync::Arc;
 
 use panvault_model::{
     CardId, CustomerId, EmailDigest, Fingerprint, Id, OrganisationId, RefundId, TransactionId,
+    TransactionStatus,
 };
 use panvault_store::limits::LIST_ROWS_MAX;
 use panvault_store::{
     CardField, CardRow, Chain, CustomerField, CustomerRow, Field, FieldValue, Indexed, Page, Query,
     RefundField, RefundRow, RowFault, RowKey, StoreFault, Test, TransactionField, TransactionRow,
 };
+use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::limits::LIST_BATCH_ROWS;
 use crate::stop::Stop;
 use crate::view::fingerprints::{self, Tail};
 use crate::view::list::expected::Expected;
-use crate::view::list::newest::Newest;
+use crate::view::list::newest::{Newest, OrderedIndex};
 use crate::view::list::sorting::Sorting;
 use crate::view::read::unreadable;
 use crate::view::tally::{Counted, Tallies};
@@ -56,6 +58,8 @@ pub(crate) trait Listed: Indexed<Row: Sized> {
     /// Ids that the index of a condition's field has, when the question has such a condition: far fewer than an organisation's. Rows of other
     /// organisations may be among them.
     fn indexed(query: &Query<Self>, source: &ListSource<'_>) -> Result<Option<Vec<[u8; 12]>>, StoreFault>;
+    /// The index that has the ids for a condition's values in their order, when the question has such a condition and no better one.
+    fn ordered(query: &Query<Self>) -> Option<OrderedIndex>;
 }
 
 /// Answers a question about rows. Whatever it goes through, it holds the rows of the page, and of a sorted list what those up to its
@@ -78,7 +82,7 @@ pub(crate) fn list<F: Listed>(
         let mut rows = Vec::new();
         if query.skip < expected.total() && limit > 0 {
             let mut left = skip.saturating_add(limit);
-            let mut entries = Newest::<F>::new(source, &organisations, query, left)?;
+            let mut entries = Newest::<F>::new(source, &organisations, query, None, left)?;
             while left > 0
                 && let Some(entry) = entries.next()
             {
@@ -94,9 +98,11 @@ pub(crate) fn list<F: Listed>(
         return Ok(query.page_of_counted(rows, expected.total()));
     }
     let indexed = F::indexed(query, source)?;
+    let ordered = if indexed.is_none() { F::ordered(query) } else { None };
     // Whether all entries of its organisations are read, if it is read to its end.
     let all_times = (Id::from_bytes([0; 12]), Id::from_bytes([0xff; 12]));
-    let mut to_the_end = indexed.is_none() && query.after.is_none() && query.ids() == all_times;
+    let mut to_the_end =
+        indexed.is_none() && ordered.is_none() && query.after.is_none() && query.ids() == all_times;
     let ids: Box<dyn Iterator<Item = Result<Entry, StoreFault>>> = match indexed {
         Some(mut ids) => {
             ids.sort_unstable_by(|a, b| b.cmp(a));
@@ -104,19 +110,34 @@ pub(crate) fn list<F: Listed>(
             ids.retain(|id| query.is_behind(Id::from_bytes(*id)));
             Box::new(ids.into_iter().map(|id| Ok(Entry { organisation: None, id })))
         }
-        None => Box::new(Newest::<F>::new(source, &organisations, query, LIST_BATCH_ROWS)?),
+        None => Box::new(Newest::<F>::new(source, &organisations, query, ordered, LIST_BATCH_ROWS)?),
     };
     let mut page = Vec::new();
     let mut sorting = sort.map(|(field, way)| Sorting::new(field, way, skip.saturating_add(limit)));
     let (mut matching, mut examined) = (0, 0);
     let mut is_exact = query.after.is_none();
+    let mut last = None;
     for entry in ids {
         let entry = entry?;
         let id = entry.id;
+        // What changes its value meanwhile may be found under both.
+        if last.replace(id) == Some(id) {
+            continue;
+        }
         if entry.organisation.is_some() {
             expected.entry();
         }
         source.stop.check()?;
+        let in_page = matching >= query.skip && page.len() < limit;
+        if entry.organisation.is_some() && !query.examines() && !in_page {
+            // The index says all that is asked of it.
+            matching += 1;
+            if matching >= query.count_end() {
+                is_exact = false;
+                break;
+            }
+            continue;
+        }
         let Some(row) = listed::<F>(source, entry, &mut expected)? else { continue };
         if !F::is_ours(&row, source.tallies.chain()) {
             return Err(StoreFault::Damaged { row: Some(F::key(id)), fault: RowFault::Forged });
@@ -243,6 +264,10 @@ impl Listed for CardField {
         });
         fingerprints::look_up(source, &fingerprints.collect::<BTreeSet<_>>()).map(Some)
     }
+
+    fn ordered(_query: &Query<Self>) -> Option<OrderedIndex> {
+        None
+    }
 }
 
 impl Listed for TransactionField {
@@ -287,6 +312,26 @@ impl Listed for TransactionField {
         }
         Ok(Some(found))
     }
+
+    fn ordered(query: &Query<Self>) -> Option<OrderedIndex> {
+        if let Some(values) = equal_to(query, Self::Account) {
+            let accounts: BTreeSet<_> = ids(values).into_iter().collect();
+            return Some(OrderedIndex {
+                ids: "SELECT id FROM payment_by_account WHERE organisation = ? AND account = ? AND id >= ? AND id < ? \
+                      ORDER BY id DESC LIMIT ?",
+                values: accounts.into_iter().map(|id| Value::Blob(id.to_vec())).collect(),
+            });
+        }
+        let values = equal_to(query, Self::Status)?;
+        let is_asked =
+            |status: &&TransactionStatus| values.contains(&FieldValue::Text(status.as_str().into()));
+        let statuses = TransactionStatus::ALL.iter().filter(is_asked);
+        Some(OrderedIndex {
+            ids: "SELECT id FROM payment_by_status WHERE organisation = ? AND status = ? AND id >= ? AND id < ? \
+                  ORDER BY id DESC LIMIT ?",
+            values: statuses.map(|status| Value::Integer(status.code().into())).collect(),
+        })
+    }
 }
 
 impl Listed for RefundField {
@@ -330,6 +375,10 @@ impl Listed for RefundField {
             }
         }
         Ok(Some(found))
+    }
+
+    fn ordered(_query: &Query<Self>) -> Option<OrderedIndex> {
+        None
     }
 }
 
@@ -378,5 +427,9 @@ impl Listed for CustomerField {
             }
         }
         Ok(Some(found))
+    }
+
+    fn ordered(_query: &Query<Self>) -> Option<OrderedIndex> {
+        None
     }
 }

@@ -104,13 +104,18 @@ fn transaction_put(view: &Connection, row: &TransactionRow) {
     view.execute("INSERT INTO payment VALUES (?, ?)", params![id, bytes]).unwrap();
     view.execute("INSERT INTO payment_by_organisation VALUES (?, ?)", params![organisation, id]).unwrap();
     view.execute("INSERT INTO payment_by_card VALUES (?, ?)", params![row.card.as_bytes(), id]).unwrap();
+    let by_account = params![organisation, row.account.as_bytes(), id];
+    view.execute("INSERT INTO payment_by_account VALUES (?, ?, ?)", by_account).unwrap();
+    let by_status = params![organisation, row.status.code(), id];
+    view.execute("INSERT INTO payment_by_status VALUES (?, ?, ?)", by_status).unwrap();
     view.execute("INSERT INTO history VALUES (?, 1, ?)", params![id, step]).unwrap();
     run(view, "INSERT INTO payment_open VALUES (?)", id);
 }
 
 fn transaction_take(view: &Connection, row: &TransactionRow) {
     let id = row.id.as_bytes();
-    for table in ["payment", "payment_by_organisation", "payment_by_card"] {
+    let indexes = ["by_organisation", "by_card", "by_account", "by_status"].map(|by| format!("payment_{by}"));
+    for table in indexes.iter().map(String::as_str).chain(["payment"]) {
         run(view, &format!("DELETE FROM {table} WHERE id = ?"), id);
     }
     view.execute("DELETE FROM history WHERE payment = ?", [id]).unwrap();

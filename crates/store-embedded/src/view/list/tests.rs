@@ -99,6 +99,10 @@ impl Listed for Of {
     fn indexed(_: &Query<Self>, _: &ListSource<'_>) -> Result<Option<Vec<[u8; 12]>>, StoreFault> {
         Ok(None)
     }
+
+    fn ordered(_: &Query<Self>) -> Option<OrderedIndex> {
+        None
+    }
 }
 
 /// So many rows of three organisations, made a second apart: id, organisation and number of each, oldest first.
