@@ -62,6 +62,10 @@ pub const EMAIL_ORGANISATIONS_MAX: usize = 1000;
 /// Cards that a customer names at most: those that it was used with last.
 pub const CUSTOMER_CARDS_MAX: usize = 100;
 
+/// How often a transaction is tried again when its customer changed meanwhile: of those that use new cards with one customer at once one
+/// succeeds, so it is also how many may.
+pub const CUSTOMER_TRIES_MAX: usize = 64;
+
 /// How often a refund is tried again when its transaction changed meanwhile: of those that try at once one succeeds, so it is also how many may.
 pub const REFUND_TRIES_MAX: usize = 64;
 

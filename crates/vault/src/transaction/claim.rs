@@ -58,6 +58,12 @@ impl Claiming {
     pub(super) fn again(&mut self, cvv: Option<ClaimedCvv>) {
         self.claim = cvv.map(|cvv| cvv.claim);
     }
+
+    /// Something else than that row has changed: it takes no try away.
+    pub(super) fn again_uncounted(&mut self, cvv: Option<ClaimedCvv>) {
+        self.again(cvv);
+        self.tries_left = self.tries_left.saturating_add(1);
+    }
 }
 
 /// What the card's row says of a claim.

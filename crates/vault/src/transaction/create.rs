@@ -16,7 +16,7 @@ use crate::cvv;
 use crate::document::Snapshot;
 use crate::error::{Named, VaultError, with_causes};
 use crate::idempotency::{Done, Idempotency};
-use crate::limits::PROCESSOR_SECONDS_MAX;
+use crate::limits::{CUSTOMER_TRIES_MAX, PROCESSOR_SECONDS_MAX};
 use crate::node::InHand;
 use crate::permit::{Permit, TransactionCreate};
 use crate::seal;
@@ -109,6 +109,7 @@ impl Vault {
         let mut prepared = self.transaction_plan(permit, new, &card, customer.as_deref(), idempotency)?;
         let mut attempt = self.guards().attempt(&card, &prepared.row, now)?;
         let in_hand = self.node().take(prepared.row.id.0)?;
+        let mut customer_tries_left = CUSTOMER_TRIES_MAX;
         let mut claiming = Claiming::new(card.id, idempotency.map(|claim| claim.key.0));
         loop {
             let cvv = match self.cvv_claim(&mut claiming, permit).await? {
@@ -147,14 +148,21 @@ impl Vault {
                 }
                 // It was used with another card meanwhile, or changed, or erased.
                 Ok((_, Outcome::Unmet(EXPECT_CUSTOMER))) if customer.is_some() => {
-                    match self.customer_of(permit, prepared.row.customer).await {
+                    let read = match customer_tries_left.checked_sub(1) {
+                        Some(left) => {
+                            customer_tries_left = left;
+                            self.customer_of(permit, prepared.row.customer).await
+                        }
+                        None => Err(VaultError::Contended),
+                    };
+                    match read {
                         Ok(read) => customer = read,
                         Err(error) => {
                             self.cvv_release(cvv.map(|cvv| cvv.claim), true).await;
                             return Err(error);
                         }
                     }
-                    claiming.again(cvv);
+                    claiming.again_uncounted(cvv);
                 }
                 Ok((_, Outcome::Unmet(at))) if at == EXPECT_CUSTOMER + usize::from(customer.is_some()) => {
                     claiming.again(cvv);
