@@ -142,7 +142,7 @@ impl Refusal {
 
     /// Something was asked for as often as it may be.
     pub(crate) fn too_many(limit: LimitReached) -> Self {
-        Self { limit: Some(limit), ..Self::new(ErrorCode::TooMany) }
+        Self { limit: Some(limit), ..Self::with(ErrorCode::TooMany, "limit", limit.limit) }
     }
 }
 

@@ -5,6 +5,7 @@ mod guards;
 mod hash;
 mod limiter;
 mod table;
+mod tries;
 
 pub use guards::GuardSettings;
 pub(crate) use guards::Guards;

@@ -183,3 +183,6 @@ pub const ACCOUNT_PAYMENTS_MIN: u32 = 50;
 
 /// Payments that are let through in a minute while the share of declines is too large, so that it shows when it no longer is.
 pub const DECLINES_TRIALS_PER_MINUTE: u32 = 6;
+
+/// Payments with one card number that may be under way at a time while none has failed of late, such as the parts of one basket.
+pub const TRIES_UNDER_WAY_MAX: u32 = 20;

@@ -241,7 +241,7 @@ pub(super) const ATTACKS: &[Attack] = &[
         &[
             (SERVER, "limits::numbers_of_one_bin_in_a_row_are_blocked_before_fifty_and_others_pay"),
             (SERVER, "limits::guesses_at_the_cvv_of_one_number_are_blocked_after_five"),
-            (SERVER, "limits::guesses_at_once_are_no_more_than_one_after_the_other"),
+            (SERVER, "limits::guesses_at_once_are_in_the_long_run_no_more_than_one_after_the_other"),
             (SERVER, "limits::an_account_whose_payments_are_all_declined_lets_only_a_few_through"),
             (SERVER, "limits::shoppers_behind_a_trusted_proxy_are_counted_each"),
         ],

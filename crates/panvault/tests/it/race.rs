@@ -98,7 +98,8 @@ fn a_flood_of_browsers_leaves_room_for_servers() {
     let publishable = publishable["api_key"].as_str().unwrap();
     let config = directory.path().join("vault.settings.toml");
     let held_max = format!("cvvs_held_max={HELD_MAX}");
-    let arguments = ["--config", path(&config), "--listen", "127.0.0.1:0", "--set", &held_max];
+    let arguments =
+        ["--config", path(&config), "--listen", "127.0.0.1:0", "--set", &held_max, "--set", "limits=false"];
     let (_served, ready) = Served::start(directory.path(), &arguments);
     let cards = canary_cards(0xf100d, HELD_MAX + 1);
     let create = |key: &str, nth: usize| {

@@ -5,8 +5,9 @@ use panvault_store::{CardRow, TransactionRow};
 
 use crate::error::VaultError;
 use crate::limit::declines::Declines;
+use crate::limit::tries::Tries;
 use crate::limit::{LimitReached, Limiter, Quota};
-use crate::limits::{ACCOUNT_PAYMENTS_MIN, BIN_PAYMENTS_MIN, GUESSES_KEYS_MAX, TRIES_KEYS_MAX};
+use crate::limits::{ACCOUNT_PAYMENTS_MIN, BIN_PAYMENTS_MIN, GUESSES_KEYS_MAX};
 
 /// How much of card testing and of guessing at card numbers is let through. 0 is all of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +29,7 @@ impl GuardSettings {
     /// Bytes of memory that what is counted takes.
     pub const fn bytes(&self) -> usize {
         let guesses = if self.card_guesses_per_day > 0 { Limiter::bytes(GUESSES_KEYS_MAX) } else { 0 };
-        let tries = if self.card_declines_per_hour > 0 { Limiter::bytes(TRIES_KEYS_MAX) } else { 0 };
+        let tries = if self.card_declines_per_hour > 0 { Tries::bytes() } else { 0 };
         let declines = if self.declines_percent_max > 0 { Declines::bytes() } else { 0 };
         guesses.saturating_add(tries).saturating_add(declines)
     }
@@ -37,7 +38,7 @@ impl GuardSettings {
 /// Watches cards and payments for who tests cards or guesses at their numbers.
 pub(crate) struct Guards {
     guesses: Limiter,
-    tries: Limiter,
+    tries: Tries,
     declines: Declines,
 }
 
@@ -57,11 +58,7 @@ impl Guards {
                 Quota::per_day(card_guesses_per_day),
                 GUESSES_KEYS_MAX,
             ),
-            tries: Limiter::new(
-                "card_declines_per_hour",
-                Quota::per_hour(card_declines_per_hour),
-                TRIES_KEYS_MAX,
-            ),
+            tries: Tries::new("card_declines_per_hour", Quota::per_hour(card_declines_per_hour)),
             declines: Declines::new(declines_percent_max),
         }
     }
@@ -79,7 +76,7 @@ impl Guards {
         self.guesses.take_for(&(organisation, clear), what, now).map_err(VaultError::TooMany)
     }
 
-    /// Counts a payment that is about to begin, as if it failed, so that of many at once no more go out than may fail.
+    /// A payment that is about to begin: until it ends it may yet fail, so that of many at once only so many go out.
     pub(crate) fn attempt<'a>(
         &'a self,
         card: &CardRow,
@@ -99,34 +96,38 @@ impl Guards {
             self.declines.allows(bin, BIN_PAYMENTS_MIN, now).map_err(blocked("card", what))?;
         }
         let what = "too many payments with its number have failed; try again later";
-        self.tries.take(&card.fingerprint, now).map_err(blocked("card", what))?;
-        Ok(Attempt { guards: self, number: card.fingerprint, account, bin, is_over: false })
+        self.tries.begin(&card.fingerprint, now).map_err(blocked("card", what))?;
+        Ok(Attempt { guards: self, number: card.fingerprint, account, bin, failed: false, now })
     }
 }
 
-/// A payment that is counted against its card number, unless it turns out well or never begins.
+/// A payment that is under way.
 pub(crate) struct Attempt<'a> {
     guards: &'a Guards,
     number: Fingerprint,
     account: Payments,
     bin: Option<Payments>,
-    is_over: bool,
+    /// Whether it counts against its number, should it end here.
+    failed: bool,
+    now: Now,
 }
 
 impl Attempt<'_> {
-    /// From here on it counts, whatever becomes of it.
+    /// From here on it counts, unless it turns out well.
     pub(crate) fn begin(&mut self) {
-        self.is_over = true;
+        self.failed = true;
     }
 
     /// Counts what has become of it.
-    pub(crate) fn end(self, row: &TransactionRow, now: Now) {
+    pub(crate) fn end(mut self, row: &TransactionRow, now: Now) {
+        self.now = now;
         let declined = match row.state {
             ActionState::Approved => false,
             ActionState::Declined => true,
             // Nothing was tried.
             ActionState::Unavailable | ActionState::NotSupported => {
-                return self.guards.tries.give_back(&self.number);
+                self.failed = false;
+                return;
             }
             // Who tries learns of it later, or not at all.
             ActionState::Failed | ActionState::Unknown | ActionState::InHand | ActionState::ToAsk => return,
@@ -135,16 +136,12 @@ impl Attempt<'_> {
             self.guards.declines.note(&payments, declined, now);
         }
         // A CVV that does not match was a guess, also where the issuer says yes.
-        if !declined && row.cvv_result != CvvResult::NotMatched {
-            self.guards.tries.give_back(&self.number);
-        }
+        self.failed = declined || row.cvv_result == CvvResult::NotMatched;
     }
 }
 
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
-        if !self.is_over {
-            self.guards.tries.give_back(&self.number);
-        }
+        self.guards.tries.end(&self.number, self.failed, self.now);
     }
 }

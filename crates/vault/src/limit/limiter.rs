@@ -13,11 +13,16 @@ const NANOS_PER_MILLI: u64 = 1_000_000;
 /// Of a bucket one number is kept: when it is full again, in nanoseconds of the clock that never goes back (the generic cell rate algorithm,
 /// ITU-T I.371). A restart fills all of them.
 pub struct Limiter {
+    rate: Rate,
+    buckets: Table<Bucket>,
+}
+
+/// How fast buckets fill, and how much they hold.
+pub(super) struct Rate {
     limit: &'static str,
     quota: Quota,
     /// For which one use lasts.
     step_nanos: u64,
-    buckets: Table<Bucket>,
 }
 
 #[derive(Clone, Copy)]
@@ -45,10 +50,8 @@ impl Slot for Bucket {
 impl Limiter {
     /// The limit of this name, for at least so many keys at a time. Without uses it limits nothing, and takes no memory.
     pub fn new(limit: &'static str, quota: Quota, keys_max: usize) -> Self {
-        let is_on = quota.uses > 0;
-        let span = u64::from(quota.seconds).saturating_mul(NANOS_PER_SECOND);
-        let step_nanos = span.div_ceil(u64::from(quota.uses).max(1));
-        Self { limit, quota, step_nanos, buckets: Table::new(if is_on { keys_max } else { 0 }) }
+        let keys_max = if quota.uses > 0 { keys_max } else { 0 };
+        Self { rate: Rate::new(limit, quota), buckets: Table::new(keys_max) }
     }
 
     /// Bytes of memory of one for so many keys.
@@ -59,7 +62,7 @@ impl Limiter {
     /// Takes one use of a key's.
     pub fn take(&self, key: &impl Hash, now: Now) -> Result<(), LimitReached> {
         let taken = self.buckets.with(key, |bucket| {
-            bucket.full_at_nanos = self.taken(bucket, now)?;
+            bucket.full_at_nanos = self.rate.taken(bucket.full_at_nanos, now)?;
             Ok(())
         });
         taken.unwrap_or(Ok(()))
@@ -69,7 +72,7 @@ impl Limiter {
     /// that one thing is not refused would know that it was the last.
     pub(crate) fn take_for(&self, key: &impl Hash, what: u64, now: Now) -> Result<(), LimitReached> {
         let taken = self.buckets.with(key, |bucket| {
-            let full_at_nanos = self.taken(bucket, now)?;
+            let full_at_nanos = self.rate.taken(bucket.full_at_nanos, now)?;
             if bucket.full_at_nanos == 0 || bucket.last != what {
                 *bucket = Bucket { full_at_nanos, last: what, ..*bucket };
             }
@@ -77,26 +80,44 @@ impl Limiter {
         });
         taken.unwrap_or(Ok(()))
     }
+}
 
-    /// Gives a use back.
-    pub(crate) fn give_back(&self, key: &impl Hash) {
-        self.buckets.with_known(key, |bucket| {
-            bucket.full_at_nanos = bucket.full_at_nanos.saturating_sub(self.step_nanos);
-        });
+impl Rate {
+    pub(super) fn new(limit: &'static str, quota: Quota) -> Self {
+        let span = u64::from(quota.seconds).saturating_mul(NANOS_PER_SECOND);
+        Self { limit, quota, step_nanos: span.div_ceil(u64::from(quota.uses).max(1)) }
     }
 
-    /// When the bucket is full again, once a use is taken of it.
-    fn taken(&self, bucket: &Bucket, now: Now) -> Result<u64, LimitReached> {
-        let now_nanos = now.monotonic_millis.saturating_mul(NANOS_PER_MILLI);
-        let full_at = bucket.full_at_nanos.max(now_nanos).saturating_add(self.step_nanos);
-        let room = self.step_nanos.saturating_mul(u64::from(self.quota.uses));
-        let missing = full_at.saturating_sub(now_nanos).saturating_sub(room);
-        if missing == 0 {
-            return Ok(full_at);
-        }
-        let retry_after_seconds = missing.div_ceil(NANOS_PER_SECOND);
-        Err(LimitReached { limit: self.limit, quota: self.quota, retry_after_seconds })
+    /// When a bucket is full again, once a use is taken of it.
+    pub(super) fn taken(&self, full_at_nanos: u64, now: Now) -> Result<u64, LimitReached> {
+        let full_at = self.owed(full_at_nanos, now);
+        let missing = full_at.saturating_sub(nanos(now)).saturating_sub(self.room_nanos());
+        if missing == 0 { Ok(full_at) } else { Err(self.reached(missing.div_ceil(NANOS_PER_SECOND))) }
     }
+
+    /// The same, though there may be none left.
+    pub(super) fn owed(&self, full_at_nanos: u64, now: Now) -> u64 {
+        full_at_nanos.max(nanos(now)).saturating_add(self.step_nanos)
+    }
+
+    /// How many uses are left of a bucket.
+    pub(super) fn left(&self, full_at_nanos: u64, now: Now) -> u32 {
+        let room = self.room_nanos().saturating_sub(full_at_nanos.saturating_sub(nanos(now)));
+        room.checked_div(self.step_nanos).and_then(|left| left.try_into().ok()).unwrap_or(u32::MAX)
+    }
+
+    pub(super) const fn reached(&self, retry_after_seconds: u64) -> LimitReached {
+        LimitReached { limit: self.limit, quota: self.quota, retry_after_seconds }
+    }
+
+    fn room_nanos(&self) -> u64 {
+        self.step_nanos.saturating_mul(u64::from(self.quota.uses))
+    }
+}
+
+/// Of the clock that never goes back.
+pub(super) const fn nanos(now: Now) -> u64 {
+    now.monotonic_millis.saturating_mul(NANOS_PER_MILLI)
 }
 
 #[cfg(test)]
@@ -156,15 +177,5 @@ mod tests {
         let take = |what| wait(limiter.take_for(&1, what, at(0)));
         assert_eq!([take(7), take(7), take(7)], [0, 0, 0]);
         assert_eq!([take(8), take(8), take(7)], [0, 30, 30]);
-    }
-
-    #[test]
-    fn what_is_given_back_may_be_used() {
-        let limiter = per_minute(1);
-        assert_eq!(limiter.take(&1, at(0)), Ok(()));
-        assert!(limiter.take(&1, at(0)).is_err());
-        limiter.give_back(&1);
-        limiter.give_back(&2);
-        assert_eq!(limiter.take(&1, at(0)), Ok(()));
     }
 }
