@@ -91,12 +91,12 @@ pub(crate) static SETTINGS: &[Setting] = &[
     ),
     bare(
         "browser_requests_per_minute",
-        "300",
+        "600",
         "Requests of one publishable API key in a minute; 0 is any number.",
     ),
     bare(
         "address_requests_per_minute",
-        "20",
+        "60",
         "Requests with publishable API keys from one address (IPv6: 64 bits of it) in a minute; 0 is any number.",
     ),
     bare(

@@ -157,7 +157,7 @@ fn limits_are_good_by_default_and_go_with_one_setting() {
     };
     let config = with(&[]);
     assert_eq!(config.server.requests.cards_per_minute, 1200);
-    assert_eq!(config.server.requests.address_requests_per_minute, 20);
+    assert_eq!(config.server.requests.address_requests_per_minute, 60);
     assert_eq!(config.guards.card_guesses_per_day, 24);
     assert_eq!(with(&["card_guesses_per_day=0"]).guards.card_guesses_per_day, 0);
     let off = with(&["limits=false", "cards_per_minute=7"]);
@@ -179,8 +179,8 @@ fn limits_are_good_by_default_and_go_with_one_setting() {
 fn addresses_are_not_counted_behind_a_proxy_that_does_not_name_them() {
     for (set, per_minute) in [
         (&["behind_proxy=true"][..], 0),
-        (&["behind_proxy=true", "trusted_proxies=10.0.0.0/8, ::1"], 20),
-        (&["trusted_proxies=::1"], 20),
+        (&["behind_proxy=true", "trusted_proxies=10.0.0.0/8, ::1"], 60),
+        (&["trusted_proxies=::1"], 60),
     ] {
         let (_directory, settings) = settings(None, &[&["data_directory=d"], set].concat());
         let requests = read(&settings, &[]).unwrap().server.requests;
