@@ -1,9 +1,9 @@
 //! What public programs for the gateway send, as they were recorded, and what they read in the answers.
 
 use panvault_model::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use crate::support::Server;
+use crate::support::{Server, transaction_body};
 
 /// A text with `$NAME` put in for each name that is known.
 fn filled(text: &str, names: &[(String, String)]) -> String {
@@ -45,7 +45,11 @@ fn get_the_answers_that_they_read() {
     let mut names = vec![
         ("ORGANISATION".to_owned(), merchant.organisation.clone()),
         ("ACCOUNT".to_owned(), merchant.account.clone()),
+        ("COMPLETED".to_owned(), server.make_completed(1000)),
     ];
+    let mut reserved = transaction_body(merchant, &server.make_card(merchant, None), 500);
+    reserved["capture_now"] = json!(false);
+    names.push(("VOIDED".to_owned(), server.post(&merchant.key, "/v1/transaction", &reserved).id()));
     let requests: Vec<Value> = serde_json::from_str(include_str!("clients.json")).unwrap();
     for request in requests {
         let request: Value = serde_json::from_str(&filled(&request.to_string(), &names)).unwrap();
