@@ -163,6 +163,9 @@ pub const TEXT_BYTES_MAX: usize = 500;
 /// Bytes of a text that a processor answered with; what is longer is cut.
 pub const ANSWER_BYTES_MAX: usize = 200;
 
+/// How many times as many card numbers with the same clear digits browsers create as servers do: shoppers come back with the same card.
+pub const BROWSER_GUESSES: u32 = 4;
+
 /// Card numbers of which it is known how many like them were created of late.
 pub const GUESSES_KEYS_MAX: usize = 65_536;
 

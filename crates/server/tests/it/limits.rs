@@ -205,6 +205,26 @@ fn guesses_at_a_number_by_its_fingerprint_are_few() {
     assert_eq!([again(&number), again(&number)], [200, 429], "one an hour");
 }
 
+/// The bug: a key that only reads, beside a publishable one, guessed without end: the one created and the other looked at the fingerprint. Its
+/// cause: only who sees fingerprints was counted. Its cure: what browsers create with the same clear digits is counted too, whichever its number
+/// is, so that nobody learns by being refused that a number was there.
+#[test]
+fn cards_of_browsers_with_the_same_clear_digits_are_counted_whichever_their_number() {
+    let server = guarded();
+    let merchant = &server.parent;
+    let status = |number: &str| create(&server, merchant, &merchant.publishable_key, number, None).status;
+    assert_eq!(numbers("400000", "1234").take(200).take_while(|number| status(number) == 200).count(), 96);
+    let same = numbers("400000", "1235").next().unwrap();
+    assert_eq!((0..200).take_while(|_| status(&same) == 200).count(), 96);
+    let refused = create(&server, merchant, &merchant.publishable_key, &same, None);
+    refused.fails(429, 140);
+    assert_eq!(refused.header("ratelimit-policy"), Some("\"card_guesses_per_day\";q=96;w=86400"));
+    let open = unguarded();
+    let merchant = &open.parent;
+    let status = |number: &str| create(&open, merchant, &merchant.publishable_key, number, None).status;
+    assert!(numbers("400000", "1234").take(200).all(|number| status(&number) == 200), "the control");
+}
+
 /// A shop whose customers come back sends the same number again and again, which is no guess.
 #[test]
 fn the_same_number_again_is_no_guess() {
@@ -240,6 +260,32 @@ fn guesses_at_a_number_by_an_idempotency_key_are_as_few() {
         (with.iter().filter(|status| **status == 422).count(), with.get(23..)),
         (23, Some(&[429; 37][..]))
     );
+}
+
+/// The bug: where an organisation had been disabled since, the same was told as often as one liked. Its cause: a guess was counted only once the card
+/// was planned. Its cure: it is counted before anything else is said of the card.
+#[test]
+fn guesses_at_what_would_be_refused_now_are_counted_too() {
+    let find = |server: &Server| {
+        let (above, below) = (&server.parent, &server.child);
+        let ask = |number: &str| {
+            let mut body = card_body(below);
+            body["card_number"] = json!(number);
+            let key = above.key.as_str();
+            let headers =
+                [("X-APIKEY", key), ("Content-Type", "application/json"), ("Idempotency-Key", "order-1")];
+            server.send("POST", "/v1/card", &headers, Some(&body.to_string())).status
+        };
+        let sought = numbers("400000", "1234").nth(40).unwrap();
+        assert_eq!(ask(&sought), 200);
+        let administrator = server.make_key(above, &[Role::ProviderAdmin]);
+        let path = format!("/v1/organisation/{}", below.organisation);
+        assert_eq!(server.post(&administrator, &path, &json!({ "disabled": true })).status, 200);
+        numbers("400000", "1234").take(60).map(|number| ask(&number)).collect::<Vec<_>>()
+    };
+    let without = find(&unguarded());
+    assert_eq!(without.iter().position(|status| *status == 200), Some(40), "the control");
+    assert_eq!(find(&guarded()).get(23..), Some(&[429; 37][..]));
 }
 
 /// The bug: all thousand CVVs of a number could be tried, each with a token of its own. Its cause: nothing was known of a number beyond its
@@ -372,7 +418,9 @@ fn numbers_of_one_bin_in_a_row_are_blocked_before_fifty_and_others_pay() {
         let merchant = &server.parent;
         let mut tried = 0;
         let mut good = 0;
-        for (at, number) in numbers("400000", "0000").take(300).enumerate() {
+        for at in 0..300 {
+            // As many of the BIN with the same last digits would be guesses at one number.
+            let number = numbers("400000", &format!("{at:04}")).next().unwrap();
             let mut body = card_body(merchant);
             body["card_number"] = json!(number);
             let address = format!("203.0.113.{}", at % 200);

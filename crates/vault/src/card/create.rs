@@ -9,6 +9,7 @@ use crate::cvv::{self, SealedCvv};
 use crate::env::Env;
 use crate::error::{Named, VaultError};
 use crate::idempotency::{Done, Idempotency, answer_of};
+use crate::limit::Guards;
 use crate::permit::{CardCreate, Permit};
 use crate::seal;
 use crate::text::pairs_storable;
@@ -36,8 +37,7 @@ impl Vault {
         idempotency: Option<Idempotency>,
     ) -> impl Future<Output = Result<Done<CardView>, VaultError>> + Send + use<> {
         let env = self.env(permit.snapshot(), permit.now());
-        let planned = card_create_plan(permit, organisation, card, metadata, &env)
-            .and_then(|planned| self.guess_counted(permit, planned));
+        let planned = card_create_plan(permit, organisation, card, metadata, &env, self.guards());
         let (asked, now, source) = (*permit.asked(), permit.now(), permit.cvv_source());
         let vault = self.clone();
         async move {
@@ -98,33 +98,30 @@ impl Vault {
     }
 }
 
-impl Vault {
-    /// A planned card, unless too many of its kind were created: who sees fingerprints may be guessing at a number. A browser sees none, and
-    /// learns nothing by being refused or not; a command on this machine has the root key anyway.
-    fn guess_counted(&self, permit: &Permit<CardCreate>, planned: Planned) -> Result<Planned, VaultError> {
-        if permit.is_whole() && !permit.is_operator() {
-            let row = &planned.row;
-            let clear = (row.brand, row.bin, row.last_four);
-            self.guards().created(row.organisation, clear, row.fingerprint, permit.now())?;
-        }
-        Ok(planned)
-    }
-}
-
 /// Finds the issuer, makes the fingerprint, seals. The plaintext ends here.
+///
+/// Before anything else is said of the card, it is counted as a guess at its number: whatever else is refused, an earlier answer to the same
+/// request may be told. A command on this machine has the root key anyway.
 fn card_create_plan(
     permit: &Permit<CardCreate>,
     organisation: OrganisationId,
     card: NewCard,
     metadata: Metadata,
     env: &Env<'_>,
+    guards: &Guards,
 ) -> Result<Planned, VaultError> {
     let NewCard { pan, expiry, cvv, holder } = card;
+    let organisation = permit.within(organisation, Named::Field("organisation"))?;
+    let (fingerprint, fingerprint_key) = env.keys.fingerprint(organisation, pan.expose_digits())?;
+    if !permit.is_operator() {
+        let clear = (pan.brand(), pan.bin(), pan.last_four());
+        let seen = permit.is_whole().then_some(fingerprint);
+        guards.created(organisation, clear, seen, permit.now())?;
+    }
     let expiry = expiry.in_future(env.now.wall).map_err(|fault| VaultError::field("expiry_year", fault))?;
-    let organisation = permit.within_enabled(organisation, Named::Field("organisation"))?;
+    permit.within_enabled(organisation, Named::Field("organisation"))?;
     pairs_storable(&metadata)?;
     let id = CardId::make(env.now.wall, env.make_id_bytes()?);
-    let (fingerprint, fingerprint_key) = env.keys.fingerprint(organisation, pan.expose_digits())?;
     let row = CardRow {
         id,
         organisation,

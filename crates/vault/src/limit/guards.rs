@@ -7,7 +7,7 @@ use crate::error::VaultError;
 use crate::limit::declines::Declines;
 use crate::limit::tries::Tries;
 use crate::limit::{LimitReached, Limiter, Quota};
-use crate::limits::{ACCOUNT_PAYMENTS_MIN, BIN_PAYMENTS_MIN, GUESSES_KEYS_MAX};
+use crate::limits::{ACCOUNT_PAYMENTS_MIN, BIN_PAYMENTS_MIN, BROWSER_GUESSES, GUESSES_KEYS_MAX};
 
 /// How much of card testing and of guessing at card numbers is let through. 0 is all of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,8 @@ impl GuardSettings {
 
     /// Bytes of memory that what is counted takes.
     pub const fn bytes(&self) -> usize {
-        let guesses = if self.card_guesses_per_day > 0 { Limiter::bytes(GUESSES_KEYS_MAX) } else { 0 };
+        let of_guesses = Limiter::bytes(GUESSES_KEYS_MAX).saturating_mul(2);
+        let guesses = if self.card_guesses_per_day > 0 { of_guesses } else { 0 };
         let tries = if self.card_declines_per_hour > 0 { Tries::bytes() } else { 0 };
         let declines = if self.declines_percent_max > 0 { Declines::bytes() } else { 0 };
         guesses.saturating_add(tries).saturating_add(declines)
@@ -38,6 +39,7 @@ impl GuardSettings {
 /// Watches cards and payments for who tests cards or guesses at their numbers.
 pub(crate) struct Guards {
     guesses: Limiter,
+    browser_guesses: Limiter,
     tries: Tries,
     declines: Declines,
 }
@@ -58,20 +60,31 @@ impl Guards {
                 Quota::per_day(card_guesses_per_day),
                 GUESSES_KEYS_MAX,
             ),
+            browser_guesses: Limiter::new(
+                "card_guesses_per_day",
+                Quota::per_day(card_guesses_per_day.saturating_mul(BROWSER_GUESSES)),
+                GUESSES_KEYS_MAX,
+            ),
             tries: Tries::new("card_declines_per_hour", Quota::per_hour(card_declines_per_hour)),
             declines: Declines::new(declines_percent_max),
         }
     }
 
-    /// Counts a card number that is created by who sees its fingerprint: each other one with the same clear digits is a guess at who has
-    /// those. Where only the last four are in clear, the brand stands for the first.
+    /// Counts a card number that is created: each other one with the same clear digits is a guess at who has those. Where only the last four are
+    /// in clear, the brand stands for the first.
+    ///
+    /// `seen` is the fingerprint where the caller sees it. A browser does not, but somebody who reads cards may look for it; of a browser every card
+    /// counts, whichever it is, so that it is not told by being refused that a number was there before.
     pub(crate) fn created(
         &self,
         organisation: OrganisationId,
         clear: (Option<Brand>, Option<Bin>, LastFour),
-        fingerprint: Fingerprint,
+        seen: Option<Fingerprint>,
         now: Now,
     ) -> Result<(), VaultError> {
+        let Some(fingerprint) = seen else {
+            return self.browser_guesses.take(&(organisation, clear), now).map_err(VaultError::TooMany);
+        };
         let what = fingerprint.as_bytes().first_chunk().map_or(0, |first| u64::from_be_bytes(*first));
         self.guesses.take_for(&(organisation, clear), what, now).map_err(VaultError::TooMany)
     }
@@ -88,16 +101,18 @@ impl Guards {
         let blocked = |field, reason| {
             move |reached: LimitReached| VaultError::Blocked { field, reason, limit: Some(reached) }
         };
-        self.declines
-            .allows(&account, ACCOUNT_PAYMENTS_MIN, now)
-            .map_err(blocked("account", "too many of its payments were declined; try again later"))?;
-        if let Some(bin) = &bin {
+        // The narrowest first: one that is blocked for its number or its issuer takes no trial of the account's.
+        let what = "too many payments with its number have failed; try again later";
+        self.tries.begin(&card.fingerprint, now).map_err(blocked("card", what))?;
+        let attempt = Attempt { guards: self, number: card.fingerprint, account, bin, failed: false, now };
+        if let Some(bin) = &attempt.bin {
             let what = "too many payments with cards of its issuer were declined; try again later";
             self.declines.allows(bin, BIN_PAYMENTS_MIN, now).map_err(blocked("card", what))?;
         }
-        let what = "too many payments with its number have failed; try again later";
-        self.tries.begin(&card.fingerprint, now).map_err(blocked("card", what))?;
-        Ok(Attempt { guards: self, number: card.fingerprint, account, bin, failed: false, now })
+        self.declines
+            .allows(&attempt.account, ACCOUNT_PAYMENTS_MIN, now)
+            .map_err(blocked("account", "too many of its payments were declined; try again later"))?;
+        Ok(attempt)
     }
 }
 
