@@ -1,7 +1,7 @@
 //! How much memory a server takes at most, by its settings.
 
 use panvault_server::limits::{
-    CONNECTION_BYTES_MAX, CONNECTION_TLS_BYTES_MAX, LIST_ANSWER_BYTES_MAX, LIST_ROWS_MAX,
+    CONNECTION_BYTES_MAX, CONNECTION_TLS_BYTES_MAX, LIST_ANSWER_BYTES_MAX, LIST_ROWS_MAX, LISTS_SHOWN_MAX,
     METRICS_CONNECTIONS_MAX, SEND_BUFFER_BYTES, TURNED_AWAY_MAX,
 };
 use panvault_store::limits::CVV_HELD_BYTES;
@@ -95,6 +95,14 @@ pub(crate) fn shares(config: &Config, store: &Settings) -> Vec<Share> {
             LISTS_MAX,
             LIST_ANSWER_BYTES_MAX.saturating_mul(2),
             format!("answers of lists being made: {LISTS_MAX} of {} MiB", LIST_ANSWER_BYTES_MAX >> 19),
+        ),
+        of(
+            LISTS_SHOWN_MAX,
+            LIST_ANSWER_BYTES_MAX.saturating_mul(3),
+            format!(
+                "lists shown in another way: {LISTS_SHOWN_MAX} of {} MiB",
+                LIST_ANSWER_BYTES_MAX.saturating_mul(3) >> 20
+            ),
         ),
         of(LISTS_MAX, sorted, format!("sorted lists: {LISTS_MAX} of {} MiB", sorted >> 20)),
         of(

@@ -8,10 +8,11 @@ use bytes::Bytes;
 use http::StatusCode;
 use panvault_model::{OrganisationId, RequestId};
 use panvault_vault::{StoreFault, Vault, VaultStatus};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::answers::{Answers, Full};
 use crate::error::{ErrorCode, Refusal};
-use crate::limits::ServerSettings;
+use crate::limits::{LISTS_SHOWN_MAX, ServerSettings};
 use crate::metrics::Metrics;
 use crate::process::Process;
 use crate::rates::Rates;
@@ -23,6 +24,8 @@ pub struct App {
     metrics: Metrics,
     rates: Rates,
     answers: Arc<Answers>,
+    /// Whoever has one of these shows a list in another way.
+    shown: Semaphore,
     stopping: AtomicBool,
     process: Option<Arc<dyn Process>>,
 }
@@ -33,13 +36,20 @@ impl App {
         let rates = Rates::new(settings.requests, settings.bin_lookups_per_minute);
         let answers = Answers::new(settings.answers_bytes_max);
         let stopping = AtomicBool::new(false);
-        Self { vault, settings, metrics: Metrics::new(), rates, answers, stopping, process: None }
+        let shown = Semaphore::new(LISTS_SHOWN_MAX);
+        Self { vault, settings, metrics: Metrics::new(), rates, answers, shown, stopping, process: None }
     }
 
     /// The same, in a process that says how it is.
     #[must_use]
     pub fn in_process(self, process: Arc<dyn Process>) -> Self {
         Self { process: Some(process), ..self }
+    }
+
+    /// Waits for a turn to show a list in another way than it was made.
+    pub(crate) async fn turn_to_show(&self) -> Option<SemaphorePermit<'_>> {
+        // It is never closed.
+        self.shown.acquire().await.ok()
     }
 
     /// Time for what runs to end when the server stops.

@@ -264,11 +264,21 @@ async fn answer(
         }
     })?;
     if let Some(AnswerSchema::List(object)) = endpoint.answer {
-        if let Some(reader) = reader {
-            answer = populate::populated(app.vault(), &reader, &wanted, answer).await?;
-        }
-        if csv::is_liked_better(&parts.headers) {
-            answer = csv::table(answer, object)?;
+        let as_table = csv::is_liked_better(&parts.headers);
+        if reader.is_some() || as_table {
+            let showing = async {
+                let _turn = app.turn_to_show().await;
+                if let Some(reader) = reader {
+                    answer = populate::populated(app.vault(), &reader, &wanted, answer).await?;
+                }
+                if as_table { csv::table(answer, object) } else { Ok(answer) }
+            };
+            answer = match place {
+                Some(place) => {
+                    place.far_end().wait_for(showing).await.unwrap_or_else(|| Err(Refusal::unwaited()))?
+                }
+                None => showing.await?,
+            };
         }
     }
     if let Some(holder) = holder

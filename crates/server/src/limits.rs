@@ -92,6 +92,8 @@ pub const USER_AGENT_BYTES_MAX: usize = 512;
 pub const LIST_ROWS_DEFAULT: u32 = 100;
 /// Rows of a list.
 pub const LIST_ROWS_MAX: u32 = 1000;
+/// Lists that are shown as CSV, or with objects in the place of ids, at a time; others wait for their turn.
+pub const LISTS_SHOWN_MAX: usize = 8;
 /// Rows of a list that may be left out at its front.
 pub const LIST_SKIP_MAX: u64 = 1_000_000_000;
 /// Rows that are counted for `X-Total-Count`, where counting them needs going through them.

@@ -4,8 +4,10 @@ use core::fmt;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use panvault_model::{AccountId, CardId, Id, OrganisationId, TransactionId};
-use panvault_vault::{AccountRead, Caller, CardRead, OrganisationRead, TransactionRead, Vault, VaultError};
+use panvault_model::{AccountId, CardId, CustomerId, Id, OrganisationId, TransactionId};
+use panvault_vault::{
+    AccountRead, Caller, CardRead, CustomerRead, OrganisationRead, TransactionRead, Vault, VaultError,
+};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -15,6 +17,7 @@ use crate::fault::Faults;
 use crate::limits::LIST_ANSWER_BYTES_MAX;
 use crate::object::account::Account;
 use crate::object::card::Card;
+use crate::object::customer::Customer;
 use crate::object::organisation::Organisation;
 use crate::object::transaction::Transaction;
 use crate::object::{Object, ObjectSpec};
@@ -30,14 +33,16 @@ pub(crate) struct Reference {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     Card,
+    Customer,
     Transaction,
     Account,
     Organisation,
 }
 
 /// Every member that may be populated, of whatever object.
-const REFERENCES: [Reference; 5] = [
+const REFERENCES: [Reference; 6] = [
     Reference { member: "card", kind: Kind::Card },
+    Reference { member: "customer", kind: Kind::Customer },
     Reference { member: "transaction", kind: Kind::Transaction },
     Reference { member: "account", kind: Kind::Account },
     Reference { member: "organisation", kind: Kind::Organisation },
@@ -77,7 +82,7 @@ pub(crate) async fn populated(
     answer: Answer,
 ) -> Result<Answer, Refusal> {
     let mut objects = BTreeMap::new();
-    let mut out = Vec::with_capacity(LIST_ANSWER_BYTES_MAX);
+    let mut out = Vec::with_capacity(answer.body.len());
     out.push(b'[');
     let mut rest: &[u8] = answer.body.get(1..).unwrap_or_default();
     while rest.first() == Some(&b'{') {
@@ -142,6 +147,10 @@ async fn shown(vault: &Vault, caller: &Caller, kind: Kind, id: Id) -> Result<Vec
         Kind::Card => {
             let view = vault.card_read(&caller.permit::<CardRead>()?, CardId(id)).await?;
             object_body(|json| Card::write::<true>(&view, json))
+        }
+        Kind::Customer => {
+            let view = vault.customer_read(&caller.permit::<CustomerRead>()?, CustomerId(id)).await?;
+            object_body(|json| Customer::write::<true>(&view, json))
         }
         Kind::Transaction => {
             let permit = caller.permit::<TransactionRead>()?;

@@ -255,14 +255,21 @@ fn show_what_their_ids_name() {
     }
     assert_eq!(rows.as_array().unwrap().len(), 2);
     assert_eq!(shown.header("x-total-count"), Some("2"));
+    let customer = server.post(key, "/v1/customer", &json!({ "first_name": "Ann" })).id();
+    let mut paid = transaction_body(&server.parent, &ids[0], 1000);
+    paid["customer"] = json!(customer);
+    assert_eq!(server.post(key, "/v1/transaction", &paid).status, 200);
+    let rows = server.get(key, "/v1/transaction?_populate=customer").json();
+    let mut customers = rows.as_array().unwrap().iter().filter_map(|row| row.get("customer"));
+    assert_eq!(customers.next(), Some(&of("customer", &customer)));
     let cards = server.get(key, "/v1/card?_populate=organisation&_limit=1").json();
     assert_eq!(cards[0]["organisation"], of("organisation", &server.parent.organisation));
     let (lines, _) = csv(&server, key, "/v1/transaction?_populate=card&_limit=1");
     assert!(lines[1].contains("\"\"last_four\"\":\"\"1111\"\""), "{lines:?}");
     for (path, names) in [
-        ("/v1/transaction?_populate=processor", "takes card, account, organisation"),
-        ("/v1/transaction?_populate=", "takes card, account, organisation"),
-        ("/v1/transaction/count?_populate=4111111111111111", "takes card, account, organisation"),
+        ("/v1/transaction?_populate=processor", "takes card, customer, account, organisation"),
+        ("/v1/transaction?_populate=", "takes card, customer, account, organisation"),
+        ("/v1/transaction/count?_populate=4111111111111111", "takes card, customer, account, organisation"),
         ("/v1/card?_populate=card", "takes organisation"),
     ] {
         let refused = server.get(key, path);
