@@ -313,9 +313,14 @@ fn new_card(effect: &Effect) -> Option<(Fingerprint, [u8; 12])> {
     }
 }
 
-/// Whether ciphertext in the log has to go with it.
-pub(crate) const fn is_delete(effect: &Effect) -> bool {
-    matches!(effect, Effect::Delete(RowKey::Card(_) | RowKey::Customer(_)))
+/// Whether ciphertext in the log has to go with it: that of what is deleted, and of a customer whose details were sealed anew, of which one
+/// may have ended.
+pub(crate) fn is_delete(effect: &Effect) -> bool {
+    match effect {
+        Effect::Delete(key) => matches!(key, RowKey::Card(_) | RowKey::Customer(_)),
+        Effect::Put(Row::Customer(row)) => row.version > 1 && row.sealed_version == row.version,
+        Effect::Put(_) => false,
+    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Segments roll, are let go once the view has them, and take what was deleted with them.
 
 use panvault_model::Sealed;
-use panvault_store::{CardRow, Store};
-use panvault_testkit::conformance::rows::card;
-use panvault_testkit::conformance::{card_delete, card_insert};
+use panvault_store::{CardRow, CustomerRow, Store};
+use panvault_testkit::conformance::rows::{card, customer};
+use panvault_testkit::conformance::{card_delete, card_insert, customer_insert, customer_update};
 
 use crate::support::{Home, all_of, block_on, done, settings};
 
@@ -47,6 +47,24 @@ fn a_deleted_card_is_soon_in_no_file() {
         }
         assert!(!home.holding(gone).is_empty());
         done(store.commit(card_delete(&with(10, gone))).await.unwrap());
+        home.until_gone(gone);
+        assert!(!home.holding(kept).is_empty(), "the look finds what is there");
+    });
+}
+
+/// A detail that a change had ended stayed in the log, sealed, until the log was full: only what was deleted as a whole went soon.
+#[test]
+fn a_detail_that_a_customer_no_longer_has_is_soon_in_no_file() {
+    let home = Home::new();
+    let (gone, kept) = (b"ciphertext that must not linger", b"ciphertext that must stay where it is");
+    let before = CustomerRow { sealed: Sealed::from_bytes(gone.as_slice()), ..customer(10, 1) };
+    let sealed = Sealed::from_bytes(kept.as_slice());
+    let after = CustomerRow { version: 2, sealed_version: 2, sealed, ..before.clone() };
+    block_on(async {
+        let store = home.open();
+        done(store.commit(customer_insert(&before)).await.unwrap());
+        assert!(!home.holding(gone).is_empty());
+        done(store.commit(customer_update(&after)).await.unwrap());
         home.until_gone(gone);
         assert!(!home.holding(kept).is_empty(), "the look finds what is there");
     });

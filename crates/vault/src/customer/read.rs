@@ -68,7 +68,7 @@ impl Vault {
         if emails.is_empty() {
             return Ok(counted_in);
         }
-        if query.organisations.len() > EMAIL_ORGANISATIONS_MAX {
+        if query.organisations.len().saturating_mul(emails.len()) > EMAIL_ORGANISATIONS_MAX {
             return Err(VaultError::TooManyOrganisations);
         }
         let env = self.env(permit.snapshot(), permit.now());

@@ -214,6 +214,15 @@ impl Vault {
                 "is of an organisation that is neither above nor below the account's",
             ));
         }
+        // A customer shows the cards that it was used with.
+        let documents = &snapshot.documents;
+        let is_apart = |one, other| !documents.is_below(one, other) && !documents.is_below(other, one);
+        if customer.is_some_and(|customer| is_apart(customer.organisation, card.organisation)) {
+            return Err(VaultError::field(
+                "customer",
+                "is of an organisation that is neither above nor below the card's",
+            ));
+        }
         if account.disabled {
             return Err(VaultError::WrongState { reason: "the account is disabled" });
         }
