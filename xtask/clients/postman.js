@@ -1,5 +1,6 @@
 // The collection that openapi-to-postmanv2 makes, run by newman: every request of it, with ids of objects that are there.
 
+const { execFileSync } = require("node:child_process");
 const fs = require("node:fs");
 const newman = require("newman");
 
@@ -26,7 +27,12 @@ async function main() {
     account: () => post("/v1/account", { name: "Till", currency_code: "EUR" }),
     processor: () => post("/v1/processor", { name: "Dummy", configuration: { _type: "card_dummy" } }),
     apikey: () => post("/v1/apikey", { name: "till", roles: ["MerchantCashier"] }),
+    customer: () => post("/v1/customer", { first_name: "Ann" }),
   };
+  // Only what is settled can be refunded, and nothing else is to be settled.
+  const settled = await post("/v1/transaction", { account, amount: 1_000_000, card: kept });
+  execFileSync(process.env.PANVAULT_PROGRAM, ["settle", "--data", process.env.PANVAULT_DATA], { env: {} });
+  const refund = await post(`/v1/transaction/${settled}/refund`, { amount: 1 });
   const transaction = await post("/v1/transaction", { account, amount: 1099, card: kept });
   const trail = await fetch(`${url}/v1/audit?_limit=1`, { headers: { "X-APIKEY": key } });
   const [record] = await trail.json();
@@ -39,6 +45,8 @@ async function main() {
     "65f1c0e92b3c4d5e6f708192": transaction,
     "65f1c0d23d4e5f60718293a4": await make.processor(),
     "65f1c0d34e5f60718293a4b5": await make.apikey(),
+    "65f1c0d45f60718293a4b5c6": await make.customer(),
+    "65f1c0ea3c4d5e6f70819213": refund,
   };
   let text = fs.readFileSync("made/collection.json", "utf8");
   for (const [example, id] of Object.entries(ids)) text = text.replaceAll(example, id);
@@ -53,6 +61,9 @@ async function main() {
     // Each of what was reserved, of which one thing can be done once.
     const id = await post("/v1/transaction", { account, amount: 1099, card: kept, capture_now: false });
     request.url.variable.forEach((variable) => (variable.value = id));
+  }
+  for (const { request } of all.filter(({ request }) => request.url.path[3] === "refund")) {
+    request.url.variable.forEach((variable) => (variable.value = settled));
   }
   const exec = 'pm.test("succeeds", () => pm.expect(pm.response.code).to.be.oneOf([200, 204]));';
   collection.event = [{ listen: "test", script: { type: "text/javascript", exec } }];

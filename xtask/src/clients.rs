@@ -36,8 +36,9 @@ pub(crate) fn clients(workspace: &Workspace) -> anyhow::Result<()> {
     let binary = workspace.debug_binary()?;
     let log = workspace.target.join("clients/server.log");
     let data = tempfile::tempdir_in(&workspace.target).context("no directory for the data could be made")?;
-    let mut vault = DevVault::start(workspace, &binary, &data.path().join("data"), &log)?;
-    let ran = steps(&vault, &python, &directory);
+    let data = data.path().join("data");
+    let mut vault = DevVault::start(workspace, &binary, &data, &log)?;
+    let ran = steps(&vault, (&binary, &data), &python, &directory);
     vault.still_runs().and(ran)
 }
 
@@ -82,7 +83,12 @@ fn make_scripts(workspace: &Workspace, directory: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn steps(vault: &DevVault, python: &Path, directory: &Path) -> anyhow::Result<()> {
+fn steps(
+    vault: &DevVault,
+    (binary, data): (&Path, &Path),
+    python: &Path,
+    directory: &Path,
+) -> anyhow::Result<()> {
     let node = OsStr::new("node");
     for (program, script) in [
         (python.as_os_str(), "steps.py"),
@@ -96,6 +102,8 @@ fn steps(vault: &DevVault, python: &Path, directory: &Path) -> anyhow::Result<()
             .env("PANVAULT_ORGANISATION", &vault.organisation)
             .env("PANVAULT_ACCOUNT", &vault.account)
             .env("PANVAULT_API_KEY", &vault.api_key)
+            .env("PANVAULT_PROGRAM", binary)
+            .env("PANVAULT_DATA", data)
             .env("PYTHONPATH", "made/python")
             .env("PYTHONDONTWRITEBYTECODE", "1");
         run::succeed(command)?;
