@@ -16,6 +16,7 @@ mod slot;
 mod vault_keys;
 #[cfg(test)]
 mod vectors;
+mod webhook_secret;
 mod wrapped;
 mod xaes;
 
@@ -35,3 +36,4 @@ pub use crate::slot::{KeyFile, Slot};
 pub use crate::vault_keys::{
     BinsKey, ChainKey, DigestKey, HEAD_SEALED_BYTES, MEMBER_HASH_BYTES, RowTagKey, VaultKeys,
 };
+pub use crate::webhook_secret::WebhookSecret;

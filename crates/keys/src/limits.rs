@@ -38,3 +38,9 @@ pub const SOCKET_ANSWER_BYTES: usize = 32;
 
 /// Bytes that one record on the socket says at most.
 pub const SOCKET_RECORD_BYTES_MAX: usize = 16 << 10;
+
+/// Bytes of a secret that webhooks are signed with.
+pub const WEBHOOK_SECRET_BYTES: usize = 32;
+
+/// Characters of a signature of a webhook, without its version.
+pub const WEBHOOK_SIGNATURE_CHARS: usize = 44;

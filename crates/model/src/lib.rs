@@ -17,6 +17,7 @@ mod role;
 mod tag;
 mod timestamp;
 mod transaction;
+mod webhook;
 
 pub use crate::action::{ActionState, MOVES, Move, TransactionAction};
 pub use crate::amount::{AMOUNT_MAX, Amount};
@@ -35,3 +36,4 @@ pub use crate::role::Role;
 pub use crate::tag::Tag;
 pub use crate::timestamp::{Now, Timestamp, TimestampFault};
 pub use crate::transaction::{CvvResult, RecurringType, RefundStatus, ShopperInteraction, TransactionStatus};
+pub use crate::webhook::{DeliveryFault, DeliveryStatus, WebhookObject};

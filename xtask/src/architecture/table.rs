@@ -34,6 +34,7 @@ const KEYS: &str = "panvault-keys";
 const STORE: &str = "panvault-store";
 const EMBEDDED: &str = "panvault-store-embedded";
 const PROCESSOR: &str = "panvault-processor";
+const WEBHOOK: &str = "panvault-webhook";
 const VAULT: &str = "panvault-vault";
 const SERVER: &str = "panvault-server";
 const BINARY: &str = "panvault";
@@ -52,6 +53,8 @@ pub(super) static ROOMS: &[Crate] = &[
     // Its tests chain a real log with real keys, and open cards of a real vault from it.
     Crate { name: EMBEDDED, uses: &[MODEL, STORE, DIRECTORY], tests_use: &[KEYS, VAULT] },
     Crate { name: PROCESSOR, uses: &[MODEL, CARD], tests_use: &[] },
+    // Signs with a secret that `keys` has read; knows of no vault.
+    Crate { name: WEBHOOK, uses: &[MODEL, KEYS], tests_use: &[] },
     Crate { name: VAULT, uses: &[MODEL, CARD, KEYS, STORE, PROCESSOR], tests_use: &[EMBEDDED] },
     // Its tests serve a whole vault.
     Crate { name: SERVER, uses: &[MODEL, CARD, VAULT], tests_use: &[KEYS, STORE, EMBEDDED, PROCESSOR] },
@@ -90,21 +93,23 @@ libraries! {
 
     // HTTP and TLS. The binary is a client of its own server in the demo, the test kit of the server under test.
     "axum": Users::These(&[SERVER]), NOBODY;
-    "base64ct": Users::These(&[SERVER]), NOBODY;
-    "bytes": Users::These(&[SERVER]), NOBODY;
+    "base64ct": Users::These(&[KEYS, SERVER]), NOBODY;
+    "bytes": Users::These(&[SERVER, WEBHOOK]), NOBODY;
     "const_format": Users::These(&[SERVER]), NOBODY;
     "form_urlencoded": Users::These(&[SERVER]), NOBODY;
-    "http": Users::These(&[SERVER]), NOBODY;
-    "http-body-util": Users::These(&[SERVER]), NOBODY;
-    "hyper": Users::These(&[SERVER]), NOBODY;
-    "hyper-util": Users::These(&[SERVER]), NOBODY;
+    "http": Users::These(&[SERVER, WEBHOOK]), NOBODY;
+    "http-body-util": Users::These(&[SERVER, WEBHOOK]), NOBODY;
+    "hyper": Users::These(&[SERVER, WEBHOOK]), NOBODY;
+    "hyper-util": Users::These(&[SERVER, WEBHOOK]), NOBODY;
     "memchr": Users::These(&[SERVER]), NOBODY;
-    "rustls": Users::These(&[SERVER]), NOBODY;
-    "rustls-pki-types": Users::These(&[SERVER]), NOBODY;
-    "tokio-rustls": Users::These(&[SERVER]), NOBODY;
+    "rustls": Users::These(&[SERVER, WEBHOOK]), NOBODY;
+    "rustls-pki-types": Users::These(&[SERVER, WEBHOOK]), NOBODY;
+    "tokio-rustls": Users::These(&[SERVER, WEBHOOK]), NOBODY;
     "tower": Users::These(&[SERVER]), NOBODY;
+    "webpki-roots": Users::These(&[WEBHOOK]), NOBODY;
+    "standardwebhooks": NOBODY, Users::These(&[WEBHOOK]);
     "x509-parser": Users::These(&[SERVER]), NOBODY;
-    "rcgen": NOBODY, Users::These(&[SERVER, BINARY]);
+    "rcgen": NOBODY, Users::These(&[WEBHOOK, SERVER, BINARY]);
     "ureq": Users::These(&[BINARY, TESTKIT]), Users::These(&[SERVER]);
 
     // JSON and other texts.
@@ -124,7 +129,7 @@ libraries! {
     // Waiting, sharing, telling.
     "arc-swap": Users::These(&[VAULT, SERVER, BINARY]), NOBODY;
     "imbl": Users::These(&[KEYS, VAULT]), NOBODY;
-    "tokio": Users::These(&[STORE, PROCESSOR, VAULT, EMBEDDED, SERVER, BINARY, BENCH]), Users::Any;
+    "tokio": Users::These(&[STORE, PROCESSOR, WEBHOOK, VAULT, EMBEDDED, SERVER, BINARY, BENCH]), Users::Any;
     "tracing": Users::These(&[VAULT, EMBEDDED, SERVER, BINARY]), NOBODY;
     "tracing-subscriber": Users::These(&[BINARY]), Users::Any;
     "prometheus-client": Users::These(&[SERVER]), NOBODY;

@@ -1,0 +1,12 @@
+#![doc = include_str!("../README.md")]
+
+mod address;
+pub mod limits;
+mod resolve;
+mod send;
+mod url;
+
+pub use crate::address::{AddressPolicy, NetworkFault};
+pub use crate::resolve::{Lookup, Resolve, SystemResolver};
+pub use crate::send::{Attempt, Message, Sender, SenderFault, TimeOuts};
+pub use crate::url::{Host, UrlFault, WebhookUrl};
