@@ -6,7 +6,8 @@ use std::path::Path;
 use panvault_store::{Action, AuditNote, Counted, Effect, IdempotencyAnswer, Row, RowKey};
 use panvault_store_embedded::fuzz::frame_of;
 use panvault_testkit::conformance::rows::{
-    api_key_use, at, card, card_answer, card_changed, card_cvv, document, history, id, kept, key, node, organisation, refund, transaction, transaction_answer, customer,
+    api_key_use, at, card, card_answer, card_changed, card_cvv, customer, delivery, document, history, id,
+    kept, key, node, organisation, refund, transaction, transaction_answer,
 };
 
 fn rows() -> Vec<(&'static str, Row)> {
@@ -30,6 +31,7 @@ fn rows() -> Vec<(&'static str, Row)> {
         ("api-key-use", api_key_use(6, 3).into()),
         ("refund", refund(30, payment.id).into()),
         ("customer", customer(50, 1).into()),
+        ("delivery", delivery(40, 20).into()),
     ]
 }
 

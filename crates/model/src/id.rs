@@ -157,6 +157,8 @@ typed_id! {
     RefundId
     /// Names a customer.
     CustomerId
+    /// Names a delivery of a webhook.
+    DeliveryId
     /// Names an API key; it is not the key.
     ApiKeyId
     /// Names a vault: one data directory or one database.

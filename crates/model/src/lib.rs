@@ -28,8 +28,8 @@ pub use crate::code::{Country, Currency};
 pub use crate::customer::{CustomerDetail, EmailDigest};
 pub use crate::expiry::{EXPIRY_YEARS_AHEAD_MAX, Expiry, ExpiryFault};
 pub use crate::id::{
-    AccountId, ApiKeyId, CardId, CustomerId, Id, IdFault, NodeId, OrganisationId, ProcessorId, RefundId,
-    RequestId, TransactionId, VaultId,
+    AccountId, ApiKeyId, CardId, CustomerId, DeliveryId, Id, IdFault, NodeId, OrganisationId, ProcessorId,
+    RefundId, RequestId, TransactionId, VaultId,
 };
 pub use crate::id_hash::{IdHash, IdHasher};
 pub use crate::role::Role;

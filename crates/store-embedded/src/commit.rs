@@ -182,7 +182,8 @@ impl Pending<'_> {
             | RowKey::Node(_)
             | RowKey::ApiKeyUse(_)
             | RowKey::Refund(_)
-            | RowKey::Customer(_) => false,
+            | RowKey::Customer(_)
+            | RowKey::Delivery(_) => false,
         }
     }
 }

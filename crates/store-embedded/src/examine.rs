@@ -13,8 +13,8 @@ use std::sync::Arc;
 use panvault_directory::Directory;
 use panvault_model::VaultId;
 use panvault_store::{
-    ApiKeyUseRow, CardRow, Chain, CustomerRow, DocumentRow, HistoryRow, IdempotencyRow, RefundRow,
-    TransactionRow,
+    ApiKeyUseRow, CardRow, Chain, CustomerRow, DeliveryRow, DocumentRow, HistoryRow, IdempotencyRow,
+    RefundRow, TransactionRow,
 };
 use rusqlite::{Connection, Row};
 
@@ -156,6 +156,11 @@ impl Examination {
     /// Hands out every customer that can be read, and says how many cannot.
     pub fn each_customer(&self, each: &mut dyn FnMut(CustomerRow)) -> Result<usize, OpenFault> {
         self.each("SELECT row FROM customer", |bytes, _| CustomerRow::decode(bytes).ok(), each)
+    }
+
+    /// Hands out every delivery of a webhook that can be read, and says how many cannot.
+    pub fn each_delivery(&self, each: &mut dyn FnMut(DeliveryRow)) -> Result<usize, OpenFault> {
+        self.each("SELECT row FROM delivery", |bytes, _| DeliveryRow::decode(bytes).ok(), each)
     }
 
     /// Hands out every step of every transaction that can be read, and says how many cannot.

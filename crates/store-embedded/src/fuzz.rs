@@ -1,6 +1,8 @@
 //! What the fuzz target of this crate runs (`fuzz/`). A test runs it too, over the kept corpus.
 
-use panvault_store::{AuditNote, CardRow, Chain, CustomerRow, Effects, RefundRow, TransactionRow};
+use panvault_store::{
+    AuditNote, CardRow, Chain, CustomerRow, DeliveryRow, Effects, RefundRow, TransactionRow,
+};
 
 use crate::log::{FrameBuilder, Verified};
 
@@ -37,6 +39,10 @@ impl Chain for Open {
     }
 
     fn customer_is_ours(&self, _row: &CustomerRow) -> bool {
+        true
+    }
+
+    fn delivery_is_ours(&self, _row: &DeliveryRow) -> bool {
         true
     }
 }

@@ -3,10 +3,10 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use panvault_model::{ApiKeyId, CardId, CustomerId, RefundId, TransactionId};
+use panvault_model::{ApiKeyId, CardId, CustomerId, DeliveryId, RefundId, TransactionId};
 use panvault_store::{
-    ApiKeyUseRow, CardCvvRow, CardRow, CustomerRow, Effect, IdempotencyKey, IdempotencyRow, RefundRow, Row,
-    RowKey, Table, TransactionRow,
+    ApiKeyUseRow, CardCvvRow, CardRow, CustomerRow, DeliveryRow, Effect, IdempotencyKey, IdempotencyRow,
+    RefundRow, Row, RowKey, Table, TransactionRow,
 };
 
 /// Rows that are newer than the view: what they are now, or that they are gone, and the commit that made it so.
@@ -39,8 +39,19 @@ impl Overlay {
     }
 
     fn rows(&self, table: Table) -> &Rows {
-        let [cards, transactions, history, documents, idempotency, cvvs, nodes, uses, refunds, customers] =
-            &self.tables;
+        let [
+            cards,
+            transactions,
+            history,
+            documents,
+            idempotency,
+            cvvs,
+            nodes,
+            uses,
+            refunds,
+            customers,
+            deliveries,
+        ] = &self.tables;
         match table {
             Table::Card => cards,
             Table::Transaction => transactions,
@@ -52,12 +63,24 @@ impl Overlay {
             Table::ApiKeyUse => uses,
             Table::Refund => refunds,
             Table::Customer => customers,
+            Table::Delivery => deliveries,
         }
     }
 
     fn rows_mut(&mut self, table: Table) -> &mut Rows {
-        let [cards, transactions, history, documents, idempotency, cvvs, nodes, uses, refunds, customers] =
-            &mut self.tables;
+        let [
+            cards,
+            transactions,
+            history,
+            documents,
+            idempotency,
+            cvvs,
+            nodes,
+            uses,
+            refunds,
+            customers,
+            deliveries,
+        ] = &mut self.tables;
         match table {
             Table::Card => cards,
             Table::Transaction => transactions,
@@ -69,6 +92,7 @@ impl Overlay {
             Table::ApiKeyUse => uses,
             Table::Refund => refunds,
             Table::Customer => customers,
+            Table::Delivery => deliveries,
         }
     }
 
@@ -126,6 +150,13 @@ impl Overlay {
         })
     }
 
+    pub(crate) fn delivery(&self, id: DeliveryId) -> Option<Overlaid<Arc<DeliveryRow>>> {
+        self.newer(RowKey::Delivery(id)).map(|row| match row {
+            Some(Row::Delivery(row)) => Some(Arc::clone(row)),
+            Some(_) | None => None,
+        })
+    }
+
     /// Takes up an effect of a commit.
     pub(crate) fn put(&mut self, sequence: u64, effect: &Effect) {
         let key = effect.key();
@@ -163,7 +194,8 @@ impl Overlay {
                 | Row::Node(_)
                 | Row::ApiKeyUse(_)
                 | Row::Refund(_)
-                | Row::Customer(_),
+                | Row::Customer(_)
+                | Row::Delivery(_),
             )
             | Effect::Delete(_) => {}
         }

@@ -9,13 +9,14 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use panvault_model::{
-    ApiKeyId, CardId, CustomerId, NodeId, OrganisationId, RefundId, Timestamp, TransactionId,
+    ApiKeyId, CardId, CustomerId, DeliveryId, Id, NodeId, OrganisationId, RefundId, Timestamp, TransactionId,
 };
 use panvault_store::{
     ApiKeyUseRow, AuditRecord, CardCvvRow, CardField, CardQuery, CardRow, Commit, CustomerField,
-    CustomerQuery, CustomerRow, DocumentRow, HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow, Outcome,
-    Page, Pending, RefundField, RefundQuery, RefundRow, Slots, Store, StoreFault, StoreStatus, Totals,
-    TransactionField, TransactionQuery, TransactionRow,
+    CustomerQuery, CustomerRow, DeliveryField, DeliveryLane, DeliveryQuery, DeliveryRow, DocumentRow,
+    HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow, Outcome, Page, Pending, RefundField, RefundQuery,
+    RefundRow, Slots, Store, StoreFault, StoreStatus, Totals, TransactionField, TransactionQuery,
+    TransactionRow,
 };
 use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
@@ -281,6 +282,44 @@ impl Store for EmbeddedStore {
 
     fn customer_list(&self, query: CustomerQuery) -> Pending<'_, Page<Arc<CustomerRow>>> {
         self.shared.listed(query.asked_by, move |source| view::list::<CustomerField>(source, &query))
+    }
+
+    fn delivery_read(&self, id: DeliveryId) -> Pending<'_, Option<Arc<DeliveryRow>>> {
+        self.at_once(Some(id.as_bytes()), |overlay| overlay.delivery(id), |view| view::delivery(view, id))
+    }
+
+    fn delivery_list(&self, query: DeliveryQuery) -> Pending<'_, Page<Arc<DeliveryRow>>> {
+        self.shared.listed(query.asked_by, move |source| view::list::<DeliveryField>(source, &query))
+    }
+
+    fn delivery_lanes(
+        &self,
+        now: Timestamp,
+        after: Option<DeliveryLane>,
+        limit: usize,
+    ) -> Pending<'_, Vec<DeliveryLane>> {
+        self.caught_up(move |view| view::delivery_lanes(view, now, after, limit))
+    }
+
+    fn delivery_due(
+        &self,
+        lane: DeliveryLane,
+        now: Timestamp,
+        limit: usize,
+    ) -> Pending<'_, Vec<Arc<DeliveryRow>>> {
+        self.caught_up(move |view| view::delivery_due(view, &lane, now, limit))
+    }
+
+    fn delivery_first(&self, object: Id) -> Pending<'_, Option<Arc<DeliveryRow>>> {
+        self.caught_up(move |view| view::delivery_first(view, object))
+    }
+
+    fn delivery_waiting(&self) -> Pending<'_, u64> {
+        self.caught_up(view::delivery_waiting)
+    }
+
+    fn delivery_over(&self, now: Timestamp, limit: usize) -> Pending<'_, Vec<Arc<DeliveryRow>>> {
+        self.caught_up(move |view| view::delivery_over(view, now, limit))
     }
 
     fn node_read_all(&self) -> Pending<'_, Vec<Arc<NodeRow>>> {

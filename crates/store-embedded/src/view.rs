@@ -1,6 +1,7 @@
 //! The view: SQLite tables that the applier keeps behind the log.
 
 mod apply;
+mod delivery;
 mod fingerprints;
 mod list;
 mod log;
@@ -24,6 +25,9 @@ use crate::limits::VIEW_BUSY_MILLIS;
 use crate::view::schema::{PAGE_BYTES, SCHEMA};
 
 pub(crate) use apply::{ApplyFrame, apply};
+pub(crate) use delivery::{
+    delivery, delivery_due, delivery_first, delivery_lanes, delivery_over, delivery_waiting,
+};
 pub(crate) use fingerprints::{Fingerprints, Tail};
 pub(crate) use list::{ListSource, list};
 pub(crate) use log::{carry_log, end_log, log_bytes};
@@ -37,7 +41,7 @@ pub(crate) use schema::SchemaWatch;
 pub(crate) use tally::{Counted, Each, Step, Tallies, Tally, hash, toggle};
 
 /// Format of the tables.
-const FORMAT: u32 = 9;
+const FORMAT: u32 = 10;
 
 /// Name of the view's file.
 const VIEW: &str = "view.sqlite";

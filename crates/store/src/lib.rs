@@ -30,14 +30,14 @@ pub use crate::memory::MemoryStore;
 pub use crate::memory_cvv::MemoryCvvs;
 pub use crate::query::{
     AccountField, AccountQuery, ApiKeyField, ApiKeyQuery, AuditField, AuditQuery, CardField, CardQuery,
-    Count, CustomerField, CustomerQuery, Direction, Field, FieldValue, Filter, Indexed, OrganisationField,
-    OrganisationQuery, Page, ProcessorField, ProcessorQuery, Query, RefundField, RefundQuery, Test,
-    TransactionField, TransactionQuery,
+    Count, CustomerField, CustomerQuery, DeliveryField, DeliveryQuery, Direction, Field, FieldValue, Filter,
+    Indexed, OrganisationField, OrganisationQuery, Page, ProcessorField, ProcessorQuery, Query, RefundField,
+    RefundQuery, Test, TransactionField, TransactionQuery,
 };
 pub use crate::row::{
-    Action, ApiKeyUseRow, AuditNote, AuditRecord, CardCvvRow, CardRow, Counted, CustomerRow, HistoryRow,
-    IdempotencyAnswer, IdempotencyKey, IdempotencyRow, NodeRow, RefundRow, RefusalReason, Row, RowKey, Table,
-    TransactionRow,
+    Action, ApiKeyUseRow, AuditNote, AuditRecord, CardCvvRow, CardRow, Counted, CustomerRow, DeliveryLane,
+    DeliveryRow, HistoryRow, IdempotencyAnswer, IdempotencyKey, IdempotencyRow, NodeRow, RefundRow,
+    RefusalReason, Row, RowKey, Table, TransactionRow,
 };
 pub use crate::slots::{Slot, SlotLimits, Slots};
 pub use crate::store::{Chain, Pending, Store, StoreFault, StoreStatus, Totals};

@@ -1,17 +1,21 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use panvault_model::{ApiKeyId, CardId, CustomerId, Id, NodeId, RefundId, Timestamp, TransactionId};
+use panvault_model::{
+    ApiKeyId, CardId, CustomerId, DeliveryId, Id, NodeId, RefundId, Timestamp, TransactionId,
+};
 
 use crate::commit::{Commit, Outcome};
 use crate::decide::{Decision, Standing, State, decide};
 use crate::document::{DocumentKind, DocumentRow};
 use crate::effect::Effect;
 use crate::limits::LIST_ROWS_MAX;
-use crate::query::{CardQuery, CustomerQuery, Indexed, Page, Query, RefundQuery, TransactionQuery};
+use crate::query::{
+    CardQuery, CustomerQuery, DeliveryQuery, Indexed, Page, Query, RefundQuery, TransactionQuery,
+};
 use crate::row::{
-    ApiKeyUseRow, AuditRecord, CardCvvRow, CardRow, CustomerRow, HistoryRow, IdempotencyKey, IdempotencyRow,
-    NodeRow, RefundRow, Row, RowKey, TransactionRow,
+    ApiKeyUseRow, AuditRecord, CardCvvRow, CardRow, CustomerRow, DeliveryLane, DeliveryRow, HistoryRow,
+    IdempotencyKey, IdempotencyRow, NodeRow, RefundRow, Row, RowKey, TransactionRow,
 };
 use crate::store::{Pending, Store, StoreFault, StoreStatus, Totals};
 
@@ -44,6 +48,7 @@ const IDEMPOTENCY: RowKey = RowKey::Idempotency(IdempotencyKey([0; 16]));
 const CARD_CVVS: RowKey = RowKey::CardCvv(CardId::from_bytes([0; 12]));
 const REFUNDS: RowKey = RowKey::Refund(RefundId::from_bytes([0; 12]));
 const CUSTOMERS: RowKey = RowKey::Customer(CustomerId::from_bytes([0; 12]));
+const DELIVERIES: RowKey = RowKey::Delivery(DeliveryId::from_bytes([0; 12]));
 const NODES: RowKey = RowKey::Node(NodeId::from_bytes([0; 12]));
 
 impl State for Tables {
@@ -126,7 +131,7 @@ impl MemoryStore {
         let skip = usize::try_from(query.skip).unwrap_or(usize::MAX);
         let limit = query.limit.min(LIST_ROWS_MAX) as usize;
         let part = |rows: Vec<_>| rows.into_iter().skip(skip).take(limit).collect();
-        if query.filters.is_empty() && query.sorted().is_none() {
+        if F::IS_COUNTED && query.filters.is_empty() && query.sorted().is_none() {
             let rows: Vec<_> = newest_first.collect();
             let matching = rows.len() as u64;
             let behind = rows.into_iter().filter(|row| query.is_behind(id(row))).collect();
@@ -259,6 +264,64 @@ impl Store for MemoryStore {
         Box::pin(core::future::ready(Self::page(&query, rows, |row| row.id.0)))
     }
 
+    fn delivery_read(&self, id: DeliveryId) -> Pending<'_, Option<Arc<DeliveryRow>>> {
+        ready(self.tables().one(RowKey::Delivery(id), of!(Delivery)))
+    }
+
+    fn delivery_list(&self, query: DeliveryQuery) -> Pending<'_, Page<Arc<DeliveryRow>>> {
+        let tables = self.tables();
+        let rows = tables.all(DELIVERIES, of!(Delivery)).rev();
+        let rows = rows.filter(|row| query.organisations.contains(&row.organisation));
+        Box::pin(core::future::ready(Self::page(&query, rows, |row| row.id.0)))
+    }
+
+    fn delivery_lanes(
+        &self,
+        now: Timestamp,
+        after: Option<DeliveryLane>,
+        limit: usize,
+    ) -> Pending<'_, Vec<DeliveryLane>> {
+        let tables = self.tables();
+        let due = tables.all(DELIVERIES, of!(Delivery)).filter(|row| row.is_waiting() && row.due_at <= now);
+        let lanes: BTreeSet<_> = due.map(|row| row.lane()).collect();
+        let behind = lanes.into_iter().filter(|lane| after.as_ref().is_none_or(|after| lane > after));
+        ready(behind.take(limit).collect())
+    }
+
+    fn delivery_due(
+        &self,
+        lane: DeliveryLane,
+        now: Timestamp,
+        limit: usize,
+    ) -> Pending<'_, Vec<Arc<DeliveryRow>>> {
+        let tables = self.tables();
+        let due = tables.all(DELIVERIES, of!(Delivery)).filter(|row| row.is_waiting() && row.due_at <= now);
+        let mut due: Vec<_> = due.filter(|row| row.lane() == lane).collect();
+        due.sort_by_key(|row| (row.due_at, row.id));
+        due.truncate(limit);
+        ready(due)
+    }
+
+    fn delivery_first(&self, object: Id) -> Pending<'_, Option<Arc<DeliveryRow>>> {
+        let tables = self.tables();
+        let waiting = tables.all(DELIVERIES, of!(Delivery)).filter(|row| row.is_waiting());
+        ready(waiting.filter(|row| row.object == object).min_by_key(|row| (row.object_version, row.id)))
+    }
+
+    fn delivery_waiting(&self) -> Pending<'_, u64> {
+        let tables = self.tables();
+        ready(tables.all(DELIVERIES, of!(Delivery)).filter(|row| row.is_waiting()).count() as u64)
+    }
+
+    fn delivery_over(&self, now: Timestamp, limit: usize) -> Pending<'_, Vec<Arc<DeliveryRow>>> {
+        let tables = self.tables();
+        let over = tables.all(DELIVERIES, of!(Delivery)).filter(|row| !row.is_waiting() && row.due_at <= now);
+        let mut over: Vec<_> = over.collect();
+        over.sort_by_key(|row| (row.due_at, row.id));
+        over.truncate(limit);
+        ready(over)
+    }
+
     fn node_read_all(&self) -> Pending<'_, Vec<Arc<NodeRow>>> {
         ready(self.tables().all(NODES, of!(Node)).collect())
     }
@@ -302,6 +365,7 @@ impl Store for MemoryStore {
                 Row::CardCvv(_)
                 | Row::History(_)
                 | Row::Customer(_)
+                | Row::Delivery(_)
                 | Row::Document(_)
                 | Row::Idempotency(_)
                 | Row::Node(_)

@@ -3,11 +3,11 @@
 use core::cmp::Ordering;
 use std::borrow::Cow;
 
-use panvault_model::{Id, OrganisationId, Timestamp};
+use panvault_model::{Id, OrganisationId, Timestamp, WebhookObject};
 
 use crate::document::{AccountRow, ApiKeyRow, OrganisationRow, ProcessorRow};
 use crate::limits::LIST_ROWS_MAX;
-use crate::row::{AuditRecord, CardRow, CustomerRow, RefundRow, TransactionRow};
+use crate::row::{AuditRecord, CardRow, CustomerRow, DeliveryRow, RefundRow, TransactionRow};
 
 /// Which rows, in what order, which part of them. Without a sort, newest first.
 #[derive(Clone, Debug)]
@@ -52,6 +52,8 @@ pub type TransactionQuery = Query<TransactionField>;
 pub type RefundQuery = Query<RefundField>;
 /// A question about customers. What stands for e-mail addresses in it are their digests.
 pub type CustomerQuery = Query<CustomerField>;
+/// A question about deliveries of webhooks.
+pub type DeliveryQuery = Query<DeliveryField>;
 
 /// A question about organisations.
 pub type OrganisationQuery = Query<OrganisationField>;
@@ -216,6 +218,8 @@ pub trait Indexed: Field + PartialEq {
     const ID: Self;
     /// The field that has the moment with which the id begins.
     const CREATED_AT: Self;
+    /// Whether a store knows how many rows an organisation has without going through them.
+    const IS_COUNTED: bool = true;
 }
 
 impl Indexed for CardField {
@@ -240,6 +244,14 @@ impl Indexed for CustomerField {
     const INDEXED: &'static [Self] = &[Self::Id, Self::Email];
     const ID: Self = Self::Id;
     const CREATED_AT: Self = Self::CreatedAt;
+}
+
+impl Indexed for DeliveryField {
+    const INDEXED: &'static [Self] =
+        &[Self::Id, Self::Transaction, Self::Refund, Self::Account, Self::Status];
+    const ID: Self = Self::Id;
+    const CREATED_AT: Self = Self::CreatedAt;
+    const IS_COUNTED: bool = false;
 }
 
 impl<F: Indexed> Query<F> {
@@ -401,6 +413,21 @@ fields! {
 }
 
 fields! {
+    /// A field of a delivery of a webhook.
+    DeliveryField of DeliveryRow {
+        Id |row| show(row.id),
+        Organisation |row| show(row.organisation),
+        Account |row| show(row.account),
+        Type |row| name(Some(row.kind.as_str())),
+        Transaction |row| object_of(row, WebhookObject::Transaction),
+        Refund |row| object_of(row, WebhookObject::Refund),
+        Status |row| name(Some(row.status.as_str())),
+        CreatedAt |row| FieldValue::Number(row.created_at.unix_millis()),
+        UpdatedAt |row| FieldValue::Number(row.updated_at.unix_millis()),
+    }
+}
+
+fields! {
     /// A field of an organisation.
     OrganisationField of OrganisationRow {
         Id |row| show(row.id),
@@ -469,6 +496,10 @@ fields! {
 
 fn name(text: Option<&str>) -> FieldValue<'_> {
     text.map_or(FieldValue::Absent, |text| FieldValue::Text(Cow::Borrowed(text)))
+}
+
+fn object_of(row: &DeliveryRow, kind: WebhookObject) -> FieldValue<'static> {
+    if row.kind == kind { show(row.object) } else { FieldValue::Absent }
 }
 
 fn show(value: impl ToString) -> FieldValue<'static> {

@@ -3,16 +3,18 @@ use core::pin::Pin;
 use core::time::Duration;
 use std::sync::Arc;
 
-use panvault_model::{ApiKeyId, CardId, CustomerId, NodeId, RefundId, Timestamp, TransactionId};
+use panvault_model::{
+    ApiKeyId, CardId, CustomerId, DeliveryId, Id, NodeId, RefundId, Timestamp, TransactionId,
+};
 
 use crate::codec::RowFault;
 use crate::commit::{Commit, Outcome};
 use crate::document::DocumentRow;
 use crate::limits::LIST_SECONDS;
-use crate::query::{CardQuery, CustomerQuery, Page, RefundQuery, TransactionQuery};
+use crate::query::{CardQuery, CustomerQuery, DeliveryQuery, Page, RefundQuery, TransactionQuery};
 use crate::row::{
-    ApiKeyUseRow, AuditRecord, CardCvvRow, CardRow, CustomerRow, HistoryRow, IdempotencyKey, IdempotencyRow,
-    NodeRow, RefundRow, RowKey, TransactionRow,
+    ApiKeyUseRow, AuditRecord, CardCvvRow, CardRow, CustomerRow, DeliveryLane, DeliveryRow, HistoryRow,
+    IdempotencyKey, IdempotencyRow, NodeRow, RefundRow, RowKey, TransactionRow,
 };
 
 /// An answer that is on its way.
@@ -103,6 +105,8 @@ pub trait Chain: Send + Sync {
     fn refund_is_ours(&self, row: &RefundRow) -> bool;
     /// Whether a customer bears its tag, in the same way.
     fn customer_is_ours(&self, row: &CustomerRow) -> bool;
+    /// Whether a delivery of a webhook bears its tag, in the same way.
+    fn delivery_is_ours(&self, row: &DeliveryRow) -> bool;
 }
 
 /// A place that keeps rows.
@@ -159,6 +163,31 @@ pub trait Store: Send + Sync {
     fn customer_read(&self, id: CustomerId) -> Pending<'_, Option<Arc<CustomerRow>>>;
     /// Customers of some organisations. Those with a digest of an e-mail address are found without going through the others.
     fn customer_list(&self, query: CustomerQuery) -> Pending<'_, Page<Arc<CustomerRow>>>;
+
+    /// The delivery, if there is one.
+    fn delivery_read(&self, id: DeliveryId) -> Pending<'_, Option<Arc<DeliveryRow>>>;
+    /// Deliveries of some organisations.
+    fn delivery_list(&self, query: DeliveryQuery) -> Pending<'_, Page<Arc<DeliveryRow>>>;
+    /// Lanes in which something is due by `now`, in their order from behind `after`, at most `limit`.
+    fn delivery_lanes(
+        &self,
+        now: Timestamp,
+        after: Option<DeliveryLane>,
+        limit: usize,
+    ) -> Pending<'_, Vec<DeliveryLane>>;
+    /// What is due in a lane by `now`, longest due first, at most `limit`.
+    fn delivery_due(
+        &self,
+        lane: DeliveryLane,
+        now: Timestamp,
+        limit: usize,
+    ) -> Pending<'_, Vec<Arc<DeliveryRow>>>;
+    /// Of the deliveries about an object that wait, the one about its earliest version.
+    fn delivery_first(&self, object: Id) -> Pending<'_, Option<Arc<DeliveryRow>>>;
+    /// How many deliveries wait.
+    fn delivery_waiting(&self) -> Pending<'_, u64>;
+    /// Deliveries that are over and are to be removed by `now`, at most `limit`.
+    fn delivery_over(&self, now: Timestamp, limit: usize) -> Pending<'_, Vec<Arc<DeliveryRow>>>;
 
     /// Every node that has a row, in the order of their ids.
     fn node_read_all(&self) -> Pending<'_, Vec<Arc<NodeRow>>>;

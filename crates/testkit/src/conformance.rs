@@ -9,6 +9,7 @@ mod commits;
 mod contents;
 mod customer;
 mod cvv;
+mod delivery;
 mod document;
 mod idempotency;
 mod list;
@@ -50,6 +51,7 @@ pub fn store_cases() -> impl Iterator<Item = StoreCase> {
         transaction::CASES,
         refund::CASES,
         customer::CASES,
+        delivery::CASES,
         document::CASES,
         idempotency::CASES,
         audit::CASES,

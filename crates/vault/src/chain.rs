@@ -1,5 +1,5 @@
 use panvault_keys::{ChainKey, RowTagKey, VaultKeys};
-use panvault_store::{CardRow, Chain, CustomerRow, RefundRow, TransactionRow};
+use panvault_store::{CardRow, Chain, CustomerRow, DeliveryRow, RefundRow, TransactionRow};
 
 use crate::seal;
 
@@ -43,5 +43,9 @@ impl Chain for StoreChain {
 
     fn customer_is_ours(&self, row: &CustomerRow) -> bool {
         seal::customer_is_ours(row, &self.rows)
+    }
+
+    fn delivery_is_ours(&self, row: &DeliveryRow) -> bool {
+        seal::delivery_is_ours(row, &self.rows)
     }
 }

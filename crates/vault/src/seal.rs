@@ -4,8 +4,8 @@ use panvault_card::{CardBlock, CustomerBlock, CustomerDetails, Holder, HolderBlo
 use panvault_keys::{KeyRing, KeysError, Kind, Place, RowTagKey, VaultKeys};
 use panvault_model::{ApiKeyId, CardId, CustomerId, OrganisationId, Sealed, Tag, VaultId};
 use panvault_store::{
-    ApiKeyUseRow, CardCvvRow, CardRow, CustomerRow, DocumentRow, HistoryRow, IdempotencyRow, NodeRow,
-    RefundRow, RowKey, TransactionRow,
+    ApiKeyUseRow, CardCvvRow, CardRow, CustomerRow, DeliveryRow, DocumentRow, HistoryRow, IdempotencyRow,
+    NodeRow, RefundRow, RowKey, TransactionRow,
 };
 
 use crate::env::Env;
@@ -20,6 +20,7 @@ const TAG_CARD_CVV: u8 = 8;
 const TAG_NODE: u8 = 9;
 const TAG_API_KEY_USE: u8 = 10;
 const TAG_REFUND: u8 = 11;
+const TAG_DELIVERY: u8 = 14;
 
 /// The card with its number and holder sealed into it, bound to every clear field, and with its tag.
 pub(crate) fn card_seal(mut row: CardRow, block: &CardBlock, env: &Env<'_>) -> Result<CardRow, KeysError> {
@@ -329,6 +330,13 @@ pub(crate) fn refund_is_ours(row: &RefundRow, tags: &RowTagKey) -> bool {
     let mut clear = Vec::with_capacity(256);
     row.encode_clear(&mut clear);
     tags.row_tag_matches(TAG_REFUND, &clear, &row.tag)
+}
+
+/// Whether a delivery bears the tag that the vault gave it.
+pub(crate) fn delivery_is_ours(row: &DeliveryRow, tags: &RowTagKey) -> bool {
+    let mut clear = Vec::with_capacity(256);
+    row.encode_clear(&mut clear);
+    tags.row_tag_matches(TAG_DELIVERY, &clear, &row.tag)
 }
 
 pub(crate) fn document_tag(keys: &VaultKeys, row: &DocumentRow) -> Tag {

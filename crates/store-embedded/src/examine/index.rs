@@ -1,4 +1,4 @@
-use panvault_store::{CardRow, Chain, CustomerRow, RefundRow, TransactionRow};
+use panvault_store::{CardRow, Chain, CustomerRow, DeliveryRow, RefundRow, TransactionRow};
 use rusqlite::ToSql;
 
 use crate::examine::tallies::Found;
@@ -51,6 +51,36 @@ const COUNTS: &[(&str, &str, &str)] = &[
         "SELECT count(*) FROM customer_by_organisation",
         "SELECT count(*) FROM customer",
         "customer_by_organisation has other entries than customers",
+    ),
+    (
+        "SELECT count(*) FROM delivery_by_organisation",
+        "SELECT count(*) FROM delivery",
+        "delivery_by_organisation has other entries than deliveries",
+    ),
+    (
+        "SELECT count(*) FROM delivery_by_object",
+        "SELECT count(*) FROM delivery",
+        "delivery_by_object has other entries than deliveries",
+    ),
+    (
+        "SELECT count(*) FROM delivery_by_account",
+        "SELECT count(*) FROM delivery",
+        "delivery_by_account has other entries than deliveries",
+    ),
+    (
+        "SELECT count(*) FROM delivery_by_status",
+        "SELECT count(*) FROM delivery",
+        "delivery_by_status has other entries than deliveries",
+    ),
+    (
+        "SELECT (SELECT count(*) FROM delivery_waiting) + (SELECT count(*) FROM delivery_over)",
+        "SELECT count(*) FROM delivery",
+        "delivery_waiting and delivery_over have other entries than deliveries",
+    ),
+    (
+        "SELECT count(*) FROM delivery_due",
+        "SELECT count(*) FROM delivery_waiting",
+        "delivery_due has other entries than deliveries that wait",
     ),
 ];
 
@@ -107,6 +137,12 @@ impl Examination {
                     .push(format!("customer {} is not where it should be, or lacks an index entry", row.id));
             }
         })?;
+        let deliveries = self.each_delivery(&mut |row| {
+            if lacking.len() < LISTED_MAX && !self.is_indexed_delivery(&row) {
+                lacking
+                    .push(format!("delivery {} is not where it should be, or lacks an index entry", row.id));
+            }
+        })?;
         self.look_at_tallies(chain, &found)?;
         lacking.into_iter().for_each(|what| self.found("index", what));
         self.found_unreadable("cards", cards);
@@ -119,6 +155,7 @@ impl Examination {
                 "customer_by_email has other entries than customers with an address".to_owned(),
             );
         }
+        self.found_unreadable("deliveries", deliveries);
         if self.count("SELECT count(*) FROM refund_open")? != open_refunds {
             self.found("index", "refund_open has other entries than open refunds".to_owned());
         }
@@ -201,6 +238,33 @@ impl Examination {
                 "SELECT 1 FROM customer_by_organisation WHERE organisation = ? AND id = ?",
                 &[organisation, id],
             )
+    }
+
+    fn is_indexed_delivery(&self, row: &DeliveryRow) -> bool {
+        let mut bytes = Vec::new();
+        row.encode(&mut bytes);
+        let (organisation, id) = (row.organisation.as_bytes(), row.id.as_bytes());
+        let due = row.due_at.unix_millis().cast_signed();
+        let where_it_stands = if row.is_waiting() {
+            let sql = "SELECT 1 FROM delivery_due WHERE organisation = ? AND host = ? AND due = ? AND id = ?";
+            self.has(
+                "SELECT 1 FROM delivery_waiting WHERE object = ? AND version = ? AND id = ?",
+                &[row.object.as_bytes(), &row.object_version, id],
+            ) && self.has(sql, &[organisation, &row.host, &due, id])
+        } else {
+            self.has("SELECT 1 FROM delivery_over WHERE due = ? AND id = ?", &[&due, id])
+        };
+        let sql = "SELECT 1 FROM delivery_by_organisation WHERE organisation = ? AND id = ?";
+        let by_account =
+            "SELECT 1 FROM delivery_by_account WHERE organisation = ? AND account = ? AND id = ?";
+        let by_status = "SELECT 1 FROM delivery_by_status WHERE organisation = ? AND status = ? AND id = ?";
+        let by_object = "SELECT 1 FROM delivery_by_object WHERE object = ? AND id = ?";
+        where_it_stands
+            && self.has(by_object, &[row.object.as_bytes(), id])
+            && self.has(by_account, &[organisation, row.account.as_bytes(), id])
+            && self.has(by_status, &[organisation, &row.status.code(), id])
+            && self.has("SELECT 1 FROM delivery WHERE id = ? AND row = ?", &[id, &bytes])
+            && self.has(sql, &[organisation, id])
     }
 
     /// Whether there is such an entry. A question that cannot be asked is answered with no.

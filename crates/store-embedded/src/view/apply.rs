@@ -1,3 +1,5 @@
+mod delivery;
+
 use std::collections::BTreeMap;
 
 use panvault_model::{CardId, CustomerId, RefundId, TransactionId};
@@ -160,6 +162,7 @@ impl<'a> Applying<'a, '_> {
             }
             Row::Refund(row) => self.refund(row),
             Row::Customer(row) => self.customer(row),
+            Row::Delivery(row) => self.delivery(row),
             Row::ApiKeyUse(row) => {
                 self.encoded(|buffer| row.encode(buffer));
                 let sql = "INSERT OR REPLACE INTO apikey_use VALUES (?, ?)";
@@ -184,6 +187,7 @@ impl<'a> Applying<'a, '_> {
             RowKey::Node(id) => self.run("DELETE FROM node WHERE id = ?", &[id.as_bytes()]),
             RowKey::Refund(id) => self.refund_delete(id),
             RowKey::Customer(id) => self.customer_delete(id),
+            RowKey::Delivery(id) => self.delivery_delete(id),
             RowKey::ApiKeyUse(id) => self.run("DELETE FROM apikey_use WHERE id = ?", &[id.as_bytes()]),
         }
     }

@@ -8,13 +8,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use panvault_model::{
-    CardId, CustomerId, EmailDigest, Fingerprint, Id, OrganisationId, RefundId, TransactionId,
-    TransactionStatus,
+    CardId, CustomerId, DeliveryId, DeliveryStatus, EmailDigest, Fingerprint, Id, OrganisationId, RefundId,
+    TransactionId, TransactionStatus,
 };
 use panvault_store::limits::LIST_ROWS_MAX;
 use panvault_store::{
-    CardField, CardRow, Chain, CustomerField, CustomerRow, Field, FieldValue, Indexed, Page, Query,
-    RefundField, RefundRow, RowFault, RowKey, StoreFault, Test, TransactionField, TransactionRow,
+    CardField, CardRow, Chain, CustomerField, CustomerRow, DeliveryField, DeliveryRow, Field, FieldValue,
+    Indexed, Page, Query, RefundField, RefundRow, RowFault, RowKey, StoreFault, Test, TransactionField,
+    TransactionRow,
 };
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension};
@@ -43,8 +44,8 @@ pub(crate) trait Listed: Indexed<Row: Sized> {
     const ROW: &'static str;
     /// Ids of an organisation from some id on and before another, newest first.
     const IDS: &'static str;
-    /// What is counted of them.
-    const COUNTED: Counted;
+    /// What is counted of them, if anything is.
+    const COUNTED: Option<Counted>;
     /// Reads the row of an id.
     fn decode(id: &[u8; 12], bytes: &[u8]) -> Result<Self::Row, RowFault>;
     /// Whose it is.
@@ -78,7 +79,7 @@ pub(crate) fn list<F: Listed>(
     organisations.dedup();
     let sort = query.sorted();
     let mut expected = Expected::begin(source.tallies, F::COUNTED, &organisations)?;
-    if query.filters.is_empty() && sort.is_none() {
+    if F::IS_COUNTED && query.filters.is_empty() && sort.is_none() {
         let mut rows = Vec::new();
         if query.skip < expected.total() && limit > 0 {
             let mut left = skip.saturating_add(limit);
@@ -231,7 +232,7 @@ impl Listed for CardField {
     const ROW: &'static str = "SELECT row FROM card WHERE id = ?";
     const IDS: &'static str = "SELECT id FROM card_by_organisation WHERE organisation = ? AND id >= ? AND id < ? \
          ORDER BY id DESC LIMIT ?";
-    const COUNTED: Counted = Counted::Cards;
+    const COUNTED: Option<Counted> = Some(Counted::Cards);
 
     fn decode(id: &[u8; 12], bytes: &[u8]) -> Result<CardRow, RowFault> {
         CardRow::decode_under_id(id, bytes)
@@ -274,7 +275,7 @@ impl Listed for TransactionField {
     const ROW: &'static str = "SELECT row FROM payment WHERE id = ?";
     const IDS: &'static str = "SELECT id FROM payment_by_organisation WHERE organisation = ? AND id >= ? AND id < ? \
          ORDER BY id DESC LIMIT ?";
-    const COUNTED: Counted = Counted::Transactions;
+    const COUNTED: Option<Counted> = Some(Counted::Transactions);
 
     fn decode(_id: &[u8; 12], bytes: &[u8]) -> Result<TransactionRow, RowFault> {
         TransactionRow::decode(bytes)
@@ -338,7 +339,7 @@ impl Listed for RefundField {
     const ROW: &'static str = "SELECT row FROM refund WHERE id = ?";
     const IDS: &'static str = "SELECT id FROM refund_by_organisation WHERE organisation = ? AND id >= ? AND id < ? \
          ORDER BY id DESC LIMIT ?";
-    const COUNTED: Counted = Counted::Refunds;
+    const COUNTED: Option<Counted> = Some(Counted::Refunds);
 
     fn decode(_id: &[u8; 12], bytes: &[u8]) -> Result<RefundRow, RowFault> {
         RefundRow::decode(bytes)
@@ -386,7 +387,7 @@ impl Listed for CustomerField {
     const ROW: &'static str = "SELECT row FROM customer WHERE id = ?";
     const IDS: &'static str = "SELECT id FROM customer_by_organisation WHERE organisation = ? AND id >= ? AND id < ? \
          ORDER BY id DESC LIMIT ?";
-    const COUNTED: Counted = Counted::Customers;
+    const COUNTED: Option<Counted> = Some(Counted::Customers);
 
     fn decode(_id: &[u8; 12], bytes: &[u8]) -> Result<CustomerRow, RowFault> {
         CustomerRow::decode(bytes)
@@ -431,5 +432,69 @@ impl Listed for CustomerField {
 
     fn ordered(_query: &Query<Self>) -> Option<OrderedIndex> {
         None
+    }
+}
+
+impl Listed for DeliveryField {
+    const ROW: &'static str = "SELECT row FROM delivery WHERE id = ?";
+    const IDS: &'static str = "SELECT id FROM delivery_by_organisation WHERE organisation = ? AND id >= ? AND id < ? \
+         ORDER BY id DESC LIMIT ?";
+    const COUNTED: Option<Counted> = None;
+
+    fn decode(_id: &[u8; 12], bytes: &[u8]) -> Result<DeliveryRow, RowFault> {
+        DeliveryRow::decode(bytes)
+    }
+
+    fn organisation(row: &DeliveryRow) -> OrganisationId {
+        row.organisation
+    }
+
+    fn key(id: [u8; 12]) -> RowKey {
+        RowKey::Delivery(DeliveryId::from_bytes(id))
+    }
+
+    fn id(row: &DeliveryRow) -> &[u8; 12] {
+        row.id.as_bytes()
+    }
+
+    fn is_ours(row: &DeliveryRow, chain: &dyn Chain) -> bool {
+        chain.delivery_is_ours(row)
+    }
+
+    fn indexed(query: &Query<Self>, source: &ListSource<'_>) -> Result<Option<Vec<[u8; 12]>>, StoreFault> {
+        if let Some(values) = equal_to(query, Self::Id) {
+            return Ok(Some(ids(values)));
+        }
+        let objects = equal_to(query, Self::Transaction).or_else(|| equal_to(query, Self::Refund));
+        let Some(values) = objects else { return Ok(None) };
+        let sql = "SELECT id FROM delivery_by_object WHERE object = ?";
+        let mut statement = source.view.prepare_cached(sql).map_err(unreadable)?;
+        let mut found = Vec::new();
+        for object in ids(values).into_iter().collect::<BTreeSet<_>>() {
+            source.stop.check()?;
+            for id in statement.query_map([object], |row| row.get(0)).map_err(unreadable)? {
+                found.push(id.map_err(unreadable)?);
+            }
+        }
+        Ok(Some(found))
+    }
+
+    fn ordered(query: &Query<Self>) -> Option<OrderedIndex> {
+        if let Some(values) = equal_to(query, Self::Account) {
+            let accounts: BTreeSet<_> = ids(values).into_iter().collect();
+            return Some(OrderedIndex {
+                ids: "SELECT id FROM delivery_by_account WHERE organisation = ? AND account = ? AND id >= ? AND id < ? \
+                      ORDER BY id DESC LIMIT ?",
+                values: accounts.into_iter().map(|id| Value::Blob(id.to_vec())).collect(),
+            });
+        }
+        let values = equal_to(query, Self::Status)?;
+        let is_asked = |status: &&DeliveryStatus| values.contains(&FieldValue::Text(status.as_str().into()));
+        let statuses = DeliveryStatus::ALL.iter().filter(is_asked);
+        Some(OrderedIndex {
+            ids: "SELECT id FROM delivery_by_status WHERE organisation = ? AND status = ? AND id >= ? AND id < ? \
+                  ORDER BY id DESC LIMIT ?",
+            values: statuses.map(|status| Value::Integer(status.code().into())).collect(),
+        })
     }
 }

@@ -9,10 +9,11 @@ use panvault_store::{
 use rusqlite::{Connection, ErrorCode, Params};
 
 use crate::overlay::LargestIds;
+use crate::view::delivery::delivery;
 use crate::view::notes::unpack;
 
 /// One row, decoded.
-fn one<T>(
+pub(super) fn one<T>(
     connection: &Connection,
     key: RowKey,
     sql: &str,
@@ -31,7 +32,7 @@ fn one<T>(
 }
 
 /// Rows, decoded.
-fn many<T>(
+pub(super) fn many<T>(
     connection: &Connection,
     sql: &str,
     parameters: impl Params,
@@ -48,7 +49,7 @@ fn many<T>(
 }
 
 /// A number of rows as SQL takes it.
-fn rows(limit: usize) -> i64 {
+pub(super) fn rows(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
@@ -159,6 +160,9 @@ pub(crate) fn standing(connection: &Connection, key: RowKey) -> Result<Option<St
         RowKey::Refund(id) => Ok(refund(connection, id)?.map(|row| of(row.version, Some(row.organisation)))),
         RowKey::Customer(id) => {
             Ok(customer(connection, id)?.map(|row| of(row.version, Some(row.organisation))))
+        }
+        RowKey::Delivery(id) => {
+            Ok(delivery(connection, id)?.map(|row| of(row.version, Some(row.organisation))))
         }
         RowKey::ApiKeyUse(id) => Ok(api_key_use(connection, id)?.map(|row| of(row.version(), None))),
     }

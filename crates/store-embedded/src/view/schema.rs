@@ -33,6 +33,15 @@ CREATE TABLE refund_open (id BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE customer (id BLOB PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE customer_by_organisation (organisation BLOB, id BLOB, PRIMARY KEY (organisation, id)) WITHOUT ROWID;
 CREATE TABLE customer_by_email (email BLOB, id BLOB, PRIMARY KEY (email, id)) WITHOUT ROWID;
+CREATE TABLE delivery (id BLOB PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE delivery_by_organisation (organisation BLOB, id BLOB, PRIMARY KEY (organisation, id)) WITHOUT ROWID;
+CREATE TABLE delivery_by_object (object BLOB, id BLOB, PRIMARY KEY (object, id)) WITHOUT ROWID;
+CREATE TABLE delivery_by_account (organisation BLOB, account BLOB, id BLOB, PRIMARY KEY (organisation, account, id)) WITHOUT ROWID;
+CREATE TABLE delivery_by_status (organisation BLOB, status INTEGER, id BLOB, PRIMARY KEY (organisation, status, id)) WITHOUT ROWID;
+CREATE TABLE delivery_waiting (object BLOB, version INTEGER, id BLOB, PRIMARY KEY (object, version, id)) WITHOUT ROWID;
+CREATE TABLE delivery_due (organisation BLOB, host TEXT, due INTEGER, id BLOB,
+    PRIMARY KEY (organisation, host, due, id)) WITHOUT ROWID;
+CREATE TABLE delivery_over (due INTEGER, id BLOB, PRIMARY KEY (due, id)) WITHOUT ROWID;
 CREATE TABLE history (payment BLOB, version INTEGER, row BLOB NOT NULL, PRIMARY KEY (payment, version)) WITHOUT ROWID;
 CREATE TABLE document (kind INTEGER, id BLOB, version INTEGER NOT NULL, row BLOB NOT NULL,
     PRIMARY KEY (kind, id)) WITHOUT ROWID;

@@ -159,7 +159,7 @@ struct State {
 }
 
 /// What some organisations have in all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Known {
     pub(crate) count: u64,
     /// Rows that came or went since the start: between two looks, so many may have been seen or not.

@@ -92,6 +92,10 @@ pub enum Action {
     CustomerRead,
     /// Customers were listed or counted. Counted.
     CustomerList,
+    /// A webhook was delivered, or an attempt to deliver it came to nothing.
+    WebhookDeliver,
+    /// Deliveries of webhooks past their time were removed.
+    WebhookSweep,
 }
 
 impl Action {
@@ -133,6 +137,8 @@ impl Action {
         Self::CustomerDelete,
         Self::CustomerRead,
         Self::CustomerList,
+        Self::WebhookDeliver,
+        Self::WebhookSweep,
     ];
 
     /// The number that stands for it in stored records.
@@ -174,6 +180,8 @@ impl Action {
             Self::CustomerDelete => 34,
             Self::CustomerRead => 35,
             Self::CustomerList => 36,
+            Self::WebhookDeliver => 40,
+            Self::WebhookSweep => 41,
         }
     }
 
@@ -215,7 +223,9 @@ impl Action {
             | Self::RefundFail
             | Self::CustomerCreate
             | Self::CustomerUpdate
-            | Self::CustomerDelete => false,
+            | Self::CustomerDelete
+            | Self::WebhookDeliver
+            | Self::WebhookSweep => false,
         }
     }
 
@@ -263,6 +273,8 @@ impl Action {
             Self::CustomerDelete => "customer_delete",
             Self::CustomerRead => "customer_read",
             Self::CustomerList => "customer_list",
+            Self::WebhookDeliver => "webhook_deliver",
+            Self::WebhookSweep => "webhook_sweep",
         }
     }
 }
@@ -285,7 +297,7 @@ pub struct AuditNote {
     pub request: RequestId,
     /// From where: an IPv6 address, IPv4 mapped into it; all zeroes for this machine's own commands, or several addresses.
     pub address: [u8; 16],
-    /// Of [`Action::TransactionSettle`], [`Action::RefundSettle`] and [`Action::RefundFail`] the number of the status that it came to; of [`Action::CardUpdate`] 1 when the row
+    /// Of [`Action::TransactionSettle`], [`Action::RefundSettle`], [`Action::RefundFail`] and [`Action::WebhookDeliver`] the number of the status that it came to; of [`Action::CardUpdate`] 1 when the row
     /// changed, 0 when only the CVV did; of [`Action::CardRefresh`] 1; of [`Action::AccessRefuse`] and [`Action::SigninRefuse`] the
     /// number of the [`RefusalReason`](crate::RefusalReason), 0 for several; else 0.
     pub outcome: u8,

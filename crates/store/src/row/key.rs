@@ -1,13 +1,15 @@
 use core::fmt;
 use std::sync::Arc;
 
-use panvault_model::{ApiKeyId, CardId, CustomerId, Id, NodeId, OrganisationId, RefundId, TransactionId};
+use panvault_model::{
+    ApiKeyId, CardId, CustomerId, DeliveryId, Id, NodeId, OrganisationId, RefundId, TransactionId,
+};
 
 use crate::codec::{Reader, RowFault, Writer};
 use crate::document::{DocumentKind, DocumentRow};
 use crate::row::{
-    ApiKeyUseRow, CardCvvRow, CardRow, CustomerRow, HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow,
-    RefundRow, TransactionRow,
+    ApiKeyUseRow, CardCvvRow, CardRow, CustomerRow, DeliveryRow, HistoryRow, IdempotencyKey, IdempotencyRow,
+    NodeRow, RefundRow, TransactionRow,
 };
 
 /// What a row is of. The numbers are those of stored records and are append-only.
@@ -33,11 +35,14 @@ pub enum Table {
     Refund,
     /// [`CustomerRow`], found by organisation and by the digest of its e-mail address too.
     Customer,
+    /// [`DeliveryRow`], found by organisation, account, status and object too; while it waits by the version of its object, and by its lane
+    /// and when it is due; then by when it is removed.
+    Delivery,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Card,
         Self::Transaction,
         Self::History,
@@ -48,6 +53,7 @@ impl Table {
         Self::ApiKeyUse,
         Self::Refund,
         Self::Customer,
+        Self::Delivery,
     ];
 
     /// The number that stands for it in stored records.
@@ -63,6 +69,7 @@ impl Table {
             Self::ApiKeyUse => 8,
             Self::Refund => 9,
             Self::Customer => 10,
+            Self::Delivery => 12,
         }
     }
 
@@ -95,6 +102,8 @@ pub enum RowKey {
     Refund(RefundId),
     /// A customer.
     Customer(CustomerId),
+    /// A delivery of a webhook.
+    Delivery(DeliveryId),
 }
 
 /// A row of any table. Cheap to clone.
@@ -120,6 +129,8 @@ pub enum Row {
     Refund(Arc<RefundRow>),
     /// A customer.
     Customer(Arc<CustomerRow>),
+    /// A delivery of a webhook.
+    Delivery(Arc<DeliveryRow>),
 }
 
 impl RowKey {
@@ -136,6 +147,7 @@ impl RowKey {
             Self::ApiKeyUse(_) => Table::ApiKeyUse,
             Self::Refund(_) => Table::Refund,
             Self::Customer(_) => Table::Customer,
+            Self::Delivery(_) => Table::Delivery,
         }
     }
 
@@ -157,6 +169,7 @@ impl RowKey {
             Self::ApiKeyUse(_) => "apikey_use",
             Self::Refund(_) => "refund",
             Self::Customer(_) => "customer",
+            Self::Delivery(_) => "delivery",
         }
     }
 
@@ -172,6 +185,7 @@ impl RowKey {
             Self::ApiKeyUse(id) => id.to_string(),
             Self::Refund(id) => id.to_string(),
             Self::Customer(id) => id.to_string(),
+            Self::Delivery(id) => id.to_string(),
         }
     }
 
@@ -194,6 +208,7 @@ impl RowKey {
             Self::ApiKeyUse(id) => writer.fixed(id.as_bytes()),
             Self::Refund(id) => writer.fixed(id.as_bytes()),
             Self::Customer(id) => writer.fixed(id.as_bytes()),
+            Self::Delivery(id) => writer.fixed(id.as_bytes()),
         }
     }
 
@@ -213,6 +228,7 @@ impl RowKey {
             Table::ApiKeyUse => Self::ApiKeyUse(ApiKeyId::from_bytes(reader.fixed()?)),
             Table::Refund => Self::Refund(RefundId::from_bytes(reader.fixed()?)),
             Table::Customer => Self::Customer(CustomerId::from_bytes(reader.fixed()?)),
+            Table::Delivery => Self::Delivery(DeliveryId::from_bytes(reader.fixed()?)),
         };
         reader.end()?;
         Ok(key)
@@ -240,6 +256,7 @@ impl Row {
             Self::ApiKeyUse(row) => RowKey::ApiKeyUse(row.api_key),
             Self::Refund(row) => RowKey::Refund(row.id),
             Self::Customer(row) => RowKey::Customer(row.id),
+            Self::Delivery(row) => RowKey::Delivery(row.id),
         }
     }
 
@@ -258,6 +275,7 @@ impl Row {
             Self::ApiKeyUse(row) => row.version(),
             Self::Refund(row) => row.version,
             Self::Customer(row) => row.version,
+            Self::Delivery(row) => row.version,
         }
     }
 
@@ -268,6 +286,7 @@ impl Row {
             Self::Transaction(row) => Some(row.organisation),
             Self::Refund(row) => Some(row.organisation),
             Self::Customer(row) => Some(row.organisation),
+            Self::Delivery(row) => Some(row.organisation),
             Self::History(_)
             | Self::Document(_)
             | Self::Idempotency(_)
@@ -290,6 +309,7 @@ impl Row {
             Self::ApiKeyUse(row) => row.encode(out),
             Self::Refund(row) => row.encode(out),
             Self::Customer(row) => row.encode(out),
+            Self::Delivery(row) => row.encode(out),
         }
     }
 
@@ -306,6 +326,7 @@ impl Row {
             Table::ApiKeyUse => ApiKeyUseRow::decode(bytes).map(Arc::new).map(Self::ApiKeyUse),
             Table::Refund => RefundRow::decode(bytes).map(Arc::new).map(Self::Refund),
             Table::Customer => CustomerRow::decode(bytes).map(Arc::new).map(Self::Customer),
+            Table::Delivery => DeliveryRow::decode(bytes).map(Arc::new).map(Self::Delivery),
         }
     }
 }
@@ -337,4 +358,5 @@ rows! {
     ApiKeyUseRow => ApiKeyUse,
     RefundRow => Refund,
     CustomerRow => Customer,
+    DeliveryRow => Delivery,
 }

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod delivery;
 mod effects;
 mod fuzz;
 #[cfg(target_os = "linux")]

@@ -7,8 +7,8 @@ use panvault_store::{
 };
 
 use crate::conformance::rows::{
-    api_key_use, at, card, card_changed, card_cvv, customer, document, history, id, kept, key, node,
-    organisation, refund, transaction,
+    api_key_use, at, card, card_changed, card_cvv, customer, delivery, document, history, id, kept, key,
+    node, organisation, refund, transaction,
 };
 use crate::conformance::{
     StoreCase, card_delete, card_insert, card_update, cases, claim, document_delete, document_put,
@@ -61,6 +61,9 @@ async fn filled(store: &dyn Store) {
         done(store.commit(plain(Vec::new(), vec![node(10, version).into()])).await.unwrap());
         done(store.commit(plain(Vec::new(), vec![api_key_use(10, version).into()])).await.unwrap());
     }
+    let paid = transaction(20, card.id);
+    done(store.commit(plain(Vec::new(), vec![refund(30, paid.id).into()])).await.unwrap());
+    done(store.commit(plain(Vec::new(), vec![delivery(40, 20).into()])).await.unwrap());
     let keys = [9, 10].map(|n| ApiKeyId(id(n)));
     let uses = store.api_key_use_read_many(keys.to_vec()).await.unwrap();
     assert_eq!(uses, [None, Some(Arc::new(api_key_use(10, 2)))]);
@@ -167,6 +170,7 @@ async fn rows_of_every_table_are_put_and_taken_away(store: &dyn Store) {
         api_key_use(10, 2).into(),
         returned.clone().into(),
         customer(50, 1).into(),
+        delivery(40, 20).into(),
     ];
     done(
         store.commit(plain(Vec::new(), rows[9..].iter().cloned().map(Effect::Put).collect())).await.unwrap(),

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use panvault_model::{
     AccountId, ActionState, Amount, ApiKeyId, Bin, Brand, CardId, CardType, Country, Currency, CustomerId,
-    CvvResult, EmailDigest, Expiry, Fingerprint, Id, IssuerFacts, LastFour, NodeId, OrganisationId,
-    ProcessorId, RecurringType, RefundId, RefundStatus, Sealed, ShopperInteraction, Tag, Timestamp,
-    TransactionAction, TransactionId, TransactionStatus, VaultId,
+    CvvResult, DeliveryId, DeliveryStatus, EmailDigest, Expiry, Fingerprint, Id, IssuerFacts, LastFour,
+    NodeId, OrganisationId, ProcessorId, RecurringType, RefundId, RefundStatus, Sealed, ShopperInteraction,
+    Tag, Timestamp, TransactionAction, TransactionId, TransactionStatus, VaultId, WebhookObject,
 };
 use panvault_store::{
-    ApiKeyUseRow, CardCvvRow, CardRow, Chain, CustomerRow, CvvOwner, CvvSource, DocumentKind, DocumentRow,
-    HistoryRow, IdempotencyAnswer, IdempotencyKey, IdempotencyRow, MemoryStore, NodeRow, RefundRow,
-    TransactionRow,
+    ApiKeyUseRow, CardCvvRow, CardRow, Chain, CustomerRow, CvvOwner, CvvSource, DeliveryRow, DocumentKind,
+    DocumentRow, HistoryRow, IdempotencyAnswer, IdempotencyKey, IdempotencyRow, MemoryStore, NodeRow,
+    RefundRow, TransactionRow,
 };
 use panvault_vault::StoreChain;
 
@@ -66,6 +66,10 @@ impl Chain for TestChain {
     }
 
     fn customer_is_ours(&self, row: &CustomerRow) -> bool {
+        row.tag != Tag::NONE
+    }
+
+    fn delivery_is_ours(&self, row: &DeliveryRow) -> bool {
         row.tag != Tag::NONE
     }
 }
@@ -316,6 +320,31 @@ pub fn node(n: u64, version: u32) -> NodeRow {
         lease_until: at(u64::from(version) * 3600 + 120),
         started_at: at(n),
         tag: tag(0x4e),
+    }
+}
+
+/// A delivery of organisation 1 about transaction `object`, to be sent at once.
+pub fn delivery(n: u64, object: u64) -> DeliveryRow {
+    DeliveryRow {
+        id: DeliveryId(id(n)),
+        organisation: organisation(1),
+        version: 1,
+        account: AccountId(id(3)),
+        kind: WebhookObject::Transaction,
+        object: id(object),
+        object_version: u32::try_from(n).unwrap(),
+        object_status: "AUTHORIZED".to_owned(),
+        object_updated_at: at(n),
+        url: "https://shop.example/hook?key=1".to_owned(),
+        host: "shop.example".to_owned(),
+        status: DeliveryStatus::Waiting,
+        attempts: 0,
+        due_at: at(n),
+        fault: None,
+        answer: 0,
+        created_at: at(n),
+        updated_at: at(n),
+        tag: tag(0x6e),
     }
 }
 

@@ -197,7 +197,9 @@ impl Counts {
             | Action::CustomerUpdate
             | Action::CustomerDelete
             | Action::CustomerRead
-            | Action::CustomerList => put(&self.reads, READS_COUNTED_MAX, subject, &count),
+            | Action::CustomerList
+            | Action::WebhookDeliver
+            | Action::WebhookSweep => put(&self.reads, READS_COUNTED_MAX, subject, &count),
         }
     }
 }

@@ -1,11 +1,14 @@
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use panvault_model::{ApiKeyId, CardId, CustomerId, NodeId, RefundId, Timestamp, TransactionId};
+use panvault_model::{
+    ApiKeyId, CardId, CustomerId, DeliveryId, Id, NodeId, RefundId, Timestamp, TransactionId,
+};
 use panvault_store::{
     Action, ApiKeyUseRow, AuditRecord, CardCvvRow, CardQuery, CardRow, Commit, CustomerQuery, CustomerRow,
-    DocumentRow, HistoryRow, IdempotencyKey, IdempotencyRow, MemoryStore, NodeRow, Outcome, Page, Pending,
-    RefundQuery, RefundRow, Store, StoreFault, StoreStatus, Totals, TransactionQuery, TransactionRow,
+    DeliveryLane, DeliveryQuery, DeliveryRow, DocumentRow, HistoryRow, IdempotencyKey, IdempotencyRow,
+    MemoryStore, NodeRow, Outcome, Page, Pending, RefundQuery, RefundRow, Store, StoreFault, StoreStatus,
+    Totals, TransactionQuery, TransactionRow,
 };
 
 use crate::gate::Gate;
@@ -356,6 +359,44 @@ impl Store for Intruder {
 
     fn customer_list(&self, query: CustomerQuery) -> Pending<'_, Page<Arc<CustomerRow>>> {
         self.store.customer_list(query)
+    }
+
+    fn delivery_read(&self, id: DeliveryId) -> Pending<'_, Option<Arc<DeliveryRow>>> {
+        self.store.delivery_read(id)
+    }
+
+    fn delivery_list(&self, query: DeliveryQuery) -> Pending<'_, Page<Arc<DeliveryRow>>> {
+        self.store.delivery_list(query)
+    }
+
+    fn delivery_lanes(
+        &self,
+        now: Timestamp,
+        after: Option<DeliveryLane>,
+        limit: usize,
+    ) -> Pending<'_, Vec<DeliveryLane>> {
+        self.store.delivery_lanes(now, after, limit)
+    }
+
+    fn delivery_due(
+        &self,
+        lane: DeliveryLane,
+        now: Timestamp,
+        limit: usize,
+    ) -> Pending<'_, Vec<Arc<DeliveryRow>>> {
+        self.store.delivery_due(lane, now, limit)
+    }
+
+    fn delivery_first(&self, object: Id) -> Pending<'_, Option<Arc<DeliveryRow>>> {
+        self.store.delivery_first(object)
+    }
+
+    fn delivery_waiting(&self) -> Pending<'_, u64> {
+        self.store.delivery_waiting()
+    }
+
+    fn delivery_over(&self, now: Timestamp, limit: usize) -> Pending<'_, Vec<Arc<DeliveryRow>>> {
+        self.store.delivery_over(now, limit)
     }
 
     fn node_read_all(&self) -> Pending<'_, Vec<Arc<NodeRow>>> {

@@ -7,7 +7,7 @@ use crate::view::tally::{Counted, Known, Tallies};
 /// row for each of them.
 pub(super) struct Expected<'a> {
     tallies: &'a Tallies,
-    counted: Counted,
+    counted: Option<Counted>,
     organisations: &'a [OrganisationId],
     known: Known,
     entries: u64,
@@ -16,13 +16,16 @@ pub(super) struct Expected<'a> {
 }
 
 impl<'a> Expected<'a> {
-    /// Before anything is read. A fault where rows of one of them are known to be put back, taken away or changed.
+    /// Before anything is read; of what is not counted nothing is expected. A fault where rows of one of them are known to be put back, taken away or changed.
     pub(super) fn begin(
         tallies: &'a Tallies,
-        counted: Counted,
+        counted: Option<Counted>,
         organisations: &'a [OrganisationId],
     ) -> Result<Self, StoreFault> {
-        let known = tallies.known(counted, organisations)?;
+        let known = match counted {
+            Some(counted) => tallies.known(counted, organisations)?,
+            None => Known::default(),
+        };
         Ok(Self { tallies, counted, organisations, known, entries: 0, missing: 0, missing_row: None })
     }
 
@@ -44,8 +47,9 @@ impl<'a> Expected<'a> {
 
     /// Judges what was read, also whether entries are missing when the index was read to its end.
     pub(super) fn judge(&self, to_the_end: bool) -> Result<(), StoreFault> {
+        let Some(counted) = self.counted else { return Ok(()) };
         // Whoever has seen a row asks after it was counted.
-        let changes = self.tallies.known(self.counted, self.organisations)?.changes_since(&self.known);
+        let changes = self.tallies.known(counted, self.organisations)?.changes_since(&self.known);
         let too_many = self.entries > self.known.count.saturating_add(changes);
         let too_few = to_the_end && self.entries.saturating_add(changes) < self.known.count;
         if self.missing <= changes && !too_many && !too_few {
@@ -53,7 +57,7 @@ impl<'a> Expected<'a> {
         }
         // Of several it is not known which one it is; whoever looks at everything finds out.
         if let [organisation] = self.organisations {
-            self.tallies.found_damaged(self.counted, *organisation);
+            self.tallies.found_damaged(counted, *organisation);
         }
         Err(StoreFault::Damaged { row: self.missing_row, fault: RowFault::Forged })
     }

@@ -63,7 +63,7 @@ impl Indexed for Of {
 impl Listed for Of {
     const ROW: &'static str = CardField::ROW;
     const IDS: &'static str = CardField::IDS;
-    const COUNTED: Counted = Counted::Cards;
+    const COUNTED: Option<Counted> = Some(Counted::Cards);
 
     fn decode(_id: &[u8; 12], bytes: &[u8]) -> Result<ReadRow, RowFault> {
         HELD.with(|held| {
