@@ -14,6 +14,7 @@ use std::time::Duration;
 use panvault_server::{RequestLimits, ServerSettings, TrustedProxies};
 use panvault_vault::GuardSettings;
 use panvault_vault::limits::CVV_TTL_SECONDS_MAX;
+use panvault_webhook::AddressPolicy;
 
 use crate::cli;
 use crate::config::sources::Values;
@@ -56,6 +57,8 @@ pub(crate) struct Config {
     pub(crate) guards: GuardSettings,
     /// Seconds between two settlements; 0 is never.
     pub(crate) settle_seconds: u64,
+    /// Where webhooks may go to.
+    pub(crate) webhooks: AddressPolicy,
     /// How long a list may wait for its turn, and then take.
     pub(crate) list_time: Duration,
     pub(crate) log_level: String,
@@ -115,6 +118,7 @@ fn check(mut values: Values) -> anyhow::Result<Config> {
         },
         guards,
         settle_seconds: checked.number("settle_seconds", 0, 86_400),
+        webhooks: checked.networks("webhook_allow"),
         list_time: checked.seconds("list_seconds_max"),
         log_level: checked.log_level(),
         log_format: checked.log_format(),
@@ -191,6 +195,15 @@ impl Checked {
                 T::default()
             }
         }
+    }
+
+    fn networks(&mut self, name: &str) -> AddressPolicy {
+        let text = self.text(name);
+        let networks = text.split(',').map(str::trim).filter(|network| !network.is_empty());
+        AddressPolicy::allowing(networks).unwrap_or_else(|fault| {
+            self.fault(name, &fault.to_string());
+            AddressPolicy::default()
+        })
     }
 
     fn seconds(&mut self, name: &str) -> Duration {

@@ -26,6 +26,10 @@ pub(crate) struct Metrics {
     limits_reached: Family<Limit, Counter>,
     refused: Family<Refused, Counter>,
     audit_of_several: Counter,
+    webhooks_waiting: Gauge<u64, AtomicU64>,
+    webhooks_delivered: Counter,
+    webhooks_put_off: Counter,
+    webhooks_failed: Counter,
     cvvs_held: Gauge<i64, AtomicI64>,
     cvvs_claimed: Counter,
     cvvs_put_back: Counter,
@@ -84,6 +88,10 @@ impl Metrics {
             limits_reached: Family::default(),
             refused: Family::default(),
             audit_of_several: Counter::default(),
+            webhooks_waiting: Gauge::default(),
+            webhooks_delivered: Counter::default(),
+            webhooks_put_off: Counter::default(),
+            webhooks_failed: Counter::default(),
             cvvs_held: Gauge::default(),
             cvvs_claimed: Counter::default(),
             cvvs_put_back: Counter::default(),
@@ -147,6 +155,26 @@ impl Metrics {
             "audit_of_several",
             "Reads and refusals that the audit trail counts without saying whose they were",
             metrics.audit_of_several.clone(),
+        );
+        registry.register(
+            "webhooks_waiting",
+            "Deliveries of webhooks that wait, when it was last looked",
+            metrics.webhooks_waiting.clone(),
+        );
+        registry.register(
+            "webhooks_delivered",
+            "Deliveries that receivers have taken since the start",
+            metrics.webhooks_delivered.clone(),
+        );
+        registry.register(
+            "webhooks_put_off",
+            "Attempts to deliver that came to nothing and are made again",
+            metrics.webhooks_put_off.clone(),
+        );
+        registry.register(
+            "webhooks_failed",
+            "Deliveries that were given up since the start",
+            metrics.webhooks_failed.clone(),
         );
         registry.register("cvvs_held", "CVVs held in memory", metrics.cvvs_held.clone());
         registry.register("cvvs_claimed", "CVVs used since the start", metrics.cvvs_claimed.clone());
@@ -221,6 +249,10 @@ impl Metrics {
     pub(crate) fn page(&self, vault: &Vault, answers: &Answers) -> String {
         let status = vault.status();
         self.answers_bytes.set(answers.bytes() as u64);
+        self.webhooks_waiting.set(status.webhooks.waiting);
+        self.webhooks_delivered.inner().store(status.webhooks.delivered, Ordering::Relaxed);
+        self.webhooks_put_off.inner().store(status.webhooks.put_off, Ordering::Relaxed);
+        self.webhooks_failed.inner().store(status.webhooks.failed, Ordering::Relaxed);
         self.cvvs_held.set(i64::try_from(status.cvvs.held).unwrap_or(i64::MAX));
         self.cvvs_claimed.inner().store(status.cvvs.claimed, Ordering::Relaxed);
         self.cvvs_put_back.inner().store(status.cvvs.put_back, Ordering::Relaxed);

@@ -26,6 +26,7 @@ mod throttle;
 mod transaction;
 mod vault;
 mod verifier;
+mod webhook;
 
 pub use panvault_keys::{ApiKey, OperatorKey};
 pub use panvault_processor::{Connect, Connector};
@@ -66,3 +67,4 @@ pub use crate::text::{currency_fits, description_fits, name_fits, origin_fits};
 pub use crate::transaction::{NewTransaction, SettledCounts};
 pub use crate::vault::{Mode, Vault, VaultParts, VaultStatus, VaultTotals};
 pub use crate::verifier::RowVerifier;
+pub use crate::webhook::WebhookCounts;

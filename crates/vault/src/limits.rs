@@ -189,3 +189,30 @@ pub const DECLINES_TRIALS_PER_MINUTE: u32 = 6;
 
 /// Payments with one card number that may be under way at a time while none has failed of late, such as the parts of one basket.
 pub const TRIES_UNDER_WAY_MAX: u32 = 20;
+
+/// Minutes between one attempt to deliver a webhook and the next: after the last of them there is one more, and then none.
+pub const WEBHOOK_RETRY_MINUTES: [u64; 5] = [1, 8, 27, 64, 125];
+
+/// Seconds for which a delivery is kept that a receiver has taken: a day.
+pub const WEBHOOK_DELIVERED_KEPT_SECONDS: u64 = 24 * 60 * 60;
+
+/// Seconds for which a delivery is kept that was given up: a week.
+pub const WEBHOOK_FAILED_KEPT_SECONDS: u64 = 7 * 24 * 60 * 60;
+
+/// Webhooks that are sent at a time.
+pub const WEBHOOKS_MAX: usize = 64;
+
+/// Of these, those of one organisation.
+pub const WEBHOOK_ORGANISATION_MAX: usize = 16;
+
+/// Of these, those to one host.
+pub const WEBHOOK_LANE_MAX: usize = 4;
+
+/// Deliveries to one host that are read at a time.
+pub const WEBHOOK_LANE_ROWS: usize = 16;
+
+/// Hosts to which something is due that are read at a time.
+pub const WEBHOOK_LANES_READ: usize = 64;
+
+/// Milliseconds between two looks at what is due, where nothing is written or sent meanwhile.
+pub const WEBHOOK_LOOK_MILLIS: u64 = 1_000;

@@ -339,6 +339,16 @@ pub(crate) fn delivery_is_ours(row: &DeliveryRow, tags: &RowTagKey) -> bool {
     tags.row_tag_matches(TAG_DELIVERY, &clear, &row.tag)
 }
 
+pub(crate) fn delivery_tag(keys: &VaultKeys, row: &DeliveryRow) -> Tag {
+    let mut clear = Vec::with_capacity(256);
+    row.encode_clear(&mut clear);
+    keys.row_tag(TAG_DELIVERY, &clear)
+}
+
+pub(crate) fn delivery_verify(keys: &VaultKeys, row: &DeliveryRow) -> Result<(), VaultError> {
+    agree(delivery_is_ours(row, keys.row_tags()), RowKey::Delivery(row.id))
+}
+
 pub(crate) fn document_tag(keys: &VaultKeys, row: &DocumentRow) -> Tag {
     let mut clear = Vec::with_capacity(256);
     row.encode_clear(&mut clear);

@@ -30,6 +30,7 @@ use crate::limits::{
 use crate::node::Node;
 use crate::permit::{Caller, Operation, Permit, Scope, StatusRead};
 use crate::throttle::Throttle;
+use crate::webhook::{Deliveries, WebhookCounts};
 
 /// Test and live are two vaults: the dummy processor and `pv_test_` keys belong to one, all else to the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +79,8 @@ pub struct VaultStatus {
     pub cvvs: CvvCounts,
     /// Its table of issuers.
     pub bins: BinStatus,
+    /// Its webhooks.
+    pub webhooks: WebhookCounts,
     /// Transactions are refused until this node has renewed its lease.
     pub lease_lost: bool,
     /// When what has expired was last removed to the end, if it was since the start.
@@ -117,6 +120,7 @@ struct Inner {
     last_uses: LastUses,
     counts: Counts,
     guards: Guards,
+    deliveries: Arc<Deliveries>,
     cvv_no_room: Throttle,
     /// Unix milliseconds; 0 for never.
     swept_at: AtomicU64,
@@ -172,6 +176,7 @@ impl Vault {
             last_uses: LastUses::default(),
             counts: Counts::default(),
             guards,
+            deliveries: Arc::default(),
             cvv_no_room: Throttle::default(),
             swept_at: AtomicU64::new(0),
         };
@@ -294,6 +299,7 @@ impl Vault {
             store: self.store().status(),
             cvvs: self.cvvs().counts(),
             bins,
+            webhooks: self.deliveries().counts(),
             lease_lost: self.node().is_lease_lost(),
             swept_at: Some(self.inner.swept_at.load(Ordering::Relaxed))
                 .filter(|millis| *millis > 0)
@@ -330,6 +336,7 @@ impl Vault {
         let counted = self.counts_write().await;
         // A commit removes a bounded number; one that removes fewer has come to the end.
         while self.idempotency_sweep(now.wall).await? >= SWEEP_ROWS_MAX {}
+        while self.webhooks_sweep().await? >= SWEEP_ROWS_MAX {}
         self.cvv_rows_sweep(now.wall).await?;
         self.apikey_uses_write().await?;
         // A transaction that cannot be taken over keeps back nothing else.
@@ -421,6 +428,11 @@ impl Vault {
     /// Who watches for card testing.
     pub(crate) fn guards(&self) -> &Guards {
         &self.inner.guards
+    }
+
+    /// What is known of webhooks that wait.
+    pub(crate) fn deliveries(&self) -> &Arc<Deliveries> {
+        &self.inner.deliveries
     }
 
     pub(crate) fn last_uses(&self) -> &LastUses {

@@ -3,8 +3,7 @@ use std::sync::Arc;
 use panvault_keys::VaultKeys;
 use panvault_processor::Connector;
 use panvault_store::{
-    ApiKeyUseRow, CardRow, CustomerRow, DocumentRow, HistoryRow, IdempotencyRow, RefundRow, RowKey,
-    TransactionRow,
+    ApiKeyUseRow, CardRow, CustomerRow, DocumentRow, HistoryRow, IdempotencyRow, RefundRow, RowKey, TransactionRow, DeliveryRow,
 };
 
 use crate::document::Snapshot;
@@ -45,6 +44,11 @@ impl RowVerifier {
     /// A transaction bears its tag.
     pub fn transaction(&self, row: &TransactionRow) -> Result<(), VaultError> {
         seal::transaction_verify(&self.keys, row)
+    }
+
+    /// A delivery of a webhook bears its tag.
+    pub fn delivery(&self, row: &DeliveryRow) -> Result<(), VaultError> {
+        seal::delivery_verify(&self.keys, row)
     }
 
     /// A refund bears its tag.

@@ -2,11 +2,13 @@
 
 mod address;
 pub mod limits;
+mod notice;
 mod resolve;
 mod send;
 mod url;
 
 pub use crate::address::{AddressPolicy, NetworkFault};
+pub use crate::notice::Notice;
 pub use crate::resolve::{Lookup, Resolve, SystemResolver};
 pub use crate::send::{Attempt, Message, Sender, SenderFault, TimeOuts};
 pub use crate::url::{Host, UrlFault, WebhookUrl};

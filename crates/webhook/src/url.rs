@@ -93,6 +93,11 @@ impl WebhookUrl {
         (&self.host, self.port)
     }
 
+    /// Host, and the port where one was given.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
     /// Scheme, host and port: the part of it that is no secret.
     pub fn origin(&self) -> String {
         let scheme = if self.encrypted { "https" } else { "http" };

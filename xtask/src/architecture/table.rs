@@ -55,12 +55,12 @@ pub(super) static ROOMS: &[Crate] = &[
     Crate { name: PROCESSOR, uses: &[MODEL, CARD], tests_use: &[] },
     // Signs with a secret that `keys` has read; knows of no vault.
     Crate { name: WEBHOOK, uses: &[MODEL, KEYS], tests_use: &[] },
-    Crate { name: VAULT, uses: &[MODEL, CARD, KEYS, STORE, PROCESSOR], tests_use: &[EMBEDDED] },
+    Crate { name: VAULT, uses: &[MODEL, CARD, KEYS, STORE, PROCESSOR, WEBHOOK], tests_use: &[EMBEDDED] },
     // Its tests serve a whole vault.
     Crate { name: SERVER, uses: &[MODEL, CARD, VAULT], tests_use: &[KEYS, STORE, EMBEDDED, PROCESSOR] },
     Crate {
         name: BINARY,
-        uses: &[MODEL, CARD, BINS, DIRECTORY, KEYS, STORE, EMBEDDED, PROCESSOR, VAULT, SERVER],
+        uses: &[MODEL, CARD, BINS, DIRECTORY, KEYS, STORE, EMBEDDED, PROCESSOR, WEBHOOK, VAULT, SERVER],
         tests_use: &[],
     },
     // Stands in for the outside of every crate, and is used by tests alone.

@@ -8,6 +8,7 @@ use panvault_model::{AccountId, Currency, OrganisationId, ProcessorId, Role};
 use panvault_server::ServerSettings;
 use panvault_vault::limits::CVV_TTL_SECONDS_MAX;
 use panvault_vault::{Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, Webhooks};
+use panvault_webhook::AddressPolicy;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::Dev;
@@ -100,7 +101,10 @@ pub(crate) async fn start(
     let server = ServerSettings { connections_max: CONNECTIONS_MAX, ..ServerSettings::default() };
     let server = descriptors::fit(server)?;
     let made = tokio::task::block_in_place(|| read_or_make(path, listen))?;
-    let open = DataDirectory::find(path)?.open(&OpenSettings { cvv_ttl_seconds, ..settings(path) }).await?;
+    // Whoever tries it has the receiver beside it.
+    let webhooks = Some(AddressPolicy::allowing(["127.0.0.0/8", "::1"])?);
+    let settings = OpenSettings { cvv_ttl_seconds, webhooks, ..settings(path) };
+    let open = DataDirectory::find(path)?.open(&settings).await?;
     let serving = Serving { listen, metrics_listen, tls: None, directory: path.to_owned(), server };
     Ok((bind(open, serving).await?, made))
 }

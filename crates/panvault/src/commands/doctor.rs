@@ -233,6 +233,10 @@ fn rows(examination: &mut Examination, verifier: &RowVerifier) -> Result<(), Ope
             format!("the last use of API key {} is not what the vault wrote", row.api_key)
         });
     })?;
+    examination.each_delivery(&mut |row| {
+        let verified = verifier.delivery(&row).is_ok();
+        wrong.note(verified, || format!("delivery {} is not what the vault wrote", row.id));
+    })?;
     examination.found_unreadable("last uses of API keys", uses);
     examination.found_unreadable("steps of transactions", history);
     examination.found_unreadable("idempotency records", idempotency);

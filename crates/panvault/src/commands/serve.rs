@@ -58,6 +58,7 @@ async fn serve(directory: DataDirectory, config: Config) -> anyhow::Result<()> {
         cvvs_held_max: config.cvvs_held_max,
         guards: config.guards,
         settle_seconds: config.settle_seconds,
+        webhooks: Some(config.webhooks),
         store: Settings { list_time: config.list_time, ..Settings::default() },
     };
     let open = open(&directory, &settings).await?;

@@ -124,6 +124,11 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "0",
         "Seconds after which what the dummy processor has captured is settled, again and again; 0 is by panvault settle only.",
     ),
+    text(
+        "webhook_allow",
+        "",
+        "Private or local addresses and networks that webhooks may go to, and over plain HTTP, with commas between.",
+    ),
     bare("list_seconds_max", "10", "Seconds that a list or count may wait for its turn, and then take."),
     text(
         "log_level",

@@ -12,6 +12,7 @@ use panvault_store_embedded::{EmbeddedStore, Settings};
 use panvault_vault::{
     Caller, Clock, Connector, GuardSettings, OperatorKey, Origin, SystemClock, Vault, VaultError, VaultParts,
 };
+use panvault_webhook::{AddressPolicy, Sender};
 
 use crate::bins::{LiveBins, VaultTags};
 use crate::data::header::OpenHeader;
@@ -44,6 +45,8 @@ pub(crate) struct OpenSettings {
     pub(crate) guards: GuardSettings,
     /// Seconds between two settlements; 0 is never.
     pub(crate) settle_seconds: u64,
+    /// Where webhooks may go to; `None` where this process delivers none.
+    pub(crate) webhooks: Option<AddressPolicy>,
     pub(crate) store: Settings,
 }
 
@@ -55,6 +58,7 @@ impl Default for OpenSettings {
             cvvs_held_max: 1_000_000,
             guards: GuardSettings::OFF,
             settle_seconds: 0,
+            webhooks: None,
             store: Settings::default(),
         }
     }
@@ -102,6 +106,9 @@ impl DataDirectory {
         })?;
         if settings.settle_seconds > 0 {
             vault.settle_every(settings.settle_seconds);
+        }
+        if let Some(policy) = &settings.webhooks {
+            vault.webhooks_start(Sender::new(policy.clone(), Vec::new())?);
         }
         copies.mend(&self.path);
         Ok(OpenVault { vault, operator: Arc::new(operator), store, bins })

@@ -26,3 +26,4 @@ mod signals;
 mod support;
 mod trace;
 mod wal_directory;
+mod webhook;

@@ -61,6 +61,7 @@ impl Vault {
             let expires_at = initiated.updated_at.plus_seconds(IDEMPOTENCY_SECONDS);
             claim.row(self.keys(), expires_at, answer_of(&row))
         });
+        let webhook = self.webhook_effect(&row)?;
         let (row, history) = (Arc::new(row), Arc::new(history));
         let SettleBase { unused, expects: further } = onto;
         let commit = || {
@@ -68,6 +69,7 @@ impl Vault {
             expects.extend_from_slice(&further);
             let mut effects: Vec<Effect> = vec![Arc::clone(&row).into(), Arc::clone(&history).into()];
             effects.extend(answer.clone().map(Effect::from));
+            effects.extend(webhook.clone());
             Commit { claim: None, expects, effects, audit }
         };
         // A mark that cannot be taken away keeps no outcome from being written.
@@ -85,14 +87,20 @@ impl Vault {
                 commit
             };
             match self.settle_at_last(with_cvv).await? {
-                Outcome::Done { .. } => return Ok(Some(Settled { row, cvv_goes_back: true })),
+                Outcome::Done { .. } => {
+                    self.webhook_written(webhook.as_slice());
+                    return Ok(Some(Settled { row, cvv_goes_back: true }));
+                }
                 // It was replaced, cleared, or went with its card.
                 Outcome::Unmet(at) if at == expect_cvv => {}
                 Outcome::Unmet(_) | Outcome::Claimed(_) => return Ok(None),
             }
         }
         match self.settle_at_last(commit).await? {
-            Outcome::Done { .. } => Ok(Some(Settled { row, cvv_goes_back: unused.is_none() })),
+            Outcome::Done { .. } => {
+                self.webhook_written(webhook.as_slice());
+                Ok(Some(Settled { row, cvv_goes_back: unused.is_none() }))
+            }
             Outcome::Unmet(_) | Outcome::Claimed(_) => Ok(None),
         }
     }

@@ -122,15 +122,22 @@ impl Vault {
             row.tag = seal::transaction_tag(self.keys(), &row);
             let row = Arc::new(row);
             let history = self.history(&row, now)?;
+            let webhook = self.webhook_effect(&*row)?;
             let audit = asked.note(now, Action::TransactionSettle, row.organisation, row.id.0);
             let commit = Commit {
                 claim: None,
                 expects: vec![Expect::Version(RowKey::Transaction(row.id), stored.version)],
-                effects: vec![Arc::clone(&row).into(), history.into()],
+                effects: [Arc::clone(&row).into(), history.into()]
+                    .into_iter()
+                    .chain(webhook.clone())
+                    .collect(),
                 audit: AuditNote { outcome: status.code(), ..audit },
             };
             match self.store().commit(commit).await? {
-                Outcome::Done { .. } => reached.push(status),
+                Outcome::Done { .. } => {
+                    self.webhook_written(webhook.as_slice());
+                    reached.push(status);
+                }
                 Outcome::Unmet(_) | Outcome::Claimed(_) => return Ok(reached),
             }
             stored = row;

@@ -30,6 +30,7 @@ mod shared;
 mod tamper;
 mod transaction;
 mod verifier;
+mod webhook;
 mod world;
 
 /// Fails unless the result is this error.

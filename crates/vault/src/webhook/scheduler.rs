@@ -1,0 +1,274 @@
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::time::Duration;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use panvault_model::{DeliveryStatus, Id, OrganisationId};
+use panvault_store::limits::SWEEP_ROWS_MAX;
+use panvault_store::{Action, Commit, DeliveryLane, DeliveryRow, Effect, Expect, Outcome, RowKey};
+use panvault_webhook::Sender;
+use tokio::sync::Notify;
+use tokio::task::{self, JoinSet};
+
+use crate::audit::Requester;
+use crate::error::{VaultError, with_causes};
+use crate::limits::{
+    WEBHOOK_LANE_MAX, WEBHOOK_LANE_ROWS, WEBHOOK_LANES_READ, WEBHOOK_LOOK_MILLIS, WEBHOOK_ORGANISATION_MAX,
+    WEBHOOKS_MAX,
+};
+use crate::seal;
+use crate::throttle::Throttle;
+use crate::vault::{Vault, WeakVault};
+
+/// How webhooks are doing, since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WebhookCounts {
+    /// Deliveries that receivers have taken.
+    pub delivered: u64,
+    /// Attempts that came to nothing and are made again.
+    pub put_off: u64,
+    /// Deliveries that are given up.
+    pub failed: u64,
+    /// Deliveries that waited when it was last looked.
+    pub waiting: u64,
+}
+
+/// What a vault knows of its deliveries without asking the store.
+#[derive(Default)]
+pub(crate) struct Deliveries {
+    /// Some may wait: nobody asks the store while none does.
+    may_wait: AtomicBool,
+    written: Notify,
+    delivered: AtomicU64,
+    put_off: AtomicU64,
+    failed: AtomicU64,
+    waiting: AtomicU64,
+    forged: Throttle,
+    held_up: Throttle,
+}
+
+impl Deliveries {
+    /// Something is to be sent.
+    pub(crate) fn wake(&self) {
+        self.may_wait.store(true, Ordering::SeqCst);
+        self.written.notify_one();
+    }
+
+    pub(super) fn count(&self, status: DeliveryStatus) {
+        let counter = match status {
+            DeliveryStatus::Delivered => &self.delivered,
+            DeliveryStatus::Waiting => &self.put_off,
+            DeliveryStatus::Failed => &self.failed,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn counts(&self) -> WebhookCounts {
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        WebhookCounts {
+            delivered: of(&self.delivered),
+            put_off: of(&self.put_off),
+            failed: of(&self.failed),
+            waiting: of(&self.waiting),
+        }
+    }
+}
+
+/// Attempts under way. However much waits, no more than these are in memory.
+#[derive(Default)]
+struct UnderWay {
+    attempts: JoinSet<()>,
+    by_task: HashMap<task::Id, (DeliveryLane, Id)>,
+    lanes: HashMap<DeliveryLane, usize>,
+    organisations: HashMap<OrganisationId, usize>,
+    objects: HashSet<Id>,
+    /// The lane that was looked at last: the next look begins behind it, so that each has its turn.
+    last: Option<DeliveryLane>,
+}
+
+impl UnderWay {
+    fn begin(&mut self, vault: Vault, sender: Arc<Sender>, row: Arc<DeliveryRow>) {
+        let (lane, object) = (row.lane(), row.object);
+        let task = self.attempts.spawn(async move { vault.webhook_attempt(&sender, row).await });
+        *self.lanes.entry(lane.clone()).or_default() += 1;
+        *self.organisations.entry(lane.organisation).or_default() += 1;
+        self.objects.insert(object);
+        self.by_task.insert(task.id(), (lane, object));
+    }
+
+    fn end(&mut self, task: task::Id) {
+        let Some((lane, object)) = self.by_task.remove(&task) else { return };
+        self.objects.remove(&object);
+        less(&mut self.organisations, lane.organisation);
+        less(&mut self.lanes, lane);
+    }
+
+    /// How many more of a lane may be begun.
+    fn room(&self, lane: &DeliveryLane) -> usize {
+        let left = |max: usize, used: Option<&usize>| max.saturating_sub(used.copied().unwrap_or(0));
+        left(WEBHOOK_LANE_MAX, self.lanes.get(lane))
+            .min(left(WEBHOOK_ORGANISATION_MAX, self.organisations.get(&lane.organisation)))
+            .min(WEBHOOKS_MAX.saturating_sub(self.by_task.len()))
+    }
+}
+
+fn less<K: Eq + std::hash::Hash>(counts: &mut HashMap<K, usize>, key: K) {
+    if let std::collections::hash_map::Entry::Occupied(mut entry) = counts.entry(key) {
+        match entry.get().checked_sub(1) {
+            Some(left) if left > 0 => *entry.get_mut() = left,
+            Some(_) | None => drop(entry.remove()),
+        }
+    }
+}
+
+impl Vault {
+    /// Delivers webhooks by itself from now on, as long as the vault is there. Without this they wait.
+    ///
+    /// Must be called inside a tokio runtime, once.
+    pub fn webhooks_start(&self, sender: Sender) {
+        self.deliveries().wake();
+        tokio::spawn(deliver_often(self.downgrade(), Arc::new(sender), Arc::clone(self.deliveries())));
+    }
+
+    /// Begins what is due and may be begun, from behind the lane on that was looked at last.
+    async fn webhooks_begin(&self, under_way: &mut UnderWay, sender: &Arc<Sender>) -> Result<(), VaultError> {
+        let from = under_way.last.take();
+        if self.webhooks_between(from.clone(), None, under_way, sender).await? && from.is_some() {
+            self.webhooks_between(None, from, under_way, sender).await?;
+        }
+        Ok(())
+    }
+
+    /// The same of the lanes behind one up to another; `false` when no more can be begun at all.
+    async fn webhooks_between(
+        &self,
+        mut after: Option<DeliveryLane>,
+        until: Option<DeliveryLane>,
+        under_way: &mut UnderWay,
+        sender: &Arc<Sender>,
+    ) -> Result<bool, VaultError> {
+        let now = self.now();
+        loop {
+            let lanes = self.store().delivery_lanes(now.wall, after.clone(), WEBHOOK_LANES_READ).await?;
+            let is_end = lanes.len() < WEBHOOK_LANES_READ;
+            for lane in lanes {
+                if until.as_ref().is_some_and(|until| lane > *until) {
+                    return Ok(true);
+                }
+                if under_way.by_task.len() >= WEBHOOKS_MAX {
+                    return Ok(false);
+                }
+                let room = under_way.room(&lane);
+                if room > 0 {
+                    self.webhooks_of_lane(&lane, room, under_way, sender).await?;
+                }
+                under_way.last = Some(lane.clone());
+                after = Some(lane);
+            }
+            if is_end {
+                return Ok(true);
+            }
+        }
+    }
+
+    async fn webhooks_of_lane(
+        &self,
+        lane: &DeliveryLane,
+        room: usize,
+        under_way: &mut UnderWay,
+        sender: &Arc<Sender>,
+    ) -> Result<(), VaultError> {
+        let now = self.now();
+        let mut room = room;
+        for row in self.store().delivery_due(lane.clone(), now.wall, WEBHOOK_LANE_ROWS).await? {
+            if room == 0 {
+                break;
+            }
+            if let Err(error) = seal::delivery_verify(self.keys(), &row) {
+                if self.deliveries().forged.is_due(now) {
+                    tracing::error!(error = %with_causes(&error), advice = "run panvault doctor", "webhook.row_forged");
+                }
+                continue;
+            }
+            if under_way.objects.contains(&row.object) {
+                continue;
+            }
+            let Some(first) = self.store().delivery_first(row.object).await? else { continue };
+            if first.id == row.id {
+                under_way.begin(self.clone(), Arc::clone(sender), row);
+                room -= 1;
+            } else if first.due_at > now.wall {
+                self.webhook_put_off(&row, &first).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts what waits, at most once a second: where a receiver is dead, that is many.
+    async fn webhooks_count(&self, counted_at: &mut Option<u64>) -> Result<(), VaultError> {
+        let deliveries = self.deliveries();
+        let now = self.now().monotonic_millis;
+        let is_due = counted_at.is_none_or(|at| now >= at + WEBHOOK_LOOK_MILLIS)
+            || deliveries.waiting.load(Ordering::Relaxed) < WEBHOOKS_MAX as u64;
+        if is_due {
+            let waiting = self.store().delivery_waiting().await?;
+            deliveries.waiting.store(waiting, Ordering::Relaxed);
+            *counted_at = Some(now);
+        }
+        let some_wait = deliveries.waiting.load(Ordering::Relaxed) > 0;
+        deliveries.may_wait.fetch_or(some_wait, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// Removes deliveries that are over and whose time is, and says how many it found.
+    pub(crate) async fn webhooks_sweep(&self) -> Result<usize, VaultError> {
+        let now = self.now().wall;
+        let over = self.store().delivery_over(now, SWEEP_ROWS_MAX).await?;
+        if over.is_empty() {
+            return Ok(0);
+        }
+        let nobody = OrganisationId::from_bytes([0; 12]);
+        let commit = Commit {
+            claim: None,
+            expects: over.iter().map(|row| Expect::Version(RowKey::Delivery(row.id), row.version)).collect(),
+            effects: over.iter().map(|row| Effect::Delete(RowKey::Delivery(row.id))).collect(),
+            audit: Requester::VAULT.note(now, Action::WebhookSweep, nobody, self.id().0),
+        };
+        match self.store().commit(commit).await? {
+            Outcome::Done { .. } => Ok(over.len()),
+            // Another node removes them.
+            Outcome::Unmet(_) | Outcome::Claimed(_) => Ok(0),
+        }
+    }
+}
+
+/// Looks at what is due whenever something was written or sent, and now and then.
+async fn deliver_often(vault: WeakVault, sender: Arc<Sender>, deliveries: Arc<Deliveries>) {
+    let mut under_way = UnderWay::default();
+    let mut counted_at = None;
+    loop {
+        if deliveries.may_wait.swap(false, Ordering::SeqCst) {
+            let Some(vault) = vault.upgrade() else { return };
+            let looked = vault.webhooks_begin(&mut under_way, &sender).await;
+            let counted = match looked {
+                Ok(()) => vault.webhooks_count(&mut counted_at).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = counted {
+                deliveries.may_wait.store(true, Ordering::SeqCst);
+                if deliveries.held_up.is_due(vault.now()) {
+                    tracing::warn!(error = %with_causes(&error), advice = "none; it is looked again in a second", "webhook.not_looked");
+                }
+            }
+        }
+        let pause = tokio::time::sleep(Duration::from_millis(WEBHOOK_LOOK_MILLIS));
+        tokio::select! {
+            Some(ended) = under_way.attempts.join_next_with_id() => {
+                let task = ended.map_or_else(|error| error.id(), |(id, ())| id);
+                under_way.end(task);
+            }
+            () = deliveries.written.notified() => {}
+            () = pause => if vault.upgrade().is_none() { return },
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! Receivers over loopback are told of what happens to transactions.
+
+use core::time::Duration;
+use std::sync::{Arc, Mutex};
+
+use panvault_model::{Amount, DeliveryFault, DeliveryStatus, TransactionId, TransactionStatus};
+use panvault_store::{DeliveryQuery, DeliveryRow, Store, TransactionRow};
+use panvault_testkit::operator;
+use panvault_vault::{AccountChange, NewTransaction, TransactionCapture, TransactionCreate};
+use panvault_webhook::{AddressPolicy, Sender};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use crate::world::{Shop, World, new_transaction};
+
+/// Answers with a status, or not at all, and keeps the bodies that came.
+struct Receiver {
+    url: String,
+    came: watch::Receiver<Vec<String>>,
+    status: Arc<Mutex<Option<u16>>>,
+}
+
+impl Receiver {
+    async fn start(status: Option<u16>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/hook?key=secret", listener.local_addr().unwrap());
+        let (came, seen) = watch::channel(Vec::new());
+        let (came, status) = (Arc::new(came), Arc::new(Mutex::new(status)));
+        let answer = Arc::clone(&status);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(stream, Arc::clone(&came), Arc::clone(&answer)));
+            }
+        });
+        Self { url, came: seen, status }
+    }
+
+    fn answers(&self, status: u16) {
+        *self.status.lock().unwrap() = Some(status);
+    }
+
+    /// What came, when so many have.
+    async fn came(&self, count: usize) -> Vec<String> {
+        let mut came = self.came.clone();
+        let waited = tokio::time::timeout(Duration::from_secs(60), came.wait_for(|came| came.len() >= count));
+        waited.await.expect("the receiver is told").unwrap().clone()
+    }
+}
+
+async fn serve(
+    mut stream: TcpStream,
+    came: Arc<watch::Sender<Vec<String>>>,
+    status: Arc<Mutex<Option<u16>>>,
+) {
+    let mut request = Vec::new();
+    let mut part = [0; 4096];
+    while !request.ends_with(b"}") {
+        match stream.read(&mut part).await {
+            Ok(read) if read > 0 => request.extend_from_slice(&part[..read]),
+            _ => return,
+        }
+    }
+    let request = String::from_utf8(request).unwrap();
+    let (head, body) = request.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("POST /hook?key=secret HTTP/1.1\r\n"), "{head}");
+    let status = *status.lock().unwrap();
+    came.send_modify(|came| came.push(body.to_owned()));
+    match status {
+        Some(status) => {
+            let answer = format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n");
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+        None => drop(stream.read(&mut part).await),
+    }
+}
+
+fn deliver(world: &World) {
+    let policy = AddressPolicy::allowing(["127.0.0.1"]).unwrap();
+    world.vault.webhooks_start(Sender::new(policy, Vec::new()).unwrap());
+}
+
+async fn transact(world: &World, shop: &Shop, url: Option<&str>, capture_now: bool) -> Arc<TransactionRow> {
+    let card = world.card(shop).await;
+    let new = NewTransaction {
+        webhook_transaction_update: url.map(str::to_owned),
+        capture_now,
+        ..new_transaction(shop.account, card, 1_000)
+    };
+    let permit = world.permit::<TransactionCreate>(&shop.key);
+    world.vault.transaction_create(&permit, new, None).await.unwrap().value
+}
+
+async fn account_tells(world: &World, shop: &Shop, url: &str) {
+    let change =
+        AccountChange { webhook_transaction_update: Some(Some(url.to_owned())), ..AccountChange::default() };
+    let permit = operator(&world.vault, 1).permit().unwrap();
+    world.vault.account_update(&permit, shop.account, change, None).await.unwrap();
+}
+
+/// Deliveries of a shop, by versions of their objects and then by where they go.
+async fn deliveries(world: &World, shop: &Shop) -> Vec<Arc<DeliveryRow>> {
+    let all = DeliveryQuery::newest(vec![shop.organisation], 1_000);
+    let mut rows = world.store.delivery_list(all).await.unwrap().rows;
+    rows.sort_by(|a, b| (a.object_version, &a.url).cmp(&(b.object_version, &b.url)));
+    rows
+}
+
+/// Waits until this holds of them.
+async fn when(
+    world: &World,
+    shop: &Shop,
+    holds: impl Fn(&[Arc<DeliveryRow>]) -> bool,
+) -> Vec<Arc<DeliveryRow>> {
+    let waited = async {
+        loop {
+            let rows = deliveries(world, shop).await;
+            if holds(&rows) {
+                return rows;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), waited).await.expect("it comes to hold")
+}
+
+fn tells(body: &str, id: TransactionId, status: TransactionStatus) -> bool {
+    body.starts_with(&format!(r#"{{"type":"transaction","_id":"{id}","status":"{status}","updated_at":"#))
+}
+
+#[tokio::test]
+async fn whom_a_transaction_names_is_told_and_else_whom_its_account_names() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let (own, of_account) = (Receiver::start(Some(200)).await, Receiver::start(Some(204)).await);
+    account_tells(&world, &shop, &of_account.url).await;
+    deliver(&world);
+    let first = transact(&world, &shop, Some(&own.url), true).await;
+    let second = transact(&world, &shop, None, false).await;
+    let told = own.came(1).await;
+    assert!(tells(&told[0], first.id, TransactionStatus::SettlementRequested), "{told:?}");
+    let told = of_account.came(1).await;
+    assert!(tells(&told[0], second.id, TransactionStatus::Authorized), "{told:?}");
+    let rows = when(&world, &shop, |rows| rows.iter().all(|row| !row.is_waiting())).await;
+    let row = rows.iter().find(|row| row.object == second.id.0).unwrap();
+    assert!(told[0].ends_with(&format!(r#","event":"{}"}}"#, row.id)), "{told:?}");
+    assert_eq!((rows.len(), rows[0].status, rows[0].attempts), (2, DeliveryStatus::Delivered, 1));
+    assert_eq!((own.came(1).await.len(), of_account.came(1).await.len()), (1, 1));
+}
+
+#[tokio::test]
+async fn where_nobody_is_named_nothing_is_written() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    transact(&world, &shop, None, true).await;
+    assert_eq!(deliveries(&world, &shop).await, []);
+    assert_eq!(world.store.delivery_waiting().await, Ok(0));
+}
+
+#[tokio::test]
+async fn a_delivery_that_fails_is_tried_five_times_more_over_restarts_and_then_given_up() {
+    let mut world = World::new().await;
+    let shop = world.shop(None).await;
+    let receiver = Receiver::start(Some(500)).await;
+    deliver(&world);
+    let row = transact(&world, &shop, Some(&receiver.url), true).await;
+    for (attempts, minutes) in (1..).zip([1, 8, 27, 64, 125]) {
+        let rows = when(&world, &shop, |rows| rows[0].attempts == attempts).await;
+        assert_eq!((rows[0].fault, rows[0].answer), (Some(DeliveryFault::Refused), 500));
+        assert_eq!(rows[0].due_at, world.vault.now().wall.plus_seconds(minutes * 60), "after {attempts}");
+        if attempts == 3 {
+            world.reopen().await.unwrap();
+            deliver(&world);
+        }
+        world.clock.pass_millis(minutes * 60_000);
+    }
+    let rows = when(&world, &shop, |rows| !rows[0].is_waiting()).await;
+    assert_eq!((rows[0].status, rows[0].attempts), (DeliveryStatus::Failed, 6));
+    let came = receiver.came(6).await;
+    assert!(came.len() == 6 && came.iter().all(|body| *body == came[0]), "{came:?}");
+    assert!(tells(&came[0], row.id, TransactionStatus::SettlementRequested));
+    // It is kept for a while, to be looked at.
+    world.clock.pass_millis(6 * 24 * 3_600_000);
+    world.vault.sweep().await.unwrap();
+    assert_eq!(deliveries(&world, &shop).await.len(), 1);
+    world.clock.pass_millis(2 * 24 * 3_600_000);
+    world.vault.sweep().await.unwrap();
+    assert_eq!(deliveries(&world, &shop).await, []);
+}
+
+#[tokio::test]
+async fn news_of_one_object_arrive_in_their_order() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let receiver = Receiver::start(Some(503)).await;
+    deliver(&world);
+    let row = transact(&world, &shop, Some(&receiver.url), false).await;
+    let first = when(&world, &shop, |rows| rows[0].attempts == 1).await;
+    receiver.answers(200);
+    let permit = world.permit::<TransactionCapture>(&shop.key);
+    world.vault.transaction_capture(&permit, row.id, Amount::new(1_000), None).await.unwrap();
+    // The second is put off until the first is sent again.
+    let rows = when(&world, &shop, |rows| rows.get(1).is_some_and(|row| row.due_at == first[0].due_at)).await;
+    assert_eq!((rows[1].attempts, receiver.came(1).await.len()), (0, 1));
+    world.clock.pass_millis(60_000);
+    let came = receiver.came(3).await;
+    assert!(tells(&came[1], row.id, TransactionStatus::Authorized), "{came:?}");
+    assert!(tells(&came[2], row.id, TransactionStatus::SettlementRequested), "{came:?}");
+}
+
+#[tokio::test]
+async fn a_receiver_that_hangs_delays_no_other() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let (dead, alive) = (Receiver::start(None).await, Receiver::start(Some(200)).await);
+    deliver(&world);
+    for _ in 0..100 {
+        transact(&world, &shop, Some(&dead.url), true).await;
+    }
+    transact(&world, &shop, Some(&alive.url), true).await;
+    alive.came(1).await;
+    assert_eq!(dead.came(4).await.len(), 4, "connections to it are bounded");
+    let waits = |row: &&Arc<DeliveryRow>| row.is_waiting() && row.attempts == 0;
+    when(&world, &shop, |rows| rows.iter().filter(waits).count() == 100).await;
+}
+
+#[tokio::test]
+async fn what_may_not_be_called_is_not_and_says_why() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let receiver = Receiver::start(Some(200)).await;
+    world.vault.webhooks_start(Sender::new(AddressPolicy::default(), Vec::new()).unwrap());
+    transact(&world, &shop, Some(&receiver.url), true).await;
+    transact(&world, &shop, Some("https://user:secret@shop.example/"), true).await;
+    let rows = when(&world, &shop, |rows| rows.iter().all(|row| row.attempts == 1)).await;
+    assert_eq!(
+        (rows[0].status, rows[0].fault),
+        (DeliveryStatus::Waiting, Some(DeliveryFault::AddressRefused))
+    );
+    assert_eq!((rows[1].status, rows[1].fault), (DeliveryStatus::Failed, Some(DeliveryFault::Url)));
+    assert_eq!(receiver.came(0).await, [] as [String; 0]);
+}
