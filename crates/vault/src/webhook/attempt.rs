@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use panvault_model::{DeliveryFault, DeliveryStatus};
-use panvault_store::{Action, AuditNote, Commit, DeliveryRow, Expect, Outcome, RowKey};
+use panvault_store::{Action, AuditNote, Commit, DeliveryRow, Expect, Outcome, RowKey, StoreFault};
 use panvault_webhook::{Attempt, Message, Notice, Sender, WebhookUrl};
 
 use crate::audit::Requester;
@@ -35,8 +35,8 @@ impl Vault {
         };
         match written {
             Ok(Some(after)) => self.webhook_log(&after, url.as_ref().ok()),
-            // Somebody else has sent it meanwhile.
-            Ok(None) => {}
+            // Somebody else has sent it meanwhile, or the vault ends: then it is sent again at the next start.
+            Ok(None) | Err(VaultError::Store(StoreFault::Stopped)) => {}
             Err(error) => {
                 let advice = "see why the store does not write; the receiver may be told again";
                 tracing::error!(delivery.id = %row.id, error = %with_causes(&error), advice, "webhook.not_written");

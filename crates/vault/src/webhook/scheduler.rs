@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use panvault_model::{DeliveryStatus, Id, OrganisationId};
 use panvault_store::limits::SWEEP_ROWS_MAX;
-use panvault_store::{Action, Commit, DeliveryLane, DeliveryRow, Effect, Expect, Outcome, RowKey};
+use panvault_store::{
+    Action, Commit, DeliveryLane, DeliveryRow, Effect, Expect, Outcome, RowKey, StoreFault,
+};
 use panvault_webhook::Sender;
 use tokio::sync::Notify;
 use tokio::task::{self, JoinSet};
@@ -256,7 +258,8 @@ async fn deliver_often(vault: WeakVault, sender: Arc<Sender>, deliveries: Arc<De
             };
             if let Err(error) = counted {
                 deliveries.may_wait.store(true, Ordering::SeqCst);
-                if deliveries.held_up.is_due(vault.now()) {
+                let ends = matches!(error, VaultError::Store(StoreFault::Stopped));
+                if !ends && deliveries.held_up.is_due(vault.now()) {
                     tracing::warn!(error = %with_causes(&error), advice = "none; it is looked again in a second", "webhook.not_looked");
                 }
             }
