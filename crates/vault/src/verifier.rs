@@ -3,7 +3,8 @@ use std::sync::Arc;
 use panvault_keys::VaultKeys;
 use panvault_processor::Connector;
 use panvault_store::{
-    ApiKeyUseRow, CardRow, CustomerRow, DocumentRow, HistoryRow, IdempotencyRow, RefundRow, RowKey, TransactionRow, DeliveryRow,
+    ApiKeyUseRow, CardRow, CustomerRow, DeliveryRow, DocumentRow, HistoryRow, IdempotencyRow, RefundRow,
+    RowKey, TransactionRow,
 };
 
 use crate::document::Snapshot;

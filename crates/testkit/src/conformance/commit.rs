@@ -61,9 +61,6 @@ async fn filled(store: &dyn Store) {
         done(store.commit(plain(Vec::new(), vec![node(10, version).into()])).await.unwrap());
         done(store.commit(plain(Vec::new(), vec![api_key_use(10, version).into()])).await.unwrap());
     }
-    let paid = transaction(20, card.id);
-    done(store.commit(plain(Vec::new(), vec![refund(30, paid.id).into()])).await.unwrap());
-    done(store.commit(plain(Vec::new(), vec![delivery(40, 20).into()])).await.unwrap());
     let keys = [9, 10].map(|n| ApiKeyId(id(n)));
     let uses = store.api_key_use_read_many(keys.to_vec()).await.unwrap();
     assert_eq!(uses, [None, Some(Arc::new(api_key_use(10, 2)))]);

@@ -37,6 +37,7 @@ impl Vault {
             let expires_at = before.updated_at.plus_seconds(IDEMPOTENCY_SECONDS);
             claim.row(self.keys(), expires_at, answer_of(&row))
         });
+        let webhook = self.webhook_effect(&row)?;
         let row = Arc::new(row);
         let has_failed = row.status == RefundStatus::Failed;
         for _ in 0..REFUND_FAIL_TRIES_MAX {
@@ -44,6 +45,7 @@ impl Vault {
             expects.extend_from_slice(&further);
             let mut effects: Vec<Effect> = vec![Arc::clone(&row).into()];
             effects.extend(answer.clone().map(Effect::from));
+            effects.extend(webhook.clone());
             let expect_transaction = expects.len();
             let (action, object) = if has_failed {
                 let transaction = self.refund_transaction(&row).await?;
@@ -60,7 +62,10 @@ impl Vault {
             let audit = AuditNote { outcome: row.status.code(), ..note };
             let commit = || Commit { claim: None, expects: expects.clone(), effects: effects.clone(), audit };
             match self.settle_at_last(commit).await? {
-                Outcome::Done { .. } => return Ok(Some(row)),
+                Outcome::Done { .. } => {
+                    self.webhook_written(webhook.as_slice());
+                    return Ok(Some(row));
+                }
                 // Another refund has changed the transaction meanwhile.
                 Outcome::Unmet(at) if has_failed && at == expect_transaction => {}
                 Outcome::Unmet(_) | Outcome::Claimed(_) => return Ok(None),

@@ -67,14 +67,21 @@ impl Vault {
             ..before.clone()
         };
         row.tag = seal::refund_tag(self.keys(), &row);
+        let webhook = self.webhook_effect(&row)?;
         let note = asked.note(now, Action::RefundSettle, row.organisation, row.id.0);
         let commit = Commit {
             claim: None,
             expects: vec![Expect::Version(RowKey::Refund(row.id), before.version)],
             audit: AuditNote { outcome: row.status.code(), ..note },
-            effects: vec![row.into()],
+            effects: [row.into()].into_iter().chain(webhook.clone()).collect(),
         };
-        Ok(matches!(self.store().commit(commit).await?, Outcome::Done { .. }))
+        match self.store().commit(commit).await? {
+            Outcome::Done { .. } => {
+                self.webhook_written(webhook.as_slice());
+                Ok(true)
+            }
+            Outcome::Unmet(_) | Outcome::Claimed(_) => Ok(false),
+        }
     }
 }
 

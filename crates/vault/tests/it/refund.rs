@@ -18,26 +18,26 @@ use crate::shared::polled;
 use crate::tamper::flipped_refunds;
 use crate::world::{Shop, World, all};
 
-const NOTHING: NewRefund = NewRefund { amount: None, reason: None, merchant_reference: None };
+pub(crate) const NOTHING: NewRefund = NewRefund { amount: None, reason: None, merchant_reference: None };
 
 fn of(units: u32) -> NewRefund {
     NewRefund { amount: Amount::new(units), ..NOTHING }
 }
 
 /// With a trigger of the dummy.
-fn please(units: u32, number: &str) -> NewRefund {
+pub(crate) fn please(units: u32, number: &str) -> NewRefund {
     NewRefund { reason: Some(format!("please {number}")), ..of(units) }
 }
 
 impl World {
     /// A transaction of 1000 that is settled.
-    async fn completed(&self, shop: &Shop) -> Arc<TransactionRow> {
+    pub(crate) async fn completed(&self, shop: &Shop) -> Arc<TransactionRow> {
         let row = self.paid(shop, "order", true).await;
         self.settle().await;
         self.read(shop, row.id).await
     }
 
-    async fn refund(
+    pub(crate) async fn refund(
         &self,
         shop: &Shop,
         of: TransactionId,

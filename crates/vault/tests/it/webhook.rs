@@ -3,15 +3,16 @@
 use core::time::Duration;
 use std::sync::{Arc, Mutex};
 
-use panvault_model::{Amount, DeliveryFault, DeliveryStatus, TransactionId, TransactionStatus};
+use panvault_model::{Amount, DeliveryFault, DeliveryStatus, RefundStatus, TransactionId, TransactionStatus};
 use panvault_store::{DeliveryQuery, DeliveryRow, Store, TransactionRow};
 use panvault_testkit::operator;
-use panvault_vault::{AccountChange, NewTransaction, TransactionCapture, TransactionCreate};
+use panvault_vault::{AccountChange, NewRefund, NewTransaction, TransactionCapture, TransactionCreate};
 use panvault_webhook::{AddressPolicy, Sender};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+use crate::refund::{NOTHING, please};
 use crate::world::{Shop, World, new_transaction};
 
 /// Answers with a status, or not at all, and keeps the bodies that came.
@@ -92,8 +93,16 @@ async fn transact(world: &World, shop: &Shop, url: Option<&str>, capture_now: bo
 }
 
 async fn account_tells(world: &World, shop: &Shop, url: &str) {
-    let change =
-        AccountChange { webhook_transaction_update: Some(Some(url.to_owned())), ..AccountChange::default() };
+    let url = Some(Some(url.to_owned()));
+    account_changes(
+        world,
+        shop,
+        AccountChange { webhook_transaction_update: url, ..AccountChange::default() },
+    )
+    .await;
+}
+
+async fn account_changes(world: &World, shop: &Shop, change: AccountChange) {
     let permit = operator(&world.vault, 1).permit().unwrap();
     world.vault.account_update(&permit, shop.account, change, None).await.unwrap();
 }
@@ -146,6 +155,36 @@ async fn whom_a_transaction_names_is_told_and_else_whom_its_account_names() {
     assert!(told[0].ends_with(&format!(r#","event":"{}"}}"#, row.id)), "{told:?}");
     assert_eq!((rows.len(), rows[0].status, rows[0].attempts), (2, DeliveryStatus::Delivered, 1));
     assert_eq!((own.came(1).await.len(), of_account.came(1).await.len()), (1, 1));
+}
+
+/// The bug: nobody was told of refunds, whose outcomes come days later. Its cause: the outbox was asked by what settles transactions alone. Its
+/// cure: what writes the outcome of a refund, and what settles it, ask it too.
+#[tokio::test]
+async fn of_refunds_is_told_whom_the_account_names_for_them() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let (receiver, of_transactions) = (Receiver::start(Some(200)).await, Receiver::start(Some(200)).await);
+    let paid = world.completed(&shop).await;
+    let change = AccountChange {
+        webhook_transaction_update: Some(Some(of_transactions.url.clone())),
+        webhook_refund_update: Some(Some(receiver.url.clone())),
+        ..AccountChange::default()
+    };
+    account_changes(&world, &shop, change).await;
+    deliver(&world);
+    let some = NewRefund { amount: Amount::new(10), ..NOTHING };
+    let refund = world.refund(&shop, paid.id, some).await.unwrap();
+    let told =
+        |status| format!(r#"{{"type":"refund","_id":"{}","status":"{status}","updated_at":"#, refund.id);
+    let came = receiver.came(1).await;
+    assert!(came[0].starts_with(&told(RefundStatus::Pending)), "{came:?}");
+    world.settle().await;
+    let came = receiver.came(2).await;
+    assert!(came[1].starts_with(&told(RefundStatus::Processed)), "{came:?}");
+    world.refund(&shop, paid.id, please(20, "121")).await.unwrap();
+    let came = receiver.came(3).await;
+    assert!(came[2].contains(r#""type":"refund""#) && came[2].contains(r#""status":"FAILED""#), "{came:?}");
+    assert_eq!(of_transactions.came(0).await, [] as [String; 0], "the transaction stands where it stood");
 }
 
 #[tokio::test]
