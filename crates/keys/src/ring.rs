@@ -32,6 +32,8 @@ pub enum Kind {
     Customer,
     /// Details on their way into their customer, in memory.
     CustomerChange,
+    /// What webhooks of an account are signed with, in a store.
+    WebhookSecret,
 }
 
 impl Kind {
@@ -43,6 +45,7 @@ impl Kind {
             Self::DocumentHead => 4,
             Self::Customer => 5,
             Self::CustomerChange => 6,
+            Self::WebhookSecret => 7,
         }
     }
 }

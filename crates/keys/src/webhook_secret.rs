@@ -22,9 +22,14 @@ impl WebhookSecret {
         Ok(Self(bytes))
     }
 
-    /// The secret of these bytes.
-    pub fn from_bytes(bytes: Box<Zeroizing<[u8; WEBHOOK_SECRET_BYTES]>>) -> Self {
-        Self(bytes)
+    /// All zeroes: room for one that is opened.
+    pub fn zeroes() -> Self {
+        Self(Box::new(Zeroizing::new([0; WEBHOOK_SECRET_BYTES])))
+    }
+
+    /// Whatever comes out of a seal goes straight into it.
+    pub fn expose_bytes_mut(&mut self) -> &mut [u8; WEBHOOK_SECRET_BYTES] {
+        &mut self.0
     }
 
     /// Reads a secret as it was shown; `None` when it is none of ours.

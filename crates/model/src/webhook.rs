@@ -45,5 +45,7 @@ named_enum! {
         Refused = 9 "REFUSED",
         /// The stored address cannot be called.
         Url = 10 "URL",
+        /// The secret of its account cannot be opened, and it is not sent unsigned.
+        Unsigned = 11 "UNSIGNED",
     }
 }

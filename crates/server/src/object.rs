@@ -50,6 +50,7 @@ pub(crate) static OBJECTS: &[&ObjectSpec] = &[
     account::Account::SPEC,
     processor::Processor::SPEC,
     api_key::ApiKey::SPEC,
+    account::MadeAccount::SPEC,
     api_key::MadeApiKey::SPEC,
     count::Count::SPEC,
     audit::Audit::SPEC,

@@ -159,6 +159,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
     account::COUNT,
     account::READ,
     account::UPDATE,
+    account::WEBHOOK_SECRET,
     account::DELETE,
     processor::CREATE,
     processor::LIST,

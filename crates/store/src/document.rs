@@ -11,13 +11,13 @@
 //! | bytes | the encoded document |
 //! | tag | keyed tag over all of the above |
 //!
-//! Every document begins with a format, 1, 2 for an account, or 3 for an API key, and has its parts in the order of the fields of its row: an id in 12 bytes, a
+//! Every document begins with a format, 1, or 3 for an account and for an API key, and has its parts in the order of the fields of its row: an id in 12 bytes, a
 //! yes or no in one, a moment in 6, a currency in 3; an id or moment that may be absent as 0, or 1 and the value; a list
 //! as a count in one byte and its items; a country and an address of a webhook as `text?`. The wrapped key of an organisation and the head are bytes of
 //! `panvault-keys`.
 
 use panvault_model::{
-    AccountId, ApiKeyId, Country, Currency, Id, OrganisationId, ProcessorId, Role, Tag, Timestamp,
+    AccountId, ApiKeyId, Country, Currency, Id, OrganisationId, ProcessorId, Role, Sealed, Tag, Timestamp,
 };
 
 use crate::codec::{Reader, RowFault, Writer};
@@ -157,10 +157,25 @@ pub struct AccountRow {
     pub disabled: bool,
     /// Who is told of changes of what belongs to it.
     pub webhooks: Webhooks,
+    /// What they are signed with: the newest, and the one before it for as long as it signs too.
+    pub webhook_secrets: Vec<SealedSecret>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+}
+
+/// A secret that webhooks of an account are signed with, sealed to its account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedSecret {
+    /// Counts the secrets of the account, from 1.
+    pub number: u32,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it no longer signs, once another took its place.
+    pub ends_at: Option<Timestamp>,
+    /// The secret.
+    pub sealed: Sealed,
 }
 
 /// Addresses (URLs) of those who are told when something of an account changes.
@@ -277,9 +292,17 @@ document_codec!(
     }
 );
 
+impl AccountRow {
+    /// The account without what signs its webhooks: what may be kept of it elsewhere.
+    #[must_use]
+    pub fn without_secrets(&self) -> Self {
+        Self { webhook_secrets: Vec::new(), ..self.clone() }
+    }
+}
+
 document_codec!(
     AccountRow,
-    2,
+    3,
     |self, writer| {
         writer.fixed(self.id.as_bytes());
         writer.fixed(self.organisation.as_bytes());
@@ -294,6 +317,16 @@ document_codec!(
         let Webhooks { transaction_update, refund_update, chargeback_update } = &self.webhooks;
         for address in [transaction_update, refund_update, chargeback_update] {
             writer.text_option(address.as_deref());
+        }
+        writer.u8(u8::try_from(self.webhook_secrets.len()).unwrap_or(u8::MAX));
+        for secret in &self.webhook_secrets {
+            writer.u32(secret.number);
+            writer.timestamp(secret.created_at);
+            writer.u8(u8::from(secret.ends_at.is_some()));
+            if let Some(ends_at) = secret.ends_at {
+                writer.timestamp(ends_at);
+            }
+            writer.bytes(secret.sealed.as_bytes());
         }
         writer.timestamp(self.created_at);
         writer.timestamp(self.updated_at);
@@ -314,10 +347,23 @@ document_codec!(
             refund_update: reader.text_option()?.map(str::to_owned),
             chargeback_update: reader.text_option()?.map(str::to_owned),
         },
+        webhook_secrets: {
+            let count = reader.u8()?;
+            (0..count).map(|_| secret(reader)).collect::<Result<_, _>>()?
+        },
         created_at: reader.timestamp()?,
         updated_at: reader.timestamp()?,
     }
 );
+
+fn secret(reader: &mut Reader<'_>) -> Result<SealedSecret, RowFault> {
+    Ok(SealedSecret {
+        number: reader.u32()?,
+        created_at: reader.timestamp()?,
+        ends_at: if reader.flag()? { Some(reader.timestamp()?) } else { None },
+        sealed: Sealed::from_bytes(reader.bytes()?.to_vec()),
+    })
+}
 
 document_codec!(
     ProcessorRow,

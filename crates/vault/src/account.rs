@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use panvault_model::{AccountId, Currency, Id, OrganisationId, ProcessorId};
+use panvault_keys::WebhookSecret;
+use panvault_model::{AccountId, Currency, Id, Now, OrganisationId, ProcessorId};
 use panvault_store::{
     AccountField, AccountQuery, AccountRow, Action, Count, DocumentKind, FieldValue, Filter, Page,
     StoreFault, Test, TransactionField, Webhooks,
@@ -13,7 +14,9 @@ use crate::error::{Faults, Named, VaultError};
 use crate::idempotency::{Done, Idempotency};
 use crate::limits::ACCOUNT_PROCESSORS_MAX;
 use crate::organisation::NEVER_CHANGES;
-use crate::permit::{AccountCreate, AccountDelete, AccountList, AccountRead, AccountUpdate, Permit};
+use crate::permit::{
+    AccountCreate, AccountDelete, AccountList, AccountRead, AccountUpdate, AccountWebhookSecret, Permit,
+};
 use crate::text::{currency_fits, description_fits, name_fits, webhooks_fit};
 use crate::vault::Vault;
 
@@ -59,6 +62,14 @@ pub struct AccountChange {
     pub webhook_chargeback_update: Option<Option<String>>,
 }
 
+/// An account that was made or changed.
+pub struct MadeAccount {
+    /// Its row.
+    pub row: AccountRow,
+    /// What its webhooks are signed with, where that was made now; it is shown this once, and not to a request that is repeated.
+    pub secret: Option<WebhookSecret>,
+}
+
 /// An account as it may be shown.
 #[derive(Clone, Debug)]
 pub struct AccountView {
@@ -78,13 +89,14 @@ impl Vault {
     }
 
     /// Makes an account with at most one processor of each kind, each of the account's organisation or one above it. A
-    /// caller that sees two sellers does not connect one's money to the other.
+    /// caller that sees two sellers does not connect one's money to the other. Where somebody is to be told of changes, what signs that is
+    /// made too.
     pub async fn account_create(
         &self,
         permit: &Permit<AccountCreate>,
         new: NewAccount,
     ) -> Result<AccountRow, VaultError> {
-        self.account_create_once(permit, new, None).await.map(|done| done.value)
+        self.account_create_once(permit, new, None).await.map(|done| done.value.row)
     }
 
     /// The same, of a request that may be repeated.
@@ -93,19 +105,10 @@ impl Vault {
         permit: &Permit<AccountCreate>,
         new: NewAccount,
         idempotency: Option<Idempotency>,
-    ) -> Result<Done<AccountRow>, VaultError> {
+    ) -> Result<Done<MadeAccount>, VaultError> {
         let plan =
             |permit: &Permit<_>, snapshot: &Snapshot| self.account_plan_on(snapshot, permit, new.clone());
         self.document_change_once(permit, idempotency, plan).await
-    }
-
-    /// Plans [`Vault::account_create`].
-    pub fn account_plan(
-        &self,
-        permit: &Permit<AccountCreate>,
-        new: NewAccount,
-    ) -> Result<(AccountRow, DocumentPlan), VaultError> {
-        self.account_plan_on(&self.snapshot(), permit, new)
     }
 
     fn account_plan_on(
@@ -113,12 +116,12 @@ impl Vault {
         snapshot: &Snapshot,
         permit: &Permit<AccountCreate>,
         new: NewAccount,
-    ) -> Result<(AccountRow, DocumentPlan), VaultError> {
+    ) -> Result<(MadeAccount, DocumentPlan), VaultError> {
         let mut faults = Faults::default();
         faults.note(currency_fits(new.currency))?;
         let organisation = faults.note(self.organisation_now(snapshot, permit, new.organisation))?;
         let now = permit.now().wall;
-        let row = AccountRow {
+        let mut row = AccountRow {
             id: AccountId::make(now, self.make_id_bytes()?),
             organisation: new.organisation,
             name: new.name,
@@ -127,16 +130,19 @@ impl Vault {
             processors: new.processors,
             disabled: new.disabled,
             webhooks: new.webhooks,
+            webhook_secrets: Vec::new(),
             created_at: now,
             updated_at: now,
         };
         account_fits(&row, &mut faults)?;
+        webhooks_fit(&row.webhooks, self.deliveries(), &mut faults)?;
         faults.note(processors_fit(snapshot, permit, organisation, &row.processors))?;
         faults.end()?;
         snapshot.documents.enabled(row.organisation)?;
+        let secret = self.webhook_secret_first(snapshot, &mut row, permit.now())?;
         let changes = vec![self.document_put(DocumentKind::Account, row.id.0, 1, row.encode())];
         let audit = permit.asked().note(now, Action::DocumentCreate, row.organisation, row.id.0);
-        Ok((row, DocumentPlan { changes, audit }))
+        Ok((MadeAccount { row, secret }, DocumentPlan { changes, audit }))
     }
 
     /// The account.
@@ -164,7 +170,7 @@ impl Vault {
         id: AccountId,
         change: AccountChange,
         idempotency: Option<Idempotency>,
-    ) -> Result<Done<AccountRow>, VaultError> {
+    ) -> Result<Done<MadeAccount>, VaultError> {
         let plan = |permit: &Permit<_>, snapshot: &Snapshot| {
             self.account_update_plan(snapshot, permit, id, change.clone())
         };
@@ -177,7 +183,7 @@ impl Vault {
         permit: &Permit<AccountUpdate>,
         id: AccountId,
         change: AccountChange,
-    ) -> Result<(AccountRow, DocumentPlan), VaultError> {
+    ) -> Result<(MadeAccount, DocumentPlan), VaultError> {
         let mut row = account_seen(snapshot, permit, id)?.as_ref().clone();
         let mut faults = Faults::default();
         if change.organisation.is_some_and(|organisation| organisation != row.organisation) {
@@ -189,6 +195,13 @@ impl Vault {
         row.name = change.name.unwrap_or(row.name);
         row.description = change.description.unwrap_or(row.description);
         row.disabled = change.disabled.unwrap_or(row.disabled);
+        // What it has was judged when it was stored; where it may be called is for every attempt to say.
+        let sent = Webhooks {
+            transaction_update: change.webhook_transaction_update.clone().flatten(),
+            refund_update: change.webhook_refund_update.clone().flatten(),
+            chargeback_update: change.webhook_chargeback_update.clone().flatten(),
+        };
+        webhooks_fit(&sent, self.deliveries(), &mut faults)?;
         let Webhooks { transaction_update, refund_update, chargeback_update } = row.webhooks;
         row.webhooks = Webhooks {
             transaction_update: change.webhook_transaction_update.unwrap_or(transaction_update),
@@ -203,12 +216,55 @@ impl Vault {
         }
         faults.end()?;
         snapshot.documents.enabled(row.organisation)?;
-        let (kind, organisation) = (DocumentKind::Account, row.organisation);
-        let plan = self.row_update_plan(snapshot, permit, kind, id.0, organisation, |now| {
+        let secret = self.webhook_secret_first(snapshot, &mut row, permit.now())?;
+        let plan = self.account_row_plan(snapshot, permit, &mut row)?;
+        Ok((MadeAccount { row, secret }, plan))
+    }
+
+    /// Makes what webhooks of an account are signed with from now on. The one before it signs beside it for a day, so that whoever checks
+    /// signatures takes up the new one when it suits; any earlier one signs no longer.
+    pub async fn account_webhook_secret(
+        &self,
+        permit: &Permit<AccountWebhookSecret>,
+        id: AccountId,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Done<MadeAccount>, VaultError> {
+        let plan = |permit: &Permit<_>, snapshot: &Snapshot| {
+            let mut row = account_seen(snapshot, permit, id)?.as_ref().clone();
+            snapshot.documents.enabled(row.organisation)?;
+            let secret = Some(self.webhook_secret_make(snapshot, &mut row, permit.now())?);
+            let plan = self.account_row_plan(snapshot, permit, &mut row)?;
+            Ok((MadeAccount { row, secret }, plan))
+        };
+        self.document_change_once(permit, idempotency, plan).await
+    }
+
+    /// What webhooks of an account are signed with, made with its first URL.
+    fn webhook_secret_first(
+        &self,
+        snapshot: &Snapshot,
+        row: &mut AccountRow,
+        now: Now,
+    ) -> Result<Option<WebhookSecret>, VaultError> {
+        let tells = row.webhooks != Webhooks::default();
+        if tells && row.webhook_secrets.is_empty() {
+            self.webhook_secret_make(snapshot, row, now).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    fn account_row_plan<O>(
+        &self,
+        snapshot: &Snapshot,
+        permit: &Permit<O>,
+        row: &mut AccountRow,
+    ) -> Result<DocumentPlan, VaultError> {
+        let (kind, id, organisation) = (DocumentKind::Account, row.id.0, row.organisation);
+        self.row_update_plan(snapshot, permit, kind, id, organisation, |now| {
             row.updated_at = now;
             row.encode()
-        })?;
-        Ok((row, plan))
+        })
     }
 
     /// Deletes an account that has no transactions. It is disabled first, and what began before that is waited for.
@@ -254,12 +310,7 @@ impl Vault {
         self.document_change(permit, |permit, snapshot| {
             let mut row = account_seen(snapshot, permit, id)?.as_ref().clone();
             row.disabled = disabled;
-            let (kind, organisation) = (DocumentKind::Account, row.organisation);
-            let plan = self.row_update_plan(snapshot, permit, kind, id.0, organisation, |now| {
-                row.updated_at = now;
-                row.encode()
-            })?;
-            Ok(((), plan))
+            Ok(((), self.account_row_plan(snapshot, permit, &mut row)?))
         })
         .await
     }
@@ -306,13 +357,13 @@ fn account_seen<'s, O>(
     Ok(row)
 }
 
-/// Whether an account is as it may be, but for its processors.
+/// Whether an account is as it may be, but for its processors and whom it tells.
 fn account_fits(row: &AccountRow, faults: &mut Faults) -> Result<(), VaultError> {
     faults.note(name_fits(&row.name))?;
     if let Some(description) = &row.description {
         faults.note(description_fits(description))?;
     }
-    webhooks_fit(&row.webhooks, faults)
+    Ok(())
 }
 
 /// Whether an account of the organisation may have these processors.

@@ -28,7 +28,7 @@ mod vault;
 mod verifier;
 mod webhook;
 
-pub use panvault_keys::{ApiKey, OperatorKey};
+pub use panvault_keys::{ApiKey, OperatorKey, WebhookSecret};
 pub use panvault_processor::{Connect, Connector};
 pub use panvault_store::{
     AccountField, AccountQuery, AccountRow, Action, ApiKeyField, ApiKeyQuery, ApiKeyRow, AuditField,
@@ -39,7 +39,7 @@ pub use panvault_store::{
     TransactionField, TransactionQuery, TransactionRow, Webhooks,
 };
 
-pub use crate::account::{AccountChange, AccountView, NewAccount};
+pub use crate::account::{AccountChange, AccountView, MadeAccount, NewAccount};
 pub use crate::api_key::{ApiKeyChange, ApiKeyRotation, ApiKeyView, MadeApiKey, NewApiKey};
 pub use crate::audit::{Origin, RefusedCaller, operation_name};
 pub use crate::bin::BinView;
@@ -53,13 +53,14 @@ pub use crate::idempotency::{Done, Idempotency};
 pub use crate::limit::{GuardSettings, LimitReached, Limiter, Quota};
 pub use crate::organisation::{NewOrganisation, OrganisationChange};
 pub use crate::permit::{
-    AccountCreate, AccountDelete, AccountList, AccountRead, AccountUpdate, ApiKeyCreate, ApiKeyDelete,
-    ApiKeyList, ApiKeyRead, ApiKeyUpdate, AuditList, AuditRead, BinRead, Caller, CardCreate, CardDelete,
-    CardList, CardRead, CardRefresh, CardUpdate, CustomerCreate, CustomerDelete, CustomerList, CustomerRead,
-    CustomerUpdate, OPERATIONS, Operation, OrganisationCreate, OrganisationDelete, OrganisationList,
-    OrganisationRead, OrganisationUpdate, Permit, ProcessorCreate, ProcessorDelete, ProcessorList,
-    ProcessorRead, ProcessorUpdate, RefundCreate, RefundList, RefundRead, StatusRead, TransactionCapture,
-    TransactionCreate, TransactionList, TransactionRead, TransactionSettle, TransactionVoid, role_gives,
+    AccountCreate, AccountDelete, AccountList, AccountRead, AccountUpdate, AccountWebhookSecret,
+    ApiKeyCreate, ApiKeyDelete, ApiKeyList, ApiKeyRead, ApiKeyUpdate, AuditList, AuditRead, BinRead, Caller,
+    CardCreate, CardDelete, CardList, CardRead, CardRefresh, CardUpdate, CustomerCreate, CustomerDelete,
+    CustomerList, CustomerRead, CustomerUpdate, OPERATIONS, Operation, OrganisationCreate,
+    OrganisationDelete, OrganisationList, OrganisationRead, OrganisationUpdate, Permit, ProcessorCreate,
+    ProcessorDelete, ProcessorList, ProcessorRead, ProcessorUpdate, RefundCreate, RefundList, RefundRead,
+    StatusRead, TransactionCapture, TransactionCreate, TransactionList, TransactionRead, TransactionSettle,
+    TransactionVoid, role_gives,
 };
 pub use crate::processor::{NewProcessor, ProcessorChange};
 pub use crate::refund::NewRefund;

@@ -199,6 +199,9 @@ pub const WEBHOOK_DELIVERED_KEPT_SECONDS: u64 = 24 * 60 * 60;
 /// Seconds for which a delivery is kept that was given up: a week.
 pub const WEBHOOK_FAILED_KEPT_SECONDS: u64 = 7 * 24 * 60 * 60;
 
+/// Seconds for which the secret of an account goes on signing beside the one that takes its place: a day.
+pub const WEBHOOK_SECRET_OVERLAP_SECONDS: u64 = 24 * 60 * 60;
+
 /// Webhooks that are sent at a time.
 pub const WEBHOOKS_MAX: usize = 64;
 

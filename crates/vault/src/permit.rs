@@ -100,6 +100,8 @@ operations! {
     AccountCreate "account_create" [ProviderAdmin]
     /// Change an account.
     AccountUpdate "account_update" [ProviderAdmin]
+    /// Make what webhooks of an account are signed with.
+    AccountWebhookSecret "account_webhook_secret" [ProviderAdmin MerchantAdmin]
     /// See an account.
     AccountRead "account_read"
         [ProviderAdmin ProviderUser MerchantAdmin MerchantSupervisor MerchantCashier MerchantUser]

@@ -1,11 +1,11 @@
 //! Rows and their seals and tags: what is bound to what.
 
 use panvault_card::{CardBlock, CustomerBlock, CustomerDetails, Holder, HolderBlock, Pan};
-use panvault_keys::{KeyRing, KeysError, Kind, Place, RowTagKey, VaultKeys};
-use panvault_model::{ApiKeyId, CardId, CustomerId, OrganisationId, Sealed, Tag, VaultId};
+use panvault_keys::{KeyRing, KeysError, Kind, Place, RowTagKey, VaultKeys, WebhookSecret};
+use panvault_model::{AccountId, ApiKeyId, CardId, CustomerId, OrganisationId, Sealed, Tag, VaultId};
 use panvault_store::{
-    ApiKeyUseRow, CardCvvRow, CardRow, CustomerRow, DeliveryRow, DocumentRow, HistoryRow, IdempotencyRow,
-    NodeRow, RefundRow, RowKey, TransactionRow,
+    AccountRow, ApiKeyUseRow, CardCvvRow, CardRow, CustomerRow, DeliveryRow, DocumentKind, DocumentRow,
+    HistoryRow, IdempotencyRow, NodeRow, RefundRow, RowKey, SealedSecret, TransactionRow,
 };
 
 use crate::env::Env;
@@ -347,6 +347,41 @@ pub(crate) fn delivery_tag(keys: &VaultKeys, row: &DeliveryRow) -> Tag {
 
 pub(crate) fn delivery_verify(keys: &VaultKeys, row: &DeliveryRow) -> Result<(), VaultError> {
     agree(delivery_is_ours(row, keys.row_tags()), RowKey::Delivery(row.id))
+}
+
+/// Seals what webhooks of an account are signed with.
+pub(crate) fn webhook_secret_seal(
+    secret: &WebhookSecret,
+    number: u32,
+    account: AccountId,
+    organisation: OrganisationId,
+    env: &Env<'_>,
+) -> Result<Sealed, KeysError> {
+    let place = webhook_secret_place(number, account.as_bytes(), organisation, env.vault);
+    env.keys.card_seal(&place, secret.expose_bytes(), env.entropy)
+}
+
+/// Opens what webhooks of an account are signed with.
+pub(crate) fn webhook_secret_open(
+    secret: &SealedSecret,
+    account: &AccountRow,
+    vault: VaultId,
+    keys: &KeyRing,
+) -> Result<WebhookSecret, VaultError> {
+    let place = webhook_secret_place(secret.number, account.id.as_bytes(), account.organisation, vault);
+    let mut opened = WebhookSecret::zeroes();
+    keys.card_open(&place, &secret.sealed, opened.expose_bytes_mut())
+        .map_err(|error| unopened(error, RowKey::Document(DocumentKind::Account, account.id.0)))?;
+    Ok(opened)
+}
+
+const fn webhook_secret_place(
+    number: u32,
+    account: &[u8; 12],
+    organisation: OrganisationId,
+    vault: VaultId,
+) -> Place<'_> {
+    Place { kind: Kind::WebhookSecret, vault, organisation, id: account, row_version: number, clear: &[] }
 }
 
 pub(crate) fn document_tag(keys: &VaultKeys, row: &DocumentRow) -> Tag {

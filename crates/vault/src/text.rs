@@ -9,6 +9,7 @@ use panvault_store::{StoreFault, Webhooks};
 
 use crate::error::{Faults, VaultError};
 use crate::limits::{DETAILS_MAX, NAME_BYTES_MAX, ORIGIN_BYTES_MAX, TEXT_BYTES_MAX, WEBHOOK_BYTES_MAX};
+use crate::webhook::Deliveries;
 
 /// Says what is wrong with a name of an organisation, account, processor or API key.
 pub fn name_fits(name: &str) -> Result<(), VaultError> {
@@ -76,7 +77,11 @@ pub fn origin_fits(origin: &str) -> Result<(), VaultError> {
 }
 
 /// Notes what is wrong with the addresses of webhooks.
-pub(crate) fn webhooks_fit(webhooks: &Webhooks, faults: &mut Faults) -> Result<(), VaultError> {
+pub(crate) fn webhooks_fit(
+    webhooks: &Webhooks,
+    deliveries: &Deliveries,
+    faults: &mut Faults,
+) -> Result<(), VaultError> {
     let Webhooks { transaction_update, refund_update, chargeback_update } = webhooks;
     for (field, address) in [
         ("webhook_transaction_update", transaction_update),
@@ -84,13 +89,11 @@ pub(crate) fn webhooks_fit(webhooks: &Webhooks, faults: &mut Faults) -> Result<(
         ("webhook_chargeback_update", chargeback_update),
     ] {
         let Some(address) = address else { continue };
-        let behind = address.strip_prefix("https://").or_else(|| address.strip_prefix("http://"));
-        if !behind
-            .is_some_and(|behind| !behind.is_empty() && behind.bytes().all(|byte| byte.is_ascii_graphic()))
-        {
-            faults.field(field, "must be a URL that begins with https:// or http://, without spaces");
+        if let Some(fault) = deliveries.refuses(address) {
+            faults.field(field, fault);
+        } else {
+            faults.note(text_fits(field, address, WEBHOOK_BYTES_MAX))?;
         }
-        faults.note(text_fits(field, address, WEBHOOK_BYTES_MAX))?;
     }
     Ok(())
 }

@@ -89,7 +89,8 @@ impl AddressPolicy {
                 | DeliveryFault::Unreadable
                 | DeliveryFault::Redirected
                 | DeliveryFault::Refused
-                | DeliveryFault::Url => UrlFault::AddressRefused,
+                | DeliveryFault::Url
+                | DeliveryFault::Unsigned => UrlFault::AddressRefused,
             }),
             Host::Name(_) if !url.encrypted && self.allowed.is_empty() => Err(UrlFault::NotEncrypted),
             Host::Name(_) => Ok(()),

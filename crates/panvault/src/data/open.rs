@@ -108,6 +108,7 @@ impl DataDirectory {
             vault.settle_every(settings.settle_seconds);
         }
         if let Some(policy) = &settings.webhooks {
+            vault.webhooks_allow(policy.clone());
             vault.webhooks_start(Sender::new(policy.clone(), Vec::new())?);
         }
         copies.mend(&self.path);

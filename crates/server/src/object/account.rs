@@ -3,11 +3,11 @@
 use const_format::formatcp;
 use panvault_model::{AccountId, Currency, Id, OrganisationId, ProcessorId, Timestamp};
 use panvault_vault::limits::{ACCOUNT_PROCESSORS_MAX, TEXT_BYTES_MAX, WEBHOOK_BYTES_MAX};
-use panvault_vault::{AccountField, AccountView};
+use panvault_vault::{AccountField, AccountView, WebhookSecret};
 
 use super::organisation::NAME_DOC;
 use super::shape::Shape;
-use super::shown::{Shown, write_texts};
+use super::shown::{Shown, write_text, write_texts};
 use super::{BodySpec, object};
 use crate::fields::{Field, Typed};
 
@@ -52,6 +52,10 @@ pub(crate) static CREATE: BodySpec = BodySpec {
         WEBHOOK_CHARGEBACK_UPDATE.optional(WEBHOOK_DOC),
     ],
 };
+
+/// The body of `POST /v1/account/{id}/webhook_secret`.
+pub(crate) static WEBHOOK_SECRET: BodySpec =
+    BodySpec { name: "AccountWebhookSecret", may_lack: true, fields: &[] };
 
 /// The body of `POST /v1/account/{id}`.
 pub(crate) static UPDATE: BodySpec = BodySpec {
@@ -99,6 +103,30 @@ object! {
         always "created_at" => Timestamp = view.row.created_at, by CreatedAt;
         /// When it last changed.
         always "updated_at" => Timestamp = view.row.updated_at, by UpdatedAt;
+    }
+}
+
+/// An account that was made or changed, and what signs its webhooks where that was made now.
+pub(crate) struct Made {
+    pub(crate) view: AccountView,
+    pub(crate) secret: Option<WebhookSecret>,
+}
+
+object! {
+    /// An account that was made or changed.
+    MadeAccount "MadeAccount" of made: Made, by AccountField, with [Account of &made.view] {
+        /// What its webhooks are signed with (Standard Webhooks), where that was made now: with its first URL, or because it was asked for. It is
+        /// shown this once, and not in the answer to a repeated request.
+        optional "webhook_secret" => &WebhookSecret = made.secret.as_ref();
+    }
+}
+
+impl Shown for &WebhookSecret {
+    const SHAPE: Shape =
+        Shape::Pattern("^whsec_[A-Za-z0-9+/]{43}=$", "whsec_Q6gbtq0hxf1dS2cYRnMZ8vKpWz3JoLeUa7iT5mBkXyE=");
+
+    fn write(&self, out: &mut Vec<u8>) {
+        write_text(&self.expose_text(), out);
     }
 }
 

@@ -1,18 +1,20 @@
 use std::sync::Arc;
 
 use panvault_model::{AccountId, Currency, OrganisationId, ProcessorId};
-use panvault_vault::{AccountChange, NewAccount, Webhooks};
+use panvault_vault::{
+    AccountChange, AccountWebhookSecret, Done, MadeAccount as VaultMade, NewAccount, Webhooks,
+};
 
 use crate::answer::{Answer, Total};
 use crate::app::App;
-use crate::asked::{Asked, to_the_end};
+use crate::asked::{Asked, parsed, to_the_end};
 use crate::error::Refusal;
 use crate::fault::Faults;
 use crate::fields::{Field, Fields};
 use crate::list;
 use crate::object::account::{
-    Account, CREATE, CURRENCY_CODE, DESCRIPTION, DISABLED, NAME, ORGANISATION, PROCESSORS, UPDATE,
-    WEBHOOK_CHARGEBACK_UPDATE, WEBHOOK_REFUND_UPDATE, WEBHOOK_TRANSACTION_UPDATE,
+    Account, CREATE, CURRENCY_CODE, DESCRIPTION, DISABLED, Made, MadeAccount, NAME, ORGANISATION, PROCESSORS,
+    UPDATE, WEBHOOK_CHARGEBACK_UPDATE, WEBHOOK_REFUND_UPDATE, WEBHOOK_SECRET, WEBHOOK_TRANSACTION_UPDATE,
 };
 use crate::routes::document::{self, owner};
 
@@ -20,8 +22,7 @@ pub(crate) async fn create(app: Arc<App>, asked: Asked) -> Result<Answer, Refusa
     let (permit, new, idempotency) = document::new(&app, asked, &CREATE, create_parse)?;
     let vault = app.vault().clone();
     let done = async move { vault.account_create_once(&permit, new, idempotency).await };
-    let shown = to_the_end(done).await?.map(|row| app.vault().account_view(Arc::new(row)));
-    Ok(Answer::done::<Account>(&shown))
+    Ok(made(&app, to_the_end(done).await?))
 }
 
 pub(crate) async fn update(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
@@ -29,8 +30,23 @@ pub(crate) async fn update(app: Arc<App>, asked: Asked) -> Result<Answer, Refusa
         document::change(&app, asked, AccountId::parse, &UPDATE, update_parse)?;
     let vault = app.vault().clone();
     let done = async move { vault.account_update(&permit, id, change, idempotency).await };
-    let shown = to_the_end(done).await?.map(|row| app.vault().account_view(Arc::new(row)));
-    Ok(Answer::done::<Account>(&shown))
+    Ok(made(&app, to_the_end(done).await?))
+}
+
+pub(crate) async fn webhook_secret(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
+    let (permit, faults) = asked.permit_and_faults::<AccountWebhookSecret>()?;
+    let id = asked.id(AccountId::parse)?;
+    let idempotency = parsed(asked.take_body(), &WEBHOOK_SECRET, faults, |fields, faults| {
+        if faults.is_empty() {
+            Ok(asked.idempotency(app.vault(), &permit, fields))
+        } else {
+            Err(faults.into())
+        }
+    })?;
+    drop(asked);
+    let vault = app.vault().clone();
+    let done = async move { vault.account_webhook_secret(&permit, id, idempotency).await };
+    Ok(made(&app, to_the_end(done).await?))
 }
 
 pub(crate) async fn read(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
@@ -57,6 +73,14 @@ pub(crate) async fn delete(app: Arc<App>, asked: Asked) -> Result<Answer, Refusa
     let (permit, id) = document::one(asked, AccountId::parse)?;
     let vault = app.vault().clone();
     document::deleted(async move { vault.account_delete(permit, id).await }).await
+}
+
+/// An account that was made or changed, and what signs its webhooks where that is shown.
+fn made(app: &App, done: Done<VaultMade>) -> Answer {
+    Answer::done::<MadeAccount>(&done.map(|VaultMade { row, secret }| {
+        let view = app.vault().account_view(Arc::new(row));
+        Made { view, secret }
+    }))
 }
 
 fn create_parse(fields: &Fields<'_>, own: Option<OrganisationId>, faults: &mut Faults) -> Option<NewAccount> {

@@ -1,9 +1,11 @@
 use http::Method;
-use panvault_vault::{AccountCreate, AccountDelete, AccountList, AccountRead, AccountUpdate, Operation};
+use panvault_vault::{
+    AccountCreate, AccountDelete, AccountList, AccountRead, AccountUpdate, AccountWebhookSecret, Operation,
+};
 
 use crate::error::ErrorCode;
 use crate::object::Object;
-use crate::object::account::{self as object, Account};
+use crate::object::account::{self as object, Account, MadeAccount};
 use crate::object::count::Count;
 use crate::routes::account;
 use crate::table::{AnswerSchema, Endpoint, handler};
@@ -16,7 +18,7 @@ pub(super) const CREATE: Endpoint = Endpoint {
     summary: "Create an account",
     doc: "Makes an account: one currency, and at most one processor of each kind.",
     success: 200,
-    answer: Some(AnswerSchema::One(Account::SPEC)),
+    answer: Some(AnswerSchema::One(MadeAccount::SPEC)),
     failures: &[
         ErrorCode::State,
         ErrorCode::NotFound,
@@ -81,7 +83,7 @@ pub(super) const UPDATE: Endpoint = Endpoint {
     summary: "Change an account",
     doc: "Changes what is named. What is under way goes on as it began.",
     success: 200,
-    answer: Some(AnswerSchema::One(Account::SPEC)),
+    answer: Some(AnswerSchema::One(MadeAccount::SPEC)),
     failures: &[
         ErrorCode::NotFound,
         ErrorCode::State,
@@ -91,6 +93,26 @@ pub(super) const UPDATE: Endpoint = Endpoint {
     body: Some(&object::UPDATE),
     list: None,
     handler: handler!(account::update),
+};
+
+pub(super) const WEBHOOK_SECRET: Endpoint = Endpoint {
+    method: Method::POST,
+    path: "/v1/account/{id}/webhook_secret",
+    operation: "account_webhook_secret",
+    roles: AccountWebhookSecret::ROLES,
+    summary: "Make or replace the secret that signs an account's webhooks",
+    doc: "Makes a secret, and shows it, this once. The one before it signs beside it for 24 hours, so that a message bears both signatures, and any earlier one signs no longer.",
+    success: 200,
+    answer: Some(AnswerSchema::One(MadeAccount::SPEC)),
+    failures: &[
+        ErrorCode::NotFound,
+        ErrorCode::State,
+        ErrorCode::IdempotencyInUse,
+        ErrorCode::IdempotencyMismatch,
+    ],
+    body: Some(&object::WEBHOOK_SECRET),
+    list: None,
+    handler: handler!(account::webhook_secret),
 };
 
 pub(super) const DELETE: Endpoint = Endpoint {

@@ -101,7 +101,8 @@ fn walk(server: &Server, tenant: &Tenant, id: &str, key: Option<&str>) -> Vec<(&
                 | "transaction_void_capture"
                 | "transaction_void"
                 | "transaction_void_authorization"
-                | "refund_create" => Some(json!({})),
+                | "refund_create"
+                | "account_webhook_secret" => Some(json!({})),
                 "customer_create" | "customer_update" => Some(json!({ "first_name": "Ann" })),
                 "organisation_create"
                 | "organisation_update"

@@ -35,3 +35,4 @@ mod tls;
 mod trail;
 mod transactions;
 mod unread;
+mod webhooks;

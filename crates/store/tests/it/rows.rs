@@ -12,7 +12,7 @@ use panvault_model::{
 use panvault_store::{
     AccountRow, Action, ApiKeyRow, ApiKeyUseRow, AuditNote, CardRow, Counted, CustomerRow, DocumentKind,
     DocumentRow, HistoryRow, IdempotencyAnswer, IdempotencyKey, IdempotencyRow, OrganisationRow,
-    ProcessorRow, RefundRow, RefusalReason, TransactionRow, Webhooks,
+    ProcessorRow, RefundRow, RefusalReason, SealedSecret, TransactionRow, Webhooks,
 };
 
 pub(crate) fn id(byte: u8) -> Id {
@@ -275,6 +275,20 @@ pub(crate) fn account() -> AccountRow {
             refund_update: None,
             chargeback_update: Some("https://shop.example/hook?back=1".to_owned()),
         },
+        webhook_secrets: vec![
+            SealedSecret {
+                number: 2,
+                created_at: at(6),
+                ends_at: None,
+                sealed: Sealed::from_bytes(vec![0x5e; 7]),
+            },
+            SealedSecret {
+                number: 1,
+                created_at: at(5),
+                ends_at: Some(at(7)),
+                sealed: Sealed::from_bytes(vec![0x5f; 7]),
+            },
+        ],
         created_at: at(5),
         updated_at: at(6),
     }

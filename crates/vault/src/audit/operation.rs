@@ -57,6 +57,7 @@ static OPERATIONS: &[(u8, &str)] = &[
     (52, "customer_read"),
     (53, "customer_update"),
     (54, "customer_delete"),
+    (55, "account_webhook_secret"),
 ];
 
 /// The number of an operation; 0 for one that has none.

@@ -6,7 +6,7 @@
 //! | 1 | a card | the card row, its sealed part empty and its tag zeroes |
 //! | 2 | a transaction, whatever became of it | the transaction row |
 //! | 3 | an organisation | the document |
-//! | 4 | an account | the document |
+//! | 4 | an account, without what signs its webhooks | the document, without secrets |
 //! | 5 | a processor | the document |
 //! | 6 | an API key, without the key itself | the document |
 //! | 7 | a refund, whatever became of it | the refund row |
@@ -15,13 +15,14 @@
 //! Kinds are append-only; an operation that answers with something else takes the next number here, and the store knows nothing of it.
 //! **What cannot be said twice is not kept.** The state of a CVV and the details of a customer are looked up when an answer is given again. The secret of an API key is
 //! shown once and kept nowhere: the answer of its creation is given again without it, marked as a repetition. So whoever lost the first
-//! answer learns which key to delete, and makes another.
+//! answer learns which key to delete, and makes another. What signs an account's webhooks is shown once too, and replaced when it was lost.
 
 use panvault_store::{
     AccountRow, ApiKeyRow, CardRow, CustomerRow, IdempotencyAnswer, IdempotencyRow, OrganisationRow,
     ProcessorRow, RefundRow, RowFault, TransactionRow,
 };
 
+use crate::account::MadeAccount;
 use crate::api_key::MadeApiKey;
 use crate::error::VaultError;
 
@@ -111,9 +112,20 @@ macro_rules! documents {
 
 documents! {
     OrganisationRow 3
-    AccountRow 4
     ProcessorRow 5
     ApiKeyRow 6
+}
+
+impl KeptAnswer for MadeAccount {
+    const KIND: u8 = 4;
+
+    fn to_bytes(&self) -> Vec<u8> {
+        self.row.without_secrets().encode()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self, RowFault> {
+        Ok(Self { row: AccountRow::decode(bytes)?, secret: None })
+    }
 }
 
 impl KeptAnswer for MadeApiKey {
@@ -149,7 +161,7 @@ pub(crate) fn answer_readable(answer: &IdempotencyAnswer) -> Result<(), RowFault
         CardRow::KIND => CardRow::from_bytes(&answer.bytes).map(drop),
         TransactionRow::KIND => TransactionRow::from_bytes(&answer.bytes).map(drop),
         OrganisationRow::KIND => OrganisationRow::from_bytes(&answer.bytes).map(drop),
-        AccountRow::KIND => AccountRow::from_bytes(&answer.bytes).map(drop),
+        MadeAccount::KIND => MadeAccount::from_bytes(&answer.bytes).map(drop),
         ProcessorRow::KIND => ProcessorRow::from_bytes(&answer.bytes).map(drop),
         ApiKeyRow::KIND => ApiKeyRow::from_bytes(&answer.bytes).map(drop),
         RefundRow::KIND => RefundRow::from_bytes(&answer.bytes).map(drop),
@@ -168,9 +180,9 @@ mod tests {
     fn kinds_are_numbers_that_stay() {
         assert_eq!((IdempotencyAnswer::RUNNING.kind, CardRow::KIND, TransactionRow::KIND), (0, 1, 2));
         assert_eq!(answer_readable(&IdempotencyAnswer::RUNNING), Ok(()));
-        let documents = [OrganisationRow::KIND, AccountRow::KIND, ProcessorRow::KIND, ApiKeyRow::KIND];
+        let documents = [OrganisationRow::KIND, MadeAccount::KIND, ProcessorRow::KIND, ApiKeyRow::KIND];
         assert_eq!(documents, [3, 4, 5, 6]);
-        for (kind, format) in [(1, 5), (2, 5), (3, 1), (4, 2), (5, 1), (6, 3), (7, 1), (8, 1)] {
+        for (kind, format) in [(1, 5), (2, 5), (3, 1), (4, 3), (5, 1), (6, 3), (7, 1), (8, 1)] {
             let cut = IdempotencyAnswer { kind, bytes: vec![format, 0] };
             assert_eq!(answer_readable(&cut), Err(RowFault::Short), "{kind}");
         }

@@ -195,6 +195,11 @@ impl Vault {
         idempotency: Option<Idempotency>,
     ) -> Result<Prepared, VaultError> {
         new.storable()?;
+        if let Some(fault) =
+            new.webhook_transaction_update.as_deref().and_then(|url| self.deliveries().refuses(url))
+        {
+            return Err(VaultError::field("webhook_transaction_update", fault));
+        }
         let snapshot = Arc::clone(permit.snapshot());
         let account = account_seen(permit, new.account)?;
         let organisation = account.organisation;

@@ -14,8 +14,9 @@ impl Vault {
     /// Sends a delivery once, and writes what became of it. A receiver may be told twice where a crash lies between the two, never not at all.
     pub(super) async fn webhook_attempt(&self, sender: &Sender, row: Arc<DeliveryRow>) {
         let url = WebhookUrl::parse(&row.url);
-        let attempt = match &url {
-            Ok(url) => {
+        let secrets = self.webhook_secrets(row.account);
+        let attempt = match (&url, &secrets) {
+            (Ok(url), Ok(secrets)) => {
                 let id = row.id.to_string();
                 let notice = Notice {
                     kind: row.kind,
@@ -25,9 +26,13 @@ impl Vault {
                     event: row.id,
                 };
                 let timestamp = self.now().wall.unix_seconds();
-                sender.send(&Message { url, id: &id, timestamp, body: notice.body(), secrets: &[] }).await
+                sender.send(&Message { url, id: &id, timestamp, body: notice.body(), secrets }).await
             }
-            Err(_) => Attempt { fault: Some(DeliveryFault::Url), status: None },
+            (Err(_), _) => Attempt { fault: Some(DeliveryFault::Url), status: None },
+            (Ok(_), Err(error)) => {
+                tracing::error!(delivery.id = %row.id, error = %with_causes(error), advice = "make another secret for the account", "webhook.unsigned");
+                Attempt { fault: Some(DeliveryFault::Unsigned), status: None }
+            }
         };
         let written = match self.webhook_attempted(&row, attempt) {
             Ok(after) => self.webhook_write(&row, after).await,

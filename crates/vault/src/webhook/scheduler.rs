@@ -1,14 +1,14 @@
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use panvault_model::{DeliveryStatus, Id, OrganisationId};
 use panvault_store::limits::SWEEP_ROWS_MAX;
 use panvault_store::{
     Action, Commit, DeliveryLane, DeliveryRow, Effect, Expect, Outcome, RowKey, StoreFault,
 };
-use panvault_webhook::Sender;
+use panvault_webhook::{AddressPolicy, Sender, UrlFault, WebhookUrl};
 use tokio::sync::Notify;
 use tokio::task::{self, JoinSet};
 
@@ -41,6 +41,8 @@ pub(crate) struct Deliveries {
     /// Some may wait: nobody asks the store while none does.
     may_wait: AtomicBool,
     written: Notify,
+    /// Where webhooks may go to; until it is set, to public addresses only.
+    allowed: OnceLock<AddressPolicy>,
     delivered: AtomicU64,
     put_off: AtomicU64,
     failed: AtomicU64,
@@ -54,6 +56,15 @@ impl Deliveries {
     pub(crate) fn wake(&self) {
         self.may_wait.store(true, Ordering::SeqCst);
         self.written.notify_one();
+    }
+
+    /// Why a URL may not be stored, if it may not.
+    pub(crate) fn refuses(&self, url: &str) -> Option<UrlFault> {
+        let judged = WebhookUrl::parse(url).and_then(|url| {
+            let public = AddressPolicy::default();
+            self.allowed.get().unwrap_or(&public).accepts(&url)
+        });
+        judged.err()
     }
 
     pub(super) fn count(&self, status: DeliveryStatus) {
@@ -124,6 +135,11 @@ fn less<K: Eq + std::hash::Hash>(counts: &mut HashMap<K, usize>, key: K) {
 }
 
 impl Vault {
+    /// Says where webhooks may go to, beside public addresses: what is stored is held against it from now on. The first time stands.
+    pub fn webhooks_allow(&self, policy: AddressPolicy) {
+        drop(self.deliveries().allowed.set(policy));
+    }
+
     /// Delivers webhooks by itself from now on, as long as the vault is there. Without this they wait.
     ///
     /// Must be called inside a tokio runtime, once.

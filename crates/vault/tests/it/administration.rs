@@ -147,7 +147,7 @@ async fn what_is_changed_is_shown_and_kept_and_the_rest_stays() {
         ..AccountChange::default()
     };
     let account =
-        world.vault.account_update(operator!(world), shop.account, change, None).await.unwrap().value;
+        world.vault.account_update(operator!(world), shop.account, change, None).await.unwrap().value.row;
     assert_eq!((account.name.as_str(), account.currency), ("Euro", Currency::parse("EUR").unwrap()));
     assert!(account.updated_at > account.created_at);
     world.reopen().await.unwrap();

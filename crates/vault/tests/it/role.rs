@@ -1,14 +1,14 @@
 use panvault_model::Role;
 use panvault_testkit::operator;
 use panvault_vault::{
-    AccountCreate, AccountDelete, AccountList, AccountRead, AccountUpdate, ApiKeyCreate, ApiKeyDelete,
-    ApiKeyList, ApiKeyRead, ApiKeyUpdate, AuditList, AuditRead, BinRead, Caller, CardChange, CardCreate,
-    CardDelete, CardList, CardRead, CardRefresh, CardUpdate, CustomerCreate, CustomerDelete, CustomerList,
-    CustomerRead, CustomerUpdate, CvvChange, Metadata, NewApiKey, OPERATIONS, Operation, OrganisationCreate,
-    OrganisationDelete, OrganisationList, OrganisationRead, OrganisationUpdate, Origin, ProcessorCreate,
-    ProcessorDelete, ProcessorList, ProcessorRead, ProcessorUpdate, RefundCreate, RefundList, RefundRead,
-    StatusRead, TransactionCapture, TransactionCreate, TransactionList, TransactionRead, TransactionSettle,
-    TransactionVoid, VaultError,
+    AccountCreate, AccountDelete, AccountList, AccountRead, AccountUpdate, AccountWebhookSecret,
+    ApiKeyCreate, ApiKeyDelete, ApiKeyList, ApiKeyRead, ApiKeyUpdate, AuditList, AuditRead, BinRead, Caller,
+    CardChange, CardCreate, CardDelete, CardList, CardRead, CardRefresh, CardUpdate, CustomerCreate,
+    CustomerDelete, CustomerList, CustomerRead, CustomerUpdate, CvvChange, Metadata, NewApiKey, OPERATIONS,
+    Operation, OrganisationCreate, OrganisationDelete, OrganisationList, OrganisationRead,
+    OrganisationUpdate, Origin, ProcessorCreate, ProcessorDelete, ProcessorList, ProcessorRead,
+    ProcessorUpdate, RefundCreate, RefundList, RefundRead, StatusRead, TransactionCapture, TransactionCreate,
+    TransactionList, TransactionRead, TransactionSettle, TransactionVoid, VaultError,
 };
 
 use crate::assert_refused;
@@ -26,7 +26,7 @@ type Check = fn(&Caller) -> bool;
 
 /// Columns in the order of [`Role::ALL`]: provider's administrator and user; merchant's administrator, supervisor, cashier and
 /// user; browser.
-const MATRIX: [(&str, &str, Check); 44] = [
+const MATRIX: [(&str, &str, Check); 45] = [
     (StatusRead::NAME, "y------", may::<StatusRead>),
     (AuditRead::NAME, "y-y----", may::<AuditRead>),
     (AuditList::NAME, "y-y----", may::<AuditList>),
@@ -58,6 +58,7 @@ const MATRIX: [(&str, &str, Check); 44] = [
     (OrganisationDelete::NAME, "y------", may::<OrganisationDelete>),
     (AccountCreate::NAME, "y------", may::<AccountCreate>),
     (AccountUpdate::NAME, "y------", may::<AccountUpdate>),
+    (AccountWebhookSecret::NAME, "y-y----", may::<AccountWebhookSecret>),
     (AccountRead::NAME, "yyyyyy-", may::<AccountRead>),
     (AccountList::NAME, "yyyyyy-", may::<AccountList>),
     (AccountDelete::NAME, "y------", may::<AccountDelete>),
