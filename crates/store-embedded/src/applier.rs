@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
-use panvault_model::Fingerprint;
 use panvault_store::{Effect, Row, RowKey, StoreFault};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
@@ -22,7 +21,7 @@ use crate::log::{Spares, segment_path};
 use crate::overlay::Overlay;
 use crate::patrol::Patrol;
 use crate::readers::Readers;
-use crate::view::{ApplyFrame, Fingerprints, SchemaWatch, Tallies, apply};
+use crate::view::{ApplyFrame, Fingerprints, FoundBy, SchemaWatch, Tallies, apply};
 
 /// The applier's own things.
 pub(crate) struct Applier {
@@ -87,16 +86,16 @@ impl Applier {
                 }
             }
             self.schema.look(&self.view)?;
-            if !self.carry(&frames)? {
+            let Some(found_by) = self.carry(&frames)? else {
                 // The log has these frames; the next start carries them.
                 return Ok(true);
-            }
+            };
             dirty = true;
             let deleting = frames.iter().rev().find(|frame| frame.effects.iter().flatten().any(is_delete));
             if let Some(frame) = deleting {
                 self.deleted.note(frame.segment);
             }
-            self.applied(&frames);
+            self.applied(&frames, found_by);
             self.written(segment)?;
             if self.tidy()? {
                 self.written(segment)?;
@@ -149,19 +148,19 @@ impl Applier {
         false
     }
 
-    /// Carries frames into the view. While its disk is full, or another process writes to it, it tries again; `false` when the store is
-    /// closed meanwhile.
-    fn carry(&mut self, frames: &[ApplyFrame]) -> Result<bool, rusqlite::Error> {
+    /// Carries frames into the view. While its disk is full, or another process writes to it, it tries again; `None` when the store is
+    /// closed meanwhile, else what the index of fingerprints has now.
+    fn carry(&mut self, frames: &[ApplyFrame]) -> Result<Option<Vec<FoundBy>>, rusqlite::Error> {
         loop {
             match apply(&mut self.view, &self.tallies, frames) {
-                Ok(steps) => {
-                    self.patrol.applied(&self.tallies, &steps);
+                Ok(applied) => {
+                    self.patrol.applied(&self.tallies, &applied.steps);
                     match self.held_up.send_replace(None) {
                         Some(StoreFault::Full) => tracing::info!("view.room_again"),
                         Some(_) => tracing::info!("view.free_again"),
                         None => {}
                     }
-                    return Ok(true);
+                    return Ok(Some(applied.found_by));
                 }
                 Err(error) => match hold_up(&error) {
                     Some(why) => self.held_up(why, &error),
@@ -169,7 +168,7 @@ impl Applier {
                 },
             }
             if self.apply_queue.ended_within(Duration::from_millis(SPARE_RETRY_MILLIS)) {
-                return Ok(false);
+                return Ok(None);
             }
         }
     }
@@ -190,10 +189,9 @@ impl Applier {
     }
 
     /// The view has these frames: readers need no overlay for them.
-    fn applied(&mut self, frames: &[ApplyFrame]) {
+    fn applied(&mut self, frames: &[ApplyFrame], found_by: Vec<FoundBy>) {
         self.readers.committed();
-        self.fingerprints
-            .added(frames.iter().flat_map(|frame| frame.effects.iter().flatten()).filter_map(new_card));
+        self.fingerprints.added(found_by);
         for frame in frames {
             // One frame at a time: the writer and every reader want the overlay too.
             let mut overlay = self.overlay.write().unwrap_or_else(PoisonError::into_inner);
@@ -302,14 +300,6 @@ fn hold_up(error: &rusqlite::Error) -> Option<StoreFault> {
         Some(StoreFault::Busy)
     } else {
         None
-    }
-}
-
-/// The entry of a card that the effect makes, if it makes one.
-fn new_card(effect: &Effect) -> Option<(Fingerprint, [u8; 12])> {
-    match effect {
-        Effect::Put(Row::Card(row)) if row.version == 1 => Some((row.fingerprint, *row.id.as_bytes())),
-        Effect::Put(_) | Effect::Delete(_) => None,
     }
 }
 

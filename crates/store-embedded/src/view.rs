@@ -2,7 +2,7 @@
 
 mod apply;
 mod delivery;
-mod fingerprints;
+pub(crate) mod fingerprints;
 mod list;
 mod log;
 mod notes;
@@ -28,7 +28,7 @@ pub(crate) use apply::{ApplyFrame, apply};
 pub(crate) use delivery::{
     delivery, delivery_due, delivery_first, delivery_lanes, delivery_over, delivery_waiting,
 };
-pub(crate) use fingerprints::{Fingerprints, Tail};
+pub(crate) use fingerprints::{Fingerprints, FoundBy, Tail};
 pub(crate) use list::{ListSource, list};
 pub(crate) use log::{carry_log, end_log, log_bytes};
 pub(crate) use notes::unpack as unpack_notes;

@@ -229,13 +229,14 @@ impl Indexed for CardField {
 }
 
 impl Indexed for TransactionField {
-    const INDEXED: &'static [Self] = &[Self::Id, Self::Card, Self::Account, Self::Status];
+    const INDEXED: &'static [Self] =
+        &[Self::Id, Self::Card, Self::MerchantReference, Self::Account, Self::Status];
     const ID: Self = Self::Id;
     const CREATED_AT: Self = Self::CreatedAt;
 }
 
 impl Indexed for RefundField {
-    const INDEXED: &'static [Self] = &[Self::Id, Self::Transaction];
+    const INDEXED: &'static [Self] = &[Self::Id, Self::Transaction, Self::Account, Self::Status];
     const ID: Self = Self::Id;
     const CREATED_AT: Self = Self::CreatedAt;
 }
@@ -371,7 +372,7 @@ fields! {
         CaptureNow |row| flag(row.capture_now),
         Customer |row| row.customer.map_or(FieldValue::Absent, show),
         CustomerIp |row| name(Some(&row.customer_ip)),
-        MerchantReference |row| name(Some(&row.merchant_reference)),
+        MerchantReference |row| name(Some(row.merchant_reference.as_str()).filter(|text| !text.is_empty())),
         PaymentProduct |_row| name(Some("card")),
         PaymentProductType |row| name(row.brand.map(|brand| brand.as_str())),
         RecurringType |row| name(row.recurring_type.map(|value| value.as_str())),

@@ -70,6 +70,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("DELETE FROM payment_by_card", "index"),
     ("DELETE FROM payment_by_account", "index"),
     ("DELETE FROM payment_by_status", "index"),
+    ("DELETE FROM fingerprint_tail WHERE id = (SELECT max(id) FROM payment)", "index"),
     ("UPDATE tally SET row = CAST(substr(row, 1, 63) || x'41' AS BLOB)", "index"),
     ("UPDATE chain SET notes = x'' WHERE first_sequence = 3", "audit"),
     (

@@ -1,9 +1,11 @@
+use panvault_model::Fingerprint;
 use panvault_store::{CardRow, Chain, CustomerRow, DeliveryRow, RefundRow, TransactionRow};
 use rusqlite::ToSql;
 
 use crate::examine::tallies::Found;
 use crate::examine::{Examination, LISTED_MAX};
 use crate::fault::OpenFault;
+use crate::view::fingerprints;
 
 /// Counts that must be equal, with what it means when they are not.
 const COUNTS: &[(&str, &str, &str)] = &[
@@ -11,11 +13,6 @@ const COUNTS: &[(&str, &str, &str)] = &[
         "SELECT count(*) FROM card_by_organisation",
         "SELECT count(*) FROM card",
         "card_by_organisation has other entries than cards",
-    ),
-    (
-        "SELECT (SELECT count(*) FROM fingerprint_tail) + (SELECT count(*) FROM fingerprint_run)",
-        "SELECT count(*) FROM card",
-        "the index of fingerprints has other entries than cards",
     ),
     (
         "SELECT count(*) FROM payment_by_organisation",
@@ -46,6 +43,16 @@ const COUNTS: &[(&str, &str, &str)] = &[
         "SELECT count(*) FROM refund_by_payment",
         "SELECT count(*) FROM refund",
         "refund_by_payment has other entries than refunds",
+    ),
+    (
+        "SELECT count(*) FROM refund_by_account",
+        "SELECT count(*) FROM refund",
+        "refund_by_account has other entries than refunds",
+    ),
+    (
+        "SELECT count(*) FROM refund_by_status",
+        "SELECT count(*) FROM refund",
+        "refund_by_status has other entries than refunds",
     ),
     (
         "SELECT count(*) FROM customer_by_organisation",
@@ -84,6 +91,11 @@ const COUNTS: &[(&str, &str, &str)] = &[
     ),
 ];
 
+/// The entry of a fingerprint and an id, wherever it is.
+const FOUND_BY: &str = "SELECT 1 FROM fingerprint_tail WHERE id = ?2 AND fingerprint = ?1 \
+     UNION ALL SELECT 1 FROM run CROSS JOIN fingerprint_run AS entry ON entry.run = run.number \
+     AND entry.fingerprint = ?1 AND entry.id = ?2";
+
 impl Examination {
     /// SQLite's own structure, and every index against its table.
     pub(super) fn look_at_view(&mut self, chain: &dyn Chain) -> Result<(), OpenFault> {
@@ -100,7 +112,7 @@ impl Examination {
                 self.found("index", (*what).to_owned());
             }
         }
-        let (mut steps, mut open) = (0, 0);
+        let (mut steps, mut open, mut with_reference) = (0, 0, 0);
         let mut lacking = Vec::new();
         let mut found = Found::default();
         let cards = self.each_card(&mut |row| {
@@ -113,7 +125,9 @@ impl Examination {
             found.transaction(&row, chain);
             steps += u64::from(row.version);
             open += u64::from(row.is_open());
-            if lacking.len() < LISTED_MAX && !self.is_indexed_transaction(&row) {
+            let reference = fingerprints::of_reference(chain, &row);
+            with_reference += u64::from(reference.is_some());
+            if lacking.len() < LISTED_MAX && !self.is_indexed_transaction(&row, reference) {
                 lacking.push(format!(
                     "transaction {} is not where it should be, or lacks an index entry",
                     row.id
@@ -149,6 +163,13 @@ impl Examination {
         self.found_unreadable("transactions", transactions);
         self.found_unreadable("refunds", refunds);
         self.found_unreadable("customers", customers);
+        let entries =
+            "SELECT (SELECT count(*) FROM fingerprint_tail) + (SELECT count(*) FROM fingerprint_run)";
+        if self.count(entries)? != self.cards + with_reference {
+            let what =
+                "the index of fingerprints has other entries than cards and references of transactions";
+            self.found("index", what.to_owned());
+        }
         if self.count("SELECT count(*) FROM customer_by_email")? != with_email {
             self.found(
                 "index",
@@ -177,15 +198,10 @@ impl Examination {
                 "SELECT 1 FROM card_by_organisation WHERE organisation = ? AND id = ?",
                 &[organisation, id],
             )
-            && self.has(
-                "SELECT 1 FROM fingerprint_tail WHERE id = ?2 AND fingerprint = ?1 \
-                 UNION ALL SELECT 1 FROM run CROSS JOIN fingerprint_run AS entry ON entry.run = run.number \
-                 AND entry.fingerprint = ?1 AND entry.id = ?2",
-                &[row.fingerprint.as_bytes(), id],
-            )
+            && self.has(FOUND_BY, &[row.fingerprint.as_bytes(), id])
     }
 
-    fn is_indexed_transaction(&self, row: &TransactionRow) -> bool {
+    fn is_indexed_transaction(&self, row: &TransactionRow, reference: Option<Fingerprint>) -> bool {
         let mut bytes = Vec::new();
         row.encode(&mut bytes);
         let (organisation, id) = (row.organisation.as_bytes(), row.id.as_bytes());
@@ -196,7 +212,11 @@ impl Examination {
                 "SELECT 1 FROM payment_by_organisation WHERE organisation = ? AND id = ?",
                 &[organisation, id],
             )
-            && self.has("SELECT 1 FROM payment_by_card WHERE card = ? AND id = ?", &[row.card.as_bytes(), id])
+            && self.has(
+                "SELECT 1 FROM payment_by_card WHERE organisation = ? AND card = ? AND id = ?",
+                &[organisation, row.card.as_bytes(), id],
+            )
+            && reference.is_none_or(|reference| self.has(FOUND_BY, &[reference.as_bytes(), id]))
             && self.has(
                 "SELECT 1 FROM payment_by_account WHERE organisation = ? AND account = ? AND id = ?",
                 &[organisation, row.account.as_bytes(), id],
@@ -221,6 +241,14 @@ impl Examination {
             && self.has(
                 "SELECT 1 FROM refund_by_payment WHERE payment = ? AND id = ?",
                 &[row.transaction.as_bytes(), id],
+            )
+            && self.has(
+                "SELECT 1 FROM refund_by_account WHERE organisation = ? AND account = ? AND id = ?",
+                &[organisation, row.account.as_bytes(), id],
+            )
+            && self.has(
+                "SELECT 1 FROM refund_by_status WHERE organisation = ? AND status = ? AND id = ?",
+                &[organisation, &row.status.code(), id],
             )
     }
 

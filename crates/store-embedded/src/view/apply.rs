@@ -9,8 +9,9 @@ use panvault_store::{
 use rusqlite::types::Type;
 use rusqlite::{Connection, Statement, ToSql};
 
+use crate::view::fingerprints::{self, FoundBy};
+use crate::view::notes;
 use crate::view::tally::{Change, Counted, Step, Tallies};
-use crate::view::{fingerprints, notes};
 
 /// A durable frame on its way into the view.
 pub(crate) struct ApplyFrame {
@@ -46,13 +47,22 @@ impl From<crate::log::Frame> for ApplyFrame {
     }
 }
 
-/// Applies frames in one transaction, and writes down how far the view has come with them. Gives what was counted.
+/// What came into the view.
+#[derive(Default)]
+pub(crate) struct Applied {
+    /// What was counted.
+    pub(crate) steps: Vec<Step>,
+    /// What the index of fingerprints has now that it had not.
+    pub(crate) found_by: Vec<FoundBy>,
+}
+
+/// Applies frames in one transaction, and writes down how far the view has come with them.
 pub(crate) fn apply(
     connection: &mut Connection,
     tallies: &Tallies,
     frames: &[ApplyFrame],
-) -> Result<Vec<Step>, rusqlite::Error> {
-    let Some(last) = frames.last() else { return Ok(Vec::new()) };
+) -> Result<Applied, rusqlite::Error> {
+    let Some(last) = frames.last() else { return Ok(Applied::default()) };
     let transaction = connection.transaction()?;
     let mut applying = Applying {
         view: &transaction,
@@ -60,6 +70,8 @@ pub(crate) fn apply(
         cards: Vec::new(),
         transactions: BTreeMap::new(),
         change: tallies.change(),
+        tallies,
+        found_by: Vec::new(),
     };
     for frame in frames {
         applying.frame(frame)?;
@@ -69,12 +81,13 @@ pub(crate) fn apply(
     }
     applying.new_cards()?;
     applying.transactions()?;
-    let mut change = applying.change;
+    let (mut change, found_by) = (applying.change, applying.found_by);
     change.write(&transaction, last.last_sequence())?;
     transaction
         .prepare_cached("UPDATE meta SET value = ? WHERE name = 'applied'")?
         .execute([last.last_sequence().cast_signed()])?;
-    tallies.commit(change, || transaction.commit())
+    let steps = tallies.commit(change, || transaction.commit())?;
+    Ok(Applied { steps, found_by })
 }
 
 /// A batch on its way into the view.
@@ -87,6 +100,8 @@ struct Applying<'a, 't> {
     transactions: BTreeMap<TransactionId, (&'a TransactionRow, bool)>,
     /// What organisations have more, fewer or other than before.
     change: Change<'t>,
+    tallies: &'t Tallies,
+    found_by: Vec<FoundBy>,
 }
 
 impl<'a> Applying<'a, '_> {
@@ -217,7 +232,11 @@ impl<'a> Applying<'a, '_> {
         let (id, organisation, card) = (id.as_bytes(), row.organisation.as_bytes(), row.card.as_bytes());
         self.run("DELETE FROM payment WHERE id = ?", &[id])?;
         self.run("DELETE FROM payment_open WHERE id = ?", &[id])?;
-        self.run("DELETE FROM payment_by_card WHERE card = ? AND id = ?", &[card, id])?;
+        let sql = "DELETE FROM payment_by_card WHERE organisation = ? AND card = ? AND id = ?";
+        self.run(sql, &[organisation, card, id])?;
+        if let Some(fingerprint) = fingerprints::of_reference(self.tallies.chain(), &row) {
+            fingerprints::delete(self.view, &fingerprint, id)?;
+        }
         let sql = "DELETE FROM payment_by_account WHERE organisation = ? AND account = ? AND id = ?";
         self.run(sql, &[organisation, row.account.as_bytes(), id])?;
         self.status_end(&row)?;
@@ -228,13 +247,20 @@ impl<'a> Applying<'a, '_> {
     fn refund(&mut self, row: &RefundRow) -> Result<(), rusqlite::Error> {
         self.change.put(Counted::Refunds, row.organisation, row.id.as_bytes(), row.version);
         self.encoded(|buffer| row.encode(buffer));
-        let id = row.id.as_bytes();
-        self.run("INSERT OR REPLACE INTO refund VALUES (?, ?)", &[id, &self.buffer])?;
+        let (id, organisation) = (row.id.as_bytes(), row.organisation.as_bytes());
         if row.version == 1 {
-            let organisation = row.organisation.as_bytes();
             self.run("INSERT INTO refund_by_organisation VALUES (?, ?)", &[organisation, id])?;
             self.run("INSERT INTO refund_by_payment VALUES (?, ?)", &[row.transaction.as_bytes(), id])?;
+            let sql = "INSERT INTO refund_by_account VALUES (?, ?, ?)";
+            self.run(sql, &[organisation, row.account.as_bytes(), id])?;
+        } else if let Some(before) =
+            self.stored("SELECT row FROM refund WHERE id = ?", id, RefundRow::decode)?
+        {
+            self.refund_status_end(&before)?;
         }
+        let sql = "INSERT OR REPLACE INTO refund_by_status VALUES (?, ?, ?)";
+        self.run(sql, &[organisation, &row.status.code(), id])?;
+        self.run("INSERT OR REPLACE INTO refund VALUES (?, ?)", &[id, &self.buffer])?;
         let sql = if row.is_open() {
             "INSERT OR REPLACE INTO refund_open VALUES (?)"
         } else {
@@ -252,6 +278,9 @@ impl<'a> Applying<'a, '_> {
         self.run("DELETE FROM refund WHERE id = ?", &[id])?;
         self.run("DELETE FROM refund_open WHERE id = ?", &[id])?;
         self.run("DELETE FROM refund_by_payment WHERE payment = ? AND id = ?", &[payment, id])?;
+        let sql = "DELETE FROM refund_by_account WHERE organisation = ? AND account = ? AND id = ?";
+        self.run(sql, &[organisation, row.account.as_bytes(), id])?;
+        self.refund_status_end(&row)?;
         let sql = "DELETE FROM refund_by_organisation WHERE organisation = ? AND id = ?";
         self.run(sql, &[organisation, id])
     }
@@ -331,7 +360,9 @@ impl<'a> Applying<'a, '_> {
             insert.raw_bind_parameter(at, row.id.as_bytes())?;
             insert.raw_bind_parameter(at + 1, buffer.as_slice())
         })?;
-        fingerprints::insert_all(self.view, &new)?;
+        let entries: Vec<FoundBy> = new.iter().map(|row| (row.fingerprint, *row.id.as_bytes())).collect();
+        fingerprints::insert_all(self.view, &entries)?;
+        self.found_by.extend(entries);
         // Equal organisations stay in the order of ids.
         new.sort_by_key(|row| row.organisation);
         insert_all(self.view, "card_by_organisation", 2, &new, |insert, at, row| {
@@ -344,6 +375,7 @@ impl<'a> Applying<'a, '_> {
     }
 
     fn transactions(&mut self) -> Result<(), rusqlite::Error> {
+        let mut references = Vec::new();
         for (id, (row, is_new)) in core::mem::take(&mut self.transactions) {
             self.encoded(|buffer| row.encode(buffer));
             let (id, organisation) = (id.as_bytes(), row.organisation.as_bytes());
@@ -362,7 +394,10 @@ impl<'a> Applying<'a, '_> {
                 let sql = "INSERT INTO payment_by_account VALUES (?, ?, ?)";
                 self.run(sql, &[organisation, row.account.as_bytes(), id])?;
                 self.run("INSERT INTO payment_by_organisation VALUES (?, ?)", &[organisation, id])?;
-                self.run("INSERT INTO payment_by_card VALUES (?, ?)", &[row.card.as_bytes(), id])?;
+                let sql = "INSERT INTO payment_by_card VALUES (?, ?, ?)";
+                self.run(sql, &[organisation, row.card.as_bytes(), id])?;
+                let reference = fingerprints::of_reference(self.tallies.chain(), row);
+                references.extend(reference.map(|fingerprint| (fingerprint, *id)));
             }
             if row.is_open() {
                 self.run("INSERT OR REPLACE INTO payment_open VALUES (?)", &[id])?;
@@ -370,6 +405,8 @@ impl<'a> Applying<'a, '_> {
                 self.run("DELETE FROM payment_open WHERE id = ?", &[id])?;
             }
         }
+        fingerprints::insert_all(self.view, &references)?;
+        self.found_by.extend(references);
         Ok(())
     }
 }
@@ -378,6 +415,12 @@ impl Applying<'_, '_> {
     /// Takes a transaction out from under its status.
     fn status_end(&self, row: &TransactionRow) -> Result<(), rusqlite::Error> {
         let sql = "DELETE FROM payment_by_status WHERE organisation = ? AND status = ? AND id = ?";
+        self.run(sql, &[row.organisation.as_bytes(), &row.status.code(), row.id.as_bytes()])
+    }
+
+    /// Takes a refund out from under its status.
+    fn refund_status_end(&self, row: &RefundRow) -> Result<(), rusqlite::Error> {
+        let sql = "DELETE FROM refund_by_status WHERE organisation = ? AND status = ? AND id = ?";
         self.run(sql, &[row.organisation.as_bytes(), &row.status.code(), row.id.as_bytes()])
     }
 }

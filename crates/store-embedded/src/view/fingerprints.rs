@@ -4,14 +4,17 @@
 //! is in exactly one of them.
 //!
 //! Whose card it is stands in its row: a fingerprint is made with a key of one organisation, so that hardly any is another's.
+//!
+//! Merchants' references come in random order too where they are random, and one may be that of any number of transactions. So a reference of a
+//! transaction has a fingerprint here as well, which its organisation is a part of.
 
 mod tail;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use panvault_model::Fingerprint;
-use panvault_store::{CardRow, StoreFault};
+use panvault_model::{Fingerprint, OrganisationId};
+use panvault_store::{Chain, StoreFault, TransactionRow};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::limits::{Merging, RUN_LEVEL_MAX, RUN_NUMBER_MAX};
@@ -24,6 +27,59 @@ pub(crate) use tail::Tail;
 /// Finds the cards of a fingerprint that are in runs.
 const LOOK_UP: &str = "SELECT entry.id FROM run CROSS JOIN fingerprint_run AS entry \
      ON entry.run = run.number AND entry.fingerprint = ?";
+
+/// Finds the newest of a fingerprint between two ids in one run.
+const LOOK_UP_NEWEST: &str = "SELECT id FROM fingerprint_run WHERE run = ? AND fingerprint = ? AND id >= ? AND id < ? \
+     ORDER BY id DESC LIMIT ?";
+
+/// What sets references apart from all else that the chain key tags.
+const REFERENCE: &[u8] = b"reference-fingerprint/1";
+
+/// An entry: a fingerprint, and the id of what has it.
+pub(crate) type FoundBy = (Fingerprint, [u8; 12]);
+
+/// The fingerprint of a transaction's reference, if it has one.
+pub(crate) fn of_reference(chain: &dyn Chain, row: &TransactionRow) -> Option<Fingerprint> {
+    let reference = Some(row.merchant_reference.as_str()).filter(|text| !text.is_empty())?;
+    Some(reference_fingerprint(chain, row.organisation, reference))
+}
+
+/// The fingerprint of a reference in an organisation: so keyed that nobody can make two references with one.
+pub(super) fn reference_fingerprint(
+    chain: &dyn Chain,
+    organisation: OrganisationId,
+    reference: &str,
+) -> Fingerprint {
+    let [first @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] =
+        chain.tag(&[REFERENCE, organisation.as_bytes(), reference.as_bytes()]);
+    Fingerprint::from_bytes(first)
+}
+
+/// The newest ids of a fingerprint between two ids, of each place where it has some at most `most`.
+pub(super) fn look_up_newest(
+    source: &ListSource<'_>,
+    fingerprint: Fingerprint,
+    (first, before): (&[u8], &[u8]),
+    most: u64,
+) -> Result<Vec<[u8; 12]>, StoreFault> {
+    let mut ids = source.tail.look_up(&BTreeSet::from([fingerprint]));
+    ids.retain(|id| (first..before).contains(&id.as_slice()));
+    // All runs as of one moment: an entry that is merged meanwhile would be in neither.
+    let view = source.view.unchecked_transaction().map_err(unreadable)?;
+    let runs = view
+        .prepare_cached("SELECT number FROM run")
+        .and_then(|mut runs| runs.query_map([], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>());
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let mut statement = view.prepare_cached(LOOK_UP_NEWEST).map_err(unreadable)?;
+    for run in runs.map_err(unreadable)? {
+        source.stop.check()?;
+        let bounds = params![run, fingerprint.as_bytes(), first, before, most];
+        for id in statement.query_map(bounds, |row| row.get(0)).map_err(unreadable)? {
+            ids.push(id.map_err(unreadable)?);
+        }
+    }
+    Ok(ids)
+}
 
 /// Ids of the cards of some fingerprints; one may come twice.
 pub(super) fn look_up(
@@ -42,15 +98,15 @@ pub(super) fn look_up(
     Ok(ids)
 }
 
-/// Adds cards, which come in the order of their ids.
-pub(super) fn insert_all(view: &Connection, cards: &[&CardRow]) -> Result<(), rusqlite::Error> {
-    apply::insert_all(view, "fingerprint_tail", 2, cards, |insert, at, row| {
-        insert.raw_bind_parameter(at, row.id.as_bytes())?;
-        insert.raw_bind_parameter(at + 1, row.fingerprint.as_bytes())
+/// Adds entries, which come in the order of their ids.
+pub(super) fn insert_all(view: &Connection, entries: &[FoundBy]) -> Result<(), rusqlite::Error> {
+    apply::insert_all(view, "fingerprint_tail", 2, entries, |insert, at, (fingerprint, id)| {
+        insert.raw_bind_parameter(at, id)?;
+        insert.raw_bind_parameter(at + 1, fingerprint.as_bytes())
     })
 }
 
-/// Removes a card, wherever it is.
+/// Removes an entry, wherever it is.
 pub(super) fn delete(
     view: &Connection,
     fingerprint: &Fingerprint,
@@ -79,7 +135,7 @@ impl Fingerprints {
     pub(crate) fn open(view: &Connection, merging: Merging) -> Result<Self, rusqlite::Error> {
         let mut tail = view.prepare("SELECT fingerprint, id FROM fingerprint_tail")?;
         let entries = tail.query_map([], |row| Ok((Fingerprint::from_bytes(row.get(0)?), row.get(1)?)))?;
-        let entries: Vec<(Fingerprint, [u8; 12])> = entries.collect::<Result<_, _>>()?;
+        let entries: Vec<FoundBy> = entries.collect::<Result<_, _>>()?;
         let mut opened = Self { tail_rows: 0, tail: Arc::default(), merging };
         opened.added(entries);
         Ok(opened)
@@ -90,9 +146,9 @@ impl Fingerprints {
         Arc::clone(&self.tail)
     }
 
-    /// These cards were added. To be told before anybody is to find them.
-    pub(crate) fn added(&mut self, cards: impl IntoIterator<Item = (Fingerprint, [u8; 12])>) {
-        self.tail_rows += self.tail.add(cards);
+    /// These entries were added. To be told before anybody is to find them.
+    pub(crate) fn added(&mut self, entries: impl IntoIterator<Item = FoundBy>) {
+        self.tail_rows += self.tail.add(entries);
     }
 
     /// Does one piece of work, of a few ten milliseconds at most, in a commit of its own. `false` when there is none.
@@ -203,9 +259,8 @@ fn merge_slice(view: &Connection, target: i64, rows: usize) -> Result<(), rusqli
 
 #[cfg(test)]
 mod tests {
-    use panvault_model::CardId;
     use panvault_testkit::SeededRandom;
-    use panvault_testkit::conformance::rows::{VAULT, card, chain};
+    use panvault_testkit::conformance::rows::{VAULT, chain};
 
     use super::*;
     use crate::stop::Stop;
@@ -221,6 +276,15 @@ mod tests {
         let tallies = view::Tallies::empty(chain(VAULT));
         let source = ListSource { view, tail, tallies: &tallies, stop: &Stop::default() };
         let found = look_up(&source, &[fingerprint].into()).unwrap();
+        let ends = (&[0; 12], &[0xff; 13]);
+        let mut newest = look_up_newest(&source, fingerprint, (ends.0, ends.1), u64::MAX).unwrap();
+        newest.sort_unstable();
+        let mut sorted = found.clone();
+        sorted.sort_unstable();
+        assert_eq!(newest, sorted, "both ways of looking up agree");
+        let last = newest.last().copied();
+        let one = look_up_newest(&source, fingerprint, (ends.0, ends.1), 1).unwrap();
+        assert_eq!(one.iter().max().copied(), last, "the newest is among the first of each run");
         let found = found.into_iter().filter(|id| there.iter().any(|row| row.1 == *id));
         let found: Vec<[u8; 12]> = found.collect();
         let set: BTreeSet<_> = found.iter().copied().collect();
@@ -252,9 +316,8 @@ mod tests {
                 let mut id = [0; 12];
                 id[8..].copy_from_slice(&n.to_be_bytes());
                 let which = dice.below(40);
-                let row = CardRow { id: CardId::from_bytes(id), fingerprint: fingerprint(which), ..card(1) };
-                insert_all(&view, &[&row]).unwrap();
-                index.added([(row.fingerprint, id)]);
+                insert_all(&view, &[(fingerprint(which), id)]).unwrap();
+                index.added([(fingerprint(which), id)]);
                 there.insert((which, id));
             }
             if dice.percent(80) {

@@ -4,12 +4,13 @@ mod sorting;
 #[cfg(test)]
 mod tests;
 
+use core::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use panvault_model::{
     CardId, CustomerId, DeliveryId, DeliveryStatus, EmailDigest, Fingerprint, Id, OrganisationId, RefundId,
-    TransactionId, TransactionStatus,
+    RefundStatus, TransactionId, TransactionStatus,
 };
 use panvault_store::limits::LIST_ROWS_MAX;
 use panvault_store::{
@@ -56,9 +57,9 @@ pub(crate) trait Listed: Indexed<Row: Sized> {
     fn id(row: &Self::Row) -> &[u8; 12];
     /// Whether the vault wrote it so.
     fn is_ours(row: &Self::Row, chain: &dyn Chain) -> bool;
-    /// Ids that the index of a condition's field has, when the question has such a condition: far fewer than an organisation's. Rows of other
-    /// organisations may be among them.
-    fn indexed(query: &Query<Self>, source: &ListSource<'_>) -> Result<Option<Vec<[u8; 12]>>, StoreFault>;
+    /// What the index of a condition's field has, in any order, when the question has such a condition: far fewer than an organisation's. Rows of
+    /// other organisations may be among them, and what is there no more.
+    fn indexed(query: &Query<Self>, source: &ListSource<'_>) -> Result<Option<Vec<Entry>>, StoreFault>;
     /// The index that has the ids for a condition's values in their order, when the question has such a condition and no better one.
     fn ordered(query: &Query<Self>) -> Option<OrderedIndex>;
 }
@@ -105,11 +106,10 @@ pub(crate) fn list<F: Listed>(
     let mut to_the_end =
         indexed.is_none() && ordered.is_none() && query.after.is_none() && query.ids() == all_times;
     let ids: Box<dyn Iterator<Item = Result<Entry, StoreFault>>> = match indexed {
-        Some(mut ids) => {
-            ids.sort_unstable_by(|a, b| b.cmp(a));
-            ids.dedup();
-            ids.retain(|id| query.is_behind(Id::from_bytes(*id)));
-            Box::new(ids.into_iter().map(|id| Ok(Entry { organisation: None, id })))
+        Some(mut entries) => {
+            entries.sort_unstable_by_key(|entry| Reverse(entry.id));
+            entries.retain(|entry| query.is_behind(Id::from_bytes(entry.id)));
+            Box::new(entries.into_iter().map(Ok))
         }
         None => Box::new(Newest::<F>::new(source, &organisations, query, ordered, LIST_BATCH_ROWS)?),
     };
@@ -121,11 +121,11 @@ pub(crate) fn list<F: Listed>(
     for entry in ids {
         let entry = entry?;
         let id = entry.id;
-        // What changes its value meanwhile may be found under both.
+        // What changes its value meanwhile may be found under both, and what moves in an index twice.
         if last.replace(id) == Some(id) {
             continue;
         }
-        if entry.organisation.is_some() {
+        if entry.is_counted {
             expected.entry();
         }
         source.stop.check()?;
@@ -180,15 +180,24 @@ pub(crate) fn list<F: Listed>(
 }
 
 /// An entry of an index, and of whose, where it says.
-pub(super) struct Entry {
+pub(crate) struct Entry {
     organisation: Option<OrganisationId>,
     id: [u8; 12],
+    /// It goes with its row, and is one of those that the organisation has by its tally.
+    is_counted: bool,
+}
+
+impl Entry {
+    /// One of an index that may have what is there no more.
+    const fn maybe(organisation: Option<OrganisationId>, id: [u8; 12]) -> Self {
+        Self { organisation, id, is_counted: false }
+    }
 }
 
 /// The row of an entry, which must be of the organisation that it is listed under.
 fn listed<F: Listed>(
     source: &ListSource<'_>,
-    Entry { organisation, id }: Entry,
+    Entry { organisation, id, is_counted }: Entry,
     expected: &mut Expected<'_>,
 ) -> Result<Option<Arc<F::Row>>, StoreFault> {
     let row = row::<F>(source.view, &id)?;
@@ -196,8 +205,8 @@ fn listed<F: Listed>(
         (Some(row), Some(organisation)) if F::organisation(row) != organisation => {
             return Err(StoreFault::Damaged { row: Some(F::key(id)), fault: RowFault::Misplaced });
         }
-        (None, Some(_)) => expected.missing(F::key(id)),
-        (Some(_), _) | (None, None) => {}
+        (None, _) if is_counted => expected.missing(F::key(id)),
+        (Some(_) | None, _) => {}
     }
     Ok(row)
 }
@@ -219,7 +228,19 @@ fn equal_to<F: Field + PartialEq>(query: &Query<F>, field: F) -> Option<&[FieldV
     Some(&filter.values)
 }
 
-/// Ids that a question names: no index is needed to find these.
+/// Of each organisation and value its range, in an index that has them in the order of ids.
+fn by_id(ids_sql: &'static str, values: &[FieldValue<'static>]) -> OrderedIndex {
+    let values: BTreeSet<_> = ids(values).into_iter().collect();
+    let values = values.into_iter().map(|id| Value::Blob(id.to_vec()));
+    OrderedIndex { ids: ids_sql, values: values.collect() }
+}
+
+/// Entries of ids that a question names: no index is needed to find these.
+fn named(values: &[FieldValue<'static>]) -> Vec<Entry> {
+    ids(values).into_iter().map(|id| Entry::maybe(None, id)).collect()
+}
+
+/// Ids that a question names.
 fn ids(values: &[FieldValue<'static>]) -> Vec<[u8; 12]> {
     let id = |value: &FieldValue<'_>| match value {
         FieldValue::Text(text) => Id::parse(text).ok().map(|id| *id.as_bytes()),
@@ -254,16 +275,17 @@ impl Listed for CardField {
         chain.card_is_ours(row)
     }
 
-    fn indexed(query: &Query<Self>, source: &ListSource<'_>) -> Result<Option<Vec<[u8; 12]>>, StoreFault> {
+    fn indexed(query: &Query<Self>, source: &ListSource<'_>) -> Result<Option<Vec<Entry>>, StoreFault> {
         if let Some(values) = equal_to(query, Self::Id) {
-            return Ok(Some(ids(values)));
+            return Ok(Some(named(values)));
         }
         let Some(values) = equal_to(query, Self::Fingerprint) else { return Ok(None) };
         let fingerprints = values.iter().filter_map(|value| match value {
             FieldValue::Text(text) => Fingerprint::parse(text),
             FieldValue::Absent | FieldValue::Number(_) => None,
         });
-        fingerprints::look_up(source, &fingerprints.collect::<BTreeSet<_>>()).map(Some)
+        let found = fingerprints::look_up(source, &fingerprints.collect::<BTreeSet<_>>())?;
+        Ok(Some(found.into_iter().map(|id| Entry::maybe(None, id)).collect()))
     }
 
     fn ordered(_query: &Query<Self>) -> Option<OrderedIndex> {
@@ -297,31 +319,46 @@ impl Listed for TransactionField {
         chain.transaction_is_ours(row)
     }
 
-    fn indexed(query: &Query<Self>, source: &ListSource<'_>) -> Result<Option<Vec<[u8; 12]>>, StoreFault> {
+    fn indexed(query: &Query<Self>, source: &ListSource<'_>) -> Result<Option<Vec<Entry>>, StoreFault> {
         if let Some(values) = equal_to(query, Self::Id) {
-            return Ok(Some(ids(values)));
+            return Ok(Some(named(values)));
         }
-        let Some(values) = equal_to(query, Self::Card) else { return Ok(None) };
-        let sql = "SELECT id FROM payment_by_card WHERE card = ?";
-        let mut statement = source.view.prepare_cached(sql).map_err(unreadable)?;
+        if equal_to(query, Self::Card).is_some() {
+            return Ok(None);
+        }
+        let Some(values) = equal_to(query, Self::MerchantReference) else { return Ok(None) };
+        let (least, greatest) = query.ids();
+        let before = newest::before(query.after, greatest);
+        // Past these nothing is counted, and of what is examined more is refused.
+        let most = if query.examines() { query.examined_max.saturating_add(1) } else { query.count_end() };
         let mut found = Vec::new();
-        for card in ids(values).into_iter().collect::<BTreeSet<_>>() {
-            source.stop.check()?;
-            for id in statement.query_map([card], |row| row.get(0)).map_err(unreadable)? {
-                found.push(id.map_err(unreadable)?);
+        for organisation in query.organisations.iter().copied().collect::<BTreeSet<_>>() {
+            for value in values {
+                let FieldValue::Text(reference) = value else { continue };
+                let chain = source.tallies.chain();
+                let fingerprint = fingerprints::reference_fingerprint(chain, organisation, reference);
+                let range = (least.as_bytes().as_slice(), before.as_slice());
+                let ids = fingerprints::look_up_newest(source, fingerprint, range, most)?;
+                found.extend(ids.into_iter().map(|id| Entry::maybe(Some(organisation), id)));
             }
         }
         Ok(Some(found))
     }
 
     fn ordered(query: &Query<Self>) -> Option<OrderedIndex> {
-        if let Some(values) = equal_to(query, Self::Account) {
-            let accounts: BTreeSet<_> = ids(values).into_iter().collect();
-            return Some(OrderedIndex {
-                ids: "SELECT id FROM payment_by_account WHERE organisation = ? AND account = ? AND id >= ? AND id < ? \
-                      ORDER BY id DESC LIMIT ?",
-                values: accounts.into_iter().map(|id| Value::Blob(id.to_vec())).collect(),
-            });
+        if let Some(cards) = equal_to(query, Self::Card) {
+            return Some(by_id(
+                "SELECT id FROM payment_by_card WHERE organisation = ? AND card = ? AND id >= ? AND id < ? \
+                 ORDER BY id DESC LIMIT ?",
+                cards,
+            ));
+        }
+        if let Some(accounts) = equal_to(query, Self::Account) {
+            return Some(by_id(
+                "SELECT id FROM payment_by_account WHERE organisation = ? AND account = ? AND id >= ? AND id < ? \
+                 ORDER BY id DESC LIMIT ?",
+                accounts,
+            ));
         }
         let values = equal_to(query, Self::Status)?;
         let is_asked =
@@ -361,9 +398,9 @@ impl Listed for RefundField {
         chain.refund_is_ours(row)
     }
 
-    fn indexed(query: &Query<Self>, source: &ListSource<'_>) -> Result<Option<Vec<[u8; 12]>>, StoreFault> {
+    fn indexed(query: &Query<Self>, source: &ListSource<'_>) -> Result<Option<Vec<Entry>>, StoreFault> {
         if let Some(values) = equal_to(query, Self::Id) {
-            return Ok(Some(ids(values)));
+            return Ok(Some(named(values)));
         }
         let Some(values) = equal_to(query, Self::Transaction) else { return Ok(None) };
         let sql = "SELECT id FROM refund_by_payment WHERE payment = ?";
@@ -372,14 +409,28 @@ impl Listed for RefundField {
         for payment in ids(values).into_iter().collect::<BTreeSet<_>>() {
             source.stop.check()?;
             for id in statement.query_map([payment], |row| row.get(0)).map_err(unreadable)? {
-                found.push(id.map_err(unreadable)?);
+                found.push(Entry::maybe(None, id.map_err(unreadable)?));
             }
         }
         Ok(Some(found))
     }
 
-    fn ordered(_query: &Query<Self>) -> Option<OrderedIndex> {
-        None
+    fn ordered(query: &Query<Self>) -> Option<OrderedIndex> {
+        if let Some(accounts) = equal_to(query, Self::Account) {
+            return Some(by_id(
+                "SELECT id FROM refund_by_account WHERE organisation = ? AND account = ? AND id >= ? AND id < ? \
+                 ORDER BY id DESC LIMIT ?",
+                accounts,
+            ));
+        }
+        let values = equal_to(query, Self::Status)?;
+        let is_asked = |status: &&RefundStatus| values.contains(&FieldValue::Text(status.as_str().into()));
+        let statuses = RefundStatus::ALL.iter().filter(is_asked);
+        Some(OrderedIndex {
+            ids: "SELECT id FROM refund_by_status WHERE organisation = ? AND status = ? AND id >= ? AND id < ? \
+                  ORDER BY id DESC LIMIT ?",
+            values: statuses.map(|status| Value::Integer(status.code().into())).collect(),
+        })
     }
 }
 
@@ -409,9 +460,9 @@ impl Listed for CustomerField {
         chain.customer_is_ours(row)
     }
 
-    fn indexed(query: &Query<Self>, source: &ListSource<'_>) -> Result<Option<Vec<[u8; 12]>>, StoreFault> {
+    fn indexed(query: &Query<Self>, source: &ListSource<'_>) -> Result<Option<Vec<Entry>>, StoreFault> {
         if let Some(values) = equal_to(query, Self::Id) {
-            return Ok(Some(ids(values)));
+            return Ok(Some(named(values)));
         }
         let Some(values) = equal_to(query, Self::Email) else { return Ok(None) };
         let digest = |value: &FieldValue<'_>| match value {
@@ -424,7 +475,7 @@ impl Listed for CustomerField {
         for digest in values.iter().filter_map(digest).collect::<BTreeSet<_>>() {
             source.stop.check()?;
             for id in statement.query_map([digest.as_bytes()], |row| row.get(0)).map_err(unreadable)? {
-                found.push(id.map_err(unreadable)?);
+                found.push(Entry::maybe(None, id.map_err(unreadable)?));
             }
         }
         Ok(Some(found))
@@ -461,9 +512,9 @@ impl Listed for DeliveryField {
         chain.delivery_is_ours(row)
     }
 
-    fn indexed(query: &Query<Self>, source: &ListSource<'_>) -> Result<Option<Vec<[u8; 12]>>, StoreFault> {
+    fn indexed(query: &Query<Self>, source: &ListSource<'_>) -> Result<Option<Vec<Entry>>, StoreFault> {
         if let Some(values) = equal_to(query, Self::Id) {
-            return Ok(Some(ids(values)));
+            return Ok(Some(named(values)));
         }
         let objects = equal_to(query, Self::Transaction).or_else(|| equal_to(query, Self::Refund));
         let Some(values) = objects else { return Ok(None) };
@@ -473,20 +524,19 @@ impl Listed for DeliveryField {
         for object in ids(values).into_iter().collect::<BTreeSet<_>>() {
             source.stop.check()?;
             for id in statement.query_map([object], |row| row.get(0)).map_err(unreadable)? {
-                found.push(id.map_err(unreadable)?);
+                found.push(Entry::maybe(None, id.map_err(unreadable)?));
             }
         }
         Ok(Some(found))
     }
 
     fn ordered(query: &Query<Self>) -> Option<OrderedIndex> {
-        if let Some(values) = equal_to(query, Self::Account) {
-            let accounts: BTreeSet<_> = ids(values).into_iter().collect();
-            return Some(OrderedIndex {
-                ids: "SELECT id FROM delivery_by_account WHERE organisation = ? AND account = ? AND id >= ? AND id < ? \
-                      ORDER BY id DESC LIMIT ?",
-                values: accounts.into_iter().map(|id| Value::Blob(id.to_vec())).collect(),
-            });
+        if let Some(accounts) = equal_to(query, Self::Account) {
+            return Some(by_id(
+                "SELECT id FROM delivery_by_account WHERE organisation = ? AND account = ? AND id >= ? AND id < ? \
+                 ORDER BY id DESC LIMIT ?",
+                accounts,
+            ));
         }
         let values = equal_to(query, Self::Status)?;
         let is_asked = |status: &&DeliveryStatus| values.contains(&FieldValue::Text(status.as_str().into()));

@@ -22,13 +22,15 @@ CREATE TABLE fingerprint_run (run INTEGER, fingerprint BLOB, id BLOB,
 CREATE TABLE run (number INTEGER PRIMARY KEY, level INTEGER NOT NULL, into_run INTEGER);
 CREATE TABLE payment (id BLOB PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE payment_by_organisation (organisation BLOB, id BLOB, PRIMARY KEY (organisation, id)) WITHOUT ROWID;
-CREATE TABLE payment_by_card (card BLOB, id BLOB, PRIMARY KEY (card, id)) WITHOUT ROWID;
+CREATE TABLE payment_by_card (organisation BLOB, card BLOB, id BLOB, PRIMARY KEY (organisation, card, id)) WITHOUT ROWID;
 CREATE TABLE payment_by_account (organisation BLOB, account BLOB, id BLOB, PRIMARY KEY (organisation, account, id)) WITHOUT ROWID;
 CREATE TABLE payment_by_status (organisation BLOB, status INTEGER, id BLOB, PRIMARY KEY (organisation, status, id)) WITHOUT ROWID;
 CREATE TABLE payment_open (id BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE refund (id BLOB PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE refund_by_organisation (organisation BLOB, id BLOB, PRIMARY KEY (organisation, id)) WITHOUT ROWID;
 CREATE TABLE refund_by_payment (payment BLOB, id BLOB, PRIMARY KEY (payment, id)) WITHOUT ROWID;
+CREATE TABLE refund_by_account (organisation BLOB, account BLOB, id BLOB, PRIMARY KEY (organisation, account, id)) WITHOUT ROWID;
+CREATE TABLE refund_by_status (organisation BLOB, status INTEGER, id BLOB, PRIMARY KEY (organisation, status, id)) WITHOUT ROWID;
 CREATE TABLE refund_open (id BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE customer (id BLOB PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE customer_by_organisation (organisation BLOB, id BLOB, PRIMARY KEY (organisation, id)) WITHOUT ROWID;

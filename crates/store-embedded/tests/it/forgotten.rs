@@ -7,7 +7,8 @@
 use panvault_model::{CardId, Sealed, TransactionId, TransactionStatus};
 use panvault_store::{Action, CardRow, Commit, DocumentKind, DocumentRow, Store, TransactionRow};
 use panvault_testkit::conformance::rows::{
-    card, card_changed, document, history, id, refund, refunded, transaction, transaction_settled,
+    VAULT, card, card_changed, chain, document, history, id, refund, refunded, transaction,
+    transaction_settled,
 };
 use panvault_testkit::conformance::{
     card_delete, card_insert, card_noted, card_update, document_delete, document_put, documents_commit, note,
@@ -98,12 +99,25 @@ fn card_take(view: &Connection, row: &CardRow) {
     run(view, "DELETE FROM fingerprint_tail WHERE id = ?", row.id.as_bytes());
 }
 
+/// As docs/record-format.md has it.
+fn reference_fingerprint(row: &TransactionRow) -> [u8; 16] {
+    let parts = [
+        b"reference-fingerprint/1",
+        row.organisation.as_bytes().as_slice(),
+        row.merchant_reference.as_bytes(),
+    ];
+    *chain(VAULT).tag(&parts).first_chunk().unwrap()
+}
+
 fn transaction_put(view: &Connection, row: &TransactionRow) {
     let (id, organisation) = (row.id.as_bytes(), row.organisation.as_bytes());
     let (bytes, step) = (encoded(|out| row.encode(out)), encoded(|out| history(row).encode(out)));
     view.execute("INSERT INTO payment VALUES (?, ?)", params![id, bytes]).unwrap();
     view.execute("INSERT INTO payment_by_organisation VALUES (?, ?)", params![organisation, id]).unwrap();
-    view.execute("INSERT INTO payment_by_card VALUES (?, ?)", params![row.card.as_bytes(), id]).unwrap();
+    let by_card = params![organisation, row.card.as_bytes(), id];
+    view.execute("INSERT INTO payment_by_card VALUES (?, ?, ?)", by_card).unwrap();
+    view.execute("INSERT INTO fingerprint_tail VALUES (?, ?)", params![id, reference_fingerprint(row)])
+        .unwrap();
     let by_account = params![organisation, row.account.as_bytes(), id];
     view.execute("INSERT INTO payment_by_account VALUES (?, ?, ?)", by_account).unwrap();
     let by_status = params![organisation, row.status.code(), id];
@@ -118,6 +132,7 @@ fn transaction_take(view: &Connection, row: &TransactionRow) {
     for table in indexes.iter().map(String::as_str).chain(["payment"]) {
         run(view, &format!("DELETE FROM {table} WHERE id = ?"), id);
     }
+    run(view, "DELETE FROM fingerprint_tail WHERE id = ?", id);
     view.execute("DELETE FROM history WHERE payment = ?", [id]).unwrap();
     view.execute("DELETE FROM payment_open WHERE id = ?", [id]).unwrap();
 }

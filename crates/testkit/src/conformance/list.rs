@@ -42,6 +42,8 @@ pub(super) const CASES: &[StoreCase] = cases! {
     a_count_has_an_end
     a_list_examines_so_many_rows_and_no_more
     transactions_of_an_account_or_a_status_are_found_without_examining
+    transactions_of_a_reference_or_a_card_are_found_without_examining
+    refunds_of_an_account_or_a_status_are_found_without_examining
     a_list_of_times_has_what_was_made_then
 };
 
@@ -52,7 +54,11 @@ use filter::{
     every_card_field_finds_its_card, every_transaction_field_finds_its_transaction, filters_hold_together,
     what_is_absent_equals_nothing,
 };
-use index::transactions_of_an_account_or_a_status_are_found_without_examining;
+use index::{
+    refunds_of_an_account_or_a_status_are_found_without_examining,
+    transactions_of_a_reference_or_a_card_are_found_without_examining,
+    transactions_of_an_account_or_a_status_are_found_without_examining,
+};
 use order::{
     a_count_ends_with_its_page, a_sorted_list_has_parts_and_a_total,
     rows_are_sorted_and_ties_are_newest_first, the_newest_first_is_also_a_sort,

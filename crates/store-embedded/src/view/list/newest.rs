@@ -2,7 +2,7 @@ use core::marker::PhantomData;
 use std::collections::BinaryHeap;
 use std::vec;
 
-use panvault_model::OrganisationId;
+use panvault_model::{Id, OrganisationId};
 use panvault_store::{Query, StoreFault};
 use rusqlite::ToSql;
 use rusqlite::types::Value;
@@ -65,11 +65,7 @@ impl<'a, F: Listed> Newest<'a, F> {
             newest: BinaryHeap::new(),
             field: PhantomData,
         };
-        let before = match query.after {
-            Some(after) if after <= last => after.as_bytes().to_vec(),
-            // What is longer sorts behind: nothing lies between the last id and this.
-            Some(_) | None => [last.as_bytes().as_slice(), &[0]].concat(),
-        };
+        let before = before(query.after, last);
         let ranges = organisations.iter().flat_map(|whose| values.iter().map(move |value| (whose, value)));
         for (at, (organisation, value)) in ranges.enumerate() {
             let batch = Vec::new().into_iter();
@@ -99,12 +95,21 @@ impl<'a, F: Listed> Newest<'a, F> {
     }
 }
 
+/// What sorts right behind the last id that a list may have, which begins behind `after` and has no id beyond `last`.
+pub(super) fn before(after: Option<Id>, last: Id) -> Vec<u8> {
+    match after {
+        Some(after) if after <= last => after.as_bytes().to_vec(),
+        // What is longer sorts behind: nothing lies between the last id and this.
+        Some(_) | None => [last.as_bytes().as_slice(), &[0]].concat(),
+    }
+}
+
 impl<F: Listed> Iterator for Newest<'_, F> {
     type Item = Result<Entry, StoreFault>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let (id, at) = self.newest.pop()?;
         let organisation = Some(self.ranges.get(at)?.organisation);
-        Some(self.refill(at, &id).map(|()| Entry { organisation, id }))
+        Some(self.refill(at, &id).map(|()| Entry { organisation, id, is_counted: true }))
     }
 }

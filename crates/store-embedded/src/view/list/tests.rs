@@ -96,7 +96,7 @@ impl Listed for Of {
         &row.id
     }
 
-    fn indexed(_: &Query<Self>, _: &ListSource<'_>) -> Result<Option<Vec<[u8; 12]>>, StoreFault> {
+    fn indexed(_: &Query<Self>, _: &ListSource<'_>) -> Result<Option<Vec<Entry>>, StoreFault> {
         Ok(None)
     }
 
