@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::sync::Arc;
 
-use panvault_model::{ActionState, OrganisationId, Timestamp, TransactionAction, TransactionStatus};
+use panvault_model::{ActionState, Id, OrganisationId, TransactionAction, TransactionStatus};
 use panvault_store::limits::LIST_ROWS_MAX;
 use panvault_store::{
     Action, AuditNote, Commit, Count, Expect, FieldValue, Filter, Outcome, RowKey, Test, TransactionField,
@@ -46,20 +46,21 @@ impl Vault {
         let organisations: Vec<_> = snapshot.documents.organisations().map(|row| row.id).collect();
         drop(snapshot);
         let mut counts = SettledCounts::default();
-        let mut until = Timestamp::MAX;
+        let mut after = None;
         // One that cannot be settled keeps back no others.
         let mut first = Ok(());
         loop {
-            let page = self.store().transaction_list(captured(organisations.clone(), until)).await?;
+            let page = self.store().transaction_list(captured(organisations.clone(), after)).await?;
             let is_last = page.rows.len() < LIST_ROWS_MAX as usize;
-            // Newest first: what is left is not newer than the last of these.
-            let last = page.rows.last().map(|row| row.created_at);
+            let last = page.rows.last().map(|row| row.id.0);
             for some in page.rows.chunks(SETTLED_AT_ONCE_MAX) {
                 first = first.and(self.settle_some(asked, some, &mut counts).await);
             }
-            let Some(last) = last.filter(|_| !is_last) else { break };
-            let before = Timestamp::from_unix_millis(until.unix_millis().saturating_sub(1));
-            until = last.min(before);
+            // Newest first: what is left comes behind the last of these.
+            after = last.filter(|_| !is_last);
+            if after.is_none() {
+                break;
+            }
         }
         let refunds = self.refunds_settle(asked, &organisations).await;
         first?;
@@ -146,17 +147,13 @@ impl Vault {
     }
 }
 
-/// What waits for settlement, up to a moment.
-fn captured(organisations: Vec<OrganisationId>, until: Timestamp) -> TransactionQuery {
+/// What waits for settlement, behind an id.
+fn captured(organisations: Vec<OrganisationId>, after: Option<Id>) -> TransactionQuery {
     let waits = TransactionStatus::ALL.iter().filter(|from| from.after(TransactionAction::Settle).is_some());
     let values = waits.map(|status| FieldValue::Text(status.as_str().into())).collect();
-    let made = FieldValue::Number(until.unix_millis());
-    let filters = vec![
-        Filter { field: TransactionField::Status, test: Test::Equal, values },
-        Filter { field: TransactionField::CreatedAt, test: Test::AtMost, values: vec![made] },
-    ];
+    let filters = vec![Filter { field: TransactionField::Status, test: Test::Equal, values }];
     let query = TransactionQuery::newest(organisations, LIST_ROWS_MAX);
-    TransactionQuery { filters, count: Count::PageEnd, ..query }
+    TransactionQuery { filters, after, count: Count::PageEnd, ..query }
 }
 
 async fn settle_often(vault: WeakVault, seconds: u64) {
@@ -172,5 +169,18 @@ async fn settle_often(vault: WeakVault, seconds: u64) {
                 tracing::warn!(error = %with_causes(&error), advice, "vault.settlement_failed");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The bug: a settlement read all the transactions there are, and took longer than a list may once there were many. Its cause: nothing found them
+    /// by their status, and a moment was asked for beside it. Its cure: the index of statuses, and pages that begin behind an id.
+    #[test]
+    fn nothing_is_examined_to_find_what_waits() {
+        let query = captured(Vec::new(), None);
+        assert!(query.indexed().is_some() && !query.examines());
     }
 }
