@@ -37,12 +37,23 @@ impl DevVault {
         data: &Path,
         log: &Path,
     ) -> anyhow::Result<Self> {
+        Self::start_with(workspace, binary, data, log, &[])
+    }
+
+    /// The same, with further arguments.
+    pub(crate) fn start_with(
+        workspace: &Workspace,
+        binary: &Path,
+        data: &Path,
+        log: &Path,
+        more: &[&str],
+    ) -> anyhow::Result<Self> {
         if let Some(parent) = log.parent() {
             fs::create_dir_all(parent)?;
         }
         let mut command =
             run::command(binary, &workspace.root, &["dev", "--json", "--listen", "127.0.0.1:0"]);
-        command.arg("--data").arg(data);
+        command.arg("--data").arg(data).args(more);
         let log_file = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
         let mut child = command
             .stdout(Stdio::piped())

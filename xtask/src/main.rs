@@ -8,6 +8,7 @@ mod browser;
 mod ci;
 mod clients;
 mod dev_vault;
+mod examples;
 mod exposures;
 mod first_command;
 mod node;
@@ -23,6 +24,7 @@ mod source;
 mod stopwatch;
 mod test;
 mod tidy;
+mod webhook;
 mod workspace;
 
 use std::process::ExitCode;
@@ -41,13 +43,13 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run every test: Rust, documentation, a real list of BINs, schemathesis and generated clients against the real binary, and pages in a
-    /// browser.
+    /// Run every test: Rust, documentation, a real list of BINs, schemathesis, generated clients and the examples against the real binary, and
+    /// pages in a browser.
     Test {
         /// Leave out what needs Python and a package index: the real list and schemathesis.
         #[arg(long, alias = "without-schemathesis")]
         without_python: bool,
-        /// Leave out what needs Node, a browser and a package index.
+        /// Leave out what needs Node, a browser and a package index, and the examples, which need runtimes of other languages.
         #[arg(long)]
         without_browser: bool,
     },
@@ -61,6 +63,8 @@ enum Command {
     Browser,
     /// Make clients from the OpenAPI document with others' generators, and run them against the real binary, alone.
     Clients,
+    /// Run the programs in `examples/` against the real binary, alone.
+    Examples,
     /// Check who uses whom, and the rules that sources and manifests keep.
     Architecture,
     /// Check that `exposures.txt` lists every place where plaintext is handed out.
@@ -107,6 +111,7 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Ci => Ok(ci::ci(&workspace)),
         Command::Browser => browser::browser(&workspace).map(|()| true),
         Command::Clients => clients::clients(&workspace).map(|()| true),
+        Command::Examples => examples::examples(&workspace).map(|()| true),
         Command::Attack => attack::attack(&workspace).map(|()| true),
         Command::Schemathesis => schemathesis::schemathesis(&workspace).map(|()| true),
         Command::Architecture => {

@@ -3,7 +3,9 @@ use std::path::Path;
 use crate::attack::Outcomes;
 use crate::parts::{Parts, Totals};
 use crate::workspace::Workspace;
-use crate::{attack, bin_list, browser, clients, first_command, package, packages, run, schemathesis};
+use crate::{
+    attack, bin_list, browser, clients, examples, first_command, package, packages, run, schemathesis,
+};
 
 /// What is left out.
 #[derive(Default)]
@@ -36,6 +38,11 @@ pub(crate) fn tests(workspace: &Workspace, without: &Without, parts: &mut Parts)
         parts.skip("generated clients", "they need Python and Node");
     } else {
         parts.check("generated clients", || clients::clients(workspace));
+    }
+    if without.python || without.browser {
+        parts.skip("examples", "they need the runtimes of other languages");
+    } else {
+        parts.check("examples", || examples::examples(workspace));
     }
     if without.browser {
         parts.skip("browser", "--without-browser");

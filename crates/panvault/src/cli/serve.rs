@@ -27,6 +27,9 @@ pub(crate) struct Dev {
     /// Seconds for which a CVV is held, 0 to 86400
     #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
     pub(crate) cvv_ttl_seconds: u32,
+    /// Settle what was captured every so many seconds, 0 to 86400; 0 for never, but by `panvault settle`
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=86_400))]
+    pub(crate) settle_seconds: u64,
 }
 
 #[derive(Args)]

@@ -62,7 +62,12 @@ pub(crate) fn run(args: &Dev) -> anyhow::Result<()> {
     };
     runtime()?.block_on(async {
         let existed = path.exists();
-        let (bound, dev) = start(&path, args.listen, args.metrics_listen, args.cvv_ttl_seconds).await?;
+        let open = OpenSettings {
+            cvv_ttl_seconds: args.cvv_ttl_seconds,
+            settle_seconds: args.settle_seconds,
+            ..settings(&path)
+        };
+        let (bound, dev) = start(&path, args.listen, args.metrics_listen, open).await?;
         let text = if args.json {
             json(&bound, &dev.vault, &path)
         } else {
@@ -96,21 +101,20 @@ pub(crate) async fn start(
     path: &Path,
     listen: SocketAddr,
     metrics_listen: Option<SocketAddr>,
-    cvv_ttl_seconds: u32,
+    open: OpenSettings,
 ) -> anyhow::Result<(Bound, Started)> {
     let server = ServerSettings { connections_max: CONNECTIONS_MAX, ..ServerSettings::default() };
     let server = descriptors::fit(server)?;
     let made = tokio::task::block_in_place(|| read_or_make(path, listen))?;
     // Whoever tries it has the receiver beside it.
     let webhooks = Some(AddressPolicy::allowing(["127.0.0.0/8", "::1"])?);
-    let settings = OpenSettings { cvv_ttl_seconds, webhooks, ..settings(path) };
-    let open = DataDirectory::find(path)?.open(&settings).await?;
+    let open = DataDirectory::find(path)?.open(&OpenSettings { webhooks, ..open }).await?;
     let serving = Serving { listen, metrics_listen, tls: None, directory: path.to_owned(), server };
     Ok((bind(open, serving).await?, made))
 }
 
 /// A vault of this command has its root key inside: it is for trying, and holds no real card.
-fn settings(path: &Path) -> OpenSettings {
+pub(super) fn settings(path: &Path) -> OpenSettings {
     OpenSettings {
         root_key_file: Some(path.join(ROOT_KEY_INSIDE)),
         store: small_store(),
