@@ -27,7 +27,7 @@ use crate::fault::Faults;
 use crate::limits::{ANSWER_OWN_BYTES_MAX, IDEMPOTENCY_KEY_CHARS_MAX, IDEMPOTENCY_KEY_RANDOM_CHARS_MIN};
 use crate::room::Place;
 use crate::table::{AnswerSchema, ENDPOINTS, Endpoint};
-use crate::{body, caller, cors, csv, docs_page, openapi, populate};
+use crate::{body, caller, cors, csv, docs_page, hosted, openapi, populate};
 
 /// Who is at the other end of a connection.
 #[derive(Clone)]
@@ -76,6 +76,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/openapi.json/", openapi)
         .route("/", get(|| core::future::ready(Redirect::to("/docs"))))
         .merge(docs_page::routes())
+        .merge(hosted::routes())
         .fallback(|State(app): State<Arc<App>>| {
             refused(app, Refusal::with(ErrorCode::NotFound, "path", "is none of this API"))
         })
@@ -147,6 +148,14 @@ async fn endpoint(
     answer.into_response(id)
 }
 
+/// Where a request is from, as far as that is known; a command on this machine is from nowhere.
+pub(crate) fn client_address(app: &App, peer: Option<&Peer>, headers: &HeaderMap) -> Option<IpAddr> {
+    match peer {
+        Some(Peer::Address(address, _)) => Some(app.settings().trusted_proxies.client(*address, headers)),
+        Some(Peer::Operator(_)) | None => None,
+    }
+}
+
 /// Says why a request failed that should not have: the one place where that is said, with all that is known of it.
 fn log(refusal: &Refusal, request: RequestId, operation: &str, path: &str, params: &Params) {
     let code = refusal.code.number();
@@ -185,12 +194,7 @@ async fn answer(
         return Err(Refusal::with(ErrorCode::Malformed, "headers.host", "must be there once"));
     }
     let peer = parts.extensions.get::<Peer>();
-    let address = match peer {
-        Some(Peer::Address(address, _)) => {
-            Some(app.settings().trusted_proxies.client(*address, &parts.headers))
-        }
-        Some(Peer::Operator(_)) | None => None,
-    };
+    let address = client_address(app, peer, &parts.headers);
     let origin = Origin { request: Some(id), address };
     let caller = match peer {
         Some(Peer::Operator(key)) => app.vault().operator(key, origin),

@@ -20,6 +20,7 @@ pub mod floor;
 mod framing;
 #[doc(hidden)]
 pub mod fuzz;
+mod hosted;
 mod json;
 pub mod lenience;
 pub mod limits;

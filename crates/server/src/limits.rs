@@ -110,6 +110,9 @@ pub const RATE_KEYS_MAX: usize = 16_384;
 pub const RATE_ORGANISATIONS_MAX: usize = 16_384;
 /// Addresses of browsers of which the same is known.
 pub const RATE_ADDRESSES_MAX: usize = 32_768;
+/// Documents of frames that an address may load for each request that it may send: a form has five fields at most, is asked for once, and is
+/// loaded by more shoppers than fill it in.
+pub const FRAMES_PER_REQUEST: u32 = 20;
 /// Milliseconds that a list goes on for a client which has closed its side, and has most likely gone.
 pub const CLOSED_MILLIS_MAX: u64 = 1000;
 /// Milliseconds between two looks at whether it has.
@@ -171,6 +174,8 @@ impl RequestLimits {
             of(self.organisation_requests_per_minute, RATE_ORGANISATIONS_MAX),
             of(self.cards_per_minute, RATE_KEYS_MAX),
             of(self.browser_requests_per_minute, RATE_KEYS_MAX),
+            of(self.address_requests_per_minute, RATE_ADDRESSES_MAX),
+            // Those that load frames.
             of(self.address_requests_per_minute, RATE_ADDRESSES_MAX),
             Limiter::bytes(RATE_KEYS_MAX),
         ];

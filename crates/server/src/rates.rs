@@ -1,8 +1,11 @@
 use std::net::IpAddr;
 
+use panvault_model::Now;
 use panvault_vault::{Caller, CardCreate, LimitReached, Limiter, Operation, Quota};
 
-use crate::limits::{RATE_ADDRESSES_MAX, RATE_KEYS_MAX, RATE_ORGANISATIONS_MAX, RequestLimits};
+use crate::limits::{
+    FRAMES_PER_REQUEST, RATE_ADDRESSES_MAX, RATE_KEYS_MAX, RATE_ORGANISATIONS_MAX, RequestLimits,
+};
 use crate::room::network;
 
 /// How often keys, organisations and browsers may ask, counted by this process. Commands on this machine are not counted.
@@ -12,6 +15,7 @@ pub(crate) struct Rates {
     cards: Limiter,
     browser_requests: Limiter,
     address_requests: Limiter,
+    address_frames: Limiter,
     bin_lookups: Limiter,
 }
 
@@ -34,6 +38,11 @@ impl Rates {
             address_requests: limiter(
                 "address_requests_per_minute",
                 limits.address_requests_per_minute,
+                RATE_ADDRESSES_MAX,
+            ),
+            address_frames: limiter(
+                "address_frames_per_minute",
+                limits.address_requests_per_minute.saturating_mul(FRAMES_PER_REQUEST),
                 RATE_ADDRESSES_MAX,
             ),
             bin_lookups: limiter("bin_lookups_per_minute", bin_lookups_per_minute, RATE_KEYS_MAX),
@@ -64,6 +73,12 @@ impl Rates {
             self.requests.take(&key, now)?;
         }
         self.organisation_requests.take(&organisation, now)
+    }
+
+    /// Counts that an address asks for the document of a frame, or what it would be told of a key: nobody sends a key with that, so that there is
+    /// nothing else to count by.
+    pub(crate) fn take_frame(&self, address: Option<IpAddr>, now: Now) -> Result<(), LimitReached> {
+        address.map_or(Ok(()), |address| self.address_frames.take(&network(address), now))
     }
 
     /// Counts a look-up of an issuer.

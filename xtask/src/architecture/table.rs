@@ -37,6 +37,7 @@ const PROCESSOR: &str = "panvault-processor";
 const WEBHOOK: &str = "panvault-webhook";
 const VAULT: &str = "panvault-vault";
 const SERVER: &str = "panvault-server";
+const WEB: &str = "panvault-web";
 const BINARY: &str = "panvault";
 const BENCH: &str = "panvault-bench";
 const XTASK: &str = "xtask";
@@ -56,8 +57,10 @@ pub(super) static ROOMS: &[Crate] = &[
     // Signs with a secret that `keys` has read; knows of no vault.
     Crate { name: WEBHOOK, uses: &[MODEL, KEYS], tests_use: &[] },
     Crate { name: VAULT, uses: &[MODEL, CARD, KEYS, STORE, PROCESSOR, WEBHOOK], tests_use: &[EMBEDDED] },
+    // Files, and nothing else.
+    Crate { name: WEB, uses: &[], tests_use: &[] },
     // Its tests serve a whole vault.
-    Crate { name: SERVER, uses: &[MODEL, CARD, VAULT], tests_use: &[KEYS, STORE, EMBEDDED, PROCESSOR] },
+    Crate { name: SERVER, uses: &[MODEL, CARD, VAULT, WEB], tests_use: &[KEYS, STORE, EMBEDDED, PROCESSOR] },
     Crate {
         name: BINARY,
         uses: &[MODEL, CARD, BINS, DIRECTORY, KEYS, STORE, EMBEDDED, PROCESSOR, WEBHOOK, VAULT, SERVER],
@@ -83,7 +86,7 @@ libraries! {
     // Ciphers, and what goes with them.
     "aws-lc-rs": Users::These(&[KEYS]), NOBODY;
     // A hash that keeps no secret; what does is hashed by `keys`.
-    "sha2": Users::These(&[BINS]), NOBODY;
+    "sha2": Users::These(&[BINS]), Users::These(&[WEB]);
     "subtle": Users::These(&[KEYS]), NOBODY;
     "crc32fast": Users::These(&[KEYS]), NOBODY;
     "sha3": NOBODY, Users::These(&[KEYS]);
@@ -93,7 +96,7 @@ libraries! {
 
     // HTTP and TLS. The binary is a client of its own server in the demo, the test kit of the server under test.
     "axum": Users::These(&[SERVER]), NOBODY;
-    "base64ct": Users::These(&[KEYS, SERVER]), NOBODY;
+    "base64ct": Users::These(&[KEYS, SERVER]), Users::These(&[WEB]);
     "bytes": Users::These(&[SERVER, WEBHOOK]), NOBODY;
     "const_format": Users::These(&[SERVER]), NOBODY;
     "form_urlencoded": Users::These(&[SERVER]), NOBODY;
@@ -114,7 +117,7 @@ libraries! {
 
     // JSON and other texts.
     "serde": Users::These(&[SERVER, BINARY]), NOBODY;
-    "serde_json": Users::These(&[SERVER, BINARY, TESTKIT, XTASK]), NOBODY;
+    "serde_json": Users::These(&[SERVER, BINARY, TESTKIT, XTASK]), Users::These(&[WEB]);
     "toml": Users::These(&[BINARY, BENCH, XTASK]), NOBODY;
     "csv-core": Users::These(&[BINS, SERVER]), NOBODY;
     "hex": Users::These(&[KEYS]), Users::Any;

@@ -16,6 +16,7 @@ mod documents;
 mod faults;
 mod floor;
 mod framing;
+mod hosted;
 mod idempotency;
 mod kept;
 mod lenience;

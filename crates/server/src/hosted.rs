@@ -1,0 +1,182 @@
+//! What a browser loads from here: the script of a shop's page, the frames of hosted fields, and the script of the gateway's forms.
+//!
+//! The document of a frame is the same for every field. Which pages may show it is said to the browser (`frame-ancestors`), and to its script, which
+//! asks the page that it talks to where it is from.
+
+use core::fmt::Write;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName,
+    HeaderValue, ORIGIN, REFERRER_POLICY,
+};
+use http::request::Parts;
+use http::{HeaderMap, StatusCode};
+use panvault_vault::{Caller, Origin};
+use panvault_web::{FORM_SCRIPT, HASHES, Release, WebFile, integrity, release};
+
+use crate::answer::{Answer, object_body};
+use crate::app::App;
+use crate::dispatch::{Peer, client_address};
+use crate::error::{ErrorCode, Refusal};
+
+const NO_SNIFF: HeaderName = HeaderName::from_static("x-content-type-options");
+const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
+
+/// A released file never changes: a browser keeps it for a year, and does not ask again.
+const FOR_EVER: &str = "public, max-age=31536000, immutable";
+/// What a frame may load and do: its script and style sheet, and requests to the vault.
+const FRAME_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; \
+                            form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
+/// What a frame has no use for.
+const FRAME_PERMISSIONS: &str = "accelerometer=(), autoplay=(), bluetooth=(), camera=(), clipboard-read=(), display-capture=(), \
+                                 geolocation=(), gyroscope=(), hid=(), magnetometer=(), microphone=(), midi=(), payment=(), \
+                                 serial=(), usb=(), xr-spatial-tracking=()";
+
+pub(crate) fn routes() -> Router<Arc<App>> {
+    let form_script = get(|| async { asset(FORM_SCRIPT, "no-cache", Readers::Anyone) });
+    Router::new()
+        .route("/js/hashes.json", get(|| async { asset(HASHES, "no-cache", Readers::Anyone) }))
+        .route("/js/{version}/panvault.js", released(|of| of.script, Readers::Anyone))
+        .route("/js/{version}/panvault.mjs", released(|of| of.module, Readers::Anyone))
+        .route("/fields/check", get(check))
+        .route("/fields/{version}/frame.html", get(frame))
+        .route("/fields/{version}/frame.js", released(|of| of.frame_script, Readers::Own))
+        .route("/fields/{version}/frame.css", released(|of| of.frame_style, Readers::Own))
+        .route("/static/jsclient/script.js", form_script.clone())
+        .route("/cdn/jsclient.js", form_script)
+}
+
+/// Whose pages may load a file.
+#[derive(Clone, Copy)]
+enum Readers {
+    Anyone,
+    /// Those that the vault serves.
+    Own,
+}
+
+/// Answers with a file of the version that is named.
+fn released(file: fn(&Release) -> WebFile, readers: Readers) -> MethodRouter<Arc<App>> {
+    get(move |State(app): State<Arc<App>>, Path(version): Path<String>| async move {
+        release(&version).map_or_else(|| not_found(&app), |release| asset(file(release), FOR_EVER, readers))
+    })
+}
+
+fn asset(file: WebFile, cache: &'static str, readers: Readers) -> Response {
+    let headers = [(CONTENT_TYPE, file.content_type), (CACHE_CONTROL, cache), (NO_SNIFF, "nosniff")];
+    let mut response = (headers, file.bytes).into_response();
+    let policy = match readers {
+        Readers::Anyone => {
+            // A browser holds a script against its hash only where it may read it.
+            response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+            "cross-origin"
+        }
+        Readers::Own => "same-origin",
+    };
+    response.headers_mut().insert(RESOURCE_POLICY, HeaderValue::from_static(policy));
+    response
+}
+
+/// The document of every frame, for the pages that its key allows.
+async fn frame(State(app): State<Arc<App>>, Path(version): Path<String>, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    let Some(release) = release(&version) else { return not_found(&app) };
+    match browser(&app, &parts) {
+        Ok(Some(caller)) => frame_document(release, caller.allowed_origins().unwrap_or_default()),
+        Ok(None) => {
+            let text = "<!doctype html><html lang=en><head><meta charset=utf-8><title>Panvault</title></head>\
+                        <body><p>This key is not valid here.</p></body></html>\n";
+            document(StatusCode::FORBIDDEN, text.to_owned(), "'none'")
+        }
+        Err(refusal) => refused(&app, refusal),
+    }
+}
+
+/// Origins are written by `origin_fits` alone: a scheme, a host, a port, and nothing that means something in a header or in HTML.
+fn frame_document(release: &Release, origins: &[String]) -> Response {
+    let origins = origins.join(" ");
+    let mut text = String::from(
+        "<!doctype html><html lang=en><head><meta charset=utf-8>\
+         <meta name=viewport content=\"width=device-width, initial-scale=1\"><title>Panvault</title>",
+    );
+    let hash = |file: WebFile| integrity(file.path).unwrap_or_default();
+    // Writing into a string does not fail.
+    let _ = write!(
+        text,
+        "<meta name=panvault-origins content=\"{origins}\">\
+         <link rel=stylesheet href=frame.css integrity=\"{}\">\
+         <script src=frame.js integrity=\"{}\" defer></script></head><body></body></html>",
+        hash(release.frame_style),
+        hash(release.frame_script),
+    );
+    document(StatusCode::OK, text, &origins)
+}
+
+fn document(status: StatusCode, text: String, ancestors: &str) -> Response {
+    let policy = format!("{FRAME_POLICY}; frame-ancestors {ancestors}");
+    let headers = [
+        (CONTENT_TYPE, "text/html; charset=utf-8"),
+        (CACHE_CONTROL, "no-store"),
+        (NO_SNIFF, "nosniff"),
+        (REFERRER_POLICY, "no-referrer"),
+        (PERMISSIONS_POLICY, FRAME_PERMISSIONS),
+    ];
+    let mut response = (status, headers, text).into_response();
+    let policy = HeaderValue::from_str(&policy)
+        .unwrap_or(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
+    response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+    response
+}
+
+/// Whether the page that asks may use the key: what a shop's script says when no frame answers it.
+async fn check(State(app): State<Arc<App>>, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    let result = match browser(&app, &parts) {
+        Ok(Some(caller)) if allows(&caller, &parts.headers) => "ready",
+        Ok(Some(_)) => "origin",
+        Ok(None) => "key",
+        Err(refusal) => return readable(refused(&app, refusal)),
+    };
+    let body = object_body(|json| json.always("result", result));
+    readable(Answer::new(StatusCode::OK, body).into_response(app.make_request_id()))
+}
+
+fn allows(caller: &Caller, headers: &HeaderMap) -> bool {
+    let page = headers.get(ORIGIN);
+    let mut allowed = caller.allowed_origins().unwrap_or_default().iter();
+    page.is_some_and(|page| allowed.any(|origin| origin.as_bytes() == page.as_bytes()))
+}
+
+/// Any page may read it: it tells whether a key that the page knows works there.
+fn readable(mut response: Response) -> Response {
+    response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    response.headers_mut().insert(RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
+    response
+}
+
+/// The browser's key that stands in the query, if it is one that is valid. How often an address may ask is limited.
+fn browser(app: &App, parts: &Parts) -> Result<Option<Caller>, Refusal> {
+    let address = client_address(app, parts.extensions.get::<Peer>(), &parts.headers);
+    app.rates().take_frame(address, app.vault().now()).map_err(Refusal::too_many)?;
+    let mut keys = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes())
+        .filter(|(name, _)| name == "key");
+    let (Some((_, key)), None) = (keys.next(), keys.next()) else { return Ok(None) };
+    let caller = app.vault().caller(&key, Origin { request: None, address });
+    Ok(caller.ok().filter(Caller::is_browser))
+}
+
+fn not_found(app: &App) -> Response {
+    refused(app, Refusal::with(ErrorCode::NotFound, "path", "is none of this API"))
+}
+
+fn refused(app: &App, refusal: Refusal) -> Response {
+    if let Some(reached) = refusal.limit {
+        app.metrics().limit_reached(reached.limit);
+    }
+    Answer::refusal(refusal, app.vault().now().wall).into_response(app.make_request_id())
+}
