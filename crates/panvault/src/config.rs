@@ -12,8 +12,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use panvault_server::{RequestLimits, ServerSettings, TrustedProxies};
-use panvault_vault::GuardSettings;
 use panvault_vault::limits::CVV_TTL_SECONDS_MAX;
+use panvault_vault::{GuardSettings, origin_fits};
 use panvault_webhook::AddressPolicy;
 
 use crate::cli;
@@ -110,6 +110,7 @@ fn check(mut values: Values) -> anyhow::Result<Config> {
             stop_grace: checked.seconds("stop_grace_seconds"),
             bin_lookups_per_minute: checked.number("bin_lookups_per_minute", 1, 1_000_000),
             requests,
+            public_origin: checked.public_origin(),
             trusted_proxies: checked.value(
                 "trusted_proxies",
                 "must be addresses and networks, such as 10.0.0.0/8, with commas between them",
@@ -184,6 +185,15 @@ impl Checked {
     fn path(&self, name: &str) -> Option<PathBuf> {
         let text = self.text(name);
         if text.is_empty() { None } else { Some(PathBuf::from(text)) }
+    }
+
+    fn public_origin(&mut self) -> Option<String> {
+        let origin = self.text("public_origin");
+        if !origin.is_empty() && origin_fits(&origin).is_err() {
+            let what = "must be a web origin as browsers write it, such as https://vault.example, or empty";
+            self.fault("public_origin", what);
+        }
+        Some(origin).filter(|origin| !origin.is_empty())
     }
 
     fn number<T: TryFrom<u64> + Default>(&mut self, name: &str, min: u64, max: u64) -> T {

@@ -5,12 +5,15 @@ use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
 };
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use panvault_model::Role;
 use panvault_vault::{Caller, Vault};
 
 use crate::answer::Answer;
 use crate::error::{ErrorCode, Refusal};
+use crate::limits::ServerSettings;
+use crate::own_origin::is_own;
 use crate::table::ENDPOINTS;
 
 /// What a page may read beside the body.
@@ -22,13 +25,19 @@ const HEADERS: &str =
 const MAX_AGE: &str = "600";
 
 /// The page that a request of a browser's key comes from: `None` for any other key, of which no page is told anything. Code 111 when
-/// it is none of those that the key allows, also where none is named.
-pub(crate) fn page(caller: &Caller, headers: &HeaderMap) -> Result<Option<HeaderValue>, Refusal> {
+/// it is none of those that the key allows, also where none is named. A page of the vault itself may use it too: such a page is the frame of a
+/// hosted field, which browsers show on pages of the key's origins alone, and needs no leave to read what it is answered.
+pub(crate) fn page(
+    caller: &Caller,
+    settings: &ServerSettings,
+    parts: &Parts,
+) -> Result<Option<HeaderValue>, Refusal> {
     let Some(allowed) = caller.allowed_origins() else { return Ok(None) };
-    match only_origin(headers) {
+    match only_origin(&parts.headers) {
         Some(origin) if allowed.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes()) => {
             Ok(Some(origin.clone()))
         }
+        Some(origin) if is_own(settings, parts, origin) => Ok(None),
         Some(_) | None => {
             let what = "must be one of the web origins that this key allows";
             Err(Refusal::with(ErrorCode::Blocked, "headers.origin", what))

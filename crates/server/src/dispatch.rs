@@ -11,6 +11,7 @@ use axum::routing::{any, get};
 use bytes::Bytes;
 use const_format::formatcp;
 use http::header::{ALLOW, CONNECTION, HOST, HeaderName, HeaderValue};
+use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, Version};
 use panvault_model::{Id, RequestId};
 use panvault_vault::{
@@ -200,7 +201,7 @@ async fn answer(
         Some(Peer::Operator(key)) => app.vault().operator(key, origin),
         Some(Peer::Address(..)) | None => caller::caller(app.vault(), &parts.headers, origin),
     };
-    let mut caller = judged(app, caller, endpoint, &parts.headers, page)?;
+    let mut caller = judged(app, caller, endpoint, &parts, page)?;
     app.rates().take(&caller, endpoint.operation, address).map_err(|reached| {
         app.vault().access_refused(&caller.as_refused(), endpoint.operation, RefusalReason::Rate);
         Refusal::too_many(reached)
@@ -216,7 +217,7 @@ async fn answer(
     let body = if let Some(spec) = endpoint.body {
         let body = body::read(&parts.headers, incoming, app.settings().body_timeout, spec.may_lack).await?;
         // A body takes its time, in which a key may end or be revoked: the request is judged by when it is whole.
-        caller = judged(app, app.vault().caller_again(&caller), endpoint, &parts.headers, page)?;
+        caller = judged(app, app.vault().caller_again(&caller), endpoint, &parts, page)?;
         body
     } else {
         Body::default()
@@ -298,13 +299,13 @@ fn judged(
     app: &App,
     caller: Result<Caller, VaultError>,
     endpoint: &Endpoint,
-    headers: &HeaderMap,
+    parts: &Parts,
     page: &mut Option<HeaderValue>,
 ) -> Result<Caller, Refusal> {
-    let asks_basic = || caller::is_by_authorization(headers);
+    let asks_basic = || caller::is_by_authorization(&parts.headers);
     let caller = caller.map_err(|error| Refusal { asks_basic: asks_basic(), ..Refusal::from(error) })?;
     let refused = |reason| app.vault().access_refused(&caller.as_refused(), endpoint.operation, reason);
-    *page = cors::page(&caller, headers).inspect_err(|_| refused(RefusalReason::Page))?;
+    *page = cors::page(&caller, app.settings(), parts).inspect_err(|_| refused(RefusalReason::Page))?;
     // The same table says it in the documentation; the operation asks for its permit once more.
     if caller.has_any(endpoint.roles) {
         Ok(caller)

@@ -10,12 +10,12 @@ use axum::Router;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
+use http::StatusCode;
 use http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName,
     HeaderValue, ORIGIN, REFERRER_POLICY,
 };
 use http::request::Parts;
-use http::{HeaderMap, StatusCode};
 use panvault_vault::{Caller, Origin};
 use panvault_web::{FORM_SCRIPT, HASHES, Release, WebFile, integrity, release};
 
@@ -23,6 +23,7 @@ use crate::answer::{Answer, object_body};
 use crate::app::App;
 use crate::dispatch::{Peer, client_address};
 use crate::error::{ErrorCode, Refusal};
+use crate::own_origin::{host_asked, host_of, is_from_own};
 
 const NO_SNIFF: HeaderName = HeaderName::from_static("x-content-type-options");
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
@@ -137,7 +138,7 @@ fn document(status: StatusCode, text: String, ancestors: &str) -> Response {
 async fn check(State(app): State<Arc<App>>, request: Request) -> Response {
     let (parts, _) = request.into_parts();
     let result = match browser(&app, &parts) {
-        Ok(Some(caller)) if allows(&caller, &parts.headers) => "ready",
+        Ok(Some(caller)) if allows(&app, &caller, &parts) => "ready",
         Ok(Some(_)) => "origin",
         Ok(None) => "key",
         Err(refusal) => return readable(refused(&app, refusal)),
@@ -146,10 +147,14 @@ async fn check(State(app): State<Arc<App>>, request: Request) -> Response {
     readable(Answer::new(StatusCode::OK, body).into_response(app.make_request_id()))
 }
 
-fn allows(caller: &Caller, headers: &HeaderMap) -> bool {
-    let page = headers.get(ORIGIN);
+fn allows(app: &App, caller: &Caller, parts: &Parts) -> bool {
     let mut allowed = caller.allowed_origins().unwrap_or_default().iter();
-    page.is_some_and(|page| allowed.any(|origin| origin.as_bytes() == page.as_bytes()))
+    match (parts.headers.get(ORIGIN), &app.settings().public_origin) {
+        (Some(page), _) => allowed.any(|origin| origin.as_bytes() == page.as_bytes()),
+        (None, _) if !is_from_own(parts) => false,
+        (None, Some(own)) => allowed.any(|origin| origin == own),
+        (None, None) => allowed.any(|origin| host_of(origin) == host_asked(parts)),
+    }
 }
 
 /// Any page may read it: it tells whether a key that the page knows works there.

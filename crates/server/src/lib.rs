@@ -31,6 +31,7 @@ mod metrics;
 mod moves;
 mod object;
 mod openapi;
+mod own_origin;
 mod populate;
 mod process;
 mod proxies;

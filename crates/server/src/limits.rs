@@ -142,6 +142,8 @@ pub struct ServerSettings {
     pub bin_lookups_per_minute: u32,
     /// How often may be asked.
     pub requests: RequestLimits,
+    /// The web origin (RFC 6454) that browsers know this vault by; without it, that of the host which a request names.
+    pub public_origin: Option<String>,
     /// Who may say whose request they pass on.
     pub trusted_proxies: TrustedProxies,
     /// Rows that are examined for a list or a count.
@@ -194,6 +196,7 @@ impl Default for ServerSettings {
             stop_grace: Duration::from_secs(30),
             bin_lookups_per_minute: 600,
             requests: RequestLimits::default(),
+            public_origin: None,
             trusted_proxies: TrustedProxies::default(),
             list_examined_max: LIST_EXAMINED_MAX,
             list_counted_max: LIST_COUNTED_MAX,

@@ -69,6 +69,11 @@ pub(crate) static SETTINGS: &[Setting] = &[
     ),
     bare("stop_grace_seconds", "30", "Seconds for running requests to end when the server stops."),
     text(
+        "public_origin",
+        "",
+        "The web origin that browsers know this vault by, such as https://vault.example; empty: that of the host which a request names.",
+    ),
+    text(
         "trusted_proxies",
         "",
         "Addresses and networks, with commas, of proxies whose X-Forwarded-For says whose request it is.",

@@ -160,6 +160,9 @@ fn limits_are_good_by_default_and_go_with_one_setting() {
     assert_eq!(config.server.requests.address_requests_per_minute, 60);
     assert_eq!(config.guards.card_guesses_per_day, 24);
     assert_eq!(with(&["card_guesses_per_day=0"]).guards.card_guesses_per_day, 0);
+    assert_eq!(with(&[]).server.public_origin, None);
+    let own = with(&["public_origin=https://vault.example"]).server.public_origin;
+    assert_eq!(own.as_deref(), Some("https://vault.example"));
     let off = with(&["limits=false", "cards_per_minute=7"]);
     assert_eq!((off.server.requests, off.guards), (RequestLimits::default(), GuardSettings::OFF));
     assert_eq!(off.server.bin_lookups_per_minute, 600);
@@ -168,6 +171,8 @@ fn limits_are_good_by_default_and_go_with_one_setting() {
         ("declines_percent_max=101", "must be a number, 0 to 100"),
         ("limits=off", "must be true or false"),
         ("trusted_proxies=192.0.2.1/24", "must be addresses and networks"),
+        ("public_origin=https://192.0.2.1/", "must be a web origin as browsers write it"),
+        ("public_origin=192.0.2.1", "must be a web origin as browsers write it"),
     ] {
         let said = fault(None, &["data_directory=d", set]);
         assert!(said.contains(why) && !said.contains("192.0.2.1"), "{said}");

@@ -1,6 +1,7 @@
 //! A browser's key works on the pages that it names, and no page is let use any other key.
 
 use panvault_model::Role;
+use panvault_server::ServerSettings;
 use serde_json::json;
 
 use crate::support::{SHOP, Server, card_body};
@@ -103,4 +104,51 @@ fn a_browser_asks_before_and_is_let_where_some_key_names_the_page() {
             "{method} {path} {origin}"
         );
     }
+}
+
+/// A frame of hosted fields is a page of the vault: what it sends is from the vault's own origin, of which no key says anything.
+#[test]
+fn a_page_of_the_vault_itself_may_use_a_key_and_is_let_read_by_no_other_page() {
+    let server = Server::start();
+    let shop = &server.parent;
+    let body = card_body(shop).to_string();
+    let own = format!("http://{}", server.address);
+    let ask = |server: &Server, origin: &str, further: &[(&str, &str)]| {
+        let key = server.parent.publishable_key.as_str();
+        let headers = [("X-APIKEY", key), ("Content-Type", "application/json"), ("Origin", origin)];
+        let body = card_body(&server.parent).to_string();
+        server.send("POST", "/v1/card", &[&headers[..], further].concat(), Some(&body))
+    };
+    for further in [&[][..], &[("Sec-Fetch-Site", "same-origin")]] {
+        let answer = ask(&server, &own, further);
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        assert_eq!(answer.header("access-control-allow-origin"), None);
+    }
+    for site in ["same-site", "cross-site", "none"] {
+        ask(&server, &own, &[("Sec-Fetch-Site", site)]).fails(403, 111);
+    }
+    let other_port = format!("http://127.0.0.1:{}", server.metrics.port());
+    for origin in
+        [own.replace("http:", "https:").as_str(), &other_port, "http://127.0.0.1", "http://localhost"]
+    {
+        if origin.starts_with("https:") {
+            // The same host and port: a proxy may end TLS. A browser that knows of two schemes says so.
+            ask(&server, origin, &[("Sec-Fetch-Site", "cross-site")]).fails(403, 111);
+        } else {
+            ask(&server, origin, &[]).fails(403, 111);
+        }
+    }
+    // Nobody is asked before a request to where its page is from.
+    let preflight = [("Origin", own.as_str()), ("Access-Control-Request-Method", "POST")];
+    server.send("OPTIONS", "/v1/card", &preflight, None).fails(405, 146);
+    // A key of a server is told nothing, wherever it is used.
+    let headers = [("X-APIKEY", shop.key.as_str()), ("Content-Type", "application/json"), ("Origin", &own)];
+    let answer = server.send("POST", "/v1/card", &headers, Some(&body));
+    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, None));
+    // What was set is the only one.
+    let public_origin = Some("https://vault.example".to_owned());
+    let settings = ServerSettings { public_origin, ..ServerSettings::default() };
+    let server = Server::start_with(settings, None);
+    assert_eq!(ask(&server, "https://vault.example", &[]).status, 200);
+    ask(&server, &format!("http://{}", server.address), &[]).fails(403, 111);
 }

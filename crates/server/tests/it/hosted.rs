@@ -158,9 +158,17 @@ fn a_page_is_told_what_is_wrong_with_its_key() {
     for query in [String::new(), format!("?key={}", server.parent.key), format!("?key={key}0")] {
         assert_eq!(ask(&query, &[("Origin", SHOP)]), json!({"result": "key"}));
     }
-    server.revoke_key_with(&[Role::Publishable]);
-    server.revoke_key_with(&[Role::Publishable]);
-    server.revoke_key_with(&[Role::Publishable]);
+    // A page of the vault names no origin where it asks the vault, and its key does not allow that page.
+    assert_eq!(ask(&good, &[("Sec-Fetch-Site", "same-origin")]), json!({"result": "origin"}));
+    let own = json!({ "name": "own", "roles": ["Publishable"], "allowed_origins": [format!("http://{}", server.address)] });
+    let own =
+        server.post(&server.parent.key, "/v1/apikey", &own).json()["api_key"].as_str().unwrap().to_owned();
+    let own = format!("?key={own}");
+    assert_eq!(ask(&own, &[("Sec-Fetch-Site", "same-origin")]), json!({"result": "ready"}));
+    assert_eq!(ask(&own, &[("Sec-Fetch-Site", "cross-site")]), json!({"result": "origin"}));
+    for _ in 0..4 {
+        server.revoke_key_with(&[Role::Publishable]);
+    }
     assert_eq!(ask(&good, &[("Origin", SHOP)]), json!({"result": "key"}));
 }
 
