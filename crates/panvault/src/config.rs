@@ -189,7 +189,7 @@ impl Checked {
 
     fn public_origin(&mut self) -> Option<String> {
         let origin = self.text("public_origin");
-        if !origin.is_empty() && origin_fits(&origin).is_err() {
+        if !origin.is_empty() && origin_fits("public_origin", &origin).is_err() {
             let what = "must be a web origin as browsers write it, such as https://vault.example, or empty";
             self.fault("public_origin", what);
         }

@@ -2,6 +2,7 @@ use core::time::Duration;
 
 use axum::body::Body as Incoming;
 use bytes::Bytes;
+use const_format::formatcp;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use http_body_util::BodyExt;
@@ -9,7 +10,8 @@ use hyper::body::Frame;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::{ErrorCode, Refusal};
-use crate::limits::BODY_BYTES_MAX;
+use crate::limits::{BODY_BYTES_MAX, FORM_BYTES_MAX};
+use crate::object::write_text;
 
 /// A request body, whole, wiped when it goes. It may hold a card number or a CVV.
 #[derive(Default)]
@@ -63,17 +65,26 @@ impl Drop for Part {
     }
 }
 
-/// Reads a body under its limits of kind, size and time. One that `may_lack`, and of which nothing comes, need not say of what kind it is.
+/// What a body may be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Accepts {
+    /// JSON.
+    Json,
+    /// JSON, or nothing, which need not say of what kind it is.
+    JsonOrNothing,
+    /// JSON, or a form (URL Standard, section 5), which is read as JSON of its texts.
+    JsonOrForm,
+}
+
+/// Reads a body under its limits of kind, size and time.
 pub(crate) async fn read(
     headers: &HeaderMap,
     body: Incoming,
     timeout: Duration,
-    may_lack: bool,
+    accepts: Accepts,
 ) -> Result<Body, Refusal> {
-    let lacks_kind = may_lack && !headers.contains_key(CONTENT_TYPE);
-    if !lacks_kind {
-        kind_fits(headers)?;
-    }
+    let lacks_kind = accepts == Accepts::JsonOrNothing && !headers.contains_key(CONTENT_TYPE);
+    let kind = if lacks_kind { Kind::Json } else { kind_of(headers, accepts)? };
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if length.is_some_and(|length| length > BODY_BYTES_MAX) {
         return Err(Refusal::new(ErrorCode::TooLarge));
@@ -83,9 +94,39 @@ pub(crate) async fn read(
         Err(_elapsed) => return Err(Refusal::new(ErrorCode::Slow)),
     };
     if lacks_kind && read.len() > 0 {
-        kind_fits(headers)?;
+        kind_of(headers, accepts)?;
     }
-    Ok(read)
+    match kind {
+        Kind::Json => Ok(read),
+        Kind::Form => form(&read),
+    }
+}
+
+/// A form as JSON: an object of texts, in which a name that is there twice is there twice.
+fn form(body: &Body) -> Result<Body, Refusal> {
+    if body.len() > FORM_BYTES_MAX {
+        let what = formatcp!("of a form may have {FORM_BYTES_MAX} bytes at most");
+        return Err(Refusal::with(ErrorCode::TooLarge, "body", what));
+    }
+    // A byte becomes an escape of six at most, what stands around a pair is another six, and there is a byte between two pairs: it never grows, and
+    // leaves no copy behind.
+    let mut json = Zeroizing::new(Vec::with_capacity(8 + 6 * body.len()));
+    json.push(b'{');
+    for (name, value) in form_urlencoded::parse(body.expose_bytes()) {
+        let (name, value) = (Zeroizing::new(name.into_owned()), Zeroizing::new(value.into_owned()));
+        // What is not UTF-8 was replaced, and would be kept as something else than was meant.
+        if name.contains(char::REPLACEMENT_CHARACTER) || value.contains(char::REPLACEMENT_CHARACTER) {
+            return Err(Refusal::with(ErrorCode::Malformed, "body", "must be UTF-8"));
+        }
+        if json.len() > 1 {
+            json.push(b',');
+        }
+        write_text(&name, &mut json);
+        json.push(b':');
+        write_text(&value, &mut json);
+    }
+    json.push(b'}');
+    Ok(Body(json))
 }
 
 async fn collect(mut body: Incoming, length: usize) -> Result<Body, Refusal> {
@@ -109,24 +150,75 @@ async fn collect(mut body: Incoming, length: usize) -> Result<Body, Refusal> {
     Ok(Body(whole))
 }
 
-/// `application/json`, whose parameters have no effect (RFC 8259, section 11), and not compressed.
-fn kind_fits(headers: &HeaderMap) -> Result<(), Refusal> {
+#[derive(Clone, Copy)]
+enum Kind {
+    Json,
+    Form,
+}
+
+/// `application/json`, whose parameters have no effect (RFC 8259, section 11), or a form where that is taken; and not compressed.
+fn kind_of(headers: &HeaderMap, accepts: Accepts) -> Result<Kind, Refusal> {
     let mut refusal = Refusal::new(ErrorCode::MediaType);
     let mut types = headers.get_all(CONTENT_TYPE).iter();
-    let what = match (types.next(), types.next()) {
-        (Some(only), None) if is_json(only) => None,
-        (Some(_), None) => Some("must be application/json"),
-        (Some(_), Some(_)) => Some("must be there once"),
-        (None, _) => Some("is required: application/json"),
+    let takes_form = accepts == Accepts::JsonOrForm;
+    let kind = match (types.next(), types.next()) {
+        (Some(only), None) if is_of(only, b"application/json") => Ok(Kind::Json),
+        (Some(only), None) if takes_form && is_of(only, b"application/x-www-form-urlencoded") => {
+            Ok(Kind::Form)
+        }
+        (Some(_), None) if takes_form => Err("must be application/json or application/x-www-form-urlencoded"),
+        (Some(_), None) => Err("must be application/json"),
+        (Some(_), Some(_)) => Err("must be there once"),
+        (None, _) => Err("is required: application/json"),
     };
-    refusal.details.extend(what.map(|what| ("headers.content-type".to_owned(), what.to_owned())));
+    let what = kind.as_ref().err().map(|what| ("headers.content-type".to_owned(), (*what).to_owned()));
+    refusal.details.extend(what);
     if headers.get_all(CONTENT_ENCODING).iter().any(|encoding| encoding != "identity") {
         refusal.details.push(("headers.content-encoding".to_owned(), "must not be there".to_owned()));
     }
-    if refusal.details.is_empty() { Ok(()) } else { Err(refusal) }
+    kind.ok().filter(|_| refusal.details.is_empty()).ok_or(refusal)
 }
 
-fn is_json(value: &HeaderValue) -> bool {
-    let kind = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
-    kind.trim_ascii().eq_ignore_ascii_case(b"application/json")
+fn is_of(value: &HeaderValue, kind: &[u8]) -> bool {
+    let found = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
+    found.trim_ascii().eq_ignore_ascii_case(kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(form_text: &str) -> Option<String> {
+        let read = form(&Body::of(form_text)).ok()?;
+        // Whatever is sent, nothing was copied to a larger place.
+        assert_eq!(read.0.capacity(), 8 + 6 * form_text.len(), "{form_text}");
+        Some(String::from_utf8(read.expose_bytes().to_vec()).unwrap())
+    }
+
+    #[test]
+    fn a_form_is_read_as_texts() {
+        for (form, as_json) in [
+            ("", "{}"),
+            ("cvv=111", r#"{"cvv":"111"}"#),
+            ("cvv=&account=a%20b+c", r#"{"cvv":"","account":"a b c"}"#),
+            ("cvv=1&cvv=2", r#"{"cvv":"1","cvv":"2"}"#),
+            ("cvv", r#"{"cvv":""}"#),
+            ("&&cvv=1&", r#"{"cvv":"1"}"#),
+            ("=&=&=", r#"{"":"","":"","":""}"#),
+            ("a=%22%7D%2C%22cvv%22%3A%22&b=%5C", r#"{"a":"\"},\"cvv\":\"","b":"\\"}"#),
+            ("card_holder_name=J%C3%B6rg", "{\"card_holder_name\":\"J\u{f6}rg\"}"),
+            ("a=%00%0a", r#"{"a":"\u0000\n"}"#),
+            ("a=\u{1}\u{1}\u{1}", r#"{"a":"\u0001\u0001\u0001"}"#),
+        ] {
+            assert_eq!(json(form).as_deref(), Some(as_json), "{form}");
+        }
+        for form in ["a=%ff", "%ff=1", "a=%c3%28", "a=%ef%bf%bd"] {
+            assert_eq!(json(form), None, "{form}");
+        }
+        assert!(
+            json(&"a".repeat(FORM_BYTES_MAX)).is_some() && json(&"a".repeat(FORM_BYTES_MAX + 1)).is_none()
+        );
+        assert!(json(&"=&".repeat(FORM_BYTES_MAX / 2)).is_some());
+        assert!(json(&"\u{1}".repeat(FORM_BYTES_MAX)).is_some());
+    }
 }

@@ -19,6 +19,11 @@ pub(crate) fn caller(vault: &Vault, headers: &HeaderMap, origin: Origin) -> Resu
     }
 }
 
+/// Whether a key was sent, or something in a key's place.
+pub(crate) fn is_sent(headers: &HeaderMap) -> bool {
+    !matches!(sent(headers), Ok(None))
+}
+
 /// What was sent is no key, or keys that differ.
 struct Malformed;
 

@@ -39,7 +39,11 @@ pub(crate) fn page(
         }
         Some(origin) if is_own(settings, parts, origin) => Ok(None),
         Some(_) | None => {
-            let what = "must be one of the web origins that this key allows";
+            let what = if caller.is_keyless() {
+                "must be one of the web origins that the organisation allows"
+            } else {
+                "must be one of the web origins that this key allows"
+            };
             Err(Refusal::with(ErrorCode::Blocked, "headers.origin", what))
         }
     }

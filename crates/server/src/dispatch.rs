@@ -22,13 +22,13 @@ use tokio::time::Instant;
 use crate::answer::{Answer, object_body};
 use crate::app::App;
 use crate::asked::Asked;
-use crate::body::Body;
+use crate::body::{Accepts, Body};
 use crate::error::{ErrorCode, Refusal};
 use crate::fault::Faults;
 use crate::limits::{ANSWER_OWN_BYTES_MAX, IDEMPOTENCY_KEY_CHARS_MAX, IDEMPOTENCY_KEY_RANDOM_CHARS_MIN};
 use crate::room::Place;
 use crate::table::{AnswerSchema, ENDPOINTS, Endpoint};
-use crate::{body, caller, cors, csv, docs_page, hosted, openapi, populate};
+use crate::{body, caller, cors, csv, docs_page, hosted, keyless, openapi, populate};
 
 /// Who is at the other end of a connection.
 #[derive(Clone)]
@@ -197,30 +197,14 @@ async fn answer(
     let peer = parts.extensions.get::<Peer>();
     let address = client_address(app, peer, &parts.headers);
     let origin = Origin { request: Some(id), address };
-    let caller = match peer {
-        Some(Peer::Operator(key)) => app.vault().operator(key, origin),
-        Some(Peer::Address(..)) | None => caller::caller(app.vault(), &parts.headers, origin),
-    };
-    let mut caller = judged(app, caller, endpoint, &parts, page)?;
-    app.rates().take(&caller, endpoint.operation, address).map_err(|reached| {
-        app.vault().access_refused(&caller.as_refused(), endpoint.operation, RefusalReason::Rate);
-        Refusal::too_many(reached)
-    })?;
     let place = match peer {
         Some(Peer::Address(_, place)) => Some(place),
         Some(Peer::Operator(_)) | None => None,
     };
-    // A browser's key is in everybody's hands.
-    if let (Some(place), false) = (place, caller.is_browser()) {
-        place.keep()?;
-    }
-    let body = if let Some(spec) = endpoint.body {
-        let body = body::read(&parts.headers, incoming, app.settings().body_timeout, spec.may_lack).await?;
-        // A body takes its time, in which a key may end or be revoked: the request is judged by when it is whole.
-        caller = judged(app, app.vault().caller_again(&caller), endpoint, &parts, page)?;
-        body
-    } else {
-        Body::default()
+    let arriving = Arriving { app, endpoint, parts: &parts, origin, place };
+    let (caller, body) = match keyless::page(app, endpoint, &parts) {
+        Some(from) => arriving.keyless(from, incoming, page).await?,
+        None => arriving.with_key(incoming, page).await?,
     };
     let mut faults = Faults::default();
     let is_browser = caller.is_browser();
@@ -292,6 +276,73 @@ async fn answer(
         answer.body = app.hold(holder, answer.body)?;
     }
     Ok(answer)
+}
+
+/// A request of which the head is there.
+struct Arriving<'r> {
+    app: &'r App,
+    endpoint: &'static Endpoint,
+    parts: &'r Parts,
+    origin: Origin,
+    place: Option<&'r Arc<Place>>,
+}
+
+impl Arriving<'_> {
+    /// The caller by its key, and the body.
+    async fn with_key(
+        &self,
+        incoming: axum::body::Body,
+        page: &mut Option<HeaderValue>,
+    ) -> Result<(Caller, Body), Refusal> {
+        let Self { app, endpoint, parts, origin, place } = *self;
+        let caller = match parts.extensions.get::<Peer>() {
+            Some(Peer::Operator(key)) => app.vault().operator(key, origin),
+            Some(Peer::Address(..)) | None => caller::caller(app.vault(), &parts.headers, origin),
+        };
+        let caller = judged(app, caller, endpoint, parts, page)?;
+        self.count(&caller, origin.address)?;
+        // A browser's key is in everybody's hands.
+        if let (Some(place), false) = (place, caller.is_browser()) {
+            place.keep()?;
+        }
+        let Some(spec) = endpoint.body else { return Ok((caller, Body::default())) };
+        let accepts = if spec.may_lack { Accepts::JsonOrNothing } else { Accepts::Json };
+        let body = body::read(&parts.headers, incoming, app.settings().body_timeout, accepts).await?;
+        // A body takes its time, in which a key may end or be revoked: the request is judged by when it is whole.
+        Ok((judged(app, app.vault().caller_again(&caller), endpoint, parts, page)?, body))
+    }
+
+    /// The caller by the organisation that the body names. Until that is read, only the address is known.
+    async fn keyless(
+        &self,
+        from: keyless::Page,
+        incoming: axum::body::Body,
+        page: &mut Option<HeaderValue>,
+    ) -> Result<(Caller, Body), Refusal> {
+        let Self { app, endpoint, parts, origin, .. } = *self;
+        if let keyless::Page::Listed(origin) = from {
+            *page = Some(origin);
+        }
+        app.rates().take_address(origin.address, app.vault().now()).map_err(|reached| {
+            // What it answers is for who has a wrong key.
+            let _ = app.vault().signin_refused(origin, RefusalReason::Rate);
+            Refusal::too_many(reached)
+        })?;
+        let body =
+            body::read(&parts.headers, incoming, app.settings().body_timeout, Accepts::JsonOrForm).await?;
+        let caller = app.vault().keyless_caller(keyless::organisation(&body)?, origin);
+        let caller = judged(app, caller, endpoint, parts, page)?;
+        self.count(&caller, None)?;
+        Ok((caller, body))
+    }
+
+    fn count(&self, caller: &Caller, address: Option<IpAddr>) -> Result<(), Refusal> {
+        self.app.rates().take(caller, self.endpoint.operation, address).map_err(|reached| {
+            let refused = caller.as_refused();
+            self.app.vault().access_refused(&refused, self.endpoint.operation, RefusalReason::Rate);
+            Refusal::too_many(reached)
+        })
+    }
 }
 
 /// The caller, if the endpoint is open to it and to the page that it stands on.

@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use crate::accept::{ServeReport, Site, serve_site};
 use crate::answer::Answer;
 use crate::asked::not_json;
-use crate::body::{self, Body};
+use crate::body::{self, Accepts, Body};
 use crate::error::Refusal;
 use crate::fault::Faults;
 use crate::json;
@@ -42,7 +42,7 @@ pub async fn serve(
 
 async fn card_create(State(body_timeout): State<Duration>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let body = body::read(&parts.headers, body, body_timeout, false).await;
+    let body = body::read(&parts.headers, body, body_timeout, Accepts::Json).await;
     let answer = match body.and_then(|body| read(&body)) {
         Ok(()) => Answer::new(StatusCode::OK, CARD.to_vec()),
         Err(refusal) => Answer::refusal(refusal, NEVER),

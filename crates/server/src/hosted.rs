@@ -16,6 +16,7 @@ use http::header::{
     HeaderValue, ORIGIN, REFERRER_POLICY,
 };
 use http::request::Parts;
+use panvault_model::OrganisationId;
 use panvault_vault::{Caller, Origin};
 use panvault_web::{FORM_SCRIPT, HASHES, Release, WebFile, integrity, release};
 
@@ -35,7 +36,7 @@ const FOR_EVER: &str = "public, max-age=31536000, immutable";
 const FRAME_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; \
                             form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 /// What a frame has no use for.
-const FRAME_PERMISSIONS: &str = "accelerometer=(), autoplay=(), bluetooth=(), camera=(), clipboard-read=(), display-capture=(), \
+const FRAME_PERMISSIONS: &str = "accelerometer=(), autoplay=(), camera=(), clipboard-read=(), display-capture=(), \
                                  geolocation=(), gyroscope=(), hid=(), magnetometer=(), microphone=(), midi=(), payment=(), \
                                  serial=(), usb=(), xr-spatial-tracking=()";
 
@@ -83,7 +84,7 @@ fn asset(file: WebFile, cache: &'static str, readers: Readers) -> Response {
     response
 }
 
-/// The document of every frame, for the pages that its key allows.
+/// The document of every frame, for the pages that its key or organisation allows.
 async fn frame(State(app): State<Arc<App>>, Path(version): Path<String>, request: Request) -> Response {
     let (parts, _) = request.into_parts();
     let Some(release) = release(&version) else { return not_found(&app) };
@@ -164,15 +165,22 @@ fn readable(mut response: Response) -> Response {
     response
 }
 
-/// The browser's key that stands in the query, if it is one that is valid. How often an address may ask is limited.
+/// The caller that the query names, by a browser's key that is valid, or by an organisation whose cards are created without one. How often an
+/// address may ask is limited.
 fn browser(app: &App, parts: &Parts) -> Result<Option<Caller>, Refusal> {
     let address = client_address(app, parts.extensions.get::<Peer>(), &parts.headers);
     app.rates().take_frame(address, app.vault().now()).map_err(Refusal::too_many)?;
-    let mut keys = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes())
-        .filter(|(name, _)| name == "key");
-    let (Some((_, key)), None) = (keys.next(), keys.next()) else { return Ok(None) };
-    let caller = app.vault().caller(&key, Origin { request: None, address });
-    Ok(caller.ok().filter(Caller::is_browser))
+    let mut named = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes())
+        .filter(|(name, _)| name == "key" || name == "organisation");
+    let (Some((name, value)), None) = (named.next(), named.next()) else { return Ok(None) };
+    let origin = Origin { request: None, address };
+    let caller = if name == "key" {
+        app.vault().caller(&value, origin).ok()
+    } else {
+        let organisation = OrganisationId::parse(&value).ok();
+        organisation.and_then(|organisation| app.vault().keyless_caller(organisation, origin).ok())
+    };
+    Ok(caller.filter(Caller::is_browser))
 }
 
 fn not_found(app: &App) -> Response {

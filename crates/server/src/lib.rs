@@ -22,6 +22,7 @@ mod framing;
 pub mod fuzz;
 mod hosted;
 mod json;
+mod keyless;
 pub mod lenience;
 pub mod limits;
 mod list;

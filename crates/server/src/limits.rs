@@ -8,6 +8,8 @@ use crate::proxies::TrustedProxies;
 
 /// Bytes of a request body.
 pub const BODY_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of one that is a form: one with a card has some 300.
+pub const FORM_BYTES_MAX: usize = 2048;
 /// Levels of a request body.
 pub const BODY_DEPTH_MAX: usize = 8;
 /// Members of all objects and elements of all arrays of a request body together. The largest that is of use has about 80.

@@ -26,7 +26,7 @@ use crate::answer::Json;
 use crate::fields::FieldSpec;
 
 pub(crate) use shape::{Names, Shape};
-pub(crate) use shown::{Flattened, MaskedNumber, Month, Number, Shown, Year};
+pub(crate) use shown::{Flattened, MaskedNumber, Month, Number, Shown, Year, write_text};
 
 /// Ids as the examples have them.
 pub(crate) const EXAMPLE_ORGANISATION: &str = "65f1c0d00b5e6f708192a3b4";

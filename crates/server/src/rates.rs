@@ -62,9 +62,7 @@ impl Rates {
         let now = caller.now();
         if caller.is_browser() {
             // Servers of a merchant share an address and the work; each shopper has one.
-            if let Some(address) = address {
-                self.address_requests.take(&network(address), now)?;
-            }
+            self.take_address(address, now)?;
             self.browser_requests.take(&key, now)?;
         } else {
             if operation == CardCreate::NAME {
@@ -73,6 +71,11 @@ impl Rates {
             self.requests.take(&key, now)?;
         }
         self.organisation_requests.take(&organisation, now)
+    }
+
+    /// Counts a request of a browser by its address alone: before it is known whose it is.
+    pub(crate) fn take_address(&self, address: Option<IpAddr>, now: Now) -> Result<(), LimitReached> {
+        address.map_or(Ok(()), |address| self.address_requests.take(&network(address), now))
     }
 
     /// Counts that an address asks for the document of a frame, or what it would be told of a key: nobody sends a key with that, so that there is

@@ -6,7 +6,7 @@ pub(crate) mod audit;
 pub(crate) mod bin;
 pub(crate) mod card;
 pub(crate) mod customer;
-mod document;
+pub(crate) mod document;
 pub(crate) mod organisation;
 pub(crate) mod processor;
 pub(crate) mod refund;

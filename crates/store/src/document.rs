@@ -132,6 +132,8 @@ pub struct OrganisationRow {
     pub country_code: Option<Country>,
     /// Address, telephone and the like, under the names of the API.
     pub details: Vec<(String, String)>,
+    /// Web origins (RFC 6454) whose pages may create its cards without a key; none where that is off.
+    pub keyless_capture_origins: Vec<String>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -258,10 +260,17 @@ macro_rules! document_codec {
     };
 }
 
-document_codec!(
-    OrganisationRow,
-    1,
-    |self, writer| {
+impl OrganisationRow {
+    const FORMAT: u8 = 1;
+    /// With web origins at its end; without any, it is as it was before there were some.
+    const FORMAT_KEYLESS: u8 = 2;
+
+    /// The document's bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(128);
+        let mut writer = Writer::new(&mut out);
+        let is_keyless = !self.keyless_capture_origins.is_empty();
+        writer.u8(if is_keyless { Self::FORMAT_KEYLESS } else { Self::FORMAT });
         writer.fixed(self.id.as_bytes());
         writer.u8(u8::from(self.parent.is_some()));
         if let Some(parent) = self.parent {
@@ -273,24 +282,49 @@ document_codec!(
         writer.pairs(&self.details);
         writer.timestamp(self.created_at);
         writer.timestamp(self.updated_at);
-    },
-    |reader| OrganisationRow {
-        id: OrganisationId::from_bytes(reader.fixed()?),
-        parent: if reader.flag()? { Some(OrganisationId::from_bytes(reader.fixed()?)) } else { None },
-        name: reader.text()?.to_owned(),
-        disabled: reader.flag()?,
-        country_code: match reader.text_option()? {
-            None => None,
-            Some(text) => {
-                let letters = text.as_bytes().try_into().map_err(|_| RowFault::Value)?;
-                Some(Country::from_bytes(letters).ok_or(RowFault::Value)?)
+        if is_keyless {
+            writer.u8(u8::try_from(self.keyless_capture_origins.len()).unwrap_or(u8::MAX));
+            for origin in &self.keyless_capture_origins {
+                writer.text(origin);
             }
-        },
-        details: reader.pairs()?,
-        created_at: reader.timestamp()?,
-        updated_at: reader.timestamp()?,
+        }
+        out
     }
-);
+
+    /// Reads a document that `encode` wrote.
+    pub fn decode(bytes: &[u8]) -> Result<Self, RowFault> {
+        let is_keyless = bytes.first() == Some(&Self::FORMAT_KEYLESS);
+        let format = if is_keyless { Self::FORMAT_KEYLESS } else { Self::FORMAT };
+        let mut reader = Reader::of_format(bytes, format)?;
+        let mut row = Self {
+            id: OrganisationId::from_bytes(reader.fixed()?),
+            parent: if reader.flag()? { Some(OrganisationId::from_bytes(reader.fixed()?)) } else { None },
+            name: reader.text()?.to_owned(),
+            disabled: reader.flag()?,
+            country_code: match reader.text_option()? {
+                None => None,
+                Some(text) => {
+                    let letters = text.as_bytes().try_into().map_err(|_| RowFault::Value)?;
+                    Some(Country::from_bytes(letters).ok_or(RowFault::Value)?)
+                }
+            },
+            details: reader.pairs()?,
+            keyless_capture_origins: Vec::new(),
+            created_at: reader.timestamp()?,
+            updated_at: reader.timestamp()?,
+        };
+        if is_keyless {
+            let count = reader.u8()?;
+            row.keyless_capture_origins =
+                (0..count).map(|_| reader.text().map(str::to_owned)).collect::<Result<_, _>>()?;
+            if row.keyless_capture_origins.is_empty() {
+                return Err(RowFault::Value);
+            }
+        }
+        reader.end()?;
+        Ok(row)
+    }
+}
 
 impl AccountRow {
     /// The account without what signs its webhooks: what may be kept of it elsewhere.

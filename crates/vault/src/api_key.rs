@@ -388,7 +388,7 @@ fn apikey_fits(row: &mut ApiKeyRow, faults: &mut Faults) -> Result<(), VaultErro
         faults.field("allowed_origins", format_args!("may be {ALLOWED_ORIGINS_MAX} at most"));
     }
     for origin in &row.allowed_origins {
-        faults.note(origin_fits(origin))?;
+        faults.note(origin_fits("allowed_origins", origin))?;
     }
     Ok(())
 }

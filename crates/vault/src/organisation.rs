@@ -9,11 +9,11 @@ use panvault_store::{Action, DocumentKind, OrganisationField, OrganisationQuery,
 use crate::document::{DocumentChange, DocumentPlan, Listed, Snapshot};
 use crate::error::{Faults, Named, VaultError};
 use crate::idempotency::{Done, Idempotency};
-use crate::limits::TREE_LEVELS_MAX;
+use crate::limits::{ALLOWED_ORIGINS_MAX, TREE_LEVELS_MAX};
 use crate::permit::{
     OrganisationCreate, OrganisationDelete, OrganisationList, OrganisationRead, OrganisationUpdate, Permit,
 };
-use crate::text::{details_fit, name_fits};
+use crate::text::{details_fit, name_fits, origin_fits};
 use crate::vault::Vault;
 
 /// An organisation to be made.
@@ -29,6 +29,8 @@ pub struct NewOrganisation {
     pub country_code: Option<Country>,
     /// Address, telephone and the like, under the names of the API.
     pub details: Vec<(String, String)>,
+    /// Web origins (RFC 6454) whose pages may create its cards without a key.
+    pub keyless_capture_origins: Vec<String>,
 }
 
 /// What is wrong with another value of what stays as it is.
@@ -47,6 +49,8 @@ pub struct OrganisationChange {
     pub country_code: Option<Option<Country>>,
     /// These details; without a value they end.
     pub details: Vec<(String, Option<String>)>,
+    /// Web origins (RFC 6454) whose pages may create its cards without a key.
+    pub keyless_capture_origins: Option<Vec<String>>,
 }
 
 impl Vault {
@@ -91,16 +95,18 @@ impl Vault {
         faults.note(name_fits(&new.name))?;
         faults.note(details_fit(&new.details))?;
         let now = permit.now().wall;
-        let row = OrganisationRow {
+        let mut row = OrganisationRow {
             id: OrganisationId::make(now, self.make_id_bytes()?),
             parent: new.parent,
             name: new.name,
             disabled: new.disabled,
             country_code: new.country_code,
             details: new.details,
+            keyless_capture_origins: new.keyless_capture_origins,
             created_at: now,
             updated_at: now,
         };
+        origins_fit(&mut row.keyless_capture_origins, &mut faults)?;
         match row.parent {
             Some(parent) => {
                 let within = faults.note(permit.within(parent, Named::Field("parent_id")))?;
@@ -169,11 +175,15 @@ impl Vault {
     ) -> Result<(OrganisationRow, DocumentPlan), VaultError> {
         let mut row = organisation_seen(snapshot, permit, id)?.as_ref().clone();
         let mut faults = Faults::default();
-        let OrganisationChange { parent, name, disabled, country_code, details } = change;
+        let OrganisationChange { parent, name, disabled, country_code, details, keyless_capture_origins } =
+            change;
         if parent.is_some() && parent != row.parent {
             faults.field("parent_id", NEVER_CHANGES);
         }
-        let is_more = name.is_some() || country_code.is_some() || !details.is_empty();
+        let is_more = name.is_some()
+            || country_code.is_some()
+            || !details.is_empty()
+            || keyless_capture_origins.is_some();
         let was_disabled = row.disabled;
         row.name = name.unwrap_or(row.name);
         row.disabled = disabled.unwrap_or(row.disabled);
@@ -183,6 +193,8 @@ impl Vault {
             row.details.extend(value.map(|value| (name, value)));
         }
         row.details.sort();
+        row.keyless_capture_origins = keyless_capture_origins.unwrap_or(row.keyless_capture_origins);
+        origins_fit(&mut row.keyless_capture_origins, &mut faults)?;
         faults.note(name_fits(&row.name))?;
         faults.note(details_fit(&row.details))?;
         faults.end()?;
@@ -302,6 +314,20 @@ fn organisation_free_of_documents(
         return Ok(());
     };
     Err(VaultError::WrongState { reason })
+}
+
+/// Whether web origins may be those of keyless capture; they are put in order, each once.
+fn origins_fit(origins: &mut Vec<String>, faults: &mut Faults) -> Result<(), VaultError> {
+    const FIELD: &str = "keyless_capture_origins";
+    origins.sort_unstable();
+    origins.dedup();
+    if origins.len() > ALLOWED_ORIGINS_MAX {
+        faults.field(FIELD, format_args!("may be {ALLOWED_ORIGINS_MAX} at most"));
+    }
+    for origin in origins {
+        faults.note(origin_fits(FIELD, origin))?;
+    }
+    Ok(())
 }
 
 /// The organisation, if the caller sees it.

@@ -2,7 +2,7 @@ use core::marker::PhantomData;
 use std::sync::Arc;
 
 use panvault_model::{ApiKeyId, Now, OrganisationId, Role};
-use panvault_store::{ApiKeyRow, CvvSource};
+use panvault_store::{ApiKeyRow, CvvSource, OrganisationRow};
 
 use crate::audit::Requester;
 use crate::document::Snapshot;
@@ -172,9 +172,19 @@ pub struct Caller {
     pub(crate) asked: Requester,
     pub(crate) now: Now,
     pub(crate) scope: Scope,
-    /// `None` for a command on this machine.
-    pub(crate) key: Option<Arc<ApiKeyRow>>,
+    pub(crate) credential: Credential,
     pub(crate) snapshot: Arc<Snapshot>,
+}
+
+/// What a caller is known by.
+#[derive(Clone)]
+pub(crate) enum Credential {
+    /// The root key: a command on this machine.
+    RootKey,
+    /// An API key.
+    ApiKey(Arc<ApiKeyRow>),
+    /// Nothing: a page of an organisation whose cards are created without a key.
+    Page(Arc<OrganisationRow>),
 }
 
 /// Which organisations a caller sees.
@@ -205,7 +215,7 @@ impl Caller {
         }
     }
 
-    /// The caller's key; `None` for a command on this machine.
+    /// The caller's key, or in its place what its requests are counted by: the id of its organisation. `None` for a command on this machine.
     pub const fn api_key(&self) -> Option<ApiKeyId> {
         self.asked.actor
     }
@@ -215,9 +225,18 @@ impl Caller {
         self.now
     }
 
-    /// What its key may do.
+    /// What its key may do. Who has none and is let in all the same is a browser.
     pub(crate) fn roles(&self) -> &[Role] {
-        self.key.as_ref().map_or(&[], |row| &row.roles)
+        match &self.credential {
+            Credential::RootKey => &[],
+            Credential::ApiKey(row) => &row.roles,
+            Credential::Page(_) => &[Role::Publishable],
+        }
+    }
+
+    /// Whether it has no key, and is let in by its organisation.
+    pub const fn is_keyless(&self) -> bool {
+        matches!(self.credential, Credential::Page(_))
     }
 
     /// Whether its key is a browser's, which is in everybody's hands.
@@ -225,9 +244,13 @@ impl Caller {
         self.roles().contains(&Role::Publishable)
     }
 
-    /// The web origins (RFC 6454) whose pages may use the caller's key, if it is a browser's.
+    /// The web origins (RFC 6454) whose pages may use the caller's key, if it is a browser's, or need none.
     pub fn allowed_origins(&self) -> Option<&[String]> {
-        self.key.as_ref().filter(|_| self.is_browser()).map(|row| row.allowed_origins.as_slice())
+        match &self.credential {
+            Credential::ApiKey(row) if self.is_browser() => Some(&row.allowed_origins),
+            Credential::ApiKey(_) | Credential::RootKey => None,
+            Credential::Page(row) => Some(&row.keyless_capture_origins),
+        }
     }
 
     /// Whether it has one of these roles, or is a command on this machine.
@@ -237,7 +260,8 @@ impl Caller {
 
     /// Proof that the caller may do `O`, or [`VaultError::RoleNotAllowed`].
     pub fn permit<O: Operation>(&self) -> Result<Permit<O>, VaultError> {
-        if self.has_any(O::ROLES) {
+        // Without a key a card is created, and nothing is done with one that is there.
+        if self.has_any(O::ROLES) && (!self.is_keyless() || O::NAME == CardCreate::NAME) {
             Ok(Permit { caller: self.clone(), operation: PhantomData })
         } else {
             Err(VaultError::RoleNotAllowed)
@@ -407,7 +431,7 @@ mod tests {
             asked: Requester { actor: Some(id), origin: Origin::LOCAL },
             now: Now { wall: at, monotonic_millis: 0 },
             scope: Scope::Below(organisation),
-            key: Some(Arc::new(row)),
+            credential: Credential::ApiKey(Arc::new(row)),
             snapshot: Arc::new(snapshot),
         }
     }

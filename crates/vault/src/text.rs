@@ -39,7 +39,7 @@ pub fn currency_fits(currency: Currency) -> Result<(), VaultError> {
 
 /// Says what is wrong with a web origin (RFC 6454, section 6.2): the scheme and host of a page, and its port where that is not the
 /// scheme's own, as browsers write them in the header `Origin`.
-pub fn origin_fits(origin: &str) -> Result<(), VaultError> {
+pub fn origin_fits(field: &'static str, origin: &str) -> Result<(), VaultError> {
     let (default_port, authority) = if let Some(authority) = origin.strip_prefix("https://") {
         ("443", authority)
     } else if let Some(authority) = origin.strip_prefix("http://") {
@@ -69,11 +69,11 @@ pub fn origin_fits(origin: &str) -> Result<(), VaultError> {
             && port.parse::<u16>().is_ok_and(|number| number > 0 && number.to_string() == port)
     });
     if origin.len() <= ORIGIN_BYTES_MAX && port_fits && (name(host) || address(host)) {
-        return text_fits("allowed_origins", origin, ORIGIN_BYTES_MAX);
+        return text_fits(field, origin, ORIGIN_BYTES_MAX);
     }
     let what = "must be web origins as browsers write them: https:// or http://, a host in lower case, and a port \
                 that is not the usual one; nothing behind it, and no *";
-    Err(VaultError::field("allowed_origins", what))
+    Err(VaultError::field(field, what))
 }
 
 /// Notes what is wrong with the addresses of webhooks.
@@ -152,7 +152,7 @@ mod tests {
             "http://[::1]:8420",
             "https://xn--nxasmq6b.example",
         ] {
-            assert!(origin_fits(origin).is_ok(), "{origin}");
+            assert!(origin_fits("allowed_origins", origin).is_ok(), "{origin}");
         }
         for wrong in [
             "",
@@ -180,7 +180,7 @@ mod tests {
             "https://sh\u{f6}p.example",
             " https://shop.example",
         ] {
-            assert!(origin_fits(wrong).is_err(), "{wrong}");
+            assert!(origin_fits("allowed_origins", wrong).is_err(), "{wrong}");
         }
     }
 

@@ -5,12 +5,12 @@ use std::sync::{Arc, MutexGuard, PoisonError, Weak};
 use arc_swap::ArcSwap;
 use panvault_card::{BinStatus, BinTable};
 use panvault_keys::{ApiKey, Entropy, KeyMode, OperatorKey, VaultKeys};
-use panvault_model::{CardId, NodeId, Now, OrganisationId, Timestamp, VaultId};
+use panvault_model::{ApiKeyId, CardId, NodeId, Now, OrganisationId, Timestamp, VaultId};
 use panvault_processor::Connect;
 use panvault_store::limits::SWEEP_ROWS_MAX;
 use panvault_store::{
-    Action, ApiKeyRow, Commit, CvvCounts, CvvStore, Effect, Expect, Outcome, RefusalReason, RowKey, Slots,
-    Store, StoreStatus, Totals,
+    Action, ApiKeyRow, Commit, CvvCounts, CvvStore, Effect, Expect, OrganisationRow, Outcome, RefusalReason,
+    RowKey, Slots, Store, StoreStatus, Totals,
 };
 use tokio::sync::Mutex;
 
@@ -28,7 +28,7 @@ use crate::limits::{
     LEASE_RENEWAL_SECONDS, LEASE_RETRY_SECONDS,
 };
 use crate::node::Node;
-use crate::permit::{Caller, Operation, Permit, Scope, StatusRead};
+use crate::permit::{Caller, Credential, Operation, Permit, Scope, StatusRead};
 use crate::throttle::Throttle;
 use crate::webhook::{Deliveries, WebhookCounts};
 
@@ -222,9 +222,40 @@ impl Vault {
             asked: Requester { actor: Some(row.id), origin },
             now,
             scope: Scope::Below(row.organisation),
-            key: Some(row),
+            credential: Credential::ApiKey(row),
             snapshot,
         })
+    }
+
+    /// Who sends a request without a key: a page of an organisation that lets its pages create cards so, and is counted by the organisation's id in the
+    /// place of a key's. [`VaultError::NotAuthenticated`] where there is none, or it does not. Which pages they are is
+    /// [`Caller::allowed_origins`].
+    pub fn keyless_caller(&self, organisation: OrganisationId, origin: Origin) -> Result<Caller, VaultError> {
+        let snapshot = self.snapshot();
+        let row = self.keyless_organisation(organisation, &snapshot, origin)?;
+        Ok(Caller {
+            asked: Requester { actor: Some(ApiKeyId(organisation.0)), origin },
+            now: self.now(),
+            scope: Scope::Below(organisation),
+            credential: Credential::Page(row),
+            snapshot,
+        })
+    }
+
+    fn keyless_organisation(
+        &self,
+        organisation: OrganisationId,
+        snapshot: &Snapshot,
+        origin: Origin,
+    ) -> Result<Arc<OrganisationRow>, VaultError> {
+        let row = snapshot.documents.organisation(organisation);
+        let row = row.filter(|row| !row.keyless_capture_origins.is_empty());
+        let row = row.ok_or_else(|| self.signin_refused(origin, RefusalReason::KeyMissing))?;
+        if snapshot.documents.is_enabled(organisation) {
+            Ok(Arc::clone(row))
+        } else {
+            Err(self.signin_refused(origin, RefusalReason::OrganisationDisabled))
+        }
     }
 
     /// The same caller as of now, if its key is still valid: for when a request has arrived that took its time. What the caller sees and
@@ -244,16 +275,19 @@ impl Vault {
     }
 
     fn caller_on(&self, caller: &Caller, snapshot: Arc<Snapshot>) -> Result<Caller, VaultError> {
-        let key = match &caller.key {
-            Some(before) => {
+        let credential = match &caller.credential {
+            Credential::ApiKey(before) => {
                 let known = snapshot.documents.api_key(before.id);
                 let known = known.filter(|known| why_invalid(&known.row, &snapshot, self.now()).is_none());
                 let ended = || self.key_refused(caller.asked.origin, Some(before), RefusalReason::KeyEnded);
-                Some(Arc::clone(&known.ok_or_else(ended)?.row))
+                Credential::ApiKey(Arc::clone(&known.ok_or_else(ended)?.row))
             }
-            None => None,
+            Credential::Page(before) => {
+                Credential::Page(self.keyless_organisation(before.id, &snapshot, caller.asked.origin)?)
+            }
+            Credential::RootKey => Credential::RootKey,
         };
-        Ok(Caller { asked: caller.asked, now: caller.now, scope: caller.scope, key, snapshot })
+        Ok(Caller { asked: caller.asked, now: caller.now, scope: caller.scope, credential, snapshot })
     }
 
     /// A command on this machine, which may do all: its key proves that it has the root key. [`VaultError::NotAuthenticated`] for the
@@ -266,7 +300,7 @@ impl Vault {
             asked: Requester { actor: None, origin },
             now: self.now(),
             scope: Scope::All,
-            key: None,
+            credential: Credential::RootKey,
             snapshot: self.snapshot(),
         })
     }
@@ -407,9 +441,19 @@ impl Vault {
         self.inner.earlier.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether any browser's key allows pages of this web origin (RFC 6454) to use it.
+    /// Whether any browser's key allows pages of this web origin (RFC 6454) to use it, or any organisation lets them create cards without one.
     pub fn allows_origin(&self, origin: &str) -> bool {
         self.inner.snapshot.load().documents.allows_origin(origin)
+    }
+
+    /// Whether any organisation lets pages of this web origin create cards without a key; of pages of the vault itself (`None`), whether any
+    /// organisation lets some page.
+    pub fn allows_keyless(&self, origin: Option<&str>) -> bool {
+        let snapshot = self.inner.snapshot.load();
+        origin.map_or_else(
+            || snapshot.documents.is_keyless(),
+            |origin| snapshot.documents.allows_keyless(origin),
+        )
     }
 
     pub(crate) fn document_lists(&self) -> &Arc<Slots<()>> {

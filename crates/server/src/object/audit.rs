@@ -87,8 +87,8 @@ object! {
         always "created_at" => Timestamp = record.note.at, by CreatedAt;
         /// What was done.
         always "action" => Action = record.note.action, by Action;
-        /// The API key that did it; `local` for a command on the vault's machine and for the vault itself. Left out of a request whose
-        /// key is none, and of what more did than are told apart.
+        /// The API key that did it; of a card that was created without one, its organisation; `local` for a command on the vault's machine and for
+        /// the vault itself. Left out of a request whose key is none, and of what more did than are told apart.
         optional "actor" => Actor = Actor::of(&record.note), by Actor;
         /// In whose organisation; left out for the vault as a whole, and where none is known.
         optional "organisation" => OrganisationId = given(*record.note.organisation.as_bytes()).map(OrganisationId::from_bytes), by Organisation;

@@ -2,17 +2,22 @@
 
 use const_format::formatcp;
 use panvault_model::{Country, Id, OrganisationId, Timestamp};
-use panvault_vault::limits::{NAME_BYTES_MAX, TEXT_BYTES_MAX};
+use panvault_vault::limits::{ALLOWED_ORIGINS_MAX, NAME_BYTES_MAX, ORIGIN_BYTES_MAX, TEXT_BYTES_MAX};
 use panvault_vault::{OrganisationField, OrganisationRow};
 
 use super::{BodySpec, object};
-use crate::fields::{Field, Typed};
+use crate::fields::{Field, Kind, Texts, Typed};
 
 pub(crate) const NAME: Field<str> = Field::text("name", NAME_BYTES_MAX, "Example shop");
 pub(crate) const PARENT: Field<Id> = Field::id("parent_id");
 pub(crate) const DISABLED: Field<bool> = Field::bool("disabled");
 pub(crate) const COUNTRY_CODE: Field<Typed> = Field::typed("country_code", "^[A-Z]{2}$", "NL");
 pub(crate) const GENERATE_INVOICE: Field<bool> = Field::bool("generate_invoice");
+pub(crate) const KEYLESS_CAPTURE_ORIGINS: Field<Texts> = Field::texts(
+    "keyless_capture_origins",
+    ALLOWED_ORIGINS_MAX,
+    &Kind::Text { max: ORIGIN_BYTES_MAX, example: "https://shop.example" },
+);
 const EMAIL: Field<str> = Field::text("email", TEXT_BYTES_MAX, "");
 const EXTENDED_ADDRESS: Field<str> = Field::text("extended_address", TEXT_BYTES_MAX, "");
 const LOCALITY: Field<str> = Field::text("locality", TEXT_BYTES_MAX, "");
@@ -41,6 +46,9 @@ const DISABLED_DOC: &str =
     "Whether it refuses, for itself and all below it: its keys are nobody's, and nothing new comes into it.";
 const COUNTRY_DOC: &str = "Where it is: ISO 3166-1 alpha-2.";
 const DETAIL_DOC: &str = formatcp!("Kept and shown as it is, at most {TEXT_BYTES_MAX} bytes; no card data.");
+const KEYLESS_DOC: &str = formatcp!(
+    "At most {ALLOWED_ORIGINS_MAX} web origins (RFC 6454) whose pages may create its cards without an API key; without any, none may."
+);
 const INVOICE_DOC: &str = "Kept and shown as it is.";
 
 /// The body of `POST /v1/organisation`.
@@ -54,6 +62,7 @@ pub(crate) static CREATE: BodySpec = BodySpec {
         EMAIL.optional(DETAIL_DOC),
         EXTENDED_ADDRESS.optional(DETAIL_DOC),
         GENERATE_INVOICE.optional(INVOICE_DOC),
+        KEYLESS_CAPTURE_ORIGINS.optional(KEYLESS_DOC),
         LOCALITY.optional(DETAIL_DOC),
         PHONE.optional(DETAIL_DOC),
         POSTAL_CODE.optional(DETAIL_DOC),
@@ -76,6 +85,7 @@ pub(crate) static UPDATE: BodySpec = BodySpec {
         EMAIL.optional(DETAIL_DOC).or_null(),
         EXTENDED_ADDRESS.optional(DETAIL_DOC).or_null(),
         GENERATE_INVOICE.optional(INVOICE_DOC).or_null(),
+        KEYLESS_CAPTURE_ORIGINS.optional(KEYLESS_DOC).or_null(),
         LOCALITY.optional(DETAIL_DOC).or_null(),
         PHONE.optional(DETAIL_DOC).or_null(),
         POSTAL_CODE.optional(DETAIL_DOC).or_null(),
@@ -105,6 +115,8 @@ object! {
         optional EXTENDED_ADDRESS.name => &str = kept(row, EXTENDED_ADDRESS.name), example "2nd floor";
         /// As it was sent.
         optional GENERATE_INVOICE.name => bool = kept(row, GENERATE_INVOICE.name).map(|text| text == "true"), example "true";
+        /// Web origins whose pages may create its cards without an API key.
+        optional KEYLESS_CAPTURE_ORIGINS.name => &[String] = Some(row.keyless_capture_origins.as_slice()).filter(|origins| !origins.is_empty()), example "[\"https://shop.example\"]";
         /// As it was sent.
         optional LOCALITY.name => &str = kept(row, LOCALITY.name), example "Utrecht";
         /// As it was sent.

@@ -84,7 +84,7 @@ pub(super) async fn deleted(
 }
 
 /// Whose a new object is to be: the organisation that is named, or else the caller's own. A command on this machine has none.
-pub(super) fn owner(
+pub(crate) fn owner(
     fields: &Fields<'_>,
     own: Option<OrganisationId>,
     faults: &mut Faults,

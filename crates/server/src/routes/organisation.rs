@@ -11,7 +11,8 @@ use crate::fault::Faults;
 use crate::fields::Fields;
 use crate::list;
 use crate::object::organisation::{
-    COUNTRY_CODE, CREATE, DETAILS, DISABLED, GENERATE_INVOICE, NAME, Organisation, PARENT, UPDATE,
+    COUNTRY_CODE, CREATE, DETAILS, DISABLED, GENERATE_INVOICE, KEYLESS_CAPTURE_ORIGINS, NAME, Organisation,
+    PARENT, UPDATE,
 };
 use crate::routes::document;
 
@@ -66,6 +67,7 @@ fn create_parse(
         disabled: fields.of(&DISABLED).unwrap_or(false),
         country_code,
         details: details(fields).into_iter().filter_map(|(name, text)| Some((name, text?))).collect(),
+        keyless_capture_origins: keyless(fields).unwrap_or_default(),
     })
 }
 
@@ -77,7 +79,14 @@ fn update_parse(fields: &Fields<'_>, faults: &mut Faults) -> OrganisationChange 
         disabled: fields.of(&DISABLED),
         country_code: if fields.is_null(&COUNTRY_CODE) { Some(None) } else { country_code },
         details: details(fields),
+        keyless_capture_origins: keyless(fields)
+            .or_else(|| fields.is_null(&KEYLESS_CAPTURE_ORIGINS).then(Vec::new)),
     }
+}
+
+fn keyless(fields: &Fields<'_>) -> Option<Vec<String>> {
+    let origins = fields.of(&KEYLESS_CAPTURE_ORIGINS)?;
+    Some(origins.into_iter().map(str::to_owned).collect())
 }
 
 /// Details that were sent; those without a text are to end.

@@ -15,7 +15,8 @@ pub(super) const CREATE: Endpoint = Endpoint {
     roles: CardCreate::ROLES,
     summary: "Create a token",
     doc: "Stores a card and answers with its token, `_id`. The same number again gives a new token with the same fingerprint. \
-          A CVV is held in memory until it is used, at most for `cvv_ttl_seconds`.",
+          A CVV is held in memory until it is used, at most for `cvv_ttl_seconds`. A page that `keyless_capture_origins` of the organisation names \
+          may send it without a key, also as `application/x-www-form-urlencoded`.",
     success: 200,
     answer: Some(AnswerSchema::OneOrPart(Card::SPEC)),
     failures: &[

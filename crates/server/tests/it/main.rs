@@ -19,6 +19,7 @@ mod framing;
 mod hosted;
 mod idempotency;
 mod kept;
+mod keyless;
 mod lenience;
 mod limits;
 mod lists;

@@ -246,6 +246,7 @@ pub(crate) fn organisation() -> OrganisationRow {
         disabled: true,
         country_code: Country::parse("NL"),
         details: vec![("address.city".to_owned(), "Ljouwert".to_owned())],
+        keyless_capture_origins: Vec::new(),
         created_at: at(5),
         updated_at: at(6),
     }
@@ -257,6 +258,14 @@ pub(crate) fn organisation_least() -> OrganisationRow {
         disabled: false,
         country_code: None,
         details: Vec::new(),
+        ..organisation()
+    }
+}
+
+/// One whose cards are created without a key: of the second format.
+pub(crate) fn organisation_keyless() -> OrganisationRow {
+    OrganisationRow {
+        keyless_capture_origins: vec!["https://shop.example".to_owned(), "https://winkel.example".to_owned()],
         ..organisation()
     }
 }

@@ -179,10 +179,17 @@ fn a_request_that_runs_has_no_answer() {
 fn documents() {
     let row = rows::document();
     holds("document", &row, &encoded(|out| row.encode(out)), DocumentRow::decode);
-    let cases = [("organisation", rows::organisation()), ("organisation-least", rows::organisation_least())];
+    let cases = [
+        ("organisation", rows::organisation()),
+        ("organisation-least", rows::organisation_least()),
+        ("organisation-keyless", rows::organisation_keyless()),
+    ];
     for (name, row) in cases {
         holds(name, &row, &row.encode(), OrganisationRow::decode);
     }
+    let mut none = [rows::organisation().encode().as_slice(), &[0]].concat();
+    none[0] = 2;
+    assert_eq!(OrganisationRow::decode(&none), Err(RowFault::Value), "no origins, written");
     holds("account", &rows::account(), &rows::account().encode(), AccountRow::decode);
     holds("processor", &rows::processor(), &rows::processor().encode(), ProcessorRow::decode);
     holds("api-key", &rows::api_key(), &rows::api_key().encode(), ApiKeyRow::decode);

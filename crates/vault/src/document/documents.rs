@@ -31,8 +31,10 @@ pub(crate) struct Documents {
     api_keys: Map<ApiKeyId, Arc<KnownKey>>,
     /// By the version of the key that hashed them, and the hash.
     api_keys_by_hash: Map<(u16, [u8; 32]), Arc<KnownKey>>,
-    /// How many browsers' keys allow a web origin.
-    origins: OrdMap<Arc<str>, u32>,
+    /// Web origins that browsers' keys allow.
+    origins: Origins,
+    /// Web origins of organisations whose cards are created without a key.
+    keyless_origins: Origins,
 }
 
 /// A processor and the connection to it, which lives as long as the row does not change.
@@ -45,6 +47,29 @@ struct Connected {
 pub(crate) struct KnownKey {
     pub(crate) row: Arc<ApiKeyRow>,
     pub(crate) last_use: Arc<LastUse>,
+}
+
+/// Web origins (RFC 6454), each with how many documents name it.
+#[derive(Clone, Default)]
+struct Origins(OrdMap<Arc<str>, u32>);
+
+impl Origins {
+    fn add(&mut self, origins: &[String]) {
+        for origin in origins {
+            *self.0.entry(Arc::from(origin.as_str())).or_default() += 1;
+        }
+    }
+
+    fn remove(&mut self, origins: &[String]) {
+        for origin in origins {
+            if let Entry::Occupied(mut documents) = self.0.entry(Arc::from(origin.as_str())) {
+                *documents.get_mut() -= 1;
+                if *documents.get() == 0 {
+                    documents.remove();
+                }
+            }
+        }
+    }
 }
 
 impl Documents {
@@ -87,8 +112,8 @@ impl Documents {
         match kind {
             DocumentKind::Organisation => {
                 let id = OrganisationId(id);
-                if let Some(parent) = self.organisations.remove(&id).and_then(|row| row.parent) {
-                    self.children.remove(&(parent, id));
+                if let Some(row) = self.organisations.remove(&id) {
+                    self.organisation_forget(&row);
                 }
             }
             DocumentKind::Account => drop(self.accounts.remove(&AccountId(id))),
@@ -113,32 +138,30 @@ impl Documents {
             self.api_key_forget(&replaced.row);
         }
         self.api_keys_by_hash.insert((row.hash_key, row.hash), known);
-        for origin in &row.allowed_origins {
-            *self.origins.entry(Arc::from(origin.as_str())).or_default() += 1;
-        }
+        self.origins.add(&row.allowed_origins);
     }
 
     fn api_key_forget(&mut self, row: &ApiKeyRow) {
         self.api_keys_by_hash.remove(&(row.hash_key, row.hash));
-        for origin in &row.allowed_origins {
-            if let Entry::Occupied(mut keys) = self.origins.entry(Arc::from(origin.as_str())) {
-                *keys.get_mut() -= 1;
-                if *keys.get() == 0 {
-                    keys.remove();
-                }
-            }
-        }
+        self.origins.remove(&row.allowed_origins);
     }
 
     fn organisation_put(&mut self, row: OrganisationRow) {
         let row = Arc::new(row);
-        let before = self.organisations.insert(row.id, Arc::clone(&row));
-        if let Some(parent) = before.and_then(|before| before.parent) {
-            self.children.remove(&(parent, row.id));
+        if let Some(before) = self.organisations.insert(row.id, Arc::clone(&row)) {
+            self.organisation_forget(&before);
         }
         if let Some(parent) = row.parent {
             self.children.insert((parent, row.id));
         }
+        self.keyless_origins.add(&row.keyless_capture_origins);
+    }
+
+    fn organisation_forget(&mut self, row: &OrganisationRow) {
+        if let Some(parent) = row.parent {
+            self.children.remove(&(parent, row.id));
+        }
+        self.keyless_origins.remove(&row.keyless_capture_origins);
     }
 
     fn processor_put(
@@ -210,9 +233,19 @@ impl Documents {
         self.children.range(first..).next().is_some_and(|(parent, _)| *parent == organisation)
     }
 
-    /// Whether any browser's key allows a web origin.
+    /// Whether a browser's key allows a web origin, or an organisation whose cards are created without one.
     pub(crate) fn allows_origin(&self, origin: &str) -> bool {
-        self.origins.contains_key(origin)
+        self.origins.0.contains_key(origin) || self.keyless_origins.0.contains_key(origin)
+    }
+
+    /// Whether cards of any organisation are created without a key.
+    pub(crate) fn is_keyless(&self) -> bool {
+        !self.keyless_origins.0.is_empty()
+    }
+
+    /// Whether pages of a web origin create cards of an organisation without a key.
+    pub(crate) fn allows_keyless(&self, origin: &str) -> bool {
+        self.keyless_origins.0.contains_key(origin)
     }
 
     /// How many there are of each kind, beside what is stored.

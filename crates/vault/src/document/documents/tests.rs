@@ -22,6 +22,7 @@ fn organisation(n: u8, version: u32, parent: Option<u8>) -> DocumentRow {
         disabled: false,
         country_code: None,
         details: Vec::new(),
+        keyless_capture_origins: Vec::new(),
         created_at: AT,
         updated_at: AT,
     };
