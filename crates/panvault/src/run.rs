@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use panvault_model::Timestamp;
-use panvault_server::{App, Local, Process, ServerSettings, Tls, serve, serve_metrics};
+use panvault_server::{App, Local, Process, ServerSettings, Tls, TryShop, serve, serve_metrics};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::Signal;
 use tokio::sync::watch;
@@ -29,6 +29,8 @@ pub(crate) struct Serving {
     /// The vault's directory, in which commands on this machine are listened to.
     pub(crate) directory: PathBuf,
     pub(crate) server: ServerSettings,
+    /// The shop of the page for trying, where there is one.
+    pub(crate) try_shop: Option<TryShop>,
 }
 
 /// A server whose listeners are bound, and that has not answered yet.
@@ -92,7 +94,10 @@ pub(crate) async fn bind(open: OpenVault, serving: Serving) -> anyhow::Result<Bo
     let app = App::new(open.vault.clone(), serving.server)
         .in_process(process)
         .with_log_lines_dropped(standard_error::dropped());
-    let app = Arc::new(app);
+    let app = Arc::new(match serving.try_shop {
+        Some(shop) => app.with_try_page(shop),
+        None => app,
+    });
     // The vault is open, so this process has the lock of its directory.
     let socket = Socket::listen(&serving.directory)
         .with_context(|| format!("{} cannot be used", serving.directory.display()))?;
@@ -130,6 +135,11 @@ impl Bound {
     /// What time it is for the vault.
     pub(crate) fn now(&self) -> Timestamp {
         self.open.vault.now().wall
+    }
+
+    /// The vault that is served.
+    pub(crate) const fn open(&self) -> &OpenVault {
+        &self.open
     }
 
     /// Ends without having answered.

@@ -16,6 +16,7 @@ use crate::limits::{LISTS_SHOWN_MAX, ServerSettings};
 use crate::metrics::Metrics;
 use crate::process::Process;
 use crate::rates::Rates;
+use crate::try_page::TryShop;
 
 /// What all requests share.
 pub struct App {
@@ -28,6 +29,7 @@ pub struct App {
     shown: Semaphore,
     stopping: AtomicBool,
     process: Option<Arc<dyn Process>>,
+    try_shop: Option<Arc<TryShop>>,
 }
 
 impl App {
@@ -37,13 +39,33 @@ impl App {
         let answers = Answers::new(settings.answers_bytes_max);
         let stopping = AtomicBool::new(false);
         let shown = Semaphore::new(LISTS_SHOWN_MAX);
-        Self { vault, settings, metrics: Metrics::new(), rates, answers, shown, stopping, process: None }
+        Self {
+            vault,
+            settings,
+            metrics: Metrics::new(),
+            rates,
+            answers,
+            shown,
+            stopping,
+            process: None,
+            try_shop: None,
+        }
     }
 
     /// The same, in a process that says how it is.
     #[must_use]
     pub fn in_process(self, process: Arc<dyn Process>) -> Self {
         Self { process: Some(process), ..self }
+    }
+
+    /// The same, with a page for trying. Only a vault that holds no real card has one.
+    #[must_use]
+    pub fn with_try_page(self, shop: TryShop) -> Self {
+        Self { try_shop: Some(Arc::new(shop)), ..self }
+    }
+
+    pub(crate) const fn try_shop(&self) -> Option<&Arc<TryShop>> {
+        self.try_shop.as_ref()
     }
 
     /// Waits for a turn to show a list in another way than it was made.

@@ -28,7 +28,7 @@ use crate::fault::Faults;
 use crate::limits::{ANSWER_OWN_BYTES_MAX, IDEMPOTENCY_KEY_CHARS_MAX, IDEMPOTENCY_KEY_RANDOM_CHARS_MIN};
 use crate::room::Place;
 use crate::table::{AnswerSchema, ENDPOINTS, Endpoint};
-use crate::{body, caller, cors, csv, docs_page, hosted, keyless, openapi, populate};
+use crate::{body, caller, cors, csv, docs_page, hosted, keyless, openapi, populate, try_page};
 
 /// Who is at the other end of a connection.
 #[derive(Clone)]
@@ -56,6 +56,10 @@ pub(crate) fn router(app: Arc<App>) -> Router {
             endpoint(app, path, of_path, params, request)
         });
         router = router.route(path, route.clone()).route(&format!("{path}/"), route);
+    }
+    if let Some(shop) = app.try_shop() {
+        let api = router.clone().with_state(Arc::clone(&app));
+        router = router.merge(try_page::routes(api, Arc::clone(shop)));
     }
     // Made once, before the first connection.
     let openapi = Bytes::from(openapi::openapi_served().to_string());

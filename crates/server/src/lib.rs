@@ -43,6 +43,7 @@ mod routes;
 mod stall;
 pub mod table;
 mod tls;
+mod try_page;
 mod unread;
 
 pub use crate::accept::{ServeReport, ServerError, serve, serve_metrics};
@@ -53,3 +54,4 @@ pub use crate::openapi::openapi;
 pub use crate::process::{Process, ProcessReport, Reloaded};
 pub use crate::proxies::{NotNetworks, TrustedProxies};
 pub use crate::tls::{Tls, TlsFault, Validity};
+pub use crate::try_page::TryShop;

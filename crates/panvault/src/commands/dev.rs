@@ -5,9 +5,11 @@ use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
 use panvault_model::{AccountId, Currency, OrganisationId, ProcessorId, Role};
-use panvault_server::ServerSettings;
-use panvault_vault::limits::CVV_TTL_SECONDS_MAX;
-use panvault_vault::{Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, Webhooks};
+use panvault_server::{ServerSettings, TryShop};
+use panvault_vault::limits::{ALLOWED_ORIGINS_MAX, CVV_TTL_SECONDS_MAX};
+use panvault_vault::{
+    ApiKeyChange, Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, Origin, Webhooks,
+};
 use panvault_webhook::AddressPolicy;
 use serde::{Deserialize, Serialize};
 
@@ -109,8 +111,34 @@ pub(crate) async fn start(
     // Whoever tries it has the receiver beside it.
     let webhooks = Some(AddressPolicy::allowing(["127.0.0.0/8", "::1"])?);
     let open = DataDirectory::find(path)?.open(&OpenSettings { webhooks, ..open }).await?;
-    let serving = Serving { listen, metrics_listen, tls: None, directory: path.to_owned(), server };
-    Ok((bind(open, serving).await?, made))
+    let DevVault { organisation, account, api_key, publishable_key, .. } = made.vault.clone();
+    let try_shop = Some(TryShop { publishable_key, api_key, organisation, account });
+    let serving = Serving { listen, metrics_listen, tls: None, directory: path.to_owned(), server, try_shop };
+    let bound = bind(open, serving).await?;
+    let allowed = allow_own(bound.open(), &made.vault.publishable_key, bound.listen.port()).await;
+    if let Err(error) = allowed {
+        bound.close().await?;
+        return Err(error);
+    }
+    Ok((bound, made))
+}
+
+/// Lets pages of this server use the browser's key: at which port it listens is known only now, and may have been another one before. A key that somebody
+/// has revoked stays so.
+async fn allow_own(open: &OpenVault, publishable_key: &str, port: u16) -> anyhow::Result<()> {
+    let Ok(caller) = open.vault.caller(publishable_key, Origin::LOCAL) else { return Ok(()) };
+    let (Some(id), Some(allowed)) = (caller.api_key(), caller.allowed_origins()) else { return Ok(()) };
+    let missing: Vec<String> =
+        origins_at(&[port]).into_iter().filter(|origin| !allowed.contains(origin)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    // Beyond what a key may have, those of former ports go.
+    let is_more = allowed.len() + missing.len() > ALLOWED_ORIGINS_MAX;
+    let kept = if is_more { origins(port) } else { [allowed, &missing].concat() };
+    let change = ApiKeyChange { allowed_origins: Some(kept), ..ApiKeyChange::default() };
+    open.vault.apikey_update(&open.operator()?.permit()?, id, change, None).await?;
+    Ok(())
 }
 
 /// A vault of this command has its root key inside: it is for trying, and holds no real card.
@@ -181,7 +209,11 @@ async fn fill_vault(open: &OpenVault, listen: SocketAddr) -> anyhow::Result<DevV
         let new = NewApiKey {
             organisation,
             name: name.to_owned(),
-            allowed_origins: if roles.contains(&Role::Publishable) { origins(listen) } else { Vec::new() },
+            allowed_origins: if roles.contains(&Role::Publishable) {
+                origins(listen.port())
+            } else {
+                Vec::new()
+            },
             roles,
             expires_at: None,
         };
@@ -198,13 +230,22 @@ async fn fill_vault(open: &OpenVault, listen: SocketAddr) -> anyhow::Result<DevV
 }
 
 /// Where pages of somebody who tries things out come from: this server, and the usual ports of others.
-fn origins(listen: SocketAddr) -> Vec<String> {
-    let ports = [listen.port(), 3000, 5173, 8000, 8080];
-    let mut ports: Vec<u16> = ports.into_iter().filter(|port| ![0, 80].contains(port)).collect();
+fn origins(port: u16) -> Vec<String> {
+    let mut ports = vec![port, 3000, 5173, 8000, 8080];
+    ports.retain(|port| *port != 0);
     ports.sort_unstable();
     ports.dedup();
+    origins_at(&ports)
+}
+
+/// The web origins of pages of this machine at these ports.
+fn origins_at(ports: &[u16]) -> Vec<String> {
     let hosts = ["localhost", "127.0.0.1"];
-    hosts.iter().flat_map(|host| ports.iter().map(move |port| format!("http://{host}:{port}"))).collect()
+    let at = |host: &str, port: u16| match port {
+        80 => format!("http://{host}"),
+        port => format!("http://{host}:{port}"),
+    };
+    hosts.iter().flat_map(|host| ports.iter().map(move |port| at(host, *port))).collect()
 }
 
 async fn make_processor(open: &OpenVault, organisation: OrganisationId) -> anyhow::Result<ProcessorId> {
@@ -278,6 +319,7 @@ fn greeting(bound: &Bound, dev: &DevVault, data: &Path, temporary: bool) -> Stri
         "Panvault is ready: a test vault, for trying. It must never hold a real card.\n\n  \
          url              {url}\n  \
          docs             {url}/docs{metrics}\n  \
+         a shop to try    {url}/try\n  \
          organisation     {}\n  \
          account          {} (EUR, dummy processor {})\n  \
          api key          {}\n  \

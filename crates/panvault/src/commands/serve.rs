@@ -68,6 +68,7 @@ async fn serve(directory: DataDirectory, config: Config) -> anyhow::Result<()> {
         tls: config.tls,
         directory: directory.path.clone(),
         server,
+        try_shop: None,
     };
     let bound = bind(open, serving).await?;
     tracing::info!(

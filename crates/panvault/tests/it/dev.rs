@@ -150,3 +150,73 @@ fn its_curl_lines_work_as_printed() {
     assert!(child.wait().unwrap().success());
     assert!(!std::path::Path::new(&data).exists(), "the temporary vault is removed");
 }
+
+/// The page for trying is a page of the vault; what it does is what a shop's page and its server do.
+#[test]
+fn serves_a_shop_to_try() {
+    let directory = tempfile::tempdir().unwrap();
+    let dev = Dev::start(directory.path(), &[]);
+    let url = dev.ready["url"].as_str().unwrap();
+    let send = |method: &str, path: &str, headers: &[(&str, &str)], body: Option<&str>| {
+        panvault_testkit::http_send(&format!("{url}{path}"), method, headers, body).unwrap()
+    };
+    for (path, kind) in [
+        ("/try", "text/html; charset=utf-8"),
+        ("/try.js", "text/javascript; charset=utf-8"),
+        ("/try.css", "text/css; charset=utf-8"),
+    ] {
+        let answer = send("GET", path, &[], None);
+        assert_eq!((answer.status, answer.header("content-type")), (200, Some(kind)), "{path}");
+        assert!(answer.header("content-security-policy").unwrap().ends_with("frame-ancestors 'none'"));
+    }
+    let shop = send("GET", "/try.json", &[], None).json();
+    let key = dev.ready["publishable_key"].as_str().unwrap().to_owned();
+    assert_eq!(shop, json!({ "publishable_key": &key, "organisation": dev.ready["organisation"] }));
+    // At whatever port it listens, its own pages may show a field and use the key.
+    let frame = send("GET", &format!("/fields/0.1.0/frame.html?key={key}"), &[], None);
+    assert!(
+        frame.text.contains(&format!("{url} ")) || frame.text.contains(&format!("{url}\"")),
+        "{}",
+        frame.text
+    );
+    let own = [("Origin", url), ("Sec-Fetch-Site", "same-origin"), ("Content-Type", "application/json")];
+    let card = json!({
+        "card_number": "4111111111111111", "cvv": "111", "expiry_month": "12", "expiry_year": "35",
+        "organisation": shop["organisation"],
+    });
+    let made = send(
+        "POST",
+        "/v1/card",
+        &[&own[..], &[("X-APIKEY", key.as_str())]].concat(),
+        Some(&card.to_string()),
+    );
+    assert_eq!(made.status, 200, "{}", made.text);
+    let pay = |headers: &[(&str, &str)], body: &str| send("POST", "/try/pay", headers, Some(body));
+    let body = json!({ "card": made.id(), "amount": 1999 }).to_string();
+    let paid = pay(&own, &body);
+    assert_eq!(paid.status, 200, "{}", paid.text);
+    assert_eq!((&paid.json()["amount"], &paid.json()["cvv_result"]), (&json!(1999), &json!("1")));
+    // As the API answers what goes wrong.
+    pay(&own, &json!({ "card": made.id(), "amount": 121 }).to_string()).fails(403, 121);
+    pay(&own, &json!({ "card": "4111111111111111", "amount": 1 }).to_string()).fails(400, 107);
+    for wrong in ["", "{}", "{\"card\": 4111111111111111, \"amount\": 1}", "[]"] {
+        let answer = pay(&own, wrong);
+        answer.fails(400, 107);
+        assert!(!answer.text.contains("4111"));
+    }
+    for headers in [
+        &[("Content-Type", "application/json")][..],
+        &[("Content-Type", "application/json"), ("Origin", "https://other.example")],
+        &[("Content-Type", "application/json"), ("Origin", url), ("Sec-Fetch-Site", "cross-site")],
+    ] {
+        pay(headers, &body).fails(403, 111);
+    }
+    dev.stop();
+    // At another port, for the first was any free one.
+    let dev = Dev::start(directory.path(), &[]);
+    let url = dev.ready["url"].as_str().unwrap();
+    let frame =
+        panvault_testkit::http_send(&format!("{url}/fields/0.1.0/frame.html?key={key}"), "GET", &[], None);
+    assert!(frame.unwrap().text.contains(url));
+    dev.stop();
+}
