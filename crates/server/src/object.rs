@@ -17,6 +17,7 @@ pub(crate) mod shape;
 mod shown;
 pub(crate) mod status;
 pub(crate) mod transaction;
+pub(crate) mod webhook_delivery;
 
 use core::iter::once;
 
@@ -37,6 +38,7 @@ pub(crate) const EXAMPLE_REFUND: &str = "65f1c0ea3c4d5e6f70819213";
 pub(crate) const EXAMPLE_CUSTOMER: &str = "65f1c0d45f60718293a4b5c6";
 pub(crate) const EXAMPLE_PROCESSOR: &str = "65f1c0d23d4e5f60718293a4";
 pub(crate) const EXAMPLE_API_KEY: &str = "65f1c0d34e5f60718293a4b5";
+pub(crate) const EXAMPLE_DELIVERY: &str = "65f1c0eb4d5e6f7081921324";
 
 /// Everything that is shown, in the order of the documentation.
 pub(crate) static OBJECTS: &[&ObjectSpec] = &[
@@ -46,6 +48,7 @@ pub(crate) static OBJECTS: &[&ObjectSpec] = &[
     transaction::HistoryStep::SPEC,
     refund::Refund::SPEC,
     customer::Customer::SPEC,
+    webhook_delivery::WebhookDelivery::SPEC,
     organisation::Organisation::SPEC,
     account::Account::SPEC,
     processor::Processor::SPEC,

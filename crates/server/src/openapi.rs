@@ -14,7 +14,7 @@ use crate::limits::{
 use crate::object::Shown;
 use crate::object::audit::{Audit, EXAMPLE_RECORD, RecordId};
 use crate::object::{
-    EXAMPLE_ACCOUNT, EXAMPLE_API_KEY, EXAMPLE_CARD, EXAMPLE_CUSTOMER, EXAMPLE_ORGANISATION,
+    EXAMPLE_ACCOUNT, EXAMPLE_API_KEY, EXAMPLE_CARD, EXAMPLE_CUSTOMER, EXAMPLE_DELIVERY, EXAMPLE_ORGANISATION,
     EXAMPLE_PROCESSOR, EXAMPLE_REFUND, EXAMPLE_TRANSACTION, Object, ObjectSpec,
 };
 use crate::table::{AnswerSchema, ENDPOINTS, Endpoint};
@@ -168,6 +168,7 @@ fn id_of(endpoint: &Endpoint) -> &'static str {
         Some("transaction") => EXAMPLE_TRANSACTION,
         Some("refund") => EXAMPLE_REFUND,
         Some("customer") => EXAMPLE_CUSTOMER,
+        Some("webhook_delivery") => EXAMPLE_DELIVERY,
         Some("organisation") => EXAMPLE_ORGANISATION,
         Some("account") => EXAMPLE_ACCOUNT,
         Some("processor") => EXAMPLE_PROCESSOR,

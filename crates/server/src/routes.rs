@@ -12,3 +12,4 @@ pub(crate) mod processor;
 pub(crate) mod refund;
 pub(crate) mod status;
 pub(crate) mod transaction;
+pub(crate) mod webhook_delivery;

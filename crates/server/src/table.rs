@@ -11,6 +11,7 @@ mod processor;
 mod refund;
 mod status;
 mod transaction;
+mod webhook_delivery;
 
 use core::pin::Pin;
 use std::sync::Arc;
@@ -148,6 +149,10 @@ pub static ENDPOINTS: &[Endpoint] = &[
     customer::READ,
     customer::UPDATE,
     customer::DELETE,
+    webhook_delivery::LIST,
+    webhook_delivery::COUNT,
+    webhook_delivery::READ,
+    webhook_delivery::RETRY,
     organisation::CREATE,
     organisation::LIST,
     organisation::COUNT,

@@ -33,10 +33,10 @@ pub use panvault_processor::{Connect, Connector};
 pub use panvault_store::{
     AccountField, AccountQuery, AccountRow, Action, ApiKeyField, ApiKeyQuery, ApiKeyRow, AuditField,
     AuditNote, AuditQuery, AuditRecord, CardField, CardQuery, CardRow, Count, CustomerField, CustomerQuery,
-    CustomerRow, CvvCounts, Direction, Field, FieldValue, Filter, HistoryRow, Indexed, OrganisationField,
-    OrganisationQuery, OrganisationRow, Page, ProcessorField, ProcessorQuery, ProcessorRow, Query,
-    RefundField, RefundQuery, RefundRow, RefusalReason, RowKey, StoreFault, StoreStatus, Test, Totals,
-    TransactionField, TransactionQuery, TransactionRow, Webhooks,
+    CustomerRow, CvvCounts, DeliveryField, DeliveryQuery, DeliveryRow, Direction, Field, FieldValue, Filter,
+    HistoryRow, Indexed, OrganisationField, OrganisationQuery, OrganisationRow, Page, ProcessorField,
+    ProcessorQuery, ProcessorRow, Query, RefundField, RefundQuery, RefundRow, RefusalReason, RowKey,
+    StoreFault, StoreStatus, Test, Totals, TransactionField, TransactionQuery, TransactionRow, Webhooks,
 };
 
 pub use crate::account::{AccountChange, AccountView, MadeAccount, NewAccount};
@@ -60,7 +60,7 @@ pub use crate::permit::{
     OrganisationDelete, OrganisationList, OrganisationRead, OrganisationUpdate, Permit, ProcessorCreate,
     ProcessorDelete, ProcessorList, ProcessorRead, ProcessorUpdate, RefundCreate, RefundList, RefundRead,
     StatusRead, TransactionCapture, TransactionCreate, TransactionList, TransactionRead, TransactionSettle,
-    TransactionVoid, role_gives,
+    TransactionVoid, WebhookDeliveryList, WebhookDeliveryRead, WebhookDeliveryRetry, role_gives,
 };
 pub use crate::processor::{NewProcessor, ProcessorChange};
 pub use crate::refund::NewRefund;

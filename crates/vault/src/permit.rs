@@ -130,6 +130,14 @@ operations! {
     ApiKeyList "apikey_list" [ProviderAdmin ProviderUser MerchantAdmin]
     /// Revoke an API key.
     ApiKeyDelete "apikey_delete" [ProviderAdmin MerchantAdmin]
+    /// See a delivery of a webhook.
+    WebhookDeliveryRead "webhook_delivery_read"
+        [ProviderAdmin ProviderUser MerchantAdmin MerchantSupervisor MerchantCashier MerchantUser]
+    /// See deliveries of webhooks.
+    WebhookDeliveryList "webhook_delivery_list"
+        [ProviderAdmin ProviderUser MerchantAdmin MerchantSupervisor MerchantCashier MerchantUser]
+    /// Send a webhook again.
+    WebhookDeliveryRetry "webhook_delivery_retry" [ProviderAdmin MerchantAdmin MerchantSupervisor]
     /// See how the vault is doing: of these, who is of an organisation that is below none.
     StatusRead "status_read" [ProviderAdmin]
     /// See who did what, once.

@@ -4,8 +4,9 @@ use core::fmt::{self, Display, Write};
 
 use panvault_model::{
     AMOUNT_MAX, AccountId, Amount, ApiKeyId, Bin, Brand, CardId, CardType, Country, Currency, CustomerId,
-    CvvResult, Fingerprint, Id, LastFour, OrganisationId, ProcessorId, RecurringType, RefundId, RefundStatus,
-    Role, ShopperInteraction, Timestamp, TransactionId, TransactionStatus,
+    CvvResult, DeliveryFault, DeliveryId, DeliveryStatus, Fingerprint, Id, LastFour, OrganisationId,
+    ProcessorId, RecurringType, RefundId, RefundStatus, Role, ShopperInteraction, Timestamp, TransactionId,
+    TransactionStatus, WebhookObject,
 };
 use panvault_vault::{Action, RefusalReason};
 
@@ -130,7 +131,7 @@ macro_rules! shown_digits {
 }
 
 shown_digits! {
-    Shape::Id => Id AccountId ApiKeyId CardId CustomerId OrganisationId ProcessorId RefundId TransactionId;
+    Shape::Id => Id AccountId ApiKeyId CardId CustomerId DeliveryId OrganisationId ProcessorId RefundId TransactionId;
     Shape::Hexadecimal(32) => Fingerprint;
 }
 
@@ -182,6 +183,9 @@ shown_names! {
     Brand => "Brand", "A card scheme.";
     CardType => "CardType", "How the holder pays for what the card buys.";
     TransactionStatus => "Status", "Where a transaction stands.";
+    WebhookObject => "WebhookObject", "What a webhook tells of.";
+    DeliveryStatus => "DeliveryStatus", "Where a delivery of a webhook stands.";
+    DeliveryFault => "DeliveryFault", "Why an attempt to deliver a webhook came to nothing.";
     RefundStatus => "RefundStatus", "Where a refund stands.";
     CvvResult => "CvvResult", "What the issuer said of the CVV: 0 nothing, 1 it is right, 2 it is not, 3 it was not looked at.";
     RecurringType => "RecurringType", "Where a transaction stands in a series.";

@@ -7,7 +7,7 @@ use panvault_vault::{
 
 use crate::answer::{Answer, Total};
 use crate::app::App;
-use crate::asked::{Asked, parsed, to_the_end};
+use crate::asked::{Asked, to_the_end};
 use crate::error::Refusal;
 use crate::fault::Faults;
 use crate::fields::{Field, Fields};
@@ -33,17 +33,9 @@ pub(crate) async fn update(app: Arc<App>, asked: Asked) -> Result<Answer, Refusa
     Ok(made(&app, to_the_end(done).await?))
 }
 
-pub(crate) async fn webhook_secret(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
-    let (permit, faults) = asked.permit_and_faults::<AccountWebhookSecret>()?;
-    let id = asked.id(AccountId::parse)?;
-    let idempotency = parsed(asked.take_body(), &WEBHOOK_SECRET, faults, |fields, faults| {
-        if faults.is_empty() {
-            Ok(asked.idempotency(app.vault(), &permit, fields))
-        } else {
-            Err(faults.into())
-        }
-    })?;
-    drop(asked);
+pub(crate) async fn webhook_secret(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
+    let (permit, id, idempotency) =
+        document::act::<AccountWebhookSecret, _, _>(&app, asked, AccountId::parse, &WEBHOOK_SECRET)?;
     let vault = app.vault().clone();
     let done = async move { vault.account_webhook_secret(&permit, id, idempotency).await };
     Ok(made(&app, to_the_end(done).await?))

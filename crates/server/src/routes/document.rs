@@ -59,6 +59,25 @@ pub(super) fn change<O: Operation, I, E, T>(
     Ok((permit, id, change, idempotency))
 }
 
+/// A body that says nothing, and what is done with the object whose id is in the path.
+pub(super) fn act<O: Operation, I, E>(
+    app: &App,
+    mut asked: Asked,
+    id: impl FnOnce(&str) -> Result<I, E>,
+    spec: &BodySpec,
+) -> Result<(Permit<O>, I, Option<Idempotency>), Refusal> {
+    let (permit, faults) = asked.permit_and_faults()?;
+    let id = asked.id(id);
+    let idempotency = parsed(asked.take_body(), spec, faults, |fields, faults| {
+        if faults.is_empty() {
+            Ok(asked.idempotency(app.vault(), &permit, fields))
+        } else {
+            Err(faults.into())
+        }
+    })?;
+    Ok((permit, id?, idempotency))
+}
+
 /// The object whose id is in the path, and nothing else.
 pub(super) fn one<O: Operation, I, E>(
     mut asked: Asked,

@@ -102,7 +102,8 @@ fn walk(server: &Server, tenant: &Tenant, id: &str, key: Option<&str>) -> Vec<(&
                 | "transaction_void"
                 | "transaction_void_authorization"
                 | "refund_create"
-                | "account_webhook_secret" => Some(json!({})),
+                | "account_webhook_secret"
+                | "webhook_delivery_retry" => Some(json!({})),
                 "customer_create" | "customer_update" => Some(json!({ "first_name": "Ann" })),
                 "organisation_create"
                 | "organisation_update"

@@ -63,11 +63,15 @@ fn examples_work_when_they_are_sent() {
     let refund = format!("/v1/transaction/{}/refund", server.make_completed(1099));
     let refund = server.post(&merchant.key, &refund, &json!({ "amount": 7 })).id();
     let customer = server.post(&merchant.key, "/v1/customer", &json!({ "first_name": "Ann" })).id();
+    let mut told = transaction_body(merchant, &card, 1099);
+    told["webhook_transaction_update"] = json!("https://shop.example/hook");
+    assert_eq!(server.post(&merchant.key, "/v1/transaction", &told).status, 200);
     // What merchants may do is done by one, all else by an administrator of a provider.
     let administrator = server.make_key(merchant, &[Role::ProviderAdmin]);
     let first = |path: &str| server.get(&merchant.key, path).json()[0]["_id"].as_str().unwrap().to_owned();
     let own = format!("organisation={}", merchant.organisation);
     let (processor, api_key) = (first(&format!("/v1/processor?{own}")), first(&format!("/v1/apikey?{own}")));
+    let delivery = first("/v1/webhook_delivery");
     let record =
         server.get(&administrator, "/v1/audit?_limit=1").json()[0]["_id"].as_str().unwrap().to_owned();
     let with_ids = |text: &str| {
@@ -79,6 +83,7 @@ fn examples_work_when_they_are_sent() {
             ("65f1c0de8a4b3c2d1e0f9a8b", &card),
             ("65f1c0e92b3c4d5e6f708192", &paid),
             ("65f1c0ea3c4d5e6f70819213", &refund),
+            ("65f1c0eb4d5e6f7081921324", &delivery),
             ("65f1c0d45f60718293a4b5c6", &customer),
             ("65f1c0d23d4e5f60718293a4", &processor),
             ("65f1c0d34e5f60718293a4b5", &api_key),

@@ -58,7 +58,7 @@ impl ExpectedRows {
             | Action::NodeStop
             | Action::ApiKeyUse => return,
             // Deliveries are swept, and not counted.
-            Action::WebhookDeliver | Action::WebhookSweep => return,
+            Action::WebhookDeliver | Action::WebhookSweep | Action::WebhookRetry => return,
             // The tallies say which refunds and customers there are.
             Action::RefundSettle
             | Action::CustomerCreate

@@ -96,6 +96,8 @@ pub enum Action {
     WebhookDeliver,
     /// Deliveries of webhooks past their time were removed.
     WebhookSweep,
+    /// A webhook is to be sent again, because somebody asked for it.
+    WebhookRetry,
 }
 
 impl Action {
@@ -139,6 +141,7 @@ impl Action {
         Self::CustomerList,
         Self::WebhookDeliver,
         Self::WebhookSweep,
+        Self::WebhookRetry,
     ];
 
     /// The number that stands for it in stored records.
@@ -182,6 +185,7 @@ impl Action {
             Self::CustomerList => 36,
             Self::WebhookDeliver => 40,
             Self::WebhookSweep => 41,
+            Self::WebhookRetry => 42,
         }
     }
 
@@ -225,7 +229,8 @@ impl Action {
             | Self::CustomerUpdate
             | Self::CustomerDelete
             | Self::WebhookDeliver
-            | Self::WebhookSweep => false,
+            | Self::WebhookSweep
+            | Self::WebhookRetry => false,
         }
     }
 
@@ -275,6 +280,7 @@ impl Action {
             Self::CustomerList => "customer_list",
             Self::WebhookDeliver => "webhook_deliver",
             Self::WebhookSweep => "webhook_sweep",
+            Self::WebhookRetry => "webhook_retry",
         }
     }
 }

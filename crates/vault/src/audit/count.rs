@@ -199,7 +199,8 @@ impl Counts {
             | Action::CustomerRead
             | Action::CustomerList
             | Action::WebhookDeliver
-            | Action::WebhookSweep => put(&self.reads, READS_COUNTED_MAX, subject, &count),
+            | Action::WebhookSweep
+            | Action::WebhookRetry => put(&self.reads, READS_COUNTED_MAX, subject, &count),
         }
     }
 }

@@ -58,6 +58,10 @@ static OPERATIONS: &[(u8, &str)] = &[
     (53, "customer_update"),
     (54, "customer_delete"),
     (55, "account_webhook_secret"),
+    (56, "webhook_delivery_list"),
+    (57, "webhook_delivery_count"),
+    (58, "webhook_delivery_read"),
+    (59, "webhook_delivery_retry"),
 ];
 
 /// The number of an operation; 0 for one that has none.

@@ -11,6 +11,7 @@
 //! | 6 | an API key, without the key itself | the document |
 //! | 7 | a refund, whatever became of it | the refund row |
 //! | 8 | a customer, without its details | the customer row, without digest and sealed part, and its tag zeroes |
+//! | 9 | a delivery of a webhook that is sent again | the delivery row |
 //!
 //! Kinds are append-only; an operation that answers with something else takes the next number here, and the store knows nothing of it.
 //! **What cannot be said twice is not kept.** The state of a CVV and the details of a customer are looked up when an answer is given again. The secret of an API key is
@@ -18,8 +19,8 @@
 //! answer learns which key to delete, and makes another. What signs an account's webhooks is shown once too, and replaced when it was lost.
 
 use panvault_store::{
-    AccountRow, ApiKeyRow, CardRow, CustomerRow, IdempotencyAnswer, IdempotencyRow, OrganisationRow,
-    ProcessorRow, RefundRow, RowFault, TransactionRow,
+    AccountRow, ApiKeyRow, CardRow, CustomerRow, DeliveryRow, IdempotencyAnswer, IdempotencyRow,
+    OrganisationRow, ProcessorRow, RefundRow, RowFault, TransactionRow,
 };
 
 use crate::account::MadeAccount;
@@ -68,6 +69,20 @@ impl KeptAnswer for TransactionRow {
 
 impl KeptAnswer for RefundRow {
     const KIND: u8 = 7;
+
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(256);
+        self.encode(&mut bytes);
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self, RowFault> {
+        Self::decode(bytes)
+    }
+}
+
+impl KeptAnswer for DeliveryRow {
+    const KIND: u8 = 9;
 
     fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(256);
@@ -166,6 +181,7 @@ pub(crate) fn answer_readable(answer: &IdempotencyAnswer) -> Result<(), RowFault
         ApiKeyRow::KIND => ApiKeyRow::from_bytes(&answer.bytes).map(drop),
         RefundRow::KIND => RefundRow::from_bytes(&answer.bytes).map(drop),
         CustomerRow::KIND => CustomerRow::from_bytes(&answer.bytes).map(drop),
+        DeliveryRow::KIND => DeliveryRow::from_bytes(&answer.bytes).map(drop),
         _ if answer.is_running() => Ok(()),
         _ => Err(RowFault::Value),
     }
@@ -182,11 +198,11 @@ mod tests {
         assert_eq!(answer_readable(&IdempotencyAnswer::RUNNING), Ok(()));
         let documents = [OrganisationRow::KIND, MadeAccount::KIND, ProcessorRow::KIND, ApiKeyRow::KIND];
         assert_eq!(documents, [3, 4, 5, 6]);
-        for (kind, format) in [(1, 5), (2, 5), (3, 1), (4, 3), (5, 1), (6, 3), (7, 1), (8, 1)] {
+        for (kind, format) in [(1, 5), (2, 5), (3, 1), (4, 3), (5, 1), (6, 3), (7, 1), (8, 1), (9, 1)] {
             let cut = IdempotencyAnswer { kind, bytes: vec![format, 0] };
             assert_eq!(answer_readable(&cut), Err(RowFault::Short), "{kind}");
         }
-        for kind in 9..=255 {
+        for kind in 10..=255 {
             let later = IdempotencyAnswer { kind, bytes: Vec::new() };
             assert_eq!(answer_readable(&later), Err(RowFault::Value), "{kind}");
         }

@@ -8,7 +8,8 @@ use panvault_vault::{
     Operation, OrganisationCreate, OrganisationDelete, OrganisationList, OrganisationRead,
     OrganisationUpdate, Origin, ProcessorCreate, ProcessorDelete, ProcessorList, ProcessorRead,
     ProcessorUpdate, RefundCreate, RefundList, RefundRead, StatusRead, TransactionCapture, TransactionCreate,
-    TransactionList, TransactionRead, TransactionSettle, TransactionVoid, VaultError,
+    TransactionList, TransactionRead, TransactionSettle, TransactionVoid, VaultError, WebhookDeliveryList,
+    WebhookDeliveryRead, WebhookDeliveryRetry,
 };
 
 use crate::assert_refused;
@@ -26,7 +27,10 @@ type Check = fn(&Caller) -> bool;
 
 /// Columns in the order of [`Role::ALL`]: provider's administrator and user; merchant's administrator, supervisor, cashier and
 /// user; browser.
-const MATRIX: [(&str, &str, Check); 45] = [
+const MATRIX: [(&str, &str, Check); 48] = [
+    (WebhookDeliveryRead::NAME, "yyyyyy-", may::<WebhookDeliveryRead>),
+    (WebhookDeliveryList::NAME, "yyyyyy-", may::<WebhookDeliveryList>),
+    (WebhookDeliveryRetry::NAME, "y-yy---", may::<WebhookDeliveryRetry>),
     (StatusRead::NAME, "y------", may::<StatusRead>),
     (AuditRead::NAME, "y-y----", may::<AuditRead>),
     (AuditList::NAME, "y-y----", may::<AuditList>),

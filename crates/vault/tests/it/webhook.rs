@@ -9,6 +9,7 @@ use panvault_store::{DeliveryQuery, DeliveryRow, Store, TransactionRow};
 use panvault_testkit::operator;
 use panvault_vault::{
     AccountChange, NewRefund, NewTransaction, TransactionCapture, TransactionCreate, VaultError,
+    WebhookDeliveryRetry,
 };
 use panvault_webhook::{AddressPolicy, Sender};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -421,4 +422,35 @@ fn fault(error: VaultError) -> (&'static str, String) {
     let VaultError::Faults(faults) = error else { panic!("{error:?}") };
     let [fault] = faults.as_slice() else { panic!("{faults:?}") };
     (fault.field, fault.reason.clone())
+}
+
+#[tokio::test]
+async fn what_was_given_up_or_lost_is_sent_again_when_somebody_asks_for_it() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let receiver = Receiver::start(Some(500)).await;
+    deliver(&world);
+    transact(&world, &shop, Some(&receiver.url), true).await;
+    for (attempts, minutes) in (1..).zip([1, 8, 27, 64, 125]) {
+        when(&world, &shop, |rows| rows[0].attempts == attempts).await;
+        world.clock.pass_millis(minutes * 60_000);
+    }
+    let given_up = when(&world, &shop, |rows| !rows[0].is_waiting()).await[0].clone();
+    assert_eq!(given_up.status, DeliveryStatus::Failed);
+    let retry = async || {
+        let permit = world.permit::<WebhookDeliveryRetry>(&shop.key);
+        world.vault.webhook_delivery_retry(&permit, given_up.id, None).await.unwrap().value
+    };
+    assert!(retry().await.is_waiting());
+    // Once, and it is given up again.
+    let rows = when(&world, &shop, |rows| rows[0].attempts == 7).await;
+    assert_eq!(rows[0].status, DeliveryStatus::Failed);
+    receiver.answers(200);
+    for attempts in [8, 9] {
+        retry().await;
+        let rows = when(&world, &shop, |rows| rows[0].attempts == attempts).await;
+        assert_eq!((rows[0].status, rows[0].fault), (DeliveryStatus::Delivered, None));
+    }
+    let came = receiver.came(9).await;
+    assert!(came.iter().all(|body| *body == came[0]), "it is the same event: {came:?}");
 }
