@@ -6,6 +6,7 @@ mod bin;
 mod document;
 mod serve;
 mod setup;
+mod webhook;
 
 use std::path::PathBuf;
 
@@ -18,6 +19,7 @@ pub(crate) use bin::{BinCommand, BinFormat, BinImport};
 pub(crate) use document::{AccountCommand, Ending, Further, OrganisationCommand, ProcessorCommand};
 pub(crate) use serve::{Dev, Serve};
 pub(crate) use setup::{Init, ModeArg, Setup};
+pub(crate) use webhook::WebhookCommand;
 
 /// Reads the command line, or ends with what is wrong with it. A value is not repeated: it may be a key or a card number.
 pub(crate) fn read() -> Cli {
@@ -83,6 +85,9 @@ pub(crate) enum Command {
     /// Make, see, change and revoke API keys
     #[command(subcommand, name = "apikey")]
     ApiKey(ApiKeyCommand),
+    /// See what receivers of webhooks are told, send it again, and try it out
+    #[command(subcommand)]
+    Webhook(WebhookCommand),
     /// Import a list of who issued which cards, and look up in it
     #[command(subcommand)]
     Bin(BinCommand),

@@ -15,6 +15,7 @@ mod settle;
 mod setup;
 mod status;
 mod version;
+mod webhook;
 
 use std::process::ExitCode;
 
@@ -34,6 +35,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Account(command) => document::account(command).map(success),
         Command::Processor(command) => document::processor(command).map(success),
         Command::ApiKey(command) => document::api_key(command).map(success),
+        Command::Webhook(command) => webhook::run(command).map(success),
         Command::Bin(command) => bin::run(command),
         Command::Status(shared) => status::run(&shared),
         Command::Reload(shared) => reload::run(&shared),

@@ -2,12 +2,14 @@
 
 mod address;
 pub mod limits;
+mod listen;
 mod notice;
 mod resolve;
 mod send;
 mod url;
 
 pub use crate::address::{AddressPolicy, NetworkFault};
+pub use crate::listen::{Listener, Received};
 pub use crate::notice::Notice;
 pub use crate::resolve::{Lookup, Resolve, SystemResolver};
 pub use crate::send::{Attempt, Message, Sender, SenderFault, TimeOuts};

@@ -23,3 +23,12 @@ pub const ADDRESSES_MAX: usize = 4;
 
 /// Look-ups of names at a time, those included that nobody waits for any more.
 pub const LOOKUPS_MAX: usize = 64;
+
+/// Bytes of a message that a receiver for trying out reads at most.
+pub const LISTEN_BODY_BYTES_MAX: usize = 16 << 10;
+
+/// Milliseconds within which a request to it must have come.
+pub const LISTEN_REQUEST_MILLIS_MAX: u64 = 10_000;
+
+/// Its connections at a time.
+pub const LISTEN_CONNECTIONS_MAX: usize = 64;

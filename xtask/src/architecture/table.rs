@@ -100,7 +100,7 @@ libraries! {
     "bytes": Users::These(&[SERVER, WEBHOOK]), NOBODY;
     "const_format": Users::These(&[SERVER]), NOBODY;
     "form_urlencoded": Users::These(&[SERVER]), NOBODY;
-    "http": Users::These(&[SERVER, WEBHOOK]), NOBODY;
+    "http": Users::These(&[SERVER, WEBHOOK]), Users::These(&[BINARY]);
     "http-body-util": Users::These(&[SERVER, WEBHOOK]), NOBODY;
     "hyper": Users::These(&[SERVER, WEBHOOK]), NOBODY;
     "hyper-util": Users::These(&[SERVER, WEBHOOK]), NOBODY;
@@ -110,7 +110,7 @@ libraries! {
     "tokio-rustls": Users::These(&[SERVER, WEBHOOK]), NOBODY;
     "tower": Users::These(&[SERVER]), NOBODY;
     "webpki-roots": Users::These(&[WEBHOOK]), NOBODY;
-    "standardwebhooks": NOBODY, Users::These(&[WEBHOOK]);
+    "standardwebhooks": NOBODY, Users::These(&[WEBHOOK, BINARY]);
     "x509-parser": Users::These(&[SERVER]), NOBODY;
     "rcgen": NOBODY, Users::These(&[WEBHOOK, SERVER, BINARY]);
     "ureq": Users::These(&[BINARY, TESTKIT]), Users::These(&[SERVER]);

@@ -11,7 +11,7 @@ use crate::commands::document::arguments::{pairs, put, put_all, put_further, put
 use crate::commands::document::work::{change, create, delete, list, rotate, show};
 use crate::output;
 
-pub(crate) use work::asked;
+pub(crate) use work::{asked, object};
 
 pub(crate) fn organisation(command: OrganisationCommand) -> anyhow::Result<()> {
     const PATH: &str = "/v1/organisation";

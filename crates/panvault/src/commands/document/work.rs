@@ -161,7 +161,7 @@ fn with_judged(mut error: anyhow::Error, judged: Vec<FieldFault>) -> anyhow::Err
 }
 
 /// The path of an object. What is no id is not sent, nor repeated.
-fn object(path: &str, id: &str) -> anyhow::Result<String> {
+pub(crate) fn object(path: &str, id: &str) -> anyhow::Result<String> {
     let is_id = id.len() == 24 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     is_id.then(|| format!("{path}/{id}")).context("ID must be an id: 24 lowercase hexadecimal digits")
 }
