@@ -39,6 +39,11 @@ impl Scheme {
         self.lengths_sure && !self.has_length(digits)
     }
 
+    /// First and last of its range, on the scale of eight digits.
+    pub const fn range(&self) -> (u32, u32) {
+        (self.low, self.high)
+    }
+
     /// The same row, of lengths that are sure.
     const fn sure(mut self) -> Self {
         self.lengths_sure = true;
@@ -48,6 +53,11 @@ impl Scheme {
     const fn width(&self) -> u32 {
         self.high - self.low
     }
+}
+
+/// Every row, narrowest first: of the rows that hold a number, the first is its own.
+pub const fn schemes() -> &'static [Scheme] {
+    &TABLE
 }
 
 /// The scheme of a number of at least eight ASCII digits.
