@@ -1,6 +1,6 @@
 use crate::parts::Parts;
 use crate::workspace::Workspace;
-use crate::{architecture, exposures, openapi, run, test, tidy};
+use crate::{architecture, exposures, openapi, run, test, tidy, web};
 
 /// What CI runs: the quick checks first, so that a slip shows early; all of them, so that it shows alone.
 pub(crate) fn ci(workspace: &Workspace) -> bool {
@@ -18,6 +18,7 @@ pub(crate) fn ci(workspace: &Workspace) -> bool {
         run::succeed(run::cargo(root, &arguments))
     });
     parts.check("docs that are made from the code", || openapi::check(workspace));
+    parts.check("what browsers load", || web::check(workspace));
     test::tests(workspace, &test::Without::default(), &mut parts);
     parts.finish()
 }

@@ -24,6 +24,7 @@ mod source;
 mod stopwatch;
 mod test;
 mod tidy;
+mod web;
 mod webhook;
 mod workspace;
 
@@ -79,6 +80,12 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Build what browsers load: `web/` into `crates/web/dist`.
+    Web {
+        /// Compare only, and measure.
+        #[arg(long)]
+        check: bool,
+    },
     /// Make the Debian package, the tarball, the list of what is in them (CycloneDX) and checksums in `target/package`.
     Package {
         /// Lint, install and run it too, as `cargo xtask test` does.
@@ -128,6 +135,12 @@ fn run(command: Command) -> anyhow::Result<bool> {
         }
         Command::Openapi { check: true } => openapi::check(&workspace).map(|()| true),
         Command::Openapi { check: false } => openapi::write(&workspace).map(|()| true),
+        Command::Web { check: true } => {
+            web::check(&workspace)?;
+            say::line("what browsers load is built from web/");
+            Ok(true)
+        }
+        Command::Web { check: false } => web::write(&workspace).map(|()| true),
         Command::Package { test: false } => package::package(&workspace).map(|_| true),
         Command::Package { test: true } => {
             let mut parts = Parts::default();

@@ -1,0 +1,79 @@
+// Builds what browsers load: node build.mjs OUT DIST, where DIST has the versions that were released before.
+import { createHash } from "node:crypto";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, relative, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
+
+const root = dirname(fileURLToPath(import.meta.url));
+const [out, dist] = process.argv.slice(2);
+const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+
+// Bytes of a file as it goes over the network, at most.
+const GZIP_BYTES_MAX = { "panvault.js": 12_288, "panvault.mjs": 12_288, "frame.js": 12_288, "frame.css": 4_096, "jsclient.js": 12_288 };
+
+const common = {
+  absWorkingDir: root,
+  bundle: true,
+  minify: true,
+  charset: "utf8",
+  legalComments: "none",
+  logLevel: "warning",
+  target: "es2022",
+  define: { VERSION: JSON.stringify(version) },
+};
+const classic = { ...common, format: "iife" };
+const module = { ...common, format: "esm" };
+const there = (name) => existsSync(join(root, name));
+
+rmSync(out, { recursive: true, force: true });
+mkdirSync(join(out, version), { recursive: true });
+await build({ ...classic, entryPoints: ["src/panvault.ts"], globalName: "Panvault", outfile: join(out, version, "panvault.js") });
+await build({ ...module, entryPoints: ["src/panvault.ts"], outfile: join(out, version, "panvault.mjs") });
+await build({ ...classic, entryPoints: ["src/frame/main.ts"], outfile: join(out, version, "frame.js") });
+await build({ ...common, entryPoints: ["src/frame/frame.css"], outfile: join(out, version, "frame.css") });
+// Pages that come with the vault rather than with a version of the script.
+if (there("src/jsclient.ts")) await build({ ...classic, entryPoints: ["src/jsclient.ts"], outfile: join(out, "jsclient.js") });
+if (there("src/try.ts")) {
+  await build({ ...module, entryPoints: ["src/try.ts"], outfile: join(out, "try.js") });
+  for (const name of ["try.html", "try.css"]) copyFileSync(join(root, "try", name), join(out, name));
+}
+
+// The npm package: the same code, readable, for the bundler of the shop.
+const library = { ...module, minify: false, external: ["react", "react/jsx-runtime"] };
+await build({ ...library, entryPoints: ["src/panvault.ts"], outfile: join(root, "lib/panvault.mjs") });
+await build({ ...library, entryPoints: ["src/react.tsx"], outfile: join(root, "lib/react.mjs") });
+
+const hashes = {};
+// What was released stays and goes on being served.
+const kept = existsSync(dist) ? files(dist).map((path) => relative(dist, path)) : [];
+for (const path of kept) {
+  if (path !== "hashes.json" && !path.startsWith(`${version}${sep}`) && !existsSync(join(out, path))) hash(dist, join(dist, path));
+}
+for (const path of files(out)) hash(out, path);
+const sorted = Object.fromEntries(Object.entries(hashes).sort(([one], [other]) => (one < other ? -1 : 1)));
+writeFileSync(join(out, "hashes.json"), `${JSON.stringify(sorted, null, 2)}\n`);
+
+let tooLarge = false;
+for (const path of files(out)) {
+  const bytes = gzipSync(readFileSync(path), { level: 9 }).length;
+  const limit = GZIP_BYTES_MAX[path.split(sep).pop()];
+  console.log(`${relative(out, path)}: ${bytes} bytes as gzip${limit ? ` of ${limit}` : ""}`);
+  if (limit && bytes > limit) tooLarge = true;
+}
+if (tooLarge) {
+  console.error("a file is larger than it may be: see GZIP_BYTES_MAX in web/build.mjs");
+  process.exit(1);
+}
+
+function files(directory) {
+  return readdirSync(directory, { withFileTypes: true })
+    .flatMap((entry) => (entry.isDirectory() ? files(join(directory, entry.name)) : [join(directory, entry.name)]))
+    .sort();
+}
+
+// As it stands in the `integrity` of a script tag.
+function hash(base, path) {
+  hashes[relative(base, path).split(sep).join("/")] = `sha384-${createHash("sha384").update(readFileSync(path)).digest("base64")}`;
+}

@@ -1,0 +1,109 @@
+// Requests to the vault, from the vault's own frame.
+
+import type { Failure } from "../protocol";
+import type { Card, FieldName, Tokenized } from "../types";
+import type { Texts } from "./texts";
+
+/** Of each of the two tries. */
+const REQUEST_MS_MAX = 15_000;
+/** Ids of the API, and keys of requests: what goes into a path or a header is nothing else. */
+const ID = /^[0-9A-Za-z_-]{1,255}$/;
+const UNAUTHORISED = 401;
+const TOO_MANY = 429;
+
+/** Whose frame this is: a publishable key, or an organisation that needs none. */
+export interface Caller {
+  readonly key: string | null;
+  readonly organisation: string | null;
+}
+
+export type Outcome = { result: Tokenized } | { failure: Failure };
+
+export interface CardBody {
+  card_number?: string;
+  expiry_month?: string;
+  expiry_year?: string;
+  cvv?: string;
+  card_holder_name?: string;
+  organisation?: string;
+}
+
+export function isId(text: unknown): boolean {
+  return typeof text === "string" && ID.test(text);
+}
+
+/** Makes a card, or changes the one that is named. */
+export async function send(caller: Caller, card: string | undefined, body: CardBody, idempotencyKey: string | undefined, texts: Texts): Promise<Outcome> {
+  const headers: Record<string, string> = {
+    "Content-Type": "application/json",
+    "Idempotency-Key": idempotencyKey ?? uuid(),
+  };
+  if (caller.key !== null) headers["X-APIKEY"] = caller.key;
+  const path = card === undefined ? "/v1/card" : `/v1/card/${card}`;
+  const text = JSON.stringify(body);
+  try {
+    // The answer to a request may be lost on its way; under the same key the card is not made twice.
+    const answer = await post(path, headers, text).catch(() => post(path, headers, text));
+    return await outcome(answer, texts);
+  } catch {
+    return { failure: { code: "network", message: texts.network } };
+  }
+}
+
+async function post(path: string, headers: Record<string, string>, body: string): Promise<Response> {
+  const ended = new AbortController();
+  const timer = setTimeout(() => ended.abort(), REQUEST_MS_MAX);
+  try {
+    // Of mode `same-origin`, the request would not say its origin, which the vault looks at.
+    const answer = await fetch(path, { method: "POST", headers, body, mode: "cors", credentials: "omit", redirect: "error", cache: "no-store", signal: ended.signal });
+    // Read here, under the same clock.
+    return new Response(await answer.text(), { status: answer.status, headers: answer.headers });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function outcome(answer: Response, texts: Texts): Promise<Outcome> {
+  const told: unknown = await answer.json().catch(() => null);
+  const members: Record<string, unknown> = typeof told === "object" && told !== null ? { ...told } : {};
+  if (answer.ok && typeof members["_id"] === "string") return { result: { token: members["_id"], card: cardOf(members) } };
+  const failure: Failure = {
+    code: answer.status === UNAUTHORISED ? "key" : "api",
+    message: answer.status === TOO_MANY ? texts.busy : texts.refused,
+    status: answer.status,
+  };
+  if (typeof members["code"] === "number") failure.apiCode = members["code"];
+  const requestId = answer.headers.get("X-Request-Id");
+  if (requestId !== null) failure.requestId = requestId;
+  const field = fieldOf(members["details"]);
+  if (field) failure.field = field;
+  return { failure };
+}
+
+function cardOf(members: Record<string, unknown>): Card {
+  const text = (name: string) => (typeof members[name] === "string" ? (members[name] as string) : "");
+  return { brand: text("brand") || null, lastFour: text("last_four"), expiryMonth: text("expiry_month"), expiryYear: text("expiry_year") };
+}
+
+/** The field that the first fault is about. */
+function fieldOf(details: unknown): FieldName | undefined {
+  const fields: Readonly<Record<string, FieldName>> = {
+    "body.card_number": "cardNumber",
+    "body.expiry_month": "cardExpiry",
+    "body.expiry_year": "cardExpiry",
+    "body.cvv": "cardCvc",
+    "body.card_holder_name": "cardHolder",
+  };
+  if (typeof details !== "object" || details === null) return undefined;
+  const name = Object.keys(details).find((key) => fields[key]);
+  return name === undefined ? undefined : fields[name];
+}
+
+/** RFC 9562, version 4; `crypto.randomUUID` is only there under TLS. */
+function uuid(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
+  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
+}
