@@ -1,12 +1,13 @@
 //! The pages of the real binary in a real browser: Debian's chromium, driven from Node by what `xtask/browser` pins.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 use crate::dev_vault::DevVault;
 use crate::workspace::Workspace;
-use crate::{node, packages, run};
+use crate::{node, packages, run, web};
 
 const DIRECTORY: &str = "xtask/browser";
 /// What is pinned there.
@@ -16,6 +17,9 @@ const NODE_MAJOR_MIN: u32 = 18;
 const FONTS: &str = "/usr/share/fonts/truetype";
 const BROWSERS: [&str; 3] = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
+/// What the tests type of numbers, without the last four digits that may be shown.
+const TYPED: [&str; 5] = ["411111111111", "555555555555", "37828224631", "422222222222", "400000000000"];
+
 /// Installs what it needs, starts a vault, and looks at its pages.
 pub(crate) fn browser(workspace: &Workspace) -> anyhow::Result<()> {
     let directory = ready(workspace)?;
@@ -23,11 +27,35 @@ pub(crate) fn browser(workspace: &Workspace) -> anyhow::Result<()> {
     let log = workspace.target.join("browser/server.log");
     let data = tempfile::tempdir_in(&workspace.target).context("no directory for the data could be made")?;
     let mut vault = DevVault::start(workspace, &binary, &data.path().join("data"), &log)?;
-    let mut command = run::command("node", &directory, &["docs.mjs", &vault.url]);
-    // What the browser leaves is removed with the data.
-    command.env("TMPDIR", data.path());
-    let ran = run::succeed(command);
-    vault.still_runs().and(ran)
+    let DevVault { url, api_key, organisation, account, .. } = &vault;
+    let docs = ["docs.mjs", url];
+    let fields = ["fields/main.mjs", url, organisation, account];
+    let ran = [docs.as_slice(), fields.as_slice()].into_iter().try_for_each(|arguments| {
+        let mut command = run::command("node", &directory, arguments);
+        // What the browser leaves is removed with the data.
+        command.env("TMPDIR", data.path()).env("PANVAULT_API_KEY", api_key);
+        run::succeed(command)
+    });
+    vault.still_runs().and(ran)?;
+    log_has_no_card(&log)
+}
+
+/// Fails when the server logged a number that the tests typed.
+fn log_has_no_card(log: &Path) -> anyhow::Result<()> {
+    let text = fs::read_to_string(log).with_context(|| format!("cannot read {}", log.display()))?;
+    match number_in(&text) {
+        None => Ok(()),
+        Some(line) => bail!("line {line} of {} has a card number", log.display()),
+    }
+}
+
+/// The line with one of these numbers, or with all but the last four digits of one, however it is spaced.
+fn number_in(text: &str) -> Option<usize> {
+    let has = |line: &str| {
+        let digits: String = line.chars().filter(char::is_ascii_digit).collect();
+        TYPED.iter().any(|number| digits.contains(number))
+    };
+    text.lines().position(has).map(|at| at + 1)
 }
 
 /// The directory, with the driver installed; Node and the browser are Debian's unless they are there.
@@ -40,5 +68,19 @@ fn ready(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     node::is_new_enough(root, NODE_MAJOR_MIN)?;
     let directory = root.join(DIRECTORY);
     node::install(&directory, DIRECTORY, DRIVER)?;
+    // A page in React is bundled, as a shop does it, from the package that is built there.
+    web::build_library(workspace)?;
     Ok(directory)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_a_number_in_a_log() {
+        assert_eq!(number_in("card.create\nbody 4111 1111 1111 1111\n"), Some(2));
+        assert_eq!(number_in("n=378282246310005"), Some(1));
+        assert_eq!(number_in("last four 1111\n"), None);
+    }
 }
