@@ -255,6 +255,23 @@ impl Indexed for DeliveryField {
     const IS_COUNTED: bool = false;
 }
 
+impl<F: Indexed> Filter<F> {
+    /// Whether it bounds when rows were made: those between two ids meet it, and no others.
+    fn is_answered_by_ids(&self) -> bool {
+        // What lies beyond 32 bits of seconds no id says.
+        let is_moment = |value: &FieldValue<'_>| match value {
+            FieldValue::Number(millis) => *millis / 1000 <= u64::from(u32::MAX),
+            FieldValue::Absent | FieldValue::Text(_) => false,
+        };
+        let is_range = match self.test {
+            Test::Equal => self.values.len() == 1,
+            Test::AtLeast | Test::AtMost => !self.values.is_empty(),
+            Test::NotEqual => false,
+        };
+        self.field == F::CREATED_AT && is_range && self.values.iter().all(is_moment)
+    }
+}
+
 impl<F: Indexed> Query<F> {
     /// The condition that an index answers.
     pub fn indexed(&self) -> Option<&Filter<F>> {
@@ -269,9 +286,11 @@ impl<F: Indexed> Query<F> {
         self.sort.filter(|(field, way)| !(*way == Direction::Descending && newest_first(*field)))
     }
 
-    /// Whether rows must be read to be counted or sorted.
+    /// Whether rows must be read to be counted or sorted: an index answers one condition, and ids say when their rows were made
+    /// ([`Query::ids`]).
     pub fn examines(&self) -> bool {
-        self.sorted().is_some() || self.filters.len() > usize::from(self.indexed().is_some())
+        let asked = self.filters.iter().filter(|filter| !filter.is_answered_by_ids()).count();
+        self.sorted().is_some() || asked > usize::from(self.indexed().is_some())
     }
 
     /// The least and the greatest id that a row can have which meets what is asked of the moment when rows were made. Ids begin with it

@@ -111,3 +111,26 @@ pub(super) async fn a_list_examines_so_many_rows_and_no_more(store: &dyn Store) 
     let one = CardQuery { organisations: vec![organisation(1)], ..examining(3, 3) };
     assert_eq!(page(store, one).await.0, [14, 12, 10], "others' are not among them");
 }
+
+/// Each row of the first ten thousand was read and held against its tag, for a total: what was made since yesterday took half a second.
+pub(super) async fn what_was_made_then_is_counted_without_examining(store: &dyn Store) {
+    six(store).await;
+    let at = |n: u64| FieldValue::Number(card(n).created_at.unix_millis());
+    let made = |test, values| Filter { field: CardField::CreatedAt, test, values };
+    let of = |filters| CardQuery { filters, examined_max: 0, ..both() };
+    let since = of(vec![made(Test::AtLeast, vec![at(12)])]);
+    assert_eq!(page(store, since.clone()).await, (vec![15, 14, 13, 12], 4, true));
+    let few = CardQuery { limit: 1, count: Count::UpTo(3), ..since };
+    assert_eq!(page(store, few).await, (vec![15], 3, false));
+    let between = of(vec![made(Test::AtLeast, vec![at(11)]), made(Test::AtMost, vec![at(14), at(13)])]);
+    assert_eq!(page(store, between).await, (vec![13, 12, 11], 3, true));
+    assert_eq!(page(store, of(vec![made(Test::Equal, vec![at(14)])])).await, (vec![14], 1, true));
+    let print = FieldValue::Text(card(13).fingerprint.to_string().into());
+    let print = Filter { field: CardField::Fingerprint, test: Test::Equal, values: vec![print] };
+    let with_index = |moment| of(vec![made(Test::AtMost, vec![moment]), print.clone()]);
+    assert_eq!(page(store, with_index(at(13))).await, (vec![13], 1, true));
+    assert_eq!(page(store, with_index(at(12))).await, (vec![], 0, true));
+    for filter in [made(Test::Equal, vec![at(11), at(14)]), made(Test::NotEqual, vec![at(11)])] {
+        assert_eq!(store.card_list(of(vec![filter])).await, Err(StoreFault::TooManyExamined));
+    }
+}
