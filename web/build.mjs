@@ -25,7 +25,6 @@ const common = {
 };
 const classic = { ...common, format: "iife" };
 const module = { ...common, format: "esm" };
-const there = (name) => existsSync(join(root, name));
 
 rmSync(out, { recursive: true, force: true });
 mkdirSync(join(out, version), { recursive: true });
@@ -34,11 +33,12 @@ await build({ ...module, entryPoints: ["src/panvault.ts"], outfile: join(out, ve
 await build({ ...classic, entryPoints: ["src/frame/main.ts"], outfile: join(out, version, "frame.js") });
 await build({ ...common, entryPoints: ["src/frame/frame.css"], outfile: join(out, version, "frame.css") });
 // Pages that come with the vault rather than with a version of the script.
-if (there("src/jsclient.ts")) await build({ ...classic, entryPoints: ["src/jsclient.ts"], outfile: join(out, "jsclient.js") });
-if (there("src/try.ts")) {
-  await build({ ...module, entryPoints: ["src/try.ts"], outfile: join(out, "try.js") });
-  for (const name of ["try.html", "try.css"]) copyFileSync(join(root, "try", name), join(out, name));
-}
+await build({ ...classic, entryPoints: ["src/jsclient.ts"], globalName: "jsclient", outfile: join(out, "jsclient.js") });
+await build({ ...module, entryPoints: ["src/try.ts"], outfile: join(out, "try.js") });
+copyFileSync(join(root, "try/try.css"), join(out, "try.css"));
+const integrity = sri(readFileSync(join(out, version, "panvault.js")));
+const page = readFileSync(join(root, "try/try.html"), "utf8");
+writeFileSync(join(out, "try.html"), page.replace("{{version}}", version).replace("{{integrity}}", integrity));
 
 // The npm package: the same code, readable, for the bundler of the shop.
 const library = { ...module, minify: false, external: ["react", "react/jsx-runtime"] };
@@ -73,7 +73,11 @@ function files(directory) {
     .sort();
 }
 
-// As it stands in the `integrity` of a script tag.
 function hash(base, path) {
-  hashes[relative(base, path).split(sep).join("/")] = `sha384-${createHash("sha384").update(readFileSync(path)).digest("base64")}`;
+  hashes[relative(base, path).split(sep).join("/")] = sri(readFileSync(path));
+}
+
+// As it stands in the `integrity` of a script tag.
+function sri(bytes) {
+  return `sha384-${createHash("sha384").update(bytes).digest("base64")}`;
 }

@@ -1,11 +1,13 @@
 // The vault's fields in pages of shops: node fields/main.mjs URL ORGANISATION ACCOUNT [DIRECTORY FOR SCREENSHOTS]
 // In the environment: PANVAULT_API_KEY, and ONLY for the test of that name alone.
 import { keyboard, languages, looks, styles } from "./access.mjs";
+import { inject } from "./inject.mjs";
 import { pays } from "./pays.mjs";
 import { Stand } from "./stand.mjs";
 import { react } from "./react.mjs";
 import { secrecy } from "./secrecy.mjs";
 import { strangers, trouble } from "./strangers.mjs";
+import { tries } from "./try.mjs";
 import { soundsAlike, typing } from "./typing.mjs";
 import { Vault } from "./vault.mjs";
 
@@ -13,7 +15,7 @@ const [url, organisation, account, screenshots] = process.argv.slice(2);
 const { PANVAULT_API_KEY: apiKey, ONLY: only } = process.env;
 const stand = await Stand.start(new Vault(url, apiKey, organisation, account), screenshots);
 try {
-  for (const test of [pays, typing, soundsAlike, secrecy, strangers, trouble, looks, keyboard, languages, styles, react]) {
+  for (const test of [pays, typing, soundsAlike, secrecy, strangers, trouble, looks, keyboard, languages, styles, react, inject, tries]) {
     if (only && only !== test.name) continue;
     await test(stand);
     console.log(`fields: ${test.name}`);
