@@ -59,6 +59,11 @@ fn what_was_acknowledged_is_kept() {
             assert_eq!(found[name], answered[name], "{card} {name}");
         }
     }
+    for (transaction, answered) in &ledger.transactions {
+        let waits = dev.get(&format!("/v1/webhook_delivery?transaction={transaction}")).json();
+        let told: Vec<_> = waits.as_array().unwrap().iter().map(|row| &row["object_status"]).collect();
+        assert_eq!(told, [&answered["status"]], "{transaction}: what was acknowledged is told, once");
+    }
     dev.stop();
     let report = assert_healthy(&data);
     assert!(report["cards"].as_u64().unwrap() >= ledger.cards.len() as u64);
@@ -100,7 +105,10 @@ fn write(dev: &Dev, refunded: &str, seed: u64, ledger: &Mutex<Ledger>, acknowled
         ledger.lock().unwrap().cards.insert(card.clone(), answered);
         for n in 1..=3u64 {
             let amount = if n == 2 { 1121 } else { 1099 };
-            let paid = dev.try_post("/v1/transaction", &dev.transaction_body(&card, amount));
+            let mut body = dev.transaction_body(&card, amount);
+            // Nobody listens there: what is to be told waits, over every kill.
+            body["webhook_transaction_update"] = json!("http://127.0.0.1:9/hook");
+            let paid = dev.try_post("/v1/transaction", &body);
             if !took(&paid) {
                 return;
             }

@@ -36,7 +36,14 @@ fn nothing_that_was_written_or_said_holds_a_card_number_or_a_cvv() {
             said.extend(sender.join().unwrap());
         }
     });
-    for path in ["/v1/card?_limit=1000", "/v1/transaction?_limit=1000", "/v1/refund", "/readyz", "/nowhere"] {
+    for path in [
+        "/v1/card?_limit=1000",
+        "/v1/transaction?_limit=1000",
+        "/v1/refund",
+        "/v1/webhook_delivery?_limit=1000",
+        "/readyz",
+        "/nowhere",
+    ] {
         keep(&dev.get(path), &mut said);
     }
     let metrics = http_send(&format!("http://{free}/metrics"), "GET", &[], None).unwrap();
@@ -61,6 +68,10 @@ fn nothing_that_was_written_or_said_holds_a_card_number_or_a_cvv() {
     clean("stopped");
     let log = fs::read_to_string(directory.path().join("stderr")).unwrap();
     assert!(log.contains("TRACE") || log.contains("DEBUG"), "the log was at its most talkative");
+    assert!(
+        log.contains("webhook.attempt_failed") && !log.contains("of-the-shop"),
+        "a URL's key is in no line"
+    );
 
     // Positive controls: what the scan must find, it finds.
     let number = &cards[0].number;
@@ -176,8 +187,17 @@ fn live(dev: &Dev, at: usize, card: &CanaryCard, said: &mut dyn FnMut(HttpAnswer
     let transact = |reference: &str, amount: u32| {
         let mut body = dev.transaction_body(&id, amount);
         body["merchant_reference"] = json!(reference);
+        // Nobody listens there: attempts fail, and are logged.
+        body["webhook_transaction_update"] = json!("http://127.0.0.1:9/hook?key=of-the-shop");
         body.to_string()
     };
+    let mut told = dev.transaction_body(&id, 1099);
+    for url in [format!("https://shop.example/{number}"), format!("https://{number}/"), number.to_owned()] {
+        told["webhook_transaction_update"] = json!(url);
+        let refused = send("POST", "/v1/transaction", &[], Some(&told.to_string()));
+        assert_eq!(refused.status, 400, "{}", refused.text);
+        said(refused);
+    }
     let amount = [1099, 121, 122, 123, 131, 132, 0][at % 7];
     let paid = send("POST", "/v1/transaction", &[], Some(&transact("order", amount)));
     // Whatever may be done with it, and the number where a reason stands.
