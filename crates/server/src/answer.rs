@@ -10,6 +10,7 @@ use http::{Response, StatusCode};
 use panvault_model::{RequestId, Timestamp};
 use panvault_vault::{Done, LimitReached, Page, Quota};
 
+use crate::csv::{Rest, Streamed};
 use crate::error::{ErrorCode, Refusal};
 use crate::limits::LIST_ANSWER_BYTES_MAX;
 use crate::object::api_error::{ApiError, Details, Failure};
@@ -21,6 +22,8 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) body: Bytes,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    /// What comes behind the body, where a list is streamed.
+    pub(crate) rest: Option<Rest>,
 }
 
 /// Said of a list that is longer than an answer.
@@ -59,7 +62,7 @@ impl Total {
 
 impl Answer {
     pub(crate) fn new(status: StatusCode, body: impl Into<Bytes>) -> Self {
-        Self { status, body: body.into(), headers: Vec::new() }
+        Self { status, body: body.into(), headers: Vec::new(), rest: None }
     }
 
     /// Says that the answer was given before.
@@ -146,7 +149,12 @@ impl Answer {
 
     pub(crate) fn into_response(self, request: RequestId) -> Response<Body> {
         let empty = self.body.is_empty();
-        let mut response = Response::new(if empty { Body::empty() } else { Body::from(self.body) });
+        let body = match self.rest {
+            Some(rest) => Body::new(Streamed::new(self.body, rest)),
+            None if empty => Body::empty(),
+            None => Body::from(self.body),
+        };
+        let mut response = Response::new(body);
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         if !empty {

@@ -21,6 +21,16 @@ pub(crate) struct Asked {
     pub(crate) body: Body,
     /// The path, without a slash at its end, and the idempotency key that came with it.
     pub(crate) idempotency: Option<(String, String)>,
+    pub(crate) reads: Reads,
+}
+
+/// How much of a list a request reads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reads {
+    /// A page, for which so much is gone through and no more.
+    Page,
+    /// The next part of a list that is streamed: all of it is gone through once, whoever asks, and counted by nobody.
+    Part,
 }
 
 impl Asked {

@@ -1,7 +1,10 @@
 //! A list as CSV (RFC 4180), for who asks for it: what is answered as JSON, one line for each object, one column for each member.
 
+mod stream;
+
 use core::cmp::Ordering;
 
+use bytes::Bytes;
 use csv_core::{Terminator, WriteResult, Writer, WriterBuilder};
 use http::header::{ACCEPT, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, StatusCode};
@@ -12,11 +15,20 @@ use crate::error::{ErrorCode, Refusal};
 use crate::limits::LIST_ANSWER_BYTES_MAX;
 use crate::object::ObjectSpec;
 
+pub(crate) use stream::{Pages, Rest, Streamed, is_of_all, judge};
+
 /// What is said of the body.
 pub(crate) const MEDIA_TYPE: &str = "text/csv; charset=utf-8; header=present";
 
-/// A spreadsheet takes a cell that begins with one of these for a formula, whatever quotes are around it.
-const FORMULA_SIGNS: [char; 7] = ['=', '+', '-', '@', '\t', '\r', '\n'];
+/// A spreadsheet takes a cell that begins with one of these for a formula, whatever quotes are around it; the last four are what the first are on a
+/// Japanese keyboard (OWASP, "CSV Injection").
+const FORMULA_SIGNS: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+
+/// What ends a cell for programs that do not take the comma for it; a cell that begins with one is not shown as it is either.
+const ENDS: [char; 4] = [';', '\t', '\r', '\n'];
+
+/// What may stand before the sign of a formula.
+const FRINGE: [char; 3] = ['"', '\'', ' '];
 
 /// Whether `Accept` likes CSV better than JSON (RFC 9110, section 12.5.1). JSON is what everybody else gets, whatever they accept.
 pub(crate) fn is_liked_better(headers: &HeaderMap) -> bool {
@@ -89,26 +101,19 @@ pub(crate) fn table(answer: Answer, object: &ObjectSpec) -> Result<Answer, Refus
     if answer.status != StatusCode::OK {
         return Ok(answer);
     }
-    let names: Vec<&str> = object.members().map(|member| member.name).collect();
-    let mut lines = Lines::with_room(answer.body.len());
-    lines.put(names.iter().map(|name| Value::from(*name)));
-    let mut rest = answer.body.get(1..).unwrap_or_default();
-    while rest.first() == Some(&b'{') {
-        let mut objects = serde_json::Deserializer::from_slice(rest).into_iter::<Map<String, Value>>();
-        // What we wrote ourselves can be read.
-        let Some(Ok(mut row)) = objects.next() else { return Err(Refusal::new(ErrorCode::Internal)) };
-        lines.put(names.iter().map(|name| row.remove(*name).unwrap_or_default()));
-        let end = objects.byte_offset().saturating_add(1);
-        rest = rest.get(end..).unwrap_or_default();
-        if lines.out.len() >= LIST_ANSWER_BYTES_MAX {
-            return Err(Refusal::with(ErrorCode::Malformed, "query._limit", TOO_LONG));
-        }
-    }
-    let mut table = Answer { body: lines.out.into(), ..answer };
+    let mut lines = Lines::default();
+    lines.names(object);
+    lines.rows(&answer.body, object)?;
+    let mut table = Answer { body: lines.taken(), ..answer };
+    say(&mut table, object);
+    Ok(table)
+}
+
+/// Says what the body is, and the name of a file for it.
+fn say(table: &mut Answer, object: &ObjectSpec) {
     table.headers.push((CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE)));
     let file = format!("attachment; filename=\"{}.csv\"", object.name.to_ascii_lowercase());
     table.headers.extend(HeaderValue::try_from(file).ok().map(|file| (CONTENT_DISPOSITION, file)));
-    Ok(table)
 }
 
 /// Lines in the making.
@@ -118,10 +123,51 @@ struct Lines {
     cell: Vec<u8>,
 }
 
-impl Lines {
-    fn with_room(bytes: usize) -> Self {
+impl Default for Lines {
+    fn default() -> Self {
         let writer = WriterBuilder::new().terminator(Terminator::CRLF).build();
-        Self { writer, out: Vec::with_capacity(bytes), cell: Vec::new() }
+        Self { writer, out: Vec::new(), cell: Vec::new() }
+    }
+}
+
+impl Lines {
+    /// The line with the names of an object's members.
+    fn names(&mut self, object: &ObjectSpec) {
+        self.put(object.members().map(|member| Value::from(member.name)));
+    }
+
+    /// A line for each object of a list in JSON; gives how many there are, and the id of the last. Where that fails, nothing is added.
+    fn rows(&mut self, list: &[u8], object: &ObjectSpec) -> Result<(usize, Option<String>), Refusal> {
+        let before = self.out.len();
+        let added = self.rows_add(list, object);
+        if added.is_err() {
+            self.out.truncate(before);
+        }
+        added
+    }
+
+    fn rows_add(&mut self, list: &[u8], object: &ObjectSpec) -> Result<(usize, Option<String>), Refusal> {
+        let (mut count, mut last) = (0, None);
+        let mut rest = list.get(1..).unwrap_or_default();
+        while rest.first() == Some(&b'{') {
+            let mut objects = serde_json::Deserializer::from_slice(rest).into_iter::<Map<String, Value>>();
+            // What we wrote ourselves can be read.
+            let Some(Ok(mut row)) = objects.next() else { return Err(Refusal::new(ErrorCode::Internal)) };
+            last = row.get("_id").and_then(Value::as_str).map(str::to_owned);
+            self.put(object.members().map(|member| row.remove(member.name).unwrap_or_default()));
+            count += 1;
+            let end = objects.byte_offset().saturating_add(1);
+            rest = rest.get(end..).unwrap_or_default();
+            if self.out.len() >= LIST_ANSWER_BYTES_MAX {
+                return Err(Refusal::with(ErrorCode::Malformed, "query._limit", TOO_LONG));
+            }
+        }
+        Ok((count, last))
+    }
+
+    /// What was written since it was last taken.
+    fn taken(&mut self) -> Bytes {
+        core::mem::take(&mut self.out).into()
     }
 
     fn put(&mut self, cells: impl Iterator<Item = Value>) {
@@ -161,16 +207,32 @@ impl Lines {
 fn shown(value: Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::String(text) if text.starts_with(FORMULA_SIGNS) => format!("'{text}"),
-        Value::String(text) => text,
-        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
+        Value::String(text) => defused(&text),
+        Value::Array(_) | Value::Object(_) => defused(&value.to_string()),
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
     }
+}
+
+/// A text with a `'` before each sign that begins a formula: at its beginning, and where a program that takes another sign than a comma for
+/// the end of a cell would begin a new one. Quotes and spaces before the sign change nothing, for some programs take them away.
+fn defused(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 1);
+    if text.starts_with(ENDS) {
+        out.push('\'');
+    }
+    let mut begins = true;
+    for sign in text.chars() {
+        if begins && FORMULA_SIGNS.contains(&sign) {
+            out.push('\'');
+        }
+        begins = ENDS.contains(&sign) || begins && FRINGE.contains(&sign);
+        out.push(sign);
+    }
+    out
 }
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
     use crate::object::Object;
     use crate::object::organisation::Organisation;
@@ -249,6 +311,17 @@ mod tests {
             (r#"[{"name":"\tx"}]"#, ",'\tx,"),
             (r#"[{"name":"\rx"}]"#, ",\"'\rx\","),
             (r#"[{"name":"\nx"}]"#, ",\"'\nx\","),
+            (r#"[{"name":"＝1"}]"#, ",'＝1,"),
+            (r#"[{"name":"\"=1"}]"#, ",\"\"\"'=1\","),
+            (r#"[{"name":"' =1"}]"#, ",' '=1,"),
+            (r#"[{"name":"a;=1;b"}]"#, ",a;'=1;b,"),
+            (r#"[{"name":"a; \"@x"}]"#, ",\"a; \"\"'@x\","),
+            (r#"[{"name":"a\t-1\t+1"}]"#, ",a\t'-1\t'+1,"),
+            (r#"[{"name":"a\r\n=1"}]"#, ",\"a\r\n'=1\","),
+            (r#"[{"name":";x"}]"#, ",';x,"),
+            (r#"[{"name":{"a":";=1"}}]"#, ",\"{\"\"a\"\":\"\";'=1\"\"}\","),
+            (r#"[{"name":-1}]"#, ",-1,"),
+            (r#"[{"name":"a=1 -2 b-c \"=\""}]"#, ",\"a=1 -2 b-c \"\"=\"\"\","),
             (r#"[{"name":"a=1"}]"#, ",a=1,"),
         ] {
             let table = organisations(sent);

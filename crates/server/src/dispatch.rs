@@ -21,11 +21,13 @@ use tokio::time::Instant;
 
 use crate::answer::{Answer, object_body};
 use crate::app::App;
-use crate::asked::Asked;
+use crate::asked::{Asked, Reads};
 use crate::body::{Accepts, Body};
 use crate::error::{ErrorCode, Refusal};
 use crate::fault::Faults;
-use crate::limits::{ANSWER_OWN_BYTES_MAX, IDEMPOTENCY_KEY_CHARS_MAX, IDEMPOTENCY_KEY_RANDOM_CHARS_MIN};
+use crate::limits::{
+    ANSWER_OWN_BYTES_MAX, IDEMPOTENCY_KEY_CHARS_MAX, IDEMPOTENCY_KEY_RANDOM_CHARS_MIN, STREAM_PAGE_ROWS,
+};
 use crate::room::Place;
 use crate::table::{AnswerSchema, ENDPOINTS, Endpoint};
 use crate::{body, caller, cors, csv, docs_page, hosted, keyless, openapi, populate, try_page};
@@ -135,7 +137,7 @@ async fn endpoint(
         if let Some(reached) = refusal.limit {
             app.metrics().limit_reached(reached.limit);
         }
-        log(&refusal, id, operation, path, &params);
+        log(&refusal, id, operation, path, in_path(&params));
         Answer::refusal(refusal, app.vault().now().wall)
     });
     if let Some(page) = page {
@@ -162,12 +164,12 @@ pub(crate) fn client_address(app: &App, peer: Option<&Peer>, headers: &HeaderMap
 }
 
 /// Says why a request failed that should not have: the one place where that is said, with all that is known of it.
-fn log(refusal: &Refusal, request: RequestId, operation: &str, path: &str, params: &Params) {
+pub(crate) fn log(refusal: &Refusal, request: RequestId, operation: &str, path: &str, in_path: Option<&str>) {
     let code = refusal.code.number();
     if let Some(fault) = &refusal.fault {
         // What the fault is of; else what the request is about. Nothing of the path is repeated but an id.
         let row = fault.row();
-        let named = in_path(params).and_then(|text| Id::parse(text).ok());
+        let named = in_path.and_then(|text| Id::parse(text).ok());
         let kind = row.map(RowKey::kind).or_else(|| named.and_then(|_| path.split('/').nth(2)));
         let id = row.map(RowKey::id).or_else(|| named.map(|id| id.to_string()));
         let stopped = matches!(**fault, VaultError::Store(StoreFault::Stopped));
@@ -230,6 +232,33 @@ async fn answer(
     }
     // What was done is said, however long it takes: only what is asked for again without harm may be refused.
     let holder = caller.organisation().filter(|_| endpoint.method == Method::GET);
+    let as_table = csv::is_liked_better(&parts.headers);
+    if let Some(AnswerSchema::List(object)) = endpoint.answer
+        && endpoint.list.is_some()
+        && as_table
+        && csv::is_of_all(endpoint, parts.uri.query())
+    {
+        csv::judge(parts.uri.query(), parts.version, &mut faults);
+        if faults.is_empty() {
+            let pages = csv::Pages {
+                app: Arc::clone(app),
+                caller,
+                request: id,
+                endpoint,
+                object,
+                wanted,
+                place: place.cloned(),
+                query: parts.uri.query().unwrap_or_default().to_owned(),
+                after: None,
+                rows: STREAM_PAGE_ROWS,
+            };
+            return pages.answer().await.inspect_err(|refusal| {
+                if let Some(reason) = refusal.code.refusal_reason() {
+                    access_refused(reason);
+                }
+            });
+        }
+    }
     let reader = (!wanted.is_empty()).then(|| caller.clone());
     let asked = Asked {
         caller,
@@ -239,6 +268,7 @@ async fn answer(
         query: parts.uri.query().map(str::to_owned),
         body,
         idempotency: idempotency_key.map(|key| (parts.uri.path().trim_end_matches('/').to_owned(), key)),
+        reads: Reads::Page,
     };
     let _working = place.map(|place| place.work()).transpose()?;
     let working = (endpoint.handler)(Arc::clone(app), asked);
@@ -256,23 +286,22 @@ async fn answer(
             access_refused(reason);
         }
     })?;
-    if let Some(AnswerSchema::List(object)) = endpoint.answer {
-        let as_table = csv::is_liked_better(&parts.headers);
-        if reader.is_some() || as_table {
-            let showing = async {
-                let _turn = app.turn_to_show().await;
-                if let Some(reader) = reader {
-                    answer = populate::populated(app.vault(), &reader, &wanted, answer).await?;
-                }
-                if as_table { csv::table(answer, object) } else { Ok(answer) }
-            };
-            answer = match place {
-                Some(place) => {
-                    place.far_end().wait_for(showing).await.unwrap_or_else(|| Err(Refusal::unwaited()))?
-                }
-                None => showing.await?,
-            };
-        }
+    if let Some(AnswerSchema::List(object)) = endpoint.answer
+        && (reader.is_some() || as_table)
+    {
+        let showing = async {
+            let _turn = app.turn_to_show().await;
+            if let Some(reader) = reader {
+                answer = populate::populated(app.vault(), &reader, &wanted, answer).await?;
+            }
+            if as_table { csv::table(answer, object) } else { Ok(answer) }
+        };
+        answer = match place {
+            Some(place) => {
+                place.far_end().wait_for(showing).await.unwrap_or_else(|| Err(Refusal::unwaited()))?
+            }
+            None => showing.await?,
+        };
     }
     if let Some(holder) = holder
         && answer.body.len() > ANSWER_OWN_BYTES_MAX

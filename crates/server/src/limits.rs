@@ -94,6 +94,12 @@ pub const USER_AGENT_BYTES_MAX: usize = 512;
 pub const LIST_ROWS_DEFAULT: u32 = 100;
 /// Rows of a list.
 pub const LIST_ROWS_MAX: u32 = 1000;
+/// Rows of a page of a list that is streamed.
+pub const STREAM_PAGE_ROWS: usize = 500;
+/// Times that a further page of it is asked for again, where there is no room at the moment.
+pub const STREAM_RETRIES_MAX: u32 = 50;
+/// Milliseconds between two of these.
+pub const STREAM_RETRY_MILLIS: u64 = 200;
 /// Lists that are shown as CSV, or with objects in the place of ids, at a time; others wait for their turn.
 pub const LISTS_SHOWN_MAX: usize = 8;
 /// Rows of a list that may be left out at its front.

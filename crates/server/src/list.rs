@@ -3,6 +3,7 @@
 use panvault_model::{Id, OrganisationId};
 use panvault_vault::{Count, Direction, Filter, Indexed, Query, StoreFault, Test, VaultError};
 
+use crate::asked::Reads;
 use crate::error::{ErrorCode, Refusal};
 use crate::fault::{Faults, shown};
 use crate::limits::{
@@ -74,9 +75,14 @@ pub(crate) fn read<O: Object<By: PartialEq>>(
 const NEWEST_FIRST: [&str; 2] = ["_id", "created_at"];
 
 /// The same question, for which so much is gone through and no more.
-pub(crate) fn bounded<F>(query: Query<F>, settings: &ServerSettings) -> Query<F> {
-    let count = Count::UpTo(settings.list_counted_max);
-    Query { count, examined_max: settings.list_examined_max, ..query }
+pub(crate) fn bounded<F>(query: Query<F>, reads: Reads, settings: &ServerSettings) -> Query<F> {
+    match reads {
+        Reads::Page => {
+            let count = Count::UpTo(settings.list_counted_max);
+            Query { count, examined_max: settings.list_examined_max, ..query }
+        }
+        Reads::Part => Query { count: Count::PageEnd, ..query },
+    }
 }
 
 /// The same question, asked for the number of rows only: order and part of the list do not matter.

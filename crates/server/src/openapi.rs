@@ -312,7 +312,9 @@ fn success(endpoint: &Endpoint) -> Value {
     }
     let mut content = json!({ "application/json": { "schema": answer.schema() } });
     if let (AnswerSchema::List(_), Some(content)) = (answer, content.as_object_mut()) {
-        content.insert("text/csv".to_owned(), json!({ "schema": { "type": "string" } }));
+        let description = "A line for each object, behind one with the names of the members. Without `_limit`, all of the list.";
+        let schema = json!({ "type": "string", "description": description });
+        content.insert("text/csv".to_owned(), json!({ "schema": schema }));
     }
     json!({ "description": answer.description(), "headers": headers, "content": content })
 }

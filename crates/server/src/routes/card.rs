@@ -78,7 +78,7 @@ pub(crate) async fn read(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refu
 pub(crate) async fn list(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
     let (permit, faults) = asked.permit_and_faults::<CardList>()?;
     let query = list::read::<Card>(asked.query.as_deref(), faults)?;
-    let query = list::bounded(query, app.settings());
+    let query = list::bounded(query, asked.reads, app.settings());
     let page = app.vault().card_list(&permit, query).await.map_err(list::refused::<Card>)?;
     Answer::list_of::<Card>(page.rows.iter(), Some(Total::of(&page)))
 }
@@ -86,7 +86,7 @@ pub(crate) async fn list(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refu
 pub(crate) async fn count(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
     let (permit, faults) = asked.permit_and_faults::<CardList>()?;
     let query = list::read::<Card>(asked.query.as_deref(), faults)?;
-    let query = list::bounded(query, app.settings());
+    let query = list::bounded(query, asked.reads, app.settings());
     let page = app.vault().card_list(&permit, list::counting(query)).await.map_err(list::refused::<Card>)?;
     Ok(Answer::count(Total::of(&page)))
 }

@@ -82,8 +82,9 @@ pub(crate) async fn read(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal>
 
 pub(crate) async fn list(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
     let listing = {
+        let reads = asked.reads;
         let (permit, query, emails) = query(asked)?;
-        app.vault().customer_list(permit, list::bounded(query, app.settings()), emails)
+        app.vault().customer_list(permit, list::bounded(query, reads, app.settings()), emails)
     };
     let page = listing.await.map_err(list::refused::<Customer>)?;
     Answer::list_of::<Customer>(page.rows.iter(), Some(Total::of(&page)))
@@ -91,8 +92,9 @@ pub(crate) async fn list(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal>
 
 pub(crate) async fn count(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
     let counting = {
+        let reads = asked.reads;
         let (permit, query, emails) = query(asked)?;
-        let query = list::counting(list::bounded(query, app.settings()));
+        let query = list::counting(list::bounded(query, reads, app.settings()));
         app.vault().customer_list(permit, query, emails)
     };
     Ok(Answer::count(Total::of(&counting.await.map_err(list::refused::<Customer>)?)))

@@ -58,7 +58,7 @@ pub(crate) async fn read(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refu
 pub(crate) async fn list(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
     let (permit, faults) = asked.permit_and_faults::<RefundList>()?;
     let query = list::read::<Refund>(asked.query.as_deref(), faults)?;
-    let query = list::bounded(query, app.settings());
+    let query = list::bounded(query, asked.reads, app.settings());
     let page = app.vault().refund_list(&permit, query).await.map_err(list::refused::<Refund>)?;
     Answer::list_of::<Refund>(page.rows.iter().map(AsRef::as_ref), Some(Total::of(&page)))
 }
@@ -66,7 +66,7 @@ pub(crate) async fn list(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refu
 pub(crate) async fn count(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
     let (permit, faults) = asked.permit_and_faults::<RefundList>()?;
     let query = list::read::<Refund>(asked.query.as_deref(), faults)?;
-    let query = list::counting(list::bounded(query, app.settings()));
+    let query = list::counting(list::bounded(query, asked.reads, app.settings()));
     let page = app.vault().refund_list(&permit, query).await.map_err(list::refused::<Refund>)?;
     Ok(Answer::count(Total::of(&page)))
 }

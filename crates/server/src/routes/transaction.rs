@@ -108,7 +108,7 @@ pub(crate) async fn history(app: Arc<App>, mut asked: Asked) -> Result<Answer, R
 pub(crate) async fn list(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
     let (permit, faults) = asked.permit_and_faults::<TransactionList>()?;
     let query = list::read::<Transaction>(asked.query.as_deref(), faults)?;
-    let query = list::bounded(query, app.settings());
+    let query = list::bounded(query, asked.reads, app.settings());
     let page = app.vault().transaction_list(&permit, query).await.map_err(list::refused::<Transaction>)?;
     Answer::list_of::<Transaction>(page.rows.iter().map(AsRef::as_ref), Some(Total::of(&page)))
 }
@@ -116,7 +116,7 @@ pub(crate) async fn list(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refu
 pub(crate) async fn count(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
     let (permit, faults) = asked.permit_and_faults::<TransactionList>()?;
     let query = list::read::<Transaction>(asked.query.as_deref(), faults)?;
-    let query = list::bounded(query, app.settings());
+    let query = list::bounded(query, asked.reads, app.settings());
     let page = app
         .vault()
         .transaction_list(&permit, list::counting(query))

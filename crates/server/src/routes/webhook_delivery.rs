@@ -20,7 +20,7 @@ pub(crate) async fn read(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refu
 pub(crate) async fn list(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
     let (permit, faults) = asked.permit_and_faults::<WebhookDeliveryList>()?;
     let query = list::read::<WebhookDelivery>(asked.query.as_deref(), faults)?;
-    let query = list::bounded(query, app.settings());
+    let query = list::bounded(query, asked.reads, app.settings());
     let page = app.vault().webhook_delivery_list(&permit, query).await;
     let page = page.map_err(list::refused::<WebhookDelivery>)?;
     Answer::list_of::<WebhookDelivery>(page.rows.iter().map(AsRef::as_ref), Some(Total::of(&page)))
@@ -29,7 +29,7 @@ pub(crate) async fn list(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refu
 pub(crate) async fn count(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
     let (permit, faults) = asked.permit_and_faults::<WebhookDeliveryList>()?;
     let query = list::read::<WebhookDelivery>(asked.query.as_deref(), faults)?;
-    let query = list::counting(list::bounded(query, app.settings()));
+    let query = list::counting(list::bounded(query, asked.reads, app.settings()));
     let page = app.vault().webhook_delivery_list(&permit, query).await;
     Ok(Answer::count(Total::of(&page.map_err(list::refused::<WebhookDelivery>)?)))
 }

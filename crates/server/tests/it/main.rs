@@ -31,6 +31,7 @@ mod refunds;
 mod room;
 mod schema;
 mod slow;
+mod streamed;
 mod strictness;
 mod support;
 mod tls;
