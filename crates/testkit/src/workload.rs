@@ -9,19 +9,22 @@ use panvault_model::{
     ActionState, CardId, Fingerprint, NodeId, OrganisationId, RefundStatus, TransactionStatus,
 };
 use panvault_store::{
-    CardField, CardQuery, CardRow, Commit, Count, Direction, DocumentKind, Effect, Expect, Field, Filter,
-    IdempotencyAnswer, IdempotencyClaim, MemoryStore, Outcome, RefundRow, Row, RowKey, Store, Test,
+    CardField, CardQuery, CardRow, Commit, Count, CustomerField, CustomerQuery, CustomerRow, Direction,
+    DocumentKind, Effect, Expect, Field, Filter, IdempotencyAnswer, IdempotencyClaim, MemoryStore, Outcome,
+    RefundField, RefundQuery, RefundRow, Row, RowKey, Store, Test, TransactionField, TransactionQuery,
     TransactionRow,
 };
 
 use crate::SeededRandom;
 use crate::conformance::rows::{
-    self, at, card, card_answer, card_changed, card_cvv, document, id, kept, key, node, organisation, refund,
-    refund_settled, refunded, transaction, transaction_answer, transaction_settled,
+    self, at, card, card_answer, card_changed, card_cvv, customer, customer_changed, document, id, kept, key,
+    node, organisation, refund, refund_settled, refunded, transaction, transaction_answer,
+    transaction_settled,
 };
 use crate::conformance::{
-    card_delete, card_insert, card_update, contents, document_delete, document_put, documents_commit,
-    refund_create, refund_settle, sweep, transaction_initiate, transaction_settle,
+    card_delete, card_insert, card_update, contents, customer_delete, customer_insert, customer_update,
+    document_delete, document_put, documents_commit, refund_create, refund_settle, sweep,
+    transaction_initiate, transaction_settle,
 };
 
 /// Organisations that own cards.
@@ -37,6 +40,7 @@ pub struct Workload {
     cards: BTreeMap<CardId, CardRow>,
     transactions: Vec<TransactionRow>,
     refunds: Vec<RefundRow>,
+    customers: Vec<CustomerRow>,
     /// The number of the next row; also the time in seconds.
     next: u64,
 }
@@ -54,6 +58,7 @@ impl Workload {
             cards: BTreeMap::new(),
             transactions: Vec::new(),
             refunds: Vec::new(),
+            customers: Vec::new(),
             next: 10,
         }
     }
@@ -108,7 +113,7 @@ impl Workload {
 
     async fn commit(&mut self) -> Predicted {
         self.next += 1;
-        match self.dice.below(17) {
+        match self.dice.below(19) {
             0..=2 => self.insert(),
             3 | 4 => self.update(),
             5 => self.delete(),
@@ -119,6 +124,7 @@ impl Workload {
             12 => self.node(),
             13 | 14 => self.refund_create(),
             15 => self.refund_settle(),
+            16 | 17 => self.customer(),
             _ => {
                 let now = at(self.next);
                 let keys = self.memory.idempotency_expired(now, 10).await.unwrap();
@@ -216,6 +222,27 @@ impl Workload {
         (refund_settle(&RefundRow { state, ..refund_settled(&row, status) }), None)
     }
 
+    /// A customer comes, changes or goes, as it was last seen or as it was before.
+    fn customer(&mut self) -> Predicted {
+        let email = self.dice.next_u64().to_be_bytes()[0] % 4;
+        let made = CustomerRow {
+            organisation: organisation(1 + self.dice.next_u64() % ORGANISATIONS),
+            ..customer(self.next, email)
+        };
+        let mut stored = self.dice.pick(&self.customers).cloned().unwrap_or_else(|| made.clone());
+        if self.dice.percent(20) {
+            stored.version = 1;
+        }
+        match self.dice.below(4) {
+            0 => (customer_delete(&stored), None),
+            1 | 2 => {
+                let email = self.dice.percent(70).then_some(email);
+                (customer_update(&customer_changed(&stored, email)), None)
+            }
+            _ => (customer_insert(&made), Some(true)),
+        }
+    }
+
     fn documents(&mut self) -> Predicted {
         let mut changes = Vec::new();
         for at in 0..=self.dice.next_u64() % 3 {
@@ -303,6 +330,13 @@ impl Workload {
                     self.refunds.retain(|earlier| earlier.id != row.id);
                     self.refunds.push(row.as_ref().clone());
                 }
+                Effect::Put(Row::Customer(row)) => {
+                    self.customers.retain(|earlier| earlier.id != row.id);
+                    self.customers.push(row.as_ref().clone());
+                }
+                Effect::Delete(RowKey::Customer(id)) => {
+                    self.customers.retain(|earlier| earlier.id != *id);
+                }
                 Effect::Delete(RowKey::Card(id)) => {
                     self.cards.remove(id);
                 }
@@ -311,11 +345,50 @@ impl Workload {
         }
     }
 
+    /// Asks both for what an index finds: transactions that are like one of them, refunds, customers.
+    async fn look_by_index(&mut self, store: &dyn Store) {
+        let organisations: Vec<OrganisationId> = (1..=ORGANISATIONS).map(organisation).collect();
+        let count = *self.dice.pick(&[Count::All, Count::UpTo(3), Count::PageEnd]).unwrap();
+        let limit = u32::from(self.dice.next_u64().to_be_bytes()[0] % 5);
+        if let Some(row) = self.dice.pick(&self.transactions) {
+            let fields = [
+                TransactionField::Card,
+                TransactionField::MerchantReference,
+                TransactionField::Account,
+                TransactionField::Status,
+            ];
+            let field = *self.dice.pick(&fields).unwrap();
+            let filters = equal(field, row);
+            let newest = TransactionQuery::newest(organisations.clone(), limit);
+            let query = TransactionQuery { filters, count, examined_max: 0, ..newest };
+            let expected = self.memory.transaction_list(query.clone()).await;
+            assert_eq!(store.transaction_list(query.clone()).await, expected, "{self}: {query:?}");
+        }
+        if let Some(row) = self.dice.pick(&self.refunds) {
+            let fields = [RefundField::Transaction, RefundField::Account, RefundField::Status];
+            let filters = equal(*self.dice.pick(&fields).unwrap(), row);
+            let newest = RefundQuery::newest(organisations.clone(), limit);
+            let query = RefundQuery { filters, count, examined_max: 0, ..newest };
+            let expected = self.memory.refund_list(query.clone()).await;
+            assert_eq!(store.refund_list(query.clone()).await, expected, "{self}: {query:?}");
+        }
+        if let Some(row) = self.dice.pick(&self.customers).filter(|row| row.email.is_some()) {
+            let filters = equal(CustomerField::Email, row);
+            let newest = CustomerQuery::newest(organisations, limit);
+            let query = CustomerQuery { filters, count, examined_max: 0, ..newest };
+            let expected = self.memory.customer_list(query.clone()).await;
+            assert_eq!(store.customer_list(query.clone()).await, expected, "{self}: {query:?}");
+        }
+    }
+
     /// Asks a random question of both.
     async fn look(&mut self, store: &dyn Store) {
         let card = self.card();
         let predicted = self.cards.get(&card.id).cloned().map(Arc::new);
         assert_eq!(store.card_read(card.id).await, Ok(predicted), "{self}: {}", card.id);
+        if self.dice.percent(30) {
+            self.look_by_index(store).await;
+        }
         if !self.dice.percent(30) {
             return;
         }
@@ -348,6 +421,11 @@ impl Workload {
         let expected = self.memory.card_list(query.clone()).await;
         assert_eq!(store.card_list(query.clone()).await, expected, "{self}: {query:?}");
     }
+}
+
+/// What is equal in this field.
+fn equal<F: Field>(field: F, row: &F::Row) -> Vec<Filter<F>> {
+    vec![Filter { field, test: Test::Equal, values: vec![field.value(row).into_owned()] }]
 }
 
 impl core::fmt::Display for Workload {
