@@ -103,7 +103,7 @@ pub(crate) async fn read(
 }
 
 /// A form as JSON: an object of texts, in which a name that is there twice is there twice.
-fn form(body: &Body) -> Result<Body, Refusal> {
+pub(crate) fn form(body: &Body) -> Result<Body, Refusal> {
     if body.len() > FORM_BYTES_MAX {
         let what = formatcp!("of a form may have {FORM_BYTES_MAX} bytes at most");
         return Err(Refusal::with(ErrorCode::TooLarge, "body", what));

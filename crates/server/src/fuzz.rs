@@ -1,10 +1,10 @@
 //! What the fuzz targets of this crate run (`fuzz/`). A test runs them too, over the kept corpus. Each says whether what it was given was taken.
 
-use crate::body::Body;
+use crate::body::{Body, form};
 use crate::canonical::{ROOM, ROOM_PER_BYTE, canonical};
 use crate::fault::Faults;
 use crate::fields::Fields;
-use crate::limits::{LIST_FILTERS_MAX, LIST_ROWS_MAX, LIST_SKIP_MAX, LIST_VALUES_MAX};
+use crate::limits::{BODY_MEMBERS_MAX, LIST_FILTERS_MAX, LIST_ROWS_MAX, LIST_SKIP_MAX, LIST_VALUES_MAX};
 use crate::object::Object;
 use crate::object::account::Account;
 use crate::object::api_key::ApiKey;
@@ -23,9 +23,15 @@ const CANARY: &str = "411111";
 ///
 /// # Panics
 ///
-/// When a fault repeats a card number, or what is compared outgrows its room: then a copy is left behind that nobody wipes.
+/// When a fault repeats a card number, what is compared outgrows its room (then a copy is left behind that nobody wipes), or what is read of a form
+/// is not JSON.
 pub fn body(bytes: &[u8]) -> bool {
     let mut taken = false;
+    if let Ok(of_form) = form(&Body::of(bytes)) {
+        // Whatever a form holds, it is JSON then, unless it has more members than a body may have.
+        let fits = form_urlencoded::parse(bytes).count() <= BODY_MEMBERS_MAX;
+        assert_eq!(json::parse(&of_form).is_ok(), fits, "a form is no JSON");
+    }
     for spec in ENDPOINTS.iter().filter_map(|endpoint| endpoint.body) {
         let body = Body::of(bytes);
         let mut faults = Faults::default();
