@@ -2,7 +2,7 @@
 // In the environment: PANVAULT_API_KEY, and ONLY for the test of that name alone.
 import { keyboard, languages, looks, styles } from "./access.mjs";
 import { inject } from "./inject.mjs";
-import { pays } from "./pays.mjs";
+import { pays, paysWithoutKey } from "./pays.mjs";
 import { Stand } from "./stand.mjs";
 import { react } from "./react.mjs";
 import { secrecy } from "./secrecy.mjs";
@@ -15,7 +15,8 @@ const [url, organisation, account, screenshots] = process.argv.slice(2);
 const { PANVAULT_API_KEY: apiKey, ONLY: only } = process.env;
 const stand = await Stand.start(new Vault(url, apiKey, organisation, account), screenshots);
 try {
-  for (const test of [pays, typing, soundsAlike, secrecy, strangers, trouble, looks, keyboard, languages, styles, react, inject, tries]) {
+  const tests = [pays, paysWithoutKey, typing, soundsAlike, secrecy, strangers, trouble, looks, keyboard, languages, styles, react, inject, tries];
+  for (const test of tests) {
     if (only && only !== test.name) continue;
     await test(stand);
     console.log(`fields: ${test.name}`);

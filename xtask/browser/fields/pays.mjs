@@ -69,3 +69,24 @@ export async function pays(stand) {
   assert.equal(await combined.evaluate(() => vault.tokenize().catch((error) => error.code)), "destroyed");
   for (const each of [page, again]) nothingSaid(each);
 }
+
+/** Of an organisation that takes cards from its pages without a key, once it does. */
+export async function paysWithoutKey(stand) {
+  const { vault, shop } = stand;
+  stand.pages["/keyless"] = () => stand.page(["card"], { organisation: vault.organisation });
+  const early = await stand.open("/keyless");
+  await early.waitForFunction(() => heard.some((told) => told.event === "error"));
+  assert.equal(await early.evaluate(() => heard.find((told) => told.event === "error").told.code), "key");
+
+  await vault.post(`/v1/organisation/${vault.organisation}`, { keyless_capture_origins: [shop.origin] });
+  const page = await stand.open("/keyless", { fields: 1 });
+  await input(page, "card", "Card number").fill("4111111111111111");
+  await input(page, "card", /Expiry/).fill("12/35");
+  await input(page, "card", "Security code").fill("123");
+  const requests = [];
+  page.on("request", (request) => request.url().endsWith("/v1/card") && requests.push(request.headers()));
+  assert.equal(await pay(page), "SETTLEMENT_REQUESTED with Visa 1111");
+  assert.equal(requests.length, 1);
+  assert.equal(requests[0]["x-apikey"], undefined);
+  await page.context().close();
+}

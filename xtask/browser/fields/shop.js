@@ -1,9 +1,10 @@
 // The script of the shop's page in the tests: it tokenises, pays on its server, and keeps what it heard.
 const form = document.querySelector("form");
 const status = document.querySelector("[role=status]");
-const { key: publishableKey, locale } = document.documentElement.dataset;
+const { key: publishableKey, organisation, locale } = document.documentElement.dataset;
 window.heard = [];
-window.vault = Panvault.create({ publishableKey, ...(locale ? { locale } : {}) });
+window.began = performance.now();
+window.vault = Panvault.create({ ...(organisation ? { organisation } : { publishableKey }), ...(locale ? { locale } : {}) });
 window.fields = {};
 for (const place of document.querySelectorAll("[data-field]")) {
   const name = place.dataset.field;

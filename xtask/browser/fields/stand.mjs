@@ -37,11 +37,11 @@ export class Stand {
   }
 
   /** A page with these fields; `data` is for its script: key, locale, card. */
-  page(names, { key = this.key, locale = "", before = "", lang = "en", script = "/shop.js" } = {}) {
+  page(names, { key = this.key, organisation = "", locale = "", before = "", lang = "en", script = "/shop.js" } = {}) {
     const field = (name) => `<label for="${name}">${LABELS[name]}</label><div id="${name}" data-field="${name}"></div>`;
     const body = `<form>${names.map(field).join("")}<button>Pay</button><p role="status"></p></form>`;
     const page = pageOf({ vault: this.vault.url, hash: this.hash, version, before, body, script });
-    return page.replace('<html lang="en">', `<html lang="${lang}" data-key="${key}" data-locale="${locale}">`);
+    return page.replace('<html lang="en">', `<html lang="${lang}" data-key="${key}" data-organisation="${organisation}" data-locale="${locale}">`);
   }
 
   /** Opens a page in a context of its own, and waits until its fields are ready. */
