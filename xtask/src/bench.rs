@@ -24,6 +24,7 @@ mod size;
 mod stand;
 mod standard;
 mod table;
+mod web;
 mod wrk;
 
 use clap::Subcommand;
@@ -59,6 +60,8 @@ enum BenchCommand {
     Plan(plan::PlanArguments),
     /// Import a real list of issuers, look up in it, and tokenise with and without it.
     Bin(bin::BinArguments),
+    /// Load a shop's page in a real browser: how long its fields take until they can be typed into.
+    Web,
 }
 
 /// Builds, measures, prints.
@@ -74,5 +77,6 @@ pub(crate) fn bench(workspace: &Workspace, arguments: &BenchArguments) -> anyhow
         Some(BenchCommand::Parse(arguments)) => parse::parse(workspace, arguments),
         Some(BenchCommand::Plan(arguments)) => plan::plan(workspace, arguments),
         Some(BenchCommand::Bin(arguments)) => bin::bin(workspace, arguments),
+        Some(BenchCommand::Web) => web::web(workspace),
     }
 }

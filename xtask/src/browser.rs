@@ -59,7 +59,7 @@ fn number_in(text: &str) -> Option<usize> {
 }
 
 /// The directory, with the driver installed; Node and the browser are Debian's unless they are there.
-fn ready(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+pub(crate) fn ready(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     let root = &workspace.root;
     packages::need_node(root)?;
     packages::need(root, "chromium", || BROWSERS.iter().any(|path| Path::new(path).exists()))?;
