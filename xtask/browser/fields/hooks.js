@@ -89,7 +89,8 @@
     };
     for (const value of kept) walk(value, 0);
     for (const storage of [localStorage, sessionStorage]) texts.push(JSON.stringify({ ...storage }));
-    texts.push(document.cookie, document.documentElement.outerHTML, location.href, JSON.stringify(performance.getEntries()));
+    // Sizes of files are numbers too, and of no card.
+    texts.push(document.cookie, document.documentElement.outerHTML, location.href, JSON.stringify(performance.getEntries(), (name, value) => (name.endsWith("Size") ? undefined : value)));
     // What its own windows show of the frames.
     for (let at = 0; at < frames.length; at += 1) {
       for (const name of ["document", "panvaultFrame", "name", "localStorage", "location"]) {

@@ -5,15 +5,17 @@ import { pay, SEPARATE, type } from "./stand.mjs";
 const CARD = { cardNumber: "378282246310005", cardExpiry: "1137", cardCvc: "9071", cardHolder: "Quillfeather Zanzibar" };
 // Of what was typed: every run of six digits of the number but the last four, the CVV, the name, as they are and otherwise written.
 const runs = (digits, size) => Array.from({ length: digits.length - size + 1 }, (_, at) => digits.slice(at, at + size));
-const SECRETS = [...new Set([...runs("3782822463", 6), ...runs("822463100", 6), "3782 822463", "9071", "Quillfeather", "Zanzibar"])].flatMap((text) => [
+const LONG = [...new Set([...runs("3782822463", 6), ...runs("822463100", 6), "3782 822463", "Quillfeather", "Zanzibar"])].flatMap((text) => [
   text,
   Buffer.from(text).toString("base64").replace(/=+$/, "").slice(0, -1),
   Buffer.from(text).toString("hex"),
   [...text].reverse().join(""),
 ]);
+// Four digits stand in ids and times by chance, so the CVV is looked for by itself, and as other notations have it.
+const CVV = /(?<![0-9a-z.])9071(?![0-9a-z])|OTA3MQ|39303731/i;
 
 export function found(texts) {
-  return texts.flatMap((text) => SECRETS.filter((secret) => text.includes(secret)));
+  return texts.flatMap((text) => [...LONG.filter((secret) => text.includes(secret)), ...(CVV.exec(text) ?? []).slice(0, 1)]);
 }
 
 export async function secrecy(stand) {
@@ -48,6 +50,9 @@ export async function secrecy(stand) {
   await page.evaluate(() => document.querySelector("form").append(Object.assign(document.createElement("input"), { id: "bare" })));
   await page.locator("#bare").fill("Quillfeather");
   await page.locator("#bare").pressSequentially("Z");
-  assert.ok(found((await page.evaluate(() => stolen())).texts).includes("Quillfeather"), "the hooks find nothing anywhere");
+  await page.locator("#bare").fill("9071");
+  await page.locator("#bare").evaluate((element) => element.setAttribute("value", element.value));
+  const bare = found((await page.evaluate(() => stolen())).texts);
+  assert.ok(bare.includes("Quillfeather") && bare.includes("9071"), "the hooks find nothing anywhere");
   await page.context().close();
 }
