@@ -102,8 +102,8 @@ pub const STREAM_RETRIES_MAX: u32 = 50;
 pub const STREAM_RETRY_MILLIS: u64 = 200;
 /// Lists that are shown as CSV, or with objects in the place of ids, at a time; others wait for their turn.
 pub const LISTS_SHOWN_MAX: usize = 8;
-/// Rows of a list that may be left out at its front.
-pub const LIST_SKIP_MAX: u64 = 1_000_000_000;
+/// Rows of a list that may be left out at its front: each is gone through, as one that is examined is.
+pub const LIST_SKIP_MAX: u64 = 100_000;
 /// Rows that are counted for `X-Total-Count`, where counting them needs going through them.
 pub const LIST_COUNTED_MAX: u64 = 10_000;
 /// Rows that `…/count` counts, where counting them needs going through them.

@@ -28,7 +28,10 @@ pub(crate) fn read<O: Object<By: PartialEq>>(
             },
             "_skip" => match whole(&value).filter(|skip| *skip <= LIST_SKIP_MAX) {
                 Some(skip) => list.skip = skip,
-                None => faults.malformed("query._skip", format!("must be 0 to {LIST_SKIP_MAX}")),
+                None => faults.malformed(
+                    "query._skip",
+                    format!("must be 0 to {LIST_SKIP_MAX}; what lies deeper is behind an _id, with _after"),
+                ),
             },
             "_after" => match Id::parse(&value) {
                 Ok(_) if list.after.is_some() => faults.malformed("query._after", "may be given once"),
@@ -270,6 +273,19 @@ mod tests {
         assert_eq!(refusal.code, ErrorCode::Malformed);
         let [(place, what)] = refusal.details.as_slice() else { panic!("one fault") };
         assert!(place.starts_with("query.") && what == "is one condition too many: a list has at most 32");
+    }
+
+    /// The bug: `_skip=900000000` went through an index to its end, for a page that nobody turns to. Its cause: the bound was one of numbers. Its
+    /// cure: as many are left out as are examined, and the answer names what costs nothing.
+    #[test]
+    fn so_many_rows_are_left_out_and_no_more() {
+        assert_eq!(list("_skip=100000").ok().map(|list| list.skip), Some(100_000));
+        let Err(refusal) = list("_skip=100001") else { panic!("taken") };
+        let what = "must be 0 to 100000; what lies deeper is behind an _id, with _after".to_owned();
+        assert_eq!(
+            (refusal.code, refusal.details),
+            (ErrorCode::Malformed, vec![("query._skip".into(), what)])
+        );
     }
 
     #[test]
