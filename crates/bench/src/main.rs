@@ -8,6 +8,7 @@ mod floor;
 mod load;
 mod numbers;
 mod parse;
+mod pay;
 mod plan;
 mod progress;
 
@@ -36,6 +37,8 @@ enum Command {
     },
     /// Store cards in a vault that nobody serves.
     Load(Load),
+    /// Make transactions in a vault that nobody serves; settle and refund some.
+    Pay(pay::Pay),
     /// Make many organisations, accounts and API keys, and time the last beside early ones.
     Documents(documents::Documents),
     /// Time everything that reads what is not ours, at sizes of which each is twice the one before.
@@ -81,6 +84,7 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Floor { listen } => floor::run(listen),
         Command::Load(load) => load::run(load),
+        Command::Pay(pay) => pay::run(pay),
         Command::Documents(documents) => documents::run(documents),
         Command::Parse(parse) => parse::run(&parse),
         Command::Cvvs { cvvs } => cvvs::run(cvvs),

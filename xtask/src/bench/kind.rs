@@ -11,18 +11,28 @@ pub(super) enum Kind {
     Cvv,
     /// `POST /v1/transaction` on a card that `Cvv` gave a CVV to just before.
     Transact,
+    /// `POST /v1/transaction/{id}/capture` of one that was authorised before.
+    Capture,
+    /// `POST /v1/transaction/{id}/refund` of a small part, of one settled transaction after the other.
+    Refund,
 }
 
 impl Kind {
     /// In the order of a round.
-    pub(super) const ALL: [Self; 5] = [Self::Floor, Self::Tokenise, Self::Read, Self::Cvv, Self::Transact];
+    pub(super) const ALL: [Self; 7] =
+        [Self::Floor, Self::Tokenise, Self::Read, Self::Cvv, Self::Transact, Self::Capture, Self::Refund];
+    /// Those that need nothing but cards.
+    pub(super) const OF_CARDS: [Self; 5] =
+        [Self::Floor, Self::Tokenise, Self::Read, Self::Cvv, Self::Transact];
 
     /// The scripts of wrk, by their names.
-    pub(super) const SCRIPTS: [(&'static str, &'static str); 4] = [
+    pub(super) const SCRIPTS: [(&'static str, &'static str); 6] = [
         ("tokenise.lua", include_str!("tokenise.lua")),
         ("read.lua", include_str!("read.lua")),
         ("cvv.lua", include_str!("cvv.lua")),
         ("transact.lua", include_str!("transact.lua")),
+        ("capture.lua", include_str!("capture.lua")),
+        ("refund.lua", include_str!("refund.lua")),
     ];
 
     pub(super) const fn name(self) -> &'static str {
@@ -32,6 +42,8 @@ impl Kind {
             Self::Read => "read",
             Self::Cvv => "cvv",
             Self::Transact => "transact",
+            Self::Capture => "capture",
+            Self::Refund => "refund",
         }
     }
 
@@ -42,6 +54,8 @@ impl Kind {
             Self::Read => "read.lua",
             Self::Cvv => "cvv.lua",
             Self::Transact => "transact.lua",
+            Self::Capture => "capture.lua",
+            Self::Refund => "refund.lua",
         }
     }
 
@@ -49,7 +63,7 @@ impl Kind {
     pub(super) const fn writes(self) -> bool {
         match self {
             Self::Floor | Self::Read => false,
-            Self::Tokenise | Self::Cvv | Self::Transact => true,
+            Self::Tokenise | Self::Cvv | Self::Transact | Self::Capture | Self::Refund => true,
         }
     }
 }

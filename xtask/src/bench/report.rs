@@ -50,6 +50,13 @@ impl Report {
         Some(median(windows.iter().zip(floor).map(|(one, floor)| ratio(figure(one), figure(floor)))))
     }
 
+    /// How a figure stands to that of transactions in the same round: the median of all rounds. None of what was not measured.
+    fn to_transact(&self, kind: Kind, figure: fn(&Figures) -> f64) -> Option<f64> {
+        let windows = &self.cell(kind, 64)?.windows;
+        let transact = &self.cell(Kind::Transact, 64)?.windows;
+        Some(median(windows.iter().zip(transact).map(|(one, other)| ratio(figure(one), figure(other)))))
+    }
+
     /// Milliseconds that the disk takes to make one batch durable.
     pub(super) fn flush_ms(&self) -> f64 {
         median(self.batch_ms.iter().copied())
@@ -139,6 +146,8 @@ impl Report {
                 at_least(0.45),
                 transact.map(|transact| ratio(transact.rps, self.of(Kind::Tokenise, 64).rps)),
             ),
+            bar("capture ÷ transact, 64 connections", at_least(1.0), self.to_transact(Kind::Capture, RPS)),
+            bar("refund ÷ transact, 64 connections", at_least(1.0), self.to_transact(Kind::Refund, RPS)),
             to_floor("tokenise p99 ÷ floor's p99, 16 connections", at_most(2.0), Kind::Tokenise, 16, P99),
             to_floor("tokenise p99 ÷ floor's p99, 64 connections", at_most(2.0), Kind::Tokenise, 64, P99),
             bar(
@@ -168,18 +177,31 @@ impl Report {
                 64,
                 CPU,
             ),
+            bar(
+                "processor time of capture ÷ transact's, 64 connections",
+                at_most(1.0),
+                self.to_transact(Kind::Capture, CPU),
+            ),
+            bar(
+                "processor time of refund ÷ transact's, 64 connections",
+                at_most(1.0),
+                self.to_transact(Kind::Refund, CPU),
+            ),
         ]
         .into_iter()
         .flatten()
         .collect()
     }
 
-    /// One object: `c64`, `c256` and `c1`, each with all kinds, `flush_ms`, and after a long run `longest_wait`.
+    /// One object: `c64`, `c256` and `c1`, each with all kinds that were measured, `flush_ms`, and after a long run `longest_wait`.
     pub(super) fn json(&self) -> Value {
         let mut all = Map::new();
         for connections in JSON_CONNECTIONS {
-            let kinds = Kind::ALL.map(|kind| (kind.name().to_owned(), self.figures(kind, connections)));
-            all.insert(format!("c{connections}"), Value::Object(kinds.into_iter().collect()));
+            let is_measured =
+                |kind: &Kind| Kind::OF_CARDS.contains(kind) || self.cell(*kind, connections).is_some();
+            let kinds = Kind::ALL.into_iter().filter(is_measured);
+            let kinds = kinds.map(|kind| (kind.name().to_owned(), self.figures(kind, connections)));
+            all.insert(format!("c{connections}"), Value::Object(kinds.collect()));
         }
         all.insert("flush_ms".to_owned(), rounded(self.flush_ms()));
         if let Some(Long { tokenise, floor }) = self.long {
@@ -221,7 +243,8 @@ mod tests {
         };
         let mut cells = Vec::new();
         for connections in [1, 16, 64, 256] {
-            cells.extend(Kind::ALL.map(|kind| cell(kind, connections, 1000.0)));
+            let kinds = if connections == 64 { Kind::ALL.as_slice() } else { &Kind::OF_CARDS };
+            cells.extend(kinds.iter().map(|kind| cell(*kind, connections, 1000.0)));
         }
         Report { cells, page_ms: vec![0.1], batch_ms: vec![0.3, 0.2, 0.1], long: None }
     }
@@ -234,7 +257,10 @@ mod tests {
         assert_eq!(json["flush_ms"], json!(0.2));
         for connections in ["c1", "c64", "c256"] {
             let kinds = json[connections].as_object().unwrap();
-            assert_eq!(kinds.keys().collect::<Vec<_>>(), ["cvv", "floor", "read", "tokenise", "transact"]);
+            let of_cards = ["cvv", "floor", "read", "tokenise", "transact"].as_slice();
+            let all = ["capture", "cvv", "floor", "read", "refund", "tokenise", "transact"].as_slice();
+            let expected = if connections == "c64" { all } else { of_cards };
+            assert_eq!(kinds.keys().collect::<Vec<_>>(), expected);
             let expected = json!({
                 "rps": 1000.0, "p50_ms": 0.25, "p99_ms": 0.0, "cpu_us": 15.0, "errors": 0,
                 "rps_to_floor": 1.0, "p99_to_floor": 0.0, "cpu_to_floor": 1.0,
@@ -275,9 +301,9 @@ mod tests {
     #[test]
     fn every_bar_is_there_when_all_is_measured() {
         let mut report = report();
-        assert_eq!(report.table().0.len(), 21);
+        assert_eq!(report.table().0.len(), 23);
         report.long = Some(Long { tokenise: Figures::default(), floor: Figures::default() });
-        assert_eq!(report.bars().len(), 14);
+        assert_eq!(report.bars().len(), 18);
         assert_eq!(report.of(Kind::Read, 7), Figures::default());
     }
 }

@@ -38,6 +38,7 @@ pub(super) struct Vault {
     pub(super) data: PathBuf,
     pub(super) organisation: String,
     pub(super) account: String,
+    pub(super) processor: String,
     pub(super) api_key: String,
 }
 
@@ -75,7 +76,7 @@ impl Binaries {
         let account = text_of(&make("account", &[&of[..], &money].concat())?, "_id")?;
         let api_key =
             text_of(&make("apikey", &[&of[..], &["--role", "MerchantAdmin"]].concat())?, "api_key")?;
-        Ok(Vault { data, organisation, account, api_key })
+        Ok(Vault { data, organisation, account, processor, api_key })
     }
 
     fn made(&self, name: &str, arguments: &[&str]) -> anyhow::Result<Value> {
@@ -151,6 +152,30 @@ impl Binaries {
         }
         let status = child.wait()?;
         if status.success() { Ok(()) } else { bail!("the loader ended with {status}") }
+    }
+
+    /// Makes transactions in a vault that is not served; `further` says which.
+    pub(super) fn pay(
+        &self,
+        vault: &Vault,
+        cards: &Path,
+        transactions: u64,
+        ids: &Path,
+        further: &[&str],
+    ) -> anyhow::Result<()> {
+        let transactions = transactions.to_string();
+        let mut command = run::command(&self.bench, &self.root, &["pay", "--transactions", &transactions]);
+        command.arg("--data").arg(&vault.data).arg("--cards").arg(cards).arg("--ids").arg(ids);
+        command.args(["--account", &vault.account]).args(further);
+        run::output(command).map(drop)
+    }
+
+    /// A further account of a vault that is not served, with the processor of its first.
+    pub(super) fn account(&self, vault: &Vault) -> anyhow::Result<String> {
+        let data = vault.data.to_string_lossy();
+        let shared = ["create", "--data", &data, "--json", "--name", "Second"];
+        let of = ["--organisation", &vault.organisation, "--currency-code", "EUR", "--processor"];
+        text_of(&self.made("account", &[&shared[..], &of, &[&vault.processor]].concat())?, "_id")
     }
 
     /// Makes documents in a vault that nobody serves, and times the last of them beside early ones of another: a line for each kind.

@@ -34,7 +34,7 @@ pub(super) struct Ask<'a> {
     pub(super) kind: Kind,
     pub(super) connections: usize,
     pub(super) long: Duration,
-    /// File of the ids of stored cards.
+    /// File of the ids of stored cards, or of the transactions that are captured or refunded.
     pub(super) ids: &'a Path,
     /// The place in it to begin at.
     pub(super) place: u64,
@@ -63,7 +63,7 @@ impl Stand {
         let Ask { kind, connections, long, ids, place } = ask;
         let first = match kind {
             Kind::Floor | Kind::Tokenise => self.next_number,
-            Kind::Read | Kind::Cvv | Kind::Transact => place,
+            Kind::Read | Kind::Cvv | Kind::Transact | Kind::Capture | Kind::Refund => place,
         };
         let target = if kind == Kind::Floor { &self.floor } else { &*server };
         let arguments = [&vault.api_key, &vault.organisation, &first.to_string(), &vault.account];

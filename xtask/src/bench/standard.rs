@@ -14,11 +14,26 @@ use crate::say;
 use crate::stopwatch::Stopwatch;
 use crate::workspace::Workspace;
 
-/// Connections, and what is asked over them.
-const ALL: [(usize, &[Kind]); 4] =
-    [(1, &Kind::ALL), (16, &[Kind::Floor, Kind::Tokenise]), (64, &Kind::ALL), (256, &Kind::ALL)];
+/// Connections, and what is asked over them. Captures take what was authorised for each of them, so that is done once.
+const ALL: [(usize, &[Kind]); 4] = [
+    (1, &Kind::OF_CARDS),
+    (16, &[Kind::Floor, Kind::Tokenise]),
+    (ACTS_CONNECTIONS, &Kind::ALL),
+    (256, &Kind::OF_CARDS),
+];
 /// The same where time is short.
-const QUICK: [(usize, &[Kind]); 3] = [(1, &Kind::ALL), (64, &Kind::ALL), (256, &Kind::ALL)];
+const QUICK: [(usize, &[Kind]); 3] =
+    [(1, &Kind::OF_CARDS), (ACTS_CONNECTIONS, &Kind::ALL), (256, &Kind::OF_CARDS)];
+/// Connections over which captures and refunds are asked for.
+const ACTS_CONNECTIONS: usize = 64;
+/// The longest window of captures: so many authorisations are enough for it on any machine.
+const CAPTURE_WINDOW: Duration = Duration::from_secs(1);
+/// Authorisations for each second of a window.
+const CAPTURES_A_SECOND: u64 = 40_000;
+/// Transactions that are refunded in turn: many more than connections, so that no two refunds meet.
+const REFUNDED: u64 = 10_000;
+/// Minor units of each, of which a unit is refunded at a time.
+const REFUNDED_AMOUNT: &str = "2000000000";
 const QUICK_WINDOW: Duration = Duration::from_millis(400);
 const QUICK_CARDS: u64 = 50_000;
 const LONG_RUN: Duration = Duration::from_secs(60);
@@ -86,6 +101,12 @@ fn measure(stand: &mut Stand, arguments: &StandardArguments) -> anyhow::Result<R
     let vault = stand.binaries.vault(stand.directory.path())?;
     let ids = stand.directory.path().join("ids");
     stand.binaries.load(&vault, 0, cards, &ids, |_, _| {})?;
+    let capture_window = window.min(CAPTURE_WINDOW);
+    let captures = u64::try_from(capture_window.as_millis())? * CAPTURES_A_SECOND / 1000;
+    let [authorised, settled] = ["authorised", "settled"].map(|name| stand.directory.path().join(name));
+    stand.binaries.pay(&vault, &ids, captures * arguments.rounds, &authorised, &[])?;
+    let settle = ["--captured-one-in", "1", "--amount", REFUNDED_AMOUNT];
+    stand.binaries.pay(&vault, &ids, REFUNDED, &settled, &settle)?;
     let mut server = stand.binaries.serve(&vault)?;
     stand.floor_is_even(&vault, &server)?;
     let mut flush = Flush::make(stand.directory.path())?;
@@ -99,7 +120,18 @@ fn measure(stand: &mut Stand, arguments: &StandardArguments) -> anyhow::Result<R
             report.page_ms.push(flush.median(PAGE_BYTES)?.as_secs_f64() * 1e3);
             report.batch_ms.push(flush.median(BATCH_BYTES)?.as_secs_f64() * 1e3);
             for cell in &mut cells {
-                let ask = Ask { kind: cell.kind, connections, long: window, ids: &ids, place };
+                let ask = match cell.kind {
+                    Kind::Floor | Kind::Tokenise | Kind::Read | Kind::Cvv | Kind::Transact => {
+                        Ask { kind: cell.kind, connections, long: window, ids: &ids, place }
+                    }
+                    Kind::Capture => {
+                        let place = (round - 1) * captures;
+                        Ask { kind: cell.kind, connections, long: capture_window, ids: &authorised, place }
+                    }
+                    Kind::Refund => {
+                        Ask { kind: cell.kind, connections, long: capture_window, ids: &settled, place: 0 }
+                    }
+                };
                 cell.windows.push(stand.window(&vault, &mut server, ask)?);
             }
             // The next round begins with other cards.

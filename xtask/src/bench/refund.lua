@@ -1,0 +1,18 @@
+-- POST /v1/transaction/{id}/refund: 0.01 of one settled transaction after the other, again and again.
+-- Arguments: API key, organisation, first place, account, file of ids.
+
+local before, after, id, next_place
+
+function init(args)
+  local _
+  _, id = ids_read(args[5])
+  local body = '{"amount":1}'
+  local request = head("POST", "/v1/transaction/@/refund", args[1], #body) .. body
+  before, after = request:match("^([^@]*)@(.*)$")
+  next_place = tonumber(args[3])
+end
+
+function request()
+  next_place = next_place + 1
+  return before .. id(next_place) .. after
+end
