@@ -4,7 +4,7 @@ use std::net::TcpStream;
 use anyhow::{Context, bail};
 use serde_json::Value;
 
-const ANSWER_BYTES_MAX: usize = 64 << 10;
+const ANSWER_BYTES_MAX: usize = 1 << 20;
 
 /// One keep-alive connection that knows just enough HTTP/1.1.
 pub(super) struct Client {
