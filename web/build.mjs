@@ -45,6 +45,9 @@ const library = { ...module, minify: false, external: ["react", "react/jsx-runti
 await build({ ...library, entryPoints: ["src/panvault.ts"], outfile: join(root, "lib/panvault.mjs") });
 await build({ ...library, entryPoints: ["src/react.tsx"], outfile: join(root, "lib/react.mjs") });
 
+// A shop that renders its pages on a server imports it there.
+await import(join(root, "lib/panvault.mjs"));
+
 const hashes = {};
 // What was released stays and goes on being served.
 const kept = existsSync(dist) ? files(dist).map((path) => relative(dist, path)) : [];

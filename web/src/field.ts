@@ -33,7 +33,7 @@ interface Call {
 interface Mounted {
   readonly element: Element;
   readonly frame: HTMLIFrameElement;
-  readonly ready: Promise<void>;
+  ready: Promise<void>;
   readonly calls: Map<number, Call>;
   port: MessagePort | undefined;
   /** Ends what waits and listens. */
@@ -203,6 +203,8 @@ export class FrameField implements Field {
       mounted.port = port;
       port.onmessage = (told: MessageEvent<Tell>) => this.#hear(mounted, told.data);
       this.#show();
+      // Also of a frame that came too late to be waited for.
+      if (!settle) mounted.ready = Promise.resolve();
       settle?.resolve();
       stopWaiting();
       this.#emit("ready", undefined);

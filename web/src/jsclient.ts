@@ -108,6 +108,10 @@ export function injectForm(target: HTMLFormElement | string | ArrayLike<unknown>
   box.append(button);
 
   let busy = false;
+  const again = (): void => {
+    busy = false;
+    button.disabled = false;
+  };
   const submit = async (): Promise<void> => {
     if (busy) return;
     busy = true;
@@ -118,25 +122,30 @@ export function injectForm(target: HTMLFormElement | string | ArrayLike<unknown>
       named(form, "card").value = token;
       // The form's own way, past what is put on it below, and past a field that is called `submit`.
       HTMLFormElement.prototype.submit.call(form);
+      // The shop is at it now, for as long as it takes: who pressed again would pay again.
     } catch (error) {
       alert((error as VaultError).message);
-    } finally {
-      busy = false;
-      button.disabled = false;
+      again();
     }
   };
+  // Come back to, the page is as it was left.
+  const shownAgain = (event: PageTransitionEvent): void => {
+    if (event.persisted) again();
+  };
   const submitted = (event: Event): void => {
-    // What the shop itself has stopped stays stopped.
-    if (event.defaultPrevented) return;
+    // What the shop itself has stopped stays stopped: all of its listeners come before the window's.
+    if (event.target !== form || event.defaultPrevented) return;
     event.preventDefault();
     void submit();
   };
-  form.addEventListener("submit", submitted);
+  window.addEventListener("submit", submitted);
+  window.addEventListener("pageshow", shownAgain);
   // Shops that have taken the button away call this. A field of the form that is called `submit` would come first, here as for them.
   Reflect.defineProperty(form, "submit", { value: () => void submit(), configurable: true });
 
   drawn.set(form, () => {
-    form.removeEventListener("submit", submitted);
+    window.removeEventListener("submit", submitted);
+    window.removeEventListener("pageshow", shownAgain);
     Reflect.deleteProperty(form, "submit");
     vault.destroy();
     box.remove();

@@ -11,7 +11,7 @@ export { version };
 
 // Only while the script runs does the page say which one it is.
 const script = typeof document === "undefined" ? null : document.currentScript;
-const SCRIPT_ORIGIN = script instanceof HTMLScriptElement && script.src ? new URL(script.src).origin : undefined;
+const SCRIPT_ORIGIN = script && "src" in script && script.src ? new URL(String(script.src)).origin : undefined;
 
 /** Fields of one card form. */
 export function create(options: Options): Vault {

@@ -1,7 +1,7 @@
 //! `/try`: a small shop to play with, of a vault that is for trying. Its page creates cards as a shop's does; what the shop's own server would do, it does
 //! here, with a key that the page does not see.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Router;
@@ -12,6 +12,7 @@ use axum::routing::{get, post};
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, ORIGIN, REFERRER_POLICY, USER_AGENT,
 };
+use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use panvault_web::{TRY_PAGE, TRY_SCRIPT, TRY_STYLE, WebFile};
 use serde::Deserialize;
@@ -23,7 +24,7 @@ use crate::app::App;
 use crate::body::{self, Accepts, Body};
 use crate::dispatch::{Peer, client_address};
 use crate::error::{ErrorCode, Refusal};
-use crate::own_origin::is_own;
+use crate::own_origin::{host_asked, is_own};
 
 const NO_SNIFF: HeaderName = HeaderName::from_static("x-content-type-options");
 static API_KEY: HeaderName = HeaderName::from_static("x-apikey");
@@ -90,7 +91,8 @@ fn file(file: WebFile) -> Response {
 /// Pays as the shop's server would: the page says with what and how much, and the rest is the shop's.
 async fn pay(app: &App, shop: &TryShop, api: Router, request: Request) -> Result<Response, Refusal> {
     let (parts, incoming) = request.into_parts();
-    if !parts.headers.get(ORIGIN).is_some_and(|origin| is_own(app.settings(), &parts, origin)) {
+    let of_page = |origin| is_at_this_machine(&parts) && is_own(app.settings(), &parts, origin);
+    if !parts.headers.get(ORIGIN).is_some_and(of_page) {
         let what = "must be the web origin of this page";
         return Err(Refusal::with(ErrorCode::Blocked, "headers.origin", what));
     }
@@ -111,6 +113,15 @@ async fn pay(app: &App, shop: &TryShop, api: Router, request: Request) -> Result
         Ok(response) => Ok(response),
         Err(never) => match never {},
     }
+}
+
+/// Whether the request names this machine by an address, or as every machine calls itself. A name that somebody else points here
+/// would make their page one of ours, which pays with the shop's key.
+fn is_at_this_machine(parts: &Parts) -> bool {
+    let Some(host) = host_asked(parts) else { return false };
+    let is_address = |text: &str| text.parse::<IpAddr>().is_ok() || text.parse::<SocketAddr>().is_ok();
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    is_address(host) || name.eq_ignore_ascii_case("localhost")
 }
 
 fn transaction(

@@ -10,6 +10,10 @@ const REQUEST_MS_MAX = 15_000;
 const ID = /^[0-9A-Za-z_-]{1,255}$/;
 const UNAUTHORISED = 401;
 const TOO_MANY = 429;
+const CONFLICT = 409;
+const SERVER_FAULT = 500;
+/** Until a request whose answer was lost is asked about again, while the vault is still at it. */
+const AGAIN_MS: readonly number[] = [500, 1000, 2000, 4000];
 
 /** Whose frame this is: a publishable key, or an organisation that needs none. */
 export interface Caller {
@@ -43,7 +47,12 @@ export async function send(caller: Caller, card: string | undefined, body: CardB
   const text = JSON.stringify(body);
   try {
     // The answer to a request may be lost on its way; under the same key the card is not made twice.
-    const answer = await post(path, headers, text).catch(() => post(path, headers, text));
+    let answer = await post(path, headers, text).catch(() => post(path, headers, text));
+    for (const wait of AGAIN_MS) {
+      if (answer.status !== CONFLICT) break;
+      await new Promise((resolve) => setTimeout(resolve, wait));
+      answer = await post(path, headers, text);
+    }
     return await outcome(answer, texts);
   } catch {
     return { failure: { code: "network", message: texts.network } };
@@ -69,7 +78,8 @@ async function outcome(answer: Response, texts: Texts): Promise<Outcome> {
   if (answer.ok && typeof members["_id"] === "string") return { result: { token: members["_id"], card: cardOf(members) } };
   const failure: Failure = {
     code: answer.status === UNAUTHORISED ? "key" : "api",
-    message: answer.status === TOO_MANY ? texts.busy : texts.refused,
+    // What the vault cannot do just now is no fault of what was typed.
+    message: answer.status === TOO_MANY ? texts.busy : answer.status >= SERVER_FAULT || answer.status === CONFLICT ? texts.network : texts.refused,
     status: answer.status,
   };
   if (typeof members["code"] === "number") failure.apiCode = members["code"];

@@ -41,7 +41,7 @@ export function digitsMax(digits: string): number {
 
 /**
  * Digits from which on a number may be told to be complete while it is typed. Some schemes have shorter ones too, and whether those
- * would pass the check says something of the digits, so of these it is told when the field is left.
+ * would pass the check says something of the digits, so of these it is told when whoever types has left the field.
  */
 export function digitsUsual(digits: string): number {
   const scheme = schemeOf(digits);
@@ -100,11 +100,11 @@ export interface WholeCard {
   cvc: string;
 }
 
-/** Reads `4111 1111 1111 1111 12/29 123`, whose last two parts may lack. */
+/** Reads `4111 1111 1111 1111 12/29 123`, whose last two parts may lack. Digits behind a number without an expiry may be either, and are neither. */
 export function wholeCard(text: string): WholeCard | undefined {
   const plain = text.normalize("NFKC");
   const match = /^\D*([0-9](?:[ -]?[0-9]){11,18})(?:[^0-9]+([0-9]{1,2})\s*[/.-]\s*([0-9]{4}|[0-9]{2}))?(?:[^0-9]+([0-9]{3,4}))?\D*$/.exec(plain);
   if (!match?.[1]) return undefined;
   const [, number, month, year, cvc] = match;
-  return { number: digitsOf(number), expiry: month && year ? `${month}/${year}` : "", cvc: cvc ?? "" };
+  return { number: digitsOf(number), expiry: month && year ? `${month}/${year}` : "", cvc: month && cvc ? cvc : "" };
 }

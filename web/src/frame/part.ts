@@ -50,6 +50,8 @@ const PLACEHOLDERS: Readonly<Record<Kind, (texts: Texts) => string>> = {
   cvc: () => "CVC",
   holder: () => "",
 };
+/** How long a field must be without the focus until it counts as left. */
+const LEFT_MS = 1000;
 const HOLDER = /^[\p{Alphabetic}0-9 .',&/()-]+$/u;
 
 export class Part {
@@ -62,6 +64,9 @@ export class Part {
   #settled = false;
   /** Asked for: now even nothing is too little. */
   #wanted = false;
+  /** Left by whoever types. The page can take the focus away too, but not for long without being noticed. */
+  #left = false;
+  #leaving: number | undefined;
 
   constructor(readonly kind: Kind, readonly around: Around) {
     const { element, input } = this;
@@ -88,13 +93,23 @@ export class Part {
     const edited = () => {
       this.#settled = false;
       this.#wanted = false;
+      this.#left = false;
       around.changed();
     };
     const layout = this.#layout();
     if (layout) layOut(input, layout, edited);
     else input.addEventListener("input", edited);
+    input.addEventListener("keydown", (event) => {
+      if (event.key === "Tab" || event.key === "Enter") this.#left = true;
+    });
+    input.addEventListener("focus", () => clearTimeout(this.#leaving));
     input.addEventListener("blur", () => {
       this.#settled = true;
+      clearTimeout(this.#leaving);
+      this.#leaving = window.setTimeout(() => {
+        this.#left = true;
+        around.changed();
+      }, LEFT_MS);
       around.changed();
     });
   }
@@ -103,6 +118,7 @@ export class Part {
   fill(text: string): void {
     this.input.value = this.#layout()?.(text, false) ?? text;
     this.#settled = true;
+    this.#left = true;
     this.around.changed();
   }
 
@@ -110,6 +126,7 @@ export class Part {
     this.input.value = "";
     this.#settled = false;
     this.#wanted = false;
+    this.#left = false;
     this.around.changed();
   }
 
@@ -213,8 +230,10 @@ export class Part {
     const brands = this.around.brands();
     if (brand !== null && brands && !brands.includes(brand)) return { complete: false, fault: "brand", atOnce: true };
     const { length } = digits;
+    // Whether what is there so far passes the check says something of its digits: a page that asks at every key would hear it.
+    if (length < digitsUsual(digits) && !this.#left) return { complete: false, fault: "incomplete", atOnce: false };
     const isOne = isNumber(digits) && !(brands && brand === null);
-    if (isOne) return { complete: this.#settled || length >= digitsUsual(digits), fault: null, atOnce: false };
+    if (isOne) return { complete: true, fault: null, atOnce: false };
     const fault = length < digitsMin(digits) ? "incomplete" : "invalid";
     return { complete: false, fault, atOnce: length >= digitsMax(digits) };
   }

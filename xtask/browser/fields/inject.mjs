@@ -35,6 +35,27 @@ export async function inject(stand) {
     document.getElementById("_submit_button").remove();
     const own = document.createElement("button"); own.type = "button"; own.textContent = "Order"; own.onclick = () => ${element}.submit();
     document.body.append(own);`);
+  // The shop's own check is registered behind ours, and its server takes its time: who presses again meanwhile is seen by the page.
+  pages["/checked"] = page(`${vault.url}/cdn/jsclient.js`, `${call(element, options)}
+    const form = ${element}, button = document.getElementById("_submit_button"), alerts = document.getElementById("_alert_container");
+    form.action = "/slow";
+    form.addEventListener("submit", (event) => { if (!window.agreed) event.preventDefault(); });
+    form.addEventListener("formdata", () => setTimeout(() => {
+      form.requestSubmit();
+      setTimeout(() => fetch("/seen", { method: "POST", body: JSON.stringify([button.disabled, alerts.childElementCount]) }), 300);
+    }, 100));`);
+  let seen;
+  const pressedAgain = new Promise((resolve) => {
+    pages["/seen"] = (body) => {
+      seen = JSON.parse(body);
+      resolve();
+      return {};
+    };
+  });
+  pages["/slow"] = async (body) => {
+    await pressedAgain;
+    return paid(body);
+  };
   pages["/bare"] = page(`${vault.url}/cdn/jsclient.js`, `try { jsclient.injectForm(${element}); } catch (error) { window.thrown = error.message; }`);
 
   const open = async (origin, path) => {
@@ -85,6 +106,19 @@ export async function inject(stand) {
     await own.getByRole("status").filter({ hasText: "SETTLEMENT_REQUESTED for 17" }).waitFor();
     assert.equal(forms.length, 2);
     await own.context().close();
+
+    // What the shop stops is not sent, and while its server is at it nobody pays again.
+    const checked = await open(shop.origin, "/checked");
+    await fill(checked, VISA);
+    const press = checked.getByRole("button", { name: "Pay now" });
+    await press.click();
+    assert.equal(await input(checked, "_cvv").inputValue(), VISA.cardCvc, "the card was sent all the same");
+    await checked.evaluate(() => { window.agreed = true; });
+    await press.click();
+    await checked.getByRole("status").filter({ hasText: "SETTLEMENT_REQUESTED for 17" }).waitFor();
+    assert.deepEqual(seen, [true, 0], "while the shop is at it the form does not say that a security code lacks");
+    assert.equal(forms.length, 3);
+    await checked.context().close();
 
     // Whoever says nothing of whose cards they are is told so.
     const bare = await open(shop.origin, "/bare");

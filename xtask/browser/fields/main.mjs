@@ -8,14 +8,14 @@ import { react } from "./react.mjs";
 import { secrecy } from "./secrecy.mjs";
 import { strangers, trouble } from "./strangers.mjs";
 import { tries } from "./try.mjs";
-import { soundsAlike, typing } from "./typing.mjs";
+import { asksAtEveryKey, soundsAlike, typing } from "./typing.mjs";
 import { Vault } from "./vault.mjs";
 
 const [url, organisation, account, screenshots] = process.argv.slice(2);
 const { PANVAULT_API_KEY: apiKey, ONLY: only } = process.env;
 const stand = await Stand.start(new Vault(url, apiKey, organisation, account), screenshots);
 try {
-  const tests = [pays, paysWithoutKey, typing, soundsAlike, secrecy, strangers, trouble, looks, keyboard, languages, styles, react, inject, tries];
+  const tests = [pays, paysWithoutKey, typing, soundsAlike, asksAtEveryKey, secrecy, strangers, trouble, looks, keyboard, languages, styles, react, inject, tries];
   for (const test of tests) {
     if (only && only !== test.name) continue;
     await test(stand);

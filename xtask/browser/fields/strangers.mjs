@@ -127,6 +127,22 @@ export async function trouble(stand) {
   assert.deepEqual(await page.evaluate(() => [...new Set(heard.map((told) => told.told.code))]), ["frame_blocked"]);
   await context.close();
 
+  // A frame that comes too late to be waited for works all the same.
+  const late = await stand.browser.newContext();
+  const slow = await late.newPage();
+  let go;
+  await slow.route("**/frame.js", async (route) => {
+    await new Promise((resolve) => { go = resolve; });
+    return route.continue();
+  });
+  stand.pages["/late"] = () => stand.page(["card"]);
+  await slow.goto(`${stand.shop.origin}/late`, { waitUntil: "domcontentloaded" });
+  await slow.waitForFunction(() => heard.some((told) => told.event === "error"), undefined, { timeout: 15_000 });
+  go();
+  await slow.waitForFunction(() => heard.some((told) => told.event === "ready"));
+  assert.equal(await slow.evaluate(() => vault.tokenize().catch((error) => error.code)), "incomplete");
+  await late.close();
+
   // Revoked while the page is open.
   const live = await vault.publishableKey([stand.shop.origin]);
   stand.pages["/live"] = () => stand.page(["card"], { key: live.key });
@@ -136,6 +152,16 @@ export async function trouble(stand) {
   await input(open, "card", /Expiry/).fill("1235");
   await input(open, "card", "Security code").fill("123");
   assert.equal(await open.evaluate(() => vault.tokenize().catch((error) => error.code)), "key");
+  // The vault is still at a request whose answer was lost: it is asked again, under the same key.
+  const keys = [];
+  await open.route("**/v1/card", (route) => {
+    keys.push(route.request().headers()["idempotency-key"]);
+    const told = { code: 142, message: "in use", timestamp: 0 };
+    return keys.length < 3 ? route.fulfill({ status: 409, json: told }) : route.fulfill({ status: 503, json: { ...told, code: 141 } });
+  });
+  const unavailable = await open.evaluate(() => vault.tokenize().catch((error) => ({ ...error, message: error.message })));
+  assert.deepEqual([keys.length, new Set(keys).size, unavailable.status, unavailable.message], [3, 1, 503, "The connection failed. Please try again."]);
+  await open.unroute("**/v1/card");
   // The vault is gone.
   await open.route("**/v1/card", (route) => route.abort());
   assert.equal(await open.evaluate(() => vault.tokenize().catch((error) => error.code)), "network");

@@ -93,6 +93,8 @@ export async function typing(stand) {
     ["4111-1111-1111-1111", "4111 1111 1111 1111", "", ""],
     ["4242 4242 4242 4242 01/35 123", "4242 4242 4242 4242", "01 / 35", "123"],
     ["Card: 378282246310005\n1/2035\n1234", "3782 822463 10005", "01 / 2035", "1234"],
+    // Without an expiry, what is behind the number may be one.
+    ["4111111111111111 1229", "4111 1111 1111 1111", "", ""],
   ]) {
     await page.evaluate(() => { for (const field of Object.values(fields)) field.clear(); });
     await page.waitForFunction(() => ["cardNumber", "cardExpiry", "cardCvc"].every((name) => heard.filter((told) => told.name === name && told.event === "change").at(-1).told.empty));
@@ -127,4 +129,39 @@ export async function soundsAlike(stand) {
   // The first 13 digits of the second are a number of the scheme too.
   assert.deepEqual(await hear("4222222222222006"), one);
   assert.deepEqual(await hear("4000000000001000"), one);
+}
+
+/** A page that asks at every key, and takes the focus away and gives it back, hears of no number but the whole one. */
+export async function asksAtEveryKey(stand) {
+  const hear = async (digits) => {
+    const page = await stand.open("/", { fields: 4 });
+    await type(page, { cardExpiry: "1235", cardCvc: "739" });
+    await page.evaluate(() => {
+      document.body.append(Object.assign(document.createElement("input"), { id: "bait" }));
+      window.codes = [];
+    });
+    await input(page, "cardNumber").click();
+    for (const digit of digits) {
+      await input(page, "cardNumber").press(digit);
+      await page.evaluate(async () => {
+        document.querySelector("#bait").focus();
+        fields.cardNumber.blur();
+        const asked = vault.tokenize().then(({ card }) => card.lastFour, ({ code, field }) => `${code} ${field}`);
+        fields.cardNumber.focus();
+        codes.push(await asked);
+      });
+    }
+    const codes = await page.evaluate(() => codes);
+    await page.context().close();
+    return codes;
+  };
+  const codes = await hear("4222222222222");
+  assert.deepEqual([...new Set(codes)], ["incomplete cardNumber"]);
+  // Left by whoever types, it is a number as good as any.
+  const page = await stand.open("/", { fields: 4 });
+  await type(page, { cardNumber: "4222222222222" });
+  assert.equal((await last(page, "cardNumber")).complete, false);
+  await input(page, "cardNumber").press("Tab");
+  await page.waitForFunction(() => heard.filter((told) => told.name === "cardNumber" && told.event === "change").at(-1).told.complete);
+  await page.context().close();
 }

@@ -128,17 +128,27 @@ pub(crate) async fn start(
 async fn allow_own(open: &OpenVault, publishable_key: &str, port: u16) -> anyhow::Result<()> {
     let Ok(caller) = open.vault.caller(publishable_key, Origin::LOCAL) else { return Ok(()) };
     let (Some(id), Some(allowed)) = (caller.api_key(), caller.allowed_origins()) else { return Ok(()) };
-    let missing: Vec<String> =
-        origins_at(&[port]).into_iter().filter(|origin| !allowed.contains(origin)).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    // Beyond what a key may have, those of former ports go.
-    let is_more = allowed.len() + missing.len() > ALLOWED_ORIGINS_MAX;
-    let kept = if is_more { origins(port) } else { [allowed, &missing].concat() };
+    let Some(kept) = with_own(allowed, port) else { return Ok(()) };
     let change = ApiKeyChange { allowed_origins: Some(kept), ..ApiKeyChange::default() };
     open.vault.apikey_update(&open.operator()?.permit()?, id, change, None).await?;
     Ok(())
+}
+
+/// The origins that a key is to have so that pages at this port may use it; `None` where it has them.
+fn with_own(allowed: &[String], port: u16) -> Option<Vec<String>> {
+    let mut missing = origins_at(&[port]);
+    missing.retain(|origin| !allowed.contains(origin));
+    if missing.is_empty() {
+        return None;
+    }
+    let mut kept = [allowed, &missing].concat();
+    // Beyond what a key may have, those of this machine go, former ports among them; what somebody added of other hosts stays.
+    if kept.len() > ALLOWED_ORIGINS_MAX {
+        kept.retain(|origin| !is_of_this_machine(origin));
+        kept.splice(0..0, origins(port));
+        kept.truncate(ALLOWED_ORIGINS_MAX);
+    }
+    Some(kept)
 }
 
 /// A vault of this command has its root key inside: it is for trying, and holds no real card.
@@ -238,14 +248,21 @@ fn origins(port: u16) -> Vec<String> {
     origins_at(&ports)
 }
 
+/// Hosts that pages of this machine are opened at.
+const OWN_HOSTS: [&str; 2] = ["localhost", "127.0.0.1"];
+
+fn is_of_this_machine(origin: &str) -> bool {
+    let host = origin.strip_prefix("http://").map(|rest| rest.split_once(':').map_or(rest, |(host, _)| host));
+    host.is_some_and(|host| OWN_HOSTS.contains(&host))
+}
+
 /// The web origins of pages of this machine at these ports.
 fn origins_at(ports: &[u16]) -> Vec<String> {
-    let hosts = ["localhost", "127.0.0.1"];
     let at = |host: &str, port: u16| match port {
         80 => format!("http://{host}"),
         port => format!("http://{host}:{port}"),
     };
-    hosts.iter().flat_map(|host| ports.iter().map(move |port| at(host, *port))).collect()
+    OWN_HOSTS.iter().flat_map(|host| ports.iter().map(move |port| at(host, *port))).collect()
 }
 
 async fn make_processor(open: &OpenVault, organisation: OrganisationId) -> anyhow::Result<ProcessorId> {
@@ -341,4 +358,23 @@ fn greeting(bound: &Bound, dev: &DevVault, data: &Path, temporary: bool) -> Stri
         post("/v1/transaction", &transaction),
         post("/v1/card/$CARD", &update),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each start at another port adds two origins, and once they were too many the key lost what somebody had added to it.
+    #[test]
+    fn origins_of_former_ports_go_and_others_stay() {
+        let shop = "https://shop.example".to_owned();
+        let mut allowed = [origins(1024), vec![shop.clone()]].concat();
+        assert_eq!(with_own(&allowed, 1024), None);
+        for port in 2000..2040 {
+            allowed = with_own(&allowed, port).unwrap();
+            assert!(allowed.len() <= ALLOWED_ORIGINS_MAX, "{allowed:?}");
+            assert!(allowed.contains(&shop), "{allowed:?}");
+            assert!(origins_at(&[port]).iter().all(|origin| allowed.contains(origin)), "{allowed:?}");
+        }
+    }
 }

@@ -211,6 +211,16 @@ fn serves_a_shop_to_try() {
     ] {
         pay(headers, &body).fails(403, 111);
     }
+    // A name that somebody else points here is no page of ours, whatever a browser says of it.
+    let theirs = url.replace("127.0.0.1", "rebound.example");
+    let host = theirs.strip_prefix("http://").unwrap();
+    let rebound = [
+        ("Host", host),
+        ("Origin", theirs.as_str()),
+        ("Sec-Fetch-Site", "same-origin"),
+        ("Content-Type", "application/json"),
+    ];
+    pay(&rebound, &body).fails(403, 111);
     dev.stop();
     // At another port, for the first was any free one.
     let dev = Dev::start(directory.path(), &[]);
