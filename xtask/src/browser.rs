@@ -20,8 +20,8 @@ const BROWSERS: [&str; 3] = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "
 /// What the tests type of numbers, without the last four digits that may be shown.
 const TYPED: [&str; 5] = ["411111111111", "555555555555", "37828224631", "422222222222", "400000000000"];
 
-/// Installs what it needs, starts a vault, and looks at its pages.
-pub(crate) fn browser(workspace: &Workspace) -> anyhow::Result<()> {
+/// Installs what it needs, starts a vault, and looks at its pages; what they look like is kept where `screenshots` says.
+pub(crate) fn browser(workspace: &Workspace, screenshots: Option<&Path>) -> anyhow::Result<()> {
     let directory = ready(workspace)?;
     let binary = workspace.debug_binary()?;
     let log = workspace.target.join("browser/server.log");
@@ -34,6 +34,7 @@ pub(crate) fn browser(workspace: &Workspace) -> anyhow::Result<()> {
         let mut command = run::command("node", &directory, arguments);
         // What the browser leaves is removed with the data.
         command.env("TMPDIR", data.path()).env("PANVAULT_API_KEY", api_key);
+        command.args(screenshots.map(std::path::absolute).transpose()?);
         run::succeed(command)
     });
     vault.still_runs().and(ran)?;

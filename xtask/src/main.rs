@@ -28,6 +28,7 @@ mod web;
 mod webhook;
 mod workspace;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -61,7 +62,11 @@ enum Command {
     /// Run schemathesis alone against the real binary.
     Schemathesis,
     /// Look at the pages of the real binary in a real browser, alone.
-    Browser,
+    Browser {
+        /// Where pictures of the pages are put.
+        #[arg(long, value_name = "DIRECTORY")]
+        screenshots: Option<PathBuf>,
+    },
     /// Make clients from the OpenAPI document with others' generators, and run them against the real binary, alone.
     Clients,
     /// Run the programs in `examples/` against the real binary, alone.
@@ -116,7 +121,9 @@ fn run(command: Command) -> anyhow::Result<bool> {
             Ok(test::test(&workspace, &test::Without { python: without_python, browser: without_browser }))
         }
         Command::Ci => Ok(ci::ci(&workspace)),
-        Command::Browser => browser::browser(&workspace).map(|()| true),
+        Command::Browser { screenshots } => {
+            browser::browser(&workspace, screenshots.as_deref()).map(|()| true)
+        }
         Command::Clients => clients::clients(&workspace).map(|()| true),
         Command::Examples => examples::examples(&workspace).map(|()| true),
         Command::Attack => attack::attack(&workspace).map(|()| true),

@@ -47,7 +47,7 @@ pub(crate) fn tests(workspace: &Workspace, without: &Without, parts: &mut Parts)
     if without.browser {
         parts.skip("browser", "--without-browser");
     } else {
-        parts.check("browser", || browser::browser(workspace));
+        parts.check("browser", || browser::browser(workspace, None));
     }
     parts.check("the first command of the README", || first_command::test(workspace));
     package::test(workspace, parts, without.python);
