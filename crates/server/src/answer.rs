@@ -8,7 +8,7 @@ use const_format::formatcp;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
 use panvault_model::{RequestId, Timestamp};
-use panvault_vault::{Done, LimitReached, Page, Quota};
+use panvault_vault::{Cursor, Done, LimitReached, Page, Quota};
 
 use crate::csv::{Rest, Streamed};
 use crate::error::{ErrorCode, Refusal};
@@ -24,6 +24,8 @@ pub(crate) struct Answer {
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     /// What comes behind the body, where a list is streamed.
     pub(crate) rest: Option<Rest>,
+    /// Where a list goes on behind this part of it.
+    pub(crate) next: Option<Cursor>,
 }
 
 /// Said of a list that is longer than an answer.
@@ -38,16 +40,17 @@ const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const NO_SNIFF: HeaderName = HeaderName::from_static("x-content-type-options");
 
-/// How many rows match, and whether that is all of them.
+/// How many rows match, whether that is all of them, and where the list goes on.
 #[derive(Clone, Copy)]
 pub(crate) struct Total {
     rows: u64,
     is_exact: bool,
+    next: Option<Cursor>,
 }
 
 impl Total {
     pub(crate) const fn of<T>(page: &Page<T>) -> Self {
-        Self { rows: page.total, is_exact: page.is_exact }
+        Self { rows: page.total, is_exact: page.is_exact, next: page.next }
     }
 
     fn headers(self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
@@ -62,7 +65,7 @@ impl Total {
 
 impl Answer {
     pub(crate) fn new(status: StatusCode, body: impl Into<Bytes>) -> Self {
-        Self { status, body: body.into(), headers: Vec::new(), rest: None }
+        Self { status, body: body.into(), headers: Vec::new(), rest: None, next: None }
     }
 
     /// Says that the answer was given before.
@@ -109,6 +112,7 @@ impl Answer {
         // What is held of it is what it is.
         out.shrink_to_fit();
         let mut answer = Self::new(StatusCode::OK, out);
+        answer.next = total.and_then(|total| total.next);
         answer.headers.extend(total.into_iter().flat_map(Total::headers));
         Ok(answer)
     }

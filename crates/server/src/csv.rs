@@ -136,8 +136,8 @@ impl Lines {
         self.put(object.members().map(|member| Value::from(member.name)));
     }
 
-    /// A line for each object of a list in JSON; gives how many there are, and the id of the last. Where that fails, nothing is added.
-    fn rows(&mut self, list: &[u8], object: &ObjectSpec) -> Result<(usize, Option<String>), Refusal> {
+    /// A line for each object of a list in JSON. Where that fails, nothing is added.
+    fn rows(&mut self, list: &[u8], object: &ObjectSpec) -> Result<(), Refusal> {
         let before = self.out.len();
         let added = self.rows_add(list, object);
         if added.is_err() {
@@ -146,23 +146,20 @@ impl Lines {
         added
     }
 
-    fn rows_add(&mut self, list: &[u8], object: &ObjectSpec) -> Result<(usize, Option<String>), Refusal> {
-        let (mut count, mut last) = (0, None);
+    fn rows_add(&mut self, list: &[u8], object: &ObjectSpec) -> Result<(), Refusal> {
         let mut rest = list.get(1..).unwrap_or_default();
         while rest.first() == Some(&b'{') {
             let mut objects = serde_json::Deserializer::from_slice(rest).into_iter::<Map<String, Value>>();
             // What we wrote ourselves can be read.
             let Some(Ok(mut row)) = objects.next() else { return Err(Refusal::new(ErrorCode::Internal)) };
-            last = row.get("_id").and_then(Value::as_str).map(str::to_owned);
             self.put(object.members().map(|member| row.remove(member.name).unwrap_or_default()));
-            count += 1;
             let end = objects.byte_offset().saturating_add(1);
             rest = rest.get(end..).unwrap_or_default();
             if self.out.len() >= LIST_ANSWER_BYTES_MAX {
                 return Err(Refusal::with(ErrorCode::Malformed, "query._limit", TOO_LONG));
             }
         }
-        Ok((count, last))
+        Ok(())
     }
 
     /// What was written since it was last taken.

@@ -249,7 +249,7 @@ async fn answer(
                 wanted,
                 place: place.cloned(),
                 query: parts.uri.query().unwrap_or_default().to_owned(),
-                after: None,
+                next: None,
                 rows: STREAM_PAGE_ROWS,
             };
             return pages.answer().await.inspect_err(|refusal| {

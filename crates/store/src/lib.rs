@@ -30,9 +30,9 @@ pub use crate::memory::MemoryStore;
 pub use crate::memory_cvv::MemoryCvvs;
 pub use crate::query::{
     AccountField, AccountQuery, ApiKeyField, ApiKeyQuery, AuditField, AuditQuery, CardField, CardQuery,
-    Count, CustomerField, CustomerQuery, DeliveryField, DeliveryQuery, Direction, Field, FieldValue, Filter,
-    Indexed, OrganisationField, OrganisationQuery, Page, ProcessorField, ProcessorQuery, Query, RefundField,
-    RefundQuery, Test, TransactionField, TransactionQuery,
+    Count, Cursor, CustomerField, CustomerQuery, DeliveryField, DeliveryQuery, Direction, Field, FieldValue,
+    Filter, Indexed, OrganisationField, OrganisationQuery, Page, ProcessorField, ProcessorQuery, Query,
+    RefundField, RefundQuery, Test, TransactionField, TransactionQuery,
 };
 pub use crate::row::{
     Action, ApiKeyUseRow, AuditNote, AuditRecord, CardCvvRow, CardRow, Counted, CustomerRow, DeliveryLane,

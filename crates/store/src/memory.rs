@@ -135,7 +135,11 @@ impl MemoryStore {
             let rows: Vec<_> = newest_first.collect();
             let matching = rows.len() as u64;
             let behind = rows.into_iter().filter(|row| query.is_behind(id(row))).collect();
-            return Ok(query.page_of_counted(part(behind), matching));
+            let page = query.page_of_counted(part(behind), matching);
+            return Ok(Page {
+                next: query.next(page.rows.len(), page.rows.last().map(|row| id(row))),
+                ..page
+            });
         }
         let is_found = |row: &F::Row| query.indexed().is_none_or(|filter| filter.holds(row));
         let (first, last) = query.ids();
@@ -165,7 +169,9 @@ impl MemoryStore {
         query.order(&mut rows);
         let matching = rows.len() as u64;
         let page = query.page_of_counted(part(rows), matching);
-        Ok(Page { is_exact: is_exact && page.is_exact, ..page })
+        let last = page.rows.last().filter(|_| query.sorted().is_none()).map(|row| id(row));
+        let next = query.next(page.rows.len(), last);
+        Ok(Page { is_exact: is_exact && page.is_exact, next, ..page })
     }
 }
 

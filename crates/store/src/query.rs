@@ -76,6 +76,18 @@ pub struct Page<T> {
     pub total: u64,
     /// Whether that is all of them; else there are at least so many.
     pub is_exact: bool,
+    /// Where the list goes on, if there may be more of it behind this page; of one that is sorted nothing goes on. Fewer rows than were asked for
+    /// do not say that it ends.
+    pub next: Option<Cursor>,
+}
+
+/// A place in a list whose newest come first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// The last id before it.
+    pub after: Id,
+    /// Rows behind it that are still to be left out.
+    pub skip: u64,
 }
 
 /// Which way a list is sorted.
@@ -201,7 +213,14 @@ impl<F> Query<F> {
             Count::All | Count::UpTo(_) => matching,
             Count::PageEnd => matching.min(self.page_end()),
         };
-        Page { rows, total, is_exact: total == matching }
+        Page { rows, total, is_exact: total == matching, next: None }
+    }
+
+    /// Where a list whose newest come first goes on behind a page of so many rows, by the id of the last: a full page does not say that there is
+    /// no more.
+    pub fn next(&self, rows: usize, last: Option<Id>) -> Option<Cursor> {
+        let is_full = rows as u64 >= u64::from(self.limit.min(LIST_ROWS_MAX));
+        last.filter(|_| is_full).map(|after| Cursor { after, skip: 0 })
     }
 
     /// Whether a row comes behind the id behind which the list begins.

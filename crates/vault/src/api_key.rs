@@ -238,8 +238,8 @@ impl Vault {
         permit: &Permit<ApiKeyList>,
         query: ApiKeyQuery,
     ) -> Result<Page<ApiKeyView>, VaultError> {
-        let Page { rows, total, is_exact } = self.document_list(permit, query).await?;
-        Ok(Page { rows: self.apikey_views(permit.snapshot(), rows).await?, total, is_exact })
+        let Page { rows, total, is_exact, next } = self.document_list(permit, query).await?;
+        Ok(Page { rows: self.apikey_views(permit.snapshot(), rows).await?, total, is_exact, next })
     }
 
     /// Changes an API key, at once. Nobody changes a key that they could not have made, nor into one.

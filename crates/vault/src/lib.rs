@@ -32,11 +32,12 @@ pub use panvault_keys::{ApiKey, OperatorKey, WebhookSecret};
 pub use panvault_processor::{Connect, Connector};
 pub use panvault_store::{
     AccountField, AccountQuery, AccountRow, Action, ApiKeyField, ApiKeyQuery, ApiKeyRow, AuditField,
-    AuditNote, AuditQuery, AuditRecord, CardField, CardQuery, CardRow, Count, CustomerField, CustomerQuery,
-    CustomerRow, CvvCounts, DeliveryField, DeliveryQuery, DeliveryRow, Direction, Field, FieldValue, Filter,
-    HistoryRow, Indexed, OrganisationField, OrganisationQuery, OrganisationRow, Page, ProcessorField,
-    ProcessorQuery, ProcessorRow, Query, RefundField, RefundQuery, RefundRow, RefusalReason, RowKey,
-    StoreFault, StoreStatus, Test, Totals, TransactionField, TransactionQuery, TransactionRow, Webhooks,
+    AuditNote, AuditQuery, AuditRecord, CardField, CardQuery, CardRow, Count, Cursor, CustomerField,
+    CustomerQuery, CustomerRow, CvvCounts, DeliveryField, DeliveryQuery, DeliveryRow, Direction, Field,
+    FieldValue, Filter, HistoryRow, Indexed, OrganisationField, OrganisationQuery, OrganisationRow, Page,
+    ProcessorField, ProcessorQuery, ProcessorRow, Query, RefundField, RefundQuery, RefundRow, RefusalReason,
+    RowKey, StoreFault, StoreStatus, Test, Totals, TransactionField, TransactionQuery, TransactionRow,
+    Webhooks,
 };
 
 pub use crate::account::{AccountChange, AccountView, MadeAccount, NewAccount};

@@ -10,7 +10,7 @@ use form_urlencoded::Serializer;
 use http::Version;
 use hyper::body::{Body, Frame};
 use panvault_model::RequestId;
-use panvault_vault::Caller;
+use panvault_vault::{Caller, Cursor};
 use tokio::time::sleep;
 
 use crate::answer::Answer;
@@ -39,8 +39,8 @@ pub(crate) struct Pages {
     pub(crate) place: Option<Arc<Place>>,
     /// The query as it was sent.
     pub(crate) query: String,
-    /// The id behind which the next page begins, after the first.
-    pub(crate) after: Option<String>,
+    /// Where the next page begins, after the first.
+    pub(crate) next: Option<Cursor>,
     /// Rows of a page, unless they are too long.
     pub(crate) rows: usize,
 }
@@ -138,10 +138,9 @@ impl Pages {
                 None => Some(showing.await),
             };
             match shown.unwrap_or_else(|| Err(Refusal::unwaited())) {
-                Ok((answer, rows, last)) => {
-                    let is_last = rows < self.rows;
-                    self.after = last;
-                    return Ok((answer, is_last));
+                Ok(answer) => {
+                    self.next = answer.next;
+                    return Ok((answer, self.next.is_none()));
                 }
                 Err(refusal) if is_too_long(&refusal) && self.rows > 1 => self.rows /= 2,
                 Err(refusal) => return Err(refusal),
@@ -149,8 +148,8 @@ impl Pages {
         }
     }
 
-    /// A page in CSV, how many rows it has, and the id of the last.
-    async fn shown(&self, lines: &mut Lines) -> Result<(Answer, usize, Option<String>), Refusal> {
+    /// The next page, which is written in CSV too.
+    async fn shown(&self, lines: &mut Lines) -> Result<Answer, Refusal> {
         let asked = Asked {
             caller: self.caller.clone(),
             faults: Faults::default(),
@@ -165,20 +164,20 @@ impl Pages {
         if !self.wanted.is_empty() {
             answer = populate::populated(self.app.vault(), &self.caller, &self.wanted, answer).await?;
         }
-        let (rows, last) = lines.rows(&answer.body, self.object)?;
-        Ok((answer, rows, last))
+        lines.rows(&answer.body, self.object)?;
+        Ok(answer)
     }
 
     /// The query of the next page: what was sent, from where the last one ended.
     fn query(&self) -> String {
-        let is_begun = self.after.is_some();
+        let is_begun = self.next.is_some();
         let sent = form_urlencoded::parse(self.query.as_bytes());
         let kept = sent.filter(|(name, _)| !is_begun || !matches!(name.as_ref(), "_after" | "_skip"));
         let mut query = Serializer::new(String::new());
         query.extend_pairs(kept);
         query.append_pair("_limit", &self.rows.to_string());
-        if let Some(after) = &self.after {
-            query.append_pair("_after", after);
+        if let Some(Cursor { after, skip }) = self.next {
+            query.append_pair("_after", &after.to_string()).append_pair("_skip", &skip.to_string());
         }
         query.finish()
     }

@@ -88,16 +88,20 @@ pub(crate) fn list<F: Listed>(
             while left > 0
                 && let Some(entry) = entries.next()
             {
-                left -= 1;
                 let entry = entry?;
                 expected.entry();
-                if left < limit {
-                    rows.extend(listed::<F>(source, entry, &mut expected)?);
+                if left > limit {
+                    left -= 1;
+                } else if let Some(row) = listed::<F>(source, entry, &mut expected)? {
+                    // One that has gone meanwhile leaves its place in the page to the next.
+                    left -= 1;
+                    rows.push(row);
                 }
             }
             expected.judge(left > 0 && query.after.is_none())?;
         }
-        return Ok(query.page_of_counted(rows, expected.total()));
+        let next = query.next(rows.len(), rows.last().map(|row| row_id::<F>(row)));
+        return Ok(Page { next, ..query.page_of_counted(rows, expected.total()) });
     }
     let indexed = F::indexed(query, source)?;
     let ordered = if indexed.is_none() { F::ordered(query) } else { None };
@@ -169,6 +173,7 @@ pub(crate) fn list<F: Listed>(
         }
     }
     expected.judge(to_the_end)?;
+    let next = query.next(page.len(), page.last().map(|row| row_id::<F>(row)));
     if let Some(sorting) = sorting {
         for id in sorting.sorted().skip(skip) {
             // It may have changed or gone since it was looked at.
@@ -176,7 +181,11 @@ pub(crate) fn list<F: Listed>(
         }
     }
     let page = query.page_of_counted(page, matching);
-    Ok(Page { is_exact: is_exact && page.is_exact, ..page })
+    Ok(Page { is_exact: is_exact && page.is_exact, next, ..page })
+}
+
+fn row_id<F: Listed>(row: &F::Row) -> Id {
+    Id::from_bytes(*F::id(row))
 }
 
 /// An entry of an index, and of whose, where it says.

@@ -43,7 +43,7 @@ impl Vault {
         self.seen(permit, Action::CardList, organisation, None);
         let rows = page.rows.into_iter().zip(until);
         let rows = rows.map(|(row, cvv_expires_at)| CardView { row, cvv_expires_at }).collect();
-        Ok(Page { rows, total: page.total, is_exact: page.is_exact })
+        Ok(Page { rows, total: page.total, is_exact: page.is_exact, next: page.next })
     }
 
     /// The row of a card that the caller sees, held against its tag: first of all, for whose a changed row is it cannot say itself.

@@ -48,7 +48,7 @@ impl Vault {
                 rows.push(CustomerView { row, details });
             }
             vault.seen(&permit, Action::CustomerList, organisation, None);
-            Ok(Page { rows, total: page.total, is_exact: page.is_exact })
+            Ok(Page { rows, total: page.total, is_exact: page.is_exact, next: page.next })
         }
     }
 

@@ -53,8 +53,9 @@ impl Vault {
             rows.retain(|row| query.is_behind(F::id(&row.0)));
             let skip = usize::try_from(query.skip).unwrap_or(usize::MAX);
             let limit = usize::try_from(query.limit.min(LIST_ROWS_MAX)).unwrap_or(usize::MAX);
-            let rows = rows.into_iter().skip(skip).take(limit).map(|row| row.0).collect();
-            Page { rows, total, is_exact: true }
+            let rows: Vec<_> = rows.into_iter().skip(skip).take(limit).map(|row| row.0).collect();
+            let last = rows.last().filter(|_| query.sort.is_none()).map(|row| F::id(row));
+            Page { next: query.next(rows.len(), last), rows, total, is_exact: true }
         });
         let page = listed
             .await

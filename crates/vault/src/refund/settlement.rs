@@ -26,8 +26,6 @@ impl Vault {
         let mut first = Ok(());
         loop {
             let page = self.store().refund_list(pending(organisations.to_vec(), after)).await?;
-            let is_last = page.rows.len() < LIST_ROWS_MAX as usize;
-            let last = page.rows.last().map(|row| row.id.0);
             for some in page.rows.chunks(SETTLED_AT_ONCE_MAX) {
                 let mut tasks = JoinSet::new();
                 for row in some {
@@ -43,7 +41,7 @@ impl Vault {
                 }
             }
             // Newest first: what is left comes behind the last of these.
-            after = last.filter(|_| !is_last);
+            after = page.next.map(|next| next.after);
             if after.is_none() {
                 return first.map(|()| processed);
             }

@@ -51,13 +51,11 @@ impl Vault {
         let mut first = Ok(());
         loop {
             let page = self.store().transaction_list(captured(organisations.clone(), after)).await?;
-            let is_last = page.rows.len() < LIST_ROWS_MAX as usize;
-            let last = page.rows.last().map(|row| row.id.0);
             for some in page.rows.chunks(SETTLED_AT_ONCE_MAX) {
                 first = first.and(self.settle_some(asked, some, &mut counts).await);
             }
             // Newest first: what is left comes behind the last of these.
-            after = last.filter(|_| !is_last);
+            after = page.next.map(|next| next.after);
             if after.is_none() {
                 break;
             }

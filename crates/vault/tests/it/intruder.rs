@@ -265,8 +265,13 @@ impl Store for Intruder {
 
     fn card_list(&self, query: CardQuery) -> Pending<'_, Page<Arc<CardRow>>> {
         Box::pin(async move {
-            let Page { rows, total, is_exact } = self.store.card_list(query).await?;
-            Ok(Page { rows: rows.into_iter().map(|row| self.changed_card(row)).collect(), total, is_exact })
+            let Page { rows, total, is_exact, next } = self.store.card_list(query).await?;
+            Ok(Page {
+                rows: rows.into_iter().map(|row| self.changed_card(row)).collect(),
+                total,
+                is_exact,
+                next,
+            })
         })
     }
 
@@ -319,11 +324,12 @@ impl Store for Intruder {
 
     fn transaction_list(&self, query: TransactionQuery) -> Pending<'_, Page<Arc<TransactionRow>>> {
         Box::pin(async move {
-            let Page { rows, total, is_exact } = self.store.transaction_list(query).await?;
+            let Page { rows, total, is_exact, next } = self.store.transaction_list(query).await?;
             Ok(Page {
                 rows: rows.into_iter().map(|row| self.changed_transaction(row)).collect(),
                 total,
                 is_exact,
+                next,
             })
         })
     }
@@ -341,8 +347,13 @@ impl Store for Intruder {
 
     fn refund_list(&self, query: RefundQuery) -> Pending<'_, Page<Arc<RefundRow>>> {
         Box::pin(async move {
-            let Page { rows, total, is_exact } = self.store.refund_list(query).await?;
-            Ok(Page { rows: rows.into_iter().map(|row| self.changed_refund(row)).collect(), total, is_exact })
+            let Page { rows, total, is_exact, next } = self.store.refund_list(query).await?;
+            Ok(Page {
+                rows: rows.into_iter().map(|row| self.changed_refund(row)).collect(),
+                total,
+                is_exact,
+                next,
+            })
         })
     }
 

@@ -1,8 +1,9 @@
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::sync::Arc as Shared;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use panvault_store::{Count, Direction, Filter};
+use panvault_store::{Count, Cursor, Direction, Filter};
 use panvault_testkit::SeededRandom;
 use panvault_testkit::conformance::rows::{VAULT, chain};
 use tempfile::TempDir;
@@ -17,6 +18,8 @@ thread_local! {
     static READ: Cell<u64> = const { Cell::new(0) };
     /// What to stop, and with which row.
     static STOP: RefCell<Option<(u64, Stop)>> = const { RefCell::new(None) };
+    /// What goes when the next row is read, and from where.
+    static GOES: RefCell<Option<(Rc<Rows>, usize)>> = const { RefCell::new(None) };
 }
 
 /// A row that is counted as long as it is held: id, organisation, a number.
@@ -76,6 +79,9 @@ impl Listed for Of {
                 drop(stop.when_dropped());
             }
         });
+        if let Some((rows, at)) = GOES.take() {
+            rows.delete(at);
+        }
         let organisation = OrganisationId::from_bytes(bytes[12..24].try_into().unwrap());
         Ok(ReadRow { id: bytes[..12].try_into().unwrap(), organisation, number: bytes[24] })
     }
@@ -142,6 +148,17 @@ impl Rows {
         }
         tallies.commit(change, || view.execute_batch("COMMIT")).unwrap();
         Self { view, all, tallies, _directory: directory }
+    }
+
+    /// Deletes a row, by its place among all.
+    fn delete(&self, at: usize) {
+        let (id, of, _) = self.all[at];
+        let mut change = self.tallies.change();
+        change.delete(Counted::Cards, organisations()[of], &id, 1);
+        self.view.execute_batch("BEGIN").unwrap();
+        self.view.execute("DELETE FROM card WHERE id = ?", [id]).unwrap();
+        self.view.execute("DELETE FROM card_by_organisation WHERE id = ?", [id]).unwrap();
+        self.tallies.commit(change, || self.view.execute_batch("COMMIT")).unwrap();
     }
 
     /// The page, and how many rows were read for it.
@@ -228,6 +245,24 @@ fn a_list_reads_what_it_needs() {
     let (page, read) =
         rows.ask(&Query { filters: vec![at_least(0)], limit: 1, count: Count::PageEnd, ..rows.all() });
     assert_eq!((page.rows.len(), page.total, read), (1, 1, 1), "there is one");
+}
+
+/// The bug: all of a list as CSV ended early, and looked whole. Its cause: a row that was deleted between the reading of ids and of rows had its place in
+/// the page, and a page with fewer rows than were asked for passed for the last. Its cure: the next row has that place, and a page says whether the list
+/// goes on.
+#[test]
+fn a_row_that_goes_meanwhile_leaves_its_place_to_the_next() {
+    let rows = Rc::new(Rows::new());
+    let newest: Vec<_> = rows.all.iter().rev().map(|(id, ..)| *id).collect();
+    GOES.set(Some((Rc::clone(&rows), 3_000 - 13)));
+    let (page, _) = rows.ask(&Query { skip: 5, ..rows.all() });
+    let expected = newest[5..12].iter().chain(&newest[13..26]);
+    assert!(page.rows.iter().map(|row| &row.id).eq(expected), "{} rows", page.rows.len());
+    assert_eq!(page.next, Some(Cursor { after: Id::from_bytes(newest[25]), skip: 0 }));
+    // One of the last: the rest is the end.
+    GOES.set(Some((Rc::clone(&rows), 1)));
+    let (page, _) = rows.ask(&Query { after: Some(Id::from_bytes(newest[2_989])), ..rows.all() });
+    assert_eq!((page.rows.len(), page.next), (9, None));
 }
 
 /// A list whose client had gone, or that took minutes, went on to its last row.

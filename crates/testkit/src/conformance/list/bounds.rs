@@ -1,7 +1,7 @@
 use panvault_model::CardId;
 use panvault_store::{
-    CardField, CardQuery, Count, Direction, FieldValue, Filter, Store, StoreFault, Test, TransactionField,
-    TransactionQuery,
+    CardField, CardQuery, Count, Cursor, Direction, FieldValue, Filter, Store, StoreFault, Test,
+    TransactionField, TransactionQuery,
 };
 
 use super::{all_cards, all_transactions, found, insert, number, of};
@@ -85,6 +85,29 @@ pub(super) async fn a_count_has_an_end(store: &dyn Store) {
     assert_eq!(page(store, all).await, (vec![15, 14], 6, true), "what is counted already");
     let sorted = CardQuery { sort: Some((CardField::LastFour, Direction::Ascending)), ..count(2, 4) };
     assert_eq!(page(store, sorted).await.1, 6, "what was gone through is counted");
+}
+
+/// Who asked for all of a list took a page with fewer rows than it asked for to be the last.
+pub(super) async fn a_page_says_where_its_list_goes_on(store: &dyn Store) {
+    six(store).await;
+    let behind = |n| Some(Cursor { after: id(n), skip: 0 });
+    for filters in [vec![], last_four()] {
+        let of = |limit| CardQuery { limit, filters: filters.clone(), ..both() };
+        for (query, next) in [
+            (of(2), behind(14)),
+            (CardQuery { skip: 1, ..of(2) }, behind(13)),
+            (CardQuery { after: Some(id(13)), ..of(2) }, behind(11)),
+            (CardQuery { count: Count::PageEnd, ..of(2) }, behind(14)),
+            (of(6), behind(10)),
+            (of(7), None),
+            (of(0), None),
+            (CardQuery { after: Some(id(10)), ..of(2) }, None),
+            (CardQuery { sort: Some((CardField::LastFour, Direction::Ascending)), ..of(2) }, None),
+            (CardQuery { sort: Some((CardField::Id, Direction::Descending)), ..of(2) }, behind(14)),
+        ] {
+            assert_eq!(store.card_list(query.clone()).await.unwrap().next, next, "{query:?}");
+        }
+    }
 }
 
 pub(super) async fn a_list_examines_so_many_rows_and_no_more(store: &dyn Store) {
