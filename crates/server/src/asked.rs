@@ -29,7 +29,8 @@ pub(crate) struct Asked {
 pub(crate) enum Reads {
     /// A page, for which so much is gone through and no more.
     Page,
-    /// The next part of a list that is streamed: all of it is gone through once, whoever asks, and counted by nobody.
+    /// The next part of a list that is streamed, for which no more is gone through than for a page: where it ends then, the next goes on. Nobody counts
+    /// all of it.
     Part,
 }
 

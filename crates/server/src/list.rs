@@ -84,7 +84,10 @@ pub(crate) fn bounded<F>(query: Query<F>, reads: Reads, settings: &ServerSetting
             let count = Count::UpTo(settings.list_counted_max);
             Query { count, examined_max: settings.list_examined_max, ..query }
         }
-        Reads::Part => Query { count: Count::PageEnd, ..query },
+        Reads::Part => {
+            let examined_max = settings.list_examined_max;
+            Query { count: Count::PageEnd, examined_max, is_part: true, ..query }
+        }
     }
 }
 
@@ -203,6 +206,21 @@ mod tests {
             assert_eq!(list.filters.first().map(|filter| filter.test), Some(test), "{sign}");
         }
         assert!(list("amount%3D=100").is_err() && list("amount%3E%3D%3D=100").is_err());
+    }
+
+    /// The bug: one list as CSV went through all of an organisation with a list's slot, for as long as a list may take, and was cut where it took
+    /// longer. Its cause: a page of it had to be full, and could examine any number of rows for that. Its cure: it examines as many as another, and
+    /// ends there.
+    #[test]
+    fn a_part_examines_no_more_than_a_page() {
+        let settings = ServerSettings { list_examined_max: 7, ..ServerSettings::default() };
+        let bounded = |reads| {
+            let Ok(list) = list("amount>=100") else { panic!("refused") };
+            let list = super::bounded(list, reads, &settings);
+            (list.examined_max, list.is_part, list.count)
+        };
+        assert_eq!(bounded(Reads::Page), (7, false, Count::UpTo(settings.list_counted_max)));
+        assert_eq!(bounded(Reads::Part), (7, true, Count::PageEnd));
     }
 
     /// An id that a number makes.

@@ -149,15 +149,15 @@ impl MemoryStore {
         });
         let mut rows = Vec::new();
         let (mut examined, mut is_exact) = (0, query.after.is_none());
+        let (mut last, mut part_end) = (None, None);
         for row in found {
             if query.examines() && examined == query.examined_max {
-                if query.sorted().is_some() || (rows.len() as u64) < query.page_end() {
-                    return Err(StoreFault::TooManyExamined);
-                }
+                part_end = query.part_end(rows.len() as u64, last)?;
                 is_exact = false;
                 break;
             }
             examined += 1;
+            last = Some(id(&row));
             if query.holds(&row) {
                 rows.push(row);
             }
@@ -170,7 +170,7 @@ impl MemoryStore {
         let matching = rows.len() as u64;
         let page = query.page_of_counted(part(rows), matching);
         let last = page.rows.last().filter(|_| query.sorted().is_none()).map(|row| id(row));
-        let next = query.next(page.rows.len(), last);
+        let next = part_end.or_else(|| query.next(page.rows.len(), last));
         Ok(Page { is_exact: is_exact && page.is_exact, next, ..page })
     }
 }

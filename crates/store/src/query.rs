@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use panvault_model::{Id, OrganisationId, Timestamp, WebhookObject};
 
+use crate::StoreFault;
 use crate::document::{AccountRow, ApiKeyRow, OrganisationRow, ProcessorRow};
 use crate::limits::LIST_ROWS_MAX;
 use crate::row::{AuditRecord, CardRow, CustomerRow, DeliveryRow, RefundRow, TransactionRow};
@@ -31,6 +32,9 @@ pub struct Query<F> {
     /// Rows of its organisations that are examined at most: read to see whether they meet a condition, or by what they are sorted. Those that an
     /// index gives for the only condition are not. Past it a page that is not full is refused with [`crate::StoreFault::TooManyExamined`].
     pub examined_max: u64,
+    /// Whether such a page is not refused but ends there, and says where the list goes on ([`Page::next`]): who goes through all of a list asks for
+    /// one such part after the other. A list that is sorted has none.
+    pub is_part: bool,
 }
 
 /// How far the rows are counted that match a question.
@@ -190,6 +194,7 @@ impl<F> Query<F> {
             limit,
             count: Count::All,
             examined_max: u64::MAX,
+            is_part: false,
         }
     }
 
@@ -310,6 +315,19 @@ impl<F: Indexed> Query<F> {
     pub fn examines(&self) -> bool {
         let asked = self.filters.iter().filter(|filter| !filter.is_answered_by_ids()).count();
         self.sorted().is_some() || asked > usize::from(self.indexed().is_some())
+    }
+
+    /// Where a page ends which needs one more row than may be examined; `last` was the last of these, and so many of them match. `None` where the
+    /// page is full.
+    pub fn part_end(&self, matching: u64, last: Option<Id>) -> Result<Option<Cursor>, StoreFault> {
+        match last {
+            _ if self.sorted().is_some() => Err(StoreFault::TooManyExamined),
+            _ if matching >= self.page_end() => Ok(None),
+            Some(after) if self.is_part => {
+                Ok(Some(Cursor { after, skip: self.skip.saturating_sub(matching) }))
+            }
+            Some(_) | None => Err(StoreFault::TooManyExamined),
+        }
     }
 
     /// The least and the greatest id that a row can have which meets what is asked of the moment when rows were made. Ids begin with it

@@ -411,7 +411,8 @@ impl Workload {
             sort: self.dice.percent(50).then_some(sort),
             skip: self.dice.next_u64() % 5,
             after: self.dice.percent(20).then_some(card.id.0),
-            examined_max: if self.dice.percent(10) { 5 } else { u64::MAX },
+            examined_max: if self.dice.percent(20) { 5 } else { u64::MAX },
+            is_part: self.dice.percent(50),
             count: *self.dice.pick(&[Count::All, Count::UpTo(3), Count::PageEnd]).unwrap(),
             ..CardQuery::newest(
                 organisations.collect(),

@@ -122,6 +122,7 @@ pub(crate) fn list<F: Listed>(
     let (mut matching, mut examined) = (0, 0);
     let mut is_exact = query.after.is_none();
     let mut last = None;
+    let (mut examined_last, mut part_end) = (None, None);
     for entry in ids {
         let entry = entry?;
         let id = entry.id;
@@ -151,13 +152,12 @@ pub(crate) fn list<F: Listed>(
             continue;
         }
         if query.examines() && examined == query.examined_max {
-            if sorting.is_some() || matching < query.page_end() {
-                return Err(StoreFault::TooManyExamined);
-            }
+            part_end = query.part_end(matching, examined_last)?;
             (to_the_end, is_exact) = (false, false);
             break;
         }
         examined += 1;
+        examined_last = Some(Id::from_bytes(id));
         if !query.holds(&row) {
             continue;
         }
@@ -173,7 +173,7 @@ pub(crate) fn list<F: Listed>(
         }
     }
     expected.judge(to_the_end)?;
-    let next = query.next(page.len(), page.last().map(|row| row_id::<F>(row)));
+    let next = part_end.or_else(|| query.next(page.len(), page.last().map(|row| row_id::<F>(row))));
     if let Some(sorting) = sorting {
         for id in sorting.sorted().skip(skip) {
             // It may have changed or gone since it was looked at.

@@ -41,6 +41,7 @@ pub(super) const CASES: &[StoreCase] = cases! {
     a_page_begins_behind_an_id
     a_count_has_an_end
     a_page_says_where_its_list_goes_on
+    a_part_ends_where_so_many_were_examined
     a_list_examines_so_many_rows_and_no_more
     what_was_made_then_is_counted_without_examining
     transactions_of_an_account_or_a_status_are_found_without_examining
@@ -51,7 +52,8 @@ pub(super) const CASES: &[StoreCase] = cases! {
 
 use bounds::{
     a_count_has_an_end, a_list_examines_so_many_rows_and_no_more, a_page_begins_behind_an_id,
-    a_page_says_where_its_list_goes_on, what_was_made_then_is_counted_without_examining,
+    a_page_says_where_its_list_goes_on, a_part_ends_where_so_many_were_examined,
+    what_was_made_then_is_counted_without_examining,
 };
 use filter::{
     a_filter_bounds_what_is_known, a_filter_leaves_out_all_of_its_values, a_filter_takes_any_of_its_values,

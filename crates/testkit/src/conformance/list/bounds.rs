@@ -110,6 +110,40 @@ pub(super) async fn a_page_says_where_its_list_goes_on(store: &dyn Store) {
     }
 }
 
+/// All of a list was gone through at once, however few of its rows match.
+pub(super) async fn a_part_ends_where_so_many_were_examined(store: &dyn Store) {
+    six(store).await;
+    let is = |n: u64, test| {
+        let values = vec![FieldValue::Text(CardId(id(n)).to_string().into())];
+        Filter { field: CardField::Id, test, values }
+    };
+    let part = |filters, examined_max| {
+        let count = Count::PageEnd;
+        CardQuery { limit: 2, is_part: true, count, examined_max, filters, ..both() }
+    };
+    let behind = |n, skip| Some(Cursor { after: id(n), skip });
+    let but_first = || vec![is(15, Test::NotEqual), is(14, Test::NotEqual)];
+    let oldest = || vec![is(10, Test::AtMost)];
+    for (query, numbers, next) in [
+        (part(oldest(), 4), &[][..], behind(12, 0)),
+        (CardQuery { skip: 3, ..part(oldest(), 4) }, &[], behind(12, 3)),
+        (CardQuery { after: Some(id(12)), ..part(oldest(), 4) }, &[10], None),
+        (part(oldest(), 5), &[], behind(11, 0)),
+        (part(oldest(), 6), &[10], None),
+        (part(but_first(), 3), &[13], behind(13, 0)),
+        (CardQuery { skip: 2, ..part(but_first(), 3) }, &[], behind(13, 1)),
+        (part(but_first(), 4), &[13, 12], behind(12, 0)),
+    ] {
+        let page = store.card_list(query.clone()).await.unwrap();
+        let found: Vec<_> = page.rows.iter().map(|row| number(row.id.0)).collect();
+        assert_eq!((found.as_slice(), page.next), (numbers, next), "{query:?}");
+    }
+    let sort = Some((CardField::LastFour, Direction::Ascending));
+    for refused in [part(last_four(), 0), CardQuery { sort, ..part(last_four(), 4) }] {
+        assert_eq!(store.card_list(refused).await, Err(StoreFault::TooManyExamined));
+    }
+}
+
 pub(super) async fn a_list_examines_so_many_rows_and_no_more(store: &dyn Store) {
     six(store).await;
     let examining = |limit, examined_max| CardQuery { limit, examined_max, filters: last_four(), ..both() };
