@@ -7,8 +7,8 @@ use panvault_server::limits::{
 use panvault_store::limits::CVV_HELD_BYTES;
 use panvault_store_embedded::Settings;
 use panvault_store_embedded::limits::{
-    FURTHER_CACHES, LISTS_MAX, ROW_BYTES_MAX, SORT_ROW_BYTES, SORT_ROWS_MAX, SORT_TEXT_BYTES_MAX,
-    STEP_HELD_BYTES,
+    FURTHER_CACHES, LIST_ID_BYTES, LIST_IDS_HELD_MAX, LISTS_MAX, ROW_BYTES_MAX, SORT_ROW_BYTES,
+    SORT_ROWS_MAX, SORT_TEXT_BYTES_MAX, STEP_HELD_BYTES,
 };
 
 use crate::config::Config;
@@ -38,6 +38,7 @@ pub(crate) fn shares(config: &Config, store: &Settings) -> Vec<Share> {
     let caches = store.readers.saturating_add(FURTHER_CACHES);
     let rows = LISTS_MAX.saturating_mul(LIST_ROWS_MAX as usize);
     let sorted = SORT_ROWS_MAX.saturating_mul(SORT_ROW_BYTES).saturating_add(SORT_TEXT_BYTES_MAX);
+    let ids = LIST_IDS_HELD_MAX.saturating_mul(2).saturating_mul(LIST_ID_BYTES);
     let mut shares = vec![
         share(1, PROCESS_BYTES, "the program itself".to_owned()),
         of(
@@ -104,6 +105,7 @@ pub(crate) fn shares(config: &Config, store: &Settings) -> Vec<Share> {
                 LIST_ANSWER_BYTES_MAX.saturating_mul(3) >> 20
             ),
         ),
+        of(LISTS_MAX, ids, format!("ids that lists go through: {LISTS_MAX} lists of {} MiB", ids >> 20)),
         of(LISTS_MAX, sorted, format!("sorted lists: {LISTS_MAX} of {} MiB", sorted >> 20)),
         of(
             1,

@@ -75,8 +75,11 @@ pub const SORT_TEXT_BYTES_MAX: usize = 16 << 20;
 /// Ids of one organisation that a list reads at a time.
 pub const LIST_BATCH_ROWS: usize = 256;
 
-/// Ids of all organisations that a list holds at a time, when it goes through fewer organisations.
+/// Ids of all organisations, or of what an index gives, that a list holds at a time; twice as many while the newest of them are found.
 pub const LIST_IDS_HELD_MAX: usize = 65_536;
+
+/// Bytes that one of them takes at most.
+pub const LIST_ID_BYTES: usize = 32;
 
 /// Lists that run at a time; a further one waits. Each has a connection of its own, so that no list is in the way of a read by
 /// id.

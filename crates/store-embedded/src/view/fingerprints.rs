@@ -19,14 +19,10 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::limits::{Merging, RUN_LEVEL_MAX, RUN_NUMBER_MAX};
 use crate::view::apply;
-use crate::view::list::ListSource;
+use crate::view::list::{Entry, ListSource, NewestOf};
 use crate::view::read::unreadable;
 
 pub(crate) use tail::Tail;
-
-/// Finds the cards of a fingerprint that are in runs.
-const LOOK_UP: &str = "SELECT entry.id FROM run CROSS JOIN fingerprint_run AS entry \
-     ON entry.run = run.number AND entry.fingerprint = ?";
 
 /// Finds the newest of a fingerprint between two ids in one run.
 const LOOK_UP_NEWEST: &str = "SELECT id FROM fingerprint_run WHERE run = ? AND fingerprint = ? AND id >= ? AND id < ? \
@@ -55,47 +51,40 @@ pub(super) fn reference_fingerprint(
     Fingerprint::from_bytes(first)
 }
 
-/// The newest ids of a fingerprint between two ids, of each place where it has some at most `most`.
-pub(super) fn look_up_newest(
+/// Puts the newest of some fingerprints between two ids, each with whose it is where that is known; one may come twice.
+pub(super) fn look_up(
     source: &ListSource<'_>,
-    fingerprint: Fingerprint,
+    fingerprints: &BTreeSet<(Option<OrganisationId>, Fingerprint)>,
     (first, before): (&[u8], &[u8]),
-    most: u64,
-) -> Result<Vec<[u8; 12]>, StoreFault> {
-    let mut ids = source.tail.look_up(&BTreeSet::from([fingerprint]));
-    ids.retain(|id| (first..before).contains(&id.as_slice()));
+    newest: &mut NewestOf,
+) -> Result<(), StoreFault> {
+    // What leaves the tail is in a run before: so the tail comes first, and nothing is missed.
+    for (organisation, fingerprint) in fingerprints {
+        let ids = source.tail.look_up(fingerprint);
+        for id in ids.into_iter().filter(|id| (first..before).contains(&id.as_slice())) {
+            newest.put(Entry::maybe(*organisation, id));
+        }
+    }
     // All runs as of one moment: an entry that is merged meanwhile would be in neither.
     let view = source.view.unchecked_transaction().map_err(unreadable)?;
     let runs = view
         .prepare_cached("SELECT number FROM run")
         .and_then(|mut runs| runs.query_map([], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>());
-    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let runs = runs.map_err(unreadable)?;
+    let most = i64::try_from(newest.most()).unwrap_or(i64::MAX);
     let mut statement = view.prepare_cached(LOOK_UP_NEWEST).map_err(unreadable)?;
-    for run in runs.map_err(unreadable)? {
-        source.stop.check()?;
-        let bounds = params![run, fingerprint.as_bytes(), first, before, most];
-        for id in statement.query_map(bounds, |row| row.get(0)).map_err(unreadable)? {
-            ids.push(id.map_err(unreadable)?);
+    for (organisation, fingerprint) in fingerprints {
+        for run in &runs {
+            source.stop.check()?;
+            let bounds = params![run, fingerprint.as_bytes(), first, before, most];
+            for id in statement.query_map(bounds, |row| row.get(0)).map_err(unreadable)? {
+                if !newest.put(Entry::maybe(*organisation, id.map_err(unreadable)?)) {
+                    break;
+                }
+            }
         }
     }
-    Ok(ids)
-}
-
-/// Ids of the cards of some fingerprints; one may come twice.
-pub(super) fn look_up(
-    source: &ListSource<'_>,
-    fingerprints: &BTreeSet<Fingerprint>,
-) -> Result<Vec<[u8; 12]>, StoreFault> {
-    // What leaves the tail is in a run before: so the tail comes first, and nothing is missed.
-    let mut ids = source.tail.look_up(fingerprints);
-    let mut statement = source.view.prepare_cached(LOOK_UP).map_err(unreadable)?;
-    for fingerprint in fingerprints {
-        source.stop.check()?;
-        for id in statement.query_map([fingerprint.as_bytes()], |row| row.get(0)).map_err(unreadable)? {
-            ids.push(id.map_err(unreadable)?);
-        }
-    }
-    Ok(ids)
+    Ok(())
 }
 
 /// Adds entries, which come in the order of their ids.
@@ -129,7 +118,7 @@ pub(crate) struct Fingerprints {
 }
 
 /// One entry of a run, in the order of runs.
-type Entry = ([u8; 16], [u8; 12]);
+type RunEntry = ([u8; 16], [u8; 12]);
 
 impl Fingerprints {
     pub(crate) fn open(view: &Connection, merging: Merging) -> Result<Self, rusqlite::Error> {
@@ -219,9 +208,9 @@ fn merge_slice(view: &Connection, target: i64, rows: usize) -> Result<(), rusqli
         .collect::<Result<_, _>>()?;
     let share = (rows / sources.len().max(1)).max(1);
     let limit = i64::try_from(share).unwrap_or(i64::MAX);
-    let mut entries: Vec<Entry> = Vec::with_capacity(rows);
+    let mut entries: Vec<RunEntry> = Vec::with_capacity(rows);
     // Beyond the last entry of a source that has more, entries of that source are not known.
-    let mut known_to: Option<Entry> = None;
+    let mut known_to: Option<RunEntry> = None;
     let mut front = view.prepare_cached(
         "SELECT fingerprint, id FROM fingerprint_run WHERE run = ? ORDER BY fingerprint, id LIMIT ?",
     )?;
@@ -275,16 +264,14 @@ mod tests {
     ) -> BTreeSet<[u8; 12]> {
         let tallies = view::Tallies::empty(chain(VAULT));
         let source = ListSource { view, tail, tallies: &tallies, stop: &Stop::default() };
-        let found = look_up(&source, &[fingerprint].into()).unwrap();
-        let ends = (&[0; 12], &[0xff; 13]);
-        let mut newest = look_up_newest(&source, fingerprint, (ends.0, ends.1), u64::MAX).unwrap();
-        newest.sort_unstable();
-        let mut sorted = found.clone();
-        sorted.sort_unstable();
-        assert_eq!(newest, sorted, "both ways of looking up agree");
-        let last = newest.last().copied();
-        let one = look_up_newest(&source, fingerprint, (ends.0, ends.1), 1).unwrap();
-        assert_eq!(one.iter().max().copied(), last, "the newest is among the first of each run");
+        let all = |most| {
+            let mut newest = NewestOf::new(most);
+            let ends = (&[0; 12][..], &[0xff; 13][..]);
+            look_up(&source, &[(None, fingerprint)].into(), ends, &mut newest).unwrap();
+            newest.sorted().0.into_iter().map(|entry| entry.id).collect::<Vec<_>>()
+        };
+        let found = all(usize::MAX);
+        assert_eq!(all(1).first(), found.first(), "the newest is among the first of each run");
         let found = found.into_iter().filter(|id| there.iter().any(|row| row.1 == *id));
         let found: Vec<[u8; 12]> = found.collect();
         let set: BTreeSet<_> = found.iter().copied().collect();

@@ -1,10 +1,10 @@
 mod expected;
+mod found;
 mod newest;
 mod sorting;
 #[cfg(test)]
 mod tests;
 
-use core::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -19,16 +19,19 @@ use panvault_store::{
     TransactionRow,
 };
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::limits::LIST_BATCH_ROWS;
 use crate::stop::Stop;
 use crate::view::fingerprints::{self, Tail};
 use crate::view::list::expected::Expected;
+use crate::view::list::found::Found;
 use crate::view::list::newest::{Newest, OrderedIndex};
 use crate::view::list::sorting::Sorting;
 use crate::view::read::unreadable;
 use crate::view::tally::{Counted, Tallies};
+
+pub(crate) use found::NewestOf;
 
 /// What a list is made from.
 pub(crate) struct ListSource<'a> {
@@ -57,9 +60,9 @@ pub(crate) trait Listed: Indexed<Row: Sized> {
     fn id(row: &Self::Row) -> &[u8; 12];
     /// Whether the vault wrote it so.
     fn is_ours(row: &Self::Row, chain: &dyn Chain) -> bool;
-    /// What the index of a condition's field has, in any order, when the question has such a condition: far fewer than an organisation's. Rows of
-    /// other organisations may be among them, and what is there no more.
-    fn indexed(query: &Query<Self>, source: &ListSource<'_>) -> Result<Option<Vec<Entry>>, StoreFault>;
+    /// What the index of a condition's field has, when the question has such a condition. Rows of other organisations may be among it, and
+    /// what is there no more.
+    fn indexed<'a>(query: &'a Query<Self>, source: &'a ListSource<'a>) -> Option<Found<'a>>;
     /// The index that has the ids for a condition's values in their order, when the question has such a condition and no better one.
     fn ordered(query: &Query<Self>) -> Option<OrderedIndex>;
 }
@@ -103,18 +106,14 @@ pub(crate) fn list<F: Listed>(
         let next = query.next(rows.len(), rows.last().map(|row| row_id::<F>(row)));
         return Ok(Page { next, ..query.page_of_counted(rows, expected.total()) });
     }
-    let indexed = F::indexed(query, source)?;
+    let indexed = F::indexed(query, source);
     let ordered = if indexed.is_none() { F::ordered(query) } else { None };
     // Whether all entries of its organisations are read, if it is read to its end.
     let all_times = (Id::from_bytes([0; 12]), Id::from_bytes([0xff; 12]));
     let mut to_the_end =
         indexed.is_none() && ordered.is_none() && query.after.is_none() && query.ids() == all_times;
     let ids: Box<dyn Iterator<Item = Result<Entry, StoreFault>>> = match indexed {
-        Some(mut entries) => {
-            entries.sort_unstable_by_key(|entry| Reverse(entry.id));
-            entries.retain(|entry| query.is_behind(Id::from_bytes(entry.id)));
-            Box::new(entries.into_iter().map(Ok))
-        }
+        Some(found) => Box::new(found),
         None => Box::new(Newest::<F>::new(source, &organisations, query, ordered, LIST_BATCH_ROWS)?),
     };
     let mut page = Vec::new();
@@ -191,14 +190,14 @@ fn row_id<F: Listed>(row: &F::Row) -> Id {
 /// An entry of an index, and of whose, where it says.
 pub(crate) struct Entry {
     organisation: Option<OrganisationId>,
-    id: [u8; 12],
+    pub(crate) id: [u8; 12],
     /// It goes with its row, and is one of those that the organisation has by its tally.
     is_counted: bool,
 }
 
 impl Entry {
     /// One of an index that may have what is there no more.
-    const fn maybe(organisation: Option<OrganisationId>, id: [u8; 12]) -> Self {
+    pub(crate) const fn maybe(organisation: Option<OrganisationId>, id: [u8; 12]) -> Self {
         Self { organisation, id, is_counted: false }
     }
 }
@@ -245,8 +244,38 @@ fn by_id(ids_sql: &'static str, values: &[FieldValue<'static>]) -> OrderedIndex 
 }
 
 /// Entries of ids that a question names: no index is needed to find these.
-fn named(values: &[FieldValue<'static>]) -> Vec<Entry> {
-    ids(values).into_iter().map(|id| Entry::maybe(None, id)).collect()
+fn named<'a, F: Indexed>(query: &Query<F>, values: &'a [FieldValue<'static>]) -> Found<'a> {
+    Found::new(query, |(first, before), newest| {
+        for id in ids(values) {
+            if (first..before).contains(&id.as_slice()) {
+                newest.put(Entry::maybe(None, id));
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Entries of an index of ids by keys, between two ids.
+fn keyed<'a, F: Indexed, const N: usize>(
+    query: &Query<F>,
+    source: &'a ListSource<'a>,
+    ids_sql: &'static str,
+    keys: BTreeSet<[u8; N]>,
+) -> Found<'a> {
+    Found::new(query, move |(first, before), newest| {
+        let mut statement = source.view.prepare_cached(ids_sql).map_err(unreadable)?;
+        let most = i64::try_from(newest.most()).unwrap_or(i64::MAX);
+        for key in &keys {
+            source.stop.check()?;
+            let found = statement.query_map(params![key, first, before, most], |row| row.get(0));
+            for id in found.map_err(unreadable)? {
+                if !newest.put(Entry::maybe(None, id.map_err(unreadable)?)) {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    })
 }
 
 /// Ids that a question names.
@@ -284,17 +313,17 @@ impl Listed for CardField {
         chain.card_is_ours(row)
     }
 
-    fn indexed(query: &Query<Self>, source: &ListSource<'_>) -> Result<Option<Vec<Entry>>, StoreFault> {
+    fn indexed<'a>(query: &'a Query<Self>, source: &'a ListSource<'a>) -> Option<Found<'a>> {
         if let Some(values) = equal_to(query, Self::Id) {
-            return Ok(Some(named(values)));
+            return Some(named(query, values));
         }
-        let Some(values) = equal_to(query, Self::Fingerprint) else { return Ok(None) };
-        let fingerprints = values.iter().filter_map(|value| match value {
+        let values = equal_to(query, Self::Fingerprint)?.iter();
+        let fingerprints = values.filter_map(|value| match value {
             FieldValue::Text(text) => Fingerprint::parse(text),
             FieldValue::Absent | FieldValue::Number(_) => None,
         });
-        let found = fingerprints::look_up(source, &fingerprints.collect::<BTreeSet<_>>())?;
-        Ok(Some(found.into_iter().map(|id| Entry::maybe(None, id)).collect()))
+        let keys: BTreeSet<_> = fingerprints.map(|fingerprint| (None, fingerprint)).collect();
+        Some(Found::new(query, move |range, newest| fingerprints::look_up(source, &keys, range, newest)))
     }
 
     fn ordered(_query: &Query<Self>) -> Option<OrderedIndex> {
@@ -328,30 +357,24 @@ impl Listed for TransactionField {
         chain.transaction_is_ours(row)
     }
 
-    fn indexed(query: &Query<Self>, source: &ListSource<'_>) -> Result<Option<Vec<Entry>>, StoreFault> {
+    fn indexed<'a>(query: &'a Query<Self>, source: &'a ListSource<'a>) -> Option<Found<'a>> {
         if let Some(values) = equal_to(query, Self::Id) {
-            return Ok(Some(named(values)));
+            return Some(named(query, values));
         }
         if equal_to(query, Self::Card).is_some() {
-            return Ok(None);
+            return None;
         }
-        let Some(values) = equal_to(query, Self::MerchantReference) else { return Ok(None) };
-        let (least, greatest) = query.ids();
-        let before = newest::before(query.after, greatest);
-        // Past these nothing is counted, and of what is examined more is refused.
-        let most = if query.examines() { query.examined_max.saturating_add(1) } else { query.count_end() };
-        let mut found = Vec::new();
-        for organisation in query.organisations.iter().copied().collect::<BTreeSet<_>>() {
+        let values = equal_to(query, Self::MerchantReference)?;
+        let mut keys = BTreeSet::new();
+        for organisation in &query.organisations {
             for value in values {
                 let FieldValue::Text(reference) = value else { continue };
                 let chain = source.tallies.chain();
-                let fingerprint = fingerprints::reference_fingerprint(chain, organisation, reference);
-                let range = (least.as_bytes().as_slice(), before.as_slice());
-                let ids = fingerprints::look_up_newest(source, fingerprint, range, most)?;
-                found.extend(ids.into_iter().map(|id| Entry::maybe(Some(organisation), id)));
+                let fingerprint = fingerprints::reference_fingerprint(chain, *organisation, reference);
+                keys.insert((Some(*organisation), fingerprint));
             }
         }
-        Ok(Some(found))
+        Some(Found::new(query, move |range, newest| fingerprints::look_up(source, &keys, range, newest)))
     }
 
     fn ordered(query: &Query<Self>) -> Option<OrderedIndex> {
@@ -407,21 +430,13 @@ impl Listed for RefundField {
         chain.refund_is_ours(row)
     }
 
-    fn indexed(query: &Query<Self>, source: &ListSource<'_>) -> Result<Option<Vec<Entry>>, StoreFault> {
+    fn indexed<'a>(query: &'a Query<Self>, source: &'a ListSource<'a>) -> Option<Found<'a>> {
         if let Some(values) = equal_to(query, Self::Id) {
-            return Ok(Some(named(values)));
+            return Some(named(query, values));
         }
-        let Some(values) = equal_to(query, Self::Transaction) else { return Ok(None) };
-        let sql = "SELECT id FROM refund_by_payment WHERE payment = ?";
-        let mut statement = source.view.prepare_cached(sql).map_err(unreadable)?;
-        let mut found = Vec::new();
-        for payment in ids(values).into_iter().collect::<BTreeSet<_>>() {
-            source.stop.check()?;
-            for id in statement.query_map([payment], |row| row.get(0)).map_err(unreadable)? {
-                found.push(Entry::maybe(None, id.map_err(unreadable)?));
-            }
-        }
-        Ok(Some(found))
+        let sql = "SELECT id FROM refund_by_payment WHERE payment = ? AND id >= ? AND id < ? ORDER BY id DESC LIMIT ?";
+        let payments = ids(equal_to(query, Self::Transaction)?);
+        Some(keyed(query, source, sql, payments.into_iter().collect()))
     }
 
     fn ordered(query: &Query<Self>) -> Option<OrderedIndex> {
@@ -469,25 +484,17 @@ impl Listed for CustomerField {
         chain.customer_is_ours(row)
     }
 
-    fn indexed(query: &Query<Self>, source: &ListSource<'_>) -> Result<Option<Vec<Entry>>, StoreFault> {
+    fn indexed<'a>(query: &'a Query<Self>, source: &'a ListSource<'a>) -> Option<Found<'a>> {
         if let Some(values) = equal_to(query, Self::Id) {
-            return Ok(Some(named(values)));
+            return Some(named(query, values));
         }
-        let Some(values) = equal_to(query, Self::Email) else { return Ok(None) };
         let digest = |value: &FieldValue<'_>| match value {
-            FieldValue::Text(text) => EmailDigest::parse(text),
+            FieldValue::Text(text) => EmailDigest::parse(text).map(|digest| *digest.as_bytes()),
             FieldValue::Absent | FieldValue::Number(_) => None,
         };
-        let sql = "SELECT id FROM customer_by_email WHERE email = ?";
-        let mut statement = source.view.prepare_cached(sql).map_err(unreadable)?;
-        let mut found = Vec::new();
-        for digest in values.iter().filter_map(digest).collect::<BTreeSet<_>>() {
-            source.stop.check()?;
-            for id in statement.query_map([digest.as_bytes()], |row| row.get(0)).map_err(unreadable)? {
-                found.push(Entry::maybe(None, id.map_err(unreadable)?));
-            }
-        }
-        Ok(Some(found))
+        let sql = "SELECT id FROM customer_by_email WHERE email = ? AND id >= ? AND id < ? ORDER BY id DESC LIMIT ?";
+        let digests = equal_to(query, Self::Email)?.iter().filter_map(digest);
+        Some(keyed(query, source, sql, digests.collect()))
     }
 
     fn ordered(_query: &Query<Self>) -> Option<OrderedIndex> {
@@ -521,22 +528,13 @@ impl Listed for DeliveryField {
         chain.delivery_is_ours(row)
     }
 
-    fn indexed(query: &Query<Self>, source: &ListSource<'_>) -> Result<Option<Vec<Entry>>, StoreFault> {
+    fn indexed<'a>(query: &'a Query<Self>, source: &'a ListSource<'a>) -> Option<Found<'a>> {
         if let Some(values) = equal_to(query, Self::Id) {
-            return Ok(Some(named(values)));
+            return Some(named(query, values));
         }
-        let objects = equal_to(query, Self::Transaction).or_else(|| equal_to(query, Self::Refund));
-        let Some(values) = objects else { return Ok(None) };
-        let sql = "SELECT id FROM delivery_by_object WHERE object = ?";
-        let mut statement = source.view.prepare_cached(sql).map_err(unreadable)?;
-        let mut found = Vec::new();
-        for object in ids(values).into_iter().collect::<BTreeSet<_>>() {
-            source.stop.check()?;
-            for id in statement.query_map([object], |row| row.get(0)).map_err(unreadable)? {
-                found.push(Entry::maybe(None, id.map_err(unreadable)?));
-            }
-        }
-        Ok(Some(found))
+        let objects = equal_to(query, Self::Transaction).or_else(|| equal_to(query, Self::Refund))?;
+        let sql = "SELECT id FROM delivery_by_object WHERE object = ? AND id >= ? AND id < ? ORDER BY id DESC LIMIT ?";
+        Some(keyed(query, source, sql, ids(objects).into_iter().collect()))
     }
 
     fn ordered(query: &Query<Self>) -> Option<OrderedIndex> {

@@ -1,4 +1,4 @@
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
 use foldhash::fast::RandomState;
@@ -16,11 +16,10 @@ enum Ids {
 }
 
 impl Tail {
-    /// Ids of the cards of some fingerprints.
-    pub(crate) fn look_up(&self, fingerprints: &BTreeSet<Fingerprint>) -> Vec<[u8; 12]> {
+    /// Ids of the cards of a fingerprint.
+    pub(crate) fn look_up(&self, fingerprint: &Fingerprint) -> Vec<[u8; 12]> {
         let tail = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let ids = fingerprints.iter().filter_map(|fingerprint| tail.get(fingerprint));
-        ids.flat_map(Ids::as_slice).copied().collect()
+        tail.get(fingerprint).map_or_else(Vec::new, |ids| ids.as_slice().to_vec())
     }
 
     /// Adds entries, and says how many.

@@ -102,8 +102,8 @@ impl Listed for Of {
         &row.id
     }
 
-    fn indexed(_: &Query<Self>, _: &ListSource<'_>) -> Result<Option<Vec<Entry>>, StoreFault> {
-        Ok(None)
+    fn indexed<'a>(_: &'a Query<Self>, _: &'a ListSource<'a>) -> Option<Found<'a>> {
+        None
     }
 
     fn ordered(_: &Query<Self>) -> Option<OrderedIndex> {
