@@ -112,14 +112,17 @@ impl App {
 
     /// Holds a long answer until it has been read, if there is room for it.
     pub(crate) fn hold(&self, organisation: OrganisationId, bytes: Bytes) -> Result<Bytes, Refusal> {
-        self.answers.hold(organisation, bytes).map_err(|Full| {
-            self.metrics.answers_refused.inc();
-            Refusal::with(
-                ErrorCode::Busy,
-                "answer",
-                "too many long ones are still being read; read faster, or ask for fewer rows",
-            )
-        })
+        self.answers.hold(organisation, bytes).map_err(|Full| self.answer_refused())
+    }
+
+    /// Counts a long answer for which there was no room, and says so.
+    pub(crate) fn answer_refused(&self) -> Refusal {
+        self.metrics.answers_refused.inc();
+        Refusal::with(
+            ErrorCode::Busy,
+            "answer",
+            "too many long ones are still being read; read faster, or ask for fewer rows",
+        )
     }
 
     pub(crate) fn stop(&self) {

@@ -251,6 +251,7 @@ async fn answer(
                 query: parts.uri.query().unwrap_or_default().to_owned(),
                 next: None,
                 rows: STREAM_PAGE_ROWS,
+                room_bytes: 0,
             };
             return pages.answer().await.inspect_err(|refusal| {
                 if let Some(reason) = refusal.code.refusal_reason() {

@@ -14,6 +14,7 @@ use panvault_vault::{Caller, Cursor};
 use tokio::time::sleep;
 
 use crate::answer::Answer;
+use crate::answers::Full;
 use crate::app::App;
 use crate::asked::{Asked, Reads};
 use crate::csv::{self, Lines};
@@ -43,6 +44,8 @@ pub(crate) struct Pages {
     pub(crate) next: Option<Cursor>,
     /// Rows of a page, unless they are too long.
     pub(crate) rows: usize,
+    /// Bytes that room is taken for before the next page is made: as many as the last had.
+    pub(crate) room_bytes: usize,
 }
 
 /// The pages behind the first one.
@@ -88,62 +91,78 @@ impl Pages {
         let object = self.object;
         let mut lines = Lines::default();
         lines.names(object);
-        let (answer, is_last) = self.page(&mut lines).await?;
-        let first = self.held(lines.taken())?;
+        let place = self.place.clone();
+        let answer = wanted(place.as_deref(), self.page(&mut lines)).await?;
+        self.next = answer.next;
+        let first = lines.taken();
+        self.room_bytes = first.len();
+        let first = match self.caller.organisation() {
+            Some(holder) if first.len() > ANSWER_OWN_BYTES_MAX => self.app.hold(holder, first)?,
+            Some(_) | None => first,
+        };
         let mut table = Answer { body: first, ..answer };
         // What there is may be more by the end of the stream, or less.
         table.headers.clear();
         csv::say(&mut table, object);
-        table.rest = (!is_last).then(|| self.rest());
+        table.rest = self.next.is_some().then(|| self.rest());
         Ok(table)
     }
 
     fn rest(self) -> Rest {
         Box::pin(async move {
             let (request, endpoint) = (self.request, self.endpoint);
-            self.next().await.map_err(|refusal| {
+            let place = self.place.clone();
+            wanted(place.as_deref(), self.next()).await.map_err(|refusal| {
                 log(&refusal, request, endpoint.operation, endpoint.path, None);
                 Cut
             })
         })
     }
 
-    /// A further page. A place where there is no room now is asked again for a while.
+    /// A further page. Where there is no room now, it is asked for again for a while; nothing is held meanwhile.
     async fn next(mut self) -> Result<(Bytes, Option<Self>), Refusal> {
-        let mut lines = Lines::default();
         let mut retries_left = STREAM_RETRIES_MAX;
-        let is_last = loop {
+        loop {
             // A key that was revoked meanwhile sees nothing more.
             self.caller = self.app.vault().caller_again(&self.caller)?;
-            match self.page(&mut lines).await {
-                Ok((_, is_last)) => break is_last,
-                Err(refusal) => waits(&refusal, &mut retries_left).await.ok_or(refusal)?,
+            match self.held().await {
+                Ok(bytes) => return Ok((bytes, self.next.is_some().then_some(self))),
+                Err(Unmade::NoRoom) if retries_left > 0 => {}
+                Err(Unmade::NoRoom) => return Err(self.app.answer_refused()),
+                Err(Unmade::Refused(refusal)) if refusal.code == ErrorCode::Busy && retries_left > 0 => {}
+                Err(Unmade::Refused(refusal)) => return Err(refusal),
             }
-        };
-        let table = lines.taken();
-        loop {
-            match self.held(table.clone()) {
-                Ok(bytes) => return Ok((bytes, (!is_last).then_some(self))),
-                Err(refusal) => waits(&refusal, &mut retries_left).await.ok_or(refusal)?,
-            }
+            retries_left = retries_left.saturating_sub(1);
+            sleep(Duration::from_millis(STREAM_RETRY_MILLIS)).await;
         }
     }
 
-    /// Asks for the next page, and writes it; says whether it is the last. Nothing of a page that fails is written.
-    async fn page(&mut self, lines: &mut Lines) -> Result<(Answer, bool), Refusal> {
+    /// The next page, which is held until the client has it, as any long answer is. Room for it is taken before it is made: only where it is longer
+    /// than the last one may it be made in vain.
+    async fn held(&mut self) -> Result<Bytes, Unmade> {
+        let holder = self.caller.organisation();
+        let first = holder.filter(|_| self.room_bytes > ANSWER_OWN_BYTES_MAX);
+        let room = first.map(|holder| self.app.answers().reserve(holder, self.room_bytes)).transpose()?;
+        let mut lines = Lines::default();
+        let answer = self.page(&mut lines).await?;
+        let bytes = lines.taken();
+        self.room_bytes = bytes.len();
+        let held = match (room, holder) {
+            (_, Some(_)) if bytes.len() <= ANSWER_OWN_BYTES_MAX => bytes,
+            (Some(room), _) => room.hold(bytes)?,
+            (None, Some(holder)) => self.app.answers().hold(holder, bytes)?,
+            (None, None) => bytes,
+        };
+        self.next = answer.next;
+        Ok(held)
+    }
+
+    /// Asks for the next page, and writes it. Nothing of a page that fails is written.
+    async fn page(&mut self, lines: &mut Lines) -> Result<Answer, Refusal> {
         loop {
-            let showing = self.shown(lines);
-            let shown = match self.place.clone() {
-                Some(place) => place.far_end().wait_for(showing).await,
-                None => Some(showing.await),
-            };
-            match shown.unwrap_or_else(|| Err(Refusal::unwaited())) {
-                Ok(answer) => {
-                    self.next = answer.next;
-                    return Ok((answer, self.next.is_none()));
-                }
+            match self.shown(lines).await {
                 Err(refusal) if is_too_long(&refusal) && self.rows > 1 => self.rows /= 2,
-                Err(refusal) => return Err(refusal),
+                shown => return shown,
             }
         }
     }
@@ -181,24 +200,36 @@ impl Pages {
         }
         query.finish()
     }
+}
 
-    /// Bytes that are held until the client has them, as those of any long answer.
-    fn held(&self, bytes: Bytes) -> Result<Bytes, Refusal> {
-        match self.caller.organisation() {
-            Some(holder) if bytes.len() > ANSWER_OWN_BYTES_MAX => self.app.hold(holder, bytes),
-            Some(_) | None => Ok(bytes),
-        }
+/// Why a page was not made.
+enum Unmade {
+    /// Long answers that are still being read have all the room.
+    NoRoom,
+    Refused(Refusal),
+}
+
+impl From<Full> for Unmade {
+    fn from(Full: Full) -> Self {
+        Self::NoRoom
     }
 }
 
-/// Waits a little where the fault is a want of room, as often as may be.
-async fn waits(refusal: &Refusal, left: &mut u32) -> Option<()> {
-    if refusal.code != ErrorCode::Busy {
-        return None;
+impl From<Refusal> for Unmade {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
     }
-    *left = left.checked_sub(1)?;
-    sleep(Duration::from_millis(STREAM_RETRY_MILLIS)).await;
-    Some(())
+}
+
+/// Does what a client waits for, as long as it does.
+async fn wanted<T>(
+    place: Option<&Place>,
+    work: impl Future<Output = Result<T, Refusal>>,
+) -> Result<T, Refusal> {
+    match place {
+        Some(place) => place.far_end().wait_for(work).await.unwrap_or_else(|| Err(Refusal::unwaited())),
+        None => work.await,
+    }
 }
 
 /// Whether a page is more than an answer holds.

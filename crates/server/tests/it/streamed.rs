@@ -139,7 +139,7 @@ fn with_long_ones() -> Server {
 /// Asks for all transactions, and reads nothing but the first line of the answer.
 fn asked(server: &Server, key: &str) -> BufReader<TcpStream> {
     let mut stream = TcpStream::connect(server.address).unwrap();
-    write!(stream, "GET /v1/transaction HTTP/1.1\r\nHost: x\r\nAccept: text/csv\r\nX-APIKEY: {key}\r\n\r\n")
+    write!(stream, "GET /v1/transaction HTTP/1.1\r\nHost: x\r\nAccept: text/csv\r\nConnection: close\r\nX-APIKEY: {key}\r\n\r\n")
         .unwrap();
     let mut reader = BufReader::with_capacity(16, stream);
     let mut line = String::new();
@@ -186,4 +186,62 @@ fn a_stream_waits_for_its_reader_and_ends_where_it_may_go_no_further() {
     while metric(&server, "panvault_answers_bytes") > 0 {
         std::thread::yield_now();
     }
+}
+
+/// The bug: a page for which there was no room waited with all its bytes, in nobody's account, for ten seconds, of as many streams as there were; each time
+/// that it found none was counted as an answer refused; and it waited for a client that had gone, too. Its cause: the page was made first. Its cure: it is
+/// made once there is room for it, and what is given up is counted.
+#[test]
+fn a_stream_waits_for_room_with_nothing_and_for_nobody_who_has_gone() {
+    let settings = ServerSettings { answers_bytes_max: 16 << 20, ..ServerSettings::default() };
+    let server = Server::start_with(settings, None);
+    let card = server.make_card(&server.parent, None);
+    let mut body = transaction_body(&server.parent, &card, 1099);
+    body["pares"] = json!("P".repeat(8192));
+    // The first page of 500 is short, and those behind it are long.
+    for n in 0..940 {
+        if n == 440 {
+            server.clock.pass_millis(1_000);
+            body["pares"] = json!("P");
+        }
+        assert_eq!(server.post(&server.parent.key, "/v1/transaction", &body).status, 200);
+    }
+    let key = &server.parent.key;
+    let unread: Vec<_> = (0..2)
+        .map(|_| {
+            let mut stream = TcpStream::connect(server.address).unwrap();
+            let path = "/v1/transaction?_skip=500&_limit=440";
+            write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nX-APIKEY: {key}\r\n\r\n").unwrap();
+            let mut reader = BufReader::with_capacity(16, stream);
+            let mut line = String::new();
+            reader.read_line(&mut line).unwrap();
+            assert!(line.contains(" 200 "), "{line}");
+            reader
+        })
+        .collect();
+    // Both take their first page, and wait for the next.
+    let [mut waiting, gone] = [(); 2].map(|()| {
+        let mut reader = asked(&server, key);
+        for _ in 0..500 {
+            let mut line = String::new();
+            while !line.contains(",P,") {
+                line.clear();
+                assert!(reader.read_line(&mut line).unwrap() > 0, "cut");
+            }
+        }
+        reader
+    });
+    let connections = metric(&server, "panvault_connections ");
+    drop(gone);
+    while metric(&server, "panvault_connections ") >= connections {
+        std::thread::yield_now();
+    }
+    assert_eq!(metric(&server, "panvault_answers_refused_total"), 0, "it may still find room");
+    let held = metric(&server, "panvault_answers_bytes");
+    let mut part = Vec::new();
+    drop(waiting.read_to_end(&mut part));
+    assert!(!part.ends_with(b"0\r\n\r\n"), "it passes for whole");
+    assert!(held < 8 << 20, "{held}");
+    assert_eq!(metric(&server, "panvault_answers_refused_total"), 1, "it was given up once");
+    drop(unread);
 }
