@@ -18,6 +18,7 @@ mod version;
 mod webhook;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use crate::cli::{Cli, Command};
 use crate::{output, signals};
@@ -59,6 +60,17 @@ const fn success((): ()) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// Does the work of a command that serves, and ends with it: what then still blocks a thread, as the look-up of a name does that nobody waits
+/// for any more, is left behind.
+fn to_the_end<T>(runtime: tokio::runtime::Runtime, work: impl Future<Output = T>) -> T {
+    let done = runtime.block_on(work);
+    runtime.shutdown_timeout(LEFT_BEHIND_AFTER);
+    done
+}
+
+/// Time for which tasks that end by themselves are waited for.
+const LEFT_BEHIND_AFTER: Duration = Duration::from_secs(1);
+
 /// The runtime of a command. No signal that means nothing ends it.
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -66,4 +78,30 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     signals::ignore_meaningless()?;
     drop(entered);
     Ok(runtime)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    /// The bug: a server that was told to stop hung for as long as the system looked a name up. Its cause: a runtime that is dropped waits for
+    /// every thread that blocks. Its cure: it is waited for briefly.
+    #[test]
+    fn a_thread_that_blocks_is_not_waited_for() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let (started, is_started) = channel();
+        let (release, released) = channel::<()>();
+        let (tell, ended) = channel();
+        let work = async move {
+            drop(tokio::task::spawn_blocking(move || {
+                started.send(()).unwrap();
+                let _ = released.recv();
+            }));
+            is_started.recv().unwrap();
+            5
+        };
+        std::thread::spawn(move || tell.send(super::to_the_end(runtime, work)));
+        assert_eq!(ended.recv_timeout(core::time::Duration::from_secs(30)), Ok(5));
+        drop(release);
+    }
 }

@@ -14,7 +14,7 @@ use panvault_webhook::AddressPolicy;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::Dev;
-use crate::commands::runtime;
+use crate::commands::{runtime, to_the_end};
 use crate::data::{
     self, DataDirectory, OpenSettings, OpenVault, ROOT_KEY_INSIDE, small_store, write_private,
 };
@@ -62,7 +62,7 @@ pub(crate) fn run(args: &Dev) -> anyhow::Result<()> {
             temporary.path().join("vault")
         }
     };
-    runtime()?.block_on(async {
+    to_the_end(runtime()?, async {
         let existed = path.exists();
         let open = OpenSettings {
             cvv_ttl_seconds: args.cvv_ttl_seconds,

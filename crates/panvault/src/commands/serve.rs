@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::cli::Serve;
 use crate::client::is_in_use;
-use crate::commands::runtime;
+use crate::commands::{runtime, to_the_end};
 use crate::config::{self, Config};
 use crate::data::{DataDirectory, OpenSettings, OpenVault, mode_name};
 use crate::run::{Serving, bind};
@@ -25,7 +25,7 @@ pub(crate) fn run(args: &Serve) -> anyhow::Result<()> {
     telemetry::start(&config.log_level, config.log_format)?;
     let directory = DataDirectory::of(&config)?;
     harden(directory.mode, &config)?;
-    runtime()?.block_on(serve(directory, config))
+    to_the_end(runtime()?, serve(directory, config))
 }
 
 fn harden(mode: Mode, config: &Config) -> anyhow::Result<()> {
