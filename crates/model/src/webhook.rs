@@ -25,9 +25,9 @@ named_enum! {
 named_enum! {
     /// Why an attempt to deliver came to nothing.
     pub enum DeliveryFault {
-        /// The host has no address.
+        /// The host has no address, or none that may be called.
         Unresolved = 1 "UNRESOLVED",
-        /// The address is none that may be called.
+        /// The address in the URL is none that may be called.
         AddressRefused = 2 "ADDRESS_REFUSED",
         /// Plain HTTP to an address for which it is not allowed.
         NotEncrypted = 3 "NOT_ENCRYPTED",

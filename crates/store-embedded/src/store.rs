@@ -13,10 +13,10 @@ use panvault_model::{
 };
 use panvault_store::{
     ApiKeyUseRow, AuditRecord, CardCvvRow, CardField, CardQuery, CardRow, Commit, CustomerField,
-    CustomerQuery, CustomerRow, DeliveryField, DeliveryLane, DeliveryQuery, DeliveryRow, DocumentRow,
-    HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow, Outcome, Page, Pending, RefundField, RefundQuery,
-    RefundRow, Slots, Store, StoreFault, StoreStatus, Totals, TransactionField, TransactionQuery,
-    TransactionRow,
+    CustomerQuery, CustomerRow, DeliveryField, DeliveryLane, DeliveryPlace, DeliveryQuery, DeliveryRow,
+    DocumentRow, HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow, Outcome, Page, Pending, RefundField,
+    RefundQuery, RefundRow, Slots, Store, StoreFault, StoreStatus, Totals, TransactionField,
+    TransactionQuery, TransactionRow,
 };
 use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
@@ -305,9 +305,10 @@ impl Store for EmbeddedStore {
         &self,
         lane: DeliveryLane,
         now: Timestamp,
+        after: Option<DeliveryPlace>,
         limit: usize,
     ) -> Pending<'_, Vec<Arc<DeliveryRow>>> {
-        self.caught_up(move |view| view::delivery_due(view, &lane, now, limit))
+        self.caught_up(move |view| view::delivery_due(view, &lane, now, after, limit))
     }
 
     fn delivery_first(&self, object: Id) -> Pending<'_, Option<Arc<DeliveryRow>>> {
@@ -318,8 +319,13 @@ impl Store for EmbeddedStore {
         self.caught_up(view::delivery_waiting)
     }
 
-    fn delivery_over(&self, now: Timestamp, limit: usize) -> Pending<'_, Vec<Arc<DeliveryRow>>> {
-        self.caught_up(move |view| view::delivery_over(view, now, limit))
+    fn delivery_over(
+        &self,
+        now: Timestamp,
+        after: Option<DeliveryPlace>,
+        limit: usize,
+    ) -> Pending<'_, Vec<Arc<DeliveryRow>>> {
+        self.caught_up(move |view| view::delivery_over(view, now, after, limit))
     }
 
     fn node_read_all(&self) -> Pending<'_, Vec<Arc<NodeRow>>> {

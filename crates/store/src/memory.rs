@@ -14,8 +14,8 @@ use crate::query::{
     CardQuery, CustomerQuery, DeliveryQuery, Indexed, Page, Query, RefundQuery, TransactionQuery,
 };
 use crate::row::{
-    ApiKeyUseRow, AuditRecord, CardCvvRow, CardRow, CustomerRow, DeliveryLane, DeliveryRow, HistoryRow,
-    IdempotencyKey, IdempotencyRow, NodeRow, RefundRow, Row, RowKey, TransactionRow,
+    ApiKeyUseRow, AuditRecord, CardCvvRow, CardRow, CustomerRow, DeliveryLane, DeliveryPlace, DeliveryRow,
+    HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow, RefundRow, Row, RowKey, TransactionRow,
 };
 use crate::store::{Pending, Store, StoreFault, StoreStatus, Totals};
 
@@ -298,12 +298,14 @@ impl Store for MemoryStore {
         &self,
         lane: DeliveryLane,
         now: Timestamp,
+        after: Option<DeliveryPlace>,
         limit: usize,
     ) -> Pending<'_, Vec<Arc<DeliveryRow>>> {
         let tables = self.tables();
         let due = tables.all(DELIVERIES, of!(Delivery)).filter(|row| row.is_waiting() && row.due_at <= now);
-        let mut due: Vec<_> = due.filter(|row| row.lane() == lane).collect();
-        due.sort_by_key(|row| (row.due_at, row.id));
+        let mut due: Vec<_> =
+            due.filter(|row| row.lane() == lane && after.is_none_or(|after| row.place() > after)).collect();
+        due.sort_by_key(|row| row.place());
         due.truncate(limit);
         ready(due)
     }
@@ -319,11 +321,16 @@ impl Store for MemoryStore {
         ready(tables.all(DELIVERIES, of!(Delivery)).filter(|row| row.is_waiting()).count() as u64)
     }
 
-    fn delivery_over(&self, now: Timestamp, limit: usize) -> Pending<'_, Vec<Arc<DeliveryRow>>> {
+    fn delivery_over(
+        &self,
+        now: Timestamp,
+        after: Option<DeliveryPlace>,
+        limit: usize,
+    ) -> Pending<'_, Vec<Arc<DeliveryRow>>> {
         let tables = self.tables();
         let over = tables.all(DELIVERIES, of!(Delivery)).filter(|row| !row.is_waiting() && row.due_at <= now);
-        let mut over: Vec<_> = over.collect();
-        over.sort_by_key(|row| (row.due_at, row.id));
+        let mut over: Vec<_> = over.filter(|row| after.is_none_or(|after| row.place() > after)).collect();
+        over.sort_by_key(|row| row.place());
         over.truncate(limit);
         ready(over)
     }

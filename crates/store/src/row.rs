@@ -19,7 +19,7 @@ pub use card::CardRow;
 pub use counted::{Counted, RefusalReason};
 pub use customer::CustomerRow;
 pub use cvv::CardCvvRow;
-pub use delivery::{DeliveryLane, DeliveryRow};
+pub use delivery::{DeliveryLane, DeliveryPlace, DeliveryRow};
 pub use idempotency::{IdempotencyAnswer, IdempotencyKey, IdempotencyRow};
 pub use key::{Row, RowKey, Table};
 pub use node::NodeRow;

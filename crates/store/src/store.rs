@@ -13,8 +13,8 @@ use crate::document::DocumentRow;
 use crate::limits::LIST_SECONDS;
 use crate::query::{CardQuery, CustomerQuery, DeliveryQuery, Page, RefundQuery, TransactionQuery};
 use crate::row::{
-    ApiKeyUseRow, AuditRecord, CardCvvRow, CardRow, CustomerRow, DeliveryLane, DeliveryRow, HistoryRow,
-    IdempotencyKey, IdempotencyRow, NodeRow, RefundRow, RowKey, TransactionRow,
+    ApiKeyUseRow, AuditRecord, CardCvvRow, CardRow, CustomerRow, DeliveryLane, DeliveryPlace, DeliveryRow,
+    HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow, RefundRow, RowKey, TransactionRow,
 };
 
 /// An answer that is on its way.
@@ -175,19 +175,26 @@ pub trait Store: Send + Sync {
         after: Option<DeliveryLane>,
         limit: usize,
     ) -> Pending<'_, Vec<DeliveryLane>>;
-    /// What is due in a lane by `now`, longest due first, at most `limit`.
+    /// What is due in a lane by `now`, longest due first and then by id, at most `limit`, from behind `after`.
     fn delivery_due(
         &self,
         lane: DeliveryLane,
         now: Timestamp,
+        after: Option<DeliveryPlace>,
         limit: usize,
     ) -> Pending<'_, Vec<Arc<DeliveryRow>>>;
     /// Of the deliveries about an object that wait, the one about its earliest version.
     fn delivery_first(&self, object: Id) -> Pending<'_, Option<Arc<DeliveryRow>>>;
     /// How many deliveries wait.
     fn delivery_waiting(&self) -> Pending<'_, u64>;
-    /// Deliveries that are over and are to be removed by `now`, at most `limit`.
-    fn delivery_over(&self, now: Timestamp, limit: usize) -> Pending<'_, Vec<Arc<DeliveryRow>>>;
+    /// Deliveries that are over and are to be removed by `now`, longest due first and then by id, at most `limit`, from behind `after`. What
+    /// cannot be read is left out.
+    fn delivery_over(
+        &self,
+        now: Timestamp,
+        after: Option<DeliveryPlace>,
+        limit: usize,
+    ) -> Pending<'_, Vec<Arc<DeliveryRow>>>;
 
     /// Every node that has a row, in the order of their ids.
     fn node_read_all(&self) -> Pending<'_, Vec<Arc<NodeRow>>>;

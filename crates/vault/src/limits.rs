@@ -214,6 +214,15 @@ pub const WEBHOOK_LANE_MAX: usize = 4;
 /// Deliveries to one host that are read at a time.
 pub const WEBHOOK_LANE_ROWS: usize = 16;
 
+/// How often so many are read of one host in one look: what may not be sent yet keeps nothing behind it from being found.
+pub const WEBHOOK_LANE_PAGES: usize = 4;
+
+/// Seconds for which a delivery is put off whose object has an earlier one that waits for another host, or cannot be used.
+pub const WEBHOOK_BEHIND_SECONDS: u64 = 30;
+
+/// Seconds for which an object is left alone after it could not be written what became of an attempt: nobody is told again and again.
+pub const WEBHOOK_UNWRITTEN_SECONDS: u64 = 60;
+
 /// Hosts to which something is due that are read at a time.
 pub const WEBHOOK_LANES_READ: usize = 64;
 

@@ -368,17 +368,20 @@ impl Vault {
         let now = self.now();
         // First, and whatever becomes of the rest, so that it is every sweep's.
         let counted = self.counts_write().await;
-        // A commit removes a bounded number; one that removes fewer has come to the end.
-        while self.idempotency_sweep(now.wall).await? >= SWEEP_ROWS_MAX {}
-        while self.webhooks_sweep().await? >= SWEEP_ROWS_MAX {}
-        self.cvv_rows_sweep(now.wall).await?;
-        self.apikey_uses_write().await?;
-        // A transaction that cannot be taken over keeps back nothing else.
+        // Each part, whatever became of those before it: rows that cannot be read keep no CVV, and no payment hanging.
+        let requests_swept = self.idempotency_sweep(now.wall).await;
+        let webhooks_swept = self.webhooks_sweep().await;
+        let cvv_rows_swept = self.cvv_rows_sweep(now.wall).await;
+        let uses_written = self.apikey_uses_write().await;
         let recovered = self.transaction_recover().await;
         // So late that a place of CVVs that is out of reach keeps nothing in the store, and before a processor that does not answer.
         let swept = self.cvvs().cvv_sweep().await;
         let asked = self.transaction_ask().await;
         let refunds_asked = self.refund_ask().await;
+        requests_swept?;
+        webhooks_swept?;
+        cvv_rows_swept?;
+        uses_written?;
         recovered?;
         asked?;
         refunds_asked?;
@@ -388,8 +391,14 @@ impl Vault {
         Ok(())
     }
 
-    /// Removes idempotency records that have expired, and says how many it found.
-    async fn idempotency_sweep(&self, now: Timestamp) -> Result<usize, VaultError> {
+    /// Removes idempotency records that have expired. A commit removes a bounded number; one that removes fewer has come to the end.
+    async fn idempotency_sweep(&self, now: Timestamp) -> Result<(), VaultError> {
+        while self.idempotency_some_sweep(now).await? >= SWEEP_ROWS_MAX {}
+        Ok(())
+    }
+
+    /// Says how many it found.
+    async fn idempotency_some_sweep(&self, now: Timestamp) -> Result<usize, VaultError> {
         let nobody = OrganisationId::from_bytes([0; 12]);
         let audit = Requester::VAULT.note(now, Action::IdempotencySweep, nobody, self.id().0);
         let mut keys = self.store().idempotency_expired(now, SWEEP_ROWS_MAX).await?;

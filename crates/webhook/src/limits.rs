@@ -6,7 +6,7 @@ pub const URL_BYTES_MAX: usize = 500;
 /// Milliseconds until the host is looked up and connected to, at most.
 pub const CONNECT_MILLIS_MAX: u64 = 5_000;
 
-/// Milliseconds of one attempt, from the look-up to the head of the answer, at most.
+/// Milliseconds of one attempt, from the look-up to the head of the answer, at most; what the head says stands from then on.
 pub const ATTEMPT_MILLIS_MAX: u64 = 15_000;
 
 /// Bytes of the head of an answer at most: the least that hyper can be told.
@@ -23,6 +23,9 @@ pub const ADDRESSES_MAX: usize = 4;
 
 /// Look-ups of names at a time, those included that nobody waits for any more.
 pub const LOOKUPS_MAX: usize = 64;
+
+/// Of these, those of one organisation.
+pub const LOOKUPS_ORGANISATION_MAX: usize = 4;
 
 /// Bytes of a message that a receiver for trying out reads at most.
 pub const LISTEN_BODY_BYTES_MAX: usize = 16 << 10;

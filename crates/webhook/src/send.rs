@@ -1,3 +1,4 @@
+use core::convert::Infallible;
 use core::time::Duration;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use panvault_keys::WebhookSecret;
-use panvault_model::DeliveryFault;
+use panvault_model::{DeliveryFault, OrganisationId};
 use rustls::crypto::aws_lc_rs;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, ServerName};
@@ -24,7 +25,7 @@ use crate::limits::{
     ADDRESSES_MAX, ANSWER_BODY_BYTES_MAX, ANSWER_BODY_MILLIS_MAX, ANSWER_HEAD_BYTES_MAX, ATTEMPT_MILLIS_MAX,
     CONNECT_MILLIS_MAX,
 };
-use crate::resolve::{Resolve, SystemResolver};
+use crate::resolve::{Resolve, SystemResolver, Turn, Turns};
 use crate::url::{Host, WebhookUrl};
 
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
@@ -50,6 +51,8 @@ pub struct Message<'a> {
 pub struct Attempt {
     /// Why it came to nothing; `None` when the receiver has taken the message.
     pub fault: Option<DeliveryFault>,
+    /// The same for whoever runs the vault: the fault of a name does not tell that it has addresses which may not be called.
+    pub cause: Option<DeliveryFault>,
     /// The status of the answer, if there was one.
     pub status: Option<u16>,
 }
@@ -88,13 +91,14 @@ pub struct Sender {
     policy: AddressPolicy,
     tls: TlsConnector,
     resolver: Arc<dyn Resolve>,
+    turns: Arc<Turns>,
     time_outs: TimeOuts,
 }
 
 impl Sender {
     /// A sender that trusts the public authorities and these further ones.
     pub fn new(policy: AddressPolicy, trusted: Vec<CertificateDer<'static>>) -> Result<Self, SenderFault> {
-        Self::with(policy, trusted, Arc::new(SystemResolver::default()), TimeOuts::default())
+        Self::with(policy, trusted, Arc::new(SystemResolver), TimeOuts::default())
     }
 
     /// The same with other names and times.
@@ -113,7 +117,13 @@ impl Sender {
             .map_err(SenderFault::Tls)?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Ok(Self { policy, tls: TlsConnector::from(Arc::new(config)), resolver, time_outs })
+        Ok(Self {
+            policy,
+            tls: TlsConnector::from(Arc::new(config)),
+            resolver,
+            turns: Arc::default(),
+            time_outs,
+        })
     }
 
     /// Which addresses are called.
@@ -121,41 +131,53 @@ impl Sender {
         &self.policy
     }
 
-    /// Tries once.
-    pub async fn send(&self, message: &Message<'_>) -> Attempt {
-        match self.answer(message).await {
-            Ok(status) => Attempt { fault: of_status(status), status: Some(status.as_u16()) },
-            Err(fault) => Attempt { fault: Some(fault), status: None },
+    /// A turn to send to a URL for an organisation. `None` while the organisation, or all of them together, have as many names looked up as
+    /// they may: then nothing is tried, and nothing is said of the receiver.
+    pub fn turn(&self, organisation: OrganisationId, url: &WebhookUrl) -> Option<Turn> {
+        match url.host {
+            Host::Address(_) => Some(Turn::default()),
+            Host::Name(_) => self.turns.take(organisation),
         }
     }
 
-    async fn answer(&self, message: &Message<'_>) -> Result<StatusCode, DeliveryFault> {
+    /// Tries once.
+    pub async fn send(&self, message: &Message<'_>, turn: Turn) -> Attempt {
+        match self.answer(message, turn).await {
+            Ok(status) => {
+                let fault = of_status(status);
+                Attempt { fault, cause: fault, status: Some(status.as_u16()) }
+            }
+            Err(cause) => {
+                Attempt { fault: Some(shown(cause, message.url)), cause: Some(cause), status: None }
+            }
+        }
+    }
+
+    async fn answer(&self, message: &Message<'_>, turn: Turn) -> Result<StatusCode, DeliveryFault> {
         let start = Instant::now();
         let (connected_by, answered_by) = (start + self.time_outs.connect, start + self.time_outs.attempt);
         let url = message.url;
         let request = request(message).ok_or(DeliveryFault::Url)?;
-        let stream = timeout_at(connected_by.min(answered_by), self.connect(url));
+        let stream = timeout_at(connected_by.min(answered_by), self.connect(url, turn));
         let stream = stream.await.map_err(|_| DeliveryFault::TimedOut)??;
-        let exchanged = async {
-            if !url.encrypted {
-                return exchange(stream, request).await;
-            }
-            let name = match &url.host {
-                Host::Name(name) => ServerName::try_from(name.clone()).map_err(|_| DeliveryFault::Url)?,
-                Host::Address(address) => ServerName::from(*address),
-            };
-            let stream = self.tls.connect(name, stream).await.map_err(|_| DeliveryFault::Tls)?;
-            exchange(stream, request).await
+        if !url.encrypted {
+            return exchange(stream, request, answered_by).await;
+        }
+        let name = match &url.host {
+            Host::Name(name) => ServerName::try_from(name.clone()).map_err(|_| DeliveryFault::Url)?,
+            Host::Address(address) => ServerName::from(*address),
         };
-        timeout_at(answered_by, exchanged).await.map_err(|_| DeliveryFault::TimedOut)?
+        let stream = timeout_at(answered_by, self.tls.connect(name, stream)).await;
+        let stream = stream.map_err(|_| DeliveryFault::TimedOut)?.map_err(|_| DeliveryFault::Tls)?;
+        exchange(stream, request, answered_by).await
     }
 
     /// Looks the host up once, judges what was found, and connects to one of the addresses that passed: what is connected to is what was
     /// judged.
-    async fn connect(&self, url: &WebhookUrl) -> Result<TcpStream, DeliveryFault> {
+    async fn connect(&self, url: &WebhookUrl, turn: Turn) -> Result<TcpStream, DeliveryFault> {
         let found = match &url.host {
             Host::Address(address) => vec![*address],
-            Host::Name(name) => self.resolver.resolve(name).await,
+            Host::Name(name) => self.resolver.resolve(name, turn).await,
         };
         let mut fault = DeliveryFault::Unresolved;
         let mut passed: Vec<IpAddr> = Vec::new();
@@ -176,6 +198,14 @@ impl Sender {
             }
         }
         Err(fault)
+    }
+}
+
+/// Whoever may name a URL does not learn by it which names there are inside.
+fn shown(cause: DeliveryFault, url: &WebhookUrl) -> DeliveryFault {
+    match (&url.host, cause) {
+        (Host::Name(_), DeliveryFault::AddressRefused) => DeliveryFault::Unresolved,
+        (Host::Name(_) | Host::Address(_), cause) => cause,
     }
 }
 
@@ -210,27 +240,29 @@ fn request(message: &Message<'_>) -> Option<Request<Full<Bytes>>> {
 async fn exchange(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     request: Request<Full<Bytes>>,
+    answered_by: Instant,
 ) -> Result<StatusCode, DeliveryFault> {
     let mut builder = http1::Builder::new();
     builder.max_buf_size(ANSWER_HEAD_BYTES_MAX);
     let handshake = builder.handshake(TokioIo::new(stream)).await;
     let (mut sender, connection) = handshake.map_err(|_| DeliveryFault::Unreadable)?;
     let asked = async {
-        let answer = sender.send_request(request).await.map_err(|_| DeliveryFault::Unreadable)?;
+        let answer = timeout_at(answered_by, sender.send_request(request)).await;
+        let answer = answer.map_err(|_| DeliveryFault::TimedOut)?.map_err(|_| DeliveryFault::Unreadable)?;
         let (head, body) = answer.into_parts();
-        // What the head says stands, whatever becomes of the rest.
+        // What the head says stands, whatever becomes of the rest, and however late it came.
         let _ = timeout(Duration::from_millis(ANSWER_BODY_MILLIS_MAX), drained(body)).await;
         Ok(head.status)
     };
-    // The connection moves while it is asked, and is gone with this function, read to its end or not.
-    tokio::pin!(connection);
-    tokio::pin!(asked);
+    // The connection moves while it is asked, and is gone with this function. Where it ends first, whoever asks is told so.
+    let moved = async {
+        drop(connection.await);
+        core::future::pending::<Infallible>().await
+    };
     tokio::select! {
         biased;
-        answer = &mut asked => answer,
-        _ = &mut connection => timeout(Duration::from_millis(ANSWER_BODY_MILLIS_MAX), asked)
-            .await
-            .unwrap_or(Err(DeliveryFault::Unreadable)),
+        answer = asked => answer,
+        never = moved => match never {},
     }
 }
 

@@ -1,5 +1,5 @@
 use core::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use http::Uri;
 use http::uri::Scheme;
@@ -93,9 +93,12 @@ impl WebhookUrl {
         (&self.host, self.port)
     }
 
-    /// Host, and the port where one was given.
-    pub fn authority(&self) -> &str {
-        &self.authority
+    /// Host and port as they are connected to, however they are written: what is called by one of these shares a receiver.
+    pub fn lane(&self) -> String {
+        match &self.host {
+            Host::Name(name) => format!("{name}:{}", self.port),
+            Host::Address(address) => SocketAddr::new(address.to_canonical(), self.port).to_string(),
+        }
     }
 
     /// Scheme, host and port: the part of it that is no secret.
@@ -169,6 +172,19 @@ mod tests {
         let url = WebhookUrl::parse("https://shop.example:8443/hook/secret?key=secret").unwrap();
         assert_eq!(url.origin(), "https://shop.example:8443");
         assert_eq!(format!("{url:?}"), "https://shop.example:8443");
+    }
+
+    /// The bug: one receiver had as many lanes as there are ways to write it, each with connections of its own. Its cause: a lane was
+    /// named by the authority as written. Its cure: by the name in lower case, or the address, and the port that is meant.
+    #[test]
+    fn what_is_one_receiver_is_one_lane() {
+        let lane = |text| WebhookUrl::parse(text).unwrap().lane();
+        for text in ["https://shop.example/a", "https://Shop.EXAMPLE:443/b", "http://shop.example:443?c"] {
+            assert_eq!(lane(text), "shop.example:443");
+        }
+        assert_eq!(lane("http://shop.example/"), "shop.example:80");
+        assert_eq!(lane("https://[::ffff:1.1.1.1]/"), lane("https://1.1.1.1/"));
+        assert_eq!(lane("https://[2001:DB8:0:0::1]:8443/"), "[2001:db8::1]:8443");
     }
 
     #[test]

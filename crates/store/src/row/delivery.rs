@@ -88,6 +88,11 @@ impl DeliveryRow {
         DeliveryLane { organisation: self.organisation, host: self.host.clone() }
     }
 
+    /// Where it stands among those that are due with it.
+    pub const fn place(&self) -> DeliveryPlace {
+        (self.due_at, self.id)
+    }
+
     /// Appends everything that the tag covers.
     pub fn encode_clear(&self, out: &mut Vec<u8>) {
         let mut writer = Writer::new(out);
@@ -155,3 +160,6 @@ pub struct DeliveryLane {
     /// Host and port.
     pub host: String,
 }
+
+/// A place among deliveries that are due: in the order of their times, and then of their ids.
+pub type DeliveryPlace = (Timestamp, DeliveryId);

@@ -36,7 +36,7 @@ async fn filled(store: &dyn Store, rows: &[DeliveryRow]) {
 }
 
 async fn due(store: &dyn Store, lane: &DeliveryLane, now: u64, limit: usize) -> Vec<Arc<DeliveryRow>> {
-    store.delivery_due(lane.clone(), at(now), limit).await.unwrap()
+    store.delivery_due(lane.clone(), at(now), None, limit).await.unwrap()
 }
 
 async fn what_is_due_is_found_by_its_lane_and_longest_due_first(store: &dyn Store) {
@@ -61,6 +61,8 @@ async fn what_is_due_is_found_by_its_lane_and_longest_due_first(store: &dyn Stor
     assert_eq!(due(store, &one, 10, 9).await, vec![Arc::clone(&second), Arc::clone(&first)]);
     assert_eq!(due(store, &one, 100, 9).await, vec![Arc::clone(&second), Arc::clone(&first), third]);
     assert_eq!(due(store, &one, 10, 1).await, vec![Arc::clone(&second)]);
+    let behind = store.delivery_due(one.clone(), at(10), Some(second.place()), 9);
+    assert_eq!(behind.await, Ok(vec![Arc::clone(&first)]));
     assert_eq!(store.delivery_waiting().await, Ok(5));
     // What is tried again later is found where it is then.
     let later = next(&second, DeliveryStatus::Waiting, at(95));
@@ -98,8 +100,9 @@ async fn a_delivery_that_is_over_waits_no_more_and_is_removed_in_its_time(store:
     done(store.commit(put(&over)).await.unwrap());
     assert_eq!(store.delivery_waiting().await, Ok(1));
     assert_eq!(due(store, &row.lane(), 9_999, 9).await, vec![Arc::new(delivery(31, 11))]);
-    assert_eq!(store.delivery_over(at(699), 9).await, Ok(Vec::new()));
-    assert_eq!(store.delivery_over(at(700), 9).await, Ok(vec![Arc::new(over.clone())]));
+    assert_eq!(store.delivery_over(at(699), None, 9).await, Ok(Vec::new()));
+    assert_eq!(store.delivery_over(at(700), None, 9).await, Ok(vec![Arc::new(over.clone())]));
+    assert_eq!(store.delivery_over(at(700), Some(over.place()), 9).await, Ok(Vec::new()));
     let key = RowKey::Delivery(row.id);
     let removed = Commit {
         expects: vec![Expect::Version(key, over.version)],
@@ -108,7 +111,7 @@ async fn a_delivery_that_is_over_waits_no_more_and_is_removed_in_its_time(store:
     };
     done(store.commit(removed).await.unwrap());
     assert_eq!(store.delivery_read(row.id).await, Ok(None));
-    assert_eq!(store.delivery_over(at(9_999), 9).await, Ok(Vec::new()));
+    assert_eq!(store.delivery_over(at(9_999), None, 9).await, Ok(Vec::new()));
     let all = DeliveryQuery::newest(vec![organisation(1)], 10);
     assert_eq!(store.delivery_list(all).await.unwrap().rows, vec![Arc::new(delivery(31, 11))]);
 }

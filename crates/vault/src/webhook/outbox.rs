@@ -70,7 +70,7 @@ impl Vault {
         };
         let Some(url) = own_url.or_else(of_account) else { return Ok(None) };
         // One that cannot be read is tried once, and says so.
-        let host = WebhookUrl::parse(url).map(|url| url.authority().to_owned()).unwrap_or_default();
+        let host = WebhookUrl::parse(url).map(|url| url.lane()).unwrap_or_default();
         let mut row = DeliveryRow {
             id: DeliveryId::make(at, self.make_id_bytes()?),
             organisation,

@@ -1,22 +1,22 @@
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use panvault_model::{DeliveryStatus, Id, OrganisationId};
+use panvault_model::{DeliveryStatus, Id, Now, OrganisationId};
 use panvault_store::limits::SWEEP_ROWS_MAX;
 use panvault_store::{
     Action, Commit, DeliveryLane, DeliveryRow, Effect, Expect, Outcome, RowKey, StoreFault,
 };
-use panvault_webhook::{AddressPolicy, Sender, UrlFault, WebhookUrl};
+use panvault_webhook::{AddressPolicy, Sender, Turn, UrlFault, WebhookUrl};
 use tokio::sync::Notify;
 use tokio::task::{self, JoinSet};
 
 use crate::audit::Requester;
 use crate::error::{VaultError, with_causes};
 use crate::limits::{
-    WEBHOOK_LANE_MAX, WEBHOOK_LANE_ROWS, WEBHOOK_LANES_READ, WEBHOOK_LOOK_MILLIS, WEBHOOK_ORGANISATION_MAX,
-    WEBHOOKS_MAX,
+    WEBHOOK_BEHIND_SECONDS, WEBHOOK_LANE_MAX, WEBHOOK_LANE_PAGES, WEBHOOK_LANE_ROWS, WEBHOOK_LANES_READ,
+    WEBHOOK_LOOK_MILLIS, WEBHOOK_ORGANISATION_MAX, WEBHOOK_UNWRITTEN_SECONDS, WEBHOOKS_MAX,
 };
 use crate::seal;
 use crate::throttle::Throttle;
@@ -47,8 +47,11 @@ pub(crate) struct Deliveries {
     put_off: AtomicU64,
     failed: AtomicU64,
     waiting: AtomicU64,
-    forged: Throttle,
+    /// Rows that cannot be used.
+    unusable: Throttle,
     held_up: Throttle,
+    /// What became of attempts.
+    pub(super) unwritten: Throttle,
 }
 
 impl Deliveries {
@@ -94,18 +97,26 @@ struct UnderWay {
     by_task: HashMap<task::Id, (DeliveryLane, Id)>,
     lanes: HashMap<DeliveryLane, usize>,
     organisations: HashMap<OrganisationId, usize>,
-    objects: HashSet<Id>,
+    /// Each with the lane that it is told in.
+    objects: HashMap<Id, DeliveryLane>,
     /// The lane that was looked at last: the next look begins behind it, so that each has its turn.
     last: Option<DeliveryLane>,
 }
 
 impl UnderWay {
-    fn begin(&mut self, vault: Vault, sender: Arc<Sender>, row: Arc<DeliveryRow>) {
+    fn begin(&mut self, vault: Vault, sender: Arc<Sender>, row: Arc<DeliveryRow>, turn: Turn) {
         let (lane, object) = (row.lane(), row.object);
-        let task = self.attempts.spawn(async move { vault.webhook_attempt(&sender, row).await });
+        let task = self.attempts.spawn(async move {
+            let is_written = vault.webhook_attempt(&sender, row, turn).await;
+            // The vault is not held for it: it may end meanwhile, and this with it.
+            drop((vault, sender));
+            if !is_written {
+                tokio::time::sleep(Duration::from_secs(WEBHOOK_UNWRITTEN_SECONDS)).await;
+            }
+        });
         *self.lanes.entry(lane.clone()).or_default() += 1;
         *self.organisations.entry(lane.organisation).or_default() += 1;
-        self.objects.insert(object);
+        self.objects.insert(object, lane.clone());
         self.by_task.insert(task.id(), (lane, object));
     }
 
@@ -123,6 +134,11 @@ impl UnderWay {
             .min(left(WEBHOOK_ORGANISATION_MAX, self.organisations.get(&lane.organisation)))
             .min(WEBHOOKS_MAX.saturating_sub(self.by_task.len()))
     }
+}
+
+/// Whether it is the store's, and not a row's: then it is so of every other row.
+const fn is_of_all(error: &VaultError) -> bool {
+    matches!(error, VaultError::Store(StoreFault::Busy | StoreFault::Full | StoreFault::Stopped))
 }
 
 fn less<K: Eq + std::hash::Hash>(counts: &mut HashMap<K, usize>, key: K) {
@@ -150,6 +166,10 @@ impl Vault {
 
     /// Begins what is due and may be begun, from behind the lane on that was looked at last.
     async fn webhooks_begin(&self, under_way: &mut UnderWay, sender: &Arc<Sender>) -> Result<(), VaultError> {
+        // What became of it could not be written, and it would be sent again.
+        if self.store().status().fault.is_some() {
+            return Ok(());
+        }
         let from = under_way.last.take();
         if self.webhooks_between(from.clone(), None, under_way, sender).await? && from.is_some() {
             self.webhooks_between(None, from, under_way, sender).await?;
@@ -176,11 +196,16 @@ impl Vault {
                 if under_way.by_task.len() >= WEBHOOKS_MAX {
                     return Ok(false);
                 }
+                under_way.last = Some(lane.clone());
                 let room = under_way.room(&lane);
                 if room > 0 {
-                    self.webhooks_of_lane(&lane, room, under_way, sender).await?;
+                    match self.webhooks_of_lane(&lane, room, under_way, sender).await {
+                        Ok(()) => {}
+                        Err(error) if is_of_all(&error) => return Err(error),
+                        // It keeps no other lane from being served.
+                        Err(error) => self.webhook_unusable(&error, now),
+                    }
                 }
-                under_way.last = Some(lane.clone());
                 after = Some(lane);
             }
             if is_end {
@@ -197,29 +222,90 @@ impl Vault {
         sender: &Arc<Sender>,
     ) -> Result<(), VaultError> {
         let now = self.now();
-        let mut room = room;
-        for row in self.store().delivery_due(lane.clone(), now.wall, WEBHOOK_LANE_ROWS).await? {
-            if room == 0 {
-                break;
-            }
-            if let Err(error) = seal::delivery_verify(self.keys(), &row) {
-                if self.deliveries().forged.is_due(now) {
-                    tracing::error!(error = %with_causes(&error), advice = "run panvault doctor", "webhook.row_forged");
+        let (mut room, mut after) = (room, None);
+        for _ in 0..WEBHOOK_LANE_PAGES {
+            let rows = self.store().delivery_due(lane.clone(), now.wall, after, WEBHOOK_LANE_ROWS).await?;
+            let is_end = rows.len() < WEBHOOK_LANE_ROWS;
+            after = rows.last().map(|row| row.place());
+            for row in rows {
+                if room == 0 {
+                    return Ok(());
                 }
-                continue;
-            }
-            if under_way.objects.contains(&row.object) {
-                continue;
-            }
-            let Some(first) = self.store().delivery_first(row.object).await? else { continue };
-            if first.id == row.id {
-                under_way.begin(self.clone(), Arc::clone(sender), row);
+                let Some(row) = self.webhook_next(row, under_way, now).await? else { continue };
+                // What cannot be read is sent nowhere, and its attempt says so.
+                let turn = WebhookUrl::parse(&row.url)
+                    .map_or_else(|_| Some(Turn::default()), |url| sender.turn(row.organisation, &url));
+                // Without a turn it is no attempt: another look finds it where it is.
+                let Some(turn) = turn else { continue };
+                under_way.begin(self.clone(), Arc::clone(sender), row, turn);
                 room -= 1;
-            } else if first.due_at > now.wall {
-                self.webhook_put_off(&row, &first).await?;
+            }
+            if is_end {
+                break;
             }
         }
         Ok(())
+    }
+
+    /// Which delivery is to be sent where a row is due, if one is: it, or the first about its object. One that waits for what is not of its lane is put
+    /// off, so that it stands before nothing else.
+    async fn webhook_next(
+        &self,
+        row: Arc<DeliveryRow>,
+        under_way: &UnderWay,
+        now: Now,
+    ) -> Result<Option<Arc<DeliveryRow>>, VaultError> {
+        if let Err(error) = seal::delivery_verify(self.keys(), &row) {
+            self.webhook_unusable(&error, now);
+            return Ok(None);
+        }
+        let later = now.wall.plus_seconds(WEBHOOK_BEHIND_SECONDS);
+        let lane = row.lane();
+        if let Some(of_object) = under_way.objects.get(&row.object) {
+            if *of_object != lane {
+                self.webhook_put_off(&row, later).await?;
+            }
+            return Ok(None);
+        }
+        let first = match self.webhook_first(row.object).await {
+            Ok(Some(first)) => first,
+            // It was sent meanwhile.
+            Ok(None) => return Ok(None),
+            Err(error) if is_of_all(&error) => return Err(error),
+            Err(error) => {
+                self.webhook_unusable(&error, now);
+                self.webhook_put_off(&row, later).await?;
+                return Ok(None);
+            }
+        };
+        if first.due_at > now.wall && first.id != row.id {
+            self.webhook_put_off(&row, first.due_at).await?;
+            return Ok(None);
+        }
+        if first.lane() != lane {
+            self.webhook_put_off(&row, later).await?;
+            return Ok(None);
+        }
+        Ok(Some(first))
+    }
+
+    /// The first delivery about an object that waits, held against its tag.
+    async fn webhook_first(&self, object: Id) -> Result<Option<Arc<DeliveryRow>>, VaultError> {
+        let first = self.store().delivery_first(object).await?;
+        if let Some(first) = &first {
+            seal::delivery_verify(self.keys(), first)?;
+            if first.object != object {
+                return Err(VaultError::Tampered(RowKey::Delivery(first.id)));
+            }
+        }
+        Ok(first)
+    }
+
+    /// Some rows cannot be used, and the others are.
+    fn webhook_unusable(&self, error: &VaultError, now: Now) {
+        if self.deliveries().unusable.is_due(now) {
+            tracing::error!(error = %with_causes(error), advice = "run panvault doctor", "webhook.row_unusable");
+        }
     }
 
     /// Counts what waits, at most once a second: where a receiver is dead, that is many.
@@ -238,24 +324,42 @@ impl Vault {
         Ok(())
     }
 
-    /// Removes deliveries that are over and whose time is, and says how many it found.
-    pub(crate) async fn webhooks_sweep(&self) -> Result<usize, VaultError> {
-        let now = self.now().wall;
-        let over = self.store().delivery_over(now, SWEEP_ROWS_MAX).await?;
+    /// Removes deliveries that are over and whose time is. What does not bear its tag stays: it is not known to be over.
+    pub(crate) async fn webhooks_sweep(&self) -> Result<(), VaultError> {
+        let now = self.now();
+        let mut after = None;
+        loop {
+            let mut over = self.store().delivery_over(now.wall, after, SWEEP_ROWS_MAX).await?;
+            let is_end = over.len() < SWEEP_ROWS_MAX;
+            after = over.last().map(|row| row.place());
+            over.retain(|row| match seal::delivery_verify(self.keys(), row) {
+                Ok(()) => !row.is_waiting(),
+                Err(error) => {
+                    self.webhook_unusable(&error, now);
+                    false
+                }
+            });
+            self.webhooks_remove(&over, now).await?;
+            if is_end {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn webhooks_remove(&self, over: &[Arc<DeliveryRow>], now: Now) -> Result<(), VaultError> {
         if over.is_empty() {
-            return Ok(0);
+            return Ok(());
         }
         let nobody = OrganisationId::from_bytes([0; 12]);
         let commit = Commit {
             claim: None,
             expects: over.iter().map(|row| Expect::Version(RowKey::Delivery(row.id), row.version)).collect(),
             effects: over.iter().map(|row| Effect::Delete(RowKey::Delivery(row.id))).collect(),
-            audit: Requester::VAULT.note(now, Action::WebhookSweep, nobody, self.id().0),
+            audit: Requester::VAULT.note(now.wall, Action::WebhookSweep, nobody, self.id().0),
         };
         match self.store().commit(commit).await? {
-            Outcome::Done { .. } => Ok(over.len()),
-            // Another node removes them.
-            Outcome::Unmet(_) | Outcome::Claimed(_) => Ok(0),
+            // Where one has changed, another node removes them or somebody sends it again: the next sweep sees.
+            Outcome::Done { .. } | Outcome::Unmet(_) | Outcome::Claimed(_) => Ok(()),
         }
     }
 }
@@ -268,11 +372,9 @@ async fn deliver_often(vault: WeakVault, sender: Arc<Sender>, deliveries: Arc<De
         if deliveries.may_wait.swap(false, Ordering::SeqCst) {
             let Some(vault) = vault.upgrade() else { return };
             let looked = vault.webhooks_begin(&mut under_way, &sender).await;
-            let counted = match looked {
-                Ok(()) => vault.webhooks_count(&mut counted_at).await,
-                Err(error) => Err(error),
-            };
-            if let Err(error) = counted {
+            // Whatever became of the look: what waits is to be seen.
+            let counted = vault.webhooks_count(&mut counted_at).await;
+            if let Err(error) = looked.and(counted) {
                 deliveries.may_wait.store(true, Ordering::SeqCst);
                 let ends = matches!(error, VaultError::Store(StoreFault::Stopped));
                 if !ends && deliveries.held_up.is_due(vault.now()) {

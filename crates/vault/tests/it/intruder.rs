@@ -6,9 +6,9 @@ use panvault_model::{
 };
 use panvault_store::{
     Action, ApiKeyUseRow, AuditRecord, CardCvvRow, CardQuery, CardRow, Commit, CustomerQuery, CustomerRow,
-    DeliveryLane, DeliveryQuery, DeliveryRow, DocumentRow, HistoryRow, IdempotencyKey, IdempotencyRow,
-    MemoryStore, NodeRow, Outcome, Page, Pending, RefundQuery, RefundRow, Store, StoreFault, StoreStatus,
-    Totals, TransactionQuery, TransactionRow,
+    DeliveryLane, DeliveryPlace, DeliveryQuery, DeliveryRow, DocumentRow, HistoryRow, IdempotencyKey,
+    IdempotencyRow, MemoryStore, NodeRow, Outcome, Page, Pending, RefundQuery, RefundRow, Store, StoreFault,
+    StoreStatus, Totals, TransactionQuery, TransactionRow,
 };
 
 use crate::gate::Gate;
@@ -57,6 +57,16 @@ pub(crate) struct Plot {
     pub(crate) renewal: Option<(StoreFault, bool)>,
     /// A fault, and how many times it happens.
     pub(crate) settle_faults: Option<(StoreFault, usize)>,
+    /// A fault of every change of a delivery, and how often it happened.
+    pub(crate) delivery_fault: Option<StoreFault>,
+    pub(crate) deliveries_failed: usize,
+    /// What is wrong with deliveries that are due in one lane, by its host.
+    pub(crate) lane_fault: Option<(String, StoreFault)>,
+    /// A fault of each list of what is over or has expired.
+    pub(crate) expired_fault: Option<StoreFault>,
+    pub(crate) delivery: Option<Change<DeliveryRow>>,
+    /// A fault for which writes are said to be refused.
+    pub(crate) status_fault: Option<StoreFault>,
     /// The audit trail is never read to an end.
     pub(crate) audit_silent: bool,
     /// Lets other tasks run before each step, so that requests overtake each other.
@@ -116,6 +126,32 @@ impl Intruder {
             }
             None => row,
         }
+    }
+
+    fn changed_delivery(&self, row: Arc<DeliveryRow>) -> Arc<DeliveryRow> {
+        match &self.plot.lock().unwrap().delivery {
+            Some(change) => {
+                let mut row = DeliveryRow::clone(&row);
+                change(&mut row);
+                Arc::new(row)
+            }
+            None => row,
+        }
+    }
+
+    async fn delivered(&self, commit: Commit) -> Result<Outcome, StoreFault> {
+        {
+            let plot = &mut *self.plot.lock().unwrap();
+            if let Some(fault) = plot.delivery_fault {
+                plot.deliveries_failed += 1;
+                return Err(fault);
+            }
+        }
+        self.done(commit).await
+    }
+
+    fn expired_fault(&self) -> Result<(), StoreFault> {
+        self.plot.lock().unwrap().expired_fault.map_or(Ok(()), Err)
     }
 
     fn changed_refund(&self, row: Arc<RefundRow>) -> Arc<RefundRow> {
@@ -243,6 +279,7 @@ impl Store for Intruder {
             Action::TransactionSettle | Action::RefundSettle | Action::RefundFail => {
                 Box::pin(self.settled(commit))
             }
+            Action::WebhookDeliver => Box::pin(self.delivered(commit)),
             Action::NodeRenew => Box::pin(self.renewed(commit)),
             Action::CardUpdate | Action::CardDelete => Box::pin(self.card_changed(commit)),
             _ => Box::pin(async move {
@@ -393,21 +430,41 @@ impl Store for Intruder {
         &self,
         lane: DeliveryLane,
         now: Timestamp,
+        after: Option<DeliveryPlace>,
         limit: usize,
     ) -> Pending<'_, Vec<Arc<DeliveryRow>>> {
-        self.store.delivery_due(lane, now, limit)
+        Box::pin(async move {
+            if let Some((host, fault)) = &self.plot.lock().unwrap().lane_fault
+                && lane.host == *host
+            {
+                return Err(*fault);
+            }
+            let rows = self.store.delivery_due(lane, now, after, limit).await?;
+            Ok(rows.into_iter().map(|row| self.changed_delivery(row)).collect())
+        })
     }
 
     fn delivery_first(&self, object: Id) -> Pending<'_, Option<Arc<DeliveryRow>>> {
-        self.store.delivery_first(object)
+        Box::pin(
+            async move { Ok(self.store.delivery_first(object).await?.map(|row| self.changed_delivery(row))) },
+        )
     }
 
     fn delivery_waiting(&self) -> Pending<'_, u64> {
         self.store.delivery_waiting()
     }
 
-    fn delivery_over(&self, now: Timestamp, limit: usize) -> Pending<'_, Vec<Arc<DeliveryRow>>> {
-        self.store.delivery_over(now, limit)
+    fn delivery_over(
+        &self,
+        now: Timestamp,
+        after: Option<DeliveryPlace>,
+        limit: usize,
+    ) -> Pending<'_, Vec<Arc<DeliveryRow>>> {
+        Box::pin(async move {
+            self.expired_fault()?;
+            let rows = self.store.delivery_over(now, after, limit).await?;
+            Ok(rows.into_iter().map(|row| self.changed_delivery(row)).collect())
+        })
     }
 
     fn node_read_all(&self) -> Pending<'_, Vec<Arc<NodeRow>>> {
@@ -444,7 +501,10 @@ impl Store for Intruder {
     }
 
     fn idempotency_expired(&self, now: Timestamp, limit: usize) -> Pending<'_, Vec<IdempotencyKey>> {
-        self.store.idempotency_expired(now, limit)
+        Box::pin(async move {
+            self.expired_fault()?;
+            self.store.idempotency_expired(now, limit).await
+        })
     }
 
     fn audit_writers(&self) -> Pending<'_, Vec<NodeId>> {
@@ -463,7 +523,8 @@ impl Store for Intruder {
     }
 
     fn status(&self) -> StoreStatus {
-        self.store.status()
+        let status = self.store.status();
+        StoreStatus { fault: self.plot.lock().unwrap().status_fault.or(status.fault), ..status }
     }
 
     fn close(&self) -> Pending<'_, ()> {

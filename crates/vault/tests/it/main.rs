@@ -31,6 +31,7 @@ mod tamper;
 mod transaction;
 mod verifier;
 mod webhook;
+mod webhook_scheduler;
 mod world;
 
 /// Fails unless the result is this error.

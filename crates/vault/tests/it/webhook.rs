@@ -20,8 +20,8 @@ use crate::refund::{NOTHING, please};
 use crate::world::{Shop, World, new_transaction};
 
 /// Answers with a status, or not at all, and keeps the bodies that came.
-struct Receiver {
-    url: String,
+pub(crate) struct Receiver {
+    pub(crate) url: String,
     came: watch::Receiver<Vec<String>>,
     /// What came before each body.
     heads: Arc<Mutex<Vec<String>>>,
@@ -29,7 +29,7 @@ struct Receiver {
 }
 
 impl Receiver {
-    async fn start(status: Option<u16>) -> Self {
+    pub(crate) async fn start(status: Option<u16>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook?key=secret", listener.local_addr().unwrap());
         let (came, seen) = watch::channel(Vec::new());
@@ -45,7 +45,7 @@ impl Receiver {
         Self { url, came: seen, heads: seen_heads, status }
     }
 
-    fn answers(&self, status: u16) {
+    pub(crate) fn answers(&self, status: u16) {
         *self.status.lock().unwrap() = Some(status);
     }
 
@@ -66,7 +66,7 @@ impl Receiver {
     }
 
     /// What came, when so many have.
-    async fn came(&self, count: usize) -> Vec<String> {
+    pub(crate) async fn came(&self, count: usize) -> Vec<String> {
         let mut came = self.came.clone();
         let waited = tokio::time::timeout(Duration::from_secs(60), came.wait_for(|came| came.len() >= count));
         waited.await.expect("the receiver is told").unwrap().clone()
@@ -103,17 +103,22 @@ async fn serve(
 }
 
 /// Lets receivers on this machine be named.
-fn allow(world: &World) {
+pub(crate) fn allow(world: &World) {
     world.vault.webhooks_allow(AddressPolicy::allowing(["127.0.0.1"]).unwrap());
 }
 
-fn deliver(world: &World) {
+pub(crate) fn deliver(world: &World) {
     allow(world);
     let policy = AddressPolicy::allowing(["127.0.0.1"]).unwrap();
     world.vault.webhooks_start(Sender::new(policy, Vec::new()).unwrap());
 }
 
-async fn transact(world: &World, shop: &Shop, url: Option<&str>, capture_now: bool) -> Arc<TransactionRow> {
+pub(crate) async fn transact(
+    world: &World,
+    shop: &Shop,
+    url: Option<&str>,
+    capture_now: bool,
+) -> Arc<TransactionRow> {
     allow(world);
     let card = world.card(shop).await;
     let new = NewTransaction {
@@ -125,7 +130,7 @@ async fn transact(world: &World, shop: &Shop, url: Option<&str>, capture_now: bo
     world.vault.transaction_create(&permit, new, None).await.unwrap().value
 }
 
-async fn account_tells(world: &World, shop: &Shop, url: &str) -> Option<WebhookSecret> {
+pub(crate) async fn account_tells(world: &World, shop: &Shop, url: &str) -> Option<WebhookSecret> {
     let url = Some(Some(url.to_owned()));
     account_changes(
         world,
@@ -149,7 +154,7 @@ async fn secret_made(world: &World, shop: &Shop) -> WebhookSecret {
 }
 
 /// Deliveries of a shop, by versions of their objects and then by where they go.
-async fn deliveries(world: &World, shop: &Shop) -> Vec<Arc<DeliveryRow>> {
+pub(crate) async fn deliveries(world: &World, shop: &Shop) -> Vec<Arc<DeliveryRow>> {
     let all = DeliveryQuery::newest(vec![shop.organisation], 1_000);
     let mut rows = world.store.delivery_list(all).await.unwrap().rows;
     rows.sort_by(|a, b| (a.object_version, &a.url).cmp(&(b.object_version, &b.url)));
@@ -157,7 +162,7 @@ async fn deliveries(world: &World, shop: &Shop) -> Vec<Arc<DeliveryRow>> {
 }
 
 /// Waits until this holds of them.
-async fn when(
+pub(crate) async fn when(
     world: &World,
     shop: &Shop,
     holds: impl Fn(&[Arc<DeliveryRow>]) -> bool,
