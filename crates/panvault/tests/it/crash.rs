@@ -24,6 +24,8 @@ struct Ledger {
     transactions: HashMap<String, Value>,
     /// Refunds as they were answered, all of one transaction.
     refunds: HashMap<String, Value>,
+    /// Customers as they were answered, and the card of each that was paid with.
+    customers: HashMap<String, (Value, Option<String>)>,
 }
 
 #[test]
@@ -68,7 +70,10 @@ fn what_was_acknowledged_is_kept() {
     let report = assert_healthy(&data);
     assert!(report["cards"].as_u64().unwrap() >= ledger.cards.len() as u64);
     assert!(
-        ledger.cards.len() > 100 && ledger.transactions.len() > 100 && ledger.refunds.len() > 100,
+        ledger.cards.len() > 100
+            && ledger.transactions.len() > 100
+            && ledger.refunds.len() > 100
+            && ledger.customers.len() > 50,
         "the test wrote enough to mean something"
     );
 }
@@ -84,7 +89,7 @@ fn settled(directory: &Path) -> String {
     paid
 }
 
-/// Writes cards, updates, transactions and refunds until the server is gone.
+/// Writes cards, customers, updates, transactions and refunds until the server is gone.
 fn write(dev: &Dev, refunded: &str, seed: u64, ledger: &Mutex<Ledger>, acknowledged: &AtomicUsize) {
     let took = |answer: &Option<panvault_testkit::HttpAnswer>| match answer {
         Some(answer) => {
@@ -103,11 +108,23 @@ fn write(dev: &Dev, refunded: &str, seed: u64, ledger: &Mutex<Ledger>, acknowled
         }
         let (card, answered) = created.map(|answer| (answer.id(), answer.json())).unwrap();
         ledger.lock().unwrap().cards.insert(card.clone(), answered);
+        let body = json!({
+            "organisation": dev.organisation, "email_address": format!("{card}@shop.example"), "last_name": "Quorn",
+        });
+        let made = dev.try_post("/v1/customer", &body);
+        if !took(&made) {
+            return;
+        }
+        let (customer, answered) = made.map(|answer| (answer.id(), answer.json())).unwrap();
+        ledger.lock().unwrap().customers.insert(customer.clone(), (answered, None));
         for n in 1..=3u64 {
             let amount = if n == 2 { 1121 } else { 1099 };
             let mut body = dev.transaction_body(&card, amount);
             // Nobody listens there: what is to be told waits, over every kill.
             body["webhook_transaction_update"] = json!("http://127.0.0.1:9/hook");
+            if n == 3 {
+                body["customer"] = json!(customer);
+            }
             let paid = dev.try_post("/v1/transaction", &body);
             if !took(&paid) {
                 return;
@@ -116,6 +133,9 @@ fn write(dev: &Dev, refunded: &str, seed: u64, ledger: &Mutex<Ledger>, acknowled
             let body = paid.json();
             let outcome = if paid.status == 200 { body } else { body["details"].clone() };
             ledger.lock().unwrap().transactions.insert(paid.id(), outcome);
+            if n == 3 {
+                ledger.lock().unwrap().customers.get_mut(&customer).unwrap().1 = Some(card.clone());
+            }
             let given =
                 dev.try_post(&format!("/v1/transaction/{refunded}/refund"), &json!({ "amount": amount }));
             if !took(&given) {
@@ -149,6 +169,16 @@ fn verify(dev: &Dev, refunded: &str, ledger: &Ledger) {
         assert_eq!(found.status, 200, "{transaction}: {}", found.text);
         for name in ["status", "cvv_present", "cvv_result", "reason_code"] {
             assert_eq!(found.json()[name], answered[name], "{transaction} {name}");
+        }
+    }
+    for (customer, (answered, card)) in &ledger.customers {
+        let found = dev.get(&format!("/v1/customer/{customer}"));
+        assert_eq!(found.status, 200, "{customer}: {}", found.text);
+        for name in ["email_address", "last_name", "created_at"] {
+            assert_eq!(found.json()[name], answered[name], "{customer} {name}");
+        }
+        if let Some(card) = card {
+            assert_eq!(found.json()["cards"], json!([card]), "{customer}");
         }
     }
     for (refund, answered) in &ledger.refunds {

@@ -2,17 +2,18 @@
 
 use panvault_model::{Fingerprint, Id, RefundStatus, Sealed, TransactionStatus};
 use panvault_store::{
-    CardRow, Commit, DocumentKind, Effect, IdempotencyAnswer, IdempotencyClaim, MemoryStore, RefundRow, Row,
-    RowKey, Store, TransactionRow,
+    CardRow, Commit, CustomerRow, DocumentKind, Effect, IdempotencyAnswer, IdempotencyClaim, MemoryStore,
+    RefundRow, Row, RowKey, Store, TransactionRow,
 };
 use panvault_testkit::SeededRandom;
 use panvault_testkit::conformance::rows::{
-    self, at, card, card_answer, card_changed, document, id, kept, key, refund, refund_settled, refunded,
-    transaction, transaction_settled,
+    self, at, card, card_answer, card_changed, customer, customer_changed, document, id, kept, key, refund,
+    refund_settled, refunded, transaction, transaction_settled,
 };
 use panvault_testkit::conformance::{
-    Contents, card_delete, card_insert, card_update, document_delete, document_put, documents_commit,
-    refund_create, refund_settle, sweep, transaction_initiate, transaction_settle,
+    Contents, card_delete, card_insert, card_update, customer_delete, customer_insert, customer_update,
+    document_delete, document_put, documents_commit, refund_create, refund_settle, sweep,
+    transaction_initiate, transaction_settle,
 };
 
 use crate::support::{all_of, block_on, is_done};
@@ -33,6 +34,8 @@ struct Writing {
     transactions: Vec<TransactionRow>,
     /// Each version of each.
     refunds: Vec<RefundRow>,
+    /// The one that there is.
+    customer: Option<CustomerRow>,
     /// The version of each account that is there.
     accounts: [u32; ACCOUNTS],
     /// Changes of documents, of which each one counts.
@@ -44,7 +47,8 @@ pub(crate) fn steps() -> Vec<Commit> {
     let dice = SeededRandom::new(SEED);
     let (cards, transactions) = (Vec::new(), Vec::new());
     let (refunds, accounts) = (Vec::new(), [0; ACCOUNTS]);
-    let mut writing = Writing { dice, next: 10, cards, transactions, refunds, accounts, changes: 0 };
+    let mut writing =
+        Writing { dice, next: 10, cards, transactions, refunds, customer: None, accounts, changes: 0 };
     let memory = rows::memory();
     let mut steps = Vec::with_capacity(STEPS);
     while steps.len() < STEPS {
@@ -77,6 +81,7 @@ impl Writing {
         let row = self.dice.pick(&self.cards).unwrap_or(&unknown).clone();
         match self.dice.below(12) {
             0..=3 => self.insert(),
+            4 | 5 if self.next.is_multiple_of(3) => self.customer(),
             4 | 5 => card_update(&card_changed(&row)),
             6 => card_delete(&row),
             7 => {
@@ -133,6 +138,15 @@ impl Writing {
         }
     }
 
+    /// One comes, has another address and goes; the dice are left as a changed card leaves them.
+    fn customer(&self) -> Commit {
+        match &self.customer {
+            None => customer_insert(&customer(self.next, 1)),
+            Some(row) if row.version == 1 => customer_update(&customer_changed(row, Some(2))),
+            Some(row) => customer_delete(row),
+        }
+    }
+
     fn documents(&mut self) -> Commit {
         let account = self.dice.below(ACCOUNTS);
         let version = self.accounts[account];
@@ -157,6 +171,8 @@ impl Writing {
                     self.transactions.push(row.as_ref().clone());
                 }
                 Effect::Put(Row::Refund(row)) => self.refunds.push(row.as_ref().clone()),
+                Effect::Put(Row::Customer(row)) => self.customer = Some(row.as_ref().clone()),
+                Effect::Delete(RowKey::Customer(_)) => self.customer = None,
                 Effect::Put(Row::Document(row)) if row.kind == DocumentKind::Account => {
                     self.account(row.id, row.version);
                 }
