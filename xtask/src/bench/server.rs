@@ -21,7 +21,7 @@ const VAULT_LOG: &str = "server.log";
 /// The binaries of the release build.
 pub(super) struct Binaries {
     root: PathBuf,
-    panvault: PathBuf,
+    pub(super) panvault: PathBuf,
     bench: PathBuf,
     /// What the servers say; it outlives the directories of their data.
     logs: PathBuf,

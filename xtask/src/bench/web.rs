@@ -4,6 +4,7 @@ use anyhow::{Context, ensure};
 
 use crate::bench::bar::{self, Bar, Limit};
 use crate::bench::figures::median;
+use crate::bench::server::Binaries;
 use crate::dev_vault::DevVault;
 use crate::workspace::Workspace;
 use crate::{browser, run, say};
@@ -13,10 +14,10 @@ const TIMES: &str = "15";
 /// What four fields may take.
 const READY_MS_MAX: f64 = 300.0;
 
-/// Builds, measures, prints. The debug build serves: nearly all of the time is the browser's.
+/// Builds, measures, prints.
 pub(super) fn web(workspace: &Workspace) -> anyhow::Result<()> {
     let directory = browser::ready(workspace)?;
-    let binary = workspace.debug_binary()?;
+    let binary = Binaries::build(workspace)?.panvault;
     let data = tempfile::tempdir_in(&workspace.target).context("no directory for the data could be made")?;
     let log = workspace.target.join("browser/bench.log");
     let vault = DevVault::start(workspace, &binary, &data.path().join("data"), &log)?;
