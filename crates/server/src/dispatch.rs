@@ -232,7 +232,8 @@ async fn answer(
     }
     // What was done is said, however long it takes: only what is asked for again without harm may be refused.
     let holder = caller.organisation().filter(|_| endpoint.method == Method::GET);
-    let as_table = csv::is_liked_better(&parts.headers);
+    let is_list = matches!(endpoint.answer, Some(AnswerSchema::List(_)));
+    let as_table = is_list && csv::is_liked_better(&parts.headers);
     if let Some(AnswerSchema::List(object)) = endpoint.answer
         && endpoint.list.is_some()
         && as_table
