@@ -143,9 +143,19 @@ def plausible_body(body):
     return body
 
 
+def taken(name, value):
+    """Whether a value is taken as another, which the schema does not say: `null` and `""`, and what is written as digits or as an integer."""
+    if name in ("expiry_month", "expiry_year", "decline_without_cvv"):
+        return value in (None, "") or isinstance(value, (int, float)) and not isinstance(value, bool)
+    if name == "amount":
+        return value in (None, "") or isinstance(value, str) and value.isdigit()
+    return value is None or value == ""
+
+
 def wrong_body(body):
-    """A body that is wrong on purpose and stays so: `null` and `""` are taken as absent, which the schema does not say."""
-    return {name: [] if value is None or value == "" else value for name, value in body.items()}
+    """A body that is wrong on purpose and stays so."""
+    kinds = {name: wrong_body(member) if isinstance(member, dict) else member for name, member in body.items()}
+    return {name: [] if taken(name, member) else member for name, member in kinds.items()}
 
 
 @schemathesis.hook
