@@ -3,10 +3,10 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use panvault_model::{ApiKeyId, CardId, CustomerId, DeliveryId, RefundId, TransactionId};
+use panvault_model::{ApiKeyId, CardId, CustomerId, DeliveryId, Id, RefundId, TransactionId};
 use panvault_store::{
-    ApiKeyUseRow, CardCvvRow, CardRow, CustomerRow, DeliveryRow, Effect, IdempotencyKey, IdempotencyRow,
-    RefundRow, Row, RowKey, Table, TransactionRow,
+    ApiKeyUseRow, CardCvvRow, CardRow, CustomerRow, DeliveryRow, DocumentKind, DocumentRow, Effect,
+    IdempotencyKey, IdempotencyRow, RefundRow, Row, RowKey, Table, TransactionRow,
 };
 
 /// Rows that are newer than the view: what they are now, or that they are gone, and the commit that made it so.
@@ -132,6 +132,13 @@ impl Overlay {
     pub(crate) fn api_key_use(&self, key: ApiKeyId) -> Option<Overlaid<Arc<ApiKeyUseRow>>> {
         self.newer(RowKey::ApiKeyUse(key)).map(|row| match row {
             Some(Row::ApiKeyUse(row)) => Some(Arc::clone(row)),
+            Some(_) | None => None,
+        })
+    }
+
+    pub(crate) fn document(&self, (kind, id): (DocumentKind, Id)) -> Option<Overlaid<Arc<DocumentRow>>> {
+        self.newer(RowKey::Document(kind, id)).map(|row| match row {
+            Some(Row::Document(row)) => Some(Arc::clone(row)),
             Some(_) | None => None,
         })
     }

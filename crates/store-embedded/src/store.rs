@@ -14,8 +14,8 @@ use panvault_model::{
 use panvault_store::{
     ApiKeyUseRow, AuditRecord, CardCvvRow, CardField, CardQuery, CardRow, Commit, CustomerField,
     CustomerQuery, CustomerRow, DeliveryField, DeliveryLane, DeliveryPlace, DeliveryQuery, DeliveryRow,
-    DocumentRow, HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow, Outcome, Page, Pending, RefundField,
-    RefundQuery, RefundRow, Slots, Store, StoreFault, StoreStatus, Totals, TransactionField,
+    DocumentKind, DocumentRow, HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow, Outcome, Page, Pending,
+    RefundField, RefundQuery, RefundRow, Slots, Store, StoreFault, StoreStatus, Totals, TransactionField,
     TransactionQuery, TransactionRow,
 };
 use rusqlite::Connection;
@@ -206,6 +206,11 @@ impl Store for EmbeddedStore {
         false
     }
 
+    /// There is one node, and what it sees is the time.
+    fn clock(&self) -> Pending<'_, Option<Timestamp>> {
+        Box::pin(core::future::ready(Ok(None)))
+    }
+
     fn list_time(&self) -> Duration {
         self.shared.settings.list_time
     }
@@ -340,6 +345,13 @@ impl Store for EmbeddedStore {
         self.caught_up(view::documents)
     }
 
+    fn document_read_many(
+        &self,
+        keys: Vec<(DocumentKind, Id)>,
+    ) -> Pending<'_, Vec<Option<Arc<DocumentRow>>>> {
+        self.read_many(&keys, Overlay::document, view::document)
+    }
+
     fn idempotency_read(&self, key: IdempotencyKey) -> Pending<'_, Option<Box<IdempotencyRow>>> {
         self.at_once(None, |overlay| overlay.idempotency(key), |view| view::idempotency(view, key))
     }
@@ -359,6 +371,12 @@ impl Store for EmbeddedStore {
             return Box::pin(core::future::ready(Ok(Vec::new())));
         }
         self.caught_up(move |view| view::audit(view, writer, first, limit))
+    }
+
+    fn audit_ends(&self, writers: Vec<NodeId>) -> Pending<'_, Vec<u64>> {
+        let durable = self.shared.durable.load(Ordering::SeqCst);
+        let end = |writer: &NodeId| if *writer == self.shared.writer_id { durable } else { 0 };
+        Box::pin(core::future::ready(Ok(writers.iter().map(end).collect())))
     }
 
     fn totals(&self) -> Pending<'_, Totals> {

@@ -33,7 +33,7 @@ pub(crate) use list::{ListSource, list};
 pub(crate) use log::{carry_log, end_log, log_bytes};
 pub(crate) use notes::unpack as unpack_notes;
 pub(crate) use read::{
-    api_key_use, audit, card, card_cvv, card_cvv_expired, card_page, customer, documents, history,
+    api_key_use, audit, card, card_cvv, card_cvv_expired, card_page, customer, document, documents, history,
     idempotency, idempotency_expired, largest, nodes, open_refunds, open_transactions, refund, standing,
     transaction, unreadable,
 };

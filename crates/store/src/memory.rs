@@ -185,6 +185,10 @@ impl Store for MemoryStore {
         self.shared
     }
 
+    fn clock(&self) -> Pending<'_, Option<Timestamp>> {
+        ready(None)
+    }
+
     fn commit(&self, commit: Commit) -> Pending<'_, Outcome> {
         Box::pin(core::future::ready(self.done(commit)))
     }
@@ -348,6 +352,15 @@ impl Store for MemoryStore {
         ready(self.tables().all(DOCUMENTS, of!(Document)).collect())
     }
 
+    fn document_read_many(
+        &self,
+        keys: Vec<(DocumentKind, Id)>,
+    ) -> Pending<'_, Vec<Option<Arc<DocumentRow>>>> {
+        let tables = self.tables();
+        let read = |(kind, id)| tables.one(RowKey::Document(kind, id), of!(Document));
+        ready(keys.into_iter().map(read).collect())
+    }
+
     fn idempotency_read(&self, key: IdempotencyKey) -> Pending<'_, Option<Box<IdempotencyRow>>> {
         Box::pin(core::future::ready(self.tables().idempotency(key)))
     }
@@ -366,6 +379,11 @@ impl Store for MemoryStore {
         let tables = self.tables();
         let records = tables.audit.iter().filter(|record| record.writer == writer && record.place >= first);
         ready(records.take(limit).copied().collect())
+    }
+
+    fn audit_ends(&self, writers: Vec<NodeId>) -> Pending<'_, Vec<u64>> {
+        let tables = self.tables();
+        ready(writers.iter().map(|writer| tables.written.get(writer).copied().unwrap_or(0)).collect())
     }
 
     fn totals(&self) -> Pending<'_, Totals> {

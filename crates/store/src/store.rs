@@ -9,7 +9,7 @@ use panvault_model::{
 
 use crate::codec::RowFault;
 use crate::commit::{Commit, Outcome};
-use crate::document::DocumentRow;
+use crate::document::{DocumentKind, DocumentRow};
 use crate::limits::LIST_SECONDS;
 use crate::query::{CardQuery, CustomerQuery, DeliveryQuery, Page, RefundQuery, TransactionQuery};
 use crate::row::{
@@ -118,6 +118,10 @@ pub trait Store: Send + Sync {
     /// anything in hand.
     fn is_shared(&self) -> bool;
 
+    /// What the clock shows that every node goes by: the database's, where nodes share one. `None` where nobody's clock is better than the
+    /// node's own.
+    fn clock(&self) -> Pending<'_, Option<Timestamp>>;
+
     /// How long a list may wait for its turn, and then take. For what is listed by several reads, such as the audit trail.
     fn list_time(&self) -> Duration {
         Duration::from_secs(LIST_SECONDS)
@@ -204,6 +208,10 @@ pub trait Store: Send + Sync {
 
     /// Every document.
     fn document_read_all(&self) -> Pending<'_, Vec<Arc<DocumentRow>>>;
+    /// The documents with these keys, in their order. Asks once for all of them, and reads no others: where nodes share the store, each reads
+    /// the head about twice a second.
+    fn document_read_many(&self, keys: Vec<(DocumentKind, Id)>)
+    -> Pending<'_, Vec<Option<Arc<DocumentRow>>>>;
 
     /// The idempotency record, if there is one, expired or not.
     fn idempotency_read(&self, key: IdempotencyKey) -> Pending<'_, Option<Box<IdempotencyRow>>>;
@@ -215,6 +223,9 @@ pub trait Store: Send + Sync {
     fn audit_writers(&self) -> Pending<'_, Vec<NodeId>>;
     /// Audit records of a writer from place `first` on, at most `limit`.
     fn audit_read(&self, writer: NodeId, first: u64, limit: usize) -> Pending<'_, Vec<AuditRecord>>;
+
+    /// The place of the last record of each of these writers, in their order; 0 of who has written none. Reads no records.
+    fn audit_ends(&self, writers: Vec<NodeId>) -> Pending<'_, Vec<u64>>;
 
     /// How many cards and transactions there are, by what was counted as they were written: no row is read for it, and damage of some says
     /// nothing against it. Where lists do not catch up within a second, it is as of the last step that they show.

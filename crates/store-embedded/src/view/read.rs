@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
-use panvault_model::{ApiKeyId, CardId, CustomerId, NodeId, RefundId, Timestamp, TransactionId};
+use panvault_model::{ApiKeyId, CardId, CustomerId, Id, NodeId, RefundId, Timestamp, TransactionId};
 use panvault_store::decide::Standing;
 use panvault_store::{
-    ApiKeyUseRow, AuditRecord, CardCvvRow, CardRow, CustomerRow, DocumentRow, HistoryRow, IdempotencyKey,
-    IdempotencyRow, NodeRow, RefundRow, RowFault, RowKey, StoreFault, TransactionRow,
+    ApiKeyUseRow, AuditRecord, CardCvvRow, CardRow, CustomerRow, DocumentKind, DocumentRow, HistoryRow,
+    IdempotencyKey, IdempotencyRow, NodeRow, RefundRow, RowFault, RowKey, StoreFault, TransactionRow,
 };
 use rusqlite::{Connection, ErrorCode, Params};
 
@@ -216,6 +216,15 @@ pub(crate) fn documents(connection: &Connection) -> Result<Vec<Arc<DocumentRow>>
     many(connection, "SELECT row FROM document ORDER BY kind, id", [], |bytes| {
         DocumentRow::decode(bytes).map(Arc::new)
     })
+}
+
+pub(crate) fn document(
+    connection: &Connection,
+    (kind, id): (DocumentKind, Id),
+) -> Result<Option<Arc<DocumentRow>>, StoreFault> {
+    let sql = "SELECT row FROM document WHERE kind = ? AND id = ?";
+    let key = (kind.code(), id.as_bytes());
+    one(connection, RowKey::Document(kind, id), sql, key, |bytes| DocumentRow::decode(bytes).map(Arc::new))
 }
 
 pub(crate) fn history(

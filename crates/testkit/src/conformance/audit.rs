@@ -39,8 +39,9 @@ async fn every_commit_has_its_note_and_place(store: &dyn Store) {
     let record = |(place, note)| AuditRecord { writer, place, note };
     let trail: Vec<_> = (1..).zip(notes).map(record).collect();
     assert_eq!(store.status().sequence, 6);
-    assert_eq!(store.audit_read(writer, 1, 100).await, Ok(trail));
     let nobody = panvault_model::NodeId::from_bytes([0xee; 12]);
+    assert_eq!(store.audit_ends(vec![nobody, writer]).await, Ok(vec![0, 6]), "where each has come to");
+    assert_eq!(store.audit_read(writer, 1, 100).await, Ok(trail));
     assert_eq!(store.audit_read(nobody, 1, 100).await, Ok(Vec::new()));
 }
 

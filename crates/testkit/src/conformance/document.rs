@@ -9,6 +9,7 @@ use crate::conformance::{
 
 pub(super) const CASES: &[StoreCase] = cases! {
     documents_are_read_by_kind_and_id
+    documents_are_read_by_their_keys
     a_document_changes_by_its_version
     a_document_goes_by_its_version
     a_document_may_be_made_again
@@ -41,6 +42,23 @@ async fn documents_are_read_by_kind_and_id(store: &dyn Store) {
         document(OrganisationKey, 2, 1),
     ];
     assert_eq!(store.document_read_all().await, Ok(shared(all)));
+}
+
+async fn documents_are_read_by_their_keys(store: &dyn Store) {
+    let keys = vec![(Organisation, id(1)), (Account, id(1)), (Organisation, id(2)), (Organisation, id(1))];
+    let read = async || store.document_read_many(keys.clone()).await.unwrap();
+    assert_eq!(read().await, vec![None; 4]);
+    assert_eq!(store.document_read_many(Vec::new()).await, Ok(Vec::new()));
+    for change in [put(Organisation, 1, 1), put(Account, 2, 1), put(Organisation, 2, 1)] {
+        done(store.commit(documents_commit(vec![change])).await.unwrap());
+    }
+    let between = read().await;
+    for change in [put(Organisation, 1, 2), document_delete(Organisation, id(2), 1)] {
+        done(store.commit(documents_commit(vec![change])).await.unwrap());
+    }
+    let one = |n, version| Some(Arc::new(document(Organisation, n, version)));
+    assert_eq!(between, vec![one(1, 1), None, one(2, 1), one(1, 1)]);
+    assert_eq!(read().await, vec![one(1, 2), None, None, one(1, 2)], "what is durable is read at once");
 }
 
 async fn a_document_changes_by_its_version(store: &dyn Store) {

@@ -6,9 +6,9 @@ use panvault_model::{
 };
 use panvault_store::{
     Action, ApiKeyUseRow, AuditRecord, CardCvvRow, CardQuery, CardRow, Commit, CustomerQuery, CustomerRow,
-    DeliveryLane, DeliveryPlace, DeliveryQuery, DeliveryRow, DocumentRow, HistoryRow, IdempotencyKey,
-    IdempotencyRow, MemoryStore, NodeRow, Outcome, Page, Pending, RefundQuery, RefundRow, Store, StoreFault,
-    StoreStatus, Totals, TransactionQuery, TransactionRow,
+    DeliveryLane, DeliveryPlace, DeliveryQuery, DeliveryRow, DocumentKind, DocumentRow, HistoryRow,
+    IdempotencyKey, IdempotencyRow, MemoryStore, NodeRow, Outcome, Page, Pending, RefundQuery, RefundRow,
+    Store, StoreFault, StoreStatus, Totals, TransactionQuery, TransactionRow,
 };
 
 use crate::gate::Gate;
@@ -273,6 +273,10 @@ impl Store for Intruder {
         self.store.is_shared()
     }
 
+    fn clock(&self) -> Pending<'_, Option<Timestamp>> {
+        self.store.clock()
+    }
+
     fn commit(&self, commit: Commit) -> Pending<'_, Outcome> {
         match commit.audit.action {
             Action::TransactionInitiate | Action::RefundCreate => Box::pin(self.initiated(commit)),
@@ -489,6 +493,13 @@ impl Store for Intruder {
         })
     }
 
+    fn document_read_many(
+        &self,
+        keys: Vec<(DocumentKind, Id)>,
+    ) -> Pending<'_, Vec<Option<Arc<DocumentRow>>>> {
+        self.store.document_read_many(keys)
+    }
+
     fn idempotency_read(&self, key: IdempotencyKey) -> Pending<'_, Option<Box<IdempotencyRow>>> {
         Box::pin(async move {
             self.overtaken().await;
@@ -516,6 +527,10 @@ impl Store for Intruder {
             return Box::pin(core::future::pending());
         }
         self.store.audit_read(writer, first, limit)
+    }
+
+    fn audit_ends(&self, writers: Vec<NodeId>) -> Pending<'_, Vec<u64>> {
+        self.store.audit_ends(writers)
     }
 
     fn totals(&self) -> Pending<'_, Totals> {
