@@ -20,6 +20,7 @@ mod python;
 mod run;
 mod say;
 mod schemathesis;
+mod servers;
 mod source;
 mod stopwatch;
 mod test;

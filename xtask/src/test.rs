@@ -5,6 +5,7 @@ use crate::parts::{Parts, Totals};
 use crate::workspace::Workspace;
 use crate::{
     attack, bin_list, browser, clients, examples, first_command, package, packages, run, schemathesis,
+    servers,
 };
 
 /// What is left out.
@@ -59,7 +60,8 @@ fn needed(root: &Path) -> anyhow::Result<()> {
     // The lines that `panvault dev` prints are run as they are.
     packages::need(root, "curl", || works("curl"))?;
     // Power cuts are made from a record of every call that changes a file.
-    packages::need(root, "strace", || works("strace"))
+    packages::need(root, "strace", || works("strace"))?;
+    servers::needed(root)
 }
 
 /// Unit, integration and documentation tests of every crate, in debug.

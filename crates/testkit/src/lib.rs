@@ -11,6 +11,8 @@ mod http;
 mod keys;
 mod network_cvv;
 mod scan;
+#[expect(clippy::unwrap_used, clippy::panic, reason = "a fault here is a failed test")]
+pub mod servers;
 mod shared_cvv;
 pub mod workload;
 

@@ -142,7 +142,7 @@ libraries! {
     "zeroizing-alloc": Users::These(&[BINARY]), NOBODY;
     "libc": Users::These(&[EMBEDDED, BINARY]), Users::Any;
     "nix": Users::These(&[BINARY]), NOBODY;
-    "rustix": Users::These(&[DIRECTORY, KEYS, EMBEDDED, SERVER, BINARY]), Users::Any;
+    "rustix": Users::These(&[DIRECTORY, KEYS, EMBEDDED, SERVER, BINARY, TESTKIT]), Users::Any;
 
     // The rest.
     "anyhow": Users::These(&[BINARY, BENCH, XTASK]), NOBODY;

@@ -1,8 +1,9 @@
-//! The conformance suite on the stores in memory, which are its specification.
+//! The conformance suite on the stores in memory, which are its specification; and servers that other tests start.
 
 #![cfg(test)]
 
 mod cvv;
+mod servers;
 
 use panvault_store::MemoryStore;
 use panvault_testkit::conformance::store_cases;

@@ -1,0 +1,25 @@
+//! Servers that tests start: PostgreSQL, Redis, PgBouncer and HAProxy, as Debian packages them.
+//!
+//! Each runs as an ordinary user, on a port of the loopback address, in a directory of its own, and ends with its value or with the process that
+//! started it, whichever is first. No service of the system is touched. One that is not installed fails the test, and says what installs it.
+
+mod haproxy;
+mod pgbouncer;
+mod port;
+mod postgres;
+mod program;
+mod redis;
+
+pub use self::haproxy::HaProxy;
+pub use self::pgbouncer::PgBouncer;
+pub use self::postgres::{Postgres, PostgresDatabase, PostgresOptions, PostgresVersion};
+pub use self::redis::{Redis, RedisOptions};
+
+/// What a server shows to its clients.
+#[derive(Clone)]
+pub struct ServerCertificate {
+    /// The certificate, and those between it and its root.
+    pub certificate_pem: String,
+    /// Its private key.
+    pub key_pem: String,
+}
