@@ -151,6 +151,9 @@ impl App {
                 unavailable("the disk has no room for the view, which is too far behind: writes are refused")
             }
             Some(StoreFault::Busy) => unavailable("the view is too far behind: writes are refused"),
+            Some(StoreFault::Unreachable | StoreFault::Unresolved) => {
+                unavailable("the database is not reached: what needs it is refused")
+            }
             Some(
                 StoreFault::Stopped
                 | StoreFault::Damaged { .. }

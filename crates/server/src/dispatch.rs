@@ -172,7 +172,7 @@ pub(crate) fn log(refusal: &Refusal, request: RequestId, operation: &str, path: 
         let named = in_path.and_then(|text| Id::parse(text).ok());
         let kind = row.map(RowKey::kind).or_else(|| named.and_then(|_| path.split('/').nth(2)));
         let id = row.map(RowKey::id).or_else(|| named.map(|id| id.to_string()));
-        let stopped = matches!(**fault, VaultError::Store(StoreFault::Stopped));
+        let stopped = matches!(**fault, VaultError::Store(StoreFault::Stopped | StoreFault::Unresolved));
         let advice = if stopped { "see the store's own log lines" } else { "run panvault doctor" };
         let error = with_causes(fault.as_ref());
         tracing::error!(request.id = %request, operation, code, object.kind = kind, object.id = id, %error, advice, "request.failed");

@@ -267,6 +267,17 @@ impl From<VaultError> for Refusal {
                 );
                 return Self { fault: Some(Box::new(error)), ..refusal };
             }
+            VaultError::Store(StoreFault::Unresolved) => {
+                let refusal = Self::with(
+                    ErrorCode::Internal,
+                    "store",
+                    "has lost its database at the commit; whether this was done cannot be told",
+                );
+                return Self { fault: Some(Box::new(error)), ..refusal };
+            }
+            VaultError::Store(StoreFault::Unreachable) => {
+                return Self::with(ErrorCode::Busy, "store", "does not reach its database; nothing was done");
+            }
             VaultError::Store(StoreFault::Busy) => ErrorCode::Busy,
             VaultError::Store(StoreFault::Damaged { .. } | StoreFault::Read(_))
             | VaultError::Tampered(_)

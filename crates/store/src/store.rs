@@ -20,7 +20,7 @@ use crate::row::{
 /// An answer that is on its way.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreFault>> + Send + 'a>>;
 
-/// Why a store cannot answer. None of them changed anything, save [`StoreFault::Stopped`], which cannot tell.
+/// Why a store cannot answer. None of them changed anything, save [`StoreFault::Stopped`] and [`StoreFault::Unresolved`], which cannot tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreFault {
     /// More is waiting than is good; try again in a moment.
@@ -32,6 +32,13 @@ pub enum StoreFault {
     /// A write or flush failed, and the store takes nothing more: what was under way may or may not be durable.
     #[error("the store has stopped after a failed write")]
     Stopped,
+    /// The database is not reached, or takes no writes: nothing was changed. It goes on by itself.
+    #[error("the database of the store is not reached")]
+    Unreachable,
+    /// The database was lost while it committed, and has not said in time whether it did: what was asked may or may not be durable. Nothing
+    /// else is written before that is known.
+    #[error("the database was lost at a commit, which may or may not be durable")]
+    Unresolved,
     /// Stored bytes are not what was written.
     #[error("the store holds bytes that it did not write")]
     Damaged {
@@ -131,7 +138,7 @@ pub trait Store: Send + Sync {
     ///
     /// When it answers [`Outcome::Done`], rows and audit note survive a crash; of concurrent commits whose expectations exclude each
     /// other one is done. **What was called runs to its end, whether the future is polled, dropped or awaited.** A fault other
-    /// than [`StoreFault::Stopped`] means that nothing was changed.
+    /// than [`StoreFault::Stopped`] and [`StoreFault::Unresolved`] means that nothing was changed.
     fn commit(&self, commit: Commit) -> Pending<'_, Outcome>;
 
     /// The card, if there is one.

@@ -223,6 +223,8 @@ impl From<StoreFault> for VaultError {
             StoreFault::Damaged { row: None, .. }
             | StoreFault::Full
             | StoreFault::Stopped
+            | StoreFault::Unreachable
+            | StoreFault::Unresolved
             | StoreFault::Read(_)
             | StoreFault::TooLarge
             | StoreFault::TooManyRows

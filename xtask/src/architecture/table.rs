@@ -33,6 +33,7 @@ const DIRECTORY: &str = "panvault-directory";
 const KEYS: &str = "panvault-keys";
 const STORE: &str = "panvault-store";
 const EMBEDDED: &str = "panvault-store-embedded";
+const POSTGRES: &str = "panvault-store-postgres";
 const PROCESSOR: &str = "panvault-processor";
 const WEBHOOK: &str = "panvault-webhook";
 const VAULT: &str = "panvault-vault";
@@ -53,6 +54,7 @@ pub(super) static ROOMS: &[Crate] = &[
     Crate { name: STORE, uses: &[MODEL], tests_use: &[] },
     // Its tests chain a real log with real keys, and open cards of a real vault from it.
     Crate { name: EMBEDDED, uses: &[MODEL, STORE, DIRECTORY], tests_use: &[KEYS, VAULT] },
+    Crate { name: POSTGRES, uses: &[MODEL, STORE], tests_use: &[KEYS, VAULT] },
     Crate { name: PROCESSOR, uses: &[MODEL, CARD], tests_use: &[] },
     // Signs with a secret that `keys` has read; knows of no vault.
     Crate { name: WEBHOOK, uses: &[MODEL, KEYS], tests_use: &[] },
@@ -86,13 +88,16 @@ libraries! {
     // Ciphers, and what goes with them.
     "aws-lc-rs": Users::These(&[KEYS]), NOBODY;
     // A hash that keeps no secret; what does is hashed by `keys`.
-    "sha2": Users::These(&[BINS]), Users::These(&[WEB]);
+    "sha2": Users::These(&[BINS, POSTGRES]), Users::These(&[WEB]);
     "subtle": Users::These(&[KEYS]), NOBODY;
     "crc32fast": Users::These(&[KEYS]), NOBODY;
     "sha3": NOBODY, Users::These(&[KEYS]);
 
     // SQL. Tests of the binary change rows behind its back.
     "rusqlite": Users::These(&[EMBEDDED]), Users::These(&[BINARY]);
+    "deadpool-postgres": Users::These(&[POSTGRES]), NOBODY;
+    "tokio-postgres": Users::These(&[POSTGRES]), NOBODY;
+    "tokio-postgres-rustls": Users::These(&[POSTGRES]), NOBODY;
 
     // HTTP and TLS. The binary is a client of its own server in the demo, the test kit of the server under test.
     "axum": Users::These(&[SERVER]), NOBODY;
@@ -105,14 +110,14 @@ libraries! {
     "hyper": Users::These(&[SERVER, WEBHOOK]), NOBODY;
     "hyper-util": Users::These(&[SERVER, WEBHOOK]), NOBODY;
     "memchr": Users::These(&[SERVER]), NOBODY;
-    "rustls": Users::These(&[SERVER, WEBHOOK]), NOBODY;
-    "rustls-pki-types": Users::These(&[SERVER, WEBHOOK]), NOBODY;
+    "rustls": Users::These(&[SERVER, WEBHOOK, POSTGRES]), NOBODY;
+    "rustls-pki-types": Users::These(&[SERVER, WEBHOOK, POSTGRES]), NOBODY;
     "tokio-rustls": Users::These(&[SERVER, WEBHOOK]), NOBODY;
     "tower": Users::These(&[SERVER]), NOBODY;
-    "webpki-roots": Users::These(&[WEBHOOK]), NOBODY;
+    "webpki-roots": Users::These(&[WEBHOOK, POSTGRES]), NOBODY;
     "standardwebhooks": NOBODY, Users::These(&[WEBHOOK, BINARY]);
     "x509-parser": Users::These(&[SERVER]), NOBODY;
-    "rcgen": NOBODY, Users::These(&[WEBHOOK, SERVER, BINARY]);
+    "rcgen": NOBODY, Users::These(&[WEBHOOK, SERVER, BINARY, POSTGRES]);
     "ureq": Users::These(&[BINARY, TESTKIT]), Users::These(&[SERVER]);
 
     // JSON and other texts.
@@ -132,8 +137,8 @@ libraries! {
     // Waiting, sharing, telling.
     "arc-swap": Users::These(&[VAULT, SERVER, BINARY]), NOBODY;
     "imbl": Users::These(&[KEYS, VAULT]), NOBODY;
-    "tokio": Users::These(&[STORE, PROCESSOR, WEBHOOK, VAULT, EMBEDDED, SERVER, BINARY, BENCH]), Users::Any;
-    "tracing": Users::These(&[VAULT, EMBEDDED, SERVER, BINARY]), NOBODY;
+    "tokio": Users::These(&[STORE, PROCESSOR, WEBHOOK, VAULT, EMBEDDED, POSTGRES, SERVER, BINARY, BENCH]), Users::Any;
+    "tracing": Users::These(&[VAULT, EMBEDDED, POSTGRES, SERVER, BINARY]), NOBODY;
     "tracing-subscriber": Users::These(&[BINARY]), Users::Any;
     "prometheus-client": Users::These(&[SERVER]), NOBODY;
 
@@ -154,7 +159,7 @@ libraries! {
     "clap_complete": Users::These(&[BINARY]), NOBODY;
     "tempfile": Users::These(&[BINARY, TESTKIT, XTASK]), Users::Any;
     "thiserror": Users::Any, NOBODY;
-    "zeroize": Users::These(&[CARD, KEYS, STORE, PROCESSOR, VAULT, SERVER, BINARY]), NOBODY;
+    "zeroize": Users::These(&[CARD, KEYS, STORE, POSTGRES, PROCESSOR, VAULT, SERVER, BINARY]), NOBODY;
 
     // Tests.
     "criterion": NOBODY, Users::These(&[BINS]);

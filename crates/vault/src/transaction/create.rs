@@ -175,9 +175,10 @@ impl Vault {
                         VaultError::Contended
                     });
                 }
-                // A store that stopped cannot tell whether `INITIATED` is durable, and a CVV may be in one such row only.
+                // A store that stopped, or lost its database at the commit, cannot tell whether `INITIATED` is durable, and a CVV may be
+                // in one such row only.
                 Err(error) => {
-                    let untouched = !matches!(error, VaultError::Store(StoreFault::Stopped));
+                    let untouched = !matches!(error, VaultError::Store(StoreFault::Stopped | StoreFault::Unresolved));
                     self.cvv_release(cvv.map(|cvv| cvv.claim), untouched).await;
                     return Err(error);
                 }

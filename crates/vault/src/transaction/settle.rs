@@ -109,7 +109,7 @@ impl Vault {
     pub(crate) async fn settle_at_last(&self, commit: impl Fn() -> Commit) -> Result<Outcome, StoreFault> {
         for _ in 1..SETTLE_TRIES_MAX {
             match self.store().commit(commit()).await {
-                Err(StoreFault::Busy | StoreFault::Full) => {
+                Err(StoreFault::Busy | StoreFault::Full | StoreFault::Unreachable) => {
                     tokio::time::sleep(Duration::from_millis(SETTLE_WAIT_MILLIS)).await;
                 }
                 outcome => return outcome,

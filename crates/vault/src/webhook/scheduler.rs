@@ -138,7 +138,16 @@ impl UnderWay {
 
 /// Whether it is the store's, and not a row's: then it is so of every other row.
 const fn is_of_all(error: &VaultError) -> bool {
-    matches!(error, VaultError::Store(StoreFault::Busy | StoreFault::Full | StoreFault::Stopped))
+    matches!(
+        error,
+        VaultError::Store(
+            StoreFault::Busy
+                | StoreFault::Full
+                | StoreFault::Stopped
+                | StoreFault::Unreachable
+                | StoreFault::Unresolved
+        )
+    )
 }
 
 fn less<K: Eq + std::hash::Hash>(counts: &mut HashMap<K, usize>, key: K) {

@@ -1,0 +1,191 @@
+//! The audit trail: a chain for each node, one row for each of its steps.
+
+use panvault_model::NodeId;
+use panvault_store::codec::{Reader, RowFault};
+use panvault_store::{AuditNote, AuditRecord, Chain, StoreFault};
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+
+use crate::connect::Database;
+
+const UNREADABLE: StoreFault = StoreFault::Read("a row of the audit trail is not as it was written");
+const UNCHAINED: StoreFault =
+    StoreFault::Read("the audit trail was changed from outside: a step is not what its tag says");
+const GAP: StoreFault = StoreFault::Read("the audit trail was changed from outside: steps are missing");
+
+/// Steps that are read at once.
+const STEPS: i64 = 256;
+
+/// Before the first step of a chain.
+pub(crate) const FIRST_TAG: [u8; 32] = [0; 32];
+
+/// One step of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Step {
+    /// Of its first note, counted from 1.
+    pub(crate) place: u64,
+    /// How many notes there are.
+    pub(crate) count: u64,
+    /// The notes, one behind the other.
+    pub(crate) notes: Vec<u8>,
+    /// Over the tag before, writer, place and notes.
+    pub(crate) tag: [u8; 32],
+}
+
+impl Step {
+    /// The step that comes behind a tag.
+    pub(crate) fn new(
+        chain: &dyn Chain,
+        previous: &[u8; 32],
+        writer: NodeId,
+        place: u64,
+        notes: &[AuditNote],
+    ) -> Self {
+        let mut encoded = Vec::with_capacity(notes.len() * AuditNote::BYTES);
+        notes.iter().for_each(|note| note.encode(&mut encoded));
+        let tag = tag(chain, previous, writer, place, &encoded);
+        Self { place, count: notes.len() as u64, notes: encoded, tag }
+    }
+
+    /// The place behind it.
+    pub(crate) const fn end(&self) -> u64 {
+        self.place.saturating_add(self.count)
+    }
+
+    fn of(row: &Row) -> Result<Self, StoreFault> {
+        let number = |at| row.try_get::<_, i64>(at).ok().and_then(|number| u64::try_from(number).ok());
+        let tag: &[u8] = row.try_get(3).map_err(|_| UNREADABLE)?;
+        let step = Self {
+            place: number(0).ok_or(UNREADABLE)?,
+            count: number(1).ok_or(UNREADABLE)?,
+            notes: row.try_get(2).map_err(|_| UNREADABLE)?,
+            tag: tag.try_into().map_err(|_| UNREADABLE)?,
+        };
+        let bytes = step.count.checked_mul(AuditNote::BYTES as u64);
+        if bytes == Some(step.notes.len() as u64) { Ok(step) } else { Err(UNREADABLE) }
+    }
+
+    fn records(&self, writer: NodeId) -> Result<Vec<AuditRecord>, RowFault> {
+        let mut reader = Reader::new(&self.notes);
+        let notes = (0..self.count).map(|_| AuditNote::decode_from(&mut reader));
+        let places = (self.place..).zip(notes);
+        places.map(|(place, note)| Ok(AuditRecord { writer, place, note: note? })).collect()
+    }
+}
+
+fn tag(chain: &dyn Chain, previous: &[u8; 32], writer: NodeId, place: u64, notes: &[u8]) -> [u8; 32] {
+    chain.tag(&[CHAIN, previous, writer.as_bytes(), &place.to_be_bytes(), notes])
+}
+
+const CHAIN: &[u8] = b"panvault postgres audit";
+
+/// The last step of a node, if it has written one.
+pub(crate) async fn last(database: &Database, writer: NodeId) -> Result<Option<Step>, StoreFault> {
+    let sql = "SELECT place, count, notes, tag FROM audit WHERE writer = $1 ORDER BY place DESC LIMIT 1";
+    let rows = database.query(sql, &[(&writer.as_bytes().as_slice(), Type::BYTEA)]).await?;
+    rows.first().map(Step::of).transpose()
+}
+
+/// The step of a node at a place, if there is one that begins there.
+pub(crate) async fn at(database: &Database, writer: NodeId, place: u64) -> Result<Option<Step>, StoreFault> {
+    let sql = "SELECT place, count, notes, tag FROM audit WHERE writer = $1 AND place = $2";
+    let place = i64::try_from(place).unwrap_or(i64::MAX);
+    let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
+        [(&writer.as_bytes().as_slice(), Type::BYTEA), (&place, Type::INT8)];
+    let rows = database.query(sql, &parameters).await?;
+    rows.first().map(Step::of).transpose()
+}
+
+/// Who has written.
+pub(crate) async fn writers(database: &Database) -> Result<Vec<NodeId>, StoreFault> {
+    // From one to the next by the key, and not through all that each wrote.
+    let sql = "SELECT writer FROM audit WHERE writer > $1 ORDER BY writer LIMIT 1";
+    let mut found = Vec::new();
+    let mut after = Vec::new();
+    while let Some(row) = database.query(sql, &[(&after, Type::BYTEA)]).await?.first() {
+        after = row.try_get(0).map_err(|_| UNREADABLE)?;
+        let bytes: [u8; 12] = after.as_slice().try_into().map_err(|_| UNREADABLE)?;
+        found.push(NodeId::from_bytes(bytes));
+    }
+    Ok(found)
+}
+
+/// The place of the last record of each of these writers; 0 of who has written none.
+pub(crate) async fn ends(database: &Database, writers: Vec<NodeId>) -> Result<Vec<u64>, StoreFault> {
+    let ids: Vec<&[u8]> = writers.iter().map(|writer| writer.as_bytes().as_slice()).collect();
+    let sql = "SELECT asked.at, last.place + last.count - 1 \
+               FROM unnest($1) WITH ORDINALITY AS asked (writer, at), \
+               LATERAL (SELECT place, count FROM audit WHERE audit.writer = asked.writer ORDER BY place DESC LIMIT 1) AS last";
+    let mut ends = vec![0; writers.len()];
+    for row in database.query(sql, &[(&ids, Type::BYTEA_ARRAY)]).await? {
+        let (at, end): (i64, i64) =
+            (row.try_get(0).map_err(|_| UNREADABLE)?, row.try_get(1).map_err(|_| UNREADABLE)?);
+        let place = usize::try_from(at).ok().and_then(|at| at.checked_sub(1));
+        let slot = place.and_then(|place| ends.get_mut(place)).ok_or(UNREADABLE)?;
+        *slot = u64::try_from(end).map_err(|_| UNREADABLE)?;
+    }
+    Ok(ends)
+}
+
+/// Records of a writer from a place on. Each step is held against its tag and the one before, as far as they are read.
+pub(crate) async fn read(
+    database: &Database,
+    chain: &dyn Chain,
+    writer: NodeId,
+    first: u64,
+    limit: usize,
+) -> Result<Vec<AuditRecord>, StoreFault> {
+    let first = first.max(1);
+    let mut records = Vec::new();
+    let mut expected = before(database, writer, first).await?;
+    while records.len() < limit {
+        let from = i64::try_from(expected.0).unwrap_or(i64::MAX);
+        let sql = "SELECT place, count, notes, tag FROM audit WHERE writer = $1 AND place >= $2 ORDER BY place LIMIT $3";
+        let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] =
+            [(&writer.as_bytes().as_slice(), Type::BYTEA), (&from, Type::INT8), (&STEPS, Type::INT8)];
+        let rows = database.query(sql, &parameters).await?;
+        let is_last = (rows.len() as u64) < STEPS.unsigned_abs();
+        for row in &rows {
+            let step = Step::of(row)?;
+            if step.place != expected.0 {
+                return Err(GAP);
+            }
+            if tag(chain, &expected.1, writer, step.place, &step.notes) != step.tag {
+                return Err(UNCHAINED);
+            }
+            // A place that nobody took is the last.
+            if step.count == 0 {
+                return Ok(records);
+            }
+            expected = (step.end(), step.tag);
+            let of_the_step =
+                step.records(writer).map_err(|fault| StoreFault::Damaged { row: None, fault })?;
+            records.extend(
+                of_the_step.into_iter().filter(|record| record.place >= first).take(limit - records.len()),
+            );
+            if records.len() >= limit {
+                return Ok(records);
+            }
+        }
+        if is_last {
+            break;
+        }
+    }
+    Ok(records)
+}
+
+/// Where the step begins that has this place, and the tag before it.
+async fn before(database: &Database, writer: NodeId, first: u64) -> Result<(u64, [u8; 32]), StoreFault> {
+    let sql = "SELECT place, count, notes, tag FROM audit WHERE writer = $1 AND place <= $2 ORDER BY place DESC LIMIT 2";
+    let place = i64::try_from(first).unwrap_or(i64::MAX);
+    let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
+        [(&writer.as_bytes().as_slice(), Type::BYTEA), (&place, Type::INT8)];
+    let rows = database.query(sql, &parameters).await?;
+    match rows.as_slice() {
+        [] | [_] => Ok((1, FIRST_TAG)),
+        [step, previous, ..] => {
+            let (step, previous) = (Step::of(step)?, Step::of(previous)?);
+            if previous.end() == step.place { Ok((step.place, previous.tag)) } else { Err(GAP) }
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Connections to the database.
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use panvault_store::StoreFault;
+use tokio_postgres::config::{ChannelBinding, SslMode as Wanted, TargetSessionAttrs};
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{NoTls, Row};
+use zeroize::Zeroizing;
+
+use crate::fault::store_fault;
+use crate::limits::{COMMIT_ROWS_MAX, CONNECT_TIME, CONNECTIONS_MAX, SILENCE_TIME};
+use crate::tls;
+use crate::url::{PostgresUrl, SslMode};
+
+/// A password. It is wiped when it goes, and shown nowhere.
+pub struct Password(Zeroizing<String>);
+
+impl Password {
+    /// Takes a password in.
+    pub fn new(text: Zeroizing<String>) -> Self {
+        Self(text)
+    }
+}
+
+/// What is set.
+pub struct PostgresSettings {
+    /// Where the database is.
+    pub url: PostgresUrl,
+    /// The user's password, if it has one.
+    pub password: Option<Password>,
+    /// Commits that go into one statement.
+    pub commit_rows_max: u32,
+    /// Connections for reads; one more is for commits.
+    pub connections_max: u32,
+    /// Seconds that a list may take.
+    pub list_seconds: u64,
+}
+
+impl PostgresSettings {
+    /// Of this database, and all else as it is when nothing is set.
+    pub const fn new(url: PostgresUrl, password: Option<Password>) -> Self {
+        Self {
+            url,
+            password,
+            commit_rows_max: COMMIT_ROWS_MAX,
+            connections_max: CONNECTIONS_MAX,
+            list_seconds: panvault_store::limits::LIST_SECONDS,
+        }
+    }
+}
+
+/// Why there is no connection. It repeats nothing of what was set.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectError {
+    /// The file of authorities.
+    #[error("the file that sslrootcert names cannot be read, or holds no certificates in PEM")]
+    Roots,
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up")]
+    Tls,
+    /// Nobody answers in time, or what answers is no database that takes writes.
+    #[error(
+        "the database is not reached: nobody answers there, its certificate is not as sslmode wants it, or it takes no writes"
+    )]
+    Unreachable,
+    /// The database refuses, with this SQLSTATE.
+    #[error(
+        "the database refuses the connection (SQLSTATE {0}); see user, password and name of the database"
+    )]
+    Refused(String),
+}
+
+/// A database that is reached. Cheap to clone.
+#[derive(Clone)]
+pub struct Database {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    reads: Pool,
+    commits: Pool,
+    url: PostgresUrl,
+    commit_rows_max: usize,
+    list_time: Duration,
+}
+
+/// What is sent with a statement: each value with its type, so that a statement goes in one message, under no name.
+pub(crate) type Parameters<'a> = &'a [(&'a (dyn ToSql + Sync), Type)];
+
+impl Database {
+    /// Connects, and says why not. It does not look at what is there.
+    pub async fn connect(settings: PostgresSettings) -> Result<Self, ConnectError> {
+        let PostgresSettings { url, password, commit_rows_max, connections_max, list_seconds } = settings;
+        let reads = usize::try_from(connections_max.max(1)).unwrap_or(1);
+        let inner = Inner {
+            reads: pool(&url, password.as_ref(), reads)?,
+            commits: pool(&url, password.as_ref(), 1)?,
+            url,
+            commit_rows_max: usize::try_from(commit_rows_max.max(1)).unwrap_or(1),
+            list_time: Duration::from_secs(list_seconds),
+        };
+        let database = Self { inner: Arc::new(inner) };
+        drop(database.inner.reads.get().await.map_err(|error| refused(&error))?);
+        Ok(database)
+    }
+
+    /// Where it is.
+    pub fn url(&self) -> &PostgresUrl {
+        &self.inner.url
+    }
+
+    pub(crate) fn commit_rows_max(&self) -> usize {
+        self.inner.commit_rows_max
+    }
+
+    /// How long a list may take.
+    pub(crate) fn list_time(&self) -> Duration {
+        self.inner.list_time
+    }
+
+    /// A connection for reads. Whoever begins a transaction on it ends that, or drops it with `Object::take`.
+    pub(crate) async fn reader(&self) -> Result<Object, StoreFault> {
+        self.inner.reads.get().await.map_err(|_| StoreFault::Unreachable)
+    }
+
+    /// The connection for commits.
+    pub(crate) async fn committer(&self) -> Result<Object, StoreFault> {
+        self.inner.commits.get().await.map_err(|_| StoreFault::Unreachable)
+    }
+
+    /// Reads in one statement; once more on another connection, if the first was lost meanwhile.
+    pub(crate) async fn query(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, StoreFault> {
+        for last in [false, true] {
+            let client = self.reader().await?;
+            match client.query_typed(sql, &to_vec(parameters)).await {
+                Err(error) if error.is_closed() && !last => drop(Object::take(client)),
+                read => return read.map_err(|error| store_fault(&error)),
+            }
+        }
+        Err(StoreFault::Unreachable)
+    }
+
+    pub(crate) fn close(&self) {
+        self.inner.reads.close();
+        self.inner.commits.close();
+    }
+}
+
+/// The library takes parameters by a slice of its own.
+pub(crate) fn to_vec<'a>(parameters: Parameters<'a>) -> Vec<(&'a (dyn ToSql + Sync), Type)> {
+    parameters.to_vec()
+}
+
+fn pool(url: &PostgresUrl, password: Option<&Password>, connections: usize) -> Result<Pool, ConnectError> {
+    let mut config = url.config.clone();
+    if let Some(Password(text)) = password {
+        config.password(text.as_bytes());
+    }
+    config
+        .application_name("panvault")
+        .connect_timeout(CONNECT_TIME)
+        .tcp_user_timeout(SILENCE_TIME)
+        .keepalives_idle(SILENCE_TIME / 2)
+        .keepalives_interval(SILENCE_TIME / 5)
+        .keepalives_retries(3)
+        .target_session_attrs(TargetSessionAttrs::ReadWrite)
+        .ssl_mode(if url.mode == SslMode::Disable { Wanted::Disable } else { Wanted::Require });
+    if url.mode == SslMode::Disable {
+        config.channel_binding(ChannelBinding::Disable);
+    }
+    let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+    let manager = match tls::connector(url)? {
+        Some(tls) => Manager::from_config(config, tls, manager),
+        None => Manager::from_config(config, NoTls, manager),
+    };
+    let pool = Pool::builder(manager)
+        .max_size(connections)
+        .runtime(Runtime::Tokio1)
+        .wait_timeout(Some(CONNECT_TIME))
+        .create_timeout(Some(CONNECT_TIME))
+        .recycle_timeout(Some(CONNECT_TIME));
+    pool.build().map_err(|_| ConnectError::Tls)
+}
+
+/// The words of the database may repeat what was set; its number does not.
+fn refused(error: &deadpool_postgres::PoolError) -> ConnectError {
+    match error {
+        deadpool_postgres::PoolError::Backend(error) => match error.code() {
+            Some(code) => ConnectError::Refused(code.code().to_owned()),
+            None => ConnectError::Unreachable,
+        },
+        deadpool_postgres::PoolError::Timeout(_)
+        | deadpool_postgres::PoolError::Closed
+        | deadpool_postgres::PoolError::NoRuntimeSpecified
+        | deadpool_postgres::PoolError::PostCreateHook(_) => ConnectError::Unreachable,
+    }
+}

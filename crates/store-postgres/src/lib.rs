@@ -1,0 +1,21 @@
+#![doc = include_str!("../README.md")]
+
+mod audit;
+mod commit;
+mod connect;
+mod fault;
+pub mod limits;
+mod list;
+mod migrate;
+mod read;
+mod store;
+mod table;
+mod tls;
+mod url;
+mod vault;
+
+pub use crate::connect::{ConnectError, Database, Password, PostgresSettings};
+pub use crate::migrate::{Applied, MigrateError, SchemaState};
+pub use crate::store::PostgresStore;
+pub use crate::url::{PostgresUrl, UrlFault};
+pub use crate::vault::{Replication, VaultRow};

@@ -1,0 +1,3 @@
+//! The store from outside, over real servers.
+
+#![cfg(test)]
