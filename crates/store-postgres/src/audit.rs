@@ -79,11 +79,11 @@ fn tag(chain: &dyn Chain, previous: &[u8; 32], writer: NodeId, place: u64, notes
 
 const CHAIN: &[u8] = b"panvault postgres audit";
 
-/// The last step of a node, if it has written one.
-pub(crate) async fn last(database: &Database, writer: NodeId) -> Result<Option<Step>, StoreFault> {
-    let sql = "SELECT place, count, notes, tag FROM audit WHERE writer = $1 ORDER BY place DESC LIMIT 1";
+/// The last two steps of a node, the last first.
+pub(crate) async fn last_two(database: &Database, writer: NodeId) -> Result<Vec<Step>, StoreFault> {
+    let sql = "SELECT place, count, notes, tag FROM audit WHERE writer = $1 ORDER BY place DESC LIMIT 2";
     let rows = database.query(sql, &[(&writer.as_bytes().as_slice(), Type::BYTEA)]).await?;
-    rows.first().map(Step::of).transpose()
+    rows.iter().map(Step::of).collect()
 }
 
 /// The step of a node at a place, if there is one that begins there.
@@ -145,17 +145,18 @@ pub(crate) async fn read(
             [(&writer.as_bytes().as_slice(), Type::BYTEA), (&from, Type::INT8), (&STEPS, Type::INT8)];
         let rows = database.query(sql, &parameters).await?;
         let is_last = (rows.len() as u64) < STEPS.unsigned_abs();
-        for row in &rows {
+        for (at, row) in rows.iter().enumerate() {
             let step = Step::of(row)?;
             if step.place != expected.0 {
                 return Err(GAP);
             }
+            // A place that nobody took, and the last.
+            if step.count == 0 {
+                let is_end = is_last && at + 1 == rows.len();
+                return if is_end { Ok(records) } else { Err(GAP) };
+            }
             if tag(chain, &expected.1, writer, step.place, &step.notes) != step.tag {
                 return Err(UNCHAINED);
-            }
-            // A place that nobody took is the last.
-            if step.count == 0 {
-                return Ok(records);
             }
             expected = (step.end(), step.tag);
             let of_the_step =

@@ -30,6 +30,13 @@ pub(crate) fn is_conflict(error: &tokio_postgres::Error) -> bool {
     })
 }
 
+/// Whether it is not known what became of the statement: nothing was heard, or the server went before it said that it was undone. A primary that
+/// is told to stop while it waits for a standby has committed already.
+pub(crate) fn is_unknown(error: &tokio_postgres::Error) -> bool {
+    let Some(code) = error.code() else { return true };
+    code.code().starts_with("08") || code.code().starts_with("57P") || code.code() == "40003"
+}
+
 /// Whether the server goes, comes, takes no writes, or takes no more connections. The classes are 08, 57 and 53300.
 pub(crate) fn is_away(code: &SqlState) -> bool {
     code.code().starts_with("08")

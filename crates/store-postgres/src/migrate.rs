@@ -1,5 +1,6 @@
 //! The schema: numbered steps, each with a checksum, done once, whichever nodes try.
 
+use deadpool_postgres::Object;
 use panvault_store::StoreFault;
 use sha2::{Digest, Sha256};
 use tokio_postgres::Client;
@@ -93,7 +94,8 @@ impl Database {
 
     /// Does the steps that are missing, each in a transaction. Several may try at once: each step is done by one of them.
     pub async fn migrate(&self) -> Result<Vec<Applied>, MigrateError> {
-        let client = self.reader().await?;
+        // Of its own: given up in the middle, it is not used again.
+        let client = Object::take(self.reader().await?);
         let mut tries = 0;
         while let Err(error) = client.batch_execute(TABLE).await {
             // Two that make one table at once meet in the catalogue.

@@ -5,12 +5,38 @@ use panvault_store::{Chain, Row, RowKey, Table};
 use tokio_postgres::types::Type;
 
 /// A value of a column: all are bytes or numbers of 64 bits.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Value {
     Int(i64),
     Bytes(Vec<u8>),
     /// Nothing, in a column of bytes or of numbers.
     None,
+}
+
+impl Value {
+    /// What it takes, about.
+    pub(crate) const fn bytes(&self) -> usize {
+        match self {
+            Self::Int(_) | Self::None => size_of::<i64>(),
+            Self::Bytes(bytes) => bytes.len(),
+        }
+    }
+
+    /// In a column of numbers.
+    pub(crate) fn into_int(self) -> Option<i64> {
+        match self {
+            Self::Int(number) => Some(number),
+            Self::Bytes(_) | Self::None => None,
+        }
+    }
+
+    /// In a column of bytes.
+    pub(crate) fn into_bytes(self) -> Option<Vec<u8>> {
+        match self {
+            Self::Bytes(bytes) => Some(bytes),
+            Self::Int(_) | Self::None => None,
+        }
+    }
 }
 
 /// What a column holds.

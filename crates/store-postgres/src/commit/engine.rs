@@ -1,0 +1,324 @@
+//! What does the steps, one after the other, and knows the fate of each before the next.
+//!
+//! A step has a place in the node's chain, which is a key of the database. So one whose connection was lost is simply tried again at the same
+//! place: whichever of them comes first takes it, and the others fail by it. Where nothing is to be tried again, the place is marked,
+//! and what is still on its way fails by the mark.
+
+use core::hash::{Hash as _, Hasher as _};
+use core::time::Duration;
+use std::collections::VecDeque;
+use std::hash::DefaultHasher;
+use std::sync::Arc;
+
+use panvault_store::{Chain, Commit, StoreFault};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_postgres::types::{ToSql, Type};
+
+use crate::audit::{self, Step};
+use crate::commit::attempt::{Attempt, Attempting};
+use crate::commit::chain_end::ChainEnd;
+use crate::commit::{Answer, Job, Progress, batch};
+use crate::connect::Database;
+use crate::limits::{CONFLICT_TRIES_MAX, JITTER_MICROS, RESOLVE_TIME, RETRY_TIME, STATEMENT_TIME};
+
+pub(crate) struct Engine {
+    database: Database,
+    chain: Arc<dyn Chain>,
+    end: ChainEnd,
+    progress: Arc<Progress>,
+    receiver: mpsc::Receiver<Job>,
+    waiting: VecDeque<Job>,
+    /// Nothing more is written: the database is not the one that it was.
+    stopped: bool,
+}
+
+/// What was sent and may have been done: the step, and what whoever waits is told then.
+type Fate = Vec<(Step, Vec<Answer>)>;
+
+/// What a look at a place shows.
+enum Seen {
+    /// One of those that were sent took it.
+    Done(Step, Vec<Answer>),
+    /// None did so far.
+    Open,
+    /// None did, and none can.
+    Dead,
+    /// Something else is there.
+    Strange,
+    Unreached,
+}
+
+/// Who waits for a step.
+struct Replies(Vec<oneshot::Sender<Answer>>);
+
+impl Replies {
+    fn are_given(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whoever no longer waits has gone; the step is what it is all the same.
+    fn give(&mut self, answers: Vec<Answer>) {
+        self.0.drain(..).zip(answers).for_each(|(reply, answer)| drop(reply.send(answer)));
+    }
+
+    fn refuse(&mut self, fault: StoreFault) {
+        self.0.drain(..).for_each(|reply| drop(reply.send(Err(fault))));
+    }
+}
+
+impl Engine {
+    pub(crate) fn new(
+        database: Database,
+        chain: Arc<dyn Chain>,
+        end: ChainEnd,
+        progress: Arc<Progress>,
+        receiver: mpsc::Receiver<Job>,
+    ) -> Self {
+        Self { database, chain, end, progress, receiver, waiting: VecDeque::new(), stopped: false }
+    }
+
+    /// Until nobody can hand anything over any more, or writing has ended.
+    pub(crate) async fn run(mut self) {
+        let max = self.database.commit_rows_max();
+        while !self.stopped {
+            if self.waiting.is_empty() {
+                let Some(job) = self.next().await else { return };
+                self.waiting.push_back(job);
+            }
+            while let Ok(job) = self.receiver.try_recv() {
+                self.waiting.push_back(job);
+            }
+            let jobs = batch::take(&mut self.waiting, max);
+            self.step(jobs).await;
+        }
+        self.receiver.close();
+        self.refuse_waiting(StoreFault::Stopped);
+        while let Some(job) = self.receiver.recv().await {
+            drop(job.reply.send(Err(StoreFault::Stopped)));
+        }
+    }
+
+    /// The next commit. While the database is away, it is asked now and then whether it is back.
+    async fn next(&mut self) -> Option<Job> {
+        loop {
+            if self.progress.fault_now().is_none() {
+                return self.receiver.recv().await;
+            }
+            if let Ok(job) = timeout(RETRY_TIME, self.receiver.recv()).await {
+                return job;
+            }
+            if self.database.query("SELECT 1", &[]).await.is_ok() {
+                self.progress.fault(None);
+            }
+        }
+    }
+
+    fn refuse_waiting(&mut self, fault: StoreFault) {
+        while let Ok(job) = self.receiver.try_recv() {
+            self.waiting.push_back(job);
+        }
+        self.waiting.drain(..).for_each(|job| drop(job.reply.send(Err(fault))));
+    }
+
+    /// Does what goes together, and answers. Returns when it is known what became of it.
+    async fn step(&mut self, jobs: Vec<Job>) {
+        let (commits, replies): (Vec<Commit>, Vec<_>) =
+            jobs.into_iter().map(|job| (job.commit, job.reply)).unzip();
+        let mut replies = Replies(replies);
+        let mut fate = Fate::new();
+        let begun = Instant::now();
+        let (mut tries, mut with_care) = (0, false);
+        loop {
+            if !fate.is_empty() {
+                match self.look(&mut fate).await {
+                    Seen::Done(step, answers) => return self.done(&step, answers, &mut replies),
+                    Seen::Open => {}
+                    Seen::Dead => fate.clear(),
+                    Seen::Strange => {
+                        return self.stop(&mut replies, StoreFault::Unresolved, "another wrote in its name");
+                    }
+                    Seen::Unreached => {
+                        self.wait_for_database(begun, &mut replies).await;
+                        continue;
+                    }
+                }
+            }
+            if replies.are_given() {
+                // Nobody waits: it is only to be known that it is not done later.
+                if fate.is_empty() || self.mark().await {
+                    return;
+                }
+                self.wait_for_database(begun, &mut replies).await;
+                continue;
+            }
+            let attempting =
+                Attempting { database: &self.database, chain: self.chain.as_ref(), end: &self.end };
+            let attempt =
+                if with_care { attempting.decide(&commits).await } else { attempting.hope(&commits).await };
+            let refusal = match attempt {
+                Attempt::Done(step, answers) => return self.done(&step, answers, &mut replies),
+                Attempt::Unknown(step, answers) => {
+                    tracing::warn!(
+                        advice = "none; it is looked up before anything else is written",
+                        "store.commit_lost"
+                    );
+                    fate.push((step, answers));
+                    continue;
+                }
+                Attempt::Unhoped => {
+                    with_care = true;
+                    continue;
+                }
+                Attempt::Met if tries < CONFLICT_TRIES_MAX => {
+                    tries += 1;
+                    with_care = true;
+                    sleep(self.jitter(tries)).await;
+                    continue;
+                }
+                Attempt::Lost if !fate.is_empty() => {
+                    self.wait_for_database(begun, &mut replies).await;
+                    continue;
+                }
+                // What was sent before may have come first; the look above says.
+                Attempt::Taken if !fate.is_empty() => continue,
+                Attempt::Taken => {
+                    return self.stop(&mut replies, StoreFault::Stopped, "another wrote in its name");
+                }
+                Attempt::Rewound => {
+                    let fault = if fate.is_empty() { StoreFault::Stopped } else { StoreFault::Unresolved };
+                    return self.stop(&mut replies, fault, "the database has lost what it had committed");
+                }
+                Attempt::Nothing(answers) => Ok(answers),
+                Attempt::Met => Err(StoreFault::Busy),
+                Attempt::Lost => Err(StoreFault::Unreachable),
+                Attempt::Refused(fault) => Err(fault),
+            };
+            // Nothing was done now; and nothing of it may be done later.
+            if !fate.is_empty() && !self.mark().await {
+                self.wait_for_database(begun, &mut replies).await;
+                continue;
+            }
+            return self.refused(refusal, commits, replies).await;
+        }
+    }
+
+    fn done(&mut self, step: &Step, answers: Vec<Answer>, replies: &mut Replies) {
+        self.end.follow(step);
+        self.progress.done(self.end.place - 1);
+        replies.give(answers);
+    }
+
+    /// Answers what was not done. One that the database does not take is found by trying each by itself.
+    async fn refused(
+        &mut self,
+        refusal: Result<Vec<Answer>, StoreFault>,
+        commits: Vec<Commit>,
+        mut replies: Replies,
+    ) {
+        match refusal {
+            Ok(answers) => {
+                self.progress.fault(None);
+                replies.give(answers);
+            }
+            Err(StoreFault::Unreachable) => {
+                self.progress.fault(Some(StoreFault::Unreachable));
+                replies.refuse(StoreFault::Unreachable);
+                self.refuse_waiting(StoreFault::Unreachable);
+            }
+            Err(fault @ (StoreFault::Full | StoreFault::Busy)) => {
+                self.progress.fault((fault == StoreFault::Full).then_some(fault));
+                replies.refuse(fault);
+            }
+            Err(_) if commits.len() > 1 => {
+                for (commit, reply) in commits.into_iter().zip(replies.0) {
+                    Box::pin(self.step(vec![Job { commit, reply }])).await;
+                }
+            }
+            Err(fault) => {
+                tracing::error!(error = %fault, advice = "see the log of the database", "store.commit_refused");
+                replies.refuse(fault);
+            }
+        }
+    }
+
+    /// Writes nothing more: whoever asks from now on is refused.
+    fn stop(&mut self, replies: &mut Replies, fault: StoreFault, why: &'static str) {
+        let advice = "nothing more is acknowledged; see which database this is, and whether it was put back to an older state";
+        tracing::error!(why, advice, "store.stopped");
+        self.progress.fault(Some(StoreFault::Stopped));
+        replies.refuse(fault);
+        self.stopped = true;
+    }
+
+    /// Waits a moment. Whoever has waited for long enough is told that nobody knows, and whoever comes meanwhile is refused.
+    async fn wait_for_database(&mut self, begun: Instant, replies: &mut Replies) {
+        self.progress.fault(Some(StoreFault::Unreachable));
+        if begun.elapsed() >= RESOLVE_TIME {
+            replies.refuse(StoreFault::Unresolved);
+            self.refuse_waiting(StoreFault::Unreachable);
+        }
+        sleep(RETRY_TIME).await;
+    }
+
+    /// Looks whether one of those that were sent took the place.
+    async fn look(&mut self, fate: &mut Fate) -> Seen {
+        let at = audit::at(&self.database, self.end.writer, self.end.place);
+        match timeout(STATEMENT_TIME, at).await {
+            Ok(Ok(None)) => Seen::Open,
+            Ok(Ok(Some(step))) if step.count == 0 => {
+                if self.end.mark == Some(step.tag) {
+                    return Seen::Open;
+                }
+                // A mark of ours of which we did not hear: it came after all that was sent.
+                self.end.mark = Some(step.tag);
+                Seen::Dead
+            }
+            Ok(Ok(Some(step))) => {
+                let sent = fate.iter().position(|(sent, _)| sent.tag == step.tag);
+                sent.map_or(Seen::Strange, |at| {
+                    let (step, answers) = fate.swap_remove(at);
+                    Seen::Done(step, answers)
+                })
+            }
+            Ok(Err(_)) | Err(_) => Seen::Unreached,
+        }
+    }
+
+    /// Marks the place, so that whatever is still on its way to it comes too late. `false` when that is not known.
+    async fn mark(&mut self) -> bool {
+        let before = self.end.mark.unwrap_or(self.end.tag);
+        let mark = Step::new(self.chain.as_ref(), &before, self.end.writer, self.end.place, &[]).tag;
+        let sql = if self.end.mark.is_some() {
+            "UPDATE audit SET tag = $3 WHERE writer = $1 AND place = $2 AND count = 0 AND tag = $4 RETURNING 1"
+        } else {
+            "INSERT INTO audit (writer, place, count, notes, tag) VALUES ($1, $2, 0, '', $3) \
+             ON CONFLICT (writer, place) DO NOTHING RETURNING 1"
+        };
+        let (writer, tag, before) =
+            (self.end.writer.as_bytes().as_slice(), mark.as_slice(), before.as_slice());
+        let place = i64::try_from(self.end.place).unwrap_or(i64::MAX);
+        let mut parameters: Vec<(&(dyn ToSql + Sync), Type)> =
+            vec![(&writer, Type::BYTEA), (&place, Type::INT8), (&tag, Type::BYTEA)];
+        if self.end.mark.is_some() {
+            parameters.push((&before, Type::BYTEA));
+        }
+        let Ok(Ok(rows)) = timeout(STATEMENT_TIME, self.database.query(sql, &parameters)).await else {
+            return false;
+        };
+        if rows.is_empty() {
+            return false;
+        }
+        self.end.mark = Some(mark);
+        self.progress.fault(None);
+        true
+    }
+
+    /// A wait that differs from node to node, and grows.
+    fn jitter(&self, tries: u32) -> Duration {
+        let mut hasher = DefaultHasher::new();
+        (self.end.writer, self.end.place, tries).hash(&mut hasher);
+        let most = JITTER_MICROS.saturating_mul(u64::from(tries.min(8)));
+        Duration::from_micros(hasher.finish() % most.max(1))
+    }
+}
