@@ -65,13 +65,6 @@ pub const PATROL_BUSY_ROWS: usize = 256;
 /// Milliseconds between two of these while there is nothing else to do, so that it takes a part of one core.
 pub const PATROL_PAUSE_MILLIS: u64 = 5;
 
-/// Rows of a sorted list that are held while it is sorted: those that are left out at its front, and those of the page. Each takes some
-/// 50 bytes, and its text.
-pub const SORT_ROWS_MAX: usize = 200_000;
-
-/// Bytes of the texts that those are sorted by.
-pub const SORT_TEXT_BYTES_MAX: usize = 16 << 20;
-
 /// Ids of one organisation that a list reads at a time.
 pub const LIST_BATCH_ROWS: usize = 256;
 
@@ -106,9 +99,6 @@ pub const ROW_BYTES_MAX: usize = 20 * 1024;
 
 /// Bytes of memory that a step takes until the view shows it, beside its texts.
 pub const STEP_HELD_BYTES: u64 = 1024;
-
-/// Bytes of memory that a row takes while it is sorted, beside its text.
-pub const SORT_ROW_BYTES: usize = 50;
 
 /// Bytes that are looked through of a last segment that has no header yet: twice those of a segment.
 pub const UNUSED_SEGMENT_BYTES_MAX: u64 = 64 << 20;

@@ -14,6 +14,7 @@ mod memory_cvv;
 mod query;
 mod row;
 mod slots;
+mod sorting;
 mod store;
 
 pub use crate::codec::RowFault;
@@ -40,4 +41,5 @@ pub use crate::row::{
     RefundRow, RefusalReason, Row, RowKey, Table, TransactionRow,
 };
 pub use crate::slots::{Slot, SlotLimits, Slots};
+pub use crate::sorting::Sorting;
 pub use crate::store::{Chain, Pending, Store, StoreFault, StoreStatus, Totals};

@@ -6,6 +6,16 @@ pub const LIST_ROWS_MAX: u32 = 1000;
 /// Seconds that a list may wait for its turn, and then take, where nothing else is set.
 pub const LIST_SECONDS: u64 = 10;
 
+/// Rows of a sorted list that are held while it is sorted: those that are left out at its front, and those of the page. Each takes some
+/// 50 bytes, and its text.
+pub const SORT_ROWS_MAX: usize = 200_000;
+
+/// Bytes of the texts that those are sorted by.
+pub const SORT_TEXT_BYTES_MAX: usize = 16 << 20;
+
+/// Bytes of memory that a row takes while it is sorted, beside its text.
+pub const SORT_ROW_BYTES: usize = 50;
+
 /// Expired idempotency records, or rows about CVVs, that one commit of a sweep removes.
 pub const SWEEP_ROWS_MAX: usize = 1000;
 

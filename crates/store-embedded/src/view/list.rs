@@ -1,7 +1,6 @@
 mod expected;
 mod found;
 mod newest;
-mod sorting;
 #[cfg(test)]
 mod tests;
 
@@ -15,8 +14,8 @@ use panvault_model::{
 use panvault_store::limits::LIST_ROWS_MAX;
 use panvault_store::{
     CardField, CardRow, Chain, CustomerField, CustomerRow, DeliveryField, DeliveryRow, Field, FieldValue,
-    Indexed, Page, Query, RefundField, RefundRow, RowFault, RowKey, StoreFault, Test, TransactionField,
-    TransactionRow,
+    Indexed, Page, Query, RefundField, RefundRow, RowFault, RowKey, Sorting, StoreFault, Test,
+    TransactionField, TransactionRow,
 };
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -27,7 +26,6 @@ use crate::view::fingerprints::{self, Tail};
 use crate::view::list::expected::Expected;
 use crate::view::list::found::Found;
 use crate::view::list::newest::{Newest, OrderedIndex};
-use crate::view::list::sorting::Sorting;
 use crate::view::read::unreadable;
 use crate::view::tally::{Counted, Tallies};
 

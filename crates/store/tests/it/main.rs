@@ -1,4 +1,4 @@
-//! What rows are as bytes, and what CVVs take of memory.
+//! What rows are as bytes, how they are sorted, and what CVVs take of memory.
 
 #![cfg(test)]
 
@@ -8,4 +8,5 @@ mod fuzz;
 #[cfg(target_os = "linux")]
 mod memory;
 mod rows;
+mod sorting;
 mod vectors;

@@ -1,12 +1,12 @@
 use core::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-use panvault_store::{Direction, Field, FieldValue, StoreFault};
-
 use crate::limits::{SORT_ROWS_MAX, SORT_TEXT_BYTES_MAX};
+use crate::query::{Direction, Field, FieldValue};
+use crate::store::StoreFault;
 
-/// What rows are sorted by, and their ids: of those that come first, as many as are wanted.
-pub(super) struct Sorting<F> {
+/// What rows of a list are sorted by, and their ids: of those that come first, as many as are wanted.
+pub struct Sorting<F> {
     field: F,
     direction: Direction,
     wanted: usize,
@@ -23,12 +23,13 @@ struct Key {
 }
 
 impl<F: Field> Sorting<F> {
-    pub(super) const fn new(field: F, direction: Direction, wanted: usize) -> Self {
+    /// By this field, and so many of them.
+    pub const fn new(field: F, direction: Direction, wanted: usize) -> Self {
         Self { field, direction, wanted, keys: BinaryHeap::new(), text_bytes: 0 }
     }
 
-    /// Takes up a row that is older than those before it.
-    pub(super) fn put(&mut self, row: &F::Row, id: [u8; 12]) -> Result<(), StoreFault> {
+    /// Takes up a row that is older than those before it. [`StoreFault::TooManyRows`] where more would be held than may be.
+    pub fn put(&mut self, row: &F::Row, id: [u8; 12]) -> Result<(), StoreFault> {
         let value = self.field.value(row);
         if self.keys.len() >= self.wanted {
             // Of rows that are equal the newer comes first.
@@ -47,7 +48,7 @@ impl<F: Field> Sorting<F> {
     }
 
     /// Ids as the rows are sorted.
-    pub(super) fn sorted(self) -> impl Iterator<Item = [u8; 12]> {
+    pub fn sorted(self) -> impl Iterator<Item = [u8; 12]> {
         self.keys.into_sorted_vec().into_iter().map(|key| key.id)
     }
 }
@@ -78,34 +79,3 @@ impl PartialEq for Key {
 }
 
 impl Eq for Key {}
-
-#[cfg(test)]
-mod tests {
-    use panvault_store::CardField;
-    use panvault_testkit::conformance::rows::card;
-
-    use super::*;
-
-    fn sorting(field: CardField) -> Sorting<CardField> {
-        Sorting::new(field, Direction::Ascending, usize::MAX)
-    }
-
-    #[test]
-    fn so_many_rows_are_sorted_and_no_more() {
-        let (mut sorting, row) = (sorting(CardField::CreatedAt), card(1));
-        for _ in 0..SORT_ROWS_MAX {
-            assert_eq!(sorting.put(&row, *row.id.as_bytes()), Ok(()));
-        }
-        assert_eq!(sorting.put(&row, *row.id.as_bytes()), Err(StoreFault::TooManyRows));
-    }
-
-    #[test]
-    fn by_so_much_text_and_no_more() {
-        let (mut sorting, mut row) = (sorting(CardField::IssuerName), card(1));
-        row.facts.issuer_name = Some("a".repeat(SORT_TEXT_BYTES_MAX / 4).into());
-        for _ in 0..4 {
-            assert_eq!(sorting.put(&row, *row.id.as_bytes()), Ok(()));
-        }
-        assert_eq!(sorting.put(&row, *row.id.as_bytes()), Err(StoreFault::TooManyRows));
-    }
-}
