@@ -3,15 +3,18 @@
 use core::time::Duration;
 use std::sync::Arc;
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{
+    Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType,
+};
 use panvault_store::StoreFault;
+use tokio::time::timeout;
 use tokio_postgres::config::{ChannelBinding, SslMode as Wanted, TargetSessionAttrs};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{NoTls, Row};
 use zeroize::Zeroizing;
 
 use crate::fault::store_fault;
-use crate::limits::{COMMIT_ROWS_MAX, CONNECT_TIME, CONNECTIONS_MAX, SILENCE_TIME};
+use crate::limits::{COMMIT_ROWS_MAX, CONNECT_TIME, CONNECTIONS_MAX, READ_TIME, SILENCE_TIME};
 use crate::tls;
 use crate::url::{PostgresUrl, SslMode};
 
@@ -84,6 +87,7 @@ struct Inner {
     commits: Pool,
     url: PostgresUrl,
     commit_rows_max: usize,
+    connections_max: usize,
     list_time: Duration,
 }
 
@@ -100,6 +104,7 @@ impl Database {
             commits: pool(&url, password.as_ref(), 1)?,
             url,
             commit_rows_max: usize::try_from(commit_rows_max.max(1)).unwrap_or(1),
+            connections_max: reads,
             list_time: Duration::from_secs(list_seconds),
         };
         let database = Self { inner: Arc::new(inner) };
@@ -116,14 +121,27 @@ impl Database {
         self.inner.commit_rows_max
     }
 
+    /// Connections for reads.
+    pub(crate) fn connections_max(&self) -> usize {
+        self.inner.connections_max
+    }
+
     /// How long a list may take.
     pub(crate) fn list_time(&self) -> Duration {
         self.inner.list_time
     }
 
-    /// A connection for reads. Whoever begins a transaction on it ends that, or drops it with `Object::take`.
+    /// A connection for reads. Whoever begins a transaction on it ends that, or drops it with [`Lent`].
     pub(crate) async fn reader(&self) -> Result<Object, StoreFault> {
-        self.inner.reads.get().await.map_err(|_| StoreFault::Unreachable)
+        self.inner.reads.get().await.map_err(|error| match error {
+            // All are in use.
+            PoolError::Timeout(TimeoutType::Wait) => StoreFault::Busy,
+            PoolError::Timeout(TimeoutType::Create | TimeoutType::Recycle)
+            | PoolError::Backend(_)
+            | PoolError::Closed
+            | PoolError::NoRuntimeSpecified
+            | PoolError::PostCreateHook(_) => StoreFault::Unreachable,
+        })
     }
 
     /// The connection for commits.
@@ -134,10 +152,16 @@ impl Database {
     /// Reads in one statement; once more on another connection, if the first was lost meanwhile.
     pub(crate) async fn query(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, StoreFault> {
         for last in [false, true] {
-            let client = self.reader().await?;
-            match client.query_typed(sql, &to_vec(parameters)).await {
-                Err(error) if error.is_closed() && !last => drop(Object::take(client)),
-                read => return read.map_err(|error| store_fault(&error)),
+            let lent = Lent::new(self.reader().await?);
+            let client = lent.client()?;
+            let read = timeout(READ_TIME, client.query_typed(sql, &to_vec(parameters))).await;
+            match read {
+                Err(_) => return Err(StoreFault::Unreachable),
+                Ok(Err(error)) if error.is_closed() && !last => {}
+                Ok(read) => {
+                    lent.give_back();
+                    return read.map_err(|error| store_fault(&error));
+                }
             }
         }
         Err(StoreFault::Unreachable)
@@ -146,6 +170,31 @@ impl Database {
     pub(crate) fn close(&self) {
         self.inner.reads.close();
         self.inner.commits.close();
+    }
+}
+
+/// A connection that goes with whoever had it, unless it is given back: what was asked on it may still run, and whoever got it next would wait
+/// for that.
+pub(crate) struct Lent(Option<Object>);
+
+impl Lent {
+    pub(crate) const fn new(client: Object) -> Self {
+        Self(Some(client))
+    }
+
+    pub(crate) fn client(&self) -> Result<&Object, StoreFault> {
+        self.0.as_ref().ok_or(StoreFault::Unreachable)
+    }
+
+    /// Nothing that was asked on it is unanswered, and no transaction is begun.
+    pub(crate) fn give_back(mut self) {
+        drop(self.0.take());
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        drop(self.0.take().map(Object::take));
     }
 }
 
@@ -186,15 +235,15 @@ fn pool(url: &PostgresUrl, password: Option<&Password>, connections: usize) -> R
 }
 
 /// The words of the database may repeat what was set; its number does not.
-fn refused(error: &deadpool_postgres::PoolError) -> ConnectError {
+fn refused(error: &PoolError) -> ConnectError {
     match error {
-        deadpool_postgres::PoolError::Backend(error) => match error.code() {
+        PoolError::Backend(error) => match error.code() {
             Some(code) => ConnectError::Refused(code.code().to_owned()),
             None => ConnectError::Unreachable,
         },
-        deadpool_postgres::PoolError::Timeout(_)
-        | deadpool_postgres::PoolError::Closed
-        | deadpool_postgres::PoolError::NoRuntimeSpecified
-        | deadpool_postgres::PoolError::PostCreateHook(_) => ConnectError::Unreachable,
+        PoolError::Timeout(_)
+        | PoolError::Closed
+        | PoolError::NoRuntimeSpecified
+        | PoolError::PostCreateHook(_) => ConnectError::Unreachable,
     }
 }

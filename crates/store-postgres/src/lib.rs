@@ -8,8 +8,11 @@ pub mod limits;
 mod list;
 mod migrate;
 mod read;
+mod row;
 mod store;
 mod table;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod url;
 mod vault;

@@ -37,3 +37,39 @@ pub const RETRY_TIME: Duration = Duration::from_millis(100);
 
 /// Longest wait before a step that met another is tried again, for each try that there was.
 pub const JITTER_MICROS: u64 = 4_000;
+
+/// How long a read by key, or by an index, may take before its connection is given up.
+pub const READ_TIME: Duration = Duration::from_secs(5);
+
+/// Lists that run at a time of one asker, where there are connections for so many.
+pub const LISTS_OF_ONE_MAX: usize = 3;
+
+/// Lists that wait for a slot; one more is refused, or of whoever has most of them the last.
+pub const LISTS_WAITING_MAX: usize = 256;
+
+/// Ids that a list reads of one organisation, or of one value of an index, at a time.
+pub const IDS_MAX: usize = 4_096;
+
+/// Ids of all organisations, or of what an index gives, that a list holds at a time.
+pub const IDS_HELD_MAX: usize = 65_536;
+
+/// Organisations, or values of an index, of which one statement of a list reads ids.
+pub const RANGES_MAX: usize = 8_192;
+
+/// Rows that a list reads at a time to see whether they meet a condition: so few at first, and twice as many each time.
+pub const READ_ROWS_LEAST: usize = 32;
+
+/// The most of them.
+pub const READ_ROWS_MAX: usize = 512;
+
+/// Rows of some organisations that are counted for a page of all of them, where no more are asked for. They are counted in an index, ten thousand
+/// in about a millisecond.
+pub const COUNTED_MAX: u64 = 10_000;
+
+/// Rows of a table that are counted for how many there are in all; beyond, it is what the database takes for their number.
+pub const TOTALS_COUNTED_MAX: i64 = 100_000;
+
+/// Lists that run at a time: half of the connections for reads, so that no number of lists is in the way of a read by key.
+pub const fn lists_max(connections: usize) -> usize {
+    if connections < 2 { 1 } else { connections / 2 }
+}

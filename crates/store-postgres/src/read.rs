@@ -1,171 +1,237 @@
 //! Reads by key, and by the indexes that are no lists.
 
+mod delivery;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use panvault_model::{ApiKeyId, CardId, CustomerId, DeliveryId, Id, RefundId, Timestamp, TransactionId};
+use panvault_model::{ApiKeyId, CardId, CustomerId, Id, RefundId, Timestamp, TransactionId};
 use panvault_store::{
-    ApiKeyUseRow, CardCvvRow, CardRow, CustomerRow, DeliveryLane, DeliveryPlace, DeliveryRow, DocumentKind,
-    DocumentRow, HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow, RefundRow, StoreFault, Totals,
-    TransactionRow,
+    ApiKeyUseRow, CardCvvRow, CardRow, Chain, CustomerRow, DocumentKind, DocumentRow, HistoryRow,
+    IdempotencyKey, IdempotencyRow, NodeRow, RefundRow, Row, RowKey, SlotLimits, Slots, StoreFault, Table,
+    Totals, TransactionRow,
 };
 
 use crate::connect::Database;
+use crate::limits::{LISTS_OF_ONE_MAX, LISTS_WAITING_MAX, TOTALS_COUNTED_MAX, lists_max};
+use crate::row::{self, Argument, UNREADABLE, limit};
+use crate::table;
 
-const UNREAD: StoreFault = StoreFault::Read("this store does not read it");
-
-pub(crate) async fn card_read(_database: &Database, _id: CardId) -> Result<Option<Arc<CardRow>>, StoreFault> {
-    Err(UNREAD)
+/// What reads are made from.
+pub(crate) struct Reads {
+    pub(crate) database: Database,
+    pub(crate) chain: Arc<dyn Chain>,
+    /// What lists run in, so that they leave connections to reads by key.
+    pub(crate) slots: Arc<Slots<()>>,
 }
 
-pub(crate) async fn card_page(
-    _database: &Database,
-    _after: CardId,
-    _limit: usize,
-) -> Result<Vec<Arc<CardRow>>, StoreFault> {
-    Err(UNREAD)
+/// The row of a kind, of what may be any.
+macro_rules! of {
+    ($variant:ident) => {
+        |row: panvault_store::Row| if let panvault_store::Row::$variant(row) = row { Some(row) } else { None }
+    };
+}
+pub(crate) use of;
+
+impl Reads {
+    pub(crate) fn new(database: Database, chain: Arc<dyn Chain>) -> Self {
+        let lists = lists_max(database.connections_max());
+        let limits = SlotLimits { of_one_max: lists.min(LISTS_OF_ONE_MAX), waiting_max: LISTS_WAITING_MAX };
+        Self { database, chain, slots: Arc::new(Slots::new(vec![(); lists], limits)) }
+    }
+
+    /// The row of a key.
+    async fn one<T>(&self, key: RowKey, of: impl Fn(Row) -> Option<T>) -> Result<Option<T>, StoreFault> {
+        let id = table::id(key);
+        let rows = self.many(key.table(), "WHERE id = $1", &[Argument::Bytes(&id)], of).await?;
+        Ok(rows.into_iter().next())
+    }
+
+    /// The rows of several keys of a table, in the order of the keys.
+    async fn each<T: Clone>(
+        &self,
+        table: Table,
+        keys: &[RowKey],
+        of: impl Fn(Row) -> Option<T>,
+    ) -> Result<Vec<Option<T>>, StoreFault> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids: Vec<Vec<u8>> = keys.iter().map(|key| table::id(*key)).collect();
+        let named = |row: Row| {
+            let key = row.key();
+            of(row).map(|row| (key, row))
+        };
+        let rows = self.many(table, "WHERE id = ANY($1)", &[Argument::BytesOf(&ids)], named).await?;
+        let rows: HashMap<RowKey, T> = rows.into_iter().collect();
+        Ok(keys.iter().map(|key| rows.get(key).cloned()).collect())
+    }
+
+    /// The rows of a table of which something holds.
+    async fn many<T>(
+        &self,
+        table: Table,
+        which: &str,
+        arguments: &[Argument<'_>],
+        of: impl Fn(Row) -> Option<T>,
+    ) -> Result<Vec<T>, StoreFault> {
+        let sql = format!("{} {which}", row::selected(table));
+        let found = self.query(&sql, arguments).await?;
+        let rows = found.iter().map(|found| row::row(table, self.chain.as_ref(), found).map(&of));
+        rows.filter_map(Result::transpose).collect()
+    }
+
+    pub(crate) async fn card_read(&self, id: CardId) -> Result<Option<Arc<CardRow>>, StoreFault> {
+        self.one(RowKey::Card(id), of!(Card)).await
+    }
+
+    pub(crate) async fn card_page(
+        &self,
+        after: CardId,
+        rows: usize,
+    ) -> Result<Vec<Arc<CardRow>>, StoreFault> {
+        let which = "WHERE id > $1 ORDER BY id LIMIT $2";
+        self.many(Table::Card, which, &[Argument::Bytes(after.as_bytes()), limit(rows)], of!(Card)).await
+    }
+
+    pub(crate) async fn card_cvv_read(&self, card: CardId) -> Result<Option<Arc<CardCvvRow>>, StoreFault> {
+        self.one(RowKey::CardCvv(card), of!(CardCvv)).await
+    }
+
+    pub(crate) async fn card_cvv_read_many(
+        &self,
+        cards: Vec<CardId>,
+    ) -> Result<Vec<Option<Arc<CardCvvRow>>>, StoreFault> {
+        let keys: Vec<RowKey> = cards.into_iter().map(RowKey::CardCvv).collect();
+        self.each(Table::CardCvv, &keys, of!(CardCvv)).await
+    }
+
+    pub(crate) async fn card_cvv_expired(
+        &self,
+        now: Timestamp,
+        rows: usize,
+    ) -> Result<Vec<Arc<CardCvvRow>>, StoreFault> {
+        let which = "WHERE cvv_until <= $1 ORDER BY cvv_until LIMIT $2";
+        self.many(Table::CardCvv, which, &[moment(now), limit(rows)], of!(CardCvv)).await
+    }
+
+    pub(crate) async fn transaction_read(
+        &self,
+        id: TransactionId,
+    ) -> Result<Option<Arc<TransactionRow>>, StoreFault> {
+        self.one(RowKey::Transaction(id), of!(Transaction)).await
+    }
+
+    pub(crate) async fn transaction_history(
+        &self,
+        id: TransactionId,
+    ) -> Result<Vec<Arc<HistoryRow>>, StoreFault> {
+        let [first, last] = [0, u32::MAX].map(|version| table::id(RowKey::History(id, version)));
+        let which = "WHERE id >= $1 AND id <= $2 ORDER BY id DESC";
+        let steps = [Argument::Bytes(&first), Argument::Bytes(&last)];
+        self.many(Table::History, which, &steps, of!(History)).await
+    }
+
+    pub(crate) async fn transaction_open(&self) -> Result<Vec<Arc<TransactionRow>>, StoreFault> {
+        self.many(Table::Transaction, "WHERE open = 1 ORDER BY id", &[], of!(Transaction)).await
+    }
+
+    pub(crate) async fn refund_read(&self, id: RefundId) -> Result<Option<Arc<RefundRow>>, StoreFault> {
+        self.one(RowKey::Refund(id), of!(Refund)).await
+    }
+
+    pub(crate) async fn refund_open(&self) -> Result<Vec<Arc<RefundRow>>, StoreFault> {
+        self.many(Table::Refund, "WHERE open = 1 ORDER BY id", &[], of!(Refund)).await
+    }
+
+    pub(crate) async fn customer_read(&self, id: CustomerId) -> Result<Option<Arc<CustomerRow>>, StoreFault> {
+        self.one(RowKey::Customer(id), of!(Customer)).await
+    }
+
+    pub(crate) async fn node_read_all(&self) -> Result<Vec<Arc<NodeRow>>, StoreFault> {
+        self.many(Table::Node, "ORDER BY id", &[], of!(Node)).await
+    }
+
+    pub(crate) async fn api_key_use_read_many(
+        &self,
+        keys: Vec<ApiKeyId>,
+    ) -> Result<Vec<Option<Arc<ApiKeyUseRow>>>, StoreFault> {
+        let keys: Vec<RowKey> = keys.into_iter().map(RowKey::ApiKeyUse).collect();
+        self.each(Table::ApiKeyUse, &keys, of!(ApiKeyUse)).await
+    }
+
+    /// By kind, and then by id.
+    pub(crate) async fn document_read_all(&self) -> Result<Vec<Arc<DocumentRow>>, StoreFault> {
+        self.many(Table::Document, "ORDER BY id", &[], of!(Document)).await
+    }
+
+    pub(crate) async fn document_read_many(
+        &self,
+        keys: Vec<(DocumentKind, Id)>,
+    ) -> Result<Vec<Option<Arc<DocumentRow>>>, StoreFault> {
+        let keys: Vec<RowKey> = keys.into_iter().map(|(kind, id)| RowKey::Document(kind, id)).collect();
+        self.each(Table::Document, &keys, of!(Document)).await
+    }
+
+    pub(crate) async fn idempotency_read(
+        &self,
+        key: IdempotencyKey,
+    ) -> Result<Option<Box<IdempotencyRow>>, StoreFault> {
+        let row = self.one(RowKey::Idempotency(key), of!(Idempotency)).await?;
+        Ok(row.map(|row| Box::new(Arc::unwrap_or_clone(row))))
+    }
+
+    pub(crate) async fn idempotency_expired(
+        &self,
+        now: Timestamp,
+        rows: usize,
+    ) -> Result<Vec<IdempotencyKey>, StoreFault> {
+        let which = "WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2";
+        let key = |row: Row| of!(Idempotency)(row).map(|row| row.key);
+        self.many(Table::Idempotency, which, &[moment(now), limit(rows)], key).await
+    }
+
+    /// Counted as far as that takes a moment. Of a table that has more rows it is what the database itself takes for their number.
+    pub(crate) async fn totals(&self) -> Result<Totals, StoreFault> {
+        let count = async |table| {
+            let name = table::name(table);
+            let sql = format!("SELECT count(*) FROM (SELECT 1 FROM {name} LIMIT $1) AS counted");
+            let counted = self.number(&sql, &[Argument::Int(TOTALS_COUNTED_MAX)]).await?;
+            if counted < TOTALS_COUNTED_MAX.unsigned_abs() {
+                return Ok(counted);
+            }
+            let sql = "SELECT greatest(reltuples::int8, $1) FROM pg_class WHERE oid = to_regclass($2)";
+            self.number(sql, &[Argument::Int(TOTALS_COUNTED_MAX), Argument::Text(name)]).await
+        };
+        Ok(Totals {
+            cards: count(Table::Card).await?,
+            transactions: count(Table::Transaction).await?,
+            refunds: count(Table::Refund).await?,
+        })
+    }
+
+    /// The number that a statement gives.
+    async fn number(&self, sql: &str, arguments: &[Argument<'_>]) -> Result<u64, StoreFault> {
+        number(&self.query(sql, arguments).await?)
+    }
+
+    async fn query(
+        &self,
+        sql: &str,
+        arguments: &[Argument<'_>],
+    ) -> Result<Vec<tokio_postgres::Row>, StoreFault> {
+        let typed: Vec<_> = arguments.iter().map(Argument::typed).collect();
+        self.database.query(sql, &typed).await
+    }
 }
 
-pub(crate) async fn card_cvv_read(
-    _database: &Database,
-    _card: CardId,
-) -> Result<Option<Arc<CardCvvRow>>, StoreFault> {
-    Err(UNREAD)
+/// A moment as it stands in a column.
+fn moment(at: Timestamp) -> Argument<'static> {
+    Argument::Int(table::millis(at.unix_millis()))
 }
 
-pub(crate) async fn card_cvv_read_many(
-    _database: &Database,
-    _cards: Vec<CardId>,
-) -> Result<Vec<Option<Arc<CardCvvRow>>>, StoreFault> {
-    Err(UNREAD)
-}
-
-pub(crate) async fn card_cvv_expired(
-    _database: &Database,
-    _now: Timestamp,
-    _limit: usize,
-) -> Result<Vec<Arc<CardCvvRow>>, StoreFault> {
-    Err(UNREAD)
-}
-
-pub(crate) async fn transaction_read(
-    _database: &Database,
-    _id: TransactionId,
-) -> Result<Option<Arc<TransactionRow>>, StoreFault> {
-    Err(UNREAD)
-}
-
-pub(crate) async fn transaction_history(
-    _database: &Database,
-    _id: TransactionId,
-) -> Result<Vec<Arc<HistoryRow>>, StoreFault> {
-    Err(UNREAD)
-}
-
-pub(crate) async fn transaction_open(_database: &Database) -> Result<Vec<Arc<TransactionRow>>, StoreFault> {
-    Err(UNREAD)
-}
-
-pub(crate) async fn refund_read(
-    _database: &Database,
-    _id: RefundId,
-) -> Result<Option<Arc<RefundRow>>, StoreFault> {
-    Err(UNREAD)
-}
-
-pub(crate) async fn refund_open(_database: &Database) -> Result<Vec<Arc<RefundRow>>, StoreFault> {
-    Err(UNREAD)
-}
-
-pub(crate) async fn customer_read(
-    _database: &Database,
-    _id: CustomerId,
-) -> Result<Option<Arc<CustomerRow>>, StoreFault> {
-    Err(UNREAD)
-}
-
-pub(crate) async fn delivery_read(
-    _database: &Database,
-    _id: DeliveryId,
-) -> Result<Option<Arc<DeliveryRow>>, StoreFault> {
-    Err(UNREAD)
-}
-
-pub(crate) async fn delivery_lanes(
-    _database: &Database,
-    _now: Timestamp,
-    _after: Option<DeliveryLane>,
-    _limit: usize,
-) -> Result<Vec<DeliveryLane>, StoreFault> {
-    Err(UNREAD)
-}
-
-pub(crate) async fn delivery_due(
-    _database: &Database,
-    _lane: DeliveryLane,
-    _now: Timestamp,
-    _after: Option<DeliveryPlace>,
-    _limit: usize,
-) -> Result<Vec<Arc<DeliveryRow>>, StoreFault> {
-    Err(UNREAD)
-}
-
-pub(crate) async fn delivery_first(
-    _database: &Database,
-    _object: Id,
-) -> Result<Option<Arc<DeliveryRow>>, StoreFault> {
-    Err(UNREAD)
-}
-
-pub(crate) async fn delivery_waiting(_database: &Database) -> Result<u64, StoreFault> {
-    Err(UNREAD)
-}
-
-pub(crate) async fn delivery_over(
-    _database: &Database,
-    _now: Timestamp,
-    _after: Option<DeliveryPlace>,
-    _limit: usize,
-) -> Result<Vec<Arc<DeliveryRow>>, StoreFault> {
-    Err(UNREAD)
-}
-
-pub(crate) async fn node_read_all(_database: &Database) -> Result<Vec<Arc<NodeRow>>, StoreFault> {
-    Err(UNREAD)
-}
-
-pub(crate) async fn api_key_use_read_many(
-    _database: &Database,
-    _keys: Vec<ApiKeyId>,
-) -> Result<Vec<Option<Arc<ApiKeyUseRow>>>, StoreFault> {
-    Err(UNREAD)
-}
-
-pub(crate) async fn document_read_all(_database: &Database) -> Result<Vec<Arc<DocumentRow>>, StoreFault> {
-    Err(UNREAD)
-}
-
-pub(crate) async fn document_read_many(
-    _database: &Database,
-    _keys: Vec<(DocumentKind, Id)>,
-) -> Result<Vec<Option<Arc<DocumentRow>>>, StoreFault> {
-    Err(UNREAD)
-}
-
-pub(crate) async fn idempotency_read(
-    _database: &Database,
-    _key: IdempotencyKey,
-) -> Result<Option<Box<IdempotencyRow>>, StoreFault> {
-    Err(UNREAD)
-}
-
-pub(crate) async fn idempotency_expired(
-    _database: &Database,
-    _now: Timestamp,
-    _limit: usize,
-) -> Result<Vec<IdempotencyKey>, StoreFault> {
-    Err(UNREAD)
-}
-
-pub(crate) async fn totals(_database: &Database) -> Result<Totals, StoreFault> {
-    Err(UNREAD)
+/// The only number of what a statement gave.
+pub(crate) fn number(rows: &[tokio_postgres::Row]) -> Result<u64, StoreFault> {
+    let number = rows.first().and_then(|row| row.try_get::<_, i64>(0).ok());
+    number.and_then(|number| u64::try_from(number).ok()).ok_or(UNREADABLE)
 }

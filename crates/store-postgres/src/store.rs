@@ -11,15 +11,17 @@ use panvault_store::{
     StoreFault, StoreStatus, Totals, TransactionQuery, TransactionRow,
 };
 
+use crate::audit;
 use crate::commit::Committer;
 use crate::connect::Database;
-use crate::{audit, list, read};
+use crate::read::Reads;
 
 /// Rows in PostgreSQL, as one of several nodes sees and writes them.
 pub struct PostgresStore {
     database: Database,
     chain: Arc<dyn Chain>,
     committer: Committer,
+    reads: Reads,
 }
 
 impl PostgresStore {
@@ -27,7 +29,8 @@ impl PostgresStore {
     /// start begins a new one. The schema must be there.
     pub async fn open(database: Database, chain: Arc<dyn Chain>, node: NodeId) -> Result<Self, StoreFault> {
         let committer = Committer::start(database.clone(), Arc::clone(&chain), node).await?;
-        Ok(Self { database, chain, committer })
+        let reads = Reads::new(database.clone(), Arc::clone(&chain));
+        Ok(Self { database, chain, committer, reads })
     }
 
     /// The database that it is in.
@@ -54,51 +57,51 @@ impl Store for PostgresStore {
     }
 
     fn card_read(&self, id: CardId) -> Pending<'_, Option<Arc<CardRow>>> {
-        Box::pin(read::card_read(&self.database, id))
+        Box::pin(self.reads.card_read(id))
     }
 
     fn card_page(&self, after: CardId, limit: usize) -> Pending<'_, Vec<Arc<CardRow>>> {
-        Box::pin(read::card_page(&self.database, after, limit))
+        Box::pin(self.reads.card_page(after, limit))
     }
 
     fn card_cvv_read(&self, card: CardId) -> Pending<'_, Option<Arc<CardCvvRow>>> {
-        Box::pin(read::card_cvv_read(&self.database, card))
+        Box::pin(self.reads.card_cvv_read(card))
     }
 
     fn card_cvv_read_many(&self, cards: Vec<CardId>) -> Pending<'_, Vec<Option<Arc<CardCvvRow>>>> {
-        Box::pin(read::card_cvv_read_many(&self.database, cards))
+        Box::pin(self.reads.card_cvv_read_many(cards))
     }
 
     fn card_cvv_expired(&self, now: Timestamp, limit: usize) -> Pending<'_, Vec<Arc<CardCvvRow>>> {
-        Box::pin(read::card_cvv_expired(&self.database, now, limit))
+        Box::pin(self.reads.card_cvv_expired(now, limit))
     }
 
     fn transaction_read(&self, id: TransactionId) -> Pending<'_, Option<Arc<TransactionRow>>> {
-        Box::pin(read::transaction_read(&self.database, id))
+        Box::pin(self.reads.transaction_read(id))
     }
 
     fn transaction_history(&self, id: TransactionId) -> Pending<'_, Vec<Arc<HistoryRow>>> {
-        Box::pin(read::transaction_history(&self.database, id))
+        Box::pin(self.reads.transaction_history(id))
     }
 
     fn transaction_open(&self) -> Pending<'_, Vec<Arc<TransactionRow>>> {
-        Box::pin(read::transaction_open(&self.database))
+        Box::pin(self.reads.transaction_open())
     }
 
     fn refund_read(&self, id: RefundId) -> Pending<'_, Option<Arc<RefundRow>>> {
-        Box::pin(read::refund_read(&self.database, id))
+        Box::pin(self.reads.refund_read(id))
     }
 
     fn refund_open(&self) -> Pending<'_, Vec<Arc<RefundRow>>> {
-        Box::pin(read::refund_open(&self.database))
+        Box::pin(self.reads.refund_open())
     }
 
     fn customer_read(&self, id: CustomerId) -> Pending<'_, Option<Arc<CustomerRow>>> {
-        Box::pin(read::customer_read(&self.database, id))
+        Box::pin(self.reads.customer_read(id))
     }
 
     fn delivery_read(&self, id: DeliveryId) -> Pending<'_, Option<Arc<DeliveryRow>>> {
-        Box::pin(read::delivery_read(&self.database, id))
+        Box::pin(self.reads.delivery_read(id))
     }
 
     fn delivery_lanes(
@@ -107,7 +110,7 @@ impl Store for PostgresStore {
         after: Option<DeliveryLane>,
         limit: usize,
     ) -> Pending<'_, Vec<DeliveryLane>> {
-        Box::pin(read::delivery_lanes(&self.database, now, after, limit))
+        Box::pin(self.reads.delivery_lanes(now, after, limit))
     }
 
     fn delivery_due(
@@ -117,15 +120,15 @@ impl Store for PostgresStore {
         after: Option<DeliveryPlace>,
         limit: usize,
     ) -> Pending<'_, Vec<Arc<DeliveryRow>>> {
-        Box::pin(read::delivery_due(&self.database, lane, now, after, limit))
+        Box::pin(self.reads.delivery_due(lane, now, after, limit))
     }
 
     fn delivery_first(&self, object: Id) -> Pending<'_, Option<Arc<DeliveryRow>>> {
-        Box::pin(read::delivery_first(&self.database, object))
+        Box::pin(self.reads.delivery_first(object))
     }
 
     fn delivery_waiting(&self) -> Pending<'_, u64> {
-        Box::pin(read::delivery_waiting(&self.database))
+        Box::pin(self.reads.delivery_waiting())
     }
 
     fn delivery_over(
@@ -134,58 +137,58 @@ impl Store for PostgresStore {
         after: Option<DeliveryPlace>,
         limit: usize,
     ) -> Pending<'_, Vec<Arc<DeliveryRow>>> {
-        Box::pin(read::delivery_over(&self.database, now, after, limit))
+        Box::pin(self.reads.delivery_over(now, after, limit))
     }
 
     fn node_read_all(&self) -> Pending<'_, Vec<Arc<NodeRow>>> {
-        Box::pin(read::node_read_all(&self.database))
+        Box::pin(self.reads.node_read_all())
     }
 
     fn api_key_use_read_many(&self, keys: Vec<ApiKeyId>) -> Pending<'_, Vec<Option<Arc<ApiKeyUseRow>>>> {
-        Box::pin(read::api_key_use_read_many(&self.database, keys))
+        Box::pin(self.reads.api_key_use_read_many(keys))
     }
 
     fn document_read_all(&self) -> Pending<'_, Vec<Arc<DocumentRow>>> {
-        Box::pin(read::document_read_all(&self.database))
+        Box::pin(self.reads.document_read_all())
     }
 
     fn document_read_many(
         &self,
         keys: Vec<(DocumentKind, Id)>,
     ) -> Pending<'_, Vec<Option<Arc<DocumentRow>>>> {
-        Box::pin(read::document_read_many(&self.database, keys))
+        Box::pin(self.reads.document_read_many(keys))
     }
 
     fn idempotency_read(&self, key: IdempotencyKey) -> Pending<'_, Option<Box<IdempotencyRow>>> {
-        Box::pin(read::idempotency_read(&self.database, key))
+        Box::pin(self.reads.idempotency_read(key))
     }
 
     fn idempotency_expired(&self, now: Timestamp, limit: usize) -> Pending<'_, Vec<IdempotencyKey>> {
-        Box::pin(read::idempotency_expired(&self.database, now, limit))
+        Box::pin(self.reads.idempotency_expired(now, limit))
     }
 
     fn totals(&self) -> Pending<'_, Totals> {
-        Box::pin(read::totals(&self.database))
+        Box::pin(self.reads.totals())
     }
 
     fn card_list(&self, query: CardQuery) -> Pending<'_, Page<Arc<CardRow>>> {
-        Box::pin(list::card_list(&self.database, self.chain.as_ref(), query))
+        Box::pin(self.reads.list(query))
     }
 
     fn transaction_list(&self, query: TransactionQuery) -> Pending<'_, Page<Arc<TransactionRow>>> {
-        Box::pin(list::transaction_list(&self.database, self.chain.as_ref(), query))
+        Box::pin(self.reads.list(query))
     }
 
     fn refund_list(&self, query: RefundQuery) -> Pending<'_, Page<Arc<RefundRow>>> {
-        Box::pin(list::refund_list(&self.database, self.chain.as_ref(), query))
+        Box::pin(self.reads.list(query))
     }
 
     fn customer_list(&self, query: CustomerQuery) -> Pending<'_, Page<Arc<CustomerRow>>> {
-        Box::pin(list::customer_list(&self.database, self.chain.as_ref(), query))
+        Box::pin(self.reads.list(query))
     }
 
     fn delivery_list(&self, query: DeliveryQuery) -> Pending<'_, Page<Arc<DeliveryRow>>> {
-        Box::pin(list::delivery_list(&self.database, self.chain.as_ref(), query))
+        Box::pin(self.reads.list(query))
     }
 
     fn audit_writers(&self) -> Pending<'_, Vec<NodeId>> {

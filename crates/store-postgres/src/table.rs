@@ -142,6 +142,15 @@ pub(crate) fn id(key: RowKey) -> Vec<u8> {
 
 /// A row as it is kept: a value for each of [`columns`].
 pub(crate) fn values(row: &Row, chain: &dyn Chain) -> Vec<Value> {
+    let mut all = clear(row, chain);
+    let mut encoded = Vec::with_capacity(512);
+    row.encode(&mut encoded);
+    all.push(Value::Bytes(encoded));
+    all
+}
+
+/// What stands beside the bytes of a row: a value for each of [`columns`] but the last.
+pub(crate) fn clear(row: &Row, chain: &dyn Chain) -> Vec<Value> {
     let bytes = |bytes: &[u8]| Value::Bytes(bytes.to_vec());
     let mut all = vec![Value::Bytes(id(row.key())), Value::Int(i64::from(row.version()))];
     if let Some(organisation) = row.organisation() {
@@ -176,9 +185,6 @@ pub(crate) fn values(row: &Row, chain: &dyn Chain) -> Vec<Value> {
             bytes(row.host.as_bytes()),
         ]),
     }
-    let mut encoded = Vec::with_capacity(512);
-    row.encode(&mut encoded);
-    all.push(Value::Bytes(encoded));
     all
 }
 

@@ -178,7 +178,8 @@ impl Vault {
                 // A store that stopped, or lost its database at the commit, cannot tell whether `INITIATED` is durable, and a CVV may be
                 // in one such row only.
                 Err(error) => {
-                    let untouched = !matches!(error, VaultError::Store(StoreFault::Stopped | StoreFault::Unresolved));
+                    let untouched =
+                        !matches!(error, VaultError::Store(StoreFault::Stopped | StoreFault::Unresolved));
                     self.cvv_release(cvv.map(|cvv| cvv.claim), untouched).await;
                     return Err(error);
                 }

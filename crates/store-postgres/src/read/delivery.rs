@@ -1,0 +1,131 @@
+//! Reads of deliveries of webhooks.
+
+use std::sync::Arc;
+
+use panvault_model::{DeliveryId, Id, OrganisationId, Timestamp};
+use panvault_store::{DeliveryLane, DeliveryPlace, DeliveryRow, RowKey, StoreFault, Table};
+
+use crate::read::{Reads, moment, of};
+use crate::row::{self, Argument, UNREADABLE, limit};
+
+/// From one lane to the next by the index: two look-ups for each, however much waits in it.
+const LANES: &str = "\
+    WITH RECURSIVE lane (organisation, host) AS (
+        (SELECT organisation, host FROM delivery WHERE waiting = 1 AND (organisation, host) > ($1, $2)
+            ORDER BY organisation, host LIMIT 1)
+        UNION ALL
+        SELECT next.organisation, next.host FROM lane, LATERAL (
+            SELECT delivery.organisation, delivery.host FROM delivery
+            WHERE waiting = 1 AND (delivery.organisation, delivery.host) > (lane.organisation, lane.host)
+            ORDER BY delivery.organisation, delivery.host LIMIT 1
+        ) AS next
+    )
+    SELECT lane.organisation, lane.host FROM lane
+    WHERE EXISTS (SELECT 1 FROM delivery WHERE waiting = 1 AND delivery.organisation = lane.organisation
+        AND delivery.host = lane.host AND due_at <= $3)
+    LIMIT $4";
+
+impl Reads {
+    pub(crate) async fn delivery_read(&self, id: DeliveryId) -> Result<Option<Arc<DeliveryRow>>, StoreFault> {
+        self.one(RowKey::Delivery(id), of!(Delivery)).await
+    }
+
+    pub(crate) async fn delivery_lanes(
+        &self,
+        now: Timestamp,
+        after: Option<DeliveryLane>,
+        lanes: usize,
+    ) -> Result<Vec<DeliveryLane>, StoreFault> {
+        let (organisation, host): (&[u8], &[u8]) = match &after {
+            Some(lane) => (lane.organisation.as_bytes(), lane.host.as_bytes()),
+            // Before every lane.
+            None => (&[], &[]),
+        };
+        let behind = [Argument::Bytes(organisation), Argument::Bytes(host), moment(now), limit(lanes)];
+        let found = self.query(LANES, &behind).await?;
+        let mut lanes = found.iter().map(lane).collect::<Result<Vec<_>, _>>()?;
+        lanes.sort_unstable();
+        Ok(lanes)
+    }
+
+    pub(crate) async fn delivery_due(
+        &self,
+        lane: DeliveryLane,
+        now: Timestamp,
+        after: Option<DeliveryPlace>,
+        rows: usize,
+    ) -> Result<Vec<Arc<DeliveryRow>>, StoreFault> {
+        let which = "WHERE waiting = 1 AND organisation = $1 AND host = $2 AND due_at <= $3 \
+                     AND (due_at, id) > ($4, $5) ORDER BY due_at, id LIMIT $6";
+        let [due, id] = place(after.as_ref());
+        let of_lane = [
+            Argument::Bytes(lane.organisation.as_bytes()),
+            Argument::Bytes(lane.host.as_bytes()),
+            moment(now),
+            due,
+            id,
+            limit(rows),
+        ];
+        self.many(Table::Delivery, which, &of_lane, of!(Delivery)).await
+    }
+
+    pub(crate) async fn delivery_first(&self, object: Id) -> Result<Option<Arc<DeliveryRow>>, StoreFault> {
+        let which = "WHERE waiting = 1 AND object = $1 ORDER BY object_version, id LIMIT 1";
+        let object = [Argument::Bytes(object.as_bytes())];
+        let first = self.many(Table::Delivery, which, &object, of!(Delivery)).await?;
+        Ok(first.into_iter().next())
+    }
+
+    pub(crate) async fn delivery_waiting(&self) -> Result<u64, StoreFault> {
+        self.number("SELECT count(*) FROM delivery WHERE waiting = 1", &[]).await
+    }
+
+    /// One that is damaged is left where it is: those that are behind it are removed all the same.
+    pub(crate) async fn delivery_over(
+        &self,
+        now: Timestamp,
+        after: Option<DeliveryPlace>,
+        rows: usize,
+    ) -> Result<Vec<Arc<DeliveryRow>>, StoreFault> {
+        let which =
+            "WHERE waiting = 0 AND due_at <= $1 AND (due_at, id) > ($2, $3) ORDER BY due_at, id LIMIT $4";
+        let sql = format!("{} {which}", row::selected(Table::Delivery));
+        let (mut over, mut after) = (Vec::new(), after);
+        while over.len() < rows {
+            let wanted = rows - over.len();
+            let [due, id] = place(after.as_ref());
+            let found = self.query(&sql, &[moment(now), due, id, limit(wanted)]).await?;
+            for found in &found {
+                match row::row(Table::Delivery, self.chain.as_ref(), found) {
+                    Err(StoreFault::Damaged { .. }) => {}
+                    read => over.extend(of!(Delivery)(read?)),
+                }
+            }
+            let Some(last) = found.last().filter(|_| found.len() == wanted) else { break };
+            after = Some(place_of(last)?);
+        }
+        Ok(over)
+    }
+}
+
+fn lane(row: &tokio_postgres::Row) -> Result<DeliveryLane, StoreFault> {
+    let column = |at| row.try_get::<_, &[u8]>(at).map_err(|_| UNREADABLE);
+    let organisation = column(0)?.try_into().map_err(|_| UNREADABLE)?;
+    let host = core::str::from_utf8(column(1)?).map_err(|_| UNREADABLE)?;
+    Ok(DeliveryLane { organisation: OrganisationId::from_bytes(organisation), host: host.to_owned() })
+}
+
+/// Where a place is in an index; for none, what is before every place.
+fn place(place: Option<&DeliveryPlace>) -> [Argument<'_>; 2] {
+    place.map_or([Argument::Int(i64::MIN), Argument::Bytes(&[])], |(due, id)| {
+        [moment(*due), Argument::Bytes(id.as_bytes())]
+    })
+}
+
+fn place_of(row: &tokio_postgres::Row) -> Result<DeliveryPlace, StoreFault> {
+    let due: i64 = row.try_get("due_at").map_err(|_| UNREADABLE)?;
+    let id: &[u8] = row.try_get("id").map_err(|_| UNREADABLE)?;
+    let due = u64::try_from(due).map_err(|_| UNREADABLE)?;
+    let id = id.try_into().map_err(|_| UNREADABLE)?;
+    Ok((Timestamp::from_unix_millis(due), DeliveryId::from_bytes(id)))
+}

@@ -1,0 +1,79 @@
+use std::sync::Arc;
+
+use panvault_model::{CardId, TransactionId};
+use panvault_store::{CardQuery, DeliveryRow, RowFault, RowKey, StoreFault};
+use panvault_testkit::conformance::rows::{at, card, delivery, id, organisation, transaction};
+
+use super::support::{Made, block_on, hex_of};
+
+fn misplaced<T>(row: RowKey) -> Result<T, StoreFault> {
+    Err(StoreFault::Damaged { row: Some(row), fault: RowFault::Misplaced })
+}
+
+/// Whoever can write to the database moves no row to another organisation, account or card, and makes none found by what it is not.
+#[test]
+fn a_row_that_is_found_by_what_it_does_not_say_is_damaged() {
+    block_on(async {
+        let made = Made::new().await;
+        made.put([card(10), card(11)]).await;
+        made.put([transaction(20, card(10).id)]).await;
+        let (card_key, paid_key) = (RowKey::Card(card(10).id), RowKey::Transaction(TransactionId(id(20))));
+        assert_eq!(made.reads.card_read(CardId(id(10))).await, Ok(Some(Arc::new(card(10)))));
+        for (column, value) in [("organisation", "'\\x01'"), ("fingerprint", "7"), ("version", "2")] {
+            let of = format!("WHERE id = {}", hex_of(card_key));
+            let kept = made.sql(&format!("SELECT quote_literal({column}) FROM card {of}"));
+            made.sql(&format!("UPDATE card SET {column} = {value} {of}"));
+            assert_eq!(made.reads.card_read(CardId(id(10))).await, misplaced(card_key), "{column}");
+            made.sql(&format!("UPDATE card SET {column} = {kept} {of}"));
+        }
+        made.sql(&format!(
+            "UPDATE card SET organisation = {} WHERE id = {}",
+            hex_of(RowKey::Card(CardId(organisation(2).0))),
+            hex_of(card_key)
+        ));
+        let theirs = CardQuery::newest(vec![organisation(2)], 10);
+        assert_eq!(made.reads.list(theirs).await.map(|page| page.total), misplaced(card_key));
+        for (column, value) in [("status", "2"), ("open", "0"), ("reference", "NULL"), ("account", "'\\x02'")]
+        {
+            let of = format!("WHERE id = {}", hex_of(paid_key));
+            let kept = made.sql(&format!("SELECT quote_nullable({column}) FROM payment {of}"));
+            made.sql(&format!("UPDATE payment SET {column} = {value} {of}"));
+            let read = made.reads.transaction_read(TransactionId(id(20))).await;
+            assert_eq!(read, misplaced(paid_key), "{column}");
+            made.sql(&format!("UPDATE payment SET {column} = {kept} {of}"));
+        }
+        // A row under another's id; and bytes that are none.
+        made.sql(&format!(
+            "DELETE FROM card WHERE id = {ten}; UPDATE card SET id = {ten} WHERE id = {eleven}",
+            ten = hex_of(card_key),
+            eleven = hex_of(RowKey::Card(card(11).id))
+        ));
+        assert_eq!(made.reads.card_read(CardId(id(10))).await, misplaced(card_key));
+        made.sql("UPDATE card SET row = '\\xff'");
+        let unread = StoreFault::Damaged { row: Some(card_key), fault: RowFault::Value };
+        assert_eq!(made.reads.card_read(CardId(id(10))).await, Err(unread));
+    });
+}
+
+/// One delivery that cannot be read keeps nothing else that is over from being removed.
+#[test]
+fn what_is_over_is_found_past_what_is_damaged() {
+    block_on(async {
+        let made = Made::new().await;
+        let over = |n| DeliveryRow { status: panvault_model::DeliveryStatus::Failed, ..delivery(n, n) };
+        made.put((1..=6).map(over)).await;
+        for n in [1, 2, 4] {
+            let key = hex_of(RowKey::Delivery(over(n).id));
+            made.sql(&format!("UPDATE delivery SET row = '\\xff' WHERE id = {key}"));
+        }
+        let found = async |after, rows| {
+            let found = made.reads.delivery_over(at(9), after, rows).await.unwrap();
+            found.into_iter().map(|row| row.object_version).collect::<Vec<_>>()
+        };
+        assert_eq!(found(None, 9).await, [3, 5, 6]);
+        assert_eq!(found(None, 2).await, [3, 5]);
+        assert_eq!(found(None, 1).await, [3]);
+        assert_eq!(found(None, 0).await, [0; 0]);
+        assert_eq!(found(Some(over(3).place()), 9).await, [5, 6]);
+    });
+}
