@@ -34,6 +34,7 @@ const KEYS: &str = "panvault-keys";
 const STORE: &str = "panvault-store";
 const EMBEDDED: &str = "panvault-store-embedded";
 const POSTGRES: &str = "panvault-store-postgres";
+const REDIS: &str = "panvault-store-redis";
 const PROCESSOR: &str = "panvault-processor";
 const WEBHOOK: &str = "panvault-webhook";
 const VAULT: &str = "panvault-vault";
@@ -55,6 +56,8 @@ pub(super) static ROOMS: &[Crate] = &[
     // Its tests chain a real log with real keys, and open cards of a real vault from it.
     Crate { name: EMBEDDED, uses: &[MODEL, STORE, DIRECTORY], tests_use: &[KEYS, VAULT] },
     Crate { name: POSTGRES, uses: &[MODEL, STORE], tests_use: &[KEYS, VAULT] },
+    // Its tests pay with a CVV of a real vault that came back from the dead.
+    Crate { name: REDIS, uses: &[MODEL, STORE], tests_use: &[KEYS, VAULT] },
     Crate { name: PROCESSOR, uses: &[MODEL, CARD], tests_use: &[] },
     // Signs with a secret that `keys` has read; knows of no vault.
     Crate { name: WEBHOOK, uses: &[MODEL, KEYS], tests_use: &[] },
@@ -99,6 +102,9 @@ libraries! {
     "tokio-postgres": Users::These(&[POSTGRES]), NOBODY;
     "tokio-postgres-rustls": Users::These(&[POSTGRES]), NOBODY;
 
+    // Where nodes share CVVs.
+    "redis": Users::These(&[REDIS]), NOBODY;
+
     // HTTP and TLS. The binary is a client of its own server in the demo, the test kit of the server under test.
     "axum": Users::These(&[SERVER]), NOBODY;
     "base64ct": Users::These(&[KEYS, SERVER]), Users::These(&[WEB]);
@@ -110,14 +116,14 @@ libraries! {
     "hyper": Users::These(&[SERVER, WEBHOOK]), NOBODY;
     "hyper-util": Users::These(&[SERVER, WEBHOOK]), NOBODY;
     "memchr": Users::These(&[SERVER]), NOBODY;
-    "rustls": Users::These(&[SERVER, WEBHOOK, POSTGRES]), NOBODY;
-    "rustls-pki-types": Users::These(&[SERVER, WEBHOOK, POSTGRES]), NOBODY;
-    "tokio-rustls": Users::These(&[SERVER, WEBHOOK]), NOBODY;
+    "rustls": Users::These(&[REDIS, SERVER, WEBHOOK, POSTGRES]), NOBODY;
+    "rustls-pki-types": Users::These(&[REDIS, SERVER, WEBHOOK, POSTGRES]), NOBODY;
+    "tokio-rustls": Users::These(&[REDIS, SERVER, WEBHOOK]), NOBODY;
     "tower": Users::These(&[SERVER]), NOBODY;
-    "webpki-roots": Users::These(&[WEBHOOK, POSTGRES]), NOBODY;
+    "webpki-roots": Users::These(&[WEBHOOK, POSTGRES, REDIS]), NOBODY;
     "standardwebhooks": NOBODY, Users::These(&[WEBHOOK, BINARY]);
     "x509-parser": Users::These(&[SERVER]), NOBODY;
-    "rcgen": NOBODY, Users::These(&[WEBHOOK, SERVER, BINARY, POSTGRES]);
+    "rcgen": NOBODY, Users::These(&[WEBHOOK, REDIS, SERVER, BINARY, POSTGRES]);
     "ureq": Users::These(&[BINARY, TESTKIT]), Users::These(&[SERVER]);
 
     // JSON and other texts.
@@ -137,8 +143,8 @@ libraries! {
     // Waiting, sharing, telling.
     "arc-swap": Users::These(&[VAULT, SERVER, BINARY]), NOBODY;
     "imbl": Users::These(&[KEYS, VAULT]), NOBODY;
-    "tokio": Users::These(&[STORE, PROCESSOR, WEBHOOK, VAULT, EMBEDDED, POSTGRES, SERVER, BINARY, BENCH]), Users::Any;
-    "tracing": Users::These(&[VAULT, EMBEDDED, POSTGRES, SERVER, BINARY]), NOBODY;
+    "tokio": Users::These(&[STORE, PROCESSOR, WEBHOOK, VAULT, EMBEDDED, POSTGRES, REDIS, SERVER, BINARY, BENCH]), Users::Any;
+    "tracing": Users::These(&[VAULT, EMBEDDED, POSTGRES, REDIS, SERVER, BINARY]), NOBODY;
     "tracing-subscriber": Users::These(&[BINARY]), Users::Any;
     "prometheus-client": Users::These(&[SERVER]), NOBODY;
 
@@ -159,7 +165,7 @@ libraries! {
     "clap_complete": Users::These(&[BINARY]), NOBODY;
     "tempfile": Users::These(&[BINARY, TESTKIT, XTASK]), Users::Any;
     "thiserror": Users::Any, NOBODY;
-    "zeroize": Users::These(&[CARD, KEYS, STORE, POSTGRES, PROCESSOR, VAULT, SERVER, BINARY]), NOBODY;
+    "zeroize": Users::These(&[CARD, KEYS, STORE, POSTGRES, PROCESSOR, VAULT, REDIS, SERVER, BINARY]), NOBODY;
 
     // Tests.
     "criterion": NOBODY, Users::These(&[BINS]);

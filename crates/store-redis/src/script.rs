@@ -1,0 +1,84 @@
+//! What the server does for us in one step each: scripts, in Lua.
+
+use panvault_store::limits::{
+    CVV_CLAIMS_MAX, CVV_KEY_COMPONENT_KEPT_SECONDS, CVV_KEY_COMPONENT_SECONDS, CVV_REQUEST_SECONDS,
+};
+use redis::Script;
+
+use crate::limits::{OWNERS_LOOKED_AT_MAX, SECONDS_MAX};
+
+/// How an answer begins.
+pub(crate) mod standing {
+    pub(crate) const OURS: u8 = 0;
+    pub(crate) const OTHER_SERVER: u8 = 1;
+    pub(crate) const LATE: u8 = 2;
+    pub(crate) const NOT_EMPTY: u8 = 3;
+    pub(crate) const RESTORED: u8 = 4;
+    pub(crate) const OTHER_VAULT: u8 = 5;
+}
+
+/// The last byte of an owner whose CVVs browsers bring.
+pub(crate) const BROWSER: u8 = 1;
+
+/// Everything that is asked of a server.
+pub(crate) struct Scripts {
+    /// Whose server it is, and what these owners hold.
+    pub(crate) look: Script,
+    /// Counts off what is over.
+    pub(crate) sweep: Script,
+    pub(crate) hold: Script,
+    pub(crate) clear: Script,
+    pub(crate) clear_now: Script,
+    pub(crate) claim: Script,
+    pub(crate) put_back: Script,
+    pub(crate) discard: Script,
+    pub(crate) read: Script,
+    pub(crate) key_current: Script,
+    pub(crate) key_component: Script,
+}
+
+const TAKE: &str = include_str!("script/take.lua");
+const FENCE: &str = include_str!("script/fence.lua");
+const COMMON: &str = include_str!("script/common.lua");
+
+impl Scripts {
+    pub(crate) fn new() -> Self {
+        // What ends a CVV needs no room, and what remembers that it has ended little: a full server does it all the same.
+        let ending = |body| script(" flags=allow-oom", FENCE, body);
+        Self {
+            look: script(" flags=allow-oom", TAKE, include_str!("script/look.lua")),
+            sweep: ending(include_str!("script/look.lua")),
+            hold: script("", FENCE, include_str!("script/hold.lua")),
+            clear: ending(include_str!("script/clear.lua")),
+            clear_now: ending(include_str!("script/clear_now.lua")),
+            claim: ending(include_str!("script/claim.lua")),
+            put_back: ending(include_str!("script/put_back.lua")),
+            discard: ending(include_str!("script/discard.lua")),
+            read: ending(include_str!("script/read.lua")),
+            key_current: script("", FENCE, include_str!("script/key_current.lua")),
+            key_component: ending(include_str!("script/key_component.lua")),
+        }
+    }
+}
+
+fn script(flags: &str, gate: &str, body: &str) -> Script {
+    use standing::{LATE, NOT_EMPTY, OTHER_SERVER, OTHER_VAULT, OURS, RESTORED};
+    let constants = [
+        ("OURS", u64::from(OURS)),
+        ("OTHER_SERVER", u64::from(OTHER_SERVER)),
+        ("LATE", u64::from(LATE)),
+        ("NOT_EMPTY", u64::from(NOT_EMPTY)),
+        ("RESTORED", u64::from(RESTORED)),
+        ("OTHER_VAULT", u64::from(OTHER_VAULT)),
+        ("BROWSER", u64::from(BROWSER)),
+        ("REQUEST_MILLIS", CVV_REQUEST_SECONDS * 1000),
+        ("COMPONENT_MILLIS", CVV_KEY_COMPONENT_SECONDS * 1000),
+        ("COMPONENT_KEPT_MILLIS", CVV_KEY_COMPONENT_KEPT_SECONDS * 1000),
+        ("CLAIMS_MAX", CVV_CLAIMS_MAX as u64),
+        ("SECONDS_MAX", SECONDS_MAX as u64),
+        ("OWNERS_MAX", 4 * OWNERS_LOOKED_AT_MAX as u64),
+    ];
+    let constants: String =
+        constants.iter().map(|(name, value)| format!("local {name} = {value}\n")).collect();
+    Script::new(&format!("#!lua{flags}\n{constants}{gate}{COMMON}{body}"))
+}
