@@ -1,1 +1,6 @@
+//! CVVs on real servers.
+
 #![cfg(test)]
+
+mod conformance;
+mod support;
