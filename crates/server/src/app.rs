@@ -135,8 +135,11 @@ impl App {
         if self.stopping.load(Ordering::SeqCst) {
             return unavailable("stopping");
         }
-        let VaultStatus { store, lease_lost, .. } = self.vault.status();
+        let VaultStatus { store, lease_lost, documents_unseen, .. } = self.vault.status();
         match store.fault {
+            None if documents_unseen => {
+                unavailable("this node does not see the database: requests with a key are refused")
+            }
             None if lease_lost => unavailable("this node has lost its lease: transactions are refused"),
             None if store.lists_full => {
                 (StatusCode::OK, "ready, but the disk has no room for the view: lists are refused")

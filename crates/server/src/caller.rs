@@ -11,9 +11,9 @@ static API_KEY_DASHED: HeaderName = HeaderName::from_static("x-api-key");
 /// user name or password. Several that differ are refused.
 ///
 /// Beside a key of its own header, `Authorization` may be a proxy's, which is none of ours to judge.
-pub(crate) fn caller(vault: &Vault, headers: &HeaderMap, origin: Origin) -> Result<Caller, VaultError> {
+pub(crate) async fn caller(vault: &Vault, headers: &HeaderMap, origin: Origin) -> Result<Caller, VaultError> {
     match sent(headers) {
-        Ok(Some(key)) => vault.caller(key.expose_text(), origin),
+        Ok(Some(key)) => vault.caller_now(key.expose_text(), origin).await,
         Ok(None) => Err(vault.signin_refused(origin, RefusalReason::KeyMissing)),
         Err(Malformed) => Err(vault.signin_refused(origin, RefusalReason::KeyMalformed)),
     }

@@ -262,6 +262,7 @@ async fn answer(
         }
     }
     let reader = (!wanted.is_empty()).then(|| caller.clone());
+    let counter = caller.documents_counter();
     let asked = Asked {
         caller,
         faults,
@@ -277,6 +278,10 @@ async fn answer(
     let answered = match place.filter(|_| endpoint.list.is_some()) {
         Some(place) => place.far_end().wait_for(working).await.unwrap_or_else(|| Err(Refusal::unwaited())),
         None => working.await,
+    };
+    let answered = match answered {
+        Ok(answer) => Ok(answer),
+        Err(refusal) => Err(missed(app, counter, refusal).await),
     };
     let mut answer = answered.inspect_err(|refusal| {
         if refusal.code == ErrorCode::IdempotencyMismatch {
@@ -330,9 +335,12 @@ impl Arriving<'_> {
         page: &mut Option<HeaderValue>,
     ) -> Result<(Caller, Body), Refusal> {
         let Self { app, endpoint, parts, origin, place } = *self;
+        if administers(endpoint) {
+            app.vault().documents_follow().await?;
+        }
         let caller = match parts.extensions.get::<Peer>() {
             Some(Peer::Operator(key)) => app.vault().operator(key, origin),
-            Some(Peer::Address(..)) | None => caller::caller(app.vault(), &parts.headers, origin),
+            Some(Peer::Address(..)) | None => caller::caller(app.vault(), &parts.headers, origin).await,
         };
         let caller = judged(app, caller, endpoint, parts, page)?;
         self.count(&caller, origin.address)?;
@@ -377,6 +385,27 @@ impl Arriving<'_> {
             self.app.vault().access_refused(&refused, self.endpoint.operation, RefusalReason::Rate);
             Refusal::too_many(reached)
         })
+    }
+}
+
+/// Whether it shows or changes who may do what and where money goes. Of several nodes each answers that by what was last changed at any; all else goes by
+/// what was changed a moment ago.
+fn administers(endpoint: &Endpoint) -> bool {
+    ["organisation_", "account_", "processor_", "apikey_"]
+        .iter()
+        .any(|noun| endpoint.operation.starts_with(noun))
+}
+
+/// What is said where something was not found: where another node has changed documents since the request began, it may be there by now. Nothing
+/// was done, and what is sent again is judged by them.
+async fn missed(app: &App, counter: u32, refusal: Refusal) -> Refusal {
+    if refusal.code != ErrorCode::NotFound {
+        return refusal;
+    }
+    match app.vault().documents_moved_on(counter).await {
+        Ok(false) => refusal,
+        Ok(true) => Refusal::with(ErrorCode::Busy, "node", "has just seen what another changed; try again"),
+        Err(error) => error.into(),
     }
 }
 

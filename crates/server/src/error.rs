@@ -226,6 +226,13 @@ impl From<VaultError> for Refusal {
                     "takes no transactions until it has renewed its lease; try again",
                 );
             }
+            VaultError::DocumentsUnseen => {
+                return Self::with(
+                    ErrorCode::Busy,
+                    "node",
+                    "has not seen the database for a while, and trusts no key until it does; try again",
+                );
+            }
             VaultError::TooManyOrganisations => {
                 let what = formatcp!(
                     "is to be sent with email_address, which is looked for in at most {EMAIL_ORGANISATIONS_MAX} organisations"

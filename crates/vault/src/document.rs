@@ -3,6 +3,7 @@
 mod change;
 mod documents;
 mod examine;
+mod follow;
 mod head;
 mod header;
 mod list;
@@ -12,6 +13,7 @@ mod snapshot;
 
 pub(crate) use change::DocumentChange;
 pub use examine::documents_differ;
+pub(crate) use follow::{DocumentsSeen, follow_often};
 pub(crate) use head::HEAD_ROW;
 pub(crate) use list::Listed;
 pub use make::DocumentPlan;

@@ -69,6 +69,9 @@ pub enum VaultError {
     /// Others may have given this node up, until it has renewed its lease. Nothing was done.
     #[error("this node has no lease")]
     LeaseLost,
+    /// This node has not seen for a while whether another has changed who may do what. Nothing was done.
+    #[error("this node has not seen the documents for a while")]
+    DocumentsUnseen,
     /// The store is full, has stopped or could not read, or takes nothing so large.
     #[error("the store failed")]
     Store(#[source] StoreFault),
@@ -144,6 +147,7 @@ impl VaultError {
             | Self::CvvFull
             | Self::CvvUnavailable
             | Self::LeaseLost
+            | Self::DocumentsUnseen
             | Self::TooManyOrganisations
             | Self::Contended => None,
         }

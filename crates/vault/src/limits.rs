@@ -29,8 +29,15 @@ pub const PROCESSOR_SECONDS_MAX: u64 = 30;
 /// Seconds for which nobody else takes over what a node has in hand, from when it last wrote down that it lives.
 pub const LEASE_SECONDS: u64 = 120;
 
-/// Seconds after which it writes that down again: two renewals may fail before anything is refused.
-pub const LEASE_RENEWAL_SECONDS: u64 = LEASE_SECONDS / 3;
+/// Seconds after which it writes that down again: many renewals may fail before anything is refused, and two before another does what one does
+/// for all.
+pub const LEASE_RENEWAL_SECONDS: u64 = 10;
+
+/// Seconds after its last renewal for which a node is taken to be there: of those that are, one sweeps, delivers and settles for all.
+pub const DUTY_SECONDS: u64 = 3 * LEASE_RENEWAL_SECONDS;
+
+/// Milliseconds for which an answer holds to the question which one that is.
+pub const DUTY_LOOK_MILLIS: u64 = 1_000;
 
 /// Seconds after which a renewal that failed is tried again.
 pub const LEASE_RETRY_SECONDS: u64 = 5;
@@ -41,8 +48,19 @@ pub const LEASE_TRIES_MAX: usize = 3;
 /// Seconds of lease that must be left beside those that a processor may take, when a transaction is sent.
 pub const LEASE_MARGIN_SECONDS: u64 = 5;
 
-/// Seconds that others wait beyond the end of a lease: their calendars and its node's may differ by as much.
+/// Seconds that others wait beyond the end of a lease: the clock that it was written by and theirs may differ by as much. It is the database's
+/// where nodes share one, and another machine's when that has been taken over.
 pub const LEASE_SKEW_SECONDS: u64 = 120;
+
+/// Milliseconds after which a node looks again whether another has changed documents.
+pub const DOCUMENTS_LOOK_MILLIS: u64 = 500;
+
+/// Milliseconds that such a look waits for the store.
+pub const DOCUMENTS_LOOK_MILLIS_MAX: u64 = 1_000;
+
+/// Milliseconds for which a node goes by documents that it has not seen to be those of the store: a key that is revoked at one node is refused
+/// at every other after so long at most.
+pub const DOCUMENTS_SEEN_MILLIS_MAX: u64 = 2_000;
 
 /// How often the outcome of a transaction is written again when the store has no room for it.
 pub const SETTLE_TRIES_MAX: usize = 50;

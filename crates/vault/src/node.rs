@@ -1,5 +1,6 @@
 //! Which node this is: the transactions that it has in hand, and how long nobody else takes them over.
 
+mod duty;
 mod lease;
 mod renew;
 
@@ -12,8 +13,10 @@ use panvault_processor::Clearance;
 
 use crate::clock::Clock;
 use crate::error::VaultError;
+use crate::node::duty::Duty;
 use crate::node::lease::Lease;
 
+pub(crate) use duty::Nodes;
 pub(crate) use lease::has_run_out;
 
 /// A process that serves the vault. Where it is the only one there is no lease: nobody else is there to take anything over.
@@ -32,6 +35,7 @@ struct State {
     /// Transactions and refunds, by how many tasks: of those that want one at once, one may have it longer than the others.
     in_hand: HashMap<Id, u32, IdHash>,
     is_stopping: bool,
+    duty: Option<Duty>,
 }
 
 impl Node {

@@ -223,6 +223,11 @@ impl Caller {
         }
     }
 
+    /// How often documents had changed when the caller was judged by them.
+    pub fn documents_counter(&self) -> u32 {
+        self.snapshot.head.counter
+    }
+
     /// The caller's key, or in its place what its requests are counted by: the id of its organisation. `None` for a command on this machine.
     pub const fn api_key(&self) -> Option<ApiKeyId> {
         self.asked.actor

@@ -18,7 +18,7 @@ use crate::api_key::LastUses;
 use crate::audit::{Counts, Origin, Requester};
 use crate::clock::Clock;
 use crate::cvv::CvvKeys;
-use crate::document::{DocumentTurn, EarlierSnapshots, HEAD_ROW, Snapshot};
+use crate::document::{DocumentTurn, DocumentsSeen, EarlierSnapshots, HEAD_ROW, Snapshot, follow_often};
 use crate::env::Env;
 use crate::error::{VaultError, with_causes};
 use crate::idempotency::Idempotency;
@@ -83,6 +83,8 @@ pub struct VaultStatus {
     pub webhooks: WebhookCounts,
     /// Transactions are refused until this node has renewed its lease.
     pub lease_lost: bool,
+    /// Requests with a key are refused until this node sees again whether others have changed documents.
+    pub documents_unseen: bool,
     /// When what has expired was last removed to the end, if it was since the start.
     pub swept_at: Option<Timestamp>,
 }
@@ -114,6 +116,7 @@ struct Inner {
     cvv_keys: CvvKeys,
     snapshot: ArcSwap<Snapshot>,
     document_turns: Arc<Mutex<()>>,
+    documents_seen: DocumentsSeen,
     document_lists: Arc<Slots<()>>,
     audit_lists: Arc<Slots<()>>,
     earlier: std::sync::Mutex<EarlierSnapshots>,
@@ -151,6 +154,7 @@ impl Vault {
             return Err(VaultError::field("cvv_ttl_seconds", "must be at most 86400"));
         }
         let cvv_keys = CvvKeys::make(parts.cvvs.is_shared(), parts.entropy.as_ref())?;
+        let asked = parts.clock.now();
         let rows = parts.store.document_read_all().await?;
         // Whatever else is stored is of an organisation, and the head of the documents stays. Nodes alone are of none.
         if rows.is_empty()
@@ -170,6 +174,7 @@ impl Vault {
             cvv_keys,
             snapshot: ArcSwap::from_pointee(snapshot),
             document_turns: Arc::default(),
+            documents_seen: DocumentsSeen::at(asked),
             document_lists: Arc::new(Slots::new(vec![(); DOCUMENT_LISTS_MAX], DOCUMENT_LISTS)),
             audit_lists: Arc::new(Slots::new(vec![(); AUDIT_LISTS_MAX], AUDIT_LISTS)),
             earlier: std::sync::Mutex::default(),
@@ -181,8 +186,9 @@ impl Vault {
             swept_at: AtomicU64::new(0),
         };
         let vault = Self { inner: Arc::new(inner) };
-        vault.documents_follow_header().await?;
+        // First of all that it writes: the first record of a node's chain says that it began.
         vault.lease_renew().await?;
+        vault.documents_follow_header().await?;
         vault.transaction_recover().await?;
         // Without it the vault serves, and holds no CVVs.
         if let Err(error) = vault.cvv_key_renew().await {
@@ -192,12 +198,16 @@ impl Vault {
             if vault.node().is_shared() || vault.cvvs().is_shared() {
                 tokio::spawn(renew_often(Arc::downgrade(&vault.inner)));
             }
+            if vault.node().is_shared() {
+                tokio::spawn(follow_often(vault.downgrade()));
+            }
             tokio::spawn(sweep_often(Arc::downgrade(&vault.inner), sweep_seconds));
         }
         Ok(vault)
     }
 
-    /// Who bears this key, if it is a key of this vault that is valid now.
+    /// Who bears this key, if it is a key of this vault that is valid now. Of several nodes one may not know a key yet that another has just
+    /// made: [`Vault::documents_follow`], and then it does. [`VaultError::DocumentsUnseen`] where that cannot be told.
     pub fn caller(&self, key: &str, origin: Origin) -> Result<Caller, VaultError> {
         let malformed = || self.signin_refused(origin, RefusalReason::KeyMalformed);
         let key = ApiKey::parse(key).ok_or_else(malformed)?;
@@ -205,8 +215,9 @@ impl Vault {
             Mode::Test => KeyMode::Test,
             Mode::Live => KeyMode::Live,
         };
-        let snapshot = self.snapshot();
         let now = self.now();
+        self.documents_are_recent(now)?;
+        let snapshot = self.snapshot();
         let known = self
             .keys()
             .api_key_hashes(&key)
@@ -227,15 +238,36 @@ impl Vault {
         })
     }
 
+    /// The same. Where this node does not know the key, or not as a valid one, it looks first whether another has just changed that.
+    pub async fn caller_now(&self, key: &str, origin: Origin) -> Result<Caller, VaultError> {
+        if self.node().is_shared() && !self.is_known(key) {
+            self.documents_follow().await?;
+        }
+        self.caller(key, origin)
+    }
+
+    /// Whether nothing that another node may have done would make it a valid key.
+    fn is_known(&self, key: &str) -> bool {
+        let Some(key) = ApiKey::parse(key) else { return true };
+        let snapshot = self.snapshot();
+        let known = self
+            .keys()
+            .api_key_hashes(&key)
+            .find_map(|(hash_key, hash)| snapshot.documents.api_key_by_hash(hash_key, hash));
+        known.is_some_and(|known| why_invalid(&known.row, &snapshot, self.now()).is_none())
+    }
+
     /// Who sends a request without a key: a page of an organisation that lets its pages create cards so, and is counted by the organisation's id in the
     /// place of a key's. [`VaultError::NotAuthenticated`] where there is none, or it does not. Which pages they are is
     /// [`Caller::allowed_origins`].
     pub fn keyless_caller(&self, organisation: OrganisationId, origin: Origin) -> Result<Caller, VaultError> {
+        let now = self.now();
+        self.documents_are_recent(now)?;
         let snapshot = self.snapshot();
         let row = self.keyless_organisation(organisation, &snapshot, origin)?;
         Ok(Caller {
             asked: Requester { actor: Some(ApiKeyId(organisation.0)), origin },
-            now: self.now(),
+            now,
             scope: Scope::Below(organisation),
             credential: Credential::Page(row),
             snapshot,
@@ -275,6 +307,11 @@ impl Vault {
     }
 
     fn caller_on(&self, caller: &Caller, snapshot: Arc<Snapshot>) -> Result<Caller, VaultError> {
+        match &caller.credential {
+            Credential::ApiKey(_) | Credential::Page(_) => self.documents_are_recent(self.now())?,
+            // Whoever has the root key has all that documents could say.
+            Credential::RootKey => {}
+        }
         let credential = match &caller.credential {
             Credential::ApiKey(before) => {
                 let known = snapshot.documents.api_key(before.id);
@@ -335,6 +372,7 @@ impl Vault {
             bins,
             webhooks: self.deliveries().counts(),
             lease_lost: self.node().is_lease_lost(),
+            documents_unseen: self.documents_are_recent(self.now()).is_err(),
             swept_at: Some(self.inner.swept_at.load(Ordering::Relaxed))
                 .filter(|millis| *millis > 0)
                 .map(Timestamp::from_unix_millis),
@@ -362,33 +400,43 @@ impl Vault {
         self.inner.parts.entropy.as_ref()
     }
 
-    /// Removes what has expired, turns transactions that nobody has in hand any more into `UNKNOWN`, and asks processors what became of those. Deadlines bind without it; it
+    /// Writes down what this node has counted, and does what one does for all, if it is that one: removes what has expired, turns transactions that nobody has in hand any more into `UNKNOWN`, and asks processors what became of those. Deadlines bind without it; it
     /// frees memory and disk.
     pub async fn sweep(&self) -> Result<(), VaultError> {
         let now = self.now();
         // First, and whatever becomes of the rest, so that it is every sweep's.
         let counted = self.counts_write().await;
         // Each part, whatever became of those before it: rows that cannot be read keep no CVV, and no payment hanging.
-        let requests_swept = self.idempotency_sweep(now.wall).await;
-        let webhooks_swept = self.webhooks_sweep().await;
-        let cvv_rows_swept = self.cvv_rows_sweep(now.wall).await;
         let uses_written = self.apikey_uses_write().await;
         let recovered = self.transaction_recover().await;
+        let for_all = match self.has_duty().await {
+            Ok(true) => self.sweep_for_all(now.wall).await,
+            Ok(false) => Ok(()),
+            Err(error) => Err(error),
+        };
         // So late that a place of CVVs that is out of reach keeps nothing in the store, and before a processor that does not answer.
         let swept = self.cvvs().cvv_sweep().await;
-        let asked = self.transaction_ask().await;
-        let refunds_asked = self.refund_ask().await;
-        requests_swept?;
-        webhooks_swept?;
-        cvv_rows_swept?;
+        let asked = match self.has_duty().await {
+            Ok(true) => self.transaction_ask().await.and(self.refund_ask().await),
+            Ok(false) => Ok(()),
+            Err(error) => Err(error),
+        };
         uses_written?;
         recovered?;
+        for_all?;
         asked?;
-        refunds_asked?;
         swept?;
         counted?;
         self.inner.swept_at.store(now.wall.unix_millis(), Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Removes what has expired of what all nodes share. Others may do it at the same time.
+    async fn sweep_for_all(&self, now: Timestamp) -> Result<(), VaultError> {
+        let requests_swept = self.idempotency_sweep(now).await;
+        let webhooks_swept = self.webhooks_sweep().await;
+        let cvv_rows_swept = self.cvv_rows_sweep(now).await;
+        requests_swept.and(webhooks_swept).and(cvv_rows_swept)
     }
 
     /// Removes idempotency records that have expired. A commit removes a bounded number; one that removes fewer has come to the end.
@@ -495,6 +543,10 @@ impl Vault {
     /// Who connects to processors.
     pub(crate) fn processors(&self) -> &dyn Connect {
         &*self.inner.parts.processors
+    }
+
+    pub(crate) fn documents_seen(&self) -> &DocumentsSeen {
+        &self.inner.documents_seen
     }
 
     pub(crate) fn document_turns(&self) -> &Arc<Mutex<()>> {

@@ -72,6 +72,12 @@ impl Head {
         self.covered.is(covered)
     }
 
+    /// Whether it says what a stored one says, whose hashes a key of that version made. Hashes of different keys are not compared: then the
+    /// counter says it.
+    pub(super) fn is_same(&self, (stored, key): &(Self, u16), active: u16) -> bool {
+        self.counter == stored.counter && (*key != active || self.covered.is(&stored.covered))
+    }
+
     pub(super) const fn covered(&self) -> Covered {
         self.covered
     }

@@ -157,7 +157,7 @@ impl Vault {
     }
 
     /// Takes up all documents and keys as they are stored now. [`VaultError::Tampered`] also when they are those of an earlier moment.
-    async fn reload(&self, turn: &DocumentTurn) -> Result<(), VaultError> {
+    pub(super) async fn reload(&self, turn: &DocumentTurn) -> Result<(), VaultError> {
         let rows = self.store().document_read_all().await?;
         let before = self.snapshot();
         let read = Snapshot::read(
@@ -224,7 +224,7 @@ impl Vault {
         DocumentChange::Put(row)
     }
 
-    async fn document_turn(&self) -> DocumentTurn {
+    pub(super) async fn document_turn(&self) -> DocumentTurn {
         Arc::clone(self.document_turns()).lock_owned().await
     }
 }

@@ -3,7 +3,9 @@
 use panvault_model::{Now, Timestamp};
 use panvault_store::NodeRow;
 
-use crate::limits::{LEASE_MARGIN_SECONDS, LEASE_SECONDS, LEASE_SKEW_SECONDS, PROCESSOR_SECONDS_MAX};
+use crate::limits::{
+    DUTY_SECONDS, LEASE_MARGIN_SECONDS, LEASE_SECONDS, LEASE_SKEW_SECONDS, PROCESSOR_SECONDS_MAX,
+};
 
 /// Seconds of lease that must be left when the first byte leaves.
 const SEND_SECONDS: u64 = PROCESSOR_SECONDS_MAX + LEASE_MARGIN_SECONDS;
@@ -25,6 +27,7 @@ pub(super) struct Lease {
 impl Lease {
     /// The lease after a row that was `asked` to be written is durable, which was seen at `done`. `anew`: the row before it was gone.
     pub(super) fn after(before: Option<Self>, version: u32, asked: Now, done: Now, anew: bool) -> Self {
+        // The calendar is only held against itself.
         let until = Now {
             wall: lease_until(asked.wall),
             monotonic_millis: asked.monotonic_millis.saturating_add(LEASE_SECONDS * 1000),
@@ -46,12 +49,18 @@ impl Lease {
     }
 }
 
-/// Until when a lease runs whose row is written now.
+/// Until when a lease runs whose row is written at this moment of the clock that all go by.
 pub(super) fn lease_until(now: Timestamp) -> Timestamp {
     now.plus_seconds(LEASE_SECONDS)
 }
 
-/// Whether the lease of another node has run out, whatever is between its clock and this one.
+/// Whether a node has renewed its lease so lately that it is taken to be there.
+pub(super) fn is_there(row: &NodeRow, now: Timestamp) -> bool {
+    now.plus_seconds(LEASE_SECONDS) < row.lease_until.plus_seconds(DUTY_SECONDS)
+}
+
+/// Whether the lease of another node has run out, whatever was between the clock that its row was written by and this one: they may be those of
+/// two machines, also where it is the database's and another has taken over.
 pub(crate) fn has_run_out(row: &NodeRow, now: Timestamp) -> bool {
     row.lease_until.plus_seconds(LEASE_SKEW_SECONDS) <= now
 }

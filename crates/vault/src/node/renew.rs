@@ -1,12 +1,12 @@
 use std::collections::HashSet;
-use std::sync::Arc;
 
-use panvault_model::{NodeId, Now, OrganisationId, Tag};
+use panvault_model::{NodeId, Now, OrganisationId, Tag, Timestamp};
 use panvault_store::{Action, AuditNote, Commit, Effect, Expect, NodeRow, Outcome, RowKey};
 
 use crate::audit::Requester;
 use crate::error::VaultError;
 use crate::limits::LEASE_TRIES_MAX;
+use crate::node::Nodes;
 use crate::node::lease::{has_run_out, lease_until};
 use crate::seal;
 use crate::vault::Vault;
@@ -24,9 +24,9 @@ impl Vault {
             if node.state().is_stopping {
                 return Ok(());
             }
-            // Before it is written: the lease counts from here.
+            // Before it is written, and before the time that it says is read: the lease counts from here.
             let asked = self.now();
-            let row = self.node_row(version.unwrap_or(0), asked)?;
+            let row = self.node_row(version.unwrap_or(0), self.shared_time().await?)?;
             let anew = version.is_none();
             match self.node_commit(row.clone(), version, asked).await? {
                 Outcome::Done { .. } => {
@@ -58,13 +58,13 @@ impl Vault {
     /// Takes away the rows of nodes that are dead and have left nothing.
     pub(crate) async fn nodes_sweep(
         &self,
-        nodes: &[Arc<NodeRow>],
+        nodes: &Nodes,
         left: &HashSet<NodeId>,
         now: Now,
     ) -> Result<(), VaultError> {
-        for row in nodes {
+        for row in &nodes.rows {
             let has_left = left.contains(&row.id);
-            if row.id != self.node().id && has_run_out(row, now.wall) && !has_left {
+            if row.id != self.node().id && has_run_out(row, nodes.now) && !has_left {
                 seal::node_verify(self.keys(), row)?;
                 self.node_delete(row.id, row.version, now).await?;
             }
@@ -73,12 +73,12 @@ impl Vault {
     }
 
     /// The row that follows a version of this node's row.
-    fn node_row(&self, version: u32, now: Now) -> Result<NodeRow, VaultError> {
+    fn node_row(&self, version: u32, now: Timestamp) -> Result<NodeRow, VaultError> {
         let node = self.node();
         let mut row = NodeRow {
             id: node.id,
             version: version.checked_add(1).ok_or(VaultError::Contended)?,
-            lease_until: lease_until(now.wall),
+            lease_until: lease_until(now),
             started_at: node.started_at,
             tag: Tag::NONE,
         };

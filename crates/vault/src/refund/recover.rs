@@ -1,12 +1,11 @@
-use std::sync::Arc;
-
-use panvault_model::{ActionState, Now};
+use panvault_model::ActionState;
 use panvault_processor::{Act, Sent};
-use panvault_store::{NodeRow, RefundRow};
+use panvault_store::RefundRow;
 use tokio::task::JoinSet;
 
 use crate::audit::Requester;
 use crate::error::{VaultError, with_causes};
+use crate::node::Nodes;
 use crate::refund::create::follow_up;
 use crate::seal;
 use crate::transaction::{Harmless, answered_in_time};
@@ -14,17 +13,12 @@ use crate::vault::Vault;
 
 impl Vault {
     /// Lets a refund that nobody has in hand any more stay pending; the next sweep asks the processor what became of it, where it can say.
-    pub(crate) async fn refund_take_over(
-        &self,
-        row: &RefundRow,
-        nodes: &[Arc<NodeRow>],
-        now: Now,
-    ) -> Result<(), VaultError> {
+    pub(crate) async fn refund_take_over(&self, row: &RefundRow, nodes: &Nodes) -> Result<(), VaultError> {
         if self.node().has_in_hand(row.id.0) {
             return Ok(());
         }
         seal::refund_verify(self.keys(), row)?;
-        let Some(expects) = self.left_by(row.node, nodes, now)? else { return Ok(()) };
+        let Some(expects) = self.left_by(row.node, nodes)? else { return Ok(()) };
         let idempotency = self.idempotency_left(row.idempotency).await?;
         let of = follow_up(row, &*self.refund_transaction(row).await?);
         let sent = Sent::Unknown { reason: "the vault stopped before the outcome was written" };

@@ -1,13 +1,11 @@
-use std::sync::Arc;
-
 use panvault_model::{ActionState, NodeId, Now};
 use panvault_processor::Sent;
-use panvault_store::{Expect, IdempotencyKey, NodeRow, RowKey, TransactionRow};
+use panvault_store::{Expect, IdempotencyKey, RowKey, TransactionRow};
 
 use crate::audit::Requester;
 use crate::error::{VaultError, with_causes};
 use crate::idempotency::Idempotency;
-use crate::node::has_run_out;
+use crate::node::{Nodes, has_run_out};
 use crate::seal;
 use crate::transaction::settle::SettleBase;
 use crate::vault::Vault;
@@ -24,11 +22,11 @@ impl Vault {
         let mut refunds = self.store().refund_open().await?;
         refunds.retain(|row| row.state == ActionState::InHand);
         // Behind them: a node has its row before it has a transaction in hand, so that the row of one that lives is among these.
-        let nodes = if self.node().is_shared() { self.store().node_read_all().await? } else { Vec::new() };
+        let nodes = self.nodes_read().await?;
         let now = self.now();
         let mut first = Ok(());
         for row in &refunds {
-            if let Err(error) = self.refund_take_over(row, &nodes, now).await {
+            if let Err(error) = self.refund_take_over(row, &nodes).await {
                 tracing::error!(refund.id = %row.id, error = %with_causes(&error), advice = "run panvault doctor", "refund.not_recovered");
                 first = first.and(Err(error));
             }
@@ -47,14 +45,14 @@ impl Vault {
     async fn transaction_take_over(
         &self,
         row: &TransactionRow,
-        nodes: &[Arc<NodeRow>],
+        nodes: &Nodes,
         now: Now,
     ) -> Result<(), VaultError> {
         if self.node().has_in_hand(row.id.0) {
             return Ok(());
         }
         seal::transaction_verify(self.keys(), row)?;
-        let Some(expects) = self.left_by(row.node, nodes, now)? else { return Ok(()) };
+        let Some(expects) = self.left_by(row.node, nodes)? else { return Ok(()) };
         let idempotency = self.idempotency_left(row.idempotency).await?;
         let sent = Sent::Unknown { reason: "the vault stopped before the outcome was written" };
         let onto = SettleBase { unused: None, expects };
@@ -78,21 +76,16 @@ impl Vault {
     }
 
     /// Whether nobody has what a node had in hand: what must still hold of that node when it is taken over, or `None` when it lives.
-    pub(crate) fn left_by(
-        &self,
-        owner: NodeId,
-        nodes: &[Arc<NodeRow>],
-        now: Now,
-    ) -> Result<Option<Vec<Expect>>, VaultError> {
+    pub(crate) fn left_by(&self, owner: NodeId, nodes: &Nodes) -> Result<Option<Vec<Expect>>, VaultError> {
         // This node has no such task, and where it is alone nobody else has.
         if !self.node().is_shared() || owner == self.node().id() {
             return Ok(Some(Vec::new()));
         }
         let key = RowKey::Node(owner);
-        let Some(node) = nodes.iter().find(|node| node.id == owner) else {
+        let Some(node) = nodes.rows.iter().find(|node| node.id == owner) else {
             return Ok(Some(vec![Expect::Absent(key)]));
         };
         seal::node_verify(self.keys(), node)?;
-        Ok(has_run_out(node, now.wall).then(|| vec![Expect::Version(key, node.version)]))
+        Ok(has_run_out(node, nodes.now).then(|| vec![Expect::Version(key, node.version)]))
     }
 }

@@ -31,7 +31,7 @@ pub struct WebhookCounts {
     pub put_off: u64,
     /// Deliveries that are given up.
     pub failed: u64,
-    /// Deliveries that waited when it was last looked.
+    /// Deliveries that waited when it was last looked; 0 at a node that does not deliver.
     pub waiting: u64,
 }
 
@@ -165,7 +165,8 @@ impl Vault {
         drop(self.deliveries().allowed.set(policy));
     }
 
-    /// Delivers webhooks by itself from now on, as long as the vault is there. Without this they wait.
+    /// Delivers webhooks by itself from now on, as long as the vault is there; of several nodes one does, and the others when it is gone.
+    /// Without this they wait.
     ///
     /// Must be called inside a tokio runtime, once.
     pub fn webhooks_start(&self, sender: Sender) {
@@ -380,10 +381,16 @@ async fn deliver_often(vault: WeakVault, sender: Arc<Sender>, deliveries: Arc<De
     loop {
         if deliveries.may_wait.swap(false, Ordering::SeqCst) {
             let Some(vault) = vault.upgrade() else { return };
-            let looked = vault.webhooks_begin(&mut under_way, &sender).await;
-            // Whatever became of the look: what waits is to be seen.
-            let counted = vault.webhooks_count(&mut counted_at).await;
-            if let Err(error) = looked.and(counted) {
+            let looked = match vault.has_duty().await {
+                Ok(true) => {
+                    let looked = vault.webhooks_begin(&mut under_way, &sender).await;
+                    // Whatever became of the look: what waits is to be seen.
+                    looked.and(vault.webhooks_count(&mut counted_at).await)
+                }
+                Ok(false) => Ok(()),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = looked {
                 deliveries.may_wait.store(true, Ordering::SeqCst);
                 let ends = matches!(error, VaultError::Store(StoreFault::Stopped));
                 if !ends && deliveries.held_up.is_due(vault.now()) {
@@ -398,7 +405,11 @@ async fn deliver_often(vault: WeakVault, sender: Arc<Sender>, deliveries: Arc<De
                 under_way.end(task);
             }
             () = deliveries.written.notified() => {}
-            () = pause => if vault.upgrade().is_none() { return },
+            () = pause => match vault.upgrade() {
+                // Other nodes may have written some.
+                Some(vault) => drop(deliveries.may_wait.fetch_or(vault.node().is_shared(), Ordering::SeqCst)),
+                None => return,
+            },
         }
     }
 }

@@ -10,6 +10,8 @@ use panvault_store::{
     IdempotencyKey, IdempotencyRow, MemoryStore, NodeRow, Outcome, Page, Pending, RefundQuery, RefundRow,
     Store, StoreFault, StoreStatus, Totals, TransactionQuery, TransactionRow,
 };
+use panvault_testkit::TestClock;
+use panvault_vault::Clock;
 
 use crate::gate::Gate;
 
@@ -69,6 +71,14 @@ pub(crate) struct Plot {
     pub(crate) status_fault: Option<StoreFault>,
     /// The audit trail is never read to an end.
     pub(crate) audit_silent: bool,
+    /// The clock that all nodes go by, where it is not their own.
+    pub(crate) clock: Option<Arc<TestClock>>,
+    /// The store is out of reach: reads of single documents, of nodes and of the clock fail.
+    pub(crate) unreachable: bool,
+    /// What is read for the head of documents.
+    pub(crate) head: Option<Option<Arc<DocumentRow>>>,
+    /// Reads of single documents are never answered.
+    pub(crate) heads_silent: bool,
     /// Lets other tasks run before each step, so that requests overtake each other.
     pub(crate) yields: bool,
 }
@@ -268,13 +278,22 @@ impl Intruder {
     }
 }
 
+fn unreachable<T: Send + 'static>() -> Pending<'static, T> {
+    Box::pin(core::future::ready(Err(StoreFault::Read("it is out of reach"))))
+}
+
 impl Store for Intruder {
     fn is_shared(&self) -> bool {
         self.store.is_shared()
     }
 
     fn clock(&self) -> Pending<'_, Option<Timestamp>> {
-        self.store.clock()
+        let plot = self.plot.lock().unwrap();
+        if plot.unreachable {
+            return unreachable();
+        }
+        let now = plot.clock.as_ref().map(|clock| clock.now().wall);
+        Box::pin(core::future::ready(Ok(now)))
     }
 
     fn commit(&self, commit: Commit) -> Pending<'_, Outcome> {
@@ -474,6 +493,9 @@ impl Store for Intruder {
     fn node_read_all(&self) -> Pending<'_, Vec<Arc<NodeRow>>> {
         Box::pin(async move {
             self.overtaken().await;
+            if self.plot.lock().unwrap().unreachable {
+                return unreachable().await;
+            }
             let rows = self.store.node_read_all().await?;
             let Some(change) = &self.plot.lock().unwrap().nodes else { return Ok(rows) };
             let mut rows = rows.iter().map(|row| row.as_ref().clone()).collect();
@@ -497,6 +519,16 @@ impl Store for Intruder {
         &self,
         keys: Vec<(DocumentKind, Id)>,
     ) -> Pending<'_, Vec<Option<Arc<DocumentRow>>>> {
+        let plot = self.plot.lock().unwrap();
+        if plot.heads_silent {
+            return Box::pin(core::future::pending());
+        }
+        if plot.unreachable {
+            return unreachable();
+        }
+        if let Some(head) = &plot.head {
+            return Box::pin(core::future::ready(Ok(vec![head.clone()])));
+        }
         self.store.document_read_many(keys)
     }
 

@@ -1,3 +1,5 @@
+use core::pin::pin;
+use core::task::{Context, Waker};
 use std::sync::{Arc, Mutex};
 
 use panvault_card::{CardBlock, Cvv, NewCard, Pan, TestBinTable};
@@ -106,6 +108,28 @@ impl World {
         Self::nth(&self.store, n, millis).await
     }
 
+    /// One of several nodes that go by a clock that is not their own, with its own set to another time.
+    pub(crate) async fn shared_by(n: u64, shared: &Arc<TestClock>, set: impl FnOnce(&TestClock)) -> Self {
+        Self::nth_by(&Intruder::default(), n, shared, set).await
+    }
+
+    /// Another of them.
+    pub(crate) async fn beside_by(
+        &self,
+        n: u64,
+        shared: &Arc<TestClock>,
+        set: impl FnOnce(&TestClock),
+    ) -> Self {
+        Self::nth_by(&self.store, n, shared, set).await
+    }
+
+    async fn nth_by(store: &Intruder, n: u64, shared: &Arc<TestClock>, set: impl FnOnce(&TestClock)) -> Self {
+        let (clock, store) = (Arc::new(TestClock::new()), store.beside(node(n)));
+        set(&clock);
+        store.plot(|plot| plot.clock = Some(Arc::clone(shared)));
+        Self::over(Arc::new(store), clock, 3_600, 10_000, n).await
+    }
+
     async fn nth(store: &Intruder, n: u64, millis: u64) -> Self {
         let clock = Arc::new(TestClock::new());
         clock.pass_millis(millis);
@@ -179,7 +203,10 @@ impl World {
         Shop { organisation, account, key: self.key(organisation, &[Role::MerchantAdmin]).await }
     }
 
+    /// A node looks for what others changed twice a second, which is done here.
     pub(crate) fn caller(&self, key: &str) -> Caller {
+        let followed = tokio::task::unconstrained(self.vault.documents_follow());
+        drop(pin!(followed).poll(&mut Context::from_waker(Waker::noop())));
         self.vault.caller(key, Origin::LOCAL).unwrap()
     }
 

@@ -1,0 +1,162 @@
+//! Documents that another node changes: how soon that binds here, and what is refused while nobody can tell.
+
+use std::sync::Arc;
+
+use panvault_model::Role;
+use panvault_store::Store;
+use panvault_vault::limits::DOCUMENTS_SEEN_MILLIS_MAX;
+use panvault_vault::{ApiKeyDelete, Origin, VaultError};
+
+use crate::assert_refused;
+use crate::heads;
+use crate::world::World;
+
+async fn revoke(world: &World, key: &str) {
+    let id = world.caller(key).api_key().unwrap();
+    let permit = panvault_testkit::operator(&world.vault, 1).permit::<ApiKeyDelete>().unwrap();
+    world.vault.apikey_delete(&permit, id).await.unwrap();
+}
+
+/// The bug: a key that was revoked at one node went on at another until that changed documents itself. Its cause: nobody told it. Its cure: each looks
+/// twice a second whether the head has moved, and takes no key for a valid one that it has not seen to be one for two seconds.
+#[tokio::test]
+async fn a_key_that_is_revoked_at_one_node_is_refused_at_every_other() {
+    let one = World::shared().await;
+    let shop = one.shop(None).await;
+    let two = one.beside(2).await;
+    let caller = two.vault.caller(&shop.key, Origin::LOCAL).unwrap();
+    revoke(&one, &shop.key).await;
+    assert!(two.vault.caller(&shop.key, Origin::LOCAL).is_ok(), "it has not looked yet");
+    two.vault.documents_follow().await.unwrap();
+    assert_refused!(two.vault.caller(&shop.key, Origin::LOCAL), VaultError::NotAuthenticated);
+    assert_refused!(two.vault.caller_again(&caller), VaultError::NotAuthenticated);
+}
+
+/// However long nobody looks.
+#[tokio::test]
+async fn what_was_not_seen_for_two_seconds_is_not_gone_by() {
+    let one = World::shared().await;
+    let shop = one.shop(None).await;
+    let two = one.beside(2).await;
+    let unknown = one.key(shop.organisation, &[Role::MerchantUser]).await;
+    let caller = two.vault.caller(&shop.key, Origin::LOCAL).unwrap();
+    two.clock.pass_millis(DOCUMENTS_SEEN_MILLIS_MAX);
+    assert!(two.vault.caller(&shop.key, Origin::LOCAL).is_ok() && !two.vault.status().documents_unseen);
+    for moves in [
+        |world: &World| world.clock.pass_millis(1),
+        |world: &World| {
+            // Where a machine sleeps, the clock that never goes back may stand still.
+            world.clock.wall_forward_millis(DOCUMENTS_SEEN_MILLIS_MAX + 1);
+        },
+    ] {
+        moves(&two);
+        for refused in [
+            two.vault.caller(&shop.key, Origin::LOCAL),
+            two.vault.caller(&unknown, Origin::LOCAL),
+            two.vault.caller_again(&caller),
+            two.vault.keyless_caller(shop.organisation, Origin::LOCAL),
+        ] {
+            assert_refused!(refused, VaultError::DocumentsUnseen);
+        }
+        assert!(two.vault.status().documents_unseen);
+        assert!(
+            two.vault.caller_again(&panvault_testkit::operator(&two.vault, 1)).is_ok(),
+            "the root key needs none"
+        );
+        two.vault.documents_follow().await.unwrap();
+        assert!(two.vault.caller(&shop.key, Origin::LOCAL).is_ok() && !two.vault.status().documents_unseen);
+    }
+}
+
+/// A store that does not answer, or not in time, leaves the node without what it may go by, and nothing needs to be started again.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_does_not_reach_the_store_refuses_until_it_does() {
+    let one = World::shared().await;
+    let shop = one.shop(None).await;
+    let two = one.beside(2).await;
+    let unknown = one.key(shop.organisation, &[Role::MerchantUser]).await;
+    for silent in [false, true] {
+        two.store.plot(|plot| {
+            plot.unreachable = !silent;
+            plot.heads_silent = silent;
+        });
+        assert!(two.vault.documents_follow().await.is_err());
+        assert!(two.vault.caller(&shop.key, Origin::LOCAL).is_ok(), "not at once");
+        two.clock.pass_millis(DOCUMENTS_SEEN_MILLIS_MAX + 1);
+        assert!(two.vault.documents_follow().await.is_err());
+        assert_refused!(two.vault.caller(&shop.key, Origin::LOCAL), VaultError::DocumentsUnseen);
+        assert!(
+            two.vault
+                .caller_now(&unknown, Origin::LOCAL)
+                .await
+                .is_err_and(|error| !matches!(error, VaultError::NotAuthenticated))
+        );
+        two.store.leave();
+        two.vault.documents_follow().await.unwrap();
+        assert!(two.vault.caller(&shop.key, Origin::LOCAL).is_ok());
+    }
+}
+
+/// The bug: who made a key and used it was told that it is none, where another node answered. Its cause: that had not looked yet. Its cure: it looks
+/// before it says so.
+#[tokio::test]
+async fn a_key_that_another_node_has_just_made_is_known() {
+    let one = World::shared().await;
+    let two = one.beside(2).await;
+    let shop = one.shop(None).await;
+    assert_refused!(two.vault.caller(&shop.key, Origin::LOCAL), VaultError::NotAuthenticated);
+    let caller = two.vault.caller_now(&shop.key, Origin::LOCAL).await.unwrap();
+    let read = two.store.documents_read();
+    assert!(two.vault.caller_now(&shop.key, Origin::LOCAL).await.is_ok());
+    assert_eq!(two.store.documents_read(), read, "what is known is looked for nowhere");
+    assert!(!two.vault.documents_moved_on(caller.documents_counter()).await.unwrap());
+    one.key(shop.organisation, &[Role::MerchantUser]).await;
+    assert!(two.vault.documents_moved_on(caller.documents_counter()).await.unwrap());
+}
+
+/// Looks cost one small row while nothing changes, and one reading of all documents for any number of changes.
+#[tokio::test]
+async fn all_documents_are_read_only_when_the_head_has_moved() {
+    let one = World::shared().await;
+    let shop = one.shop(None).await;
+    let two = one.beside(2).await;
+    let read = two.store.documents_read();
+    for _ in 0..100 {
+        two.clock.pass_millis(1);
+        two.vault.documents_follow().await.unwrap();
+    }
+    assert_eq!(two.store.documents_read(), read);
+    for _ in 0..5 {
+        one.key(shop.organisation, &[Role::MerchantUser]).await;
+    }
+    two.vault.documents_follow().await.unwrap();
+    assert_eq!(two.store.documents_read(), read + 1);
+    assert_eq!(two.api_keys().await.len(), 6);
+    // What it changed itself it knows.
+    two.key(shop.organisation, &[Role::MerchantUser]).await;
+    two.vault.documents_follow().await.unwrap();
+    assert_eq!(two.store.documents_read(), read + 1);
+}
+
+/// A database that was put back to an earlier moment, or in which somebody else's change has taken the place of one that was lost.
+#[tokio::test]
+async fn documents_of_another_moment_are_not_gone_by() {
+    let one = World::shared().await;
+    let shop = one.shop(None).await;
+    let two = one.beside(2).await;
+    let rows = one.store.document_read_all().await.unwrap();
+    let earlier: Vec<_> = rows.iter().map(|row| row.as_ref().clone()).collect();
+    one.key(shop.organisation, &[Role::MerchantUser]).await;
+    two.vault.documents_follow().await.unwrap();
+    assert!(heads::agrees(&earlier));
+    let head = earlier.iter().find(|row| row.id.as_bytes() == &[0; 12]).cloned().map(Arc::new);
+    two.store.plot(|plot| plot.head = Some(head));
+    two.clock.pass_millis(DOCUMENTS_SEEN_MILLIS_MAX + 1);
+    assert_refused!(two.vault.documents_follow().await, VaultError::Tampered(_));
+    assert_refused!(two.vault.caller(&shop.key, Origin::LOCAL), VaultError::DocumentsUnseen);
+    two.store.plot(|plot| plot.head = Some(None));
+    assert_refused!(two.vault.documents_follow().await, VaultError::Tampered(_));
+    two.store.leave();
+    two.vault.documents_follow().await.unwrap();
+    assert!(two.vault.caller(&shop.key, Origin::LOCAL).is_ok());
+}
