@@ -57,6 +57,8 @@ pub(crate) enum Command {
     Setup(Setup),
     /// Make a vault
     Init(Init),
+    /// Bring the tables of the database that nodes share up to date, as a later version needs them
+    Migrate(Shared),
     /// Serve a vault
     Serve(Serve),
     /// Look at a vault without changing it, and say what is wrong

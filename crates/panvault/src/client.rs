@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::config::Config;
-use crate::data::{DataDirectory, OpenSettings, OpenVault, mode_name};
+use crate::data::{OpenSettings, OpenVault, Place, mode_name};
 use crate::socket::{self, Unreached};
 
 /// Seconds for which a vault that another process has, and that is not reached, is asked for again: a server that starts listens at its
@@ -60,13 +60,13 @@ impl Client {
     /// Reaches the vault, wherever it is.
     pub(crate) async fn begin(config: &Config) -> anyhow::Result<Self> {
         let begun = Instant::now();
-        let directory = DataDirectory::of(config)?;
+        let place = Place::of(config)?;
         loop {
-            let unreached = match Self::reach(&directory, config).await? {
+            let unreached = match Self::reach(&place, config).await? {
                 Ok(client) => return Ok(Self { stays: false, ..client }),
                 Err(unreached) => unreached,
             };
-            match Self::open(&directory, config).await {
+            match Self::open(&place, config).await {
                 Ok(client) => return Ok(client),
                 // It may come to listen, or end.
                 Err(error) if is_in_use(&error) && begun.elapsed().as_secs() < WAIT_SECONDS_MAX => {
@@ -82,12 +82,11 @@ impl Client {
     }
 
     /// The server that has the vault, if it can be reached. Nobody else is asked in its place.
-    pub(crate) async fn reach(
-        directory: &DataDirectory,
-        config: &Config,
-    ) -> anyhow::Result<Result<Self, Unreached>> {
-        let operator = directory.header(config.root_key_file.as_deref())?.operator;
-        Ok(match socket::connect(&directory.path, &operator).await {
+    pub(crate) async fn reach(place: &Place, config: &Config) -> anyhow::Result<Result<Self, Unreached>> {
+        let Some(operator) = place.operator(config.root_key_file.as_deref())? else {
+            return Ok(Err(Unreached::Missing));
+        };
+        Ok(match socket::connect(place.path(), &operator).await {
             Ok(stream) => {
                 let client = LocalClient::begin(stream).await?;
                 Ok(Self { client, own: None, config: config.clone(), stays: true })
@@ -96,16 +95,17 @@ impl Client {
         })
     }
 
-    async fn open(directory: &DataDirectory, config: &Config) -> anyhow::Result<Self> {
+    async fn open(place: &Place, config: &Config) -> anyhow::Result<Self> {
         let settings =
             OpenSettings { root_key_file: config.root_key_file.clone(), ..OpenSettings::default() };
-        let open = directory.open(&settings).await?;
+        let open = place.open(&settings).await?;
         let app = Arc::new(App::new(open.vault.clone(), ServerSettings::default()));
         let local = Local::new(&app, Arc::clone(&open.operator));
         let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
         let (stop, stopped) = watch::channel(false);
         let serving = tokio::spawn(local.serve(theirs, stopped));
-        let own = Own { open, stop, serving, mode: mode_name(directory.mode) };
+        let mode = mode_name(open.vault.mode());
+        let own = Own { open, stop, serving, mode };
         Ok(Self {
             client: LocalClient::begin(ours).await?,
             own: Some(own),
@@ -133,8 +133,8 @@ impl Client {
 
     /// Reaches the server that has the vault now, if one has; this process does not take the vault itself.
     pub(crate) async fn again(&mut self) -> anyhow::Result<()> {
-        let directory = DataDirectory::of(&self.config)?;
-        if let Ok(client) = Self::reach(&directory, &self.config).await? {
+        let place = Place::of(&self.config)?;
+        if let Ok(client) = Self::reach(&place, &self.config).await? {
             *self = client;
         }
         Ok(())

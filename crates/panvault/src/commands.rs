@@ -9,6 +9,7 @@ mod dev;
 pub(crate) mod doctor;
 mod document;
 mod init;
+mod migrate;
 mod reload;
 mod serve;
 mod settle;
@@ -29,6 +30,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Dev(args) => dev::run(&args).map(success),
         Command::Setup(args) => setup::run(&args).map(success),
         Command::Init(args) => init::run(&args).map(success),
+        Command::Migrate(shared) => migrate::run(&shared).map(success),
         Command::Serve(args) => serve::run(&args).map(success),
         Command::Doctor(args) => doctor::run(&args),
         Command::Config(command) => config::run(&command).map(success),

@@ -3,7 +3,9 @@
 mod environment;
 mod file;
 mod judged;
+pub(crate) mod secret;
 mod sources;
+mod stores;
 mod table;
 
 use core::str::FromStr;
@@ -20,6 +22,7 @@ use crate::cli;
 use crate::config::sources::Values;
 use crate::telemetry::{self, LogFormat};
 
+pub(crate) use stores::{CvvServer, Cvvs, Shared};
 pub(crate) use table::{SETTINGS, Setting};
 
 /// Where a value came from.
@@ -37,8 +40,10 @@ pub(crate) enum Origin {
 /// Every setting, checked.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
-    /// The vault's directory.
+    /// The vault's directory, or with a database this node's own.
     pub(crate) data_directory: PathBuf,
+    /// The database that nodes share; `None` for a vault that is its directory.
+    pub(crate) shared: Option<Shared>,
     /// The root key; `None` for where `init` puts it.
     pub(crate) root_key_file: Option<PathBuf>,
     /// The directory of the log; `None` for the one in the vault's.
@@ -77,9 +82,20 @@ pub(crate) fn shown(settings: &cli::Settings, flags: &[(&'static str, String)]) 
     let values = Values::read(settings, flags);
     let shown = SETTINGS.iter().map(|setting| {
         let (value, origin) = values.of(setting.name);
-        Shown { setting, value, origin }
+        Shown { setting, value: without_password(&value), origin }
     });
     shown.collect()
+}
+
+/// An address as it may be printed: one with a password in it is refused, and is not the way by which that comes to be seen.
+fn without_password(value: &str) -> String {
+    let Some((scheme, rest)) = value.split_once("://") else { return value.to_owned() };
+    // Also one that was not written as it must be, such as with a slash in it.
+    let Some((user, host)) = rest.rsplit_once('@') else { return value.to_owned() };
+    match user.split_once(':') {
+        Some((user, _)) => format!("{scheme}://{user}:…@{host}"),
+        None => value.to_owned(),
+    }
 }
 
 /// Reads and checks all settings. Every fault is said at once.
@@ -92,6 +108,7 @@ fn check(mut values: Values) -> anyhow::Result<Config> {
     let (requests, guards) = checked.limits();
     let mut config = Config {
         data_directory: checked.path("data_directory").unwrap_or_default(),
+        shared: checked.shared(),
         root_key_file: checked.path("root_key_file"),
         wal_directory: checked.path("wal_directory"),
         listen: checked.value("listen", "must be an address and a port, such as 127.0.0.1:8420"),
@@ -166,6 +183,10 @@ impl Checked {
 
     fn text(&self, name: &str) -> String {
         self.values.of(name).0
+    }
+
+    fn is_default(&self, name: &str) -> bool {
+        self.values.of(name).1 == Origin::Default
     }
 
     fn value<T: FromStr + Fallback>(&mut self, name: &str, what: &str) -> T {

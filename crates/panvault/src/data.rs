@@ -3,7 +3,9 @@
 mod exposed;
 mod header;
 mod make;
+mod node;
 mod open;
+mod place;
 mod root_key;
 mod target;
 pub(crate) mod text;
@@ -26,7 +28,9 @@ use crate::data::exposed::Exposed;
 use crate::data::header::{CopyFault, OpenHeader};
 
 pub(crate) use make::{create, is_free_for_a_vault, write_private};
+pub(crate) use node::{NodeDirectory, NodeExamined, create_shared, migrate};
 pub(crate) use open::{OpenSettings, OpenVault, small_store};
+pub(crate) use place::Place;
 pub(crate) use root_key::{ROOT_KEY_INSIDE, named_beside, root_key_beside};
 
 /// Where the package keeps its vault, and looks for the settings of that.
@@ -79,6 +83,18 @@ pub(crate) const fn mode_name(mode: Mode) -> &'static str {
     }
 }
 
+fn mode_parse(name: &str) -> Option<Mode> {
+    [Mode::Test, Mode::Live].into_iter().find(|mode| mode_name(*mode) == name)
+}
+
+/// Who issued which numbers when no list was imported.
+pub(crate) fn bins_without_list(mode: Mode) -> Arc<dyn BinTable> {
+    match mode {
+        Mode::Test => Arc::new(TestBinTable),
+        Mode::Live => Arc::new(NoBinTable),
+    }
+}
+
 /// The command that serves the vault in a directory: with its settings, where they are in a place of theirs.
 pub(crate) fn served_by(path: &Path) -> String {
     let packaged = (path == Path::new(PACKAGED_DATA)).then(|| PathBuf::from(PACKAGED_CONFIG));
@@ -113,6 +129,11 @@ impl DataDirectory {
                     "{} is missing, and the rest of a vault is there; restore vault.toml from a backup",
                     file.display()
                 );
+                ensure!(
+                    !path.join(node::FILE).exists(),
+                    "{} is of a node of a vault that is in a database: name its settings with --config FILE",
+                    path.display()
+                );
                 bail!("{} holds no vault; make one with panvault init {}", path.display(), path.display())
             }
             Err(error) => {
@@ -134,11 +155,7 @@ impl DataDirectory {
             file.display()
         );
         let found: VaultFile = toml::from_str(&text).map_err(|_| anyhow::anyhow!(damaged()))?;
-        let mode = match found.mode.as_str() {
-            "test" => Mode::Test,
-            "live" => Mode::Live,
-            _ => bail!(damaged()),
-        };
+        let Some(mode) = mode_parse(&found.mode) else { bail!(damaged()) };
         Ok(Self {
             path: path.to_owned(),
             vault: VaultId::parse(&found.vault).map_err(|_| anyhow::anyhow!(damaged()))?,
@@ -171,14 +188,6 @@ impl DataDirectory {
             "restore one of the two from a backup: without it no root key opens the vault".to_owned()
         };
         format!("the vault in {} stays sealed: {said}; {advice}", self.path.display())
-    }
-
-    /// Who issued which numbers when no list was imported.
-    pub(crate) fn bins_without_list(&self) -> Arc<dyn BinTable> {
-        match self.mode {
-            Mode::Test => Arc::new(TestBinTable),
-            Mode::Live => Arc::new(NoBinTable),
-        }
     }
 
     /// Refuses a directory of which others can use anything.

@@ -1,18 +1,23 @@
 //! What a serving process says of itself, and what it reads again when it is told to.
 
 use core::pin::Pin;
+use core::time::Duration;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use panvault_model::Timestamp;
-use panvault_server::{Process, ProcessReport, Reloaded, Tls, Validity};
+use panvault_server::{Process, ProcessReport, Reloaded, Replicated, Tls, Validity};
+use panvault_store_postgres::{Database, Replication};
 use panvault_vault::Vault;
+use tokio::runtime::Handle;
 
 use crate::bins::LiveBins;
 
 const CERTIFICATE: &str = "certificate";
 const BIN_TABLE: &str = "bin_table";
+/// Time that a database has to say how it keeps what it is given.
+const DATABASE_TIME: Duration = Duration::from_secs(2);
 
 /// The process.
 pub(crate) struct Served {
@@ -23,18 +28,24 @@ pub(crate) struct Served {
     pub(crate) started_at: Timestamp,
     pub(crate) tls: Option<Arc<Tls>>,
     pub(crate) bins: Arc<LiveBins>,
+    /// The database, where nodes share one.
+    pub(crate) database: Option<Database>,
 }
 
 impl Process for Served {
     fn report(&self) -> ProcessReport {
-        let (log_segments, disk_bytes) = disk(&self.directory);
+        // What a node has in its directory is nothing to speak of.
+        let disk = self.database.is_none().then(|| disk(&self.directory));
+        let (log_segments, disk_bytes) = disk.unzip();
         ProcessReport {
             url: Some(self.url.clone()),
             metrics_url: self.metrics_url.clone(),
             started_at: Some(self.started_at),
             certificate_expires_at: self.tls.as_ref().map(|tls| tls.expires_at()),
-            log_segments: Some(log_segments),
-            disk_bytes: Some(disk_bytes),
+            log_segments,
+            disk_bytes,
+            database: self.database.as_ref().map(|database| database.url().to_string()),
+            replication: self.database.as_ref().and_then(replication),
         }
     }
 
@@ -89,6 +100,17 @@ impl Served {
             );
         }
     }
+}
+
+/// How a database keeps what is committed; `None` when it does not say so in time. On a thread that may wait.
+fn replication(database: &Database) -> Option<Replicated> {
+    let asked = async { tokio::time::timeout(DATABASE_TIME, database.replication()).await };
+    let Replication { standbys, synchronous } = Handle::current().block_on(asked).ok()?.ok()?;
+    Some(match (synchronous, standbys) {
+        (true, _) => Replicated::Synchronous,
+        (false, 0) => Replicated::No,
+        (false, _) => Replicated::Asynchronous,
+    })
 }
 
 /// Segments of the log, and bytes of all files.

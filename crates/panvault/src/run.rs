@@ -89,6 +89,7 @@ pub(crate) async fn bind(open: OpenVault, serving: Serving) -> anyhow::Result<Bo
         started_at: open.vault.now().wall,
         tls: tls.clone(),
         bins: Arc::clone(&open.bins),
+        database: open.kept.database(),
     });
     let process = Arc::clone(&served) as Arc<dyn Process>;
     let app = App::new(open.vault.clone(), serving.server)
@@ -150,7 +151,7 @@ impl Bound {
     /// Serves until SIGTERM, SIGINT, SIGQUIT, `stop`, or the store's end; then lets what runs end, and closes the vault.
     pub(crate) async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let Self { open, socket, api, metrics, tls, app, served, signals, .. } = self;
-        let OpenVault { vault, operator, store, bins } = open;
+        let OpenVault { vault, operator, kept, bins } = open;
         let Signals { stop: mut asked, hangup } = signals;
         tokio::spawn(reload(served, hangup));
         // Whatever was put there while no server ran.
@@ -163,7 +164,7 @@ impl Bound {
         let (stop_socket, stopped) = watch::channel(false);
         let local = Local::new(&app, Arc::clone(&operator));
         let socket = tokio::spawn(socket.serve(local, operator, stopped));
-        let ended = store.stopped();
+        let ended = kept.stopped();
         let until = async {
             tokio::select! {
                 signal = asked.asked() => tracing::info!(signal, "server.stopping"),

@@ -41,7 +41,7 @@ const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
 /// What is not spoken of is logged at.
 const LEVEL_OF_THE_REST: &str = "info";
 /// Crates of this workspace that log.
-const OURS: [&str; 11] = [
+const OURS: [&str; 13] = [
     "panvault",
     "panvault_bins",
     "panvault_card",
@@ -52,6 +52,8 @@ const OURS: [&str; 11] = [
     "panvault_server",
     "panvault_store",
     "panvault_store_embedded",
+    "panvault_store_postgres",
+    "panvault_store_redis",
     "panvault_vault",
 ];
 

@@ -25,6 +25,35 @@ pub struct ProcessReport {
     pub log_segments: Option<u64>,
     /// Bytes on the disk, of all that belongs to the vault.
     pub disk_bytes: Option<u64>,
+    /// The database that nodes share, by its address without a password.
+    pub database: Option<String>,
+    /// How the database keeps what is committed.
+    pub replication: Option<Replicated>,
+}
+
+/// How a database keeps what is committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replicated {
+    /// A commit waits for another machine.
+    Synchronous,
+    /// Another machine gets it a moment later.
+    Asynchronous,
+    /// There is no other machine that the database knows of.
+    No,
+}
+
+impl Replicated {
+    /// All of them.
+    pub(crate) const ALL: [Self; 3] = [Self::Synchronous, Self::Asynchronous, Self::No];
+
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Synchronous => "synchronous",
+            Self::Asynchronous => "asynchronous",
+            Self::No => "none",
+        }
+    }
 }
 
 /// What became of something that was read again.

@@ -26,4 +26,4 @@ pub use crate::examine::{Examination, Finding, examine};
 pub use crate::fault::OpenFault;
 pub use crate::files::{Files, LogFile, SystemFiles};
 pub use crate::limits::Settings;
-pub use crate::store::{EmbeddedStore, holder};
+pub use crate::store::{EmbeddedStore, holder, lock};

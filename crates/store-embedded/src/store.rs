@@ -35,8 +35,8 @@ use crate::view::{self, ListSource, Tail, Tallies};
 use crate::writer::Writer;
 
 use held::Held;
-pub use held::holder;
 pub(crate) use held::log_of;
+pub use held::{holder, lock};
 
 /// A store in one directory: the log, and SQLite as the view of it.
 pub struct EmbeddedStore {

@@ -52,6 +52,7 @@ pub use crate::document::{DocumentPlan, documents_differ};
 pub use crate::error::{FieldFault, Named, VaultError, with_causes};
 pub use crate::idempotency::{Done, Idempotency};
 pub use crate::limit::{GuardSettings, LimitReached, Limiter, Quota};
+pub use crate::node::NodesView;
 pub use crate::organisation::{NewOrganisation, OrganisationChange};
 pub use crate::permit::{
     AccountCreate, AccountDelete, AccountList, AccountRead, AccountUpdate, AccountWebhookSecret,

@@ -2,6 +2,7 @@
 
 mod duty;
 mod lease;
+mod read;
 mod renew;
 
 use std::collections::HashMap;
@@ -18,6 +19,7 @@ use crate::node::lease::Lease;
 
 pub(crate) use duty::Nodes;
 pub(crate) use lease::has_run_out;
+pub use read::NodesView;
 
 /// A process that serves the vault. Where it is the only one there is no lease: nobody else is there to take anything over.
 pub(crate) struct Node {

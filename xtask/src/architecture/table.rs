@@ -68,7 +68,10 @@ pub(super) static ROOMS: &[Crate] = &[
     Crate { name: SERVER, uses: &[MODEL, CARD, VAULT, WEB], tests_use: &[KEYS, STORE, EMBEDDED, PROCESSOR] },
     Crate {
         name: BINARY,
-        uses: &[MODEL, CARD, BINS, DIRECTORY, KEYS, STORE, EMBEDDED, PROCESSOR, WEBHOOK, VAULT, SERVER],
+        uses: &[
+            MODEL, CARD, BINS, DIRECTORY, KEYS, STORE, EMBEDDED, POSTGRES, REDIS, PROCESSOR, WEBHOOK, VAULT,
+            SERVER,
+        ],
         tests_use: &[],
     },
     // Stands in for the outside of every crate, and is used by tests alone.

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use crate::client::{Client, TRY_EVERY, WAIT_SECONDS_MAX, is_in_use};
 use crate::config::Config;
-use crate::data::{DataDirectory, OpenSettings, OpenVault};
+use crate::data::{OpenSettings, OpenVault, Place};
 
 const UNWRITTEN: &str = "the audit trail cannot be written, and the table in use is untouched";
 
@@ -15,8 +15,8 @@ pub(crate) struct Trail(Option<(Runtime, OpenVault)>);
 
 impl Trail {
     /// Opens the vault, unless a server has it. Another command that has it is done in a moment, and is waited for.
-    pub(crate) fn open(runtime: Runtime, directory: &DataDirectory, config: &Config) -> anyhow::Result<Self> {
-        let open = runtime.block_on(open_unless_served(directory, config)).context(UNWRITTEN)?;
+    pub(crate) fn open(runtime: Runtime, place: &Place, config: &Config) -> anyhow::Result<Self> {
+        let open = runtime.block_on(open_unless_served(place, config)).context(UNWRITTEN)?;
         Ok(Self(open.map(|open| (runtime, open))))
     }
 
@@ -38,17 +38,17 @@ impl Trail {
     }
 }
 
-async fn open_unless_served(directory: &DataDirectory, config: &Config) -> anyhow::Result<Option<OpenVault>> {
+async fn open_unless_served(place: &Place, config: &Config) -> anyhow::Result<Option<OpenVault>> {
     // Also where a server has it, which looked at this when it started.
-    directory.private()?;
+    place.private()?;
     let settings = OpenSettings { root_key_file: config.root_key_file.clone(), ..OpenSettings::default() };
     let begun = Instant::now();
     loop {
-        let unreached = match Client::reach(directory, config).await? {
+        let unreached = match Client::reach(place, config).await? {
             Ok(_) => return Ok(None),
             Err(unreached) => unreached,
         };
-        match directory.open(&settings).await {
+        match place.open(&settings).await {
             Ok(open) => return Ok(Some(open)),
             Err(error) if is_in_use(&error) && begun.elapsed().as_secs() < WAIT_SECONDS_MAX => {
                 tokio::time::sleep(TRY_EVERY).await;

@@ -64,8 +64,15 @@ pub(crate) struct Init {
     #[arg(long, value_name = "FILE")]
     pub(crate) root_key_file: Option<PathBuf>,
     /// Where to put the write-ahead log, such as on another disk; it must not be there yet [default: DIR/log]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with = "store")]
     pub(crate) wal_directory: Option<PathBuf>,
+    /// Make the vault in this database, which several nodes may share, such as postgres://panvault@db.example/panvault; DIR is then the
+    /// first node's own
+    #[arg(long, value_name = "URL")]
+    pub(crate) store: Option<String>,
+    /// Any further setting, such as store_password_file=FILE or cvv_store=URL; it is written into the settings
+    #[arg(long, value_name = "NAME=VALUE", requires = "store")]
+    pub(crate) set: Vec<String>,
     /// Print one line of JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,5 +1,6 @@
 //! Who did what. Records come from a running server, or from the vault itself; the trail is held against its chain in the files.
 
+mod node;
 mod since;
 
 use core::time::Duration;
@@ -15,7 +16,7 @@ use crate::cli::{AuditCommand, One, Shared};
 use crate::client::Client;
 use crate::commands::document::{asked, print};
 use crate::config;
-use crate::data::{DataDirectory, chain};
+use crate::data::{Place, chain};
 use crate::output;
 use crate::telemetry::{self, LogFormat};
 
@@ -181,7 +182,10 @@ fn show(one: &One) -> anyhow::Result<()> {
 fn verify(shared: &Shared) -> anyhow::Result<ExitCode> {
     let config = config::read(&shared.settings, &[])?;
     telemetry::start("error", LogFormat::Text)?;
-    let directory = DataDirectory::of(&config)?;
+    let directory = match Place::of(&config)? {
+        Place::Directory(directory) => directory,
+        Place::Node(node) => return node::verify(shared, &config, &node),
+    };
     let keys = directory.header(config.root_key_file.as_deref())?.keys;
     let examination =
         examine(&directory.path, directory.wal.as_deref(), directory.vault, chain(&keys).as_ref())?;

@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use panvault_bins::Table;
 use panvault_card::{BinPrefix, BinTable};
 use panvault_model::Timestamp;
-use panvault_vault::{Clock, SystemClock};
+use panvault_vault::{Clock, Mode, SystemClock};
 use serde_json::{Value, json};
 
 use crate::bins::{self, Replacing, Trail, VaultTags};
@@ -19,7 +19,7 @@ use crate::cli::{BinCommand, Shared};
 use crate::commands::document::{print, print_first};
 use crate::commands::runtime;
 use crate::config::{self, Config};
-use crate::data::DataDirectory;
+use crate::data::{Place, bins_without_list};
 use crate::output;
 
 /// Commands say what they do before they do it, so that one that fails has changed nothing.
@@ -39,33 +39,34 @@ pub(crate) fn run(command: BinCommand) -> anyhow::Result<ExitCode> {
 
 /// A vault whose table is read or changed, and the key that its tables are tagged under.
 struct Keyed {
-    directory: DataDirectory,
+    place: Place,
     tags: VaultTags,
+    mode: Mode,
     config: Config,
 }
 
 impl Keyed {
     fn find(shared: &Shared) -> anyhow::Result<Self> {
         let config = config::read(&shared.settings, &[])?;
-        let directory = DataDirectory::of(&config)?;
-        let tags = VaultTags::new(&directory.header(config.root_key_file.as_deref())?.keys);
-        Ok(Self { directory, tags, config })
+        let place = Place::of(&config)?;
+        let (keys, mode) = runtime()?.block_on(place.keys(config.root_key_file.as_deref()))?;
+        Ok(Self { place, tags: VaultTags::new(&keys), mode, config })
     }
 
     fn path(&self) -> &Path {
-        &self.directory.path
+        self.place.path()
     }
 
     /// Where a change of the table is written down.
     fn trail(&self) -> anyhow::Result<Trail> {
-        Trail::open(runtime()?, &self.directory, &self.config)
+        Trail::open(runtime()?, &self.place, &self.config)
     }
 }
 
 /// Reads the table of a vault, if there is one.
-fn table(directory: &DataDirectory, tags: &VaultTags) -> anyhow::Result<Option<Table>> {
-    bins::read(&directory.path, tags).with_context(|| {
-        let path = bins::path(&directory.path);
+fn table(directory: &Path, tags: &VaultTags) -> anyhow::Result<Option<Table>> {
+    bins::read(directory, tags).with_context(|| {
+        let path = bins::path(directory);
         format!(
             "{} cannot be used; import the list again, or run panvault bin restore or panvault bin remove",
             path.display()
@@ -82,9 +83,9 @@ fn lookup(digits: &str, shared: &Shared) -> anyhow::Result<()> {
     // What was typed is not repeated: it could be a card number.
     let digits = BinPrefix::parse(digits).map_err(|fault| anyhow::anyhow!("DIGITS {fault}"))?;
     let vault = Keyed::find(shared)?;
-    let facts = match table(&vault.directory, &vault.tags)? {
+    let facts = match table(vault.path(), &vault.tags)? {
         Some(table) => table.lookup(digits.issuer_digits()),
-        None => vault.directory.bins_without_list().lookup(digits.issuer_digits()),
+        None => bins_without_list(vault.mode).lookup(digits.issuer_digits()),
     };
     let value = json!({
         "bin": digits.bin().as_str(),
@@ -102,7 +103,7 @@ fn lookup(digits: &str, shared: &Shared) -> anyhow::Result<()> {
 fn info(shared: &Shared) -> anyhow::Result<()> {
     let vault = Keyed::find(shared)?;
     let path = bins::path(vault.path());
-    let mut value = match table(&vault.directory, &vault.tags)? {
+    let mut value = match table(vault.path(), &vault.tags)? {
         Some(table) => about(&table, &path),
         None => json!({ "imported": false, "path": path }),
     };
@@ -148,7 +149,7 @@ fn about(table: &Table, path: &Path) -> Value {
 /// Removes the table. What is said is printed first: when that fails, nothing has been done.
 fn remove(shared: &Shared) -> anyhow::Result<()> {
     let vault = Keyed::find(shared)?;
-    vault.directory.private()?;
+    vault.place.private()?;
     let path = bins::path(vault.path());
     let is_there = || path.symlink_metadata().is_ok();
     let replacing = if is_there() { Some(Replacing::begin(vault.path(), &vault.tags)?) } else { None };
@@ -162,7 +163,7 @@ fn remove(shared: &Shared) -> anyhow::Result<()> {
 /// Brings back the table before. What is said is printed first, as with `remove`.
 fn restore(shared: &Shared) -> anyhow::Result<()> {
     let vault = Keyed::find(shared)?;
-    vault.directory.private()?;
+    vault.place.private()?;
     let path = bins::path_before(vault.path());
     let replacing = Replacing::begin(vault.path(), &vault.tags)?;
     let before = replacing.before().with_context(|| {

@@ -1,5 +1,7 @@
 //! Looks at a vault and the machine without changing anything. It may run beside the server.
 
+mod node;
+
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -14,9 +16,10 @@ use serde_json::json;
 use crate::bins::{self, VaultTags};
 use crate::cli::Doctor;
 use crate::config;
-use crate::data::{self, DataDirectory, mode_name};
+use crate::data::{self, DataDirectory, Place, mode_name};
+use crate::harden::{self, Hardened};
+use crate::output;
 use crate::telemetry::{self, LogFormat};
-use crate::{harden, output};
 
 /// Findings of one kind of row that are listed; the rest are counted.
 const LISTED_MAX: usize = 20;
@@ -27,13 +30,18 @@ const STORE: &str = "store";
 const BINS: &str = "bins";
 const KEY: &str = "key";
 const TLS: &str = "tls";
+const DATABASE: &str = "database";
+const CVVS: &str = "cvvs";
 
 /// Exits with 1 when anything is not as it should be.
 pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
     let config = config::read(&args.settings, &[])?;
     telemetry::start("error", LogFormat::Text)?;
     let hardened = harden::memory();
-    let directory = DataDirectory::of(&config)?;
+    let directory = match Place::of(&config)? {
+        Place::Directory(directory) => directory,
+        Place::Node(node) => return node::run(args, &config, &node, &hardened),
+    };
     let mut findings = match directory.exposed() {
         Ok(exposed) => exposed.all().into_iter().map(|what| Finding { part: DIRECTORY, what }).collect(),
         Err(error) => vec![Finding { part: DIRECTORY, what: causes(error.as_ref()) }],
@@ -64,7 +72,7 @@ pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
         }
     };
     let told = examination.as_ref().and_then(|found| found.bins);
-    let table = tags.and_then(|tags| issuers(&directory, &tags, told, &mut findings));
+    let table = tags.and_then(|tags| issuers(&directory.path, &tags, told, &mut findings));
     let tls_advice = match &config.tls {
         Some((certificate, key)) => certificates(certificate, key, &mut findings),
         None => None,
@@ -75,14 +83,11 @@ pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
             "the log ends in something that is no whole commit, which the next start drops: normal after a crash or a power cut, for it was \
              never acknowledged; if there was none, somebody changed the end of the log, and what was acknowledged last may be missing",
         ),
-        (hardened.swap && !hardened.locked).then_some(
-            "this machine has swap and memory cannot be locked: raise the limit of locked memory, or turn swap off",
-        ),
-        (!hardened.no_dumps).then_some("core dumps could not be turned off"),
     ]
     .into_iter()
     .flatten()
     .map(str::to_owned)
+    .chain(machine(&hardened))
     .chain(tls_advice)
     .collect();
     let bin_rows = table.map(|table| table.rows());
@@ -94,6 +99,17 @@ pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
         report.print_text()?
     }
     Ok(if report.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What of this machine could let a secret out of memory.
+fn machine(hardened: &Hardened) -> impl Iterator<Item = String> + use<> {
+    let said = [
+        (hardened.swap && !hardened.locked).then_some(
+            "this machine has swap and memory cannot be locked: raise the limit of locked memory, or turn swap off",
+        ),
+        (!hardened.no_dumps).then_some("core dumps could not be turned off"),
+    ];
+    said.into_iter().flatten().map(str::to_owned)
 }
 
 /// Looks at the certificate and the key of TLS; gives advice on what is not wrong yet.
@@ -144,16 +160,16 @@ fn unexamined(directory: &DataDirectory, fault: &OpenFault) -> Vec<Finding> {
 
 /// Looks at the tables of issuers, and holds the one in use against the one that the audit trail told of last.
 fn issuers(
-    directory: &DataDirectory,
+    directory: &Path,
     tags: &VaultTags,
     told: Option<Id>,
     findings: &mut Vec<Finding>,
 ) -> Option<Table> {
     let mut found = |what| findings.push(Finding { part: BINS, what });
-    if let Err(fault) = bins::read_before(&directory.path, tags) {
+    if let Err(fault) = bins::read_before(directory, tags) {
         found(bins_before_unusable(directory, &fault));
     }
-    let table = match bins::read(&directory.path, tags) {
+    let table = match bins::read(directory, tags) {
         Ok(table) => table,
         Err(fault) => {
             found(bins_unusable(directory, &fault));
@@ -165,15 +181,15 @@ fn issuers(
         found(format!(
             "{} is not as the audit trail last told of it; if it was changed just now, look again. If nobody changed it with panvault \
              bin, import the list again with panvault bin import, or do without one with panvault bin remove",
-            bins::path(&directory.path).display()
+            bins::path(directory).display()
         ));
     }
     table
 }
 
 /// Says that the table of issuers cannot be used, and what to do. Cards do not depend on it.
-fn bins_unusable(directory: &DataDirectory, fault: &bins::BinsFault) -> String {
-    let path = bins::path(&directory.path);
+fn bins_unusable(directory: &Path, fault: &bins::BinsFault) -> String {
+    let path = bins::path(directory);
     format!(
         "{}: {}; import the list again with panvault bin import, go back with panvault bin restore, or remove it with \
          panvault bin remove",
@@ -183,8 +199,8 @@ fn bins_unusable(directory: &DataDirectory, fault: &bins::BinsFault) -> String {
 }
 
 /// The same of the table before. Nothing depends on it but a restore.
-fn bins_before_unusable(directory: &DataDirectory, fault: &bins::BinsFault) -> String {
-    let path = bins::path_before(&directory.path);
+fn bins_before_unusable(directory: &Path, fault: &bins::BinsFault) -> String {
+    let path = bins::path_before(directory);
     format!(
         "{}: {}; it cannot be restored, and the next import takes its place",
         path.display(),
@@ -338,13 +354,13 @@ fn next(findings: &[Finding]) -> &'static str {
     let (told, rest): (Vec<_>, Vec<_>) = findings
         .iter()
         .map(|finding| finding.part)
-        .partition(|part| [DIRECTORY, KEYS, STORE, BINS, KEY, TLS].contains(part));
+        .partition(|part| [DIRECTORY, KEYS, STORE, BINS, KEY, TLS, DATABASE, CVVS].contains(part));
     match (told.is_empty(), rest.is_empty()) {
         (true, true) => "Everything agrees.",
         (false, true) => "Do what these lines say, then run panvault doctor again.",
         (true, false) => "Restore from a backup, or ask for help with these lines.",
         (false, false) => {
-            "Do what the lines on directory, key, store, bins and tls say; for the others, restore from a backup, or ask for help with them."
+            "Do what the lines on directory, key, store, bins, tls, database and cvvs say; for the others, restore from a backup, or ask for help with them."
         }
     }
 }

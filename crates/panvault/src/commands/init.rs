@@ -1,3 +1,5 @@
+mod shared;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::ensure;
@@ -18,18 +20,12 @@ pub(crate) fn run(args: &Init) -> anyhow::Result<()> {
     };
     let data = std::path::absolute(&args.data)?;
     let root_key_file = root_key_place(&data, args.root_key_file.as_deref())?;
+    if let Some(store) = &args.store {
+        return shared::run(args, store, mode, &data, &root_key_file);
+    }
     data::is_free_for_a_vault(&data)?;
-    let config = config_place(&data)?;
-    ensure!(
-        config.symlink_metadata().is_err(),
-        "{} is there already, perhaps the settings of another vault, and is not overwritten: move it away, or name another directory",
-        config.display()
-    );
-    // Beside the vault, not in it: who can write there is not to say what is served, and with which key.
-    let relative = |path: &Path| match path.strip_prefix(data.parent().unwrap_or(Path::new("/"))) {
-        Ok(name) => name.display().to_string(),
-        Err(_) => path.display().to_string(),
-    };
+    let config = free_config_place(&data)?;
+    let relative = |path: &Path| relative_to_config(path, &data);
     let wal = args.wal_directory.as_deref().map(std::path::absolute).transpose()?;
     ensure!(
         wal.as_ref().is_none_or(|wal| !wal.starts_with(&data)),
@@ -87,6 +83,25 @@ pub(super) fn root_key_place(data: &Path, wanted: Option<&Path>) -> anyhow::Resu
          name another place with --root-key-file"
     );
     Ok(root_key_file)
+}
+
+/// Where the settings of a vault go, if nothing is there.
+fn free_config_place(data: &Path) -> anyhow::Result<PathBuf> {
+    let config = config_place(data)?;
+    ensure!(
+        config.symlink_metadata().is_err(),
+        "{} is there already, perhaps the settings of another vault, and is not overwritten: move it away, or name another directory",
+        config.display()
+    );
+    Ok(config)
+}
+
+/// A path as it stands in the settings. They are beside the vault, not in it: who can write there is not to say what is served, and with which key.
+fn relative_to_config(path: &Path, data: &Path) -> String {
+    match path.strip_prefix(data.parent().unwrap_or(Path::new("/"))) {
+        Ok(name) => name.display().to_string(),
+        Err(_) => path.display().to_string(),
+    }
 }
 
 /// Where the settings of a vault go: beside it, under its name.

@@ -9,7 +9,7 @@ use crate::client::Client;
 use crate::commands::document::print;
 use crate::commands::runtime;
 use crate::config;
-use crate::data::DataDirectory;
+use crate::data::Place;
 use crate::output;
 use crate::telemetry::{self, LogFormat};
 
@@ -17,13 +17,13 @@ use crate::telemetry::{self, LogFormat};
 pub(crate) fn run(shared: &Shared) -> anyhow::Result<ExitCode> {
     let config = config::read(&shared.settings, &[])?;
     telemetry::start("warn", LogFormat::Text)?;
-    let directory = DataDirectory::of(&config)?;
+    let place = Place::of(&config)?;
     let reloaded = runtime()?.block_on(async {
-        let mut client = match Client::reach(&directory, &config).await? {
+        let mut client = match Client::reach(&place, &config).await? {
             Ok(client) => client,
             Err(unreached) => bail!(
                 "no server was reached that has {}, so nothing was read again: {}",
-                directory.path.display(),
+                place.path().display(),
                 unreached.said()
             ),
         };

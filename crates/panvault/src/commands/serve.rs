@@ -9,7 +9,7 @@ use crate::cli::Serve;
 use crate::client::is_in_use;
 use crate::commands::{runtime, to_the_end};
 use crate::config::{self, Config};
-use crate::data::{DataDirectory, OpenSettings, OpenVault, mode_name};
+use crate::data::{OpenSettings, OpenVault, Place, mode_name};
 use crate::run::{Serving, bind};
 use crate::{descriptors, harden, telemetry};
 
@@ -23,9 +23,8 @@ pub(crate) fn run(args: &Serve) -> anyhow::Result<()> {
     let flags: Vec<_> = flags.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect();
     let config = config::read(&args.settings, &flags)?;
     telemetry::start(&config.log_level, config.log_format)?;
-    let directory = DataDirectory::of(&config)?;
-    harden(directory.mode, &config)?;
-    to_the_end(runtime()?, serve(directory, config))
+    let place = Place::of(&config)?;
+    to_the_end(runtime()?, serve(place, config))
 }
 
 fn harden(mode: Mode, config: &Config) -> anyhow::Result<()> {
@@ -49,11 +48,13 @@ fn harden(mode: Mode, config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn serve(directory: DataDirectory, config: Config) -> anyhow::Result<()> {
+async fn serve(place: Place, config: Config) -> anyhow::Result<()> {
+    let mode = place.mode().await?;
+    harden(mode, &config)?;
     let server = descriptors::fit(config.server)?;
     let connections_max = server.connections_max;
     let settings = OpenSettings {
-        root_key_file: Some(directory.root_key_outside(config.root_key_file)?),
+        root_key_file: Some(place.root_key_outside(config.root_key_file)?),
         cvv_ttl_seconds: config.cvv_ttl_seconds,
         cvvs_held_max: config.cvvs_held_max,
         guards: config.guards,
@@ -61,12 +62,12 @@ async fn serve(directory: DataDirectory, config: Config) -> anyhow::Result<()> {
         webhooks: Some(config.webhooks),
         store: Settings { list_time: config.list_time, ..Settings::default() },
     };
-    let open = open(&directory, &settings).await?;
+    let open = open(&place, &settings).await?;
     let serving = Serving {
         listen: config.listen,
         metrics_listen: config.metrics_listen,
         tls: config.tls,
-        directory: directory.path.clone(),
+        directory: place.path().to_owned(),
         server,
         try_shop: None,
     };
@@ -75,7 +76,7 @@ async fn serve(directory: DataDirectory, config: Config) -> anyhow::Result<()> {
         url = bound.url,
         listen = %bound.listen,
         metrics_url = bound.metrics_url,
-        mode = mode_name(directory.mode),
+        mode = mode_name(mode),
         connections_max,
         version = env!("CARGO_PKG_VERSION"),
         "server.ready"
@@ -84,10 +85,10 @@ async fn serve(directory: DataDirectory, config: Config) -> anyhow::Result<()> {
 }
 
 /// Opens the vault. A command that has it is done in a moment.
-async fn open(directory: &DataDirectory, settings: &OpenSettings) -> anyhow::Result<OpenVault> {
+async fn open(place: &Place, settings: &OpenSettings) -> anyhow::Result<OpenVault> {
     let begun = Instant::now();
     loop {
-        match directory.open(settings).await {
+        match place.open(settings).await {
             Err(error) if is_in_use(&error) && begun.elapsed() < COMMAND_TIME => sleep(TRY_EVERY).await,
             opened => return opened,
         }

@@ -5,11 +5,11 @@ use panvault_store_embedded::holder;
 use serde_json::{Value, json};
 
 use crate::cli::Shared;
-use crate::client::Client;
+use crate::client::{Client, Refused};
 use crate::commands::document::print;
 use crate::commands::runtime;
 use crate::config;
-use crate::data::{DataDirectory, mode_name};
+use crate::data::{Place, mode_name};
 use crate::output;
 use crate::telemetry::{self, LogFormat};
 
@@ -21,13 +21,14 @@ const NOT_READY: u8 = 2;
 pub(crate) fn run(shared: &Shared) -> anyhow::Result<ExitCode> {
     let config = config::read(&shared.settings, &[])?;
     telemetry::start("warn", LogFormat::Text)?;
-    let directory = DataDirectory::of(&config)?;
+    let place = Place::of(&config)?;
     let status = runtime()?.block_on(async {
-        let mut client = match Client::reach(&directory, &config).await? {
+        let mut client = match Client::reach(&place, &config).await? {
             Ok(client) => client,
             Err(unreached) => return Ok(Err(unreached)),
         };
-        anyhow::Ok(Ok(client.get("/v1/status").await?))
+        let asked = client.get("/v1/status").await;
+        anyhow::Ok(Ok(asked.or_else(unanswered)?))
     })?;
     match status {
         Ok(status) => {
@@ -41,26 +42,42 @@ pub(crate) fn run(shared: &Shared) -> anyhow::Result<ExitCode> {
         }
         Err(unreached) => {
             // The lock says whether a process has it; whoever listens at the socket, or does not, says nothing of that.
-            let holder = holder(&directory.path)
-                .with_context(|| format!("{} cannot be looked at", directory.path.display()))?;
+            let holder = match place.path().try_exists() {
+                // A node's is made when it is first served.
+                Ok(false) => None,
+                Ok(true) | Err(_) => holder(place.path())
+                    .with_context(|| format!("{} cannot be looked at", place.path().display()))?,
+            };
             let said = unreached.said();
             let why = match &holder {
                 Some(process) => format!("process {process} has the vault and does not answer: {said}"),
                 None => said,
             };
-            let (vault, mode) = (directory.vault.to_string(), mode_name(directory.mode));
+            let known = place.known().map(|(vault, mode)| (vault.to_string(), mode_name(mode)));
             let process = holder.as_ref().and_then(|process| process.parse::<u32>().ok());
             if shared.json {
-                print(
-                    &json!({ "served": false, "why": why, "vault": vault, "mode": mode, "process": process }),
-                    true,
-                )?;
+                let (vault, mode) = known.unzip();
+                let value =
+                    json!({ "served": false, "why": why, "vault": vault, "mode": mode, "process": process });
+                print(&value, true)?;
             } else {
                 let is_not = if holder.is_some() { "is not reached: " } else { "is not served: " };
-                output::line(format!("vault {vault} ({mode}) {is_not}{why}"))?;
+                let what = match known {
+                    Some((vault, mode)) => format!("vault {vault} ({mode})"),
+                    None => format!("the node in {}", place.path().display()),
+                };
+                output::line(format!("{what} {is_not}{why}"))?;
             }
             Ok(ExitCode::FAILURE)
         }
+    }
+}
+
+/// What is said of a vault that is served, and cannot look at what it keeps.
+fn unanswered(error: anyhow::Error) -> anyhow::Result<Value> {
+    match error.downcast_ref::<Refused>() {
+        Some(refused) if refused.status == 503 => Ok(json!({ "ready": false, "state": refused.to_string() })),
+        Some(_) | None => Err(error),
     }
 }
 
@@ -79,6 +96,9 @@ fn lines(status: &Value) -> anyhow::Result<()> {
     };
     let said = |name: &str| text(name).unwrap_or_else(|| "-".to_owned());
     output::line(said("state"))?;
+    if status.get("vault").is_none() {
+        return Ok(());
+    }
     let served = format!("{} vault {}, version {}", said("mode"), said("vault"), said("version"));
     let since = format!("{}, for {} seconds", said("started_at"), said("uptime_seconds"));
     let held = format!(
@@ -99,7 +119,24 @@ fn lines(status: &Value) -> anyhow::Result<()> {
             "cards or transactions of {count} organisations, whose lists are refused; run panvault doctor"
         )
     });
-    let disk = format!("{} bytes, {} segments of the log", said("disk_bytes"), said("log_segments"));
+    let disk = text("disk_bytes")
+        .map(|bytes| format!("{bytes} bytes, {} segments of the log", said("log_segments")));
+    let database = text("database").map(|database| match text("replication").as_deref() {
+        Some("synchronous") => format!("{database}, with a synchronous standby"),
+        Some("asynchronous") => {
+            format!("{database}; its standbys are asynchronous, and may lack what was acknowledged last")
+        }
+        Some(_) => format!("{database}; it has no standby"),
+        None => format!("{database}; it does not say whether it has standbys"),
+    });
+    let nodes = |name: &str| status.get(name).and_then(Value::as_array).map_or(0, Vec::len);
+    let alive = text("node").map(|own| {
+        let lost = match nodes("nodes_lost") {
+            0 => String::new(),
+            lost => format!("; {lost} died, and their payments are taken over"),
+        };
+        format!("{own}, one of {}{lost}", nodes("nodes"))
+    });
     let steps = format!(
         "{} steps, of which {} are not in the view yet and {} more wait to be written",
         said("steps"),
@@ -123,7 +160,9 @@ fn lines(status: &Value) -> anyhow::Result<()> {
         ("holds", Some(held)),
         ("for", Some(documents)),
         ("damaged", damaged),
-        ("disk", Some(disk)),
+        ("disk", disk),
+        ("database", database),
+        ("node", alive),
         ("written", Some(steps)),
         ("swept", Some(text("swept_at").unwrap_or_else(|| "not yet".to_owned()))),
         (

@@ -19,7 +19,7 @@ const fn bare(name: &'static str, default: &'static str, doc: &'static str) -> S
 /// Every setting. In the environment it is `PANVAULT_` and the name in capitals. None of them is a secret: keys stay in
 /// files of their own.
 pub(crate) static SETTINGS: &[Setting] = &[
-    text("data_directory", "", "The vault's directory."),
+    text("data_directory", "", "The vault's directory; with store, this node's own."),
     text(
         "root_key_file",
         "",
@@ -29,6 +29,44 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "wal_directory",
         "",
         "The directory of the write-ahead log, such as one on another disk; empty for log in the vault's.",
+    ),
+    text(
+        "store",
+        "",
+        "The database that several nodes share, such as postgres://panvault@db.example/panvault; empty for the vault's directory.",
+    ),
+    text(
+        "store_password_file",
+        "",
+        "The file with the database's password, for its owner only; empty where the database asks for none.",
+    ),
+    bare("store_connections_max", "16", "Connections to the database at a time, 2 to 1000."),
+    bare("commit_rows_max", "512", "Requests that are written to the database in one commit, 1 to 10000."),
+    text(
+        "cvv_store",
+        "",
+        "The Redis or Valkey that holds the CVVs of several nodes, such as rediss://cvv.example; empty for this process.",
+    ),
+    text("cvv_store_user", "", "Who this node is to cvv_store; empty for its default user."),
+    text(
+        "cvv_store_password_file",
+        "",
+        "The file with the password at cvv_store, for its owner only; empty where it asks for none.",
+    ),
+    text(
+        "cvv_store_roots_file",
+        "",
+        "Certificates that cvv_store is known by, PEM; empty for those of the public authorities.",
+    ),
+    bare(
+        "cvv_store_insecure",
+        "false",
+        "cvv_store may be reached without TLS at an address that is not this machine's.",
+    ),
+    text(
+        "nodes",
+        "several",
+        "How many processes serve the vault in the database that store names: several, or one, which may then hold CVVs itself.",
     ),
     text("listen", "127.0.0.1:8420", "Where to serve the API."),
     text(

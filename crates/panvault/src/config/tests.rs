@@ -192,3 +192,63 @@ fn addresses_are_not_counted_behind_a_proxy_that_does_not_name_them() {
         assert_eq!(requests.address_requests_per_minute, per_minute, "{set:?}");
     }
 }
+
+#[test]
+fn nodes_share_a_database_and_what_holds_their_cvvs() {
+    let with = |set: &[&str]| {
+        let (_directory, settings) = settings(None, &[&["data_directory=d"], set].concat());
+        read(&settings, &[]).unwrap().shared
+    };
+    let store = "store=postgres://vault@db.example/panvault";
+    assert!(with(&[]).is_none());
+    let shared = with(&[store, "cvv_store=rediss://cvv.example", "cvv_store_user=vault"]).unwrap();
+    assert_eq!((shared.store_connections_max, shared.commit_rows_max), (16, 512));
+    let Cvvs::Server(server) = shared.cvvs else { panic!("in the process") };
+    assert_eq!(
+        (server.url.to_string().as_str(), server.user.as_deref()),
+        ("rediss://cvv.example:6379/0", Some("vault"))
+    );
+    assert!(!server.insecure);
+    assert!(matches!(with(&[store, "nodes=one"]).unwrap().cvvs, Cvvs::InProcess));
+    assert!(matches!(with(&[store, "nodes=one", "cvv_store=redis://c"]).unwrap().cvvs, Cvvs::Server(_)));
+}
+
+#[test]
+fn settings_of_nodes_that_do_not_go_together_are_refused_all_at_once() {
+    let store = "store=postgres://vault@db.example/panvault";
+    for (set, why) in [
+        (&[store][..], "the setting cvv_store (by default) is required with store: nodes do not see"),
+        (&[store, "nodes=two"], "the setting nodes (from a flag) must be one or several"),
+        (&["nodes=one"], "the setting nodes (from a flag) means nothing without store"),
+        (&["cvv_store=rediss://c"], "the setting cvv_store (from a flag) means nothing without store"),
+        (&["store_password_file=f"], "store_password_file (from a flag) means nothing without store"),
+        (&[store, "nodes=one", "cvv_store_user=u"], "cvv_store_user (from a flag) means nothing without cvv"),
+        (&[store, "nodes=one", "wal_directory=w"], "wal_directory (from a flag) means nothing with store"),
+        (&[store, "nodes=one", "commit_rows_max=0"], "commit_rows_max (from a flag) must be a number, 1 to"),
+        (&[store, "nodes=one", "store_connections_max=1"], "must be a number, 2 to 1000"),
+    ] {
+        let said = fault(None, &[&["data_directory=d"], set].concat());
+        assert!(said.contains(why), "{said}");
+    }
+    let said = fault(None, &["nodes=two", "cvv_store_user=u", "wal_directory=w", store]);
+    for name in ["data_directory", "nodes", "cvv_store_user", "wal_directory"] {
+        assert!(said.contains(&format!("the setting {name} (")), "{name}: {said}");
+    }
+}
+
+/// A password in an address is refused where it is used; what prints settings must not be what shows it.
+#[test]
+fn a_password_in_an_address_is_not_printed() {
+    for (set, printed) in [
+        ("store=postgres://vault:hunter@db.example/panvault", "postgres://vault:…@db.example/panvault"),
+        ("store=postgres://vault:hun/t@er@db.example/p", "postgres://vault:…@db.example/p"),
+        ("cvv_store=rediss://:hunter@cvv.example", "rediss://:…@cvv.example"),
+        ("cvv_store=rediss://cvv.example:6379", "rediss://cvv.example:6379"),
+        ("store=postgres://vault@db.example:5432/p", "postgres://vault@db.example:5432/p"),
+    ] {
+        let (_directory, settings) = settings(None, &[set]);
+        let name = set.split_once('=').unwrap().0;
+        let shown = shown(&settings, &[]).into_iter().find(|shown| shown.setting.name == name);
+        assert_eq!(shown.unwrap().value, printed);
+    }
+}

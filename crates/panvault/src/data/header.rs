@@ -1,7 +1,7 @@
 //! The header of keys, kept twice: whatever a crash or a bad disk does to one copy, the other opens.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context;
 use panvault_directory::{Directory, Unsafe, open_to_read};
@@ -31,10 +31,12 @@ pub(crate) struct Copies {
 
 /// A copy that does not serve.
 #[derive(Debug, thiserror::Error)]
-#[error("{path} {what}", path = path.display())]
+#[error("{place} {what}")]
 pub(crate) struct CopyFault {
-    path: PathBuf,
-    name: &'static str,
+    /// Where it is, for people.
+    place: String,
+    /// Which of the two.
+    index: usize,
     what: Fault,
 }
 
@@ -57,6 +59,17 @@ enum Fault {
 }
 
 impl CopyFault {
+    /// Says that it does not serve, and is written anew.
+    pub(super) fn log(&self) {
+        let advice = "find out who or what changed it; it is written anew from the other copy";
+        tracing::warn!(file = self.place, error = %self, advice, "keys.copy_bad");
+    }
+
+    /// Which of the two it is.
+    pub(super) const fn index(&self) -> usize {
+        self.index
+    }
+
     /// Whether the copy is whole, and another root key wraps its keys.
     pub(crate) const fn is_root_key_wrong(&self) -> bool {
         matches!(self.what, Fault::Keys(KeysError::RootKeyWrong))
@@ -75,31 +88,57 @@ pub(super) fn open(
     vault: VaultId,
     mode: KeyMode,
 ) -> Result<OpenHeader, Vec<CopyFault>> {
+    let copies = COPIES.map(|name| {
+        let path = directory.join(name);
+        (path.display().to_string(), read(&path))
+    });
+    open_newest(copies, root, vault, mode)
+}
+
+/// The same of copies that are rows.
+pub(super) fn open_rows(
+    rows: &[Vec<u8>; 2],
+    root: &RootKey,
+    vault: VaultId,
+    mode: KeyMode,
+) -> Result<OpenHeader, Vec<CopyFault>> {
+    let [first, second] = rows;
+    let copies = [(1, first), (2, second)];
+    let copies =
+        copies.map(|(number, row)| (format!("copy {number} of the keys in the database"), Ok(row.clone())));
+    open_newest(copies, root, vault, mode)
+}
+
+fn open_newest(
+    copies: [(String, Result<Vec<u8>, Fault>); 2],
+    root: &RootKey,
+    vault: VaultId,
+    mode: KeyMode,
+) -> Result<OpenHeader, Vec<CopyFault>> {
     let (mut opened, mut faults) = (Vec::new(), Vec::new());
-    let fault = |name, what| CopyFault { path: directory.join(name), name, what };
-    for name in COPIES {
-        match open_copy(&directory.join(name), root, vault, mode) {
-            Ok((header, keys)) => opened.push((name, header, keys)),
-            Err(what) => faults.push(fault(name, what)),
+    for (index, (place, bytes)) in copies.into_iter().enumerate() {
+        match bytes.and_then(|bytes| open_copy(&bytes, root, vault, mode)) {
+            Ok((header, keys)) => opened.push((place, index, header, keys)),
+            Err(what) => faults.push(CopyFault { place, index, what }),
         }
     }
     let version = |keys: &VaultKeys| keys.header_version();
-    opened.sort_by_key(|(_, _, keys)| core::cmp::Reverse(version(keys)));
+    opened.sort_by_key(|(.., keys)| core::cmp::Reverse(version(keys)));
     let mut opened = opened.into_iter();
-    let Some((_, header, keys)) = opened.next() else { return Err(faults) };
-    let older = opened.filter(|(_, _, other)| version(other) < version(&keys));
-    faults.extend(older.map(|(name, ..)| fault(name, Fault::Older)));
+    let Some((.., header, keys)) = opened.next() else { return Err(faults) };
+    let older = opened.filter(|(.., other)| version(other) < version(&keys));
+    faults.extend(older.map(|(place, index, ..)| CopyFault { place, index, what: Fault::Older }));
     let operator = root.derive_operator_key(vault);
     Ok(OpenHeader { keys, operator, copies: Copies { faults, header } })
 }
 
 fn open_copy(
-    path: &Path,
+    bytes: &[u8],
     root: &RootKey,
     vault: VaultId,
     mode: KeyMode,
 ) -> Result<(Header, VaultKeys), Fault> {
-    let header = Header::parse(&read(path)?).map_err(Fault::Keys)?;
+    let header = Header::parse(bytes).map_err(Fault::Keys)?;
     let keys = header.open(root, vault, mode).map_err(Fault::Keys)?;
     Ok((header, keys))
 }
@@ -142,14 +181,26 @@ impl Copies {
     /// A copy that cannot be written is said too, and keeps no vault from being served.
     pub(crate) fn mend(&self, directory: &Path) {
         for fault in &self.faults {
-            let file = fault.path.display();
-            let advice = "find out who or what changed it; it is written anew from the other copy";
-            tracing::warn!(%file, error = %fault, advice, "keys.copy_bad");
-            if let Err(error) = write_copy(directory, fault.name, &self.header) {
+            fault.log();
+            let written = match COPIES.get(fault.index) {
+                Some(name) => write_copy(directory, name, &self.header),
+                None => Ok(()),
+            };
+            if let Err(error) = written {
                 let advice = "make the directory writable and start again; one copy is left";
-                tracing::error!(%file, error = format!("{error:#}"), advice, "keys.copy_not_written");
+                tracing::error!(
+                    file = fault.place,
+                    error = format!("{error:#}"),
+                    advice,
+                    "keys.copy_not_written"
+                );
             }
         }
+    }
+
+    /// The header that serves, as a copy has it.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        self.header.encode()
     }
 
     /// Replaces the root key: the same keys, wrapped anew, in both copies. When either cannot be written both are as before.

@@ -1,22 +1,25 @@
 //! A vault that is opened for writing.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use panvault_card::BinTable;
-use panvault_keys::{Entropy, Slot, SystemEntropy};
+use panvault_directory::Directory;
+use panvault_keys::{Entropy, Slot, SystemEntropy, VaultKeys};
 use panvault_model::NodeId;
-use panvault_store::MemoryCvvs;
+use panvault_store::{CvvStore, MemoryCvvs, Store};
 use panvault_store_embedded::{EmbeddedStore, Settings};
+use panvault_store_postgres::Database;
 use panvault_vault::{
-    Caller, Clock, Connector, GuardSettings, OperatorKey, Origin, SystemClock, Vault, VaultError, VaultParts,
+    Caller, Clock, Connector, GuardSettings, Mode, OperatorKey, Origin, SystemClock, Vault, VaultError,
+    VaultParts,
 };
 use panvault_webhook::{AddressPolicy, Sender};
 
 use crate::bins::{LiveBins, VaultTags};
 use crate::data::header::OpenHeader;
-use crate::data::{DataDirectory, chain};
+use crate::data::{DataDirectory, bins_without_list, chain};
 
 /// Seconds between two sweeps of what has expired.
 const SWEEP_SECONDS: u64 = 60;
@@ -25,8 +28,100 @@ const SWEEP_SECONDS: u64 = 60;
 pub(crate) struct OpenVault {
     pub(crate) vault: Vault,
     pub(crate) operator: Arc<OperatorKey>,
-    pub(crate) store: Arc<EmbeddedStore>,
+    pub(crate) kept: Kept,
     pub(crate) bins: Arc<LiveBins>,
+}
+
+/// What is held while a vault is open.
+pub(crate) enum Kept {
+    /// The store, which may end by itself.
+    Directory(Arc<EmbeddedStore>),
+    /// The lock of a node's directory. Its store is elsewhere, and this process waits for it.
+    Node {
+        #[expect(dead_code, reason = "a lock is held, not read")]
+        held: Directory,
+        database: Database,
+    },
+}
+
+impl Kept {
+    /// The database, where nodes share one.
+    pub(crate) fn database(&self) -> Option<Database> {
+        match self {
+            Self::Directory(_) => None,
+            Self::Node { database, .. } => Some(database.clone()),
+        }
+    }
+
+    /// Waits until the store has ended by itself.
+    pub(crate) fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
+        let store = match self {
+            Self::Directory(store) => Some(Arc::clone(store)),
+            Self::Node { .. } => None,
+        };
+        async move {
+            match store {
+                Some(store) => store.stopped().await,
+                None => core::future::pending().await,
+            }
+        }
+    }
+}
+
+/// What a vault is opened over.
+pub(super) struct Opening<'a> {
+    pub(super) path: &'a Path,
+    pub(super) node: NodeId,
+    pub(super) clock: Arc<SystemClock>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) cvvs: Arc<dyn CvvStore>,
+    pub(super) keys: VaultKeys,
+    pub(super) mode: Mode,
+}
+
+/// A name for this process.
+pub(super) fn node_make(clock: &SystemClock) -> anyhow::Result<NodeId> {
+    let random = SystemEntropy::new().make_id_bytes();
+    Ok(NodeId::make(clock.now().wall, random.context("there is no randomness to name this process with")?))
+}
+
+/// CVVs in the memory of this process.
+pub(super) fn memory_cvvs(clock: &Arc<SystemClock>, settings: &OpenSettings) -> Arc<dyn CvvStore> {
+    let clock = Arc::clone(clock);
+    Arc::new(MemoryCvvs::new(settings.cvvs_held_max, move || clock.monotonic_millis()))
+}
+
+impl Opening<'_> {
+    /// Opens the vault, and begins what it does by itself.
+    pub(super) async fn open(self, settings: &OpenSettings) -> anyhow::Result<(Vault, Arc<LiveBins>)> {
+        let Self { path, node, clock, store, cvvs, keys, mode } = self;
+        let bins = Arc::new(LiveBins::open(path, bins_without_list(mode), VaultTags::new(&keys)));
+        let parts = VaultParts {
+            node,
+            store,
+            cvvs,
+            keys,
+            mode,
+            clock,
+            entropy: Arc::new(SystemEntropy::new()),
+            bins: Arc::clone(&bins) as Arc<dyn BinTable>,
+            processors: Arc::new(Connector),
+            cvv_ttl_seconds: settings.cvv_ttl_seconds,
+            guards: settings.guards,
+            sweep_seconds: SWEEP_SECONDS,
+        };
+        let vault = Vault::open(parts)
+            .await
+            .with_context(|| format!("the vault in {} does not open; run panvault doctor", path.display()))?;
+        if settings.settle_seconds > 0 {
+            vault.settle_every(settings.settle_seconds);
+        }
+        if let Some(policy) = &settings.webhooks {
+            vault.webhooks_allow(policy.clone());
+            vault.webhooks_start(Sender::new(policy.clone(), Vec::new())?);
+        }
+        Ok((vault, bins))
+    }
 }
 
 impl OpenVault {
@@ -83,36 +178,18 @@ impl DataDirectory {
         let OpenHeader { keys, operator, copies } = self.header(settings.root_key_file.as_deref())?;
         let store = Arc::new(store);
         let clock = Arc::new(SystemClock::start());
-        let cvv_clock = Arc::clone(&clock);
-        let bins = Arc::new(LiveBins::open(&self.path, self.bins_without_list(), VaultTags::new(&keys)));
-        let entropy = SystemEntropy::new();
-        let random = entropy.make_id_bytes().context("there is no randomness to name this process with")?;
-        let parts = VaultParts {
-            node: NodeId::make(clock.now().wall, random),
-            store: Arc::clone(&store) as Arc<dyn panvault_store::Store>,
-            cvvs: Arc::new(MemoryCvvs::new(settings.cvvs_held_max, move || cvv_clock.monotonic_millis())),
+        let opening = Opening {
+            path: &self.path,
+            node: node_make(&clock)?,
+            store: Arc::clone(&store) as Arc<dyn Store>,
+            cvvs: memory_cvvs(&clock, settings),
+            clock,
             keys,
             mode: self.mode,
-            clock,
-            entropy: Arc::new(entropy),
-            bins: Arc::clone(&bins) as Arc<dyn BinTable>,
-            processors: Arc::new(Connector),
-            cvv_ttl_seconds: settings.cvv_ttl_seconds,
-            guards: settings.guards,
-            sweep_seconds: SWEEP_SECONDS,
         };
-        let vault = Vault::open(parts).await.with_context(|| {
-            format!("the vault in {} does not open; run panvault doctor", self.path.display())
-        })?;
-        if settings.settle_seconds > 0 {
-            vault.settle_every(settings.settle_seconds);
-        }
-        if let Some(policy) = &settings.webhooks {
-            vault.webhooks_allow(policy.clone());
-            vault.webhooks_start(Sender::new(policy.clone(), Vec::new())?);
-        }
+        let (vault, bins) = opening.open(settings).await?;
         copies.mend(&self.path);
-        Ok(OpenVault { vault, operator: Arc::new(operator), store, bins })
+        Ok(OpenVault { vault, operator: Arc::new(operator), kept: Kept::Directory(store), bins })
     }
 
     /// Replaces the root key of a vault that no other process has open. Nothing else changes: every key stays, wrapped anew. The new
@@ -124,14 +201,14 @@ impl DataDirectory {
     pub(crate) async fn root_replace(&self, settings: &OpenSettings, new: &dyn Slot) -> anyhow::Result<()> {
         let new = new.open()?;
         // By opening it the documents come to name the header as it is, so that they allow the next.
-        let OpenVault { vault, store, operator: _, bins: _ } = self.open(settings).await?;
+        let OpenVault { vault, kept, operator: _, bins: _ } = self.open(settings).await?;
         let file = settings.root_key_file.as_deref();
         let old = self.slot(file)?.open()?;
         let replaced = self
             .header(file)
             .and_then(|header| header.copies.root_replace(&self.path, &old, &new, &SystemEntropy::new()));
         vault.close().await?;
-        drop(store);
+        drop(kept);
         replaced
     }
 }

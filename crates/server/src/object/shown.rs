@@ -4,7 +4,7 @@ use core::fmt::{self, Display, Write};
 
 use panvault_model::{
     AMOUNT_MAX, AccountId, Amount, ApiKeyId, Bin, Brand, CardId, CardType, Country, Currency, CustomerId,
-    CvvResult, DeliveryFault, DeliveryId, DeliveryStatus, Fingerprint, Id, LastFour, OrganisationId,
+    CvvResult, DeliveryFault, DeliveryId, DeliveryStatus, Fingerprint, Id, LastFour, NodeId, OrganisationId,
     ProcessorId, RecurringType, RefundId, RefundStatus, Role, ShopperInteraction, Timestamp, TransactionId,
     TransactionStatus, WebhookObject,
 };
@@ -131,7 +131,8 @@ macro_rules! shown_digits {
 }
 
 shown_digits! {
-    Shape::Id => Id AccountId ApiKeyId CardId CustomerId DeliveryId OrganisationId ProcessorId RefundId TransactionId;
+    Shape::Id => Id AccountId ApiKeyId CardId CustomerId DeliveryId NodeId OrganisationId
+        ProcessorId RefundId TransactionId;
     Shape::Hexadecimal(32) => Fingerprint;
 }
 

@@ -1,10 +1,10 @@
 //! How the vault is doing.
 
-use panvault_model::{Id, Timestamp};
-use panvault_vault::{Mode, VaultStatus, VaultTotals};
+use panvault_model::{Id, NodeId, Timestamp};
+use panvault_vault::{Mode, NodesView, VaultStatus, VaultTotals};
 
 use super::{Names, Number, Shape, Shown, object};
-use crate::process::ProcessReport;
+use crate::process::{ProcessReport, Replicated};
 
 /// All that is said of it, as of one moment.
 pub(crate) struct StatusView {
@@ -16,6 +16,7 @@ pub(crate) struct StatusView {
     pub(crate) status: VaultStatus,
     pub(crate) totals: VaultTotals,
     pub(crate) report: ProcessReport,
+    pub(crate) nodes: Option<NodesView>,
 }
 
 type Count = Number<0, { u64::MAX }>;
@@ -35,6 +36,18 @@ impl Shown for Mode {
             },
             out,
         );
+    }
+}
+
+impl Shown for Replicated {
+    const SHAPE: Shape = Shape::Names(&Names {
+        name: "Replication",
+        doc: "Whether a commit waits for another machine.",
+        all: || Self::ALL.map(Self::as_str).to_vec(),
+    });
+
+    fn write(&self, out: &mut Vec<u8>) {
+        super::shown::write_text(self.as_str(), out);
     }
 }
 
@@ -92,6 +105,16 @@ object! {
         optional "log_segments" => Count = view.report.log_segments.map(Number);
         /// Bytes on the disk, of all that belongs to the vault.
         optional "disk_bytes" => Count = view.report.disk_bytes.map(Number);
+        /// The database, where nodes share one.
+        optional "database" => &str = view.report.database.as_deref(), example "postgres://panvault@db.example/panvault?sslmode=verify-full";
+        /// How it keeps what is committed.
+        optional "replication" => Replicated = view.report.replication;
+        /// This node, where nodes share a database.
+        optional "node" => NodeId = view.nodes.as_ref().map(|nodes| nodes.own);
+        /// All that live.
+        optional "nodes" => &[NodeId] = view.nodes.as_ref().map(|nodes| nodes.alive.as_slice());
+        /// Those that died, and whose payments others take over.
+        optional "nodes_lost" => &[NodeId] = view.nodes.as_ref().map(|nodes| nodes.lost.as_slice());
         /// When all that has expired was last removed.
         optional "swept_at" => Timestamp = view.status.swept_at;
         /// When the certificate is no longer valid; left out where a proxy ends TLS.

@@ -15,6 +15,7 @@ pub(crate) async fn read(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refu
     let vault = app.vault();
     let status = vault.status_read(&permit)?;
     let totals = vault.totals_read(&permit).await?;
+    let nodes = vault.nodes_list(&permit).await?;
     let report = match app.process().cloned() {
         Some(process) => tokio::task::spawn_blocking(move || process.report()).await,
         None => Ok(ProcessReport::default()),
@@ -30,5 +31,6 @@ pub(crate) async fn read(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refu
         status,
         totals,
         report,
+        nodes,
     }))
 }

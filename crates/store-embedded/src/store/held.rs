@@ -59,8 +59,8 @@ fn there(opened: io::Result<Directory>, what: &Path, store: &Path) -> Result<Dir
     }
 }
 
-/// Takes a directory's lock, and writes down who has it.
-pub(crate) fn lock(directory: &Directory) -> Result<(), OpenFault> {
+/// Takes a directory's lock, and writes down who has it. It is held until the directory is dropped. [`OpenFault::InUse`] when another has it.
+pub fn lock(directory: &Directory) -> Result<(), OpenFault> {
     if !directory.try_lock().map_err(OpenFault::io(directory.path()))? {
         return Err(in_use(directory));
     }

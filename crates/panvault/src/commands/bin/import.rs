@@ -27,7 +27,7 @@ const BUFFER_BYTES: usize = 256 * 1024;
 pub(super) fn run(args: &BinImport) -> anyhow::Result<()> {
     let layout = layout(args)?;
     let vault = Keyed::find(&args.shared)?;
-    vault.directory.private()?;
+    vault.place.private()?;
     let (list, metadata) = list(&args.file)?;
     let replacing = Replacing::begin(vault.path(), &vault.tags)?;
     // One that is damaged is about to be replaced: its version is not known, and the clock's is higher.

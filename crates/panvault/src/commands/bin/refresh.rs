@@ -37,7 +37,7 @@ struct Done {
 pub(super) fn run(shared: &Shared) -> anyhow::Result<ExitCode> {
     let vault = Keyed::find(shared)?;
     ensure!(
-        table(&vault.directory, &vault.tags)?.is_some(),
+        table(vault.path(), &vault.tags)?.is_some(),
         "{} is not there: import a list first, with panvault bin import",
         bins::path(vault.path()).display()
     );

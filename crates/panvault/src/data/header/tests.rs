@@ -1,5 +1,6 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::PathBuf;
 
 use panvault_card::{Cvv, NewCard, Pan};
 use panvault_keys::{KeyFile, Slot, SystemEntropy};

@@ -1,0 +1,38 @@
+//! The trail of a vault that is in a database: a chain for each node.
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use crate::cli::Shared;
+use crate::commands::document::print;
+use crate::commands::runtime;
+use crate::config::Config;
+use crate::data::NodeDirectory;
+use crate::output;
+
+/// Reads every record of every chain, and holds each against its tag and its place. Nodes go on meanwhile.
+pub(super) fn verify(shared: &Shared, config: &Config, node: &NodeDirectory) -> anyhow::Result<ExitCode> {
+    let verified = runtime()?.block_on(node.trail_verify(config.root_key_file.as_deref()))?;
+    let is_whole = verified.findings.is_empty();
+    if shared.json {
+        let findings: Vec<_> =
+            verified.findings.iter().map(|what| json!({ "part": "trail", "what": what })).collect();
+        let value = json!({
+            "verified": is_whole, "records": verified.records, "chains": verified.chains, "findings": findings,
+        });
+        print(&value, true)?;
+    } else {
+        output::line(format!("{} records in {} chains", verified.records, verified.chains))?;
+        for what in &verified.findings {
+            output::line(format!("trail: {what}"))?;
+        }
+        let said = if is_whole {
+            "Every record is in its place in the chain of its node."
+        } else {
+            "Restore from a backup, or ask for help with these lines."
+        };
+        output::line(said)?;
+    }
+    Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

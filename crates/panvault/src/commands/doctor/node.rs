@@ -1,0 +1,72 @@
+//! A node of a vault that is in a database: its directory and files, the way to the database, its tables, keys and documents, and who holds CVVs.
+
+use std::process::ExitCode;
+
+use panvault_store_embedded::Finding;
+use serde_json::json;
+
+use crate::bins::VaultTags;
+use crate::cli::Doctor;
+use crate::commands::doctor::{
+    CVVS, DATABASE, DIRECTORY, KEYS, causes, certificates, issuers, machine, next,
+};
+use crate::commands::runtime;
+use crate::config::Config;
+use crate::data::{NodeDirectory, NodeExamined, mode_name};
+use crate::harden::Hardened;
+use crate::output;
+
+/// Exits with 1 when anything is not as it should be.
+pub(super) fn run(
+    args: &Doctor,
+    config: &Config,
+    node: &NodeDirectory,
+    hardened: &Hardened,
+) -> anyhow::Result<ExitCode> {
+    let mut findings = Vec::new();
+    let mut found = |part, what| findings.push(Finding { part, what });
+    match node.exposed() {
+        Ok(exposed) => exposed.all().into_iter().for_each(|what| found(DIRECTORY, what)),
+        Err(error) => found(DIRECTORY, causes(error.as_ref())),
+    }
+    let root_key_file = config.root_key_file.as_deref();
+    let examined = runtime()?.block_on(node.examined(root_key_file, config.cvvs_held_max));
+    let NodeExamined { keys, vault, database, documents, cvvs, copies, mode, replication } = examined;
+    copies.into_iter().for_each(|fault| {
+        found(KEYS, format!("{fault}; panvault serve writes it anew from the other copy"));
+    });
+    database.into_iter().for_each(|what| found(DATABASE, what));
+    documents.into_iter().for_each(|what| found("row", what));
+    cvvs.into_iter().for_each(|what| found(CVVS, what));
+    let table =
+        keys.as_ref().and_then(|keys| issuers(&node.path, &VaultTags::new(keys), None, &mut findings));
+    let tls_advice =
+        config.tls.as_ref().and_then(|(certificate, key)| certificates(certificate, key, &mut findings));
+    let advice: Vec<String> = replication.into_iter().chain(machine(hardened)).chain(tls_advice).collect();
+    let vault = vault.map(|vault| vault.to_string());
+    let mode = mode.map(mode_name);
+    let next = next(&findings);
+    if args.json {
+        let listed: Vec<_> =
+            findings.iter().map(|Finding { part, what }| json!({ "part": part, "what": what })).collect();
+        let report = json!({
+            "vault": vault, "mode": mode, "healthy": findings.is_empty(), "store": node.shared.store.to_string(),
+            "bin_rows": table.map(|table| table.rows()), "findings": listed, "advice": advice, "next": next,
+        });
+        output::line(report.to_string())?;
+    } else {
+        let (vault, mode) = (vault.as_deref().unwrap_or("-"), mode.unwrap_or("-"));
+        output::line(format!(
+            "vault {vault} ({mode}): in {}; rows are held against their tags whenever they are read",
+            node.shared.store
+        ))?;
+        for text in &advice {
+            output::line(format!("advice: {text}"))?;
+        }
+        for Finding { part, what } in &findings {
+            output::line(format!("{part}: {what}"))?;
+        }
+        output::line(next)?;
+    }
+    Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

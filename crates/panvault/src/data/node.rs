@@ -1,0 +1,180 @@
+//! The directory of a node: `node.toml` says of which vault, `admin.socket` is there while it is served, and a table of issuers where one was
+//! imported. All else is in the database, so that the directory can be made anew at any time.
+
+mod database;
+mod examine;
+mod make;
+mod open;
+mod trail;
+
+use std::fs::{self, DirBuilder};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail, ensure};
+use panvault_directory::Directory;
+use panvault_keys::{KeyFile, OperatorKey, Slot};
+use panvault_model::VaultId;
+use panvault_store_embedded::lock;
+use panvault_vault::Mode;
+use serde::{Deserialize, Serialize};
+
+use crate::config::Shared;
+use crate::data::exposed::{self, Exposed};
+use crate::data::{self, LISTED_MAX, mode_name, mode_parse, root_key, text, whom};
+
+pub(crate) use database::migrate;
+pub(crate) use examine::NodeExamined;
+pub(crate) use make::create_shared;
+
+pub(super) const FILE: &str = "node.toml";
+const NEW: &str = "node.toml.new";
+/// What [`lock`] writes.
+const LOCK: &str = "lock";
+const FORMAT: u32 = 1;
+
+/// What `node.toml` says. It is a note of what the database said: that is asked again at every start.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NodeFile {
+    format: u32,
+    vault: String,
+    mode: String,
+}
+
+/// A node of a vault that is in a database.
+pub(crate) struct NodeDirectory {
+    pub(crate) path: PathBuf,
+    /// The vault, as it was when this was last served; `None` before the first time.
+    pub(crate) known: Option<(VaultId, Mode)>,
+    pub(crate) shared: Shared,
+}
+
+impl NodeDirectory {
+    /// What is in a directory, which need not be there yet. Changes nothing.
+    pub(crate) fn find(path: &Path, shared: &Shared) -> anyhow::Result<Self> {
+        ensure!(
+            !path.join(data::FILE).exists(),
+            "{} holds a vault of its own, and store names a database: name another data_directory for the node, or leave store out",
+            path.display()
+        );
+        Ok(Self { path: path.to_owned(), known: known(path)?, shared: shared.clone() })
+    }
+
+    /// Makes the directory of a node of this vault if it is not there, and takes its lock. One of another vault is refused.
+    pub(super) fn take(&self, vault: VaultId, mode: Mode) -> anyhow::Result<Directory> {
+        let shown = self.path.display();
+        match DirBuilder::new().mode(0o700).create(&self.path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                bail!("{shown} cannot be made: make the directory that it is to be in")
+            }
+            Err(error) => return Err(error).with_context(|| format!("{shown} cannot be made")),
+        }
+        self.private()?;
+        let directory = Directory::open(&self.path).with_context(|| format!("{shown} cannot be used"))?;
+        lock(&directory)?;
+        match known(&self.path)? {
+            Some(known) if known == (vault, mode) => {}
+            Some((other, _)) => bail!(
+                "{shown} is of a node of the vault {other}, and the database that store names holds the vault {vault}: see that store is \
+                 right; if it is, remove {shown}, or name another data_directory"
+            ),
+            None => {
+                write(&directory, vault, mode).with_context(|| format!("{shown} cannot be written to"))?
+            }
+        }
+        Ok(directory)
+    }
+
+    /// Takes away what [`Self::take`] made, and nothing else. A directory that was there before was empty.
+    fn unmake(path: &Path, existed: bool) {
+        for name in [FILE, LOCK] {
+            drop(fs::remove_file(path.join(name)));
+        }
+        if !existed {
+            drop(fs::remove_dir(path));
+        }
+    }
+
+    /// Refuses a directory of which others can use anything. One that is not there is nobody's.
+    pub(crate) fn private(&self) -> anyhow::Result<()> {
+        if let Some(said) = self.exposed()?.said(LISTED_MAX, &self.path) {
+            bail!(said);
+        }
+        Ok(())
+    }
+
+    /// What others can use, or own, of the directory and all that is in it, with the command that mends it.
+    pub(crate) fn exposed(&self) -> anyhow::Result<Exposed> {
+        match exposed::exposed(&self.path, None) {
+            Ok(exposed) => Ok(exposed),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Exposed::default()),
+            Err(error) => {
+                let advice = whom::advice(&self.path, &error);
+                let advice = advice.map(|advice| format!("; {advice}")).unwrap_or_default();
+                bail!("{} cannot be used: {error}{advice}", self.path.display())
+            }
+        }
+    }
+
+    /// The root key: where it was said to be, or beside the directory, and never in it.
+    pub(super) fn slot(&self, root_key_file: Option<&Path>) -> anyhow::Result<KeyFile> {
+        let file = match root_key_file {
+            Some(named) => named.to_owned(),
+            None => root_key::root_key_beside(&self.path)?,
+        };
+        let slot = KeyFile::new(file);
+        Ok(match fs::metadata(&self.path) {
+            Ok(metadata) => slot.of_vault_of(metadata.uid()),
+            Err(_) => slot,
+        })
+    }
+
+    /// What proves to this node's server that this process has the root key. The database is not asked, which may be out of reach.
+    pub(super) fn operator(&self, root_key_file: Option<&Path>) -> anyhow::Result<Option<OperatorKey>> {
+        let Some((vault, _)) = self.known else { return Ok(None) };
+        let root = self.slot(root_key_file)?.open().map_err(root_key::unopened)?;
+        Ok(Some(root.derive_operator_key(vault)))
+    }
+}
+
+fn known(path: &Path) -> anyhow::Result<Option<(VaultId, Mode)>> {
+    let file = path.join(FILE);
+    let text = match text::read(&file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => {
+            let advice = whom::advice(&file, &error).map(|advice| format!("; {advice}")).unwrap_or_default();
+            bail!("{} cannot be read: {error}{advice}", file.display())
+        }
+    };
+    let read = || {
+        let found: NodeFile = toml::from_str(&text?).ok()?;
+        let vault = VaultId::parse(&found.vault).ok()?;
+        Some((vault, mode_parse(&found.mode)?)).filter(|_| found.format == FORMAT)
+    };
+    let known = read().with_context(|| {
+        format!("{} is not what panvault wrote; remove it, panvault serve writes it anew", file.display())
+    })?;
+    Ok(Some(known))
+}
+
+fn write(directory: &Directory, vault: VaultId, mode: Mode) -> anyhow::Result<()> {
+    let file = NodeFile { format: FORMAT, vault: vault.to_string(), mode: mode_name(mode).to_owned() };
+    let text = format!(
+        "# Of which vault this is a node. Written by panvault, which asks the database again at every start.\n{}",
+        toml::to_string(&file)?
+    );
+    directory.clear(NEW)?;
+    let mut new = directory.create(NEW)?;
+    new.write_all(text.as_bytes())?;
+    new.sync_all()?;
+    directory.rename(NEW, FILE)?;
+    Ok(directory.sync()?)
+}
+
+#[cfg(test)]
+mod tests;

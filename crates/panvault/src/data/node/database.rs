@@ -1,0 +1,159 @@
+//! The database of a vault: reached, with a schema that is known, and the vault in it.
+
+use core::time::Duration;
+use std::path::Path;
+
+use anyhow::{Context, anyhow, bail};
+use panvault_keys::{Slot, VaultKeys};
+use panvault_store_postgres::{
+    Applied, ConnectError, Database, MigrateError, Password, PostgresSettings, SchemaState, VaultRow,
+};
+use panvault_vault::Mode;
+
+use crate::config::{Shared, secret};
+use crate::data::header::{self, CopyFault, OpenHeader};
+use crate::data::node::NodeDirectory;
+use crate::data::{key_mode, mode_parse, root_key};
+
+/// Reaches the database, whatever is in it.
+pub(super) async fn reach(shared: &Shared, list_time: Duration) -> anyhow::Result<Database> {
+    let password = shared.store_password_file.as_deref().map(secret::password).transpose();
+    let password = password.map_err(|fault| anyhow!(fault))?.map(Password::new);
+    let settings = PostgresSettings {
+        url: shared.store.clone(),
+        password,
+        commit_rows_max: shared.commit_rows_max,
+        connections_max: shared.store_connections_max,
+        list_seconds: list_time.as_secs(),
+    };
+    let said = |error: &ConnectError| match error {
+        ConnectError::Refused(state) if state.starts_with("28") && shared.store_password_file.is_none() => {
+            "; store_password_file names no password"
+        }
+        // A password that is asked for and not there is no answer of the database's.
+        ConnectError::Unreachable if shared.store_password_file.is_none() => {
+            "; store_password_file names no password, if it wants one"
+        }
+        ConnectError::Refused(_) | ConnectError::Roots | ConnectError::Tls | ConnectError::Unreachable => "",
+    };
+    Database::connect(settings).await.map_err(|error| {
+        let more = said(&error);
+        anyhow::Error::from(error).context(format!("the database at {} cannot be used{more}", shared.store))
+    })
+}
+
+/// The row about the vault in a database with a schema that this version knows.
+pub(super) async fn vault_row(database: &Database) -> anyhow::Result<VaultRow> {
+    let url = database.url();
+    let unread = || format!("the database at {url} cannot be read");
+    match database.schema().await.with_context(unread)? {
+        SchemaState::Current => {}
+        state => bail!(not_current(database, state)),
+    }
+    database.vault_read().await.with_context(unread)?.with_context(|| none(database))
+}
+
+fn none(database: &Database) -> String {
+    format!(
+        "the database at {} holds no vault: see that store names the right one, or make a vault in it with panvault init DIR --store URL",
+        database.url()
+    )
+}
+
+/// Why nothing can be done with a schema, and which command helps.
+pub(super) fn not_current(database: &Database, state: SchemaState) -> String {
+    let url = database.url();
+    match state {
+        SchemaState::Empty | SchemaState::Current => none(database),
+        SchemaState::Behind { at, to } => format!(
+            "the database at {url} has the tables of an earlier version (step {at} of {to}): bring them up to date with panvault migrate"
+        ),
+        SchemaState::Ahead { at } => format!(
+            "the database at {url} has the tables of a later version (step {at}), which this one does not know: use the version that \
+             made them, or a later one"
+        ),
+        SchemaState::Changed { number } => format!(
+            "step {number} of the tables in the database at {url} is not the one that this version knows: find out who or what changed \
+             them, or use the version that made them; nothing was read or changed"
+        ),
+    }
+}
+
+/// Brings the tables of a database up to date. What was done, in order; nothing where all was.
+pub(crate) async fn migrate(shared: &Shared, list_time: Duration) -> anyhow::Result<Vec<Applied>> {
+    let database = reach(shared, list_time).await?;
+    let url = database.url();
+    let state = database.schema().await.with_context(|| format!("the database at {url} cannot be read"))?;
+    match state {
+        // Whoever has it here without a vault meant another database, or has to say of what mode the vault is to be.
+        SchemaState::Empty => bail!(none(&database)),
+        SchemaState::Ahead { .. } | SchemaState::Changed { .. } => bail!(not_current(&database, state)),
+        SchemaState::Current | SchemaState::Behind { .. } => {}
+    }
+    steps(&database).await
+}
+
+/// Does the steps that are missing.
+pub(super) async fn steps(database: &Database) -> anyhow::Result<Vec<Applied>> {
+    database.migrate().await.map_err(|error| {
+        let advice = match error {
+            MigrateError::Store(_) => "; steps that were done are whole, and panvault migrate does the rest",
+            MigrateError::Ahead | MigrateError::Changed => "",
+        };
+        anyhow::Error::from(error)
+            .context(format!("the tables in the database at {} are not up to date{advice}", database.url()))
+    })
+}
+
+impl NodeDirectory {
+    /// The database and the row about the vault in it.
+    pub(super) async fn reach(&self, list_time: Duration) -> anyhow::Result<(Database, VaultRow, Mode)> {
+        let database = reach(&self.shared, list_time).await?;
+        let row = vault_row(&database).await?;
+        let mode = mode_parse(&row.mode).with_context(|| {
+            format!(
+                "the row about the vault in the database at {} is not what panvault wrote",
+                database.url()
+            )
+        })?;
+        Ok((database, row, mode))
+    }
+
+    /// Test or live. Changes nothing.
+    pub(in crate::data) async fn mode(&self) -> anyhow::Result<Mode> {
+        Ok(self.reach(READ_TIME).await?.2)
+    }
+
+    /// The keys of the vault. Changes nothing.
+    pub(in crate::data) async fn keys(
+        &self,
+        root_key_file: Option<&Path>,
+    ) -> anyhow::Result<(VaultKeys, Mode)> {
+        let (database, row, mode) = self.reach(READ_TIME).await?;
+        Ok((self.header(&database, &row, mode, root_key_file)?.keys, mode))
+    }
+
+    /// Opens the keys of the vault with the root key.
+    pub(super) fn header(
+        &self,
+        database: &Database,
+        row: &VaultRow,
+        mode: Mode,
+        root_key_file: Option<&Path>,
+    ) -> anyhow::Result<OpenHeader> {
+        let slot = self.slot(root_key_file)?;
+        let root = slot.open().map_err(root_key::unopened)?;
+        header::open_rows(&row.header, &root, row.vault, key_mode(mode)).map_err(|faults| {
+            let said = faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            let advice = if faults.iter().any(CopyFault::is_root_key_wrong) {
+                format!("the {} does not belong to the vault; give the one that does", slot.describe())
+            } else {
+                "restore the database from a backup: without them no root key opens the vault".to_owned()
+            };
+            anyhow!("the vault in the database at {} stays sealed: {said}; {advice}", database.url())
+        })
+    }
+}
+
+/// Time that a list may take where none is asked for.
+const READ_TIME: Duration = Duration::from_secs(10);

@@ -1,0 +1,82 @@
+//! A node that opens its vault.
+
+use std::fs;
+use std::sync::Arc;
+
+use anyhow::Context;
+use panvault_model::VaultId;
+use panvault_store::{CvvStore, Store};
+use panvault_store_postgres::{Database, PostgresStore, VaultRow};
+use panvault_store_redis::{RedisCvvs, RedisPassword, RedisSettings};
+use panvault_vault::SystemClock;
+
+use crate::config::{CvvServer, Cvvs, secret};
+use crate::data::chain;
+use crate::data::header::{Copies, OpenHeader};
+use crate::data::node::NodeDirectory;
+use crate::data::open::{Kept, OpenSettings, OpenVault, Opening, memory_cvvs, node_make};
+
+impl NodeDirectory {
+    /// Opens the vault for writing, as one of the nodes that share it.
+    pub(in crate::data) async fn open(&self, settings: &OpenSettings) -> anyhow::Result<OpenVault> {
+        let (database, row, mode) = self.reach(settings.store.list_time).await?;
+        let held = self.take(row.vault, mode)?;
+        let OpenHeader { keys, operator, copies } =
+            self.header(&database, &row, mode, settings.root_key_file.as_deref())?;
+        let clock = Arc::new(SystemClock::start());
+        let node = node_make(&clock)?;
+        let store = PostgresStore::open(database.clone(), chain(&keys), node).await;
+        let store = store.with_context(|| format!("the database at {} cannot be read", database.url()))?;
+        let cvvs = match &self.shared.cvvs {
+            Cvvs::InProcess => memory_cvvs(&clock, settings),
+            Cvvs::Server(server) => cvv_server(server, row.vault, settings.cvvs_held_max).await?,
+        };
+        let opening = Opening {
+            path: &self.path,
+            node,
+            clock,
+            store: Arc::new(store) as Arc<dyn Store>,
+            cvvs,
+            keys,
+            mode,
+        };
+        let (vault, bins) = opening.open(settings).await?;
+        mend(&database, &row, &copies).await;
+        Ok(OpenVault { vault, operator: Arc::new(operator), kept: Kept::Node { held, database }, bins })
+    }
+}
+
+/// The server that holds the CVVs of all nodes. One that is out of reach is asked again for as long as the vault is open.
+pub(super) async fn cvv_server(
+    server: &CvvServer,
+    vault: VaultId,
+    held_max: u64,
+) -> anyhow::Result<Arc<dyn CvvStore>> {
+    let password = server.password_file.as_deref().map(secret::password).transpose();
+    let password = password.map_err(|fault| anyhow::anyhow!(fault))?.map(RedisPassword::new);
+    let roots = server.roots_file.as_deref().map(|path| {
+        fs::read(path).with_context(|| format!("cvv_store_roots_file {} cannot be read", path.display()))
+    });
+    let settings = RedisSettings {
+        url: server.url.clone(),
+        username: server.user.clone(),
+        password,
+        tls_roots: roots.transpose()?,
+        insecure: server.insecure,
+        held_max,
+        vault,
+    };
+    let cvvs = RedisCvvs::connect(&settings).await;
+    Ok(Arc::new(cvvs.with_context(|| format!("cvv_store {} cannot be used", server.url))?))
+}
+
+/// Writes anew the copy of the header that does not serve. Another node may have done so meanwhile.
+async fn mend(database: &Database, row: &VaultRow, copies: &Copies) {
+    for fault in &copies.faults {
+        fault.log();
+        if let Err(error) = database.header_replace(fault.index(), &copies.encode(), row.version).await {
+            let advice = "see why the database does not write, and start again; one copy is left";
+            tracing::error!(%error, advice, "keys.copy_not_written");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Where the settings say that a vault is.
+
+use std::path::{Path, PathBuf};
+
+use panvault_keys::{OperatorKey, VaultKeys};
+use panvault_model::VaultId;
+use panvault_vault::Mode;
+
+use crate::config::Config;
+use crate::data::{DataDirectory, NodeDirectory, OpenSettings, OpenVault, root_key_beside};
+
+/// A vault that is its directory, or one in a database, of which this is a node.
+pub(crate) enum Place {
+    Directory(DataDirectory),
+    Node(NodeDirectory),
+}
+
+impl Place {
+    /// The one that the settings name. Changes nothing, and asks no database.
+    pub(crate) fn of(config: &Config) -> anyhow::Result<Self> {
+        Ok(match &config.shared {
+            None => Self::Directory(DataDirectory::of(config)?),
+            Some(shared) => Self::Node(NodeDirectory::find(&config.data_directory, shared)?),
+        })
+    }
+
+    /// The directory in which commands are listened to.
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::Directory(directory) => &directory.path,
+            Self::Node(node) => &node.path,
+        }
+    }
+
+    /// Which vault it is; `None` for a node that was never served.
+    pub(crate) const fn known(&self) -> Option<(VaultId, Mode)> {
+        match self {
+            Self::Directory(directory) => Some((directory.vault, directory.mode)),
+            Self::Node(node) => node.known,
+        }
+    }
+
+    /// Test or live. Changes nothing.
+    pub(crate) async fn mode(&self) -> anyhow::Result<Mode> {
+        match self {
+            Self::Directory(directory) => Ok(directory.mode),
+            Self::Node(node) => node.mode().await,
+        }
+    }
+
+    /// The root key of a vault that is to be served: where it was said to be, or beside the directory, and nowhere else.
+    pub(crate) fn root_key_outside(&self, named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+        match self {
+            Self::Directory(directory) => directory.root_key_outside(named),
+            Self::Node(node) => named.map_or_else(|| root_key_beside(&node.path), Ok),
+        }
+    }
+
+    /// Refuses a directory of which others can use anything.
+    pub(crate) fn private(&self) -> anyhow::Result<()> {
+        match self {
+            Self::Directory(directory) => directory.private(),
+            Self::Node(node) => node.private(),
+        }
+    }
+
+    /// What proves to a server that this process has the root key; `None` for a node that was never served.
+    pub(crate) fn operator(&self, root_key_file: Option<&Path>) -> anyhow::Result<Option<OperatorKey>> {
+        match self {
+            Self::Directory(directory) => Ok(Some(directory.header(root_key_file)?.operator)),
+            Self::Node(node) => node.operator(root_key_file),
+        }
+    }
+
+    /// The keys of the vault. Changes nothing.
+    pub(crate) async fn keys(&self, root_key_file: Option<&Path>) -> anyhow::Result<(VaultKeys, Mode)> {
+        match self {
+            Self::Directory(directory) => Ok((directory.header(root_key_file)?.keys, directory.mode)),
+            Self::Node(node) => node.keys(root_key_file).await,
+        }
+    }
+
+    /// Opens the vault for writing.
+    pub(crate) async fn open(&self, settings: &OpenSettings) -> anyhow::Result<OpenVault> {
+        match self {
+            Self::Directory(directory) => directory.open(settings).await,
+            Self::Node(node) => node.open(settings).await,
+        }
+    }
+}
