@@ -7,6 +7,7 @@ mod bin_list;
 mod browser;
 mod ci;
 mod clients;
+mod deploy;
 mod dev_vault;
 mod examples;
 mod exposures;
@@ -72,6 +73,8 @@ enum Command {
     Clients,
     /// Run the programs in `examples/` against the real binary, alone.
     Examples,
+    /// Check what is in `deploy/`, alone, as far as that goes without containers.
+    Deploy,
     /// Check who uses whom, and the rules that sources and manifests keep.
     Architecture,
     /// Check that `exposures.txt` lists every place where plaintext is handed out.
@@ -129,6 +132,7 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Examples => examples::examples(&workspace).map(|()| true),
         Command::Attack => attack::attack(&workspace).map(|()| true),
         Command::Schemathesis => schemathesis::schemathesis(&workspace).map(|()| true),
+        Command::Deploy => deploy::check(&workspace).map(|()| true),
         Command::Architecture => {
             architecture::check(&workspace)?;
             tidy::check(&workspace)?;

@@ -14,7 +14,7 @@ const SERVERS: [(&str, &str, &str); 4] = [
 const POSTGRES_18: &str = "xtask/postgres18";
 
 /// Debian's servers alone.
-fn needed_from_debian(root: &Path) -> anyhow::Result<()> {
+pub(crate) fn needed_from_debian(root: &Path) -> anyhow::Result<()> {
     SERVERS
         .iter()
         .try_for_each(|(package, unit, program)| packages::need_server(root, package, unit, program))

@@ -4,8 +4,8 @@ use crate::attack::Outcomes;
 use crate::parts::{Parts, Totals};
 use crate::workspace::Workspace;
 use crate::{
-    attack, bin_list, browser, clients, examples, first_command, package, packages, run, schemathesis,
-    servers,
+    attack, bin_list, browser, clients, deploy, examples, first_command, package, packages, run,
+    schemathesis, servers,
 };
 
 /// What is left out.
@@ -49,6 +49,11 @@ pub(crate) fn tests(workspace: &Workspace, without: &Without, parts: &mut Parts)
         parts.skip("browser", "--without-browser");
     } else {
         parts.check("browser", || browser::browser(workspace, None));
+    }
+    if without.python {
+        parts.skip("what is in deploy/", "--without-python");
+    } else {
+        parts.check("what is in deploy/", || deploy::check(workspace));
     }
     parts.check("the first command of the README", || first_command::test(workspace));
     package::test(workspace, parts, without.python);
