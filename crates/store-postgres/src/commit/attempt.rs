@@ -27,7 +27,7 @@ pub(crate) enum Attempt {
     Unknown(Step, Vec<Answer>),
     /// It was undone because something is not as was hoped: it is to be looked at with care.
     Unhoped,
-    /// It was undone because it met another node's; it may be tried again.
+    /// It was undone because it met another node's, or lost its connection before it was told to commit; it may be tried again.
     Met,
     /// It was undone because the place of this node's chain is taken.
     Taken,
@@ -95,9 +95,9 @@ impl Attempting<'_> {
             }
             Ok(Err(Undecided::Failed(error))) => {
                 if is_unknown(&error) {
-                    // It was not told to commit.
+                    // It was not told to commit. Whether the database is there shows when the next connection is made.
                     drop(Object::take(client));
-                    return Attempt::Lost;
+                    return Attempt::Met;
                 }
                 roll_back(client).await;
                 refused(&error)

@@ -1,3 +1,12 @@
 //! The store from outside, over real servers.
 
 #![cfg(test)]
+
+mod commit;
+mod conformance;
+mod cut;
+mod migrate;
+mod outage;
+mod proxy;
+mod support;
+mod trail;

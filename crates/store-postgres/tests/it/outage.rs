@@ -1,0 +1,29 @@
+use std::sync::Arc;
+
+use panvault_store::{Store, StoreFault};
+use panvault_testkit::conformance::card_insert;
+use panvault_testkit::conformance::rows::card;
+use panvault_testkit::servers::Postgres;
+
+use crate::support::{Home, block_on, is_done, node};
+
+/// A database that crashes is said not to be reached, and used again when it is back, without anything being lost or done twice.
+#[test]
+fn a_database_that_crashes_is_used_again_when_it_is_back() {
+    let home = Home::of(Arc::new(Postgres::start()));
+    block_on(async {
+        let store = home.open_as(node(1)).await;
+        assert!(is_done(&store.commit(card_insert(&card(10))).await));
+        home.postgres.crash();
+        assert_eq!(store.commit(card_insert(&card(11))).await, Err(StoreFault::Unreachable));
+        assert_eq!(store.status().fault, Some(StoreFault::Unreachable));
+        home.postgres.start_again();
+        // By itself, without anybody asking.
+        while store.status().fault.is_some() {
+            tokio::task::yield_now().await;
+        }
+        assert!(is_done(&store.commit(card_insert(&card(11))).await));
+        assert_eq!(home.sql("SELECT count(*) FROM card"), "2");
+        assert_eq!(store.audit_read(node(1), 1, 10).await.map(|trail| trail.len()), Ok(2));
+    });
+}
