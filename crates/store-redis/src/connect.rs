@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use crate::fitness::LookFault;
+use crate::fitness::{LookFault, RedisUnfit};
 use crate::limits::{ANSWER_MILLIS_MAX, CONNECT_MILLIS_MAX};
 use crate::settings::{RedisRefused, RedisSettings, RedisUrl};
 
@@ -45,7 +45,7 @@ impl Connector {
         }
         let tls = if url.encrypted { Some(connector(settings.tls_roots.as_deref())?) } else { None };
         let mut login =
-            RedisConnectionInfo::default().set_db(i64::from(url.database)).set_lib_name("panvault", "1");
+            RedisConnectionInfo::default().set_db(i64::from(url.database)).set_skip_set_lib_name();
         if let Some(username) = &settings.username {
             login = login.set_username(username);
         }
@@ -73,8 +73,13 @@ impl Connector {
             return Ok(Connected { connection, driver: tokio::spawn(driver) });
         };
         let name = ServerName::try_from(self.url.host.clone()).map_err(|_| LookFault::Unreachable)?;
-        // A certificate that is not trusted is somebody else who answers: the server is not reached.
-        let stream = tls.connect(name, stream).await.map_err(|_| LookFault::Unreachable)?;
+        let stream = tls.connect(name, stream).await.map_err(|error| {
+            let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+            match cause {
+                Some(rustls::Error::InvalidCertificate(_)) => LookFault::Unfit(RedisUnfit::Untrusted),
+                Some(_) | None => LookFault::Unreachable,
+            }
+        })?;
         let made = MultiplexedConnection::new_with_config(&self.login, stream, config).await;
         let (connection, driver) = made.map_err(|error| LookFault::of(&error))?;
         Ok(Connected { connection, driver: tokio::spawn(driver) })

@@ -143,11 +143,7 @@ impl RedisCvvs {
         for (to, from) in said.iter_mut().zip(offer.iter().chain(offered.as_bytes())) {
             *to = *from;
         }
-        let mut reply = self
-            .link
-            .ask(&self.link.scripts.key_current, NO_KEYS, said.as_slice())
-            .await
-            .map_err(unavailable)?;
+        let mut reply = self.link.ask(&self.link.scripts.key_current, NO_KEYS, said.as_slice()).await?;
         match read(&mut reply, Reply::how)? {
             1 => {
                 let (component, remaining_millis) = read(&mut reply, Reply::component_current)?;
@@ -176,11 +172,6 @@ fn card_key(card: CardId) -> [u8; 16] {
         *to = *from;
     }
     key
-}
-
-/// Where there is no number to be told, nothing is done when the server is full.
-fn unavailable(_: AskFault) -> CvvFault {
-    CvvFault::Unavailable
 }
 
 /// What a script of ours does not answer is taken for no answer.

@@ -42,6 +42,11 @@ pub enum RedisUnfit {
     /// The user, or its password.
     #[error("it refuses the vault's user or password")]
     Login,
+    /// Who it is.
+    #[error(
+        "its certificate is not trusted, or is not that of this host: see the settings of what is trusted"
+    )]
+    Untrusted,
     /// What the user may do.
     #[error("the vault's user may not do there what is needed: see the rights in the guide")]
     Rights,
@@ -74,6 +79,7 @@ impl RedisUnfit {
             | Self::Evicts
             | Self::Hidden
             | Self::Login
+            | Self::Untrusted
             | Self::Rights
             | Self::NotEmpty
             | Self::Restored
@@ -163,7 +169,8 @@ fn judge_info(info: &str) -> Result<(), RedisUnfit> {
     if !is("aof_enabled", "0") {
         return Err(RedisUnfit::Log);
     }
-    if !is("rdb_bgsave_in_progress", "0") || !is("rdb_saves", "0") {
+    // The last counts what replicas, and tools that act as one, were sent.
+    if !is("rdb_bgsave_in_progress", "0") || !is("rdb_saves", "0") || !is("sync_full", "0") {
         return Err(RedisUnfit::Written);
     }
     Ok(())
@@ -178,7 +185,7 @@ mod tests {
     use super::*;
 
     const GOOD: &str = "# Server\r\nredis_version:7.0.15\r\nredis_mode:standalone\r\nrun_id:ab\r\n\r\n# Persistence\r\n\
-        rdb_bgsave_in_progress:0\r\nrdb_saves:0\r\naof_enabled:0\r\n# Replication\r\nrole:master\r\nconnected_slaves:0\r\n\
+        rdb_bgsave_in_progress:0\r\nrdb_saves:0\r\naof_enabled:0\r\n# Stats\r\nsync_full:0\r\n# Replication\r\nrole:master\r\nconnected_slaves:0\r\n\
         # Cluster\r\ncluster_enabled:0\r\n";
 
     #[test]
@@ -194,6 +201,7 @@ mod tests {
             ("aof_enabled:0", "aof_enabled:1", RedisUnfit::Log),
             ("rdb_bgsave_in_progress:0", "rdb_bgsave_in_progress:1", RedisUnfit::Written),
             ("rdb_saves:0", "rdb_saves:1", RedisUnfit::Written),
+            ("sync_full:0", "sync_full:1", RedisUnfit::Written),
         ] {
             assert_eq!(judge_info(&GOOD.replace(line, other)), Err(unfit), "{other}");
             let without = GOOD.replace(line, "");

@@ -28,11 +28,11 @@ pub const OWNERS_MAX: usize = 10_000;
 /// Owners without room that one look asks about.
 pub const OWNERS_LOOKED_AT_MAX: usize = 256;
 
-/// Seconds whose CVVs one request counts off.
-pub const SECONDS_MAX: usize = 100;
+/// Owners' shares of ended seconds after which one request counts no further second off.
+pub const ENDED_MAX: usize = 1_000;
 
 /// Bytes of memory of the server that a CVV takes at most while it is held, with its place among others.
-pub const CVV_SERVER_BYTES: u64 = 400;
+pub const CVV_SERVER_BYTES: u64 = 300;
 
 const _: () = assert!(
     REQUEST_COUNTS_MILLIS + LOOK_MILLIS + 2 * ANSWER_MILLIS_MAX

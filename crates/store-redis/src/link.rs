@@ -136,6 +136,8 @@ impl Link {
         let connected = Arc::new(self.connector.connect().await?);
         self.heard.forget();
         let whose = self.look(&connected).await?;
+        let loaded = self.scripts.load(&mut connected.connection.clone()).await;
+        loaded.map_err(|error| LookFault::of(&error))?;
         Ok(Ready { connected, whose })
     }
 

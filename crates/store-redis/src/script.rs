@@ -3,9 +3,10 @@
 use panvault_store::limits::{
     CVV_CLAIMS_MAX, CVV_KEY_COMPONENT_KEPT_SECONDS, CVV_KEY_COMPONENT_SECONDS, CVV_REQUEST_SECONDS,
 };
-use redis::Script;
+use redis::aio::MultiplexedConnection;
+use redis::{RedisResult, Script};
 
-use crate::limits::{OWNERS_LOOKED_AT_MAX, SECONDS_MAX};
+use crate::limits::{ENDED_MAX, OWNERS_LOOKED_AT_MAX};
 
 /// How an answer begins.
 pub(crate) mod standing {
@@ -43,7 +44,7 @@ const COMMON: &str = include_str!("script/common.lua");
 
 impl Scripts {
     pub(crate) fn new() -> Self {
-        // What ends a CVV needs no room, and what remembers that it has ended little: a full server does it all the same.
+        // What ends a CVV needs no room, and what remembers that it has ended little, like a component: a full server does it all the same.
         let ending = |body| script(" flags=allow-oom", FENCE, body);
         Self {
             look: script(" flags=allow-oom", TAKE, include_str!("script/look.lua")),
@@ -55,9 +56,32 @@ impl Scripts {
             put_back: ending(include_str!("script/put_back.lua")),
             discard: ending(include_str!("script/discard.lua")),
             read: ending(include_str!("script/read.lua")),
-            key_current: script("", FENCE, include_str!("script/key_current.lua")),
+            key_current: ending(include_str!("script/key_current.lua")),
             key_component: ending(include_str!("script/key_component.lua")),
         }
+    }
+
+    /// Sends them, so that each request is one that the server knows.
+    pub(crate) async fn load(&self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
+        let Self {
+            look,
+            sweep,
+            hold,
+            clear,
+            clear_now,
+            claim,
+            put_back,
+            discard,
+            read,
+            key_current,
+            key_component,
+        } = self;
+        let all =
+            [look, sweep, hold, clear, clear_now, claim, put_back, discard, read, key_current, key_component];
+        for script in all {
+            script.load_async(connection).await?;
+        }
+        Ok(())
     }
 }
 
@@ -75,7 +99,7 @@ fn script(flags: &str, gate: &str, body: &str) -> Script {
         ("COMPONENT_MILLIS", CVV_KEY_COMPONENT_SECONDS * 1000),
         ("COMPONENT_KEPT_MILLIS", CVV_KEY_COMPONENT_KEPT_SECONDS * 1000),
         ("CLAIMS_MAX", CVV_CLAIMS_MAX as u64),
-        ("SECONDS_MAX", SECONDS_MAX as u64),
+        ("ENDED_MAX", ENDED_MAX as u64),
         ("OWNERS_MAX", 4 * OWNERS_LOOKED_AT_MAX as u64),
     ];
     let constants: String =

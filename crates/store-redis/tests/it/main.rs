@@ -2,5 +2,11 @@
 
 #![cfg(test)]
 
+mod away;
 mod conformance;
+mod full;
+mod late;
+mod login;
+mod proxy;
 mod support;
+mod unfit;

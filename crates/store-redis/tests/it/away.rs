@@ -1,0 +1,87 @@
+//! Servers that end, stand still, or were never there.
+
+use panvault_store::{CvvFault, CvvStore};
+use panvault_store_redis::{RedisCvvs, RedisState};
+use panvault_testkit::servers::{Redis, RedisOptions};
+
+use crate::proxy::Proxy;
+use crate::support::{block_on, card, claim, connected, hold, is_ready, settings};
+
+async fn is_unreachable(cvvs: &RedisCvvs) {
+    cvvs.wait_for(|state| state == RedisState::Unreachable).await;
+}
+
+#[test]
+fn a_server_that_ends_is_out_of_reach_and_comes_back_empty() {
+    let server = Redis::start(RedisOptions::default());
+    block_on(async {
+        let cvvs = connected(&server.url()).await;
+        for round in 1..=3 {
+            assert_eq!(hold(&cvvs, 1, round, 7).await, Ok(true));
+            server.crash();
+            assert_eq!(hold(&cvvs, 1, 10 + round, 7).await, Err(CvvFault::Unavailable));
+            assert_eq!(claim(&cvvs, 1, 1).await, Err(CvvFault::Unavailable));
+            assert_eq!(cvvs.cvv_read(card(1)).await, Err(CvvFault::Unavailable));
+            is_unreachable(&cvvs).await;
+            server.start_again();
+            is_ready(&cvvs).await;
+            assert_eq!(claim(&cvvs, 1, 1).await, Ok(None), "what was held is gone");
+            assert_eq!(cvvs.counts().held, 0);
+        }
+    });
+    let names: Vec<_> = std::fs::read_dir(server.data()).unwrap().collect();
+    assert!(names.is_empty(), "{names:?}");
+}
+
+/// A node that starts while the server is away starts.
+#[test]
+fn a_server_that_is_away_at_the_start_is_waited_for() {
+    let server = Redis::start(RedisOptions::default());
+    server.crash();
+    block_on(async {
+        let cvvs = RedisCvvs::connect(&settings(&server.url())).await.unwrap();
+        is_unreachable(&cvvs).await;
+        assert_eq!(claim(&cvvs, 1, 1).await, Err(CvvFault::Unavailable));
+        server.start_again();
+        is_ready(&cvvs).await;
+        assert_eq!(hold(&cvvs, 1, 1, 7).await, Ok(true));
+    });
+}
+
+/// It takes connections and answers nothing: requests end all the same, and what was asked before is there once it goes on.
+#[test]
+fn a_server_that_stands_still_is_out_of_reach() {
+    let server = Redis::start(RedisOptions::default());
+    block_on(async {
+        let cvvs = connected(&server.url()).await;
+        assert_eq!(hold(&cvvs, 1, 1, 7).await, Ok(true));
+        assert_eq!(hold(&cvvs, 2, 1, 8).await, Ok(true));
+        server.pause();
+        assert_eq!(claim(&cvvs, 1, 1).await, Err(CvvFault::Unavailable));
+        is_unreachable(&cvvs).await;
+        server.resume();
+        is_ready(&cvvs).await;
+        // The claim was delivered. Its ticket alone gets the CVV.
+        assert_eq!(claim(&cvvs, 1, 2).await, Ok(None));
+        assert_eq!(claim(&cvvs, 1, 1).await, Ok(Some(7)));
+        assert_eq!(claim(&cvvs, 2, 3).await, Ok(Some(8)));
+    });
+}
+
+/// Of a claim whose answer is lost nobody knows whether it was done: it is, once, for who asks again with its ticket.
+#[test]
+fn a_claim_whose_answer_is_lost_is_its_tickets() {
+    let server = Redis::start(RedisOptions::default());
+    block_on(async {
+        let proxy = Proxy::start(server.port()).await;
+        let cvvs = connected(&proxy.url()).await;
+        for round in 1..=10 {
+            assert_eq!(hold(&cvvs, 1, u64::from(round), round).await, Ok(true));
+            proxy.cut_before_answer();
+            assert_eq!(claim(&cvvs, 1, round).await, Err(CvvFault::Unavailable));
+            is_ready(&cvvs).await;
+            assert_eq!(claim(&cvvs, 1, 100 + round).await, Ok(None), "round {round}");
+            assert_eq!(claim(&cvvs, 1, round).await, Ok(Some(round)), "round {round}");
+        }
+    });
+}
