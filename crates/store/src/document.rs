@@ -38,9 +38,27 @@ pub enum DocumentKind {
     /// The head of all other documents, sealed bytes of `panvault-keys`. There is one as soon as there is any other document, its id is
     /// all zeroes, and every change of documents makes its next version.
     DocumentHead,
+    /// Where nodes share a store, how far the audit trail of each is known to have come, and who began last. There is one, its id is all zeroes, and
+    /// it lies beside the documents: no head covers it.
+    AuditCheckpoint,
+    /// How far the audit trail of a node came that has ended, whose id it has. It lies beside the documents, too.
+    AuditEnd,
 }
 
 impl DocumentKind {
+    /// Whether it lies beside the documents, and the head does not cover it.
+    pub const fn is_beside(self) -> bool {
+        match self {
+            Self::AuditCheckpoint | Self::AuditEnd => true,
+            Self::Organisation
+            | Self::Account
+            | Self::Processor
+            | Self::ApiKey
+            | Self::OrganisationKey
+            | Self::DocumentHead => false,
+        }
+    }
+
     /// The number that stands for it in stored records.
     pub const fn code(self) -> u8 {
         match self {
@@ -50,6 +68,8 @@ impl DocumentKind {
             Self::ApiKey => 4,
             Self::OrganisationKey => 7,
             Self::DocumentHead => 8,
+            Self::AuditCheckpoint => 9,
+            Self::AuditEnd => 10,
         }
     }
 
@@ -63,6 +83,8 @@ impl DocumentKind {
             // 5 and 6 were the registry of all keys and the list of all documents.
             7 => Some(Self::OrganisationKey),
             8 => Some(Self::DocumentHead),
+            9 => Some(Self::AuditCheckpoint),
+            10 => Some(Self::AuditEnd),
             _ => None,
         }
     }

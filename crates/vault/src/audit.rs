@@ -1,16 +1,20 @@
+mod checkpoint;
 mod count;
 mod operation;
 mod read;
 mod seen;
+mod verify;
 
 use std::net::IpAddr;
 
 use panvault_model::{ApiKeyId, Id, OrganisationId, RequestId, Timestamp};
 use panvault_store::{Action, AuditNote};
 
+pub(crate) use checkpoint::{Begun, checkpoint_often};
 pub(crate) use count::Counts;
 pub use operation::operation_name;
 pub use seen::RefusedCaller;
+pub use verify::{TrailExamined, trail_examine};
 
 /// Where a request came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

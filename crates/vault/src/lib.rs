@@ -42,7 +42,7 @@ pub use panvault_store::{
 
 pub use crate::account::{AccountChange, AccountView, MadeAccount, NewAccount};
 pub use crate::api_key::{ApiKeyChange, ApiKeyRotation, ApiKeyView, MadeApiKey, NewApiKey};
-pub use crate::audit::{Origin, RefusedCaller, operation_name};
+pub use crate::audit::{Origin, RefusedCaller, TrailExamined, operation_name, trail_examine};
 pub use crate::bin::BinView;
 pub use crate::card::{CardChange, CardView, CvvChange, Metadata, Refreshed};
 pub use crate::chain::StoreChain;

@@ -42,8 +42,9 @@ pub const DUTY_LOOK_MILLIS: u64 = 1_000;
 /// Seconds after which a renewal that failed is tried again.
 pub const LEASE_RETRY_SECONDS: u64 = 5;
 
-/// How often a renewal is written again at once when the row is not as it was left.
-pub const LEASE_TRIES_MAX: usize = 3;
+/// How often a renewal is written again at once when the row is not as it was left, or another node began at the same moment. Of those that begin
+/// at once one does, so it is also how many may.
+pub const LEASE_TRIES_MAX: usize = 64;
 
 /// Seconds of lease that must be left beside those that a processor may take, when a transaction is sent.
 pub const LEASE_MARGIN_SECONDS: u64 = 5;
@@ -105,6 +106,12 @@ pub const DOCUMENT_TRIES_MAX: usize = 256;
 
 /// Audit records that are looked through for one list.
 pub const AUDIT_SCANNED_MAX: u64 = 1_000_000;
+
+/// Seconds between two checkpoints of the audit trail: what is cut off it shows when it is older.
+pub const CHECKPOINT_SECONDS: u64 = 5;
+
+/// Nodes that have ended of which one checkpoint says so.
+pub const AUDIT_ENDS_MAX: usize = 64;
 
 /// Audit records that are read at a time.
 pub const AUDIT_PAGE_RECORDS: usize = 500;

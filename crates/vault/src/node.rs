@@ -38,6 +38,8 @@ struct State {
     in_hand: HashMap<Id, u32, IdHash>,
     is_stopping: bool,
     duty: Option<Duty>,
+    /// Number of the last checkpoint of the audit trail that this node has seen.
+    checkpoint: u32,
 }
 
 impl Node {
@@ -71,6 +73,14 @@ impl Node {
     /// Whether transactions are refused for want of a lease.
     pub(crate) fn is_lease_lost(&self) -> bool {
         self.term(&self.state()).is_none()
+    }
+
+    /// Notes a checkpoint of the audit trail, unless there was a later one.
+    pub(crate) fn checkpoint_seen(&self, number: u32) -> bool {
+        let mut state = self.state();
+        let is_next = number >= state.checkpoint;
+        state.checkpoint = state.checkpoint.max(number);
+        is_next
     }
 
     /// The term under which something can be sent now.

@@ -15,7 +15,7 @@ use panvault_store::{
 use tokio::sync::Mutex;
 
 use crate::api_key::LastUses;
-use crate::audit::{Counts, Origin, Requester};
+use crate::audit::{Counts, Origin, Requester, checkpoint_often};
 use crate::clock::Clock;
 use crate::cvv::CvvKeys;
 use crate::document::{DocumentTurn, DocumentsSeen, EarlierSnapshots, HEAD_ROW, Snapshot, follow_often};
@@ -157,7 +157,7 @@ impl Vault {
         let asked = parts.clock.now();
         let rows = parts.store.document_read_all().await?;
         // Whatever else is stored is of an organisation, and the head of the documents stays. Nodes alone are of none.
-        if rows.is_empty()
+        if rows.iter().all(|row| row.kind.is_beside())
             && parts.store.status().sequence > 0
             && (!parts.store.is_shared() || has_cards(&*parts.store).await?)
         {
@@ -200,6 +200,7 @@ impl Vault {
             }
             if vault.node().is_shared() {
                 tokio::spawn(follow_often(vault.downgrade()));
+                tokio::spawn(checkpoint_often(vault.downgrade()));
             }
             tokio::spawn(sweep_often(Arc::downgrade(&vault.inner), sweep_seconds));
         }

@@ -40,7 +40,8 @@ pub enum Action {
     IdempotencySweep,
     /// Who issued a card was derived again from a newer table.
     CardRefresh,
-    /// A node began to serve the vault, or came back after others had given it up.
+    /// A node began to serve the vault: the object is the node that began last before it, or all zeroes for the first. Or it came back after
+    /// others had given it up: then it is the node itself.
     NodeStart,
     /// A node renewed its lease.
     NodeRenew,
@@ -98,6 +99,8 @@ pub enum Action {
     WebhookSweep,
     /// A webhook is to be sent again, because somebody asked for it.
     WebhookRetry,
+    /// It was written down how far the trail of each node has come. The object ends with the number of that checkpoint.
+    AuditCheckpoint,
 }
 
 impl Action {
@@ -142,6 +145,7 @@ impl Action {
         Self::WebhookDeliver,
         Self::WebhookSweep,
         Self::WebhookRetry,
+        Self::AuditCheckpoint,
     ];
 
     /// The number that stands for it in stored records.
@@ -186,6 +190,7 @@ impl Action {
             Self::WebhookDeliver => 40,
             Self::WebhookSweep => 41,
             Self::WebhookRetry => 42,
+            Self::AuditCheckpoint => 43,
         }
     }
 
@@ -230,7 +235,8 @@ impl Action {
             | Self::CustomerDelete
             | Self::WebhookDeliver
             | Self::WebhookSweep
-            | Self::WebhookRetry => false,
+            | Self::WebhookRetry
+            | Self::AuditCheckpoint => false,
         }
     }
 
@@ -281,6 +287,7 @@ impl Action {
             Self::WebhookDeliver => "webhook_deliver",
             Self::WebhookSweep => "webhook_sweep",
             Self::WebhookRetry => "webhook_retry",
+            Self::AuditCheckpoint => "audit_checkpoint",
         }
     }
 }

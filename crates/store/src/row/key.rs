@@ -163,6 +163,8 @@ impl RowKey {
             Self::Document(DocumentKind::ApiKey, _) => "apikey",
             Self::Document(DocumentKind::OrganisationKey, _) => "organisation_key",
             Self::Document(DocumentKind::DocumentHead, _) => "document_head",
+            Self::Document(DocumentKind::AuditCheckpoint, _) => "audit_checkpoint",
+            Self::Document(DocumentKind::AuditEnd, _) => "audit_end",
             Self::Idempotency(_) => "idempotency",
             Self::CardCvv(_) => "card_cvv",
             Self::Node(_) => "node",

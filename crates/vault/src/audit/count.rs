@@ -200,7 +200,8 @@ impl Counts {
             | Action::CustomerList
             | Action::WebhookDeliver
             | Action::WebhookSweep
-            | Action::WebhookRetry => put(&self.reads, READS_COUNTED_MAX, subject, &count),
+            | Action::WebhookRetry
+            | Action::AuditCheckpoint => put(&self.reads, READS_COUNTED_MAX, subject, &count),
         }
     }
 }

@@ -102,7 +102,10 @@ impl Documents {
                 self.api_key_put(ApiKeyRow::decode(&row.body)?, before);
             }
             // The snapshot has them beside these.
-            DocumentKind::OrganisationKey | DocumentKind::DocumentHead => {}
+            DocumentKind::OrganisationKey
+            | DocumentKind::DocumentHead
+            | DocumentKind::AuditCheckpoint
+            | DocumentKind::AuditEnd => {}
         }
         Ok(replaced)
     }
@@ -123,7 +126,10 @@ impl Documents {
                     self.api_key_forget(&known.row);
                 }
             }
-            DocumentKind::OrganisationKey | DocumentKind::DocumentHead => {}
+            DocumentKind::OrganisationKey
+            | DocumentKind::DocumentHead
+            | DocumentKind::AuditCheckpoint
+            | DocumentKind::AuditEnd => {}
         }
         self.stamps.remove(&(kind, id))
     }

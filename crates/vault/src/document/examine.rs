@@ -32,7 +32,7 @@ pub fn documents_differ(keys: &VaultKeys, rows: &[Arc<DocumentRow>]) -> Vec<Stri
             findings.push(format!("{name} {} is there twice", row.id));
         }
     }
-    if heads != usize::from(!rows.is_empty()) {
+    if heads != usize::from(rows.iter().any(|row| !row.kind.is_beside())) {
         findings.push(format!("there are {heads} heads of documents"));
     }
     for (_, id) in ids.iter().filter(|(kind, _)| *kind == DocumentKind::Organisation) {
@@ -58,5 +58,7 @@ const fn name(kind: DocumentKind) -> &'static str {
         DocumentKind::ApiKey => "API key",
         DocumentKind::OrganisationKey => "organisation's key",
         DocumentKind::DocumentHead => "head of documents",
+        DocumentKind::AuditCheckpoint => "checkpoint of the audit trail",
+        DocumentKind::AuditEnd => "end of the audit trail of node",
     }
 }

@@ -46,7 +46,8 @@ impl Snapshot {
         let active = vault_keys.head_version();
         let (mut covered, mut covered_by_active) = (Covered::default(), Covered::default());
         let (mut documents, mut keys) = (Documents::default(), KeyRing::new(vault_keys));
-        for row in rows.into_iter().filter(|row| row.kind != DocumentKind::DocumentHead) {
+        let covers = |row: &Arc<DocumentRow>| row.kind != DocumentKind::DocumentHead && !row.kind.is_beside();
+        for row in rows.into_iter().filter(covers) {
             seal::document_verify(vault_keys, &row)?;
             let hash = |key| Stamp::of(&row).hash(row.kind, row.id, vault_keys, key);
             let made = hash(hash_key)?;

@@ -1,9 +1,9 @@
 use std::collections::HashSet;
 
-use panvault_model::{NodeId, Now, OrganisationId, Tag, Timestamp};
+use panvault_model::{Id, NodeId, Now, OrganisationId, Tag, Timestamp};
 use panvault_store::{Action, AuditNote, Commit, Effect, Expect, NodeRow, Outcome, RowKey};
 
-use crate::audit::Requester;
+use crate::audit::{Begun, Requester};
 use crate::error::VaultError;
 use crate::limits::LEASE_TRIES_MAX;
 use crate::node::Nodes;
@@ -88,12 +88,23 @@ impl Vault {
 
     async fn node_commit(&self, row: NodeRow, version: Option<u32>, now: Now) -> Result<Outcome, VaultError> {
         let key = RowKey::Node(row.id);
-        let (expect, action) = match version {
-            Some(version) => (Expect::Version(key, version), Action::NodeRenew),
-            None => (Expect::Absent(key), Action::NodeStart),
+        let commit = match version {
+            Some(version) => Commit {
+                claim: None,
+                expects: vec![Expect::Version(key, version)],
+                audit: node_note(Action::NodeRenew, row.id.0, now),
+                effects: vec![row.into()],
+            },
+            None => {
+                let Begun { before, expect, effect } = self.audit_begin().await?;
+                Commit {
+                    claim: None,
+                    expects: vec![Expect::Absent(key), expect],
+                    effects: vec![row.into(), effect],
+                    audit: node_note(Action::NodeStart, before, now),
+                }
+            }
         };
-        let audit = node_note(action, row.id, now);
-        let commit = Commit { claim: None, expects: vec![expect], effects: vec![row.into()], audit };
         Ok(self.store().commit(commit).await?)
     }
 
@@ -116,7 +127,7 @@ impl Vault {
             claim: None,
             expects: vec![Expect::Version(key, version)],
             effects: vec![Effect::Delete(key)],
-            audit: node_note(Action::NodeStop, node, now),
+            audit: node_note(Action::NodeStop, node.0, now),
         };
         self.store().commit(commit).await?;
         Ok(())
@@ -124,6 +135,6 @@ impl Vault {
 }
 
 /// A node is of no organisation.
-fn node_note(action: Action, node: NodeId, now: Now) -> AuditNote {
-    Requester::VAULT.note(now.wall, action, OrganisationId::from_bytes([0; 12]), node.0)
+fn node_note(action: Action, object: Id, now: Now) -> AuditNote {
+    Requester::VAULT.note(now.wall, action, OrganisationId::from_bytes([0; 12]), object)
 }

@@ -18,7 +18,8 @@ pub(crate) fn written(row: &DocumentRow, body: Vec<u8>) -> DocumentRow {
 /// Exclusive or of the hashes of rows: kind · id · version · tag.
 fn hash(rows: &[DocumentRow]) -> [u8; 32] {
     let mut all = [0; 32];
-    for row in rows.iter().filter(|row| row.kind != DocumentKind::DocumentHead) {
+    let covered = |row: &&DocumentRow| row.kind != DocumentKind::DocumentHead && !row.kind.is_beside();
+    for row in rows.iter().filter(covered) {
         let mut bytes = vec![row.kind.code()];
         bytes.extend_from_slice(row.id.as_bytes());
         bytes.extend_from_slice(&row.version.to_be_bytes());
@@ -44,7 +45,8 @@ pub(crate) fn opened(rows: &[DocumentRow]) -> (u64, [u8; 32], u32) {
 /// Holds the head against the rows.
 pub(crate) fn agrees(rows: &[DocumentRow]) -> bool {
     let (count, covered, _) = opened(rows);
-    (count, covered) == (rows.len() as u64 - 1, hash(rows))
+    let documents = rows.iter().filter(|row| !row.kind.is_beside()).count();
+    (count, covered) == (documents as u64 - 1, hash(rows))
 }
 
 /// Makes the head that these rows would have.

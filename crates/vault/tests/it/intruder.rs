@@ -75,8 +75,10 @@ pub(crate) struct Plot {
     pub(crate) clock: Option<Arc<TestClock>>,
     /// The store is out of reach: reads of single documents, of nodes and of the clock fail.
     pub(crate) unreachable: bool,
-    /// What is read for the head of documents.
-    pub(crate) head: Option<Option<Arc<DocumentRow>>>,
+    /// Of documents that are read one by one.
+    pub(crate) document: Option<Change<Option<DocumentRow>>>,
+    /// Records of each read of the trail.
+    pub(crate) trail: Option<Change<Vec<AuditRecord>>>,
     /// Reads of single documents are never answered.
     pub(crate) heads_silent: bool,
     /// Lets other tasks run before each step, so that requests overtake each other.
@@ -526,10 +528,17 @@ impl Store for Intruder {
         if plot.unreachable {
             return unreachable();
         }
-        if let Some(head) = &plot.head {
-            return Box::pin(core::future::ready(Ok(vec![head.clone()])));
-        }
-        self.store.document_read_many(keys)
+        drop(plot);
+        Box::pin(async move {
+            let mut rows = self.store.document_read_many(keys).await?;
+            let Some(change) = &self.plot.lock().unwrap().document else { return Ok(rows) };
+            for row in &mut rows {
+                let mut changed = row.as_deref().cloned();
+                change(&mut changed);
+                *row = changed.map(Arc::new);
+            }
+            Ok(rows)
+        })
     }
 
     fn idempotency_read(&self, key: IdempotencyKey) -> Pending<'_, Option<Box<IdempotencyRow>>> {
@@ -558,7 +567,13 @@ impl Store for Intruder {
         if self.plot.lock().unwrap().audit_silent {
             return Box::pin(core::future::pending());
         }
-        self.store.audit_read(writer, first, limit)
+        Box::pin(async move {
+            let mut records = self.store.audit_read(writer, first, limit).await?;
+            if let Some(change) = &self.plot.lock().unwrap().trail {
+                change(&mut records);
+            }
+            Ok(records)
+        })
     }
 
     fn audit_ends(&self, writers: Vec<NodeId>) -> Pending<'_, Vec<u64>> {

@@ -4,6 +4,7 @@ mod documents;
 mod duty;
 mod lease;
 mod model;
+mod trail;
 
 use std::sync::Arc;
 

@@ -123,6 +123,11 @@ impl World {
         Self::nth_by(&self.store, n, shared, set).await
     }
 
+    /// The nth node over a store that is its own view.
+    pub(crate) async fn begun(store: Intruder, n: u64) -> Self {
+        Self::over(Arc::new(store), Arc::new(TestClock::new()), 3_600, 10_000, n).await
+    }
+
     async fn nth_by(store: &Intruder, n: u64, shared: &Arc<TestClock>, set: impl FnOnce(&TestClock)) -> Self {
         let (clock, store) = (Arc::new(TestClock::new()), store.beside(node(n)));
         set(&clock);

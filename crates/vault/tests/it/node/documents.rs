@@ -1,9 +1,7 @@
 //! Documents that another node changes: how soon that binds here, and what is refused while nobody can tell.
 
-use std::sync::Arc;
-
 use panvault_model::Role;
-use panvault_store::Store;
+use panvault_store::{DocumentKind, Store};
 use panvault_vault::limits::DOCUMENTS_SEEN_MILLIS_MAX;
 use panvault_vault::{ApiKeyDelete, Origin, VaultError};
 
@@ -149,12 +147,12 @@ async fn documents_of_another_moment_are_not_gone_by() {
     one.key(shop.organisation, &[Role::MerchantUser]).await;
     two.vault.documents_follow().await.unwrap();
     assert!(heads::agrees(&earlier));
-    let head = earlier.iter().find(|row| row.id.as_bytes() == &[0; 12]).cloned().map(Arc::new);
-    two.store.plot(|plot| plot.head = Some(head));
+    let head = earlier.iter().find(|row| row.kind == DocumentKind::DocumentHead).cloned();
+    two.store.plot(|plot| plot.document = Some(Box::new(move |row| row.clone_from(&head))));
     two.clock.pass_millis(DOCUMENTS_SEEN_MILLIS_MAX + 1);
     assert_refused!(two.vault.documents_follow().await, VaultError::Tampered(_));
     assert_refused!(two.vault.caller(&shop.key, Origin::LOCAL), VaultError::DocumentsUnseen);
-    two.store.plot(|plot| plot.head = Some(None));
+    two.store.plot(|plot| plot.document = Some(Box::new(|row| *row = None)));
     assert_refused!(two.vault.documents_follow().await, VaultError::Tampered(_));
     two.store.leave();
     two.vault.documents_follow().await.unwrap();

@@ -1,0 +1,159 @@
+use std::collections::BTreeSet;
+
+use panvault_keys::VaultKeys;
+use panvault_model::{Id, NodeId};
+use panvault_store::checkpoint::audit_end_decode;
+use panvault_store::{Action, DocumentKind, Store, StoreFault};
+
+use crate::audit::checkpoint::{checkpoint_read, number_of};
+use crate::error::VaultError;
+use crate::limits::AUDIT_PAGE_RECORDS;
+use crate::seal;
+
+/// What an examination of the trail of several nodes has found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrailExamined {
+    /// Nodes that have written.
+    pub nodes: u64,
+    /// Records of all of them.
+    pub records: u64,
+    /// What is wrong, each in a sentence; nothing for a trail that is whole as far as can be told: what came after the last checkpoint may have
+    /// been cut off unseen.
+    pub findings: Vec<String>,
+}
+
+/// Reads the trail of every node that shares a store and holds it against its chain, against the one that began after it, and against the
+/// checkpoint. Nodes may go on writing meanwhile. Fails only when the store cannot be read at all.
+pub async fn trail_examine(store: &dyn Store, keys: &VaultKeys) -> Result<TrailExamined, VaultError> {
+    let mut examined = TrailExamined::default();
+    // Before the checkpoint: whoever has written by then is in it.
+    let writers: BTreeSet<NodeId> = store.audit_writers().await?.into_iter().collect();
+    let before = match checkpoint_read(store, keys).await {
+        Ok(Some(stored)) => stored,
+        Ok(None) if writers.is_empty() => return Ok(examined),
+        Ok(None) => {
+            examined.findings.push("the checkpoint of the trail is gone".to_owned());
+            return Ok(examined);
+        }
+        Err(VaultError::Tampered(_) | VaultError::Row(_)) => {
+            examined.findings.push("the checkpoint of the trail is not what the vault wrote".to_owned());
+            return Ok(examined);
+        }
+        Err(error) => return Err(error),
+    };
+    let mut known = BTreeSet::new();
+    let mut noted = 0;
+    let (mut next, mut named_by) = (Some(before.checkpoint.last), None);
+    while let Some(writer) = next.take() {
+        if !known.insert(writer) {
+            examined.findings.push(format!("the trail of node {writer} is named as one before itself"));
+            break;
+        }
+        let chain = Chain::read(store, writer, &mut examined.findings).await?;
+        examined.nodes += 1;
+        examined.records += chain.records;
+        noted = noted.max(chain.checkpoint);
+        let end = match before.checkpoint.ends.get(&writer) {
+            Some(end) => Some(*end),
+            None => ended(store, keys, writer).await?,
+        };
+        match (end, named_by) {
+            (None, _) => {
+                examined
+                    .findings
+                    .push(format!("nothing says any more how far the trail of node {writer} came"));
+            }
+            (Some(_), Some(named_by)) if chain.records == 0 => {
+                let gone = format!(
+                    "the trail of node {writer} is gone, which node {named_by} named as the one before its own"
+                );
+                examined.findings.push(gone);
+            }
+            (Some(end), _) if chain.records < end && chain.is_whole => {
+                let cut =
+                    format!("the trail of node {writer} ends at record {}, and had {end}", chain.records);
+                examined.findings.push(cut);
+            }
+            (Some(_), _) if chain.records == 0 => {
+                examined.findings.push(format!("the trail of node {writer} is gone, which began last"));
+            }
+            (Some(_), _) => {}
+        }
+        next = chain.before;
+        named_by = Some(writer);
+    }
+    for writer in writers.difference(&known) {
+        examined.findings.push(format!("the trail of node {writer} is named by no other"));
+    }
+    // Behind the chains: whichever of them tells of a checkpoint, it is there by now.
+    let after = checkpoint_read(store, keys).await?.map_or(0, |stored| stored.number);
+    if noted > after || before.number > after {
+        let number = noted.max(before.number);
+        examined.findings.push(format!("the checkpoint is number {after}, and there was number {number}"));
+    }
+    Ok(examined)
+}
+
+/// Where a trail that goes on no more ended, if that is written down.
+async fn ended(store: &dyn Store, keys: &VaultKeys, writer: NodeId) -> Result<Option<u64>, VaultError> {
+    let key = (DocumentKind::AuditEnd, writer.0);
+    let Some(row) = store.document_read_many(vec![key]).await?.into_iter().next().flatten() else {
+        return Ok(None);
+    };
+    let is_ours = (row.kind, row.id) == key && seal::document_verify(keys, &row).is_ok();
+    Ok(if is_ours { audit_end_decode(&row.body).ok() } else { None })
+}
+
+/// What the trail of one node says.
+struct Chain {
+    records: u64,
+    /// All that is there was read.
+    is_whole: bool,
+    /// The node that began last before this one.
+    before: Option<NodeId>,
+    /// The last checkpoint that it tells of.
+    checkpoint: u32,
+}
+
+impl Chain {
+    async fn read(store: &dyn Store, writer: NodeId, findings: &mut Vec<String>) -> Result<Self, VaultError> {
+        let mut chain = Self { records: 0, is_whole: true, before: None, checkpoint: 0 };
+        loop {
+            let page = match store.audit_read(writer, chain.records + 1, AUDIT_PAGE_RECORDS).await {
+                Ok(page) => page,
+                Err(fault @ (StoreFault::Damaged { .. } | StoreFault::Read(_))) => {
+                    let at = chain.records + 1;
+                    findings.push(format!(
+                        "the trail of node {writer} does not verify from record {at} on: {fault}"
+                    ));
+                    chain.is_whole = false;
+                    return Ok(chain);
+                }
+                Err(fault) => return Err(fault.into()),
+            };
+            for record in &page {
+                if record.place != chain.records + 1 || record.writer != writer {
+                    findings
+                        .push(format!("the trail of node {writer} has a gap before record {}", record.place));
+                    chain.is_whole = false;
+                    return Ok(chain);
+                }
+                chain.records += 1;
+                if record.place == 1 {
+                    if record.note.action == Action::NodeStart {
+                        let before = record.note.object;
+                        chain.before = (before != Id::from_bytes([0; 12])).then_some(NodeId(before));
+                    } else {
+                        findings.push(format!("the trail of node {writer} does not begin with its start"));
+                    }
+                }
+                if record.note.action == Action::AuditCheckpoint {
+                    chain.checkpoint = chain.checkpoint.max(number_of(record.note.object));
+                }
+            }
+            if page.len() < AUDIT_PAGE_RECORDS {
+                return Ok(chain);
+            }
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! The trails of several nodes: each names the one before it, checkpoints say how far each has come, and what is cut off or taken away shows.
+
+use panvault_model::{Id, NodeId};
+use panvault_store::{Action, AuditRecord, DocumentKind, DocumentRow, Store};
+use panvault_vault::limits::LEASE_SECONDS;
+use panvault_vault::{TrailExamined, VaultError, trail_examine};
+
+use crate::assert_refused;
+use crate::node::{GIVEN_UP_MILLIS, pass};
+use crate::world::{World, keys, node};
+
+async fn examined(world: &World) -> TrailExamined {
+    trail_examine(&*world.store, &keys()).await.unwrap()
+}
+
+async fn begun(world: &World, n: u64) -> Vec<AuditRecord> {
+    let trail = world.store.audit_read(node(n), 1, usize::MAX).await.unwrap();
+    trail.into_iter().filter(|record| record.note.action == Action::NodeStart).collect()
+}
+
+/// Three nodes that have done something, with a checkpoint behind it.
+async fn three() -> [World; 3] {
+    let one = World::shared().await;
+    let (two, three) = (one.beside(2).await, one.beside(3).await);
+    let shop = one.shop(None).await;
+    for world in [&two, &three] {
+        world.card(&shop).await;
+        world.card(&shop).await;
+    }
+    one.vault.audit_checkpoint().await.unwrap();
+    [one, two, three]
+}
+
+#[tokio::test]
+async fn the_first_record_of_a_trail_names_the_node_that_began_before() {
+    let [one, ..] = three().await;
+    for (n, before) in [(1, NodeId::from_bytes([0; 12])), (2, node(1)), (3, node(2))] {
+        let begun = begun(&one, n).await;
+        assert_eq!((begun.len(), begun[0].place, begun[0].note.object), (1, 1, before.0), "{n}");
+    }
+    let trail = examined(&one).await;
+    assert_eq!((trail.nodes, trail.findings), (3, Vec::<String>::new()));
+    assert!(trail.records > 10);
+}
+
+/// One that was given up and comes back goes on with its trail, and stands where it stood.
+#[tokio::test]
+async fn a_node_that_comes_back_goes_on_with_its_trail() {
+    let [one, two, three] = three().await;
+    pass(&[&one, &two, &three], GIVEN_UP_MILLIS);
+    three.vault.lease_renew().await.unwrap();
+    three.vault.sweep().await.unwrap();
+    // Its end is written down, too.
+    three.vault.audit_checkpoint().await.unwrap();
+    three.vault.audit_checkpoint().await.unwrap();
+    let ends = three.store.document_read_many(vec![(DocumentKind::AuditEnd, node(1).0)]).await.unwrap();
+    assert!(ends[0].is_some());
+    one.vault.lease_renew().await.unwrap();
+    assert_eq!(begun(&one, 1).await[1].note.object, node(1).0);
+    assert_eq!(examined(&one).await.findings, Vec::<String>::new());
+    let four = one.beside_later(4, GIVEN_UP_MILLIS).await;
+    assert_eq!(begun(&one, 4).await[0].note.object, node(3).0, "not the one that came back");
+    assert_eq!(examined(&four).await.findings, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn nodes_that_begin_at_once_come_one_after_the_other() {
+    let one = World::shared().await;
+    let local = tokio::task::LocalSet::new();
+    let beginning: Vec<_> = (2..14)
+        .map(|n| {
+            let store = one.store.beside(node(n));
+            store.plot(|plot| plot.yields = true);
+            local.spawn_local(async move { drop(World::begun(store, n).await) })
+        })
+        .collect();
+    local.await;
+    for begun in beginning {
+        begun.await.unwrap();
+    }
+    let trail = examined(&one).await;
+    assert_eq!((trail.nodes, trail.findings), (13, Vec::<String>::new()));
+}
+
+/// A checkpoint is written when something has come since the last, and by one node.
+#[tokio::test]
+async fn a_checkpoint_is_written_when_something_has_come() {
+    let [one, two, _three] = three().await;
+    let number =
+        async || one.store.document_read_many(vec![CHECKPOINT]).await.unwrap()[0].as_ref().unwrap().version;
+    let before = number().await;
+    two.vault.audit_checkpoint().await.unwrap();
+    for _ in 0..3 {
+        one.vault.audit_checkpoint().await.unwrap();
+    }
+    assert_eq!(number().await, before, "nothing has come, and the other does not write it");
+    two.organisation(None).await;
+    two.vault.audit_checkpoint().await.unwrap();
+    assert_eq!(number().await, before);
+    one.vault.audit_checkpoint().await.unwrap();
+    assert_eq!(number().await, before + 1);
+    let trail = one.store.audit_read(node(1), 1, usize::MAX).await.unwrap();
+    let numbers: Vec<_> =
+        trail.iter().filter(|record| record.note.action == Action::AuditCheckpoint).collect();
+    assert_eq!(numbers.last().unwrap().note.object.as_bytes()[8..], (before + 1).to_be_bytes());
+}
+
+const CHECKPOINT: (DocumentKind, Id) = (DocumentKind::AuditCheckpoint, Id::from_bytes([0; 12]));
+
+/// Whoever can write to the database cuts off what a trail told of them, takes a trail away, or puts the checkpoint back.
+#[tokio::test]
+async fn what_is_cut_off_or_taken_away_shows() {
+    let [one, two, _three] = three().await;
+    let earlier = one.store.document_read_many(vec![CHECKPOINT]).await.unwrap()[0].as_deref().cloned();
+    two.organisation(None).await;
+    one.vault.audit_checkpoint().await.unwrap();
+    type Cut = fn(&mut Vec<AuditRecord>);
+    let cuts: [(Cut, &str); 5] = [
+        (|trail| last_of(trail, 2), "and had"),
+        (|trail| trail.retain(|record| record.writer != node(2)), "is gone, which node"),
+        (|trail| trail.retain(|record| record.writer != node(3)), "ends at record 0"),
+        (|trail| trail.retain(|record| record.writer != node(2) || record.place != 2), "has a gap"),
+        (|trail| trail.retain(|record| record.writer != node(2) || record.place != 1), "has a gap"),
+    ];
+    for (cut, said) in cuts {
+        one.store.plot(|plot| plot.trail = Some(Box::new(cut)));
+        let findings = examined(&one).await.findings;
+        assert!(findings.iter().any(|finding| finding.contains(said)), "{said}: {findings:?}");
+        one.store.leave();
+    }
+    type Change = Box<dyn Fn(&mut Option<DocumentRow>) + Send>;
+    let changes: [(Change, &str); 3] = [
+        (Box::new(move |row| row.clone_from(&earlier)), "and there was number"),
+        (Box::new(|row| *row = None), "is gone"),
+        (Box::new(|row| row.as_mut().unwrap().body[20] ^= 1), "is not what the vault wrote"),
+    ];
+    for (change, said) in changes {
+        one.store.plot(|plot| plot.document = Some(change));
+        let findings = examined(&one).await.findings;
+        assert!(findings.iter().any(|finding| finding.contains(said)), "{said}: {findings:?}");
+        // Who writes them has seen a later one.
+        two.organisation(None).await;
+        assert_refused!(one.vault.audit_checkpoint().await, VaultError::Tampered(_));
+        one.store.leave();
+        one.vault.audit_checkpoint().await.unwrap();
+    }
+    assert_eq!(examined(&one).await.findings, Vec::<String>::new());
+}
+
+/// Cuts the last record off a trail.
+fn last_of(trail: &mut Vec<AuditRecord>, n: u64) {
+    if trail.first().is_some_and(|record| record.writer == node(n)) {
+        trail.pop();
+    }
+}
+
+/// What ended is not written in every checkpoint for ever: each trail that goes on no more has a row that says how far it came, and shows what is cut
+/// off it all the same.
+#[tokio::test]
+async fn trails_that_have_ended_leave_the_checkpoint_and_are_still_held_against_their_end() {
+    let [one, two, three] = three().await;
+    two.vault.close().await.unwrap();
+    three.vault.close().await.unwrap();
+    for _ in 0..3 {
+        one.vault.audit_checkpoint().await.unwrap();
+    }
+    let keys = [2, 3, 1].map(|n| (DocumentKind::AuditEnd, node(n).0)).to_vec();
+    let ends: Vec<_> =
+        one.store.document_read_many(keys).await.unwrap().iter().map(Option::is_some).collect();
+    assert_eq!(ends, [true, true, false]);
+    assert_eq!(examined(&one).await.findings, Vec::<String>::new());
+    one.store.plot(|plot| plot.trail = Some(Box::new(|trail| last_of(trail, 2))));
+    assert_eq!(examined(&one).await.findings.len(), 1);
+    one.store.leave();
+    one.store.plot(|plot| {
+        plot.document = Some(Box::new(|row| {
+            if row.as_ref().is_some_and(|row| row.id == node(2).0) {
+                *row = None;
+            }
+        }));
+    });
+    let findings = examined(&one).await.findings;
+    assert!(findings[0].starts_with("nothing says any more how far"), "{findings:?}");
+    // The vault opens with them there, as with documents alone.
+    one.store.leave();
+    pass(&[&one], LEASE_SECONDS * 1000);
+    assert_eq!(one.beside_later(5, LEASE_SECONDS * 1000).await.api_keys().await.len(), 1);
+}
