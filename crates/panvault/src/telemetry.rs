@@ -40,6 +40,8 @@ pub(crate) fn start(level: &str, format: LogFormat) -> anyhow::Result<()> {
 const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
 /// What is not spoken of is logged at.
 const LEVEL_OF_THE_REST: &str = "info";
+/// Libraries that log what a server at the other end says, in whose words may stand what it was sent. What they tell is in lines of ours.
+const SILENT: [&str; 4] = ["deadpool", "deadpool.postgres", "tokio_postgres", "redis"];
 /// Crates of this workspace that log.
 const OURS: [&str; 13] = [
     "panvault",
@@ -67,6 +69,7 @@ pub(crate) fn filter(level: &str) -> Result<EnvFilter, &'static str> {
             None => level_read(directive.trim())?.to_owned(),
         });
     }
+    directives.extend(SILENT.iter().map(|target| format!("{target}=off")));
     EnvFilter::builder().parse(directives.join(",")).map_err(|_| FAULT)
 }
 
@@ -92,6 +95,9 @@ fn target_read(given: &str) -> Result<&str, &'static str> {
             && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
     };
     let first = given.split("::").next().unwrap_or_default();
+    if SILENT.contains(&first) {
+        return Err("cannot have a directive for a library that repeats what a database says");
+    }
     match given.split("::").all(is_word) && (!first.starts_with("panvault") || OURS.contains(&first)) {
         true => Ok(given),
         false => Err("has a directive for what is no module: before = stands one such as panvault_server"),
@@ -103,7 +109,10 @@ mod tests {
     use super::*;
 
     fn read(level: &str) -> Result<String, &'static str> {
-        filter(level).map(|filter| filter.to_string())
+        let text = filter(level)?.to_string();
+        let (silent, read): (Vec<_>, Vec<_>) = text.split(',').partition(|word| word.ends_with("=off"));
+        assert_eq!(silent.len(), SILENT.len(), "{text}");
+        Ok(read.join(","))
     }
 
     /// The bug: with a slip in `log_level` (`inof`, `warning`), nothing was logged at all, and nobody was told. Its cause: the library takes
@@ -119,7 +128,7 @@ mod tests {
         assert!(read("Warning").is_err() && read("panvault_vault=warning").is_err());
         assert!(read("off").is_err_and(|said| said.contains("quietest")));
         assert!(read("info,panvault_server=off").is_err());
-        for target in ["panvalt server", "panvault_serve", "", "panvault-server", "a::", "panvault_server[x]"]
+        for target in ["tokio_postgres", "redis::aio", "panvalt server", "panvault_serve", "", "panvault-server", "a::", "panvault_server[x]"]
         {
             assert!(read(&format!("info,{target}=debug")).is_err(), "{target}");
         }

@@ -16,6 +16,7 @@ mod doctor;
 mod leak;
 mod links;
 mod memory;
+mod nodes;
 mod output;
 mod owner;
 mod race;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use panvault_vault::Mode;
 
 use crate::cli::{self, Init};
@@ -26,6 +26,12 @@ pub(super) fn run(
     let set: Vec<String> =
         core::iter::once(format!("store={store}")).chain(args.set.iter().cloned()).collect();
     let settings = cli::Settings { config: None, data: Some(data.to_owned()), set };
+    for (name, flag) in
+        [("data_directory", "DIR"), ("root_key_file", "--root-key-file"), ("store", "--store")]
+    {
+        let is_set = args.set.iter().any(|pair| pair.split_once('=').is_some_and(|(set, _)| set == name));
+        ensure!(!is_set, "{name} is what {flag} says: leave it out of --set");
+    }
     let shared = config::read(&settings, &[])?.shared.context("store names no database")?;
     telemetry::start("warn", LogFormat::Text)?;
     let written = written(&settings.set, data, root_key_file)?;

@@ -1,0 +1,312 @@
+//! Two nodes over one PostgreSQL and one Redis, as their operators and clients meet them.
+
+mod refused;
+
+use std::path::{Path, PathBuf};
+use std::sync::Barrier;
+use std::time::Instant;
+
+use panvault_testkit::http_send;
+use panvault_testkit::servers::{Postgres, PostgresDatabase, Redis, RedisOptions};
+use serde_json::{Value, json};
+
+use crate::cli::path;
+use crate::serve::Served;
+use crate::support::{Ended, HttpAnswer, run, run_json, until};
+
+/// Requests that race for one CVV.
+const RACERS: usize = 40;
+
+/// A vault in a database of its own, with an account and a key, and no node that is served yet.
+struct Cluster {
+    postgres: Postgres,
+    redis: Redis,
+    database: PostgresDatabase,
+    directory: tempfile::TempDir,
+    organisation: String,
+    account: String,
+    key: String,
+}
+
+/// A node that is served.
+struct Node {
+    served: Served,
+    url: String,
+    key: String,
+}
+
+impl Cluster {
+    fn make() -> Self {
+        let postgres = Postgres::start();
+        let redis = Redis::start(RedisOptions::default());
+        let database = postgres.database();
+        let directory = tempfile::tempdir().unwrap();
+        let data = directory.path().join("vault");
+        let set = [
+            format!("cvv_store={}", redis.url()),
+            format!("store_password_file={}", path(&database.password_file)),
+        ];
+        let init = ["init", path(&data), "--mode", "test", "--json", "--store", &database.url];
+        run_json(&[&init[..], &["--set", &set[0], "--set", &set[1]]].concat());
+        let mut cluster = Self {
+            postgres,
+            redis,
+            database,
+            directory,
+            organisation: String::new(),
+            account: String::new(),
+            key: String::new(),
+        };
+        let id = |made: Value| made["_id"].as_str().unwrap().to_owned();
+        cluster.organisation = id(cluster.command(&["organisation", "create", "--name", "X"]));
+        let organisation = cluster.organisation.clone();
+        let of = ["create", "--organisation", &organisation, "--name", "N"];
+        let processor = [&["processor"], &of[..], &["--type", "card_dummy"]].concat();
+        let processor = id(cluster.command(&processor));
+        let account =
+            [&["account"], &of[..], &["--currency-code", "EUR", "--processor", &processor]].concat();
+        cluster.account = id(cluster.command(&account));
+        (_, cluster.key) = cluster.make_key();
+        cluster
+    }
+
+    fn settings(&self) -> PathBuf {
+        self.directory.path().join("vault.settings.toml")
+    }
+
+    /// A command by the settings that `init` wrote, which are those of the first node.
+    fn command(&self, args: &[&str]) -> Value {
+        run_json(&[args, &["--json", "--config", path(&self.settings())]].concat())
+    }
+
+    /// Makes a key, and gives its id and itself.
+    fn make_key(&self) -> (String, String) {
+        let key = self.command(&[
+            "apikey",
+            "create",
+            "--organisation",
+            &self.organisation,
+            "--name",
+            "K",
+            "--role",
+            "MerchantAdmin",
+        ]);
+        (key["_id"].as_str().unwrap().to_owned(), key["api_key"].as_str().unwrap().to_owned())
+    }
+
+    fn serve(&self, name: &str) -> Node {
+        let (directory, key_file) =
+            (self.directory.path().join(name), self.directory.path().join("vault.root-key"));
+        let logs = self.directory.path().join(format!("{name}.logs"));
+        std::fs::create_dir_all(&logs).unwrap();
+        let (served, ready) = Served::start(
+            &logs,
+            &[
+                "--config",
+                path(&self.settings()),
+                "--set",
+                &format!("data_directory={}", path(&directory)),
+                "--set",
+                &format!("root_key_file={}", path(&key_file)),
+                "--listen",
+                "127.0.0.1:0",
+                "--metrics-listen",
+                "",
+            ],
+        );
+        Node { served, url: ready["url"].as_str().unwrap().to_owned(), key: self.key.clone() }
+    }
+
+    fn status(&self) -> Ended {
+        run(&["status", "--json", "--config", path(&self.settings())])
+    }
+
+    fn card_body(&self, cvv: Option<&str>) -> Value {
+        let mut body = json!({
+            "card_number": "4111111111111111", "expiry_month": "12", "expiry_year": "2040",
+            "organisation": self.organisation,
+        });
+        if let Some(cvv) = cvv {
+            body["cvv"] = json!(cvv);
+        }
+        body
+    }
+
+    fn payment_body(&self, card: &str) -> Value {
+        json!({
+            "account": self.account, "amount": 1099, "card": card, "customer_ip": "203.0.113.7",
+            "dynamic_descriptor": "Example shop", "merchant_reference": "order", "user_agent": "test",
+        })
+    }
+}
+
+impl Node {
+    fn get(&self, path: &str) -> HttpAnswer {
+        self.get_with(path, &self.key)
+    }
+
+    fn get_with(&self, path: &str, key: &str) -> HttpAnswer {
+        http_send(&format!("{}{path}", self.url), "GET", &[("X-APIKEY", key)], None).unwrap()
+    }
+
+    fn post(&self, path: &str, body: &Value) -> HttpAnswer {
+        let headers = [("X-APIKEY", self.key.as_str()), ("Content-Type", "application/json")];
+        http_send(&format!("{}{path}", self.url), "POST", &headers, Some(&body.to_string())).unwrap()
+    }
+
+    #[track_caller]
+    fn make(&self, path: &str, body: &Value) -> Value {
+        let answer = self.post(path, body);
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        serde_json::from_str(&answer.text).unwrap()
+    }
+
+    fn is_ready(&self) -> bool {
+        http_send(&format!("{}/readyz", self.url), "GET", &[], None).unwrap().status == 200
+    }
+}
+
+fn id(object: &Value) -> &str {
+    object["_id"].as_str().unwrap()
+}
+
+#[test]
+fn what_one_node_makes_and_revokes_is_so_on_the_other() {
+    let cluster = Cluster::make();
+    let (one, other) = (cluster.serve("vault"), cluster.serve("second"));
+    let card = one.make("/v1/card", &cluster.card_body(None));
+    let read = other.get(&format!("/v1/card/{}", id(&card)));
+    assert_eq!(read.status, 200, "{}", read.text);
+    assert_eq!(serde_json::from_str::<Value>(&read.text).unwrap(), card);
+    let paid = other.make("/v1/transaction", &cluster.payment_body(id(&card)));
+    let seen = one.get(&format!("/v1/transaction/{}", id(&paid)));
+    assert_eq!((seen.status, serde_json::from_str::<Value>(&seen.text).unwrap()), (200, paid));
+    let listed = one.get("/v1/card?_limit=10");
+    assert!(listed.status == 200 && listed.text.contains(id(&card)), "{}", listed.text);
+
+    // The command asks the first node, whose directory the settings name.
+    let (key_id, key) = cluster.make_key();
+    until("the other node knows the key", || other.get_with("/v1/card", &key).status == 200);
+    let settings = cluster.settings();
+    let begun = begin();
+    run_json(&["apikey", "revoke", &key_id, "--json", "--config", path(&settings)]);
+    assert_eq!(one.get_with("/v1/card", &key).status, 401);
+    let revoked = begin();
+    until("the other node refuses the key", || other.get_with("/v1/card", &key).status == 401);
+    // Two seconds, and what the machine needs for a request beside other tests.
+    assert!(revoked.elapsed().as_secs() < 3, "{:?} after {:?}", revoked.elapsed(), begun.elapsed());
+
+    let status = cluster.status();
+    let said: Value = serde_json::from_str(&status.out).unwrap();
+    assert_eq!(
+        (status.status.code(), &said["served"], &said["ready"]),
+        (Some(0), &json!(true), &json!(true))
+    );
+    assert_eq!(said["nodes"].as_array().unwrap().len(), 2, "{said}");
+    assert!(said["nodes"].as_array().unwrap().contains(&said["node"]), "{said}");
+    assert_eq!((&said["replication"], &said["database"]), (&json!("none"), &json!(cluster.database.url)));
+    let trail = cluster.command(&["audit", "verify"]);
+    assert_eq!(trail["verified"], json!(true), "{trail}");
+    let report = cluster.command(&["doctor"]);
+    assert_eq!((&report["healthy"], &report["findings"]), (&json!(true), &json!([])), "{report}");
+}
+
+#[test]
+fn of_payments_that_race_over_two_nodes_one_has_the_cvv() {
+    let cluster = Cluster::make();
+    let nodes = [cluster.serve("vault"), cluster.serve("second")];
+    for round in 0..3 {
+        let card = nodes[round % 2].make("/v1/card", &cluster.card_body(Some("111")));
+        assert_eq!(card["cvv_present"], json!(true), "{card}");
+        let body = cluster.payment_body(id(&card));
+        let start = Barrier::new(RACERS);
+        let with_cvv = std::thread::scope(|scope| {
+            let racers: Vec<_> = (0..RACERS)
+                .map(|racer| {
+                    let (node, body, start) = (&nodes[racer % 2], &body, &start);
+                    scope.spawn(move || {
+                        start.wait();
+                        node.make("/v1/transaction", body)["cvv_present"] == json!(true)
+                    })
+                })
+                .collect();
+            racers.into_iter().filter_map(|racer| racer.join().unwrap().then_some(())).count()
+        });
+        assert_eq!(with_cvv, 1, "round {round}");
+    }
+}
+
+#[test]
+fn a_node_that_is_killed_is_missed_by_nobody() {
+    let cluster = Cluster::make();
+    let (mut one, other) = (cluster.serve("vault"), cluster.serve("second"));
+    let card = one.make("/v1/card", &cluster.card_body(Some("111")));
+    one.served.child.kill().unwrap();
+    one.served.child.wait().unwrap();
+    // Its CVV is held elsewhere.
+    let paid = other.make("/v1/transaction", &cluster.payment_body(id(&card)));
+    assert_eq!((&paid["cvv_present"], &paid["status"]), (&json!(true), &json!("SETTLEMENT_REQUESTED")));
+    other.make("/v1/card", &cluster.card_body(Some("222")));
+    assert!(other.is_ready());
+    let status = cluster.status();
+    assert_eq!(status.status.code(), Some(1), "{}", status.out);
+    assert!(status.out.contains("nobody listens at admin.socket"), "{}", status.out);
+    // A command without a server is a node itself for as long as it takes.
+    cluster.make_key();
+    // Its directory is as it left it, and is used again.
+    let again = cluster.serve("vault");
+    assert_eq!(again.get(&format!("/v1/transaction/{}", id(&paid))).status, 200);
+}
+
+#[test]
+fn without_the_database_nothing_is_answered_wrongly_and_it_is_back_by_itself() {
+    let cluster = Cluster::make();
+    let nodes = [cluster.serve("vault"), cluster.serve("second")];
+    let card = nodes[0].make("/v1/card", &cluster.card_body(None));
+    cluster.postgres.crash();
+    for node in &nodes {
+        for answer in
+            [node.post("/v1/card", &cluster.card_body(None)), node.get(&format!("/v1/card/{}", id(&card)))]
+        {
+            assert_eq!(answer.status, 503, "{}", answer.text);
+        }
+        until("it is not ready", || !node.is_ready());
+    }
+    let status = cluster.status();
+    assert_eq!(status.status.code(), Some(2), "{} {}", status.out, status.err);
+    cluster.postgres.start_again();
+    for node in &nodes {
+        until("it is ready again", || node.is_ready());
+        until("it answers again", || node.get(&format!("/v1/card/{}", id(&card))).status == 200);
+        node.make("/v1/card", &cluster.card_body(Some("111")));
+    }
+    assert_eq!(cluster.status().status.code(), Some(0));
+}
+
+#[test]
+fn without_the_server_of_cvvs_cards_are_kept_and_paid_with() {
+    let cluster = Cluster::make();
+    let node = cluster.serve("vault");
+    cluster.redis.crash();
+    let card = node.make("/v1/card", &cluster.card_body(None));
+    node.make("/v1/transaction", &cluster.payment_body(id(&card)));
+    let refused = node.post("/v1/card", &cluster.card_body(Some("111")));
+    assert_eq!(refused.status, 503, "{}", refused.text);
+    assert!(!refused.text.contains("4111"), "{}", refused.text);
+    // Also a node that starts meanwhile serves.
+    let other = cluster.serve("second");
+    other.make("/v1/transaction", &cluster.payment_body(id(&card)));
+    cluster.redis.start_again();
+    for node in [&node, &other] {
+        let body = cluster.card_body(Some("111"));
+        until("CVVs are held again", || {
+            let answer = node.post("/v1/card", &body);
+            answer.status == 200 && answer.text.contains("\"cvv_present\":true")
+        });
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "what is promised is a time")]
+fn begin() -> Instant {
+    Instant::now()
+}
