@@ -128,8 +128,16 @@ mod tests {
         assert!(read("Warning").is_err() && read("panvault_vault=warning").is_err());
         assert!(read("off").is_err_and(|said| said.contains("quietest")));
         assert!(read("info,panvault_server=off").is_err());
-        for target in ["tokio_postgres", "redis::aio", "panvalt server", "panvault_serve", "", "panvault-server", "a::", "panvault_server[x]"]
-        {
+        for target in [
+            "tokio_postgres",
+            "redis::aio",
+            "panvalt server",
+            "panvault_serve",
+            "",
+            "panvault-server",
+            "a::",
+            "panvault_server[x]",
+        ] {
             assert!(read(&format!("info,{target}=debug")).is_err(), "{target}");
         }
     }

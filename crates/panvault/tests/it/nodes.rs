@@ -2,7 +2,7 @@
 
 mod refused;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Barrier;
 use std::time::Instant;
 

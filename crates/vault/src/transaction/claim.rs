@@ -12,12 +12,15 @@
 //! - *The row has another number, unused*: the CVV was replaced while this one was on its way. The transaction must not go without a CVV that the
 //!   card has, so it claims again, a bounded number of times.
 //!
+//! While the place is out of reach, the row alone says whether there is anything to claim: where there is not, the transaction goes without; where
+//! there may be, it is refused rather than sent without the CVV that its card has.
+//!
 //! A transaction goes without a CVV only where no claim of its own stands: never because its mark met a conflict.
 
 use std::sync::Arc;
 
 use panvault_model::{CardId, Now};
-use panvault_store::{CardCvvRow, CvvClaim, CvvClaimed};
+use panvault_store::{CardCvvRow, CvvClaim, CvvClaimed, CvvFault};
 
 use crate::cvv;
 use crate::error::{VaultError, with_causes};
@@ -86,10 +89,15 @@ impl Vault {
                 Some(claim) => claim,
                 None => {
                     let ticket = cvv::make_ticket(&self.env(permit.snapshot(), permit.now()))?;
-                    match self.cvvs().cvv_claim(claiming.card, ticket, claiming.digest).await? {
-                        CvvClaimed::Taken(claim) => claim,
-                        CvvClaimed::Nothing => return Ok(Claimed::Nothing),
-                        CvvClaimed::Twin => return Ok(Claimed::Twin),
+                    match self.cvvs().cvv_claim(claiming.card, ticket, claiming.digest).await {
+                        Ok(CvvClaimed::Taken(claim)) => claim,
+                        Ok(CvvClaimed::Nothing) => return Ok(Claimed::Nothing),
+                        Ok(CvvClaimed::Twin) => return Ok(Claimed::Twin),
+                        // Where the store knows that there is none, nobody has to be asked.
+                        Err(CvvFault::Unavailable) if self.cvvs().is_shared() => {
+                            return self.cvv_without_asking(claiming.card, permit.now()).await;
+                        }
+                        Err(fault) => return Err(fault.into()),
                     }
                 }
             };
@@ -112,6 +120,15 @@ impl Vault {
         }
         self.cvv_release(claiming.claim.take(), true).await;
         Err(VaultError::Contended)
+    }
+
+    /// What a claim comes to while the place that holds CVVs is out of reach: nothing, if the card has none that anyone could use.
+    /// [`VaultError::CvvUnavailable`] if it may have one.
+    async fn cvv_without_asking(&self, card: CardId, now: Now) -> Result<Claimed, VaultError> {
+        match self.cvv_row(card).await? {
+            Some(row) if !row.used && now.wall < row.cvv_until => Err(VaultError::CvvUnavailable),
+            Some(_) | None => Ok(Claimed::Nothing),
+        }
     }
 
     async fn cvv_standing(&self, claim: &CvvClaim, now: Now) -> Result<Standing, VaultError> {

@@ -202,3 +202,26 @@ async fn an_outcome_that_is_not_written_leaves_the_mark() {
     assert!(nodes.row(card).await.unwrap().used);
     assert!(!nodes.one.transact(&nodes.shop, card, 1_000).await.unwrap().cvv_present);
 }
+
+/// The bug: while the place that holds CVVs was out of reach, no card could be paid with, also not one that never had a CVV. Its cause: the
+/// place alone was asked. Its cure: where the store knows that there is no CVV that could be used, nobody has to be asked.
+#[tokio::test]
+async fn a_card_that_can_have_no_cvv_is_paid_with_while_the_place_is_out_of_reach() {
+    let nodes = Nodes::new().await;
+    let (one, shop) = (&nodes.one, &nodes.shop);
+    let without = one.card_create(shop, VISA, None).await.unwrap().row.id;
+    let (used, held) = (one.card(shop).await, one.card(shop).await);
+    assert!(one.transact(shop, used, 1_000).await.unwrap().cvv_present);
+    nodes.place.cvvs.away_after(0);
+    for card in [without, used] {
+        let row = one.transact(shop, card, 1_000).await.unwrap();
+        assert_eq!((row.cvv_present, row.status), (false, TransactionStatus::SettlementRequested));
+    }
+    assert_refused!(one.transact(shop, held, 1_000).await, VaultError::CvvUnavailable);
+    nodes.let_pass(HOUR_MILLIS);
+    one.vault.lease_renew().await.unwrap();
+    assert!(!one.transact(shop, held, 1_000).await.unwrap().cvv_present, "its time is over");
+    nodes.place.cvvs.back();
+    let again = one.card(shop).await;
+    assert!(one.transact(shop, again, 1_000).await.is_ok());
+}
