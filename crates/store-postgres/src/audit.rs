@@ -96,6 +96,17 @@ pub(crate) async fn at(database: &Database, writer: NodeId, place: u64) -> Resul
     rows.first().map(Step::of).transpose()
 }
 
+/// Whether a step is there, and wherever commits have to be. What a lost commit left may be on the primary alone, which waited for its standby: a
+/// write of the same row waits for that too.
+pub(crate) async fn confirm(database: &Database, writer: NodeId, step: &Step) -> Result<bool, StoreFault> {
+    let sql = "UPDATE audit SET count = count WHERE writer = $1 AND place = $2 AND tag = $3 RETURNING 1";
+    let place = i64::try_from(step.place).unwrap_or(i64::MAX);
+    let (writer, tag) = (writer.as_bytes().as_slice(), step.tag.as_slice());
+    let rows =
+        database.query(sql, &[(&writer, Type::BYTEA), (&place, Type::INT8), (&tag, Type::BYTEA)]).await?;
+    Ok(!rows.is_empty())
+}
+
 /// Who has written.
 pub(crate) async fn writers(database: &Database) -> Result<Vec<NodeId>, StoreFault> {
     // From one to the next by the key, and not through all that each wrote.

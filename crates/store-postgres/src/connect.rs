@@ -144,6 +144,11 @@ impl Database {
         })
     }
 
+    /// Gives up connections for reads that nobody uses: they may be to what was the primary.
+    pub(crate) fn forget_readers(&self) {
+        drop(self.inner.reads.retain(|_, _| false));
+    }
+
     /// The connection for commits.
     pub(crate) async fn committer(&self) -> Result<Object, StoreFault> {
         self.inner.commits.get().await.map_err(|_| StoreFault::Unreachable)

@@ -26,8 +26,9 @@ pub struct PostgresStore {
 
 impl PostgresStore {
     /// Opens the store as a node that writes audit records under this name. Its chain goes on where it ends; a name that is new at every
-    /// start begins a new one. The schema must be there.
+    /// start begins a new one. The schema must be there, and the database must not acknowledge what it has not written.
     pub async fn open(database: Database, chain: Arc<dyn Chain>, node: NodeId) -> Result<Self, StoreFault> {
+        database.commits_are_durable().await?;
         let committer = Committer::start(database.clone(), Arc::clone(&chain), node).await?;
         let reads = Reads::new(database.clone(), Arc::clone(&chain));
         Ok(Self { database, chain, committer, reads })

@@ -99,6 +99,20 @@ impl Database {
         Ok(Replication { standbys: u64::try_from(standbys).unwrap_or(0), synchronous })
     }
 
+    /// Refuses a database that acknowledges what it has not written to its disk.
+    pub(crate) async fn commits_are_durable(&self) -> Result<(), StoreFault> {
+        let sql = "SELECT coalesce(current_setting('fsync', true), 'on') <> 'off' \
+                   AND coalesce(current_setting('synchronous_commit', true), 'on') <> 'off'";
+        let rows = self.query(sql, &[]).await?;
+        if rows.first().and_then(|row| row.try_get(0).ok()) == Some(true) {
+            Ok(())
+        } else {
+            Err(StoreFault::Read(
+                "the database acknowledges what it has not written: set fsync and synchronous_commit to on",
+            ))
+        }
+    }
+
     /// What time it is, by the database's clock.
     pub async fn clock(&self) -> Result<Timestamp, StoreFault> {
         let sql = "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::int8";

@@ -63,7 +63,7 @@ impl Attempting<'_> {
                 Attempt::Unknown(step, answers)
             }
             Ran::Failed(error) if error.code() == Some(&SqlState::DIVISION_BY_ZERO) => Attempt::Unhoped,
-            Ran::Failed(error) => failed(client, &error),
+            Ran::Failed(error) => failed(self.database, client, &error),
         }
     }
 
@@ -74,7 +74,7 @@ impl Attempting<'_> {
             Ok(Ok(Prepared::ToDo(step, answers))) => {
                 match timeout(STATEMENT_TIME, client.batch_execute("COMMIT")).await {
                     Ok(Ok(())) => Attempt::Done(step, answers),
-                    Ok(Err(error)) if !is_unknown(&error) => failed(client, &error),
+                    Ok(Err(error)) if !is_unknown(&error) => failed(self.database, client, &error),
                     Ok(Err(_)) | Err(_) => {
                         drop(Object::take(client));
                         Attempt::Unknown(step, answers)
@@ -100,6 +100,10 @@ impl Attempting<'_> {
                     return Attempt::Met;
                 }
                 roll_back(client).await;
+                if error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION) {
+                    self.database.forget_readers();
+                    return Attempt::Lost;
+                }
                 refused(&error)
             }
             Err(_) => {
@@ -121,22 +125,23 @@ impl Attempting<'_> {
         }
         let found = decided::look(client, commits).await?;
         let mut changes = Changes::default();
-        let decisions = found.decide(commits, &mut changes, self.chain).map_err(Undecided::Damaged)?;
-        let is_nothing = !decisions.contains(&Decision::Do);
-        let (step, answers) = self.step(commits, decisions);
+        let decided = found.decide(commits, &mut changes, self.chain).map_err(Undecided::Damaged)?;
+        let is_nothing = !decided.decisions.contains(&Decision::Do);
+        let (step, answers) = self.step(commits, decided.decisions.iter().cloned());
         if is_nothing {
             return Ok(Prepared::Ended(Attempt::Nothing(answers)));
         }
         if changes.bytes() > COMMIT_BYTES_MAX {
             return Ok(Prepared::Ended(Attempt::Refused(StoreFault::TooLarge)));
         }
+        decided.hold(client).await?;
         let statement = changes.statement(self.end, &step);
         match client.query_typed(&statement.sql, &statement.parameters()).await {
             // A row that was not there a moment ago.
             Err(error) if error.code() == Some(&SqlState::DIVISION_BY_ZERO) => return Err(Undecided::Met),
             done => drop(done?),
         }
-        found.let_absent(client).await?;
+        decided.release(client).await?;
         Ok(Prepared::ToDo(step, answers))
     }
 
@@ -191,10 +196,11 @@ async fn run(client: &Client, statement: &Statement) -> Ran {
 }
 
 /// The database said that it was undone.
-fn failed(client: Object, error: &tokio_postgres::Error) -> Attempt {
+fn failed(database: &Database, client: Object, error: &tokio_postgres::Error) -> Attempt {
     if error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION) {
-        // It was the primary; the next connection looks for the one that is.
+        // It was the primary; the next connections look for the one that is.
         drop(Object::take(client));
+        database.forget_readers();
     }
     refused(error)
 }

@@ -4,7 +4,7 @@
 //! against whoever writes, what is expected to be somebody's against whoever takes it away. What is not there cannot be locked: whoever
 //! writes it finds out by its key, and what is only expected to be absent is held by a row that is made and taken away in the transaction.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use panvault_model::OrganisationId;
 use panvault_store::decide::{Decision, Standing, State, decide};
@@ -14,7 +14,7 @@ use panvault_store::{
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
-use crate::commit::batch::expected;
+use crate::commit::batch::{expected, meet};
 use crate::commit::statement::Changes;
 use crate::table::{Kind, columns, id, is_owned, name};
 
@@ -65,45 +65,63 @@ impl From<tokio_postgres::Error> for Undecided {
 pub(crate) struct Found {
     standing: HashMap<RowKey, Standing>,
     idempotency: HashMap<IdempotencyKey, Box<IdempotencyRow>>,
-    /// Rows that hold an absence, to be taken away.
-    held: Vec<RowKey>,
 }
 
-impl State for Found {
+/// What was found, and what was decided since.
+struct Staged<'a> {
+    found: &'a Found,
+    /// Rows as they will be; `None` of those that go.
+    rows: HashMap<RowKey, Option<Row>>,
+}
+
+impl Staged<'_> {
+    fn apply(&mut self, effect: Effect) {
+        match effect {
+            Effect::Put(row) => drop(self.rows.insert(row.key(), Some(row))),
+            Effect::Delete(key) => drop(self.rows.insert(key, None)),
+        }
+    }
+}
+
+impl State for Staged<'_> {
     fn standing(&self, key: RowKey) -> Result<Option<Standing>, StoreFault> {
-        Ok(self.standing.get(&key).copied())
+        let standing = |row: &Row| Standing { version: row.version(), organisation: row.organisation() };
+        let staged = self.rows.get(&key).map(|row| row.as_ref().map(standing));
+        Ok(staged.unwrap_or_else(|| self.found.standing.get(&key).copied()))
     }
 
     fn idempotency(&self, key: IdempotencyKey) -> Result<Option<Box<IdempotencyRow>>, StoreFault> {
-        Ok(self.idempotency.get(&key).cloned())
+        Ok(match self.rows.get(&RowKey::Idempotency(key)) {
+            Some(Some(Row::Idempotency(row))) => Some(Box::new(row.as_ref().clone())),
+            Some(_) => None,
+            None => self.found.idempotency.get(&key).cloned(),
+        })
     }
 }
 
-/// Every row that some commits name, with how it is to be held, and whether it is only expected to be absent.
-fn locks(commits: &[Commit]) -> BTreeMap<RowKey, (Lock, bool)> {
-    let mut locks: BTreeMap<RowKey, (Lock, bool)> = BTreeMap::new();
-    let mut lock = |key, lock, absent: bool| {
-        let held = locks.entry(key).or_insert((lock, absent));
-        held.0 = held.0.max(lock);
-        held.1 &= absent;
+/// Every row that some commits name, with how it is to be held.
+fn locks(commits: &[Commit]) -> BTreeMap<RowKey, Lock> {
+    let mut locks: BTreeMap<RowKey, Lock> = BTreeMap::new();
+    let mut lock = |key, lock| {
+        let held = locks.entry(key).or_insert(lock);
+        *held = lock.max(*held);
     };
     for commit in commits {
         for expect in &commit.expects {
             match expect {
-                Expect::Absent(key) => lock(*key, Lock::Share, true),
-                Expect::Expired(key, _) => lock(RowKey::Idempotency(*key), Lock::Share, true),
-                Expect::Version(key, _) => lock(*key, Lock::Share, false),
-                Expect::Owned(key, _) => lock(*key, Lock::KeyShare, false),
+                Expect::Absent(key) | Expect::Version(key, _) => lock(*key, Lock::Share),
+                Expect::Expired(key, _) => lock(RowKey::Idempotency(*key), Lock::Share),
+                Expect::Owned(key, _) => lock(*key, Lock::KeyShare),
             }
         }
         for effect in &commit.effects {
             match effect {
-                Effect::Put(row) => lock(row.key(), Lock::NoKeyUpdate, false),
-                Effect::Delete(key) => lock(*key, Lock::Update, false),
+                Effect::Put(row) => lock(row.key(), Lock::NoKeyUpdate),
+                Effect::Delete(key) => lock(*key, Lock::Update),
             }
         }
         if let Some(claim) = &commit.claim {
-            lock(RowKey::Idempotency(claim.row.key), Lock::NoKeyUpdate, false);
+            lock(RowKey::Idempotency(claim.row.key), Lock::NoKeyUpdate);
         }
     }
     locks
@@ -115,16 +133,12 @@ pub(crate) async fn look(client: &Client, commits: &[Commit]) -> Result<Found, U
     let mut found = Found::default();
     for table in Table::ALL {
         for lock in Lock::ALL {
-            let keys = locks.iter().filter(|(key, (wanted, _))| key.table() == table && *wanted == lock);
+            let keys = locks.iter().filter(|(key, wanted)| key.table() == table && **wanted == lock);
             let keys: HashMap<Vec<u8>, RowKey> = keys.map(|(key, _)| (id(*key), *key)).collect();
             if !keys.is_empty() {
                 found.read(client, table, lock, &keys).await?;
             }
         }
-    }
-    for (key, _) in locks.iter().filter(|(key, (_, absent))| *absent && !found.standing.contains_key(key)) {
-        hold_absent(client, *key).await?;
-        found.held.push(*key);
     }
     Ok(found)
 }
@@ -169,44 +183,69 @@ impl Found {
         Ok(())
     }
 
-    /// What becomes of each commit; what is to be done goes into `changes`.
+    /// What becomes of each commit, one after the other; what is to be done in the end goes into `changes`.
     pub(crate) fn decide(
         &self,
         commits: &[Commit],
         changes: &mut Changes,
         chain: &dyn Chain,
-    ) -> Result<Vec<Decision>, StoreFault> {
+    ) -> Result<Decided, StoreFault> {
+        let mut staged = Staged { found: self, rows: HashMap::new() };
         let mut decisions = Vec::with_capacity(commits.len());
+        let mut absent = BTreeSet::new();
         for commit in commits {
-            let decision = decide(commit, self)?;
+            let decision = decide(commit, &staged)?;
             if decision == Decision::Do {
                 let claim = commit.claim.iter().map(|claim| Effect::from(claim.row.as_ref().clone()));
-                commit
-                    .effects
-                    .iter()
-                    .cloned()
-                    .chain(claim)
-                    .for_each(|effect| self.change(effect, changes, chain));
+                commit.effects.iter().cloned().chain(claim).for_each(|effect| staged.apply(effect));
+                absent.extend(commit.expects.iter().filter_map(expected_absent));
             }
             decisions.push(decision);
         }
-        Ok(decisions)
-    }
-
-    fn change(&self, effect: Effect, changes: &mut Changes, chain: &dyn Chain) {
-        let before = self.standing.get(&effect.key());
-        match (effect, before) {
-            (Effect::Put(row), Some(before)) => changes.changed(&row, before.version, chain),
-            (Effect::Put(row), None) => changes.new_row(&row, chain),
-            (Effect::Delete(key), Some(before)) => changes.gone(key, before.version),
-            // What is not there does not go.
-            (Effect::Delete(_), None) => {}
+        // What is written says by itself that it was not there.
+        absent
+            .retain(|key| !self.standing.contains_key(key) && !matches!(staged.rows.get(key), Some(Some(_))));
+        for (key, row) in staged.rows {
+            match (row, self.standing.get(&key)) {
+                (Some(row), Some(before)) => changes.changed(&row, before.version, chain),
+                (Some(row), None) => changes.new_row(&row, chain),
+                (None, Some(before)) => changes.gone(key, before.version),
+                // What is not there does not go.
+                (None, None) => {}
+            }
         }
+        Ok(Decided { decisions, absent })
+    }
+}
+
+/// What an expectation wants not to be there, or may.
+const fn expected_absent(expect: &Expect) -> Option<RowKey> {
+    match *expect {
+        Expect::Absent(key) => Some(key),
+        Expect::Expired(key, _) => Some(RowKey::Idempotency(key)),
+        Expect::Version(..) | Expect::Owned(..) => None,
+    }
+}
+
+/// What becomes of some commits.
+pub(crate) struct Decided {
+    pub(crate) decisions: Vec<Decision>,
+    /// What is to stay absent until they are done.
+    absent: BTreeSet<RowKey>,
+}
+
+impl Decided {
+    /// Keeps others from making what is to be absent.
+    pub(crate) async fn hold(&self, client: &Client) -> Result<(), Undecided> {
+        for key in &self.absent {
+            hold_absent(client, *key).await?;
+        }
+        Ok(())
     }
 
     /// Takes away the rows that hold absences.
-    pub(crate) async fn let_absent(&self, client: &Client) -> Result<(), tokio_postgres::Error> {
-        for key in &self.held {
+    pub(crate) async fn release(&self, client: &Client) -> Result<(), tokio_postgres::Error> {
+        for key in &self.absent {
             let sql = format!("DELETE FROM {} WHERE id = $1", name(key.table()));
             client.query_typed(&sql, &[(&id(*key), Type::BYTEA)]).await?;
         }
@@ -234,6 +273,9 @@ async fn hold_absent(client: &Client, key: RowKey) -> Result<(), Undecided> {
 
 /// The quick way, where it is enough: what commits expect of each row and do to it is one of a few simple things, and all of it will hold.
 pub(crate) fn hoped(commits: &[Commit], chain: &dyn Chain) -> Option<Changes> {
+    if meet(commits) {
+        return None;
+    }
     let mut changes = Changes::default();
     for commit in commits {
         let mut expects: HashMap<RowKey, Expect> = HashMap::new();

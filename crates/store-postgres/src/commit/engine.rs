@@ -18,7 +18,7 @@ use tokio_postgres::types::{ToSql, Type};
 use crate::audit::{self, Step};
 use crate::commit::attempt::{Attempt, Attempting};
 use crate::commit::chain_end::ChainEnd;
-use crate::commit::{Answer, Job, Progress, batch};
+use crate::commit::{Answer, Job, Progress};
 use crate::connect::Database;
 use crate::limits::{CONFLICT_TRIES_MAX, JITTER_MICROS, RESOLVE_TIME, RETRY_TIME, STATEMENT_TIME};
 
@@ -89,7 +89,7 @@ impl Engine {
             while let Ok(job) = self.receiver.try_recv() {
                 self.waiting.push_back(job);
             }
-            let jobs = batch::take(&mut self.waiting, max);
+            let jobs = self.waiting.drain(..max.min(self.waiting.len())).collect();
             self.step(jobs).await;
         }
         self.receiver.close();
@@ -130,6 +130,10 @@ impl Engine {
         let begun = Instant::now();
         let (mut tries, mut with_care) = (0, false);
         loop {
+            if replies.are_given() && self.receiver.is_closed() {
+                // The store is to end: the next one looks where the chain ends.
+                return;
+            }
             if !fate.is_empty() {
                 match self.look(&mut fate).await {
                     Seen::Done(step, answers) => return self.done(&step, answers, &mut replies),
@@ -275,11 +279,15 @@ impl Engine {
                 Seen::Dead
             }
             Ok(Ok(Some(step))) => {
-                let sent = fate.iter().position(|(sent, _)| sent.tag == step.tag);
-                sent.map_or(Seen::Strange, |at| {
-                    let (step, answers) = fate.swap_remove(at);
-                    Seen::Done(step, answers)
-                })
+                let Some(at) = fate.iter().position(|(sent, _)| sent.tag == step.tag) else {
+                    return Seen::Strange;
+                };
+                let confirmed = audit::confirm(&self.database, self.end.writer, &step);
+                if !matches!(timeout(STATEMENT_TIME, confirmed).await, Ok(Ok(true))) {
+                    return Seen::Unreached;
+                }
+                let (step, answers) = fate.swap_remove(at);
+                Seen::Done(step, answers)
             }
             Ok(Err(_)) | Err(_) => Seen::Unreached,
         }

@@ -147,7 +147,7 @@ impl Statement {
         let listed = all.join(", ");
         // Two nodes that change the same rows take them in the same order.
         if !new.is_empty() {
-            new.sort_by(by_id);
+            new.sort_by(|one, other| by_id(one, other));
             let rows = new.len();
             let from = self.rows(table, new, None);
             let sql = format!(
@@ -172,7 +172,7 @@ impl Statement {
             self.part(&sql, rows);
         }
         if !put.is_empty() {
-            put.sort_by(by_id);
+            put.sort_by(|one, other| by_id(one, other));
             let rows = put.len();
             let from = self.rows(table, put, None);
             let set = assigned("excluded");
@@ -213,7 +213,7 @@ impl Statement {
     }
 
     fn claims(&mut self, mut claims: Vec<Vec<Value>>, now: i64) {
-        claims.sort_by(by_id);
+        claims.sort_by(|one, other| by_id(one, other));
         let rows = claims.len();
         let from = self.rows(Table::Idempotency, claims, None);
         let now = self.parameter(Parameter::Int(now), Type::INT8);
@@ -311,6 +311,6 @@ impl Parameter {
 }
 
 /// The id is the first value of a row.
-fn by_id(one: &Vec<Value>, other: &Vec<Value>) -> core::cmp::Ordering {
+fn by_id(one: &[Value], other: &[Value]) -> core::cmp::Ordering {
     one.first().cmp(&other.first())
 }

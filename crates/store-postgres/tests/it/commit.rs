@@ -9,7 +9,6 @@ use panvault_testkit::conformance::rows::{
 use panvault_testkit::conformance::{
     card_delete, card_insert, card_update, claim, note, transaction_initiate,
 };
-use panvault_testkit::workload::Workload;
 
 use crate::support::{Home, all, block_on, connect, is_done, node};
 
@@ -44,23 +43,6 @@ async fn race(
         answers.push(answer.await.unwrap());
     }
     answers
-}
-
-#[test]
-fn random_steps_do_as_the_model_predicts() {
-    for seed in 0..4 {
-        println!("seed {seed}");
-        let home = Home::new();
-        block_on(async {
-            let mut workload = Workload::new(seed);
-            for _ in 0..3 {
-                let store = home.open().await;
-                workload.run(&store, 40).await;
-                workload.compare(&store).await;
-                store.close().await.unwrap();
-            }
-        });
-    }
 }
 
 /// Of commits that exclude each other one is done, whichever nodes they come from.
@@ -189,7 +171,7 @@ fn one_bad_row_never_fails_its_neighbours() {
     });
 }
 
-/// What meets goes one after the other, and what does not is not held up by it.
+/// What meets is decided one after the other, in the order in which it was called, though it goes in one step.
 #[test]
 fn those_of_one_row_go_one_after_the_other() {
     let home = Home::new();

@@ -100,30 +100,37 @@ fn what_was_answered_is_not_done_later() {
 /// the database is back it is found out, and goes on.
 #[test]
 fn what_cannot_be_found_out_in_time_is_said_so() {
-    for cut in [Cut::Before, Cut::After] {
-        let home = Home::new();
-        block_on(async {
-            let proxy = Proxy::start(home.postgres.port()).await;
-            let store = home.open_through(proxy.port, node(1)).await;
-            assert!(is_done(&store.commit(card_insert(&card(10))).await));
-            proxy.cut(IN_ONE, cut, 1);
-            let lost = store.commit(card_insert(&card(11)));
-            while proxy.left() > 0 {
-                tokio::task::yield_now().await;
-            }
-            proxy.close();
-            assert_eq!(lost.await, Err(StoreFault::Unresolved), "{cut:?}");
-            assert_eq!(store.commit(card_insert(&card(12))).await, Err(StoreFault::Unreachable));
-            assert_eq!(store.status().fault, Some(StoreFault::Unreachable));
-            proxy.open();
-            while store.status().fault.is_some() {
-                tokio::task::yield_now().await;
-            }
-            assert!(is_done(&store.commit(card_insert(&card(12))).await));
-            let cards = if cut == Cut::Before { "2" } else { "3" };
-            assert_eq!(home.sql("SELECT count(*) FROM card"), cards, "{cut:?}");
-            let places = store.audit_read(node(1), 1, 10).await.map(|trail| trail.len().to_string());
-            assert_eq!(places, Ok(cards.to_owned()), "{cut:?}: the trail has what is there");
-        });
-    }
+    // Most of it is waiting.
+    std::thread::scope(|scope| {
+        for cut in [Cut::Before, Cut::After] {
+            scope.spawn(move || cut_off(cut));
+        }
+    });
+}
+
+fn cut_off(cut: Cut) {
+    let home = Home::new();
+    block_on(async {
+        let proxy = Proxy::start(home.postgres.port()).await;
+        let store = home.open_through(proxy.port, node(1)).await;
+        assert!(is_done(&store.commit(card_insert(&card(10))).await));
+        proxy.cut(IN_ONE, cut, 1);
+        let lost = store.commit(card_insert(&card(11)));
+        while proxy.left() > 0 {
+            tokio::task::yield_now().await;
+        }
+        proxy.close();
+        assert_eq!(lost.await, Err(StoreFault::Unresolved), "{cut:?}");
+        assert_eq!(store.commit(card_insert(&card(12))).await, Err(StoreFault::Unreachable));
+        assert_eq!(store.status().fault, Some(StoreFault::Unreachable));
+        proxy.open();
+        while store.status().fault.is_some() {
+            tokio::task::yield_now().await;
+        }
+        assert!(is_done(&store.commit(card_insert(&card(12))).await));
+        let cards = if cut == Cut::Before { "2" } else { "3" };
+        assert_eq!(home.sql("SELECT count(*) FROM card"), cards, "{cut:?}");
+        let places = store.audit_read(node(1), 1, 10).await.map(|trail| trail.len().to_string());
+        assert_eq!(places, Ok(cards.to_owned()), "{cut:?}: the trail has what is there");
+    });
 }

@@ -9,4 +9,6 @@ mod migrate;
 mod outage;
 mod proxy;
 mod support;
+mod tls;
 mod trail;
+mod workload;

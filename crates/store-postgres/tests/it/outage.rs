@@ -1,8 +1,10 @@
 use std::sync::Arc;
 
 use panvault_store::{Store, StoreFault};
+use panvault_store_postgres::PostgresStore;
 use panvault_testkit::conformance::card_insert;
 use panvault_testkit::conformance::rows::card;
+use panvault_testkit::conformance::rows::{VAULT, chain};
 use panvault_testkit::servers::Postgres;
 
 use crate::support::{Home, block_on, is_done, node};
@@ -25,5 +27,39 @@ fn a_database_that_crashes_is_used_again_when_it_is_back() {
         assert!(is_done(&store.commit(card_insert(&card(11))).await));
         assert_eq!(home.sql("SELECT count(*) FROM card"), "2");
         assert_eq!(store.audit_read(node(1), 1, 10).await.map(|trail| trail.len()), Ok(2));
+    });
+}
+
+/// A database that acknowledges what it has not written would lose what was answered.
+#[test]
+fn a_database_that_acknowledges_too_early_is_refused() {
+    let home = Home::new();
+    block_on(async {
+        let name = &home.database.name;
+        home.sql(&format!("ALTER DATABASE {name} SET synchronous_commit = off"));
+        let opened = PostgresStore::open(home.connect().await, chain(VAULT), node(1)).await;
+        let text =
+            "the database acknowledges what it has not written: set fsync and synchronous_commit to on";
+        assert_eq!(opened.err(), Some(StoreFault::Read(text)));
+        home.sql(&format!("ALTER DATABASE {name} SET synchronous_commit = local"));
+        assert!(PostgresStore::open(home.connect().await, chain(VAULT), node(1)).await.is_ok());
+    });
+}
+
+/// What was the primary takes no writes: nothing is done, and the node goes on where writes are taken.
+#[test]
+fn a_database_that_takes_no_writes_is_not_reached() {
+    let home = Home::new();
+    block_on(async {
+        let store = home.open_as(node(1)).await;
+        let name = &home.database.name;
+        home.sql(&format!("ALTER DATABASE {name} SET default_transaction_read_only = on"));
+        assert_eq!(store.commit(card_insert(&card(11))).await, Err(StoreFault::Unreachable));
+        home.postgres.sql("postgres", &format!("ALTER DATABASE {name} RESET default_transaction_read_only"));
+        while store.status().fault.is_some() {
+            tokio::task::yield_now().await;
+        }
+        assert!(is_done(&store.commit(card_insert(&card(11))).await));
+        assert_eq!(home.sql("SELECT count(*) FROM card"), "1");
     });
 }
