@@ -242,7 +242,7 @@ pub trait Indexed: Field + PartialEq {
     const ID: Self;
     /// The field that has the moment with which the id begins.
     const CREATED_AT: Self;
-    /// Whether a store knows how many rows an organisation has without going through them.
+    /// Whether a store that counts rows as they are written knows how many an organisation has without going through them.
     const IS_COUNTED: bool = true;
 }
 

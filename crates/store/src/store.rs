@@ -236,6 +236,7 @@ pub trait Store: Send + Sync {
 
     /// How many cards and transactions there are, by what was counted as they were written: no row is read for it, and damage of some says
     /// nothing against it. Where lists do not catch up within a second, it is as of the last step that they show.
+    /// A store that counts nothing as it is written counts so far as takes a moment, and says of more about how many they are.
     fn totals(&self) -> Pending<'_, Totals>;
 
     /// How it is doing; does not wait.

@@ -386,8 +386,8 @@ impl Vault {
         if permit.is_at_top() { Ok(self.status()) } else { Err(VaultError::RoleNotAllowed) }
     }
 
-    /// How much the vault keeps, for whoever may see its status. It is counted as it is written: no row is read for it, and damage of
-    /// some does not keep it from being said.
+    /// How much the vault keeps, for whoever may see its status. No row is read for it, and damage of
+    /// some does not keep it from being said: see [`Store::totals`].
     pub async fn totals_read(&self, permit: &Permit<StatusRead>) -> Result<VaultTotals, VaultError> {
         if !permit.is_at_top() {
             return Err(VaultError::RoleNotAllowed);

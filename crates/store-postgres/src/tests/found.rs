@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
-use panvault_model::{CardId, TransactionId};
-use panvault_store::{CardQuery, DeliveryRow, RowFault, RowKey, StoreFault};
+use panvault_model::{CardId, Tag, TransactionId};
+use panvault_store::{
+    CardField, CardQuery, CardRow, DeliveryRow, FieldValue, Filter, RowFault, RowKey, StoreFault, Test,
+};
 use panvault_testkit::conformance::rows::{at, card, delivery, id, organisation, transaction};
 
 use super::support::{Made, block_on, hex_of};
@@ -75,5 +77,21 @@ fn what_is_over_is_found_past_what_is_damaged() {
         assert_eq!(found(None, 1).await, [3]);
         assert_eq!(found(None, 0).await, [0; 0]);
         assert_eq!(found(Some(over(3).place()), 9).await, [5, 6]);
+    });
+}
+
+/// A row with the tag of nobody counts for no condition.
+#[test]
+fn what_the_vault_did_not_write_is_found_by_nothing() {
+    block_on(async {
+        let made = Made::new().await;
+        made.put([card(10), CardRow { tag: Tag::NONE, ..card(11) }]).await;
+        let values = vec![FieldValue::Text("EUR".into())];
+        let filters = vec![Filter { field: CardField::Currency, test: Test::Equal, values }];
+        let query = CardQuery { filters, ..CardQuery::newest(vec![organisation(1)], 10) };
+        let forged = StoreFault::Damaged { row: Some(RowKey::Card(card(11).id)), fault: RowFault::Forged };
+        assert_eq!(made.reads.list(query.clone()).await, Err(forged));
+        made.sql(&format!("DELETE FROM card WHERE id = {}", hex_of(RowKey::Card(card(11).id))));
+        assert_eq!(made.reads.list(query).await.map(|page| page.total), Ok(1));
     });
 }

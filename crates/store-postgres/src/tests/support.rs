@@ -20,15 +20,29 @@ pub(super) struct Made {
 
 impl Made {
     pub(super) async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// With some settings.
+    pub(super) async fn with(set: impl FnOnce(&mut PostgresSettings)) -> Self {
         let server = Postgres::shared(PostgresVersion::V15);
         let at = server.database();
-        Self::at(server, at).await
+        Self::set(server, at, set).await
     }
 
     pub(super) async fn at(server: Arc<Postgres>, at: PostgresDatabase) -> Self {
+        Self::set(server, at, |_| {}).await
+    }
+
+    async fn set(
+        server: Arc<Postgres>,
+        at: PostgresDatabase,
+        set: impl FnOnce(&mut PostgresSettings),
+    ) -> Self {
         let password = Password::new(Zeroizing::new(at.password.clone()));
-        let url = PostgresUrl::parse(&at.url).unwrap();
-        let database = Database::connect(PostgresSettings::new(url, Some(password))).await.unwrap();
+        let mut settings = PostgresSettings::new(PostgresUrl::parse(&at.url).unwrap(), Some(password));
+        set(&mut settings);
+        let database = Database::connect(settings).await.unwrap();
         database.migrate().await.unwrap();
         let reads = Reads::new(database, chain(VAULT));
         Self { server, at, reads }
