@@ -103,7 +103,7 @@ pub(crate) async fn confirm(database: &Database, writer: NodeId, step: &Step) ->
     let place = i64::try_from(step.place).unwrap_or(i64::MAX);
     let (writer, tag) = (writer.as_bytes().as_slice(), step.tag.as_slice());
     let rows =
-        database.query(sql, &[(&writer, Type::BYTEA), (&place, Type::INT8), (&tag, Type::BYTEA)]).await?;
+        database.write(sql, &[(&writer, Type::BYTEA), (&place, Type::INT8), (&tag, Type::BYTEA)]).await?;
     Ok(!rows.is_empty())
 }
 

@@ -11,10 +11,13 @@ use tokio::time::timeout;
 use tokio_postgres::config::{ChannelBinding, SslMode as Wanted, TargetSessionAttrs};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{NoTls, Row};
+use tokio_postgres_rustls::MakeRustlsConnect;
 use zeroize::Zeroizing;
 
 use crate::fault::store_fault;
-use crate::limits::{COMMIT_ROWS_MAX, CONNECT_TIME, CONNECTIONS_MAX, READ_TIME, SILENCE_TIME};
+use crate::limits::{
+    COMMIT_ROWS_MAX, CONNECT_TIME, CONNECTIONS_MAX, READ_TIME, SILENCE_TIME, STATEMENT_TIME,
+};
 use crate::tls;
 use crate::url::{PostgresUrl, SslMode};
 
@@ -85,6 +88,7 @@ pub struct Database {
 struct Inner {
     reads: Pool,
     commits: Pool,
+    tls: Option<MakeRustlsConnect>,
     url: PostgresUrl,
     commit_rows_max: usize,
     connections_max: usize,
@@ -102,6 +106,7 @@ impl Database {
         let inner = Inner {
             reads: pool(&url, password.as_ref(), reads)?,
             commits: pool(&url, password.as_ref(), 1)?,
+            tls: tls::connector(&url)?,
             url,
             commit_rows_max: usize::try_from(commit_rows_max.max(1)).unwrap_or(1),
             connections_max: reads,
@@ -152,6 +157,40 @@ impl Database {
     /// The connection for commits.
     pub(crate) async fn committer(&self) -> Result<Object, StoreFault> {
         self.inner.commits.get().await.map_err(|_| StoreFault::Unreachable)
+    }
+
+    /// Writes in one statement of its own. Where that fails, it may have been done all the same.
+    pub(crate) async fn write(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, StoreFault> {
+        let client = self.committer().await?;
+        match timeout(STATEMENT_TIME, client.query_typed(sql, &to_vec(parameters))).await {
+            Ok(Ok(rows)) => Ok(rows),
+            Ok(Err(error)) => {
+                drop(Object::take(client));
+                Err(store_fault(&error))
+            }
+            Err(_) => {
+                self.abandon(client);
+                Err(StoreFault::Unreachable)
+            }
+        }
+    }
+
+    /// Gives up a connection on which something is not answered, and asks the database to leave that: what waits there for a row, or for a
+    /// standby, would hold a connection of the database for as long, and each further try one more.
+    pub(crate) fn abandon(&self, client: Object) {
+        let (client, tls) = (Object::take(client), self.inner.tls.clone());
+        tokio::spawn(async move {
+            let token = client.cancel_token();
+            let asked = async {
+                match tls {
+                    Some(tls) => token.cancel_query(tls).await,
+                    None => token.cancel_query(NoTls).await,
+                }
+            };
+            // It does not say whether it does. A pool in between knows the connection only while it is open.
+            drop(timeout(CONNECT_TIME, asked).await);
+            drop(client);
+        });
     }
 
     /// Reads in one statement; once more on another connection, if the first was lost meanwhile.

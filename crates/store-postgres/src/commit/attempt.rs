@@ -59,7 +59,7 @@ impl Attempting<'_> {
         match run(&client, &statement).await {
             Ran::Well => Attempt::Done(step, answers),
             Ran::Lost => {
-                drop(Object::take(client));
+                self.database.abandon(client);
                 Attempt::Unknown(step, answers)
             }
             Ran::Failed(error) if error.code() == Some(&SqlState::DIVISION_BY_ZERO) => Attempt::Unhoped,
@@ -76,7 +76,7 @@ impl Attempting<'_> {
                     Ok(Ok(())) => Attempt::Done(step, answers),
                     Ok(Err(error)) if !is_unknown(&error) => failed(self.database, client, &error),
                     Ok(Err(_)) | Err(_) => {
-                        drop(Object::take(client));
+                        self.database.abandon(client);
                         Attempt::Unknown(step, answers)
                     }
                 }
@@ -108,7 +108,7 @@ impl Attempting<'_> {
             }
             Err(_) => {
                 // Waiting for rows that somebody holds is no loss of the database.
-                drop(Object::take(client));
+                self.database.abandon(client);
                 Attempt::Met
             }
         }

@@ -126,6 +126,9 @@ impl Engine {
         let (commits, replies): (Vec<Commit>, Vec<_>) =
             jobs.into_iter().map(|job| (job.commit, job.reply)).unzip();
         let mut replies = Replies(replies);
+        if self.stopped {
+            return replies.refuse(StoreFault::Stopped);
+        }
         let mut fate = Fate::new();
         let begun = Instant::now();
         let (mut tries, mut with_care) = (0, false);
@@ -283,7 +286,7 @@ impl Engine {
                     return Seen::Strange;
                 };
                 let confirmed = audit::confirm(&self.database, self.end.writer, &step);
-                if !matches!(timeout(STATEMENT_TIME, confirmed).await, Ok(Ok(true))) {
+                if confirmed.await != Ok(true) {
                     return Seen::Unreached;
                 }
                 let (step, answers) = fate.swap_remove(at);
@@ -311,9 +314,7 @@ impl Engine {
         if self.end.mark.is_some() {
             parameters.push((&before, Type::BYTEA));
         }
-        let Ok(Ok(rows)) = timeout(STATEMENT_TIME, self.database.query(sql, &parameters)).await else {
-            return false;
-        };
+        let Ok(rows) = self.database.write(sql, &parameters).await else { return false };
         if rows.is_empty() {
             return false;
         }

@@ -63,3 +63,31 @@ fn a_database_that_takes_no_writes_is_not_reached() {
         assert_eq!(home.sql("SELECT count(*) FROM card"), "1");
     });
 }
+
+/// Commits that wait for a standby that is not there: whoever asked is told that nobody knows, and what waits in the database does not become more
+/// with every look. When the standby is not waited for any more, everything is as it was answered.
+#[test]
+fn what_waits_for_a_standby_does_not_pile_up() {
+    let home = Home::of(Arc::new(Postgres::start()));
+    block_on(async {
+        let store = home.open_as(node(1)).await;
+        assert!(is_done(&store.commit(card_insert(&card(10))).await));
+        home.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+        home.sql("SELECT pg_reload_conf()");
+        while home.sql("SHOW synchronous_standby_names") != "nobody" {}
+        assert_eq!(store.commit(card_insert(&card(11))).await, Err(StoreFault::Unresolved));
+        assert_eq!(store.commit(card_insert(&card(12))).await, Err(StoreFault::Unreachable));
+        let waiting =
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'panvault' AND state = 'active'";
+        let waiting: u32 = home.sql(waiting).parse().unwrap();
+        assert!(waiting <= 3, "{waiting} wait in the database");
+        home.sql("ALTER SYSTEM RESET synchronous_standby_names");
+        home.sql("SELECT pg_reload_conf()");
+        while store.status().fault.is_some() {
+            tokio::task::yield_now().await;
+        }
+        assert!(is_done(&store.commit(card_insert(&card(12))).await));
+        let trail = store.audit_read(node(1), 1, 10).await.unwrap();
+        assert_eq!(home.sql("SELECT count(*) FROM card"), trail.len().to_string(), "each is noted once");
+    });
+}
