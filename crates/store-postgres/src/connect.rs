@@ -195,10 +195,20 @@ impl Database {
 
     /// Reads in one statement; once more on another connection, if the first was lost meanwhile.
     pub(crate) async fn query(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, StoreFault> {
+        self.query_within(READ_TIME, sql, parameters).await
+    }
+
+    /// The same, of what may take longer.
+    pub(crate) async fn query_within(
+        &self,
+        time: Duration,
+        sql: &str,
+        parameters: Parameters<'_>,
+    ) -> Result<Vec<Row>, StoreFault> {
         for last in [false, true] {
             let lent = Lent::new(self.reader().await?);
             let client = lent.client()?;
-            let read = timeout(READ_TIME, client.query_typed(sql, &to_vec(parameters))).await;
+            let read = timeout(time, client.query_typed(sql, &to_vec(parameters))).await;
             match read {
                 Err(_) => return Err(StoreFault::Unreachable),
                 Ok(Err(error)) if error.is_closed() && !last => {}

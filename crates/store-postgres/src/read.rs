@@ -13,7 +13,7 @@ use panvault_store::{
 };
 
 use crate::connect::Database;
-use crate::limits::{LISTS_OF_ONE_MAX, LISTS_WAITING_MAX, TOTALS_COUNTED_MAX, lists_max};
+use crate::limits::{DOCUMENTS_TIME, LISTS_OF_ONE_MAX, LISTS_WAITING_MAX, TOTALS_COUNTED_MAX, lists_max};
 use crate::row::{self, Argument, UNREADABLE, limit};
 use crate::table;
 
@@ -76,7 +76,15 @@ impl Reads {
         of: impl Fn(Row) -> Option<T>,
     ) -> Result<Vec<T>, StoreFault> {
         let sql = format!("{} {which}", row::selected(table));
-        let found = self.query(&sql, arguments).await?;
+        self.decoded(table, &self.query(&sql, arguments).await?, of)
+    }
+
+    fn decoded<T>(
+        &self,
+        table: Table,
+        found: &[tokio_postgres::Row],
+        of: impl Fn(Row) -> Option<T>,
+    ) -> Result<Vec<T>, StoreFault> {
         let rows = found.iter().map(|found| row::row(table, self.chain.as_ref(), found).map(&of));
         rows.filter_map(Result::transpose).collect()
     }
@@ -162,7 +170,9 @@ impl Reads {
 
     /// By kind, and then by id.
     pub(crate) async fn document_read_all(&self) -> Result<Vec<Arc<DocumentRow>>, StoreFault> {
-        self.many(Table::Document, "ORDER BY id", &[], of!(Document)).await
+        let sql = format!("{} ORDER BY id", row::selected(Table::Document));
+        let found = self.database.query_within(DOCUMENTS_TIME, &sql, &[]).await?;
+        self.decoded(Table::Document, &found, of!(Document))
     }
 
     pub(crate) async fn document_read_many(

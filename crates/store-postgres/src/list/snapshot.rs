@@ -15,7 +15,8 @@ impl Snapshot {
     pub(super) async fn begin(database: &Database, time: Duration) -> Result<Self, StoreFault> {
         let begin = format!(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {}",
-            time.as_millis()
+            // Zero would be no limit at all.
+            time.as_millis().max(1)
         );
         // A connection that was lost while nobody used it shows that with the first statement.
         for is_last in [false, true] {

@@ -77,6 +77,14 @@ fn what_is_over_is_found_past_what_is_damaged() {
         assert_eq!(found(None, 1).await, [3]);
         assert_eq!(found(None, 0).await, [0; 0]);
         assert_eq!(found(Some(over(3).place()), 9).await, [5, 6]);
+        // Nor does a host that is no text, of what waits.
+        made.put([delivery(7, 7), DeliveryRow { host: "a.example".to_owned(), ..delivery(8, 8) }]).await;
+        made.sql(&format!(
+            "UPDATE delivery SET host = '\\xff' WHERE id = {}",
+            hex_of(RowKey::Delivery(delivery(7, 7).id))
+        ));
+        let lanes = made.reads.delivery_lanes(at(9), None, 9).await.unwrap();
+        assert_eq!(lanes.into_iter().map(|lane| lane.host).collect::<Vec<_>>(), ["a.example"]);
     });
 }
 

@@ -155,6 +155,7 @@ async fn by_key(made: &Made) {
     assert_eq!((totals.cards, totals.transactions, totals.refunds), (ROWS, ROWS, ROWS));
     let database = &reads.database;
     assert_eq!(audit::writers(database).await.unwrap().len(), 3);
+    assert_eq!(audit::ends(database, vec![NodeId(id(1)), NodeId(id(9))]).await, Ok(vec![ROWS, 0]));
     assert!(audit::read(database, made.chain(), NodeId(id(1)), 50_000, 100).await.is_err());
 }
 
