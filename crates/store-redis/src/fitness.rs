@@ -48,7 +48,7 @@ pub enum RedisUnfit {
     )]
     Untrusted,
     /// What the user may do.
-    #[error("the vault's user may not do there what is needed: see the rights in the guide")]
+    #[error("the vault's user may not do there what is needed: docs/running.md has its rights")]
     Rights,
     /// It holds what is not ours.
     #[error(

@@ -8,9 +8,9 @@ use crate::support::{block_on, card, claim, hold, refused, settings};
 
 const PASSWORD: &str = "correct horse battery staple";
 
-/// All that the vault's user must be allowed to do, as the guide has it.
+/// All that the vault's user must be allowed to do, as `docs/running.md` has it.
 const RIGHTS: &str = "~pv:* resetchannels -@all +auth +select +info +config|get +script|load +evalsha \
-    +get +set +del +exists +dbsize +time +hget +hset +hdel +hincrby +hmget +hgetall +zadd +zrem +zrangebyscore +flushdb";
+    +get +set +del +exists +dbsize +time +hget +hdel +hincrby +hmget +hgetall +zadd +zrem +zrangebyscore +flushdb";
 
 fn as_user(url: &str, username: &str, password: &str) -> RedisSettings {
     let password = RedisPassword::new(password.to_owned().into());
@@ -18,7 +18,7 @@ fn as_user(url: &str, username: &str, password: &str) -> RedisSettings {
 }
 
 #[test]
-fn a_user_with_the_rights_of_the_guide_can_do_everything() {
+fn a_user_with_the_rights_of_the_manual_can_do_everything() {
     let server = Redis::start(RedisOptions::default());
     let mut words = vec!["ACL", "SETUSER", "panvault", "on"];
     let password = format!(">{PASSWORD}");
