@@ -2,6 +2,7 @@
 
 mod crash;
 mod keys;
+mod restored;
 mod revived;
 mod rows;
 mod weather;
