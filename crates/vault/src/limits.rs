@@ -176,6 +176,10 @@ pub const DOCUMENT_LISTS: SlotLimits = SlotLimits { of_one_max: 1, waiting_max: 
 /// may wait for a processor, and then for its outcome to be written.
 pub const RETIRE_MILLIS_MAX: u64 = 60_000;
 
+/// Milliseconds after which a request stores nothing new of an organisation or account, where other nodes may have deleted it by then: it has been
+/// judged and has not stored anything yet.
+pub const REQUEST_MILLIS_MAX: u64 = 10_000;
+
 /// Milliseconds between two looks at whether they have ended.
 pub const RETIRE_WAIT_MILLIS: u64 = 20;
 

@@ -3,10 +3,10 @@
 use panvault_model::NodeId;
 use panvault_server::ServerSettings;
 use panvault_store::MemoryStore;
-use panvault_vault::limits::LEASE_SECONDS;
+use panvault_vault::limits::{DOCUMENTS_SEEN_MILLIS_MAX, LEASE_SECONDS};
 use serde_json::json;
 
-use crate::support::{Server, transaction_body};
+use crate::support::{Server, card_body, transaction_body};
 
 #[test]
 fn a_node_without_a_lease_refuses_payments_and_nothing_else() {
@@ -27,6 +27,7 @@ fn a_node_without_a_lease_refuses_payments_and_nothing_else() {
     assert_eq!(ready().status, 200);
 
     server.clock.pass_millis(LEASE_SECONDS * 1000);
+    server.runtime().block_on(server.vault.documents_follow()).unwrap();
     let refused = pay();
     refused.fails(503, 144);
     assert_eq!(refused.faults(), ["node"]);
@@ -42,4 +43,53 @@ fn a_node_without_a_lease_refuses_payments_and_nothing_else() {
     let paid = pay();
     assert_eq!((paid.status, paid.header("idempotency-replayed")), (200, None), "{}", paid.text);
     assert_eq!(paid.json()["cvv_present"], json!(true));
+}
+
+/// The bug: a node that had lost its database went on with the keys that it knew. Its cause: what it knew had no end. Its cure: two seconds.
+#[test]
+fn a_node_that_does_not_see_the_database_trusts_no_key_and_is_not_ready() {
+    let store = MemoryStore::new().beside(NodeId::from_bytes([1; 12]));
+    let server = Server::start_over(store, ServerSettings::default(), None);
+    let key = server.parent.key.clone();
+    let card = server.make_card(&server.parent, None);
+    server.clock.pass_millis(DOCUMENTS_SEEN_MILLIS_MAX + 1);
+    let refused = server.get(&key, &format!("/v1/card/{card}"));
+    refused.fails(503, 144);
+    assert_eq!(refused.faults(), ["node"]);
+    assert!(refused.header("retry-after").is_some());
+    let ready = server.send("GET", "/readyz", &[], None);
+    assert_eq!(ready.status, 503);
+    assert_eq!(
+        ready.json()["status"],
+        json!("this node does not see the database: requests with a key are refused")
+    );
+    // What administers looks by itself, and so does who has a key that is not known.
+    assert_eq!(server.get(&key, "/v1/account").status, 200);
+    assert_eq!(server.get(&key, &format!("/v1/card/{card}")).status, 200);
+    assert_eq!(server.send("GET", "/readyz", &[], None).status, 200);
+}
+
+/// The bug: who made an organisation, an account or a key at one node and used it at another at once was told that there is none. Its cause: the other had
+/// not looked yet. Its cure: it looks before it says so, or says that it is to be asked again.
+#[test]
+fn what_was_just_made_at_one_node_is_found_at_every_other() {
+    let store = MemoryStore::new();
+    let [one, two] = [1, 2].map(|n| Server::start_node(&store, NodeId::from_bytes([n; 12])));
+    for name in ["first", "second"] {
+        let merchant = one.make_tenant(name, None);
+        assert_eq!(two.get(&merchant.key, "/v1/apikey").json().as_array().map(Vec::len), Some(2));
+        two.make_card(&merchant, None);
+        // Its key is known there, and the organisation is not yet.
+        let below = one.make_tenant("below", Some(&merchant));
+        let create = || two.post(&merchant.key, "/v1/card", &card_body(&below));
+        let refused = create();
+        refused.fails(503, 144);
+        assert_eq!(refused.faults(), ["node"]);
+        assert!(refused.header("retry-after").is_some());
+        assert_eq!(create().status, 200);
+        let path = format!("/v1/organisation/{}", below.organisation);
+        assert_eq!(two.get(&merchant.key, &path).status, 200);
+    }
+    let missing = two.get(&one.parent.key, "/v1/card/aaaaaaaaaaaaaaaaaaaaaaaa");
+    missing.fails(404, 109);
 }

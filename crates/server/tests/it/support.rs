@@ -21,6 +21,8 @@ use tokio::task::JoinHandle;
 
 pub(crate) use panvault_testkit::HttpAnswer;
 
+const ONE: NodeId = NodeId::from_bytes([1; 12]);
+
 /// An organisation with an account and keys.
 pub(crate) struct Tenant {
     pub(crate) organisation: String,
@@ -54,16 +56,22 @@ impl Server {
     }
 
     pub(crate) fn start_over(store: MemoryStore, settings: ServerSettings, tls: Option<Arc<Tls>>) -> Self {
-        Self::start_all(store, settings, GuardSettings::OFF, tls)
+        Self::start_all(store, ONE, settings, GuardSettings::OFF, tls)
+    }
+
+    /// One of several nodes over a store.
+    pub(crate) fn start_node(store: &MemoryStore, node: NodeId) -> Self {
+        Self::start_all(store.beside(node), node, ServerSettings::default(), GuardSettings::OFF, None)
     }
 
     /// One that watches for card testing.
     pub(crate) fn start_guarded(settings: ServerSettings, guards: GuardSettings) -> Self {
-        Self::start_all(MemoryStore::new(), settings, guards, None)
+        Self::start_all(MemoryStore::new(), ONE, settings, guards, None)
     }
 
     fn start_all(
         store: MemoryStore,
+        node: NodeId,
         settings: ServerSettings,
         guards: GuardSettings,
         tls: Option<Arc<Tls>>,
@@ -74,7 +82,7 @@ impl Server {
         let cvv_clock = Arc::clone(&clock);
         let entropy = SystemEntropy::new();
         let parts = VaultParts {
-            node: NodeId::from_bytes([1; 12]),
+            node,
             store: Arc::new(store),
             cvvs: Arc::new(MemoryCvvs::new(10_000, move || cvv_clock.monotonic_millis())),
             keys: vault_keys(VaultId::from_bytes([7; 12]), 7),
@@ -115,6 +123,12 @@ impl Server {
             stop: Some(stop),
             serving: Some(serving),
         }
+    }
+
+    /// Another organisation, below one or none.
+    pub(crate) fn make_tenant(&self, name: &str, parent: Option<&Tenant>) -> Tenant {
+        let parent = parent.map(|parent| OrganisationId::parse(&parent.organisation).unwrap());
+        self.runtime().block_on(tenant(&self.vault, name, parent))
     }
 
     /// Another key of an organisation.

@@ -82,6 +82,7 @@ impl Vault {
                 }
                 None => None,
             };
+            vault.in_time(now)?;
             match vault.store().commit(commit).await? {
                 Outcome::Done { order } => {
                     let cvv_expires_at = match cvv {

@@ -48,6 +48,7 @@ impl Vault {
             effects: vec![Arc::clone(&row).into()],
             audit: permit.asked().note(now.wall, Action::CustomerCreate, row.organisation, row.id.0),
         };
+        self.in_time(now)?;
         match self.store().commit(commit).await? {
             Outcome::Done { .. } => Ok(Done::new(StoredCustomer::of(row))),
             Outcome::Claimed(earlier) => {

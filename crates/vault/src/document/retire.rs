@@ -1,12 +1,12 @@
 use core::time::Duration;
 use std::sync::{Arc, Weak};
 
-use panvault_model::OrganisationId;
+use panvault_model::{Now, OrganisationId};
 use panvault_store::{CardQuery, CustomerQuery, TransactionQuery};
 
 use crate::document::Snapshot;
 use crate::error::VaultError;
-use crate::limits::{RETIRE_MILLIS_MAX, RETIRE_WAIT_MILLIS};
+use crate::limits::{DOCUMENTS_SEEN_MILLIS_MAX, REQUEST_MILLIS_MAX, RETIRE_MILLIS_MAX, RETIRE_WAIT_MILLIS};
 use crate::vault::Vault;
 
 impl Vault {
@@ -18,11 +18,28 @@ impl Vault {
         let mut before = self.earlier_snapshots();
         for _ in 0..RETIRE_MILLIS_MAX / RETIRE_WAIT_MILLIS {
             if !before.are_seen() {
-                return Ok(());
+                return self.others_end().await;
             }
             tokio::time::sleep(Duration::from_millis(RETIRE_WAIT_MILLIS)).await;
         }
         Err(VaultError::Busy)
+    }
+
+    /// The same of requests at other nodes: by then each has seen the documents as they are now or refuses, and what began before has stored
+    /// what hangs on them or does not any more.
+    async fn others_end(&self) -> Result<(), VaultError> {
+        if self.node().is_shared() {
+            tokio::time::sleep(Duration::from_millis(DOCUMENTS_SEEN_MILLIS_MAX + REQUEST_MILLIS_MAX)).await;
+            self.documents_follow().await?;
+        }
+        Ok(())
+    }
+
+    /// [`VaultError::Busy`] where a request has come so far so late that what it would store may hang on something that another node has taken away:
+    /// it, or its process, stood still. Looked at last before it stores anything.
+    pub(crate) fn in_time(&self, began: Now) -> Result<(), VaultError> {
+        let late = self.now().monotonic_millis.saturating_sub(began.monotonic_millis) > REQUEST_MILLIS_MAX;
+        if self.node().is_shared() && late { Err(VaultError::Busy) } else { Ok(()) }
     }
 
     /// What is stored of an organisation, if anything is.

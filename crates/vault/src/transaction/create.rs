@@ -2,8 +2,8 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use panvault_model::{
-    AccountId, ActionState, Amount, CardId, CvvResult, Id, OrganisationId, RecurringType, ShopperInteraction,
-    Tag, Timestamp, TransactionAction, TransactionId, TransactionStatus,
+    AccountId, ActionState, Amount, CardId, CvvResult, Id, Now, OrganisationId, RecurringType,
+    ShopperInteraction, Tag, Timestamp, TransactionAction, TransactionId, TransactionStatus,
 };
 use panvault_processor::{Act, Clearance, Order, Processor, Sent};
 use panvault_store::{
@@ -131,6 +131,7 @@ impl Vault {
                 card.organisation,
                 cvv.as_ref(),
                 customer.as_deref(),
+                permit.now(),
             );
             match initiated.await {
                 Ok((row, Outcome::Done { .. })) => {
@@ -299,6 +300,7 @@ impl Vault {
         card_organisation: OrganisationId,
         cvv: Option<&ClaimedCvv>,
         customer: Option<&CustomerRow>,
+        began: Now,
     ) -> Result<(Arc<TransactionRow>, Outcome), VaultError> {
         let row = Arc::make_mut(&mut prepared.row);
         row.cvv_present = cvv.is_some();
@@ -332,6 +334,7 @@ impl Vault {
             commit.expects.push(cvv::as_read(Some(unused), unused.card));
             commit.effects.push(self.cvv_used(unused, true)?.into());
         }
+        self.in_time(began)?;
         let outcome = self.store().commit(commit).await?;
         Ok((row, outcome))
     }

@@ -2,12 +2,12 @@
 
 use panvault_model::Role;
 use panvault_store::{DocumentKind, Store};
-use panvault_vault::limits::DOCUMENTS_SEEN_MILLIS_MAX;
-use panvault_vault::{ApiKeyDelete, Origin, VaultError};
+use panvault_vault::limits::{DOCUMENTS_SEEN_MILLIS_MAX, REQUEST_MILLIS_MAX};
+use panvault_vault::{ApiKeyDelete, CardCreate, Metadata, Origin, VaultError};
 
 use crate::assert_refused;
 use crate::heads;
-use crate::world::World;
+use crate::world::{VISA, World, new_card};
 
 async fn revoke(world: &World, key: &str) {
     let id = world.caller(key).api_key().unwrap();
@@ -157,4 +157,43 @@ async fn documents_of_another_moment_are_not_gone_by() {
     two.store.leave();
     two.vault.documents_follow().await.unwrap();
     assert!(two.vault.caller(&shop.key, Origin::LOCAL).is_ok());
+}
+
+/// The bug: an organisation was deleted while a request at another node, which had seen it before, went on to store a card in it. Its cause: only requests of
+/// the node that deletes were waited for. Its cure: it waits until every other has seen that it is disabled, and no request that began before
+/// stores anything new of it.
+#[tokio::test(start_paused = true)]
+async fn what_began_at_another_node_is_waited_for_before_an_organisation_goes() {
+    for late in [false, true] {
+        let one = World::shared().await;
+        let organisation = one.organisation(None).await;
+        let key = one.key(organisation, &[Role::MerchantAdmin]).await;
+        let two = one.beside(2).await;
+        let permit = two.permit::<CardCreate>(&key);
+        let id = one.caller(&key).api_key().unwrap();
+        let root = || panvault_testkit::operator(&one.vault, 1);
+        one.vault.apikey_delete(&root().permit().unwrap(), id).await.unwrap();
+        let (vault, deleted) = (one.vault.clone(), root().permit().unwrap());
+        let deleting = tokio::spawn(async move { vault.organisation_delete(deleted, organisation).await });
+        while !one
+            .vault
+            .organisation_read(&root().permit().unwrap(), organisation)
+            .is_ok_and(|row| row.disabled)
+        {
+            tokio::task::yield_now().await;
+        }
+        if late {
+            two.clock.pass_millis(REQUEST_MILLIS_MAX + 1);
+        }
+        let card = new_card(VISA, None);
+        let created = two.vault.card_create(&permit, organisation, card, Metadata::new(), None).await;
+        let deleted = deleting.await.unwrap();
+        if late {
+            assert_refused!(created.map(drop), VaultError::Busy);
+            deleted.unwrap();
+        } else {
+            assert!(created.is_ok());
+            assert_refused!(deleted, VaultError::WrongState { reason: "it has cards" });
+        }
+    }
 }
