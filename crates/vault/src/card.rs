@@ -11,7 +11,7 @@ use std::sync::Arc;
 use panvault_model::{CardId, Now, Timestamp};
 use panvault_store::{CardRow, CvvFault, CvvOwner, CvvSource, IdempotencyRow};
 
-use crate::cvv::SealedCvv;
+use crate::cvv::{CvvSeen, SealedCvv};
 use crate::error::{VaultError, with_causes};
 use crate::idempotency::{Done, Idempotency, answer_read};
 use crate::vault::Vault;
@@ -29,6 +29,14 @@ pub struct CardView {
     pub row: Arc<CardRow>,
     /// Until when a CVV is held for it, if one is.
     pub cvv_expires_at: Option<Timestamp>,
+    /// Whether that is known: not while the place that holds CVVs is out of reach, and the card may have one.
+    pub is_cvv_known: bool,
+}
+
+impl CardView {
+    fn new(row: Arc<CardRow>, cvv: CvvSeen) -> Self {
+        Self { row, cvv_expires_at: cvv.until, is_cvv_known: cvv.is_known }
+    }
 }
 
 impl Vault {
@@ -95,6 +103,16 @@ impl Vault {
         }
     }
 
+    /// The same, and [`VaultError::CvvUnavailable`] while the place that nodes share is out of reach: a CVV that is brought then is refused with its
+    /// card, rather than lost without a word.
+    async fn cvv_admitted(&self, owner: CvvOwner, card: CardId, now: Now) -> Result<(), VaultError> {
+        self.cvv_room(owner, now)?;
+        if self.cvvs().is_shared() {
+            self.cvvs().cvv_read(card).await?;
+        }
+        Ok(())
+    }
+
     /// Ends a CVV once more when its end is durable, with the number of that commit: so what was sent before and comes late is not
     /// held. The CVV itself was ended before the commit, so that a fault here leaves none that a transaction could get.
     async fn cvv_ended(&self, card: CardId, number: u64) {
@@ -118,7 +136,7 @@ impl Vault {
     /// The card of a record that was verified, and what is held of its CVV now: an answer does not keep that.
     async fn card_answered(&self, row: Box<IdempotencyRow>, now: Now) -> Result<Done<CardView>, VaultError> {
         let row: CardRow = answer_read(&row)?;
-        let cvv_expires_at = self.cvv_expires_at(row.id, now).await?;
-        Ok(Done::replayed(CardView { row: Arc::new(row), cvv_expires_at }))
+        let cvv = self.cvv_seen(row.id, now).await?;
+        Ok(Done::replayed(CardView::new(Arc::new(row), cvv)))
     }
 }

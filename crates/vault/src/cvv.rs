@@ -7,7 +7,7 @@ use panvault_card::{Cvv, CvvBlock};
 use panvault_keys::{CvvKey, KeysError};
 use panvault_model::{CardId, Now, OrganisationId, SealedCvvBlock, Timestamp};
 use panvault_store::limits::CVV_REQUEST_SECONDS;
-use panvault_store::{CardCvvRow, CvvClaim, CvvShown, CvvTicket, HeldCvv, RowKey};
+use panvault_store::{CardCvvRow, CvvClaim, CvvFault, CvvShown, CvvTicket, HeldCvv, RowKey};
 
 use crate::env::Env;
 use crate::error::VaultError;
@@ -15,6 +15,27 @@ use crate::vault::Vault;
 
 pub(crate) use keys::CvvKeys;
 pub(crate) use row::{CvvStep, as_read};
+
+/// What is known of a card's CVV at a moment.
+#[derive(Clone, Copy)]
+pub(crate) struct CvvSeen {
+    /// Until when one is held, if one is.
+    pub(crate) until: Option<Timestamp>,
+    /// Whether that is known: not while the place that holds it is out of reach, and the card may have one.
+    pub(crate) is_known: bool,
+}
+
+impl CvvSeen {
+    /// It is held until then, or none is.
+    pub(crate) const fn known(until: Option<Timestamp>) -> Self {
+        Self { until, is_known: true }
+    }
+
+    /// As far as the card's row says it while the place is out of reach.
+    fn by_row(row: Option<&CardCvvRow>, now: Now) -> Self {
+        Self { until: None, is_known: row.is_none_or(|row| row.used || now.wall >= row.cvv_until) }
+    }
+}
 
 /// A CVV whose plaintext is gone and whose clock runs, on its way to where it is held.
 pub(crate) struct SealedCvv {
@@ -86,37 +107,44 @@ pub(crate) fn make_ticket(env: &Env<'_>) -> Result<CvvTicket, VaultError> {
 }
 
 impl Vault {
-    /// Until when a CVV of the card is held, if one is.
-    pub(crate) async fn cvv_expires_at(
-        &self,
-        card: CardId,
-        now: Now,
-    ) -> Result<Option<Timestamp>, VaultError> {
-        let Some(shown) = self.cvvs().cvv_read(card).await? else { return Ok(None) };
+    /// Whether a CVV of the card is held, and until when. Where nodes share the place that holds it and that is out of reach, it may not be known,
+    /// and the card is answered without it.
+    pub(crate) async fn cvv_seen(&self, card: CardId, now: Now) -> Result<CvvSeen, VaultError> {
+        let shown = match self.cvvs().cvv_read(card).await {
+            Ok(shown) => shown,
+            Err(CvvFault::Unavailable) if self.cvvs().is_shared() => {
+                return Ok(CvvSeen::by_row(self.cvv_row(card).await?.as_deref(), now));
+            }
+            Err(fault) => return Err(fault.into()),
+        };
+        let Some(shown) = shown else { return Ok(CvvSeen::known(None)) };
         let row = self.cvv_row(card).await?;
-        self.cvv_in_time(card, shown, row.as_deref(), now).await
+        self.cvv_in_time(card, shown, row.as_deref(), now).await.map(CvvSeen::known)
     }
 
     /// The same of each of these cards, in their order.
-    pub(crate) async fn cvvs_expire_at(
-        &self,
-        cards: Vec<CardId>,
-        now: Now,
-    ) -> Result<Vec<Option<Timestamp>>, VaultError> {
-        let shown = self.cvvs().cvv_read_many(cards.clone()).await?;
+    pub(crate) async fn cvvs_seen(&self, cards: Vec<CardId>, now: Now) -> Result<Vec<CvvSeen>, VaultError> {
+        let shown = match self.cvvs().cvv_read_many(cards.clone()).await {
+            Ok(shown) => shown,
+            Err(CvvFault::Unavailable) if self.cvvs().is_shared() => {
+                let rows = self.cvv_rows(cards).await?;
+                return Ok(rows.iter().map(|row| CvvSeen::by_row(row.as_deref(), now)).collect());
+            }
+            Err(fault) => return Err(fault.into()),
+        };
         let held = cards.iter().zip(&shown).filter_map(|(card, shown)| shown.map(|_| *card)).collect();
         let mut rows = self.cvv_rows(held).await?.into_iter();
-        let mut until = Vec::with_capacity(cards.len());
+        let mut seen = Vec::with_capacity(cards.len());
         for (card, shown) in cards.into_iter().zip(shown) {
-            until.push(match shown {
+            seen.push(CvvSeen::known(match shown {
                 Some(shown) => {
                     let row = rows.next().flatten();
                     self.cvv_in_time(card, shown, row.as_deref(), now).await?
                 }
                 None => None,
-            });
+            }));
         }
-        Ok(until)
+        Ok(seen)
     }
 
     /// Until when what is held of a card is held. A store of CVVs counts what is left of their time and reads no calendar; once

@@ -97,8 +97,8 @@ object! {
         always EXPIRY_YEAR.name => Year = Year(view.row.expiry.year()), by ExpiryYear, in part;
         /// Equal for equal numbers inside an organisation, unrelated across them.
         always "fingerprint" => Fingerprint = view.row.fingerprint, by Fingerprint;
-        /// Whether a CVV is held for the next transaction.
-        always "cvv_present" => bool = view.cvv_expires_at.is_some();
+        /// Whether a CVV is held for the next transaction. Left out while the place that holds the CVVs of several nodes is out of reach.
+        optional "cvv_present" => bool = view.is_cvv_known.then_some(view.cvv_expires_at.is_some());
         /// Until when it is held, while one is.
         optional "cvv_expires_at" => Timestamp = view.cvv_expires_at, example "2026-01-31T13:00:00.000Z";
         /// Your own pairs, where there are any.

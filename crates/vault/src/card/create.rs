@@ -5,7 +5,7 @@ use panvault_model::{CardId, OrganisationId, Sealed, Tag};
 use panvault_store::{Action, CardRow, Commit, CvvOwner, Expect, Outcome, RowKey};
 
 use crate::card::{CardView, Metadata};
-use crate::cvv::{self, SealedCvv};
+use crate::cvv::{self, CvvSeen, SealedCvv};
 use crate::env::Env;
 use crate::error::{Named, VaultError};
 use crate::idempotency::{Done, Idempotency, answer_of};
@@ -57,16 +57,19 @@ impl Vault {
             {
                 return vault.card_answered(earlier, now).await;
             }
-            if cvv.is_some()
-                && let Err(full) = vault.cvv_room(CvvOwner { organisation: row.organisation, source }, now)
-            {
+            let owner = CvvOwner { organisation: row.organisation, source };
+            let admitted = match &cvv {
+                Some(_) => vault.cvv_admitted(owner, row.id, now).await,
+                None => Ok(()),
+            };
+            if let Err(refused) = admitted {
                 // A request that was answered before is answered the same again, room or not.
                 return match &idempotency {
                     Some(claim) => match vault.idempotency_earlier(claim, now).await? {
                         Some(earlier) => vault.card_answered(earlier, now).await,
-                        None => Err(full),
+                        None => Err(refused),
                     },
-                    None => Err(full),
+                    None => Err(refused),
                 };
             }
             let mut commit = Commit {
@@ -89,7 +92,7 @@ impl Vault {
                         Some((cvv, number)) => vault.cvv_held(&row, source, number.of(order), cvv).await,
                         None => None,
                     };
-                    Ok(Done::new(CardView { row, cvv_expires_at }))
+                    Ok(Done::new(CardView::new(row, CvvSeen::known(cvv_expires_at))))
                 }
                 Outcome::Claimed(earlier) => vault.card_replayed(idempotency.as_ref(), earlier, now).await,
                 // An id is made for one card; that another has it is chance of one in a great many.

@@ -13,9 +13,9 @@ impl Vault {
     /// The card. Its row is held against its tag, so that a changed field is an error and not a wrong answer.
     pub async fn card_read(&self, permit: &Permit<CardRead>, id: CardId) -> Result<CardView, VaultError> {
         let row = self.card_seen(permit, id, Named::Subject).await?;
-        let cvv_expires_at = self.cvv_expires_at(id, permit.now()).await?;
+        let cvv = self.cvv_seen(id, permit.now()).await?;
         self.seen(permit, Action::CardRead, row.organisation, Some(id.0));
-        Ok(CardView { row, cvv_expires_at })
+        Ok(CardView::new(row, cvv))
     }
 
     /// Cards of the organisations that the caller sees; `query.organisations` narrows them when it names some.
@@ -39,10 +39,9 @@ impl Vault {
                 return Err(VaultError::Tampered(RowKey::Card(row.id)));
             }
         }
-        let until = self.cvvs_expire_at(page.rows.iter().map(|row| row.id).collect(), permit.now()).await?;
+        let seen = self.cvvs_seen(page.rows.iter().map(|row| row.id).collect(), permit.now()).await?;
         self.seen(permit, Action::CardList, organisation, None);
-        let rows = page.rows.into_iter().zip(until);
-        let rows = rows.map(|(row, cvv_expires_at)| CardView { row, cvv_expires_at }).collect();
+        let rows = page.rows.into_iter().zip(seen).map(|(row, cvv)| CardView::new(row, cvv)).collect();
         Ok(Page { rows, total: page.total, is_exact: page.is_exact, next: page.next })
     }
 

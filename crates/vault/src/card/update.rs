@@ -5,7 +5,7 @@ use panvault_model::{CardId, Expiry, OrganisationId, Sealed, Timestamp};
 use panvault_store::{Action, AuditNote, CardRow, Commit, CvvOwner, Effect, Expect, Outcome, RowKey};
 
 use crate::card::{CardView, Metadata};
-use crate::cvv::{self, CvvStep, SealedCvv};
+use crate::cvv::{self, CvvSeen, CvvStep, SealedCvv};
 use crate::env::Env;
 use crate::error::{FieldFault, Named, VaultError};
 use crate::idempotency::{Done, Idempotency, answer_of};
@@ -134,13 +134,13 @@ impl Vault {
                     None => cvv.moves(&stored, &env)?,
                 };
                 let changed = row.is_some();
-                let (kept_until, step) = match &cvv {
-                    PlannedCvv::Keep => (vault.cvv_expires_at(id, now).await?, CvvStep::NONE),
+                let (kept, step) = match &cvv {
+                    PlannedCvv::Keep => (vault.cvv_seen(id, now).await?, CvvStep::NONE),
                     PlannedCvv::Clear | PlannedCvv::Put { .. } => {
                         let step = vault.cvv_next(id, cvv.until(), now.wall).await?;
                         // Before the commit, so that whatever happens to this process then leaves no CVV that should be gone.
                         vault.cvvs().cvv_clear_now(id).await?;
-                        (None, step)
+                        (CvvSeen::known(None), step)
                     }
                 };
                 let shown = row.clone().unwrap_or_else(|| Arc::clone(&stored));
@@ -157,17 +157,17 @@ impl Vault {
                 let number = step.add_to(&mut commit);
                 match vault.store().commit(commit).await? {
                     Outcome::Done { order } => {
-                        let cvv_expires_at = match cvv {
-                            PlannedCvv::Keep => kept_until,
+                        let cvv = match cvv {
+                            PlannedCvv::Keep => kept,
                             PlannedCvv::Put { held: Some(held), .. } => {
-                                vault.cvv_held(&shown, source, number.of(order), held).await
+                                CvvSeen::known(vault.cvv_held(&shown, source, number.of(order), held).await)
                             }
                             PlannedCvv::Clear | PlannedCvv::Put { held: None, .. } => {
                                 vault.cvv_ended(id, number.of(order)).await;
-                                None
+                                CvvSeen::known(None)
                             }
                         };
-                        return Ok(Done::new(CardView { row: shown, cvv_expires_at }));
+                        return Ok(Done::new(CardView::new(shown, cvv)));
                     }
                     Outcome::Claimed(earlier) => {
                         return vault.card_replayed(idempotency.as_ref(), earlier, now).await;

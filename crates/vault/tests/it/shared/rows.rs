@@ -218,6 +218,16 @@ async fn a_card_that_can_have_no_cvv_is_paid_with_while_the_place_is_out_of_reac
         assert_eq!((row.cvv_present, row.status), (false, TransactionStatus::SettlementRequested));
     }
     assert_refused!(one.transact(shop, held, 1_000).await, VaultError::CvvUnavailable);
+    assert_refused!(one.card_create(shop, VISA, Some("111")).await, VaultError::CvvUnavailable);
+    assert_eq!(one.cards(shop).await.unwrap().rows.len(), 3, "and is not stored");
+    // Cards are shown; whether one that may have a CVV has it is not known.
+    for (card, is_known) in [(without, true), (used, true), (held, false)] {
+        let seen = one.card_read(shop, card).await.unwrap();
+        assert_eq!((seen.cvv_expires_at, seen.is_cvv_known), (None, is_known));
+    }
+    let listed = one.cards(shop).await.unwrap().rows;
+    let known = |card| listed.iter().find(|seen| seen.row.id == card).unwrap().is_cvv_known;
+    assert_eq!((known(without), known(used), known(held)), (true, true, false));
     nodes.let_pass(HOUR_MILLIS);
     one.vault.lease_renew().await.unwrap();
     assert!(!one.transact(shop, held, 1_000).await.unwrap().cvv_present, "its time is over");
