@@ -14,11 +14,13 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use panvault_testkit::servers::{Postgres, Redis, RedisOptions};
+
 use self::page::Page;
 use crate::support::{panvault, until};
 
 /// Where servers listen that a page starts.
-const PORTS: [u16; 2] = [8420, 8421];
+const PORTS: [u16; 5] = [8420, 8421, 8430, 8431, 8432];
 /// `cargo xtask test` runs this command of the README as it is; here the debug build is its release.
 const CARGO: &str =
     "#!/bin/sh\n[ \"$1 $2 $3\" = 'run --release --' ] || exit 64\nshift 3\nexec panvault \"$@\"\n";
@@ -74,6 +76,13 @@ fn run(page: &Page, home: &Path) -> Vec<String> {
     fs::write(home.join(&page.name), page.script(&printed)).unwrap();
     let errors = fs::File::create(home.join("errors")).unwrap();
     let mut shell = Command::new("bash");
+    // What a page has its reader set up first.
+    let servers = page.wants("STORE").then(|| (Postgres::start(), Redis::start(RedisOptions::default())));
+    if let Some((postgres, redis)) = &servers {
+        let database = postgres.database();
+        shell.env("STORE", &database.url).env("STORE_PASSWORD_FILE", &database.password_file);
+        shell.env("CVV_STORE", redis.url());
+    }
     // What the test harness would pass on to `panvault` is left out.
     for (name, _) in panvault().get_envs().filter(|(_, value)| value.is_none()) {
         shell.env_remove(name);

@@ -292,6 +292,8 @@ fn without_the_server_of_cvvs_cards_are_kept_and_paid_with() {
     node.make("/v1/transaction", &cluster.payment_body(id(&card)));
     let refused = node.post("/v1/card", &cluster.card_body(Some("111")));
     assert_eq!(refused.status, 503, "{}", refused.text);
+    let read = node.get(&format!("/v1/card/{}", id(&card)));
+    assert!(read.status == 200 && read.text.contains("\"cvv_present\":false"), "{}", read.text);
     assert!(!refused.text.contains("4111"), "{}", refused.text);
     // Also a node that starts meanwhile serves.
     let other = cluster.serve("second");

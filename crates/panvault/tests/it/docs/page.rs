@@ -71,6 +71,12 @@ impl Page {
         })
     }
 
+    /// Whether what is run uses a variable that is set by hand.
+    pub(super) fn wants(&self, variable: &str) -> bool {
+        let run = self.fences.iter().filter(|fence| fence.language == "sh");
+        run.flat_map(|fence| &fence.text).any(|line| line.contains(&format!("\"${variable}\"")))
+    }
+
     /// The page as a script: what is run stands in the same line as on the page, so that the shell says the right one, and what it
     /// prints goes to a file that is named by the block's line.
     pub(super) fn script(&self, printed: &Path) -> String {
