@@ -46,6 +46,7 @@ const STEPS: &[(&str, &[&str])] = &[
     ("what is sent to a processor", &["crates/processor/"]),
     ("keys", &["crates/keys/"]),
     ("commands", &["crates/panvault/"]),
+    ("the server of CVVs that nodes share", &["crates/store-redis/"]),
     ("elsewhere", &[""]),
 ];
 
