@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use panvault_model::VaultId;
 use panvault_store_redis::{RedisCvvs, RedisSettings, RedisUrl};
 use panvault_testkit::servers::{Redis, RedisOptions};
 use panvault_testkit::{NetworkFaults, TestClock};
@@ -26,7 +25,7 @@ async fn nodes(server: &Redis) -> Nodes {
         tls_roots: None,
         insecure: false,
         held_max: 1_000,
-        vault: VaultId::from_bytes(*VAULT.as_bytes()),
+        vault: VAULT,
     };
     let cvvs = Arc::new(RedisCvvs::connect(&settings).await.unwrap());
     let place = Place { cvvs: Arc::new(TestCvvs::over(cvvs)), clock: Arc::new(TestClock::new()) };
