@@ -7,6 +7,8 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use crate::connect::Database;
+use crate::limits::LOCK_TIME;
+use crate::row::lock_limited;
 
 const UNREADABLE: StoreFault = StoreFault::Read("a row of the audit trail is not as it was written");
 const UNCHAINED: StoreFault =
@@ -99,11 +101,14 @@ pub(crate) async fn at(database: &Database, writer: NodeId, place: u64) -> Resul
 /// Whether a step is there, and wherever commits have to be. What a lost commit left may be on the primary alone, which waited for its standby: a
 /// write of the same row waits for that too.
 pub(crate) async fn confirm(database: &Database, writer: NodeId, step: &Step) -> Result<bool, StoreFault> {
-    let sql = "UPDATE audit SET count = count WHERE writer = $1 AND place = $2 AND tag = $3 RETURNING 1";
+    let sql = format!(
+        "UPDATE audit SET count = count WHERE writer = $1 AND place = $2 AND tag = $3 AND {} RETURNING 1",
+        lock_limited(LOCK_TIME)
+    );
     let place = i64::try_from(step.place).unwrap_or(i64::MAX);
     let (writer, tag) = (writer.as_bytes().as_slice(), step.tag.as_slice());
     let rows =
-        database.write(sql, &[(&writer, Type::BYTEA), (&place, Type::INT8), (&tag, Type::BYTEA)]).await?;
+        database.write(&sql, &[(&writer, Type::BYTEA), (&place, Type::INT8), (&tag, Type::BYTEA)]).await?;
     Ok(!rows.is_empty())
 }
 

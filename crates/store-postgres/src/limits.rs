@@ -26,8 +26,20 @@ pub const STATEMENT_TIME: Duration = Duration::from_secs(10);
 /// How long a transaction of a node that has gone may hold rows, in milliseconds.
 pub const IDLE_IN_TRANSACTION_MILLIS: u32 = 5_000;
 
+/// How long a statement waits for a row that another holds: less than until its connection is given up.
+pub const LOCK_TIME: Duration = Duration::from_secs(3);
+
+/// The same of a commit that is tried by itself, because those that it was with were not done.
+pub const ALONE_LOCK_TIME: Duration = Duration::from_secs(1);
+
+/// How long those of one step are tried by themselves.
+pub const ALONE_TIME: Duration = Duration::from_secs(20);
+
 /// How often a step is tried again that met another one.
 pub const CONFLICT_TRIES_MAX: u32 = 20;
+
+/// How long a step is tried again that met another one.
+pub const CONFLICT_TIME: Duration = Duration::from_secs(10);
 
 /// How long whoever asked waits while it is unknown whether a commit was done.
 pub const RESOLVE_TIME: Duration = Duration::from_secs(20);

@@ -1,4 +1,6 @@
-//! Rows as they are read: decoded from their bytes, and held against the columns by which they were found.
+//! Rows as they are read: decoded from their bytes, and held against the columns by which they were found; and parts of statements.
+
+use core::time::Duration;
 
 use panvault_store::{Chain, Row, RowFault, RowKey, StoreFault, Table};
 use tokio_postgres::types::{ToSql, Type};
@@ -37,6 +39,12 @@ pub(crate) fn row(table: Table, chain: &dyn Chain, found: &tokio_postgres::Row) 
         }
     }
     Ok(row)
+}
+
+/// A condition of a statement that is always met, and lets it wait for what another holds for so long and no longer: then it is undone (55P03). Without
+/// that, one whose connection is given up would wait on in the database, for as long as the other does. It ends with the transaction.
+pub(crate) fn lock_limited(time: Duration) -> String {
+    format!("set_config('lock_timeout', '{}', true) <> ''", time.as_millis())
 }
 
 /// A column is not of the type that the migrations gave it.

@@ -1,5 +1,7 @@
 //! One try to do a step.
 
+use core::time::Duration;
+
 use deadpool_postgres::Object;
 use panvault_store::decide::Decision;
 use panvault_store::{Chain, Commit, Outcome, StoreFault};
@@ -29,6 +31,8 @@ pub(crate) enum Attempt {
     Unhoped,
     /// It was undone because it met another node's, or lost its connection before it was told to commit; it may be tried again.
     Met,
+    /// It was undone because another held a row, or the place, for too long.
+    Held,
     /// It was undone because the place of this node's chain is taken.
     Taken,
     /// The database is not reached, and nothing was done.
@@ -44,6 +48,8 @@ pub(crate) struct Attempting<'a> {
     pub(crate) database: &'a Database,
     pub(crate) chain: &'a dyn Chain,
     pub(crate) end: &'a ChainEnd,
+    /// How long a row is waited for that another holds.
+    pub(crate) lock_time: Duration,
 }
 
 impl Attempting<'_> {
@@ -54,7 +60,7 @@ impl Attempting<'_> {
             return Attempt::Refused(StoreFault::TooLarge);
         }
         let (step, answers) = self.step(commits, commits.iter().map(|_| Decision::Do));
-        let statement = changes.statement(self.end, &step);
+        let statement = changes.statement(self.end, &step, self.lock_time);
         let Ok(client) = self.database.committer().await else { return Attempt::Lost };
         match run(&client, &statement).await {
             Ran::Well => Attempt::Done(step, answers),
@@ -117,7 +123,9 @@ impl Attempting<'_> {
     /// Everything but the end of the transaction.
     async fn prepare(&self, client: &Client, commits: &[Commit]) -> Result<Prepared, Undecided> {
         let begin = format!(
-            "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_MILLIS}"
+            "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_MILLIS}; \
+             SET LOCAL lock_timeout = {}",
+            self.lock_time.as_millis()
         );
         client.batch_execute(&begin).await?;
         if !self.is_end(client).await? {
@@ -135,7 +143,7 @@ impl Attempting<'_> {
             return Ok(Prepared::Ended(Attempt::Refused(StoreFault::TooLarge)));
         }
         decided.hold(client).await?;
-        let statement = changes.statement(self.end, &step);
+        let statement = changes.statement(self.end, &step, self.lock_time);
         match client.query_typed(&statement.sql, &statement.parameters()).await {
             // A row that was not there a moment ago.
             Err(error) if error.code() == Some(&SqlState::DIVISION_BY_ZERO) => return Err(Undecided::Met),
@@ -208,6 +216,8 @@ fn failed(database: &Database, client: Object, error: &tokio_postgres::Error) ->
 fn refused(error: &tokio_postgres::Error) -> Attempt {
     if error.code() == Some(&SqlState::UNIQUE_VIOLATION) {
         Attempt::Taken
+    } else if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) {
+        Attempt::Held
     } else if is_conflict(error) {
         Attempt::Met
     } else {

@@ -20,7 +20,11 @@ use crate::commit::attempt::{Attempt, Attempting};
 use crate::commit::chain_end::ChainEnd;
 use crate::commit::{Answer, Job, Progress};
 use crate::connect::Database;
-use crate::limits::{CONFLICT_TRIES_MAX, JITTER_MICROS, RESOLVE_TIME, RETRY_TIME, STATEMENT_TIME};
+use crate::limits::{
+    ALONE_LOCK_TIME, ALONE_TIME, CONFLICT_TIME, CONFLICT_TRIES_MAX, JITTER_MICROS, LOCK_TIME, RESOLVE_TIME,
+    RETRY_TIME, STATEMENT_TIME,
+};
+use crate::row::lock_limited;
 
 pub(crate) struct Engine {
     database: Database,
@@ -86,11 +90,14 @@ impl Engine {
                 let Some(job) = self.next().await else { return };
                 self.waiting.push_back(job);
             }
-            while let Ok(job) = self.receiver.try_recv() {
+            // What is for later steps waits in the queue, which has a bound.
+            while self.waiting.len() < max
+                && let Ok(job) = self.receiver.try_recv()
+            {
                 self.waiting.push_back(job);
             }
             let jobs = self.waiting.drain(..max.min(self.waiting.len())).collect();
-            self.step(jobs).await;
+            self.step(jobs, LOCK_TIME).await;
         }
         self.receiver.close();
         self.refuse_waiting(StoreFault::Stopped);
@@ -121,8 +128,8 @@ impl Engine {
         self.waiting.drain(..).for_each(|job| drop(job.reply.send(Err(fault))));
     }
 
-    /// Does what goes together, and answers. Returns when it is known what became of it.
-    async fn step(&mut self, jobs: Vec<Job>) {
+    /// Does what goes together, and answers. Returns when it is known what became of it. A row that somebody holds is waited for so long.
+    async fn step(&mut self, jobs: Vec<Job>, lock_time: Duration) {
         let (commits, replies): (Vec<Commit>, Vec<_>) =
             jobs.into_iter().map(|job| (job.commit, job.reply)).unzip();
         let mut replies = Replies(replies);
@@ -135,6 +142,7 @@ impl Engine {
         loop {
             if replies.are_given() && self.receiver.is_closed() {
                 // The store is to end: the next one looks where the chain ends.
+                self.stopped = true;
                 return;
             }
             if !fate.is_empty() {
@@ -159,8 +167,12 @@ impl Engine {
                 self.wait_for_database(begun, &mut replies).await;
                 continue;
             }
-            let attempting =
-                Attempting { database: &self.database, chain: self.chain.as_ref(), end: &self.end };
+            let attempting = Attempting {
+                database: &self.database,
+                chain: self.chain.as_ref(),
+                end: &self.end,
+                lock_time,
+            };
             let attempt =
                 if with_care { attempting.decide(&commits).await } else { attempting.hope(&commits).await };
             let refusal = match attempt {
@@ -171,19 +183,21 @@ impl Engine {
                         "store.commit_lost"
                     );
                     fate.push((step, answers));
+                    self.wait_for_database(begun, &mut replies).await;
                     continue;
                 }
                 Attempt::Unhoped => {
                     with_care = true;
                     continue;
                 }
-                Attempt::Met if tries < CONFLICT_TRIES_MAX => {
+                Attempt::Met if tries < CONFLICT_TRIES_MAX && begun.elapsed() < CONFLICT_TIME => {
                     tries += 1;
                     with_care = true;
                     sleep(self.jitter(tries)).await;
                     continue;
                 }
-                Attempt::Lost if !fate.is_empty() => {
+                // What holds it may be what was sent before, which waits for a standby.
+                Attempt::Lost | Attempt::Held if !fate.is_empty() => {
                     self.wait_for_database(begun, &mut replies).await;
                     continue;
                 }
@@ -197,7 +211,7 @@ impl Engine {
                     return self.stop(&mut replies, fault, "the database has lost what it had committed");
                 }
                 Attempt::Nothing(answers) => Ok(answers),
-                Attempt::Met => Err(StoreFault::Busy),
+                Attempt::Met | Attempt::Held => Err(StoreFault::Busy),
                 Attempt::Lost => Err(StoreFault::Unreachable),
                 Attempt::Refused(fault) => Err(fault),
             };
@@ -216,7 +230,7 @@ impl Engine {
         replies.give(answers);
     }
 
-    /// Answers what was not done. One that the database does not take is found by trying each by itself.
+    /// Answers what was not done. One that the database does not take, or whose row somebody holds, is found by trying each by itself.
     async fn refused(
         &mut self,
         refusal: Result<Vec<Answer>, StoreFault>,
@@ -233,19 +247,43 @@ impl Engine {
                 replies.refuse(StoreFault::Unreachable);
                 self.refuse_waiting(StoreFault::Unreachable);
             }
-            Err(fault @ (StoreFault::Full | StoreFault::Busy)) => {
-                self.progress.fault((fault == StoreFault::Full).then_some(fault));
-                replies.refuse(fault);
+            Err(StoreFault::Full) => {
+                self.progress.fault(Some(StoreFault::Full));
+                replies.refuse(StoreFault::Full);
             }
             Err(_) if commits.len() > 1 => {
-                for (commit, reply) in commits.into_iter().zip(replies.0) {
-                    Box::pin(self.step(vec![Job { commit, reply }])).await;
-                }
+                // It answered.
+                self.progress.fault(None);
+                self.one_by_one(commits, replies).await;
+            }
+            Err(StoreFault::Busy) => {
+                self.progress.fault(None);
+                replies.refuse(StoreFault::Busy);
             }
             Err(fault) => {
                 tracing::error!(error = %fault, advice = "see the log of the database", "store.commit_refused");
                 replies.refuse(fault);
             }
+        }
+    }
+
+    /// Each by itself, as long as there is time and the database is there.
+    async fn one_by_one(&mut self, commits: Vec<Commit>, replies: Replies) {
+        let begun = Instant::now();
+        let mut jobs = commits.into_iter().zip(replies.0).map(|(commit, reply)| Job { commit, reply });
+        while let Some(job) = jobs.next() {
+            Box::pin(self.step(vec![job], ALONE_LOCK_TIME)).await;
+            let fault = if self.stopped {
+                StoreFault::Stopped
+            } else if self.progress.fault_now() == Some(StoreFault::Unreachable) {
+                StoreFault::Unreachable
+            } else if begun.elapsed() >= ALONE_TIME {
+                StoreFault::Busy
+            } else {
+                continue;
+            };
+            jobs.for_each(|job| drop(job.reply.send(Err(fault))));
+            return;
         }
     }
 
@@ -301,10 +339,18 @@ impl Engine {
         let before = self.end.mark.unwrap_or(self.end.tag);
         let mark = Step::new(self.chain.as_ref(), &before, self.end.writer, self.end.place, &[]).tag;
         let sql = if self.end.mark.is_some() {
-            "UPDATE audit SET tag = $3 WHERE writer = $1 AND place = $2 AND count = 0 AND tag = $4 RETURNING 1"
+            format!(
+                "UPDATE audit SET tag = $3 \
+                 WHERE writer = $1 AND place = $2 AND count = 0 AND tag = $4 AND {} RETURNING 1",
+                lock_limited(LOCK_TIME)
+            )
         } else {
-            "INSERT INTO audit (writer, place, count, notes, tag) VALUES ($1, $2, 0, '', $3) \
-             ON CONFLICT (writer, place) DO NOTHING RETURNING 1"
+            format!(
+                "INSERT INTO audit (writer, place, count, notes, tag) \
+                 SELECT $1, $2, 0, ''::bytea, $3 WHERE {} \
+                 ON CONFLICT (writer, place) DO NOTHING RETURNING 1",
+                lock_limited(LOCK_TIME)
+            )
         };
         let (writer, tag, before) =
             (self.end.writer.as_bytes().as_slice(), mark.as_slice(), before.as_slice());
@@ -314,7 +360,7 @@ impl Engine {
         if self.end.mark.is_some() {
             parameters.push((&before, Type::BYTEA));
         }
-        let Ok(rows) = self.database.write(sql, &parameters).await else { return false };
+        let Ok(rows) = self.database.write(&sql, &parameters).await else { return false };
         if rows.is_empty() {
             return false;
         }

@@ -3,6 +3,7 @@
 //! Each part says how many rows it found as it wanted them. The last line divides by nothing unless all did, which undoes the statement: that
 //! works without a language inside the database, in every relative of PostgreSQL.
 
+use core::time::Duration;
 use std::collections::BTreeMap;
 
 use panvault_model::OrganisationId;
@@ -11,6 +12,7 @@ use tokio_postgres::types::{ToSql, Type};
 
 use crate::audit::Step;
 use crate::commit::chain_end::ChainEnd;
+use crate::row::lock_limited;
 use crate::table::{Kind, Value, columns, id, name, values};
 
 /// What a step does in the tables. Each row once, save where it is only looked at.
@@ -90,8 +92,10 @@ impl Changes {
     }
 
     /// The statement that does it, with the node's step behind the end of its chain.
-    pub(crate) fn statement(self, end: &ChainEnd, step: &Step) -> Statement {
+    pub(crate) fn statement(self, end: &ChainEnd, step: &Step, lock_time: Duration) -> Statement {
         let mut statement = Statement::default();
+        // The first of them: no row is waited for before.
+        statement.conditions.push(lock_limited(lock_time));
         for (table, parts) in self.tables {
             statement.parts(table, parts);
         }

@@ -5,6 +5,7 @@
 mod commit;
 mod conformance;
 mod cut;
+mod held;
 mod lists;
 mod migrate;
 mod outage;

@@ -7,6 +7,7 @@ use panvault_store::{Commit, Outcome, Store, StoreFault};
 use panvault_store_postgres::{Database, Password, PostgresSettings, PostgresStore, PostgresUrl};
 use panvault_testkit::conformance::rows::{VAULT, chain, id};
 use panvault_testkit::servers::{Postgres, PostgresDatabase, PostgresVersion};
+use tokio_postgres::{Client, Config, NoTls};
 
 /// Runs a future to its end, with threads as a server has them.
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -51,12 +52,47 @@ impl Home {
         PostgresStore::open(self.connect().await, chain(VAULT), node).await.unwrap()
     }
 
+    /// A connection of somebody else's.
+    pub(crate) async fn client(&self) -> Client {
+        let mut config: Config = self.database.url.parse().unwrap();
+        let (client, connection) = config.password(&self.database.password).connect(NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+    }
+
+    /// Commits wait for a standby from now on, and there is none.
+    pub(crate) async fn lose_standby(&self) {
+        self.sql("CREATE TABLE probe (at int)");
+        self.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+        self.sql("SELECT pg_reload_conf()");
+        let probe = self.client().await;
+        tokio::spawn(
+            async move { while probe.batch_execute("INSERT INTO probe VALUES (1)").await.is_ok() {} },
+        );
+        while self.sql("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") == "0" {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Commits wait for no standby any more.
+    pub(crate) fn standby_back(&self) {
+        self.sql("ALTER SYSTEM RESET synchronous_standby_names");
+        self.sql("SELECT pg_reload_conf()");
+    }
+
     /// Opens the store through another port.
     pub(crate) async fn open_through(&self, port: u16, node: NodeId) -> PostgresStore {
         drop(self.connect().await);
         let database = connect(&self.postgres.through(&self.database, port), 64).await;
         PostgresStore::open(database, chain(VAULT), node).await.unwrap()
     }
+}
+
+/// Backends that wait for a row, or for a standby.
+pub(crate) fn waiting(home: &Home) -> u64 {
+    let sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'panvault' AND datname = current_database() \
+               AND (wait_event_type = 'Lock' OR wait_event = 'SyncRep')";
+    home.sql(sql).parse().unwrap()
 }
 
 /// Reaches a database.
