@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use panvault_model::NodeId;
 use panvault_store::{Chain, Commit, Outcome, Pending, StoreFault, StoreStatus};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::commit::chain_end::ChainEnd;
@@ -57,6 +57,7 @@ pub(crate) struct Committer {
     queue: Mutex<Option<mpsc::Sender<Job>>>,
     progress: Arc<Progress>,
     task: Mutex<Option<JoinHandle<()>>>,
+    stopped: watch::Receiver<bool>,
 }
 
 impl Committer {
@@ -70,9 +71,10 @@ impl Committer {
         let (sender, receiver) = mpsc::channel(QUEUE_COMMITS_MAX);
         let progress = Arc::new(Progress::default());
         progress.done(end.place - 1);
-        let engine = Engine::new(database, chain, end, Arc::clone(&progress), receiver);
+        let (stop, stopped) = watch::channel(false);
+        let engine = Engine::new(database, chain, end, Arc::clone(&progress), receiver, stop);
         let task = tokio::spawn(engine.run());
-        Ok(Self { queue: Mutex::new(Some(sender)), progress, task: Mutex::new(Some(task)) })
+        Ok(Self { queue: Mutex::new(Some(sender)), progress, task: Mutex::new(Some(task)), stopped })
     }
 
     /// Hands a commit over. It is in the queue when this returns.
@@ -107,13 +109,23 @@ impl Committer {
         }
     }
 
-    /// Takes nothing more in, and waits until all that was taken is done.
-    pub(crate) async fn close(&self) {
+    /// Waits until nothing more is written: after a failure, or because it was closed.
+    pub(crate) fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut stopped = self.stopped.clone();
+        async move {
+            // An error means that the task has ended.
+            drop(stopped.wait_for(|stopped| *stopped).await);
+        }
+    }
+
+    /// Takes nothing more in, and waits until all that was taken is done. An error when writing had ended by itself.
+    pub(crate) async fn close(&self) -> Result<(), StoreFault> {
         drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
         let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(task) = task {
             // What ended it otherwise has been said where it did.
             drop(task.await);
         }
+        if *self.stopped.borrow() { Err(StoreFault::Stopped) } else { Ok(()) }
     }
 }

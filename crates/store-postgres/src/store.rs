@@ -34,6 +34,12 @@ impl PostgresStore {
         Ok(Self { database, chain, committer, reads })
     }
 
+    /// Waits until the store has ended: by itself, because the database is not the one that it was, or because it was closed. Nothing is written
+    /// from then on; another that is opened, under another name, can go on.
+    pub fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.committer.stopped()
+    }
+
     /// The database that it is in.
     pub fn database(&self) -> &Database {
         &self.database
@@ -210,9 +216,9 @@ impl Store for PostgresStore {
 
     fn close(&self) -> Pending<'_, ()> {
         Box::pin(async {
-            self.committer.close().await;
+            let closed = self.committer.close().await;
             self.database.close();
-            Ok(())
+            closed
         })
     }
 }

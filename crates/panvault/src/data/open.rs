@@ -10,7 +10,7 @@ use panvault_keys::{Entropy, Slot, SystemEntropy, VaultKeys};
 use panvault_model::NodeId;
 use panvault_store::{CvvStore, MemoryCvvs, Store};
 use panvault_store_embedded::{EmbeddedStore, Settings};
-use panvault_store_postgres::Database;
+use panvault_store_postgres::{Database, PostgresStore};
 use panvault_vault::{
     Caller, Clock, Connector, GuardSettings, Mode, OperatorKey, Origin, SystemClock, Vault, VaultError,
     VaultParts,
@@ -36,11 +36,11 @@ pub(crate) struct OpenVault {
 pub(crate) enum Kept {
     /// The store, which may end by itself.
     Directory(Arc<EmbeddedStore>),
-    /// The lock of a node's directory. Its store is elsewhere, and this process waits for it.
+    /// The lock of a node's directory. Its store is elsewhere: this process waits for it while it is away, and ends where it is no more what it was.
     Node {
         #[expect(dead_code, reason = "a lock is held, not read")]
         held: Directory,
-        database: Database,
+        store: Arc<PostgresStore>,
     },
 }
 
@@ -49,20 +49,23 @@ impl Kept {
     pub(crate) fn database(&self) -> Option<Database> {
         match self {
             Self::Directory(_) => None,
-            Self::Node { database, .. } => Some(database.clone()),
+            Self::Node { store, .. } => Some(store.database().clone()),
         }
     }
 
     /// Waits until the store has ended by itself.
     pub(crate) fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
-        let store = match self {
-            Self::Directory(store) => Some(Arc::clone(store)),
-            Self::Node { .. } => None,
+        // What is waited for holds no store open.
+        let (directory, node) = match self {
+            Self::Directory(store) => (Some(store.stopped()), None),
+            Self::Node { store, .. } => (None, Some(store.stopped())),
         };
         async move {
-            match store {
-                Some(store) => store.stopped().await,
-                None => core::future::pending().await,
+            if let Some(stopped) = directory {
+                stopped.await;
+            }
+            if let Some(stopped) = node {
+                stopped.await;
             }
         }
     }

@@ -131,6 +131,9 @@ impl Attempting<'_> {
         if !self.is_end(client).await? {
             return Ok(Prepared::Ended(Attempt::Rewound));
         }
+        if let Some(ended) = self.is_marked(client).await? {
+            return Ok(Prepared::Ended(ended));
+        }
         let found = decided::look(client, commits).await?;
         let mut changes = Changes::default();
         let decided = found.decide(commits, &mut changes, self.chain).map_err(Undecided::Damaged)?;
@@ -163,6 +166,23 @@ impl Attempting<'_> {
             .query_typed(sql, &[(&writer, Type::BYTEA), (&place, Type::INT8), (&tag, Type::BYTEA)])
             .await?;
         Ok(!rows.is_empty())
+    }
+
+    /// What has become of the mark at the place of this step, if one was set and is not there: a standby may have been promoted that had all steps, and not
+    /// the mark.
+    async fn is_marked(&self, client: &Client) -> Result<Option<Attempt>, tokio_postgres::Error> {
+        let Some(mark) = self.end.mark else { return Ok(None) };
+        let sql = "SELECT count = 0 AND tag = $3 FROM audit WHERE writer = $1 AND place = $2";
+        let (writer, tag) = (self.end.writer.as_bytes().as_slice(), mark.as_slice());
+        let place = i64::try_from(self.end.place).unwrap_or(i64::MAX);
+        let rows = client
+            .query_typed(sql, &[(&writer, Type::BYTEA), (&place, Type::INT8), (&tag, Type::BYTEA)])
+            .await?;
+        Ok(match rows.first().map(|row| row.try_get(0)).transpose()? {
+            Some(true) => None,
+            Some(false) => Some(Attempt::Taken),
+            None => Some(Attempt::Rewound),
+        })
     }
 
     /// The node's step, and what whoever waits is told when it is durable.

@@ -11,7 +11,7 @@ use std::hash::DefaultHasher;
 use std::sync::Arc;
 
 use panvault_store::{Chain, Commit, StoreFault};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::types::{ToSql, Type};
 
@@ -35,6 +35,8 @@ pub(crate) struct Engine {
     waiting: VecDeque<Job>,
     /// Nothing more is written: the database is not the one that it was.
     stopped: bool,
+    /// Told when that is so because of a failure.
+    stop: watch::Sender<bool>,
 }
 
 /// What was sent and may have been done: the step, and what whoever waits is told then.
@@ -78,8 +80,9 @@ impl Engine {
         end: ChainEnd,
         progress: Arc<Progress>,
         receiver: mpsc::Receiver<Job>,
+        stop: watch::Sender<bool>,
     ) -> Self {
-        Self { database, chain, end, progress, receiver, waiting: VecDeque::new(), stopped: false }
+        Self { database, chain, end, progress, receiver, waiting: VecDeque::new(), stopped: false, stop }
     }
 
     /// Until nobody can hand anything over any more, or writing has ended.
@@ -294,6 +297,7 @@ impl Engine {
         self.progress.fault(Some(StoreFault::Stopped));
         replies.refuse(fault);
         self.stopped = true;
+        self.stop.send_replace(true);
     }
 
     /// Waits a moment. Whoever has waited for long enough is told that nobody knows, and whoever comes meanwhile is refused.

@@ -134,3 +134,45 @@ fn cut_off(cut: Cut) {
         assert_eq!(places, Ok(cards.to_owned()), "{cut:?}: the trail has what is there");
     });
 }
+
+/// A standby that was promoted has all steps of a node, and not the mark that it had set: the node ended with "another was quicker" at every commit, for
+/// ever. It stops, as where a step is missing, and its process is started anew.
+#[test]
+fn where_its_mark_is_missing_a_node_stops() {
+    let home = Home::new();
+    block_on(async {
+        let proxy = Proxy::start(home.postgres.port()).await;
+        let store = home.open_through(proxy.port, node(1)).await;
+        assert!(is_done(&store.commit(card_insert(&card(9))).await));
+        let other = home.open_as(node(2)).await;
+        // Lost on its way, it cannot be done when it is tried again, and the place is marked before that is said.
+        assert!(is_done(&other.commit(card_insert(&card(10))).await));
+        proxy.cut(IN_ONE, Cut::Before, 1);
+        assert_eq!(store.commit(card_insert(&card(10))).await, Ok(Outcome::Unmet(0)));
+        assert_eq!(home.sql("DELETE FROM audit WHERE count = 0 RETURNING 1"), "1", "it was marked");
+        assert_eq!(store.commit(card_insert(&card(11))).await, Err(StoreFault::Stopped));
+        store.stopped().await;
+        assert_eq!(store.commit(card_insert(&card(11))).await, Err(StoreFault::Stopped));
+        assert_eq!(store.close().await, Err(StoreFault::Stopped));
+        assert_eq!(home.sql("SELECT count(*) FROM card"), "2");
+    });
+}
+
+/// A database that has lost what this node had committed, as a standby that was behind when it was promoted, is not written to, and whoever
+/// serves it is told, so that the process can end.
+#[test]
+fn where_its_steps_are_missing_a_node_stops() {
+    let home = Home::new();
+    block_on(async {
+        let store = home.open_as(node(1)).await;
+        assert!(is_done(&store.commit(card_insert(&card(10))).await));
+        home.sql("DELETE FROM audit; DELETE FROM card");
+        assert_eq!(store.commit(card_insert(&card(11))).await, Err(StoreFault::Stopped));
+        store.stopped().await;
+        assert_eq!(store.close().await, Err(StoreFault::Stopped));
+        assert_eq!(home.sql("SELECT count(*) FROM card"), "0");
+        let anew = home.open_as(node(2)).await;
+        assert!(is_done(&anew.commit(card_insert(&card(11))).await));
+        assert_eq!(anew.close().await, Ok(()));
+    });
+}

@@ -27,6 +27,7 @@ impl NodeDirectory {
         let node = node_make(&clock)?;
         let store = PostgresStore::open(database.clone(), chain(&keys), node).await;
         let store = store.with_context(|| format!("the database at {} cannot be read", database.url()))?;
+        let store = Arc::new(store);
         let cvvs = match &self.shared.cvvs {
             Cvvs::InProcess => memory_cvvs(&clock, settings),
             Cvvs::Server(server) => cvv_server(server, row.vault, settings.cvvs_held_max).await?,
@@ -35,14 +36,14 @@ impl NodeDirectory {
             path: &self.path,
             node,
             clock,
-            store: Arc::new(store) as Arc<dyn Store>,
+            store: Arc::clone(&store) as Arc<dyn Store>,
             cvvs,
             keys,
             mode,
         };
         let (vault, bins) = opening.open(settings).await?;
         mend(&database, &row, &copies).await;
-        Ok(OpenVault { vault, operator: Arc::new(operator), kept: Kept::Node { held, database }, bins })
+        Ok(OpenVault { vault, operator: Arc::new(operator), kept: Kept::Node { held, store }, bins })
     }
 }
 
