@@ -53,8 +53,8 @@ pub const JITTER_MICROS: u64 = 4_000;
 /// How long a read by key, or by an index, may take before its connection is given up.
 pub const READ_TIME: Duration = Duration::from_secs(5);
 
-/// How long reading all documents may take: they are read as of one moment, a hundred thousand organisations and their keys.
-pub const DOCUMENTS_TIME: Duration = Duration::from_secs(60);
+/// Documents that are read at a time where all are read.
+pub const DOCUMENTS_PAGE_ROWS: usize = 2_048;
 
 /// Lists that run at a time of one asker, where there are connections for so many.
 pub const LISTS_OF_ONE_MAX: usize = 3;

@@ -5,7 +5,7 @@
 
 mod entries;
 mod fields;
-mod snapshot;
+pub(crate) mod snapshot;
 
 use core::time::Duration;
 use std::collections::{HashMap, VecDeque};

@@ -11,9 +11,13 @@ use panvault_store::{
     IdempotencyKey, IdempotencyRow, NodeRow, RefundRow, Row, RowKey, SlotLimits, Slots, StoreFault, Table,
     Totals, TransactionRow,
 };
+use tokio::time::timeout;
 
 use crate::connect::Database;
-use crate::limits::{DOCUMENTS_TIME, LISTS_OF_ONE_MAX, LISTS_WAITING_MAX, TOTALS_COUNTED_MAX, lists_max};
+use crate::limits::{
+    DOCUMENTS_PAGE_ROWS, LISTS_OF_ONE_MAX, LISTS_WAITING_MAX, READ_TIME, TOTALS_COUNTED_MAX, lists_max,
+};
+use crate::list::snapshot::Snapshot;
 use crate::row::{self, Argument, UNREADABLE, limit};
 use crate::table;
 
@@ -168,11 +172,29 @@ impl Reads {
         self.each(Table::ApiKeyUse, &keys, of!(ApiKeyUse)).await
     }
 
-    /// By kind, and then by id.
+    /// By kind, and then by id; all as of one moment, in pages, each of which has the time of a read: however many there are, a node that reads them
+    /// comes to the end.
     pub(crate) async fn document_read_all(&self) -> Result<Vec<Arc<DocumentRow>>, StoreFault> {
-        let sql = format!("{} ORDER BY id", row::selected(Table::Document));
-        let found = self.database.query_within(DOCUMENTS_TIME, &sql, &[]).await?;
-        self.decoded(Table::Document, &found, of!(Document))
+        let sql = format!("{} WHERE id > $1 ORDER BY id LIMIT $2", row::selected(Table::Document));
+        let snapshot = Snapshot::begin(&self.database, READ_TIME).await?;
+        let (mut rows, mut after) = (Vec::new(), Vec::new());
+        loop {
+            let page = [Argument::Bytes(&after), limit(DOCUMENTS_PAGE_ROWS)];
+            let found = timeout(READ_TIME + READ_TIME, snapshot.query(&sql, &page))
+                .await
+                .map_err(|_| StoreFault::Unreachable)??;
+            for found in &found {
+                rows.extend(of!(Document)(row::row(Table::Document, self.chain.as_ref(), found)?));
+            }
+            match rows.last() {
+                Some(last) if found.len() >= DOCUMENTS_PAGE_ROWS => {
+                    after = table::id(RowKey::Document(last.kind, last.id));
+                }
+                Some(_) | None => break,
+            }
+        }
+        snapshot.end().await?;
+        Ok(rows)
     }
 
     pub(crate) async fn document_read_many(

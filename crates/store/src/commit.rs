@@ -13,7 +13,7 @@ pub struct Commit {
     /// What must hold of rows before it, in the order in which that is looked at.
     pub expects: Vec<Expect>,
     /// The rows as they are to be, and those that are to go; each row once. A new row has version 1, but for [`CardCvvRow`](crate::CardCvvRow)
-    /// and [`ApiKeyUseRow`](crate::ApiKeyUseRow).
+    /// [`ApiKeyUseRow`](crate::ApiKeyUseRow) and the log of changes of documents.
     /// There may be none: then the audit note is all.
     pub effects: Effects,
     /// The audit note.

@@ -43,13 +43,15 @@ pub enum DocumentKind {
     AuditCheckpoint,
     /// How far the audit trail of a node came that has ended, whose id it has. It lies beside the documents, too.
     AuditEnd,
+    /// Which documents one of the last changes touched ([`crate::change_log`]). It lies beside the documents, too.
+    ChangeLog,
 }
 
 impl DocumentKind {
     /// Whether it lies beside the documents, and the head does not cover it.
     pub const fn is_beside(self) -> bool {
         match self {
-            Self::AuditCheckpoint | Self::AuditEnd => true,
+            Self::AuditCheckpoint | Self::AuditEnd | Self::ChangeLog => true,
             Self::Organisation
             | Self::Account
             | Self::Processor
@@ -70,6 +72,7 @@ impl DocumentKind {
             Self::DocumentHead => 8,
             Self::AuditCheckpoint => 9,
             Self::AuditEnd => 10,
+            Self::ChangeLog => 11,
         }
     }
 
@@ -85,6 +88,7 @@ impl DocumentKind {
             8 => Some(Self::DocumentHead),
             9 => Some(Self::AuditCheckpoint),
             10 => Some(Self::AuditEnd),
+            11 => Some(Self::ChangeLog),
             _ => None,
         }
     }

@@ -41,3 +41,6 @@ pub const CVV_KEY_COMPONENT_KEPT_SECONDS: u64 = CVV_KEY_COMPONENT_SECONDS + 600 
 
 /// Claims of one card that are remembered at a time.
 pub const CVV_CLAIMS_MAX: usize = 16;
+
+/// Changes of documents of which it is known what they touched, where nodes share a store: who missed more of them reads all documents.
+pub const CHANGE_LOG_ROWS: u32 = 256;

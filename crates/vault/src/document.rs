@@ -1,5 +1,6 @@
 //! Organisations, accounts, processors and API keys as rows: tagged, covered by a head, cached whole.
 
+mod catch_up;
 mod change;
 mod documents;
 mod examine;

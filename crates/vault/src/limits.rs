@@ -63,6 +63,15 @@ pub const DOCUMENTS_LOOK_MILLIS_MAX: u64 = 1_000;
 /// at every other after so long at most.
 pub const DOCUMENTS_SEEN_MILLIS_MAX: u64 = 2_000;
 
+/// How often in a row a node looks whose looks take so long that what they find may be of the past.
+pub const DOCUMENTS_LOOKS_MAX: usize = 8;
+
+/// Documents that a node reads to catch up with others; where they changed more, it reads all.
+pub const DOCUMENTS_CAUGHT_UP_MAX: usize = 4_096;
+
+/// How often a node begins anew to catch up with others that go on changing documents, before it reads all.
+pub const CATCH_UP_TRIES_MAX: usize = 16;
+
 /// How often the outcome of a transaction is written again when the store has no room for it.
 pub const SETTLE_TRIES_MAX: usize = 50;
 

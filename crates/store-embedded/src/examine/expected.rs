@@ -142,8 +142,13 @@ fn documents_differ(view: &Connection, steps: Steps) -> Result<Vec<String>, rusq
                     ));
                 }
             }
-            // Nodes that share a store write those two, and there is one here.
-            Some(DocumentKind::OrganisationKey | DocumentKind::AuditCheckpoint | DocumentKind::AuditEnd) => {}
+            // Nodes that share a store write all but the first, and there is one here.
+            Some(
+                DocumentKind::OrganisationKey
+                | DocumentKind::AuditCheckpoint
+                | DocumentKind::AuditEnd
+                | DocumentKind::ChangeLog,
+            ) => {}
             Some(
                 DocumentKind::Organisation
                 | DocumentKind::Account

@@ -8,11 +8,11 @@ use crate::fault::store_fault;
 use crate::row::Argument;
 
 /// A transaction that only reads, and sees all of it as of one moment. One that is dropped before its end takes its connection with it.
-pub(super) struct Snapshot(Lent);
+pub(crate) struct Snapshot(Lent);
 
 impl Snapshot {
     /// Each of its statements may take so long.
-    pub(super) async fn begin(database: &Database, time: Duration) -> Result<Self, StoreFault> {
+    pub(crate) async fn begin(database: &Database, time: Duration) -> Result<Self, StoreFault> {
         let begin = format!(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {}",
             // Zero would be no limit at all.
@@ -29,13 +29,13 @@ impl Snapshot {
         Err(StoreFault::Unreachable)
     }
 
-    pub(super) async fn query(&self, sql: &str, arguments: &[Argument<'_>]) -> Result<Vec<Row>, StoreFault> {
+    pub(crate) async fn query(&self, sql: &str, arguments: &[Argument<'_>]) -> Result<Vec<Row>, StoreFault> {
         let typed: Vec<_> = arguments.iter().map(Argument::typed).collect();
         self.0.client()?.query_typed(sql, &typed).await.map_err(|error| store_fault(&error))
     }
 
     /// Gives the connection back; after a statement that failed too.
-    pub(super) async fn end(self) -> Result<(), StoreFault> {
+    pub(crate) async fn end(self) -> Result<(), StoreFault> {
         self.0.client()?.batch_execute("COMMIT").await.map_err(|error| store_fault(&error))?;
         self.0.give_back();
         Ok(())

@@ -105,7 +105,8 @@ impl Documents {
             DocumentKind::OrganisationKey
             | DocumentKind::DocumentHead
             | DocumentKind::AuditCheckpoint
-            | DocumentKind::AuditEnd => {}
+            | DocumentKind::AuditEnd
+            | DocumentKind::ChangeLog => {}
         }
         Ok(replaced)
     }
@@ -129,7 +130,8 @@ impl Documents {
             DocumentKind::OrganisationKey
             | DocumentKind::DocumentHead
             | DocumentKind::AuditCheckpoint
-            | DocumentKind::AuditEnd => {}
+            | DocumentKind::AuditEnd
+            | DocumentKind::ChangeLog => {}
         }
         self.stamps.remove(&(kind, id))
     }

@@ -60,5 +60,6 @@ const fn name(kind: DocumentKind) -> &'static str {
         DocumentKind::DocumentHead => "head of documents",
         DocumentKind::AuditCheckpoint => "checkpoint of the audit trail",
         DocumentKind::AuditEnd => "end of the audit trail of node",
+        DocumentKind::ChangeLog => "log of changes of documents",
     }
 }

@@ -2,14 +2,15 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 
 use panvault_model::Now;
-use panvault_store::DocumentKind;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use crate::document::head::{HEAD_ID, HEAD_ROW, Head};
+use crate::document::catch_up::HEAD;
+use crate::document::head::{HEAD_ROW, Head};
 use crate::error::{VaultError, with_causes};
-use crate::limits::{DOCUMENTS_LOOK_MILLIS, DOCUMENTS_LOOK_MILLIS_MAX, DOCUMENTS_SEEN_MILLIS_MAX};
-use crate::seal;
+use crate::limits::{
+    DOCUMENTS_LOOK_MILLIS, DOCUMENTS_LOOK_MILLIS_MAX, DOCUMENTS_LOOKS_MAX, DOCUMENTS_SEEN_MILLIS_MAX,
+};
 use crate::throttle::Throttle;
 use crate::vault::{Vault, WeakVault};
 
@@ -70,9 +71,15 @@ impl Vault {
         if seen.is_after(asked) {
             return Ok(());
         }
-        let asked = self.now();
-        self.documents_look().await?;
-        seen.note(asked);
+        for _ in 0..DOCUMENTS_LOOKS_MAX {
+            let asked = self.now();
+            self.documents_look().await?;
+            // They are those of that moment at least. What took long to read may have changed meanwhile.
+            seen.note(asked);
+            if self.now().monotonic_millis.saturating_sub(asked.monotonic_millis) < DOCUMENTS_LOOK_MILLIS {
+                break;
+            }
+        }
         Ok(())
     }
 
@@ -82,19 +89,12 @@ impl Vault {
         Ok(self.node().is_shared() && self.snapshot().head.counter != counter)
     }
 
-    /// Reads the head, and all documents where it is another than here.
+    /// Reads the head, and what has changed where it is another than here.
     async fn documents_look(&self) -> Result<(), VaultError> {
         let before = self.snapshot().head;
-        let read = self.store().document_read_many(vec![(DocumentKind::DocumentHead, HEAD_ID)]);
+        let read = self.store().document_read_many(vec![HEAD]);
         let read = timeout(Duration::from_millis(DOCUMENTS_LOOK_MILLIS_MAX), read).await;
-        let stored = match read.map_err(|_| VaultError::DocumentsUnseen)??.into_iter().next().flatten() {
-            Some(row) => {
-                seal::document_verify(self.keys(), &row)?;
-                // Its id and kind are in its tag; nobody else's head is taken for it.
-                Head::open(&row, self.keys())?
-            }
-            None => (Head::NONE, self.keys().head_version()),
-        };
+        let stored = self.head_of(read.map_err(|_| VaultError::DocumentsUnseen)??.first())?;
         if stored.0.counter < before.counter {
             return Err(VaultError::Tampered(HEAD_ROW));
         }

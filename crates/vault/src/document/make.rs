@@ -117,7 +117,8 @@ impl Vault {
                 snapshot.after(&changes, self.keys(), self.mode() == Mode::Test, self.processors())?;
             let changes: Vec<_> = changes.into_iter().chain([self.head_put(&after)?]).collect();
             let expects = changes.iter().filter_map(DocumentChange::expect).collect();
-            let effects = changes.into_iter().map(DocumentChange::effect).collect();
+            let log = self.change_log_effect(&changes, after.head.counter);
+            let effects = changes.into_iter().map(DocumentChange::effect).chain(log).collect();
             let commit = Commit { claim: claim(&made), expects, effects, audit };
             match self.document_commit(turn, commit, after).await? {
                 Committed::Done => return Ok(Changed::Made(made)),
@@ -156,17 +157,20 @@ impl Vault {
         done.await.unwrap_or(Err(VaultError::Store(StoreFault::Stopped)))
     }
 
-    /// Takes up all documents and keys as they are stored now. [`VaultError::Tampered`] also when they are those of an earlier moment.
+    /// Takes up documents and keys as they are stored now. [`VaultError::Tampered`] also when they are those of an earlier moment.
     pub(super) async fn reload(&self, turn: &DocumentTurn) -> Result<(), VaultError> {
+        if self.catch_up(turn).await? {
+            return Ok(());
+        }
         let rows = self.store().document_read_all().await?;
         let before = self.snapshot();
-        let read = Snapshot::read(
-            rows,
-            self.keys(),
-            self.mode() == Mode::Test,
-            self.processors(),
-            Some(&before.documents),
-        )?;
+        let (vault, documents) = (self.clone(), Arc::clone(&before));
+        // Of many it takes seconds, in which requests are served.
+        let reading = tokio::task::spawn_blocking(move || {
+            let test_mode = vault.mode() == Mode::Test;
+            Snapshot::read(rows, vault.keys(), test_mode, vault.processors(), Some(&documents.documents))
+        });
+        let read = reading.await.unwrap_or(Err(VaultError::Store(StoreFault::Stopped)))?;
         if read.head.counter < before.head.counter {
             return Err(VaultError::Tampered(HEAD_ROW));
         }

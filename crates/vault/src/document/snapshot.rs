@@ -80,6 +80,43 @@ impl Snapshot {
         test_mode: bool,
         processors: &dyn Connect,
     ) -> Result<Self, VaultError> {
+        let (documents, keys, covered) = self.changed(changes, vault_keys, test_mode, processors)?;
+        let head = self.head.next(covered, vault_keys.header_version()).ok_or(VaultError::Contended)?;
+        Ok(Self { head, documents, keys })
+    }
+
+    /// The documents after changes that others made, as the head of these says them, and of which all were read; `None` where that does not
+    /// agree. The hashes in the head are of the active key.
+    pub(super) fn caught_up(
+        &self,
+        changes: &[DocumentChange],
+        head: Head,
+        vault_keys: &VaultKeys,
+        test_mode: bool,
+        processors: &dyn Connect,
+    ) -> Result<Option<Self>, VaultError> {
+        let (documents, keys, covered) = self.changed(changes, vault_keys, test_mode, processors)?;
+        // Organisations and their first keys are made in one step. A key that is taken away alone is left to a reading of all.
+        let is_whole = |change: &DocumentChange| match change {
+            DocumentChange::Put(row) => {
+                row.kind != DocumentKind::Organisation || keys.has_keys(OrganisationId(row.id))
+            }
+            DocumentChange::Delete(..) | DocumentChange::Beside(_) => true,
+        };
+        let is_whole = head.covers(&covered)
+            && keys.organisations() == documents.organisations().len()
+            && changes.iter().all(is_whole);
+        Ok(is_whole.then_some(Self { head, documents, keys }))
+    }
+
+    /// Documents, keys and what a head covers after these changes.
+    fn changed(
+        &self,
+        changes: &[DocumentChange],
+        vault_keys: &VaultKeys,
+        test_mode: bool,
+        processors: &dyn Connect,
+    ) -> Result<(Documents, KeyRing, Covered), VaultError> {
         let (mut documents, mut keys, mut gone) = (self.documents.clone(), Vec::new(), Vec::new());
         let mut covered = self.head.covered();
         let hash = |stamp: Stamp, kind: DocumentKind, id: Id| {
@@ -106,10 +143,9 @@ impl Snapshot {
                 covered.take(hash(before, kind, id)?);
             }
         }
-        let head = self.head.next(covered, vault_keys.header_version()).ok_or(VaultError::Contended)?;
         let keys =
             gone.into_iter().fold(self.keys.with(keys), |keys, organisation| keys.without(organisation));
-        Ok(Self { head, documents, keys })
+        Ok((documents, keys, covered))
     }
 }
 
