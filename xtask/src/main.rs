@@ -7,6 +7,7 @@ mod bin_list;
 mod browser;
 mod ci;
 mod clients;
+mod cluster;
 mod deploy;
 mod dev_vault;
 mod examples;
@@ -73,6 +74,11 @@ enum Command {
     Clients,
     /// Run the programs in `examples/` against the real binary, alone.
     Examples,
+    /// Three nodes on this machine, over PostgreSQL and Redis, behind one address.
+    #[command(subcommand)]
+    Cluster(cluster::ClusterCommand),
+    /// Run what races and what is killed over three nodes for longer than the tests do: 20 rounds of each.
+    Soak,
     /// Check what is in `deploy/`, alone, as far as that goes without containers.
     Deploy,
     /// Check who uses whom, and the rules that sources and manifests keep.
@@ -132,6 +138,8 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Examples => examples::examples(&workspace).map(|()| true),
         Command::Attack => attack::attack(&workspace).map(|()| true),
         Command::Schemathesis => schemathesis::schemathesis(&workspace).map(|()| true),
+        Command::Cluster(command) => cluster::cluster(&workspace, &command).map(|()| true),
+        Command::Soak => test::soak(&workspace).map(|()| true),
         Command::Deploy => deploy::check(&workspace).map(|()| true),
         Command::Architecture => {
             architecture::check(&workspace)?;

@@ -4,7 +4,7 @@ use crate::attack::Outcomes;
 use crate::parts::{Parts, Totals};
 use crate::workspace::Workspace;
 use crate::{
-    attack, bin_list, browser, clients, deploy, examples, first_command, package, packages, run,
+    attack, bin_list, browser, clients, cluster, deploy, examples, first_command, package, packages, run,
     schemathesis, servers,
 };
 
@@ -50,6 +50,7 @@ pub(crate) fn tests(workspace: &Workspace, without: &Without, parts: &mut Parts)
     } else {
         parts.check("browser", || browser::browser(workspace, None));
     }
+    parts.check("three nodes, up and down", || cluster::test(workspace));
     if without.python {
         parts.skip("what is in deploy/", "--without-python");
     } else {
@@ -75,6 +76,17 @@ fn cargo_test(workspace: &Workspace, outcomes: &mut Outcomes) -> anyhow::Result<
     let totals = totals_and(run::cargo(&workspace.root, &arguments), |line| outcomes.note(line))?;
     anyhow::ensure!(totals.passed + totals.failed > 0, "no test was run");
     Ok(totals)
+}
+
+/// What races and what is killed over three nodes, for longer.
+pub(crate) fn soak(workspace: &Workspace) -> anyhow::Result<()> {
+    needed(&workspace.root)?;
+    let arguments = ["test", "--locked", "--package", "panvault", "--test", "it", "cluster::"];
+    let mut command = run::cargo(&workspace.root, &arguments);
+    command.env("PANVAULT_TEST_ROUNDS", "20");
+    let totals = totals(command)?;
+    anyhow::ensure!(totals.passed > 0 && totals.failed == 0, "{} tests failed", totals.failed);
+    Ok(())
 }
 
 /// Runs test binaries, and adds up what they say.
