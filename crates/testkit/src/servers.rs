@@ -12,6 +12,7 @@ mod redis;
 
 pub use self::haproxy::HaProxy;
 pub use self::pgbouncer::PgBouncer;
+pub use self::port::free_port;
 pub use self::postgres::{Postgres, PostgresDatabase, PostgresOptions, PostgresVersion};
 pub use self::redis::{Redis, RedisOptions};
 

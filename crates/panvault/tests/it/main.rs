@@ -6,6 +6,7 @@ mod beside;
 mod bin;
 mod bin_before;
 mod cli;
+mod cluster;
 mod crash;
 mod crowd;
 mod demo;

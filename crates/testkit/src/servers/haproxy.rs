@@ -28,7 +28,7 @@ impl HaProxy {
         let configuration = directory.path().join("haproxy.cfg");
         program::write_secret(&configuration, CONFIGURATION);
         for tried in 1.. {
-            let port = port::free();
+            let port = port::free_port();
             let mut command = Command::new(SERVER);
             // It has a parent process that says when it is loaded.
             command.args(["-W", "-db", "-f"]).arg(&configuration);

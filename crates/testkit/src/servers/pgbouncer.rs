@@ -27,7 +27,7 @@ impl PgBouncer {
         program::write_secret(&users, &format!("\"postgres\" \"{password}\"\n"));
         let configuration = directory.path().join("pgbouncer.ini");
         for tried in 1.. {
-            let port = port::free();
+            let port = port::free_port();
             let text = format!(
                 "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
                  unix_socket_dir =\nauth_type = scram-sha-256\nauth_file = {}\npool_mode = transaction\n\

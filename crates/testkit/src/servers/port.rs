@@ -7,7 +7,7 @@ const FIRST: u16 = 18_000;
 const COUNT: u16 = 14_000;
 
 /// A port of the loopback address on which nobody listens now; another process may take it before it is used.
-pub(super) fn free() -> u16 {
+pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     // Processes that run side by side begin at different places.
     let begin = process::id().wrapping_mul(61);

@@ -107,7 +107,7 @@ impl Postgres {
         let mut server =
             Self { version, directory, port: 0, settings, running, databases: AtomicU32::new(0) };
         for tried in 1.. {
-            server.port = port::free();
+            server.port = port::free_port();
             match server.launch() {
                 Ok(program) => {
                     *server.running.lock().unwrap() = Some(program);

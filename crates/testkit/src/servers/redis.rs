@@ -41,7 +41,7 @@ impl Redis {
         }
         let mut server = Self { directory, port: 0, options, running: Mutex::new(None) };
         for tried in 1.. {
-            server.port = port::free();
+            server.port = port::free_port();
             match server.launch() {
                 Ok(program) => {
                     *server.running.lock().unwrap() = Some(program);

@@ -1,0 +1,200 @@
+//! Three nodes of the real binary over a database and what holds their CVVs, each killed and started as a test says.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use panvault_testkit::servers::{Postgres, Redis, RedisOptions, free_port};
+use panvault_testkit::{HttpAnswer, http_send};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::cli::path;
+use crate::support::{panvault, run_json, until};
+
+pub(crate) const NODES: usize = 3;
+
+/// A vault that three nodes serve.
+pub(crate) struct Cluster {
+    pub(crate) postgres: Postgres,
+    _redis: Redis,
+    directory: TempDir,
+    nodes: [Node; NODES],
+    pub(crate) organisation: String,
+    pub(crate) account: String,
+    pub(crate) key: String,
+}
+
+struct Node {
+    port: u16,
+    child: Option<Child>,
+}
+
+impl Cluster {
+    /// Starts everything, and waits until each node is ready.
+    pub(crate) fn start() -> Self {
+        let postgres = Postgres::start();
+        let redis = Redis::start(RedisOptions::default());
+        let directory = tempfile::tempdir().unwrap();
+        let database = postgres.database();
+        let data = directory.path().join("vault");
+        let password = format!("store_password_file={}", path(&database.password_file));
+        let cvv_store = format!("cvv_store={}", redis.url());
+        let settings = ["--set", &password, "--set", &cvv_store];
+        let init = ["init", path(&data), "--mode", "test", "--json", "--store", &database.url];
+        run_json(&[init.as_slice(), &settings].concat());
+        let config = directory.path().join("vault.settings.toml");
+        let make = |words: &[&str]| run_json(&[words, &["--json", "--config", path(&config)]].concat());
+        let id = |made: &Value| made["_id"].as_str().unwrap().to_owned();
+        let organisation = id(&make(&["organisation", "create", "--name", "X"]));
+        let of = ["--organisation", &organisation, "--name", "X"];
+        let processor =
+            id(&make(&[&["processor", "create", "--type", "card_dummy"], of.as_slice()].concat()));
+        let account = ["account", "create", "--currency-code", "EUR", "--processor", &processor];
+        let account = id(&make(&[account.as_slice(), &of].concat()));
+        let key = make(&[&["apikey", "create", "--role", "MerchantAdmin"], of.as_slice()].concat());
+        let nodes = [(); NODES].map(|()| Node { port: free_port(), child: None });
+        let key = key["api_key"].as_str().unwrap().to_owned();
+        let mut cluster = Self { postgres, _redis: redis, directory, nodes, organisation, account, key };
+        for node in 0..NODES {
+            cluster.start_node(node);
+        }
+        for node in 0..NODES {
+            cluster.is_ready(node);
+        }
+        cluster
+    }
+
+    /// Starts a node that does not run, where it was before.
+    pub(crate) fn start_node(&mut self, node: usize) {
+        let directory = self.directory.path();
+        let (config, data) = (directory.join("vault.settings.toml"), directory.join(format!("node-{node}")));
+        let log = std::fs::File::options().create(true).append(true).open(self.log_path(node)).unwrap();
+        let Node { port, child } = &mut self.nodes[node];
+        let mut command = panvault();
+        command.args(["serve", "--config", path(&config), "--listen", &format!("127.0.0.1:{port}")]);
+        command.args(["--set", &format!("data_directory={}", path(&data)), "--set", "metrics_listen="]);
+        command.args(["--set", "limits=false"]).stdout(Stdio::null()).stderr(log);
+        assert!(child.is_none(), "it runs");
+        *child = Some(command.spawn().unwrap());
+    }
+
+    fn log_path(&self, node: usize) -> PathBuf {
+        self.directory.path().join(format!("node-{node}.log"))
+    }
+
+    /// Waits until a node takes requests.
+    pub(crate) fn is_ready(&mut self, node: usize) {
+        let url = self.url(node, "/readyz");
+        until("a node is ready", || {
+            let ended = self.nodes[node].child.as_mut().unwrap().try_wait().unwrap();
+            assert!(ended.is_none(), "{}", std::fs::read_to_string(self.log_path(node)).unwrap());
+            http_send(&url, "GET", &[], None).is_ok_and(|answer| answer.status == 200)
+        });
+    }
+
+    /// SIGKILL: nothing of a node runs any more.
+    pub(crate) fn kill_node(&mut self, node: usize) {
+        let mut child = self.nodes[node].child.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// The number of a node's process.
+    pub(crate) fn process(&self, node: usize) -> u32 {
+        self.nodes[node].child.as_ref().unwrap().id()
+    }
+
+    pub(crate) fn url(&self, node: usize, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.nodes[node].port)
+    }
+
+    /// The answer of a node, or `None` where it gave none: it may have been done.
+    pub(crate) fn try_post(
+        &self,
+        node: usize,
+        path: &str,
+        idempotency: Option<&str>,
+        body: &Value,
+    ) -> Option<HttpAnswer> {
+        let mut headers = vec![("X-APIKEY", self.key.as_str()), ("Content-Type", "application/json")];
+        headers.extend(idempotency.map(|key| ("Idempotency-Key", key)));
+        http_send(&self.url(node, path), "POST", &headers, Some(&body.to_string())).ok()
+    }
+
+    pub(crate) fn post(&self, node: usize, path: &str, body: &Value) -> HttpAnswer {
+        self.try_post(node, path, None, body).unwrap()
+    }
+
+    pub(crate) fn get(&self, node: usize, path: &str) -> HttpAnswer {
+        http_send(&self.url(node, path), "GET", &[("X-APIKEY", &self.key)], None).unwrap()
+    }
+
+    pub(crate) fn card_body(&self, number: &str, cvv: Option<&str>) -> Value {
+        let mut body = json!({
+            "card_number": number, "expiry_month": "12", "expiry_year": "2040", "organisation": self.organisation,
+        });
+        if let Some(cvv) = cvv {
+            body["cvv"] = json!(cvv);
+        }
+        body
+    }
+
+    /// Creates a card by a node, and gives its id.
+    #[track_caller]
+    pub(crate) fn make_card(&self, node: usize, number: &str, cvv: Option<&str>) -> String {
+        let answer = self.post(node, "/v1/card", &self.card_body(number, cvv));
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        if cvv.is_some() {
+            assert_eq!(answer.json()["cvv_present"], json!(true), "{}", answer.text);
+        }
+        answer.id()
+    }
+
+    pub(crate) fn transaction_body(&self, card: &str, amount: u32) -> Value {
+        json!({
+            "account": self.account, "amount": amount, "card": card, "customer_ip": "203.0.113.7",
+            "dynamic_descriptor": "Example shop", "merchant_reference": "order", "user_agent": "test",
+        })
+    }
+
+    /// Has the dummy settle what it has captured, by a command beside the first node.
+    pub(crate) fn settle(&self) {
+        let directory = self.directory.path();
+        let (config, data) = (directory.join("vault.settings.toml"), directory.join("node-0"));
+        run_json(&["settle", "--json", "--config", path(&config), "--data", path(&data)]);
+    }
+
+    /// All transactions of a card, as a node lists them.
+    pub(crate) fn transactions(&self, node: usize, card: &str) -> Vec<Value> {
+        let answer = self.get(node, &format!("/v1/transaction?card={card}&_limit=1000"));
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        answer.json().as_array().unwrap().clone()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for child in self.nodes.iter_mut().filter_map(|node| node.child.as_mut()) {
+            drop(child.kill());
+            drop(child.wait());
+        }
+        if std::thread::panicking() {
+            for node in 0..NODES {
+                let log = std::fs::read_to_string(self.log_path(node)).unwrap_or_default();
+                let last: Vec<_> = log.lines().rev().take(20).collect();
+                println!("node {node}, the last first:\n{}", last.join("\n"));
+            }
+        }
+    }
+}
+
+/// How often what races is raced. `PANVAULT_TEST_ROUNDS` names another number.
+#[expect(clippy::disallowed_methods, reason = "how long a test may take is for who runs it to say")]
+pub(crate) fn rounds() -> usize {
+    std::env::var("PANVAULT_TEST_ROUNDS").ok().map_or(5, |count| count.parse().unwrap())
+}
+
+/// Sends a signal to a process.
+pub(crate) fn signal(process: u32, signal: &str) {
+    assert!(Command::new("kill").args([signal, &process.to_string()]).status().unwrap().success());
+}
