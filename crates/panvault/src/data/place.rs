@@ -12,7 +12,7 @@ use crate::data::{DataDirectory, NodeDirectory, OpenSettings, OpenVault, root_ke
 /// A vault that is its directory, or one in a database, of which this is a node.
 pub(crate) enum Place {
     Directory(DataDirectory),
-    Node(NodeDirectory),
+    Node(Box<NodeDirectory>),
 }
 
 impl Place {
@@ -20,7 +20,7 @@ impl Place {
     pub(crate) fn of(config: &Config) -> anyhow::Result<Self> {
         Ok(match &config.shared {
             None => Self::Directory(DataDirectory::of(config)?),
-            Some(shared) => Self::Node(NodeDirectory::find(&config.data_directory, shared)?),
+            Some(shared) => Self::Node(Box::new(NodeDirectory::find(&config.data_directory, shared)?)),
         })
     }
 

@@ -157,6 +157,34 @@ fn refunds_over_two_nodes_are_not_more_than_was_paid() {
     }
 }
 
+/// What holds CVVs is killed: they are gone, what needs none goes on, and what brings one is refused rather than that it is lost unsaid.
+#[test]
+fn cards_and_payments_go_on_without_what_holds_cvvs() {
+    let cluster = Cluster::start();
+    let [held, bare, brought, later] = &canary_cards(0xc5, 4)[..] else { panic!("four") };
+    let with = cluster.make_card(0, &held.number, Some(&held.cvv));
+    cluster.redis.crash();
+    for node in 0..NODES {
+        assert_eq!(cluster.get(node, &format!("/v1/card/{with}")).status, 200);
+        let without = cluster.make_card(node, &bare.number, None);
+        let paid = cluster.post(node, "/v1/transaction", &cluster.transaction_body(&without, 500));
+        assert_eq!(paid.status, 200, "{}", paid.text);
+        let refused = cluster.post(node, "/v1/card", &cluster.card_body(&brought.number, Some(&brought.cvv)));
+        assert_eq!(refused.status, 503, "{}", refused.text);
+    }
+    cluster.redis.start_again();
+    for node in 0..NODES {
+        until("CVVs are taken again", || {
+            let body = cluster.card_body(&later.number, Some(&later.cvv));
+            let answer = cluster.post(node, "/v1/card", &body);
+            answer.status == 200 && answer.json()["cvv_present"] == json!(true)
+        });
+        assert_eq!(cluster.get(node, &format!("/v1/card/{with}")).json()["cvv_present"], json!(false));
+    }
+    let paid = cluster.post(1, "/v1/transaction", &cluster.transaction_body(&with, 500));
+    assert_eq!((paid.status, &paid.json()["cvv_present"]), (200, &json!(false)), "{}", paid.text);
+}
+
 /// The database is killed: nodes say so, and are back by themselves when it is, with all that was answered.
 #[test]
 fn nodes_come_back_with_their_database() {

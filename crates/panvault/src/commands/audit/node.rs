@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::data::NodeDirectory;
 use crate::output;
 
-/// Reads every record of every chain, and holds each against its tag and its place. Nodes go on meanwhile.
+/// Reads every record of every chain, holds each against its tag and its place, and the chains against the checkpoint. Nodes go on meanwhile.
 pub(super) fn verify(shared: &Shared, config: &Config, node: &NodeDirectory) -> anyhow::Result<ExitCode> {
     let verified = runtime()?.block_on(node.trail_verify(config.root_key_file.as_deref()))?;
     let is_whole = verified.findings.is_empty();
@@ -19,16 +19,16 @@ pub(super) fn verify(shared: &Shared, config: &Config, node: &NodeDirectory) -> 
         let findings: Vec<_> =
             verified.findings.iter().map(|what| json!({ "part": "trail", "what": what })).collect();
         let value = json!({
-            "verified": is_whole, "records": verified.records, "chains": verified.chains, "findings": findings,
+            "verified": is_whole, "records": verified.records, "chains": verified.nodes, "findings": findings,
         });
         print(&value, true)?;
     } else {
-        output::line(format!("{} records in {} chains", verified.records, verified.chains))?;
+        output::line(format!("{} records in {} chains", verified.records, verified.nodes))?;
         for what in &verified.findings {
             output::line(format!("trail: {what}"))?;
         }
         let said = if is_whole {
-            "Every record is in its place in the chain of its node."
+            "Every record is in its place in the chain of its node, and no chain is missing up to the last checkpoint."
         } else {
             "Restore from a backup, or ask for help with these lines."
         };

@@ -16,7 +16,7 @@ pub(crate) const NODES: usize = 3;
 /// A vault that three nodes serve.
 pub(crate) struct Cluster {
     pub(crate) postgres: Postgres,
-    _redis: Redis,
+    pub(crate) redis: Redis,
     directory: TempDir,
     nodes: [Node; NODES],
     pub(crate) organisation: String,
@@ -54,7 +54,7 @@ impl Cluster {
         let key = make(&[&["apikey", "create", "--role", "MerchantAdmin"], of.as_slice()].concat());
         let nodes = [(); NODES].map(|()| Node { port: free_port(), child: None });
         let key = key["api_key"].as_str().unwrap().to_owned();
-        let mut cluster = Self { postgres, _redis: redis, directory, nodes, organisation, account, key };
+        let mut cluster = Self { postgres, redis, directory, nodes, organisation, account, key };
         for node in 0..NODES {
             cluster.start_node(node);
         }
