@@ -1,6 +1,7 @@
 //! Where a database is: `postgres://user@host:port/database?sslmode=verify-full&sslrootcert=FILE`.
 
 use core::fmt;
+use core::net::IpAddr;
 use std::path::PathBuf;
 
 use tokio_postgres::Config;
@@ -73,6 +74,11 @@ pub enum UrlFault {
     /// `verify-ca` without an authority.
     #[error("has sslmode=verify-ca and no sslrootcert: any certificate that anybody can buy would do")]
     Roots,
+    /// An authority without TLS.
+    #[error(
+        "has sslrootcert and sslmode=disable, with which nobody's certificate is looked at: use verify-full, or leave sslrootcert out"
+    )]
+    RootsUnused,
     /// A socket of this machine with TLS.
     #[error("names a socket of this machine, over which there is no TLS; say sslmode=disable")]
     Socket,
@@ -117,7 +123,12 @@ impl PostgresUrl {
         if config.get_hosts().is_empty() {
             return Err(UrlFault::Form);
         }
-        let mode = mode.unwrap_or(SslMode::VerifyFull);
+        let mode = match mode.unwrap_or(SslMode::VerifyFull) {
+            SslMode::Disable if roots.is_some() => return Err(UrlFault::RootsUnused),
+            // As libpq does: who names an authority wants it to be looked at.
+            SslMode::Require if roots.is_some() => SslMode::VerifyCa,
+            mode => mode,
+        };
         let is_socket = config.get_hosts().iter().any(|host| match host {
             Host::Tcp(_) => false,
             Host::Unix(_) => true,
@@ -132,14 +143,25 @@ impl PostgresUrl {
         Ok(Self { config, mode, roots, shown })
     }
 
-    /// Whether what is sent can be read on the way.
+    /// Whether what is sent can be read on the way: it goes to another machine, and without TLS.
     pub fn is_plain(&self) -> bool {
-        self.mode == SslMode::Disable
+        self.mode == SslMode::Disable && !self.config.get_hosts().iter().all(is_here)
     }
 
     /// Whether whoever answers is taken for the database without a look at its certificate.
     pub fn is_unverified(&self) -> bool {
         self.mode == SslMode::Require
+    }
+}
+
+/// Whether it is surely this machine.
+fn is_here(host: &Host) -> bool {
+    match host {
+        Host::Tcp(name) => {
+            let ip = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+            name == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
+        }
+        Host::Unix(_) => true,
     }
 }
 
@@ -185,7 +207,18 @@ mod tests {
             assert_eq!(PostgresUrl::parse(text).unwrap().mode, SslMode::VerifyFull, "{text}");
         }
         let plain = PostgresUrl::parse("postgres://vault@127.0.0.1/panvault?sslmode=disable").unwrap();
-        assert!(plain.is_plain());
+        assert!(!plain.is_plain(), "it stays on this machine");
+        for (place, is_plain) in [
+            ("localhost", false),
+            ("[::1]", false),
+            ("%2Frun%2Fpostgresql", false),
+            ("db.example", true),
+            ("10.0.0.1", true),
+            ("localhost,db.example", true),
+        ] {
+            let url = format!("postgres://vault@{place}/panvault?sslmode=disable");
+            assert_eq!(PostgresUrl::parse(&url).unwrap().is_plain(), is_plain, "{place}");
+        }
         assert_eq!(plain.to_string(), "postgres://vault@127.0.0.1/panvault?sslmode=disable");
         assert!(PostgresUrl::parse("postgres://vault@db/panvault?sslmode=require").unwrap().is_unverified());
         assert_eq!(
@@ -195,6 +228,18 @@ mod tests {
         let several = PostgresUrl::parse("postgres://vault@one:5432,two:5433/panvault").unwrap();
         assert_eq!(several.config.get_hosts().len(), 2);
         assert!(PostgresUrl::parse("postgres://vault@%2Frun%2Fpostgresql/panvault?sslmode=disable").is_ok());
+    }
+
+    /// An authority that was named was not looked at with `require`, and anybody's certificate would do.
+    #[test]
+    fn an_authority_that_is_named_is_looked_at() {
+        let url = PostgresUrl::parse("postgres://vault@db/p?sslmode=require&sslrootcert=/ca.pem").unwrap();
+        assert_eq!((url.mode, url.is_unverified()), (SslMode::VerifyCa, false));
+        assert_eq!(url.to_string(), "postgres://vault@db/p?sslmode=verify-ca");
+        assert_eq!(
+            refused("postgres://vault@db/p?sslrootcert=/ca.pem&sslmode=disable"),
+            UrlFault::RootsUnused
+        );
     }
 
     #[test]

@@ -31,7 +31,8 @@ pub(super) fn run(
     }
     let root_key_file = config.root_key_file.as_deref();
     let examined = runtime()?.block_on(node.examined(root_key_file, config.cvvs_held_max));
-    let NodeExamined { keys, vault, database, documents, cvvs, copies, mode, replication } = examined;
+    let NodeExamined { keys, vault, database, documents, cvvs, copies, mode, replication, unsecured } =
+        examined;
     copies.into_iter().for_each(|fault| {
         found(KEYS, format!("{fault}; panvault serve writes it anew from the other copy"));
     });
@@ -42,7 +43,12 @@ pub(super) fn run(
         keys.as_ref().and_then(|keys| issuers(&node.path, &VaultTags::new(keys), None, &mut findings));
     let tls_advice =
         config.tls.as_ref().and_then(|(certificate, key)| certificates(certificate, key, &mut findings));
-    let advice: Vec<String> = replication.into_iter().chain(machine(hardened)).chain(tls_advice).collect();
+    let advice: Vec<String> = replication
+        .into_iter()
+        .chain(unsecured.map(str::to_owned))
+        .chain(machine(hardened))
+        .chain(tls_advice)
+        .collect();
     let vault = vault.map(|vault| vault.to_string());
     let mode = mode.map(mode_name);
     let next = next(&findings);

@@ -6,7 +6,8 @@ use std::path::Path;
 use anyhow::{Context, anyhow, bail};
 use panvault_keys::{Slot, VaultKeys};
 use panvault_store_postgres::{
-    Applied, ConnectError, Database, MigrateError, Password, PostgresSettings, SchemaState, VaultRow,
+    Applied, ConnectError, Database, MigrateError, Password, PostgresSettings, PostgresUrl, SchemaState,
+    VaultRow,
 };
 use panvault_vault::Mode;
 
@@ -40,6 +41,23 @@ pub(super) async fn reach(shared: &Shared, list_time: Duration) -> anyhow::Resul
         let more = said(&error);
         anyhow::Error::from(error).context(format!("the database at {} cannot be used{more}", shared.store))
     })
+}
+
+/// What an operator should know of the way to the database; `None` where it is secured.
+pub(super) fn unsecured(url: &PostgresUrl) -> Option<&'static str> {
+    if url.is_plain() {
+        Some(
+            "store has sslmode=disable, and the database is on another machine: what is sent can be read and changed on the way; use \
+             sslmode=verify-full",
+        )
+    } else if url.is_unverified() {
+        Some(
+            "store has sslmode=require and no sslrootcert: whoever answers is taken for the database; use sslmode=verify-full, or name the \
+             authority of its certificate",
+        )
+    } else {
+        None
+    }
 }
 
 /// The row about the vault in a database with a schema that this version knows.

@@ -13,6 +13,7 @@ use crate::config::Cvvs;
 use crate::data::chain;
 use crate::data::header::{CopyFault, OpenHeader};
 use crate::data::node::NodeDirectory;
+use crate::data::node::database::unsecured;
 use crate::data::node::open::cvv_server;
 use crate::data::open::node_make;
 
@@ -35,12 +36,15 @@ pub(crate) struct NodeExamined {
     pub(crate) copies: Vec<CopyFault>,
     /// What is to be known of how the database keeps what it is given.
     pub(crate) replication: Option<String>,
+    /// What is to be known of the way there.
+    pub(crate) unsecured: Option<&'static str>,
 }
 
 impl NodeDirectory {
     /// Looks at everything that this node needs.
     pub(crate) async fn examined(&self, root_key_file: Option<&Path>, cvvs_held_max: u64) -> NodeExamined {
-        let mut examined = NodeExamined::default();
+        let unsecured = unsecured(&self.shared.store);
+        let mut examined = NodeExamined { unsecured, ..NodeExamined::default() };
         if let Err(error) = self.examine(root_key_file, cvvs_held_max, &mut examined).await {
             examined.database.push(format!("{error:#}"));
         }
