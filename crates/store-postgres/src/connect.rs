@@ -14,7 +14,7 @@ use tokio_postgres::{NoTls, Row};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use zeroize::Zeroizing;
 
-use crate::fault::store_fault;
+use crate::fault::{is_unknown, store_fault};
 use crate::limits::{
     COMMIT_ROWS_MAX, CONNECT_TIME, CONNECTIONS_MAX, READ_TIME, SILENCE_TIME, STATEMENT_TIME,
 };
@@ -219,6 +219,21 @@ impl Database {
             }
         }
         Err(StoreFault::Unreachable)
+    }
+
+    /// Writes in one statement, and sends that once: [`StoreFault::Unresolved`] where it may be done or come to be done, and of every other fault it is known
+    /// that nothing was changed.
+    pub(crate) async fn write_once(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, StoreFault> {
+        let lent = Lent::new(self.reader().await?);
+        let client = lent.client()?;
+        match timeout(READ_TIME, client.query_typed(sql, &to_vec(parameters))).await {
+            Err(_) => Err(StoreFault::Unresolved),
+            Ok(Err(error)) if is_unknown(&error) => Err(StoreFault::Unresolved),
+            Ok(written) => {
+                lent.give_back();
+                written.map_err(|error| store_fault(&error))
+            }
+        }
     }
 
     pub(crate) fn close(&self) {

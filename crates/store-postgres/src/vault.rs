@@ -51,14 +51,15 @@ impl Database {
         }))
     }
 
-    /// Makes the row about the vault. `false` when there is one: nothing was changed.
+    /// Makes the row about the vault. `false` when there is one: nothing was changed. [`StoreFault::Unresolved`]: it may be there, or come to be there; with every
+    /// other fault it is not.
     pub async fn vault_create(&self, row: &VaultRow) -> Result<bool, StoreFault> {
         let sql = "INSERT INTO vault (one, id, mode, created_at, version, header_1, header_2) \
                    VALUES (1, $1, $2, $3, $4, $5, $6) ON CONFLICT (one) DO NOTHING RETURNING version";
         let created_at = i64::try_from(row.created_at.unix_millis()).unwrap_or(i64::MAX);
         let [first, second] = &row.header;
         let made = self
-            .query(
+            .write_once(
                 sql,
                 &[
                     (&row.vault.as_bytes().as_slice(), Type::BYTEA),
@@ -81,7 +82,7 @@ impl Database {
         } else {
             "UPDATE vault SET header_2 = $1, version = version + 1 WHERE one = 1 AND version = $2 RETURNING version"
         };
-        let replaced = self.query(sql, &[(&bytes, Type::BYTEA), (&i64::from(version), Type::INT8)]).await?;
+        let replaced = self.write_once(sql, &[(&bytes, Type::BYTEA), (&i64::from(version), Type::INT8)]).await?;
         Ok(!replaced.is_empty())
     }
 

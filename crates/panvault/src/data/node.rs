@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Shared;
 use crate::data::exposed::{self, Exposed};
-use crate::data::{self, LISTED_MAX, mode_name, mode_parse, root_key, text, whom};
+use crate::data::{self, LISTED_MAX, mode_name, mode_parse, root_key, text, whom, write_private};
 
 pub(crate) use database::migrate;
 pub(crate) use examine::NodeExamined;
@@ -32,6 +32,8 @@ pub(super) const FILE: &str = "node.toml";
 const NEW: &str = "node.toml.new";
 /// What [`lock`] writes.
 const LOCK: &str = "lock";
+/// There while a vault is made, and afterwards where it is not known whether it was: it can be tried again then.
+const UNFINISHED: &str = "init.unfinished";
 const FORMAT: u32 = 1;
 
 /// What `node.toml` says. It is a note of what the database said: that is asked again at every start.
@@ -76,22 +78,45 @@ impl NodeDirectory {
         self.private()?;
         let directory = Directory::open(&self.path).with_context(|| format!("{shown} cannot be used"))?;
         lock(&directory)?;
-        match known(&self.path)? {
-            Some(known) if known == (vault, mode) => {}
-            Some((other, _)) => bail!(
-                "{shown} is of a node of the vault {other}, and the database that store names holds the vault {vault}: see that store is \
-                 right; if it is, remove {shown}, or name another data_directory"
-            ),
-            None => {
-                write(&directory, vault, mode).with_context(|| format!("{shown} cannot be written to"))?
-            }
+        let known = known(&self.path)?;
+        self.is_of(known, vault, mode)?;
+        if known.is_none() {
+            write(&directory, vault, mode).with_context(|| format!("{shown} cannot be written to"))?;
         }
         Ok(directory)
     }
 
+    /// Refuses the vault of the database where the directory is known to be of a node of another.
+    fn is_of(&self, known: Option<(VaultId, Mode)>, vault: VaultId, mode: Mode) -> anyhow::Result<()> {
+        let shown = self.path.display();
+        match known {
+            None => Ok(()),
+            Some(known) if known == (vault, mode) => Ok(()),
+            Some((other, _)) => bail!(
+                "{shown} is of a node of the vault {other}, and the database that store names holds the vault {vault}: see that store is \
+                 right; if it is, remove {shown}, or name another data_directory"
+            ),
+        }
+    }
+
+    /// Whether the vault of which this is the first node was begun to be made, and it is not known whether it was made.
+    pub(crate) fn is_unfinished(path: &Path) -> bool {
+        path.join(UNFINISHED).exists()
+    }
+
+    /// A vault is about to be made.
+    fn begin(path: &Path) -> anyhow::Result<()> {
+        write_private(&path.join(UNFINISHED), b"")
+    }
+
+    /// The vault is there.
+    fn finished(path: &Path) {
+        drop(fs::remove_file(path.join(UNFINISHED)));
+    }
+
     /// Takes away what [`Self::take`] made, and nothing else. A directory that was there before was empty.
     fn unmake(path: &Path, existed: bool) {
-        for name in [FILE, LOCK] {
+        for name in [FILE, LOCK, UNFINISHED] {
             drop(fs::remove_file(path.join(name)));
         }
         if !existed {

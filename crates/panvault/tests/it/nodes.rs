@@ -308,6 +308,26 @@ fn without_the_server_of_cvvs_cards_are_kept_and_paid_with() {
     }
 }
 
+/// A database that has lost what a node had committed, as a standby that lagged and was promoted: the node stopped writing, and its process lived on, ready for
+/// nothing. It ends with a failure, and started anew it serves.
+#[test]
+fn a_node_whose_commits_are_lost_ends_and_is_started_anew() {
+    let cluster = Cluster::make();
+    let mut node = cluster.serve("vault");
+    node.make("/v1/card", &cluster.card_body(None));
+    cluster.postgres.sql(&cluster.database.name, "DELETE FROM audit WHERE place > 1; DELETE FROM card");
+    let mut ended = None;
+    until("it ends", || {
+        // Whatever is written next shows it.
+        drop(http_send(&format!("{}/readyz", node.url), "GET", &[], None));
+        ended = node.served.child.try_wait().unwrap();
+        ended.is_some()
+    });
+    assert_eq!(ended.unwrap().code(), Some(1));
+    let node = cluster.serve("vault");
+    node.make("/v1/card", &cluster.card_body(None));
+}
+
 #[expect(clippy::disallowed_methods, reason = "what is promised is a time")]
 fn begin() -> Instant {
     Instant::now()

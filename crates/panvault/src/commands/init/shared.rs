@@ -7,7 +7,7 @@ use anyhow::{Context, ensure};
 use panvault_vault::Mode;
 
 use crate::cli::{self, Init};
-use crate::commands::init::{configuration, free_config_place, relative_to_config};
+use crate::commands::init::{config_place, configuration, free_config_place, relative_to_config};
 use crate::commands::runtime;
 use crate::config::{self, Cvvs, SETTINGS, Shared};
 use crate::data::{self, write_private};
@@ -22,7 +22,9 @@ pub(super) fn run(
     data: &Path,
     root_key_file: &Path,
 ) -> anyhow::Result<()> {
-    let config = free_config_place(data)?;
+    // What an earlier try left, of which it was not known whether it had come through.
+    let is_begun = data::NodeDirectory::is_unfinished(data);
+    let config = if is_begun { config_place(data)? } else { free_config_place(data)? };
     let set: Vec<String> =
         core::iter::once(format!("store={store}")).chain(args.set.iter().cloned()).collect();
     let settings = cli::Settings { config: None, data: Some(data.to_owned()), set };
@@ -34,11 +36,19 @@ pub(super) fn run(
     }
     let shared = config::read(&settings, &[])?.shared.context("store names no database")?;
     telemetry::start("warn", LogFormat::Text)?;
-    let written = written(&settings.set, data, root_key_file)?;
+    let written = configuration(&written(&settings.set, data, root_key_file)?);
+    let is_there = is_begun && config.exists();
+    ensure!(
+        !is_there || fs::read(&config).is_ok_and(|there| there == written.as_bytes()),
+        "{} is there already, of a vault that was begun and not finished, and says otherwise: give the same settings, or remove it",
+        config.display()
+    );
     let mut is_written = false;
     let made = runtime()?.block_on(data::create_shared(data, mode, root_key_file, &shared, || {
-        write_private(&config, configuration(&written).as_bytes())?;
-        is_written = true;
+        if !is_there {
+            write_private(&config, written.as_bytes())?;
+            is_written = true;
+        }
         // All is there but the row that makes it a vault: one of which nobody could be told where its key is, is not made.
         output::show(said(args.json, &shared, data, mode, root_key_file, &config))
     }));

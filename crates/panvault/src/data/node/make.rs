@@ -4,17 +4,20 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, anyhow, bail, ensure};
-use panvault_keys::{Entropy, Header, KeyFile, RootKey, SystemEntropy};
+use panvault_keys::{Entropy, Header, KeyFile, RootKey, Slot, SystemEntropy};
 use panvault_model::VaultId;
+use panvault_store::StoreFault;
 use panvault_store_postgres::{Database, SchemaState, VaultRow};
 use panvault_vault::{Clock, Mode, SystemClock};
 
 use crate::config::Shared;
 use crate::data::node::{NodeDirectory, database};
-use crate::data::{key_mode, mode_name, target};
+use crate::data::{key_mode, mode_name, root_key, target};
 
 /// Makes a vault in a database that holds none, with its tables where they are not there, and the directory of its first node. The row that makes it
 /// a vault is written last: `fill` is called before, and whatever fails before takes away again what was made on this machine.
+///
+/// Where the database does not say whether it wrote that row, everything stays, and the same call finishes it.
 ///
 /// Tables stay when they were made: they are the same for any vault.
 pub(crate) async fn create_shared(
@@ -24,32 +27,43 @@ pub(crate) async fn create_shared(
     shared: &Shared,
     fill: impl FnOnce() -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    target::is_free(path, path.parent().unwrap_or(Path::new("/")))?;
+    let is_begun = NodeDirectory::is_unfinished(path);
+    if !is_begun {
+        target::is_free(path, path.parent().unwrap_or(Path::new("/")))?;
+    }
     let node = NodeDirectory::find(path, shared)?;
     let database = database::reach(shared, core::time::Duration::from_secs(10)).await?;
     let url = database.url();
+    if let Some(advice) = database::unsecured(url) {
+        tracing::warn!(advice, "store.unsecured");
+    }
     let unread = || format!("the database at {url} cannot be read");
     match database.schema().await.with_context(unread)? {
         SchemaState::Empty => drop(database::steps(&database).await?),
         SchemaState::Current => {}
         state => bail!(database::not_current(&database, state)),
     }
+    let there = database.vault_read().await.with_context(unread)?;
+    if let (Some((vault, begun)), true) = (node.known, is_begun) {
+        ensure!(
+            begun == mode,
+            "{} is of a {} vault that was begun and not finished: say so with --mode",
+            path.display(),
+            mode_name(begun)
+        );
+        finish(&node, &database, there, vault, mode, root_key_file).await?;
+        fill()?;
+        NodeDirectory::finished(path);
+        return Ok(());
+    }
     ensure!(
-        database.vault_read().await.with_context(unread)?.is_none(),
+        there.is_none(),
         "the database at {url} holds a vault already: serve it with panvault serve and its settings, or name another database"
     );
     let entropy = SystemEntropy::new();
     let root = RootKey::make(&entropy)?;
-    let now = SystemClock::start().now().wall;
-    let vault = VaultId::make(now, entropy.make_id_bytes()?);
-    let header = Header::make(&root, vault, key_mode(mode), now, &entropy)?.encode();
-    let row = VaultRow {
-        vault,
-        mode: mode_name(mode).to_owned(),
-        created_at: now,
-        header: [header.clone(), header],
-        version: 1,
-    };
+    let vault = VaultId::make(SystemClock::start().now().wall, entropy.make_id_bytes()?);
+    let row = vault_row(&root, vault, mode)?;
     KeyFile::new(root_key_file).create(&root)?;
     let existed = path.exists();
     let without_key = |error| {
@@ -58,11 +72,11 @@ pub(crate) async fn create_shared(
         error
     };
     let held = node.take(vault, mode).map_err(without_key)?;
-    let made = match fill() {
+    let made = match NodeDirectory::begin(path).and_then(|()| fill()) {
         Ok(()) => vault_create(&database, &row).await,
         Err(error) => Err(Unmade::Known(error)),
     };
-    made.map_err(|unmade| match unmade {
+    made.map(|()| NodeDirectory::finished(path)).map_err(|unmade| match unmade {
         Unmade::Known(error) => {
             drop(held);
             NodeDirectory::unmake(path, existed);
@@ -70,6 +84,44 @@ pub(crate) async fn create_shared(
         }
         Unmade::Unknown(error) => error,
     })
+}
+
+/// A vault with new keys, which this root key opens.
+fn vault_row(root: &RootKey, vault: VaultId, mode: Mode) -> anyhow::Result<VaultRow> {
+    let now = SystemClock::start().now().wall;
+    let header = Header::make(root, vault, key_mode(mode), now, &SystemEntropy::new())?.encode();
+    let mode = mode_name(mode).to_owned();
+    Ok(VaultRow { vault, mode, created_at: now, header: [header.clone(), header], version: 1 })
+}
+
+/// Makes the vault that was begun, unless it is there. Nothing is taken away again: the first try may still come through.
+async fn finish(
+    node: &NodeDirectory,
+    database: &Database,
+    there: Option<VaultRow>,
+    vault: VaultId,
+    mode: Mode,
+    root_key_file: &Path,
+) -> anyhow::Result<()> {
+    let _held = node.take(vault, mode)?;
+    let there = match there {
+        Some(there) => there,
+        None => {
+            let root = node.slot(Some(root_key_file))?.open().map_err(root_key::unopened)?;
+            vault_create(database, &vault_row(&root, vault, mode)?).await.map_err(|unmade| match unmade {
+                Unmade::Known(error) | Unmade::Unknown(error) => error,
+            })?;
+            return Ok(());
+        }
+    };
+    ensure!(
+        there.vault == vault,
+        "the database at {} holds another vault, and the one that was begun in {} was not made: remove that and its root key, and serve the other, \
+         or name another database",
+        database.url(),
+        node.path.display()
+    );
+    node.header(database, &there, mode, Some(root_key_file)).map(drop)
 }
 
 /// Why a vault was not made.
@@ -93,12 +145,13 @@ async fn vault_create(database: &Database, row: &VaultRow) -> Result<(), Unmade>
         (Ok(Some(_)), _) => Err(Unmade::Known(anyhow!(
             "another vault was made in the database at {url} meanwhile; nothing was made, whatever was printed"
         ))),
-        (Ok(None), Some(fault)) => Err(Unmade::Known(anyhow::Error::from(fault).context(format!(
-            "the database at {url} did not write the vault; nothing was made, whatever was printed"
+        // It may still be on its way, or wait for a standby.
+        (Ok(None) | Err(_), Some(fault @ StoreFault::Unresolved)) => Err(Unmade::Unknown(anyhow::Error::from(fault).context(format!(
+            "the database at {url} did not say whether it wrote the vault: it was lost, or waits for a standby that is away. Keep what was made here, the \
+             root key above all; when the database writes again, run the same panvault init once more, which finishes it"
         )))),
-        (Err(_), Some(fault)) => Err(Unmade::Unknown(anyhow::Error::from(fault).context(format!(
-            "the database at {url} was lost while the vault was written, and whether it is there is not known: keep what was made here, and try \
-             panvault serve; if the database holds no vault, remove what was made here, and run panvault init again"
+        (Ok(None) | Err(_), Some(fault)) => Err(Unmade::Known(anyhow::Error::from(fault).context(format!(
+            "the database at {url} did not write the vault; nothing was made, whatever was printed"
         )))),
         (Ok(None) | Err(_), None) => Err(Unmade::Known(anyhow!(
             "another vault was in the database at {url}; nothing was made, whatever was printed"

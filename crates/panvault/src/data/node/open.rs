@@ -14,15 +14,22 @@ use crate::config::{CvvServer, Cvvs, secret};
 use crate::data::chain;
 use crate::data::header::{Copies, OpenHeader};
 use crate::data::node::NodeDirectory;
+use crate::data::node::database::unsecured;
 use crate::data::open::{Kept, OpenSettings, OpenVault, Opening, memory_cvvs, node_make};
 
 impl NodeDirectory {
     /// Opens the vault for writing, as one of the nodes that share it.
     pub(in crate::data) async fn open(&self, settings: &OpenSettings) -> anyhow::Result<OpenVault> {
         let (database, row, mode) = self.reach(settings.store.list_time).await?;
-        let held = self.take(row.vault, mode)?;
+        if let Some(advice) = unsecured(database.url()) {
+            tracing::warn!(advice, "store.unsecured");
+        }
+        self.is_of(self.known, row.vault, mode)?;
+        // Before anything is written: with another vault's key, the directory would be taken for one of this vault from then on.
         let OpenHeader { keys, operator, copies } =
             self.header(&database, &row, mode, settings.root_key_file.as_deref())?;
+        let held = self.take(row.vault, mode)?;
+        NodeDirectory::finished(&self.path);
         let clock = Arc::new(SystemClock::start());
         let node = node_make(&clock)?;
         let store = PostgresStore::open(database.clone(), chain(&keys), node).await;

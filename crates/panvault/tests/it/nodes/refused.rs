@@ -8,7 +8,7 @@ use panvault_testkit::servers::{Postgres, PostgresDatabase, PostgresVersion};
 use serde_json::json;
 
 use crate::cli::path;
-use crate::support::{panvault, run_json, run_refused};
+use crate::support::{panvault, run_json, run_refused, until};
 
 /// What a vault in this database is made and served with, as the only node.
 fn flags(database: &PostgresDatabase) -> [String; 3] {
@@ -108,8 +108,13 @@ fn a_vault_is_made_whole_or_not_at_all() {
     let other = postgres.database();
     run_json(&words(&init(&second, &other)));
     let key = directory.path().join("second.root-key");
-    let foreign = ["serve", "--config", path(&config), "--set", &format!("root_key_file={}", path(&key))];
+    // A new directory: it was taken for one of this vault before the key had opened anything.
+    let third = directory.path().join("third");
+    let [foreign, new] =
+        [format!("root_key_file={}", path(&key)), format!("data_directory={}", path(&third))];
+    let foreign = ["serve", "--config", path(&config), "--set", &foreign, "--set", &new];
     let refused = run_refused(&foreign);
+    assert!(!third.exists(), "nothing is made");
     assert!(
         refused.contains("stays sealed") && refused.contains("does not belong to the vault"),
         "{refused}"
@@ -119,6 +124,46 @@ fn a_vault_is_made_whole_or_not_at_all() {
         ["serve", "--config", path(&config), "--set", &format!("data_directory={}", path(&second))];
     let refused = run_refused(&elsewhere);
     assert!(refused.contains("is of a node of the vault"), "{refused}");
+}
+
+/// The standby that commits wait for is away while the row of the vault is written: the root key was removed, and then the vault came to be, which
+/// nothing opened. Everything is kept, and the same command finishes it.
+#[test]
+fn a_vault_that_may_come_to_be_keeps_its_root_key() {
+    let postgres = Postgres::start();
+    let database = postgres.database();
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("vault");
+    // The tables are there, and no vault.
+    let unseen =
+        panvault().args(init(&data, &database)).stdout(fs::File::create("/dev/full").unwrap()).output();
+    assert!(!unseen.unwrap().status.success());
+    postgres.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+    postgres.sql("postgres", "SELECT pg_reload_conf()");
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+    let (key, config) =
+        (directory.path().join("vault.root-key"), directory.path().join("vault.settings.toml"));
+    std::thread::scope(|scope| {
+        // Returns when the standby is no more waited for.
+        scope.spawn(|| postgres.sql("postgres", "CREATE TABLE probe (at int)"));
+        until("a commit waits", || postgres.sql("postgres", waits) == "1");
+        for _ in 0..2 {
+            let refused = run_refused(&words(&init(&data, &database)));
+            assert!(refused.contains("run the same panvault init once more"), "{refused}");
+            assert!(key.exists() && config.exists());
+        }
+        let mut other = init(&data, &database);
+        other.extend(["--set".to_owned(), "stop_grace_seconds=9".to_owned()]);
+        let refused = run_refused(&words(&other));
+        assert!(refused.contains("says otherwise"), "{refused}");
+        postgres.sql("postgres", "ALTER SYSTEM RESET synchronous_standby_names");
+        postgres.sql("postgres", "SELECT pg_reload_conf()");
+    });
+    let made = run_json(&words(&init(&data, &database)));
+    assert_eq!(made["mode"], json!("test"));
+    assert_eq!(postgres.sql(&database.name, "SELECT count(*) FROM vault"), "1");
+    run_json(&["organisation", "create", "--name", "X", "--json", "--config", path(&config)]);
+    assert!(run_refused(&words(&init(&data, &database))).contains("is there already"));
 }
 
 #[test]
