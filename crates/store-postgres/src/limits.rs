@@ -56,6 +56,9 @@ pub const READ_TIME: Duration = Duration::from_secs(5);
 /// Documents that are read at a time where all are read.
 pub const DOCUMENTS_PAGE_ROWS: usize = 2_048;
 
+/// Damaged rows of which it is said that they are left out.
+pub const LEFT_OUT_MAX: usize = 1_024;
+
 /// Lists that run at a time of one asker, where there are connections for so many.
 pub const LISTS_OF_ONE_MAX: usize = 3;
 

@@ -2,8 +2,8 @@
 
 mod delivery;
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use panvault_model::{ApiKeyId, CardId, CustomerId, Id, RefundId, Timestamp, TransactionId};
 use panvault_store::{
@@ -15,7 +15,8 @@ use tokio::time::timeout;
 
 use crate::connect::Database;
 use crate::limits::{
-    DOCUMENTS_PAGE_ROWS, LISTS_OF_ONE_MAX, LISTS_WAITING_MAX, READ_TIME, TOTALS_COUNTED_MAX, lists_max,
+    DOCUMENTS_PAGE_ROWS, LEFT_OUT_MAX, LISTS_OF_ONE_MAX, LISTS_WAITING_MAX, READ_TIME, TOTALS_COUNTED_MAX,
+    lists_max,
 };
 use crate::list::snapshot::Snapshot;
 use crate::row::{self, Argument, UNREADABLE, limit};
@@ -27,6 +28,8 @@ pub(crate) struct Reads {
     pub(crate) chain: Arc<dyn Chain>,
     /// What lists run in, so that they leave connections to reads by key.
     pub(crate) slots: Arc<Slots<()>>,
+    /// Damaged rows that were left out, and of which that was said.
+    left_out: Mutex<HashSet<RowKey>>,
 }
 
 /// The row of a kind, of what may be any.
@@ -41,7 +44,8 @@ impl Reads {
     pub(crate) fn new(database: Database, chain: Arc<dyn Chain>) -> Self {
         let lists = lists_max(database.connections_max());
         let limits = SlotLimits { of_one_max: lists.min(LISTS_OF_ONE_MAX), waiting_max: LISTS_WAITING_MAX };
-        Self { database, chain, slots: Arc::new(Slots::new(vec![(); lists], limits)) }
+        let slots = Arc::new(Slots::new(vec![(); lists], limits));
+        Self { database, chain, slots, left_out: Mutex::default() }
     }
 
     /// The row of a key.
@@ -93,6 +97,38 @@ impl Reads {
         rows.filter_map(Result::transpose).collect()
     }
 
+    /// The same, for what is to be done with each by itself: one that is damaged is left out, so that it keeps nothing else from being done, and said once.
+    ///
+    /// Not for what may not be missed: reads by key, documents, the history of a transaction, cards that are gone through one after the other, the
+    /// first delivery of an object, and lists.
+    async fn readable<T>(
+        &self,
+        table: Table,
+        which: &str,
+        arguments: &[Argument<'_>],
+        of: impl Fn(Row) -> Option<T>,
+    ) -> Result<Vec<T>, StoreFault> {
+        let sql = format!("{} {which}", row::selected(table));
+        let found = self.query(&sql, arguments).await?;
+        let rows = found.iter().map(|found| Ok(self.readable_row(table, found)?.and_then(&of)));
+        rows.filter_map(Result::transpose).collect()
+    }
+
+    /// The row, unless it is damaged.
+    fn readable_row(&self, table: Table, found: &tokio_postgres::Row) -> Result<Option<Row>, StoreFault> {
+        match row::row(table, self.chain.as_ref(), found) {
+            Err(StoreFault::Damaged { row: Some(key), fault }) => {
+                let mut said = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
+                if said.len() < LEFT_OUT_MAX && said.insert(key) {
+                    let advice = "somebody changed it in the database; it is left out of what is done by itself until it is restored";
+                    tracing::error!(row = ?key, error = %fault, advice, "row.damaged");
+                }
+                Ok(None)
+            }
+            read => read.map(Some),
+        }
+    }
+
     pub(crate) async fn card_read(&self, id: CardId) -> Result<Option<Arc<CardRow>>, StoreFault> {
         self.one(RowKey::Card(id), of!(Card)).await
     }
@@ -124,7 +160,7 @@ impl Reads {
         rows: usize,
     ) -> Result<Vec<Arc<CardCvvRow>>, StoreFault> {
         let which = "WHERE cvv_until <= $1 ORDER BY cvv_until LIMIT $2";
-        self.many(Table::CardCvv, which, &[moment(now), limit(rows)], of!(CardCvv)).await
+        self.readable(Table::CardCvv, which, &[moment(now), limit(rows)], of!(CardCvv)).await
     }
 
     pub(crate) async fn transaction_read(
@@ -145,7 +181,7 @@ impl Reads {
     }
 
     pub(crate) async fn transaction_open(&self) -> Result<Vec<Arc<TransactionRow>>, StoreFault> {
-        self.many(Table::Transaction, "WHERE open = 1 ORDER BY id", &[], of!(Transaction)).await
+        self.readable(Table::Transaction, "WHERE open = 1 ORDER BY id", &[], of!(Transaction)).await
     }
 
     pub(crate) async fn refund_read(&self, id: RefundId) -> Result<Option<Arc<RefundRow>>, StoreFault> {
@@ -153,15 +189,16 @@ impl Reads {
     }
 
     pub(crate) async fn refund_open(&self) -> Result<Vec<Arc<RefundRow>>, StoreFault> {
-        self.many(Table::Refund, "WHERE open = 1 ORDER BY id", &[], of!(Refund)).await
+        self.readable(Table::Refund, "WHERE open = 1 ORDER BY id", &[], of!(Refund)).await
     }
 
     pub(crate) async fn customer_read(&self, id: CustomerId) -> Result<Option<Arc<CustomerRow>>, StoreFault> {
         self.one(RowKey::Customer(id), of!(Customer)).await
     }
 
+    /// Whoever takes over from a node that is not among them expects its row to be absent, and one that is damaged is not.
     pub(crate) async fn node_read_all(&self) -> Result<Vec<Arc<NodeRow>>, StoreFault> {
-        self.many(Table::Node, "ORDER BY id", &[], of!(Node)).await
+        self.readable(Table::Node, "ORDER BY id", &[], of!(Node)).await
     }
 
     pub(crate) async fn api_key_use_read_many(
@@ -220,7 +257,7 @@ impl Reads {
     ) -> Result<Vec<IdempotencyKey>, StoreFault> {
         let which = "WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2";
         let key = |row: Row| of!(Idempotency)(row).map(|row| row.key);
-        self.many(Table::Idempotency, which, &[moment(now), limit(rows)], key).await
+        self.readable(Table::Idempotency, which, &[moment(now), limit(rows)], key).await
     }
 
     /// Counted as far as that takes a moment. Of a table that has more rows it is what the database itself takes for their number.

@@ -56,18 +56,10 @@ impl Reads {
         after: Option<DeliveryPlace>,
         rows: usize,
     ) -> Result<Vec<Arc<DeliveryRow>>, StoreFault> {
-        let which = "WHERE waiting = 1 AND organisation = $1 AND host = $2 AND due_at <= $3 \
-                     AND (due_at, id) > ($4, $5) ORDER BY due_at, id LIMIT $6";
-        let [due, id] = place(after.as_ref());
-        let of_lane = [
-            Argument::Bytes(lane.organisation.as_bytes()),
-            Argument::Bytes(lane.host.as_bytes()),
-            moment(now),
-            due,
-            id,
-            limit(rows),
-        ];
-        self.many(Table::Delivery, which, &of_lane, of!(Delivery)).await
+        let which = "WHERE waiting = 1 AND due_at <= $1 AND (due_at, id) > ($2, $3) AND organisation = $5 AND host = $6 \
+                     ORDER BY due_at, id LIMIT $4";
+        let lane = [Argument::Bytes(lane.organisation.as_bytes()), Argument::Bytes(lane.host.as_bytes())];
+        self.delivery_page(which, &lane, now, after, rows).await
     }
 
     pub(crate) async fn delivery_first(&self, object: Id) -> Result<Option<Arc<DeliveryRow>>, StoreFault> {
@@ -81,7 +73,6 @@ impl Reads {
         self.number("SELECT count(*) FROM delivery WHERE waiting = 1", &[]).await
     }
 
-    /// One that is damaged is left where it is: those that are behind it are removed all the same.
     pub(crate) async fn delivery_over(
         &self,
         now: Timestamp,
@@ -90,22 +81,33 @@ impl Reads {
     ) -> Result<Vec<Arc<DeliveryRow>>, StoreFault> {
         let which =
             "WHERE waiting = 0 AND due_at <= $1 AND (due_at, id) > ($2, $3) ORDER BY due_at, id LIMIT $4";
+        self.delivery_page(which, &[], now, after, rows).await
+    }
+
+    /// One that is damaged is left where it is, and those behind it are found all the same.
+    async fn delivery_page(
+        &self,
+        which: &str,
+        further: &[Argument<'_>],
+        now: Timestamp,
+        after: Option<DeliveryPlace>,
+        rows: usize,
+    ) -> Result<Vec<Arc<DeliveryRow>>, StoreFault> {
         let sql = format!("{} {which}", row::selected(Table::Delivery));
-        let (mut over, mut after) = (Vec::new(), after);
-        while over.len() < rows {
-            let wanted = rows - over.len();
+        let (mut page, mut after) = (Vec::new(), after);
+        while page.len() < rows {
+            let wanted = rows - page.len();
             let [due, id] = place(after.as_ref());
-            let found = self.query(&sql, &[moment(now), due, id, limit(wanted)]).await?;
+            let page_of = [moment(now), due, id, limit(wanted)];
+            let typed: Vec<_> = page_of.iter().chain(further).map(Argument::typed).collect();
+            let found = self.database.query(&sql, &typed).await?;
             for found in &found {
-                match row::row(Table::Delivery, self.chain.as_ref(), found) {
-                    Err(StoreFault::Damaged { .. }) => {}
-                    read => over.extend(of!(Delivery)(read?)),
-                }
+                page.extend(self.readable_row(Table::Delivery, found)?.and_then(of!(Delivery)));
             }
             let Some(last) = found.last().filter(|_| found.len() == wanted) else { break };
             after = Some(place_of(last)?);
         }
-        Ok(over)
+        Ok(page)
     }
 }
 

@@ -4,7 +4,9 @@ use panvault_model::{CardId, Tag, TransactionId};
 use panvault_store::{
     CardField, CardQuery, CardRow, DeliveryRow, FieldValue, Filter, RowFault, RowKey, StoreFault, Test,
 };
-use panvault_testkit::conformance::rows::{at, card, delivery, id, organisation, transaction};
+use panvault_testkit::conformance::rows::{
+    at, card, card_cvv, delivery, id, node, organisation, transaction,
+};
 
 use super::support::{Made, block_on, hex_of};
 
@@ -101,5 +103,45 @@ fn what_the_vault_did_not_write_is_found_by_nothing() {
         assert_eq!(made.reads.list(query.clone()).await, Err(forged));
         made.sql(&format!("DELETE FROM card WHERE id = {}", hex_of(RowKey::Card(card(11).id))));
         assert_eq!(made.reads.list(query).await.map(|page| page.total), Ok(1));
+    });
+}
+
+/// One row that somebody damaged failed all that is done for each by itself: no lease was seen, nothing was recovered, swept or delivered. It is left out.
+#[test]
+fn what_is_done_for_each_is_done_past_what_is_damaged() {
+    block_on(async {
+        let made = Made::new().await;
+        let (paid, paid_later) = (transaction(20, card(10).id), transaction(21, card(10).id));
+        made.put([paid.clone(), paid_later.clone()]).await;
+        made.put([node(30, 1), node(31, 1)]).await;
+        made.put([card_cvv(40, 1), card_cvv(41, 1)]).await;
+        made.put((1..=4).map(|n| delivery(n, n))).await;
+        let reads = &made.reads;
+        let late = at(1_000_000);
+        let lane = reads.delivery_lanes(late, None, 9).await.unwrap().swap_remove(0);
+        let due = async || {
+            let due = reads.delivery_due(lane.clone(), late, None, 2).await.unwrap();
+            due.into_iter().map(|row| row.object_version).collect::<Vec<_>>()
+        };
+        assert_eq!(due().await, [1, 2]);
+        assert_eq!(reads.transaction_open().await.unwrap().len(), 2);
+        assert_eq!(reads.node_read_all().await.unwrap().len(), 2);
+        assert_eq!(reads.card_cvv_expired(late, 9).await.unwrap().len(), 2);
+        for (table, key) in [
+            ("payment", RowKey::Transaction(paid.id)),
+            ("node", RowKey::Node(node(30, 1).id)),
+            ("card_cvv", RowKey::CardCvv(card_cvv(40, 1).card)),
+            ("delivery", RowKey::Delivery(delivery(1, 1).id)),
+            ("delivery", RowKey::Delivery(delivery(2, 2).id)),
+        ] {
+            made.sql(&format!("UPDATE {table} SET row = '\\xff' WHERE id = {}", hex_of(key)));
+        }
+        assert_eq!(reads.transaction_open().await, Ok(vec![Arc::new(paid_later)]));
+        assert_eq!(reads.node_read_all().await, Ok(vec![Arc::new(node(31, 1))]));
+        assert_eq!(reads.card_cvv_expired(late, 9).await, Ok(vec![Arc::new(card_cvv(41, 1))]));
+        assert_eq!(due().await, [3, 4], "as many as were asked for");
+        // What may not be missed is not left out.
+        assert!(reads.transaction_read(paid.id).await.is_err());
+        assert!(reads.delivery_first(delivery(1, 1).object).await.is_err());
     });
 }

@@ -129,27 +129,27 @@ async fn by_key(made: &Made) {
     assert!(reads.card_read(CardId(one)).await.is_err());
     assert!(reads.card_page(CardId(one), 100).await.is_err());
     assert!(reads.card_cvv_read_many(vec![CardId(one), CardId(id(8))]).await.is_err());
-    assert!(reads.card_cvv_expired(now, 100).await.is_err());
+    // What is done by itself leaves them out.
+    assert_eq!(reads.card_cvv_expired(now, 100).await, Ok(Vec::new()));
     assert!(reads.transaction_read(TransactionId(one)).await.is_err());
     assert!(reads.transaction_history(TransactionId(one)).await.is_err());
-    assert!(reads.transaction_open().await.is_err());
+    assert_eq!(reads.transaction_open().await, Ok(Vec::new()));
     assert!(reads.refund_read(RefundId(one)).await.is_err());
-    assert!(reads.refund_open().await.is_err());
+    assert_eq!(reads.refund_open().await, Ok(Vec::new()));
     assert!(reads.customer_read(CustomerId(one)).await.is_err());
     assert!(reads.delivery_read(DeliveryId(one)).await.is_err());
     let lanes = reads.delivery_lanes(now, None, 100).await.unwrap();
     assert!(!lanes.is_empty());
     assert_eq!(reads.delivery_lanes(now, lanes.first().cloned(), 100).await.unwrap(), lanes[1..]);
     let lane = DeliveryLane { organisation: organisation(0), host: "shop.example".to_owned() };
-    assert!(reads.delivery_due(lane, now, None, 100).await.is_err());
+    assert_eq!(reads.delivery_due(lane, now, None, 100).await, Ok(Vec::new()));
     assert!(reads.delivery_first(id(100)).await.is_err());
     assert_eq!(reads.delivery_waiting().await, Ok(1000));
-    // What cannot be read is left out there.
     assert_eq!(reads.delivery_over(at(500), None, 100).await, Ok(Vec::new()));
     assert!(reads.api_key_use_read_many(vec![ApiKeyId(one)]).await.is_err());
     assert!(reads.document_read_many(vec![(DocumentKind::Organisation, one)]).await.is_err());
     assert_eq!(reads.idempotency_read(IdempotencyKey([7; 16])).await, Ok(None));
-    assert!(reads.idempotency_expired(now, 100).await.is_err());
+    assert_eq!(reads.idempotency_expired(now, 100).await, Ok(Vec::new()));
     assert_eq!(reads.node_read_all().await, Ok(Vec::new()));
     let totals = reads.totals().await.unwrap();
     assert_eq!((totals.cards, totals.transactions, totals.refunds), (ROWS, ROWS, ROWS));
