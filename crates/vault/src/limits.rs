@@ -53,6 +53,9 @@ pub const LEASE_MARGIN_SECONDS: u64 = 5;
 /// where nodes share one, and another machine's when that has been taken over.
 pub const LEASE_SKEW_SECONDS: u64 = 120;
 
+/// Seconds by which the calendar of a node may differ from the clock that nodes share: by more it has no lease, pays nothing and does nothing for all.
+pub const CALENDAR_SECONDS_MAX: u64 = 30;
+
 /// Milliseconds after which a node looks again whether another has changed documents.
 pub const DOCUMENTS_LOOK_MILLIS: u64 = 500;
 
@@ -72,8 +75,14 @@ pub const DOCUMENTS_CAUGHT_UP_MAX: usize = 4_096;
 /// How often a node begins anew to catch up with others that go on changing documents, before it reads all.
 pub const CATCH_UP_TRIES_MAX: usize = 16;
 
-/// How often the outcome of a transaction is written again when the store has no room for it.
+/// How often the outcome of a transaction is written again when the store does not take it, before whoever asked is answered that it is unknown.
 pub const SETTLE_TRIES_MAX: usize = 50;
+
+/// Seconds for which it is tried on after that: for so long nobody else takes the transaction over.
+pub const SETTLE_SECONDS_MAX: u64 = LEASE_SECONDS + LEASE_SKEW_SECONDS;
+
+/// Most milliseconds between two of the later tries; the first comes after as many as between the early ones, and each waits twice as long.
+pub const SETTLE_LATER_MILLIS_MAX: u64 = 5_000;
 
 /// Milliseconds between two of those tries.
 pub const SETTLE_WAIT_MILLIS: u64 = 100;

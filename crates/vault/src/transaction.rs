@@ -13,5 +13,5 @@ mod settlement;
 pub(crate) use ask::Harmless;
 pub use create::NewTransaction;
 pub(crate) use create::{answered_in_time, sent_in_time};
-pub(crate) use settle::said;
+pub(crate) use settle::{Patience, may_pass, said};
 pub use settlement::SettledCounts;

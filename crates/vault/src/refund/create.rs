@@ -6,13 +6,16 @@ use panvault_store::{
     Action, Commit, Expect, IdempotencyAnswer, IdempotencyRow, Outcome, RefundRow, RowKey, TransactionRow,
 };
 
+use crate::audit::Requester;
 use crate::error::{VaultError, with_causes};
 use crate::idempotency::{Done, Idempotency, answer_read};
 use crate::limits::REFUND_TRIES_MAX;
+use crate::node::InHand;
 use crate::permit::{Permit, RefundCreate};
+use crate::refund::outcome::RefundTold;
 use crate::seal;
 use crate::text::texts_storable;
-use crate::transaction::sent_in_time;
+use crate::transaction::{Patience, may_pass, sent_in_time};
 use crate::vault::Vault;
 
 /// Money to be given back. Texts are echoed as they are.
@@ -71,7 +74,9 @@ impl Vault {
                     } else {
                         Sent::NOT_CLEARED
                     };
-                    return Ok(Done::new(self.refund_sent(permit, row, sent, &of, idempotency).await));
+                    return Ok(Done::new(
+                        self.refund_sent(permit.asked(), row, sent, of, idempotency, in_hand).await,
+                    ));
                 }
                 Outcome::Claimed(earlier) => {
                     let claim = idempotency.ok_or(VaultError::Contended)?;
@@ -143,17 +148,21 @@ impl Vault {
         Ok(self.store().commit(commit).await?)
     }
 
-    /// Writes the outcome. Money may have moved by now, so that one which cannot be written leaves the refund pending.
+    /// Writes the outcome. Money may have moved by now, so that one which cannot be written leaves the refund pending, and is tried on by itself for
+    /// as long as nobody else takes the refund over.
     async fn refund_sent(
         &self,
-        permit: &Permit<RefundCreate>,
+        asked: &Requester,
         row: Arc<RefundRow>,
         sent: Sent,
-        of: &FollowUp,
+        of: FollowUp,
         idempotency: Option<Idempotency>,
+        in_hand: InHand,
     ) -> Arc<RefundRow> {
-        let request = permit.asked().origin.request.map(tracing::field::display);
-        match self.refund_outcome(permit.asked(), &row, sent, of, idempotency, Vec::new()).await {
+        let request = asked.origin.request.map(tracing::field::display);
+        let now = self.now();
+        let told = RefundTold { sent, of: &of, idempotency, now };
+        match self.refund_outcome(asked, &row, told.clone(), Vec::new()).await {
             Ok(Some(settled)) => settled,
             Ok(None) => {
                 let advice = "see why this node lost its lease, and ask the processor for the outcome";
@@ -163,9 +172,41 @@ impl Vault {
             Err(error) => {
                 let advice = "see why the store does not write, and ask the processor for the outcome";
                 tracing::error!(request.id = request, refund.id = %row.id, error = %with_causes(&error), advice, "refund.not_settled");
+                if may_pass(&error) {
+                    let (vault, asked, row, sent) = (self.clone(), *asked, Arc::clone(&row), told.sent);
+                    tokio::spawn(async move {
+                        let told = RefundTold { sent, of: &of, idempotency, now };
+                        vault.refund_settle_later(&asked, &row, told, error).await;
+                        drop(in_hand);
+                    });
+                }
                 row
             }
         }
+    }
+
+    /// Goes on to write an outcome.
+    async fn refund_settle_later(
+        &self,
+        asked: &Requester,
+        row: &RefundRow,
+        told: RefundTold<'_>,
+        mut error: VaultError,
+    ) {
+        let request = asked.origin.request.map(tracing::field::display);
+        let mut patience = Patience::from(told.now);
+        while patience.goes_on_after(&error, self).await {
+            match self.refund_outcome(asked, row, told.clone(), Vec::new()).await {
+                Ok(Some(_)) => {
+                    tracing::info!(request.id = request, refund.id = %row.id, "refund.settled_late");
+                    return;
+                }
+                Ok(None) => return,
+                Err(fault) => error = fault,
+            }
+        }
+        let advice = "see why the store does not write, and ask the processor for the outcome";
+        tracing::error!(request.id = request, refund.id = %row.id, error = %with_causes(&error), advice, "refund.given_up");
     }
 }
 

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use panvault_model::{ActionState, Amount, RefundStatus, Timestamp};
+use panvault_model::{ActionState, Amount, Now, RefundStatus, Timestamp};
 use panvault_processor::{FollowUp, Sent, Verdict};
 use panvault_store::{Action, AuditNote, Commit, Effect, Expect, Outcome, RefundRow, RowKey, TransactionRow};
 
@@ -12,6 +12,16 @@ use crate::seal;
 use crate::transaction::said;
 use crate::vault::Vault;
 
+/// What is known of what became of a refund.
+#[derive(Clone)]
+pub(super) struct RefundTold<'a> {
+    pub(super) sent: Sent,
+    pub(super) of: &'a FollowUp,
+    pub(super) idempotency: Option<Idempotency>,
+    /// As of when.
+    pub(super) now: Now,
+}
+
 impl Vault {
     /// Writes what became of a refund, onto the version that its sender wrote and what is further expected; `None` when that does not
     /// hold. A refund that failed is taken out of its transaction's sum in the same step.
@@ -19,12 +29,10 @@ impl Vault {
         &self,
         asked: &Requester,
         before: &RefundRow,
-        sent: Sent,
-        of: &FollowUp,
-        idempotency: Option<Idempotency>,
+        told: RefundTold<'_>,
         further: Vec<Expect>,
     ) -> Result<Option<Arc<RefundRow>>, VaultError> {
-        let now = self.now().wall;
+        let RefundTold { sent, of, idempotency, now: Now { wall: now, .. } } = told;
         let can_be_asked = self.refund_can_be_asked(before, of);
         let mut row = RefundRow {
             version: before.version.checked_add(1).ok_or(VaultError::Contended)?,
@@ -68,7 +76,11 @@ impl Vault {
                 }
                 // Another refund has changed the transaction meanwhile.
                 Outcome::Unmet(at) if has_failed && at == expect_transaction => {}
-                Outcome::Unmet(_) | Outcome::Claimed(_) => return Ok(None),
+                // An earlier try may have been durable after all.
+                Outcome::Unmet(_) | Outcome::Claimed(_) => {
+                    let stored = self.store().refund_read(row.id).await?;
+                    return Ok(stored.filter(|stored| *stored == row));
+                }
             }
         }
         Err(VaultError::Contended)

@@ -7,6 +7,7 @@ use crate::audit::Requester;
 use crate::error::{VaultError, with_causes};
 use crate::node::Nodes;
 use crate::refund::create::follow_up;
+use crate::refund::outcome::RefundTold;
 use crate::seal;
 use crate::transaction::{Harmless, answered_in_time};
 use crate::vault::Vault;
@@ -22,7 +23,8 @@ impl Vault {
         let idempotency = self.idempotency_left(row.idempotency).await?;
         let of = follow_up(row, &*self.refund_transaction(row).await?);
         let sent = Sent::Unknown { reason: "the vault stopped before the outcome was written" };
-        let taken = self.refund_outcome(&Requester::VAULT, row, sent, &of, idempotency, expects).await?;
+        let told = RefundTold { sent, of: &of, idempotency, now: self.now() };
+        let taken = self.refund_outcome(&Requester::VAULT, row, told, expects).await?;
         if taken.is_some() {
             tracing::warn!(refund.id = %row.id, advice = "ask the processor for its outcome, where it is not asked by itself", "refund.unknown");
         }
@@ -67,7 +69,8 @@ impl Vault {
         if matches!(sent, Sent::NotReached { .. }) {
             return Ok(());
         }
-        let told = self.refund_outcome(&Requester::VAULT, row, sent, &of, None, Vec::new()).await?;
+        let told = RefundTold { sent, of: &of, idempotency: None, now: self.now() };
+        let told = self.refund_outcome(&Requester::VAULT, row, told, Vec::new()).await?;
         if let Some(settled) = told {
             tracing::info!(refund.id = %row.id, status = settled.status.as_str(), "refund.asked");
         }

@@ -151,7 +151,8 @@ impl Vault {
                         Sent::NOT_CLEARED
                     };
                     let row = Arc::clone(&prepared.row);
-                    return Ok(Done::new(self.transaction_settle(&prepared, &row, sent, None).await));
+                    let settled = self.transaction_settle(&prepared, &row, sent, None, in_hand).await;
+                    return Ok(Done::new(settled));
                 }
                 Outcome::Claimed(earlier) => {
                     let claim = wanted.idempotency.ok_or(VaultError::Contended)?;

@@ -23,7 +23,7 @@ use crate::seal;
 use crate::text::{pairs_storable, texts_storable};
 use crate::transaction::claim::{Claimed, ClaimedCvv, Claiming};
 use crate::transaction::outbound::outbound_open;
-use crate::transaction::settle::SettleBase;
+use crate::transaction::settle::{Patience, SettleBase, may_pass};
 use crate::vault::Vault;
 
 /// A transaction to be initiated. Texts are echoed as they are.
@@ -71,6 +71,16 @@ pub(super) struct Prepared {
     pub(super) asked: Requester,
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) idempotency: Option<Idempotency>,
+}
+
+/// An outcome that could not be written at once.
+struct Later {
+    asked: Requester,
+    initiated: Arc<TransactionRow>,
+    sent: Sent,
+    idempotency: Option<Idempotency>,
+    /// As of when it is.
+    now: Now,
 }
 
 impl Vault {
@@ -138,7 +148,7 @@ impl Vault {
                     let claim = cvv.as_ref().map(|cvv| &cvv.claim);
                     attempt.begin();
                     let sent = self.transaction_send(&prepared, &row, &card, claim, &in_hand).await;
-                    let settled = self.transaction_settle(&prepared, &row, sent, cvv).await;
+                    let settled = self.transaction_settle(&prepared, &row, sent, cvv, in_hand).await;
                     attempt.end(&settled, self.now());
                     return Ok(Done::new(settled));
                 }
@@ -377,14 +387,15 @@ impl Vault {
     /// Writes the outcome, durably, and only then lets a CVV that was not sent go back. Where nodes share CVVs, the outcome takes the
     /// mark away that the CVV was used: it does not go back where it was replaced or ended meanwhile.
     ///
-    /// Money may have moved by now, so an outcome that cannot be written is answered as unknown, which is also what the next
-    /// sweep makes of it; an error would say that nothing was done.
+    /// Money may have moved by now, so an outcome that cannot be written is answered as unknown; an error would say that nothing was done. It is
+    /// tried on by itself for as long as nobody else takes the transaction over; after that the next sweep makes it unknown.
     pub(super) async fn transaction_settle(
         &self,
         prepared: &Prepared,
-        initiated: &TransactionRow,
+        initiated: &Arc<TransactionRow>,
         sent: Sent,
         cvv: Option<ClaimedCvv>,
+        in_hand: InHand,
     ) -> Arc<TransactionRow> {
         let reached = !matches!(sent, Sent::NotReached { .. });
         let now = self.now();
@@ -392,8 +403,8 @@ impl Vault {
             unused: cvv.as_ref().and_then(|cvv| cvv.row.as_deref()).filter(|_| !reached),
             expects: Vec::new(),
         };
-        let settled =
-            self.transaction_outcome(&prepared.asked, initiated, sent, prepared.idempotency, onto, now).await;
+        let (asked, idempotency) = (prepared.asked, prepared.idempotency);
+        let settled = self.transaction_outcome(&asked, initiated, sent.clone(), idempotency, onto, now).await;
         let goes_back = !reached && matches!(&settled, Ok(Some(settled)) if settled.cvv_goes_back);
         self.cvv_release(cvv.map(|cvv| cvv.claim), goes_back).await;
         let unknown = |reason: &str| {
@@ -401,7 +412,7 @@ impl Vault {
                 status: TransactionStatus::Unknown,
                 state: ActionState::Unknown,
                 status_reason: Some(reason.to_owned()),
-                ..initiated.clone()
+                ..TransactionRow::clone(initiated)
             })
         };
         match settled {
@@ -416,9 +427,37 @@ impl Vault {
             Err(error) => {
                 let advice = "see why the store does not write, and ask the processor for the outcome";
                 tracing::error!(request.id = prepared.asked.origin.request.map(tracing::field::display), transaction.id = %initiated.id, error = %with_causes(&error), advice, "transaction.not_settled");
+                if may_pass(&error) {
+                    let (vault, initiated) = (self.clone(), Arc::clone(initiated));
+                    let later = Later { asked, initiated, sent, idempotency, now };
+                    tokio::spawn(async move {
+                        vault.transaction_settle_later(later, error).await;
+                        drop(in_hand);
+                    });
+                }
                 unknown("the outcome could not be written")
             }
         }
+    }
+
+    /// Goes on to write an outcome. The CVV is gone by now, whatever was sent.
+    async fn transaction_settle_later(&self, later: Later, mut error: VaultError) {
+        let Later { asked, initiated, sent, idempotency, now } = later;
+        let request = asked.origin.request.map(tracing::field::display);
+        let mut patience = Patience::from(now);
+        while patience.goes_on_after(&error, self).await {
+            let onto = SettleBase { unused: None, expects: Vec::new() };
+            match self.transaction_outcome(&asked, &initiated, sent.clone(), idempotency, onto, now).await {
+                Ok(Some(_)) => {
+                    tracing::info!(request.id = request, transaction.id = %initiated.id, "transaction.settled_late");
+                    return;
+                }
+                Ok(None) => return,
+                Err(fault) => error = fault,
+            }
+        }
+        let advice = "see why the store does not write, and ask the processor for the outcome";
+        tracing::error!(request.id = request, transaction.id = %initiated.id, error = %with_causes(&error), advice, "transaction.given_up");
     }
 
     /// The row as somebody else has left it, if it can be read and is one of this vault.

@@ -14,7 +14,10 @@ use crate::audit::Requester;
 use crate::cvv;
 use crate::error::VaultError;
 use crate::idempotency::{Done, Idempotency, answer_of, answer_read};
-use crate::limits::{ANSWER_BYTES_MAX, IDEMPOTENCY_SECONDS, SETTLE_TRIES_MAX, SETTLE_WAIT_MILLIS};
+use crate::limits::{
+    ANSWER_BYTES_MAX, IDEMPOTENCY_SECONDS, SETTLE_LATER_MILLIS_MAX, SETTLE_SECONDS_MAX, SETTLE_TRIES_MAX,
+    SETTLE_WAIT_MILLIS,
+};
 use crate::seal;
 use crate::vault::Vault;
 
@@ -93,7 +96,10 @@ impl Vault {
                 }
                 // It was replaced, cleared, or went with its card.
                 Outcome::Unmet(at) if at == expect_cvv => {}
-                Outcome::Unmet(_) | Outcome::Claimed(_) => return Ok(None),
+                Outcome::Unmet(_) | Outcome::Claimed(_) => {
+                    let is_written = self.transaction_is_written(&row).await?;
+                    return Ok(is_written.then_some(Settled { row, cvv_goes_back: true }));
+                }
             }
         }
         match self.settle_at_last(commit).await? {
@@ -101,15 +107,26 @@ impl Vault {
                 self.webhook_written(webhook.as_slice());
                 Ok(Some(Settled { row, cvv_goes_back: unused.is_none() }))
             }
-            Outcome::Unmet(_) | Outcome::Claimed(_) => Ok(None),
+            Outcome::Unmet(_) | Outcome::Claimed(_) => {
+                let is_written = self.transaction_is_written(&row).await?;
+                Ok(is_written.then_some(Settled { row, cvv_goes_back: unused.is_none() }))
+            }
         }
     }
 
-    /// Tries for a while, where a store has no room at the moment: what was sent cannot be taken back.
+    /// Whether a transaction is stored as it was to be: an earlier try may have been durable after all.
+    async fn transaction_is_written(&self, row: &Arc<TransactionRow>) -> Result<bool, VaultError> {
+        Ok(self.store().transaction_read(row.id).await?.as_ref() == Some(row))
+    }
+
+    /// Tries for a while, where a store has no room at the moment: what was sent cannot be taken back. Where it was not known whether a try was
+    /// durable, the next one finds that out: what was expected does not hold any more.
     pub(crate) async fn settle_at_last(&self, commit: impl Fn() -> Commit) -> Result<Outcome, StoreFault> {
         for _ in 1..SETTLE_TRIES_MAX {
             match self.store().commit(commit()).await {
-                Err(StoreFault::Busy | StoreFault::Full | StoreFault::Unreachable) => {
+                Err(
+                    StoreFault::Busy | StoreFault::Full | StoreFault::Unreachable | StoreFault::Unresolved,
+                ) => {
                     tokio::time::sleep(Duration::from_millis(SETTLE_WAIT_MILLIS)).await;
                 }
                 outcome => return outcome,
@@ -125,6 +142,45 @@ impl Vault {
     ) -> Result<Done<Arc<TransactionRow>>, VaultError> {
         Ok(Done::replayed(Arc::new(answer_read(row)?)))
     }
+}
+
+/// How long it is tried on to write an outcome when whoever asked has been answered.
+pub(crate) struct Patience {
+    until_millis: u64,
+    /// What is left of the time by the waits alone.
+    left_millis: u64,
+    next_millis: u64,
+}
+
+impl Patience {
+    /// Of what was sent at this moment or before.
+    pub(crate) const fn from(now: Now) -> Self {
+        let left_millis = SETTLE_SECONDS_MAX * 1000;
+        let until_millis = now.monotonic_millis.saturating_add(left_millis);
+        Self { until_millis, left_millis, next_millis: SETTLE_WAIT_MILLIS }
+    }
+
+    /// Waits for the next try after this error; `false` when there is none.
+    pub(crate) async fn goes_on_after(&mut self, error: &VaultError, vault: &Vault) -> bool {
+        if !may_pass(error) || self.left_millis == 0 || vault.now().monotonic_millis >= self.until_millis {
+            return false;
+        }
+        let wait = self.next_millis.min(self.left_millis);
+        tokio::time::sleep(Duration::from_millis(wait)).await;
+        self.left_millis = self.left_millis.saturating_sub(wait);
+        self.next_millis = self.next_millis.saturating_mul(2).min(SETTLE_LATER_MILLIS_MAX);
+        true
+    }
+}
+
+/// Whether the store may take the same later.
+pub(crate) const fn may_pass(error: &VaultError) -> bool {
+    matches!(
+        error,
+        VaultError::Busy
+            | VaultError::Contended
+            | VaultError::Store(StoreFault::Full | StoreFault::Unreachable | StoreFault::Unresolved)
+    )
 }
 
 /// What the processor said to the row's last action, in the row. What was never sent did not go out with a CVV.

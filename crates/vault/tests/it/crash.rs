@@ -1,12 +1,13 @@
 use core::task::Poll;
+use core::time::Duration;
 use std::pin::pin;
 use std::sync::Arc;
 
-use panvault_model::{CardId, TransactionStatus};
+use panvault_model::{ActionState, CardId, TransactionStatus};
 use panvault_store::StoreFault;
 use panvault_store::limits::CVV_REQUEST_SECONDS;
-use panvault_vault::limits::SETTLE_TRIES_MAX;
-use panvault_vault::{Done, Idempotency, TransactionCreate, TransactionRow, VaultError};
+use panvault_vault::limits::{SETTLE_SECONDS_MAX, SETTLE_TRIES_MAX};
+use panvault_vault::{Done, Idempotency, NewRefund, TransactionCreate, TransactionRow, VaultError};
 
 use crate::assert_refused;
 use crate::intruder::Stop;
@@ -158,11 +159,67 @@ async fn an_outcome_that_cannot_be_written_is_unknown_now_and_later() {
         let row = world.transact(&shop, card, amount).await.unwrap();
         assert_eq!(row.status, TransactionStatus::Unknown, "{fault:?}");
         assert!(!world.holds_cvv(&shop, card).await, "the row that says that it went out stays");
+        given_up().await;
         world.store.leave();
         world.reopen().await.unwrap();
         let later = world.vault.transaction_read(&world.permit(&shop.key), row.id).await.unwrap();
         assert_eq!((later.status, later.cvv_present), (TransactionStatus::Unknown, true), "{fault:?}");
     }
+}
+
+/// Until nobody tries any more to write an outcome, and a moment.
+pub(crate) async fn given_up() {
+    tokio::time::sleep(Duration::from_secs(3 * SETTLE_SECONDS_MAX)).await;
+}
+
+/// The bug: after five seconds without a database the answer of a processor was thrown away, and a payment that had been taken was unknown for ever.
+/// Its cause: it was tried for so long as its caller waits. Its cure: it is tried on for as long as nobody else may take the payment over; the
+/// caller hears before that it is not known yet.
+#[tokio::test(start_paused = true)]
+async fn an_outcome_is_written_when_the_database_comes_back() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    for fault in [StoreFault::Unreachable, StoreFault::Unresolved, StoreFault::Full, StoreFault::Busy] {
+        let card = world.card(&shop).await;
+        world.store.plot(|plot| plot.settle_faults = Some((fault, usize::MAX)));
+        let told = world.transact(&shop, card, 1_000).await.unwrap();
+        assert_eq!(told.status, TransactionStatus::Unknown, "{fault:?}");
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        world.vault.sweep().await.unwrap();
+        world.store.leave();
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let read = async || world.vault.transaction_read(&world.permit(&shop.key), told.id).await.unwrap();
+        let row = read().await;
+        assert_eq!((row.status, row.version), (TransactionStatus::SettlementRequested, 2), "{fault:?}");
+        // What is done with it later is written in the same way.
+        world.store.plot(|plot| plot.settle_faults = Some((fault, usize::MAX)));
+        let told = world.vault.transaction_void_capture(&world.permit(&shop.key), row.id, None, None).await;
+        assert_eq!(told.unwrap().value.status, TransactionStatus::Unknown, "{fault:?}");
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        world.store.leave();
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let row = read().await;
+        assert_eq!((row.status, row.version), (TransactionStatus::SettlementCancelled, 4), "{fault:?}");
+    }
+}
+
+/// The bug: where the fate of the commit of an outcome was not known and it was durable, the payment was said to be another node's. Its cause: what did not
+/// hold any more when it was written again was taken for somebody else's. Its cure: the row is read, and is done where it is as it was to be.
+#[tokio::test(start_paused = true)]
+async fn an_outcome_that_was_durable_after_all_is_done() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let card = world.card(&shop).await;
+    world.store.plot(|plot| plot.settle_unheard = 1);
+    let row = world.transact(&shop, card, 1_000).await.unwrap();
+    assert_eq!((row.status, row.version), (TransactionStatus::SettlementRequested, 2));
+    let stored = world.vault.transaction_read(&world.permit(&shop.key), row.id).await.unwrap();
+    assert_eq!(stored, row);
+    world.settle().await;
+    world.store.plot(|plot| plot.settle_unheard = 1);
+    let new = NewRefund { amount: None, reason: None, merchant_reference: None };
+    let refund = world.refund(&shop, row.id, new).await.unwrap();
+    assert_eq!((refund.state, refund.version), (ActionState::Approved, 2));
 }
 
 /// The bug: a payment whose outcome could not be written stayed `INITIATED`, and its idempotency key in use, until a restart. Its cause: only
@@ -175,6 +232,8 @@ async fn an_outcome_that_could_not_be_written_is_unknown_without_a_restart() {
     world.store.plot(|plot| plot.settle_faults = Some((StoreFault::Full, usize::MAX)));
     let first = again(&world, &shop, card).await.unwrap().value;
     assert_eq!(first.status, TransactionStatus::Unknown);
+    world.vault.sweep().await.unwrap();
+    given_up().await;
     assert!(world.vault.sweep().await.is_err(), "there is no room yet");
     assert_refused!(again(&world, &shop, card).await, VaultError::IdempotencyInUse);
     world.store.leave();

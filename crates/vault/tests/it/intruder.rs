@@ -57,6 +57,8 @@ pub(crate) struct Plot {
     pub(crate) card_fault: Option<StoreFault>,
     /// What renewals of leases are answered with, and whether they are done all the same.
     pub(crate) renewal: Option<(StoreFault, bool)>,
+    /// How many outcomes are written and answered as if nobody knew it.
+    pub(crate) settle_unheard: usize,
     /// A fault, and how many times it happens.
     pub(crate) settle_faults: Option<(StoreFault, usize)>,
     /// A fault of every change of a delivery, and how often it happened.
@@ -241,6 +243,11 @@ impl Intruder {
         }
         let outcome = self.done(commit).await;
         self.silent_at(Stop::AfterSettle).await;
+        let unheard = &mut self.plot.lock().unwrap().settle_unheard;
+        if *unheard > 0 {
+            *unheard -= 1;
+            return Err(StoreFault::Unresolved);
+        }
         outcome
     }
 

@@ -408,6 +408,7 @@ async fn an_outcome_that_could_not_be_written_is_known_later() {
         world.store.plot(|plot| plot.settle_faults = Some((StoreFault::Full, usize::MAX)));
         let row = world.refund(&shop, paid.id, new).await.unwrap();
         assert_eq!((row.status, row.state, row.version), (RefundStatus::Pending, ActionState::InHand, 1));
+        crate::crash::given_up().await;
         assert!(world.vault.sweep().await.is_err(), "there is no room yet");
         world.store.leave();
         world.vault.sweep().await.unwrap();
