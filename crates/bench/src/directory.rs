@@ -71,6 +71,7 @@ pub(crate) fn parts(store: Arc<dyn Store>, keys: VaultKeys, entropy: Arc<dyn Ent
         processors: Arc::new(Connector),
         cvv_ttl_seconds: 3600,
         guards: GuardSettings::OFF,
+        serves: true,
         sweep_seconds: 0,
     }
 }

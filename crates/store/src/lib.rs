@@ -39,8 +39,8 @@ pub use crate::query::{
 };
 pub use crate::row::{
     Action, ApiKeyUseRow, AuditNote, AuditRecord, CardCvvRow, CardRow, Counted, CustomerRow, DeliveryLane,
-    DeliveryPlace, DeliveryRow, HistoryRow, IdempotencyAnswer, IdempotencyKey, IdempotencyRow, NodeRow,
-    RefundRow, RefusalReason, Row, RowKey, Table, TransactionRow,
+    DeliveryPlace, DeliveryRow, HistoryRow, IdempotencyAnswer, IdempotencyKey, IdempotencyRow, NodePart,
+    NodeRow, RefundRow, RefusalReason, Row, RowKey, Table, TransactionRow,
 };
 pub use crate::slots::{Slot, SlotLimits, Slots};
 pub use crate::sorting::Sorting;

@@ -22,6 +22,6 @@ pub use cvv::CardCvvRow;
 pub use delivery::{DeliveryLane, DeliveryPlace, DeliveryRow};
 pub use idempotency::{IdempotencyAnswer, IdempotencyKey, IdempotencyRow};
 pub use key::{Row, RowKey, Table};
-pub use node::NodeRow;
+pub use node::{NodePart, NodeRow};
 pub use refund::RefundRow;
 pub use transaction::{HistoryRow, TransactionRow};

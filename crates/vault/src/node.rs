@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use panvault_model::{Id, IdHash, NodeId, Now, Timestamp};
 use panvault_processor::Clearance;
+use panvault_store::NodePart;
 
 use crate::clock::Clock;
 use crate::error::VaultError;
@@ -25,6 +26,7 @@ pub use read::NodesView;
 pub(crate) struct Node {
     id: NodeId,
     started_at: Timestamp,
+    part: NodePart,
     is_shared: bool,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
@@ -37,6 +39,8 @@ struct State {
     /// Transactions and refunds, by how many tasks: of those that want one at once, one may have it longer than the others.
     in_hand: HashMap<Id, u32, IdHash>,
     is_stopping: bool,
+    /// When it was last held against the clock that nodes share, the calendar here was another.
+    has_wrong_calendar: bool,
     duty: Option<Duty>,
     /// Number of the last checkpoint of the audit trail that this node has seen.
     checkpoint: u32,
@@ -44,8 +48,8 @@ struct State {
 
 impl Node {
     /// A node with nothing in hand and no lease yet.
-    pub(crate) fn new(id: NodeId, is_shared: bool, clock: Arc<dyn Clock>) -> Self {
-        Self { id, started_at: clock.now().wall, is_shared, clock, state: Mutex::default() }
+    pub(crate) fn new(id: NodeId, part: NodePart, is_shared: bool, clock: Arc<dyn Clock>) -> Self {
+        Self { id, started_at: clock.now().wall, part, is_shared, clock, state: Mutex::default() }
     }
 
     pub(crate) const fn id(&self) -> NodeId {
@@ -88,8 +92,13 @@ impl Node {
         if !self.is_shared {
             return Some(0);
         }
-        let lease = state.lease.as_ref().filter(|_| !state.is_stopping)?;
+        let lease = state.lease.as_ref().filter(|_| !state.is_stopping && !state.has_wrong_calendar)?;
         lease.covers_a_send(self.clock.now()).then_some(lease.term)
+    }
+
+    /// Notes whether the calendar here is another than the clock that nodes share.
+    fn calendar_is_wrong(&self, is_wrong: bool) {
+        self.state().has_wrong_calendar = is_wrong;
     }
 
     /// Whether what was taken in hand in a term may still be sent. A node that stops sends what it has.

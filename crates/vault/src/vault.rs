@@ -9,8 +9,8 @@ use panvault_model::{ApiKeyId, CardId, NodeId, Now, OrganisationId, Timestamp, V
 use panvault_processor::Connect;
 use panvault_store::limits::SWEEP_ROWS_MAX;
 use panvault_store::{
-    Action, ApiKeyRow, Commit, CvvCounts, CvvStore, Effect, Expect, OrganisationRow, Outcome, RefusalReason,
-    RowKey, Slots, Store, StoreStatus, Totals,
+    Action, ApiKeyRow, Commit, CvvCounts, CvvStore, Effect, Expect, NodePart, OrganisationRow, Outcome,
+    RefusalReason, RowKey, Slots, Store, StoreStatus, Totals,
 };
 use tokio::sync::Mutex;
 
@@ -65,6 +65,9 @@ pub struct VaultParts {
     pub cvv_ttl_seconds: u32,
     /// What is done about card testing and guesses at card numbers.
     pub guards: GuardSettings,
+    /// Whether it serves, and does what one node does for all when that is this one: webhooks go out from here. A command that opens the vault for a
+    /// moment does not.
+    pub serves: bool,
     /// Seconds between two sweeps of what has expired; 0 is never: then nothing is done by itself, and whoever opens the vault calls
     /// [`Vault::sweep`], [`Vault::lease_renew`] and [`Vault::cvv_key_renew`].
     pub sweep_seconds: u64,
@@ -167,7 +170,8 @@ impl Vault {
         let snapshot = Snapshot::read(rows, &parts.keys, test_mode, &*parts.processors, None)?;
         let sweep_seconds = parts.sweep_seconds;
         let guards = Guards::new(parts.guards);
-        let node = Node::new(parts.node, parts.store.is_shared(), Arc::clone(&parts.clock));
+        let part = NodePart { serves: parts.serves, cvvs_in_process: !parts.cvvs.is_shared() };
+        let node = Node::new(parts.node, part, parts.store.is_shared(), Arc::clone(&parts.clock));
         let inner = Inner {
             parts,
             node: Arc::new(node),
@@ -411,7 +415,11 @@ impl Vault {
         let uses_written = self.apikey_uses_write().await;
         let recovered = self.transaction_recover().await;
         let for_all = match self.has_duty().await {
-            Ok(true) => self.sweep_for_all(now.wall).await,
+            // Nothing is over before it is by both.
+            Ok(true) => match self.shared_time().await {
+                Ok(shared) => self.sweep_for_all(now.wall.min(shared)).await,
+                Err(error) => Err(error),
+            },
             Ok(false) => Ok(()),
             Err(error) => Err(error),
         };

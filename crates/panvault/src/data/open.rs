@@ -111,6 +111,7 @@ impl Opening<'_> {
             processors: Arc::new(Connector),
             cvv_ttl_seconds: settings.cvv_ttl_seconds,
             guards: settings.guards,
+            serves: settings.webhooks.is_some(),
             sweep_seconds: SWEEP_SECONDS,
         };
         let vault = Vault::open(parts)

@@ -93,6 +93,7 @@ impl Server {
             processors: Arc::new(Connector),
             cvv_ttl_seconds: 3600,
             guards,
+            serves: true,
             sweep_seconds: 0,
         };
         let (vault, parent, child, stranger, api, metrics) = runtime.block_on(async {

@@ -54,6 +54,7 @@ fn node() -> NodeRow {
         version: 9,
         lease_until: Timestamp::from_unix_millis(1_700_000_120_000),
         started_at: Timestamp::from_unix_millis(1_700_000_000_000),
+        part: None,
         tag: Tag { key: 2, bytes: [0x7b; 16] },
     }
 }

@@ -10,8 +10,8 @@ use panvault_model::{
 };
 use panvault_store::{
     ApiKeyUseRow, CardCvvRow, CardRow, Chain, CustomerRow, CvvOwner, CvvSource, DeliveryRow, DocumentKind,
-    DocumentRow, HistoryRow, IdempotencyAnswer, IdempotencyKey, IdempotencyRow, MemoryStore, NodeRow,
-    RefundRow, TransactionRow,
+    DocumentRow, HistoryRow, IdempotencyAnswer, IdempotencyKey, IdempotencyRow, MemoryStore, NodePart,
+    NodeRow, RefundRow, TransactionRow,
 };
 use panvault_vault::StoreChain;
 
@@ -319,6 +319,7 @@ pub fn node(n: u64, version: u32) -> NodeRow {
         version,
         lease_until: at(u64::from(version) * 3600 + 120),
         started_at: at(n),
+        part: Some(NodePart { serves: true, cvvs_in_process: false }),
         tag: tag(0x4e),
     }
 }

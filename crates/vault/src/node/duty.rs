@@ -5,7 +5,7 @@ use panvault_store::NodeRow;
 
 use crate::error::VaultError;
 use crate::limits::DUTY_LOOK_MILLIS;
-use crate::node::lease::is_there;
+use crate::node::lease::{is_there, is_wrong};
 use crate::seal;
 use crate::vault::Vault;
 
@@ -50,12 +50,13 @@ impl Vault {
             return Ok(duty.is_ours);
         }
         let Nodes { rows, now } = self.nodes_read().await?;
+        let has_calendar = !is_wrong(self.now().wall, now);
         // A row that is not of the vault keeps nobody from anything.
-        let there =
-            rows.iter().filter(|row| is_there(row, now) && seal::node_verify(self.keys(), row).is_ok());
+        let can = |row: &&Arc<NodeRow>| row.part.is_none_or(|part| part.serves) && is_there(row, now);
+        let there = rows.iter().filter(|row| can(row) && seal::node_verify(self.keys(), row).is_ok());
         let first = there.map(|row| row.id).min();
         let mut state = node.state();
-        let is_ours = first == Some(node.id) && !state.is_stopping;
+        let is_ours = first == Some(node.id) && has_calendar && !state.is_stopping;
         if known.is_none_or(|known| known.is_ours != is_ours) {
             tracing::info!(node.id = %node.id, is_ours, "node.duty");
         }

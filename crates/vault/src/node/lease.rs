@@ -4,7 +4,8 @@ use panvault_model::{Now, Timestamp};
 use panvault_store::NodeRow;
 
 use crate::limits::{
-    DUTY_SECONDS, LEASE_MARGIN_SECONDS, LEASE_SECONDS, LEASE_SKEW_SECONDS, PROCESSOR_SECONDS_MAX,
+    CALENDAR_SECONDS_MAX, DUTY_SECONDS, LEASE_MARGIN_SECONDS, LEASE_SECONDS, LEASE_SKEW_SECONDS,
+    PROCESSOR_SECONDS_MAX,
 };
 
 /// Seconds of lease that must be left when the first byte leaves.
@@ -52,6 +53,11 @@ impl Lease {
 /// Until when a lease runs whose row is written at this moment of the clock that all go by.
 pub(super) fn lease_until(now: Timestamp) -> Timestamp {
     now.plus_seconds(LEASE_SECONDS)
+}
+
+/// Whether a calendar is not that of the clock that all go by.
+pub(super) fn is_wrong(own: Timestamp, shared: Timestamp) -> bool {
+    own.unix_millis().abs_diff(shared.unix_millis()) > CALENDAR_SECONDS_MAX * 1000
 }
 
 /// Whether a node has renewed its lease so lately that it is taken to be there.
@@ -122,6 +128,7 @@ mod tests {
             version: 1,
             lease_until: lease_until(at(1000, 0).wall),
             started_at: at(1000, 0).wall,
+            part: None,
             tag: Tag::NONE,
         };
         let end = (1000 + LEASE_SECONDS + LEASE_SKEW_SECONDS) * 1000;

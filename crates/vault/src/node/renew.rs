@@ -7,7 +7,7 @@ use crate::audit::{Begun, Requester};
 use crate::error::VaultError;
 use crate::limits::LEASE_TRIES_MAX;
 use crate::node::Nodes;
-use crate::node::lease::{has_run_out, lease_until};
+use crate::node::lease::{has_run_out, is_wrong, lease_until};
 use crate::seal;
 use crate::vault::Vault;
 
@@ -26,7 +26,9 @@ impl Vault {
             }
             // Before it is written, and before the time that it says is read: the lease counts from here.
             let asked = self.now();
-            let row = self.node_row(version.unwrap_or(0), self.shared_time().await?)?;
+            let shared = self.shared_time().await?;
+            self.calendar_check(asked.wall, shared)?;
+            let row = self.node_row(version.unwrap_or(0), shared)?;
             let anew = version.is_none();
             match self.node_commit(row.clone(), version, asked).await? {
                 Outcome::Done { .. } => {
@@ -38,6 +40,21 @@ impl Vault {
             }
         }
         Err(VaultError::Contended)
+    }
+
+    /// A node whose calendar is wrong takes for expired what is not, or the other way: it would forget that a request was answered before, and pay
+    /// twice.
+    fn calendar_check(&self, own: Timestamp, shared: Timestamp) -> Result<(), VaultError> {
+        let is_wrong = is_wrong(own, shared);
+        self.node().calendar_is_wrong(is_wrong);
+        if !is_wrong {
+            return Ok(());
+        }
+        let advice = "set the clock of this machine, with NTP or chrony, or that of the database's; transactions are refused until they agree";
+        tracing::error!(node.id = %self.node().id, advice, "node.calendar_wrong");
+        Err(VaultError::WrongState {
+            reason: "the clock of this machine differs from the database's by more than 30 seconds",
+        })
     }
 
     /// Takes no transactions any more, and takes this node's row away unless a task still has one in hand: then others wait until
@@ -80,6 +97,7 @@ impl Vault {
             version: version.checked_add(1).ok_or(VaultError::Contended)?,
             lease_until: lease_until(now),
             started_at: node.started_at,
+            part: Some(node.part),
             tag: Tag::NONE,
         };
         row.tag = seal::node_tag(self.keys(), &row);

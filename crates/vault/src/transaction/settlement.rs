@@ -36,7 +36,8 @@ impl Vault {
         self.settle_for(permit.asked()).await
     }
 
-    /// Does that by itself every so many seconds, as long as the vault is there; of several nodes one does.
+    /// Does that by itself every so many seconds, as long as the vault is there. Of several nodes each does where it is set; each transaction is
+    /// settled by one of them.
     pub fn settle_every(&self, seconds: u64) {
         tokio::spawn(settle_often(self.downgrade(), seconds));
     }
@@ -158,12 +159,7 @@ async fn settle_often(vault: WeakVault, seconds: u64) {
     loop {
         tokio::time::sleep(Duration::from_secs(seconds)).await;
         let Some(vault) = vault.upgrade() else { return };
-        let settled = match vault.has_duty().await {
-            Ok(true) => vault.settle_for(&Requester::VAULT).await,
-            Ok(false) => continue,
-            Err(error) => Err(error),
-        };
-        match settled {
+        match vault.settle_for(&Requester::VAULT).await {
             Ok(SettledCounts { submitted, completed, refunds_processed }) => {
                 tracing::debug!(submitted, completed, refunds_processed, "vault.settled");
             }

@@ -306,6 +306,7 @@ fn parts(
         processors: Arc::clone(processors) as _,
         cvv_ttl_seconds: 3_600,
         guards: GuardSettings::OFF,
+        serves: true,
         sweep_seconds: 0,
     }
 }
