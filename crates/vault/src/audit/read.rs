@@ -42,9 +42,12 @@ impl Vault {
     ) -> Result<Vec<AuditRecord>, VaultError> {
         let (from, until) = times(query);
         let mut chains = Vec::new();
-        for writer in self.store().audit_writers().await? {
-            let until = until.saturating_add(AUDIT_SKEW_MILLIS);
-            chains.push(Backward { writer, next: self.audit_last(writer, until).await?, ready: Vec::new() });
+        let writers = self.store().audit_writers().await?;
+        let ends = self.store().audit_ends(writers.clone()).await?;
+        let is_bounded = (from, until) != (0, Timestamp::MAX.unix_millis());
+        for (writer, end) in writers.into_iter().zip(ends).filter(|(_, end)| *end > 0) {
+            let next = if is_bounded { self.audit_last(writer, end, from, until).await? } else { end };
+            chains.push(Backward { writer, next, ready: Vec::new() });
         }
         let (mut found, mut skip) = (Vec::new(), query.skip);
         let most = usize::try_from(query.limit).unwrap_or(usize::MAX);
@@ -106,27 +109,27 @@ impl Vault {
         Ok(newest.and_then(|chain| chain.ready.pop()))
     }
 
-    /// The last place of a writer's chain whose record is not after a moment, as far as its times are in order; 0 for none.
-    async fn audit_last(&self, writer: NodeId, until: u64) -> Result<u64, VaultError> {
-        let is_before = async |place: u64| -> Result<bool, VaultError> {
-            let record = self.store().audit_read(writer, place, 1).await?;
-            Ok(record
-                .first()
-                .is_some_and(|record| record.place == place && record.note.at.unix_millis() <= until))
+    /// The last place of a writer's chain, which ends at a place, whose record is between two moments, as far as its times are in order; 0 for none.
+    async fn audit_last(&self, writer: NodeId, end: u64, from: u64, until: u64) -> Result<u64, VaultError> {
+        let until = until.saturating_add(AUDIT_SKEW_MILLIS);
+        let at = async |place: u64| -> Result<u64, VaultError> {
+            let records = self.store().audit_read(writer, place, 1).await?;
+            let record = records.first().filter(|record| record.place == place);
+            let gap = VaultError::Store(StoreFault::Read("the audit trail has a gap"));
+            Ok(record.ok_or(gap)?.note.at.unix_millis())
         };
-        // Of one writer alone the last place is what the store counts.
-        let counted = self.store().status().sequence;
-        let mut low = if counted > 0 && is_before(counted).await? { counted } else { 0 };
-        let mut step = 1;
-        while is_before(low.saturating_add(step)).await? {
-            low = low.saturating_add(step);
-            step = step.saturating_mul(2);
+        let last = at(end).await?;
+        if last.saturating_add(AUDIT_SKEW_MILLIS) < from {
+            return Ok(0);
         }
-        // Between the last that is, and the first that was looked at and is not.
-        let mut high = low.saturating_add(step);
+        if last <= until {
+            return Ok(end);
+        }
+        // Between one that is, or none, and one that is not.
+        let (mut low, mut high) = (0, end);
         while high - low > 1 {
             let middle = low + (high - low) / 2;
-            if is_before(middle).await? { low = middle } else { high = middle }
+            if at(middle).await? <= until { low = middle } else { high = middle }
         }
         Ok(low)
     }

@@ -1,9 +1,15 @@
 //! The trails of several nodes: each names the one before it, checkpoints say how far each has come, and what is cut off or taken away shows.
 
-use panvault_model::{Id, NodeId};
+use core::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+
+use panvault_model::{Id, NodeId, Role};
 use panvault_store::{Action, AuditRecord, DocumentKind, DocumentRow, Store};
+use panvault_testkit::operator;
 use panvault_vault::limits::LEASE_SECONDS;
-use panvault_vault::{TrailExamined, VaultError, trail_examine};
+use panvault_vault::{
+    AuditField, AuditList, AuditQuery, FieldValue, Filter, Test, TrailExamined, VaultError, trail_examine,
+};
 
 use crate::assert_refused;
 use crate::node::{GIVEN_UP_MILLIS, pass};
@@ -185,4 +191,43 @@ async fn trails_that_have_ended_leave_the_checkpoint_and_are_still_held_against_
     one.store.leave();
     pass(&[&one], LEASE_SECONDS * 1000);
     assert_eq!(one.beside_later(5, LEASE_SECONDS * 1000).await.api_keys().await.len(), 1);
+}
+
+/// The bug: a list of the trail asked the database some eighty times for each start that there ever was. Its cause: where a chain ends was searched for, also where the
+/// store knows it, and each chain was searched that had ended long ago. Its cure: the ends of all are asked for at once, a chain is searched only
+/// where it goes on beyond what is asked for, and left alone where it ended before.
+#[tokio::test]
+async fn a_list_of_the_trail_reads_few_records_of_each_chain() {
+    let one = World::shared().await;
+    let shop = one.shop(None).await;
+    for n in 2..22 {
+        let node = one.beside(n).await;
+        node.vault.close().await.unwrap();
+    }
+    let reads = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&reads);
+    one.store.plot(|plot| {
+        plot.trail = Some(Box::new(move |_: &mut Vec<AuditRecord>| {
+            counted.fetch_add(1, Ordering::SeqCst);
+        }));
+    });
+    let list = async |filters: Vec<Filter<AuditField>>| {
+        let permit = operator(&one.vault, 1).permit::<AuditList>().unwrap();
+        let query = AuditQuery { filters, ..AuditQuery::newest(Vec::new(), 1_000) };
+        let found = one.vault.audit_list(&permit, &query).await.unwrap();
+        (found.len(), reads.swap(0, Ordering::SeqCst))
+    };
+    let (all, asked) = list(Vec::new()).await;
+    assert!(all > 40 && asked <= 21, "{all} {asked}");
+    // What ended before is looked at once each, and no page of it is read.
+    one.clock.pass_millis(3_600_000);
+    one.vault.lease_renew().await.unwrap();
+    one.key(shop.organisation, &[Role::MerchantUser]).await;
+    let now = one.vault.now().wall.unix_millis();
+    let created =
+        |test| Filter { field: AuditField::CreatedAt, test, values: vec![FieldValue::Number(now - 1_000)] };
+    let (late, asked) = list(vec![created(Test::AtLeast)]).await;
+    assert!(late >= 2 && asked <= 22, "{late} {asked}");
+    let (early, _) = list(vec![created(Test::AtMost)]).await;
+    assert!(early >= all, "{early}");
 }
