@@ -176,3 +176,23 @@ fn where_its_steps_are_missing_a_node_stops() {
         assert_eq!(anew.close().await, Ok(()));
     });
 }
+
+/// The server is told to end while it is unknown what became of the last step, and the database does not come back: whoever asked is answered, and it ends.
+#[test]
+fn a_store_whose_last_step_is_unknown_is_closed_in_time() {
+    let home = Home::new();
+    block_on(async {
+        let proxy = Proxy::start(home.postgres.port()).await;
+        let store = home.open_through(proxy.port, node(1)).await;
+        assert!(is_done(&store.commit(card_insert(&card(10))).await));
+        proxy.cut(IN_ONE, Cut::After, 1);
+        let lost = store.commit(card_insert(&card(11)));
+        while proxy.left() > 0 {
+            tokio::task::yield_now().await;
+        }
+        proxy.close();
+        let closed = tokio::time::timeout(core::time::Duration::from_secs(60), store.close()).await;
+        assert_eq!(closed, Ok(Ok(())));
+        assert_eq!(lost.await, Err(StoreFault::Unresolved));
+    });
+}
