@@ -185,9 +185,7 @@ impl Bound {
             );
         }
         if vault.close().await.is_err() {
-            bail!(
-                "the store stopped after a failure; see the log lines above. What was acknowledged is kept"
-            );
+            bail!("the store stopped after a failure; see the log lines above. {}", kept.after_failure());
         }
         tracing::info!("server.stopped");
         Ok(())

@@ -53,6 +53,16 @@ impl Kept {
         }
     }
 
+    /// What is to be known of a store that ended by itself.
+    pub(crate) const fn after_failure(&self) -> &'static str {
+        match self {
+            Self::Directory(_) => "What was acknowledged is kept",
+            Self::Node { .. } => {
+                "The database may have lost what was acknowledged last: compare it with what clients have"
+            }
+        }
+    }
+
     /// Waits until the store has ended by itself.
     pub(crate) fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
         // What is waited for holds no store open.

@@ -324,6 +324,8 @@ fn a_node_whose_commits_are_lost_ends_and_is_started_anew() {
         ended.is_some()
     });
     assert_eq!(ended.unwrap().code(), Some(1));
+    let log = std::fs::read_to_string(cluster.directory.path().join("vault.logs/log.json")).unwrap();
+    assert!(log.contains("may have lost what was acknowledged last") && !log.contains("is kept"), "{log}");
     let node = cluster.serve("vault");
     node.make("/v1/card", &cluster.card_body(None));
 }
