@@ -223,7 +223,11 @@ impl Database {
 
     /// Writes in one statement, and sends that once: [`StoreFault::Unresolved`] where it may be done or come to be done, and of every other fault it is known
     /// that nothing was changed.
-    pub(crate) async fn write_once(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, StoreFault> {
+    pub(crate) async fn write_once(
+        &self,
+        sql: &str,
+        parameters: Parameters<'_>,
+    ) -> Result<Vec<Row>, StoreFault> {
         let lent = Lent::new(self.reader().await?);
         let client = lent.client()?;
         match timeout(READ_TIME, client.query_typed(sql, &to_vec(parameters))).await {

@@ -82,7 +82,8 @@ impl Database {
         } else {
             "UPDATE vault SET header_2 = $1, version = version + 1 WHERE one = 1 AND version = $2 RETURNING version"
         };
-        let replaced = self.write_once(sql, &[(&bytes, Type::BYTEA), (&i64::from(version), Type::INT8)]).await?;
+        let replaced =
+            self.write_once(sql, &[(&bytes, Type::BYTEA), (&i64::from(version), Type::INT8)]).await?;
         Ok(!replaced.is_empty())
     }
 
