@@ -169,11 +169,18 @@ fn judge_info(info: &str) -> Result<(), RedisUnfit> {
     if !is("aof_enabled", "0") {
         return Err(RedisUnfit::Log);
     }
-    // The last counts what replicas, and tools that act as one, were sent.
-    if !is("rdb_bgsave_in_progress", "0") || !is("rdb_saves", "0") || !is("sync_full", "0") {
-        return Err(RedisUnfit::Written);
-    }
-    Ok(())
+    // The file of an append-only log can be written while there is no such log (`BGREWRITEAOF`), and whoever sets the counts to nothing (`CONFIG RESETSTAT`)
+    // leaves the times. `sync_full` counts what replicas, and tools that act as one, were sent.
+    let never = [
+        ("rdb_bgsave_in_progress", "0"),
+        ("rdb_saves", "0"),
+        ("rdb_last_bgsave_time_sec", "-1"),
+        ("aof_rewrite_in_progress", "0"),
+        ("aof_rewrite_scheduled", "0"),
+        ("aof_last_rewrite_time_sec", "-1"),
+        ("sync_full", "0"),
+    ];
+    if never.into_iter().all(|(name, wanted)| is(name, wanted)) { Ok(()) } else { Err(RedisUnfit::Written) }
 }
 
 fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
@@ -185,7 +192,8 @@ mod tests {
     use super::*;
 
     const GOOD: &str = "# Server\r\nredis_version:7.0.15\r\nredis_mode:standalone\r\nrun_id:ab\r\n\r\n# Persistence\r\n\
-        rdb_bgsave_in_progress:0\r\nrdb_saves:0\r\naof_enabled:0\r\n# Stats\r\nsync_full:0\r\n# Replication\r\nrole:master\r\nconnected_slaves:0\r\n\
+        rdb_bgsave_in_progress:0\r\nrdb_saves:0\r\nrdb_last_bgsave_time_sec:-1\r\n\
+        aof_enabled:0\r\naof_rewrite_in_progress:0\r\naof_rewrite_scheduled:0\r\naof_last_rewrite_time_sec:-1\r\n# Stats\r\nsync_full:0\r\n# Replication\r\nrole:master\r\nconnected_slaves:0\r\n\
         # Cluster\r\ncluster_enabled:0\r\n";
 
     #[test]
@@ -201,6 +209,10 @@ mod tests {
             ("aof_enabled:0", "aof_enabled:1", RedisUnfit::Log),
             ("rdb_bgsave_in_progress:0", "rdb_bgsave_in_progress:1", RedisUnfit::Written),
             ("rdb_saves:0", "rdb_saves:1", RedisUnfit::Written),
+            ("rdb_last_bgsave_time_sec:-1", "rdb_last_bgsave_time_sec:0", RedisUnfit::Written),
+            ("aof_rewrite_in_progress:0", "aof_rewrite_in_progress:1", RedisUnfit::Written),
+            ("aof_rewrite_scheduled:0", "aof_rewrite_scheduled:1", RedisUnfit::Written),
+            ("aof_last_rewrite_time_sec:-1", "aof_last_rewrite_time_sec:0", RedisUnfit::Written),
             ("sync_full:0", "sync_full:1", RedisUnfit::Written),
         ] {
             assert_eq!(judge_info(&GOOD.replace(line, other)), Err(unfit), "{other}");

@@ -204,8 +204,10 @@ impl Link {
         let answer = match answer {
             Ok(answer) => answer,
             Err(error) if error.code() == Some("OOM") => return Err(AskFault::Full),
-            // It is slow; a look that gets no answer either finds that it is lost.
-            Err(error) if error.is_timeout() => return Err(AskFault::Unavailable),
+            // It is slow; a look that gets no answer either finds that it is lost. Nor is it lost where a script could not read what it found: that is of one card.
+            Err(error) if error.is_timeout() || error.code() == Some("ERR") => {
+                return Err(AskFault::Unavailable);
+            }
             Err(_) => {
                 self.lose(&ready);
                 return Err(AskFault::Unavailable);
