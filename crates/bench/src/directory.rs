@@ -61,6 +61,7 @@ pub(crate) fn parts(store: Arc<dyn Store>, keys: VaultKeys, entropy: Arc<dyn Ent
     VaultParts {
         // Each has its vault alone.
         node: NodeId::from_bytes([1; 12]),
+        predecessor: None,
         store,
         cvvs: Arc::new(MemoryCvvs::new(u64::MAX, move || cvv_clock.monotonic_millis())),
         keys,

@@ -164,10 +164,16 @@ impl Bound {
         let (stop_socket, stopped) = watch::channel(false);
         let local = Local::new(&app, Arc::clone(&operator));
         let socket = tokio::spawn(socket.serve(local, operator, stopped));
-        let ended = kept.stopped();
+        let (ended, not_alone) = (kept.stopped(), vault.not_alone());
+        let (stopped_for, mut stopped_because) = watch::channel(false);
         let until = async {
             tokio::select! {
                 signal = asked.asked() => tracing::info!(signal, "server.stopping"),
+                () = not_alone => {
+                    stopped_for.send_replace(true);
+                    let advice = "see which other process serves this vault; nodes = \"one\" allows none";
+                    tracing::error!(advice, "server.not_alone");
+                }
                 () = ended => tracing::error!(advice = "see the store's log lines above", "server.store_ended"),
                 () = stop => {}
             }
@@ -186,6 +192,12 @@ impl Bound {
         }
         if vault.close().await.is_err() {
             bail!("the store stopped after a failure; see the log lines above. {}", kept.after_failure());
+        }
+        if *stopped_because.borrow_and_update() {
+            bail!(
+                "another node serves this vault, and one of the two holds CVVs in its process, as nodes = \"one\" lets it: name cvv_store on each \
+                 and leave nodes out, or serve it from one"
+            );
         }
         tracing::info!("server.stopped");
         Ok(())

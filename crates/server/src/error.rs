@@ -219,7 +219,7 @@ impl From<VaultError> for Refusal {
                     "cannot be reached where it is held; try again later",
                 );
             }
-            VaultError::LeaseLost => {
+            VaultError::LeaseLost | VaultError::NotAlone { .. } => {
                 return Self::with(
                     ErrorCode::Busy,
                     "node",

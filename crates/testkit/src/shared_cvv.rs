@@ -19,7 +19,11 @@ pub struct SharedCvvs {
 impl SharedCvvs {
     /// Holds at most `held_max` CVVs at a time.
     pub fn new(held_max: u64) -> Self {
-        let clock = Arc::new(TestClock::new());
+        Self::by(held_max, Arc::new(TestClock::new()))
+    }
+
+    /// The same, by a clock that is there.
+    pub fn by(held_max: u64, clock: Arc<TestClock>) -> Self {
         let its = Arc::clone(&clock);
         Self { held: MemoryCvvs::new(held_max, move || its.monotonic_millis()), clock }
     }

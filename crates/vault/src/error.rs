@@ -1,7 +1,7 @@
 use core::error::Error;
 
 use panvault_keys::KeysError;
-use panvault_model::{OrganisationId, TransactionAction, TransactionStatus};
+use panvault_model::{NodeId, OrganisationId, TransactionAction, TransactionStatus};
 use panvault_store::{CvvFault, RowFault, RowKey, StoreFault};
 
 use crate::limit::LimitReached;
@@ -69,6 +69,17 @@ pub enum VaultError {
     /// Others may have given this node up, until it has renewed its lease. Nothing was done.
     #[error("this node has no lease")]
     LeaseLost,
+    /// Another node serves, or did until its lease ends in so many seconds, and CVVs are held in the process of one of the two.
+    #[error(
+        "another node, {node}, serves this vault or did until lately (its lease is over in {seconds} seconds), and of two nodes neither sees a \
+         CVV that is in the process of the other"
+    )]
+    NotAlone {
+        /// The other.
+        node: NodeId,
+        /// Until it is taken to have ended.
+        seconds: u64,
+    },
     /// This node has not seen for a while whether another has changed who may do what. Nothing was done.
     #[error("this node has not seen the documents for a while")]
     DocumentsUnseen,
@@ -147,6 +158,7 @@ impl VaultError {
             | Self::CvvFull
             | Self::CvvUnavailable
             | Self::LeaseLost
+            | Self::NotAlone { .. }
             | Self::DocumentsUnseen
             | Self::TooManyOrganisations
             | Self::Contended => None,

@@ -1,5 +1,6 @@
 //! Which node this is: the transactions that it has in hand, and how long nobody else takes them over.
 
+mod alone;
 mod duty;
 mod lease;
 mod read;
@@ -12,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use panvault_model::{Id, IdHash, NodeId, Now, Timestamp};
 use panvault_processor::Clearance;
 use panvault_store::NodePart;
+use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::error::VaultError;
@@ -25,11 +27,15 @@ pub use read::NodesView;
 /// A process that serves the vault. Where it is the only one there is no lease: nobody else is there to take anything over.
 pub(crate) struct Node {
     id: NodeId,
+    /// A node that has ended, though its row may still be there.
+    predecessor: Option<NodeId>,
     started_at: Timestamp,
     part: NodePart,
     is_shared: bool,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
+    /// Told when another serves, where there may be one.
+    not_alone: watch::Sender<bool>,
 }
 
 #[derive(Default)]
@@ -42,14 +48,23 @@ struct State {
     /// When it was last held against the clock that nodes share, the calendar here was another.
     has_wrong_calendar: bool,
     duty: Option<Duty>,
+    /// Version of the predecessor's row when this node began.
+    predecessor_version: Option<u32>,
     /// Number of the last checkpoint of the audit trail that this node has seen.
     checkpoint: u32,
 }
 
 impl Node {
     /// A node with nothing in hand and no lease yet.
-    pub(crate) fn new(id: NodeId, part: NodePart, is_shared: bool, clock: Arc<dyn Clock>) -> Self {
-        Self { id, started_at: clock.now().wall, part, is_shared, clock, state: Mutex::default() }
+    pub(crate) fn new(
+        id: NodeId,
+        predecessor: Option<NodeId>,
+        part: NodePart,
+        is_shared: bool,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let (started_at, not_alone) = (clock.now().wall, watch::Sender::new(false));
+        Self { id, predecessor, started_at, part, is_shared, clock, state: Mutex::default(), not_alone }
     }
 
     pub(crate) const fn id(&self) -> NodeId {
@@ -92,7 +107,8 @@ impl Node {
         if !self.is_shared {
             return Some(0);
         }
-        let lease = state.lease.as_ref().filter(|_| !state.is_stopping && !state.has_wrong_calendar)?;
+        let takes = !state.is_stopping && !state.has_wrong_calendar && !*self.not_alone.borrow();
+        let lease = state.lease.as_ref().filter(|_| takes)?;
         lease.covers_a_send(self.clock.now()).then_some(lease.term)
     }
 

@@ -45,6 +45,8 @@ pub enum Mode {
 pub struct VaultParts {
     /// Names this node; another at every start.
     pub node: NodeId,
+    /// A node that is known to have ended, whatever its lease says; `None` where none is.
+    pub predecessor: Option<NodeId>,
     /// Where rows are kept.
     pub store: Arc<dyn Store>,
     /// Where CVVs are held.
@@ -171,7 +173,8 @@ impl Vault {
         let sweep_seconds = parts.sweep_seconds;
         let guards = Guards::new(parts.guards);
         let part = NodePart { serves: parts.serves, cvvs_in_process: !parts.cvvs.is_shared() };
-        let node = Node::new(parts.node, part, parts.store.is_shared(), Arc::clone(&parts.clock));
+        let node =
+            Node::new(parts.node, parts.predecessor, part, parts.store.is_shared(), Arc::clone(&parts.clock));
         let inner = Inner {
             parts,
             node: Arc::new(node),

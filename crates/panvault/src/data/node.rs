@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail, ensure};
 use panvault_directory::Directory;
 use panvault_keys::{KeyFile, OperatorKey, Slot};
-use panvault_model::VaultId;
+use panvault_model::{NodeId, VaultId};
 use panvault_store_embedded::lock;
 use panvault_vault::Mode;
 use serde::{Deserialize, Serialize};
@@ -43,6 +43,9 @@ struct NodeFile {
     format: u32,
     vault: String,
     mode: String,
+    /// The node that was last served from this directory; nothing before the first time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<String>,
 }
 
 /// A node of a vault that is in a database.
@@ -81,9 +84,21 @@ impl NodeDirectory {
         let known = known(&self.path)?;
         self.is_of(known, vault, mode)?;
         if known.is_none() {
-            write(&directory, vault, mode).with_context(|| format!("{shown} cannot be written to"))?;
+            write(&directory, vault, mode, None).with_context(|| format!("{shown} cannot be written to"))?;
         }
         Ok(directory)
+    }
+
+    /// The node that was served from the directory before, which has ended: its lock is `held` here.
+    fn predecessor(&self, _held: &Directory) -> anyhow::Result<Option<NodeId>> {
+        let file = read(&self.path)?;
+        Ok(file.and_then(|file| file.node).and_then(|node| NodeId::parse(&node).ok()))
+    }
+
+    /// Notes which node is served from it.
+    fn served(&self, held: &Directory, vault: VaultId, mode: Mode, node: NodeId) -> anyhow::Result<()> {
+        write(held, vault, mode, Some(node))
+            .with_context(|| format!("{} cannot be written to", self.path.display()))
     }
 
     /// Refuses the vault of the database where the directory is known to be of a node of another.
@@ -167,6 +182,20 @@ impl NodeDirectory {
 }
 
 fn known(path: &Path) -> anyhow::Result<Option<(VaultId, Mode)>> {
+    let Some(found) = read(path)? else { return Ok(None) };
+    let vault_and_mode = || {
+        let vault = VaultId::parse(&found.vault).ok()?;
+        Some((vault, mode_parse(&found.mode)?)).filter(|_| found.format == FORMAT)
+    };
+    Ok(Some(vault_and_mode().with_context(|| not_ours(path))?))
+}
+
+fn not_ours(path: &Path) -> String {
+    let file = path.join(FILE);
+    format!("{} is not what panvault wrote; remove it, panvault serve writes it anew", file.display())
+}
+
+fn read(path: &Path) -> anyhow::Result<Option<NodeFile>> {
     let file = path.join(FILE);
     let text = match text::read(&file) {
         Ok(text) => text,
@@ -176,19 +205,17 @@ fn known(path: &Path) -> anyhow::Result<Option<(VaultId, Mode)>> {
             bail!("{} cannot be read: {error}{advice}", file.display())
         }
     };
-    let read = || {
-        let found: NodeFile = toml::from_str(&text?).ok()?;
-        let vault = VaultId::parse(&found.vault).ok()?;
-        Some((vault, mode_parse(&found.mode)?)).filter(|_| found.format == FORMAT)
-    };
-    let known = read().with_context(|| {
-        format!("{} is not what panvault wrote; remove it, panvault serve writes it anew", file.display())
-    })?;
-    Ok(Some(known))
+    let found = text.and_then(|text| toml::from_str(&text).ok());
+    Ok(Some(found.with_context(|| not_ours(path))?))
 }
 
-fn write(directory: &Directory, vault: VaultId, mode: Mode) -> anyhow::Result<()> {
-    let file = NodeFile { format: FORMAT, vault: vault.to_string(), mode: mode_name(mode).to_owned() };
+fn write(directory: &Directory, vault: VaultId, mode: Mode, node: Option<NodeId>) -> anyhow::Result<()> {
+    let file = NodeFile {
+        format: FORMAT,
+        vault: vault.to_string(),
+        mode: mode_name(mode).to_owned(),
+        node: node.map(|node| node.to_string()),
+    };
     let text = format!(
         "# Of which vault this is a node. Written by panvault, which asks the database again at every start.\n{}",
         toml::to_string(&file)?

@@ -85,6 +85,8 @@ impl Kept {
 pub(super) struct Opening<'a> {
     pub(super) path: &'a Path,
     pub(super) node: NodeId,
+    /// One that is known to have ended.
+    pub(super) predecessor: Option<NodeId>,
     pub(super) clock: Arc<SystemClock>,
     pub(super) store: Arc<dyn Store>,
     pub(super) cvvs: Arc<dyn CvvStore>,
@@ -107,10 +109,11 @@ pub(super) fn memory_cvvs(clock: &Arc<SystemClock>, settings: &OpenSettings) -> 
 impl Opening<'_> {
     /// Opens the vault, and begins what it does by itself.
     pub(super) async fn open(self, settings: &OpenSettings) -> anyhow::Result<(Vault, Arc<LiveBins>)> {
-        let Self { path, node, clock, store, cvvs, keys, mode } = self;
+        let Self { path, node, predecessor, clock, store, cvvs, keys, mode } = self;
         let bins = Arc::new(LiveBins::open(path, bins_without_list(mode), VaultTags::new(&keys)));
         let parts = VaultParts {
             node,
+            predecessor,
             store,
             cvvs,
             keys,
@@ -121,12 +124,13 @@ impl Opening<'_> {
             processors: Arc::new(Connector),
             cvv_ttl_seconds: settings.cvv_ttl_seconds,
             guards: settings.guards,
-            serves: settings.webhooks.is_some(),
+            serves: settings.serves(),
             sweep_seconds: SWEEP_SECONDS,
         };
-        let vault = Vault::open(parts)
-            .await
-            .with_context(|| format!("the vault in {} does not open; run panvault doctor", path.display()))?;
+        let vault = Vault::open(parts).await.map_err(|error| {
+            let said = unopened(path, &error);
+            anyhow::Error::from(error).context(said)
+        })?;
         if settings.settle_seconds > 0 {
             vault.settle_every(settings.settle_seconds);
         }
@@ -135,6 +139,17 @@ impl Opening<'_> {
             vault.webhooks_start(Sender::new(policy.clone(), Vec::new())?);
         }
         Ok((vault, bins))
+    }
+}
+
+/// What helps where a vault does not open.
+fn unopened(path: &Path, error: &VaultError) -> String {
+    if matches!(error, VaultError::NotAlone { .. }) {
+        "nodes = \"one\" means that no other process serves this vault. To serve it from several nodes, name cvv_store on each, leave nodes out, and \
+         start them anew; else end the other one first, and if it was killed or has lost its directory, start again when its lease is over"
+            .to_owned()
+    } else {
+        format!("the vault in {} does not open; run panvault doctor", path.display())
     }
 }
 
@@ -157,6 +172,13 @@ pub(crate) struct OpenSettings {
     /// Where webhooks may go to; `None` where this process delivers none.
     pub(crate) webhooks: Option<AddressPolicy>,
     pub(crate) store: Settings,
+}
+
+impl OpenSettings {
+    /// Whether the vault is opened to be served.
+    pub(crate) const fn serves(&self) -> bool {
+        self.webhooks.is_some()
+    }
 }
 
 impl Default for OpenSettings {
@@ -195,6 +217,7 @@ impl DataDirectory {
         let opening = Opening {
             path: &self.path,
             node: node_make(&clock)?,
+            predecessor: None,
             store: Arc::clone(&store) as Arc<dyn Store>,
             cvvs: memory_cvvs(&clock, settings),
             clock,

@@ -83,6 +83,7 @@ impl Server {
         let entropy = SystemEntropy::new();
         let parts = VaultParts {
             node,
+            predecessor: None,
             store: Arc::new(store),
             cvvs: Arc::new(MemoryCvvs::new(10_000, move || cvv_clock.monotonic_millis())),
             keys: vault_keys(VaultId::from_bytes([7; 12]), 7),

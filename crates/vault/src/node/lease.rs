@@ -44,7 +44,7 @@ impl Lease {
     }
 
     /// Whether more than so many seconds are left.
-    fn has_left(&self, seconds: u64, now: Now) -> bool {
+    pub(super) fn has_left(&self, seconds: u64, now: Now) -> bool {
         now.monotonic_millis.saturating_add(seconds * 1000) < self.until.monotonic_millis
             && now.wall.plus_seconds(seconds) < self.until.wall
     }

@@ -30,6 +30,9 @@ impl Vault {
             self.calendar_check(asked.wall, shared)?;
             let row = self.node_row(version.unwrap_or(0), shared)?;
             let anew = version.is_none();
+            if !anew {
+                self.alone_still(asked).await?;
+            }
             match self.node_commit(row.clone(), version, asked).await? {
                 Outcome::Done { .. } => {
                     node.renewed(row.version, asked, anew);
@@ -115,6 +118,8 @@ impl Vault {
             },
             None => {
                 let Begun { before, expect, effect } = self.audit_begin().await?;
+                // Behind the checkpoint, of which it is expected that nobody has begun since it was read.
+                self.alone_at_begin().await?;
                 Commit {
                     claim: None,
                     expects: vec![Expect::Absent(key), expect],

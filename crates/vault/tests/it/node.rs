@@ -1,5 +1,6 @@
 //! Several nodes over one store: who has a transaction in hand, and who may say what became of it.
 
+mod alone;
 mod documents;
 mod duty;
 mod lease;

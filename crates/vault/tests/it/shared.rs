@@ -47,6 +47,8 @@ impl Nodes {
     /// Each node reaches the place over a network of its own.
     async fn over(place: Place, weather: NetworkFaults, seed: u64) -> Self {
         let clock = Arc::new(TestClock::new());
+        // Two that serve must share it; commands are not refused.
+        let serves = place.cvvs.is_shared();
         let node = async |store: Arc<Intruder>, n: u64| {
             let place = place.clone();
             let seed = seed * 2 + n;
@@ -55,7 +57,8 @@ impl Nodes {
                 let network = NetworkCvvs::new(cvvs, Arc::clone(&place.clock), weather, seed);
                 Arc::new(TestCvvs::over(Arc::new(network)))
             };
-            World::node(store, Arc::clone(&clock), 1_000 + 1_000 * n + seed, 3_600, Box::new(make)).await
+            let n = 1_000 + 1_000 * n + seed;
+            World::node(store, Arc::clone(&clock), n, 3_600, Box::new(make), serves).await
         };
         let one = node(Arc::new(Intruder::default().beside(NodeId::from_bytes([1; 12]))), 0).await;
         let shop = one.shop(None).await;

@@ -7,7 +7,7 @@ use panvault_keys::limits::ID_RANDOM_BYTES;
 use panvault_keys::{Entropy, KeyRing, KeysError, Kind, OrganisationKey, Place, VaultKeys};
 use panvault_model::{AccountId, Amount, CardId, Currency, Expiry, NodeId, OrganisationId, Role, VaultId};
 use panvault_store::{CardRow, CvvStore, DocumentKind, Store};
-use panvault_testkit::{SeededEntropy, TestClock, operator, vault_keys};
+use panvault_testkit::{SeededEntropy, SharedCvvs, TestClock, operator, vault_keys};
 use panvault_vault::{
     ApiKeyRow, Caller, CardChange, CardQuery, CardView, CvvChange, GuardSettings, Idempotency, Metadata,
     Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, NewTransaction, Operation, Origin, Page,
@@ -33,6 +33,9 @@ pub(crate) struct World {
     pub(crate) cvv_ttl_seconds: u32,
     /// What holds the CVVs of a process that opens the vault.
     make_cvvs: Box<dyn Fn() -> Arc<TestCvvs>>,
+    /// Where nodes that share the store hold CVVs.
+    place: Option<Arc<SharedCvvs>>,
+    serves: bool,
     opened: u64,
 }
 
@@ -75,7 +78,7 @@ impl World {
     ) -> Self {
         let its = Arc::clone(&clock);
         let make_cvvs = Box::new(move || Arc::new(TestCvvs::new(cvvs_held_max, Arc::clone(&its))));
-        Self::node(store, clock, opened, cvv_ttl_seconds, make_cvvs).await
+        Self::node(store, clock, opened, cvv_ttl_seconds, make_cvvs, true).await
     }
 
     /// A node that opens a store, perhaps beside others, with dice of its own.
@@ -85,32 +88,40 @@ impl World {
         seed: u64,
         cvv_ttl_seconds: u32,
         make_cvvs: Box<dyn Fn() -> Arc<TestCvvs>>,
+        serves: bool,
     ) -> Self {
         let cvvs = make_cvvs();
         let processors = Arc::new(TestProcessors::default());
         let parts = parts(&store, &cvvs, &clock, &processors, seed);
-        let vault = Vault::open(VaultParts { cvv_ttl_seconds, ..parts }).await.unwrap();
-        Self { store, cvvs, clock, processors, vault, cvv_ttl_seconds, make_cvvs, opened: seed }
+        let vault = Vault::open(VaultParts { cvv_ttl_seconds, serves, ..parts }).await.unwrap();
+        let (place, opened) = (None, seed);
+        Self { store, cvvs, clock, processors, vault, cvv_ttl_seconds, make_cvvs, place, serves, opened }
     }
 
-    /// One of several nodes over a store; it has clocks, CVVs and processors of its own.
+    /// One of several nodes over a store; it has clocks and processors of its own, and CVVs are held by one place for all, which goes by the clock
+    /// of the first.
     pub(crate) async fn shared() -> Self {
-        Self::nth(&Intruder::default(), 1, 0).await
+        Self::nth(&Intruder::default(), None, 1, 0).await
+    }
+
+    /// One that holds its CVVs itself, though the store may be shared.
+    pub(crate) async fn alone(store: &Intruder, n: u64) -> Self {
+        Self::over(Arc::new(store.beside(node(n))), Arc::new(TestClock::new()), 3_600, 10_000, n).await
     }
 
     /// Another node over the same store.
     pub(crate) async fn beside(&self, n: u64) -> Self {
-        Self::nth(&self.store, n, 0).await
+        Self::nth(&self.store, self.place.clone(), n, 0).await
     }
 
     /// The same, started so much later.
     pub(crate) async fn beside_later(&self, n: u64, millis: u64) -> Self {
-        Self::nth(&self.store, n, millis).await
+        Self::nth(&self.store, self.place.clone(), n, millis).await
     }
 
     /// One of several nodes that go by a clock that is not their own, with its own set to another time.
     pub(crate) async fn shared_by(n: u64, shared: &Arc<TestClock>, set: impl FnOnce(&TestClock)) -> Self {
-        Self::nth_by(&Intruder::default(), n, shared, set).await
+        Self::nth_by(&Intruder::default(), None, n, shared, set).await
     }
 
     /// Another of them.
@@ -120,25 +131,45 @@ impl World {
         shared: &Arc<TestClock>,
         set: impl FnOnce(&TestClock),
     ) -> Self {
-        Self::nth_by(&self.store, n, shared, set).await
+        Self::nth_by(&self.store, self.place.clone(), n, shared, set).await
     }
 
     /// The nth node over a store that is its own view.
     pub(crate) async fn begun(store: Intruder, n: u64) -> Self {
-        Self::over(Arc::new(store), Arc::new(TestClock::new()), 3_600, 10_000, n).await
+        Self::sharing(Arc::new(store), Arc::new(TestClock::new()), None, n).await
     }
 
-    async fn nth_by(store: &Intruder, n: u64, shared: &Arc<TestClock>, set: impl FnOnce(&TestClock)) -> Self {
+    async fn nth_by(
+        store: &Intruder,
+        place: Option<Arc<SharedCvvs>>,
+        n: u64,
+        shared: &Arc<TestClock>,
+        set: impl FnOnce(&TestClock),
+    ) -> Self {
         let (clock, store) = (Arc::new(TestClock::new()), store.beside(node(n)));
         set(&clock);
         store.plot(|plot| plot.clock = Some(Arc::clone(shared)));
-        Self::over(Arc::new(store), clock, 3_600, 10_000, n).await
+        Self::sharing(Arc::new(store), clock, place, n).await
     }
 
-    async fn nth(store: &Intruder, n: u64, millis: u64) -> Self {
+    async fn nth(store: &Intruder, place: Option<Arc<SharedCvvs>>, n: u64, millis: u64) -> Self {
         let clock = Arc::new(TestClock::new());
         clock.pass_millis(millis);
-        Self::over(Arc::new(store.beside(node(n))), clock, 3_600, 10_000, n).await
+        Self::sharing(Arc::new(store.beside(node(n))), clock, place, n).await
+    }
+
+    /// A node whose CVVs are in a place that all ask.
+    async fn sharing(
+        store: Arc<Intruder>,
+        clock: Arc<TestClock>,
+        place: Option<Arc<SharedCvvs>>,
+        n: u64,
+    ) -> Self {
+        let place = place.unwrap_or_else(|| Arc::new(SharedCvvs::by(10_000, Arc::clone(&clock))));
+        let its = Arc::clone(&place);
+        let make_cvvs = Box::new(move || Arc::new(TestCvvs::over(Arc::clone(&its) as Arc<dyn CvvStore>)));
+        let world = Self::node(store, clock, n, 3_600, make_cvvs, true).await;
+        Self { place: Some(place), ..world }
     }
 
     /// The process ends, and another opens the same store.
@@ -152,7 +183,7 @@ impl World {
         self.opened += 1;
         self.cvvs = (self.make_cvvs)();
         let parts = parts(&self.store, &self.cvvs, &self.clock, &self.processors, self.opened);
-        VaultParts { cvv_ttl_seconds: self.cvv_ttl_seconds, ..parts }
+        VaultParts { cvv_ttl_seconds: self.cvv_ttl_seconds, serves: self.serves, ..parts }
     }
 
     pub(crate) async fn organisation(&self, parent: Option<OrganisationId>) -> OrganisationId {
@@ -292,6 +323,7 @@ fn parts(
 ) -> VaultParts {
     VaultParts {
         node: node(seed),
+        predecessor: None,
         store: Arc::clone(store) as _,
         cvvs: Arc::clone(cvvs) as _,
         keys: keys(),

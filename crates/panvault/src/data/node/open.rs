@@ -42,6 +42,7 @@ impl NodeDirectory {
         let opening = Opening {
             path: &self.path,
             node,
+            predecessor: self.predecessor(&held)?,
             clock,
             store: Arc::clone(&store) as Arc<dyn Store>,
             cvvs,
@@ -49,6 +50,10 @@ impl NodeDirectory {
             mode,
         };
         let (vault, bins) = opening.open(settings).await?;
+        // One that did not begin is nobody's predecessor, and a command is none.
+        if settings.serves() {
+            self.served(&held, row.vault, mode, node)?;
+        }
         mend(&database, &row, &copies).await;
         Ok(OpenVault { vault, operator: Arc::new(operator), kept: Kept::Node { held, store }, bins })
     }

@@ -8,6 +8,7 @@ use panvault_testkit::servers::{Postgres, PostgresDatabase, PostgresVersion};
 use serde_json::json;
 
 use crate::cli::path;
+use crate::serve::Served;
 use crate::support::{panvault, run_json, run_refused, until};
 
 /// What a vault in this database is made and served with, as the only node.
@@ -185,4 +186,37 @@ fn what_could_not_be_right_is_said_before_any_database_is_asked() {
     assert!(with(&["nodes=one", "data_directory=k"]).contains("DIR"));
     assert!(with(&["nodes=one"]).contains("cannot be used"), "nobody answers there");
     assert!(fs::read_dir(directory.path()).unwrap().next().is_none());
+}
+
+/// The bug: two nodes that both said that they are the only one served one database, and neither found the CVVs of the other or ended them. Its cause: what the operator
+/// says was believed. Its cure: who starts looks for another; and whoever was killed is started again in its directory at once.
+#[test]
+fn a_second_node_is_refused_where_the_first_holds_cvvs_in_its_process() {
+    let postgres = Postgres::shared(PostgresVersion::V15);
+    let database = postgres.database();
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("vault");
+    let made = run_json(&words(&init(&data, &database)));
+    let config = made["config"].as_str().unwrap();
+    let one = ["--config", config, "--listen", "127.0.0.1:0", "--metrics-listen", ""];
+    let start = || Served::start(directory.path(), &one).0;
+    let mut first = start();
+    let key = format!("root_key_file={}", path(&directory.path().join("vault.root-key")));
+    let second = format!("data_directory={}", path(&directory.path().join("second")));
+    let words = [&["serve"], &one[..], &["--set", &second, "--set", &key]].concat();
+    let refused = run_refused(&words);
+    for said in
+        ["nodes = \"one\" means that no other process serves", "name cvv_store", "its lease is over in "]
+    {
+        assert!(refused.contains(said), "{refused}");
+    }
+    // Commands are done by the node that is served.
+    run_json(&["organisation", "create", "--name", "X", "--json", "--config", config]);
+    first.child.kill().unwrap();
+    first.child.wait().unwrap();
+    assert!(run_refused(&words).contains("its lease is over in "));
+    run_json(&["organisation", "create", "--name", "Y", "--json", "--config", config]);
+    let again = start();
+    assert_eq!(run_json(&["status", "--json", "--config", config])["ready"], json!(true));
+    drop(again);
 }
