@@ -19,7 +19,9 @@ pub(crate) fn run(count: u64) -> anyhow::Result<()> {
     let organisation = OrganisationId::from_bytes([1; 12]);
     let owner = CvvOwner { organisation, source: CvvSource::Server };
     let sealed = (0..SEALED)
-        .map(|_| key.seal(card(0)?, organisation, &[0; 16], &entropy).map_err(anyhow::Error::from))
+        .map(|_| {
+            key.seal(card(0)?, organisation, Timestamp::MAX, &[0; 16], &entropy).map_err(anyhow::Error::from)
+        })
         .collect::<anyhow::Result<Vec<_>>>()?;
     let start = Instant::now();
     let millis = move || u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);

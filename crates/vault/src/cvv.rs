@@ -73,14 +73,15 @@ pub(crate) fn cvv_seal(
     }
     let block = CvvBlock::pack(&cvv);
     drop(cvv);
-    let seal = |key: &CvvKey| key.seal(card, organisation, block.expose_bytes(), env.entropy);
-    let Some(sealed) = env.cvv_keys.seal_with(env.now, seal) else { return Ok(None) };
-    let sealed = sealed?;
     let seconds = u64::from(env.cvv_ttl_seconds);
     let Now { wall, monotonic_millis } = env.now;
+    let expires_at = wall.plus_seconds(seconds);
+    let seal = |key: &CvvKey| key.seal(card, organisation, expires_at, block.expose_bytes(), env.entropy);
+    let Some(sealed) = env.cvv_keys.seal_with(env.now, seal) else { return Ok(None) };
+    let sealed = sealed?;
     Ok(Some(SealedCvv {
         sealed,
-        expires_at: wall.plus_seconds(seconds),
+        expires_at,
         sealed_millis: monotonic_millis,
         deadline_millis: monotonic_millis.saturating_add(seconds.saturating_mul(1000)),
     }))
@@ -93,8 +94,8 @@ pub(crate) fn cvv_open(
     env: &Env<'_>,
 ) -> Result<Cvv, VaultError> {
     let mut block = CvvBlock::empty();
-    let CvvClaim { card, cvv: HeldCvv { sealed, .. }, .. } = claim;
-    let open = |key: &CvvKey| key.open(*card, organisation, sealed, block.expose_bytes_mut());
+    let CvvClaim { card, cvv: HeldCvv { sealed, expires_at, .. }, .. } = claim;
+    let open = |key: &CvvKey| key.open(*card, organisation, *expires_at, sealed, block.expose_bytes_mut());
     env.cvv_keys.open_with(sealed.component(), open).unwrap_or(Err(KeysError::Refused))?;
     block.unpack().map_err(|_| VaultError::Tampered(RowKey::CardCvv(claim.card)))
 }
@@ -149,7 +150,7 @@ impl Vault {
 
     /// Until when what is held of a card is held. A store of CVVs counts what is left of their time and reads no calendar; once
     /// one is seen to be over by the calendar it is gone, whatever the calendar says later. Where nodes share CVVs, what the card's row
-    /// does not know is not there, and its deadline is the row's.
+    /// does not know is not there, a CVV with another deadline included.
     async fn cvv_in_time(
         &self,
         card: CardId,
@@ -166,7 +167,13 @@ impl Vault {
             return Ok(Some(expires_at));
         }
         let known =
-            |row: &&CardCvvRow| !row.used && u64::from(row.number) == number && now.wall < row.cvv_until;
-        Ok(row.filter(known).map(|row| row.cvv_until.min(expires_at)))
+            |row: &&CardCvvRow| !row.used && is_of(row, number, expires_at) && now.wall < row.cvv_until;
+        Ok(row.filter(known).map(|row| row.cvv_until))
     }
+}
+
+/// Whether a card's row is about this CVV. The place that holds CVVs could give an older one of the card the number of the newer, or another time; the
+/// seal knows until when each is held, and so does the row.
+pub(crate) fn is_of(row: &CardCvvRow, number: u64, expires_at: Timestamp) -> bool {
+    u64::from(row.number) == number && row.cvv_until == expires_at
 }

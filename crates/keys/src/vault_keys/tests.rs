@@ -1,6 +1,6 @@
 use core::num::NonZeroU32;
 
-use panvault_model::{CardId, OrganisationId};
+use panvault_model::{CardId, OrganisationId, Timestamp};
 
 use super::*;
 use crate::entropy::SystemEntropy;
@@ -107,10 +107,11 @@ fn a_shared_cvv_key_needs_key_and_component() {
     let (card, organisation) = (CardId::from_bytes([1; 12]), OrganisationId::from_bytes([3; 12]));
     let key =
         |keys: &VaultKeys, component: u8| keys.derive_cvv_key(NonZeroU32::MIN, &[component; 32]).unwrap();
-    let sealed = key(&keys, 1).seal(card, organisation, &[5; 16], &entropy).unwrap();
+    let until = Timestamp::from_unix_millis(1_000);
+    let sealed = key(&keys, 1).seal(card, organisation, until, &[5; 16], &entropy).unwrap();
     assert_eq!(sealed.component(), Some(NonZeroU32::MIN));
     let opens = |keys: &VaultKeys, component| {
-        key(keys, component).open(card, organisation, &sealed, &mut [0; 16]).is_ok()
+        key(keys, component).open(card, organisation, until, &sealed, &mut [0; 16]).is_ok()
     };
     assert!(opens(&keys, 1));
     assert!(!opens(&keys, 2) && !opens(&test_keys(1, VAULT), 1));

@@ -9,6 +9,7 @@
 //!   it once more.
 //! - *The row's number is used or ended, its time is over, or there is no row*: another transaction has used this CVV, or the card has none any more.
 //!   The claim is void. The card has no CVV that anyone could use, so the transaction goes without, as it does when it finds none.
+//! - *The row has its number, unused, and another deadline*: somebody has given it the number of another CVV of the card. The claim is void.
 //! - *The row has another number, unused*: the CVV was replaced while this one was on its way. The transaction must not go without a CVV that the
 //!   card has, so it claims again, a bounded number of times.
 //!
@@ -145,7 +146,9 @@ impl Vault {
         }
         Ok(match self.cvv_row(claim.card).await? {
             Some(row) if row.used || now.wall >= row.cvv_until => Standing::Void,
-            Some(row) if u64::from(row.number) == claim.number => Standing::Stands(Some(row)),
+            Some(row) if cvv::is_of(&row, claim.number, claim.cvv.expires_at) => Standing::Stands(Some(row)),
+            // It is no CVV that the vault gave this number.
+            Some(row) if u64::from(row.number) == claim.number => Standing::Void,
             Some(_) => Standing::Replaced,
             None => Standing::Void,
         })

@@ -43,6 +43,17 @@ impl Copied {
             HeldCvv { sealed: sealed.clone(), expires_at: *expires_at, remaining_millis: *remaining_millis };
         Self { card: *card, owner: *owner, number: *number, cvv }
     }
+
+    /// It under the number of another, which somebody who may write there gives it; and held until when that one is, if they say that too.
+    pub(crate) fn in_place_of(&self, other: &Self, with_its_time: bool) -> Self {
+        let mut forged = self.again();
+        forged.number = other.number;
+        forged.cvv.remaining_millis = other.cvv.remaining_millis;
+        if with_its_time {
+            forged.cvv.expires_at = other.cvv.expires_at;
+        }
+        forged
+    }
 }
 
 impl TestCvvs {

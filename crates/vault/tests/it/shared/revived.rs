@@ -60,6 +60,39 @@ async fn what_was_ended_or_replaced_is_refused_too() {
     assert!(!nodes.two.transact(&nodes.shop, card, 1_000).await.unwrap().cvv_present);
 }
 
+/// The bug: whoever could write to the place that holds CVVs had a used one go out once more, in the place of the next one of its card and for as long as that. Its
+/// cause: a sealed CVV knew its card only, and what was claimed was held against the number in the card's row, which stands beside the seal. Its cure: the seal
+/// knows until when the CVV is held, and so does the row.
+#[tokio::test]
+async fn a_used_one_does_not_go_out_in_the_place_of_the_next() {
+    for with_its_time in [false, true] {
+        let nodes = Nodes::new().await;
+        let card = nodes.one.card(&nodes.shop).await;
+        let used = nodes.place.cvvs.copied().unwrap();
+        assert!(nodes.one.transact(&nodes.shop, card, 1_000).await.unwrap().cvv_present);
+        nodes.pass_millis(1).await;
+        nodes.two.cvv_put(&nodes.shop, card, "222").await.unwrap();
+        let next = nodes.place.cvvs.copied().unwrap();
+        nodes.place.cvvs.copied_put(Some(used.in_place_of(&next, with_its_time)));
+        nodes.place.cvvs.revive().await;
+        // With both it is found out when it is opened, before anything is sent.
+        assert_eq!(nodes.one.holds_cvv(&nodes.shop, card).await, with_its_time);
+        let row = nodes.one.transact(&nodes.shop, card, 1_000).await.unwrap();
+        let wanted = if with_its_time {
+            TransactionStatus::Unavailable
+        } else {
+            TransactionStatus::SettlementRequested
+        };
+        assert_eq!((row.status, row.cvv_present), (wanted, false));
+        assert_eq!(nodes.carried(card).await, [CvvResult::Matched], "the first, once");
+        // The control: what the vault gave goes out, where nothing else has taken its place.
+        nodes.place.cvvs.copied_put(Some(next));
+        nodes.place.cvvs.revive().await;
+        assert!(nodes.two.transact(&nodes.shop, card, 1_000).await.unwrap().cvv_present);
+        assert_eq!(nodes.carried(card).await.len(), 2);
+    }
+}
+
 /// What went back is used by the next one, and then by nobody.
 #[tokio::test]
 async fn what_was_never_sent_goes_back_and_goes_out_once() {
