@@ -15,7 +15,7 @@ mod snapshot;
 pub(crate) use change::DocumentChange;
 pub use examine::documents_differ;
 pub(crate) use follow::{DocumentsSeen, follow_often};
-pub(crate) use head::HEAD_ROW;
+pub(crate) use head::{HEAD_ID, HEAD_ROW};
 pub(crate) use list::Listed;
 pub use make::DocumentPlan;
 pub(crate) use make::DocumentTurn;

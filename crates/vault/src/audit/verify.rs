@@ -6,6 +6,7 @@ use panvault_store::checkpoint::audit_end_decode;
 use panvault_store::{Action, DocumentKind, Store, StoreFault};
 
 use crate::audit::checkpoint::{checkpoint_read, number_of};
+use crate::document::HEAD_ID;
 use crate::error::VaultError;
 use crate::limits::AUDIT_PAGE_RECORDS;
 use crate::seal;
@@ -23,7 +24,7 @@ pub struct TrailExamined {
 }
 
 /// Reads the trail of every node that shares a store and holds it against its chain, against the one that began after it, and against the
-/// checkpoint. Nodes may go on writing meanwhile. Fails only when the store cannot be read at all.
+/// checkpoint; and the documents against what all trails tell of them: those of an earlier moment are genuine, and agree with one another. Nodes may go on writing meanwhile. Fails only when the store cannot be read at all.
 pub async fn trail_examine(store: &dyn Store, keys: &VaultKeys) -> Result<TrailExamined, VaultError> {
     let mut examined = TrailExamined::default();
     // Before the checkpoint: whoever has written by then is in it.
@@ -42,7 +43,7 @@ pub async fn trail_examine(store: &dyn Store, keys: &VaultKeys) -> Result<TrailE
         Err(error) => return Err(error),
     };
     let mut known = BTreeSet::new();
-    let mut noted = 0;
+    let (mut noted, mut changes) = (0, 0);
     let (mut next, mut named_by) = (Some(before.checkpoint.last), None);
     while let Some(writer) = next.take() {
         if !known.insert(writer) {
@@ -53,6 +54,7 @@ pub async fn trail_examine(store: &dyn Store, keys: &VaultKeys) -> Result<TrailE
         examined.nodes += 1;
         examined.records += chain.records;
         noted = noted.max(chain.checkpoint);
+        changes += chain.changes;
         let end = match before.checkpoint.ends.get(&writer) {
             Some(end) => Some(*end),
             None => ended(store, keys, writer).await?,
@@ -91,7 +93,29 @@ pub async fn trail_examine(store: &dyn Store, keys: &VaultKeys) -> Result<TrailE
         let number = noted.max(before.number);
         examined.findings.push(format!("the checkpoint is number {after}, and there was number {number}"));
     }
+    // Each is in one commit with what it is told by.
+    examined.findings.extend(documents_behind(store, keys, changes).await?);
     Ok(examined)
+}
+
+/// What is wrong with the head of the documents where so many changes of documents were told of.
+async fn documents_behind(
+    store: &dyn Store,
+    keys: &VaultKeys,
+    told: u64,
+) -> Result<Option<String>, VaultError> {
+    let key = (DocumentKind::DocumentHead, HEAD_ID);
+    let head = store.document_read_many(vec![key]).await?.into_iter().next().flatten();
+    let count = match head {
+        None => 0,
+        Some(row) if (row.kind, row.id) == key && seal::document_verify(keys, &row).is_ok() => {
+            row.version.into()
+        }
+        Some(_) => return Ok(Some("the head of the documents is not what the vault wrote".to_owned())),
+    };
+    let is_behind = count < told;
+    Ok(is_behind
+        .then(|| format!("the documents are those after {count} changes, and the trail tells of {told}")))
 }
 
 /// Where a trail that goes on no more ended, if that is written down.
@@ -113,11 +137,13 @@ struct Chain {
     before: Option<NodeId>,
     /// The last checkpoint that it tells of.
     checkpoint: u32,
+    /// Changes of documents that it tells of.
+    changes: u64,
 }
 
 impl Chain {
     async fn read(store: &dyn Store, writer: NodeId, findings: &mut Vec<String>) -> Result<Self, VaultError> {
-        let mut chain = Self { records: 0, is_whole: true, before: None, checkpoint: 0 };
+        let mut chain = Self { records: 0, is_whole: true, before: None, checkpoint: 0, changes: 0 };
         loop {
             let page = match store.audit_read(writer, chain.records + 1, AUDIT_PAGE_RECORDS).await {
                 Ok(page) => page,
@@ -150,6 +176,10 @@ impl Chain {
                 if record.note.action == Action::AuditCheckpoint {
                     chain.checkpoint = chain.checkpoint.max(number_of(record.note.object));
                 }
+                chain.changes += u64::from(matches!(
+                    record.note.action,
+                    Action::DocumentCreate | Action::DocumentUpdate | Action::DocumentDelete
+                ));
             }
             if page.len() < AUDIT_PAGE_RECORDS {
                 return Ok(chain);

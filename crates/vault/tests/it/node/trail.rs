@@ -153,6 +153,36 @@ async fn what_is_cut_off_or_taken_away_shows() {
     assert_eq!(examined(&one).await.findings, Vec::<String>::new());
 }
 
+/// The bug: whoever could write to the database put all documents back to an earlier moment while no node ran, and a key that had been revoked since was good again,
+/// unseen. Its cause: they were held against their head, which was put back with them, and not against the trail. Its cure: the trail tells how often documents
+/// changed, and the head counts that.
+#[tokio::test]
+async fn documents_that_were_put_back_together_show() {
+    let [one, two, _three] = three().await;
+    let head = (DocumentKind::DocumentHead, Id::from_bytes([0; 12]));
+    let earlier = one.store.document_read_many(vec![head]).await.unwrap()[0].as_deref().cloned();
+    let changes = earlier.as_ref().unwrap().version;
+    two.organisation(None).await;
+    assert_eq!(examined(&one).await.findings, Vec::<String>::new(), "the control");
+    let put_back = move |row: &mut Option<DocumentRow>| {
+        if row.as_ref().is_some_and(|row| row.kind == DocumentKind::DocumentHead) {
+            row.clone_from(&earlier);
+        }
+    };
+    one.store.plot(|plot| plot.document = Some(Box::new(put_back)));
+    let said =
+        format!("the documents are those after {changes} changes, and the trail tells of {}", changes + 1);
+    assert_eq!(examined(&one).await.findings, [said]);
+    one.store.leave();
+    let forge = |row: &mut Option<DocumentRow>| {
+        if let Some(row) = row.as_mut().filter(|row| row.kind == DocumentKind::DocumentHead) {
+            row.version += 1;
+        }
+    };
+    one.store.plot(|plot| plot.document = Some(Box::new(forge)));
+    assert_eq!(examined(&one).await.findings, ["the head of the documents is not what the vault wrote"]);
+}
+
 /// Cuts the last record off a trail.
 fn last_of(trail: &mut Vec<AuditRecord>, n: u64) {
     if trail.first().is_some_and(|record| record.writer == node(n)) {
