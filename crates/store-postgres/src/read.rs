@@ -29,7 +29,7 @@ pub(crate) struct Reads {
     /// What lists run in, so that they leave connections to reads by key.
     pub(crate) slots: Arc<Slots<()>>,
     /// Damaged rows that were left out, and of which that was said.
-    left_out: Mutex<HashSet<RowKey>>,
+    left_out: Mutex<HashSet<Option<RowKey>>>,
 }
 
 /// The row of a kind, of what may be any.
@@ -117,7 +117,7 @@ impl Reads {
     /// The row, unless it is damaged.
     fn readable_row(&self, table: Table, found: &tokio_postgres::Row) -> Result<Option<Row>, StoreFault> {
         match row::row(table, self.chain.as_ref(), found) {
-            Err(StoreFault::Damaged { row: Some(key), fault }) => {
+            Err(StoreFault::Damaged { row: key, fault }) => {
                 let mut said = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
                 if said.len() < LEFT_OUT_MAX && said.insert(key) {
                     let advice = "somebody changed it in the database; it is left out of what is done by itself until it is restored";

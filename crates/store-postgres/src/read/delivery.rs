@@ -7,6 +7,7 @@ use panvault_store::{DeliveryLane, DeliveryPlace, DeliveryRow, RowKey, StoreFaul
 
 use crate::read::{Reads, moment, of};
 use crate::row::{self, Argument, UNREADABLE, limit};
+use crate::table;
 
 /// From one lane to the next by the index: two look-ups for each, however much waits in it.
 const LANES: &str = "\
@@ -94,18 +95,17 @@ impl Reads {
         rows: usize,
     ) -> Result<Vec<Arc<DeliveryRow>>, StoreFault> {
         let sql = format!("{} {which}", row::selected(Table::Delivery));
-        let (mut page, mut after) = (Vec::new(), after);
+        let (mut page, mut after) = (Vec::new(), place(after));
         while page.len() < rows {
             let wanted = rows - page.len();
-            let [due, id] = place(after.as_ref());
-            let page_of = [moment(now), due, id, limit(wanted)];
+            let page_of = [moment(now), Argument::Int(after.0), Argument::Bytes(&after.1), limit(wanted)];
             let typed: Vec<_> = page_of.iter().chain(further).map(Argument::typed).collect();
             let found = self.database.query(&sql, &typed).await?;
             for found in &found {
                 page.extend(self.readable_row(Table::Delivery, found)?.and_then(of!(Delivery)));
             }
             let Some(last) = found.last().filter(|_| found.len() == wanted) else { break };
-            after = Some(place_of(last)?);
+            after = place_of(last)?;
         }
         Ok(page)
     }
@@ -119,16 +119,13 @@ fn lane(row: &tokio_postgres::Row) -> Result<DeliveryLane, StoreFault> {
 }
 
 /// Where a place is in an index; for none, what is before every place.
-fn place(place: Option<&DeliveryPlace>) -> [Argument<'_>; 2] {
-    place.map_or([Argument::Int(i64::MIN), Argument::Bytes(&[])], |(due, id)| {
-        [moment(*due), Argument::Bytes(id.as_bytes())]
-    })
+fn place(place: Option<DeliveryPlace>) -> (i64, Vec<u8>) {
+    let before = (i64::MIN, Vec::new());
+    place.map_or(before, |(due, id)| (table::millis(due.unix_millis()), id.as_bytes().to_vec()))
 }
 
-fn place_of(row: &tokio_postgres::Row) -> Result<DeliveryPlace, StoreFault> {
-    let due: i64 = row.try_get("due_at").map_err(|_| UNREADABLE)?;
-    let id: &[u8] = row.try_get("id").map_err(|_| UNREADABLE)?;
-    let due = u64::try_from(due).map_err(|_| UNREADABLE)?;
-    let id = id.try_into().map_err(|_| UNREADABLE)?;
-    Ok((Timestamp::from_unix_millis(due), DeliveryId::from_bytes(id)))
+/// The place of what was found, which need be no delivery's.
+fn place_of(row: &tokio_postgres::Row) -> Result<(i64, Vec<u8>), StoreFault> {
+    let due = row.try_get("due_at").map_err(|_| UNREADABLE)?;
+    Ok((due, row.try_get("id").map_err(|_| UNREADABLE)?))
 }
