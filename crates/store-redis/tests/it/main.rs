@@ -5,6 +5,7 @@
 mod away;
 mod conformance;
 mod full;
+mod hostile;
 mod late;
 mod login;
 mod proxy;
