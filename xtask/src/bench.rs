@@ -4,6 +4,7 @@
 mod bar;
 mod bin;
 mod client;
+mod cluster;
 mod crash;
 mod crowd;
 mod cvvs;
@@ -46,6 +47,8 @@ enum BenchCommand {
     Grow(grow::GrowArguments),
     /// Kill the server under load, again and again, and look for what it had acknowledged.
     Crash(crash::CrashArguments),
+    /// Tokenise over PostgreSQL and Redis on this machine, by one node and by three, beside what `pgbench` makes of the same rows.
+    Cluster(cluster::ClusterArguments),
     /// Measure beside thousands of connections that say nothing or little.
     Crowd(crowd::CrowdArguments),
     /// Hold many CVVs: bytes of memory that each takes, and the time of holding, reading and claiming one.
@@ -70,6 +73,7 @@ pub(crate) fn bench(workspace: &Workspace, arguments: &BenchArguments) -> anyhow
         None => standard::standard(workspace, &arguments.standard),
         Some(BenchCommand::Grow(arguments)) => grow::grow(workspace, arguments),
         Some(BenchCommand::Crash(arguments)) => crash::crash(workspace, arguments),
+        Some(BenchCommand::Cluster(arguments)) => cluster::cluster(workspace, arguments),
         Some(BenchCommand::Crowd(arguments)) => crowd::crowd(workspace, arguments),
         Some(BenchCommand::Cvvs(arguments)) => cvvs::cvvs(workspace, arguments),
         Some(BenchCommand::Documents(arguments)) => documents::documents(workspace, arguments),

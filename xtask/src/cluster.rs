@@ -1,7 +1,7 @@
 //! Three nodes on this machine, with all that goes with them: `cargo xtask cluster up`, and `down`.
 
-mod database;
-mod processes;
+pub(crate) mod database;
+pub(crate) mod processes;
 
 use core::time::Duration;
 use std::fs::{self, Permissions};
@@ -15,6 +15,7 @@ use anyhow::{Context, bail, ensure};
 use clap::Subcommand;
 use serde_json::{Value, json};
 
+use crate::cluster::database::Database;
 use crate::cluster::processes::Processes;
 use crate::stopwatch::Stopwatch;
 use crate::workspace::Workspace;
@@ -101,18 +102,77 @@ fn up(workspace: &Workspace) -> anyhow::Result<Cluster> {
 fn start(binary: &Path, haproxy: &Path, processes: &mut Processes) -> anyhow::Result<Cluster> {
     let directory = processes.directory().to_owned();
     say::note(format_args!("starting in {}", directory.display()));
-    let database = database::start(processes)?;
-    let redis = port()?;
-    let redis_directory = processes.servers_directory("redis")?;
-    let mut command = Command::new("/usr/bin/redis-server");
-    command.args(["--bind", "127.0.0.1", "--port", &redis.to_string(), "--save", "", "--appendonly", "no"]);
-    command.args(["--maxmemory-policy", "noeviction", "--dir"]).arg(&redis_directory);
-    processes.start("redis", processes::as_ordinary_user(&command))?;
-    until("Redis is ready", || {
-        run::works(run::command("redis-cli", &directory, &["-p", &redis.to_string(), "ping"]))
-    })?;
+    let own = processes.servers_directory("postgres")?;
+    let database = database::start(&directory, &own, &[], |command| processes.start("postgres", command))?;
+    let (redis, command) = redis(&processes.servers_directory("redis")?)?;
+    processes.start("redis", command)?;
+    until_redis(&directory, redis)?;
+    let Vault { config, organisation, account, api_key } = vault(binary, &directory, &database, redis)?;
 
-    let asked = |arguments: &[&str]| ask(binary, &directory, arguments);
+    let mut addresses = Vec::new();
+    for number in 1..=NODES {
+        let (api, metrics) = (port()?, port()?);
+        // Without an environment, in which settings could be.
+        let mut command = Command::new("env");
+        command.arg("-i").arg(binary).args(["serve", "--config", "vault.settings.toml"]);
+        command.args(["--listen", &format!("127.0.0.1:{api}")]);
+        command.args(["--set", &format!("metrics_listen=127.0.0.1:{metrics}")]);
+        command
+            .arg("--set")
+            .arg(format!("data_directory={}", directory.join(format!("node-{number}")).display()));
+        processes.start(&format!("node-{number}"), command)?;
+        addresses.push(format!("127.0.0.1:{api}"));
+    }
+    let nodes: Vec<_> = addresses.iter().map(|address| format!("http://{address}")).collect();
+    for node in &nodes {
+        until("a node is ready", || is_ready(&directory, node))?;
+    }
+    let listen = format!("127.0.0.1:{}", port()?);
+    let mut command = Command::new("/usr/sbin/haproxy");
+    command.args(["-db", "-f"]).arg(haproxy).env("PANVAULT_LISTEN", &listen);
+    for (number, address) in (1..).zip(&addresses) {
+        command.env(format!("PANVAULT_NODE_{number}"), address);
+    }
+    processes.start("haproxy", command)?;
+    let url = format!("http://{listen}");
+    until("HAProxy is ready", || is_ready(&directory, &url))?;
+    let (database, binary) = (database.url, binary.to_owned());
+    Ok(Cluster { directory, url, nodes, database, organisation, account, api_key, config, binary })
+}
+
+/// What starts Redis for CVVs, in a directory of its user, and the port that it is to listen at.
+pub(crate) fn redis(own: &Path) -> anyhow::Result<(u16, Command)> {
+    let port = port()?;
+    let mut command = Command::new("/usr/bin/redis-server");
+    command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--appendonly", "no"]);
+    command.args(["--maxmemory-policy", "noeviction", "--dir"]).arg(own);
+    Ok((port, processes::as_ordinary_user(&command)))
+}
+
+/// Waits until it answers.
+pub(crate) fn until_redis(directory: &Path, port: u16) -> anyhow::Result<()> {
+    until("Redis is ready", || {
+        run::works(run::command("redis-cli", directory, &["-p", &port.to_string(), "ping"]))
+    })
+}
+
+/// A test vault in a database, with all that a request to it needs.
+pub(crate) struct Vault {
+    /// The settings of its nodes, but for what each has of its own.
+    pub(crate) config: PathBuf,
+    pub(crate) organisation: String,
+    pub(crate) account: String,
+    pub(crate) api_key: String,
+}
+
+/// Makes a vault with the commands that its user would run.
+pub(crate) fn vault(
+    binary: &Path,
+    directory: &Path,
+    database: &Database,
+    redis: u16,
+) -> anyhow::Result<Vault> {
+    let asked = |arguments: &[&str]| ask(binary, directory, arguments);
     let password = format!("store_password_file={}", database.password_file.display());
     let cvv_store = format!("cvv_store=redis://127.0.0.1:{redis}");
     let init = [
@@ -145,36 +205,7 @@ fn start(binary: &Path, haproxy: &Path, processes: &mut Processes) -> anyhow::Re
     let account = id(of(&account, &organisation)?, "_id")?;
     let api_key = ["apikey", "create", "--name", "cluster", "--role", "MerchantAdmin"];
     let api_key = id(of(&api_key, &organisation)?, "api_key")?;
-
-    let mut addresses = Vec::new();
-    for number in 1..=NODES {
-        let (api, metrics) = (port()?, port()?);
-        // Without an environment, in which settings could be.
-        let mut command = Command::new("env");
-        command.arg("-i").arg(binary).args(["serve", "--config", "vault.settings.toml"]);
-        command.args(["--listen", &format!("127.0.0.1:{api}")]);
-        command.args(["--set", &format!("metrics_listen=127.0.0.1:{metrics}")]);
-        command
-            .arg("--set")
-            .arg(format!("data_directory={}", directory.join(format!("node-{number}")).display()));
-        processes.start(&format!("node-{number}"), command)?;
-        addresses.push(format!("127.0.0.1:{api}"));
-    }
-    let nodes: Vec<_> = addresses.iter().map(|address| format!("http://{address}")).collect();
-    for node in &nodes {
-        until("a node is ready", || is_ready(&directory, node))?;
-    }
-    let listen = format!("127.0.0.1:{}", port()?);
-    let mut command = Command::new("/usr/sbin/haproxy");
-    command.args(["-db", "-f"]).arg(haproxy).env("PANVAULT_LISTEN", &listen);
-    for (number, address) in (1..).zip(&addresses) {
-        command.env(format!("PANVAULT_NODE_{number}"), address);
-    }
-    processes.start("haproxy", command)?;
-    let url = format!("http://{listen}");
-    until("HAProxy is ready", || is_ready(&directory, &url))?;
-    let (database, binary) = (database.url, binary.to_owned());
-    Ok(Cluster { directory, url, nodes, database, organisation, account, api_key, config, binary })
+    Ok(Vault { config, organisation, account, api_key })
 }
 
 impl Cluster {

@@ -104,14 +104,16 @@ impl Binaries {
 
     /// Serves a vault, with further arguments.
     pub(super) fn serve_with(&self, vault: &Vault, further: &[&str]) -> anyhow::Result<Server> {
+        self.serve_from(&self.root, &[&["--data", &vault.data.to_string_lossy()], further].concat())
+    }
+
+    /// Serves what these arguments name.
+    pub(super) fn serve_from(&self, directory: &Path, named: &[&str]) -> anyhow::Result<Server> {
         let arguments =
             ["serve", "--listen", "127.0.0.1:0", "--metrics-listen", "", "--set", "log_format=json"];
-        let mut command = run::command(&self.panvault, &self.root, &arguments);
+        let mut command = run::command(&self.panvault, directory, &arguments);
         // What is tokenised in a few minutes at full speed is more than is held by default, and far more than one key may ask for.
-        command
-            .args(["--set", "cvvs_held_max=100000000", "--set", "limits=false", "--data"])
-            .arg(&vault.data)
-            .args(further);
+        command.args(["--set", "cvvs_held_max=100000000", "--set", "limits=false"]).args(named);
         let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
         let mut child = child.context("the server cannot be started")?;
         let stderr = child.stderr.take().context("standard error is not piped")?;

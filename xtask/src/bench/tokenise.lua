@@ -1,5 +1,5 @@
 -- POST /v1/card: a number that was never sent before, with a CVV. The floor is sent the same.
--- Arguments: API key, organisation, first number.
+-- Arguments: API key, organisation, first number; account and ids, which are not used; `bare` for no CVV.
 
 -- The last nine digits before the check digit count up; the sums of their halves are known beforehand.
 local BIN, LOW = "400000", 100000
@@ -31,7 +31,8 @@ function init(args)
   end
   local year = tonumber(os.date("%Y")) + 2
   local body_before = '{"card_number":"' .. BIN
-  local body_after = '","expiry_month":"12","expiry_year":"' .. year .. '","cvv":"111","organisation":"' .. args[2] .. '"}'
+  local cvv = args[6] == "bare" and '' or '"cvv":"111",'
+  local body_after = '","expiry_month":"12","expiry_year":"' .. year .. '",' .. cvv .. '"organisation":"' .. args[2] .. '"}'
   before = head("POST", "/v1/card", args[1], #body_before + 10 + #body_after) .. body_before
   after = body_after
   next_number = tonumber(args[3])

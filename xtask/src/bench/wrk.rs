@@ -55,8 +55,13 @@ impl Wrk {
         long: Duration,
         arguments: &[&str],
     ) -> anyhow::Result<Said> {
-        let mut child = self.start(url, kind, connections, arguments)?;
+        let child = self.start(url, kind, connections, arguments)?;
         thread::sleep(long);
+        self.end(child)
+    }
+
+    /// Ends one that was started, and reads what it says.
+    pub(super) fn end(&self, mut child: std::process::Child) -> anyhow::Result<Said> {
         // wrk counts in whole seconds; an interrupt ends it at once, and well.
         let pid = child.id().to_string();
         run::output(run::command("kill", &self.scripts, &["-INT", &pid]))?;

@@ -1,21 +1,27 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::processes::{self, Processes};
-use super::{port, run, until, write_private};
+use super::{port, processes, run, until, write_private};
 
-const PROGRAMS: &str = "/usr/lib/postgresql/15/bin";
+/// Where Debian has the programs of PostgreSQL.
+pub(crate) const PROGRAMS: &str = "/usr/lib/postgresql/15/bin";
 
 /// A database that is empty, and how it is reached.
-pub(super) struct Database {
-    pub(super) url: String,
-    pub(super) password_file: PathBuf,
+pub(crate) struct Database {
+    pub(crate) url: String,
+    pub(crate) password_file: PathBuf,
+    pub(crate) port: String,
+    /// The file with the password as PostgreSQL's own programs read it.
+    pub(crate) pgpass: PathBuf,
 }
 
-/// Starts PostgreSQL.
-pub(super) fn start(processes: &mut Processes) -> anyhow::Result<Database> {
-    let directory = processes.directory().to_owned();
-    let own = processes.servers_directory("postgres")?;
+/// Makes a database in `own`, a directory of the server's user, and has the server started by `run`. What is ours goes into `directory`.
+pub(crate) fn start(
+    directory: &Path,
+    own: &Path,
+    settings: &[&str],
+    run: impl FnOnce(Command) -> anyhow::Result<()>,
+) -> anyhow::Result<Database> {
     // Nobody else is on this address, and it is gone with the cluster.
     let password = "cluster";
     let (password_file, initial) = (directory.join("store-password"), own.join("password"));
@@ -31,11 +37,14 @@ pub(super) fn start(processes: &mut Processes) -> anyhow::Result<Database> {
     let mut server = Command::new(format!("{PROGRAMS}/postgres"));
     server.arg("-D").arg(&data).args(["-p", &port, "-c", "listen_addresses=127.0.0.1"]);
     server.args(["-c", "unix_socket_directories="]);
-    processes.start("postgres", processes::as_ordinary_user(&server))?;
+    for setting in settings {
+        server.args(["-c", setting]);
+    }
+    run(processes::as_ordinary_user(&server))?;
     until("PostgreSQL is ready", || {
         run::works(run::command(
             format!("{PROGRAMS}/pg_isready"),
-            &directory,
+            directory,
             &["-h", "127.0.0.1", "-p", &port],
         ))
     })?;
@@ -43,11 +52,11 @@ pub(super) fn start(processes: &mut Processes) -> anyhow::Result<Database> {
     write_private(&pgpass, &format!("127.0.0.1:{port}:*:panvault:{password}\n"))?;
     let mut create = run::command(
         format!("{PROGRAMS}/createdb"),
-        &directory,
+        directory,
         &["-h", "127.0.0.1", "-p", &port, "-U", "panvault", "panvault"],
     );
-    create.env("PGPASSFILE", pgpass);
+    create.env("PGPASSFILE", &pgpass);
     run::output(create)?;
     let url = format!("postgres://panvault@127.0.0.1:{port}/panvault?sslmode=disable");
-    Ok(Database { url, password_file })
+    Ok(Database { url, password_file, port, pgpass })
 }

@@ -24,7 +24,7 @@ const NOBODY: u32 = 65_534;
 const SHOWN_MAX: usize = 8;
 
 /// What was started, in this order, and where it writes.
-pub(super) struct Processes {
+pub(crate) struct Processes {
     list: PathBuf,
     directory: PathBuf,
     started: Vec<Started>,
@@ -182,7 +182,7 @@ fn since(number: u32) -> Option<String> {
 }
 
 /// The same command as its user runs it: not as root, which PostgreSQL refuses.
-pub(super) fn as_ordinary_user(command: &Command) -> Command {
+pub(crate) fn as_ordinary_user(command: &Command) -> Command {
     if !is_root() {
         let mut same = Command::new(command.get_program());
         same.args(command.get_args()).stdin(Stdio::null());
@@ -195,7 +195,7 @@ pub(super) fn as_ordinary_user(command: &Command) -> Command {
     wrapped
 }
 
-pub(super) fn give_away(path: &Path) -> anyhow::Result<()> {
+pub(crate) fn give_away(path: &Path) -> anyhow::Result<()> {
     if is_root() {
         chown(path, Some(NOBODY), Some(NOBODY))?;
     }
