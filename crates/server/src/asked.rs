@@ -94,11 +94,16 @@ pub(crate) fn not_json(at: &NotJson, mut faults: Faults) -> Refusal {
 }
 
 /// An unfinished handler is not cut off by a client that hangs up: it runs in a task of its own.
-pub(crate) async fn to_the_end<T: Send + 'static>(
+///
+/// It begins at once, and not where it is first waited for: so it goes into its task as it is made, and is not part of what waits.
+pub(crate) fn to_the_end<T: Send + 'static>(
     work: impl Future<Output = Result<T, VaultError>> + Send + 'static,
-) -> Result<T, Refusal> {
-    match tokio::spawn(work).await {
-        Ok(done) => Ok(done?),
-        Err(_panicked) => Err(Refusal::new(ErrorCode::Internal)),
+) -> impl Future<Output = Result<T, Refusal>> + Send {
+    let task = tokio::spawn(work);
+    async move {
+        match task.await {
+            Ok(done) => Ok(done?),
+            Err(_panicked) => Err(Refusal::new(ErrorCode::Internal)),
+        }
     }
 }

@@ -209,7 +209,8 @@ async fn answer(
     };
     let arriving = Arriving { app, endpoint, parts: &parts, origin, place };
     let (caller, body) = match keyless::page(app, endpoint, &parts) {
-        Some(from) => arriving.keyless(from, incoming, page).await?,
+        // Boxed, as all that few requests need: what waits in a request makes up its size, which is allocated and wiped for each.
+        Some(from) => Box::pin(arriving.keyless(from, incoming, page)).await?,
         None => arriving.with_key(incoming, page).await?,
     };
     let mut faults = Faults::default();
@@ -254,7 +255,7 @@ async fn answer(
                 rows: STREAM_PAGE_ROWS,
                 room_bytes: 0,
             };
-            return pages.answer().await.inspect_err(|refusal| {
+            return Box::pin(pages.answer()).await.inspect_err(|refusal| {
                 if let Some(reason) = refusal.code.refusal_reason() {
                     access_refused(reason);
                 }
@@ -281,7 +282,7 @@ async fn answer(
     };
     let answered = match answered {
         Ok(answer) => Ok(answer),
-        Err(refusal) => Err(missed(app, counter, refusal).await),
+        Err(refusal) => Err(Box::pin(missed(app, counter, refusal)).await),
     };
     let mut answer = answered.inspect_err(|refusal| {
         if refusal.code == ErrorCode::IdempotencyMismatch {
@@ -296,13 +297,13 @@ async fn answer(
     if let Some(AnswerSchema::List(object)) = endpoint.answer
         && (reader.is_some() || as_table)
     {
-        let showing = async {
+        let showing = Box::pin(async {
             let _turn = app.turn_to_show().await;
             if let Some(reader) = reader {
                 answer = populate::populated(app.vault(), &reader, &wanted, answer).await?;
             }
             if as_table { csv::table(answer, object) } else { Ok(answer) }
-        };
+        });
         answer = match place {
             Some(place) => {
                 place.far_end().wait_for(showing).await.unwrap_or_else(|| Err(Refusal::unwaited()))?
@@ -336,7 +337,7 @@ impl Arriving<'_> {
     ) -> Result<(Caller, Body), Refusal> {
         let Self { app, endpoint, parts, origin, place } = *self;
         if administers(endpoint) {
-            app.vault().documents_follow().await?;
+            Box::pin(app.vault().documents_follow()).await?;
         }
         let caller = match parts.extensions.get::<Peer>() {
             Some(Peer::Operator(key)) => app.vault().operator(key, origin),

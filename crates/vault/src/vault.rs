@@ -249,7 +249,7 @@ impl Vault {
     /// The same. Where this node does not know the key, or not as a valid one, it looks first whether another has just changed that.
     pub async fn caller_now(&self, key: &str, origin: Origin) -> Result<Caller, VaultError> {
         if self.node().is_shared() && !self.is_known(key) {
-            self.documents_follow().await?;
+            Box::pin(self.documents_follow()).await?;
         }
         self.caller(key, origin)
     }
@@ -301,7 +301,8 @@ impl Vault {
     /// The same caller as of now, if its key is still valid: for when a request has arrived that took its time. What the caller sees and
     /// may do is as it is now, too.
     pub fn caller_again(&self, caller: &Caller) -> Result<Caller, VaultError> {
-        Ok(Caller { now: self.now(), ..self.caller_on(caller, self.snapshot())? })
+        let now = self.now();
+        Ok(Caller { now, ..self.caller_on(caller, self.snapshot(), now)? })
     }
 
     /// The same permit by other documents, if the caller's key is in them, is valid now, and still lets it do this. The time of the request
@@ -311,19 +312,19 @@ impl Vault {
         permit: &Permit<O>,
         snapshot: &Arc<Snapshot>,
     ) -> Result<Permit<O>, VaultError> {
-        self.caller_on(permit.caller(), Arc::clone(snapshot))?.permit()
+        self.caller_on(permit.caller(), Arc::clone(snapshot), self.now())?.permit()
     }
 
-    fn caller_on(&self, caller: &Caller, snapshot: Arc<Snapshot>) -> Result<Caller, VaultError> {
+    fn caller_on(&self, caller: &Caller, snapshot: Arc<Snapshot>, now: Now) -> Result<Caller, VaultError> {
         match &caller.credential {
-            Credential::ApiKey(_) | Credential::Page(_) => self.documents_are_recent(self.now())?,
+            Credential::ApiKey(_) | Credential::Page(_) => self.documents_are_recent(now)?,
             // Whoever has the root key has all that documents could say.
             Credential::RootKey => {}
         }
         let credential = match &caller.credential {
             Credential::ApiKey(before) => {
                 let known = snapshot.documents.api_key(before.id);
-                let known = known.filter(|known| why_invalid(&known.row, &snapshot, self.now()).is_none());
+                let known = known.filter(|known| why_invalid(&known.row, &snapshot, now).is_none());
                 let ended = || self.key_refused(caller.asked.origin, Some(before), RefusalReason::KeyEnded);
                 Credential::ApiKey(Arc::clone(&known.ok_or_else(ended)?.row))
             }
