@@ -1,9 +1,11 @@
-//! Servers that tests start: PostgreSQL, Redis, PgBouncer and HAProxy, as Debian packages them.
+//! Servers that tests start: PostgreSQL, alone and under Patroni, Redis, PgBouncer and HAProxy, as Debian packages them.
 //!
 //! Each runs as an ordinary user, on a port of the loopback address, in a directory of its own, and ends with its value or with the process that
 //! started it, whichever is first. No service of the system is touched. One that is not installed fails the test, and says what installs it.
 
+mod etcd;
 mod haproxy;
+mod patroni;
 mod pgbouncer;
 mod port;
 mod postgres;
@@ -11,6 +13,7 @@ mod program;
 mod redis;
 
 pub use self::haproxy::HaProxy;
+pub use self::patroni::Patroni;
 pub use self::pgbouncer::PgBouncer;
 pub use self::port::free_port;
 pub use self::postgres::{Postgres, PostgresDatabase, PostgresOptions, PostgresVersion};

