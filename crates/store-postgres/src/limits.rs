@@ -44,6 +44,15 @@ pub const CONFLICT_TIME: Duration = Duration::from_secs(10);
 /// How long whoever asked waits while it is unknown whether a commit was done.
 pub const RESOLVE_TIME: Duration = Duration::from_secs(20);
 
+/// How long a step of the schema waits for a table, and all that nodes send there with it: much less than any of them is given up.
+pub const MIGRATE_LOCK_TIME: Duration = Duration::from_millis(250);
+
+/// How long they go on before the step is tried again.
+pub const MIGRATE_PAUSE_TIME: Duration = Duration::from_millis(750);
+
+/// How often it is: for five minutes.
+pub const MIGRATE_TRIES_MAX: u32 = 300;
+
 /// How long to wait before the database is asked again.
 pub const RETRY_TIME: Duration = Duration::from_millis(100);
 

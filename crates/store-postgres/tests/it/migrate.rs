@@ -1,12 +1,39 @@
 use panvault_model::Timestamp;
+use panvault_store::Store;
 use panvault_store::StoreFault;
 use panvault_store_postgres::{
-    Applied, ConnectError, Database, MigrateError, Password, PostgresSettings, PostgresUrl, SchemaState,
-    VaultRow,
+    Applied, Change, ConnectError, Database, MigrateError, Migration, Password, PostgresSettings,
+    PostgresUrl, SchemaState, VaultRow,
 };
-use panvault_testkit::conformance::rows::{VAULT, at};
+use panvault_testkit::conformance::card_insert;
+use panvault_testkit::conformance::rows::{VAULT, at, card};
 
-use crate::support::{Home, block_on, connect};
+use crate::support::{Home, block_on, connect, is_done};
+
+/// What a later program does: it adds, and last takes away.
+const ADDED: Migration = Migration {
+    number: 2,
+    name: "noted",
+    usable_from: 1,
+    change: Change::Statements("ALTER TABLE card ADD COLUMN noted bytea"),
+};
+const INDEXED: Migration = Migration {
+    number: 3,
+    name: "card_by_noted",
+    usable_from: 1,
+    change: Change::Index { name: "card_by_noted", on: "card (noted, id) WHERE noted IS NOT NULL" },
+};
+const TAKEN: Migration = Migration {
+    number: 4,
+    name: "unnoted",
+    usable_from: 3,
+    change: Change::Statements("ALTER TABLE card DROP COLUMN noted"),
+};
+
+/// The steps that a program knows, and these.
+fn later(more: &[Migration]) -> Vec<Migration> {
+    [Database::migrations(), more].concat()
+}
 
 #[test]
 fn a_schema_is_made_once_by_however_many_try() {
@@ -38,7 +65,7 @@ fn a_schema_that_is_not_known_is_left_alone() {
     let home = Home::new();
     block_on(async {
         let database = home.connect().await;
-        home.sql("INSERT INTO migration (number, name, checksum) VALUES (2, 'later', 'x')");
+        home.sql("INSERT INTO migration (number, name, checksum, usable_from) VALUES (2, 'later', 'x', 2)");
         assert_eq!(database.schema().await, Ok(SchemaState::Ahead { at: 2 }));
         assert_eq!(database.migrate().await, Err(MigrateError::Ahead));
         home.sql(
@@ -46,6 +73,78 @@ fn a_schema_that_is_not_known_is_left_alone() {
         );
         assert_eq!(database.schema().await, Ok(SchemaState::Changed { number: 1 }));
         assert_eq!(database.migrate().await, Err(MigrateError::Changed));
+    });
+}
+
+/// The bug: whatever a later program had added, no node of before could be started again, so that one that ended while others were replaced stayed away.
+/// Its cause: any step that was not known was taken for one that cannot be lived with. Its cure: each says since which step a program must know it.
+#[test]
+fn what_a_later_program_only_added_is_used_by_the_one_before() {
+    let home = Home::new();
+    block_on(async {
+        let database = home.connect().await;
+        let applied = database.migrate_by(&later(&[ADDED, INDEXED])).await.unwrap();
+        assert_eq!(applied.iter().map(|step| step.number).collect::<Vec<_>>(), [2, 3]);
+        assert_eq!(database.schema().await, Ok(SchemaState::Expanded { at: 3 }));
+        assert_eq!(database.migrate().await, Ok(Vec::new()), "it has nothing to do");
+        assert!(is_done(&home.open().await.commit(card_insert(&card(1))).await));
+        assert_eq!(database.schema_for(&later(&[ADDED])).await, Ok(SchemaState::Expanded { at: 3 }));
+        database.migrate_by(&later(&[ADDED, INDEXED, TAKEN])).await.unwrap();
+        assert_eq!(database.schema().await, Ok(SchemaState::Ahead { at: 4 }));
+        assert_eq!(database.schema_for(&later(&[ADDED, INDEXED])).await, Ok(SchemaState::Expanded { at: 4 }));
+    });
+}
+
+/// The bug: a step that changed a table waited for a dump that was reading it, and every commit of every node waited behind the step, until it was given up.
+/// Its cause: whoever asks for a table that is in use keeps all who come later waiting, also those that would not wait for the dump. Its cure: a step
+/// waits for a moment, and is tried again.
+#[test]
+fn a_step_that_waits_for_a_table_keeps_no_node_waiting() {
+    let home = Home::new();
+    block_on(async {
+        let database = home.connect().await;
+        let store = home.open().await;
+        let reader = home.client().await;
+        reader.batch_execute("BEGIN; SELECT count(*) FROM card").await.unwrap();
+        let migrating = tokio::spawn(async move { database.migrate_by(&later(&[ADDED])).await });
+        let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database() \
+                     AND query LIKE '%ADD COLUMN noted%'";
+        let mut n = 1;
+        for _ in 0..3 {
+            while home.sql(waits) == "0" {
+                tokio::task::yield_now().await;
+            }
+            let begun = tokio::time::Instant::now();
+            assert!(is_done(&store.commit(card_insert(&card(n))).await));
+            n += 1;
+            assert!(begun.elapsed().as_millis() < 2_000, "{:?}", begun.elapsed());
+        }
+        assert!(!migrating.is_finished());
+        reader.batch_execute("COMMIT").await.unwrap();
+        assert_eq!(migrating.await.unwrap(), Ok(vec![Applied { number: 2, name: "noted" }]));
+        assert!(is_done(&store.commit(card_insert(&card(n))).await));
+    });
+}
+
+/// A process that ends while it makes an index leaves one that serves nothing; one that made it and did not come to note it leaves one that serves.
+#[test]
+fn an_index_that_was_not_finished_is_made_anew() {
+    let home = Home::new();
+    block_on(async {
+        let database = home.connect().await;
+        database.migrate_by(&later(&[ADDED])).await.unwrap();
+        let index =
+            "SELECT indisvalid, indexrelid FROM pg_index WHERE indexrelid = 'card_by_noted'::regclass";
+        home.sql("CREATE INDEX card_by_noted ON card (noted, id) WHERE noted IS NOT NULL");
+        let before = home.sql(index);
+        home.sql("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'card_by_noted'::regclass");
+        database.migrate_by(&later(&[ADDED, INDEXED])).await.unwrap();
+        let made = home.sql(index);
+        assert!(made.starts_with("t|") && made != before, "{before} {made}");
+        home.sql("DELETE FROM migration WHERE number = 3");
+        let applied = database.migrate_by(&later(&[ADDED, INDEXED])).await.unwrap();
+        assert_eq!(applied, [Applied { number: 3, name: "card_by_noted" }]);
+        assert_eq!(home.sql(index), made, "it was there");
     });
 }
 

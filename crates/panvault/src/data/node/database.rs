@@ -65,7 +65,7 @@ pub(super) async fn vault_row(database: &Database) -> anyhow::Result<VaultRow> {
     let url = database.url();
     let unread = || format!("the database at {url} cannot be read");
     match database.schema().await.with_context(unread)? {
-        SchemaState::Current => {}
+        SchemaState::Current | SchemaState::Expanded { .. } => {}
         state => bail!(not_current(database, state)),
     }
     database.vault_read().await.with_context(unread)?.with_context(|| none(database))
@@ -82,12 +82,12 @@ fn none(database: &Database) -> String {
 pub(super) fn not_current(database: &Database, state: SchemaState) -> String {
     let url = database.url();
     match state {
-        SchemaState::Empty | SchemaState::Current => none(database),
+        SchemaState::Empty | SchemaState::Current | SchemaState::Expanded { .. } => none(database),
         SchemaState::Behind { at, to } => format!(
             "the database at {url} has the tables of an earlier version (step {at} of {to}): bring them up to date with panvault migrate"
         ),
         SchemaState::Ahead { at } => format!(
-            "the database at {url} has the tables of a later version (step {at}), which this one does not know: use the version that \
+            "the database at {url} has the tables of a later version (step {at}), which this one cannot use: use the version that \
              made them, or a later one"
         ),
         SchemaState::Changed { number } => format!(
@@ -106,7 +106,7 @@ pub(crate) async fn migrate(shared: &Shared, list_time: Duration) -> anyhow::Res
         // Whoever has it here without a vault meant another database, or has to say of what mode the vault is to be.
         SchemaState::Empty => bail!(none(&database)),
         SchemaState::Ahead { .. } | SchemaState::Changed { .. } => bail!(not_current(&database, state)),
-        SchemaState::Current | SchemaState::Behind { .. } => {}
+        SchemaState::Current | SchemaState::Expanded { .. } | SchemaState::Behind { .. } => {}
     }
     steps(&database).await
 }
@@ -115,7 +115,12 @@ pub(crate) async fn migrate(shared: &Shared, list_time: Duration) -> anyhow::Res
 pub(super) async fn steps(database: &Database) -> anyhow::Result<Vec<Applied>> {
     database.migrate().await.map_err(|error| {
         let advice = match error {
-            MigrateError::Store(_) => "; steps that were done are whole, and panvault migrate does the rest",
+            MigrateError::Store(_) | MigrateError::IndexUnfinished => {
+                "; steps that were done are whole, and panvault migrate does the rest"
+            }
+            MigrateError::InUse => {
+                "; end what holds a table for long, such as a dump or a transaction that somebody left open, and run panvault migrate again: it does the rest"
+            }
             MigrateError::Ahead | MigrateError::Changed => "",
         };
         anyhow::Error::from(error)

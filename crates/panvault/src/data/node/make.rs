@@ -40,7 +40,7 @@ pub(crate) async fn create_shared(
     let unread = || format!("the database at {url} cannot be read");
     match database.schema().await.with_context(unread)? {
         SchemaState::Empty => drop(database::steps(&database).await?),
-        SchemaState::Current => {}
+        SchemaState::Current | SchemaState::Expanded { .. } => {}
         state => bail!(database::not_current(&database, state)),
     }
     let there = database.vault_read().await.with_context(unread)?;
