@@ -1,5 +1,6 @@
 //! Connections to the database.
 
+use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use std::sync::Arc;
 
@@ -7,7 +8,8 @@ use deadpool_postgres::{
     Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType,
 };
 use panvault_store::StoreFault;
-use tokio::time::timeout;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
 use tokio_postgres::config::{ChannelBinding, SslMode as Wanted, TargetSessionAttrs};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{NoTls, Row};
@@ -16,7 +18,7 @@ use zeroize::Zeroizing;
 
 use crate::fault::{is_unknown, store_fault};
 use crate::limits::{
-    COMMIT_ROWS_MAX, CONNECT_TIME, CONNECTIONS_MAX, READ_TIME, SILENCE_TIME, STATEMENT_TIME,
+    COMMIT_ROWS_MAX, CONNECT_TIME, CONNECTIONS_MAX, READ_TIME, SILENCE_TIME, SILENT_READ_TIME, STATEMENT_TIME,
 };
 use crate::tls;
 use crate::url::{PostgresUrl, SslMode};
@@ -93,6 +95,10 @@ struct Inner {
     commit_rows_max: usize,
     connections_max: usize,
     list_time: Duration,
+    /// What was answered on connections for reads, so far.
+    answers: AtomicU64,
+    /// One of them is free again.
+    given_back: Notify,
 }
 
 /// What is sent with a statement: each value with its type, so that a statement goes in one message, under no name.
@@ -111,6 +117,8 @@ impl Database {
             commit_rows_max: usize::try_from(commit_rows_max.max(1)).unwrap_or(1),
             connections_max: reads,
             list_time: Duration::from_secs(list_seconds),
+            answers: AtomicU64::new(0),
+            given_back: Notify::new(),
         };
         let database = Self { inner: Arc::new(inner) };
         drop(database.inner.reads.get().await.map_err(|error| refused(&error))?);
@@ -138,7 +146,8 @@ impl Database {
 
     /// A connection for reads. Whoever begins a transaction on it ends that, or drops it with [`Lent`].
     pub(crate) async fn reader(&self) -> Result<Object, StoreFault> {
-        self.inner.reads.get().await.map_err(|error| match error {
+        let got = self.idle_or_new().await?;
+        got.map_err(|error| match error {
             // All are in use.
             PoolError::Timeout(TimeoutType::Wait) => StoreFault::Busy,
             PoolError::Timeout(TimeoutType::Create | TimeoutType::Recycle)
@@ -147,6 +156,34 @@ impl Database {
             | PoolError::NoRuntimeSpecified
             | PoolError::PostCreateHook(_) => StoreFault::Unreachable,
         })
+    }
+
+    /// A connection that nobody uses, or a new one, whichever is there first.
+    ///
+    /// A new one is made to its end: far from the database that takes longer than some wait, and each of them would begin from the start.
+    async fn idle_or_new(&self) -> Result<Result<Object, PoolError>, StoreFault> {
+        let pool = &self.inner.reads;
+        if pool.status().available > 0 {
+            return Ok(pool.get().await);
+        }
+        let making = pool.clone();
+        let mut made = tokio::spawn(async move { making.get().await });
+        loop {
+            tokio::select! {
+                made = &mut made => return made.map_err(|_| StoreFault::Unreachable),
+                () = self.inner.given_back.notified() => {}
+            }
+            if pool.status().available > 0 {
+                return Ok(pool.get().await);
+            }
+        }
+    }
+
+    /// The same, for as long as something is asked on it.
+    pub(crate) async fn lend(&self) -> Result<Lent, StoreFault> {
+        let client = Some(self.reader().await?);
+        let answers = self.inner.answers.load(Ordering::Relaxed);
+        Ok(Lent { client, database: self.clone(), answers, since: Instant::now() })
     }
 
     /// Gives up connections for reads that nobody uses: they may be to what was the primary.
@@ -206,7 +243,7 @@ impl Database {
         parameters: Parameters<'_>,
     ) -> Result<Vec<Row>, StoreFault> {
         for last in [false, true] {
-            let lent = Lent::new(self.reader().await?);
+            let lent = self.lend().await?;
             let client = lent.client()?;
             let read = timeout(time, client.query_typed(sql, &to_vec(parameters))).await;
             match read {
@@ -228,7 +265,7 @@ impl Database {
         sql: &str,
         parameters: Parameters<'_>,
     ) -> Result<Vec<Row>, StoreFault> {
-        let lent = Lent::new(self.reader().await?);
+        let lent = self.lend().await?;
         let client = lent.client()?;
         match timeout(READ_TIME, client.query_typed(sql, &to_vec(parameters))).await {
             Err(_) => Err(StoreFault::Unresolved),
@@ -248,26 +285,36 @@ impl Database {
 
 /// A connection that goes with whoever had it, unless it is given back: what was asked on it may still run, and whoever got it next would wait
 /// for that.
-pub(crate) struct Lent(Option<Object>);
+///
+/// Where nothing was answered on any other meanwhile, the others most likely are as dead: a server that has gone without a word leaves all of them open.
+pub(crate) struct Lent {
+    client: Option<Object>,
+    database: Database,
+    answers: u64,
+    since: Instant,
+}
 
 impl Lent {
-    pub(crate) const fn new(client: Object) -> Self {
-        Self(Some(client))
-    }
-
     pub(crate) fn client(&self) -> Result<&Object, StoreFault> {
-        self.0.as_ref().ok_or(StoreFault::Unreachable)
+        self.client.as_ref().ok_or(StoreFault::Unreachable)
     }
 
     /// Nothing that was asked on it is unanswered, and no transaction is begun.
     pub(crate) fn give_back(mut self) {
-        drop(self.0.take());
+        self.database.inner.answers.fetch_add(1, Ordering::Relaxed);
+        drop(self.client.take());
+        self.database.inner.given_back.notify_one();
     }
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        drop(self.0.take().map(Object::take));
+        let Some(client) = self.client.take() else { return };
+        drop(Object::take(client));
+        let is_silent = self.database.inner.answers.load(Ordering::Relaxed) == self.answers;
+        if is_silent && self.since.elapsed() >= SILENT_READ_TIME {
+            self.database.forget_readers();
+        }
     }
 }
 

@@ -62,6 +62,9 @@ pub const JITTER_MICROS: u64 = 4_000;
 /// How long a read by key, or by an index, may take before its connection is given up.
 pub const READ_TIME: Duration = Duration::from_secs(5);
 
+/// How long a read that was given up may have waited before its silence is taken for that of all connections, if none was answered meanwhile.
+pub const SILENT_READ_TIME: Duration = Duration::from_millis(900);
+
 /// Documents that are read at a time where all are read.
 pub const DOCUMENTS_PAGE_ROWS: usize = 2_048;
 

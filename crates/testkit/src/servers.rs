@@ -5,6 +5,7 @@
 
 mod etcd;
 mod haproxy;
+mod network;
 mod patroni;
 mod pgbouncer;
 mod port;
@@ -13,6 +14,7 @@ mod program;
 mod redis;
 
 pub use self::haproxy::HaProxy;
+pub use self::network::{Flow, Network};
 pub use self::patroni::Patroni;
 pub use self::pgbouncer::PgBouncer;
 pub use self::port::free_port;

@@ -20,7 +20,7 @@ impl Snapshot {
         );
         // A connection that was lost while nobody used it shows that with the first statement.
         for is_last in [false, true] {
-            let snapshot = Self(Lent::new(database.reader().await?));
+            let snapshot = Self(database.lend().await?);
             match snapshot.0.client()?.batch_execute(&begin).await {
                 Err(error) if error.is_closed() && !is_last => {}
                 begun => return begun.map(|()| snapshot).map_err(|error| store_fault(&error)),
