@@ -1,5 +1,6 @@
 //! How a server starts, and how it ends.
 
+use core::time::Duration;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,6 +32,8 @@ pub(crate) struct Serving {
     pub(crate) server: ServerSettings,
     /// The shop of the page for trying, where there is one.
     pub(crate) try_shop: Option<TryShop>,
+    /// How long a signal that stops it leaves it serving, while it says that it is not ready.
+    pub(crate) drain: Duration,
 }
 
 /// A server whose listeners are bound, and that has not answered yet.
@@ -44,6 +47,7 @@ pub(crate) struct Bound {
     app: Arc<App>,
     served: Arc<Served>,
     signals: Signals,
+    drain: Duration,
     /// The address that the API listens at.
     pub(crate) listen: SocketAddr,
     /// Where clients find the API.
@@ -102,7 +106,8 @@ pub(crate) async fn bind(open: OpenVault, serving: Serving) -> anyhow::Result<Bo
     // The vault is open, so this process has the lock of its directory.
     let socket = Socket::listen(&serving.directory)
         .with_context(|| format!("{} cannot be used", serving.directory.display()))?;
-    Ok(Bound { open, socket, api, metrics, tls, app, served, signals, listen, url, metrics_url })
+    let drain = serving.drain;
+    Ok(Bound { open, socket, api, metrics, tls, app, served, signals, drain, listen, url, metrics_url })
 }
 
 /// Listens where a setting says.
@@ -148,9 +153,10 @@ impl Bound {
         Ok(self.open.vault.close().await?)
     }
 
-    /// Serves until SIGTERM, SIGINT, SIGQUIT, `stop`, or the store's end; then lets what runs end, and closes the vault.
+    /// Serves until SIGTERM, SIGINT, SIGQUIT, `stop`, or the store's end; then lets what runs end, and closes the vault. After a signal it first drains: it says that it
+    /// is not ready, and takes requests until that has been seen, or a second signal comes.
     pub(crate) async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { open, socket, api, metrics, tls, app, served, signals, .. } = self;
+        let Self { open, socket, api, metrics, tls, app, served, signals, drain, .. } = self;
         let OpenVault { vault, operator, kept, bins } = open;
         let Signals { stop: mut asked, hangup } = signals;
         tokio::spawn(reload(served, hangup));
@@ -166,15 +172,29 @@ impl Bound {
         let socket = tokio::spawn(socket.serve(local, operator, stopped));
         let (ended, not_alone) = (kept.stopped(), vault.not_alone());
         let (stopped_for, mut stopped_because) = watch::channel(false);
+        let draining = Arc::clone(&app);
         let until = async {
+            tokio::pin!(ended, not_alone);
+            let has_ended =
+                || tracing::error!(advice = "see the store's log lines above", "server.store_ended");
+            let is_not_alone = || {
+                stopped_for.send_replace(true);
+                let advice = "see which other process serves this vault; nodes = \"one\" allows none";
+                tracing::error!(advice, "server.not_alone");
+            };
             tokio::select! {
-                signal = asked.asked() => tracing::info!(signal, "server.stopping"),
-                () = not_alone => {
-                    stopped_for.send_replace(true);
-                    let advice = "see which other process serves this vault; nodes = \"one\" allows none";
-                    tracing::error!(advice, "server.not_alone");
+                signal = asked.asked() => {
+                    tracing::info!(signal, drain_seconds = drain.as_secs(), "server.stopping");
+                    draining.drain();
+                    tokio::select! {
+                        () = tokio::time::sleep(drain) => {}
+                        _ = asked.asked() => {}
+                        () = &mut not_alone => is_not_alone(),
+                        () = &mut ended => has_ended(),
+                    }
                 }
-                () = ended => tracing::error!(advice = "see the store's log lines above", "server.store_ended"),
+                () = &mut not_alone => is_not_alone(),
+                () = &mut ended => has_ended(),
                 () = stop => {}
             }
             stop_socket.send_replace(true);

@@ -1,13 +1,14 @@
 //! The listener: connections, their limits, and an orderly end.
 
 use core::convert::Infallible;
-use core::sync::atomic::AtomicI64;
+use core::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use core::time::Duration;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use http::header::{CONNECTION, HeaderValue};
 use http::{Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -65,10 +66,11 @@ pub async fn serve(
         connections_refused: app.metrics().connections_refused.clone(),
         connections_evicted: app.metrics().connections_evicted.clone(),
         tls,
+        draining: Arc::clone(app.stopping()),
     };
     let stop = async {
         stop.await;
-        app.stop();
+        app.drain();
     };
     Ok(serve_site(listener, site, stop).await)
 }
@@ -84,6 +86,8 @@ pub(crate) struct Site {
     pub(crate) connections: Gauge<i64, AtomicI64>,
     pub(crate) connections_refused: Counter,
     pub(crate) connections_evicted: Counter,
+    /// Whether each answer is the last of its connection.
+    pub(crate) draining: Arc<AtomicBool>,
 }
 
 /// Serves any site until `stop` is done, then lets what runs end.
@@ -228,7 +232,7 @@ pub(crate) async fn requests(
     site: Site,
     mut stopped: watch::Receiver<bool>,
 ) {
-    let Site { router, settings, .. } = site;
+    let Site { router, settings, draining, .. } = site;
     let unread = Unread::default();
     let (lender, body_timeout) = (unread.clone(), settings.body_timeout);
     let service = service_fn(move |mut request: Request<Incoming>| {
@@ -238,9 +242,14 @@ pub(crate) async fn requests(
         request.extensions_mut().insert(peer.clone());
         let (request, waits) = lender.lend(request);
         let (answering, unread) = (router.clone().call(request), lender.clone());
+        let draining = Arc::clone(&draining);
         async move {
             let mut response = answering.await?;
             unread.settle(waits, body_timeout, &mut response).await;
+            // Whoever kept the connection for another request would send that into its end.
+            if draining.load(Ordering::Relaxed) {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
             Ok::<_, Infallible>(response)
         }
     });
@@ -296,6 +305,7 @@ pub async fn serve_metrics(listener: TcpListener, app: Arc<App>, stop: impl Futu
         connections: Gauge::default(),
         connections_refused: Counter::default(),
         connections_evicted: Counter::default(),
+        draining: Arc::default(),
     };
     serve_site(listener, site, stop).await;
 }

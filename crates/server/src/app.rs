@@ -27,7 +27,7 @@ pub struct App {
     answers: Arc<Answers>,
     /// Whoever has one of these shows a list in another way.
     shown: Semaphore,
-    stopping: AtomicBool,
+    stopping: Arc<AtomicBool>,
     process: Option<Arc<dyn Process>>,
     try_shop: Option<Arc<TryShop>>,
 }
@@ -37,7 +37,7 @@ impl App {
     pub fn new(vault: Vault, settings: ServerSettings) -> Self {
         let rates = Rates::new(settings.requests, settings.bin_lookups_per_minute);
         let answers = Answers::new(settings.answers_bytes_max);
-        let stopping = AtomicBool::new(false);
+        let stopping = Arc::default();
         let shown = Semaphore::new(LISTS_SHOWN_MAX);
         Self {
             vault,
@@ -125,8 +125,15 @@ impl App {
         )
     }
 
-    pub(crate) fn stop(&self) {
+    /// From here on it says that it is not ready, and each answer ends its connection: whoever shares requests out among several servers sends them elsewhere.
+    /// All are still answered.
+    pub fn drain(&self) {
         self.stopping.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether it stops, or is about to.
+    pub(crate) const fn stopping(&self) -> &Arc<AtomicBool> {
+        &self.stopping
     }
 
     /// Whether the vault takes writes, and why not; or what else is amiss.

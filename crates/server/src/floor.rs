@@ -2,6 +2,7 @@
 //! an answer. No vault, no caller.
 
 use core::time::Duration;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -36,6 +37,7 @@ pub async fn serve(
         connections: Gauge::default(),
         connections_refused: Counter::default(),
         connections_evicted: Counter::default(),
+        draining: Arc::default(),
     };
     serve_site(listener, site, stop).await
 }

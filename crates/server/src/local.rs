@@ -59,6 +59,7 @@ impl Local {
             connections: Gauge::default(),
             connections_refused: Counter::default(),
             connections_evicted: Counter::default(),
+            draining: Arc::default(),
         };
         requests(stream, Peer::Operator(operator), site, stopped).await;
     }

@@ -113,6 +113,11 @@ impl Processes {
 
     /// Ends them, those that were started last first, and removes what they wrote.
     pub(super) fn end(&self) -> anyhow::Result<()> {
+        // Nodes drain at the first signal, and end at the second: nobody is to see first that they stop.
+        for node in self.started.iter().filter(|started| started.name.starts_with("node-") && started.runs())
+        {
+            node.signal("-TERM");
+        }
         for started in self.started.iter().rev().filter(|started| started.runs()) {
             // PostgreSQL would wait for its clients at TERM.
             started.signal(if started.name == "postgres" { "-INT" } else { "-TERM" });

@@ -113,7 +113,15 @@ pub(crate) async fn start(
     let open = DataDirectory::find(path)?.open(&OpenSettings { webhooks, ..open }).await?;
     let DevVault { organisation, account, api_key, publishable_key, .. } = made.vault.clone();
     let try_shop = Some(TryShop { publishable_key, api_key, organisation, account });
-    let serving = Serving { listen, metrics_listen, tls: None, directory: path.to_owned(), server, try_shop };
+    let serving = Serving {
+        listen,
+        metrics_listen,
+        tls: None,
+        directory: path.to_owned(),
+        server,
+        try_shop,
+        drain: core::time::Duration::ZERO,
+    };
     let bound = bind(open, serving).await?;
     let allowed = allow_own(bound.open(), &made.vault.publishable_key, bound.listen.port()).await;
     if let Err(error) = allowed {

@@ -63,6 +63,7 @@ async fn serve(place: Place, config: Config) -> anyhow::Result<()> {
         store: Settings { list_time: config.list_time, ..Settings::default() },
     };
     let open = open(&place, &settings).await?;
+    let drain = config.shared.as_ref().map_or(Duration::ZERO, |shared| shared.drain);
     let serving = Serving {
         listen: config.listen,
         metrics_listen: config.metrics_listen,
@@ -70,6 +71,7 @@ async fn serve(place: Place, config: Config) -> anyhow::Result<()> {
         directory: place.path().to_owned(),
         server,
         try_shop: None,
+        drain,
     };
     let bound = bind(open, serving).await?;
     tracing::info!(

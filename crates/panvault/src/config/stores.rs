@@ -1,5 +1,6 @@
 //! Where rows and CVVs are kept when several nodes share them.
 
+use core::time::Duration;
 use std::path::PathBuf;
 
 use panvault_store_postgres::PostgresUrl;
@@ -17,6 +18,8 @@ pub(crate) struct Shared {
     /// Commits that are written as one.
     pub(crate) commit_rows_max: u32,
     pub(crate) cvvs: Cvvs,
+    /// How long this node is still served to when it is told to stop, so that whoever shares requests out sees it.
+    pub(crate) drain: Duration,
 }
 
 /// Who holds the CVVs of a vault in a database.
@@ -48,7 +51,7 @@ enum Nodes {
 }
 
 /// Settings that mean something only where `store` names a database.
-const OF_STORE: [&str; 3] = ["store_password_file", "cvv_store", "nodes"];
+const OF_STORE: [&str; 4] = ["store_password_file", "cvv_store", "nodes", "drain_seconds"];
 /// Settings that mean something only where `cvv_store` names a server.
 const OF_CVV_STORE: [&str; 3] = ["cvv_store_user", "cvv_store_password_file", "cvv_store_roots_file"];
 
@@ -60,6 +63,7 @@ impl Checked {
         let nodes = self.value("nodes", "must be one or several");
         let connections = self.number("store_connections_max", 2, 1000);
         let commit_rows_max = self.number("commit_rows_max", 1, 10_000);
+        let drain = Duration::from_secs(self.number("drain_seconds", 0, 3600));
         let insecure = self.value("cvv_store_insecure", "must be true or false");
         if cvv_store.is_empty() {
             self.unused(&OF_CVV_STORE, "means nothing without cvv_store: name it, or leave this out");
@@ -106,6 +110,7 @@ impl Checked {
             store_connections_max: connections,
             commit_rows_max,
             cvvs,
+            drain,
         })
     }
 

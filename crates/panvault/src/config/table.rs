@@ -106,6 +106,11 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "Bytes of answers over 32 KiB that wait to be read, at a time; one organisation gets at most half.",
     ),
     bare("stop_grace_seconds", "30", "Seconds for running requests to end when the server stops."),
+    bare(
+        "drain_seconds",
+        "5",
+        "Seconds for which a node that is told to stop says that it is not ready and still takes requests, 0 to 3600; only with store.",
+    ),
     text(
         "public_origin",
         "",

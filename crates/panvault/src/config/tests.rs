@@ -219,6 +219,7 @@ fn settings_of_nodes_that_do_not_go_together_are_refused_all_at_once() {
         (&[store, "nodes=two"], "the setting nodes (from a flag) must be one or several"),
         (&["nodes=one"], "the setting nodes (from a flag) means nothing without store"),
         (&["cvv_store=rediss://c"], "the setting cvv_store (from a flag) means nothing without store"),
+        (&["drain_seconds=9"], "the setting drain_seconds (from a flag) means nothing without store"),
         (&["store_password_file=f"], "store_password_file (from a flag) means nothing without store"),
         (&[store, "nodes=one", "cvv_store_user=u"], "cvv_store_user (from a flag) means nothing without cvv"),
         (&[store, "nodes=one", "wal_directory=w"], "wal_directory (from a flag) means nothing with store"),
