@@ -81,7 +81,9 @@ fn cargo_test(workspace: &Workspace, outcomes: &mut Outcomes) -> anyhow::Result<
 /// What races and what is killed over three nodes, for longer.
 pub(crate) fn soak(workspace: &Workspace) -> anyhow::Result<()> {
     needed(&workspace.root)?;
-    let arguments = ["test", "--locked", "--package", "panvault", "--test", "it", "cluster::"];
+    // Each says what it did and how long that took.
+    let arguments =
+        ["test", "--locked", "--package", "panvault", "--test", "it", "cluster::", "--", "--nocapture"];
     let mut command = run::cargo(&workspace.root, &arguments);
     command.env("PANVAULT_TEST_ROUNDS", "20");
     let totals = totals(command)?;

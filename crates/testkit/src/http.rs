@@ -11,6 +11,44 @@ pub struct HttpAnswer {
     pub text: String,
 }
 
+/// Sends requests, one after the other on the same connection as far as the server keeps that.
+pub struct HttpClient(ureq::Agent);
+
+impl Default for HttpClient {
+    fn default() -> Self {
+        let settings = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .proxy(None)
+            .allow_non_standard_methods(true);
+        Self(settings.build().into())
+    }
+}
+
+impl HttpClient {
+    /// Sends a request, and takes a failure for an answer. Fails when there is no answer.
+    pub fn send(
+        &self,
+        url: &str,
+        method: &str,
+        headers: &[(&str, &str)],
+        body: Option<&str>,
+    ) -> Result<HttpAnswer, ureq::Error> {
+        let mut request = ureq::http::Request::builder().method(method).uri(url);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut response = match body {
+            Some(body) => self.0.run(request.body(body.to_owned())?)?,
+            None => self.0.run(request.body(())?)?,
+        };
+        let shown = |value: &ureq::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let headers =
+            response.headers().iter().map(|(name, value)| (name.to_string(), shown(value))).collect();
+        let text = response.body_mut().read_to_string()?;
+        Ok(HttpAnswer { status: response.status().as_u16(), headers, text })
+    }
+}
+
 /// Sends a request on a connection of its own, and takes a failure for an answer. Fails when there is no answer.
 pub fn http_send(
     url: &str,
@@ -18,24 +56,7 @@ pub fn http_send(
     headers: &[(&str, &str)],
     body: Option<&str>,
 ) -> Result<HttpAnswer, ureq::Error> {
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .proxy(None)
-        .allow_non_standard_methods(true)
-        .build()
-        .into();
-    let mut request = ureq::http::Request::builder().method(method).uri(url);
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    let mut response = match body {
-        Some(body) => agent.run(request.body(body.to_owned())?)?,
-        None => agent.run(request.body(())?)?,
-    };
-    let shown = |value: &ureq::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    let headers = response.headers().iter().map(|(name, value)| (name.to_string(), shown(value))).collect();
-    let text = response.body_mut().read_to_string()?;
-    Ok(HttpAnswer { status: response.status().as_u16(), headers, text })
+    HttpClient::default().send(url, method, headers, body)
 }
 
 impl HttpAnswer {

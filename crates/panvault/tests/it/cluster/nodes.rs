@@ -1,15 +1,17 @@
 //! Three nodes of the real binary over a database and what holds their CVVs, each killed and started as a test says.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 
-use panvault_testkit::servers::{Postgres, Redis, RedisOptions, free_port};
+use panvault_testkit::servers::{HaProxy, Postgres, PostgresDatabase, Redis, RedisOptions, free_port};
 use panvault_testkit::{HttpAnswer, http_send};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::cli::path;
-use crate::support::{panvault, run_json, until};
+use crate::support::{panvault, run_json, run_refused, until};
 
 pub(crate) const NODES: usize = 3;
 
@@ -17,6 +19,7 @@ pub(crate) const NODES: usize = 3;
 pub(crate) struct Cluster {
     pub(crate) postgres: Postgres,
     pub(crate) redis: Redis,
+    pub(crate) database: PostgresDatabase,
     directory: TempDir,
     nodes: [Node; NODES],
     pub(crate) organisation: String,
@@ -27,11 +30,20 @@ pub(crate) struct Cluster {
 struct Node {
     port: u16,
     child: Option<Child>,
+    /// What it is started with beside what all have.
+    settings: Vec<String>,
 }
 
 impl Cluster {
     /// Starts everything, and waits until each node is ready.
     pub(crate) fn start() -> Self {
+        let mut cluster = Self::prepare();
+        cluster.start_nodes();
+        cluster
+    }
+
+    /// Starts everything but the nodes.
+    pub(crate) fn prepare() -> Self {
         let postgres = Postgres::start();
         let redis = Redis::start(RedisOptions::default());
         let directory = tempfile::tempdir().unwrap();
@@ -52,16 +64,43 @@ impl Cluster {
         let account = ["account", "create", "--currency-code", "EUR", "--processor", &processor];
         let account = id(&make(&[account.as_slice(), &of].concat()));
         let key = make(&[&["apikey", "create", "--role", "MerchantAdmin"], of.as_slice()].concat());
-        let nodes = [(); NODES].map(|()| Node { port: free_port(), child: None });
+        let nodes = [(); NODES].map(|()| Node { port: free_port(), child: None, settings: Vec::new() });
         let key = key["api_key"].as_str().unwrap().to_owned();
-        let mut cluster = Self { postgres, redis, directory, nodes, organisation, account, key };
+        Self { postgres, redis, database, directory, nodes, organisation, account, key }
+    }
+
+    /// Starts all nodes, and waits until each is ready.
+    pub(crate) fn start_nodes(&mut self) {
         for node in 0..NODES {
-            cluster.start_node(node);
+            self.start_node(node);
         }
         for node in 0..NODES {
-            cluster.is_ready(node);
+            self.is_ready(node);
         }
-        cluster
+    }
+
+    /// Starts a node with this from now on.
+    pub(crate) fn set(&mut self, node: usize, setting: String) {
+        self.nodes[node].settings.push(setting);
+    }
+
+    /// Where the database is for whoever goes through another port.
+    pub(crate) fn store_through(&self, port: u16) -> String {
+        format!("store={}", self.postgres.through(&self.database, port).url)
+    }
+
+    /// HAProxy before the nodes.
+    pub(crate) fn balanced(&self) -> HaProxy {
+        let haproxy = HaProxy::start([0, 1, 2].map(|node| self.address(node)));
+        let url = format!("{}/readyz", haproxy.url);
+        until("HAProxy has found the nodes", || {
+            http_send(&url, "GET", &[], None).is_ok_and(|answer| answer.status == 200)
+        });
+        haproxy
+    }
+
+    fn address(&self, node: usize) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.nodes[node].port))
     }
 
     /// Starts a node that does not run, where it was before.
@@ -69,13 +108,47 @@ impl Cluster {
         let directory = self.directory.path();
         let (config, data) = (directory.join("vault.settings.toml"), directory.join(format!("node-{node}")));
         let log = std::fs::File::options().create(true).append(true).open(self.log_path(node)).unwrap();
-        let Node { port, child } = &mut self.nodes[node];
+        let Node { port, child, settings } = &mut self.nodes[node];
         let mut command = panvault();
         command.args(["serve", "--config", path(&config), "--listen", &format!("127.0.0.1:{port}")]);
         command.args(["--set", &format!("data_directory={}", path(&data)), "--set", "metrics_listen="]);
         command.args(["--set", "limits=false"]).stdout(Stdio::null()).stderr(log);
+        for setting in &*settings {
+            command.args(["--set", setting]);
+        }
         assert!(child.is_none(), "it runs");
         *child = Some(command.spawn().unwrap());
+    }
+
+    /// What a node has logged.
+    pub(crate) fn log(&self, node: usize) -> String {
+        std::fs::read_to_string(self.log_path(node)).unwrap()
+    }
+
+    /// A command by the settings that `init` wrote.
+    pub(crate) fn command(&self, words: &[&str]) -> Value {
+        let config = self.directory.path().join("vault.settings.toml");
+        run_json(&[words, &["--json", "--config", path(&config)]].concat())
+    }
+
+    /// The same that is refused, and what it says.
+    pub(crate) fn refused(&self, words: &[&str]) -> String {
+        let config = self.directory.path().join("vault.settings.toml");
+        run_refused(&[words, &["--config", path(&config)]].concat())
+    }
+
+    /// A command beside a node.
+    pub(crate) fn command_at(&self, node: usize, words: &[&str]) -> Value {
+        let data = self.directory.path().join(format!("node-{node}"));
+        self.command(&[words, &["--data", path(&data)]].concat())
+    }
+
+    /// Makes a key, and gives its id and itself.
+    pub(crate) fn make_key(&self) -> (String, String) {
+        let of = ["--organisation", &self.organisation, "--name", "K", "--role", "MerchantAdmin"];
+        let made = self.command(&[&["apikey", "create"], of.as_slice()].concat());
+        let text = |name: &str| made[name].as_str().unwrap().to_owned();
+        (text("_id"), text("api_key"))
     }
 
     fn log_path(&self, node: usize) -> PathBuf {
@@ -97,6 +170,14 @@ impl Cluster {
         let mut child = self.nodes[node].child.take().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
+    }
+
+    /// SIGTERM, and its end.
+    pub(crate) fn stop_node(&mut self, node: usize) {
+        let mut child = self.nodes[node].child.take().unwrap();
+        signal(child.id(), "-TERM");
+        let status = child.wait().unwrap();
+        assert!(status.success(), "{status}: {}", std::fs::read_to_string(self.log_path(node)).unwrap());
     }
 
     /// The number of a node's process.
@@ -126,7 +207,24 @@ impl Cluster {
     }
 
     pub(crate) fn get(&self, node: usize, path: &str) -> HttpAnswer {
-        http_send(&self.url(node, path), "GET", &[("X-APIKEY", &self.key)], None).unwrap()
+        self.get_with(node, path, &self.key)
+    }
+
+    pub(crate) fn get_with(&self, node: usize, path: &str, key: &str) -> HttpAnswer {
+        self.send_with(node, "GET", path, key, None).unwrap()
+    }
+
+    /// The answer to any request with this key, if one came.
+    pub(crate) fn send_with(
+        &self,
+        node: usize,
+        method: &str,
+        path: &str,
+        key: &str,
+        body: Option<&str>,
+    ) -> Option<HttpAnswer> {
+        let headers = [("X-APIKEY", key), ("Content-Type", "application/json")];
+        http_send(&self.url(node, path), method, &headers[..1 + usize::from(body.is_some())], body).ok()
     }
 
     pub(crate) fn card_body(&self, number: &str, cvv: Option<&str>) -> Value {
@@ -159,9 +257,7 @@ impl Cluster {
 
     /// Has the dummy settle what it has captured, by a command beside the first node.
     pub(crate) fn settle(&self) {
-        let directory = self.directory.path();
-        let (config, data) = (directory.join("vault.settings.toml"), directory.join("node-0"));
-        run_json(&["settle", "--json", "--config", path(&config), "--data", path(&data)]);
+        self.command_at(0, &["settle"]);
     }
 
     /// All transactions of a card, as a node lists them.
@@ -192,6 +288,16 @@ impl Drop for Cluster {
 #[expect(clippy::disallowed_methods, reason = "how long a test may take is for who runs it to say")]
 pub(crate) fn rounds() -> usize {
     std::env::var("PANVAULT_TEST_ROUNDS").ok().map_or(5, |count| count.parse().unwrap())
+}
+
+/// Whether what takes long is tried in its long form.
+pub(crate) fn is_soak() -> bool {
+    rounds() >= 20
+}
+
+#[expect(clippy::disallowed_methods, reason = "what is promised is a time")]
+pub(crate) fn begin() -> Instant {
+    Instant::now()
 }
 
 /// Sends a signal to a process.
