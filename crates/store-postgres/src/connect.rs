@@ -12,14 +12,16 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::config::{ChannelBinding, SslMode as Wanted, TargetSessionAttrs};
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{NoTls, Row};
+use tokio_postgres::{Config, NoTls, Row};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use zeroize::Zeroizing;
 
 use crate::fault::{is_unknown, store_fault};
 use crate::limits::{
-    COMMIT_ROWS_MAX, CONNECT_TIME, CONNECTIONS_MAX, READ_TIME, SILENCE_TIME, SILENT_READ_TIME, STATEMENT_TIME,
+    ADDRESS_TIME, COMMIT_ROWS_MAX, CONNECT_TIME, CONNECTIONS_MAX, LOOK_TIME, READ_TIME, SILENCE_TIME,
+    SILENT_READ_TIME, STATEMENT_TIME,
 };
+use crate::primary::{Primary, each_host};
 use crate::tls;
 use crate::url::{PostgresUrl, SslMode};
 
@@ -90,6 +92,8 @@ pub struct Database {
 struct Inner {
     reads: Pool,
     commits: Pool,
+    /// Goes up when connections for reads are given up; what was lent before is not taken back.
+    readers: AtomicU64,
     tls: Option<MakeRustlsConnect>,
     url: PostgresUrl,
     commit_rows_max: usize,
@@ -112,6 +116,7 @@ impl Database {
         let inner = Inner {
             reads: pool(&url, password.as_ref(), reads)?,
             commits: pool(&url, password.as_ref(), 1)?,
+            readers: AtomicU64::new(0),
             tls: tls::connector(&url)?,
             url,
             commit_rows_max: usize::try_from(commit_rows_max.max(1)).unwrap_or(1),
@@ -144,7 +149,15 @@ impl Database {
         self.inner.list_time
     }
 
-    /// A connection for reads. Whoever begins a transaction on it ends that, or drops it with [`Lent`].
+    /// A connection for reads, that goes with whoever has it unless it is given back.
+    pub(crate) async fn lend(&self) -> Result<Lent, StoreFault> {
+        let lent_at = self.inner.readers.load(Ordering::SeqCst);
+        let client = Some(self.reader().await?);
+        let answers = self.inner.answers.load(Ordering::Relaxed);
+        Ok(Lent { client, database: self.clone(), lent_at, answers, since: Instant::now() })
+    }
+
+    /// A connection for reads. Whoever begins a transaction on it ends that, or takes it out of the pool.
     pub(crate) async fn reader(&self) -> Result<Object, StoreFault> {
         let got = self.idle_or_new().await?;
         got.map_err(|error| match error {
@@ -179,15 +192,9 @@ impl Database {
         }
     }
 
-    /// The same, for as long as something is asked on it.
-    pub(crate) async fn lend(&self) -> Result<Lent, StoreFault> {
-        let client = Some(self.reader().await?);
-        let answers = self.inner.answers.load(Ordering::Relaxed);
-        Ok(Lent { client, database: self.clone(), answers, since: Instant::now() })
-    }
-
-    /// Gives up connections for reads that nobody uses: they may be to what was the primary.
+    /// Gives up connections for reads: they may be to what was the primary. Those that are in use are given up when they come back.
     pub(crate) fn forget_readers(&self) {
+        self.inner.readers.fetch_add(1, Ordering::SeqCst);
         drop(self.inner.reads.retain(|_, _| false));
     }
 
@@ -228,6 +235,38 @@ impl Database {
             drop(timeout(CONNECT_TIME, asked).await);
             drop(client);
         });
+    }
+
+    /// Reads in one statement that holds a row, so that its answer waits for what a commit waits for: no old primary gives it whose place a standby has
+    /// taken. What does not answer in time is given up, with all connections on which nothing is under way.
+    pub(crate) async fn query_held(&self, sql: String, id: Vec<u8>) -> Result<Vec<Row>, StoreFault> {
+        let database = self.clone();
+        // It runs to its end, whoever no longer waits: one that waits for a standby would do so in the database too, and each further one beside it.
+        let read = tokio::spawn(async move {
+            for last in [false, true] {
+                let client = database.reader().await?;
+                match timeout(LOOK_TIME, client.query_typed(&sql, &[(&id, Type::BYTEA)])).await {
+                    Err(_) => {
+                        database.abandon(client);
+                        break;
+                    }
+                    Ok(Err(error)) if error.is_closed() && !last => drop(Object::take(client)),
+                    Ok(Err(error)) => {
+                        drop(Object::take(client));
+                        if store_fault(&error) == StoreFault::Unreachable {
+                            break;
+                        }
+                        return Err(store_fault(&error));
+                    }
+                    Ok(Ok(rows)) => return Ok(rows),
+                }
+            }
+            database.forget_readers();
+            drop(database.inner.commits.retain(|_, _| false));
+            Err(StoreFault::Unreachable)
+        });
+        // It ends otherwise only with the runtime.
+        read.await.unwrap_or(Err(StoreFault::Unreachable))
     }
 
     /// Reads in one statement; once more on another connection, if the first was lost meanwhile.
@@ -290,6 +329,8 @@ impl Database {
 pub(crate) struct Lent {
     client: Option<Object>,
     database: Database,
+    /// How often connections had been given up when it was lent.
+    lent_at: u64,
     answers: u64,
     since: Instant,
 }
@@ -302,8 +343,10 @@ impl Lent {
     /// Nothing that was asked on it is unanswered, and no transaction is begun.
     pub(crate) fn give_back(mut self) {
         self.database.inner.answers.fetch_add(1, Ordering::Relaxed);
-        drop(self.client.take());
-        self.database.inner.given_back.notify_one();
+        if self.database.inner.readers.load(Ordering::SeqCst) == self.lent_at {
+            drop(self.client.take());
+            self.database.inner.given_back.notify_one();
+        }
     }
 }
 
@@ -324,13 +367,32 @@ pub(crate) fn to_vec<'a>(parameters: Parameters<'a>) -> Vec<(&'a (dyn ToSql + Sy
 }
 
 fn pool(url: &PostgresUrl, password: Option<&Password>, connections: usize) -> Result<Pool, ConnectError> {
-    let mut config = url.config.clone();
+    let mut hosts = each_host(&url.config);
+    hosts.iter_mut().for_each(|host| set(host, url, password));
+    let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+    // What is set is in that of each host.
+    let config = hosts.first().cloned().unwrap_or_default();
+    let manager = match tls::connector(url)? {
+        Some(tls) => Manager::from_connect(config, Primary::new(hosts, tls), manager),
+        None => Manager::from_connect(config, Primary::new(hosts, NoTls), manager),
+    };
+    let pool = Pool::builder(manager)
+        .max_size(connections)
+        .runtime(Runtime::Tokio1)
+        .wait_timeout(Some(CONNECT_TIME))
+        .create_timeout(Some(CONNECT_TIME))
+        .recycle_timeout(Some(CONNECT_TIME));
+    pool.build().map_err(|_| ConnectError::Tls)
+}
+
+/// Whom to be, how long to wait, and what is taken for the database.
+fn set(config: &mut Config, url: &PostgresUrl, password: Option<&Password>) {
     if let Some(Password(text)) = password {
         config.password(text.as_bytes());
     }
     config
         .application_name("panvault")
-        .connect_timeout(CONNECT_TIME)
+        .connect_timeout(ADDRESS_TIME)
         .tcp_user_timeout(SILENCE_TIME)
         .keepalives_idle(SILENCE_TIME / 2)
         .keepalives_interval(SILENCE_TIME / 5)
@@ -340,18 +402,6 @@ fn pool(url: &PostgresUrl, password: Option<&Password>, connections: usize) -> R
     if url.mode == SslMode::Disable {
         config.channel_binding(ChannelBinding::Disable);
     }
-    let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-    let manager = match tls::connector(url)? {
-        Some(tls) => Manager::from_config(config, tls, manager),
-        None => Manager::from_config(config, NoTls, manager),
-    };
-    let pool = Pool::builder(manager)
-        .max_size(connections)
-        .runtime(Runtime::Tokio1)
-        .wait_timeout(Some(CONNECT_TIME))
-        .create_timeout(Some(CONNECT_TIME))
-        .recycle_timeout(Some(CONNECT_TIME));
-    pool.build().map_err(|_| ConnectError::Tls)
 }
 
 /// The words of the database may repeat what was set; its number does not.

@@ -7,6 +7,7 @@ mod fault;
 pub mod limits;
 mod list;
 mod migrate;
+mod primary;
 mod read;
 mod row;
 mod store;

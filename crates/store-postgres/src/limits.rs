@@ -17,6 +17,12 @@ pub const COMMIT_BYTES_MAX: usize = 16 << 20;
 /// How long a connection may take to be made, or to become free.
 pub const CONNECT_TIME: Duration = Duration::from_secs(5);
 
+/// How long an address of a host may take to be reached, before the host's next one is tried.
+pub const ADDRESS_TIME: Duration = Duration::from_secs(2);
+
+/// How long is waited for the other hosts of a URL once one has said that it takes writes: another may have been promoted since.
+pub const OTHER_HOSTS_TIME: Duration = Duration::from_millis(500);
+
 /// How long what is sent may stay without any answer of the other machine before the connection is given up.
 pub const SILENCE_TIME: Duration = Duration::from_secs(10);
 
@@ -64,6 +70,10 @@ pub const READ_TIME: Duration = Duration::from_secs(5);
 
 /// How long a read that was given up may have waited before its silence is taken for that of all connections, if none was answered meanwhile.
 pub const SILENT_READ_TIME: Duration = Duration::from_millis(900);
+
+/// How long a look at the head of documents may take, which waits for a standby as a commit does, before its connection is given up. Whoever looks waits for a
+/// second.
+pub const LOOK_TIME: Duration = Duration::from_millis(1_000);
 
 /// Documents that are read at a time where all are read.
 pub const DOCUMENTS_PAGE_ROWS: usize = 2_048;

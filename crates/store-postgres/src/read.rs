@@ -239,6 +239,12 @@ impl Reads {
         keys: Vec<(DocumentKind, Id)>,
     ) -> Result<Vec<Option<Arc<DocumentRow>>>, StoreFault> {
         let keys: Vec<RowKey> = keys.into_iter().map(|(kind, id)| RowKey::Document(kind, id)).collect();
+        if let [head @ RowKey::Document(DocumentKind::DocumentHead, _)] = keys.as_slice() {
+            // Whoever takes it for the store's goes by it for seconds: an old primary must not say what was so before another took its place.
+            let sql = format!("{} WHERE id = $1 FOR KEY SHARE", row::selected(Table::Document));
+            let found = self.database.query_held(sql, table::id(*head)).await?;
+            return Ok(vec![self.decoded(Table::Document, &found, of!(Document))?.into_iter().next()]);
+        }
         self.each(Table::Document, &keys, of!(Document)).await
     }
 

@@ -61,8 +61,15 @@ pub enum UrlFault {
     #[error("names no database: postgres://user@host/database")]
     Name,
     /// A parameter that is not known.
-    #[error("has a parameter that is neither sslmode nor sslrootcert, or has one twice")]
+    #[error(
+        "has a parameter that is none of sslmode, sslrootcert and target_session_attrs, or has one twice"
+    )]
     Parameter,
+    /// Any host, or a standby.
+    #[error(
+        "has a target_session_attrs that is neither read-write nor primary: the vault is written to and read from nowhere else"
+    )]
+    Target,
     /// `allow` or `prefer`.
     #[error(
         "has an sslmode that goes on without TLS when somebody in between says so; use verify-full, or disable where no TLS is wanted"
@@ -96,7 +103,7 @@ impl PostgresUrl {
         if user.contains(':') {
             return Err(UrlFault::Password);
         }
-        let (mut mode, mut roots) = (None, None);
+        let (mut mode, mut roots, mut target) = (None, None, None);
         for (name, value) in
             parameters.into_iter().flat_map(|all| all.split('&')).filter_map(|one| one.split_once('='))
         {
@@ -105,6 +112,11 @@ impl PostgresUrl {
                 "sslrootcert" if roots.is_none() && !value.contains('%') => {
                     roots = Some(PathBuf::from(value))
                 }
+                // It is so without it.
+                "target_session_attrs" if target.is_none() => match value {
+                    "read-write" | "primary" => target = Some(()),
+                    _ => return Err(UrlFault::Target),
+                },
                 "password" => return Err(UrlFault::Password),
                 _ => return Err(UrlFault::Parameter),
             }
@@ -227,6 +239,11 @@ mod tests {
         );
         let several = PostgresUrl::parse("postgres://vault@one:5432,two:5433/panvault").unwrap();
         assert_eq!(several.config.get_hosts().len(), 2);
+        // As libpq takes it: who copies it here gets what it says.
+        for target in ["read-write", "primary"] {
+            let url = format!("postgres://vault@one,two/panvault?target_session_attrs={target}");
+            assert_eq!(PostgresUrl::parse(&url).unwrap().config.get_hosts().len(), 2);
+        }
         assert!(PostgresUrl::parse("postgres://vault@%2Frun%2Fpostgresql/panvault?sslmode=disable").is_ok());
     }
 
@@ -259,6 +276,8 @@ mod tests {
             ("postgres://vault@db/panvault?sslmode=full", UrlFault::Mode),
             ("postgres://vault@db/panvault?sslmode=verify-ca", UrlFault::Roots),
             ("postgres://vault@db/panvault?options=-c%20x", UrlFault::Parameter),
+            ("postgres://vault@one,two/panvault?target_session_attrs=any", UrlFault::Target),
+            ("postgres://vault@one,two/panvault?target_session_attrs=prefer-standby", UrlFault::Target),
             ("postgres://vault@db/panvault?sslmode=require&sslmode=disable", UrlFault::Parameter),
             ("postgres://vault@%2Frun%2Fpostgresql/panvault", UrlFault::Socket),
         ] {

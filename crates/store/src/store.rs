@@ -216,7 +216,8 @@ pub trait Store: Send + Sync {
     /// Every document.
     fn document_read_all(&self) -> Pending<'_, Vec<Arc<DocumentRow>>>;
     /// The documents with these keys, in their order. Asks once for all of them, and reads no others: where nodes share the store, each reads
-    /// the head about twice a second.
+    /// the head about twice a second. The head by itself is what it was when this was asked, or later: a database whose place another has taken meanwhile
+    /// does not answer.
     fn document_read_many(&self, keys: Vec<(DocumentKind, Id)>)
     -> Pending<'_, Vec<Option<Arc<DocumentRow>>>>;
 

@@ -185,6 +185,7 @@ impl Engine {
                         advice = "none; it is looked up before anything else is written",
                         "store.commit_lost"
                     );
+                    self.database.forget_readers();
                     fate.push((step, answers));
                     self.wait_for_database(begun, &mut replies).await;
                     continue;
@@ -246,6 +247,7 @@ impl Engine {
                 replies.give(answers);
             }
             Err(StoreFault::Unreachable) => {
+                self.database.forget_readers();
                 self.progress.fault(Some(StoreFault::Unreachable));
                 replies.refuse(StoreFault::Unreachable);
                 self.refuse_waiting(StoreFault::Unreachable);

@@ -9,6 +9,7 @@ mod held;
 mod lists;
 mod migrate;
 mod outage;
+mod primary;
 mod proxy;
 mod support;
 mod tls;

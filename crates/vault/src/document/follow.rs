@@ -105,7 +105,16 @@ impl Vault {
         // A change of this node that is durable is taken up before the turn is given back.
         let turn = self.document_turn().await;
         let here = self.snapshot().head;
-        if here.counter > stored.0.counter || is_stored(&here) { Ok(()) } else { self.reload(&turn).await }
+        if here.counter > stored.0.counter || is_stored(&here) {
+            return Ok(());
+        }
+        self.reload(&turn).await?;
+        // What was read besides may come from an old primary.
+        if self.snapshot().head.counter < stored.0.counter {
+            Err(VaultError::DocumentsUnseen)
+        } else {
+            Ok(())
+        }
     }
 
     /// [`VaultError::DocumentsUnseen`] unless the documents here were those of the store a moment ago: a key may have been revoked at another

@@ -194,6 +194,32 @@ async fn a_log_of_changes_that_leaves_one_out_hides_nothing() {
     assert_eq!(two.store.documents_read(), read + 2);
 }
 
+/// The bug: all documents were read from an old primary of the database, as they were before a key was revoked, and taken for the store's, though the head had just been
+/// seen to have moved on. Its cause: what is read together agreed. Its cure: what is read must be as late as the head that was seen.
+#[tokio::test]
+async fn documents_of_an_old_primary_are_not_gone_by() {
+    let one = World::shared().await;
+    let shop = one.shop(None).await;
+    let two = one.beside(2).await;
+    let rows = one.store.document_read_all().await.unwrap();
+    let earlier: Vec<_> = rows.iter().map(|row| row.as_ref().clone()).collect();
+    revoke(&one, &shop.key).await;
+    two.store.plot(|plot| {
+        plot.documents = Some(Box::new(move |rows| rows.clone_from(&earlier)));
+        plot.document = Some(Box::new(|row| {
+            if row.as_ref().is_some_and(|row| row.kind == DocumentKind::ChangeLog) {
+                *row = None;
+            }
+        }));
+    });
+    two.clock.pass_millis(DOCUMENTS_SEEN_MILLIS_MAX + 1);
+    assert_refused!(two.vault.documents_follow().await, VaultError::DocumentsUnseen);
+    assert_refused!(two.vault.caller(&shop.key, Origin::LOCAL), VaultError::DocumentsUnseen);
+    two.store.leave();
+    two.vault.documents_follow().await.unwrap();
+    assert_refused!(two.vault.caller(&shop.key, Origin::LOCAL), VaultError::NotAuthenticated);
+}
+
 /// A database that was put back to an earlier moment, or in which somebody else's change has taken the place of one that was lost.
 #[tokio::test]
 async fn documents_of_another_moment_are_not_gone_by() {
