@@ -13,12 +13,14 @@ use zeroize::Zeroizing;
 use crate::connect::Connector;
 use crate::limits::REMAINING_MILLIS_MAX;
 use crate::link::{AskFault, Link, RedisClock, RedisState};
+use crate::reach::Reach;
 use crate::reply::{Reply, owner_bytes};
 use crate::settings::{RedisRefused, RedisSettings};
 
 /// CVVs in the memory of a server that nodes share.
 pub struct RedisCvvs {
     link: Arc<Link>,
+    reach: Reach,
     keeper: JoinHandle<()>,
 }
 
@@ -45,7 +47,7 @@ impl RedisCvvs {
         link.first().await.map_err(RedisRefused::Unfit)?;
         let link = Arc::new(link);
         let keeper = tokio::spawn(Arc::clone(&link).keep());
-        Ok(Self { link, keeper })
+        Ok(Self { link, reach: Reach::default(), keeper })
     }
 
     /// How it stands with the server; does not wait.
@@ -190,6 +192,13 @@ impl CvvStore for RedisCvvs {
 
     fn cvv_room(&self, owner: CvvOwner) -> bool {
         self.link.heard.has_room(owner)
+    }
+
+    fn cvv_reached(&self) -> CvvPending<'_, ()> {
+        Box::pin(self.reach.ask(async {
+            self.link.ask(&self.link.scripts.sweep, NO_KEYS, &[]).await?;
+            Ok(())
+        }))
     }
 
     fn cvv_clear(&self, card: CardId, number: u64) -> CvvPending<'_, ()> {

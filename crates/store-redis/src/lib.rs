@@ -6,6 +6,7 @@ mod fitness;
 mod heard;
 pub mod limits;
 mod link;
+mod reach;
 mod reply;
 mod script;
 mod settings;

@@ -72,6 +72,10 @@ impl CvvStore for SharedCvvs {
         self.held.cvv_discard(claim)
     }
 
+    fn cvv_reached(&self) -> CvvPending<'_, ()> {
+        self.held.cvv_reached()
+    }
+
     fn cvv_read(&self, card: CardId) -> CvvPending<'_, Option<CvvShown>> {
         self.held.cvv_read(card)
     }

@@ -105,10 +105,10 @@ impl Vault {
 
     /// The same, and [`VaultError::CvvUnavailable`] while the place that nodes share is out of reach: a CVV that is brought then is refused with its
     /// card, rather than lost without a word.
-    async fn cvv_admitted(&self, owner: CvvOwner, card: CardId, now: Now) -> Result<(), VaultError> {
+    async fn cvv_admitted(&self, owner: CvvOwner, now: Now) -> Result<(), VaultError> {
         self.cvv_room(owner, now)?;
         if self.cvvs().is_shared() {
-            self.cvvs().cvv_read(card).await?;
+            self.cvvs().cvv_reached().await?;
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! Servers that end, stand still, or were never there.
 
+use core::task::Poll;
+
 use panvault_store::{CvvFault, CvvStore};
 use panvault_store_redis::{RedisCvvs, RedisState};
 use panvault_testkit::servers::{Redis, RedisOptions};
@@ -22,9 +24,11 @@ fn a_server_that_ends_is_out_of_reach_and_comes_back_empty() {
             assert_eq!(hold(&cvvs, 1, 10 + round, 7).await, Err(CvvFault::Unavailable));
             assert_eq!(claim(&cvvs, 1, 1).await, Err(CvvFault::Unavailable));
             assert_eq!(cvvs.cvv_read(card(1)).await, Err(CvvFault::Unavailable));
+            assert_eq!(cvvs.cvv_reached().await, Err(CvvFault::Unavailable));
             is_unreachable(&cvvs).await;
             server.start_again();
             is_ready(&cvvs).await;
+            assert_eq!(cvvs.cvv_reached().await, Ok(()), "what was said while it was away is not said again");
             assert_eq!(claim(&cvvs, 1, 1).await, Ok(None), "what was held is gone");
             assert_eq!(cvvs.counts().held, 0);
         }
@@ -65,6 +69,41 @@ fn a_server_that_stands_still_is_out_of_reach() {
         assert_eq!(claim(&cvvs, 1, 2).await, Ok(None));
         assert_eq!(claim(&cvvs, 1, 1).await, Ok(Some(7)));
         assert_eq!(claim(&cvvs, 2, 3).await, Ok(Some(8)));
+    });
+}
+
+/// A card that came with a CVV asked the server by itself whether it is there, before it was written: a script for each card, which took as much of the server as
+/// holding the CVV. All who ask at the same time now share one question, that is sent after they have asked.
+#[test]
+fn whether_it_is_reached_is_asked_once_for_many() {
+    const ASK: usize = 64;
+    let server = Redis::start(RedisOptions::default());
+    block_on(async {
+        let cvvs = connected(&server.url()).await;
+        let scripts = || -> u64 {
+            let stats = server.command(&["INFO", "commandstats"]);
+            let calls = stats.lines().find_map(|line| line.strip_prefix("cmdstat_evalsha:calls="));
+            calls.and_then(|calls| calls.split(',').next()).map_or(0, |calls| calls.parse().unwrap())
+        };
+        let before = scripts();
+        let mut all: Vec<_> = (0..ASK).map(|_| Box::pin(cvvs.cvv_reached())).collect();
+        std::future::poll_fn(|context| {
+            all.retain_mut(|one| match one.as_mut().poll(context) {
+                Poll::Ready(answer) => {
+                    assert_eq!(answer, Ok(()));
+                    false
+                }
+                Poll::Pending => true,
+            });
+            if all.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        // The link looks at the server once a second by a script, too.
+        let asked = scripts() - before;
+        assert!((1..8).contains(&asked), "{asked} scripts for {ASK} who ask");
+        // The answer from before is not that of who asks later.
+        server.crash();
+        assert_eq!(cvvs.cvv_reached().await, Err(CvvFault::Unavailable));
     });
 }
 

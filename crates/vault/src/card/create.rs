@@ -59,7 +59,7 @@ impl Vault {
             }
             let owner = CvvOwner { organisation: row.organisation, source };
             let admitted = match &cvv {
-                Some(_) => vault.cvv_admitted(owner, row.id, now).await,
+                Some(_) => vault.cvv_admitted(owner, now).await,
                 None => Ok(()),
             };
             if let Err(refused) = admitted {

@@ -208,6 +208,10 @@ impl CvvStore for TestCvvs {
         self.ask(move |held| held.cvv_discard(claim))
     }
 
+    fn cvv_reached(&self) -> CvvPending<'_, ()> {
+        self.ask(|held| held.cvv_reached())
+    }
+
     fn cvv_read(&self, card: CardId) -> CvvPending<'_, Option<CvvShown>> {
         self.ask(move |held| held.cvv_read(card))
     }

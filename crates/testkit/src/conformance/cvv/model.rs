@@ -247,6 +247,10 @@ impl CvvStore for Checked {
         self.store.cvv_discard(claim)
     }
 
+    fn cvv_reached(&self) -> CvvPending<'_, ()> {
+        self.store.cvv_reached()
+    }
+
     fn cvv_read(&self, card: CardId) -> CvvPending<'_, Option<CvvShown>> {
         self.store.cvv_read(card)
     }
