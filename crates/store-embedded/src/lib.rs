@@ -11,6 +11,7 @@ mod fault;
 mod files;
 #[doc(hidden)]
 pub mod fuzz;
+mod import;
 pub mod limits;
 mod log;
 mod overlay;
@@ -25,5 +26,6 @@ mod writer;
 pub use crate::examine::{Examination, Finding, examine};
 pub use crate::fault::OpenFault;
 pub use crate::files::{Files, LogFile, SystemFiles};
+pub use crate::import::Import;
 pub use crate::limits::Settings;
 pub use crate::store::{EmbeddedStore, holder, lock};

@@ -15,8 +15,8 @@ use panvault_store::{
     ApiKeyUseRow, AuditRecord, CardCvvRow, CardField, CardQuery, CardRow, Commit, CustomerField,
     CustomerQuery, CustomerRow, DeliveryField, DeliveryLane, DeliveryPlace, DeliveryQuery, DeliveryRow,
     DocumentKind, DocumentRow, HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow, Outcome, Page, Pending,
-    RefundField, RefundQuery, RefundRow, Slots, Store, StoreFault, StoreStatus, Totals, TransactionField,
-    TransactionQuery, TransactionRow,
+    RefundField, RefundQuery, RefundRow, Row, RowKey, Slots, Store, StoreFault, StoreStatus, Table, Totals,
+    TransactionField, TransactionQuery, TransactionRow,
 };
 use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
@@ -37,6 +37,7 @@ use crate::writer::Writer;
 use held::Held;
 pub(crate) use held::log_of;
 pub use held::{holder, lock};
+pub(crate) use open::{LOG, make_log_within};
 
 /// A store in one directory: the log, and SQLite as the view of it.
 pub struct EmbeddedStore {
@@ -223,6 +224,10 @@ impl Store for EmbeddedStore {
             taken?;
             answer.await.unwrap_or(Err(StoreFault::Stopped))
         })
+    }
+
+    fn row_page(&self, table: Table, after: Option<RowKey>, limit: usize) -> Pending<'_, Vec<Row>> {
+        self.caught_up(move |view| view::row_page(view, table, after, limit))
     }
 
     fn card_read(&self, id: CardId) -> Pending<'_, Option<Arc<CardRow>>> {

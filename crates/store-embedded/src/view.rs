@@ -6,6 +6,7 @@ pub(crate) mod fingerprints;
 mod list;
 mod log;
 mod notes;
+mod page;
 mod read;
 mod schema;
 mod tally;
@@ -24,7 +25,7 @@ use crate::fault::OpenFault;
 use crate::limits::VIEW_BUSY_MILLIS;
 use crate::view::schema::{PAGE_BYTES, SCHEMA};
 
-pub(crate) use apply::{ApplyFrame, apply};
+pub(crate) use apply::{ApplyFrame, apply, apply_new};
 pub(crate) use delivery::{
     delivery, delivery_due, delivery_first, delivery_lanes, delivery_over, delivery_waiting,
 };
@@ -32,6 +33,7 @@ pub(crate) use fingerprints::{Fingerprints, FoundBy, Tail};
 pub(crate) use list::{ListSource, list};
 pub(crate) use log::{carry_log, end_log, log_bytes};
 pub(crate) use notes::unpack as unpack_notes;
+pub(crate) use page::{last_key, row_page};
 pub(crate) use read::{
     api_key_use, audit, card, card_cvv, card_cvv_expired, card_page, customer, document, documents, history,
     idempotency, idempotency_expired, largest, nodes, open_refunds, open_transactions, refund, standing,

@@ -15,7 +15,7 @@ use panvault_store::{Chain, Commit, Outcome, Pending, StoreFault, StoreStatus};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::commit::chain_end::ChainEnd;
+pub(crate) use crate::commit::chain_end::ChainEnd;
 use crate::commit::engine::Engine;
 use crate::connect::Database;
 use crate::limits::QUEUE_COMMITS_MAX;

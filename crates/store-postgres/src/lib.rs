@@ -4,6 +4,7 @@ mod audit;
 mod commit;
 mod connect;
 mod fault;
+mod import;
 pub mod limits;
 mod list;
 mod migrate;
@@ -20,6 +21,8 @@ mod vault;
 
 pub use crate::connect::{ConnectError, Database, Password, PostgresSettings};
 pub use crate::migrate::{Applied, Change, MigrateError, Migration, SchemaState};
+pub use crate::import::TrailImport;
+pub use crate::migrate::{Applied, MigrateError, SchemaState};
 pub use crate::store::PostgresStore;
 pub use crate::url::{PostgresUrl, UrlFault};
 pub use crate::vault::{Replication, VaultRow};

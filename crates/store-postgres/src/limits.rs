@@ -109,6 +109,12 @@ pub const COUNTED_MAX: u64 = 10_000;
 /// Rows of a table that are counted for how many there are in all; beyond, it is what the database takes for their number.
 pub const TOTALS_COUNTED_MAX: i64 = 100_000;
 
+/// Records of a trail that is written from another store's, in one of its steps.
+pub const TRAIL_STEP_NOTES: usize = 256;
+
+/// Rows that are taken away at a time where all are.
+pub const IMPORT_DELETE_ROWS: i64 = 20_000;
+
 /// Lists that run at a time: half of the connections for reads, so that no number of lists is in the way of a read by key.
 pub const fn lists_max(connections: usize) -> usize {
     if connections < 2 { 1 } else { connections / 2 }

@@ -129,6 +129,17 @@ impl Reads {
         }
     }
 
+    pub(crate) async fn row_page(
+        &self,
+        table: Table,
+        after: Option<RowKey>,
+        rows: usize,
+    ) -> Result<Vec<Row>, StoreFault> {
+        let after = after.map(table::id).unwrap_or_default();
+        let which = "WHERE id > $1 ORDER BY id LIMIT $2";
+        self.many(table, which, &[Argument::Bytes(&after), limit(rows)], Some).await
+    }
+
     pub(crate) async fn card_read(&self, id: CardId) -> Result<Option<Arc<CardRow>>, StoreFault> {
         self.one(RowKey::Card(id), of!(Card)).await
     }

@@ -7,8 +7,8 @@ use panvault_model::{
 use panvault_store::{
     ApiKeyUseRow, AuditRecord, CardCvvRow, CardQuery, CardRow, Chain, Commit, CustomerQuery, CustomerRow,
     DeliveryLane, DeliveryPlace, DeliveryQuery, DeliveryRow, DocumentKind, DocumentRow, HistoryRow,
-    IdempotencyKey, IdempotencyRow, NodeRow, Outcome, Page, Pending, RefundQuery, RefundRow, Store,
-    StoreFault, StoreStatus, Totals, TransactionQuery, TransactionRow,
+    IdempotencyKey, IdempotencyRow, NodeRow, Outcome, Page, Pending, RefundQuery, RefundRow, Row, RowKey,
+    Store, StoreFault, StoreStatus, Table, Totals, TransactionQuery, TransactionRow,
 };
 
 use crate::audit;
@@ -61,6 +61,10 @@ impl Store for PostgresStore {
 
     fn commit(&self, commit: Commit) -> Pending<'_, Outcome> {
         self.committer.commit(commit)
+    }
+
+    fn row_page(&self, table: Table, after: Option<RowKey>, limit: usize) -> Pending<'_, Vec<Row>> {
+        Box::pin(self.reads.row_page(table, after, limit))
     }
 
     fn card_read(&self, id: CardId) -> Pending<'_, Option<Arc<CardRow>>> {

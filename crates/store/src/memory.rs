@@ -15,7 +15,7 @@ use crate::query::{
 };
 use crate::row::{
     ApiKeyUseRow, AuditRecord, CardCvvRow, CardRow, CustomerRow, DeliveryLane, DeliveryPlace, DeliveryRow,
-    HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow, RefundRow, Row, RowKey, TransactionRow,
+    HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow, RefundRow, Row, RowKey, Table, TransactionRow,
 };
 use crate::store::{Pending, Store, StoreFault, StoreStatus, Totals};
 
@@ -191,6 +191,13 @@ impl Store for MemoryStore {
 
     fn commit(&self, commit: Commit) -> Pending<'_, Outcome> {
         Box::pin(core::future::ready(self.done(commit)))
+    }
+
+    fn row_page(&self, table: Table, after: Option<RowKey>, limit: usize) -> Pending<'_, Vec<Row>> {
+        let tables = self.tables();
+        let rows = tables.rows.iter().filter(|(key, _)| key.table() == table);
+        let behind = rows.filter(|(key, _)| after.is_none_or(|after| **key > after));
+        ready(behind.take(limit).map(|(_, row)| row.clone()).collect())
     }
 
     fn card_read(&self, id: CardId) -> Pending<'_, Option<Arc<CardRow>>> {

@@ -14,7 +14,7 @@ use crate::limits::LIST_SECONDS;
 use crate::query::{CardQuery, CustomerQuery, DeliveryQuery, Page, RefundQuery, TransactionQuery};
 use crate::row::{
     ApiKeyUseRow, AuditRecord, CardCvvRow, CardRow, CustomerRow, DeliveryLane, DeliveryPlace, DeliveryRow,
-    HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow, RefundRow, RowKey, TransactionRow,
+    HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow, RefundRow, Row, RowKey, Table, TransactionRow,
 };
 
 /// An answer that is on its way.
@@ -140,6 +140,10 @@ pub trait Store: Send + Sync {
     /// other one is done. **What was called runs to its end, whether the future is polled, dropped or awaited.** A fault other
     /// than [`StoreFault::Stopped`] and [`StoreFault::Unresolved`] means that nothing was changed.
     fn commit(&self, commit: Commit) -> Pending<'_, Outcome>;
+
+    /// Rows of a table, in the order in which their keys are written, from behind `after`, at most `limit`: for whoever goes through all that is kept.
+    /// [`StoreFault::Damaged`] names a row that cannot be read.
+    fn row_page(&self, table: Table, after: Option<RowKey>, limit: usize) -> Pending<'_, Vec<Row>>;
 
     /// The card, if there is one.
     fn card_read(&self, id: CardId) -> Pending<'_, Option<Arc<CardRow>>>;

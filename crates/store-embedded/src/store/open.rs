@@ -57,9 +57,8 @@ impl EmbeddedStore {
         }
         // The log gets its name when it is whole, and from then on there is a store: a crash before that leaves a part of
         // a log under another name, which the next try replaces, and a missing view is made when the store is opened.
-        make_log(&held, OsStr::new(LOG_NEW), vault, chain, settings.segment_bytes)
-            .map_err(OpenFault::io(directory.join(LOG_NEW)))?;
-        held.rename(LOG_NEW, LOG).and_then(|()| held.sync()).map_err(OpenFault::io(&log))?;
+        let first = first_segment(vault, chain, settings.segment_bytes);
+        make_log_within(&held, &first, chain)?;
         view::create(&held, vault, chain)
     }
 
@@ -215,7 +214,7 @@ fn create_beside(
     let around = log.parent().filter(|around| !around.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let around = Directory::open(around).map_err(OpenFault::io(around))?;
     let name = log.file_name().ok_or(ErrorKind::InvalidInput.into()).map_err(OpenFault::io(log))?;
-    let made = make_log(&around, name, vault, chain, settings.segment_bytes)
+    let made = make_log(&around, name, &first_segment(vault, chain, settings.segment_bytes), chain)
         .and_then(|()| around.sync())
         .map_err(OpenFault::io(log))
         .and_then(|()| view::create(held, vault, chain));
@@ -228,13 +227,28 @@ fn create_beside(
     })
 }
 
+/// The first segment of a vault in which nothing was ever done.
+fn first_segment(vault: VaultId, chain: &dyn Chain, bytes: u64) -> SegmentHeader {
+    SegmentHeader { vault, number: 1, first_sequence: 1, bytes, previous: chain.digest(vault.as_bytes()) }
+}
+
+/// Makes the log of a directory that has none; it is there whole, or not at all.
+pub(crate) fn make_log_within(
+    held: &Directory,
+    first: &SegmentHeader,
+    chain: &dyn Chain,
+) -> Result<(), OpenFault> {
+    let (new, log) = (held.path().join(LOG_NEW), held.path().join(LOG));
+    make_log(held, OsStr::new(LOG_NEW), first, chain).map_err(OpenFault::io(new))?;
+    held.rename(LOG_NEW, LOG).and_then(|()| held.sync()).map_err(OpenFault::io(log))
+}
+
 /// Makes a log with one empty segment.
 fn make_log(
     held: &Directory,
     name: &OsStr,
-    vault: VaultId,
+    header: &SegmentHeader,
     chain: &dyn Chain,
-    bytes: u64,
 ) -> std::io::Result<()> {
     let log = held.path().join(name);
     if name == LOG_NEW && log.symlink_metadata().is_ok() {
@@ -243,10 +257,8 @@ fn make_log(
     }
     DirBuilder::new().mode(0o700).create(&log)?;
     let files = HeldFiles([held.below(name)?]);
-    let previous = chain.digest(vault.as_bytes());
-    let header = SegmentHeader { vault, number: 1, first_sequence: 1, bytes, previous };
-    let file = files.create(&segment_path(&log, 1))?;
-    erase(file.as_ref(), 0, bytes)?;
+    let file = files.create(&segment_path(&log, header.number))?;
+    erase(file.as_ref(), 0, header.bytes)?;
     file.write_at(&header.encode(chain), 0)?;
     file.flush()?;
     files.sync_directory(&log)

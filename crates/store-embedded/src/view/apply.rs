@@ -2,7 +2,7 @@ mod delivery;
 
 use std::collections::BTreeMap;
 
-use panvault_model::{CardId, CustomerId, RefundId, TransactionId};
+use panvault_model::{CardId, CustomerId, OrganisationId, RefundId, TransactionId};
 use panvault_store::{
     AuditNote, CardRow, CustomerRow, Effect, Effects, RefundRow, Row, RowFault, RowKey, TransactionRow,
 };
@@ -64,15 +64,7 @@ pub(crate) fn apply(
 ) -> Result<Applied, rusqlite::Error> {
     let Some(last) = frames.last() else { return Ok(Applied::default()) };
     let transaction = connection.transaction()?;
-    let mut applying = Applying {
-        view: &transaction,
-        buffer: Vec::with_capacity(4096),
-        cards: Vec::new(),
-        transactions: BTreeMap::new(),
-        change: tallies.change(),
-        tallies,
-        found_by: Vec::new(),
-    };
+    let mut applying = Applying::new(&transaction, tallies);
     for frame in frames {
         applying.frame(frame)?;
         for effect in frame.effects.iter().flatten() {
@@ -90,6 +82,26 @@ pub(crate) fn apply(
     Ok(Applied { steps, found_by })
 }
 
+/// Brings rows in that the view has not, in whatever version they are, as of a step. What the index of fingerprints has now that it had not.
+pub(crate) fn apply_new(
+    connection: &mut Connection,
+    tallies: &Tallies,
+    rows: &[Row],
+    applied: u64,
+) -> Result<Vec<FoundBy>, rusqlite::Error> {
+    let transaction = connection.transaction()?;
+    let mut applying = Applying { all_new: true, ..Applying::new(&transaction, tallies) };
+    for row in rows {
+        applying.put(row)?;
+    }
+    applying.new_cards()?;
+    applying.transactions()?;
+    let (mut change, found_by) = (applying.change, applying.found_by);
+    change.write(&transaction, applied)?;
+    tallies.commit(change, || transaction.commit())?;
+    Ok(found_by)
+}
+
 /// A batch on its way into the view.
 struct Applying<'a, 't> {
     view: &'a Connection,
@@ -102,9 +114,38 @@ struct Applying<'a, 't> {
     change: Change<'t>,
     tallies: &'t Tallies,
     found_by: Vec<FoundBy>,
+    /// No row has an earlier version in the view, also where it is not in its first.
+    all_new: bool,
 }
 
-impl<'a> Applying<'a, '_> {
+impl<'a, 't> Applying<'a, 't> {
+    fn new(view: &'a Connection, tallies: &'t Tallies) -> Self {
+        Self {
+            view,
+            buffer: Vec::with_capacity(4096),
+            cards: Vec::new(),
+            transactions: BTreeMap::new(),
+            change: tallies.change(),
+            tallies,
+            found_by: Vec::new(),
+            all_new: false,
+        }
+    }
+
+    /// Whether the view has no earlier version of a row of this version.
+    const fn is_new(&self, version: u32) -> bool {
+        self.all_new || version == 1
+    }
+
+    /// Counts a row that takes the place of the version before it, if the view has that.
+    fn count(&mut self, counted: Counted, organisation: OrganisationId, id: &[u8; 12], version: u32) {
+        if self.all_new {
+            self.change.add(counted, organisation, id, version);
+        } else {
+            self.change.put(counted, organisation, id, version);
+        }
+    }
+
     fn run(&self, sql: &str, parameters: &[&dyn ToSql]) -> Result<(), rusqlite::Error> {
         self.view.prepare_cached(sql)?.execute(parameters).map(drop)
     }
@@ -143,8 +184,8 @@ impl<'a> Applying<'a, '_> {
             Row::Card(row) => self.card(row),
             Row::Transaction(row) => {
                 let is_new = self.transactions.get(&row.id).is_some_and(|(_, is_new)| *is_new);
-                self.transactions.insert(row.id, (row, is_new || row.version == 1));
-                self.change.put(Counted::Transactions, row.organisation, row.id.as_bytes(), row.version);
+                self.transactions.insert(row.id, (row, is_new || self.is_new(row.version)));
+                self.count(Counted::Transactions, row.organisation, row.id.as_bytes(), row.version);
                 Ok(())
             }
             Row::History(row) => {
@@ -245,10 +286,10 @@ impl<'a> Applying<'a, '_> {
     }
 
     fn refund(&mut self, row: &RefundRow) -> Result<(), rusqlite::Error> {
-        self.change.put(Counted::Refunds, row.organisation, row.id.as_bytes(), row.version);
+        self.count(Counted::Refunds, row.organisation, row.id.as_bytes(), row.version);
         self.encoded(|buffer| row.encode(buffer));
         let (id, organisation) = (row.id.as_bytes(), row.organisation.as_bytes());
-        if row.version == 1 {
+        if self.is_new(row.version) {
             self.run("INSERT INTO refund_by_organisation VALUES (?, ?)", &[organisation, id])?;
             self.run("INSERT INTO refund_by_payment VALUES (?, ?)", &[row.transaction.as_bytes(), id])?;
             let sql = "INSERT INTO refund_by_account VALUES (?, ?, ?)";
@@ -287,9 +328,9 @@ impl<'a> Applying<'a, '_> {
 
     /// The address of one that changed may be another than before.
     fn customer(&mut self, row: &CustomerRow) -> Result<(), rusqlite::Error> {
-        self.change.put(Counted::Customers, row.organisation, row.id.as_bytes(), row.version);
+        self.count(Counted::Customers, row.organisation, row.id.as_bytes(), row.version);
         let id = row.id.as_bytes();
-        if row.version == 1 {
+        if self.is_new(row.version) {
             let sql = "INSERT INTO customer_by_organisation VALUES (?, ?)";
             self.run(sql, &[row.organisation.as_bytes(), id])?;
         } else {
@@ -339,8 +380,8 @@ impl<'a> Applying<'a, '_> {
     }
 
     fn card(&mut self, row: &'a CardRow) -> Result<(), rusqlite::Error> {
-        self.change.put(Counted::Cards, row.organisation, row.id.as_bytes(), row.version);
-        if row.version == 1 {
+        self.count(Counted::Cards, row.organisation, row.id.as_bytes(), row.version);
+        if self.is_new(row.version) {
             self.cards.push(row);
             return Ok(());
         }

@@ -308,6 +308,17 @@ impl Change<'_> {
         self.step(Step { counted, organisation, id: *id, before, after: Some(version) });
     }
 
+    /// A row of this version comes, and none was there before it.
+    pub(crate) fn add(
+        &mut self,
+        counted: Counted,
+        organisation: OrganisationId,
+        id: &[u8; 12],
+        version: u32,
+    ) {
+        self.step(Step { counted, organisation, id: *id, before: None, after: Some(version) });
+    }
+
     /// A row of this version goes.
     pub(crate) fn delete(
         &mut self,

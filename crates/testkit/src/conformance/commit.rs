@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use panvault_model::{ApiKeyId, CardId, Id, NodeId, TransactionId};
 use panvault_store::{
-    Action, CardCvvRow, Commit, DocumentKind, Effect, Expect, IdempotencyAnswer, Outcome, Row, RowKey, Store,
-    Table,
+    Action, CardCvvRow, Commit, DocumentKind, Effect, Expect, HistoryRow, IdempotencyAnswer, Outcome, Row,
+    RowKey, Store, Table,
 };
 
 use crate::conformance::rows::{
@@ -21,6 +21,7 @@ pub(super) const CASES: &[StoreCase] = cases! {
     the_first_that_does_not_hold_is_named
     a_claim_comes_before_what_is_expected
     rows_of_every_table_are_put_and_taken_away
+    a_table_is_read_in_the_order_of_its_keys
     a_commit_sees_what_was_committed_with_it
     rows_about_cvvs_are_found_by_the_end_of_their_time
     nodes_are_read_all_at_once
@@ -256,3 +257,57 @@ async fn nodes_are_read_all_at_once(store: &dyn Store) {
     done(store.commit(gone(2)).await.unwrap());
     assert_eq!(store.node_read_all().await.map(|rows| rows.len()), Ok(2));
 }
+
+/// Ids that differ in their first and in their last bytes, a history whose versions have more than one byte, and documents of all kinds.
+async fn a_table_is_read_in_the_order_of_its_keys(store: &dyn Store) {
+    let numbers = [1, 2, 255, 256, 70_000];
+    let mut rows: Vec<Row> = Vec::new();
+    for n in numbers {
+        let paid = transaction(n, CardId(id(n)));
+        let versions = [1, 255, 256].map(|version| HistoryRow { version, ..history(&paid) }.into());
+        rows.extend(versions);
+        rows.extend([Row::from(card(n)), paid.into(), refund(n, TransactionId(id(n))).into()]);
+        rows.extend([Row::from(customer(n, 7)), delivery(n, n).into(), node(n, 1).into()]);
+        rows.extend([Row::from(card_cvv(n, 9)), api_key_use(n, 5).into()]);
+        rows.extend(KINDS.map(|kind| document(kind, n, 1).into()));
+    }
+    for n in [0, 1, 128, 255] {
+        rows.push(kept(key(n), n, IdempotencyAnswer::RUNNING).into());
+    }
+    for rows in rows.rchunks(100) {
+        let effects = rows.iter().cloned().map(Effect::Put).collect();
+        done(store.commit(plain(Vec::new(), effects)).await.unwrap());
+    }
+    let bytes = |row: &Row| {
+        let mut bytes = Vec::new();
+        row.key().encode(&mut bytes);
+        bytes
+    };
+    for table in Table::ALL {
+        let mut expected: Vec<Row> = rows.iter().filter(|row| row.key().table() == table).cloned().collect();
+        expected.sort_by_key(bytes);
+        assert_eq!(store.row_page(table, None, 1000).await, Ok(expected.clone()), "{table:?}");
+        for limit in [1, 3] {
+            let (mut found, mut after) = (Vec::new(), None);
+            loop {
+                let page = store.row_page(table, after, limit).await.unwrap();
+                let Some(last) = page.last() else { break };
+                after = Some(last.key());
+                found.extend(page);
+            }
+            assert_eq!(found, expected, "{table:?}, {limit} at a time");
+        }
+    }
+}
+
+const KINDS: [DocumentKind; 9] = [
+    DocumentKind::Organisation,
+    DocumentKind::Account,
+    DocumentKind::Processor,
+    DocumentKind::ApiKey,
+    DocumentKind::OrganisationKey,
+    DocumentKind::DocumentHead,
+    DocumentKind::AuditCheckpoint,
+    DocumentKind::AuditEnd,
+    DocumentKind::ChangeLog,
+];

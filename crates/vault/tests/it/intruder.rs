@@ -8,7 +8,7 @@ use panvault_store::{
     Action, ApiKeyUseRow, AuditRecord, CardCvvRow, CardQuery, CardRow, Commit, CustomerQuery, CustomerRow,
     DeliveryLane, DeliveryPlace, DeliveryQuery, DeliveryRow, DocumentKind, DocumentRow, HistoryRow,
     IdempotencyKey, IdempotencyRow, MemoryStore, NodeRow, Outcome, Page, Pending, RefundQuery, RefundRow,
-    Store, StoreFault, StoreStatus, Totals, TransactionQuery, TransactionRow,
+    Row, RowKey, Store, StoreFault, StoreStatus, Table, Totals, TransactionQuery, TransactionRow,
 };
 use panvault_testkit::TestClock;
 use panvault_vault::Clock;
@@ -323,6 +323,10 @@ impl Store for Intruder {
                 self.done(commit).await
             }),
         }
+    }
+
+    fn row_page(&self, table: Table, after: Option<RowKey>, limit: usize) -> Pending<'_, Vec<Row>> {
+        self.store.row_page(table, after, limit)
     }
 
     fn card_read(&self, id: CardId) -> Pending<'_, Option<Arc<CardRow>>> {

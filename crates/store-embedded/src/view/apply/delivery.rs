@@ -6,7 +6,7 @@ use crate::view::apply::Applying;
 impl Applying<'_, '_> {
     pub(super) fn delivery(&mut self, row: &DeliveryRow) -> Result<(), rusqlite::Error> {
         let id = row.id.as_bytes();
-        if row.version == 1 {
+        if self.is_new(row.version) {
             let organisation = row.organisation.as_bytes();
             self.run("INSERT OR REPLACE INTO delivery_by_organisation VALUES (?, ?)", &[organisation, id])?;
             self.run(
