@@ -4,6 +4,7 @@ mod api_key;
 mod audit;
 mod bin;
 mod document;
+mod moving;
 mod serve;
 mod setup;
 mod webhook;
@@ -17,6 +18,7 @@ pub(crate) use api_key::ApiKeyCommand;
 pub(crate) use audit::AuditCommand;
 pub(crate) use bin::{BinCommand, BinFormat, BinImport};
 pub(crate) use document::{AccountCommand, Ending, Further, OrganisationCommand, ProcessorCommand};
+pub(crate) use moving::Move;
 pub(crate) use serve::{Dev, Serve};
 pub(crate) use setup::{Init, ModeArg, Setup};
 pub(crate) use webhook::WebhookCommand;
@@ -59,6 +61,8 @@ pub(crate) enum Command {
     Init(Init),
     /// Bring the tables of the database that nodes share up to date, as a later version needs them
     Migrate(Shared),
+    /// Move a vault that nobody serves from its directory into a database, or back: whole, and held against its source row by row
+    Move(Move),
     /// Serve a vault
     Serve(Serve),
     /// Look at a vault without changing it, and say what is wrong

@@ -10,6 +10,8 @@ pub(crate) mod doctor;
 mod document;
 mod init;
 mod migrate;
+mod moving;
+mod progress;
 mod reload;
 mod serve;
 mod settle;
@@ -31,6 +33,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Setup(args) => setup::run(&args).map(success),
         Command::Init(args) => init::run(&args).map(success),
         Command::Migrate(shared) => migrate::run(&shared).map(success),
+        Command::Move(args) => moving::run(&args).map(success),
         Command::Serve(args) => serve::run(&args).map(success),
         Command::Doctor(args) => doctor::run(&args),
         Command::Config(command) => config::run(&command).map(success),

@@ -3,6 +3,7 @@
 mod exposed;
 mod header;
 mod make;
+pub(crate) mod moving;
 mod node;
 mod open;
 mod place;
@@ -11,6 +12,7 @@ mod target;
 pub(crate) mod text;
 pub(crate) mod whom;
 
+use core::time::Duration;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +20,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail, ensure};
 use panvault_card::{BinTable, NoBinTable, TestBinTable};
 use panvault_keys::{KeyFile, KeyMode, Slot, VaultKeys};
-use panvault_model::VaultId;
+use panvault_model::{Timestamp, VaultId};
 use panvault_store::Chain;
 use panvault_vault::{Mode, StoreChain};
 use serde::{Deserialize, Serialize};
@@ -41,6 +43,8 @@ const FILE: &str = "vault.toml";
 /// What the store keeps beside it.
 const LOG: &str = "log";
 const VIEW: &str = "view.sqlite";
+/// Time that a read of a database may take where a vault is moved.
+const LIST_TIME: Duration = Duration::from_secs(60);
 /// Exposed files that a refusal names.
 const LISTED_MAX: usize = 10;
 
@@ -65,6 +69,8 @@ pub(crate) struct DataDirectory {
     pub(crate) path: PathBuf,
     pub(crate) vault: VaultId,
     pub(crate) mode: Mode,
+    /// When it was made, as it says.
+    made_at: String,
     /// The directory of its log; `None` for the one in this.
     pub(crate) wal: Option<PathBuf>,
 }
@@ -110,20 +116,45 @@ pub(crate) fn chain(keys: &VaultKeys) -> Arc<dyn Chain> {
     Arc::new(StoreChain::new(keys))
 }
 
+/// What `vault.toml` says of a vault.
+fn vault_file(vault: VaultId, mode: Mode, created_at: Timestamp) -> anyhow::Result<String> {
+    let file = VaultFile {
+        format: FORMAT,
+        vault: vault.to_string(),
+        mode: mode_name(mode).to_owned(),
+        created_at: created_at.to_string(),
+    };
+    Ok(format!("# Which vault this is. It is made once and never changed.\n{}", toml::to_string(&file)?))
+}
+
 impl DataDirectory {
     /// The directory that the settings name. Changes nothing.
     pub(crate) fn of(config: &Config) -> anyhow::Result<Self> {
         Ok(Self { wal: config.wal_directory.clone(), ..Self::find(&config.data_directory)? })
     }
 
-    /// Reads what a directory says of itself; its log is in it. Changes nothing.
+    /// Reads what a directory says of itself; its log is in it. One whose vault is elsewhere by now is refused. Changes nothing.
     pub(crate) fn find(path: &Path) -> anyhow::Result<Self> {
+        if let Some(moved) = moving::directory_moved(path)? {
+            bail!(moved);
+        }
+        Self::find_moved_or_not(path)
+    }
+
+    /// The same, wherever its vault is served now.
+    fn find_moved_or_not(path: &Path) -> anyhow::Result<Self> {
         let file = path.join(FILE);
         let damaged = || format!("{} is not what panvault wrote; restore it from a backup", file.display());
         let text = match text::read(&file) {
             Ok(Some(text)) => text,
             Ok(None) => bail!(damaged()),
             Err(error) if error.kind() == ErrorKind::NotFound => {
+                ensure!(
+                    !moving::is_arriving(path),
+                    "the vault in {} is not whole: it is being moved there, or was, when that was interrupted; run the same panvault move again, which \
+                     finishes it",
+                    path.display()
+                );
                 ensure!(
                     ![LOG, VIEW].iter().any(|name| path.join(name).exists()),
                     "{} is missing, and the rest of a vault is there; restore vault.toml from a backup",
@@ -160,6 +191,7 @@ impl DataDirectory {
             path: path.to_owned(),
             vault: VaultId::parse(&found.vault).map_err(|_| anyhow::anyhow!(damaged()))?,
             mode,
+            made_at: found.created_at,
             wal: None,
         })
     }

@@ -20,9 +20,8 @@ mod url;
 mod vault;
 
 pub use crate::connect::{ConnectError, Database, Password, PostgresSettings};
-pub use crate::migrate::{Applied, Change, MigrateError, Migration, SchemaState};
 pub use crate::import::TrailImport;
-pub use crate::migrate::{Applied, MigrateError, SchemaState};
+pub use crate::migrate::{Applied, Change, MigrateError, Migration, SchemaState};
 pub use crate::store::PostgresStore;
 pub use crate::url::{PostgresUrl, UrlFault};
 pub use crate::vault::{Replication, VaultRow};

@@ -1,5 +1,6 @@
 mod checkpoint;
 mod count;
+mod moved;
 mod operation;
 mod read;
 mod seen;
@@ -12,6 +13,7 @@ use panvault_store::{Action, AuditNote};
 
 pub(crate) use checkpoint::{Begun, checkpoint_often};
 pub(crate) use count::Counts;
+pub use moved::{trail_moved, vault_chain};
 pub use operation::operation_name;
 pub use seen::RefusedCaller;
 pub use verify::{TrailExamined, trail_examine};

@@ -22,7 +22,7 @@ use crate::node::lease::Lease;
 
 pub(crate) use duty::Nodes;
 pub(crate) use lease::has_run_out;
-pub use read::NodesView;
+pub use read::{NodesView, nodes_there};
 
 /// A process that serves the vault. Where it is the only one there is no lease: nobody else is there to take anything over.
 pub(crate) struct Node {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use panvault_keys::VaultKeys;
 use panvault_processor::Connector;
 use panvault_store::{
-    ApiKeyUseRow, CardRow, CustomerRow, DeliveryRow, DocumentRow, HistoryRow, IdempotencyRow, RefundRow,
+    ApiKeyUseRow, CardRow, CustomerRow, DeliveryRow, DocumentRow, HistoryRow, IdempotencyRow, RefundRow, Row,
     RowKey, TransactionRow,
 };
 
@@ -27,6 +27,24 @@ impl RowVerifier {
         let snapshot = Snapshot::read(documents.to_vec(), &keys, true, &Connector, None)?;
         snapshot.keys.verify()?;
         Ok(Self { keys, snapshot })
+    }
+
+    /// Any row bears its tag. Nothing is opened.
+    pub fn row(&self, row: &Row) -> Result<(), VaultError> {
+        let keys = &self.keys;
+        match row {
+            Row::Card(row) => seal::card_verify(row, row.organisation, keys),
+            Row::Transaction(row) => seal::transaction_verify(keys, row),
+            Row::History(row) => seal::history_verify(keys, row),
+            Row::Document(row) => seal::document_verify(keys, row),
+            Row::Idempotency(row) => seal::idempotency_verify(keys, row),
+            Row::CardCvv(row) => seal::card_cvv_verify(keys, row, row.card),
+            Row::Node(row) => seal::node_verify(keys, row),
+            Row::ApiKeyUse(row) => seal::api_key_use_verify(keys, row, row.api_key),
+            Row::Refund(row) => seal::refund_verify(keys, row),
+            Row::Customer(row) => seal::customer_verify(row, row.organisation, keys),
+            Row::Delivery(row) => seal::delivery_verify(keys, row),
+        }
     }
 
     /// A card bears its tag and opens in its place, in an organisation that exists, and its fingerprint is that of its number. One

@@ -1,7 +1,6 @@
 //! Lists of who issued which cards. All but one work while the vault is served: the server then writes down what they change.
 
 mod import;
-mod progress;
 mod refresh;
 
 use std::path::Path;

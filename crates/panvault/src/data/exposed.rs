@@ -22,8 +22,18 @@ pub(crate) struct Exposed {
 }
 
 /// How the names of files beside the log begin. (What stands in the place of the socket keeps no vault from being served.)
-const FILES: [&str; 8] =
-    ["vault.toml", "node.toml", "root.key", "dev.json", "keys.", "view.sqlite", "bins.table", "lock"];
+const FILES: [&str; 10] = [
+    "vault.toml",
+    "node.toml",
+    "moved.toml",
+    "moving.toml",
+    "root.key",
+    "dev.json",
+    "keys.",
+    "view.sqlite",
+    "bins.table",
+    "lock",
+];
 
 impl Exposed {
     /// All of it.

@@ -198,6 +198,11 @@ impl Copies {
         }
     }
 
+    /// The header that serves.
+    pub(super) const fn header(&self) -> &Header {
+        &self.header
+    }
+
     /// The header that serves, as a copy has it.
     pub(super) fn encode(&self) -> Vec<u8> {
         self.header.encode()

@@ -11,9 +11,7 @@ use panvault_model::VaultId;
 use panvault_store_embedded::{EmbeddedStore, Settings};
 use panvault_vault::{Clock, Mode, SystemClock};
 
-use crate::data::{
-    DataDirectory, FILE, FORMAT, VaultFile, chain, header, key_mode, mode_name, served_by, target,
-};
+use crate::data::{DataDirectory, FILE, chain, header, key_mode, served_by, target, vault_file};
 
 /// Refuses a place where no vault can be made, before anything is.
 pub(crate) fn is_free_for_a_vault(path: &Path) -> anyhow::Result<()> {
@@ -52,12 +50,7 @@ pub(crate) fn create(
     let vault = VaultId::make(now, entropy.make_id_bytes()?);
     let key_path = making.path().join(root_key_file);
     KeyFile::new(key_path.clone()).create(&root)?;
-    let file = VaultFile {
-        format: FORMAT,
-        vault: vault.to_string(),
-        mode: mode_name(mode).to_owned(),
-        created_at: now.to_string(),
-    };
+    let file = vault_file(vault, mode, now)?;
     let mut made_wal = None;
     let made = Header::make(&root, vault, key_mode(mode), now, &entropy)
         .and_then(|header| header.open(&root, vault, key_mode(mode)).map(|keys| (header, keys)))
@@ -85,14 +78,12 @@ pub(crate) fn create(
 
 fn make_files(
     path: &Path,
-    file: &VaultFile,
+    file: &str,
     header: &Header,
     keys: &VaultKeys,
     store: &Settings,
 ) -> anyhow::Result<()> {
-    let text =
-        format!("# Which vault this is. It is made once and never changed.\n{}", toml::to_string(file)?);
-    write_private(&path.join(FILE), text.as_bytes())?;
+    write_private(&path.join(FILE), file.as_bytes())?;
     header::write(path, header)?;
     Ok(EmbeddedStore::create(path, keys.vault(), chain(keys).as_ref(), store)?)
 }

@@ -1,7 +1,7 @@
 //! The directory of a node: `node.toml` says of which vault, `admin.socket` is there while it is served, and a table of issuers where one was
 //! imported. All else is in the database, so that the directory can be made anew at any time.
 
-mod database;
+pub(super) mod database;
 mod examine;
 mod make;
 mod open;

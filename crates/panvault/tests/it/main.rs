@@ -17,6 +17,7 @@ mod doctor;
 mod leak;
 mod links;
 mod memory;
+mod move_vault;
 mod nodes;
 mod output;
 mod owner;

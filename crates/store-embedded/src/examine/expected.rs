@@ -57,6 +57,7 @@ impl ExpectedRows {
             | Action::NodeRenew
             | Action::NodeStop
             | Action::AuditCheckpoint
+            | Action::VaultMove
             | Action::ApiKeyUse => return,
             // Deliveries are swept, and not counted.
             Action::WebhookDeliver | Action::WebhookSweep | Action::WebhookRetry => return,

@@ -101,6 +101,8 @@ pub enum Action {
     WebhookRetry,
     /// It was written down how far the trail of each node has come. The object ends with the number of that checkpoint.
     AuditCheckpoint,
+    /// The vault was moved here from another store, with all records before this one. Those of a node are in the chain of the vault from then on.
+    VaultMove,
 }
 
 impl Action {
@@ -146,6 +148,7 @@ impl Action {
         Self::WebhookSweep,
         Self::WebhookRetry,
         Self::AuditCheckpoint,
+        Self::VaultMove,
     ];
 
     /// The number that stands for it in stored records.
@@ -191,6 +194,7 @@ impl Action {
             Self::WebhookSweep => 41,
             Self::WebhookRetry => 42,
             Self::AuditCheckpoint => 43,
+            Self::VaultMove => 44,
         }
     }
 
@@ -236,7 +240,8 @@ impl Action {
             | Self::WebhookDeliver
             | Self::WebhookSweep
             | Self::WebhookRetry
-            | Self::AuditCheckpoint => false,
+            | Self::AuditCheckpoint
+            | Self::VaultMove => false,
         }
     }
 
@@ -288,6 +293,7 @@ impl Action {
             Self::WebhookSweep => "webhook_sweep",
             Self::WebhookRetry => "webhook_retry",
             Self::AuditCheckpoint => "audit_checkpoint",
+            Self::VaultMove => "vault_move",
         }
     }
 }

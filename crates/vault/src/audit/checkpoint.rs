@@ -15,7 +15,7 @@ use crate::vault::{Vault, WeakVault};
 
 /// The one checkpoint.
 const CHECKPOINT_ID: Id = Id::from_bytes([0; 12]);
-const CHECKPOINT: (DocumentKind, Id) = (DocumentKind::AuditCheckpoint, CHECKPOINT_ID);
+pub(super) const CHECKPOINT: (DocumentKind, Id) = (DocumentKind::AuditCheckpoint, CHECKPOINT_ID);
 const CHECKPOINT_ROW: RowKey = RowKey::Document(DocumentKind::AuditCheckpoint, CHECKPOINT_ID);
 
 /// A checkpoint as it is stored, and its number, which counts the changes of it.

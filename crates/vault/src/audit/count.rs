@@ -201,7 +201,8 @@ impl Counts {
             | Action::WebhookDeliver
             | Action::WebhookSweep
             | Action::WebhookRetry
-            | Action::AuditCheckpoint => put(&self.reads, READS_COUNTED_MAX, subject, &count),
+            | Action::AuditCheckpoint
+            | Action::VaultMove => put(&self.reads, READS_COUNTED_MAX, subject, &count),
         }
     }
 }

@@ -6,6 +6,7 @@ use panvault_store::checkpoint::audit_end_decode;
 use panvault_store::{Action, DocumentKind, Store, StoreFault};
 
 use crate::audit::checkpoint::{checkpoint_read, number_of};
+use crate::audit::moved::vault_chain;
 use crate::document::HEAD_ID;
 use crate::error::VaultError;
 use crate::limits::AUDIT_PAGE_RECORDS;
@@ -50,7 +51,8 @@ pub async fn trail_examine(store: &dyn Store, keys: &VaultKeys) -> Result<TrailE
             examined.findings.push(format!("the trail of node {writer} is named as one before itself"));
             break;
         }
-        let chain = Chain::read(store, writer, &mut examined.findings).await?;
+        let is_vaults = writer == vault_chain(keys);
+        let chain = Chain::read(store, writer, is_vaults, &mut examined.findings).await?;
         examined.nodes += 1;
         examined.records += chain.records;
         noted = noted.max(chain.checkpoint);
@@ -142,7 +144,13 @@ struct Chain {
 }
 
 impl Chain {
-    async fn read(store: &dyn Store, writer: NodeId, findings: &mut Vec<String>) -> Result<Self, VaultError> {
+    /// That of the vault itself was moved here from a store that nobody shares: it begins with what was first done, and no chain is before it.
+    async fn read(
+        store: &dyn Store,
+        writer: NodeId,
+        is_vaults: bool,
+        findings: &mut Vec<String>,
+    ) -> Result<Self, VaultError> {
         let mut chain = Self { records: 0, is_whole: true, before: None, checkpoint: 0, changes: 0 };
         loop {
             let page = match store.audit_read(writer, chain.records + 1, AUDIT_PAGE_RECORDS).await {
@@ -165,13 +173,17 @@ impl Chain {
                     return Ok(chain);
                 }
                 chain.records += 1;
-                if record.place == 1 {
+                if record.place == 1 && !is_vaults {
                     if record.note.action == Action::NodeStart {
                         let before = record.note.object;
                         chain.before = (before != Id::from_bytes([0; 12])).then_some(NodeId(before));
                     } else {
                         findings.push(format!("the trail of node {writer} does not begin with its start"));
                     }
+                }
+                if record.note.action == Action::VaultMove {
+                    // They begin anew in each store.
+                    chain.checkpoint = 0;
                 }
                 if record.note.action == Action::AuditCheckpoint {
                     chain.checkpoint = chain.checkpoint.max(number_of(record.note.object));

@@ -1,9 +1,13 @@
-use panvault_model::NodeId;
+use panvault_keys::VaultKeys;
+use panvault_model::{NodeId, Timestamp};
+use panvault_store::Store;
 
 use crate::error::VaultError;
+use crate::limits::LEASE_SKEW_SECONDS;
 use crate::node::duty::Nodes;
 use crate::node::lease::has_run_out;
 use crate::permit::{Permit, StatusRead};
+use crate::seal;
 use crate::vault::Vault;
 
 /// The nodes that share a vault's store.
@@ -33,4 +37,21 @@ impl Vault {
         }
         Ok(Some(view))
     }
+}
+
+/// Nodes that may be there: each with when it is certain that it is not, unless it is heard of until then. A row that is not the vault's is an error.
+pub async fn nodes_there(
+    store: &dyn Store,
+    keys: &VaultKeys,
+    now: Timestamp,
+) -> Result<Vec<(NodeId, Timestamp)>, VaultError> {
+    let now = store.clock().await?.unwrap_or(now);
+    let mut there = Vec::new();
+    for row in store.node_read_all().await? {
+        seal::node_verify(keys, &row)?;
+        if !has_run_out(&row, now) {
+            there.push((row.id, row.lease_until.plus_seconds(LEASE_SKEW_SECONDS)));
+        }
+    }
+    Ok(there)
 }

@@ -12,9 +12,10 @@ use panvault_card::holds_card_number;
 use panvault_card::limits::PAN_DIGITS_MIN;
 use serde_json::{Value, json};
 
-use super::{Keyed, UNPRINTED, now, progress::Progress};
+use super::{Keyed, UNPRINTED, now};
 use crate::bins::{self, Replacing};
 use crate::cli::{BinFormat, BinImport};
+use crate::commands::progress::Progress;
 use crate::output;
 
 const SOME_CARDS: &str = "16-digit cards of Visa, Mastercard, Discover, JCB and UnionPay";

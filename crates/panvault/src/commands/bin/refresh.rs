@@ -6,11 +6,12 @@ use panvault_server::LocalMethod;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{Keyed, progress::Progress, table};
+use super::{Keyed, table};
 use crate::bins;
 use crate::cli::Shared;
 use crate::client::Client;
 use crate::commands::document::{asked, print};
+use crate::commands::progress::Progress;
 use crate::output;
 
 /// Cards that are worked on at a time where nobody else has the vault: their steps share commits, as those of as many callers would.

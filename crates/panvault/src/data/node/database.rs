@@ -13,11 +13,12 @@ use panvault_vault::Mode;
 
 use crate::config::{Shared, secret};
 use crate::data::header::{self, CopyFault, OpenHeader};
+use crate::data::moving::VaultState;
 use crate::data::node::NodeDirectory;
-use crate::data::{key_mode, mode_parse, root_key};
+use crate::data::{key_mode, root_key};
 
 /// Reaches the database, whatever is in it.
-pub(super) async fn reach(shared: &Shared, list_time: Duration) -> anyhow::Result<Database> {
+pub(in crate::data) async fn reach(shared: &Shared, list_time: Duration) -> anyhow::Result<Database> {
     let password = shared.store_password_file.as_deref().map(secret::password).transpose();
     let password = password.map_err(|fault| anyhow!(fault))?.map(Password::new);
     let settings = PostgresSettings {
@@ -44,7 +45,7 @@ pub(super) async fn reach(shared: &Shared, list_time: Duration) -> anyhow::Resul
 }
 
 /// What an operator should know of the way to the database; `None` where it is secured.
-pub(super) fn unsecured(url: &PostgresUrl) -> Option<&'static str> {
+pub(in crate::data) fn unsecured(url: &PostgresUrl) -> Option<&'static str> {
     if url.is_plain() {
         Some(
             "store has sslmode=disable, and the database is on another machine: what is sent can be read and changed on the way; use \
@@ -61,7 +62,7 @@ pub(super) fn unsecured(url: &PostgresUrl) -> Option<&'static str> {
 }
 
 /// The row about the vault in a database with a schema that this version knows.
-pub(super) async fn vault_row(database: &Database) -> anyhow::Result<VaultRow> {
+async fn vault_row(database: &Database) -> anyhow::Result<VaultRow> {
     let url = database.url();
     let unread = || format!("the database at {url} cannot be read");
     match database.schema().await.with_context(unread)? {
@@ -71,7 +72,19 @@ pub(super) async fn vault_row(database: &Database) -> anyhow::Result<VaultRow> {
     database.vault_read().await.with_context(unread)?.with_context(|| none(database))
 }
 
-fn none(database: &Database) -> String {
+/// The same of a vault that is there, and its mode. One that was moved away, or is not whole, is refused.
+pub(super) async fn vault_here(database: &Database) -> anyhow::Result<(VaultRow, Mode)> {
+    let (row, url) = (vault_row(database).await?, database.url().to_string());
+    let (mode, state) = VaultState::parse(&row.mode).with_context(|| {
+        format!("the row about the vault in the database at {url} is not what panvault wrote")
+    })?;
+    match state.refusal(&url) {
+        Some(refusal) => bail!(refusal),
+        None => Ok((row, mode)),
+    }
+}
+
+pub(in crate::data) fn none(database: &Database) -> String {
     format!(
         "the database at {} holds no vault: see that store names the right one, or make a vault in it with panvault init DIR --store URL",
         database.url()
@@ -79,7 +92,7 @@ fn none(database: &Database) -> String {
 }
 
 /// Why nothing can be done with a schema, and which command helps.
-pub(super) fn not_current(database: &Database, state: SchemaState) -> String {
+pub(in crate::data) fn not_current(database: &Database, state: SchemaState) -> String {
     let url = database.url();
     match state {
         SchemaState::Empty | SchemaState::Current | SchemaState::Expanded { .. } => none(database),
@@ -112,7 +125,7 @@ pub(crate) async fn migrate(shared: &Shared, list_time: Duration) -> anyhow::Res
 }
 
 /// Does the steps that are missing.
-pub(super) async fn steps(database: &Database) -> anyhow::Result<Vec<Applied>> {
+pub(in crate::data) async fn steps(database: &Database) -> anyhow::Result<Vec<Applied>> {
     database.migrate().await.map_err(|error| {
         let advice = match error {
             MigrateError::Store(_) | MigrateError::IndexUnfinished => {
@@ -129,16 +142,10 @@ pub(super) async fn steps(database: &Database) -> anyhow::Result<Vec<Applied>> {
 }
 
 impl NodeDirectory {
-    /// The database and the row about the vault in it.
+    /// The database and the row about the vault in it. One that is elsewhere by now, or not whole, is refused.
     pub(super) async fn reach(&self, list_time: Duration) -> anyhow::Result<(Database, VaultRow, Mode)> {
         let database = reach(&self.shared, list_time).await?;
-        let row = vault_row(&database).await?;
-        let mode = mode_parse(&row.mode).with_context(|| {
-            format!(
-                "the row about the vault in the database at {} is not what panvault wrote",
-                database.url()
-            )
-        })?;
+        let (row, mode) = vault_here(&database).await?;
         Ok((database, row, mode))
     }
 
@@ -157,7 +164,7 @@ impl NodeDirectory {
     }
 
     /// Opens the keys of the vault with the root key.
-    pub(super) fn header(
+    pub(in crate::data) fn header(
         &self,
         database: &Database,
         row: &VaultRow,

@@ -14,7 +14,7 @@ use crate::config::{CvvServer, Cvvs, secret};
 use crate::data::chain;
 use crate::data::header::{Copies, OpenHeader};
 use crate::data::node::NodeDirectory;
-use crate::data::node::database::unsecured;
+use crate::data::node::database::{unsecured, vault_here};
 use crate::data::open::{Kept, OpenSettings, OpenVault, Opening, memory_cvvs, node_make};
 
 impl NodeDirectory {
@@ -50,6 +50,11 @@ impl NodeDirectory {
             mode,
         };
         let (vault, bins) = opening.open(settings).await?;
+        // Whoever moves the vault away marks it as moved and then looks who has written. This node has by now: either it is seen, or it sees the mark.
+        if let Err(moved) = vault_here(&database).await {
+            drop(vault.close().await);
+            return Err(moved);
+        }
         // One that did not begin is nobody's predecessor, and a command is none.
         if settings.serves() {
             self.served(&held, row.vault, mode, node)?;

@@ -3,7 +3,7 @@ use std::io::{IsTerminal, Write, stderr};
 const CELLS: u64 = 30;
 
 /// How far something is, on one line of standard error; says nothing when that is no terminal.
-pub(super) struct Progress {
+pub(crate) struct Progress {
     what: &'static str,
     total: u64,
     shown: Option<u64>,
@@ -11,12 +11,12 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn new(what: &'static str, total: u64) -> Self {
+    pub(crate) fn new(what: &'static str, total: u64) -> Self {
         Self { what, total, shown: None, is_seen: stderr().is_terminal() }
     }
 
     /// So much is done.
-    pub(super) fn at(&mut self, done: u64) {
+    pub(crate) fn at(&mut self, done: u64) {
         let percent = (done.min(self.total) * 100).checked_div(self.total).unwrap_or(100);
         if self.is_seen && self.shown != Some(percent) {
             self.shown = Some(percent);
@@ -26,7 +26,7 @@ impl Progress {
     }
 
     /// Leaves the line to what is printed next.
-    pub(super) fn end(self) {
+    pub(crate) fn end(self) {
         if self.shown.is_some() {
             drop(write!(stderr(), "\r\x1b[K"));
         }
