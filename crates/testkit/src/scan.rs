@@ -5,6 +5,7 @@
 
 mod decode;
 mod label;
+mod needle;
 mod process;
 mod windows;
 
@@ -12,6 +13,8 @@ use core::fmt;
 use std::fs;
 use std::io;
 use std::path::Path;
+
+pub use self::needle::{NeedleScan, plain_blocks, triples};
 
 use crate::scan::windows::Windows;
 

@@ -23,10 +23,20 @@ pub struct HaProxy {
 impl HaProxy {
     /// Starts one.
     pub fn start(nodes: [SocketAddr; 3]) -> Self {
+        Self::start_with(CONFIGURATION, nodes)
+    }
+
+    /// The same, that also prints a line about each request.
+    pub fn start_logging(nodes: [SocketAddr; 3]) -> Self {
+        let logging = "defaults\n    log stdout format raw local0\n    option httplog\n";
+        Self::start_with(&CONFIGURATION.replacen("defaults\n", logging, 1), nodes)
+    }
+
+    fn start_with(written: &str, nodes: [SocketAddr; 3]) -> Self {
         program::need(Path::new(SERVER), "haproxy");
         let directory = program::directory();
         let configuration = directory.path().join("haproxy.cfg");
-        program::write_secret(&configuration, CONFIGURATION);
+        program::write_secret(&configuration, written);
         for tried in 1.. {
             let port = port::free_port();
             let mut command = Command::new(SERVER);
@@ -52,5 +62,10 @@ impl HaProxy {
     #[track_caller]
     pub fn sees(&self, what: &str) {
         assert!(self.program.prints(what), "{}", self.program.log());
+    }
+
+    /// All that it printed so far.
+    pub fn log(&self) -> String {
+        self.program.log()
     }
 }

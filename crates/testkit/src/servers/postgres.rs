@@ -179,6 +179,34 @@ impl Postgres {
         String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
     }
 
+    /// Copies all of it, with the log of its changes, into a directory that is made: `pg_basebackup`.
+    #[track_caller]
+    pub fn base_backup(&self, to: &Path) {
+        self.client_program(Command::new(self.version.programs().join("pg_basebackup")).args([
+            "--checkpoint=fast",
+            "--wal-method=stream",
+            "--no-sync",
+            "--pgdata",
+            &to.display().to_string(),
+        ]));
+    }
+
+    /// Writes a database into a file, in a format that `pg_dump` has: `plain` or `custom`.
+    #[track_caller]
+    pub fn dump(&self, database: &str, format: &str, to: &Path) {
+        let mut dump = Command::new(self.version.programs().join("pg_dump"));
+        dump.args(["--format", format, "--dbname", database]).arg("--file").arg(to);
+        self.client_program(&mut dump);
+    }
+
+    #[track_caller]
+    fn client_program(&self, program: &mut Command) {
+        program.args(["--host=127.0.0.1", "--port", &self.port.to_string(), "--username", USER]);
+        program.env("PGPASSWORD", PASSWORD).env("PGSSLMODE", "prefer").stdin(Stdio::null());
+        let output = program.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
     /// Its port of the loopback address.
     pub fn port(&self) -> u16 {
         self.port

@@ -1,17 +1,19 @@
 //! Three nodes of the real binary over a database and what holds their CVVs, each killed and started as a test says.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use panvault_testkit::servers::{HaProxy, Postgres, PostgresDatabase, Redis, RedisOptions, free_port};
+use panvault_testkit::servers::{
+    HaProxy, Postgres, PostgresDatabase, PostgresOptions, Redis, RedisOptions, free_port,
+};
 use panvault_testkit::{HttpAnswer, http_send};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::cli::path;
-use crate::support::{panvault, run_json, run_refused, until};
+use crate::support::{Ended, panvault, run, run_json, run_refused, until};
 
 pub(crate) const NODES: usize = 3;
 
@@ -22,6 +24,8 @@ pub(crate) struct Cluster {
     pub(crate) database: PostgresDatabase,
     directory: TempDir,
     nodes: [Node; NODES],
+    /// What nodes are set to beside the usual.
+    settings: Vec<&'static str>,
     pub(crate) organisation: String,
     pub(crate) account: String,
     pub(crate) key: String,
@@ -37,14 +41,23 @@ struct Node {
 impl Cluster {
     /// Starts everything, and waits until each node is ready.
     pub(crate) fn start() -> Self {
-        let mut cluster = Self::prepare();
+        Self::start_with(&PostgresOptions::default(), Vec::new())
+    }
+
+    /// The same, with settings of the database and of each node, such as `log_level=trace`.
+    pub(crate) fn start_with(options: &PostgresOptions, settings: Vec<&'static str>) -> Self {
+        let mut cluster = Self::make(options, settings);
         cluster.start_nodes();
         cluster
     }
 
     /// Starts everything but the nodes.
     pub(crate) fn prepare() -> Self {
-        let postgres = Postgres::start();
+        Self::make(&PostgresOptions::default(), Vec::new())
+    }
+
+    fn make(options: &PostgresOptions, node_settings: Vec<&'static str>) -> Self {
+        let postgres = Postgres::start_with(options);
         let redis = Redis::start(RedisOptions::default());
         let directory = tempfile::tempdir().unwrap();
         let database = postgres.database();
@@ -66,7 +79,7 @@ impl Cluster {
         let key = make(&[&["apikey", "create", "--role", "MerchantAdmin"], of.as_slice()].concat());
         let nodes = [(); NODES].map(|()| Node { port: free_port(), child: None, settings: Vec::new() });
         let key = key["api_key"].as_str().unwrap().to_owned();
-        Self { postgres, redis, database, directory, nodes, organisation, account, key }
+        Self { postgres, redis, database, directory, nodes, settings: node_settings, organisation, account, key }
     }
 
     /// Starts all nodes, and waits until each is ready.
@@ -103,6 +116,29 @@ impl Cluster {
         SocketAddr::from(([127, 0, 0, 1], self.nodes[node].port))
     }
 
+    /// All that nodes and commands write, but for the servers.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Where the nodes listen.
+    pub(crate) fn addresses(&self) -> [SocketAddr; NODES] {
+        [0, 1, 2].map(|node: usize| SocketAddr::from(([127, 0, 0, 1], self.nodes[node].port)))
+    }
+
+    /// Statements in the vault's database, as its administrator.
+    #[track_caller]
+    pub(crate) fn sql(&self, statements: &str) -> String {
+        self.postgres.sql(&self.database.name, statements)
+    }
+
+    /// How a command beside the first node ends.
+    pub(crate) fn ended(&self, words: &[&str]) -> Ended {
+        let directory = self.directory.path();
+        let (config, data) = (directory.join("vault.settings.toml"), directory.join("node-0"));
+        run(&[words, &["--json", "--config", path(&config), "--data", path(&data)]].concat())
+    }
+
     /// Starts a node that does not run, where it was before.
     pub(crate) fn start_node(&mut self, node: usize) {
         let directory = self.directory.path();
@@ -113,7 +149,7 @@ impl Cluster {
         command.args(["serve", "--config", path(&config), "--listen", &format!("127.0.0.1:{port}")]);
         command.args(["--set", &format!("data_directory={}", path(&data)), "--set", "metrics_listen="]);
         command.args(["--set", "limits=false"]).stdout(Stdio::null()).stderr(log);
-        for setting in &*settings {
+        for setting in self.settings.iter().copied().chain(settings.iter().map(String::as_str)) {
             command.args(["--set", setting]);
         }
         assert!(child.is_none(), "it runs");
@@ -163,6 +199,15 @@ impl Cluster {
             assert!(ended.is_none(), "{}", std::fs::read_to_string(self.log_path(node)).unwrap());
             http_send(&url, "GET", &[], None).is_ok_and(|answer| answer.status == 200)
         });
+    }
+
+    /// Whether a node that was started has ended by itself, as one does that may not serve.
+    pub(crate) fn has_ended(&mut self, node: usize) -> bool {
+        let ended = self.nodes[node].child.as_mut().is_some_and(|child| child.try_wait().unwrap().is_some());
+        if ended {
+            self.nodes[node].child = None;
+        }
+        ended
     }
 
     /// SIGKILL: nothing of a node runs any more.
