@@ -1,6 +1,7 @@
 //! The attacks that were once made on the vault, run again: each must be held, and each has a control that shows that the tests
 //! of it would notice.
 
+mod nodes;
 mod table;
 
 use std::collections::BTreeSet;
@@ -9,7 +10,8 @@ use anyhow::ensure;
 
 use crate::stopwatch::Stopwatch;
 use crate::workspace::Workspace;
-use crate::{run, say};
+use crate::{run, say, servers};
+use nodes::OVER_NODES;
 use table::ATTACKS;
 
 /// One attack.
@@ -48,8 +50,14 @@ impl Outcomes {
     }
 }
 
-/// Runs every test of the table, and no other, and judges the attacks by them.
+/// On one node, and on several.
+fn all() -> impl Iterator<Item = &'static Attack> {
+    ATTACKS.iter().chain(OVER_NODES)
+}
+
+/// Runs every test of the tables, and no other, and judges the attacks by them.
 pub(crate) fn attack(workspace: &Workspace) -> anyhow::Result<()> {
+    servers::needed_from_debian(&workspace.root)?;
     let watch = Stopwatch::start();
     // All packages at once, so that what they use is built as for all other tests. A name runs where it is.
     let mut arguments =
@@ -66,7 +74,7 @@ pub(crate) fn attack(workspace: &Workspace) -> anyhow::Result<()> {
 pub(crate) fn judge(outcomes: &Outcomes) -> anyhow::Result<()> {
     let mut lost = 0;
     say::line("");
-    for attack in ATTACKS {
+    for attack in all() {
         let missing: Vec<_> = attack.tests.iter().filter(|test| !outcomes.has_held(test)).collect();
         let says = if missing.is_empty() { "held" } else { "LOST" };
         say::line(format_args!("{says}  {}\n      control: {}", attack.tried, attack.control));
@@ -75,13 +83,13 @@ pub(crate) fn judge(outcomes: &Outcomes) -> anyhow::Result<()> {
         }
         lost += usize::from(!missing.is_empty());
     }
-    say::line(format_args!("{} attacks by {} tests, {lost} not held", ATTACKS.len(), names().len()));
+    say::line(format_args!("{} attacks by {} tests, {lost} not held", all().count(), names().len()));
     ensure!(lost == 0, "{lost} attacks were not held");
     Ok(())
 }
 
 fn names() -> BTreeSet<&'static str> {
-    ATTACKS.iter().flat_map(|attack| attack.tests).map(|(_, name)| *name).collect()
+    all().flat_map(|attack| attack.tests).map(|(_, name)| *name).collect()
 }
 
 /// The name of a test and whether it has passed, from a line such as `test links::a_name ... ok`.
@@ -123,7 +131,7 @@ mod tests {
 
     #[test]
     fn every_attack_has_tests_and_a_control() {
-        for attack in ATTACKS {
+        for attack in all() {
             assert!(!attack.tests.is_empty() && !attack.control.is_empty(), "{}", attack.tried);
         }
     }

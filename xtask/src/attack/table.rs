@@ -1,16 +1,16 @@
 use super::{Attack, Test};
 
-const PANVAULT: &str = "panvault";
+pub(super) const PANVAULT: &str = "panvault";
 const SERVER: &str = "panvault-server";
-const VAULT: &str = "panvault-vault";
+pub(super) const VAULT: &str = "panvault-vault";
 const EMBEDDED: &str = "panvault-store-embedded";
 const TESTKIT: &str = "panvault-testkit";
 
-const fn attack(tried: &'static str, tests: &'static [Test], control: &'static str) -> Attack {
+pub(super) const fn attack(tried: &'static str, tests: &'static [Test], control: &'static str) -> Attack {
     Attack { tried, tests, control }
 }
 
-/// Every attack that a review made, and the tests that make it again.
+/// Every attack that a review made on one node, and the tests that make it again.
 pub(super) const ATTACKS: &[Attack] = &[
     attack(
         "a table of issuers with telling names is put into the directory, or imported",

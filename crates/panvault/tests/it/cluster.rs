@@ -1,5 +1,6 @@
 //! Three nodes over one database: what holds of one must hold of all of them together, whichever of them, of the database and of what holds CVVs dies.
 
+mod attacks;
 mod cvvs;
 mod leak;
 mod load;
@@ -7,6 +8,7 @@ mod network;
 mod nodes;
 mod rolling;
 mod stopped;
+mod tampered;
 
 use std::sync::Barrier;
 use std::thread;

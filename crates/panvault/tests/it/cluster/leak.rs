@@ -110,7 +110,7 @@ fn nothing_that_was_written_or_said_over_three_nodes_holds_a_card_number_or_a_cv
     assert!(sealed.len() > 20, "CVVs were held: {}", sealed.len());
     refused_by_the_database(&cluster, &mut said);
     for words in [&["status"][..], &["doctor"], &["audit", "verify"], &["audit", "tail", "-n", "1000"]] {
-        let ended = cluster.command(words);
+        let ended = cluster.ended(words);
         said.extend(format!("{}\n{}\n", ended.out, ended.err).into_bytes());
     }
 
