@@ -132,7 +132,7 @@ fn whatever_a_server_answers_is_an_answer_or_a_fault() {
         let cvvs = connected(&format!("redis://127.0.0.1:{}", server.port)).await;
         let claimed = [&[1][..], &[0xff; 8], &[0xff; 4], &[0xff; 16], &[0xff; 57]].concat();
         // What is answered, whether a CVV may come of it, and whether it is all that comes.
-        let answers: Vec<(Vec<u8>, bool, bool)> = vec![
+        let answers = [
             (bulk(&[]), false, false),
             (bulk(&[0]), false, false),
             (bulk(&[9]), false, false),

@@ -48,7 +48,7 @@ const SAVED: &str = "dump.rdb";
 fn held(cluster: &Cluster, which: &str) -> Vec<Vec<u8>> {
     let script = "local all = {} for _, key in ipairs(redis.call('KEYS', ARGV[1])) do local value = redis.call('GET', key) \
                   all[#all + 1] = string.gsub(value, '.', function(byte) return string.format('%02x', string.byte(byte)) end) end return all";
-    let printed = cluster.redis.ended(&["EVAL", script, "0", which]);
+    let printed = cluster.redis.command(&["EVAL", script, "0", which]);
     printed.lines().map(|line| unhex(line.as_bytes())).collect()
 }
 
@@ -134,11 +134,11 @@ fn nothing_that_was_written_or_said_over_three_nodes_holds_a_card_number_or_a_cv
     assert!(haproxy.log().contains("POST /v1/card"), "{}", haproxy.log());
 
     // The file that nobody may have written: it has sealed values, and nothing that is readable. The server was told so by hand; nodes end all that it holds, and say so.
-    cluster.redis.ended(&["CONFIG", "SET", "rdbcompression", "no"]);
+    cluster.redis.command(&["CONFIG", "SET", "rdbcompression", "no"]);
     let before = sealed.len();
     sealed_now(&cluster, &mut sealed);
     let at_last = NeedleScan::new(&sealed[before..]);
-    cluster.redis.ended(&["SAVE"]);
+    cluster.redis.command(&["SAVE"]);
     let saved = fs::read(cluster.redis.data().join("dump.rdb")).unwrap();
     assert!(!at_last.find(&saved).is_empty(), "the control: what was held is found where it is");
     elsewhere.put(SAVED.to_owned(), saved);
@@ -205,7 +205,7 @@ fn nothing_that_was_written_or_said_over_three_nodes_holds_a_card_number_or_a_cv
 
 /// Digits of card numbers in the memory of the server of CVVs, which gets none.
 fn scan_memory(cluster: &Cluster, numbers: &LeakScan) -> Vec<panvault_testkit::Leak> {
-    let info = cluster.redis.ended(&["INFO", "server"]);
+    let info = cluster.redis.command(&["INFO", "server"]);
     let process = info.lines().find_map(|line| line.strip_prefix("process_id:")).unwrap().trim();
     numbers.scan_process(process.parse().unwrap(), &[]).unwrap_or_else(|error| {
         eprintln!("skipped: reading the memory of a process needs root ({error})");

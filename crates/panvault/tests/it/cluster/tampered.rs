@@ -1,7 +1,6 @@
 //! What somebody does who can write to the database, or to the server of CVVs, and has no key: no node gives a wrong answer for it, none ends, and what can be found out
 //! is. SECURITY.md says what cannot.
 
-use panvault_testkit::servers::PostgresOptions;
 use panvault_testkit::{HttpAnswer, canary_cards};
 use serde_json::{Value, json};
 
@@ -262,7 +261,7 @@ fn a_header_that_was_replaced_opens_nothing() {
 /// Values are exchanged between cards on the server of CVVs, and made to last longer: no CVV goes out with a card or at a time that it was not brought for.
 #[test]
 fn a_cvv_that_was_exchanged_or_prolonged_does_not_go_out() {
-    let cluster = Cluster::start_with(&PostgresOptions::default(), Vec::new());
+    let cluster = Cluster::start();
     let [one, two, three] = &canary_cards(0x7a4, 3)[..] else { panic!("three") };
     let cards = [one, two, three].map(|card| cluster.make_card(0, &card.number, Some(&card.cvv)));
     let exchange = "local a, b = redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2]) \
