@@ -2,7 +2,9 @@
 
 mod attacks;
 mod cvvs;
+mod failover;
 mod leak;
+mod ledger;
 mod load;
 mod network;
 mod nodes;

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use super::etcd::Etcd;
 use super::program::{self, Program};
+use super::postgres::PostgresDatabase;
 use super::{port, postgres};
 use crate::http_send;
 
@@ -35,6 +36,8 @@ end() {
     kill -KILL "$patroni" 2>/dev/null
     if read -r postmaster <"$data/postmaster.pid" && [ "$(readlink "/proc/$postmaster/cwd")" = "$data" ]; then
         kill -QUIT "$postmaster"
+        # What it writes last is not to be in the way of whoever removes its directory.
+        for try in $(seq 100); do [ -d "/proc/$postmaster" ] || break; sleep 0.05; done
     fi
     exit 0
 } 2>/dev/null
@@ -99,6 +102,17 @@ impl Patroni {
         patroni.sql(primary, "postgres", &format!("CREATE DATABASE {DATABASE} OWNER {USER}"));
         patroni.wait("one is synchronous", || patroni.synchronous().is_some());
         patroni
+    }
+
+    /// The database, for who names all servers.
+    pub fn database(&self) -> PostgresDatabase {
+        PostgresDatabase {
+            name: DATABASE.to_owned(),
+            url: self.url.clone(),
+            port: self.members.first().map_or(0, |member| member.port),
+            password: PASSWORD.to_owned(),
+            password_file: self.password_file.clone(),
+        }
     }
 
     /// Starts a member that does not run.

@@ -17,9 +17,9 @@ use crate::support::{Ended, panvault, run, run_json, run_refused, until};
 
 pub(crate) const NODES: usize = 3;
 
-/// A vault that three nodes serve.
-pub(crate) struct Cluster {
-    pub(crate) postgres: Postgres,
+/// A vault that three nodes serve, over one server of a database or over several.
+pub(crate) struct Cluster<D = Postgres> {
+    pub(crate) postgres: D,
     pub(crate) redis: Redis,
     pub(crate) database: PostgresDatabase,
     directory: TempDir,
@@ -46,21 +46,45 @@ impl Cluster {
 
     /// The same, with settings of the database and of each node, such as `log_level=trace`.
     pub(crate) fn start_with(options: &PostgresOptions, settings: Vec<&'static str>) -> Self {
-        let mut cluster = Self::make(options, settings);
+        let mut cluster = Self::prepare_with(options, settings);
         cluster.start_nodes();
         cluster
     }
 
     /// Starts everything but the nodes.
     pub(crate) fn prepare() -> Self {
-        Self::make(&PostgresOptions::default(), Vec::new())
+        Self::prepare_with(&PostgresOptions::default(), Vec::new())
     }
 
-    fn make(options: &PostgresOptions, node_settings: Vec<&'static str>) -> Self {
+    fn prepare_with(options: &PostgresOptions, settings: Vec<&'static str>) -> Self {
         let postgres = Postgres::start_with(options);
+        let database = postgres.database();
+        Self::make(postgres, database, settings)
+    }
+
+    /// Where the database is for whoever goes through another port.
+    pub(crate) fn store_through(&self, port: u16) -> String {
+        format!("store={}", self.postgres.through(&self.database, port).url)
+    }
+
+    /// Statements in the vault's database, as its administrator.
+    #[track_caller]
+    pub(crate) fn sql(&self, statements: &str) -> String {
+        self.postgres.sql(&self.database.name, statements)
+    }
+}
+
+impl<D> Cluster<D> {
+    /// Starts nodes over a database that is there, and waits until each is ready.
+    pub(crate) fn over(postgres: D, database: PostgresDatabase) -> Self {
+        let mut cluster = Self::make(postgres, database, Vec::new());
+        cluster.start_nodes();
+        cluster
+    }
+
+    fn make(postgres: D, database: PostgresDatabase, node_settings: Vec<&'static str>) -> Self {
         let redis = Redis::start(RedisOptions::default());
         let directory = tempfile::tempdir().unwrap();
-        let database = postgres.database();
         let data = directory.path().join("vault");
         let password = format!("store_password_file={}", path(&database.password_file));
         let cvv_store = format!("cvv_store={}", redis.url());
@@ -97,11 +121,6 @@ impl Cluster {
         self.nodes[node].settings.push(setting);
     }
 
-    /// Where the database is for whoever goes through another port.
-    pub(crate) fn store_through(&self, port: u16) -> String {
-        format!("store={}", self.postgres.through(&self.database, port).url)
-    }
-
     /// HAProxy before the nodes.
     pub(crate) fn balanced(&self) -> HaProxy {
         let haproxy = HaProxy::start([0, 1, 2].map(|node| self.address(node)));
@@ -124,12 +143,6 @@ impl Cluster {
     /// Where the nodes listen.
     pub(crate) fn addresses(&self) -> [SocketAddr; NODES] {
         [0, 1, 2].map(|node: usize| SocketAddr::from(([127, 0, 0, 1], self.nodes[node].port)))
-    }
-
-    /// Statements in the vault's database, as its administrator.
-    #[track_caller]
-    pub(crate) fn sql(&self, statements: &str) -> String {
-        self.postgres.sql(&self.database.name, statements)
     }
 
     /// How a command beside the first node ends.
@@ -313,7 +326,7 @@ impl Cluster {
     }
 }
 
-impl Drop for Cluster {
+impl<D> Drop for Cluster<D> {
     fn drop(&mut self) {
         for child in self.nodes.iter_mut().filter_map(|node| node.child.as_mut()) {
             drop(child.kill());
@@ -329,10 +342,15 @@ impl Drop for Cluster {
     }
 }
 
-/// How often what races is raced. `PANVAULT_TEST_ROUNDS` names another number.
-#[expect(clippy::disallowed_methods, reason = "how long a test may take is for who runs it to say")]
+/// How often what races is raced.
 pub(crate) fn rounds() -> usize {
-    std::env::var("PANVAULT_TEST_ROUNDS").ok().map_or(5, |count| count.parse().unwrap())
+    rounds_or(5)
+}
+
+/// So often, unless `PANVAULT_TEST_ROUNDS` names another number.
+#[expect(clippy::disallowed_methods, reason = "how long a test may take is for who runs it to say")]
+pub(crate) fn rounds_or(usual: usize) -> usize {
+    std::env::var("PANVAULT_TEST_ROUNDS").ok().map_or(usual, |count| count.parse().unwrap())
 }
 
 /// Whether what takes long is tried in its long form.
