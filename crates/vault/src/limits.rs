@@ -194,8 +194,8 @@ pub const DOCUMENT_LISTS: SlotLimits = SlotLimits { of_one_max: 1, waiting_max: 
 /// may wait for a processor, and then for its outcome to be written.
 pub const RETIRE_MILLIS_MAX: u64 = 60_000;
 
-/// Milliseconds after which a request stores nothing new of an organisation or account, where other nodes may have deleted it by then: it has been
-/// judged and has not stored anything yet.
+/// Milliseconds after which a request that has been judged and has not changed anything yet changes nothing any more, where other nodes may have deleted its
+/// organisation or account, or revoked its key, by then.
 pub const REQUEST_MILLIS_MAX: u64 = 10_000;
 
 /// Milliseconds between two looks at whether they have ended.

@@ -28,6 +28,7 @@ impl Vault {
         let audit = permit.asked().note(now.wall, Action::CardDelete, organisation, id.0);
         for _ in 0..UPDATE_TRIES_MAX {
             let step = self.cvv_gone(id, now.wall).await?;
+            self.in_time(now)?;
             // Before the commit, so that whatever happens to this process then leaves no CVV of a card that is gone.
             self.cvvs().cvv_clear_now(id).await?;
             let mut commit = Commit {
@@ -37,6 +38,7 @@ impl Vault {
                 audit,
             };
             let number = step.add_to(&mut commit);
+            self.in_time(now)?;
             match self.store().commit(commit).await? {
                 Outcome::Done { order } => {
                     self.cvv_ended(id, number.of(order)).await;

@@ -138,6 +138,7 @@ impl Vault {
                     PlannedCvv::Keep => (vault.cvv_seen(id, now).await?, CvvStep::NONE),
                     PlannedCvv::Clear | PlannedCvv::Put { .. } => {
                         let step = vault.cvv_next(id, cvv.until(), now.wall).await?;
+                        vault.in_time(now)?;
                         // Before the commit, so that whatever happens to this process then leaves no CVV that should be gone.
                         vault.cvvs().cvv_clear_now(id).await?;
                         (CvvSeen::known(None), step)
@@ -155,6 +156,7 @@ impl Vault {
                     },
                 };
                 let number = step.add_to(&mut commit);
+                vault.in_time(now)?;
                 match vault.store().commit(commit).await? {
                     Outcome::Done { order } => {
                         let cvv = match cvv {

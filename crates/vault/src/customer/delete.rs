@@ -30,6 +30,7 @@ impl Vault {
             effects: vec![Effect::Delete(RowKey::Customer(id))],
             audit: permit.asked().note(permit.now().wall, Action::CustomerDelete, organisation, id.0),
         };
+        self.in_time(permit.now())?;
         match self.store().commit(commit).await? {
             Outcome::Done { .. } => Ok(()),
             Outcome::Unmet(_) => Err(missing()),

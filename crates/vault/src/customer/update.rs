@@ -69,6 +69,7 @@ impl Vault {
                 effects: vec![Arc::clone(&row).into()],
                 audit: permit.asked().note(now.wall, Action::CustomerUpdate, row.organisation, id.0),
             };
+            self.in_time(now)?;
             match self.store().commit(commit).await? {
                 Outcome::Done { .. } => return Ok(Done::new(StoredCustomer::of(row))),
                 Outcome::Claimed(earlier) => {

@@ -35,8 +35,8 @@ impl Vault {
         Ok(())
     }
 
-    /// [`VaultError::Busy`] where a request has come so far so late that what it would store may hang on something that another node has taken away:
-    /// it, or its process, stood still. Looked at last before it stores anything.
+    /// [`VaultError::Busy`] where a request has come so far so late that what it would store or take away may hang on something that another node has taken away,
+    /// its API key included: it, or its process, stood still. Looked at last before it changes anything.
     pub(crate) fn in_time(&self, began: Now) -> Result<(), VaultError> {
         let waited = || self.now().monotonic_millis.saturating_sub(began.monotonic_millis);
         // The clocks are not asked where there is nobody else.

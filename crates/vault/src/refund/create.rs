@@ -145,6 +145,7 @@ impl Vault {
             effects: vec![Arc::clone(row).into(), transaction.into(), history.into()],
             audit: permit.asked().note(row.created_at, Action::RefundCreate, row.organisation, before.id.0),
         };
+        self.in_time(permit.now())?;
         Ok(self.store().commit(commit).await?)
     }
 

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use panvault_model::{ActionState, Amount, TransactionAction, TransactionId, TransactionStatus};
+use panvault_model::{ActionState, Amount, Now, TransactionAction, TransactionId, TransactionStatus};
 use panvault_processor::{Act, Clearance, Sent};
 use panvault_store::{Action, Commit, Expect, IdempotencyAnswer, Outcome, RowKey, TransactionRow};
 
@@ -142,7 +142,7 @@ impl Vault {
                     return earlier.map_or(Err(error), |earlier| self.transaction_replayed(&earlier));
                 }
             };
-            match self.transaction_act_begin(&prepared, &before, wanted.change).await? {
+            match self.transaction_act_begin(&prepared, &before, wanted.change, permit.now()).await? {
                 Outcome::Done { .. } => {
                     let sent = if in_hand.is_given() {
                         let act = wanted.change.act(&prepared.row);
@@ -218,6 +218,7 @@ impl Vault {
         prepared: &Prepared,
         before: &TransactionRow,
         change: Change,
+        began: Now,
     ) -> Result<Outcome, VaultError> {
         let row = &prepared.row;
         let history = self.history(row, row.updated_at)?;
@@ -228,6 +229,7 @@ impl Vault {
             effects: vec![Arc::clone(row).into(), history.into()],
             audit: prepared.asked.note(row.updated_at, change.noted(), row.organisation, row.id.0),
         };
+        self.in_time(began)?;
         Ok(self.store().commit(commit).await?)
     }
 }

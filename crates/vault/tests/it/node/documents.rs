@@ -4,11 +4,11 @@ use panvault_model::Role;
 use panvault_store::limits::CHANGE_LOG_ROWS;
 use panvault_store::{DocumentKind, Store};
 use panvault_vault::limits::{DOCUMENTS_SEEN_MILLIS_MAX, REQUEST_MILLIS_MAX};
-use panvault_vault::{ApiKeyDelete, CardCreate, Metadata, Origin, VaultError};
+use panvault_vault::{ApiKeyDelete, CardCreate, Metadata, Origin, TransactionVoid, VaultError};
 
 use crate::assert_refused;
 use crate::heads;
-use crate::world::{VISA, World, new_card};
+use crate::world::{VISA, World, cvv_change, new_card};
 
 async fn revoke(world: &World, key: &str) {
     let id = world.caller(key).api_key().unwrap();
@@ -278,6 +278,44 @@ async fn what_began_at_another_node_is_waited_for_before_an_organisation_goes() 
         } else {
             assert!(created.is_ok());
             assert_refused!(deleted, VaultError::WrongState { reason: "it has cards" });
+        }
+    }
+}
+
+/// The bug: a process that stood still between the look at a key and the commit went on when it was woken, with changes and deletions, although another node
+/// had revoked the key meanwhile. Its cause: only what is made anew was held against the time. Its cure: so is what is changed or taken away, before
+/// anything is.
+#[tokio::test]
+async fn who_stood_still_changes_nothing_by_what_was_judged_before() {
+    for late in [true, false] {
+        let one = World::shared().await;
+        let shop = one.shop(None).await;
+        let two = one.beside(2).await;
+        let card = two.card(&shop).await;
+        let paid = two.transact(&shop, card, 1_000).await.unwrap();
+        two.cvv_put(&shop, card, "123").await.unwrap();
+        let (change, void, delete) =
+            (two.permit(&shop.key), two.permit::<TransactionVoid>(&shop.key), two.permit(&shop.key));
+        let reader = one.key(shop.organisation, &[Role::MerchantAdmin]).await;
+        revoke(&one, &shop.key).await;
+        // It is stopped, and woken: what it does by itself comes first.
+        two.clock.pass_millis(REQUEST_MILLIS_MAX + u64::from(late));
+        two.vault.lease_renew().await.unwrap();
+        two.vault.documents_follow().await.unwrap();
+        let voided = two.vault.transaction_void_capture(&void, paid.id, None, None).await.map(drop);
+        let changed =
+            two.vault.card_update(&change, card, shop.organisation, cvv_change("456"), None).await.map(drop);
+        let holds_cvv = two.vault.card_read(&two.permit(&reader), card).await.unwrap().cvv_expires_at;
+        let deleted = two.vault.card_delete(&delete, card).await;
+        if late {
+            assert_refused!(voided, VaultError::Busy);
+            assert_refused!(changed, VaultError::Busy);
+            assert_refused!(deleted, VaultError::Busy);
+            assert!(holds_cvv.is_some(), "the CVV is as it was");
+            assert!(one.vault.card_read(&one.permit(&reader), card).await.is_ok());
+        } else {
+            // At the limit it goes on.
+            assert!(voided.is_ok() && changed.is_ok() && deleted.is_ok());
         }
     }
 }
