@@ -7,8 +7,8 @@ use panvault_card::TestBinTable;
 use panvault_keys::SystemEntropy;
 use panvault_model::{Currency, NodeId, OrganisationId, Role, VaultId};
 use panvault_server::{App, ServerSettings, Tls, serve, serve_metrics};
-use panvault_store::{MemoryCvvs, MemoryStore};
-use panvault_testkit::{TestClock, http_send, operator, vault_keys};
+use panvault_store::{CvvStore, MemoryCvvs, MemoryStore};
+use panvault_testkit::{SharedCvvs, TestClock, http_send, operator, vault_keys};
 use panvault_vault::{
     Clock, Connector, GuardSettings, Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, Vault,
     VaultParts, Webhooks,
@@ -56,17 +56,20 @@ impl Server {
     }
 
     pub(crate) fn start_over(store: MemoryStore, settings: ServerSettings, tls: Option<Arc<Tls>>) -> Self {
-        Self::start_all(store, ONE, settings, GuardSettings::OFF, tls)
+        Self::start_all(store, ONE, settings, GuardSettings::OFF, tls, None)
     }
 
     /// One of several nodes over a store.
     pub(crate) fn start_node(store: &MemoryStore, node: NodeId) -> Self {
-        Self::start_all(store.beside(node), node, ServerSettings::default(), GuardSettings::OFF, None)
+        // Nodes that serve together hold CVVs in one place.
+        let cvvs = Some(Arc::new(SharedCvvs::new(10_000)) as Arc<dyn CvvStore>);
+        let (settings, guards) = (ServerSettings::default(), GuardSettings::OFF);
+        Self::start_all(store.beside(node), node, settings, guards, None, cvvs)
     }
 
     /// One that watches for card testing.
     pub(crate) fn start_guarded(settings: ServerSettings, guards: GuardSettings) -> Self {
-        Self::start_all(MemoryStore::new(), ONE, settings, guards, None)
+        Self::start_all(MemoryStore::new(), ONE, settings, guards, None, None)
     }
 
     fn start_all(
@@ -75,6 +78,7 @@ impl Server {
         settings: ServerSettings,
         guards: GuardSettings,
         tls: Option<Arc<Tls>>,
+        cvvs: Option<Arc<dyn CvvStore>>,
     ) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -85,7 +89,8 @@ impl Server {
             node,
             predecessor: None,
             store: Arc::new(store),
-            cvvs: Arc::new(MemoryCvvs::new(10_000, move || cvv_clock.monotonic_millis())),
+            cvvs: cvvs
+                .unwrap_or_else(|| Arc::new(MemoryCvvs::new(10_000, move || cvv_clock.monotonic_millis()))),
             keys: vault_keys(VaultId::from_bytes([7; 12]), 7),
             mode: Mode::Test,
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
