@@ -10,6 +10,7 @@ mod crowd;
 mod cvvs;
 mod disk;
 mod documents;
+mod failover;
 mod figures;
 mod grow;
 mod kind;
@@ -55,6 +56,8 @@ enum BenchCommand {
     Cvvs(cvvs::CvvsArguments),
     /// Make many organisations, accounts and API keys: what the last cost against early ones, and a start with all of them.
     Documents(documents::DocumentsArguments),
+    /// Kill the primary of a database that three nodes share under load, again and again, or have it hand over: what is lost, and for how long nothing is written.
+    Failover(failover::FailoverArguments),
     /// Make many cards of one organisation: what each kind of list and count costs against a page of the newest.
     Lists(lists::ListsArguments),
     /// Read ever larger things that are not ours, such as bodies, queries and lists: twice as much takes about twice as long.
@@ -77,6 +80,7 @@ pub(crate) fn bench(workspace: &Workspace, arguments: &BenchArguments) -> anyhow
         Some(BenchCommand::Crowd(arguments)) => crowd::crowd(workspace, arguments),
         Some(BenchCommand::Cvvs(arguments)) => cvvs::cvvs(workspace, arguments),
         Some(BenchCommand::Documents(arguments)) => documents::documents(workspace, arguments),
+        Some(BenchCommand::Failover(arguments)) => failover::failover(workspace, arguments),
         Some(BenchCommand::Lists(arguments)) => lists::lists(workspace, arguments),
         Some(BenchCommand::Parse(arguments)) => parse::parse(workspace, arguments),
         Some(BenchCommand::Plan(arguments)) => plan::plan(workspace, arguments),

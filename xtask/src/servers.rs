@@ -11,18 +11,26 @@ const SERVERS: [(&str, &str, &str); 4] = [
     ("pgbouncer", "pgbouncer.service", "/usr/sbin/pgbouncer"),
     ("haproxy", "haproxy.service", "/usr/sbin/haproxy"),
 ];
+/// Those that show what happens when the primary of a database dies.
+const FAILOVER: [(&str, &str, &str); 2] =
+    [("etcd-server", "etcd.service", "/usr/bin/etcd"), ("patroni", "patroni.service", "/usr/bin/patroni")];
 const POSTGRES_18: &str = "xtask/postgres18";
 
 /// Debian's servers alone.
 pub(crate) fn needed_from_debian(root: &Path) -> anyhow::Result<()> {
-    SERVERS
-        .iter()
-        .try_for_each(|(package, unit, program)| packages::need_server(root, package, unit, program))
+    each(root, &SERVERS)
 }
 
 /// All of them.
 pub(crate) fn needed(root: &Path) -> anyhow::Result<()> {
     needed_from_debian(root)?;
+    each(root, &FAILOVER)?;
     packages::need_node(root)?;
     node::install(&root.join(POSTGRES_18), POSTGRES_18, "PostgreSQL 18")
+}
+
+fn each(root: &Path, servers: &[(&str, &str, &str)]) -> anyhow::Result<()> {
+    servers
+        .iter()
+        .try_for_each(|(package, unit, program)| packages::need_server(root, package, unit, program))
 }
