@@ -93,8 +93,12 @@ fn failed(fault: StoreFault) -> anyhow::Error {
             "there is no room for the copy; make some and run the same command again, and it goes on where it stopped"
                 .to_owned()
         }
-        StoreFault::Stopped
-        | StoreFault::Damaged { row: None, .. }
+        StoreFault::Stopped => {
+            "something else was written in the place of the copy meanwhile, such as by a command that was killed; run the same command again, and it goes on \
+             where it stopped"
+                .to_owned()
+        }
+        StoreFault::Damaged { row: None, .. }
         | StoreFault::Read(_)
         | StoreFault::TooLarge
         | StoreFault::TooManyRows

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::etcd::Etcd;
-use super::program::{self, Program};
 use super::postgres::PostgresDatabase;
+use super::program::{self, Program};
 use super::{port, postgres};
 use crate::http_send;
 

@@ -35,6 +35,11 @@ pub(crate) async fn to_directory(
     }
     match patient(tell, async || database.schema().await).await? {
         SchemaState::Current => {}
+        // Rows of a table that this version does not know would be left behind.
+        SchemaState::Expanded { .. } => bail!(
+            "the database at {} has tables to which a later version has added: move the vault with that version",
+            database.url()
+        ),
         state @ (SchemaState::Empty
         | SchemaState::Behind { .. }
         | SchemaState::Ahead { .. }

@@ -111,7 +111,7 @@ impl Arrival<'_> {
         let (database, url, directory) = (self.database, self.url, self.directory.path.display());
         match patient(tell, async || database.schema().await).await? {
             SchemaState::Empty => drop(steps(database).await?),
-            SchemaState::Current => {}
+            SchemaState::Current | SchemaState::Expanded { .. } => {}
             state
             @ (SchemaState::Behind { .. } | SchemaState::Ahead { .. } | SchemaState::Changed { .. }) => {
                 bail!(not_current(database, state))

@@ -11,6 +11,7 @@ const OTHER: VaultId = VaultId::from_bytes([4; 12]);
 
 fn shared() -> Shared {
     Shared {
+        drain: core::time::Duration::ZERO,
         store: PostgresUrl::parse("postgres://vault@db.example/panvault").unwrap(),
         store_password_file: None,
         store_connections_max: 2,

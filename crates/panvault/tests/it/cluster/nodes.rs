@@ -103,7 +103,17 @@ impl<D> Cluster<D> {
         let key = make(&[&["apikey", "create", "--role", "MerchantAdmin"], of.as_slice()].concat());
         let nodes = [(); NODES].map(|()| Node { port: free_port(), child: None, settings: Vec::new() });
         let key = key["api_key"].as_str().unwrap().to_owned();
-        Self { postgres, redis, database, directory, nodes, settings: node_settings, organisation, account, key }
+        Self {
+            postgres,
+            redis,
+            database,
+            directory,
+            nodes,
+            settings: node_settings,
+            organisation,
+            account,
+            key,
+        }
     }
 
     /// Starts all nodes, and waits until each is ready.
