@@ -5,6 +5,7 @@ mod batch;
 mod chain_end;
 mod decided;
 mod engine;
+mod renewal;
 mod statement;
 
 use core::sync::atomic::{AtomicU64, Ordering};

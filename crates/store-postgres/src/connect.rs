@@ -316,6 +316,27 @@ impl Database {
         }
     }
 
+    /// The same, of what is tried again all the time: what is not answered is given up in the database too, or each try would leave one more
+    /// connection that waits there.
+    pub(crate) async fn write_beside(
+        &self,
+        sql: &str,
+        parameters: Parameters<'_>,
+    ) -> Result<Vec<Row>, StoreFault> {
+        let client = self.reader().await?;
+        match timeout(READ_TIME, client.query_typed(sql, &to_vec(parameters))).await {
+            Err(_) => {
+                self.abandon(client);
+                Err(StoreFault::Unresolved)
+            }
+            Ok(Err(error)) => {
+                drop(Object::take(client));
+                Err(if is_unknown(&error) { StoreFault::Unresolved } else { store_fault(&error) })
+            }
+            Ok(Ok(rows)) => Ok(rows),
+        }
+    }
+
     pub(crate) fn close(&self) {
         self.inner.reads.close();
         self.inner.commits.close();

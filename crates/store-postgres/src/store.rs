@@ -151,6 +151,10 @@ impl Store for PostgresStore {
         Box::pin(self.reads.delivery_over(now, after, limit))
     }
 
+    fn node_renew(&self, row: NodeRow, version: u32) -> Pending<'_, bool> {
+        Box::pin(self.committer.renew(&self.database, self.chain.as_ref(), row, version))
+    }
+
     fn node_read_all(&self) -> Pending<'_, Vec<Arc<NodeRow>>> {
         Box::pin(self.reads.node_read_all())
     }

@@ -9,6 +9,12 @@ pub const ANSWER_MILLIS_MAX: u64 = 2_000;
 /// Milliseconds between two looks at a server.
 pub const LOOK_MILLIS: u64 = 1_000;
 
+/// Milliseconds that a look at a server may take as a whole, and so may the sending of the scripts.
+pub const LOOK_MILLIS_MAX: u64 = 2_000;
+
+/// Milliseconds by which the clock of a server may be set back: for so long it stands still. By more, all that is held is ended.
+pub const CLOCK_BACK_MILLIS_MAX: u64 = 600_000;
+
 /// Milliseconds between two tries to reach a server that is out of reach.
 pub const RETRY_MILLIS: u64 = 250;
 
@@ -35,7 +41,7 @@ pub const ENDED_MAX: usize = 1_000;
 pub const CVV_SERVER_BYTES: u64 = 300;
 
 const _: () = assert!(
-    REQUEST_COUNTS_MILLIS + LOOK_MILLIS + 2 * ANSWER_MILLIS_MAX
+    REQUEST_COUNTS_MILLIS + LOOK_MILLIS + LOOK_MILLIS_MAX + ANSWER_MILLIS_MAX
         < panvault_store::limits::CVV_REQUEST_SECONDS * 1000,
     "a request is over before it is forgotten"
 );

@@ -8,14 +8,18 @@ use panvault_store::CvvFault;
 use redis::aio::MultiplexedConnection;
 use redis::{RedisError, Script};
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::connect::{Connected, Connector};
 use crate::fitness::{self, LookFault, RedisUnfit};
 use crate::heard::Heard;
-use crate::limits::{LOOK_MILLIS, RECONNECT_MILLIS_MAX, REQUEST_COUNTS_MILLIS, RETRY_MILLIS};
+use crate::limits::{
+    LOOK_MILLIS, LOOK_MILLIS_MAX, RECONNECT_MILLIS_MAX, REQUEST_COUNTS_MILLIS, RETRY_MILLIS,
+};
 use crate::reply::{Reply, ReplyFault};
 use crate::script::{Scripts, standing};
+
+const LOOK_TIME: Duration = Duration::from_millis(LOOK_MILLIS_MAX);
 
 /// What the server's own clock is.
 #[derive(Clone)]
@@ -136,15 +140,18 @@ impl Link {
         let connected = Arc::new(self.connector.connect().await?);
         self.heard.forget();
         let whose = self.look(&connected).await?;
-        let loaded = self.scripts.load(&mut connected.connection.clone()).await;
-        loaded.map_err(|error| LookFault::of(&error))?;
+        let mut connection = connected.connection.clone();
+        let loaded = timeout(LOOK_TIME, self.scripts.load(&mut connection)).await;
+        loaded.map_err(|_| LookFault::Unreachable)?.map_err(|error| LookFault::of(&error))?;
         Ok(Ready { connected, whose })
     }
 
     /// Looks at the server: what it must not be, and whose it is. What it holds is ended where it may come to a disk.
     async fn look(&self, connected: &Connected) -> Result<Arc<[u8]>, LookFault> {
         let mut connection = connected.connection.clone();
-        let run = match fitness::look(&mut connection).await {
+        let until = Instant::now() + LOOK_TIME;
+        let run = timeout_at(until, fitness::look(&mut connection)).await;
+        let run = match run.unwrap_or(Err(LookFault::Unreachable)) {
             Ok(run) => run,
             Err(fault) => {
                 if let LookFault::Unfit(unfit) = fault
@@ -159,10 +166,15 @@ impl Link {
         let owners = self.heard.without_room().concat();
         let mut request = self.scripts.look.arg(whose.as_ref());
         // It counts whenever it comes.
-        let answer: Result<Vec<u8>, RedisError> =
-            request.arg(u64::MAX).arg(self.time()).arg(owners).invoke_async(&mut connection).await;
+        let asked = request.arg(u64::MAX).arg(self.time()).arg(owners);
+        let answer = timeout_at(until, asked.invoke_async::<Vec<u8>>(&mut connection)).await;
+        let answer = answer.map_err(|_| LookFault::Unreachable)?;
         match Reply::read(answer.map_err(|error| LookFault::of(&error))?) {
             Ok(reply) => self.heard.hear(&reply),
+            Err(ReplyFault::Refused(standing::SET_BACK)) => {
+                self.set_back();
+                return Err(LookFault::Unreachable);
+            }
             Err(fault) => return Err(LookFault::Unfit(unfit(fault))),
         }
         Ok(whose)
@@ -184,6 +196,12 @@ impl Link {
                 tracing::error!(cvvs.server = %server, advice, "cvvs.not_ended");
             }
         }
+    }
+
+    /// Says that the server has ended all that it held.
+    fn set_back(&self) {
+        let advice = "its clock was set back by more than ten minutes: see that it is right and stays so (NTP); cards can be sent with their CVV again";
+        tracing::error!(cvvs.server = %self.server, advice, "cvvs.ended");
     }
 
     /// Asks the server, by one of the scripts.
@@ -220,7 +238,10 @@ impl Link {
             }
             // It was held up on its way; the next one is not.
             Err(ReplyFault::Refused(standing::LATE)) => Err(AskFault::Unavailable),
-            Err(ReplyFault::Refused(_) | ReplyFault::Odd) => {
+            Err(fault @ (ReplyFault::Refused(_) | ReplyFault::Odd)) => {
+                if matches!(fault, ReplyFault::Refused(standing::SET_BACK)) {
+                    self.set_back();
+                }
                 self.lose(&ready);
                 Err(AskFault::Unavailable)
             }

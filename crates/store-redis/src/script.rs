@@ -6,7 +6,7 @@ use panvault_store::limits::{
 use redis::aio::MultiplexedConnection;
 use redis::{RedisResult, Script};
 
-use crate::limits::{ENDED_MAX, OWNERS_LOOKED_AT_MAX};
+use crate::limits::{CLOCK_BACK_MILLIS_MAX, ENDED_MAX, OWNERS_LOOKED_AT_MAX};
 
 /// How an answer begins.
 pub(crate) mod standing {
@@ -16,6 +16,7 @@ pub(crate) mod standing {
     pub(crate) const NOT_EMPTY: u8 = 3;
     pub(crate) const RESTORED: u8 = 4;
     pub(crate) const OTHER_VAULT: u8 = 5;
+    pub(crate) const SET_BACK: u8 = 6;
 }
 
 /// The last byte of an owner whose CVVs browsers bring.
@@ -86,7 +87,7 @@ impl Scripts {
 }
 
 fn script(flags: &str, gate: &str, body: &str) -> Script {
-    use standing::{LATE, NOT_EMPTY, OTHER_SERVER, OTHER_VAULT, OURS, RESTORED};
+    use standing::{LATE, NOT_EMPTY, OTHER_SERVER, OTHER_VAULT, OURS, RESTORED, SET_BACK};
     let constants = [
         ("OURS", u64::from(OURS)),
         ("OTHER_SERVER", u64::from(OTHER_SERVER)),
@@ -94,6 +95,8 @@ fn script(flags: &str, gate: &str, body: &str) -> Script {
         ("NOT_EMPTY", u64::from(NOT_EMPTY)),
         ("RESTORED", u64::from(RESTORED)),
         ("OTHER_VAULT", u64::from(OTHER_VAULT)),
+        ("SET_BACK", u64::from(SET_BACK)),
+        ("BACK_MILLIS", CLOCK_BACK_MILLIS_MAX),
         ("BROWSER", u64::from(BROWSER)),
         ("REQUEST_MILLIS", CVV_REQUEST_SECONDS * 1000),
         ("COMPONENT_MILLIS", CVV_KEY_COMPONENT_SECONDS * 1000),

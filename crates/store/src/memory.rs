@@ -346,6 +346,15 @@ impl Store for MemoryStore {
         ready(over)
     }
 
+    fn node_renew(&self, row: NodeRow, version: u32) -> Pending<'_, bool> {
+        let (mut tables, row) = (self.tables(), Row::from(row));
+        let is_that = tables.rows.get(&row.key()).is_some_and(|there| there.version() == version);
+        if is_that && self.shared {
+            tables.apply(Effect::Put(row));
+        }
+        ready(is_that && self.shared)
+    }
+
     fn node_read_all(&self) -> Pending<'_, Vec<Arc<NodeRow>>> {
         ready(self.tables().all(NODES, of!(Node)).collect())
     }

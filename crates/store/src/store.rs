@@ -211,6 +211,13 @@ pub trait Store: Send + Sync {
         limit: usize,
     ) -> Pending<'_, Vec<Arc<DeliveryRow>>>;
 
+    /// Puts a node's row in the place of this version of it, beside the commits: it waits for none of them, and the audit trail does not tell of it. `false`: another version is
+    /// there, or none, or the store is one node's; nothing was changed. [`StoreFault::Unresolved`]: it may be done, or come to be done; it is that row or none.
+    fn node_renew(&self, row: NodeRow, version: u32) -> Pending<'_, bool> {
+        let _ = (row, version);
+        Box::pin(core::future::ready(Ok(false)))
+    }
+
     /// Every node that has a row, in the order of their ids.
     fn node_read_all(&self) -> Pending<'_, Vec<Arc<NodeRow>>>;
 

@@ -45,6 +45,8 @@ struct State {
     /// Transactions and refunds, by how many tasks: of those that want one at once, one may have it longer than the others.
     in_hand: HashMap<Id, u32, IdHash>,
     is_stopping: bool,
+    /// The lease was lost, and the trail does not tell of it yet.
+    is_loss_untold: bool,
     /// When it was last held against the clock that nodes share, the calendar here was another.
     has_wrong_calendar: bool,
     duty: Option<Duty>,
@@ -127,6 +129,12 @@ impl Node {
                 .is_some_and(|lease| lease.term == term && lease.covers_a_send(self.clock.now()))
     }
 
+    /// Whether the lease runs, and that it was lost before, if it was, is in the audit trail.
+    fn goes_on(&self, now: Now) -> bool {
+        let state = self.state();
+        !state.is_loss_untold && state.lease.is_some_and(|lease| lease.has_left(0, now))
+    }
+
     /// Takes up the lease of a row that was `asked` to be written and is durable now.
     fn renewed(&self, version: u32, asked: Now, anew: bool) {
         let mut state = self.state();
@@ -134,7 +142,10 @@ impl Node {
         // Of renewals that overtake each other the later one stands.
         if anew || before.is_none_or(|before| before.version < version) {
             let lease = Lease::after(before, version, asked, self.clock.now(), anew);
-            if before.is_some_and(|before| before.term != lease.term) {
+            let is_lost = before.is_some_and(|before| before.term != lease.term);
+            // One that was asked for in time and came too late was no commit; the next is.
+            state.is_loss_untold = is_lost && !anew && before.is_some_and(|before| before.has_left(0, asked));
+            if is_lost {
                 let advice = "see why it could not be renewed in time, or why the clock jumped; transactions that were under way are not sent";
                 tracing::warn!(node.id = %self.id, advice, "node.lease_was_lost");
             }

@@ -1,9 +1,9 @@
 use core::time::Duration;
 use std::sync::Arc;
 
-use panvault_store::{Store, StoreFault};
+use panvault_store::{Commit, Store, StoreFault};
 use panvault_store_postgres::PostgresStore;
-use panvault_testkit::conformance::rows::{VAULT, card, card_changed, chain};
+use panvault_testkit::conformance::rows::{self, VAULT, card, card_changed, chain};
 use panvault_testkit::conformance::{card_insert, card_update};
 use panvault_testkit::servers::Postgres;
 use tokio::time::timeout;
@@ -114,5 +114,53 @@ fn the_queue_has_its_bound_at_every_step() {
         assert!(more < 1_000, "{more} more were taken");
         holders[1].batch_execute("COMMIT").await.unwrap();
         assert!(is_done(&held.next().unwrap().await));
+    });
+}
+
+/// The bug: a node whose commits stood in line could not renew its lease, and told the trail of each renewal. Its cause: a renewal was a commit like any other. Its
+/// cure: it is a statement of its own, beside them.
+#[test]
+fn a_lease_is_renewed_while_commits_wait() {
+    let home = Home::new();
+    block_on(async {
+        let store = home.open_as(node(1)).await;
+        assert!(is_done(&store.commit(card_insert(&card(10))).await));
+        let (row, next) = (rows::node(1, 1), rows::node(1, 2));
+        let begun = Commit { effects: vec![row.clone().into()], ..card_insert(&card(11)) };
+        assert!(is_done(&store.commit(begun).await));
+        let other = home.client().await;
+        other.batch_execute("BEGIN; SELECT 1 FROM card FOR UPDATE").await.unwrap();
+        let held = store.commit(card_update(&card_changed(&card(10))));
+        while waiting(&home) == 0 {
+            tokio::task::yield_now().await;
+        }
+        let more: Vec<_> = (100..600).map(|n| store.commit(card_insert(&card(n)))).collect();
+        assert_eq!(store.node_renew(next.clone(), 1).await, Ok(true));
+        assert!(store.status().waiting > 0, "the commits still wait");
+        assert_eq!(store.node_read_all().await, Ok(vec![Arc::new(next)]));
+        other.batch_execute("ROLLBACK").await.unwrap();
+        assert!(is_done(&held.await));
+        for commit in more {
+            assert!(is_done(&commit.await));
+        }
+        assert_eq!(store.audit_read(node(1), 1, 1_000).await.map(|trail| trail.len()), Ok(503));
+    });
+}
+
+/// Whoever asks again and again while the standby is away leaves no backend behind for each time.
+#[test]
+fn renewals_that_are_not_answered_do_not_pile_up() {
+    let home = Home::of(Arc::new(Postgres::start()));
+    block_on(async {
+        let store = home.open_as(node(1)).await;
+        let begun = Commit { effects: vec![rows::node(1, 1).into()], ..card_insert(&card(11)) };
+        assert!(is_done(&store.commit(begun).await));
+        home.lose_standby().await;
+        let lost = timeout(LONG, store.node_renew(rows::node(1, 2), 1)).await.expect("it is answered");
+        assert_eq!(lost, Err(StoreFault::Unresolved));
+        while waiting(&home) > 0 {
+            tokio::task::yield_now().await;
+        }
+        home.standby_back();
     });
 }

@@ -7,7 +7,12 @@ if not now then
   local time = redis.call('TIME')
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
--- A clock that goes back stands still here until it has caught up.
+-- A clock that goes back stands still here until it has caught up. One that was far ahead would stand for as long, and what was held then would stay: all
+-- of it is ended, which no clock is needed for.
+if latest - now > BACK_MILLIS then
+  redis.call('FLUSHDB', 'SYNC')
+  return string.char(SET_BACK)
+end
 if now > latest then
   redis.call('SET', 'pv:t', string.format('%.0f', now))
 else

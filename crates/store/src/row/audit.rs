@@ -43,7 +43,7 @@ pub enum Action {
     /// A node began to serve the vault: the object is the node that began last before it, or all zeroes for the first. Or it came back after
     /// others had given it up: then it is the node itself.
     NodeStart,
-    /// A node renewed its lease.
+    /// A node took its lease again that had run out. Others wrote it with each renewal, before there was a release.
     NodeRenew,
     /// A node ended, or was given up with nothing left in its hands.
     NodeStop,

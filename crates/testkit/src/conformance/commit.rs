@@ -252,6 +252,16 @@ async fn nodes_are_read_all_at_once(store: &dyn Store) {
     done(store.commit(plain(vec![Expect::Version(key, 1)], vec![node(11, 2).into()])).await.unwrap());
     let rows = [(10, 1), (11, 2), (12, 1)].map(|(n, version)| Arc::new(node(n, version)));
     assert_eq!(store.node_read_all().await, Ok(rows.to_vec()), "in the order of their ids");
+    let ends = store.audit_ends(store.audit_writers().await.unwrap()).await.unwrap();
+    assert_eq!(store.node_renew(node(12, 2), 1).await, Ok(store.is_shared()));
+    // Of one that is not there, and of another version.
+    assert_eq!(store.node_renew(node(13, 2), 1).await, Ok(false));
+    assert_eq!(store.node_renew(node(11, 3), 1).await, Ok(false));
+    let of_twelve = if store.is_shared() { 2 } else { 1 };
+    let rows = [(10, 1), (11, 2), (12, of_twelve)].map(|(n, version)| Arc::new(node(n, version)));
+    assert_eq!(store.node_read_all().await, Ok(rows.to_vec()));
+    let same = store.audit_ends(store.audit_writers().await.unwrap()).await.unwrap();
+    assert_eq!(same, ends, "the trail does not tell of renewals");
     let gone = |version| plain(vec![Expect::Version(key, version)], vec![Effect::Delete(key)]);
     assert_eq!(store.commit(gone(1)).await, Ok(Outcome::Unmet(0)), "it was renewed since it was read");
     done(store.commit(gone(2)).await.unwrap());

@@ -33,14 +33,20 @@ impl Vault {
             if !anew {
                 self.alone_still(asked).await?;
             }
-            match self.node_commit(row.clone(), version, asked).await? {
-                Outcome::Done { .. } => {
-                    node.renewed(row.version, asked, anew);
-                    return Ok(());
-                }
-                // It was given up and its row swept, or a commit whose fate was not known has been done after all.
-                Outcome::Unmet(_) | Outcome::Claimed(_) => version = self.node_version().await?,
+            let is_done = match version {
+                // Taking a lease and losing it is for the trail to tell, and not that nothing has happened.
+                Some(version) if node.goes_on(asked) => self.store().node_renew(row.clone(), version).await?,
+                Some(_) | None => match self.node_commit(row.clone(), version, asked).await? {
+                    Outcome::Done { .. } => true,
+                    Outcome::Unmet(_) | Outcome::Claimed(_) => false,
+                },
+            };
+            if is_done {
+                node.renewed(row.version, asked, anew);
+                return Ok(());
             }
+            // It was given up and its row swept, or what was written without an answer has been done after all.
+            version = self.node_version().await?;
         }
         Err(VaultError::Contended)
     }

@@ -262,15 +262,16 @@ impl Intruder {
         outcome
     }
 
-    async fn renewed(&self, commit: Commit) -> Result<Outcome, StoreFault> {
+    /// Does a renewal, unless there is a plot.
+    async fn renewed<T>(&self, renew: impl Future<Output = Result<T, StoreFault>>) -> Result<T, StoreFault> {
         let renewal = self.plot.lock().unwrap().renewal;
         match renewal {
             Some((fault, false)) => Err(fault),
             Some((fault, true)) => {
-                self.done(commit).await?;
+                renew.await?;
                 Err(fault)
             }
-            None => self.done(commit).await,
+            None => renew.await,
         }
     }
 
@@ -312,7 +313,7 @@ impl Store for Intruder {
                 Box::pin(self.settled(commit))
             }
             Action::WebhookDeliver => Box::pin(self.delivered(commit)),
-            Action::NodeRenew => Box::pin(self.renewed(commit)),
+            Action::NodeRenew => Box::pin(self.renewed(self.done(commit))),
             Action::CardUpdate | Action::CardDelete => Box::pin(self.card_changed(commit)),
             _ => Box::pin(async move {
                 self.overtaken().await;
@@ -501,6 +502,11 @@ impl Store for Intruder {
             let rows = self.store.delivery_over(now, after, limit).await?;
             Ok(rows.into_iter().map(|row| self.changed_delivery(row)).collect())
         })
+    }
+
+    fn node_renew(&self, row: NodeRow, version: u32) -> Pending<'_, bool> {
+        // What is called is done, whether or not it is waited for.
+        Box::pin(self.renewed(async move { self.store.node_renew(row, version).await }))
     }
 
     fn node_read_all(&self) -> Pending<'_, Vec<Arc<NodeRow>>> {
