@@ -4,11 +4,11 @@ use core::pin::Pin;
 use core::time::Duration;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use panvault_model::Timestamp;
-use panvault_server::{Process, ProcessReport, Reloaded, Replicated, Tls, Validity};
-use panvault_store_postgres::{Database, Replication};
+use panvault_server::{Process, ProcessReport, Reloaded, Replicated, Standbys, Tls, Validity};
+use panvault_store_postgres::{Database, Replication, StandbyLag};
 use panvault_vault::Vault;
 use tokio::runtime::Handle;
 
@@ -18,6 +18,8 @@ const CERTIFICATE: &str = "certificate";
 const BIN_TABLE: &str = "bin_table";
 /// Time that a database has to say how it keeps what it is given.
 const DATABASE_TIME: Duration = Duration::from_secs(2);
+/// Time between two looks at its standbys.
+const STANDBYS_EVERY: Duration = Duration::from_secs(5);
 
 /// The process.
 pub(crate) struct Served {
@@ -30,6 +32,8 @@ pub(crate) struct Served {
     pub(crate) bins: Arc<LiveBins>,
     /// The database, where nodes share one.
     pub(crate) database: Option<Database>,
+    /// Its standbys, as they were last seen.
+    pub(crate) standbys: Mutex<Option<Standbys>>,
 }
 
 impl Process for Served {
@@ -37,6 +41,9 @@ impl Process for Served {
         // What a node has in its directory is nothing to speak of.
         let disk = self.database.is_none().then(|| disk(&self.directory));
         let (log_segments, disk_bytes) = disk.unzip();
+        // On a thread that may wait.
+        let replication =
+            self.database.as_ref().and_then(|database| Handle::current().block_on(replication(database)));
         ProcessReport {
             url: Some(self.url.clone()),
             metrics_url: self.metrics_url.clone(),
@@ -45,8 +52,13 @@ impl Process for Served {
             log_segments,
             disk_bytes,
             database: self.database.as_ref().map(|database| database.url().to_string()),
-            replication: self.database.as_ref().and_then(replication),
+            replication: replication.as_ref().map(replicated),
+            standby_lags: replication.map(|found| lags(&found)).unwrap_or_default(),
         }
+    }
+
+    fn standbys(&self) -> Option<Standbys> {
+        *self.standbys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn reload(&self) -> Pin<Box<dyn Future<Output = Vec<Reloaded>> + Send + '_>> {
@@ -102,15 +114,42 @@ impl Served {
     }
 }
 
-/// How a database keeps what is committed; `None` when it does not say so in time. On a thread that may wait.
-fn replication(database: &Database) -> Option<Replicated> {
-    let asked = async { tokio::time::timeout(DATABASE_TIME, database.replication()).await };
-    let Replication { standbys, synchronous } = Handle::current().block_on(asked).ok()?.ok()?;
-    Some(match (synchronous, standbys) {
+/// Looks at the standbys of the database often, for the metrics.
+pub(crate) async fn standbys_follow(served: Weak<Served>) {
+    loop {
+        let Some(served) = served.upgrade() else { return };
+        let Some(database) = &served.database else { return };
+        let found = replication(database).await;
+        let behind = |found: Replication| {
+            let most = |of: fn(&StandbyLag) -> u64| found.lags.iter().map(of).max().unwrap_or(0);
+            Standbys {
+                count: found.standbys,
+                is_synchronous: found.synchronous,
+                lag_bytes: most(|lag| lag.bytes),
+                lag_millis: most(|lag| lag.millis),
+            }
+        };
+        *served.standbys.lock().unwrap_or_else(PoisonError::into_inner) = found.map(behind);
+        drop(served);
+        tokio::time::sleep(STANDBYS_EVERY).await;
+    }
+}
+
+/// How a database keeps what is committed; `None` when it does not say so in time.
+async fn replication(database: &Database) -> Option<Replication> {
+    tokio::time::timeout(DATABASE_TIME, database.replication()).await.ok()?.ok()
+}
+
+const fn replicated(found: &Replication) -> Replicated {
+    match (found.synchronous, found.standbys) {
         (true, _) => Replicated::Synchronous,
         (false, 0) => Replicated::No,
         (false, _) => Replicated::Asynchronous,
-    })
+    }
+}
+
+fn lags(found: &Replication) -> Vec<(u64, u64)> {
+    found.lags.iter().map(|lag| (lag.bytes, lag.millis)).collect()
 }
 
 /// Segments of the log, and bytes of all files.

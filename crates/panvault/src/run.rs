@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, bail};
 use panvault_model::Timestamp;
@@ -13,7 +13,7 @@ use tokio::signal::unix::Signal;
 use tokio::sync::watch;
 
 use crate::data::OpenVault;
-use crate::process::{Served, warn_of_times};
+use crate::process::{Served, standbys_follow, warn_of_times};
 use crate::signals::Signals;
 use crate::socket::Socket;
 use crate::standard_error;
@@ -94,6 +94,7 @@ pub(crate) async fn bind(open: OpenVault, serving: Serving) -> anyhow::Result<Bo
         tls: tls.clone(),
         bins: Arc::clone(&open.bins),
         database: open.kept.database(),
+        standbys: Mutex::default(),
     });
     let process = Arc::clone(&served) as Arc<dyn Process>;
     let app = App::new(open.vault.clone(), serving.server)
@@ -159,6 +160,7 @@ impl Bound {
         let Self { open, socket, api, metrics, tls, app, served, signals, drain, .. } = self;
         let OpenVault { vault, operator, kept, bins } = open;
         let Signals { stop: mut asked, hangup } = signals;
+        tokio::spawn(standbys_follow(Arc::downgrade(&served)));
         tokio::spawn(reload(served, hangup));
         // Whatever was put there while no server ran.
         bins.note(&vault).await;

@@ -314,7 +314,8 @@ fn metrics_answer(app: &App, path: &str) -> Response<String> {
     // As of the API, with or without a slash at its end.
     let mut response = match path.strip_suffix('/').unwrap_or(path) {
         "/metrics" => {
-            let mut response = Response::new(app.metrics().page(app.vault(), app.answers()));
+            let standbys = app.process().and_then(|process| process.standbys());
+            let mut response = Response::new(app.metrics().page(app.vault(), app.answers(), standbys));
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(kind));
             response

@@ -264,6 +264,8 @@ async fn answer(
     }
     let reader = (!wanted.is_empty()).then(|| caller.clone());
     let counter = caller.documents_counter();
+    // What only reads, and names what it reads, can be judged once more.
+    let again = (parts.method == Method::GET && endpoint.list.is_none()).then(|| caller.clone());
     let asked = Asked {
         caller,
         faults,
@@ -282,7 +284,22 @@ async fn answer(
     };
     let answered = match answered {
         Ok(answer) => Ok(answer),
-        Err(refusal) => Err(Box::pin(missed(app, counter, refusal)).await),
+        Err(refusal) => match (Box::pin(missed(app, counter, refusal)).await, again) {
+            (Missed::Not(refusal), _) | (Missed::MovedOn(refusal), None) => Err(refusal),
+            // By documents of a moment after the request began: what is not found now was not there, however often they change.
+            (Missed::MovedOn(_), Some(caller)) => {
+                let asked = Asked {
+                    caller: app.vault().caller_again(&caller)?,
+                    faults: Faults::default(),
+                    id: in_path(params).map(str::to_owned),
+                    query: parts.uri.query().map(str::to_owned),
+                    body: Body::default(),
+                    idempotency: None,
+                    reads: Reads::Page,
+                };
+                (endpoint.handler)(Arc::clone(app), asked).await
+            }
+        },
     };
     let mut answer = answered.inspect_err(|refusal| {
         if refusal.code == ErrorCode::IdempotencyMismatch {
@@ -397,16 +414,27 @@ fn administers(endpoint: &Endpoint) -> bool {
         .any(|noun| endpoint.operation.starts_with(noun))
 }
 
-/// What is said where something was not found: where another node has changed documents since the request began, it may be there by now. Nothing
-/// was done, and what is sent again is judged by them.
-async fn missed(app: &App, counter: u32, refusal: Refusal) -> Refusal {
+/// What becomes of a refusal.
+enum Missed {
+    /// It stands.
+    Not(Refusal),
+    /// Nothing was found, and documents have changed since the request began: it may be there by now. Nothing was done, and what is sent again is judged
+    /// by them.
+    MovedOn(Refusal),
+}
+
+/// Looks whether another node has changed documents since a request began that found nothing.
+async fn missed(app: &App, counter: u32, refusal: Refusal) -> Missed {
     if refusal.code != ErrorCode::NotFound {
-        return refusal;
+        return Missed::Not(refusal);
     }
     match app.vault().documents_moved_on(counter).await {
-        Ok(false) => refusal,
-        Ok(true) => Refusal::with(ErrorCode::Busy, "node", "has just seen what another changed; try again"),
-        Err(error) => error.into(),
+        Ok(false) => Missed::Not(refusal),
+        Ok(true) => {
+            let what = "has just seen what another changed; try again";
+            Missed::MovedOn(Refusal::with(ErrorCode::Busy, "node", what))
+        }
+        Err(error) => Missed::Not(error.into()),
     }
 }
 

@@ -51,7 +51,7 @@ pub use crate::app::App;
 pub use crate::limits::{RequestLimits, ServerSettings};
 pub use crate::local::{Local, LocalAnswer, LocalClient, LocalFault, LocalMethod};
 pub use crate::openapi::openapi;
-pub use crate::process::{Process, ProcessReport, Reloaded, Replicated};
+pub use crate::process::{Process, ProcessReport, Reloaded, Replicated, Standbys};
 pub use crate::proxies::{NotNetworks, TrustedProxies};
 pub use crate::tls::{Tls, TlsFault, Validity};
 pub use crate::try_page::TryShop;

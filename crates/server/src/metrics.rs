@@ -1,3 +1,5 @@
+mod nodes;
+
 use core::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::Arc;
 
@@ -11,6 +13,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::answers::Answers;
+use crate::metrics::nodes::NodeMetrics;
+use crate::process::Standbys;
 
 /// What is counted. No label ever holds an id or anything else that a caller sends.
 pub(crate) struct Metrics {
@@ -42,6 +46,7 @@ pub(crate) struct Metrics {
     bins_version: Gauge<u64, AtomicU64>,
     bins_rows: Gauge<u64, AtomicU64>,
     bins_age_seconds: Gauge<u64, AtomicU64>,
+    nodes: NodeMetrics,
     ready: Gauge<i64, AtomicI64>,
     log_lines_dropped: Counter,
     /// Where that is counted, for a log is not the server's.
@@ -104,6 +109,7 @@ impl Metrics {
             bins_version: Gauge::default(),
             bins_rows: Gauge::default(),
             bins_age_seconds: Gauge::default(),
+            nodes: NodeMetrics::default(),
             ready: Gauge::default(),
             log_lines_dropped: Counter::default(),
             log_lines_dropped_in: Arc::default(),
@@ -220,6 +226,7 @@ impl Metrics {
             "Seconds since that list was imported",
             metrics.bins_age_seconds.clone(),
         );
+        metrics.nodes.register(registry);
         registry.register("ready", "1 when the vault takes writes", metrics.ready.clone());
         registry.register(
             "log_lines_dropped",
@@ -246,8 +253,9 @@ impl Metrics {
     }
 
     /// The page that a scraper reads.
-    pub(crate) fn page(&self, vault: &Vault, answers: &Answers) -> String {
+    pub(crate) fn page(&self, vault: &Vault, answers: &Answers, standbys: Option<Standbys>) -> String {
         let status = vault.status();
+        self.nodes.set(&status, standbys);
         self.answers_bytes.set(answers.bytes() as u64);
         self.webhooks_waiting.set(status.webhooks.waiting);
         self.webhooks_delivered.inner().store(status.webhooks.delivered, Ordering::Relaxed);

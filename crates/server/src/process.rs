@@ -6,6 +6,10 @@ use panvault_model::Timestamp;
 pub trait Process: Send + Sync {
     /// How it is. It may read a directory, so it is asked on a thread that may wait.
     fn report(&self) -> ProcessReport;
+    /// How far the standbys of the database are behind, as it was last seen; `None` where nodes share none, or that is not seen.
+    fn standbys(&self) -> Option<Standbys> {
+        None
+    }
     /// Reads again what may change while it runs, and says of each what became of it.
     fn reload(&self) -> Pin<Box<dyn Future<Output = Vec<Reloaded>> + Send + '_>>;
 }
@@ -29,6 +33,21 @@ pub struct ProcessReport {
     pub database: Option<String>,
     /// How the database keeps what is committed.
     pub replication: Option<Replicated>,
+    /// Bytes that each standby has not applied, and the milliseconds that it took lately, in the same order; empty where that is not seen.
+    pub standby_lags: Vec<(u64, u64)>,
+}
+
+/// The standbys of a database.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standbys {
+    /// How many are connected.
+    pub count: u64,
+    /// Whether a commit waits for one.
+    pub is_synchronous: bool,
+    /// Bytes that the one has not applied that is behind most.
+    pub lag_bytes: u64,
+    /// Milliseconds that the slowest took lately.
+    pub lag_millis: u64,
 }
 
 /// How a database keeps what is committed.

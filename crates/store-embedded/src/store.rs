@@ -403,6 +403,7 @@ impl Store for EmbeddedStore {
             patrolled: shared.tallies.is_patrolled(),
             sequence: shared.durable.load(Ordering::SeqCst),
             waiting: shared.queue.len(),
+            ..StoreStatus::default()
         }
     }
 

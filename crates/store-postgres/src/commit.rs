@@ -9,10 +9,11 @@ mod renewal;
 mod statement;
 
 use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use panvault_model::NodeId;
-use panvault_store::{Chain, Commit, Outcome, Pending, StoreFault, StoreStatus};
+use panvault_store::{Batches, Chain, Commit, Outcome, Pending, StoreFault, StoreStatus};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -35,6 +36,7 @@ pub(crate) struct Job {
 pub(crate) struct Progress {
     /// Commits that this node has done.
     done: AtomicU64,
+    batches: Mutex<Batches>,
     fault: Mutex<Option<StoreFault>>,
 }
 
@@ -42,6 +44,14 @@ impl Progress {
     pub(crate) fn done(&self, commits: u64) {
         self.done.store(commits, Ordering::SeqCst);
         *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// So many commits were written together, in so long.
+    pub(crate) fn batch(&self, commits: u64, time: Duration) {
+        let mut batches = self.batches.lock().unwrap_or_else(PoisonError::into_inner);
+        batches.count += 1;
+        batches.commits += commits;
+        batches.micros = batches.micros.saturating_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
     }
 
     pub(crate) fn fault_now(&self) -> Option<StoreFault> {
@@ -106,6 +116,7 @@ impl Committer {
             sequence: self.progress.done.load(Ordering::SeqCst),
             patrolled: true,
             waiting,
+            batches: *self.progress.batches.lock().unwrap_or_else(PoisonError::into_inner),
             ..StoreStatus::default()
         }
     }

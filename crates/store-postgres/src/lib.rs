@@ -3,6 +3,7 @@
 mod audit;
 mod commit;
 mod connect;
+mod examine;
 mod fault;
 mod import;
 pub mod limits;
@@ -20,8 +21,9 @@ mod url;
 mod vault;
 
 pub use crate::connect::{ConnectError, Database, Password, PostgresSettings};
+pub use crate::examine::{ExaminedRow, key_bytes};
 pub use crate::import::TrailImport;
 pub use crate::migrate::{Applied, Change, MigrateError, Migration, SchemaState};
 pub use crate::store::PostgresStore;
 pub use crate::url::{PostgresUrl, UrlFault};
-pub use crate::vault::{Replication, VaultRow};
+pub use crate::vault::{Replication, StandbyLag, VaultRow};

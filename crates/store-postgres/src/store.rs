@@ -40,6 +40,10 @@ impl PostgresStore {
         self.committer.stopped()
     }
 
+    pub(crate) fn chain(&self) -> &dyn Chain {
+        self.chain.as_ref()
+    }
+
     /// The database that it is in.
     pub fn database(&self) -> &Database {
         &self.database

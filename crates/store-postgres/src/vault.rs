@@ -22,12 +22,23 @@ pub struct VaultRow {
 }
 
 /// Whether what is committed is elsewhere too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replication {
     /// Standbys that are connected.
     pub standbys: u64,
     /// Whether a commit waits for one of them.
     pub synchronous: bool,
+    /// How far each is behind; empty where the database does not let its user see that.
+    pub lags: Vec<StandbyLag>,
+}
+
+/// How far a standby is behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StandbyLag {
+    /// Bytes of the log that it has not applied.
+    pub bytes: u64,
+    /// Milliseconds that it took lately to apply what was written.
+    pub millis: u64,
 }
 
 const DAMAGED: StoreFault = StoreFault::Read("the row about the vault is not as it was written");
@@ -98,7 +109,24 @@ impl Database {
             row.try_get(0).map_err(|_| StoreFault::Read("the database counts no standbys"))?;
         let synchronous =
             row.try_get(1).map_err(|_| StoreFault::Read("the database says not how it commits"))?;
-        Ok(Replication { standbys: u64::try_from(standbys).unwrap_or(0), synchronous })
+        let standbys = u64::try_from(standbys).unwrap_or(0);
+        let lags = if standbys == 0 { Vec::new() } else { self.lags().await.unwrap_or_default() };
+        Ok(Replication { standbys, synchronous, lags })
+    }
+
+    /// How far each standby is behind. A user without the rights of `pg_monitor` sees that they are there, and no more.
+    async fn lags(&self) -> Result<Vec<StandbyLag>, StoreFault> {
+        let sql = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)::int8, \
+                   coalesce(extract(epoch FROM replay_lag) * 1000, 0)::int8 \
+                   FROM pg_stat_replication WHERE replay_lsn IS NOT NULL ORDER BY application_name, pid";
+        let rows = self.query(sql, &[]).await?;
+        let lag = |row: &tokio_postgres::Row| {
+            let (bytes, millis): (i64, i64) = (row.try_get(0).ok()?, row.try_get(1).ok()?);
+            // One that has just applied all may be ahead of what was asked before it.
+            let most = |number: i64| u64::try_from(number).unwrap_or(0);
+            Some(StandbyLag { bytes: most(bytes), millis: most(millis) })
+        };
+        Ok(rows.iter().filter_map(lag).collect())
     }
 
     /// Refuses a database that acknowledges what it has not written to its disk.

@@ -83,6 +83,19 @@ pub struct StoreStatus {
     pub behind: u64,
     /// Commits that wait to be written.
     pub waiting: usize,
+    /// What was written in one go since the start, where that is counted.
+    pub batches: Batches,
+}
+
+/// Commits that were written together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Batches {
+    /// How often something was written.
+    pub count: u64,
+    /// Commits that were in it.
+    pub commits: u64,
+    /// Microseconds that it took, until it was known to be durable.
+    pub micros: u64,
 }
 
 /// How many rows there are of those that are counted as they are written.

@@ -43,7 +43,8 @@ pub use panvault_store::{
 pub use crate::account::{AccountChange, AccountView, MadeAccount, NewAccount};
 pub use crate::api_key::{ApiKeyChange, ApiKeyRotation, ApiKeyView, MadeApiKey, NewApiKey};
 pub use crate::audit::{
-    Origin, RefusedCaller, TrailExamined, operation_name, trail_examine, trail_moved, vault_chain,
+    Origin, RefusedCaller, TrailExamined, operation_name, trail_examine, trail_examine_each, trail_moved,
+    vault_chain,
 };
 pub use crate::bin::BinView;
 pub use crate::card::{CardChange, CardView, CvvChange, Metadata, Refreshed};
@@ -54,7 +55,7 @@ pub use crate::document::{DocumentPlan, documents_differ};
 pub use crate::error::{FieldFault, Named, VaultError, with_causes};
 pub use crate::idempotency::{Done, Idempotency};
 pub use crate::limit::{GuardSettings, LimitReached, Limiter, Quota};
-pub use crate::node::{NodesView, nodes_there};
+pub use crate::node::{NodeStatus, NodesView, nodes_there};
 pub use crate::organisation::{NewOrganisation, OrganisationChange};
 pub use crate::permit::{
     AccountCreate, AccountDelete, AccountList, AccountRead, AccountUpdate, AccountWebhookSecret,

@@ -50,6 +50,8 @@ struct State {
     /// When it was last held against the clock that nodes share, the calendar here was another.
     has_wrong_calendar: bool,
     duty: Option<Duty>,
+    /// Nodes that lived when it was last looked, this one among them.
+    alive: u64,
     /// Version of the predecessor's row when this node began.
     predecessor_version: Option<u32>,
     /// Number of the last checkpoint of the audit trail that this node has seen.
@@ -94,6 +96,20 @@ impl Node {
     /// Whether transactions are refused for want of a lease.
     pub(crate) fn is_lease_lost(&self) -> bool {
         self.term(&self.state()).is_none()
+    }
+
+    /// How it stands with the others; `None` where there can be none.
+    pub(crate) fn status(&self, documents_age_millis: u64) -> Option<NodeStatus> {
+        if !self.is_shared {
+            return None;
+        }
+        let (state, now) = (self.state(), self.clock.now());
+        Some(NodeStatus {
+            lease_millis: state.lease.as_ref().map_or(0, |lease| lease.millis_left(now)),
+            has_duty: state.duty.is_some_and(|duty| duty.is_ours),
+            alive: state.alive,
+            documents_age_millis,
+        })
     }
 
     /// Notes a checkpoint of the audit trail, unless there was a later one.
@@ -156,6 +172,19 @@ impl Node {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How it stands with a node that is one of several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeStatus {
+    /// Milliseconds that are left of its lease, by its own clocks; 0 where it has none.
+    pub lease_millis: u64,
+    /// Whether it does what one does for all, when it was last looked.
+    pub has_duty: bool,
+    /// Nodes that lived then, this one among them.
+    pub alive: u64,
+    /// Milliseconds since its documents were seen to be those of the store.
+    pub documents_age_millis: u64,
 }
 
 /// A transaction or refund that a task of this node has in hand, until this is dropped.

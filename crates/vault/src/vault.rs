@@ -27,7 +27,7 @@ use crate::limits::{
     AUDIT_LISTS, AUDIT_LISTS_MAX, CVV_TTL_SECONDS_MAX, DOCUMENT_LISTS, DOCUMENT_LISTS_MAX,
     LEASE_RENEWAL_SECONDS, LEASE_RETRY_SECONDS,
 };
-use crate::node::Node;
+use crate::node::{Node, NodeStatus};
 use crate::permit::{Caller, Credential, Operation, Permit, Scope, StatusRead};
 use crate::throttle::Throttle;
 use crate::webhook::{Deliveries, WebhookCounts};
@@ -90,6 +90,8 @@ pub struct VaultStatus {
     pub lease_lost: bool,
     /// Requests with a key are refused until this node sees again whether others have changed documents.
     pub documents_unseen: bool,
+    /// How it stands with the other nodes; `None` where there can be none.
+    pub node: Option<NodeStatus>,
     /// When what has expired was last removed to the end, if it was since the start.
     pub swept_at: Option<Timestamp>,
 }
@@ -382,6 +384,7 @@ impl Vault {
             webhooks: self.deliveries().counts(),
             lease_lost: self.node().is_lease_lost(),
             documents_unseen: self.documents_are_recent(self.now()).is_err(),
+            node: self.node().status(self.documents_seen().age_millis(self.now())),
             swept_at: Some(self.inner.swept_at.load(Ordering::Relaxed))
                 .filter(|millis| *millis > 0)
                 .map(Timestamp::from_unix_millis),

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use panvault_keys::VaultKeys;
 use panvault_processor::Connector;
 use panvault_store::{
-    ApiKeyUseRow, CardRow, CustomerRow, DeliveryRow, DocumentRow, HistoryRow, IdempotencyRow, RefundRow, Row,
-    RowKey, TransactionRow,
+    ApiKeyUseRow, CardCvvRow, CardRow, CustomerRow, DeliveryRow, DocumentRow, HistoryRow, IdempotencyRow,
+    NodeRow, RefundRow, Row, RowKey, TransactionRow,
 };
 
 use crate::document::Snapshot;
@@ -119,6 +119,33 @@ impl RowVerifier {
     pub fn idempotency(&self, row: &IdempotencyRow) -> Result<(), VaultError> {
         seal::idempotency_verify(&self.keys, row)?;
         answer_readable(&row.answer).map_err(|_| VaultError::Tampered(RowKey::Idempotency(row.key)))
+    }
+
+    /// What is known of a card's CVV bears its tag.
+    pub fn card_cvv(&self, row: &CardCvvRow) -> Result<(), VaultError> {
+        seal::card_cvv_verify(&self.keys, row, row.card)
+    }
+
+    /// A node's row bears its tag.
+    pub fn node(&self, row: &NodeRow) -> Result<(), VaultError> {
+        seal::node_verify(&self.keys, row)
+    }
+
+    /// Any row is whole, as the functions for each kind have it; but a document, which is held against the others and their head when this is opened.
+    pub fn row_whole(&self, row: &Row) -> Result<(), VaultError> {
+        match row {
+            Row::Card(row) => self.card(row),
+            Row::Transaction(row) => self.transaction(row),
+            Row::History(row) => self.history(row),
+            Row::Document(_) => Ok(()),
+            Row::Idempotency(row) => self.idempotency(row),
+            Row::CardCvv(row) => self.card_cvv(row),
+            Row::Node(row) => self.node(row),
+            Row::ApiKeyUse(row) => self.api_key_use(row),
+            Row::Refund(row) => self.refund(row),
+            Row::Customer(row) => self.customer(row),
+            Row::Delivery(row) => self.delivery(row),
+        }
     }
 
     /// The card number is here for a moment, and is gone when this answers.

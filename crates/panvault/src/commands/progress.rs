@@ -1,6 +1,8 @@
 use std::io::{IsTerminal, Write, stderr};
 
 const CELLS: u64 = 30;
+/// Things of an unknown number between two that are shown.
+const SHOWN_EVERY: u64 = 1_000;
 
 /// How far something is, on one line of standard error; says nothing when that is no terminal.
 pub(crate) struct Progress {
@@ -28,6 +30,35 @@ impl Progress {
     /// Leaves the line to what is printed next.
     pub(crate) fn end(self) {
         if self.shown.is_some() {
+            drop(write!(stderr(), "\r\x1b[K"));
+        }
+    }
+}
+
+/// How many things of an unknown number are done, on one line of standard error; says nothing when that is no terminal.
+pub(super) struct Counted {
+    what: &'static str,
+    shown: u64,
+    is_seen: bool,
+}
+
+impl Counted {
+    pub(super) fn new(what: &'static str) -> Self {
+        Self { what, shown: 0, is_seen: stderr().is_terminal() }
+    }
+
+    /// So many are done.
+    pub(super) fn at(&mut self, done: u64) {
+        if self.is_seen && done >= self.shown.saturating_add(SHOWN_EVERY) {
+            self.shown = done;
+            // Nobody is there to be told that this failed.
+            drop(write!(stderr(), "\r{done} {}", self.what));
+        }
+    }
+
+    /// Leaves the line to what is printed next.
+    pub(super) fn end(self) {
+        if self.shown > 0 {
             drop(write!(stderr(), "\r\x1b[K"));
         }
     }

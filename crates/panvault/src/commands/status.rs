@@ -137,12 +137,20 @@ fn lines(status: &Value) -> anyhow::Result<()> {
         };
         format!("{own}, one of {}{lost}", nodes("nodes"))
     });
-    let steps = format!(
-        "{} steps, of which {} are not in the view yet and {} more wait to be written",
-        said("steps"),
-        said("steps_behind"),
-        said("steps_waiting")
-    );
+    let steps = match &alive {
+        Some(_) => format!(
+            "{} steps of this node, and {} more wait to be written",
+            said("steps"),
+            said("steps_waiting")
+        ),
+        None => format!(
+            "{} steps, of which {} are not in the view yet and {} more wait to be written",
+            said("steps"),
+            said("steps_behind"),
+            said("steps_waiting")
+        ),
+    };
+    let seen = text("documents_age_milliseconds").map(|age| format!("as the database had them {age} ms ago"));
     let table = match text("bin_table_age_seconds") {
         Some(_) => format!(
             "version {}, {} rows, imported {}",
@@ -162,7 +170,10 @@ fn lines(status: &Value) -> anyhow::Result<()> {
         ("damaged", damaged),
         ("disk", disk),
         ("database", database),
+        ("standbys", standbys(status)),
         ("node", alive),
+        ("nodes", leases(status)),
+        ("documents", seen),
         ("written", Some(steps)),
         ("swept", Some(text("swept_at").unwrap_or_else(|| "not yet".to_owned()))),
         (
@@ -177,4 +188,25 @@ fn lines(status: &Value) -> anyhow::Result<()> {
         output::line(format!("  {name:12} {text}"))?;
     }
     Ok(())
+}
+
+/// How far each standby is behind, where that is seen.
+fn standbys(status: &Value) -> Option<String> {
+    let list = |name: &str| status.get(name).and_then(Value::as_array);
+    let (bytes, millis) = (list("standbys_lag_bytes")?, list("standbys_lag_milliseconds")?);
+    let each =
+        bytes.iter().zip(millis).map(|(bytes, millis)| format!("{bytes} bytes and {millis} ms behind"));
+    Some(each.collect::<Vec<_>>().join("; "))
+}
+
+/// The lease of each node that lives, and whose duty is what one does for all.
+fn leases(status: &Value) -> Option<String> {
+    let list = |name: &str| status.get(name).and_then(Value::as_array);
+    let (nodes, seconds) = (list("nodes")?, list("nodes_lease_seconds")?);
+    let on_duty = status.get("node_on_duty");
+    let each = nodes.iter().zip(seconds).map(|(node, seconds)| {
+        let duty = if Some(node) == on_duty { ", on duty" } else { "" };
+        format!("{} (lease {seconds} s{duty})", node.as_str().unwrap_or("-"))
+    });
+    Some(each.collect::<Vec<_>>().join(", "))
 }

@@ -334,3 +334,46 @@ fn a_node_whose_commits_are_lost_ends_and_is_started_anew() {
 fn begin() -> Instant {
     Instant::now()
 }
+
+/// The bug: rows that whoever writes to the database took away, put back or changed were noticed by nobody until they were read. Its cause: nothing counted them, and `doctor` read
+/// documents alone. Its cure: it reads every row, and holds those that are there against the audit trail.
+#[test]
+fn doctor_finds_rows_that_were_taken_away_put_back_or_changed() {
+    let cluster = Cluster::make();
+    let node = cluster.serve("vault");
+    let cards: Vec<_> = (0..5).map(|_| node.make("/v1/card", &cluster.card_body(None))).collect();
+    let paid = node.make("/v1/transaction", &cluster.payment_body(id(&cards[0])));
+    let sql = |statement: &str| cluster.postgres.sql(&cluster.database.name, statement);
+    let config = cluster.settings();
+    let doctor = || {
+        let ended = run(&["doctor", "--json", "--config", path(&config)]);
+        serde_json::from_str::<Value>(&ended.out).unwrap()
+    };
+    let report = doctor();
+    assert_eq!((&report["healthy"], &report["rows"]["cards"]), (&json!(true), &json!(5)), "{report}");
+    sql(&format!("CREATE TABLE kept AS SELECT * FROM card WHERE id = '\\x{}'", id(&cards[1])));
+    let deleted = http_send(
+        &format!("{}/v1/card/{}", node.url, id(&cards[1])),
+        "DELETE",
+        &[("X-APIKEY", node.key.as_str())],
+        None,
+    );
+    assert!(deleted.unwrap().status < 300);
+    assert_eq!(doctor()["healthy"], json!(true), "a card that was deleted is missed by nobody");
+    sql("INSERT INTO card SELECT * FROM kept");
+    sql(&format!("DELETE FROM card WHERE id = '\\x{}'", id(&cards[2])));
+    sql(&format!("UPDATE card SET fingerprint = fingerprint + 1 WHERE id = '\\x{}'", id(&cards[3])));
+    sql(&format!("DELETE FROM payment WHERE id = '\\x{}'", id(&paid)));
+    let report = doctor();
+    let said = report["findings"].to_string();
+    for wanted in [
+        format!("card {} was deleted, and is there again", id(&cards[1])),
+        format!("card {} is gone, and the audit trail tells of nobody who deleted it", id(&cards[2])),
+        format!("card {} cannot be read, or is not where its columns say", id(&cards[3])),
+        format!("transaction {} is gone", id(&paid)),
+        format!("step of transaction {} is of a transaction that is gone", id(&paid)),
+    ] {
+        assert!(said.contains(&wanted), "{wanted}: {said}");
+    }
+    assert!(!said.contains(id(&cards[4])), "{said}");
+}

@@ -17,9 +17,13 @@ pub(crate) struct StatusView {
     pub(crate) totals: VaultTotals,
     pub(crate) report: ProcessReport,
     pub(crate) nodes: Option<NodesView>,
+    /// Of the nodes, in their order.
+    pub(crate) lease_seconds: Option<Vec<Count>>,
+    /// Of the standbys: bytes, and milliseconds.
+    pub(crate) standby_lags: Option<(Vec<Count>, Vec<Count>)>,
 }
 
-type Count = Number<0, { u64::MAX }>;
+pub(crate) type Count = Number<0, { u64::MAX }>;
 
 impl Shown for Mode {
     const SHAPE: Shape = Shape::Names(&Names {
@@ -109,10 +113,20 @@ object! {
         optional "database" => &str = view.report.database.as_deref(), example "postgres://panvault@db.example/panvault?sslmode=verify-full";
         /// How it keeps what is committed.
         optional "replication" => Replicated = view.report.replication;
+        /// Bytes of the database's log that each standby has not applied; left out where the database does not let its user see that (`pg_monitor`).
+        optional "standbys_lag_bytes" => &[Count] = view.standby_lags.as_ref().map(|(bytes, _)| bytes.as_slice());
+        /// Milliseconds that each took lately to apply what was written, in the same order.
+        optional "standbys_lag_milliseconds" => &[Count] = view.standby_lags.as_ref().map(|(_, millis)| millis.as_slice());
         /// This node, where nodes share a database.
         optional "node" => NodeId = view.nodes.as_ref().map(|nodes| nodes.own);
         /// All that live.
         optional "nodes" => &[NodeId] = view.nodes.as_ref().map(|nodes| nodes.alive.as_slice());
+        /// Seconds that are left of the lease of each of those, in their order.
+        optional "nodes_lease_seconds" => &[Count] = view.lease_seconds.as_deref();
+        /// The one that sweeps, delivers webhooks, asks processors and writes checkpoints for all; left out while there is none.
+        optional "node_on_duty" => NodeId = view.nodes.as_ref().and_then(|nodes| nodes.duty);
+        /// Milliseconds since this node saw that its documents are those of the database. From two seconds on it refuses requests with a key.
+        optional "documents_age_milliseconds" => Count = view.status.node.map(|node| Number(node.documents_age_millis));
         /// Those that died, and whose payments others take over.
         optional "nodes_lost" => &[NodeId] = view.nodes.as_ref().map(|nodes| nodes.lost.as_slice());
         /// When all that has expired was last removed.

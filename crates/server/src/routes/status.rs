@@ -7,7 +7,8 @@ use crate::answer::Answer;
 use crate::app::App;
 use crate::asked::Asked;
 use crate::error::{ErrorCode, Refusal};
-use crate::object::status::{Status, StatusView};
+use crate::object::Number;
+use crate::object::status::{Count, Status, StatusView};
 use crate::process::ProcessReport;
 
 pub(crate) async fn read(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
@@ -22,6 +23,8 @@ pub(crate) async fn read(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refu
     };
     let report = report.map_err(|_panicked| Refusal::new(ErrorCode::Internal))?;
     let (ready, state) = app.ready();
+    let counts = |of: &[u64]| of.iter().map(|count| Number(*count)).collect::<Vec<Count>>();
+    let (bytes, millis): (Vec<u64>, Vec<u64>) = report.standby_lags.iter().copied().unzip();
     Ok(Answer::of::<Status>(&StatusView {
         is_ready: ready == StatusCode::OK,
         state,
@@ -30,6 +33,8 @@ pub(crate) async fn read(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refu
         now: vault.now().wall,
         status,
         totals,
+        standby_lags: (!bytes.is_empty()).then(|| (counts(&bytes), counts(&millis))),
+        lease_seconds: nodes.as_ref().map(|nodes| counts(&nodes.lease_seconds)),
         report,
         nodes,
     }))

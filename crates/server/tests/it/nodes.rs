@@ -93,3 +93,22 @@ fn what_was_just_made_at_one_node_is_found_at_every_other() {
     let missing = two.get(&one.parent.key, "/v1/card/aaaaaaaaaaaaaaaaaaaaaaaa");
     missing.fails(404, 109);
 }
+
+/// The bug: where documents changed all the time, a read of what is not there was answered 503 each time and never 404. Its cause: whatever had changed since the request began
+/// could have been what it missed. Its cure: what only reads is judged once more, by documents of after it began.
+#[test]
+fn what_is_not_there_is_not_found_however_often_documents_change() {
+    let store = MemoryStore::new();
+    let [one, two] = [1, 2].map(|n| Server::start_node(&store, NodeId::from_bytes([n; 12])));
+    let nobody = "0123456789abcdef01234567";
+    for name in ["first", "second", "third"] {
+        let key = &two.parent.key;
+        assert_eq!(two.get(key, &format!("/v1/card/{nobody}")).status, 404);
+        let made = one.make_tenant(name, None);
+        // Documents have moved on, of which this node does not know yet.
+        two.get(key, &format!("/v1/card/{nobody}")).fails(404, 109);
+        two.get(key, &format!("/v1/transaction/{nobody}")).fails(404, 109);
+        let card = one.make_card(&made, None);
+        assert_eq!(two.get(&made.key, &format!("/v1/card/{card}")).status, 200);
+    }
+}

@@ -150,7 +150,7 @@ impl Engine {
             }
             if !fate.is_empty() {
                 match self.look(&mut fate).await {
-                    Seen::Done(step, answers) => return self.done(&step, answers, &mut replies),
+                    Seen::Done(step, answers) => return self.done(&step, answers, &mut replies, begun),
                     Seen::Open => {}
                     Seen::Dead => fate.clear(),
                     Seen::Strange => {
@@ -179,7 +179,7 @@ impl Engine {
             let attempt =
                 if with_care { attempting.decide(&commits).await } else { attempting.hope(&commits).await };
             let refusal = match attempt {
-                Attempt::Done(step, answers) => return self.done(&step, answers, &mut replies),
+                Attempt::Done(step, answers) => return self.done(&step, answers, &mut replies, begun),
                 Attempt::Unknown(step, answers) => {
                     tracing::warn!(
                         advice = "none; it is looked up before anything else is written",
@@ -228,8 +228,9 @@ impl Engine {
         }
     }
 
-    fn done(&mut self, step: &Step, answers: Vec<Answer>, replies: &mut Replies) {
+    fn done(&mut self, step: &Step, answers: Vec<Answer>, replies: &mut Replies, begun: Instant) {
         self.end.follow(step);
+        self.progress.batch(step.count, begun.elapsed());
         self.progress.done(self.end.place - 1);
         replies.give(answers);
     }

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use panvault_keys::VaultKeys;
 use panvault_model::{Id, NodeId};
 use panvault_store::checkpoint::audit_end_decode;
-use panvault_store::{Action, DocumentKind, Store, StoreFault};
+use panvault_store::{Action, AuditRecord, DocumentKind, Store, StoreFault};
 
 use crate::audit::checkpoint::{checkpoint_read, number_of};
 use crate::audit::moved::vault_chain;
@@ -27,6 +27,15 @@ pub struct TrailExamined {
 /// Reads the trail of every node that shares a store and holds it against its chain, against the one that began after it, and against the
 /// checkpoint; and the documents against what all trails tell of them: those of an earlier moment are genuine, and agree with one another. Nodes may go on writing meanwhile. Fails only when the store cannot be read at all.
 pub async fn trail_examine(store: &dyn Store, keys: &VaultKeys) -> Result<TrailExamined, VaultError> {
+    trail_examine_each(store, keys, &mut |_| {}).await
+}
+
+/// The same, and hands out every record that verifies.
+pub async fn trail_examine_each(
+    store: &dyn Store,
+    keys: &VaultKeys,
+    each: &mut (dyn FnMut(&AuditRecord) + Send),
+) -> Result<TrailExamined, VaultError> {
     let mut examined = TrailExamined::default();
     // Before the checkpoint: whoever has written by then is in it.
     let writers: BTreeSet<NodeId> = store.audit_writers().await?.into_iter().collect();
@@ -52,7 +61,7 @@ pub async fn trail_examine(store: &dyn Store, keys: &VaultKeys) -> Result<TrailE
             break;
         }
         let is_vaults = writer == vault_chain(keys);
-        let chain = Chain::read(store, writer, is_vaults, &mut examined.findings).await?;
+        let chain = Chain::read(store, writer, is_vaults, &mut examined.findings, each).await?;
         examined.nodes += 1;
         examined.records += chain.records;
         noted = noted.max(chain.checkpoint);
@@ -150,6 +159,7 @@ impl Chain {
         writer: NodeId,
         is_vaults: bool,
         findings: &mut Vec<String>,
+        each: &mut (dyn FnMut(&AuditRecord) + Send),
     ) -> Result<Self, VaultError> {
         let mut chain = Self { records: 0, is_whole: true, before: None, checkpoint: 0, changes: 0 };
         loop {
@@ -173,6 +183,7 @@ impl Chain {
                     return Ok(chain);
                 }
                 chain.records += 1;
+                each(record);
                 if record.place == 1 && !is_vaults {
                     if record.note.action == Action::NodeStart {
                         let before = record.note.object;

@@ -43,9 +43,13 @@ impl DocumentsSeen {
     }
 
     fn is_recent(&self, now: Now) -> bool {
+        self.age_millis(now) <= DOCUMENTS_SEEN_MILLIS_MAX
+    }
+
+    /// Since then, by the clock that shows more.
+    pub(crate) fn age_millis(&self, now: Now) -> u64 {
         let age = |now: u64, seen: &AtomicU64| now.saturating_sub(seen.load(Ordering::SeqCst));
-        age(now.monotonic_millis, &self.monotonic_millis) <= DOCUMENTS_SEEN_MILLIS_MAX
-            && age(now.wall.unix_millis(), &self.wall_millis) <= DOCUMENTS_SEEN_MILLIS_MAX
+        age(now.monotonic_millis, &self.monotonic_millis).max(age(now.wall.unix_millis(), &self.wall_millis))
     }
 
     /// Whoever looks says so, one after the other.

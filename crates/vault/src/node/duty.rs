@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
-use panvault_model::Timestamp;
+use panvault_model::{NodeId, Timestamp};
 use panvault_store::NodeRow;
 
 use crate::error::VaultError;
 use crate::limits::DUTY_LOOK_MILLIS;
-use crate::node::lease::{is_there, is_wrong};
+use crate::node::lease::{has_run_out, is_there, is_wrong};
 use crate::seal;
 use crate::vault::Vault;
 
@@ -19,7 +19,7 @@ pub(crate) struct Nodes {
 #[derive(Clone, Copy)]
 pub(super) struct Duty {
     asked_millis: u64,
-    is_ours: bool,
+    pub(super) is_ours: bool,
 }
 
 impl Vault {
@@ -49,18 +49,24 @@ impl Vault {
         if let Some(duty) = known.filter(|duty| asked_millis < duty.asked_millis + DUTY_LOOK_MILLIS) {
             return Ok(duty.is_ours);
         }
-        let Nodes { rows, now } = self.nodes_read().await?;
-        let has_calendar = !is_wrong(self.now().wall, now);
-        // A row that is not of the vault keeps nobody from anything.
-        let can = |row: &&Arc<NodeRow>| row.part.is_none_or(|part| part.serves) && is_there(row, now);
-        let there = rows.iter().filter(|row| can(row) && seal::node_verify(self.keys(), row).is_ok());
-        let first = there.map(|row| row.id).min();
+        let nodes = self.nodes_read().await?;
+        let has_calendar = !is_wrong(self.now().wall, nodes.now);
+        let first = self.duty_of(&nodes);
+        let alive = nodes.rows.iter().filter(|row| !has_run_out(row, nodes.now)).count();
         let mut state = node.state();
+        state.alive = alive as u64;
         let is_ours = first == Some(node.id) && has_calendar && !state.is_stopping;
         if known.is_none_or(|known| known.is_ours != is_ours) {
             tracing::info!(node.id = %node.id, is_ours, "node.duty");
         }
         state.duty = Some(Duty { asked_millis, is_ours });
         Ok(is_ours)
+    }
+
+    /// Whose duty it is by these rows. One that is not of the vault keeps nobody from anything.
+    pub(super) fn duty_of(&self, nodes: &Nodes) -> Option<NodeId> {
+        let can = |row: &&Arc<NodeRow>| row.part.is_none_or(|part| part.serves) && is_there(row, nodes.now);
+        let there = nodes.rows.iter().filter(|row| can(row) && seal::node_verify(self.keys(), row).is_ok());
+        there.map(|row| row.id).min()
     }
 }

@@ -43,6 +43,12 @@ impl Lease {
         self.has_left(SEND_SECONDS, now)
     }
 
+    /// What is left of it, by the clock that shows less.
+    pub(super) fn millis_left(&self, now: Now) -> u64 {
+        let monotonic = self.until.monotonic_millis.saturating_sub(now.monotonic_millis);
+        monotonic.min(self.until.wall.unix_millis().saturating_sub(now.wall.unix_millis()))
+    }
+
     /// Whether more than so many seconds are left.
     pub(super) fn has_left(&self, seconds: u64, now: Now) -> bool {
         now.monotonic_millis.saturating_add(seconds * 1000) < self.until.monotonic_millis

@@ -17,6 +17,10 @@ pub struct NodesView {
     pub own: NodeId,
     /// Those that live, this one among them unless it has lost its lease, in the order of their ids.
     pub alive: Vec<NodeId>,
+    /// Seconds that are left of the lease of each of them.
+    pub lease_seconds: Vec<u64>,
+    /// The one that does what one does for all, as the rows say it now; `None` where none has renewed its lease of late.
+    pub duty: Option<NodeId>,
     /// Those whose lease has run out, and whose payments others take over.
     pub lost: Vec<NodeId>,
 }
@@ -30,10 +34,18 @@ impl Vault {
         if !self.node().is_shared() {
             return Ok(None);
         }
-        let Nodes { rows, now } = self.nodes_read().await?;
-        let mut view = NodesView { own: self.node().id(), alive: Vec::new(), lost: Vec::new() };
+        let nodes = self.nodes_read().await?;
+        let (own, duty) = (self.node().id(), self.duty_of(&nodes));
+        let mut view =
+            NodesView { own, alive: Vec::new(), lease_seconds: Vec::new(), duty, lost: Vec::new() };
+        let Nodes { rows, now } = nodes;
         for row in rows {
-            if has_run_out(&row, now) { &mut view.lost } else { &mut view.alive }.push(row.id);
+            if has_run_out(&row, now) {
+                view.lost.push(row.id);
+            } else {
+                view.alive.push(row.id);
+                view.lease_seconds.push(row.lease_until.unix_seconds().saturating_sub(now.unix_seconds()));
+            }
         }
         Ok(Some(view))
     }

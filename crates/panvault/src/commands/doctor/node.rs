@@ -1,5 +1,6 @@
 //! A node of a vault that is in a database: its directory and files, the way to the database, its tables, keys and documents, and who holds CVVs.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use panvault_store_embedded::Finding;
@@ -10,6 +11,7 @@ use crate::cli::Doctor;
 use crate::commands::doctor::{
     CVVS, DATABASE, DIRECTORY, KEYS, causes, certificates, issuers, machine, next,
 };
+use crate::commands::progress::Counted;
 use crate::commands::runtime;
 use crate::config::Config;
 use crate::data::{NodeDirectory, NodeExamined, mode_name};
@@ -30,14 +32,31 @@ pub(super) fn run(
         Err(error) => found(DIRECTORY, causes(error.as_ref())),
     }
     let root_key_file = config.root_key_file.as_deref();
-    let examined = runtime()?.block_on(node.examined(root_key_file, config.cvvs_held_max));
-    let NodeExamined { keys, vault, database, documents, cvvs, copies, mode, replication, unsecured } =
-        examined;
+    let mut progress = Counted::new("rows read");
+    let examined = runtime()?
+        .block_on(node.examined(root_key_file, config.cvvs_held_max, &mut |rows| progress.at(rows)));
+    progress.end();
+    let NodeExamined {
+        keys,
+        vault,
+        database,
+        documents,
+        rows,
+        trail,
+        cvvs,
+        copies,
+        mode,
+        replication,
+        unsecured,
+    } = examined;
     copies.into_iter().for_each(|fault| {
         found(KEYS, format!("{fault}; panvault serve writes it anew from the other copy"));
     });
     database.into_iter().for_each(|what| found(DATABASE, what));
     documents.into_iter().for_each(|what| found("row", what));
+    let counts = rows.as_ref().map(|rows| rows.counts.clone());
+    rows.into_iter().flat_map(|rows| rows.findings).for_each(|what| found("row", what));
+    trail.into_iter().for_each(|what| found("audit", what));
     cvvs.into_iter().for_each(|what| found(CVVS, what));
     let table =
         keys.as_ref().and_then(|keys| issuers(&node.path, &VaultTags::new(keys), None, &mut findings));
@@ -57,15 +76,16 @@ pub(super) fn run(
             findings.iter().map(|Finding { part, what }| json!({ "part": part, "what": what })).collect();
         let report = json!({
             "vault": vault, "mode": mode, "healthy": findings.is_empty(), "store": node.shared.store.to_string(),
+            "rows": counts.map(|counts| counts.into_iter().collect::<BTreeMap<_, _>>()),
             "bin_rows": table.map(|table| table.rows()), "findings": listed, "advice": advice, "next": next,
         });
         output::line(report.to_string())?;
     } else {
         let (vault, mode) = (vault.as_deref().unwrap_or("-"), mode.unwrap_or("-"));
-        output::line(format!(
-            "vault {vault} ({mode}): in {}; rows are held against their tags whenever they are read",
-            node.shared.store
-        ))?;
+        let read = counts.unwrap_or_default().into_iter().filter(|(_, count)| *count > 0);
+        let read: Vec<_> = read.map(|(name, count)| format!("{count} {name}")).collect();
+        let read = if read.is_empty() { "no rows were read".to_owned() } else { read.join(", ") };
+        output::line(format!("vault {vault} ({mode}): in {}: {read}", node.shared.store))?;
         for text in &advice {
             output::line(format!("advice: {text}"))?;
         }

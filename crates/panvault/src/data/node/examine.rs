@@ -1,24 +1,34 @@
 //! What a doctor finds of a node. Nothing is changed.
 
+mod presence;
+mod rows;
+
 use core::time::Duration;
+use std::collections::HashSet;
 use std::path::Path;
 
 use panvault_keys::VaultKeys;
 use panvault_model::VaultId;
-use panvault_store::Store;
+use panvault_store::{Store, Table};
 use panvault_store_postgres::{Database, PostgresStore};
-use panvault_vault::{Mode, RowVerifier, SystemClock, documents_differ};
+use panvault_vault::{Mode, RowVerifier, SystemClock, documents_differ, trail_examine_each};
 
 use crate::config::Cvvs;
 use crate::data::chain;
 use crate::data::header::{CopyFault, OpenHeader};
 use crate::data::node::NodeDirectory;
 use crate::data::node::database::unsecured;
+use crate::data::node::examine::presence::{Candidates, Presence};
+use crate::data::node::examine::rows::{Rows, RowsExamined, named};
 use crate::data::node::open::cvv_server;
 use crate::data::open::node_make;
 
 /// Time that the database has for an answer.
 const READ_TIME: Duration = Duration::from_secs(10);
+/// Objects that are listed by name; the rest are counted.
+const LISTED_MAX: usize = 20;
+/// Objects that are looked up at a time.
+const LOOKED_UP: usize = 512;
 
 /// What was found, and what could be opened.
 #[derive(Default)]
@@ -30,6 +40,10 @@ pub(crate) struct NodeExamined {
     pub(crate) database: Vec<String>,
     /// Documents that are not what the vault wrote.
     pub(crate) documents: Vec<String>,
+    /// What was read of the rows; `None` where they could not be.
+    pub(crate) rows: Option<RowsExamined>,
+    /// What is wrong with the audit trail.
+    pub(crate) trail: Vec<String>,
     /// Why CVVs cannot be held.
     pub(crate) cvvs: Vec<String>,
     /// Copies of the keys that do not serve.
@@ -42,10 +56,16 @@ pub(crate) struct NodeExamined {
 
 impl NodeDirectory {
     /// Looks at everything that this node needs.
-    pub(crate) async fn examined(&self, root_key_file: Option<&Path>, cvvs_held_max: u64) -> NodeExamined {
+    /// Says `at` how many rows were read so far.
+    pub(crate) async fn examined(
+        &self,
+        root_key_file: Option<&Path>,
+        cvvs_held_max: u64,
+        at: &mut (dyn FnMut(u64) + Send),
+    ) -> NodeExamined {
         let unsecured = unsecured(&self.shared.store);
         let mut examined = NodeExamined { unsecured, ..NodeExamined::default() };
-        if let Err(error) = self.examine(root_key_file, cvvs_held_max, &mut examined).await {
+        if let Err(error) = self.examine(root_key_file, cvvs_held_max, at, &mut examined).await {
             examined.database.push(format!("{error:#}"));
         }
         examined
@@ -55,6 +75,7 @@ impl NodeDirectory {
         &self,
         root_key_file: Option<&Path>,
         cvvs_held_max: u64,
+        at: &mut (dyn FnMut(u64) + Send),
         examined: &mut NodeExamined,
     ) -> anyhow::Result<()> {
         let (database, row, mode) = self.reach(READ_TIME).await?;
@@ -72,14 +93,116 @@ impl NodeDirectory {
         let documents = store.document_read_all().await?;
         examined.documents = documents_differ(&keys, &documents);
         // Opened once more: keys are not copied.
-        let verifying = self.header(&database, &row, mode, root_key_file)?.keys;
-        if let Err(error) = RowVerifier::open(verifying, &documents) {
-            examined
-                .documents
-                .push(format!("documents or keys do not verify: {:#}", anyhow::Error::from(error)));
+        let opened = || Ok(self.header(&database, &row, mode, root_key_file)?.keys);
+        let looking = Looking { store: &store, keys: &keys, opened: &opened };
+        match RowVerifier::open(opened()?, &documents) {
+            Ok(verifier) => looking.look(verifier, at, examined).await?,
+            Err(error) => {
+                let error = anyhow::Error::from(error);
+                examined.documents.push(format!("documents or keys do not verify: {error:#}"));
+            }
         }
         examined.keys = Some(keys);
         Ok(())
+    }
+}
+
+/// What rows and trail are looked at with.
+struct Looking<'a> {
+    store: &'a PostgresStore,
+    keys: &'a VaultKeys,
+    opened: &'a (dyn Fn() -> anyhow::Result<VaultKeys> + Sync),
+}
+
+impl Looking<'_> {
+    /// All rows, then the trail: whatever was deleted before its row was read is told of in it.
+    async fn look(
+        &self,
+        verifier: RowVerifier,
+        at: &mut (dyn FnMut(u64) + Send),
+        examined: &mut NodeExamined,
+    ) -> anyhow::Result<()> {
+        let now = self.store.database().clock().await?;
+        let mut presence = Presence::new(chain(self.keys), now);
+        let rows = Rows { store: self.store, keys: self.opened, at };
+        let mut found = rows.examine(verifier, &mut presence).await?;
+        let trail = trail_examine_each(self.store, self.keys, &mut |record| presence.record(record)).await?;
+        // A trail that is not whole says nothing of what it lacks.
+        if trail.findings.is_empty() {
+            found.findings.extend(self.not_as_told(&presence).await?);
+        }
+        examined.trail = trail.findings;
+        examined.rows = Some(found);
+        Ok(())
+    }
+
+    /// Objects that are not there and were not deleted, or are there again, by name. What was deleted while this ran is so only once.
+    async fn not_as_told(&self, presence: &Presence) -> anyhow::Result<Vec<String>> {
+        let differ = presence.differ();
+        let too_many = "more rows than can be named are not as the audit trail tells of them";
+        let mut first = self.wrong_of(presence.young()).await?;
+        if !differ.is_empty() {
+            let Some(settled) = self.candidates(presence, &differ).await? else {
+                return Ok(vec![too_many.to_owned()]);
+            };
+            first.extend(self.wrong_of(&settled).await?);
+        }
+        if first.is_empty() {
+            return Ok(Vec::new());
+        }
+        let Some(second) = self.candidates(presence, &differ).await? else {
+            return Ok(vec![too_many.to_owned()]);
+        };
+        let mut wrong: Vec<_> =
+            self.wrong_of(&second).await?.into_iter().filter(|was| first.contains(was)).collect();
+        wrong.sort();
+        let rest = wrong.len().saturating_sub(LISTED_MAX);
+        let said = wrong.iter().take(LISTED_MAX).map(|(table, key, is_there)| {
+            let what = if *is_there {
+                "was deleted, and is there again"
+            } else {
+                "is gone, and the audit trail tells of nobody who deleted it"
+            };
+            format!("{} {what}", named(*table, key))
+        });
+        let mut said: Vec<String> = said.collect();
+        if rest > 0 {
+            said.push(format!("and {rest} further rows that are not as the audit trail tells of them"));
+        }
+        Ok(said)
+    }
+
+    async fn candidates(
+        &self,
+        presence: &Presence,
+        differ: &HashSet<(Table, usize)>,
+    ) -> anyhow::Result<Option<Candidates>> {
+        let (mut candidates, mut are_all) = (Candidates::new(), true);
+        trail_examine_each(self.store, self.keys, &mut |record| {
+            are_all &= presence.candidate(differ, record, &mut candidates);
+        })
+        .await?;
+        Ok(are_all.then_some(candidates))
+    }
+
+    /// Those that are not as the trail tells of them, and whether they are there.
+    async fn wrong_of(&self, candidates: &Candidates) -> anyhow::Result<HashSet<(Table, Vec<u8>, bool)>> {
+        let mut wrong = HashSet::new();
+        for table in Table::ALL {
+            let keys: Vec<_> =
+                candidates.keys().filter(|(of, _)| *of == table).map(|(_, key)| key.clone()).collect();
+            for keys in keys.chunks(LOOKED_UP) {
+                let missing = self.store.rows_missing(table, keys).await?;
+                for key in keys {
+                    let (is_there, named) = (!missing.contains(key), (table, key.clone()));
+                    let is_told = candidates.get(&named).is_some_and(|made| *made > 0);
+                    if is_there != is_told {
+                        wrong.insert((table, named.1, is_there));
+                    }
+                }
+            }
+        }
+        Ok(wrong)
     }
 }
 
