@@ -135,10 +135,12 @@ impl DataDirectory {
 
     /// Reads what a directory says of itself; its log is in it. One whose vault is elsewhere by now is refused. Changes nothing.
     pub(crate) fn find(path: &Path) -> anyhow::Result<Self> {
-        if let Some(moved) = moving::directory_moved(path)? {
-            bail!(moved);
+        // Whoever may read neither file is told of this one whom to ask.
+        let found = Self::find_moved_or_not(path)?;
+        match moving::directory_moved(path)? {
+            Some(moved) => bail!(moved),
+            None => Ok(found),
         }
-        Self::find_moved_or_not(path)
     }
 
     /// The same, wherever its vault is served now.

@@ -28,6 +28,7 @@ pub(super) fn findings(
 pub(super) fn make_ready(directory: &Path, vault: VaultId, from: &str, state: &str) -> anyhow::Result<()> {
     let shown = directory.display();
     let Some(begun) = MovingFile::read(directory)? else {
+        never_begun(directory);
         target::is_free(directory, directory.parent().unwrap_or(Path::new("/")))?;
         match DirBuilder::new().mode(0o700).create(directory) {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
@@ -55,6 +56,18 @@ pub(super) fn make_ready(directory: &Path, vault: VaultId, from: &str, state: &s
         held.clear(name).with_context(|| format!("{} cannot be removed", directory.join(name).display()))?;
     }
     MovingFile::new(vault, from, state).write(directory)
+}
+
+/// Takes away what a move left that was killed while it wrote down that it begins, if nothing else is there.
+fn never_begun(directory: &Path) {
+    let new = format!("{MOVING}.new");
+    let is_link = directory.symlink_metadata().is_ok_and(|found| found.is_symlink());
+    let Ok(mut entries) = fs::read_dir(directory) else { return };
+    let alone = entries.next().is_some_and(|entry| entry.is_ok_and(|entry| *entry.file_name() == *new));
+    if alone && entries.next().is_none() && !is_link {
+        // Where it stays, the directory is refused for not being empty.
+        drop(fs::remove_file(directory.join(new)));
+    }
 }
 
 /// Makes a vault of what was moved: from here on it is served.

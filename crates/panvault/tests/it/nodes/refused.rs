@@ -53,7 +53,7 @@ fn a_database_without_a_vault_or_with_other_tables_is_refused_with_what_helps() 
     let newest: u32 = steps.parse().unwrap();
     for (change, undo, command, said) in [
         (
-            "INSERT INTO migration SELECT number + 1000, name, checksum FROM migration WHERE number = 1"
+            "INSERT INTO migration (number, name, checksum, usable_from) SELECT 1001, name, checksum, 1001 FROM migration WHERE number = 1"
                 .to_owned(),
             "DELETE FROM migration WHERE number > 1000".to_owned(),
             "migrate",
