@@ -273,10 +273,12 @@ async fn a_table_is_read_in_the_order_of_its_keys(store: &dyn Store) {
     let numbers = [1, 2, 255, 256, 70_000];
     let mut rows: Vec<Row> = Vec::new();
     for n in numbers {
-        let paid = transaction(n, CardId(id(n)));
+        // No two objects of a vault have one id.
+        let paid = transaction(n + 100_000, CardId(id(n)));
+        let returned = refund(n, paid.id);
         let versions = [1, 255, 256].map(|version| HistoryRow { version, ..history(&paid) }.into());
         rows.extend(versions);
-        rows.extend([Row::from(card(n)), paid.into(), refund(n, TransactionId(id(n))).into()]);
+        rows.extend([Row::from(card(n)), paid.into(), returned.into()]);
         rows.extend([Row::from(customer(n, 7)), delivery(n, n).into(), node(n, 1).into()]);
         rows.extend([Row::from(card_cvv(n, 9)), api_key_use(n, 5).into()]);
         rows.extend(KINDS.map(|kind| document(kind, n, 1).into()));
@@ -307,6 +309,11 @@ async fn a_table_is_read_in_the_order_of_its_keys(store: &dyn Store) {
             }
             assert_eq!(found, expected, "{table:?}, {limit} at a time");
         }
+    }
+    // No vault has such rows, and whoever examines what is left finds none.
+    for rows in rows.chunks(100) {
+        let effects = rows.iter().map(|row| Effect::Delete(row.key())).collect();
+        done(store.commit(plain(Vec::new(), effects)).await.unwrap());
     }
 }
 
