@@ -264,8 +264,9 @@ async fn answer(
     }
     let reader = (!wanted.is_empty()).then(|| caller.clone());
     let counter = caller.documents_counter();
-    // What only reads, and names what it reads, can be judged once more.
-    let again = (parts.method == Method::GET && endpoint.list.is_none()).then(|| caller.clone());
+    // What only reads, and names what it reads, can be judged once more, where another node may have changed what it is judged by.
+    let may_be_again = app.vault().has_beside() && parts.method == Method::GET && endpoint.list.is_none();
+    let again = may_be_again.then(|| caller.clone());
     let asked = Asked {
         caller,
         faults,

@@ -87,6 +87,11 @@ impl Vault {
         Ok(())
     }
 
+    /// Whether other nodes may serve this vault beside this one.
+    pub fn has_beside(&self) -> bool {
+        self.node().is_shared()
+    }
+
     /// Whether others have changed documents since a caller was judged, which may have missed something for it.
     pub async fn documents_moved_on(&self, counter: u32) -> Result<bool, VaultError> {
         self.documents_follow().await?;
