@@ -134,18 +134,8 @@ fn every_door_refuses_what_one_node_refuses() {
     assert_eq!(cluster.get(1, "/v1/transaction").json(), json!([]));
 
     // A key is revoked at one door, with one answer; no other takes it for long, and what it made is there.
-    let made = cluster.ended(&[
-        "apikey",
-        "create",
-        "--role",
-        "MerchantAdmin",
-        "--name",
-        "Z",
-        "--organisation",
-        &cluster.organisation,
-    ]);
-    let made: Value = serde_json::from_str(&made.out).unwrap();
-    let (id, key) = (made["_id"].as_str().unwrap(), made["api_key"].as_str().unwrap());
+    let (id, key) = cluster.make_key();
+    let key = key.as_str();
     let last = cluster.card_body(&later.number, None).to_string();
     for door in &doors {
         until("the key is known", || send(&format!("{door}/v1/card"), "GET", key, &[], None).status == 200);

@@ -2,7 +2,7 @@
 //! is. SECURITY.md says what cannot.
 
 use panvault_testkit::{HttpAnswer, canary_cards};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::cluster::nodes::{Cluster, NODES};
 use crate::support::until;
@@ -183,18 +183,7 @@ fn leases_that_were_stolen_and_trails_that_were_taken_away_show() {
 #[test]
 fn a_revoked_key_does_not_come_back_unseen() {
     let mut cluster = Cluster::start();
-    let made = cluster.ended(&[
-        "apikey",
-        "create",
-        "--role",
-        "MerchantAdmin",
-        "--name",
-        "Z",
-        "--organisation",
-        &cluster.organisation,
-    ]);
-    let made: Value = serde_json::from_str(&made.out).unwrap();
-    let (id, key) = (made["_id"].as_str().unwrap().to_owned(), made["api_key"].as_str().unwrap().to_owned());
+    let (id, key) = cluster.make_key();
     let asks = |cluster: &Cluster, node| {
         panvault_testkit::http_send(&cluster.url(node, "/v1/card"), "GET", &[("X-APIKEY", &key)], None)
             .unwrap()
