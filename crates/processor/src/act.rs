@@ -33,6 +33,12 @@ pub struct FollowUp {
     pub merchant_reference: String,
     /// Why money is given back, in the words of who asked for it.
     pub reason: Option<String>,
+    /// What the acquirer calls the transaction, if it has said so.
+    pub reference: Option<String>,
+    /// What the acquirer calls the act itself, if it has said so: that of a capture, void or refund that is asked about.
+    pub act_reference: Option<String>,
+    /// Greater than that of any earlier act on the transaction: with its id it names this act for good. Of [`Act::Ask`] it says nothing.
+    pub attempt: u32,
 }
 
 impl Act {

@@ -115,6 +115,8 @@ fn reply() -> Reply {
         cvv_result: CvvResult::Unavailable,
         avs_result: 0,
         authorization_code: None,
+        reference: None,
+        network_transaction_id: None,
     }
 }
 
@@ -206,6 +208,8 @@ mod tests {
             customer_ip: String::new(),
             recurring_type: None,
             shopper_interaction: None,
+            threed_authentication: None,
+            network_transaction_id: None,
         }
     }
 
@@ -220,6 +224,7 @@ mod tests {
         match sent {
             Sent::Answered(answer) => match answer.verdict {
                 Verdict::Approved => ActionState::Approved,
+                Verdict::Pending => ActionState::ToAsk,
                 Verdict::Declined => ActionState::Declined,
                 Verdict::Failed => ActionState::Failed,
                 Verdict::NotSupported => ActionState::NotSupported,
@@ -286,6 +291,9 @@ mod tests {
             currency: Currency::parse("EUR").unwrap(),
             merchant_reference: reference.to_owned(),
             reason: None,
+            reference: None,
+            act_reference: None,
+            attempt: 2,
         }
     }
 

@@ -13,7 +13,7 @@ use panvault_model::CvvResult;
 pub use crate::act::{Act, FollowUp};
 pub use crate::configuration::{Configuration, ConfigurationFault, Connect, Connector};
 pub use crate::dummy::DummyConfiguration;
-pub use crate::outbound::{Order, Outbound};
+pub use crate::outbound::{Order, Outbound, ThreeDSecure};
 
 /// A connection to an acquirer or PSP.
 pub trait Processor: Send + Sync {
@@ -84,6 +84,10 @@ pub struct Reply {
     pub avs_result: u8,
     /// The issuer's code; of an authorisation.
     pub authorization_code: Option<String>,
+    /// What the acquirer calls that which it did: a payment, or the capture, void or refund of one.
+    pub reference: Option<String>,
+    /// What the card's network calls the payment: a later one of a series names its first by it. Of an authorisation.
+    pub network_transaction_id: Option<String>,
 }
 
 /// What an acquirer said to an act.
@@ -91,6 +95,8 @@ pub struct Reply {
 pub enum Verdict {
     /// It is done.
     Approved,
+    /// It was taken, and what becomes of it is said later.
+    Pending,
     /// No.
     Declined,
     /// Refused, or an error.

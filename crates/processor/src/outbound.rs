@@ -15,6 +15,22 @@ pub struct Order {
     pub customer_ip: String,
     pub recurring_type: Option<RecurringType>,
     pub shopper_interaction: Option<ShopperInteraction>,
+    pub threed_authentication: Option<ThreeDSecure>,
+    /// What the network called the first of the series, of a later one.
+    pub network_transaction_id: Option<String>,
+}
+
+/// What a 3-D Secure authentication that was made elsewhere has shown, as EMV 3-D Secure names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ThreeDSecure {
+    /// Electronic Commerce Indicator, two digits.
+    pub eci: String,
+    /// Authentication value, base64 of 20 bytes.
+    pub cavv: Option<String>,
+    /// The directory server's id of it, a UUID.
+    pub ds_transaction_id: Option<String>,
+    /// Of the protocol, such as `2.2.0`.
+    pub version: Option<String>,
 }
 
 /// A card on its way to a processor: the one place where plaintext crosses a wait.

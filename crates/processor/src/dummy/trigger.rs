@@ -109,6 +109,9 @@ mod tests {
             currency: Currency::parse("EUR").unwrap(),
             merchant_reference: reference.to_owned(),
             reason: reason.map(str::to_owned),
+            reference: None,
+            act_reference: None,
+            attempt: 2,
         })
     }
 

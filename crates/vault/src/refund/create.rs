@@ -240,5 +240,8 @@ pub(super) fn follow_up(row: &RefundRow, of: &TransactionRow) -> FollowUp {
         currency: row.currency,
         merchant_reference: of.merchant_reference.clone(),
         reason: row.reason.clone(),
+        reference: None,
+        act_reference: None,
+        attempt: row.version,
     }
 }

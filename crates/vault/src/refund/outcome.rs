@@ -137,6 +137,7 @@ fn sent_apply(row: &mut RefundRow, sent: Sent, can_be_asked: bool) {
         Sent::Unknown { .. } => (ActionState::Unknown, RefundStatus::Pending),
         Sent::Answered(reply) => match reply.verdict {
             Verdict::Approved => (ActionState::Approved, RefundStatus::Pending),
+            Verdict::Pending => (ActionState::ToAsk, RefundStatus::Pending),
             Verdict::Declined => failed(ActionState::Declined),
             Verdict::Failed => failed(ActionState::Failed),
             Verdict::NotSupported => failed(ActionState::NotSupported),

@@ -98,5 +98,8 @@ pub(super) fn follow_up(row: &TransactionRow) -> FollowUp {
         currency: row.currency,
         merchant_reference: row.merchant_reference.clone(),
         reason: None,
+        reference: None,
+        act_reference: None,
+        attempt: row.version,
     }
 }

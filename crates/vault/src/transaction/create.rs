@@ -372,6 +372,8 @@ impl Vault {
             customer_ip: row.customer_ip.clone(),
             recurring_type: row.recurring_type,
             shopper_interaction: row.shopper_interaction,
+            threed_authentication: None,
+            network_transaction_id: None,
         };
         let env = self.env(&prepared.snapshot, self.now());
         let outbound = match outbound_open(card, claim, order, &env) {

@@ -204,6 +204,7 @@ fn sent_apply(row: &mut TransactionRow, sent: Sent, can_be_asked: bool) {
         Sent::Answered(reply) => {
             (row.state, row.status) = match reply.verdict {
                 Verdict::Approved => (ActionState::Approved, approved(row)),
+                Verdict::Pending => (ActionState::ToAsk, TransactionStatus::Pending),
                 Verdict::Declined => (ActionState::Declined, refused(row, TransactionStatus::Declined)),
                 Verdict::Failed => (ActionState::Failed, refused(row, TransactionStatus::Failed)),
                 Verdict::NotSupported => {
