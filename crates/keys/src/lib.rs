@@ -6,6 +6,7 @@ mod entropy;
 mod error;
 mod header;
 pub mod limits;
+mod notification_secret;
 mod operator;
 mod organisation_key;
 mod purpose;
@@ -25,6 +26,7 @@ pub use crate::cvv_key::CvvKey;
 pub use crate::entropy::{Entropy, SystemEntropy};
 pub use crate::error::{KeyFileFault, KeysError};
 pub use crate::header::Header;
+pub use crate::notification_secret::NotificationSecret;
 pub use crate::operator::{
     OperatorKey, RecordLength, RecordOpener, RecordSealer, SocketClient, SocketHandshake, SocketServer,
 };

@@ -44,3 +44,9 @@ pub const WEBHOOK_SECRET_BYTES: usize = 32;
 
 /// Characters of a signature of a webhook, without its version.
 pub const WEBHOOK_SIGNATURE_CHARS: usize = 44;
+
+/// Bytes of a secret that notifications of a payment service provider are signed with, at most.
+pub const NOTIFICATION_SECRET_BYTES_MAX: usize = 256;
+
+/// Bytes of one that is spelled in hexadecimal digits, at least: shorter ones are mistakes.
+pub const NOTIFICATION_SECRET_HEX_BYTES_MIN: usize = 16;

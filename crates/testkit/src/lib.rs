@@ -10,6 +10,14 @@ mod http;
 #[expect(clippy::unwrap_used, reason = "a fault here is a failed test")]
 mod keys;
 mod network_cvv;
+#[expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a fault here is a failed test"
+)]
+pub mod psp;
 mod scan;
 #[expect(clippy::unwrap_used, clippy::panic, reason = "a fault here is a failed test")]
 pub mod servers;

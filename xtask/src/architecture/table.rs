@@ -123,14 +123,14 @@ libraries! {
     "hyper": Users::These(&[SERVER, WEBHOOK]), NOBODY;
     "hyper-util": Users::These(&[SERVER, WEBHOOK]), NOBODY;
     "memchr": Users::These(&[SERVER]), NOBODY;
-    "rustls": Users::These(&[REDIS, SERVER, WEBHOOK, POSTGRES]), NOBODY;
+    "rustls": Users::These(&[REDIS, SERVER, WEBHOOK, POSTGRES, TESTKIT]), NOBODY;
     "rustls-pki-types": Users::These(&[REDIS, SERVER, WEBHOOK, POSTGRES]), NOBODY;
     "tokio-rustls": Users::These(&[REDIS, SERVER, WEBHOOK]), NOBODY;
     "tower": Users::These(&[SERVER]), NOBODY;
     "webpki-roots": Users::These(&[WEBHOOK, POSTGRES, REDIS]), NOBODY;
     "standardwebhooks": NOBODY, Users::These(&[WEBHOOK, BINARY]);
     "x509-parser": Users::These(&[SERVER]), NOBODY;
-    "rcgen": NOBODY, Users::These(&[WEBHOOK, REDIS, SERVER, BINARY, POSTGRES]);
+    "rcgen": Users::These(&[TESTKIT]), Users::These(&[WEBHOOK, REDIS, SERVER, BINARY, POSTGRES]);
     "ureq": Users::These(&[BINARY, TESTKIT]), Users::These(&[SERVER]);
 
     // JSON and other texts.
