@@ -1,4 +1,5 @@
 use aws_lc_rs::hmac;
+use base64ct::{Base64, Encoding};
 use zeroize::Zeroizing;
 
 use crate::limits::{NOTIFICATION_SECRET_BYTES_MAX, NOTIFICATION_SECRET_HEX_BYTES_MIN};
@@ -36,6 +37,26 @@ impl NotificationSecret {
             parts.iter().for_each(|part| context.update(part));
             digest(&context.sign())
         })
+    }
+
+    /// Whether a signature in hexadecimal digits, of either case, is this secret's.
+    pub fn verifies_hex(&self, parts: &[&[u8]], claimed: &str) -> bool {
+        let mut bytes = [0; 32];
+        let (pairs, rest) = claimed.as_bytes().as_chunks::<2>();
+        if pairs.len() != bytes.len() || !rest.is_empty() {
+            return false;
+        }
+        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+            let (Some(high), Some(low)) = (nibble(*high), nibble(*low)) else { return false };
+            *byte = high << 4 | low;
+        }
+        self.verifies(parts, &bytes)
+    }
+
+    /// Whether a signature in base 64 is this secret's.
+    pub fn verifies_base64(&self, parts: &[&[u8]], claimed: &str) -> bool {
+        let mut bytes = [0; 33];
+        Base64::decode(claimed, &mut bytes).is_ok_and(|claimed| self.verifies(parts, claimed))
     }
 
     /// Whether a signature is this secret's. Takes as long for a wrong one as for the right one.

@@ -3,6 +3,7 @@
 mod act;
 mod configuration;
 mod dummy;
+mod notification;
 mod outbound;
 
 use core::future::Future;
@@ -13,6 +14,10 @@ use panvault_model::CvvResult;
 pub use crate::act::{Act, FollowUp};
 pub use crate::configuration::{Configuration, ConfigurationFault, Connect, Connector};
 pub use crate::dummy::DummyConfiguration;
+pub use crate::notification::{
+    NOTIFICATION_AGE_SECONDS_MAX, NOTIFICATION_BYTES_MAX, NOTIFICATION_DEPTH_MAX, NOTIFICATION_ITEMS_MAX,
+    NOTIFICATION_SIGNATURES_MAX, Notice, Notification, NotificationFault, NotificationScheme,
+};
 pub use crate::outbound::{Order, Outbound, ThreeDSecure};
 
 /// A connection to an acquirer or PSP.

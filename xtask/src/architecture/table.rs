@@ -58,7 +58,8 @@ pub(super) static ROOMS: &[Crate] = &[
     Crate { name: POSTGRES, uses: &[MODEL, STORE], tests_use: &[KEYS, VAULT] },
     // Its tests go by the clocks of the vault's tests.
     Crate { name: REDIS, uses: &[MODEL, STORE], tests_use: &[VAULT] },
-    Crate { name: PROCESSOR, uses: &[MODEL, CARD], tests_use: &[] },
+    // Checks what others sign with a secret that `keys` has read.
+    Crate { name: PROCESSOR, uses: &[MODEL, CARD, KEYS], tests_use: &[] },
     // Signs with a secret that `keys` has read; knows of no vault.
     Crate { name: WEBHOOK, uses: &[MODEL, KEYS], tests_use: &[] },
     Crate {
@@ -134,8 +135,8 @@ libraries! {
     "ureq": Users::These(&[BINARY, TESTKIT]), Users::These(&[SERVER]);
 
     // JSON and other texts.
-    "serde": Users::These(&[SERVER, BINARY]), NOBODY;
-    "serde_json": Users::These(&[SERVER, BINARY, TESTKIT, XTASK]), Users::These(&[WEB]);
+    "serde": Users::These(&[PROCESSOR, SERVER, BINARY]), NOBODY;
+    "serde_json": Users::These(&[PROCESSOR, SERVER, BINARY, TESTKIT, XTASK]), Users::These(&[WEB]);
     "toml": Users::These(&[BINARY, BENCH, XTASK]), NOBODY;
     "csv-core": Users::These(&[BINS, SERVER]), NOBODY;
     "hex": Users::These(&[KEYS]), Users::Any;

@@ -4,6 +4,8 @@ use serde_json::Value;
 
 /// Bytes of a head at most.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
+/// Whoever has one of these has a body.
+const BODY_HEADERS: [&str; 2] = ["content-length", "transfer-encoding"];
 /// Bytes of a body at most.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 
@@ -92,7 +94,10 @@ impl PspRequest {
         request.header("host")?;
         let length = match request.header("content-length") {
             Some(length) => length.parse().ok().filter(|length| *length <= BODY_BYTES_MAX)?,
-            None if request.headers.iter().any(|(name, _)| name == "transfer-encoding") => return None,
+            // Several lengths, or none of a body that has one.
+            None if request.headers.iter().any(|(name, _)| BODY_HEADERS.contains(&name.as_str())) => {
+                return None;
+            }
             None => 0,
         };
         request.body.resize(length, 0);

@@ -160,3 +160,33 @@ fn an_idempotency_key_repeats_its_answer_and_no_other_request() {
     assert_eq!(client.peer.psp().payments().len(), 1);
     assert_eq!(send(&with("/amount", json!(1))).0, 422);
 }
+
+/// What the fake signs is what the vault takes for signed.
+#[test]
+fn its_notifications_are_read() {
+    use panvault_model::TransactionAction::{Authorise, Capture, Refund};
+    use panvault_processor::{Notification, NotificationScheme, Verdict};
+    let client = Client::new();
+    let paid = client.paid(&with("/reference", json!("0123456789abcdef01234567"))).1;
+    let id = paid["id"].as_str().unwrap();
+    for (what, amount) in [("captures", 700), ("refunds", 5)] {
+        client.send("POST", &format!("/payments/{id}/{what}"), None, Some(&json!({ "amount": amount })));
+    }
+    let expected = [(Authorise, 1000), (Capture, 700), (Refund, 5)];
+    let due = client.peer.psp().take_notifications();
+    let notices = due.iter().flat_map(|due| {
+        let signatures: Vec<_> = due.headers.iter().map(|(_, value)| value.as_str()).collect();
+        let notification = Notification { body: due.body.as_bytes(), signatures: &signatures };
+        NotificationScheme::Checkout.read(notification, CHECKOUT_WEBHOOK_KEY.as_bytes(), NOW).unwrap()
+    });
+    let notices: Vec<_> = notices.collect();
+    let acts: Vec<_> =
+        notices.iter().map(|notice| (notice.act, notice.amount.unwrap().minor_units())).collect();
+    assert_eq!(acts, expected);
+    assert!(
+        notices
+            .iter()
+            .all(|notice| notice.verdict == Verdict::Approved && notice.reference.as_deref() == Some(id))
+    );
+    assert_eq!(notices[0].transaction.unwrap().to_string(), "0123456789abcdef01234567");
+}

@@ -185,3 +185,37 @@ fn a_verification_moves_no_money() {
     assert_eq!(code(&client.post("/v1/setup_intents", &of("4000000000000002"))), (402, "card_declined"));
     assert!(client.peer.psp().intents().is_empty());
 }
+
+/// What the fake signs is what the vault takes for signed.
+#[test]
+fn its_notifications_are_read() {
+    use panvault_model::TransactionAction::{Authorise, Capture, Refund};
+    use panvault_processor::{Notification, NotificationScheme, Verdict};
+    let client = Client::new();
+    let intent = client
+        .created("4242424242424242", "&capture_method=manual&metadata[transaction]=0123456789abcdef01234567")
+        .1;
+    let id = intent["id"].as_str().unwrap();
+    client.post(&format!("/v1/payment_intents/{id}/capture"), "amount_to_capture=700");
+    client.post(
+        "/v1/refunds",
+        &format!("payment_intent={id}&amount=5&metadata[refund]=89abcdef0123456789abcdef"),
+    );
+    let expected = [(Authorise, 1000), (Capture, 700), (Refund, 5)];
+    let due = client.peer.psp().take_notifications();
+    let notices = due.iter().flat_map(|due| {
+        let signatures: Vec<_> = due.headers.iter().map(|(_, value)| value.as_str()).collect();
+        let notification = Notification { body: due.body.as_bytes(), signatures: &signatures };
+        NotificationScheme::Stripe.read(notification, STRIPE_WEBHOOK_SECRET.as_bytes(), NOW).unwrap()
+    });
+    let notices: Vec<_> = notices.collect();
+    let acts: Vec<_> =
+        notices.iter().map(|notice| (notice.act, notice.amount.unwrap().minor_units())).collect();
+    assert_eq!(acts, expected);
+    assert!(
+        notices
+            .iter()
+            .all(|notice| notice.verdict == Verdict::Approved && notice.reference.as_deref() == Some(id))
+    );
+    assert_eq!(notices[0].transaction.unwrap().to_string(), "0123456789abcdef01234567");
+}
