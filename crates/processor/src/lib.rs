@@ -3,6 +3,8 @@
 mod act;
 mod configuration;
 mod dummy;
+#[doc(hidden)]
+pub mod fuzz;
 mod notification;
 mod outbound;
 

@@ -1,0 +1,3 @@
+//! What is seen of this crate from outside.
+
+mod fuzz;
