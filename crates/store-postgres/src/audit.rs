@@ -8,7 +8,7 @@ use tokio_postgres::types::Type;
 
 use crate::connect::Database;
 use crate::limits::LOCK_TIME;
-use crate::row::lock_limited;
+use crate::row::guarded;
 
 const UNREADABLE: StoreFault = StoreFault::Read("a row of the audit trail is not as it was written");
 const UNCHAINED: StoreFault =
@@ -103,7 +103,7 @@ pub(crate) async fn at(database: &Database, writer: NodeId, place: u64) -> Resul
 pub(crate) async fn confirm(database: &Database, writer: NodeId, step: &Step) -> Result<bool, StoreFault> {
     let sql = format!(
         "UPDATE audit SET count = count WHERE writer = $1 AND place = $2 AND tag = $3 AND {} RETURNING 1",
-        lock_limited(LOCK_TIME)
+        guarded(LOCK_TIME)
     );
     let place = i64::try_from(step.place).unwrap_or(i64::MAX);
     let (writer, tag) = (writer.as_bytes().as_slice(), step.tag.as_slice());

@@ -3,6 +3,11 @@
 use panvault_store::StoreFault;
 use tokio_postgres::error::SqlState;
 
+/// Nothing is written there.
+pub(crate) const ACKNOWLEDGES_EARLY: StoreFault = StoreFault::Read(
+    "the database acknowledges what it has not written: set fsync and synchronous_commit to on",
+);
+
 /// What a statement that failed means for whoever asked. Of a commit it is known that nothing was changed.
 pub(crate) fn store_fault(error: &tokio_postgres::Error) -> StoreFault {
     let Some(code) = error.code() else { return StoreFault::Unreachable };
@@ -12,6 +17,8 @@ pub(crate) fn store_fault(error: &tokio_postgres::Error) -> StoreFault {
         StoreFault::Unreachable
     } else if is_full(code) {
         StoreFault::Full
+    } else if *code == SqlState::INVALID_PARAMETER_VALUE {
+        ACKNOWLEDGES_EARLY
     } else if *code == SqlState::UNDEFINED_TABLE || *code == SqlState::UNDEFINED_COLUMN {
         StoreFault::Read("the database has not the tables of this version; run panvault migrate")
     } else if *code == SqlState::INSUFFICIENT_PRIVILEGE {

@@ -10,7 +10,7 @@ use crate::audit::Step;
 use crate::commit::ChainEnd;
 use crate::connect::Database;
 use crate::limits::{IMPORT_DELETE_ROWS, TRAIL_STEP_NOTES};
-use crate::row::{Argument, UNREADABLE};
+use crate::row::{Argument, DURABLE, UNREADABLE};
 use crate::table::{self, Kind, Value, columns, name};
 
 /// What sets the mark of a chain that goes on no more apart from all else that is tagged.
@@ -79,10 +79,13 @@ impl Database {
     /// Says what the vault is now, in the words of the caller, in the row that has this version, which counts up. `false` when it has another: nothing
     /// was changed. [`StoreFault::Unresolved`]: it may be so, or come to be so.
     pub async fn vault_mode_replace(&self, mode: &str, version: u32) -> Result<bool, StoreFault> {
-        let sql = "UPDATE vault SET mode = $1, version = version + 1 WHERE one = 1 AND version = $2 RETURNING version";
+        let sql = format!(
+            "UPDATE vault SET mode = $1, version = version + 1 \
+             WHERE one = 1 AND version = $2 AND {DURABLE} RETURNING version"
+        );
         let parameters: [(&(dyn ToSql + Sync), Type); 2] =
             [(&mode.as_bytes(), Type::BYTEA), (&i64::from(version), Type::INT8)];
-        Ok(!self.write_once(sql, &parameters).await?.is_empty())
+        Ok(!self.write_once(&sql, &parameters).await?.is_empty())
     }
 
     /// Marks the place behind the end of each of these chains, so that none goes on: a node that is there after all, and was not heard of, finds its place
@@ -95,12 +98,15 @@ impl Database {
             places.push(i64::try_from(place).unwrap_or(i64::MAX));
             writers.push(writer.as_bytes().to_vec());
         }
-        let sql = "INSERT INTO audit (writer, place, count, notes, tag) \
-                   SELECT closed.writer, closed.place, 0, ''::bytea, closed.tag FROM unnest($1, $2, $3) AS closed (writer, place, tag) \
-                   ON CONFLICT (writer, place) DO UPDATE SET tag = excluded.tag WHERE audit.count = 0";
+        let sql = format!(
+            "INSERT INTO audit (writer, place, count, notes, tag) \
+             SELECT closed.writer, closed.place, 0, ''::bytea, closed.tag \
+             FROM unnest($1, $2, $3) AS closed (writer, place, tag) WHERE {DURABLE} \
+             ON CONFLICT (writer, place) DO UPDATE SET tag = excluded.tag WHERE audit.count = 0"
+        );
         let arguments = [Argument::BytesOf(&writers), Argument::Ints(&places), Argument::BytesOf(&tags)];
         let typed: Vec<_> = arguments.iter().map(Argument::typed).collect();
-        self.write(sql, &typed).await.map(drop)
+        self.write(&sql, &typed).await.map(drop)
     }
 }
 

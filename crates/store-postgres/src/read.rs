@@ -19,7 +19,7 @@ use crate::limits::{
     lists_max,
 };
 use crate::list::snapshot::Snapshot;
-use crate::row::{self, Argument, UNREADABLE, limit};
+use crate::row::{self, Argument, DURABLE, UNREADABLE, limit};
 use crate::table;
 
 /// What reads are made from.
@@ -252,7 +252,7 @@ impl Reads {
         let keys: Vec<RowKey> = keys.into_iter().map(|(kind, id)| RowKey::Document(kind, id)).collect();
         if let [head @ RowKey::Document(DocumentKind::DocumentHead, _)] = keys.as_slice() {
             // Whoever takes it for the store's goes by it for seconds: an old primary must not say what was so before another took its place.
-            let sql = format!("{} WHERE id = $1 FOR KEY SHARE", row::selected(Table::Document));
+            let sql = format!("{} WHERE id = $1 AND {DURABLE} FOR KEY SHARE", row::selected(Table::Document));
             let found = self.database.query_held(sql, table::id(*head)).await?;
             return Ok(vec![self.decoded(Table::Document, &found, of!(Document))?.into_iter().next()]);
         }

@@ -41,11 +41,18 @@ pub(crate) fn row(table: Table, chain: &dyn Chain, found: &tokio_postgres::Row) 
     Ok(row)
 }
 
-/// A condition of a statement that is always met, and lets it wait for what another holds for so long and no longer: then it is undone (55P03). Without
-/// that, one whose connection is given up would wait on in the database, for as long as the other does. It ends with the transaction.
-pub(crate) fn lock_limited(time: Duration) -> String {
-    format!("set_config('lock_timeout', '{}', true) <> ''", time.as_millis())
+/// A condition of a statement that is always met, has it committed durably, and lets it wait for what another holds for so long and no longer: then it is undone
+/// (55P03). Without that, one whose connection is given up would wait on in the database, for as long as the other does. It ends with the transaction.
+pub(crate) fn guarded(time: Duration) -> String {
+    format!("set_config('lock_timeout', '{}', true) <> '' AND {DURABLE}", time.as_millis())
 }
+
+/// A condition of a statement that is always met: its commit is flushed before it is acknowledged, whatever is set for the user, the database or the server since
+/// the node started. What nobody can set for one transaction is looked at, and fails it (22023): the text is not a value of that setting.
+pub(crate) const DURABLE: &str = "set_config('synchronous_commit', CASE \
+    WHEN current_setting('fsync') = 'off' THEN 'fsync is off' \
+    WHEN current_setting('synchronous_commit') = 'off' THEN 'on' \
+    ELSE current_setting('synchronous_commit') END, true) <> ''";
 
 /// A column is not of the type that the migrations gave it.
 pub(crate) const UNREADABLE: StoreFault = StoreFault::Read("a column of the database is not of its type");

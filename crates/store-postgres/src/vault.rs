@@ -5,6 +5,8 @@ use panvault_store::StoreFault;
 use tokio_postgres::types::Type;
 
 use crate::connect::Database;
+use crate::fault::ACKNOWLEDGES_EARLY;
+use crate::row::DURABLE;
 
 /// What is kept of the vault as a whole. `init` makes it, once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,13 +67,15 @@ impl Database {
     /// Makes the row about the vault. `false` when there is one: nothing was changed. [`StoreFault::Unresolved`]: it may be there, or come to be there; with every
     /// other fault it is not.
     pub async fn vault_create(&self, row: &VaultRow) -> Result<bool, StoreFault> {
-        let sql = "INSERT INTO vault (one, id, mode, created_at, version, header_1, header_2) \
-                   VALUES (1, $1, $2, $3, $4, $5, $6) ON CONFLICT (one) DO NOTHING RETURNING version";
+        let sql = format!(
+            "INSERT INTO vault (one, id, mode, created_at, version, header_1, header_2) \
+             SELECT 1, $1, $2, $3, $4, $5, $6 WHERE {DURABLE} ON CONFLICT (one) DO NOTHING RETURNING version"
+        );
         let created_at = i64::try_from(row.created_at.unix_millis()).unwrap_or(i64::MAX);
         let [first, second] = &row.header;
         let made = self
             .write_once(
-                sql,
+                &sql,
                 &[
                     (&row.vault.as_bytes().as_slice(), Type::BYTEA),
                     (&row.mode.as_bytes(), Type::BYTEA),
@@ -88,13 +92,13 @@ impl Database {
     /// Replaces one copy of the header, 0 or 1, in the row that has this version, which counts up. `false` when it has another: nothing was
     /// changed.
     pub async fn header_replace(&self, copy: usize, bytes: &[u8], version: u32) -> Result<bool, StoreFault> {
-        let sql = if copy == 0 {
-            "UPDATE vault SET header_1 = $1, version = version + 1 WHERE one = 1 AND version = $2 RETURNING version"
-        } else {
-            "UPDATE vault SET header_2 = $1, version = version + 1 WHERE one = 1 AND version = $2 RETURNING version"
-        };
+        let header = if copy == 0 { "header_1" } else { "header_2" };
+        let sql = format!(
+            "UPDATE vault SET {header} = $1, version = version + 1 \
+             WHERE one = 1 AND version = $2 AND {DURABLE} RETURNING version"
+        );
         let replaced =
-            self.write_once(sql, &[(&bytes, Type::BYTEA), (&i64::from(version), Type::INT8)]).await?;
+            self.write_once(&sql, &[(&bytes, Type::BYTEA), (&i64::from(version), Type::INT8)]).await?;
         Ok(!replaced.is_empty())
     }
 
@@ -137,9 +141,7 @@ impl Database {
         if rows.first().and_then(|row| row.try_get(0).ok()) == Some(true) {
             Ok(())
         } else {
-            Err(StoreFault::Read(
-                "the database acknowledges what it has not written: set fsync and synchronous_commit to on",
-            ))
+            Err(ACKNOWLEDGES_EARLY)
         }
     }
 

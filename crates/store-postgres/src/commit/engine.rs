@@ -24,7 +24,7 @@ use crate::limits::{
     ALONE_LOCK_TIME, ALONE_TIME, CONFLICT_TIME, CONFLICT_TRIES_MAX, JITTER_MICROS, LOCK_TIME, RESOLVE_TIME,
     RETRY_TIME, STATEMENT_TIME,
 };
-use crate::row::lock_limited;
+use crate::row::guarded;
 
 pub(crate) struct Engine {
     database: Database,
@@ -349,14 +349,14 @@ impl Engine {
             format!(
                 "UPDATE audit SET tag = $3 \
                  WHERE writer = $1 AND place = $2 AND count = 0 AND tag = $4 AND {} RETURNING 1",
-                lock_limited(LOCK_TIME)
+                guarded(LOCK_TIME)
             )
         } else {
             format!(
                 "INSERT INTO audit (writer, place, count, notes, tag) \
                  SELECT $1, $2, 0, ''::bytea, $3 WHERE {} \
                  ON CONFLICT (writer, place) DO NOTHING RETURNING 1",
-                lock_limited(LOCK_TIME)
+                guarded(LOCK_TIME)
             )
         };
         let (writer, tag, before) =

@@ -8,7 +8,7 @@ use tokio_postgres::types::Type;
 use crate::commit::Committer;
 use crate::connect::Database;
 use crate::limits::LOCK_TIME;
-use crate::row::lock_limited;
+use crate::row::guarded;
 use crate::table::{Value, id, name, values};
 
 impl Committer {
@@ -29,7 +29,7 @@ impl Committer {
         let sql = format!(
             "UPDATE {} SET version = $3, row = $4 WHERE id = $1 AND version = $2 AND {} RETURNING version",
             name(Table::Node),
-            lock_limited(LOCK_TIME)
+            guarded(LOCK_TIME)
         );
         let written = database
             .write_beside(

@@ -12,7 +12,7 @@ use tokio_postgres::types::{ToSql, Type};
 
 use crate::audit::Step;
 use crate::commit::chain_end::ChainEnd;
-use crate::row::lock_limited;
+use crate::row::guarded;
 use crate::table::{Kind, Value, columns, id, name, values};
 
 /// What a step does in the tables. Each row once, save where it is only looked at.
@@ -95,7 +95,7 @@ impl Changes {
     pub(crate) fn statement(self, end: &ChainEnd, step: &Step, lock_time: Duration) -> Statement {
         let mut statement = Statement::default();
         // The first of them: no row is waited for before.
-        statement.conditions.push(lock_limited(lock_time));
+        statement.conditions.push(guarded(lock_time));
         for (table, parts) in self.tables {
             statement.parts(table, parts);
         }

@@ -6,9 +6,13 @@ use panvault_store_postgres::PostgresStore;
 use panvault_testkit::conformance::card_insert;
 use panvault_testkit::conformance::rows::card;
 use panvault_testkit::conformance::rows::{VAULT, chain};
-use panvault_testkit::servers::{Network, Postgres};
+use panvault_testkit::servers::{Network, PgBouncer, Postgres, PostgresOptions};
 
 use crate::support::{Home, block_on, is_done, node};
+
+const EARLY: StoreFault = StoreFault::Read(
+    "the database acknowledges what it has not written: set fsync and synchronous_commit to on",
+);
 
 /// A database that crashes is said not to be reached, and used again when it is back, without anything being lost or done twice.
 #[test]
@@ -39,12 +43,62 @@ fn a_database_that_acknowledges_too_early_is_refused() {
         let name = &home.database.name;
         home.sql(&format!("ALTER DATABASE {name} SET synchronous_commit = off"));
         let opened = PostgresStore::open(home.connect().await, chain(VAULT), node(1)).await;
-        let text =
-            "the database acknowledges what it has not written: set fsync and synchronous_commit to on";
-        assert_eq!(opened.err(), Some(StoreFault::Read(text)));
+        assert_eq!(opened.err(), Some(EARLY));
         home.sql(&format!("ALTER DATABASE {name} SET synchronous_commit = local"));
         assert!(PostgresStore::open(home.connect().await, chain(VAULT), node(1)).await.is_ok());
     });
+}
+
+/// The bug: a node went on over a database whose administrator let it acknowledge early while nodes ran, and a crash then took what was answered. Its cause: that was
+/// looked at when a node started. Its cure: each commit says itself that it is to be flushed.
+#[test]
+fn what_is_set_while_a_node_runs_makes_no_commit_early() {
+    for through_pool in [false, true] {
+        let slow = ["wal_writer_delay", "wal_writer_flush_after"]
+            .into_iter()
+            .zip(["10s".to_owned(), "0".to_owned()]);
+        let options = PostgresOptions { settings: slow.collect(), ..PostgresOptions::default() };
+        let home = Home::of(Arc::new(Postgres::start_with(&options)));
+        let bouncer = through_pool.then(|| PgBouncer::start(&home.postgres, 20));
+        let port = bouncer
+            .as_ref()
+            .map_or(home.postgres.port(), |bouncer| bouncer.database(&home.postgres, &home.database).port);
+        block_on(async {
+            let store = home.open_through(port, node(1)).await;
+            let name = &home.database.name;
+            let mut committed = 0;
+            for of in ["ROLE postgres", &format!("DATABASE {name}"), "SYSTEM"] {
+                home.sql(&format!("ALTER {of} SET synchronous_commit = off"));
+                home.sql("SELECT pg_reload_conf()");
+                // What is set for a user or a database is taken up by new connections.
+                home.sql(&format!(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}' AND pid <> pg_backend_pid()"
+                ));
+                while home.sql("SHOW synchronous_commit") != "off" {}
+                for _ in 0..3 {
+                    committed += 1;
+                    while store.commit(card_insert(&card(10 + committed))).await.is_err() {}
+                }
+                home.postgres.crash();
+                home.postgres.start_again();
+                assert_eq!(home.sql("SELECT count(*) FROM card"), committed.to_string(), "{of}");
+                home.sql(&format!("ALTER {of} RESET synchronous_commit"));
+            }
+            while store.status().fault.is_some() {
+                tokio::task::yield_now().await;
+            }
+            home.sql("ALTER SYSTEM SET fsync = off");
+            home.sql("SELECT pg_reload_conf()");
+            while home.sql("SHOW fsync") != "off" {}
+            let refused = || store.commit(card_insert(&card(99)));
+            while refused().await != Err(EARLY) {}
+            assert_eq!(home.sql("SELECT count(*) FROM card"), committed.to_string());
+            home.sql("ALTER SYSTEM RESET fsync");
+            home.sql("SELECT pg_reload_conf()");
+            while !is_done(&store.commit(card_insert(&card(99))).await) {}
+            assert_eq!(home.sql("SELECT count(*) FROM card"), (committed + 1).to_string());
+        });
+    }
 }
 
 /// What was the primary takes no writes: nothing is done, and the node goes on where writes are taken.
