@@ -1,5 +1,3 @@
-use std::path::Path;
-
 use crate::attack::Outcomes;
 use crate::parts::{Parts, Totals};
 use crate::workspace::Workspace;
@@ -24,7 +22,7 @@ pub(crate) fn test(workspace: &Workspace, without: &Without) -> bool {
 
 /// The parts that are tests.
 pub(crate) fn tests(workspace: &Workspace, without: &Without, parts: &mut Parts) {
-    parts.check("packages", || needed(&workspace.root));
+    parts.check("packages", || needed(workspace));
     let mut outcomes = Outcomes::default();
     parts.part("cargo test", || cargo_test(workspace, &mut outcomes));
     parts.check("attacks", || attack::judge(&outcomes));
@@ -61,13 +59,14 @@ pub(crate) fn tests(workspace: &Workspace, without: &Without, parts: &mut Parts)
 }
 
 /// The packages that tests of the workspace need.
-fn needed(root: &Path) -> anyhow::Result<()> {
+fn needed(workspace: &Workspace) -> anyhow::Result<()> {
+    let root = &workspace.root;
     let works = |program| run::works(run::command(program, root, &["--version"]));
     // The lines that `panvault dev` prints are run as they are.
     packages::need(root, "curl", || works("curl"))?;
     // Power cuts are made from a record of every call that changes a file.
     packages::need(root, "strace", || works("strace"))?;
-    servers::needed(root)
+    servers::needed(workspace)
 }
 
 /// Unit, integration and documentation tests of every crate, in debug.
@@ -80,7 +79,7 @@ fn cargo_test(workspace: &Workspace, outcomes: &mut Outcomes) -> anyhow::Result<
 
 /// What races and what is killed over three nodes, for longer.
 pub(crate) fn soak(workspace: &Workspace) -> anyhow::Result<()> {
-    needed(&workspace.root)?;
+    needed(workspace)?;
     // Each says what it did and how long that took.
     let arguments =
         ["test", "--locked", "--package", "panvault", "--test", "it", "cluster::", "--", "--nocapture"];

@@ -1,4 +1,4 @@
-//! Servers that tests start: PostgreSQL, alone and under Patroni, Redis, PgBouncer and HAProxy, as Debian packages them.
+//! Servers that tests start: PostgreSQL, alone and under Patroni, Redis, PgBouncer and HAProxy, as Debian packages them, and Valkey.
 //!
 //! Each runs as an ordinary user, on a port of the loopback address, in a directory of its own, and ends with its value or with the process that
 //! started it, whichever is first. No service of the system is touched. One that is not installed fails the test, and says what installs it.
@@ -19,7 +19,7 @@ pub use self::patroni::Patroni;
 pub use self::pgbouncer::PgBouncer;
 pub use self::port::free_port;
 pub use self::postgres::{Postgres, PostgresDatabase, PostgresOptions, PostgresVersion};
-pub use self::redis::{Redis, RedisOptions};
+pub use self::redis::{Redis, RedisKind, RedisOptions};
 
 /// What a server shows to its clients.
 #[derive(Clone)]

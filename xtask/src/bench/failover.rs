@@ -33,7 +33,7 @@ struct Round {
 
 /// Builds, kills, prints.
 pub(super) fn failover(workspace: &Workspace, arguments: &FailoverArguments) -> anyhow::Result<()> {
-    servers::needed(&workspace.root)?;
+    servers::needed(workspace)?;
     let watch = Stopwatch::start();
     let test =
         ["test", "--locked", "--package", "panvault", "--test", "it", TEST, "--", "--exact", "--nocapture"];

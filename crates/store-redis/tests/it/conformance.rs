@@ -6,7 +6,7 @@ use panvault_testkit::TestClock;
 use panvault_testkit::conformance::{
     CvvJudged, cvv_cases, cvv_model, room_ends_at, room_is_shared, room_of_browsers_is_their_own,
 };
-use panvault_testkit::servers::{Redis, RedisOptions};
+use panvault_testkit::servers::{Redis, RedisKind, RedisOptions};
 
 use crate::support::{block_on, connected_by, settings};
 
@@ -20,22 +20,32 @@ async fn made(server: &Redis, held_max: u64) -> (RedisCvvs, Arc<TestClock>) {
     (connected_by(&settings, &clock).await, clock)
 }
 
+fn start(kind: RedisKind) -> Redis {
+    Redis::start(RedisOptions { kind, ..RedisOptions::default() })
+}
+
 #[test]
 fn cvvs_on_a_server_conform() {
-    let server = Redis::start(RedisOptions::default());
-    for (name, case) in cvv_cases() {
-        println!("{name}");
-        block_on(async {
-            let (store, clock) = made(&server, 1000).await;
-            case(CvvJudged { store: &store, clock: &clock }).await;
-            assert!(store.is_shared());
-        });
+    for kind in RedisKind::ALL {
+        let server = start(kind);
+        for (name, case) in cvv_cases() {
+            println!("{kind:?}: {name}");
+            block_on(async {
+                let (store, clock) = made(&server, 1000).await;
+                case(CvvJudged { store: &store, clock: &clock }).await;
+                assert!(store.is_shared());
+            });
+        }
     }
 }
 
 #[test]
 fn room_on_a_server_is_shared_out() {
-    let server = Redis::start(RedisOptions::default());
+    RedisKind::ALL.into_iter().for_each(room_is_shared_out_on);
+}
+
+fn room_is_shared_out_on(kind: RedisKind) {
+    let server = start(kind);
     block_on(async {
         for held_max in [2, 3, 10] {
             let (store, clock) = made(&server, held_max).await;
@@ -55,11 +65,14 @@ fn room_on_a_server_is_shared_out() {
 /// Each seed is a history of its own; a failure prints its seed.
 #[test]
 fn whatever_a_network_does_a_cvv_goes_out_once() {
-    let server = Redis::start(RedisOptions::default());
-    for seed in 0..SEEDS {
-        block_on(async {
-            let (store, clock) = made(&server, 1000).await;
-            cvv_model(Arc::new(store), &clock, seed).await;
-        });
+    for kind in RedisKind::ALL {
+        let server = start(kind);
+        for seed in 0..SEEDS {
+            println!("{kind:?}");
+            block_on(async {
+                let (store, clock) = made(&server, 1000).await;
+                cvv_model(Arc::new(store), &clock, seed).await;
+            });
+        }
     }
 }

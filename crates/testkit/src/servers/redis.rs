@@ -8,12 +8,13 @@ use tempfile::TempDir;
 use super::program::{self, Program};
 use super::{ServerCertificate, port};
 
-const SERVER: &str = "/usr/bin/redis-server";
+const REDIS: &str = "/usr/bin/redis-server";
+const VALKEY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../.venv-valkey/bin/valkey-server");
 const CLIENT: &str = "/usr/bin/redis-cli";
 const READY: &str = "Ready to accept connections";
 const TRIES_MAX: u32 = 5;
 
-/// A Redis server that runs: TCP on the loopback address, nothing of it on a disk.
+/// A Redis or Valkey server that runs: TCP on the loopback address, nothing of it on a disk.
 pub struct Redis {
     directory: TempDir,
     port: u16,
@@ -21,9 +22,33 @@ pub struct Redis {
     running: Mutex<Option<Program>>,
 }
 
+/// Which of the servers that speak this protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum RedisKind {
+    /// Redis 7.0, that of Debian 12.
+    #[default]
+    Redis,
+    /// The one that `xtask/valkey` pins; `cargo xtask test` installs it.
+    Valkey,
+}
+
+impl RedisKind {
+    /// All that are tested.
+    pub const ALL: [Self; 2] = [Self::Redis, Self::Valkey];
+
+    fn program(self) -> &'static Path {
+        Path::new(match self {
+            Self::Redis => REDIS,
+            Self::Valkey => VALKEY,
+        })
+    }
+}
+
 /// What a server is started with beside the usual.
 #[derive(Clone, Default)]
 pub struct RedisOptions {
+    /// Which of the two.
+    pub kind: RedisKind,
     /// Settings as its configuration has them, such as `("maxmemory", "8mb")`; they win over the usual ones.
     pub settings: Vec<(&'static str, String)>,
     /// It speaks TLS alone, with this.
@@ -33,7 +58,8 @@ pub struct RedisOptions {
 impl Redis {
     /// Starts one that may hold CVVs: no persistence, no eviction.
     pub fn start(options: RedisOptions) -> Self {
-        program::need(Path::new(SERVER), "redis-server");
+        program::need(options.kind.program(), "redis-server");
+        program::need(Path::new(CLIENT), "redis-server");
         let directory = program::directory();
         if let Some(tls) = &options.tls {
             program::write_secret(&directory.path().join("server.crt"), &tls.certificate_pem);
@@ -118,7 +144,7 @@ impl Redis {
     }
 
     fn launch(&self) -> Result<Program, String> {
-        let mut command = Command::new(SERVER);
+        let mut command = Command::new(self.options.kind.program());
         let port = self.port.to_string();
         command.args(["--bind", "127.0.0.1", "--daemonize", "no", "--appendonly", "no", "--save", ""]);
         command.args(["--maxmemory-policy", "noeviction", "--logfile", ""]);

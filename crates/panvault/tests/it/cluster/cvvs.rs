@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use panvault_testkit::servers::{Flow, Network, Redis, RedisOptions};
+use panvault_testkit::servers::{Flow, Network, Redis, RedisKind, RedisOptions};
 use panvault_testkit::{HttpAnswer, canary_cards};
 use serde_json::{Value, json};
 
@@ -130,10 +130,57 @@ fn what_is_wrong_with_the_server_of_cvvs_is_said_and_ends() {
     assert_eq!((read.status, &read.json()["cvv_present"]), (200, &json!(false)), "{}", read.text);
 
     let follows = ("replicaof", format!("127.0.0.1 {}", cluster.redis.port()));
-    let replica = Redis::start(RedisOptions { settings: vec![follows], tls: None });
+    let replica = Redis::start(RedisOptions { settings: vec![follows], ..RedisOptions::default() });
     is_refused("it has a replica");
     goes_on_without();
     drop(replica);
     start_anew();
     is_well("it has none any more");
+}
+
+/// Valkey holds CVVs as Redis does: one payment of many carries one, and it is not used once it writes to a disk or has a replica.
+#[test]
+fn valkey_holds_cvvs_for_all_nodes() {
+    let cluster = Cluster::start_on(RedisKind::Valkey);
+    let [canary, other] = &canary_cards(0xa3, 2)[..] else { panic!("two") };
+    let card = cluster.make_card(0, &canary.number, Some(&canary.cvv));
+    let body = cluster.transaction_body(&card, 1099);
+    let answers = race(&cluster, RACERS, "/v1/transaction", |racer| format!("valkey-{racer}"), &body, || ());
+    let answers: Vec<_> = answers.into_iter().map(Option::unwrap).collect();
+    assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
+    let answered: Vec<Value> = answers.iter().map(HttpAnswer::json).collect();
+    assert_eq!(with_cvv(&answered), 1);
+
+    let with = cluster.card_body(&other.number, Some(&other.cvv));
+    let is_refused = |what: &str| {
+        for node in 0..NODES {
+            until(what, || cluster.post(node, "/v1/card", &with).status == 503);
+        }
+    };
+    let start_anew = || {
+        cluster.redis.crash();
+        for file in std::fs::read_dir(cluster.redis.data()).unwrap() {
+            let file = file.unwrap().path();
+            drop(if file.is_dir() { std::fs::remove_dir_all(file) } else { std::fs::remove_file(file) });
+        }
+        cluster.redis.start_again();
+        for node in 0..NODES {
+            until("it is as it must be", || {
+                let answer = cluster.post(node, "/v1/card", &with);
+                answer.status == 200 && answer.json()["cvv_present"] == json!(true)
+            });
+        }
+    };
+    cluster.redis.command(&["CONFIG", "SET", "appendonly", "yes"]);
+    is_refused("it writes to a disk");
+    start_anew();
+    cluster.redis.command(&["CONFIG", "SET", "save", "60 1"]);
+    is_refused("it is to write snapshots");
+    start_anew();
+    let follows = ("replicaof", format!("127.0.0.1 {}", cluster.redis.port()));
+    let kind = RedisKind::Valkey;
+    let replica = Redis::start(RedisOptions { kind, settings: vec![follows], tls: None });
+    is_refused("it has a replica");
+    drop(replica);
+    start_anew();
 }

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use panvault_testkit::servers::{
-    HaProxy, Postgres, PostgresDatabase, PostgresOptions, Redis, RedisOptions, free_port,
+    HaProxy, Postgres, PostgresDatabase, PostgresOptions, Redis, RedisKind, RedisOptions, free_port,
 };
 use panvault_testkit::{HttpAnswer, http_send};
 use serde_json::{Value, json};
@@ -56,10 +56,19 @@ impl Cluster {
         Self::prepare_with(&PostgresOptions::default(), Vec::new())
     }
 
+    /// Starts everything, with this to hold CVVs.
+    pub(crate) fn start_on(kind: RedisKind) -> Self {
+        let postgres = Postgres::start();
+        let database = postgres.database();
+        let mut cluster = Self::make(postgres, database, Vec::new(), kind);
+        cluster.start_nodes();
+        cluster
+    }
+
     fn prepare_with(options: &PostgresOptions, settings: Vec<&'static str>) -> Self {
         let postgres = Postgres::start_with(options);
         let database = postgres.database();
-        Self::make(postgres, database, settings)
+        Self::make(postgres, database, settings, RedisKind::Redis)
     }
 
     /// Where the database is for whoever goes through another port.
@@ -77,13 +86,18 @@ impl Cluster {
 impl<D> Cluster<D> {
     /// Starts nodes over a database that is there, and waits until each is ready.
     pub(crate) fn over(postgres: D, database: PostgresDatabase) -> Self {
-        let mut cluster = Self::make(postgres, database, Vec::new());
+        let mut cluster = Self::make(postgres, database, Vec::new(), RedisKind::Redis);
         cluster.start_nodes();
         cluster
     }
 
-    fn make(postgres: D, database: PostgresDatabase, node_settings: Vec<&'static str>) -> Self {
-        let redis = Redis::start(RedisOptions::default());
+    fn make(
+        postgres: D,
+        database: PostgresDatabase,
+        node_settings: Vec<&'static str>,
+        kind: RedisKind,
+    ) -> Self {
+        let redis = Redis::start(RedisOptions { kind, ..RedisOptions::default() });
         let directory = tempfile::tempdir().unwrap();
         let data = directory.path().join("vault");
         let password = format!("store_password_file={}", path(&database.password_file));
