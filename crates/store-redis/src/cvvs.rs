@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::connect::Connector;
 use crate::limits::REMAINING_MILLIS_MAX;
-use crate::link::{AskFault, Link, RedisClock, RedisState};
+use crate::link::{Link, RedisClock, RedisState};
 use crate::reach::Reach;
 use crate::reply::{Reply, owner_bytes};
 use crate::settings::{RedisRefused, RedisSettings};
@@ -73,15 +73,7 @@ impl RedisCvvs {
             &self.link.heard.held_max().to_be_bytes(),
         ]
         .concat();
-        let mut reply = match self.link.ask(&self.link.scripts.hold, &[card_key(card)], &said).await {
-            Ok(reply) => reply,
-            Err(AskFault::Full) => {
-                // Its memory is full. What this was to replace is ended all the same, and the number told.
-                self.clear(card, number).await?;
-                return Err(CvvFault::NoRoom);
-            }
-            Err(fault @ AskFault::Unavailable) => return Err(fault.into()),
-        };
+        let mut reply = self.link.ask(&self.link.scripts.hold, &[card_key(card)], &said).await?;
         match read(&mut reply, Reply::how)? {
             0 => Ok(false),
             1 => Ok(true),
@@ -194,9 +186,9 @@ impl CvvStore for RedisCvvs {
         self.link.heard.has_room(owner)
     }
 
-    fn cvv_reached(&self) -> CvvPending<'_, ()> {
+    fn cvv_admits(&self) -> CvvPending<'_, ()> {
         Box::pin(self.reach.ask(async {
-            self.link.ask(&self.link.scripts.sweep, NO_KEYS, &[]).await?;
+            self.link.ask(&self.link.scripts.admit, NO_KEYS, &[]).await?;
             Ok(())
         }))
     }

@@ -1,4 +1,4 @@
-//! Whether the server is reached, asked once for all who want to know it at the same time.
+//! Whether the server is reached and takes more, asked once for all who want to know it at the same time.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 

@@ -28,6 +28,8 @@ pub(crate) struct Scripts {
     pub(crate) look: Script,
     /// Counts off what is over.
     pub(crate) sweep: Script,
+    /// The same, refused by a server whose memory is full.
+    pub(crate) admit: Script,
     pub(crate) hold: Script,
     pub(crate) clear: Script,
     pub(crate) clear_now: Script,
@@ -45,20 +47,22 @@ const COMMON: &str = include_str!("script/common.lua");
 
 impl Scripts {
     pub(crate) fn new() -> Self {
-        // What ends a CVV needs no room, and what remembers that it has ended little, like a component: a full server does it all the same.
-        let ending = |body| script(" flags=allow-oom", FENCE, body);
+        // What ends a CVV needs no room, and what remembers that it has ended little, like a component: a full server does it all the same. So it does with a
+        // CVV, of which it was asked before the commit of its card whether there is room: that commit cannot be taken back.
+        let even_full = |body| script(" flags=allow-oom", FENCE, body);
         Self {
             look: script(" flags=allow-oom", TAKE, include_str!("script/look.lua")),
-            sweep: ending(include_str!("script/look.lua")),
-            hold: script("", FENCE, include_str!("script/hold.lua")),
-            clear: ending(include_str!("script/clear.lua")),
-            clear_now: ending(include_str!("script/clear_now.lua")),
-            claim: ending(include_str!("script/claim.lua")),
-            put_back: ending(include_str!("script/put_back.lua")),
-            discard: ending(include_str!("script/discard.lua")),
-            read: ending(include_str!("script/read.lua")),
-            key_current: ending(include_str!("script/key_current.lua")),
-            key_component: ending(include_str!("script/key_component.lua")),
+            sweep: even_full(include_str!("script/look.lua")),
+            admit: script("", FENCE, include_str!("script/look.lua")),
+            hold: even_full(include_str!("script/hold.lua")),
+            clear: even_full(include_str!("script/clear.lua")),
+            clear_now: even_full(include_str!("script/clear_now.lua")),
+            claim: even_full(include_str!("script/claim.lua")),
+            put_back: even_full(include_str!("script/put_back.lua")),
+            discard: even_full(include_str!("script/discard.lua")),
+            read: even_full(include_str!("script/read.lua")),
+            key_current: even_full(include_str!("script/key_current.lua")),
+            key_component: even_full(include_str!("script/key_component.lua")),
         }
     }
 
@@ -67,6 +71,7 @@ impl Scripts {
         let Self {
             look,
             sweep,
+            admit,
             hold,
             clear,
             clear_now,
@@ -77,8 +82,20 @@ impl Scripts {
             key_current,
             key_component,
         } = self;
-        let all =
-            [look, sweep, hold, clear, clear_now, claim, put_back, discard, read, key_current, key_component];
+        let all = [
+            look,
+            sweep,
+            admit,
+            hold,
+            clear,
+            clear_now,
+            claim,
+            put_back,
+            discard,
+            read,
+            key_current,
+            key_component,
+        ];
         for script in all {
             script.load_async(connection).await?;
         }

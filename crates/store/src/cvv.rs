@@ -184,9 +184,9 @@ pub trait CvvStore: Send + Sync {
     /// last heard, and [`CvvStore::cvv_hold`] decides.
     fn cvv_room(&self, owner: CvvOwner) -> bool;
 
-    /// Whether the store is reached: [`CvvFault::Unavailable`] when it is not. The answer is to a question that was sent after the call; many who call at
-    /// the same time may share one.
-    fn cvv_reached(&self) -> CvvPending<'_, ()>;
+    /// Whether the store would hold another CVV now: [`CvvFault::Unavailable`] when it is not reached, [`CvvFault::NoRoom`] when its memory is full. Then what
+    /// is held next finds memory, whatever comes between. The answer is to a question that was sent after the call; many who call at the same time may share one.
+    fn cvv_admits(&self) -> CvvPending<'_, ()>;
 
     /// Ends the card's CVV, held or claimed, if its number is this or less, and makes this number the mark.
     fn cvv_clear(&self, card: CardId, number: u64) -> CvvPending<'_, ()>;

@@ -315,7 +315,7 @@ impl CvvStore for MemoryCvvs {
         done(Ok(()))
     }
 
-    fn cvv_reached(&self) -> CvvPending<'_, ()> {
+    fn cvv_admits(&self) -> CvvPending<'_, ()> {
         done(Ok(()))
     }
 

@@ -223,8 +223,8 @@ impl CvvStore for NetworkCvvs {
         Box::pin(self.send(move |store| store.cvv_discard(claim_again(&claim))))
     }
 
-    fn cvv_reached(&self) -> CvvPending<'_, ()> {
-        Box::pin(self.send(|store| store.cvv_reached()))
+    fn cvv_admits(&self) -> CvvPending<'_, ()> {
+        Box::pin(self.send(|store| store.cvv_admits()))
     }
 
     fn cvv_read(&self, card: CardId) -> CvvPending<'_, Option<CvvShown>> {

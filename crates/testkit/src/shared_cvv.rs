@@ -72,8 +72,8 @@ impl CvvStore for SharedCvvs {
         self.held.cvv_discard(claim)
     }
 
-    fn cvv_reached(&self) -> CvvPending<'_, ()> {
-        self.held.cvv_reached()
+    fn cvv_admits(&self) -> CvvPending<'_, ()> {
+        self.held.cvv_admits()
     }
 
     fn cvv_read(&self, card: CardId) -> CvvPending<'_, Option<CvvShown>> {

@@ -103,14 +103,19 @@ impl Vault {
         }
     }
 
-    /// The same, and [`VaultError::CvvUnavailable`] while the place that nodes share is out of reach: a CVV that is brought then is refused with its
-    /// card, rather than lost without a word.
+    /// The same, and [`VaultError::CvvUnavailable`] while the place that nodes share is out of reach, or [`VaultError::CvvFull`] while its memory is full: a CVV
+    /// that is brought then is refused with its card, rather than lost without a word.
     async fn cvv_admitted(&self, owner: CvvOwner, now: Now) -> Result<(), VaultError> {
         self.cvv_room(owner, now)?;
-        if self.cvvs().is_shared() {
-            self.cvvs().cvv_reached().await?;
+        if !self.cvvs().is_shared() {
+            return Ok(());
         }
-        Ok(())
+        let admitted = self.cvvs().cvv_admits().await;
+        if admitted == Err(CvvFault::NoRoom) && self.cvv_no_room().is_due(now) {
+            let advice = "raise maxmemory of the server of CVVs, or lower cvv_ttl_seconds";
+            tracing::warn!(cvvs.held = self.cvvs().counts().held, advice, "cvv.no_memory");
+        }
+        Ok(admitted?)
     }
 
     /// Ends a CVV once more when its end is durable, with the number of that commit: so what was sent before and comes late is not

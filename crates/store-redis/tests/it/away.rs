@@ -24,11 +24,11 @@ fn a_server_that_ends_is_out_of_reach_and_comes_back_empty() {
             assert_eq!(hold(&cvvs, 1, 10 + round, 7).await, Err(CvvFault::Unavailable));
             assert_eq!(claim(&cvvs, 1, 1).await, Err(CvvFault::Unavailable));
             assert_eq!(cvvs.cvv_read(card(1)).await, Err(CvvFault::Unavailable));
-            assert_eq!(cvvs.cvv_reached().await, Err(CvvFault::Unavailable));
+            assert_eq!(cvvs.cvv_admits().await, Err(CvvFault::Unavailable));
             is_unreachable(&cvvs).await;
             server.start_again();
             is_ready(&cvvs).await;
-            assert_eq!(cvvs.cvv_reached().await, Ok(()), "what was said while it was away is not said again");
+            assert_eq!(cvvs.cvv_admits().await, Ok(()), "what was said while it was away is not said again");
             assert_eq!(claim(&cvvs, 1, 1).await, Ok(None), "what was held is gone");
             assert_eq!(cvvs.counts().held, 0);
         }
@@ -86,7 +86,7 @@ fn whether_it_is_reached_is_asked_once_for_many() {
             calls.and_then(|calls| calls.split(',').next()).map_or(0, |calls| calls.parse().unwrap())
         };
         let before = scripts();
-        let mut all: Vec<_> = (0..ASK).map(|_| Box::pin(cvvs.cvv_reached())).collect();
+        let mut all: Vec<_> = (0..ASK).map(|_| Box::pin(cvvs.cvv_admits())).collect();
         std::future::poll_fn(|context| {
             all.retain_mut(|one| match one.as_mut().poll(context) {
                 Poll::Ready(answer) => {
@@ -103,7 +103,7 @@ fn whether_it_is_reached_is_asked_once_for_many() {
         assert!((1..8).contains(&asked), "{asked} scripts for {ASK} who ask");
         // The answer from before is not that of who asks later.
         server.crash();
-        assert_eq!(cvvs.cvv_reached().await, Err(CvvFault::Unavailable));
+        assert_eq!(cvvs.cvv_admits().await, Err(CvvFault::Unavailable));
     });
 }
 

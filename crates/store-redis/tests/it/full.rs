@@ -2,23 +2,29 @@
 
 use panvault_store::{CvvFault, CvvStore};
 use panvault_testkit::conformance::rows::servers_of;
-use panvault_testkit::servers::{Redis, RedisOptions};
+use panvault_testkit::servers::{Redis, RedisKind, RedisOptions};
 
 use crate::support::{block_on, card, claim, connected, cvv, hold};
 
-/// A hold finds no room. What ends a CVV or uses it needs none, and is done: a server that is full takes no payment that it could not take otherwise.
+/// It admits no other CVV. What ends one or uses it needs no memory, and is done: a server that is full takes no payment that it could not take otherwise. Nor
+/// does what was admitted before it was full, for its card is stored by then.
 #[test]
 fn a_full_server_holds_no_more_and_ends_what_it_has() {
-    let server = Redis::start(RedisOptions::default());
+    RedisKind::ALL.into_iter().for_each(a_full_one_holds_no_more);
+}
+
+fn a_full_one_holds_no_more(kind: RedisKind) {
+    let server = Redis::start(RedisOptions { kind, ..RedisOptions::default() });
     block_on(async {
         let cvvs = connected(&server.url()).await;
         for n in 1..=4 {
             assert_eq!(hold(&cvvs, n, 1, 7).await, Ok(true));
         }
         server.command(&["CONFIG", "SET", "maxmemory", "1mb"]);
-        assert_eq!(hold(&cvvs, 9, 1, 7).await, Err(CvvFault::NoRoom));
-        assert_eq!(hold(&cvvs, 1, 2, 8).await, Err(CvvFault::NoRoom));
-        assert_eq!(claim(&cvvs, 1, 1).await, Ok(None), "what was to be replaced is ended");
+        assert_eq!(cvvs.cvv_admits().await, Err(CvvFault::NoRoom));
+        assert_eq!(hold(&cvvs, 9, 1, 7).await, Ok(true), "it was admitted");
+        assert_eq!(hold(&cvvs, 1, 2, 8).await, Ok(true));
+        assert_eq!(claim(&cvvs, 1, 1).await, Ok(Some(8)));
         assert_eq!(claim(&cvvs, 2, 1).await, Ok(Some(7)));
         let panvault_store::CvvClaimed::Taken(claimed) =
             cvvs.cvv_claim(card(3), crate::support::ticket(1), None).await.unwrap()
@@ -30,7 +36,9 @@ fn a_full_server_holds_no_more_and_ends_what_it_has() {
         cvvs.cvv_clear(card(4), 5).await.unwrap();
         assert_eq!(cvvs.cvv_read_many((1..=4).map(card).collect()).await, Ok(vec![None; 4]));
         cvvs.cvv_sweep().await.unwrap();
+        assert_eq!(cvvs.cvv_admits().await, Err(CvvFault::NoRoom));
         server.command(&["CONFIG", "SET", "maxmemory", "0"]);
+        assert_eq!(cvvs.cvv_admits().await, Ok(()), "by itself");
         assert_eq!(hold(&cvvs, 4, 5, 7).await, Ok(false), "its number was told");
         assert_eq!(hold(&cvvs, 9, 2, 7).await, Ok(true));
     });

@@ -81,7 +81,7 @@ impl Vault {
     /// A caller that is only a browser may put a CVV back and nothing else. [`VaultError::NotFound`] when the card is
     /// not in `organisation`, or the caller does not see it; [`VaultError::Faults`] when the CVV does not fit the
     /// brand or the expiry would be past or too far ahead; [`VaultError::Disabled`]; [`VaultError::CvvFull`] when there is no room for a CVV;
-    /// [`VaultError::CvvUnavailable`] when the one before could not be ended. A change that is stored is answered as such, also
+    /// [`VaultError::CvvUnavailable`] when the place that holds CVVs is out of reach. A change that is stored is answered as such, also
     /// when its CVV then found no room, or no way to where it is held: `cvv_expires_at` says whether one is held. What
     /// is not stored may have ended the CVV before, never kept one.
     pub fn card_update(
@@ -109,7 +109,7 @@ impl Vault {
             }
             let (cvv, change) = planned?;
             if matches!(cvv, PlannedCvv::Put { held: Some(_), .. }) {
-                vault.cvv_room(CvvOwner { organisation, source }, now)?;
+                vault.cvv_admitted(CvvOwner { organisation, source }, now).await?;
             }
             for _ in 0..UPDATE_TRIES_MAX {
                 let stored = vault

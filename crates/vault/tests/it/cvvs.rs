@@ -208,8 +208,8 @@ impl CvvStore for TestCvvs {
         self.ask(move |held| held.cvv_discard(claim))
     }
 
-    fn cvv_reached(&self) -> CvvPending<'_, ()> {
-        self.ask(|held| held.cvv_reached())
+    fn cvv_admits(&self) -> CvvPending<'_, ()> {
+        self.ask(|held| held.cvv_admits())
     }
 
     fn cvv_read(&self, card: CardId) -> CvvPending<'_, Option<CvvShown>> {

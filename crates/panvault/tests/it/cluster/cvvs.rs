@@ -1,9 +1,11 @@
 //! What holds CVVs is put back, full, slow, or begins to write to a disk.
 
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
+use std::thread;
 
 use panvault_testkit::servers::{Flow, Network, Redis, RedisKind, RedisOptions};
-use panvault_testkit::{HttpAnswer, canary_cards};
+use panvault_testkit::{CanaryCard, HttpAnswer, canary_cards};
 use serde_json::{Value, json};
 
 use crate::cluster::nodes::{Cluster, NODES, begin, rounds};
@@ -12,6 +14,10 @@ use crate::support::until;
 
 /// Requests that race for a CVV that was used before.
 const RACERS: usize = 30;
+/// What is left of a server's memory that becomes full: for a few hundred CVVs.
+const ROOM_BYTES: u64 = 100_000;
+/// Who fill it.
+const SENDERS: usize = 12;
 
 /// Keeps all keys with the time that each has left, in another of its databases.
 const KEEP: &str =
@@ -54,6 +60,35 @@ fn a_cvv_that_is_put_back_by_hand_goes_out_once() {
         // What comes later is held as ever.
         cluster.make_card(round % NODES, &canary.number, Some(&canary.cvv));
     }
+}
+
+/// Its memory becomes full while cards with CVVs come to all nodes at once: each that is stored has its CVV.
+fn fills_up(cluster: &Cluster, card: &CanaryCard) {
+    let info = cluster.redis.command(&["INFO", "memory"]);
+    let used = info.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap();
+    let used: u64 = used.trim().parse().unwrap();
+    cluster.redis.command(&["CONFIG", "SET", "maxmemory", &(used + ROOM_BYTES).to_string()]);
+    let refused = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for sender in 0..SENDERS {
+            let refused = &refused;
+            scope.spawn(move || {
+                while !refused.load(Ordering::SeqCst) {
+                    let body = cluster.card_body(&card.number, Some(&card.cvv));
+                    let answer = cluster.post(sender % NODES, "/v1/card", &body);
+                    match answer.status {
+                        503 => refused.store(true, Ordering::SeqCst),
+                        _ => assert_eq!(
+                            (answer.status, &answer.json()["cvv_present"]),
+                            (200, &json!(true)),
+                            "{}",
+                            answer.text
+                        ),
+                    }
+                }
+            });
+        }
+    });
 }
 
 /// Cards and payments that need no CVV go on, whatever is wrong with what holds CVVs; what brings one is refused, and it is taken again by itself when all is well.
@@ -101,16 +136,28 @@ fn what_is_wrong_with_the_server_of_cvvs_is_said_and_ends() {
     network.set(Flow::Free);
     is_well("it is slow no more");
 
+    let held = cluster.make_card(0, &brought.number, Some(&brought.cvv));
     cluster.redis.command(&["CONFIG", "SET", "maxmemory", "1"]);
-    // The card is kept, and the answer says that its CVV is not held.
+    let count = || cluster.get(1, "/v1/card/count").text;
+    let before = count();
     for node in 0..NODES {
-        let answer = cluster.post(node, "/v1/card", &with);
-        let said = answer.json()["cvv_present"] == json!(false);
-        assert!(answer.status == 503 || (answer.status == 200 && said), "{}", answer.text);
+        let put = json!({ "organisation": cluster.organisation, "cvv": brought.cvv });
+        for (path, body) in [("/v1/card".to_owned(), &with), (format!("/v1/card/{held}"), &put)] {
+            let answer = cluster.post(node, &path, body);
+            assert_eq!((answer.status, &answer.json()["code"]), (503, &json!(144)), "{}", answer.text);
+            assert!(
+                answer.json()["details"].get("body.cvv").or(answer.json()["details"].get("cvv")).is_some()
+            );
+        }
     }
+    assert_eq!(count(), before, "nothing was stored");
+    let paid = cluster.post(1, "/v1/transaction", &cluster.transaction_body(&held, 500));
+    assert_eq!((paid.status, &paid.json()["cvv_present"]), (200, &json!(true)), "{}", paid.text);
     goes_on_without();
     cluster.redis.command(&["CONFIG", "SET", "maxmemory", "0"]);
     is_well("there is room again");
+    fills_up(&cluster, brought);
+    cluster.redis.command(&["CONFIG", "SET", "maxmemory", "0"]);
 
     let card = cluster.make_card(0, &brought.number, Some(&brought.cvv));
     cluster.redis.command(&["CONFIG", "SET", "appendonly", "yes"]);

@@ -247,8 +247,8 @@ impl CvvStore for Checked {
         self.store.cvv_discard(claim)
     }
 
-    fn cvv_reached(&self) -> CvvPending<'_, ()> {
-        self.store.cvv_reached()
+    fn cvv_admits(&self) -> CvvPending<'_, ()> {
+        self.store.cvv_admits()
     }
 
     fn cvv_read(&self, card: CardId) -> CvvPending<'_, Option<CvvShown>> {
