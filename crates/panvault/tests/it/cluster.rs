@@ -2,6 +2,7 @@
 
 mod attacks;
 mod cvvs;
+mod duty;
 mod failover;
 mod leak;
 mod ledger;

@@ -11,18 +11,18 @@ use serde_json::{Value, json};
 use crate::support::{Dev, assert_healthy, panvault, run, run_json, until};
 
 /// A connection, and what came over it; it is not answered until somebody does.
-struct Came {
+pub(crate) struct Came {
     stream: TcpStream,
     head: String,
     text: String,
 }
 
 impl Came {
-    fn body(&self) -> Value {
+    pub(crate) fn body(&self) -> Value {
         serde_json::from_str(&self.text).unwrap()
     }
 
-    fn answer(mut self, text: &str) {
+    pub(crate) fn answer(mut self, text: &str) {
         self.stream.write_all(text.as_bytes()).unwrap();
     }
 
@@ -40,9 +40,9 @@ impl Came {
     }
 }
 
-const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+pub(crate) const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
-fn receiver() -> (String, Receiver<Came>) {
+pub(crate) fn receiver() -> (String, Receiver<Came>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/hook?key=of-the-shop", listener.local_addr().unwrap());
     let (tell, told) = channel();
