@@ -7,7 +7,7 @@ use panvault_store::decide::Decision;
 use panvault_store::{Chain, Commit, Outcome, StoreFault};
 use tokio::time::timeout;
 use tokio_postgres::Client;
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{DbError, SqlState};
 use tokio_postgres::types::Type;
 
 use crate::audit::Step;
@@ -68,7 +68,7 @@ impl Attempting<'_> {
                 self.database.abandon(client);
                 Attempt::Unknown(step, answers)
             }
-            Ran::Failed(error) if error.code() == Some(&SqlState::DIVISION_BY_ZERO) => Attempt::Unhoped,
+            Ran::Failed(error) if is_unhoped(&error) => Attempt::Unhoped,
             Ran::Failed(error) => failed(self.database, client, &error),
         }
     }
@@ -149,7 +149,7 @@ impl Attempting<'_> {
         let statement = changes.statement(self.end, &step, self.lock_time);
         match client.query_typed(&statement.sql, &statement.parameters()).await {
             // A row that was not there a moment ago.
-            Err(error) if error.code() == Some(&SqlState::DIVISION_BY_ZERO) => return Err(Undecided::Met),
+            Err(error) if is_unhoped(&error) => return Err(Undecided::Met),
             done => drop(done?),
         }
         decided.release(client).await?;
@@ -221,6 +221,13 @@ async fn run(client: &Client, statement: &Statement) -> Ran {
         Ok(Err(error)) if !is_unknown(&error) => Ran::Failed(error),
         Ok(Err(_)) | Err(_) => Ran::Lost,
     }
+}
+
+/// Whether it was undone because a row is not as was hoped. One of the chain that is there says that its place is taken.
+fn is_unhoped(error: &tokio_postgres::Error) -> bool {
+    let of_chain = || error.as_db_error().and_then(DbError::table) == Some("audit");
+    error.code() == Some(&SqlState::DIVISION_BY_ZERO)
+        || (error.code() == Some(&SqlState::UNIQUE_VIOLATION) && !of_chain())
 }
 
 /// The database said that it was undone.

@@ -1,7 +1,7 @@
 //! The one statement of a step: it does all of it, or fails where something is not as it is expected.
 //!
-//! Each part says how many rows it found as it wanted them. The last line divides by nothing unless all did, which undoes the statement: that
-//! works without a language inside the database, in every relative of PostgreSQL.
+//! A new row is inserted, which fails by its key where there is one. Each other part says how many rows it found as it wanted them. The last line
+//! divides by nothing unless all did, which undoes the statement: that works without a language inside the database, in every relative of PostgreSQL.
 
 use core::time::Duration;
 use std::collections::BTreeMap;
@@ -137,11 +137,17 @@ impl Statement {
 
     /// Adds a part that finds so many rows, if all is as it should be.
     fn part(&mut self, sql: &str, rows: usize) {
+        let part = self.write(sql);
+        self.conditions.push(format!("(SELECT count(*) FROM p{part}) = {rows}"));
+    }
+
+    /// Adds a part that does all that it is to do, or fails: it is done behind those that are counted, once these are as they should be.
+    fn write(&mut self, sql: &str) -> usize {
         let comma = if self.parts == 0 { "WITH " } else { ",\n" };
         self.parts += 1;
         let part = self.parts;
         self.sql.push_str(&format!("{comma}p{part} AS ({sql})"));
-        self.conditions.push(format!("(SELECT count(*) FROM p{part}) = {rows}"));
+        part
     }
 
     fn parts(&mut self, table: Table, parts: Parts) {
@@ -152,12 +158,9 @@ impl Statement {
         // Two nodes that change the same rows take them in the same order.
         if !new.is_empty() {
             new.sort_by(|one, other| by_id(one, other));
-            let rows = new.len();
             let from = self.rows(table, new, None);
-            let sql = format!(
-                "INSERT INTO {named} ({listed}) SELECT {listed} FROM {from} ON CONFLICT (id) DO NOTHING RETURNING 1"
-            );
-            self.part(&sql, rows);
+            // `ON CONFLICT` would look into the key twice for each row, and write two records of it to the log of changes.
+            self.write(&format!("INSERT INTO {named} ({listed}) SELECT {listed} FROM {from}"));
         }
         let assigned = |from: &str| {
             let behind_id = all.iter().skip(1).map(|column| format!("{column} = {from}.{column}"));
@@ -237,27 +240,33 @@ impl Statement {
         let count = self.parameter(number(step.count), Type::INT8);
         let notes = self.parameter(Parameter::Blob(step.notes.clone()), Type::BYTEA);
         let tag = self.parameter(Parameter::Blob(step.tag.to_vec()), Type::BYTEA);
-        let sql = if let Some(mark) = end.mark {
-            let mark = self.parameter(Parameter::Blob(mark.to_vec()), Type::BYTEA);
-            format!(
-                "UPDATE audit SET count = {count}, notes = {notes}, tag = {tag} \
-                 WHERE writer = {writer} AND place = {place} AND count = 0 AND tag = {mark} RETURNING 1"
-            )
-        } else {
-            format!(
-                "INSERT INTO audit (writer, place, count, notes, tag) \
-                 VALUES ({writer}, {place}, {count}, {notes}, {tag}) RETURNING 1"
-            )
-        };
-        self.part(&sql, 1);
-        if let Some(last) = end.last {
+        let mark = end.mark.map(|mark| self.parameter(Parameter::Blob(mark.to_vec()), Type::BYTEA));
+        // The one before, which is looked for in the same part: each part costs the database as much as some rows.
+        let before = end.last.map(|last| {
             let last = self.parameter(number(last), Type::INT8);
             let tag = self.parameter(Parameter::Blob(end.tag.to_vec()), Type::BYTEA);
-            self.part(
-                &format!("SELECT 1 FROM audit WHERE writer = {writer} AND place = {last} AND tag = {tag}"),
-                1,
-            );
-        }
+            format!("before.writer = {writer} AND before.place = {last} AND before.tag = {tag}")
+        });
+        let sql = match (mark, before) {
+            (Some(mark), before) => {
+                let (from, also) = before.map_or_else(Default::default, |before| {
+                    (" FROM audit AS before", format!(" AND {before}"))
+                });
+                format!(
+                    "UPDATE audit SET count = {count}, notes = {notes}, tag = {tag}{from} \
+                     WHERE audit.writer = {writer} AND audit.place = {place} AND audit.count = 0 AND audit.tag = {mark}{also} RETURNING 1"
+                )
+            }
+            (None, Some(before)) => format!(
+                "INSERT INTO audit (writer, place, count, notes, tag) \
+                 SELECT {writer}, {place}, {count}, {notes}, {tag} FROM audit AS before WHERE {before} RETURNING 1"
+            ),
+            (None, None) => format!(
+                "INSERT INTO audit (writer, place, count, notes, tag) \
+                 VALUES ({writer}, {place}, {count}, {notes}, {tag}) RETURNING 1"
+            ),
+        };
+        self.part(&sql, 1);
     }
 
     fn finish(&mut self) {

@@ -6,7 +6,7 @@ use crate::proxy::{Cut, Proxy};
 use crate::support::{Home, all, block_on, is_done, node};
 
 /// What is sent when a step is done in one statement.
-const IN_ONE: &str = "INSERT INTO audit (writer, place, count, notes, tag) VALUES";
+const IN_ONE: &str = "AS (INSERT INTO audit (writer, place, count, notes, tag)";
 /// What is sent when each commit was decided by itself.
 const WITH_CARE: &str = "COMMIT\0";
 
