@@ -40,11 +40,14 @@ named_enum! {
         ToAsk = 7 "to_ask",
         /// No usable answer came, and the processor cannot tell.
         Unknown = 8 "unknown",
+        /// The processor has taken it, and says later what becomes of it.
+        Awaited = 9 "awaited",
     }
 }
 
 impl ActionState {
-    /// Whether somebody has still to say what became of it.
+    /// Whether this vault has still to do something so that it is known what became of it. What is awaited comes by itself, or is asked about where
+    /// its row says when.
     pub const fn is_open(self) -> bool {
         match self {
             Self::InHand | Self::ToAsk => true,
@@ -53,7 +56,21 @@ impl ActionState {
             | Self::Failed
             | Self::Unavailable
             | Self::NotSupported
-            | Self::Unknown => false,
+            | Self::Unknown
+            | Self::Awaited => false,
+        }
+    }
+
+    /// Whether what the processor says later may still move it: nobody who sends it has it in hand, and nothing was said for good.
+    pub const fn may_be_told(self) -> bool {
+        match self {
+            Self::ToAsk | Self::Unknown | Self::Awaited => true,
+            Self::InHand
+            | Self::Approved
+            | Self::Declined
+            | Self::Failed
+            | Self::Unavailable
+            | Self::NotSupported => false,
         }
     }
 }

@@ -309,10 +309,10 @@ fn place(named: Named) -> String {
     }
 }
 
-/// The code of an action that did not succeed; `None` when it did.
+/// The code of an action that did not succeed; `None` when it did, or when it was taken and what becomes of it is said later.
 pub(crate) const fn action_code(state: ActionState) -> Option<ErrorCode> {
     match state {
-        ActionState::Approved => None,
+        ActionState::Approved | ActionState::Awaited => None,
         ActionState::Declined => Some(ErrorCode::Declined),
         ActionState::Failed => Some(ErrorCode::Failed),
         ActionState::InHand | ActionState::ToAsk | ActionState::Unknown => Some(ErrorCode::Unknown),

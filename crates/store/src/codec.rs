@@ -69,6 +69,14 @@ impl<'a> Writer<'a> {
         self.out.extend_from_slice(&value.to_be_bytes());
     }
 
+    /// A flag, and a moment where there is one.
+    pub fn timestamp_option(&mut self, value: Option<Timestamp>) {
+        self.u8(u8::from(value.is_some()));
+        if let Some(value) = value {
+            self.timestamp(value);
+        }
+    }
+
     /// Milliseconds since the Unix epoch, in six bytes.
     pub fn timestamp(&mut self, value: Timestamp) {
         let [_, _, millis @ ..] = value.unix_millis().to_be_bytes();
@@ -159,6 +167,11 @@ impl<'a> Reader<'a> {
     /// Eight bytes.
     pub fn u64(&mut self) -> Result<u64, RowFault> {
         self.fixed().map(u64::from_be_bytes)
+    }
+
+    /// A flag, and a moment where there is one.
+    pub fn timestamp_option(&mut self) -> Result<Option<Timestamp>, RowFault> {
+        if self.flag()? { self.timestamp().map(Some) } else { Ok(None) }
     }
 
     /// Milliseconds since the Unix epoch, in six bytes.

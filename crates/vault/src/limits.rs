@@ -112,6 +112,11 @@ pub const REFUND_FAIL_TRIES_MAX: usize = 4096;
 /// Actions without an outcome that processors are asked about at once.
 pub const ASKED_AT_ONCE_MAX: usize = 64;
 
+/// Seconds after which a processor is asked again what became of an action, when it could not say: by how often it was asked. After the last of
+/// them, some five days on, it is left to people.
+pub const ASK_AGAIN_SECONDS: [u64; 12] =
+    [30, 60, 120, 300, 900, 1_800, 3_600, 10_800, 21_600, 43_200, 86_400, 172_800];
+
 /// Transactions that are settled at once: their steps share commits, as those of as many callers would.
 pub const SETTLED_AT_ONCE_MAX: usize = 64;
 

@@ -53,6 +53,8 @@ object! {
         optional "status_reason" => &str = row.status_reason.as_deref(), in part;
         /// The acquirer's code, `00` for success.
         optional "reason_code" => &str = row.reason_code.as_deref(), by ReasonCode, example "00", in part;
+        /// What the processor calls it.
+        optional "processor_reference" => &str = row.processor_reference.as_deref(), example "re_1Nispe2eZvKYlo2Cd31jOCgZ", in part;
         /// When it came to stand there.
         always "last_status_update" => Timestamp = row.updated_at;
         /// When it was made.

@@ -219,6 +219,10 @@ object! {
         optional "reason_code" => &str = row.reason_code.as_deref(), by ReasonCode, example "00", in part;
         /// The issuer's code.
         optional "authorization_code" => &str = row.authorization_code.as_deref(), example "561097", in part;
+        /// What the processor calls it.
+        optional "processor_reference" => &str = row.processor_reference.as_deref(), example "pi_3MtwBwLkdIwHu7ix28a3tqPa", in part;
+        /// What the card's network calls it: a later payment of a series names its first by it.
+        optional "network_transaction_id" => &str = row.network_transaction_id.as_deref(), example "MDS0000001", in part;
         /// What was captured, in minor units; while a capture is under way, what is to be.
         optional "captured_amount" => Amount = Some(row.captured).filter(|amount| !amount.is_zero()), example "1099", in part;
         /// What was refunded, in minor units, with refunds that are under way.

@@ -2,7 +2,7 @@
 //!
 //! | bytes | what |
 //! | --- | --- |
-//! | 1 | format, 1 |
+//! | 1 | format, 2 |
 //! | 12 | id |
 //! | 12 | organisation |
 //! | 4 | version |
@@ -17,7 +17,10 @@
 //! | 1 | status |
 //! | text? | why, in words |
 //! | text? | acquirer's code |
+//! | text? | what the acquirer calls it |
 //! | 1 | what became of it |
+//! | 1 | how often the acquirer was asked about it without saying |
+//! | 1 or 7 | when it is asked next: 0, or 1 and the moment |
 //! | 1 or 17 | idempotency record: 0, or 1 and its key |
 //! | 6 | when it was made |
 //! | 6 | when it last changed |
@@ -62,8 +65,14 @@ pub struct RefundRow {
     pub status_reason: Option<String>,
     /// The acquirer's code.
     pub reason_code: Option<String>,
+    /// What the acquirer calls it.
+    pub processor_reference: Option<String>,
     /// What became of it at the processor.
     pub state: ActionState,
+    /// How often the acquirer was asked about it, and could not say.
+    pub asks: u8,
+    /// When it is asked next, if it is.
+    pub ask_at: Option<Timestamp>,
     /// The idempotency record that waits for its outcome.
     pub idempotency: Option<IdempotencyKey>,
     /// When it was made.
@@ -75,7 +84,7 @@ pub struct RefundRow {
 }
 
 impl RefundRow {
-    const FORMAT: u8 = 1;
+    const FORMAT: u8 = 2;
 
     /// Appends everything that the tag covers.
     pub fn encode_clear(&self, out: &mut Vec<u8>) {
@@ -95,7 +104,10 @@ impl RefundRow {
         writer.u8(self.status.code());
         writer.text_option(self.status_reason.as_deref());
         writer.text_option(self.reason_code.as_deref());
+        writer.text_option(self.processor_reference.as_deref());
         writer.u8(self.state.code());
+        writer.u8(self.asks);
+        writer.timestamp_option(self.ask_at);
         writer.u8(u8::from(self.idempotency.is_some()));
         if let Some(key) = self.idempotency {
             writer.fixed(&key.0);
@@ -104,9 +116,9 @@ impl RefundRow {
         writer.timestamp(self.updated_at);
     }
 
-    /// Whether somebody has still to say what became of it.
+    /// Whether this vault has still to do something so that it is known what became of it.
     pub const fn is_open(&self) -> bool {
-        self.state.is_open()
+        self.state.is_open() || self.ask_at.is_some()
     }
 
     /// Appends the whole row.
@@ -133,7 +145,10 @@ impl RefundRow {
             status: reader.code(RefundStatus::from_code)?,
             status_reason: reader.text_option()?.map(str::to_owned),
             reason_code: reader.text_option()?.map(str::to_owned),
+            processor_reference: reader.text_option()?.map(str::to_owned),
             state: reader.code(ActionState::from_code)?,
+            asks: reader.u8()?,
+            ask_at: reader.timestamp_option()?,
             idempotency: if reader.flag()? { Some(IdempotencyKey(reader.fixed()?)) } else { None },
             created_at: reader.timestamp()?,
             updated_at: reader.timestamp()?,

@@ -2,7 +2,7 @@
 //!
 //! | bytes | what |
 //! | --- | --- |
-//! | 1 | format, 5 |
+//! | 1 | format, 6 |
 //! | 12 | id |
 //! | 12 | organisation |
 //! | 4 | version |
@@ -29,6 +29,9 @@
 //! | text? | reason in words |
 //! | text? | acquirer's code |
 //! | text? | issuer's code |
+//! | text? | what the acquirer calls it |
+//! | text? | what the acquirer calls what was last done with it |
+//! | text? | what the card's network calls it |
 //! | 1 | CVV was sent: 0 or 1 |
 //! | 1 | CVV result |
 //! | 1 | address result |
@@ -36,6 +39,8 @@
 //! | 4 | amount that was refunded, or is being |
 //! | 1 | last action |
 //! | 1 | what became of it |
+//! | 1 | how often the acquirer was asked about that without saying |
+//! | 1 or 7 | when it is asked next: 0, or 1 and the moment |
 //! | 1 or 17 | idempotency record: 0, or 1 and its key |
 //! | 6 | when it was made |
 //! | 6 | when it last changed |
@@ -118,6 +123,12 @@ pub struct TransactionRow {
     pub reason_code: Option<String>,
     /// The issuer's code.
     pub authorization_code: Option<String>,
+    /// What the acquirer calls it.
+    pub processor_reference: Option<String>,
+    /// What the acquirer calls what was last done with it, if that is no authorisation.
+    pub act_reference: Option<String>,
+    /// What the card's network calls it.
+    pub network_transaction_id: Option<String>,
     /// Whether it went out with a CVV.
     pub cvv_present: bool,
     /// What the issuer said of the CVV.
@@ -132,6 +143,10 @@ pub struct TransactionRow {
     pub action: TransactionAction,
     /// What became of that.
     pub state: ActionState,
+    /// How often the acquirer was asked what became of that, and could not say.
+    pub asks: u8,
+    /// When it is asked next, if it is.
+    pub ask_at: Option<Timestamp>,
     /// The idempotency record that waits for its outcome.
     pub idempotency: Option<IdempotencyKey>,
     /// When it was made.
@@ -143,7 +158,7 @@ pub struct TransactionRow {
 }
 
 impl TransactionRow {
-    const FORMAT: u8 = 5;
+    const FORMAT: u8 = 6;
 
     /// Appends everything that the tag covers.
     pub fn encode_clear(&self, out: &mut Vec<u8>) {
@@ -177,7 +192,14 @@ impl TransactionRow {
         writer.u8(self.status.code());
         writer.text_option(self.status_reason.as_deref());
         writer.text_option(self.reason_code.as_deref());
-        writer.text_option(self.authorization_code.as_deref());
+        for text in [
+            &self.authorization_code,
+            &self.processor_reference,
+            &self.act_reference,
+            &self.network_transaction_id,
+        ] {
+            writer.text_option(text.as_deref());
+        }
         writer.u8(u8::from(self.cvv_present));
         writer.u8(self.cvv_result.code());
         writer.u8(self.avs_result);
@@ -185,6 +207,8 @@ impl TransactionRow {
         writer.u32(self.refunded.minor_units());
         writer.u8(self.action.code());
         writer.u8(self.state.code());
+        writer.u8(self.asks);
+        writer.timestamp_option(self.ask_at);
         writer.u8(u8::from(self.idempotency.is_some()));
         if let Some(key) = self.idempotency {
             writer.fixed(&key.0);
@@ -193,9 +217,9 @@ impl TransactionRow {
         writer.timestamp(self.updated_at);
     }
 
-    /// Whether somebody has still to say what became of its last action.
+    /// Whether this vault has still to do something so that it is known what became of its last action.
     pub const fn is_open(&self) -> bool {
-        self.state.is_open()
+        self.state.is_open() || self.ask_at.is_some()
     }
 
     /// Appends the whole row.
@@ -243,6 +267,9 @@ impl TransactionRow {
             status_reason: reader.text_option()?.map(str::to_owned),
             reason_code: reader.text_option()?.map(str::to_owned),
             authorization_code: reader.text_option()?.map(str::to_owned),
+            processor_reference: reader.text_option()?.map(str::to_owned),
+            act_reference: reader.text_option()?.map(str::to_owned),
+            network_transaction_id: reader.text_option()?.map(str::to_owned),
             cvv_present: reader.flag()?,
             cvv_result: reader.code(CvvResult::from_code)?,
             avs_result: reader.u8()?,
@@ -250,6 +277,8 @@ impl TransactionRow {
             refunded: Amount::new(reader.u32()?).ok_or(RowFault::Value)?,
             action: reader.code(TransactionAction::from_code)?,
             state: reader.code(ActionState::from_code)?,
+            asks: reader.u8()?,
+            ask_at: reader.timestamp_option()?,
             idempotency: if reader.flag()? { Some(IdempotencyKey(reader.fixed()?)) } else { None },
             created_at: reader.timestamp()?,
             updated_at: reader.timestamp()?,

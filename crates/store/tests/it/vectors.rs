@@ -18,8 +18,10 @@ fn vector(name: &str) -> Vec<u8> {
         let testdata = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
         std::fs::read_to_string(testdata.join(format).join(name).with_extension("hex"))
     };
-    let text =
-        ["v5", "v4", "v3", "v2", "v1"].into_iter().find_map(|format| read(format).ok()).unwrap_or_default();
+    let text = ["v6", "v5", "v4", "v3", "v2", "v1"]
+        .into_iter()
+        .find_map(|format| read(format).ok())
+        .unwrap_or_default();
     let digits: String = text.lines().filter(|line| !line.starts_with('#')).collect();
     hex::decode(digits).unwrap()
 }

@@ -145,7 +145,11 @@ impl Attempt<'_> {
                 return;
             }
             // Who tries learns of it later, or not at all.
-            ActionState::Failed | ActionState::Unknown | ActionState::InHand | ActionState::ToAsk => return,
+            ActionState::Failed
+            | ActionState::Unknown
+            | ActionState::InHand
+            | ActionState::ToAsk
+            | ActionState::Awaited => return,
         };
         for payments in [Some(self.account), self.bin].into_iter().flatten() {
             self.guards.declines.note(&payments, declined, now);

@@ -114,7 +114,10 @@ impl Vault {
             status: RefundStatus::Pending,
             status_reason: None,
             reason_code: None,
+            processor_reference: None,
             state: ActionState::InHand,
+            asks: 0,
+            ask_at: None,
             idempotency: idempotency.map(|claim| claim.key),
             created_at: now,
             updated_at: now,
@@ -240,8 +243,8 @@ pub(super) fn follow_up(row: &RefundRow, of: &TransactionRow) -> FollowUp {
         currency: row.currency,
         merchant_reference: of.merchant_reference.clone(),
         reason: row.reason.clone(),
-        reference: None,
-        act_reference: None,
+        reference: of.processor_reference.clone(),
+        act_reference: row.processor_reference.clone(),
         attempt: row.version,
     }
 }

@@ -9,7 +9,7 @@ use crate::error::{Named, VaultError};
 use crate::idempotency::{Idempotency, answer_of};
 use crate::limits::{IDEMPOTENCY_SECONDS, REFUND_FAIL_TRIES_MAX};
 use crate::seal;
-use crate::transaction::said;
+use crate::transaction::{Asking, named, said};
 use crate::vault::Vault;
 
 /// What is known of what became of a refund.
@@ -33,19 +33,25 @@ impl Vault {
         further: Vec<Expect>,
     ) -> Result<Option<Arc<RefundRow>>, VaultError> {
         let RefundTold { sent, of, idempotency, now: Now { wall: now, .. } } = told;
-        let can_be_asked = self.refund_can_be_asked(before, of);
         let mut row = RefundRow {
             version: before.version.checked_add(1).ok_or(VaultError::Contended)?,
             updated_at: now,
             ..before.clone()
         };
-        sent_apply(&mut row, sent, can_be_asked);
+        sent_apply(&mut row, sent, now, |row| {
+            let of = FollowUp { act_reference: row.processor_reference.clone(), ..of.clone() };
+            self.refund_can_be_asked(row, &of)
+        });
+        let is_news = row.asks == before.asks || row.status != before.status;
+        if !is_news {
+            row.updated_at = before.updated_at;
+        }
         row.tag = seal::refund_tag(self.keys(), &row);
         let answer = idempotency.map(|claim| {
             let expires_at = before.updated_at.plus_seconds(IDEMPOTENCY_SECONDS);
             claim.row(self.keys(), expires_at, answer_of(&row))
         });
-        let webhook = self.webhook_effect(&row)?;
+        let webhook = if is_news { self.webhook_effect(&row)? } else { None };
         let row = Arc::new(row);
         let has_failed = row.status == RefundStatus::Failed;
         for _ in 0..REFUND_FAIL_TRIES_MAX {
@@ -126,18 +132,20 @@ impl Vault {
 }
 
 /// What the processor said, in the row.
-fn sent_apply(row: &mut RefundRow, sent: Sent, can_be_asked: bool) {
+fn sent_apply(row: &mut RefundRow, sent: Sent, now: Timestamp, can_be_asked: impl Fn(&RefundRow) -> bool) {
+    let asking = Asking { state: row.state, asks: row.asks };
+    row.ask_at = None;
     let failed = |state| (state, RefundStatus::Failed);
     (row.state, row.status) = match &sent {
         Sent::NotReached { .. } => failed(ActionState::Unavailable),
-        // Of what was asked about already nothing more is to be learned.
-        Sent::Unknown { .. } if row.state != ActionState::ToAsk && can_be_asked => {
-            (ActionState::ToAsk, RefundStatus::Pending)
+        Sent::Unknown { .. } => {
+            let asking = asking.unknown(now, can_be_asked(row));
+            (row.asks, row.ask_at) = (asking.next.asks, asking.at);
+            (asking.next.state, RefundStatus::Pending)
         }
-        Sent::Unknown { .. } => (ActionState::Unknown, RefundStatus::Pending),
         Sent::Answered(reply) => match reply.verdict {
             Verdict::Approved => (ActionState::Approved, RefundStatus::Pending),
-            Verdict::Pending => (ActionState::ToAsk, RefundStatus::Pending),
+            Verdict::Pending => (ActionState::Awaited, RefundStatus::Pending),
             Verdict::Declined => failed(ActionState::Declined),
             Verdict::Failed => failed(ActionState::Failed),
             Verdict::NotSupported => failed(ActionState::NotSupported),
@@ -148,6 +156,11 @@ fn sent_apply(row: &mut RefundRow, sent: Sent, can_be_asked: bool) {
         Sent::Answered(reply) => {
             row.status_reason = reply.status_reason.map(said);
             row.reason_code = Some(said(reply.reason_code));
+            row.processor_reference = reply.reference.and_then(named).or(row.processor_reference.take());
+            if reply.verdict == Verdict::Pending {
+                let asking = asking.awaited(now, can_be_asked(row));
+                (row.asks, row.ask_at) = (asking.next.asks, asking.at);
+            }
         }
     }
 }

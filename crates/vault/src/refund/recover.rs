@@ -1,4 +1,3 @@
-use panvault_model::ActionState;
 use panvault_processor::{Act, Sent};
 use panvault_store::RefundRow;
 use tokio::task::JoinSet;
@@ -9,7 +8,7 @@ use crate::node::Nodes;
 use crate::refund::create::follow_up;
 use crate::refund::outcome::RefundTold;
 use crate::seal;
-use crate::transaction::{Harmless, answered_in_time};
+use crate::transaction::{Harmless, answered_in_time, is_too_early};
 use crate::vault::Vault;
 
 impl Vault {
@@ -34,7 +33,8 @@ impl Vault {
     /// Asks processors what became of refunds whose answers did not come, as [`Vault::transaction_ask`] does.
     pub(crate) async fn refund_ask(&self) -> Result<(), VaultError> {
         let mut open = self.store().refund_open().await?;
-        open.retain(|row| row.state == ActionState::ToAsk);
+        let now = self.now().wall;
+        open.retain(|row| row.state.may_be_told() && row.ask_at.is_some_and(|at| at <= now));
         self.some_of(&mut open)?;
         let mut asking = JoinSet::new();
         for row in open {
@@ -66,7 +66,7 @@ impl Vault {
             None => Sent::Unknown { reason: "its processor is no longer there to be asked" },
         };
         drop(snapshot);
-        if matches!(sent, Sent::NotReached { .. }) {
+        if matches!(sent, Sent::NotReached { .. }) || is_too_early(&sent, row.updated_at, self.now().wall) {
             return Ok(());
         }
         let told = RefundTold { sent, of: &of, idempotency: None, now: self.now() };

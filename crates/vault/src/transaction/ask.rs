@@ -1,11 +1,11 @@
-use panvault_model::{ActionState, TransactionAction};
-use panvault_processor::{Act, Clearance, FollowUp, Sent};
+use panvault_model::{Timestamp, TransactionAction};
+use panvault_processor::{Act, Clearance, FollowUp, Sent, Verdict};
 use panvault_store::TransactionRow;
 use tokio::task::JoinSet;
 
 use crate::audit::Requester;
 use crate::error::{VaultError, with_causes};
-use crate::limits::ASKED_AT_ONCE_MAX;
+use crate::limits::{ASKED_AT_ONCE_MAX, PROCESSOR_SECONDS_MAX};
 use crate::seal;
 use crate::transaction::create::answered_in_time;
 use crate::transaction::settle::SettleBase;
@@ -21,11 +21,13 @@ impl Clearance for Harmless {
 }
 
 impl Vault {
-    /// Asks processors what became of actions whose answers did not come: some at a time, others the next time. What a processor
-    /// cannot tell stays `UNKNOWN` and is not asked for again; one that is not reached is asked again.
+    /// Asks processors what became of actions whose answers did not come, or are to come later: some at a time, others the next time. What a
+    /// processor cannot tell is asked for again after a while that grows, and then no more; one that is not reached is asked again by the next
+    /// sweep.
     pub(crate) async fn transaction_ask(&self) -> Result<(), VaultError> {
         let mut open = self.store().transaction_open().await?;
-        open.retain(|row| row.state == ActionState::ToAsk);
+        let now = self.now().wall;
+        open.retain(|row| row.state.may_be_told() && row.ask_at.is_some_and(|at| at <= now));
         self.some_of(&mut open)?;
         let mut asking = JoinSet::new();
         for row in open {
@@ -74,7 +76,7 @@ impl Vault {
             None => Sent::Unknown { reason: "its processor is no longer there to be asked" },
         };
         drop(snapshot);
-        if matches!(sent, Sent::NotReached { .. }) {
+        if matches!(sent, Sent::NotReached { .. }) || is_too_early(&sent, row.updated_at, self.now().wall) {
             return Ok(());
         }
         let onto = SettleBase { unused: None, expects: Vec::new() };
@@ -85,6 +87,12 @@ impl Vault {
         }
         Ok(())
     }
+}
+
+/// Whether a processor was asked while it could still be about to do what it is asked about: that it knows of nothing says nothing then.
+pub(crate) fn is_too_early(sent: &Sent, since: Timestamp, now: Timestamp) -> bool {
+    let has_failed = matches!(sent, Sent::Answered(reply) if reply.verdict == Verdict::Failed);
+    has_failed && now < since.plus_seconds(PROCESSOR_SECONDS_MAX)
 }
 
 /// What names the last action of a transaction to its processor.
@@ -98,8 +106,8 @@ pub(super) fn follow_up(row: &TransactionRow) -> FollowUp {
         currency: row.currency,
         merchant_reference: row.merchant_reference.clone(),
         reason: None,
-        reference: None,
-        act_reference: None,
+        reference: row.processor_reference.clone(),
+        act_reference: row.act_reference.clone(),
         attempt: row.version,
     }
 }

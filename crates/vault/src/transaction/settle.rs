@@ -2,7 +2,7 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use panvault_card::masked_text;
-use panvault_model::{ActionState, Amount, Now, TransactionAction, TransactionStatus};
+use panvault_model::{ActionState, Amount, Now, Timestamp, TransactionAction, TransactionStatus};
 use panvault_processor::{Sent, Verdict};
 use panvault_store::{
     Action, AuditNote, CardCvvRow, Commit, Effect, Expect, IdempotencyRow, Outcome, RowKey, StoreFault,
@@ -19,6 +19,7 @@ use crate::limits::{
     SETTLE_WAIT_MILLIS,
 };
 use crate::seal;
+use crate::transaction::asking::Asking;
 use crate::vault::Vault;
 
 /// What an outcome is written onto, beside the version of the transaction.
@@ -51,8 +52,12 @@ impl Vault {
         let mut row = initiated.clone();
         row.version = row.version.checked_add(1).ok_or(VaultError::Contended)?;
         row.updated_at = now.wall;
-        let can_be_asked = matches!(sent, Sent::Unknown { .. }) && self.can_be_asked(&row);
-        sent_apply(&mut row, sent, can_be_asked);
+        sent_apply(&mut row, sent, now.wall, |row| self.can_be_asked(row));
+        // That somebody has asked in vain is told to nobody.
+        let is_news = row.asks == initiated.asks || row.status != initiated.status;
+        if !is_news {
+            row.updated_at = initiated.updated_at;
+        }
         row.tag = seal::transaction_tag(self.keys(), &row);
         let history = self.history(&row, now.wall)?;
         let outcome = row.status.code();
@@ -64,7 +69,7 @@ impl Vault {
             let expires_at = initiated.updated_at.plus_seconds(IDEMPOTENCY_SECONDS);
             claim.row(self.keys(), expires_at, answer_of(&row))
         });
-        let webhook = self.webhook_effect(&row)?;
+        let webhook = if is_news { self.webhook_effect(&row)? } else { None };
         let (row, history) = (Arc::new(row), Arc::new(history));
         let SettleBase { unused, expects: further } = onto;
         let commit = || {
@@ -184,10 +189,15 @@ pub(crate) const fn may_pass(error: &VaultError) -> bool {
 }
 
 /// What the processor said to the row's last action, in the row. What was never sent did not go out with a CVV.
-fn sent_apply(row: &mut TransactionRow, sent: Sent, can_be_asked: bool) {
+fn sent_apply(
+    row: &mut TransactionRow,
+    sent: Sent,
+    now: Timestamp,
+    can_be_asked: impl Fn(&TransactionRow) -> bool,
+) {
     match sent {
         Sent::NotReached { reason } => {
-            row.state = ActionState::Unavailable;
+            (row.state, row.ask_at) = (ActionState::Unavailable, None);
             row.status_reason = Some(reason.to_owned());
             row.status = refused(row, TransactionStatus::Unavailable);
             if row.action == TransactionAction::Authorise {
@@ -195,16 +205,20 @@ fn sent_apply(row: &mut TransactionRow, sent: Sent, can_be_asked: bool) {
             }
         }
         Sent::Unknown { reason } => {
-            // Of what was asked about already nothing more is to be learned.
-            let is_asked = row.state != ActionState::ToAsk && can_be_asked;
-            row.state = if is_asked { ActionState::ToAsk } else { ActionState::Unknown };
-            row.status = TransactionStatus::Unknown;
+            let asking = Asking { state: row.state, asks: row.asks };
+            let asking = asking.unknown(now, can_be_asked(row));
+            (row.state, row.asks, row.ask_at) = (asking.next.state, asking.next.asks, asking.at);
+            if row.state != ActionState::Awaited {
+                row.status = TransactionStatus::Unknown;
+            }
             row.status_reason = Some(reason.to_owned());
         }
         Sent::Answered(reply) => {
+            let asking = Asking { state: row.state, asks: row.asks };
+            row.ask_at = None;
             (row.state, row.status) = match reply.verdict {
                 Verdict::Approved => (ActionState::Approved, approved(row)),
-                Verdict::Pending => (ActionState::ToAsk, TransactionStatus::Pending),
+                Verdict::Pending => (ActionState::Awaited, TransactionStatus::Pending),
                 Verdict::Declined => (ActionState::Declined, refused(row, TransactionStatus::Declined)),
                 Verdict::Failed => (ActionState::Failed, refused(row, TransactionStatus::Failed)),
                 Verdict::NotSupported => {
@@ -213,10 +227,21 @@ fn sent_apply(row: &mut TransactionRow, sent: Sent, can_be_asked: bool) {
             };
             row.status_reason = reply.status_reason.map(said);
             row.reason_code = Some(said(reply.reason_code));
+            let reference = reply.reference.and_then(named);
             if row.action == TransactionAction::Authorise {
                 row.authorization_code = reply.authorization_code.map(said);
                 row.cvv_result = reply.cvv_result;
                 row.avs_result = reply.avs_result;
+                row.processor_reference = reference.or(row.processor_reference.take());
+                let network = reply.network_transaction_id.and_then(named);
+                row.network_transaction_id = network.or(row.network_transaction_id.take());
+            } else {
+                row.act_reference = reference.or(row.act_reference.take());
+            }
+            if reply.verdict == Verdict::Pending {
+                // By what the processor has just called it.
+                let asking = asking.awaited(now, can_be_asked(row));
+                (row.asks, row.ask_at) = (asking.next.asks, asking.at);
             }
         }
     }
@@ -248,6 +273,14 @@ pub(crate) fn said(text: String) -> String {
     masked_text(&Zeroizing::new(text), ANSWER_BYTES_MAX)
 }
 
+/// A name that an acquirer gives to something, as it was said, so that it may be sent back. What could be a card number is none, nor is what is longer
+/// than any name.
+pub(crate) fn named(text: String) -> Option<String> {
+    let text = Zeroizing::new(text);
+    let kept = masked_text(&text, ANSWER_BYTES_MAX);
+    (!kept.is_empty() && kept == *text).then_some(kept)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -262,6 +295,13 @@ mod tests {
         assert_eq!(said("a\0\r\nb".to_owned()), "a   b");
         let masked = "card **** **** **** **** is stolen";
         assert_eq!(said("card 4111 1111 1111 1111 is stolen".to_owned()), masked);
+        assert_eq!(
+            named("pi_3MtwBwLkdIwHu7ix28a3tqPa".to_owned()).as_deref(),
+            Some("pi_3MtwBwLkdIwHu7ix28a3tqPa")
+        );
+        for none in ["", "4111111111111111", "a\0b", "x".repeat(201).as_str()] {
+            assert_eq!(named(none.to_owned()), None);
+        }
         let late = format!("{}4111111111111111", "x".repeat(ANSWER_BYTES_MAX - 8));
         assert!(said(late).ends_with("x********"), "masked before it is cut");
     }

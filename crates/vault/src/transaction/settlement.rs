@@ -114,6 +114,7 @@ impl Vault {
                 version: stored.version.checked_add(1).ok_or(VaultError::Contended)?,
                 action: TransactionAction::Settle,
                 state: ActionState::Approved,
+                act_reference: None,
                 status,
                 status_reason: None,
                 updated_at: now,

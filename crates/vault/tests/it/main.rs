@@ -5,6 +5,7 @@
 mod action;
 mod administration;
 mod audit;
+mod awaited;
 mod card;
 mod crash;
 mod cvv;

@@ -10,7 +10,7 @@ use panvault_store::{Action, RefundRow, Store, StoreFault, TransactionRow};
 use panvault_testkit::operator;
 use panvault_vault::limits::{IDEMPOTENCY_SECONDS, PROCESSOR_SECONDS_MAX};
 use panvault_vault::{
-    AccountChange, NewRefund, Permit, RefundCreate, RefundQuery, SettledCounts, VaultError,
+    AccountChange, Clock, NewRefund, Permit, RefundCreate, RefundQuery, SettledCounts, VaultError,
 };
 
 use crate::assert_refused;
@@ -48,7 +48,7 @@ impl World {
         Ok(done.value)
     }
 
-    async fn refund_read(&self, shop: &Shop, id: RefundId) -> Arc<RefundRow> {
+    pub(crate) async fn refund_read(&self, shop: &Shop, id: RefundId) -> Arc<RefundRow> {
         self.vault.refund_read(&self.permit(&shop.key), id).await.unwrap()
     }
 
@@ -185,7 +185,7 @@ async fn what_has_no_answer_counts_until_the_processor_says_no() {
     for (later, status, state, counted) in [
         ("000", RefundStatus::Pending, ActionState::Approved, 900),
         ("121", RefundStatus::Failed, ActionState::Declined, 0),
-        ("122", RefundStatus::Pending, ActionState::Unknown, 900),
+        ("122", RefundStatus::Pending, ActionState::ToAsk, 900),
     ] {
         let paid = world.completed(&shop).await;
         let row = world.refund(&shop, paid.id, please(900, &format!("122 {later}"))).await.unwrap();
@@ -196,7 +196,7 @@ async fn what_has_no_answer_counts_until_the_processor_says_no() {
         assert_eq!((told.status, told.state, told.version), (status, state, row.version + 1), "{later}");
         assert_eq!(world.sums(&shop, paid.id).await, (counted, counted), "{later}");
         world.vault.sweep().await.unwrap();
-        assert_eq!(world.refund_read(&shop, row.id).await, told, "it is not asked again");
+        assert_eq!(world.refund_read(&shop, row.id).await, told, "it is not asked again so soon");
         assert_eq!(world.refund(&shop, paid.id, of(101)).await.is_ok(), counted == 0);
     }
     // One that cannot tell is not asked at all, and one that is not reached is asked again.
@@ -547,7 +547,8 @@ async fn any_changed_byte_of_a_refund_is_noticed() {
     let rows = flipped_refunds(&row);
     assert!(rows.len() > 300, "{}", rows.len());
     for (at, changed) in rows.into_iter().enumerate() {
-        let is_open = changed.state == ActionState::ToAsk;
+        let now = world.clock.now().wall;
+        let is_open = changed.state.may_be_told() && changed.ask_at.is_some_and(|at| at <= now);
         world.store.plot(|plot| plot.refund = Some(Box::new(move |stored| *stored = changed.clone())));
         let mut errors = vec![
             world.vault.refund_read(&world.permit(&shop.key), row.id).await.err(),
