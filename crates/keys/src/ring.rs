@@ -34,6 +34,8 @@ pub enum Kind {
     CustomerChange,
     /// What webhooks of an account are signed with, in a store.
     WebhookSecret,
+    /// A secret of a processor's configuration, in a store.
+    ProcessorSecret,
 }
 
 impl Kind {
@@ -46,6 +48,7 @@ impl Kind {
             Self::Customer => 5,
             Self::CustomerChange => 6,
             Self::WebhookSecret => 7,
+            Self::ProcessorSecret => 8,
         }
     }
 }

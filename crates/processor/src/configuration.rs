@@ -1,74 +1,138 @@
 use std::sync::Arc;
 
-use crate::Processor;
 use crate::dummy::{Dummy, DummyConfiguration};
+use crate::unusable::Unusable;
+use crate::{Processor, Secrets};
 
-/// How a processor is set up, by its kind: `configuration` of the stored processor.
+/// How a processor is set up, by its kind: `configuration` of the stored processor, without its secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Configuration {
     /// `card_dummy`
     Dummy(DummyConfiguration),
+    /// A PSP over HTTPS, by a description.
+    Http(HttpConfiguration),
 }
 
-/// Makes connections to acquirers and PSPs.
+/// How a PSP is set up that goes by a description.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpConfiguration {
+    /// `configuration._type`: it names the description.
+    pub type_name: String,
+    /// What the description has set, but for its secrets.
+    pub settings: Vec<(String, String)>,
+}
+
+/// Makes connections to acquirers and PSPs, and knows which types of them there are.
 pub trait Connect: Send + Sync {
+    /// Whether a setting of a type is a secret; `None` where the type has none of that name, or there is no such type.
+    fn is_secret(&self, type_name: &str, setting: &str) -> Option<bool>;
+
+    /// What is wrong with a secret; never its value. It is one of the type.
+    fn secret_fault(&self, type_name: &str, name: &str, value: &[u8]) -> Option<String>;
+
+    /// Reads a stored or given configuration, of whose secrets only the names are known. Every fault of it.
+    fn configuration(
+        &self,
+        type_name: &str,
+        settings: &[(String, String)],
+        secrets: &[&str],
+    ) -> Result<Configuration, Vec<ConfigurationFault>>;
+
     /// A connection that is set up so.
-    fn connect(&self, configuration: &Configuration) -> Arc<dyn Processor>;
+    fn connect(&self, configuration: &Configuration, secrets: Secrets) -> Arc<dyn Processor>;
 }
 
-/// Connects to whom the configuration names.
+/// Connects to the dummy, and knows nobody else.
 pub struct Connector;
 
 impl Connect for Connector {
-    fn connect(&self, configuration: &Configuration) -> Arc<dyn Processor> {
+    fn is_secret(&self, type_name: &str, setting: &str) -> Option<bool> {
+        (type_name == DUMMY && setting == DECLINE_WITHOUT_CVV).then_some(false)
+    }
+
+    fn secret_fault(&self, _type_name: &str, _name: &str, _value: &[u8]) -> Option<String> {
+        None
+    }
+
+    fn configuration(
+        &self,
+        type_name: &str,
+        settings: &[(String, String)],
+        secrets: &[&str],
+    ) -> Result<Configuration, Vec<ConfigurationFault>> {
+        if type_name != DUMMY {
+            return Err(vec![ConfigurationFault::of_type(format!("must be {DUMMY}"))]);
+        }
+        let mut dummy = DummyConfiguration { decline_without_cvv: 0 };
+        let unknown = secrets.iter().map(|name| ConfigurationFault::unknown(name));
+        let mut faults: Vec<_> = unknown.collect();
+        for (name, value) in settings {
+            if name != DECLINE_WITHOUT_CVV {
+                faults.push(ConfigurationFault::unknown(name));
+                continue;
+            }
+            let plain = value.bytes().all(|byte| byte.is_ascii_digit());
+            match value.parse().ok().filter(|percent| plain && *percent <= 100) {
+                Some(percent) => dummy.decline_without_cvv = percent,
+                None => {
+                    faults.push(ConfigurationFault::of(name, "must be a percentage, 0 to 100".to_owned()))
+                }
+            }
+        }
+        if faults.is_empty() { Ok(Configuration::Dummy(dummy)) } else { Err(faults) }
+    }
+
+    fn connect(&self, configuration: &Configuration, secrets: Secrets) -> Arc<dyn Processor> {
+        drop(secrets);
         match configuration {
             Configuration::Dummy(dummy) => Arc::new(Dummy::new(dummy.clone())),
+            Configuration::Http(_) => Arc::new(Unusable::new("there is no description of its processor")),
         }
     }
 }
 
-/// Why a configuration is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ConfigurationFault {
-    /// No processor of that type.
-    #[error("must be card_dummy")]
-    Type,
+/// What is wrong with a configuration; never a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigurationFault {
+    /// Which setting; `None` of its type.
+    pub setting: Option<String>,
+    /// Whether the type has no setting of that name.
+    pub is_unknown: bool,
+    /// A clause that goes on from the name.
+    pub reason: String,
+}
+
+impl ConfigurationFault {
+    /// Of the type.
+    pub const fn of_type(reason: String) -> Self {
+        Self { setting: None, is_unknown: false, reason }
+    }
+
+    /// Of a setting.
+    pub fn of(name: &str, reason: String) -> Self {
+        Self { setting: Some(name.to_owned()), is_unknown: false, reason }
+    }
+
     /// A setting that the type does not have.
-    #[error("has a setting that its type does not know")]
-    Unknown,
-    /// A setting out of its range.
-    #[error("decline_without_cvv must be a percentage, 0 to 100")]
-    Percent,
+    pub fn unknown(name: &str) -> Self {
+        Self { setting: Some(name.to_owned()), is_unknown: true, reason: "is not expected here".to_owned() }
+    }
 }
 
 const DUMMY: &str = "card_dummy";
 const DECLINE_WITHOUT_CVV: &str = "decline_without_cvv";
 
-impl Configuration {
-    /// Reads a stored or given configuration.
-    pub fn parse(type_name: &str, settings: &[(String, String)]) -> Result<Self, ConfigurationFault> {
-        if type_name != DUMMY {
-            return Err(ConfigurationFault::Type);
-        }
-        let mut dummy = DummyConfiguration { decline_without_cvv: 0 };
-        for (name, value) in settings {
-            if name != DECLINE_WITHOUT_CVV {
-                return Err(ConfigurationFault::Unknown);
-            }
-            let plain = value.bytes().all(|byte| byte.is_ascii_digit());
-            dummy.decline_without_cvv = value
-                .parse()
-                .ok()
-                .filter(|percent| plain && *percent <= 100)
-                .ok_or(ConfigurationFault::Percent)?;
-        }
-        Ok(Self::Dummy(dummy))
-    }
+/// Whether a live vault refuses a type.
+pub fn is_test_only(type_name: &str) -> bool {
+    type_name == DUMMY
+}
 
+impl Configuration {
     /// `configuration._type`.
-    pub const fn type_name(&self) -> &'static str {
+    pub fn type_name(&self) -> &str {
         match self {
             Self::Dummy(_) => DUMMY,
+            Self::Http(http) => &http.type_name,
         }
     }
 
@@ -78,13 +142,7 @@ impl Configuration {
             Self::Dummy(dummy) => {
                 vec![(DECLINE_WITHOUT_CVV.to_owned(), dummy.decline_without_cvv.to_string())]
             }
-        }
-    }
-
-    /// Whether a live vault refuses it.
-    pub const fn is_test_only(&self) -> bool {
-        match self {
-            Self::Dummy(_) => true,
+            Self::Http(http) => http.settings.clone(),
         }
     }
 }
@@ -93,8 +151,8 @@ impl Configuration {
 mod tests {
     use super::*;
 
-    fn parse(percent: &str) -> Result<Configuration, ConfigurationFault> {
-        Configuration::parse(DUMMY, &[(DECLINE_WITHOUT_CVV.to_owned(), percent.to_owned())])
+    fn parse(percent: &str) -> Result<Configuration, Vec<ConfigurationFault>> {
+        Connector.configuration(DUMMY, &[(DECLINE_WITHOUT_CVV.to_owned(), percent.to_owned())], &[])
     }
 
     #[test]
@@ -102,20 +160,25 @@ mod tests {
         for percent in ["0", "20", "100"] {
             let configuration = parse(percent).unwrap();
             assert_eq!(
-                Configuration::parse(configuration.type_name(), &configuration.settings()),
+                Connector.configuration(configuration.type_name(), &configuration.settings(), &[]),
                 Ok(configuration)
             );
         }
-        assert_eq!(Configuration::parse(DUMMY, &[]), parse("0"));
+        assert_eq!(Connector.configuration(DUMMY, &[], &[]), parse("0"));
     }
 
     #[test]
-    fn refuses_the_rest() {
+    fn refuses_the_rest_and_names_it() {
         for percent in ["", "101", "-1", "+1", "1.5", "x", "١"] {
-            assert_eq!(parse(percent), Err(ConfigurationFault::Percent), "{percent}");
+            let faults = parse(percent).unwrap_err();
+            assert_eq!(faults.len(), 1, "{percent}");
+            assert_eq!(faults[0].setting.as_deref(), Some(DECLINE_WITHOUT_CVV), "{percent}");
         }
-        assert_eq!(Configuration::parse("card_other", &[]), Err(ConfigurationFault::Type));
-        let unknown = [("secret".to_owned(), String::new())];
-        assert_eq!(Configuration::parse(DUMMY, &unknown), Err(ConfigurationFault::Unknown));
+        let faults = Connector.configuration("card_other", &[], &[]).unwrap_err();
+        assert_eq!(faults[0].setting, None);
+        let other = [("colour".to_owned(), String::new())];
+        let faults = Connector.configuration(DUMMY, &other, &["api_key"]).unwrap_err();
+        assert!(faults.iter().all(|fault| fault.is_unknown));
+        assert_eq!(faults.len(), 2, "every fault");
     }
 }

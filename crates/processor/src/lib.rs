@@ -7,6 +7,8 @@ mod dummy;
 pub mod fuzz;
 mod notification;
 mod outbound;
+mod secrets;
+mod unusable;
 
 use core::future::Future;
 use core::pin::Pin;
@@ -14,13 +16,17 @@ use core::pin::Pin;
 use panvault_model::CvvResult;
 
 pub use crate::act::{Act, FollowUp};
-pub use crate::configuration::{Configuration, ConfigurationFault, Connect, Connector};
+pub use crate::configuration::{
+    Configuration, ConfigurationFault, Connect, Connector, HttpConfiguration, is_test_only,
+};
 pub use crate::dummy::DummyConfiguration;
 pub use crate::notification::{
     NOTIFICATION_AGE_SECONDS_MAX, NOTIFICATION_BYTES_MAX, NOTIFICATION_DEPTH_MAX, NOTIFICATION_ITEMS_MAX,
     NOTIFICATION_SIGNATURES_MAX, Notice, Notification, NotificationFault, NotificationScheme,
 };
 pub use crate::outbound::{Order, Outbound, ThreeDSecure};
+pub use crate::secrets::Secrets;
+pub use crate::unusable::Unusable;
 
 /// A connection to an acquirer or PSP.
 pub trait Processor: Send + Sync {

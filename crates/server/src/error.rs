@@ -173,7 +173,9 @@ impl From<VaultError> for Refusal {
                     (format!("body.{}", fault.field), fault.reason.clone())
                 };
                 let details = faults.iter().map(detail).collect();
-                return Self { details, ..Self::new(ErrorCode::Malformed) };
+                let is_unexpected = faults.iter().any(|fault| fault.is_unexpected);
+                let code = if is_unexpected { ErrorCode::Unexpected } else { ErrorCode::Malformed };
+                return Self { details, ..Self::new(code) };
             }
             VaultError::WrongState { reason } => return Self::with(ErrorCode::State, "state", *reason),
             VaultError::WrongMove { status, action } => {

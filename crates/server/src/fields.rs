@@ -32,10 +32,13 @@ pub(crate) enum Masked {}
 /// Pairs of texts that are kept in clear, sorted by name.
 pub(crate) enum Pairs {}
 
+/// Texts of which only who takes them knows which are secrets: [`Fields::settings`].
+pub(crate) enum Settings {}
+
 /// Texts that are kept in clear, in their order.
 pub(crate) enum Texts {}
 
-/// What a field that is kept in clear is read as: [`Fields::of`]. [`Secret`], [`Typed`] and [`Masked`] are none of these.
+/// What a field that is kept in clear is read as: [`Fields::of`]. [`Secret`], [`Settings`], [`Typed`] and [`Masked`] are none of these.
 pub(crate) trait InClear {
     /// What it is read as.
     type Read<'v>;
@@ -83,6 +86,8 @@ pub(crate) enum Kind {
     Array { of: &'static Self, max: usize },
     /// Further fields.
     Object(&'static [FieldSpec]),
+    /// Further fields, and texts with other names, which may be secrets.
+    Settings(&'static [FieldSpec]),
 }
 
 impl<T: ?Sized> Field<T> {
@@ -172,6 +177,12 @@ impl Field<Texts> {
     }
 }
 
+impl Field<Settings> {
+    pub(crate) const fn settings(name: &'static str, specs: &'static [FieldSpec]) -> Self {
+        Self::new(name, Kind::Settings(specs))
+    }
+}
+
 impl Field<Pairs> {
     pub(crate) const fn pairs(name: &'static str) -> Self {
         Self::new(name, Kind::Pairs)
@@ -222,7 +233,8 @@ impl Kind {
             | Self::Bool
             | Self::Pairs
             | Self::Array { .. }
-            | Self::Object(_) => false,
+            | Self::Object(_)
+            | Self::Settings(_) => false,
         }
     }
 
@@ -248,7 +260,7 @@ impl Kind {
             Self::Array { of, .. } => json!([of.example(name)]),
             Self::Phone { .. } => json!("+31 20 123 4567"),
             Self::Pairs => json!({}),
-            Self::Object(specs) => {
+            Self::Object(specs) | Self::Settings(specs) => {
                 let shown = specs.iter().filter(|spec| spec.in_example());
                 shown.map(|spec| (spec.name.to_owned(), spec.kind.example(spec.name))).collect()
             }
@@ -265,7 +277,12 @@ impl Kind {
             | Self::Phone { .. }
             | Self::Masked { .. }
             | Self::Choice(_) => true,
-            Self::Integer { .. } | Self::Bool | Self::Pairs | Self::Array { .. } | Self::Object(_) => false,
+            Self::Integer { .. }
+            | Self::Bool
+            | Self::Pairs
+            | Self::Array { .. }
+            | Self::Object(_)
+            | Self::Settings(_) => false,
         }
     }
 }

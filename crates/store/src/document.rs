@@ -11,7 +11,7 @@
 //! | bytes | the encoded document |
 //! | tag | keyed tag over all of the above |
 //!
-//! Every document begins with a format, 1, or 3 for an account and for an API key, and has its parts in the order of the fields of its row: an id in 12 bytes, a
+//! Every document begins with a format, 1, or 2 for a processor, or 3 for an account and for an API key, and has its parts in the order of the fields of its row: an id in 12 bytes, a
 //! yes or no in one, a moment in 6, a currency in 3; an id or moment that may be absent as 0, or 1 and the value; a list
 //! as a count in one byte and its items; a country and an address of a webhook as `text?`. The wrapped key of an organisation and the head are bytes of
 //! `panvault-keys`.
@@ -230,6 +230,8 @@ pub struct ProcessorRow {
     pub type_name: String,
     /// The rest of the configuration that is no secret.
     pub settings: Vec<(String, String)>,
+    /// Its secrets, each with its name and sealed to that and the processor.
+    pub secrets: Vec<(String, Sealed)>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -425,15 +427,29 @@ fn secret(reader: &mut Reader<'_>) -> Result<SealedSecret, RowFault> {
     })
 }
 
+impl ProcessorRow {
+    /// The processor with only the names of its secrets: what may be kept of it elsewhere.
+    #[must_use]
+    pub fn without_secrets(&self) -> Self {
+        let names = self.secrets.iter().map(|(name, _)| (name.clone(), Sealed::from_bytes(Vec::new())));
+        Self { secrets: names.collect(), ..self.clone() }
+    }
+}
+
 document_codec!(
     ProcessorRow,
-    1,
+    2,
     |self, writer| {
         writer.fixed(self.id.as_bytes());
         writer.fixed(self.organisation.as_bytes());
         writer.text(&self.name);
         writer.text(&self.type_name);
         writer.pairs(&self.settings);
+        writer.u8(u8::try_from(self.secrets.len()).unwrap_or(u8::MAX));
+        for (name, sealed) in &self.secrets {
+            writer.text(name);
+            writer.bytes(sealed.as_bytes());
+        }
         writer.timestamp(self.created_at);
         writer.timestamp(self.updated_at);
     },
@@ -443,6 +459,11 @@ document_codec!(
         name: reader.text()?.to_owned(),
         type_name: reader.text()?.to_owned(),
         settings: reader.pairs()?,
+        secrets: {
+            let count = reader.u8()?;
+            let one = |_| Ok((reader.text()?.to_owned(), Sealed::from_bytes(reader.bytes()?.to_vec())));
+            (0..count).map(one).collect::<Result<_, RowFault>>()?
+        },
         created_at: reader.timestamp()?,
         updated_at: reader.timestamp()?,
     }

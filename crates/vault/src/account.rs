@@ -84,7 +84,7 @@ impl Vault {
     pub fn account_view(&self, row: Arc<AccountRow>) -> AccountView {
         let snapshot = self.snapshot();
         let types = row.processors.iter().filter_map(|id| snapshot.documents.processor(*id));
-        let processor_types = types.map(|(processor, _)| processor.type_name.clone()).collect();
+        let processor_types = types.map(|processor| processor.type_name.clone()).collect();
         AccountView { row, processor_types }
     }
 
@@ -378,7 +378,7 @@ fn processors_fit<O>(
     }
     let mut kinds = Vec::new();
     for id in processors {
-        let (row, _) = snapshot
+        let row = snapshot
             .documents
             .processor(*id)
             .ok_or_else(|| VaultError::not_found(Named::Field("processors")))?;

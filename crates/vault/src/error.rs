@@ -1,4 +1,5 @@
 use core::error::Error;
+use std::borrow::Cow;
 
 use panvault_keys::KeysError;
 use panvault_model::{NodeId, OrganisationId, TransactionAction, TransactionStatus};
@@ -118,9 +119,18 @@ pub enum Named {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldFault {
     /// The field, by its name in the request body.
-    pub field: &'static str,
+    pub field: Cow<'static, str>,
+    /// Whether there should be no field of that name.
+    pub is_unexpected: bool,
     /// What is wrong with it; never its value.
     pub reason: String,
+}
+
+impl FieldFault {
+    /// A field with a value that does not fit.
+    pub(crate) fn new(field: impl Into<Cow<'static, str>>, reason: impl ToString) -> Self {
+        Self { field: field.into(), is_unexpected: false, reason: reason.to_string() }
+    }
 }
 
 /// An error and every cause below it, in one line.
@@ -183,8 +193,8 @@ impl VaultError {
     }
 
     /// One field that does not fit.
-    pub fn field(field: &'static str, reason: impl ToString) -> Self {
-        Self::Faults(vec![FieldFault { field, reason: reason.to_string() }])
+    pub fn field(field: impl Into<Cow<'static, str>>, reason: impl ToString) -> Self {
+        Self::Faults(vec![FieldFault::new(field, reason)])
     }
 }
 
@@ -215,7 +225,12 @@ impl Faults {
 
     /// Notes a field that does not fit.
     pub(crate) fn field(&mut self, field: &'static str, reason: impl ToString) {
-        self.fields.push(FieldFault { field, reason: reason.to_string() });
+        self.fields.push(FieldFault::new(field, reason));
+    }
+
+    /// Notes one that was made elsewhere.
+    pub(crate) fn fault(&mut self, fault: FieldFault) {
+        self.fields.push(fault);
     }
 
     /// Everything that was noted, or nothing. Where all that is wrong is that something was not found, that is the error.

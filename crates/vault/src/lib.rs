@@ -29,7 +29,9 @@ mod verifier;
 mod webhook;
 
 pub use panvault_keys::{ApiKey, OperatorKey, WebhookSecret};
-pub use panvault_processor::{Connect, Connector};
+pub use panvault_processor::{
+    Configuration, ConfigurationFault, Connect, Connector, HttpConfiguration, Processor, Secrets,
+};
 pub use panvault_store::{
     AccountField, AccountQuery, AccountRow, Action, ApiKeyField, ApiKeyQuery, ApiKeyRow, AuditField,
     AuditNote, AuditQuery, AuditRecord, CardField, CardQuery, CardRow, Count, Cursor, CustomerField,
@@ -67,7 +69,7 @@ pub use crate::permit::{
     StatusRead, TransactionCapture, TransactionCreate, TransactionList, TransactionRead, TransactionSettle,
     TransactionVoid, WebhookDeliveryList, WebhookDeliveryRead, WebhookDeliveryRetry, role_gives,
 };
-pub use crate::processor::{NewProcessor, ProcessorChange};
+pub use crate::processor::{Given, NewProcessor, ProcessorChange};
 pub use crate::refund::NewRefund;
 pub use crate::text::{currency_fits, description_fits, name_fits, origin_fits};
 pub use crate::transaction::{NewTransaction, SettledCounts};

@@ -206,6 +206,12 @@ pub const REQUEST_MILLIS_MAX: u64 = 10_000;
 /// Milliseconds between two looks at whether they have ended.
 pub const RETIRE_WAIT_MILLIS: u64 = 20;
 
+/// Bytes of a secret of a processor: an API key has tens, a private key of RSA as PEM 3,300.
+pub const PROCESSOR_SECRET_BYTES_MAX: usize = 4_096;
+
+/// Settings and secrets of a processor.
+pub const PROCESSOR_SETTINGS_MAX: usize = 32;
+
 /// Pairs of details of an organisation.
 pub const DETAILS_MAX: usize = 50;
 

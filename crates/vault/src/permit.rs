@@ -417,7 +417,6 @@ impl<O> Permit<O> {
 #[cfg(test)]
 mod tests {
     use panvault_model::{Timestamp, VaultId};
-    use panvault_processor::Connector;
     use panvault_testkit::vault_keys;
 
     use super::*;
@@ -425,7 +424,7 @@ mod tests {
 
     fn caller(roles: &[Role]) -> Caller {
         let keys = vault_keys(VaultId::from_bytes([1; 12]), 1);
-        let snapshot = Snapshot::read(Vec::new(), &keys, true, &Connector, None).unwrap();
+        let snapshot = Snapshot::read(Vec::new(), &keys, true, None).unwrap();
         let (id, organisation) = (ApiKeyId::from_bytes([2; 12]), OrganisationId::from_bytes([3; 12]));
         let at = Timestamp::from_unix_millis(1_772_366_400_000);
         let row = ApiKeyRow {

@@ -1,24 +1,48 @@
 //! Operations on processors.
 
+mod connection;
+
+use core::mem;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use panvault_model::{Id, OrganisationId, ProcessorId};
-use panvault_processor::{Configuration, ConfigurationFault};
+use panvault_model::{Id, OrganisationId, ProcessorId, Sealed};
+use panvault_processor::{ConfigurationFault, is_test_only};
 use panvault_store::{Action, DocumentKind, Page, ProcessorField, ProcessorQuery, ProcessorRow};
+use zeroize::Zeroizing;
 
 use crate::account::row_delete_plan;
 use crate::document::{DocumentPlan, Listed, Snapshot};
-use crate::error::{Faults, Named, VaultError};
+use crate::env::Env;
+use crate::error::{Faults, FieldFault, Named, VaultError};
 use crate::idempotency::{Done, Idempotency};
+use crate::limits::{PROCESSOR_SECRET_BYTES_MAX, PROCESSOR_SETTINGS_MAX, TEXT_BYTES_MAX};
 use crate::organisation::NEVER_CHANGES;
 use crate::permit::{
     Permit, ProcessorCreate, ProcessorDelete, ProcessorList, ProcessorRead, ProcessorUpdate,
 };
-use crate::text::name_fits;
+use crate::seal;
+use crate::text::{name_fits, text_fits};
 use crate::vault::{Mode, Vault};
 
+/// Members of a configuration as they were sent. Which of them are secrets only its type knows, so that all are held as if they were.
+#[derive(Default)]
+pub struct Given(Vec<(String, Zeroizing<String>)>);
+
+impl Given {
+    /// These, by their names.
+    pub const fn new(members: Vec<(String, Zeroizing<String>)>) -> Self {
+        Self(members)
+    }
+
+    /// Settings of which none is a secret.
+    pub fn in_clear(settings: Vec<(String, String)>) -> Self {
+        Self(settings.into_iter().map(|(name, value)| (name, Zeroizing::new(value))).collect())
+    }
+}
+
 /// A processor to be made.
-#[derive(Clone, Debug)]
 pub struct NewProcessor {
     /// Whose it is.
     pub organisation: OrganisationId,
@@ -27,11 +51,11 @@ pub struct NewProcessor {
     /// Such as `card_dummy`.
     pub type_name: String,
     /// The rest of the configuration.
-    pub settings: Vec<(String, String)>,
+    pub given: Given,
 }
 
 /// What is to change of a processor. Its organisation and its type never do.
-#[derive(Clone, Debug, Default)]
+#[derive(Default)]
 pub struct ProcessorChange {
     /// The organisation as it is, where that was said.
     pub organisation: Option<OrganisationId>,
@@ -39,8 +63,8 @@ pub struct ProcessorChange {
     pub name: Option<String>,
     /// Its type as it is, where that was said.
     pub type_name: Option<String>,
-    /// Settings of its configuration; those that are not named stay as they are.
-    pub settings: Vec<(String, String)>,
+    /// Settings and secrets of its configuration; those that are not named stay as they are.
+    pub given: Given,
 }
 
 impl Vault {
@@ -60,8 +84,7 @@ impl Vault {
         new: NewProcessor,
         idempotency: Option<Idempotency>,
     ) -> Result<Done<ProcessorRow>, VaultError> {
-        let plan =
-            |permit: &Permit<_>, snapshot: &Snapshot| self.processor_plan_on(snapshot, permit, new.clone());
+        let plan = |permit: &Permit<_>, snapshot: &Snapshot| self.processor_plan_on(snapshot, permit, &new);
         self.document_change_once(permit, idempotency, plan).await
     }
 
@@ -69,7 +92,7 @@ impl Vault {
     pub fn processor_plan(
         &self,
         permit: &Permit<ProcessorCreate>,
-        new: NewProcessor,
+        new: &NewProcessor,
     ) -> Result<(ProcessorRow, DocumentPlan), VaultError> {
         self.processor_plan_on(&self.snapshot(), permit, new)
     }
@@ -78,25 +101,26 @@ impl Vault {
         &self,
         snapshot: &Snapshot,
         permit: &Permit<ProcessorCreate>,
-        new: NewProcessor,
+        new: &NewProcessor,
     ) -> Result<(ProcessorRow, DocumentPlan), VaultError> {
         let mut faults = Faults::default();
         faults.note(self.organisation_now(snapshot, permit, new.organisation))?;
         faults.note(name_fits(&new.name))?;
-        let configuration = self.configuration(&new.type_name, &new.settings, &mut faults)?;
-        faults.end()?;
-        snapshot.documents.enabled(new.organisation)?;
-        let Some(configuration) = configuration else { return Err(VaultError::Contended) };
         let now = permit.now().wall;
-        let row = ProcessorRow {
+        let mut row = ProcessorRow {
             id: ProcessorId::make(now, self.make_id_bytes()?),
             organisation: new.organisation,
-            name: new.name,
-            type_name: configuration.type_name().to_owned(),
-            settings: configuration.settings(),
+            name: new.name.clone(),
+            type_name: new.type_name.clone(),
+            settings: Vec::new(),
+            secrets: Vec::new(),
             created_at: now,
             updated_at: now,
         };
+        let secrets = self.configure(&mut row, &new.given, &mut faults);
+        faults.end()?;
+        snapshot.documents.enabled(new.organisation)?;
+        secrets_put(&mut row, secrets, &self.env(snapshot, permit.now()))?;
         let changes = vec![self.document_put(DocumentKind::Processor, row.id.0, 1, row.encode())];
         let audit = permit.asked().note(now, Action::DocumentCreate, row.organisation, row.id.0);
         Ok((row, DocumentPlan { changes, audit }))
@@ -129,7 +153,7 @@ impl Vault {
         idempotency: Option<Idempotency>,
     ) -> Result<Done<ProcessorRow>, VaultError> {
         let plan = |permit: &Permit<_>, snapshot: &Snapshot| {
-            self.processor_update_plan(snapshot, permit, id, change.clone())
+            self.processor_update_plan(snapshot, permit, id, &change)
         };
         self.document_change_once(permit, idempotency, plan).await
     }
@@ -139,27 +163,25 @@ impl Vault {
         snapshot: &Snapshot,
         permit: &Permit<ProcessorUpdate>,
         id: ProcessorId,
-        change: ProcessorChange,
+        change: &ProcessorChange,
     ) -> Result<(ProcessorRow, DocumentPlan), VaultError> {
         let mut row = processor_seen(snapshot, permit, id)?.as_ref().clone();
-        let ProcessorChange { organisation, name, type_name, settings } = change;
+        let ProcessorChange { organisation, name, type_name, given } = change;
         let mut faults = Faults::default();
         if organisation.is_some_and(|organisation| organisation != row.organisation) {
             faults.field("organisation", NEVER_CHANGES);
         }
-        row.name = name.unwrap_or(row.name);
+        if let Some(name) = name {
+            row.name.clone_from(name);
+        }
         faults.note(name_fits(&row.name))?;
-        if type_name.is_some_and(|type_name| type_name != row.type_name) {
+        if type_name.as_ref().is_some_and(|type_name| *type_name != row.type_name) {
             faults.field("configuration._type", "is another than it has, which a processor keeps");
         }
-        for (name, value) in settings {
-            row.settings.retain(|(known, _)| *known != name);
-            row.settings.push((name, value));
-        }
-        let configuration = self.configuration(&row.type_name, &row.settings, &mut faults)?;
+        let secrets = self.configure(&mut row, given, &mut faults);
         faults.end()?;
         snapshot.documents.enabled(row.organisation)?;
-        row.settings = configuration.map_or(row.settings, |configuration| configuration.settings());
+        secrets_put(&mut row, secrets, &self.env(snapshot, permit.now()))?;
         let (kind, organisation) = (DocumentKind::Processor, row.organisation);
         let plan = self.row_update_plan(snapshot, permit, kind, id.0, organisation, |now| {
             row.updated_at = now;
@@ -184,23 +206,91 @@ impl Vault {
         .await
     }
 
-    fn configuration(
+    /// Puts what was given into a processor, but for the secrets, which are still to be sealed; notes every fault.
+    fn configure<'g>(
         &self,
-        type_name: &str,
-        settings: &[(String, String)],
+        row: &mut ProcessorRow,
+        given: &'g Given,
         faults: &mut Faults,
-    ) -> Result<Option<Configuration>, VaultError> {
-        let configuration =
-            faults.note(Configuration::parse(type_name, settings).map_err(|fault| match fault {
-                ConfigurationFault::Type => VaultError::field("configuration._type", fault),
-                ConfigurationFault::Unknown | ConfigurationFault::Percent => {
-                    VaultError::field("configuration", fault)
-                }
-            }))?;
-        if configuration.as_ref().is_some_and(Configuration::is_test_only) && self.mode() == Mode::Live {
-            faults.field("configuration._type", "is one that only a test vault allows");
+    ) -> Vec<Secret<'g>> {
+        let (mut secrets, mut clear): (Vec<Secret<'g>>, Vec<(String, String)>) = (Vec::new(), Vec::new());
+        let mut unknown = Vec::new();
+        for (name, value) in &given.0 {
+            match self.processors().is_secret(&row.type_name, name) {
+                Some(true) => secrets.push((name.as_str(), value)),
+                Some(false) => clear.push((name.clone(), value.to_string())),
+                None => unknown.push(ConfigurationFault::unknown(name)),
+            }
         }
-        Ok(configuration)
+        for (name, value) in &secrets {
+            let type_name = &row.type_name;
+            if value.len() > PROCESSOR_SECRET_BYTES_MAX {
+                faults.fault(FieldFault::new(place(name), "is longer than a secret may be"));
+            } else if let Some(reason) = self.processors().secret_fault(type_name, name, value.as_bytes()) {
+                faults.fault(FieldFault::new(place(name), reason));
+            }
+        }
+        for (name, value) in clear {
+            if let Err(VaultError::Faults(of_text)) = text_fits(place(&name), &value, TEXT_BYTES_MAX) {
+                of_text.into_iter().for_each(|fault| faults.fault(fault));
+            }
+            row.settings.retain(|(known, _)| *known != name);
+            row.settings.push((name, value));
+        }
+        let new = secrets.iter().map(|(name, _)| *name);
+        let kept = row.secrets.iter().map(|(name, _)| name.as_str());
+        let names: BTreeSet<_> = kept.chain(new).collect();
+        if names.len() + row.settings.len() > PROCESSOR_SETTINGS_MAX {
+            faults.field("configuration", "has more settings than a processor may have");
+        }
+        let names: Vec<_> = names.into_iter().collect();
+        match self.processors().configuration(&row.type_name, &row.settings, &names) {
+            Ok(configuration) => {
+                if is_test_only(&row.type_name) && self.mode() == Mode::Live {
+                    faults.field(TYPE, "is one that only a test vault allows");
+                }
+                unknown.into_iter().for_each(|fault| faults.fault(fault.into()));
+                row.settings = configuration.settings();
+            }
+            Err(of_type) if of_type.iter().any(|fault| fault.setting.is_none()) => {
+                of_type
+                    .into_iter()
+                    .filter(|fault| fault.setting.is_none())
+                    .for_each(|fault| faults.fault(fault.into()));
+            }
+            Err(of_settings) => {
+                of_settings.into_iter().chain(unknown).for_each(|fault| faults.fault(fault.into()));
+            }
+        }
+        secrets
+    }
+}
+
+/// A secret that was given, and its name.
+type Secret<'g> = (&'g str, &'g Zeroizing<String>);
+
+/// Seals secrets into a processor, each in place of what it had under that name.
+fn secrets_put(row: &mut ProcessorRow, secrets: Vec<Secret<'_>>, env: &Env<'_>) -> Result<(), VaultError> {
+    let mut all: BTreeMap<String, Sealed> = mem::take(&mut row.secrets).into_iter().collect();
+    for (name, value) in secrets {
+        let sealed = seal::processor_secret_seal(value.as_bytes(), name, row.id, row.organisation, env)?;
+        all.insert(name.to_owned(), sealed);
+    }
+    row.secrets = all.into_iter().collect();
+    Ok(())
+}
+
+const TYPE: &str = "configuration._type";
+
+/// Where a setting is in a request.
+fn place(setting: &str) -> String {
+    format!("configuration.{setting}")
+}
+
+impl From<ConfigurationFault> for FieldFault {
+    fn from(fault: ConfigurationFault) -> Self {
+        let field = fault.setting.map_or(Cow::Borrowed(TYPE), |setting| Cow::Owned(place(&setting)));
+        Self { field, is_unexpected: fault.is_unknown, reason: fault.reason }
     }
 }
 
@@ -210,7 +300,7 @@ fn processor_seen<'s, O>(
     permit: &Permit<O>,
     id: ProcessorId,
 ) -> Result<&'s Arc<ProcessorRow>, VaultError> {
-    let (row, _) = snapshot.documents.processor(id).ok_or_else(|| VaultError::not_found(Named::Subject))?;
+    let row = snapshot.documents.processor(id).ok_or_else(|| VaultError::not_found(Named::Subject))?;
     permit.within(row.organisation, Named::Subject)?;
     Ok(row)
 }

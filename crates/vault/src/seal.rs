@@ -2,14 +2,18 @@
 
 use panvault_card::{CardBlock, CustomerBlock, CustomerDetails, Holder, HolderBlock, Pan};
 use panvault_keys::{KeyRing, KeysError, Kind, Place, RowTagKey, VaultKeys, WebhookSecret};
-use panvault_model::{AccountId, ApiKeyId, CardId, CustomerId, OrganisationId, Sealed, Tag, VaultId};
+use panvault_model::{
+    AccountId, ApiKeyId, CardId, CustomerId, OrganisationId, ProcessorId, Sealed, Tag, VaultId,
+};
 use panvault_store::{
     AccountRow, ApiKeyUseRow, CardCvvRow, CardRow, CustomerRow, DeliveryRow, DocumentKind, DocumentRow,
-    HistoryRow, IdempotencyRow, NodeRow, RefundRow, RowKey, SealedSecret, TransactionRow,
+    HistoryRow, IdempotencyRow, NodeRow, ProcessorRow, RefundRow, RowKey, SealedSecret, TransactionRow,
 };
+use zeroize::Zeroizing;
 
 use crate::env::Env;
 use crate::error::{Named, VaultError};
+use crate::limits::PROCESSOR_SECRET_BYTES_MAX;
 
 /// Kinds of rows that bear a tag. The numbers go into the tag and are append-only; `panvault-keys` has 5, a card, and had 6.
 const TAG_TRANSACTION: u8 = 1;
@@ -383,6 +387,54 @@ const fn webhook_secret_place(
 ) -> Place<'_> {
     Place { kind: Kind::WebhookSecret, vault, organisation, id: account, row_version: number, clear: &[] }
 }
+
+/// Seals a secret of a processor. Its length does not show.
+pub(crate) fn processor_secret_seal(
+    secret: &[u8],
+    name: &str,
+    processor: ProcessorId,
+    organisation: OrganisationId,
+    env: &Env<'_>,
+) -> Result<Sealed, VaultError> {
+    let mut block = Zeroizing::new(vec![0_u8; PROCESSOR_SECRET_BLOCK_BYTES].into_boxed_slice());
+    let (length, room) = block.split_at_mut(PROCESSOR_SECRET_LENGTH_BYTES);
+    let too_long = || VaultError::Keys(KeysError::TooLong);
+    let bytes = u16::try_from(secret.len()).map_err(|_| too_long())?;
+    length.copy_from_slice(&bytes.to_be_bytes());
+    room.get_mut(..secret.len()).ok_or_else(too_long)?.copy_from_slice(secret);
+    let place = processor_secret_place(name, processor.as_bytes(), organisation, env.vault);
+    Ok(env.keys.card_seal(&place, &block, env.entropy)?)
+}
+
+/// Opens a secret of a processor.
+pub(crate) fn processor_secret_open(
+    sealed: &Sealed,
+    name: &str,
+    row: &ProcessorRow,
+    vault: VaultId,
+    keys: &KeyRing,
+) -> Result<Zeroizing<Box<[u8]>>, VaultError> {
+    let key = RowKey::Document(DocumentKind::Processor, row.id.0);
+    let mut block = Zeroizing::new(vec![0_u8; PROCESSOR_SECRET_BLOCK_BYTES].into_boxed_slice());
+    let place = processor_secret_place(name, row.id.as_bytes(), row.organisation, vault);
+    keys.card_open(&place, sealed, &mut block)?;
+    let (length, room) = block.split_first_chunk().ok_or(VaultError::Tampered(key))?;
+    let secret = room.get(..usize::from(u16::from_be_bytes(*length))).ok_or(VaultError::Tampered(key))?;
+    Ok(Zeroizing::new(Box::from(secret)))
+}
+
+const fn processor_secret_place<'a>(
+    name: &'a str,
+    processor: &'a [u8; 12],
+    organisation: OrganisationId,
+    vault: VaultId,
+) -> Place<'a> {
+    let (kind, clear) = (Kind::ProcessorSecret, name.as_bytes());
+    Place { kind, vault, organisation, id: processor, row_version: 0, clear }
+}
+
+const PROCESSOR_SECRET_LENGTH_BYTES: usize = 2;
+const PROCESSOR_SECRET_BLOCK_BYTES: usize = PROCESSOR_SECRET_LENGTH_BYTES + PROCESSOR_SECRET_BYTES_MAX;
 
 pub(crate) fn document_tag(keys: &VaultKeys, row: &DocumentRow) -> Tag {
     let mut clear = Vec::with_capacity(256);

@@ -1,5 +1,6 @@
 //! Texts that are stored in clear, and what they may be.
 
+use std::borrow::Cow;
 use std::net::Ipv6Addr;
 
 use panvault_card::holds_card_number;
@@ -110,7 +111,11 @@ pub(crate) fn details_fit(details: &[(String, String)]) -> Result<(), VaultError
 }
 
 /// Text that is stored in clear: of a bounded length, on one line, and no card number.
-pub(crate) fn text_fits(field: &'static str, text: &str, bytes_max: usize) -> Result<(), VaultError> {
+pub(crate) fn text_fits(
+    field: impl Into<Cow<'static, str>>,
+    text: &str,
+    bytes_max: usize,
+) -> Result<(), VaultError> {
     if text.len() > bytes_max {
         Err(VaultError::field(field, format_args!("must be at most {bytes_max} bytes")))
     } else if text.chars().any(char::is_control) {

@@ -171,7 +171,7 @@ impl Vault {
             return Err(VaultError::Tampered(HEAD_ROW));
         }
         let test_mode = parts.mode == Mode::Test;
-        let snapshot = Snapshot::read(rows, &parts.keys, test_mode, &*parts.processors, None)?;
+        let snapshot = Snapshot::read(rows, &parts.keys, test_mode, None)?;
         let sweep_seconds = parts.sweep_seconds;
         let guards = Guards::new(parts.guards);
         let part = NodePart { serves: parts.serves, cvvs_in_process: !parts.cvvs.is_shared() };
@@ -195,6 +195,7 @@ impl Vault {
             swept_at: AtomicU64::new(0),
         };
         let vault = Self { inner: Arc::new(inner) };
+        vault.processors_say_faults();
         // First of all that it writes: the first record of a node's chain says that it began.
         vault.lease_renew().await?;
         vault.documents_follow_header().await?;

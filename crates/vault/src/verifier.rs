@@ -1,7 +1,6 @@
 use std::sync::Arc;
 
 use panvault_keys::VaultKeys;
-use panvault_processor::Connector;
 use panvault_store::{
     ApiKeyUseRow, CardCvvRow, CardRow, CustomerRow, DeliveryRow, DocumentRow, HistoryRow, IdempotencyRow,
     NodeRow, RefundRow, Row, RowKey, TransactionRow,
@@ -24,7 +23,7 @@ impl RowVerifier {
     /// Unwraps the keys of every organisation; the documents themselves are held against their tags and their head here.
     pub fn open(keys: VaultKeys, documents: &[Arc<DocumentRow>]) -> Result<Self, VaultError> {
         // Examining a vault sends nothing, so processors of test vaults may be there.
-        let snapshot = Snapshot::read(documents.to_vec(), &keys, true, &Connector, None)?;
+        let snapshot = Snapshot::read(documents.to_vec(), &keys, true, None)?;
         snapshot.keys.verify()?;
         Ok(Self { keys, snapshot })
     }

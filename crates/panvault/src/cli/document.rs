@@ -129,6 +129,9 @@ pub(crate) enum ProcessorCommand {
         /// A setting of its configuration, such as decline_without_cvv=20; may be repeated
         #[arg(long, value_name = "NAME=VALUE")]
         configuration: Vec<String>,
+        /// A secret of its configuration, by the file that has it, for others on this machine see arguments; may be repeated
+        #[arg(long, value_name = "NAME=FILE")]
+        secret: Vec<String>,
         #[command(flatten)]
         shared: Shared,
     },
@@ -148,6 +151,9 @@ pub(crate) enum ProcessorCommand {
         /// A setting, in place of all it has; may be repeated, and needs --type
         #[arg(long, value_name = "NAME=VALUE", requires = "type_name")]
         configuration: Vec<String>,
+        /// A secret, in place of the one with that name; may be repeated
+        #[arg(long, value_name = "NAME=FILE")]
+        secret: Vec<String>,
         #[command(flatten)]
         shared: Shared,
     },

@@ -8,7 +8,7 @@ use panvault_model::{AccountId, Currency, OrganisationId, ProcessorId, Role};
 use panvault_server::{ServerSettings, TryShop};
 use panvault_vault::limits::{ALLOWED_ORIGINS_MAX, CVV_TTL_SECONDS_MAX};
 use panvault_vault::{
-    ApiKeyChange, Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, Origin, Webhooks,
+    ApiKeyChange, Given, Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, Origin, Webhooks,
 };
 use panvault_webhook::AddressPolicy;
 use serde::{Deserialize, Serialize};
@@ -278,7 +278,7 @@ async fn make_processor(open: &OpenVault, organisation: OrganisationId) -> anyho
         organisation,
         name: "Dummy".to_owned(),
         type_name: "card_dummy".to_owned(),
-        settings: Vec::new(),
+        given: Given::default(),
     };
     Ok(open.vault.processor_create(&open.operator()?.permit()?, new).await?.id)
 }

@@ -4,6 +4,12 @@ mod arguments;
 mod json;
 mod work;
 
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use anyhow::Context;
+use panvault_vault::limits::PROCESSOR_SECRET_BYTES_MAX;
 use serde_json::{Map, Value, json};
 
 use crate::cli::{AccountCommand, ApiKeyCommand, Ending, Further, OrganisationCommand, ProcessorCommand};
@@ -69,16 +75,17 @@ pub(crate) fn account(command: AccountCommand) -> anyhow::Result<()> {
 pub(crate) fn processor(command: ProcessorCommand) -> anyhow::Result<()> {
     const PATH: &str = "/v1/processor";
     match command {
-        ProcessorCommand::Create { organisation, name, type_name, configuration, shared } => {
+        ProcessorCommand::Create { organisation, name, type_name, configuration, secret, shared } => {
             let mut body = named(Some(name));
             put(&mut body, "organisation", Some(organisation));
-            body.insert("configuration".to_owned(), configured(&type_name, &configuration)?);
+            body.insert("configuration".to_owned(), configured(Some(type_name), &configuration, &secret)?);
             create(PATH, body, &shared)
         }
-        ProcessorCommand::Change { id, name, type_name, configuration, shared } => {
+        ProcessorCommand::Change { id, name, type_name, configuration, secret, shared } => {
             let mut body = named(name);
-            if let Some(type_name) = type_name {
-                body.insert("configuration".to_owned(), configured(&type_name, &configuration)?);
+            if type_name.is_some() || !secret.is_empty() {
+                let configured = configured(type_name, &configuration, &secret)?;
+                body.insert("configuration".to_owned(), configured);
             }
             change(PATH, &id, body, &shared)
         }
@@ -142,13 +149,32 @@ fn without(path: &str, mut body: Map<String, Value>, ending: &Ending) -> anyhow:
     Ok(body)
 }
 
-fn configured(type_name: &str, configuration: &[String]) -> anyhow::Result<Value> {
+fn configured(
+    type_name: Option<String>,
+    configuration: &[String],
+    secrets: &[String],
+) -> anyhow::Result<Value> {
     let mut members = Map::new();
-    members.insert("_type".to_owned(), json!(type_name));
+    put(&mut members, "_type", type_name);
     for (name, value) in pairs("--configuration", configuration)? {
         members.insert(name.to_owned(), json!(value));
     }
+    for (name, file) in pairs("--secret", secrets)? {
+        let value = secret_read(Path::new(file))
+            .with_context(|| format!("--secret {name}: {file} cannot be read"))?;
+        members.insert(name.to_owned(), json!(value));
+    }
     Ok(Value::Object(members))
+}
+
+/// A secret is one line, or several as of a private key; a line's end behind it is none of it.
+fn secret_read(file: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let limit = u64::try_from(PROCESSOR_SECRET_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(2);
+    File::open(file)?.take(limit).read_to_string(&mut text)?;
+    let end = text.trim_end_matches(['\r', '\n']).len();
+    text.truncate(end);
+    Ok(text)
 }
 
 /// Prints an object, or objects, as JSON or in columns.

@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use const_format::formatcp;
 use panvault_card::{holds_card_number, is_secret_name, masked_text, phone_holds_card_number};
 use panvault_model::Id;
+use zeroize::Zeroizing;
 
-use super::{Field, FieldSpec, InClear, Kind, Masked, Pairs, Secret, Texts, Typed};
+use super::{Field, FieldSpec, InClear, Kind, Masked, Pairs, Secret, Settings, Texts, Typed};
 use crate::fault::Faults;
-use crate::json::{Member, Name, Text, Value};
+use crate::json::{Digested, Member, Name, Text, Value};
 use crate::lenience::{self, Rule};
 use crate::limits::{
     METADATA_BYTES_MAX, METADATA_NAME_BYTES_MAX, METADATA_PAIRS_MAX, METADATA_VALUE_BYTES_MAX,
@@ -82,6 +83,19 @@ impl<'a> Fields<'a> {
     /// The text of a secret, for its own type to read.
     pub(crate) fn secret(&self, field: &Field<Secret>) -> Option<&Text<'a>> {
         if let Some(Value::Secret(text, _)) = self.value(field.name) { Some(text) } else { None }
+    }
+
+    /// The members of an object of which any may be a secret, each in a text that is wiped.
+    pub(crate) fn settings(&self, field: &Field<Settings>) -> Vec<(String, Zeroizing<String>)> {
+        let Some(Value::Object(members)) = self.value(field.name) else { return Vec::new() };
+        let mut found = Vec::with_capacity(members.len());
+        for (name, value) in members {
+            if let Value::Clear(text) | Value::Secret(text, _) = value {
+                let value = Zeroizing::new(text.expose_text().to_owned());
+                found.push((name.expose_text().to_owned(), value));
+            }
+        }
+        found
     }
 
     /// What its own type reads in a text.
@@ -305,7 +319,10 @@ impl Kind {
                 object(&mut members, specs, &place(), faults);
                 return Ok(Value::Object(members));
             }
-            (Self::Pairs | Self::Object(_), _) => "must be an object",
+            (Self::Settings(specs), Value::Object(members)) => {
+                return Ok(Value::Object(settings(members, specs, &place(), faults)));
+            }
+            (Self::Pairs | Self::Object(_) | Self::Settings(_), _) => "must be an object",
             (Self::Array { of, max }, Value::Array(elements)) => {
                 return array(elements, of, max, place, faults).map_err(Cow::Owned);
             }
@@ -313,6 +330,47 @@ impl Kind {
         };
         Err(Cow::Borrowed(what))
     }
+}
+
+/// Members of which those that are not known here may be secrets.
+fn settings<'a>(
+    members: Vec<Member<'a>>,
+    specs: &[FieldSpec],
+    place: &str,
+    faults: &mut Faults,
+) -> Vec<Member<'a>> {
+    let is_known = |(name, _): &Member<'_>| specs.iter().any(|spec| name.is(spec.name));
+    let (mut taken, others): (Vec<_>, Vec<_>) = members.into_iter().partition(is_known);
+    object(&mut taken, specs, place, faults);
+    for (name, value) in others {
+        let mut wrong = Vec::new();
+        pair_name(name.expose_text(), &mut wrong);
+        if !wrong.is_empty() {
+            faults.unexpected(place, name.expose_text());
+            continue;
+        }
+        let place = || format!("{place}.{}", name.expose_text());
+        if name.is_in(&taken) {
+            faults.malformed(place(), "is there twice");
+            continue;
+        }
+        match value {
+            Value::Null => taken.push((name, Value::Absent)),
+            Value::Text(text) if text.len() == 0 => taken.push((name, Value::Absent)),
+            Value::Text(text) => taken.push((name, Value::Secret(text, Digested::Text))),
+            Value::Absent
+            | Value::Bool(_)
+            | Value::Integer(_)
+            | Value::Number
+            | Value::Array(_)
+            | Value::Object(_)
+            | Value::Id(_)
+            | Value::Clear(_)
+            | Value::Secret(..)
+            | Value::Refused => faults.malformed(place(), "must be a string"),
+        }
+    }
+    taken
 }
 
 /// The elements of an array, each a value of this kind; a fault is said of the element.

@@ -14,8 +14,9 @@ use crate::table::ENDPOINTS;
 /// All bodies, with the objects in them.
 fn bodies() -> Vec<&'static [FieldSpec]> {
     let mut bodies: Vec<&'static [FieldSpec]> = ENDPOINTS.iter().map(|endpoint| endpoint.fields()).collect();
-    let inner =
-        |spec: &'static FieldSpec| if let Kind::Object(specs) = spec.kind { Some(specs) } else { None };
+    let inner = |spec: &'static FieldSpec| {
+        if let Kind::Object(specs) | Kind::Settings(specs) = spec.kind { Some(specs) } else { None }
+    };
     let objects: Vec<_> = bodies.iter().copied().flatten().filter_map(inner).collect();
     bodies.extend(objects);
     bodies

@@ -8,16 +8,16 @@ use super::organisation::NAME_DOC;
 use super::shape::Shape;
 use super::shown::{Shown, write_texts};
 use super::{BodySpec, object};
-use crate::fields::{Field, Pairs};
+use crate::fields::{Field, Settings};
 use crate::lenience::Rule;
 
 pub(crate) use super::account::{ORGANISATION, TYPE};
 pub(crate) use super::organisation::NAME;
 
-pub(crate) const CONFIGURATION: Field<Pairs> = Field::object(
+pub(crate) const CONFIGURATION: Field<Settings> = Field::settings(
     "configuration",
     &[
-        Field::text(TYPE, 64, "card_dummy").optional("The kind of processor: `card_dummy` in a test vault."),
+        Field::text(TYPE, 64, "card_dummy").optional("The kind of processor: `card_dummy` in a test vault, or one that goes by a description, such as `card_stripe`."),
         Field::text("decline_without_cvv", 3, "20")
             .optional(
                 "Of `card_dummy`: percent of the transactions without a CVV that it declines, 0 to 100.",
@@ -32,7 +32,7 @@ pub(crate) static CREATE: BodySpec = BodySpec {
     may_lack: false,
     fields: &[
         NAME.required(NAME_DOC),
-        CONFIGURATION.required("Its kind in `_type`, and what that kind needs."),
+        CONFIGURATION.required("Its kind in `_type`, and what that kind needs: settings, and secrets, which are never shown again."),
         ORGANISATION.optional(OWNER_DOC),
     ],
 };
@@ -43,7 +43,8 @@ pub(crate) static UPDATE: BodySpec = BodySpec {
     may_lack: false,
     fields: &[
         NAME.optional(NAME_DOC),
-        CONFIGURATION.optional("Settings that change; what is not named stays, and so does `_type`."),
+        CONFIGURATION
+            .optional("Settings and secrets that change; what is not named stays, and so does `_type`."),
         ORGANISATION.optional(OWNER_KEPT_DOC),
     ],
 };
@@ -59,10 +60,24 @@ object! {
         always NAME.name => &str = row.name.as_str(), by Name, example "Dummy";
         /// Its kind in `_type`, and its other settings.
         always CONFIGURATION.name => Configured = Configured(row);
+        /// Names of the secrets that are set of its configuration.
+        optional "secrets" => SecretNames<'_> = Some(SecretNames(row)).filter(|_| !row.secrets.is_empty()), example "[\"api_key\"]";
         /// When it was made.
         always "created_at" => Timestamp = row.created_at, by CreatedAt;
         /// When it last changed.
         always "updated_at" => Timestamp = row.updated_at, by UpdatedAt;
+    }
+}
+
+/// Which secrets are set, and nothing of them.
+pub(crate) struct SecretNames<'r>(&'r ProcessorRow);
+
+impl Shown for SecretNames<'_> {
+    const SHAPE: Shape = <&[String] as Shown>::SHAPE;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        let names: Vec<_> = self.0.secrets.iter().map(|(name, _)| name.clone()).collect();
+        names.as_slice().write(out);
     }
 }
 

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use panvault_model::{OrganisationId, ProcessorId};
-use panvault_vault::{NewProcessor, ProcessorChange};
+use panvault_vault::{Given, NewProcessor, ProcessorChange};
 
 use crate::answer::{Answer, Total};
 use crate::app::App;
@@ -58,24 +58,24 @@ fn create_parse(
     faults: &mut Faults,
 ) -> Option<NewProcessor> {
     let organisation = owner(fields, own, faults);
-    let (type_name, settings) = configuration(fields);
+    let (type_name, given) = configuration(fields);
     if fields.has(CONFIGURATION.name) && type_name.is_none() && faults.is_empty() {
         faults.missing(format!("body.{}.{TYPE}", CONFIGURATION.name));
     }
     let name = fields.of(&NAME)?.to_owned();
-    Some(NewProcessor { organisation: organisation?, name, type_name: type_name?, settings })
+    Some(NewProcessor { organisation: organisation?, name, type_name: type_name?, given })
 }
 
 fn update_parse(fields: &Fields<'_>, _: &mut Faults) -> ProcessorChange {
-    let (type_name, settings) = configuration(fields);
+    let (type_name, given) = configuration(fields);
     let organisation = fields.of(&ORGANISATION).map(OrganisationId);
     let name = fields.of(&NAME).map(str::to_owned);
-    ProcessorChange { organisation, name, type_name, settings }
+    ProcessorChange { organisation, name, type_name, given }
 }
 
-/// The type that was sent, and the other settings.
-fn configuration(fields: &Fields<'_>) -> (Option<String>, Vec<(String, String)>) {
-    let (types, settings): (Vec<_>, Vec<_>) =
-        fields.of(&CONFIGURATION).unwrap_or_default().into_iter().partition(|(name, _)| name == TYPE);
-    (types.into_iter().next().map(|(_, type_name)| type_name), settings)
+/// The type that was sent, and the other members.
+fn configuration(fields: &Fields<'_>) -> (Option<String>, Given) {
+    let (types, given): (Vec<_>, Vec<_>) =
+        fields.settings(&CONFIGURATION).into_iter().partition(|(name, _)| name == TYPE);
+    (types.first().map(|(_, type_name)| type_name.to_string()), Given::new(given))
 }

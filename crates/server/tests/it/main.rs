@@ -27,6 +27,7 @@ mod logs;
 mod long_answers;
 mod nodes;
 mod page;
+mod processors;
 mod refunds;
 mod room;
 mod schema;

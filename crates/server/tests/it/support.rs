@@ -10,7 +10,7 @@ use panvault_server::{App, ServerSettings, Tls, serve, serve_metrics};
 use panvault_store::{CvvStore, MemoryCvvs, MemoryStore};
 use panvault_testkit::{SharedCvvs, TestClock, http_send, operator, vault_keys};
 use panvault_vault::{
-    Clock, Connector, GuardSettings, Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, Vault,
+    Clock, Given, GuardSettings, Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, Vault,
     VaultParts, Webhooks,
 };
 use serde_json::{Value, json};
@@ -18,6 +18,8 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+
+use crate::processors::Described;
 
 pub(crate) use panvault_testkit::HttpAnswer;
 
@@ -96,7 +98,7 @@ impl Server {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             entropy: Arc::new(entropy),
             bins: Arc::new(TestBinTable),
-            processors: Arc::new(Connector),
+            processors: Arc::new(Described),
             cvv_ttl_seconds: 3600,
             guards,
             serves: true,
@@ -272,7 +274,7 @@ async fn tenant(vault: &Vault, name: &str, parent: Option<OrganisationId>) -> Te
         organisation,
         name: "Dummy".to_owned(),
         type_name: "card_dummy".to_owned(),
-        settings: Vec::new(),
+        given: Given::default(),
     };
     let processor = vault.processor_create(&operator(vault, 7).permit().unwrap(), new).await.unwrap().id;
     let new = NewAccount {

@@ -326,6 +326,7 @@ pub(crate) fn processor() -> ProcessorRow {
         name: "Dummy".to_owned(),
         type_name: "card_dummy".to_owned(),
         settings: vec![("decline_without_cvv".to_owned(), "20".to_owned())],
+        secrets: vec![("api_key".to_owned(), Sealed::from_bytes(vec![0x5e; 7]))],
         created_at: at(5),
         updated_at: at(6),
     }

@@ -226,17 +226,14 @@ fn card_update_plan(
     if let PlannedCvv::Put { digits, .. } = cvv
         && !panvault_card::cvv_digits(stored.brand).contains(digits)
     {
-        faults.push(FieldFault {
-            field: "cvv",
-            reason: "has the wrong length for this card's brand".to_owned(),
-        });
+        faults.push(FieldFault::new("cvv", "has the wrong length for this card's brand"));
     }
     let expiry = change.expiry(stored.expiry);
     if (change.expiry_month.is_some() || change.expiry_year.is_some())
         && let Err(fault) = expiry.in_future(env.now.wall)
     {
         let field = if change.expiry_year.is_some() { "expiry_year" } else { "expiry_month" };
-        faults.push(FieldFault { field, reason: fault.to_string() });
+        faults.push(FieldFault::new(field, fault));
     }
     if !faults.is_empty() {
         return Err(VaultError::Faults(faults));

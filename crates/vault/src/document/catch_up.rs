@@ -94,7 +94,7 @@ impl Vault {
                 });
             }
             let test_mode = self.mode() == Mode::Test;
-            let next = here.caught_up(&changes, read.0, self.keys(), test_mode, self.processors())?;
+            let next = here.caught_up(&changes, read.0, self.keys(), test_mode)?;
             let Some(next) = next else { return Ok(false) };
             if let Some(named) = next.head.header_version {
                 self.keys().header_check(named)?;

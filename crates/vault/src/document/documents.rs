@@ -1,12 +1,12 @@
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use imbl::ordmap::Entry;
 use imbl::shared_ptr::DefaultSharedPtr;
 use imbl::{GenericHashMap, OrdMap, OrdSet};
 use panvault_model::{AccountId, ApiKeyId, Id, IdHash, OrganisationId, ProcessorId};
-use panvault_processor::{Configuration, Connect, Processor};
+use panvault_processor::{Processor, is_test_only};
 use panvault_store::{
-    AccountRow, ApiKeyRow, DocumentKind, DocumentRow, OrganisationRow, ProcessorRow, RowKey, Totals,
+    AccountRow, ApiKeyRow, DocumentKind, DocumentRow, OrganisationRow, ProcessorRow, Totals,
 };
 
 use crate::api_key::LastUse;
@@ -38,9 +38,23 @@ pub(crate) struct Documents {
 }
 
 /// A processor and the connection to it, which lives as long as the row does not change.
-struct Connected {
+pub(crate) struct Connected {
     row: Arc<ProcessorRow>,
-    connection: Arc<dyn Processor>,
+    connection: OnceLock<Arc<dyn Processor>>,
+}
+
+impl Connected {
+    pub(crate) const fn row(&self) -> &Arc<ProcessorRow> {
+        &self.row
+    }
+
+    /// The connection, made when it is first needed: before that all keys may not be there that its secrets are sealed with.
+    pub(crate) fn connection(
+        &self,
+        connect: impl FnOnce(&ProcessorRow) -> Arc<dyn Processor>,
+    ) -> &Arc<dyn Processor> {
+        self.connection.get_or_init(|| connect(&self.row))
+    }
 }
 
 /// An API key, and when it was last used, as far as this process knows.
@@ -79,7 +93,6 @@ impl Documents {
         &mut self,
         row: &DocumentRow,
         test_mode: bool,
-        processors: &dyn Connect,
         before: Option<&Self>,
     ) -> Result<Option<Stamp>, VaultError> {
         let stamp = Stamp::of(row);
@@ -95,7 +108,7 @@ impl Documents {
                 let same = before.filter(|before| before.stamp(row.kind, row.id) == Some(stamp));
                 match same.and_then(|before| before.processors.get(&id)) {
                     Some(connected) => drop(self.processors.insert(id, Arc::clone(connected))),
-                    None => self.processor_put(ProcessorRow::decode(&row.body)?, test_mode, processors)?,
+                    None => self.processor_put(ProcessorRow::decode(&row.body)?, test_mode),
                 }
             }
             DocumentKind::ApiKey => {
@@ -172,19 +185,11 @@ impl Documents {
         self.keyless_origins.remove(&row.keyless_capture_origins);
     }
 
-    fn processor_put(
-        &mut self,
-        row: ProcessorRow,
-        test_mode: bool,
-        processors: &dyn Connect,
-    ) -> Result<(), VaultError> {
-        let configuration = Configuration::parse(&row.type_name, &row.settings)
-            .map_err(|_| VaultError::Tampered(RowKey::Document(DocumentKind::Processor, row.id.0)))?;
-        if test_mode || !configuration.is_test_only() {
-            let connection = processors.connect(&configuration);
-            self.processors.insert(row.id, Arc::new(Connected { row: Arc::new(row), connection }));
+    fn processor_put(&mut self, row: ProcessorRow, test_mode: bool) {
+        if test_mode || !is_test_only(&row.type_name) {
+            let (id, row) = (row.id, Arc::new(row));
+            self.processors.insert(id, Arc::new(Connected { row, connection: OnceLock::new() }));
         }
-        Ok(())
     }
 
     /// Version and tag of a document, if it is there.
@@ -283,8 +288,12 @@ impl Documents {
         self.accounts.get(&id)
     }
 
-    pub(crate) fn processor(&self, id: ProcessorId) -> Option<(&Arc<ProcessorRow>, &Arc<dyn Processor>)> {
-        self.processors.get(&id).map(|connected| (&connected.row, &connected.connection))
+    pub(crate) fn processor(&self, id: ProcessorId) -> Option<&Arc<ProcessorRow>> {
+        self.connected(id).map(Connected::row)
+    }
+
+    pub(crate) fn connected(&self, id: ProcessorId) -> Option<&Connected> {
+        self.processors.get(&id).map(Arc::as_ref)
     }
 
     pub(crate) fn api_key(&self, id: ApiKeyId) -> Option<&Arc<KnownKey>> {

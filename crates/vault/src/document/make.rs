@@ -113,8 +113,7 @@ impl Vault {
             if !snapshot.documents.are_before(&changes) {
                 return Err(VaultError::Contended);
             }
-            let after =
-                snapshot.after(&changes, self.keys(), self.mode() == Mode::Test, self.processors())?;
+            let after = snapshot.after(&changes, self.keys(), self.mode() == Mode::Test)?;
             let changes: Vec<_> = changes.into_iter().chain([self.head_put(&after)?]).collect();
             let expects = changes.iter().filter_map(DocumentChange::expect).collect();
             let log = self.change_log_effect(&changes, after.head.counter);
@@ -168,7 +167,7 @@ impl Vault {
         // Of many it takes seconds, in which requests are served.
         let reading = tokio::task::spawn_blocking(move || {
             let test_mode = vault.mode() == Mode::Test;
-            Snapshot::read(rows, vault.keys(), test_mode, vault.processors(), Some(&documents.documents))
+            Snapshot::read(rows, vault.keys(), test_mode, Some(&documents.documents))
         });
         let read = reading.await.unwrap_or(Err(VaultError::Store(StoreFault::Stopped)))?;
         if read.head.counter < before.head.counter {

@@ -2,7 +2,6 @@ use std::sync::Arc;
 
 use panvault_keys::{KeyRing, OrganisationKey, VaultKeys};
 use panvault_model::{Id, OrganisationId};
-use panvault_processor::Connect;
 use panvault_store::{DocumentKind, DocumentRow, RowKey};
 
 use crate::document::change::DocumentChange;
@@ -27,7 +26,6 @@ impl Snapshot {
         rows: Vec<Arc<DocumentRow>>,
         vault_keys: &VaultKeys,
         test_mode: bool,
-        processors: &dyn Connect,
         before: Option<&Documents>,
     ) -> Result<Self, VaultError> {
         let mut heads = rows.iter().filter(|row| row.kind == DocumentKind::DocumentHead);
@@ -53,7 +51,7 @@ impl Snapshot {
             let made = hash(hash_key)?;
             covered.add(made);
             covered_by_active.add(if hash_key == active { made } else { hash(active)? });
-            if documents.put(&row, test_mode, processors, before)?.is_some() {
+            if documents.put(&row, test_mode, before)?.is_some() {
                 return Err(VaultError::Tampered(RowKey::Document(row.kind, row.id)));
             }
             if row.kind == DocumentKind::OrganisationKey {
@@ -78,9 +76,8 @@ impl Snapshot {
         changes: &[DocumentChange],
         vault_keys: &VaultKeys,
         test_mode: bool,
-        processors: &dyn Connect,
     ) -> Result<Self, VaultError> {
-        let (documents, keys, covered) = self.changed(changes, vault_keys, test_mode, processors)?;
+        let (documents, keys, covered) = self.changed(changes, vault_keys, test_mode)?;
         let head = self.head.next(covered, vault_keys.header_version()).ok_or(VaultError::Contended)?;
         Ok(Self { head, documents, keys })
     }
@@ -93,9 +90,8 @@ impl Snapshot {
         head: Head,
         vault_keys: &VaultKeys,
         test_mode: bool,
-        processors: &dyn Connect,
     ) -> Result<Option<Self>, VaultError> {
-        let (documents, keys, covered) = self.changed(changes, vault_keys, test_mode, processors)?;
+        let (documents, keys, covered) = self.changed(changes, vault_keys, test_mode)?;
         // Organisations and their first keys are made in one step. A key that is taken away alone is left to a reading of all.
         let is_whole = |change: &DocumentChange| match change {
             DocumentChange::Put(row) => {
@@ -115,7 +111,6 @@ impl Snapshot {
         changes: &[DocumentChange],
         vault_keys: &VaultKeys,
         test_mode: bool,
-        processors: &dyn Connect,
     ) -> Result<(Documents, KeyRing, Covered), VaultError> {
         let (mut documents, mut keys, mut gone) = (self.documents.clone(), Vec::new(), Vec::new());
         let mut covered = self.head.covered();
@@ -129,7 +124,7 @@ impl Snapshot {
                         keys.push(organisation_key(row)?);
                     }
                     covered.add(hash(Stamp::of(row), row.kind, row.id)?);
-                    (row.kind, row.id, documents.put(row, test_mode, processors, Some(&self.documents))?)
+                    (row.kind, row.id, documents.put(row, test_mode, Some(&self.documents))?)
                 }
                 DocumentChange::Delete(kind, id, _) => {
                     if *kind == DocumentKind::Organisation {

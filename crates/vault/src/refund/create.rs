@@ -64,7 +64,7 @@ impl Vault {
                 }
             };
             let gone = VaultError::WrongState { reason: "its processor is no longer there" };
-            let (_, connection) = permit.snapshot().documents.processor(before.processor).ok_or(gone)?;
+            let (_, connection) = self.processor(permit.snapshot(), before.processor).ok_or(gone)?;
             let row = Arc::new(self.refund_plan(permit, id, &before, amount, &new, idempotency));
             match self.refund_begin(permit, &row, &before, idempotency).await? {
                 Outcome::Done { .. } => {

@@ -126,7 +126,7 @@ impl Vault {
 
     fn refund_can_be_asked(&self, row: &RefundRow, of: &FollowUp) -> bool {
         let snapshot = self.snapshot();
-        let processor = snapshot.documents.processor(row.processor);
+        let processor = self.processor(&snapshot, row.processor);
         processor.is_some_and(|(_, connection)| connection.can_be_asked(of))
     }
 }

@@ -55,7 +55,7 @@ impl Vault {
         seal::refund_verify(self.keys(), row)?;
         let of = follow_up(row, &*self.refund_transaction(row).await?);
         let snapshot = self.snapshot();
-        let sent = match snapshot.documents.processor(row.processor) {
+        let sent = match self.processor(&snapshot, row.processor) {
             // Without an answer nothing is known that was not before: the next sweep asks again.
             Some((_, connection)) => {
                 match answered_in_time(&**connection, Act::Ask(of.clone()), &Harmless).await {

@@ -51,7 +51,7 @@ impl Vault {
     async fn refund_settle_one(&self, asked: &Requester, before: &RefundRow) -> Result<bool, VaultError> {
         let is_settled_here = {
             let snapshot = self.snapshot();
-            let processor = snapshot.documents.processor(before.processor);
+            let processor = self.processor(&snapshot, before.processor);
             processor.is_some_and(|(_, connection)| connection.is_settled_here())
         };
         if before.state != ActionState::Approved || !is_settled_here {

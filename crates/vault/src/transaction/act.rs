@@ -194,7 +194,7 @@ impl Vault {
         let captured = change.captured(before, amount)?;
         let snapshot = Arc::clone(permit.snapshot());
         let gone = VaultError::WrongState { reason: "its processor is no longer there" };
-        let (_, connection) = snapshot.documents.processor(before.processor).ok_or(gone)?;
+        let (_, connection) = self.processor(&snapshot, before.processor).ok_or(gone)?;
         let connection = Arc::clone(connection);
         let mut row = TransactionRow {
             version: before.version.checked_add(1).ok_or(VaultError::Contended)?,

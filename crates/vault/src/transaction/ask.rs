@@ -58,14 +58,14 @@ impl Vault {
     /// Whether the processor of a transaction can be asked what became of its last action.
     pub(super) fn can_be_asked(&self, row: &TransactionRow) -> bool {
         let snapshot = self.snapshot();
-        let processor = snapshot.documents.processor(row.processor);
+        let processor = self.processor(&snapshot, row.processor);
         processor.is_some_and(|(_, connection)| connection.can_be_asked(&follow_up(row)))
     }
 
     async fn transaction_ask_one(&self, row: &TransactionRow) -> Result<(), VaultError> {
         seal::transaction_verify(self.keys(), row)?;
         let snapshot = self.snapshot();
-        let sent = match snapshot.documents.processor(row.processor) {
+        let sent = match self.processor(&snapshot, row.processor) {
             // Without an answer nothing is known that was not before: the next sweep asks again.
             Some((_, connection)) => {
                 match answered_in_time(&**connection, Act::Ask(follow_up(row)), &Harmless).await {

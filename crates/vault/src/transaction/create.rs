@@ -252,7 +252,8 @@ impl Vault {
             .processors
             .iter()
             .filter_map(|id| snapshot.documents.processor(*id))
-            .find(|(row, _)| row.type_name.starts_with("card_"))
+            .find(|row| row.type_name.starts_with("card_"))
+            .and_then(|row| self.processor(&snapshot, row.id))
             .ok_or(VaultError::WrongState { reason: "the account has no processor for cards" })?;
         if connection.is_to_be_blocked(&new.merchant_reference) {
             let reason = "this is what a payment is answered that a rule is against";

@@ -101,7 +101,7 @@ impl Vault {
         let mut reached = Vec::new();
         let settled_here = |id| {
             let snapshot = self.snapshot();
-            snapshot.documents.processor(id).is_some_and(|(_, connection)| connection.is_settled_here())
+            self.processor(&snapshot, id).is_some_and(|(_, connection)| connection.is_settled_here())
         };
         if !settled_here(row.processor) {
             return Ok(reached);

@@ -8,8 +8,9 @@ use panvault_card::Cvv;
 use panvault_model::{Country, Currency, Role};
 use panvault_testkit::operator;
 use panvault_vault::{
-    AccountChange, ApiKeyChange, ApiKeyRotation, ApiKeyRow, CardChange, CardCreate, CvvChange, Metadata,
-    Named, NewApiKey, NewOrganisation, NewProcessor, OrganisationChange, Origin, ProcessorChange, VaultError,
+    AccountChange, ApiKeyChange, ApiKeyRotation, ApiKeyRow, CardChange, CardCreate, CvvChange, Given,
+    Metadata, Named, NewApiKey, NewOrganisation, NewProcessor, OrganisationChange, Origin, ProcessorChange,
+    VaultError,
 };
 
 use crate::assert_refused;
@@ -199,7 +200,8 @@ async fn a_processor_keeps_its_type_and_the_settings_that_are_not_named() {
     let listed = world.vault.processor_list(operator!(world), all()).await.unwrap();
     let id = listed.rows[0].id;
     let setting = |percent: &str| vec![("decline_without_cvv".to_owned(), percent.to_owned())];
-    let change = |settings| ProcessorChange { settings, ..ProcessorChange::default() };
+    let change =
+        |settings| ProcessorChange { given: Given::in_clear(settings), ..ProcessorChange::default() };
     let update = async |change| world.vault.processor_update(operator!(world), id, change, None).await;
     assert!(update(change(setting("100"))).await.is_ok());
     let declined = world.transact(&shop, card, 100).await.unwrap();
@@ -664,7 +666,7 @@ async fn a_request_that_is_repeated_makes_nothing_twice_and_shows_no_key_again()
         organisation: shop.organisation,
         name: "Dummy".to_owned(),
         type_name: "card_dummy".to_owned(),
-        settings: Vec::new(),
+        given: Given::default(),
     };
     let first = world.vault.processor_create_once(&permit, new(), once).await.unwrap();
     let again = world.vault.processor_create_once(&permit, new(), once).await.unwrap();

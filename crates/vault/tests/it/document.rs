@@ -5,7 +5,7 @@ use panvault_vault::limits::{
     CVV_TTL_SECONDS_MAX, DETAILS_MAX, NAME_BYTES_MAX, TEXT_BYTES_MAX, TREE_LEVELS_MAX,
 };
 use panvault_vault::{
-    Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, Origin, Vault, VaultError, VaultParts,
+    Given, Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, Origin, Vault, VaultError, VaultParts,
     Webhooks,
 };
 
@@ -69,7 +69,7 @@ async fn an_account_has_one_processor_of_a_kind() {
         organisation: shop.organisation,
         name: "Dummy".to_owned(),
         type_name: type_name.to_owned(),
-        settings: Vec::new(),
+        given: Given::default(),
     };
     let mut ids = Vec::new();
     for _ in 0..2 {
@@ -158,7 +158,7 @@ async fn a_live_vault_refuses_what_is_for_testing() {
         organisation: shop.organisation,
         name: "Dummy".to_owned(),
         type_name: "card_dummy".to_owned(),
-        settings: Vec::new(),
+        given: Given::default(),
     };
     assert_refused!(live.processor_create(&operator.permit().unwrap(), new).await, VaultError::Faults(_));
     let new = NewApiKey {

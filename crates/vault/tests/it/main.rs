@@ -26,6 +26,7 @@ mod processors;
 mod refresh;
 mod refund;
 mod role;
+mod secrets;
 mod seen;
 mod shared;
 mod tamper;

@@ -1,8 +1,8 @@
 use panvault_model::{CardId, OrganisationId, ProcessorId, TransactionId};
 use panvault_testkit::operator;
 use panvault_vault::{
-    CardChange, CardQuery, CvvChange, Metadata, Named, NewAccount, NewApiKey, NewOrganisation, NewProcessor,
-    Operation, Permit, TransactionQuery, VaultError, Webhooks,
+    CardChange, CardQuery, CvvChange, Given, Metadata, Named, NewAccount, NewApiKey, NewOrganisation,
+    NewProcessor, Operation, Permit, TransactionQuery, VaultError, Webhooks,
 };
 
 use crate::assert_refused;
@@ -211,7 +211,7 @@ async fn an_account_has_processors_of_its_own_line() {
             organisation,
             name: "Dummy".to_owned(),
             type_name: "card_dummy".to_owned(),
-            settings: Vec::new(),
+            given: Given::default(),
         };
         vault.processor_create(&operator.permit().unwrap(), new).await.unwrap().id
     };
@@ -244,7 +244,7 @@ async fn documents_are_made_below_the_caller_only() {
         organisation,
         name: "Dummy".to_owned(),
         type_name: "card_dummy".to_owned(),
-        settings: Vec::new(),
+        given: Given::default(),
     };
     let made = vault.processor_create(&world.permit(&provider), processor(left.organisation)).await.unwrap();
     let operator = operator(vault, 1).permit().unwrap();

@@ -5,7 +5,10 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use panvault_model::TransactionId;
-use panvault_processor::{Act, Clearance, Configuration, Connect, Connector, FollowUp, Processor, Sent};
+use panvault_processor::{
+    Act, Clearance, Configuration, ConfigurationFault, Connect, Connector, FollowUp, HttpConfiguration,
+    Processor, Secrets, Sent,
+};
 
 use crate::gate::Gate;
 
@@ -14,6 +17,10 @@ use crate::gate::Gate;
 #[derive(Default)]
 pub(crate) struct TestProcessors {
     line: Arc<Line>,
+    /// The secret that each connection was made with.
+    connected: Mutex<Vec<Option<Vec<u8>>>>,
+    /// Whether the description of [`SCRIPTED`] was taken away.
+    is_gone: AtomicBool,
 }
 
 #[derive(Default)]
@@ -28,7 +35,23 @@ struct Line {
     can_be_asked: AtomicBool,
 }
 
+/// A type with secrets, which answers as the dummy does, or as it is told.
+pub(crate) const SCRIPTED: &str = "card_scripted";
+
+/// Its settings, and whether they are secrets.
+const SETTINGS: [(&str, bool); 3] = [("merchant", false), ("api_key", true), ("signing_key", true)];
+
 impl TestProcessors {
+    pub(crate) fn description_goes(&self, is_gone: bool) {
+        self.is_gone.store(is_gone, Ordering::Relaxed);
+    }
+
+    /// What the connections were made with, in their order.
+    pub(crate) fn connected_with(&self) -> Vec<Option<String>> {
+        let connected = self.connected.lock().unwrap();
+        connected.iter().map(|key| key.as_ref().map(|key| String::from_utf8(key.clone()).unwrap())).collect()
+    }
+
     /// Just before the first byte.
     pub(crate) fn before(&self) -> &Gate {
         &self.line.before
@@ -66,8 +89,42 @@ impl TestProcessors {
 }
 
 impl Connect for TestProcessors {
-    fn connect(&self, configuration: &Configuration) -> Arc<dyn Processor> {
-        Arc::new(Connection { line: Arc::clone(&self.line), dummy: Connector.connect(configuration) })
+    fn is_secret(&self, type_name: &str, setting: &str) -> Option<bool> {
+        if type_name != SCRIPTED {
+            return Connector.is_secret(type_name, setting);
+        }
+        SETTINGS.iter().find(|(name, _)| *name == setting).map(|(_, is_secret)| *is_secret)
+    }
+
+    fn secret_fault(&self, _: &str, _: &str, value: &[u8]) -> Option<String> {
+        (!value.starts_with(b"sk_")).then(|| "must begin with sk_".to_owned())
+    }
+
+    fn configuration(
+        &self,
+        type_name: &str,
+        settings: &[(String, String)],
+        secrets: &[&str],
+    ) -> Result<Configuration, Vec<ConfigurationFault>> {
+        if type_name != SCRIPTED || self.is_gone.load(Ordering::Relaxed) {
+            return Connector.configuration(type_name, settings, secrets);
+        }
+        if !secrets.contains(&"api_key") {
+            return Err(vec![ConfigurationFault::of("api_key", "is required".to_owned())]);
+        }
+        let (type_name, settings) = (type_name.to_owned(), settings.to_vec());
+        Ok(Configuration::Http(HttpConfiguration { type_name, settings }))
+    }
+
+    fn connect(&self, configuration: &Configuration, secrets: Secrets) -> Arc<dyn Processor> {
+        let api_key = secrets.expose("api_key").map(<[u8]>::to_vec);
+        self.connected.lock().unwrap().push(api_key);
+        let dummy = Connector.configuration("card_dummy", &[], &[]).unwrap();
+        let dummy = match configuration {
+            Configuration::Dummy(_) => Connector.connect(configuration, secrets),
+            Configuration::Http(_) => Connector.connect(&dummy, secrets),
+        };
+        Arc::new(Connection { line: Arc::clone(&self.line), dummy })
     }
 }
 

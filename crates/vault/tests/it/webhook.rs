@@ -1,6 +1,7 @@
 //! Receivers over loopback are told of what happens to transactions.
 
 use core::time::Duration;
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
 
 use panvault_keys::WebhookSecret;
@@ -412,21 +413,25 @@ async fn a_url_that_is_never_called_is_refused_when_it_is_stored() {
             AccountChange { webhook_refund_update: Some(Some(url.to_owned())), ..AccountChange::default() };
         let permit = operator(&world.vault, 1).permit().unwrap();
         let refused = world.vault.account_update(&permit, shop.account, change, None).await.map(drop);
-        assert_eq!(fault(refused.unwrap_err()), ("webhook_refund_update", reason.to_owned()), "{url}");
+        assert_eq!(fault(refused.unwrap_err()), ("webhook_refund_update".into(), reason.to_owned()), "{url}");
         let new = NewTransaction {
             webhook_transaction_update: Some(url.to_owned()),
             ..new_transaction(shop.account, card, 1_000)
         };
         let permit = world.permit::<TransactionCreate>(&shop.key);
         let refused = world.vault.transaction_create(&permit, new, None).await.map(drop);
-        assert_eq!(fault(refused.unwrap_err()), ("webhook_transaction_update", reason.to_owned()), "{url}");
+        assert_eq!(
+            fault(refused.unwrap_err()),
+            ("webhook_transaction_update".into(), reason.to_owned()),
+            "{url}"
+        );
     }
 }
 
-fn fault(error: VaultError) -> (&'static str, String) {
+fn fault(error: VaultError) -> (Cow<'static, str>, String) {
     let VaultError::Faults(faults) = error else { panic!("{error:?}") };
     let [fault] = faults.as_slice() else { panic!("{faults:?}") };
-    (fault.field, fault.reason.clone())
+    (fault.field.clone(), fault.reason.clone())
 }
 
 #[tokio::test]

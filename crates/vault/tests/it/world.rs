@@ -9,9 +9,9 @@ use panvault_model::{AccountId, Amount, CardId, Currency, Expiry, NodeId, Organi
 use panvault_store::{CardRow, CvvStore, DocumentKind, Store};
 use panvault_testkit::{SeededEntropy, SharedCvvs, TestClock, operator, vault_keys};
 use panvault_vault::{
-    ApiKeyRow, Caller, CardChange, CardQuery, CardView, CvvChange, GuardSettings, Idempotency, Metadata,
-    Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, NewTransaction, Operation, Origin, Page,
-    Permit, Query, TransactionQuery, TransactionRow, Vault, VaultError, VaultParts, Webhooks,
+    ApiKeyRow, Caller, CardChange, CardQuery, CardView, CvvChange, Given, GuardSettings, Idempotency,
+    Metadata, Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, NewTransaction, Operation, Origin,
+    Page, Permit, Query, TransactionQuery, TransactionRow, Vault, VaultError, VaultParts, Webhooks,
 };
 
 use crate::cvvs::TestCvvs;
@@ -199,7 +199,7 @@ impl World {
             organisation,
             name: "Dummy".to_owned(),
             type_name: "card_dummy".to_owned(),
-            settings: vec![("decline_without_cvv".to_owned(), decline_without_cvv.to_string())],
+            given: Given::in_clear(vec![("decline_without_cvv".to_owned(), decline_without_cvv.to_string())]),
         };
         let processor = self.vault.processor_create(&operator.permit().unwrap(), processor).await.unwrap();
         let account = NewAccount {

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context;
 use panvault_model::{Currency, OrganisationId, Role};
 use panvault_store_embedded::Settings;
-use panvault_vault::{Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor};
+use panvault_vault::{Given, Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor};
 
 use crate::commands::setup::made::Made;
 use crate::commands::setup::plan::Plan;
@@ -107,7 +107,7 @@ async fn fill_test(open: &OpenVault, organisation: OrganisationId) -> anyhow::Re
         organisation,
         name: "Dummy".to_owned(),
         type_name: "card_dummy".to_owned(),
-        settings: Vec::new(),
+        given: Given::default(),
     };
     let processor = vault.processor_create(&open.operator()?.permit()?, new).await?.id;
     let new = NewAccount {

@@ -7,7 +7,8 @@ use panvault_keys::{KeyFile, Slot, SystemEntropy};
 use panvault_model::{Amount, CardId, Currency, Expiry, Role, TransactionId};
 use panvault_testkit::{canary_cards, root_key, vault_header};
 use panvault_vault::{
-    Metadata, Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, NewTransaction, Origin, Webhooks,
+    Given, Metadata, Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, NewTransaction, Origin,
+    Webhooks,
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -233,7 +234,7 @@ async fn fill(open: &OpenVault) -> (CardId, TransactionId, String) {
         organisation,
         name: "Dummy".to_owned(),
         type_name: "card_dummy".to_owned(),
-        settings: Vec::new(),
+        given: Given::default(),
     };
     let processor =
         vault.processor_create(&open.operator().unwrap().permit().unwrap(), processor).await.unwrap().id;

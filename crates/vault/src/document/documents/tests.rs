@@ -1,5 +1,5 @@
 use panvault_model::{Role, Tag, Timestamp};
-use panvault_processor::Connector;
+use panvault_processor::Unusable;
 
 use super::*;
 
@@ -36,6 +36,7 @@ fn processor(version: u32) -> DocumentRow {
         name: "Dummy".to_owned(),
         type_name: "card_dummy".to_owned(),
         settings: Vec::new(),
+        secrets: Vec::new(),
         created_at: AT,
         updated_at: AT,
     };
@@ -61,17 +62,20 @@ fn api_key(version: u32, hash: u8) -> DocumentRow {
 fn documents(rows: &[DocumentRow], before: Option<&Documents>) -> Documents {
     let mut documents = Documents::default();
     for row in rows {
-        documents.put(row, true, &Connector, before).unwrap();
+        documents.put(row, true, before).unwrap();
     }
     documents
 }
 
 #[test]
 fn a_connection_lives_on_while_its_row_is_the_same() {
-    let connection = |documents: &Documents| Arc::clone(documents.processor(ProcessorId(id(9))).unwrap().1);
+    let connection = |documents: &Documents| {
+        let connected = documents.connected(ProcessorId(id(9))).unwrap();
+        Arc::clone(connected.connection(|_| Arc::new(Unusable::new("for this test"))))
+    };
     let before = documents(&[processor(1)], None);
     let mut other_change = before.clone();
-    other_change.put(&organisation(1, 1, None), true, &Connector, None).unwrap();
+    other_change.put(&organisation(1, 1, None), true, None).unwrap();
     let read_again = documents(&[processor(1)], Some(&before));
     for same in [other_change, read_again] {
         assert!(Arc::ptr_eq(&connection(&before), &connection(&same)));
@@ -85,7 +89,7 @@ fn an_organisation_that_moves_is_below_where_it_is() {
     let mut moved =
         documents(&[organisation(1, 1, None), organisation(2, 1, None), organisation(3, 1, Some(1))], None);
     let before = moved.clone();
-    moved.put(&organisation(3, 2, Some(2)), true, &Connector, None).unwrap();
+    moved.put(&organisation(3, 2, Some(2)), true, None).unwrap();
     let below = |documents: &Documents, top| documents.below(OrganisationId(id(top))).len();
     assert_eq!((below(&before, 1), below(&before, 2)), (2, 1), "as of one moment");
     assert_eq!((below(&moved, 1), below(&moved, 2)), (1, 2));
@@ -100,7 +104,7 @@ fn an_api_key_is_known_by_the_hash_that_it_has() {
     let mut known = documents(&[api_key(1, 7)], None);
     let by_hash = |documents: &Documents, hash| documents.api_key_by_hash(1, [hash; 32]).is_some();
     assert!(by_hash(&known, 7) && !by_hash(&known, 8));
-    known.put(&api_key(2, 8), true, &Connector, None).unwrap();
+    known.put(&api_key(2, 8), true, None).unwrap();
     assert!(!by_hash(&known, 7) && by_hash(&known, 8));
     let gone = known.delete(DocumentKind::ApiKey, id(5));
     assert!(gone.is_some_and(|stamp| stamp.version == 2));
