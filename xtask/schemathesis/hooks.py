@@ -25,6 +25,12 @@ NUMBERS = {
     16: "4111111111111111",
 }
 AMEX = "378282246310005"
+THREED = {
+    "eci_flag": "05",
+    "cavv": "AAABBWcSNIdjeUZThmNHAAAAAAA=",
+    "ds_transaction_id": "f25084f0-5b16-4c0a-ae5d-b24808a95e4b",
+    "threeds_version": "2.2.0",
+}
 AMOUNTS = (0, 1, 100, 1121, 1122, 1123, 1131, 1132, 2_147_483_647)
 
 
@@ -107,6 +113,11 @@ def real_body(body):
     month, year = body.get("expiry_month"), body.get("expiry_year")
     if isinstance(month, str) and isinstance(year, str) and year.isdigit() and len(year) in (2, 4) and not kept(year):
         body["expiry_year"] = "35" if len(year) == 2 else "2035"
+    threed = body.get("threed_authentication")
+    if isinstance(threed, dict) and not kept(repr(threed)):
+        if "cavv" in threed or "ds_transaction_id" in threed:
+            threed.setdefault("eci_flag", THREED["eci_flag"])
+        threed.update({name: text for name, text in THREED.items() if isinstance(threed.get(name), str)})
     amount = body.get("amount")
     verified = "pares" in body or "threed_authentication" in body
     if isinstance(amount, (int, float)) and not isinstance(amount, bool) and 0 <= amount <= AMOUNTS[-1]:

@@ -117,6 +117,9 @@ pub const ASKED_AT_ONCE_MAX: usize = 64;
 pub const ASK_AGAIN_SECONDS: [u64; 12] =
     [30, 60, 120, 300, 900, 1_800, 3_600, 10_800, 21_600, 43_200, 86_400, 172_800];
 
+/// Payments that began a series with a card which are looked at to find one that its network has named: the newest.
+pub const FIRSTS_ROWS_MAX: u32 = 20;
+
 /// Transactions that are settled at once: their steps share commits, as those of as many callers would.
 pub const SETTLED_AT_ONCE_MAX: usize = 64;
 

@@ -10,6 +10,7 @@ mod read;
 mod recover;
 mod settle;
 mod settlement;
+mod threed;
 
 pub(crate) use ask::{Harmless, is_too_early};
 pub(crate) use asking::Asking;

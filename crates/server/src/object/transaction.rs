@@ -115,7 +115,7 @@ pub(crate) static CREATE: BodySpec = BodySpec { name: "TransactionCreate", may_l
     CUSTOMER.optional("The customer, which must be there, for address verification. The card appears on it."),
     PAYMENT_PRODUCT.optional("By what is paid: `card`, also when it is not sent."),
     WEBHOOK.optional("Kept with the transaction."),
-    RECURRING_TYPE.optional("For a series of payments."),
+    RECURRING_TYPE.optional("For a series of payments: the processor of a `repeat` is told what the card's network called the newest `first` with the card."),
     INSTALLMENTS.optional("1 is an ordinary payment."),
     SHOPPER_INTERACTION.optional("How the shopper ordered."),
     SHIPPING_INFORMATION.optional("Where the goods go."),
@@ -123,7 +123,7 @@ pub(crate) static CREATE: BodySpec = BodySpec { name: "TransactionCreate", may_l
     ECI.optional("Of the result of 3-D Secure 1; not with amount 0.").also(Rule::Flat),
     CAVV2.optional("Of the result of 3-D Secure 1; not with amount 0.").also(Rule::Flat),
     PARES.optional("The result of 3-D Secure 1; not with amount 0.").also(Rule::Flat),
-    THREED_AUTHENTICATION.optional("The result of 3-D Secure; not with amount 0."),
+    THREED_AUTHENTICATION.optional("The result of 3-D Secure, which goes to the processor: `eci_flag` (two digits), `cavv` (base64 of 20 bytes), `ds_transaction_id` (a UUID), `threeds_version`. Not with amount 0."),
 ] };
 
 /// The body of a capture.

@@ -315,7 +315,7 @@ fn only_what_is_written_as_a_card_number_is_refused() {
         body["webhook_transaction_update"] = json!(redirect);
         body["shipping_information"] = json!({ "phone": phone, "address": "Damrak 1, 1012 AB" });
         body["details"] = json!({ "redirect_url": redirect });
-        body["threed_authentication"] = json!({ "cavv": "AAABBEg0VhI0VniQEjRWAAAAAAA=", "ds_transaction_id": "f25084f0-5b16-4c0a-ae5d-b24808a95e4b" });
+        body["threed_authentication"] = json!({ "eci_flag": "05", "cavv": "AAABBEg0VhI0VniQEjRWAAAAAAA=", "ds_transaction_id": "f25084f0-5b16-4c0a-ae5d-b24808a95e4b" });
         server.post(&merchant.key, "/v1/transaction", &body)
     };
     // The digits of the telephone are a card number of 13 digits, those of the order number one of 17.

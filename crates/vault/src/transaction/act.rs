@@ -213,7 +213,8 @@ impl Vault {
             ..before.clone()
         };
         row.tag = seal::transaction_tag(self.keys(), &row);
-        Ok(Prepared { row: Arc::new(row), connection, asked: *permit.asked(), snapshot, idempotency })
+        let (row, asked, threed, first_of_series) = (Arc::new(row), *permit.asked(), None, None);
+        Ok(Prepared { row, connection, asked, snapshot, idempotency, threed, first_of_series })
     }
 
     async fn transaction_act_begin(

@@ -5,10 +5,11 @@ use panvault_model::{
     AccountId, ActionState, Amount, CardId, CvvResult, Id, Now, OrganisationId, RecurringType,
     ShopperInteraction, Tag, Timestamp, TransactionAction, TransactionId, TransactionStatus,
 };
-use panvault_processor::{Act, Clearance, Order, Processor, Sent};
+use panvault_processor::{Act, Clearance, Order, Processor, Sent, ThreeDSecure};
 use panvault_store::{
-    AccountRow, Action, CardRow, Commit, CustomerRow, CvvClaim, Expect, HistoryRow, IdempotencyAnswer,
-    Outcome, RowKey, StoreFault, TransactionRow,
+    AccountRow, Action, CardRow, Commit, Count, CustomerRow, CvvClaim, Expect, FieldValue, Filter,
+    HistoryRow, IdempotencyAnswer, Outcome, RowKey, StoreFault, Test, TransactionField, TransactionQuery,
+    TransactionRow,
 };
 
 use crate::audit::Requester;
@@ -16,7 +17,7 @@ use crate::cvv;
 use crate::document::Snapshot;
 use crate::error::{Named, VaultError, with_causes};
 use crate::idempotency::{Done, Idempotency};
-use crate::limits::{CUSTOMER_TRIES_MAX, PROCESSOR_SECONDS_MAX};
+use crate::limits::{CUSTOMER_TRIES_MAX, FIRSTS_ROWS_MAX, PROCESSOR_SECONDS_MAX};
 use crate::node::InHand;
 use crate::permit::{Permit, TransactionCreate};
 use crate::seal;
@@ -24,6 +25,7 @@ use crate::text::{pairs_storable, texts_storable};
 use crate::transaction::claim::{Claimed, ClaimedCvv, Claiming};
 use crate::transaction::outbound::outbound_open;
 use crate::transaction::settle::{Patience, SettleBase, may_pass};
+use crate::transaction::threed::threed_secure;
 use crate::vault::Vault;
 
 /// A transaction to be initiated. Texts are echoed as they are.
@@ -71,6 +73,10 @@ pub(super) struct Prepared {
     pub(super) asked: Requester,
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) idempotency: Option<Idempotency>,
+    /// What a 3-D Secure has shown; of an authorisation.
+    pub(super) threed: Option<ThreeDSecure>,
+    /// What the card's network called the first of the series; of a later authorisation.
+    pub(super) first_of_series: Option<String>,
 }
 
 /// An outcome that could not be written at once.
@@ -117,6 +123,7 @@ impl Vault {
         };
         seal::card_openable(&card, &permit.snapshot().keys, Named::Field("card"))?;
         let mut prepared = self.transaction_plan(permit, new, &card, customer.as_deref(), idempotency)?;
+        prepared.first_of_series = self.transaction_first_of_series(&prepared.row).await?;
         let mut attempt = self.guards().attempt(&card, &prepared.row, now)?;
         let in_hand = self.node().take(prepared.row.id.0)?;
         let mut customer_tries_left = CUSTOMER_TRIES_MAX;
@@ -208,6 +215,7 @@ impl Vault {
         idempotency: Option<Idempotency>,
     ) -> Result<Prepared, VaultError> {
         new.storable()?;
+        let threed = threed_secure(&new.extras)?;
         if let Some(fault) =
             new.webhook_transaction_update.as_deref().and_then(|url| self.deliveries().refuses(url))
         {
@@ -305,7 +313,24 @@ impl Vault {
             tag: Tag::NONE,
         };
         let connection = Arc::clone(connection);
-        Ok(Prepared { row: Arc::new(row), connection, asked: *permit.asked(), snapshot, idempotency })
+        let (row, asked, first_of_series) = (Arc::new(row), *permit.asked(), None);
+        Ok(Prepared { row, connection, asked, snapshot, idempotency, threed, first_of_series })
+    }
+
+    /// What the network called the newest payment with the card that began a series, where this is a later one of a series.
+    async fn transaction_first_of_series(&self, row: &TransactionRow) -> Result<Option<String>, VaultError> {
+        if row.recurring_type != Some(RecurringType::Repeat) {
+            return Ok(None);
+        }
+        let page = self.store().transaction_list(first_with(row.organisation, row.card)).await?;
+        for first in &page.rows {
+            seal::transaction_verify(self.keys(), first)?;
+        }
+        let is_first = |first: &&Arc<TransactionRow>| {
+            let began = first.recurring_type == Some(RecurringType::First);
+            began && (first.organisation, first.card) == (row.organisation, row.card)
+        };
+        Ok(page.rows.iter().filter(is_first).find_map(|first| first.network_transaction_id.clone()))
     }
 
     /// Writes `INITIATED`, durably, marks the CVV as used where nodes share CVVs, and notes the card with the customer when the two are used
@@ -378,8 +403,8 @@ impl Vault {
             customer_ip: row.customer_ip.clone(),
             recurring_type: row.recurring_type,
             shopper_interaction: row.shopper_interaction,
-            threed_authentication: None,
-            network_transaction_id: None,
+            threed_authentication: prepared.threed.clone(),
+            network_transaction_id: prepared.first_of_series.clone(),
         };
         let env = self.env(&prepared.snapshot, self.now());
         let outbound = match outbound_open(card, claim, order, &env) {
@@ -505,6 +530,21 @@ pub(crate) async fn answered_in_time(
 ) -> Option<Sent> {
     let limit = Duration::from_secs(PROCESSOR_SECONDS_MAX);
     tokio::time::timeout(limit, connection.send(act, clearance)).await.ok()
+}
+
+/// The newest payments with a card in an organisation, of those that began a series.
+fn first_with(organisation: OrganisationId, card: CardId) -> TransactionQuery {
+    let text = |text: String| vec![FieldValue::Text(text.into())];
+    let filters = vec![
+        Filter { field: TransactionField::Card, test: Test::Equal, values: text(card.to_string()) },
+        Filter {
+            field: TransactionField::RecurringType,
+            test: Test::Equal,
+            values: text(RecurringType::First.as_str().to_owned()),
+        },
+    ];
+    let query = TransactionQuery::newest(vec![organisation], FIRSTS_ROWS_MAX);
+    TransactionQuery { filters, count: Count::PageEnd, ..query }
 }
 
 /// What was read; what is not found goes to what is missing.

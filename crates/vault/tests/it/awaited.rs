@@ -1,11 +1,14 @@
 //! What a processor takes and says later, and what it calls what it did.
 
-use panvault_model::{ActionState, CvvResult, RefundStatus, TransactionAction, TransactionStatus};
+use panvault_model::{
+    ActionState, CvvResult, RecurringType, RefundStatus, TransactionAction, TransactionStatus,
+};
 use panvault_processor::{Reply, Sent, Verdict};
-use panvault_vault::NewRefund;
 use panvault_vault::limits::{ASK_AGAIN_SECONDS, PROCESSOR_SECONDS_MAX};
+use panvault_vault::{NewRefund, NewTransaction, VaultError};
 
-use crate::world::World;
+use crate::assert_refused;
+use crate::world::{Shop, World, new_transaction};
 
 fn said(verdict: Verdict, reference: &str) -> Sent {
     Sent::Answered(Reply {
@@ -162,6 +165,38 @@ async fn never_heard_of_it_settles_nothing_before_the_time_of_the_processor_is_o
     world.processors.answer([said(Verdict::Failed, "none")]);
     world.vault.sweep().await.unwrap();
     assert_eq!(world.read(&shop, paid.id).await.status, TransactionStatus::Failed);
+}
+
+/// By the card, in the organisation of the account alone; and what a 3-D Secure has shown goes along.
+#[tokio::test]
+async fn a_later_payment_of_a_series_names_its_first() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let card = world.card(&shop).await;
+    let pay = async |shop: &Shop, card, recurring_type, extras: &[(&str, &str)]| {
+        let extras = extras.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        let new = NewTransaction { recurring_type, extras, ..new_transaction(shop.account, card, 1_000) };
+        world.vault.transaction_create(&world.permit(&shop.key), new, None).await.map(|done| done.value)
+    };
+    let eci = ("threed_authentication.eci_flag", "05");
+    world.processors.answer([said(Verdict::Approved, "pay_1")]);
+    pay(&shop, card, Some(RecurringType::First), &[eci]).await.unwrap();
+    let first = world.processors.last_order();
+    assert_eq!(first.network_transaction_id, None);
+    assert_eq!(first.threed_authentication.map(|result| result.eci).as_deref(), Some("05"));
+    // One that nobody has named does not hide it.
+    pay(&shop, card, Some(RecurringType::First), &[]).await.unwrap();
+    pay(&shop, card, Some(RecurringType::Repeat), &[]).await.unwrap();
+    let repeat = world.processors.last_order();
+    assert_eq!(repeat.network_transaction_id.as_deref(), Some("MDS0000001"));
+    assert_eq!(repeat.threed_authentication, None);
+    pay(&shop, card, None, &[]).await.unwrap();
+    assert_eq!(world.processors.last_order().network_transaction_id, None, "no series");
+    let other = world.card(&shop).await;
+    pay(&shop, other, Some(RecurringType::Repeat), &[]).await.unwrap();
+    assert_eq!(world.processors.last_order().network_transaction_id, None, "of another card");
+    let wrong = pay(&shop, card, None, &[("threed_authentication.eci_flag", "5")]).await;
+    assert_refused!(wrong, VaultError::Faults(_));
 }
 
 const REFUND: NewRefund = NewRefund { amount: None, reason: None, merchant_reference: None };

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use panvault_model::TransactionId;
 use panvault_processor::{
     Act, Clearance, Configuration, ConfigurationFault, Connect, Connector, FollowUp, HttpConfiguration,
-    Processor, Secrets, Sent,
+    Order, Processor, Secrets, Sent,
 };
 
 use crate::gate::Gate;
@@ -30,6 +30,8 @@ struct Line {
     left: Mutex<Vec<TransactionId>>,
     /// What is answered in place of the dummy's own answers.
     answers: Mutex<VecDeque<Sent>>,
+    /// What was said of acts that bear a card.
+    orders: Mutex<Vec<Order>>,
     /// What was said of acts that follow a first.
     follow_ups: Mutex<Vec<FollowUp>>,
     can_be_asked: AtomicBool,
@@ -70,6 +72,11 @@ impl TestProcessors {
 
     pub(crate) fn can_be_asked(&self, can: bool) {
         self.line.can_be_asked.store(can, Ordering::Relaxed);
+    }
+
+    /// What was said of the last act that bore a card.
+    pub(crate) fn last_order(&self) -> Order {
+        self.line.orders.lock().unwrap().last().unwrap().clone()
     }
 
     /// What named the last act that bore no card.
@@ -141,6 +148,9 @@ impl Processor for Connection {
     ) -> Pin<Box<dyn Future<Output = Sent> + Send + 'a>> {
         if let Act::Ask(of) | Act::Capture(of) | Act::Void(of) | Act::Refund(of) = &act {
             self.line.follow_ups.lock().unwrap().push(of.clone());
+        }
+        if let Act::Authorise(outbound) = &act {
+            self.line.orders.lock().unwrap().push(outbound.order().clone());
         }
         let answer = self.line.answers.lock().unwrap().pop_front();
         if let Act::Ask(_) = act {
