@@ -139,6 +139,8 @@ pub(crate) enum ProcessorCommand {
     List(Shared),
     /// See a processor
     Show(One),
+    /// Send a verification (amount 0) with a test card to it, in a test vault; an account must have it
+    Try(One),
     /// Change a processor
     Change {
         #[arg(value_name = "ID")]

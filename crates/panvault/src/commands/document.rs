@@ -2,6 +2,7 @@
 
 mod arguments;
 mod json;
+mod trial;
 mod work;
 
 use std::fs::File;
@@ -91,6 +92,7 @@ pub(crate) fn processor(command: ProcessorCommand) -> anyhow::Result<()> {
         }
         ProcessorCommand::List(shared) => list(PATH, &shared),
         ProcessorCommand::Show(one) => show(PATH, &one),
+        ProcessorCommand::Try(one) => trial::processor_try(&one),
         ProcessorCommand::Delete(one) => delete(PATH, &one, "the processor is deleted"),
     }
 }

@@ -97,6 +97,11 @@ fn documents_are_made_and_listed_by_command() {
         processor["_id"].as_str().unwrap(),
     ]);
     assert_eq!(account["processors"], json!([processor["_id"]]));
+    let tried = with(&["processor", "try", processor["_id"].as_str().unwrap()]);
+    assert_eq!(
+        (&tried["status"], &tried["amount"], &tried["cvv_present"]),
+        (&json!("AUTHORIZED"), &json!(0), &json!(true))
+    );
     let key = with(&[
         "apikey",
         "create",

@@ -14,7 +14,7 @@ use crate::output;
 use crate::telemetry::{self, LogFormat};
 
 /// Rows that are asked for at a time: so many of the largest fit into an answer.
-const PAGE_ROWS: usize = 100;
+pub(super) const PAGE_ROWS: usize = 100;
 
 /// Reaches the vault, asks it, and lets it go. What it refuses is said in the words of the command line.
 pub(crate) fn asked<T>(
