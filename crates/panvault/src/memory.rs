@@ -83,6 +83,7 @@ pub(crate) fn shares(config: &Config, store: &Settings) -> Vec<Share> {
             u64::from(store.cache_kib).saturating_mul(KIB),
             format!("pages of the view: {caches} caches of {} MiB", store.cache_kib >> 10),
         ),
+        of(1, store.row_cache_bytes, "cards and transactions that were read lately".to_owned()),
         of(
             rows,
             ROW_BYTES_MAX,
@@ -177,6 +178,7 @@ mod tests {
         assert_eq!(more(|_, store| store.queue_steps_max += 4), with_allocator(4 * ROW_BYTES_MAX as u64));
         assert!(more(|_, store| store.readers += 1) >= 16 << 20);
         assert!(more(|_, store| store.cache_kib *= 2) >= 64 << 20);
+        assert_eq!(more(|_, store| store.row_cache_bytes += 4096), with_allocator(4096));
         let mut off = config.clone();
         (off.guards, off.server.requests) = (GuardSettings::OFF, RequestLimits::default());
         let counts = config.guards.bytes() + config.server.requests.bytes() - off.server.requests.bytes();

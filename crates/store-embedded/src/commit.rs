@@ -16,6 +16,7 @@ use crate::commit_queue::{CommitResult, Job};
 use crate::log::{AppendFault, FrameBuilder, Spares, Tail};
 use crate::overlay::Overlay;
 use crate::readers::Readers;
+use crate::row_cache::{KEPT, RowCache};
 use crate::view::{self, ApplyFrame};
 
 /// What commits: the end of the log, and all that steps are decided by. One at a time has it.
@@ -27,6 +28,7 @@ pub(crate) struct Committer {
     /// What the steps of the frame in the making change. It is here so that its room is used again.
     pub(crate) staged: Overlay,
     pub(crate) readers: Arc<Readers>,
+    pub(crate) row_cache: Arc<RowCache>,
     pub(crate) apply_queue: Arc<ApplyQueue>,
     /// Place of the last durable step.
     pub(crate) durable: Arc<AtomicU64>,
@@ -77,7 +79,8 @@ impl Committer {
         let sequence = self.tail.next_sequence() + u64::from(self.builder.count());
         let decided = {
             let overlay = self.overlay.read().unwrap_or_else(PoisonError::into_inner);
-            decide(&commit, &Pending { staged: &self.staged, overlay: &overlay, view: &self.readers })
+            let (staged, overlay, cache, view) = (&self.staged, &*overlay, &*self.row_cache, &*self.readers);
+            decide(&commit, &Pending { staged, overlay, cache, view })
         };
         let answer = match decided {
             Ok(Decision::Do) => self.add(commit, sequence, batch),
@@ -120,8 +123,13 @@ impl Committer {
                         previous,
                         tag: finished.tag,
                     };
-                    let overlay = self.overlay.write();
-                    overlay.unwrap_or_else(PoisonError::into_inner).take_over(&mut self.staged);
+                    let mut overlay = self.overlay.write().unwrap_or_else(PoisonError::into_inner);
+                    // As one step for whoever reads: the cache is asked first, then this.
+                    for (key, row) in KEPT.into_iter().flat_map(|table| self.staged.rows_of(table)) {
+                        self.row_cache.written(key, row);
+                    }
+                    overlay.take_over(&mut self.staged);
+                    drop(overlay);
                     self.durable.store(frame.last_sequence(), Ordering::SeqCst);
                     self.apply_queue.push(frame);
                 }
@@ -156,10 +164,11 @@ struct Batch {
     answers: Vec<(oneshot::Sender<CommitResult>, CommitResult)>,
 }
 
-/// What steps are decided against: this frame so far, then what is durable, then the view.
+/// What steps are decided against: this frame so far, then what is durable, then the view, of which the cache has a part.
 struct Pending<'a> {
     staged: &'a Overlay,
     overlay: &'a Overlay,
+    cache: &'a RowCache,
     view: &'a Readers,
 }
 
@@ -190,12 +199,14 @@ impl Pending<'_> {
 
 impl State for Pending<'_> {
     fn standing(&self, key: RowKey) -> Result<Option<Standing>, StoreFault> {
+        let of = |row: &Row| Standing { version: row.version(), organisation: row.organisation() };
         match self.newer(key) {
-            Some(row) => {
-                Ok(row.map(|row| Standing { version: row.version(), organisation: row.organisation() }))
-            }
+            Some(row) => Ok(row.map(of)),
             None if self.is_beyond_the_view(key) => Ok(None),
-            None => view::standing(&self.view.committing(), key),
+            None => match self.cache.look(key) {
+                Ok(row) => Ok(Some(of(&row))),
+                Err(_) => view::standing(&self.view.committing(), key),
+            },
         }
     }
 

@@ -18,6 +18,7 @@ mod overlay;
 mod patrol;
 mod readers;
 mod replay;
+mod row_cache;
 mod stop;
 mod store;
 mod view;

@@ -150,6 +150,8 @@ pub struct Settings {
     pub readers: usize,
     /// KiB of page cache for each connection to the view.
     pub cache_kib: u32,
+    /// Bytes of memory for cards and transactions that were read lately; 0 for none.
+    pub row_cache_bytes: usize,
     /// How long a list may wait for a slot, and then run.
     pub list_time: Duration,
 }
@@ -168,6 +170,7 @@ impl Default for Settings {
             behind_bytes_max: 128 << 20,
             readers: 4,
             cache_kib: 16_384,
+            row_cache_bytes: 96 << 20,
             list_time: Duration::from_secs(LIST_SECONDS),
         }
     }

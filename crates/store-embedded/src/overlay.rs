@@ -174,6 +174,11 @@ impl Overlay {
         self.rows_mut(key.table()).insert(key, (sequence, row));
     }
 
+    /// Every row of a table that it has: what it is now, or that it is gone.
+    pub(crate) fn rows_of(&self, table: Table) -> impl Iterator<Item = (RowKey, Option<&Row>)> {
+        self.rows(table).iter().map(|(key, (_, row))| (*key, row.as_ref()))
+    }
+
     /// Takes over all that another one has, which is newer. The other keeps the room for what comes next.
     pub(crate) fn take_over(&mut self, newer: &mut Self) {
         for (rows, newer) in self.tables.iter_mut().zip(&mut newer.tables) {

@@ -30,6 +30,7 @@ use crate::limits::{Settings, TOTALS_TIME};
 use crate::log::Spares;
 use crate::overlay::Overlay;
 use crate::readers::Readers;
+use crate::row_cache::RowCache;
 use crate::stop::Stop;
 use crate::view::{self, ListSource, Tail, Tallies};
 use crate::writer::Writer;
@@ -55,6 +56,7 @@ struct Shared {
     overlay: Arc<RwLock<Overlay>>,
     tallies: Arc<Tallies>,
     readers: Arc<Readers>,
+    row_cache: Arc<RowCache>,
     /// What lists run in.
     slots: Arc<Slots<Connection>>,
     fingerprint_tail: Arc<Tail>,
@@ -107,6 +109,28 @@ impl EmbeddedStore {
             None => view(&id.map_or_else(|| self.shared.readers.any(), |id| self.shared.readers.near(id))),
         };
         Box::pin(core::future::ready(answer))
+    }
+
+    /// The same, of a row that the cache may have.
+    fn at_once_cached<T: Clone + Into<Row> + Send + 'static>(
+        &self,
+        key: RowKey,
+        id: &[u8; 12],
+        of: impl FnOnce(Row) -> Option<T>,
+        overlay: impl FnOnce(&Overlay) -> Option<Option<T>>,
+        view: impl FnOnce(&Connection) -> Result<Option<T>, StoreFault>,
+    ) -> Pending<'_, Option<T>> {
+        let cache = &self.shared.row_cache;
+        match cache.look(key) {
+            Ok(row) => Box::pin(core::future::ready(Ok(of(row)))),
+            Err(filling) => self.at_once(Some(id), overlay, |connection| {
+                let found = view(connection)?;
+                if let Some(row) = &found {
+                    cache.fill(filling, row.clone().into());
+                }
+                Ok(found)
+            }),
+        }
     }
 
     /// Answers at once, of several keys in their order.
@@ -231,7 +255,13 @@ impl Store for EmbeddedStore {
     }
 
     fn card_read(&self, id: CardId) -> Pending<'_, Option<Arc<CardRow>>> {
-        self.at_once(Some(id.as_bytes()), |overlay| overlay.card(id), |view| view::card(view, id))
+        let of = |row| match row {
+            Row::Card(row) => Some(row),
+            _ => None,
+        };
+        let key = RowKey::Card(id);
+        let (overlay, view) = (|overlay: &Overlay| overlay.card(id), |view: &_| view::card(view, id));
+        self.at_once_cached(key, id.as_bytes(), of, overlay, view)
     }
 
     fn card_list(&self, query: CardQuery) -> Pending<'_, Page<Arc<CardRow>>> {
@@ -255,11 +285,13 @@ impl Store for EmbeddedStore {
     }
 
     fn transaction_read(&self, id: TransactionId) -> Pending<'_, Option<Arc<TransactionRow>>> {
-        self.at_once(
-            Some(id.as_bytes()),
-            |overlay| overlay.transaction(id),
-            |view| view::transaction(view, id),
-        )
+        let of = |row| match row {
+            Row::Transaction(row) => Some(row),
+            _ => None,
+        };
+        let key = RowKey::Transaction(id);
+        let overlay = |overlay: &Overlay| overlay.transaction(id);
+        self.at_once_cached(key, id.as_bytes(), of, overlay, |view| view::transaction(view, id))
     }
 
     fn transaction_history(&self, id: TransactionId) -> Pending<'_, Vec<Arc<HistoryRow>>> {

@@ -28,6 +28,7 @@ use crate::overlay::Overlay;
 use crate::patrol::Patrol;
 use crate::readers::Readers;
 use crate::replay::replay;
+use crate::row_cache::RowCache;
 use crate::store::held::{Held, lock};
 use crate::store::{EmbeddedStore, Shared};
 use crate::view::{self, Access, Fingerprints, SchemaWatch};
@@ -115,6 +116,7 @@ impl EmbeddedStore {
         let overlay = Overlay::over(view::largest(&view)?);
         let overlay = Arc::new(RwLock::new(overlay));
         let readers = Arc::new(Readers::open(directory, settings.readers, settings.cache_kib)?);
+        let row_cache = Arc::new(RowCache::new(settings.row_cache_bytes));
         let view_files =
             ViewFiles::open(files.as_ref(), directory.path()).map_err(OpenFault::io(directory.path()))?;
         let fingerprints = Fingerprints::open(&view, settings.merging)?;
@@ -144,6 +146,7 @@ impl EmbeddedStore {
             overlay: Arc::clone(&overlay),
             staged: Overlay::default(),
             readers: Arc::clone(&readers),
+            row_cache: Arc::clone(&row_cache),
             apply_queue: Arc::clone(&apply_queue),
             durable: Arc::clone(&durable),
             step_bytes_max: usize::try_from(settings.segment_bytes / 4).unwrap_or(usize::MAX),
@@ -167,6 +170,7 @@ impl EmbeddedStore {
             overlay,
             tallies,
             readers,
+            row_cache,
             slots: Arc::new(Slots::new(listers, limits)),
             fingerprint_tail,
             apply_queue,
