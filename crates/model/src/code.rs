@@ -69,6 +69,11 @@ impl Currency {
     pub fn is_assigned(self) -> bool {
         iso_currency::Currency::from_code(self.as_str()).is_some()
     }
+
+    /// Decimals of the major unit that the minor unit is, by ISO 4217; `None` where there is no minor unit, or no such currency.
+    pub fn exponent(self) -> Option<u8> {
+        iso_currency::Currency::from_code(self.as_str())?.exponent().and_then(|many| u8::try_from(many).ok())
+    }
 }
 
 #[cfg(test)]
@@ -80,6 +85,11 @@ mod tests {
         assert_eq!(Country::parse("NL").map(|country| country.to_string()), Some("NL".to_owned()));
         assert_eq!(Currency::parse("EUR").map(|currency| currency.to_string()), Some("EUR".to_owned()));
         assert!(Currency::parse("EUR").is_some_and(Currency::is_assigned));
+        for (code, exponent) in
+            [("EUR", Some(2)), ("JPY", Some(0)), ("KWD", Some(3)), ("ISK", Some(0)), ("XXQ", None)]
+        {
+            assert_eq!(Currency::parse(code).and_then(Currency::exponent), exponent, "{code}");
+        }
         assert!(!Currency::parse("XXQ").is_some_and(Currency::is_assigned));
         for text in ["", "n", "nl", "NLD", "N1", "ÑL"] {
             assert_eq!(Country::parse(text), None, "{text}");

@@ -96,8 +96,11 @@ impl Client {
     }
 
     async fn open(place: &Place, config: &Config) -> anyhow::Result<Self> {
-        let settings =
-            OpenSettings { root_key_file: config.root_key_file.clone(), ..OpenSettings::default() };
+        let settings = OpenSettings {
+            root_key_file: config.root_key_file.clone(),
+            processors: config.processors.clone(),
+            ..OpenSettings::default()
+        };
         let open = place.open(&settings).await?;
         let app = Arc::new(App::new(open.vault.clone(), ServerSettings::default()));
         let local = Local::new(&app, Arc::clone(&open.operator));

@@ -48,6 +48,8 @@ pub(crate) struct Config {
     pub(crate) root_key_file: Option<PathBuf>,
     /// The directory of the log; `None` for the one in the vault's.
     pub(crate) wal_directory: Option<PathBuf>,
+    /// Descriptions of PSPs beside those that come with the program.
+    pub(crate) processors: Option<PathBuf>,
     pub(crate) listen: SocketAddr,
     pub(crate) metrics_listen: Option<SocketAddr>,
     /// Certificate and key, PEM.
@@ -111,6 +113,7 @@ fn check(mut values: Values) -> anyhow::Result<Config> {
         shared: checked.shared(),
         root_key_file: checked.path("root_key_file"),
         wal_directory: checked.path("wal_directory"),
+        processors: checked.path("processors"),
         listen: checked.value("listen", "must be an address and a port, such as 127.0.0.1:8420"),
         metrics_listen: checked.option("metrics_listen", "must be an address and a port, or empty"),
         tls: checked.tls(),

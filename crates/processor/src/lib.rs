@@ -1,7 +1,9 @@
 #![doc = include_str!("../README.md")]
 
 mod act;
+pub mod card_http;
 mod configuration;
+mod connector;
 mod dummy;
 #[doc(hidden)]
 pub mod fuzz;
@@ -13,12 +15,13 @@ mod unusable;
 use core::future::Future;
 use core::pin::Pin;
 
-use panvault_model::CvvResult;
+use panvault_model::{Amount, CvvResult, TransactionAction};
 
 pub use crate::act::{Act, FollowUp};
 pub use crate::configuration::{
     Configuration, ConfigurationFault, Connect, Connector, HttpConfiguration, is_test_only,
 };
+pub use crate::connector::Processors;
 pub use crate::dummy::DummyConfiguration;
 pub use crate::notification::{
     NOTIFICATION_AGE_SECONDS_MAX, NOTIFICATION_BYTES_MAX, NOTIFICATION_DEPTH_MAX, NOTIFICATION_ITEMS_MAX,
@@ -42,6 +45,16 @@ pub trait Processor: Send + Sync {
 
     /// Whether it can say later what became of an act that was not answered: if not, it is not asked. Does not wait.
     fn can_be_asked(&self, of: &FollowUp) -> bool;
+
+    /// Whether it can do this at all, with that amount: if not, a card need not be opened for it. Does not wait.
+    fn can_do(&self, _action: TransactionAction, _amount: Amount) -> bool {
+        true
+    }
+
+    /// What it has done so far, of one that keeps connections.
+    fn counters(&self) -> Option<card_http::HttpCounters> {
+        None
+    }
 
     /// Whether nobody settles but who asks for it: what is captured stays so until this vault says that it is settled.
     fn is_settled_here(&self) -> bool;

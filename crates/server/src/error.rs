@@ -178,6 +178,10 @@ impl From<VaultError> for Refusal {
                 return Self { details, ..Self::new(code) };
             }
             VaultError::WrongState { reason } => return Self::with(ErrorCode::State, "state", *reason),
+            VaultError::NotSupported => {
+                let what = "nothing was sent: the processor has no such request";
+                return Self::with(ErrorCode::NotSupported, "processor", what);
+            }
             VaultError::WrongMove { status, action } => {
                 let what = match action {
                     TransactionAction::Capture => "nothing can be captured of it in this status",

@@ -28,6 +28,9 @@ pub enum VaultError {
         /// In words.
         reason: &'static str,
     },
+    /// The processor cannot do this; nothing was stored or sent.
+    #[error("the processor cannot do this")]
+    NotSupported,
     /// A transaction stands where this cannot be done with it.
     #[error("{action} cannot be done with a transaction that is {status}")]
     WrongMove {
@@ -158,6 +161,7 @@ impl VaultError {
             | Self::NotFound(_)
             | Self::Faults(_)
             | Self::WrongState { .. }
+            | Self::NotSupported
             | Self::WrongMove { .. }
             | Self::Disabled(_)
             | Self::IdempotencyInUse

@@ -121,23 +121,24 @@ libraries! {
     "form_urlencoded": Users::These(&[SERVER]), NOBODY;
     "http": Users::These(&[SERVER, WEBHOOK]), Users::These(&[BINARY]);
     "http-body-util": Users::These(&[SERVER, WEBHOOK]), NOBODY;
+    "httparse": Users::These(&[PROCESSOR]), NOBODY;
     "hyper": Users::These(&[SERVER, WEBHOOK]), NOBODY;
     "hyper-util": Users::These(&[SERVER, WEBHOOK]), NOBODY;
     "memchr": Users::These(&[SERVER]), NOBODY;
-    "rustls": Users::These(&[REDIS, SERVER, WEBHOOK, POSTGRES, TESTKIT]), NOBODY;
-    "rustls-pki-types": Users::These(&[REDIS, SERVER, WEBHOOK, POSTGRES]), NOBODY;
-    "tokio-rustls": Users::These(&[REDIS, SERVER, WEBHOOK]), NOBODY;
+    "rustls": Users::These(&[REDIS, SERVER, WEBHOOK, POSTGRES, TESTKIT, PROCESSOR]), NOBODY;
+    "rustls-pki-types": Users::These(&[REDIS, SERVER, WEBHOOK, POSTGRES, PROCESSOR]), NOBODY;
+    "tokio-rustls": Users::These(&[REDIS, SERVER, WEBHOOK, PROCESSOR]), NOBODY;
     "tower": Users::These(&[SERVER]), NOBODY;
-    "webpki-roots": Users::These(&[WEBHOOK, POSTGRES, REDIS]), NOBODY;
+    "webpki-roots": Users::These(&[WEBHOOK, POSTGRES, REDIS, PROCESSOR]), NOBODY;
     "standardwebhooks": NOBODY, Users::These(&[WEBHOOK, BINARY]);
     "x509-parser": Users::These(&[SERVER]), NOBODY;
-    "rcgen": Users::These(&[TESTKIT]), Users::These(&[WEBHOOK, REDIS, SERVER, BINARY, POSTGRES]);
+    "rcgen": Users::These(&[TESTKIT]), Users::These(&[WEBHOOK, REDIS, SERVER, BINARY, POSTGRES, PROCESSOR]);
     "ureq": Users::These(&[BINARY, TESTKIT]), Users::These(&[SERVER]);
 
     // JSON and other texts.
     "serde": Users::These(&[PROCESSOR, SERVER, BINARY]), NOBODY;
     "serde_json": Users::These(&[PROCESSOR, SERVER, BINARY, TESTKIT, XTASK]), Users::These(&[WEB]);
-    "toml": Users::These(&[BINARY, BENCH, XTASK]), NOBODY;
+    "toml": Users::These(&[BINARY, BENCH, XTASK, PROCESSOR]), NOBODY;
     "csv-core": Users::These(&[BINS, SERVER]), NOBODY;
     "hex": Users::These(&[KEYS]), Users::Any;
     "time": Users::These(&[MODEL]), NOBODY;

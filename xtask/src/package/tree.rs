@@ -14,13 +14,14 @@ pub(super) struct Tree {
 }
 
 /// Files of this repository: from where, to where.
-const COPIED: [(&str, &str); 9] = [
+const COPIED: [(&str, &str); 10] = [
     ("packaging/panvault.service", "usr/lib/systemd/system/panvault.service"),
     ("packaging/debian/copyright", "usr/share/doc/panvault/copyright"),
     ("LICENSE", "usr/share/doc/panvault/LICENSE"),
     ("README.md", "usr/share/doc/panvault/README.md"),
     ("CHANGELOG.md", "usr/share/doc/panvault/CHANGELOG.md"),
     ("docs/running.md", "usr/share/doc/panvault/running.md"),
+    ("docs/processors.md", "usr/share/doc/panvault/processors.md"),
     ("docs/scaling.md", "usr/share/doc/panvault/scaling.md"),
     ("docs/guide.md", "usr/share/doc/panvault/guide.md"),
     ("docs/errors.md", "usr/share/doc/panvault/errors.md"),

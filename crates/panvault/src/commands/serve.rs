@@ -60,6 +60,7 @@ async fn serve(place: Place, config: Config) -> anyhow::Result<()> {
         guards: config.guards,
         settle_seconds: config.settle_seconds,
         webhooks: Some(config.webhooks),
+        processors: config.processors,
         store: Settings { list_time: config.list_time, ..Settings::default() },
     };
     let open = open(&place, &settings).await?;

@@ -68,6 +68,11 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "several",
         "How many processes serve the vault in the database that store names: several, or one, which may then hold CVVs itself.",
     ),
+    text(
+        "processors",
+        "",
+        "A directory with descriptions of further PSPs (*.toml), which only their owner may write; empty for those that come with the program.",
+    ),
     text("listen", "127.0.0.1:8420", "Where to serve the API."),
     text(
         "metrics_listen",

@@ -3,17 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use panvault_card::BinTable;
 use panvault_directory::Directory;
 use panvault_keys::{Entropy, Slot, SystemEntropy, VaultKeys};
 use panvault_model::NodeId;
+use panvault_processor::Processors;
+use panvault_processor::card_http::{HttpLimits, HttpMode, Registry};
 use panvault_store::{CvvStore, MemoryCvvs, Store};
 use panvault_store_embedded::{EmbeddedStore, Settings};
 use panvault_store_postgres::{Database, PostgresStore};
 use panvault_vault::{
-    Caller, Clock, Connector, GuardSettings, Mode, OperatorKey, Origin, SystemClock, Vault, VaultError,
-    VaultParts,
+    Caller, Clock, GuardSettings, Mode, OperatorKey, Origin, SystemClock, Vault, VaultError, VaultParts,
 };
 use panvault_webhook::{AddressPolicy, Sender};
 
@@ -121,7 +122,7 @@ impl Opening<'_> {
             clock,
             entropy: Arc::new(SystemEntropy::new()),
             bins: Arc::clone(&bins) as Arc<dyn BinTable>,
-            processors: Arc::new(Connector),
+            processors: Arc::new(processors(settings.processors.as_deref(), mode)?),
             cvv_ttl_seconds: settings.cvv_ttl_seconds,
             guards: settings.guards,
             serves: settings.serves(),
@@ -140,6 +141,22 @@ impl Opening<'_> {
         }
         Ok((vault, bins))
     }
+}
+
+/// Whom a vault of this kind may pay by.
+fn processors(descriptions: Option<&Path>, mode: Mode) -> anyhow::Result<Processors> {
+    let registry = match descriptions {
+        Some(directory) => Registry::load(directory).map_err(|faults| {
+            let said: Vec<_> = faults.iter().map(ToString::to_string).collect();
+            anyhow!("the descriptions that processors names cannot be used: {}", said.join("; "))
+        })?,
+        None => Registry::shipped(),
+    };
+    let mode = match mode {
+        Mode::Test => HttpMode::Test,
+        Mode::Live => HttpMode::Live,
+    };
+    Ok(Processors::new(registry, mode, HttpLimits::default()))
 }
 
 /// What helps where a vault does not open.
@@ -171,6 +188,8 @@ pub(crate) struct OpenSettings {
     pub(crate) settle_seconds: u64,
     /// Where webhooks may go to; `None` where this process delivers none.
     pub(crate) webhooks: Option<AddressPolicy>,
+    /// Descriptions of PSPs beside those that come with the program.
+    pub(crate) processors: Option<PathBuf>,
     pub(crate) store: Settings,
 }
 
@@ -190,6 +209,7 @@ impl Default for OpenSettings {
             guards: GuardSettings::OFF,
             settle_seconds: 0,
             webhooks: None,
+            processors: None,
             store: Settings::default(),
         }
     }

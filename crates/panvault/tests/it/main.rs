@@ -21,6 +21,7 @@ mod move_vault;
 mod nodes;
 mod output;
 mod owner;
+mod processor;
 mod race;
 mod resident;
 mod serve;

@@ -65,6 +65,9 @@ impl Vault {
             };
             let gone = VaultError::WrongState { reason: "its processor is no longer there" };
             let (_, connection) = self.processor(permit.snapshot(), before.processor).ok_or(gone)?;
+            if !connection.can_do(TransactionAction::Refund, amount) {
+                return Err(VaultError::NotSupported);
+            }
             let row = Arc::new(self.refund_plan(permit, id, &before, amount, &new, idempotency));
             match self.refund_begin(permit, &row, &before, idempotency).await? {
                 Outcome::Done { .. } => {

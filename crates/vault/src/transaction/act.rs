@@ -195,6 +195,9 @@ impl Vault {
         let snapshot = Arc::clone(permit.snapshot());
         let gone = VaultError::WrongState { reason: "its processor is no longer there" };
         let (_, connection) = self.processor(&snapshot, before.processor).ok_or(gone)?;
+        if !connection.can_do(action, before.amount) {
+            return Err(VaultError::NotSupported);
+        }
         let connection = Arc::clone(connection);
         let mut row = TransactionRow {
             version: before.version.checked_add(1).ok_or(VaultError::Contended)?,

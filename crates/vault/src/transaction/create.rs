@@ -263,6 +263,9 @@ impl Vault {
             .find(|row| row.type_name.starts_with("card_"))
             .and_then(|row| self.processor(&snapshot, row.id))
             .ok_or(VaultError::WrongState { reason: "the account has no processor for cards" })?;
+        if !connection.can_do(TransactionAction::Authorise, new.amount) {
+            return Err(VaultError::NotSupported);
+        }
         if connection.is_to_be_blocked(&new.merchant_reference) {
             let reason = "this is what a payment is answered that a rule is against";
             return Err(VaultError::Blocked { field: "merchant_reference", reason, limit: None });

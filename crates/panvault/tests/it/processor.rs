@@ -1,0 +1,160 @@
+//! A PSP that is described: the server pays by it, and only the PSP's own socket sees the card.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use panvault_testkit::http_send;
+use panvault_testkit::psp::{Manner, Peer, STRIPE_SECRET_KEY, Stripe};
+use serde_json::{Value, json};
+
+use crate::cli::path;
+use crate::serve::{Served, vault};
+use crate::support::{run, run_json};
+
+const CARD: &str = "4242424242424242";
+const SHIPPED: &str = include_str!("../../../processor/descriptions/stripe.toml");
+
+struct Shop {
+    peer: Peer<Stripe>,
+    url: String,
+    key: String,
+    organisation: String,
+    account: String,
+    processor: String,
+    served: Served,
+}
+
+impl Shop {
+    /// A test vault whose operator has put a description beside it, of which the origin is the fake's.
+    fn open(directory: &Path) -> Self {
+        let peer = Peer::plain(Stripe::default());
+        let descriptions = directory.join("processors");
+        fs::create_dir(&descriptions).unwrap();
+        let text = SHIPPED
+            .replace("name = \"stripe\"", "name = \"stripe\"\nreplaces_shipped = true")
+            .replace("test = \"https://api.stripe.com\"", &format!("test = \"{}\"", peer.origin()));
+        fs::write(descriptions.join("stripe.toml"), text).unwrap();
+        let (data, organisation, key) = vault(directory);
+        let setting = format!("processors={}", path(&descriptions));
+        let args = ["--data", path(&data), "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"];
+        let (served, ready) = Served::start(directory, &[&args[..], &["--set", &setting]].concat());
+        let url = ready["url"].as_str().unwrap().to_owned();
+        let secret = directory.join("stripe.key");
+        fs::write(&secret, format!("{STRIPE_SECRET_KEY}\n")).unwrap();
+        let secret = format!("secret_key={}", path(&secret));
+        let name = ["--organisation", &organisation, "--name", "Stripe", "--type", "card_stripe"];
+        let more = ["--secret", &secret, "--json", "--data", path(&data)];
+        let made = run_json(&[&["processor", "create"][..], &name, &more].concat());
+        assert!(!made.to_string().contains(STRIPE_SECRET_KEY), "a secret is never shown");
+        let processor = made["_id"].as_str().unwrap().to_owned();
+        let name = ["--organisation", &organisation, "--name", "Shop", "--currency-code", "EUR"];
+        let more = ["--processor", &processor, "--json", "--data", path(&data)];
+        let account = run_json(&[&["account", "create"][..], &name, &more].concat());
+        let account = account["_id"].as_str().unwrap().to_owned();
+        Self { peer, url, key, organisation, account, processor, served }
+    }
+
+    fn post(&self, to: &str, body: &Value) -> (u16, Value) {
+        let headers = [("X-APIKEY", self.key.as_str()), ("Content-Type", "application/json")];
+        let answer =
+            http_send(&format!("{}{to}", self.url), "POST", &headers, Some(&body.to_string())).unwrap();
+        (answer.status, answer.json())
+    }
+
+    fn card(&self) -> String {
+        let body = json!({
+            "card_number": CARD, "expiry_month": "12", "expiry_year": "2040", "cvv": "123", "organisation": self.organisation,
+        });
+        let (status, card) = self.post("/v1/card", &body);
+        assert_eq!(status, 200, "{card}");
+        card["_id"].as_str().unwrap().to_owned()
+    }
+
+    fn pay(&self, card: &str, amount: u32, capture_now: bool) -> (u16, Value) {
+        let body = json!({
+            "account": self.account, "amount": amount, "card": card, "capture_now": capture_now, "merchant_reference": "order 7",
+            "customer_ip": "203.0.113.7", "dynamic_descriptor": "Shop", "user_agent": "Mozilla/5.0",
+        });
+        self.post("/v1/transaction", &body)
+    }
+}
+
+/// Whether some file below a directory has this text as it is.
+fn holds(directory: &Path, text: &str) -> bool {
+    fs::read_dir(directory).unwrap().any(|entry| {
+        let entry = entry.unwrap();
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() {
+            return holds(&entry.path(), text);
+        }
+        kind.is_file() && String::from_utf8_lossy(&fs::read(entry.path()).unwrap()).contains(text)
+    })
+}
+
+#[test]
+fn a_vault_pays_by_a_psp_that_is_described() {
+    let directory = tempfile::tempdir().unwrap();
+    let shop = Shop::open(directory.path());
+    let card = shop.card();
+    let (status, reserved) = shop.pay(&card, 1000, false);
+    assert_eq!((status, &reserved["status"]), (200, &json!("AUTHORIZED")), "{reserved}");
+    assert_eq!((&reserved["cvv_present"], &reserved["cvv_result"]), (&json!(true), &json!("1")));
+    assert!(shop.peer.has_seen(CARD.as_bytes()));
+    let transaction = |id: &Value, what: &str| format!("/v1/transaction/{}/{what}", id.as_str().unwrap());
+    let (status, captured) = shop.post(&transaction(&reserved["_id"], "capture"), &json!({ "amount": 700 }));
+    assert_eq!((status, &captured["status"]), (200, &json!("SETTLEMENT_REQUESTED")), "{captured}");
+    // Stripe has no such request: nothing is sent, and it stands where it stood.
+    let before = shop.peer.requests().len();
+    let (status, refused) = shop.post(&transaction(&reserved["_id"], "void_capture"), &json!({}));
+    assert_eq!((status, &refused["code"]), (400, &json!(132)), "{refused}");
+    assert_eq!(shop.peer.requests().len(), before);
+    let (_, other) = shop.pay(&card, 500, false);
+    assert_eq!(other["cvv_present"], json!(false), "it was used");
+    let (status, voided) = shop.post(&transaction(&other["_id"], "void"), &json!({}));
+    assert_eq!((status, &voided["status"]), (200, &json!("AUTHORIZATION_VOIDED")), "{voided}");
+
+    // Who is not there leaves the CVV; who may have seen a byte does not, and is asked what became of it.
+    let card = shop.card();
+    shop.peer.close_connections();
+    shop.peer.refuse();
+    let (status, away) = shop.pay(&card, 900, true);
+    assert_eq!((status, &away["code"]), (503, &json!(131)), "{away}");
+    shop.peer.take();
+    shop.peer.next(&[Manner::ResetDone]);
+    let (status, unknown) = shop.pay(&card, 900, true);
+    assert_eq!((status, &unknown["code"]), (502, &json!(122)), "{unknown}");
+    let (_, again) = shop.pay(&card, 900, true);
+    assert_eq!(again["cvv_present"], json!(false), "it went out once");
+
+    let logged = fs::read_to_string(directory.path().join("log.json")).unwrap();
+    assert!(!logged.contains(CARD) && !logged.contains(STRIPE_SECRET_KEY), "{logged}");
+    let data = directory.path().join("vault");
+    for secret in [CARD, STRIPE_SECRET_KEY] {
+        assert!(!holds(&data, secret), "only the peer's own socket saw it");
+    }
+    let tried = run_json(&["processor", "try", &shop.processor, "--json", "--data", path(&data)]);
+    assert_eq!(tried["status"], "AUTHORIZED", "{tried}");
+    shop.served.signal("-TERM");
+}
+
+/// Whoever can write a description says where cards are sent.
+#[test]
+fn a_description_that_others_may_write_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data, _, _) = vault(directory.path());
+    let descriptions = directory.path().join("processors");
+    fs::create_dir(&descriptions).unwrap();
+    let file = descriptions.join("mine.toml");
+    let serve = || {
+        let setting = format!("processors={}", path(&descriptions));
+        run(&["serve", "--data", path(&data), "--listen", "127.0.0.1:0", "--set", &setting])
+    };
+    fs::write(&file, "name = \"mine\"\n").unwrap();
+    let ended = serve();
+    assert!(!ended.status.success() && ended.err.contains("mine.toml"), "{}", ended.err);
+    fs::write(&file, SHIPPED.replace("\"stripe\"", "\"mine\"")).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
+    let ended = serve();
+    assert!(!ended.status.success() && ended.err.contains("chmod go-w"), "{}", ended.err);
+}

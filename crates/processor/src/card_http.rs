@@ -1,0 +1,33 @@
+//! PSPs over HTTPS that are described, not programmed: a file says what is sent and what answers mean.
+
+mod act;
+mod answer;
+mod body;
+mod breaker;
+mod connection;
+mod counters;
+mod description;
+mod facts;
+pub mod limits;
+mod origin;
+mod path;
+mod placeholder;
+mod pool;
+mod processor;
+mod read;
+mod registry;
+mod request;
+mod response;
+mod setting;
+mod table;
+mod template;
+#[cfg(test)]
+mod tests;
+
+pub use breaker::BreakerState;
+pub use counters::HttpCounters;
+pub use description::{Description, Fault, HttpMode};
+pub use limits::{HttpLimitFault, HttpLimits};
+pub use processor::{HttpFault, HttpProcessor};
+pub use registry::{FileFault, Registry};
+pub use setting::{Setting, SettingFault, SettingKind};

@@ -1,0 +1,337 @@
+use core::future::Future;
+use core::pin::Pin;
+use std::sync::Arc;
+
+use panvault_model::{Amount, CvvResult, TransactionAction};
+use tokio::io::AsyncWriteExt;
+use tokio::time::{Instant, timeout};
+
+use super::act::ActName;
+use super::answer::{Answer, Pick};
+use super::breaker::{Breaker, Passed};
+use super::connection::Dialer;
+use super::counters::{Counts, HttpCounters, add_one};
+use super::description::{Description, Exchange, HttpMode};
+use super::facts::Facts;
+use super::limits::{HttpLimitFault, HttpLimits};
+use super::pool::{InUse, NoConnection, Pool};
+use super::request::{self, Measured, Unmade};
+use super::response;
+use super::setting::SettingFault;
+use crate::act::{Act, FollowUp};
+use crate::secrets::Secrets;
+use crate::{Clearance, Processor, Reply, Sent, Verdict};
+
+/// A PSP that is spoken to as a description says.
+pub struct HttpProcessor {
+    description: Arc<Description>,
+    settings: Vec<(String, String)>,
+    secrets: Secrets,
+    limits: HttpLimits,
+    pool: Arc<Pool>,
+    breaker: Arc<Breaker>,
+    counts: Arc<Counts>,
+}
+
+/// Why there is no processor.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HttpFault {
+    /// A setting or secret that is wrong, missing or not known.
+    #[error("a setting is wrong")]
+    Settings(Vec<SettingFault>),
+    /// There is nowhere to call.
+    #[error("the processor {0}")]
+    Origin(String),
+    /// A limit.
+    #[error("a limit is wrong")]
+    Limits(#[source] HttpLimitFault),
+}
+
+/// What became of a request.
+enum Exchanged {
+    NotReached(&'static str),
+    NotCleared,
+    Unknown(&'static str),
+    Answered(Answer),
+}
+
+impl HttpProcessor {
+    /// A processor that calls the origin of the description for vaults of that kind. Nothing is called yet.
+    pub fn new(
+        description: Arc<Description>,
+        settings: &[(String, String)],
+        secrets: Secrets,
+        limits: HttpLimits,
+        mode: HttpMode,
+    ) -> Result<Self, HttpFault> {
+        let limits = limits.checked().map_err(HttpFault::Limits)?;
+        let mut faults = description.judge(settings, secrets.names());
+        let judged = secrets.names().filter_map(|name| description.judge_secret(name, secrets.expose(name)?));
+        faults.extend(judged.filter(|fault| !faults.contains(fault)).collect::<Vec<_>>());
+        if !faults.is_empty() {
+            return Err(HttpFault::Settings(faults));
+        }
+        let origin = description.origin(mode, settings).map_err(HttpFault::Origin)?;
+        let counts = Arc::<Counts>::default();
+        let dialer =
+            Dialer::new(origin, &description.roots, Arc::clone(&counts)).map_err(HttpFault::Origin)?;
+        Ok(Self {
+            settings: settings.to_vec(),
+            secrets,
+            limits,
+            pool: Arc::new(Pool::new(dialer, limits)),
+            breaker: Arc::new(Breaker::new(limits.breaker_failures, limits.breaker_pause())),
+            counts,
+            description,
+        })
+    }
+
+    /// What it has done so far.
+    pub fn counters(&self) -> HttpCounters {
+        self.counts.shown(self.breaker.state(Instant::now()))
+    }
+
+    fn facts<'a>(&'a self, act: &'a Act) -> Facts<'a> {
+        Facts {
+            name: ActName::of(act),
+            act,
+            settings: &self.settings,
+            secrets: &self.secrets,
+            tables: &self.description.tables,
+            exponents: &self.description.exponents,
+        }
+    }
+
+    /// How an act is sent, or of which part of it the description has nothing.
+    fn exchange(&self, act: &Act) -> Option<(&Exchange, Option<&Pick>)> {
+        match act {
+            Act::Ask(of) => {
+                let facts = self.facts(act);
+                let can = |exchange: &Exchange| {
+                    request::measure(&self.description, exchange, self.pool.dialer().origin(), &facts).is_ok()
+                };
+                let asks = self.description.asks.iter();
+                let mut fitting = asks.filter(|ask| ask.of.contains(&of.action) && can(&ask.exchange));
+                fitting.next().map(|ask| (&ask.exchange, ask.pick.as_ref()))
+            }
+            Act::Authorise(_) | Act::Capture(_) | Act::Void(_) | Act::Refund(_) => {
+                self.description.act(ActName::of(act)).map(|exchange| (exchange, None))
+            }
+        }
+    }
+
+    async fn act(&self, act: Act, clearance: &dyn Clearance) -> Sent {
+        let Some((exchange, pick)) = self.exchange(&act) else { return undescribed(&act) };
+        let origin = self.pool.dialer().origin();
+        let measured = match request::measure(&self.description, exchange, origin, &self.facts(&act)) {
+            Ok(measured) => measured,
+            Err(unmade) => return unsendable(unmade),
+        };
+        add_one(&self.counts.attempts);
+        let (act, exchanged) = self.exchanged(act, exchange, measured, clearance).await;
+        let sent = match exchanged {
+            Exchanged::NotReached(reason) => Sent::NotReached { reason },
+            Exchanged::NotCleared => Sent::NOT_CLEARED,
+            Exchanged::Unknown(reason) => Sent::Unknown { reason },
+            Exchanged::Answered(answer) => exchange.answers.read(&answer, pick, &act.facts(self)),
+        };
+        add_one(match &sent {
+            Sent::NotReached { .. } => &self.counts.not_reached,
+            Sent::Unknown { .. } => &self.counts.unknown,
+            Sent::Answered(_) => &self.counts.answered,
+        });
+        sent
+    }
+
+    /// Sends the request once, and waits for its answer.
+    async fn exchanged(
+        &self,
+        act: Act,
+        exchange: &Exchange,
+        measured: Measured,
+        clearance: &dyn Clearance,
+    ) -> (Remembered, Exchanged) {
+        let remembered = Remembered::of(&act);
+        let Some(passed) = self.breaker.pass(Instant::now()) else {
+            return (
+                remembered,
+                Exchanged::NotReached(
+                    "the processor is left alone for a while: it failed several times in a row",
+                ),
+            );
+        };
+        let mut in_use = match self.pool.take().await {
+            Ok(in_use) => in_use,
+            Err(fault) => return (remembered, not_connected(fault, passed)),
+        };
+        // It may have been closed while it was handed over: nothing is written yet, so another may be tried, once.
+        if !in_use.connection.is_quiet()
+            && let Err(fault) = self.pool.replace(&mut in_use).await
+        {
+            return (remembered, not_connected(fault, passed));
+        }
+        if !clearance.is_given() {
+            passed.untried();
+            self.pool.put_back(in_use);
+            return (remembered, Exchanged::NotCleared);
+        }
+        let exchanged = self.written(act, exchange, measured, in_use, passed).await;
+        (remembered, exchanged)
+    }
+
+    /// From here on bytes are handed over: whatever fails leaves the outcome unknown.
+    async fn written(
+        &self,
+        act: Act,
+        exchange: &Exchange,
+        measured: Measured,
+        mut in_use: InUse,
+        passed: Passed,
+    ) -> Exchanged {
+        let origin = self.pool.dialer().origin();
+        let bytes = request::make(&self.description, exchange, origin, &self.facts(&act), measured);
+        let answer_bytes_max = usize::try_from(self.limits.answer_bytes_max).unwrap_or(usize::MAX);
+        let conversation = async {
+            let stream = &mut *in_use.connection.stream;
+            let written = async {
+                stream.write_all(&bytes).await?;
+                stream.flush().await
+            };
+            written.await.map_err(|_| "the connection to the processor broke while the request was sent")?;
+            // What was sent is wiped before its answer is waited for.
+            drop((bytes, act));
+            response::read(stream, answer_bytes_max).await
+        };
+        match timeout(self.limits.answer(), conversation).await {
+            Ok(Ok(response)) => {
+                passed.succeeded();
+                if response.keeps_connection {
+                    self.pool.put_back(in_use);
+                }
+                let json = serde_json::from_slice(&response.body).ok();
+                Exchanged::Answered(Answer { status: response.status, json })
+            }
+            Ok(Err(reason)) => {
+                passed.failed();
+                Exchanged::Unknown(reason)
+            }
+            Err(_) => {
+                passed.failed();
+                Exchanged::Unknown("the processor did not answer in time")
+            }
+        }
+    }
+}
+
+impl Processor for HttpProcessor {
+    fn send<'a>(
+        &'a self,
+        act: Act,
+        clearance: &'a dyn Clearance,
+    ) -> Pin<Box<dyn Future<Output = Sent> + Send + 'a>> {
+        Box::pin(self.act(act, clearance))
+    }
+
+    fn can_be_asked(&self, of: &FollowUp) -> bool {
+        self.exchange(&Act::Ask(of.clone())).is_some()
+    }
+
+    fn can_do(&self, action: TransactionAction, amount: Amount) -> bool {
+        let name = match action {
+            TransactionAction::Authorise if amount.is_zero() => ActName::Verify,
+            TransactionAction::Authorise => ActName::Authorise,
+            TransactionAction::Capture => ActName::Capture,
+            TransactionAction::Void => ActName::Void,
+            TransactionAction::VoidCapture => ActName::VoidCapture,
+            TransactionAction::Refund => ActName::Refund,
+            // Nothing is sent for it.
+            TransactionAction::Settle => return true,
+        };
+        self.description.act(name).is_some()
+    }
+
+    /// None of the APIs says when money has moved: what is captured is settled when this vault says so.
+    fn is_settled_here(&self) -> bool {
+        true
+    }
+
+    fn counters(&self) -> Option<HttpCounters> {
+        Some(Self::counters(self))
+    }
+}
+
+/// What an answer may be compared with once the card is gone.
+struct Remembered(Act);
+
+impl Remembered {
+    fn of(act: &Act) -> Self {
+        let follow_up = match act {
+            Act::Authorise(outbound) => {
+                let order = outbound.order();
+                FollowUp {
+                    action: TransactionAction::Authorise,
+                    transaction: order.transaction,
+                    refund: None,
+                    amount: order.amount,
+                    currency: order.currency,
+                    merchant_reference: order.merchant_reference.clone(),
+                    reason: None,
+                    reference: None,
+                    act_reference: None,
+                    attempt: 1,
+                }
+            }
+            Act::Capture(of) | Act::Void(of) | Act::Refund(of) | Act::Ask(of) => of.clone(),
+        };
+        Self(Act::Ask(follow_up))
+    }
+
+    fn facts<'a>(&'a self, processor: &'a HttpProcessor) -> Facts<'a> {
+        processor.facts(&self.0)
+    }
+}
+
+fn not_connected(fault: NoConnection, passed: Passed) -> Exchanged {
+    match fault {
+        NoConnection::Busy => {
+            passed.untried();
+            Exchanged::NotReached("all connections to the processor are in use")
+        }
+        NoConnection::NotConnected(reason) => {
+            passed.failed();
+            Exchanged::NotReached(reason)
+        }
+    }
+}
+
+/// An act that the description has not. Nothing is sent.
+fn undescribed(act: &Act) -> Sent {
+    match act {
+        Act::Ask(_) => Sent::Unknown { reason: "the processor cannot tell what became of it" },
+        Act::Authorise(_) | Act::Capture(_) | Act::Void(_) | Act::Refund(_) => {
+            not_supported("not supported by the processor")
+        }
+    }
+}
+
+fn unsendable(unmade: Unmade) -> Sent {
+    not_supported(match unmade {
+        Unmade::Amount => "the processor has no such amount in this currency",
+        Unmade::Target => "the processor has not said what it calls this payment",
+        Unmade::Header => "a setting that the processor needs is missing",
+    })
+}
+
+/// Code 40 of ISO 8583: the function is not supported.
+fn not_supported(reason: &str) -> Sent {
+    Sent::Answered(Reply {
+        verdict: Verdict::NotSupported,
+        reason_code: "40".to_owned(),
+        status_reason: Some(reason.to_owned()),
+        cvv_result: CvvResult::Unavailable,
+        avs_result: 0,
+        authorization_code: None,
+        reference: None,
+        network_transaction_id: None,
+    })
+}

@@ -1,0 +1,165 @@
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::description::{Description, Fault};
+use super::limits::{DESCRIPTION_BYTES_MAX, DESCRIPTIONS_MAX, ROOTS_BYTES_MAX};
+use super::read;
+
+/// The descriptions that come with the program: name and text.
+const SHIPPED: &[(&str, &str)] = &[
+    ("adyen", include_str!("../../descriptions/adyen.toml")),
+    ("checkout", include_str!("../../descriptions/checkout.toml")),
+    ("stripe", include_str!("../../descriptions/stripe.toml")),
+];
+
+/// The descriptions that a vault may choose among.
+pub struct Registry(Vec<Arc<Description>>);
+
+/// What is wrong in a file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file} cannot be used: {}", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+pub struct FileFault {
+    /// Its path.
+    pub file: String,
+    /// In the order of their lines.
+    pub faults: Vec<Fault>,
+}
+
+impl Registry {
+    /// Those that come with the program.
+    pub fn shipped() -> Self {
+        let read = |(_, text): &(&str, &str)| Description::parse(text).ok().map(Arc::new);
+        let descriptions: Vec<_> = SHIPPED.iter().filter_map(read).collect();
+        assert_eq!(descriptions.len(), SHIPPED.len(), "a description that is shipped is sound");
+        Self(descriptions)
+    }
+
+    /// These, and each `*.toml` of a directory of the operator. One with the name of another is refused, but for one that says that it replaces a
+    /// shipped one.
+    pub fn load(directory: &Path) -> Result<Self, Vec<FileFault>> {
+        let mut registry = Self::shipped();
+        let shipped = registry.0.len();
+        let mut faults = Vec::new();
+        for file in files(directory).map_err(|fault| vec![fault])? {
+            match Description::read(&file) {
+                Ok(description) => {
+                    if let Err(words) = registry.add(description, shipped) {
+                        faults.push(file_fault(&file, words));
+                    }
+                }
+                Err(found) => faults.push(FileFault { file: file.display().to_string(), faults: found }),
+            }
+        }
+        if faults.is_empty() { Ok(registry) } else { Err(faults) }
+    }
+
+    fn add(&mut self, description: Description, shipped: usize) -> Result<(), String> {
+        let name = description.name();
+        match self.0.iter().position(|other| other.name() == name) {
+            None if description.replaces_shipped => {
+                Err(format!("there is no shipped description {name} to replace"))
+            }
+            None => {
+                self.0.push(Arc::new(description));
+                Ok(())
+            }
+            Some(at) if at < shipped && description.replaces_shipped && is_shipped(self.0.get(at)) => {
+                if let Some(place) = self.0.get_mut(at) {
+                    *place = Arc::new(description);
+                }
+                Ok(())
+            }
+            Some(at) if at < shipped && is_shipped(self.0.get(at)) => {
+                Err(format!("{name} is shipped: give it another name, or say replaces_shipped = true"))
+            }
+            Some(_) => Err(format!("another file has the name {name}")),
+        }
+    }
+
+    /// The description for a type of processor, `card_…`.
+    pub fn of_type(&self, type_name: &str) -> Option<&Arc<Description>> {
+        let name = type_name.strip_prefix("card_")?;
+        self.0.iter().find(|description| description.name() == name)
+    }
+
+    /// All of them.
+    pub fn descriptions(&self) -> impl Iterator<Item = &Arc<Description>> {
+        self.0.iter()
+    }
+}
+
+impl Description {
+    /// Reads a description whose PSP the public authorities vouch for.
+    pub fn parse(text: &str) -> Result<Self, Vec<Fault>> {
+        read::read(text, &|_| Err("there are no files beside this one".to_owned()))
+    }
+
+    /// Reads a file, and the certificates beside it that it names.
+    pub fn read(path: &Path) -> Result<Self, Vec<Fault>> {
+        let whole = |words: String| vec![Fault { line: 1, words }];
+        let bytes = bytes_of(path, DESCRIPTION_BYTES_MAX).map_err(whole)?;
+        let text = String::from_utf8(bytes).map_err(|_| whole("is not UTF-8".to_owned()))?;
+        let beside = |name: &str| {
+            let directory = path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
+            bytes_of(&directory.join(name), ROOTS_BYTES_MAX)
+        };
+        read::read(&text, &beside)
+    }
+}
+
+/// One that came with the program does not say that it replaces one.
+fn is_shipped(description: Option<&Arc<Description>>) -> bool {
+    description.is_some_and(|description| !description.replaces_shipped)
+}
+
+fn file_fault(file: &Path, words: String) -> FileFault {
+    FileFault { file: file.display().to_string(), faults: vec![Fault { line: 1, words }] }
+}
+
+fn files(directory: &Path) -> Result<Vec<PathBuf>, FileFault> {
+    let unread = |_| file_fault(directory, "the directory cannot be read".to_owned());
+    // Whoever can write a description says where card numbers are sent.
+    if is_written_by_others(&fs::metadata(directory).map_err(unread)?) {
+        return Err(file_fault(directory, WRITTEN_BY_OTHERS.to_owned()));
+    }
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory).map_err(unread)? {
+        let path = entry.map_err(unread)?.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            files.push(path);
+        }
+    }
+    if files.len() > DESCRIPTIONS_MAX {
+        return Err(file_fault(directory, format!("has more than {DESCRIPTIONS_MAX} descriptions")));
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn bytes_of(path: &Path, bytes_max: u64) -> Result<Vec<u8>, String> {
+    let unread = || format!("{} cannot be read", path.display());
+    // A pipe or a device may have no end, and waits when it is opened.
+    if !fs::metadata(path).map_err(|_| unread())?.is_file() {
+        return Err(format!("{} is no file", path.display()));
+    }
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).map_err(|_| unread())?;
+    // Of what was opened: the name may lead elsewhere by now.
+    if is_written_by_others(&file.metadata().map_err(|_| unread())?) {
+        return Err(format!("{} {WRITTEN_BY_OTHERS}", path.display()));
+    }
+    file.take(bytes_max + 1).read_to_end(&mut bytes).map_err(|_| unread())?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > bytes_max {
+        return Err(format!("{} has more than {bytes_max} bytes", path.display()));
+    }
+    Ok(bytes)
+}
+
+const WRITTEN_BY_OTHERS: &str = "may be written by others than its owner, who then say where cards are sent: take that right away (chmod go-w)";
+
+fn is_written_by_others(metadata: &fs::Metadata) -> bool {
+    metadata.permissions().mode() & 0o022 != 0
+}
