@@ -1,6 +1,6 @@
 //! The one statement of a step: it does all of it, or fails where something is not as it is expected.
 //!
-//! A new row is inserted, which fails by its key where there is one. Each other part says how many rows it found as it wanted them. The last line
+//! A new row is inserted, which fails by its key where there is one. Each part says how many rows it found as it wanted them, or wrote. The last line
 //! divides by nothing unless all did, which undoes the statement: that works without a language inside the database, in every relative of PostgreSQL.
 
 use core::time::Duration;
@@ -137,17 +137,11 @@ impl Statement {
 
     /// Adds a part that finds so many rows, if all is as it should be.
     fn part(&mut self, sql: &str, rows: usize) {
-        let part = self.write(sql);
-        self.conditions.push(format!("(SELECT count(*) FROM p{part}) = {rows}"));
-    }
-
-    /// Adds a part that does all that it is to do, or fails: it is done behind those that are counted, once these are as they should be.
-    fn write(&mut self, sql: &str) -> usize {
         let comma = if self.parts == 0 { "WITH " } else { ",\n" };
         self.parts += 1;
         let part = self.parts;
         self.sql.push_str(&format!("{comma}p{part} AS ({sql})"));
-        part
+        self.conditions.push(format!("(SELECT count(*) FROM p{part}) = {rows}"));
     }
 
     fn parts(&mut self, table: Table, parts: Parts) {
@@ -158,9 +152,14 @@ impl Statement {
         // Two nodes that change the same rows take them in the same order.
         if !new.is_empty() {
             new.sort_by(|one, other| by_id(one, other));
+            let rows = new.len();
             let from = self.rows(table, new, None);
-            // `ON CONFLICT` would look into the key twice for each row, and write two records of it to the log of changes.
-            self.write(&format!("INSERT INTO {named} ({listed}) SELECT {listed} FROM {from}"));
+            // `ON CONFLICT` would look into the key twice for each row, and write two records of it to the log of changes. Counted all the same: what a
+            // trigger swallows is not written.
+            self.part(
+                &format!("INSERT INTO {named} ({listed}) SELECT {listed} FROM {from} RETURNING 1"),
+                rows,
+            );
         }
         let assigned = |from: &str| {
             let behind_id = all.iter().skip(1).map(|column| format!("{column} = {from}.{column}"));
