@@ -13,6 +13,9 @@ use serde_json::Value;
 use crate::bench::kind::Kind;
 use crate::{packages, run};
 
+/// How long one that was interrupted is given to end, before it is interrupted again.
+const INTERRUPT_AGAIN: Duration = Duration::from_millis(5);
+
 const COMMON: &str = include_str!("common.lua");
 
 /// wrk and its scripts, in a directory of their own.
@@ -62,9 +65,13 @@ impl Wrk {
 
     /// Ends one that was started, and reads what it says.
     pub(super) fn end(&self, mut child: std::process::Child) -> anyhow::Result<Said> {
-        // wrk counts in whole seconds; an interrupt ends it at once, and well.
+        // wrk counts in whole seconds; an interrupt ends it at once, and well. One that comes before all its threads have started, as on a machine
+        // that is busy with something else, is lost.
         let pid = child.id().to_string();
-        run::output(run::command("kill", &self.scripts, &["-INT", &pid]))?;
+        while child.try_wait()?.is_none() {
+            run::output(run::command("kill", &self.scripts, &["-INT", &pid]))?;
+            thread::sleep(INTERRUPT_AGAIN);
+        }
         let mut out = String::new();
         child.stdout.take().context("the output is not piped")?.read_to_string(&mut out)?;
         ensure!(child.wait()?.success(), "wrk failed: {out}");
