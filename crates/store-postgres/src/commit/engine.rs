@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use panvault_store::{Chain, Commit, StoreFault};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_postgres::types::{ToSql, Type};
 
 use crate::audit::{self, Step};
@@ -21,8 +21,8 @@ use crate::commit::chain_end::ChainEnd;
 use crate::commit::{Answer, Job, Progress};
 use crate::connect::Database;
 use crate::limits::{
-    ALONE_LOCK_TIME, ALONE_TIME, CONFLICT_TIME, CONFLICT_TRIES_MAX, JITTER_MICROS, LOCK_TIME, RESOLVE_TIME,
-    RETRY_TIME, STATEMENT_TIME,
+    ALONE_LOCK_TIME, ALONE_TIME, CONFLICT_TIME, CONFLICT_TRIES_MAX, GATHER_FROM, GATHER_TIME_MAX,
+    JITTER_MICROS, LOCK_TIME, RESOLVE_TIME, RETRY_TIME, STATEMENT_TIME,
 };
 use crate::row::guarded;
 
@@ -33,10 +33,20 @@ pub(crate) struct Engine {
     progress: Arc<Progress>,
     receiver: mpsc::Receiver<Job>,
     waiting: VecDeque<Job>,
+    /// The step before.
+    before: Option<Before>,
     /// Nothing more is written: the database is not the one that it was.
     stopped: bool,
     /// Told when that is so because of a failure.
     stop: watch::Sender<bool>,
+}
+
+/// A step that has ended.
+struct Before {
+    /// How many were answered.
+    answered: usize,
+    took: Duration,
+    ended: Instant,
 }
 
 /// What was sent and may have been done: the step, and what whoever waits is told then.
@@ -82,7 +92,8 @@ impl Engine {
         receiver: mpsc::Receiver<Job>,
         stop: watch::Sender<bool>,
     ) -> Self {
-        Self { database, chain, end, progress, receiver, waiting: VecDeque::new(), stopped: false, stop }
+        let waiting = VecDeque::new();
+        Self { database, chain, end, progress, receiver, waiting, before: None, stopped: false, stop }
     }
 
     /// Until nobody can hand anything over any more, or writing has ended.
@@ -99,13 +110,33 @@ impl Engine {
             {
                 self.waiting.push_back(job);
             }
-            let jobs = self.waiting.drain(..max.min(self.waiting.len())).collect();
+            self.gather(max).await;
+            let jobs: Vec<Job> = self.waiting.drain(..max.min(self.waiting.len())).collect();
+            let (answered, begun) = (jobs.len(), Instant::now());
             self.step(jobs, LOCK_TIME).await;
+            let ended = Instant::now();
+            self.before = Some(Before { answered, took: ended - begun, ended });
         }
         self.receiver.close();
         self.refuse_waiting(StoreFault::Stopped);
         while let Some(job) = self.receiver.recv().await {
             drop(job.reply.send(Err(StoreFault::Stopped)));
+        }
+    }
+
+    /// Waits a moment for those who were just answered: under load they are back at once, and go with those who waited meanwhile. Else one half of all
+    /// callers would go in each step, and the database would do twice as many.
+    async fn gather(&mut self, max: usize) {
+        let Some(Before { answered, took, ended }) = self.before.take() else { return };
+        if answered < GATHER_FROM {
+            return;
+        }
+        let until = ended + GATHER_TIME_MAX.min(took);
+        let full = max.min(answered + self.waiting.len());
+        while self.waiting.len() < full
+            && let Ok(Some(job)) = timeout_at(until, self.receiver.recv()).await
+        {
+            self.waiting.push_back(job);
         }
     }
 

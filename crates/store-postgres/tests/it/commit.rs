@@ -237,3 +237,46 @@ fn a_card_of_everyday_size_takes_less_than_five_hundred_bytes() {
         assert!(card + audit <= 500, "{card} and {audit}");
     });
 }
+
+/// Those who were just answered come back in a moment: they go with those who waited meanwhile, not each half in a step of its own.
+#[test]
+fn callers_that_come_back_go_together() {
+    const CALLERS: u64 = 32;
+    const EACH: u64 = 40;
+    let home = Home::new();
+    block_on(async {
+        let store = Arc::new(home.open_as(node(1)).await);
+        let callers: Vec<_> = (0..CALLERS)
+            .map(|caller| {
+                let store = Arc::clone(&store);
+                tokio::spawn(async move {
+                    for n in 0..EACH {
+                        let row = card(100_000 + caller * EACH + n);
+                        assert!(is_done(&store.commit(card_insert(&row)).await));
+                    }
+                })
+            })
+            .collect();
+        for caller in callers {
+            caller.await.unwrap();
+        }
+        let batches = store.status().batches;
+        assert!(batches.commits >= CALLERS * EACH);
+        assert!(batches.commits / batches.count >= CALLERS * 2 / 3, "{batches:?}");
+    });
+}
+
+/// Whoever is alone waits for nobody.
+#[test]
+fn a_caller_alone_is_not_kept_waiting() {
+    let home = Home::new();
+    block_on(async {
+        let store = home.open_as(node(1)).await;
+        let together: Vec<_> = (0..20).map(|n| card_insert(&card(200_000 + n))).collect();
+        assert!(all(&store, together).await.iter().all(is_done));
+        let before = store.status().batches;
+        assert!(is_done(&store.commit(card_insert(&card(300_000))).await));
+        let after = store.status().batches;
+        assert_eq!((after.count, after.commits), (before.count + 1, before.commits + 1));
+    });
+}
