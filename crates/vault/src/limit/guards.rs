@@ -139,17 +139,13 @@ impl Attempt<'_> {
         let declined = match row.state {
             ActionState::Approved => false,
             ActionState::Declined => true,
-            // Nothing was tried.
-            ActionState::Unavailable | ActionState::NotSupported => {
+            // Nothing was tried; or it was taken, and the processor says later what becomes of it.
+            ActionState::Unavailable | ActionState::NotSupported | ActionState::Awaited => {
                 self.failed = false;
                 return;
             }
             // Who tries learns of it later, or not at all.
-            ActionState::Failed
-            | ActionState::Unknown
-            | ActionState::InHand
-            | ActionState::ToAsk
-            | ActionState::Awaited => return,
+            ActionState::Failed | ActionState::Unknown | ActionState::InHand | ActionState::ToAsk => return,
         };
         for payments in [Some(self.account), self.bin].into_iter().flatten() {
             self.guards.declines.note(&payments, declined, now);
