@@ -37,7 +37,8 @@ pub struct FollowUp {
     pub reference: Option<String>,
     /// What the acquirer calls the act itself, if it has said so: that of a capture, void or refund that is asked about.
     pub act_reference: Option<String>,
-    /// Greater than that of any earlier act on the transaction: with its id it names this act for good. Of [`Act::Ask`] it says nothing.
+    /// Greater than that of any earlier act on the transaction: with its id it names this act for good. Of [`Act::Ask`] that of the act that it is about;
+    /// of a refund, whose id names it, nothing.
     pub attempt: u32,
 }
 

@@ -15,7 +15,7 @@ mod unusable;
 use core::future::Future;
 use core::pin::Pin;
 
-use panvault_model::{Amount, CvvResult, TransactionAction};
+use panvault_model::{Amount, Currency, CvvResult, Timestamp, TransactionAction};
 
 pub use crate::act::{Act, FollowUp};
 pub use crate::configuration::{
@@ -24,8 +24,9 @@ pub use crate::configuration::{
 pub use crate::connector::Processors;
 pub use crate::dummy::DummyConfiguration;
 pub use crate::notification::{
-    NOTIFICATION_AGE_SECONDS_MAX, NOTIFICATION_BYTES_MAX, NOTIFICATION_DEPTH_MAX, NOTIFICATION_ITEMS_MAX,
-    NOTIFICATION_SIGNATURES_MAX, Notice, Notification, NotificationFault, NotificationScheme,
+    Misfit, NOTIFICATION_AGE_SECONDS_MAX, NOTIFICATION_BYTES_MAX, NOTIFICATION_DEPTH_MAX,
+    NOTIFICATION_ITEMS_MAX, NOTIFICATION_SIGNATURES_MAX, Notice, Notification, NotificationFault,
+    NotificationScheme,
 };
 pub use crate::outbound::{Order, Outbound, ThreeDSecure};
 pub use crate::secrets::Secrets;
@@ -53,6 +54,25 @@ pub trait Processor: Send + Sync {
 
     /// What it has done so far, of one that keeps connections.
     fn counters(&self) -> Option<card_http::HttpCounters> {
+        None
+    }
+
+    /// How it tells by itself what became of acts; `None` where it does not, or is not set up for that. Does not wait.
+    fn notifies(&self) -> Option<NotificationScheme> {
+        None
+    }
+
+    /// What a notification says of acts, where it is signed with what this processor is set up with. Does not wait.
+    fn notices(
+        &self,
+        _notification: Notification<'_>,
+        _now: Timestamp,
+    ) -> Result<Vec<Notice>, NotificationFault> {
+        Err(NotificationFault::Secret)
+    }
+
+    /// Why a notice is not about an act of this amount, though it names it. Does not wait.
+    fn misfit(&self, _notice: &Notice, _amount: Amount, _currency: Currency) -> Option<Misfit> {
         None
     }
 

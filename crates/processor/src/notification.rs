@@ -8,7 +8,7 @@ mod depth;
 mod stripe;
 
 use panvault_keys::NotificationSecret;
-use panvault_model::{Amount, Id, Timestamp, TransactionAction, TransactionId};
+use panvault_model::{Currency, Id, Timestamp, TransactionAction, TransactionId};
 
 use crate::Verdict;
 
@@ -41,22 +41,39 @@ pub struct Notice {
     pub transaction: Option<TransactionId>,
     /// The refund, where it repeats that.
     pub refund: Option<Id>,
+    /// The number of a capture or void among what was done with the transaction, where it repeats that.
+    pub attempt: Option<u32>,
     /// What the provider calls the payment.
     pub reference: Option<String>,
-    /// What was done: authorise, capture, void or refund.
+    /// What was done: authorise, capture, void, void_capture or refund.
     pub act: TransactionAction,
     /// What the provider calls that.
     pub act_reference: Option<String>,
-    /// How much it was about, in minor units.
-    pub amount: Option<Amount>,
+    /// How much it was about, in the units that the provider counts the currency in.
+    pub amount: Option<u64>,
+    /// In which currency.
+    pub currency: Option<Currency>,
+    /// Whose account at the provider it was.
+    pub account: Option<String>,
     /// How it ended; never [`Verdict::Pending`].
     pub verdict: Verdict,
     /// The provider's code; `00` is success.
     pub reason_code: String,
-    /// Why not, in words. At Adyen nobody has signed them.
+    /// Why not, in words without their digits: a provider may name the card there. At Adyen nobody has signed them.
     pub status_reason: Option<String>,
     /// When, as far as it says so. At Adyen nobody has signed it.
     pub occurred_at: Option<Timestamp>,
+}
+
+/// Why a notice settles nothing though it names an act: it tells of another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Misfit {
+    /// It was another amount, or none is said.
+    Amount,
+    /// It was another currency.
+    Currency,
+    /// It was somebody else's account at the provider.
+    Account,
 }
 
 /// Why a notification is refused.
@@ -94,8 +111,21 @@ pub const NOTIFICATION_SIGNATURES_MAX: usize = 8;
 const NAME_CHARS_MAX: usize = 128;
 /// Characters of a reason in words that are kept.
 const WORDS_CHARS_MAX: usize = 255;
+/// Digits of the number of an act.
+const ATTEMPT_DIGITS_MAX: usize = 9;
 /// Code of what is done.
 const SUCCESS: &str = "00";
+
+impl Misfit {
+    /// What is another's.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Amount => "amount",
+            Self::Currency => "currency",
+            Self::Account => "account",
+        }
+    }
+}
 
 impl NotificationScheme {
     /// All of them.
@@ -124,6 +154,32 @@ impl NotificationScheme {
         }
     }
 
+    /// Whether it says whose account at the provider it was.
+    pub const fn names_account(self) -> bool {
+        match self {
+            Self::Adyen => true,
+            Self::Stripe | Self::Checkout => false,
+        }
+    }
+
+    /// What is wrong with a secret that it is to be checked by, in a clause that goes on from its name.
+    pub fn secret_fault(self, secret: &[u8]) -> Option<&'static str> {
+        match self {
+            Self::Adyen if self.secret(secret).is_none() => {
+                Some("must be the HMAC key in hexadecimal digits, as Adyen shows it")
+            }
+            Self::Stripe | Self::Checkout if self.secret(secret).is_none() => Some("is too long"),
+            Self::Stripe | Self::Adyen | Self::Checkout => None,
+        }
+    }
+
+    fn secret(self, secret: &[u8]) -> Option<NotificationSecret> {
+        match self {
+            Self::Adyen => NotificationSecret::of_hex(secret),
+            Self::Stripe | Self::Checkout => NotificationSecret::of_text(secret),
+        }
+    }
+
     /// The body of the answer by which the provider knows that it need not tell it again; with status 200.
     pub const fn accepted(self) -> &'static str {
         match self {
@@ -141,11 +197,7 @@ impl NotificationScheme {
         secret: &[u8],
         now: Timestamp,
     ) -> Result<Vec<Notice>, NotificationFault> {
-        let read = match self {
-            Self::Adyen => NotificationSecret::of_hex(secret),
-            Self::Stripe | Self::Checkout => NotificationSecret::of_text(secret),
-        };
-        let secret = read.ok_or(NotificationFault::Secret)?;
+        let secret = self.secret(secret).ok_or(NotificationFault::Secret)?;
         let is_deep = || depth::exceeds(notification.body, NOTIFICATION_DEPTH_MAX);
         if notification.body.len() > NOTIFICATION_BYTES_MAX || is_deep() {
             return Err(NotificationFault::TooLarge);
@@ -166,12 +218,31 @@ fn only<'a>(values: &[&'a str]) -> Result<&'a str, NotificationFault> {
     }
 }
 
-/// Our names for a transaction and perhaps its refund, `TRANSACTION` or `TRANSACTION-REFUND`, where a provider repeats them.
-fn ours(text: &str) -> (Option<TransactionId>, Option<Id>) {
-    let (transaction, refund) = text.split_once('-').unwrap_or((text, ""));
-    match TransactionId::parse(transaction) {
-        Ok(transaction) => (Some(transaction), Id::parse(refund).ok()),
-        Err(_) => (None, None),
+/// Our names, where a provider repeats them: `TRANSACTION`, `TRANSACTION-REFUND`, or `TRANSACTION-NUMBER` of a capture or void.
+#[derive(Clone, Copy, Default)]
+struct Ours {
+    transaction: Option<TransactionId>,
+    refund: Option<Id>,
+    attempt: Option<u32>,
+}
+
+impl Ours {
+    fn parse(text: &str) -> Self {
+        let (transaction, act) = match text.split_once('-') {
+            Some((transaction, act)) => (transaction, Some(act)),
+            None => (text, None),
+        };
+        let Ok(transaction) = TransactionId::parse(transaction) else { return Self::default() };
+        let named = Self { transaction: Some(transaction), ..Self::default() };
+        let Some(act) = act else { return named };
+        let is_number =
+            (1..=ATTEMPT_DIGITS_MAX).contains(&act.len()) && act.bytes().all(|byte| byte.is_ascii_digit());
+        match (is_number, act.parse(), Id::parse(act)) {
+            (true, Ok(attempt), _) => Self { attempt: Some(attempt), ..named },
+            (false, _, Ok(refund)) => Self { refund: Some(refund), ..named },
+            // Of whatever it is, of nothing that was sent from here.
+            _ => Self::default(),
+        }
     }
 }
 
@@ -183,13 +254,14 @@ fn name(text: &str) -> Result<String, NotificationFault> {
 }
 
 fn words(text: &str) -> Option<String> {
-    let words: String = text.chars().filter(|char| !char.is_control()).take(WORDS_CHARS_MAX).collect();
+    let kept = text.chars().filter(|char| !char.is_control()).take(WORDS_CHARS_MAX);
+    let words: String = kept.map(|char| if char.is_numeric() { '*' } else { char }).collect();
     Some(words).filter(|words| !words.is_empty())
 }
 
-fn amount(units: u64) -> Result<Option<Amount>, NotificationFault> {
-    let units = u32::try_from(units).map_err(|_| NotificationFault::Shape)?;
-    Amount::new(units).map(Some).ok_or(NotificationFault::Shape)
+/// A currency of ISO 4217, in letters of either case.
+fn currency(text: &str) -> Result<Currency, NotificationFault> {
+    Currency::parse(&text.to_ascii_uppercase()).ok_or(NotificationFault::Shape)
 }
 
 #[cfg(test)]

@@ -93,6 +93,9 @@ pub const UPDATE_TRIES_MAX: usize = 8;
 /// How often an action is tried again when its transaction changed between its reading and its writing.
 pub const ACTION_TRIES_MAX: usize = 8;
 
+/// How often something that a processor tells is held anew against a row that changed between its reading and its writing.
+pub const TOLD_TRIES_MAX: usize = 8;
+
 /// Organisations in which customers are looked for by their e-mail address at once: each has a digest of its own.
 pub const EMAIL_ORGANISATIONS_MAX: usize = 1000;
 
@@ -116,6 +119,10 @@ pub const ASKED_AT_ONCE_MAX: usize = 64;
 /// them, some five days on, it is left to people.
 pub const ASK_AGAIN_SECONDS: [u64; 12] =
     [30, 60, 120, 300, 900, 1_800, 3_600, 10_800, 21_600, 43_200, 86_400, 172_800];
+
+/// Seconds for which a processor is left alone that was not reached when it was to be asked: by how often in a row it was not, and the last of them from
+/// then on.
+pub const UNREACHED_SECONDS: [u64; 5] = [30, 60, 120, 300, 900];
 
 /// Payments that began a series with a card which are looked at to find one that its network has named: the newest.
 pub const FIRSTS_ROWS_MAX: u32 = 20;
@@ -209,8 +216,8 @@ pub const REQUEST_MILLIS_MAX: u64 = 10_000;
 /// Milliseconds between two looks at whether they have ended.
 pub const RETIRE_WAIT_MILLIS: u64 = 20;
 
-/// Bytes of a secret of a processor: an API key has tens, a private key of RSA as PEM 3,300.
-pub const PROCESSOR_SECRET_BYTES_MAX: usize = 4_096;
+/// Bytes of a secret of a processor: as many as those who are set up with them take.
+pub const PROCESSOR_SECRET_BYTES_MAX: usize = panvault_processor::card_http::limits::SECRET_BYTES_MAX;
 
 /// Settings and secrets of a processor.
 pub const PROCESSOR_SETTINGS_MAX: usize = 32;

@@ -11,6 +11,7 @@ use super::origin::Origin;
 use super::setting::{Setting, SettingFault, SettingKind};
 use super::table::ChoiceTable;
 use super::template::Template;
+use crate::notification::NotificationScheme;
 
 /// How a PSP is spoken to over HTTPS: a file of TOML, read and checked whole.
 pub struct Description {
@@ -30,6 +31,7 @@ pub struct Description {
     /// An authorisation of nothing is sent as any other.
     pub(super) authorise_takes_zero: bool,
     pub(super) asks: Vec<Ask>,
+    pub(super) notification: Option<NotificationSetup>,
 }
 
 /// Whom the PSP is trusted by.
@@ -55,6 +57,15 @@ pub(super) struct Ask {
     pub(super) of: Vec<TransactionAction>,
     pub(super) exchange: Exchange,
     pub(super) pick: Option<Pick>,
+}
+
+/// How the PSP tells by itself what became of acts.
+pub(super) struct NotificationSetup {
+    pub(super) scheme: NotificationScheme,
+    /// The setting of kind secret that it signs with. Without a value no notification is taken in.
+    pub(super) secret: String,
+    /// The setting of kind text that has our account there, where a notification names one.
+    pub(super) account: Option<String>,
 }
 
 /// What is wrong in a description, and where.
@@ -132,9 +143,15 @@ impl Description {
     /// What is wrong with a secret, without repeating it.
     pub fn judge_secret(&self, name: &str, value: &[u8]) -> Option<SettingFault> {
         match self.settings.iter().find(|one| one.name == name && one.kind == SettingKind::Secret) {
-            Some(setting) => setting.judge(value),
+            Some(setting) => setting.judge(value).or_else(|| self.judge_notification_secret(name, value)),
             None => Some(SettingFault::unknown(name)),
         }
+    }
+
+    fn judge_notification_secret(&self, name: &str, value: &[u8]) -> Option<SettingFault> {
+        let setup = self.notification.as_ref().filter(|setup| setup.secret == name)?;
+        let words = setup.scheme.secret_fault(value)?.to_owned();
+        Some(SettingFault { name: name.to_owned(), words })
     }
 
     pub(super) fn act(&self, name: ActName) -> Option<&Exchange> {

@@ -88,18 +88,7 @@ impl<'a> Facts<'a> {
     /// The amount in the units that the PSP counts this currency in: most are those of ISO 4217. `None` where it has no such amount.
     pub(super) fn units(&self) -> Option<u64> {
         let (amount, currency) = self.amount();
-        let units = u64::from(amount.minor_units());
-        let Some((_, theirs)) = self.exponents.iter().find(|(one, _)| *one == currency) else {
-            return Some(units);
-        };
-        let ours = currency.exponent()?;
-        match theirs.checked_sub(ours) {
-            Some(more) => units.checked_mul(10_u64.checked_pow(u32::from(more))?),
-            None => {
-                let part = 10_u64.checked_pow(u32::from(ours.checked_sub(*theirs)?))?;
-                units.is_multiple_of(part).then(|| units / part)
-            }
-        }
+        units(self.exponents, amount, currency)
     }
 
     fn decimal(&self) -> Option<String> {
@@ -132,6 +121,22 @@ impl<'a> Facts<'a> {
             Choice::Boolean(boolean) => Value::Boolean(*boolean),
             Choice::Integer(number) => Value::Integer(*number),
         })
+    }
+}
+
+/// An amount in the units that a PSP counts its currency in.
+pub(super) fn units(exponents: &[(Currency, u8)], amount: Amount, currency: Currency) -> Option<u64> {
+    let units = u64::from(amount.minor_units());
+    let Some((_, theirs)) = exponents.iter().find(|(one, _)| *one == currency) else {
+        return Some(units);
+    };
+    let ours = currency.exponent()?;
+    match theirs.checked_sub(ours) {
+        Some(more) => units.checked_mul(10_u64.checked_pow(u32::from(more))?),
+        None => {
+            let part = 10_u64.checked_pow(u32::from(ours.checked_sub(*theirs)?))?;
+            units.is_multiple_of(part).then(|| units / part)
+        }
     }
 }
 

@@ -14,8 +14,11 @@ pub const ROOTS_BYTES_MAX: u64 = 1 << 20;
 /// Members of members of a body at most.
 pub const BODY_DEPTH_MAX: usize = 8;
 
-/// Bytes of a setting or secret at most.
+/// Bytes of a setting at most.
 pub const SETTING_BYTES_MAX: usize = 500;
+
+/// Bytes of a secret at most: an API key has tens, a private key of RSA as PEM 3,300.
+pub const SECRET_BYTES_MAX: usize = 4_096;
 
 /// Bytes of the head of an answer at most.
 pub const ANSWER_HEAD_BYTES_MAX: usize = 16 << 10;

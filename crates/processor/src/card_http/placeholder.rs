@@ -190,8 +190,9 @@ impl Field {
             Self::Refund | Self::Reason => matches!(act, ActName::Refund | ActName::Ask),
             Self::Reference => !act.bears_card(),
             Self::ActReference => matches!(act, ActName::VoidCapture | ActName::Ask),
-            Self::IdempotencyKey | Self::Attempt => !matches!(act, ActName::Ask),
+            Self::IdempotencyKey => !matches!(act, ActName::Ask),
             Self::Amount
+            | Self::Attempt
             | Self::Currency
             | Self::Id
             | Self::Act

@@ -2,7 +2,7 @@ use core::future::Future;
 use core::pin::Pin;
 use std::sync::Arc;
 
-use panvault_model::{Amount, CvvResult, TransactionAction};
+use panvault_model::{Amount, Currency, CvvResult, Timestamp, TransactionAction};
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout};
 
@@ -12,13 +12,14 @@ use super::breaker::{Breaker, Passed};
 use super::connection::Dialer;
 use super::counters::{Counts, HttpCounters, add_one};
 use super::description::{Description, Exchange, HttpMode};
-use super::facts::Facts;
+use super::facts::{self, Facts};
 use super::limits::{HttpLimitFault, HttpLimits};
 use super::pool::{InUse, NoConnection, Pool};
 use super::request::{self, Measured, Unmade};
 use super::response;
 use super::setting::SettingFault;
 use crate::act::{Act, FollowUp};
+use crate::notification::{Misfit, Notice, Notification, NotificationFault, NotificationScheme};
 use crate::secrets::Secrets;
 use crate::{Clearance, Processor, Reply, Sent, Verdict};
 
@@ -257,6 +258,47 @@ impl Processor for HttpProcessor {
 
     fn counters(&self) -> Option<HttpCounters> {
         Some(Self::counters(self))
+    }
+
+    fn notifies(&self) -> Option<NotificationScheme> {
+        self.description
+            .notification
+            .as_ref()
+            .filter(|setup| self.secrets.expose(&setup.secret).is_some())
+            .map(|setup| setup.scheme)
+    }
+
+    fn notices(
+        &self,
+        notification: Notification<'_>,
+        now: Timestamp,
+    ) -> Result<Vec<Notice>, NotificationFault> {
+        let setup = self.description.notification.as_ref().ok_or(NotificationFault::Secret)?;
+        let secret = self.secrets.expose(&setup.secret).ok_or(NotificationFault::Secret)?;
+        setup.scheme.read(notification, secret, now)
+    }
+
+    fn misfit(&self, notice: &Notice, amount: Amount, currency: Currency) -> Option<Misfit> {
+        let account = self.description.notification.as_ref().and_then(|setup| setup.account.as_deref());
+        let ours = account.and_then(|name| self.settings.iter().find(|(known, _)| known == name));
+        if account.is_some() && notice.account.as_ref() != ours.map(|(_, value)| value) {
+            return Some(Misfit::Account);
+        }
+        if notice.currency.is_some_and(|told| told != currency) {
+            return Some(Misfit::Currency);
+        }
+        let fits = match notice.act {
+            // Nothing moves by it: some say the amount that was reserved, others none.
+            TransactionAction::Void | TransactionAction::VoidCapture => true,
+            TransactionAction::Authorise
+            | TransactionAction::Capture
+            | TransactionAction::Refund
+            | TransactionAction::Settle => {
+                let expected = facts::units(&self.description.exponents, amount, currency);
+                expected.is_some() && notice.amount == expected
+            }
+        };
+        (!fits).then_some(Misfit::Amount)
     }
 }
 

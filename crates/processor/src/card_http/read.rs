@@ -116,6 +116,7 @@ fn description(
     let (idempotency_header, headers) = exchange::shared(members, reader, &known);
     let acts = exchange::acts(members, reader, &known);
     let asks = exchange::asks(members, reader, &known);
+    let notification = head::notification(members, reader, &settings);
     if acts.acts.is_empty() && reader.is_sound() {
         reader.fault(0, "describes no act".to_owned());
     }
@@ -134,5 +135,6 @@ fn description(
         acts: acts.acts,
         authorise_takes_zero: acts.takes_zero,
         asks,
+        notification,
     })
 }

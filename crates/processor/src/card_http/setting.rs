@@ -1,6 +1,6 @@
 //! What is set of a processor that goes by a description.
 
-use crate::card_http::limits::SETTING_BYTES_MAX;
+use crate::card_http::limits::{SECRET_BYTES_MAX, SETTING_BYTES_MAX};
 
 /// Something that is set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,8 +58,12 @@ impl SettingFault {
 impl Setting {
     pub(super) fn judge(&self, value: &[u8]) -> Option<SettingFault> {
         let fault = |words: String| Some(SettingFault { name: self.name.clone(), words });
-        if value.is_empty() || value.len() > SETTING_BYTES_MAX {
-            return fault(format!("must have 1 to {SETTING_BYTES_MAX} bytes"));
+        let bytes_max = match self.kind {
+            SettingKind::Text => SETTING_BYTES_MAX,
+            SettingKind::Secret => SECRET_BYTES_MAX,
+        };
+        if value.is_empty() || value.len() > bytes_max {
+            return fault(format!("must have 1 to {bytes_max} bytes"));
         }
         if !self.pattern.fits(value) {
             return fault(format!("must be {}", self.pattern.words()));

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use panvault_card::{Cvv, Holder, Pan};
 use panvault_model::{
     Amount, Currency, Expiry, Id, RecurringType, ShopperInteraction, TransactionAction, TransactionId,
@@ -7,12 +9,14 @@ use super::act::ActName;
 use super::answer::Answer;
 use super::description::{Description, HttpMode};
 use super::facts::Facts;
+use super::limits::{HttpLimits, SECRET_BYTES_MAX};
+use super::processor::HttpProcessor;
 use super::registry::Registry;
 use super::request;
 use crate::act::{Act, FollowUp};
 use crate::outbound::{Order, Outbound, ThreeDSecure};
 use crate::secrets::Secrets;
-use crate::{Sent, Verdict};
+use crate::{Misfit, Notice, NotificationScheme, Processor, Sent, Verdict};
 
 const MINIMAL: &str = r#"name = "mine"
 title = "Mine"
@@ -414,4 +418,80 @@ fn a_shipped_name_is_not_taken_silently() {
     assert!(load().err().unwrap().contains("another file"));
     write("third.toml", &MINIMAL.replace("title", "titel"));
     assert!(load().err().unwrap().contains("third.toml cannot be used: line "));
+}
+
+const TELLS: &str =
+    "[notification]\nscheme = \"adyen_hmac\"\nsecret = \"key\"\naccount = \"prefix\"\n\n[headers]";
+
+#[test]
+fn a_description_says_how_its_psp_tells() {
+    let text = MINIMAL.replace("[headers]", TELLS);
+    let description = Description::parse(&text).unwrap();
+    let hmac_key = "6A09E667F3BCC908B2FB1366EA957D3E";
+    assert_eq!(description.judge_secret("key", hmac_key.as_bytes()), None);
+    for wrong in ["s3cret", &hmac_key[1..], &hmac_key[..30]] {
+        let fault = description.judge_secret("key", wrong.as_bytes()).unwrap();
+        assert!(fault.words.contains("hexadecimal") && !fault.words.contains(wrong), "{fault}");
+    }
+    // Whatever is no secret of notifications may be as long as any.
+    let description = Description::parse(MINIMAL).unwrap();
+    assert_eq!(description.judge_secret("key", &[b'x'; SECRET_BYTES_MAX]), None);
+    assert!(description.judge_secret("key", &[b'x'; SECRET_BYTES_MAX + 1]).is_some());
+    for (from, to, line, words) in [
+        ("\"adyen_hmac\"", "\"adyen\"", 18, "must be one of stripe_v1, adyen_hmac, checkout_hmac"),
+        ("secret = \"key\"\n", "", 17, "secret is missing"),
+        ("secret = \"key\"", "secret = \"prefix\"", 19, "no such setting of kind secret"),
+        ("account = \"prefix\"\n", "", 17, "account is missing"),
+        ("account = \"prefix\"", "account = \"key\"", 20, "no such setting of kind text"),
+        ("\"adyen_hmac\"", "\"stripe_v1\"", 20, "name no account"),
+        ("account =", "accounts =", 20, "\"accounts\" is not known"),
+    ] {
+        let faults = Description::parse(&text.replace(from, to)).err().unwrap();
+        let found = faults.iter().any(|fault| fault.line == line && fault.words.contains(words));
+        assert!(found, "{to}: {faults:?}");
+    }
+}
+
+/// A notice in the PSP's own units of a currency, and for the account that is set.
+#[test]
+fn a_notice_is_about_the_amount_that_was_sent() {
+    let description = Description::parse(&MINIMAL.replace("[headers]", TELLS)).unwrap();
+    let settings = [("prefix".to_owned(), "ours".to_owned())];
+    let hmac_key = zeroize::Zeroizing::new(Box::from(*b"6A09E667F3BCC908B2FB1366EA957D3E"));
+    let secrets = Secrets::new(vec![("key".to_owned(), hmac_key)]);
+    let processor =
+        HttpProcessor::new(Arc::new(description), &settings, secrets, HttpLimits::default(), HttpMode::Test);
+    let processor = processor.unwrap();
+    assert_eq!(processor.notifies(), Some(NotificationScheme::Adyen));
+    let currency = |text: &str| Currency::parse(text).unwrap();
+    let notice = |act, amount, code: &str, account: &str| Notice {
+        event: "event".to_owned(),
+        transaction: None,
+        refund: None,
+        attempt: None,
+        reference: None,
+        act,
+        act_reference: None,
+        amount,
+        currency: Some(currency(code)),
+        account: Some(account.to_owned()),
+        verdict: Verdict::Approved,
+        reason_code: "00".to_owned(),
+        status_reason: None,
+        occurred_at: None,
+    };
+    use TransactionAction::{Capture, Void};
+    for (notice, amount, code, misfit) in [
+        (notice(Capture, Some(700), "EUR", "ours"), 700, "EUR", None),
+        (notice(Capture, Some(700), "EUR", "theirs"), 700, "EUR", Some(Misfit::Account)),
+        (notice(Capture, Some(700), "EUR", "ours"), 700, "USD", Some(Misfit::Currency)),
+        (notice(Capture, Some(700), "EUR", "ours"), 701, "EUR", Some(Misfit::Amount)),
+        (notice(Capture, None, "EUR", "ours"), 700, "EUR", Some(Misfit::Amount)),
+        (notice(Capture, Some(70_000), "ISK", "ours"), 700, "ISK", None),
+        (notice(Capture, Some(700), "ISK", "ours"), 700, "ISK", Some(Misfit::Amount)),
+        (notice(Void, Some(0), "EUR", "ours"), 700, "EUR", None),
+    ] {
+        let found = processor.misfit(&notice, Amount::new(amount).unwrap(), currency(code));
+        assert_eq!(found, misfit, "{notice:?}");
+    }
 }

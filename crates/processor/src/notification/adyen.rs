@@ -4,7 +4,7 @@ use panvault_keys::NotificationSecret;
 use panvault_model::{Timestamp, TransactionAction};
 use serde::Deserialize;
 
-use super::{NOTIFICATION_ITEMS_MAX, Notice, NotificationFault, SUCCESS, amount, name, ours, words};
+use super::{NOTIFICATION_ITEMS_MAX, Notice, NotificationFault, Ours, SUCCESS, currency, name, words};
 use crate::Verdict;
 
 /// What joins the signed fields.
@@ -127,12 +127,13 @@ impl Item<'_> {
             // These say that what was told to be done is not.
             "CAPTURE_FAILED" if is_done => (TransactionAction::Capture, false),
             "REFUND_FAILED" | "REFUNDED_REVERSED" if is_done => (TransactionAction::Refund, false),
-            // Among them that of a reversal: which of two it was stands under no signature.
+            // Of a reversal. Which of two it was, a cancellation or a refund, stands under no signature; by either the capture is taken back.
+            "CANCEL_OR_REFUND" => (TransactionAction::VoidCapture, is_done),
             _ => return Ok(None),
         };
         let units = u64::try_from(self.amount.value).map_err(|_| NotificationFault::Shape)?;
         let psp_reference = name(&self.psp_reference)?;
-        let (transaction, refund) = ours(&self.merchant_reference);
+        let Ours { transaction, refund, attempt } = Ours::parse(&self.merchant_reference);
         let (reference, act_reference) = match act {
             TransactionAction::Authorise => (Some(psp_reference.clone()), None),
             _ => {
@@ -144,10 +145,13 @@ impl Item<'_> {
             event: name(&[&psp_reference, ":", &self.event_code, ":", &self.success].concat())?,
             transaction,
             refund,
+            attempt,
             reference,
             act,
             act_reference,
-            amount: amount(units)?,
+            amount: Some(units),
+            currency: Some(currency(&self.amount.currency)?),
+            account: Some(name(&self.merchant_account_code)?),
             verdict: match (is_done, act) {
                 (true, _) => Verdict::Approved,
                 (false, TransactionAction::Authorise) => Verdict::Declined,

@@ -5,7 +5,7 @@ use panvault_model::{Timestamp, TransactionAction};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Notice, Notification, NotificationFault, SUCCESS, amount, name, only, ours, words};
+use super::{Notice, Notification, NotificationFault, Ours, SUCCESS, currency, name, only, words};
 use crate::Verdict;
 
 #[derive(Deserialize)]
@@ -28,6 +28,8 @@ struct Data<'a> {
     reference: Option<Cow<'a, str>>,
     #[serde(default)]
     amount: Option<u64>,
+    #[serde(borrow, default)]
+    currency: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     response_code: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
@@ -62,16 +64,19 @@ fn notice(event: &Event<'_>) -> Result<Option<Notice>, NotificationFault> {
         _ => return Ok(None),
     };
     let data: Data<'_> = serde_json::from_str(event.data.get()).map_err(|_| NotificationFault::Shape)?;
-    let (transaction, refund) = ours(data.reference.as_deref().unwrap_or_default());
+    let Ours { transaction, refund, attempt } = Ours::parse(data.reference.as_deref().unwrap_or_default());
     let is_done = verdict == Verdict::Approved;
     Ok(Some(Notice {
         event: name(&event.id)?,
         transaction,
         refund,
+        attempt,
         reference: Some(name(&data.id)?),
         act,
         act_reference: Some(name(&data.action_id)?),
-        amount: data.amount.map(amount).transpose()?.flatten(),
+        amount: data.amount,
+        currency: data.currency.as_deref().map(currency).transpose()?,
+        account: None,
         verdict,
         reason_code: match is_done {
             true => SUCCESS.to_owned(),

@@ -1,13 +1,13 @@
 use std::borrow::Cow;
 
 use panvault_keys::NotificationSecret;
-use panvault_model::{Timestamp, TransactionAction, TransactionId};
+use panvault_model::{Id, Timestamp, TransactionAction, TransactionId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    NOTIFICATION_AGE_SECONDS_MAX, NOTIFICATION_SIGNATURES_MAX, Notice, Notification, NotificationFault,
-    SUCCESS, amount, name, only, ours, words,
+    NOTIFICATION_AGE_SECONDS_MAX, NOTIFICATION_SIGNATURES_MAX, Notice, Notification, NotificationFault, Ours,
+    SUCCESS, currency, name, only, words,
 };
 use crate::Verdict;
 
@@ -36,6 +36,8 @@ struct Intent<'a> {
     #[serde(borrow)]
     id: Cow<'a, str>,
     amount: u64,
+    #[serde(borrow, default)]
+    currency: Option<Cow<'a, str>>,
     #[serde(default)]
     amount_received: u64,
     #[serde(borrow)]
@@ -51,6 +53,8 @@ struct Refund<'a> {
     #[serde(borrow)]
     id: Cow<'a, str>,
     amount: u64,
+    #[serde(borrow, default)]
+    currency: Option<Cow<'a, str>>,
     #[serde(borrow)]
     status: Cow<'a, str>,
     #[serde(borrow, default)]
@@ -157,10 +161,13 @@ fn notice(event: &Event<'_>) -> Result<Option<Notice>, NotificationFault> {
         event: name(&event.id)?,
         transaction,
         refund: None,
+        attempt: None,
         reference: Some(reference),
         act,
         act_reference: None,
-        amount: amount(units)?,
+        amount: Some(units),
+        currency: intent.currency.as_deref().map(currency).transpose()?,
+        account: None,
         verdict,
         reason_code: name(code)?,
         status_reason: error.and_then(|error| words(error.message.as_deref().unwrap_or_default())),
@@ -184,10 +191,13 @@ fn refunded(event: &Event<'_>) -> Result<Option<Notice>, NotificationFault> {
         event: name(&event.id)?,
         transaction,
         refund: of_metadata,
+        attempt: None,
         reference: intent.as_deref().map(name).transpose()?,
         act: TransactionAction::Refund,
         act_reference: Some(name(&refund.id)?),
-        amount: amount(refund.amount)?,
+        amount: Some(refund.amount),
+        currency: refund.currency.as_deref().map(currency).transpose()?,
+        account: None,
         verdict,
         reason_code: match verdict {
             Verdict::Approved => SUCCESS.to_owned(),
@@ -202,9 +212,9 @@ fn object<'a, T: Deserialize<'a>>(event: &Event<'a>) -> Result<T, NotificationFa
     serde_json::from_str(event.data.object.get()).map_err(|_| NotificationFault::Shape)
 }
 
-fn of(metadata: Option<&Metadata<'_>>) -> (Option<TransactionId>, Option<panvault_model::Id>) {
+fn of(metadata: Option<&Metadata<'_>>) -> (Option<TransactionId>, Option<Id>) {
     let Some(metadata) = metadata else { return (None, None) };
-    let (transaction, _) = ours(metadata.transaction.as_deref().unwrap_or_default());
-    let refund = metadata.refund.as_deref().and_then(|text| panvault_model::Id::parse(text).ok());
+    let transaction = Ours::parse(metadata.transaction.as_deref().unwrap_or_default()).transaction;
+    let refund = metadata.refund.as_deref().and_then(|text| Id::parse(text).ok());
     (transaction, refund)
 }

@@ -77,7 +77,10 @@ fn a_declined_payment_of_stripe_is_read() {
         reference: Some("pi_1".to_owned()),
         act: TransactionAction::Authorise,
         act_reference: None,
-        amount: Amount::new(1000),
+        attempt: None,
+        amount: Some(1000),
+        currency: None,
+        account: None,
         verdict: Verdict::Declined,
         reason_code: "insufficient_funds".to_owned(),
         status_reason: Some("Your card has insufficient funds.".to_owned()),
@@ -157,7 +160,7 @@ fn events_of_stripe_are_acts_or_nothing() {
         ("refund.failed", &refund("failed"), Refund, 5, Verdict::Failed),
     ] {
         let notice = stripe_signed(&event(kind, object)).unwrap().remove(0);
-        assert_eq!((notice.act, notice.verdict, notice.amount), (act, verdict, Amount::new(units)), "{kind}");
+        assert_eq!((notice.act, notice.verdict, notice.amount), (act, verdict, Some(units)), "{kind}");
         assert_eq!(notice.reference.as_deref(), Some("pi_1"), "{kind}");
         assert_eq!(notice.refund.is_some(), act == Refund, "{kind}");
     }
@@ -174,7 +177,7 @@ fn events_of_stripe_are_acts_or_nothing() {
         "{}",
         &event("payment_intent.succeeded", "{}"),
         &event("payment_intent.succeeded", &intent.replace("1000", "-1")),
-        &event("payment_intent.canceled", &intent.replace("1000", "3000000000")),
+        &event("payment_intent.canceled", &intent.replace("1000", "1000,\"currency\":\"euros\"")),
         &event("payment_intent.succeeded", &intent.replace("pi_1", "pi 1")),
         &event("payment_intent.succeeded", &intent.replace("pi_1", &"x".repeat(129))),
         &format!("{}x", event("payment_intent.succeeded", intent)),
@@ -191,7 +194,7 @@ fn the_example_that_adyen_publishes_is_read_and_no_other() {
     assert_eq!(notice.event, "7914073381342284:AUTHORISATION:true");
     assert_eq!(
         (notice.act, notice.verdict, notice.amount),
-        (TransactionAction::Authorise, Verdict::Approved, Amount::new(1130))
+        (TransactionAction::Authorise, Verdict::Approved, Some(1130))
     );
     assert_eq!((notice.transaction, notice.reference.as_deref()), (None, Some("7914073381342284")));
     assert!(adyen(ADYEN, &ADYEN_KEY.to_lowercase()).is_ok());
@@ -272,7 +275,10 @@ fn a_capture_of_checkout_com_is_read_and_nothing_that_it_has_not_signed() {
         reference: Some("pay_1".to_owned()),
         act: TransactionAction::Capture,
         act_reference: Some("act_1".to_owned()),
-        amount: Amount::new(700),
+        attempt: None,
+        amount: Some(700),
+        currency: None,
+        account: None,
         verdict: Verdict::Approved,
         reason_code: "00".to_owned(),
         status_reason: None,
@@ -310,4 +316,31 @@ fn a_notification_has_an_end_and_a_depth() {
         assert_ne!(read(&[b'['; NOTIFICATION_DEPTH_MAX]), NotificationFault::TooLarge);
         assert_eq!(read(&[b'['; NOTIFICATION_DEPTH_MAX + 1]), NotificationFault::TooLarge);
     }
+}
+
+#[test]
+fn our_names_are_those_that_are_sent() {
+    let transaction = "0123456789abcdef01234567";
+    let read = |text: &str| {
+        let Ours { transaction, refund, attempt } = Ours::parse(text);
+        (transaction.is_some(), refund.map(|id| id.to_string()), attempt)
+    };
+    let refund = "89abcdef0123456789abcdef";
+    assert_eq!(read(transaction), (true, None, None));
+    assert_eq!(read(&format!("{transaction}-{refund}")), (true, Some(refund.to_owned()), None));
+    assert_eq!(read(&format!("{transaction}-3")), (true, None, Some(3)));
+    assert_eq!(read(&format!("{transaction}-999999999")), (true, None, Some(999_999_999)));
+    for none in ["", "-", "order 7", "-3", &format!("{transaction}-"), &format!("{transaction}-x")] {
+        assert_eq!(read(none), (false, None, None), "{none}");
+    }
+    for act in ["+3", "3 ", "1000000000", "3-4", &format!("{refund}-1"), &refund[1..]] {
+        assert_eq!(read(&format!("{transaction}-{act}")), (false, None, None), "{act}");
+    }
+}
+
+#[test]
+fn words_lose_their_digits() {
+    assert_eq!(words("05 : Refused for 4111:03/2031").as_deref(), Some("** : Refused for ****:**/****"));
+    assert_eq!(words("\u{664}\u{661} é\n").as_deref(), Some("** é"));
+    assert_eq!((words(""), words("\n")), (None, None));
 }

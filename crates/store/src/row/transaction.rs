@@ -217,6 +217,18 @@ impl TransactionRow {
         writer.timestamp(self.updated_at);
     }
 
+    /// The version that was written before the last action was sent, by which the action is named for good; `None` where its outcome is
+    /// known. Every version since, but for the first that said that there is no outcome, counts an ask.
+    pub fn attempt(&self) -> Option<u32> {
+        if self.state == ActionState::InHand {
+            Some(self.version)
+        } else if self.state.may_be_told() {
+            self.version.checked_sub(1 + u32::from(self.asks))
+        } else {
+            None
+        }
+    }
+
     /// Whether this vault has still to do something so that it is known what became of its last action.
     pub const fn is_open(&self) -> bool {
         self.state.is_open() || self.ask_at.is_some()

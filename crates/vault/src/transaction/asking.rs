@@ -23,16 +23,17 @@ impl Asking {
     /// No usable answer came, or the processor was asked and could not tell. Where it cannot be asked, or was asked often enough, it is left to
     /// people.
     pub(crate) fn unknown(self, now: Timestamp, can_be_asked: bool) -> AskingNext {
-        let given_up = |asks| AskingNext { next: Self { state: ActionState::Unknown, asks }, at: None };
+        let asks = if self.is_asked_about() { self.asks.saturating_add(1) } else { 0 };
+        let given_up = AskingNext { next: Self { state: ActionState::Unknown, asks }, at: None };
         if !can_be_asked {
-            return given_up(self.asks);
+            return given_up;
         }
         if !self.is_asked_about() {
             // By the next sweep.
-            return AskingNext { next: Self { state: ActionState::ToAsk, asks: 0 }, at: Some(now) };
+            return AskingNext { next: Self { state: ActionState::ToAsk, asks }, at: Some(now) };
         }
-        let next = Self { asks: self.asks.saturating_add(1), ..self };
-        next.at(now).map_or(given_up(next.asks), |at| AskingNext { next, at: Some(at) })
+        let next = Self { asks, ..self };
+        next.at(now).map_or(given_up, |at| AskingNext { next, at: Some(at) })
     }
 
     /// The processor has taken it and says later what becomes of it, or has not yet made up its mind. Who was asked often enough is

@@ -8,10 +8,11 @@ use toml::de::DeValue;
 
 use super::Beside;
 use super::members::{Located, Members, Reader};
-use crate::card_http::description::Roots;
+use crate::card_http::description::{NotificationSetup, Roots};
 use crate::card_http::setting::{Pattern, Setting, SettingKind};
 use crate::card_http::table::{Choice, ChoiceTable, Key, Row};
 use crate::card_http::template::Template;
+use crate::notification::NotificationScheme;
 
 /// A name of our own: small letters, digits and `_`, a letter first.
 pub(super) fn is_name(text: &str) -> bool {
@@ -106,6 +107,40 @@ fn setting(name: &str, members: &mut Members<'_>, reader: &mut Reader<'_>) -> Op
         reader.fault(members.at(), format!("{value:?} does not fit the pattern"));
     }
     Some(Setting { name: name.to_owned(), kind: kind?, required, words, pattern, values, starts_with })
+}
+
+/// How the PSP tells by itself what became of acts, if it does.
+pub(super) fn notification(
+    members: &mut Members<'_>,
+    reader: &mut Reader<'_>,
+    settings: &[Setting],
+) -> Option<NotificationSetup> {
+    let mut members = reader.table(members.take("notification")?)?;
+    let schemes = NotificationScheme::ALL.map(|scheme| (scheme.name(), scheme));
+    let scheme = members.required("scheme", reader).and_then(|value| reader.choice(value, &schemes));
+    let mut setting = |value: Located<'_>, kind, what| {
+        let is_there = |text: &str| settings.iter().any(|one| one.name == text && one.kind == kind);
+        let unknown = |text: &str| format!("{text:?}: there is no such {what}");
+        reader.parsed(value, |text| if is_there(text) { Ok(text.to_owned()) } else { Err(unknown(text)) })
+    };
+    let (secret, account) = (members.take("secret"), members.take("account"));
+    let named = secret.map(|value| setting(value, SettingKind::Secret, "setting of kind secret"));
+    let of_account = account.map(|value| setting(value, SettingKind::Text, "setting of kind text"));
+    if secret.is_none() {
+        reader.fault(members.at(), "secret is missing".to_owned());
+    }
+    match (scheme, account) {
+        (Some(scheme), None) if scheme.names_account() => {
+            let words = format!("account is missing: notifications of {} name one", scheme.name());
+            reader.fault(members.at(), words);
+        }
+        (Some(scheme), Some(value)) if !scheme.names_account() => {
+            reader.fault(value.span().start, format!("notifications of {} name no account", scheme.name()));
+        }
+        (Some(_) | None, Some(_) | None) => {}
+    }
+    members.end(reader);
+    Some(NotificationSetup { scheme: scheme?, secret: named??, account: of_account.flatten() })
 }
 
 /// An origin and where it stands.

@@ -209,8 +209,7 @@ fn its_notifications_are_read() {
         NotificationScheme::Adyen.read(notification, ADYEN_HMAC_KEY.as_bytes(), NOW).unwrap()
     });
     let notices: Vec<_> = notices.collect();
-    let acts: Vec<_> =
-        notices.iter().map(|notice| (notice.act, notice.amount.unwrap().minor_units())).collect();
+    let acts: Vec<_> = notices.iter().map(|notice| (notice.act, notice.amount.unwrap())).collect();
     assert_eq!(acts, expected);
     assert!(
         notices

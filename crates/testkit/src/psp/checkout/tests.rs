@@ -180,8 +180,7 @@ fn its_notifications_are_read() {
         NotificationScheme::Checkout.read(notification, CHECKOUT_WEBHOOK_KEY.as_bytes(), NOW).unwrap()
     });
     let notices: Vec<_> = notices.collect();
-    let acts: Vec<_> =
-        notices.iter().map(|notice| (notice.act, notice.amount.unwrap().minor_units())).collect();
+    let acts: Vec<_> = notices.iter().map(|notice| (notice.act, notice.amount.unwrap())).collect();
     assert_eq!(acts, expected);
     assert!(
         notices
