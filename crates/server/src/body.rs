@@ -83,13 +83,24 @@ pub(crate) async fn read(
     timeout: Duration,
     accepts: Accepts,
 ) -> Result<Body, Refusal> {
+    read_up_to(BODY_BYTES_MAX, headers, body, timeout, accepts).await
+}
+
+/// The same, of a body that may have so many bytes.
+pub(crate) async fn read_up_to(
+    bytes_max: usize,
+    headers: &HeaderMap,
+    body: Incoming,
+    timeout: Duration,
+    accepts: Accepts,
+) -> Result<Body, Refusal> {
     let lacks_kind = accepts == Accepts::JsonOrNothing && !headers.contains_key(CONTENT_TYPE);
     let kind = if lacks_kind { Kind::Json } else { kind_of(headers, accepts)? };
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if length.is_some_and(|length| length > BODY_BYTES_MAX) {
+    if length.is_some_and(|length| length > bytes_max) {
         return Err(Refusal::new(ErrorCode::TooLarge));
     }
-    let read = match tokio::time::timeout(timeout, collect(body, length.unwrap_or(1024))).await {
+    let read = match tokio::time::timeout(timeout, collect(body, length.unwrap_or(1024), bytes_max)).await {
         Ok(read) => read?,
         Err(_elapsed) => return Err(Refusal::new(ErrorCode::Slow)),
     };
@@ -129,19 +140,19 @@ pub(crate) fn form(body: &Body) -> Result<Body, Refusal> {
     Ok(Body(json))
 }
 
-async fn collect(mut body: Incoming, length: usize) -> Result<Body, Refusal> {
-    let mut whole = Zeroizing::new(Vec::with_capacity(length.min(BODY_BYTES_MAX)));
+async fn collect(mut body: Incoming, length: usize, bytes_max: usize) -> Result<Body, Refusal> {
+    let mut whole = Zeroizing::new(Vec::with_capacity(length.min(bytes_max)));
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else {
             return Err(Refusal::with(ErrorCode::NotJson, "body", "did not arrive whole"));
         };
         let Some(part) = Part::of(frame) else { continue };
-        if whole.len() + part.len() > BODY_BYTES_MAX {
+        if whole.len() + part.len() > bytes_max {
             return Err(Refusal::new(ErrorCode::TooLarge));
         }
         if whole.len() + part.len() > whole.capacity() {
             // Growing would leave a copy behind that nobody wipes.
-            let mut larger = Zeroizing::new(Vec::with_capacity(BODY_BYTES_MAX));
+            let mut larger = Zeroizing::new(Vec::with_capacity(bytes_max));
             larger.extend_from_slice(&whole);
             whole = larger;
         }

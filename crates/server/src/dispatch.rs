@@ -30,7 +30,7 @@ use crate::limits::{
 };
 use crate::room::Place;
 use crate::table::{AnswerSchema, ENDPOINTS, Endpoint};
-use crate::{body, caller, cors, csv, docs_page, hosted, keyless, openapi, populate, try_page};
+use crate::{body, caller, cors, csv, docs_page, hosted, keyless, notification, openapi, populate, try_page};
 
 /// Who is at the other end of a connection.
 #[derive(Clone)]
@@ -84,6 +84,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/", get(|| core::future::ready(Redirect::to("/docs"))))
         .merge(docs_page::routes())
         .merge(hosted::routes())
+        .merge(notification::routes())
         .fallback(|State(app): State<Arc<App>>| {
             refused(app, Refusal::with(ErrorCode::NotFound, "path", "is none of this API"))
         })

@@ -30,6 +30,7 @@ mod local;
 mod metrics;
 #[cfg(test)]
 mod moves;
+mod notification;
 mod object;
 mod openapi;
 mod own_origin;

@@ -121,6 +121,8 @@ pub const RATE_ADDRESSES_MAX: usize = 32_768;
 /// Documents of frames that an address may load for each request that it may send: a form has five fields at most, is asked for once, and is
 /// loaded by more shoppers than fill it in.
 pub const FRAMES_PER_REQUEST: u32 = 20;
+/// Notifications of processors that an address may send for each request that a browser there may: a PSP tells of all its payments from a few.
+pub const NOTIFICATIONS_PER_REQUEST: u32 = 100;
 /// Milliseconds that a list goes on for a client which has closed its side, and has most likely gone.
 pub const CLOSED_MILLIS_MAX: u64 = 1000;
 /// Milliseconds between two looks at whether it has.
@@ -185,7 +187,8 @@ impl RequestLimits {
             of(self.cards_per_minute, RATE_KEYS_MAX),
             of(self.browser_requests_per_minute, RATE_KEYS_MAX),
             of(self.address_requests_per_minute, RATE_ADDRESSES_MAX),
-            // Those that load frames.
+            // Those that load frames, and those that tell what became of payments.
+            of(self.address_requests_per_minute, RATE_ADDRESSES_MAX),
             of(self.address_requests_per_minute, RATE_ADDRESSES_MAX),
             Limiter::bytes(RATE_KEYS_MAX),
         ];

@@ -29,6 +29,7 @@ pub(crate) struct Metrics {
     idempotency_refused: Family<IdempotencyRefused, Counter>,
     limits_reached: Family<Limit, Counter>,
     refused: Family<Refused, Counter>,
+    notifications: Family<Notified, Counter>,
     audit_of_several: Counter,
     webhooks_waiting: Gauge<u64, AtomicU64>,
     webhooks_delivered: Counter,
@@ -71,6 +72,12 @@ struct Refused {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Notified {
+    scheme: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Limit {
     limit: &'static str,
 }
@@ -92,6 +99,7 @@ impl Metrics {
             idempotency_refused: Family::default(),
             limits_reached: Family::default(),
             refused: Family::default(),
+            notifications: Family::default(),
             audit_of_several: Counter::default(),
             webhooks_waiting: Gauge::default(),
             webhooks_delivered: Counter::default(),
@@ -156,6 +164,11 @@ impl Metrics {
             "refused",
             "Requests without a valid key, and callers that were refused what they asked for, by reason",
             metrics.refused.clone(),
+        );
+        registry.register(
+            "notifications",
+            "What processors told by themselves, by how they sign it and what became of it",
+            metrics.notifications.clone(),
         );
         registry.register(
             "audit_of_several",
@@ -250,6 +263,11 @@ impl Metrics {
     /// A request was refused for a limit.
     pub(crate) fn limit_reached(&self, limit: &'static str) {
         self.limits_reached.get_or_create(&Limit { limit }).inc();
+    }
+
+    /// A processor has told something, or somebody in its name.
+    pub(crate) fn notified(&self, scheme: &'static str, outcome: &'static str) {
+        self.notifications.get_or_create(&Notified { scheme, outcome }).inc();
     }
 
     /// The page that a scraper reads.

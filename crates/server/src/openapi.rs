@@ -11,6 +11,7 @@ use crate::limits::{
     IDEMPOTENCY_KEY_CHARS_MAX, IDEMPOTENCY_KEY_RANDOM_CHARS_MIN, LIST_ROWS_DEFAULT, LIST_ROWS_MAX,
     LIST_SKIP_MAX, LIST_VALUES_MAX, METADATA_NAME_BYTES_MAX, METADATA_PAIRS_MAX, METADATA_VALUE_BYTES_MAX,
 };
+use crate::notification;
 use crate::object::Shown;
 use crate::object::audit::{Audit, EXAMPLE_RECORD, RecordId};
 use crate::object::{
@@ -48,6 +49,7 @@ pub fn openapi() -> Value {
             path.insert(endpoint.method.as_str().to_lowercase(), operation(endpoint));
         }
     }
+    paths.insert(notification::PATH.to_owned(), json!({ "post": notification_take() }));
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -82,6 +84,29 @@ pub fn openapi() -> Value {
             },
             "schemas": schemas(),
         },
+    })
+}
+
+/// What processors tell. It is none of the endpoints: nobody has a key for it, and its body is whatever the PSP sends.
+fn notification_take() -> Value {
+    let id = json!({ "$ref": "#/components/headers/X-Request-Id" });
+    let mut answers = responses_of(notification::FAILURES.to_vec());
+    if let Some(answers) = answers.as_object_mut() {
+        let taken = json!({
+            "description": "Taken in, and durable; or about nothing that is under way here. The body is what the PSP asks for, and may be empty.",
+            "headers": { "X-Request-Id": id },
+        });
+        answers.insert("200".to_owned(), taken);
+    }
+    json!({
+        "operationId": operation_id(notification::OPERATION),
+        "tags": ["notification"],
+        "summary": "Take in what a PSP tells",
+        "description": "For PSPs, not for clients: what became of a payment, capture, void or refund, as Stripe, Adyen or Checkout.com sends it. No API key; it must be signed with the secret that the processor is set up with.",
+        "security": [],
+        "parameters": [{ "name": "processor", "in": "path", "required": true, "schema": schemas::id(), "example": EXAMPLE_PROCESSOR }],
+        "requestBody": { "required": true, "content": { "application/json": { "schema": { "type": "object" } } } },
+        "responses": answers,
     })
 }
 
@@ -227,9 +252,16 @@ fn list_parameters(list: &ObjectSpec) -> Vec<Value> {
 
 /// Every status that the endpoint can answer with: its success, and the codes of the failures, grouped by status.
 fn responses(endpoint: &Endpoint) -> Value {
+    let mut responses = responses_of(endpoint.codes());
+    if let Some(responses) = responses.as_object_mut() {
+        responses.insert(endpoint.success.to_string(), success(endpoint));
+    }
+    responses
+}
+
+/// The answers of a path that can fail with these codes.
+fn responses_of(mut codes: Vec<ErrorCode>) -> Value {
     let mut responses = Map::new();
-    responses.insert(endpoint.success.to_string(), success(endpoint));
-    let mut codes = endpoint.codes();
     // Of the path, and said with each of its operations: the document has no other place for it.
     codes.push(ErrorCode::Method);
     codes.sort_by_key(|code| (code.status().as_u16(), code.number()));

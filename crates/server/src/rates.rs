@@ -4,7 +4,8 @@ use panvault_model::Now;
 use panvault_vault::{Caller, CardCreate, LimitReached, Limiter, Operation, Quota};
 
 use crate::limits::{
-    FRAMES_PER_REQUEST, RATE_ADDRESSES_MAX, RATE_KEYS_MAX, RATE_ORGANISATIONS_MAX, RequestLimits,
+    FRAMES_PER_REQUEST, NOTIFICATIONS_PER_REQUEST, RATE_ADDRESSES_MAX, RATE_KEYS_MAX, RATE_ORGANISATIONS_MAX,
+    RequestLimits,
 };
 use crate::room::network;
 
@@ -16,6 +17,7 @@ pub(crate) struct Rates {
     browser_requests: Limiter,
     address_requests: Limiter,
     address_frames: Limiter,
+    address_notifications: Limiter,
     bin_lookups: Limiter,
 }
 
@@ -43,6 +45,11 @@ impl Rates {
             address_frames: limiter(
                 "address_frames_per_minute",
                 limits.address_requests_per_minute.saturating_mul(FRAMES_PER_REQUEST),
+                RATE_ADDRESSES_MAX,
+            ),
+            address_notifications: limiter(
+                "address_notifications_per_minute",
+                limits.address_requests_per_minute.saturating_mul(NOTIFICATIONS_PER_REQUEST),
                 RATE_ADDRESSES_MAX,
             ),
             bin_lookups: limiter("bin_lookups_per_minute", bin_lookups_per_minute, RATE_KEYS_MAX),
@@ -82,6 +89,11 @@ impl Rates {
     /// nothing else to count by.
     pub(crate) fn take_frame(&self, address: Option<IpAddr>, now: Now) -> Result<(), LimitReached> {
         address.map_or(Ok(()), |address| self.address_frames.take(&network(address), now))
+    }
+
+    /// Counts what is sent as a notification of a processor, before it is known whether it is signed.
+    pub(crate) fn take_notification(&self, address: Option<IpAddr>, now: Now) -> Result<(), LimitReached> {
+        address.map_or(Ok(()), |address| self.address_notifications.take(&network(address), now))
     }
 
     /// Counts a look-up of an issuer.

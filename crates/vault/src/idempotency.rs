@@ -2,7 +2,7 @@ mod answer;
 
 use panvault_keys::limits::PURPOSE_VERSIONS_MAX;
 use panvault_keys::{DigestKey, VaultKeys};
-use panvault_model::{Now, Tag, Timestamp};
+use panvault_model::{Now, ProcessorId, Tag, Timestamp};
 use panvault_store::{IdempotencyAnswer, IdempotencyClaim, IdempotencyKey, IdempotencyRow, RowKey};
 
 use crate::error::VaultError;
@@ -71,6 +71,13 @@ impl Idempotency {
             *slot = Some(Digests::new(&key, &scope, body));
         }
         Self { key, body: digest, digest_key, older }
+    }
+
+    /// For what a processor tells, which may be told again: by the processor, and by its name for what happened.
+    pub(crate) fn of_notice(keys: &VaultKeys, processor: ProcessorId, event: &str) -> Self {
+        let scope: [&[u8]; 4] = [processor.as_bytes(), &[2], b"notification", event.as_bytes()];
+        let Digests { digest_key, key, body } = Digests::new(&keys.digest_key(), &scope, &[]);
+        Self { key, body, digest_key, older: [None; PURPOSE_VERSIONS_MAX - 1] }
     }
 
     /// The request that a record is of.

@@ -16,6 +16,7 @@ mod idempotency;
 mod limit;
 pub mod limits;
 mod node;
+mod notification;
 mod organisation;
 mod permit;
 mod processor;
@@ -30,7 +31,8 @@ mod webhook;
 
 pub use panvault_keys::{ApiKey, OperatorKey, WebhookSecret};
 pub use panvault_processor::{
-    Configuration, ConfigurationFault, Connect, Connector, HttpConfiguration, Processor, Secrets,
+    Configuration, ConfigurationFault, Connect, Connector, HttpConfiguration, NOTIFICATION_BYTES_MAX,
+    Notification, NotificationFault, NotificationScheme, Processor, Secrets,
 };
 pub use panvault_store::{
     AccountField, AccountQuery, AccountRow, Action, ApiKeyField, ApiKeyQuery, ApiKeyRow, AuditField,
@@ -58,6 +60,7 @@ pub use crate::error::{FieldFault, Named, VaultError, with_causes};
 pub use crate::idempotency::{Done, Idempotency};
 pub use crate::limit::{GuardSettings, LimitReached, Limiter, Quota};
 pub use crate::node::{NodeStatus, NodesView, nodes_there};
+pub use crate::notification::{NoticeOutcome, NotificationRefusal, NotificationTaken};
 pub use crate::organisation::{NewOrganisation, OrganisationChange};
 pub use crate::permit::{
     AccountCreate, AccountDelete, AccountList, AccountRead, AccountUpdate, AccountWebhookSecret,

@@ -11,10 +11,12 @@ mod recover;
 mod settle;
 mod settlement;
 mod threed;
+mod unreached;
 
-pub(crate) use ask::{Harmless, is_too_early};
+pub(crate) use ask::{Harmless, follow_up, is_too_early};
 pub(crate) use asking::Asking;
 pub use create::NewTransaction;
 pub(crate) use create::{answered_in_time, sent_in_time};
-pub(crate) use settle::{Patience, may_pass, named, said};
+pub(crate) use settle::{Patience, SettleBase, may_pass, named, said};
 pub use settlement::SettledCounts;
+pub(crate) use unreached::Unreached;

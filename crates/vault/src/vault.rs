@@ -30,6 +30,7 @@ use crate::limits::{
 use crate::node::{Node, NodeStatus};
 use crate::permit::{Caller, Credential, Operation, Permit, Scope, StatusRead};
 use crate::throttle::Throttle;
+use crate::transaction::Unreached;
 use crate::webhook::{Deliveries, WebhookCounts};
 
 /// Test and live are two vaults: the dummy processor and `pv_test_` keys belong to one, all else to the other.
@@ -132,6 +133,8 @@ struct Inner {
     guards: Guards,
     deliveries: Arc<Deliveries>,
     cvv_no_room: Throttle,
+    unreached: Unreached,
+    notification_refused: Throttle,
     /// Unix milliseconds; 0 for never.
     swept_at: AtomicU64,
 }
@@ -192,6 +195,8 @@ impl Vault {
             guards,
             deliveries: Arc::default(),
             cvv_no_room: Throttle::default(),
+            unreached: Unreached::default(),
+            notification_refused: Throttle::default(),
             swept_at: AtomicU64::new(0),
         };
         let vault = Self { inner: Arc::new(inner) };
@@ -560,6 +565,14 @@ impl Vault {
     /// Who connects to processors.
     pub(crate) fn processors(&self) -> &dyn Connect {
         &*self.inner.parts.processors
+    }
+
+    pub(crate) fn unreached(&self) -> &Unreached {
+        &self.inner.unreached
+    }
+
+    pub(crate) fn notification_refused(&self) -> &Throttle {
+        &self.inner.notification_refused
     }
 
     pub(crate) fn documents_seen(&self) -> &DocumentsSeen {

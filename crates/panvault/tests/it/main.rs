@@ -19,6 +19,7 @@ mod links;
 mod memory;
 mod move_vault;
 mod nodes;
+mod notification;
 mod output;
 mod owner;
 mod processor;

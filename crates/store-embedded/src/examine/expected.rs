@@ -58,6 +58,7 @@ impl ExpectedRows {
             | Action::NodeStop
             | Action::AuditCheckpoint
             | Action::VaultMove
+            | Action::NotificationContradict
             | Action::ApiKeyUse => return,
             // Deliveries are swept, and not counted.
             Action::WebhookDeliver | Action::WebhookSweep | Action::WebhookRetry => return,

@@ -103,6 +103,8 @@ pub enum Action {
     AuditCheckpoint,
     /// The vault was moved here from another store, with all records before this one. Those of a node are in the chain of the vault from then on.
     VaultMove,
+    /// A processor has told, signed, what cannot be of what is written down of a transaction or refund, which is the object: nothing was changed.
+    NotificationContradict,
 }
 
 impl Action {
@@ -149,6 +151,7 @@ impl Action {
         Self::WebhookRetry,
         Self::AuditCheckpoint,
         Self::VaultMove,
+        Self::NotificationContradict,
     ];
 
     /// The number that stands for it in stored records.
@@ -195,6 +198,7 @@ impl Action {
             Self::WebhookRetry => 42,
             Self::AuditCheckpoint => 43,
             Self::VaultMove => 44,
+            Self::NotificationContradict => 45,
         }
     }
 
@@ -241,7 +245,8 @@ impl Action {
             | Self::WebhookSweep
             | Self::WebhookRetry
             | Self::AuditCheckpoint
-            | Self::VaultMove => false,
+            | Self::VaultMove
+            | Self::NotificationContradict => false,
         }
     }
 
@@ -294,6 +299,7 @@ impl Action {
             Self::WebhookRetry => "webhook_retry",
             Self::AuditCheckpoint => "audit_checkpoint",
             Self::VaultMove => "vault_move",
+            Self::NotificationContradict => "notification_contradict",
         }
     }
 }

@@ -120,6 +120,8 @@ pub enum RefusalReason {
     OperatorProof,
     /// A payment that is like many that failed.
     Velocity,
+    /// A notification was not signed with the secret of the processor that it is said to come from.
+    Signature,
 }
 
 impl RefusalReason {
@@ -140,6 +142,7 @@ impl RefusalReason {
         Self::Rate,
         Self::OperatorProof,
         Self::Velocity,
+        Self::Signature,
     ];
 
     /// The number that stands for it in stored records, from 1.
@@ -160,6 +163,7 @@ impl RefusalReason {
             Self::Rate => 13,
             Self::OperatorProof => 14,
             Self::Velocity => 15,
+            Self::Signature => 16,
         }
     }
 
@@ -186,6 +190,7 @@ impl RefusalReason {
             Self::Rate => "rate",
             Self::OperatorProof => "operator_proof",
             Self::Velocity => "velocity",
+            Self::Signature => "signature",
         }
     }
 }

@@ -15,6 +15,9 @@ use crate::servers::free_port;
 
 /// Tries to listen where another process was faster.
 const TRIES_MAX: usize = 100;
+/// How often a notification is sent at most, and how long after it was not taken it is sent again: providers take minutes and days for it.
+const TELLINGS_MAX: usize = 100;
+const TELL_AGAIN: Duration = Duration::from_millis(100);
 /// Enough for one connection, in a build without optimisation: tests have hundreds at once.
 const STACK_BYTES: usize = 512 * 1024;
 
@@ -51,6 +54,10 @@ struct Book {
     /// What came on each connection, behind TLS, whole requests and others.
     seen: Vec<Vec<u8>>,
     requests: Vec<Received>,
+    /// Where notifications are sent by themselves.
+    tells: Option<String>,
+    /// What was answered to those.
+    told: Vec<(u16, String)>,
     open: BTreeMap<usize, TcpStream>,
 }
 
@@ -181,6 +188,17 @@ impl<P: Psp> Peer<P> {
         due.iter().map(|notification| notification.send(url)).collect()
     }
 
+    /// From now on sends what is due behind each request, as a provider does: in order, and again until it is taken.
+    pub fn tells(&self, url: &str) {
+        self.shared.book().tells = Some(url.to_owned());
+    }
+
+    /// Waits until so many notifications that it has sent by itself were taken; what was answered to all, those sent again included.
+    pub fn wait_until_told(&self, count: usize) -> Vec<(u16, String)> {
+        let is_less = |book: &mut Book| book.told.iter().filter(|(status, _)| *status == 200).count() < count;
+        self.shared.changed.wait_while(self.shared.book(), is_less).unwrap().told.clone()
+    }
+
     fn listen(&self, listener: TcpListener) {
         self.shared.book().is_listening = true;
         let shared = Arc::clone(&self.shared);
@@ -255,7 +273,7 @@ impl<P: Psp> Shared<P> {
         }
     }
 
-    fn connection(&self, number: usize, stream: TcpStream) {
+    fn connection(self: &Arc<Self>, number: usize, stream: TcpStream) {
         stream.set_nodelay(true).unwrap();
         let handle = stream.try_clone().unwrap();
         let mut stream: Box<dyn Stream> = match &self.tls {
@@ -280,7 +298,7 @@ impl<P: Psp> Shared<P> {
     }
 
     /// Treats one request.
-    fn request(&self, number: usize, stream: &mut dyn Stream) -> Result<(), End> {
+    fn request(self: &Arc<Self>, number: usize, stream: &mut dyn Stream) -> Result<(), End> {
         let mut tap = Tap { shared: self, number, stream, manner: None, left: usize::MAX };
         let request = PspRequest::read(&mut tap);
         let (is_cut, manner) = (tap.left == 0, tap.manner.unwrap_or_default());
@@ -289,7 +307,11 @@ impl<P: Psp> Shared<P> {
         };
         self.book().requests.push(Received { connection: number, request: request.clone() });
         self.changed.notify_all();
-        let answer = || self.psp.lock().unwrap().answer(&request);
+        let answer = || {
+            let answer = self.psp.lock().unwrap().answer(&request);
+            self.tell();
+            answer
+        };
         match manner {
             Manner::Usual | Manner::ResetOnAccept => say(stream, &written(&answer(), "application/json")),
             Manner::ResetAfter(_) | Manner::ResetUndone => Err(End::Reset),
@@ -346,6 +368,28 @@ impl<P: Psp> Shared<P> {
                 say(stream, &written(&PspAnswer::new(status, serde_json::json!({})), "application/json"))
             }
         }
+    }
+
+    /// Sends what is due to who is to be told, beside the answer to the request that brought it about.
+    fn tell(self: &Arc<Self>) {
+        let Some(url) = self.book().tells.clone() else { return };
+        let due = self.psp.lock().unwrap().take_notifications();
+        let shared = Arc::clone(self);
+        let work = move || {
+            for notification in due {
+                for _ in 0..TELLINGS_MAX {
+                    let answer = notification.send(&url);
+                    let is_taken = answer.0 == 200;
+                    shared.book().told.push(answer);
+                    shared.changed.notify_all();
+                    if is_taken || shared.book().is_over {
+                        break;
+                    }
+                    shared.pause(TELL_AGAIN);
+                }
+            }
+        };
+        thread::Builder::new().stack_size(STACK_BYTES).spawn(work).unwrap();
     }
 
     /// Lets some time go by, less when the peer ends.

@@ -202,7 +202,8 @@ impl Counts {
             | Action::WebhookSweep
             | Action::WebhookRetry
             | Action::AuditCheckpoint
-            | Action::VaultMove => put(&self.reads, READS_COUNTED_MAX, subject, &count),
+            | Action::VaultMove
+            | Action::NotificationContradict => put(&self.reads, READS_COUNTED_MAX, subject, &count),
         }
     }
 }

@@ -1,4 +1,7 @@
-use panvault_processor::{Act, Sent};
+use std::sync::Arc;
+
+use panvault_model::Timestamp;
+use panvault_processor::{Act, FollowUp, Sent};
 use panvault_store::RefundRow;
 use tokio::task::JoinSet;
 
@@ -20,7 +23,7 @@ impl Vault {
         seal::refund_verify(self.keys(), row)?;
         let Some(expects) = self.left_by(row.node, nodes)? else { return Ok(()) };
         let idempotency = self.idempotency_left(row.idempotency).await?;
-        let of = follow_up(row, &*self.refund_transaction(row).await?);
+        let of = self.refund_follow_up(row).await?;
         let sent = Sent::Unknown { reason: "the vault stopped before the outcome was written" };
         let told = RefundTold { sent, of: &of, idempotency, now: self.now() };
         let taken = self.refund_outcome(&Requester::VAULT, row, told, expects).await?;
@@ -33,8 +36,10 @@ impl Vault {
     /// Asks processors what became of refunds whose answers did not come, as [`Vault::transaction_ask`] does.
     pub(crate) async fn refund_ask(&self) -> Result<(), VaultError> {
         let mut open = self.store().refund_open().await?;
-        let now = self.now().wall;
-        open.retain(|row| row.state.may_be_told() && row.ask_at.is_some_and(|at| at <= now));
+        let now = self.now();
+        let is_due = |at: Timestamp| at <= now.wall;
+        open.retain(|row| row.state.may_be_told() && row.ask_at.is_some_and(is_due));
+        open.retain(|row| !self.unreached().is_left_alone(row.processor, now));
         self.some_of(&mut open)?;
         let mut asking = JoinSet::new();
         for row in open {
@@ -51,22 +56,44 @@ impl Vault {
         first
     }
 
+    /// What names a refund to the processor of its transaction.
+    pub(crate) async fn refund_follow_up(&self, row: &RefundRow) -> Result<FollowUp, VaultError> {
+        Ok(follow_up(row, &*self.refund_transaction(row).await?))
+    }
+
+    /// Writes what a processor has told by itself of a refund; `None` where somebody else has changed it meanwhile.
+    pub(crate) async fn refund_settle_told(
+        &self,
+        asked: &Requester,
+        row: &RefundRow,
+        sent: Sent,
+        of: &FollowUp,
+    ) -> Result<Option<Arc<RefundRow>>, VaultError> {
+        let told = RefundTold { sent, of, idempotency: None, now: self.now() };
+        self.refund_outcome(asked, row, told, Vec::new()).await
+    }
+
     async fn refund_ask_one(&self, row: &RefundRow) -> Result<(), VaultError> {
         seal::refund_verify(self.keys(), row)?;
-        let of = follow_up(row, &*self.refund_transaction(row).await?);
+        let of = self.refund_follow_up(row).await?;
         let snapshot = self.snapshot();
         let sent = match self.processor(&snapshot, row.processor) {
-            // Without an answer nothing is known that was not before: the next sweep asks again.
+            // Without an answer nothing is known that was not before.
             Some((_, connection)) => {
                 match answered_in_time(&**connection, Act::Ask(of.clone()), &Harmless).await {
                     Some(sent) => sent,
-                    None => return Ok(()),
+                    None => {
+                        self.unreached().note(row.processor, false, self.now());
+                        return Ok(());
+                    }
                 }
             }
             None => Sent::Unknown { reason: "its processor is no longer there to be asked" },
         };
         drop(snapshot);
-        if matches!(sent, Sent::NotReached { .. }) || is_too_early(&sent, row.updated_at, self.now().wall) {
+        let is_reached = !matches!(sent, Sent::NotReached { .. });
+        self.unreached().note(row.processor, is_reached, self.now());
+        if !is_reached || is_too_early(&sent, row.updated_at, self.now().wall) {
             return Ok(());
         }
         let told = RefundTold { sent, of: &of, idempotency: None, now: self.now() };

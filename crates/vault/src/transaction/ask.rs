@@ -22,12 +22,14 @@ impl Clearance for Harmless {
 
 impl Vault {
     /// Asks processors what became of actions whose answers did not come, or are to come later: some at a time, others the next time. What a
-    /// processor cannot tell is asked for again after a while that grows, and then no more; one that is not reached is asked again by the next
-    /// sweep.
+    /// processor cannot tell is asked for again after a while that grows, and then no more; one that is not reached is left alone for a while that
+    /// grows, and asked again then.
     pub(crate) async fn transaction_ask(&self) -> Result<(), VaultError> {
         let mut open = self.store().transaction_open().await?;
-        let now = self.now().wall;
-        open.retain(|row| row.state.may_be_told() && row.ask_at.is_some_and(|at| at <= now));
+        let now = self.now();
+        let is_due = |at: Timestamp| at <= now.wall;
+        open.retain(|row| row.state.may_be_told() && row.ask_at.is_some_and(is_due));
+        open.retain(|row| !self.unreached().is_left_alone(row.processor, now));
         self.some_of(&mut open)?;
         let mut asking = JoinSet::new();
         for row in open {
@@ -66,17 +68,22 @@ impl Vault {
         seal::transaction_verify(self.keys(), row)?;
         let snapshot = self.snapshot();
         let sent = match self.processor(&snapshot, row.processor) {
-            // Without an answer nothing is known that was not before: the next sweep asks again.
+            // Without an answer nothing is known that was not before.
             Some((_, connection)) => {
                 match answered_in_time(&**connection, Act::Ask(follow_up(row)), &Harmless).await {
                     Some(sent) => sent,
-                    None => return Ok(()),
+                    None => {
+                        self.unreached().note(row.processor, false, self.now());
+                        return Ok(());
+                    }
                 }
             }
             None => Sent::Unknown { reason: "its processor is no longer there to be asked" },
         };
         drop(snapshot);
-        if matches!(sent, Sent::NotReached { .. }) || is_too_early(&sent, row.updated_at, self.now().wall) {
+        let is_reached = !matches!(sent, Sent::NotReached { .. });
+        self.unreached().note(row.processor, is_reached, self.now());
+        if !is_reached || is_too_early(&sent, row.updated_at, self.now().wall) {
             return Ok(());
         }
         let onto = SettleBase { unused: None, expects: Vec::new() };
@@ -96,7 +103,7 @@ pub(crate) fn is_too_early(sent: &Sent, since: Timestamp, now: Timestamp) -> boo
 }
 
 /// What names the last action of a transaction to its processor.
-pub(super) fn follow_up(row: &TransactionRow) -> FollowUp {
+pub(crate) fn follow_up(row: &TransactionRow) -> FollowUp {
     let is_capture = row.action == TransactionAction::Capture;
     FollowUp {
         action: row.action,
@@ -108,6 +115,6 @@ pub(super) fn follow_up(row: &TransactionRow) -> FollowUp {
         reason: None,
         reference: row.processor_reference.clone(),
         act_reference: row.act_reference.clone(),
-        attempt: row.version,
+        attempt: row.attempt().unwrap_or(row.version),
     }
 }

@@ -23,16 +23,16 @@ use crate::transaction::asking::Asking;
 use crate::vault::Vault;
 
 /// What an outcome is written onto, beside the version of the transaction.
-pub(super) struct SettleBase<'a> {
+pub(crate) struct SettleBase<'a> {
     /// The row of its CVV as it was before the CVV was marked as used, where the mark is to be taken away.
-    pub(super) unused: Option<&'a CardCvvRow>,
+    pub(crate) unused: Option<&'a CardCvvRow>,
     /// What else must hold.
-    pub(super) expects: Vec<Expect>,
+    pub(crate) expects: Vec<Expect>,
 }
 
 /// A transaction whose outcome is written.
-pub(super) struct Settled {
-    pub(super) row: Arc<TransactionRow>,
+pub(crate) struct Settled {
+    pub(crate) row: Arc<TransactionRow>,
     /// Nothing that is stored is against its CVV going back.
     pub(super) cvv_goes_back: bool,
 }
@@ -40,7 +40,7 @@ pub(super) struct Settled {
 impl Vault {
     /// Writes what became of a transaction, onto the version that its sender wrote and all that is further expected; `None` when
     /// that does not hold: somebody else has said what became of it.
-    pub(super) async fn transaction_outcome(
+    pub(crate) async fn transaction_outcome(
         &self,
         asked: &Requester,
         initiated: &TransactionRow,

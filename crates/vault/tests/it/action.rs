@@ -5,7 +5,7 @@ use std::sync::Arc;
 use panvault_model::{ActionState, Amount, MOVES, TransactionAction, TransactionId, TransactionStatus};
 use panvault_store::limits::LIST_ROWS_MAX;
 use panvault_testkit::operator;
-use panvault_vault::limits::PROCESSOR_SECONDS_MAX;
+use panvault_vault::limits::{PROCESSOR_SECONDS_MAX, UNREACHED_SECONDS};
 use panvault_vault::{
     Done, Idempotency, NewTransaction, Permit, SettledCounts, TransactionCapture, TransactionRow, Vault,
     VaultError,
@@ -235,13 +235,16 @@ async fn a_processor_is_asked_what_became_of_it() {
         world.vault.sweep().await.unwrap();
         assert_eq!(world.read(&shop, row.id).await, told, "it is not asked again so soon");
     }
-    // One that is not reached is asked again at the next sweep, and one that cannot tell is not asked at all.
+    // One that is not reached is left alone for a while and asked again then, and one that cannot tell is not asked at all.
     let asked = world.paid(&shop, "please 122 131", true).await;
     let never = world.paid(&shop, "please 122", true).await;
     assert_eq!((asked.state, never.state), (ActionState::ToAsk, ActionState::Unknown));
     world.vault.sweep().await.unwrap();
     assert_eq!((world.read(&shop, asked.id).await, world.read(&shop, never.id).await), (asked, never));
     let sold = world.paid(&shop, "please 122 000", true).await;
+    world.vault.sweep().await.unwrap();
+    assert_eq!(world.read(&shop, sold.id).await, sold, "whatever it is to be asked");
+    world.clock.pass_millis(UNREACHED_SECONDS[0] * 1_000);
     world.vault.sweep().await.unwrap();
     let told = world.read(&shop, sold.id).await;
     assert_eq!((told.status, told.captured), (TransactionStatus::SettlementRequested, sold.amount));
@@ -518,10 +521,13 @@ async fn a_question_that_is_not_answered_in_time_is_asked_again() {
     let shop = world.shop(None).await;
     let sold = world.paid(&shop, "please 122 170", true).await;
     assert_eq!((sold.status, sold.state), (TransactionStatus::Unknown, ActionState::ToAsk));
-    for _ in 0..2 {
-        let begun = tokio::time::Instant::now();
-        world.vault.sweep().await.unwrap();
-        assert_eq!(begun.elapsed().as_secs(), PROCESSOR_SECONDS_MAX, "it was asked");
-        assert_eq!(world.read(&shop, sold.id).await, sold);
+    for pause in [UNREACHED_SECONDS[0], UNREACHED_SECONDS[1]] {
+        for asked in [PROCESSOR_SECONDS_MAX, 0] {
+            let begun = tokio::time::Instant::now();
+            world.vault.sweep().await.unwrap();
+            assert_eq!(begun.elapsed().as_secs(), asked, "it is asked, and then left alone");
+            assert_eq!(world.read(&shop, sold.id).await, sold);
+        }
+        world.clock.pass_millis(pause * 1_000);
     }
 }

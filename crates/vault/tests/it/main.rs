@@ -30,6 +30,7 @@ mod secrets;
 mod seen;
 mod shared;
 mod tamper;
+mod told;
 mod transaction;
 mod verifier;
 mod webhook;

@@ -4,10 +4,10 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-use panvault_model::TransactionId;
+use panvault_model::{Amount, Currency, Timestamp, TransactionId};
 use panvault_processor::{
     Act, Clearance, Configuration, ConfigurationFault, Connect, Connector, FollowUp, HttpConfiguration,
-    Order, Processor, Secrets, Sent,
+    Misfit, Notice, Notification, NotificationFault, NotificationScheme, Order, Processor, Secrets, Sent,
 };
 
 use crate::gate::Gate;
@@ -35,10 +35,18 @@ struct Line {
     /// What was said of acts that follow a first.
     follow_ups: Mutex<Vec<FollowUp>>,
     can_be_asked: AtomicBool,
+    /// What the next notifications say.
+    notices: Mutex<VecDeque<Vec<Notice>>>,
 }
 
 /// A type with secrets, which answers as the dummy does, or as it is told.
 pub(crate) const SCRIPTED: &str = "card_scripted";
+
+/// The body of a notification that is signed.
+pub(crate) const SIGNED: &[u8] = b"signed";
+
+/// Whose account at the processor it is.
+pub(crate) const OURS: &str = "ours";
 
 /// Its settings, and whether they are secrets.
 const SETTINGS: [(&str, bool); 3] = [("merchant", false), ("api_key", true), ("signing_key", true)];
@@ -72,6 +80,11 @@ impl TestProcessors {
 
     pub(crate) fn can_be_asked(&self, can: bool) {
         self.line.can_be_asked.store(can, Ordering::Relaxed);
+    }
+
+    /// The next notification says this, where it is signed: its body is [`SIGNED`].
+    pub(crate) fn tell(&self, notices: Vec<Notice>) {
+        self.line.notices.lock().unwrap().push_back(notices);
     }
 
     /// What was said of the last act that bore a card.
@@ -173,6 +186,31 @@ impl Processor for Connection {
 
     fn can_be_asked(&self, of: &FollowUp) -> bool {
         self.line.can_be_asked.load(Ordering::Relaxed) || self.dummy.can_be_asked(of)
+    }
+
+    fn notifies(&self) -> Option<NotificationScheme> {
+        Some(NotificationScheme::Adyen)
+    }
+
+    fn notices(
+        &self,
+        notification: Notification<'_>,
+        _now: Timestamp,
+    ) -> Result<Vec<Notice>, NotificationFault> {
+        if notification.body != SIGNED {
+            return Err(NotificationFault::Signature);
+        }
+        Ok(self.line.notices.lock().unwrap().pop_front().unwrap_or_default())
+    }
+
+    fn misfit(&self, notice: &Notice, amount: Amount, currency: Currency) -> Option<Misfit> {
+        if notice.account.as_deref() != Some(OURS) {
+            Some(Misfit::Account)
+        } else if notice.currency != Some(currency) {
+            Some(Misfit::Currency)
+        } else {
+            (notice.amount != Some(amount.minor_units().into())).then_some(Misfit::Amount)
+        }
     }
 
     fn is_settled_here(&self) -> bool {

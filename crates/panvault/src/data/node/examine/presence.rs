@@ -202,6 +202,7 @@ const fn moves(action: Action) -> Option<(Table, i64)> {
         | Action::WebhookSweep
         | Action::WebhookRetry
         | Action::AuditCheckpoint
-        | Action::VaultMove => None,
+        | Action::VaultMove
+        | Action::NotificationContradict => None,
     }
 }

@@ -1,0 +1,293 @@
+//! What processors tell by themselves of acts whose outcome is still open.
+
+mod fit;
+
+use std::sync::Arc;
+
+use panvault_model::{ApiKeyId, CvvResult, Id, OrganisationId, ProcessorId, RefundId, TransactionId};
+use panvault_processor::{
+    FollowUp, Notice, Notification, NotificationFault, NotificationScheme, Processor, Reply, Sent,
+};
+use panvault_store::{
+    Action, AuditNote, Commit, IdempotencyAnswer, Outcome, RefundRow, RefusalReason, RowKey, TransactionRow,
+};
+
+use crate::audit::{Origin, Requester};
+use crate::error::VaultError;
+use crate::idempotency::Idempotency;
+use crate::limits::TOLD_TRIES_MAX;
+use crate::notification::fit::Fit;
+use crate::seal;
+use crate::transaction::{SettleBase, follow_up};
+use crate::vault::Vault;
+
+/// What became of a notification.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotificationTaken {
+    /// How its sender spells it.
+    pub scheme: NotificationScheme,
+    /// Of each act that it tells of, in its order.
+    pub outcomes: Vec<NoticeOutcome>,
+}
+
+/// What became of one thing that a processor has told. All of it is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoticeOutcome {
+    /// It is written down.
+    Settled,
+    /// It was known.
+    Known,
+    /// Whoever has sent the act may still be answered: it is to be told again.
+    InHand,
+    /// It cannot be, of what is written down: people are to look at it.
+    Contradicted,
+    /// It is of nothing that this vault has under way with this processor.
+    Ignored,
+}
+
+/// Why a notification was not taken in.
+#[derive(Debug, thiserror::Error)]
+pub enum NotificationRefusal {
+    /// There is no such processor, or it tells nothing, or is not set up for it.
+    #[error("no processor of this name tells anything")]
+    Nobody,
+    /// It is not what the processor says.
+    #[error("the notification is refused")]
+    Fault(NotificationScheme, #[source] NotificationFault),
+    /// It could not be taken in now.
+    #[error("the vault could not take it in")]
+    Vault(#[from] VaultError),
+}
+
+impl NoticeOutcome {
+    /// As metrics name it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Settled => "settled",
+            Self::Known => "known",
+            Self::InHand => "in_hand",
+            Self::Contradicted => "contradicted",
+            Self::Ignored => "ignored",
+        }
+    }
+}
+
+/// Who tells, and what.
+struct Told<'a> {
+    asked: Requester,
+    processor: ProcessorId,
+    connection: &'a dyn Processor,
+    notice: &'a Notice,
+}
+
+/// A row that a notice contradicts.
+struct Contradicted {
+    organisation: OrganisationId,
+    object: Id,
+    /// Where it stands.
+    status: u8,
+    reason: &'static str,
+}
+
+impl Vault {
+    /// How a processor tells by itself what became of acts; `None` where there is none of this id, or it does not, or is not set up for it.
+    pub fn notification_scheme(
+        &self,
+        processor: ProcessorId,
+    ) -> Result<Option<NotificationScheme>, VaultError> {
+        self.documents_are_recent(self.now())?;
+        let snapshot = self.snapshot();
+        Ok(self.processor(&snapshot, processor).and_then(|(_, connection)| connection.notifies()))
+    }
+
+    /// Takes in what a processor tells: the outcome of acts that are open, onto the version that was read. Told again, it changes nothing.
+    ///
+    /// Nothing is believed that is not signed with the processor's own secret, and nothing of it settles what another processor was asked to do. An
+    /// error means that it is to be told again; what was written down of it by then stays.
+    pub async fn notification_take(
+        &self,
+        processor: ProcessorId,
+        notification: Notification<'_>,
+        origin: Origin,
+    ) -> Result<NotificationTaken, NotificationRefusal> {
+        let now = self.now();
+        self.documents_are_recent(now)?;
+        let snapshot = self.snapshot();
+        let connected = self.processor(&snapshot, processor).map(|(_, connection)| Arc::clone(connection));
+        drop(snapshot);
+        let connection = connected.ok_or(NotificationRefusal::Nobody)?;
+        let scheme = connection.notifies().ok_or(NotificationRefusal::Nobody)?;
+        let notices = connection.notices(notification, now.wall).map_err(|fault| {
+            self.notification_fault(processor, fault, origin);
+            NotificationRefusal::Fault(scheme, fault)
+        })?;
+        let asked = Requester { actor: Some(ApiKeyId(processor.0)), origin };
+        let mut outcomes = Vec::new();
+        for notice in &notices {
+            let told = Told { asked, processor, connection: &*connection, notice };
+            outcomes.push(self.notice_take(&told).await?);
+        }
+        Ok(NotificationTaken { scheme, outcomes })
+    }
+
+    /// Says that something was refused, and nothing of what it was.
+    fn notification_fault(&self, processor: ProcessorId, fault: NotificationFault, origin: Origin) {
+        match fault {
+            NotificationFault::Signature | NotificationFault::Time | NotificationFault::Secret => {
+                let _ = self.signin_refused(origin, RefusalReason::Signature);
+            }
+            NotificationFault::TooLarge | NotificationFault::Shape => {}
+        }
+        if self.notification_refused().is_due(self.now()) {
+            let advice = "compare the secret of the processor, and this machine's clock, with the PSP's; else somebody else sends them";
+            tracing::warn!(processor.id = %processor, error = %fault, advice, "notification.refused");
+        }
+    }
+
+    async fn notice_take(&self, told: &Told<'_>) -> Result<NoticeOutcome, VaultError> {
+        let Notice { transaction, refund, act, .. } = told.notice;
+        let taken = match (transaction, refund) {
+            (Some(transaction), None) => self.transaction_told(told, *transaction).await?,
+            (Some(transaction), Some(refund)) => {
+                self.refund_told(told, *transaction, RefundId(*refund)).await?
+            }
+            // Of a payment that was not made here: others may use the same account at the PSP.
+            (None, _) => NoticeOutcome::Ignored,
+        };
+        tracing::debug!(processor.id = %told.processor, act = act.as_str(), outcome = taken.as_str(), "notification.taken");
+        Ok(taken)
+    }
+
+    async fn transaction_told(
+        &self,
+        told: &Told<'_>,
+        id: TransactionId,
+    ) -> Result<NoticeOutcome, VaultError> {
+        for _ in 0..TOLD_TRIES_MAX {
+            let Some(row) = self.store().transaction_read(id).await? else {
+                return Ok(NoticeOutcome::Ignored);
+            };
+            seal::transaction_verify(self.keys(), &row)?;
+            if row.id != id {
+                return Err(VaultError::Tampered(RowKey::Transaction(id)));
+            }
+            if row.processor != told.processor {
+                return Ok(NoticeOutcome::Ignored);
+            }
+            let of = follow_up(&row);
+            let misfit = || told.connection.misfit(told.notice, of.amount, of.currency);
+            match fit::of_transaction(&row, told.notice, misfit) {
+                Fit::Open => {
+                    let sent = Sent::Answered(reply(told.notice, Some(&row)));
+                    let onto = SettleBase { unused: None, expects: Vec::new() };
+                    let settled = self.transaction_outcome(&told.asked, &row, sent, None, onto, self.now());
+                    if let Some(settled) = settled.await? {
+                        let status = settled.row.status.as_str();
+                        tracing::info!(transaction.id = %id, status, "transaction.told");
+                        return Ok(NoticeOutcome::Settled);
+                    }
+                    // Somebody else has changed it since it was read.
+                }
+                Fit::Contradicts(reason) => {
+                    let (organisation, object, status) = (row.organisation, row.id.0, row.status.code());
+                    let contradicted = Contradicted { organisation, object, status, reason };
+                    return self.notice_contradicts(told, contradicted).await;
+                }
+                fit => return Ok(fit.outcome()),
+            }
+        }
+        Err(VaultError::Contended)
+    }
+
+    async fn refund_told(
+        &self,
+        told: &Told<'_>,
+        transaction: TransactionId,
+        id: RefundId,
+    ) -> Result<NoticeOutcome, VaultError> {
+        for _ in 0..TOLD_TRIES_MAX {
+            let Some(row) = self.store().refund_read(id).await? else { return Ok(NoticeOutcome::Ignored) };
+            seal::refund_verify(self.keys(), &row)?;
+            if row.id != id {
+                return Err(VaultError::Tampered(RowKey::Refund(id)));
+            }
+            if row.processor != told.processor || row.transaction != transaction {
+                return Ok(NoticeOutcome::Ignored);
+            }
+            let of = self.refund_follow_up(&row).await?;
+            let misfit = || told.connection.misfit(told.notice, of.amount, of.currency);
+            match fit::of_refund(&row, &of, told.notice, misfit) {
+                Fit::Open => {
+                    if let Some(status) = self.refund_told_settle(told, &row, &of).await? {
+                        tracing::info!(refund.id = %id, status, "refund.told");
+                        return Ok(NoticeOutcome::Settled);
+                    }
+                }
+                Fit::Contradicts(reason) => {
+                    let (organisation, object, status) = (row.organisation, row.id.0, row.status.code());
+                    let contradicted = Contradicted { organisation, object, status, reason };
+                    return self.notice_contradicts(told, contradicted).await;
+                }
+                fit => return Ok(fit.outcome()),
+            }
+        }
+        Err(VaultError::Contended)
+    }
+
+    async fn refund_told_settle(
+        &self,
+        told: &Told<'_>,
+        row: &RefundRow,
+        of: &FollowUp,
+    ) -> Result<Option<&'static str>, VaultError> {
+        let sent = Sent::Answered(reply(told.notice, None));
+        let settled = self.refund_settle_told(&told.asked, row, sent, of).await?;
+        Ok(settled.map(|settled| settled.status.as_str()))
+    }
+
+    /// Writes into the trail, once, that something was told that cannot be.
+    async fn notice_contradicts(
+        &self,
+        told: &Told<'_>,
+        contradicted: Contradicted,
+    ) -> Result<NoticeOutcome, VaultError> {
+        let Contradicted { organisation, object, status, reason } = contradicted;
+        let now = self.now().wall;
+        let claim = Idempotency::of_notice(self.keys(), told.processor, &told.notice.event);
+        let note = told.asked.note(now, Action::NotificationContradict, organisation, object);
+        let commit = || Commit {
+            claim: Some(claim.claim(self.keys(), now, IdempotencyAnswer::RUNNING)),
+            expects: Vec::new(),
+            effects: Vec::new(),
+            audit: AuditNote { outcome: status, ..note },
+        };
+        match self.settle_at_last(commit).await? {
+            Outcome::Done { .. } => {
+                let act = told.notice.act.as_str();
+                let advice = "look at the payment at the PSP: nothing was changed here";
+                tracing::warn!(processor.id = %told.processor, object.id = %object, act, reason, advice, "notification.contradicts");
+                Ok(NoticeOutcome::Contradicted)
+            }
+            Outcome::Claimed(_) => Ok(NoticeOutcome::Known),
+            Outcome::Unmet(_) => Err(VaultError::Contended),
+        }
+    }
+}
+
+/// What was told, as the answer that it is. It says nothing of the card: what an earlier answer said of that stays.
+fn reply(notice: &Notice, row: Option<&TransactionRow>) -> Reply {
+    let reference = match (row, &notice.act_reference) {
+        (Some(row), _) if fit::is_authorisation(row) => &notice.reference,
+        (_, act_reference) => act_reference,
+    };
+    Reply {
+        verdict: notice.verdict,
+        reason_code: notice.reason_code.clone(),
+        status_reason: notice.status_reason.clone(),
+        cvv_result: row.map_or(CvvResult::Unavailable, |row| row.cvv_result),
+        avs_result: row.map_or(0, |row| row.avs_result),
+        authorization_code: row.and_then(|row| row.authorization_code.clone()),
+        reference: reference.clone(),
+        network_transaction_id: None,
+    }
+}
