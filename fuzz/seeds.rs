@@ -15,11 +15,14 @@ fn rows() -> Vec<(&'static str, Row)> {
     let payment = transaction(20, card(10).id);
     let mut plain = card(11);
     (plain.metadata, plain.facts) = (Vec::new(), Default::default());
+    let mut token = plain.clone();
+    token.kind = panvault_model::CardKind::NetworkToken;
     let running = IdempotencyAnswer { kind: 0, bytes: Vec::new() };
     vec![
         ("card", card(10).into()),
         ("card-changed", card_changed(&card(10)).into()),
         ("card-plain", plain.into()),
+        ("card-network-token", token.into()),
         ("transaction", payment.clone().into()),
         ("history", history(&payment).into()),
         ("document", document(shop, 1, 3).into()),

@@ -1,5 +1,5 @@
 use panvault_card::{Cvv, NewCard, Pan};
-use panvault_model::{Expiry, Timestamp};
+use panvault_model::{CardKind, Expiry, Timestamp};
 
 /// Numbers that there are: nine digits differ.
 pub(crate) const NUMBERS: u64 = 1_000_000_000;
@@ -28,7 +28,7 @@ pub(crate) fn parse(number: &str, cvv: Option<&str>, year: &str, now: Timestamp)
         None => None,
     };
     let expiry = Expiry::parse("12", year).and_then(|expiry| expiry.in_future(now)).ok()?;
-    Some(NewCard { pan, expiry, cvv, holder: None })
+    Some(NewCard { pan, kind: CardKind::Card, expiry, cvv, holder: None })
 }
 
 /// An expiry year that is still to come.

@@ -178,6 +178,7 @@ impl Till {
             recurring_type: None,
             installments: 0,
             shopper_interaction: None,
+            cryptogram: None,
             extras: Vec::new(),
         })
     }

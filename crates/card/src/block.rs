@@ -16,11 +16,16 @@
 //! | | 1 | number of digits |
 //! | | 2–5 | the digits, ASCII, filled up with zeroes |
 //! | | 6–15 | zeroes |
+//! | cryptogram | 0 | format, 1 |
+//! | | 1 | characters |
+//! | | 2–57 | base64, ASCII, filled up with zeroes |
+//! | | 58–63 | zeroes |
 
 use core::marker::PhantomData;
 
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::cryptogram::Cryptogram;
 use crate::cvv::Cvv;
 use crate::holder::Holder;
 use crate::limits::PAN_DIGITS_MAX;
@@ -43,6 +48,9 @@ pub struct HolderBlock(Box<[u8; CARD_BLOCK_BYTES]>, PhantomData<*const ()>);
 
 /// A CVV, packed. Wiped when it goes, and not `Send`.
 pub struct CvvBlock(Box<[u8; CVV_BLOCK_BYTES]>, PhantomData<*const ()>);
+
+/// The cryptogram of a network token, packed, for the time until its transaction is sent. Wiped when it goes, and not `Send`.
+pub struct CryptogramBlock(Box<[u8; CARD_BLOCK_BYTES]>, PhantomData<*const ()>);
 
 /// A block that was opened is not one that was packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -141,6 +149,28 @@ impl CvvBlock {
     }
 }
 
+impl CryptogramBlock {
+    /// Packs a cryptogram.
+    pub fn pack(cryptogram: &Cryptogram) -> Self {
+        let mut block = Self::empty();
+        let chars = cryptogram.expose_text().as_bytes();
+        let len = u8::try_from(chars.len()).unwrap_or(u8::MAX);
+        for (slot, byte) in block.0.iter_mut().zip([FORMAT, len].iter().chain(chars)) {
+            *slot = *byte;
+        }
+        block
+    }
+
+    /// Reads what was packed.
+    pub fn unpack(self) -> Result<Cryptogram, BlockFault> {
+        let [format, len, ref rest @ ..] = *self.0;
+        if format != FORMAT {
+            return Err(BlockFault);
+        }
+        Cryptogram::parse(text(rest.get(..usize::from(len)))?).map_err(|_| BlockFault)
+    }
+}
+
 fn text(bytes: Option<&[u8]>) -> Result<&str, BlockFault> {
     core::str::from_utf8(bytes.ok_or(BlockFault)?).map_err(|_| BlockFault)
 }
@@ -175,6 +205,7 @@ macro_rules! block {
 block!(CardBlock, CARD_BLOCK_BYTES);
 block!(HolderBlock, CARD_BLOCK_BYTES);
 block!(CvvBlock, CVV_BLOCK_BYTES);
+block!(CryptogramBlock, CARD_BLOCK_BYTES);
 
 #[cfg(test)]
 mod tests {
@@ -215,6 +246,13 @@ mod tests {
         assert_eq!(holder.expose_text(), "Ann Ö. Lee");
         let cvv = CvvBlock::pack(&Cvv::parse("0123", None).unwrap()).unpack().unwrap();
         assert_eq!(cvv.expose_digits(), b"0123");
+        let longest = format!("{}==", "Ab3/".repeat(13) + "Ab");
+        for text in ["AgAAAAAAAIR8CQrXcIhbQAAAAAA=", &longest] {
+            let block = CryptogramBlock::pack(&Cryptogram::parse(text).unwrap());
+            assert_eq!(block.expose_bytes()[..2], [1, u8::try_from(text.len()).unwrap()]);
+            assert_eq!(&block.expose_bytes()[2..2 + text.len()], text.as_bytes());
+            assert_eq!(block.unpack().unwrap().expose_text(), text);
+        }
     }
 
     /// The danger: a vault that has grown stricter does not open what it took in before. Zeroes were a card number once.
@@ -236,6 +274,7 @@ mod tests {
         assert!(CardBlock::empty().unpack().is_err());
         assert!(CvvBlock::empty().unpack().is_err());
         assert!(HolderBlock::empty().unpack().is_err());
+        assert!(CryptogramBlock::empty().unpack().is_err());
         let pan = Pan::parse("4111111111111111").unwrap();
         for (at, byte) in [(0, 2), (1, 15), (1, 255), (2, 0x42), (12, 200), (12, 1)] {
             let mut block = CardBlock::pack(&pan, None);

@@ -2,6 +2,7 @@
 
 mod bin;
 mod block;
+mod cryptogram;
 mod customer;
 mod cvv;
 mod holder;
@@ -11,7 +12,10 @@ mod scheme;
 mod text;
 
 pub use crate::bin::{BinPrefix, BinPrefixFault, BinStatus, BinTable, NoBinTable, TestBinTable};
-pub use crate::block::{BlockFault, CARD_BLOCK_BYTES, CVV_BLOCK_BYTES, CardBlock, CvvBlock, HolderBlock};
+pub use crate::block::{
+    BlockFault, CARD_BLOCK_BYTES, CVV_BLOCK_BYTES, CardBlock, CryptogramBlock, CvvBlock, HolderBlock,
+};
+pub use crate::cryptogram::{Cryptogram, CryptogramFault};
 pub use crate::customer::{CustomerBlock, CustomerDetails, EmailAddress, EmailFault, is_date};
 pub use crate::cvv::{Cvv, CvvFault, cvv_digits};
 pub use crate::holder::{Holder, HolderFault};

@@ -17,6 +17,12 @@ pub const ISSUER_DIGITS_PAN_DIGITS: usize = 16;
 pub const CVV_DIGITS_MIN: usize = 3;
 /// Most digits of a CVV.
 pub const CVV_DIGITS_MAX: usize = 4;
+/// Fewest bytes of a cryptogram of a network token (Mastercard).
+pub const CRYPTOGRAM_BYTES_MIN: usize = 19;
+/// Most bytes of one (American Express).
+pub const CRYPTOGRAM_BYTES_MAX: usize = 40;
+/// Characters of base64 that these are.
+pub const CRYPTOGRAM_CHARS_MAX: usize = CRYPTOGRAM_BYTES_MAX.div_ceil(3) * 4;
 /// Fewest bytes of a holder's name (EMV 3-D Secure).
 pub const HOLDER_BYTES_MIN: usize = 2;
 /// Most bytes of a holder's name (EMV 3-D Secure).

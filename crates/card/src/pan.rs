@@ -1,6 +1,6 @@
 use core::marker::PhantomData;
 
-use panvault_model::{Bin, Brand, Expiry, LastFour};
+use panvault_model::{Bin, Brand, CardKind, Expiry, LastFour};
 use zeroize::Zeroize;
 
 use crate::cvv::Cvv;
@@ -46,6 +46,8 @@ pub enum PanFault {
 pub struct NewCard {
     /// The card number.
     pub pan: Pan,
+    /// What that number is.
+    pub kind: CardKind,
     /// Month at whose end it expires.
     pub expiry: Expiry,
     /// The CVV, if it was sent.

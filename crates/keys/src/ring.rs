@@ -3,7 +3,7 @@ mod slots;
 use std::sync::Arc;
 
 use aws_lc_rs::hmac;
-use panvault_model::{EmailDigest, Fingerprint, Id, IdHash, OrganisationId, Sealed, VaultId};
+use panvault_model::{CardKind, EmailDigest, Fingerprint, Id, IdHash, OrganisationId, Sealed, VaultId};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
@@ -36,6 +36,8 @@ pub enum Kind {
     WebhookSecret,
     /// A secret of a processor's configuration, in a store.
     ProcessorSecret,
+    /// The cryptogram of a network token on its way into its transaction, in memory.
+    Cryptogram,
 }
 
 impl Kind {
@@ -49,6 +51,7 @@ impl Kind {
             Self::CustomerChange => 6,
             Self::WebhookSecret => 7,
             Self::ProcessorSecret => 8,
+            Self::Cryptogram => 9,
         }
     }
 }
@@ -219,27 +222,30 @@ impl KeyRing {
         key.map(drop).map_err(unknown_is_refused)
     }
 
-    /// Fingerprint of a whole card number, ASCII digits, and the version of the key that made it.
+    /// Fingerprint of a whole card number of this kind, ASCII digits, and the version of the key that made it. Those of equal digits of two kinds are
+    /// unrelated.
     pub fn fingerprint(
         &self,
         organisation: OrganisationId,
+        kind: CardKind,
         card_number: &[u8],
     ) -> Result<(Fingerprint, u32), KeysError> {
         let keys = self.keys(organisation)?;
         let version = keys.fingerprint.active();
-        Ok((self.fingerprint_by(keys, version, card_number)?, version))
+        Ok((self.fingerprint_by(keys, version, kind, card_number)?, version))
     }
 
-    /// Whether a fingerprint is that of a whole card number under this version of the key; takes the same time whatever the
+    /// Whether a fingerprint is that of a whole card number of this kind under this version of the key; takes the same time whatever the
     /// answer.
     pub fn fingerprint_matches(
         &self,
         organisation: OrganisationId,
         version: u32,
+        kind: CardKind,
         card_number: &[u8],
         fingerprint: &Fingerprint,
     ) -> Result<bool, KeysError> {
-        let made = self.fingerprint_by(self.keys(organisation)?, version, card_number)?;
+        let made = self.fingerprint_by(self.keys(organisation)?, version, kind, card_number)?;
         Ok(made.as_bytes().ct_eq(fingerprint.as_bytes()).into())
     }
 
@@ -301,13 +307,25 @@ impl KeyRing {
         &self,
         keys: &OrganisationKeys,
         version: u32,
+        kind: CardKind,
         card_number: &[u8],
     ) -> Result<Fingerprint, KeysError> {
         let key = keys.fingerprint.key(version, &self.unwrapping)?;
-        Ok(residue::hashed(|| Fingerprint::from_bytes(digest_head(&hmac::sign(key, card_number)))))
+        Ok(residue::hashed(|| {
+            let mac = match kind {
+                CardKind::Card => hmac::sign(key, card_number),
+                CardKind::NetworkToken => {
+                    let mut context = hmac::Context::with_key(key);
+                    context.update(b"network-token/1");
+                    context.update(card_number);
+                    context.sign()
+                }
+            };
+            Fingerprint::from_bytes(digest_head(&mac))
+        }))
     }
 
-    /// The label keeps it apart from fingerprints: those are over digits only.
+    /// The label keeps it apart from fingerprints: those are over digits only, or over another label and digits.
     fn email_digest_by(
         &self,
         keys: &OrganisationKeys,

@@ -3,7 +3,7 @@
 
 use std::sync::Mutex;
 
-use panvault_model::{OrganisationId, Sealed, Tag, Timestamp, VaultId};
+use panvault_model::{CardKind, OrganisationId, Sealed, Tag, Timestamp, VaultId};
 
 use crate::api_key::{ApiKey, KeyMode};
 use crate::entropy::Entropy;
@@ -95,7 +95,7 @@ fn the_vectors_are_made_again() {
     let encoded: Vec<_> = made.iter().map(|key| hex::encode(key.encode())).collect();
     let ring = KeyRing::open(&keys, made).unwrap();
     let sealed = ring.card_seal(&place(), &[9; 64], &entropy).unwrap();
-    let (fingerprint, _) = ring.fingerprint(OURS, b"4111111111111111").unwrap();
+    let (fingerprint, _) = ring.fingerprint(OURS, CardKind::Card, b"4111111111111111").unwrap();
     let (hash_key, hash) = keys.api_key_hash(&ApiKey::parse(API_KEY).unwrap());
     let digest = keys.digest_key().digest(&[b"ab", b"c"]);
     let head = keys.head_seal(5, &[6; HEAD_BYTES], &entropy).unwrap();
@@ -173,7 +173,7 @@ fn what_was_written_opens() {
         assert_eq!(plaintext, [9; 64]);
         assert_eq!(tag(keys.card_tag(&place(), &sealed)), vector("card_tag", OPENED));
         assert_eq!(
-            ring.fingerprint(OURS, b"4111111111111111").unwrap().0.to_string(),
+            ring.fingerprint(OURS, CardKind::Card, b"4111111111111111").unwrap().0.to_string(),
             vector("fingerprint", OPENED)
         );
         assert_eq!(tag(keys.row_tag(1, b"row")), vector("row_tag", OPENED));
@@ -252,7 +252,10 @@ fn the_fingerprint_is_an_hmac_that_anyone_can_compute() {
     let entropy = Counting(Mutex::new(0));
     let keys = test_keys(0, VAULT);
     let ring = KeyRing::open(&keys, organisation_keys(&keys, OURS, &entropy)).unwrap();
-    let (fingerprint, version) = ring.fingerprint(OURS, b"4111111111111111").unwrap();
+    let (fingerprint, version) = ring.fingerprint(OURS, CardKind::Card, b"4111111111111111").unwrap();
     // python3: hmac.new(bytes(range(56, 88)), b"4111111111111111", "sha256").hexdigest()[:32]
     assert_eq!((fingerprint.to_string().as_str(), version), ("5eedb6b693509bdc6ab4eb20e687894a", 1));
+    let (token, _) = ring.fingerprint(OURS, CardKind::NetworkToken, b"4111111111111111").unwrap();
+    // The same over b"network-token/1" + b"4111111111111111".
+    assert_eq!(token.to_string(), "378a33b9b9be2239e09c163426290f80");
 }

@@ -69,6 +69,17 @@ named_enum! {
 }
 
 named_enum! {
+    /// What the number of a card is.
+    pub enum CardKind {
+        /// That of the card itself, or of one that stands for it as any other would.
+        Card = 1 "card",
+        /// One that the card's network gave the merchant in the place of it, which is good with a cryptogram for each payment (EMV Payment
+        /// Tokenisation: a payment token).
+        NetworkToken = 2 "network_token",
+    }
+}
+
+named_enum! {
     /// How the holder pays for what the card buys.
     pub enum CardType {
         /// Paid later, in parts if the holder likes.

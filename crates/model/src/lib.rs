@@ -22,7 +22,8 @@ mod webhook;
 pub use crate::action::{ActionState, MOVES, Move, TransactionAction};
 pub use crate::amount::{AMOUNT_MAX, Amount};
 pub use crate::card::{
-    Bin, Brand, CardType, Fingerprint, IssuerFacts, LastFour, SEALED_CVV_BLOCK_BYTES, Sealed, SealedCvvBlock,
+    Bin, Brand, CardKind, CardType, Fingerprint, IssuerFacts, LastFour, SEALED_CVV_BLOCK_BYTES, Sealed,
+    SealedCvvBlock,
 };
 pub use crate::code::{Country, Currency};
 pub use crate::customer::{CustomerDetail, EmailDigest};

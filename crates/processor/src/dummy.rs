@@ -4,7 +4,7 @@ use core::future::{Future, pending};
 use core::pin::Pin;
 use core::time::Duration;
 
-use panvault_model::CvvResult;
+use panvault_model::{Amount, Brand, CardKind, CvvResult};
 
 use crate::act::{Act, FollowUp};
 use crate::dummy::trigger::{PLEASE_BLOCK, Trigger, Wish, of_follow_up, of_order};
@@ -59,7 +59,9 @@ impl Dummy {
             ..reply()
         };
         let wish = of_order(order);
-        if wish.now.is_none() && !request.carries_cvv() && self.declines_without_cvv(order) {
+        // A network token has none to be asked for.
+        let wants_cvv = request.kind() == CardKind::Card && !request.carries_cvv();
+        if wish.now.is_none() && wants_cvv && self.declines_without_cvv(order) {
             let declined = no(&reply, Verdict::Declined, "N7", "declined for want of a CVV");
             return Answer { sent: declined, wait: Wait::Nothing };
         }
@@ -95,6 +97,10 @@ impl Processor for Dummy {
 
     fn can_be_asked(&self, of: &FollowUp) -> bool {
         of_follow_up(of).later.is_some()
+    }
+
+    fn takes_network_token(&self, _amount: Amount, _brand: Option<Brand>) -> bool {
+        true
     }
 
     fn is_settled_here(&self) -> bool {

@@ -15,7 +15,7 @@ mod unusable;
 use core::future::Future;
 use core::pin::Pin;
 
-use panvault_model::{Amount, Currency, CvvResult, Timestamp, TransactionAction};
+use panvault_model::{Amount, Brand, Currency, CvvResult, Timestamp, TransactionAction};
 
 pub use crate::act::{Act, FollowUp};
 pub use crate::configuration::{
@@ -28,7 +28,7 @@ pub use crate::notification::{
     NOTIFICATION_ITEMS_MAX, NOTIFICATION_SIGNATURES_MAX, Notice, Notification, NotificationFault,
     NotificationScheme,
 };
-pub use crate::outbound::{Order, Outbound, ThreeDSecure};
+pub use crate::outbound::{NetworkToken, Order, Outbound, ThreeDSecure};
 pub use crate::secrets::Secrets;
 pub use crate::unusable::Unusable;
 
@@ -50,6 +50,11 @@ pub trait Processor: Send + Sync {
     /// Whether it can do this at all, with that amount: if not, a card need not be opened for it. Does not wait.
     fn can_do(&self, _action: TransactionAction, _amount: Amount) -> bool {
         true
+    }
+
+    /// Whether it takes a network token of this scheme in the place of a card, for a payment of that amount. Does not wait.
+    fn takes_network_token(&self, _amount: Amount, _brand: Option<Brand>) -> bool {
+        false
     }
 
     /// What it has done so far, of one that keeps connections.

@@ -1,5 +1,7 @@
-use panvault_card::{Cvv, Holder, Pan};
-use panvault_model::{Amount, Currency, Expiry, RecurringType, ShopperInteraction, TransactionId};
+use panvault_card::{Cryptogram, Cvv, Holder, Pan};
+use panvault_model::{
+    Amount, Brand, CardKind, Currency, Expiry, RecurringType, ShopperInteraction, TransactionId,
+};
 use zeroize::Zeroizing;
 
 /// What is to be done with a card: everything of a transaction that is no secret.
@@ -31,6 +33,16 @@ pub struct ThreeDSecure {
     pub ds_transaction_id: Option<String>,
     /// Of the protocol, such as `2.2.0`.
     pub version: Option<String>,
+    /// What came of it, one capital letter: `Y` for authenticated, `A` for attempted.
+    pub status: Option<String>,
+}
+
+/// What a payment with a network token brings beside the token.
+pub struct NetworkToken {
+    /// That of this payment; none where the merchant makes a later one of a series.
+    pub cryptogram: Option<Cryptogram>,
+    /// Electronic Commerce Indicator that came with the cryptogram, two digits.
+    pub eci: Option<String>,
 }
 
 /// A card on its way to a processor: the one place where plaintext crosses a wait.
@@ -38,6 +50,10 @@ pub struct Outbound {
     card_number: Zeroizing<Box<[u8]>>,
     cvv: Option<Zeroizing<Box<[u8]>>>,
     holder: Option<Zeroizing<Box<[u8]>>>,
+    kind: CardKind,
+    brand: Option<Brand>,
+    cryptogram: Option<Zeroizing<Box<[u8]>>>,
+    cryptogram_eci: Option<String>,
     expiry: Expiry,
     order: Order,
 }
@@ -50,11 +66,43 @@ impl Outbound {
             card_number: boxed(pan.expose_digits()),
             cvv: cvv.as_ref().map(|cvv| boxed(cvv.expose_digits())),
             holder: holder.as_ref().map(|holder| boxed(holder.expose_text().as_bytes())),
+            kind: CardKind::Card,
+            brand: pan.brand(),
+            cryptogram: None,
+            cryptogram_eci: None,
             expiry,
             order,
         };
         drop((pan, cvv, holder));
         outbound
+    }
+
+    /// The same, whose number is a network token; the type that its cryptogram was in is wiped here.
+    #[must_use]
+    pub fn as_network_token(self, token: NetworkToken) -> Self {
+        let NetworkToken { cryptogram, eci } = token;
+        let boxed = |cryptogram: &Cryptogram| Zeroizing::new(Box::from(cryptogram.expose_text().as_bytes()));
+        Self {
+            kind: CardKind::NetworkToken,
+            cryptogram: cryptogram.as_ref().map(boxed),
+            cryptogram_eci: eci,
+            ..self
+        }
+    }
+
+    /// What its number is.
+    pub const fn kind(&self) -> CardKind {
+        self.kind
+    }
+
+    /// Its scheme, where it is known.
+    pub const fn brand(&self) -> Option<Brand> {
+        self.brand
+    }
+
+    /// The ECI that came with the cryptogram.
+    pub fn cryptogram_eci(&self) -> Option<&str> {
+        self.cryptogram_eci.as_deref()
     }
 
     /// What is to be done.
@@ -80,6 +128,11 @@ impl Outbound {
     /// The CVV, ASCII digits.
     pub fn expose_cvv(&self) -> Option<&[u8]> {
         self.cvv.as_ref().map(|cvv| cvv.as_ref())
+    }
+
+    /// The cryptogram of a network token, base64.
+    pub fn expose_cryptogram(&self) -> Option<&[u8]> {
+        self.cryptogram.as_ref().map(|cryptogram| cryptogram.as_ref())
     }
 
     /// The holder's name.

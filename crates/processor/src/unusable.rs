@@ -1,6 +1,8 @@
 use core::future::ready;
 use core::pin::Pin;
 
+use panvault_model::{Amount, Brand};
+
 use crate::{Act, Clearance, FollowUp, Processor, Sent};
 
 /// A processor that cannot be connected to: whatever is to be sent to it is not, and nothing else fails by it.
@@ -27,6 +29,10 @@ impl Processor for Unusable {
 
     /// So that what is open is asked about when it can be connected to again.
     fn can_be_asked(&self, _of: &FollowUp) -> bool {
+        true
+    }
+
+    fn takes_network_token(&self, _amount: Amount, _brand: Option<Brand>) -> bool {
         true
     }
 

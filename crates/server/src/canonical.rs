@@ -6,7 +6,7 @@ use crate::fields::Fields;
 use crate::json::{Digested, Member, Value};
 
 /// The content of a body, as it was taken and whatever its spelling: names in order, texts without escapes, each
-/// with its length before it. What was taken as not sent takes no part. Of a CVV it holds only whether there is one, so that what is
+/// with its length before it. What was taken as not sent takes no part. Of a CVV or a cryptogram it holds only whether there is one, so that what is
 /// kept of a request never depends on its digits.
 pub(crate) fn canonical(fields: &Fields<'_>) -> Zeroizing<Vec<u8>> {
     // Room for all of it, so that growing leaves no copy behind that nobody wipes.
@@ -157,12 +157,19 @@ mod tests {
     }
 
     /// The digest of a body was kept with its CVV in it: whoever had the directory and the root key, or a browser's key and a
-    /// guess at the idempotency key, could try a thousand CVVs. The digits take no part in it any more.
+    /// guess at the idempotency key, could try a thousand CVVs. The digits take no part in it any more, nor those of a cryptogram.
     #[test]
     fn the_digits_of_a_cvv_take_no_part() {
         let with = |cvv: &str| update(&format!(",\"cvv\":{cvv}"));
         assert_eq!(with("\"123\""), with("\"9999\""));
         assert_ne!(with("\"123\""), with("null"));
         assert_ne!(with("\"123\""), update(""));
+        let payment = |cryptogram: &str| {
+            let rest = r#""account":"65f1c0d11c2d3e4f5a6b7c8d","card":"65f1c0de8a4b3c2d1e0f9a8b","amount":1"#;
+            of(&format!("{{{rest}{cryptogram}}}"), crate::object::transaction::CREATE.fields)
+        };
+        let brought = payment(r#","cryptogram":"AgAAAAAAAIR8CQrXcIhbQAAAAAA=""#);
+        assert_eq!(brought, payment(r#","cryptogram":"ALnt+yWSJdXBACMLLWMNGgADFA==""#));
+        assert_ne!(brought, payment(""));
     }
 }

@@ -173,8 +173,13 @@ impl From<VaultError> for Refusal {
                     (format!("body.{}", fault.field), fault.reason.clone())
                 };
                 let details = faults.iter().map(detail).collect();
-                let is_unexpected = faults.iter().any(|fault| fault.is_unexpected);
-                let code = if is_unexpected { ErrorCode::Unexpected } else { ErrorCode::Malformed };
+                let code = if faults.iter().any(|fault| fault.is_missing) {
+                    ErrorCode::Missing
+                } else if faults.iter().any(|fault| fault.is_unexpected) {
+                    ErrorCode::Unexpected
+                } else {
+                    ErrorCode::Malformed
+                };
                 return Self { details, ..Self::new(code) };
             }
             VaultError::WrongState { reason } => return Self::with(ErrorCode::State, "state", *reason),

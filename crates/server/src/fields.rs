@@ -224,8 +224,8 @@ impl Kind {
     /// Whether it is shown in an example where it is not required.
     const fn is_exemplary(self) -> bool {
         match self {
-            Self::Text { example, .. } => !example.is_empty(),
-            Self::Secret { .. } | Self::Typed { .. } | Self::Masked { .. } => true,
+            Self::Text { example, .. } | Self::Secret { example, .. } => !example.is_empty(),
+            Self::Typed { .. } | Self::Masked { .. } => true,
             Self::Id
             | Self::Phone { .. }
             | Self::Choice(_)

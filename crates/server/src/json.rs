@@ -44,7 +44,8 @@ pub(crate) type Member<'a> = (Name<'a>, Value<'a>);
 pub(crate) enum Digested {
     /// All of it: the digest is keyed.
     Text,
-    /// Only whether it is there: a digest of a CVV, even a keyed one, could be tried out by whoever has the key.
+    /// Only whether it is there: a digest of a CVV, even a keyed one, could be tried out by whoever has the key, and nothing is to be kept that comes
+    /// of a cryptogram.
     Presence,
 }
 

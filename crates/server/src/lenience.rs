@@ -78,7 +78,7 @@ pub static LENIENCES: &[Lenience] = &[
     },
     Lenience {
         rule: Rule::Case,
-        place: "any member that is one of several names: `payment_product`, `recurring_type`, `shopper_interaction`",
+        place: "any member that is one of several names: `kind`, `payment_product`, `recurring_type`, `shopper_interaction`",
         operation: "transaction_create",
         sent: r#"{"recurring_type": "First", "shopper_interaction": "ecommerce"}"#,
         meant: r#"{"recurring_type": "first", "shopper_interaction": "ECOMMERCE"}"#,

@@ -399,6 +399,7 @@ fields! {
     CardField of CardRow {
         Id |row| show(row.id),
         Organisation |row| show(row.organisation),
+        Kind |row| name(Some(row.kind.as_str())),
         Brand |row| name(row.brand.map(|brand| brand.as_str())),
         Bin |row| name(row.bin.as_ref().map(|bin| bin.as_str())),
         LastFour |row| name(Some(row.last_four.as_str())),

@@ -19,6 +19,10 @@ use crate::vault::Vault;
 pub use refresh::Refreshed;
 pub use update::{CardChange, CvvChange};
 
+/// What is wrong with a CVV of a network token.
+const NO_CVV: &str =
+    "cannot go with a network token, which has a cryptogram for each transaction in its place";
+
 /// The caller's own pairs, sorted by name, each name once.
 pub type Metadata = Vec<(String, String)>;
 

@@ -125,6 +125,8 @@ pub struct FieldFault {
     pub field: Cow<'static, str>,
     /// Whether there should be no field of that name.
     pub is_unexpected: bool,
+    /// Whether it was not sent and is needed.
+    pub is_missing: bool,
     /// What is wrong with it; never its value.
     pub reason: String,
 }
@@ -132,7 +134,12 @@ pub struct FieldFault {
 impl FieldFault {
     /// A field with a value that does not fit.
     pub(crate) fn new(field: impl Into<Cow<'static, str>>, reason: impl ToString) -> Self {
-        Self { field: field.into(), is_unexpected: false, reason: reason.to_string() }
+        Self { field: field.into(), is_unexpected: false, is_missing: false, reason: reason.to_string() }
+    }
+
+    /// A field that is needed and was not sent.
+    pub(crate) fn missing(field: impl Into<Cow<'static, str>>, reason: impl ToString) -> Self {
+        Self { is_missing: true, ..Self::new(field, reason) }
     }
 }
 

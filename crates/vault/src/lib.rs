@@ -75,7 +75,7 @@ pub use crate::permit::{
 pub use crate::processor::{Given, NewProcessor, ProcessorChange};
 pub use crate::refund::NewRefund;
 pub use crate::text::{currency_fits, description_fits, name_fits, origin_fits};
-pub use crate::transaction::{NewTransaction, SettledCounts};
+pub use crate::transaction::{NewTransaction, SealedCryptogram, SettledCounts};
 pub use crate::vault::{Mode, Vault, VaultParts, VaultStatus, VaultTotals};
 pub use crate::verifier::RowVerifier;
 pub use crate::webhook::WebhookCounts;

@@ -290,7 +290,7 @@ fn place(setting: &str) -> String {
 impl From<ConfigurationFault> for FieldFault {
     fn from(fault: ConfigurationFault) -> Self {
         let field = fault.setting.map_or(Cow::Borrowed(TYPE), |setting| Cow::Owned(place(&setting)));
-        Self { field, is_unexpected: fault.is_unknown, reason: fault.reason }
+        Self { is_unexpected: fault.is_unknown, ..Self::new(field, fault.reason) }
     }
 }
 

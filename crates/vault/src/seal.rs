@@ -1,6 +1,8 @@
 //! Rows and their seals and tags: what is bound to what.
 
-use panvault_card::{CardBlock, CustomerBlock, CustomerDetails, Holder, HolderBlock, Pan};
+use panvault_card::{
+    CardBlock, Cryptogram, CryptogramBlock, CustomerBlock, CustomerDetails, Holder, HolderBlock, Pan,
+};
 use panvault_keys::{KeyRing, KeysError, Kind, Place, RowTagKey, VaultKeys, WebhookSecret};
 use panvault_model::{
     AccountId, ApiKeyId, CardId, CustomerId, OrganisationId, ProcessorId, Sealed, Tag, VaultId,
@@ -123,6 +125,39 @@ pub(crate) fn holder_open(
 
 const fn holder_place<'a>(id: &'a [u8; 12], organisation: OrganisationId, env: &Env<'_>) -> Place<'a> {
     Place { kind: Kind::Holder, vault: env.vault, organisation, id, row_version: 0, clear: &[] }
+}
+
+/// Seals a cryptogram for the time until its transaction is sent. Bound to its card, under a key of the account's organisation.
+pub(crate) fn cryptogram_seal(
+    cryptogram: Cryptogram,
+    card: CardId,
+    organisation: OrganisationId,
+    env: &Env<'_>,
+) -> Result<Sealed, KeysError> {
+    let block = CryptogramBlock::pack(&cryptogram);
+    drop(cryptogram);
+    let place = cryptogram_place(card.as_bytes(), organisation, env);
+    env.keys.card_seal(&place, block.expose_bytes(), env.entropy)
+}
+
+/// Opens a cryptogram for the one transaction that brought it.
+pub(crate) fn cryptogram_open(
+    sealed: &Sealed,
+    card: CardId,
+    organisation: OrganisationId,
+    env: &Env<'_>,
+) -> Result<Cryptogram, VaultError> {
+    let mut block = CryptogramBlock::empty();
+    env.keys.card_open(
+        &cryptogram_place(card.as_bytes(), organisation, env),
+        sealed,
+        block.expose_bytes_mut(),
+    )?;
+    block.unpack().map_err(|_| VaultError::Tampered(RowKey::Card(card)))
+}
+
+const fn cryptogram_place<'a>(id: &'a [u8; 12], organisation: OrganisationId, env: &Env<'_>) -> Place<'a> {
+    Place { kind: Kind::Cryptogram, vault: env.vault, organisation, id, row_version: 0, clear: &[] }
 }
 
 /// What the sealed part of a card is bound to.

@@ -153,6 +153,7 @@ impl RowVerifier {
         let matches = self.snapshot.keys.fingerprint_matches(
             row.organisation,
             row.fingerprint_key,
+            row.kind,
             pan.expose_digits(),
             &row.fingerprint,
         )?;

@@ -8,7 +8,7 @@ pub fn is_secret_name(name: &str) -> bool {
 }
 
 /// In small letters without separators; each also behind "card".
-const SECRET_NAMES: [&str; 17] = [
+const SECRET_NAMES: [&str; 19] = [
     "cvv",
     "cvv2",
     "cvc",
@@ -26,6 +26,8 @@ const SECRET_NAMES: [&str; 17] = [
     "trackdata",
     "pin",
     "pinblock",
+    "cryptogram",
+    "tavv",
 ];
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-use panvault_model::Timestamp;
+use panvault_model::{CardKind, Timestamp};
 
 use super::*;
 use crate::entropy::SystemEntropy;
@@ -119,9 +119,12 @@ fn digests_of_addresses_are_equal_inside_and_unrelated_across_and_to_fingerprint
     assert_eq!((ours, version), digest(OURS, b"ann@shop.example"));
     assert_ne!(ours, digest(OURS, b"bob@shop.example").0);
     assert_ne!(ours, digest(THEIRS, b"ann@shop.example").0);
-    let (fingerprint, _) = ring.fingerprint(OURS, b"email/1ann@shop.example").unwrap();
+    let (fingerprint, _) = ring.fingerprint(OURS, CardKind::Card, b"email/1ann@shop.example").unwrap();
     assert_eq!(fingerprint.as_bytes(), ours.as_bytes(), "the label is all that keeps them apart");
-    assert_ne!(ring.fingerprint(OURS, b"ann@shop.example").unwrap().0.as_bytes(), ours.as_bytes());
+    assert_ne!(
+        ring.fingerprint(OURS, CardKind::Card, b"ann@shop.example").unwrap().0.as_bytes(),
+        ours.as_bytes()
+    );
     assert_eq!(ring.email_digests(OURS, b"ann@shop.example").unwrap(), [ours]);
     let matches = |email: &[u8]| ring.email_digest_matches(OURS, version, email, &ours).unwrap();
     assert!(matches(b"ann@shop.example") && !matches(b"bob@shop.example"));
@@ -130,11 +133,27 @@ fn digests_of_addresses_are_equal_inside_and_unrelated_across_and_to_fingerprint
 #[test]
 fn fingerprints_are_equal_inside_and_unrelated_across() {
     let ring = ring();
-    let fingerprint = |organisation, number| ring.fingerprint(organisation, number).unwrap();
+    let fingerprint = |organisation, number| ring.fingerprint(organisation, CardKind::Card, number).unwrap();
     let ours = fingerprint(OURS, b"4111111111111111");
     assert_eq!(ours, fingerprint(OURS, b"4111111111111111"));
     assert_ne!(ours, fingerprint(OURS, b"5555555555554444"));
     assert_ne!(ours.0, fingerprint(THEIRS, b"4111111111111111").0);
+}
+
+/// The number of a network token may be that of somebody's card elsewhere.
+#[test]
+fn a_card_and_a_network_token_of_equal_digits_are_not_taken_for_the_same() {
+    let ring = ring();
+    let number = b"4111111111111111";
+    let (card, version) = ring.fingerprint(OURS, CardKind::Card, number).unwrap();
+    let (token, _) = ring.fingerprint(OURS, CardKind::NetworkToken, number).unwrap();
+    assert_ne!(card, token);
+    assert_eq!(ring.fingerprint(OURS, CardKind::NetworkToken, number).unwrap().0, token);
+    let labelled = ring.fingerprint(OURS, CardKind::Card, b"network-token/14111111111111111").unwrap().0;
+    assert_eq!(labelled, token, "the label is all that keeps them apart");
+    for (kind, expected) in [(CardKind::Card, false), (CardKind::NetworkToken, true)] {
+        assert_eq!(ring.fingerprint_matches(OURS, version, kind, number, &token).unwrap(), expected);
+    }
 }
 
 /// What a destroyed key sealed is told from what was changed.
@@ -191,5 +210,8 @@ fn a_key_that_does_not_open_is_found_when_it_is_used_and_by_an_examination() {
     assert!(matches!(ring.verify(), Err(KeysError::KeyDamaged)));
     let sealing = ring.card_seal(&place(), &[9; 64], &SystemEntropy::new());
     assert!(matches!(sealing, Err(KeysError::KeyDamaged)));
-    assert!(matches!(ring.fingerprint(OURS, b"4111111111111111"), Err(KeysError::KeyDamaged)));
+    assert!(matches!(
+        ring.fingerprint(OURS, CardKind::Card, b"4111111111111111"),
+        Err(KeysError::KeyDamaged)
+    ));
 }

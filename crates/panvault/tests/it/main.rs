@@ -18,6 +18,7 @@ mod leak;
 mod links;
 mod memory;
 mod move_vault;
+mod network_token;
 mod nodes;
 mod notification;
 mod output;

@@ -1,7 +1,7 @@
 use core::fmt;
 use std::sync::Arc;
 
-use panvault_model::{Currency, TransactionAction};
+use panvault_model::{Brand, CardKind, Currency, TransactionAction};
 use rustls_pki_types::CertificateDer;
 
 use super::act::ActName;
@@ -11,6 +11,7 @@ use super::origin::Origin;
 use super::setting::{Setting, SettingFault, SettingKind};
 use super::table::ChoiceTable;
 use super::template::Template;
+use crate::act::Act;
 use crate::notification::NotificationScheme;
 
 /// How a PSP is spoken to over HTTPS: a file of TOML, read and checked whole.
@@ -49,7 +50,17 @@ pub(super) struct Exchange {
     pub(super) headers: Vec<(String, Template)>,
     pub(super) format: Format,
     pub(super) body: Option<Vec<(String, Node)>>,
+    /// Where the PSP takes network tokens in the place of cards.
+    pub(super) network_token: Option<TokenBody>,
     pub(super) answers: Arc<Answers>,
+}
+
+/// What is sent where the card is a network token.
+pub(super) struct TokenBody {
+    /// Of these schemes.
+    pub(super) brands: Vec<Brand>,
+    /// All of it, not only what differs.
+    pub(super) body: Vec<(String, Node)>,
 }
 
 /// How the PSP is asked what became of some kinds of acts.
@@ -84,6 +95,18 @@ pub enum HttpMode {
     Test,
     /// For money.
     Live,
+}
+
+impl Exchange {
+    /// The members of its body for this act.
+    pub(super) fn members(&self, act: &Act) -> Option<&[(String, Node)]> {
+        match (&self.network_token, act) {
+            (Some(token), Act::Authorise(outbound)) if outbound.kind() == CardKind::NetworkToken => {
+                Some(&token.body)
+            }
+            _ => self.body.as_deref(),
+        }
+    }
 }
 
 impl Description {
@@ -152,6 +175,12 @@ impl Description {
         let setup = self.notification.as_ref().filter(|setup| setup.secret == name)?;
         let words = setup.scheme.secret_fault(value)?.to_owned();
         Some(SettingFault { name: name.to_owned(), words })
+    }
+
+    /// Whether it has a request for a network token of this scheme.
+    pub(super) fn takes_network_token(&self, name: ActName, brand: Option<Brand>) -> bool {
+        let token = self.act(name).and_then(|exchange| exchange.network_token.as_ref());
+        token.is_some_and(|token| brand.is_some_and(|brand| token.brands.contains(&brand)))
     }
 
     pub(super) fn act(&self, name: ActName) -> Option<&Exchange> {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use panvault_model::{Amount, Currency, RecurringType, ShopperInteraction};
+use panvault_model::{Amount, Brand, Currency, RecurringType, ShopperInteraction};
 
 use super::act::ActName;
 use super::placeholder::{Field, Filter, Placeholder};
@@ -148,6 +148,7 @@ fn key_text(key: Key, outbound: &Outbound) -> &'static str {
         Key::CaptureNow => "false",
         Key::RecurringType => order.recurring_type.map_or("none", RecurringType::as_str),
         Key::ShopperInteraction => order.shopper_interaction.map_or("none", ShopperInteraction::as_str),
+        Key::Brand => outbound.brand().map_or("none", Brand::as_str),
         Key::Cvv => present(outbound.carries_cvv()),
         Key::ThreedAuthentication => present(order.threed_authentication.is_some()),
         Key::NetworkTransactionId => present(order.network_transaction_id.is_some()),
@@ -157,8 +158,11 @@ fn key_text(key: Key, outbound: &Outbound) -> &'static str {
 fn of_outbound<'a>(field: &Field, outbound: &'a Outbound) -> Option<Value<'a>> {
     match field {
         Field::CardNumber => Some(Value::Bytes(outbound.expose_card_number())),
+        Field::CardLastFour => outbound.expose_card_number().last_chunk::<4>().map(|four| Value::Bytes(four)),
         Field::CardCvv => outbound.expose_cvv().map(Value::Bytes),
         Field::CardHolder => outbound.expose_holder().map(|holder| Value::Bytes(holder.as_bytes())),
+        Field::CardCryptogram => outbound.expose_cryptogram().map(Value::Bytes),
+        Field::CardCryptogramEci => outbound.cryptogram_eci().map(text),
         Field::CardExpiryMonth => Some(Value::Integer(outbound.expiry().month().into())),
         Field::CardExpiryYear => Some(Value::Integer(outbound.expiry().year().into())),
         Field::Attempt => Some(Value::Integer(1)),
@@ -178,6 +182,7 @@ fn of_order<'a>(field: &Field, order: &'a Order) -> Option<Value<'a>> {
         Field::ThreedCavv => optional(threed.and_then(|threed| threed.cavv.as_ref())),
         Field::ThreedDsTransactionId => optional(threed.and_then(|threed| threed.ds_transaction_id.as_ref())),
         Field::ThreedVersion => optional(threed.and_then(|threed| threed.version.as_ref())),
+        Field::ThreedStatus => optional(threed.and_then(|threed| threed.status.as_ref())),
         _ => None,
     }
 }

@@ -6,8 +6,11 @@ use super::act::ActName;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Field {
     CardNumber,
+    CardLastFour,
     CardCvv,
     CardHolder,
+    CardCryptogram,
+    CardCryptogramEci,
     CardExpiryMonth,
     CardExpiryYear,
     Amount,
@@ -29,6 +32,7 @@ pub(super) enum Field {
     ThreedCavv,
     ThreedDsTransactionId,
     ThreedVersion,
+    ThreedStatus,
     Setting(String),
     Secret(String),
     Table(String),
@@ -72,8 +76,11 @@ pub(super) enum Place {
 /// The names without a part of their own, in the order in which documentation has them.
 pub(super) const FIELDS: &[(&str, Field)] = &[
     ("card.number", Field::CardNumber),
+    ("card.last_four", Field::CardLastFour),
     ("card.cvv", Field::CardCvv),
     ("card.holder", Field::CardHolder),
+    ("card.cryptogram", Field::CardCryptogram),
+    ("card.cryptogram_eci", Field::CardCryptogramEci),
     ("card.expiry_month", Field::CardExpiryMonth),
     ("card.expiry_year", Field::CardExpiryYear),
     ("amount", Field::Amount),
@@ -95,6 +102,7 @@ pub(super) const FIELDS: &[(&str, Field)] = &[
     ("threed.cavv", Field::ThreedCavv),
     ("threed.ds_transaction_id", Field::ThreedDsTransactionId),
     ("threed.version", Field::ThreedVersion),
+    ("threed.status", Field::ThreedStatus),
 ];
 
 impl Placeholder {
@@ -167,15 +175,21 @@ impl Field {
 
     /// Whether it stays secret: no place that anybody logs may have it.
     pub(super) const fn is_secret(&self) -> bool {
-        matches!(self, Self::CardNumber | Self::CardCvv | Self::CardHolder | Self::Secret(_))
+        matches!(
+            self,
+            Self::CardNumber | Self::CardCvv | Self::CardHolder | Self::CardCryptogram | Self::Secret(_)
+        )
     }
 
     /// Whether an act can have it.
     pub(super) const fn is_of(&self, act: ActName) -> bool {
         match self {
             Self::CardNumber
+            | Self::CardLastFour
             | Self::CardCvv
             | Self::CardHolder
+            | Self::CardCryptogram
+            | Self::CardCryptogramEci
             | Self::CardExpiryMonth
             | Self::CardExpiryYear
             | Self::DynamicDescriptor
@@ -186,6 +200,7 @@ impl Field {
             | Self::ThreedCavv
             | Self::ThreedDsTransactionId
             | Self::ThreedVersion
+            | Self::ThreedStatus
             | Self::Table(_) => act.bears_card(),
             Self::Refund | Self::Reason => matches!(act, ActName::Refund | ActName::Ask),
             Self::Reference => !act.bears_card(),

@@ -2,7 +2,7 @@ use core::future::Future;
 use core::pin::Pin;
 use std::sync::Arc;
 
-use panvault_model::{Amount, Currency, CvvResult, Timestamp, TransactionAction};
+use panvault_model::{Amount, Brand, CardKind, Currency, CvvResult, Timestamp, TransactionAction};
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout};
 
@@ -114,6 +114,12 @@ impl HttpProcessor {
                 let asks = self.description.asks.iter();
                 let mut fitting = asks.filter(|ask| ask.of.contains(&of.action) && can(&ask.exchange));
                 fitting.next().map(|ask| (&ask.exchange, ask.pick.as_ref()))
+            }
+            Act::Authorise(outbound)
+                if outbound.kind() == CardKind::NetworkToken
+                    && !self.description.takes_network_token(ActName::of(act), outbound.brand()) =>
+            {
+                None
             }
             Act::Authorise(_) | Act::Capture(_) | Act::Void(_) | Act::Refund(_) => {
                 self.description.act(ActName::of(act)).map(|exchange| (exchange, None))
@@ -249,6 +255,11 @@ impl Processor for HttpProcessor {
             TransactionAction::Settle => return true,
         };
         self.description.act(name).is_some()
+    }
+
+    fn takes_network_token(&self, amount: Amount, brand: Option<Brand>) -> bool {
+        let name = if amount.is_zero() { ActName::Verify } else { ActName::Authorise };
+        self.description.takes_network_token(name, brand)
     }
 
     /// None of the APIs says when money has moved: what is captured is settled when this vault says so.

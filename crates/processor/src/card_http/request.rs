@@ -36,7 +36,7 @@ pub(super) fn measure(
         return Err(Unmade::Header);
     }
     let mut body = Measure::default();
-    if let Some(members) = &exchange.body {
+    if let Some(members) = exchange.members(facts.act) {
         exchange.format.write(members, facts, &mut body);
     }
     let mut whole = Measure::default();
@@ -113,7 +113,7 @@ fn write(
         out.push(body.to_string().as_bytes());
     }
     out.push(b"\r\n\r\n");
-    if let Some(members) = &exchange.body {
+    if let Some(members) = exchange.members(facts.act) {
         exchange.format.write(members, facts, out);
     }
 }

@@ -1,11 +1,14 @@
 //! Choices by closed tables: the first row that fits gives the value.
 
+use panvault_model::Brand;
+
 /// What a table may go by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Key {
     CaptureNow,
     RecurringType,
     ShopperInteraction,
+    Brand,
     Cvv,
     ThreedAuthentication,
     NetworkTransactionId,
@@ -39,18 +42,20 @@ impl Key {
         ("capture_now", Self::CaptureNow),
         ("recurring_type", Self::RecurringType),
         ("shopper_interaction", Self::ShopperInteraction),
+        ("brand", Self::Brand),
         ("cvv", Self::Cvv),
         ("threed_authentication", Self::ThreedAuthentication),
         ("network_transaction_id", Self::NetworkTransactionId),
     ];
 
     /// What it can be.
-    pub(super) const fn values(self) -> &'static [&'static str] {
+    pub(super) fn values(self) -> Vec<&'static str> {
         match self {
-            Self::CaptureNow => &["true", "false"],
-            Self::RecurringType => &["first", "repeat", "none"],
-            Self::ShopperInteraction => &["ECOMMERCE", "MOTO", "POS", "none"],
-            Self::Cvv | Self::ThreedAuthentication | Self::NetworkTransactionId => &["present", "absent"],
+            Self::CaptureNow => vec!["true", "false"],
+            Self::RecurringType => vec!["first", "repeat", "none"],
+            Self::ShopperInteraction => vec!["ECOMMERCE", "MOTO", "POS", "none"],
+            Self::Brand => Brand::ALL.iter().map(|brand| brand.as_str()).chain(["none"]).collect(),
+            Self::Cvv | Self::ThreedAuthentication | Self::NetworkTransactionId => vec!["present", "absent"],
         }
     }
 }

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
-use panvault_card::{Cvv, Holder, Pan};
+use panvault_card::{Cryptogram, Cvv, Holder, Pan};
 use panvault_model::{
-    Amount, Currency, Expiry, Id, RecurringType, ShopperInteraction, TransactionAction, TransactionId,
+    Amount, Brand, Currency, Expiry, Id, RecurringType, ShopperInteraction, TransactionAction, TransactionId,
 };
 
 use super::act::ActName;
@@ -11,10 +11,12 @@ use super::description::{Description, HttpMode};
 use super::facts::Facts;
 use super::limits::{HttpLimits, SECRET_BYTES_MAX};
 use super::processor::HttpProcessor;
+use super::placeholder::FIELDS;
 use super::registry::Registry;
 use super::request;
+use super::table::Key;
 use crate::act::{Act, FollowUp};
-use crate::outbound::{Order, Outbound, ThreeDSecure};
+use crate::outbound::{NetworkToken, Order, Outbound, ThreeDSecure};
 use crate::secrets::Secrets;
 use crate::{Misfit, Notice, NotificationScheme, Processor, Sent, Verdict};
 
@@ -181,8 +183,13 @@ fn an_authorisation_is_written_as_described() {
 #[test]
 fn members_without_a_value_are_left_out() {
     let mut with = order("r");
-    with.threed_authentication =
-        Some(ThreeDSecure { eci: "05".to_owned(), cavv: None, ds_transaction_id: None, version: None });
+    with.threed_authentication = Some(ThreeDSecure {
+        eci: "05".to_owned(),
+        cavv: None,
+        ds_transaction_id: None,
+        version: None,
+        status: None,
+    });
     with.recurring_type = Some(RecurringType::Repeat);
     with.shopper_interaction = Some(ShopperInteraction::Moto);
     let body = body(&authorise(with, None, None));
@@ -373,6 +380,90 @@ fn faults_are_told_with_their_lines() {
     );
 }
 
+/// The same, by a PSP that takes network tokens of one scheme in a member of their own.
+const TOKENS: &str = r#"
+[acts.authorise.network_token]
+brands = ["Visa"]
+
+[acts.authorise.network_token.body]
+card = { token = "{{card.number}}", four = "{{card.last_four}}", proof = "{{card.cryptogram}}", eci = "{{card.cryptogram_eci}}" }
+kind = "{{tables.maker}}"
+
+[tables.maker]
+by = "brand"
+rows = [["Visa", "v"], ["none", "?"]]
+"#;
+
+const CRYPTOGRAM: &str = "AgAAAAAAAIR8CQrXcIhbQAAAAAA=";
+
+fn token(number: &str, cryptogram: Option<&str>, eci: Option<&str>) -> Act {
+    let cryptogram = cryptogram.map(|text| Cryptogram::parse(text).unwrap());
+    let pan = Pan::parse(number).unwrap();
+    let outbound = Outbound::new(pan, Expiry::new(2031, 3).unwrap(), None, None, order("r"));
+    Act::Authorise(outbound.as_network_token(NetworkToken { cryptogram, eci: eci.map(str::to_owned) }))
+}
+
+#[test]
+fn a_network_token_has_a_body_of_its_own() {
+    let description = Description::parse(&format!("{MINIMAL}{TOKENS}")).unwrap();
+    let written = |act: &Act| {
+        let origin = description.origin(HttpMode::Test, &[]).unwrap();
+        let exchange = description.act(ActName::Authorise).unwrap();
+        let request = with_facts(&description, act, |facts| {
+            let measured = request::measure(&description, exchange, &origin, facts).unwrap();
+            request::make(&description, exchange, &origin, facts, measured)
+        });
+        let request = String::from_utf8(request.to_vec()).unwrap();
+        let json: serde_json::Value =
+            serde_json::from_str(request.split_once("\r\n\r\n").unwrap().1).unwrap();
+        json
+    };
+    let whole = written(&token("4111111111111111", Some(CRYPTOGRAM), Some("07")));
+    let card =
+        serde_json::json!({ "token": "4111111111111111", "four": "1111", "proof": CRYPTOGRAM, "eci": "07" });
+    assert_eq!((&whole["card"], &whole["kind"], &whole["amount"]), (&card, &"v".into(), &1234.into()));
+    let later = written(&token("4111111111111111", None, None));
+    assert_eq!(later["card"], serde_json::json!({ "token": "4111111111111111", "four": "1111" }));
+    let plain = written(&authorise(order("r"), Some("123"), None));
+    assert_eq!(
+        (&plain["card"]["number"], &plain["card"]["token"]),
+        (&"4111111111111111".into(), &serde_json::Value::Null)
+    );
+    let taken = |brand| description.takes_network_token(ActName::Authorise, brand);
+    assert!(taken(Some(Brand::Visa)) && !taken(Some(Brand::Mastercard)) && !taken(None));
+    assert!(!Description::parse(MINIMAL).unwrap().takes_network_token(ActName::Authorise, Some(Brand::Visa)));
+}
+
+#[test]
+fn what_is_wrong_with_network_tokens_is_told_with_its_line() {
+    let first = MINIMAL.lines().count() + 1;
+    for (from, to, line, words) in [
+        ("brands = [\"Visa\"]", "brands = [\"visa\"]", 2, "must be one of Amex"),
+        ("brands = [\"Visa\"]", "", 1, "brands is missing"),
+        ("brands = [\"Visa\"]", "brands = []\nother = 1", 3, "\"other\" is not known"),
+        ("token = \"{{card.number}}\", ", "", 1, "sends no {{card.number}}"),
+        ("proof = \"{{card.cryptogram}}\", ", "", 1, "sends no {{card.cryptogram}}"),
+        ("{{card.last_four}}", "{{card.cvv}}", 1, "which a network token has not"),
+        ("[\"Visa\", \"v\"]", "[\"visa\", \"v\"]", 10, "must be one of *, Amex"),
+    ] {
+        assert!(TOKENS.contains(from), "{from}");
+        let text = format!("{MINIMAL}{}", TOKENS.replacen(from, to, 1));
+        let faults = Description::parse(&text).err().unwrap_or_default();
+        let is_told = faults.iter().any(|fault| fault.line == first + line && fault.words.contains(words));
+        assert!(is_told, "{to}: {faults:?}");
+    }
+    // A cryptogram goes nowhere else.
+    for (from, to, words) in [
+        ("cvv = \"{{card.cvv}}\"", "cvv = \"{{card.cryptogram}}\"", "goes into network_token.body"),
+        ("why = \"{{reason}}\"", "why = \"{{card.cryptogram}}\"", "not known in refund"),
+        ("Bearer {{secrets.key}}", "Bearer {{card.cryptogram}}", "may not stand in a header"),
+        ("[acts.refund]\n", "[acts.refund]\nnetwork_token = {}\n", "\"network_token\" is not known"),
+    ] {
+        let faults = Description::parse(&MINIMAL.replacen(from, to, 1)).err().unwrap_or_default();
+        assert!(faults.iter().any(|fault| fault.words.contains(words)), "{to}: {faults:?}");
+    }
+}
+
 #[test]
 fn settings_are_judged_by_name() {
     let description = Description::parse(MINIMAL).unwrap();
@@ -391,6 +482,21 @@ fn settings_are_judged_by_name() {
     assert_eq!(judged(&[], &["key", "prefix"]), ["prefix"]);
     assert!(description.judge_secret("key", b"a\r\nX: y").is_some());
     assert!(description.judge_secret("key", b"a").is_none());
+}
+
+/// Faults send there who looks for one.
+#[test]
+fn every_placeholder_and_key_of_tables_is_documented() {
+    const PAGE: &str = include_str!("../../../../docs/processors.md");
+    for (name, _) in FIELDS {
+        assert!(
+            PAGE.contains(&format!("{{{{{name}}}}}")) || PAGE.contains(&format!("{{{{{name}|")),
+            "{name}"
+        );
+    }
+    for (name, _) in Key::ALL {
+        assert!(PAGE.contains(&format!("`{name}`")), "{name}");
+    }
 }
 
 #[test]

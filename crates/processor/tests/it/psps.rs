@@ -3,11 +3,14 @@
 use core::time::Duration;
 use std::sync::Arc;
 
-use panvault_card::{Cvv, Pan};
-use panvault_model::{Amount, Currency, CvvResult, Expiry, Id, TransactionAction, TransactionId};
+use panvault_card::{Cryptogram, Cvv, Pan};
+use panvault_model::{
+    Amount, Brand, Currency, CvvResult, Expiry, Id, RecurringType, TransactionAction, TransactionId,
+};
 use panvault_processor::card_http::{Description, HttpLimits, HttpMode, HttpProcessor};
 use panvault_processor::{
-    Act, Clearance, FollowUp, Order, Outbound, Processor, Reply, Secrets, Sent, Verdict,
+    Act, Clearance, FollowUp, NetworkToken, Order, Outbound, Processor, Reply, Secrets, Sent, ThreeDSecure,
+    Verdict,
 };
 use panvault_testkit::psp::{
     ADYEN_API_KEY, ADYEN_MERCHANT_ACCOUNT, Adyen, CHECKOUT_SECRET_KEY, Checkout, Manner, Peer, Psp,
@@ -199,6 +202,101 @@ async fn a_no_is_a_no() {
     let lost = follow_up(TransactionAction::VoidCapture, 2, mismatch.reference, 1234);
     let not_supported = answered(&processor, Act::Void(lost)).await;
     assert_eq!(not_supported.verdict, Verdict::NotSupported, "{not_supported:?}");
+}
+
+const CRYPTOGRAM: &str = "AgAAAAAAAIR8CQrXcIhbQAAAAAA=";
+/// The same without what a form escapes.
+const CRYPTOGRAM_DIGITS: &[u8] = b"AgAAAAAAAIR8CQrXcIhbQAAAAAA";
+
+fn token(number: &str, order: Order, cryptogram: Option<&str>) -> Act {
+    let cryptogram = cryptogram.map(|text| Cryptogram::parse(text).unwrap());
+    let eci = cryptogram.as_ref().map(|_| "07".to_owned());
+    let outbound =
+        Outbound::new(Pan::parse(number).unwrap(), Expiry::new(2030, 3).unwrap(), None, None, order);
+    Act::Authorise(outbound.as_network_token(NetworkToken { cryptogram, eci }))
+}
+
+/// With its cryptogram, later in a series without one, and of a scheme that is not taken.
+async fn network_tokens<P: Psp>(kind: &Kind, psp: P, verifies: bool) {
+    let peer = Peer::plain(psp);
+    let processor = kind.plain(&peer, LIMITS());
+    let amount = |units| Amount::new(units).unwrap();
+    for (id, number, brand) in [(1, GOOD, Brand::Visa), (6, "5555555555554444", Brand::Mastercard)] {
+        assert!(processor.takes_network_token(amount(1234), Some(brand)));
+        let paid = answered(&processor, token(number, order(id, false), Some(CRYPTOGRAM))).await;
+        assert_eq!(paid.verdict, Verdict::Approved, "{paid:?}");
+    }
+    assert!(peer.has_seen(CRYPTOGRAM_DIGITS) && peer.has_seen(GOOD.as_bytes()));
+    let authentication = ThreeDSecure {
+        eci: "05".to_owned(),
+        cavv: Some("AAABBWcSNIdjeUZThmNHAAAAAAA=".to_owned()),
+        ds_transaction_id: Some("f25084f0-5b16-4c0a-ae5d-b24808a95e4b".to_owned()),
+        version: Some("2.2.0".to_owned()),
+        status: Some("Y".to_owned()),
+    };
+    let authenticated = Order { threed_authentication: Some(authentication), ..order(2, true) };
+    let paid = answered(&processor, token(GOOD, authenticated, Some(CRYPTOGRAM))).await;
+    assert_eq!(paid.verdict, Verdict::Approved, "{paid:?}");
+    let later = Order {
+        recurring_type: Some(RecurringType::Repeat),
+        network_transaction_id: Some("123456789012345".to_owned()),
+        ..order(3, true)
+    };
+    let paid = answered(&processor, token(GOOD, later, None)).await;
+    assert_eq!(paid.verdict, Verdict::Approved, "{paid:?}");
+    let before = peer.requests().len();
+    // Of UnionPay.
+    let other = answered(&processor, token("6200000000000005", order(4, true), Some(CRYPTOGRAM))).await;
+    assert_eq!(other.verdict, Verdict::NotSupported, "{other:?}");
+    assert!(!processor.takes_network_token(amount(1234), Some(Brand::Upi)));
+    assert_eq!(processor.takes_network_token(amount(0), Some(Brand::Visa)), verifies);
+    let nothing = Order { amount: amount(0), ..order(5, true) };
+    let verified = answered(&processor, token(GOOD, nothing, Some(CRYPTOGRAM))).await;
+    let expected = if verifies { Verdict::Approved } else { Verdict::NotSupported };
+    assert_eq!(verified.verdict, expected, "{verified:?}");
+    assert_eq!(peer.requests().len(), before + usize::from(verifies), "what is not taken is not sent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_token_is_taken_at_stripe() {
+    network_tokens(&STRIPE, Stripe::default(), false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_token_is_taken_at_adyen() {
+    network_tokens(&ADYEN, Adyen::default(), true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_token_is_taken_at_checkout() {
+    network_tokens(&CHECKOUT, Checkout::default(), true).await;
+}
+
+/// The bug: whatever an authentication had come to, Adyen was told that the shopper had been challenged and was authenticated. Its cause: two literals in the
+/// description. Its cure: the status that was sent, and of a challenge, of which nothing is known, nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn adyen_is_told_what_an_authentication_came_to() {
+    let peer = Peer::plain(Adyen::default());
+    let processor = ADYEN.plain(&peer, LIMITS());
+    for (id, status) in [(1, None), (2, Some("A"))] {
+        let authentication = ThreeDSecure {
+            eci: "06".to_owned(),
+            cavv: None,
+            ds_transaction_id: None,
+            version: Some("2.2.0".to_owned()),
+            status: status.map(str::to_owned),
+        };
+        let order = Order { threed_authentication: Some(authentication), ..order(id, true) };
+        let paid = answered(&processor, authorise(GOOD, order)).await;
+        assert_eq!(paid.verdict, Verdict::Approved, "{paid:?}");
+        let body: serde_json::Value =
+            serde_json::from_slice(&peer.requests().last().unwrap().request.body).unwrap();
+        let mut expected = serde_json::json!({ "eci": "06", "threeDSVersion": "2.2.0" });
+        if let Some(status) = status {
+            expected["directoryResponse"] = status.into();
+        }
+        assert_eq!(body["mpiData"], expected);
+    }
 }
 
 /// Who may have seen a byte is never said not to have been reached; who was not reached has seen none.

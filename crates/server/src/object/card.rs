@@ -3,8 +3,8 @@
 use const_format::formatcp;
 use panvault_card::limits::{HOLDER_BYTES_MAX, HOLDER_BYTES_MIN, PAN_DIGITS_MAX, PAN_DIGITS_MIN};
 use panvault_model::{
-    Bin, Brand, CardId, CardType, Country, Currency, EXPIRY_YEARS_AHEAD_MAX, Fingerprint, Id, IssuerFacts,
-    LastFour, OrganisationId, Timestamp,
+    Bin, Brand, CardId, CardKind, CardType, Country, Currency, EXPIRY_YEARS_AHEAD_MAX, Fingerprint, Id,
+    IssuerFacts, LastFour, OrganisationId, Timestamp,
 };
 use panvault_vault::{CardField, CardView};
 
@@ -18,6 +18,8 @@ use crate::limits::{
 
 pub(crate) const CARD_NUMBER: Field<Secret> =
     Field::secret("card_number", Digested::Text, "^[0-9]([ -]?[0-9]){11,18}$", "4111111111111111");
+pub(crate) const KIND: Field<str> = Field::choice("kind", KINDS);
+const KINDS: &[&str] = &[CardKind::Card.as_str(), CardKind::NetworkToken.as_str()];
 pub(crate) const CVV: Field<Secret> = Field::secret("cvv", Digested::Presence, "^[0-9]{3,4}$", "111");
 pub(crate) const CARD_HOLDER_NAME: Field<Secret> =
     Field::secret("card_holder_name", Digested::Text, "^.{2,45}$", "A. N. Other");
@@ -41,6 +43,10 @@ const METADATA_DOC: &str = formatcp!(
 pub(crate) static CREATE: BodySpec = BodySpec { name: "CardCreate", may_lack: false, fields: &[
     CARD_NUMBER.required(
         formatcp!("{PAN_DIGITS_MIN} to {PAN_DIGITS_MAX} digits, not all alike, that pass the Luhn check and have a length of their brand; single spaces or dashes between digits are taken out."),
+    ),
+    KIND.optional(
+        "What the number is: `card`, also when it is not sent, or `network_token`, one that the card's network gave you in the place of it. A network token has no CVV: \
+         each transaction brings a cryptogram. None comes from a browser.",
     ),
     EXPIRY_MONTH.required(EXPIRY_MONTH_DOC).also(Rule::IntegerForDigits),
     EXPIRY_YEAR.required(EXPIRY_YEAR_DOC).also(Rule::IntegerForDigits),
@@ -95,8 +101,10 @@ object! {
         always EXPIRY_MONTH.name => Month = Month(view.row.expiry.month()), by ExpiryMonth, in part;
         /// The last two digits of that year.
         always EXPIRY_YEAR.name => Year = Year(view.row.expiry.year()), by ExpiryYear, in part;
-        /// Equal for equal numbers inside an organisation, unrelated across them.
+        /// Equal for equal numbers of one kind inside an organisation, unrelated across them.
         always "fingerprint" => Fingerprint = view.row.fingerprint, by Fingerprint;
+        /// What its number is, where that is not the card's own.
+        optional KIND.name => CardKind = Some(view.row.kind).filter(|kind| *kind != CardKind::Card), by Kind, example "network_token";
         /// Whether a CVV is held for the next transaction. Left out while the place that holds the CVVs of several nodes is out of reach.
         optional "cvv_present" => bool = view.is_cvv_known.then_some(view.cvv_expires_at.is_some());
         /// Until when it is held, while one is.

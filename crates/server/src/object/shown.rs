@@ -3,10 +3,10 @@
 use core::fmt::{self, Display, Write};
 
 use panvault_model::{
-    AMOUNT_MAX, AccountId, Amount, ApiKeyId, Bin, Brand, CardId, CardType, Country, Currency, CustomerId,
-    CvvResult, DeliveryFault, DeliveryId, DeliveryStatus, Fingerprint, Id, LastFour, NodeId, OrganisationId,
-    ProcessorId, RecurringType, RefundId, RefundStatus, Role, ShopperInteraction, Timestamp, TransactionId,
-    TransactionStatus, WebhookObject,
+    AMOUNT_MAX, AccountId, Amount, ApiKeyId, Bin, Brand, CardId, CardKind, CardType, Country, Currency,
+    CustomerId, CvvResult, DeliveryFault, DeliveryId, DeliveryStatus, Fingerprint, Id, LastFour, NodeId,
+    OrganisationId, ProcessorId, RecurringType, RefundId, RefundStatus, Role, ShopperInteraction, Timestamp,
+    TransactionId, TransactionStatus, WebhookObject,
 };
 use panvault_vault::{Action, RefusalReason};
 
@@ -182,6 +182,7 @@ macro_rules! shown_names {
 
 shown_names! {
     Brand => "Brand", "A card scheme.";
+    CardKind => "CardKind", "What the number of a card is: that of the card, or one that its network gave the merchant in the place of it.";
     CardType => "CardType", "How the holder pays for what the card buys.";
     TransactionStatus => "Status", "Where a transaction stands.";
     WebhookObject => "WebhookObject", "What a webhook tells of.";

@@ -1,6 +1,7 @@
-//! A transaction. None of its fields is a secret: it names a card by its token.
+//! A transaction. It names a card by its token; its one secret is the cryptogram of a network token.
 
 use const_format::formatcp;
+use panvault_card::limits::{CRYPTOGRAM_BYTES_MAX, CRYPTOGRAM_BYTES_MIN, CRYPTOGRAM_CHARS_MAX};
 use panvault_model::{
     AMOUNT_MAX, AccountId, Amount, Brand, CardId, Currency, CvvResult, Id, OrganisationId, RecurringType,
     ShopperInteraction, Timestamp, TransactionId, TransactionStatus,
@@ -13,7 +14,8 @@ use super::{
     BodySpec, EXAMPLE_ACCOUNT, EXAMPLE_CUSTOMER, EXAMPLE_ORGANISATION, EXAMPLE_TRANSACTION, Flattened, Names,
     Number, object,
 };
-use crate::fields::{Field, FieldSpec, Masked, Pairs, Typed};
+use crate::fields::{Field, FieldSpec, Masked, Pairs, Secret, Typed};
+use crate::json::Digested;
 use crate::lenience::Rule;
 use crate::limits::{
     DESCRIPTOR_BYTES_MAX, PARES_BYTES_MAX, REDIRECT_BYTES_MAX, REFERENCE_BYTES_MAX, TEXT_BYTES_MAX,
@@ -54,6 +56,13 @@ pub(crate) const SHOPPER_INTERACTION: Field<str> =
 pub(crate) const ECI: Field<str> = Field::text("eci", TEXT_BYTES_MAX, "");
 pub(crate) const CAVV2: Field<str> = Field::text("cavv2", TEXT_BYTES_MAX, "");
 pub(crate) const PARES: Field<str> = Field::text("pares", PARES_BYTES_MAX, "");
+pub(crate) const CRYPTOGRAM: Field<Secret> = Field::secret(
+    "cryptogram",
+    Digested::Presence,
+    formatcp!("^[A-Za-z0-9+/]{{26,{CRYPTOGRAM_CHARS_MAX}}}={{0,2}}$"),
+    "",
+);
+pub(crate) const CRYPTOGRAM_ECI: Field<str> = Field::text("cryptogram_eci", TEXT_BYTES_MAX, "");
 pub(crate) const SHIPPING_INFORMATION: Field<Pairs> = Field::object(
     "shipping_information",
     &[
@@ -87,8 +96,8 @@ pub(crate) const THREED_AUTHENTICATION: Field<Pairs> = Field::object(
 
 /// Members that are objects of texts, and are kept and echoed as they are.
 pub(crate) const OBJECTS: [&Field<Pairs>; 3] = [&SHIPPING_INFORMATION, &DETAILS, &THREED_AUTHENTICATION];
-/// Members of 3-D Secure 1, which are texts of their own and are kept and echoed as they are.
-pub(crate) const FLAT: [&Field<str>; 3] = [&ECI, &CAVV2, &PARES];
+/// Members that are texts of their own, and are kept and echoed as they are: of 3-D Secure 1, and the ECI of a cryptogram.
+pub(crate) const FLAT: [&Field<str>; 4] = [&ECI, &CAVV2, &PARES, &CRYPTOGRAM_ECI];
 /// What cannot go with a verification: the result of a 3-D Secure.
 pub(crate) const NOT_WITH_ZERO: [&str; 4] = [ECI.name, CAVV2.name, PARES.name, THREED_AUTHENTICATION.name];
 
@@ -123,7 +132,12 @@ pub(crate) static CREATE: BodySpec = BodySpec { name: "TransactionCreate", may_l
     ECI.optional("Of the result of 3-D Secure 1; not with amount 0.").also(Rule::Flat),
     CAVV2.optional("Of the result of 3-D Secure 1; not with amount 0.").also(Rule::Flat),
     PARES.optional("The result of 3-D Secure 1; not with amount 0.").also(Rule::Flat),
-    THREED_AUTHENTICATION.optional("The result of 3-D Secure, which goes to the processor: `eci_flag` (two digits), `cavv` (base64 of 20 bytes), `ds_transaction_id` (a UUID), `threeds_version`. Not with amount 0."),
+    THREED_AUTHENTICATION.optional("The result of 3-D Secure, which goes to the processor: `eci_flag` (two digits), `cavv` (base64 of 20 bytes), `ds_transaction_id` (a UUID), `threeds_version`, `pares_status` (one letter: `Y` authenticated, `A` attempted). Not with amount 0."),
+    CRYPTOGRAM.optional(formatcp!(
+        "What the card's network made for this payment with a network token: base64 of {CRYPTOGRAM_BYTES_MIN} to {CRYPTOGRAM_BYTES_MAX} bytes. Needed with one, but where `recurring_type` is `repeat`, and with no other card. \
+         It goes to the processor once and is kept nowhere: bring a new one to a new transaction."
+    )),
+    CRYPTOGRAM_ECI.optional("The ECI that came with the cryptogram, two digits."),
 ] };
 
 /// The body of a capture.
@@ -271,6 +285,8 @@ object! {
         optional CAVV2.name => &str = extra(row, &CAVV2);
         /// As sent.
         optional PARES.name => &str = extra(row, &PARES);
+        /// As sent.
+        optional CRYPTOGRAM_ECI.name => &str = extra(row, &CRYPTOGRAM_ECI), example "07";
         /// When it was made.
         always "created_at" => Timestamp = row.created_at, by CreatedAt;
         /// When it last changed.

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use panvault_card::{BinPrefix, Cvv, Holder, NewCard, Pan};
-use panvault_model::{Brand, CardId, Expiry, ExpiryFault, OrganisationId, Timestamp};
+use panvault_model::{Brand, CardId, CardKind, Expiry, ExpiryFault, OrganisationId, Timestamp};
 use panvault_vault::{
     CardChange, CardCreate, CardDelete, CardList, CardRead, CardUpdate, CardView, CvvChange, Metadata,
 };
@@ -16,8 +16,8 @@ use crate::fields::Fields;
 use crate::json::Text;
 use crate::list;
 use crate::object::card::{
-    CARD_HOLDER_NAME, CARD_NUMBER, CREATE, CVV, Card, EXPIRY_MONTH, EXPIRY_YEAR, METADATA, ORGANISATION,
-    UPDATE,
+    CARD_HOLDER_NAME, CARD_NUMBER, CREATE, CVV, Card, EXPIRY_MONTH, EXPIRY_YEAR, KIND, METADATA,
+    ORGANISATION, UPDATE,
 };
 use crate::routes::document::owner;
 
@@ -113,6 +113,7 @@ fn create_parse(
 ) -> Result<NewCardRequest, Refusal> {
     let (pan, brand) = pan_parse(fields, &mut faults);
     let cvv = cvv_parse(fields, brand, &mut faults);
+    let kind = fields.of(&KIND).and_then(CardKind::parse).unwrap_or(CardKind::Card);
     let holder = holder_parse(fields, &mut faults);
     let organisation = owner(fields, own, &mut faults);
     let (month, year) = expiry_parse(fields, judged, &mut faults);
@@ -120,7 +121,7 @@ fn create_parse(
     match (pan, expiry, organisation) {
         (Some(pan), Some(expiry), Some(organisation)) if faults.is_empty() => Ok(NewCardRequest {
             organisation,
-            card: NewCard { pan, expiry, cvv, holder },
+            card: NewCard { pan, kind, expiry, cvv, holder },
             metadata: fields.of(&METADATA).unwrap_or_default(),
         }),
         (..) => Err(faults.into()),

@@ -2,7 +2,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use const_format::formatcp;
-use panvault_card::{holds_card_number, id_holds_card_number};
+use panvault_card::{Cryptogram, holds_card_number, id_holds_card_number};
 use panvault_model::{AccountId, Amount, CardId, RecurringType, ShopperInteraction, TransactionId};
 use panvault_vault::{
     Done, Idempotency, NewTransaction, Operation, Permit, TransactionCapture, TransactionCreate,
@@ -24,7 +24,12 @@ use crate::object::transaction::{self as field, FLAT, HistoryStep, NOT_WITH_ZERO
 pub(crate) async fn create(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
     let (permit, faults) = asked.permit_and_faults::<TransactionCreate>()?;
     let (new, idempotency) = parsed(asked.take_body(), &field::CREATE, faults, |fields, faults| {
-        Ok((create_parse(fields, faults)?, asked.idempotency(app.vault(), &permit, fields)))
+        let (mut new, cryptogram) = create_parse(fields, faults)?;
+        // The plaintext ends here.
+        if let Some(cryptogram) = cryptogram {
+            new.cryptogram = app.vault().cryptogram_seal(&permit, new.account, new.card, cryptogram)?;
+        }
+        Ok((new, asked.idempotency(app.vault(), &permit, fields)))
     })?;
     let vault = app.vault().clone();
     let done = to_the_end(async move { vault.transaction_create(&permit, new, idempotency).await }).await?;
@@ -125,7 +130,11 @@ pub(crate) async fn count(app: Arc<App>, mut asked: Asked) -> Result<Answer, Ref
     Ok(Answer::count(Total::of(&page)))
 }
 
-fn create_parse(fields: &Fields<'_>, mut faults: Faults) -> Result<NewTransaction, Refusal> {
+/// What is to be done, and a cryptogram that is still to be sealed into it.
+fn create_parse(
+    fields: &Fields<'_>,
+    mut faults: Faults,
+) -> Result<(NewTransaction, Option<Cryptogram>), Refusal> {
     let text = |field: &Field<str>| fields.of(field).map(str::to_owned);
     let amount =
         fields.of(&field::AMOUNT).and_then(|amount| u32::try_from(amount).ok()).and_then(Amount::new);
@@ -141,6 +150,7 @@ fn create_parse(fields: &Fields<'_>, mut faults: Faults) -> Result<NewTransactio
             faults.malformed(format!("body.{name}"), "cannot go with amount 0");
         }
     }
+    let cryptogram = cryptogram_parse(fields, &mut faults);
     let mut extras = Vec::new();
     for object in OBJECTS {
         let members = fields.of(object).unwrap_or_default().into_iter();
@@ -150,27 +160,38 @@ fn create_parse(fields: &Fields<'_>, mut faults: Faults) -> Result<NewTransactio
         extras.extend(text(field).map(|text| (field.name.to_owned(), text)));
     }
     match (fields.of(&field::ACCOUNT), amount, fields.of(&field::CARD)) {
-        (Some(account), Some(amount), Some(card)) if faults.is_empty() => Ok(NewTransaction {
-            account: AccountId(account),
-            amount,
-            card: CardId(card),
-            capture_now: fields.of(&field::CAPTURE_NOW).unwrap_or(true),
-            customer_ip: customer_ip.unwrap_or_default(),
-            dynamic_descriptor: text(&field::DYNAMIC_DESCRIPTOR).unwrap_or_default(),
-            merchant_reference: text(&field::MERCHANT_REFERENCE).unwrap_or_default(),
-            user_agent: fields.masked(&field::USER_AGENT, USER_AGENT_BYTES_MAX),
-            customer,
-            webhook_transaction_update,
-            recurring_type: fields.of(&field::RECURRING_TYPE).and_then(RecurringType::parse),
-            installments: fields
-                .of(&field::INSTALLMENTS)
-                .and_then(|count| u8::try_from(count).ok())
-                .unwrap_or(0),
-            shopper_interaction: fields.of(&field::SHOPPER_INTERACTION).and_then(ShopperInteraction::parse),
-            extras,
-        }),
+        (Some(account), Some(amount), Some(card)) if faults.is_empty() => Ok((
+            NewTransaction {
+                account: AccountId(account),
+                amount,
+                card: CardId(card),
+                capture_now: fields.of(&field::CAPTURE_NOW).unwrap_or(true),
+                customer_ip: customer_ip.unwrap_or_default(),
+                dynamic_descriptor: text(&field::DYNAMIC_DESCRIPTOR).unwrap_or_default(),
+                merchant_reference: text(&field::MERCHANT_REFERENCE).unwrap_or_default(),
+                user_agent: fields.masked(&field::USER_AGENT, USER_AGENT_BYTES_MAX),
+                customer,
+                webhook_transaction_update,
+                recurring_type: fields.of(&field::RECURRING_TYPE).and_then(RecurringType::parse),
+                installments: fields
+                    .of(&field::INSTALLMENTS)
+                    .and_then(|count| u8::try_from(count).ok())
+                    .unwrap_or(0),
+                shopper_interaction: fields
+                    .of(&field::SHOPPER_INTERACTION)
+                    .and_then(ShopperInteraction::parse),
+                cryptogram: None,
+                extras,
+            },
+            cryptogram,
+        )),
         (..) => Err(faults.into()),
     }
+}
+
+fn cryptogram_parse(fields: &Fields<'_>, faults: &mut Faults) -> Option<Cryptogram> {
+    let text = fields.secret(&field::CRYPTOGRAM)?.expose_text();
+    faults.field(&field::CRYPTOGRAM, Cryptogram::parse(text))
 }
 
 /// The text of an IP address. Of one whose groups read as a card number, only the first two are kept: enough to say whose network it is.

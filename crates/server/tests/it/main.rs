@@ -25,6 +25,7 @@ mod limits;
 mod lists;
 mod logs;
 mod long_answers;
+mod network_tokens;
 mod nodes;
 mod page;
 mod processors;

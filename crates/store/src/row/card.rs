@@ -2,7 +2,7 @@
 //!
 //! | bytes | what |
 //! | --- | --- |
-//! | 1 | format, 5 |
+//! | 1 | format, 6 |
 //! | 12 | id; absent where the row is kept under it |
 //! | 1 | flags, below |
 //! | 12 | organisation |
@@ -29,12 +29,12 @@
 //! | 16 | keyed tag over all that the sealed part is bound to, version and time of its last change, and the sealed part; zeroes in an idempotency record |
 //! | the rest | sealed part; empty in an idempotency record |
 //!
-//! How `text?` and `pairs` are written is said in `codec.rs`. A row has one spelling: a flag that is not set where it could be is refused.
+//! Flag 128: it is a network token. How `text?` and `pairs` are written is said in `codec.rs`. A row has one spelling: a flag that is not set where it could be is refused.
 
 use std::sync::Arc;
 
 use panvault_model::{
-    Bin, Brand, CardId, CardType, Country, Currency, Expiry, Fingerprint, IssuerFacts, LastFour,
+    Bin, Brand, CardId, CardKind, CardType, Country, Currency, Expiry, Fingerprint, IssuerFacts, LastFour,
     OrganisationId, Sealed, Tag, Timestamp,
 };
 
@@ -50,6 +50,8 @@ pub struct CardRow {
     pub organisation: OrganisationId,
     /// Counts the changes of this row, from 1.
     pub version: u32,
+    /// What its number is.
+    pub kind: CardKind,
     /// Scheme; `None` when the number is of none that is known.
     pub brand: Option<Brand>,
     /// First six digits, where they may be shown.
@@ -87,13 +89,15 @@ const FIRST_KEY: u8 = 8;
 const UNCHANGED: u8 = 16;
 const FIRST_TAG_KEY: u8 = 32;
 const SEALED_LAST: u8 = 64;
+const NETWORK_TOKEN: u8 = 128;
 
 impl CardRow {
-    const FORMAT: u8 = 5;
+    const FORMAT: u8 = 6;
 
     /// Appends the clear fields that are bound to the sealed part, beside id, organisation and its version then.
     pub fn encode_clear(&self, out: &mut Vec<u8>) {
         let mut writer = Writer::new(out);
+        writer.u8(self.kind.code());
         self.encode_digits(&mut writer);
         encode_facts(&self.facts, &mut writer);
         writer.u32(self.facts.table_version);
@@ -175,7 +179,7 @@ impl CardRow {
         writer.u8(self.expiry.month());
     }
 
-    /// What is left out of the row with this tag.
+    /// What is left out of the row with this tag, and what it is.
     fn flags(&self, tag: &Tag) -> u8 {
         let unknown = IssuerFacts { table_version: self.facts.table_version, ..IssuerFacts::default() };
         let flags = [
@@ -185,6 +189,7 @@ impl CardRow {
             (FIRST_KEY, self.fingerprint_key == 1),
             (UNCHANGED, self.updated_at == self.created_at),
             (FIRST_TAG_KEY, tag.key == 1),
+            (NETWORK_TOKEN, self.kind == CardKind::NetworkToken),
             (SEALED_LAST, (self.sealed_version, self.sealed_at) == (self.version, self.updated_at)),
         ];
         flags.iter().filter(|(_, is)| *is).fold(0, |flags, (flag, _)| flags | flag)
@@ -206,6 +211,7 @@ impl CardRow {
     fn decode_rest(id: CardId, mut reader: Reader<'_>) -> Result<Self, RowFault> {
         let flags = reader.u8()?;
         let has = |flag| flags & flag == 0;
+        let kind = if flags & NETWORK_TOKEN == 0 { CardKind::Card } else { CardKind::NetworkToken };
         let organisation = OrganisationId::from_bytes(reader.fixed()?);
         let version = if has(FIRST_VERSION) { reader.u32()? } else { 1 };
         let brand = reader.code_option(Brand::from_code)?;
@@ -229,6 +235,7 @@ impl CardRow {
             id,
             organisation,
             version,
+            kind,
             brand,
             bin,
             last_four,

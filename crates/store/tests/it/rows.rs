@@ -4,10 +4,10 @@ use core::num::NonZeroU32;
 use std::sync::Arc;
 
 use panvault_model::{
-    AccountId, ActionState, Amount, ApiKeyId, Bin, Brand, CardId, CardType, Country, Currency, CustomerId,
-    CvvResult, EmailDigest, Expiry, Fingerprint, Id, IssuerFacts, LastFour, NodeId, OrganisationId,
-    ProcessorId, RecurringType, RefundId, RefundStatus, RequestId, Role, Sealed, ShopperInteraction, Tag,
-    Timestamp, TransactionAction, TransactionId, TransactionStatus,
+    AccountId, ActionState, Amount, ApiKeyId, Bin, Brand, CardId, CardKind, CardType, Country, Currency,
+    CustomerId, CvvResult, EmailDigest, Expiry, Fingerprint, Id, IssuerFacts, LastFour, NodeId,
+    OrganisationId, ProcessorId, RecurringType, RefundId, RefundStatus, RequestId, Role, Sealed,
+    ShopperInteraction, Tag, Timestamp, TransactionAction, TransactionId, TransactionStatus,
 };
 use panvault_store::{
     AccountRow, Action, ApiKeyRow, ApiKeyUseRow, AuditNote, CardRow, Counted, CustomerRow, DocumentKind,
@@ -33,6 +33,7 @@ pub(crate) fn card() -> CardRow {
         id: CardId(id(0x11)),
         organisation: OrganisationId(id(0x22)),
         version: 3,
+        kind: CardKind::Card,
         brand: Some(Brand::Visa),
         bin: Bin::from_digits(*b"411111"),
         last_four: LastFour::from_digits(*b"1234").unwrap(),
@@ -99,6 +100,11 @@ pub(crate) fn card_plain() -> CardRow {
         tag: Tag { key: 1, bytes: [0x45; 16] },
         ..card()
     }
+}
+
+/// The same, whose number is a network token.
+pub(crate) fn card_network_token() -> CardRow {
+    CardRow { kind: CardKind::NetworkToken, ..card_plain() }
 }
 
 pub(crate) fn transaction() -> TransactionRow {

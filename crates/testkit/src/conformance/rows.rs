@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use panvault_model::{
-    AccountId, ActionState, Amount, ApiKeyId, Bin, Brand, CardId, CardType, Country, Currency, CustomerId,
-    CvvResult, DeliveryId, DeliveryStatus, EmailDigest, Expiry, Fingerprint, Id, IssuerFacts, LastFour,
-    NodeId, OrganisationId, ProcessorId, RecurringType, RefundId, RefundStatus, Sealed, ShopperInteraction,
-    Tag, Timestamp, TransactionAction, TransactionId, TransactionStatus, VaultId, WebhookObject,
+    AccountId, ActionState, Amount, ApiKeyId, Bin, Brand, CardId, CardKind, CardType, Country, Currency,
+    CustomerId, CvvResult, DeliveryId, DeliveryStatus, EmailDigest, Expiry, Fingerprint, Id, IssuerFacts,
+    LastFour, NodeId, OrganisationId, ProcessorId, RecurringType, RefundId, RefundStatus, Sealed,
+    ShopperInteraction, Tag, Timestamp, TransactionAction, TransactionId, TransactionStatus, VaultId,
+    WebhookObject,
 };
 use panvault_store::{
     ApiKeyUseRow, CardCvvRow, CardRow, Chain, CustomerRow, CvvOwner, CvvSource, DeliveryRow, DocumentKind,
@@ -106,6 +107,7 @@ pub fn card(n: u64) -> CardRow {
         id: CardId(id(n)),
         organisation: organisation(1),
         version: 1,
+        kind: CardKind::Card,
         brand: Some(Brand::Visa),
         bin: Bin::from_digits(*b"411111"),
         last_four: LastFour::from_digits([b'0' + low % 10, b'1', b'2', b'3']).unwrap(),

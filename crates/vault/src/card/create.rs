@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
 use panvault_card::{CardBlock, NewCard};
-use panvault_model::{CardId, OrganisationId, Sealed, Tag};
+use panvault_model::{CardId, CardKind, OrganisationId, Sealed, Tag};
 use panvault_store::{Action, CardRow, Commit, CvvOwner, Expect, Outcome, RowKey};
 
-use crate::card::{CardView, Metadata};
+use crate::card::{CardView, Metadata, NO_CVV};
 use crate::cvv::{self, CvvSeen, SealedCvv};
 use crate::env::Env;
 use crate::error::{Named, VaultError};
@@ -114,15 +114,24 @@ fn card_create_plan(
     env: &Env<'_>,
     guards: &Guards,
 ) -> Result<Planned, VaultError> {
-    let NewCard { pan, expiry, cvv, holder } = card;
+    let NewCard { pan, kind, expiry, cvv, holder } = card;
     let organisation = permit.within(organisation, Named::Field("organisation"))?;
-    let (fingerprint, fingerprint_key) = env.keys.fingerprint(organisation, pan.expose_digits())?;
+    let (fingerprint, fingerprint_key) = env.keys.fingerprint(organisation, kind, pan.expose_digits())?;
     if !permit.is_operator() {
         let clear = (pan.brand(), pan.bin(), pan.last_four());
         let seen = permit.is_whole().then_some(fingerprint);
         guards.created(organisation, clear, seen, permit.now())?;
     }
     let expiry = expiry.in_future(env.now.wall).map_err(|fault| VaultError::field("expiry_year", fault))?;
+    if kind == CardKind::NetworkToken && !permit.is_whole() {
+        return Err(VaultError::field(
+            "kind",
+            "cannot come from a browser: a network token is the merchant's own",
+        ));
+    }
+    if kind == CardKind::NetworkToken && cvv.is_some() {
+        return Err(VaultError::field("cvv", NO_CVV));
+    }
     permit.within_enabled(organisation, Named::Field("organisation"))?;
     pairs_storable(&metadata)?;
     let id = CardId::make(env.now.wall, env.make_id_bytes()?);
@@ -130,6 +139,7 @@ fn card_create_plan(
         id,
         organisation,
         version: 1,
+        kind,
         brand: pan.brand(),
         bin: pan.bin(),
         last_four: pan.last_four(),

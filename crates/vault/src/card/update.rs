@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
 use panvault_card::{CardBlock, Cvv, Holder};
-use panvault_model::{CardId, Expiry, OrganisationId, Sealed, Timestamp};
+use panvault_model::{CardId, CardKind, Expiry, OrganisationId, Sealed, Timestamp};
 use panvault_store::{Action, AuditNote, CardRow, Commit, CvvOwner, Effect, Expect, Outcome, RowKey};
 
-use crate::card::{CardView, Metadata};
+use crate::card::{CardView, Metadata, NO_CVV};
 use crate::cvv::{self, CvvSeen, CvvStep, SealedCvv};
 use crate::env::Env;
 use crate::error::{FieldFault, Named, VaultError};
@@ -223,10 +223,12 @@ fn card_update_plan(
     env: &Env<'_>,
 ) -> Result<Option<Arc<CardRow>>, VaultError> {
     let mut faults = Vec::new();
-    if let PlannedCvv::Put { digits, .. } = cvv
-        && !panvault_card::cvv_digits(stored.brand).contains(digits)
-    {
-        faults.push(FieldFault::new("cvv", "has the wrong length for this card's brand"));
+    if let PlannedCvv::Put { digits, .. } = cvv {
+        if stored.kind == CardKind::NetworkToken {
+            faults.push(FieldFault::new("cvv", NO_CVV));
+        } else if !panvault_card::cvv_digits(stored.brand).contains(digits) {
+            faults.push(FieldFault::new("cvv", "has the wrong length for this card's brand"));
+        }
     }
     let expiry = change.expiry(stored.expiry);
     if (change.expiry_month.is_some() || change.expiry_year.is_some())

@@ -216,8 +216,9 @@ impl Vault {
             ..before.clone()
         };
         row.tag = seal::transaction_tag(self.keys(), &row);
-        let (row, asked, threed, first_of_series) = (Arc::new(row), *permit.asked(), None, None);
-        Ok(Prepared { row, connection, asked, snapshot, idempotency, threed, first_of_series })
+        let (row, asked) = (Arc::new(row), *permit.asked());
+        let (threed, token, first_of_series) = (None, None, None);
+        Ok(Prepared { row, connection, asked, snapshot, idempotency, threed, token, first_of_series })
     }
 
     async fn transaction_act_begin(

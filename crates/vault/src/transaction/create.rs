@@ -23,6 +23,7 @@ use crate::permit::{Permit, TransactionCreate};
 use crate::seal;
 use crate::text::{pairs_storable, texts_storable};
 use crate::transaction::claim::{Claimed, ClaimedCvv, Claiming};
+use crate::transaction::cryptogram::{SealedCryptogram, TokenPayment};
 use crate::transaction::outbound::outbound_open;
 use crate::transaction::settle::{Patience, SettleBase, may_pass};
 use crate::transaction::threed::threed_secure;
@@ -46,6 +47,8 @@ pub struct NewTransaction {
     /// 0 when it was not sent.
     pub installments: u8,
     pub shopper_interaction: Option<ShopperInteraction>,
+    /// Of a network token.
+    pub cryptogram: Option<SealedCryptogram>,
     /// Further members, with flattened names such as `shipping_information.city`.
     pub extras: Vec<(String, String)>,
 }
@@ -75,6 +78,8 @@ pub(super) struct Prepared {
     pub(super) idempotency: Option<Idempotency>,
     /// What a 3-D Secure has shown; of an authorisation.
     pub(super) threed: Option<ThreeDSecure>,
+    /// What goes with a network token, to one processor, once; of an authorisation.
+    pub(super) token: Option<TokenPayment>,
     /// What the card's network called the first of the series; of a later authorisation.
     pub(super) first_of_series: Option<String>,
 }
@@ -154,7 +159,8 @@ impl Vault {
                 Ok((row, Outcome::Done { .. })) => {
                     let claim = cvv.as_ref().map(|cvv| &cvv.claim);
                     attempt.begin();
-                    let sent = self.transaction_send(&prepared, &row, &card, claim, &in_hand).await;
+                    let token = prepared.token.take();
+                    let sent = self.transaction_send(&prepared, &row, &card, claim, token, &in_hand).await;
                     let settled = self.transaction_settle(&prepared, &row, sent, cvv, in_hand).await;
                     attempt.end(&settled, self.now());
                     return Ok(Done::new(settled));
@@ -209,13 +215,14 @@ impl Vault {
     fn transaction_plan(
         &self,
         permit: &Permit<TransactionCreate>,
-        new: NewTransaction,
+        mut new: NewTransaction,
         card: &CardRow,
         customer: Option<&CustomerRow>,
         idempotency: Option<Idempotency>,
     ) -> Result<Prepared, VaultError> {
         new.storable()?;
         let threed = threed_secure(&new.extras)?;
+        let token = TokenPayment::take(&mut new, card)?;
         if let Some(fault) =
             new.webhook_transaction_update.as_deref().and_then(|url| self.deliveries().refuses(url))
         {
@@ -264,6 +271,9 @@ impl Vault {
             .and_then(|row| self.processor(&snapshot, row.id))
             .ok_or(VaultError::WrongState { reason: "the account has no processor for cards" })?;
         if !connection.can_do(TransactionAction::Authorise, new.amount) {
+            return Err(VaultError::NotSupported);
+        }
+        if token.is_some() && !connection.takes_network_token(new.amount, card.brand) {
             return Err(VaultError::NotSupported);
         }
         if connection.is_to_be_blocked(&new.merchant_reference) {
@@ -317,7 +327,7 @@ impl Vault {
         };
         let connection = Arc::clone(connection);
         let (row, asked, first_of_series) = (Arc::new(row), *permit.asked(), None);
-        Ok(Prepared { row, connection, asked, snapshot, idempotency, threed, first_of_series })
+        Ok(Prepared { row, connection, asked, snapshot, idempotency, threed, token, first_of_series })
     }
 
     /// What the network called the newest payment with the card that began a series, where this is a later one of a series.
@@ -390,6 +400,7 @@ impl Vault {
         row: &TransactionRow,
         card: &CardRow,
         claim: Option<&CvvClaim>,
+        token: Option<TokenPayment>,
         in_hand: &InHand,
     ) -> Sent {
         // The processor asks too, before its first byte; here nothing is opened yet.
@@ -410,7 +421,7 @@ impl Vault {
             network_transaction_id: prepared.first_of_series.clone(),
         };
         let env = self.env(&prepared.snapshot, self.now());
-        let outbound = match outbound_open(card, claim, order, &env) {
+        let outbound = match outbound_open(card, claim, token, row.organisation, order, &env) {
             Ok(outbound) => outbound,
             Err(error) => {
                 tracing::error!(request.id = prepared.asked.origin.request.map(tracing::field::display), transaction.id = %row.id, error = %with_causes(&error), advice = "run panvault doctor", "transaction.open_failed");

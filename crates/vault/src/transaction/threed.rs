@@ -8,6 +8,7 @@ const ECI: &str = "threed_authentication.eci_flag";
 const CAVV: &str = "threed_authentication.cavv";
 const DS_TRANSACTION_ID: &str = "threed_authentication.ds_transaction_id";
 const VERSION: &str = "threed_authentication.threeds_version";
+const STATUS: &str = "threed_authentication.pares_status";
 
 /// Digits of base64 that 20 bytes are, without what they are filled up with.
 const CAVV_DIGITS: usize = 27;
@@ -37,11 +38,12 @@ pub(super) fn threed_secure(extras: &[(String, String)]) -> Result<Option<ThreeD
         cavv: cavv.map(|cavv| format!("{}=", cavv.trim_end_matches('='))),
         ds_transaction_id: ds_transaction_id.map(str::to_owned),
         version: version.map(str::to_owned),
+        status: member(STATUS).filter(|status| is_status(status)).map(str::to_owned),
     };
     Ok(eci.map(result))
 }
 
-fn is_eci(text: &str) -> bool {
+pub(super) fn is_eci(text: &str) -> bool {
     text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
@@ -50,6 +52,11 @@ fn is_cavv(text: &str) -> bool {
     let digits = text.strip_suffix('=').unwrap_or(text);
     let is_digit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
     digits.len() == CAVV_DIGITS && digits.bytes().all(is_digit)
+}
+
+/// What EMV 3-D Secure has as `transStatus`. Anything else is kept with the transaction, and no processor is told it.
+fn is_status(text: &str) -> bool {
+    matches!(text, "Y" | "A" | "N" | "U" | "C" | "D" | "R" | "I")
 }
 
 fn is_uuid(text: &str) -> bool {
@@ -92,6 +99,11 @@ mod tests {
         assert_eq!(whole.ds_transaction_id.as_deref(), Some(AUTHENTICATED[2].1));
         let bare = read(&[(ECI, "02"), (CAVV, "AAABBWcSNIdjeUZThmNHAAAAAAA")]).unwrap().unwrap();
         assert_eq!(bare.cavv, whole.cavv, "the end is put back");
+        assert_eq!((whole.status, bare.status), (None, None), "nothing is said of it that was not sent");
+        for (sent, passed) in [("Y", Some("Y")), ("A", Some("A")), ("y", None), ("yes", None)] {
+            let read = read(&[(ECI, "06"), (STATUS, sent)]).unwrap().unwrap();
+            assert_eq!(read.status.as_deref(), passed, "{sent}");
+        }
         assert_eq!(read(&[]), Ok(None));
         assert_eq!(read(&[("threed_authentication.enrolled", "N")]), Ok(None), "nothing to pass on");
     }

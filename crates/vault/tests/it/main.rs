@@ -20,6 +20,7 @@ mod idempotency;
 mod intruder;
 mod issuer_digits;
 mod model;
+mod network_token;
 mod node;
 mod organisation;
 mod processors;

@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-use panvault_model::{Amount, Currency, Timestamp, TransactionId};
+use panvault_model::{Amount, Brand, CardKind, Currency, Timestamp, TransactionId};
 use panvault_processor::{
     Act, Clearance, Configuration, ConfigurationFault, Connect, Connector, FollowUp, HttpConfiguration,
     Misfit, Notice, Notification, NotificationFault, NotificationScheme, Order, Processor, Secrets, Sent,
@@ -32,12 +32,18 @@ struct Line {
     answers: Mutex<VecDeque<Sent>>,
     /// What was said of acts that bear a card.
     orders: Mutex<Vec<Order>>,
+    /// What came with network tokens: each time a cryptogram and its ECI.
+    tokens: Mutex<Vec<Token>>,
+    takes_no_tokens: AtomicBool,
     /// What was said of acts that follow a first.
     follow_ups: Mutex<Vec<FollowUp>>,
     can_be_asked: AtomicBool,
     /// What the next notifications say.
     notices: Mutex<VecDeque<Vec<Notice>>>,
 }
+
+/// What came with a network token.
+pub(crate) type Token = (Option<String>, Option<String>);
 
 /// A type with secrets, which answers as the dummy does, or as it is told.
 pub(crate) const SCRIPTED: &str = "card_scripted";
@@ -90,6 +96,15 @@ impl TestProcessors {
     /// What was said of the last act that bore a card.
     pub(crate) fn last_order(&self) -> Order {
         self.line.orders.lock().unwrap().last().unwrap().clone()
+    }
+
+    /// What came with network tokens, in its order.
+    pub(crate) fn tokens(&self) -> Vec<Token> {
+        self.line.tokens.lock().unwrap().clone()
+    }
+
+    pub(crate) fn takes_no_tokens(&self, none: bool) {
+        self.line.takes_no_tokens.store(none, Ordering::Relaxed);
     }
 
     /// What named the last act that bore no card.
@@ -164,6 +179,11 @@ impl Processor for Connection {
         }
         if let Act::Authorise(outbound) = &act {
             self.line.orders.lock().unwrap().push(outbound.order().clone());
+            if outbound.kind() == CardKind::NetworkToken {
+                let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+                let eci = outbound.cryptogram_eci().map(str::to_owned);
+                self.line.tokens.lock().unwrap().push((outbound.expose_cryptogram().map(text), eci));
+            }
         }
         let answer = self.line.answers.lock().unwrap().pop_front();
         if let Act::Ask(_) = act {
@@ -211,6 +231,10 @@ impl Processor for Connection {
         } else {
             (notice.amount != Some(amount.minor_units().into())).then_some(Misfit::Amount)
         }
+    }
+
+    fn takes_network_token(&self, amount: Amount, brand: Option<Brand>) -> bool {
+        !self.line.takes_no_tokens.load(Ordering::Relaxed) && self.dummy.takes_network_token(amount, brand)
     }
 
     fn is_settled_here(&self) -> bool {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use panvault_model::{CardId, Expiry, OrganisationId, Sealed, Tag};
+use panvault_model::{CardId, CardKind, Expiry, OrganisationId, Sealed, Tag};
 use panvault_store::{CardRow, DocumentRow, IdempotencyRow, RefundRow, Store, TransactionRow};
 use panvault_vault::{
     CardChange, CardCreate, CardUpdate, Metadata, Permit, TransactionCreate, TransactionRead, VaultError,
@@ -105,6 +105,7 @@ async fn every_field_of_a_card_is_bound() {
         id,
         organisation,
         version,
+        kind: _,
         brand,
         bin,
         last_four,
@@ -126,6 +127,7 @@ async fn every_field_of_a_card_is_bound() {
         CardRow { id, ..row.clone() },
         CardRow { organisation: OrganisationId::from_bytes([1; 12]), ..row.clone() },
         CardRow { version: 2, ..row.clone() },
+        CardRow { kind: CardKind::NetworkToken, ..row.clone() },
         CardRow { brand, ..row.clone() },
         CardRow { brand: None, ..row.clone() },
         CardRow { bin, ..row.clone() },

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 use panvault_card::{CardBlock, Cvv, NewCard, Pan, TestBinTable};
 use panvault_keys::limits::ID_RANDOM_BYTES;
 use panvault_keys::{Entropy, KeyRing, KeysError, Kind, OrganisationKey, Place, VaultKeys};
-use panvault_model::{AccountId, Amount, CardId, Currency, Expiry, NodeId, OrganisationId, Role, VaultId};
+use panvault_model::{
+    AccountId, Amount, CardId, CardKind, Currency, Expiry, NodeId, OrganisationId, Role, VaultId,
+};
 use panvault_store::{CardRow, CvvStore, DocumentKind, Store};
 use panvault_testkit::{SeededEntropy, SharedCvvs, TestClock, operator, vault_keys};
 use panvault_vault::{
@@ -400,7 +402,7 @@ pub(crate) async fn opened(store: &Intruder, row: &CardRow) -> (String, Option<S
 pub(crate) fn new_card(number: &str, cvv: Option<&str>) -> NewCard {
     let pan = Pan::parse(number).unwrap();
     let cvv = cvv.map(|cvv| Cvv::parse(cvv, pan.brand()).unwrap());
-    NewCard { pan, expiry: Expiry::new(2030, 12).unwrap(), cvv, holder: None }
+    NewCard { pan, kind: CardKind::Card, expiry: Expiry::new(2030, 12).unwrap(), cvv, holder: None }
 }
 
 /// Changes nothing.
@@ -427,6 +429,7 @@ pub(crate) fn new_transaction(account: AccountId, card: CardId, amount: u32) -> 
         recurring_type: None,
         installments: 0,
         shopper_interaction: None,
+        cryptogram: None,
         extras: Vec::new(),
     }
 }

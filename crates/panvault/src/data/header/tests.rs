@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use panvault_card::{Cvv, NewCard, Pan};
 use panvault_keys::{KeyFile, Slot, SystemEntropy};
-use panvault_model::{Amount, CardId, Currency, Expiry, Role, TransactionId};
+use panvault_model::{Amount, CardId, CardKind, Currency, Expiry, Role, TransactionId};
 use panvault_testkit::{canary_cards, root_key, vault_header};
 use panvault_vault::{
     Given, Metadata, Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, NewTransaction, Origin,
@@ -140,7 +140,7 @@ fn new_card() -> NewCard {
     let number = canary_cards(1, 1).remove(0).number;
     let pan = Pan::parse(&number).unwrap();
     let cvv = Cvv::parse("111", None).ok();
-    NewCard { pan, expiry: Expiry::new(2040, 12).unwrap(), cvv, holder: None }
+    NewCard { pan, kind: CardKind::Card, expiry: Expiry::new(2040, 12).unwrap(), cvv, holder: None }
 }
 
 impl Filled {
@@ -277,6 +277,7 @@ async fn fill(open: &OpenVault) -> (CardId, TransactionId, String) {
         recurring_type: None,
         installments: 0,
         shopper_interaction: None,
+        cryptogram: None,
         extras: Vec::new(),
     };
     let paid = vault.transaction_create(&caller.permit().unwrap(), transaction, None).await.unwrap().value;

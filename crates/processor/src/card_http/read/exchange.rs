@@ -1,6 +1,6 @@
 //! Acts and questions: what is sent.
 
-use panvault_model::TransactionAction;
+use panvault_model::{Brand, TransactionAction};
 use toml::de::DeValue;
 
 use super::Known;
@@ -8,7 +8,7 @@ use super::answers;
 use super::members::{Located, Members, Reader};
 use crate::card_http::act::ActName;
 use crate::card_http::body::{Format, Node};
-use crate::card_http::description::{Ask, Exchange};
+use crate::card_http::description::{Ask, Exchange, TokenBody};
 use crate::card_http::limits::BODY_DEPTH_MAX;
 use crate::card_http::placeholder::{Field, Place};
 use crate::card_http::template::{Piece, Template};
@@ -75,12 +75,21 @@ pub(super) fn acts(members: &mut Members<'_>, reader: &mut Reader<'_>, known: &K
             found.takes_zero =
                 members.take("takes_zero").and_then(|value| reader.boolean(value)).unwrap_or(false);
         }
+        let token = if name.bears_card() { members.take("network_token") } else { None };
         let exchange = exchange(&mut members, reader, known, *name);
         members.end(reader);
-        if let Some(exchange) = exchange {
-            if name.bears_card() && !bears(&exchange, &Field::CardNumber) {
-                reader.fault(value.span().start, format!("{} sends no {{{{card.number}}}}", name.as_str()));
+        if let Some(mut exchange) = exchange {
+            let body = exchange.body.as_deref().unwrap_or_default();
+            let mut fault = |words: &str| {
+                reader.fault(value.span().start, format!("{} {words}", name.as_str()));
+            };
+            if name.bears_card() && !bears(body, &Field::CardNumber) {
+                fault("sends no {{card.number}}");
             }
+            if [Field::CardCryptogram, Field::CardCryptogramEci].iter().any(|field| bears(body, field)) {
+                fault("sends a cryptogram with cards that have none: it goes into network_token.body");
+            }
+            exchange.network_token = token.and_then(|value| token_body(value, body, reader, known, *name));
             found.acts.push((*name, exchange));
         }
     }
@@ -88,9 +97,42 @@ pub(super) fn acts(members: &mut Members<'_>, reader: &mut Reader<'_>, known: &K
     found
 }
 
-fn bears(exchange: &Exchange, field: &Field) -> bool {
+/// What is sent where the card is a network token: the same, but for the members of `body` here, each of which takes the place of the whole one of
+/// its name.
+fn token_body(
+    value: Located<'_>,
+    body: &[(String, Node)],
+    reader: &mut Reader<'_>,
+    known: &Known,
+    act: ActName,
+) -> Option<TokenBody> {
+    let mut members = reader.table(value)?;
+    let names: Vec<_> = Brand::ALL.iter().map(|brand| (brand.as_str(), *brand)).collect();
+    let brands = members.required("brands", reader).and_then(|value| {
+        let items = reader.list(value)?;
+        items.into_iter().map(|item| reader.choice(item, &names)).collect::<Option<Vec<_>>>()
+    });
+    let own = members.required("body", reader).and_then(|value| members_of(value, reader, known, act));
+    members.end(reader);
+    let (brands, own) = (brands?, own?);
+    let is_kept = |(name, _): &&(String, Node)| !own.iter().any(|(other, _)| other == name);
+    let mut whole: Vec<_> = body.iter().filter(is_kept).cloned().collect();
+    whole.extend(own);
+    for (field, is_there, words) in [
+        (Field::CardNumber, true, "sends no {{card.number}}"),
+        (Field::CardCryptogram, true, "sends no {{card.cryptogram}}"),
+        (Field::CardCvv, false, "sends {{card.cvv}}, which a network token has not"),
+    ] {
+        if bears(&whole, &field) != is_there {
+            reader.fault(value.span().start, format!("network_token {words}"));
+        }
+    }
+    Some(TokenBody { brands, body: whole })
+}
+
+fn bears(body: &[(String, Node)], field: &Field) -> bool {
     let mut templates = Vec::new();
-    exchange.body.iter().flatten().for_each(|(_, node)| node.templates(&mut templates));
+    body.iter().for_each(|(_, node)| node.templates(&mut templates));
     templates.iter().flat_map(|template| template.placeholders()).any(|one| one.field == *field)
 }
 
@@ -126,17 +168,7 @@ fn exchange(
     let headers = headers(members, reader, known, act);
     let format =
         members.take("format").and_then(|value| reader.choice(value, FORMATS)).unwrap_or(Format::Json);
-    let body = members.take("body").map(|value| {
-        let node = node(value, reader, known, act, 0);
-        match node {
-            Some(Node::Object(members)) => members,
-            Some(Node::Text(_) | Node::Literal(_) | Node::List(_)) => {
-                reader.must_be::<()>(value, "a table");
-                Vec::new()
-            }
-            None => Vec::new(),
-        }
-    });
+    let body = members.take("body").map(|value| members_of(value, reader, known, act).unwrap_or_default());
     let answers = members.required("answer", reader).and_then(|value| {
         let name = reader.text(value)?;
         let found = known.answers.get(&name).cloned();
@@ -149,7 +181,20 @@ fn exchange(
     if method == "GET" && body.is_some() {
         reader.fault(members.at(), "a GET has no body".to_owned());
     }
-    Some(Exchange { method, target, headers, format, body, answers: answers? })
+    Some(Exchange { method, target, headers, format, body, network_token: None, answers: answers? })
+}
+
+/// The members of a body.
+fn members_of(
+    value: Located<'_>,
+    reader: &mut Reader<'_>,
+    known: &Known,
+    act: ActName,
+) -> Option<Vec<(String, Node)>> {
+    match node(value, reader, known, act, 0)? {
+        Node::Object(members) => Some(members),
+        Node::Text(_) | Node::Literal(_) | Node::List(_) => reader.must_be(value, "a table"),
+    }
 }
 
 fn request_line(

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::fields::{required, text};
 use super::{Object, unknown};
-use crate::psp::{PspAnswer, is_card_number, is_digits, last_four};
+use crate::psp::{PspAnswer, is_card_number, is_cryptogram, is_digits, last_four};
 
 const METHOD: &[&str] = &[
     "type",
@@ -17,6 +17,21 @@ const METHOD: &[&str] = &[
     "brand",
     "networkPaymentReference",
     "storedPaymentMethodId",
+];
+
+const MPI_DATA: &[&str] = &[
+    "authenticationResponse",
+    "cavv",
+    "cavvAlgorithm",
+    "challengeCancel",
+    "directoryResponse",
+    "dsTransID",
+    "eci",
+    "riskScore",
+    "threeDSVersion",
+    "tokenAuthenticationVerificationValue",
+    "transStatusReason",
+    "xid",
 ];
 
 /// Numbers of <https://docs.adyen.com/development-resources/test-cards-and-credentials/test-card-numbers>: the security code of all is 737 (7373).
@@ -71,8 +86,18 @@ pub(super) fn read(body: &Object, now: Timestamp) -> Result<Card, PspAnswer> {
     if method.keys().any(|name| !METHOD.contains(&name.as_str())) {
         return Err(unknown("CheckoutPaymentMethod"));
     }
-    if text(method, "type")?.as_deref() != Some("scheme") {
-        return Err(required("14_006", "Unsupported payment method"));
+    let is_token = match text(method, "type")?.as_deref() {
+        Some("scheme") => false,
+        Some("networkToken") => true,
+        Some(_) | None => return Err(required("14_006", "Unsupported payment method")),
+    };
+    let is_later = text(body, "shopperInteraction")?.as_deref() == Some("ContAuth");
+    let has_cryptogram = authentication(body)?;
+    if is_token && !has_cryptogram && !is_later {
+        return Err(required("14_030", "tokenAuthenticationVerificationValue is missing"));
+    }
+    if (is_token && method.contains_key("cvc")) || (!is_token && has_cryptogram) {
+        return Err(unknown("CheckoutPaymentMethod"));
     }
     let number = text(method, "number")?.filter(|number| is_card_number(number));
     let number = number.ok_or_else(|| required("101", "Invalid card number"))?;
@@ -110,6 +135,30 @@ pub(super) fn read(body: &Object, now: Timestamp) -> Result<Card, PspAnswer> {
         cvc_result,
         holder: text(method, "holderName")?,
     })
+}
+
+/// What was authenticated elsewhere: fields that are known, of values that they have. Whether the cryptogram of a network token is among them.
+fn authentication(body: &Object) -> Result<bool, PspAnswer> {
+    let Some(data) = body.get("mpiData") else { return Ok(false) };
+    let data = data.as_object().ok_or_else(|| unknown("ThreeDSecureData"))?;
+    if data.keys().any(|name| !MPI_DATA.contains(&name.as_str())) {
+        return Err(unknown("ThreeDSecureData"));
+    }
+    let wrong = || required("14_031", "Invalid mpiData");
+    let one_of = |name: &str, known: &str| match text(data, name)? {
+        Some(text) if text.len() != 1 || !known.contains(text.as_str()) => Err(wrong()),
+        Some(_) | None => Ok(()),
+    };
+    one_of("directoryResponse", "ACDINRUY")?;
+    one_of("authenticationResponse", "YNUA")?;
+    if text(data, "eci")?.is_some_and(|eci| !is_digits(&eci, 2..=2)) {
+        return Err(wrong());
+    }
+    match text(data, "tokenAuthenticationVerificationValue")? {
+        Some(text) if !is_cryptogram(&text) => Err(wrong()),
+        Some(_) => Ok(true),
+        None => Ok(false),
+    }
 }
 
 pub(super) fn outcome(body: &Object, card: &Card) -> Result<Outcome, PspAnswer> {

@@ -171,6 +171,33 @@ fn what_is_not_documented_is_refused() {
 }
 
 #[test]
+fn a_network_token_comes_with_its_cryptogram() {
+    let client = Client::new();
+    let token = |mpi_data: Value, more: &[(&str, Value)]| {
+        let mut body = payment();
+        body["paymentMethod"]["type"] = json!("networkToken");
+        body["paymentMethod"].as_object_mut().unwrap().remove("cvc");
+        body["mpiData"] = mpi_data;
+        for (pointer, value) in more {
+            let (parent, name) = pointer.rsplit_once('/').unwrap();
+            body.pointer_mut(parent).unwrap()[name] = value.clone();
+        }
+        client.paid(&body).0
+    };
+    let cryptogram =
+        json!({ "tokenAuthenticationVerificationValue": "AgAAAAAAAIR8CQrXcIhbQAAAAAA=", "eci": "07" });
+    assert_eq!(token(cryptogram.clone(), &[]), 200);
+    assert_eq!(token(json!({}), &[("/shopperInteraction", json!("ContAuth"))]), 200, "the merchant's own");
+    assert_eq!(token(json!({}), &[]), 422);
+    assert_eq!(token(json!({ "tokenAuthenticationVerificationValue": "AgAA" }), &[]), 422);
+    assert_eq!(token(cryptogram.clone(), &[("/mpiData/eci", json!("7"))]), 422);
+    assert_eq!(token(cryptogram.clone(), &[("/mpiData/directoryResponse", json!("yes"))]), 422);
+    assert_eq!(token(cryptogram.clone(), &[("/mpiData/surprise", json!("Y"))]), 400);
+    assert_eq!(token(cryptogram.clone(), &[("/paymentMethod/cvc", json!("737"))]), 400);
+    assert_eq!(client.paid(&with("/mpiData", cryptogram)).0, 400, "with a card it has no place");
+}
+
+#[test]
 fn an_idempotency_key_repeats_its_answer_and_no_other_request() {
     let client = Client::new();
     let first = client.send("/v71/payments", Some("k1"), &payment());

@@ -4,7 +4,7 @@ use panvault_model::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Object, invalid, text};
-use crate::psp::{PspAnswer, is_card_number, is_digits, last_four};
+use crate::psp::{PspAnswer, is_card_number, is_cryptogram, is_digits, last_four};
 
 const SOURCE: &[&str] = &[
     "type",
@@ -15,6 +15,20 @@ const SOURCE: &[&str] = &[
     "cvv",
     "stored",
     "store_for_future_use",
+    "billing_address",
+    "phone",
+];
+
+const TOKEN_SOURCE: &[&str] = &[
+    "type",
+    "token",
+    "token_type",
+    "expiry_month",
+    "expiry_year",
+    "cryptogram",
+    "eci",
+    "name",
+    "stored",
     "billing_address",
     "phone",
 ];
@@ -44,13 +58,20 @@ impl Card {
     pub(super) fn read(body: &Object, now: Timestamp) -> Result<Self, PspAnswer> {
         let source = body.get("source").and_then(Value::as_object);
         let source = source.ok_or_else(|| invalid("source_required"))?;
-        if source.keys().any(|name| !SOURCE.contains(&name.as_str())) {
+        let kind = text(source, "type", 20)?;
+        let (known, number) = match kind.as_deref() {
+            Some("card") => (SOURCE, "number"),
+            Some("network_token") => (TOKEN_SOURCE, "token"),
+            Some(_) | None => return Err(invalid("source_type_invalid")),
+        };
+        if source.keys().any(|name| !known.contains(&name.as_str())) {
             return Err(invalid("request_body_unknown_field"));
         }
-        if text(source, "type", 20)?.as_deref() != Some("card") {
-            return Err(invalid("source_type_invalid"));
+        let is_token = number == "token";
+        let number = text(source, number, 19)?.ok_or_else(|| invalid("card_number_required"))?;
+        if is_token {
+            network_token(source, &number, body.get("merchant_initiated") == Some(&json!(true)))?;
         }
-        let number = text(source, "number", 19)?.ok_or_else(|| invalid("card_number_required"))?;
         if !is_card_number(&number) {
             return Err(invalid("card_number_invalid"));
         }
@@ -106,6 +127,29 @@ impl Card {
             shown["avs_check"] = json!("S");
         }
         shown
+    }
+}
+
+/// Who made the token, and the cryptogram without which only a merchant pays that began a series.
+fn network_token(source: &Object, number: &str, is_merchant_initiated: bool) -> Result<(), PspAnswer> {
+    let made_by = match number.as_bytes() {
+        [b'4', ..] => "vts",
+        [b'5' | b'2', ..] => "mdes",
+        _ => return Err(invalid("token_type_invalid")),
+    };
+    match text(source, "token_type", 20)?.as_deref() {
+        Some("applepay" | "googlepay") => {}
+        Some(kind) if kind == made_by => {}
+        Some(_) => return Err(invalid("token_type_invalid")),
+        None => return Err(invalid("token_type_required")),
+    }
+    if text(source, "eci", 2)?.is_some_and(|eci| !is_digits(&eci, 2..=2)) {
+        return Err(invalid("eci_invalid"));
+    }
+    match text(source, "cryptogram", 60)? {
+        Some(text) if !is_cryptogram(&text) => Err(invalid("cryptogram_invalid")),
+        None if !is_merchant_initiated => Err(invalid("cryptogram_required")),
+        Some(_) | None => Ok(()),
     }
 }
 

@@ -152,6 +152,50 @@ fn what_is_not_documented_is_refused() {
 }
 
 #[test]
+fn a_network_token_comes_with_its_cryptogram() {
+    let client = Client::new();
+    let token = |changes: &[(&str, Value)]| {
+        let mut body = payment();
+        body["source"] = json!({
+            "type": "network_token", "token": "4242424242424242", "token_type": "vts", "expiry_month": 12, "expiry_year": 2030,
+            "cryptogram": "AgAAAAAAAIR8CQrXcIhbQAAAAAA=", "eci": "07",
+        });
+        for (pointer, value) in changes {
+            let (parent, name) = pointer.rsplit_once('/').unwrap();
+            let object = body.pointer_mut(parent).unwrap().as_object_mut().unwrap();
+            if value.is_null() {
+                object.remove(name);
+            } else {
+                object.insert(name.to_owned(), value.clone());
+            }
+        }
+        let (status, answer) = client.paid(&body);
+        (status, answer["error_codes"][0].as_str().unwrap_or_default().to_owned())
+    };
+    let refused = |code: &str| (422, code.to_owned());
+    assert_eq!(token(&[]).0, 201);
+    let later = [
+        ("/source/cryptogram", json!(null)),
+        ("/merchant_initiated", json!(true)),
+        ("/payment_type", json!("Recurring")),
+    ];
+    assert_eq!(token(&later).0, 201, "the merchant's own");
+    assert_eq!(token(&later[..1]), refused("cryptogram_required"));
+    for (pointer, value, code) in [
+        ("/source/cryptogram", json!("AgAA"), "cryptogram_invalid"),
+        ("/source/token_type", json!("mdes"), "token_type_invalid"),
+        ("/source/token_type", json!(null), "token_type_required"),
+        ("/source/eci", json!("7"), "eci_invalid"),
+        ("/source/number", json!("4242424242424242"), "request_body_unknown_field"),
+        ("/source/cvv", json!("123"), "request_body_unknown_field"),
+        ("/source/token", json!(null), "card_number_required"),
+    ] {
+        assert_eq!(token(&[(pointer, value)]), refused(code), "{pointer}");
+    }
+    assert_eq!(client.paid(&with("/source/cryptogram", json!("AgAAAAAAAIR8CQrXcIhbQAAAAAA="))).0, 422);
+}
+
+#[test]
 fn an_idempotency_key_repeats_its_answer_and_no_other_request() {
     let client = Client::new();
     let send = |body: &Value| client.send("POST", "/payments", Some("k1"), Some(body));

@@ -4,7 +4,7 @@ use panvault_model::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Form, fault, invalid, required};
-use crate::psp::{PspAnswer, is_card_number, is_digits, last_four};
+use crate::psp::{PspAnswer, is_card_number, is_cryptogram, is_digits, last_four};
 
 /// What a card does.
 #[derive(Clone, Copy, PartialEq)]
@@ -56,7 +56,8 @@ impl Card {
             None => return Err(required("payment_method_data[type]")),
         }
         let needed = |name: &'static str| field(name).ok_or_else(|| required(name));
-        let number = needed("payment_method_data[card][number]")?;
+        let is_token = network_token(form)?;
+        let number = needed(if is_token { TOKEN_NUMBER } else { "payment_method_data[card][number]" })?;
         if !is_card_number(number) {
             return Err(refused("incorrect_number", "Your card number is incorrect."));
         }
@@ -168,6 +169,43 @@ impl Card {
             "network_transaction_id": format!("{:015}", of.bytes().fold(7_u64, |sum, byte| sum * 31 % 999_999_999_999_989 + u64::from(byte))),
             "three_d_secure": self.is_authenticated.then(|| json!({ "result": "authenticated" })),
         })
+    }
+}
+
+const TOKEN_NUMBER: &str = "payment_method_data[card][network_token][number]";
+
+/// Whether the card is a network token, with all that goes with one and nothing that does not.
+fn network_token(form: &Form) -> Result<bool, PspAnswer> {
+    const CRYPTOGRAM: &str = "payment_method_options[card][network_token][cryptogram]";
+    const ECI: &str = "payment_method_options[card][network_token][electronic_commerce_indicator]";
+    let field = |name: &str| form.get(name).map(String::as_str);
+    if field(TOKEN_NUMBER).is_none() {
+        let strays = form.keys().find(|name| name.contains("[network_token]"));
+        return strays.map_or(Ok(false), |_| Err(required(TOKEN_NUMBER)));
+    }
+    for name in ["payment_method_data[card][number]", "payment_method_data[card][cvc]"] {
+        if field(name).is_some() {
+            return Err(invalid(name));
+        }
+    }
+    for name in [
+        "payment_method_data[card][last4]",
+        "payment_method_data[card][network_token][exp_month]",
+        "payment_method_data[card][network_token][exp_year]",
+    ] {
+        if field(name).is_none() {
+            return Err(required(name));
+        }
+    }
+    let is_later = field("off_session") == Some("true");
+    match field(CRYPTOGRAM) {
+        Some(text) if !is_cryptogram(text) => return Err(invalid(CRYPTOGRAM)),
+        None if !is_later => return Err(required(CRYPTOGRAM)),
+        Some(_) | None => {}
+    }
+    match field(ECI) {
+        Some(text) if !is_digits(text, 2..=2) => Err(invalid(ECI)),
+        Some(_) | None => Ok(true),
     }
 }
 

@@ -158,6 +158,39 @@ fn what_is_not_documented_is_refused() {
     assert_eq!(client.send("GET", "/v1/nothing", None, None).0, 404);
 }
 
+/// A payment with a network token.
+fn token(more: &str) -> String {
+    let number = "payment_method_data[card][number]=";
+    let cvc = "&payment_method_data[card][cvc]=123";
+    let token = "payment_method_data[card][network_token][exp_month]=12&payment_method_data[card][network_token][exp_year]=2030\
+                 &payment_method_data[card][last4]=4242&payment_method_data[card][network_token][number]=";
+    create(GOOD, more).replacen(number, token, 1).replacen(cvc, "", 1)
+}
+
+#[test]
+fn a_network_token_comes_with_its_cryptogram() {
+    const CRYPTOGRAM: &str =
+        "&payment_method_options[card][network_token][cryptogram]=AgAAAAAAAIR8CQrXcIhbQAAAAAA%3D";
+    let client = Client::new();
+    let pay = |body: &str| client.post("/v1/payment_intents", body).0;
+    assert_eq!(pay(&token(CRYPTOGRAM)), 200);
+    let eci = "&payment_method_options[card][network_token][electronic_commerce_indicator]=";
+    assert_eq!(pay(&token(&format!("{CRYPTOGRAM}{eci}07"))), 200);
+    assert_eq!(pay(&token("&off_session=true")), 200, "the merchant's own");
+    for wrong in [
+        token(""),
+        token(&CRYPTOGRAM.replace("%3D", "")),
+        token(&format!("{CRYPTOGRAM}{eci}7")),
+        token(&format!("{CRYPTOGRAM}&payment_method_data[card][cvc]=123")),
+        token(&format!("{CRYPTOGRAM}&payment_method_data[card][number]={GOOD}")),
+        token(CRYPTOGRAM).replace("&payment_method_data[card][last4]=4242", ""),
+        create(GOOD, CRYPTOGRAM),
+    ] {
+        assert_eq!(pay(&wrong), 400, "{wrong}");
+    }
+    assert_eq!(client.post("/v1/setup_intents", &token(CRYPTOGRAM)).0, 400, "no card is looked at so");
+}
+
 #[test]
 fn an_idempotency_key_repeats_its_answer_and_no_other_request() {
     let client = Client::new();
