@@ -19,6 +19,7 @@ mod registry;
 mod request;
 mod response;
 mod setting;
+mod summary;
 mod table;
 mod template;
 #[cfg(test)]
@@ -31,3 +32,4 @@ pub use limits::{HttpLimitFault, HttpLimits};
 pub use processor::{HttpFault, HttpProcessor};
 pub use registry::{FileFault, Registry};
 pub use setting::{Setting, SettingFault, SettingKind};
+pub use summary::{ActSummary, AskSummary, Summary};

@@ -1,5 +1,7 @@
 //! Organisations, accounts and processors.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
 use crate::cli::{One, Shared};
@@ -139,6 +141,15 @@ pub(crate) enum ProcessorCommand {
     List(Shared),
     /// See a processor
     Show(One),
+    /// Say what is wrong with a description of a PSP, by line, or what it maps; needs no vault
+    Check {
+        /// The description, TOML
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Print one object of JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Send a verification (amount 0) with a test card to it, in a test vault; an account must have it
     Try(One),
     /// Change a processor

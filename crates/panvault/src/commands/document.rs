@@ -1,6 +1,7 @@
 //! Organisations, accounts, processors and API keys from the command line: requests to `/v1/…`, wherever the vault is.
 
 mod arguments;
+mod check;
 mod json;
 mod trial;
 mod work;
@@ -92,6 +93,7 @@ pub(crate) fn processor(command: ProcessorCommand) -> anyhow::Result<()> {
         }
         ProcessorCommand::List(shared) => list(PATH, &shared),
         ProcessorCommand::Show(one) => show(PATH, &one),
+        ProcessorCommand::Check { file, json } => check::processor_check(&file, json),
         ProcessorCommand::Try(one) => trial::processor_try(&one),
         ProcessorCommand::Delete(one) => delete(PATH, &one, "the processor is deleted"),
     }

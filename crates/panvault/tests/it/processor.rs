@@ -176,6 +176,66 @@ fn a_vault_pays_by_a_psp_that_is_described() {
     shop.served.signal("-TERM");
 }
 
+#[test]
+fn a_description_is_checked_without_a_vault() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("mine.toml");
+    let check = |more: &[&str]| run(&[&["processor", "check", path(&file)][..], more].concat());
+    let mine = SHIPPED.replace("name = \"stripe\"", "name = \"mine\"");
+    fs::write(&file, &mine).unwrap();
+    let good = check(&[]);
+    assert!(good.status.success() && good.err.is_empty(), "{}", good.err);
+    for line in [
+        "type             card_mine",
+        "can              authorise, sale, verify, capture, void, refund, ask",
+        "calls            test: https://api.stripe.com",
+        "secret           secret_key, required: The secret key, or a restricted one that may write payment intents, setup intents and refunds",
+        "act              authorise, POST /v1/payment_intents",
+        "network tokens   Visa, Mastercard, Amex",
+        "declined         402; error.type is card_error",
+        "asks about       refund, GET /v1/refunds/{{act_reference}}",
+    ] {
+        assert!(good.out.lines().any(|said| said == line), "{line}: {}", good.out);
+    }
+    let mapped = run_json(&["processor", "check", path(&file), "--json"]);
+    assert_eq!((&mapped["type"], &mapped["faults"]), (&json!("card_mine"), &json!([])));
+    assert_eq!(mapped["acts"][0]["network_tokens"], json!(["Visa", "Mastercard", "Amex"]));
+    assert!(mapped["acts"][0]["sends"].as_array().unwrap().contains(&json!("currency|lower")), "{mapped}");
+
+    // Every fault, as an editor finds its place.
+    let number = |needle: &str| mine.lines().position(|line| line.contains(needle)).unwrap() + 1;
+    let wrong =
+        mine.replace("{{currency|lower}}", "{{money}}").replace("\"off_session\"]]", "\"off_session\", 1]]");
+    fs::write(&file, &wrong).unwrap();
+    let bad = check(&[]);
+    let lines: Vec<_> = bad.out.lines().collect();
+    assert_eq!((bad.status.code(), lines.len()), (Some(1), 2), "{}", bad.out);
+    let place = |needle: &str| format!("{}:{}: ", file.display(), number(needle));
+    assert!(
+        lines[0].starts_with(&place("\"off_session\"]]")) && lines[0].contains("2 values"),
+        "{}",
+        bad.out
+    );
+    assert!(
+        lines[1].starts_with(&place("{{currency|lower}}")) && lines[1].contains("{{money}}"),
+        "{}",
+        bad.out
+    );
+    assert!(bad.err.contains("the description has 2 faults"), "{}", bad.err);
+    let told = check(&["--json"]);
+    let told: Value = serde_json::from_str(&told.out).unwrap();
+    assert_eq!(told["faults"][1]["line"], json!(number("{{currency|lower}}")), "{told}");
+
+    // As a server reads it: among those that are shipped, from a file that is its owner's.
+    fs::write(&file, SHIPPED).unwrap();
+    assert!(check(&[]).out.contains("replaces_shipped"));
+    fs::write(&file, &mine).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
+    assert!(check(&[]).out.contains("chmod go-w"));
+    fs::remove_file(&file).unwrap();
+    assert!(check(&[]).out.contains("cannot be read"));
+}
+
 /// Whoever can write a description says where cards are sent.
 #[test]
 fn a_description_that_others_may_write_is_refused() {

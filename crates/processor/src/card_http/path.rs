@@ -1,5 +1,7 @@
 //! Where in an answer of JSON a value stands: `a.b[0].c`, or `$` for the whole.
 
+use core::fmt;
+
 use serde_json::Value;
 
 /// A way into an answer.
@@ -10,6 +12,22 @@ pub(super) struct Path(Vec<Step>);
 enum Step {
     Member(String),
     Index(usize),
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("$");
+        }
+        for (at, step) in self.0.iter().enumerate() {
+            match step {
+                Step::Member(name) if at == 0 => f.write_str(name)?,
+                Step::Member(name) => write!(f, ".{name}")?,
+                Step::Index(index) => write!(f, "[{index}]")?,
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Path {

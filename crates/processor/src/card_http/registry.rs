@@ -56,6 +56,17 @@ impl Registry {
         if faults.is_empty() { Ok(registry) } else { Err(faults) }
     }
 
+    /// Reads one file as it would be among those that come with the program.
+    pub fn check(file: &Path) -> Result<Arc<Description>, Vec<Fault>> {
+        let description = Description::read(file)?;
+        let type_name = description.type_name();
+        let mut registry = Self::shipped();
+        let shipped = registry.0.len();
+        let whole = |words| vec![Fault { line: 1, words }];
+        registry.add(description, shipped).map_err(whole)?;
+        registry.of_type(&type_name).cloned().ok_or_else(|| whole(format!("is not found as {type_name}")))
+    }
+
     fn add(&mut self, description: Description, shipped: usize) -> Result<(), String> {
         let name = description.name();
         match self.0.iter().position(|other| other.name() == name) {

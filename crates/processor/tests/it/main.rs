@@ -2,5 +2,6 @@
 
 #![cfg(test)]
 
+mod documentation;
 mod fuzz;
 mod psps;

@@ -1,0 +1,192 @@
+//! What a description maps, for whoever writes one.
+
+use super::act::ActName;
+use super::answer::{Answers, Meaning, Rule, Status};
+use super::body::Node;
+use super::description::{Ask, Description, Exchange};
+use super::placeholder::{Field, Filter, Placeholder};
+use super::table::Key;
+use super::template::{Piece, Template};
+
+/// What a description maps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// The origin for each kind of vault, `test` and `live`.
+    pub calls: Vec<(&'static str, String)>,
+    /// What is sent, in the order of its life.
+    pub acts: Vec<ActSummary>,
+    /// How it is asked what became of an act.
+    pub asks: Vec<AskSummary>,
+}
+
+/// What is sent to do an act.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActSummary {
+    /// As the description has it.
+    pub name: &'static str,
+    /// Method, path and query.
+    pub request: String,
+    /// The placeholders of its headers and body, each once.
+    pub sends: Vec<String>,
+    /// The schemes whose network tokens it takes.
+    pub network_tokens: Vec<&'static str>,
+    /// What each kind of answer means, the first that fits first.
+    pub answers: Vec<(String, &'static str)>,
+    /// What is read in an answer beside that.
+    pub reads: Vec<&'static str>,
+}
+
+/// A question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AskSummary {
+    /// About what it asks.
+    pub of: Vec<&'static str>,
+    /// Method, path and query.
+    pub request: String,
+    /// What each kind of answer means.
+    pub answers: Vec<(String, &'static str)>,
+}
+
+impl Description {
+    /// What it maps.
+    pub fn summary(&self) -> Summary {
+        let calls = [("test", &self.test_origin), ("live", &self.live_origin)];
+        let calls =
+            calls.iter().filter_map(|(mode, origin)| Some((*mode, written(origin.as_ref()?)))).collect();
+        let acts = self.acts.iter().map(|(name, exchange)| self.act_summary(*name, exchange)).collect();
+        Summary { calls, acts, asks: self.asks.iter().map(ask_summary).collect() }
+    }
+
+    /// What can be done with it, as documentation names that.
+    pub fn abilities(&self) -> Vec<&'static str> {
+        let mut found = Vec::new();
+        for name in ActName::SENT {
+            let Some(exchange) = self.act(*name) else { continue };
+            found.push(name.as_str());
+            if *name == ActName::Authorise && self.sells(exchange) {
+                found.push("sale");
+            }
+        }
+        if !self.asks.is_empty() {
+            found.push(ActName::Ask.as_str());
+        }
+        found
+    }
+
+    /// The schemes whose network tokens it takes in the place of cards.
+    pub fn network_tokens(&self) -> Vec<&'static str> {
+        let token = self.act(ActName::Authorise).and_then(|exchange| exchange.network_token.as_ref());
+        token.map_or_else(Vec::new, |token| token.brands.iter().map(|brand| brand.as_str()).collect())
+    }
+
+    /// Whether it is said in an authorisation whether the money is to be taken at once.
+    fn sells(&self, exchange: &Exchange) -> bool {
+        let mut templates = Vec::new();
+        exchange.body.iter().flatten().for_each(|(_, node)| node.templates(&mut templates));
+        templates.iter().flat_map(|template| template.placeholders()).any(|one| match &one.field {
+            Field::CaptureNow => true,
+            Field::Table(name) => {
+                self.tables.iter().any(|table| table.name == *name && table.by.contains(&Key::CaptureNow))
+            }
+            _ => false,
+        })
+    }
+
+    fn act_summary(&self, name: ActName, exchange: &Exchange) -> ActSummary {
+        let mut templates: Vec<&Template> =
+            self.headers.iter().chain(&exchange.headers).map(|(_, template)| template).collect();
+        let token = exchange.network_token.as_ref();
+        let bodies: [&[(String, Node)]; 2] =
+            [exchange.body.as_deref().unwrap_or_default(), token.map_or(&[], |token| &token.body)];
+        bodies.iter().flat_map(|body| body.iter()).for_each(|(_, node)| node.templates(&mut templates));
+        let mut sends: Vec<String> = Vec::new();
+        for name in templates.iter().flat_map(|template| template.placeholders()).map(Placeholder::source) {
+            if !sends.contains(&name) {
+                sends.push(name);
+            }
+        }
+        ActSummary {
+            name: name.as_str(),
+            request: request(exchange),
+            sends,
+            network_tokens: token
+                .map_or_else(Vec::new, |token| token.brands.iter().map(|brand| brand.as_str()).collect()),
+            answers: meanings(&exchange.answers),
+            reads: reads(&exchange.answers),
+        }
+    }
+}
+
+fn ask_summary(ask: &Ask) -> AskSummary {
+    AskSummary {
+        of: ask.of.iter().map(|action| action.as_str()).collect(),
+        request: request(&ask.exchange),
+        answers: meanings(&ask.exchange.answers),
+    }
+}
+
+fn request(exchange: &Exchange) -> String {
+    format!("{} {}", exchange.method, written(&exchange.target))
+}
+
+fn meanings(answers: &Answers) -> Vec<(String, &'static str)> {
+    answers.rules.iter().map(|rule| (condition(rule), word(rule.meaning))).collect()
+}
+
+fn condition(rule: &Rule) -> String {
+    let status = |status: &Status| match status {
+        Status::One(one) => one.to_string(),
+        Status::Class(digit) => format!("{digit}xx"),
+    };
+    let mut text = rule.statuses.iter().map(status).collect::<Vec<_>>().join(", ");
+    for (path, values) in &rule.when {
+        let values: Vec<_> = values.iter().map(written).collect();
+        text.push_str(&format!("; {path} is {}", values.join(" or ")));
+    }
+    for path in &rule.has {
+        text.push_str(&format!("; has {path}"));
+    }
+    text
+}
+
+fn word(meaning: Meaning) -> &'static str {
+    Meaning::ALL.iter().find(|(_, one)| *one == meaning).map_or("unknown", |(word, _)| word)
+}
+
+fn reads(answers: &Answers) -> Vec<&'static str> {
+    let has = [
+        ("reason_code", !answers.reason_code.is_empty()),
+        ("status_reason", !answers.status_reason.is_empty()),
+        ("reference", !answers.reference.is_empty()),
+        ("network_transaction_id", !answers.network_transaction_id.is_empty()),
+        ("authorization_code", !answers.authorization_code.is_empty()),
+        ("cvv_result", answers.cvv_result.is_some()),
+        ("avs_result", answers.avs_result.is_some()),
+    ];
+    has.iter().filter(|(_, is_there)| *is_there).map(|(name, _)| *name).collect()
+}
+
+/// As a description has it.
+fn written(template: &Template) -> String {
+    let piece = |piece: &Piece| match piece {
+        Piece::Literal(text) => text.clone(),
+        Piece::Value(placeholder) => format!("{{{{{}}}}}", placeholder.source()),
+    };
+    template.0.iter().map(piece).collect()
+}
+
+impl Placeholder {
+    /// What stands between the braces.
+    fn source(&self) -> String {
+        let filter = match self.filter {
+            None => return self.field.name(),
+            Some(Filter::Pad2) => "pad2".to_owned(),
+            Some(Filter::Full) => "full".to_owned(),
+            Some(Filter::Decimal) => "decimal".to_owned(),
+            Some(Filter::Lower) => "lower".to_owned(),
+            Some(Filter::Text) => "text".to_owned(),
+            Some(Filter::Cut(many)) => format!("cut{many}"),
+        };
+        format!("{}|{filter}", self.field.name())
+    }
+}
