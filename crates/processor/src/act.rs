@@ -23,6 +23,8 @@ pub struct FollowUp {
     pub action: TransactionAction,
     /// The transaction that it is about.
     pub transaction: TransactionId,
+    /// Which try of it was the last, from 1: with its id that names it to an acquirer for good.
+    pub try_number: u8,
     /// The refund that it is about, if it is one: an acquirer tells by it two of the same amount apart.
     pub refund: Option<Id>,
     /// What moves: of a capture or refund its own amount, else that of the transaction.
@@ -48,6 +50,23 @@ impl Act {
         match self {
             Self::Authorise(outbound) => outbound.order().transaction,
             Self::Capture(of) | Self::Void(of) | Self::Refund(of) | Self::Ask(of) => of.transaction,
+        }
+    }
+
+    /// Which try of that.
+    pub const fn try_number(&self) -> u8 {
+        match self {
+            Self::Authorise(outbound) => outbound.order().try_number,
+            Self::Capture(of) | Self::Void(of) | Self::Refund(of) | Self::Ask(of) => of.try_number,
+        }
+    }
+
+    /// What this vault calls the transaction where it is sent: its id, and from the second try on a dot and its number. Two tries may go to one
+    /// acquirer, by two processors: it never takes the one for the other.
+    pub fn transaction_name(&self) -> String {
+        match self.try_number() {
+            0 | 1 => self.transaction().to_string(),
+            number => format!("{}.{number}", self.transaction()),
         }
     }
 }

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use crate::dummy::{Dummy, DummyConfiguration};
+use crate::route::{self, RouteConfiguration, is_route};
 use crate::unusable::Unusable;
 use crate::{Processor, Secrets};
 
@@ -11,6 +12,8 @@ pub enum Configuration {
     Dummy(DummyConfiguration),
     /// A PSP over HTTPS, by a description.
     Http(HttpConfiguration),
+    /// `card_route`: at which others a payment is tried.
+    Route(RouteConfiguration),
 }
 
 /// How a PSP is set up that goes by a description.
@@ -42,12 +45,17 @@ pub trait Connect: Send + Sync {
     fn connect(&self, configuration: &Configuration, secrets: Secrets) -> Arc<dyn Processor>;
 }
 
-/// Connects to the dummy, and knows nobody else.
+/// Connects to the dummy, and knows nobody else but routes.
 pub struct Connector;
 
 impl Connect for Connector {
     fn is_secret(&self, type_name: &str, setting: &str) -> Option<bool> {
-        (type_name == DUMMY && setting == DECLINE_WITHOUT_CVV).then_some(false)
+        let is_known = if is_route(type_name) {
+            RouteConfiguration::is_setting(setting)
+        } else {
+            type_name == DUMMY && setting == DECLINE_WITHOUT_CVV
+        };
+        is_known.then_some(false)
     }
 
     fn secret_fault(&self, _type_name: &str, _name: &str, _value: &[u8]) -> Option<String> {
@@ -60,12 +68,19 @@ impl Connect for Connector {
         settings: &[(String, String)],
         secrets: &[&str],
     ) -> Result<Configuration, Vec<ConfigurationFault>> {
-        if type_name != DUMMY {
-            return Err(vec![ConfigurationFault::of_type(format!("must be {DUMMY}"))]);
+        if !OWN_TYPES.contains(&type_name) {
+            return Err(vec![ConfigurationFault::of_type(format!("must be {}", OWN_TYPES.join(" or ")))]);
         }
-        let mut dummy = DummyConfiguration { decline_without_cvv: 0 };
         let unknown = secrets.iter().map(|name| ConfigurationFault::unknown(name));
         let mut faults: Vec<_> = unknown.collect();
+        if is_route(type_name) {
+            return match RouteConfiguration::read(settings) {
+                Ok(routes) if faults.is_empty() => Ok(Configuration::Route(routes)),
+                Ok(_) => Err(faults),
+                Err(of_routes) => Err(faults.into_iter().chain(of_routes).collect()),
+            };
+        }
+        let mut dummy = DummyConfiguration { decline_without_cvv: 0 };
         for (name, value) in settings {
             if name != DECLINE_WITHOUT_CVV {
                 faults.push(ConfigurationFault::unknown(name));
@@ -87,6 +102,9 @@ impl Connect for Connector {
         match configuration {
             Configuration::Dummy(dummy) => Arc::new(Dummy::new(dummy.clone())),
             Configuration::Http(_) => Arc::new(Unusable::new("there is no description of its processor")),
+            Configuration::Route(_) => {
+                Arc::new(Unusable::new("nothing is sent to a route, but to the processors that it names"))
+            }
         }
     }
 }
@@ -120,6 +138,8 @@ impl ConfigurationFault {
 }
 
 const DUMMY: &str = "card_dummy";
+/// The types that need no description.
+pub(crate) const OWN_TYPES: [&str; 2] = [DUMMY, route::TYPE];
 const DECLINE_WITHOUT_CVV: &str = "decline_without_cvv";
 
 /// Whether a live vault refuses a type.
@@ -133,6 +153,7 @@ impl Configuration {
         match self {
             Self::Dummy(_) => DUMMY,
             Self::Http(http) => &http.type_name,
+            Self::Route(_) => route::TYPE,
         }
     }
 
@@ -143,6 +164,7 @@ impl Configuration {
                 vec![(DECLINE_WITHOUT_CVV.to_owned(), dummy.decline_without_cvv.to_string())]
             }
             Self::Http(http) => http.settings.clone(),
+            Self::Route(routes) => routes.settings(),
         }
     }
 }
@@ -176,6 +198,10 @@ mod tests {
         }
         let faults = Connector.configuration("card_other", &[], &[]).unwrap_err();
         assert_eq!(faults[0].setting, None);
+        let missing = Connector.configuration("card_route", &[], &["api_key"]).unwrap_err();
+        let named: Vec<_> =
+            missing.iter().map(|fault| (fault.setting.as_deref(), fault.is_unknown)).collect();
+        assert_eq!(named, [(Some("api_key"), true), (Some("routes"), false)]);
         let other = [("colour".to_owned(), String::new())];
         let faults = Connector.configuration(DUMMY, &other, &["api_key"]).unwrap_err();
         assert!(faults.iter().all(|fault| fault.is_unknown));

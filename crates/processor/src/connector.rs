@@ -3,7 +3,9 @@ use std::sync::Arc;
 use crate::card_http::{
     Description, HttpLimits, HttpMode, HttpProcessor, Registry, SettingFault, SettingKind,
 };
-use crate::configuration::{Configuration, ConfigurationFault, Connect, Connector, HttpConfiguration};
+use crate::configuration::{
+    Configuration, ConfigurationFault, Connect, Connector, HttpConfiguration, OWN_TYPES,
+};
 use crate::{Processor, Secrets, Unusable};
 
 /// Connects to the dummy, and to the PSPs that an operator's descriptions name.
@@ -87,7 +89,7 @@ impl Processors {
             Some(_) => fault,
             None => {
                 let types = self.registry.descriptions().map(|description| description.type_name());
-                let types: Vec<_> = core::iter::once("card_dummy".to_owned()).chain(types).collect();
+                let types: Vec<_> = OWN_TYPES.into_iter().map(str::to_owned).chain(types).collect();
                 ConfigurationFault::of_type(format!("must be {}", types.join(" or ")))
             }
         };

@@ -206,6 +206,7 @@ mod tests {
     fn order(amount: u32, merchant_reference: &str) -> Order {
         Order {
             transaction: TransactionId::from_bytes([1; 12]),
+            try_number: 1,
             amount: Amount::new(amount).unwrap(),
             currency: Currency::parse("EUR").unwrap(),
             capture_now: true,
@@ -292,6 +293,7 @@ mod tests {
         FollowUp {
             action,
             transaction: TransactionId::from_bytes([1; 12]),
+            try_number: 1,
             refund: None,
             amount: Amount::new(1_000).unwrap(),
             currency: Currency::parse("EUR").unwrap(),

@@ -9,6 +9,7 @@ mod dummy;
 pub mod fuzz;
 mod notification;
 mod outbound;
+mod route;
 mod secrets;
 mod unusable;
 
@@ -29,6 +30,10 @@ pub use crate::notification::{
     NotificationScheme,
 };
 pub use crate::outbound::{NetworkToken, Order, Outbound, ThreeDSecure};
+pub use crate::route::{
+    ROUTE_AGAIN_BYTES_MAX, ROUTE_AGAIN_MAX, ROUTE_CODES_MAX, ROUTES_MAX, Route, RouteConfiguration,
+    RoutedPayment, is_route, share_of,
+};
 pub use crate::secrets::Secrets;
 pub use crate::unusable::Unusable;
 

@@ -9,6 +9,8 @@ use zeroize::Zeroizing;
 #[expect(missing_docs, reason = "the names are those of the API")]
 pub struct Order {
     pub transaction: TransactionId,
+    /// Which try of it this is, from 1: of those that a route makes.
+    pub try_number: u8,
     pub amount: Amount,
     pub currency: Currency,
     pub capture_now: bool,

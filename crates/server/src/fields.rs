@@ -38,6 +38,9 @@ pub(crate) enum Settings {}
 /// Texts that are kept in clear, in their order.
 pub(crate) enum Texts {}
 
+/// Objects with names of ours, inside settings: [`Fields::settings`].
+pub(crate) enum Objects {}
+
 /// What a field that is kept in clear is read as: [`Fields::of`]. [`Secret`], [`Settings`], [`Typed`] and [`Masked`] are none of these.
 pub(crate) trait InClear {
     /// What it is read as.
@@ -173,6 +176,13 @@ impl Field<[Id]> {
 impl Field<Texts> {
     /// Texts of one kind: [`Kind::Text`], [`Kind::Choice`] and the like.
     pub(crate) const fn texts(name: &'static str, max: usize, of: &'static Kind) -> Self {
+        Self::new(name, Kind::Array { of, max })
+    }
+}
+
+impl Field<Objects> {
+    /// Objects of one kind: [`Kind::Object`].
+    pub(crate) const fn objects(name: &'static str, max: usize, of: &'static Kind) -> Self {
         Self::new(name, Kind::Array { of, max })
     }
 }

@@ -13,6 +13,7 @@ pub(crate) mod customer;
 pub(crate) mod organisation;
 pub(crate) mod processor;
 pub(crate) mod refund;
+pub(crate) mod route;
 pub(crate) mod shape;
 mod shown;
 pub(crate) mod status;
@@ -52,6 +53,7 @@ pub(crate) static OBJECTS: &[&ObjectSpec] = &[
     organisation::Organisation::SPEC,
     account::Account::SPEC,
     processor::Processor::SPEC,
+    route::Route::SPEC,
     api_key::ApiKey::SPEC,
     account::MadeAccount::SPEC,
     api_key::MadeApiKey::SPEC,
@@ -154,6 +156,7 @@ impl MemberSpec {
             | Shape::Pattern(..)
             | Shape::Time
             | Shape::Texts
+            | Shape::Configuration
             | Shape::Details => Some(Value::from(text)),
         };
         self.example.map_or_else(|| self.shape.example(), of_its_own)

@@ -32,7 +32,8 @@ mod webhook;
 pub use panvault_keys::{ApiKey, OperatorKey, WebhookSecret};
 pub use panvault_processor::{
     Configuration, ConfigurationFault, Connect, Connector, HttpConfiguration, NOTIFICATION_BYTES_MAX,
-    Notification, NotificationFault, NotificationScheme, Processor, Secrets,
+    Notification, NotificationFault, NotificationScheme, Processor, ROUTE_AGAIN_BYTES_MAX, ROUTE_AGAIN_MAX,
+    ROUTE_CODES_MAX, ROUTES_MAX, Route, RouteConfiguration, Secrets, is_route,
 };
 pub use panvault_store::{
     AccountField, AccountQuery, AccountRow, Action, ApiKeyField, ApiKeyQuery, ApiKeyRow, AuditField,

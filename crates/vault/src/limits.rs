@@ -26,6 +26,14 @@ const _: () = assert!(
 /// Seconds after which a processor that does not answer is given up.
 pub const PROCESSOR_SECONDS_MAX: u64 = 30;
 
+/// Milliseconds after the begin of a request in which a payment is tried at one more processor: the last of its tries may take as long as any.
+pub const TRIES_MILLIS_MAX: u64 = 30_000;
+
+const _: () = assert!(
+    TRIES_MILLIS_MAX / 1000 + PROCESSOR_SECONDS_MAX < CVV_REQUEST_SECONDS,
+    "a CVV that nobody has seen can be put back after the last try"
+);
+
 /// Seconds for which nobody else takes over what a node has in hand, from when it last wrote down that it lives.
 pub const LEASE_SECONDS: u64 = 120;
 

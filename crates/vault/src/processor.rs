@@ -1,6 +1,7 @@
 //! Operations on processors.
 
 mod connection;
+mod route;
 
 use core::mem;
 use std::borrow::Cow;
@@ -8,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use panvault_model::{Id, OrganisationId, ProcessorId, Sealed};
-use panvault_processor::{ConfigurationFault, is_test_only};
+use panvault_processor::{ConfigurationFault, RouteConfiguration, is_route, is_test_only};
 use panvault_store::{Action, DocumentKind, Page, ProcessorField, ProcessorQuery, ProcessorRow};
 use zeroize::Zeroizing;
 
@@ -22,6 +23,7 @@ use crate::organisation::NEVER_CHANGES;
 use crate::permit::{
     Permit, ProcessorCreate, ProcessorDelete, ProcessorList, ProcessorRead, ProcessorUpdate,
 };
+use crate::processor::route::{is_routed_to, routes_fit};
 use crate::seal;
 use crate::text::{name_fits, text_fits};
 use crate::vault::{Mode, Vault};
@@ -118,6 +120,7 @@ impl Vault {
             updated_at: now,
         };
         let secrets = self.configure(&mut row, &new.given, &mut faults);
+        routes_fit(snapshot, permit, self.mode(), &row, &mut faults)?;
         faults.end()?;
         snapshot.documents.enabled(new.organisation)?;
         secrets_put(&mut row, secrets, &self.env(snapshot, permit.now()))?;
@@ -179,6 +182,10 @@ impl Vault {
             faults.field("configuration._type", "is another than it has, which a processor keeps");
         }
         let secrets = self.configure(&mut row, given, &mut faults);
+        // Those that it has may be of an organisation above, which its caller need not see.
+        if given.0.iter().any(|(name, _)| RouteConfiguration::is_setting(name)) {
+            routes_fit(snapshot, permit, self.mode(), &row, &mut faults)?;
+        }
         faults.end()?;
         snapshot.documents.enabled(row.organisation)?;
         secrets_put(&mut row, secrets, &self.env(snapshot, permit.now()))?;
@@ -190,7 +197,7 @@ impl Vault {
         Ok((row, plan))
     }
 
-    /// Deletes a processor that no account has. Transactions that were made with it keep its name.
+    /// Deletes a processor that no account has and no route names. Transactions that were made with it keep its name.
     pub async fn processor_delete(
         &self,
         permit: &Permit<ProcessorDelete>,
@@ -200,6 +207,9 @@ impl Vault {
             let organisation = processor_seen(snapshot, permit, id)?.organisation;
             if snapshot.documents.accounts().any(|account| account.processors.contains(&id)) {
                 return Err(VaultError::WrongState { reason: "accounts have it" });
+            }
+            if is_routed_to(snapshot, id) {
+                return Err(VaultError::WrongState { reason: "routes name it" });
             }
             Ok(((), row_delete_plan(snapshot, permit, DocumentKind::Processor, id.0, organisation)))
         })
@@ -230,8 +240,16 @@ impl Vault {
                 faults.fault(FieldFault::new(place(name), reason));
             }
         }
+        let is_route = is_route(&row.type_name);
+        // All of them at once: none is changed by itself.
+        if is_route && !clear.is_empty() {
+            row.settings.clear();
+        }
         for (name, value) in clear {
-            if let Err(VaultError::Faults(of_text)) = text_fits(place(&name), &value, TEXT_BYTES_MAX) {
+            // Each setting of a route is of a closed kind, and held against it below.
+            if !is_route
+                && let Err(VaultError::Faults(of_text)) = text_fits(place(&name), &value, TEXT_BYTES_MAX)
+            {
                 of_text.into_iter().for_each(|fault| faults.fault(fault));
             }
             row.settings.retain(|(known, _)| *known != name);
@@ -240,7 +258,7 @@ impl Vault {
         let new = secrets.iter().map(|(name, _)| *name);
         let kept = row.secrets.iter().map(|(name, _)| name.as_str());
         let names: BTreeSet<_> = kept.chain(new).collect();
-        if names.len() + row.settings.len() > PROCESSOR_SETTINGS_MAX {
+        if !is_route && names.len() + row.settings.len() > PROCESSOR_SETTINGS_MAX {
             faults.field("configuration", "has more settings than a processor may have");
         }
         let names: Vec<_> = names.into_iter().collect();

@@ -9,9 +9,11 @@ mod cryptogram;
 mod outbound;
 mod read;
 mod recover;
+mod route;
 mod settle;
 mod settlement;
 mod threed;
+mod tries;
 mod unreached;
 
 pub(crate) use ask::{Harmless, follow_up, is_too_early};

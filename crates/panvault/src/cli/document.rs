@@ -131,6 +131,10 @@ pub(crate) enum ProcessorCommand {
         /// A setting of its configuration, such as decline_without_cvv=20; may be repeated
         #[arg(long, value_name = "NAME=VALUE")]
         configuration: Vec<String>,
+        /// A route of a card_route: processor=ID, and with spaces between them brands, currencies, amount_min, amount_max, issuer_countries,
+        /// percentage and again_after, lists with commas; may be repeated, in the order in which they are tried
+        #[arg(long, value_name = "MEMBERS")]
+        route: Vec<String>,
         /// A secret of its configuration, by the file that has it, for others on this machine see arguments; may be repeated
         #[arg(long, value_name = "NAME=FILE")]
         secret: Vec<String>,
@@ -164,12 +168,15 @@ pub(crate) enum ProcessorCommand {
         /// A setting, in place of all it has; may be repeated, and needs --type
         #[arg(long, value_name = "NAME=VALUE", requires = "type_name")]
         configuration: Vec<String>,
+        /// A route of a card_route, in place of all it has; may be repeated
+        #[arg(long, value_name = "MEMBERS")]
+        route: Vec<String>,
         /// A secret, in place of the one with that name; may be repeated
         #[arg(long, value_name = "NAME=FILE")]
         secret: Vec<String>,
         #[command(flatten)]
         shared: Shared,
     },
-    /// Delete a processor that no account has
+    /// Delete a processor that no account has and no route names
     Delete(One),
 }

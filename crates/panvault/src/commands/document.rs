@@ -3,6 +3,7 @@
 mod arguments;
 mod check;
 mod json;
+mod route;
 mod trial;
 mod work;
 
@@ -77,16 +78,17 @@ pub(crate) fn account(command: AccountCommand) -> anyhow::Result<()> {
 pub(crate) fn processor(command: ProcessorCommand) -> anyhow::Result<()> {
     const PATH: &str = "/v1/processor";
     match command {
-        ProcessorCommand::Create { organisation, name, type_name, configuration, secret, shared } => {
+        ProcessorCommand::Create { organisation, name, type_name, configuration, route, secret, shared } => {
             let mut body = named(Some(name));
             put(&mut body, "organisation", Some(organisation));
-            body.insert("configuration".to_owned(), configured(Some(type_name), &configuration, &secret)?);
+            let configured = configured(Some(type_name), &configuration, &route, &secret)?;
+            body.insert("configuration".to_owned(), configured);
             create(PATH, body, &shared)
         }
-        ProcessorCommand::Change { id, name, type_name, configuration, secret, shared } => {
+        ProcessorCommand::Change { id, name, type_name, configuration, route, secret, shared } => {
             let mut body = named(name);
-            if type_name.is_some() || !secret.is_empty() {
-                let configured = configured(type_name, &configuration, &secret)?;
+            if type_name.is_some() || !secret.is_empty() || !route.is_empty() {
+                let configured = configured(type_name, &configuration, &route, &secret)?;
                 body.insert("configuration".to_owned(), configured);
             }
             change(PATH, &id, body, &shared)
@@ -156,12 +158,19 @@ fn without(path: &str, mut body: Map<String, Value>, ending: &Ending) -> anyhow:
 fn configured(
     type_name: Option<String>,
     configuration: &[String],
+    routes: &[String],
     secrets: &[String],
 ) -> anyhow::Result<Value> {
     let mut members = Map::new();
     put(&mut members, "_type", type_name);
     for (name, value) in pairs("--configuration", configuration)? {
         members.insert(name.to_owned(), json!(value));
+    }
+    if !routes.is_empty() {
+        members.insert(
+            "routes".to_owned(),
+            routes.iter().map(|route| route::read(route)).collect::<Result<_, _>>()?,
+        );
     }
     for (name, file) in pairs("--secret", secrets)? {
         let value = secret_read(Path::new(file))

@@ -26,6 +26,7 @@ mod owner;
 mod processor;
 mod race;
 mod resident;
+mod route;
 mod serve;
 mod setup;
 mod signals;

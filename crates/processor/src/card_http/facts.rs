@@ -54,7 +54,7 @@ impl<'a> Facts<'a> {
             }
             Field::Amount => self.units().map(Value::Integer),
             Field::Currency => Some(Value::Text(self.currency().to_string().into())),
-            Field::Id => Some(Value::Text(self.act.transaction().to_string().into())),
+            Field::Id => Some(Value::Text(self.act.transaction_name().into())),
             Field::Act => Some(text(self.name.as_str())),
             Field::IdempotencyKey => self.idempotency_key().map(|key| Value::Text(key.into())),
             field => match self.act {
@@ -102,7 +102,9 @@ impl<'a> Facts<'a> {
 
     pub(super) fn idempotency_key(&self) -> Option<String> {
         let (whose, attempt) = match self.act {
-            Act::Authorise(outbound) => (outbound.order().transaction.to_string(), 1),
+            Act::Authorise(outbound) => {
+                (outbound.order().transaction.to_string(), outbound.order().try_number.into())
+            }
             Act::Refund(of) => {
                 (of.refund.map_or_else(|| of.transaction.to_string(), |id| id.to_string()), of.attempt)
             }
@@ -165,7 +167,7 @@ fn of_outbound<'a>(field: &Field, outbound: &'a Outbound) -> Option<Value<'a>> {
         Field::CardCryptogramEci => outbound.cryptogram_eci().map(text),
         Field::CardExpiryMonth => Some(Value::Integer(outbound.expiry().month().into())),
         Field::CardExpiryYear => Some(Value::Integer(outbound.expiry().year().into())),
-        Field::Attempt => Some(Value::Integer(1)),
+        Field::Attempt => Some(Value::Integer(outbound.order().try_number.into())),
         other => of_order(other, outbound.order()),
     }
 }

@@ -324,6 +324,7 @@ impl Remembered {
                 FollowUp {
                     action: TransactionAction::Authorise,
                     transaction: order.transaction,
+                    try_number: order.try_number,
                     refund: None,
                     amount: order.amount,
                     currency: order.currency,

@@ -94,6 +94,7 @@ rules = [
 fn order(reference: &str) -> Order {
     Order {
         transaction: TransactionId(Id::from_bytes([0xab; 12])),
+        try_number: 1,
         amount: Amount::new(1234).unwrap(),
         currency: Currency::parse("EUR").unwrap(),
         capture_now: true,
@@ -118,6 +119,7 @@ fn follow_up(action: TransactionAction) -> FollowUp {
     FollowUp {
         action,
         transaction: TransactionId(Id::from_bytes([0xab; 12])),
+        try_number: 1,
         refund: None,
         amount: Amount::new(1234).unwrap(),
         currency: Currency::parse("EUR").unwrap(),

@@ -104,6 +104,7 @@ mod tests {
         of_follow_up(&FollowUp {
             action,
             transaction: TransactionId::from_bytes([1; 12]),
+            try_number: 1,
             refund: None,
             amount: Amount::new(amount).unwrap(),
             currency: Currency::parse("EUR").unwrap(),

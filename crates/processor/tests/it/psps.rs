@@ -91,6 +91,7 @@ fn transaction(number: u8) -> TransactionId {
 fn order(number: u8, capture_now: bool) -> Order {
     Order {
         transaction: transaction(number),
+        try_number: 1,
         amount: Amount::new(1234).unwrap(),
         currency: Currency::parse("EUR").unwrap(),
         capture_now,
@@ -113,6 +114,7 @@ fn follow_up(action: TransactionAction, number: u8, reference: Option<String>, a
     FollowUp {
         action,
         transaction: transaction(number),
+        try_number: 1,
         refund: (action == TransactionAction::Refund).then(|| Id::from_bytes([99; 12])),
         amount: Amount::new(amount).unwrap(),
         currency: Currency::parse("EUR").unwrap(),

@@ -85,6 +85,9 @@ fn field(spec: &FieldSpec, prefix: &str, out: &mut String) {
     if let Kind::Object(specs) | Kind::Settings(specs) = spec.kind {
         specs.iter().for_each(|inner| field(inner, &format!("{prefix}{}.", spec.name), out));
     }
+    if let Kind::Array { of: Kind::Object(specs), .. } = spec.kind {
+        specs.iter().for_each(|inner| field(inner, &format!("{prefix}{}.0.", spec.name), out));
+    }
 }
 
 /// What a field may hold, in a few words.

@@ -85,15 +85,13 @@ impl<'a> Fields<'a> {
         if let Some(Value::Secret(text, _)) = self.value(field.name) { Some(text) } else { None }
     }
 
-    /// The members of an object of which any may be a secret, each in a text that is wiped.
+    /// The members of an object of which any may be a secret, each in a text that is wiped. Members of a member have its name before theirs,
+    /// `routes.0.processor`; the values of a list are one text, a line each.
     pub(crate) fn settings(&self, field: &Field<Settings>) -> Vec<(String, Zeroizing<String>)> {
         let Some(Value::Object(members)) = self.value(field.name) else { return Vec::new() };
         let mut found = Vec::with_capacity(members.len());
         for (name, value) in members {
-            if let Value::Clear(text) | Value::Secret(text, _) = value {
-                let value = Zeroizing::new(text.expose_text().to_owned());
-                found.push((name.expose_text().to_owned(), value));
-            }
+            setting(name.expose_text().to_owned(), value, &mut found);
         }
         found
     }
@@ -136,6 +134,31 @@ impl<'a> Fields<'a> {
     pub(crate) fn has_none_but<T: ?Sized>(&self, field: &Field<T>) -> bool {
         let other = |(found, value): &Member<'a>| !found.is(field.name) && !matches!(value, Value::Absent);
         !self.members.iter().any(other)
+    }
+}
+
+fn setting(name: String, value: &Value<'_>, found: &mut Vec<(String, Zeroizing<String>)>) {
+    match value {
+        Value::Object(members) => {
+            for (member, value) in members {
+                setting(format!("{name}.{}", member.expose_text()), value, found);
+            }
+        }
+        Value::Array(elements) if matches!(elements.first(), Some(Value::Object(_))) => {
+            for (at, element) in elements.iter().enumerate() {
+                setting(format!("{name}.{at}"), element, found);
+            }
+        }
+        Value::Array(elements) => {
+            let texts: Vec<_> = elements.iter().filter_map(<str as InClear>::read).collect();
+            found.push((name, Zeroizing::new(texts.join("\n"))));
+        }
+        Value::Clear(text) | Value::Secret(text, _) => {
+            found.push((name, Zeroizing::new(text.expose_text().to_owned())));
+        }
+        Value::Integer(number) => found.push((name, Zeroizing::new(number.expose_integer().to_string()))),
+        Value::Id(id) => found.push((name, Zeroizing::new(id.to_string()))),
+        Value::Absent | Value::Null | Value::Bool(_) | Value::Number | Value::Text(_) | Value::Refused => {}
     }
 }
 
@@ -345,7 +368,8 @@ fn settings<'a>(
     for (name, value) in others {
         let mut wrong = Vec::new();
         pair_name(name.expose_text(), &mut wrong);
-        if !wrong.is_empty() {
+        // A point stands between an object and its member.
+        if !wrong.is_empty() || name.expose_text().contains('.') {
             faults.unexpected(place, name.expose_text());
             continue;
         }

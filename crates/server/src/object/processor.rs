@@ -1,13 +1,15 @@
 //! A processor.
 
 use panvault_model::{OrganisationId, ProcessorId, Timestamp};
-use panvault_vault::{ProcessorField, ProcessorRow};
+use panvault_vault::{ProcessorField, ProcessorRow, RouteConfiguration, is_route};
 
 use super::account::{OWNER_DOC, OWNER_KEPT_DOC};
 use super::organisation::NAME_DOC;
+use super::route::{ROUTES, Route};
 use super::shape::Shape;
 use super::shown::{Shown, write_texts};
-use super::{BodySpec, object};
+use super::{BodySpec, Object, object};
+use crate::answer::Json;
 use crate::fields::{Field, Settings};
 use crate::lenience::Rule;
 
@@ -17,12 +19,13 @@ pub(crate) use super::organisation::NAME;
 pub(crate) const CONFIGURATION: Field<Settings> = Field::settings(
     "configuration",
     &[
-        Field::text(TYPE, 64, "card_dummy").optional("The kind of processor: `card_dummy` in a test vault, or one that goes by a description, such as `card_stripe`."),
+        Field::text(TYPE, 64, "card_dummy").optional("The kind of processor: `card_dummy` in a test vault, one that goes by a description, such as `card_stripe`, or `card_route`, which tries others in turn."),
         Field::text("decline_without_cvv", 3, "20")
             .optional(
                 "Of `card_dummy`: percent of the transactions without a CVV that it declines, 0 to 100.",
             )
             .also(Rule::IntegerForDigits),
+        ROUTES.optional("Of `card_route`: the processors at which payments are tried, in their order. A change names all of them."),
     ],
 );
 
@@ -84,10 +87,36 @@ impl Shown for SecretNames<'_> {
 /// A configuration: its type, and its settings beside it.
 pub(crate) struct Configured<'r>(&'r ProcessorRow);
 
-impl Shown for Configured<'_> {
-    const SHAPE: Shape = Shape::Texts;
+/// Routes as they are sent.
+struct Routes<'r>(&'r RouteConfiguration);
+
+impl Shown for Routes<'_> {
+    const SHAPE: Shape = Shape::List(&Shape::Texts);
 
     fn write(&self, out: &mut Vec<u8>) {
+        out.push(b'[');
+        for (at, route) in self.0.routes.iter().enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            Json::object(out, |json| Route::write::<true>(route, json));
+        }
+        out.push(b']');
+    }
+}
+
+impl Shown for Configured<'_> {
+    const SHAPE: Shape = Shape::Configuration;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        if is_route(&self.0.type_name)
+            && let Ok(routes) = RouteConfiguration::read(&self.0.settings)
+        {
+            return Json::object(out, |json| {
+                json.always(TYPE, self.0.type_name.as_str());
+                json.always(ROUTES.name, Routes(&routes));
+            });
+        }
         let settings = self.0.settings.iter().map(|(name, text)| (name.as_str(), text.as_str()));
         write_texts([(TYPE, self.0.type_name.as_str())].into_iter().chain(settings), out);
     }

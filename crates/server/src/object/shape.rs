@@ -44,6 +44,8 @@ pub(crate) enum Shape {
     List(&'static Self),
     /// An object of texts. No list goes by it.
     Texts,
+    /// The configuration of a processor: texts, and the routes of a `card_route`. No list goes by it.
+    Configuration,
     /// What the details of an error are.
     Details,
 }
@@ -122,7 +124,9 @@ impl Shape {
                 let time = Timestamp::parse(text).ok();
                 (time.map(|time| FieldValue::Number(time.unix_millis())), "must be a time (RFC 3339)")
             }
-            Self::Pattern(..) | Self::Texts | Self::Details => (None, "is nothing that a list goes by"),
+            Self::Pattern(..) | Self::Texts | Self::Configuration | Self::Details => {
+                (None, "is nothing that a list goes by")
+            }
         };
         read.ok_or_else(|| what.to_owned())
     }
@@ -135,6 +139,14 @@ impl Shape {
             Self::Integer { min, max: u64::MAX } => json!({ "type": "integer", "minimum": min }),
             Self::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
             Self::Texts => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
+            Self::Configuration => json!({
+                "type": "object",
+                "properties": {
+                    "_type": { "type": "string" },
+                    "routes": { "type": "array", "items": { "$ref": "#/components/schemas/Route" } },
+                },
+                "additionalProperties": { "type": "string" },
+            }),
             Self::List(of) => json!({ "type": "array", "items": of.schema() }),
             Self::Details => {
                 let of = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
@@ -174,7 +186,7 @@ impl Shape {
             Self::Bool => json!({ "type": "boolean" }),
             Self::Time => json!({ "type": "string", "format": "date-time" }),
             Self::List(of) => of.value_schema(),
-            Self::Texts | Self::Details => self.schema(),
+            Self::Texts | Self::Configuration | Self::Details => self.schema(),
         }
     }
 
@@ -194,7 +206,7 @@ impl Shape {
             Self::Bool => json!(true),
             Self::Time => json!("2026-01-31T12:00:00.000Z"),
             Self::List(of) => json!([of.example()?]),
-            Self::Digits(_) | Self::Text | Self::Texts | Self::Details => return None,
+            Self::Digits(_) | Self::Text | Self::Texts | Self::Configuration | Self::Details => return None,
         })
     }
 
@@ -215,7 +227,7 @@ impl Shape {
             Self::Bool => "true or false".to_owned(),
             Self::Time => "time, RFC 3339".to_owned(),
             Self::List(of) => format!("array: {}", of.words()),
-            Self::Texts | Self::Details => "object".to_owned(),
+            Self::Texts | Self::Configuration | Self::Details => "object".to_owned(),
         }
     }
 }

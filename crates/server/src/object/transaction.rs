@@ -213,7 +213,7 @@ object! {
         always "organisation" => OrganisationId = row.organisation, by Organisation, example EXAMPLE_ORGANISATION;
         /// Where the money goes.
         always ACCOUNT.name => AccountId = row.account, by Account, example EXAMPLE_ACCOUNT;
-        /// Who is at the other end of the connection that was used.
+        /// Who is at the other end of the connection that was used: where a route made several tries, of the last.
         always "processor" => &str = row.processor_name.as_str(), by Processor, example "dummy";
         /// The token.
         always CARD.name => CardId = row.card, by Card;
@@ -243,7 +243,7 @@ object! {
         optional "refunded_amount" => Amount = Some(row.refunded).filter(|amount| !amount.is_zero()), example "500", in part;
         /// Whether a rule blocked it.
         always "blocked" => bool = false, example "false";
-        /// Whether it went out with a CVV.
+        /// Whether it went out with a CVV: where a route made several tries, the last of them.
         always "cvv_present" => bool = row.cvv_present, by CvvPresent, in part;
         /// What the issuer said of the CVV.
         always "cvv_result" => CvvResult = row.cvv_result, by CvvResult, example "1", in part;
@@ -305,6 +305,12 @@ object! {
         always "status" => TransactionStatus = row.status, example "SETTLEMENT_REQUESTED";
         /// Why, in words.
         optional "status_reason" => &str = row.status_reason.as_deref();
+        /// Who is at the other end of the connection that was used, or is to be.
+        always "processor" => &str = row.processor_name.as_str(), example "dummy";
+        /// The acquirer's code, `00` for success.
+        optional "reason_code" => &str = row.reason_code.as_deref(), example "00";
+        /// Whether it had gone out with a CVV, or was about to.
+        always "cvv_present" => bool = row.cvv_present;
         /// When.
         always "created_at" => Timestamp = row.created_at;
         /// When: a step does not change.

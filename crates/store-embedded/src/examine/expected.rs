@@ -40,6 +40,7 @@ impl ExpectedRows {
             Action::TransactionCapture
             | Action::TransactionVoidCapture
             | Action::TransactionVoid
+            | Action::TransactionTry
             | Action::RefundCreate
             | Action::RefundFail
             | Action::TransactionSettle => &mut self.transactions.changed,

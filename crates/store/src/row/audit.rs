@@ -105,6 +105,8 @@ pub enum Action {
     VaultMove,
     /// A processor has told, signed, what cannot be of what is written down of a transaction or refund, which is the object: nothing was changed.
     NotificationContradict,
+    /// A try of a transaction came to nothing, and its card is about to be opened for the next.
+    TransactionTry,
 }
 
 impl Action {
@@ -152,6 +154,7 @@ impl Action {
         Self::AuditCheckpoint,
         Self::VaultMove,
         Self::NotificationContradict,
+        Self::TransactionTry,
     ];
 
     /// The number that stands for it in stored records.
@@ -199,6 +202,7 @@ impl Action {
             Self::AuditCheckpoint => 43,
             Self::VaultMove => 44,
             Self::NotificationContradict => 45,
+            Self::TransactionTry => 46,
         }
     }
 
@@ -246,7 +250,8 @@ impl Action {
             | Self::WebhookRetry
             | Self::AuditCheckpoint
             | Self::VaultMove
-            | Self::NotificationContradict => false,
+            | Self::NotificationContradict
+            | Self::TransactionTry => false,
         }
     }
 
@@ -300,6 +305,7 @@ impl Action {
             Self::AuditCheckpoint => "audit_checkpoint",
             Self::VaultMove => "vault_move",
             Self::NotificationContradict => "notification_contradict",
+            Self::TransactionTry => "transaction_try",
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! | bytes | what |
 //! | --- | --- |
-//! | 1 | format, 6 |
+//! | 1 | format, 7 |
 //! | 12 | id |
 //! | 12 | organisation |
 //! | 4 | version |
@@ -10,6 +10,7 @@
 //! | 12 | account |
 //! | 12 | processor |
 //! | text | processor's name |
+//! | 1 | which try it is, from 1 |
 //! | 12 | card |
 //! | 1 | brand of the card, or 0 |
 //! | 4 | amount |
@@ -50,12 +51,15 @@
 //!
 //! | bytes | what |
 //! | --- | --- |
-//! | 1 | format, 2 |
+//! | 1 | format, 3 |
 //! | 12 | id |
 //! | 12 | transaction |
 //! | 4 | version of the transaction that it led to |
 //! | 1 | status |
 //! | text? | reason in words |
+//! | text | processor's name |
+//! | text? | acquirer's code |
+//! | 1 | CVV was sent: 0 or 1 |
 //! | 6 | when |
 //! | tag | keyed tag over all of the above |
 
@@ -81,10 +85,12 @@ pub struct TransactionRow {
     pub node: NodeId,
     /// Where the money goes.
     pub account: AccountId,
-    /// Which connection was used.
+    /// Which connection was used: of several tries, that of the last.
     pub processor: ProcessorId,
     /// Who is at its other end, such as `dummy`.
     pub processor_name: String,
+    /// Which try that is, from 1. A route makes several, each at another processor.
+    pub try_number: u8,
     /// The token.
     pub card: CardId,
     /// The scheme of the card, as it was when the transaction was made; `None` when it was of none that is known.
@@ -129,7 +135,7 @@ pub struct TransactionRow {
     pub act_reference: Option<String>,
     /// What the card's network calls it.
     pub network_transaction_id: Option<String>,
-    /// Whether it went out with a CVV.
+    /// Whether it went out with a CVV: of several tries, the last.
     pub cvv_present: bool,
     /// What the issuer said of the CVV.
     pub cvv_result: CvvResult,
@@ -158,7 +164,7 @@ pub struct TransactionRow {
 }
 
 impl TransactionRow {
-    const FORMAT: u8 = 6;
+    const FORMAT: u8 = 7;
 
     /// Appends everything that the tag covers.
     pub fn encode_clear(&self, out: &mut Vec<u8>) {
@@ -171,6 +177,7 @@ impl TransactionRow {
         writer.fixed(self.account.as_bytes());
         writer.fixed(self.processor.as_bytes());
         writer.text(&self.processor_name);
+        writer.u8(self.try_number);
         writer.fixed(self.card.as_bytes());
         writer.u8(self.brand.map_or(0, Brand::code));
         writer.u32(self.amount.minor_units());
@@ -260,6 +267,7 @@ impl TransactionRow {
             account: AccountId::from_bytes(reader.fixed()?),
             processor: ProcessorId::from_bytes(reader.fixed()?),
             processor_name: reader.text()?.to_owned(),
+            try_number: reader.u8()?,
             card: CardId::from_bytes(reader.fixed()?),
             brand: reader.code_option(Brand::from_code)?,
             amount: Amount::new(reader.u32()?).ok_or(RowFault::Value)?,
@@ -312,6 +320,12 @@ pub struct HistoryRow {
     pub status: TransactionStatus,
     /// Why, in words.
     pub status_reason: Option<String>,
+    /// Who was at the other end, such as `dummy`.
+    pub processor_name: String,
+    /// The acquirer's code.
+    pub reason_code: Option<String>,
+    /// Whether the transaction had gone out with a CVV, or was about to.
+    pub cvv_present: bool,
     /// When.
     pub created_at: Timestamp,
     /// Keyed tag over all of the above, made by the vault.
@@ -319,7 +333,7 @@ pub struct HistoryRow {
 }
 
 impl HistoryRow {
-    const FORMAT: u8 = 2;
+    const FORMAT: u8 = 3;
 
     /// Appends everything that the tag covers.
     pub fn encode_clear(&self, out: &mut Vec<u8>) {
@@ -330,6 +344,9 @@ impl HistoryRow {
         writer.u32(self.version);
         writer.u8(self.status.code());
         writer.text_option(self.status_reason.as_deref());
+        writer.text(&self.processor_name);
+        writer.text_option(self.reason_code.as_deref());
+        writer.u8(u8::from(self.cvv_present));
         writer.timestamp(self.created_at);
     }
 
@@ -348,6 +365,9 @@ impl HistoryRow {
             version: reader.u32()?,
             status: reader.code(TransactionStatus::from_code)?,
             status_reason: reader.text_option()?.map(str::to_owned),
+            processor_name: reader.text()?.to_owned(),
+            reason_code: reader.text_option()?.map(str::to_owned),
+            cvv_present: reader.flag()?,
             created_at: reader.timestamp()?,
             tag: reader.tag()?,
         };

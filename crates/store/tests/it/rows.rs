@@ -116,6 +116,7 @@ pub(crate) fn transaction() -> TransactionRow {
         account: AccountId(id(0x52)),
         processor: ProcessorId(id(0x53)),
         processor_name: "dummy".to_owned(),
+        try_number: 2,
         card: CardId(id(0x11)),
         amount: Amount::new(2_147_483_647).unwrap(),
         currency: Currency::parse("EUR").unwrap(),
@@ -157,6 +158,7 @@ pub(crate) fn transaction() -> TransactionRow {
 pub(crate) fn transaction_least() -> TransactionRow {
     TransactionRow {
         version: 1,
+        try_number: 1,
         amount: Amount::new(0).unwrap(),
         capture_now: false,
         customer: None,
@@ -194,6 +196,9 @@ pub(crate) fn history() -> HistoryRow {
         version: 2,
         status: TransactionStatus::Declined,
         status_reason: Some("no".to_owned()),
+        processor_name: "dummy".to_owned(),
+        reason_code: Some("05".to_owned()),
+        cvv_present: true,
         created_at: at(4),
         tag: tag(0x72),
     }

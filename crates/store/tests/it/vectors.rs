@@ -18,7 +18,7 @@ fn vector(name: &str) -> Vec<u8> {
         let testdata = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
         std::fs::read_to_string(testdata.join(format).join(name).with_extension("hex"))
     };
-    let text = ["v6", "v5", "v4", "v3", "v2", "v1"]
+    let text = ["v7", "v6", "v5", "v4", "v3", "v2", "v1"]
         .into_iter()
         .find_map(|format| read(format).ok())
         .unwrap_or_default();

@@ -178,6 +178,7 @@ pub fn transaction(n: u64, card: CardId) -> TransactionRow {
         account: AccountId(id(2)),
         processor: ProcessorId(id(3)),
         processor_name: "dummy".to_owned(),
+        try_number: 1,
         card,
         amount: Amount::new(100 + u32::from(low)).unwrap(),
         currency: Currency::parse("EUR").unwrap(),
@@ -296,6 +297,9 @@ pub fn history(row: &TransactionRow) -> HistoryRow {
         version: row.version,
         status: row.status,
         status_reason: row.status_reason.clone(),
+        processor_name: row.processor_name.clone(),
+        reason_code: row.reason_code.clone(),
+        cvv_present: row.cvv_present,
         created_at: row.updated_at,
         tag: tag(0x41),
     }

@@ -173,6 +173,7 @@ impl Counts {
             | Action::CardUpdate
             | Action::CardDelete
             | Action::TransactionInitiate
+            | Action::TransactionTry
             | Action::TransactionSettle
             | Action::DocumentCreate
             | Action::DocumentUpdate

@@ -241,6 +241,7 @@ pub(super) fn follow_up(row: &RefundRow, of: &TransactionRow) -> FollowUp {
     FollowUp {
         action: TransactionAction::Refund,
         transaction: of.id,
+        try_number: of.try_number,
         refund: Some(row.id.0),
         amount: row.amount,
         currency: row.currency,

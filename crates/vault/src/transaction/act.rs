@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use panvault_model::{ActionState, Amount, Now, TransactionAction, TransactionId, TransactionStatus};
@@ -216,9 +217,18 @@ impl Vault {
             ..before.clone()
         };
         row.tag = seal::transaction_tag(self.keys(), &row);
-        let (row, asked) = (Arc::new(row), *permit.asked());
-        let (threed, token, first_of_series) = (None, None, None);
-        Ok(Prepared { row, connection, asked, snapshot, idempotency, threed, token, first_of_series })
+        Ok(Prepared {
+            row: Arc::new(row),
+            connection,
+            again_after: Vec::new(),
+            further: VecDeque::new(),
+            asked: *permit.asked(),
+            snapshot,
+            idempotency,
+            threed: None,
+            token: None,
+            first_of_series: None,
+        })
     }
 
     async fn transaction_act_begin(

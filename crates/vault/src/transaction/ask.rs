@@ -108,6 +108,7 @@ pub(crate) fn follow_up(row: &TransactionRow) -> FollowUp {
     FollowUp {
         action: row.action,
         transaction: row.id,
+        try_number: row.try_number,
         refund: None,
         amount: if is_capture { row.captured } else { row.amount },
         currency: row.currency,

@@ -1,8 +1,9 @@
 use core::time::Duration;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use panvault_model::{
-    AccountId, ActionState, Amount, CardId, CvvResult, Id, Now, OrganisationId, RecurringType,
+    AccountId, ActionState, Amount, CardId, CvvResult, Id, Now, OrganisationId, ProcessorId, RecurringType,
     ShopperInteraction, Tag, Timestamp, TransactionAction, TransactionId, TransactionStatus,
 };
 use panvault_processor::{Act, Clearance, Order, Processor, Sent, ThreeDSecure};
@@ -25,8 +26,10 @@ use crate::text::{pairs_storable, texts_storable};
 use crate::transaction::claim::{Claimed, ClaimedCvv, Claiming};
 use crate::transaction::cryptogram::{SealedCryptogram, TokenPayment};
 use crate::transaction::outbound::outbound_open;
+use crate::transaction::route::{Candidate, FirstOfSeries};
 use crate::transaction::settle::{Patience, SettleBase, may_pass};
 use crate::transaction::threed::threed_secure;
+use crate::transaction::tries::{NOT_OPENED, Tried};
 use crate::vault::Vault;
 
 /// A transaction to be initiated. Texts are echoed as they are.
@@ -73,12 +76,16 @@ const EXPECT_CUSTOMER: usize = 2;
 pub(super) struct Prepared {
     pub(super) row: Arc<TransactionRow>,
     pub(super) connection: Arc<dyn Processor>,
+    /// Reason codes of declines after which the next candidate is tried.
+    pub(super) again_after: Vec<String>,
+    /// At whom else an authorisation may be tried, in their order.
+    pub(super) further: VecDeque<Candidate>,
     pub(super) asked: Requester,
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) idempotency: Option<Idempotency>,
     /// What a 3-D Secure has shown; of an authorisation.
     pub(super) threed: Option<ThreeDSecure>,
-    /// What goes with a network token, to one processor, once; of an authorisation.
+    /// What goes with a network token, to each processor until one may have seen it; of an authorisation.
     pub(super) token: Option<TokenPayment>,
     /// What the card's network called the first of the series; of a later authorisation.
     pub(super) first_of_series: Option<String>,
@@ -127,8 +134,13 @@ impl Vault {
             return Err(VaultError::NotFound(missing));
         };
         seal::card_openable(&card, &permit.snapshot().keys, Named::Field("card"))?;
-        let mut prepared = self.transaction_plan(permit, new, &card, customer.as_deref(), idempotency)?;
-        prepared.first_of_series = self.transaction_first_of_series(&prepared.row).await?;
+        let first = match account_seen(permit, new.account) {
+            Ok(account) => self.transaction_first_of_series(account.organisation, &new).await?,
+            // Said with what else is wrong.
+            Err(_) => None,
+        };
+        let customer_row = customer.as_deref();
+        let mut prepared = self.transaction_plan(permit, new, &card, customer_row, first, idempotency)?;
         let mut attempt = self.guards().attempt(&card, &prepared.row, now)?;
         let in_hand = self.node().take(prepared.row.id.0)?;
         let mut customer_tries_left = CUSTOMER_TRIES_MAX;
@@ -157,10 +169,10 @@ impl Vault {
             );
             match initiated.await {
                 Ok((row, Outcome::Done { .. })) => {
-                    let claim = cvv.as_ref().map(|cvv| &cvv.claim);
                     attempt.begin();
-                    let token = prepared.token.take();
-                    let sent = self.transaction_send(&prepared, &row, &card, claim, token, &in_hand).await;
+                    let tries =
+                        self.transaction_tries(&mut prepared, row, &card, cvv, &in_hand, permit.now());
+                    let Tried { row, sent, cvv } = tries.await;
                     let settled = self.transaction_settle(&prepared, &row, sent, cvv, in_hand).await;
                     attempt.end(&settled, self.now());
                     return Ok(Done::new(settled));
@@ -211,13 +223,14 @@ impl Vault {
         }
     }
 
-    /// Finds account and processor, and makes the row that is written first.
+    /// Finds account and processors, and makes the row that is written first.
     fn transaction_plan(
         &self,
         permit: &Permit<TransactionCreate>,
         mut new: NewTransaction,
         card: &CardRow,
         customer: Option<&CustomerRow>,
+        first: Option<FirstOfSeries>,
         idempotency: Option<Idempotency>,
     ) -> Result<Prepared, VaultError> {
         new.storable()?;
@@ -263,32 +276,17 @@ impl Vault {
         if card.organisation != organisation {
             snapshot.documents.enabled(card.organisation)?;
         }
-        let (processor, connection) = account
-            .processors
-            .iter()
-            .filter_map(|id| snapshot.documents.processor(*id))
-            .find(|row| row.type_name.starts_with("card_"))
-            .and_then(|row| self.processor(&snapshot, row.id))
-            .ok_or(VaultError::WrongState { reason: "the account has no processor for cards" })?;
-        if !connection.can_do(TransactionAction::Authorise, new.amount) {
-            return Err(VaultError::NotSupported);
-        }
-        if token.is_some() && !connection.takes_network_token(new.amount, card.brand) {
-            return Err(VaultError::NotSupported);
-        }
-        if connection.is_to_be_blocked(&new.merchant_reference) {
-            let reason = "this is what a payment is answered that a rule is against";
-            return Err(VaultError::Blocked { field: "merchant_reference", reason, limit: None });
-        }
         let now = permit.now().wall;
-        let row = TransactionRow {
+        let mut row = TransactionRow {
             id: TransactionId::make(now, self.make_id_bytes()?),
             organisation,
             version: 1,
             node: self.node().id(),
             account: account.id,
-            processor: processor.id,
-            processor_name: processor.type_name.trim_start_matches("card_").to_owned(),
+            // That of the first candidate, below.
+            processor: ProcessorId::from_bytes([0; 12]),
+            processor_name: String::new(),
+            try_number: 1,
             card: new.card,
             amount: new.amount,
             currency: account.currency,
@@ -325,25 +323,49 @@ impl Vault {
             updated_at: now,
             tag: Tag::NONE,
         };
-        let connection = Arc::clone(connection);
-        let (row, asked, first_of_series) = (Arc::new(row), *permit.asked(), None);
-        Ok(Prepared { row, connection, asked, snapshot, idempotency, threed, token, first_of_series })
+        let is_token = token.is_some();
+        let mut further =
+            self.transaction_candidates(&snapshot, account, &row, card, first.as_ref(), is_token)?;
+        let Candidate { processor, name, connection, again_after } =
+            further.pop_front().ok_or(VaultError::NotSupported)?;
+        (row.processor, row.processor_name) = (processor, name);
+        let (row, asked) = (Arc::new(row), *permit.asked());
+        let first_of_series = first.map(|first| first.network_transaction_id);
+        Ok(Prepared {
+            row,
+            connection,
+            again_after,
+            further,
+            asked,
+            snapshot,
+            idempotency,
+            threed,
+            token,
+            first_of_series,
+        })
     }
 
-    /// What the network called the newest payment with the card that began a series, where this is a later one of a series.
-    async fn transaction_first_of_series(&self, row: &TransactionRow) -> Result<Option<String>, VaultError> {
-        if row.recurring_type != Some(RecurringType::Repeat) {
+    /// The newest payment with the card that began a series and that the network has named, where this is a later one of a series.
+    async fn transaction_first_of_series(
+        &self,
+        organisation: OrganisationId,
+        new: &NewTransaction,
+    ) -> Result<Option<FirstOfSeries>, VaultError> {
+        if new.recurring_type != Some(RecurringType::Repeat) {
             return Ok(None);
         }
-        let page = self.store().transaction_list(first_with(row.organisation, row.card)).await?;
+        let page = self.store().transaction_list(first_with(organisation, new.card)).await?;
         for first in &page.rows {
             seal::transaction_verify(self.keys(), first)?;
         }
         let is_first = |first: &&Arc<TransactionRow>| {
             let began = first.recurring_type == Some(RecurringType::First);
-            began && (first.organisation, first.card) == (row.organisation, row.card)
+            began && (first.organisation, first.card) == (organisation, new.card)
         };
-        Ok(page.rows.iter().filter(is_first).find_map(|first| first.network_transaction_id.clone()))
+        Ok(page.rows.iter().filter(is_first).find_map(|first| {
+            let network_transaction_id = first.network_transaction_id.clone()?;
+            Some(FirstOfSeries { processor: first.processor, network_transaction_id })
+        }))
     }
 
     /// Writes `INITIATED`, durably, marks the CVV as used where nodes share CVVs, and notes the card with the customer when the two are used
@@ -394,7 +416,7 @@ impl Vault {
     }
 
     /// Opens card and CVV and hands them to the processor, which is the one place where plaintext crosses a wait.
-    async fn transaction_send(
+    pub(super) async fn transaction_send(
         &self,
         prepared: &Prepared,
         row: &TransactionRow,
@@ -409,6 +431,7 @@ impl Vault {
         }
         let order = Order {
             transaction: row.id,
+            try_number: row.try_number,
             amount: row.amount,
             currency: row.currency,
             capture_now: row.capture_now,
@@ -425,7 +448,7 @@ impl Vault {
             Ok(outbound) => outbound,
             Err(error) => {
                 tracing::error!(request.id = prepared.asked.origin.request.map(tracing::field::display), transaction.id = %row.id, error = %with_causes(&error), advice = "run panvault doctor", "transaction.open_failed");
-                return Sent::NotReached { reason: "the card could not be opened" };
+                return NOT_OPENED;
             }
         };
         sent_in_time(&*prepared.connection, Act::Authorise(outbound), in_hand).await
@@ -522,6 +545,9 @@ impl Vault {
             version: row.version,
             status: row.status,
             status_reason: row.status_reason.clone(),
+            processor_name: row.processor_name.clone(),
+            reason_code: row.reason_code.clone(),
+            cvv_present: row.cvv_present,
             created_at: at,
             tag: Tag::NONE,
         };

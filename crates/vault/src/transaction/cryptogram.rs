@@ -1,4 +1,4 @@
-//! The cryptogram of a network token: sealed as soon as it was read, opened for the one send, kept nowhere.
+//! The cryptogram of a network token: sealed as soon as it was read, opened for the send of each try until somebody may have seen it, kept nowhere.
 
 use panvault_card::Cryptogram;
 use panvault_model::{AccountId, CardId, CardKind, OrganisationId, RecurringType, Sealed};
@@ -20,7 +20,8 @@ const ECI: &str = "cryptogram_eci";
 #[derive(Clone, Debug)]
 pub struct SealedCryptogram(Sealed);
 
-/// What a transaction with a network token brings, until it is sent once.
+/// What a transaction with a network token brings, until somebody may have seen it.
+#[derive(Clone)]
 pub(super) struct TokenPayment {
     cryptogram: Option<SealedCryptogram>,
     eci: Option<String>,
@@ -77,7 +78,7 @@ impl TokenPayment {
         Ok((card.kind == CardKind::NetworkToken).then_some(Self { cryptogram, eci }))
     }
 
-    /// Opens it for the processor. It is gone then: no second processor sees it.
+    /// Opens it for the processor of one try.
     pub(super) fn open(
         self,
         card: CardId,

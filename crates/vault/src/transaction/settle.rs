@@ -120,7 +120,7 @@ impl Vault {
     }
 
     /// Whether a transaction is stored as it was to be: an earlier try may have been durable after all.
-    async fn transaction_is_written(&self, row: &Arc<TransactionRow>) -> Result<bool, VaultError> {
+    pub(super) async fn transaction_is_written(&self, row: &Arc<TransactionRow>) -> Result<bool, VaultError> {
         Ok(self.store().transaction_read(row.id).await?.as_ref() == Some(row))
     }
 
@@ -189,7 +189,7 @@ pub(crate) const fn may_pass(error: &VaultError) -> bool {
 }
 
 /// What the processor said to the row's last action, in the row. What was never sent did not go out with a CVV.
-fn sent_apply(
+pub(super) fn sent_apply(
     row: &mut TransactionRow,
     sent: Sent,
     now: Timestamp,

@@ -59,6 +59,10 @@ pub(crate) struct Plot {
     pub(crate) renewal: Option<(StoreFault, bool)>,
     /// How many outcomes are written and answered as if nobody knew it.
     pub(crate) settle_unheard: usize,
+    /// How many further tries of payments are written and answered as if nobody knew it.
+    pub(crate) try_unheard: usize,
+    /// A fault of them, and how many times it happens.
+    pub(crate) try_faults: Option<(StoreFault, usize)>,
     /// A fault, and how many times it happens.
     pub(crate) settle_faults: Option<(StoreFault, usize)>,
     /// A fault of every change of a delivery, and how often it happened.
@@ -92,6 +96,10 @@ pub(crate) struct Plot {
 pub(crate) enum Stop {
     BeforeInitiate,
     AfterInitiate,
+    /// The next try of a payment is not written yet.
+    BeforeTry,
+    /// It is, and nothing of it was sent.
+    AfterTry,
     BeforeSettle,
     AfterSettle,
     /// A card's change or deletion is not written yet.
@@ -231,6 +239,25 @@ impl Intruder {
         outcome
     }
 
+    async fn tried(&self, commit: Commit) -> Result<Outcome, StoreFault> {
+        self.overtaken().await;
+        self.silent_at(Stop::BeforeTry).await;
+        if let Some((fault, left)) = &mut self.plot.lock().unwrap().try_faults
+            && *left > 0
+        {
+            *left -= 1;
+            return Err(*fault);
+        }
+        let outcome = self.done(commit).await;
+        self.silent_at(Stop::AfterTry).await;
+        let unheard = &mut self.plot.lock().unwrap().try_unheard;
+        if *unheard > 0 {
+            *unheard -= 1;
+            return Err(StoreFault::Unresolved);
+        }
+        outcome
+    }
+
     async fn settled(&self, commit: Commit) -> Result<Outcome, StoreFault> {
         self.overtaken().await;
         self.silent_at(Stop::BeforeSettle).await;
@@ -309,6 +336,7 @@ impl Store for Intruder {
     fn commit(&self, commit: Commit) -> Pending<'_, Outcome> {
         match commit.audit.action {
             Action::TransactionInitiate | Action::RefundCreate => Box::pin(self.initiated(commit)),
+            Action::TransactionTry => Box::pin(self.tried(commit)),
             Action::TransactionSettle | Action::RefundSettle | Action::RefundFail => {
                 Box::pin(self.settled(commit))
             }

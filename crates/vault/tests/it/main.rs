@@ -27,6 +27,7 @@ mod processors;
 mod refresh;
 mod refund;
 mod role;
+mod route;
 mod secrets;
 mod seen;
 mod shared;

@@ -32,12 +32,16 @@ struct Line {
     answers: Mutex<VecDeque<Sent>>,
     /// What was said of acts that bear a card.
     orders: Mutex<Vec<Order>>,
+    /// Whether those came with a CVV.
+    carried: Mutex<Vec<bool>>,
     /// What came with network tokens: each time a cryptogram and its ECI.
     tokens: Mutex<Vec<Token>>,
     takes_no_tokens: AtomicBool,
     /// What was said of acts that follow a first.
     follow_ups: Mutex<Vec<FollowUp>>,
     can_be_asked: AtomicBool,
+    /// Whether the first try of each payment is not reached.
+    is_first_away: AtomicBool,
     /// What the next notifications say.
     notices: Mutex<VecDeque<Vec<Notice>>>,
 }
@@ -107,6 +111,16 @@ impl TestProcessors {
         self.line.takes_no_tokens.store(none, Ordering::Relaxed);
     }
 
+    /// Nobody is reached by the first try of a payment from now on.
+    pub(crate) fn first_goes_away(&self) {
+        self.line.is_first_away.store(true, Ordering::Relaxed);
+    }
+
+    /// Which acts that bear a card came with a CVV, in their order.
+    pub(crate) fn carried(&self) -> Vec<bool> {
+        self.line.carried.lock().unwrap().clone()
+    }
+
     /// What named the last act that bore no card.
     pub(crate) fn last_follow_up(&self) -> FollowUp {
         self.line.follow_ups.lock().unwrap().last().unwrap().clone()
@@ -156,7 +170,7 @@ impl Connect for TestProcessors {
         self.connected.lock().unwrap().push(api_key);
         let dummy = Connector.configuration("card_dummy", &[], &[]).unwrap();
         let dummy = match configuration {
-            Configuration::Dummy(_) => Connector.connect(configuration, secrets),
+            Configuration::Dummy(_) | Configuration::Route(_) => Connector.connect(configuration, secrets),
             Configuration::Http(_) => Connector.connect(&dummy, secrets),
         };
         Arc::new(Connection { line: Arc::clone(&self.line), dummy })
@@ -184,6 +198,11 @@ impl Processor for Connection {
                 let eci = outbound.cryptogram_eci().map(str::to_owned);
                 self.line.tokens.lock().unwrap().push((outbound.expose_cryptogram().map(text), eci));
             }
+            self.line.carried.lock().unwrap().push(outbound.carries_cvv());
+        }
+        let is_first = matches!(&act, Act::Authorise(outbound) if outbound.order().try_number == 1);
+        if is_first && self.line.is_first_away.load(Ordering::Relaxed) {
+            return Box::pin(ready(Sent::NotReached { reason: "nobody is there" }));
         }
         let answer = self.line.answers.lock().unwrap().pop_front();
         if let Act::Ask(_) = act {

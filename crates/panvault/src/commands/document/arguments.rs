@@ -32,7 +32,10 @@ pub(super) fn argument(field: &str) -> String {
 /// A part of a field: a setting of a configuration, or an element of a list, whose place says nothing that its text does not.
 fn in_list(field: &str) -> String {
     match field.split_once(['.', '[']) {
-        Some(("configuration", setting)) => format!("--configuration {setting}"),
+        Some(("configuration", setting)) => match setting.strip_prefix("routes") {
+            Some(member) => format!("--route{}", member.replace('.', " ")),
+            None => format!("--configuration {setting}"),
+        },
         Some((whole, _)) => argument(whole),
         None => format!("--field {field}"),
     }

@@ -190,6 +190,7 @@ const fn moves(action: Action) -> Option<(Table, i64)> {
         | Action::TransactionCapture
         | Action::TransactionVoidCapture
         | Action::TransactionVoid
+        | Action::TransactionTry
         | Action::RefundCreate
         | Action::RefundSettle
         | Action::RefundFail
