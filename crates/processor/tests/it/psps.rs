@@ -163,11 +163,20 @@ async fn whole_life<P: Psp>(kind: &Kind, psp: P, said_later: bool) {
     let sold = answered(&processor, authorise(GOOD, order(3, true))).await;
     assert_eq!(sold.verdict, Verdict::Approved, "{sold:?}");
 
+    // A second try, by two processors that are one account there, is another payment.
+    let second = Order { try_number: 2, ..order(3, true) };
+    let second = answered(&processor, authorise(GOOD, second)).await;
+    assert_eq!(second.verdict, Verdict::Approved, "{second:?}");
+    assert_ne!(second.reference, sold.reference);
+
     // What was done is found by its id alone, for who has lost the answer.
     let lost = follow_up(TransactionAction::Authorise, 3, None, 1234);
     if processor.can_be_asked(&lost) {
         let told = answered(&processor, Act::Ask(lost)).await;
         assert_eq!((told.verdict, &told.reference), (Verdict::Approved, &sold.reference), "{told:?}");
+        let lost = FollowUp { try_number: 2, ..follow_up(TransactionAction::Authorise, 3, None, 1234) };
+        let told = answered(&processor, Act::Ask(lost)).await;
+        assert_eq!((told.verdict, &told.reference), (Verdict::Approved, &second.reference), "{told:?}");
         let never =
             processor.send(Act::Ask(follow_up(TransactionAction::Authorise, 77, None, 1234)), &Given(true));
         let never = never.await;

@@ -20,6 +20,7 @@ const PERCENTAGE: Field<i64> = Field::integer("percentage", 0, 100);
 const AGAIN_AFTER: Field<Texts> =
     Field::texts("again_after", ROUTE_AGAIN_MAX, &Kind::Text { max: ROUTE_AGAIN_BYTES_MAX, example: "91" });
 
+#[expect(clippy::indexing_slicing, reason = "it is made by the compiler, which would stop")]
 const BRAND_NAMES: [&str; Brand::ALL.len()] = {
     let (mut names, mut at) = ([""; Brand::ALL.len()], 0);
     while at < names.len() {

@@ -117,3 +117,64 @@ fn faults_of_a_configuration_name_the_setting_and_repeat_no_value() {
     let answer = server.post_text(&key, "/v1/processor", &twice);
     assert_eq!(answer.status, 400, "{}", answer.text);
 }
+
+/// Routes are shown as they were sent, and what is wrong with one is said at its member.
+#[test]
+fn routes_are_shown_as_they_are_sent() {
+    let server = Server::start();
+    let key = server.make_key(&server.parent, &[Role::ProviderAdmin]);
+    let make = |configuration: serde_json::Value| {
+        server.post(&key, "/v1/processor", &json!({ "name": "P", "configuration": configuration }))
+    };
+    let id = |made: serde_json::Value| made["_id"].as_str().unwrap().to_owned();
+    let [one, two] = [(); 2].map(|()| id(make(json!({ "_type": "card_dummy" })).json()));
+    let routes = json!([
+        {
+            "processor": one, "brands": ["Visa", "UnionPay"], "currencies": ["EUR"], "amount_min": 0, "amount_max": 5000,
+            "issuer_countries": ["NL", "BE"], "percentage": 30, "again_after": ["05", "insufficient_funds"],
+        },
+        { "processor": two },
+    ]);
+    let configuration = json!({ "_type": "card_route", "routes": routes });
+    let made = make(configuration.clone());
+    assert_eq!((made.status, &made.json()["configuration"]), (200, &configuration), "{}", made.text);
+    let path = format!("/v1/processor/{}", id(made.json()));
+    assert_eq!(server.get(&key, &path).json()["configuration"], configuration);
+    let listed = server.get(&key, "/v1/processor").json();
+    assert!(listed.as_array().unwrap().iter().any(|row| row["configuration"] == configuration), "{listed}");
+
+    let refused = |routes: serde_json::Value, expected: &[&str], code: u16| {
+        let answer = make(json!({ "_type": "card_route", "routes": routes }));
+        let error = answer.json();
+        let details = error["details"].as_object().unwrap();
+        let places: Vec<_> = details.keys().map(String::as_str).collect();
+        let expected: Vec<_> = expected.iter().map(|place| format!("body.configuration.{place}")).collect();
+        assert_eq!(
+            (&error["code"], places),
+            (&json!(code), expected.iter().map(String::as_str).collect()),
+            "{error}"
+        );
+    };
+    refused(json!([]), &["routes"], 107);
+    refused(json!([{}]), &["routes.0.processor"], 126);
+    refused(json!([{ "processor": one, "colour": "red" }]), &["routes.0.colour"], 127);
+    refused(json!([{ "processor": one }, { "processor": one }]), &["routes.1.processor"], 107);
+    refused(json!([{ "processor": one, "percentage": 101 }]), &["routes.0.percentage"], 107);
+    refused(json!([{ "processor": one, "brands": [] }]), &["routes.0.brands"], 107);
+    refused(json!([{ "processor": one, "currencies": ["EUR", "eur"] }]), &["routes.0.currencies"], 107);
+    refused(json!([{ "processor": one, "again_after": ["05,91"] }]), &["routes.0.again_after"], 107);
+    refused(json!([{ "processor": "1".repeat(24) }]), &["routes"], 109);
+    let many: Vec<_> = (0..17).map(|at| json!({ "processor": format!("{at:024x}") })).collect();
+    refused(json!(many), &["routes"], 107);
+    // Only as a list.
+    let flat = make(json!({ "_type": "card_route", "routes.0.processor": one })).json();
+    assert_eq!(
+        flat["details"]["body.configuration.routes.0.processor"].as_str(),
+        Some("is not expected here")
+    );
+    // A dummy has none, and what was made stands as it is.
+    assert_eq!(make(json!({ "_type": "card_dummy", "routes": [{ "processor": one }] })).json()["code"], 127);
+    let changed = server.post(&key, &path, &json!({ "configuration": { "routes": [] } }));
+    assert_eq!((changed.status, &changed.json()["code"]), (400, &json!(107)), "{}", changed.text);
+    assert_eq!(server.get(&key, &path).json()["configuration"], configuration);
+}
