@@ -39,6 +39,8 @@ pub struct Notice {
     pub event: String,
     /// The transaction, where the provider repeats our name for it.
     pub transaction: Option<TransactionId>,
+    /// Which try of it, with its name.
+    pub try_number: Option<u8>,
     /// The refund, where it repeats that.
     pub refund: Option<Id>,
     /// The number of a capture or void among what was done with the transaction, where it repeats that.
@@ -218,10 +220,12 @@ fn only<'a>(values: &[&'a str]) -> Result<&'a str, NotificationFault> {
     }
 }
 
-/// Our names, where a provider repeats them: `TRANSACTION`, `TRANSACTION-REFUND`, or `TRANSACTION-NUMBER` of a capture or void.
+/// Our names, where a provider repeats them: `TRANSACTION`, `TRANSACTION-REFUND`, or `TRANSACTION-NUMBER` of a capture or void; from its second try
+/// on a transaction is `TRANSACTION.TRY`.
 #[derive(Clone, Copy, Default)]
 struct Ours {
     transaction: Option<TransactionId>,
+    try_number: Option<u8>,
     refund: Option<Id>,
     attempt: Option<u32>,
 }
@@ -232,8 +236,14 @@ impl Ours {
             Some((transaction, act)) => (transaction, Some(act)),
             None => (text, None),
         };
-        let Ok(transaction) = TransactionId::parse(transaction) else { return Self::default() };
-        let named = Self { transaction: Some(transaction), ..Self::default() };
+        let (transaction, number) = match transaction.split_once('.') {
+            Some((transaction, number)) => (transaction, further_try(number)),
+            None => (transaction, Some(1)),
+        };
+        let (Ok(transaction), Some(try_number)) = (TransactionId::parse(transaction), number) else {
+            return Self::default();
+        };
+        let named = Self { transaction: Some(transaction), try_number: Some(try_number), ..Self::default() };
         let Some(act) = act else { return named };
         let is_number =
             (1..=ATTEMPT_DIGITS_MAX).contains(&act.len()) && act.bytes().all(|byte| byte.is_ascii_digit());
@@ -244,6 +254,12 @@ impl Ours {
             _ => Self::default(),
         }
     }
+}
+
+/// The number of a try, from the second on, as it is written there.
+fn further_try(text: &str) -> Option<u8> {
+    let number: u8 = text.parse().ok()?;
+    (number > 1 && number.to_string() == text).then_some(number)
 }
 
 /// A name that a provider gives: printable, without spaces, and not without end.

@@ -175,7 +175,7 @@ fn what_one_psp_has_not_seen_goes_to_the_next() {
     );
     let key = format!("{}-authorise-2", paid["_id"].as_str().unwrap());
     assert_eq!(shop.asked(1), [(true, key)]);
-    let name = format!("{}-2", paid["_id"].as_str().unwrap());
+    let name = format!("{}.2", paid["_id"].as_str().unwrap());
     assert!(shop.peers[1].has_seen(name.as_bytes()), "what it is called there has the try's number");
 
     // Neither is there.

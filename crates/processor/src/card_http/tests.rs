@@ -10,8 +10,8 @@ use super::answer::Answer;
 use super::description::{Description, HttpMode};
 use super::facts::Facts;
 use super::limits::{HttpLimits, SECRET_BYTES_MAX};
-use super::processor::HttpProcessor;
 use super::placeholder::FIELDS;
+use super::processor::HttpProcessor;
 use super::registry::Registry;
 use super::request;
 use super::table::Key;
@@ -575,6 +575,7 @@ fn a_notice_is_about_the_amount_that_was_sent() {
     let notice = |act, amount, code: &str, account: &str| Notice {
         event: "event".to_owned(),
         transaction: None,
+        try_number: None,
         refund: None,
         attempt: None,
         reference: None,

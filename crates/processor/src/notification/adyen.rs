@@ -133,7 +133,7 @@ impl Item<'_> {
         };
         let units = u64::try_from(self.amount.value).map_err(|_| NotificationFault::Shape)?;
         let psp_reference = name(&self.psp_reference)?;
-        let Ours { transaction, refund, attempt } = Ours::parse(&self.merchant_reference);
+        let Ours { transaction, try_number, refund, attempt } = Ours::parse(&self.merchant_reference);
         let (reference, act_reference) = match act {
             TransactionAction::Authorise => (Some(psp_reference.clone()), None),
             _ => {
@@ -144,6 +144,7 @@ impl Item<'_> {
         Ok(Some(Notice {
             event: name(&[&psp_reference, ":", &self.event_code, ":", &self.success].concat())?,
             transaction,
+            try_number,
             refund,
             attempt,
             reference,

@@ -64,11 +64,13 @@ fn notice(event: &Event<'_>) -> Result<Option<Notice>, NotificationFault> {
         _ => return Ok(None),
     };
     let data: Data<'_> = serde_json::from_str(event.data.get()).map_err(|_| NotificationFault::Shape)?;
-    let Ours { transaction, refund, attempt } = Ours::parse(data.reference.as_deref().unwrap_or_default());
+    let Ours { transaction, try_number, refund, attempt } =
+        Ours::parse(data.reference.as_deref().unwrap_or_default());
     let is_done = verdict == Verdict::Approved;
     Ok(Some(Notice {
         event: name(&event.id)?,
         transaction,
+        try_number,
         refund,
         attempt,
         reference: Some(name(&data.id)?),

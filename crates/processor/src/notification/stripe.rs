@@ -149,7 +149,7 @@ fn notice(event: &Event<'_>) -> Result<Option<Notice>, NotificationFault> {
         "payment_intent.succeeded" if is_manual => (TransactionAction::Capture, intent.amount_received),
         _ => (TransactionAction::Authorise, intent.amount),
     };
-    let (transaction, _) = of(intent.metadata.as_ref());
+    let (transaction, try_number, _) = of(intent.metadata.as_ref());
     let error = intent.last_payment_error.filter(|_| verdict == Verdict::Declined);
     let code = match &error {
         Some(error) => error.decline_code.as_deref().or(error.code.as_deref()).unwrap_or("declined"),
@@ -160,6 +160,7 @@ fn notice(event: &Event<'_>) -> Result<Option<Notice>, NotificationFault> {
     Ok(Some(Notice {
         event: name(&event.id)?,
         transaction,
+        try_number,
         refund: None,
         attempt: None,
         reference: Some(reference),
@@ -183,13 +184,14 @@ fn refunded(event: &Event<'_>) -> Result<Option<Notice>, NotificationFault> {
         // It is not over.
         _ => return Ok(None),
     };
-    let (transaction, of_metadata) = of(refund.metadata.as_ref());
+    let (transaction, try_number, of_metadata) = of(refund.metadata.as_ref());
     // An id; where somebody expands it, an object, which is of no use here.
     let intent = refund.payment_intent.and_then(|raw| serde_json::from_str::<Cow<'_, str>>(raw.get()).ok());
     let failure = refund.failure_reason.as_deref().filter(|_| verdict == Verdict::Failed);
     Ok(Some(Notice {
         event: name(&event.id)?,
         transaction,
+        try_number,
         refund: of_metadata,
         attempt: None,
         reference: intent.as_deref().map(name).transpose()?,
@@ -212,9 +214,10 @@ fn object<'a, T: Deserialize<'a>>(event: &Event<'a>) -> Result<T, NotificationFa
     serde_json::from_str(event.data.object.get()).map_err(|_| NotificationFault::Shape)
 }
 
-fn of(metadata: Option<&Metadata<'_>>) -> (Option<TransactionId>, Option<Id>) {
-    let Some(metadata) = metadata else { return (None, None) };
-    let transaction = Ours::parse(metadata.transaction.as_deref().unwrap_or_default()).transaction;
+fn of(metadata: Option<&Metadata<'_>>) -> (Option<TransactionId>, Option<u8>, Option<Id>) {
+    let Some(metadata) = metadata else { return (None, None, None) };
+    let Ours { transaction, try_number, .. } =
+        Ours::parse(metadata.transaction.as_deref().unwrap_or_default());
     let refund = metadata.refund.as_deref().and_then(|text| Id::parse(text).ok());
-    (transaction, refund)
+    (transaction, try_number, refund)
 }

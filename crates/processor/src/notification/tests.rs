@@ -73,6 +73,7 @@ fn a_declined_payment_of_stripe_is_read() {
     let expected = Notice {
         event: "evt_1".to_owned(),
         transaction: TransactionId::parse("0123456789abcdef01234567").ok(),
+        try_number: Some(1),
         refund: None,
         reference: Some("pi_1".to_owned()),
         act: TransactionAction::Authorise,
@@ -271,6 +272,7 @@ fn a_capture_of_checkout_com_is_read_and_nothing_that_it_has_not_signed() {
     let expected = Notice {
         event: "evt_1".to_owned(),
         transaction: TransactionId::parse("0123456789abcdef01234567").ok(),
+        try_number: Some(1),
         refund: Id::parse("89abcdef0123456789abcdef").ok(),
         reference: Some("pay_1".to_owned()),
         act: TransactionAction::Capture,
@@ -322,7 +324,8 @@ fn a_notification_has_an_end_and_a_depth() {
 fn our_names_are_those_that_are_sent() {
     let transaction = "0123456789abcdef01234567";
     let read = |text: &str| {
-        let Ours { transaction, refund, attempt } = Ours::parse(text);
+        let Ours { transaction, try_number, refund, attempt } = Ours::parse(text);
+        assert_eq!(try_number, transaction.map(|_| 1));
         (transaction.is_some(), refund.map(|id| id.to_string()), attempt)
     };
     let refund = "89abcdef0123456789abcdef";
@@ -335,6 +338,18 @@ fn our_names_are_those_that_are_sent() {
     }
     for act in ["+3", "3 ", "1000000000", "3-4", &format!("{refund}-1"), &refund[1..]] {
         assert_eq!(read(&format!("{transaction}-{act}")), (false, None, None), "{act}");
+    }
+    for (number, behind, of) in
+        [(2, "", (None, None)), (255, "-3", (None, Some(3))), (16, "-R", (Some(refund), None))]
+    {
+        let name = format!("{transaction}.{number}{}", behind.replace('R', refund));
+        let ours = Ours::parse(&name);
+        assert_eq!(ours.transaction.map(|id| id.to_string()).as_deref(), Some(transaction));
+        assert_eq!(ours.try_number, Some(number));
+        assert_eq!((ours.refund.map(|id| id.to_string()).as_deref(), ours.attempt), of);
+    }
+    for number in ["", "0", "1", "02", "+2", "256", "2.3", "x"] {
+        assert!(Ours::parse(&format!("{transaction}.{number}")).transaction.is_none(), "{number}");
     }
 }
 

@@ -56,6 +56,10 @@ pub(super) fn of_transaction(
     if differ(row.processor_reference.as_deref(), notice.reference.as_deref()) {
         return Fit::Elsewhere;
     }
+    // An earlier try of a payment that was tried elsewhere since, or again at the same PSP.
+    if notice.try_number != Some(row.try_number) {
+        return Fit::Elsewhere;
+    }
     if row.action != notice.act {
         return if is_capture_undone(row, notice) {
             Fit::Contradicts(CAPTURE_UNDONE)

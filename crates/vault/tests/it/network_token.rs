@@ -13,6 +13,7 @@ use panvault_vault::{
 };
 
 use crate::assert_refused;
+use crate::route::{AGAIN, NOT_REACHED, Routed, declined, routed};
 use crate::world::{Shop, VISA, World, all_transactions, keys, new_card, new_transaction, no_change};
 
 const CRYPTOGRAM: &str = "AgAAAAAAAIR8CQrXcIhbQAAAAAA=";
@@ -181,6 +182,23 @@ async fn a_cryptogram_is_seen_once_and_kept_nowhere() {
     let brought = |text: &str| kept.windows(text.len()).any(|window| window == text.as_bytes());
     assert!(!brought(CRYPTOGRAM) && !brought(OTHER));
     assert_eq!(LeakScan::new([VISA]).scan("rows", &kept), []);
+}
+
+/// Over a route, too: nobody has seen what was not reached; and without what was seen a token is not paid with.
+#[tokio::test]
+async fn a_route_hands_on_a_cryptogram_that_nobody_has_seen() {
+    let world = World::new().await;
+    let Routed { shop, .. } = routed(&world, &[AGAIN, AGAIN, AGAIN]).await;
+    let token = token(&world, &shop).await;
+    let new = || new_transaction(shop.account, token, 1_000);
+    world.processors.answer([NOT_REACHED, declined("05")]);
+    let row = pay(&world, &shop, new(), Some(CRYPTOGRAM), None).await.unwrap().value;
+    assert_eq!((row.status, row.try_number), (TransactionStatus::Declined, 2));
+    let seen = (Some(CRYPTOGRAM.to_owned()), None);
+    assert_eq!(world.processors.tokens(), [seen.clone(), seen]);
+    world.processors.takes_no_tokens(true);
+    let refused = pay(&world, &shop, new(), Some(OTHER), None).await;
+    assert!(matches!(refused, Err(VaultError::NotSupported)), "{refused:?}");
 }
 
 /// What one card's payment brought opens for no other.

@@ -20,7 +20,7 @@ use crate::assert_refused;
 use crate::intruder::Stop;
 use crate::world::{HOUR_MILLIS, Shop, World, all_transactions, new_transaction};
 
-const NOT_REACHED: Sent = Sent::NotReached { reason: "no connection" };
+pub(crate) const NOT_REACHED: Sent = Sent::NotReached { reason: "no connection" };
 const UNKNOWN: Sent = Sent::Unknown { reason: "no usable answer" };
 
 fn answered(verdict: Verdict, reason_code: &str) -> Sent {
@@ -40,13 +40,13 @@ fn approved() -> Sent {
     answered(Verdict::Approved, "00")
 }
 
-fn declined(reason_code: &str) -> Sent {
+pub(crate) fn declined(reason_code: &str) -> Sent {
     answered(Verdict::Declined, reason_code)
 }
 
 /// A shop that pays by a route, and the processors that the route names.
-struct Routed {
-    shop: Shop,
+pub(crate) struct Routed {
+    pub(crate) shop: Shop,
     processors: Vec<ProcessorId>,
 }
 
@@ -73,7 +73,7 @@ fn routes(to: &[(ProcessorId, &[(&str, &str)])]) -> Vec<(String, String)> {
     settings
 }
 
-async fn routed(world: &World, members: &[&[(&str, &str)]]) -> Routed {
+pub(crate) async fn routed(world: &World, members: &[&[(&str, &str)]]) -> Routed {
     let organisation = world.organisation(None).await;
     let mut processors = Vec::new();
     for _ in members {
@@ -96,7 +96,7 @@ async fn routed(world: &World, members: &[&[(&str, &str)]]) -> Routed {
     Routed { shop: Shop { organisation, account, key }, processors }
 }
 
-const AGAIN: &[(&str, &str)] = &[("again_after", "05\n91")];
+pub(crate) const AGAIN: &[(&str, &str)] = &[("again_after", "05\n91")];
 
 /// Version, status, number of the processor's kind and CVV of each step, newest first.
 async fn steps(world: &World, shop: &Shop, row: &TransactionRow) -> Vec<(u32, TransactionStatus, bool)> {

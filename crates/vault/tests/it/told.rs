@@ -41,6 +41,7 @@ fn told(row: &TransactionRow) -> Notice {
     Notice {
         event: format!("event {} {}", row.id, row.version),
         transaction: Some(row.id),
+        try_number: Some(row.try_number),
         refund: None,
         attempt: row.attempt().filter(|_| row.action != TransactionAction::Authorise),
         reference: row.processor_reference.clone(),
@@ -60,6 +61,7 @@ fn refunded(row: &RefundRow) -> Notice {
     Notice {
         event: format!("event {}", row.id),
         transaction: Some(row.transaction),
+        try_number: Some(1),
         refund: Some(row.id.0),
         attempt: None,
         reference: None,
@@ -355,6 +357,9 @@ async fn what_is_about_something_else_settles_nothing() {
     assert_eq!(world.tell(theirs, &right).await.unwrap(), NoticeOutcome::Ignored, "another's secret");
     for (notice, expected) in [
         (Notice { transaction: None, ..right.clone() }, NoticeOutcome::Ignored),
+        // Of another try, at the same PSP perhaps.
+        (Notice { try_number: Some(2), ..right.clone() }, NoticeOutcome::Ignored),
+        (Notice { try_number: None, ..right.clone() }, NoticeOutcome::Ignored),
         (
             Notice { transaction: Some(TransactionId(Id::from_bytes([7; 12]))), ..right.clone() },
             NoticeOutcome::Ignored,
