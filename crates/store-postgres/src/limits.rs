@@ -119,7 +119,7 @@ pub const IMPORT_DELETE_ROWS: i64 = 20_000;
 pub const fn lists_max(connections: usize) -> usize {
     if connections < 2 { 1 } else { connections / 2 }
 }
-/// A step is waited for that gathers only behind one that answered as many.
+/// A step waits for those who were just answered only where they are as many.
 pub(crate) const GATHER_FROM: usize = 8;
-/// It waits half as long as the one before took, and no longer than this.
+/// It waits as long as the one before took, and no longer than this.
 pub(crate) const GATHER_TIME_MAX: Duration = Duration::from_millis(4);
