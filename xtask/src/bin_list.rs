@@ -32,7 +32,7 @@ fn found(environment: &Path) -> Option<PathBuf> {
 /// Imports it and looks up in it: the tests of `panvault-bins` that need a real list.
 pub(crate) fn test(workspace: &Workspace) -> anyhow::Result<Totals> {
     let list = ready(workspace)?;
-    let arguments = ["test", "--locked", "--package", "panvault-bins", "--test", "real"];
+    let arguments = ["test", "--workspace", "--locked", "--test", "real"];
     let mut command = run::cargo(&workspace.root, &arguments);
     command.env("PANVAULT_BIN_LIST", list);
     let totals = test::totals(command)?;

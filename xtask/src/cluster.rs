@@ -84,11 +84,8 @@ fn up(workspace: &Workspace) -> anyhow::Result<Cluster> {
     ensure!(processes.remain() == 0, "a cluster is up already: `cargo xtask cluster down` ends it");
     // What a machine that was switched off has left.
     processes.end()?;
-    // Quietly: what is asked of us may be one object on standard output.
-    let build = ["build", "--quiet", "--locked", "--package", "panvault"];
-    run::output(run::cargo(&workspace.root, &build)).context("the binary does not build")?;
+    let binary = workspace.debug_binary()?;
     let mut processes = Processes::begin(workspace)?;
-    let binary = workspace.target.join("debug/panvault");
     match start(&binary, &workspace.root.join("deploy/haproxy.cfg"), &mut processes) {
         Ok(cluster) => Ok(cluster),
         Err(error) => {

@@ -1,5 +1,6 @@
 //! Commands of this project, in Rust: `cargo xtask --help`.
 
+mod ahead;
 mod architecture;
 mod attack;
 mod bench;
@@ -26,6 +27,7 @@ mod servers;
 mod source;
 mod stopwatch;
 mod test;
+mod test_binaries;
 mod tidy;
 mod web;
 mod webhook;

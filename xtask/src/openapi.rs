@@ -30,16 +30,18 @@ pub(crate) fn check(workspace: &Workspace) -> anyhow::Result<()> {
 
 /// Their names and texts: the OpenAPI document laid out for reading and for diffs, and the tables of errors and roles.
 fn pages(workspace: &Workspace) -> anyhow::Result<[(&'static str, String); 3]> {
-    let document: Value = serde_json::from_str(&printed(workspace, &[])?)
-        .context("`panvault openapi` did not print one JSON document")?;
-    let errors = printed(workspace, &["--errors"])?;
-    let roles = printed(workspace, &["--roles"])?;
+    let binary = workspace.debug_binary()?;
+    let printed = |more: &[&str]| {
+        let arguments = [&["openapi"], more].concat();
+        let printed = run::output(run::command(&binary, &workspace.root, &arguments))?;
+        String::from_utf8(printed).context("`panvault openapi` did not print text")
+    };
+    let document: Value =
+        serde_json::from_str(&printed(&[])?).context("`panvault openapi` did not print one JSON document")?;
     let document = serde_json::to_string_pretty(&document)? + "\n";
-    Ok([("docs/openapi.json", document), ("docs/errors.md", errors), ("docs/roles.md", roles)])
-}
-
-fn printed(workspace: &Workspace, more: &[&str]) -> anyhow::Result<String> {
-    let arguments = ["run", "--quiet", "--locked", "--package", "panvault", "--", "openapi"];
-    let printed = run::output(run::cargo(&workspace.root, &[&arguments, more].concat()))?;
-    String::from_utf8(printed).context("`panvault openapi` did not print text")
+    Ok([
+        ("docs/openapi.json", document),
+        ("docs/errors.md", printed(&["--errors"])?),
+        ("docs/roles.md", printed(&["--roles"])?),
+    ])
 }

@@ -22,9 +22,14 @@ pub(crate) fn cargo(root: &Path, arguments: &[&str]) -> Command {
 }
 
 /// Runs it with its output where ours goes; fails when it fails.
-pub(crate) fn succeed(mut command: Command) -> anyhow::Result<()> {
+pub(crate) fn succeed(command: Command) -> anyhow::Result<()> {
+    say::line(format_args!("$ {}", show(&command)));
+    succeed_quietly(command)
+}
+
+/// The same, and does not say what it runs: for what has an output of its own to be read.
+pub(crate) fn succeed_quietly(mut command: Command) -> anyhow::Result<()> {
     let shown = show(&command);
-    say::line(format_args!("$ {shown}"));
     let status = command.status().with_context(|| format!("cannot start {shown}"))?;
     if status.success() { Ok(()) } else { bail!("{shown} ended with {status}") }
 }
@@ -38,7 +43,16 @@ pub(crate) fn output(mut command: Command) -> anyhow::Result<Vec<u8>> {
 }
 
 /// Runs it, prints every line of its standard output, and hands each to `each`. Answers whether it succeeded.
-pub(crate) fn lines(mut command: Command, mut each: impl FnMut(&str)) -> anyhow::Result<bool> {
+pub(crate) fn lines(command: Command, each: impl FnMut(&str)) -> anyhow::Result<bool> {
+    lines_behind("", command, each)
+}
+
+/// The same for one of several that run beside each other: each line is printed behind its name.
+pub(crate) fn lines_behind(
+    before: &str,
+    mut command: Command,
+    mut each: impl FnMut(&str),
+) -> anyhow::Result<bool> {
     let shown = show(&command);
     say::line(format_args!("$ {shown}"));
     let mut child =
@@ -47,7 +61,7 @@ pub(crate) fn lines(mut command: Command, mut each: impl FnMut(&str)) -> anyhow:
     for line in BufReader::new(stdout).split(b'\n') {
         let line = line?;
         let line = String::from_utf8_lossy(&line);
-        say::line(&line);
+        say::line(format_args!("{before}{line}"));
         each(&line);
     }
     Ok(child.wait()?.success())

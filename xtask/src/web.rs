@@ -71,9 +71,7 @@ fn ready(workspace: &Workspace) -> anyhow::Result<PathBuf> {
 }
 
 fn schemes_printed(workspace: &Workspace) -> anyhow::Result<Vec<u8>> {
-    let arguments =
-        ["run", "--quiet", "--locked", "--package", "panvault-card", "--example", "schemes_for_browsers"];
-    run::output(run::cargo(&workspace.root, &arguments))
+    run::output(run::command(workspace.schemes_for_browsers()?, &workspace.root, &[]))
 }
 
 /// Checks the types, and builds into `target/web`. Fails where a file is larger than it may be.

@@ -6,6 +6,9 @@ use cargo_metadata::{Metadata, MetadataCommand};
 
 use crate::run;
 
+/// An example of the card crate, and the only one of this name.
+const SCHEMES_FOR_BROWSERS: &str = "schemes_for_browsers";
+
 /// This repository.
 pub(crate) struct Workspace {
     /// Its root directory.
@@ -40,11 +43,24 @@ impl Workspace {
         })
     }
 
-    /// The debug build of `panvault`.
+    /// The debug build of `panvault`, of the same libraries that `cargo test --workspace` builds.
     pub(crate) fn debug_binary(&self) -> anyhow::Result<PathBuf> {
-        run::succeed(run::cargo(&self.root, &["build", "--locked", "--package", "panvault"]))
-            .context("the binary does not build")?;
+        self.build_debug()?;
         Ok(self.target.join("debug/panvault"))
+    }
+
+    /// The debug build of what the card crate says to browsers.
+    pub(crate) fn schemes_for_browsers(&self) -> anyhow::Result<PathBuf> {
+        self.build_debug()?;
+        Ok(self.target.join("debug/examples").join(SCHEMES_FOR_BROWSERS))
+    }
+
+    /// A binary alone would be built of libraries with other features than the tests', so that all of them were compiled twice: the whole
+    /// workspace and an example beside it have Cargo take the features that tests have.
+    fn build_debug(&self) -> anyhow::Result<()> {
+        let arguments =
+            ["build", "--workspace", "--locked", "--bin", "panvault", "--example", SCHEMES_FOR_BROWSERS];
+        run::succeed_quietly(run::cargo(&self.root, &arguments)).context("the binary does not build")
     }
 
     /// Every Rust file below these directories of the root, sorted.

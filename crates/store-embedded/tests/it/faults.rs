@@ -20,7 +20,7 @@ fn large(n: u64) -> CardRow {
     CardRow { sealed: Sealed::from_bytes(vec![0xc4; 200_000]), ..card(n) }
 }
 
-const STEPS: usize = 200;
+const STEPS: usize = 90;
 /// Runs beside each other: most of a run is waiting for the disk.
 const LANES: usize = 4;
 

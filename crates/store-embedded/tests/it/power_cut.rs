@@ -14,7 +14,7 @@ use panvault_testkit::conformance::{card_delete, card_insert, card_update};
 use crate::support::{Home, block_on, is_done};
 use disk::Disk;
 
-const CUTS: usize = 300;
+const CUTS: usize = 200;
 const LIVES: usize = 5;
 /// Cuts of a disk that does not flush.
 const DEAF_CUTS: u64 = 10;
