@@ -77,6 +77,8 @@ impl Sent {
     pub const UNHEARD: Self = Self::Unknown { reason: "the processor has not heard of it" };
 }
 
+const NOT_TOLD: Sent = Sent::Unknown { reason: "the processor refused to say what became of it" };
+
 const NOT_MEANT: Sent =
     Sent::Unknown { reason: "the processor gave an answer that its description does not know" };
 
@@ -102,10 +104,19 @@ impl Status {
 }
 
 impl Answers {
-    /// What an answer means.
+    /// What an answer to a question means. What is refused with a status is the question: for want of a right, too often, or because whoever is asked now
+    /// is another. The act may have been done all the same.
+    pub(super) fn read_told(&self, answer: &Answer, pick: Option<&Pick>, facts: &Facts<'_>) -> Sent {
+        match self.read(answer, pick, facts) {
+            Sent::Answered(_) if !Status::Class(2).fits(answer.status) => NOT_TOLD,
+            sent => sent,
+        }
+    }
+
+    /// What an answer to an act means.
     pub(super) fn read(&self, answer: &Answer, pick: Option<&Pick>, facts: &Facts<'_>) -> Sent {
         let whole = answer.json.as_ref().unwrap_or(&Value::Null);
-        let picked = pick.filter(|_| answer.status / 100 == 2).map(|pick| pick.find(whole, facts));
+        let picked = pick.filter(|_| Status::Class(2).fits(answer.status)).map(|pick| pick.find(whole, facts));
         let json = match picked {
             None => whole,
             Some(Picked::One(item)) => item,

@@ -135,11 +135,15 @@ impl HttpProcessor {
             Err(unmade) => return unsendable(unmade),
         };
         add_one(&self.counts.attempts);
+        let is_question = matches!(act, Act::Ask(_));
         let (act, exchanged) = self.exchanged(act, exchange, measured, clearance).await;
         let sent = match exchanged {
             Exchanged::NotReached(reason) => Sent::NotReached { reason },
             Exchanged::NotCleared => Sent::NOT_CLEARED,
             Exchanged::Unknown(reason) => Sent::Unknown { reason },
+            Exchanged::Answered(answer) if is_question => {
+                exchange.answers.read_told(&answer, pick, &act.facts(self))
+            }
             Exchanged::Answered(answer) => exchange.answers.read(&answer, pick, &act.facts(self)),
         };
         add_one(match &sent {

@@ -294,6 +294,31 @@ fn answers_mean_what_the_tables_say() {
     }
 }
 
+/// The bug: a payment whose answer had not come was `FAILED` as soon as its PSP refused to be asked about it, for it was asked too often (429), the key had been
+/// replaced (401) or had too few rights (403), or was that of another account now (404); whoever paid again then may have paid twice. Its cause: the answer to a question was
+/// read as that to the act. Its cure: only a success says what became of an act.
+#[test]
+fn a_refused_question_says_nothing_of_the_act() {
+    let refusal = r#"{"error":{"type":"invalid_request_error","code":"x"},"error_type":"x","error_codes":["x"],"errorCode":"x","state":"no"}"#;
+    let shipped = Registry::shipped();
+    let own = [Arc::new(Description::parse(MINIMAL).unwrap())];
+    let mut asked = 0;
+    for description in shipped.descriptions().chain(&own) {
+        for ask in &description.asks {
+            for (action, status) in ask.of.iter().flat_map(|action| (400..=599).map(move |status| (action, status))) {
+                let act = Act::Ask(follow_up(*action));
+                let answer = Answer { status, json: serde_json::from_str(refusal).ok() };
+                let said = with_facts(description, &act, |facts| {
+                    ask.exchange.answers.read_told(&answer, ask.pick.as_ref(), facts)
+                });
+                assert!(matches!(said, Sent::Unknown { .. }), "{} {action} {status}: {said:?}", description.name());
+                asked += 1;
+            }
+        }
+    }
+    assert!(asked >= 9 * 200, "{asked}");
+}
+
 #[test]
 fn an_item_of_a_list_is_picked_by_our_id() {
     let description = Description::parse(MINIMAL).unwrap();
