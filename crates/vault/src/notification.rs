@@ -1,24 +1,20 @@
 //! What processors tell by themselves of acts whose outcome is still open.
 
 mod fit;
+mod told_row;
 
 use std::sync::Arc;
 
-use panvault_model::{ApiKeyId, CvvResult, Id, OrganisationId, ProcessorId, RefundId, TransactionId};
-use panvault_processor::{
-    FollowUp, Notice, Notification, NotificationFault, NotificationScheme, Processor, Reply, Sent,
-};
-use panvault_store::{
-    Action, AuditNote, Commit, IdempotencyAnswer, Outcome, RefundRow, RefusalReason, RowKey, TransactionRow,
-};
+use panvault_model::{ApiKeyId, ProcessorId, RefundId, TransactionId};
+use panvault_processor::{Notice, Notification, NotificationFault, NotificationScheme, Processor};
+use panvault_store::{Action, AuditNote, Commit, IdempotencyAnswer, Outcome, RefusalReason};
 
 use crate::audit::{Origin, Requester};
 use crate::error::VaultError;
 use crate::idempotency::Idempotency;
 use crate::limits::TOLD_TRIES_MAX;
 use crate::notification::fit::Fit;
-use crate::seal;
-use crate::transaction::{SettleBase, follow_up};
+use crate::notification::told_row::ToldRow;
 use crate::vault::Vault;
 
 /// What became of a notification.
@@ -80,15 +76,6 @@ struct Told<'a> {
     notice: &'a Notice,
 }
 
-/// A row that a notice contradicts.
-struct Contradicted {
-    organisation: OrganisationId,
-    object: Id,
-    /// Where it stands.
-    status: u8,
-    reason: &'static str,
-}
-
 impl Vault {
     /// How a processor tells by itself what became of acts; `None` where there is none of this id, or it does not, or is not set up for it.
     pub fn notification_scheme(
@@ -146,120 +133,63 @@ impl Vault {
 
     async fn notice_take(&self, told: &Told<'_>) -> Result<NoticeOutcome, VaultError> {
         let Notice { transaction, refund, act, .. } = told.notice;
-        let taken = match (transaction, refund) {
-            (Some(transaction), None) => self.transaction_told(told, *transaction).await?,
-            (Some(transaction), Some(refund)) => {
-                self.refund_told(told, *transaction, RefundId(*refund)).await?
-            }
+        let taken = match transaction {
+            Some(transaction) => self.act_told(told, *transaction, refund.map(RefundId)).await?,
             // Of a payment that was not made here: others may use the same account at the PSP.
-            (None, _) => NoticeOutcome::Ignored,
+            None => NoticeOutcome::Ignored,
         };
         tracing::debug!(processor.id = %told.processor, act = act.as_str(), outcome = taken.as_str(), "notification.taken");
         Ok(taken)
     }
 
-    async fn transaction_told(
-        &self,
-        told: &Told<'_>,
-        id: TransactionId,
-    ) -> Result<NoticeOutcome, VaultError> {
-        for _ in 0..TOLD_TRIES_MAX {
-            let Some(row) = self.store().transaction_read(id).await? else {
-                return Ok(NoticeOutcome::Ignored);
-            };
-            seal::transaction_verify(self.keys(), &row)?;
-            if row.id != id {
-                return Err(VaultError::Tampered(RowKey::Transaction(id)));
-            }
-            if row.processor != told.processor {
-                return Ok(NoticeOutcome::Ignored);
-            }
-            let of = follow_up(&row);
-            let misfit = || told.connection.misfit(told.notice, of.amount, of.currency);
-            match fit::of_transaction(&row, told.notice, misfit) {
-                Fit::Open => {
-                    let sent = Sent::Answered(reply(told.notice, Some(&row)));
-                    let onto = SettleBase { unused: None, expects: Vec::new() };
-                    let settled = self.transaction_outcome(&told.asked, &row, sent, None, onto, self.now());
-                    if let Some(settled) = settled.await? {
-                        let status = settled.row.status.as_str();
-                        tracing::info!(transaction.id = %id, status, "transaction.told");
-                        return Ok(NoticeOutcome::Settled);
-                    }
-                    // Somebody else has changed it since it was read.
-                }
-                Fit::Contradicts(reason) => {
-                    let (organisation, object, status) = (row.organisation, row.id.0, row.status.code());
-                    let contradicted = Contradicted { organisation, object, status, reason };
-                    return self.notice_contradicts(told, contradicted).await;
-                }
-                fit => return Ok(fit.outcome()),
-            }
-        }
-        Err(VaultError::Contended)
-    }
-
-    async fn refund_told(
+    /// Of a transaction, or of one of its refunds.
+    async fn act_told(
         &self,
         told: &Told<'_>,
         transaction: TransactionId,
-        id: RefundId,
+        refund: Option<RefundId>,
     ) -> Result<NoticeOutcome, VaultError> {
         for _ in 0..TOLD_TRIES_MAX {
-            let Some(row) = self.store().refund_read(id).await? else { return Ok(NoticeOutcome::Ignored) };
-            seal::refund_verify(self.keys(), &row)?;
-            if row.id != id {
-                return Err(VaultError::Tampered(RowKey::Refund(id)));
-            }
-            if row.processor != told.processor || row.transaction != transaction {
-                return Ok(NoticeOutcome::Ignored);
-            }
-            let of = self.refund_follow_up(&row).await?;
-            let misfit = || told.connection.misfit(told.notice, of.amount, of.currency);
-            match fit::of_refund(&row, &of, told.notice, misfit) {
-                Fit::Open => {
-                    if let Some(status) = self.refund_told_settle(told, &row, &of).await? {
-                        tracing::info!(refund.id = %id, status, "refund.told");
-                        return Ok(NoticeOutcome::Settled);
-                    }
-                }
-                Fit::Contradicts(reason) => {
-                    let (organisation, object, status) = (row.organisation, row.id.0, row.status.code());
-                    let contradicted = Contradicted { organisation, object, status, reason };
-                    return self.notice_contradicts(told, contradicted).await;
-                }
-                fit => return Ok(fit.outcome()),
+            let read = self.told_row_read(transaction, refund).await?;
+            let Some(row) = read else { return Ok(NoticeOutcome::Ignored) };
+            match self.fit(told, &row) {
+                Fit::Open if self.told_row_settle(told, &row).await? => return Ok(NoticeOutcome::Settled),
+                // Somebody else has changed it since it was read.
+                Fit::Open => {}
+                Fit::Contradicts(reason) => return self.notice_contradicts(told, &row, reason).await,
+                fit @ (Fit::InHand | Fit::Known | Fit::Elsewhere) => return Ok(fit.outcome()),
             }
         }
         Err(VaultError::Contended)
     }
 
-    async fn refund_told_settle(
-        &self,
-        told: &Told<'_>,
-        row: &RefundRow,
-        of: &FollowUp,
-    ) -> Result<Option<&'static str>, VaultError> {
-        let sent = Sent::Answered(reply(told.notice, None));
-        let settled = self.refund_settle_told(&told.asked, row, sent, of).await?;
-        Ok(settled.map(|settled| settled.status.as_str()))
+    fn fit(&self, told: &Told<'_>, row: &ToldRow) -> Fit {
+        if row.processor() != told.processor {
+            return Fit::Elsewhere;
+        }
+        let of = row.follow_up();
+        let misfit = || told.connection.misfit(told.notice, of.amount, of.currency);
+        match row {
+            ToldRow::Transaction(row) => fit::of_transaction(row, told.notice, misfit),
+            ToldRow::Refund(row, of) => fit::of_refund(row, of, told.notice, misfit),
+        }
     }
 
     /// Writes into the trail, once, that something was told that cannot be.
     async fn notice_contradicts(
         &self,
         told: &Told<'_>,
-        contradicted: Contradicted,
+        row: &ToldRow,
+        reason: &'static str,
     ) -> Result<NoticeOutcome, VaultError> {
-        let Contradicted { organisation, object, status, reason } = contradicted;
-        let now = self.now().wall;
+        let (object, now) = (row.object(), self.now().wall);
         let claim = Idempotency::of_notice(self.keys(), told.processor, &told.notice.event);
-        let note = told.asked.note(now, Action::NotificationContradict, organisation, object);
+        let note = told.asked.note(now, Action::NotificationContradict, row.organisation(), object);
         let commit = || Commit {
             claim: Some(claim.claim(self.keys(), now, IdempotencyAnswer::RUNNING)),
             expects: Vec::new(),
             effects: Vec::new(),
-            audit: AuditNote { outcome: status, ..note },
+            audit: AuditNote { outcome: row.status(), ..note },
         };
         match self.settle_at_last(commit).await? {
             Outcome::Done { .. } => {
@@ -271,23 +201,5 @@ impl Vault {
             Outcome::Claimed(_) => Ok(NoticeOutcome::Known),
             Outcome::Unmet(_) => Err(VaultError::Contended),
         }
-    }
-}
-
-/// What was told, as the answer that it is. It says nothing of the card: what an earlier answer said of that stays.
-fn reply(notice: &Notice, row: Option<&TransactionRow>) -> Reply {
-    let reference = match (row, &notice.act_reference) {
-        (Some(row), _) if fit::is_authorisation(row) => &notice.reference,
-        (_, act_reference) => act_reference,
-    };
-    Reply {
-        verdict: notice.verdict,
-        reason_code: notice.reason_code.clone(),
-        status_reason: notice.status_reason.clone(),
-        cvv_result: row.map_or(CvvResult::Unavailable, |row| row.cvv_result),
-        avs_result: row.map_or(0, |row| row.avs_result),
-        authorization_code: row.and_then(|row| row.authorization_code.clone()),
-        reference: reference.clone(),
-        network_transaction_id: None,
     }
 }
