@@ -5,7 +5,7 @@ mod told_row;
 
 use std::sync::Arc;
 
-use panvault_model::{ApiKeyId, ProcessorId, RefundId, TransactionId};
+use panvault_model::{ApiKeyId, OrganisationId, ProcessorId, RefundId, TransactionId};
 use panvault_processor::{Notice, Notification, NotificationFault, NotificationScheme, Processor};
 use panvault_store::{Action, AuditNote, Commit, IdempotencyAnswer, Outcome, RefusalReason};
 
@@ -165,7 +165,12 @@ impl Vault {
 
     fn fit(&self, told: &Told<'_>, row: &ToldRow) -> Fit {
         if row.processor() != told.processor {
-            return Fit::Elsewhere;
+            return match row {
+                ToldRow::Transaction(row) if self.may_pay_by(row.organisation, told.processor) => {
+                    fit::of_earlier_try(row, told.notice)
+                }
+                ToldRow::Transaction(_) | ToldRow::Refund(..) => Fit::Elsewhere,
+            };
         }
         let of = row.follow_up();
         let misfit = || told.connection.misfit(told.notice, of.amount, of.currency);
@@ -173,6 +178,13 @@ impl Vault {
             ToldRow::Transaction(row) => fit::of_transaction(row, told.notice, misfit),
             ToldRow::Refund(row, of) => fit::of_refund(row, of, told.notice, misfit),
         }
+    }
+
+    /// Whether an account of an organisation may have a processor, by itself or by a route.
+    fn may_pay_by(&self, organisation: OrganisationId, processor: ProcessorId) -> bool {
+        let snapshot = self.snapshot();
+        let row = snapshot.documents.processor(processor);
+        row.is_some_and(|row| snapshot.documents.is_below(organisation, row.organisation))
     }
 
     /// Writes into the trail, once, that something was told that cannot be.

@@ -53,11 +53,10 @@ pub(super) fn of_transaction(
     notice: &Notice,
     misfit: impl FnOnce() -> Option<Misfit>,
 ) -> Fit {
-    if differ(row.processor_reference.as_deref(), notice.reference.as_deref()) {
-        return Fit::Elsewhere;
-    }
-    // An earlier try of a payment that was tried elsewhere since, or again at the same PSP.
     if notice.try_number != Some(row.try_number) {
+        return of_earlier_try(row, notice);
+    }
+    if differ(row.processor_reference.as_deref(), notice.reference.as_deref()) {
         return Fit::Elsewhere;
     }
     if row.action != notice.act {
@@ -73,6 +72,18 @@ pub(super) fn of_transaction(
         None => is_authorisation(row) || notice.act_reference.is_none(),
     };
     fit(&Act { state: row.state, reference: row.act_reference.as_deref(), is_named }, notice, misfit)
+}
+
+/// Of a transaction that the notice names and that was tried since at another processor, or again at this one. There was a reason to go on: a payment that is done all
+/// the same may be paid twice.
+pub(super) fn of_earlier_try(row: &TransactionRow, notice: &Notice) -> Fit {
+    let is_earlier = notice.try_number.is_some_and(|number| number < row.try_number);
+    let takes = matches!(notice.act, TransactionAction::Authorise | TransactionAction::Capture);
+    if is_earlier && takes && notice.verdict == Verdict::Approved {
+        Fit::Contradicts("an earlier try is said to be done, of a payment that was tried again since")
+    } else {
+        Fit::Elsewhere
+    }
 }
 
 /// Of a refund that the notice names and whose processor has told it.

@@ -47,7 +47,7 @@ pub(crate) fn declined(reason_code: &str) -> Sent {
 /// A shop that pays by a route, and the processors that the route names.
 pub(crate) struct Routed {
     pub(crate) shop: Shop,
-    processors: Vec<ProcessorId>,
+    pub(crate) processors: Vec<ProcessorId>,
 }
 
 async fn processor(

@@ -17,6 +17,7 @@ use panvault_vault::{
 
 use crate::action::amount;
 use crate::processors::{OURS, SIGNED};
+use crate::route::{AGAIN, Routed, declined, routed};
 use crate::shared::polled;
 use crate::world::{Shop, World, all, new_transaction};
 
@@ -379,6 +380,41 @@ async fn what_is_about_something_else_settles_nothing() {
     }
     assert_eq!(world.trail(taken.id.0, Action::NotificationContradict).await.len(), 4);
     assert_eq!(world.tell(taken.processor, &right).await.unwrap(), NoticeOutcome::Settled);
+}
+
+/// The bug: nobody was told that a payment which was declined, and paid at another processor then, was done at the first after all: the shopper had paid twice. Its cause: what
+/// a processor told of an earlier try was passed over, whatever it said. Its cure: that such a try is done contradicts what is written down.
+#[tokio::test]
+async fn an_earlier_try_that_is_done_after_all_contradicts() {
+    let world = World::new().await;
+    let Routed { shop, processors } = routed(&world, &[AGAIN, &[]]).await;
+    let card = world.card(&shop).await;
+    world.processors.answer([declined("05"), said(Verdict::Approved, Some("pay_2"))]);
+    let row = world.transact(&shop, card, 1_000).await.unwrap();
+    assert_eq!((row.processor, row.try_number), (processors[1], 2));
+    let done = Notice {
+        event: "done".to_owned(),
+        try_number: Some(1),
+        reference: Some("pay_1".to_owned()),
+        ..told(&row)
+    };
+    let stranger = world.shop(None).await;
+    let theirs = world.paid(&stranger, "order", false).await.processor;
+    for (processor, notice, expected) in [
+        (processors[0], Notice { verdict: Verdict::Declined, ..done.clone() }, NoticeOutcome::Ignored),
+        (processors[0], Notice { act: TransactionAction::Void, ..done.clone() }, NoticeOutcome::Ignored),
+        (processors[0], Notice { try_number: None, ..done.clone() }, NoticeOutcome::Ignored),
+        (processors[0], Notice { try_number: Some(2), ..done.clone() }, NoticeOutcome::Ignored),
+        (theirs, done.clone(), NoticeOutcome::Ignored),
+        (processors[0], done.clone(), NoticeOutcome::Contradicted),
+        (processors[0], done.clone(), NoticeOutcome::Known),
+        // Two routes may lead to one PSP.
+        (processors[1], done.clone(), NoticeOutcome::Contradicted),
+    ] {
+        assert_eq!(world.tell(processor, &notice).await.unwrap(), expected, "{notice:?}");
+        assert_eq!(world.read(&shop, row.id).await, row);
+    }
+    assert_eq!(world.trail(row.id.0, Action::NotificationContradict).await.len(), 2);
 }
 
 #[tokio::test]
