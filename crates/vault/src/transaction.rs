@@ -10,6 +10,7 @@ mod outbound;
 mod read;
 mod recover;
 mod route;
+mod series;
 mod settle;
 mod settlement;
 mod threed;

@@ -8,9 +8,8 @@ use panvault_model::{
 };
 use panvault_processor::{Act, Clearance, Order, Processor, Sent, ThreeDSecure};
 use panvault_store::{
-    AccountRow, Action, CardRow, Commit, Count, CustomerRow, CvvClaim, Expect, FieldValue, Filter,
-    HistoryRow, IdempotencyAnswer, Outcome, RowKey, StoreFault, Test, TransactionField, TransactionQuery,
-    TransactionRow,
+    AccountRow, Action, CardRow, Commit, CustomerRow, CvvClaim, Expect, HistoryRow, IdempotencyAnswer,
+    Outcome, RowKey, StoreFault, TransactionRow,
 };
 
 use crate::audit::Requester;
@@ -18,7 +17,7 @@ use crate::cvv;
 use crate::document::Snapshot;
 use crate::error::{Named, VaultError, with_causes};
 use crate::idempotency::{Done, Idempotency};
-use crate::limits::{CUSTOMER_TRIES_MAX, FIRSTS_ROWS_MAX, PROCESSOR_SECONDS_MAX};
+use crate::limits::{CUSTOMER_TRIES_MAX, PROCESSOR_SECONDS_MAX};
 use crate::node::InHand;
 use crate::permit::{Permit, TransactionCreate};
 use crate::seal;
@@ -26,7 +25,8 @@ use crate::text::{pairs_storable, texts_storable};
 use crate::transaction::claim::{Claimed, ClaimedCvv, Claiming};
 use crate::transaction::cryptogram::{SealedCryptogram, TokenPayment};
 use crate::transaction::outbound::outbound_open;
-use crate::transaction::route::{Candidate, FirstOfSeries};
+use crate::transaction::route::Candidate;
+use crate::transaction::series::FirstOfSeries;
 use crate::transaction::settle::{Patience, SettleBase, may_pass};
 use crate::transaction::threed::threed_secure;
 use crate::transaction::tries::{NOT_OPENED, Tried};
@@ -345,29 +345,6 @@ impl Vault {
         })
     }
 
-    /// The newest payment with the card that began a series and that the network has named, where this is a later one of a series.
-    async fn transaction_first_of_series(
-        &self,
-        organisation: OrganisationId,
-        new: &NewTransaction,
-    ) -> Result<Option<FirstOfSeries>, VaultError> {
-        if new.recurring_type != Some(RecurringType::Repeat) {
-            return Ok(None);
-        }
-        let page = self.store().transaction_list(first_with(organisation, new.card)).await?;
-        for first in &page.rows {
-            seal::transaction_verify(self.keys(), first)?;
-        }
-        let is_first = |first: &&Arc<TransactionRow>| {
-            let began = first.recurring_type == Some(RecurringType::First);
-            began && (first.organisation, first.card) == (organisation, new.card)
-        };
-        Ok(page.rows.iter().filter(is_first).find_map(|first| {
-            let network_transaction_id = first.network_transaction_id.clone()?;
-            Some(FirstOfSeries { processor: first.processor, network_transaction_id })
-        }))
-    }
-
     /// Writes `INITIATED`, durably, marks the CVV as used where nodes share CVVs, and notes the card with the customer when the two are used
     /// together for the first time; the row is that which is written.
     async fn transaction_initiate(
@@ -570,21 +547,6 @@ pub(crate) async fn answered_in_time(
 ) -> Option<Sent> {
     let limit = Duration::from_secs(PROCESSOR_SECONDS_MAX);
     tokio::time::timeout(limit, connection.send(act, clearance)).await.ok()
-}
-
-/// The newest payments with a card in an organisation, of those that began a series.
-fn first_with(organisation: OrganisationId, card: CardId) -> TransactionQuery {
-    let text = |text: String| vec![FieldValue::Text(text.into())];
-    let filters = vec![
-        Filter { field: TransactionField::Card, test: Test::Equal, values: text(card.to_string()) },
-        Filter {
-            field: TransactionField::RecurringType,
-            test: Test::Equal,
-            values: text(RecurringType::First.as_str().to_owned()),
-        },
-    ];
-    let query = TransactionQuery::newest(vec![organisation], FIRSTS_ROWS_MAX);
-    TransactionQuery { filters, count: Count::PageEnd, ..query }
 }
 
 /// What was read; what is not found goes to what is missing.

@@ -9,6 +9,7 @@ use panvault_store::{AccountRow, CardRow, ProcessorRow, TransactionRow};
 
 use crate::document::Snapshot;
 use crate::error::VaultError;
+use crate::transaction::series::FirstOfSeries;
 use crate::vault::Vault;
 
 /// A processor at which a payment is tried.
@@ -20,14 +21,6 @@ pub(super) struct Candidate {
     pub(super) connection: Arc<dyn Processor>,
     /// Reason codes of declines after which the next is tried.
     pub(super) again_after: Vec<String>,
-}
-
-/// What a later payment of a series takes over from the first.
-pub(super) struct FirstOfSeries {
-    /// Where it was approved.
-    pub(super) processor: ProcessorId,
-    /// What the card's network calls it.
-    pub(super) network_transaction_id: String,
 }
 
 impl Candidate {
