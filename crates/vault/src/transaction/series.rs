@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use panvault_model::{CardId, OrganisationId, ProcessorId, RecurringType};
+use panvault_model::{ActionState, CardId, OrganisationId, ProcessorId, RecurringType, TransactionAction};
 use panvault_store::{Count, FieldValue, Filter, Test, TransactionField, TransactionQuery, TransactionRow};
 
 use crate::error::VaultError;
@@ -20,7 +20,7 @@ pub(super) struct FirstOfSeries {
 }
 
 impl Vault {
-    /// The newest payment with the card that began a series and that the network has named, where this is a later one of a series.
+    /// The newest payment with the card that was approved, began a series, and that the network has named, where this is a later one of a series.
     pub(super) async fn transaction_first_of_series(
         &self,
         organisation: OrganisationId,
@@ -34,7 +34,7 @@ impl Vault {
             seal::transaction_verify(self.keys(), first)?;
         }
         let is_first = |first: &&Arc<TransactionRow>| {
-            let began = first.recurring_type == Some(RecurringType::First);
+            let began = first.recurring_type == Some(RecurringType::First) && was_approved(first);
             began && (first.organisation, first.card) == (organisation, new.card)
         };
         Ok(page.rows.iter().filter(is_first).find_map(|first| {
@@ -42,6 +42,11 @@ impl Vault {
             Some(FirstOfSeries { processor: first.processor, network_transaction_id })
         }))
     }
+}
+
+/// A network names what it has declined, too: no later payment may go by that. What is done with a transaction later is done with what was approved.
+fn was_approved(first: &TransactionRow) -> bool {
+    first.action != TransactionAction::Authorise || first.state == ActionState::Approved
 }
 
 /// The newest payments with a card in an organisation, of those that began a series.

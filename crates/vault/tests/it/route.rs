@@ -383,8 +383,13 @@ async fn a_later_payment_of_a_series_begins_where_the_first_was_approved() {
     };
     let Sent::Answered(reply) = approved() else { unreachable!() };
     let named = Reply { network_transaction_id: Some("MDS1".to_owned()), ..reply };
-    world.processors.answer([NOT_REACHED, Sent::Answered(named)]);
+    world.processors.answer([NOT_REACHED, Sent::Answered(named.clone())]);
     assert_eq!(pay(RecurringType::First).await.processor, processors[1]);
+    // The bug: a later payment went by the newest that was declined, where the network had named that; its cause: it was not looked at what became of a first; its cure: it
+    // must have been approved.
+    let (verdict, name) = (Verdict::Declined, Some("MDS2".to_owned()));
+    world.processors.answer([Sent::Answered(Reply { verdict, network_transaction_id: name, ..named })]);
+    assert_eq!(pay(RecurringType::First).await.status, TransactionStatus::Declined);
     world.processors.answer([NOT_REACHED, approved()]);
     let later = pay(RecurringType::Repeat).await;
     assert_eq!((later.processor, later.try_number), (processors[0], 2), "the other comes behind it");
