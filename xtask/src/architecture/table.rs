@@ -58,8 +58,8 @@ pub(super) static ROOMS: &[Crate] = &[
     Crate { name: POSTGRES, uses: &[MODEL, STORE], tests_use: &[KEYS, VAULT] },
     // Its tests go by the clocks of the vault's tests.
     Crate { name: REDIS, uses: &[MODEL, STORE], tests_use: &[VAULT] },
-    // Checks what others sign with a secret that `keys` has read.
-    Crate { name: PROCESSOR, uses: &[MODEL, CARD, KEYS], tests_use: &[] },
+    // Checks what others sign with a secret that `keys` has read, and whose files descriptions are as `directory` judges it.
+    Crate { name: PROCESSOR, uses: &[MODEL, CARD, DIRECTORY, KEYS], tests_use: &[] },
     // Signs with a secret that `keys` has read; knows of no vault.
     Crate { name: WEBHOOK, uses: &[MODEL, KEYS], tests_use: &[] },
     Crate {

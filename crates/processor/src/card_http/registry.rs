@@ -4,6 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use panvault_directory::is_own_or_roots;
+
 use super::description::{Description, Fault};
 use super::limits::{DESCRIPTION_BYTES_MAX, DESCRIPTIONS_MAX, ROOTS_BYTES_MAX};
 use super::read;
@@ -133,8 +135,8 @@ fn file_fault(file: &Path, words: String) -> FileFault {
 fn files(directory: &Path) -> Result<Vec<PathBuf>, FileFault> {
     let unread = |_| file_fault(directory, "the directory cannot be read".to_owned());
     // Whoever can write a description says where card numbers are sent.
-    if is_written_by_others(&fs::metadata(directory).map_err(unread)?) {
-        return Err(file_fault(directory, WRITTEN_BY_OTHERS.to_owned()));
+    if let Some(words) = others_decide(&fs::metadata(directory).map_err(unread)?) {
+        return Err(file_fault(directory, words.to_owned()));
     }
     let mut files = Vec::new();
     for entry in fs::read_dir(directory).map_err(unread)? {
@@ -159,8 +161,8 @@ fn bytes_of(path: &Path, bytes_max: u64) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let file = fs::File::open(path).map_err(|_| unread())?;
     // Of what was opened: the name may lead elsewhere by now.
-    if is_written_by_others(&file.metadata().map_err(|_| unread())?) {
-        return Err(format!("{} {WRITTEN_BY_OTHERS}", path.display()));
+    if let Some(words) = others_decide(&file.metadata().map_err(|_| unread())?) {
+        return Err(format!("{} {words}", path.display()));
     }
     file.take(bytes_max + 1).read_to_end(&mut bytes).map_err(|_| unread())?;
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > bytes_max {
@@ -169,8 +171,15 @@ fn bytes_of(path: &Path, bytes_max: u64) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-const WRITTEN_BY_OTHERS: &str = "may be written by others than its owner, who then say where cards are sent: take that right away (chmod go-w)";
-
-fn is_written_by_others(metadata: &fs::Metadata) -> bool {
-    metadata.permissions().mode() & 0o022 != 0
+/// Why others decide what is said there, if they do.
+fn others_decide(metadata: &fs::Metadata) -> Option<&'static str> {
+    if !is_own_or_roots(metadata) {
+        return Some(
+            "belongs to another user, who then says where cards are sent: give it to root, or to the user who runs panvault (chown)",
+        );
+    }
+    let is_written_by_others = metadata.permissions().mode() & 0o022 != 0;
+    is_written_by_others.then_some(
+        "may be written by others than its owner, who then say where cards are sent: take that right away (chmod go-w)",
+    )
 }

@@ -1,3 +1,5 @@
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::sync::Arc;
 
 use panvault_card::{Cryptogram, Cvv, Holder, Pan};
@@ -551,6 +553,33 @@ fn a_shipped_name_is_not_taken_silently() {
     assert!(load().err().unwrap().contains("another file"));
     write("third.toml", &MINIMAL.replace("title", "titel"));
     assert!(load().err().unwrap().contains("third.toml cannot be used: line "));
+}
+
+/// The bug: a description of another user's was used, also one that a link led to out of the directory: that user said where card numbers are sent. Its cause: who may write a file
+/// was looked at, and not whose it is. Its cure: directory and files are root's or this user's.
+#[test]
+fn a_description_that_others_decide_is_refused() {
+    let [directory, outside] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let load = || Registry::load(directory.path()).map(drop).map_err(|faults| faults[0].to_string());
+    let (file, link) = (outside.path().join("mine.toml"), directory.path().join("mine.toml"));
+    std::fs::write(&file, MINIMAL).unwrap();
+    symlink(&file, link).unwrap();
+    for (path, good, bad) in [(file.as_path(), 0o644, 0o664), (directory.path(), 0o755, 0o757)] {
+        let set = |mode| std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        set(bad);
+        assert!(load().unwrap_err().contains("chmod go-w"), "{bad:o}");
+        set(good);
+        assert_eq!(load(), Ok(()));
+    }
+    // Who is not root can give nothing away.
+    if std::fs::metadata(&file).unwrap().uid() == 0 {
+        for path in [file.as_path(), directory.path()] {
+            chown(path, Some(12_345), None).unwrap();
+            assert!(load().unwrap_err().contains("belongs to another user"));
+            chown(path, Some(0), None).unwrap();
+            assert_eq!(load(), Ok(()));
+        }
+    }
 }
 
 const TELLS: &str =
