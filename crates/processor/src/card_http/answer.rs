@@ -101,6 +101,14 @@ impl Status {
             Self::Class(digit) => status / 100 == digit,
         }
     }
+
+    /// Whether it says that it is not the caller who has erred.
+    pub(super) const fn is_of_server(self) -> bool {
+        match self {
+            Self::One(one) => one >= 500,
+            Self::Class(digit) => digit >= 5,
+        }
+    }
 }
 
 impl Answers {
@@ -116,7 +124,8 @@ impl Answers {
     /// What an answer to an act means.
     pub(super) fn read(&self, answer: &Answer, pick: Option<&Pick>, facts: &Facts<'_>) -> Sent {
         let whole = answer.json.as_ref().unwrap_or(&Value::Null);
-        let picked = pick.filter(|_| Status::Class(2).fits(answer.status)).map(|pick| pick.find(whole, facts));
+        let picked =
+            pick.filter(|_| Status::Class(2).fits(answer.status)).map(|pick| pick.find(whole, facts));
         let json = match picked {
             None => whole,
             Some(Picked::One(item)) => item,

@@ -307,13 +307,19 @@ fn a_refused_question_says_nothing_of_the_act() {
     let mut asked = 0;
     for description in shipped.descriptions().chain(&own) {
         for ask in &description.asks {
-            for (action, status) in ask.of.iter().flat_map(|action| (400..=599).map(move |status| (action, status))) {
+            for (action, status) in
+                ask.of.iter().flat_map(|action| (400..=599).map(move |status| (action, status)))
+            {
                 let act = Act::Ask(follow_up(*action));
                 let answer = Answer { status, json: serde_json::from_str(refusal).ok() };
                 let said = with_facts(description, &act, |facts| {
                     ask.exchange.answers.read_told(&answer, ask.pick.as_ref(), facts)
                 });
-                assert!(matches!(said, Sent::Unknown { .. }), "{} {action} {status}: {said:?}", description.name());
+                assert!(
+                    matches!(said, Sent::Unknown { .. }),
+                    "{} {action} {status}: {said:?}",
+                    description.name()
+                );
                 asked += 1;
             }
         }
@@ -395,6 +401,14 @@ fn faults_are_told_with_their_lines() {
         ("when = { state = [\"done\", \"held\"] }, has = [\"id\"], ", "", 66, "more than a status"),
         ("when = { state = \"no\" }, ", "", 67, "more than a status"),
         ("verdict = \"failed\"", "verdict = \"no\"", 68, "must be one of approved"),
+        // A gateway's, behind which the act may be done.
+        ("\"4xx\", verdict", "\"5xx\", verdict", 68, "more than a status"),
+        (
+            "\"4xx\", verdict = \"failed\"",
+            "[404, 502], verdict = \"not_supported\"",
+            68,
+            "more than a status",
+        ),
     ] {
         assert!(MINIMAL.contains(from), "{from}");
         let faults = Description::parse(&MINIMAL.replacen(from, to, 1)).err().unwrap_or_default();

@@ -90,15 +90,16 @@ fn rule(value: Located<'_>, reader: &mut Reader<'_>) -> Option<Rule> {
     let meaning = members.required("verdict", reader).and_then(|value| reader.choice(value, Meaning::ALL));
     members.end(reader);
     let meaning = meaning?;
-    let (is_yes, is_no) = match meaning {
-        Meaning::Verdict(Verdict::Approved | Verdict::Pending) => (true, false),
+    // One that is not the caller's fault may come from in front of a PSP that has done what was asked for.
+    let is_behind = statuses.iter().any(|status| status.is_of_server());
+    let (is_yes, needs_more) = match meaning {
+        Meaning::Verdict(Verdict::Approved | Verdict::Pending) => (true, true),
         Meaning::Verdict(Verdict::Declined) => (false, true),
-        Meaning::Verdict(Verdict::Failed | Verdict::NotSupported) | Meaning::Unknown | Meaning::Unheard => {
-            (false, false)
-        }
+        Meaning::Verdict(Verdict::Failed | Verdict::NotSupported) => (false, is_behind),
+        Meaning::Unknown | Meaning::Unheard => (false, false),
     };
     // Anything between the vault and the PSP can answer with a status.
-    if (is_yes || is_no) && when.is_empty() && has.is_empty() {
+    if needs_more && when.is_empty() && has.is_empty() {
         return reader.must_be(value, "said by more than a status: when or has is missing");
     }
     let is_success = |status: &Status| matches!(status, Status::Class(2) | Status::One(200..=299));
