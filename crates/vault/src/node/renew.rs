@@ -81,21 +81,26 @@ impl Vault {
         }
     }
 
-    /// Takes away the rows of nodes that are dead and have left nothing.
+    /// Takes away the rows of nodes that are dead and have left nothing. One that is not of the vault does not keep back the others; the first error is told at the
+    /// end.
     pub(crate) async fn nodes_sweep(
         &self,
         nodes: &Nodes,
         left: &HashSet<NodeId>,
         now: Now,
     ) -> Result<(), VaultError> {
+        let mut first = Ok(());
         for row in &nodes.rows {
             let has_left = left.contains(&row.id);
             if row.id != self.node().id && has_run_out(row, nodes.now) && !has_left {
-                seal::node_verify(self.keys(), row)?;
-                self.node_delete(row.id, row.version, now).await?;
+                let swept = match seal::node_verify(self.keys(), row) {
+                    Ok(()) => self.node_delete(row.id, row.version, now).await,
+                    Err(error) => Err(error),
+                };
+                first = first.and(swept);
             }
         }
-        Ok(())
+        first
     }
 
     /// The row that follows a version of this node's row.

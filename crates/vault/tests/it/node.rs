@@ -324,6 +324,27 @@ async fn what_no_task_has_any_more_is_its_own_node_s_to_recover() {
     }
 }
 
+/// The bug: where one row of a node was not the vault's, those of nodes that had died stayed for ever. Its cause: the first that did not hold ended the sweep. Its cure: it
+/// is told at the end, and keeps back no others.
+#[tokio::test]
+async fn a_forged_row_of_a_node_does_not_keep_those_of_the_dead() {
+    let one = World::shared().await;
+    let (two, three) = (one.beside(2).await, one.beside(3).await);
+    drop((one, two));
+    three.clock.pass_millis(GIVEN_UP_MILLIS);
+    three.store.plot(|plot| {
+        plot.nodes = Some(Box::new(|rows| {
+            rows.iter_mut()
+                .filter(|row| row.id == node(1))
+                .for_each(|row| row.started_at = row.started_at.plus_seconds(1));
+        }));
+    });
+    assert_refused!(three.vault.sweep().await, VaultError::Tampered(_));
+    three.store.leave();
+    let left: Vec<_> = nodes(&three).await.into_iter().map(|(id, _)| id).collect();
+    assert_eq!(left, [node(1), node(3)]);
+}
+
 /// Whoever can write to the store must not be able to make a node that lives look dead.
 #[tokio::test]
 async fn a_node_s_row_that_was_changed_takes_nothing_over() {
