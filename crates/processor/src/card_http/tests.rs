@@ -327,6 +327,45 @@ fn a_refused_question_says_nothing_of_the_act() {
     assert!(asked >= 9 * 200, "{asked}");
 }
 
+/// The bug: a payment whose answer had not come was declined, or had failed, where Stripe's search still had it as it was before it was confirmed: it may have succeeded since. Its
+/// cause: what is not confirmed was read like what was refused. Its cure: a decline has an error, and what is begun says nothing.
+#[test]
+fn a_payment_that_is_begun_at_stripe_is_not_declined() {
+    let shipped = Registry::shipped();
+    let description = shipped.of_type("card_stripe").unwrap();
+    let act = Act::Ask(follow_up(TransactionAction::Authorise));
+    let read = |name: &str, status: &str, error: &str| {
+        let text = format!(
+            r#"{{"object":"payment_intent","id":"pi_1","status":"{status}","metadata":{{"transaction":"{name}"}},"last_payment_error":{error}}}"#
+        );
+        let answer = Answer { status: 200, json: serde_json::from_str(&text).ok() };
+        with_facts(description, &act, |facts| {
+            description.asks[0].exchange.answers.read_told(&answer, None, facts)
+        })
+    };
+    let name = act.transaction_name();
+    for begun in ["requires_payment_method", "requires_confirmation"] {
+        assert!(matches!(read(&name, begun, "null"), Sent::Unknown { .. }), "{begun}");
+    }
+    for (status, error, verdict) in [
+        (
+            "requires_payment_method",
+            r#"{"type":"card_error","decline_code":"stolen_card"}"#,
+            Verdict::Declined,
+        ),
+        ("canceled", "null", Verdict::Declined),
+        ("requires_action", "null", Verdict::Failed),
+        ("processing", "null", Verdict::Pending),
+        ("requires_capture", "null", Verdict::Approved),
+        ("succeeded", "null", Verdict::Approved),
+    ] {
+        let Sent::Answered(reply) = read(&name, status, error) else { panic!("{status}") };
+        assert_eq!(reply.verdict, verdict, "{status}");
+        // Of another payment it says nothing.
+        assert!(matches!(read("another", status, error), Sent::Unknown { .. }), "{status}");
+    }
+}
+
 #[test]
 fn an_item_of_a_list_is_picked_by_our_id() {
     let description = Description::parse(MINIMAL).unwrap();
