@@ -40,10 +40,14 @@ impl ExpectedRows {
             Action::TransactionCapture
             | Action::TransactionVoidCapture
             | Action::TransactionVoid
-            | Action::TransactionTry
             | Action::RefundCreate
             | Action::RefundFail
             | Action::TransactionSettle => &mut self.transactions.changed,
+            // One step with what became of the try before: two versions.
+            Action::TransactionTry => {
+                self.transactions.changed.push(*note.object.as_bytes());
+                &mut self.transactions.changed
+            }
             Action::DocumentCreate => &mut self.documents.made,
             Action::DocumentUpdate => &mut self.documents.changed,
             Action::DocumentDelete => &mut self.documents.gone,

@@ -185,7 +185,13 @@ impl<'a, 't> Applying<'a, 't> {
             Row::Transaction(row) => {
                 let is_new = self.transactions.get(&row.id).is_some_and(|(_, is_new)| *is_new);
                 self.transactions.insert(row.id, (row, is_new || self.is_new(row.version)));
-                self.count(Counted::Transactions, row.organisation, row.id.as_bytes(), row.version);
+                let (organisation, id) = (row.organisation, row.id.as_bytes());
+                if self.all_new {
+                    self.change.add(Counted::Transactions, organisation, id, row.version);
+                } else {
+                    let versions = (row.version_before(), row.version);
+                    self.change.replace(Counted::Transactions, organisation, id, versions);
+                }
                 Ok(())
             }
             Row::History(row) => {

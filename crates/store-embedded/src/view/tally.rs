@@ -305,6 +305,17 @@ impl Change<'_> {
         version: u32,
     ) {
         let before = version.checked_sub(1).filter(|before| *before > 0);
+        self.replace(counted, organisation, id, (before, version));
+    }
+
+    /// The same, of a row that says which version was before it.
+    pub(crate) fn replace(
+        &mut self,
+        counted: Counted,
+        organisation: OrganisationId,
+        id: &[u8; 12],
+        (before, version): (Option<u32>, u32),
+    ) {
         self.step(Step { counted, organisation, id: *id, before, after: Some(version) });
     }
 

@@ -166,6 +166,13 @@ pub struct TransactionRow {
 impl TransactionRow {
     const FORMAT: u8 = 7;
 
+    /// The version of the row that this one takes the place of; `None` of the first. A further try is written in one step with what became of the one
+    /// before it, which has a version and a step of the history, and never a row.
+    pub fn version_before(&self) -> Option<u32> {
+        let is_further_try = self.status == TransactionStatus::Initiated && self.try_number > 1;
+        self.version.checked_sub(if is_further_try { 2 } else { 1 }).filter(|before| *before > 0)
+    }
+
     /// Appends everything that the tag covers.
     pub fn encode_clear(&self, out: &mut Vec<u8>) {
         let mut writer = Writer::new(out);
