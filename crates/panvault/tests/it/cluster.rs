@@ -12,6 +12,7 @@ mod nodes;
 mod rolling;
 mod stopped;
 mod tampered;
+mod told;
 
 use std::sync::Barrier;
 use std::thread;

@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 
 use crate::cli::path;
 use crate::processor::{Kind, Shop, holds};
-use crate::support::{run, run_json};
+use crate::support::{assert_healthy, run, run_json};
 
-const ADYEN: Kind = Kind {
+pub(crate) const ADYEN: Kind = Kind {
     name: "adyen",
     shipped: include_str!("../../../processor/descriptions/adyen.toml"),
     origin: "https://checkout-test.adyen.com",
@@ -250,4 +250,186 @@ fn an_answer_of_stripe_that_is_lost_is_told() {
     assert_eq!(shop.status(&first["_id"]), "SETTLEMENT_REQUESTED");
     assert_eq!(shop.peer.requests().len(), asked, "nobody asked");
     shop.served.signal("-TERM");
+}
+
+/// Whoever sends without end is answered without a look at what it sends.
+#[test]
+fn notifications_of_an_address_are_limited() {
+    let directory = tempfile::tempdir().unwrap();
+    let limits = ["address_requests_per_minute=1"];
+    let shop = Shop::open_with(directory.path(), &ADYEN, Adyen::default(), &limits);
+    let card = shop.card();
+    let (_, paid) = shop.pay(&card, 1000, false);
+    shop.act(&paid["_id"], "capture", &json!({}));
+    let due = shop.peer.psp().take_notifications().pop().unwrap();
+    let url = shop.notification_url();
+    let forged = due.body.replace("\"true\"", "\"false\"");
+    let answers: Vec<_> = (0..130).map(|_| sent(&url, &[], &forged).status).collect();
+    let limited = answers.iter().filter(|status| **status == 429).count();
+    assert_eq!(answers[0], 401);
+    assert_eq!(limited + answers.iter().filter(|status| **status == 401).count(), 130, "{answers:?}");
+    assert!((20..=30).contains(&limited), "a hundred in a minute, and those of the seconds since: {limited}");
+    // Nothing is settled, whoever tells it, and the right one is told again later.
+    let (status, text) = due.send(&url);
+    assert!(status == 429 && text.contains("\"code\":140"), "{status} {text}");
+    assert_eq!(shop.status(&paid["_id"]), "PENDING");
+    // Who has a key is not kept from anything.
+    assert_eq!(shop.pay(&card, 500, true).0, 200);
+    let metrics = shop.metrics();
+    let reached = format!(
+        "panvault_limits_reached_total{{limit=\"address_notifications_per_minute\"}} {}",
+        limited + 1
+    );
+    assert!(metrics.contains(&reached), "{reached}: {metrics}");
+    shop.served.signal("-TERM");
+}
+
+/// Signed with the secret of a processor that has not taken the payment.
+#[test]
+fn what_another_processor_tells_settles_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let shop = Shop::open(directory.path(), &ADYEN, Adyen::default());
+    let data = directory.path().join("vault");
+    let card = shop.card();
+    let (_, paid) = shop.pay(&card, 1000, false);
+    shop.act(&paid["_id"], "capture", &json!({}));
+    let due = shop.peer.psp().take_notifications().pop().unwrap();
+    let other = [
+        "processor",
+        "create",
+        "--type",
+        "card_adyen",
+        "--name",
+        "Other",
+        "--organisation",
+        &shop.organisation,
+    ];
+    let settings = [
+        format!("merchant_account={ADYEN_MERCHANT_ACCOUNT}"),
+        "return_url=https://shop.example/paid".to_owned(),
+    ];
+    let file = |name: &str| format!("{name}={}", path(&directory.path().join(format!("{name}.secret"))));
+    let files = [file("api_key"), file("hmac_key")];
+    let settings = settings.iter().flat_map(|setting| ["--configuration", setting]);
+    let secrets = files.iter().flat_map(|secret| ["--secret", secret]);
+    let words: Vec<&str> = other.into_iter().chain(settings).chain(secrets).collect();
+    let other = run_json(&[&words, &["--json", "--data", path(&data)][..]].concat());
+    // From now on the processor that was paid by has another secret, and the other one the one that this is signed with.
+    let key = directory.path().join("new.secret");
+    fs::write(&key, ADYEN_HMAC_KEY.replace('A', "B")).unwrap();
+    assert_ne!(fs::read_to_string(&key).unwrap(), ADYEN_HMAC_KEY);
+    let secret = format!("hmac_key={}", path(&key));
+    run_json(&["processor", "change", &shop.processor, "--secret", &secret, "--json", "--data", path(&data)]);
+    let steps = shop.steps(&paid["_id"]);
+    assert_eq!(due.send(&shop.notification_url()).0, 401);
+    let at_other = format!("{}/v1/notification/{}", shop.url, other["_id"].as_str().unwrap());
+    assert_eq!(
+        due.send(&at_other),
+        (200, "[accepted]".to_owned()),
+        "it is the other's own, of nothing that it has under way"
+    );
+    assert_eq!((shop.status(&paid["_id"]).as_str(), shop.steps(&paid["_id"])), ("PENDING", steps));
+    let metrics = shop.metrics();
+    for outcome in ["refused", "ignored"] {
+        let counted =
+            format!("panvault_notifications_total{{scheme=\"adyen_hmac\",outcome=\"{outcome}\"}} 1");
+        assert!(metrics.contains(&counted), "{outcome}: {metrics}");
+    }
+    shop.served.signal("-TERM");
+}
+
+/// Of each scheme: what is no JSON by its header, and the largest that is taken.
+#[test]
+fn only_json_of_a_certain_size_is_looked_at() {
+    let directory = tempfile::tempdir().unwrap();
+    let shop = Shop::open(directory.path(), &ADYEN, Adyen::default());
+    let url = shop.notification_url();
+    let card = shop.card();
+    let (_, paid) = shop.pay(&card, 1000, false);
+    shop.peer.psp().take_notifications();
+    shop.act(&paid["_id"], "capture", &json!({}));
+    let due = shop.peer.psp().take_notifications().pop().unwrap();
+    let by = |headers: &[(&str, &str)], body: &str| http_send(&url, "POST", headers, Some(body)).unwrap();
+    for media_type in
+        ["application/x-www-form-urlencoded", "text/xml", "multipart/form-data", "application/jsonx"]
+    {
+        let refused = by(&[("content-type", media_type)], &due.body);
+        refused.fails(415, 145);
+        assert_eq!(shop.status(&paid["_id"]), "PENDING", "{media_type}");
+    }
+    let padded = |bytes: usize| format!("{}{}", due.body, " ".repeat(bytes - due.body.len()));
+    by(&[("content-type", "application/json")], &padded(64 * 1024 + 1)).fails(413, 147);
+    let many =
+        format!("{{\"notificationItems\":[{}]}}", vec!["{\"NotificationRequestItem\":{}}"; 65].join(","));
+    assert!([400, 413].contains(&by(&[("content-type", "application/json")], &many).status));
+    let deep = format!("{}{}", "[".repeat(1000), "]".repeat(1000));
+    by(&[("content-type", "application/json")], &deep).fails(413, 147);
+    assert_eq!(shop.status(&paid["_id"]), "PENDING");
+    let taken = by(&[("content-type", "application/json; charset=utf-8")], &padded(64 * 1024));
+    assert_eq!((taken.status, taken.text.as_str()), (200, "[accepted]"));
+    assert_eq!(shop.status(&paid["_id"]), "SETTLEMENT_REQUESTED");
+    shop.served.signal("-TERM");
+}
+
+/// Records of the trail that have no row of their own.
+#[test]
+fn a_vault_with_tries_and_contradictions_is_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut shop = Shop::open(directory.path(), &ADYEN, Adyen::default());
+    let data = directory.path().join("vault");
+    let made = |words: &[&str]| {
+        let of = ["--organisation", &shop.organisation, "--name", "X", "--json", "--data", path(&data)];
+        run_json(&[words, &of].concat())["_id"].as_str().unwrap().to_owned()
+    };
+    let dummy = format!("processor={}", made(&["processor", "create", "--type", "card_dummy"]));
+    let adyen = format!("processor={}", shop.processor);
+    let route = made(&["processor", "create", "--type", "card_route", "--route", &dummy, "--route", &adyen]);
+    let routed = made(&["account", "create", "--currency-code", "EUR", "--processor", &route]);
+    let card = shop.card();
+    let body = json!({
+        "account": routed, "amount": 700, "card": card, "capture_now": false, "merchant_reference": "please 131", "customer_ip": "203.0.113.7",
+        "dynamic_descriptor": "Shop", "user_agent": "Mozilla/5.0",
+    });
+    let (status, paid) = shop.post("/v1/transaction", &body);
+    assert_eq!(
+        (status, &paid["status"], &paid["cvv_present"]),
+        (200, &json!("AUTHORIZED"), &json!(true)),
+        "{paid}"
+    );
+    shop.act(&paid["_id"], "capture", &json!({}));
+    shop.peer.notify(&shop.notification_url());
+    assert_eq!(shop.status(&paid["_id"]), "SETTLEMENT_REQUESTED");
+    let steps = shop.steps(&paid["_id"]);
+    let payment = shop.peer.psp().payments().pop().unwrap();
+    shop.peer.psp().reject_capture(&payment);
+    let contradicting = shop.peer.psp().take_notifications().remove(0);
+    for _ in 0..3 {
+        assert_eq!(contradicting.send(&shop.notification_url()), (200, "[accepted]".to_owned()));
+    }
+    assert_eq!(
+        (shop.status(&paid["_id"]).as_str(), shop.steps(&paid["_id"])),
+        ("SETTLEMENT_REQUESTED", steps)
+    );
+    let listed = |action: &str| {
+        let words = ["audit", "list", "--json", "--action", action, "-n", "1000", "--data", path(&data)];
+        run(&words).out.lines().filter(|line| line.contains(action)).count()
+    };
+    assert_eq!(
+        (listed("transaction_try"), listed("notification_contradict")),
+        (1, 1),
+        "told thrice, noted once"
+    );
+    let verify = || {
+        let ended = run(&["audit", "verify", "--json", "--data", path(&data)]);
+        assert!(ended.status.success(), "{} {}", ended.out, ended.err);
+        serde_json::from_str::<Value>(&ended.out).unwrap()
+    };
+    let beside = verify();
+    shop.served.signal("-TERM");
+    shop.served.child.wait().unwrap();
+    assert_healthy(&data);
+    let alone = verify();
+    for verified in [&beside, &alone] {
+        assert_eq!((&verified["verified"], &verified["findings"]), (&json!(true), &json!([])));
+    }
 }

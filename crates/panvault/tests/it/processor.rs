@@ -36,8 +36,8 @@ pub(crate) struct Shop<P: Psp> {
     pub(crate) peer: Peer<P>,
     pub(crate) url: String,
     key: String,
-    organisation: String,
-    account: String,
+    pub(crate) organisation: String,
+    pub(crate) account: String,
     pub(crate) processor: String,
     pub(crate) ready: Value,
     pub(crate) served: Served,
@@ -46,6 +46,11 @@ pub(crate) struct Shop<P: Psp> {
 impl<P: Psp> Shop<P> {
     /// A test vault whose operator has put a description beside it, of which the origin is the fake's.
     pub(crate) fn open(directory: &Path, kind: &Kind, psp: P) -> Self {
+        Self::open_with(directory, kind, psp, &[])
+    }
+
+    /// The same with more settings.
+    pub(crate) fn open_with(directory: &Path, kind: &Kind, psp: P, more: &[&str]) -> Self {
         let peer = Peer::plain(psp);
         let descriptions = directory.join("processors");
         fs::create_dir(&descriptions).unwrap();
@@ -58,7 +63,8 @@ impl<P: Psp> Shop<P> {
         let (data, organisation, key) = vault(directory);
         let setting = format!("processors={}", path(&descriptions));
         let args = ["--data", path(&data), "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"];
-        let (served, ready) = Served::start(directory, &[&args[..], &["--set", &setting]].concat());
+        let more = more.iter().flat_map(|setting| ["--set", *setting]).collect::<Vec<_>>();
+        let (served, ready) = Served::start(directory, &[&args[..], &["--set", &setting], &more].concat());
         let url = ready["url"].as_str().unwrap().to_owned();
         let type_name = format!("card_{}", kind.name);
         let settings = kind.settings.iter().map(|(name, value)| format!("{name}={value}"));

@@ -43,6 +43,8 @@ struct Payment {
     status: &'static str,
     captured: u64,
     refunded: u64,
+    /// What its capture is called here and there.
+    capture: Option<[String; 2]>,
 }
 
 type Object = Map<String, Value>;
@@ -102,6 +104,16 @@ impl Adyen {
     /// The next modification is taken, and turns out not to be possible, for this reason.
     pub fn fail_next(&mut self, reason: &'static str) {
         self.failing.push(reason);
+    }
+
+    /// The card's scheme rejects the capture of a payment after all.
+    pub fn reject_capture(&mut self, payment: &str) {
+        let found = &self.payments[payment];
+        let [id, reference] = found.capture.as_ref().unwrap();
+        let about = (found.captured, reference.as_str());
+        let reason = Some("Capture Failed");
+        let item = self.item("CAPTURE_FAILED", id, Some(payment), found, about, true, reason);
+        self.due.push(item);
     }
 
     /// The status of a payment: `authorised`, `refused`, `error`, `captured`, `cancelled` or `refunded`.
@@ -187,8 +199,15 @@ impl Adyen {
             _ => "error",
         };
         let captured = if is_captured { amount } else { 0 };
-        let payment =
-            Payment { reference: reference.clone(), amount, currency, status, captured, refunded: 0 };
+        let payment = Payment {
+            reference: reference.clone(),
+            amount,
+            currency,
+            status,
+            captured,
+            refunded: 0,
+            capture: None,
+        };
         let success = outcome.result == "Authorised";
         let item =
             self.item("AUTHORISATION", &id, None, &payment, (amount, &reference), success, outcome.reason);
@@ -245,6 +264,9 @@ impl Adyen {
             _ => "CANCEL_OR_REFUND",
         };
         let said = reference.clone().unwrap_or_else(|| payment.reference.clone());
+        if what == "captures" && reason.is_none() {
+            payment.capture = Some([id.clone(), said.clone()]);
+        }
         if let Some(payment) = self.payments.get(of) {
             let item = self.item(code, &id, Some(of), payment, (amount, &said), reason.is_none(), reason);
             self.due.push(item);

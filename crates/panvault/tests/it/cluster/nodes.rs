@@ -65,7 +65,8 @@ impl Cluster {
         cluster
     }
 
-    fn prepare_with(options: &PostgresOptions, settings: Vec<&'static str>) -> Self {
+    /// The same, with settings of the database and of each node.
+    pub(crate) fn prepare_with(options: &PostgresOptions, settings: Vec<&'static str>) -> Self {
         let postgres = Postgres::start_with(options);
         let database = postgres.database();
         Self::make(postgres, database, settings, RedisKind::Redis)
@@ -204,7 +205,16 @@ impl<D> Cluster<D> {
         run_json(&[words, &["--json", "--config", path(&config)]].concat())
     }
 
-    /// The same that is refused, and what it says.
+    /// Waits until every node knows an object that a command has made at one of them, and all that was made before it.
+    pub(crate) fn all_know(&self, kind: &str, id: &str) {
+        for node in 0..NODES {
+            until("a node knows what was made at another", || {
+                self.get(node, &format!("/v1/{kind}/{id}")).status == 200
+            });
+        }
+    }
+
+    /// A command by the settings that `init` wrote that is refused, and what it says.
     pub(crate) fn refused(&self, words: &[&str]) -> String {
         let config = self.directory.path().join("vault.settings.toml");
         run_refused(&[words, &["--config", path(&config)]].concat())
