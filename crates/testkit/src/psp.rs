@@ -1,6 +1,6 @@
 //! Fakes of payment service providers: servers on the loopback address that speak each one's published HTTP API as strictly as it does.
 //!
-//! [`Peer`] is the socket: it counts, keeps what came, and misbehaves when told ([`Manner`]). [`Stripe`], [`Adyen`] and [`Checkout`] are what answers behind it.
+//! [`Peer`] is the socket: it counts, keeps what came, and misbehaves when told ([`Manner`], of which [`FAILURES`] is the table). [`Stripe`], [`Adyen`] and [`Checkout`] are what answers behind it.
 //! They keep payments, and the notifications that are due ([`Peer::notify`]). Everything is in memory and goes with the value. Nobody's clock is read: a fake lives at the
 //! time that it is given.
 //!
@@ -8,6 +8,8 @@
 
 mod adyen;
 mod checkout;
+mod described;
+mod failure;
 mod form;
 mod idempotency;
 mod manner;
@@ -19,6 +21,8 @@ mod tls;
 
 pub use self::adyen::{ADYEN_API_KEY, ADYEN_HMAC_KEY, ADYEN_MERCHANT_ACCOUNT, Adyen};
 pub use self::checkout::{CHECKOUT_CHANNEL, CHECKOUT_SECRET_KEY, CHECKOUT_WEBHOOK_KEY, Checkout};
+pub use self::described::{DescribedPsp, DescribedPsps};
+pub use self::failure::{FAILURES, Failure, Reach, Seen};
 pub use self::manner::Manner;
 pub use self::notification::Notification;
 pub use self::peer::{Peer, Received};

@@ -9,6 +9,7 @@ mod ledger;
 mod load;
 mod network;
 mod nodes;
+mod once;
 mod rolling;
 mod stopped;
 mod tampered;

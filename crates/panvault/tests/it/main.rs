@@ -21,6 +21,7 @@ mod move_vault;
 mod network_token;
 mod nodes;
 mod notification;
+mod once;
 mod output;
 mod owner;
 mod processor;

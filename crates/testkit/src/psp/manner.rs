@@ -8,10 +8,16 @@ pub enum Manner {
     Usual,
     /// Resets a connection as soon as it is there, before TLS. Of a peer that has several manners in a row, its turn is the next connection.
     ResetOnAccept,
+    /// Takes a connection and says nothing on it, not even of TLS, until the other end closes. Its turn is the next connection, as that of those that reset it.
+    SilentOnAccept,
+    /// Shows a certificate of a root that nobody was told of; without TLS it is as usual. Its turn is the next connection.
+    Stranger,
     /// Reads as many bytes of the request, or all of a shorter one, and resets the connection. Nothing is done.
     ResetAfter(usize),
     /// Reads the whole request and resets the connection. Nothing is done.
     ResetUndone,
+    /// Reads as many bytes of the request and says nothing, until the other end closes. Nothing is done.
+    SilentAfter(usize),
     /// Does what is asked for, and resets the connection instead of answering.
     ResetDone,
     /// Does what is asked for, sends the first half of the answer, and closes.
@@ -32,6 +38,15 @@ pub enum Manner {
     Huge(usize),
     /// Does what is asked for, answers that the connection stays, and closes it.
     CloseAfter,
+    /// Does what is asked for, answers that the connection does not stay, and closes it.
+    Close,
     /// Does nothing and answers with this HTTP status and an empty JSON object, as a gateway before the provider does.
     Status(u16),
+}
+
+impl Manner {
+    /// Whether it is of connections, not of requests.
+    pub(super) const fn is_of_connections(self) -> bool {
+        matches!(self, Self::ResetOnAccept | Self::SilentOnAccept | Self::Stranger)
+    }
 }

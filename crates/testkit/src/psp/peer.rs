@@ -9,7 +9,7 @@ use rustix::net::sockopt::set_socket_linger;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::tls::{self, Tls};
-use super::{Manner, PspAnswer, PspRequest};
+use super::{Manner, PspAnswer, PspRequest, Seen};
 use crate::psp::Psp;
 use crate::servers::free_port;
 
@@ -18,6 +18,8 @@ const TRIES_MAX: usize = 100;
 /// How often a notification is sent at most, and how long after it was not taken it is sent again: providers take minutes and days for it.
 const TELLINGS_MAX: usize = 100;
 const TELL_AGAIN: Duration = Duration::from_millis(100);
+/// The method of every request that is no question.
+const ACT: &str = "POST";
 /// Enough for one connection, in a build without optimisation: tests have hundreds at once.
 const STACK_BYTES: usize = 512 * 1024;
 
@@ -43,6 +45,8 @@ struct Shared<P> {
     book: Mutex<Book>,
     changed: Condvar,
     tls: Option<Arc<ServerConfig>>,
+    /// What a stranger shows.
+    stranger: Option<Arc<ServerConfig>>,
 }
 
 #[derive(Default)]
@@ -61,6 +65,14 @@ struct Book {
     open: BTreeMap<usize, TcpStream>,
 }
 
+impl Book {
+    fn seen_so_far(&self) -> Seen {
+        let begun = self.seen.iter().filter(|seen| seen.first() == ACT.as_bytes().first());
+        let acts = self.requests.iter().filter(|one| one.request.method == ACT);
+        Seen { connections: self.seen.len(), begun: begun.count(), acts: acts.count() }
+    }
+}
+
 impl<P: Psp> Peer<P> {
     /// Starts one without TLS.
     pub fn plain(psp: P) -> Self {
@@ -73,10 +85,13 @@ impl<P: Psp> Peer<P> {
     }
 
     fn start(psp: P, tls: Option<Tls>) -> Self {
-        let config = tls.as_ref().map(|tls| Arc::clone(&tls.config));
-        let shared =
-            Shared { psp: Mutex::new(psp), book: Mutex::default(), changed: Condvar::new(), tls: config };
-        let shared = Arc::new(shared);
+        let shared = Arc::new(Shared {
+            psp: Mutex::new(psp),
+            book: Mutex::default(),
+            changed: Condvar::new(),
+            tls: tls.as_ref().map(|tls| Arc::clone(&tls.config)),
+            stranger: tls.as_ref().map(|_| tls::made().config),
+        });
         // Not a port that the system gives to clients: one of them could connect to itself while this one refuses connections.
         let bound = (0..TRIES_MAX).find_map(|_| {
             let port = free_port();
@@ -144,6 +159,17 @@ impl<P: Psp> Peer<P> {
     /// Whether these bytes came on some connection, as they are.
     pub fn has_seen(&self, bytes: &[u8]) -> bool {
         self.shared.book().seen.iter().any(|seen| seen.windows(bytes.len()).any(|window| window == bytes))
+    }
+
+    /// What it has seen so far.
+    pub fn seen_so_far(&self) -> Seen {
+        self.shared.book().seen_so_far()
+    }
+
+    /// Waits until what it has seen is so.
+    pub fn wait_until(&self, is_so: impl Fn(Seen) -> bool) {
+        let is_not = |book: &mut Book| !is_so(book.seen_so_far());
+        drop(self.shared.changed.wait_while(self.shared.book(), is_not).unwrap());
     }
 
     /// Waits until so many whole requests have come.
@@ -253,12 +279,13 @@ impl<P: Psp> Shared<P> {
             }
             let number = book.seen.len();
             book.seen.push(Vec::new());
-            let is_reset = match book.manners.front() {
-                Some(Manner::ResetOnAccept) => book.manners.pop_front().is_some(),
-                Some(_) => false,
-                None => book.always == Manner::ResetOnAccept,
-            };
-            if is_reset {
+            self.changed.notify_all();
+            let next = book.manners.front().copied();
+            let manner = next.unwrap_or(book.always);
+            if next.is_some_and(Manner::is_of_connections) {
+                book.manners.pop_front();
+            }
+            if manner == Manner::ResetOnAccept {
                 reset(&stream);
                 continue;
             }
@@ -266,17 +293,23 @@ impl<P: Psp> Shared<P> {
             drop(book);
             let shared = Arc::clone(self);
             let work = move || {
-                shared.connection(number, stream);
+                shared.connection(number, stream, manner);
                 shared.changed.notify_all();
             };
             thread::Builder::new().stack_size(STACK_BYTES).spawn(work).unwrap();
         }
     }
 
-    fn connection(self: &Arc<Self>, number: usize, stream: TcpStream) {
+    fn connection(self: &Arc<Self>, number: usize, mut stream: TcpStream, manner: Manner) {
         stream.set_nodelay(true).unwrap();
         let handle = stream.try_clone().unwrap();
-        let mut stream: Box<dyn Stream> = match &self.tls {
+        if manner == Manner::SilentOnAccept {
+            silence(&mut stream);
+            self.book().open.remove(&number);
+            return;
+        }
+        let shown = if manner == Manner::Stranger { &self.stranger } else { &self.tls };
+        let mut stream: Box<dyn Stream> = match shown {
             Some(config) => {
                 Box::new(StreamOwned::new(ServerConnection::new(Arc::clone(config)).unwrap(), stream))
             }
@@ -303,7 +336,11 @@ impl<P: Psp> Shared<P> {
         let request = PspRequest::read(&mut tap);
         let (is_cut, manner) = (tap.left == 0, tap.manner.unwrap_or_default());
         let Some(request) = request.filter(|_| !is_cut) else {
-            return Err(if is_cut { End::Reset } else { End::Closed });
+            return Err(match manner {
+                Manner::SilentAfter(_) if is_cut => silence(stream),
+                _ if is_cut => End::Reset,
+                _ => End::Closed,
+            });
         };
         self.book().requests.push(Received { connection: number, request: request.clone() });
         self.changed.notify_all();
@@ -313,7 +350,9 @@ impl<P: Psp> Shared<P> {
             answer
         };
         match manner {
-            Manner::Usual | Manner::ResetOnAccept => say(stream, &written(&answer(), "application/json")),
+            Manner::Usual | Manner::ResetOnAccept | Manner::SilentOnAccept | Manner::Stranger => {
+                say(stream, &written(&answer(), "application/json"))
+            }
             Manner::ResetAfter(_) | Manner::ResetUndone => Err(End::Reset),
             Manner::ResetDone => {
                 answer();
@@ -325,7 +364,7 @@ impl<P: Psp> Shared<P> {
                 say(stream, half)?;
                 Err(End::Closed)
             }
-            Manner::SilentUndone => Err(silence(stream)),
+            Manner::SilentAfter(_) | Manner::SilentUndone => Err(silence(stream)),
             Manner::SilentDone => {
                 answer();
                 Err(silence(stream))
@@ -362,6 +401,10 @@ impl<P: Psp> Shared<P> {
             }
             Manner::CloseAfter => {
                 say(stream, &written(&answer(), "application/json"))?;
+                Err(End::Closed)
+            }
+            Manner::Close => {
+                say(stream, &written(&answer().with("Connection", "close"), "application/json"))?;
                 Err(End::Closed)
             }
             Manner::Status(status) => {
@@ -424,12 +467,15 @@ impl<P> Read for Tap<'_, P> {
         if self.manner.is_none() {
             let manner = book.manners.pop_front().unwrap_or(book.always);
             self.manner = Some(manner);
-            if let Manner::ResetAfter(bytes) = manner {
+            if let Manner::ResetAfter(bytes) | Manner::SilentAfter(bytes) = manner {
                 self.left = bytes.max(1);
             }
         }
         if let Some(seen) = book.seen.get_mut(self.number) {
             seen.extend_from_slice(into.get(..read).unwrap_or_default());
+            if seen.len() == read {
+                self.shared.changed.notify_all();
+            }
         }
         self.left = self.left.saturating_sub(read);
         Ok(read)
@@ -441,7 +487,7 @@ fn say(stream: &mut dyn Stream, bytes: &[u8]) -> Result<(), End> {
 }
 
 /// Reads on until the other end has enough.
-fn silence(stream: &mut dyn Stream) -> End {
+fn silence(stream: &mut (impl Read + ?Sized)) -> End {
     let mut byte = [0];
     while stream.read(&mut byte).is_ok_and(|read| read > 0) {}
     End::Closed

@@ -22,6 +22,7 @@ mod issuer_digits;
 mod model;
 mod network_token;
 mod node;
+mod once;
 mod organisation;
 mod processors;
 mod refresh;
