@@ -215,6 +215,51 @@ async fn a_no_is_a_no() {
     assert_eq!(not_supported.verdict, Verdict::NotSupported, "{not_supported:?}");
 }
 
+/// Its key was replaced, too many are asked, or the PSP does not find it: the payment may have been done all the same.
+async fn a_question_that_is_refused_settles_nothing<P: Psp>(kind: &Kind, psp: P) {
+    let peer = Peer::plain(psp);
+    let processor = kind.plain(&peer, LIMITS());
+    let paid = answered(&processor, authorise(GOOD, order(1, false))).await;
+    assert_eq!(paid.verdict, Verdict::Approved, "{paid:?}");
+    let stranger = Kind { secret: (kind.secret.0, "sk_test_of_somebody_else"), ..*kind };
+    let stranger = stranger.plain(&peer, LIMITS());
+    let of = |action, reference: Option<&str>| {
+        let refund = FollowUp { act_reference: Some("re_0".to_owned()), ..follow_up(action, 1, None, 1234) };
+        Act::Ask(FollowUp { reference: reference.map(str::to_owned), ..refund })
+    };
+    let mut refused = 0;
+    for action in [TransactionAction::Authorise, TransactionAction::Capture, TransactionAction::Refund] {
+        for reference in [None, paid.reference.as_deref()] {
+            if reference.is_none() && action != TransactionAction::Authorise {
+                continue;
+            }
+            let sent = stranger.send(of(action, reference), &Given(true)).await;
+            assert!(matches!(sent, Sent::Unknown { .. }), "{action:?}: {sent:?}");
+            refused += 1;
+        }
+        for status in [400, 401, 403, 404, 422, 429, 503] {
+            peer.next(&[Manner::Status(status)]);
+            let sent = processor.send(of(action, paid.reference.as_deref()), &Given(true)).await;
+            assert!(matches!(sent, Sent::Unknown { .. }), "{action:?}, {status}: {sent:?}");
+        }
+        let unheard = processor.send(of(action, Some("pi_nobody_has_heard_of")), &Given(true)).await;
+        assert!(matches!(unheard, Sent::Unknown { .. }), "{action:?}: {unheard:?}");
+    }
+    assert_eq!(refused, 4);
+    let told = answered(&processor, of(TransactionAction::Authorise, paid.reference.as_deref())).await;
+    assert_eq!(told.verdict, Verdict::Approved, "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_that_stripe_refuses_settles_nothing() {
+    a_question_that_is_refused_settles_nothing(&STRIPE, Stripe::default()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_that_checkout_refuses_settles_nothing() {
+    a_question_that_is_refused_settles_nothing(&CHECKOUT, Checkout::default()).await;
+}
+
 const CRYPTOGRAM: &str = "AgAAAAAAAIR8CQrXcIhbQAAAAAA=";
 /// The same without what a form escapes.
 const CRYPTOGRAM_DIGITS: &[u8] = b"AgAAAAAAAIR8CQrXcIhbQAAAAAA";
