@@ -14,6 +14,7 @@ mod dev_vault;
 mod examples;
 mod exposures;
 mod first_command;
+mod localstripe;
 mod node;
 mod openapi;
 mod package;
@@ -50,10 +51,10 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run every test: Rust, documentation, a real list of BINs, schemathesis, generated clients and the examples against the real binary, and
+    /// Run every test: Rust, documentation, a real list of BINs, localstripe, schemathesis, generated clients and the examples against the real binary, and
     /// pages in a browser.
     Test {
-        /// Leave out what needs Python and a package index: the real list and schemathesis.
+        /// Leave out what needs Python and a package index: the real list, localstripe and schemathesis.
         #[arg(long, alias = "without-schemathesis")]
         without_python: bool,
         /// Leave out what needs Node, a browser and a package index, and the examples, which need runtimes of other languages.
@@ -66,6 +67,8 @@ enum Command {
     Attack,
     /// Run schemathesis alone against the real binary.
     Schemathesis,
+    /// Run the shipped description of Stripe against another's fake of it, alone.
+    Localstripe,
     /// Look at the pages of the real binary in a real browser, alone.
     Browser {
         /// Where pictures of the pages are put.
@@ -140,6 +143,11 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Examples => examples::examples(&workspace).map(|()| true),
         Command::Attack => attack::attack(&workspace).map(|()| true),
         Command::Schemathesis => schemathesis::schemathesis(&workspace).map(|()| true),
+        Command::Localstripe => {
+            let mut parts = Parts::default();
+            localstripe::part(&workspace, &mut parts);
+            Ok(parts.finish())
+        }
         Command::Cluster(command) => cluster::cluster(&workspace, &command).map(|()| true),
         Command::Soak => test::soak(&workspace).map(|()| true),
         Command::Deploy => deploy::check(&workspace).map(|()| true),

@@ -6,8 +6,8 @@ use crate::parts::{Parts, Totals};
 use crate::test_binaries::TestBinary;
 use crate::workspace::Workspace;
 use crate::{
-    attack, bin_list, browser, clients, cluster, deploy, examples, first_command, package, packages, run,
-    schemathesis, servers, test_binaries,
+    attack, bin_list, browser, clients, cluster, deploy, examples, first_command, localstripe, package,
+    packages, run, schemathesis, servers, test_binaries,
 };
 
 /// What is left out.
@@ -35,9 +35,11 @@ pub(crate) fn tests(workspace: &Workspace, without: &Without, parts: &mut Parts)
     parts.check("attacks", || attack::judge(&outcomes));
     if without.python {
         parts.skip("a real list of BINs", "--without-python");
+        parts.skip("localstripe", "--without-python");
         parts.skip("schemathesis", "--without-python");
     } else {
         parts.part("a real list of BINs", || bin_list::test(workspace));
+        localstripe::part(workspace, parts);
         parts.check("schemathesis", || schemathesis::schemathesis(workspace));
     }
     if without.python || without.browser {
