@@ -9,6 +9,7 @@ mod counters;
 mod description;
 mod facts;
 pub mod limits;
+mod meters;
 mod origin;
 mod path;
 mod placeholder;
@@ -25,10 +26,11 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-pub use breaker::BreakerState;
-pub use counters::HttpCounters;
+pub use counters::{ANSWER_BUCKETS_MILLIS, AnswerTimes, HttpCounters};
 pub use description::{Description, Fault, HttpMode};
-pub use limits::{HttpLimitFault, HttpLimits};
+pub use limits::{HTTP_LIMITS, HttpLimitFault, HttpLimits, TypeLimits};
+pub use meters::HttpMeter;
+pub(crate) use meters::Meters;
 pub use processor::{HttpFault, HttpProcessor};
 pub use registry::{FileFault, Registry};
 pub use setting::{Setting, SettingFault, SettingKind};

@@ -1,5 +1,8 @@
 use std::sync::Arc;
 
+use panvault_model::ProcessorId;
+
+use crate::card_http::HttpMeter;
 use crate::dummy::{Dummy, DummyConfiguration};
 use crate::route::{self, RouteConfiguration, is_route};
 use crate::unusable::Unusable;
@@ -41,8 +44,14 @@ pub trait Connect: Send + Sync {
         secrets: &[&str],
     ) -> Result<Configuration, Vec<ConfigurationFault>>;
 
-    /// A connection that is set up so.
-    fn connect(&self, configuration: &Configuration, secrets: Secrets) -> Arc<dyn Processor>;
+    /// The connection of a processor that is set up so.
+    fn connect(&self, id: ProcessorId, configuration: &Configuration, secrets: Secrets)
+    -> Arc<dyn Processor>;
+
+    /// What was counted of the processors that were connected to.
+    fn meters(&self) -> Vec<HttpMeter> {
+        Vec::new()
+    }
 }
 
 /// Connects to the dummy, and knows nobody else but routes.
@@ -97,7 +106,12 @@ impl Connect for Connector {
         if faults.is_empty() { Ok(Configuration::Dummy(dummy)) } else { Err(faults) }
     }
 
-    fn connect(&self, configuration: &Configuration, secrets: Secrets) -> Arc<dyn Processor> {
+    fn connect(
+        &self,
+        _id: ProcessorId,
+        configuration: &Configuration,
+        secrets: Secrets,
+    ) -> Arc<dyn Processor> {
         drop(secrets);
         match configuration {
             Configuration::Dummy(dummy) => Arc::new(Dummy::new(dummy.clone())),

@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
+use panvault_model::ProcessorId;
+
 use crate::card_http::{
-    Description, HttpLimits, HttpMode, HttpProcessor, Registry, SettingFault, SettingKind,
+    Description, HttpMeter, HttpMode, HttpProcessor, Meters, Registry, SettingFault, SettingKind,
 };
 use crate::configuration::{
     Configuration, ConfigurationFault, Connect, Connector, HttpConfiguration, OWN_TYPES,
@@ -12,13 +14,13 @@ use crate::{Processor, Secrets, Unusable};
 pub struct Processors {
     registry: Registry,
     mode: HttpMode,
-    limits: HttpLimits,
+    meters: Meters,
 }
 
 impl Processors {
-    /// These descriptions, for vaults of that mode, within these limits for each processor.
-    pub const fn new(registry: Registry, mode: HttpMode, limits: HttpLimits) -> Self {
-        Self { registry, mode, limits }
+    /// These descriptions, for vaults of that mode.
+    pub fn new(registry: Registry, mode: HttpMode) -> Self {
+        Self { registry, mode, meters: Meters::default() }
     }
 
     fn described(&self, type_name: &str) -> Option<&Arc<Description>> {
@@ -66,19 +68,31 @@ impl Connect for Processors {
         Ok(Configuration::Http(HttpConfiguration { type_name, settings }))
     }
 
-    fn connect(&self, configuration: &Configuration, secrets: Secrets) -> Arc<dyn Processor> {
+    fn connect(
+        &self,
+        id: ProcessorId,
+        configuration: &Configuration,
+        secrets: Secrets,
+    ) -> Arc<dyn Processor> {
         let Configuration::Http(http) = configuration else {
-            return Connector.connect(configuration, secrets);
+            return Connector.connect(id, configuration, secrets);
         };
         let Some(description) = self.described(&http.type_name) else {
             return Arc::new(Unusable::new("there is no description of its processor"));
         };
-        match HttpProcessor::new(Arc::clone(description), &http.settings, secrets, self.limits, self.mode) {
+        let limits = self.registry.limits(&http.type_name, id);
+        let counts = self.meters.of(&http.type_name, id);
+        let description = Arc::clone(description);
+        match HttpProcessor::counted(description, &http.settings, secrets, limits, self.mode, counts) {
             Ok(processor) => Arc::new(processor),
             Err(_) => {
                 Arc::new(Unusable::new("the processor is set up for what its description does not have"))
             }
         }
+    }
+
+    fn meters(&self) -> Vec<HttpMeter> {
+        self.meters.shown()
     }
 }
 

@@ -62,11 +62,6 @@ pub trait Processor: Send + Sync {
         false
     }
 
-    /// What it has done so far, of one that keeps connections.
-    fn counters(&self) -> Option<card_http::HttpCounters> {
-        None
-    }
-
     /// How it tells by itself what became of acts; `None` where it does not, or is not set up for that. Does not wait.
     fn notifies(&self) -> Option<NotificationScheme> {
         None

@@ -145,9 +145,9 @@ pub(crate) enum ProcessorCommand {
     List(Shared),
     /// See a processor
     Show(One),
-    /// Say what is wrong with a description of a PSP, by line, or what it maps; needs no vault
+    /// Say what is wrong with a description of a PSP or with limits.toml, by line, or what it comes to; needs no vault
     Check {
-        /// The description, TOML
+        /// The description, or limits.toml beside descriptions
         #[arg(value_name = "FILE")]
         file: PathBuf,
         /// Print one object of JSON

@@ -71,7 +71,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
     text(
         "processors",
         "",
-        "A directory with descriptions of further PSPs (*.toml), which only their owner may write; empty for those that come with the program.",
+        "A directory with descriptions of further PSPs (*.toml) and limits of processors (limits.toml), which only their owner may write; empty for those that come with the program.",
     ),
     text("listen", "127.0.0.1:8420", "Where to serve the API."),
     text(

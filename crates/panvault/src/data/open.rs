@@ -9,7 +9,7 @@ use panvault_directory::Directory;
 use panvault_keys::{Entropy, Slot, SystemEntropy, VaultKeys};
 use panvault_model::NodeId;
 use panvault_processor::Processors;
-use panvault_processor::card_http::{HttpLimits, HttpMode, Registry};
+use panvault_processor::card_http::{HttpMode, Registry};
 use panvault_store::{CvvStore, MemoryCvvs, Store};
 use panvault_store_embedded::{EmbeddedStore, Settings};
 use panvault_store_postgres::{Database, PostgresStore};
@@ -148,7 +148,7 @@ fn processors(descriptions: Option<&Path>, mode: Mode) -> anyhow::Result<Process
     let registry = match descriptions {
         Some(directory) => Registry::load(directory).map_err(|faults| {
             let said: Vec<_> = faults.iter().map(ToString::to_string).collect();
-            anyhow!("the descriptions that processors names cannot be used: {}", said.join("; "))
+            anyhow!("the directory that processors names cannot be used: {}", said.join("; "))
         })?,
         None => Registry::shipped(),
     };
@@ -156,7 +156,7 @@ fn processors(descriptions: Option<&Path>, mode: Mode) -> anyhow::Result<Process
         Mode::Test => HttpMode::Test,
         Mode::Live => HttpMode::Live,
     };
-    Ok(Processors::new(registry, mode, HttpLimits::default()))
+    Ok(Processors::new(registry, mode))
 }
 
 /// What helps where a vault does not open.

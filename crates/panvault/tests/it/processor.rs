@@ -197,6 +197,7 @@ fn a_description_is_checked_without_a_vault() {
         "calls            test: https://api.stripe.com",
         "secret           secret_key, required: The secret key, or a restricted one that may write payment intents, setup intents and refunds",
         "act              authorise, POST /v1/payment_intents",
+        "limit            answer_millis = 20000",
         "network tokens   Visa, Mastercard, Amex",
         "declined         402; error.type is card_error",
         "asks about       refund, GET /v1/refunds/{{act_reference}}",
@@ -240,6 +241,43 @@ fn a_description_is_checked_without_a_vault() {
     assert!(check(&[]).out.contains("chmod go-w"));
     fs::remove_file(&file).unwrap();
     assert!(check(&[]).out.contains("cannot be read"));
+}
+
+/// Of types that come with the program too, and as the server reads it.
+#[test]
+fn a_file_of_limits_is_checked_without_a_vault() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("limits.toml");
+    let id = "65f1c0d23d4e5f60718293a4";
+    let text =
+        format!("[card_stripe]\nanswer_millis = 900\n[card_stripe.processors.{id}]\nconnections_max = 9\n");
+    fs::write(&file, &text).unwrap();
+    let check = || run(&["processor", "check", path(&file)]);
+    let shown = check();
+    assert!(shown.status.success(), "{}", shown.err);
+    let (of_type, of_one) = shown.out.split_once("\n\n").unwrap();
+    assert!(
+        of_type.starts_with("card_stripe\n") && of_type.contains("answer_millis = 900\n"),
+        "{}",
+        shown.out
+    );
+    assert!(of_type.contains("connections_max = 64\n"), "{}", shown.out);
+    assert!(of_one.starts_with(&format!("card_stripe {id}\n")), "{}", shown.out);
+    assert!(
+        of_one.contains("answer_millis = 900\n") && of_one.contains("connections_max = 9\n"),
+        "{}",
+        shown.out
+    );
+    let object = run_json(&["processor", "check", path(&file), "--json"]);
+    assert_eq!(object["limits"][0]["processors"][id]["connections_max"], json!(9), "{object}");
+    fs::write(&file, text.replace("900", "9").replace("card_stripe.processors", "card_other.processors"))
+        .unwrap();
+    let bad = check();
+    let lines: Vec<_> = bad.out.lines().collect();
+    assert_eq!((bad.status.code(), lines.len()), (Some(1), 2), "{}", bad.out);
+    assert!(lines[0].ends_with("limits.toml:2: must be 100 to 27000"), "{}", bad.out);
+    assert!(lines[1].contains("limits.toml:3: \"card_other\": there is no description"), "{}", bad.out);
+    assert!(bad.err.contains("the file of limits has 2 faults"), "{}", bad.err);
 }
 
 /// Whoever can write a description says where cards are sent.

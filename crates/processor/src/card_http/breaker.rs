@@ -5,10 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
+use super::counters::{Counts, add_one, take_one};
+
 /// Counts failures in a row.
 pub(super) struct Breaker {
     failures_max: u64,
     pause: Duration,
+    counts: Arc<Counts>,
     state: Mutex<State>,
 }
 
@@ -21,17 +24,6 @@ enum State {
     HalfOpen,
 }
 
-/// Whether acts pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BreakerState {
-    /// They do.
-    Closed,
-    /// They do not: each is answered at once as not reached.
-    Open,
-    /// One is on its way, to see.
-    HalfOpen,
-}
-
 /// What an act that passed has shown. Dropped without a word it was a failure: whoever waited has given up.
 pub(super) struct Passed {
     breaker: Arc<Breaker>,
@@ -40,8 +32,9 @@ pub(super) struct Passed {
 }
 
 impl Breaker {
-    pub(super) fn new(failures_max: u64, pause: Duration) -> Self {
-        Self { failures_max, pause, state: Mutex::new(State::Closed { failures: 0 }) }
+    /// Opens after so many failures in a row, or never after 0.
+    pub(super) fn new(failures_max: u64, pause: Duration, counts: Arc<Counts>) -> Self {
+        Self { failures_max, pause, counts, state: Mutex::new(State::Closed { failures: 0 }) }
     }
 
     /// Lets an act pass, or not.
@@ -59,12 +52,20 @@ impl Breaker {
         Some(Passed { breaker: Arc::clone(self), is_trial, is_told: false })
     }
 
-    pub(super) fn state(&self, now: Instant) -> BreakerState {
-        match &*self.lock() {
-            State::Closed { .. } => BreakerState::Closed,
-            State::Open { until } if *until > now => BreakerState::Open,
-            State::Open { .. } | State::HalfOpen => BreakerState::HalfOpen,
+    fn open(&self, state: &mut State) {
+        if matches!(state, State::Closed { .. }) {
+            add_one(&self.counts.breakers_open);
+            add_one(&self.counts.breaker_openings);
         }
+        *state = State::Open { until: Instant::now() + self.pause };
+    }
+
+    fn close(&self) {
+        let mut state = self.lock();
+        if !matches!(*state, State::Closed { .. }) {
+            take_one(&self.counts.breakers_open);
+        }
+        *state = State::Closed { failures: 0 };
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -72,11 +73,18 @@ impl Breaker {
     }
 }
 
+impl Drop for Breaker {
+    /// One that is gone is not counted as open.
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
 impl Passed {
     /// The PSP is there.
     pub(super) fn succeeded(mut self) {
         self.is_told = true;
-        *self.breaker.lock() = State::Closed { failures: 0 };
+        self.breaker.close();
     }
 
     /// It was not reached, or did not answer.
@@ -96,17 +104,17 @@ impl Passed {
     fn fail(&mut self) {
         self.is_told = true;
         let breaker = &self.breaker;
-        let open = || State::Open { until: Instant::now() + breaker.pause };
         let mut state = breaker.lock();
-        match &mut *state {
+        let opens = match &mut *state {
             State::Closed { failures } => {
                 *failures = failures.saturating_add(1);
-                if *failures >= breaker.failures_max {
-                    *state = open();
-                }
+                breaker.failures_max > 0 && *failures >= breaker.failures_max
             }
-            State::HalfOpen if self.is_trial => *state = open(),
-            State::Open { .. } | State::HalfOpen => {}
+            State::HalfOpen => self.is_trial,
+            State::Open { .. } => false,
+        };
+        if opens {
+            breaker.open(&mut state);
         }
     }
 }
@@ -123,6 +131,11 @@ impl Drop for Passed {
 mod tests {
     use super::*;
 
+    fn made(failures_max: u64) -> (Arc<Breaker>, Arc<Counts>) {
+        let counts = Arc::<Counts>::default();
+        (Arc::new(Breaker::new(failures_max, Duration::from_secs(10), Arc::clone(&counts))), counts)
+    }
+
     /// The pause is over.
     fn elapse(breaker: &Breaker) {
         let mut state = breaker.lock();
@@ -132,7 +145,8 @@ mod tests {
 
     #[test]
     fn opens_after_failures_in_a_row_and_lets_one_see() {
-        let breaker = Arc::new(Breaker::new(3, Duration::from_secs(10)));
+        let (breaker, counts) = made(3);
+        let counted = || (counts.shown().breakers_open, counts.shown().breaker_openings);
         let pass = || breaker.pass(Instant::now());
         pass().unwrap().failed();
         pass().unwrap().failed();
@@ -141,10 +155,10 @@ mod tests {
         // Nobody waited for its end.
         drop(pass().unwrap());
         pass().unwrap().untried();
-        assert_eq!(breaker.state(Instant::now()), BreakerState::Closed);
+        assert_eq!(counted(), (0, 0));
         pass().unwrap().failed();
         assert!(pass().is_none());
-        assert_eq!(breaker.state(Instant::now()), BreakerState::Open);
+        assert_eq!(counted(), (1, 1));
         elapse(&breaker);
         let trial = pass().unwrap();
         assert!(pass().is_none(), "one sees, and no other");
@@ -152,20 +166,34 @@ mod tests {
         assert!(pass().is_none());
         elapse(&breaker);
         pass().unwrap().untried();
+        assert_eq!(counted(), (1, 1), "it was open all the time");
         pass().unwrap().succeeded();
-        assert_eq!(breaker.state(Instant::now()), BreakerState::Closed);
+        assert_eq!(counted(), (0, 1));
+        (0..3).for_each(|_| pass().unwrap().failed());
+        assert_eq!(counted(), (1, 2));
+        drop(breaker);
+        assert_eq!(counts.shown().breakers_open, 0, "what is gone is not open");
+    }
+
+    #[test]
+    fn after_0_failures_it_never_opens() {
+        let (breaker, counts) = made(0);
+        for _ in 0..5_000 {
+            breaker.pass(Instant::now()).unwrap().failed();
+        }
+        assert_eq!(counts.shown().breakers_open, 0);
     }
 
     /// An act that passed before the breaker opened says nothing of the trial.
     #[test]
     fn a_late_failure_does_not_end_a_trial() {
-        let breaker = Arc::new(Breaker::new(1, Duration::from_secs(10)));
+        let (breaker, counts) = made(1);
         let early = breaker.pass(Instant::now()).unwrap();
         breaker.pass(Instant::now()).unwrap().failed();
         elapse(&breaker);
         let trial = breaker.pass(Instant::now()).unwrap();
         early.failed();
         trial.succeeded();
-        assert_eq!(breaker.state(Instant::now()), BreakerState::Closed);
+        assert_eq!(counts.shown().breakers_open, 0);
     }
 }

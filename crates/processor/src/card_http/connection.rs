@@ -57,9 +57,9 @@ impl Dialer {
         &self.origin
     }
 
-    /// A new connection, TLS included, within that time.
-    pub(super) async fn connect(&self, within: Duration) -> Result<Connection, NotConnected> {
-        let by = Instant::now() + within;
+    /// A new connection, TLS included, by then.
+    pub(super) async fn connect(&self, by: Instant) -> Result<Connection, NotConnected> {
+        let within = by.saturating_duration_since(Instant::now());
         let tcp = timeout_at(by, self.tcp(within))
             .await
             .map_err(|_| "the processor could not be connected to in time")??;

@@ -7,6 +7,7 @@ use rustls_pki_types::CertificateDer;
 use super::act::ActName;
 use super::answer::{Answers, Pick};
 use super::body::{Format, Node};
+use super::limits::HttpLimits;
 use super::origin::Origin;
 use super::setting::{Setting, SettingFault, SettingKind};
 use super::table::ChoiceTable;
@@ -23,6 +24,7 @@ pub struct Description {
     pub(super) test_origin: Option<Template>,
     pub(super) live_origin: Option<Template>,
     pub(super) roots: Roots,
+    pub(super) limits: HttpLimits,
     pub(super) settings: Vec<Setting>,
     pub(super) exponents: Vec<(Currency, u8)>,
     pub(super) tables: Vec<ChoiceTable>,
@@ -123,6 +125,11 @@ impl Description {
     /// `configuration._type` of a processor that goes by it.
     pub fn type_name(&self) -> String {
         format!("card_{}", self.name)
+    }
+
+    /// The limits of a processor that goes by it, where its operator sets no others.
+    pub const fn limits(&self) -> HttpLimits {
+        self.limits
     }
 
     /// What is set of a processor that goes by it.

@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use panvault_model::ProcessorId;
+
 /// Bytes of a description at most.
 pub const DESCRIPTION_BYTES_MAX: u64 = 128 << 10;
 
@@ -35,13 +37,26 @@ pub const ADDRESSES_MAX: usize = 4;
 /// Milliseconds of one act, all that is waited for in it together, at most: the vault gives a processor up after 30 seconds.
 pub const ACT_MILLIS_MAX: u64 = 28_000;
 
+/// Milliseconds before a connection is tried again; twice as many before each further time.
+pub const RETRY_PAUSE_MILLIS: u64 = 50;
+
+/// Bytes of the file of limits at most.
+pub const LIMITS_BYTES_MAX: u64 = 128 << 10;
+
+/// Processors at most that are counted each by itself; the others of a type are counted together.
+pub const PROCESSORS_METERED_MAX: usize = 256;
+
 /// How much of a PSP's and of this machine's time one processor may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HttpLimits {
     /// Until an act has one of the connections.
     pub wait_millis: u64,
-    /// Until a new connection stands, TLS included.
+    /// Acts that wait for a connection at a time.
+    pub waiting_max: u64,
+    /// Until a new connection stands, TLS and further tries included.
     pub connect_millis: u64,
+    /// Further tries to connect, before the first byte of a request.
+    pub connect_retries: u64,
     /// From the first byte of a request to the last of its answer.
     pub answer_millis: u64,
     /// After which a connection that nobody uses is closed.
@@ -50,10 +65,21 @@ pub struct HttpLimits {
     pub connections_max: u64,
     /// Bytes of the body of an answer.
     pub answer_bytes_max: u64,
-    /// Failures in a row after which the PSP is left alone.
+    /// Failures in a row after which the PSP is left alone; after 0 it never is.
     pub breaker_failures: u64,
     /// For how long.
     pub breaker_pause_millis: u64,
+}
+
+/// The limits of one type of processors, and of some that have others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TypeLimits {
+    /// `configuration._type`
+    pub type_name: String,
+    /// Of each that is not named.
+    pub limits: HttpLimits,
+    /// Of these.
+    pub processors: Vec<(ProcessorId, HttpLimits)>,
 }
 
 /// A limit out of its range.
@@ -80,12 +106,14 @@ pub enum HttpLimitFault {
 /// Name, least and most of each limit.
 pub const HTTP_LIMITS: &[(&str, u64, u64)] = &[
     ("wait_millis", 1, 10_000),
+    ("waiting_max", 0, 16_384),
     ("connect_millis", 100, 10_000),
+    ("connect_retries", 0, 5),
     ("answer_millis", 100, 27_000),
     ("idle_millis", 0, 600_000),
     ("connections_max", 1, 1_024),
     ("answer_bytes_max", 1_024, 1 << 20),
-    ("breaker_failures", 1, 1_000),
+    ("breaker_failures", 0, 1_000),
     ("breaker_pause_millis", 100, 600_000),
 ];
 
@@ -93,7 +121,9 @@ impl Default for HttpLimits {
     fn default() -> Self {
         Self {
             wait_millis: 2_000,
+            waiting_max: 256,
             connect_millis: 5_000,
+            connect_retries: 1,
             answer_millis: 20_000,
             idle_millis: 30_000,
             connections_max: 64,
@@ -126,10 +156,17 @@ impl HttpLimits {
         if sum > ACT_MILLIS_MAX { Err(HttpLimitFault::Together) } else { Ok(self) }
     }
 
+    /// Name and value of each, in the order of [`HTTP_LIMITS`].
+    pub fn shown(mut self) -> Vec<(&'static str, u64)> {
+        HTTP_LIMITS.iter().filter_map(|(name, _, _)| Some((*name, *self.field(name)?))).collect()
+    }
+
     fn field(&mut self, name: &str) -> Option<&mut u64> {
         Some(match name {
             "wait_millis" => &mut self.wait_millis,
+            "waiting_max" => &mut self.waiting_max,
             "connect_millis" => &mut self.connect_millis,
+            "connect_retries" => &mut self.connect_retries,
             "answer_millis" => &mut self.answer_millis,
             "idle_millis" => &mut self.idle_millis,
             "connections_max" => &mut self.connections_max,

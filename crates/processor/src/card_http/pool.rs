@@ -1,19 +1,24 @@
-//! The connections of one processor: a bounded number, used again while the peer keeps them.
+//! The connections of one processor: a bounded number, used again while the peer keeps them, and a bounded number of acts that wait for one.
 
+use core::time::Duration;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::connection::{Connection, Dialer, NotConnected};
-use super::limits::HttpLimits;
+use super::counters::{Counts, add_one};
+use super::limits::{HttpLimits, RETRY_PAUSE_MILLIS};
 
 /// Connections that stand, and how many may.
 pub(super) struct Pool {
     dialer: Dialer,
     limits: HttpLimits,
     turns: Arc<Semaphore>,
+    /// Places of those that wait for a turn.
+    places: Semaphore,
     idle: Mutex<Idle>,
+    counts: Arc<Counts>,
 }
 
 /// Connections that nobody uses, the last used at the end.
@@ -28,21 +33,29 @@ struct Idle {
 /// those in use are together no more than there may be.
 pub(super) struct InUse {
     pub(super) connection: Connection,
+    /// It was used before.
+    pub(super) is_reused: bool,
+    /// Until when another one may be made in its place.
+    by: Instant,
     _turn: OwnedSemaphorePermit,
 }
 
 /// Why there is no connection.
 pub(super) enum NoConnection {
-    /// All are in use.
+    /// All were in use for too long.
     Busy,
+    /// All are in use, and no more may wait for one.
+    Full,
     /// The PSP was not reached.
     NotConnected(NotConnected),
 }
 
 impl Pool {
-    pub(super) fn new(dialer: Dialer, limits: HttpLimits) -> Self {
-        let many = usize::try_from(limits.connections_max).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-        Self { dialer, limits, turns: Arc::new(Semaphore::new(many)), idle: Mutex::default() }
+    pub(super) fn new(dialer: Dialer, limits: HttpLimits, counts: Arc<Counts>) -> Self {
+        let many = |limit| usize::try_from(limit).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        let turns = Arc::new(Semaphore::new(many(limits.connections_max)));
+        let places = Semaphore::new(many(limits.waiting_max));
+        Self { dialer, limits, turns, places, idle: Mutex::default(), counts }
     }
 
     pub(super) const fn dialer(&self) -> &Dialer {
@@ -51,18 +64,19 @@ impl Pool {
 
     /// A connection that the peer has not closed, as far as this machine knows; an idle one that it has closed is left for a new one.
     pub(super) async fn take(&self) -> Result<InUse, NoConnection> {
-        let turn = timeout(self.limits.wait(), Arc::clone(&self.turns).acquire_owned()).await;
-        let Ok(Ok(turn)) = turn else { return Err(NoConnection::Busy) };
-        let connection = match self.idle_one() {
-            Some(connection) => connection,
-            None => self.fresh().await?,
+        let turn = self.turn().await?;
+        let by = Instant::now() + self.limits.connect();
+        let (connection, is_reused) = match self.idle_one() {
+            Some(connection) => (connection, true),
+            None => (self.fresh(by).await?, false),
         };
-        Ok(InUse { connection, _turn: turn })
+        Ok(InUse { connection, is_reused, by, _turn: turn })
     }
 
     /// Another one in its place, for it was closed before anything was written.
     pub(super) async fn replace(&self, in_use: &mut InUse) -> Result<(), NoConnection> {
-        in_use.connection = self.fresh().await?;
+        in_use.connection = self.fresh(in_use.by).await?;
+        in_use.is_reused = false;
         Ok(())
     }
 
@@ -71,7 +85,7 @@ impl Pool {
         if self.limits.idle().is_zero() {
             return;
         }
-        let InUse { mut connection, _turn } = in_use;
+        let InUse { mut connection, _turn, .. } = in_use;
         connection.used = Instant::now();
         let mut idle = self.lock();
         idle.connections.push(connection);
@@ -82,8 +96,34 @@ impl Pool {
         }
     }
 
-    async fn fresh(&self) -> Result<Connection, NoConnection> {
-        self.dialer.connect(self.limits.connect()).await.map_err(NoConnection::NotConnected)
+    /// One of as many turns as there may be connections. Those that wait get one in the order in which they came.
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, NoConnection> {
+        if let Ok(turn) = Arc::clone(&self.turns).try_acquire_owned() {
+            return Ok(turn);
+        }
+        let Ok(_place) = self.places.try_acquire() else { return Err(NoConnection::Full) };
+        let _waiting = self.counts.waits();
+        let turn = timeout(self.limits.wait(), Arc::clone(&self.turns).acquire_owned()).await;
+        turn.ok().and_then(Result::ok).ok_or(NoConnection::Busy)
+    }
+
+    /// Nothing of a request has left, so that it may be tried again.
+    async fn fresh(&self, by: Instant) -> Result<Connection, NoConnection> {
+        let mut pause = Duration::from_millis(RETRY_PAUSE_MILLIS);
+        let mut retries_left = self.limits.connect_retries;
+        loop {
+            let fault = match self.dialer.connect(by).await {
+                Ok(connection) => return Ok(connection),
+                Err(fault) => fault,
+            };
+            if retries_left == 0 || Instant::now() + pause >= by {
+                return Err(NoConnection::NotConnected(fault));
+            }
+            sleep(pause).await;
+            add_one(&self.counts.connections_retried);
+            retries_left -= 1;
+            pause *= 2;
+        }
     }
 
     fn idle_one(&self) -> Option<Connection> {

@@ -48,9 +48,13 @@ pub enum HttpFault {
     Limits(#[source] HttpLimitFault),
 }
 
+const LEFT_ALONE: &str = "the processor is left alone for a while: it failed several times in a row";
+
 /// What became of a request.
 enum Exchanged {
     NotReached(&'static str),
+    LeftAlone,
+    Full(&'static str),
     NotCleared,
     Unknown(&'static str),
     Answered(Answer),
@@ -65,6 +69,18 @@ impl HttpProcessor {
         limits: HttpLimits,
         mode: HttpMode,
     ) -> Result<Self, HttpFault> {
+        Self::counted(description, settings, secrets, limits, mode, Arc::default())
+    }
+
+    /// The same, and what it does is counted there.
+    pub(crate) fn counted(
+        description: Arc<Description>,
+        settings: &[(String, String)],
+        secrets: Secrets,
+        limits: HttpLimits,
+        mode: HttpMode,
+        counts: Arc<Counts>,
+    ) -> Result<Self, HttpFault> {
         let limits = limits.checked().map_err(HttpFault::Limits)?;
         let mut faults = description.judge(settings, secrets.names());
         let judged = secrets.names().filter_map(|name| description.judge_secret(name, secrets.expose(name)?));
@@ -73,15 +89,18 @@ impl HttpProcessor {
             return Err(HttpFault::Settings(faults));
         }
         let origin = description.origin(mode, settings).map_err(HttpFault::Origin)?;
-        let counts = Arc::<Counts>::default();
         let dialer =
             Dialer::new(origin, &description.roots, Arc::clone(&counts)).map_err(HttpFault::Origin)?;
         Ok(Self {
             settings: settings.to_vec(),
             secrets,
             limits,
-            pool: Arc::new(Pool::new(dialer, limits)),
-            breaker: Arc::new(Breaker::new(limits.breaker_failures, limits.breaker_pause())),
+            pool: Arc::new(Pool::new(dialer, limits, Arc::clone(&counts))),
+            breaker: Arc::new(Breaker::new(
+                limits.breaker_failures,
+                limits.breaker_pause(),
+                Arc::clone(&counts),
+            )),
             counts,
             description,
         })
@@ -89,7 +108,7 @@ impl HttpProcessor {
 
     /// What it has done so far.
     pub fn counters(&self) -> HttpCounters {
-        self.counts.shown(self.breaker.state(Instant::now()))
+        self.counts.shown()
     }
 
     fn facts<'a>(&'a self, act: &'a Act) -> Facts<'a> {
@@ -134,23 +153,30 @@ impl HttpProcessor {
             Ok(measured) => measured,
             Err(unmade) => return unsendable(unmade),
         };
-        add_one(&self.counts.attempts);
         let is_question = matches!(act, Act::Ask(_));
         let (act, exchanged) = self.exchanged(act, exchange, measured, clearance).await;
-        let sent = match exchanged {
-            Exchanged::NotReached(reason) => Sent::NotReached { reason },
-            Exchanged::NotCleared => Sent::NOT_CLEARED,
-            Exchanged::Unknown(reason) => Sent::Unknown { reason },
-            Exchanged::Answered(answer) if is_question => {
-                exchange.answers.read_told(&answer, pick, &act.facts(self))
+        let (sent, counter) = match exchanged {
+            Exchanged::NotReached(reason) => (Sent::NotReached { reason }, &self.counts.not_reached),
+            Exchanged::LeftAlone => (Sent::NotReached { reason: LEFT_ALONE }, &self.counts.breaker_refused),
+            Exchanged::Full(reason) => (Sent::NotReached { reason }, &self.counts.full_refused),
+            Exchanged::NotCleared => (Sent::NOT_CLEARED, &self.counts.not_reached),
+            Exchanged::Unknown(reason) => (Sent::Unknown { reason }, &self.counts.unknown),
+            Exchanged::Answered(answer) => {
+                let facts = act.facts(self);
+                let sent = if is_question {
+                    exchange.answers.read_told(&answer, pick, &facts)
+                } else {
+                    exchange.answers.read(&answer, pick, &facts)
+                };
+                // What came and means nothing is as good as nothing.
+                let counter = match sent {
+                    Sent::Answered(_) => &self.counts.answered,
+                    Sent::Unknown { .. } | Sent::NotReached { .. } => &self.counts.unknown,
+                };
+                (sent, counter)
             }
-            Exchanged::Answered(answer) => exchange.answers.read(&answer, pick, &act.facts(self)),
         };
-        add_one(match &sent {
-            Sent::NotReached { .. } => &self.counts.not_reached,
-            Sent::Unknown { .. } => &self.counts.unknown,
-            Sent::Answered(_) => &self.counts.answered,
-        });
+        add_one(counter);
         sent
     }
 
@@ -164,12 +190,7 @@ impl HttpProcessor {
     ) -> (Remembered, Exchanged) {
         let remembered = Remembered::of(&act);
         let Some(passed) = self.breaker.pass(Instant::now()) else {
-            return (
-                remembered,
-                Exchanged::NotReached(
-                    "the processor is left alone for a while: it failed several times in a row",
-                ),
-            );
+            return (remembered, Exchanged::LeftAlone);
         };
         let mut in_use = match self.pool.take().await {
             Ok(in_use) => in_use,
@@ -185,6 +206,9 @@ impl HttpProcessor {
             passed.untried();
             self.pool.put_back(in_use);
             return (remembered, Exchanged::NotCleared);
+        }
+        if in_use.is_reused {
+            add_one(&self.counts.connections_reused);
         }
         let exchanged = self.written(act, exchange, measured, in_use, passed).await;
         (remembered, exchanged)
@@ -202,6 +226,7 @@ impl HttpProcessor {
         let origin = self.pool.dialer().origin();
         let bytes = request::make(&self.description, exchange, origin, &self.facts(&act), measured);
         let answer_bytes_max = usize::try_from(self.limits.answer_bytes_max).unwrap_or(usize::MAX);
+        let begun = Instant::now();
         let conversation = async {
             let stream = &mut *in_use.connection.stream;
             let written = async {
@@ -215,6 +240,7 @@ impl HttpProcessor {
         };
         match timeout(self.limits.answer(), conversation).await {
             Ok(Ok(response)) => {
+                self.counts.answered_after(begun.elapsed());
                 passed.succeeded();
                 if response.keeps_connection {
                     self.pool.put_back(in_use);
@@ -269,10 +295,6 @@ impl Processor for HttpProcessor {
     /// None of the APIs says when money has moved: what is captured is settled when this vault says so.
     fn is_settled_here(&self) -> bool {
         true
-    }
-
-    fn counters(&self) -> Option<HttpCounters> {
-        Some(Self::counters(self))
     }
 
     fn notifies(&self) -> Option<NotificationScheme> {
@@ -353,7 +375,11 @@ fn not_connected(fault: NoConnection, passed: Passed) -> Exchanged {
     match fault {
         NoConnection::Busy => {
             passed.untried();
-            Exchanged::NotReached("all connections to the processor are in use")
+            Exchanged::Full("all connections to the processor are in use")
+        }
+        NoConnection::Full => {
+            passed.untried();
+            Exchanged::Full("all connections to the processor are in use, and too many wait for one")
         }
         NoConnection::NotConnected(reason) => {
             passed.failed();

@@ -3,6 +3,7 @@
 mod answers;
 mod exchange;
 mod head;
+pub(super) mod limits;
 mod members;
 
 use std::collections::BTreeMap;
@@ -63,10 +64,7 @@ pub(super) fn read(text: &str, beside: Beside<'_>) -> Result<Description, Vec<Fa
     let mut reader = Reader::new(text);
     let (root, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
-        for error in errors {
-            let at = error.span().map_or(0, |span| span.start);
-            reader.fault(at, error.message().lines().next().unwrap_or("is no TOML").to_owned());
-        }
+        errors.iter().for_each(|error| reader.error(error));
         return Err(reader.into_faults());
     }
     let mut members = Members::new(root.get_ref(), 0);
@@ -90,6 +88,7 @@ fn description(
     let replaces_shipped =
         members.take("replaces_shipped").and_then(|value| reader.boolean(value)).unwrap_or(false);
     let roots = head::roots(members, reader, beside);
+    let limits = limits::limits(members, reader);
     let exponents = head::exponents(members, reader);
     let settings = head::settings(members, reader);
     let tables = head::tables(members, reader);
@@ -127,6 +126,7 @@ fn description(
         test_origin: test_origin.map(|(template, _)| template),
         live_origin: live_origin.map(|(template, _)| template),
         roots: roots?,
+        limits,
         settings,
         exponents,
         tables,

@@ -5,9 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use panvault_directory::is_own_or_roots;
+use panvault_model::ProcessorId;
 
 use super::description::{Description, Fault};
-use super::limits::{DESCRIPTION_BYTES_MAX, DESCRIPTIONS_MAX, ROOTS_BYTES_MAX};
+use super::limits::{
+    DESCRIPTION_BYTES_MAX, DESCRIPTIONS_MAX, HttpLimits, LIMITS_BYTES_MAX, ROOTS_BYTES_MAX, TypeLimits,
+};
 use super::read;
 
 /// The descriptions that come with the program: name and text.
@@ -17,8 +20,14 @@ const SHIPPED: &[(&str, &str)] = &[
     ("stripe", include_str!("../../descriptions/stripe.toml")),
 ];
 
-/// The descriptions that a vault may choose among.
-pub struct Registry(Vec<Arc<Description>>);
+/// The file of a directory of descriptions that sets limits of processors, whatever description they go by.
+const LIMITS_FILE: &str = "limits.toml";
+
+/// The descriptions that a vault may choose among, and the limits of processors that go by them.
+pub struct Registry {
+    descriptions: Vec<Arc<Description>>,
+    limits: Vec<TypeLimits>,
+}
 
 /// What is wrong in a file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,16 +45,28 @@ impl Registry {
         let read = |(_, text): &(&str, &str)| Description::parse(text).ok().map(Arc::new);
         let descriptions: Vec<_> = SHIPPED.iter().filter_map(read).collect();
         assert_eq!(descriptions.len(), SHIPPED.len(), "a description that is shipped is sound");
-        Self(descriptions)
+        Self { descriptions, limits: Vec::new() }
     }
 
-    /// These, and each `*.toml` of a directory of the operator. One with the name of another is refused, but for one that says that it replaces a
-    /// shipped one.
+    /// These, and each `*.toml` of a directory of the operator, within the limits of its `limits.toml`. One with the name of another is refused, but
+    /// for one that says that it replaces a shipped one.
     pub fn load(directory: &Path) -> Result<Self, Vec<FileFault>> {
+        let (limits, descriptions): (Vec<_>, Vec<_>) =
+            files(directory).map_err(|fault| vec![fault])?.into_iter().partition(|file| is_of_limits(file));
+        let mut registry = Self::described(descriptions)?;
+        for file in limits {
+            let named = |faults| vec![FileFault { file: file.display().to_string(), faults }];
+            registry.limits = registry.limits_read(&file).map_err(named)?;
+        }
+        Ok(registry)
+    }
+
+    /// The shipped descriptions, and these.
+    fn described(files: Vec<PathBuf>) -> Result<Self, Vec<FileFault>> {
         let mut registry = Self::shipped();
-        let shipped = registry.0.len();
+        let shipped = registry.descriptions.len();
         let mut faults = Vec::new();
-        for file in files(directory).map_err(|fault| vec![fault])? {
+        for file in files {
             match Description::read(&file) {
                 Ok(description) => {
                     if let Err(words) = registry.add(description, shipped) {
@@ -63,29 +84,66 @@ impl Registry {
         let description = Description::read(file)?;
         let type_name = description.type_name();
         let mut registry = Self::shipped();
-        let shipped = registry.0.len();
+        let shipped = registry.descriptions.len();
         let whole = |words| vec![Fault { line: 1, words }];
         registry.add(description, shipped).map_err(whole)?;
         registry.of_type(&type_name).cloned().ok_or_else(|| whole(format!("is not found as {type_name}")))
     }
 
+    /// Reads a file of limits as a server does that finds it in its directory of descriptions; nothing of a file that is none, by its name.
+    pub fn check_limits(file: &Path) -> Option<Result<Vec<TypeLimits>, Vec<Fault>>> {
+        if !is_of_limits(file) {
+            return None;
+        }
+        let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let described =
+            files(directory.unwrap_or(Path::new("."))).map_err(|fault| vec![fault]).and_then(|files| {
+                Self::described(files.into_iter().filter(|file| !is_of_limits(file)).collect())
+            });
+        Some(match described {
+            Ok(registry) => registry.limits_read(file),
+            Err(faults) => {
+                Err(faults.iter().map(|fault| Fault { line: 1, words: fault.to_string() }).collect())
+            }
+        })
+    }
+
+    fn limits_read(&self, file: &Path) -> Result<Vec<TypeLimits>, Vec<Fault>> {
+        let text = text_of(file, LIMITS_BYTES_MAX)?;
+        read::limits::file(&text, &|type_name| {
+            self.of_type(type_name).map(|description| description.limits())
+        })
+    }
+
+    /// The limits of a processor: those that are set for it, or for its type, or those of the description.
+    pub fn limits(&self, type_name: &str, id: ProcessorId) -> HttpLimits {
+        let described = || self.of_type(type_name).map_or_else(HttpLimits::default, |one| one.limits());
+        let set = self.limits.iter().find(|one| one.type_name == type_name);
+        set.map_or_else(described, |of_type| {
+            let own = of_type.processors.iter().find(|(other, _)| *other == id);
+            own.map_or(of_type.limits, |(_, limits)| *limits)
+        })
+    }
+
     fn add(&mut self, description: Description, shipped: usize) -> Result<(), String> {
         let name = description.name();
-        match self.0.iter().position(|other| other.name() == name) {
+        match self.descriptions.iter().position(|other| other.name() == name) {
             None if description.replaces_shipped => {
                 Err(format!("there is no shipped description {name} to replace"))
             }
             None => {
-                self.0.push(Arc::new(description));
+                self.descriptions.push(Arc::new(description));
                 Ok(())
             }
-            Some(at) if at < shipped && description.replaces_shipped && is_shipped(self.0.get(at)) => {
-                if let Some(place) = self.0.get_mut(at) {
+            Some(at)
+                if at < shipped && description.replaces_shipped && is_shipped(self.descriptions.get(at)) =>
+            {
+                if let Some(place) = self.descriptions.get_mut(at) {
                     *place = Arc::new(description);
                 }
                 Ok(())
             }
-            Some(at) if at < shipped && is_shipped(self.0.get(at)) => {
+            Some(at) if at < shipped && is_shipped(self.descriptions.get(at)) => {
                 Err(format!("{name} is shipped: give it another name, or say replaces_shipped = true"))
             }
             Some(_) => Err(format!("another file has the name {name}")),
@@ -95,12 +153,12 @@ impl Registry {
     /// The description for a type of processor, `card_…`.
     pub fn of_type(&self, type_name: &str) -> Option<&Arc<Description>> {
         let name = type_name.strip_prefix("card_")?;
-        self.0.iter().find(|description| description.name() == name)
+        self.descriptions.iter().find(|description| description.name() == name)
     }
 
     /// All of them.
     pub fn descriptions(&self) -> impl Iterator<Item = &Arc<Description>> {
-        self.0.iter()
+        self.descriptions.iter()
     }
 }
 
@@ -112,9 +170,7 @@ impl Description {
 
     /// Reads a file, and the certificates beside it that it names.
     pub fn read(path: &Path) -> Result<Self, Vec<Fault>> {
-        let whole = |words: String| vec![Fault { line: 1, words }];
-        let bytes = bytes_of(path, DESCRIPTION_BYTES_MAX).map_err(whole)?;
-        let text = String::from_utf8(bytes).map_err(|_| whole("is not UTF-8".to_owned()))?;
+        let text = text_of(path, DESCRIPTION_BYTES_MAX)?;
         let beside = |name: &str| {
             let directory = path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
             bytes_of(&directory.join(name), ROOTS_BYTES_MAX)
@@ -150,6 +206,16 @@ fn files(directory: &Path) -> Result<Vec<PathBuf>, FileFault> {
     }
     files.sort();
     Ok(files)
+}
+
+fn is_of_limits(file: &Path) -> bool {
+    file.file_name().is_some_and(|name| name == LIMITS_FILE)
+}
+
+fn text_of(path: &Path, bytes_max: u64) -> Result<String, Vec<Fault>> {
+    let whole = |words: String| vec![Fault { line: 1, words }];
+    let bytes = bytes_of(path, bytes_max).map_err(whole)?;
+    String::from_utf8(bytes).map_err(|_| whole("is not UTF-8".to_owned()))
 }
 
 fn bytes_of(path: &Path, bytes_max: u64) -> Result<Vec<u8>, String> {

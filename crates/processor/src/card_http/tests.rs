@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use panvault_card::{Cryptogram, Cvv, Holder, Pan};
 use panvault_model::{
-    Amount, Brand, Currency, Expiry, Id, RecurringType, ShopperInteraction, TransactionAction, TransactionId,
+    Amount, Brand, Currency, Expiry, Id, ProcessorId, RecurringType, ShopperInteraction, TransactionAction,
+    TransactionId,
 };
 
 use super::act::ActName;
@@ -632,6 +633,44 @@ fn a_description_that_others_decide_is_refused() {
             chown(path, Some(0), None).unwrap();
             assert_eq!(load(), Ok(()));
         }
+    }
+}
+
+/// Of a description, for its type and for one processor.
+#[test]
+fn limits_are_set_in_a_description_and_beside_it() {
+    let id = "65f1c0d23d4e5f60718293a4";
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+    let load = || Registry::load(directory.path()).map_err(|faults| faults[0].to_string());
+    write("mine.toml", &format!("{MINIMAL}\n[limits]\nconnections_max = 7\n"));
+    write(
+        "limits.toml",
+        &format!("card_mine.answer_millis = 900\n[card_stripe.processors.{id}]\nwaiting_max = 3\n"),
+    );
+    let registry = load().unwrap();
+    let limits = |type_name: &str, id: &str| registry.limits(type_name, ProcessorId(Id::parse(id).unwrap()));
+    let other = "000000000000000000000000";
+    let default = HttpLimits::default();
+    let mine = HttpLimits { connections_max: 7, answer_millis: 900, ..default };
+    assert_eq!(limits("card_mine", id), mine);
+    assert_eq!(limits("card_stripe", id), HttpLimits { waiting_max: 3, ..default });
+    for type_name in ["card_stripe", "card_adyen"] {
+        assert_eq!(limits(type_name, other), default);
+    }
+    write("limits.toml", "[card_mine]\nanswer_millis = 1\n");
+    let fault = load().err().unwrap();
+    assert!(fault.contains("limits.toml cannot be used: line 2: must be 100 to 27000"), "{fault}");
+    for (limits, below, fault) in [
+        ("colour = 1", 2, "\"colour\" is not known here; there are wait_millis, "),
+        ("idle_millis = -1", 2, "must be a whole number, 0 or greater"),
+        ("answer_millis = 26000", 1, "wait_millis, connect_millis and answer_millis must be at most 28000"),
+    ] {
+        let text = format!("{}\n[limits]\n{limits}\n", MINIMAL.trim_end());
+        let faults = Description::parse(&text).err().unwrap();
+        let [found] = faults.as_slice() else { panic!("{faults:#?}") };
+        assert_eq!(found.line, MINIMAL.trim_end().lines().count() + below, "{found}");
+        assert!(found.words.starts_with(fault), "{found}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! What docs/processors.md says of the descriptions that are shipped is what they are.
 
-use panvault_processor::card_http::{Description, Registry, SettingKind};
+use panvault_processor::card_http::{Description, HTTP_LIMITS, HttpLimits, Registry, SettingKind};
 
 const PAGE: &str = include_str!("../../../../docs/processors.md");
 
@@ -50,4 +50,21 @@ fn the_table_of_shipped_descriptions_says_what_they_are() {
     }
     let rows = PAGE.lines().filter(|line| line.starts_with("| `card_")).count();
     assert_eq!(rows, registry.descriptions().count(), "and of no others");
+}
+
+#[test]
+fn the_table_of_limits_says_what_they_are() {
+    let (_, part) = PAGE.split_once("| limit | default | range | |\n").unwrap();
+    let rows = part.lines().skip(1).take_while(|line| line.starts_with("| `"));
+    let mut documented: Vec<_> =
+        rows.map(|row| row.split('|').map(str::trim).skip(1).take(3).collect::<Vec<_>>().join(" ")).collect();
+    let default = HttpLimits::default().shown();
+    let mut expected: Vec<_> = HTTP_LIMITS
+        .iter()
+        .zip(default)
+        .map(|((name, least, most), (_, default))| format!("`{name}` {default} {least} to {most}"))
+        .collect();
+    documented.sort();
+    expected.sort();
+    assert_eq!(documented, expected);
 }

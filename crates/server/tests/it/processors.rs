@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use panvault_model::Role;
+use panvault_model::{ProcessorId, Role};
 use panvault_vault::{
     Configuration, ConfigurationFault, Connect, Connector, HttpConfiguration, Processor, Secrets,
 };
@@ -44,8 +44,13 @@ impl Connect for Described {
         Ok(Configuration::Http(HttpConfiguration { type_name, settings }))
     }
 
-    fn connect(&self, configuration: &Configuration, secrets: Secrets) -> Arc<dyn Processor> {
-        Connector.connect(configuration, secrets)
+    fn connect(
+        &self,
+        id: ProcessorId,
+        configuration: &Configuration,
+        secrets: Secrets,
+    ) -> Arc<dyn Processor> {
+        Connector.connect(id, configuration, secrets)
     }
 }
 

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use panvault_keys::KeyRing;
 use panvault_model::ProcessorId;
+use panvault_processor::card_http::HttpMeter;
 use panvault_processor::{Configuration, ConfigurationFault, Processor, Secrets, Unusable};
 use panvault_store::ProcessorRow;
 
@@ -19,6 +20,11 @@ impl Vault {
     ) -> Option<(&'s Arc<ProcessorRow>, &'s Arc<dyn Processor>)> {
         let connected = snapshot.documents.connected(id)?;
         Some((connected.row(), connected.connection(|row| self.processor_connect(row, &snapshot.keys))))
+    }
+
+    /// What was counted of the processors that were connected to since the start.
+    pub fn processor_meters(&self) -> Vec<HttpMeter> {
+        self.processors().meters()
     }
 
     /// Says which processors this vault cannot connect to. It serves all the same.
@@ -43,7 +49,7 @@ impl Vault {
             return Arc::new(Unusable::new("the processor is set up for what this vault does not have"));
         };
         match self.processor_secrets(row, keys) {
-            Ok(secrets) => self.processors().connect(&configuration, secrets),
+            Ok(secrets) => self.processors().connect(row.id, &configuration, secrets),
             Err(error) => {
                 let advice = "give the processor its secrets anew";
                 tracing::error!(processor.id = %row.id, error = %with_causes(&error), advice, "processor.secrets_closed");

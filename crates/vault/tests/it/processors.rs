@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-use panvault_model::{Amount, Brand, CardKind, Currency, Timestamp, TransactionId};
+use panvault_model::{Amount, Brand, CardKind, Currency, ProcessorId, Timestamp, TransactionId};
 use panvault_processor::{
     Act, Clearance, Configuration, ConfigurationFault, Connect, Connector, FollowUp, HttpConfiguration,
     Misfit, Notice, Notification, NotificationFault, NotificationScheme, Order, Processor, Secrets, Sent,
@@ -165,13 +165,20 @@ impl Connect for TestProcessors {
         Ok(Configuration::Http(HttpConfiguration { type_name, settings }))
     }
 
-    fn connect(&self, configuration: &Configuration, secrets: Secrets) -> Arc<dyn Processor> {
+    fn connect(
+        &self,
+        id: ProcessorId,
+        configuration: &Configuration,
+        secrets: Secrets,
+    ) -> Arc<dyn Processor> {
         let api_key = secrets.expose("api_key").map(<[u8]>::to_vec);
         self.connected.lock().unwrap().push(api_key);
         let dummy = Connector.configuration("card_dummy", &[], &[]).unwrap();
         let dummy = match configuration {
-            Configuration::Dummy(_) | Configuration::Route(_) => Connector.connect(configuration, secrets),
-            Configuration::Http(_) => Connector.connect(&dummy, secrets),
+            Configuration::Dummy(_) | Configuration::Route(_) => {
+                Connector.connect(id, configuration, secrets)
+            }
+            Configuration::Http(_) => Connector.connect(id, &dummy, secrets),
         };
         Arc::new(Connection { line: Arc::clone(&self.line), dummy })
     }

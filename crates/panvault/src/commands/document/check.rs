@@ -1,10 +1,13 @@
-//! A description of a PSP, read as a server would read it: its faults, or what it maps.
+//! A description of a PSP, or a file of limits, read as a server would read it: its faults, or what it comes to.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::bail;
+use panvault_model::ProcessorId;
 use panvault_processor::card_http::{
-    ActSummary, AskSummary, Description, Fault, Registry, Setting, SettingKind, Summary,
+    ActSummary, AskSummary, Description, Fault, HttpLimits, Registry, Setting, SettingKind, Summary,
+    TypeLimits,
 };
 use serde_json::{Value, json};
 
@@ -16,19 +19,64 @@ const LABEL_CHARS: usize = 16;
 /// Says what is wrong in the file, or what it maps.
 pub(super) fn processor_check(file: &Path, as_json: bool) -> anyhow::Result<()> {
     let name = file.display().to_string();
-    match Registry::check(file) {
-        Ok(description) => {
-            let said = if as_json { mapped(&name, &description).to_string() } else { table(&description) };
-            Ok(output::line(said)?)
-        }
+    if let Some(limits) = Registry::check_limits(file) {
+        let shown = |limits: Vec<TypeLimits>| {
+            if as_json { limits_json(&name, &limits).to_string() } else { limits_table(&limits) }
+        };
+        return said(&name, "the file of limits", limits.map(shown), as_json);
+    }
+    let shown = |description: Arc<Description>| {
+        if as_json { mapped(&name, &description).to_string() } else { table(&description) }
+    };
+    said(&name, "the description", Registry::check(file).map(shown), as_json)
+}
+
+fn said(name: &str, what: &str, said: Result<String, Vec<Fault>>, as_json: bool) -> anyhow::Result<()> {
+    match said {
+        Ok(said) => Ok(output::line(said)?),
         Err(faults) => {
-            output::line(if as_json { refused(&name, &faults).to_string() } else { lines(&name, &faults) })?;
+            output::line(if as_json { refused(name, &faults).to_string() } else { lines(name, &faults) })?;
             match faults.len() {
-                1 => bail!("the description has a fault"),
-                many => bail!("the description has {many} faults"),
+                1 => bail!("{what} has a fault"),
+                many => bail!("{what} has {many} faults"),
             }
         }
     }
+}
+
+fn limits_json(file: &str, limits: &[TypeLimits]) -> Value {
+    let of_type = |one: &TypeLimits| {
+        let processors = one.processors.iter().map(|(id, limits)| (id.to_string(), limits_object(*limits)));
+        json!({
+            "type": one.type_name, "limits": limits_object(one.limits),
+            "processors": processors.collect::<serde_json::Map<_, _>>(),
+        })
+    };
+    json!({ "file": file, "faults": [], "limits": limits.iter().map(of_type).collect::<Vec<_>>() })
+}
+
+fn limits_object(limits: HttpLimits) -> Value {
+    Value::Object(limits.shown().into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect())
+}
+
+/// What each processor has that the file names, those limits included that it leaves as they are.
+fn limits_table(limits: &[TypeLimits]) -> String {
+    if limits.is_empty() {
+        return "no limits are set: each processor has those of its description".to_owned();
+    }
+    let block = |whose: String, limits: HttpLimits| format!("{whose}\n{}", limit_rows(limits).join("\n"));
+    let blocks = limits.iter().flat_map(|one| {
+        let of_type = block(one.type_name.clone(), one.limits);
+        let named =
+            |(id, limits): &(ProcessorId, HttpLimits)| block(format!("{} {id}", one.type_name), *limits);
+        [of_type].into_iter().chain(one.processors.iter().map(named)).collect::<Vec<_>>()
+    });
+    blocks.collect::<Vec<_>>().join("\n\n")
+}
+
+fn limit_rows(limits: HttpLimits) -> Vec<String> {
+    let row = |(name, value): (&str, u64)| format!("{:LABEL_CHARS$} {name} = {value}", "limit");
+    limits.shown().into_iter().map(row).collect()
 }
 
 fn refused(file: &str, faults: &[Fault]) -> Value {
@@ -67,6 +115,7 @@ fn mapped(file: &str, description: &Description) -> Value {
         "file": file, "type": description.type_name(), "title": description.title(), "faults": [],
         "can": description.abilities(),
         "calls": calls.into_iter().map(|(mode, origin)| (mode.to_owned(), json!(origin))).collect::<serde_json::Map<_, _>>(),
+        "limits": limits_object(description.limits()),
         "settings": description.settings().iter().map(setting).collect::<Vec<_>>(),
         "acts": acts.iter().map(act).collect::<Vec<_>>(),
         "asks": asks.iter().map(ask).collect::<Vec<_>>(),
@@ -86,6 +135,9 @@ fn table(description: &Description) -> String {
         let words = setting.words.as_ref().map(|words| format!(": {words}")).unwrap_or_default();
         rows.push((kind(setting), format!("{}{required}{words}", setting.name)));
     }
+    rows.extend(
+        description.limits().shown().into_iter().map(|(name, value)| ("limit", format!("{name} = {value}"))),
+    );
     for act in acts {
         rows.push(("", String::new()));
         rows.push(("act", format!("{}, {}", act.name, act.request)));

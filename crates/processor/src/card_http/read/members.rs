@@ -31,6 +31,12 @@ impl<'t> Reader<'t> {
         self.faults.push((at, words));
     }
 
+    /// Notes what is no TOML.
+    pub(super) fn error(&mut self, error: &toml::de::Error) {
+        let at = error.span().map_or(0, |span| span.start);
+        self.fault(at, error.message().lines().next().unwrap_or("is no TOML").to_owned());
+    }
+
     /// Whether nothing is wrong so far.
     pub(super) const fn is_sound(&self) -> bool {
         self.faults.is_empty()
