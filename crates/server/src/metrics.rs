@@ -1,4 +1,5 @@
 mod nodes;
+mod processors;
 
 use core::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::Arc;
@@ -14,9 +15,10 @@ use prometheus_client::registry::Registry;
 
 use crate::answers::Answers;
 use crate::metrics::nodes::NodeMetrics;
+use crate::metrics::processors::ProcessorMetrics;
 use crate::process::Standbys;
 
-/// What is counted. No label ever holds an id or anything else that a caller sends.
+/// What is counted. No label ever holds anything that a caller sends, and no id but those of some processors.
 pub(crate) struct Metrics {
     registry: Registry,
     requests: Family<Request, Counter>,
@@ -48,6 +50,7 @@ pub(crate) struct Metrics {
     bins_rows: Gauge<u64, AtomicU64>,
     bins_age_seconds: Gauge<u64, AtomicU64>,
     nodes: NodeMetrics,
+    processors: Arc<ProcessorMetrics>,
     ready: Gauge<i64, AtomicI64>,
     log_lines_dropped: Counter,
     /// Where that is counted, for a log is not the server's.
@@ -118,6 +121,7 @@ impl Metrics {
             bins_rows: Gauge::default(),
             bins_age_seconds: Gauge::default(),
             nodes: NodeMetrics::default(),
+            processors: Arc::default(),
             ready: Gauge::default(),
             log_lines_dropped: Counter::default(),
             log_lines_dropped_in: Arc::default(),
@@ -240,6 +244,7 @@ impl Metrics {
             metrics.bins_age_seconds.clone(),
         );
         metrics.nodes.register(registry);
+        registry.register_collector(Box::new(Arc::clone(&metrics.processors)));
         registry.register("ready", "1 when the vault takes writes", metrics.ready.clone());
         registry.register(
             "log_lines_dropped",
@@ -274,6 +279,7 @@ impl Metrics {
     pub(crate) fn page(&self, vault: &Vault, answers: &Answers, standbys: Option<Standbys>) -> String {
         let status = vault.status();
         self.nodes.set(&status, standbys);
+        self.processors.set(vault.processor_meters());
         self.answers_bytes.set(answers.bytes() as u64);
         self.webhooks_waiting.set(status.webhooks.waiting);
         self.webhooks_delivered.inner().store(status.webhooks.delivered, Ordering::Relaxed);

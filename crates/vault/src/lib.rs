@@ -30,6 +30,7 @@ mod verifier;
 mod webhook;
 
 pub use panvault_keys::{ApiKey, OperatorKey, WebhookSecret};
+pub use panvault_processor::card_http::{ANSWER_BUCKETS_MILLIS, HttpCounters, HttpMeter};
 pub use panvault_processor::{
     Configuration, ConfigurationFault, Connect, Connector, HttpConfiguration, NOTIFICATION_BYTES_MAX,
     Notification, NotificationFault, NotificationScheme, Processor, ROUTE_AGAIN_BYTES_MAX, ROUTE_AGAIN_MAX,

@@ -280,6 +280,47 @@ fn a_file_of_limits_is_checked_without_a_vault() {
     assert!(bad.err.contains("the file of limits has 2 faults"), "{}", bad.err);
 }
 
+/// Each processor by its id, with what became of its acts; no card, no secret, no text of the PSP's.
+#[test]
+fn the_metrics_say_how_each_processor_does() {
+    let directory = tempfile::tempdir().unwrap();
+    let shop = Shop::open(directory.path(), &STRIPE, Stripe::default());
+    let page = || {
+        let url = format!("{}/metrics", shop.ready["metrics_url"].as_str().unwrap());
+        http_send(&url, "GET", &[], None).unwrap().text
+    };
+    assert!(!page().contains("panvault_processor_"), "nobody was connected to");
+    for amount in [1000, 1100] {
+        assert_eq!(shop.pay(&shop.card(), amount, false).0, 200);
+    }
+    shop.peer.next(&[Manner::ResetUndone]);
+    assert_eq!(shop.pay(&shop.card(), 1200, false).0, 502);
+    shop.peer.refuse();
+    assert_eq!(shop.pay(&shop.card(), 1300, false).0, 503);
+    let page = page();
+    let whose = format!("type=\"card_stripe\",processor=\"{}\"", shop.processor);
+    for line in [
+        format!("panvault_processor_acts_total{{{whose},outcome=\"answered\"}} 2"),
+        format!("panvault_processor_acts_total{{{whose},outcome=\"unknown\"}} 1"),
+        format!("panvault_processor_acts_total{{{whose},outcome=\"not_reached\"}} 1"),
+        format!("panvault_processor_acts_total{{{whose},outcome=\"full\"}} 0"),
+        format!("panvault_processor_acts_total{{{whose},outcome=\"breaker_open\"}} 0"),
+        format!("panvault_processor_connections_made_total{{{whose}}} 1"),
+        format!("panvault_processor_connections_reused_total{{{whose}}} 2"),
+        format!("panvault_processor_connections_retried_total{{{whose}}} 1"),
+        format!("panvault_processor_connections{{{whose}}} 0"),
+        format!("panvault_processor_breaker_open{{{whose}}} 0"),
+        format!("panvault_processor_answer_seconds_count{{{whose}}} 2"),
+        format!("panvault_processor_answer_seconds_bucket{{le=\"+Inf\",{whose}}} 2"),
+    ] {
+        assert!(page.lines().any(|found| found == line), "{line} is not in\n{page}");
+    }
+    for secret in [CARD, STRIPE_SECRET_KEY, "pi_3", &shop.organisation] {
+        assert!(!page.contains(secret), "{secret}");
+    }
+    shop.served.signal("-TERM");
+}
+
 /// Whoever can write a description says where cards are sent.
 #[test]
 fn a_description_that_others_may_write_is_refused() {
