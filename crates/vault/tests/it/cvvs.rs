@@ -25,6 +25,8 @@ pub(crate) struct TestCvvs {
     reached: AtomicUsize,
     /// What was held last.
     copy: Mutex<Option<Copied>>,
+    /// Claims that were given out and have not ended.
+    claims: Arc<AtomicUsize>,
 }
 
 /// A CVV as a dump, or a replica, has it.
@@ -73,6 +75,7 @@ impl TestCvvs {
             yields: AtomicBool::new(false),
             reached: AtomicUsize::new(usize::MAX),
             copy: Mutex::new(None),
+            claims: Arc::default(),
         }
     }
 
@@ -126,6 +129,18 @@ impl TestCvvs {
     /// How many CVVs are held.
     pub(crate) fn held_now(&self) -> u64 {
         self.held().counts().held
+    }
+
+    /// How many claims have ended neither in their discarding nor in the way back.
+    pub(crate) fn claims(&self) -> usize {
+        self.claims.load(Ordering::SeqCst)
+    }
+
+    /// Notes that a claim ends.
+    fn claim_ends(&self) {
+        // One may be ended twice: a request is repeated.
+        let less = |claims: usize| claims.checked_sub(1);
+        let _ = self.claims.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
     }
 
     fn held(&self) -> Arc<dyn CvvStore> {
@@ -197,14 +212,25 @@ impl CvvStore for TestCvvs {
         ticket: CvvTicket,
         digest: Option<[u8; 16]>,
     ) -> CvvPending<'_, CvvClaimed> {
-        self.ask(move |held| held.cvv_claim(card, ticket, digest))
+        let claims = Arc::clone(&self.claims);
+        self.ask(move |held| {
+            Box::pin(async move {
+                let claimed = held.cvv_claim(card, ticket, digest).await?;
+                if let CvvClaimed::Taken(_) = claimed {
+                    claims.fetch_add(1, Ordering::SeqCst);
+                }
+                Ok(claimed)
+            })
+        })
     }
 
     fn cvv_put_back(&self, claim: CvvClaim) -> CvvPending<'_, ()> {
+        self.claim_ends();
         self.ask(move |held| held.cvv_put_back(claim))
     }
 
     fn cvv_discard(&self, claim: CvvClaim) -> CvvPending<'_, ()> {
+        self.claim_ends();
         self.ask(move |held| held.cvv_discard(claim))
     }
 

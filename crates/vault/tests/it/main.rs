@@ -33,6 +33,7 @@ mod secrets;
 mod seen;
 mod shared;
 mod tamper;
+mod time_outs;
 mod told;
 mod transaction;
 mod verifier;

@@ -34,7 +34,7 @@ pub(crate) struct World {
     pub(crate) vault: Vault,
     pub(crate) cvv_ttl_seconds: u32,
     /// What holds the CVVs of a process that opens the vault.
-    make_cvvs: Box<dyn Fn() -> Arc<TestCvvs>>,
+    make_cvvs: Box<dyn Fn() -> Arc<TestCvvs> + Send + Sync>,
     /// Where nodes that share the store hold CVVs.
     place: Option<Arc<SharedCvvs>>,
     serves: bool,
@@ -89,7 +89,7 @@ impl World {
         clock: Arc<TestClock>,
         seed: u64,
         cvv_ttl_seconds: u32,
-        make_cvvs: Box<dyn Fn() -> Arc<TestCvvs>>,
+        make_cvvs: Box<dyn Fn() -> Arc<TestCvvs> + Send + Sync>,
         serves: bool,
     ) -> Self {
         let cvvs = make_cvvs();
@@ -238,6 +238,10 @@ impl World {
     pub(crate) async fn shop(&self, parent: Option<OrganisationId>) -> Shop {
         let organisation = self.organisation(parent).await;
         let account = self.account(organisation, 0).await;
+        self.shop_of(organisation, account).await
+    }
+
+    pub(crate) async fn shop_of(&self, organisation: OrganisationId, account: AccountId) -> Shop {
         Shop { organisation, account, key: self.key(organisation, &[Role::MerchantAdmin]).await }
     }
 
