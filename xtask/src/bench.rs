@@ -20,6 +20,7 @@ mod parse;
 mod plan;
 mod plot;
 mod process;
+mod processors;
 mod report;
 mod server;
 mod size;
@@ -64,6 +65,8 @@ enum BenchCommand {
     Parse(parse::ParseArguments),
     /// Count the instructions of one card plan.
     Plan(plan::PlanArguments),
+    /// Pay at PSPs on this machine, one that answers at once and one that is slow: what it costs beside the dummy, and tokenising beside it.
+    Processors(processors::ProcessorsArguments),
     /// Import a real list of issuers, look up in it, and tokenise with and without it.
     Bin(bin::BinArguments),
     /// Load a shop's page in a real browser: how long its fields take until they can be typed into.
@@ -84,6 +87,7 @@ pub(crate) fn bench(workspace: &Workspace, arguments: &BenchArguments) -> anyhow
         Some(BenchCommand::Lists(arguments)) => lists::lists(workspace, arguments),
         Some(BenchCommand::Parse(arguments)) => parse::parse(workspace, arguments),
         Some(BenchCommand::Plan(arguments)) => plan::plan(workspace, arguments),
+        Some(BenchCommand::Processors(arguments)) => processors::processors(workspace, arguments),
         Some(BenchCommand::Bin(arguments)) => bin::bin(workspace, arguments),
         Some(BenchCommand::Web) => web::web(workspace),
     }

@@ -11,6 +11,7 @@ mod parse;
 mod pay;
 mod plan;
 mod progress;
+mod psp;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -49,6 +50,8 @@ enum Command {
         #[arg(long)]
         cvvs: u64,
     },
+    /// Answer payments as a PSP does, over TLS.
+    Psp(psp::Psp),
     /// Plan cards in memory, without storing them.
     Plan {
         /// How many.
@@ -87,6 +90,7 @@ fn main() -> anyhow::Result<()> {
         Command::Pay(pay) => pay::run(pay),
         Command::Documents(documents) => documents::run(documents),
         Command::Parse(parse) => parse::run(&parse),
+        Command::Psp(psp) => psp::run(&psp),
         Command::Cvvs { cvvs } => cvvs::run(cvvs),
         Command::Plan { plans } => plan::run(plans),
     }

@@ -113,7 +113,7 @@ libraries! {
     // Where nodes share CVVs.
     "redis": Users::These(&[REDIS]), NOBODY;
 
-    // HTTP and TLS. The binary is a client of its own server in the demo, the test kit of the server under test.
+    // HTTP and TLS. The benchmark stands in for a PSP. The binary is a client of its own server in the demo, the test kit of the server under test.
     "axum": Users::These(&[SERVER]), NOBODY;
     "base64ct": Users::These(&[KEYS, SERVER]), Users::These(&[WEB]);
     "bytes": Users::These(&[SERVER, WEBHOOK]), NOBODY;
@@ -125,14 +125,14 @@ libraries! {
     "hyper": Users::These(&[SERVER, WEBHOOK]), NOBODY;
     "hyper-util": Users::These(&[SERVER, WEBHOOK]), NOBODY;
     "memchr": Users::These(&[SERVER]), NOBODY;
-    "rustls": Users::These(&[REDIS, SERVER, WEBHOOK, POSTGRES, TESTKIT, PROCESSOR]), NOBODY;
+    "rustls": Users::These(&[REDIS, SERVER, WEBHOOK, POSTGRES, TESTKIT, PROCESSOR, BENCH]), NOBODY;
     "rustls-pki-types": Users::These(&[REDIS, SERVER, WEBHOOK, POSTGRES, PROCESSOR]), NOBODY;
-    "tokio-rustls": Users::These(&[REDIS, SERVER, WEBHOOK, PROCESSOR]), NOBODY;
+    "tokio-rustls": Users::These(&[REDIS, SERVER, WEBHOOK, PROCESSOR, BENCH]), NOBODY;
     "tower": Users::These(&[SERVER]), NOBODY;
     "webpki-roots": Users::These(&[WEBHOOK, POSTGRES, REDIS, PROCESSOR]), NOBODY;
     "standardwebhooks": NOBODY, Users::These(&[WEBHOOK, BINARY]);
     "x509-parser": Users::These(&[SERVER]), NOBODY;
-    "rcgen": Users::These(&[TESTKIT]), Users::These(&[WEBHOOK, REDIS, SERVER, BINARY, POSTGRES, PROCESSOR]);
+    "rcgen": Users::These(&[TESTKIT, BENCH]), Users::These(&[WEBHOOK, REDIS, SERVER, BINARY, POSTGRES, PROCESSOR]);
     "ureq": Users::These(&[BINARY, TESTKIT]), Users::These(&[SERVER]);
 
     // JSON and other texts.

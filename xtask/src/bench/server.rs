@@ -33,6 +33,12 @@ pub(super) struct Server {
     pub(super) url: String,
 }
 
+/// A PSP on this machine, and what it prints.
+pub(super) struct Psp {
+    server: Server,
+    log: PathBuf,
+}
+
 /// A test vault in a directory, with all that a request to it needs.
 pub(super) struct Vault {
     pub(super) data: PathBuf,
@@ -133,6 +139,35 @@ impl Binaries {
             .context("the floor is not ready")
     }
 
+    /// Serves a PSP that takes every payment, and answers after so long. Its root is written to a file.
+    pub(super) fn psp(&self, name: &str, root: &Path, answer_millis: u64) -> anyhow::Result<Psp> {
+        let answer_millis = answer_millis.to_string();
+        let mut command =
+            run::command(&self.bench, &self.root, &["psp", "--answer-millis", &answer_millis, "--root"]);
+        let mut child =
+            command.arg(root).stdout(Stdio::piped()).spawn().context("the PSP cannot be started")?;
+        let stdout = child.stdout.take().context("standard output is not piped")?;
+        let log = self.logs.join(format!("psp-{name}.log"));
+        let server = Server::ready(child, stdout, File::create(&log)?, |line| {
+            line.starts_with("https").then(|| line.to_owned())
+        });
+        Ok(Psp { server: server.context("the PSP is not ready")?, log })
+    }
+
+    /// The same vault, which is served, with an account that pays by a further processor.
+    pub(super) fn paying_by(&self, vault: &Vault, type_name: &str, secret: &str) -> anyhow::Result<Vault> {
+        let data = vault.data.to_string_lossy();
+        let shared = ["create", "--data", &data, "--json", "--name", type_name];
+        let of = ["--organisation", vault.organisation.as_str()];
+        let settings = ["--type", type_name, "--secret", secret];
+        let processor = text_of(&self.made("processor", &[&shared[..], &of, &settings].concat())?, "_id")?;
+        let money = ["--currency-code", "EUR", "--processor", &processor];
+        let account = text_of(&self.made("account", &[&shared[..], &of, &money].concat())?, "_id")?;
+        let Vault { data, organisation, api_key, .. } = vault;
+        let (data, organisation, api_key) = (data.clone(), organisation.clone(), api_key.clone());
+        Ok(Vault { data, organisation, account, processor, api_key })
+    }
+
     /// Stores cards in a vault that is not served, and hands on what the loader prints.
     pub(super) fn load(
         &self,
@@ -206,6 +241,18 @@ impl Binaries {
         let mut command = run::command(&self.panvault, &self.root, &["doctor", "--data"]);
         command.arg(&vault.data);
         run::works(command)
+    }
+}
+
+impl Psp {
+    pub(super) fn origin(&self) -> &str {
+        &self.server.url
+    }
+
+    /// How many there were so far.
+    pub(super) fn connections(&self) -> anyhow::Result<u64> {
+        let lines = fs::read_to_string(&self.log)?;
+        Ok(lines.lines().filter(|line| *line == "connection").count() as u64)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::bench::figures::{Figures, ratio};
 use crate::bench::kind::Kind;
 use crate::bench::process;
 use crate::bench::server::{Binaries, Server, Vault};
-use crate::bench::wrk::Wrk;
+use crate::bench::wrk::{Said, Wrk};
 use crate::workspace::Workspace;
 
 /// The first card number that is sent by wrk; those below are for the loader.
@@ -93,6 +93,25 @@ impl Stand {
             cpu_us: ratio(used.saturating_sub(before).as_secs_f64() * 1e6, said.requests as f64),
             errors: said.errors,
         })
+    }
+
+    /// Asks without end, until [`Self::end`].
+    pub(super) fn begin(
+        &self,
+        vault: &Vault,
+        server: &Server,
+        kind: Kind,
+        connections: usize,
+        ids: &Path,
+    ) -> anyhow::Result<std::process::Child> {
+        let ids = ids.to_string_lossy();
+        let arguments = [vault.api_key.as_str(), &vault.organisation, "0", &vault.account, &ids];
+        self.wrk.start(&server.url, kind, connections, &arguments)
+    }
+
+    /// Ends what was begun, and reads what it says.
+    pub(super) fn end(&self, begun: std::process::Child) -> anyhow::Result<Said> {
+        self.wrk.end(begun)
     }
 
     /// Tokenises without end, until the process that is given back is killed.

@@ -29,16 +29,16 @@ struct Act {
     outcome: &'static str,
 }
 
+type Read = fn(&HttpCounters) -> u64;
+
 /// What became of acts.
-const OUTCOMES: [(&str, fn(&HttpCounters) -> u64); 5] = [
+const OUTCOMES: [(&str, Read); 5] = [
     ("answered", |counters| counters.answered),
     ("not_reached", |counters| counters.not_reached),
     ("breaker_open", |counters| counters.breaker_refused),
     ("full", |counters| counters.full_refused),
     ("unknown", |counters| counters.unknown),
 ];
-
-type Read = fn(&HttpCounters) -> u64;
 
 const COUNTERS: [(&str, &str, Read); 4] = [
     ("processor_connections_made", "Connections that were made to a PSP", |counters| {
