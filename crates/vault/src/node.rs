@@ -211,3 +211,30 @@ impl Drop for InHand {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Still;
+
+    impl Clock for Still {
+        fn now(&self) -> Now {
+            Now { wall: Timestamp::from_unix_millis(0), monotonic_millis: 0 }
+        }
+    }
+
+    /// Of two that want one transaction, who gives up first does not leave it to the sweep while the other sends.
+    #[test]
+    fn what_two_tasks_have_is_in_hand_until_both_have_ended() {
+        let part = NodePart { serves: true, cvvs_in_process: false };
+        let node = Arc::new(Node::new(NodeId::from_bytes([1; 12]), None, part, false, Arc::new(Still)));
+        let id = Id::from_bytes([2; 12]);
+        let (first, second) = (node.take(id).ok(), node.take(id).ok());
+        assert!(first.is_some() && second.is_some());
+        drop(first);
+        assert!(node.has_in_hand(id));
+        drop(second);
+        assert!(!node.has_in_hand(id));
+    }
+}
