@@ -74,9 +74,9 @@ fn request_length(read: &[u8]) -> Option<usize> {
     let head = read.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
     let text = core::str::from_utf8(read.get(..head)?).ok()?;
     let fields = text.lines().filter_map(|line| line.split_once(": "));
-    let length =
+    let mut length =
         fields.filter(|(name, _)| name.eq_ignore_ascii_case("content-length")).map(|(_, value)| value);
-    Some(head + length.last().and_then(|value| value.parse().ok()).unwrap_or(0))
+    Some(head + length.next_back().and_then(|value| value.parse().ok()).unwrap_or(0))
 }
 
 /// A certificate for 127.0.0.1, and the root that it comes of, as PEM.

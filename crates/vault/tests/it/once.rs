@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use panvault_model::{Currency, OrganisationId, ProcessorId, Role, TransactionStatus};
 use panvault_processor::Processors;
-use panvault_processor::card_http::{HttpLimits, HttpMode, Registry};
+use panvault_processor::card_http::{HttpMode, Registry};
 use panvault_testkit::psp::{DescribedPsp, DescribedPsps, FAILURES, Failure, Reach};
 use panvault_testkit::{CanaryCard, LeakScan, canary_cards, operator};
 use panvault_vault::{
@@ -28,14 +28,16 @@ struct Kind<'a> {
 
 /// The world, with a vault that pays by the PSPs.
 async fn connected(world: &mut World, psps: &DescribedPsps) {
-    let limits = HttpLimits {
-        connect_millis: CONNECT_MILLIS,
-        answer_millis: ANSWER_MILLIS,
-        breaker_failures: 1_000,
-        ..HttpLimits::default()
+    let limits = |psp: &DescribedPsp| {
+        let of = &psp.type_name;
+        format!(
+            "[{of}]\nconnect_millis = {CONNECT_MILLIS}\nanswer_millis = {ANSWER_MILLIS}\nbreaker_failures = 0\n"
+        )
     };
+    let limits: String = psps.psps.iter().map(limits).collect();
+    std::fs::write(psps.descriptions().join("limits.toml"), limits).unwrap();
     let registry = Registry::load(psps.descriptions()).unwrap();
-    let processors = Arc::new(Processors::new(registry, HttpMode::Test, limits));
+    let processors = Arc::new(Processors::new(registry, HttpMode::Test));
     let parts = VaultParts { processors, ..world.parts() };
     world.vault = Vault::open(parts).await.unwrap();
 }
