@@ -130,6 +130,12 @@ impl Node {
         lease.covers_a_send(self.clock.now()).then_some(lease.term)
     }
 
+    /// Whether this node does what one does for all, where the duty is of `first`.
+    fn duty_falls(&self, first: Option<NodeId>) -> bool {
+        let state = self.state();
+        first == Some(self.id) && !state.has_wrong_calendar && !state.is_stopping
+    }
+
     /// Notes whether the calendar here is another than the clock that nodes share.
     fn calendar_is_wrong(&self, is_wrong: bool) {
         self.state().has_wrong_calendar = is_wrong;
@@ -214,27 +220,89 @@ impl Drop for InHand {
 
 #[cfg(test)]
 mod tests {
+    use panvault_model::Now;
+
     use super::*;
+    use crate::limits::LEASE_SECONDS;
 
-    struct Still;
+    /// A clock that shows what it is set to.
+    #[derive(Default)]
+    struct Set(Mutex<u64>);
 
-    impl Clock for Still {
-        fn now(&self) -> Now {
-            Now { wall: Timestamp::from_unix_millis(0), monotonic_millis: 0 }
+    impl Set {
+        fn millis(&self) -> MutexGuard<'_, u64> {
+            self.0.lock().unwrap()
         }
     }
+
+    impl Clock for Set {
+        fn now(&self) -> Now {
+            let millis = *self.millis();
+            Now { wall: Timestamp::from_unix_millis(millis), monotonic_millis: millis }
+        }
+    }
+
+    fn node(is_shared: bool) -> (Arc<Node>, Arc<Set>) {
+        let (part, clock) = (NodePart { serves: true, cvvs_in_process: false }, Arc::new(Set::default()));
+        let id = NodeId::from_bytes([1; 12]);
+        (Arc::new(Node::new(id, None, part, is_shared, Arc::clone(&clock) as Arc<dyn Clock>)), clock)
+    }
+
+    const SOMETHING: Id = Id::from_bytes([2; 12]);
 
     /// Of two that want one transaction, who gives up first does not leave it to the sweep while the other sends.
     #[test]
     fn what_two_tasks_have_is_in_hand_until_both_have_ended() {
-        let part = NodePart { serves: true, cvvs_in_process: false };
-        let node = Arc::new(Node::new(NodeId::from_bytes([1; 12]), None, part, false, Arc::new(Still)));
-        let id = Id::from_bytes([2; 12]);
-        let (first, second) = (node.take(id).ok(), node.take(id).ok());
+        let (node, _) = node(false);
+        let (first, second) = (node.take(SOMETHING).ok(), node.take(SOMETHING).ok());
         assert!(first.is_some() && second.is_some());
         drop(first);
-        assert!(node.has_in_hand(id));
+        assert!(node.has_in_hand(SOMETHING));
         drop(second);
-        assert!(!node.has_in_hand(id));
+        assert!(!node.has_in_hand(SOMETHING));
+    }
+
+    /// The answer to the earlier one comes later.
+    #[test]
+    fn of_renewals_that_overtake_each_other_the_later_one_stands() {
+        let (node, clock) = node(true);
+        node.renewed(1, clock.now(), true);
+        let earlier = clock.now();
+        *clock.millis() += 60_000;
+        node.renewed(3, clock.now(), false);
+        let left = node.state().lease.map(|lease| lease.millis_left(clock.now()));
+        node.renewed(2, earlier, false);
+        let lease = node.state().lease.unwrap();
+        assert_eq!((lease.version, Some(lease.millis_left(clock.now()))), (3, left));
+    }
+
+    #[test]
+    fn with_a_wrong_calendar_nothing_is_taken_in_hand() {
+        let (node, clock) = node(true);
+        node.renewed(1, clock.now(), true);
+        assert!(node.take(SOMETHING).is_ok());
+        node.calendar_is_wrong(true);
+        assert!(matches!(node.take(SOMETHING), Err(VaultError::LeaseLost)));
+        assert!(!node.duty_falls(Some(node.id)));
+        node.calendar_is_wrong(false);
+        assert!(node.take(SOMETHING).is_ok());
+        assert!(node.duty_falls(Some(node.id)));
+        assert!(!node.duty_falls(Some(NodeId::from_bytes([0; 12]))) && !node.duty_falls(None));
+        node.state().is_stopping = true;
+        assert!(!node.duty_falls(Some(node.id)), "who stops begins nothing for the others");
+    }
+
+    /// A renewal without a record in the trail goes on only where nothing is to be told.
+    #[test]
+    fn a_lease_that_was_lost_is_for_the_trail_to_tell() {
+        let (node, clock) = node(true);
+        node.renewed(1, clock.now(), true);
+        assert!(node.goes_on(clock.now()));
+        let asked = clock.now();
+        *clock.millis() += LEASE_SECONDS * 1000;
+        node.renewed(2, asked, false);
+        assert!(!node.goes_on(clock.now()), "it was asked for in time and came too late");
+        node.renewed(3, clock.now(), false);
+        assert!(node.goes_on(clock.now()));
     }
 }

@@ -50,12 +50,11 @@ impl Vault {
             return Ok(duty.is_ours);
         }
         let nodes = self.nodes_read().await?;
-        let has_calendar = !is_wrong(self.now().wall, nodes.now);
-        let first = self.duty_of(&nodes);
+        node.calendar_is_wrong(is_wrong(self.now().wall, nodes.now));
+        let is_ours = node.duty_falls(self.duty_of(&nodes));
         let alive = nodes.rows.iter().filter(|row| !has_run_out(row, nodes.now)).count();
         let mut state = node.state();
         state.alive = alive as u64;
-        let is_ours = first == Some(node.id) && has_calendar && !state.is_stopping;
         if known.is_none_or(|known| known.is_ours != is_ours) {
             tracing::info!(node.id = %node.id, is_ours, "node.duty");
         }
