@@ -15,6 +15,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
+/// Where a payment's request says our id, which its answer repeats.
+const TRANSACTION_FIELD: &str = "metadata[transaction]=";
+/// What is in the answer in its place.
+const NO_TRANSACTION: &str = "000000000000000000000000";
 /// Bytes that are read at a time: more than a request has.
 const READ_BYTES: usize = 16 << 10;
 
@@ -34,7 +38,7 @@ pub(crate) fn run(psp: &Psp) -> anyhow::Result<()> {
     fs::write(&psp.root, root_pem).with_context(|| format!("{} cannot be written", psp.root.display()))?;
     let answer_after = Duration::from_millis(psp.answer_millis);
     let acceptor = TlsAcceptor::from(Arc::new(config));
-    let answer: Arc<[u8]> = answer().into();
+    let answer: Arc<str> = answer().into();
     crate::runtime()?.block_on(async {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("cannot listen")?;
         crate::line(format_args!("https://{}", listener.local_addr()?));
@@ -51,7 +55,7 @@ pub(crate) fn run(psp: &Psp) -> anyhow::Result<()> {
 async fn connection(
     stream: TcpStream,
     acceptor: TlsAcceptor,
-    answer: &[u8],
+    answer: &str,
     answer_after: Duration,
 ) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
@@ -59,14 +63,22 @@ async fn connection(
     let mut read = Vec::with_capacity(READ_BYTES);
     while stream.read_buf(&mut read).await? > 0 {
         let Some(length) = request_length(&read).filter(|length| *length <= read.len()) else { continue };
-        read.drain(..length);
+        let request: Vec<u8> = read.drain(..length).collect();
         if !answer_after.is_zero() {
             tokio::time::sleep(answer_after).await;
         }
-        stream.write_all(answer).await?;
+        let answer = answer.replace(NO_TRANSACTION, transaction_of(&request).unwrap_or(NO_TRANSACTION));
+        stream.write_all(answer.as_bytes()).await?;
         stream.flush().await?;
     }
     Ok(())
+}
+
+/// Which transaction the request is of: without it the answer would be that of another.
+fn transaction_of(request: &[u8]) -> Option<&str> {
+    let text = core::str::from_utf8(request).ok()?;
+    let (_, behind) = text.split_once(TRANSACTION_FIELD)?;
+    behind.get(..NO_TRANSACTION.len())
 }
 
 /// Bytes of the first request, once its head is there.
@@ -97,14 +109,14 @@ fn certified() -> anyhow::Result<(ServerConfig, String)> {
     Ok((config, root_pem))
 }
 
-fn answer() -> Vec<u8> {
+fn answer() -> String {
     let head = format!(
         "HTTP/1.1 200 OK\r\nServer: nginx\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: keep-alive\r\n\
          access-control-allow-credentials: true\r\ncache-control: no-cache, no-store\r\nrequest-id: req_123456789abcde\r\n\
          stripe-version: 2024-06-20\r\nstrict-transport-security: max-age=63072000; includeSubDomains; preload\r\n\r\n",
         PAYMENT.len()
     );
-    [head.as_bytes(), PAYMENT.as_bytes()].concat()
+    head + PAYMENT
 }
 
 /// With the members of Stripe's answer to a payment that it has taken, its charge included.

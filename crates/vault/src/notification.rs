@@ -150,7 +150,7 @@ impl Vault {
         refund: Option<RefundId>,
     ) -> Result<NoticeOutcome, VaultError> {
         for _ in 0..TOLD_TRIES_MAX {
-            let read = self.told_row_read(transaction, refund).await?;
+            let read = self.told_row_read(told.processor, transaction, refund).await?;
             let Some(row) = read else { return Ok(NoticeOutcome::Ignored) };
             match self.fit(told, &row) {
                 Fit::Open if self.told_row_settle(told, &row).await? => return Ok(NoticeOutcome::Settled),

@@ -81,6 +81,11 @@ impl Drop for Breaker {
 }
 
 impl Passed {
+    /// Whether it may still go out: an act that has waited for a connection does not, once the PSP is left alone.
+    pub(super) fn holds(&self) -> bool {
+        self.is_trial || matches!(*self.breaker.lock(), State::Closed { .. })
+    }
+
     /// The PSP is there.
     pub(super) fn succeeded(mut self) {
         self.is_told = true;
@@ -95,9 +100,11 @@ impl Passed {
     /// Nothing was learned of the PSP.
     pub(super) fn untried(mut self) {
         self.is_told = true;
-        if self.is_trial {
+        let mut state = self.breaker.lock();
+        // An act from before may have come back meanwhile, and have shown that the PSP is there.
+        if self.is_trial && matches!(*state, State::HalfOpen) {
             // The next may see.
-            *self.breaker.lock() = State::Open { until: Instant::now() };
+            *state = State::Open { until: Instant::now() };
         }
     }
 
@@ -193,7 +200,39 @@ mod tests {
         elapse(&breaker);
         let trial = breaker.pass(Instant::now()).unwrap();
         early.failed();
+        assert!(matches!(*breaker.lock(), State::HalfOpen));
         trial.succeeded();
         assert_eq!(counts.shown().breakers_open, 0);
+    }
+
+    /// The bug: a PSP that was found to be there was left alone again, and the count of those that are went below zero. Its cause: a trial that had tried nothing opened
+    /// the breaker, whatever an earlier act had shown since. Its cure: it opens what is still waiting for it.
+    #[test]
+    fn a_trial_that_tries_nothing_leaves_what_an_early_act_has_shown() {
+        let (breaker, counts) = made(1);
+        let early = breaker.pass(Instant::now()).unwrap();
+        breaker.pass(Instant::now()).unwrap().failed();
+        elapse(&breaker);
+        let trial = breaker.pass(Instant::now()).unwrap();
+        early.succeeded();
+        trial.untried();
+        breaker.pass(Instant::now()).unwrap().succeeded();
+        assert_eq!(counts.shown().breakers_open, 0);
+    }
+
+    /// The bug: of acts that waited for a connection, each went out to a PSP that was left alone by then, and lost its CVV there. Its cause: the breaker was asked before
+    /// the wait only. Its cure: it is asked behind it too.
+    #[test]
+    fn who_has_waited_goes_out_only_where_the_psp_is_not_left_alone() {
+        let (breaker, _counts) = made(1);
+        let waiting = breaker.pass(Instant::now()).unwrap();
+        assert!(waiting.holds());
+        breaker.pass(Instant::now()).unwrap().failed();
+        assert!(!waiting.holds());
+        elapse(&breaker);
+        let trial = breaker.pass(Instant::now()).unwrap();
+        assert!(trial.holds() && !waiting.holds());
+        trial.succeeded();
+        assert!(waiting.holds());
     }
 }

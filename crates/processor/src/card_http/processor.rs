@@ -202,6 +202,12 @@ impl HttpProcessor {
         {
             return (remembered, not_connected(fault, passed));
         }
+        // Others may have found out that it is away while this one waited.
+        if !passed.holds() {
+            passed.untried();
+            self.pool.put_back(in_use);
+            return (remembered, Exchanged::LeftAlone);
+        }
         if !clearance.is_given() {
             passed.untried();
             self.pool.put_back(in_use);

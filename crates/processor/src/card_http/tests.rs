@@ -12,7 +12,7 @@ use super::act::ActName;
 use super::answer::Answer;
 use super::description::{Description, HttpMode};
 use super::facts::Facts;
-use super::limits::{HttpLimits, SECRET_BYTES_MAX};
+use super::limits::{HttpLimits, LIMITS_BYTES_MAX, SECRET_BYTES_MAX};
 use super::placeholder::FIELDS;
 use super::processor::HttpProcessor;
 use super::registry::Registry;
@@ -618,7 +618,11 @@ fn a_description_that_others_decide_is_refused() {
     let (file, link) = (outside.path().join("mine.toml"), directory.path().join("mine.toml"));
     std::fs::write(&file, MINIMAL).unwrap();
     symlink(&file, link).unwrap();
-    for (path, good, bad) in [(file.as_path(), 0o644, 0o664), (directory.path(), 0o755, 0o757)] {
+    let limits = directory.path().join("limits.toml");
+    std::fs::write(&limits, "").unwrap();
+    for (path, good, bad) in
+        [(file.as_path(), 0o644, 0o664), (directory.path(), 0o755, 0o757), (limits.as_path(), 0o644, 0o646)]
+    {
         let set = |mode| std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
         set(bad);
         assert!(load().unwrap_err().contains("chmod go-w"), "{bad:o}");
@@ -627,7 +631,7 @@ fn a_description_that_others_decide_is_refused() {
     }
     // Who is not root can give nothing away.
     if std::fs::metadata(&file).unwrap().uid() == 0 {
-        for path in [file.as_path(), directory.path()] {
+        for path in [file.as_path(), directory.path(), limits.as_path()] {
             chown(path, Some(12_345), None).unwrap();
             assert!(load().unwrap_err().contains("belongs to another user"));
             chown(path, Some(0), None).unwrap();
@@ -661,6 +665,11 @@ fn limits_are_set_in_a_description_and_beside_it() {
     write("limits.toml", "[card_mine]\nanswer_millis = 1\n");
     let fault = load().err().unwrap();
     assert!(fault.contains("limits.toml cannot be used: line 2: must be 100 to 27000"), "{fault}");
+    let most = usize::try_from(LIMITS_BYTES_MAX).unwrap();
+    write("limits.toml", &"#".repeat(most));
+    assert!(load().is_ok());
+    write("limits.toml", &"#".repeat(most + 1));
+    assert!(load().err().unwrap().contains("has more than 131072 bytes"));
     for (limits, below, fault) in [
         ("colour = 1", 2, "\"colour\" is not known here; there are wait_millis, "),
         ("idle_millis = -1", 2, "must be a whole number, 0 or greater"),

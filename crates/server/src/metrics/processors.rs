@@ -10,7 +10,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
-/// What was counted when the page was asked for: processors come and go, and so do their lines.
+/// What was counted when the page was asked for: processors come, and so do their lines; those of one that is gone stay until there is no room.
 #[derive(Debug, Default)]
 pub(super) struct ProcessorMetrics(Mutex<Vec<HttpMeter>>);
 
@@ -64,9 +64,11 @@ const COUNTERS: [(&str, &str, Read); 4] = [
 const GAUGES: [(&str, &str, Read); 3] = [
     ("processor_connections", "Open connections to a PSP", |counters| counters.connections_open),
     ("processor_waiting", "Acts that wait for a connection to a PSP", |counters| counters.waiting),
-    ("processor_breaker_open", "Processors that are left alone, 0 or 1 of one", |counters| {
-        counters.breakers_open
-    }),
+    (
+        "processor_breaker_open",
+        "Processors that are left alone: of one 1, and the one that it was before a change may be too while it has acts",
+        |counters| counters.breakers_open,
+    ),
 ];
 
 impl ProcessorMetrics {

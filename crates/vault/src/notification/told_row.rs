@@ -59,8 +59,10 @@ impl ToldRow {
 }
 
 impl Vault {
+    /// A refund of another processor's is none: nothing more is read for it.
     pub(super) async fn told_row_read(
         &self,
+        by: ProcessorId,
         transaction: TransactionId,
         refund: Option<RefundId>,
     ) -> Result<Option<ToldRow>, VaultError> {
@@ -77,7 +79,7 @@ impl Vault {
         if row.id != id {
             return Err(VaultError::Tampered(RowKey::Refund(id)));
         }
-        if row.transaction != transaction {
+        if row.transaction != transaction || row.processor != by {
             return Ok(None);
         }
         let of = self.refund_follow_up(&row).await?;

@@ -26,7 +26,7 @@ pub(crate) struct TestCvvs {
     /// What was held last.
     copy: Mutex<Option<Copied>>,
     /// Claims that were given out and have not ended.
-    claims: Arc<AtomicUsize>,
+    claims: Arc<Mutex<Vec<CvvTicket>>>,
 }
 
 /// A CVV as a dump, or a replica, has it.
@@ -133,14 +133,13 @@ impl TestCvvs {
 
     /// How many claims have ended neither in their discarding nor in the way back.
     pub(crate) fn claims(&self) -> usize {
-        self.claims.load(Ordering::SeqCst)
+        self.claims.lock().unwrap().len()
     }
 
     /// Notes that a claim ends.
-    fn claim_ends(&self) {
+    fn claim_ends(&self, ticket: CvvTicket) {
         // One may be ended twice: a request is repeated.
-        let less = |claims: usize| claims.checked_sub(1);
-        let _ = self.claims.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
+        self.claims.lock().unwrap().retain(|open| *open != ticket);
     }
 
     fn held(&self) -> Arc<dyn CvvStore> {
@@ -217,7 +216,7 @@ impl CvvStore for TestCvvs {
             Box::pin(async move {
                 let claimed = held.cvv_claim(card, ticket, digest).await?;
                 if let CvvClaimed::Taken(_) = claimed {
-                    claims.fetch_add(1, Ordering::SeqCst);
+                    claims.lock().unwrap().push(ticket);
                 }
                 Ok(claimed)
             })
@@ -225,12 +224,12 @@ impl CvvStore for TestCvvs {
     }
 
     fn cvv_put_back(&self, claim: CvvClaim) -> CvvPending<'_, ()> {
-        self.claim_ends();
+        self.claim_ends(claim.ticket);
         self.ask(move |held| held.cvv_put_back(claim))
     }
 
     fn cvv_discard(&self, claim: CvvClaim) -> CvvPending<'_, ()> {
-        self.claim_ends();
+        self.claim_ends(claim.ticket);
         self.ask(move |held| held.cvv_discard(claim))
     }
 
