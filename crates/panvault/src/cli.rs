@@ -74,7 +74,7 @@ pub(crate) enum Command {
     Status(Shared),
     /// Have a server read its certificates and its table of issuers again, as SIGHUP does
     Reload(Shared),
-    /// Settle what the dummy processor has captured, in a test vault
+    /// Take what was captured as settled, and what was refunded as done: no processor says when money has moved
     Settle(Shared),
     /// See who did what
     #[command(subcommand)]

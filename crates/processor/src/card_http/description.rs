@@ -159,12 +159,15 @@ impl Description {
             }
         }
         for setting in self.settings.iter().filter(|setting| setting.required) {
-            let is_there = match setting.kind {
-                SettingKind::Text => settings.iter().any(|(name, _)| *name == setting.name),
-                SettingKind::Secret => secrets.contains(&setting.name.as_str()),
+            let (is_there, words) = match setting.kind {
+                SettingKind::Text => (settings.iter().any(|(name, _)| *name == setting.name), "is required"),
+                SettingKind::Secret => (
+                    secrets.contains(&setting.name.as_str()),
+                    "is required; it is a secret, which the command line takes from a file (--secret NAME=FILE)",
+                ),
             };
             if !is_there {
-                faults.push(SettingFault { name: setting.name.clone(), words: "is required".to_owned() });
+                faults.push(SettingFault { name: setting.name.clone(), words: words.to_owned() });
             }
         }
         faults

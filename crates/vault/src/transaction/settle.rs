@@ -55,6 +55,11 @@ impl Vault {
         sent_apply(&mut row, sent, now.wall, |row| self.can_be_asked(row));
         // That somebody has asked in vain is told to nobody.
         let is_news = row.asks == initiated.asks || row.status != initiated.status;
+        if row.status == TransactionStatus::Unknown && row.status != initiated.status {
+            let advice = "ask the processor for its outcome, where it is not asked by itself";
+            let reason = row.status_reason.as_deref();
+            tracing::warn!(transaction.id = %row.id, reason, advice, "transaction.unknown");
+        }
         if !is_news {
             row.updated_at = initiated.updated_at;
         }
