@@ -105,7 +105,12 @@ impl LeakScan {
             if kind.is_dir() {
                 leaks.extend(self.scan_directory(&path)?);
             } else if kind.is_file() {
-                leaks.extend(self.scan(&name, &fs::read(&path)?));
+                match fs::read(&path) {
+                    Ok(bytes) => leaks.extend(self.scan(&name, &bytes)),
+                    // A server that runs there has removed it.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(error),
+                }
             }
         }
         Ok(leaks)
