@@ -16,7 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 /// Where a payment's request says our id, which its answer repeats.
-const TRANSACTION_FIELD: &str = "metadata[transaction]=";
+const TRANSACTION_FIELD: &str = "metadata%5Btransaction%5D=";
 /// What is in the answer in its place.
 const NO_TRANSACTION: &str = "000000000000000000000000";
 /// Bytes that are read at a time: more than a request has.
