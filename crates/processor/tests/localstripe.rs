@@ -1,6 +1,6 @@
 //! The shipped description of Stripe against another's fake of it: what is done with an intent that is there is understood by both.
 //!
-//! It is <https://pypi.org/project/localstripe/>, under the GNU GPL: a process of its own, to which this speaks HTTP and nothing else. `cargo xtask test` installs
+//! It is the Python package `localstripe`, under the GNU GPL: a process of its own, to which this speaks HTTP and nothing else. `cargo xtask test` installs
 //! it and runs this, in a namespace with no network but the loopback address, for it listens on all addresses.
 
 #![cfg(test)]

@@ -5,12 +5,11 @@ use core::time::Duration;
 use std::fs;
 use std::sync::Arc;
 
-use panvault_model::{AccountId, Currency, OrganisationId, TransactionStatus};
+use panvault_model::TransactionStatus;
 use panvault_processor::Processors;
 use panvault_processor::card_http::{HttpCounters, HttpMode, Registry};
-use panvault_testkit::operator;
 use panvault_testkit::psp::{Manner, Notification, Peer, Psp, PspAnswer, PspRequest};
-use panvault_vault::{Given, NewAccount, NewProcessor, Vault, VaultParts, Webhooks};
+use panvault_vault::{Vault, VaultParts};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
@@ -68,27 +67,6 @@ fn sockets_to(port: u16) -> usize {
     links.filter(|link| inodes.iter().any(|inode| link.as_os_str() == inode.as_str())).count()
 }
 
-async fn account(world: &World, organisation: OrganisationId) -> AccountId {
-    let operator = operator(&world.vault, 1);
-    let processor = NewProcessor {
-        organisation,
-        name: "Silent".to_owned(),
-        type_name: "card_silent".to_owned(),
-        given: Given::in_clear(Vec::new()),
-    };
-    let processor = world.vault.processor_create(&operator.permit().unwrap(), processor).await.unwrap();
-    let account = NewAccount {
-        organisation,
-        name: "Euro".to_owned(),
-        description: None,
-        currency: Currency::parse("EUR").unwrap(),
-        processors: vec![processor.id],
-        disabled: false,
-        webhooks: Webhooks::default(),
-    };
-    world.vault.account_create(&operator.permit().unwrap(), account).await.unwrap().id
-}
-
 fn counters(world: &World) -> HttpCounters {
     world.vault.processor_meters()[0].counters
 }
@@ -104,7 +82,9 @@ async fn ten_thousand_time_outs_leave_nothing_behind() {
     let processors = Arc::new(Processors::new(registry, HttpMode::Test));
     world.vault = Vault::open(VaultParts { processors, ..world.parts() }).await.unwrap();
     let organisation = world.organisation(None).await;
-    let shop = world.shop_of(organisation, account(&world, organisation).await).await;
+    let shop = world
+        .shop_of(organisation, world.account_of_type(organisation, "card_silent", Vec::new()).await)
+        .await;
 
     let tasks_before = Handle::current().metrics().num_alive_tasks();
     peer.always(Manner::SilentUndone);

@@ -196,12 +196,23 @@ impl World {
 
     /// An account whose processor declines so many percent of the transactions without a CVV.
     pub(crate) async fn account(&self, organisation: OrganisationId, decline_without_cvv: u8) -> AccountId {
+        let given = vec![("decline_without_cvv".to_owned(), decline_without_cvv.to_string())];
+        self.account_of_type(organisation, "card_dummy", given).await
+    }
+
+    /// An account with a processor of this type.
+    pub(crate) async fn account_of_type(
+        &self,
+        organisation: OrganisationId,
+        type_name: &str,
+        given: Vec<(String, String)>,
+    ) -> AccountId {
         let operator = operator(&self.vault, 1);
         let processor = NewProcessor {
             organisation,
-            name: "Dummy".to_owned(),
-            type_name: "card_dummy".to_owned(),
-            given: Given::in_clear(vec![("decline_without_cvv".to_owned(), decline_without_cvv.to_string())]),
+            name: "P".to_owned(),
+            type_name: type_name.to_owned(),
+            given: Given::in_clear(given),
         };
         let processor = self.vault.processor_create(&operator.permit().unwrap(), processor).await.unwrap();
         let account = NewAccount {
