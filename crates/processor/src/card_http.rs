@@ -26,12 +26,14 @@ mod template;
 #[cfg(test)]
 mod tests;
 
+pub use breaker::BreakerChange;
+pub(crate) use breaker::Changed as BreakerChanged;
 pub use counters::{ANSWER_BUCKETS_MILLIS, AnswerTimes, HttpCounters};
 pub use description::{Description, Fault, HttpMode};
-pub use limits::{HTTP_LIMITS, HttpLimitFault, HttpLimits, TypeLimits};
+pub use limits::{HTTP_LIMITS, HttpLimitFault, HttpLimits, ProcessorLimits, TypeLimits};
 pub use meters::HttpMeter;
 pub(crate) use meters::Meters;
 pub use processor::{HttpFault, HttpProcessor};
 pub use registry::{FileFault, Registry};
 pub use setting::{Setting, SettingFault, SettingKind};
-pub use summary::{ActSummary, AskSummary, Summary};
+pub use summary::{ActSummary, AskSummary, NotificationSummary, Summary};

@@ -153,7 +153,7 @@ impl ConfigurationFault {
 
 const DUMMY: &str = "card_dummy";
 /// The types that need no description.
-pub(crate) const OWN_TYPES: [&str; 2] = [DUMMY, route::TYPE];
+pub const OWN_TYPES: [&str; 2] = [DUMMY, route::TYPE];
 const DECLINE_WITHOUT_CVV: &str = "decline_without_cvv";
 
 /// Whether a live vault refuses a type.

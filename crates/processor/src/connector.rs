@@ -3,7 +3,8 @@ use std::sync::Arc;
 use panvault_model::ProcessorId;
 
 use crate::card_http::{
-    Description, HttpMeter, HttpMode, HttpProcessor, Meters, Registry, SettingFault, SettingKind,
+    BreakerChange, BreakerChanged, Description, HttpMeter, HttpMode, HttpProcessor, Meters, Registry,
+    SettingFault, SettingKind,
 };
 use crate::configuration::{
     Configuration, ConfigurationFault, Connect, Connector, HttpConfiguration, OWN_TYPES,
@@ -12,15 +13,30 @@ use crate::{Processor, Secrets, Unusable};
 
 /// Connects to the dummy, and to the PSPs that an operator's descriptions name.
 pub struct Processors {
-    registry: Registry,
+    registry: Arc<Registry>,
     mode: HttpMode,
     meters: Meters,
+    changed: ProcessorChanged,
 }
+
+/// Who is told that a processor is left alone, and that it is not any more.
+pub type ProcessorChanged = Arc<dyn Fn(ProcessorId, BreakerChange) + Send + Sync>;
 
 impl Processors {
     /// These descriptions, for vaults of that mode.
-    pub fn new(registry: Registry, mode: HttpMode) -> Self {
-        Self { registry, mode, meters: Meters::default() }
+    pub fn new(registry: impl Into<Arc<Registry>>, mode: HttpMode) -> Self {
+        Self { registry: registry.into(), mode, meters: Meters::default(), changed: Arc::new(|_, _| {}) }
+    }
+
+    /// The same, of which each change is told, on the task that has found it out.
+    #[must_use]
+    pub fn telling(self, changed: ProcessorChanged) -> Self {
+        Self { changed, ..self }
+    }
+
+    fn changed_of(&self, id: ProcessorId) -> BreakerChanged {
+        let changed = Arc::clone(&self.changed);
+        Box::new(move |change| changed(id, change))
     }
 
     fn described(&self, type_name: &str) -> Option<&Arc<Description>> {
@@ -81,9 +97,9 @@ impl Connect for Processors {
             return Arc::new(Unusable::new("there is no description of its processor"));
         };
         let limits = self.registry.limits(&http.type_name, id);
-        let counts = self.meters.of(&http.type_name, id);
+        let watched = (self.meters.of(&http.type_name, id), self.changed_of(id));
         let description = Arc::clone(description);
-        match HttpProcessor::counted(description, &http.settings, secrets, limits, self.mode, counts) {
+        match HttpProcessor::counted(description, &http.settings, secrets, limits, self.mode, watched) {
             Ok(processor) => Arc::new(processor),
             Err(_) => {
                 Arc::new(Unusable::new("the processor is set up for what its description does not have"))

@@ -20,9 +20,9 @@ use panvault_model::{Amount, Brand, Currency, CvvResult, Timestamp, TransactionA
 
 pub use crate::act::{Act, FollowUp};
 pub use crate::configuration::{
-    Configuration, ConfigurationFault, Connect, Connector, HttpConfiguration, is_test_only,
+    Configuration, ConfigurationFault, Connect, Connector, HttpConfiguration, OWN_TYPES, is_test_only,
 };
-pub use crate::connector::Processors;
+pub use crate::connector::{ProcessorChanged, Processors};
 pub use crate::dummy::DummyConfiguration;
 pub use crate::notification::{
     Misfit, NOTIFICATION_AGE_SECONDS_MAX, NOTIFICATION_BYTES_MAX, NOTIFICATION_DEPTH_MAX,

@@ -145,9 +145,9 @@ pub(crate) enum ProcessorCommand {
     List(Shared),
     /// See a processor
     Show(One),
-    /// Say what is wrong with a description of a PSP or with limits.toml, by line, or what it comes to; needs no vault
+    /// Say what is wrong with a description of a PSP, with limits.toml or in their directory, by line, or what it comes to; needs no vault
     Check {
-        /// The description, or limits.toml beside descriptions
+        /// The description, limits.toml beside descriptions, or the directory: then all of it as a server reads it, with who may write there
         #[arg(value_name = "FILE")]
         file: PathBuf,
         /// Print one object of JSON

@@ -11,7 +11,7 @@ use super::template::Template;
 use crate::{Reply, Sent, Verdict};
 
 /// The tables of one kind of answer.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Answers {
     pub(super) rules: Vec<Rule>,
     pub(super) reason_code: Vec<Path>,
@@ -24,7 +24,7 @@ pub(super) struct Answers {
 }
 
 /// What is said by answers with one of these statuses and values. The first that fits decides.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Rule {
     pub(super) statuses: Vec<Status>,
     /// Each path must have one of its values.
@@ -51,7 +51,7 @@ pub(super) enum Meaning {
 }
 
 /// Results of a check, by what one or more paths have.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct ResultTable {
     pub(super) paths: Vec<Path>,
     /// For each path a text, which may end with `*`; and the result.
@@ -59,7 +59,7 @@ pub(super) struct ResultTable {
 }
 
 /// Which item of a list an answer is about.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Pick {
     pub(super) list: Path,
     pub(super) matches: Vec<(Path, Vec<Template>)>,
@@ -100,6 +100,11 @@ impl Status {
             Self::One(one) => one == status,
             Self::Class(digit) => status / 100 == digit,
         }
+    }
+
+    /// Whether it is one of those that say yes.
+    pub(super) const fn is_of_success(self) -> bool {
+        matches!(self, Self::Class(2) | Self::One(200..=299))
     }
 
     /// Whether it says that it is not the caller who has erred.

@@ -3,11 +3,12 @@
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rustls::crypto::aws_lc_rs;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, lookup_host};
@@ -70,7 +71,7 @@ impl Dialer {
                 let stream = timeout_at(by, tls.connect(server.clone(), tcp)).await;
                 let stream =
                     stream.map_err(|_| "the processor did not finish the handshake of TLS in time")?;
-                Box::new(stream.map_err(|_| "no connection with TLS to the processor can be made")?)
+                Box::new(stream.map_err(|error| untrusted(&error))?)
             }
             _ => Box::new(tcp),
         };
@@ -110,6 +111,32 @@ impl Connection {
     }
 }
 
+/// What is wrong with the PSP's end of TLS, as far as that is known.
+fn untrusted(error: &io::Error) -> NotConnected {
+    let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) else {
+        return "the connection to the processor ended in the handshake of TLS";
+    };
+    let rustls::Error::InvalidCertificate(fault) = error else {
+        return "no connection with TLS to the processor can be made: they do not agree on how";
+    };
+    match fault {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "the certificate of the processor has expired, by the clock of this machine"
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "the certificate of the processor is not valid yet, by the clock of this machine"
+        }
+        CertificateError::UnknownIssuer => {
+            "the certificate of the processor is of an issuer that roots of its description does not name"
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "the certificate of the processor is for another name than that of its origin"
+        }
+        CertificateError::Revoked => "the certificate of the processor is revoked",
+        _ => "the certificate of the processor is not one that can be trusted",
+    }
+}
+
 fn connector(roots: &Roots) -> Result<TlsConnector, String> {
     let store = match roots {
         Roots::Web => RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() },
@@ -128,4 +155,28 @@ fn connector(roots: &Roots) -> Result<TlsConnector, String> {
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(TlsConnector::from(Arc::new(config)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An operator knows by it whose end is wrong, and which file to look at.
+    #[test]
+    fn what_is_wrong_with_a_certificate_is_said() {
+        let of = |error| untrusted(&io::Error::new(io::ErrorKind::InvalidData, error));
+        for (fault, word) in [
+            (CertificateError::Expired, "expired"),
+            (CertificateError::NotValidYet, "not valid yet"),
+            (CertificateError::UnknownIssuer, "issuer"),
+            (CertificateError::NotValidForName, "another name"),
+            (CertificateError::Revoked, "revoked"),
+            (CertificateError::BadSignature, "can be trusted"),
+        ] {
+            let said = of(rustls::Error::InvalidCertificate(fault));
+            assert!(said.starts_with("the certificate of the processor ") && said.contains(word), "{said}");
+        }
+        assert!(of(rustls::Error::HandshakeNotComplete).contains("agree"));
+        assert!(untrusted(&io::ErrorKind::UnexpectedEof.into()).contains("ended in the handshake"));
+    }
 }

@@ -20,6 +20,10 @@ pub struct HttpCounters {
     pub full_refused: u64,
     /// Those whose answer did not come, or means nothing.
     pub unknown: u64,
+    /// Questions what became of an act that were answered with what settles it; none of these is among the acts.
+    pub questions_answered: u64,
+    /// Questions that were not: the PSP was not reached, did not answer, or could not tell.
+    pub questions_unanswered: u64,
     /// Acts that wait for a connection.
     pub waiting: u64,
     /// Connections that were made.
@@ -55,6 +59,8 @@ pub(crate) struct Counts {
     pub(super) breaker_refused: AtomicU64,
     pub(super) full_refused: AtomicU64,
     pub(super) unknown: AtomicU64,
+    pub(super) questions_answered: AtomicU64,
+    pub(super) questions_unanswered: AtomicU64,
     waiting: AtomicU64,
     connections_made: AtomicU64,
     pub(super) connections_reused: AtomicU64,
@@ -105,6 +111,8 @@ impl Counts {
             breaker_refused: read(&self.breaker_refused),
             full_refused: read(&self.full_refused),
             unknown: read(&self.unknown),
+            questions_answered: read(&self.questions_answered),
+            questions_unanswered: read(&self.questions_unanswered),
             waiting: read(&self.waiting),
             connections_made: read(&self.connections_made),
             connections_reused: read(&self.connections_reused),

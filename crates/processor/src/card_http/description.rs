@@ -16,6 +16,7 @@ use crate::act::Act;
 use crate::notification::NotificationScheme;
 
 /// How a PSP is spoken to over HTTPS: a file of TOML, read and checked whole.
+#[derive(PartialEq, Eq)]
 pub struct Description {
     pub(super) name: String,
     pub(super) title: String,
@@ -38,6 +39,7 @@ pub struct Description {
 }
 
 /// Whom the PSP is trusted by.
+#[derive(PartialEq, Eq)]
 pub(super) enum Roots {
     /// The public authorities.
     Web,
@@ -46,6 +48,7 @@ pub(super) enum Roots {
 }
 
 /// A request and what its answers mean.
+#[derive(PartialEq, Eq)]
 pub(super) struct Exchange {
     pub(super) method: &'static str,
     pub(super) target: Template,
@@ -58,6 +61,7 @@ pub(super) struct Exchange {
 }
 
 /// What is sent where the card is a network token.
+#[derive(PartialEq, Eq)]
 pub(super) struct TokenBody {
     /// Of these schemes.
     pub(super) brands: Vec<Brand>,
@@ -66,6 +70,7 @@ pub(super) struct TokenBody {
 }
 
 /// How the PSP is asked what became of some kinds of acts.
+#[derive(PartialEq, Eq)]
 pub(super) struct Ask {
     pub(super) of: Vec<TransactionAction>,
     pub(super) exchange: Exchange,
@@ -73,6 +78,7 @@ pub(super) struct Ask {
 }
 
 /// How the PSP tells by itself what became of acts.
+#[derive(PartialEq, Eq)]
 pub(super) struct NotificationSetup {
     pub(super) scheme: NotificationScheme,
     /// The setting of kind secret that it signs with. Without a value no notification is taken in.

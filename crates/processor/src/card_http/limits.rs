@@ -79,7 +79,18 @@ pub struct TypeLimits {
     /// Of each that is not named.
     pub limits: HttpLimits,
     /// Of these.
-    pub processors: Vec<(ProcessorId, HttpLimits)>,
+    pub processors: Vec<ProcessorLimits>,
+}
+
+/// The limits of one processor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcessorLimits {
+    /// Of which.
+    pub id: ProcessorId,
+    /// Where the file names it, counted from 1.
+    pub line: usize,
+    /// What it has, what the file leaves as it is for its type included.
+    pub limits: HttpLimits,
 }
 
 /// A limit out of its range.

@@ -279,3 +279,57 @@ impl Filter {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: &str = include_str!("../../../../docs/processors.md");
+
+    const FILTERS: [(&str, Filter); 6] = [
+        ("`pad2`", Filter::Pad2),
+        ("`full`", Filter::Full),
+        ("`decimal`", Filter::Decimal),
+        ("`lower`", Filter::Lower),
+        ("`text`", Filter::Text),
+        ("`cutN`", Filter::Cut(1)),
+    ];
+
+    /// The cells of a placeholder's row on the page, but for what is said in words.
+    fn row(name: &str, field: &Field) -> String {
+        let acts: Vec<_> =
+            ActName::SENT.iter().chain(&[ActName::Ask]).filter(|act| field.is_of(**act)).collect();
+        let acts = match acts.len() {
+            7 => "all".to_owned(),
+            _ => acts.iter().map(|act| act.as_str()).collect::<Vec<_>>().join(", "),
+        };
+        let can_be_expected = field.may_stand(Place::Expected) && field.is_of(ActName::Ask);
+        let places = [
+            ("body", field.may_stand(Place::Body)),
+            ("header", field.may_stand(Place::Header)),
+            ("path", field.may_stand(Place::Target)),
+            ("answer", can_be_expected),
+        ];
+        let places: Vec<_> = places.iter().filter(|(_, may)| *may).map(|(place, _)| *place).collect();
+        let filters: Vec<_> =
+            FILTERS.iter().filter(|(_, filter)| field.takes(*filter)).map(|(name, _)| *name).collect();
+        let filters = if filters.is_empty() { "–".to_owned() } else { filters.join(", ") };
+        format!("| `{{{{{name}}}}}` | {acts} | {} | {filters} |", places.join(", "))
+    }
+
+    #[test]
+    fn the_table_of_placeholders_says_what_each_may() {
+        let groups = [
+            ("settings.NAME", Field::Setting(String::new())),
+            ("secrets.NAME", Field::Secret(String::new())),
+            ("tables.NAME", Field::Table(String::new())),
+        ];
+        let rows: Vec<_> = FIELDS.iter().chain(&groups).map(|(name, field)| row(name, field)).collect();
+        let missing: Vec<_> =
+            rows.iter().filter(|row| !PAGE.lines().any(|line| line.starts_with(row.as_str()))).collect();
+        assert!(missing.is_empty(), "the page has other rows than these: {missing:#?}");
+        let (_, part) = PAGE.split_once("| placeholder | acts | where | written | |\n").unwrap();
+        let documented = part.lines().skip(1).take_while(|line| line.starts_with('|')).count();
+        assert_eq!(documented, rows.len());
+    }
+}

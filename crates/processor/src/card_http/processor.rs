@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout};
 
 use super::act::ActName;
 use super::answer::{Answer, Pick};
-use super::breaker::{Breaker, Passed};
+use super::breaker::{Breaker, Changed, Passed};
 use super::connection::Dialer;
 use super::counters::{Counts, HttpCounters, add_one};
 use super::description::{Description, Exchange, HttpMode};
@@ -50,6 +50,8 @@ pub enum HttpFault {
 
 const LEFT_ALONE: &str = "the processor is left alone for a while: it failed several times in a row";
 
+const TOO_LATE: &str = "the processor did not answer in time";
+
 /// What became of a request.
 enum Exchanged {
     NotReached(&'static str),
@@ -69,17 +71,17 @@ impl HttpProcessor {
         limits: HttpLimits,
         mode: HttpMode,
     ) -> Result<Self, HttpFault> {
-        Self::counted(description, settings, secrets, limits, mode, Arc::default())
+        Self::counted(description, settings, secrets, limits, mode, (Arc::default(), Box::new(|_| {})))
     }
 
-    /// The same, and what it does is counted there.
+    /// The same, and what it does is counted there; that it is left alone, and that it is not any more, is told.
     pub(crate) fn counted(
         description: Arc<Description>,
         settings: &[(String, String)],
         secrets: Secrets,
         limits: HttpLimits,
         mode: HttpMode,
-        counts: Arc<Counts>,
+        (counts, changed): (Arc<Counts>, Changed),
     ) -> Result<Self, HttpFault> {
         let limits = limits.checked().map_err(HttpFault::Limits)?;
         let mut faults = description.judge(settings, secrets.names());
@@ -100,6 +102,7 @@ impl HttpProcessor {
                 limits.breaker_failures,
                 limits.breaker_pause(),
                 Arc::clone(&counts),
+                changed,
             )),
             counts,
             description,
@@ -176,7 +179,11 @@ impl HttpProcessor {
                 (sent, counter)
             }
         };
-        add_one(counter);
+        add_one(match (is_question, &sent) {
+            (false, _) => counter,
+            (true, Sent::Answered(_)) => &self.counts.questions_answered,
+            (true, Sent::Unknown { .. } | Sent::NotReached { .. }) => &self.counts.questions_unanswered,
+        });
         sent
     }
 
@@ -255,12 +262,12 @@ impl HttpProcessor {
                 Exchanged::Answered(Answer { status: response.status, json })
             }
             Ok(Err(reason)) => {
-                passed.failed();
+                passed.failed(reason);
                 Exchanged::Unknown(reason)
             }
             Err(_) => {
-                passed.failed();
-                Exchanged::Unknown("the processor did not answer in time")
+                passed.failed(TOO_LATE);
+                Exchanged::Unknown(TOO_LATE)
             }
         }
     }
@@ -388,7 +395,7 @@ fn not_connected(fault: NoConnection, passed: Passed) -> Exchanged {
             Exchanged::Full("all connections to the processor are in use, and too many wait for one")
         }
         NoConnection::NotConnected(reason) => {
-            passed.failed();
+            passed.failed(reason);
             Exchanged::NotReached(reason)
         }
     }

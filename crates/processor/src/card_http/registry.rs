@@ -24,9 +24,13 @@ const SHIPPED: &[(&str, &str)] = &[
 const LIMITS_FILE: &str = "limits.toml";
 
 /// The descriptions that a vault may choose among, and the limits of processors that go by them.
+#[derive(PartialEq, Eq)]
 pub struct Registry {
     descriptions: Vec<Arc<Description>>,
+    /// Of the operator's descriptions the type and the file.
+    files: Vec<(String, PathBuf)>,
     limits: Vec<TypeLimits>,
+    limits_file: Option<PathBuf>,
 }
 
 /// What is wrong in a file.
@@ -45,7 +49,7 @@ impl Registry {
         let read = |(_, text): &(&str, &str)| Description::parse(text).ok().map(Arc::new);
         let descriptions: Vec<_> = SHIPPED.iter().filter_map(read).collect();
         assert_eq!(descriptions.len(), SHIPPED.len(), "a description that is shipped is sound");
-        Self { descriptions, limits: Vec::new() }
+        Self { descriptions, files: Vec::new(), limits: Vec::new(), limits_file: None }
     }
 
     /// These, and each `*.toml` of a directory of the operator, within the limits of its `limits.toml`. One with the name of another is refused, but
@@ -57,6 +61,7 @@ impl Registry {
         for file in limits {
             let named = |faults| vec![FileFault { file: file.display().to_string(), faults }];
             registry.limits = registry.limits_read(&file).map_err(named)?;
+            registry.limits_file = Some(file);
         }
         Ok(registry)
     }
@@ -69,8 +74,10 @@ impl Registry {
         for file in files {
             match Description::read(&file) {
                 Ok(description) => {
-                    if let Err(words) = registry.add(description, shipped) {
-                        faults.push(file_fault(&file, words));
+                    let type_name = description.type_name();
+                    match registry.add(description, shipped) {
+                        Ok(()) => registry.files.push((type_name, file)),
+                        Err(words) => faults.push(file_fault(&file, words)),
                     }
                 }
                 Err(found) => faults.push(FileFault { file: file.display().to_string(), faults: found }),
@@ -120,11 +127,58 @@ impl Registry {
         let described = || self.of_type(type_name).map_or_else(HttpLimits::default, |one| one.limits());
         let set = self.limits.iter().find(|one| one.type_name == type_name);
         set.map_or_else(described, |of_type| {
-            let own = of_type.processors.iter().find(|(other, _)| *other == id);
-            own.map_or(of_type.limits, |(_, limits)| *limits)
+            let own = of_type.processors.iter().find(|other| other.id == id);
+            own.map_or(of_type.limits, |own| own.limits)
         })
     }
 
+    /// The operator's descriptions, each by its type, with the file that it is in.
+    pub fn files(&self) -> &[(String, PathBuf)] {
+        &self.files
+    }
+
+    /// The operator's limits, and the file that they are in.
+    pub fn limits_set(&self) -> Option<(&Path, &[TypeLimits])> {
+        Some((self.limits_file.as_deref()?, &self.limits))
+    }
+
+    /// Limits of processors that are not there, or of another type: they bind nobody. `type_of` knows the processors of the vault.
+    pub fn limits_of_nobody(&self, type_of: impl Fn(ProcessorId) -> Option<String>) -> Option<FileFault> {
+        let fault = |limits: &TypeLimits, id: ProcessorId, line| {
+            let words = match type_of(id) {
+                None => format!("there is no processor {id}: these limits are nobody's"),
+                Some(other) if other != limits.type_name => {
+                    format!("processor {id} is a {other}: these limits are nobody's")
+                }
+                Some(_) => return None,
+            };
+            Some(Fault { line, words })
+        };
+        let of_type = |limits: &TypeLimits| {
+            let faults = limits.processors.iter().filter_map(|one| fault(limits, one.id, one.line));
+            faults.collect::<Vec<_>>()
+        };
+        let mut faults: Vec<_> = self.limits.iter().flat_map(of_type).collect();
+        faults.sort_by_key(|fault| fault.line);
+        let file = self.limits_file.as_ref().filter(|_| !faults.is_empty())?;
+        Some(FileFault { file: file.display().to_string(), faults })
+    }
+
+    /// The types of processors that other descriptions or limits than these change.
+    pub fn changed(&self, other: &Self) -> Vec<String> {
+        let types = self.descriptions.iter().chain(&other.descriptions).map(|one| one.type_name());
+        let is_other = |type_name: &String| {
+            let set =
+                |registry: &Self| registry.limits.iter().find(|one| one.type_name == *type_name).cloned();
+            self.of_type(type_name) != other.of_type(type_name) || set(self) != set(other)
+        };
+        let mut changed: Vec<_> = types.filter(is_other).collect();
+        changed.sort();
+        changed.dedup();
+        changed
+    }
+
+    /// Takes a description in, or says why not.
     fn add(&mut self, description: Description, shipped: usize) -> Result<(), String> {
         let name = description.name();
         match self.descriptions.iter().position(|other| other.name() == name) {
@@ -146,7 +200,12 @@ impl Registry {
             Some(at) if at < shipped && is_shipped(self.descriptions.get(at)) => {
                 Err(format!("{name} is shipped: give it another name, or say replaces_shipped = true"))
             }
-            Some(_) => Err(format!("another file has the name {name}")),
+            Some(_) => {
+                let type_name = description.type_name();
+                let first = self.files.iter().find(|(known, _)| *known == type_name);
+                let first = first.map_or_else(String::new, |(_, file)| format!(" ({})", file.display()));
+                Err(format!("another file{first} has the name {name}"))
+            }
         }
     }
 

@@ -1,9 +1,10 @@
 //! What a description maps, for whoever writes one.
 
 use super::act::ActName;
-use super::answer::{Answers, Meaning, Rule, Status};
+use super::answer::{Answers, Meaning, Pick, Rule, Status};
 use super::body::Node;
-use super::description::{Ask, Description, Exchange};
+use super::description::{Ask, Description, Exchange, Roots};
+use super::path::Path;
 use super::placeholder::{Field, Filter, Placeholder};
 use super::table::Key;
 use super::template::{Piece, Template};
@@ -13,6 +14,12 @@ use super::template::{Piece, Template};
 pub struct Summary {
     /// The origin for each kind of vault, `test` and `live`.
     pub calls: Vec<(&'static str, String)>,
+    /// How many certificates vouch for the PSP; `None` where the public authorities do.
+    pub roots: Option<usize>,
+    /// The header that has the key of idempotency.
+    pub idempotency_header: Option<String>,
+    /// How the PSP tells by itself.
+    pub notification: Option<NotificationSummary>,
     /// What is sent, in the order of its life.
     pub acts: Vec<ActSummary>,
     /// How it is asked what became of an act.
@@ -43,8 +50,21 @@ pub struct AskSummary {
     pub of: Vec<&'static str>,
     /// Method, path and query.
     pub request: String,
-    /// What each kind of answer means.
+    /// Which item of a list is looked at.
+    pub pick: Option<String>,
+    /// What each kind of answer means. One that refuses the question settles nothing.
     pub answers: Vec<(String, &'static str)>,
+}
+
+/// How a PSP tells by itself what became of acts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotificationSummary {
+    /// How it signs and spells.
+    pub scheme: &'static str,
+    /// The setting that it signs with.
+    pub secret: String,
+    /// The setting that has our account there.
+    pub account: Option<String>,
 }
 
 impl Description {
@@ -54,7 +74,22 @@ impl Description {
         let calls =
             calls.iter().filter_map(|(mode, origin)| Some((*mode, written(origin.as_ref()?)))).collect();
         let acts = self.acts.iter().map(|(name, exchange)| self.act_summary(*name, exchange)).collect();
-        Summary { calls, acts, asks: self.asks.iter().map(ask_summary).collect() }
+        let notification = self.notification.as_ref().map(|setup| NotificationSummary {
+            scheme: setup.scheme.name(),
+            secret: setup.secret.clone(),
+            account: setup.account.clone(),
+        });
+        Summary {
+            calls,
+            roots: match &self.roots {
+                Roots::Web => None,
+                Roots::These(certificates) => Some(certificates.len()),
+            },
+            idempotency_header: self.idempotency_header.clone(),
+            notification,
+            acts,
+            asks: self.asks.iter().map(ask_summary).collect(),
+        }
     }
 
     /// What can be done with it, as documentation names that.
@@ -121,8 +156,14 @@ fn ask_summary(ask: &Ask) -> AskSummary {
     AskSummary {
         of: ask.of.iter().map(|action| action.as_str()).collect(),
         request: request(&ask.exchange),
-        answers: meanings(&ask.exchange.answers),
+        pick: ask.pick.as_ref().map(picked),
+        answers: told(&ask.exchange.answers),
     }
+}
+
+fn picked(pick: &Pick) -> String {
+    let conditions: Vec<_> = pick.matches.iter().map(|wanted| equals(wanted)).collect();
+    format!("{} where {}", pick.list, conditions.join("; "))
 }
 
 fn request(exchange: &Exchange) -> String {
@@ -133,20 +174,39 @@ fn meanings(answers: &Answers) -> Vec<(String, &'static str)> {
     answers.rules.iter().map(|rule| (condition(rule), word(rule.meaning))).collect()
 }
 
+/// What answers to a question mean: as [`Answers::read_told`] reads them.
+fn told(answers: &Answers) -> Vec<(String, &'static str)> {
+    let settles = |rule: &&Rule| rule.statuses.iter().any(|status| status.is_of_success());
+    let of_rule = |rule: &Rule| {
+        let statuses = rule.statuses.iter().filter(|status| status.is_of_success()).copied();
+        (condition_with(rule, &statuses.collect::<Vec<_>>()), word(rule.meaning))
+    };
+    let refused = ("any status but 2xx".to_owned(), word(Meaning::Unknown));
+    answers.rules.iter().filter(settles).map(of_rule).chain([refused]).collect()
+}
+
 fn condition(rule: &Rule) -> String {
+    condition_with(rule, &rule.statuses)
+}
+
+fn condition_with(rule: &Rule, statuses: &[Status]) -> String {
     let status = |status: &Status| match status {
         Status::One(one) => one.to_string(),
         Status::Class(digit) => format!("{digit}xx"),
     };
-    let mut text = rule.statuses.iter().map(status).collect::<Vec<_>>().join(", ");
-    for (path, values) in &rule.when {
-        let values: Vec<_> = values.iter().map(written).collect();
-        text.push_str(&format!("; {path} is {}", values.join(" or ")));
+    let mut text = statuses.iter().map(status).collect::<Vec<_>>().join(", ");
+    for wanted in &rule.when {
+        text.push_str(&format!("; {}", equals(wanted)));
     }
     for path in &rule.has {
         text.push_str(&format!("; has {path}"));
     }
     text
+}
+
+fn equals((path, values): &(Path, Vec<Template>)) -> String {
+    let values: Vec<_> = values.iter().map(written).collect();
+    format!("{path} is {}", values.join(" or "))
 }
 
 fn word(meaning: Meaning) -> &'static str {

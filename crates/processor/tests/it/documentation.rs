@@ -52,6 +52,86 @@ fn the_table_of_shipped_descriptions_says_what_they_are() {
     assert_eq!(rows, registry.descriptions().count(), "and of no others");
 }
 
+/// What a description can be told that it has a key which is not known in, with the heading of its table on the page.
+const PARTS: &[(&str, &str)] = &[
+    ("description", "zzz = 1"),
+    ("`[origins]`", "[origins]\nzzz = 1"),
+    ("`[settings.NAME]`", "[settings.a]\nzzz = 1"),
+    ("`[tables.NAME]`", "[tables.a]\nzzz = 1"),
+    ("`[acts]`", "[acts]\nzzz = 1"),
+    ("`[acts.NAME]`", "[acts.authorise]\nzzz = 1"),
+    (
+        "`[acts.NAME.network_token]`",
+        "[answers.a]\nrules = [{ status = 200, has = \"b\", verdict = \"approved\" }]\n[acts.verify]\nrequest = \"POST /\"\nanswer = \"a\"\n\
+         network_token = { zzz = 1 }",
+    ),
+    ("`[answers.NAME]`", "[answers.a]\nzzz = 1"),
+    ("a rule", "[answers.a]\nrules = [{ zzz = 1 }]"),
+    ("`cvv_result`, `avs_result`", "[answers.a.cvv_result]\nzzz = 1"),
+    ("`cvv_result`, `avs_result`", "[answers.a.avs_result]\nzzz = 1"),
+    ("`[[asks]]`", "[[asks]]\nzzz = 1"),
+    ("`pick`", "[[asks]]\npick = { zzz = 1 }"),
+    ("`[notification]`", "[notification]\nzzz = 1"),
+];
+
+/// Key and default of each row of the table with this heading.
+fn keys_documented(heading: &str) -> Vec<(String, String)> {
+    let begins = format!("| {heading} | type | default | |\n");
+    let (_, part) = PAGE.split_once(&begins).unwrap_or_else(|| panic!("{heading} has no table"));
+    let rows = part.lines().skip(1).take_while(|line| line.starts_with('|'));
+    let cells =
+        rows.map(|row| row.split(" | ").map(|cell| cell.trim_matches(['|', ' '])).collect::<Vec<_>>());
+    cells.map(|cells| (cells[0].trim_matches('`').to_owned(), cells[2].to_owned())).collect()
+}
+
+/// The page has every key that the reader knows, no other, and says which must be there: the reader itself names them where one is not known.
+#[test]
+fn the_tables_of_keys_say_what_a_description_has() {
+    for (heading, text) in PARTS {
+        let faults = Description::parse(text).map(|_| ()).unwrap_err();
+        let words: Vec<_> = faults.iter().map(|fault| fault.words.as_str()).collect();
+        let known =
+            words.iter().find_map(|words| words.strip_prefix("\"zzz\" is not known here; there are "));
+        let mut known: Vec<_> = known.unwrap_or_else(|| panic!("{heading}: {words:?}")).split(", ").collect();
+        let rows = keys_documented(heading);
+        let mut documented: Vec<_> = rows.iter().map(|(key, _)| key.as_str()).collect();
+        known.sort_unstable();
+        documented.sort_unstable();
+        assert_eq!(documented, known, "{heading}");
+        for (key, default) in &rows {
+            let is_required = words.contains(&format!("{key} is missing").as_str());
+            assert_eq!(default == "required", is_required, "{key} of {heading}: {words:?}");
+        }
+    }
+}
+
+/// Nor is a word left out that is chosen among others.
+#[test]
+fn every_word_that_is_chosen_among_is_on_the_page() {
+    let answer = |rest: &str| format!("[answers.a]\n{rest}");
+    for text in [
+        "[settings.a]\nkind = \"zzz\"".to_owned(),
+        "[settings.a]\npattern = \"zzz\"".to_owned(),
+        "[tables.a]\nby = \"zzz\"".to_owned(),
+        "[tables.a]\nby = \"recurring_type\"\nrows = [[\"zzz\", 1]]".to_owned(),
+        "[tables.a]\nby = \"shopper_interaction\"\nrows = [[\"zzz\", 1]]".to_owned(),
+        "[tables.a]\nby = \"cvv\"\nrows = [[\"zzz\", 1]]".to_owned(),
+        "[acts.capture]\nformat = \"zzz\"".to_owned(),
+        answer("rules = [{ status = 200, verdict = \"zzz\" }]"),
+        answer("[answers.a.cvv_result]\npaths = \"b\"\nrows = [[\"c\", \"zzz\"]]"),
+        "[[asks]]\nof = [\"zzz\"]".to_owned(),
+        "[notification]\nscheme = \"zzz\"".to_owned(),
+    ] {
+        let faults = Description::parse(&text).map(|_| ()).unwrap_err();
+        let among = faults.iter().find_map(|fault| fault.words.strip_prefix("\"zzz\" must be one of "));
+        for word in
+            among.unwrap_or_else(|| panic!("{text}: {faults:?}")).split(", ").filter(|word| *word != "*")
+        {
+            assert!(PAGE.contains(&format!("`{word}`")), "{word} of {text}");
+        }
+    }
+}
+
 #[test]
 fn the_table_of_limits_says_what_they_are() {
     let (_, part) = PAGE.split_once("| limit | default | range | |\n").unwrap();

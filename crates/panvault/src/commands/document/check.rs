@@ -1,13 +1,12 @@
-//! A description of a PSP, or a file of limits, read as a server would read it: its faults, or what it comes to.
+//! A description of a PSP, a file of limits, or a directory of both, read as a server would read it: its faults, or what it comes to.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::bail;
-use panvault_model::ProcessorId;
 use panvault_processor::card_http::{
-    ActSummary, AskSummary, Description, Fault, HttpLimits, Registry, Setting, SettingKind, Summary,
-    TypeLimits,
+    ActSummary, AskSummary, Description, Fault, FileFault, HttpLimits, NotificationSummary, ProcessorLimits,
+    Registry, Setting, SettingKind, Summary, TypeLimits,
 };
 use serde_json::{Value, json};
 
@@ -16,9 +15,12 @@ use crate::output;
 /// Characters that labels have room in.
 const LABEL_CHARS: usize = 16;
 
-/// Says what is wrong in the file, or what it maps.
+/// Says what is wrong in the file or directory, or what it maps.
 pub(super) fn processor_check(file: &Path, as_json: bool) -> anyhow::Result<()> {
     let name = file.display().to_string();
+    if file.is_dir() {
+        return directory_check(file, &name, as_json);
+    }
     if let Some(limits) = Registry::check_limits(file) {
         let shown = |limits: Vec<TypeLimits>| {
             if as_json { limits_json(&name, &limits).to_string() } else { limits_table(&limits) }
@@ -29,6 +31,93 @@ pub(super) fn processor_check(file: &Path, as_json: bool) -> anyhow::Result<()> 
         if as_json { mapped(&name, &description).to_string() } else { table(&description) }
     };
     said(&name, "the description", Registry::check(file).map(shown), as_json)
+}
+
+/// All of a directory, as a server takes it or does not.
+fn directory_check(directory: &Path, name: &str, as_json: bool) -> anyhow::Result<()> {
+    match Registry::load(directory) {
+        Ok(registry) if as_json => Ok(output::line(directory_json(name, &registry).to_string())?),
+        Ok(registry) => Ok(output::line(directory_table(&registry))?),
+        Err(faults) => {
+            let many: usize = faults.iter().map(|fault| fault.faults.len()).sum();
+            output::line(if as_json {
+                json!({ "directory": name, "faults": faults.iter().flat_map(of_file).collect::<Vec<_>>() })
+                    .to_string()
+            } else {
+                let lines = faults.iter().map(|fault| lines(&fault.file, &fault.faults));
+                lines.collect::<Vec<_>>().join("\n")
+            })?;
+            match many {
+                1 => bail!("the directory has a fault: a server that it is set for does not start"),
+                many => bail!("the directory has {many} faults: a server that it is set for does not start"),
+            }
+        }
+    }
+}
+
+fn of_file(fault: &FileFault) -> Vec<Value> {
+    let of_line = |one: &Fault| json!({ "file": fault.file, "line": one.line, "what": one.words });
+    fault.faults.iter().map(of_line).collect()
+}
+
+fn directory_json(name: &str, registry: &Registry) -> Value {
+    let files = registry.files().iter().filter_map(|(type_name, file)| {
+        let description = registry.of_type(type_name)?;
+        Some(mapped(&file.display().to_string(), description))
+    });
+    let limits = registry.limits_set().map(|(file, limits)| limits_json(&file.display().to_string(), limits));
+    json!({ "directory": name, "faults": [], "descriptions": files.collect::<Vec<_>>(), "limits": limits })
+}
+
+/// A line for each file, and where the PSP of each is called.
+fn directory_table(registry: &Registry) -> String {
+    let mut rows = Vec::new();
+    for (type_name, file) in registry.files() {
+        let Some(description) = registry.of_type(type_name) else { continue };
+        let Summary { calls, roots, .. } = description.summary();
+        rows.push(("file", file.display().to_string()));
+        rows.push(("type", format!("{type_name}, {}", description.title())));
+        rows.extend(calls_rows(calls));
+        rows.push(("roots", roots_words(roots)));
+        rows.push(("", String::new()));
+    }
+    if let Some((file, limits)) = registry.limits_set() {
+        rows.push(("file", file.display().to_string()));
+        rows.extend(limits.iter().map(|one| ("limits of", limited(one))));
+        rows.push(("", String::new()));
+    }
+    rows.pop();
+    if rows.is_empty() {
+        return "no files: a server has the descriptions that come with the program".to_owned();
+    }
+    labelled(&rows)
+}
+
+/// Whose limits are set.
+fn limited(limits: &TypeLimits) -> String {
+    let ids: Vec<_> = limits.processors.iter().map(|one| one.id.to_string()).collect();
+    if ids.is_empty() {
+        limits.type_name.clone()
+    } else {
+        format!("{}, and of its processors {}", limits.type_name, ids.join(", "))
+    }
+}
+
+/// Where it calls, and for which kind of vault nowhere.
+fn calls_rows(calls: Vec<(&'static str, String)>) -> Vec<(&'static str, String)> {
+    let missing = ["test", "live"].into_iter().filter(|mode| !calls.iter().any(|(known, _)| known == mode));
+    let nowhere =
+        missing.map(|mode| ("calls", format!("{mode}: nobody; a {mode} vault has no such processor")));
+    let nowhere: Vec<_> = nowhere.collect();
+    calls.into_iter().map(|(mode, origin)| ("calls", format!("{mode}: {origin}"))).chain(nowhere).collect()
+}
+
+fn roots_words(roots: Option<usize>) -> String {
+    match roots {
+        None => "web: the public authorities".to_owned(),
+        Some(1) => "a certificate, and no others".to_owned(),
+        Some(many) => format!("{many} certificates, and no others"),
+    }
 }
 
 fn said(name: &str, what: &str, said: Result<String, Vec<Fault>>, as_json: bool) -> anyhow::Result<()> {
@@ -46,7 +135,7 @@ fn said(name: &str, what: &str, said: Result<String, Vec<Fault>>, as_json: bool)
 
 fn limits_json(file: &str, limits: &[TypeLimits]) -> Value {
     let of_type = |one: &TypeLimits| {
-        let processors = one.processors.iter().map(|(id, limits)| (id.to_string(), limits_object(*limits)));
+        let processors = one.processors.iter().map(|one| (one.id.to_string(), limits_object(one.limits)));
         json!({
             "type": one.type_name, "limits": limits_object(one.limits),
             "processors": processors.collect::<serde_json::Map<_, _>>(),
@@ -67,8 +156,7 @@ fn limits_table(limits: &[TypeLimits]) -> String {
     let block = |whose: String, limits: HttpLimits| format!("{whose}\n{}", limit_rows(limits).join("\n"));
     let blocks = limits.iter().flat_map(|one| {
         let of_type = block(one.type_name.clone(), one.limits);
-        let named =
-            |(id, limits): &(ProcessorId, HttpLimits)| block(format!("{} {id}", one.type_name), *limits);
+        let named = |own: &ProcessorLimits| block(format!("{} {}", one.type_name, own.id), own.limits);
         [of_type].into_iter().chain(one.processors.iter().map(named)).collect::<Vec<_>>()
     });
     blocks.collect::<Vec<_>>().join("\n\n")
@@ -98,7 +186,10 @@ const fn kind(setting: &Setting) -> &'static str {
 }
 
 fn mapped(file: &str, description: &Description) -> Value {
-    let Summary { calls, acts, asks } = description.summary();
+    let Summary { calls, roots, idempotency_header, notification, acts, asks } = description.summary();
+    let notification = notification.map(|NotificationSummary { scheme, secret, account }| {
+        json!({ "scheme": scheme, "secret": secret, "account": account })
+    });
     let setting = |one: &Setting| json!({ "name": one.name, "is_secret": one.kind == SettingKind::Secret, "required": one.required, "words": one.words });
     let answers = |answers: &[(String, &'static str)]| {
         answers.iter().map(|(when, verdict)| json!({ "when": when, "verdict": verdict })).collect::<Vec<_>>()
@@ -109,12 +200,13 @@ fn mapped(file: &str, description: &Description) -> Value {
             "answers": answers(&act.answers), "reads": act.reads,
         })
     };
-    let ask =
-        |ask: &AskSummary| json!({ "of": ask.of, "request": ask.request, "answers": answers(&ask.answers) });
+    let ask = |ask: &AskSummary| json!({ "of": ask.of, "request": ask.request, "pick": ask.pick, "answers": answers(&ask.answers) });
     json!({
         "file": file, "type": description.type_name(), "title": description.title(), "faults": [],
         "can": description.abilities(),
         "calls": calls.into_iter().map(|(mode, origin)| (mode.to_owned(), json!(origin))).collect::<serde_json::Map<_, _>>(),
+        "roots": roots.map_or_else(|| json!("web"), |many| json!({ "certificates": many })),
+        "idempotency_header": idempotency_header, "notification": notification,
         "limits": limits_object(description.limits()),
         "settings": description.settings().iter().map(setting).collect::<Vec<_>>(),
         "acts": acts.iter().map(act).collect::<Vec<_>>(),
@@ -123,13 +215,30 @@ fn mapped(file: &str, description: &Description) -> Value {
 }
 
 fn table(description: &Description) -> String {
-    let Summary { calls, acts, asks } = description.summary();
+    let Summary { calls, roots, idempotency_header, notification, acts, asks } = description.summary();
     let mut rows = vec![
         ("type", description.type_name()),
         ("title", description.title().to_owned()),
         ("can", description.abilities().join(", ")),
     ];
-    rows.extend(calls.into_iter().map(|(mode, origin)| ("calls", format!("{mode}: {origin}"))));
+    rows.extend(calls_rows(calls));
+    rows.push(("roots", roots_words(roots)));
+    rows.push((
+        "idempotency",
+        idempotency_header.unwrap_or_else(|| "none: no header has the name of an act".to_owned()),
+    ));
+    rows.push((
+        "notification",
+        match notification {
+            None => "none: it is told nothing".to_owned(),
+            Some(NotificationSummary { scheme, secret, account: None }) => {
+                format!("{scheme}, signed with {secret}")
+            }
+            Some(NotificationSummary { scheme, secret, account: Some(account) }) => {
+                format!("{scheme}, signed with {secret}, of the account in {account}")
+            }
+        },
+    ));
     for setting in description.settings() {
         let required = if setting.required { ", required" } else { "" };
         let words = setting.words.as_ref().map(|words| format!(": {words}")).unwrap_or_default();
@@ -146,13 +255,20 @@ fn table(description: &Description) -> String {
             rows.push(("network tokens", act.network_tokens.join(", ")));
         }
         rows.extend(act.answers.iter().map(|(when, verdict)| (*verdict, when.clone())));
-        rows.push(("reads", act.reads.join(", ")));
+        if !act.reads.is_empty() {
+            rows.push(("reads", act.reads.join(", ")));
+        }
     }
     for ask in asks {
         rows.push(("", String::new()));
         rows.push(("asks about", format!("{}, {}", ask.of.join(", "), ask.request)));
+        rows.extend(ask.pick.map(|pick| ("picks", pick)));
         rows.extend(ask.answers.iter().map(|(when, verdict)| (*verdict, when.clone())));
     }
+    labelled(&rows)
+}
+
+fn labelled(rows: &[(&str, String)]) -> String {
     let line = |(label, text): &(&str, String)| format!("{label:LABEL_CHARS$} {text}").trim_end().to_owned();
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }

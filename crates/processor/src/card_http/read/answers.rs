@@ -102,8 +102,7 @@ fn rule(value: Located<'_>, reader: &mut Reader<'_>) -> Option<Rule> {
     if needs_more && when.is_empty() && has.is_empty() {
         return reader.must_be(value, "said by more than a status: when or has is missing");
     }
-    let is_success = |status: &Status| matches!(status, Status::Class(2) | Status::One(200..=299));
-    if is_yes && !statuses.iter().all(is_success) {
+    if is_yes && !statuses.iter().all(|status| status.is_of_success()) {
         return reader.must_be(value, "of a status 200 to 299: this rule says yes");
     }
     Some(Rule { statuses, when, has, meaning })

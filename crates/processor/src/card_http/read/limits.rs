@@ -5,7 +5,7 @@ use toml::de::DeTable;
 
 use super::members::{Located, Members, Reader};
 use crate::card_http::description::Fault;
-use crate::card_http::limits::{HTTP_LIMITS, HttpLimitFault, HttpLimits, TypeLimits};
+use crate::card_http::limits::{HTTP_LIMITS, HttpLimitFault, HttpLimits, ProcessorLimits, TypeLimits};
 
 /// The limits of a description, over those by default.
 pub(super) fn limits(members: &mut Members<'_>, reader: &mut Reader<'_>) -> HttpLimits {
@@ -45,13 +45,17 @@ fn of_type(
     let of_processors = members.take("processors").and_then(|value| reader.table(value));
     let limits = set(&mut members, over, reader);
     members.end(reader);
-    let mut processors: Vec<(ProcessorId, HttpLimits)> = Vec::new();
+    let mut processors: Vec<ProcessorLimits> = Vec::new();
     for (text, at, value) in of_processors.map(Members::all).unwrap_or_default() {
         match ProcessorId::parse(text) {
-            Ok(id) if processors.iter().any(|(other, _)| *other == id) => {
+            Ok(id) if processors.iter().any(|other| other.id == id) => {
                 reader.fault(at, format!("{text} is there twice"));
             }
-            Ok(id) => processors.extend(table(value, limits, reader).map(|limits| (id, limits))),
+            Ok(id) => {
+                let line = reader.line(at);
+                let named = |limits| ProcessorLimits { id, line, limits };
+                processors.extend(table(value, limits, reader).map(named));
+            }
             Err(_) => reader.fault(at, format!("{text:?} is no id of a processor")),
         }
     }
@@ -113,7 +117,7 @@ mod tests {
         let expected = TypeLimits {
             type_name: "card_stripe".to_owned(),
             limits: of_type,
-            processors: vec![(id, of_one)],
+            processors: vec![ProcessorLimits { id, line: 3, limits: of_one }],
         };
         assert_eq!(found, [expected]);
         assert_eq!(read("# nothing\n"), Ok(Vec::new()));

@@ -45,11 +45,13 @@ impl<'t> Reader<'t> {
     /// In the order of their lines.
     pub(super) fn into_faults(mut self) -> Vec<Fault> {
         self.faults.sort();
-        let line = |at: usize| {
-            let before = self.text.as_bytes().get(..at.min(self.text.len())).unwrap_or_default();
-            before.iter().filter(|byte| **byte == b'\n').count() + 1
-        };
-        self.faults.iter().map(|(at, words)| Fault { line: line(*at), words: words.clone() }).collect()
+        self.faults.iter().map(|(at, words)| Fault { line: self.line(*at), words: words.clone() }).collect()
+    }
+
+    /// In which line a byte of the text stands, counted from 1.
+    pub(super) fn line(&self, at: usize) -> usize {
+        let before = self.text.as_bytes().get(..at.min(self.text.len())).unwrap_or_default();
+        before.iter().filter(|byte| **byte == b'\n').count() + 1
     }
 
     pub(super) fn text(&mut self, value: Located<'_>) -> Option<String> {
