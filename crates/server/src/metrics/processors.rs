@@ -31,13 +31,15 @@ struct Act {
 
 type Read = fn(&HttpCounters) -> u64;
 
-/// What became of acts.
-const OUTCOMES: [(&str, Read); 5] = [
+/// What became of acts, and of questions about them.
+const OUTCOMES: [(&str, Read); 7] = [
     ("answered", |counters| counters.answered),
     ("not_reached", |counters| counters.not_reached),
     ("breaker_open", |counters| counters.breaker_refused),
     ("full", |counters| counters.full_refused),
     ("unknown", |counters| counters.unknown),
+    ("question_answered", |counters| counters.questions_answered),
+    ("question_unanswered", |counters| counters.questions_unanswered),
 ];
 
 const COUNTERS: [(&str, &str, Read); 4] = [
