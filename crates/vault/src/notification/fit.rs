@@ -114,16 +114,29 @@ fn fit(act: &Act<'_>, notice: &Notice, misfit: impl FnOnce() -> Option<Misfit>) 
     if act.state.may_be_told() {
         return match misfit() {
             _ if differ(act.reference, told) => Fit::Elsewhere,
-            Some(Misfit::Amount) => Fit::Contradicts("it tells of another amount"),
-            Some(Misfit::Currency) => Fit::Contradicts("it tells of another currency"),
-            Some(Misfit::Account) => Fit::Contradicts("it tells of another account at the PSP"),
+            Some(misfit) => Fit::Contradicts(of_another(misfit)),
             None => Fit::Open,
         };
     }
     match (act.state == ActionState::Approved, notice.verdict == Verdict::Approved) {
-        (true, true) | (false, false) => Fit::Known,
+        (true, true) => match misfit() {
+            _ if differ(act.reference, told) => Fit::Elsewhere,
+            // What is closed needs no amount.
+            Some(Misfit::Amount) if notice.amount.is_none() => Fit::Known,
+            Some(misfit) => Fit::Contradicts(of_another(misfit)),
+            None => Fit::Known,
+        },
+        (false, false) => Fit::Known,
         (true, false) => Fit::Contradicts("what was done is said to have failed"),
         (false, true) => Fit::Contradicts("what had failed is said to be done"),
+    }
+}
+
+const fn of_another(misfit: Misfit) -> &'static str {
+    match misfit {
+        Misfit::Amount => "it tells of another amount",
+        Misfit::Currency => "it tells of another currency",
+        Misfit::Account => "it tells of another account at the PSP",
     }
 }
 

@@ -320,6 +320,34 @@ async fn refunds_of_one_transaction_are_told_apart() {
     assert_eq!(world.trail(one.id.0, Action::NotificationContradict).await.len(), 1);
 }
 
+/// The bug: a notification of another amount that came behind the answer passed for what was known. Its cause: only what was open was held against its amount. Its cure:
+/// so is what is done. People are told, once; it may be money.
+#[tokio::test]
+async fn what_is_done_and_told_of_another_amount_is_for_people() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let taken = world.awaited(&shop, TransactionAction::Capture).await;
+    let notice = told(&taken);
+    world.tell(taken.processor, &notice).await.unwrap();
+    let captured = world.read(&shop, taken.id).await;
+    let other = |event: &str| Notice { event: event.to_owned(), ..notice.clone() };
+    for (late, outcome) in [
+        (other("the same"), NoticeOutcome::Known),
+        (Notice { amount: None, ..other("no amount") }, NoticeOutcome::Known),
+        (Notice { amount: Some(701), ..other("more") }, NoticeOutcome::Contradicted),
+        (Notice { amount: Some(701), ..other("more") }, NoticeOutcome::Known),
+        (Notice { account: Some("theirs".to_owned()), ..other("theirs") }, NoticeOutcome::Contradicted),
+        (
+            Notice { amount: Some(701), act_reference: Some("act_2".to_owned()), ..other("of another act") },
+            NoticeOutcome::Ignored,
+        ),
+    ] {
+        assert_eq!(world.tell(taken.processor, &late).await.unwrap(), outcome, "{}", late.event);
+        assert_eq!(world.read(&shop, taken.id).await, captured);
+    }
+    assert_eq!(world.trail(taken.id.0, Action::NotificationContradict).await.len(), 2);
+}
+
 /// Closed is closed: people are told, once.
 #[tokio::test]
 async fn a_capture_that_fails_behind_its_success_changes_nothing() {
