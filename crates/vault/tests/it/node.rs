@@ -297,6 +297,48 @@ async fn a_node_that_comes_back_in_time_keeps_what_it_has() {
     assert_eq!(ended(running).await.status, TransactionStatus::SettlementRequested);
 }
 
+/// A row may come back between the look at nodes and the write, as that of a node whose database was away: it is expected to be absent still.
+#[tokio::test]
+async fn a_node_whose_row_comes_back_keeps_what_it_has() {
+    let one = World::shared().await;
+    let shop = one.shop(None).await;
+    let card = one.card(&shop).await;
+    let running = begin_to(one.processors.after(), &one, &shop, card).await;
+    let two = one.beside(2).await;
+    two.store.plot(|plot| plot.nodes = Some(Box::new(|rows| rows.retain(|row| row.id != node(1)))));
+    two.vault.sweep().await.unwrap();
+    two.store.leave();
+    assert_eq!(only(&two, &shop).await.status, TransactionStatus::Initiated);
+    one.processors.after().open();
+    assert_eq!(ended(running).await.status, TransactionStatus::SettlementRequested);
+}
+
+/// Nor is a row taken away that was renewed behind the look at it.
+#[tokio::test]
+async fn a_node_that_comes_back_in_time_keeps_its_row() {
+    let one = World::shared().await;
+    let two = one.beside(2).await;
+    let before = two.store.node_read_all().await.unwrap();
+    let before = before.iter().find(|row| row.id == node(1)).unwrap().as_ref().clone();
+    pass(&[&one, &two], GIVEN_UP_MILLIS);
+    one.vault.lease_renew().await.unwrap();
+    two.vault.lease_renew().await.unwrap();
+    let seen = before.clone();
+    two.store.plot(|plot| {
+        plot.nodes = Some(Box::new(move |rows| {
+            rows.iter_mut().filter(|row| row.id == seen.id).for_each(|row| *row = seen.clone());
+        }));
+    });
+    two.vault.sweep().await.unwrap();
+    two.store.leave();
+    assert_eq!(nodes(&two).await, [(node(1), before.version + 1), (node(2), 2)]);
+    // Where it is as it was seen, it goes.
+    pass(&[&two], GIVEN_UP_MILLIS);
+    two.vault.lease_renew().await.unwrap();
+    two.vault.sweep().await.unwrap();
+    assert_eq!(nodes(&two).await, [(node(2), 3)]);
+}
+
 /// A task that is gone, where its node lives: nobody else may take over what it left, so its node does, without a restart.
 #[tokio::test]
 async fn what_no_task_has_any_more_is_its_own_node_s_to_recover() {

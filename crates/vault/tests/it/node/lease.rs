@@ -12,6 +12,7 @@ use panvault_vault::{StoreFault, Vault, VaultError, VaultParts};
 
 use crate::assert_refused;
 use crate::node::{GIVEN_UP_MILLIS, LEASE_MILLIS, begin_to, ended, nodes, noted, only, pass};
+use crate::route::{AGAIN, NOT_REACHED, Routed, declined, routed};
 use crate::world::{AMEX, World, node};
 
 /// After so long nothing is sent any more.
@@ -39,6 +40,27 @@ async fn what_was_not_sent_for_want_of_a_lease_leaves_the_cvv() {
         one.vault.lease_renew().await.unwrap();
         assert_eq!(one.transact(&shop, card, 1_000).await.unwrap().cvv_present, goes_back, "{millis}");
         assert_eq!(one.processors.left().len(), 1);
+    }
+}
+
+/// The next try would not be sent, and would be for others to take over: none is written down.
+#[tokio::test]
+async fn without_a_lease_no_further_try_begins() {
+    for (answer, status) in
+        [(NOT_REACHED, TransactionStatus::Unavailable), (declined("91"), TransactionStatus::Declined)]
+    {
+        let one = World::shared().await;
+        let Routed { shop, processors } = routed(&one, &[AGAIN, &[]]).await;
+        let card = one.card(&shop).await;
+        one.processors.answer([answer, NOT_REACHED]);
+        one.clock.pass_millis(NO_SEND_MILLIS - 1_000);
+        let running = begin_to(one.processors.after(), &one, &shop, card).await;
+        one.clock.pass_millis(1_000);
+        one.processors.after().open();
+        let row = ended(running).await;
+        assert_eq!((row.status, row.try_number, row.processor), (status, 1, processors[0]));
+        assert_eq!(noted(&one, Action::TransactionTry).await, 0);
+        assert_eq!(one.processors.carried(), [true]);
     }
 }
 
