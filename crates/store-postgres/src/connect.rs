@@ -71,6 +71,12 @@ pub enum ConnectError {
     /// TLS cannot be set up.
     #[error("TLS cannot be set up")]
     Tls,
+    /// The database has no TLS, and `sslmode` wants it.
+    #[error(
+        "the database offers no TLS, which sslmode wants: turn it on there (ssl = on in postgresql.conf, with ssl_cert_file and ssl_key_file), or, where \
+         nobody can be on the way to it, such as on this machine, say sslmode=disable in store"
+    )]
+    NoTls,
     /// Nobody answers in time, or what answers is no database that takes writes.
     #[error(
         "the database is not reached: nobody answers there, its certificate is not as sslmode wants it, or it takes no writes"
@@ -430,6 +436,7 @@ fn refused(error: &PoolError) -> ConnectError {
     match error {
         PoolError::Backend(error) => match error.code() {
             Some(code) => ConnectError::Refused(code.code().to_owned()),
+            None if offers_no_tls(error) => ConnectError::NoTls,
             None => ConnectError::Unreachable,
         },
         PoolError::Timeout(_)
@@ -437,4 +444,10 @@ fn refused(error: &PoolError) -> ConnectError {
         | PoolError::NoRuntimeSpecified
         | PoolError::PostCreateHook(_) => ConnectError::Unreachable,
     }
+}
+
+/// The driver says it in words alone.
+fn offers_no_tls(error: &tokio_postgres::Error) -> bool {
+    let causes = core::iter::successors(core::error::Error::source(error), |error| error.source());
+    causes.map(ToString::to_string).any(|cause| cause == "server does not support TLS")
 }

@@ -191,5 +191,5 @@ fn why_there_is_no_connection_is_said_without_what_was_set() {
     let closed = "postgres://postgres@127.0.0.1:1/t?sslmode=disable";
     assert_eq!(tried(closed, "hunter2"), ConnectError::Unreachable);
     let verified = format!("postgres://postgres@127.0.0.1:{port}/t");
-    assert_eq!(tried(&verified, "hunter2"), ConnectError::Unreachable, "it offers no TLS");
+    assert_eq!(tried(&verified, "hunter2"), ConnectError::NoTls);
 }

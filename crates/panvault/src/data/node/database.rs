@@ -36,7 +36,11 @@ pub(in crate::data) async fn reach(shared: &Shared, list_time: Duration) -> anyh
         ConnectError::Unreachable if shared.store_password_file.is_none() => {
             "; store_password_file names no password, if it wants one"
         }
-        ConnectError::Refused(_) | ConnectError::Roots | ConnectError::Tls | ConnectError::Unreachable => "",
+        ConnectError::Refused(_)
+        | ConnectError::Roots
+        | ConnectError::Tls
+        | ConnectError::NoTls
+        | ConnectError::Unreachable => "",
     };
     Database::connect(settings).await.map_err(|error| {
         let more = said(&error);
