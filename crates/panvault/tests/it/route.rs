@@ -227,7 +227,7 @@ fn what_one_psp_has_not_seen_goes_to_the_next() {
     let change = ["processor", "change", &shop.route, "--data", path(&shop.data), "--route"];
     let route = format!("processor={} brands=Viza percentage=130", shop.processors[0]);
     let refused = run(&[&change[..], &[&route]].concat()).err;
-    assert!(refused.contains("--route 0 brands") && refused.contains("--route 0 percentage"), "{refused}");
+    assert!(refused.contains("--route 1 brands") && refused.contains("--route 1 percentage"), "{refused}");
     let nested = run_refused(&[&change[..], &[&format!("processor={}", shop.route)]].concat());
     assert!(nested.contains("must not be a card_route"), "{nested}");
     let route = format!("processor={} percentage=0", shop.processors[0]);

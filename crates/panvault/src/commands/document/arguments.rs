@@ -33,12 +33,21 @@ pub(super) fn argument(field: &str) -> String {
 fn in_list(field: &str) -> String {
     match field.split_once(['.', '[']) {
         Some(("configuration", setting)) => match setting.strip_prefix("routes") {
-            Some(member) => format!("--route{}", member.replace('.', " ")),
+            Some(member) => format!("--route{}", counted_from_1(member)),
             None => format!("--configuration {setting}"),
         },
         Some((whole, _)) => argument(whole),
         None => format!("--field {field}"),
     }
+}
+
+/// `.0.processor` as ` 1 processor`: arguments, and what has commas in them, are counted from 1.
+fn counted_from_1(member: &str) -> String {
+    let counted = |part: &str| match part.parse::<usize>() {
+        Ok(index) => index.saturating_add(1).to_string(),
+        Err(_) => part.to_owned(),
+    };
+    member.split('.').map(counted).collect::<Vec<_>>().join(" ")
 }
 
 /// A member that was given.
@@ -99,4 +108,22 @@ pub(super) fn pairs<'a>(argument: &str, given: &'a [String]) -> anyhow::Result<V
     let pairs: Vec<_> = given.iter().filter_map(|pair| pair.split_once('=')).collect();
     ensure!(pairs.len() == given.len(), "{argument} takes NAME=VALUE");
     Ok(pairs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_is_told_by_its_argument() {
+        for (field, expected) in [
+            ("configuration.routes.0.processor", "--route 1 processor"),
+            ("configuration.routes.15.brands.0", "--route 16 brands 1"),
+            ("configuration.routes", "--route"),
+            ("configuration.merchant_account", "--configuration merchant_account"),
+            ("roles[1]", "--role"),
+        ] {
+            assert_eq!(argument(field), expected);
+        }
+    }
 }
