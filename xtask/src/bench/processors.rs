@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -109,6 +110,7 @@ fn measure(stand: &mut Stand, arguments: &ProcessorsArguments) -> anyhow::Result
     let slow = psp(stand, &descriptions, "slow", SLOW_ANSWER_MILLIS)?;
     let secret = directory.join("secret");
     fs::write(&secret, SECRET)?;
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600))?;
     let setting = format!("processors={}", descriptions.display());
     let mut server = stand.binaries.serve_with(&dummy, &["--set", &setting])?;
     let secret = format!("secret_key={}", secret.display());

@@ -8,16 +8,19 @@ mod trial;
 mod work;
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{anyhow, ensure};
+use panvault_processor::OWN_TYPES;
+use panvault_processor::card_http::{Registry, SettingKind};
 use panvault_vault::limits::PROCESSOR_SECRET_BYTES_MAX;
 use serde_json::{Map, Value, json};
 
 use crate::cli::{AccountCommand, ApiKeyCommand, Ending, Further, OrganisationCommand, ProcessorCommand};
 use crate::commands::document::arguments::{pairs, put, put_all, put_further, put_unset};
 use crate::commands::document::work::{change, create, delete, list, rotate, show};
+use crate::config::{self, secret};
 use crate::output;
 
 pub(crate) use work::{asked, object};
@@ -81,14 +84,18 @@ pub(crate) fn processor(command: ProcessorCommand) -> anyhow::Result<()> {
         ProcessorCommand::Create { organisation, name, type_name, configuration, route, secret, shared } => {
             let mut body = named(Some(name));
             put(&mut body, "organisation", Some(organisation));
-            let configured = configured(Some(type_name), &configuration, &route, &secret)?;
+            let descriptions = config::read(&shared.settings, &[])?.processors;
+            let given = Given { configuration: &configuration, routes: &route, secrets: &secret };
+            let configured = configured(Some(type_name), &given, descriptions.as_deref())?;
             body.insert("configuration".to_owned(), configured);
             create(PATH, body, &shared)
         }
         ProcessorCommand::Change { id, name, type_name, configuration, route, secret, shared } => {
             let mut body = named(name);
             if type_name.is_some() || !secret.is_empty() || !route.is_empty() {
-                let configured = configured(type_name, &configuration, &route, &secret)?;
+                let descriptions = config::read(&shared.settings, &[])?.processors;
+                let given = Given { configuration: &configuration, routes: &route, secrets: &secret };
+                let configured = configured(type_name, &given, descriptions.as_deref())?;
                 body.insert("configuration".to_owned(), configured);
             }
             change(PATH, &id, body, &shared)
@@ -155,15 +162,28 @@ fn without(path: &str, mut body: Map<String, Value>, ending: &Ending) -> anyhow:
     Ok(body)
 }
 
+/// What arguments say of a configuration.
+struct Given<'a> {
+    configuration: &'a [String],
+    routes: &'a [String],
+    secrets: &'a [String],
+}
+
 fn configured(
     type_name: Option<String>,
-    configuration: &[String],
-    routes: &[String],
-    secrets: &[String],
+    given: &Given<'_>,
+    descriptions: Option<&Path>,
 ) -> anyhow::Result<Value> {
+    let Given { configuration, routes, secrets } = *given;
     let mut members = Map::new();
+    let is_secret = secrets_of(type_name.as_deref(), descriptions);
     put(&mut members, "_type", type_name);
     for (name, value) in pairs("--configuration", configuration)? {
+        ensure!(
+            !is_secret(name),
+            "{name} is a secret, and others on this machine see arguments, as does the history of the shell: write it into a file that is yours alone, and \
+             give --secret {name}=FILE. Think of a new one where this one was real"
+        );
         members.insert(name.to_owned(), json!(value));
     }
     if !routes.is_empty() {
@@ -173,18 +193,41 @@ fn configured(
         );
     }
     for (name, file) in pairs("--secret", secrets)? {
-        let value = secret_read(Path::new(file))
-            .with_context(|| format!("--secret {name}: {file} cannot be read"))?;
+        let value = secret_read(Path::new(file)).map_err(|what| anyhow!("--secret {name}: {file} {what}"))?;
         members.insert(name.to_owned(), json!(value));
     }
     Ok(Value::Object(members))
 }
 
+/// Which settings of a type are secrets. Of a type that no description here has, those that sound like one; whatever is no secret may come from a
+/// file as well.
+fn secrets_of(type_name: Option<&str>, descriptions: Option<&Path>) -> impl Fn(&str) -> bool + use<> {
+    let registry = descriptions.and_then(|directory| Registry::load(directory).ok());
+    let registry = registry.unwrap_or_else(Registry::shipped);
+    let type_name = type_name.unwrap_or_default();
+    let is_known = OWN_TYPES.contains(&type_name);
+    let settings = registry.of_type(type_name).map(|description| description.settings().to_vec());
+    move |name| match &settings {
+        Some(settings) => settings.iter().any(|one| one.name == name && one.kind == SettingKind::Secret),
+        None => {
+            let sounds = name.contains("secret") || name.contains("password") || name.ends_with("_key");
+            sounds && !is_known
+        }
+    }
+}
+
 /// A secret is one line, or several as of a private key; a line's end behind it is none of it.
-fn secret_read(file: &Path) -> io::Result<String> {
+///
+/// A file is its owner's alone, like every other one with a secret; what comes through a pipe is in no file.
+fn secret_read(path: &Path) -> Result<String, String> {
+    let unread = |error: std::io::Error| format!("cannot be read: {error}");
     let mut text = String::new();
     let limit = u64::try_from(PROCESSOR_SECRET_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(2);
-    File::open(file)?.take(limit).read_to_string(&mut text)?;
+    let file = File::open(path).map_err(unread)?;
+    if file.metadata().map_err(unread)?.is_file() {
+        secret::judged(&file, path)?;
+    }
+    file.take(limit).read_to_string(&mut text).map_err(unread)?;
     let end = text.trim_end_matches(['\r', '\n']).len();
     text.truncate(end);
     Ok(text)

@@ -50,7 +50,7 @@ fn read(path: &Path) -> Result<Zeroizing<String>, String> {
 }
 
 /// Refuses a file that others could read: its owner's alone, or root's for a group that this process is in.
-fn judged(file: &File, path: &Path) -> Result<(), String> {
+pub(crate) fn judged(file: &File, path: &Path) -> Result<(), String> {
     let metadata = file.metadata().map_err(|error| format!("cannot be read: {error}"))?;
     if let Err(refused @ Unsafe::NotAFile { .. }) = judge(&metadata) {
         return Err(format!("{refused}, or name a file"));
@@ -63,7 +63,7 @@ fn judged(file: &File, path: &Path) -> Result<(), String> {
     let (refused, better) = if is_own { (0o077, 600) } else { (0o027, 640) };
     if mode & refused != 0 {
         return Err(format!(
-            "can be read or changed by others (mode {mode:04o}); run chmod {better} {}, and think of a new password if anybody did",
+            "can be read or changed by others (mode {mode:04o}); run chmod {better} {}, and think of a new one if anybody did",
             path.display()
         ));
     }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::cli::path;
 use crate::serve::{Served, vault};
-use crate::support::run_json;
+use crate::support::{run_json, secret_file};
 
 const TOKEN: &str = "4242424242424242";
 
@@ -86,7 +86,7 @@ impl Shop {
         let url = ready["url"].as_str().unwrap().to_owned();
         let secret = directory.join("psp.key");
         let (name, value) = kind.secret;
-        fs::write(&secret, value).unwrap();
+        secret_file(&secret, value);
         let (type_name, secret) = (format!("card_{}", kind.name), format!("{name}={}", path(&secret)));
         let mut args = vec![
             "processor",

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::cli::path;
 use crate::processor::{Kind, Shop, holds};
-use crate::support::{assert_healthy, run, run_json};
+use crate::support::{assert_healthy, run, run_json, secret_file};
 
 pub(crate) const ADYEN: Kind = Kind {
     name: "adyen",
@@ -316,7 +316,7 @@ fn what_another_processor_tells_settles_nothing() {
     let other = run_json(&[&words, &["--json", "--data", path(&data)][..]].concat());
     // From now on the processor that was paid by has another secret, and the other one the one that this is signed with.
     let key = directory.path().join("new.secret");
-    fs::write(&key, ADYEN_HMAC_KEY.replace('A', "B")).unwrap();
+    secret_file(&key, ADYEN_HMAC_KEY.replace('A', "B"));
     assert_ne!(fs::read_to_string(&key).unwrap(), ADYEN_HMAC_KEY);
     let secret = format!("hmac_key={}", path(&key));
     run_json(&["processor", "change", &shop.processor, "--secret", &secret, "--json", "--data", path(&data)]);

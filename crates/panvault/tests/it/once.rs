@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::cli::path;
 use crate::serve::{Served, vault};
-use crate::support::{run_json, until};
+use crate::support::{run_json, secret_file, until};
 
 /// Kinds of processors: each PSP, and a route over two.
 pub(crate) const KINDS: usize = DescribedPsps::DIRECT.len() + 1;
@@ -30,7 +30,7 @@ pub(crate) fn accounts(
         let psp = &psps.psps[at];
         let (name, secret) = psp.secret;
         let file = directory.join(format!("{}.key", psp.type_name));
-        fs::write(&file, secret).unwrap();
+        secret_file(&file, secret);
         let secret = format!("{name}={}", path(&file));
         let settings: Vec<_> = psp.settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let settings = settings.iter().flat_map(|setting| ["--configuration", setting.as_str()]);

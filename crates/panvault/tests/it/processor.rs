@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 use crate::cli::path;
 use crate::serve::{Served, vault};
-use crate::support::{run, run_json};
+use crate::support::{run, run_json, secret_file};
 
 pub(crate) const CARD: &str = "4242424242424242";
-const SHIPPED: &str = include_str!("../../../processor/descriptions/stripe.toml");
+pub(crate) const SHIPPED: &str = include_str!("../../../processor/descriptions/stripe.toml");
 
 /// A PSP: its shipped description, the origin in it that is a fake's here, and what an operator sets.
 pub(crate) struct Kind {
@@ -24,7 +24,7 @@ pub(crate) struct Kind {
     pub(crate) secrets: &'static [(&'static str, &'static str)],
 }
 
-const STRIPE: Kind = Kind {
+pub(crate) const STRIPE: Kind = Kind {
     name: "stripe",
     shipped: SHIPPED,
     origin: "https://api.stripe.com",
@@ -70,7 +70,7 @@ impl<P: Psp> Shop<P> {
         let settings = kind.settings.iter().map(|(name, value)| format!("{name}={value}"));
         let files = kind.secrets.iter().map(|(name, value)| {
             let file = directory.join(format!("{name}.secret"));
-            fs::write(&file, format!("{value}\n")).unwrap();
+            secret_file(&file, format!("{value}\n"));
             format!("{name}={}", path(&file))
         });
         let pairs: Vec<_> = settings
@@ -305,6 +305,7 @@ fn the_metrics_say_how_each_processor_does() {
         format!("panvault_processor_acts_total{{{whose},outcome=\"not_reached\"}} 1"),
         format!("panvault_processor_acts_total{{{whose},outcome=\"full\"}} 0"),
         format!("panvault_processor_acts_total{{{whose},outcome=\"breaker_open\"}} 0"),
+        format!("panvault_processor_acts_total{{{whose},outcome=\"question_answered\"}} 0"),
         format!("panvault_processor_connections_made_total{{{whose}}} 1"),
         format!("panvault_processor_connections_reused_total{{{whose}}} 2"),
         format!("panvault_processor_connections_retried_total{{{whose}}} 1"),

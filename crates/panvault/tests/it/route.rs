@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::cli::path;
 use crate::serve::{Served, vault};
-use crate::support::{run, run_json, run_refused};
+use crate::support::{run, run_json, run_refused, secret_file};
 
 const CARD: &str = "4242424242424242";
 /// Stripe's published test number of a card that is declined where a CVV comes with it.
@@ -44,7 +44,7 @@ impl Shop {
         let (data, organisation, key) = vault(directory);
         let (served, url) = serve(directory, &data, &descriptions);
         let secret = directory.join("stripe.key");
-        fs::write(&secret, format!("{STRIPE_SECRET_KEY}\n")).unwrap();
+        secret_file(&secret, format!("{STRIPE_SECRET_KEY}\n"));
         let secret = format!("secret_key={}", path(&secret));
         let made = |args: &[&str]| {
             let more = ["--organisation", &organisation, "--name", "X", "--json", "--data", path(&data)];

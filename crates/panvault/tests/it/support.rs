@@ -1,7 +1,8 @@
 //! A running `panvault`, what it prints, and requests to it.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
@@ -27,6 +28,12 @@ fn inherited() -> impl Iterator<Item = (String, String)> {
 /// Waits until something is so, and fails when it is not so after a minute, which nothing here should take.
 #[track_caller]
 #[expect(clippy::disallowed_methods, reason = "so that a test that has failed ends")]
+/// A file with a secret, which is its owner's alone.
+pub(crate) fn secret_file(path: &Path, secret: impl AsRef<[u8]>) {
+    fs::write(path, secret).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
 pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let begun = std::time::Instant::now();
     while !is_so() {

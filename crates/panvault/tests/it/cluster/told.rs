@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::cli::path;
 use crate::cluster::nodes::{Cluster, NODES, rounds};
 use crate::notification::ADYEN;
-use crate::support::until;
+use crate::support::{secret_file, until};
 use crate::webhook::{OK, receiver};
 
 /// How often each node is told at once.
@@ -35,7 +35,7 @@ fn what_is_told_to_all_nodes_at_once_is_settled_once() {
     let settings = ADYEN.settings.iter().map(|(name, value)| format!("{name}={value}"));
     let secrets = ADYEN.secrets.iter().map(|(name, value)| {
         let file = descriptions.path().join(format!("{name}.key"));
-        fs::write(&file, value).unwrap();
+        secret_file(&file, value);
         format!("{name}={}", path(&file))
     });
     let pairs: Vec<_> = settings
