@@ -31,7 +31,7 @@ use crate::data::header::{CopyFault, OpenHeader};
 
 pub(crate) use make::{create, is_free_for_a_vault, write_private};
 pub(crate) use node::{NodeDirectory, NodeExamined, create_shared, migrate};
-pub(crate) use open::{OpenSettings, OpenVault, small_store};
+pub(crate) use open::{OpenSettings, OpenVault, lines, small_store};
 pub(crate) use place::Place;
 pub(crate) use root_key::{ROOT_KEY_INSIDE, named_beside, root_key_beside};
 

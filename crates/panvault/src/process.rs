@@ -7,15 +7,18 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use panvault_model::Timestamp;
+use panvault_processor::card_http::Registry;
 use panvault_server::{Process, ProcessReport, Reloaded, Replicated, Standbys, Tls, Validity};
 use panvault_store_postgres::{Database, Replication, StandbyLag};
 use panvault_vault::Vault;
 use tokio::runtime::Handle;
 
 use crate::bins::LiveBins;
+use crate::data::lines;
 
 const CERTIFICATE: &str = "certificate";
 const BIN_TABLE: &str = "bin_table";
+const PROCESSORS: &str = "processors";
 /// Time that a database has to say how it keeps what it is given.
 const DATABASE_TIME: Duration = Duration::from_secs(2);
 /// Time between two looks at its standbys.
@@ -30,6 +33,9 @@ pub(crate) struct Served {
     pub(crate) started_at: Timestamp,
     pub(crate) tls: Option<Arc<Tls>>,
     pub(crate) bins: Arc<LiveBins>,
+    /// The descriptions of PSPs that are in use, and the directory that they were read from when the process started.
+    pub(crate) descriptions: Arc<Registry>,
+    pub(crate) descriptions_directory: Option<PathBuf>,
     /// The database, where nodes share one.
     pub(crate) database: Option<Database>,
     /// Its standbys, as they were last seen.
@@ -62,7 +68,7 @@ impl Process for Served {
     }
 
     fn reload(&self) -> Pin<Box<dyn Future<Output = Vec<Reloaded>> + Send + '_>> {
-        Box::pin(async { vec![self.certificate(), self.bin_table().await] })
+        Box::pin(async { vec![self.certificate(), self.bin_table().await, self.descriptions()] })
     }
 }
 
@@ -99,10 +105,55 @@ impl Served {
         Reloaded { what: BIN_TABLE, is_done, said }
     }
 
+    /// Descriptions are taken when the server starts. What they are now is said, and whether the next start would take them.
+    fn descriptions(&self) -> Reloaded {
+        let (is_done, said) = match &self.descriptions_directory {
+            None => (true, "those that come with the program are in use".to_owned()),
+            Some(directory) => self.descriptions_of(directory),
+        };
+        Reloaded { what: PROCESSORS, is_done, said }
+    }
+
+    fn descriptions_of(&self, directory: &Path) -> (bool, String) {
+        let found = match Registry::load(directory) {
+            Ok(found) => found,
+            Err(faults) => {
+                let faults: Vec<_> = faults.iter().map(lines).collect();
+                let kept = "those that were read at the start are in use, and the next start would fail";
+                return (false, format!("{}; {kept}", faults.join("; ")));
+            }
+        };
+        let changed = self.descriptions.changed(&found);
+        if !changed.is_empty() {
+            let types = changed.join(", ");
+            return (
+                false,
+                format!("sound, and others than at the start: {types}; restart the server to take them"),
+            );
+        }
+        let types: Vec<_> = found.files().iter().map(|(type_name, _)| type_name.as_str()).collect();
+        let types = if types.is_empty() { "no descriptions".to_owned() } else { types.join(", ") };
+        let limits = match found.limits_set() {
+            Some((file, limits)) => {
+                let types: Vec<_> = limits.iter().map(|one| one.type_name.as_str()).collect();
+                format!(", and the limits of {} in {}", types.join(", "), file.display())
+            }
+            None => String::new(),
+        };
+        let nobody = found.limits_of_nobody(|id| self.vault.processor_type(id));
+        let nobody = nobody.map(|fault| format!("; {}", lines(&fault))).unwrap_or_default();
+        (true, format!("{types} of {} are in use{limits}{nobody}", directory.display()))
+    }
+
     /// At a signal, which nobody is answered to.
     pub(crate) async fn reload_at_signal(&self) {
         let bins = self.bins.look_again(true).await;
         self.bins.note(&self.vault).await;
+        let Reloaded { is_done, said, .. } = self.descriptions();
+        if !is_done {
+            let advice = "mend the files where they are wrong, and restart the server: descriptions and limits are read when it starts";
+            tracing::warn!(reasons = said, advice, "processors.kept");
+        }
         if self.tls.is_some() {
             self.certificate();
         } else if bins.is_ok() && !self.bins.is_imported() {

@@ -29,6 +29,8 @@ pub(crate) struct Serving {
     pub(crate) tls: Option<(PathBuf, PathBuf)>,
     /// The vault's directory, in which commands on this machine are listened to.
     pub(crate) directory: PathBuf,
+    /// Where the operator's descriptions of PSPs are.
+    pub(crate) descriptions: Option<PathBuf>,
     pub(crate) server: ServerSettings,
     /// The shop of the page for trying, where there is one.
     pub(crate) try_shop: Option<TryShop>,
@@ -93,6 +95,8 @@ pub(crate) async fn bind(open: OpenVault, serving: Serving) -> anyhow::Result<Bo
         started_at: open.vault.now().wall,
         tls: tls.clone(),
         bins: Arc::clone(&open.bins),
+        descriptions: Arc::clone(&open.descriptions),
+        descriptions_directory: serving.descriptions,
         database: open.kept.database(),
         standbys: Mutex::default(),
     });
@@ -158,7 +162,7 @@ impl Bound {
     /// is not ready, and takes requests until that has been seen, or a second signal comes.
     pub(crate) async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let Self { open, socket, api, metrics, tls, app, served, signals, drain, .. } = self;
-        let OpenVault { vault, operator, kept, bins } = open;
+        let OpenVault { vault, operator, kept, bins, descriptions: _ } = open;
         let Signals { stop: mut asked, hangup } = signals;
         tokio::spawn(standbys_follow(Arc::downgrade(&served)));
         tokio::spawn(reload(served, hangup));

@@ -1,20 +1,28 @@
 //! Serving a vault.
 
-use std::net::SocketAddr;
+use std::net::{AddrParseError, SocketAddr};
 use std::path::PathBuf;
 
 use clap::Args;
 
 use crate::cli::Settings;
 
+/// An address to listen at, or nowhere.
+#[derive(Clone, Copy)]
+pub(crate) struct Listen(pub(crate) Option<SocketAddr>);
+
+fn address_or_none(text: &str) -> Result<Listen, AddrParseError> {
+    if text.is_empty() { Ok(Listen(None)) } else { text.parse().map(|address| Listen(Some(address))) }
+}
+
 #[derive(Args)]
 pub(crate) struct Dev {
     /// Where to listen; loopback only, port 0 for any free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8420")]
     pub(crate) listen: SocketAddr,
-    /// Where to serve /metrics, /livez and /readyz too; loopback only
-    #[arg(long, value_name = "ADDR")]
-    pub(crate) metrics_listen: Option<SocketAddr>,
+    /// Where to serve /metrics, /livez and /readyz too; loopback only, empty for nowhere
+    #[arg(long, value_name = "ADDR", value_parser = address_or_none)]
+    pub(crate) metrics_listen: Option<Listen>,
     /// Keep the vault in this directory; used again, it serves the same vault with the same keys
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,

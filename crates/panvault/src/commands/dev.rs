@@ -40,7 +40,8 @@ const CONNECTIONS_MAX: usize = 2000;
 
 /// Serves a development vault until it is told to stop.
 pub(crate) fn run(args: &Dev) -> anyhow::Result<()> {
-    for address in [Some(args.listen), args.metrics_listen].into_iter().flatten() {
+    let metrics_listen = args.metrics_listen.and_then(|listen| listen.0);
+    for address in [Some(args.listen), metrics_listen].into_iter().flatten() {
         ensure!(
             address.ip().is_loopback(),
             "{address} is not a loopback address: a development vault serves this machine only; use panvault serve"
@@ -69,7 +70,7 @@ pub(crate) fn run(args: &Dev) -> anyhow::Result<()> {
             settle_seconds: args.settle_seconds,
             ..settings(&path)
         };
-        let (bound, dev) = start(&path, args.listen, args.metrics_listen, open).await?;
+        let (bound, dev) = start(&path, args.listen, metrics_listen, open).await?;
         let text = if args.json {
             json(&bound, &dev.vault, &path)
         } else {
@@ -118,6 +119,7 @@ pub(crate) async fn start(
         metrics_listen,
         tls: None,
         directory: path.to_owned(),
+        descriptions: None,
         server,
         try_shop,
         drain: core::time::Duration::ZERO,

@@ -7,16 +7,18 @@ use std::process::ExitCode;
 
 use panvault_bins::Table;
 use panvault_keys::VaultKeys;
-use panvault_model::Id;
+use panvault_model::{Id, ProcessorId};
+use panvault_processor::OWN_TYPES;
+use panvault_processor::card_http::Registry;
 use panvault_server::{Tls, Validity};
 use panvault_store_embedded::{Examination, Finding, OpenFault, examine};
-use panvault_vault::{Clock, RowVerifier, SystemClock, documents_differ};
+use panvault_vault::{Clock, RowVerifier, SystemClock, documents_differ, processor_types};
 use serde_json::json;
 
 use crate::bins::{self, VaultTags};
 use crate::cli::Doctor;
 use crate::config;
-use crate::data::{self, DataDirectory, Place, mode_name};
+use crate::data::{self, DataDirectory, Place, lines, mode_name};
 use crate::harden::{self, Hardened};
 use crate::output;
 use crate::telemetry::{self, LogFormat};
@@ -32,6 +34,7 @@ const KEY: &str = "key";
 const TLS: &str = "tls";
 const DATABASE: &str = "database";
 const CVVS: &str = "cvvs";
+const PROCESSORS: &str = "processors";
 
 /// Exits with 1 when anything is not as it should be.
 pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
@@ -46,7 +49,7 @@ pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
         Ok(exposed) => exposed.all().into_iter().map(|what| Finding { part: DIRECTORY, what }).collect(),
         Err(error) => vec![Finding { part: DIRECTORY, what: causes(error.as_ref()) }],
     };
-    let mut tags = None;
+    let (mut tags, mut types) = (None, None);
     // Without its keys nothing of the store and the table of issuers can be judged, but all else can.
     let examination = match directory.header(config.root_key_file.as_deref()) {
         Ok(header) => {
@@ -58,6 +61,7 @@ pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
             match examined(&directory, header.keys) {
                 Ok(mut examination) => {
                     findings.append(&mut examination.findings);
+                    types = examination.documents().ok().map(|rows| processor_types(&rows));
                     Some(examination)
                 }
                 Err(fault) => {
@@ -73,6 +77,7 @@ pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
     };
     let told = examination.as_ref().and_then(|found| found.bins);
     let table = tags.and_then(|tags| issuers(&directory.path, &tags, told, &mut findings));
+    let limits_advice = descriptions(config.processors.as_deref(), types.as_deref(), &mut findings);
     let tls_advice = match &config.tls {
         Some((certificate, key)) => certificates(certificate, key, &mut findings),
         None => None,
@@ -89,6 +94,7 @@ pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
     .map(str::to_owned)
     .chain(machine(&hardened))
     .chain(tls_advice)
+    .chain(limits_advice)
     .collect();
     let bin_rows = table.map(|table| table.rows());
     let report =
@@ -110,6 +116,35 @@ fn machine(hardened: &Hardened) -> impl Iterator<Item = String> + use<> {
         (!hardened.no_dumps).then_some("core dumps could not be turned off"),
     ];
     said.into_iter().flatten().map(str::to_owned)
+}
+
+/// Looks at the descriptions of PSPs, because of which a server may not start; gives advice on limits that bind nobody, where it is known which processors there are.
+fn descriptions(
+    directory: Option<&Path>,
+    types: Option<&[(ProcessorId, String)]>,
+    findings: &mut Vec<Finding>,
+) -> Option<String> {
+    let registry = match directory.map(Registry::load) {
+        None => Registry::shipped(),
+        Some(Ok(registry)) => registry,
+        Some(Err(faults)) => {
+            let what =
+                |fault| format!("{}; panvault serve does not start until this is mended", lines(fault));
+            findings.extend(faults.iter().map(|fault| Finding { part: PROCESSORS, what: what(fault) }));
+            return None;
+        }
+    };
+    let types = types?;
+    for (id, type_name) in types {
+        if !OWN_TYPES.contains(&type_name.as_str()) && registry.of_type(type_name).is_none() {
+            let what = format!(
+                "processor {id} is a {type_name}, of which there is no description: nothing goes to it; put the description back, or change the processor"
+            );
+            findings.push(Finding { part: PROCESSORS, what });
+        }
+    }
+    let type_of = |id| types.iter().find(|(known, _)| *known == id).map(|(_, type_name)| type_name.clone());
+    registry.limits_of_nobody(type_of).map(|fault| lines(&fault))
 }
 
 /// Looks at the certificate and the key of TLS; gives advice on what is not wrong yet.
@@ -351,16 +386,15 @@ impl Report<'_> {
 
 /// What to do about all that was found.
 fn next(findings: &[Finding]) -> &'static str {
-    let (told, rest): (Vec<_>, Vec<_>) = findings
-        .iter()
-        .map(|finding| finding.part)
-        .partition(|part| [DIRECTORY, KEYS, STORE, BINS, KEY, TLS, DATABASE, CVVS].contains(part));
+    let (told, rest): (Vec<_>, Vec<_>) = findings.iter().map(|finding| finding.part).partition(|part| {
+        [DIRECTORY, KEYS, STORE, BINS, KEY, TLS, DATABASE, CVVS, PROCESSORS].contains(part)
+    });
     match (told.is_empty(), rest.is_empty()) {
         (true, true) => "Everything agrees.",
         (false, true) => "Do what these lines say, then run panvault doctor again.",
         (true, false) => "Restore from a backup, or ask for help with these lines.",
         (false, false) => {
-            "Do what the lines on directory, key, store, bins, tls, database and cvvs say; for the others, restore from a backup, or ask for help with them."
+            "Do what the lines on directory, key, store, bins, tls, database, cvvs and processors say; for the others, restore from a backup, or ask for help with them."
         }
     }
 }
@@ -376,7 +410,7 @@ mod tests {
             next(&parts.iter().map(finding).collect::<Vec<_>>())
         };
         assert_eq!(next(&[]), "Everything agrees.");
-        assert!(!next(&[DIRECTORY, KEYS, STORE, BINS, KEY, TLS]).contains("backup"));
+        assert!(!next(&[DIRECTORY, KEYS, STORE, BINS, KEY, TLS, PROCESSORS]).contains("backup"));
         assert!(next(&["row"]).starts_with("Restore from a backup"));
         assert!(
             next(&["row", DIRECTORY]).contains("directory") && next(&["row", DIRECTORY]).contains("backup")

@@ -60,7 +60,7 @@ async fn serve(place: Place, config: Config) -> anyhow::Result<()> {
         guards: config.guards,
         settle_seconds: config.settle_seconds,
         webhooks: Some(config.webhooks),
-        processors: config.processors,
+        processors: config.processors.clone(),
         store: Settings { list_time: config.list_time, ..Settings::default() },
     };
     let open = open(&place, &settings).await?;
@@ -70,6 +70,7 @@ async fn serve(place: Place, config: Config) -> anyhow::Result<()> {
         metrics_listen: config.metrics_listen,
         tls: config.tls,
         directory: place.path().to_owned(),
+        descriptions: config.processors,
         server,
         try_shop: None,
         drain,

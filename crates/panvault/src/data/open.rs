@@ -7,9 +7,9 @@ use anyhow::{Context, anyhow, bail};
 use panvault_card::BinTable;
 use panvault_directory::Directory;
 use panvault_keys::{Entropy, Slot, SystemEntropy, VaultKeys};
-use panvault_model::NodeId;
+use panvault_model::{NodeId, ProcessorId};
 use panvault_processor::Processors;
-use panvault_processor::card_http::{HttpMode, Registry};
+use panvault_processor::card_http::{BreakerChange, Fault, FileFault, HttpMode, Registry};
 use panvault_store::{CvvStore, MemoryCvvs, Store};
 use panvault_store_embedded::{EmbeddedStore, Settings};
 use panvault_store_postgres::{Database, PostgresStore};
@@ -31,6 +31,8 @@ pub(crate) struct OpenVault {
     pub(crate) operator: Arc<OperatorKey>,
     pub(crate) kept: Kept,
     pub(crate) bins: Arc<LiveBins>,
+    /// The descriptions of PSPs that are in use.
+    pub(crate) descriptions: Arc<Registry>,
 }
 
 /// What is held while a vault is open.
@@ -109,9 +111,13 @@ pub(super) fn memory_cvvs(clock: &Arc<SystemClock>, settings: &OpenSettings) -> 
 
 impl Opening<'_> {
     /// Opens the vault, and begins what it does by itself.
-    pub(super) async fn open(self, settings: &OpenSettings) -> anyhow::Result<(Vault, Arc<LiveBins>)> {
+    pub(super) async fn open(
+        self,
+        settings: &OpenSettings,
+    ) -> anyhow::Result<(Vault, Arc<LiveBins>, Arc<Registry>)> {
         let Self { path, node, predecessor, clock, store, cvvs, keys, mode } = self;
         let bins = Arc::new(LiveBins::open(path, bins_without_list(mode), VaultTags::new(&keys)));
+        let descriptions = Arc::new(descriptions(settings.processors.as_deref())?);
         let parts = VaultParts {
             node,
             predecessor,
@@ -122,7 +128,7 @@ impl Opening<'_> {
             clock,
             entropy: Arc::new(SystemEntropy::new()),
             bins: Arc::clone(&bins) as Arc<dyn BinTable>,
-            processors: Arc::new(processors(settings.processors.as_deref(), mode)?),
+            processors: Arc::new(processors(&descriptions, mode)),
             cvv_ttl_seconds: settings.cvv_ttl_seconds,
             guards: settings.guards,
             serves: settings.serves(),
@@ -139,24 +145,54 @@ impl Opening<'_> {
             vault.webhooks_allow(policy.clone());
             vault.webhooks_start(Sender::new(policy.clone(), Vec::new())?);
         }
-        Ok((vault, bins))
+        if let Some(fault) = descriptions.limits_of_nobody(|id| vault.processor_type(id))
+            && settings.serves()
+        {
+            let advice = "name processors by their ids, below their type; panvault processor list shows both";
+            tracing::warn!(reasons = lines(&fault), advice, "processors.limits_of_nobody");
+        }
+        Ok((vault, bins, descriptions))
+    }
+}
+
+/// The faults of a file, each with its place.
+pub(crate) fn lines(fault: &FileFault) -> String {
+    let line = |one: &Fault| format!("{}:{}: {}", fault.file, one.line, one.words);
+    fault.faults.iter().map(line).collect::<Vec<_>>().join("; ")
+}
+
+/// The descriptions that come with the program, and those of the operator.
+fn descriptions(directory: Option<&Path>) -> anyhow::Result<Registry> {
+    match directory {
+        Some(directory) => Registry::load(directory).map_err(|faults| {
+            let said: Vec<_> = faults.iter().map(ToString::to_string).collect();
+            anyhow!("the directory that processors names cannot be used: {}", said.join("; "))
+        }),
+        None => Ok(Registry::shipped()),
     }
 }
 
 /// Whom a vault of this kind may pay by.
-fn processors(descriptions: Option<&Path>, mode: Mode) -> anyhow::Result<Processors> {
-    let registry = match descriptions {
-        Some(directory) => Registry::load(directory).map_err(|faults| {
-            let said: Vec<_> = faults.iter().map(ToString::to_string).collect();
-            anyhow!("the directory that processors names cannot be used: {}", said.join("; "))
-        })?,
-        None => Registry::shipped(),
-    };
+fn processors(descriptions: &Arc<Registry>, mode: Mode) -> Processors {
     let mode = match mode {
         Mode::Test => HttpMode::Test,
         Mode::Live => HttpMode::Live,
     };
-    Ok(Processors::new(registry, mode))
+    Processors::new(Arc::clone(descriptions), mode).telling(Arc::new(processor_changed))
+}
+
+/// Says that a PSP is away, and that it is there again.
+fn processor_changed(id: ProcessorId, change: BreakerChange) {
+    match change {
+        BreakerChange::Opened { failures, reason } => {
+            let advice = "see whether the PSP is there and the reason; one act goes out now and then to see, and what goes to it meanwhile is refused with code 131 or tried elsewhere";
+            tracing::warn!(processor.id = %id, failures, reason, advice, "processor.left_alone");
+        }
+        BreakerChange::Closed => {
+            let advice = "none; it has answered, and acts go to it again";
+            tracing::info!(processor.id = %id, advice, "processor.answers_again");
+        }
+    }
 }
 
 /// What helps where a vault does not open.
@@ -244,9 +280,10 @@ impl DataDirectory {
             keys,
             mode: self.mode,
         };
-        let (vault, bins) = opening.open(settings).await?;
+        let (vault, bins, descriptions) = opening.open(settings).await?;
         copies.mend(&self.path);
-        Ok(OpenVault { vault, operator: Arc::new(operator), kept: Kept::Directory(store), bins })
+        let kept = Kept::Directory(store);
+        Ok(OpenVault { vault, operator: Arc::new(operator), kept, bins, descriptions })
     }
 
     /// Replaces the root key of a vault that no other process has open. Nothing else changes: every key stays, wrapped anew. The new
@@ -258,7 +295,7 @@ impl DataDirectory {
     pub(crate) async fn root_replace(&self, settings: &OpenSettings, new: &dyn Slot) -> anyhow::Result<()> {
         let new = new.open()?;
         // By opening it the documents come to name the header as it is, so that they allow the next.
-        let OpenVault { vault, kept, operator: _, bins: _ } = self.open(settings).await?;
+        let OpenVault { vault, kept, operator: _, bins: _, descriptions: _ } = self.open(settings).await?;
         let file = settings.root_key_file.as_deref();
         let old = self.slot(file)?.open()?;
         let replaced = self

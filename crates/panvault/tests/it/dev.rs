@@ -103,6 +103,14 @@ fn serves_this_machine_only() {
     }
 }
 
+/// As of `serve`.
+#[test]
+fn an_empty_address_of_metrics_is_nowhere() {
+    let directory = tempfile::tempdir().unwrap();
+    Dev::start(directory.path(), &["--metrics-listen", ""]).stop();
+    assert!(run_refused(&["dev", "--metrics-listen", "here"]).contains("invalid value 'here'"));
+}
+
 #[test]
 fn leaves_other_directories_alone() {
     let directory = tempfile::tempdir().unwrap();

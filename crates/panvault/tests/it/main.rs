@@ -10,6 +10,7 @@ mod cluster;
 mod crash;
 mod crowd;
 mod demo;
+mod descriptions;
 mod dev;
 mod disk;
 mod docs;

@@ -2,11 +2,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use panvault_keys::{OrganisationKey, Purpose, VaultKeys};
-use panvault_model::OrganisationId;
-use panvault_store::{DocumentKind, DocumentRow};
+use panvault_model::{OrganisationId, ProcessorId};
+use panvault_store::{DocumentKind, DocumentRow, ProcessorRow};
 
 use crate::document::head::Head;
 use crate::seal;
+
+/// Id and type, `card_…`, of each processor among documents.
+pub fn processor_types(rows: &[Arc<DocumentRow>]) -> Vec<(ProcessorId, String)> {
+    let processors = rows.iter().filter(|row| row.kind == DocumentKind::Processor);
+    let decoded = processors.filter_map(|row| ProcessorRow::decode(&row.body).ok());
+    decoded.map(|row| (row.id, row.type_name)).collect()
+}
 
 /// What is wrong with documents that a vault does not take up, as far as it can be said of which: an exclusive or only says that
 /// something is. Empty for those that it takes up, but for a rolled back state of all of them.

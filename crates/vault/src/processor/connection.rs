@@ -27,6 +27,11 @@ impl Vault {
         self.processors().meters()
     }
 
+    /// The type of a processor, `card_…`; `None` where there is no such processor.
+    pub fn processor_type(&self, id: ProcessorId) -> Option<String> {
+        self.snapshot().documents.processor(id).map(|row| row.type_name.clone())
+    }
+
     /// Says which processors this vault cannot connect to. It serves all the same.
     pub(crate) fn processors_say_faults(&self) {
         let snapshot = self.snapshot();

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::bins::VaultTags;
 use crate::cli::Doctor;
 use crate::commands::doctor::{
-    CVVS, DATABASE, DIRECTORY, KEYS, causes, certificates, issuers, machine, next,
+    CVVS, DATABASE, DIRECTORY, KEYS, causes, certificates, descriptions, issuers, machine, next,
 };
 use crate::commands::progress::Counted;
 use crate::commands::runtime;
@@ -41,6 +41,7 @@ pub(super) fn run(
         vault,
         database,
         documents,
+        types,
         rows,
         trail,
         cvvs,
@@ -62,11 +63,13 @@ pub(super) fn run(
         keys.as_ref().and_then(|keys| issuers(&node.path, &VaultTags::new(keys), None, &mut findings));
     let tls_advice =
         config.tls.as_ref().and_then(|(certificate, key)| certificates(certificate, key, &mut findings));
+    let limits_advice = descriptions(config.processors.as_deref(), types.as_deref(), &mut findings);
     let advice: Vec<String> = replication
         .into_iter()
         .chain(unsecured.map(str::to_owned))
         .chain(machine(hardened))
         .chain(tls_advice)
+        .chain(limits_advice)
         .collect();
     let vault = vault.map(|vault| vault.to_string());
     let mode = mode.map(mode_name);

@@ -8,10 +8,10 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use panvault_keys::VaultKeys;
-use panvault_model::VaultId;
+use panvault_model::{ProcessorId, VaultId};
 use panvault_store::{Store, Table};
 use panvault_store_postgres::{Database, PostgresStore};
-use panvault_vault::{Mode, RowVerifier, SystemClock, documents_differ, trail_examine_each};
+use panvault_vault::{Mode, RowVerifier, SystemClock, documents_differ, processor_types, trail_examine_each};
 
 use crate::config::Cvvs;
 use crate::data::chain;
@@ -40,6 +40,8 @@ pub(crate) struct NodeExamined {
     pub(crate) database: Vec<String>,
     /// Documents that are not what the vault wrote.
     pub(crate) documents: Vec<String>,
+    /// Id and type of each processor; `None` where documents could not be read.
+    pub(crate) types: Option<Vec<(ProcessorId, String)>>,
     /// What was read of the rows; `None` where they could not be.
     pub(crate) rows: Option<RowsExamined>,
     /// What is wrong with the audit trail.
@@ -92,6 +94,7 @@ impl NodeDirectory {
         let store = PostgresStore::open(database.clone(), chain(&keys), node).await?;
         let documents = store.document_read_all().await?;
         examined.documents = documents_differ(&keys, &documents);
+        examined.types = Some(processor_types(&documents));
         // Opened once more: keys are not copied.
         let opened = || Ok(self.header(&database, &row, mode, root_key_file)?.keys);
         let looking = Looking { store: &store, keys: &keys, opened: &opened };

@@ -49,7 +49,7 @@ impl NodeDirectory {
             keys,
             mode,
         };
-        let (vault, bins) = opening.open(settings).await?;
+        let (vault, bins, descriptions) = opening.open(settings).await?;
         // Whoever moves the vault away marks it as moved and then looks who has written. This node has by now: either it is seen, or it sees the mark.
         if let Err(moved) = vault_here(&database).await {
             drop(vault.close().await);
@@ -60,7 +60,8 @@ impl NodeDirectory {
             self.served(&held, row.vault, mode, node)?;
         }
         mend(&database, &row, &copies).await;
-        Ok(OpenVault { vault, operator: Arc::new(operator), kept: Kept::Node { held, store }, bins })
+        let kept = Kept::Node { held, store };
+        Ok(OpenVault { vault, operator: Arc::new(operator), kept, bins, descriptions })
     }
 }
 
