@@ -11,6 +11,7 @@ use crate::commands::runtime;
 use crate::config;
 use crate::data::{Place, mode_name};
 use crate::output;
+use crate::socket::Unreached;
 use crate::telemetry::{self, LogFormat};
 
 /// Exit code of a vault that is served, and takes no writes.
@@ -48,17 +49,23 @@ pub(crate) fn run(shared: &Shared) -> anyhow::Result<ExitCode> {
                 Ok(true) | Err(_) => holder(place.path())
                     .with_context(|| format!("{} cannot be looked at", place.path().display()))?,
             };
-            let said = unreached.said();
             let why = match &holder {
-                Some(process) => format!("process {process} has the vault and does not answer: {said}"),
-                None => said,
+                Some(process) => {
+                    format!("process {process} has the vault and does not answer: {}", unreached.said())
+                }
+                None => unserved(&place, &unreached),
+            };
+            let store = match &place {
+                Place::Directory(_) => None,
+                Place::Node(node) => Some(node.shared.store.to_string()),
             };
             let known = place.known().map(|(vault, mode)| (vault.to_string(), mode_name(mode)));
             let process = holder.as_ref().and_then(|process| process.parse::<u32>().ok());
             if shared.json {
                 let (vault, mode) = known.unzip();
-                let value =
-                    json!({ "served": false, "why": why, "vault": vault, "mode": mode, "process": process });
+                let value = json!({
+                    "served": false, "why": why, "vault": vault, "mode": mode, "process": process, "store": store,
+                });
                 print(&value, true)?;
             } else {
                 let is_not = if holder.is_some() { "is not reached: " } else { "is not served: " };
@@ -66,9 +73,33 @@ pub(crate) fn run(shared: &Shared) -> anyhow::Result<ExitCode> {
                     Some((vault, mode)) => format!("vault {vault} ({mode})"),
                     None => format!("the node in {}", place.path().display()),
                 };
+                let what = match store {
+                    Some(store) => format!("{what}, of the database at {store},"),
+                    None => what,
+                };
                 output::line(format!("{what} {is_not}{why}"))?;
             }
             Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+/// Why no process serves it, as far as its directory shows that, and what helps.
+fn unserved(place: &Place, unreached: &Unreached) -> String {
+    let directory = place.path().display();
+    let is_node = matches!(place, Place::Node(_));
+    match unreached {
+        Unreached::Missing if is_node && place.known().is_none() => {
+            format!("no node was served from {directory} yet; panvault serve with the same settings makes it")
+        }
+        Unreached::Missing => {
+            format!("no process has {directory}; start it with panvault serve")
+        }
+        Unreached::Nobody => format!(
+            "no process has {directory}, and the last one was killed or has crashed; see the end of its log, and start it with panvault serve"
+        ),
+        Unreached::NotASocket | Unreached::Io(_) | Unreached::Silent | Unreached::Handshake(_) => {
+            unreached.said()
         }
     }
 }
