@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Move) -> anyhow::Result<()> {
         is_out || args.wal_directory.is_none(),
         "--wal-directory is of the vault in --from, which is a database: leave it out"
     );
-    let shared = shared(args, &directory, url)?;
+    let Read { shared, processors } = read(args, &directory, url)?;
     telemetry::start("warn", LogFormat::Text)?;
     harden::memory();
     let wal = args.wal_directory.as_deref().map(std::path::absolute).transpose()?;
@@ -64,11 +64,18 @@ pub(crate) fn run(args: &Move) -> anyhow::Result<()> {
         }
     };
     shown.end();
-    said(args, &moved?, is_out, &directory, &shared)
+    said(args, &moved?, is_out, &directory, &shared, processors.as_deref())
+}
+
+/// What is set, wherever it is.
+struct Read {
+    shared: Shared,
+    /// Descriptions of PSPs, without which the vault does not pay by them.
+    processors: Option<PathBuf>,
 }
 
 /// The database, by its address and what is set of it.
-fn shared(args: &Move, directory: &Path, url: String) -> anyhow::Result<Shared> {
+fn read(args: &Move, directory: &Path, url: String) -> anyhow::Result<Read> {
     for name in ["data_directory", "root_key_file", "wal_directory", "store", "nodes"] {
         let is_set = args.set.iter().any(|pair| pair.split_once('=').is_some_and(|(set, _)| set == name));
         ensure!(!is_set, "{name} is said by --from, --to and the flags: leave it out of --set");
@@ -76,7 +83,9 @@ fn shared(args: &Move, directory: &Path, url: String) -> anyhow::Result<Shared> 
     let settings = Settings { config: None, data: Some(directory.to_owned()), set: args.set.clone() };
     // The vault is not served here, so that nobody holds CVVs.
     let flags = [("store", url), ("nodes", "one".to_owned())];
-    config::read(&settings, &flags)?.shared.context("one of --from and --to must be a database")
+    let config = config::read(&settings, &flags)?;
+    let shared = config.shared.context("one of --from and --to must be a database")?;
+    Ok(Read { shared, processors: config.processors })
 }
 
 /// How far it is: a bar where somebody sees it, else a line for each part.
@@ -120,7 +129,14 @@ impl Shown {
     }
 }
 
-fn said(args: &Move, moved: &Moved, is_out: bool, directory: &Path, shared: &Shared) -> anyhow::Result<()> {
+fn said(
+    args: &Move,
+    moved: &Moved,
+    is_out: bool,
+    directory: &Path,
+    shared: &Shared,
+    processors: Option<&Path>,
+) -> anyhow::Result<()> {
     let (from, to) = if is_out {
         (directory.display().to_string(), shared.store.to_string())
     } else {
@@ -154,14 +170,41 @@ fn said(args: &Move, moved: &Moved, is_out: bool, directory: &Path, shared: &Sha
         Some(file) => std::path::absolute(file)?,
         None => crate::data::root_key_beside(directory)?,
     };
-    let next = if is_out {
-        let mut set = vec![format!("store={}", shared.store)];
-        set.extend(args.set.iter().cloned());
-        set.extend([format!("root_key_file={}", root_key.display()), "cvv_store=URL".to_owned()]);
-        let set: Vec<String> = set.iter().map(|pair| format!("--set '{pair}'")).collect();
-        format!("panvault serve --data NODE_DIRECTORY {}", set.join(" "))
-    } else {
-        format!("panvault serve --data {} --set 'root_key_file={}'", directory.display(), root_key.display())
+    let processors = match processors {
+        Some(directory) => Some(directory.display().to_string()),
+        None if moved.has_described => Some("DIRECTORY".to_owned()),
+        None => None,
     };
+    let (data, mut set) = if is_out {
+        let mut set = vec![format!("store={}", shared.store)];
+        set.extend(args.set.iter().filter(|pair| !pair.starts_with("processors=")).cloned());
+        ("NODE_DIRECTORY".to_owned(), set)
+    } else {
+        (directory.display().to_string(), Vec::new())
+    };
+    set.push(format!("root_key_file={}", root_key.display()));
+    set.extend(is_out.then(|| "cvv_store=URL".to_owned()));
+    let next = serve_line(&data, &set, processors);
     Ok(output::line(format!("\nServe it from there:\n\n  {next}"))?)
+}
+
+/// What the vault is served by from now on. Descriptions are in it wherever they were set for the source, so that there is somebody to pay by.
+fn serve_line(data: &str, set: &[String], processors: Option<String>) -> String {
+    let processors = processors.map(|directory| format!("processors={directory}"));
+    let set: Vec<_> = set.iter().chain(&processors).map(|pair| format!("--set '{pair}'")).collect();
+    format!("panvault serve --data {data} {}", set.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn descriptions_go_along_with_a_vault() {
+        let set = ["store=postgres://db.example/p".to_owned(), "root_key_file=/k".to_owned()];
+        let line = |processors: Option<&str>| serve_line("N", &set, processors.map(str::to_owned));
+        let plain = "panvault serve --data N --set 'store=postgres://db.example/p' --set 'root_key_file=/k'";
+        assert_eq!(line(None), plain);
+        assert_eq!(line(Some("/etc/p")), format!("{plain} --set 'processors=/etc/p'"));
+    }
 }

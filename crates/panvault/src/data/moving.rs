@@ -17,8 +17,10 @@ use std::time::Instant;
 
 use anyhow::{Context, anyhow, ensure};
 use panvault_keys::VaultKeys;
+use panvault_processor::OWN_TYPES;
+use panvault_processor::card_http::Registry;
 use panvault_store::{Chain, RowKey, Store, StoreFault};
-use panvault_vault::{RowVerifier, VaultError, with_causes};
+use panvault_vault::{RowVerifier, VaultError, processor_types, with_causes};
 
 pub(crate) use from_database::to_directory;
 pub(crate) use from_directory::to_database;
@@ -32,6 +34,8 @@ pub(crate) struct Moved {
     pub(crate) rows: Vec<(&'static str, u64)>,
     /// Records of the trail, without the one that says that it was moved.
     pub(crate) records: u64,
+    /// A processor goes by a description that does not come with the program.
+    pub(crate) has_described: bool,
     /// All of it had been done before.
     pub(crate) was_done: bool,
 }
@@ -133,6 +137,8 @@ struct Source {
     state: String,
     /// Records of the trail.
     records: u64,
+    /// A processor goes by a description that does not come with the program.
+    has_described: bool,
 }
 
 impl Source {
@@ -151,7 +157,12 @@ impl Source {
         );
         let verifier = RowVerifier::open(verifying, &documents).map_err(not_ours)?;
         let (state, records) = state(store.as_ref(), chain.as_ref(), tell).await?;
-        Ok(Self { store, chain, keys, verifier, state, records })
+        let shipped = Registry::shipped();
+        let is_own = |type_name: &String| {
+            !OWN_TYPES.contains(&type_name.as_str()) && shipped.of_type(type_name).is_none()
+        };
+        let has_described = processor_types(&documents).iter().any(|(_, type_name)| is_own(type_name));
+        Ok(Self { store, chain, keys, verifier, state, records, has_described })
     }
 }
 

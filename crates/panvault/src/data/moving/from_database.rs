@@ -95,7 +95,13 @@ impl Departure<'_> {
         if self.is_done()? {
             finished(self.directory);
             let (_, records) = state(store.as_ref(), chain.as_ref(), tell).await?;
-            return Ok(Moved { vault: vault.to_string(), rows: Vec::new(), records, was_done: true });
+            return Ok(Moved {
+                vault: vault.to_string(),
+                rows: Vec::new(),
+                records,
+                has_described: false,
+                was_done: true,
+            });
         }
         self.nobody_serves(store.as_ref(), &header.keys, tell).await?;
         tell(Told::Begun("examining", 0));
@@ -131,7 +137,13 @@ impl Departure<'_> {
         drop(copy);
         self.mark(&source, store.as_ref(), &further, tell).await?;
         finish(self.directory, &vault_file(vault, self.mode, self.row.created_at)?)?;
-        Ok(Moved { vault: vault.to_string(), rows, records: source.records, was_done: false })
+        Ok(Moved {
+            vault: vault.to_string(),
+            rows,
+            records: source.records,
+            has_described: source.has_described,
+            was_done: false,
+        })
     }
 
     /// Whether the vault is in the directory, by an earlier try. Another vault there is refused.

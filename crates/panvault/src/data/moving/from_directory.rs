@@ -72,7 +72,13 @@ async fn moved(
     if let Some((row, VaultState::Here)) = &row {
         debug_assert_eq!(row.vault, vault);
         let rows = Vec::new();
-        return Ok(Moved { vault: vault.to_string(), rows, records: source.records, was_done: true });
+        return Ok(Moved {
+            vault: vault.to_string(),
+            rows,
+            records: source.records,
+            has_described: false,
+            was_done: true,
+        });
     }
     tell(Told::Begun("examining", 0));
     let found = findings(&directory.path, directory.wal.as_deref(), vault, chain.as_ref())?;
@@ -95,7 +101,13 @@ async fn moved(
     at.replace(&VaultState::Here, version, tell).await?;
     copy.close().await?;
     source.state.clear();
-    Ok(Moved { vault: vault.to_string(), rows, records: source.records, was_done: false })
+    Ok(Moved {
+        vault: vault.to_string(),
+        rows,
+        records: source.records,
+        has_described: source.has_described,
+        was_done: false,
+    })
 }
 
 /// The database that a vault is moved to.
