@@ -11,7 +11,7 @@ const [out, dist] = process.argv.slice(2);
 const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 
 // Bytes of a file as it goes over the network, at most.
-const GZIP_BYTES_MAX = { "panvault.js": 12_288, "panvault.mjs": 12_288, "frame.js": 12_288, "frame.css": 4_096, "jsclient.js": 12_288 };
+const GZIP_BYTES_MAX = { "panvault.js": 12_288, "panvault.mjs": 12_288, "frame.js": 12_288, "frame.css": 4_096, "jsclient.js": 12_288, "checkout.js": 12_288, "checkout.css": 4_096 };
 
 const common = {
   absWorkingDir: root,
@@ -34,11 +34,12 @@ await build({ ...classic, entryPoints: ["src/frame/main.ts"], outfile: join(out,
 await build({ ...common, entryPoints: ["src/frame/frame.css"], outfile: join(out, version, "frame.css") });
 // Pages that come with the vault rather than with a version of the script.
 await build({ ...classic, entryPoints: ["src/jsclient.ts"], globalName: "jsclient", outfile: join(out, "jsclient.js") });
+await build({ ...classic, entryPoints: ["src/checkout/main.ts"], outfile: join(out, "checkout.js") });
+await build({ ...common, entryPoints: ["checkout/checkout.css"], outfile: join(out, "checkout.css") });
 await build({ ...module, entryPoints: ["src/try.ts"], outfile: join(out, "try.js") });
 copyFileSync(join(root, "try/try.css"), join(out, "try.css"));
-const integrity = sri(readFileSync(join(out, version, "panvault.js")));
-const page = readFileSync(join(root, "try/try.html"), "utf8");
-writeFileSync(join(out, "try.html"), page.replace("{{version}}", version).replace("{{integrity}}", integrity));
+page("try", { version, integrity: sri(readFileSync(join(out, version, "panvault.js"))) });
+page("checkout", { script: sri(readFileSync(join(out, "checkout.js"))), style: sri(readFileSync(join(out, "checkout.css"))) });
 
 // The npm package: the same code, readable, for the bundler of the shop.
 const library = { ...module, minify: false, external: ["react", "react/jsx-runtime"] };
@@ -74,6 +75,12 @@ function files(directory) {
   return readdirSync(directory, { withFileTypes: true })
     .flatMap((entry) => (entry.isDirectory() ? files(join(directory, entry.name)) : [join(directory, entry.name)]))
     .sort();
+}
+
+// A page of the vault's own, with what it must say of files that are built.
+function page(name, values) {
+  const text = readFileSync(join(root, name, `${name}.html`), "utf8");
+  writeFileSync(join(out, `${name}.html`), text.replace(/\{\{(\w+)\}\}/g, (_, value) => values[value]));
 }
 
 function hash(base, path) {

@@ -2,7 +2,7 @@
 
 import { unavailable, vaultError } from "./errors";
 import type { Ask, Hello, Tell, Welcome } from "./protocol";
-import type { Field, FieldEvents, FieldName, FieldOptions, FieldStyle, StyleRules, Tokenized, VaultError, VaultErrorCode } from "./types";
+import type { Bound, Field, FieldEvents, FieldName, FieldOptions, FieldStyle, StyleRules, Tokenized, VaultError, VaultErrorCode } from "./types";
 import { version } from "./version";
 
 /** How long a frame may take until it answers. */
@@ -24,7 +24,7 @@ export interface Place {
 }
 
 interface Call {
-  resolve(result: Tokenized): void;
+  resolve(result: Tokenized | Bound): void;
   reject(error: VaultError): void;
   timer: number;
 }
@@ -121,8 +121,8 @@ export class FrameField implements Field {
     return this.#mounted?.ready ?? Promise.reject(this.#unavailable("destroyed"));
   }
 
-  /** Asks for what has an outcome. */
-  call(call: number, ask: Ask): Promise<Tokenized> {
+  /** Asks for what has an outcome: that of its kind. */
+  call<Result extends Tokenized | Bound>(call: number, ask: Ask): Promise<Result> {
     const mounted = this.#mounted;
     if (!mounted?.port) return Promise.reject(this.#unavailable("destroyed"));
     return new Promise((resolve, reject) => {
@@ -130,7 +130,7 @@ export class FrameField implements Field {
         mounted.calls.delete(call);
         reject(this.#unavailable("network"));
       }, CALL_MS_MAX);
-      mounted.calls.set(call, { resolve, reject, timer });
+      mounted.calls.set(call, { resolve: (result) => resolve(result as Result), reject, timer });
       this.#ask(ask);
     });
   }

@@ -3,7 +3,7 @@
 import { unavailable } from "./errors";
 import { FrameField, type Place } from "./field";
 import { CHANNEL_BYTES } from "./protocol";
-import type { Options, Tokenized, TokenizeOptions, Vault } from "./types";
+import type { Bound, Options, Tokenized, TokenizeOptions, Vault } from "./types";
 import { version } from "./version";
 
 export type * from "./types";
@@ -15,13 +15,14 @@ const SCRIPT_ORIGIN = script && "src" in script && script.src ? new URL(String(s
 
 /** Fields of one card form. */
 export function create(options: Options): Vault {
-  const { publishableKey, organisation } = options;
-  if (!publishableKey === !organisation) throw new TypeError("either publishableKey or organisation is needed");
+  const { publishableKey: key, organisation, checkout } = options;
+  const callers = Object.entries({ key, organisation, checkout }).filter((named): named is [string, string] => Boolean(named[1]));
+  if (callers.length !== 1) throw new TypeError("either publishableKey, organisation or checkout is needed");
   const base = options.apiBase ?? SCRIPT_ORIGIN;
   if (!base) throw new TypeError("apiBase is needed: the address of the vault");
   const place: Place = {
     origin: new URL(base, location.href).origin,
-    caller: new URLSearchParams(publishableKey ? { key: publishableKey } : { organisation: organisation ?? "" }).toString(),
+    caller: new URLSearchParams(callers).toString(),
     channel: channel(),
     locale: options.locale || document.documentElement.lang || navigator.language,
   };
@@ -30,7 +31,7 @@ export function create(options: Options): Vault {
   let destroyed = false;
 
   // Every field that is in the page must be ready, for the one that is asked takes what the others hold.
-  async function ask(make: (call: number) => Parameters<FrameField["call"]>[1]): Promise<Tokenized> {
+  async function ask<Result extends Tokenized | Bound>(make: (call: number) => Parameters<FrameField["call"]>[1]): Promise<Result> {
     if (destroyed) throw unavailable("destroyed", place.locale);
     const mounted = [...fields].filter((field) => field.isMounted());
     await Promise.all(mounted.map((field) => field.ready()));
@@ -48,6 +49,7 @@ export function create(options: Options): Vault {
       return field;
     },
     tokenize: (tokenizeOptions = {}) => ask((call) => ({ do: "tokenize", call, options: plain(tokenizeOptions) })),
+    bind: () => ask((call) => ({ do: "bind", call })),
     updateCvv: (card, tokenizeOptions = {}) =>
       ask((call) => ({ do: "updateCvv", call, card: String(card), options: plain(tokenizeOptions) })),
     destroy() {

@@ -1,6 +1,6 @@
 // What a page and a frame say to each other. A frame tells states and outcomes, never what was typed.
 
-import type { FieldEvent, FieldName, FieldOptions, Tokenized, TokenizeOptions, VaultErrorCode } from "./types";
+import type { Bound, FieldEvent, FieldName, FieldOptions, Tokenized, TokenizeOptions, VaultErrorCode } from "./types";
 
 /** The first message, from the page, and the only one that does not go through the port that answers it. */
 export interface Hello {
@@ -23,6 +23,7 @@ export type Ask =
   | { do: "focus" }
   | { do: "blur" }
   | { do: "tokenize"; call: number; options: TokenizeOptions }
+  | { do: "bind"; call: number }
   | { do: "updateCvv"; call: number; card: string; options: TokenizeOptions };
 
 /** What an error is made of. */
@@ -42,7 +43,7 @@ export type Tell =
   | { is: "focus" }
   | { is: "blur" }
   | { is: "submit" }
-  | { is: "done"; call: number; result: Tokenized }
+  | { is: "done"; call: number; result: Tokenized | Bound }
   | { is: "failed"; call: number; failure: Failure };
 
 /** A channel is so many random bytes. */

@@ -9,6 +9,8 @@ export interface Options {
   publishableKey?: string;
   /** Without a key: an organisation that takes cards from its pages without one. */
   organisation?: string;
+  /** Instead of both, in the vault's own page for shoppers: the checkout that the card is for. */
+  checkout?: string;
   /** Where the vault is, such as `https://vault.example`. Of a script that a page loads it is where that came from. */
   apiBase?: string;
   /** A language tag. That of the page by default, then that of the browser; English where there are no texts. */
@@ -124,6 +126,11 @@ export interface Tokenized {
   card: Card;
 }
 
+/** A card that a checkout has now. Its token is not the page's to know. */
+export interface Bound {
+  card: Card;
+}
+
 /** How a card is put into the vault. */
 export interface TokenizeOptions {
   /** Who owns the card: that of the key by default. */
@@ -137,6 +144,8 @@ export interface Vault {
   create(name: FieldName, options?: FieldOptions): Field;
   /** Puts the card that was typed into the vault. Rejects with a `VaultError`. */
   tokenize(options?: TokenizeOptions): Promise<Tokenized>;
+  /** Of a checkout, in place of `tokenize`: it pays with the card that was typed. Rejects with a `VaultError`. */
+  bind(): Promise<Bound>;
   /** Puts the CVV that was typed on a card of the vault. Rejects with a `VaultError`. */
   updateCvv(card: string, options?: TokenizeOptions): Promise<Tokenized>;
   /** Takes every field out of the page. What is under way is rejected with `destroyed`. */

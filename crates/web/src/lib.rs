@@ -58,6 +58,12 @@ pub static RELEASES: &[Release] = &[release!("0.1.0")];
 
 /// The script of the gateway's own forms, which is not versioned.
 pub static FORM_SCRIPT: WebFile = file!(SCRIPT, "jsclient.js");
+/// The page that shoppers pay at, the same for every checkout.
+pub static CHECKOUT_PAGE: WebFile = file!(HTML, "checkout.html");
+/// Its script.
+pub static CHECKOUT_SCRIPT: WebFile = file!(SCRIPT, "checkout.js");
+/// Its style sheet.
+pub static CHECKOUT_STYLE: WebFile = file!(STYLE, "checkout.css");
 /// The page for trying, of `panvault dev` alone.
 pub static TRY_PAGE: WebFile = file!(HTML, "try.html");
 /// Its script.
@@ -94,7 +100,8 @@ mod tests {
     fn files() -> Vec<WebFile> {
         let of_release =
             |release: &Release| [release.script, release.module, release.frame_script, release.frame_style];
-        let unversioned = [FORM_SCRIPT, TRY_PAGE, TRY_SCRIPT, TRY_STYLE];
+        let checkout = [CHECKOUT_PAGE, CHECKOUT_SCRIPT, CHECKOUT_STYLE];
+        let unversioned = [[FORM_SCRIPT].as_slice(), &[TRY_PAGE, TRY_SCRIPT, TRY_STYLE], &checkout].concat();
         RELEASES.iter().flat_map(of_release).chain(unversioned).collect()
     }
 

@@ -1,7 +1,7 @@
 // Requests to the vault, from the vault's own frame.
 
 import type { Failure } from "../protocol";
-import type { Card, FieldName, Tokenized } from "../types";
+import type { Bound, Card, FieldName, Tokenized } from "../types";
 import type { Texts } from "./texts";
 
 /** Of each of the two tries. */
@@ -15,13 +15,16 @@ const SERVER_FAULT = 500;
 /** Until a request whose answer was lost is asked about again, while the vault is still at it. */
 const AGAIN_MS: readonly number[] = [500, 1000, 2000, 4000];
 
-/** Whose frame this is: a publishable key, or an organisation that needs none. */
+/** Whose frame this is: a publishable key, an organisation that needs none, or a checkout in the vault's own page. */
 export interface Caller {
   readonly key: string | null;
   readonly organisation: string | null;
+  readonly checkout: string | null;
 }
 
-export type Outcome = { result: Tokenized } | { failure: Failure };
+export type Outcome = { result: Tokenized | Bound } | { failure: Failure };
+/** What is told of an answer that is good; `undefined` of one that is not what was asked for. */
+type Reader = (members: Record<string, unknown>) => Tokenized | Bound | undefined;
 
 export interface CardBody {
   card_number?: string;
@@ -37,13 +40,21 @@ export function isId(text: unknown): boolean {
 }
 
 /** Makes a card, or changes the one that is named. */
-export async function send(caller: Caller, card: string | undefined, body: CardBody, idempotencyKey: string | undefined, texts: Texts): Promise<Outcome> {
-  const headers: Record<string, string> = {
-    "Content-Type": "application/json",
-    "Idempotency-Key": idempotencyKey ?? uuid(),
-  };
-  if (caller.key !== null) headers["X-APIKEY"] = caller.key;
+export function send(caller: Caller, card: string | undefined, body: CardBody, idempotencyKey: string | undefined, texts: Texts): Promise<Outcome> {
+  const headers: Record<string, string> = caller.key === null ? {} : { "X-APIKEY": caller.key };
   const path = card === undefined ? "/v1/card" : `/v1/card/${card}`;
+  const read: Reader = (members) => (typeof members["_id"] === "string" ? { token: members["_id"], card: cardOf(members) } : undefined);
+  return ask(path, headers, body, idempotencyKey ?? uuid(), read, texts);
+}
+
+/** Makes a card that the checkout pays with. What is told of it is not its token. */
+export function sendTo(checkout: string, body: CardBody, texts: Texts): Promise<Outcome> {
+  const read: Reader = ({ card }) => (isObject(card) ? { card: cardOf(card) } : undefined);
+  return ask(`/v1/checkout/${checkout}/card`, {}, body, uuid(), read, texts);
+}
+
+async function ask(path: string, caller: Record<string, string>, body: CardBody, idempotencyKey: string, read: Reader, texts: Texts): Promise<Outcome> {
+  const headers = { ...caller, "Content-Type": "application/json", "Idempotency-Key": idempotencyKey };
   const text = JSON.stringify(body);
   try {
     // The answer to a request may be lost on its way; under the same key the card is not made twice.
@@ -53,7 +64,7 @@ export async function send(caller: Caller, card: string | undefined, body: CardB
       await new Promise((resolve) => setTimeout(resolve, wait));
       answer = await post(path, headers, text);
     }
-    return await outcome(answer, texts);
+    return await outcome(answer, read, texts);
   } catch {
     return { failure: { code: "network", message: texts.network } };
   }
@@ -72,10 +83,11 @@ async function post(path: string, headers: Record<string, string>, body: string)
   }
 }
 
-async function outcome(answer: Response, texts: Texts): Promise<Outcome> {
+async function outcome(answer: Response, read: Reader, texts: Texts): Promise<Outcome> {
   const told: unknown = await answer.json().catch(() => null);
-  const members: Record<string, unknown> = typeof told === "object" && told !== null ? { ...told } : {};
-  if (answer.ok && typeof members["_id"] === "string") return { result: { token: members["_id"], card: cardOf(members) } };
+  const members = isObject(told) ? told : {};
+  const result = answer.ok ? read(members) : undefined;
+  if (result) return { result };
   const failure: Failure = {
     code: answer.status === UNAUTHORISED ? "key" : "api",
     // What the vault cannot do just now is no fault of what was typed.
@@ -95,6 +107,10 @@ function cardOf(members: Record<string, unknown>): Card {
   return { brand: text("brand") || null, lastFour: text("last_four"), expiryMonth: text("expiry_month"), expiryYear: text("expiry_year") };
 }
 
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
+
 /** The field that the first fault is about. */
 function fieldOf(details: unknown): FieldName | undefined {
   const fields: Readonly<Record<string, FieldName>> = {
@@ -104,7 +120,7 @@ function fieldOf(details: unknown): FieldName | undefined {
     "body.cvv": "cardCvc",
     "body.card_holder_name": "cardHolder",
   };
-  if (typeof details !== "object" || details === null) return undefined;
+  if (!isObject(details)) return undefined;
   const name = Object.keys(details).find((key) => fields[key]);
   return name === undefined ? undefined : fields[name];
 }

@@ -2,7 +2,7 @@
 
 import type { Failure } from "../protocol";
 import type { FieldName, TokenizeOptions } from "../types";
-import { isId, send, type Caller, type CardBody, type Outcome } from "./api";
+import { isId, send, sendTo, type Caller, type CardBody, type Outcome } from "./api";
 import type { Kind, Part } from "./part";
 import { family, type Sibling } from "./siblings";
 import type { Texts } from "./texts";
@@ -15,16 +15,18 @@ export async function tokenize(own: Sibling, caller: Caller, options: TokenizeOp
   const parts = partsOf(own);
   const failure = unusable(options, texts) ?? missing(parts, NUMBER_AND_EXPIRY, texts);
   if (failure) return { failure };
-  const body: CardBody = { ...ownerOf(caller, options) };
-  const number = parts.get("number")?.value();
-  const expiry = parts.get("expiry")?.expiry();
-  const cvv = parts.get("cvc")?.value();
-  const holder = parts.get("holder")?.value();
-  if (number) body.card_number = number;
-  if (expiry) [body.expiry_month, body.expiry_year] = [expiry.month, expiry.year];
-  if (cvv) body.cvv = cvv;
-  if (holder) body.card_holder_name = holder;
+  const body = { ...ownerOf(caller, options), ...cardOf(parts) };
   return done(await send(caller, undefined, body, options.idempotencyKey, texts), parts);
+}
+
+/** Gives the card to the checkout that the frame is of. */
+export async function bind(own: Sibling, { checkout }: Caller, texts: Texts): Promise<Outcome> {
+  const parts = partsOf(own);
+  // It becomes part of a path.
+  if (checkout === null || !isId(checkout)) return { failure: { code: "invalid", message: texts.refused } };
+  const failure = missing(parts, NUMBER_AND_EXPIRY, texts);
+  if (failure) return { failure };
+  return done(await sendTo(checkout, cardOf(parts), texts), parts);
 }
 
 export async function updateCvv(own: Sibling, caller: Caller, card: string, options: TokenizeOptions, texts: Texts): Promise<Outcome> {
@@ -42,6 +44,19 @@ export async function updateCvv(own: Sibling, caller: Caller, card: string, opti
 function done(outcome: Outcome, parts: ReadonlyMap<Kind, Part>): Outcome {
   if ("result" in outcome) parts.get("cvc")?.clear();
   return outcome;
+}
+
+function cardOf(parts: ReadonlyMap<Kind, Part>): CardBody {
+  const body: CardBody = {};
+  const number = parts.get("number")?.value();
+  const expiry = parts.get("expiry")?.expiry();
+  const cvv = parts.get("cvc")?.value();
+  const holder = parts.get("holder")?.value();
+  if (number) body.card_number = number;
+  if (expiry) [body.expiry_month, body.expiry_year] = [expiry.month, expiry.year];
+  if (cvv) body.cvv = cvv;
+  if (holder) body.card_holder_name = holder;
+  return body;
 }
 
 /** The parts of all frames of the form; of several of a kind the first. */

@@ -4,7 +4,7 @@ import { languageOf } from "../languages";
 import type { Ask, Failure, Hello, Tell, Welcome } from "../protocol";
 import type { FieldEvent, FieldName, FieldOptions } from "../types";
 import type { Caller, Outcome } from "./api";
-import { tokenize, updateCvv } from "./card";
+import { bind, tokenize, updateCvv } from "./card";
 import { wholeCard } from "./number";
 import { Part, type Around, type Kind } from "./part";
 import { family, join, type Sibling } from "./siblings";
@@ -30,7 +30,7 @@ function start(field: FieldName): void {
   const language = languageOf(decodeURIComponent(locale));
   const texts = TEXTS[language];
   const query = new URLSearchParams(location.search);
-  const caller: Caller = { key: query.get("key"), organisation: query.get("organisation") };
+  const caller: Caller = { key: query.get("key"), organisation: query.get("organisation"), checkout: query.get("checkout") };
   let options: FieldOptions = {};
   let port: MessagePort | undefined;
   let last: FieldEvent = { field, empty: true, complete: false, error: null, brand: null };
@@ -91,6 +91,8 @@ function start(field: FieldName): void {
         return;
       case "tokenize":
         return void tokenize(own, caller, ask.options, texts).then((outcome) => answer(ask.call, outcome));
+      case "bind":
+        return void bind(own, caller, texts).then((outcome) => answer(ask.call, outcome));
       case "updateCvv":
         return void updateCvv(own, caller, ask.card, ask.options, texts).then((outcome) => answer(ask.call, outcome));
     }

@@ -1,0 +1,217 @@
+// The vault's page for shoppers: what is to be paid, the fields, and what became of it. What is typed stays in the frames of the fields; this script
+// hears of states and outcomes, and knows no token.
+
+import { languageOf } from "../languages";
+import { Clock } from "./clock";
+import { Fields } from "./fields";
+import { localeOf } from "./language";
+import { Screen } from "./screen";
+import { pay, view, type Paid, type State, type View } from "./state";
+import { fill, TEXTS, type Texts } from "./texts";
+
+/** How often a payment is sent whose answer was lost, always under its own number. */
+const SENDS_MAX = 3;
+const AGAIN_MS = 1000;
+/** Between two questions for what is being processed. */
+const ASK_MS: readonly number[] = [1000, 1000, 2000, 2000, 3000, 5000];
+const ASK_MS_LATER = 10_000;
+/** Until the page leaves by itself: long enough to see that all is well. */
+const LEAVE_MS = 1500;
+const DECLINED = 121;
+const TOO_MANY = 429;
+
+class Checkout {
+  readonly #id: string;
+  readonly #screen = new Screen();
+  readonly #clock = new Clock({
+    show: (seconds) => this.#screen.time(seconds),
+    say: () => this.#screen.sayTime(),
+    ended: () => void this.refresh(),
+  });
+  #texts: Texts = TEXTS.en;
+  #locale = "";
+  #state: State | undefined;
+  #fields: Fields | undefined;
+  /** A payment is on its way: nobody else changes what is shown. */
+  #isBusy = false;
+  /** The result was waited for here, so the page goes back with it by itself. */
+  #hasWaited = false;
+  #isLeaving = false;
+  /** Questions for the state so far: the answer to an old one is old. */
+  #asked = 0;
+  #polls = 0;
+  #poll: number | undefined;
+
+  constructor(id: string) {
+    this.#id = id;
+    this.#speak(undefined);
+  }
+
+  listen(): void {
+    document.getElementById("form")?.addEventListener("submit", (event) => {
+      event.preventDefault();
+      void this.#submit();
+    });
+    document.getElementById("again")?.addEventListener("click", () => void this.refresh());
+    // What another window did meanwhile is seen by whoever comes back to this one.
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "visible") void this.refresh();
+    });
+    // A page that the browser kept has a state that was, and what was typed.
+    window.addEventListener("pageshow", (event) => {
+      if (event.persisted) location.reload();
+    });
+  }
+
+  async refresh(): Promise<void> {
+    if (this.#isBusy || this.#isLeaving) return;
+    const asked = (this.#asked += 1);
+    const seen = await view(this.#id);
+    if (asked === this.#asked && !this.#isBusy) this.#show(seen);
+  }
+
+  #show(seen: View): void {
+    if (seen.is === "shown") return this.#showState(seen.state);
+    // What was there stays true for as long as nobody says otherwise.
+    if (seen.is !== "missing" && this.#state) return this.#state.status === "processing" ? this.#askLater() : undefined;
+    this.#close();
+    const { missing, restart, unreachable, busy } = this.#texts;
+    if (seen.is === "missing") return this.#screen.notice({ heading: missing, advice: restart });
+    this.#screen.notice({ heading: unreachable, advice: seen.is === "busy" ? busy : undefined, again: true });
+  }
+
+  #showState(state: State): void {
+    this.#speak(state.locale);
+    const texts = this.#texts;
+    const before = this.#state;
+    this.#state = state;
+    this.#screen.surround(state);
+    switch (state.status) {
+      case "open":
+        return this.#open(state, before);
+      case "processing":
+        this.#close();
+        this.#hasWaited = true;
+        this.#screen.notice({ heading: texts.processing, advice: texts.processingAdvice, waits: true });
+        return this.#askLater();
+      case "completed":
+        return this.#completed(state);
+      case "failed":
+        return this.#ended(state, texts.failed, `${texts.unpaid} ${texts.otherWay}`);
+      case "expired":
+        return this.#ended(state, texts.expired, `${texts.unpaid} ${texts.restart}`);
+    }
+  }
+
+  #open(state: State, before: State | undefined): void {
+    clearTimeout(this.#poll);
+    this.#hasWaited = false;
+    this.#screen.form(state);
+    this.#clock.start(state.secondsLeft);
+    if (state.attempt > 0 && state.attempt !== before?.attempt) {
+      this.#fields?.used();
+      this.#problem(state.fault === undefined || state.fault === DECLINED ? this.#texts.declined : this.#texts.trouble, false);
+    }
+    this.#fields ??= new Fields(this.#id, this.#locale, state.brands, {
+      wrong: (id, message) => this.#screen.wrong(id, message),
+      focused: (id, focused) => this.#screen.focused(id, focused),
+      submit: () => void this.#submit(),
+      // A checkout that has ended has no fields: its state says so.
+      failed: (error) => void this.refresh().then(() => this.#problem(error.message, false)),
+    });
+  }
+
+  #completed(state: State): void {
+    const { paid, saved, returning } = this.#texts;
+    const { back } = state;
+    const done = state.does === "pay" ? paid : saved;
+    if (!this.#hasWaited || back === undefined) return this.#ended(state, done, undefined);
+    this.#isLeaving = true;
+    this.#ended(state, done, fill(returning, { shop: state.merchant }));
+    // In the place of this page, so that who goes back in the shop comes to the shop.
+    setTimeout(() => location.replace(back), LEAVE_MS);
+  }
+
+  #ended({ back }: State, heading: string, advice: string | undefined): void {
+    this.#close();
+    this.#screen.notice({ heading, advice, back });
+  }
+
+  /** There is nothing to type any more. */
+  #close(): void {
+    this.#clock.stop();
+    clearTimeout(this.#poll);
+    this.#fields?.destroy();
+    this.#fields = undefined;
+  }
+
+  #askLater(): void {
+    clearTimeout(this.#poll);
+    this.#poll = window.setTimeout(() => void this.refresh(), ASK_MS[this.#polls] ?? ASK_MS_LATER);
+    this.#polls += 1;
+  }
+
+  async #submit(): Promise<void> {
+    if (this.#isBusy || this.#state?.status !== "open" || !this.#fields) return;
+    this.#isBusy = true;
+    this.#screen.busy(true);
+    try {
+      await this.#pay(this.#state, this.#fields);
+    } finally {
+      this.#isBusy = false;
+      this.#screen.busy(false);
+    }
+  }
+
+  /** Pays the attempt that is shown, and no other. */
+  async #pay(shown: State, fields: Fields): Promise<void> {
+    this.#problem(undefined, false);
+    const bound = await fields.bind();
+    if (bound.is === "wrong") return;
+    if (bound.is === "failed") {
+      this.#show(await view(this.#id));
+      return this.#problem(bound.error.message, true);
+    }
+    const { paid, seen } = await this.#send(shown.attempt);
+    this.#hasWaited = true;
+    if (paid.is === "taken" && seen.is !== "shown") return this.#showState({ ...shown, status: paid.status, back: paid.back });
+    this.#show(seen);
+    this.#problem(this.#fault(paid), true);
+  }
+
+  /** Sends it until there is an answer, or a state that says what became of it. */
+  async #send(attempt: number): Promise<{ paid: Paid; seen: View }> {
+    for (let sends = 1; ; sends += 1) {
+      const paid = await pay(this.#id, attempt);
+      const seen = await view(this.#id);
+      const isOpen = seen.is !== "shown" || (seen.state.status === "open" && seen.state.attempt === attempt);
+      if (paid.is !== "lost" || !isOpen || sends === SENDS_MAX) return { paid, seen };
+      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+    }
+  }
+
+  #fault(paid: Paid): string {
+    const { declined, busy, trouble, unreachable } = this.#texts;
+    if (paid.is !== "refused") return unreachable;
+    return paid.code === DECLINED ? declined : paid.code === TOO_MANY ? busy : trouble;
+  }
+
+  /** What keeps an open checkout from being paid. */
+  #problem(text: string | undefined, focus: boolean): void {
+    if (this.#state?.status === "open") this.#screen.problem(text, focus);
+  }
+
+  #speak(wanted: string | undefined): void {
+    this.#locale = localeOf(wanted);
+    const language = languageOf(this.#locale);
+    this.#texts = TEXTS[language];
+    this.#screen.speak(this.#texts, this.#locale);
+    document.documentElement.lang = language;
+  }
+}
+
+const [, id = ""] = /\/([0-9A-Za-z]+)\.html$/.exec(location.pathname) ?? [];
+const checkout = new Checkout(id);
+checkout.listen();
+void checkout.refresh();
+
