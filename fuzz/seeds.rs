@@ -6,7 +6,7 @@ use std::path::Path;
 use panvault_store::{Action, AuditNote, Counted, Effect, IdempotencyAnswer, Row, RowKey};
 use panvault_store_embedded::fuzz::frame_of;
 use panvault_testkit::conformance::rows::{
-    api_key_use, at, card, card_answer, card_changed, card_cvv, customer, delivery, document, history, id,
+    api_key_use, at, card, card_answer, card_changed, card_cvv, checkout, customer, delivery, document, history, id,
     kept, key, node, organisation, refund, transaction, transaction_answer,
 };
 
@@ -35,6 +35,7 @@ fn rows() -> Vec<(&'static str, Row)> {
         ("refund", refund(30, payment.id).into()),
         ("customer", customer(50, 1).into()),
         ("delivery", delivery(40, 20).into()),
+        ("checkout", checkout(45, at(900)).into()),
     ]
 }
 

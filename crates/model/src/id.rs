@@ -159,6 +159,8 @@ typed_id! {
     CustomerId
     /// Names a delivery of a webhook.
     DeliveryId
+    /// Names a checkout.
+    CheckoutId
     /// Names an API key; it is not the key.
     ApiKeyId
     /// Names a vault: one data directory or one database.

@@ -7,6 +7,7 @@
 mod action;
 mod amount;
 mod card;
+mod checkout;
 mod code;
 mod customer;
 mod expiry;
@@ -25,12 +26,13 @@ pub use crate::card::{
     Bin, Brand, CardKind, CardType, Fingerprint, IssuerFacts, LastFour, SEALED_CVV_BLOCK_BYTES, Sealed,
     SealedCvvBlock,
 };
+pub use crate::checkout::{CheckoutFailure, CheckoutPurpose, CheckoutStatus};
 pub use crate::code::{Country, Currency};
 pub use crate::customer::{CustomerDetail, EmailDigest};
 pub use crate::expiry::{EXPIRY_YEARS_AHEAD_MAX, Expiry, ExpiryFault};
 pub use crate::id::{
-    AccountId, ApiKeyId, CardId, CustomerId, DeliveryId, Id, IdFault, NodeId, OrganisationId, ProcessorId,
-    RefundId, RequestId, TransactionId, VaultId,
+    AccountId, ApiKeyId, CardId, CheckoutId, CustomerId, DeliveryId, Id, IdFault, NodeId, OrganisationId,
+    ProcessorId, RefundId, RequestId, TransactionId, VaultId,
 };
 pub use crate::id_hash::{IdHash, IdHasher};
 pub use crate::role::Role;

@@ -192,7 +192,8 @@ impl Pending<'_> {
             | RowKey::ApiKeyUse(_)
             | RowKey::Refund(_)
             | RowKey::Customer(_)
-            | RowKey::Delivery(_) => false,
+            | RowKey::Delivery(_)
+            | RowKey::Checkout(_) => false,
         }
     }
 }

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use panvault_directory::Directory;
 use panvault_model::VaultId;
 use panvault_store::{
-    ApiKeyUseRow, CardRow, Chain, CustomerRow, DeliveryRow, DocumentRow, HistoryRow, IdempotencyRow,
-    RefundRow, TransactionRow,
+    ApiKeyUseRow, CardRow, Chain, CheckoutRow, CustomerRow, DeliveryRow, DocumentRow, HistoryRow,
+    IdempotencyRow, RefundRow, TransactionRow,
 };
 use rusqlite::{Connection, Row};
 
@@ -158,7 +158,12 @@ impl Examination {
         self.each("SELECT row FROM customer", |bytes, _| CustomerRow::decode(bytes).ok(), each)
     }
 
-    /// Hands out every delivery of a webhook that can be read, and says how many cannot.
+    /// Hands out every checkout that can be read, and says how many cannot.
+    pub fn each_checkout(&self, each: &mut dyn FnMut(CheckoutRow)) -> Result<usize, OpenFault> {
+        self.each("SELECT row FROM checkout", |bytes, _| CheckoutRow::decode(bytes).ok(), each)
+    }
+
+    /// The same for deliveries of webhooks.
     pub fn each_delivery(&self, each: &mut dyn FnMut(DeliveryRow)) -> Result<usize, OpenFault> {
         self.each("SELECT row FROM delivery", |bytes, _| DeliveryRow::decode(bytes).ok(), each)
     }

@@ -3,10 +3,10 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use panvault_model::{ApiKeyId, CardId, CustomerId, DeliveryId, Id, RefundId, TransactionId};
+use panvault_model::{ApiKeyId, CardId, CheckoutId, CustomerId, DeliveryId, Id, RefundId, TransactionId};
 use panvault_store::{
-    ApiKeyUseRow, CardCvvRow, CardRow, CustomerRow, DeliveryRow, DocumentKind, DocumentRow, Effect,
-    IdempotencyKey, IdempotencyRow, RefundRow, Row, RowKey, Table, TransactionRow,
+    ApiKeyUseRow, CardCvvRow, CardRow, CheckoutRow, CustomerRow, DeliveryRow, DocumentKind, DocumentRow,
+    Effect, IdempotencyKey, IdempotencyRow, RefundRow, Row, RowKey, Table, TransactionRow,
 };
 
 /// Rows that are newer than the view: what they are now, or that they are gone, and the commit that made it so.
@@ -51,6 +51,7 @@ impl Overlay {
             refunds,
             customers,
             deliveries,
+            checkouts,
         ] = &self.tables;
         match table {
             Table::Card => cards,
@@ -64,6 +65,7 @@ impl Overlay {
             Table::Refund => refunds,
             Table::Customer => customers,
             Table::Delivery => deliveries,
+            Table::Checkout => checkouts,
         }
     }
 
@@ -80,6 +82,7 @@ impl Overlay {
             refunds,
             customers,
             deliveries,
+            checkouts,
         ] = &mut self.tables;
         match table {
             Table::Card => cards,
@@ -93,6 +96,7 @@ impl Overlay {
             Table::Refund => refunds,
             Table::Customer => customers,
             Table::Delivery => deliveries,
+            Table::Checkout => checkouts,
         }
     }
 
@@ -164,6 +168,13 @@ impl Overlay {
         })
     }
 
+    pub(crate) fn checkout(&self, id: CheckoutId) -> Option<Overlaid<Arc<CheckoutRow>>> {
+        self.newer(RowKey::Checkout(id)).map(|row| match row {
+            Some(Row::Checkout(row)) => Some(Arc::clone(row)),
+            Some(_) | None => None,
+        })
+    }
+
     /// Takes up an effect of a commit.
     pub(crate) fn put(&mut self, sequence: u64, effect: &Effect) {
         let key = effect.key();
@@ -207,7 +218,8 @@ impl Overlay {
                 | Row::ApiKeyUse(_)
                 | Row::Refund(_)
                 | Row::Customer(_)
-                | Row::Delivery(_),
+                | Row::Delivery(_)
+                | Row::Checkout(_),
             )
             | Effect::Delete(_) => {}
         }

@@ -189,7 +189,8 @@ fn bytes(row: &Row) -> usize {
         | Row::ApiKeyUse(_)
         | Row::Refund(_)
         | Row::Customer(_)
-        | Row::Delivery(_) => 0,
+        | Row::Delivery(_)
+        | Row::Checkout(_) => 0,
     };
     SLOT_BYTES + held
 }

@@ -9,14 +9,15 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use panvault_model::{
-    ApiKeyId, CardId, CustomerId, DeliveryId, Id, NodeId, OrganisationId, RefundId, Timestamp, TransactionId,
+    ApiKeyId, CardId, CheckoutId, CustomerId, DeliveryId, Id, NodeId, OrganisationId, RefundId, Timestamp,
+    TransactionId,
 };
 use panvault_store::{
-    ApiKeyUseRow, AuditRecord, CardCvvRow, CardField, CardQuery, CardRow, Commit, CustomerField,
-    CustomerQuery, CustomerRow, DeliveryField, DeliveryLane, DeliveryPlace, DeliveryQuery, DeliveryRow,
-    DocumentKind, DocumentRow, HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow, Outcome, Page, Pending,
-    RefundField, RefundQuery, RefundRow, Row, RowKey, Slots, Store, StoreFault, StoreStatus, Table, Totals,
-    TransactionField, TransactionQuery, TransactionRow,
+    ApiKeyUseRow, AuditRecord, CardCvvRow, CardField, CardQuery, CardRow, CheckoutField, CheckoutQuery,
+    CheckoutRow, Commit, CustomerField, CustomerQuery, CustomerRow, DeliveryField, DeliveryLane,
+    DeliveryPlace, DeliveryQuery, DeliveryRow, DocumentKind, DocumentRow, HistoryRow, IdempotencyKey,
+    IdempotencyRow, NodeRow, Outcome, Page, Pending, RefundField, RefundQuery, RefundRow, Row, RowKey, Slots,
+    Store, StoreFault, StoreStatus, Table, Totals, TransactionField, TransactionQuery, TransactionRow,
 };
 use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
@@ -324,6 +325,18 @@ impl Store for EmbeddedStore {
 
     fn customer_list(&self, query: CustomerQuery) -> Pending<'_, Page<Arc<CustomerRow>>> {
         self.shared.listed(query.asked_by, move |source| view::list::<CustomerField>(source, &query))
+    }
+
+    fn checkout_read(&self, id: CheckoutId) -> Pending<'_, Option<Arc<CheckoutRow>>> {
+        self.at_once(Some(id.as_bytes()), |overlay| overlay.checkout(id), |view| view::checkout(view, id))
+    }
+
+    fn checkout_list(&self, query: CheckoutQuery) -> Pending<'_, Page<Arc<CheckoutRow>>> {
+        self.shared.listed(query.asked_by, move |source| view::list::<CheckoutField>(source, &query))
+    }
+
+    fn checkout_over(&self, now: Timestamp, limit: usize) -> Pending<'_, Vec<Arc<CheckoutRow>>> {
+        self.caught_up(move |view| view::checkout_over(view, now, limit))
     }
 
     fn delivery_read(&self, id: DeliveryId) -> Pending<'_, Option<Arc<DeliveryRow>>> {

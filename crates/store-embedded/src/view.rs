@@ -1,6 +1,7 @@
 //! The view: SQLite tables that the applier keeps behind the log.
 
 mod apply;
+mod checkout;
 mod delivery;
 pub(crate) mod fingerprints;
 mod list;
@@ -26,6 +27,7 @@ use crate::limits::VIEW_BUSY_MILLIS;
 use crate::view::schema::{PAGE_BYTES, SCHEMA};
 
 pub(crate) use apply::{ApplyFrame, apply, apply_new};
+pub(crate) use checkout::{checkout, checkout_over};
 pub(crate) use delivery::{
     delivery, delivery_due, delivery_first, delivery_lanes, delivery_over, delivery_waiting,
 };

@@ -5,11 +5,11 @@ mod delivery;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use panvault_model::{ApiKeyId, CardId, CustomerId, Id, RefundId, Timestamp, TransactionId};
+use panvault_model::{ApiKeyId, CardId, CheckoutId, CustomerId, Id, RefundId, Timestamp, TransactionId};
 use panvault_store::{
-    ApiKeyUseRow, CardCvvRow, CardRow, Chain, CustomerRow, DocumentKind, DocumentRow, HistoryRow,
-    IdempotencyKey, IdempotencyRow, NodeRow, RefundRow, Row, RowKey, SlotLimits, Slots, StoreFault, Table,
-    Totals, TransactionRow,
+    ApiKeyUseRow, CardCvvRow, CardRow, Chain, CheckoutRow, CustomerRow, DocumentKind, DocumentRow,
+    HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow, RefundRow, Row, RowKey, SlotLimits, Slots,
+    StoreFault, Table, Totals, TransactionRow,
 };
 use tokio::time::timeout;
 
@@ -172,6 +172,19 @@ impl Reads {
     ) -> Result<Vec<Arc<CardCvvRow>>, StoreFault> {
         let which = "WHERE cvv_until <= $1 ORDER BY cvv_until LIMIT $2";
         self.readable(Table::CardCvv, which, &[moment(now), limit(rows)], of!(CardCvv)).await
+    }
+
+    pub(crate) async fn checkout_read(&self, id: CheckoutId) -> Result<Option<Arc<CheckoutRow>>, StoreFault> {
+        self.one(RowKey::Checkout(id), of!(Checkout)).await
+    }
+
+    pub(crate) async fn checkout_over(
+        &self,
+        now: Timestamp,
+        rows: usize,
+    ) -> Result<Vec<Arc<CheckoutRow>>, StoreFault> {
+        let which = "WHERE remove_at <= $1 ORDER BY remove_at, id LIMIT $2";
+        self.readable(Table::Checkout, which, &[moment(now), limit(rows)], of!(Checkout)).await
     }
 
     pub(crate) async fn transaction_read(

@@ -2,13 +2,13 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use panvault_model::{
-    ApiKeyId, CardId, CustomerId, DeliveryId, Id, NodeId, RefundId, Timestamp, TransactionId,
+    ApiKeyId, CardId, CheckoutId, CustomerId, DeliveryId, Id, NodeId, RefundId, Timestamp, TransactionId,
 };
 use panvault_store::{
-    ApiKeyUseRow, AuditRecord, CardCvvRow, CardQuery, CardRow, Chain, Commit, CustomerQuery, CustomerRow,
-    DeliveryLane, DeliveryPlace, DeliveryQuery, DeliveryRow, DocumentKind, DocumentRow, HistoryRow,
-    IdempotencyKey, IdempotencyRow, NodeRow, Outcome, Page, Pending, RefundQuery, RefundRow, Row, RowKey,
-    Store, StoreFault, StoreStatus, Table, Totals, TransactionQuery, TransactionRow,
+    ApiKeyUseRow, AuditRecord, CardCvvRow, CardQuery, CardRow, Chain, CheckoutQuery, CheckoutRow, Commit,
+    CustomerQuery, CustomerRow, DeliveryLane, DeliveryPlace, DeliveryQuery, DeliveryRow, DocumentKind,
+    DocumentRow, HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow, Outcome, Page, Pending, RefundQuery,
+    RefundRow, Row, RowKey, Store, StoreFault, StoreStatus, Table, Totals, TransactionQuery, TransactionRow,
 };
 
 use crate::audit;
@@ -113,6 +113,18 @@ impl Store for PostgresStore {
 
     fn customer_read(&self, id: CustomerId) -> Pending<'_, Option<Arc<CustomerRow>>> {
         Box::pin(self.reads.customer_read(id))
+    }
+
+    fn checkout_read(&self, id: CheckoutId) -> Pending<'_, Option<Arc<CheckoutRow>>> {
+        Box::pin(self.reads.checkout_read(id))
+    }
+
+    fn checkout_list(&self, query: CheckoutQuery) -> Pending<'_, Page<Arc<CheckoutRow>>> {
+        Box::pin(self.reads.list(query))
+    }
+
+    fn checkout_over(&self, now: Timestamp, limit: usize) -> Pending<'_, Vec<Arc<CheckoutRow>>> {
+        Box::pin(self.reads.checkout_over(now, limit))
     }
 
     fn delivery_read(&self, id: DeliveryId) -> Pending<'_, Option<Arc<DeliveryRow>>> {

@@ -81,6 +81,7 @@ pub(crate) const fn name(table: Table) -> &'static str {
         Table::Refund => "refund",
         Table::Customer => "customer",
         Table::Delivery => "delivery",
+        Table::Checkout => "checkout",
     }
 }
 
@@ -104,6 +105,7 @@ pub(crate) const fn columns(table: Table) -> &'static [Column] {
         Table::CardCvv => &[ID, VERSION, ("cvv_until", Kind::Int), ROW],
         Table::Refund => &[ID, VERSION, ORGANISATION, STATUS, OPEN, ("payment", Kind::Bytes), ACCOUNT, ROW],
         Table::Customer => &[ID, VERSION, ORGANISATION, ("email", Kind::Bytes), ROW],
+        Table::Checkout => &[ID, VERSION, ORGANISATION, ("remove_at", Kind::Int), ROW],
         Table::Delivery => &[
             ID,
             VERSION,
@@ -123,7 +125,12 @@ pub(crate) const fn columns(table: Table) -> &'static [Column] {
 /// Whether rows of a table are somebody's.
 pub(crate) const fn is_owned(table: Table) -> bool {
     match table {
-        Table::Card | Table::Transaction | Table::Refund | Table::Customer | Table::Delivery => true,
+        Table::Card
+        | Table::Transaction
+        | Table::Refund
+        | Table::Customer
+        | Table::Delivery
+        | Table::Checkout => true,
         Table::History
         | Table::Document
         | Table::Idempotency
@@ -175,6 +182,7 @@ pub(crate) fn clear(row: &Row, chain: &dyn Chain) -> Vec<Value> {
             bytes(row.account.as_bytes()),
         ]),
         Row::Customer(row) => all.push(row.email.map_or(Value::None, |digest| bytes(digest.as_bytes()))),
+        Row::Checkout(row) => all.push(Value::Int(millis(row.remove_at.unix_millis()))),
         Row::Delivery(row) => all.extend([
             Value::Int(i64::from(row.status.code())),
             Value::Int(i64::from(row.is_waiting())),

@@ -33,14 +33,15 @@ pub use crate::memory::MemoryStore;
 pub use crate::memory_cvv::MemoryCvvs;
 pub use crate::query::{
     AccountField, AccountQuery, ApiKeyField, ApiKeyQuery, AuditField, AuditQuery, CardField, CardQuery,
-    Count, Cursor, CustomerField, CustomerQuery, DeliveryField, DeliveryQuery, Direction, Field, FieldValue,
-    Filter, Indexed, OrganisationField, OrganisationQuery, Page, ProcessorField, ProcessorQuery, Query,
-    RefundField, RefundQuery, Test, TransactionField, TransactionQuery,
+    CheckoutField, CheckoutQuery, Count, Cursor, CustomerField, CustomerQuery, DeliveryField, DeliveryQuery,
+    Direction, Field, FieldValue, Filter, Indexed, OrganisationField, OrganisationQuery, Page,
+    ProcessorField, ProcessorQuery, Query, RefundField, RefundQuery, Test, TransactionField,
+    TransactionQuery,
 };
 pub use crate::row::{
-    Action, ApiKeyUseRow, AuditNote, AuditRecord, CardCvvRow, CardRow, Counted, CustomerRow, DeliveryLane,
-    DeliveryPlace, DeliveryRow, HistoryRow, IdempotencyAnswer, IdempotencyKey, IdempotencyRow, NodePart,
-    NodeRow, RefundRow, RefusalReason, Row, RowKey, Table, TransactionRow,
+    Action, ApiKeyUseRow, AuditNote, AuditRecord, CardCvvRow, CardRow, CheckoutEnd, CheckoutRow, Counted,
+    CustomerRow, DeliveryLane, DeliveryPlace, DeliveryRow, HistoryRow, IdempotencyAnswer, IdempotencyKey,
+    IdempotencyRow, NodePart, NodeRow, RefundRow, RefusalReason, Row, RowKey, Table, TransactionRow,
 };
 pub use crate::slots::{Slot, SlotLimits, Slots};
 pub use crate::sorting::Sorting;

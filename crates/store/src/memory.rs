@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use panvault_model::{
-    ApiKeyId, CardId, CustomerId, DeliveryId, Id, NodeId, RefundId, Timestamp, TransactionId,
+    ApiKeyId, CardId, CheckoutId, CustomerId, DeliveryId, Id, NodeId, RefundId, Timestamp, TransactionId,
 };
 
 use crate::commit::{Commit, Outcome};
@@ -11,11 +11,13 @@ use crate::document::{DocumentKind, DocumentRow};
 use crate::effect::Effect;
 use crate::limits::LIST_ROWS_MAX;
 use crate::query::{
-    CardQuery, CustomerQuery, DeliveryQuery, Indexed, Page, Query, RefundQuery, TransactionQuery,
+    CardQuery, CheckoutQuery, CustomerQuery, DeliveryQuery, Indexed, Page, Query, RefundQuery,
+    TransactionQuery,
 };
 use crate::row::{
-    ApiKeyUseRow, AuditRecord, CardCvvRow, CardRow, CustomerRow, DeliveryLane, DeliveryPlace, DeliveryRow,
-    HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow, RefundRow, Row, RowKey, Table, TransactionRow,
+    ApiKeyUseRow, AuditRecord, CardCvvRow, CardRow, CheckoutRow, CustomerRow, DeliveryLane, DeliveryPlace,
+    DeliveryRow, HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow, RefundRow, Row, RowKey, Table,
+    TransactionRow,
 };
 use crate::store::{Pending, Store, StoreFault, StoreStatus, Totals};
 
@@ -49,6 +51,7 @@ const CARD_CVVS: RowKey = RowKey::CardCvv(CardId::from_bytes([0; 12]));
 const REFUNDS: RowKey = RowKey::Refund(RefundId::from_bytes([0; 12]));
 const CUSTOMERS: RowKey = RowKey::Customer(CustomerId::from_bytes([0; 12]));
 const DELIVERIES: RowKey = RowKey::Delivery(DeliveryId::from_bytes([0; 12]));
+const CHECKOUTS: RowKey = RowKey::Checkout(CheckoutId::from_bytes([0; 12]));
 const NODES: RowKey = RowKey::Node(NodeId::from_bytes([0; 12]));
 
 impl State for Tables {
@@ -346,6 +349,26 @@ impl Store for MemoryStore {
         ready(over)
     }
 
+    fn checkout_read(&self, id: CheckoutId) -> Pending<'_, Option<Arc<CheckoutRow>>> {
+        ready(self.tables().one(RowKey::Checkout(id), of!(Checkout)))
+    }
+
+    fn checkout_list(&self, query: CheckoutQuery) -> Pending<'_, Page<Arc<CheckoutRow>>> {
+        let tables = self.tables();
+        let rows = tables.all(CHECKOUTS, of!(Checkout)).rev();
+        let rows = rows.filter(|row| query.organisations.contains(&row.organisation));
+        Box::pin(core::future::ready(Self::page(&query, rows, |row| row.id.0)))
+    }
+
+    fn checkout_over(&self, now: Timestamp, limit: usize) -> Pending<'_, Vec<Arc<CheckoutRow>>> {
+        let tables = self.tables();
+        let over = tables.all(CHECKOUTS, of!(Checkout)).filter(|row| row.remove_at <= now);
+        let mut over: Vec<_> = over.collect();
+        over.sort_by_key(|row| (row.remove_at, row.id));
+        over.truncate(limit);
+        ready(over)
+    }
+
     fn node_renew(&self, row: NodeRow, version: u32) -> Pending<'_, bool> {
         let (mut tables, row) = (self.tables(), Row::from(row));
         let is_that = tables.rows.get(&row.key()).is_some_and(|there| there.version() == version);
@@ -413,6 +436,7 @@ impl Store for MemoryStore {
                 | Row::History(_)
                 | Row::Customer(_)
                 | Row::Delivery(_)
+                | Row::Checkout(_)
                 | Row::Document(_)
                 | Row::Idempotency(_)
                 | Row::Node(_)

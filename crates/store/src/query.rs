@@ -8,7 +8,7 @@ use panvault_model::{Id, OrganisationId, Timestamp, WebhookObject};
 use crate::StoreFault;
 use crate::document::{AccountRow, ApiKeyRow, OrganisationRow, ProcessorRow};
 use crate::limits::LIST_ROWS_MAX;
-use crate::row::{AuditRecord, CardRow, CustomerRow, DeliveryRow, RefundRow, TransactionRow};
+use crate::row::{AuditRecord, CardRow, CheckoutRow, CustomerRow, DeliveryRow, RefundRow, TransactionRow};
 
 /// Which rows, in what order, which part of them. Without a sort, newest first.
 #[derive(Clone, Debug)]
@@ -58,6 +58,8 @@ pub type RefundQuery = Query<RefundField>;
 pub type CustomerQuery = Query<CustomerField>;
 /// A question about deliveries of webhooks.
 pub type DeliveryQuery = Query<DeliveryField>;
+/// A question about checkouts.
+pub type CheckoutQuery = Query<CheckoutField>;
 
 /// A question about organisations.
 pub type OrganisationQuery = Query<OrganisationField>;
@@ -279,6 +281,13 @@ impl Indexed for DeliveryField {
     const IS_COUNTED: bool = false;
 }
 
+impl Indexed for CheckoutField {
+    const INDEXED: &'static [Self] = &[Self::Id];
+    const ID: Self = Self::Id;
+    const CREATED_AT: Self = Self::CreatedAt;
+    const IS_COUNTED: bool = false;
+}
+
 impl<F: Indexed> Filter<F> {
     /// Whether it bounds when rows were made: those between two ids meet it, and no others.
     fn is_answered_by_ids(&self) -> bool {
@@ -480,6 +489,22 @@ fields! {
         Transaction |row| object_of(row, WebhookObject::Transaction),
         Refund |row| object_of(row, WebhookObject::Refund),
         Status |row| name(Some(row.status.as_str())),
+        CreatedAt |row| FieldValue::Number(row.created_at.unix_millis()),
+        UpdatedAt |row| FieldValue::Number(row.updated_at.unix_millis()),
+    }
+}
+
+fields! {
+    /// A field of a checkout.
+    CheckoutField of CheckoutRow {
+        Id |row| show(row.id),
+        Organisation |row| show(row.organisation),
+        Account |row| show(row.account),
+        Amount |row| FieldValue::Number(u64::from(row.amount.minor_units())),
+        Customer |row| row.customer.map_or(FieldValue::Absent, show),
+        MerchantReference |row| name(Some(row.merchant_reference.as_str()).filter(|text| !text.is_empty())),
+        Transaction |row| row.transaction.map_or(FieldValue::Absent, show),
+        ExpiresAt |row| FieldValue::Number(row.expires_at.unix_millis()),
         CreatedAt |row| FieldValue::Number(row.created_at.unix_millis()),
         UpdatedAt |row| FieldValue::Number(row.updated_at.unix_millis()),
     }

@@ -3,6 +3,7 @@
 mod api_key_use;
 mod audit;
 mod card;
+mod checkout;
 mod counted;
 mod customer;
 mod cvv;
@@ -16,6 +17,7 @@ mod transaction;
 pub use api_key_use::ApiKeyUseRow;
 pub use audit::{Action, AuditNote, AuditRecord};
 pub use card::CardRow;
+pub use checkout::{CheckoutEnd, CheckoutRow};
 pub use counted::{Counted, RefusalReason};
 pub use customer::CustomerRow;
 pub use cvv::CardCvvRow;

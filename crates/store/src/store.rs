@@ -4,17 +4,20 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use panvault_model::{
-    ApiKeyId, CardId, CustomerId, DeliveryId, Id, NodeId, RefundId, Timestamp, TransactionId,
+    ApiKeyId, CardId, CheckoutId, CustomerId, DeliveryId, Id, NodeId, RefundId, Timestamp, TransactionId,
 };
 
 use crate::codec::RowFault;
 use crate::commit::{Commit, Outcome};
 use crate::document::{DocumentKind, DocumentRow};
 use crate::limits::LIST_SECONDS;
-use crate::query::{CardQuery, CustomerQuery, DeliveryQuery, Page, RefundQuery, TransactionQuery};
+use crate::query::{
+    CardQuery, CheckoutQuery, CustomerQuery, DeliveryQuery, Page, RefundQuery, TransactionQuery,
+};
 use crate::row::{
-    ApiKeyUseRow, AuditRecord, CardCvvRow, CardRow, CustomerRow, DeliveryLane, DeliveryPlace, DeliveryRow,
-    HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow, RefundRow, Row, RowKey, Table, TransactionRow,
+    ApiKeyUseRow, AuditRecord, CardCvvRow, CardRow, CheckoutRow, CustomerRow, DeliveryLane, DeliveryPlace,
+    DeliveryRow, HistoryRow, IdempotencyKey, IdempotencyRow, NodeRow, RefundRow, Row, RowKey, Table,
+    TransactionRow,
 };
 
 /// An answer that is on its way.
@@ -127,6 +130,8 @@ pub trait Chain: Send + Sync {
     fn customer_is_ours(&self, row: &CustomerRow) -> bool;
     /// Whether a delivery of a webhook bears its tag, in the same way.
     fn delivery_is_ours(&self, row: &DeliveryRow) -> bool;
+    /// Whether a checkout bears its tag, in the same way.
+    fn checkout_is_ours(&self, row: &CheckoutRow) -> bool;
 }
 
 /// A place that keeps rows.
@@ -223,6 +228,13 @@ pub trait Store: Send + Sync {
         after: Option<DeliveryPlace>,
         limit: usize,
     ) -> Pending<'_, Vec<Arc<DeliveryRow>>>;
+
+    /// The checkout, if there is one.
+    fn checkout_read(&self, id: CheckoutId) -> Pending<'_, Option<Arc<CheckoutRow>>>;
+    /// Checkouts of some organisations.
+    fn checkout_list(&self, query: CheckoutQuery) -> Pending<'_, Page<Arc<CheckoutRow>>>;
+    /// Checkouts that are to be removed by `now`, at most `limit`.
+    fn checkout_over(&self, now: Timestamp, limit: usize) -> Pending<'_, Vec<Arc<CheckoutRow>>>;
 
     /// Puts a node's row in the place of this version of it, beside the commits: it waits for none of them, and the audit trail does not tell of it. `false`: another version is
     /// there, or none, or the store is one node's; nothing was changed. [`StoreFault::Unresolved`]: it may be done, or come to be done; it is that row or none.

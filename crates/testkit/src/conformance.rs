@@ -4,6 +4,7 @@
 
 mod audit;
 mod card;
+mod checkout;
 mod commit;
 mod commits;
 mod contents;
@@ -52,6 +53,7 @@ pub fn store_cases() -> impl Iterator<Item = StoreCase> {
         refund::CASES,
         customer::CASES,
         delivery::CASES,
+        checkout::CASES,
         document::CASES,
         idempotency::CASES,
         audit::CASES,

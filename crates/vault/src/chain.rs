@@ -1,5 +1,5 @@
 use panvault_keys::{ChainKey, RowTagKey, VaultKeys};
-use panvault_store::{CardRow, Chain, CustomerRow, DeliveryRow, RefundRow, TransactionRow};
+use panvault_store::{CardRow, Chain, CheckoutRow, CustomerRow, DeliveryRow, RefundRow, TransactionRow};
 
 use crate::seal;
 
@@ -43,6 +43,10 @@ impl Chain for StoreChain {
 
     fn customer_is_ours(&self, row: &CustomerRow) -> bool {
         seal::customer_is_ours(row, &self.rows)
+    }
+
+    fn checkout_is_ours(&self, row: &CheckoutRow) -> bool {
+        seal::checkout_is_ours(row, &self.rows)
     }
 
     fn delivery_is_ours(&self, row: &DeliveryRow) -> bool {

@@ -8,8 +8,9 @@ use panvault_model::{
     AccountId, ApiKeyId, CardId, CustomerId, OrganisationId, ProcessorId, Sealed, Tag, VaultId,
 };
 use panvault_store::{
-    AccountRow, ApiKeyUseRow, CardCvvRow, CardRow, CustomerRow, DeliveryRow, DocumentKind, DocumentRow,
-    HistoryRow, IdempotencyRow, NodeRow, ProcessorRow, RefundRow, RowKey, SealedSecret, TransactionRow,
+    AccountRow, ApiKeyUseRow, CardCvvRow, CardRow, CheckoutRow, CustomerRow, DeliveryRow, DocumentKind,
+    DocumentRow, HistoryRow, IdempotencyRow, NodeRow, ProcessorRow, RefundRow, RowKey, SealedSecret,
+    TransactionRow,
 };
 use zeroize::Zeroizing;
 
@@ -27,6 +28,7 @@ const TAG_NODE: u8 = 9;
 const TAG_API_KEY_USE: u8 = 10;
 const TAG_REFUND: u8 = 11;
 const TAG_DELIVERY: u8 = 14;
+const TAG_CHECKOUT: u8 = 15;
 
 /// The card with its number and holder sealed into it, bound to every clear field, and with its tag.
 pub(crate) fn card_seal(mut row: CardRow, block: &CardBlock, env: &Env<'_>) -> Result<CardRow, KeysError> {
@@ -386,6 +388,23 @@ pub(crate) fn delivery_tag(keys: &VaultKeys, row: &DeliveryRow) -> Tag {
 
 pub(crate) fn delivery_verify(keys: &VaultKeys, row: &DeliveryRow) -> Result<(), VaultError> {
     agree(delivery_is_ours(row, keys.row_tags()), RowKey::Delivery(row.id))
+}
+
+/// Whether a checkout bears the tag that the vault gave it.
+pub(crate) fn checkout_is_ours(row: &CheckoutRow, tags: &RowTagKey) -> bool {
+    let mut clear = Vec::with_capacity(256);
+    row.encode_clear(&mut clear);
+    tags.row_tag_matches(TAG_CHECKOUT, &clear, &row.tag)
+}
+
+pub(crate) fn checkout_tag(keys: &VaultKeys, row: &CheckoutRow) -> Tag {
+    let mut clear = Vec::with_capacity(256);
+    row.encode_clear(&mut clear);
+    keys.row_tag(TAG_CHECKOUT, &clear)
+}
+
+pub(crate) fn checkout_verify(keys: &VaultKeys, row: &CheckoutRow) -> Result<(), VaultError> {
+    agree(checkout_is_ours(row, keys.row_tags()), RowKey::Checkout(row.id))
 }
 
 /// Seals what webhooks of an account are signed with.

@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use panvault_keys::VaultKeys;
 use panvault_store::{
-    ApiKeyUseRow, CardCvvRow, CardRow, CustomerRow, DeliveryRow, DocumentRow, HistoryRow, IdempotencyRow,
-    NodeRow, RefundRow, Row, RowKey, TransactionRow,
+    ApiKeyUseRow, CardCvvRow, CardRow, CheckoutRow, CustomerRow, DeliveryRow, DocumentRow, HistoryRow,
+    IdempotencyRow, NodeRow, RefundRow, Row, RowKey, TransactionRow,
 };
 
 use crate::document::Snapshot;
@@ -43,6 +43,7 @@ impl RowVerifier {
             Row::Refund(row) => seal::refund_verify(keys, row),
             Row::Customer(row) => seal::customer_verify(row, row.organisation, keys),
             Row::Delivery(row) => seal::delivery_verify(keys, row),
+            Row::Checkout(row) => seal::checkout_verify(keys, row),
         }
     }
 
@@ -67,6 +68,11 @@ impl RowVerifier {
     /// A delivery of a webhook bears its tag.
     pub fn delivery(&self, row: &DeliveryRow) -> Result<(), VaultError> {
         seal::delivery_verify(&self.keys, row)
+    }
+
+    /// A checkout bears its tag.
+    pub fn checkout(&self, row: &CheckoutRow) -> Result<(), VaultError> {
+        seal::checkout_verify(&self.keys, row)
     }
 
     /// A refund bears its tag.
@@ -144,6 +150,7 @@ impl RowVerifier {
             Row::Refund(row) => self.refund(row),
             Row::Customer(row) => self.customer(row),
             Row::Delivery(row) => self.delivery(row),
+            Row::Checkout(row) => self.checkout(row),
         }
     }
 

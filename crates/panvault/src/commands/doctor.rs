@@ -284,6 +284,10 @@ fn rows(examination: &mut Examination, verifier: &RowVerifier) -> Result<(), Ope
             format!("the last use of API key {} is not what the vault wrote", row.api_key)
         });
     })?;
+    examination.each_checkout(&mut |row| {
+        let verified = verifier.checkout(&row).is_ok();
+        wrong.note(verified, || format!("checkout {} is not what the vault wrote", row.id));
+    })?;
     examination.each_delivery(&mut |row| {
         let verified = verifier.delivery(&row).is_ok();
         wrong.note(verified, || format!("delivery {} is not what the vault wrote", row.id));

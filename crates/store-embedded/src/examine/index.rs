@@ -1,5 +1,5 @@
 use panvault_model::Fingerprint;
-use panvault_store::{CardRow, Chain, CustomerRow, DeliveryRow, RefundRow, TransactionRow};
+use panvault_store::{CardRow, Chain, CheckoutRow, CustomerRow, DeliveryRow, RefundRow, TransactionRow};
 use rusqlite::ToSql;
 
 use crate::examine::tallies::Found;
@@ -58,6 +58,11 @@ const COUNTS: &[(&str, &str, &str)] = &[
         "SELECT count(*) FROM customer_by_organisation",
         "SELECT count(*) FROM customer",
         "customer_by_organisation has other entries than customers",
+    ),
+    (
+        "SELECT count(*) FROM checkout_by_organisation",
+        "SELECT count(*) FROM checkout",
+        "checkout_by_organisation has other entries than checkouts",
     ),
     (
         "SELECT count(*) FROM delivery_by_organisation",
@@ -157,6 +162,12 @@ impl Examination {
                     .push(format!("delivery {} is not where it should be, or lacks an index entry", row.id));
             }
         })?;
+        let checkouts = self.each_checkout(&mut |row| {
+            if lacking.len() < LISTED_MAX && !self.is_indexed_checkout(&row) {
+                lacking
+                    .push(format!("checkout {} is not where it should be, or lacks an index entry", row.id));
+            }
+        })?;
         self.look_at_tallies(chain, &found)?;
         lacking.into_iter().for_each(|what| self.found("index", what));
         self.found_unreadable("cards", cards);
@@ -177,6 +188,7 @@ impl Examination {
             );
         }
         self.found_unreadable("deliveries", deliveries);
+        self.found_unreadable("checkouts", checkouts);
         if self.count("SELECT count(*) FROM refund_open")? != open_refunds {
             self.found("index", "refund_open has other entries than open refunds".to_owned());
         }
@@ -266,6 +278,16 @@ impl Examination {
                 "SELECT 1 FROM customer_by_organisation WHERE organisation = ? AND id = ?",
                 &[organisation, id],
             )
+    }
+
+    fn is_indexed_checkout(&self, row: &CheckoutRow) -> bool {
+        let mut bytes = Vec::with_capacity(256);
+        row.encode(&mut bytes);
+        let (id, remove_at) = (row.id.as_bytes(), row.remove_at.unix_millis().cast_signed());
+        let by_organisation = "SELECT 1 FROM checkout_by_organisation WHERE organisation = ? AND id = ?";
+        let stored = "SELECT 1 FROM checkout WHERE id = ? AND remove_at = ? AND row = ?";
+        self.has(stored, &[id, &remove_at, &bytes])
+            && self.has(by_organisation, &[row.organisation.as_bytes(), id])
     }
 
     fn is_indexed_delivery(&self, row: &DeliveryRow) -> bool {

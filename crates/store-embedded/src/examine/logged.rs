@@ -71,6 +71,9 @@ fn stored(view: &Connection, key: RowKey) -> Result<(&'static str, Option<Vec<u8
         RowKey::Customer(id) => {
             ("customer", row(view, "SELECT row FROM customer WHERE id = ?", [id.as_bytes()])?)
         }
+        RowKey::Checkout(id) => {
+            ("checkout", row(view, "SELECT row FROM checkout WHERE id = ?", [id.as_bytes()])?)
+        }
         RowKey::Delivery(id) => {
             ("delivery", row(view, "SELECT row FROM delivery WHERE id = ?", [id.as_bytes()])?)
         }

@@ -1,3 +1,4 @@
+mod checkout;
 mod delivery;
 
 use std::collections::BTreeMap;
@@ -225,6 +226,7 @@ impl<'a, 't> Applying<'a, 't> {
             Row::Refund(row) => self.refund(row),
             Row::Customer(row) => self.customer(row),
             Row::Delivery(row) => self.delivery(row),
+            Row::Checkout(row) => self.checkout(row),
             Row::ApiKeyUse(row) => {
                 self.encoded(|buffer| row.encode(buffer));
                 let sql = "INSERT OR REPLACE INTO apikey_use VALUES (?, ?)";
@@ -250,6 +252,7 @@ impl<'a, 't> Applying<'a, 't> {
             RowKey::Refund(id) => self.refund_delete(id),
             RowKey::Customer(id) => self.customer_delete(id),
             RowKey::Delivery(id) => self.delivery_delete(id),
+            RowKey::Checkout(id) => self.checkout_delete(id),
             RowKey::ApiKeyUse(id) => self.run("DELETE FROM apikey_use WHERE id = ?", &[id.as_bytes()]),
         }
     }

@@ -8,14 +8,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use panvault_model::{
-    CardId, CustomerId, DeliveryId, DeliveryStatus, EmailDigest, Fingerprint, Id, OrganisationId, RefundId,
-    RefundStatus, TransactionId, TransactionStatus,
+    CardId, CheckoutId, CustomerId, DeliveryId, DeliveryStatus, EmailDigest, Fingerprint, Id, OrganisationId,
+    RefundId, RefundStatus, TransactionId, TransactionStatus,
 };
 use panvault_store::limits::LIST_ROWS_MAX;
 use panvault_store::{
-    CardField, CardRow, Chain, CustomerField, CustomerRow, DeliveryField, DeliveryRow, Field, FieldValue,
-    Indexed, Page, Query, RefundField, RefundRow, RowFault, RowKey, Sorting, StoreFault, Test,
-    TransactionField, TransactionRow,
+    CardField, CardRow, Chain, CheckoutField, CheckoutRow, CustomerField, CustomerRow, DeliveryField,
+    DeliveryRow, Field, FieldValue, Indexed, Page, Query, RefundField, RefundRow, RowFault, RowKey, Sorting,
+    StoreFault, Test, TransactionField, TransactionRow,
 };
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -493,6 +493,41 @@ impl Listed for CustomerField {
         let sql = "SELECT id FROM customer_by_email WHERE email = ? AND id >= ? AND id < ? ORDER BY id DESC LIMIT ?";
         let digests = equal_to(query, Self::Email)?.iter().filter_map(digest);
         Some(keyed(query, source, sql, digests.collect()))
+    }
+
+    fn ordered(_query: &Query<Self>) -> Option<OrderedIndex> {
+        None
+    }
+}
+
+impl Listed for CheckoutField {
+    const ROW: &'static str = "SELECT row FROM checkout WHERE id = ?";
+    const IDS: &'static str = "SELECT id FROM checkout_by_organisation WHERE organisation = ? AND id >= ? AND id < ? \
+         ORDER BY id DESC LIMIT ?";
+    const COUNTED: Option<Counted> = None;
+
+    fn decode(_id: &[u8; 12], bytes: &[u8]) -> Result<CheckoutRow, RowFault> {
+        CheckoutRow::decode(bytes)
+    }
+
+    fn organisation(row: &CheckoutRow) -> OrganisationId {
+        row.organisation
+    }
+
+    fn key(id: [u8; 12]) -> RowKey {
+        RowKey::Checkout(CheckoutId::from_bytes(id))
+    }
+
+    fn id(row: &CheckoutRow) -> &[u8; 12] {
+        row.id.as_bytes()
+    }
+
+    fn is_ours(row: &CheckoutRow, chain: &dyn Chain) -> bool {
+        chain.checkout_is_ours(row)
+    }
+
+    fn indexed<'a>(query: &'a Query<Self>, _source: &'a ListSource<'a>) -> Option<Found<'a>> {
+        equal_to(query, Self::Id).map(|values| named(query, values))
     }
 
     fn ordered(_query: &Query<Self>) -> Option<OrderedIndex> {

@@ -25,6 +25,7 @@ const fn paged(table: Table) -> Paged {
         Table::Refund => ("refund", &["id"]),
         Table::Customer => ("customer", &["id"]),
         Table::Delivery => ("delivery", &["id"]),
+        Table::Checkout => ("checkout", &["id"]),
     };
     Paged { name, keys }
 }
@@ -103,7 +104,8 @@ fn bind(statement: &mut rusqlite::Statement<'_>, key: RowKey) -> Result<usize, r
         | RowKey::ApiKeyUse(_)
         | RowKey::Refund(_)
         | RowKey::Customer(_)
-        | RowKey::Delivery(_) => {
+        | RowKey::Delivery(_)
+        | RowKey::Checkout(_) => {
             statement.raw_bind_parameter(1, bytes)?;
             Ok(2)
         }
@@ -132,7 +134,8 @@ fn key_of(table: Table, row: &rusqlite::Row<'_>) -> Result<Option<RowKey>, rusql
         | Table::ApiKeyUse
         | Table::Refund
         | Table::Customer
-        | Table::Delivery => blob(0)?,
+        | Table::Delivery
+        | Table::Checkout => blob(0)?,
     };
     Ok(RowKey::decode(table, &bytes).ok())
 }

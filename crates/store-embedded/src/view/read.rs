@@ -9,6 +9,7 @@ use panvault_store::{
 use rusqlite::{Connection, ErrorCode, Params};
 
 use crate::overlay::LargestIds;
+use crate::view::checkout::checkout;
 use crate::view::delivery::delivery;
 use crate::view::notes::unpack;
 
@@ -160,6 +161,9 @@ pub(crate) fn standing(connection: &Connection, key: RowKey) -> Result<Option<St
         RowKey::Refund(id) => Ok(refund(connection, id)?.map(|row| of(row.version, Some(row.organisation)))),
         RowKey::Customer(id) => {
             Ok(customer(connection, id)?.map(|row| of(row.version, Some(row.organisation))))
+        }
+        RowKey::Checkout(id) => {
+            Ok(checkout(connection, id)?.map(|row| of(row.version, Some(row.organisation))))
         }
         RowKey::Delivery(id) => {
             Ok(delivery(connection, id)?.map(|row| of(row.version, Some(row.organisation))))

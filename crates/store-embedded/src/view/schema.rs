@@ -44,6 +44,9 @@ CREATE TABLE delivery_waiting (object BLOB, version INTEGER, id BLOB, PRIMARY KE
 CREATE TABLE delivery_due (organisation BLOB, host TEXT, due INTEGER, id BLOB,
     PRIMARY KEY (organisation, host, due, id)) WITHOUT ROWID;
 CREATE TABLE delivery_over (due INTEGER, id BLOB, PRIMARY KEY (due, id)) WITHOUT ROWID;
+CREATE TABLE checkout (id BLOB PRIMARY KEY, remove_at INTEGER NOT NULL, row BLOB NOT NULL) WITHOUT ROWID;
+CREATE INDEX checkout_by_end ON checkout (remove_at);
+CREATE TABLE checkout_by_organisation (organisation BLOB, id BLOB, PRIMARY KEY (organisation, id)) WITHOUT ROWID;
 CREATE TABLE history (payment BLOB, version INTEGER, row BLOB NOT NULL, PRIMARY KEY (payment, version)) WITHOUT ROWID;
 CREATE TABLE document (kind INTEGER, id BLOB, version INTEGER NOT NULL, row BLOB NOT NULL,
     PRIMARY KEY (kind, id)) WITHOUT ROWID;

@@ -4,8 +4,8 @@ use panvault_model::{
     DeliveryStatus, EmailDigest, Fingerprint, Id, OrganisationId, RefundStatus, TransactionStatus,
 };
 use panvault_store::{
-    CardField, CardRow, Chain, CustomerField, CustomerRow, DeliveryField, DeliveryRow, FieldValue, Query,
-    RefundField, RefundRow, Row, Table, TransactionField, TransactionRow,
+    CardField, CardRow, Chain, CheckoutField, CheckoutRow, CustomerField, CustomerRow, DeliveryField,
+    DeliveryRow, FieldValue, Query, RefundField, RefundRow, Row, Table, TransactionField, TransactionRow,
 };
 
 use crate::list::Listed;
@@ -143,6 +143,14 @@ impl Listed for CustomerField {
         let digests = texts(&filter.values).filter_map(EmailDigest::parse);
         let digests = digests.map(|digest| (None, Value::Bytes(digest.as_bytes().to_vec())));
         Some(Ranges::keyed(("email", Kind::Bytes), digests))
+    }
+}
+
+impl Listed for CheckoutField {
+    listed!(CheckoutRow of Checkout by checkout_is_ours);
+
+    fn indexed(query: &Query<Self>, _: &[OrganisationId], _: &dyn Chain) -> Option<Ranges> {
+        query.indexed().map(|filter| Ranges::named(ids(&filter.values).collect()))
     }
 }
 

@@ -127,6 +127,16 @@ CREATE INDEX delivery_waiting ON delivery (object, object_version, id) WHERE wai
 CREATE INDEX delivery_due ON delivery (organisation, host, due_at, id) WHERE waiting = 1;
 CREATE INDEX delivery_over ON delivery (due_at, id) WHERE waiting = 0;
 
+CREATE TABLE checkout (
+    version int8 NOT NULL,
+    remove_at int8 NOT NULL,
+    id bytea PRIMARY KEY,
+    organisation bytea NOT NULL,
+    row bytea NOT NULL
+);
+CREATE INDEX checkout_by_organisation ON checkout (organisation, id);
+CREATE INDEX checkout_by_end ON checkout (remove_at, id);
+
 -- What one node committed in one step: so many notes, from a place in its chain on. `tag` is over the tag before, writer, place and notes.
 -- A row without notes marks a place as taken by nobody: what was on its way to it comes too late.
 CREATE TABLE audit (

@@ -107,6 +107,12 @@ pub enum Action {
     NotificationContradict,
     /// A try of a transaction came to nothing, and its card is about to be opened for the next.
     TransactionTry,
+    /// A checkout was made.
+    CheckoutCreate,
+    /// A checkout ended without a transaction: its card was all that was asked for, or the shopper gave up.
+    CheckoutEnd,
+    /// Checkouts past their time were removed.
+    CheckoutSweep,
 }
 
 impl Action {
@@ -155,6 +161,9 @@ impl Action {
         Self::VaultMove,
         Self::NotificationContradict,
         Self::TransactionTry,
+        Self::CheckoutCreate,
+        Self::CheckoutEnd,
+        Self::CheckoutSweep,
     ];
 
     /// The number that stands for it in stored records.
@@ -203,6 +212,9 @@ impl Action {
             Self::VaultMove => 44,
             Self::NotificationContradict => 45,
             Self::TransactionTry => 46,
+            Self::CheckoutCreate => 47,
+            Self::CheckoutEnd => 48,
+            Self::CheckoutSweep => 49,
         }
     }
 
@@ -251,7 +263,10 @@ impl Action {
             | Self::AuditCheckpoint
             | Self::VaultMove
             | Self::NotificationContradict
-            | Self::TransactionTry => false,
+            | Self::TransactionTry
+            | Self::CheckoutCreate
+            | Self::CheckoutEnd
+            | Self::CheckoutSweep => false,
         }
     }
 
@@ -306,6 +321,9 @@ impl Action {
             Self::VaultMove => "vault_move",
             Self::NotificationContradict => "notification_contradict",
             Self::TransactionTry => "transaction_try",
+            Self::CheckoutCreate => "checkout_create",
+            Self::CheckoutEnd => "checkout_end",
+            Self::CheckoutSweep => "checkout_sweep",
         }
     }
 }

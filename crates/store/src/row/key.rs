@@ -2,14 +2,14 @@ use core::fmt;
 use std::sync::Arc;
 
 use panvault_model::{
-    ApiKeyId, CardId, CustomerId, DeliveryId, Id, NodeId, OrganisationId, RefundId, TransactionId,
+    ApiKeyId, CardId, CheckoutId, CustomerId, DeliveryId, Id, NodeId, OrganisationId, RefundId, TransactionId,
 };
 
 use crate::codec::{Reader, RowFault, Writer};
 use crate::document::{DocumentKind, DocumentRow};
 use crate::row::{
-    ApiKeyUseRow, CardCvvRow, CardRow, CustomerRow, DeliveryRow, HistoryRow, IdempotencyKey, IdempotencyRow,
-    NodeRow, RefundRow, TransactionRow,
+    ApiKeyUseRow, CardCvvRow, CardRow, CheckoutRow, CustomerRow, DeliveryRow, HistoryRow, IdempotencyKey,
+    IdempotencyRow, NodeRow, RefundRow, TransactionRow,
 };
 
 /// What a row is of. The numbers are those of stored records and are append-only.
@@ -38,11 +38,13 @@ pub enum Table {
     /// [`DeliveryRow`], found by organisation, account, status and object too; while it waits by the version of its object, and by its lane
     /// and when it is due; then by when it is removed.
     Delivery,
+    /// [`CheckoutRow`], found by organisation, and by when it is removed too.
+    Checkout,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Card,
         Self::Transaction,
         Self::History,
@@ -54,6 +56,7 @@ impl Table {
         Self::Refund,
         Self::Customer,
         Self::Delivery,
+        Self::Checkout,
     ];
 
     /// The number that stands for it in stored records.
@@ -70,6 +73,7 @@ impl Table {
             Self::Refund => 9,
             Self::Customer => 10,
             Self::Delivery => 12,
+            Self::Checkout => 13,
         }
     }
 
@@ -104,6 +108,8 @@ pub enum RowKey {
     Customer(CustomerId),
     /// A delivery of a webhook.
     Delivery(DeliveryId),
+    /// A checkout.
+    Checkout(CheckoutId),
 }
 
 /// A row of any table. Cheap to clone.
@@ -131,6 +137,8 @@ pub enum Row {
     Customer(Arc<CustomerRow>),
     /// A delivery of a webhook.
     Delivery(Arc<DeliveryRow>),
+    /// A checkout.
+    Checkout(Arc<CheckoutRow>),
 }
 
 impl RowKey {
@@ -148,6 +156,7 @@ impl RowKey {
             Self::Refund(_) => Table::Refund,
             Self::Customer(_) => Table::Customer,
             Self::Delivery(_) => Table::Delivery,
+            Self::Checkout(_) => Table::Checkout,
         }
     }
 
@@ -173,6 +182,7 @@ impl RowKey {
             Self::Refund(_) => "refund",
             Self::Customer(_) => "customer",
             Self::Delivery(_) => "delivery",
+            Self::Checkout(_) => "checkout",
         }
     }
 
@@ -189,6 +199,7 @@ impl RowKey {
             Self::Refund(id) => id.to_string(),
             Self::Customer(id) => id.to_string(),
             Self::Delivery(id) => id.to_string(),
+            Self::Checkout(id) => id.to_string(),
         }
     }
 
@@ -212,6 +223,7 @@ impl RowKey {
             Self::Refund(id) => writer.fixed(id.as_bytes()),
             Self::Customer(id) => writer.fixed(id.as_bytes()),
             Self::Delivery(id) => writer.fixed(id.as_bytes()),
+            Self::Checkout(id) => writer.fixed(id.as_bytes()),
         }
     }
 
@@ -232,6 +244,7 @@ impl RowKey {
             Table::Refund => Self::Refund(RefundId::from_bytes(reader.fixed()?)),
             Table::Customer => Self::Customer(CustomerId::from_bytes(reader.fixed()?)),
             Table::Delivery => Self::Delivery(DeliveryId::from_bytes(reader.fixed()?)),
+            Table::Checkout => Self::Checkout(CheckoutId::from_bytes(reader.fixed()?)),
         };
         reader.end()?;
         Ok(key)
@@ -260,6 +273,7 @@ impl Row {
             Self::Refund(row) => RowKey::Refund(row.id),
             Self::Customer(row) => RowKey::Customer(row.id),
             Self::Delivery(row) => RowKey::Delivery(row.id),
+            Self::Checkout(row) => RowKey::Checkout(row.id),
         }
     }
 
@@ -279,6 +293,7 @@ impl Row {
             Self::Refund(row) => row.version,
             Self::Customer(row) => row.version,
             Self::Delivery(row) => row.version,
+            Self::Checkout(row) => row.version,
         }
     }
 
@@ -290,6 +305,7 @@ impl Row {
             Self::Refund(row) => Some(row.organisation),
             Self::Customer(row) => Some(row.organisation),
             Self::Delivery(row) => Some(row.organisation),
+            Self::Checkout(row) => Some(row.organisation),
             Self::History(_)
             | Self::Document(_)
             | Self::Idempotency(_)
@@ -313,6 +329,7 @@ impl Row {
             Self::Refund(row) => row.encode(out),
             Self::Customer(row) => row.encode(out),
             Self::Delivery(row) => row.encode(out),
+            Self::Checkout(row) => row.encode(out),
         }
     }
 
@@ -330,6 +347,7 @@ impl Row {
             Table::Refund => RefundRow::decode(bytes).map(Arc::new).map(Self::Refund),
             Table::Customer => CustomerRow::decode(bytes).map(Arc::new).map(Self::Customer),
             Table::Delivery => DeliveryRow::decode(bytes).map(Arc::new).map(Self::Delivery),
+            Table::Checkout => CheckoutRow::decode(bytes).map(Arc::new).map(Self::Checkout),
         }
     }
 }
@@ -362,4 +380,5 @@ rows! {
     RefundRow => Refund,
     CustomerRow => Customer,
     DeliveryRow => Delivery,
+    CheckoutRow => Checkout,
 }

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod checkout;
 mod delivery;
 mod effects;
 mod fuzz;

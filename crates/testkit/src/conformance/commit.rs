@@ -7,8 +7,8 @@ use panvault_store::{
 };
 
 use crate::conformance::rows::{
-    api_key_use, at, card, card_changed, card_cvv, customer, delivery, document, history, id, kept, key,
-    node, organisation, refund, transaction,
+    api_key_use, at, card, card_changed, card_cvv, checkout, customer, delivery, document, history, id, kept,
+    key, node, organisation, refund, transaction,
 };
 use crate::conformance::{
     StoreCase, card_delete, card_insert, card_update, cases, claim, document_delete, document_put,
@@ -169,6 +169,7 @@ async fn rows_of_every_table_are_put_and_taken_away(store: &dyn Store) {
         returned.clone().into(),
         customer(50, 1).into(),
         delivery(40, 20).into(),
+        checkout(45, at(900)).into(),
     ];
     done(
         store.commit(plain(Vec::new(), rows[9..].iter().cloned().map(Effect::Put).collect())).await.unwrap(),
@@ -280,6 +281,7 @@ async fn a_table_is_read_in_the_order_of_its_keys(store: &dyn Store) {
         rows.extend(versions);
         rows.extend([Row::from(card(n)), paid.into(), returned.into()]);
         rows.extend([Row::from(customer(n, 7)), delivery(n, n).into(), node(n, 1).into()]);
+        rows.push(checkout(n, at(n)).into());
         rows.extend([Row::from(card_cvv(n, 9)), api_key_use(n, 5).into()]);
         rows.extend(KINDS.map(|kind| document(kind, n, 1).into()));
     }

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use panvault_model::{
-    AccountId, ActionState, Amount, ApiKeyId, Bin, Brand, CardId, CardKind, CardType, Country, Currency,
-    CustomerId, CvvResult, DeliveryId, DeliveryStatus, EmailDigest, Expiry, Fingerprint, Id, IssuerFacts,
-    LastFour, NodeId, OrganisationId, ProcessorId, RecurringType, RefundId, RefundStatus, Sealed,
-    ShopperInteraction, Tag, Timestamp, TransactionAction, TransactionId, TransactionStatus, VaultId,
+    AccountId, ActionState, Amount, ApiKeyId, Bin, Brand, CardId, CardKind, CardType, CheckoutId, Country,
+    Currency, CustomerId, CvvResult, DeliveryId, DeliveryStatus, EmailDigest, Expiry, Fingerprint, Id,
+    IssuerFacts, LastFour, NodeId, OrganisationId, ProcessorId, RecurringType, RefundId, RefundStatus,
+    Sealed, ShopperInteraction, Tag, Timestamp, TransactionAction, TransactionId, TransactionStatus, VaultId,
     WebhookObject,
 };
 use panvault_store::{
-    ApiKeyUseRow, CardCvvRow, CardRow, Chain, CustomerRow, CvvOwner, CvvSource, DeliveryRow, DocumentKind,
-    DocumentRow, HistoryRow, IdempotencyAnswer, IdempotencyKey, IdempotencyRow, MemoryStore, NodePart,
-    NodeRow, RefundRow, TransactionRow,
+    ApiKeyUseRow, CardCvvRow, CardRow, Chain, CheckoutRow, CustomerRow, CvvOwner, CvvSource, DeliveryRow,
+    DocumentKind, DocumentRow, HistoryRow, IdempotencyAnswer, IdempotencyKey, IdempotencyRow, MemoryStore,
+    NodePart, NodeRow, RefundRow, TransactionRow,
 };
 use panvault_vault::StoreChain;
 
@@ -67,6 +67,10 @@ impl Chain for TestChain {
     }
 
     fn customer_is_ours(&self, row: &CustomerRow) -> bool {
+        row.tag != Tag::NONE
+    }
+
+    fn checkout_is_ours(&self, row: &CheckoutRow) -> bool {
         row.tag != Tag::NONE
     }
 
@@ -337,6 +341,35 @@ pub fn node(n: u64, version: u32) -> NodeRow {
         started_at: at(n),
         part: Some(NodePart { serves: true, cvvs_in_process: false }),
         tag: tag(0x4e),
+    }
+}
+
+/// A checkout of organisation 1, to be removed at a moment.
+pub fn checkout(n: u64, remove_at: Timestamp) -> CheckoutRow {
+    CheckoutRow {
+        id: CheckoutId(id(n)),
+        organisation: organisation(1),
+        version: 1,
+        account: AccountId(id(3)),
+        amount: Amount::new(1_200).unwrap(),
+        process_transaction: true,
+        capture_now: true,
+        customer: Some(id(5)),
+        merchant_reference: format!("order {n}"),
+        dynamic_descriptor: "shop.example".to_owned(),
+        return_url: "https://shop.example/thanks?order=1".to_owned(),
+        webhook_transaction_update: None,
+        locale: Some("de".to_owned()),
+        expires_at: at(n),
+        remove_at,
+        card: None,
+        cards: 0,
+        attempts: 0,
+        transaction: None,
+        end: None,
+        created_at: at(n),
+        updated_at: at(n),
+        tag: tag(0x70),
     }
 }
 

@@ -204,7 +204,10 @@ impl Counts {
             | Action::WebhookRetry
             | Action::AuditCheckpoint
             | Action::VaultMove
-            | Action::NotificationContradict => put(&self.reads, READS_COUNTED_MAX, subject, &count),
+            | Action::NotificationContradict
+            | Action::CheckoutCreate
+            | Action::CheckoutEnd
+            | Action::CheckoutSweep => put(&self.reads, READS_COUNTED_MAX, subject, &count),
         }
     }
 }

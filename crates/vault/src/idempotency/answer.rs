@@ -12,6 +12,7 @@
 //! | 7 | a refund, whatever became of it | the refund row |
 //! | 8 | a customer, without its details | the customer row, without digest and sealed part, and its tag zeroes |
 //! | 9 | a delivery of a webhook that is sent again | the delivery row |
+//! | 10 | a checkout | the checkout row |
 //!
 //! Kinds are append-only; an operation that answers with something else takes the next number here, and the store knows nothing of it.
 //! **What cannot be said twice is not kept.** The state of a CVV and the details of a customer are looked up when an answer is given again. The secret of an API key is
@@ -19,7 +20,7 @@
 //! answer learns which key to delete, and makes another. What signs an account's webhooks is shown once too, and replaced when it was lost.
 
 use panvault_store::{
-    AccountRow, ApiKeyRow, CardRow, CustomerRow, DeliveryRow, IdempotencyAnswer, IdempotencyRow,
+    AccountRow, ApiKeyRow, CardRow, CheckoutRow, CustomerRow, DeliveryRow, IdempotencyAnswer, IdempotencyRow,
     OrganisationRow, ProcessorRow, RefundRow, RowFault, TransactionRow,
 };
 
@@ -83,6 +84,20 @@ impl KeptAnswer for RefundRow {
 
 impl KeptAnswer for DeliveryRow {
     const KIND: u8 = 9;
+
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(256);
+        self.encode(&mut bytes);
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self, RowFault> {
+        Self::decode(bytes)
+    }
+}
+
+impl KeptAnswer for CheckoutRow {
+    const KIND: u8 = 10;
 
     fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(256);
@@ -192,6 +207,7 @@ pub(crate) fn answer_readable(answer: &IdempotencyAnswer) -> Result<(), RowFault
         ApiKeyRow::KIND => ApiKeyRow::from_bytes(&answer.bytes).map(drop),
         RefundRow::KIND => RefundRow::from_bytes(&answer.bytes).map(drop),
         CustomerRow::KIND => CustomerRow::from_bytes(&answer.bytes).map(drop),
+        CheckoutRow::KIND => CheckoutRow::from_bytes(&answer.bytes).map(drop),
         DeliveryRow::KIND => DeliveryRow::from_bytes(&answer.bytes).map(drop),
         _ if answer.is_running() => Ok(()),
         _ => Err(RowFault::Value),

@@ -2,13 +2,14 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use panvault_model::{
-    ApiKeyId, CardId, CustomerId, DeliveryId, Id, NodeId, RefundId, Timestamp, TransactionId,
+    ApiKeyId, CardId, CheckoutId, CustomerId, DeliveryId, Id, NodeId, RefundId, Timestamp, TransactionId,
 };
 use panvault_store::{
-    Action, ApiKeyUseRow, AuditRecord, CardCvvRow, CardQuery, CardRow, Commit, CustomerQuery, CustomerRow,
-    DeliveryLane, DeliveryPlace, DeliveryQuery, DeliveryRow, DocumentKind, DocumentRow, HistoryRow,
-    IdempotencyKey, IdempotencyRow, MemoryStore, NodeRow, Outcome, Page, Pending, RefundQuery, RefundRow,
-    Row, RowKey, Store, StoreFault, StoreStatus, Table, Totals, TransactionQuery, TransactionRow,
+    Action, ApiKeyUseRow, AuditRecord, CardCvvRow, CardQuery, CardRow, CheckoutQuery, CheckoutRow, Commit,
+    CustomerQuery, CustomerRow, DeliveryLane, DeliveryPlace, DeliveryQuery, DeliveryRow, DocumentKind,
+    DocumentRow, HistoryRow, IdempotencyKey, IdempotencyRow, MemoryStore, NodeRow, Outcome, Page, Pending,
+    RefundQuery, RefundRow, Row, RowKey, Store, StoreFault, StoreStatus, Table, Totals, TransactionQuery,
+    TransactionRow,
 };
 use panvault_testkit::TestClock;
 use panvault_vault::Clock;
@@ -472,6 +473,18 @@ impl Store for Intruder {
 
     fn customer_list(&self, query: CustomerQuery) -> Pending<'_, Page<Arc<CustomerRow>>> {
         self.store.customer_list(query)
+    }
+
+    fn checkout_read(&self, id: CheckoutId) -> Pending<'_, Option<Arc<CheckoutRow>>> {
+        self.store.checkout_read(id)
+    }
+
+    fn checkout_list(&self, query: CheckoutQuery) -> Pending<'_, Page<Arc<CheckoutRow>>> {
+        self.store.checkout_list(query)
+    }
+
+    fn checkout_over(&self, now: Timestamp, limit: usize) -> Pending<'_, Vec<Arc<CheckoutRow>>> {
+        self.store.checkout_over(now, limit)
     }
 
     fn delivery_read(&self, id: DeliveryId) -> Pending<'_, Option<Arc<DeliveryRow>>> {

@@ -13,7 +13,7 @@ use crate::data::moving::{Source, Tell, Told, not_ours, patient};
 
 /// What is moved. Rows about nodes are of processes that have ended, and those about CVVs of a place that the vault leaves: a card without one
 /// has none.
-const TABLES: [(Table, &str); 9] = [
+const TABLES: [(Table, &str); 10] = [
     (Table::Document, "documents"),
     (Table::Card, "cards"),
     (Table::Transaction, "transactions"),
@@ -21,6 +21,7 @@ const TABLES: [(Table, &str); 9] = [
     (Table::Refund, "refunds"),
     (Table::Customer, "customers"),
     (Table::Delivery, "deliveries"),
+    (Table::Checkout, "checkouts"),
     (Table::Idempotency, "requests"),
     (Table::ApiKeyUse, "uses"),
 ];
@@ -48,7 +49,8 @@ fn is_moved(row: &Row) -> bool {
         | Row::ApiKeyUse(_)
         | Row::Refund(_)
         | Row::Customer(_)
-        | Row::Delivery(_) => true,
+        | Row::Delivery(_)
+        | Row::Checkout(_) => true,
     }
 }
 

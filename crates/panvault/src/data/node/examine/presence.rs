@@ -144,7 +144,8 @@ impl Presence {
             | Table::Node
             | Table::ApiKeyUse
             | Table::Refund
-            | Table::Delivery => return None,
+            | Table::Delivery
+            | Table::Checkout => return None,
         };
         rest.iter_mut().zip(id.as_bytes()).for_each(|(to, from)| *to = *from);
         let hash = u128::from_be_bytes(self.chain.member_hash(SET, &member));
@@ -204,6 +205,9 @@ const fn moves(action: Action) -> Option<(Table, i64)> {
         | Action::WebhookRetry
         | Action::AuditCheckpoint
         | Action::VaultMove
-        | Action::NotificationContradict => None,
+        | Action::NotificationContradict
+        | Action::CheckoutCreate
+        | Action::CheckoutEnd
+        | Action::CheckoutSweep => None,
     }
 }

@@ -130,7 +130,8 @@ fn hangs_on(row: &Row) -> Option<RowKey> {
         | Row::Node(_)
         | Row::ApiKeyUse(_)
         | Row::Customer(_)
-        | Row::Delivery(_) => None,
+        | Row::Delivery(_)
+        | Row::Checkout(_) => None,
     }
 }
 
@@ -148,6 +149,7 @@ pub(super) const fn name(table: Table) -> &'static str {
         Table::Refund => "refunds",
         Table::Customer => "customers",
         Table::Delivery => "deliveries",
+        Table::Checkout => "checkouts",
     }
 }
 
@@ -165,6 +167,7 @@ pub(super) fn named(table: Table, key: &[u8]) -> String {
         Table::Refund => "refund",
         Table::Customer => "customer",
         Table::Delivery => "delivery",
+        Table::Checkout => "checkout",
     };
     // An id has twelve bytes; what is longer names the rest of its key.
     let mut text = format!("{kind} ");
