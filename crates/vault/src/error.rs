@@ -61,6 +61,9 @@ pub enum VaultError {
         /// The limit that the rule is about; `None` where somebody tries the rule.
         limit: Option<LimitReached>,
     },
+    /// A checkout takes no card and no payment any more, or not yet.
+    #[error("the checkout refuses: {0:?}")]
+    Checkout(CheckoutRefusal),
     /// More work waits than is good; nothing was done.
     #[error("too much work is waiting")]
     Busy,
@@ -131,6 +134,19 @@ pub struct FieldFault {
     pub reason: String,
 }
 
+/// Why a checkout does not do what its page asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckoutRefusal {
+    /// It was tried as often as it may be.
+    Failed,
+    /// It is completed.
+    Completed,
+    /// Its time is over.
+    Expired,
+    /// No card is bound to it that was not tried yet.
+    NoCard,
+}
+
 impl FieldFault {
     /// A field with a value that does not fit.
     pub(crate) fn new(field: impl Into<Cow<'static, str>>, reason: impl ToString) -> Self {
@@ -182,6 +198,7 @@ impl VaultError {
             | Self::NotAlone { .. }
             | Self::DocumentsUnseen
             | Self::TooManyOrganisations
+            | Self::Checkout(_)
             | Self::Contended => None,
         }
     }

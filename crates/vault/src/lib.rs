@@ -6,6 +6,7 @@ mod audit;
 mod bin;
 mod card;
 mod chain;
+mod checkout;
 mod clock;
 mod customer;
 mod cvv;
@@ -38,12 +39,12 @@ pub use panvault_processor::{
 };
 pub use panvault_store::{
     AccountField, AccountQuery, AccountRow, Action, ApiKeyField, ApiKeyQuery, ApiKeyRow, AuditField,
-    AuditNote, AuditQuery, AuditRecord, CardField, CardQuery, CardRow, Count, Cursor, CustomerField,
-    CustomerQuery, CustomerRow, CvvCounts, DeliveryField, DeliveryQuery, DeliveryRow, Direction, Field,
-    FieldValue, Filter, HistoryRow, Indexed, OrganisationField, OrganisationQuery, OrganisationRow, Page,
-    ProcessorField, ProcessorQuery, ProcessorRow, Query, RefundField, RefundQuery, RefundRow, RefusalReason,
-    RowKey, StoreFault, StoreStatus, Test, Totals, TransactionField, TransactionQuery, TransactionRow,
-    Webhooks,
+    AuditNote, AuditQuery, AuditRecord, CardField, CardQuery, CardRow, CheckoutEnd, CheckoutField,
+    CheckoutQuery, CheckoutRow, Count, Cursor, CustomerField, CustomerQuery, CustomerRow, CvvCounts,
+    DeliveryField, DeliveryQuery, DeliveryRow, Direction, Field, FieldValue, Filter, HistoryRow, Indexed,
+    OrganisationField, OrganisationQuery, OrganisationRow, Page, ProcessorField, ProcessorQuery,
+    ProcessorRow, Query, RefundField, RefundQuery, RefundRow, RefusalReason, RowKey, StoreFault, StoreStatus,
+    Test, Totals, TransactionField, TransactionQuery, TransactionRow, Webhooks,
 };
 
 pub use crate::account::{AccountChange, AccountView, MadeAccount, NewAccount};
@@ -55,10 +56,11 @@ pub use crate::audit::{
 pub use crate::bin::BinView;
 pub use crate::card::{CardChange, CardView, CvvChange, Metadata, Refreshed};
 pub use crate::chain::StoreChain;
+pub use crate::checkout::{CheckoutSession, CheckoutView, NewCheckout, return_url_fits};
 pub use crate::clock::{Clock, SystemClock};
 pub use crate::customer::{CustomerChange, CustomerView, PlannedCustomer, StoredCustomer};
 pub use crate::document::{DocumentPlan, documents_differ, processor_types};
-pub use crate::error::{FieldFault, Named, VaultError, with_causes};
+pub use crate::error::{CheckoutRefusal, FieldFault, Named, VaultError, with_causes};
 pub use crate::idempotency::{Done, Idempotency};
 pub use crate::limit::{GuardSettings, LimitReached, Limiter, Quota};
 pub use crate::node::{NodeStatus, NodesView, nodes_there};
@@ -67,12 +69,13 @@ pub use crate::organisation::{NewOrganisation, OrganisationChange};
 pub use crate::permit::{
     AccountCreate, AccountDelete, AccountList, AccountRead, AccountUpdate, AccountWebhookSecret,
     ApiKeyCreate, ApiKeyDelete, ApiKeyList, ApiKeyRead, ApiKeyUpdate, AuditList, AuditRead, BinRead, Caller,
-    CardCreate, CardDelete, CardList, CardRead, CardRefresh, CardUpdate, CustomerCreate, CustomerDelete,
-    CustomerList, CustomerRead, CustomerUpdate, OPERATIONS, Operation, OrganisationCreate,
-    OrganisationDelete, OrganisationList, OrganisationRead, OrganisationUpdate, Permit, ProcessorCreate,
-    ProcessorDelete, ProcessorList, ProcessorRead, ProcessorUpdate, RefundCreate, RefundList, RefundRead,
-    StatusRead, TransactionCapture, TransactionCreate, TransactionList, TransactionRead, TransactionSettle,
-    TransactionVoid, WebhookDeliveryList, WebhookDeliveryRead, WebhookDeliveryRetry, role_gives,
+    CardCreate, CardDelete, CardList, CardRead, CardRefresh, CardUpdate, CheckoutCreate, CheckoutList,
+    CheckoutRead, CustomerCreate, CustomerDelete, CustomerList, CustomerRead, CustomerUpdate, OPERATIONS,
+    Operation, OrganisationCreate, OrganisationDelete, OrganisationList, OrganisationRead,
+    OrganisationUpdate, Permit, ProcessorCreate, ProcessorDelete, ProcessorList, ProcessorRead,
+    ProcessorUpdate, RefundCreate, RefundList, RefundRead, StatusRead, TransactionCapture, TransactionCreate,
+    TransactionList, TransactionRead, TransactionSettle, TransactionVoid, WebhookDeliveryList,
+    WebhookDeliveryRead, WebhookDeliveryRetry, role_gives,
 };
 pub use crate::processor::{Given, NewProcessor, ProcessorChange};
 pub use crate::refund::NewRefund;

@@ -266,6 +266,30 @@ pub const DECLINES_TRIALS_PER_MINUTE: u32 = 6;
 /// Payments with one card number that may be under way at a time while none has failed of late, such as the parts of one basket.
 pub const TRIES_UNDER_WAY_MAX: u32 = 20;
 
+/// How often a checkout may be tried to be paid.
+pub const CHECKOUT_ATTEMPTS_MAX: u8 = 3;
+
+/// Cards that may be made at one checkout.
+pub const CHECKOUT_CARDS_MAX: u8 = 10;
+
+/// How often a change of a checkout that met another is made again.
+pub const CHECKOUT_TRIES_MAX: usize = 4;
+
+/// Seconds for which a checkout may be paid, at least.
+pub const CHECKOUT_SECONDS_MIN: u64 = 60;
+
+/// Seconds for which a checkout may be paid where nothing else was said: a quarter of an hour.
+pub const CHECKOUT_SECONDS: u64 = 15 * 60;
+
+/// Seconds for which a checkout may be paid, at most: thirty days.
+pub const CHECKOUT_SECONDS_MAX: u64 = 30 * 24 * 60 * 60;
+
+/// Seconds for which a checkout is kept that has expired, or would have: thirty days.
+pub const CHECKOUT_KEPT_SECONDS: u64 = 30 * 24 * 60 * 60;
+
+/// Bytes of a return URL.
+pub const RETURN_URL_BYTES_MAX: usize = 2_048;
+
 /// Minutes between one attempt to deliver a webhook and the next: after the last of them there is one more, and then none.
 pub const WEBHOOK_RETRY_MINUTES: [u64; 5] = [1, 8, 27, 64, 125];
 

@@ -84,6 +84,14 @@ operations! {
         [ProviderAdmin ProviderUser MerchantAdmin MerchantSupervisor MerchantCashier MerchantUser]
     /// Erase a customer.
     CustomerDelete "customer_delete" [ProviderAdmin MerchantAdmin MerchantSupervisor]
+    /// Ask a shopper to pay on a page of the vault.
+    CheckoutCreate "checkout_create" [ProviderAdmin MerchantAdmin MerchantSupervisor MerchantCashier]
+    /// See a checkout.
+    CheckoutRead "checkout_read"
+        [ProviderAdmin ProviderUser MerchantAdmin MerchantSupervisor MerchantCashier MerchantUser]
+    /// See checkouts.
+    CheckoutList "checkout_list"
+        [ProviderAdmin ProviderUser MerchantAdmin MerchantSupervisor MerchantCashier MerchantUser]
     /// Make an organisation.
     OrganisationCreate "organisation_create" [ProviderAdmin]
     /// Change an organisation.
@@ -193,6 +201,8 @@ pub(crate) enum Credential {
     ApiKey(Arc<ApiKeyRow>),
     /// Nothing: a page of an organisation whose cards are created without a key.
     Page(Arc<OrganisationRow>),
+    /// The id of a checkout of this organisation, which is a right to bring a card to it and to pay with that, and to nothing else.
+    Checkout(OrganisationId),
 }
 
 /// Which organisations a caller sees.
@@ -243,7 +253,7 @@ impl Caller {
         match &self.credential {
             Credential::RootKey => &[],
             Credential::ApiKey(row) => &row.roles,
-            Credential::Page(_) => &[Role::Publishable],
+            Credential::Page(_) | Credential::Checkout(_) => &[Role::Publishable],
         }
     }
 
@@ -261,7 +271,7 @@ impl Caller {
     pub fn allowed_origins(&self) -> Option<&[String]> {
         match &self.credential {
             Credential::ApiKey(row) if self.is_browser() => Some(&row.allowed_origins),
-            Credential::ApiKey(_) | Credential::RootKey => None,
+            Credential::ApiKey(_) | Credential::RootKey | Credential::Checkout(_) => None,
             Credential::Page(row) => Some(&row.keyless_capture_origins),
         }
     }
@@ -273,8 +283,14 @@ impl Caller {
 
     /// Proof that the caller may do `O`, or [`VaultError::RoleNotAllowed`].
     pub fn permit<O: Operation>(&self) -> Result<Permit<O>, VaultError> {
-        // Without a key a card is created, and nothing is done with one that is there.
-        if self.has_any(O::ROLES) && (!self.is_keyless() || O::NAME == CardCreate::NAME) {
+        let may = match &self.credential {
+            Credential::RootKey | Credential::ApiKey(_) => self.has_any(O::ROLES),
+            // Without a key a card is created, and nothing is done with one that is there.
+            Credential::Page(_) => O::NAME == CardCreate::NAME,
+            // What is paid, and with which card, the checkout's row says.
+            Credential::Checkout(_) => O::NAME == CardCreate::NAME || O::NAME == TransactionCreate::NAME,
+        };
+        if may {
             Ok(Permit { caller: self.clone(), operation: PhantomData })
         } else {
             Err(VaultError::RoleNotAllowed)

@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::cvv::CvvKeys;
 use crate::document::{DocumentTurn, DocumentsSeen, EarlierSnapshots, HEAD_ROW, Snapshot, follow_often};
 use crate::env::Env;
-use crate::error::{VaultError, with_causes};
+use crate::error::{Named, VaultError, with_causes};
 use crate::idempotency::Idempotency;
 use crate::limit::{GuardSettings, Guards};
 use crate::limits::{
@@ -325,7 +325,9 @@ impl Vault {
 
     fn caller_on(&self, caller: &Caller, snapshot: Arc<Snapshot>, now: Now) -> Result<Caller, VaultError> {
         match &caller.credential {
-            Credential::ApiKey(_) | Credential::Page(_) => self.documents_are_recent(now)?,
+            Credential::ApiKey(_) | Credential::Page(_) | Credential::Checkout(_) => {
+                self.documents_are_recent(now)?;
+            }
             // Whoever has the root key has all that documents could say.
             Credential::RootKey => {}
         }
@@ -339,6 +341,10 @@ impl Vault {
             Credential::Page(before) => {
                 Credential::Page(self.keyless_organisation(before.id, &snapshot, caller.asked.origin)?)
             }
+            Credential::Checkout(organisation) if snapshot.documents.is_enabled(*organisation) => {
+                Credential::Checkout(*organisation)
+            }
+            Credential::Checkout(_) => return Err(VaultError::not_found(Named::Subject)),
             Credential::RootKey => Credential::RootKey,
         };
         Ok(Caller { asked: caller.asked, now: caller.now, scope: caller.scope, credential, snapshot })
@@ -458,7 +464,8 @@ impl Vault {
         let requests_swept = self.idempotency_sweep(now).await;
         let webhooks_swept = self.webhooks_sweep().await;
         let cvv_rows_swept = self.cvv_rows_sweep(now).await;
-        requests_swept.and(webhooks_swept).and(cvv_rows_swept)
+        let checkouts_swept = self.checkouts_sweep(now).await;
+        requests_swept.and(webhooks_swept).and(cvv_rows_swept).and(checkouts_swept)
     }
 
     /// Removes idempotency records that have expired. A commit removes a bounded number; one that removes fewer has come to the end.

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use panvault_card::{CardBlock, NewCard};
 use panvault_model::{CardId, CardKind, OrganisationId, Sealed, Tag};
-use panvault_store::{Action, CardRow, Commit, CvvOwner, Expect, Outcome, RowKey};
+use panvault_store::{Action, CardRow, CheckoutRow, Commit, CvvOwner, Expect, Outcome, RowKey};
 
 use crate::card::{CardView, Metadata, NO_CVV};
 use crate::cvv::{self, CvvSeen, SealedCvv};
@@ -35,6 +35,19 @@ impl Vault {
         card: NewCard,
         metadata: Metadata,
         idempotency: Option<Idempotency>,
+    ) -> impl Future<Output = Result<Done<CardView>, VaultError>> + Send + use<> {
+        self.card_create_at(permit, organisation, card, metadata, idempotency, None)
+    }
+
+    /// The same, and binds the card to a checkout, in the same step. [`VaultError::Contended`] where that has changed meanwhile.
+    pub(crate) fn card_create_at(
+        &self,
+        permit: &Permit<CardCreate>,
+        organisation: OrganisationId,
+        card: NewCard,
+        metadata: Metadata,
+        idempotency: Option<Idempotency>,
+        checkout: Option<Arc<CheckoutRow>>,
     ) -> impl Future<Output = Result<Done<CardView>, VaultError>> + Send + use<> {
         let env = self.env(permit.snapshot(), permit.now());
         let planned = card_create_plan(permit, organisation, card, metadata, &env, self.guards());
@@ -78,6 +91,10 @@ impl Vault {
                 effects: vec![Arc::clone(&row).into()],
                 audit: asked.note(now.wall, Action::CardCreate, row.organisation, row.id.0),
             };
+            if let Some(checkout) = &checkout {
+                commit.expects.push(Expect::Version(RowKey::Checkout(checkout.id), checkout.version));
+                commit.effects.push(vault.checkout_bound(checkout, row.id, now.wall)?.into());
+            }
             let cvv = match cvv {
                 Some(cvv) => {
                     let step = vault.cvv_first(row.id, cvv.expires_at, now.wall)?;
@@ -95,7 +112,7 @@ impl Vault {
                     Ok(Done::new(CardView::new(row, CvvSeen::known(cvv_expires_at))))
                 }
                 Outcome::Claimed(earlier) => vault.card_replayed(idempotency.as_ref(), earlier, now).await,
-                // An id is made for one card; that another has it is chance of one in a great many.
+                // An id is made for one card; that another has it is chance of one in a great many. A checkout changes at any time.
                 Outcome::Unmet(_) => Err(VaultError::Contended),
             }
         }

@@ -2,7 +2,7 @@ use core::time::Duration;
 use std::sync::{Arc, Weak};
 
 use panvault_model::{Now, OrganisationId};
-use panvault_store::{CardQuery, CustomerQuery, TransactionQuery};
+use panvault_store::{CardQuery, CheckoutQuery, CustomerQuery, TransactionQuery};
 
 use crate::document::Snapshot;
 use crate::error::VaultError;
@@ -56,6 +56,10 @@ impl Vault {
         let customers = CustomerQuery { asked_by, ..CustomerQuery::newest(vec![organisation], 1) };
         if self.store().customer_list(customers).await?.total > 0 {
             return Ok(Some("it has customers"));
+        }
+        let checkouts = CheckoutQuery { asked_by, ..CheckoutQuery::newest(vec![organisation], 1) };
+        if self.store().checkout_list(checkouts).await?.total > 0 {
+            return Ok(Some("it has checkouts"));
         }
         let transactions = TransactionQuery { asked_by, ..transactions(organisation) };
         let transactions = self.store().transaction_list(transactions).await?;

@@ -3,13 +3,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use panvault_model::{
-    AccountId, ActionState, Amount, CardId, CvvResult, Id, Now, OrganisationId, ProcessorId, RecurringType,
-    ShopperInteraction, Tag, Timestamp, TransactionAction, TransactionId, TransactionStatus,
+    AccountId, ActionState, Amount, CardId, CustomerId, CvvResult, Id, Now, OrganisationId, ProcessorId,
+    RecurringType, ShopperInteraction, Tag, Timestamp, TransactionAction, TransactionId, TransactionStatus,
 };
 use panvault_processor::{Act, Clearance, Order, Processor, Sent, ThreeDSecure};
 use panvault_store::{
-    AccountRow, Action, CardRow, Commit, CustomerRow, CvvClaim, Expect, HistoryRow, IdempotencyAnswer,
-    Outcome, RowKey, StoreFault, TransactionRow,
+    AccountRow, Action, CardRow, CheckoutRow, Commit, CustomerRow, CvvClaim, Expect, HistoryRow,
+    IdempotencyAnswer, Outcome, RowKey, StoreFault, TransactionRow,
 };
 
 use crate::audit::Requester;
@@ -116,6 +116,18 @@ impl Vault {
         new: NewTransaction,
         idempotency: Option<Idempotency>,
     ) -> Result<Done<Arc<TransactionRow>>, VaultError> {
+        self.transaction_create_at(permit, new, idempotency, None).await
+    }
+
+    /// The same, at a checkout: the attempt is counted in the step that writes `INITIATED`. [`VaultError::Contended`] where the checkout has changed
+    /// meanwhile.
+    pub(crate) async fn transaction_create_at(
+        &self,
+        permit: &Permit<TransactionCreate>,
+        new: NewTransaction,
+        idempotency: Option<Idempotency>,
+        checkout: Option<Arc<CheckoutRow>>,
+    ) -> Result<Done<Arc<TransactionRow>>, VaultError> {
         let now = permit.now();
         // Looked at first, so that a repeated request does not take a CVV that was put back since.
         if let Some(claim) = &idempotency
@@ -126,7 +138,8 @@ impl Vault {
         // All that is not found is said at once.
         let mut missing = Vec::new();
         let card = found(self.card_seen(permit, new.card, Named::Field("card")).await, &mut missing)?;
-        let customer = found(self.customer_of(permit, new.customer).await, &mut missing)?;
+        let checkout = checkout.as_deref();
+        let customer = found(self.transaction_customer(permit, new.customer, checkout).await, &mut missing)?;
         let (Some(card), Some(mut customer)) = (card, customer) else {
             if account_seen(permit, new.account).is_err() {
                 missing.push(Named::Field("account"));
@@ -165,6 +178,7 @@ impl Vault {
                 card.organisation,
                 cvv.as_ref(),
                 customer.as_deref(),
+                checkout,
                 permit.now(),
             );
             match initiated.await {
@@ -187,7 +201,7 @@ impl Vault {
                     let read = match customer_tries_left.checked_sub(1) {
                         Some(left) => {
                             customer_tries_left = left;
-                            self.customer_of(permit, prepared.row.customer).await
+                            self.transaction_customer(permit, prepared.row.customer, checkout).await
                         }
                         None => Err(VaultError::Contended),
                     };
@@ -200,7 +214,10 @@ impl Vault {
                     }
                     claiming.again_uncounted(cvv);
                 }
-                Ok((_, Outcome::Unmet(at))) if at == EXPECT_CUSTOMER + usize::from(customer.is_some()) => {
+                Ok((_, Outcome::Unmet(at)))
+                    if at == EXPECT_CUSTOMER + usize::from(customer.is_some())
+                        && cvv.as_ref().is_some_and(|cvv| cvv.row.is_some()) =>
+                {
                     claiming.again(cvv);
                 }
                 Ok((_, Outcome::Unmet(at))) => {
@@ -220,6 +237,22 @@ impl Vault {
                     return Err(error);
                 }
             }
+        }
+    }
+
+    /// The customer that a transaction names. That of a checkout was held against who made it, and may be of an organisation above the account's, which
+    /// a checkout's page does not see.
+    async fn transaction_customer(
+        &self,
+        permit: &Permit<TransactionCreate>,
+        named: Option<Id>,
+        checkout: Option<&CheckoutRow>,
+    ) -> Result<Option<Arc<CustomerRow>>, VaultError> {
+        match (checkout, named) {
+            (Some(_), Some(id)) => {
+                self.customer_there(CustomerId(id), Named::Field("customer")).await.map(Some)
+            }
+            (Some(_) | None, named) => self.customer_of(permit, named).await,
         }
     }
 
@@ -353,6 +386,7 @@ impl Vault {
         card_organisation: OrganisationId,
         cvv: Option<&ClaimedCvv>,
         customer: Option<&CustomerRow>,
+        checkout: Option<&CheckoutRow>,
         began: Now,
     ) -> Result<(Arc<TransactionRow>, Outcome), VaultError> {
         let row = Arc::make_mut(&mut prepared.row);
@@ -386,6 +420,10 @@ impl Vault {
         if let Some(unused) = cvv.and_then(|cvv| cvv.row.as_deref()) {
             commit.expects.push(cvv::as_read(Some(unused), unused.card));
             commit.effects.push(self.cvv_used(unused, true)?.into());
+        }
+        if let Some(checkout) = checkout {
+            commit.expects.push(Expect::Version(RowKey::Checkout(checkout.id), checkout.version));
+            commit.effects.push(self.checkout_begun(checkout, row.id, row.created_at)?.into());
         }
         self.in_time(began)?;
         let outcome = self.store().commit(commit).await?;
