@@ -22,6 +22,8 @@ pub(crate) struct Asked {
     /// The path, without a slash at its end, and the idempotency key that came with it.
     pub(crate) idempotency: Option<(String, String)>,
     pub(crate) reads: Reads,
+    /// The vault's own web origin, as far as it is known; of requests whose answer has an address of a page.
+    pub(crate) base: String,
 }
 
 /// How much of a list a request reads.

@@ -28,9 +28,13 @@ use crate::fault::Faults;
 use crate::limits::{
     ANSWER_OWN_BYTES_MAX, IDEMPOTENCY_KEY_CHARS_MAX, IDEMPOTENCY_KEY_RANDOM_CHARS_MIN, STREAM_PAGE_ROWS,
 };
+use crate::own_origin::base;
 use crate::room::Place;
 use crate::table::{AnswerSchema, ENDPOINTS, Endpoint};
-use crate::{body, caller, cors, csv, docs_page, hosted, keyless, notification, openapi, populate, try_page};
+use crate::{
+    body, caller, checkout_page, cors, csv, docs_page, hosted, keyless, notification, openapi, populate,
+    try_page,
+};
 
 /// Who is at the other end of a connection.
 #[derive(Clone)]
@@ -85,6 +89,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .merge(docs_page::routes())
         .merge(hosted::routes())
         .merge(notification::routes())
+        .merge(checkout_page::routes())
         .fallback(|State(app): State<Arc<App>>| {
             refused(app, Refusal::with(ErrorCode::NotFound, "path", "is none of this API"))
         })
@@ -268,7 +273,11 @@ async fn answer(
     // What only reads, and names what it reads, can be judged once more, where another node may have changed what it is judged by.
     let may_be_again = app.vault().has_beside() && parts.method == Method::GET && endpoint.list.is_none();
     let again = may_be_again.then(|| caller.clone());
+    // Only those of a checkout say where a page is.
+    let is_checkout = endpoint.path.starts_with("/v1/checkout");
+    let base = if is_checkout { base(app.settings(), &parts) } else { String::new() };
     let asked = Asked {
+        base: base.clone(),
         caller,
         faults,
         // What is not UTF-8 is no id.
@@ -291,6 +300,7 @@ async fn answer(
             // By documents of a moment after the request began: what is not found now was not there, however often they change.
             (Missed::MovedOn(_), Some(caller)) => {
                 let asked = Asked {
+                    base,
                     caller: app.vault().caller_again(&caller)?,
                     faults: Faults::default(),
                     id: in_path(params).map(str::to_owned),
@@ -479,7 +489,7 @@ static IDEMPOTENCY_KEY_OF_GATEWAY: HeaderName = HeaderName::from_static("x-vfi-a
 
 /// `Idempotency-Key`, or the gateway's own name for it. A browser's must be one that nobody guesses: its API key is in everybody's hands,
 /// and who sends an idempotency key of somebody else's is answered as they were.
-fn idempotency_key(
+pub(crate) fn idempotency_key(
     headers: &HeaderMap,
     is_browser: bool,
     faults: &mut Faults,
@@ -513,7 +523,7 @@ fn idempotency_key(
 }
 
 /// An idempotency key that anybody may guess, of which a fault is noted.
-struct Guessable;
+pub(crate) struct Guessable;
 
 /// Whether a key has the form of 122 random bits or more: a UUID of version 4 (RFC 9562, section 5.4), or as many characters of base64url
 /// (RFC 4648, section 5) as 16 bytes have. A UUID of another version is made of a time or a name.

@@ -6,7 +6,7 @@ use const_format::formatcp;
 use http::StatusCode;
 use panvault_model::{ActionState, TransactionAction};
 use panvault_vault::limits::EMAIL_ORGANISATIONS_MAX;
-use panvault_vault::{LimitReached, Named, RefusalReason, StoreFault, VaultError};
+use panvault_vault::{CheckoutRefusal, LimitReached, Named, RefusalReason, StoreFault, VaultError};
 
 use crate::fault::Faults;
 use crate::limits::BODY_BYTES_MAX;
@@ -15,7 +15,7 @@ use crate::room::Ending;
 
 macro_rules! error_codes {
     ($($(#[$meta:meta])* $name:ident = $number:literal $status:ident $message:expr,)+) => {
-        /// A failure by its number. Numbers below 140 and 170 are the gateway's, the rest are ours; none is ever renumbered. 110
+        /// A failure by its number. Numbers below 140 and from 165 to 170 are the gateway's, the rest are ours; none is ever renumbered. 110
         /// has two meanings there, and a message for each here.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum ErrorCode { $(#[doc = concat!("Code ", $number, ", with the status `", stringify!($status), "`.")] $name,)+ }
@@ -67,6 +67,9 @@ error_codes! {
     Method = 146 METHOD_NOT_ALLOWED "this path does not have this method",
     TooLarge = 147 PAYLOAD_TOO_LARGE formatcp!("the body is larger than {} KiB", BODY_BYTES_MAX / 1024),
     Slow = 148 REQUEST_TIMEOUT "the request took too long to arrive",
+    CheckoutFailed = 165 FORBIDDEN "the checkout was tried too often",
+    CheckoutCompleted = 168 FORBIDDEN "the checkout is already completed",
+    CheckoutExpired = 169 FORBIDDEN "the checkout has expired",
     TimedOut = 170 GATEWAY_TIMEOUT "timed out",
 }
 
@@ -100,6 +103,9 @@ impl ErrorCode {
             | Self::Method
             | Self::TooLarge
             | Self::Slow
+            | Self::CheckoutFailed
+            | Self::CheckoutCompleted
+            | Self::CheckoutExpired
             | Self::TimedOut => None,
         }
     }
@@ -213,6 +219,12 @@ impl From<VaultError> for Refusal {
                 let blocked = Self::with(ErrorCode::Blocked, &format!("body.{field}"), *reason);
                 return Self { limit: *limit, ..blocked };
             }
+            VaultError::Checkout(CheckoutRefusal::NoCard) => {
+                return Self::with(ErrorCode::State, "card", "is still to be brought");
+            }
+            VaultError::Checkout(CheckoutRefusal::Failed) => ErrorCode::CheckoutFailed,
+            VaultError::Checkout(CheckoutRefusal::Completed) => ErrorCode::CheckoutCompleted,
+            VaultError::Checkout(CheckoutRefusal::Expired) => ErrorCode::CheckoutExpired,
             VaultError::IdempotencyInUse => ErrorCode::IdempotencyInUse,
             VaultError::IdempotencyMismatch => ErrorCode::IdempotencyMismatch,
             VaultError::Busy | VaultError::Contended => ErrorCode::Busy,

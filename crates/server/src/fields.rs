@@ -38,6 +38,12 @@ pub(crate) enum Settings {}
 /// Texts that are kept in clear, in their order.
 pub(crate) enum Texts {}
 
+/// Further fields, of which others than ours are ignored: [`Fields::inside`].
+pub(crate) enum Open {}
+
+/// What has no meaning here, whatever it is: it is read by nobody.
+pub(crate) enum Ignored {}
+
 /// Objects with names of ours, inside settings: [`Fields::settings`].
 pub(crate) enum Objects {}
 
@@ -91,6 +97,10 @@ pub(crate) enum Kind {
     Object(&'static [FieldSpec]),
     /// Further fields, and texts with other names, which may be secrets.
     Settings(&'static [FieldSpec]),
+    /// Further fields; what has other names is not looked at.
+    Open(&'static [FieldSpec]),
+    /// Anything, which is not looked at.
+    Ignored,
 }
 
 impl<T: ?Sized> Field<T> {
@@ -193,6 +203,18 @@ impl Field<Settings> {
     }
 }
 
+impl Field<Open> {
+    pub(crate) const fn open(name: &'static str, specs: &'static [FieldSpec]) -> Self {
+        Self::new(name, Kind::Open(specs))
+    }
+}
+
+impl Field<Ignored> {
+    pub(crate) const fn ignored(name: &'static str) -> Self {
+        Self::new(name, Kind::Ignored)
+    }
+}
+
 impl Field<Pairs> {
     pub(crate) const fn pairs(name: &'static str) -> Self {
         Self::new(name, Kind::Pairs)
@@ -244,7 +266,9 @@ impl Kind {
             | Self::Pairs
             | Self::Array { .. }
             | Self::Object(_)
-            | Self::Settings(_) => false,
+            | Self::Settings(_)
+            | Self::Open(_)
+            | Self::Ignored => false,
         }
     }
 
@@ -270,7 +294,8 @@ impl Kind {
             Self::Array { of, .. } => json!([of.example(name)]),
             Self::Phone { .. } => json!("+31 20 123 4567"),
             Self::Pairs => json!({}),
-            Self::Object(specs) | Self::Settings(specs) => {
+            Self::Ignored => json!(null),
+            Self::Object(specs) | Self::Settings(specs) | Self::Open(specs) => {
                 let shown = specs.iter().filter(|spec| spec.in_example());
                 shown.map(|spec| (spec.name.to_owned(), spec.kind.example(spec.name))).collect()
             }
@@ -292,7 +317,9 @@ impl Kind {
             | Self::Pairs
             | Self::Array { .. }
             | Self::Object(_)
-            | Self::Settings(_) => false,
+            | Self::Settings(_)
+            | Self::Open(_)
+            | Self::Ignored => false,
         }
     }
 }

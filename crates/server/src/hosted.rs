@@ -16,15 +16,15 @@ use http::header::{
     HeaderValue, ORIGIN, REFERRER_POLICY,
 };
 use http::request::Parts;
-use panvault_model::OrganisationId;
-use panvault_vault::{Caller, Origin};
+use panvault_model::{CheckoutId, OrganisationId};
+use panvault_vault::{Caller, Origin, VaultError};
 use panvault_web::{FORM_SCRIPT, HASHES, Release, WebFile, integrity, release};
 
 use crate::answer::{Answer, object_body};
 use crate::app::App;
 use crate::dispatch::{Peer, client_address};
 use crate::error::{ErrorCode, Refusal};
-use crate::own_origin::{host_asked, host_of, is_from_own};
+use crate::own_origin::{host_asked, host_of, is_from_own, is_own, own_origins};
 
 const NO_SNIFF: HeaderName = HeaderName::from_static("x-content-type-options");
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
@@ -88,15 +88,24 @@ fn asset(file: WebFile, cache: &'static str, readers: Readers) -> Response {
 async fn frame(State(app): State<Arc<App>>, Path(version): Path<String>, request: Request) -> Response {
     let (parts, _) = request.into_parts();
     let Some(release) = release(&version) else { return not_found(&app) };
+    if let Some(checkout) = of_checkout(&parts) {
+        return match at_checkout(&app, &parts, checkout).await {
+            Ok(true) => frame_document(release, &own_origins(app.settings(), &parts)),
+            Ok(false) => no_frame(),
+            Err(refusal) => refused(&app, refusal),
+        };
+    }
     match browser(&app, &parts) {
         Ok(Some(caller)) => frame_document(release, caller.allowed_origins().unwrap_or_default()),
-        Ok(None) => {
-            let text = "<!doctype html><html lang=en><head><meta charset=utf-8><title>Panvault</title></head>\
-                        <body><p>This key is not valid here.</p></body></html>\n";
-            document(StatusCode::FORBIDDEN, text.to_owned(), "'none'")
-        }
+        Ok(None) => no_frame(),
         Err(refusal) => refused(&app, refusal),
     }
+}
+
+fn no_frame() -> Response {
+    let text = "<!doctype html><html lang=en><head><meta charset=utf-8><title>Panvault</title></head>\
+                <body><p>This key is not valid here.</p></body></html>\n";
+    document(StatusCode::FORBIDDEN, text.to_owned(), "'none'")
 }
 
 /// Origins are written by `origin_fits` alone: a scheme, a host, a port, and nothing that means something in a header or in HTML.
@@ -138,6 +147,16 @@ fn document(status: StatusCode, text: String, ancestors: &str) -> Response {
 /// Whether the page that asks may use the key: what a shop's script says when no frame answers it.
 async fn check(State(app): State<Arc<App>>, request: Request) -> Response {
     let (parts, _) = request.into_parts();
+    if let Some(checkout) = of_checkout(&parts) {
+        let result = match at_checkout(&app, &parts, checkout).await {
+            Ok(true) if is_asked_by_own(&app, &parts) => "ready",
+            Ok(true) => "origin",
+            Ok(false) => "key",
+            Err(refusal) => return readable(refused(&app, refusal)),
+        };
+        let body = object_body(|json| json.always("result", result));
+        return readable(Answer::new(StatusCode::OK, body).into_response(app.make_request_id()));
+    }
     let result = match browser(&app, &parts) {
         Ok(Some(caller)) if allows(&app, &caller, &parts) => "ready",
         Ok(Some(_)) => "origin",
@@ -163,6 +182,35 @@ fn readable(mut response: Response) -> Response {
     response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     response.headers_mut().insert(RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
     response
+}
+
+/// The checkout that the query names, if it names one and nothing else.
+fn of_checkout(parts: &Parts) -> Option<Option<CheckoutId>> {
+    let mut named = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes())
+        .filter(|(name, _)| name == "key" || name == "organisation" || name == "checkout");
+    match (named.next(), named.next()) {
+        (Some((name, value)), None) if name == "checkout" => Some(CheckoutId::parse(&value).ok()),
+        _ => None,
+    }
+}
+
+/// Whether there is such a checkout, whose page, the vault's own, shows frames without a key.
+async fn at_checkout(app: &App, parts: &Parts, checkout: Option<CheckoutId>) -> Result<bool, Refusal> {
+    let address = client_address(app, parts.extensions.get::<Peer>(), &parts.headers);
+    app.rates().take_frame(address, app.vault().now()).map_err(Refusal::too_many)?;
+    let Some(checkout) = checkout else { return Ok(false) };
+    match app.vault().checkout_session(checkout, Origin { request: None, address }).await {
+        Ok(_) => Ok(true),
+        Err(VaultError::NotFound(_)) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn is_asked_by_own(app: &App, parts: &Parts) -> bool {
+    match parts.headers.get(ORIGIN) {
+        Some(origin) => is_own(app.settings(), parts, origin),
+        None => is_from_own(parts),
+    }
 }
 
 /// The caller that the query names, by a browser's key that is valid, or by an organisation whose cards are created without one. How often an

@@ -8,6 +8,7 @@ mod asked;
 mod body;
 mod caller;
 mod canonical;
+mod checkout_page;
 mod cors;
 mod csv;
 mod dispatch;

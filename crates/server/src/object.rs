@@ -8,6 +8,7 @@ pub(crate) mod api_key;
 pub(crate) mod audit;
 pub(crate) mod bin;
 pub(crate) mod card;
+pub(crate) mod checkout;
 pub(crate) mod count;
 pub(crate) mod customer;
 pub(crate) mod organisation;
@@ -39,6 +40,7 @@ pub(crate) const EXAMPLE_REFUND: &str = "65f1c0ea3c4d5e6f70819213";
 pub(crate) const EXAMPLE_CUSTOMER: &str = "65f1c0d45f60718293a4b5c6";
 pub(crate) const EXAMPLE_PROCESSOR: &str = "65f1c0d23d4e5f60718293a4";
 pub(crate) const EXAMPLE_API_KEY: &str = "65f1c0d34e5f60718293a4b5";
+pub(crate) const EXAMPLE_CHECKOUT: &str = "65f1c0ec5e6f708192132435";
 pub(crate) const EXAMPLE_DELIVERY: &str = "65f1c0eb4d5e6f7081921324";
 
 /// Everything that is shown, in the order of the documentation.
@@ -49,6 +51,7 @@ pub(crate) static OBJECTS: &[&ObjectSpec] = &[
     transaction::HistoryStep::SPEC,
     refund::Refund::SPEC,
     customer::Customer::SPEC,
+    checkout::Checkout::SPEC,
     webhook_delivery::WebhookDelivery::SPEC,
     organisation::Organisation::SPEC,
     account::Account::SPEC,
@@ -262,14 +265,15 @@ mod tests {
     use core::fmt::Debug;
 
     use panvault_vault::{
-        AccountField, ApiKeyField, AuditField, CardField, CustomerField, OrganisationField, ProcessorField,
-        RefundField, TransactionField,
+        AccountField, ApiKeyField, AuditField, CardField, CheckoutField, CustomerField, OrganisationField,
+        ProcessorField, RefundField, TransactionField,
     };
 
     use super::account::Account;
     use super::api_key::ApiKey;
     use super::audit::Audit;
     use super::card::Card;
+    use super::checkout::Checkout;
     use super::customer::Customer;
     use super::organisation::Organisation;
     use super::processor::Processor;
@@ -292,6 +296,7 @@ mod tests {
         goes_by::<Transaction>(TransactionField::ALL);
         goes_by::<Refund>(RefundField::ALL);
         goes_by::<Customer>(CustomerField::ALL);
+        goes_by::<Checkout>(CheckoutField::ALL);
         goes_by::<Organisation>(OrganisationField::ALL);
         goes_by::<Account>(AccountField::ALL);
         goes_by::<Processor>(ProcessorField::ALL);

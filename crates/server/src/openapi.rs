@@ -435,6 +435,14 @@ impl Kind {
             }),
             Self::Array { of, max } => json!({ "type": "array", "items": of.schema(), "maxItems": max }),
             Self::Object(specs) => object(specs),
+            Self::Open(specs) => {
+                let mut schema = object(specs);
+                if let Some(members) = schema.as_object_mut() {
+                    members.insert("additionalProperties".to_owned(), json!(true));
+                }
+                schema
+            }
+            Self::Ignored => json!({}),
             Self::Settings(specs) => {
                 let mut schema = object(specs);
                 if let Some(members) = schema.as_object_mut() {

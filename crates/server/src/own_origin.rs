@@ -2,6 +2,7 @@
 
 use http::header::{HOST, HeaderName, HeaderValue};
 use http::request::Parts;
+use panvault_vault::origin_fits;
 
 use crate::limits::ServerSettings;
 
@@ -33,6 +34,32 @@ pub(crate) fn host_asked(parts: &Parts) -> Option<&str> {
         Some(authority) => Some(authority.as_str()),
         None => parts.headers.get(HOST).and_then(|host| host.to_str().ok()),
     }
+}
+
+/// The vault's own web origin: the one that was set, or else that of the host which the request was sent to. Nobody has a certificate for the loopback
+/// address.
+pub(crate) fn base(settings: &ServerSettings, parts: &Parts) -> String {
+    match &settings.public_origin {
+        Some(own) => own.clone(),
+        None => own_origins(settings, parts).into_iter().next().unwrap_or_default(),
+    }
+}
+
+/// The web origins that may be the vault's own, the likelier first.
+pub(crate) fn own_origins(settings: &ServerSettings, parts: &Parts) -> Vec<String> {
+    if let Some(own) = &settings.public_origin {
+        return vec![own.clone()];
+    }
+    let Some(host) = host_asked(parts) else { return Vec::new() };
+    let is_local = ["127.0.0.1", "localhost", "[::1]"]
+        .iter()
+        .any(|local| host.strip_prefix(local).is_some_and(|rest| rest.is_empty() || rest.starts_with(':')));
+    let schemes = if is_local { ["http", "https"] } else { ["https", "http"] };
+    let origins = schemes.map(|scheme| {
+        let origin = format!("{scheme}://{host}");
+        format!("{scheme}://{}", host_without_port(&origin, host))
+    });
+    origins.into_iter().filter(|origin| origin_fits("headers.host", origin).is_ok()).collect()
 }
 
 /// Host and port of an origin.

@@ -5,6 +5,7 @@ pub(crate) mod api_key;
 pub(crate) mod audit;
 pub(crate) mod bin;
 pub(crate) mod card;
+pub(crate) mod checkout;
 pub(crate) mod customer;
 pub(crate) mod document;
 pub(crate) mod organisation;

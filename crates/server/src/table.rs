@@ -5,6 +5,7 @@ mod api_key;
 mod audit;
 mod bin;
 mod card;
+mod checkout;
 mod customer;
 mod organisation;
 mod processor;
@@ -149,6 +150,10 @@ pub static ENDPOINTS: &[Endpoint] = &[
     customer::READ,
     customer::UPDATE,
     customer::DELETE,
+    checkout::CREATE,
+    checkout::LIST,
+    checkout::COUNT,
+    checkout::READ,
     webhook_delivery::LIST,
     webhook_delivery::COUNT,
     webhook_delivery::READ,

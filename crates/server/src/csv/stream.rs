@@ -170,6 +170,7 @@ impl Pages {
     /// The next page, which is written in CSV too.
     async fn shown(&self, lines: &mut Lines) -> Result<Answer, Refusal> {
         let asked = Asked {
+            base: self.app.settings().public_origin.clone().unwrap_or_default(),
             caller: self.caller.clone(),
             faults: Faults::default(),
             id: None,

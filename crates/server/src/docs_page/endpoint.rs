@@ -82,7 +82,7 @@ fn field(spec: &FieldSpec, prefix: &str, out: &mut String) {
     };
     let _ =
         write!(out, "<tr><td><code>{prefix}{}</code><td>{what}{required}<td>{}", spec.name, marked(spec.doc));
-    if let Kind::Object(specs) | Kind::Settings(specs) = spec.kind {
+    if let Kind::Object(specs) | Kind::Settings(specs) | Kind::Open(specs) = spec.kind {
         specs.iter().for_each(|inner| field(inner, &format!("{prefix}{}.", spec.name), out));
     }
     if let Kind::Array { of: Kind::Object(specs), .. } = spec.kind {
@@ -102,6 +102,7 @@ fn words(kind: Kind) -> String {
         Kind::Bool => "true or false".to_owned(),
         Kind::Pairs => "object of strings".to_owned(),
         Kind::Array { of, max } => format!("array of at most {max}: {}", words(*of)),
-        Kind::Object(_) | Kind::Settings(_) => "object".to_owned(),
+        Kind::Object(_) | Kind::Settings(_) | Kind::Open(_) => "object".to_owned(),
+        Kind::Ignored => "anything".to_owned(),
     }
 }

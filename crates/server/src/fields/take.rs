@@ -67,6 +67,22 @@ impl<'a> Fields<'a> {
         T::read(self.value(field.name)?)
     }
 
+    /// The value of a field inside others.
+    pub(crate) fn inside<T: InClear + ?Sized>(
+        &self,
+        outer: &[&'static str],
+        field: &Field<T>,
+    ) -> Option<T::Read<'_>> {
+        let mut members = self.members.as_slice();
+        for name in outer {
+            let found = members.iter().find(|(found, _)| found.is(name));
+            let Some((_, Value::Object(inner))) = found else { return None };
+            members = inner;
+        }
+        let there = |(found, value): &&Member<'a>| found.is(field.name) && !matches!(value, Value::Absent);
+        members.iter().find(there).and_then(|(_, value)| T::read(value))
+    }
+
     /// The members of an object of texts, and those that are to end, which are `null`.
     pub(crate) fn members_of(&self, field: &Field<Pairs>) -> Vec<(&str, Option<&str>)> {
         let Some(Value::Object(members)) = self.value(field.name) else { return Vec::new() };
@@ -308,7 +324,8 @@ impl Kind {
         faults: &mut Faults,
     ) -> Result<Value<'a>, Cow<'static, str>> {
         let what = match (self, value) {
-            (_, Value::Absent) => return Ok(Value::Absent),
+            // It goes here, and is wiped.
+            (Self::Ignored, _) | (_, Value::Absent) => return Ok(Value::Absent),
             (Self::Secret { digested, .. }, Value::Text(text)) => return Ok(Value::Secret(text, digested)),
             // Still unread.
             (Self::Typed { .. } | Self::Masked { .. }, Value::Text(text)) => return Ok(Value::Text(text)),
@@ -342,10 +359,15 @@ impl Kind {
                 object(&mut members, specs, &place(), faults);
                 return Ok(Value::Object(members));
             }
+            (Self::Open(specs), Value::Object(mut members)) => {
+                members.retain(|(name, _)| specs.iter().any(|spec| name.is(spec.name)));
+                object(&mut members, specs, &place(), faults);
+                return Ok(Value::Object(members));
+            }
             (Self::Settings(specs), Value::Object(members)) => {
                 return Ok(Value::Object(settings(members, specs, &place(), faults)));
             }
-            (Self::Pairs | Self::Object(_) | Self::Settings(_), _) => "must be an object",
+            (Self::Pairs | Self::Object(_) | Self::Settings(_) | Self::Open(_), _) => "must be an object",
             (Self::Array { of, max }, Value::Array(elements)) => {
                 return array(elements, of, max, place, faults).map_err(Cow::Owned);
             }

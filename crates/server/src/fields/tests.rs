@@ -15,7 +15,11 @@ use crate::table::ENDPOINTS;
 fn bodies() -> Vec<&'static [FieldSpec]> {
     let mut bodies: Vec<&'static [FieldSpec]> = ENDPOINTS.iter().map(|endpoint| endpoint.fields()).collect();
     let inner = |spec: &'static FieldSpec| {
-        if let Kind::Object(specs) | Kind::Settings(specs) = spec.kind { Some(specs) } else { None }
+        if let Kind::Object(specs) | Kind::Settings(specs) | Kind::Open(specs) = spec.kind {
+            Some(specs)
+        } else {
+            None
+        }
     };
     let objects: Vec<_> = bodies.iter().copied().flatten().filter_map(inner).collect();
     bodies.extend(objects);

@@ -3,10 +3,10 @@
 use core::fmt::{self, Display, Write};
 
 use panvault_model::{
-    AMOUNT_MAX, AccountId, Amount, ApiKeyId, Bin, Brand, CardId, CardKind, CardType, Country, Currency,
-    CustomerId, CvvResult, DeliveryFault, DeliveryId, DeliveryStatus, Fingerprint, Id, LastFour, NodeId,
-    OrganisationId, ProcessorId, RecurringType, RefundId, RefundStatus, Role, ShopperInteraction, Timestamp,
-    TransactionId, TransactionStatus, WebhookObject,
+    AMOUNT_MAX, AccountId, Amount, ApiKeyId, Bin, Brand, CardId, CardKind, CardType, CheckoutId,
+    CheckoutPurpose, CheckoutStatus, Country, Currency, CustomerId, CvvResult, DeliveryFault, DeliveryId,
+    DeliveryStatus, Fingerprint, Id, LastFour, NodeId, OrganisationId, ProcessorId, RecurringType, RefundId,
+    RefundStatus, Role, ShopperInteraction, Timestamp, TransactionId, TransactionStatus, WebhookObject,
 };
 use panvault_vault::{Action, RefusalReason};
 
@@ -131,7 +131,7 @@ macro_rules! shown_digits {
 }
 
 shown_digits! {
-    Shape::Id => Id AccountId ApiKeyId CardId CustomerId DeliveryId NodeId OrganisationId
+    Shape::Id => Id AccountId ApiKeyId CardId CheckoutId CustomerId DeliveryId NodeId OrganisationId
         ProcessorId RefundId TransactionId;
     Shape::Hexadecimal(32) => Fingerprint;
 }
@@ -186,6 +186,8 @@ shown_names! {
     CardType => "CardType", "How the holder pays for what the card buys.";
     TransactionStatus => "Status", "Where a transaction stands.";
     WebhookObject => "WebhookObject", "What a webhook tells of.";
+    CheckoutStatus => "CheckoutStatus", "Where a checkout stands.";
+    CheckoutPurpose => "CheckoutPurpose", "What a checkout does with the shopper's card.";
     DeliveryStatus => "DeliveryStatus", "Where a delivery of a webhook stands.";
     DeliveryFault => "DeliveryFault", "Why an attempt to deliver a webhook came to nothing.";
     RefundStatus => "RefundStatus", "Where a refund stands.";

@@ -99,13 +99,13 @@ pub(crate) async fn delete(app: Arc<App>, mut asked: Asked) -> Result<Answer, Re
     Ok(Answer::new(StatusCode::NO_CONTENT, Vec::new()))
 }
 
-struct NewCardRequest {
+pub(crate) struct NewCardRequest {
     organisation: OrganisationId,
-    card: NewCard,
+    pub(crate) card: NewCard,
     metadata: Metadata,
 }
 
-fn create_parse(
+pub(crate) fn create_parse(
     fields: &Fields<'_>,
     own: Option<OrganisationId>,
     judged: Judged,
@@ -183,10 +183,10 @@ fn leading_brand(card_number: &str) -> Option<Brand> {
 
 /// By what time an expiry is judged.
 #[derive(Clone, Copy)]
-struct Judged {
-    now: Timestamp,
+pub(crate) struct Judged {
+    pub(crate) now: Timestamp,
     /// Whether the request may have been answered before, when the card had not expired yet.
-    may_be_repeated: bool,
+    pub(crate) may_be_repeated: bool,
 }
 
 impl Judged {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use const_format::formatcp;
 use panvault_card::{Cryptogram, holds_card_number, id_holds_card_number};
-use panvault_model::{AccountId, Amount, CardId, RecurringType, ShopperInteraction, TransactionId};
+use panvault_model::{AccountId, Amount, CardId, Id, RecurringType, ShopperInteraction, TransactionId};
 use panvault_vault::{
     Done, Idempotency, NewTransaction, Operation, Permit, TransactionCapture, TransactionCreate,
     TransactionList, TransactionRead, TransactionRow, TransactionVoid,
@@ -139,11 +139,7 @@ fn create_parse(
     let amount =
         fields.of(&field::AMOUNT).and_then(|amount| u32::try_from(amount).ok()).and_then(Amount::new);
     let customer_ip = fields.typed(&field::CUSTOMER_IP, address_parse, &mut faults);
-    let customer = fields.of(&field::CUSTOMER);
-    // No id of ours reads so: it is refused before anything looks it up.
-    if customer.is_some_and(|id| id_holds_card_number(&id.to_string())) {
-        faults.malformed(field::CUSTOMER.place(), "looks like it holds a card number");
-    }
+    let customer = customer_parse(fields.of(&field::CUSTOMER), &mut faults);
     let webhook_transaction_update = fields.typed(&field::WEBHOOK, web_address_parse, &mut faults);
     if amount.is_some_and(Amount::is_zero) {
         for name in NOT_WITH_ZERO.into_iter().filter(|name| fields.has(name)) {
@@ -189,6 +185,14 @@ fn create_parse(
     }
 }
 
+/// The id of a customer. No id of ours reads as a card number: such a one is refused before anything looks it up.
+pub(crate) fn customer_parse(customer: Option<Id>, faults: &mut Faults) -> Option<Id> {
+    if customer.is_some_and(|id| id_holds_card_number(&id.to_string())) {
+        faults.malformed(field::CUSTOMER.place(), "looks like it holds a card number");
+    }
+    customer
+}
+
 fn cryptogram_parse(fields: &Fields<'_>, faults: &mut Faults) -> Option<Cryptogram> {
     let text = fields.secret(&field::CRYPTOGRAM)?.expose_text();
     faults.field(&field::CRYPTOGRAM, Cryptogram::parse(text))
@@ -213,7 +217,7 @@ fn groups_hold_card_number(address: Ipv6Addr) -> bool {
 }
 
 /// The text of a web address that holds no card number.
-fn web_address_parse(text: &str) -> Result<String, &'static str> {
+pub(crate) fn web_address_parse(text: &str) -> Result<String, &'static str> {
     if holds_card_number(text) {
         return Err("looks like it holds a card number");
     }
