@@ -19,7 +19,7 @@ use http::{StatusCode, Version};
 use panvault_card::masked_text;
 use panvault_model::{Brand, CheckoutId, CheckoutStatus, Now, RequestId};
 use panvault_vault::{
-    CardCreate, CheckoutSession, CheckoutView, Operation, Origin, RefusalReason, VaultError,
+    CardCreate, CheckoutSession, CheckoutView, Operation, Origin, RefusalReason, VaultError, theme_radius,
 };
 use panvault_web::{CHECKOUT_PAGE, CHECKOUT_SCRIPT, CHECKOUT_STYLE, WebFile};
 use tokio::time::Instant;
@@ -149,6 +149,7 @@ async fn state(app: &Arc<App>, named: &str, parts: &Parts, id: RequestId) -> Res
         json.always("attempts_left", count(seen.attempts_left().into()));
         json.always("expires_at", seen.row.expires_at);
         json.always("expires_in_seconds", count(left / 1000));
+        json.always("theme", Theme(session.theme()));
         json.optional("locale", locale);
         json.optional("return", back.as_deref());
         if let Some(code) = failed(&seen) {
@@ -171,6 +172,26 @@ fn failed(seen: &CheckoutView) -> Option<ErrorCode> {
 
 const fn count(number: u64) -> Number<0, { u64::MAX }> {
     Number(number)
+}
+
+const THEME: [&str; 7] =
+    ["primary_colour", "background_colour", "text_colour", "font", "title", "button_text", "footer_text"];
+
+/// How the page looks.
+struct Theme<'s>(&'s [(String, String)]);
+
+impl Shown for Theme<'_> {
+    const SHAPE: Shape = Shape::Details;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        crate::answer::Json::object(out, |json| {
+            let of = |name| self.0.iter().find(|(known, _)| known == name).map(|(_, text)| text.as_str());
+            for name in THEME {
+                json.optional(name, of(name));
+            }
+            json.optional("radius", of("radius").and_then(theme_radius).map(|radius| count(radius.into())));
+        });
+    }
 }
 
 /// A code, with its words.

@@ -160,6 +160,10 @@ pub struct OrganisationRow {
     pub details: Vec<(String, String)>,
     /// Web origins (RFC 6454) whose pages may create its cards without a key; none where that is off.
     pub keyless_capture_origins: Vec<String>,
+    /// Web origins (RFC 6454) to which checkouts of its accounts may send shoppers back; any, where there are none.
+    pub return_origins: Vec<String>,
+    /// How the pages of its checkouts look, under the names of the API.
+    pub checkout_theme: Vec<(String, String)>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -292,13 +296,20 @@ impl OrganisationRow {
     const FORMAT: u8 = 1;
     /// With web origins at its end; without any, it is as it was before there were some.
     const FORMAT_KEYLESS: u8 = 2;
+    /// With those, of which there may be none, and what its checkouts go by.
+    const FORMAT_CHECKOUT: u8 = 3;
 
     /// The document's bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(128);
         let mut writer = Writer::new(&mut out);
         let is_keyless = !self.keyless_capture_origins.is_empty();
-        writer.u8(if is_keyless { Self::FORMAT_KEYLESS } else { Self::FORMAT });
+        let is_checkout = !self.return_origins.is_empty() || !self.checkout_theme.is_empty();
+        writer.u8(match (is_checkout, is_keyless) {
+            (true, _) => Self::FORMAT_CHECKOUT,
+            (false, true) => Self::FORMAT_KEYLESS,
+            (false, false) => Self::FORMAT,
+        });
         writer.fixed(self.id.as_bytes());
         writer.u8(u8::from(self.parent.is_some()));
         if let Some(parent) = self.parent {
@@ -310,19 +321,20 @@ impl OrganisationRow {
         writer.pairs(&self.details);
         writer.timestamp(self.created_at);
         writer.timestamp(self.updated_at);
-        if is_keyless {
-            writer.u8(u8::try_from(self.keyless_capture_origins.len()).unwrap_or(u8::MAX));
-            for origin in &self.keyless_capture_origins {
-                writer.text(origin);
-            }
+        if is_keyless || is_checkout {
+            origins(&mut writer, &self.keyless_capture_origins);
+        }
+        if is_checkout {
+            origins(&mut writer, &self.return_origins);
+            writer.pairs(&self.checkout_theme);
         }
         out
     }
 
     /// Reads a document that `encode` wrote.
     pub fn decode(bytes: &[u8]) -> Result<Self, RowFault> {
-        let is_keyless = bytes.first() == Some(&Self::FORMAT_KEYLESS);
-        let format = if is_keyless { Self::FORMAT_KEYLESS } else { Self::FORMAT };
+        let later = [Self::FORMAT_KEYLESS, Self::FORMAT_CHECKOUT];
+        let format = bytes.first().copied().filter(|format| later.contains(format)).unwrap_or(Self::FORMAT);
         let mut reader = Reader::of_format(bytes, format)?;
         let mut row = Self {
             id: OrganisationId::from_bytes(reader.fixed()?),
@@ -338,20 +350,42 @@ impl OrganisationRow {
             },
             details: reader.pairs()?,
             keyless_capture_origins: Vec::new(),
+            return_origins: Vec::new(),
+            checkout_theme: Vec::new(),
             created_at: reader.timestamp()?,
             updated_at: reader.timestamp()?,
         };
-        if is_keyless {
-            let count = reader.u8()?;
-            row.keyless_capture_origins =
-                (0..count).map(|_| reader.text().map(str::to_owned)).collect::<Result<_, _>>()?;
-            if row.keyless_capture_origins.is_empty() {
-                return Err(RowFault::Value);
-            }
+        if format != Self::FORMAT {
+            row.keyless_capture_origins = origins_read(&mut reader)?;
+        }
+        if format == Self::FORMAT_CHECKOUT {
+            row.return_origins = origins_read(&mut reader)?;
+            row.checkout_theme = reader.pairs()?;
+        }
+        // What has nothing more is written as what has no more.
+        let is_none = match format {
+            Self::FORMAT_KEYLESS => row.keyless_capture_origins.is_empty(),
+            Self::FORMAT_CHECKOUT => row.return_origins.is_empty() && row.checkout_theme.is_empty(),
+            _ => false,
+        };
+        if is_none {
+            return Err(RowFault::Value);
         }
         reader.end()?;
         Ok(row)
     }
+}
+
+fn origins(writer: &mut Writer<'_>, origins: &[String]) {
+    writer.u8(u8::try_from(origins.len()).unwrap_or(u8::MAX));
+    for origin in origins {
+        writer.text(origin);
+    }
+}
+
+fn origins_read(reader: &mut Reader<'_>) -> Result<Vec<String>, RowFault> {
+    let count = reader.u8()?;
+    (0..count).map(|_| reader.text().map(str::to_owned)).collect()
 }
 
 impl AccountRow {

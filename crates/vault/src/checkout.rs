@@ -12,6 +12,7 @@ mod read;
 mod return_url;
 mod session;
 mod sweep;
+mod theme;
 
 use std::sync::Arc;
 
@@ -28,6 +29,8 @@ use crate::vault::Vault;
 
 pub use return_url::return_url_fits;
 pub use session::CheckoutSession;
+pub(crate) use theme::theme_fits;
+pub use theme::theme_radius;
 
 /// A checkout to be made. Texts are echoed as they are.
 #[derive(Clone, Debug)]

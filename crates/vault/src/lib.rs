@@ -56,7 +56,7 @@ pub use crate::audit::{
 pub use crate::bin::BinView;
 pub use crate::card::{CardChange, CardView, CvvChange, Metadata, Refreshed};
 pub use crate::chain::StoreChain;
-pub use crate::checkout::{CheckoutSession, CheckoutView, NewCheckout, return_url_fits};
+pub use crate::checkout::{CheckoutSession, CheckoutView, NewCheckout, return_url_fits, theme_radius};
 pub use crate::clock::{Clock, SystemClock};
 pub use crate::customer::{CustomerChange, CustomerView, PlannedCustomer, StoredCustomer};
 pub use crate::document::{DocumentPlan, documents_differ, processor_types};

@@ -287,6 +287,9 @@ pub const CHECKOUT_SECONDS_MAX: u64 = 30 * 24 * 60 * 60;
 /// Seconds for which a checkout is kept that has expired, or would have: thirty days.
 pub const CHECKOUT_KEPT_SECONDS: u64 = 30 * 24 * 60 * 60;
 
+/// Bytes of a text of a checkout's page that a merchant sets.
+pub const THEME_TEXT_BYTES_MAX: usize = 200;
+
 /// Bytes of a return URL.
 pub const RETURN_URL_BYTES_MAX: usize = 2_048;
 

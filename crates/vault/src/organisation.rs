@@ -6,6 +6,7 @@ use panvault_keys::{OrganisationKey, Purpose};
 use panvault_model::{Country, Id, OrganisationId};
 use panvault_store::{Action, DocumentKind, OrganisationField, OrganisationQuery, OrganisationRow, Page};
 
+use crate::checkout::theme_fits;
 use crate::document::{DocumentChange, DocumentPlan, Listed, Snapshot};
 use crate::error::{Faults, Named, VaultError};
 use crate::idempotency::{Done, Idempotency};
@@ -31,6 +32,10 @@ pub struct NewOrganisation {
     pub details: Vec<(String, String)>,
     /// Web origins (RFC 6454) whose pages may create its cards without a key.
     pub keyless_capture_origins: Vec<String>,
+    /// Web origins (RFC 6454) to which its checkouts may send shoppers back; any, where there are none.
+    pub return_origins: Vec<String>,
+    /// How the pages of its checkouts look, under the names of the API.
+    pub checkout_theme: Vec<(String, String)>,
 }
 
 /// What is wrong with another value of what stays as it is.
@@ -51,6 +56,10 @@ pub struct OrganisationChange {
     pub details: Vec<(String, Option<String>)>,
     /// Web origins (RFC 6454) whose pages may create its cards without a key.
     pub keyless_capture_origins: Option<Vec<String>>,
+    /// Web origins (RFC 6454) to which its checkouts may send shoppers back; any, where there are none.
+    pub return_origins: Option<Vec<String>>,
+    /// How the pages of its checkouts look, in the place of how they looked.
+    pub checkout_theme: Option<Vec<(String, String)>>,
 }
 
 impl Vault {
@@ -103,10 +112,14 @@ impl Vault {
             country_code: new.country_code,
             details: new.details,
             keyless_capture_origins: new.keyless_capture_origins,
+            return_origins: new.return_origins,
+            checkout_theme: new.checkout_theme,
             created_at: now,
             updated_at: now,
         };
-        origins_fit(&mut row.keyless_capture_origins, &mut faults)?;
+        origins_fit("keyless_capture_origins", &mut row.keyless_capture_origins, &mut faults)?;
+        origins_fit("return_origins", &mut row.return_origins, &mut faults)?;
+        theme_fits(&row.checkout_theme, &mut faults)?;
         match row.parent {
             Some(parent) => {
                 let within = faults.note(permit.within(parent, Named::Field("parent_id")))?;
@@ -175,15 +188,25 @@ impl Vault {
     ) -> Result<(OrganisationRow, DocumentPlan), VaultError> {
         let mut row = organisation_seen(snapshot, permit, id)?.as_ref().clone();
         let mut faults = Faults::default();
-        let OrganisationChange { parent, name, disabled, country_code, details, keyless_capture_origins } =
-            change;
+        let OrganisationChange {
+            parent,
+            name,
+            disabled,
+            country_code,
+            details,
+            keyless_capture_origins,
+            return_origins,
+            checkout_theme,
+        } = change;
         if parent.is_some() && parent != row.parent {
             faults.field("parent_id", NEVER_CHANGES);
         }
         let is_more = name.is_some()
             || country_code.is_some()
             || !details.is_empty()
-            || keyless_capture_origins.is_some();
+            || keyless_capture_origins.is_some()
+            || return_origins.is_some()
+            || checkout_theme.is_some();
         let was_disabled = row.disabled;
         row.name = name.unwrap_or(row.name);
         row.disabled = disabled.unwrap_or(row.disabled);
@@ -194,7 +217,11 @@ impl Vault {
         }
         row.details.sort();
         row.keyless_capture_origins = keyless_capture_origins.unwrap_or(row.keyless_capture_origins);
-        origins_fit(&mut row.keyless_capture_origins, &mut faults)?;
+        row.return_origins = return_origins.unwrap_or(row.return_origins);
+        row.checkout_theme = checkout_theme.unwrap_or(row.checkout_theme);
+        origins_fit("keyless_capture_origins", &mut row.keyless_capture_origins, &mut faults)?;
+        origins_fit("return_origins", &mut row.return_origins, &mut faults)?;
+        theme_fits(&row.checkout_theme, &mut faults)?;
         faults.note(name_fits(&row.name))?;
         faults.note(details_fit(&row.details))?;
         faults.end()?;
@@ -316,16 +343,19 @@ fn organisation_free_of_documents(
     Err(VaultError::WrongState { reason })
 }
 
-/// Whether web origins may be those of keyless capture; they are put in order, each once.
-fn origins_fit(origins: &mut Vec<String>, faults: &mut Faults) -> Result<(), VaultError> {
-    const FIELD: &str = "keyless_capture_origins";
+/// Whether web origins may be those of a field; they are put in order, each once.
+fn origins_fit(
+    field: &'static str,
+    origins: &mut Vec<String>,
+    faults: &mut Faults,
+) -> Result<(), VaultError> {
     origins.sort_unstable();
     origins.dedup();
     if origins.len() > ALLOWED_ORIGINS_MAX {
-        faults.field(FIELD, format_args!("may be {ALLOWED_ORIGINS_MAX} at most"));
+        faults.field(field, format_args!("may be {ALLOWED_ORIGINS_MAX} at most"));
     }
     for origin in origins {
-        faults.note(origin_fits(FIELD, origin))?;
+        faults.note(origin_fits(field, origin))?;
     }
     Ok(())
 }

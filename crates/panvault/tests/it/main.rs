@@ -5,6 +5,7 @@
 mod beside;
 mod bin;
 mod bin_before;
+mod checkout;
 mod cli;
 mod cluster;
 mod crash;

@@ -2,11 +2,14 @@
 
 use const_format::formatcp;
 use panvault_model::{Country, Id, OrganisationId, Timestamp};
-use panvault_vault::limits::{ALLOWED_ORIGINS_MAX, NAME_BYTES_MAX, ORIGIN_BYTES_MAX, TEXT_BYTES_MAX};
+use panvault_vault::limits::{
+    ALLOWED_ORIGINS_MAX, NAME_BYTES_MAX, ORIGIN_BYTES_MAX, TEXT_BYTES_MAX, THEME_TEXT_BYTES_MAX,
+};
 use panvault_vault::{OrganisationField, OrganisationRow};
 
 use super::{BodySpec, object};
-use crate::fields::{Field, Kind, Texts, Typed};
+use crate::fields::{Field, Kind, Pairs, Texts, Typed};
+use crate::lenience::Rule;
 
 pub(crate) const NAME: Field<str> = Field::text("name", NAME_BYTES_MAX, "Example shop");
 pub(crate) const PARENT: Field<Id> = Field::id("parent_id");
@@ -17,6 +20,26 @@ pub(crate) const KEYLESS_CAPTURE_ORIGINS: Field<Texts> = Field::texts(
     "keyless_capture_origins",
     ALLOWED_ORIGINS_MAX,
     &Kind::Text { max: ORIGIN_BYTES_MAX, example: "https://shop.example" },
+);
+pub(crate) const RETURN_ORIGINS: Field<Texts> = Field::texts(
+    "return_origins",
+    ALLOWED_ORIGINS_MAX,
+    &Kind::Text { max: ORIGIN_BYTES_MAX, example: "https://shop.example" },
+);
+pub(crate) const CHECKOUT_THEME: Field<Pairs> = Field::object(
+    "checkout_theme",
+    &[
+        Field::text("primary_colour", 7, "").optional("Of buttons: `#` and six hexadecimal digits."),
+        Field::text("background_colour", 7, "").optional("The same."),
+        Field::text("text_colour", 7, "").optional("The same."),
+        Field::choice("font", &["system", "serif", "mono"]).optional("Of those that every browser has."),
+        Field::text("radius", 2, "")
+            .optional("Pixels by which corners are rounded, `0` to `24`.")
+            .also(Rule::IntegerForDigits),
+        Field::text("title", THEME_TEXT_BYTES_MAX, "").optional("Above the amount."),
+        Field::text("button_text", THEME_TEXT_BYTES_MAX, "").optional("On the button."),
+        Field::text("footer_text", THEME_TEXT_BYTES_MAX, "").optional("Below all."),
+    ],
 );
 const EMAIL: Field<str> = Field::text("email", TEXT_BYTES_MAX, "");
 const EXTENDED_ADDRESS: Field<str> = Field::text("extended_address", TEXT_BYTES_MAX, "");
@@ -49,6 +72,10 @@ const DETAIL_DOC: &str = formatcp!("Kept and shown as it is, at most {TEXT_BYTES
 const KEYLESS_DOC: &str = formatcp!(
     "At most {ALLOWED_ORIGINS_MAX} web origins (RFC 6454) whose pages may create its cards without an API key; without any, none may."
 );
+const RETURN_DOC: &str = formatcp!(
+    "At most {ALLOWED_ORIGINS_MAX} web origins (RFC 6454) to which checkouts of its accounts may send shoppers back; without any, all may be."
+);
+const THEME_DOC: &str = "How the page of its checkouts looks, in the place of how it looked. Texts are shown as texts, at most 200 bytes.";
 const INVOICE_DOC: &str = "Kept and shown as it is.";
 
 /// The body of `POST /v1/organisation`.
@@ -63,6 +90,8 @@ pub(crate) static CREATE: BodySpec = BodySpec {
         EXTENDED_ADDRESS.optional(DETAIL_DOC),
         GENERATE_INVOICE.optional(INVOICE_DOC),
         KEYLESS_CAPTURE_ORIGINS.optional(KEYLESS_DOC),
+        RETURN_ORIGINS.optional(RETURN_DOC),
+        CHECKOUT_THEME.optional(THEME_DOC),
         LOCALITY.optional(DETAIL_DOC),
         PHONE.optional(DETAIL_DOC),
         POSTAL_CODE.optional(DETAIL_DOC),
@@ -86,6 +115,8 @@ pub(crate) static UPDATE: BodySpec = BodySpec {
         EXTENDED_ADDRESS.optional(DETAIL_DOC).or_null(),
         GENERATE_INVOICE.optional(INVOICE_DOC).or_null(),
         KEYLESS_CAPTURE_ORIGINS.optional(KEYLESS_DOC).or_null(),
+        RETURN_ORIGINS.optional(RETURN_DOC).or_null(),
+        CHECKOUT_THEME.optional(THEME_DOC).or_null(),
         LOCALITY.optional(DETAIL_DOC).or_null(),
         PHONE.optional(DETAIL_DOC).or_null(),
         POSTAL_CODE.optional(DETAIL_DOC).or_null(),
@@ -117,6 +148,10 @@ object! {
         optional GENERATE_INVOICE.name => bool = kept(row, GENERATE_INVOICE.name).map(|text| text == "true"), example "true";
         /// Web origins whose pages may create its cards without an API key.
         optional KEYLESS_CAPTURE_ORIGINS.name => &[String] = Some(row.keyless_capture_origins.as_slice()).filter(|origins| !origins.is_empty()), example "[\"https://shop.example\"]";
+        /// Web origins to which checkouts of its accounts may send shoppers back.
+        optional RETURN_ORIGINS.name => &[String] = Some(row.return_origins.as_slice()).filter(|origins| !origins.is_empty()), example "[\"https://shop.example\"]";
+        /// How the page of its checkouts looks.
+        optional CHECKOUT_THEME.name => &[(String, String)] = Some(row.checkout_theme.as_slice()).filter(|theme| !theme.is_empty());
         /// As it was sent.
         optional LOCALITY.name => &str = kept(row, LOCALITY.name), example "Utrecht";
         /// As it was sent.

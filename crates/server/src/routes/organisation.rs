@@ -8,11 +8,11 @@ use crate::app::App;
 use crate::asked::{Asked, to_the_end};
 use crate::error::Refusal;
 use crate::fault::Faults;
-use crate::fields::Fields;
+use crate::fields::{Field, Fields, Texts};
 use crate::list;
 use crate::object::organisation::{
-    COUNTRY_CODE, CREATE, DETAILS, DISABLED, GENERATE_INVOICE, KEYLESS_CAPTURE_ORIGINS, NAME, Organisation,
-    PARENT, UPDATE,
+    CHECKOUT_THEME, COUNTRY_CODE, CREATE, DETAILS, DISABLED, GENERATE_INVOICE, KEYLESS_CAPTURE_ORIGINS, NAME,
+    Organisation, PARENT, RETURN_ORIGINS, UPDATE,
 };
 use crate::routes::document;
 
@@ -67,7 +67,9 @@ fn create_parse(
         disabled: fields.of(&DISABLED).unwrap_or(false),
         country_code,
         details: details(fields).into_iter().filter_map(|(name, text)| Some((name, text?))).collect(),
-        keyless_capture_origins: keyless(fields).unwrap_or_default(),
+        keyless_capture_origins: origins(fields, &KEYLESS_CAPTURE_ORIGINS).unwrap_or_default(),
+        return_origins: origins(fields, &RETURN_ORIGINS).unwrap_or_default(),
+        checkout_theme: fields.of(&CHECKOUT_THEME).unwrap_or_default(),
     })
 }
 
@@ -79,13 +81,16 @@ fn update_parse(fields: &Fields<'_>, faults: &mut Faults) -> OrganisationChange 
         disabled: fields.of(&DISABLED),
         country_code: if fields.is_null(&COUNTRY_CODE) { Some(None) } else { country_code },
         details: details(fields),
-        keyless_capture_origins: keyless(fields)
+        keyless_capture_origins: origins(fields, &KEYLESS_CAPTURE_ORIGINS)
             .or_else(|| fields.is_null(&KEYLESS_CAPTURE_ORIGINS).then(Vec::new)),
+        return_origins: origins(fields, &RETURN_ORIGINS)
+            .or_else(|| fields.is_null(&RETURN_ORIGINS).then(Vec::new)),
+        checkout_theme: fields.of(&CHECKOUT_THEME).or_else(|| fields.is_null(&CHECKOUT_THEME).then(Vec::new)),
     }
 }
 
-fn keyless(fields: &Fields<'_>) -> Option<Vec<String>> {
-    let origins = fields.of(&KEYLESS_CAPTURE_ORIGINS)?;
+fn origins(fields: &Fields<'_>, field: &Field<Texts>) -> Option<Vec<String>> {
+    let origins = fields.of(field)?;
     Some(origins.into_iter().map(str::to_owned).collect())
 }
 

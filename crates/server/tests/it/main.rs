@@ -8,6 +8,7 @@ mod audit;
 mod bins;
 mod callers;
 mod cards;
+mod checkouts;
 mod clients;
 mod connections;
 mod cors;

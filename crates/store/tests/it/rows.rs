@@ -274,6 +274,8 @@ pub(crate) fn organisation() -> OrganisationRow {
         country_code: Country::parse("NL"),
         details: vec![("address.city".to_owned(), "Ljouwert".to_owned())],
         keyless_capture_origins: Vec::new(),
+        return_origins: Vec::new(),
+        checkout_theme: Vec::new(),
         created_at: at(5),
         updated_at: at(6),
     }
@@ -293,6 +295,15 @@ pub(crate) fn organisation_least() -> OrganisationRow {
 pub(crate) fn organisation_keyless() -> OrganisationRow {
     OrganisationRow {
         keyless_capture_origins: vec!["https://shop.example".to_owned(), "https://winkel.example".to_owned()],
+        ..organisation()
+    }
+}
+
+/// One whose checkouts go by something: of the third format.
+pub(crate) fn organisation_checkout() -> OrganisationRow {
+    OrganisationRow {
+        return_origins: vec!["https://winkel.example".to_owned()],
+        checkout_theme: vec![("font".to_owned(), "serif".to_owned()), ("radius".to_owned(), "8".to_owned())],
         ..organisation()
     }
 }

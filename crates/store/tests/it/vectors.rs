@@ -189,6 +189,7 @@ fn documents() {
         ("organisation", rows::organisation()),
         ("organisation-least", rows::organisation_least()),
         ("organisation-keyless", rows::organisation_keyless()),
+        ("organisation-checkout", rows::organisation_checkout()),
     ];
     for (name, row) in cases {
         holds(name, &row, &row.encode(), OrganisationRow::decode);
@@ -196,6 +197,9 @@ fn documents() {
     let mut none = [rows::organisation().encode().as_slice(), &[0]].concat();
     none[0] = 2;
     assert_eq!(OrganisationRow::decode(&none), Err(RowFault::Value), "no origins, written");
+    let mut none = [rows::organisation_keyless().encode().as_slice(), &[0, 0]].concat();
+    none[0] = 3;
+    assert_eq!(OrganisationRow::decode(&none), Err(RowFault::Value), "nothing of checkouts, written");
     holds("account", &rows::account(), &rows::account().encode(), AccountRow::decode);
     holds("processor", &rows::processor(), &rows::processor().encode(), ProcessorRow::decode);
     holds("api-key", &rows::api_key(), &rows::api_key().encode(), ApiKeyRow::decode);

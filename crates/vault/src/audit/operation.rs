@@ -62,6 +62,10 @@ static OPERATIONS: &[(u8, &str)] = &[
     (57, "webhook_delivery_count"),
     (58, "webhook_delivery_read"),
     (59, "webhook_delivery_retry"),
+    (60, "checkout_create"),
+    (61, "checkout_list"),
+    (62, "checkout_count"),
+    (63, "checkout_read"),
 ];
 
 /// The number of an operation; 0 for one that has none.

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use panvault_model::{CheckoutId, Tag};
-use panvault_store::{AccountRow, Action, CheckoutRow, Commit, Expect, Outcome, RowKey};
+use panvault_store::{AccountRow, Action, CheckoutRow, Commit, Expect, OrganisationRow, Outcome, RowKey};
 
 use crate::checkout::{CheckoutView, NewCheckout, return_url};
 use crate::error::{Faults, Named, VaultError};
@@ -63,7 +63,16 @@ impl Vault {
             faults.field("expires_in", what);
         }
         match return_url::parse(&new.return_url, self.mode() == Mode::Live) {
-            Ok(_origin) => {}
+            Ok(origin) => {
+                let documents = &permit.snapshot().documents;
+                let owner = account.and_then(|account| documents.organisation(account.organisation));
+                let may_be = |row: &Arc<OrganisationRow>| {
+                    row.return_origins.is_empty() || row.return_origins.contains(&origin)
+                };
+                if !owner.is_none_or(may_be) {
+                    faults.field("return_url", "is of none of the organisation's return_origins");
+                }
+            }
             Err(fault) => faults.field("return_url", fault),
         }
         if let Some(fault) =

@@ -35,6 +35,11 @@ impl CheckoutSession {
         &self.organisation.name
     }
 
+    /// How the page looks, under the names of the API.
+    pub fn theme(&self) -> &[(String, String)] {
+        &self.organisation.checkout_theme
+    }
+
     /// The row as it was when the request began.
     pub fn row(&self) -> &CheckoutRow {
         &self.row

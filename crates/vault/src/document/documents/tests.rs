@@ -23,6 +23,8 @@ fn organisation(n: u8, version: u32, parent: Option<u8>) -> DocumentRow {
         country_code: None,
         details: Vec::new(),
         keyless_capture_origins: Vec::new(),
+        return_origins: Vec::new(),
+        checkout_theme: Vec::new(),
         created_at: AT,
         updated_at: AT,
     };

@@ -1,0 +1,501 @@
+//! Checkouts: what a merchant asks for with a key, and what the page of the vault asks for without one.
+
+use std::collections::HashSet;
+use std::thread;
+
+use panvault_model::Role;
+use panvault_server::ServerSettings;
+use serde_json::{Value, json};
+
+use crate::support::{HttpAnswer, Server, Tenant};
+
+const DECLINED: u32 = 121;
+const NUMBER: &str = "4111111111111111";
+
+fn body(tenant: &Tenant, amount: u32) -> Value {
+    json!({
+        "account": tenant.account,
+        "amount": amount,
+        "merchant_reference": "order-7",
+        "return_url": "https://shop.example/thanks?order=7",
+    })
+}
+
+fn with(tenant: &Tenant, more: Value) -> Value {
+    let mut body = body(tenant, 1_250);
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    body
+}
+
+fn made(server: &Server, amount: u32) -> String {
+    let answer = server.post(&server.parent.key, "/v1/checkout", &body(&server.parent, amount));
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    answer.id()
+}
+
+/// What the page sends, from the vault's own origin.
+fn act(server: &Server, checkout: &str, what: &str, body: &Value) -> HttpAnswer {
+    let own = format!("http://{}", server.address);
+    let headers = [
+        ("Origin", own.as_str()),
+        ("Sec-Fetch-Site", "same-origin"),
+        ("Content-Type", "application/json"),
+        ("User-Agent", "Mozilla/5.0 4111111111111111"),
+    ];
+    server.send("POST", &format!("/v1/checkout/{checkout}/{what}"), &headers, Some(&body.to_string()))
+}
+
+fn bring(server: &Server, checkout: &str) -> HttpAnswer {
+    let card = json!({ "card_number": NUMBER, "expiry_month": "12", "expiry_year": "29", "cvv": "111" });
+    act(server, checkout, "card", &card)
+}
+
+fn pay(server: &Server, checkout: &str, attempt: u32) -> HttpAnswer {
+    act(server, checkout, "pay", &json!({ "attempt": attempt }))
+}
+
+fn seen(server: &Server, checkout: &str) -> Value {
+    let path = format!("/v1/checkout/view/{checkout}.json");
+    let answer = server.send("GET", &path, &[("Sec-Fetch-Site", "same-origin")], None);
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    answer.json()
+}
+
+fn read(server: &Server, checkout: &str) -> Value {
+    server.get(&server.parent.key, &format!("/v1/checkout/{checkout}")).json()
+}
+
+#[test]
+fn a_shopper_pays_once_and_comes_back_with_the_transaction() {
+    let server = Server::start();
+    let answer = server.post(&server.parent.key, "/v1/checkout", &body(&server.parent, 1_250));
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let (checkout, told) = (answer.id(), answer.json());
+    let page = format!("http://{}/v1/checkout/view/{checkout}.html", server.address);
+    assert_eq!(told["url"], page);
+    assert_eq!((&told["status"], &told["attempts_left"]), (&json!("open"), &json!(3)));
+    let state = seen(&server, &checkout);
+    for (name, value) in [
+        ("status", json!("open")),
+        ("does", json!("pay")),
+        ("amount", json!(1_250)),
+        ("currency_code", json!("EUR")),
+        ("merchant", json!("parent")),
+        ("attempt", json!(0)),
+        ("attempts_left", json!(3)),
+        ("expires_in_seconds", json!(900)),
+    ] {
+        assert_eq!(state[name], value, "{name}");
+    }
+    for never in ["customer", "merchant_reference", "card", "transaction", "return", "error"] {
+        assert!(state.get(never).is_none(), "{never}");
+    }
+    let brought = bring(&server, &checkout);
+    assert_eq!(brought.status, 200, "{}", brought.text);
+    assert_eq!(brought.json(), json!({ "card": { "brand": "Visa", "last_four": "1111" }, "attempt": 0 }));
+    let paid = pay(&server, &checkout, 0);
+    assert_eq!(paid.status, 200, "{}", paid.text);
+    let told = read(&server, &checkout);
+    let transaction = told["transaction"].as_str().unwrap();
+    let back = format!("https://shop.example/thanks?order=7&transaction_id={transaction}");
+    assert_eq!(paid.json(), json!({ "status": "completed", "return": back }));
+    assert_eq!(seen(&server, &checkout)["return"], back);
+    assert_eq!(told["status"], "completed");
+    let row = server.get(&server.parent.key, &format!("/v1/transaction/{transaction}")).json();
+    assert_eq!((&row["cvv_present"], &row["merchant_reference"]), (&json!(true), &json!("order-7")));
+    assert_eq!((&row["customer_ip"], &row["card"]), (&json!("127.0.0.1"), &told["card"]));
+    assert!(!row["user_agent"].as_str().unwrap().contains(NUMBER), "{}", row["user_agent"]);
+    // Again, late, and after all.
+    assert_eq!(pay(&server, &checkout, 0).json(), paid.json());
+    pay(&server, &checkout, 1).fails(403, 168);
+    bring(&server, &checkout).fails(403, 168);
+    let all = server.get(&server.parent.key, "/v1/transaction").json();
+    assert_eq!(all.as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn of_many_that_pay_one_attempt_one_transaction_comes() {
+    let server = Server::start();
+    let checkout = made(&server, 1_250);
+    assert_eq!(bring(&server, &checkout).status, 200);
+    let answers: Vec<HttpAnswer> = thread::scope(|scope| {
+        let paying: Vec<_> = (0..20).map(|_| scope.spawn(|| pay(&server, &checkout, 0))).collect();
+        paying.into_iter().map(|paying| paying.join().unwrap()).collect()
+    });
+    let mut statuses = HashSet::new();
+    for answer in &answers {
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        statuses.insert(answer.json()["status"].as_str().unwrap().to_owned());
+    }
+    assert!(
+        statuses.contains("completed") && statuses.iter().all(|is| is == "completed" || is == "processing")
+    );
+    let all = server.get(&server.parent.key, "/v1/transaction").json();
+    assert_eq!(all.as_array().unwrap().len(), 1);
+    assert_eq!(all[0]["cvv_present"], json!(true), "none of them went without the CVV that the card had");
+    assert_eq!(read(&server, &checkout)["attempts"], json!(1));
+}
+
+#[test]
+fn three_declines_are_the_end() {
+    let server = Server::start();
+    let checkout = made(&server, DECLINED);
+    for attempt in 0..3 {
+        pay(&server, &checkout, attempt).fails(400, 110);
+        assert_eq!(bring(&server, &checkout).status, 200);
+        pay(&server, &checkout, attempt + 1).fails(400, 107);
+        let answer = pay(&server, &checkout, attempt);
+        let left = (2 - attempt).to_string();
+        answer.fails(403, if attempt < 2 { 121 } else { 165 });
+        assert_eq!(answer.json()["details"]["attempts_left"], left);
+        // The same number again is told the same, and nothing is sent.
+        pay(&server, &checkout, attempt).fails(403, if attempt < 2 { 121 } else { 165 });
+        let state = seen(&server, &checkout);
+        assert_eq!((&state["attempt"], &state["error"]["code"]), (&json!(attempt + 1), &json!(121)));
+    }
+    pay(&server, &checkout, 3).fails(403, 165);
+    bring(&server, &checkout).fails(403, 165);
+    let state = seen(&server, &checkout);
+    assert_eq!(state["status"], "failed");
+    assert_eq!(state["return"], "https://shop.example/thanks?order=7&error=declined");
+    let all = server.get(&server.parent.key, "/v1/transaction").json();
+    assert_eq!(all.as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn what_is_only_stored_comes_back_as_a_card_and_zero_verifies() {
+    let server = Server::start();
+    let customer = server.post(&server.parent.key, "/v1/customer", &json!({ "first_name": "Ada" })).id();
+    let only = json!({
+        "customer": customer,
+        "return_url": "https://shop.example",
+        "configurations": { "card": { "process_transaction": false } },
+    });
+    let answer = server.post(&server.parent.key, "/v1/checkout", &with(&server.parent, only));
+    let checkout = answer.id();
+    assert_eq!(seen(&server, &checkout)["does"], "tokenise");
+    bring(&server, &checkout);
+    let paid = pay(&server, &checkout, 0);
+    let card = read(&server, &checkout)["card"].as_str().unwrap().to_owned();
+    let back = format!("https://shop.example?card={card}");
+    assert_eq!(paid.json(), json!({ "status": "completed", "return": back }));
+    assert_eq!(pay(&server, &checkout, 0).json(), paid.json());
+    assert_eq!(server.get(&server.parent.key, "/v1/transaction/count").json()["count"], json!(0));
+    let customer = server.get(&server.parent.key, &format!("/v1/customer/{customer}")).json();
+    assert_eq!(customer["cards"], json!([card]));
+    // Its CVV is there for the merchant.
+    assert_eq!(
+        server.get(&server.parent.key, &format!("/v1/card/{card}")).json()["cvv_present"],
+        json!(true)
+    );
+    let checkout = made(&server, 0);
+    assert_eq!(seen(&server, &checkout)["does"], "verify");
+    bring(&server, &checkout);
+    assert_eq!(pay(&server, &checkout, 0).json()["status"], "completed");
+    assert_eq!(read(&server, &checkout)["amount"], json!(0));
+}
+
+#[test]
+fn its_time_ends() {
+    let server = Server::start();
+    let short = with(&server.parent, json!({ "expires_in": 60 }));
+    let made = |body: &Value| server.post(&server.parent.key, "/v1/checkout", body).id();
+    let (paid, declined, expired) = (
+        made(&short),
+        made(&with(&server.parent, json!({ "expires_in": 60, "amount": DECLINED }))),
+        made(&short),
+    );
+    for checkout in [&paid, &declined, &expired] {
+        bring(&server, checkout);
+    }
+    pay(&server, &paid, 0);
+    pay(&server, &declined, 0).fails(403, 121);
+    server.clock.pass_millis(59_999);
+    assert_eq!(seen(&server, &expired)["status"], "open");
+    server.clock.pass_millis(1);
+    assert_eq!(seen(&server, &paid)["status"], "completed", "what was paid is paid");
+    for (checkout, attempt) in [(&declined, 1), (&expired, 0)] {
+        pay(&server, checkout, attempt).fails(403, 169);
+        bring(&server, checkout).fails(403, 169);
+        let state = seen(&server, checkout);
+        assert_eq!((&state["status"], &state["error"]["code"]), (&json!("expired"), &json!(169)));
+        assert_eq!(state["return"], "https://shop.example/thanks?order=7&error=expired");
+        assert_eq!(state["expires_in_seconds"], json!(0));
+    }
+    let month = 30 * 24 * 60 * 60 * 1_000;
+    server.clock.pass_millis(month - 1);
+    server.runtime().block_on(server.vault.sweep()).unwrap();
+    assert_eq!(read(&server, &expired)["status"], "expired");
+    server.clock.pass_millis(1);
+    server.runtime().block_on(server.vault.sweep()).unwrap();
+    server.get(&server.parent.key, &format!("/v1/checkout/{expired}")).fails(404, 109);
+    server.get(&server.parent.key, &format!("/v1/checkout/{paid}")).fails(404, 109);
+}
+
+#[test]
+fn a_shopper_gives_up() {
+    let server = Server::start();
+    let checkout = made(&server, 1_250);
+    bring(&server, &checkout);
+    let back = "https://shop.example/thanks?order=7&error=cancelled";
+    for _ in 0..2 {
+        let answer = act(&server, &checkout, "cancel", &json!({}));
+        assert_eq!(answer.json(), json!({ "status": "failed", "return": back }), "{}", answer.text);
+    }
+    pay(&server, &checkout, 0).fails(400, 110);
+    bring(&server, &checkout).fails(400, 110);
+    assert_eq!(server.get(&server.parent.key, "/v1/transaction/count").json()["count"], json!(0));
+}
+
+#[test]
+fn bodies_of_public_programs_are_taken() {
+    let server = Server::start();
+    let customer = server.post(
+        &server.parent.key,
+        "/v1/customer/",
+        &json!({
+            "billing": { "first_name": "Ada", "last_name": "L", "address_1": "1 Road", "address_2": null, "phone": null,
+                "postal_code": "N1", "country_code": "GB", "city": "London", "state": null },
+            "email_address": "ada@shop.example",
+        }),
+    );
+    assert_eq!(customer.status, 200, "{}", customer.text);
+    let customer = customer.id();
+    let secure =
+        json!({ "enabled": true, "authenticator": null, "currency_code": "EUR", "transaction_mode": "S" });
+    let card = json!({ "process_transaction": true, "capture_now": true, "dynamic_descriptor": "Shop", "threed_secure": secure });
+    for more in [
+        json!({ "customer": customer, "template": "", "configurations": { "card": card } }),
+        json!({ "customer": customer, "template": null, "configurations": { "card": card } }),
+        json!({ "template": "https://shop.example/template.html", "configurations": { "card": {} } }),
+        json!({
+            "template_url": "https://shop.example/t.html", "css_framework": "bootstrap-3.3.7",
+            "webhook_transaction_update": "https://shop.example/hook",
+            "configurations": { "bancontact": { "any": [1, { "thing": null }] }, "card": { "capture_now": false } },
+        }),
+        json!({ "amount": "1250", "locale": "pt_BR", "customer": null }),
+    ] {
+        let answer = server.post(&server.parent.key, "/v1/checkout/", &with(&server.parent, more.clone()));
+        assert_eq!(answer.status, 200, "{more} {}", answer.text);
+        assert!(
+            answer.json()["url"]
+                .as_str()
+                .unwrap()
+                .ends_with(&format!("/v1/checkout/view/{}.html", answer.id()))
+        );
+    }
+    let listed = server.get(&server.parent.key, "/v1/checkout?amount=1250&_limit=2").json();
+    assert_eq!(listed.as_array().unwrap().len(), 2);
+    assert_eq!(server.get(&server.parent.key, "/v1/checkout/count").json()["count"], json!(5));
+    let idempotent = |body: &Value| {
+        let headers = [
+            ("X-APIKEY", server.parent.key.as_str()),
+            ("Content-Type", "application/json"),
+            ("Idempotency-Key", "once"),
+        ];
+        server.send("POST", "/v1/checkout", &headers, Some(&body.to_string()))
+    };
+    let (first, second) = (idempotent(&body(&server.parent, 5)), idempotent(&body(&server.parent, 5)));
+    assert_eq!((first.id(), second.header("idempotency-replayed")), (second.id(), Some("true")));
+    idempotent(&body(&server.parent, 6)).fails(422, 143);
+}
+
+#[test]
+fn what_is_wrong_with_a_checkout_is_said() {
+    let server = Server::start();
+    let refused = |more: Value, status, code, place: &str| {
+        let answer = server.post(&server.parent.key, "/v1/checkout", &with(&server.parent, more.clone()));
+        answer.fails(status, code);
+        assert!(answer.json()["details"].get(place).is_some(), "{more} {}", answer.text);
+    };
+    for url in [
+        "javascript:alert(1)",
+        "https://a:b@shop.example/",
+        "https://shop.example/\n",
+        "ftp://shop.example/",
+        "//shop.example",
+    ] {
+        refused(json!({ "return_url": url }), 400, 107, "body.return_url");
+    }
+    refused(json!({ "return_url": null }), 400, 126, "body.return_url");
+    refused(json!({ "expires_in": 59 }), 400, 107, "body.expires_in");
+    refused(json!({ "expires_in": 2_592_001 }), 400, 107, "body.expires_in");
+    refused(json!({ "locale": "<script>" }), 400, 107, "body.locale");
+    refused(json!({ "merchant_reference": "4111 1111 1111 1111" }), 400, 107, "body.merchant_reference");
+    refused(json!({ "account": server.stranger.account }), 404, 109, "body.account");
+    refused(
+        json!({ "configurations": { "card": { "capture_now": "yes" } } }),
+        400,
+        107,
+        "body.configurations.card.capture_now",
+    );
+    let foreign = server.post(&server.stranger.key, "/v1/customer", &json!({ "first_name": "Eve" })).id();
+    refused(json!({ "customer": foreign }), 404, 109, "body.customer");
+    refused(json!({ "card": foreign }), 400, 127, "body.card");
+    let reader = server.make_key(&server.parent, &[Role::MerchantUser]);
+    server.post(&reader, "/v1/checkout", &body(&server.parent, 1)).fails(403, 113);
+    server.post(&server.parent.publishable_key, "/v1/checkout", &body(&server.parent, 1)).fails(403, 113);
+    let checkout = made(&server, 5);
+    assert_eq!(server.get(&reader, &format!("/v1/checkout/{checkout}")).status, 200);
+    server.get(&server.stranger.key, &format!("/v1/checkout/{checkout}")).fails(404, 109);
+    assert_eq!(server.get(&server.stranger.key, "/v1/checkout").json(), json!([]));
+}
+
+#[test]
+fn the_page_is_the_vaults_own_and_nobody_elses() {
+    let server = Server::start();
+    let checkout = made(&server, 1_250);
+    let page = |id: &str| {
+        server.send("GET", &format!("/v1/checkout/view/{id}.html"), &[("Sec-Fetch-Site", "cross-site")], None)
+    };
+    let (shown, missing) = (page(&checkout), page("65f1c0ec5e6f708192132435"));
+    assert_eq!((shown.status, missing.status, page("x").status), (200, 404, 404));
+    assert_eq!(shown.text, missing.text, "it is the same for every checkout");
+    assert!(!shown.text.contains(&checkout));
+    for (name, held) in [
+        ("content-security-policy", "frame-ancestors 'none'"),
+        ("content-security-policy", "default-src 'none'; script-src 'self'; style-src 'self'"),
+        ("content-security-policy", "form-action 'none'"),
+        ("cache-control", "no-store"),
+        ("referrer-policy", "no-referrer"),
+        ("x-content-type-options", "nosniff"),
+    ] {
+        for page in [&shown, &missing] {
+            assert!(page.header(name).is_some_and(|value| value.contains(held)), "{name} {held}");
+        }
+    }
+    for file in ["checkout.js", "checkout.css"] {
+        assert_eq!(server.send("GET", &format!("/checkout/{file}"), &[], None).status, 200, "{file}");
+    }
+    let own = format!("http://{}", server.address);
+    let json = ("Content-Type", "application/json");
+    for what in ["card", "pay", "cancel"] {
+        let path = format!("/v1/checkout/{checkout}/{what}");
+        let ask = |headers: &[(&str, &str)]| server.send("POST", &path, headers, Some("{\"attempt\":0}"));
+        ask(&[json]).fails(403, 111);
+        ask(&[json, ("Origin", "null")]).fails(403, 111);
+        ask(&[json, ("Origin", "https://shop.example")]).fails(403, 111);
+        ask(&[json, ("Origin", &own), ("Sec-Fetch-Site", "cross-site")]).fails(403, 111);
+        ask(&[json, ("Origin", &own), ("Origin", "https://shop.example")]).fails(403, 111);
+        ask(&[("Content-Type", "text/plain"), ("Origin", &own)]).fails(415, 145);
+        let nobody = format!("/v1/checkout/65f1c0ec5e6f708192132435/{what}");
+        server.send("POST", &nobody, &[json, ("Origin", &own)], Some("{}")).fails(404, 109);
+    }
+    let state = format!("/v1/checkout/view/{checkout}.json");
+    server.send("GET", &state, &[("Sec-Fetch-Site", "cross-site")], None).fails(403, 111);
+    server.send("GET", &state, &[("Origin", "https://shop.example")], None).fails(403, 111);
+    server.send("GET", "/v1/checkout/view/65f1c0ec5e6f708192132435.json", &[], None).fails(404, 109);
+    server.send("GET", "/v1/checkout/view/x", &[], None).fails(404, 109);
+    assert_eq!(seen(&server, &checkout)["attempts_left"], json!(3), "nothing of it was done");
+    // Neither a token nor anything else than a card is taken.
+    let card = server.make_card(&server.parent, None);
+    act(&server, &checkout, "card", &json!({ "card": card })).fails(400, 126);
+    act(&server, &checkout, "pay", &json!({ "attempt": 0, "card": card })).fails(400, 127);
+    pay(&server, &checkout, 0).fails(400, 110);
+    // What its id opens ends with its organisation's right to do anything.
+    let admin = server.make_key(&server.parent, &[Role::ProviderAdmin]);
+    let child = server.post(&server.child.key, "/v1/checkout", &body(&server.child, 5)).id();
+    let path = format!("/v1/organisation/{}", server.child.organisation);
+    assert_eq!(server.post(&admin, &path, &json!({ "disabled": true })).status, 200);
+    pay(&server, &child, 0).fails(404, 109);
+}
+
+#[test]
+fn frames_are_shown_in_the_page_of_a_checkout() {
+    let settings = ServerSettings {
+        public_origin: Some("https://vault.example".to_owned()),
+        ..ServerSettings::default()
+    };
+    let server = Server::start_with(settings, None);
+    let checkout = made(&server, 1_250);
+    assert_eq!(
+        read(&server, &checkout)["url"],
+        format!("https://vault.example/v1/checkout/view/{checkout}.html")
+    );
+    let get = |path: &str, headers: &[(&str, &str)]| server.send("GET", path, headers, None);
+    let frame = get(&format!("/fields/0.1.0/frame.html?checkout={checkout}"), &[]);
+    assert_eq!(frame.status, 200);
+    assert!(
+        frame.header("content-security-policy").unwrap().ends_with("frame-ancestors https://vault.example")
+    );
+    assert!(frame.text.contains("name=panvault-origins content=\"https://vault.example\""));
+    for none in [
+        "checkout=65f1c0ec5e6f708192132435".to_owned(),
+        "checkout=\"><script>".to_owned(),
+        format!("checkout={checkout}&key=x"),
+    ] {
+        assert_eq!(
+            get(
+                &format!("/fields/0.1.0/frame.html?{none}")
+                    .replace('<', "%3C")
+                    .replace('>', "%3E")
+                    .replace('"', "%22"),
+                &[]
+            )
+            .status,
+            403,
+            "{none}"
+        );
+    }
+    let check = |headers: &[(&str, &str)]| {
+        get(&format!("/fields/check?checkout={checkout}"), headers).json()["result"].clone()
+    };
+    assert_eq!(check(&[("Sec-Fetch-Site", "same-origin")]), "ready");
+    assert_eq!(check(&[("Origin", "https://shop.example")]), "origin");
+    assert_eq!(get("/fields/check?checkout=x", &[]).json()["result"], "key");
+}
+
+#[test]
+fn a_checkout_takes_ten_cards() {
+    let server = Server::start();
+    let checkout = made(&server, 1_250);
+    for _ in 0..10 {
+        assert_eq!(bring(&server, &checkout).status, 200);
+    }
+    bring(&server, &checkout).fails(403, 165);
+    assert_eq!(pay(&server, &checkout, 0).status, 200);
+}
+
+#[test]
+fn an_organisation_says_where_shoppers_go_back_to_and_how_its_page_looks() {
+    let server = Server::start();
+    let admin = server.make_key(&server.parent, &[Role::ProviderAdmin]);
+    let path = format!("/v1/organisation/{}", server.parent.organisation);
+    let change = |change: Value| server.post(&admin, &path, &change);
+    let theme = json!({ "primary_colour": "#00aaff", "radius": 8, "font": "serif", "title": "<script>alert(1)</script>" });
+    let changed = change(json!({ "return_origins": ["https://shop.example"], "checkout_theme": theme }));
+    assert_eq!(changed.status, 200, "{}", changed.text);
+    assert_eq!(changed.json()["checkout_theme"]["radius"], "8");
+    for (url, status) in [
+        ("https://shop.example/thanks?a=1", 200),
+        ("https://SHOP.example:443/", 200),
+        ("http://shop.example/", 400),
+        ("https://shop.example:8443/", 400),
+        ("https://shop.example.evil.example/", 400),
+        ("https://evil.example/?https://shop.example/", 400),
+        ("https://[::1]/", 400),
+    ] {
+        let answer = server.post(
+            &server.parent.key,
+            "/v1/checkout",
+            &with(&server.parent, json!({ "return_url": url })),
+        );
+        assert_eq!(answer.status, status, "{url} {}", answer.text);
+    }
+    let checkout = made(&server, 5);
+    let shown = json!({ "primary_colour": "#00aaff", "radius": 8, "font": "serif", "title": "<script>alert(1)</script>" });
+    assert_eq!(seen(&server, &checkout)["theme"], shown);
+    for wrong in [
+        json!({ "primary_colour": "red" }),
+        json!({ "style": "x" }),
+        json!({ "radius": 25 }),
+        json!({ "title": NUMBER }),
+    ] {
+        assert_eq!(change(json!({ "checkout_theme": wrong })).status, 400, "{wrong}");
+    }
+    change(json!({ "return_origins": ["https://shop.example/path"] })).fails(400, 107);
+    assert_eq!(change(json!({ "return_origins": null, "checkout_theme": null })).status, 200);
+    assert_eq!(seen(&server, &checkout)["theme"], json!({}));
+    let anywhere = with(&server.parent, json!({ "return_url": "https://other.example/" }));
+    assert_eq!(server.post(&server.parent.key, "/v1/checkout", &anywhere).status, 200);
+}
