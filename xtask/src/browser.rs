@@ -30,7 +30,8 @@ pub(crate) fn browser(workspace: &Workspace, screenshots: Option<&Path>) -> anyh
     let DevVault { url, api_key, organisation, account, .. } = &vault;
     let docs = ["docs.mjs", url];
     let fields = ["fields/main.mjs", url, organisation, account];
-    let ran = [docs.as_slice(), fields.as_slice()].into_iter().try_for_each(|arguments| {
+    let checkout = ["checkout/main.mjs", url, organisation, account];
+    let ran = [docs.as_slice(), fields.as_slice(), checkout.as_slice()].into_iter().try_for_each(|arguments| {
         let mut command = run::command("node", &directory, arguments);
         // What the browser leaves is removed with the data.
         command.env("TMPDIR", data.path()).env("PANVAULT_API_KEY", api_key);

@@ -168,12 +168,12 @@ class Checkout {
     this.#problem(undefined, false);
     const bound = await fields.bind();
     if (bound.is === "wrong") return;
+    this.#hasWaited = true;
     if (bound.is === "failed") {
       this.#show(await view(this.#id));
       return this.#problem(bound.error.message, true);
     }
     const { paid, seen } = await this.#send(shown.attempt);
-    this.#hasWaited = true;
     if (paid.is === "taken" && seen.is !== "shown") return this.#showState({ ...shown, status: paid.status, back: paid.back });
     this.#show(seen);
     this.#problem(this.#fault(paid), true);

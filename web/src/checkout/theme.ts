@@ -14,7 +14,8 @@ const FONTS: Readonly<Record<string, string>> = { system: "system-ui, sans-serif
 const RADIUS_PX_MAX = 24;
 /** WCAG 2.2, 1.4.3. */
 const CONTRAST_MIN = 4.5;
-const DARK = "#111418";
+/** On any ground one of them has it. */
+const DARK = "#000000";
 const LIGHT = "#ffffff";
 const FAULTS = ["#a8231c", "#ff9a91"];
 

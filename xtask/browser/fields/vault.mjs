@@ -5,12 +5,16 @@ export class Vault {
     Object.assign(this, { url, apiKey, organisation, account });
   }
 
-  async post(path, body) {
-    const answer = await fetch(`${this.url}${path}`, {
-      method: "POST",
-      headers: { "X-APIKEY": this.apiKey, "Content-Type": "application/json" },
-      body: JSON.stringify(body),
-    });
+  get(path) {
+    return this.#ask(path, {});
+  }
+
+  post(path, body) {
+    return this.#ask(path, { method: "POST", body: JSON.stringify(body) });
+  }
+
+  async #ask(path, init) {
+    const answer = await fetch(`${this.url}${path}`, { ...init, headers: { "X-APIKEY": this.apiKey, "Content-Type": "application/json" } });
     const told = await answer.json();
     if (!answer.ok) throw new Error(`${path} was answered ${answer.status}: ${JSON.stringify(told)}`);
     return told;

@@ -1,0 +1,123 @@
+// A merchant's own look, and what a hostile one cannot do.
+import assert from "node:assert/strict";
+import { violations } from "../axe.mjs";
+import { faults } from "../look.mjs";
+import { serve } from "../fields/shop.mjs";
+import { button, done, fill, retell, returned } from "./stand.mjs";
+
+const MARKUP = `<img src=x onerror="window.hit = 1"><script>window.hit = 1</script>{amount}$&`;
+const THEMES = {
+  dark: { primary_colour: "#ffcc00", background_colour: "#10202f", text_colour: "#f4f4f4", font: "serif", radius: 0, title: "Lanterns of the north", button_text: "Order and pay", footer_text: "Made by hand." },
+  // Nobody could read these as they are.
+  pale: { primary_colour: "#fefefe", background_colour: "#ffffff", text_colour: "#eeeeee", font: "mono", radius: 24 },
+  grey: { primary_colour: "#808080", background_colour: "#777777", text_colour: "#888888" },
+};
+
+export async function hostileTheme(stand) {
+  for (const [name, theme] of Object.entries(THEMES)) {
+    const account = await stand.account({ checkout_theme: theme });
+    for (const width of [320, 768]) {
+      const page = await stand.ready(await stand.checkout({ account, amount: 1121 }), { viewport: { width, height: 800 }, colorScheme: "dark" });
+      assert.deepEqual(await page.evaluate(faults), [], name);
+      assert.deepEqual(await violations(page), [], name);
+      await fill(page);
+      await button(page).click();
+      await page.waitForFunction(() => document.activeElement.id === "problem");
+      assert.deepEqual(await page.evaluate(faults), [], `${name}, declined`);
+      if (name === "dark") {
+        assert.equal(await page.locator("h1").textContent(), theme.title);
+        assert.equal(await button(page).textContent(), "Order and pay €11.21");
+        assert.equal(await page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor), "rgb(16, 32, 47)");
+        assert.equal(await page.frames()[1].evaluate(() => getComputedStyle(document.querySelector("input")).color), "rgb(244, 244, 244)");
+      }
+      await stand.picture(page, `theme-${name}-${width}`);
+      await done(page);
+    }
+  }
+
+  // Texts with markup are texts, also the name of the account.
+  const texts = { title: MARKUP, button_text: MARKUP, footer_text: MARKUP };
+  const account = await stand.account({ name: MARKUP, checkout_theme: texts });
+  const page = await stand.ready(await stand.checkout({ account }), { viewport: { width: 320, height: 800 } });
+  for (const id of ["title", "footer", "merchant"]) assert.equal(await page.locator(`#${id}`).textContent(), MARKUP);
+  assert.equal(await button(page).textContent(), `${MARKUP} €10.00`);
+  assert.equal(await page.locator("main img:not(#logo), main script").count(), 0);
+  assert.deepEqual(await page.evaluate(faults), []);
+  await fill(page);
+  await button(page).click();
+  await page.getByText(`You are being taken back to ${MARKUP}.`).waitFor();
+  assert.equal(await page.evaluate(() => window.hit), undefined);
+  await returned(page);
+  await done(page);
+
+  // What the vault would never say is no style, no address and no picture even if it did.
+  const answers = {
+    theme: { primary_colour: "red;background:url(https://x.example/)", background_colour: "url(https://x.example/)", text_colour: "#12345", font: "__proto__", radius: "1px;color:red", title: 7, footer_text: ["x"] },
+    logo: "https://x.example/logo.png",
+    merchant: { toString: "x" },
+    status: "completed",
+    return: "javascript:window.hit = 1",
+  };
+  for (const told of [answers, { ...answers, theme: "x", return: "data:text/html,x", logo: "data:image/svg+xml,<svg/>" }, { status: "completed", currency_code: "<b>" }, { theme: null, amount: "1" }]) {
+    const context = await stand.context();
+    const odd = await context.newPage();
+    const requests = [];
+    odd.on("request", (request) => request.url().startsWith(stand.vault.url) || request.url() === "data:," || requests.push(request.url()));
+    odd.on("pageerror", (error) => requests.push(String(error)));
+    await retell(odd, () => told);
+    await odd.goto((await stand.checkout()).url);
+    await odd.locator("h1:visible").waitFor();
+    assert.equal(await odd.locator("#back:visible").count(), 0);
+    assert.equal(await odd.evaluate(() => document.documentElement.style.cssText), "");
+    assert.equal(await odd.evaluate(() => window.hit), undefined);
+    assert.deepEqual(requests, []);
+    await context.close();
+  }
+}
+
+/** A picture of one colour, as PNG: 2 by 1 pixels. */
+const PNG = "iVBORw0KGgoAAAANSUhEUgAAAAIAAAABCAYAAAD0In+KAAAAD0lEQVR4nGNgYPj/H4QBD/kD/SlN9yIAAAAASUVORK5CYII=";
+
+export async function logo(stand) {
+  // As the vault serves it.
+  const page = await stand.context().then((context) => context.newPage());
+  await retell(page, (route) => ({ logo: new URL(route.request().url()).pathname.replace(".json", "/logo") }));
+  await page.route("**/view/*/logo", (route) => route.fulfill({ contentType: "image/png", body: Buffer.from(PNG, "base64") }));
+  await page.goto((await stand.checkout()).url);
+  await page.locator("#logo:visible").waitFor();
+  assert.equal(await page.locator("#logo").evaluate((image) => image.naturalWidth), 2);
+  // One that does not come leaves the name.
+  await page.unroute("**/view/*/logo");
+  await page.route("**/view/*/logo", (route) => route.fulfill({ status: 404 }));
+  await page.reload();
+  await page.locator("#merchant:visible").waitFor();
+  assert.ok(await page.locator("#logo").isHidden());
+  await page.context().close();
+}
+
+/** No other page shows it in a frame, or opens its fields. */
+export async function framed(stand) {
+  const checkout = await stand.checkout();
+  const version = await stand.vault.hashes().then((hashes) => Object.keys(hashes).find((path) => path.endsWith("/frame.js")).split("/")[0]);
+  const fields = `${stand.vault.url}/fields/${version}/frame.html?checkout=${checkout._id}#${"c".repeat(32)}.cardNumber.en`;
+  const other = await serve({ "/": `<!doctype html><title>Other</title><link rel="icon" href="data:,"><iframe src="${checkout.url}"></iframe><iframe src="${fields}"></iframe>` });
+  try {
+    const page = await stand.context().then((context) => context.newPage());
+    await page.goto(`${other.origin}/`);
+    for (const frame of page.frames().slice(1)) {
+      await frame.waitForLoadState();
+      assert.equal(await frame.locator("input, #form").count(), 0, frame.url());
+    }
+    // Nor does it read or pay one.
+    const asked = await page.evaluate(async ({ url, id }) => {
+      const json = (body) => ({ method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+      const each = [[`${url}/v1/checkout/view/${id}.json`], [`${url}/v1/checkout/${id}/pay`, json({ attempt: 0 })], [`${url}/v1/checkout/${id}/card`, json({})]];
+      return Promise.all(each.map(([address, init]) => fetch(address, init).then(({ ok }) => ok, () => "blocked")));
+    }, { url: stand.vault.url, id: checkout._id });
+    assert.ok(asked.every((answer) => answer !== true), asked.join());
+    assert.equal((await stand.vault.get(`/v1/checkout/${checkout._id}`)).attempts_left, 3);
+    await page.context().close();
+  } finally {
+    other.close();
+  }
+}
