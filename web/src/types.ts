@@ -128,7 +128,7 @@ export interface Tokenized {
 
 /** A card that a checkout has now. Its token is not the page's to know. */
 export interface Bound {
-  card: Card;
+  card: Pick<Card, "brand" | "lastFour">;
 }
 
 /** How a card is put into the vault. */

@@ -6,7 +6,7 @@ import { Clock } from "./clock";
 import { Fields } from "./fields";
 import { localeOf } from "./language";
 import { Screen } from "./screen";
-import { pay, view, type Paid, type State, type View } from "./state";
+import { cancel, pay, view, type Paid, type State, type View } from "./state";
 import { fill, TEXTS, type Texts } from "./texts";
 
 /** How often a payment is sent whose answer was lost, always under its own number. */
@@ -50,8 +50,9 @@ class Checkout {
   listen(): void {
     document.getElementById("form")?.addEventListener("submit", (event) => {
       event.preventDefault();
-      void this.#submit();
+      this.#submit();
     });
+    document.getElementById("cancel")?.addEventListener("click", () => void this.#alone(() => this.#cancel()));
     document.getElementById("again")?.addEventListener("click", () => void this.refresh());
     // What another window did meanwhile is seen by whoever comes back to this one.
     document.addEventListener("visibilitychange", () => {
@@ -97,7 +98,8 @@ class Checkout {
       case "completed":
         return this.#completed(state);
       case "failed":
-        return this.#ended(state, texts.failed, `${texts.unpaid} ${texts.otherWay}`);
+        // Without a card that was refused, it was cancelled.
+        return state.fault === undefined ? this.#ended(state, texts.unpaid, texts.restart) : this.#ended(state, texts.failed, `${texts.unpaid} ${texts.restart}`);
       case "expired":
         return this.#ended(state, texts.expired, `${texts.unpaid} ${texts.restart}`);
     }
@@ -115,7 +117,7 @@ class Checkout {
     this.#fields ??= new Fields(this.#id, this.#locale, state.brands, {
       wrong: (id, message) => this.#screen.wrong(id, message),
       focused: (id, focused) => this.#screen.focused(id, focused),
-      submit: () => void this.#submit(),
+      submit: () => this.#submit(),
       // A checkout that has ended has no fields: its state says so.
       failed: (error) => void this.refresh().then(() => this.#problem(error.message, false)),
     });
@@ -151,16 +153,33 @@ class Checkout {
     this.#polls += 1;
   }
 
-  async #submit(): Promise<void> {
-    if (this.#isBusy || this.#state?.status !== "open" || !this.#fields) return;
+  #submit(): void {
+    const [state, fields] = [this.#state, this.#fields];
+    if (state && fields) void this.#alone(() => this.#pay(state, fields));
+  }
+
+  /** Of what is done with an open checkout, one thing at a time. */
+  async #alone(act: () => Promise<void>): Promise<void> {
+    if (this.#isBusy || this.#isLeaving || this.#state?.status !== "open") return;
     this.#isBusy = true;
     this.#screen.busy(true);
     try {
-      await this.#pay(this.#state, this.#fields);
+      await act();
     } finally {
       this.#isBusy = false;
       this.#screen.busy(false);
     }
+  }
+
+  async #cancel(): Promise<void> {
+    const cancelled = await cancel(this.#id);
+    if (cancelled.is === "taken" && cancelled.status === "failed" && cancelled.back !== undefined) {
+      this.#isLeaving = true;
+      return location.replace(cancelled.back);
+    }
+    // Paid in another window, perhaps.
+    this.#show(await view(this.#id));
+    if (cancelled.is !== "taken") this.#problem(this.#fault(cancelled), true);
   }
 
   /** Pays the attempt that is shown, and no other. */

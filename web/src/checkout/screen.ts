@@ -60,6 +60,7 @@ export class Screen {
     put("left", state.attempt > 0 ? fill(texts.left, { count: String(state.attemptsLeft) }) : undefined);
     const own = state.button !== undefined && isPaid ? `${state.button} ${amount}` : state.button;
     put("pay", own ?? fill(texts.buttons[state.does], { amount }));
+    put("cancel", texts.cancel);
     for (const id of ["advice", "back", "again", "spinner"]) by(id).hidden = true;
     by("form").hidden = false;
   }

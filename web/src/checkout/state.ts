@@ -5,6 +5,8 @@ import { look, type Look } from "./theme";
 const STATUSES = ["open", "processing", "completed", "failed", "expired"] as const;
 const DOES = ["pay", "tokenise", "verify"] as const;
 const CURRENCY = /^[A-Z]{3}$/;
+/** More than these is every brand that there is, of which nobody reads a list; and then cards without a brand are taken too. */
+const BRANDS_MAX = 12;
 const REQUEST_MS_MAX = 15_000;
 /** The vault answers a payment when the processor has answered it. */
 const PAY_MS_MAX = 90_000;
@@ -40,7 +42,7 @@ export interface State {
 }
 
 export type View = { is: "shown"; state: State } | { is: "missing" | "busy" | "unreachable" };
-/** Of an attempt: what became of it, or the code or status of a refusal. `lost` where no answer came. */
+/** Of what was asked for: what became of it, or the code or status of a refusal. `lost` where no answer came. */
 export type Paid = { is: "taken"; status: Status; back: string | undefined } | { is: "refused"; code: number } | { is: "lost" };
 
 /** Asks for the state. */
@@ -57,10 +59,19 @@ export async function view(checkout: string): Promise<View> {
 }
 
 /** Pays with the card that was given to the checkout. Of one number, however often it is sent, one transaction comes. */
-export async function pay(checkout: string, attempt: number): Promise<Paid> {
+export function pay(checkout: string, attempt: number): Promise<Paid> {
+  return act(`/v1/checkout/${checkout}/pay`, { attempt });
+}
+
+/** Ends it without a payment, unless one is under way. */
+export function cancel(checkout: string): Promise<Paid> {
+  return act(`/v1/checkout/${checkout}/cancel`, {});
+}
+
+async function act(path: string, body: object): Promise<Paid> {
   try {
-    const init = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ attempt }) };
-    const answer = await ask(`/v1/checkout/${checkout}/pay`, init, PAY_MS_MAX);
+    const init = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+    const answer = await ask(path, init, PAY_MS_MAX);
     const told = members(await answer.json().catch(() => null));
     const status = one(STATUSES, told["status"]);
     if (answer.ok && status) return { is: "taken", status, back: address(told["return"]) };
@@ -89,7 +100,7 @@ function read(told: unknown): State | undefined {
     currency,
     attempt,
     merchant: text(from["merchant"]) ?? location.host,
-    brands: Array.isArray(from["brands"]) ? from["brands"].filter((brand) => typeof brand === "string") : [],
+    brands: brands(from["brands"]),
     attemptsLeft: number(from["attempts_left"]) ?? 0,
     secondsLeft: number(from["expires_in_seconds"]) ?? 0,
     locale: text(from["locale"]),
@@ -101,6 +112,11 @@ function read(told: unknown): State | undefined {
     back: address(from["return"]),
     fault: number(members(from["error"])["code"]),
   };
+}
+
+function brands(value: unknown): string[] {
+  const named = Array.isArray(value) ? value.filter((brand) => typeof brand === "string") : [];
+  return named.length > BRANDS_MAX ? [] : named;
 }
 
 function members(value: unknown): Record<string, unknown> {

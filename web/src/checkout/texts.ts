@@ -20,6 +20,7 @@ export interface Texts {
   processingAdvice: string;
   returning: string;
   back: string;
+  cancel: string;
   declined: string;
   trouble: string;
   left: string;
@@ -27,7 +28,6 @@ export interface Texts {
   expired: string;
   missing: string;
   unpaid: string;
-  otherWay: string;
   restart: string;
   unreachable: string;
   again: string;
@@ -57,6 +57,7 @@ export const TEXTS: Readonly<Record<Language, Texts>> = {
     processingAdvice: "Please do not pay again. The result will be shown here.",
     returning: "You are being taken back to {shop}.",
     back: "Back to {shop}",
+    cancel: "Cancel and go back",
     declined: "The card was declined. Please check your details or use another card.",
     trouble: "That did not work. Please try again.",
     left: "Attempts left: {count}",
@@ -64,7 +65,6 @@ export const TEXTS: Readonly<Record<Language, Texts>> = {
     expired: "This page has expired",
     missing: "This page does not exist",
     unpaid: "Nothing was paid.",
-    otherWay: "Please go back to the shop and choose another way to pay.",
     restart: "Please go back to the shop and start again.",
     unreachable: "The connection failed",
     again: "Try again",
@@ -87,6 +87,7 @@ export const TEXTS: Readonly<Record<Language, Texts>> = {
     processingAdvice: "Bitte bezahlen Sie nicht noch einmal. Das Ergebnis wird hier angezeigt.",
     returning: "Sie werden zu {shop} zurückgeleitet.",
     back: "Zurück zu {shop}",
+    cancel: "Abbrechen und zurück",
     declined: "Die Karte wurde abgelehnt. Bitte prüfen Sie Ihre Angaben oder nehmen Sie eine andere Karte.",
     trouble: "Das hat nicht geklappt. Bitte versuchen Sie es noch einmal.",
     left: "Verbleibende Versuche: {count}",
@@ -94,7 +95,6 @@ export const TEXTS: Readonly<Record<Language, Texts>> = {
     expired: "Diese Seite ist abgelaufen",
     missing: "Diese Seite gibt es nicht",
     unpaid: "Es wurde nichts bezahlt.",
-    otherWay: "Bitte gehen Sie zurück zum Shop und wählen Sie eine andere Zahlungsart.",
     restart: "Bitte gehen Sie zurück zum Shop und beginnen Sie von vorn.",
     unreachable: "Die Verbindung ist fehlgeschlagen",
     again: "Noch einmal versuchen",
@@ -117,6 +117,7 @@ export const TEXTS: Readonly<Record<Language, Texts>> = {
     processingAdvice: "Veuillez ne pas payer une seconde fois. Le résultat s’affichera ici.",
     returning: "Vous allez être redirigé vers {shop}.",
     back: "Retour à {shop}",
+    cancel: "Annuler et revenir",
     declined: "La carte a été refusée. Veuillez vérifier votre saisie ou utiliser une autre carte.",
     trouble: "L’opération n’a pas abouti. Veuillez réessayer.",
     left: "Tentatives restantes : {count}",
@@ -124,7 +125,6 @@ export const TEXTS: Readonly<Record<Language, Texts>> = {
     expired: "Cette page a expiré",
     missing: "Cette page n’existe pas",
     unpaid: "Rien n’a été payé.",
-    otherWay: "Veuillez retourner à la boutique et choisir un autre moyen de paiement.",
     restart: "Veuillez retourner à la boutique et recommencer.",
     unreachable: "La connexion a échoué",
     again: "Réessayer",
@@ -147,6 +147,7 @@ export const TEXTS: Readonly<Record<Language, Texts>> = {
     processingAdvice: "No vuelva a pagar. El resultado se mostrará aquí.",
     returning: "Se le está llevando de vuelta a {shop}.",
     back: "Volver a {shop}",
+    cancel: "Cancelar y volver",
     declined: "La tarjeta ha sido rechazada. Compruebe los datos o utilice otra tarjeta.",
     trouble: "No ha funcionado. Vuelva a intentarlo.",
     left: "Intentos restantes: {count}",
@@ -154,7 +155,6 @@ export const TEXTS: Readonly<Record<Language, Texts>> = {
     expired: "Esta página ha caducado",
     missing: "Esta página no existe",
     unpaid: "No se ha pagado nada.",
-    otherWay: "Vuelva a la tienda y elija otra forma de pago.",
     restart: "Vuelva a la tienda y empiece de nuevo.",
     unreachable: "La conexión ha fallado",
     again: "Volver a intentarlo",
@@ -177,6 +177,7 @@ export const TEXTS: Readonly<Record<Language, Texts>> = {
     processingAdvice: "Non paghi di nuovo. Il risultato verrà mostrato qui.",
     returning: "Sta per tornare a {shop}.",
     back: "Torna a {shop}",
+    cancel: "Annulla e torna indietro",
     declined: "La carta è stata rifiutata. Controlli i dati o usi un’altra carta.",
     trouble: "L’operazione non è riuscita. Riprovi.",
     left: "Tentativi rimasti: {count}",
@@ -184,7 +185,6 @@ export const TEXTS: Readonly<Record<Language, Texts>> = {
     expired: "Questa pagina è scaduta",
     missing: "Questa pagina non esiste",
     unpaid: "Non è stato pagato nulla.",
-    otherWay: "Torni al negozio e scelga un altro modo di pagare.",
     restart: "Torni al negozio e ricominci.",
     unreachable: "La connessione non è riuscita",
     again: "Riprova",
@@ -207,6 +207,7 @@ export const TEXTS: Readonly<Record<Language, Texts>> = {
     processingAdvice: "Betaal niet opnieuw. Het resultaat verschijnt hier.",
     returning: "U gaat terug naar {shop}.",
     back: "Terug naar {shop}",
+    cancel: "Annuleren en teruggaan",
     declined: "De kaart is geweigerd. Controleer uw gegevens of gebruik een andere kaart.",
     trouble: "Dat is niet gelukt. Probeer het opnieuw.",
     left: "Resterende pogingen: {count}",
@@ -214,7 +215,6 @@ export const TEXTS: Readonly<Record<Language, Texts>> = {
     expired: "Deze pagina is verlopen",
     missing: "Deze pagina bestaat niet",
     unpaid: "Er is niets betaald.",
-    otherWay: "Ga terug naar de winkel en kies een andere manier van betalen.",
     restart: "Ga terug naar de winkel en begin opnieuw.",
     unreachable: "De verbinding is mislukt",
     again: "Opnieuw proberen",
@@ -237,6 +237,7 @@ export const TEXTS: Readonly<Record<Language, Texts>> = {
     processingAdvice: "Nie płać ponownie. Wynik pojawi się tutaj.",
     returning: "Za chwilę nastąpi powrót do {shop}.",
     back: "Powrót do {shop}",
+    cancel: "Anuluj i wróć",
     declined: "Karta została odrzucona. Sprawdź wprowadzone dane lub użyj innej karty.",
     trouble: "Nie udało się. Spróbuj ponownie.",
     left: "Pozostałe próby: {count}",
@@ -244,7 +245,6 @@ export const TEXTS: Readonly<Record<Language, Texts>> = {
     expired: "Ta strona wygasła",
     missing: "Ta strona nie istnieje",
     unpaid: "Nic nie zostało zapłacone.",
-    otherWay: "Wróć do sklepu i wybierz inny sposób płatności.",
     restart: "Wróć do sklepu i zacznij od nowa.",
     unreachable: "Połączenie nie powiodło się",
     again: "Spróbuj ponownie",
@@ -267,6 +267,7 @@ export const TEXTS: Readonly<Record<Language, Texts>> = {
     processingAdvice: "Não pague outra vez. O resultado será mostrado aqui.",
     returning: "Está a regressar a {shop}.",
     back: "Voltar a {shop}",
+    cancel: "Cancelar e voltar",
     declined: "O cartão foi recusado. Verifique os dados ou utilize outro cartão.",
     trouble: "Não funcionou. Tente novamente.",
     left: "Tentativas restantes: {count}",
@@ -274,7 +275,6 @@ export const TEXTS: Readonly<Record<Language, Texts>> = {
     expired: "Esta página expirou",
     missing: "Esta página não existe",
     unpaid: "Nada foi pago.",
-    otherWay: "Volte à loja e escolha outra forma de pagamento.",
     restart: "Volte à loja e comece de novo.",
     unreachable: "A ligação falhou",
     again: "Tentar novamente",
@@ -297,6 +297,7 @@ export const TEXTS: Readonly<Record<Language, Texts>> = {
     processingAdvice: "もう一度支払わないでください。結果はこのページに表示されます。",
     returning: "{shop} に戻ります。",
     back: "{shop} に戻る",
+    cancel: "キャンセルして戻る",
     declined: "カードが承認されませんでした。入力内容をご確認いただくか、別のカードをお使いください。",
     trouble: "処理できませんでした。もう一度お試しください。",
     left: "残りの試行回数：{count}",
@@ -304,7 +305,6 @@ export const TEXTS: Readonly<Record<Language, Texts>> = {
     expired: "このページの有効期限が切れました",
     missing: "このページは存在しません",
     unpaid: "お支払いは行われていません。",
-    otherWay: "ショップに戻り、別のお支払い方法をお選びください。",
     restart: "ショップに戻り、最初からやり直してください。",
     unreachable: "接続に失敗しました",
     again: "もう一度試す",

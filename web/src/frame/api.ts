@@ -49,7 +49,11 @@ export function send(caller: Caller, card: string | undefined, body: CardBody, i
 
 /** Makes a card that the checkout pays with. What is told of it is not its token. */
 export function sendTo(checkout: string, body: CardBody, texts: Texts): Promise<Outcome> {
-  const read: Reader = ({ card }) => (isObject(card) ? { card: cardOf(card) } : undefined);
+  const read: Reader = ({ card }) => {
+    if (!isObject(card)) return undefined;
+    const { brand, lastFour } = cardOf(card);
+    return { card: { brand, lastFour } };
+  };
   return ask(`/v1/checkout/${checkout}/card`, {}, body, uuid(), read, texts);
 }
 

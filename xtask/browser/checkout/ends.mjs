@@ -37,6 +37,32 @@ export async function declines(stand) {
   await done(page);
 }
 
+/** Whoever does not want to pay goes back to the shop, which hears of it; nothing can be paid any more. */
+export async function cancels(stand) {
+  const reference = `order-${crypto.randomUUID()}`;
+  const checkout = await stand.checkout({ merchant_reference: reference });
+  const page = await stand.ready(checkout);
+  await page.getByRole("button", { name: "Cancel and go back" }).click();
+  const told = await returned(page);
+  assert.deepEqual([told.get("error"), told.get("transaction_id")], ["cancelled", null]);
+  await page.goto(checkout.url);
+  await heading(page, "Nothing was paid.");
+  assert.equal(await page.locator("iframe").count(), 0);
+  assert.deepEqual(await stand.transactions(reference), []);
+  await done(page);
+
+  // Paid in another window meanwhile, it stays paid.
+  const paid = await stand.checkout();
+  const context = await stand.context();
+  const [one, other] = [await stand.ready(paid, { context }), await stand.ready(paid, { context })];
+  await fill(one);
+  await button(one).click();
+  await returned(one);
+  await other.getByRole("button", { name: "Cancel and go back" }).click();
+  await heading(other, "Payment complete");
+  await done(one);
+}
+
 /** The time that is left is shown when it is short, and said aloud when there is half a minute. */
 export async function countsDown(stand) {
   const checkout = await stand.checkout();

@@ -2,7 +2,7 @@
 // In the environment: PANVAULT_API_KEY, and ONLY for the test of that name alone.
 import { Vault } from "../fields/vault.mjs";
 import { brands, currencies, keyboard, languages, looks } from "./access.mjs";
-import { countsDown, declines, expires, lacks, waits } from "./ends.mjs";
+import { cancels, countsDown, declines, expires, lacks, waits } from "./ends.mjs";
 import { backAndForth, doubleClick, reloads, sendsAgain, twoWindows } from "./once.mjs";
 import { keeps, knowsNothing, pays, verifies } from "./pays.mjs";
 import { Stand } from "./stand.mjs";
@@ -13,7 +13,7 @@ const { PANVAULT_API_KEY: apiKey, ONLY: only } = process.env;
 const stand = await Stand.start(new Vault(url, apiKey, organisation, account), screenshots);
 try {
   const tests = [
-    pays, keeps, verifies, knowsNothing, declines, countsDown, lacks, waits, doubleClick, sendsAgain, twoWindows, reloads, backAndForth, keyboard, brands, currencies,
+    pays, keeps, verifies, knowsNothing, declines, cancels, countsDown, lacks, waits, doubleClick, sendsAgain, twoWindows, reloads, backAndForth, keyboard, brands, currencies,
     languages, hostileTheme, logo, framed, looks, expires,
   ];
   for (const test of tests) {
