@@ -18,7 +18,6 @@ const ASK_MS_LATER = 10_000;
 /** Until the page leaves by itself: long enough to see that all is well. */
 const LEAVE_MS = 1500;
 const DECLINED = 121;
-const TOO_MANY = 429;
 
 class Checkout {
   readonly #id: string;
@@ -211,8 +210,9 @@ class Checkout {
 
   #fault(paid: Paid): string {
     const { declined, busy, trouble, unreachable } = this.#texts;
+    if (paid.is === "busy") return busy;
     if (paid.is !== "refused") return unreachable;
-    return paid.code === DECLINED ? declined : paid.code === TOO_MANY ? busy : trouble;
+    return paid.code === DECLINED ? declined : trouble;
   }
 
   /** What keeps an open checkout from being paid. */

@@ -42,8 +42,8 @@ export interface State {
 }
 
 export type View = { is: "shown"; state: State } | { is: "missing" | "busy" | "unreachable" };
-/** Of what was asked for: what became of it, or the code or status of a refusal. `lost` where no answer came. */
-export type Paid = { is: "taken"; status: Status; back: string | undefined } | { is: "refused"; code: number } | { is: "lost" };
+/** Of what was asked for: what became of it, or the code or status of a refusal. `busy` where it was asked too often, `lost` where no answer came. */
+export type Paid = { is: "taken"; status: Status; back: string | undefined } | { is: "refused"; code: number } | { is: "busy" | "lost" };
 
 /** Asks for the state. */
 export async function view(checkout: string): Promise<View> {
@@ -72,6 +72,7 @@ async function act(path: string, body: object): Promise<Paid> {
   try {
     const init = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
     const answer = await ask(path, init, PAY_MS_MAX);
+    if (answer.status === TOO_MANY) return { is: "busy" };
     const told = members(await answer.json().catch(() => null));
     const status = one(STATUSES, told["status"]);
     if (answer.ok && status) return { is: "taken", status, back: address(told["return"]) };

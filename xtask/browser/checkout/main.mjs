@@ -3,7 +3,7 @@
 import { Vault } from "../fields/vault.mjs";
 import { brands, currencies, keyboard, languages, looks } from "./access.mjs";
 import { cancels, countsDown, declines, expires, lacks, waits } from "./ends.mjs";
-import { backAndForth, doubleClick, reloads, sendsAgain, twoWindows } from "./once.mjs";
+import { asksLater, backAndForth, doubleClick, reloads, sendsAgain, twoWindows } from "./once.mjs";
 import { keeps, knowsNothing, pays, verifies } from "./pays.mjs";
 import { Stand } from "./stand.mjs";
 import { framed, hostileTheme, logo } from "./theme.mjs";
@@ -13,8 +13,8 @@ const { PANVAULT_API_KEY: apiKey, ONLY: only } = process.env;
 const stand = await Stand.start(new Vault(url, apiKey, organisation, account), screenshots);
 try {
   const tests = [
-    pays, keeps, verifies, knowsNothing, declines, cancels, countsDown, lacks, waits, doubleClick, sendsAgain, twoWindows, reloads, backAndForth, keyboard, brands, currencies,
-    languages, hostileTheme, logo, framed, looks, expires,
+    pays, keeps, verifies, knowsNothing, declines, cancels, countsDown, lacks, waits, doubleClick, sendsAgain, asksLater, twoWindows, reloads, backAndForth, keyboard, brands,
+    currencies, languages, hostileTheme, logo, framed, looks, expires,
   ];
   for (const test of tests) {
     if (only && only !== test.name) continue;

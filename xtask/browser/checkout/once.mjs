@@ -52,6 +52,23 @@ export async function sendsAgain(stand) {
   }
 }
 
+/** A vault that is asked too often, or cannot, is asked again by the shopper: with the card that it has, and the same number. */
+export async function asksLater(stand) {
+  for (const [status, text] of [[429, "Too many attempts. Please wait a moment and try again."], [503, "That did not work. Please try again."]]) {
+    const page = await stand.ready(await stand.checkout());
+    await page.route("**/pay", (route) => route.fulfill({ status, json: { code: 141, message: "later", timestamp: 0 } }), { times: 1 });
+    await fill(page);
+    await button(page).click();
+    await page.locator("#problem").filter({ hasText: text }).waitFor();
+    const cards = [];
+    page.on("request", (request) => request.url().endsWith("/card") && cards.push(request.url()));
+    await button(page).click();
+    await returned(page);
+    assert.deepEqual([page.sent, cards], [[0, 0], []]);
+    await page.context().close();
+  }
+}
+
 export async function twoWindows(stand) {
   // At the same time.
   const count = await made(stand, async (checkout) => {

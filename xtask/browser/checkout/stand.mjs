@@ -23,10 +23,11 @@ export class Stand {
     return stand;
   }
 
-  /** An account of its own, as a test wants it. */
-  async account(more) {
-    const { _id } = await this.vault.post("/v1/account", { name: "Lantern & Sons", currency_code: "EUR", processors: this.processors, ...more });
-    return _id;
+  /** An account of its own, of an organisation of that name. */
+  async account({ merchant = "Lantern & Sons", ...more }) {
+    const organisation = await this.vault.post("/v1/organisation", { name: merchant, organisation: this.vault.organisation });
+    const account = await this.vault.post("/v1/account", { name: "Shop", organisation: organisation._id, currency_code: "EUR", processors: this.processors, ...more });
+    return account._id;
   }
 
   /** Makes a checkout: its id, and where its page is. */
@@ -56,10 +57,11 @@ export class Stand {
     return this.browser.newContext({ viewport: { width: 768, height: 900 }, locale: "en-GB", ...options });
   }
 
-  /** Opens its page in a context of its own, unless one is given. */
-  async open(checkout, { context, ...options } = {}) {
+  /** Opens its page in a context of its own, unless one is given. What it is told may be changed. */
+  async open(checkout, { context, told, ...options } = {}) {
     const page = await (context ?? (await this.context(options))).newPage();
     watch(page);
+    if (told) await retell(page, () => told);
     await page.goto(checkout.url);
     return page;
   }

@@ -15,9 +15,8 @@ const THEMES = {
 
 export async function hostileTheme(stand) {
   for (const [name, theme] of Object.entries(THEMES)) {
-    const account = await stand.account({ checkout_theme: theme });
     for (const width of [320, 768]) {
-      const page = await stand.ready(await stand.checkout({ account, amount: 1121 }), { viewport: { width, height: 800 }, colorScheme: "dark" });
+      const page = await stand.ready(await stand.checkout({ amount: 1121 }), { told: { theme }, viewport: { width, height: 800 }, colorScheme: "dark" });
       assert.deepEqual(await page.evaluate(faults), [], name);
       assert.deepEqual(await violations(page), [], name);
       await fill(page);
@@ -35,10 +34,10 @@ export async function hostileTheme(stand) {
     }
   }
 
-  // Texts with markup are texts, also the name of the account.
+  // Texts with markup are texts, also the name of the organisation.
   const texts = { title: MARKUP, button_text: MARKUP, footer_text: MARKUP };
-  const account = await stand.account({ name: MARKUP, checkout_theme: texts });
-  const page = await stand.ready(await stand.checkout({ account }), { viewport: { width: 320, height: 800 } });
+  const account = await stand.account({ merchant: MARKUP });
+  const page = await stand.ready(await stand.checkout({ account }), { told: { theme: texts }, viewport: { width: 320, height: 800 } });
   for (const id of ["title", "footer", "merchant"]) assert.equal(await page.locator(`#${id}`).textContent(), MARKUP);
   assert.equal(await button(page).textContent(), `${MARKUP} €10.00`);
   assert.equal(await page.locator("main img:not(#logo), main script").count(), 0);
@@ -59,8 +58,7 @@ export async function hostileTheme(stand) {
     return: "javascript:window.hit = 1",
   };
   for (const told of [answers, { ...answers, theme: "x", return: "data:text/html,x", logo: "data:image/svg+xml,<svg/>" }, { status: "completed", currency_code: "<b>" }, { theme: null, amount: "1" }]) {
-    const context = await stand.context();
-    const odd = await context.newPage();
+    const odd = await stand.context().then((context) => context.newPage());
     const requests = [];
     odd.on("request", (request) => request.url().startsWith(stand.vault.url) || request.url() === "data:," || requests.push(request.url()));
     odd.on("pageerror", (error) => requests.push(String(error)));
@@ -71,7 +69,7 @@ export async function hostileTheme(stand) {
     assert.equal(await odd.evaluate(() => document.documentElement.style.cssText), "");
     assert.equal(await odd.evaluate(() => window.hit), undefined);
     assert.deepEqual(requests, []);
-    await context.close();
+    await odd.context().close();
   }
 }
 
