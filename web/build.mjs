@@ -11,7 +11,17 @@ const [out, dist] = process.argv.slice(2);
 const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 
 // Bytes of a file as it goes over the network, at most.
-const GZIP_BYTES_MAX = { "panvault.js": 12_288, "panvault.mjs": 12_288, "frame.js": 12_288, "frame.css": 4_096, "jsclient.js": 12_288, "checkout.js": 12_288, "checkout.css": 4_096 };
+const GZIP_BYTES_MAX = {
+  "panvault.js": 12_288,
+  "panvault.mjs": 12_288,
+  "frame.js": 12_288,
+  "frame.css": 4_096,
+  "jsclient.js": 12_288,
+  "checkout.js": 12_288,
+  "checkout.css": 4_096,
+  "app.js": 143_360,
+  "app.css": 8_192,
+};
 
 const common = {
   absWorkingDir: root,
@@ -40,6 +50,10 @@ await build({ ...module, entryPoints: ["src/try.ts"], outfile: join(out, "try.js
 copyFileSync(join(root, "try/try.css"), join(out, "try.css"));
 page("try", { version, integrity: sri(readFileSync(join(out, version, "panvault.js"))) });
 page("checkout", { script: sri(readFileSync(join(out, "checkout.js"))), style: sri(readFileSync(join(out, "checkout.css"))) });
+// The console, which is served on a listener of its own.
+const jsx = { jsx: "automatic", jsxImportSource: "preact" };
+await build({ ...module, ...jsx, entryPoints: ["console/main.tsx"], outfile: join(out, "console/app.js") });
+for (const name of ["index.html", "icon.svg"]) copyFileSync(join(root, "console", name), join(out, "console", name));
 
 // The npm package: the same code, readable, for the bundler of the shop.
 const library = { ...module, minify: false, external: ["react", "react/jsx-runtime"] };
@@ -53,7 +67,7 @@ const hashes = {};
 // What was released stays and goes on being served.
 const kept = existsSync(dist) ? files(dist).map((path) => relative(dist, path)) : [];
 for (const path of kept) {
-  if (path !== "hashes.json" && !path.startsWith(`${version}${sep}`) && !existsSync(join(out, path))) hash(dist, join(dist, path));
+  if (path !== "hashes.json" && ![version, "console"].includes(path.split(sep)[0]) && !existsSync(join(out, path))) hash(dist, join(dist, path));
 }
 for (const path of files(out)) hash(out, path);
 const sorted = Object.fromEntries(Object.entries(hashes).sort(([one], [other]) => (one < other ? -1 : 1)));

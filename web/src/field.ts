@@ -19,6 +19,8 @@ export interface Place {
   readonly origin: string;
   /** The query that says whose frame it is. */
   readonly caller: string;
+  /** In the place of that, of a page of the vault's own origin. */
+  readonly apiKey: string | undefined;
   readonly channel: string;
   readonly locale: string;
 }
@@ -136,9 +138,9 @@ export class FrameField implements Field {
   }
 
   #open(element: Element): Mounted {
-    const { origin, caller, channel, locale } = this.#place;
+    const { origin, caller, apiKey, channel, locale } = this.#place;
     const frame = document.createElement("iframe");
-    frame.src = `${origin}/fields/${version}/frame.html?${caller}#${channel}.${this.name}.${encodeURIComponent(locale)}`;
+    frame.src = `${origin}/fields/${version}/frame.html${caller && `?${caller}`}#${channel}.${this.name}.${encodeURIComponent(locale)}`;
     frame.title = this.name;
     frame.referrerPolicy = "no-referrer";
     frame.setAttribute("scrolling", "no");
@@ -202,6 +204,7 @@ export class FrameField implements Field {
       for (const call of [...mounted.calls.keys()]) this.#take(mounted, call)?.reject(this.#unavailable("destroyed"));
       mounted.port = port;
       port.onmessage = (told: MessageEvent<Tell>) => this.#hear(mounted, told.data);
+      if (apiKey) this.#ask({ do: "identify", key: apiKey });
       this.#show();
       // Also of a frame that came too late to be waited for.
       if (!settle) mounted.ready = Promise.resolve();
@@ -225,6 +228,7 @@ export class FrameField implements Field {
   async #why(signal: AbortSignal): Promise<VaultErrorCode | undefined> {
     try {
       const { origin, caller } = this.#place;
+      if (!caller) return undefined;
       const answer = await fetch(`${origin}/fields/check?${caller}`, { credentials: "omit", cache: "no-store", signal });
       const { result } = (await answer.json()) as { result?: unknown };
       return result === "key" || result === "origin" ? result : undefined;

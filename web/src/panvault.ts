@@ -15,14 +15,15 @@ const SCRIPT_ORIGIN = script && "src" in script && script.src ? new URL(String(s
 
 /** Fields of one card form. */
 export function create(options: Options): Vault {
-  const { publishableKey: key, organisation, checkout } = options;
+  const { publishableKey: key, organisation, checkout, apiKey } = options;
   const callers = Object.entries({ key, organisation, checkout }).filter((named): named is [string, string] => Boolean(named[1]));
-  if (callers.length !== 1) throw new TypeError("either publishableKey, organisation or checkout is needed");
+  if (callers.length !== (apiKey ? 0 : 1)) throw new TypeError("either publishableKey, organisation or checkout is needed");
   const base = options.apiBase ?? SCRIPT_ORIGIN;
   if (!base) throw new TypeError("apiBase is needed: the address of the vault");
   const place: Place = {
     origin: new URL(base, location.href).origin,
     caller: new URLSearchParams(callers).toString(),
+    apiKey,
     channel: channel(),
     locale: options.locale || document.documentElement.lang || navigator.language,
   };

@@ -18,6 +18,8 @@ export interface Welcome {
 
 /** What a frame is asked. */
 export type Ask =
+  // The key that the frame acts with: of the vault's own origin alone.
+  | { do: "identify"; key: string }
   | { do: "update"; options: FieldOptions }
   | { do: "clear" }
   | { do: "focus" }

@@ -11,6 +11,8 @@ export interface Options {
   organisation?: string;
   /** Instead of both, in the vault's own page for shoppers: the checkout that the card is for. */
   checkout?: string;
+  /** Of the vault's own console alone, on its own origin: the key of whoever is signed in, which goes to the frames by their ports and into no address. */
+  apiKey?: string;
   /** Where the vault is, such as `https://vault.example`. Of a script that a page loads it is where that came from. */
   apiBase?: string;
   /** A language tag. That of the page by default, then that of the browser; English where there are no texts. */

@@ -77,7 +77,9 @@ fn schemes_printed(workspace: &Workspace) -> anyhow::Result<Vec<u8>> {
 /// Checks the types, and builds into `target/web`. Fails where a file is larger than it may be.
 fn build(workspace: &Workspace, directory: &Path) -> anyhow::Result<PathBuf> {
     let built = workspace.target.join("web");
-    run::succeed(run::command("node", directory, &["node_modules/typescript/bin/tsc"]))?;
+    for project in [".", "console"] {
+        run::succeed(run::command("node", directory, &["node_modules/typescript/bin/tsc", "-p", project]))?;
+    }
     let mut command = run::command("node", directory, &["build.mjs"]);
     command.arg(&built).arg(workspace.root.join(DIST));
     run::succeed(command)?;

@@ -30,6 +30,7 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
+const ICON: &str = "image/svg+xml";
 
 macro_rules! file {
     ($content_type:expr, $path:expr) => {
@@ -70,6 +71,14 @@ pub static TRY_PAGE: WebFile = file!(HTML, "try.html");
 pub static TRY_SCRIPT: WebFile = file!(SCRIPT, "try.js");
 /// Its style sheet.
 pub static TRY_STYLE: WebFile = file!(STYLE, "try.css");
+/// The page of the console.
+pub static CONSOLE_PAGE: WebFile = file!(HTML, "console/index.html");
+/// What it loads, by its path: as `console/app.js` has it, below the same name.
+pub static CONSOLE_FILES: &[WebFile] = &[
+    file!(SCRIPT, "console/app.js"),
+    file!(STYLE, "console/app.css"),
+    file!(ICON, "console/icon.svg"),
+];
 /// The hashes of all others: a JSON object of paths and hashes.
 pub static HASHES: WebFile = file!(JSON, "hashes.json");
 
@@ -102,7 +111,8 @@ mod tests {
             |release: &Release| [release.script, release.module, release.frame_script, release.frame_style];
         let checkout = [CHECKOUT_PAGE, CHECKOUT_SCRIPT, CHECKOUT_STYLE];
         let unversioned = [[FORM_SCRIPT].as_slice(), &[TRY_PAGE, TRY_SCRIPT, TRY_STYLE], &checkout].concat();
-        RELEASES.iter().flat_map(of_release).chain(unversioned).collect()
+        let console = CONSOLE_FILES.iter().copied().chain([CONSOLE_PAGE]);
+        RELEASES.iter().flat_map(of_release).chain(unversioned).chain(console).collect()
     }
 
     #[test]
@@ -123,7 +133,8 @@ mod tests {
     fn every_version_that_was_built_is_served() {
         let dist = Path::new(env!("CARGO_MANIFEST_DIR")).join("dist");
         let entries = fs::read_dir(dist).unwrap().map(Result::unwrap);
-        let directories = entries.filter(|entry| entry.file_type().unwrap().is_dir());
+        let is_version = |name: &str| name.starts_with(|first: char| first.is_ascii_digit());
+        let directories = entries.filter(|entry| is_version(entry.file_name().to_str().unwrap()));
         let mut built: Vec<String> =
             directories.map(|entry| entry.file_name().into_string().unwrap()).collect();
         built.sort_unstable();

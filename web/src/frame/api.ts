@@ -20,7 +20,12 @@ export interface Caller {
   readonly key: string | null;
   readonly organisation: string | null;
   readonly checkout: string | null;
+  /** Of a page of the vault's own origin, behind what guards that: a client certificate, or a proxy that knows its people by cookies. */
+  readonly isOwn?: boolean;
 }
+
+/** Who needs no key: the checkout's id, which is in the path, is the right to it. */
+const NOBODY: Caller = { key: null, organisation: null, checkout: null };
 
 export type Outcome = { result: Tokenized | Bound } | { failure: Failure };
 /** What is told of an answer that is good; `undefined` of one that is not what was asked for. */
@@ -41,10 +46,9 @@ export function isId(text: unknown): boolean {
 
 /** Makes a card, or changes the one that is named. */
 export function send(caller: Caller, card: string | undefined, body: CardBody, idempotencyKey: string | undefined, texts: Texts): Promise<Outcome> {
-  const headers: Record<string, string> = caller.key === null ? {} : { "X-APIKEY": caller.key };
   const path = card === undefined ? "/v1/card" : `/v1/card/${card}`;
   const read: Reader = (members) => (typeof members["_id"] === "string" ? { token: members["_id"], card: cardOf(members) } : undefined);
-  return ask(path, headers, body, idempotencyKey ?? uuid(), read, texts);
+  return ask(path, caller, body, idempotencyKey ?? uuid(), read, texts);
 }
 
 /** Makes a card that the checkout pays with. What is told of it is not its token. */
@@ -54,19 +58,22 @@ export function sendTo(checkout: string, body: CardBody, texts: Texts): Promise<
     const { brand, lastFour } = cardOf(card);
     return { card: { brand, lastFour } };
   };
-  return ask(`/v1/checkout/${checkout}/card`, {}, body, uuid(), read, texts);
+  return ask(`/v1/checkout/${checkout}/card`, NOBODY, body, uuid(), read, texts);
 }
 
-async function ask(path: string, caller: Record<string, string>, body: CardBody, idempotencyKey: string, read: Reader, texts: Texts): Promise<Outcome> {
-  const headers = { ...caller, "Content-Type": "application/json", "Idempotency-Key": idempotencyKey };
+async function ask(path: string, caller: Caller, body: CardBody, idempotencyKey: string, read: Reader, texts: Texts): Promise<Outcome> {
+  const key = caller.key === null ? {} : { "X-APIKEY": caller.key };
+  const headers = { ...key, "Content-Type": "application/json", "Idempotency-Key": idempotencyKey };
   const text = JSON.stringify(body);
   try {
     // The answer to a request may be lost on its way; under the same key the card is not made twice.
-    let answer = await post(path, headers, text).catch(() => post(path, headers, text));
+    const credentials = caller.isOwn ? "same-origin" : "omit";
+    const ask = () => post(path, headers, text, credentials);
+    let answer = await ask().catch(ask);
     for (const wait of AGAIN_MS) {
       if (answer.status !== CONFLICT) break;
       await new Promise((resolve) => setTimeout(resolve, wait));
-      answer = await post(path, headers, text);
+      answer = await ask();
     }
     return await outcome(answer, read, texts);
   } catch {
@@ -74,12 +81,12 @@ async function ask(path: string, caller: Record<string, string>, body: CardBody,
   }
 }
 
-async function post(path: string, headers: Record<string, string>, body: string): Promise<Response> {
+async function post(path: string, headers: Record<string, string>, body: string, credentials: RequestCredentials): Promise<Response> {
   const ended = new AbortController();
   const timer = setTimeout(() => ended.abort(), REQUEST_MS_MAX);
   try {
     // Of mode `same-origin`, the request would not say its origin, which the vault looks at.
-    const answer = await fetch(path, { method: "POST", headers, body, mode: "cors", credentials: "omit", redirect: "error", cache: "no-store", signal: ended.signal });
+    const answer = await fetch(path, { method: "POST", headers, body, mode: "cors", credentials, redirect: "error", cache: "no-store", signal: ended.signal });
     // Read here, under the same clock.
     return new Response(await answer.text(), { status: answer.status, headers: answer.headers });
   } finally {

@@ -30,9 +30,10 @@ function start(field: FieldName): void {
   const language = languageOf(decodeURIComponent(locale));
   const texts = TEXTS[language];
   const query = new URLSearchParams(location.search);
-  const caller: Caller = { key: query.get("key"), organisation: query.get("organisation"), checkout: query.get("checkout") };
+  let caller: Caller = { key: query.get("key"), organisation: query.get("organisation"), checkout: query.get("checkout") };
   let options: FieldOptions = {};
   let port: MessagePort | undefined;
+  let isOwn = false;
   let last: FieldEvent = { field, empty: true, complete: false, error: null, brand: null };
 
   const around: Around = {
@@ -71,6 +72,10 @@ function start(field: FieldName): void {
 
   function hear(ask: Ask): void {
     switch (ask.do) {
+      case "identify":
+        // A page of another origin has its key in the address, where the vault has looked at it.
+        if (isOwn) caller = { key: ask.key, organisation: null, checkout: null, isOwn };
+        return;
       case "update":
         options = ask.options ?? {};
         show(options.style);
@@ -139,8 +144,9 @@ function start(field: FieldName): void {
 
   join(own);
   refresh();
-  greet(channel, document.title, (opened) => {
+  greet(channel, document.title, (opened, origin) => {
     port = opened;
+    isOwn = origin === location.origin && caller.key === null && caller.organisation === null && caller.checkout === null;
     port.onmessage = (event: MessageEvent<Ask | null>) => event.data && hear(event.data);
     tell({ is: "height", pixels: Math.ceil(form.getBoundingClientRect().height) });
   });
@@ -154,7 +160,7 @@ function brandOf(siblings: readonly Sibling[]): string | null {
 }
 
 /** Waits for the page's one greeting, and answers it with a port. Who is not the parent, or not of the key's origins, gets nothing. */
-function greet(channel: string, title: string, welcome: (port: MessagePort) => void): void {
+function greet(channel: string, title: string, welcome: (port: MessagePort, origin: string) => void): void {
   const meta = document.querySelector<HTMLMetaElement>('meta[name="panvault-origins"]');
   const origins = (meta?.content ?? "").split(" ").filter((origin) => origin !== "");
   const listen = (event: MessageEvent<Partial<Hello> | null>) => {
@@ -162,7 +168,7 @@ function greet(channel: string, title: string, welcome: (port: MessagePort) => v
     if (event.data?.panvault !== "hello" || event.data.channel !== channel) return;
     window.removeEventListener("message", listen);
     const { port1, port2 } = new MessageChannel();
-    welcome(port1);
+    welcome(port1, event.origin);
     const answer: Welcome = { panvault: "welcome", channel, title };
     window.parent.postMessage(answer, event.origin, [port2]);
   };

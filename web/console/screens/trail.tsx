@@ -1,0 +1,69 @@
+// Who did what: the audit trail, as it comes.
+import { useState } from "preact/hooks";
+import type { Row } from "../api";
+import { words } from "../format";
+import { Badge, Heading, Link, Time } from "../parts/bits";
+import { List, type Collection } from "../parts/list";
+import { useLoad, useSession } from "../session";
+
+const ACTIONS = ["access_refuse", "apikey_use", "audit_checkpoint", "audit_read", "bins_load", "card_create", "card_cvv_sweep", "card_delete", "card_list", "card_read", "card_refresh", "card_update", "customer_create", "customer_delete", "customer_list", "customer_read", "customer_update", "document_create", "document_delete", "document_update", "idempotency_sweep", "node_renew", "node_start", "node_stop", "notification_contradict", "refund_create", "refund_fail", "refund_list", "refund_read", "refund_settle", "signin_refuse", "transaction_capture", "transaction_initiate", "transaction_list", "transaction_read", "transaction_settle", "transaction_try", "transaction_void", "transaction_void_capture", "vault_move", "webhook_deliver", "webhook_retry", "webhook_sweep"];
+
+/** Seconds after which it is looked for newer records. */
+const LIVE_SECONDS = 3;
+
+function Actor({ of }: { of: unknown }) {
+  if (typeof of !== "string") return <span class="muted">Nobody known</span>;
+  return of === "local" ? <>The vault's machine</> : <Link to="apikey" id={of} named />;
+}
+
+/** What was counted, or refused, is told beside its action. */
+function What({ record }: { record: Row }) {
+  const more = [record.reason && words(record.reason), record.operation && words(record.operation), record.count && `${String(record.count)} times`].filter(Boolean);
+  return <>{words(record.action)}{more.length > 0 && <span class="muted"> · {more.join(" · ")}</span>}</>;
+}
+
+const RECORDS: Collection = {
+  noun: "audit",
+  path: "/v1/audit",
+  many: "records",
+  pages: "skip",
+  none: "Every change and every use of a card stands here.",
+  columns: [
+    { title: "Time", show: (row) => <Time at={row.created_at} /> },
+    { title: "Action", show: (row) => <What record={row} /> },
+    { title: "By", show: (row) => <Actor of={row.actor} />, wide: 1 },
+    { title: "Object", show: (row) => (row.object ? <code>{String(row.object)}</code> : "–"), wide: 1 },
+    { title: "Code", show: (row) => (row.outcome ? <code>{String(row.outcome)}</code> : "–"), wide: 2 },
+    { title: "From", show: (row) => String(row.address ?? "–"), wide: 2 },
+    { title: "Request", show: (row) => (row.request ? <code>{String(row.request)}</code> : "–"), wide: 2 },
+  ],
+  filters: [
+    { name: "action", label: "Action", kind: "choice", options: ACTIONS },
+    { name: "actor", label: "By: id of a key, or local" },
+    { name: "object", label: "Object's id" },
+    { name: "request", label: "Request id" },
+    { name: "created_at", label: "From", kind: "from" },
+    { name: "created_at", label: "To", kind: "to" },
+  ],
+};
+
+export function Trail() {
+  const [live, setLive] = useState(true);
+  return (
+    <>
+      <Heading title="Trail" about="Every change and every use of a card, the newest first.">
+        <label class="check"><input type="checkbox" checked={live} onChange={(event) => setLive(event.currentTarget.checked)} /> Show new records as they come</label>
+      </Heading>
+      <Verified />
+      <List of={RECORDS} every={live ? LIVE_SECONDS : 0} />
+    </>
+  );
+}
+
+/** What a verification of the chain came to, where the vault says it. */
+function Verified() {
+  const { api, may } = useSession();
+  const { value } = useLoad(may("status_read") ? (signal) => api.read("/v1/status", signal) : null, []);
+  if (typeof value?.audit_state !== "string") return <p class="muted">Each record is chained to the one before. <code>panvault audit verify</code> on the vault's machine examines the chain.</p>;
+  return <p><Badge state={value.audit_state} /> <span class="muted">examined</span> <Time at={value.audit_verified_at} /></p>;
+}
