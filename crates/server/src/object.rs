@@ -7,6 +7,7 @@ pub(crate) mod api_error;
 pub(crate) mod api_key;
 pub(crate) mod audit;
 pub(crate) mod bin;
+pub(crate) mod caller;
 pub(crate) mod card;
 pub(crate) mod checkout;
 pub(crate) mod count;
@@ -62,6 +63,7 @@ pub(crate) static OBJECTS: &[&ObjectSpec] = &[
     api_key::MadeApiKey::SPEC,
     count::Count::SPEC,
     audit::Audit::SPEC,
+    caller::Caller::SPEC,
     status::Status::SPEC,
     api_error::ApiError::SPEC,
 ];

@@ -4,6 +4,7 @@ pub(crate) mod account;
 pub(crate) mod api_key;
 pub(crate) mod audit;
 pub(crate) mod bin;
+pub(crate) mod caller;
 pub(crate) mod card;
 pub(crate) mod checkout;
 pub(crate) mod customer;

@@ -4,6 +4,7 @@ mod account;
 mod api_key;
 mod audit;
 mod bin;
+mod caller;
 mod card;
 mod checkout;
 mod customer;
@@ -186,5 +187,6 @@ pub static ENDPOINTS: &[Endpoint] = &[
     api_key::DELETE,
     audit::LIST,
     audit::READ,
+    caller::READ,
     status::READ,
 ];

@@ -146,6 +146,9 @@ operations! {
         [ProviderAdmin ProviderUser MerchantAdmin MerchantSupervisor MerchantCashier MerchantUser]
     /// Send a webhook again.
     WebhookDeliveryRetry "webhook_delivery_retry" [ProviderAdmin MerchantAdmin MerchantSupervisor]
+    /// See what one's own key may do, and where; a browser does not see what its organisation is called.
+    CallerRead "caller_read" [ProviderAdmin ProviderUser MerchantAdmin MerchantSupervisor MerchantCashier MerchantUser],
+        part [Publishable]
     /// See how the vault is doing: of these, who is of an organisation that is below none.
     StatusRead "status_read" [ProviderAdmin]
     /// See who did what, once.
@@ -281,6 +284,21 @@ impl Caller {
         self.scope == Scope::All || self.roles().iter().any(|role| roles.contains(role))
     }
 
+    /// Whether it may do what the API calls by this name, which one of these roles suffices for. How the vault is doing is for who is at its top.
+    pub fn may(&self, operation: &str, roles: &[Role]) -> bool {
+        self.has_any(roles) && (operation != StatusRead::NAME || self.is_at_top())
+    }
+
+    /// Whether it is a command on this machine, or of an organisation that is below none.
+    fn is_at_top(&self) -> bool {
+        match self.scope {
+            Scope::All => true,
+            Scope::Below(own) => {
+                self.snapshot.documents.organisation(own).is_some_and(|row| row.parent.is_none())
+            }
+        }
+    }
+
     /// Proof that the caller may do `O`, or [`VaultError::RoleNotAllowed`].
     pub fn permit<O: Operation>(&self) -> Result<Permit<O>, VaultError> {
         let may = match &self.credential {
@@ -320,11 +338,18 @@ impl<O> Permit<O> {
 
     /// Whether the caller is a command on this machine, or of an organisation that is below none.
     pub(crate) fn is_at_top(&self) -> bool {
-        let documents = &self.caller.snapshot.documents;
-        match self.caller.scope {
-            Scope::All => true,
-            Scope::Below(own) => documents.organisation(own).is_some_and(|row| row.parent.is_none()),
-        }
+        self.caller.is_at_top()
+    }
+
+    /// What the caller's key may do. A command on this machine has no key.
+    pub fn roles(&self) -> &[Role] {
+        self.caller.roles()
+    }
+
+    /// What the organisation of the caller's key is called, where the caller may do all of the operation.
+    pub fn organisation_name(&self) -> Option<&str> {
+        let own = self.caller.organisation()?;
+        self.caller.snapshot.documents.organisation(own).map(|row| row.name.as_str())
     }
 
     /// Whether the caller sees what was done in an organisation. A command on this machine also sees what was done in one that is no

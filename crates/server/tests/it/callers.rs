@@ -158,6 +158,41 @@ fn each_role_may_do_its_own_and_nothing_else() {
     }
 }
 
+/// What a key is told that it may do is what the table lets it, and what it is asked of beside.
+#[test]
+fn each_key_is_told_what_it_may_do() {
+    let server = Server::start();
+    let may = |role: Role| -> Vec<&str> {
+        ENDPOINTS.iter().filter(|of| of.roles.contains(&role)).map(|of| of.operation).collect()
+    };
+    for role in Role::ALL {
+        let key = server.make_key(&server.parent, &[*role]);
+        let answer = server.send("GET", "/v1/caller", &[("X-APIKEY", &key), ("Origin", SHOP)], None);
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        let mut told = answer.json();
+        let id = told.as_object_mut().unwrap().remove("api_key").unwrap();
+        assert_eq!(id.as_str().map(str::len), Some(24));
+        let mut expected = json!({
+            "organisation": server.parent.organisation, "organisation_name": "parent", "roles": [role.as_str()],
+            "operations": may(*role), "mode": "test",
+        });
+        if *role == Role::Publishable {
+            // It is in everybody's hands.
+            expected.as_object_mut().unwrap().remove("organisation_name");
+        }
+        assert_eq!(told, expected, "{role}");
+    }
+    let two = server.make_key(&server.child, &[Role::ProviderAdmin, Role::MerchantUser]);
+    let told = server.get(&two, "/v1/caller").json();
+    let mut expected = may(Role::ProviderAdmin);
+    // How the vault is doing is for who is at its top.
+    expected.retain(|operation| *operation != "status_read");
+    assert_eq!((&told["operations"], &told["organisation_name"]), (&json!(expected), &json!("child")));
+    server.get(&two, "/v1/status").fails(403, 113);
+    server.send("GET", "/v1/caller", &[], None).fails(401, 116);
+    server.get(&two, "/v1/caller?organisation=x").fails(400, 127);
+}
+
 #[test]
 fn a_stranger_and_a_missing_object_get_the_same_answer_everywhere() {
     let server = Server::start();
@@ -190,7 +225,7 @@ fn a_stranger_and_a_missing_object_get_the_same_answer_everywhere() {
             let named = |((operation, _), _): &((&str, HttpAnswer), (&str, HttpAnswer))| {
                 let creates = operation.ends_with("_create")
                     && !["card_create", "checkout_create", "transaction_create", "refund_create"].contains(operation);
-                !creates && *operation != "status_read"
+                !creates && !["status_read", "caller_read"].contains(operation)
             };
             for ((operation, foreign), (_, missing)) in foreign.into_iter().zip(missing).filter(named) {
                 let lists =

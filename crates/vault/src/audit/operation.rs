@@ -66,6 +66,7 @@ static OPERATIONS: &[(u8, &str)] = &[
     (61, "checkout_list"),
     (62, "checkout_count"),
     (63, "checkout_read"),
+    (64, "caller_read"),
 ];
 
 /// The number of an operation; 0 for one that has none.
