@@ -569,6 +569,10 @@ fields! {
             None if record.note.is_anonymous() => FieldValue::Absent,
             None => FieldValue::Text(Cow::Borrowed(AuditRecord::LOCAL)),
         },
+        Object |record| match record.note.object {
+            none if *none.as_bytes() == [0; 12] => FieldValue::Absent,
+            object => show(object),
+        },
         Request |record| match record.note.request {
             none if *none.as_bytes() == [0; 12] => FieldValue::Absent,
             request => show(request),

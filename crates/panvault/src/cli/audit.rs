@@ -24,6 +24,9 @@ pub(crate) enum AuditCommand {
         /// Only what this API key did; local for commands and the vault itself
         #[arg(long, value_name = "ID")]
         actor: Option<String>,
+        /// Only what was done to the object with this id
+        #[arg(long, value_name = "ID")]
+        object: Option<String>,
         /// Only this action, such as document_delete; may be repeated
         #[arg(long, value_name = "ACTION")]
         action: Vec<String>,

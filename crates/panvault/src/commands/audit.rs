@@ -29,8 +29,9 @@ const PAGE_RECORDS: usize = 1000;
 
 pub(crate) fn run(command: AuditCommand) -> anyhow::Result<ExitCode> {
     match command {
-        AuditCommand::Tail { lines, since, follow, organisation, actor, action, request, shared } => {
-            let given = [("organisation", organisation), ("actor", actor), ("request", request)];
+        AuditCommand::Tail { lines, since, follow, organisation, actor, object, action, request, shared } => {
+            let given =
+                [("organisation", organisation), ("actor", actor), ("object", object), ("request", request)];
             let given = given.into_iter().filter_map(|(name, value)| Some((name, value?)));
             let given: Vec<_> = given.chain(action.into_iter().map(|action| ("action", action))).collect();
             let mut conditions = conditions(&given)?;

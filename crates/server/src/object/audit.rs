@@ -94,7 +94,7 @@ object! {
         optional "organisation" => OrganisationId = given(*record.note.organisation.as_bytes()).map(OrganisationId::from_bytes), by Organisation;
         /// To what: the id of a card, a transaction, an organisation and so on; of what is counted the last one. Left out where it
         /// was done to nothing, to several at once, or was refused.
-        optional "object" => Id = given(*record.note.object.as_bytes()).map(Id::from_bytes);
+        optional "object" => Id = given(*record.note.object.as_bytes()).map(Id::from_bytes), by Object;
         /// In which request: its `X-Request-Id`. What is counted has none.
         optional "request" => Id = given(*record.note.request.as_bytes()).map(Id::from_bytes), by Request;
         /// From where; of failed sign-ins and of browsers' keys the first 64 bits of an IPv6 address. Left out of commands on the

@@ -65,6 +65,28 @@ fn reads_of_cards_and_transactions_are_in_the_trail() {
     assert!(!counted(&server, &admin, "audit_read").is_empty(), "who reads the trail is in it");
 }
 
+#[test]
+fn the_trail_is_narrowed_to_one_object() {
+    let server = Server::start();
+    let admin = server.make_key(&server.parent, &[Role::MerchantAdmin]);
+    let (one, other) = (server.make_card(&server.parent, None), server.make_card(&server.parent, None));
+    assert_eq!(server.delete(&server.parent.key, &format!("/v1/card/{one}")).status, 204);
+    let of = |conditions: &str| -> Vec<String> {
+        let records = server.get(&admin, &format!("/v1/audit?{conditions}")).json();
+        let records = records.as_array().unwrap().iter();
+        records.map(|record| format!("{} {}", record["action"], record["object"]).replace('"', "")).collect()
+    };
+    assert_eq!(of(&format!("object={one}")), [format!("card_delete {one}"), format!("card_create {one}")]);
+    assert_eq!(of(&format!("object={one}&_limit=1&_skip=1")), [format!("card_create {one}")]);
+    let both = of(&format!("object={one}&object={other}&action=card_create"));
+    assert_eq!(both, [format!("card_create {other}"), format!("card_create {one}")]);
+    assert!(of(&format!("object={MISSING}")).is_empty());
+    server.get(&admin, "/v1/audit?object=4111111111111111").fails(400, 107);
+    // Whose it is decides who sees what was done to it.
+    let stranger = server.make_key(&server.stranger, &[Role::MerchantAdmin]);
+    assert_eq!(server.get(&stranger, &format!("/v1/audit?object={one}")).json(), json!([]));
+}
+
 /// The bug: what a key was refused left no trace (PCI DSS 10.2.1.4). Its cause and cure: as above. What was named is not repeated: it
 /// may be anything, also a card number.
 #[test]
