@@ -7,6 +7,7 @@ mod commands;
 mod config;
 mod data;
 mod descriptors;
+mod faults;
 mod harden;
 mod memory;
 mod output;

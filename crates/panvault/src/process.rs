@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 
 use crate::bins::LiveBins;
 use crate::data::lines;
+use crate::faults;
 
 const CERTIFICATE: &str = "certificate";
 const BIN_TABLE: &str = "bin_table";
@@ -60,6 +61,7 @@ impl Process for Served {
             database: self.database.as_ref().map(|database| database.url().to_string()),
             replication: replication.as_ref().map(replicated),
             standby_lags: replication.map(|found| lags(&found)).unwrap_or_default(),
+            faults: faults::kept(),
         }
     }
 

@@ -3,7 +3,10 @@
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::faults::Faults;
 use crate::standard_error;
 
 /// How log lines look.
@@ -29,9 +32,10 @@ pub(crate) fn start(level: &str, format: LogFormat) -> anyhow::Result<()> {
         LogFormat::Json => false,
     };
     let started = if is_text {
-        subscriber.with_ansi(false).try_init()
+        subscriber.with_ansi(false).finish().with(Faults::new()).try_init()
     } else {
-        subscriber.json().flatten_event(true).with_current_span(false).try_init()
+        let subscriber = subscriber.json().flatten_event(true).with_current_span(false);
+        subscriber.finish().with(Faults::new()).try_init()
     };
     started.map_err(|error| anyhow::anyhow!("logging did not start: {error}"))
 }

@@ -10,6 +10,7 @@ use panvault_model::{OrganisationId, RequestId};
 use panvault_vault::{StoreFault, Vault, VaultStatus};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use crate::answer::Answer;
 use crate::answers::{Answers, Full};
 use crate::error::{ErrorCode, Refusal};
 use crate::limits::{LISTS_SHOWN_MAX, ServerSettings};
@@ -174,6 +175,12 @@ impl App {
                 | StoreFault::TimedOut,
             ) => unavailable("the store has stopped"),
         }
+    }
+
+    /// The answer to what failed, which is counted here.
+    pub(crate) fn refused(&self, refusal: Refusal) -> Answer {
+        self.metrics.failed(refusal.code);
+        Answer::refusal(refusal, self.vault.now().wall)
     }
 
     pub(crate) fn make_request_id(&self) -> RequestId {

@@ -116,7 +116,7 @@ async fn plain(app: Arc<App>, status: StatusCode, text: &'static str) -> Respons
 
 /// Answers what is not in the table.
 async fn refused(app: Arc<App>, refusal: Refusal) -> Response {
-    Answer::refusal(refusal, app.vault().now().wall).into_response(app.make_request_id())
+    app.refused(refusal).into_response(app.make_request_id())
 }
 
 /// Answers a request to a path of the table.
@@ -144,13 +144,14 @@ async fn endpoint(
             app.metrics().limit_reached(reached.limit);
         }
         log(&refusal, id, operation, path, in_path(&params));
-        Answer::refusal(refusal, app.vault().now().wall)
+        app.refused(refusal)
     });
     if let Some(page) = page {
         cors::let_read(&mut answer, page);
     }
-    let duration = started.elapsed();
-    app.metrics().answered(operation, answer.status.as_u16(), duration.as_secs_f64());
+    let ended = Instant::now();
+    let duration = ended.saturating_duration_since(started);
+    app.metrics().answered(operation, answer.status.as_u16(), ended, duration);
     tracing::debug!(
         request.id = %id,
         operation,
@@ -472,7 +473,7 @@ fn judged(
 }
 
 fn method_not_allowed(of_path: &[&Endpoint], app: &App) -> Answer {
-    let mut answer = Answer::refusal(Refusal::new(ErrorCode::Method), app.vault().now().wall);
+    let mut answer = app.refused(Refusal::new(ErrorCode::Method));
     let mut methods: Vec<&str> = of_path.iter().map(|endpoint| endpoint.method.as_str()).collect();
     if methods.contains(&Method::GET.as_str()) {
         methods.push(Method::HEAD.as_str());

@@ -239,5 +239,5 @@ fn refused(app: &App, refusal: Refusal) -> Response {
     if let Some(reached) = refusal.limit {
         app.metrics().limit_reached(reached.limit);
     }
-    Answer::refusal(refusal, app.vault().now().wall).into_response(app.make_request_id())
+    app.refused(refusal).into_response(app.make_request_id())
 }

@@ -2,6 +2,8 @@ mod nodes;
 mod processors;
 
 use core::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use core::time::Duration;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use panvault_vault::Vault;
@@ -12,17 +14,22 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use tokio::time::Instant;
 
 use crate::answers::Answers;
+use crate::error::ErrorCode;
 use crate::metrics::nodes::NodeMetrics;
 use crate::metrics::processors::ProcessorMetrics;
 use crate::process::Standbys;
+use crate::recent::{Recent, RecentView};
 
 /// What is counted. No label ever holds anything that a caller sends, and no id but those of some processors.
 pub(crate) struct Metrics {
     registry: Registry,
     requests: Family<Request, Counter>,
     durations: Histogram,
+    recent: Recent,
+    refusals: Family<Code, Counter>,
     pub(crate) connections: Gauge<i64, AtomicI64>,
     pub(crate) connections_refused: Counter,
     pub(crate) connections_evicted: Counter,
@@ -64,6 +71,11 @@ struct Request {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Code {
+    code: u16,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct IdempotencyRefused {
     caller: &'static str,
     reason: &'static str,
@@ -94,6 +106,8 @@ impl Metrics {
             registry: Registry::with_prefix("panvault"),
             requests: Family::default(),
             durations: Histogram::new(BUCKETS),
+            recent: Recent::new(),
+            refusals: Family::default(),
             connections: Gauge::default(),
             connections_refused: Counter::default(),
             connections_evicted: Counter::default(),
@@ -132,6 +146,11 @@ impl Metrics {
             "request_duration_seconds",
             "From the head of a request to its answer",
             metrics.durations.clone(),
+        );
+        registry.register(
+            "refusals",
+            "Requests that failed, by the code of the API",
+            metrics.refusals.clone(),
         );
         registry.register("connections", "Open connections", metrics.connections.clone());
         registry.register(
@@ -254,9 +273,29 @@ impl Metrics {
         metrics
     }
 
-    pub(crate) fn answered(&self, operation: &'static str, status: u16, seconds: f64) {
+    pub(crate) fn answered(&self, operation: &'static str, status: u16, at: Instant, after: Duration) {
         self.requests.get_or_create(&Request { operation, status }).inc();
-        self.durations.observe(seconds);
+        self.durations.observe(after.as_secs_f64());
+        self.recent.answered(at, after);
+    }
+
+    /// Requests of the last minute.
+    pub(crate) fn recent(&self) -> RecentView {
+        self.recent.view(Instant::now())
+    }
+
+    /// A request failed.
+    pub(crate) fn failed(&self, code: ErrorCode) {
+        self.refusals.get_or_create(&Code { code: code.number() }).inc();
+    }
+
+    /// How many have since the start, by code.
+    pub(crate) fn failures(&self) -> BTreeMap<u16, u64> {
+        let of = |code: &ErrorCode| {
+            let code = code.number();
+            Some((code, self.refusals.get(&Code { code })?.get()))
+        };
+        ErrorCode::ALL.iter().filter_map(of).collect()
     }
 
     /// A request was refused for its idempotency key: many of a browser's are somebody who guesses.

@@ -61,9 +61,11 @@ async fn answered(app: Arc<App>, processor: Option<ProcessorId>, request: Reques
         }
         let named = processor.map(|processor| processor.to_string());
         log(&refusal, id, OPERATION, PATH, named.as_deref());
-        Answer::refusal(refusal, app.vault().now().wall)
+        app.refused(refusal)
     });
-    app.metrics().answered(OPERATION, answer.status.as_u16(), started.elapsed().as_secs_f64());
+    let ended = Instant::now();
+    let after = ended.saturating_duration_since(started);
+    app.metrics().answered(OPERATION, answer.status.as_u16(), ended, after);
     answer.into_response(id)
 }
 

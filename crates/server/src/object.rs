@@ -64,6 +64,7 @@ pub(crate) static OBJECTS: &[&ObjectSpec] = &[
     count::Count::SPEC,
     audit::Audit::SPEC,
     caller::Caller::SPEC,
+    status::LogLine::SPEC,
     status::Status::SPEC,
     api_error::ApiError::SPEC,
 ];
@@ -127,6 +128,12 @@ impl ObjectSpec {
     pub(crate) fn members(&self) -> impl Iterator<Item = &'static MemberSpec> {
         once(self.members).chain(self.groups.iter().map(|group| group.members)).flatten()
     }
+
+    /// One that has what has an example.
+    fn example(&self) -> Value {
+        let example = |member: &MemberSpec| Some((member.name.to_owned(), member.example()?));
+        Value::Object(self.members().filter_map(example).collect())
+    }
 }
 
 impl BodySpec {
@@ -146,7 +153,9 @@ impl MemberSpec {
     /// A value that it may have, as JSON.
     pub(crate) fn example(&self) -> Option<Value> {
         let of_its_own = |text: &str| match self.shape {
-            Shape::Integer { .. } | Shape::Bool | Shape::List(_) => serde_json::from_str(text).ok(),
+            Shape::Integer { .. } | Shape::Bool | Shape::List(_) | Shape::Numbers => {
+                serde_json::from_str(text).ok()
+            }
             Shape::Id
             | Shape::IdOr(_)
             | Shape::Names(_)
@@ -161,6 +170,7 @@ impl MemberSpec {
             | Shape::Pattern(..)
             | Shape::Time
             | Shape::Texts
+            | Shape::Object(_)
             | Shape::Configuration
             | Shape::Details => Some(Value::from(text)),
         };

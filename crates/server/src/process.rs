@@ -35,6 +35,45 @@ pub struct ProcessReport {
     pub replication: Option<Replicated>,
     /// Bytes that each standby has not applied, and the milliseconds that it took lately, in the same order; empty where that is not seen.
     pub standby_lags: Vec<(u64, u64)>,
+    /// The last warnings and errors of its log, the newest first.
+    pub faults: Vec<LoggedFault>,
+}
+
+/// A warning or an error of the log: its name and what to do, and nothing else of the line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggedFault {
+    /// When.
+    pub at: Timestamp,
+    /// How much it matters.
+    pub level: LogLevel,
+    /// Its name.
+    pub event: String,
+    /// What to do.
+    pub advice: Option<String>,
+    /// The id of the request in which it happened.
+    pub request: Option<String>,
+}
+
+/// How much a line of the log matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Something did not go as it should.
+    Warn,
+    /// Something failed.
+    Error,
+}
+
+impl LogLevel {
+    /// All of them.
+    pub(crate) const ALL: [Self; 2] = [Self::Warn, Self::Error];
+
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
 }
 
 /// The standbys of a database.

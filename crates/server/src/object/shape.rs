@@ -8,7 +8,7 @@ use panvault_vault::FieldValue;
 use serde_json::{Value, json};
 
 use crate::limits::LIST_NUMBER_MAX;
-use crate::object::EXAMPLE_CARD;
+use crate::object::{EXAMPLE_CARD, ObjectSpec};
 
 /// What values can be.
 #[derive(Clone, Copy)]
@@ -44,6 +44,10 @@ pub(crate) enum Shape {
     List(&'static Self),
     /// An object of texts. No list goes by it.
     Texts,
+    /// An object of numbers. No list goes by it.
+    Numbers,
+    /// An object that is described by itself. No list goes by it.
+    Object(&'static ObjectSpec),
     /// The configuration of a processor: texts, and the routes of a `card_route`. No list goes by it.
     Configuration,
     /// What the details of an error are.
@@ -124,9 +128,12 @@ impl Shape {
                 let time = Timestamp::parse(text).ok();
                 (time.map(|time| FieldValue::Number(time.unix_millis())), "must be a time (RFC 3339)")
             }
-            Self::Pattern(..) | Self::Texts | Self::Configuration | Self::Details => {
-                (None, "is nothing that a list goes by")
-            }
+            Self::Pattern(..)
+            | Self::Texts
+            | Self::Numbers
+            | Self::Object(_)
+            | Self::Configuration
+            | Self::Details => (None, "is nothing that a list goes by"),
         };
         read.ok_or_else(|| what.to_owned())
     }
@@ -139,6 +146,10 @@ impl Shape {
             Self::Integer { min, max: u64::MAX } => json!({ "type": "integer", "minimum": min }),
             Self::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
             Self::Texts => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
+            Self::Numbers => {
+                json!({ "type": "object", "additionalProperties": { "type": "integer", "minimum": 0 } })
+            }
+            Self::Object(object) => json!({ "$ref": format!("#/components/schemas/{}", object.name) }),
             Self::Configuration => json!({
                 "type": "object",
                 "properties": {
@@ -186,7 +197,9 @@ impl Shape {
             Self::Bool => json!({ "type": "boolean" }),
             Self::Time => json!({ "type": "string", "format": "date-time" }),
             Self::List(of) => of.value_schema(),
-            Self::Texts | Self::Configuration | Self::Details => self.schema(),
+            Self::Texts | Self::Numbers | Self::Object(_) | Self::Configuration | Self::Details => {
+                self.schema()
+            }
         }
     }
 
@@ -206,7 +219,15 @@ impl Shape {
             Self::Bool => json!(true),
             Self::Time => json!("2026-01-31T12:00:00.000Z"),
             Self::List(of) => json!([of.example()?]),
-            Self::Digits(_) | Self::Text | Self::Texts | Self::Configuration | Self::Details => return None,
+            Self::Object(object) => object.example(),
+            Self::Digits(_)
+            | Self::Text
+            | Self::Texts
+            | Self::Numbers
+            | Self::Configuration
+            | Self::Details => {
+                return None;
+            }
         })
     }
 
@@ -227,7 +248,9 @@ impl Shape {
             Self::Bool => "true or false".to_owned(),
             Self::Time => "time, RFC 3339".to_owned(),
             Self::List(of) => format!("array: {}", of.words()),
-            Self::Texts | Self::Configuration | Self::Details => "object".to_owned(),
+            Self::Texts | Self::Numbers | Self::Object(_) | Self::Configuration | Self::Details => {
+                "object".to_owned()
+            }
         }
     }
 }

@@ -1,10 +1,14 @@
 //! How the vault is doing.
 
+use std::collections::BTreeMap;
+
 use panvault_model::{Id, NodeId, Timestamp};
 use panvault_vault::{Mode, NodesView, VaultStatus, VaultTotals};
 
-use super::{Names, Number, Shape, Shown, object};
-use crate::process::{ProcessReport, Replicated};
+use super::{Names, Number, Object, Shape, Shown, object};
+use crate::answer::Json;
+use crate::process::{LogLevel, LoggedFault, ProcessReport, Replicated};
+use crate::recent::RecentView;
 
 /// All that is said of it, as of one moment.
 pub(crate) struct StatusView {
@@ -16,6 +20,8 @@ pub(crate) struct StatusView {
     pub(crate) status: VaultStatus,
     pub(crate) totals: VaultTotals,
     pub(crate) report: ProcessReport,
+    pub(crate) recent: RecentView,
+    pub(crate) failures: Failures,
     pub(crate) nodes: Option<NodesView>,
     /// Of the nodes, in their order.
     pub(crate) lease_seconds: Option<Vec<Count>>,
@@ -52,6 +58,58 @@ impl Shown for Replicated {
 
     fn write(&self, out: &mut Vec<u8>) {
         super::shown::write_text(self.as_str(), out);
+    }
+}
+
+/// Requests that failed, by code.
+pub(crate) struct Failures(pub(crate) BTreeMap<u16, u64>);
+
+impl Shown for &Failures {
+    const SHAPE: Shape = Shape::Numbers;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(b'{');
+        for (at, (code, count)) in self.0.iter().enumerate() {
+            let comma = if at > 0 { "," } else { "" };
+            out.extend_from_slice(format!("{comma}\"{code}\":{count}").as_bytes());
+        }
+        out.push(b'}');
+    }
+}
+
+impl Shown for LogLevel {
+    const SHAPE: Shape = Shape::Names(&Names {
+        name: "LogLevel",
+        doc: "How much a line of the log matters.",
+        all: || Self::ALL.map(Self::as_str).to_vec(),
+    });
+
+    fn write(&self, out: &mut Vec<u8>) {
+        super::shown::write_text(self.as_str(), out);
+    }
+}
+
+object! {
+    /// A warning or an error of the log.
+    LogLine "LogLine" of fault: LoggedFault {
+        /// When.
+        always "at" => Timestamp = fault.at;
+        /// How much it matters.
+        always "level" => LogLevel = fault.level;
+        /// What happened, by the name that the log has for it.
+        always "event" => &str = fault.event.as_str(), example "request.failed";
+        /// What to do.
+        optional "advice" => &str = fault.advice.as_deref(), example "run panvault doctor";
+        /// In which request.
+        optional "request" => &str = fault.request.as_deref(), example "65f1c0d00b5e6f708192a3b4";
+    }
+}
+
+impl Shown for LoggedFault {
+    const SHAPE: Shape = Shape::Object(LogLine::SPEC);
+
+    fn write(&self, out: &mut Vec<u8>) {
+        Json::object(out, |json| LogLine::write::<true>(self, json));
     }
 }
 
@@ -99,6 +157,26 @@ object! {
         always "organisations_damaged" => Count = Number(view.status.store.damaged);
         /// CVVs in memory.
         always "cvvs_held" => Count = Number(view.status.cvvs.held);
+        /// How many there may be.
+        always "cvvs_held_max" => Count = Number(view.status.cvvs.held_max);
+        /// Those that a transaction used since this node started.
+        always "cvvs_used" => Count = Number(view.status.cvvs.claimed);
+        /// Of those, what came back because it was not sent.
+        always "cvvs_put_back" => Count = Number(view.status.cvvs.put_back);
+        /// Those whose time was over since this node started.
+        always "cvvs_expired" => Count = Number(view.status.cvvs.expired);
+        /// Requests that this node has answered since it started.
+        always "requests" => Count = Number(view.recent.answered);
+        /// In a second, of the last ten.
+        always "requests_per_second" => Count = Number(view.recent.per_second);
+        /// Microseconds from head to answer that half of the requests of the last minute took at most, to an eighth; left out where there were none.
+        optional "latency_p50_microseconds" => Count = view.recent.latency.map(|(half, _)| Number(half));
+        /// The same of 99 of a hundred.
+        optional "latency_p99_microseconds" => Count = view.recent.latency.map(|(_, most)| Number(most));
+        /// Requests that failed since this node started, by code.
+        always "refusals" => &Failures = &view.failures, example "{\"107\": 2, \"116\": 1}";
+        /// The last warnings and errors of this node's log, the newest first. All of it is on its standard error.
+        always "faults" => &[LoggedFault] = view.report.faults.as_slice();
         /// Durable steps so far.
         always "steps" => Count = Number(view.status.store.sequence);
         /// Those of them that lists do not show yet.

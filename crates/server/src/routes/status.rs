@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::asked::Asked;
 use crate::error::{ErrorCode, Refusal};
 use crate::object::Number;
-use crate::object::status::{Count, Status, StatusView};
+use crate::object::status::{Count, Failures, Status, StatusView};
 use crate::process::ProcessReport;
 
 pub(crate) async fn read(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
@@ -36,6 +36,8 @@ pub(crate) async fn read(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refu
         standby_lags: (!bytes.is_empty()).then(|| (counts(&bytes), counts(&millis))),
         lease_seconds: nodes.as_ref().map(|nodes| counts(&nodes.lease_seconds)),
         report,
+        recent: app.metrics().recent(),
+        failures: Failures(app.metrics().failures()),
         nodes,
     }))
 }
