@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use panvault_server::{RequestLimits, ServerSettings, TrustedProxies};
+use panvault_server::{RequestLimits, ServerSettings, SigninProxy, SigninProxyFault, TrustedProxies};
 use panvault_vault::limits::CVV_TTL_SECONDS_MAX;
 use panvault_vault::{GuardSettings, origin_fits};
 use panvault_webhook::AddressPolicy;
@@ -52,6 +52,8 @@ pub(crate) struct Config {
     pub(crate) processors: Option<PathBuf>,
     pub(crate) listen: SocketAddr,
     pub(crate) metrics_listen: Option<SocketAddr>,
+    /// Where and for whom the console is; `None` for nowhere.
+    pub(crate) console: Option<ConsoleConfig>,
     /// Certificate and key, PEM.
     pub(crate) tls: Option<(PathBuf, PathBuf)>,
     /// A proxy in front ends TLS.
@@ -70,6 +72,16 @@ pub(crate) struct Config {
     pub(crate) list_time: Duration,
     pub(crate) log_level: String,
     pub(crate) log_format: LogFormat,
+}
+
+/// Where the console is, and what people sign in by beside their API keys.
+#[derive(Clone, Debug)]
+pub(crate) struct ConsoleConfig {
+    pub(crate) listen: SocketAddr,
+    /// Who signs the certificates that are asked for; `None` where none are.
+    pub(crate) clients: Option<PathBuf>,
+    /// The proxy that people sign in at.
+    pub(crate) proxy: Option<SigninProxy>,
 }
 
 /// A value with its origin, as `config print` shows it.
@@ -116,6 +128,7 @@ fn check(mut values: Values) -> anyhow::Result<Config> {
         processors: checked.path("processors"),
         listen: checked.value("listen", "must be an address and a port, such as 127.0.0.1:8420"),
         metrics_listen: checked.option("metrics_listen", "must be an address and a port, or empty"),
+        console: checked.console(),
         tls: checked.tls(),
         behind_proxy: checked.value("behind_proxy", "must be true or false"),
         allow_swap: checked.value("allow_swap", "must be true or false"),
@@ -163,6 +176,9 @@ fn check(mut values: Values) -> anyhow::Result<Config> {
     if !config.behind_proxy && config.metrics_listen.is_some_and(|address| !address.ip().is_loopback()) {
         checked
             .fault("metrics_listen", "is not a loopback address: set behind_proxy = true if that is wanted");
+    }
+    if let Some(console) = &config.console {
+        checked.console_is_signed_in_to(console, config.tls.is_some(), config.behind_proxy);
     }
     if checked.faults.is_empty() { Ok(config) } else { anyhow::bail!(checked.faults.join("\n  ")) }
 }
@@ -261,6 +277,57 @@ impl Checked {
             declines_percent_max: self.number("declines_percent_max", 0, 100),
         };
         if are_on { (requests, guards) } else { (RequestLimits::default(), GuardSettings::OFF) }
+    }
+
+    fn console(&mut self) -> Option<ConsoleConfig> {
+        let listen = self.option("console_listen", "must be an address and a port, or empty");
+        let (addresses, header) = (self.text("console_proxies"), self.text("console_proxy_header"));
+        let proxy = match (addresses.as_str(), header.as_str()) {
+            ("", "") => None,
+            ("", _) => {
+                self.fault("console_proxies", "is required beside console_proxy_header");
+                None
+            }
+            (_, "") => {
+                self.fault("console_proxy_header", "is required beside console_proxies");
+                None
+            }
+            (addresses, header) => match SigninProxy::new(addresses, header) {
+                Ok(proxy) => Some(proxy),
+                Err(fault) => {
+                    let name = match fault {
+                        SigninProxyFault::Header => "console_proxy_header",
+                        SigninProxyFault::Addresses => "console_proxies",
+                    };
+                    self.fault(name, &fault.to_string());
+                    None
+                }
+            },
+        };
+        let clients = self.path("console_client_ca_file");
+        listen.map(|listen| ConsoleConfig { listen, clients, proxy })
+    }
+
+    /// Says where the console could be opened by whoever has a key and is nobody in particular, or be overheard.
+    fn console_is_signed_in_to(&mut self, console: &ConsoleConfig, has_tls: bool, behind_proxy: bool) {
+        if console.clients.is_some() && !has_tls {
+            let what = "needs tls_certificate_file and tls_key_file: certificates are asked for over TLS";
+            self.fault("console_client_ca_file", what);
+        }
+        if console.listen.ip().is_loopback() {
+            return;
+        }
+        let has_proxy = !self.text("console_proxies").is_empty();
+        let is_encrypted = has_tls || (behind_proxy && has_proxy);
+        if console.clients.is_none() && !has_proxy {
+            let what = "is not a loopback address, where people sign in as themselves beside their API key: set \
+                        console_client_ca_file, or console_proxy_header and console_proxies";
+            self.fault("console_listen", what);
+        } else if !is_encrypted {
+            let what = "is not a loopback address: set tls_certificate_file and tls_key_file, or behind_proxy = true when the \
+                        proxy of console_proxies ends TLS";
+            self.fault("console_listen", what);
+        }
     }
 
     fn tls(&mut self) -> Option<(PathBuf, PathBuf)> {

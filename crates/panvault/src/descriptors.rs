@@ -4,8 +4,8 @@ use anyhow::ensure;
 use panvault_server::ServerSettings;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors that are not of connections to the API: files of the store, listeners, metrics, and some to spare.
-const RESERVED: u64 = 128;
+/// Descriptors that are not of connections to the API: files of the store, listeners, metrics, the console, and some to spare.
+const RESERVED: u64 = 192;
 
 const ADVICE: &str = "raise the hard limit of open files (ulimit -Hn; systemd: LimitNOFILE)";
 
@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn some_descriptors_are_not_for_connections() {
-        for (limit, room) in [(0, 0), (128, 0), (129, 1), (1024, 896)] {
+        for (limit, room) in [(0, 0), (192, 0), (193, 1), (1024, 832)] {
             assert_eq!(connections(limit), room);
         }
     }

@@ -1,8 +1,8 @@
 //! How much memory a server takes at most, by its settings.
 
 use panvault_server::limits::{
-    CONNECTION_BYTES_MAX, CONNECTION_TLS_BYTES_MAX, LIST_ANSWER_BYTES_MAX, LIST_ROWS_MAX, LISTS_SHOWN_MAX,
-    METRICS_CONNECTIONS_MAX, SEND_BUFFER_BYTES, TURNED_AWAY_MAX,
+    CONNECTION_BYTES_MAX, CONNECTION_TLS_BYTES_MAX, CONSOLE_CONNECTIONS_MAX, LIST_ANSWER_BYTES_MAX,
+    LIST_ROWS_MAX, LISTS_SHOWN_MAX, METRICS_CONNECTIONS_MAX, SEND_BUFFER_BYTES, TURNED_AWAY_MAX,
 };
 use panvault_store::limits::{CVV_HELD_BYTES, SORT_ROW_BYTES, SORT_ROWS_MAX, SORT_TEXT_BYTES_MAX};
 use panvault_store_embedded::Settings;
@@ -31,7 +31,8 @@ pub(crate) fn shares(config: &Config, store: &Settings) -> Vec<Share> {
     } else {
         CONNECTION_BYTES_MAX
     };
-    let further = TURNED_AWAY_MAX.saturating_add(METRICS_CONNECTIONS_MAX);
+    let of_console = if config.console.is_some() { CONSOLE_CONNECTIONS_MAX } else { 0 };
+    let further = TURNED_AWAY_MAX.saturating_add(METRICS_CONNECTIONS_MAX).saturating_add(of_console);
     let share = |count: u64, bytes: u64, what: String| Share { bytes: count.saturating_mul(bytes), what };
     let of = |count: usize, bytes: usize, what: String| share(count as u64, bytes as u64, what);
     let caches = store.readers.saturating_add(FURTHER_CACHES);
@@ -171,6 +172,11 @@ mod tests {
         let with_allocator = |bytes: u64| bytes + bytes / 4;
         let connections = more(|config, _| config.server.connections_max += 1024);
         assert_eq!(connections, with_allocator(1024 * CONNECTION_BYTES_MAX as u64));
+        let console = more(|config, _| {
+            let listen = ([127, 0, 0, 1], 0).into();
+            config.console = Some(crate::config::ConsoleConfig { listen, clients: None, proxy: None });
+        });
+        assert_eq!(console, with_allocator((CONSOLE_CONNECTIONS_MAX * CONNECTION_BYTES_MAX) as u64));
         assert_eq!(more(|config, _| config.server.answers_bytes_max += 4096), with_allocator(4096));
         assert_eq!(more(|config, _| config.cvvs_held_max += 1024), with_allocator(1024 * CVV_HELD_BYTES));
         assert_eq!(more(|_, store| store.behind_bytes_max += 4096), with_allocator(4096));

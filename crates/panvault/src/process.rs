@@ -31,8 +31,11 @@ pub(crate) struct Served {
     pub(crate) directory: PathBuf,
     pub(crate) url: String,
     pub(crate) metrics_url: Option<String>,
+    pub(crate) console_url: Option<String>,
     pub(crate) started_at: Timestamp,
     pub(crate) tls: Option<Arc<Tls>>,
+    /// The console's, where it is another than that.
+    pub(crate) console_tls: Option<Arc<Tls>>,
     pub(crate) bins: Arc<LiveBins>,
     /// The descriptions of PSPs that are in use, and the directory that they were read from when the process started.
     pub(crate) descriptions: Arc<Registry>,
@@ -54,6 +57,7 @@ impl Process for Served {
         ProcessReport {
             url: Some(self.url.clone()),
             metrics_url: self.metrics_url.clone(),
+            console_url: self.console_url.clone(),
             started_at: Some(self.started_at),
             certificate_expires_at: self.tls.as_ref().map(|tls| tls.expires_at()),
             log_segments,
@@ -79,7 +83,8 @@ impl Served {
         let Some(tls) = &self.tls else {
             return Reloaded { what: CERTIFICATE, is_done: true, said: "this server has none".to_owned() };
         };
-        let reloaded = tls.reload();
+        let console = self.console_tls.as_ref().map_or(Ok(()), |tls| tls.reload());
+        let reloaded = tls.reload().and(console);
         warn_of_times(tls, self.vault.now().wall);
         match reloaded {
             Ok(()) => {

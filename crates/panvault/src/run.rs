@@ -7,11 +7,14 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, bail};
 use panvault_model::Timestamp;
-use panvault_server::{App, Local, Process, ServerSettings, Tls, TryShop, serve, serve_metrics};
+use panvault_server::{
+    App, Console, Local, Process, ServerSettings, Tls, TryShop, serve, serve_console, serve_metrics,
+};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::Signal;
 use tokio::sync::watch;
 
+use crate::config::ConsoleConfig;
 use crate::data::OpenVault;
 use crate::process::{Served, standbys_follow, warn_of_times};
 use crate::signals::Signals;
@@ -26,6 +29,7 @@ const BACKLOG: u32 = 4096;
 pub(crate) struct Serving {
     pub(crate) listen: SocketAddr,
     pub(crate) metrics_listen: Option<SocketAddr>,
+    pub(crate) console: Option<ConsoleConfig>,
     pub(crate) tls: Option<(PathBuf, PathBuf)>,
     /// The vault's directory, in which commands on this machine are listened to.
     pub(crate) directory: PathBuf,
@@ -45,6 +49,7 @@ pub(crate) struct Bound {
     socket: Socket,
     api: TcpListener,
     metrics: Option<TcpListener>,
+    console: Option<(TcpListener, Console)>,
     tls: Option<Arc<Tls>>,
     app: Arc<App>,
     served: Arc<Served>,
@@ -56,12 +61,14 @@ pub(crate) struct Bound {
     pub(crate) url: String,
     /// Where the metrics are.
     pub(crate) metrics_url: Option<String>,
+    /// Where the console is.
+    pub(crate) console_url: Option<String>,
 }
 
 /// Binds the listeners and reads the certificates.
 pub(crate) async fn bind(open: OpenVault, serving: Serving) -> anyhow::Result<Bound> {
     let signals = Signals::handle()?;
-    let tls = match serving.tls {
+    let tls = match serving.tls.clone() {
         Some((certificate, key)) => {
             let tls = Tls::read(certificate, key)?;
             warn_of_times(&tls, open.vault.now().wall);
@@ -74,14 +81,17 @@ pub(crate) async fn bind(open: OpenVault, serving: Serving) -> anyhow::Result<Bo
         Some(address) => Some(listener("metrics_listen", address)?),
         None => None,
     };
-    let scheme = if tls.is_some() { "https" } else { "http" };
+    let console = match serving.console {
+        Some(config) => Some(console(config, serving.tls, tls.as_ref())?),
+        None => None,
+    };
     let listen = api.local_addr()?;
-    let address = reachable(listen);
-    // A certificate is good for its names, which clients reach from anywhere where all addresses are listened at.
-    let name = tls.as_ref().filter(|_| listen.ip().is_unspecified()).and_then(|tls| tls.name());
-    let url = match name {
-        Some(name) => format!("{scheme}://{name}:{}", address.port()),
-        None => format!("{scheme}://{address}"),
+    let url = url(listen, tls.as_deref());
+    let console_url = match &console {
+        Some((listener, console)) => {
+            Some(format!("{}/console", self::url(listener.local_addr()?, console.tls.as_deref())))
+        }
+        None => None,
     };
     let metrics_url = match &metrics {
         Some(listener) => Some(format!("http://{}", reachable(listener.local_addr()?))),
@@ -92,8 +102,10 @@ pub(crate) async fn bind(open: OpenVault, serving: Serving) -> anyhow::Result<Bo
         directory: serving.directory.clone(),
         url: url.clone(),
         metrics_url: metrics_url.clone(),
+        console_url: console_url.clone(),
         started_at: open.vault.now().wall,
         tls: tls.clone(),
+        console_tls: console.as_ref().and_then(|(_, console)| console.tls.clone()),
         bins: Arc::clone(&open.bins),
         descriptions: Arc::clone(&open.descriptions),
         descriptions_directory: serving.descriptions,
@@ -112,13 +124,56 @@ pub(crate) async fn bind(open: OpenVault, serving: Serving) -> anyhow::Result<Bo
     let socket = Socket::listen(&serving.directory)
         .with_context(|| format!("{} cannot be used", serving.directory.display()))?;
     let drain = serving.drain;
-    Ok(Bound { open, socket, api, metrics, tls, app, served, signals, drain, listen, url, metrics_url })
+    Ok(Bound {
+        open,
+        socket,
+        api,
+        metrics,
+        console,
+        tls,
+        app,
+        served,
+        signals,
+        drain,
+        listen,
+        url,
+        metrics_url,
+        console_url,
+    })
+}
+
+/// Binds the console's listener. On a loopback address it has TLS only where certificates are asked for: a browser finds the API's good for none of these.
+fn console(
+    config: ConsoleConfig,
+    files: Option<(PathBuf, PathBuf)>,
+    api: Option<&Arc<Tls>>,
+) -> anyhow::Result<(TcpListener, Console)> {
+    let ConsoleConfig { listen, clients, proxy } = config;
+    let tls = match (clients, files) {
+        (Some(clients), Some((certificate, key))) => {
+            Some(Arc::new(Tls::read_with_clients(certificate, key, clients)?))
+        }
+        (Some(_), None) => bail!("console_client_ca_file needs tls_certificate_file and tls_key_file"),
+        (None, _) if listen.ip().is_loopback() => None,
+        (None, _) => api.cloned(),
+    };
+    Ok((listener("console_listen", listen)?, Console { tls, proxy }))
+}
+
+/// Where clients find what listens at an address. A certificate is good for its names, which clients reach from anywhere where all addresses are
+/// listened at.
+fn url(listen: SocketAddr, tls: Option<&Tls>) -> String {
+    let (address, scheme) = (reachable(listen), if tls.is_some() { "https" } else { "http" });
+    match tls.filter(|_| listen.ip().is_unspecified()).and_then(Tls::name) {
+        Some(name) => format!("{scheme}://{name}:{}", address.port()),
+        None => format!("{scheme}://{address}"),
+    }
 }
 
 /// Listens where a setting says.
 fn listener(setting: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
     listen(address).with_context(|| {
-        let nowhere = if setting == "metrics_listen" { ", or leave it empty for nowhere" } else { "" };
+        let nowhere = if setting != "listen" { ", or leave it empty for nowhere" } else { "" };
         format!(
             "cannot listen at {address}; give {setting} another address, or port 0 for any free port{nowhere}"
         )
@@ -161,7 +216,7 @@ impl Bound {
     /// Serves until SIGTERM, SIGINT, SIGQUIT, `stop`, or the store's end; then lets what runs end, and closes the vault. After a signal it first drains: it says that it
     /// is not ready, and takes requests until that has been seen, or a second signal comes.
     pub(crate) async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { open, socket, api, metrics, tls, app, served, signals, drain, .. } = self;
+        let Self { open, socket, api, metrics, console, tls, app, served, signals, drain, .. } = self;
         let OpenVault { vault, operator, kept, bins, descriptions: _ } = open;
         let Signals { stop: mut asked, hangup } = signals;
         tokio::spawn(standbys_follow(Arc::downgrade(&served)));
@@ -174,6 +229,11 @@ impl Bound {
             tokio::spawn(serve_metrics(listener, Arc::clone(&app), core::future::pending()));
         }
         let (stop_socket, stopped) = watch::channel(false);
+        let mut stopped_too = stopped.clone();
+        let console = console.map(|(listener, console)| {
+            let stop = async move { drop(stopped_too.wait_for(|stopped| *stopped).await) };
+            tokio::spawn(serve_console(listener, Arc::clone(&app), console, stop))
+        });
         let local = Local::new(&app, Arc::clone(&operator));
         let socket = tokio::spawn(socket.serve(local, operator, stopped));
         let (ended, not_alone) = (kept.stopped(), vault.not_alone());
@@ -209,6 +269,10 @@ impl Bound {
         let report = serve(api, app, tls, until).await?;
         // A command that takes longer is cut off, as requests are.
         drop(tokio::time::timeout(grace, socket).await);
+        if let Some(console) = console {
+            // It gives its connections less time than that.
+            drop(tokio::time::timeout(grace, console).await);
+        }
         if report.cut_off > 0 {
             tracing::warn!(
                 connections = report.cut_off,

@@ -20,9 +20,11 @@ use rustix::net::sockopt::set_socket_send_buffer_size;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
+use tokio_rustls::server::TlsStream;
 use tower::Service;
 
 use crate::app::App;
+use crate::console::Certified;
 use crate::dispatch::{Peer, full_router, router};
 use crate::far_end::Watched;
 use crate::framing::Strict;
@@ -33,7 +35,7 @@ use crate::limits::{
 };
 use crate::room::{Held, Place, Room};
 use crate::stall::{Stall, StallLimits};
-use crate::tls::Tls;
+use crate::tls::{Tls, person_named};
 use crate::unread::{Unread, linger};
 
 /// How a server ended.
@@ -215,20 +217,28 @@ async fn connection(
     let stream = Watched::new(stream, place.far_end().clone());
     let peer = Peer::Address(address.ip(), place);
     match &site.tls {
-        None => requests(stream, peer, site, stopped).await,
+        None => requests(stream, peer, None, site, stopped).await,
         Some(tls) => {
             let handshake = tls.acceptor().accept(stream);
             if let Ok(Ok(stream)) = tokio::time::timeout(site.settings.handshake_timeout, handshake).await {
-                requests(stream, peer, site, stopped).await;
+                let certified = tls.asks_clients().then(|| person_of(&stream)).flatten();
+                requests(stream, peer, certified, site, stopped).await;
             }
         }
     }
+}
+
+/// Whom the certificate at the other end names.
+fn person_of<S>(stream: &TlsStream<S>) -> Option<Certified> {
+    let (_, connection) = stream.get_ref();
+    person_named(connection.peer_certificates()?.first()?).map(Certified)
 }
 
 /// Answers the requests of one connection.
 pub(crate) async fn requests(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     peer: Peer,
+    certified: Option<Certified>,
     site: Site,
     mut stopped: watch::Receiver<bool>,
 ) {
@@ -240,6 +250,9 @@ pub(crate) async fn requests(
             place.ask();
         }
         request.extensions_mut().insert(peer.clone());
+        if let Some(certified) = &certified {
+            request.extensions_mut().insert(certified.clone());
+        }
         let (request, waits) = lender.lend(request);
         let (answering, unread) = (router.clone().call(request), lender.clone());
         let draining = Arc::clone(&draining);

@@ -13,7 +13,7 @@ use panvault_vault::{Caller, Vault};
 use crate::answer::Answer;
 use crate::error::{ErrorCode, Refusal};
 use crate::limits::ServerSettings;
-use crate::own_origin::is_own;
+use crate::own_origin::{is_of_console, is_own};
 use crate::table::ENDPOINTS;
 
 /// What a page may read beside the body.
@@ -33,6 +33,9 @@ pub(crate) fn page(
     parts: &Parts,
 ) -> Result<Option<HeaderValue>, Refusal> {
     let Some(allowed) = caller.allowed_origins() else { return Ok(None) };
+    if is_of_console(parts) {
+        return Ok(None);
+    }
     match only_origin(&parts.headers) {
         Some(origin) if allowed.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes()) => {
             Ok(Some(origin.clone()))

@@ -23,6 +23,7 @@ use crate::answer::{Answer, object_body};
 use crate::app::App;
 use crate::asked::{Asked, Reads};
 use crate::body::{Accepts, Body};
+use crate::console::OfConsole;
 use crate::error::{ErrorCode, Refusal};
 use crate::fault::Faults;
 use crate::limits::{
@@ -48,8 +49,8 @@ pub(crate) enum Peer {
 /// What stands in a path where the table has `{id}` or `{bin}`.
 type Params = Result<RawPathParams, RawPathParamsRejection>;
 
-/// The router of the whole server.
-pub(crate) fn router(app: Arc<App>) -> Router {
+/// The endpoints of the table.
+pub(crate) fn api() -> Router<Arc<App>> {
     let mut router = Router::new();
     let mut paths: Vec<&'static str> = ENDPOINTS.iter().map(|endpoint| endpoint.path).collect();
     paths.sort_unstable();
@@ -63,6 +64,12 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         });
         router = router.route(path, route.clone()).route(&format!("{path}/"), route);
     }
+    router
+}
+
+/// The router of the whole server.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    let mut router = api();
     if let Some(shop) = app.try_shop() {
         let api = router.clone().with_state(Arc::clone(&app));
         router = router.merge(try_page::routes(api, Arc::clone(shop)));
@@ -133,6 +140,8 @@ async fn endpoint(
     let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
     let found = of_path.iter().copied().find(|endpoint| endpoint.method == *method);
     let operation = found.map_or("none", |endpoint| endpoint.operation);
+    let person = request.extensions().get::<OfConsole>().and_then(|of| of.person.clone());
+    let is_read = *method == Method::GET;
     let mut page = None;
     let answer = match found {
         Some(endpoint) => answer(&app, endpoint, id, &params, request, &mut page).await,
@@ -152,13 +161,21 @@ async fn endpoint(
     let ended = Instant::now();
     let duration = ended.saturating_duration_since(started);
     app.metrics().answered(operation, answer.status.as_u16(), ended, duration);
-    tracing::debug!(
-        request.id = %id,
-        operation,
-        status = answer.status.as_u16(),
-        duration_ms = duration.as_secs_f64() * 1000.0,
-        "request.answered"
-    );
+    let status = answer.status.as_u16();
+    match person.as_deref() {
+        // Who did it stands in no other place: the audit trail knows the key, and this request.
+        Some(person) if !is_read || matches!(status, 401 | 403) => {
+            tracing::info!(request.id = %id, operation, person, status, "console.answered");
+        }
+        person => tracing::debug!(
+            request.id = %id,
+            operation,
+            person,
+            status,
+            duration_ms = duration.as_secs_f64() * 1000.0,
+            "request.answered"
+        ),
+    }
     answer.into_response(id)
 }
 

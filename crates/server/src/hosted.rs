@@ -4,6 +4,7 @@
 //! asks the page that it talks to where it is from.
 
 use core::fmt::Write;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -35,6 +36,8 @@ const FOR_EVER: &str = "public, max-age=31536000, immutable";
 /// What a frame may load and do: its script and style sheet, and requests to the vault.
 const FRAME_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; \
                             form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
+/// Said to a frame in the place of origins: the one that it comes from itself.
+const OWN: &str = "self";
 /// What a frame has no use for.
 const FRAME_PERMISSIONS: &str = "accelerometer=(), autoplay=(), camera=(), clipboard-read=(), display-capture=(), \
                                  geolocation=(), gyroscope=(), hid=(), magnetometer=(), microphone=(), midi=(), payment=(), \
@@ -52,6 +55,18 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/fields/{version}/frame.css", released(|of| of.frame_style, Readers::Own))
         .route("/static/jsclient/script.js", form_script.clone())
         .route("/cdn/jsclient.js", form_script)
+}
+
+/// The same for the console's own pages, whose frames are shown on them alone and use the key of whoever sits before them. That key comes from the
+/// page, so that it stands in no address.
+pub(crate) fn console_routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/js/hashes.json", get(|| async { asset(HASHES, "no-cache", Readers::Own) }))
+        .route("/js/{version}/panvault.js", released(|of| of.script, Readers::Own))
+        .route("/js/{version}/panvault.mjs", released(|of| of.module, Readers::Own))
+        .route("/fields/{version}/frame.html", get(console_frame))
+        .route("/fields/{version}/frame.js", released(|of| of.frame_script, Readers::Own))
+        .route("/fields/{version}/frame.css", released(|of| of.frame_style, Readers::Own))
 }
 
 /// Whose pages may load a file.
@@ -90,13 +105,16 @@ async fn frame(State(app): State<Arc<App>>, Path(version): Path<String>, request
     let Some(release) = release(&version) else { return not_found(&app) };
     if let Some(checkout) = of_checkout(&parts) {
         return match at_checkout(&app, &parts, checkout).await {
-            Ok(true) => frame_document(release, &own_origins(app.settings(), &parts)),
+            Ok(true) => frame_document(release, OWN, "'self'"),
             Ok(false) => no_frame(),
             Err(refusal) => refused(&app, refusal),
         };
     }
     match browser(&app, &parts) {
-        Ok(Some(caller)) => frame_document(release, caller.allowed_origins().unwrap_or_default()),
+        Ok(Some(caller)) => {
+            let origins = caller.allowed_origins().unwrap_or_default().join(" ");
+            frame_document(release, &origins, &origins)
+        }
         Ok(None) => no_frame(),
         Err(refusal) => refused(&app, refusal),
     }
@@ -108,9 +126,22 @@ fn no_frame() -> Response {
     document(StatusCode::FORBIDDEN, text.to_owned(), "'none'")
 }
 
-/// Origins are written by `origin_fits` alone: a scheme, a host, a port, and nothing that means something in a header or in HTML.
-fn frame_document(release: &Release, origins: &[String]) -> Response {
-    let origins = origins.join(" ");
+/// The document of a frame for the console's own pages: `self` is the origin that it comes from itself, whatever a proxy calls that.
+async fn console_frame(
+    State(app): State<Arc<App>>,
+    Path(version): Path<String>,
+    request: Request,
+) -> Response {
+    let (parts, _) = request.into_parts();
+    let Some(release) = release(&version) else { return not_found(&app) };
+    match count_frame(&app, &parts) {
+        Ok(_) => frame_document(release, OWN, "'self'"),
+        Err(refusal) => refused(&app, refusal),
+    }
+}
+
+/// Origins are written by `origin_fits` alone, or [`OWN`]: nothing that means something in a header or in HTML.
+fn frame_document(release: &Release, origins: &str, ancestors: &str) -> Response {
     let mut text = String::from(
         "<!doctype html><html lang=en><head><meta charset=utf-8>\
          <meta name=viewport content=\"width=device-width, initial-scale=1\"><title>Panvault</title>",
@@ -125,7 +156,7 @@ fn frame_document(release: &Release, origins: &[String]) -> Response {
         hash(release.frame_style),
         hash(release.frame_script),
     );
-    document(StatusCode::OK, text, &origins)
+    document(StatusCode::OK, text, ancestors)
 }
 
 fn document(status: StatusCode, text: String, ancestors: &str) -> Response {
@@ -216,8 +247,7 @@ fn is_asked_by_own(app: &App, parts: &Parts) -> bool {
 /// The caller that the query names, by a browser's key that is valid, or by an organisation whose cards are created without one. How often an
 /// address may ask is limited.
 fn browser(app: &App, parts: &Parts) -> Result<Option<Caller>, Refusal> {
-    let address = client_address(app, parts.extensions.get::<Peer>(), &parts.headers);
-    app.rates().take_frame(address, app.vault().now()).map_err(Refusal::too_many)?;
+    let address = count_frame(app, parts)?;
     let mut named = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes())
         .filter(|(name, _)| name == "key" || name == "organisation");
     let (Some((name, value)), None) = (named.next(), named.next()) else { return Ok(None) };
@@ -229,6 +259,13 @@ fn browser(app: &App, parts: &Parts) -> Result<Option<Caller>, Refusal> {
         organisation.and_then(|organisation| app.vault().keyless_caller(organisation, origin).ok())
     };
     Ok(caller.filter(Caller::is_browser))
+}
+
+/// Counts a request for a frame, and gives the address that it is from.
+fn count_frame(app: &App, parts: &Parts) -> Result<Option<IpAddr>, Refusal> {
+    let address = client_address(app, parts.extensions.get::<Peer>(), &parts.headers);
+    app.rates().take_frame(address, app.vault().now()).map_err(Refusal::too_many)?;
+    Ok(address)
 }
 
 fn not_found(app: &App) -> Response {

@@ -16,7 +16,7 @@ use crate::fault::Faults;
 use crate::fields::Fields;
 use crate::json;
 use crate::object::card::CREATE;
-use crate::own_origin::is_own;
+use crate::own_origin::{is_of_console, is_own};
 use crate::routes::document::owner;
 use crate::table::Endpoint;
 
@@ -28,10 +28,11 @@ pub(crate) enum Page {
     Own,
 }
 
-/// The page, if the request creates a card, has no key at all, and comes from a page that some organisation lets do so. Who says no page is asked for
+/// The page, if the request creates a card, has no key at all, is none of the console's, and comes from a page that some organisation lets do so. Who says no page is asked for
 /// a key before anything of the body is read.
 pub(crate) fn page(app: &App, endpoint: &Endpoint, parts: &Parts) -> Option<Page> {
     if endpoint.operation != CardCreate::NAME
+        || is_of_console(parts)
         || caller::is_sent(&parts.headers)
         || matches!(parts.extensions.get::<Peer>(), Some(Peer::Operator(_)))
     {

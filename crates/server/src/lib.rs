@@ -9,6 +9,7 @@ mod body;
 mod caller;
 mod canonical;
 mod checkout_page;
+mod console;
 mod cors;
 mod csv;
 mod dispatch;
@@ -51,6 +52,7 @@ mod unread;
 
 pub use crate::accept::{ServeReport, ServerError, serve, serve_metrics};
 pub use crate::app::App;
+pub use crate::console::{Console, SigninProxy, SigninProxyFault, serve_console};
 pub use crate::limits::{RequestLimits, ServerSettings};
 pub use crate::local::{Local, LocalAnswer, LocalClient, LocalFault, LocalMethod};
 pub use crate::openapi::openapi;

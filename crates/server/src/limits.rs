@@ -62,6 +62,12 @@ pub const LOCAL_ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub const LOCAL_IDLE_SECONDS_MAX: u64 = 300;
 /// Connections to the listener of metrics at a time.
 pub const METRICS_CONNECTIONS_MAX: usize = 64;
+/// Connections to the console's listener at a time: a browser has six.
+pub const CONSOLE_CONNECTIONS_MAX: usize = 64;
+/// Seconds that its connections have to end when the server stops.
+pub const CONSOLE_STOP_SECONDS_MAX: u64 = 5;
+/// Bytes of the name of a person who signs in at the console.
+pub const PERSON_BYTES_MAX: usize = 128;
 /// Seconds for the head or the body of a request for metrics to arrive.
 pub const METRICS_SECONDS_MAX: u64 = 10;
 /// Milliseconds for which a listener rests when it cannot take a connection.

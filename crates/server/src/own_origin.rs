@@ -1,9 +1,12 @@
 //! Whether a page is the vault's own: the frame of a hosted field, or the page for trying.
 
+use std::net::{IpAddr, SocketAddr};
+
 use http::header::{HOST, HeaderName, HeaderValue};
 use http::request::Parts;
 use panvault_vault::origin_fits;
 
+use crate::console::OfConsole;
 use crate::limits::ServerSettings;
 
 /// What a browser says of where a request is from (Fetch Metadata, section 2.4), and no page can write.
@@ -12,8 +15,7 @@ static FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// Whether an origin is the vault's own: the one that was set, or else that of the host which the request was sent to. A browser that says how page
 /// and vault are related must say that they are the same.
 pub(crate) fn is_own(settings: &ServerSettings, parts: &Parts, origin: &HeaderValue) -> bool {
-    let mut sites = parts.headers.get_all(&FETCH_SITE).iter();
-    sites.all(|site| site == "same-origin")
+    fetch_sites(parts).all(|site| site == "same-origin")
         && match &settings.public_origin {
             Some(own) => own.as_bytes() == origin.as_bytes(),
             None => origin.to_str().is_ok_and(|origin| {
@@ -24,8 +26,26 @@ pub(crate) fn is_own(settings: &ServerSettings, parts: &Parts, origin: &HeaderVa
 
 /// Whether a request without an origin is from a page of the vault: browsers name none where a page reads from where it came.
 pub(crate) fn is_from_own(parts: &Parts) -> bool {
-    let mut sites = parts.headers.get_all(&FETCH_SITE).iter();
+    let mut sites = fetch_sites(parts);
     sites.next().is_some_and(|site| site == "same-origin") && sites.next().is_none()
+}
+
+/// What a browser says of how the page that asks and the vault are related.
+pub(crate) fn fetch_sites(parts: &Parts) -> impl Iterator<Item = &HeaderValue> {
+    parts.headers.get_all(&FETCH_SITE).iter()
+}
+
+/// Whether a request came by the console's listener, which lets in none of a page but its own.
+pub(crate) fn is_of_console(parts: &Parts) -> bool {
+    parts.extensions.get::<OfConsole>().is_some()
+}
+
+/// Whether a request names this machine by an address, or as every machine calls itself.
+pub(crate) fn is_at_this_machine(parts: &Parts) -> bool {
+    let Some(host) = host_asked(parts) else { return false };
+    let is_address = |text: &str| text.parse::<IpAddr>().is_ok() || text.parse::<SocketAddr>().is_ok();
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    is_address(host) || name.eq_ignore_ascii_case("localhost")
 }
 
 /// The host that a request was sent to, with its port where that was named (RFC 9112, section 3.2.2: what the request line says wins).

@@ -21,6 +21,8 @@ pub struct ProcessReport {
     pub url: Option<String>,
     /// Where the metrics are.
     pub metrics_url: Option<String>,
+    /// Where the console is.
+    pub console_url: Option<String>,
     /// When it began to serve.
     pub started_at: Option<Timestamp>,
     /// When its certificate is no longer valid.

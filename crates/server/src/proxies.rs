@@ -1,5 +1,5 @@
 use core::str::FromStr;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use http::HeaderMap;
 use http::header::HeaderName;
@@ -58,7 +58,13 @@ impl TrustedProxies {
         client
     }
 
-    fn has(&self, address: IpAddr) -> bool {
+    /// Whether all addresses of a family are among them.
+    pub(crate) fn has_all(&self) -> bool {
+        let unused = bits(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        self.0.iter().any(|network| network.prefix == 0 || (network.prefix == 96 && network.bits == unused))
+    }
+
+    pub(crate) fn has(&self, address: IpAddr) -> bool {
         let bits = bits(address);
         self.0.iter().any(|network| network.cut(bits) == network.bits)
     }

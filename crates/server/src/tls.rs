@@ -1,5 +1,6 @@
 mod name;
 mod pem;
+mod person;
 mod validity;
 
 use core::fmt;
@@ -8,21 +9,25 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use panvault_model::Timestamp;
+use rustls::RootCertStore;
 use rustls::crypto::aws_lc_rs;
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SigningKey};
 use rustls_pki_types::CertificateDer;
 
 use crate::tls::validity::Times;
 
+pub(crate) use person::person_named;
 pub use validity::Validity;
 
 /// TLS 1.2 and 1.3 from certificate files that can be read again while the server runs.
 pub struct Tls {
     certificate: PathBuf,
     key: PathBuf,
+    /// Who signs the certificates that clients must have; `None` where they need none.
+    clients: Option<PathBuf>,
     current: Arc<Current>,
-    config: Arc<rustls::ServerConfig>,
+    config: ArcSwap<rustls::ServerConfig>,
 }
 
 /// Why certificate files cannot be used: everything that was found, each with its file and what to do; nothing of a file's
@@ -60,22 +65,34 @@ impl ResolvesServerCert for Current {
 impl Tls {
     /// Reads a certificate chain and its key, both PEM. The key must be kept from others.
     pub fn read(certificate: PathBuf, key: PathBuf) -> Result<Self, TlsFault> {
+        Self::read_all(certificate, key, None)
+    }
+
+    /// The same, for clients that have a certificate which one of those in this file has signed, PEM; others get no answer.
+    pub fn read_with_clients(certificate: PathBuf, key: PathBuf, clients: PathBuf) -> Result<Self, TlsFault> {
+        Self::read_all(certificate, key, Some(clients))
+    }
+
+    fn read_all(certificate: PathBuf, key: PathBuf, clients: Option<PathBuf>) -> Result<Self, TlsFault> {
         let current = Arc::new(Current(ArcSwap::from_pointee(load(&certificate, &key)?)));
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let mut config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| TlsFault(vec![format!("TLS cannot be set up: {error}")]))?
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::clone(&current) as Arc<dyn ResolvesServerCert>);
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { certificate, key, current, config: Arc::new(config) })
+        let config = ArcSwap::new(config(&current, clients.as_deref())?);
+        Ok(Self { certificate, key, clients, current, config })
     }
 
     /// Reads the files again. When they cannot be used, the old ones stay.
     pub fn reload(&self) -> Result<(), TlsFault> {
         let fresh = load(&self.certificate, &self.key)?;
+        if self.clients.is_some() {
+            // With it goes what was remembered of sessions, so that a certificate of somebody who is trusted no more resumes none.
+            self.config.store(config(&self.current, self.clients.as_deref())?);
+        }
         self.current.0.store(Arc::new(fresh));
         Ok(())
+    }
+
+    /// Whether clients must have a certificate.
+    pub(crate) const fn asks_clients(&self) -> bool {
+        self.clients.is_some()
     }
 
     /// The file of the certificate.
@@ -105,8 +122,32 @@ impl Tls {
     }
 
     pub(crate) fn acceptor(&self) -> tokio_rustls::TlsAcceptor {
-        Arc::clone(&self.config).into()
+        self.config.load_full().into()
     }
+}
+
+/// What connections are made by.
+fn config(current: &Arc<Current>, clients: Option<&Path>) -> Result<Arc<rustls::ServerConfig>, TlsFault> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| TlsFault(vec![format!("TLS cannot be set up: {error}")]))?;
+    let builder = match clients {
+        Some(path) => {
+            let fault = |what: &str| TlsFault(vec![format!("{} {what}", path.display())]);
+            let mut roots = RootCertStore::empty();
+            for root in pem::certificates(path).map_err(|what| fault(&what))? {
+                roots.add(root).map_err(|_| fault("holds a certificate that is damaged"))?;
+            }
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            let verifier = verifier.build().map_err(|_| fault("holds no certificate that signs others"))?;
+            builder.with_client_cert_verifier(verifier)
+        }
+        None => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_cert_resolver(Arc::clone(current) as Arc<dyn ResolvesServerCert>);
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
 }
 
 fn load(certificate: &Path, key: &Path) -> Result<Loaded, TlsFault> {

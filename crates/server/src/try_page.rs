@@ -1,7 +1,7 @@
 //! `/try`: a small shop to play with, of a vault that is for trying. Its page creates cards as a shop's does; what the shop's own server would do, it does
 //! here, with a key that the page does not see.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -12,7 +12,6 @@ use axum::routing::{get, post};
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, ORIGIN, REFERRER_POLICY, USER_AGENT,
 };
-use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use panvault_web::{TRY_PAGE, TRY_SCRIPT, TRY_STYLE, WebFile};
 use serde::Deserialize;
@@ -24,7 +23,7 @@ use crate::app::App;
 use crate::body::{self, Accepts, Body};
 use crate::dispatch::{Peer, client_address};
 use crate::error::{ErrorCode, Refusal};
-use crate::own_origin::{host_asked, is_own};
+use crate::own_origin::{is_at_this_machine, is_own};
 
 const NO_SNIFF: HeaderName = HeaderName::from_static("x-content-type-options");
 static API_KEY: HeaderName = HeaderName::from_static("x-apikey");
@@ -63,9 +62,9 @@ pub(crate) fn routes(api: Router, shop: Arc<TryShop>) -> Router<Arc<App>> {
         Answer::new(StatusCode::OK, body).into_response(app.make_request_id())
     });
     let pay = post(move |State(app): State<Arc<App>>, request: Request| async move {
-        pay(&app, &shop, api, request).await.unwrap_or_else(|refusal| {
-            Answer::refusal(refusal, app.vault().now().wall).into_response(app.make_request_id())
-        })
+        pay(&app, &shop, api, request)
+            .await
+            .unwrap_or_else(|refusal| app.refused(refusal).into_response(app.make_request_id()))
     });
     let page = get(|| async { file(TRY_PAGE) });
     Router::new()
@@ -91,6 +90,7 @@ fn file(file: WebFile) -> Response {
 /// Pays as the shop's server would: the page says with what and how much, and the rest is the shop's.
 async fn pay(app: &App, shop: &TryShop, api: Router, request: Request) -> Result<Response, Refusal> {
     let (parts, incoming) = request.into_parts();
+    // A name that somebody else points here would make their page one of ours, which pays with the shop's key.
     let of_page = |origin| is_at_this_machine(&parts) && is_own(app.settings(), &parts, origin);
     if !parts.headers.get(ORIGIN).is_some_and(of_page) {
         let what = "must be the web origin of this page";
@@ -113,15 +113,6 @@ async fn pay(app: &App, shop: &TryShop, api: Router, request: Request) -> Result
         Ok(response) => Ok(response),
         Err(never) => match never {},
     }
-}
-
-/// Whether the request names this machine by an address, or as every machine calls itself. A name that somebody else points here
-/// would make their page one of ours, which pays with the shop's key.
-fn is_at_this_machine(parts: &Parts) -> bool {
-    let Some(host) = host_asked(parts) else { return false };
-    let is_address = |text: &str| text.parse::<IpAddr>().is_ok() || text.parse::<SocketAddr>().is_ok();
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    is_address(host) || name.eq_ignore_ascii_case("localhost")
 }
 
 fn transaction(

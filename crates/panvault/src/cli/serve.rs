@@ -23,6 +23,9 @@ pub(crate) struct Dev {
     /// Where to serve /metrics, /livez and /readyz too; loopback only, empty for nowhere
     #[arg(long, value_name = "ADDR", value_parser = address_or_none)]
     pub(crate) metrics_listen: Option<Listen>,
+    /// Where to serve the console; loopback only; without it, at the port two above --listen, or any free one
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) console_listen: Option<SocketAddr>,
     /// Keep the vault in this directory; used again, it serves the same vault with the same keys
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
@@ -50,4 +53,7 @@ pub(crate) struct Serve {
     /// Where to serve /metrics, /livez and /readyz too; empty for nowhere
     #[arg(long, value_name = "ADDR")]
     pub(crate) metrics_listen: Option<String>,
+    /// Where to serve the console; empty for nowhere
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) console_listen: Option<String>,
 }

@@ -20,7 +20,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     let path = temporary.path().join("vault");
     let wrong = runtime()?.block_on(async {
         let free = SocketAddr::from(([127, 0, 0, 1], 0));
-        let (bound, started) = dev::start(&path, free, None, dev::settings(&path)).await?;
+        let (bound, started) = dev::start(&path, free, None, None, dev::settings(&path)).await?;
         let (url, now) = (bound.url.clone(), bound.now());
         let (done, stop) = oneshot::channel::<()>();
         let serving = tokio::spawn(bound.run(async move { drop(stop.await) }));

@@ -1,6 +1,6 @@
 use std::fs;
 use std::io::ErrorKind;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::Dev;
 use crate::commands::{runtime, to_the_end};
+use crate::config::ConsoleConfig;
 use crate::data::{
     self, DataDirectory, OpenSettings, OpenVault, ROOT_KEY_INSIDE, small_store, write_private,
 };
@@ -41,7 +42,7 @@ const CONNECTIONS_MAX: usize = 2000;
 /// Serves a development vault until it is told to stop.
 pub(crate) fn run(args: &Dev) -> anyhow::Result<()> {
     let metrics_listen = args.metrics_listen.and_then(|listen| listen.0);
-    for address in [Some(args.listen), metrics_listen].into_iter().flatten() {
+    for address in [Some(args.listen), metrics_listen, args.console_listen].into_iter().flatten() {
         ensure!(
             address.ip().is_loopback(),
             "{address} is not a loopback address: a development vault serves this machine only; use panvault serve"
@@ -70,7 +71,8 @@ pub(crate) fn run(args: &Dev) -> anyhow::Result<()> {
             settle_seconds: args.settle_seconds,
             ..settings(&path)
         };
-        let (bound, dev) = start(&path, args.listen, metrics_listen, open).await?;
+        let console = args.console_listen.unwrap_or_else(|| console_listen(args.listen));
+        let (bound, dev) = start(&path, args.listen, metrics_listen, Some(console), open).await?;
         let text = if args.json {
             json(&bound, &dev.vault, &path)
         } else {
@@ -85,6 +87,13 @@ pub(crate) fn run(args: &Dev) -> anyhow::Result<()> {
         }
         bound.run(core::future::pending()).await
     })
+}
+
+/// Where the console is if nobody says it: beside the API, where that port is free.
+fn console_listen(api: SocketAddr) -> SocketAddr {
+    let port = if api.port() == 0 { 0 } else { api.port().checked_add(2).unwrap_or(0) };
+    let beside = SocketAddr::new(api.ip(), port);
+    if TcpListener::bind(beside).is_ok() { beside } else { SocketAddr::new(api.ip(), 0) }
 }
 
 /// Removes a vault that nobody was told of. What was there before was at most an empty directory.
@@ -104,6 +113,7 @@ pub(crate) async fn start(
     path: &Path,
     listen: SocketAddr,
     metrics_listen: Option<SocketAddr>,
+    console: Option<SocketAddr>,
     open: OpenSettings,
 ) -> anyhow::Result<(Bound, Started)> {
     let server = ServerSettings { connections_max: CONNECTIONS_MAX, ..ServerSettings::default() };
@@ -117,6 +127,7 @@ pub(crate) async fn start(
     let serving = Serving {
         listen,
         metrics_listen,
+        console: console.map(|listen| ConsoleConfig { listen, clients: None, proxy: None }),
         tls: None,
         directory: path.to_owned(),
         descriptions: None,
@@ -306,6 +317,7 @@ fn json(bound: &Bound, dev: &DevVault, data: &Path) -> String {
     serde_json::json!({
         "url": bound.url,
         "metrics_url": bound.metrics_url,
+        "console_url": bound.console_url,
         "organisation": dev.organisation,
         "account": dev.account,
         "processor": dev.processor,
@@ -323,6 +335,7 @@ fn greeting(bound: &Bound, dev: &DevVault, data: &Path, temporary: bool) -> Stri
         .metrics_url
         .as_ref()
         .map_or_else(String::new, |url| format!("\n  metrics          {url}/metrics"));
+    let console = bound.console_url.as_deref().unwrap_or_default();
     let post = |path: &str, body: &str| {
         let key = &dev.api_key;
         format!("curl -s {url}{path} -H 'X-APIKEY: {key}' -H 'Content-Type: application/json' -d '{body}'")
@@ -347,6 +360,7 @@ fn greeting(bound: &Bound, dev: &DevVault, data: &Path, temporary: bool) -> Stri
          url              {url}\n  \
          docs             {url}/docs{metrics}\n  \
          a shop to try    {url}/try\n  \
+         console          {console} (with the api key)\n  \
          organisation     {}\n  \
          account          {} (EUR, dummy processor {})\n  \
          api key          {}\n  \

@@ -17,7 +17,7 @@ use serde_json::json;
 
 use crate::bins::{self, VaultTags};
 use crate::cli::Doctor;
-use crate::config;
+use crate::config::{self, Config};
 use crate::data::{self, DataDirectory, Place, lines, mode_name};
 use crate::harden::{self, Hardened};
 use crate::output;
@@ -79,7 +79,7 @@ pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
     let table = tags.and_then(|tags| issuers(&directory.path, &tags, told, &mut findings));
     let limits_advice = descriptions(config.processors.as_deref(), types.as_deref(), &mut findings);
     let tls_advice = match &config.tls {
-        Some((certificate, key)) => certificates(certificate, key, &mut findings),
+        Some((certificate, key)) => certificates(&config, certificate, key, &mut findings),
         None => None,
     };
     let has_torn_tail = examination.as_ref().is_some_and(|found| found.has_torn_tail);
@@ -147,8 +147,21 @@ fn descriptions(
     registry.limits_of_nobody(type_of).map(|fault| lines(&fault))
 }
 
-/// Looks at the certificate and the key of TLS; gives advice on what is not wrong yet.
-fn certificates(certificate: &Path, key: &Path, findings: &mut Vec<Finding>) -> Option<String> {
+/// Looks at the certificate and the key of TLS, and at whose certificates the console asks for; gives advice on what is not wrong yet.
+fn certificates(
+    config: &Config,
+    certificate: &Path,
+    key: &Path,
+    findings: &mut Vec<Finding>,
+) -> Option<String> {
+    let clients = config.console.as_ref().and_then(|console| console.clients.clone());
+    if let Some(clients) = clients {
+        let of_console = Tls::read_with_clients(certificate.to_owned(), key.to_owned(), clients);
+        // What is wrong with the other two files is said below.
+        if let (Err(fault), Ok(_)) = (of_console, Tls::read(certificate.to_owned(), key.to_owned())) {
+            findings.extend(fault.faults().iter().map(|what| Finding { part: TLS, what: what.clone() }));
+        }
+    }
     let tls = match Tls::read(certificate.to_owned(), key.to_owned()) {
         Ok(tls) => tls,
         Err(fault) => {

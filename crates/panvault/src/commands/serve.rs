@@ -19,7 +19,11 @@ const TRY_EVERY: Duration = Duration::from_millis(50);
 
 /// Serves a vault until it is told to stop.
 pub(crate) fn run(args: &Serve) -> anyhow::Result<()> {
-    let flags = [("listen", &args.listen), ("metrics_listen", &args.metrics_listen)];
+    let flags = [
+        ("listen", &args.listen),
+        ("metrics_listen", &args.metrics_listen),
+        ("console_listen", &args.console_listen),
+    ];
     let flags: Vec<_> = flags.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect();
     let config = config::read(&args.settings, &flags)?;
     telemetry::start(&config.log_level, config.log_format)?;
@@ -68,6 +72,7 @@ async fn serve(place: Place, config: Config) -> anyhow::Result<()> {
     let serving = Serving {
         listen: config.listen,
         metrics_listen: config.metrics_listen,
+        console: config.console,
         tls: config.tls,
         directory: place.path().to_owned(),
         descriptions: config.processors,
@@ -80,6 +85,7 @@ async fn serve(place: Place, config: Config) -> anyhow::Result<()> {
         url = bound.url,
         listen = %bound.listen,
         metrics_url = bound.metrics_url,
+        console_url = bound.console_url,
         mode = mode_name(mode),
         connections_max,
         version = env!("CARGO_PKG_VERSION"),

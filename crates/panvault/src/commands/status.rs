@@ -194,6 +194,7 @@ fn lines(status: &Value) -> anyhow::Result<()> {
     let lines = [
         ("url", text("url")),
         ("metrics", text("metrics_url")),
+        ("console", text("console_url")),
         ("serves", Some(served)),
         ("since", Some(since)),
         ("holds", Some(held)),

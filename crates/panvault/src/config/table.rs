@@ -79,6 +79,26 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "127.0.0.1:8421",
         "Where to serve /metrics, /livez and /readyz; empty for nowhere.",
     ),
+    text(
+        "console_listen",
+        "",
+        "Where to serve the console, for the people who run the vault; empty for nowhere.",
+    ),
+    text(
+        "console_client_ca_file",
+        "",
+        "Certificates, PEM, that sign those which people open the console with; read again on SIGHUP; empty: it asks for none.",
+    ),
+    text(
+        "console_proxy_header",
+        "",
+        "The header in which a proxy that people sign in at says who opens the console, such as x-forwarded-user.",
+    ),
+    text(
+        "console_proxies",
+        "",
+        "Addresses and networks of that proxy, with commas between; from no other is the console answered.",
+    ),
     text("tls_certificate_file", "", "Certificate chain, PEM; read again on SIGHUP."),
     text("tls_key_file", "", "The certificate's key, PEM; read again on SIGHUP."),
     bare(

@@ -75,6 +75,42 @@ fn other_addresses_than_loopback_need_tls_or_a_proxy() {
 }
 
 #[test]
+fn the_console_is_off_and_elsewhere_than_on_this_machine_for_people_who_sign_in() {
+    let read_with = |set: &[&str]| {
+        let set = [&["data_directory=d"], set].concat();
+        let (_directory, settings) = settings(None, &set);
+        read(&settings, &[])
+    };
+    let said = |set: &[&str]| read_with(set).unwrap_err().to_string();
+    assert!(read_with(&[]).unwrap().console.is_none());
+    assert!(read_with(&["console_listen=127.0.0.1:1"]).unwrap().console.is_some());
+    assert!(read_with(&["console_listen=[::1]:1"]).is_ok());
+    let (open, tls) = ("console_listen=0.0.0.0:1", ["tls_certificate_file=c", "tls_key_file=k"]);
+    let (clients, behind) = ("console_client_ca_file=a", "behind_proxy=true");
+    let proxy = ["console_proxy_header=x-person", "console_proxies=10.0.0.7"];
+    let nobody = "where people sign in as themselves beside their API key";
+    for set in [&[open][..], &[open, tls[0], tls[1]], &[open, behind]] {
+        assert!(said(set).contains(nobody), "{set:?}");
+    }
+    assert!(said(&[open, clients]).contains("console_client_ca_file"));
+    assert!(said(&["console_listen=127.0.0.1:1", clients]).contains("needs tls_certificate_file"));
+    assert!(said(&[open, proxy[0], proxy[1]]).contains("set tls_certificate_file and tls_key_file"));
+    assert!(said(&[open, clients, behind]).contains("set tls_certificate_file and tls_key_file"));
+    for set in [
+        &[open, clients, tls[0], tls[1]][..],
+        &[open, proxy[0], proxy[1], tls[0], tls[1]],
+        &[open, proxy[0], proxy[1], behind],
+        &[open, proxy[0], proxy[1], clients, tls[0], tls[1]],
+    ] {
+        assert!(read_with(set).is_ok(), "{set:?}: {:?}", read_with(set).err());
+    }
+    assert!(said(&[open, proxy[0]]).contains("console_proxies (by default) is required"));
+    assert!(said(&[open, proxy[1]]).contains("console_proxy_header (by default) is required"));
+    assert!(said(&[open, proxy[0], "console_proxies=0.0.0.0/0"]).contains("not all there are"));
+    assert!(said(&[open, "console_proxy_header=host", proxy[1]]).contains("x-forwarded-user"));
+}
+
+#[test]
 fn the_defaults_are_good() {
     let (_directory, settings) = settings(None, &["data_directory=d"]);
     assert!(read(&settings, &[]).is_ok());

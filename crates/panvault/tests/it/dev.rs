@@ -14,7 +14,17 @@ fn says_in_one_line_of_json_that_it_is_ready() {
     names.sort_unstable();
     assert_eq!(
         names,
-        ["account", "api_key", "data", "metrics_url", "organisation", "processor", "publishable_key", "url"]
+        [
+            "account",
+            "api_key",
+            "console_url",
+            "data",
+            "metrics_url",
+            "organisation",
+            "processor",
+            "publishable_key",
+            "url"
+        ]
     );
     assert_eq!(dev.ready["data"], json!(dev.data));
     let card = dev.make_card("4111111111111111", Some("111"));

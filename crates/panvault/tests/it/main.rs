@@ -8,6 +8,7 @@ mod bin_before;
 mod checkout;
 mod cli;
 mod cluster;
+mod console;
 mod crash;
 mod crowd;
 mod demo;

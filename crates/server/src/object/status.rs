@@ -128,6 +128,8 @@ object! {
         optional "url" => &str = view.report.url.as_deref(), example "https://127.0.0.1:8420";
         /// Where the metrics are.
         optional "metrics_url" => &str = view.report.metrics_url.as_deref(), example "http://127.0.0.1:8421";
+        /// Where the console is.
+        optional "console_url" => &str = view.report.console_url.as_deref(), example "http://127.0.0.1:8422/console";
         /// Of Panvault.
         always "version" => &str = env!("CARGO_PKG_VERSION"), example "1.0.0";
         /// What it is for.

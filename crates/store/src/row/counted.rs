@@ -122,6 +122,8 @@ pub enum RefusalReason {
     Velocity,
     /// A notification was not signed with the secret of the processor that it is said to come from.
     Signature,
+    /// Nobody said which person it came from, where people sign in as themselves beside their API key.
+    Person,
 }
 
 impl RefusalReason {
@@ -143,6 +145,7 @@ impl RefusalReason {
         Self::OperatorProof,
         Self::Velocity,
         Self::Signature,
+        Self::Person,
     ];
 
     /// The number that stands for it in stored records, from 1.
@@ -164,6 +167,7 @@ impl RefusalReason {
             Self::OperatorProof => 14,
             Self::Velocity => 15,
             Self::Signature => 16,
+            Self::Person => 17,
         }
     }
 
@@ -191,6 +195,7 @@ impl RefusalReason {
             Self::OperatorProof => "operator_proof",
             Self::Velocity => "velocity",
             Self::Signature => "signature",
+            Self::Person => "person",
         }
     }
 }

@@ -61,8 +61,10 @@ pub(super) fn run(
     cvvs.into_iter().for_each(|what| found(CVVS, what));
     let table =
         keys.as_ref().and_then(|keys| issuers(&node.path, &VaultTags::new(keys), None, &mut findings));
-    let tls_advice =
-        config.tls.as_ref().and_then(|(certificate, key)| certificates(certificate, key, &mut findings));
+    let tls_advice = config
+        .tls
+        .as_ref()
+        .and_then(|(certificate, key)| certificates(config, certificate, key, &mut findings));
     let limits_advice = descriptions(config.processors.as_deref(), types.as_deref(), &mut findings);
     let advice: Vec<String> = replication
         .into_iter()
