@@ -17,7 +17,7 @@ use http::header::{
 use http::request::Parts;
 use http::{StatusCode, Version};
 use panvault_card::masked_text;
-use panvault_model::{Brand, CheckoutId, CheckoutStatus, Now, RequestId};
+use panvault_model::{Brand, CheckoutId, CheckoutStatus, RequestId};
 use panvault_vault::{
     CardCreate, CheckoutSession, CheckoutView, Operation, Origin, RefusalReason, VaultError, theme_radius,
 };
@@ -310,15 +310,14 @@ async fn pay(app: &Arc<App>, session: CheckoutSession, parts: &Parts, body: Body
     let customer_ip = address.map(|address| address.to_string()).unwrap_or_default();
     let user_agent = parts.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
     let user_agent = masked_text(user_agent, USER_AGENT_BYTES_MAX);
-    let now = session.caller().now();
     let vault = app.vault().clone();
     let paying =
         to_the_end(async move { vault.checkout_pay(&session, attempt, customer_ip, user_agent).await });
-    outcome(&paying.await?, now)
+    outcome(&paying.await?)
 }
 
 /// What became of an attempt.
-fn outcome(seen: &CheckoutView, _now: Now) -> Result<Answer, Refusal> {
+fn outcome(seen: &CheckoutView) -> Result<Answer, Refusal> {
     let code = match seen.status {
         CheckoutStatus::Completed | CheckoutStatus::Processing => return Ok(standing(seen)),
         CheckoutStatus::Failed => ErrorCode::CheckoutFailed,

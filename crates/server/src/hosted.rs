@@ -105,7 +105,10 @@ async fn frame(State(app): State<Arc<App>>, Path(version): Path<String>, request
     let Some(release) = release(&version) else { return not_found(&app) };
     if let Some(checkout) = of_checkout(&parts) {
         return match at_checkout(&app, &parts, checkout).await {
-            Ok(true) => frame_document(release, OWN, "'self'"),
+            Ok(true) => {
+                let own = own_origins(app.settings(), &parts).join(" ");
+                frame_document(release, &own, &own)
+            }
             Ok(false) => no_frame(),
             Err(refusal) => refused(&app, refusal),
         };

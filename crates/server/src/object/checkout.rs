@@ -17,14 +17,14 @@ use super::{
 };
 use crate::fields::{Field, FieldSpec, Ignored, Open, Typed};
 use crate::lenience::Rule;
-use crate::limits::{DESCRIPTOR_BYTES_MAX, REFERENCE_BYTES_MAX, TEXT_BYTES_MAX};
+use crate::limits::{DESCRIPTOR_BYTES_MAX, REFERENCE_BYTES_MAX};
 
 pub(crate) const ACCOUNT: Field<Id> = Field::id("account");
 pub(crate) const AMOUNT: Field<i64> = Field::integer("amount", 0, AMOUNT_MAX as i64);
 pub(crate) const RETURN_URL: Field<Typed> =
     Field::typed("return_url", "^https?://[!-~]+$", "https://shop.example/thanks");
 pub(crate) const EXPIRES_IN: Field<i64> =
-    Field::integer("expires_in", CHECKOUT_SECONDS_MIN as i64, CHECKOUT_SECONDS_MAX as i64);
+    Field::integer("expires_in", CHECKOUT_SECONDS_MIN.cast_signed(), CHECKOUT_SECONDS_MAX.cast_signed());
 pub(crate) const LOCALE: Field<Typed> =
     Field::typed("locale", "^[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8})*$", "de");
 pub(crate) const CONFIGURATIONS: Field<Open> =
@@ -149,5 +149,5 @@ object! {
     }
 }
 
-/// Bytes of a locale.
-pub(crate) const LOCALE_BYTES_MAX: usize = if TEXT_BYTES_MAX < 35 { TEXT_BYTES_MAX } else { 35 };
+/// Bytes of a language tag (RFC 5646, section 4.4.1).
+pub(crate) const LOCALE_BYTES_MAX: usize = 35;

@@ -103,8 +103,9 @@ fn locale_parse(text: &str) -> Result<String, &'static str> {
     let is_first = parts.next().is_some_and(language);
     let rest =
         |part: &str| (2..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    let has_letters = text.bytes().filter(u8::is_ascii_digit).count() <= 4;
-    if is_first && parts.all(rest) && has_letters && text.len() <= LOCALE_BYTES_MAX {
+    // No tag has the digits of a card number.
+    let has_few_digits = text.bytes().filter(u8::is_ascii_digit).count() <= 4;
+    if is_first && parts.all(rest) && has_few_digits && text.len() <= LOCALE_BYTES_MAX {
         Ok(text.to_owned())
     } else {
         Err("must be a language tag, such as de or pt-BR")

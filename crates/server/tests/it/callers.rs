@@ -224,7 +224,8 @@ fn a_stranger_and_a_missing_object_get_the_same_answer_everywhere() {
             // What is made in one's own organisation names nobody's object.
             let named = |((operation, _), _): &((&str, HttpAnswer), (&str, HttpAnswer))| {
                 let creates = operation.ends_with("_create")
-                    && !["card_create", "checkout_create", "transaction_create", "refund_create"].contains(operation);
+                    && !["card_create", "checkout_create", "transaction_create", "refund_create"]
+                        .contains(operation);
                 !creates && !["status_read", "caller_read"].contains(operation)
             };
             for ((operation, foreign), (_, missing)) in foreign.into_iter().zip(missing).filter(named) {
