@@ -15,8 +15,8 @@ use crate::notification;
 use crate::object::Shown;
 use crate::object::audit::{Audit, EXAMPLE_RECORD, RecordId};
 use crate::object::{
-    EXAMPLE_ACCOUNT, EXAMPLE_API_KEY, EXAMPLE_CARD, EXAMPLE_CUSTOMER, EXAMPLE_DELIVERY, EXAMPLE_ORGANISATION,
-    EXAMPLE_PROCESSOR, EXAMPLE_REFUND, EXAMPLE_TRANSACTION, Object, ObjectSpec,
+    EXAMPLE_ACCOUNT, EXAMPLE_API_KEY, EXAMPLE_CARD, EXAMPLE_CHECKOUT, EXAMPLE_CUSTOMER, EXAMPLE_DELIVERY,
+    EXAMPLE_ORGANISATION, EXAMPLE_PROCESSOR, EXAMPLE_REFUND, EXAMPLE_TRANSACTION, Object, ObjectSpec,
 };
 use crate::table::{AnswerSchema, ENDPOINTS, Endpoint};
 
@@ -193,6 +193,7 @@ fn id_of(endpoint: &Endpoint) -> &'static str {
         Some("transaction") => EXAMPLE_TRANSACTION,
         Some("refund") => EXAMPLE_REFUND,
         Some("customer") => EXAMPLE_CUSTOMER,
+        Some("checkout") => EXAMPLE_CHECKOUT,
         Some("webhook_delivery") => EXAMPLE_DELIVERY,
         Some("organisation") => EXAMPLE_ORGANISATION,
         Some("account") => EXAMPLE_ACCOUNT,

@@ -37,7 +37,7 @@ fn made(dev: &Dev, reference: &str) -> String {
 #[test]
 fn a_payment_that_was_cut_off_is_not_made_again() {
     let directory = tempfile::tempdir().unwrap();
-    let dev = Dev::start(directory.path(), &["--set", "log_level=trace"]);
+    let dev = Dev::start(directory.path(), &["--log-level", "trace"]);
     let checkout = made(&dev, "please 170");
     bring(&dev, &checkout);
     std::thread::scope(|scope| {
@@ -51,7 +51,7 @@ fn a_payment_that_was_cut_off_is_not_made_again() {
         assert!(paying.join().unwrap().is_none());
     });
     dev.kill();
-    let dev = Dev::start(directory.path(), &["--set", "log_level=trace"]);
+    let dev = Dev::start(directory.path(), &["--log-level", "trace"]);
     let all = dev.get("/v1/transaction").json();
     assert_eq!(all[0]["status"], "UNKNOWN");
     for attempt in [0, 1] {

@@ -63,6 +63,8 @@ fn examples_work_when_they_are_sent() {
     let refund = format!("/v1/transaction/{}/refund", server.make_completed(1099));
     let refund = server.post(&merchant.key, &refund, &json!({ "amount": 7 })).id();
     let customer = server.post(&merchant.key, "/v1/customer", &json!({ "first_name": "Ann" })).id();
+    let asked = json!({ "account": merchant.account, "amount": 5, "return_url": "https://shop.example/" });
+    let checkout = server.post(&merchant.key, "/v1/checkout", &asked).id();
     let mut told = transaction_body(merchant, &card, 1099);
     told["webhook_transaction_update"] = json!("https://shop.example/hook");
     assert_eq!(server.post(&merchant.key, "/v1/transaction", &told).status, 200);
@@ -84,6 +86,7 @@ fn examples_work_when_they_are_sent() {
             ("65f1c0e92b3c4d5e6f708192", &paid),
             ("65f1c0ea3c4d5e6f70819213", &refund),
             ("65f1c0eb4d5e6f7081921324", &delivery),
+            ("65f1c0ec5e6f708192132435", &checkout),
             ("65f1c0d45f60718293a4b5c6", &customer),
             ("65f1c0d23d4e5f60718293a4", &processor),
             ("65f1c0d34e5f60718293a4b5", &api_key),
