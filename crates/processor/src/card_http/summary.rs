@@ -162,7 +162,7 @@ fn ask_summary(ask: &Ask) -> AskSummary {
 }
 
 fn picked(pick: &Pick) -> String {
-    let conditions: Vec<_> = pick.matches.iter().map(|wanted| equals(wanted)).collect();
+    let conditions: Vec<_> = pick.matches.iter().map(equals).collect();
     format!("{} where {}", pick.list, conditions.join("; "))
 }
 
