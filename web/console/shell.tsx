@@ -49,11 +49,9 @@ export function Shell() {
   }, [path.length]);
   // A new screen is announced, and read from its heading on; the address changes with every filter, which is no new screen.
   const screen = path.join("/");
-  const first = useRef(true);
   useEffect(() => {
     document.title = `${place?.title ?? "Panvault"} · Panvault console`;
-    if (!first.current) main.current?.querySelector<HTMLElement>("h1")?.focus({ preventScroll: true });
-    first.current = false;
+    main.current?.querySelector<HTMLElement>("h1")?.focus({ preventScroll: true });
     window.scrollTo(0, 0);
   }, [screen]);
 

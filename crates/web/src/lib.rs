@@ -71,10 +71,9 @@ pub static TRY_PAGE: WebFile = file!(HTML, "try.html");
 pub static TRY_SCRIPT: WebFile = file!(SCRIPT, "try.js");
 /// Its style sheet.
 pub static TRY_STYLE: WebFile = file!(STYLE, "try.css");
-/// The page of the console.
-pub static CONSOLE_PAGE: WebFile = file!(HTML, "console/index.html");
-/// What it loads, by its path: as `console/app.js` has it, below the same name.
-pub static CONSOLE_FILES: &[WebFile] = &[
+/// The console: its page, and what that loads.
+pub static CONSOLE: &[WebFile] = &[
+    file!(HTML, "console/index.html"),
     file!(SCRIPT, "console/app.js"),
     file!(STYLE, "console/app.css"),
     file!(ICON, "console/icon.svg"),
@@ -111,8 +110,7 @@ mod tests {
             |release: &Release| [release.script, release.module, release.frame_script, release.frame_style];
         let checkout = [CHECKOUT_PAGE, CHECKOUT_SCRIPT, CHECKOUT_STYLE];
         let unversioned = [[FORM_SCRIPT].as_slice(), &[TRY_PAGE, TRY_SCRIPT, TRY_STYLE], &checkout].concat();
-        let console = CONSOLE_FILES.iter().copied().chain([CONSOLE_PAGE]);
-        RELEASES.iter().flat_map(of_release).chain(unversioned).chain(console).collect()
+        RELEASES.iter().flat_map(of_release).chain(unversioned).chain(CONSOLE.iter().copied()).collect()
     }
 
     #[test]

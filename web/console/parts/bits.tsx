@@ -28,16 +28,16 @@ export function Link({ to: noun, id, named }: { to: string; id: unknown; named?:
   const row = useNamed(noun, named ? id : undefined);
   if (typeof id !== "string") return <>–</>;
   const text = typeof row?.name === "string" ? row.name : <code>{id}</code>;
-  return may(`${noun}_read`) ? <a href={place(noun, id)}>{text}</a> : <>{text}</>;
+  return may(`${noun}_read`) ? <a class={named ? "name" : undefined} href={place(noun, id)}>{text}</a> : <span class={named ? "name" : undefined}>{text}</span>;
 }
 
 export function Copy({ text, what }: { text: string; what: string }) {
   const { notify } = useSession();
-  const copy = () => navigator.clipboard.writeText(text).then(() => notify(`${what} copied`), () => notify("The browser did not allow copying: select the text instead"));
-  return <button type="button" class="quiet copy" onClick={() => void copy()} aria-label={`Copy ${what.toLowerCase()}`}>Copy</button>;
+  const copy = () => navigator.clipboard.writeText(text).then(() => notify(`The ${what} was copied`), () => notify("The browser did not allow copying: select the text instead"));
+  return <button type="button" class="quiet copy" onClick={() => void copy()} aria-label={`Copy ${what}`}>Copy</button>;
 }
 
-export function Id({ id, what = "Id" }: { id: unknown; what?: string }) {
+export function Id({ id, what = "id" }: { id: unknown; what?: string }) {
   return <span class="id"><code>{String(id)}</code> <Copy text={String(id)} what={what} /></span>;
 }
 
@@ -58,8 +58,8 @@ export function Clock({ until, over }: { until: string; over: string }) {
 }
 
 const GOOD = ["AUTHORIZED", "SETTLEMENT_REQUESTED", "SETTLEMENT_SUBMITTED", "SETTLEMENT_PARTIAL", "SETTLEMENT_COMPLETED", "PROCESSED", "DELIVERED", "ready", "held", "verified"];
-const BAD = ["DECLINED", "FAILED", "UNAVAILABLE", "NOT_SUPPORTED", "not ready", "disabled", "expired", "broken"];
-const OPEN = ["UNKNOWN", "PENDING", "INITIATED", "WAITING"];
+const BAD = ["DECLINED", "FAILED", "UNAVAILABLE", "NOT_SUPPORTED", "not ready", "disabled", "expired", "broken", "error"];
+const OPEN = ["UNKNOWN", "PENDING", "INITIATED", "WAITING", "warn"];
 
 /** A state, told by its word and, beside that, by its colour. */
 export function Badge({ state }: { state: unknown }) {

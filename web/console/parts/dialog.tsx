@@ -1,6 +1,6 @@
 // A dialog of the browser's own: it holds the focus, ends with Escape, and gives the focus back.
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Failure } from "../api";
 import { asFailure } from "../session";
 import { Fault } from "./bits";
@@ -16,10 +16,15 @@ interface DialogProps {
 export function Dialog({ title, close, sticky, children }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const heading = useId();
-  useEffect(() => {
+  useLayoutEffect(() => {
+    const opener = document.activeElement;
     const element = dialog.current;
     element?.showModal();
-    return () => element?.close();
+    return () => {
+      element?.close();
+      // By hand, for the element may be gone from the page by now, and then the browser gives the focus to nobody.
+      if (opener instanceof HTMLElement) opener.focus();
+    };
   }, []);
   const cancel = (event: Event) => {
     event.preventDefault();

@@ -7,12 +7,10 @@ import { THEME_CHANGED } from "../theme";
 import { Fault } from "./bits";
 import { Dialog } from "./dialog";
 
-const LABELS: Readonly<Record<FieldName, string>> = {
+const LABELS: Readonly<Partial<Record<FieldName, string>>> = {
   cardNumber: "Card number",
   cardExpiry: "Expiry date",
   cardCvc: "CVV",
-  cardHolder: "Name on card",
-  card: "Card",
 };
 
 export interface Fields {
@@ -122,7 +120,7 @@ function HostedDialog({ title, names, brand, verb, act, close }: HostedDialogPro
 }
 
 export function NewCard({ close, done }: { close(): void; done(id: string): void }) {
-  const names: readonly FieldName[] = ["cardNumber", "cardExpiry", "cardCvc", "cardHolder"];
+  const names: readonly FieldName[] = ["cardNumber", "cardExpiry", "cardCvc"];
   return <HostedDialog title="Add a card" names={names} verb="Add" close={close} act={async (fields) => done((await fields.tokenize()).token)} />;
 }
 

@@ -50,7 +50,7 @@ function Card({ card, path, reload }: { card: Row; path: string; reload(): void 
   const isToken = card.kind === "network_token";
   return (
     <>
-      <Heading title={<><code>{String(card.masked_card_number)}</code> {String(card.brand ?? "")}</>} about={<Id id={card._id} what="Card id" />}>
+      <Heading title={<><code>{String(card.masked_card_number)}</code> {String(card.brand ?? "")}</>} about={<Id id={card._id} what="card id" />}>
         {may("card_update") && !isToken && <button type="button" onClick={() => setDoing("cvv")}>Put a CVV back</button>}
         {may("card_update") && card.cvv_present === true && <button type="button" onClick={() => setDoing("end")}>End the CVV</button>}
         {may("card_update") && <button type="button" onClick={() => setDoing("change")}>Change</button>}

@@ -17,7 +17,7 @@ import { ACCOUNTS, CUSTOMERS, givenRoles, KEYS, ORGANISATIONS, PROCESSORS, type 
 const TITLES = new Map<Kind, string>([[ORGANISATIONS, "Organisations"], [ACCOUNTS, "Accounts"], [PROCESSORS, "Processors"], [CUSTOMERS, "Customers"], [KEYS, "API keys"]]);
 
 /** What is shown this once, and by which name. */
-const ONCE = [["api_key", "API key"], ["webhook_secret", "Secret of webhooks"]] as const;
+const ONCE = [["api_key", "API key"], ["webhook_secret", "secret of webhooks"]] as const;
 
 export function Objects({ of, id, before }: { of: Kind; id: string | undefined; before?: JSX.Element }) {
   const { may, caller, names } = useSession();
@@ -143,7 +143,7 @@ function Once({ row, close }: { row: Row; close(): void }) {
   return (
     <Dialog title="Shown this once" close={close} sticky>
       <p>Copy it now, to where secrets are kept: the vault keeps only what recognises it.</p>
-      {ONCE.map(([name, title]) => typeof row[name] === "string" && <p key={name}><strong>{title}</strong><br /><code class="once">{row[name]}</code> <Copy text={row[name]} what={title} /></p>)}
+      {ONCE.map(([name, title]) => typeof row[name] === "string" && <p key={name}><strong>{title.charAt(0).toUpperCase() + title.slice(1)}</strong><br /><code class="once">{row[name]}</code> <Copy text={row[name]} what={title} /></p>)}
       <div class="buttons"><button type="button" class="main" onClick={close}>I have copied it</button></div>
     </Dialog>
   );

@@ -58,9 +58,9 @@ function Status({ of: status, samples }: { of: Row; samples: readonly Sample[] }
         <Plot seconds={SHOWN_SECONDS} title="Commits behind" times={times} show={each} series={[series("view", "steps_behind"), series("waiting", "steps_waiting")]} />
       </div>
       <div class="columns">
-        <Counts title="CVVs since the start" of={status.cvvs} none="No CVV has come yet." />
+        <Counts title="CVVs" of={{ held: status.cvvs_held, used: status.cvvs_used, put_back: status.cvvs_put_back, expired: status.cvvs_expired }} none="No CVV has come since the start." />
         <Counts title="Refusals since the start" of={status.refusals} none="Nothing was refused." label={(code) => `Code ${code}`} />
-        <Counts title="Transactions by status" of={status.transactions_by_status} none="There are none yet." />
+        {"transactions_by_status" in status && <Counts title="Transactions by status" of={status.transactions_by_status} none="There are none yet." />}
         <Nodes of={status} />
         <Panel title="Vault">
           <Facts of={[
@@ -134,7 +134,8 @@ function Faults({ of }: { of: unknown }) {
       <ol class="timeline">
         {faults.map((fault, at) => (
           <li key={at}>
-            <Time at={fault.time} /> <code>{String(fault.event)}</code>{fault.message ? ` ${String(fault.message)}` : ""}
+            <Time at={fault.at} /> <Badge state={fault.level} /> <code>{String(fault.event)}</code>
+            {fault.request ? <span class="muted"> in request <code>{String(fault.request)}</code></span> : null}
             {fault.advice ? <p class="muted">{String(fault.advice)}</p> : null}
           </li>
         ))}

@@ -13,12 +13,12 @@ const LIVE_SECONDS = 3;
 
 function Actor({ of }: { of: unknown }) {
   if (typeof of !== "string") return <span class="muted">Nobody known</span>;
-  return of === "local" ? <>The vault's machine</> : <Link to="apikey" id={of} named />;
+  return of === "local" ? <>The vault</> : <Link to="apikey" id={of} named />;
 }
 
 /** What was counted, or refused, is told beside its action. */
 function What({ record }: { record: Row }) {
-  const more = [record.reason && words(record.reason), record.operation && words(record.operation), record.count && `${String(record.count)} times`].filter(Boolean);
+  const more = [record.reason && words(record.reason), record.operation && words(record.operation), typeof record.count === "number" && record.count > 1 && `${record.count} times`].filter(Boolean);
   return <>{words(record.action)}{more.length > 0 && <span class="muted"> · {more.join(" · ")}</span>}</>;
 }
 
@@ -33,7 +33,6 @@ const RECORDS: Collection = {
     { title: "Action", show: (row) => <What record={row} /> },
     { title: "By", show: (row) => <Actor of={row.actor} />, wide: 1 },
     { title: "Object", show: (row) => (row.object ? <code>{String(row.object)}</code> : "–"), wide: 1 },
-    { title: "Code", show: (row) => (row.outcome ? <code>{String(row.outcome)}</code> : "–"), wide: 2 },
     { title: "From", show: (row) => String(row.address ?? "–"), wide: 2 },
     { title: "Request", show: (row) => (row.request ? <code>{String(row.request)}</code> : "–"), wide: 2 },
   ],

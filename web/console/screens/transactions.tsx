@@ -76,7 +76,7 @@ function Transaction({ transaction, path, reload }: { transaction: Row; path: st
   };
   return (
     <>
-      <Heading title={<><span class="number">{money(transaction.amount, currency)}</span> <Badge state={transaction.status} /></>} about={<Id id={transaction._id} what="Transaction id" />}>
+      <Heading title={<><span class="number">{money(transaction.amount, currency)}</span> <Badge state={transaction.status} /></>} about={<Id id={transaction._id} what="transaction id" />}>
         {possible.map((act) => <button key={act.path} type="button" class={act.danger ? "danger" : "main"} onClick={() => setDoing(act)}>{act.title}</button>)}
       </Heading>
       <div class="columns">
@@ -163,7 +163,7 @@ export function RefundScreen({ id }: { id: string }) {
     <Detail one="refund" many="Refunds" path={`/v1/refund/${encodeURIComponent(id)}`} back={href(["refunds"])}>
       {(refund) => (
         <>
-          <Heading title={<><span class="number">{money(refund.amount, refund.currency_code)}</span> <Badge state={refund.status} /></>} about={<Id id={refund._id} what="Refund id" />} />
+          <Heading title={<><span class="number">{money(refund.amount, refund.currency_code)}</span> <Badge state={refund.status} /></>} about={<Id id={refund._id} what="refund id" />} />
           <Panel title="Refund">
             <Facts of={[
               ["Transaction", <Link to="transaction" id={refund.transaction} />],

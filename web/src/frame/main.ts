@@ -144,9 +144,9 @@ function start(field: FieldName): void {
 
   join(own);
   refresh();
-  greet(channel, document.title, (opened, origin) => {
+  greet(channel, document.title, (opened, own) => {
     port = opened;
-    isOwn = origin === location.origin && caller.key === null && caller.organisation === null && caller.checkout === null;
+    isOwn = own;
     port.onmessage = (event: MessageEvent<Ask | null>) => event.data && hear(event.data);
     tell({ is: "height", pixels: Math.ceil(form.getBoundingClientRect().height) });
   });
@@ -160,15 +160,17 @@ function brandOf(siblings: readonly Sibling[]): string | null {
 }
 
 /** Waits for the page's one greeting, and answers it with a port. Who is not the parent, or not of the key's origins, gets nothing. */
-function greet(channel: string, title: string, welcome: (port: MessagePort, origin: string) => void): void {
+function greet(channel: string, title: string, welcome: (port: MessagePort, isOwn: boolean) => void): void {
   const meta = document.querySelector<HTMLMetaElement>('meta[name="panvault-origins"]');
-  const origins = (meta?.content ?? "").split(" ").filter((origin) => origin !== "");
+  // Of the vault's own pages, whichever name a proxy gives to their origin.
+  const isOwn = meta?.content === "self";
+  const origins = isOwn ? [location.origin] : (meta?.content ?? "").split(" ").filter((origin) => origin !== "");
   const listen = (event: MessageEvent<Partial<Hello> | null>) => {
     if (event.source !== window.parent || !origins.includes(event.origin)) return;
     if (event.data?.panvault !== "hello" || event.data.channel !== channel) return;
     window.removeEventListener("message", listen);
     const { port1, port2 } = new MessageChannel();
-    welcome(port1, event.origin);
+    welcome(port1, isOwn);
     const answer: Welcome = { panvault: "welcome", channel, title };
     window.parent.postMessage(answer, event.origin, [port2]);
   };
