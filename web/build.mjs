@@ -52,8 +52,11 @@ page("try", { version, integrity: sri(readFileSync(join(out, version, "panvault.
 page("checkout", { script: sri(readFileSync(join(out, "checkout.js"))), style: sri(readFileSync(join(out, "checkout.css"))) });
 // The console, which is served on a listener of its own.
 const jsx = { jsx: "automatic", jsxImportSource: "preact" };
-await build({ ...module, ...jsx, entryPoints: ["console/main.tsx"], outfile: join(out, "console/app.js") });
+await build({ ...module, ...jsx, entryPoints: ["console/main.tsx"], outfile: join(out, "console/app.js"), banner: { js: "/* With Preact and uPlot: console/licences.txt */" } });
 for (const name of ["index.html", "icon.svg"]) copyFileSync(join(root, "console", name), join(out, "console", name));
+// Their licence (MIT) goes along with every copy.
+const licences = ["preact", "uplot"].map((name) => `${name}\n\n${readFileSync(join(root, "node_modules", name, "LICENSE"), "utf8").trim()}\n`);
+writeFileSync(join(out, "console/licences.txt"), licences.join("\n\n"));
 
 // The npm package: the same code, readable, for the bundler of the shop.
 const library = { ...module, minify: false, external: ["react", "react/jsx-runtime"] };

@@ -20,26 +20,48 @@ const BROWSERS: [&str; 3] = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "
 /// What the tests type of numbers, without the last four digits that may be shown.
 const TYPED: [&str; 5] = ["411111111111", "555555555555", "37828224631", "422222222222", "400000000000"];
 
+/// What the console is measured against.
+const CARDS: &str = "100000";
+const TRANSACTIONS: &str = "50000";
+
 /// Installs what it needs, starts a vault, and looks at its pages; what they look like is kept where `screenshots` says.
 pub(crate) fn browser(workspace: &Workspace, screenshots: Option<&Path>) -> anyhow::Result<()> {
     let directory = ready(workspace)?;
     let binary = workspace.debug_binary()?;
     let log = workspace.target.join("browser/server.log");
     let data = tempfile::tempdir_in(&workspace.target).context("no directory for the data could be made")?;
-    let mut vault = DevVault::start(workspace, &binary, &data.path().join("data"), &log)?;
-    let DevVault { url, api_key, organisation, account, .. } = &vault;
+    let vault_data = data.path().join("data");
+    let mut vault = DevVault::start(workspace, &binary, &vault_data, &log)?;
+    let DevVault { url, console_url, api_key, organisation, account } = &vault;
     let docs = ["docs.mjs", url];
     let fields = ["fields/main.mjs", url, organisation, account];
     let checkout = ["checkout/main.mjs", url, organisation, account];
-    let ran = [docs.as_slice(), fields.as_slice(), checkout.as_slice()].into_iter().try_for_each(|arguments| {
+    let console = ["console/main.mjs", console_url, organisation, account];
+    let parts = [docs.as_slice(), fields.as_slice(), checkout.as_slice(), console.as_slice()];
+    let ran = parts.into_iter().try_for_each(|arguments| {
         let mut command = run::command("node", &directory, arguments);
         // What the browser leaves is removed with the data.
         command.env("TMPDIR", data.path()).env("PANVAULT_API_KEY", api_key);
+        command.env("BINARY", &binary).env("DATA", &vault_data);
         command.args(screenshots.map(std::path::absolute).transpose()?);
         run::succeed(command)
     });
     vault.still_runs().and(ran)?;
     log_has_no_card(&log)
+}
+
+/// Measures the screens of the console of a release build against a vault that is full; some minutes.
+pub(crate) fn measure(workspace: &Workspace) -> anyhow::Result<()> {
+    let directory = ready(workspace)?;
+    let binary = workspace.release_binary()?;
+    let log = workspace.target.join("browser/measured.log");
+    let data = tempfile::tempdir_in(&workspace.target).context("no directory for the data could be made")?;
+    let vault = DevVault::start(workspace, &binary, &data.path().join("data"), &log)?;
+    let DevVault { console_url, api_key, account, .. } = &vault;
+    let arguments = ["console/bench.mjs", console_url, account, CARDS, TRANSACTIONS];
+    let mut command = run::command("node", &directory, &arguments);
+    command.env("TMPDIR", data.path()).env("PANVAULT_API_KEY", api_key);
+    run::succeed(command)
 }
 
 /// Fails when the server logged a number that the tests typed.

@@ -21,6 +21,8 @@ pub(crate) struct DevVault {
     child: Child,
     /// Where it listens, such as `http://127.0.0.1:8080`.
     pub(crate) url: String,
+    /// Where its console is, such as `http://127.0.0.1:8082/console`.
+    pub(crate) console_url: String,
     /// Its organisation.
     pub(crate) organisation: String,
     /// Its account, with the dummy processor.
@@ -64,6 +66,7 @@ impl DevVault {
         let mut vault = Self {
             child,
             url: String::new(),
+            console_url: String::new(),
             organisation: String::new(),
             account: String::new(),
             api_key: String::new(),
@@ -75,6 +78,7 @@ impl DevVault {
             text.with_context(|| format!("`panvault dev --json` did not say {name}"))
         };
         vault.url = field("url")?;
+        vault.console_url = field("console_url")?;
         vault.organisation = field("organisation")?;
         vault.account = field("account")?;
         vault.api_key = field("api_key")?;

@@ -74,6 +74,9 @@ enum Command {
         /// Where pictures of the pages are put.
         #[arg(long, value_name = "DIRECTORY")]
         screenshots: Option<PathBuf>,
+        /// Measure the console of the release build against 100,000 cards and 50,000 transactions instead.
+        #[arg(long, conflicts_with = "screenshots")]
+        measure: bool,
     },
     /// Make clients from the OpenAPI document with others' generators, and run them against the real binary, alone.
     Clients,
@@ -136,7 +139,8 @@ fn run(command: Command) -> anyhow::Result<bool> {
             Ok(test::test(&workspace, &test::Without { python: without_python, browser: without_browser }))
         }
         Command::Ci => Ok(ci::ci(&workspace)),
-        Command::Browser { screenshots } => {
+        Command::Browser { measure: true, .. } => browser::measure(&workspace).map(|()| true),
+        Command::Browser { screenshots, measure: false } => {
             browser::browser(&workspace, screenshots.as_deref()).map(|()| true)
         }
         Command::Clients => clients::clients(&workspace).map(|()| true),

@@ -49,6 +49,13 @@ impl Workspace {
         Ok(self.target.join("debug/panvault"))
     }
 
+    /// The release build of `panvault`.
+    pub(crate) fn release_binary(&self) -> anyhow::Result<PathBuf> {
+        let arguments = ["build", "--release", "--locked", "--bin", "panvault"];
+        run::succeed_quietly(run::cargo(&self.root, &arguments)).context("the release build failed")?;
+        Ok(self.target.join("release/panvault"))
+    }
+
     /// The debug build of what the card crate says to browsers.
     pub(crate) fn schemes_for_browsers(&self) -> anyhow::Result<PathBuf> {
         self.build_debug()?;

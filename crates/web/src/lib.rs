@@ -30,6 +30,7 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
+const TEXT: &str = "text/plain; charset=utf-8";
 const ICON: &str = "image/svg+xml";
 
 macro_rules! file {
@@ -77,6 +78,7 @@ pub static CONSOLE: &[WebFile] = &[
     file!(SCRIPT, "console/app.js"),
     file!(STYLE, "console/app.css"),
     file!(ICON, "console/icon.svg"),
+    file!(TEXT, "console/licences.txt"),
 ];
 /// The hashes of all others: a JSON object of paths and hashes.
 pub static HASHES: WebFile = file!(JSON, "hashes.json");
