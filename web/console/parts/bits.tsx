@@ -43,7 +43,9 @@ export function Id({ id, what = "id" }: { id: unknown; what?: string }) {
 
 export function Time({ at }: { at: unknown }) {
   if (typeof at !== "string") return <>–</>;
-  return <time dateTime={at} title={at}>{localTime(at)}</time>;
+  // Where there is little room, the line ends between day and hour and nowhere else.
+  const [day, hour] = localTime(at).split(" ");
+  return <time dateTime={at} title={at}><span>{day}</span> <span>{hour}</span></time>;
 }
 
 /** What is left until a moment, second by second. */

@@ -1,5 +1,5 @@
 // What narrows a list.
-import { useId } from "preact/hooks";
+import { useId, useState } from "preact/hooks";
 import type { Conditions } from "../api";
 import { words } from "../format";
 import { Choice, nameOf, useOffered } from "./form";
@@ -44,11 +44,16 @@ interface FiltersProps {
 export function Filters({ of, values, change }: FiltersProps) {
   const set = (filter: Filter, text: string) => change({ ...values, [key(filter)]: text });
   const isAny = of.some((filter) => values[key(filter)]);
+  // On a telephone they would stand before the list; elsewhere they are always open.
+  const [open, setOpen] = useState(isAny);
   return (
-    <form class="filters" role="search" onSubmit={(event) => event.preventDefault()}>
-      {of.map((filter) => <One key={key(filter)} filter={filter} value={values[key(filter)] ?? ""} change={(text) => set(filter, text)} />)}
-      {isAny && <button type="button" class="quiet" onClick={() => change({})}>Clear</button>}
-    </form>
+    <>
+      <button type="button" class="narrow" aria-expanded={open} onClick={() => setOpen(!open)}>Filter</button>
+      <form class={`filters ${open ? "" : "closed"}`} role="search" onSubmit={(event) => event.preventDefault()}>
+        {of.map((filter) => <One key={key(filter)} filter={filter} value={values[key(filter)] ?? ""} change={(text) => set(filter, text)} />)}
+        {isAny && <button type="button" class="quiet" onClick={() => change({})}>Clear</button>}
+      </form>
+    </>
   );
 }
 

@@ -32,6 +32,7 @@ export function HostedFields({ names, brand, made, submit }: FieldsProps) {
   const { api } = useSession();
   const places = useRef(new Map<FieldName, HTMLElement>());
   const [failure, setFailure] = useState<Failure>();
+  const [wrong, setWrong] = useState<Readonly<Record<string, string>>>({});
   const submitting = useRef(submit);
   submitting.current = submit;
   useEffect(() => {
@@ -42,6 +43,7 @@ export function HostedFields({ names, brand, made, submit }: FieldsProps) {
       const field = vault.create(name, { style: style(element), ...(brand ? { brand } : {}) });
       field.on("focus", () => element.classList.add("focused"));
       field.on("blur", () => element.classList.remove("focused"));
+      field.on("change", ({ error }) => setWrong((last) => ({ ...last, [name]: error?.message ?? "" })));
       field.on("submit", () => submitting.current?.());
       field.on("error", (error) => setFailure(failed(error)));
       fields.push(field.mount(element));
@@ -64,6 +66,7 @@ export function HostedFields({ names, brand, made, submit }: FieldsProps) {
         <div class="field" key={name}>
           <label for={`hosted-${name}`}>{LABELS[name]}</label>
           <div class="slot" id={`hosted-${name}`} ref={(element) => { if (element) places.current.set(name, element); }} />
+          {wrong[name] && <small class="wrong" aria-hidden="true">{/* A screen reader has it of the frame. */ wrong[name]}</small>}
         </div>
       ))}
       <Fault failure={failure} />

@@ -107,7 +107,7 @@ function Transaction({ transaction, path, reload }: { transaction: Row; path: st
             ["Authorisation", transaction.authorization_code ? <code>{String(transaction.authorization_code)}</code> : undefined],
             ["Its reference", transaction.processor_reference ? <code>{String(transaction.processor_reference)}</code> : undefined],
             ["Network's reference", transaction.network_transaction_id ? <code>{String(transaction.network_transaction_id)}</code> : undefined],
-            ["CVV", `${transaction.cvv_present ? "Sent" : "Not sent"}: ${CVV_RESULTS[String(transaction.cvv_result)] ?? "no answer"}`],
+            ["CVV", transaction.cvv_present ? `Sent: ${CVV_RESULTS[String(transaction.cvv_result)] ?? "no answer"}` : "Not sent"],
             ["3-D Secure", transaction.threed_authentication ? <Pairs of={transaction.threed_authentication} /> : undefined],
             ["Created", <Time at={transaction.created_at} />],
             ["Last step", <Time at={transaction.last_status_update} />],
