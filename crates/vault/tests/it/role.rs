@@ -3,13 +3,13 @@ use panvault_testkit::operator;
 use panvault_vault::{
     AccountCreate, AccountDelete, AccountList, AccountRead, AccountUpdate, AccountWebhookSecret,
     ApiKeyCreate, ApiKeyDelete, ApiKeyList, ApiKeyRead, ApiKeyUpdate, AuditList, AuditRead, BinRead, Caller,
-    CardChange, CardCreate, CardDelete, CardList, CardRead, CardRefresh, CardUpdate, CustomerCreate,
-    CustomerDelete, CustomerList, CustomerRead, CustomerUpdate, CvvChange, Metadata, NewApiKey, OPERATIONS,
-    Operation, OrganisationCreate, OrganisationDelete, OrganisationList, OrganisationRead,
-    OrganisationUpdate, Origin, ProcessorCreate, ProcessorDelete, ProcessorList, ProcessorRead,
-    ProcessorUpdate, RefundCreate, RefundList, RefundRead, StatusRead, TransactionCapture, TransactionCreate,
-    TransactionList, TransactionRead, TransactionSettle, TransactionVoid, VaultError, WebhookDeliveryList,
-    WebhookDeliveryRead, WebhookDeliveryRetry,
+    CallerRead, CardChange, CardCreate, CardDelete, CardList, CardRead, CardRefresh, CardUpdate,
+    CustomerCreate, CustomerDelete, CustomerList, CustomerRead, CustomerUpdate, CvvChange, Metadata,
+    NewApiKey, OPERATIONS, Operation, OrganisationCreate, OrganisationDelete, OrganisationList,
+    OrganisationRead, OrganisationUpdate, Origin, ProcessorCreate, ProcessorDelete, ProcessorList,
+    ProcessorRead, ProcessorUpdate, RefundCreate, RefundList, RefundRead, StatusRead, TransactionCapture,
+    TransactionCreate, TransactionList, TransactionRead, TransactionSettle, TransactionVoid, VaultError,
+    WebhookDeliveryList, WebhookDeliveryRead, WebhookDeliveryRetry,
 };
 
 use crate::assert_refused;
@@ -27,10 +27,11 @@ type Check = fn(&Caller) -> bool;
 
 /// Columns in the order of [`Role::ALL`]: provider's administrator and user; merchant's administrator, supervisor, cashier and
 /// user; browser.
-const MATRIX: [(&str, &str, Check); 48] = [
+const MATRIX: [(&str, &str, Check); 49] = [
     (WebhookDeliveryRead::NAME, "yyyyyy-", may::<WebhookDeliveryRead>),
     (WebhookDeliveryList::NAME, "yyyyyy-", may::<WebhookDeliveryList>),
     (WebhookDeliveryRetry::NAME, "y-yy---", may::<WebhookDeliveryRetry>),
+    (CallerRead::NAME, "yyyyyyy", may::<CallerRead>),
     (StatusRead::NAME, "y------", may::<StatusRead>),
     (AuditRead::NAME, "y-y----", may::<AuditRead>),
     (AuditList::NAME, "y-y----", may::<AuditList>),
