@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use panvault_card::TestBinTable;
-use panvault_keys::{Entropy, Header, KeyFile, KeyMode, Slot, SystemEntropy, VaultKeys};
+use panvault_keys::{Entropy, Header, KeyFile, KeyMode, SystemEntropy, VaultKeys};
 use panvault_model::{NodeId, VaultId};
 use panvault_store::{MemoryCvvs, Store};
 use panvault_store_embedded::{EmbeddedStore, Settings};
@@ -45,9 +45,11 @@ pub(crate) async fn open(directory: &Path) -> anyhow::Result<Opened> {
     // Where panvault init puts it.
     let mut key_file = directory.as_os_str().to_owned();
     key_file.push(".root-key");
-    let root = KeyFile::new(PathBuf::from(key_file)).open()?;
+    let key = KeyFile::new(PathBuf::from(key_file)).read_key()?;
     let header = fs::read(directory.join("keys.1")).context("the header of keys cannot be read")?;
-    let keys = Header::parse(&header)?.open(&root, id, KeyMode::Test)?;
+    let header = Header::parse(&header)?;
+    let root = header.root(&key)?;
+    let keys = header.open(&root, id, KeyMode::Test)?;
     let chain = Arc::new(StoreChain::new(&keys));
     let store = EmbeddedStore::open(directory, id, chain, Settings::default())?;
     let vault = Vault::open(parts(Arc::new(store), keys, Arc::new(SystemEntropy::new()))).await?;

@@ -2,7 +2,7 @@ use core::hint::black_box;
 use std::sync::Arc;
 
 use anyhow::Context;
-use panvault_keys::{Header, KeyMode, RootKey, SystemEntropy};
+use panvault_keys::{Header, KeyMode, NewSlot, RootKey, SlotKey, SystemEntropy};
 use panvault_model::{OrganisationId, VaultId};
 use panvault_store::MemoryStore;
 use panvault_vault::{CardCreate, Clock, Metadata, NewOrganisation, Origin, SystemClock, Vault};
@@ -47,7 +47,8 @@ async fn vault() -> anyhow::Result<(Opened, OrganisationId)> {
     let root = RootKey::make(entropy.as_ref())?;
     let now = SystemClock::start().now().wall;
     let id = VaultId::make(now, [0; 8]);
-    let header = Header::make(&root, id, KeyMode::Test, now, entropy.as_ref())?;
+    let slot = NewSlot::of_key_file(&SlotKey::make(entropy.as_ref())?, "bench")?;
+    let header = Header::make(&root, slot, id, KeyMode::Test, now, entropy.as_ref())?;
     let keys = header.open(&root, id, KeyMode::Test)?;
     let vault = Vault::open(directory::parts(Arc::new(MemoryStore::new()), keys, entropy)).await?;
     let opened = Opened { vault, key: Arc::new(root.derive_operator_key(id)) };

@@ -42,6 +42,36 @@ pub enum KeysError {
     /// The root key is not the one that wraps the keys in the header.
     #[error("the root key does not open the header of keys")]
     RootKeyWrong,
+    /// The key is of no slot of this header.
+    #[error("the key opens no slot of this vault")]
+    SlotUnknown,
+    /// There is no slot of this kind.
+    #[error("the vault has no slot of the kind {kind}")]
+    SlotOfKindMissing {
+        /// Its name.
+        kind: &'static str,
+    },
+    /// There is no other slot.
+    #[error("it is the only slot of the vault; add another before this one goes")]
+    SlotLast,
+    /// There are as many slots as may be.
+    #[error("the vault has as many slots as it may have; remove one")]
+    SlotsFull,
+    /// A slot cannot be called so.
+    #[error("what a slot is called must be 1 to 64 bytes of letters, digits, signs and single spaces")]
+    SlotLabel,
+    /// The passphrase opens no slot.
+    #[error("the passphrase opens no slot of this vault")]
+    PassphraseWrong,
+    /// There is not as much memory as deriving a key takes.
+    #[error("there are no {kib} KiB of memory, which the slot's passphrase takes")]
+    PassphraseMemory {
+        /// KiB that it takes.
+        kib: u32,
+    },
+    /// Shares do not give a slot's key.
+    #[error(transparent)]
+    Share(#[from] ShareFault),
     /// The documents were written under a later header: this one was rolled back.
     #[error("the header of keys is older than the documents: it was rolled back")]
     HeaderOlder,
@@ -76,6 +106,42 @@ pub enum KeysError {
     },
 }
 
+/// What is wrong with a passphrase.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum PassphraseFault {
+    /// It is too short for a slot.
+    #[error("a passphrase has at least 15 characters: some words that do not belong together are best")]
+    Short,
+    /// It is longer than any.
+    #[error("a passphrase has at most 1,024 bytes")]
+    Long,
+}
+
+/// What is wrong with shares.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ShareFault {
+    /// It is something else.
+    #[error("that is not a share: it begins with panvault-share-1")]
+    NotAShare,
+    /// There is a mistake in it.
+    #[error("there is a typing error in the share: its checksum does not match")]
+    Mistyped,
+    /// There are fewer than are needed.
+    #[error("there are fewer shares than are needed")]
+    TooFew,
+    /// One came twice.
+    #[error("a share came twice")]
+    Repeated,
+    /// They were not made together.
+    #[error(
+        "the shares are of different sets: those of before shares were made anew do not mix with the new ones"
+    )]
+    Mixed,
+    /// They belong together, and to no slot of this vault.
+    #[error("the shares open no slot of this vault: they are another vault's, or their slot was removed")]
+    Foreign,
+}
+
 /// What is wrong with a key file, and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileFault {
@@ -106,7 +172,7 @@ pub enum KeyFileFault {
         owner: u32,
     },
     /// It is not a key file.
-    #[error("is not a Panvault root key file")]
+    #[error("is not a key file of a Panvault")]
     Format,
     /// Its checksum does not match.
     #[error("is damaged: its checksum does not match; restore it from its backup")]

@@ -6,16 +6,20 @@ use crate::api_key::KeyMode;
 use crate::entropy::Entropy;
 use crate::error::KeysError;
 use crate::header::entry::HeaderKey;
-use crate::limits::{HEADER_BYTES_MAX, HEADER_KEYS_MAX, PURPOSE_VERSIONS_MAX};
+use crate::limits::{HEADER_BYTES_MAX, HEADER_KEYS_MAX, HEADER_SLOTS_MAX, PURPOSE_VERSIONS_MAX};
 use crate::purpose::{KeyState, VaultPurpose};
 use crate::root::{RootKey, digest};
+use crate::slot::{NewSlot, SlotKey};
 use crate::vault_keys::VaultKeys;
 use crate::xaes::Xaes;
 
 mod entry;
+mod slot;
 
-/// A vault's keys, each wrapped by the root key, and authenticated as one with what is said of them: which vault, test or live, how
-/// often the header changed. It is read before anything else, and is no secret.
+pub use self::slot::HeaderSlot;
+
+/// A vault's keys, each wrapped by the root key, the slots that open that, and what is said of them: which vault, test or live, how
+/// often the header changed; all of it authenticated as one. It is read before anything else, and is no secret.
 ///
 /// [`Header::parse`] finds damage without a key; nothing in a header is believed before [`Header::open`].
 pub struct Header {
@@ -26,19 +30,23 @@ pub struct Header {
     /// Tells another root key from a changed header; says nothing of the key.
     check: [u8; CHECK_BYTES],
     keys: Vec<HeaderKey>,
+    /// Slots made so far: the next has the number after it.
+    slots_made: u16,
+    slots: Vec<HeaderSlot>,
     mac: [u8; MAC_BYTES],
 }
 
 const MAGIC: &[u8; 8] = b"PANVKEYS";
-const FORMAT: u16 = 1;
+const FORMAT: u16 = 2;
 const CHECK_BYTES: usize = 16;
 const MAC_BYTES: usize = 32;
 const CHECKSUM_BYTES: usize = 4;
 
 impl Header {
-    /// Makes the header of a new vault: version 1, with the first key of each purpose.
+    /// Makes the header of a new vault: version 1, with the first key of each purpose and its first slot.
     pub fn make(
         root: &RootKey,
+        slot: NewSlot,
         vault: VaultId,
         mode: KeyMode,
         now: Timestamp,
@@ -50,6 +58,7 @@ impl Header {
             let context = header.context();
             header.keys.push(HeaderKey::make(&wrapping, &context, purpose, 1, now, entropy)?);
         }
+        header.slot_push(slot, root, now, entropy)?;
         Ok(header.authenticated(root))
     }
 
@@ -80,18 +89,97 @@ impl Header {
         out
     }
 
-    /// Opens the keys of a vault.
-    ///
-    /// [`KeysError::HeaderOfOtherVault`], [`KeysError::HeaderOfOtherMode`]: it says itself that it is not this vault's.
-    /// [`KeysError::RootKeyWrong`]: another root key wraps its keys. [`KeysError::HeaderDamaged`]: somebody without the root key
-    /// changed it.
-    pub fn open(&self, root: &RootKey, vault: VaultId, mode: KeyMode) -> Result<VaultKeys, KeysError> {
+    /// Whether it says of itself that it is of this vault. [`KeysError::HeaderOfOtherVault`] or [`KeysError::HeaderOfOtherMode`] where it does not.
+    pub fn is_of(&self, vault: VaultId, mode: KeyMode) -> Result<(), KeysError> {
         if self.vault != vault {
             return Err(KeysError::HeaderOfOtherVault);
         }
         if self.mode != mode {
             return Err(KeysError::HeaderOfOtherMode);
         }
+        Ok(())
+    }
+
+    /// The root key, by the key of one of the slots. [`KeysError::SlotUnknown`] where it is of none. What is said in the header is not
+    /// authenticated before [`Header::open`].
+    pub fn root(&self, key: &SlotKey) -> Result<RootKey, KeysError> {
+        let public = key.public()?;
+        let slot = self.slots.iter().find(|slot| slot.public == public).ok_or(KeysError::SlotUnknown)?;
+        slot.open(key, &self.context())
+    }
+
+    /// The number of the slot that a key is of. [`KeysError::SlotUnknown`] where it is of none.
+    pub fn slot_of(&self, key: &SlotKey) -> Result<u16, KeysError> {
+        let public = key.public()?;
+        let slot = self.slots.iter().find(|slot| slot.public == public);
+        slot.map(HeaderSlot::number).ok_or(KeysError::SlotUnknown)
+    }
+
+    /// The ways to the root key, in the order in which they were made.
+    pub fn slots(&self) -> &[HeaderSlot] {
+        &self.slots
+    }
+
+    /// With one more slot, as the next version of the header.
+    ///
+    /// [`KeysError::SlotsFull`] when there are as many as may be.
+    pub fn slot_add(
+        &self,
+        root: &RootKey,
+        slot: NewSlot,
+        now: Timestamp,
+        entropy: &dyn Entropy,
+    ) -> Result<Self, KeysError> {
+        let mut header = self.rewrap(root, root, entropy)?;
+        header.slot_push(slot, root, now, entropy)?;
+        Ok(header.authenticated(root))
+    }
+
+    /// Without a slot, and under another root key, as the next version of the header: what was behind the slot opens nothing that is
+    /// written from now on. It opens the headers of before.
+    ///
+    /// [`KeysError::SlotUnknown`] when there is none of that number, [`KeysError::SlotLast`] when there is no other.
+    pub fn slot_remove(
+        &self,
+        old: &RootKey,
+        new: &RootKey,
+        number: u16,
+        entropy: &dyn Entropy,
+    ) -> Result<Self, KeysError> {
+        if !self.slots.iter().any(|slot| slot.number() == number) {
+            return Err(KeysError::SlotUnknown);
+        }
+        if self.slots.len() == 1 {
+            return Err(KeysError::SlotLast);
+        }
+        let mut header = self.rewrap(old, new, entropy)?;
+        header.slots.retain(|slot| slot.number() != number);
+        Ok(header.authenticated(new))
+    }
+
+    fn slot_push(
+        &mut self,
+        slot: NewSlot,
+        root: &RootKey,
+        now: Timestamp,
+        entropy: &dyn Entropy,
+    ) -> Result<(), KeysError> {
+        if self.slots.len() >= HEADER_SLOTS_MAX {
+            return Err(KeysError::SlotsFull);
+        }
+        self.slots_made = self.slots_made.checked_add(1).ok_or(KeysError::SlotsFull)?;
+        let made = HeaderSlot::make(slot, self.slots_made, now, root, &self.context(), entropy)?;
+        self.slots.push(made);
+        Ok(())
+    }
+
+    /// Opens the keys of a vault.
+    ///
+    /// [`KeysError::HeaderOfOtherVault`], [`KeysError::HeaderOfOtherMode`]: it says itself that it is not this vault's.
+    /// [`KeysError::RootKeyWrong`]: another root key wraps its keys. [`KeysError::HeaderDamaged`]: somebody without the root key
+    /// changed it.
+    pub fn open(&self, root: &RootKey, vault: VaultId, mode: KeyMode) -> Result<VaultKeys, KeysError> {
+        self.is_of(vault, mode)?;
         self.verify(root)?;
         let wrapping = self.wrapping(root)?;
         let context = self.context();
@@ -105,7 +193,7 @@ impl Header {
         })
     }
 
-    /// The same keys under another root key, as the next version of the header.
+    /// The same keys and slots under another root key, as the next version of the header. No slot has to be opened for it.
     pub fn rewrap(&self, old: &RootKey, new: &RootKey, entropy: &dyn Entropy) -> Result<Self, KeysError> {
         self.verify(old)?;
         let mut header = Self::unkeyed(next(self.version)?, self.vault, self.mode, next(self.root_version)?);
@@ -115,6 +203,7 @@ impl Header {
             let rewrapped = key.rewrap(&old_wrapping, &old_context, &new_wrapping, &new_context, entropy)?;
             header.keys.push(rewrapped);
         }
+        header.slots_from(self, new, entropy)?;
         Ok(header.authenticated(new))
     }
 
@@ -152,7 +241,20 @@ impl Header {
         let version = newest.checked_add(1).ok_or(KeysError::NotRenewable)?;
         header.keys.push(HeaderKey::make(&wrapping, &context, purpose, version, now, entropy)?);
         header.keys.sort_unstable_by_key(HeaderKey::place);
+        header.slots_from(self, root, entropy)?;
         Ok(header.authenticated(root))
+    }
+
+    /// Takes the slots of the header before, with this root key behind them.
+    fn slots_from(&mut self, before: &Self, root: &RootKey, entropy: &dyn Entropy) -> Result<(), KeysError> {
+        self.slots_made = before.slots_made;
+        let context = self.context();
+        self.slots = before
+            .slots
+            .iter()
+            .map(|slot| slot.resealed(root, &context, entropy))
+            .collect::<Result<_, _>>()?;
+        Ok(())
     }
 
     /// Counts the changes of the header, from 1. Not to be believed before it was opened.
@@ -162,7 +264,17 @@ impl Header {
 
     const fn unkeyed(version: u32, vault: VaultId, mode: KeyMode, root_version: u32) -> Self {
         let (check, mac) = ([0; CHECK_BYTES], [0; MAC_BYTES]);
-        Self { version, vault, mode, root_version, check, keys: Vec::new(), mac }
+        Self {
+            version,
+            vault,
+            mode,
+            root_version,
+            check,
+            keys: Vec::new(),
+            slots_made: 0,
+            slots: Vec::new(),
+            mac,
+        }
     }
 
     fn authenticated(mut self, root: &RootKey) -> Self {
@@ -192,21 +304,15 @@ impl Header {
         Xaes::new(&root.derive("header-wrap", self.vault))
     }
 
-    /// What every wrapped key is bound to beside its own attributes.
+    /// What every wrapped key and every sealed root key is bound to beside its own attributes.
     fn context(&self) -> [u8; 17] {
-        let mut out = [0; 17];
-        let mode = [mode_code(self.mode)];
-        let root_version = self.root_version.to_be_bytes();
-        let parts = self.vault.as_bytes().iter().chain(&mode).chain(&root_version);
-        for (slot, byte) in out.iter_mut().zip(parts) {
-            *slot = *byte;
-        }
-        out
+        slot::context(self.vault, mode_code(self.mode), self.root_version)
     }
 
     fn encode_authenticated(&self) -> Vec<u8> {
-        let mut out =
-            Vec::with_capacity(64 + self.keys.len() * HeaderKey::BYTES + MAC_BYTES + CHECKSUM_BYTES);
+        let mut out = Vec::with_capacity(
+            64 + self.keys.len() * HeaderKey::BYTES + self.slots.len() * HeaderSlot::BYTES_MAX,
+        );
         out.extend_from_slice(MAGIC);
         out.extend_from_slice(&FORMAT.to_be_bytes());
         out.extend_from_slice(&self.version.to_be_bytes());
@@ -216,6 +322,9 @@ impl Header {
         out.extend_from_slice(&self.check);
         out.extend_from_slice(&u16::try_from(self.keys.len()).unwrap_or(u16::MAX).to_be_bytes());
         self.keys.iter().for_each(|key| key.encode(&mut out));
+        out.extend_from_slice(&self.slots_made.to_be_bytes());
+        out.push(u8::try_from(self.slots.len()).unwrap_or(u8::MAX));
+        self.slots.iter().for_each(|slot| slot.encode(&mut out));
         out
     }
 
@@ -227,15 +336,19 @@ impl Header {
         let (root_version, rest) = rest.split_first_chunk::<4>()?;
         let (check, rest) = rest.split_first_chunk::<CHECK_BYTES>()?;
         let (count, rest) = rest.split_first_chunk::<2>()?;
-        let (keys, mac) = rest.split_last_chunk::<MAC_BYTES>()?;
-        let (entries, rest) = keys.as_chunks::<{ HeaderKey::BYTES }>();
-        let counted = usize::from(u16::from_be_bytes(*count)) == entries.len();
-        if !counted || !rest.is_empty() || entries.len() > HEADER_KEYS_MAX {
-            return None;
-        }
-        let keys: Vec<_> = entries.iter().map(HeaderKey::decode).collect::<Option<_>>()?;
+        let (rest, mac) = rest.split_last_chunk::<MAC_BYTES>()?;
+        let count = usize::from(u16::from_be_bytes(*count));
+        let (entries, rest) = rest.split_at_checked(count * HeaderKey::BYTES)?;
+        let keys = entries.as_chunks::<{ HeaderKey::BYTES }>().0.iter().map(HeaderKey::decode);
+        let keys: Vec<_> = keys.collect::<Option<_>>()?;
+        let (slots_made, rest) = rest.split_first_chunk::<2>()?;
+        let slots_made = u16::from_be_bytes(*slots_made);
+        let slots = decode_slots(rest)?;
         // One form: what says the same has the same bytes.
-        if !keys.is_sorted_by(|key, later| key.place() < later.place()) {
+        let sorted = keys.is_sorted_by(|key, later| key.place() < later.place())
+            && slots.is_sorted_by(|slot, later| slot.number() < later.number())
+            && slots.last().is_some_and(|slot| slot.number() <= slots_made);
+        if count > HEADER_KEYS_MAX || !sorted {
             return None;
         }
         Some(Self {
@@ -245,9 +358,23 @@ impl Header {
             root_version: u32::from_be_bytes(*root_version),
             check: *check,
             keys,
+            slots_made,
+            slots,
             mac: *mac,
         })
     }
+}
+
+/// Reads all slots, and nothing behind them.
+fn decode_slots(bytes: &[u8]) -> Option<Vec<HeaderSlot>> {
+    let (count, mut rest) = bytes.split_first()?;
+    let mut slots = Vec::new();
+    for _ in 0..*count {
+        let (slot, behind) = HeaderSlot::decode(rest)?;
+        slots.push(slot);
+        rest = behind;
+    }
+    (rest.is_empty() && slots.len() <= HEADER_SLOTS_MAX).then_some(slots)
 }
 
 const fn mode_code(mode: KeyMode) -> u8 {

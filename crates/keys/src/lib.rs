@@ -5,6 +5,7 @@ mod cvv_key;
 mod entropy;
 mod error;
 mod header;
+mod hpke;
 pub mod limits;
 mod notification_secret;
 mod operator;
@@ -24,8 +25,8 @@ mod xaes;
 pub use crate::api_key::{ApiKey, KeyBearer, KeyMode};
 pub use crate::cvv_key::CvvKey;
 pub use crate::entropy::{Entropy, SystemEntropy};
-pub use crate::error::{KeyFileFault, KeysError};
-pub use crate::header::Header;
+pub use crate::error::{KeyFileFault, KeysError, PassphraseFault, ShareFault};
+pub use crate::header::{Header, HeaderSlot};
 pub use crate::notification_secret::NotificationSecret;
 pub use crate::operator::{
     OperatorKey, RecordLength, RecordOpener, RecordSealer, SocketClient, SocketHandshake, SocketServer,
@@ -34,7 +35,9 @@ pub use crate::organisation_key::{OrganisationKey, Purpose};
 pub use crate::purpose::{KeyState, VaultPurpose};
 pub use crate::ring::{KeyRing, Kind, Place};
 pub use crate::root::RootKey;
-pub use crate::slot::{KeyFile, Slot};
+pub use crate::slot::{
+    KeyFile, NewSlot, Passphrase, PassphraseLock, Protection, Share, ShareScheme, Shares, Slot, SlotKey,
+};
 pub use crate::vault_keys::{
     BinsKey, ChainKey, DigestKey, HEAD_SEALED_BYTES, MEMBER_HASH_BYTES, RowTagKey, VaultKeys,
 };

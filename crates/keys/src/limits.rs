@@ -12,8 +12,34 @@ pub const HEADER_KEYS_MAX: usize = 256;
 /// Versions of one purpose that are not destroyed, at most.
 pub const PURPOSE_VERSIONS_MAX: usize = 4;
 
+/// Slots in a header at most.
+pub const HEADER_SLOTS_MAX: usize = 16;
+
 /// Bytes of a header at most.
-pub const HEADER_BYTES_MAX: usize = 49 + HEADER_KEYS_MAX * 82 + 32 + 4;
+pub const HEADER_BYTES_MAX: usize = 49 + HEADER_KEYS_MAX * 82 + 3 + HEADER_SLOTS_MAX * 283 + 32 + 4;
+
+/// Bytes of what a slot is called at most.
+pub const SLOT_LABEL_BYTES_MAX: usize = 64;
+
+/// Shares of a slot's key at most.
+pub const SHARES_MAX: usize = 16;
+
+/// KiB of memory that a passphrase of a new slot takes, and passes over it (PCI DSS 4.0.1, 3.7.1, asks for strong keys; RFC 9106, section 4, for no less).
+pub const PASSPHRASE_MEMORY_KIB: u32 = 256 << 10;
+/// Those.
+pub const PASSPHRASE_PASSES: u32 = 3;
+
+/// KiB of memory that a header may ask for.
+pub const PASSPHRASE_MEMORY_KIB_MAX: u32 = 2 << 20;
+
+/// Passes that a header may ask for.
+pub const PASSPHRASE_PASSES_MAX: u32 = 16;
+
+/// Characters of a new passphrase at least (NIST SP 800-63B-4, section 3.1.1.2, for one that stands alone).
+pub const PASSPHRASE_CHARS_MIN: usize = 15;
+
+/// Bytes of a passphrase at most.
+pub const PASSPHRASE_BYTES_MAX: usize = 1024;
 
 /// Bytes that the head of the documents seals.
 pub const HEAD_BYTES: usize = 64;

@@ -36,7 +36,7 @@ impl RootKey {
         Zeroizing::new(digest(&context.sign()))
     }
 
-    /// The key, to be written into a slot.
+    /// The key, to be sealed to a slot.
     pub(crate) fn expose_bytes(&self) -> &[u8; KEY_BYTES] {
         &self.0
     }

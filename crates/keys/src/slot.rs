@@ -1,247 +1,132 @@
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+//! Slots: ways to come by the root key, of which any one opens. Each has a key pair (X25519): the root key is sealed to the public half, in the header, and
+//! the private half is what a slot protects. So a new root key is sealed to all slots without anybody who has to bring something.
 
-use panvault_directory::{Unsafe, is_own_or_roots, open_to_read};
-use zeroize::Zeroizing;
+mod gf256;
+mod key_file;
+mod passphrase;
+mod shares;
 
-use crate::error::{KeyFileFault, KeysError};
-use crate::limits::KEY_FILE_BYTES_MAX;
-use crate::root::RootKey;
+use zeroize::Zeroize;
+
+use crate::entropy::Entropy;
+use crate::error::KeysError;
+use crate::header::Header;
+use crate::hpke::{PUBLIC_BYTES, public_of};
+use crate::limits::SLOT_LABEL_BYTES_MAX;
 use crate::xaes::KEY_BYTES;
 
-/// Where a root key comes from when a vault starts. A key file is one; others can be added beside it.
+pub use self::key_file::KeyFile;
+pub use self::passphrase::{Passphrase, PassphraseLock};
+pub use self::shares::{Share, ShareScheme, Shares};
+
+/// Where the key of a slot comes from when a vault is opened.
 pub trait Slot {
-    /// Gets the root key.
-    fn open(&self) -> Result<RootKey, KeysError>;
+    /// Gets the key of the slot. What the header says of slots is not authenticated yet: the key is right if it opens the header.
+    fn open(&self, header: &Header) -> Result<SlotKey, KeysError>;
     /// What it is, in words, without anything secret.
     fn describe(&self) -> String;
 }
 
-/// A root key in a file that only its owner can read.
-///
-/// The file: a comment line, then `panvault-root-key-1 ` ‖ 64 hexadecimal digits ‖ a space ‖ CRC-32 of the key in 8 hexadecimal
-/// digits ‖ a line feed.
-pub struct KeyFile {
-    path: PathBuf,
-    vault_owner: Option<u32>,
-}
+/// The private half of a slot's key pair. Wiped when it goes.
+pub struct SlotKey(Box<[u8; KEY_BYTES]>);
 
-const COMMENT: &str = "# Panvault root key. Who has this file and the vault's data can open every card.\n";
-const LABEL: &str = "panvault-root-key-1";
-
-impl KeyFile {
-    /// The file at `path`.
-    pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), vault_owner: None }
-    }
-
-    /// The same of a vault that belongs to a user: it may be theirs, beside being root's or of whoever runs this. So root uses a vault of
-    /// another user.
-    #[must_use]
-    pub fn of_vault_of(self, owner: u32) -> Self {
-        Self { vault_owner: Some(owner), ..self }
-    }
-
-    /// Writes a root key into a file that must not be there yet, with mode 0600, durably.
-    pub fn create(&self, root: &RootKey) -> Result<(), KeysError> {
-        self.write(root).map_err(|error| {
-            self.fault(match error.kind() {
-                io::ErrorKind::AlreadyExists => KeyFileFault::Exists,
-                _ => KeyFileFault::Io(error),
-            })
-        })
-    }
-
-    fn write(&self, root: &RootKey) -> io::Result<()> {
-        let key = Zeroizing::new(hex::encode(root.expose_bytes()));
-        let checksum = format!("{:08x}", crc32fast::hash(root.expose_bytes()));
-        // Made in one piece: a text that grows leaves copies of the key behind.
-        let text = Zeroizing::new([COMMENT, LABEL, " ", key.as_str(), " ", &checksum, "\n"].concat());
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.path)?;
-        let directory =
-            self.path.parent().filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let written = file
-            .write_all(text.as_bytes())
-            .and_then(|()| file.sync_all())
-            .and_then(|()| File::open(directory)?.sync_all());
-        // Half a key would be in the way of the next try.
-        written.inspect_err(|_| drop(fs::remove_file(&self.path)))
-    }
-
-    fn fault(&self, fault: KeyFileFault) -> KeysError {
-        KeysError::KeyFile { path: self.path.clone(), fault }
-    }
-
-    fn read(&self) -> Result<RootKey, KeyFileFault> {
-        let file = open_to_read(&self.path).map_err(|error| match (Unsafe::of(&error), error.kind()) {
-            (Some(refused), _) => KeyFileFault::Unsafe(refused),
-            (None, io::ErrorKind::NotFound) => KeyFileFault::Missing,
-            (None, _) => KeyFileFault::Io(error),
-        })?;
-        let metadata = file.metadata().map_err(KeyFileFault::Io)?;
-        if !is_own_or_roots(&metadata) && self.vault_owner != Some(metadata.uid()) {
-            return Err(KeyFileFault::Owner { owner: metadata.uid() });
-        }
-        let mode = metadata.mode() & 0o7777;
-        if mode & 0o077 != 0 {
-            return Err(KeyFileFault::Readable { mode });
-        }
-        // As long as it can get, and the read that finds its end: one that grows leaves a copy of the key behind.
-        let mut text = Zeroizing::new(Vec::with_capacity(KEY_FILE_BYTES_MAX + 64));
-        file.take(KEY_FILE_BYTES_MAX as u64).read_to_end(&mut text).map_err(KeyFileFault::Io)?;
-        parse(&text)
+impl Drop for SlotKey {
+    fn drop(&mut self) {
+        self.0.zeroize();
     }
 }
 
-/// Reads the one line that is no comment.
-fn parse(text: &[u8]) -> Result<RootKey, KeyFileFault> {
-    let text = core::str::from_utf8(text).map_err(|_| KeyFileFault::Format)?;
-    let mut lines = text.lines().filter(|line| !line.starts_with('#'));
-    let (Some(line), None) = (lines.next(), lines.next()) else { return Err(KeyFileFault::Format) };
-    let mut words = line.split(' ');
-    let (Some(LABEL), Some(key), Some(checksum), None) =
-        (words.next(), words.next(), words.next(), words.next())
-    else {
-        return Err(KeyFileFault::Format);
-    };
-    let mut bytes = Box::new([0; KEY_BYTES]);
-    if hex::decode_to_slice(key, bytes.as_mut_slice()).is_err() {
-        return Err(KeyFileFault::Format);
-    }
-    let root = RootKey::from_boxed(bytes);
-    let expected = u32::from_str_radix(checksum, 16).map_err(|_| KeyFileFault::Format)?;
-    if checksum.len() == 8 && crc32fast::hash(root.expose_bytes()) == expected {
-        Ok(root)
-    } else {
-        Err(KeyFileFault::Checksum)
-    }
-}
-
-impl Slot for KeyFile {
-    fn open(&self) -> Result<RootKey, KeysError> {
-        self.read().map_err(|fault| self.fault(fault))
+impl SlotKey {
+    /// Makes a new one.
+    pub fn make(entropy: &dyn Entropy) -> Result<Self, KeysError> {
+        let mut key = Self(Box::new([0; KEY_BYTES]));
+        entropy.fill_secret(key.0.as_mut_slice())?;
+        Ok(key)
     }
 
-    fn describe(&self) -> String {
-        format!("key file {}", self.path.display())
+    pub(crate) fn from_boxed(bytes: Box<[u8; KEY_BYTES]>) -> Self {
+        Self(bytes)
+    }
+
+    /// What the root key is sealed to.
+    pub(crate) fn public(&self) -> Result<[u8; PUBLIC_BYTES], KeysError> {
+        public_of(&self.0)
+    }
+
+    /// The key, to be protected or to open with.
+    pub(crate) fn expose_bytes(&self) -> &[u8; KEY_BYTES] {
+        &self.0
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::fs::Permissions;
-    use std::os::unix::fs::PermissionsExt;
+/// How the private half of a slot is protected, as far as a header says it.
+#[derive(Clone, Copy)]
+pub enum Protection {
+    /// It is in a file, which its owner alone can read.
+    KeyFile,
+    /// A passphrase opens it.
+    Passphrase(PassphraseLock),
+    /// Custodians have shares of it.
+    Shares(ShareScheme),
+}
 
-    use super::*;
-
-    fn root() -> RootKey {
-        RootKey::from_boxed(Box::new(core::array::from_fn(|at| u8::try_from(at).unwrap())))
-    }
-
-    fn fault(path: &Path) -> KeyFileFault {
-        match KeyFile::new(path).open().err() {
-            Some(KeysError::KeyFile { fault, .. }) => fault,
-            _ => panic!("opened"),
+impl Protection {
+    /// Its name.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::KeyFile => "key_file",
+            Self::Passphrase(_) => "passphrase",
+            Self::Shares(_) => "shares",
         }
     }
+}
 
-    #[test]
-    fn opens_what_it_wrote_and_does_not_overwrite() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("root.key");
-        KeyFile::new(&path).create(&root()).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
-        assert_eq!(KeyFile::new(&path).open().ok().unwrap().expose_bytes(), root().expose_bytes());
-        let again = KeyFile::new(&path).create(&root());
-        assert!(matches!(again, Err(KeysError::KeyFile { fault: KeyFileFault::Exists, .. })));
+/// A slot that is to be added to a header.
+pub struct NewSlot {
+    pub(crate) label: String,
+    pub(crate) public: [u8; PUBLIC_BYTES],
+    pub(crate) protection: Protection,
+}
+
+impl NewSlot {
+    /// The slot whose key was put into a file.
+    pub fn of_key_file(key: &SlotKey, label: &str) -> Result<Self, KeysError> {
+        Self::new(key, label, Protection::KeyFile)
     }
 
-    #[test]
-    fn refuses_a_file_that_others_can_read() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("root.key");
-        KeyFile::new(&path).create(&root()).unwrap();
-        for mode in [0o644, 0o640, 0o604, 0o660, 0o620] {
-            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
-            assert!(
-                matches!(fault(&path), KeyFileFault::Readable { mode: found } if found == mode),
-                "{mode:o}"
-            );
+    /// The slot of a new key under a passphrase.
+    pub fn of_passphrase(
+        passphrase: &Passphrase,
+        label: &str,
+        entropy: &dyn Entropy,
+    ) -> Result<Self, KeysError> {
+        let key = SlotKey::make(entropy)?;
+        let lock = passphrase.lock(&key, entropy)?;
+        Self::new(&key, label, Protection::Passphrase(lock))
+    }
+
+    /// The slot of a new key in shares. The key itself is not kept anywhere.
+    pub fn of_shares(
+        scheme: ShareScheme,
+        label: &str,
+        entropy: &dyn Entropy,
+    ) -> Result<(Self, Vec<Share>), KeysError> {
+        let key = SlotKey::make(entropy)?;
+        let shares = shares::split(&key, scheme, entropy)?;
+        Ok((Self::new(&key, label, Protection::Shares(scheme))?, shares))
+    }
+
+    fn new(key: &SlotKey, label: &str, protection: Protection) -> Result<Self, KeysError> {
+        if !label_fits(label) {
+            return Err(KeysError::SlotLabel);
         }
-        fs::set_permissions(&path, Permissions::from_mode(0o400)).unwrap();
-        assert!(KeyFile::new(&path).open().is_ok());
+        Ok(Self { label: label.to_owned(), public: key.public()?, protection })
     }
+}
 
-    /// The bug: a root key of any user was taken. Its cause: only the mode was looked at, so that whoever could put a file there, of mode
-    /// 0600 and their own, chose the key. Its cure: it is of this user, of root, or of whoever the vault belongs to.
-    #[test]
-    fn a_key_of_somebody_else_is_refused() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("root.key");
-        KeyFile::new(&path).create(&root()).unwrap();
-        let own = fs::metadata(&path).unwrap().uid();
-        if own != 0 {
-            return;
-        }
-        std::os::unix::fs::chown(&path, Some(12_345), None).unwrap();
-        assert!(matches!(fault(&path), KeyFileFault::Owner { owner: 12_345 }));
-        assert!(KeyFile::new(&path).of_vault_of(12_345).open().is_ok());
-        assert!(KeyFile::new(&path).of_vault_of(12_346).open().is_err());
-        std::os::unix::fs::chown(&path, Some(own), None).unwrap();
-        assert!(KeyFile::new(&path).of_vault_of(12_346).open().is_ok());
-    }
-
-    /// The bug: with a pipe in the place of the key file, a start waited for ever. Its cause: opening a pipe waits for its other end,
-    /// before it can be seen what it is. Its cure: nothing is waited for.
-    #[test]
-    fn a_pipe_is_refused_and_not_waited_for() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("root.key");
-        let made = std::process::Command::new("mkfifo").args(["-m", "600"]).arg(&path).status().unwrap();
-        assert!(made.success());
-        assert!(matches!(fault(&path), KeyFileFault::Unsafe(Unsafe::NotAFile { what: "a pipe" })));
-    }
-
-    /// A key that has a second name may be changed, or cut short, under that.
-    #[test]
-    fn a_key_is_not_read_through_a_link_or_beside_another_name() {
-        let directory = tempfile::tempdir().unwrap();
-        let (path, other) = (directory.path().join("root.key"), directory.path().join("other"));
-        KeyFile::new(&path).create(&root()).unwrap();
-        std::os::unix::fs::symlink(&path, &other).unwrap();
-        assert!(matches!(fault(&other), KeyFileFault::Unsafe(Unsafe::Link)));
-        assert!(KeyFile::new(&path).open().is_ok());
-        fs::remove_file(&other).unwrap();
-        fs::hard_link(&path, &other).unwrap();
-        assert!(matches!(fault(&path), KeyFileFault::Unsafe(Unsafe::Names { names: 2 })));
-    }
-
-    #[test]
-    fn refuses_what_is_no_key_file_and_says_nothing_of_it() {
-        let directory = tempfile::tempdir().unwrap();
-        assert!(matches!(
-            fault(directory.path()),
-            KeyFileFault::Unsafe(Unsafe::NotAFile { what: "a directory" })
-        ));
-        assert!(matches!(fault(&directory.path().join("none")), KeyFileFault::Missing));
-        let good = format!(
-            "{LABEL} {} {:08x}\n",
-            hex::encode(root().expose_bytes()),
-            crc32fast::hash(root().expose_bytes())
-        );
-        assert!(parse(good.as_bytes()).is_ok());
-        for cut in 0..good.len() - 1 {
-            assert!(parse(&good.as_bytes()[..cut]).is_err(), "cut at {cut}");
-        }
-        for at in 0..good.len() - 1 {
-            let mut bytes = good.clone().into_bytes();
-            bytes[at] ^= 1;
-            assert!(parse(&bytes).is_err(), "byte {at}");
-        }
-        assert!(parse(format!("{good}{good}").as_bytes()).is_err());
-        let error = KeyFile::new(directory.path().join("none")).open().err().unwrap().to_string();
-        assert!(error.contains("none: is missing"), "{error}");
-    }
+/// Whether a slot may be called so: what a terminal shows as it is, and that says something.
+pub(crate) fn label_fits(label: &str) -> bool {
+    let visible =
+        |character: char| character == ' ' || character.is_ascii_graphic() || character.is_alphanumeric();
+    (1..=SLOT_LABEL_BYTES_MAX).contains(&label.len()) && label.trim() == label && label.chars().all(visible)
 }

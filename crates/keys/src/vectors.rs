@@ -13,6 +13,7 @@ use crate::limits::{HEAD_BYTES, ID_RANDOM_BYTES};
 use crate::organisation_key::{OrganisationKey, Purpose};
 use crate::ring::{KeyRing, Kind, Place};
 use crate::root::RootKey;
+use crate::slot::{NewSlot, SlotKey};
 use crate::vault_keys::VaultKeys;
 
 const VAULT: VaultId = VaultId::from_bytes(*b"vault-number");
@@ -44,9 +45,20 @@ pub(crate) fn root(byte: u8) -> RootKey {
     RootKey::from_boxed(Box::new([byte; 32]))
 }
 
+/// The key of a slot.
+pub(crate) fn slot_key(byte: u8) -> SlotKey {
+    SlotKey::from_boxed(Box::new([byte; 32]))
+}
+
+/// A slot of that key.
+pub(crate) fn slot(byte: u8) -> NewSlot {
+    NewSlot::of_key_file(&slot_key(byte), "key file").unwrap()
+}
+
 /// Keys of a vault, made with a source that counts from `first`.
 pub(crate) fn test_keys(first: u8, vault: VaultId) -> VaultKeys {
-    let header = Header::make(&root(7), vault, KeyMode::Test, AT, &Counting(Mutex::new(first))).unwrap();
+    let header =
+        Header::make(&root(7), slot(1), vault, KeyMode::Test, AT, &Counting(Mutex::new(first))).unwrap();
     header.open(&root(7), vault, KeyMode::Test).unwrap()
 }
 
@@ -77,16 +89,18 @@ fn vector<'a>(name: &str, text: &'a str) -> &'a str {
     text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).unwrap()
 }
 
-const OPENED: &str = include_str!("../testdata/v2/opens.txt");
+const OPENED: &str = include_str!("../testdata/v5/opens.txt");
 const CUSTOMER: &str = include_str!("../testdata/v4/customer.txt");
-const REFUSED: &str = include_str!("../testdata/v2/header-refused.txt");
+const REFUSED: &str = include_str!("../testdata/v5/header-refused.txt");
 
 /// Everything is made again with the same randomness, to the byte.
 #[test]
 fn the_vectors_are_made_again() {
     let entropy = Counting(Mutex::new(0));
-    let header = Header::make(&root(7), VAULT, KeyMode::Test, AT, &entropy).unwrap();
+    let header = Header::make(&root(7), slot(1), VAULT, KeyMode::Test, AT, &entropy).unwrap();
     let rewrapped = header.rewrap(&root(7), &root(8), &entropy).unwrap();
+    // What is made beside the header is as it was before that had slots.
+    let entropy = Counting(Mutex::new(128));
     let keys = header.open(&root(7), VAULT, KeyMode::Test).unwrap();
     let made: Vec<_> = [OURS, THEIRS]
         .into_iter()
@@ -122,8 +136,8 @@ fn the_vectors_are_made_again() {
 /// A customer's details: sealed as a card is, under another kind, and found by a digest under the key of fingerprints.
 #[test]
 fn the_vectors_of_a_customer_are_made_again_and_open() {
-    let entropy = Counting(Mutex::new(0));
-    let header = Header::make(&root(7), VAULT, KeyMode::Test, AT, &entropy).unwrap();
+    let header = Header::make(&root(7), slot(1), VAULT, KeyMode::Test, AT, &Counting(Mutex::new(0))).unwrap();
+    let entropy = Counting(Mutex::new(192));
     let keys = header.open(&root(7), VAULT, KeyMode::Test).unwrap();
     let ring = KeyRing::open(&keys, organisation_keys(&keys, OURS, &entropy)).unwrap();
     let place = || Place { kind: Kind::Customer, ..place() };
@@ -160,7 +174,9 @@ fn the_vectors_of_a_customer_are_made_again_and_open() {
 fn what_was_written_opens() {
     let bytes = |name| hex::decode(vector(name, OPENED)).unwrap();
     for (name, byte, version) in [("header", 7, 1), ("rewrapped", 8, 2)] {
-        let keys = Header::parse(&bytes(name)).unwrap().open(&root(byte), VAULT, KeyMode::Test).unwrap();
+        let header = Header::parse(&bytes(name)).unwrap();
+        assert_eq!(header.root(&slot_key(1)).ok().unwrap().expose_bytes(), root(byte).expose_bytes());
+        let keys = header.open(&root(byte), VAULT, KeyMode::Test).unwrap();
         assert_eq!((keys.vault(), keys.header_version()), (VAULT, version));
         let organisation_keys = vector("organisation_keys", OPENED)
             .split(':')
@@ -194,11 +210,20 @@ fn forged(header: &[u8], at: usize) -> Vec<u8> {
     bytes
 }
 
+/// Where the first slot of that header begins: behind eight keys and two counts.
+const SLOT: usize = 49 + 8 * 82 + 3;
+
+fn forged_to(header: &[u8], at: usize, byte: u8) -> Vec<u8> {
+    let mut header = header.to_vec();
+    header[at] = byte ^ 1;
+    forged(&header, at)
+}
+
 /// Headers that must be refused, by what must be said of them.
 fn refused() -> String {
     let header = hex::decode(vector("header", OPENED)).unwrap();
     let made = |byte, vault, mode| {
-        Header::make(&root(byte), vault, mode, AT, &Counting(Mutex::new(1))).unwrap().encode()
+        Header::make(&root(byte), slot(1), vault, mode, AT, &Counting(Mutex::new(1))).unwrap().encode()
     };
     let mut flipped = header.clone();
     flipped[100] ^= 1;
@@ -213,6 +238,11 @@ fn refused() -> String {
         ("damaged", forged(&header, 30)),
         ("damaged", forged(&header, 58)),
         ("damaged", forged(&header, 90)),
+        // Format of before; name of the slot, its public key, and the root key that is sealed to it.
+        ("format", forged_to(&header, 9, 1)),
+        ("damaged", forged(&header, SLOT + 9)),
+        ("damaged", forged(&header, SLOT + 20)),
+        ("damaged", forged(&header, SLOT + 90)),
         ("later", forged(&header, 8)),
         ("vault", forged(&header, 14)),
         ("vault", made(7, VaultId::from_bytes([9; 12]), KeyMode::Test)),
@@ -235,7 +265,7 @@ fn what_was_refused_stays_refused() {
             .and_then(|keys| keys.header_check(2));
         let right = match opened {
             Err(KeysError::HeaderDamaged) => said == "damaged",
-            Err(KeysError::HeaderFormat { .. }) => said == "later",
+            Err(KeysError::HeaderFormat { .. }) => said == "later" || said == "format",
             Err(KeysError::HeaderOfOtherVault) => said == "vault",
             Err(KeysError::HeaderOfOtherMode) => said == "mode",
             Err(KeysError::RootKeyWrong) => said == "root",

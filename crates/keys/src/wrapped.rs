@@ -5,6 +5,7 @@ use crate::error::KeysError;
 use crate::xaes::{KEY_BYTES, NONCE_BYTES, TAG_BYTES, Xaes};
 
 /// A key that another key wraps, bound to what is said of it. Nonce (24) · wrapped key (32) · tag (16).
+#[derive(Clone, Copy)]
 pub(crate) struct Wrapped {
     nonce: [u8; NONCE_BYTES],
     key: [u8; KEY_BYTES],

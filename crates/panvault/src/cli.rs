@@ -7,6 +7,7 @@ mod document;
 mod moving;
 mod serve;
 mod setup;
+mod slot;
 mod webhook;
 
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ pub(crate) use document::{AccountCommand, Ending, Further, OrganisationCommand, 
 pub(crate) use moving::Move;
 pub(crate) use serve::{Dev, Serve};
 pub(crate) use setup::{Init, ModeArg, Setup};
+pub(crate) use slot::{Added, SlotAdd, SlotCommand, SlotKind, Unlock};
 pub(crate) use webhook::WebhookCommand;
 
 /// Reads the command line, or ends with what is wrong with it. A value is not repeated: it may be a key or a card number.
@@ -76,6 +78,9 @@ pub(crate) enum Command {
     Reload(Shared),
     /// Take what was captured as settled, and what was refunded as done: no processor says when money has moved
     Settle(Shared),
+    /// See, add, remove and try the ways to the root key: key files, passphrases, shares of custodians
+    #[command(subcommand)]
+    Slot(SlotCommand),
     /// See who did what
     #[command(subcommand)]
     Audit(AuditCommand),

@@ -16,6 +16,7 @@ mod reload;
 mod serve;
 mod settle;
 mod setup;
+mod slot;
 mod status;
 mod version;
 mod webhook;
@@ -46,6 +47,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Status(shared) => status::run(&shared),
         Command::Reload(shared) => reload::run(&shared),
         Command::Settle(shared) => settle::run(&shared),
+        Command::Slot(command) => slot::run(command).map(success),
         Command::Audit(command) => audit::run(command),
         Command::Completions { shell } => completions::run(shell).map(success),
         Command::Version { json } => version::run(json).map(success),

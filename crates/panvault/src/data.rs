@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
 use panvault_card::{BinTable, NoBinTable, TestBinTable};
-use panvault_keys::{KeyFile, KeyMode, Slot, VaultKeys};
+use panvault_keys::{KeyMode, Slot, VaultKeys};
 use panvault_model::{Timestamp, VaultId};
 use panvault_store::Chain;
 use panvault_vault::{Mode, StoreChain};
@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::data::exposed::Exposed;
-use crate::data::header::{CopyFault, OpenHeader};
+use crate::data::header::{CopyFault, OpenHeader, Unopened};
 
 pub(crate) use make::{create, is_free_for_a_vault, write_private};
 pub(crate) use node::{NodeDirectory, NodeExamined, create_shared, migrate};
@@ -205,16 +205,21 @@ impl DataDirectory {
     /// there is none beside a test vault the one is taken that `panvault dev` puts into it; what is served is opened with
     /// [`DataDirectory::root_key_outside`].
     pub(crate) fn header(&self, root_key_file: Option<&Path>) -> anyhow::Result<OpenHeader> {
-        let slot = self.slot(root_key_file)?;
-        let root = slot.open().map_err(root_key::unopened)?;
-        header::open(&self.path, &root, self.vault, key_mode(self.mode))
-            .map_err(|faults| anyhow::anyhow!(self.sealed(&slot, &faults)))
+        self.header_by(&self.slot(root_key_file)?)
+    }
+
+    /// The same by whatever slot. Changes nothing.
+    pub(crate) fn header_by(&self, slot: &dyn Slot) -> anyhow::Result<OpenHeader> {
+        header::open(&self.path, slot, self.vault, key_mode(self.mode)).map_err(|unopened| match unopened {
+            Unopened::Slot(error) => root_key::unopened(error),
+            Unopened::Copies(faults) => anyhow::anyhow!(self.sealed(slot, &faults)),
+        })
     }
 
     /// Why neither copy of the header opens, and what to do.
-    fn sealed(&self, slot: &KeyFile, faults: &[CopyFault]) -> String {
+    fn sealed(&self, slot: &dyn Slot, faults: &[CopyFault]) -> String {
         let said = faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-        let advice = if faults.iter().any(CopyFault::is_root_key_wrong) {
+        let advice = if faults.iter().any(CopyFault::is_key_wrong) {
             format!("the {} does not belong to the vault; give the one that does", slot.describe())
         } else if faults.iter().any(CopyFault::is_foreign) {
             format!("they do not belong to the vault that {FILE} speaks of; restore what belongs together")

@@ -1,5 +1,5 @@
 use panvault_keys::limits::ID_RANDOM_BYTES;
-use panvault_keys::{Entropy, Header, KeyMode, KeysError, OperatorKey, RootKey, VaultKeys};
+use panvault_keys::{Entropy, Header, KeyMode, KeysError, NewSlot, OperatorKey, RootKey, SlotKey, VaultKeys};
 use panvault_model::{Timestamp, VaultId};
 use panvault_vault::{Caller, Origin, Vault};
 
@@ -15,7 +15,16 @@ pub fn vault_header(vault: VaultId, seed: u64) -> Header {
     let [_, _, _, _, low @ ..] = *vault.as_bytes();
     let entropy = SeededEntropy::new(!seed ^ u64::from_be_bytes(low));
     let now = Timestamp::from_unix_millis(1_700_000_000_000);
-    Header::make(&root_key(seed), vault, KeyMode::Test, now, &entropy).unwrap()
+    Header::make(&root_key(seed), slot(), vault, KeyMode::Test, now, &entropy).unwrap()
+}
+
+/// The key of the slot of every such header.
+pub fn slot_key() -> SlotKey {
+    SlotKey::make(&SeededEntropy::new(0)).unwrap()
+}
+
+fn slot() -> NewSlot {
+    NewSlot::of_key_file(&slot_key(), "test").unwrap()
 }
 
 /// What proves the root key of a seed to a vault.
@@ -36,7 +45,7 @@ pub fn vault_keys(vault: VaultId, seed: u64) -> VaultKeys {
 /// The keys of a test vault, all of which are this one.
 pub(crate) fn vault_keys_of(vault: VaultId, key: [u8; 32]) -> VaultKeys {
     let (now, root) = (Timestamp::from_unix_millis(0), root_key(0));
-    let header = Header::make(&root, vault, KeyMode::Test, now, &OneKey(key)).unwrap();
+    let header = Header::make(&root, slot(), vault, KeyMode::Test, now, &OneKey(key)).unwrap();
     header.open(&root, vault, KeyMode::Test).unwrap()
 }
 

@@ -28,7 +28,7 @@ pub use crate::cards::{CanaryCard, canary_cards};
 pub use crate::clock::TestClock;
 pub use crate::entropy::{SeededEntropy, SeededRandom};
 pub use crate::http::{HttpAnswer, HttpClient, http_send};
-pub use crate::keys::{operator, operator_key, root_key, vault_header, vault_keys};
+pub use crate::keys::{operator, operator_key, root_key, slot_key, vault_header, vault_keys};
 pub use crate::network_cvv::{NetworkCvvs, NetworkFaults};
 pub use crate::scan::{Encoding, Leak, LeakScan, NeedleScan, plain_blocks, triples};
 pub use crate::shared_cvv::SharedCvvs;

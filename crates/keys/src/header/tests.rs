@@ -5,13 +5,14 @@ use crate::api_key::ApiKey;
 use crate::entropy::SystemEntropy;
 use crate::organisation_key::{OrganisationKey, Purpose};
 use crate::ring::KeyRing;
-use crate::vectors::{Counting, root};
+use crate::slot::{Passphrase, Protection, ShareScheme, Shares, Slot};
+use crate::vectors::{Counting, root, slot, slot_key};
 
 const VAULT: VaultId = VaultId::from_bytes([1; 12]);
 const AT: Timestamp = Timestamp::from_unix_millis(1_700_000_000_000);
 
 fn header() -> Header {
-    Header::make(&root(7), VAULT, KeyMode::Test, AT, &SystemEntropy::new()).unwrap()
+    Header::make(&root(7), slot(1), VAULT, KeyMode::Test, AT, &SystemEntropy::new()).unwrap()
 }
 
 fn opened(header: &Header, root: &RootKey) -> VaultKeys {
@@ -34,7 +35,9 @@ fn made(keys: &VaultKeys) -> Vec<Vec<u8>> {
 #[test]
 fn every_cut_and_every_flipped_bit_is_damage() {
     let bytes = header().encode();
-    assert_eq!(bytes.len(), 49 + 8 * HeaderKey::BYTES + 32 + 4);
+    let slot_bytes = HeaderSlot::BYTES_MAX - crate::limits::SLOT_LABEL_BYTES_MAX + "key file".len()
+        - crate::slot::PassphraseLock::BYTES;
+    assert_eq!(bytes.len(), 49 + 8 * HeaderKey::BYTES + 3 + slot_bytes + 32 + 4);
     for cut in 0..bytes.len() {
         assert!(matches!(Header::parse(&bytes[..cut]), Err(KeysError::HeaderDamaged)), "cut at {cut}");
     }
@@ -164,7 +167,7 @@ fn a_header_has_so_many_keys() {
         add(&mut header);
     }
     let mut header = header.authenticated(&root(7));
-    assert_eq!(header.encode().len(), HEADER_BYTES_MAX);
+    assert!(header.encode().len() <= HEADER_BYTES_MAX);
     assert!(Header::parse(&header.encode()).unwrap().open(&root(7), VAULT, KeyMode::Test).is_ok());
     let renewed = header.renew(&root(7), VaultPurpose::Wrapping, AT, &SystemEntropy::new());
     assert!(matches!(renewed, Err(KeysError::NotRenewable)));
@@ -186,7 +189,7 @@ fn each_purpose_has_one_active_key() {
         ];
         for change in changes {
             let mut header =
-                Header::make(&root(7), VAULT, KeyMode::Test, AT, &Counting(Mutex::new(0))).unwrap();
+                Header::make(&root(7), slot(1), VAULT, KeyMode::Test, AT, &Counting(Mutex::new(0))).unwrap();
             change(&mut header, purpose);
             let opened = header.authenticated(&root(7)).open(&root(7), VAULT, KeyMode::Test);
             assert!(matches!(opened, Err(KeysError::HeaderDamaged)), "{purpose:?}");
@@ -207,4 +210,111 @@ fn only_the_named_header_or_the_next_is_taken() {
     assert!(check(2).is_ok());
     assert!(check(2).is_ok());
     assert!(matches!(check(2), Err(KeysError::HeaderNewer)));
+}
+
+/// What was sealed for one vault, mode, root key or slot is of no use in another's place.
+#[test]
+fn a_slot_opens_its_own_root_key_and_no_other() {
+    let header = header();
+    assert_eq!(header.root(&slot_key(1)).ok().unwrap().expose_bytes(), root(7).expose_bytes());
+    assert!(matches!(header.root(&slot_key(2)).err(), Some(KeysError::SlotUnknown)));
+    let two = header.slot_add(&root(7), slot(2), AT, &SystemEntropy::new()).unwrap();
+    let mut swapped = Header::parse(&two.encode()).unwrap();
+    swapped.slots.swap(0, 1);
+    for (at, slot) in swapped.slots.iter_mut().enumerate() {
+        let bytes = two.slots[at].public;
+        slot.public = bytes;
+    }
+    let swapped = swapped.authenticated(&root(7));
+    assert!(matches!(swapped.root(&slot_key(1)).err(), Some(KeysError::HeaderDamaged)));
+    let later = header.rewrap(&root(7), &root(7), &SystemEntropy::new()).unwrap();
+    let mut rolled = Header::parse(&later.encode()).unwrap();
+    rolled.slots = Header::parse(&header.encode()).unwrap().slots;
+    let rolled = rolled.authenticated(&root(7));
+    assert!(matches!(rolled.root(&slot_key(1)).err(), Some(KeysError::HeaderDamaged)));
+}
+
+#[test]
+fn every_slot_opens_a_new_root_key_that_nobody_brought_it() {
+    let entropy = SystemEntropy::new();
+    let header = header().slot_add(&root(7), slot(2), AT, &entropy).unwrap();
+    let replaced = header.rewrap(&root(7), &root(8), &entropy).unwrap();
+    let replaced = Header::parse(&replaced.encode()).unwrap();
+    for key in [1, 2] {
+        assert_eq!(replaced.root(&slot_key(key)).ok().unwrap().expose_bytes(), root(8).expose_bytes());
+    }
+    assert_eq!(made(&opened(&header, &root(7))), made(&opened(&replaced, &root(8))));
+}
+
+#[test]
+fn a_slot_that_is_removed_opens_nothing_that_is_written_later() {
+    let entropy = SystemEntropy::new();
+    let header = header().slot_add(&root(7), slot(2), AT, &entropy).unwrap();
+    let removed = header.slot_remove(&root(7), &root(8), 1, &entropy).unwrap();
+    assert!(matches!(removed.root(&slot_key(1)).err(), Some(KeysError::SlotUnknown)));
+    assert_eq!(removed.root(&slot_key(2)).ok().unwrap().expose_bytes(), root(8).expose_bytes());
+    assert!(matches!(removed.open(&root(7), VAULT, KeyMode::Test), Err(KeysError::RootKeyWrong)));
+    let last = removed.slot_remove(&root(8), &root(9), 2, &entropy);
+    assert!(matches!(last, Err(KeysError::SlotLast)));
+    let unknown = removed.slot_remove(&root(8), &root(9), 1, &entropy);
+    assert!(matches!(unknown, Err(KeysError::SlotUnknown)));
+    // No number comes twice, though the slot with the highest is gone.
+    let again = header.slot_remove(&root(7), &root(8), 2, &entropy).unwrap();
+    let again = again.slot_add(&root(8), slot(3), AT, &entropy).unwrap();
+    let numbers: Vec<_> =
+        Header::parse(&again.encode()).unwrap().slots.iter().map(HeaderSlot::number).collect();
+    assert_eq!(numbers, [1, 3]);
+}
+
+/// A header has so many slots and no more, as `limits` say; renewing a key keeps them.
+#[test]
+fn a_header_has_so_many_slots() {
+    let entropy = SystemEntropy::new();
+    let mut header = header();
+    for key in 2..=u8::try_from(HEADER_SLOTS_MAX).unwrap() {
+        header = header.slot_add(&root(7), slot(key), AT, &entropy).unwrap();
+    }
+    let renewed = header.renew(&root(7), VaultPurpose::RowTag, AT, &entropy).unwrap();
+    let renewed = Header::parse(&renewed.encode()).unwrap();
+    for key in 1..=u8::try_from(HEADER_SLOTS_MAX).unwrap() {
+        assert!(renewed.root(&slot_key(key)).is_ok());
+    }
+    assert!(matches!(header.slot_add(&root(7), slot(99), AT, &entropy), Err(KeysError::SlotsFull)));
+}
+
+/// Custodians open it, and a passphrase does, after the header went through its bytes.
+#[test]
+fn shares_and_passphrases_open_their_slots() {
+    let entropy = SystemEntropy::new();
+    let passphrase = |text: &str| Passphrase::new(zeroize::Zeroizing::new(text.to_owned())).unwrap();
+    let scheme = ShareScheme::new(2, 3, 7).unwrap();
+    let (shares_slot, mut shares) = NewSlot::of_shares(scheme, "custodians", &entropy).unwrap();
+    let words = passphrase("four words that stand");
+    let words_slot = NewSlot::of_passphrase(&words, "safe", &entropy).unwrap();
+    let none = words.open(&header());
+    assert!(matches!(none.err(), Some(KeysError::SlotOfKindMissing { kind: "passphrase" })));
+    let header = header().slot_add(&root(7), shares_slot, AT, &entropy).unwrap();
+    let header = header.slot_add(&root(7), words_slot, AT, &entropy).unwrap();
+    let header = Header::parse(&header.encode()).unwrap();
+    let named: Vec<_> = header.slots.iter().map(|slot| (slot.label(), slot.protection().name())).collect();
+    assert_eq!(named, [("key file", "key_file"), ("custodians", "shares"), ("safe", "passphrase")]);
+    shares.remove(1);
+    for key in [words.open(&header).unwrap(), Shares(shares).open(&header).unwrap()] {
+        assert_eq!(header.root(&key).ok().unwrap().expose_bytes(), root(7).expose_bytes());
+    }
+    let wrong = passphrase("four words that stood").open(&header);
+    assert!(matches!(wrong.err(), Some(KeysError::PassphraseWrong)));
+    let (_, others) = NewSlot::of_shares(scheme, "others", &entropy).unwrap();
+    let foreign = Shares(others).open(&header).err();
+    assert!(matches!(foreign, Some(KeysError::Share(crate::error::ShareFault::Foreign))));
+    assert!(matches!(header.slots[1].protection, Protection::Shares(_)));
+}
+
+#[test]
+fn a_slot_is_called_what_a_terminal_can_show() {
+    let named = |label: &str| NewSlot::of_key_file(&slot_key(1), label).is_ok();
+    assert!(named("Büro, Safe 2") && named(&"a".repeat(64)));
+    for label in ["", " a", "a ", "a\nb", "a\u{1b}[2J", "\u{202e}a", &"a".repeat(65)] {
+        assert!(!named(label), "{label:?}");
+    }
 }

@@ -89,7 +89,9 @@ fn only_the_root_key_of_the_vault_gives_its_operator_key() {
     // Also after the root key was replaced.
     let entropy = SystemEntropy::new();
     let at = panvault_model::Timestamp::from_unix_millis(0);
-    let header = crate::header::Header::make(&root(7), VAULT, KeyMode::Test, at, &entropy).unwrap();
+    let header =
+        crate::header::Header::make(&root(7), crate::vectors::slot(1), VAULT, KeyMode::Test, at, &entropy)
+            .unwrap();
     let header = header.rewrap(&root(7), &root(8), &entropy).unwrap();
     let keys = header.open(&root(8), VAULT, KeyMode::Test).unwrap();
     assert!(keys.is_operator(&root(8).derive_operator_key(VAULT)) && !keys.is_operator(&key()));

@@ -147,7 +147,7 @@ mod tests {
     use std::sync::LazyLock;
 
     use panvault_bins::{About, Column, Layout, import};
-    use panvault_keys::{Header, KeyMode, RootKey, SystemEntropy};
+    use panvault_keys::{Header, KeyMode, NewSlot, RootKey, SlotKey, SystemEntropy};
     use panvault_model::{Timestamp, VaultId};
 
     use super::*;
@@ -158,7 +158,8 @@ mod tests {
             let entropy = SystemEntropy::new();
             let (root, vault) = (RootKey::make(&entropy).unwrap(), VaultId::from_bytes([7; 12]));
             let at = Timestamp::from_unix_millis(0);
-            let header = Header::make(&root, vault, KeyMode::Test, at, &entropy).unwrap();
+            let slot = NewSlot::of_key_file(&SlotKey::make(&entropy).unwrap(), "test").unwrap();
+            let header = Header::make(&root, slot, vault, KeyMode::Test, at, &entropy).unwrap();
             VaultTags::new(&header.open(&root, vault, KeyMode::Test).unwrap())
         });
         TAGS.clone()

@@ -6,17 +6,19 @@ use std::path::Path;
 use anyhow::Context;
 use panvault_directory::{Directory, Unsafe, open_to_read};
 use panvault_keys::limits::HEADER_BYTES_MAX;
-use panvault_keys::{Header, KeyMode, KeysError, OperatorKey, RootKey, VaultKeys};
+use panvault_keys::{Header, KeyMode, KeysError, OperatorKey, RootKey, Slot, SlotKey, VaultKeys};
 use panvault_model::VaultId;
 
 /// The two copies, in the order in which they are written.
-const COPIES: [&str; 2] = ["keys.1", "keys.2"];
+pub(super) const COPIES: [&str; 2] = ["keys.1", "keys.2"];
 /// A copy in the making.
 const NEW: &str = "keys.new";
 
 /// A header whose keys are open.
 pub(crate) struct OpenHeader {
     pub(crate) keys: VaultKeys,
+    /// For who changes the header; whoever serves lets it go.
+    pub(crate) root: RootKey,
     /// What of the root key is kept.
     pub(crate) operator: OperatorKey,
     pub(crate) copies: Copies,
@@ -40,6 +42,14 @@ pub(crate) struct CopyFault {
     what: Fault,
 }
 
+/// Why no copy opens.
+pub(super) enum Unopened {
+    /// The slot gave no key.
+    Slot(KeysError),
+    /// It did, and it serves neither.
+    Copies(Vec<CopyFault>),
+}
+
 /// What is wrong with a copy.
 #[derive(Debug, thiserror::Error)]
 enum Fault {
@@ -56,6 +66,9 @@ enum Fault {
     Older,
     #[error("does not open: {0}")]
     Keys(KeysError),
+    /// There is no key to open it with.
+    #[error("was not opened")]
+    Unlocked,
 }
 
 impl CopyFault {
@@ -70,9 +83,9 @@ impl CopyFault {
         self.index
     }
 
-    /// Whether the copy is whole, and another root key wraps its keys.
-    pub(crate) const fn is_root_key_wrong(&self) -> bool {
-        matches!(self.what, Fault::Keys(KeysError::RootKeyWrong))
+    /// Whether the copy is whole, and the key that was given is of no slot of it.
+    pub(crate) const fn is_key_wrong(&self) -> bool {
+        matches!(self.what, Fault::Keys(KeysError::SlotUnknown | KeysError::RootKeyWrong))
     }
 
     /// Whether the copy is whole, and of another vault or mode than it should be.
@@ -84,63 +97,96 @@ impl CopyFault {
 /// Opens the newest copy that verifies. Changes nothing. The faults of both when neither does.
 pub(super) fn open(
     directory: &Path,
-    root: &RootKey,
+    slot: &dyn Slot,
     vault: VaultId,
     mode: KeyMode,
-) -> Result<OpenHeader, Vec<CopyFault>> {
+) -> Result<OpenHeader, Unopened> {
     let copies = COPIES.map(|name| {
         let path = directory.join(name);
         (path.display().to_string(), read(&path))
     });
-    open_newest(copies, root, vault, mode)
+    open_newest(copies, slot, vault, mode)
 }
 
 /// The same of copies that are rows.
 pub(super) fn open_rows(
     rows: &[Vec<u8>; 2],
-    root: &RootKey,
+    slot: &dyn Slot,
     vault: VaultId,
     mode: KeyMode,
-) -> Result<OpenHeader, Vec<CopyFault>> {
+) -> Result<OpenHeader, Unopened> {
     let [first, second] = rows;
     let copies = [(1, first), (2, second)];
     let copies =
         copies.map(|(number, row)| (format!("copy {number} of the keys in the database"), Ok(row.clone())));
-    open_newest(copies, root, vault, mode)
+    open_newest(copies, slot, vault, mode)
 }
 
 fn open_newest(
     copies: [(String, Result<Vec<u8>, Fault>); 2],
-    root: &RootKey,
+    slot: &dyn Slot,
     vault: VaultId,
     mode: KeyMode,
-) -> Result<OpenHeader, Vec<CopyFault>> {
+) -> Result<OpenHeader, Unopened> {
+    let copies = copies
+        .map(|(place, bytes)| (place, bytes.and_then(|bytes| Header::parse(&bytes).map_err(Fault::Keys))));
+    let key = slot_key(slot, copies.iter().filter_map(|(_, header)| header.as_ref().ok()));
     let (mut opened, mut faults) = (Vec::new(), Vec::new());
-    for (index, (place, bytes)) in copies.into_iter().enumerate() {
-        match bytes.and_then(|bytes| open_copy(&bytes, root, vault, mode)) {
-            Ok((header, keys)) => opened.push((place, index, header, keys)),
+    for (index, (place, header)) in copies.into_iter().enumerate() {
+        match header.and_then(|header| open_copy(header, &key, vault, mode)) {
+            Ok(copy) => opened.push((place, index, copy)),
             Err(what) => faults.push(CopyFault { place, index, what }),
         }
     }
-    let version = |keys: &VaultKeys| keys.header_version();
-    opened.sort_by_key(|(.., keys)| core::cmp::Reverse(version(keys)));
+    let version = |copy: &OpenCopy| copy.keys.header_version();
+    opened.sort_by_key(|(.., copy)| core::cmp::Reverse(version(copy)));
     let mut opened = opened.into_iter();
-    let Some((.., header, keys)) = opened.next() else { return Err(faults) };
-    let older = opened.filter(|(.., other)| version(other) < version(&keys));
+    let Some((.., copy)) = opened.next() else {
+        return Err(match key {
+            Some(Err(error)) => Unopened::Slot(error),
+            Some(Ok(_)) | None => Unopened::Copies(faults),
+        });
+    };
+    let older = opened.filter(|(.., other)| version(other) < version(&copy));
     faults.extend(older.map(|(place, index, ..)| CopyFault { place, index, what: Fault::Older }));
+    let OpenCopy { header, root, keys } = copy;
     let operator = root.derive_operator_key(vault);
-    Ok(OpenHeader { keys, operator, copies: Copies { faults, header } })
+    Ok(OpenHeader { keys, root, operator, copies: Copies { faults, header } })
+}
+
+/// The key of the slot, from the first copy that knows how to come by it; `None` where no copy can be read. None is believed yet.
+fn slot_key<'h>(
+    slot: &dyn Slot,
+    headers: impl Iterator<Item = &'h Header>,
+) -> Option<Result<SlotKey, KeysError>> {
+    let mut failed = None;
+    for header in headers {
+        match slot.open(header) {
+            Ok(key) => return Some(Ok(key)),
+            Err(error) => failed = Some(Err(error)),
+        }
+    }
+    failed
+}
+
+/// A copy that opens.
+struct OpenCopy {
+    header: Header,
+    root: RootKey,
+    keys: VaultKeys,
 }
 
 fn open_copy(
-    bytes: &[u8],
-    root: &RootKey,
+    header: Header,
+    key: &Option<Result<SlotKey, KeysError>>,
     vault: VaultId,
     mode: KeyMode,
-) -> Result<(Header, VaultKeys), Fault> {
-    let header = Header::parse(bytes).map_err(Fault::Keys)?;
-    let keys = header.open(root, vault, mode).map_err(Fault::Keys)?;
-    Ok((header, keys))
+) -> Result<OpenCopy, Fault> {
+    header.is_of(vault, mode).map_err(Fault::Keys)?;
+    let Some(Ok(key)) = key else { return Err(Fault::Unlocked) };
+    let root = header.root(key).map_err(Fault::Keys)?;
+    let keys = header.open(&root, vault, mode).map_err(Fault::Keys)?;
+    Ok(OpenCopy { header, root, keys })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Fault> {
@@ -203,21 +249,19 @@ impl Copies {
         &self.header
     }
 
+    /// The header that serves, alone.
+    pub(super) fn into_header(self) -> Header {
+        self.header
+    }
+
     /// The header that serves, as a copy has it.
     pub(super) fn encode(&self) -> Vec<u8> {
         self.header.encode()
     }
 
-    /// Replaces the root key: the same keys, wrapped anew, in both copies. When either cannot be written both are as before.
-    pub(super) fn root_replace(
-        &self,
-        directory: &Path,
-        old: &RootKey,
-        new: &RootKey,
-        entropy: &dyn panvault_keys::Entropy,
-    ) -> anyhow::Result<()> {
-        let header = self.header.rewrap(old, new, entropy)?;
-        write(directory, &header).inspect_err(|_| drop(write(directory, &self.header)))
+    /// Puts another header in the place of this one, in both copies. When either cannot be written both are as before.
+    pub(super) fn replace(&self, directory: &Path, header: &Header) -> anyhow::Result<()> {
+        write(directory, header).inspect_err(|_| drop(write(directory, &self.header)))
     }
 }
 

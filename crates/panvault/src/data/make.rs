@@ -6,12 +6,17 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use anyhow::{Context, ensure};
-use panvault_keys::{Entropy, Header, KeyFile, RootKey, SystemEntropy, VaultKeys};
-use panvault_model::VaultId;
+use panvault_keys::{
+    Entropy, Header, KeyFile, KeysError, NewSlot, RootKey, SlotKey, SystemEntropy, VaultKeys,
+};
+use panvault_model::{Timestamp, VaultId};
 use panvault_store_embedded::{EmbeddedStore, Settings};
 use panvault_vault::{Clock, Mode, SystemClock};
 
 use crate::data::{DataDirectory, FILE, chain, header, key_mode, served_by, target, vault_file};
+
+/// What the slot of a new vault is called.
+const FIRST_SLOT: &str = "made with the vault";
 
 /// Refuses a place where no vault can be made, before anything is.
 pub(crate) fn is_free_for_a_vault(path: &Path) -> anyhow::Result<()> {
@@ -45,15 +50,14 @@ pub(crate) fn create(
         .tempdir_in(parent)
         .with_context(|| format!("{} cannot be written to", parent.display()))?;
     let entropy = SystemEntropy::new();
-    let root = RootKey::make(&entropy)?;
+    let key = SlotKey::make(&entropy)?;
     let now = SystemClock::start().now().wall;
     let vault = VaultId::make(now, entropy.make_id_bytes()?);
     let key_path = making.path().join(root_key_file);
-    KeyFile::new(key_path.clone()).create(&root)?;
+    KeyFile::new(key_path.clone()).create(&key)?;
     let file = vault_file(vault, mode, now)?;
     let mut made_wal = None;
-    let made = Header::make(&root, vault, key_mode(mode), now, &entropy)
-        .and_then(|header| header.open(&root, vault, key_mode(mode)).map(|keys| (header, keys)))
+    let made = header_make(&key, vault, mode, now, &entropy)
         .map_err(anyhow::Error::from)
         .and_then(|(header, keys)| make_files(making.path(), &file, &header, &keys, store))
         .inspect(|()| made_wal = store.log_directory.as_deref())
@@ -74,6 +78,21 @@ pub(crate) fn create(
     })?;
     fs::File::open(parent)?.sync_all()?;
     Ok(())
+}
+
+/// A header under a new root key, which the key of a key file opens.
+pub(super) fn header_make(
+    key: &SlotKey,
+    vault: VaultId,
+    mode: Mode,
+    now: Timestamp,
+    entropy: &dyn Entropy,
+) -> Result<(Header, VaultKeys), KeysError> {
+    let root = RootKey::make(entropy)?;
+    let slot = NewSlot::of_key_file(key, FIRST_SLOT)?;
+    let header = Header::make(&root, slot, vault, key_mode(mode), now, entropy)?;
+    let keys = header.open(&root, vault, key_mode(mode))?;
+    Ok((header, keys))
 }
 
 fn make_files(

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use panvault_directory::Directory;
-use panvault_keys::{KeyFile, OperatorKey, Slot};
+use panvault_keys::{KeyFile, OperatorKey};
 use panvault_model::{NodeId, VaultId};
 use panvault_store_embedded::lock;
 use panvault_vault::Mode;
@@ -22,7 +22,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Shared;
 use crate::data::exposed::{self, Exposed};
-use crate::data::{self, LISTED_MAX, mode_name, mode_parse, root_key, text, whom, write_private};
+use crate::data::header::{self, Unopened};
+use crate::data::{self, LISTED_MAX, key_mode, mode_name, mode_parse, root_key, text, whom, write_private};
 
 pub(crate) use database::migrate;
 pub(crate) use examine::NodeExamined;
@@ -131,7 +132,7 @@ impl NodeDirectory {
 
     /// Takes away what [`Self::take`] made, and nothing else. A directory that was there before was empty.
     fn unmake(path: &Path, existed: bool) {
-        for name in [FILE, LOCK, UNFINISHED] {
+        for name in [FILE, LOCK, UNFINISHED].into_iter().chain(header::COPIES) {
             drop(fs::remove_file(path.join(name)));
         }
         if !existed {
@@ -175,9 +176,14 @@ impl NodeDirectory {
 
     /// What proves to this node's server that this process has the root key. The database is not asked, which may be out of reach.
     pub(super) fn operator(&self, root_key_file: Option<&Path>) -> anyhow::Result<Option<OperatorKey>> {
-        let Some((vault, _)) = self.known else { return Ok(None) };
-        let root = self.slot(root_key_file)?.open().map_err(root_key::unopened)?;
-        Ok(Some(root.derive_operator_key(vault)))
+        let Some((vault, mode)) = self.known else { return Ok(None) };
+        let slot = self.slot(root_key_file)?;
+        match header::open(&self.path, &slot, vault, key_mode(mode)) {
+            Ok(header) => Ok(Some(header.operator)),
+            Err(Unopened::Slot(error)) => Err(root_key::unopened(error)),
+            // A node that was never served has none.
+            Err(Unopened::Copies(_)) => Ok(None),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow, bail};
 use panvault_card::BinTable;
 use panvault_directory::Directory;
-use panvault_keys::{Entropy, Slot, SystemEntropy, VaultKeys};
+use panvault_keys::{Entropy, Header, KeysError, RootKey, Slot, SystemEntropy, VaultKeys};
 use panvault_model::{NodeId, ProcessorId};
 use panvault_processor::Processors;
 use panvault_processor::card_http::{BreakerChange, Fault, FileFault, HttpMode, Registry};
@@ -259,15 +259,19 @@ pub(crate) fn small_store() -> Settings {
 impl DataDirectory {
     /// Opens the vault for writing.
     pub(crate) async fn open(&self, settings: &OpenSettings) -> anyhow::Result<OpenVault> {
+        self.open_by(&self.slot(settings.root_key_file.as_deref())?, settings).await
+    }
+
+    async fn open_by(&self, slot: &dyn Slot, settings: &OpenSettings) -> anyhow::Result<OpenVault> {
         self.private()?;
         if let Some(missing) = self.log_missing() {
             bail!(missing);
         }
-        let header = self.header(settings.root_key_file.as_deref())?;
+        let header = self.header_by(slot)?;
         let store = Settings { log_directory: self.wal.clone(), ..settings.store.clone() };
         let store = EmbeddedStore::open(&self.path, self.vault, chain(&header.keys), store)?;
         // Once more: nobody else changes it from here on.
-        let OpenHeader { keys, operator, copies } = self.header(settings.root_key_file.as_deref())?;
+        let OpenHeader { keys, root: _, operator, copies } = self.header_by(slot)?;
         let store = Arc::new(store);
         let clock = Arc::new(SystemClock::start());
         let opening = Opening {
@@ -286,23 +290,22 @@ impl DataDirectory {
         Ok(OpenVault { vault, operator: Arc::new(operator), kept, bins, descriptions })
     }
 
-    /// Replaces the root key of a vault that no other process has open. Nothing else changes: every key stays, wrapped anew. The new
-    /// root key must be in its slot before, durably; until both copies are written the old one may still be needed.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "no command replaces a root key yet; tests show that it can be done")
-    )]
-    pub(crate) async fn root_replace(&self, settings: &OpenSettings, new: &dyn Slot) -> anyhow::Result<()> {
-        let new = new.open()?;
+    /// Changes the header of a vault that no other process has open: `change` makes the next one of it. Nothing else changes.
+    pub(crate) async fn header_change(
+        &self,
+        slot: &dyn Slot,
+        change: impl FnOnce(&Header, &RootKey) -> Result<Header, KeysError>,
+    ) -> anyhow::Result<Header> {
         // By opening it the documents come to name the header as it is, so that they allow the next.
-        let OpenVault { vault, kept, operator: _, bins: _, descriptions: _ } = self.open(settings).await?;
-        let file = settings.root_key_file.as_deref();
-        let old = self.slot(file)?.open()?;
-        let replaced = self
-            .header(file)
-            .and_then(|header| header.copies.root_replace(&self.path, &old, &new, &SystemEntropy::new()));
+        let OpenVault { vault, kept, operator: _, bins: _, descriptions: _ } =
+            self.open_by(slot, &OpenSettings::default()).await?;
+        let changed = self.header_by(slot).and_then(|OpenHeader { root, copies, .. }| {
+            let header = change(copies.header(), &root)?;
+            copies.replace(&self.path, &header)?;
+            Ok(header)
+        });
         vault.close().await?;
         drop(kept);
-        replaced
+        changed
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use panvault_keys::{OperatorKey, VaultKeys};
+use panvault_keys::{Header, KeyFile, KeysError, OperatorKey, RootKey, Slot, VaultKeys};
 use panvault_model::VaultId;
 use panvault_vault::Mode;
 
@@ -69,6 +69,36 @@ impl Place {
         match self {
             Self::Directory(directory) => Ok(Some(directory.header(root_key_file)?.operator)),
             Self::Node(node) => node.operator(root_key_file),
+        }
+    }
+
+    /// The key file that opens it when no other slot is named.
+    pub(crate) fn slot(&self, root_key_file: Option<&Path>) -> anyhow::Result<KeyFile> {
+        match self {
+            Self::Directory(directory) => directory.slot(root_key_file),
+            Self::Node(node) => node.slot(root_key_file),
+        }
+    }
+
+    /// The header, by whatever slot. Changes nothing.
+    pub(crate) async fn header_by(&self, slot: &dyn Slot) -> anyhow::Result<Header> {
+        Ok(match self {
+            Self::Directory(directory) => directory.header_by(slot)?,
+            Self::Node(node) => node.header_read(slot).await?,
+        }
+        .copies
+        .into_header())
+    }
+
+    /// Changes the header of a vault that nobody serves: `change` makes the next one of it.
+    pub(crate) async fn header_change(
+        &self,
+        slot: &dyn Slot,
+        change: impl FnOnce(&Header, &RootKey) -> Result<Header, KeysError>,
+    ) -> anyhow::Result<Header> {
+        match self {
+            Self::Directory(directory) => directory.header_change(slot, change).await,
+            Self::Node(node) => node.header_change(slot, change).await,
         }
     }
 

@@ -34,6 +34,7 @@ mod route;
 mod serve;
 mod setup;
 mod signals;
+mod slot;
 mod support;
 mod trace;
 mod wal_directory;

@@ -3,9 +3,9 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 
 use panvault_card::{Cvv, NewCard, Pan};
-use panvault_keys::{KeyFile, Slot, SystemEntropy};
-use panvault_model::{Amount, CardId, CardKind, Currency, Expiry, Role, TransactionId};
-use panvault_testkit::{canary_cards, root_key, vault_header};
+use panvault_keys::{KeyFile, NewSlot, SystemEntropy};
+use panvault_model::{Amount, CardId, CardKind, Currency, Expiry, Role, Timestamp, TransactionId};
+use panvault_testkit::{canary_cards, root_key, slot_key, vault_header};
 use panvault_vault::{
     Given, Metadata, Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, NewTransaction, Origin,
     Webhooks,
@@ -18,8 +18,24 @@ use crate::data::{self, DataDirectory, OpenSettings, OpenVault, small_store};
 
 const VAULT: VaultId = VaultId::from_bytes([3; 12]);
 
+/// The slot of those headers.
+struct TestSlot;
+
+impl Slot for TestSlot {
+    fn open(&self, _: &Header) -> Result<SlotKey, KeysError> {
+        Ok(slot_key())
+    }
+
+    fn describe(&self) -> String {
+        "test".to_owned()
+    }
+}
+
 fn opened(directory: &Path) -> Result<OpenHeader, Vec<CopyFault>> {
-    open(directory, &root_key(1), VAULT, KeyMode::Test)
+    open(directory, &TestSlot, VAULT, KeyMode::Test).map_err(|unopened| match unopened {
+        Unopened::Copies(faults) => faults,
+        Unopened::Slot(_) => Vec::new(),
+    })
 }
 
 /// A directory with both copies of a header, and the bytes of a copy.
@@ -163,15 +179,39 @@ impl Filled {
         self.directory.path().join("vault")
     }
 
-    fn make_key(&self, name: &str) -> KeyFile {
-        let file = KeyFile::new(self.directory.path().join(name));
-        file.create(&RootKey::make(&SystemEntropy::new()).unwrap()).unwrap();
-        file
+    fn key_file(&self, name: &str) -> KeyFile {
+        KeyFile::new(self.directory.path().join(name))
     }
 
-    fn replace_root(&self, old: &str, new: &KeyFile) {
+    fn change(
+        &self,
+        key: &str,
+        change: impl FnOnce(&Header, &RootKey) -> Result<Header, KeysError>,
+    ) -> anyhow::Result<Header> {
         let found = DataDirectory::find(&self.path()).unwrap();
-        runtime().block_on(found.root_replace(&settings(&self.directory, old), new)).unwrap();
+        runtime().block_on(found.header_change(&self.key_file(key), change))
+    }
+
+    /// Adds the slot of a new key file.
+    fn add(&self, old: &str, new: &str) {
+        let key = SlotKey::make(&SystemEntropy::new()).unwrap();
+        self.key_file(new).create(&key).unwrap();
+        let slot = NewSlot::of_key_file(&key, new).unwrap();
+        let now = Timestamp::from_unix_millis(1_700_000_000_000);
+        self.change(old, |header, root| header.slot_add(root, slot, now, &SystemEntropy::new())).unwrap();
+    }
+
+    /// Removes the slot of a key file, and with it replaces the root key, by the word of another.
+    fn remove(&self, by: &str, number: u16) {
+        let entropy = SystemEntropy::new();
+        let new = RootKey::make(&entropy).unwrap();
+        self.change(by, |header, old| header.slot_remove(old, &new, number, &entropy)).unwrap();
+    }
+
+    /// Another key file in the place of one, and another root key.
+    fn replace(&self, old: &str, new: &str, number: u16) {
+        self.add(old, new);
+        self.remove(new, number);
     }
 
     /// Opens it under a root key, and finds everything as it was.
@@ -285,27 +325,29 @@ async fn fill(open: &OpenVault) -> (CardId, TransactionId, String) {
 }
 
 #[test]
-fn the_root_key_is_replaced_and_everything_else_is_as_it_was() {
+fn key_file_and_root_key_are_replaced_and_everything_else_is_as_it_was() {
     let filled = Filled::new();
     filled.opens("old.key").unwrap();
-    filled.replace_root("old.key", &filled.make_key("new.key"));
+    filled.replace("old.key", "new.key", 1);
     filled.opens("new.key").unwrap();
     assert!(filled.refused("old.key").contains("does not belong to the vault"));
     // Once more, without a start in between.
-    filled.replace_root("new.key", &filled.make_key("third.key"));
-    filled.replace_root("third.key", &filled.make_key("fourth.key"));
+    filled.replace("new.key", "third.key", 2);
+    filled.replace("third.key", "fourth.key", 3);
     filled.opens("fourth.key").unwrap();
     for old in ["old.key", "new.key", "third.key"] {
         assert!(filled.refused(old).contains("does not belong to the vault"));
     }
 }
 
-/// A crash between the two copies leaves one of each: both root keys open the vault, until it was opened with the new one.
+/// A crash between the two copies leaves one of each: the removed slot and the ones that are left open the vault, until it was opened with one of those.
 #[test]
 fn a_replacement_that_stopped_half_way_is_finished_by_the_next_start() {
     let filled = Filled::new();
+    filled.add("old.key", "new.key");
+    filled.opens("new.key").unwrap();
     let [before, _] = filled.header();
-    filled.replace_root("old.key", &filled.make_key("new.key"));
+    filled.remove("new.key", 1);
     let [after, _] = filled.header();
     filled.put_header(&[after.clone(), before.clone()]);
     filled.opens("old.key").unwrap();
@@ -316,18 +358,18 @@ fn a_replacement_that_stopped_half_way_is_finished_by_the_next_start() {
     assert!(filled.refused("old.key").contains("does not belong to the vault"));
 }
 
-/// Both copies put back as they were, with the root key that fits them: the documents know better, and nothing is written.
+/// Both copies put back as they were, with the key file that fits them: the documents know better, and nothing is written.
 #[test]
 fn a_header_that_was_rolled_back_in_both_copies_keeps_the_vault_sealed() {
     let filled = Filled::new();
     let before = filled.header();
-    filled.replace_root("old.key", &filled.make_key("new.key"));
+    filled.replace("old.key", "new.key", 1);
     filled.opens("new.key").unwrap();
     let after = filled.header();
     filled.put_header(&before);
     let refused = filled.refused("old.key");
     assert!(refused.contains("older than the documents: it was rolled back"), "{refused}");
-    // With one copy as it should be, the other one and its root key do not take its place.
+    // With one copy as it should be, the other one and its key file do not take its place.
     let mixed = [before[0].clone(), after[1].clone()];
     filled.put_header(&mixed);
     let refused = filled.refused("old.key");
@@ -370,19 +412,15 @@ fn without_a_good_copy_the_vault_stays_sealed_and_both_are_named() {
     assert_eq!(filled.header(), good);
 }
 
-/// A replacement that cannot be written leaves both copies as they were.
+/// A change that fails, or that cannot be written, leaves both copies as they were.
 #[test]
-fn a_replacement_that_fails_changes_nothing() {
+fn a_change_that_fails_changes_nothing() {
     let filled = Filled::new();
     let before = filled.header();
-    let found = DataDirectory::find(&filled.path()).unwrap();
-    let settings = settings(&filled.directory, "old.key");
-    let missing = KeyFile::new(filled.directory.path().join("none.key"));
-    assert!(runtime().block_on(found.root_replace(&settings, &missing)).is_err());
-    let header = found.header(settings.root_key_file.as_deref()).ok().unwrap();
-    let new = filled.make_key("new.key").open().unwrap();
-    let wrong = header.copies.root_replace(&filled.path(), &new, &new, &SystemEntropy::new());
-    assert!(wrong.is_err());
+    let failed = filled.change("old.key", |_, _| Err(KeysError::SlotsFull));
+    assert!(failed.is_err());
+    let missing = filled.change("none.key", |_, _| panic!("opened without a key"));
+    assert!(missing.err().unwrap().to_string().contains("is missing"));
     assert_eq!(filled.header(), before);
     filled.opens("old.key").unwrap();
 }

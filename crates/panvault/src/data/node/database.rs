@@ -12,7 +12,7 @@ use panvault_store_postgres::{
 use panvault_vault::Mode;
 
 use crate::config::{Shared, secret};
-use crate::data::header::{self, CopyFault, OpenHeader};
+use crate::data::header::{self, CopyFault, OpenHeader, Unopened};
 use crate::data::moving::VaultState;
 use crate::data::node::NodeDirectory;
 use crate::data::{key_mode, root_key};
@@ -176,10 +176,24 @@ impl NodeDirectory {
         root_key_file: Option<&Path>,
     ) -> anyhow::Result<OpenHeader> {
         let slot = self.slot(root_key_file)?;
-        let root = slot.open().map_err(root_key::unopened)?;
-        header::open_rows(&row.header, &root, row.vault, key_mode(mode)).map_err(|faults| {
+        self.header_by(database, row, mode, &slot)
+    }
+
+    /// The same by whatever slot.
+    pub(in crate::data) fn header_by(
+        &self,
+        database: &Database,
+        row: &VaultRow,
+        mode: Mode,
+        slot: &dyn Slot,
+    ) -> anyhow::Result<OpenHeader> {
+        header::open_rows(&row.header, slot, row.vault, key_mode(mode)).map_err(|unopened| {
+            let faults = match unopened {
+                Unopened::Slot(error) => return root_key::unopened(error),
+                Unopened::Copies(faults) => faults,
+            };
             let said = faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-            let advice = if faults.iter().any(CopyFault::is_root_key_wrong) {
+            let advice = if faults.iter().any(CopyFault::is_key_wrong) {
                 format!("the {} does not belong to the vault; give the one that does", slot.describe())
             } else {
                 "restore the database from a backup: without them no root key opens the vault".to_owned()
@@ -190,4 +204,4 @@ impl NodeDirectory {
 }
 
 /// Time that a list may take where none is asked for.
-const READ_TIME: Duration = Duration::from_secs(10);
+pub(super) const READ_TIME: Duration = Duration::from_secs(10);

@@ -4,15 +4,16 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, anyhow, bail, ensure};
-use panvault_keys::{Entropy, Header, KeyFile, RootKey, Slot, SystemEntropy};
+use panvault_keys::{Entropy, KeyFile, SlotKey, SystemEntropy};
 use panvault_model::VaultId;
 use panvault_store::StoreFault;
 use panvault_store_postgres::{Database, SchemaState, VaultRow};
 use panvault_vault::{Clock, Mode, SystemClock};
 
 use crate::config::Shared;
+use crate::data::make::header_make;
 use crate::data::node::{NodeDirectory, database};
-use crate::data::{key_mode, mode_name, root_key, target};
+use crate::data::{mode_name, root_key, target};
 
 /// Makes a vault in a database that holds none, with its tables where they are not there, and the directory of its first node. The row that makes it
 /// a vault is written last: `fill` is called before, and whatever fails before takes away again what was made on this machine.
@@ -61,10 +62,10 @@ pub(crate) async fn create_shared(
         "the database at {url} holds a vault already: serve it with panvault serve and its settings, or name another database"
     );
     let entropy = SystemEntropy::new();
-    let root = RootKey::make(&entropy)?;
+    let key = SlotKey::make(&entropy)?;
     let vault = VaultId::make(SystemClock::start().now().wall, entropy.make_id_bytes()?);
-    let row = vault_row(&root, vault, mode)?;
-    KeyFile::new(root_key_file).create(&root)?;
+    let row = vault_row(&key, vault, mode)?;
+    KeyFile::new(root_key_file).create(&key)?;
     let existed = path.exists();
     let without_key = |error| {
         // A key without a vault is of no use, and would be in the way of the next try.
@@ -86,10 +87,11 @@ pub(crate) async fn create_shared(
     })
 }
 
-/// A vault with new keys, which this root key opens.
-fn vault_row(root: &RootKey, vault: VaultId, mode: Mode) -> anyhow::Result<VaultRow> {
+/// A vault with new keys, which the key of a key file opens.
+fn vault_row(key: &SlotKey, vault: VaultId, mode: Mode) -> anyhow::Result<VaultRow> {
     let now = SystemClock::start().now().wall;
-    let header = Header::make(root, vault, key_mode(mode), now, &SystemEntropy::new())?.encode();
+    let (header, _) = header_make(key, vault, mode, now, &SystemEntropy::new())?;
+    let header = header.encode();
     let mode = mode_name(mode).to_owned();
     Ok(VaultRow { vault, mode, created_at: now, header: [header.clone(), header], version: 1 })
 }
@@ -107,8 +109,8 @@ async fn finish(
     let there = match there {
         Some(there) => there,
         None => {
-            let root = node.slot(Some(root_key_file))?.open().map_err(root_key::unopened)?;
-            vault_create(database, &vault_row(&root, vault, mode)?).await.map_err(|unmade| match unmade {
+            let key = node.slot(Some(root_key_file))?.read_key().map_err(root_key::unopened)?;
+            vault_create(database, &vault_row(&key, vault, mode)?).await.map_err(|unmade| match unmade {
                 Unmade::Known(error) | Unmade::Unknown(error) => error,
             })?;
             return Ok(());

@@ -3,7 +3,8 @@
 use std::fs;
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
+use panvault_keys::{Header, KeysError, RootKey, Slot};
 use panvault_model::VaultId;
 use panvault_store::{CvvStore, Store};
 use panvault_store_postgres::{Database, PostgresStore, VaultRow};
@@ -12,24 +13,64 @@ use panvault_vault::SystemClock;
 
 use crate::config::{CvvServer, Cvvs, secret};
 use crate::data::chain;
-use crate::data::header::{Copies, OpenHeader};
+use crate::data::header::{self, COPIES, Copies, OpenHeader};
 use crate::data::node::NodeDirectory;
-use crate::data::node::database::{unsecured, vault_here};
+use crate::data::node::database::{READ_TIME, unsecured, vault_here};
 use crate::data::open::{Kept, OpenSettings, OpenVault, Opening, memory_cvvs, node_make};
 
 impl NodeDirectory {
     /// Opens the vault for writing, as one of the nodes that share it.
     pub(in crate::data) async fn open(&self, settings: &OpenSettings) -> anyhow::Result<OpenVault> {
+        self.open_by(&self.slot(settings.root_key_file.as_deref())?, settings).await
+    }
+
+    /// The header, by whatever slot. Changes nothing.
+    pub(in crate::data) async fn header_read(&self, slot: &dyn Slot) -> anyhow::Result<OpenHeader> {
+        let (database, row, mode) = self.reach(READ_TIME).await?;
+        self.header_by(&database, &row, mode, slot)
+    }
+
+    /// Changes the header in the database: `change` makes the next one of it. Nothing else changes. Two that do so at once: one of them.
+    pub(in crate::data) async fn header_change(
+        &self,
+        slot: &dyn Slot,
+        change: impl FnOnce(&Header, &RootKey) -> Result<Header, KeysError>,
+    ) -> anyhow::Result<Header> {
+        // By opening it the documents come to name the header as it is, so that they allow the next.
+        let open = self.open_by(slot, &OpenSettings::default()).await?;
+        let changed = self.header_put(slot, change).await;
+        open.vault.close().await?;
+        changed
+    }
+
+    async fn header_put(
+        &self,
+        slot: &dyn Slot,
+        change: impl FnOnce(&Header, &RootKey) -> Result<Header, KeysError>,
+    ) -> anyhow::Result<Header> {
+        let (database, row, mode) = self.reach(READ_TIME).await?;
+        let OpenHeader { root, copies, .. } = self.header_by(&database, &row, mode, slot)?;
+        let header = change(copies.header(), &root)?;
+        for (copy, version) in (0..COPIES.len()).zip(row.version..) {
+            let replaced = database.header_replace(copy, &header.encode(), version).await;
+            let unwritten = || format!("the keys in the database at {} are not written", database.url());
+            ensure!(replaced.with_context(unwritten)?, "{}: they were changed meanwhile", unwritten());
+        }
+        Ok(header)
+    }
+
+    async fn open_by(&self, slot: &dyn Slot, settings: &OpenSettings) -> anyhow::Result<OpenVault> {
         let (database, row, mode) = self.reach(settings.store.list_time).await?;
         if let Some(advice) = unsecured(database.url()) {
             tracing::warn!(advice, "store.unsecured");
         }
         self.is_of(self.known, row.vault, mode)?;
         // Before anything is written: with another vault's key, the directory would be taken for one of this vault from then on.
-        let OpenHeader { keys, operator, copies } =
-            self.header(&database, &row, mode, settings.root_key_file.as_deref())?;
+        let OpenHeader { keys, root: _, operator, copies } = self.header_by(&database, &row, mode, slot)?;
         let held = self.take(row.vault, mode)?;
         NodeDirectory::finished(&self.path);
+        // For commands beside this node, which do not wait for the database.
+        header::write(&self.path, copies.header())?;
         let clock = Arc::new(SystemClock::start());
         let node = node_make(&clock)?;
         let store = PostgresStore::open(database.clone(), chain(&keys), node).await;

@@ -1,0 +1,177 @@
+use panvault_model::{Timestamp, VaultId};
+
+use crate::entropy::Entropy;
+use crate::error::KeysError;
+use crate::hpke::{self, PUBLIC_BYTES, Sealed};
+use crate::limits::SLOT_LABEL_BYTES_MAX;
+use crate::root::RootKey;
+use crate::slot::{NewSlot, PassphraseLock, Protection, ShareScheme, SlotKey, label_fits};
+use crate::xaes::{KEY_BYTES, TAG_BYTES};
+
+/// A way to the root key: who has the private half of its pair opens it.
+pub struct HeaderSlot {
+    number: u16,
+    created_at: Timestamp,
+    label: String,
+    pub(crate) public: [u8; PUBLIC_BYTES],
+    pub(crate) protection: Protection,
+    root: Sealed<KEY_BYTES>,
+}
+
+const KEY_FILE: u8 = 1;
+const PASSPHRASE: u8 = 2;
+const SHARES: u8 = 3;
+const SHARES_BYTES: usize = 1 + 1 + 4;
+const PROTECTION_BYTES_MAX: usize = PassphraseLock::BYTES;
+const LENGTHS_BYTES: usize = 2;
+const FIXED_BYTES: usize = 2 + 6 + 1 + PUBLIC_BYTES + PUBLIC_BYTES + KEY_BYTES + TAG_BYTES;
+
+impl HeaderSlot {
+    /// Of a slot at most.
+    pub(super) const BYTES_MAX: usize =
+        FIXED_BYTES + LENGTHS_BYTES + SLOT_LABEL_BYTES_MAX + PROTECTION_BYTES_MAX;
+
+    /// Which it is, from 1; no number comes twice.
+    pub const fn number(&self) -> u16 {
+        self.number
+    }
+
+    /// What it was called when it was made.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// Since when it is.
+    pub const fn created_at(&self) -> Timestamp {
+        self.created_at
+    }
+
+    /// How its key is protected.
+    pub const fn protection(&self) -> Protection {
+        self.protection
+    }
+
+    pub(super) fn make(
+        new: NewSlot,
+        number: u16,
+        created_at: Timestamp,
+        root: &RootKey,
+        context: &[u8],
+        entropy: &dyn Entropy,
+    ) -> Result<Self, KeysError> {
+        let NewSlot { label, public, protection } = new;
+        let nothing = Sealed { enc: [0; PUBLIC_BYTES], bytes: [0; KEY_BYTES], tag: [0; TAG_BYTES] };
+        let slot = Self { number, created_at, label, public, protection, root: nothing };
+        slot.resealed(root, context, entropy)
+    }
+
+    /// The same slot with this root key behind it.
+    pub(super) fn resealed(
+        &self,
+        root: &RootKey,
+        context: &[u8],
+        entropy: &dyn Entropy,
+    ) -> Result<Self, KeysError> {
+        let root = hpke::seal(&self.public, &self.info(context), root.expose_bytes(), entropy)?;
+        Ok(Self { label: self.label.clone(), root, ..*self })
+    }
+
+    /// The root key behind it.
+    pub(super) fn open(&self, key: &SlotKey, context: &[u8]) -> Result<RootKey, KeysError> {
+        let opened = hpke::open(key.expose_bytes(), &self.info(context), &self.root);
+        let opened = opened.map_err(|_| KeysError::HeaderDamaged)?;
+        let mut bytes = Box::new([0; KEY_BYTES]);
+        bytes.copy_from_slice(opened.as_slice());
+        Ok(RootKey::from_boxed(bytes))
+    }
+
+    /// What is sealed with the root key: which vault, which root key, which slot.
+    fn info(&self, context: &[u8]) -> Vec<u8> {
+        [b"slot/1".as_slice(), context, &self.number.to_be_bytes()].concat()
+    }
+
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        let [_, _, millis @ ..] = self.created_at.unix_millis().to_be_bytes();
+        out.extend_from_slice(&self.number.to_be_bytes());
+        out.extend_from_slice(&millis);
+        out.push(u8::try_from(self.label.len()).unwrap_or(u8::MAX));
+        out.extend_from_slice(self.label.as_bytes());
+        out.extend_from_slice(&self.public);
+        out.extend_from_slice(&self.root.enc);
+        out.extend_from_slice(&self.root.bytes);
+        out.extend_from_slice(&self.root.tag);
+        let (kind, mut protection) = (self.kind(), Vec::with_capacity(PROTECTION_BYTES_MAX));
+        match &self.protection {
+            Protection::KeyFile => {}
+            Protection::Passphrase(lock) => lock.encode(&mut protection),
+            Protection::Shares(ShareScheme { needed, made, set }) => {
+                protection.extend_from_slice(&[*needed, *made]);
+                protection.extend_from_slice(&set.to_be_bytes());
+            }
+        }
+        out.push(kind);
+        out.push(u8::try_from(protection.len()).unwrap_or(u8::MAX));
+        out.extend_from_slice(&protection);
+    }
+
+    const fn kind(&self) -> u8 {
+        match self.protection {
+            Protection::KeyFile => KEY_FILE,
+            Protection::Passphrase(_) => PASSPHRASE,
+            Protection::Shares(_) => SHARES,
+        }
+    }
+
+    /// Reads one, and gives what is behind it.
+    pub(super) fn decode(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let (number, rest) = bytes.split_first_chunk::<2>()?;
+        let ([a, b, c, d, e, f], rest) = rest.split_first_chunk::<6>()?;
+        let (label, rest) = with_length(rest)?;
+        let (public, rest) = rest.split_first_chunk::<PUBLIC_BYTES>()?;
+        let (enc, rest) = rest.split_first_chunk::<PUBLIC_BYTES>()?;
+        let (root, rest) = rest.split_first_chunk::<KEY_BYTES>()?;
+        let (tag, rest) = rest.split_first_chunk::<TAG_BYTES>()?;
+        let ([kind], rest) = rest.split_first_chunk::<1>()?;
+        let (protection, rest) = with_length(rest)?;
+        let label = core::str::from_utf8(label).ok().filter(|label| label_fits(label))?;
+        let number = u16::from_be_bytes(*number);
+        (number > 0).then_some(())?;
+        let slot = Self {
+            number,
+            created_at: Timestamp::from_unix_millis(u64::from_be_bytes([0, 0, *a, *b, *c, *d, *e, *f])),
+            label: label.to_owned(),
+            public: *public,
+            protection: decode_protection(*kind, protection)?,
+            root: Sealed { enc: *enc, bytes: *root, tag: *tag },
+        };
+        Some((slot, rest))
+    }
+}
+
+fn decode_protection(kind: u8, bytes: &[u8]) -> Option<Protection> {
+    match kind {
+        KEY_FILE => bytes.is_empty().then_some(Protection::KeyFile),
+        PASSPHRASE => Some(Protection::Passphrase(PassphraseLock::decode(bytes)?)),
+        SHARES => {
+            let [needed, made, set @ ..]: &[u8; SHARES_BYTES] = bytes.try_into().ok()?;
+            Some(Protection::Shares(ShareScheme::new(*needed, *made, u32::from_be_bytes(*set))?))
+        }
+        _ => None,
+    }
+}
+
+fn with_length(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first()?;
+    rest.split_at_checked(usize::from(*length))
+}
+
+/// What every wrapped key and every sealed root of a header is bound to: vault, mode and which root key it is.
+pub(super) fn context(vault: VaultId, mode: u8, root_version: u32) -> [u8; 17] {
+    let mut out = [0; 17];
+    let root_version = root_version.to_be_bytes();
+    let parts = vault.as_bytes().iter().chain(core::slice::from_ref(&mode)).chain(&root_version);
+    for (slot, byte) in out.iter_mut().zip(parts) {
+        *slot = *byte;
+    }
+    out
+}

@@ -1,0 +1,98 @@
+//! Slots: ways to come by the root key.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::cli::Settings;
+
+#[derive(Subcommand)]
+pub(crate) enum SlotCommand {
+    /// List the slots, of which any one opens the vault
+    List {
+        #[command(flatten)]
+        by: Unlock,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Add a slot, while nobody serves the vault
+    #[command(subcommand)]
+    Add(SlotAdd),
+    /// Remove a slot, while nobody serves the vault, and make a new root key: the slot opens only backups that were made before
+    Remove {
+        /// Which, as `list` numbers them
+        #[arg(value_name = "NUMBER")]
+        number: u16,
+        #[command(flatten)]
+        by: Unlock,
+    },
+    /// See that a slot opens the vault, and which it is
+    Test(Unlock),
+}
+
+#[derive(Subcommand)]
+pub(crate) enum SlotAdd {
+    /// A file whose owner alone can read it
+    KeyFile {
+        /// Where to write it; keep it away from the vault and its backups
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        #[command(flatten)]
+        added: Added,
+    },
+    /// A passphrase, asked for twice on the terminal, of at least 15 characters; opening takes 256 MiB and about a second
+    Passphrase {
+        /// Read it from a file instead, of which others can read nothing
+        #[arg(long, value_name = "FILE")]
+        new_passphrase_file: Option<PathBuf>,
+        #[command(flatten)]
+        added: Added,
+    },
+    /// Shares for custodians: so many of them open the vault, and fewer tell nothing
+    Shares {
+        /// How many are needed
+        #[arg(long, value_name = "T")]
+        needed: u8,
+        /// How many are made: at most 16
+        #[arg(long, value_name = "N")]
+        made: u8,
+        /// A new directory for them, one file each, to be handed out and removed; without it each is shown on the terminal and asked for once
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+        #[command(flatten)]
+        added: Added,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct Added {
+    /// What to call it: who has it, where it is kept
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) label: String,
+    #[command(flatten)]
+    pub(crate) by: Unlock,
+}
+
+/// What opens the vault for a command.
+#[derive(Args)]
+pub(crate) struct Unlock {
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    /// The kind of the slot to open it with: the key file that the setting root_key_file names, or what is asked for on the terminal
+    #[arg(long, value_enum, default_value = "key-file")]
+    pub(crate) with: SlotKind,
+    /// A file with the passphrase, of which others can read nothing
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    /// A file with a share, of which others can read nothing; once for each
+    #[arg(long, value_name = "FILE")]
+    pub(crate) share_file: Vec<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SlotKind {
+    KeyFile,
+    Passphrase,
+    Shares,
+}

@@ -1,0 +1,208 @@
+//! Slots: the ways to the root key of a vault are listed, added, removed and tried.
+
+mod custodians;
+mod key;
+
+use std::path::Path;
+
+use anyhow::{Context, ensure};
+use panvault_keys::{
+    Entropy, Header, HeaderSlot, KeyFile, KeysError, NewSlot, Passphrase, Protection, RootKey, ShareScheme,
+    Slot, SlotKey, SystemEntropy,
+};
+use panvault_model::Timestamp;
+use panvault_vault::{Clock, SystemClock};
+use serde_json::{Value, json};
+
+use crate::cli::{Added, SlotAdd, SlotCommand, Unlock};
+use crate::commands::runtime;
+use crate::data::Place;
+use crate::telemetry::{self, LogFormat};
+use crate::{config, harden, output};
+
+pub(crate) fn run(command: SlotCommand) -> anyhow::Result<()> {
+    telemetry::start("warn", LogFormat::Text)?;
+    harden::memory();
+    match command {
+        SlotCommand::List { by, json } => list(&by, json),
+        SlotCommand::Add(SlotAdd::KeyFile { file, added }) => add_key_file(&file, &added),
+        SlotCommand::Add(SlotAdd::Passphrase { new_passphrase_file, added }) => {
+            add_passphrase(new_passphrase_file.as_deref(), &added)
+        }
+        SlotCommand::Add(SlotAdd::Shares { needed, made, out, added }) => {
+            add_shares(needed, made, out.as_deref(), &added)
+        }
+        SlotCommand::Remove { number, by } => remove(number, &by),
+        SlotCommand::Test(by) => test(&by),
+    }
+}
+
+/// A vault, and what opens it.
+struct Opening {
+    place: Place,
+    slot: Box<dyn Slot>,
+}
+
+impl Opening {
+    fn of(by: &Unlock) -> anyhow::Result<Self> {
+        let config = config::read(&by.settings, &[])?;
+        let place = Place::of(&config)?;
+        place.private()?;
+        let slot = key::slot(by, &place, config.root_key_file.as_deref())?;
+        Ok(Self { place, slot })
+    }
+
+    fn header(&self) -> anyhow::Result<Header> {
+        runtime()?.block_on(self.place.header_by(self.slot.as_ref()))
+    }
+
+    fn change(
+        &self,
+        change: impl FnOnce(&Header, &RootKey) -> Result<Header, KeysError>,
+    ) -> anyhow::Result<Header> {
+        runtime()?.block_on(self.place.header_change(self.slot.as_ref(), change))
+    }
+
+    /// Adds a slot and says so.
+    fn add(&self, new: NewSlot, entropy: &dyn Entropy) -> anyhow::Result<()> {
+        let header = self.change(|header, root| header.slot_add(root, new, now(), entropy))?;
+        let slot = header.slots().last().context("the slot was not added")?;
+        output::line(format!("slot {} is added: {}, {}", slot.number(), slot.label(), described(slot)))?;
+        Ok(())
+    }
+}
+
+fn now() -> Timestamp {
+    SystemClock::start().now().wall
+}
+
+fn list(by: &Unlock, as_json: bool) -> anyhow::Result<()> {
+    let header = Opening::of(by)?.header()?;
+    if as_json {
+        let slots: Vec<Value> = header.slots().iter().map(shown).collect();
+        return Ok(output::line(json!({ "slots": slots }).to_string())?);
+    }
+    for slot in header.slots() {
+        let (number, since) = (slot.number(), slot.created_at());
+        output::line(format!("{number}  {}, {}, since {since}", slot.label(), described(slot)))?;
+    }
+    Ok(())
+}
+
+fn described(slot: &HeaderSlot) -> String {
+    match slot.protection() {
+        Protection::KeyFile => "a key file".to_owned(),
+        Protection::Passphrase(lock) => {
+            let (kib, passes) = lock.cost();
+            format!("a passphrase (Argon2id, {} MiB, {passes} passes)", kib >> 10)
+        }
+        Protection::Shares(ShareScheme { needed, made, set }) => {
+            format!("{needed} of {made} shares (set {set:08x})")
+        }
+    }
+}
+
+fn shown(slot: &HeaderSlot) -> Value {
+    let mut shown = json!({
+        "number": slot.number(),
+        "label": slot.label(),
+        "kind": slot.protection().name(),
+        "created_at": slot.created_at().to_string(),
+    });
+    match slot.protection() {
+        Protection::KeyFile => {}
+        Protection::Passphrase(lock) => {
+            let (kib, passes) = lock.cost();
+            shown["memory_kib"] = json!(kib);
+            shown["passes"] = json!(passes);
+        }
+        Protection::Shares(ShareScheme { needed, made, set }) => {
+            shown["needed"] = json!(needed);
+            shown["made"] = json!(made);
+            shown["set"] = json!(format!("{set:08x}"));
+        }
+    }
+    shown
+}
+
+fn add_key_file(file: &Path, added: &Added) -> anyhow::Result<()> {
+    let (opening, entropy) = (Opening::of(&added.by)?, SystemEntropy::new());
+    // Before a key is made that nothing would open with.
+    opening.header()?;
+    let key = SlotKey::make(&entropy)?;
+    let slot = NewSlot::of_key_file(&key, &added.label)?;
+    let key_file = KeyFile::new(file);
+    key_file.create(&key)?;
+    opening.add(slot, &entropy).inspect_err(|_| drop(std::fs::remove_file(file)))?;
+    output::note(format!(
+        "whoever has {} and the vault can open every card: move it to where it is kept, away from the vault and its backups",
+        file.display()
+    ));
+    Ok(())
+}
+
+fn add_passphrase(new_passphrase_file: Option<&Path>, added: &Added) -> anyhow::Result<()> {
+    let (opening, entropy) = (Opening::of(&added.by)?, SystemEntropy::new());
+    opening.header()?;
+    let passphrase = Passphrase::new(key::new_passphrase(new_passphrase_file)?)?;
+    opening.add(NewSlot::of_passphrase(&passphrase, &added.label, &entropy)?, &entropy)
+}
+
+fn add_shares(needed: u8, made: u8, out: Option<&Path>, added: &Added) -> anyhow::Result<()> {
+    let (opening, entropy) = (Opening::of(&added.by)?, SystemEntropy::new());
+    opening.header()?;
+    let mut set = [0; 4];
+    entropy.fill_secret(&mut set)?;
+    let scheme = ShareScheme::new(needed, made, u32::from_be_bytes(set))
+        .context("needed must be at least 2 and at most made, and made at most 16")?;
+    let (slot, shares) = NewSlot::of_shares(scheme, &added.label, &entropy)?;
+    match out {
+        Some(directory) => {
+            let handed = custodians::write(directory, &shares)?;
+            opening.add(slot, &entropy).inspect_err(|_| drop(std::fs::remove_dir_all(directory)))?;
+            output::note(format!(
+                "{handed} files are in {}: give each to one custodian, and remove it here; {needed} of them open every card",
+                directory.display()
+            ));
+            Ok(())
+        }
+        None => {
+            custodians::hand_out(&shares)?;
+            opening.add(slot, &entropy)
+        }
+    }
+}
+
+fn remove(number: u16, by: &Unlock) -> anyhow::Result<()> {
+    let opening = Opening::of(by)?;
+    let header = opening.header()?;
+    let slot = header.slots().iter().find(|slot| slot.number() == number);
+    let slot = slot.with_context(|| format!("there is no slot {number}; panvault slot list lists them"))?;
+    let own = opening.slot.open(&header)?;
+    // Whoever removes the slot that they came with would not know whether another opens the vault.
+    ensure!(
+        header.slot_of(&own)? != number || header.slots().len() == 1,
+        "slot {number} is the one that opened the vault for this command: open it with another (--with, --set root_key_file=FILE), which shows that \
+         there is one that works"
+    );
+    let said = format!("slot {number} is removed: {}, {}", slot.label(), described(slot));
+    let entropy = SystemEntropy::new();
+    let root = RootKey::make(&entropy)?;
+    opening.change(|header, old| header.slot_remove(old, &root, number, &entropy))?;
+    output::line(said)?;
+    output::note(format!(
+        "the root key is a new one. Backups made before {} still open with the slot that was removed; make a new one, and destroy those that must not",
+        now()
+    ));
+    Ok(())
+}
+
+fn test(by: &Unlock) -> anyhow::Result<()> {
+    let opening = Opening::of(by)?;
+    let header = opening.header()?;
+    let number = header.slot_of(&opening.slot.open(&header)?)?;
+    let slot = header.slots().iter().find(|slot| slot.number() == number);
+    let slot = slot.context("the slot is gone")?;
+    output::line(format!("slot {number} opens the vault: {}, {}", slot.label(), described(slot)))?;
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! What opens a vault for a command: a file, or what somebody types.
+
+use std::path::Path;
+
+use anyhow::{Context, bail, ensure};
+use panvault_keys::{Passphrase, Share, Shares, Slot};
+use zeroize::Zeroizing;
+
+use crate::cli::{SlotKind, Unlock};
+use crate::config::secret;
+use crate::data::Place;
+use crate::output;
+
+/// The slot that a command was told to open the vault with.
+pub(super) fn slot(
+    by: &Unlock,
+    place: &Place,
+    root_key_file: Option<&Path>,
+) -> anyhow::Result<Box<dyn Slot>> {
+    let kind = kind(by)?;
+    Ok(match kind {
+        SlotKind::KeyFile => Box::new(place.slot(root_key_file)?),
+        SlotKind::Passphrase => {
+            let typed = match &by.passphrase_file {
+                Some(file) => read(file)?,
+                None => ask("Passphrase: ")?,
+            };
+            Box::new(Passphrase::typed(typed)?)
+        }
+        SlotKind::Shares => Box::new(Shares(shares(&by.share_file)?)),
+    })
+}
+
+/// The kind that is said, or that the files say.
+fn kind(by: &Unlock) -> anyhow::Result<SlotKind> {
+    let kind = match (by.with, &by.passphrase_file, by.share_file.is_empty()) {
+        (SlotKind::KeyFile, Some(_), true) => SlotKind::Passphrase,
+        (SlotKind::KeyFile, None, false) => SlotKind::Shares,
+        (kind, ..) => kind,
+    };
+    ensure!(
+        (kind == SlotKind::Passphrase || by.passphrase_file.is_none())
+            && (kind == SlotKind::Shares || by.share_file.is_empty()),
+        "a passphrase and shares were given: one of them opens the vault"
+    );
+    Ok(kind)
+}
+
+/// As many shares as their first says that are needed. What is mistyped is asked for again.
+fn shares(files: &[std::path::PathBuf]) -> anyhow::Result<Vec<Share>> {
+    let mut shares = Vec::new();
+    for file in files {
+        let text = read(file)?;
+        let share = Share::parse(&text).with_context(|| format!("the share in {}", file.display()))?;
+        shares.push(share);
+    }
+    while files.is_empty() && needed(&shares).is_none_or(|needed| shares.len() < usize::from(needed)) {
+        let wanted = needed(&shares).map(|needed| format!(" of {needed}")).unwrap_or_default();
+        match Share::parse(&ask(&format!("Share {}{wanted}: ", shares.len() + 1))?) {
+            Ok(share) if shares.iter().any(|other| Share::number(other) == share.number()) => {
+                output::note("that share was given already: the next custodian's is wanted");
+            }
+            Ok(share) => shares.push(share),
+            Err(fault) => output::note(fault.to_string()),
+        }
+    }
+    Ok(shares)
+}
+
+fn needed(shares: &[Share]) -> Option<u8> {
+    shares.first().map(|share| share.scheme().needed)
+}
+
+/// The passphrase of a new slot: from a file, or typed twice.
+pub(super) fn new_passphrase(file: Option<&Path>) -> anyhow::Result<Zeroizing<String>> {
+    if let Some(file) = file {
+        return read(file);
+    }
+    let (first, second) = (ask("New passphrase: ")?, ask("Once more: ")?);
+    if *first != *second {
+        bail!("the two differ, so no slot was added");
+    }
+    Ok(first)
+}
+
+/// What somebody types on the terminal, where it is not shown. An end of input is not taken for an empty line.
+pub(super) fn ask(prompt: &str) -> anyhow::Result<Zeroizing<String>> {
+    let typed = rpassword::prompt_password(prompt);
+    typed
+        .map(Zeroizing::new)
+        .context("there is no terminal to type at: name a file instead (--help says how)")
+}
+
+fn read(file: &Path) -> anyhow::Result<Zeroizing<String>> {
+    secret::password(file).map_err(anyhow::Error::msg)
+}
