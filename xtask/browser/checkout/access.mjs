@@ -12,12 +12,12 @@ export async function looks(stand) {
     for (const width of [320, 768, 1440]) {
       const page = await stand.ready(await stand.checkout({ account, amount: 2_000_000_121 }), { viewport: { width, height: 800 }, colorScheme });
       const at = `at ${width} px, ${colorScheme}`;
-      await fits(page, `open ${at}`);
+      assert.deepEqual(await page.evaluate(faults), [], at);
       await stand.picture(page, `${width}-${colorScheme}`);
       await fill(page, { ...CARD, expiry: "01 / 20" });
       await button(page).click();
       await page.locator("#expiry-wrong").filter({ hasText: "The card has expired." }).waitFor();
-      await fits(page, `with a fault ${at}`);
+      assert.deepEqual(await page.evaluate(faults), [], `with a fault ${at}`);
       await fill(page, { expiry: "12 / 35" });
       await button(page).click();
       await page.waitForFunction(() => document.activeElement.id === "problem");
@@ -41,6 +41,7 @@ export async function looks(stand) {
 async function fits(page, at) {
   assert.deepEqual(await violations(page), [], at);
   assert.deepEqual(await page.evaluate(faults), [], at);
+  assert.equal(page.frames().length, 5);
   for (const frame of page.frames().filter((frame) => frame.parentFrame())) {
     // All digits of a number are seen, beside its brand.
     const widths = await frame.evaluate(() => [document.documentElement, document.querySelector("input")].map(({ scrollWidth, clientWidth }) => [scrollWidth, clientWidth]));

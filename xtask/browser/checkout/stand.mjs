@@ -23,9 +23,9 @@ export class Stand {
     return stand;
   }
 
-  /** An account of its own, of an organisation of that name. */
-  async account({ merchant = "Lantern & Sons", ...more }) {
-    const organisation = await this.vault.post("/v1/organisation", { name: merchant, organisation: this.vault.organisation });
+  /** An account of its own, of an organisation of that name and look. */
+  async account({ merchant = "Lantern & Sons", theme, ...more }) {
+    const organisation = await this.vault.post("/v1/organisation", { name: merchant, parent_id: this.vault.organisation, ...(theme && { checkout_theme: theme }) });
     const account = await this.vault.post("/v1/account", { name: "Shop", organisation: organisation._id, currency_code: "EUR", processors: this.processors, ...more });
     return account._id;
   }
