@@ -112,7 +112,13 @@ async fn view(State(app): State<Arc<App>>, params: RawPathParams, request: Reque
     } else {
         refused(&app, nobody(), id, "")
     };
-    app.metrics().answered(OPERATION, response.status().as_u16(), started.elapsed().as_secs_f64());
+    answered(&app, response, started)
+}
+
+fn answered(app: &App, response: Response, started: Instant) -> Response {
+    let ended = Instant::now();
+    let after = ended.saturating_duration_since(started);
+    app.metrics().answered(OPERATION, response.status().as_u16(), ended, after);
     response
 }
 
@@ -217,8 +223,7 @@ async fn act(State(app): State<Arc<App>>, params: RawPathParams, request: Reques
         Ok(answer) => answer.into_response(id),
         Err(refusal) => refused(&app, refusal, id, &named),
     };
-    app.metrics().answered(OPERATION, response.status().as_u16(), started.elapsed().as_secs_f64());
-    response
+    answered(&app, response, started)
 }
 
 async fn acted(

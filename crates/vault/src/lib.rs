@@ -69,9 +69,9 @@ pub use crate::organisation::{NewOrganisation, OrganisationChange};
 pub use crate::permit::{
     AccountCreate, AccountDelete, AccountList, AccountRead, AccountUpdate, AccountWebhookSecret,
     ApiKeyCreate, ApiKeyDelete, ApiKeyList, ApiKeyRead, ApiKeyUpdate, AuditList, AuditRead, BinRead, Caller,
-    CallerRead, CardCreate, CardDelete, CardList, CardRead, CardRefresh, CardUpdate, CheckoutCreate, CheckoutList,
-    CheckoutRead, CustomerCreate, CustomerDelete, CustomerList, CustomerRead, CustomerUpdate, OPERATIONS,
-    Operation, OrganisationCreate, OrganisationDelete, OrganisationList, OrganisationRead,
+    CallerRead, CardCreate, CardDelete, CardList, CardRead, CardRefresh, CardUpdate, CheckoutCreate,
+    CheckoutList, CheckoutRead, CustomerCreate, CustomerDelete, CustomerList, CustomerRead, CustomerUpdate,
+    OPERATIONS, Operation, OrganisationCreate, OrganisationDelete, OrganisationList, OrganisationRead,
     OrganisationUpdate, Permit, ProcessorCreate, ProcessorDelete, ProcessorList, ProcessorRead,
     ProcessorUpdate, RefundCreate, RefundList, RefundRead, StatusRead, TransactionCapture, TransactionCreate,
     TransactionList, TransactionRead, TransactionSettle, TransactionVoid, WebhookDeliveryList,

@@ -72,9 +72,10 @@ pub static TRY_PAGE: WebFile = file!(HTML, "try.html");
 pub static TRY_SCRIPT: WebFile = file!(SCRIPT, "try.js");
 /// Its style sheet.
 pub static TRY_STYLE: WebFile = file!(STYLE, "try.css");
-/// The console: its page, and what that loads.
-pub static CONSOLE: &[WebFile] = &[
-    file!(HTML, "console/index.html"),
+/// The page of the console.
+pub static CONSOLE_PAGE: WebFile = file!(HTML, "console/index.html");
+/// What that loads, and what its parts are licensed by.
+pub static CONSOLE_FILES: &[WebFile] = &[
     file!(SCRIPT, "console/app.js"),
     file!(STYLE, "console/app.css"),
     file!(ICON, "console/icon.svg"),
@@ -112,7 +113,8 @@ mod tests {
             |release: &Release| [release.script, release.module, release.frame_script, release.frame_style];
         let checkout = [CHECKOUT_PAGE, CHECKOUT_SCRIPT, CHECKOUT_STYLE];
         let unversioned = [[FORM_SCRIPT].as_slice(), &[TRY_PAGE, TRY_SCRIPT, TRY_STYLE], &checkout].concat();
-        RELEASES.iter().flat_map(of_release).chain(unversioned).chain(CONSOLE.iter().copied()).collect()
+        let console = CONSOLE_FILES.iter().copied().chain([CONSOLE_PAGE]);
+        RELEASES.iter().flat_map(of_release).chain(unversioned).chain(console).collect()
     }
 
     #[test]
