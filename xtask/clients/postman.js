@@ -39,6 +39,7 @@ async function main() {
   const told = await post("/v1/transaction", { account, amount: 1099, card: kept, webhook_transaction_update: "http://127.0.0.1:9/hook" });
   const waiting = await fetch(`${url}/v1/webhook_delivery?transaction=${told}`, { headers: { "X-APIKEY": key } });
   const [delivery] = await waiting.json();
+  const checkout = await post("/v1/checkout", { account, amount: 1099, return_url: "https://shop.example/thanks" });
   const trail = await fetch(`${url}/v1/audit?_limit=1`, { headers: { "X-APIKEY": key } });
   const [record] = await trail.json();
   // Those of the examples. That of a record begins like a card's, so it comes first.
@@ -53,6 +54,7 @@ async function main() {
     "65f1c0d45f60718293a4b5c6": await make.customer(),
     "65f1c0ea3c4d5e6f70819213": refund,
     "65f1c0eb4d5e6f7081921324": delivery._id,
+    "65f1c0ec5e6f708192132435": checkout,
   };
   let text = fs.readFileSync("made/collection.json", "utf8");
   for (const [example, id] of Object.entries(ids)) text = text.replaceAll(example, id);

@@ -32,7 +32,7 @@ pub(crate) fn browser(workspace: &Workspace, screenshots: Option<&Path>) -> anyh
     let data = tempfile::tempdir_in(&workspace.target).context("no directory for the data could be made")?;
     let vault_data = data.path().join("data");
     let mut vault = DevVault::start(workspace, &binary, &vault_data, &log)?;
-    let DevVault { url, console_url, api_key, organisation, account } = &vault;
+    let DevVault { url, console_url, api_key, organisation, account, .. } = &vault;
     let docs = ["docs.mjs", url];
     let fields = ["fields/main.mjs", url, organisation, account];
     let checkout = ["checkout/main.mjs", url, organisation, account];

@@ -39,13 +39,6 @@ export class Screen {
     put("merchant", state.merchant);
     put("footer", state.footer);
     put("amount", state.does === "pay" ? this.#amount(state) : undefined);
-    const logo = by<HTMLImageElement>("logo");
-    if (state.logo === undefined || logo.src === state.logo) return;
-    // One that does not come leaves the name.
-    logo.onload = () => {
-      logo.hidden = false;
-    };
-    logo.src = state.logo;
   }
 
   /** What is typed into. */

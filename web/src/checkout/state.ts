@@ -34,7 +34,6 @@ export interface State {
   readonly title: string | undefined;
   readonly button: string | undefined;
   readonly footer: string | undefined;
-  readonly logo: string | undefined;
   /** Where the shopper goes when it has ended. */
   readonly back: string | undefined;
   /** The code of what became of the attempt before. */
@@ -109,7 +108,6 @@ function read(told: unknown): State | undefined {
     title: text(theme["title"]),
     button: text(theme["button_text"]),
     footer: text(theme["footer_text"]),
-    logo: logo(from["logo"]),
     back: address(from["return"]),
     fault: number(members(from["error"])["code"]),
   };
@@ -142,15 +140,9 @@ function address(value: unknown): string | undefined {
   return url && (url.protocol === "https:" || url.protocol === "http:") ? url.href : undefined;
 }
 
-/** A picture of the vault's own. */
-function logo(value: unknown): string | undefined {
-  const url = parse(value, location.href);
-  return url?.origin === location.origin ? url.href : undefined;
-}
-
-function parse(value: unknown, base?: string): URL | undefined {
+function parse(value: unknown): URL | undefined {
   try {
-    return typeof value === "string" ? new URL(value, base) : undefined;
+    return typeof value === "string" ? new URL(value) : undefined;
   } catch {
     return undefined;
   }

@@ -41,7 +41,7 @@ export async function hostileTheme(stand) {
   const page = await stand.ready(await stand.checkout({ account }), { viewport: { width: 320, height: 800 } });
   for (const id of ["title", "footer", "merchant"]) assert.equal(await page.locator(`#${id}`).textContent(), MARKUP);
   assert.equal(await button(page).textContent(), `${MARKUP} €10.00`);
-  assert.equal(await page.locator("main img:not(#logo), main script").count(), 0);
+  assert.equal(await page.locator("main img, main script").count(), 0);
   assert.deepEqual(await page.evaluate(faults), []);
   await fill(page);
   await button(page).click();
@@ -50,15 +50,14 @@ export async function hostileTheme(stand) {
   await returned(page);
   await done(page);
 
-  // What the vault would never say is no style, no address and no picture even if it did.
+  // What the vault would never say is no style and no address even if it did.
   const answers = {
     theme: { primary_colour: "red;background:url(https://x.example/)", background_colour: "url(https://x.example/)", text_colour: "#12345", font: "__proto__", radius: "1px;color:red", title: 7, footer_text: ["x"] },
-    logo: "https://x.example/logo.png",
     merchant: { toString: "x" },
     status: "completed",
     return: "javascript:window.hit = 1",
   };
-  for (const told of [answers, { ...answers, theme: "x", return: "data:text/html,x", logo: "data:image/svg+xml,<svg/>" }, { status: "completed", currency_code: "<b>" }, { theme: null, amount: "1" }]) {
+  for (const told of [answers, { ...answers, theme: "x", return: "data:text/html,x" }, { status: "completed", currency_code: "<b>" }, { theme: null, amount: "1" }]) {
     const odd = await stand.context().then((context) => context.newPage());
     const requests = [];
     odd.on("request", (request) => request.url().startsWith(stand.vault.url) || request.url() === "data:," || requests.push(request.url()));
@@ -72,26 +71,6 @@ export async function hostileTheme(stand) {
     assert.deepEqual(requests, []);
     await odd.context().close();
   }
-}
-
-/** A picture of one colour, as PNG: 2 by 1 pixels. */
-const PNG = "iVBORw0KGgoAAAANSUhEUgAAAAIAAAABCAYAAAD0In+KAAAAD0lEQVR4nGNgYPj/H4QBD/kD/SlN9yIAAAAASUVORK5CYII=";
-
-export async function logo(stand) {
-  // As the vault serves it.
-  const page = await stand.context().then((context) => context.newPage());
-  await retell(page, (route) => ({ logo: new URL(route.request().url()).pathname.replace(".json", "/logo") }));
-  await page.route("**/view/*/logo", (route) => route.fulfill({ contentType: "image/png", body: Buffer.from(PNG, "base64") }));
-  await page.goto((await stand.checkout()).url);
-  await page.locator("#logo:visible").waitFor();
-  assert.equal(await page.locator("#logo").evaluate((image) => image.naturalWidth), 2);
-  // One that does not come leaves the name.
-  await page.unroute("**/view/*/logo");
-  await page.route("**/view/*/logo", (route) => route.fulfill({ status: 404 }));
-  await page.reload();
-  await page.locator("#merchant:visible").waitFor();
-  assert.ok(await page.locator("#logo").isHidden());
-  await page.context().close();
 }
 
 /** No other page shows it in a frame, or opens its fields. */

@@ -97,6 +97,7 @@ macro_rules! libraries {
 
 libraries! {
     // Ciphers, and what goes with them.
+    "argon2": Users::These(&[KEYS]), NOBODY;
     "aws-lc-rs": Users::These(&[KEYS]), NOBODY;
     // A hash that keeps no secret; what does is hashed by `keys`.
     "sha2": Users::These(&[BINS, POSTGRES]), Users::These(&[WEB]);
@@ -162,6 +163,7 @@ libraries! {
     "zeroizing-alloc": Users::These(&[BINARY]), NOBODY;
     "libc": Users::These(&[EMBEDDED, BINARY]), Users::Any;
     "nix": Users::These(&[BINARY]), NOBODY;
+    "rpassword": Users::These(&[BINARY]), NOBODY;
     "rustix": Users::These(&[DIRECTORY, KEYS, EMBEDDED, SERVER, BINARY, TESTKIT]), Users::Any;
 
     // The rest.

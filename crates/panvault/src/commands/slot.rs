@@ -103,26 +103,24 @@ fn described(slot: &HeaderSlot) -> String {
 }
 
 fn shown(slot: &HeaderSlot) -> Value {
-    let mut shown = json!({
-        "number": slot.number(),
-        "label": slot.label(),
-        "kind": slot.protection().name(),
-        "created_at": slot.created_at().to_string(),
-    });
+    let (number, label, kind) = (slot.number(), slot.label(), slot.protection().name());
+    let created_at = slot.created_at().to_string();
     match slot.protection() {
-        Protection::KeyFile => {}
+        Protection::KeyFile => {
+            json!({ "number": number, "label": label, "kind": kind, "created_at": created_at })
+        }
         Protection::Passphrase(lock) => {
             let (kib, passes) = lock.cost();
-            shown["memory_kib"] = json!(kib);
-            shown["passes"] = json!(passes);
+            json!({
+                "number": number, "label": label, "kind": kind, "created_at": created_at,
+                "memory_kib": kib, "passes": passes,
+            })
         }
-        Protection::Shares(ShareScheme { needed, made, set }) => {
-            shown["needed"] = json!(needed);
-            shown["made"] = json!(made);
-            shown["set"] = json!(format!("{set:08x}"));
-        }
+        Protection::Shares(ShareScheme { needed, made, set }) => json!({
+            "number": number, "label": label, "kind": kind, "created_at": created_at,
+            "needed": needed, "made": made, "set": format!("{set:08x}"),
+        }),
     }
-    shown
 }
 
 fn add_key_file(file: &Path, added: &Added) -> anyhow::Result<()> {

@@ -390,14 +390,14 @@ fn connections_fit_the_limit_of_open_files() {
     assert_eq!(http_send(&format!("{url}/livez"), "GET", &[], None).unwrap().status, 200);
     drop((idle, served));
 
-    let (mut served, ready) = Served::start_by(limited("ulimit -n 200"), directory.path(), &args);
+    let (mut served, ready) = Served::start_by(limited("ulimit -n 264"), directory.path(), &args);
     let event = served.event("connections.limited");
     assert_eq!((&event["connections_max"], &event["configured"]), (&json!(72), &json!(10_000)));
     assert!(event["advice"].as_str().unwrap().contains("LimitNOFILE"), "{event}");
     assert_eq!(ready["connections_max"], json!(72));
     drop(served);
 
-    let refused = limited("ulimit -n 128").arg("serve").args(args).output().unwrap();
+    let refused = limited("ulimit -n 192").arg("serve").args(args).output().unwrap();
     let said = String::from_utf8(refused.stderr).unwrap();
-    assert!(!refused.status.success() && said.contains("at most 128 files may be open"), "{said}");
+    assert!(!refused.status.success() && said.contains("at most 192 files may be open"), "{said}");
 }

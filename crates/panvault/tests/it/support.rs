@@ -25,15 +25,15 @@ fn inherited() -> impl Iterator<Item = (String, String)> {
     std::env::vars()
 }
 
-/// Waits until something is so, and fails when it is not so after a minute, which nothing here should take.
-#[track_caller]
-#[expect(clippy::disallowed_methods, reason = "so that a test that has failed ends")]
 /// A file with a secret, which is its owner's alone.
 pub(crate) fn secret_file(path: &Path, secret: impl AsRef<[u8]>) {
     fs::write(path, secret).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
+/// Waits until something is so, and fails when it is not so after a minute, which nothing here should take.
+#[track_caller]
+#[expect(clippy::disallowed_methods, reason = "so that a test that has failed ends")]
 pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let begun = std::time::Instant::now();
     while !is_so() {

@@ -114,6 +114,14 @@ fn good(server: &Server, path: &str, card: &str, ids: &Value) -> (String, Value)
             let body = json!({ "name": "Euro", "currency_code": "EUR", "processors": [ids["processor"]] });
             (path.to_owned(), body)
         }
+        "/v1/checkout" => {
+            let card = json!({ "process_transaction": true, "dynamic_descriptor": "Shop" });
+            let body = json!({
+                "account": tenant.account, "amount": 1099, "return_url": "https://shop.example/thanks",
+                "configurations": { "card": card },
+            });
+            (path.to_owned(), body)
+        }
         "/v1/account/{id}/webhook_secret" => (id("account"), json!({})),
         "/v1/webhook_delivery/{id}/retry" => (id("delivery"), json!({})),
         "/v1/account/{id}" => (id("account"), json!({ "disabled": false })),
@@ -183,9 +191,17 @@ fn no_text_of_any_body_keeps_a_card_number() {
         }
     }
     assert!(walked > 500 && taken > 10, "{walked} {taken}");
-    for list in
-        ["card", "transaction", "refund", "customer", "organisation", "account", "processor", "apikey"]
-    {
+    for list in [
+        "card",
+        "checkout",
+        "transaction",
+        "refund",
+        "customer",
+        "organisation",
+        "account",
+        "processor",
+        "apikey",
+    ] {
         let rows = server.get(&key, &format!("/v1/{list}?_limit=1000")).json();
         assert!(!rows.as_array().unwrap().is_empty() && !shows(&rows), "{list}");
     }

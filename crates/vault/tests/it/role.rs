@@ -4,12 +4,12 @@ use panvault_vault::{
     AccountCreate, AccountDelete, AccountList, AccountRead, AccountUpdate, AccountWebhookSecret,
     ApiKeyCreate, ApiKeyDelete, ApiKeyList, ApiKeyRead, ApiKeyUpdate, AuditList, AuditRead, BinRead, Caller,
     CallerRead, CardChange, CardCreate, CardDelete, CardList, CardRead, CardRefresh, CardUpdate,
-    CustomerCreate, CustomerDelete, CustomerList, CustomerRead, CustomerUpdate, CvvChange, Metadata,
-    NewApiKey, OPERATIONS, Operation, OrganisationCreate, OrganisationDelete, OrganisationList,
-    OrganisationRead, OrganisationUpdate, Origin, ProcessorCreate, ProcessorDelete, ProcessorList,
-    ProcessorRead, ProcessorUpdate, RefundCreate, RefundList, RefundRead, StatusRead, TransactionCapture,
-    TransactionCreate, TransactionList, TransactionRead, TransactionSettle, TransactionVoid, VaultError,
-    WebhookDeliveryList, WebhookDeliveryRead, WebhookDeliveryRetry,
+    CheckoutCreate, CheckoutList, CheckoutRead, CustomerCreate, CustomerDelete, CustomerList, CustomerRead,
+    CustomerUpdate, CvvChange, Metadata, NewApiKey, OPERATIONS, Operation, OrganisationCreate,
+    OrganisationDelete, OrganisationList, OrganisationRead, OrganisationUpdate, Origin, ProcessorCreate,
+    ProcessorDelete, ProcessorList, ProcessorRead, ProcessorUpdate, RefundCreate, RefundList, RefundRead,
+    StatusRead, TransactionCapture, TransactionCreate, TransactionList, TransactionRead, TransactionSettle,
+    TransactionVoid, VaultError, WebhookDeliveryList, WebhookDeliveryRead, WebhookDeliveryRetry,
 };
 
 use crate::assert_refused;
@@ -27,7 +27,7 @@ type Check = fn(&Caller) -> bool;
 
 /// Columns in the order of [`Role::ALL`]: provider's administrator and user; merchant's administrator, supervisor, cashier and
 /// user; browser.
-const MATRIX: [(&str, &str, Check); 49] = [
+const MATRIX: [(&str, &str, Check); 52] = [
     (WebhookDeliveryRead::NAME, "yyyyyy-", may::<WebhookDeliveryRead>),
     (WebhookDeliveryList::NAME, "yyyyyy-", may::<WebhookDeliveryList>),
     (WebhookDeliveryRetry::NAME, "y-yy---", may::<WebhookDeliveryRetry>),
@@ -48,6 +48,9 @@ const MATRIX: [(&str, &str, Check); 49] = [
     (TransactionSettle::NAME, "-------", may::<TransactionSettle>),
     (TransactionRead::NAME, "yyyyyy-", may::<TransactionRead>),
     (TransactionList::NAME, "yyyyyy-", may::<TransactionList>),
+    (CheckoutCreate::NAME, "y-yyy--", may::<CheckoutCreate>),
+    (CheckoutRead::NAME, "yyyyyy-", may::<CheckoutRead>),
+    (CheckoutList::NAME, "yyyyyy-", may::<CheckoutList>),
     (RefundCreate::NAME, "y-yy---", may::<RefundCreate>),
     (RefundRead::NAME, "yyyyyy-", may::<RefundRead>),
     (RefundList::NAME, "yyyyyy-", may::<RefundList>),
