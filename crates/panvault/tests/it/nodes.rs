@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::cli::path;
 use crate::serve::Served;
-use crate::support::{Ended, HttpAnswer, run, run_json, until};
+use crate::support::{Ended, HttpAnswer, run, run_json, run_refused, until};
 
 /// Requests that race for one CVV.
 const RACERS: usize = 40;
@@ -337,6 +337,39 @@ fn begin() -> Instant {
 
 /// The bug: rows that whoever writes to the database took away, put back or changed were noticed by nobody until they were read. Its cause: nothing counted them, and `doctor` read
 /// documents alone. Its cure: it reads every row, and holds those that are there against the audit trail.
+/// A node that serves has the header as it was, and would refuse documents that name the next: slots are changed when there is none.
+#[test]
+fn slots_are_changed_when_no_node_serves() {
+    let cluster = Cluster::make();
+    let (settings, data) = (cluster.settings(), cluster.directory.path().join("vault"));
+    let (old, new) =
+        (cluster.directory.path().join("vault.root-key"), cluster.directory.path().join("new.key"));
+    let config = ["--config", path(&settings)];
+    let add = [&["slot", "add", "key-file", path(&new), "--label", "second"][..], &config].concat();
+    let mut node = cluster.serve("vault");
+    let card = node.make("/v1/card", &cluster.card_body(None));
+    let refused = run_refused(&add);
+    assert!(refused.contains("1 nodes serve the vault"), "{refused}");
+    assert!(!new.exists() && node.get(&format!("/v1/card/{}", id(&card))).status == 200);
+    node.served.signal("-TERM");
+    assert!(node.served.child.wait().unwrap().success());
+
+    assert!(run(&add).status.success());
+    let by_new = format!("root_key_file={}", path(&new));
+    let remove = [&["slot", "remove", "1", "--set", &by_new][..], &config].concat();
+    let removed = run(&remove);
+    assert!(removed.status.success() && removed.out.contains("slot 1 is removed"), "{}", removed.err);
+    let refused = run_refused(&[&["slot", "list"][..], &config].concat());
+    assert!(refused.contains("does not belong to the vault"), "{refused}");
+    std::fs::rename(&new, &old).unwrap();
+    // Every node, and commands beside one that do not ask the database.
+    let (first, second) = (cluster.serve("vault"), cluster.serve("other"));
+    for node in [&first, &second] {
+        assert_eq!(node.get(&format!("/v1/card/{}", id(&card))).status, 200);
+    }
+    assert!(cluster.status().status.success() && data.join("keys.1").exists());
+}
+
 #[test]
 fn doctor_finds_rows_that_were_taken_away_put_back_or_changed() {
     let cluster = Cluster::make();

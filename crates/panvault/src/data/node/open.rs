@@ -3,13 +3,13 @@
 use std::fs;
 use std::sync::Arc;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use panvault_keys::{Header, KeysError, RootKey, Slot};
 use panvault_model::VaultId;
 use panvault_store::{CvvStore, Store};
 use panvault_store_postgres::{Database, PostgresStore, VaultRow};
 use panvault_store_redis::{RedisCvvs, RedisPassword, RedisSettings};
-use panvault_vault::SystemClock;
+use panvault_vault::{Clock, SystemClock, nodes_there};
 
 use crate::config::{CvvServer, Cvvs, secret};
 use crate::data::chain;
@@ -36,11 +36,28 @@ impl NodeDirectory {
         slot: &dyn Slot,
         change: impl FnOnce(&Header, &RootKey) -> Result<Header, KeysError>,
     ) -> anyhow::Result<Header> {
+        self.nobody_serves(slot).await?;
         // By opening it the documents come to name the header as it is, so that they allow the next.
         let open = self.open_by(slot, &OpenSettings::default()).await?;
         let changed = self.header_put(slot, change).await;
         open.vault.close().await?;
         changed
+    }
+
+    /// Refuses while a node may be there: it has the header as it was, and would refuse documents that name the next.
+    async fn nobody_serves(&self, slot: &dyn Slot) -> anyhow::Result<()> {
+        let (database, row, mode) = self.reach(READ_TIME).await?;
+        let keys = self.header_by(&database, &row, mode, slot)?.keys;
+        let clock = SystemClock::start();
+        let store = PostgresStore::open(database.clone(), chain(&keys), node_make(&clock)?).await?;
+        let there = nodes_there(&store, &keys, clock.now().wall).await?;
+        let Some((first, until)) = there.first() else { return Ok(()) };
+        bail!(
+            "{} nodes serve the vault in the database at {}, or died a moment ago, such as {first}: stop them all and run the command again; of one that was \
+             killed it is certain at {until} that it is gone",
+            there.len(),
+            database.url()
+        )
     }
 
     async fn header_put(
