@@ -58,7 +58,7 @@ pub enum KeysError {
     #[error("the vault has as many slots as it may have; remove one")]
     SlotsFull,
     /// A slot cannot be called so.
-    #[error("what a slot is called must be 1 to 64 bytes of letters, digits, signs and single spaces")]
+    #[error("what a slot is called must be 1 to 64 bytes of letters, digits, signs and spaces between them")]
     SlotLabel,
     /// The passphrase opens no slot.
     #[error("the passphrase opens no slot of this vault")]

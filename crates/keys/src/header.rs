@@ -6,6 +6,7 @@ use crate::api_key::KeyMode;
 use crate::entropy::Entropy;
 use crate::error::KeysError;
 use crate::header::entry::HeaderKey;
+use crate::header::slot::Under;
 use crate::limits::{HEADER_BYTES_MAX, HEADER_KEYS_MAX, HEADER_SLOTS_MAX, PURPOSE_VERSIONS_MAX};
 use crate::purpose::{KeyState, VaultPurpose};
 use crate::root::{RootKey, digest};
@@ -168,7 +169,7 @@ impl Header {
             return Err(KeysError::SlotsFull);
         }
         self.slots_made = self.slots_made.checked_add(1).ok_or(KeysError::SlotsFull)?;
-        let made = HeaderSlot::make(slot, self.slots_made, now, root, &self.context(), entropy)?;
+        let made = HeaderSlot::make(slot, self.slots_made, now, &self.under(root)?, entropy)?;
         self.slots.push(made);
         Ok(())
     }
@@ -203,7 +204,7 @@ impl Header {
             let rewrapped = key.rewrap(&old_wrapping, &old_context, &new_wrapping, &new_context, entropy)?;
             header.keys.push(rewrapped);
         }
-        header.slots_from(self, new, entropy)?;
+        header.slots_from(self, old, new, entropy)?;
         Ok(header.authenticated(new))
     }
 
@@ -241,20 +242,27 @@ impl Header {
         let version = newest.checked_add(1).ok_or(KeysError::NotRenewable)?;
         header.keys.push(HeaderKey::make(&wrapping, &context, purpose, version, now, entropy)?);
         header.keys.sort_unstable_by_key(HeaderKey::place);
-        header.slots_from(self, root, entropy)?;
+        header.slots_from(self, root, root, entropy)?;
         Ok(header.authenticated(root))
     }
 
     /// Takes the slots of the header before, with this root key behind them.
-    fn slots_from(&mut self, before: &Self, root: &RootKey, entropy: &dyn Entropy) -> Result<(), KeysError> {
+    fn slots_from(
+        &mut self,
+        before: &Self,
+        old: &RootKey,
+        new: &RootKey,
+        entropy: &dyn Entropy,
+    ) -> Result<(), KeysError> {
         self.slots_made = before.slots_made;
-        let context = self.context();
-        self.slots = before
-            .slots
-            .iter()
-            .map(|slot| slot.resealed(root, &context, entropy))
-            .collect::<Result<_, _>>()?;
+        let (old, new) = (before.under(old)?, self.under(new)?);
+        let resealed = before.slots.iter().map(|slot| slot.resealed(&old, &new, entropy));
+        self.slots = resealed.collect::<Result<_, _>>()?;
         Ok(())
+    }
+
+    fn under<'r>(&self, root: &'r RootKey) -> Result<Under<'r>, KeysError> {
+        Ok(Under { root, wrapping: self.wrapping(root)?, context: self.context() })
     }
 
     /// Counts the changes of the header, from 1. Not to be believed before it was opened.

@@ -1,5 +1,5 @@
-//! HPKE (RFC 9180), base mode, one message: DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM. Who has a public key seals to it; who has the
-//! private one opens.
+//! HPKE (RFC 9180), mode PSK, one message: DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM. Who has a public key and the pre-shared one seals to it;
+//! who has the private one and that opens. A public key is no secret: without the other anybody could seal what they like to it.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::agreement::{PrivateKey, UnparsedPublicKey, X25519, agree};
@@ -19,7 +19,9 @@ const VERSION: &[u8] = b"HPKE-v1";
 const KEM: &[u8] = b"KEM\x00\x20";
 /// `HPKE` ‖ numbers of KEM, KDF and AEAD (section 7).
 const SUITE: &[u8] = b"HPKE\x00\x20\x00\x01\x00\x02";
-const MODE_BASE: u8 = 0;
+const MODE_PSK: u8 = 1;
+/// Names the pre-shared key (`psk_id`).
+const PSK_ID: &[u8] = b"panvault-slot";
 const NONCE_BYTES: usize = 12;
 
 /// A message to the owner of a private key.
@@ -39,25 +41,26 @@ pub(crate) fn public_of(private: &[u8; KEY_BYTES]) -> Result<[u8; PUBLIC_BYTES],
 /// Seals `N` bytes to a public key. What is in `info` must be said again when it is opened.
 pub(crate) fn seal<const N: usize>(
     public: &[u8; PUBLIC_BYTES],
+    psk: &[u8; KEY_BYTES],
     info: &[u8],
     plaintext: &[u8; N],
     entropy: &dyn Entropy,
 ) -> Result<Sealed<N>, KeysError> {
     let mut ephemeral = Zeroizing::new([0; KEY_BYTES]);
     entropy.fill_secret(ephemeral.as_mut_slice())?;
-    seal_from(&ephemeral, public, info, b"", plaintext)
+    seal_from(&ephemeral, public, psk, (info, b""), plaintext)
 }
 
 fn seal_from<const N: usize>(
     ephemeral: &[u8; KEY_BYTES],
     public: &[u8; PUBLIC_BYTES],
-    info: &[u8],
-    associated: &[u8],
+    psk: &[u8; KEY_BYTES],
+    (info, associated): (&[u8], &[u8]),
     plaintext: &[u8; N],
 ) -> Result<Sealed<N>, KeysError> {
     let enc = public_of(ephemeral)?;
     let secret = shared_secret(ephemeral, public, &enc, public)?;
-    let (key, nonce) = key_and_nonce(&secret, info)?;
+    let (key, nonce) = key_and_nonce(&secret, psk, info)?;
     // In one piece with what takes its place: no copy of it is left.
     let mut sealed = Sealed { enc, bytes: *plaintext, tag: [0; TAG_BYTES] };
     let tag = key.seal_in_place_separate_tag(nonce, Aad::from(associated), &mut sealed.bytes);
@@ -68,12 +71,13 @@ fn seal_from<const N: usize>(
 /// Opens what was sealed to the public half of `private`. [`KeysError::Refused`] where it was not, or with another `info`.
 pub(crate) fn open<const N: usize>(
     private: &[u8; KEY_BYTES],
+    psk: &[u8; KEY_BYTES],
     info: &[u8],
     sealed: &Sealed<N>,
 ) -> Result<Zeroizing<[u8; N]>, KeysError> {
     let secret = shared_secret(private, &sealed.enc, &sealed.enc, &public_of(private)?);
     let secret = secret.map_err(|_| KeysError::Refused)?;
-    let (key, nonce) = key_and_nonce(&secret, info)?;
+    let (key, nonce) = key_and_nonce(&secret, psk, info)?;
     let mut plaintext = Zeroizing::new(sealed.bytes);
     key.open_in_place_separate_tag(nonce, Aad::empty(), &sealed.tag, plaintext.as_mut_slice())
         .map_err(|_| KeysError::Refused)?;
@@ -94,12 +98,16 @@ fn shared_secret(
     })
 }
 
-/// `KeySchedule` of section 5.1, base mode, for the first message.
-fn key_and_nonce(secret: &[u8; 32], info: &[u8]) -> Result<(LessSafeKey, Nonce), KeysError> {
-    let psk_id_hash = extract(SUITE, b"", b"psk_id_hash", b"");
+/// `KeySchedule` of section 5.1, mode PSK, for the first message.
+fn key_and_nonce(
+    secret: &[u8; 32],
+    psk: &[u8; KEY_BYTES],
+    info: &[u8],
+) -> Result<(LessSafeKey, Nonce), KeysError> {
+    let psk_id_hash = extract(SUITE, b"", b"psk_id_hash", PSK_ID);
     let info_hash = extract(SUITE, b"", b"info_hash", info);
-    let context = [[MODE_BASE].as_slice(), psk_id_hash.as_slice(), info_hash.as_slice()].concat();
-    let secret = extract(SUITE, secret, b"secret", b"");
+    let context = [[MODE_PSK].as_slice(), psk_id_hash.as_slice(), info_hash.as_slice()].concat();
+    let secret = extract(SUITE, secret, b"secret", psk);
     let key: Zeroizing<[u8; KEY_BYTES]> = expand(SUITE, &secret, b"key", &context);
     let nonce: Zeroizing<[u8; NONCE_BYTES]> = expand(SUITE, &secret, b"base_nonce", &context);
     let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key.as_slice())?);
@@ -140,32 +148,39 @@ mod tests {
         core::array::from_fn(|at| from + u8::try_from(at).unwrap())
     }
 
-    /// Another implementation (pyhpke 0.6.5) seals to the key 00 … 1f from the ephemeral key 100 … 131.
+    /// Another implementation (pyhpke 0.6.5) seals to the key 00 … 1f from the ephemeral key 100 … 131, with the pre-shared key
+    /// 50 … 81.
     #[test]
     fn seals_as_another_implementation_does() {
         let public = public_of(&counted(0)).unwrap();
-        let seal = |associated| seal_from(&counted(100), &public, b"info", associated, &[7; 32]).unwrap();
+        let seal = |associated| {
+            seal_from(&counted(100), &public, &counted(50), (b"info", associated), &[7; 32]).unwrap()
+        };
         let with = seal(b"associated");
         assert_eq!(hex::encode(with.enc), "7d9c24316539825c1896e57f28197746793ce60cbee3ad47da9d07b85fa55e2a");
-        let bytes = "4967aedb9bf2b7330e12849f4806772d3d38c9c76749fc2abeaff9fda85da9f2";
+        let bytes = "95d27113303607dcc0f56d802c760b39cc778a60d81a5675e7530563fe7d441d";
         assert_eq!(hex::encode(with.bytes), bytes);
-        assert_eq!(hex::encode(with.tag), "edd637867b1cdf409103aa5a6827542c");
+        assert_eq!(hex::encode(with.tag), "c6c529c2fb84d1eb23e3e22b87ba2c40");
         let without = seal(b"");
         assert_eq!(
             (hex::encode(without.bytes), hex::encode(without.tag)),
-            (bytes.to_owned(), "667db4f6a5c5ef2f21a80b72c0728f50".to_owned())
+            (bytes.to_owned(), "21b20fd38c4b7888878269de6d559b03".to_owned())
         );
-        assert_eq!(open(&counted(0), b"info", &without).unwrap().as_slice(), &[7; 32]);
+        assert_eq!(open(&counted(0), &counted(50), b"info", &without).unwrap().as_slice(), &[7; 32]);
     }
 
     #[test]
     fn opens_for_its_key_and_as_it_was_sealed() {
         let public = public_of(&counted(0)).unwrap();
-        let sealed = seal(&public, b"info", &[7; 32], &SystemEntropy::new()).unwrap();
-        assert_eq!(open(&counted(0), b"info", &sealed).unwrap().as_slice(), &[7; 32]);
+        let sealed = seal(&public, &counted(50), b"info", &[7; 32], &SystemEntropy::new()).unwrap();
+        assert_eq!(open(&counted(0), &counted(50), b"info", &sealed).unwrap().as_slice(), &[7; 32]);
         let refused = |opened: Result<_, KeysError>| matches!(opened, Err(KeysError::Refused));
-        assert!(refused(open(&counted(1), b"info", &sealed)));
-        assert!(refused(open(&counted(0), b"infos", &sealed)));
+        assert!(refused(open(&counted(1), &counted(50), b"info", &sealed)));
+        assert!(refused(open(&counted(0), &counted(50), b"infos", &sealed)));
+        assert!(
+            refused(open(&counted(0), &counted(51), b"info", &sealed)),
+            "of somebody without the pre-shared key"
+        );
         for bit in 0..(32 + 32 + 16) * 8 {
             let mut bytes = [sealed.enc.as_slice(), &sealed.bytes, &sealed.tag].concat();
             bytes[bit / 8] ^= 1 << (bit % 8);
@@ -173,10 +188,10 @@ mod tests {
             let (body, tag) = rest.split_first_chunk().unwrap();
             let changed = Sealed { enc: *enc, bytes: *body, tag: tag.try_into().unwrap() };
             // The highest bit of a public key is not looked at (RFC 7748, section 5), but it is in the context of the key.
-            assert!(refused(open(&counted(0), b"info", &changed)), "bit {bit}");
+            assert!(refused(open(&counted(0), &counted(50), b"info", &changed)), "bit {bit}");
         }
         // A public key of low order gives no secret.
-        assert!(refused(open(&counted(0), b"info", &Sealed { enc: [0; 32], ..sealed })));
-        assert!(seal(&[0; 32], b"info", &[7; 32], &SystemEntropy::new()).is_err());
+        assert!(refused(open(&counted(0), &counted(50), b"info", &Sealed { enc: [0; 32], ..sealed })));
+        assert!(seal(&[0; 32], &counted(50), b"info", &[7; 32], &SystemEntropy::new()).is_err());
     }
 }

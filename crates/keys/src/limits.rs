@@ -16,7 +16,7 @@ pub const PURPOSE_VERSIONS_MAX: usize = 4;
 pub const HEADER_SLOTS_MAX: usize = 16;
 
 /// Bytes of a header at most.
-pub const HEADER_BYTES_MAX: usize = 49 + HEADER_KEYS_MAX * 82 + 3 + HEADER_SLOTS_MAX * 283 + 32 + 4;
+pub const HEADER_BYTES_MAX: usize = 49 + HEADER_KEYS_MAX * 82 + 3 + HEADER_SLOTS_MAX * 355 + 32 + 4;
 
 /// Bytes of what a slot is called at most.
 pub const SLOT_LABEL_BYTES_MAX: usize = 64;

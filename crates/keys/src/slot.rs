@@ -1,18 +1,20 @@
 //! Slots: ways to come by the root key, of which any one opens. Each has a key pair (X25519): the root key is sealed to the public half, in the header, and
-//! the private half is what a slot protects. So a new root key is sealed to all slots without anybody who has to bring something.
+//! what the private half comes of is what a slot protects. So a new root key is sealed to all slots without anybody who has to bring something.
 
 mod gf256;
 mod key_file;
 mod passphrase;
 mod shares;
 
-use zeroize::Zeroize;
+use aws_lc_rs::hmac;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::entropy::Entropy;
 use crate::error::KeysError;
 use crate::header::Header;
 use crate::hpke::{PUBLIC_BYTES, public_of};
 use crate::limits::SLOT_LABEL_BYTES_MAX;
+use crate::root::digest;
 use crate::xaes::KEY_BYTES;
 
 pub use self::key_file::KeyFile;
@@ -27,7 +29,8 @@ pub trait Slot {
     fn describe(&self) -> String;
 }
 
-/// The private half of a slot's key pair. Wiped when it goes.
+/// What a slot protects. Of it come the private half of its key pair, and the key that says that who sealed to the public half had the vault's root key. Wiped
+/// when it goes.
 pub struct SlotKey(Box<[u8; KEY_BYTES]>);
 
 impl Drop for SlotKey {
@@ -50,7 +53,23 @@ impl SlotKey {
 
     /// What the root key is sealed to.
     pub(crate) fn public(&self) -> Result<[u8; PUBLIC_BYTES], KeysError> {
-        public_of(&self.0)
+        public_of(&self.derive_private())
+    }
+
+    /// The private half of its pair.
+    pub(crate) fn derive_private(&self) -> Zeroizing<[u8; KEY_BYTES]> {
+        self.derive(b"panvault/slot-private/1")
+    }
+
+    /// What whoever seals to the slot has too: it is in the header, under the root key. Without it anybody who can write a header could seal a root key
+    /// of their own to a slot, whose public half is no secret.
+    pub(crate) fn derive_sender(&self) -> Zeroizing<[u8; KEY_BYTES]> {
+        self.derive(b"panvault/slot-sender/1")
+    }
+
+    fn derive(&self, label: &[u8]) -> Zeroizing<[u8; KEY_BYTES]> {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.0.as_slice());
+        Zeroizing::new(digest(&hmac::sign(&key, label)))
     }
 
     /// The key, to be protected or to open with.
@@ -85,6 +104,7 @@ impl Protection {
 pub struct NewSlot {
     pub(crate) label: String,
     pub(crate) public: [u8; PUBLIC_BYTES],
+    pub(crate) sender: Zeroizing<[u8; KEY_BYTES]>,
     pub(crate) protection: Protection,
 }
 
@@ -120,7 +140,7 @@ impl NewSlot {
         if !label_fits(label) {
             return Err(KeysError::SlotLabel);
         }
-        Ok(Self { label: label.to_owned(), public: key.public()?, protection })
+        Ok(Self { label: label.to_owned(), public: key.public()?, sender: key.derive_sender(), protection })
     }
 }
 

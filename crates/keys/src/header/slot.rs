@@ -6,7 +6,8 @@ use crate::hpke::{self, PUBLIC_BYTES, Sealed};
 use crate::limits::SLOT_LABEL_BYTES_MAX;
 use crate::root::RootKey;
 use crate::slot::{NewSlot, PassphraseLock, Protection, ShareScheme, SlotKey, label_fits};
-use crate::xaes::{KEY_BYTES, TAG_BYTES};
+use crate::wrapped::Wrapped;
+use crate::xaes::{KEY_BYTES, TAG_BYTES, Xaes};
 
 /// A way to the root key: who has the private half of its pair opens it.
 pub struct HeaderSlot {
@@ -16,6 +17,15 @@ pub struct HeaderSlot {
     pub(crate) public: [u8; PUBLIC_BYTES],
     pub(crate) protection: Protection,
     root: Sealed<KEY_BYTES>,
+    /// What says that who sealed the root key had one: under the header's wrapping key.
+    sender: Wrapped,
+}
+
+/// A root key, what it wraps with, and what is bound to it in its header.
+pub(super) struct Under<'r> {
+    pub(super) root: &'r RootKey,
+    pub(super) wrapping: Xaes,
+    pub(super) context: [u8; 17],
 }
 
 const KEY_FILE: u8 = 1;
@@ -24,7 +34,7 @@ const SHARES: u8 = 3;
 const SHARES_BYTES: usize = 1 + 1 + 4;
 const PROTECTION_BYTES_MAX: usize = PassphraseLock::BYTES;
 const LENGTHS_BYTES: usize = 2;
-const FIXED_BYTES: usize = 2 + 6 + 1 + PUBLIC_BYTES + PUBLIC_BYTES + KEY_BYTES + TAG_BYTES;
+const FIXED_BYTES: usize = 2 + 6 + 1 + PUBLIC_BYTES + PUBLIC_BYTES + KEY_BYTES + TAG_BYTES + Wrapped::BYTES;
 
 impl HeaderSlot {
     /// Of a slot at most.
@@ -55,39 +65,37 @@ impl HeaderSlot {
         new: NewSlot,
         number: u16,
         created_at: Timestamp,
-        root: &RootKey,
-        context: &[u8],
+        under: &Under<'_>,
         entropy: &dyn Entropy,
     ) -> Result<Self, KeysError> {
-        let NewSlot { label, public, protection } = new;
-        let nothing = Sealed { enc: [0; PUBLIC_BYTES], bytes: [0; KEY_BYTES], tag: [0; TAG_BYTES] };
-        let slot = Self { number, created_at, label, public, protection, root: nothing };
-        slot.resealed(root, context, entropy)
+        let NewSlot { label, public, sender, protection } = new;
+        let root =
+            hpke::seal(&public, &sender, &info(&under.context, number), under.root.expose_bytes(), entropy)?;
+        let sender = Wrapped::wrap(&under.wrapping, &associated(&under.context, number), sender, entropy)?;
+        Ok(Self { number, created_at, label, public, protection, root, sender })
     }
 
     /// The same slot with this root key behind it.
     pub(super) fn resealed(
         &self,
-        root: &RootKey,
-        context: &[u8],
+        old: &Under<'_>,
+        new: &Under<'_>,
         entropy: &dyn Entropy,
     ) -> Result<Self, KeysError> {
-        let root = hpke::seal(&self.public, &self.info(context), root.expose_bytes(), entropy)?;
-        Ok(Self { label: self.label.clone(), root, ..*self })
+        let sender = self.sender.unwrap(&old.wrapping, &associated(&old.context, self.number));
+        let (label, sender) = (self.label.clone(), sender.map_err(|_| KeysError::HeaderDamaged)?);
+        let again = NewSlot { label, public: self.public, sender, protection: self.protection };
+        Self::make(again, self.number, self.created_at, new, entropy)
     }
 
     /// The root key behind it.
     pub(super) fn open(&self, key: &SlotKey, context: &[u8]) -> Result<RootKey, KeysError> {
-        let opened = hpke::open(key.expose_bytes(), &self.info(context), &self.root);
+        let opened =
+            hpke::open(&key.derive_private(), &key.derive_sender(), &info(context, self.number), &self.root);
         let opened = opened.map_err(|_| KeysError::HeaderDamaged)?;
         let mut bytes = Box::new([0; KEY_BYTES]);
         bytes.copy_from_slice(opened.as_slice());
         Ok(RootKey::from_boxed(bytes))
-    }
-
-    /// What is sealed with the root key: which vault, which root key, which slot.
-    fn info(&self, context: &[u8]) -> Vec<u8> {
-        [b"slot/1".as_slice(), context, &self.number.to_be_bytes()].concat()
     }
 
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
@@ -100,6 +108,7 @@ impl HeaderSlot {
         out.extend_from_slice(&self.root.enc);
         out.extend_from_slice(&self.root.bytes);
         out.extend_from_slice(&self.root.tag);
+        self.sender.encode(out);
         let (kind, mut protection) = (self.kind(), Vec::with_capacity(PROTECTION_BYTES_MAX));
         match &self.protection {
             Protection::KeyFile => {}
@@ -131,6 +140,7 @@ impl HeaderSlot {
         let (enc, rest) = rest.split_first_chunk::<PUBLIC_BYTES>()?;
         let (root, rest) = rest.split_first_chunk::<KEY_BYTES>()?;
         let (tag, rest) = rest.split_first_chunk::<TAG_BYTES>()?;
+        let (sender, rest) = rest.split_first_chunk::<{ Wrapped::BYTES }>()?;
         let ([kind], rest) = rest.split_first_chunk::<1>()?;
         let (protection, rest) = with_length(rest)?;
         let label = core::str::from_utf8(label).ok().filter(|label| label_fits(label))?;
@@ -143,9 +153,19 @@ impl HeaderSlot {
             public: *public,
             protection: decode_protection(*kind, protection)?,
             root: Sealed { enc: *enc, bytes: *root, tag: *tag },
+            sender: Wrapped::decode(sender)?,
         };
         Some((slot, rest))
     }
+}
+
+/// What is sealed with the root key: which vault, which root key, which slot.
+fn info(context: &[u8], number: u16) -> Vec<u8> {
+    [b"slot/1".as_slice(), context, &number.to_be_bytes()].concat()
+}
+
+fn associated(context: &[u8], number: u16) -> Vec<u8> {
+    [b"slot-sender/1".as_slice(), context, &number.to_be_bytes()].concat()
 }
 
 fn decode_protection(kind: u8, bytes: &[u8]) -> Option<Protection> {

@@ -318,3 +318,27 @@ fn a_slot_is_called_what_a_terminal_can_show() {
         assert!(!named(label), "{label:?}");
     }
 }
+
+/// The bug: whoever could write a header could seal a root key of their own to a slot, whose public half stands in it, and put a vault of their own in the
+/// place of another, which the operator's key file then opened. Its cause: who sealed was not asked. Its cure: it takes a key that only the slot and who has the
+/// root key have.
+#[test]
+fn a_header_of_somebody_without_the_root_key_is_opened_by_no_slot() {
+    let public = slot_key(1).public().unwrap();
+    for sender in [[0; 32], public] {
+        let forged = NewSlot {
+            label: "key file".to_owned(),
+            public,
+            sender: zeroize::Zeroizing::new(sender),
+            protection: Protection::KeyFile,
+        };
+        let forged = Header::make(&root(9), forged, VAULT, KeyMode::Test, AT, &SystemEntropy::new()).unwrap();
+        assert!(
+            forged.open(&root(9), VAULT, KeyMode::Test).is_ok(),
+            "it is whole under a root key of theirs"
+        );
+        let opened = Header::parse(&forged.encode()).unwrap().root(&slot_key(1));
+        assert!(matches!(opened.err(), Some(KeysError::HeaderDamaged)));
+    }
+    assert!(header().root(&slot_key(1)).is_ok());
+}
