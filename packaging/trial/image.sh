@@ -25,7 +25,7 @@ run() {
         chroot --userspec=65532:65532 /mnt/image "$@"
 }
 # The commands of docs/running.md.
-(run /usr/bin/panvault setup --yes --data /data/vault --root-key-file /keys/root-key --behind-proxy --listen 0.0.0.0:8420) > /mnt/said
+(run /usr/bin/panvault setup --yes --data /data/vault --slot-key-file /keys/slot-key --behind-proxy --listen 0.0.0.0:8420) > /mnt/said
 run /usr/bin/panvault serve --config /data/vault.settings.toml 2> /mnt/log &
 sed '1,/^In another terminal/d' /mnt/said > /mnt/first-token
 timeout 60 bash -eu /mnt/first-token > /mnt/token || failed "$(cat /mnt/log)"
@@ -34,4 +34,4 @@ grep -q '"status": *"SETTLEMENT_REQUESTED"' /mnt/token
 head -1 /mnt/token
 kill -TERM $!
 wait $! || failed "$(cat /mnt/log)"
-[ "$(stat -c '%u %a' /mnt/keys/root-key)" = '65532 600' ]
+[ "$(stat -c '%u %a' /mnt/keys/slot-key)" = '65532 600' ]

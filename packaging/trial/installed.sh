@@ -47,7 +47,7 @@ echo "-- set up"
 panvault setup --yes --name 'Example Ltd' > said
 grep -q '^  systemctl enable --now panvault$' said
 is /etc/panvault/panvault.toml 'root:panvault 640'
-is /etc/panvault/keys/vault.root-key 'panvault:panvault 600'
+is /etc/panvault/keys/vault.slot-key 'panvault:panvault 600'
 is /var/lib/panvault/vault 'panvault:panvault 700'
 if panvault setup --yes --name 'Example Ltd' 2> refused; then failed 'a second vault was made over the first'; fi
 grep -q '/var/lib/panvault/vault holds a vault already' refused
@@ -105,5 +105,5 @@ dpkg --purge panvault > purged
 grep -q 'Left for you to remove' purged
 [ ! -e /usr/bin/panvault ]
 is /var/lib/panvault/vault/vault.toml 'panvault:panvault 600'
-is /etc/panvault/keys/vault.root-key 'panvault:panvault 600'
+is /etc/panvault/keys/vault.slot-key 'panvault:panvault 600'
 [ -e /etc/panvault/panvault.toml ]

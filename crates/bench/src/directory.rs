@@ -44,7 +44,7 @@ pub(crate) async fn open(directory: &Path) -> anyhow::Result<Opened> {
     let id = VaultId::parse(text("vault")?).ok().context("the vault's id is none")?;
     // Where panvault init puts it.
     let mut key_file = directory.as_os_str().to_owned();
-    key_file.push(".root-key");
+    key_file.push(".slot-key");
     let key = KeyFile::new(PathBuf::from(key_file)).read_key()?;
     let header = fs::read(directory.join("keys.1")).context("the header of keys cannot be read")?;
     let header = Header::parse(&header)?;

@@ -57,7 +57,7 @@ pub(crate) enum Command {
     Demo,
     /// Serve a test vault, ready to try: an organisation, a EUR account with the dummy processor, two API keys
     Dev(Dev),
-    /// Make a vault with all that a first token needs: root key, settings, organisation, API key, systemd unit
+    /// Make a vault with all that a first token needs: key file, settings, organisation, API key, systemd unit
     Setup(Setup),
     /// Make a vault
     Init(Init),

@@ -83,7 +83,7 @@ impl Client {
 
     /// The server that has the vault, if it can be reached. Nobody else is asked in its place.
     pub(crate) async fn reach(place: &Place, config: &Config) -> anyhow::Result<Result<Self, Unreached>> {
-        let Some(operator) = place.operator(config.root_key_file.as_deref())? else {
+        let Some(operator) = place.operator(config.slot_key_file.as_deref())? else {
             return Ok(Err(Unreached::Missing));
         };
         Ok(match socket::connect(place.path(), &operator).await {
@@ -97,7 +97,7 @@ impl Client {
 
     async fn open(place: &Place, config: &Config) -> anyhow::Result<Self> {
         let settings = OpenSettings {
-            root_key_file: config.root_key_file.clone(),
+            slot_key_file: config.slot_key_file.clone(),
             processors: config.processors.clone(),
             ..OpenSettings::default()
         };

@@ -44,8 +44,8 @@ pub(crate) struct Config {
     pub(crate) data_directory: PathBuf,
     /// The database that nodes share; `None` for a vault that is its directory.
     pub(crate) shared: Option<Shared>,
-    /// The root key; `None` for where `init` puts it.
-    pub(crate) root_key_file: Option<PathBuf>,
+    /// The key file; `None` for where `init` puts it.
+    pub(crate) slot_key_file: Option<PathBuf>,
     /// The directory of the log; `None` for the one in the vault's.
     pub(crate) wal_directory: Option<PathBuf>,
     /// Descriptions of PSPs beside those that come with the program.
@@ -123,7 +123,7 @@ fn check(mut values: Values) -> anyhow::Result<Config> {
     let mut config = Config {
         data_directory: checked.path("data_directory").unwrap_or_default(),
         shared: checked.shared(),
-        root_key_file: checked.path("root_key_file"),
+        slot_key_file: checked.path("slot_key_file"),
         wal_directory: checked.path("wal_directory"),
         processors: checked.path("processors"),
         listen: checked.value("listen", "must be an address and a port, such as 127.0.0.1:8420"),

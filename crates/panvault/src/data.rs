@@ -7,7 +7,7 @@ pub(crate) mod moving;
 mod node;
 mod open;
 mod place;
-mod root_key;
+mod slot_key;
 mod target;
 pub(crate) mod text;
 pub(crate) mod whom;
@@ -33,7 +33,7 @@ pub(crate) use make::{create, is_free_for_a_vault, write_private};
 pub(crate) use node::{NodeDirectory, NodeExamined, create_shared, migrate};
 pub(crate) use open::{OpenSettings, OpenVault, lines, small_store};
 pub(crate) use place::Place;
-pub(crate) use root_key::{ROOT_KEY_INSIDE, named_beside, root_key_beside};
+pub(crate) use slot_key::{SLOT_KEY_INSIDE, named_beside, slot_key_beside};
 
 /// Where the package keeps its vault, and looks for the settings of that.
 pub(crate) const PACKAGED_DATA: &str = "/var/lib/panvault/vault";
@@ -203,15 +203,15 @@ impl DataDirectory {
     /// Who opens a vault says where its key is: by a setting, or by the path of the vault, beside which `panvault init` puts it. The
     /// vault itself is not asked, for who can write there would name a key of their own, and with it a vault of their own. Only where
     /// there is none beside a test vault the one is taken that `panvault dev` puts into it; what is served is opened with
-    /// [`DataDirectory::root_key_outside`].
-    pub(crate) fn header(&self, root_key_file: Option<&Path>) -> anyhow::Result<OpenHeader> {
-        self.header_by(&self.slot(root_key_file)?)
+    /// [`DataDirectory::slot_key_outside`].
+    pub(crate) fn header(&self, slot_key_file: Option<&Path>) -> anyhow::Result<OpenHeader> {
+        self.header_by(&self.slot(slot_key_file)?)
     }
 
     /// The same by whatever slot. Changes nothing.
     pub(crate) fn header_by(&self, slot: &dyn Slot) -> anyhow::Result<OpenHeader> {
         header::open(&self.path, slot, self.vault, key_mode(self.mode)).map_err(|unopened| match unopened {
-            Unopened::Slot(error) => root_key::unopened(error),
+            Unopened::Slot(error) => slot_key::unopened(error),
             Unopened::Copies(faults) => anyhow::anyhow!(self.sealed(slot, &faults)),
         })
     }

@@ -106,7 +106,7 @@ mod tests {
         let at = |name: &str| around.path().join(format!("{PREFIX}{name}"));
         let make = |name: &str, mode: u32| {
             fs::create_dir_all(at(name).join("vault/log")).unwrap();
-            fs::write(at(name).join("vault/root.key"), "key").unwrap();
+            fs::write(at(name).join("vault/slot.key"), "key").unwrap();
             fs::set_permissions(at(name), Permissions::from_mode(mode)).unwrap();
         };
         make("left01", 0o700);
@@ -147,6 +147,6 @@ mod tests {
         drop((live, again));
         let gone: Vec<_> = before.iter().filter(|name| !names().contains(name)).collect();
         assert_eq!(gone, ["panvault-dev-left01", "panvault-dev-left02"]);
-        assert!(at("link02").join("vault/root.key").exists());
+        assert!(at("link02").join("vault/slot.key").exists());
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn page(help: &str, version: &str) -> String {
     page.push_str(
         ".SH FILES\n\
          .TP\n.I /etc/panvault/panvault.toml\nThe settings.\n\
-         .TP\n.I /etc/panvault/keys/vault.root-key\nThe root key. Nothing in the vault opens without it.\n\
+         .TP\n.I /etc/panvault/keys/vault.slot-key\nThe key file. Nothing in the vault opens without it.\n\
          .TP\n.I /var/lib/panvault/vault\nThe vault.\n\
          .TP\n.I /usr/share/doc/panvault\nHow to run it (running.md) and how to call it (guide.md).\n\
          .SH EXIT STATUS\n0 is success, 1 an error, 2 a command line that cannot be read.\n",

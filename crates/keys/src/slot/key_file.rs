@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn opens_what_it_wrote_and_does_not_overwrite() {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("root.key");
+        let path = directory.path().join("slot.key");
         KeyFile::new(&path).create(&key()).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
         assert_eq!(KeyFile::new(&path).read_key().ok().unwrap().expose_bytes(), key().expose_bytes());
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn refuses_a_file_that_others_can_read() {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("root.key");
+        let path = directory.path().join("slot.key");
         KeyFile::new(&path).create(&key()).unwrap();
         for mode in [0o644, 0o640, 0o604, 0o660, 0o620] {
             fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn a_key_of_somebody_else_is_refused() {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("root.key");
+        let path = directory.path().join("slot.key");
         KeyFile::new(&path).create(&key()).unwrap();
         let own = fs::metadata(&path).unwrap().uid();
         if own != 0 {
@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn a_pipe_is_refused_and_not_waited_for() {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("root.key");
+        let path = directory.path().join("slot.key");
         let made = std::process::Command::new("mkfifo").args(["-m", "600"]).arg(&path).status().unwrap();
         assert!(made.success());
         assert!(matches!(fault(&path), KeyFileFault::Unsafe(Unsafe::NotAFile { what: "a pipe" })));
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn a_key_is_not_read_through_a_link_or_beside_another_name() {
         let directory = tempfile::tempdir().unwrap();
-        let (path, other) = (directory.path().join("root.key"), directory.path().join("other"));
+        let (path, other) = (directory.path().join("slot.key"), directory.path().join("other"));
         KeyFile::new(&path).create(&key()).unwrap();
         std::os::unix::fs::symlink(&path, &other).unwrap();
         assert!(matches!(fault(&other), KeyFileFault::Unsafe(Unsafe::Link)));

@@ -13,9 +13,9 @@ pub(crate) struct Move {
     /// An empty database, or a directory that is not there yet or is empty; or where an earlier try stopped
     #[arg(long, value_name = "DIR|URL")]
     pub(crate) to: String,
-    /// The root key, which stays where it is [default: DIR.root-key]
+    /// The key file, which stays where it is [default: DIR.slot-key]
     #[arg(long, value_name = "FILE")]
-    pub(crate) root_key_file: Option<PathBuf>,
+    pub(crate) slot_key_file: Option<PathBuf>,
     /// Where the write-ahead log of the vault in --from is, if not in its directory
     #[arg(long, value_name = "DIR")]
     pub(crate) wal_directory: Option<PathBuf>,

@@ -35,10 +35,10 @@ pub(crate) struct Setup {
     /// Where to write the settings [default: /etc/panvault/panvault.toml for the package's vault, else DIR.settings.toml]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Where to write the root key, outside the vault's directory [default: /etc/panvault/keys/vault.root-key for the package's
-    /// vault, else DIR.root-key]
+    /// Where to write the key file, outside the vault's directory [default: /etc/panvault/keys/vault.slot-key for the package's
+    /// vault, else DIR.slot-key]
     #[arg(long, value_name = "FILE")]
-    pub(crate) root_key_file: Option<PathBuf>,
+    pub(crate) slot_key_file: Option<PathBuf>,
     /// Where to write the systemd unit; none for nowhere [default: none where the package's fits, where
     /// there is no /etc/systemd/system for root's, or where the machine has no name for the user; else of root
     /// /etc/systemd/system/panvault.service, of anybody else DIR.service, to be put there]
@@ -60,9 +60,9 @@ pub(crate) struct Init {
     /// A test vault takes the dummy processor and pv_test_ keys; a live vault refuses both
     #[arg(long, value_enum, default_value_t = ModeArg::Live)]
     pub(crate) mode: ModeArg,
-    /// Where to write the root key, outside the vault's directory [default: DIR.root-key]
+    /// Where to write the key file, outside the vault's directory [default: DIR.slot-key]
     #[arg(long, value_name = "FILE")]
-    pub(crate) root_key_file: Option<PathBuf>,
+    pub(crate) slot_key_file: Option<PathBuf>,
     /// Where to put the write-ahead log, such as on another disk; it must not be there yet [default: DIR/log]
     #[arg(long, value_name = "DIR", conflicts_with = "store")]
     pub(crate) wal_directory: Option<PathBuf>,

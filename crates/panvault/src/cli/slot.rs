@@ -79,7 +79,7 @@ pub(crate) struct Added {
 pub(crate) struct Unlock {
     #[command(flatten)]
     pub(crate) settings: Settings,
-    /// The kind of the slot to open it with: the key file that the setting root_key_file names, or what is asked for on the terminal
+    /// The kind of the slot to open it with: the key file that the setting slot_key_file names, or what is asked for on the terminal
     #[arg(long, value_enum, default_value = "key-file")]
     pub(crate) with: SlotKind,
     /// A file with the passphrase, of which others can read nothing

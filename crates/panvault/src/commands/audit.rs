@@ -187,7 +187,7 @@ fn verify(shared: &Shared) -> anyhow::Result<ExitCode> {
         Place::Directory(directory) => directory,
         Place::Node(node) => return node::verify(shared, &config, &node),
     };
-    let keys = directory.header(config.root_key_file.as_deref())?.keys;
+    let keys = directory.header(config.slot_key_file.as_deref())?.keys;
     let examination =
         examine(&directory.path, directory.wal.as_deref(), directory.vault, chain(&keys).as_ref())?;
     let findings: Vec<_> =

@@ -17,7 +17,7 @@ use crate::cli::Dev;
 use crate::commands::{runtime, to_the_end};
 use crate::config::ConsoleConfig;
 use crate::data::{
-    self, DataDirectory, OpenSettings, OpenVault, ROOT_KEY_INSIDE, small_store, write_private,
+    self, DataDirectory, OpenSettings, OpenVault, SLOT_KEY_INSIDE, small_store, write_private,
 };
 use crate::run::{Bound, Serving, bind};
 use crate::telemetry::{self, LogFormat};
@@ -172,10 +172,10 @@ fn with_own(allowed: &[String], port: u16) -> Option<Vec<String>> {
     Some(kept)
 }
 
-/// A vault of this command has its root key inside: it is for trying, and holds no real card.
+/// A vault of this command has its key file inside: it is for trying, and holds no real card.
 pub(super) fn settings(path: &Path) -> OpenSettings {
     OpenSettings {
-        root_key_file: Some(path.join(ROOT_KEY_INSIDE)),
+        slot_key_file: Some(path.join(SLOT_KEY_INSIDE)),
         store: small_store(),
         ..OpenSettings::default()
     }
@@ -197,7 +197,7 @@ fn read_or_make(path: &Path, listen: SocketAddr) -> anyhow::Result<Started> {
         ),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let mut made = None;
-            data::create(path, Mode::Test, Path::new(ROOT_KEY_INSIDE), &small_store(), |directory| {
+            data::create(path, Mode::Test, Path::new(SLOT_KEY_INSIDE), &small_store(), |directory| {
                 made = Some(fill(directory, listen)?);
                 Ok(())
             })?;

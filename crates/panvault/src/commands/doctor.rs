@@ -51,7 +51,7 @@ pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
     };
     let (mut tags, mut types) = (None, None);
     // Without its keys nothing of the store and the table of issuers can be judged, but all else can.
-    let examination = match directory.header(config.root_key_file.as_deref()) {
+    let examination = match directory.header(config.slot_key_file.as_deref()) {
         Ok(header) => {
             findings.extend(header.copies.faults.iter().map(|fault| Finding {
                 part: KEYS,

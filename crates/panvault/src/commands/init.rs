@@ -12,16 +12,16 @@ use crate::config::SETTINGS;
 use crate::data::{self, write_private};
 use crate::output;
 
-/// Makes a vault, its root key and a configuration file to start from.
+/// Makes a vault, its key file and a configuration file to start from.
 pub(crate) fn run(args: &Init) -> anyhow::Result<()> {
     let mode = match args.mode {
         ModeArg::Test => Mode::Test,
         ModeArg::Live => Mode::Live,
     };
     let data = std::path::absolute(&args.data)?;
-    let root_key_file = root_key_place(&data, args.root_key_file.as_deref())?;
+    let slot_key_file = slot_key_place(&data, args.slot_key_file.as_deref())?;
     if let Some(store) = &args.store {
-        return shared::run(args, store, mode, &data, &root_key_file);
+        return shared::run(args, store, mode, &data, &slot_key_file);
     }
     data::is_free_for_a_vault(&data)?;
     let config = free_config_place(&data)?;
@@ -31,15 +31,15 @@ pub(crate) fn run(args: &Init) -> anyhow::Result<()> {
         wal.as_ref().is_none_or(|wal| !wal.starts_with(&data)),
         "the log is in the vault's directory by itself: leave --wal-directory out, or name a directory elsewhere"
     );
-    let mut set = vec![("data_directory", relative(&data)), ("root_key_file", relative(&root_key_file))];
+    let mut set = vec![("data_directory", relative(&data)), ("slot_key_file", relative(&slot_key_file))];
     set.extend(wal.as_deref().map(|wal| ("wal_directory", relative(wal))));
     let mut written = false;
     let store = Settings { log_directory: wal, ..Settings::default() };
-    data::create(&data, mode, &root_key_file, &store, |_| {
+    data::create(&data, mode, &slot_key_file, &store, |_| {
         write_private(&config, configuration(&set).as_bytes())?;
         written = true;
         // All is there but for its name: a vault of which nobody could be told where its key is, is not made.
-        output::show(made(args.json, &data, mode, &root_key_file, &config))
+        output::show(made(args.json, &data, mode, &slot_key_file, &config))
     })
     .inspect_err(|_| {
         if written {
@@ -49,16 +49,16 @@ pub(crate) fn run(args: &Init) -> anyhow::Result<()> {
 }
 
 /// What is said of a vault.
-fn made(as_json: bool, data: &Path, mode: Mode, root_key_file: &Path, configuration: &Path) -> String {
+fn made(as_json: bool, data: &Path, mode: Mode, slot_key_file: &Path, configuration: &Path) -> String {
     if as_json {
         return serde_json::json!({
-            "data": data, "mode": data::mode_name(mode), "root_key_file": root_key_file, "config": configuration,
+            "data": data, "mode": data::mode_name(mode), "slot_key_file": slot_key_file, "config": configuration,
         })
         .to_string();
     }
     format!(
         "Made a {} vault in {data}.\n\
-         Its root key is in {key}. Keep a copy where the backups of the vault are not: without the key, \
+         Its key file is {key}. Keep a copy where the backups of the vault are not: without the key, \
          nothing in the vault opens.\n\n\
          Next, make who owns cards, and a key to call with:\n\n  \
          panvault organisation create --config {configuration} --name 'Example Ltd'\n  \
@@ -66,23 +66,23 @@ fn made(as_json: bool, data: &Path, mode: Mode, root_key_file: &Path, configurat
          Then serve it:\n\n  panvault serve --config {configuration}",
         data::mode_name(mode),
         data = data.display(),
-        key = root_key_file.display(),
+        key = slot_key_file.display(),
         configuration = configuration.display(),
     )
 }
 
-/// Where the root key goes: where it was asked for, or beside the vault, and never into it.
-pub(super) fn root_key_place(data: &Path, wanted: Option<&Path>) -> anyhow::Result<PathBuf> {
-    let root_key_file = match wanted {
+/// Where the key file goes: where it was asked for, or beside the vault, and never into it.
+pub(super) fn slot_key_place(data: &Path, wanted: Option<&Path>) -> anyhow::Result<PathBuf> {
+    let slot_key_file = match wanted {
         Some(file) => std::path::absolute(file)?,
-        None => data::root_key_beside(data)?,
+        None => data::slot_key_beside(data)?,
     };
     ensure!(
-        !root_key_file.starts_with(data),
-        "the root key must not be in the vault's directory: who gets a copy of that must not get the key; \
-         name another place with --root-key-file"
+        !slot_key_file.starts_with(data),
+        "the key file must not be in the vault's directory: who gets a copy of that must not get the key; \
+         name another place with --slot-key-file"
     );
-    Ok(root_key_file)
+    Ok(slot_key_file)
 }
 
 /// Where the settings of a vault go, if nothing is there.

@@ -51,16 +51,16 @@ pub(crate) fn run(args: &Move) -> anyhow::Result<()> {
     telemetry::start("warn", LogFormat::Text)?;
     harden::memory();
     let wal = args.wal_directory.as_deref().map(std::path::absolute).transpose()?;
-    let root_key_file = args.root_key_file.as_deref().map(std::path::absolute).transpose()?;
+    let slot_key_file = args.slot_key_file.as_deref().map(std::path::absolute).transpose()?;
     let mut shown = Shown::default();
     let moved = {
         let mut tell = |told: Told<'_>| shown.tell(&told);
-        let root_key_file = root_key_file.as_deref();
+        let slot_key_file = slot_key_file.as_deref();
         let runtime = runtime()?;
         if is_out {
-            runtime.block_on(to_database(&directory, wal, root_key_file, &shared, &mut tell))
+            runtime.block_on(to_database(&directory, wal, slot_key_file, &shared, &mut tell))
         } else {
-            runtime.block_on(to_directory(&directory, root_key_file, &shared, &mut tell))
+            runtime.block_on(to_directory(&directory, slot_key_file, &shared, &mut tell))
         }
     };
     shown.end();
@@ -76,7 +76,7 @@ struct Read {
 
 /// The database, by its address and what is set of it.
 fn read(args: &Move, directory: &Path, url: String) -> anyhow::Result<Read> {
-    for name in ["data_directory", "root_key_file", "wal_directory", "store", "nodes"] {
+    for name in ["data_directory", "slot_key_file", "wal_directory", "store", "nodes"] {
         let is_set = args.set.iter().any(|pair| pair.split_once('=').is_some_and(|(set, _)| set == name));
         ensure!(!is_set, "{name} is said by --from, --to and the flags: leave it out of --set");
     }
@@ -166,9 +166,9 @@ fn said(
         rows.join(", "),
         moved.records
     ))?;
-    let root_key = match &args.root_key_file {
+    let slot_key = match &args.slot_key_file {
         Some(file) => std::path::absolute(file)?,
-        None => crate::data::root_key_beside(directory)?,
+        None => crate::data::slot_key_beside(directory)?,
     };
     let processors = match processors {
         Some(directory) => Some(directory.display().to_string()),
@@ -182,7 +182,7 @@ fn said(
     } else {
         (directory.display().to_string(), Vec::new())
     };
-    set.push(format!("root_key_file={}", root_key.display()));
+    set.push(format!("slot_key_file={}", slot_key.display()));
     set.extend(is_out.then(|| "cvv_store=URL".to_owned()));
     let next = serve_line(&data, &set, processors);
     Ok(output::line(format!("\nServe it from there:\n\n  {next}"))?)
@@ -201,9 +201,9 @@ mod tests {
 
     #[test]
     fn descriptions_go_along_with_a_vault() {
-        let set = ["store=postgres://db.example/p".to_owned(), "root_key_file=/k".to_owned()];
+        let set = ["store=postgres://db.example/p".to_owned(), "slot_key_file=/k".to_owned()];
         let line = |processors: Option<&str>| serve_line("N", &set, processors.map(str::to_owned));
-        let plain = "panvault serve --data N --set 'store=postgres://db.example/p' --set 'root_key_file=/k'";
+        let plain = "panvault serve --data N --set 'store=postgres://db.example/p' --set 'slot_key_file=/k'";
         assert_eq!(line(None), plain);
         assert_eq!(line(Some("/etc/p")), format!("{plain} --set 'processors=/etc/p'"));
     }

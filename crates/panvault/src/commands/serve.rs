@@ -58,7 +58,7 @@ async fn serve(place: Place, config: Config) -> anyhow::Result<()> {
     let server = descriptors::fit(config.server)?;
     let connections_max = server.connections_max;
     let settings = OpenSettings {
-        root_key_file: Some(place.root_key_outside(config.root_key_file)?),
+        slot_key_file: Some(place.slot_key_outside(config.slot_key_file)?),
         cvv_ttl_seconds: config.cvv_ttl_seconds,
         cvvs_held_max: config.cvvs_held_max,
         guards: config.guards,

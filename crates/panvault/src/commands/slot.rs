@@ -48,7 +48,7 @@ impl Opening {
         let config = config::read(&by.settings, &[])?;
         let place = Place::of(&config)?;
         place.private()?;
-        let slot = key::slot(by, &place, config.root_key_file.as_deref())?;
+        let slot = key::slot(by, &place, config.slot_key_file.as_deref())?;
         Ok(Self { place, slot })
     }
 
@@ -180,7 +180,7 @@ fn remove(number: u16, by: &Unlock) -> anyhow::Result<()> {
     // Whoever removes the slot that they came with would not know whether another opens the vault.
     ensure!(
         header.slot_of(&own)? != number || header.slots().len() == 1,
-        "slot {number} is the one that opened the vault for this command: open it with another (--with, --set root_key_file=FILE), which shows that \
+        "slot {number} is the one that opened the vault for this command: open it with another (--with, --set slot_key_file=FILE), which shows that \
          there is one that works"
     );
     let said = format!("slot {number} is removed: {}, {}", slot.label(), described(slot));

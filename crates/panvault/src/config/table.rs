@@ -21,9 +21,9 @@ const fn bare(name: &'static str, default: &'static str, doc: &'static str) -> S
 pub(crate) static SETTINGS: &[Setting] = &[
     text("data_directory", "", "The vault's directory; with store, this node's own."),
     text(
-        "root_key_file",
+        "slot_key_file",
         "",
-        "The root key; empty for DIR.root-key beside the vault, where panvault init puts it.",
+        "The key file; empty for DIR.slot-key beside the vault, where panvault init puts it.",
     ),
     text(
         "wal_directory",

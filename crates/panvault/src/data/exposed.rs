@@ -27,7 +27,7 @@ const FILES: [&str; 10] = [
     "node.toml",
     "moved.toml",
     "moving.toml",
-    "root.key",
+    "slot.key",
     "dev.json",
     "keys.",
     "view.sqlite",

@@ -32,11 +32,11 @@ pub(crate) fn is_free_for_a_vault(path: &Path) -> anyhow::Result<()> {
 /// Makes a vault in a directory that is not there or is empty. It is made beside it and moved there whole, so that a crash
 /// leaves no half of one. `fill` may add to it before it is moved.
 ///
-/// `root_key_file`, if relative, is relative to the directory of the vault.
+/// `slot_key_file`, if relative, is relative to the directory of the vault.
 pub(crate) fn create(
     path: &Path,
     mode: Mode,
-    root_key_file: &Path,
+    slot_key_file: &Path,
     store: &Settings,
     fill: impl FnOnce(&DataDirectory) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
@@ -53,7 +53,7 @@ pub(crate) fn create(
     let key = SlotKey::make(&entropy)?;
     let now = SystemClock::start().now().wall;
     let vault = VaultId::make(now, entropy.make_id_bytes()?);
-    let key_path = making.path().join(root_key_file);
+    let key_path = making.path().join(slot_key_file);
     KeyFile::new(key_path.clone()).create(&key)?;
     let file = vault_file(vault, mode, now)?;
     let mut made_wal = None;
@@ -138,7 +138,7 @@ mod tests {
             std::os::unix::fs::symlink(leads_to, &link).unwrap();
             for path in [link.clone(), directory.path().join("vault/")] {
                 let made =
-                    create(&path, Mode::Test, Path::new("root.key"), &small_store(), |_| panic!("begun"));
+                    create(&path, Mode::Test, Path::new("slot.key"), &small_store(), |_| panic!("begun"));
                 assert!(
                     made.is_err_and(|error| error.to_string().contains("vault is a symbolic link")),
                     "{leads_to}"
@@ -154,14 +154,14 @@ mod tests {
     #[test]
     fn who_comes_too_late_leaves_the_vault_of_another_alone() {
         let directory = tempfile::tempdir().unwrap();
-        for root_key_file in [PathBuf::from("root.key"), directory.path().join("own.root-key")] {
+        for slot_key_file in [PathBuf::from("slot.key"), directory.path().join("own.slot-key")] {
             let path = directory.path().join("vault");
-            let made = create(&path, Mode::Test, &root_key_file, &small_store(), |_| {
+            let made = create(&path, Mode::Test, &slot_key_file, &small_store(), |_| {
                 fs::create_dir(&path)?;
-                Ok(fs::write(path.join("root.key"), "of another")?)
+                Ok(fs::write(path.join("slot.key"), "of another")?)
             });
             assert!(made.is_err());
-            assert_eq!(fs::read_to_string(path.join("root.key")).unwrap(), "of another");
+            assert_eq!(fs::read_to_string(path.join("slot.key")).unwrap(), "of another");
             fs::remove_dir_all(&path).unwrap();
             assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "and leaves nothing of its own");
         }

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::Shared;
 use crate::data::exposed::{self, Exposed};
 use crate::data::header::{self, Unopened};
-use crate::data::{self, LISTED_MAX, key_mode, mode_name, mode_parse, root_key, text, whom, write_private};
+use crate::data::{self, LISTED_MAX, key_mode, mode_name, mode_parse, slot_key, text, whom, write_private};
 
 pub(crate) use database::migrate;
 pub(crate) use examine::NodeExamined;
@@ -161,11 +161,11 @@ impl NodeDirectory {
         }
     }
 
-    /// The root key: where it was said to be, or beside the directory, and never in it.
-    pub(super) fn slot(&self, root_key_file: Option<&Path>) -> anyhow::Result<KeyFile> {
-        let file = match root_key_file {
+    /// The key file: where it was said to be, or beside the directory, and never in it.
+    pub(super) fn slot(&self, slot_key_file: Option<&Path>) -> anyhow::Result<KeyFile> {
+        let file = match slot_key_file {
             Some(named) => named.to_owned(),
-            None => root_key::root_key_beside(&self.path)?,
+            None => slot_key::slot_key_beside(&self.path)?,
         };
         let slot = KeyFile::new(file);
         Ok(match fs::metadata(&self.path) {
@@ -175,12 +175,12 @@ impl NodeDirectory {
     }
 
     /// What proves to this node's server that this process has the root key. The database is not asked, which may be out of reach.
-    pub(super) fn operator(&self, root_key_file: Option<&Path>) -> anyhow::Result<Option<OperatorKey>> {
+    pub(super) fn operator(&self, slot_key_file: Option<&Path>) -> anyhow::Result<Option<OperatorKey>> {
         let Some((vault, mode)) = self.known else { return Ok(None) };
-        let slot = self.slot(root_key_file)?;
+        let slot = self.slot(slot_key_file)?;
         match header::open(&self.path, &slot, vault, key_mode(mode)) {
             Ok(header) => Ok(Some(header.operator)),
-            Err(Unopened::Slot(error)) => Err(root_key::unopened(error)),
+            Err(Unopened::Slot(error)) => Err(slot_key::unopened(error)),
             // A node that was never served has none.
             Err(Unopened::Copies(_)) => Ok(None),
         }

@@ -216,7 +216,7 @@ impl OpenVault {
 /// What may be set when a vault is opened.
 pub(crate) struct OpenSettings {
     /// `None` for where it is when nobody says: see [`DataDirectory::header`].
-    pub(crate) root_key_file: Option<PathBuf>,
+    pub(crate) slot_key_file: Option<PathBuf>,
     pub(crate) cvv_ttl_seconds: u32,
     pub(crate) cvvs_held_max: u64,
     pub(crate) guards: GuardSettings,
@@ -239,7 +239,7 @@ impl OpenSettings {
 impl Default for OpenSettings {
     fn default() -> Self {
         Self {
-            root_key_file: None,
+            slot_key_file: None,
             cvv_ttl_seconds: 3600,
             cvvs_held_max: 1_000_000,
             guards: GuardSettings::OFF,
@@ -259,7 +259,7 @@ pub(crate) fn small_store() -> Settings {
 impl DataDirectory {
     /// Opens the vault for writing.
     pub(crate) async fn open(&self, settings: &OpenSettings) -> anyhow::Result<OpenVault> {
-        self.open_by(&self.slot(settings.root_key_file.as_deref())?, settings).await
+        self.open_by(&self.slot(settings.slot_key_file.as_deref())?, settings).await
     }
 
     async fn open_by(&self, slot: &dyn Slot, settings: &OpenSettings) -> anyhow::Result<OpenVault> {

@@ -7,7 +7,7 @@ use panvault_model::VaultId;
 use panvault_vault::Mode;
 
 use crate::config::Config;
-use crate::data::{DataDirectory, NodeDirectory, OpenSettings, OpenVault, root_key_beside};
+use crate::data::{DataDirectory, NodeDirectory, OpenSettings, OpenVault, slot_key_beside};
 
 /// A vault that is its directory, or one in a database, of which this is a node.
 pub(crate) enum Place {
@@ -48,11 +48,11 @@ impl Place {
         }
     }
 
-    /// The root key of a vault that is to be served: where it was said to be, or beside the directory, and nowhere else.
-    pub(crate) fn root_key_outside(&self, named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    /// The key file of a vault that is to be served: where it was said to be, or beside the directory, and nowhere else.
+    pub(crate) fn slot_key_outside(&self, named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
         match self {
-            Self::Directory(directory) => directory.root_key_outside(named),
-            Self::Node(node) => named.map_or_else(|| root_key_beside(&node.path), Ok),
+            Self::Directory(directory) => directory.slot_key_outside(named),
+            Self::Node(node) => named.map_or_else(|| slot_key_beside(&node.path), Ok),
         }
     }
 
@@ -65,18 +65,18 @@ impl Place {
     }
 
     /// What proves to a server that this process has the root key; `None` for a node that was never served.
-    pub(crate) fn operator(&self, root_key_file: Option<&Path>) -> anyhow::Result<Option<OperatorKey>> {
+    pub(crate) fn operator(&self, slot_key_file: Option<&Path>) -> anyhow::Result<Option<OperatorKey>> {
         match self {
-            Self::Directory(directory) => Ok(Some(directory.header(root_key_file)?.operator)),
-            Self::Node(node) => node.operator(root_key_file),
+            Self::Directory(directory) => Ok(Some(directory.header(slot_key_file)?.operator)),
+            Self::Node(node) => node.operator(slot_key_file),
         }
     }
 
     /// The key file that opens it when no other slot is named.
-    pub(crate) fn slot(&self, root_key_file: Option<&Path>) -> anyhow::Result<KeyFile> {
+    pub(crate) fn slot(&self, slot_key_file: Option<&Path>) -> anyhow::Result<KeyFile> {
         match self {
-            Self::Directory(directory) => directory.slot(root_key_file),
-            Self::Node(node) => node.slot(root_key_file),
+            Self::Directory(directory) => directory.slot(slot_key_file),
+            Self::Node(node) => node.slot(slot_key_file),
         }
     }
 
@@ -103,10 +103,10 @@ impl Place {
     }
 
     /// The keys of the vault. Changes nothing.
-    pub(crate) async fn keys(&self, root_key_file: Option<&Path>) -> anyhow::Result<(VaultKeys, Mode)> {
+    pub(crate) async fn keys(&self, slot_key_file: Option<&Path>) -> anyhow::Result<(VaultKeys, Mode)> {
         match self {
-            Self::Directory(directory) => Ok((directory.header(root_key_file)?.keys, directory.mode)),
-            Self::Node(node) => node.keys(root_key_file).await,
+            Self::Directory(directory) => Ok((directory.header(slot_key_file)?.keys, directory.mode)),
+            Self::Node(node) => node.keys(slot_key_file).await,
         }
     }
 

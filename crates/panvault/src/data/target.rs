@@ -61,7 +61,7 @@ fn is_on_its_own(path: &Path, parent: &Path) -> bool {
 fn mounted_on(path: &Path) -> String {
     format!(
         "a file system is mounted on {}, and a vault cannot be moved over it: name a directory in it, such as {}, and with \
-         --root-key-file a place for the root key outside of it",
+         --slot-key-file a place for the key file outside of it",
         path.display(),
         path.join("vault").display()
     )

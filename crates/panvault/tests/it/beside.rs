@@ -113,7 +113,7 @@ fn a_vault_whose_server_was_killed_and_a_node_that_never_was_say_so() {
     let node = directory.path().join("node");
     let store = "postgres://panvault@db.example/panvault";
     let (of, root) =
-        (format!("store={store}"), format!("root_key_file={}", path(&directory.path().join("key"))));
+        (format!("store={store}"), format!("slot_key_file={}", path(&directory.path().join("key"))));
     let args = ["status", "--data", path(&node), "--set", &of, "--set", "nodes=one", "--set", &root];
     let ended = run(&args);
     assert_eq!(ended.status.code(), Some(1), "{}", ended.err);

@@ -34,8 +34,8 @@ fn a_vault_is_made_with_its_key_outside_and_for_its_owner_only() {
     let data = directory.path().join("vault");
     let made = run_json(&["init", path(&data), "--json"]);
     assert_eq!((&made["mode"], &made["data"]), (&json!("live"), &json!(data)));
-    let key = directory.path().join("vault.root-key");
-    assert_eq!(made["root_key_file"], json!(key));
+    let key = directory.path().join("vault.slot-key");
+    assert_eq!(made["slot_key_file"], json!(key));
     let files = ["vault.toml", "keys.1", "keys.2"].map(|name| (data.join(name), 0o600));
     for (file, mode) in [(data.clone(), 0o700), (key.clone(), 0o600)].into_iter().chain(files) {
         assert_eq!(fs::metadata(&file).unwrap().mode() & 0o7777, mode, "{}", file.display());
@@ -49,11 +49,11 @@ fn a_vault_is_made_with_its_key_outside_and_for_its_owner_only() {
     let serve = format!("holds a vault already: serve it with panvault serve --config {}", path(&settings));
     assert!(refused.contains(&serve), "{refused}");
     let other = directory.path().join("other");
-    let inside = other.join("root.key");
+    let inside = other.join("slot.key");
     assert!(
-        run_refused(&["init", path(&other), "--root-key-file", path(&inside)]).contains("must not be in")
+        run_refused(&["init", path(&other), "--slot-key-file", path(&inside)]).contains("must not be in")
     );
-    assert!(run_refused(&["init", path(&other), "--root-key-file", path(&key)]).contains("exists already"));
+    assert!(run_refused(&["init", path(&other), "--slot-key-file", path(&key)]).contains("exists already"));
     assert_eq!(contents(directory.path()), before);
     let entries: Vec<_> =
         fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -216,8 +216,8 @@ fn a_wrong_or_exposed_key_or_directory_is_refused_and_nothing_is_changed() {
     let (data, other) = (directory.path().join("vault"), directory.path().join("other"));
     run_json(&["init", path(&data), "--mode", "test", "--json"]);
     run_json(&["init", path(&other), "--mode", "test", "--json"]);
-    let key = directory.path().join("vault.root-key");
-    let other_key = directory.path().join("other.root-key");
+    let key = directory.path().join("vault.slot-key");
+    let other_key = directory.path().join("other.slot-key");
     let before = contents(directory.path());
     let refused = |said: &str, set: &[&str]| {
         for command in [["serve", "--set", "listen=127.0.0.1:0"].as_slice(), &["organisation", "list"]] {
@@ -225,8 +225,8 @@ fn a_wrong_or_exposed_key_or_directory_is_refused_and_nothing_is_changed() {
             assert!(told.contains(said), "{command:?}: {told}");
         }
     };
-    refused("does not belong to the vault", &["--set", &format!("root_key_file={}", path(&other_key))]);
-    refused("is missing", &["--set", "root_key_file=/nonexistent/key"]);
+    refused("does not belong to the vault", &["--set", &format!("slot_key_file={}", path(&other_key))]);
+    refused("is missing", &["--set", "slot_key_file=/nonexistent/key"]);
     fs::set_permissions(&key, Permissions::from_mode(0o644)).unwrap();
     refused("can be read by others (mode 0644); run chmod 600", &[]);
     fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
@@ -240,10 +240,10 @@ fn a_wrong_or_exposed_key_or_directory_is_refused_and_nothing_is_changed() {
         (good.replace("mode = \"test\"", "mode = \"live\""), "they do not belong to the vault"),
         (good.replace("format = 3", "format = 4"), "has format 4, which this version does not know"),
         (
-            good.replace("format = 3", "format = 2") + "root_key_file = \"../vault.root-key\"\n",
+            good.replace("format = 3", "format = 2") + "slot_key_file = \"../vault.slot-key\"\n",
             "this vault is of format 2, which this version does not read",
         ),
-        (good.clone() + "root_key_file = \"root.key\"\n", "is not what panvault wrote"),
+        (good.clone() + "slot_key_file = \"slot.key\"\n", "is not what panvault wrote"),
         (good.replace("vault = \"", "vault = \"x"), "is not what panvault wrote"),
         (String::new(), "is not what panvault wrote"),
         (fs::read_to_string(other.join("vault.toml")).unwrap(), "they do not belong"),
@@ -285,19 +285,19 @@ fn a_vault_does_not_name_its_own_key() {
     fs::rename(&theirs, &data).unwrap();
     for args in [serve.as_slice(), &list, &["apikey", "list", "--data", path(&data)]] {
         let refused = run_refused(args);
-        assert!(refused.contains("vault.root-key does not belong to the vault"), "{args:?}: {refused}");
+        assert!(refused.contains("vault.slot-key does not belong to the vault"), "{args:?}: {refused}");
     }
     let told = run(&["doctor", "--data", path(&data)]);
     assert!(!told.status.success() && told.out.contains("does not belong to the vault"), "{}", told.out);
     let settings = directory.path().join("vault.settings.toml");
     let refused = run_refused(&["serve", "--config", path(&settings), "--listen", "127.0.0.1:0"]);
-    assert!(refused.contains("vault.root-key does not belong to the vault"), "{refused}");
+    assert!(refused.contains("vault.slot-key does not belong to the vault"), "{refused}");
 
     // Where no key is beside it, it is one of `panvault dev`: commands take its own key, a server only by name.
-    fs::rename(directory.path().join("vault.root-key"), directory.path().join("kept")).unwrap();
+    fs::rename(directory.path().join("vault.slot-key"), directory.path().join("kept")).unwrap();
     assert_eq!(run_json(&list).as_array().unwrap().len(), 1);
     let refused = run_refused(&serve);
-    let named = format!("root_key_file={}", path(&data.join("root.key")));
+    let named = format!("slot_key_file={}", path(&data.join("slot.key")));
     assert!(refused.contains(&format!("add --set {named}")), "{refused}");
     let named = [serve.as_slice(), &["--metrics-listen", "", "--set", &named]].concat();
     drop(crate::serve::Served::start(directory.path(), &named[1..]));
@@ -306,7 +306,7 @@ fn a_vault_does_not_name_its_own_key() {
     let said = fs::read_to_string(&file).unwrap();
     fs::write(&file, said.replace("mode = \"test\"", "mode = \"live\"")).unwrap();
     let refused = run_refused(&list);
-    assert!(refused.contains("vault.root-key: is missing"), "{refused}");
+    assert!(refused.contains("vault.slot-key: is missing"), "{refused}");
 }
 
 /// The bug: a vault whose files others could read or change was served, though it is said to be refused. Its cause: only the
@@ -406,7 +406,7 @@ fn one_process_writes_and_others_may_look() {
     dev.make_card("4111111111111111", None);
     let data = path(&dev.data).to_owned();
     // A second server is refused at once, and a command asks the first.
-    let key = format!("root_key_file={data}/root.key");
+    let key = format!("slot_key_file={data}/slot.key");
     let refused = run_refused(&["serve", "--data", &data, "--listen", "127.0.0.1:0", "--set", &key]);
     assert!(refused.contains("is in use by process"), "{refused}");
     run_json(&["organisation", "create", "--name", "X", "--json", "--data", &data]);

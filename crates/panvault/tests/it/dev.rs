@@ -78,9 +78,9 @@ fn what_a_killed_one_left_in_the_temporary_directory_goes_with_the_next() {
     let (mut first, lives) = start();
     killed.kill().unwrap();
     killed.wait().unwrap();
-    assert!(left.join("root.key").exists());
+    assert!(left.join("slot.key").exists());
     let (mut second, _) = start();
-    assert!(!left.parent().unwrap().exists() && lives.join("root.key").exists());
+    assert!(!left.parent().unwrap().exists() && lives.join("slot.key").exists());
     for child in [&mut first, &mut second] {
         child.kill().unwrap();
         child.wait().unwrap();

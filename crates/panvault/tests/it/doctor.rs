@@ -152,7 +152,7 @@ fn a_changed_row_is_an_error_and_not_a_wrong_answer() {
 
 /// What a server says that does not start on a vault of `panvault dev`.
 fn serve_refused(vault: &Path) -> String {
-    let key = format!("root_key_file={}", path(&vault.join("root.key")));
+    let key = format!("slot_key_file={}", path(&vault.join("slot.key")));
     run_refused(&["serve", "--set", "listen=127.0.0.1:0", "--set", &key, "--data", path(vault)])
 }
 

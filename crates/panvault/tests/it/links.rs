@@ -10,7 +10,7 @@ use crate::support::{Dev, panvault, run, until};
 /// Every file of a data directory, those that are there for a moment only, and the directory of the log.
 const NAMES: [&str; 20] = [
     "vault.toml",
-    "root.key",
+    "slot.key",
     "dev.json",
     "keys.1",
     "keys.2",
@@ -54,7 +54,7 @@ fn what_leads_elsewhere_is_refused_by_name_and_no_key_is_changed() {
     fs::write(&list, "bin,issuer\n411111,BANK ONE\n").unwrap();
     let key = around.path().join("key");
     let away = around.path().join("away");
-    let contents = fs::read(data.join("root.key")).unwrap();
+    let contents = fs::read(data.join("slot.key")).unwrap();
     fs::write(&key, &contents).unwrap();
     fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
     let stands: [(&str, Put<'_>); 5] = [

@@ -20,7 +20,7 @@ struct Mover {
     postgres: Arc<Postgres>,
     database: PostgresDatabase,
     directory: tempfile::TempDir,
-    root_key: PathBuf,
+    slot_key: PathBuf,
     organisation: String,
     account: String,
     key: String,
@@ -85,8 +85,8 @@ impl Mover {
         let account = id(&command(&[&["account"], &of[..], &account].concat()));
         let key = command(&[&["apikey"], &of[..], &["--role", "MerchantAdmin"]].concat());
         let key = key["api_key"].as_str().unwrap().to_owned();
-        let root_key = directory.path().join("vault.root-key");
-        Self { postgres, database, directory, root_key, organisation, account, key }
+        let slot_key = directory.path().join("vault.slot-key");
+        Self { postgres, database, directory, slot_key, organisation, account, key }
     }
 
     fn data(&self, name: &str) -> PathBuf {
@@ -99,8 +99,8 @@ impl Mover {
 
     /// The words of `panvault move`.
     fn words(&self, from: &str, to: &str) -> Vec<String> {
-        let (password, root_key) = (self.set_password(), path(&self.root_key));
-        let words = ["move", "--from", from, "--to", to, "--root-key-file", root_key, "--set", &password];
+        let (password, slot_key) = (self.set_password(), path(&self.slot_key));
+        let words = ["move", "--from", from, "--to", to, "--slot-key-file", slot_key, "--set", &password];
         words.into_iter().map(str::to_owned).collect()
     }
 
@@ -124,7 +124,7 @@ impl Mover {
             format!("store={}", self.database.url),
             self.set_password(),
             "nodes=one".to_owned(),
-            format!("root_key_file={}", path(&self.root_key)),
+            format!("slot_key_file={}", path(&self.slot_key)),
         ];
         let node = self.data("node");
         let mut words = vec!["--data".to_owned(), path(&node).to_owned()];
@@ -134,8 +134,8 @@ impl Mover {
 
     /// The settings of the vault in a directory.
     fn of_directory(&self, name: &str) -> Vec<String> {
-        let root_key = format!("root_key_file={}", path(&self.root_key));
-        ["--data", path(&self.data(name)), "--set", &root_key].map(str::to_owned).to_vec()
+        let slot_key = format!("slot_key_file={}", path(&self.slot_key));
+        ["--data", path(&self.data(name)), "--set", &slot_key].map(str::to_owned).to_vec()
     }
 
     #[track_caller]
@@ -257,11 +257,11 @@ fn a_vault_is_moved_into_a_database_and_back_and_goes_on() {
     checked(&mover, &server, &card, &paid, &customer);
     server.make("/v1/transaction", &mover.payment_body(id(&further)));
     server.stop();
-    let root_key = format!("root_key_file={}", path(&mover.root_key));
+    let slot_key = format!("slot_key_file={}", path(&mover.slot_key));
     let report = mover.command(&["doctor"], &second);
     assert_eq!(report["findings"], json!([]), "{report}");
     let verified =
-        run_json(&["audit", "verify", "--json", "--data", path(&mover.data("back")), "--set", &root_key]);
+        run_json(&["audit", "verify", "--json", "--data", path(&mover.data("back")), "--set", &slot_key]);
     assert_eq!(verified["verified"], json!(true), "{verified}");
     let after = trail(&second);
     assert_eq!(after[..before.len()], before);

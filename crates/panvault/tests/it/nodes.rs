@@ -96,7 +96,7 @@ impl Cluster {
 
     fn serve(&self, name: &str) -> Node {
         let (directory, key_file) =
-            (self.directory.path().join(name), self.directory.path().join("vault.root-key"));
+            (self.directory.path().join(name), self.directory.path().join("vault.slot-key"));
         let logs = self.directory.path().join(format!("{name}.logs"));
         std::fs::create_dir_all(&logs).unwrap();
         let (served, ready) = Served::start(
@@ -107,7 +107,7 @@ impl Cluster {
                 "--set",
                 &format!("data_directory={}", path(&directory)),
                 "--set",
-                &format!("root_key_file={}", path(&key_file)),
+                &format!("slot_key_file={}", path(&key_file)),
                 "--listen",
                 "127.0.0.1:0",
                 "--metrics-listen",
@@ -343,7 +343,7 @@ fn slots_are_changed_when_no_node_serves() {
     let cluster = Cluster::make();
     let (settings, data) = (cluster.settings(), cluster.directory.path().join("vault"));
     let (old, new) =
-        (cluster.directory.path().join("vault.root-key"), cluster.directory.path().join("new.key"));
+        (cluster.directory.path().join("vault.slot-key"), cluster.directory.path().join("new.key"));
     let config = ["--config", path(&settings)];
     let add = [&["slot", "add", "key-file", path(&new), "--label", "second"][..], &config].concat();
     let mut node = cluster.serve("vault");
@@ -355,7 +355,7 @@ fn slots_are_changed_when_no_node_serves() {
     assert!(node.served.child.wait().unwrap().success());
 
     assert!(run(&add).status.success());
-    let by_new = format!("root_key_file={}", path(&new));
+    let by_new = format!("slot_key_file={}", path(&new));
     let remove = [&["slot", "remove", "1", "--set", &by_new][..], &config].concat();
     let removed = run(&remove);
     assert!(removed.status.success() && removed.out.contains("slot 1 is removed"), "{}", removed.err);

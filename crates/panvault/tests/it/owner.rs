@@ -87,9 +87,9 @@ fn who_does_not_own_a_vault_is_told_who_does() {
     fs::set_permissions(&settings, Permissions::from_mode(0o600)).unwrap();
     let refused = refused_as(NAMELESS, &["doctor", "--config", path(&settings)]);
     assert!(refused.contains("vault.settings.toml belongs to root: run it as root"), "{refused}");
-    lchown(directory.path().join("vault.root-key"), Some(0), None).unwrap();
+    lchown(directory.path().join("vault.slot-key"), Some(0), None).unwrap();
     give(&data, NAMELESS);
     let refused = refused_as(NAMELESS, &["organisation", "list", "--data", path(&data)]);
-    assert!(refused.contains("vault.root-key: cannot be used: Permission denied"), "{refused}");
-    assert!(refused.contains("vault.root-key belongs to root"), "{refused}");
+    assert!(refused.contains("vault.slot-key: cannot be used: Permission denied"), "{refused}");
+    assert!(refused.contains("vault.slot-key belongs to root"), "{refused}");
 }

@@ -324,7 +324,7 @@ fn a_certificate_that_clients_refuse_is_said_at_start_on_sighup_and_by_doctor() 
 fn doctor_says_what_is_wrong_with_the_key_beside_all_else() {
     let directory = tempfile::tempdir().unwrap();
     let (data, _, _) = vault(directory.path());
-    for file in [directory.path().join("vault.root-key"), data.join("vault.toml")] {
+    for file in [directory.path().join("vault.slot-key"), data.join("vault.toml")] {
         fs::set_permissions(file, fs::Permissions::from_mode(0o644)).unwrap();
     }
     let missing = "/nonexistent/pem";

@@ -187,7 +187,7 @@ fn a_live_vault_gets_what_a_token_needs_and_files_go_where_they_are_told_to() {
         path(&at("vault")),
         "--config",
         path(&at("etc/p.toml")),
-        "--root-key-file",
+        "--slot-key-file",
         path(&at("key")),
         "--unit",
         "none",
@@ -227,7 +227,7 @@ fn a_fault_leaves_all_as_it_was() {
     fs::write(at("full/something"), "").unwrap();
     let before = contents(directory.path());
     let vault = at("vault");
-    let (there, full, file, key) = (at("there"), at("full"), at("file.service"), at("there.root-key"));
+    let (there, full, file, key) = (at("there"), at("full"), at("file.service"), at("there.slot-key"));
     for (args, parts) in [
         (
             vec!["--data", path(&there)],
@@ -259,7 +259,7 @@ fn a_fault_leaves_all_as_it_was() {
             vec!["--unit", "unit.txt"],
             vec![if is_root() { "no rights of root" } else { "ends with .service" }],
         ),
-        (vec!["--root-key-file", path(&key)], vec!["there.root-key is there already"]),
+        (vec!["--slot-key-file", path(&key)], vec!["there.slot-key is there already"]),
         (vec!["--user", "nobody-of-that-name"], vec!["--user names no user"]),
     ] {
         let has = |flag: &str| args.contains(&flag);
@@ -377,7 +377,7 @@ fn root_makes_it_for_another_user() {
     fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let at = |name: &str| directory.path().join(name);
     let (data, config, unit) = (at("state/vault"), at("etc/panvault.toml"), at("etc/shop.service"));
-    let key = at("keys/root-key");
+    let key = at("keys/slot-key");
     let made = [
         "setup",
         "--yes",
@@ -388,7 +388,7 @@ fn root_makes_it_for_another_user() {
         path(&data),
         "--config",
         path(&config),
-        "--root-key-file",
+        "--slot-key-file",
         path(&key),
         "--unit",
         path(&unit),
@@ -399,7 +399,7 @@ fn root_makes_it_for_another_user() {
     let expected = [
         ("state", nobody, 0o700),
         ("keys", nobody, 0o700),
-        ("keys/root-key", nobody, 0o600),
+        ("keys/slot-key", nobody, 0o600),
         ("etc/panvault.toml", 0, 0o640),
         ("etc/shop.service", 0, 0o644),
     ];
@@ -418,7 +418,7 @@ fn root_makes_it_for_another_user() {
     fs::set_permissions(at("state"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let below = at("state/a/b/vault");
     run_json(&["setup", "--yes", "--json", "--user", "nobody", "--data", path(&below), "--unit", "none"]);
-    for name in ["state/a", "state/a/b", "state/a/b/vault", "state/a/b/vault.root-key"] {
+    for name in ["state/a", "state/a/b", "state/a/b/vault", "state/a/b/vault.slot-key"] {
         assert_eq!(fs::metadata(at(name)).unwrap().uid(), nobody, "{name}");
     }
     // What only the user may write is refused to root acting for it, and what root had made is gone.

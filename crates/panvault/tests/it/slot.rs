@@ -59,7 +59,7 @@ impl Trial {
     }
 
     fn is_served(&self, key: &Path) {
-        let set = format!("root_key_file={}", path(key));
+        let set = format!("slot_key_file={}", path(key));
         let data = self.file("vault");
         let args = ["--data", path(&data), "--listen", "127.0.0.1:0", "--metrics-listen", "", "--set", &set];
         drop(Served::start(self.directory.path(), &args));
@@ -69,14 +69,14 @@ impl Trial {
 #[test]
 fn a_key_file_takes_the_place_of_another() {
     let trial = Trial::new();
-    let (old, new) = (trial.file("vault.root-key"), trial.file("new.key"));
+    let (old, new) = (trial.file("vault.slot-key"), trial.file("new.key"));
     let made = trial.done(&["add", "key-file", path(&new), "--label", "safe in Delft"]);
     assert_eq!(made, "slot 2 is added: safe in Delft, a key file\n");
     assert_eq!(fs::metadata(&new).unwrap().mode() & 0o7777, 0o600);
     for key in [&old, &new] {
         trial.is_served(key);
     }
-    let by_new = ["--set", &format!("root_key_file={}", path(&new))];
+    let by_new = ["--set", &format!("slot_key_file={}", path(&new))];
     assert!(trial.done(&[["test"].as_slice(), &by_new].concat()).contains("slot 2 opens the vault"));
     // Who has removed the slot that they came with would not know whether another opens it.
     let refused = trial.refused(&["remove", "1"]);
@@ -115,7 +115,7 @@ fn a_passphrase_and_shares_give_a_vault_another_key_file() {
     let share = |number: u8| shares.join(format!("share-{number}.txt"));
     assert_eq!(fs::metadata(share(1)).unwrap().mode() & 0o7777, 0o600);
     assert_eq!(fs::metadata(&shares).unwrap().mode() & 0o7777, 0o700);
-    fs::remove_file(trial.file("vault.root-key")).unwrap();
+    fs::remove_file(trial.file("vault.slot-key")).unwrap();
 
     let by_words = ["--passphrase-file", path(&words)];
     let (first, second, third) = (share(1), share(2), share(3));

@@ -76,7 +76,7 @@ fn a_vault_is_made_used_and_looked_at_with_its_log_elsewhere() {
     let second = vault.around.path().join("second");
     let said = run_refused(&["init", path(&second), "--mode", "test", "--wal-directory", path(&vault.wal())]);
     assert!(said.contains("holds a store already"), "{said}");
-    assert!(!second.exists() && !vault.around.path().join("second.root-key").exists());
+    assert!(!second.exists() && !vault.around.path().join("second.slot-key").exists());
     assert_eq!(vault.doctor()["healthy"], true);
     let inside = vault.around.path().join("third/log");
     let said = run_refused(&["init", path(inside.parent().unwrap()), "--wal-directory", path(&inside)]);
@@ -113,7 +113,7 @@ fn a_log_that_is_not_there_is_named_with_what_to_do() {
     let vault = Vault::new();
     let inside = vault.data().join("log");
     let bare = vault.around.path().join("bare.toml");
-    fs::write(&bare, "data_directory = \"vault\"\nroot_key_file = \"vault.root-key\"\n").unwrap();
+    fs::write(&bare, "data_directory = \"vault\"\nslot_key_file = \"vault.slot-key\"\n").unwrap();
     fs::set_permissions(&bare, Permissions::from_mode(0o600)).unwrap();
     let said = run_refused(&vault.list(&bare));
     assert!(said.contains("name the log's with wal_directory if it was moved"), "{said}");

@@ -31,10 +31,10 @@ pub(super) fn run(
         Ok(exposed) => exposed.all().into_iter().for_each(|what| found(DIRECTORY, what)),
         Err(error) => found(DIRECTORY, causes(error.as_ref())),
     }
-    let root_key_file = config.root_key_file.as_deref();
+    let slot_key_file = config.slot_key_file.as_deref();
     let mut progress = Counted::new("rows read");
     let examined = runtime()?
-        .block_on(node.examined(root_key_file, config.cvvs_held_max, &mut |rows| progress.at(rows)));
+        .block_on(node.examined(slot_key_file, config.cvvs_held_max, &mut |rows| progress.at(rows)));
     progress.end();
     let NodeExamined {
         keys,

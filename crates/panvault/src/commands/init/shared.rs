@@ -14,13 +14,13 @@ use crate::data::{self, write_private};
 use crate::output;
 use crate::telemetry::{self, LogFormat};
 
-/// Makes the vault in the database, its root key, and the directory and settings of its first node.
+/// Makes the vault in the database, its key file, and the directory and settings of its first node.
 pub(super) fn run(
     args: &Init,
     store: &str,
     mode: Mode,
     data: &Path,
-    root_key_file: &Path,
+    slot_key_file: &Path,
 ) -> anyhow::Result<()> {
     // What an earlier try left, of which it was not known whether it had come through.
     let is_begun = data::NodeDirectory::is_unfinished(data);
@@ -29,14 +29,14 @@ pub(super) fn run(
         core::iter::once(format!("store={store}")).chain(args.set.iter().cloned()).collect();
     let settings = cli::Settings { config: None, data: Some(data.to_owned()), set };
     for (name, flag) in
-        [("data_directory", "DIR"), ("root_key_file", "--root-key-file"), ("store", "--store")]
+        [("data_directory", "DIR"), ("slot_key_file", "--slot-key-file"), ("store", "--store")]
     {
         let is_set = args.set.iter().any(|pair| pair.split_once('=').is_some_and(|(set, _)| set == name));
         ensure!(!is_set, "{name} is what {flag} says: leave it out of --set");
     }
     let shared = config::read(&settings, &[])?.shared.context("store names no database")?;
     telemetry::start("warn", LogFormat::Text)?;
-    let written = configuration(&written(&settings.set, data, root_key_file)?);
+    let written = configuration(&written(&settings.set, data, slot_key_file)?);
     let is_there = is_begun && config.exists();
     ensure!(
         !is_there || fs::read(&config).is_ok_and(|there| there == written.as_bytes()),
@@ -44,26 +44,26 @@ pub(super) fn run(
         config.display()
     );
     let mut is_written = false;
-    let made = runtime()?.block_on(data::create_shared(data, mode, root_key_file, &shared, || {
+    let made = runtime()?.block_on(data::create_shared(data, mode, slot_key_file, &shared, || {
         if !is_there {
             write_private(&config, written.as_bytes())?;
             is_written = true;
         }
         // All is there but the row that makes it a vault: one of which nobody could be told where its key is, is not made.
-        output::show(said(args.json, &shared, data, mode, root_key_file, &config))
+        output::show(said(args.json, &shared, data, mode, slot_key_file, &config))
     }));
     // Where it may be there all the same, its key is kept, and the settings with it.
     made.inspect_err(|_| {
-        if is_written && !root_key_file.exists() {
+        if is_written && !slot_key_file.exists() {
             drop(fs::remove_file(&config));
         }
     })
 }
 
 /// What stands in the settings. Paths that were given are relative to where the command was run, and those in the file to the file.
-fn written(set: &[String], data: &Path, root_key_file: &Path) -> anyhow::Result<Vec<(&'static str, String)>> {
+fn written(set: &[String], data: &Path, slot_key_file: &Path) -> anyhow::Result<Vec<(&'static str, String)>> {
     let relative = |path: &Path| relative_to_config(path, data);
-    let mut written = vec![("data_directory", relative(data)), ("root_key_file", relative(root_key_file))];
+    let mut written = vec![("data_directory", relative(data)), ("slot_key_file", relative(slot_key_file))];
     for (name, value) in set.iter().filter_map(|pair| pair.split_once('=')) {
         let Some(setting) = SETTINGS.iter().find(|setting| setting.name == name) else { continue };
         let is_path = name.ends_with("_file") || name.ends_with("_directory");
@@ -84,20 +84,20 @@ fn said(
     shared: &Shared,
     data: &Path,
     mode: Mode,
-    root_key_file: &Path,
+    slot_key_file: &Path,
     configuration: &Path,
 ) -> String {
     if as_json {
         return serde_json::json!({
-            "store": shared.store.to_string(), "data": data, "mode": data::mode_name(mode), "root_key_file": root_key_file,
+            "store": shared.store.to_string(), "data": data, "mode": data::mode_name(mode), "slot_key_file": slot_key_file,
             "config": configuration,
         })
         .to_string();
     }
     let nodes = match &shared.cvvs {
         Cvvs::Server(_) => format!(
-            "Every further node has a directory of its own, and copies of the root key and of the settings, with\n\
-             data_directory and root_key_file changed where they are elsewhere:\n\n  \
+            "Every further node has a directory of its own, and copies of the key file and of the settings, with\n\
+             data_directory and slot_key_file changed where they are elsewhere:\n\n  \
              panvault serve --config {}",
             configuration.display()
         ),
@@ -107,7 +107,7 @@ fn said(
     };
     format!(
         "Made a {mode} vault in the database at {store}.\n\
-         Its root key is in {key}. Keep a copy where the backups of the database are not: without the key, \
+         Its key file is {key}. Keep a copy where the backups of the database are not: without the key, \
          nothing in the vault opens.\n\n\
          The directory of this node is {data}. Make who owns cards, and a key to call with:\n\n  \
          panvault organisation create --config {configuration} --name 'Example Ltd'\n  \
@@ -116,7 +116,7 @@ fn said(
         mode = data::mode_name(mode),
         store = shared.store,
         data = data.display(),
-        key = root_key_file.display(),
+        key = slot_key_file.display(),
         configuration = configuration.display(),
     )
 }

@@ -8,12 +8,12 @@ use panvault_server::{Tls, Validity};
 use panvault_vault::{Clock, Mode, SystemClock, VaultError, name_fits};
 
 use crate::cli::{ModeArg, Setup};
-use crate::commands::init::root_key_place;
+use crate::commands::init::slot_key_place;
 use crate::commands::setup::owner::Owner;
 use crate::data::{self, PACKAGED_DATA};
 
-/// Where it keeps the root key: not where a backup of the vault takes it along.
-pub(super) const PACKAGED_ROOT_KEY: &str = "/etc/panvault/keys/vault.root-key";
+/// Where it keeps the key file: not where a backup of the vault takes it along.
+pub(super) const PACKAGED_SLOT_KEY: &str = "/etc/panvault/keys/vault.slot-key";
 /// What a test vault's organisation is called when nobody says.
 pub(super) const NAME: &str = "Example Ltd";
 
@@ -25,11 +25,11 @@ pub(super) struct Answers {
     pub(super) entrance: Entrance,
 }
 
-/// Where a vault goes, and its root key.
+/// Where a vault goes, and its key file.
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) data: PathBuf,
-    pub(super) root_key_file: PathBuf,
+    pub(super) slot_key_file: PathBuf,
     /// The package's own.
     pub(super) is_packaged: bool,
 }
@@ -116,17 +116,17 @@ pub(super) fn place(args: &Setup, wanted: Option<&Path>, owner: &Owner) -> Resul
     }
     data::is_free_for_a_vault(&data).map_err(|fault| format!("{fault:#}"))?;
     let is_packaged = owner.is_packaged() && data == Path::new(PACKAGED_DATA);
-    let packaged = is_packaged.then(|| Path::new(PACKAGED_ROOT_KEY));
-    let root_key_file = root_key_place(&data, args.root_key_file.as_deref().or(packaged))
+    let packaged = is_packaged.then(|| Path::new(PACKAGED_SLOT_KEY));
+    let slot_key_file = slot_key_place(&data, args.slot_key_file.as_deref().or(packaged))
         .map_err(|fault| fault.to_string())?;
-    if root_key_file.symlink_metadata().is_ok() {
+    if slot_key_file.symlink_metadata().is_ok() {
         return Err(format!(
             "{} is there already, and may be the key of another vault: move it away, or name another place with \
-             --root-key-file",
-            root_key_file.display()
+             --slot-key-file",
+            slot_key_file.display()
         ));
     }
-    Ok(Place { data, root_key_file, is_packaged })
+    Ok(Place { data, slot_key_file, is_packaged })
 }
 
 /// Judges a name as the vault does.

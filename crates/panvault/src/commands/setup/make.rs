@@ -45,7 +45,7 @@ pub(super) fn make(plan: &Plan, as_json: bool) -> anyhow::Result<()> {
 
 fn make_all(plan: &Plan, as_json: bool, made: &mut Made) -> anyhow::Result<()> {
     let Plan { place, owner, .. } = plan;
-    for path in [&place.data, &place.root_key_file] {
+    for path in [&place.data, &place.slot_key_file] {
         made.directory(path.parent().unwrap_or(Path::new("/")), owner)?;
     }
     made.settings(&plan.config, &plan.config_text, owner)?;
@@ -54,7 +54,7 @@ fn make_all(plan: &Plan, as_json: bool, made: &mut Made) -> anyhow::Result<()> {
         Unit::None { .. } | Unit::Packaged => {}
     }
     owner.act(|| {
-        data::create(&place.data, plan.mode, &place.root_key_file, &Settings::default(), |directory| {
+        data::create(&place.data, plan.mode, &place.slot_key_file, &Settings::default(), |directory| {
             let filled = fill(directory, plan)?;
             // All is there but for the vault's name: a key that nobody could see is none.
             output::show(if as_json { said::json(plan, &filled) } else { said::text(plan, &filled) })
@@ -65,8 +65,8 @@ fn make_all(plan: &Plan, as_json: bool, made: &mut Made) -> anyhow::Result<()> {
 fn fill(directory: &DataDirectory, plan: &Plan) -> anyhow::Result<Filled> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let root_key_file = Some(plan.place.root_key_file.clone());
-        let open = directory.open(&OpenSettings { root_key_file, ..OpenSettings::default() }).await?;
+        let slot_key_file = Some(plan.place.slot_key_file.clone());
+        let open = directory.open(&OpenSettings { slot_key_file, ..OpenSettings::default() }).await?;
         let filled = fill_vault(&open, plan).await;
         open.vault.close().await?;
         drop(open);

@@ -63,7 +63,7 @@ impl Plan {
             "--listen must name a port, for what calls the vault must know it; nothing was made"
         );
         set.push(("data_directory", data));
-        set.push(("root_key_file", text(&place.root_key_file)?));
+        set.push(("slot_key_file", text(&place.slot_key_file)?));
         let unit = Unit::judge(args.unit.as_deref(), &place, &config, listen, &owner)?;
         let config_text = configuration(&set);
         Ok(Self { place, mode, name, entrance, listen, config, config_text, unit, owner })
@@ -80,7 +80,7 @@ fn config_place(args: &Setup, place: &Place) -> anyhow::Result<PathBuf> {
         !config.starts_with(&place.data),
         "--config must not be in the vault's directory: who can write there is not to say what is served, and with which key"
     );
-    ensure!(config != place.root_key_file, "--config and --root-key-file must be two files");
+    ensure!(config != place.slot_key_file, "--config and --slot-key-file must be two files");
     free(&config, "--config")?;
     text(&config)?;
     Ok(config)

@@ -22,7 +22,7 @@ pub(super) fn json(plan: &Plan, filled: &Filled) -> String {
     json!({
         "data": plan.place.data,
         "mode": mode_name(plan.mode),
-        "root_key_file": plan.place.root_key_file,
+        "slot_key_file": plan.place.slot_key_file,
         "config": plan.config,
         "unit": unit,
         "url": url(plan),
@@ -36,7 +36,7 @@ pub(super) fn json(plan: &Plan, filled: &Filled) -> String {
 /// For a person. Its commands can be pasted as they are.
 pub(super) fn text(plan: &Plan, filled: &Filled) -> String {
     let mode = mode_name(plan.mode);
-    let (data, key) = (plan.place.data.display(), plan.place.root_key_file.display());
+    let (data, key) = (plan.place.data.display(), plan.place.slot_key_file.display());
     let config = quoted(&plan.config.to_string_lossy());
     let Filled { api_key, organisation, .. } = filled;
     let unit = match &plan.unit {
@@ -53,7 +53,7 @@ pub(super) fn text(plan: &Plan, filled: &Filled) -> String {
     format!(
         "Made a {mode} vault in {data}.\n\n\
          Keep:\n\n  \
-         root key      {key}\n                \
+         key file      {key}\n                \
          Copy it to a safe place, now: not where the backups of the vault are. Without it nothing\n                \
          in the vault opens, and whoever has both can open every card.\n  \
          API key       {api_key}\n                \

@@ -123,7 +123,7 @@ impl Values<'_> {
         let (program, config, data) = (word(self.program)?, word(self.config)?, word(&self.place.data)?);
         let user = self.owner.name.clone().unwrap_or_else(|| self.owner.uid.to_string());
         let capabilities = if self.is_port_privileged() { "CAP_NET_BIND_SERVICE" } else { "" };
-        let paths = [self.program, self.config, &self.place.data, &self.place.root_key_file];
+        let paths = [self.program, self.config, &self.place.data, &self.place.slot_key_file];
         let is_below = |tops: &[&str]| tops.iter().any(|top| paths.iter().any(|path| path.starts_with(top)));
         // Another home or temporary directory would hide what it serves.
         let home = if is_below(&["/home", "/root", "/run/user"]) { "read-only" } else { "yes" };
@@ -169,7 +169,7 @@ mod tests {
 
     fn text(data: &str, config: &str, listen: &str) -> anyhow::Result<String> {
         let place =
-            Place { data: data.into(), root_key_file: format!("{data}.root-key").into(), is_packaged: false };
+            Place { data: data.into(), slot_key_file: format!("{data}.slot-key").into(), is_packaged: false };
         let owner =
             Owner { name: Some("shop".to_owned()), uid: 1000, gid: 1000, home: None, is_other: false };
         let program = Path::new("/opt/panvault");

@@ -15,11 +15,11 @@ use crate::output;
 pub(super) fn slot(
     by: &Unlock,
     place: &Place,
-    root_key_file: Option<&Path>,
+    slot_key_file: Option<&Path>,
 ) -> anyhow::Result<Box<dyn Slot>> {
     let kind = kind(by)?;
     Ok(match kind {
-        SlotKind::KeyFile => Box::new(place.slot(root_key_file)?),
+        SlotKind::KeyFile => Box::new(place.slot(slot_key_file)?),
         SlotKind::Passphrase => {
             let typed = match &by.passphrase_file {
                 Some(file) => read(file)?,

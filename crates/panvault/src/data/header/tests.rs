@@ -234,7 +234,7 @@ impl Filled {
             vault.close().await.unwrap();
             anyhow::Ok(())
         })?;
-        let header = found.header(settings.root_key_file.as_deref())?;
+        let header = found.header(settings.slot_key_file.as_deref())?;
         assert_eq!(header.copies.faults.len(), 0, "both copies are good again");
         // Every row against its tag and its seal, the trail against its chain.
         assert_eq!(said(doctor::examined(&found, header.keys).unwrap().findings), Vec::<String>::new());
@@ -261,8 +261,8 @@ fn said(findings: Vec<panvault_store_embedded::Finding>) -> Vec<String> {
 }
 
 fn settings(directory: &tempfile::TempDir, key: &str) -> OpenSettings {
-    let root_key_file = Some(directory.path().join(key));
-    OpenSettings { root_key_file, store: small_store(), ..OpenSettings::default() }
+    let slot_key_file = Some(directory.path().join(key));
+    OpenSettings { slot_key_file, store: small_store(), ..OpenSettings::default() }
 }
 
 async fn fill(open: &OpenVault) -> (CardId, TransactionId, String) {

@@ -25,7 +25,7 @@ use crate::data::{DataDirectory, FILE, LIST_TIME, LOG, chain, vault_file};
 /// Moves the vault of a database into a directory that is not there or is empty, or that it was being moved to.
 pub(crate) async fn to_directory(
     directory: &Path,
-    root_key_file: Option<&Path>,
+    slot_key_file: Option<&Path>,
     shared: &Shared,
     tell: Tell<'_>,
 ) -> anyhow::Result<Moved> {
@@ -60,7 +60,7 @@ pub(crate) async fn to_directory(
     };
     let node = NodeDirectory { path: directory.to_owned(), known: None, shared: shared.clone() };
     node.private()?;
-    let open = || node.header(&database, &row, mode, root_key_file);
+    let open = || node.header(&database, &row, mode, slot_key_file);
     let (header, verifying, further) = (open()?, open()?.keys, open()?.keys);
     let departure = Departure { database: &database, url: &url, row: &row, mode, directory, to, is_marked };
     departure.moved(header, verifying, further, tell).await

@@ -24,7 +24,7 @@ use crate::data::{DataDirectory, LIST_TIME, chain};
 pub(crate) async fn to_database(
     directory: &Path,
     wal: Option<PathBuf>,
-    root_key_file: Option<&Path>,
+    slot_key_file: Option<&Path>,
     shared: &Shared,
     tell: Tell<'_>,
 ) -> anyhow::Result<Moved> {
@@ -40,7 +40,7 @@ pub(crate) async fn to_database(
     if let Some(missing) = directory.log_missing() {
         bail!(missing);
     }
-    let open = || directory.header(root_key_file);
+    let open = || directory.header(slot_key_file);
     let header = open()?;
     // Nobody else has it from here on. It is not opened as a vault, which would write that it was.
     let settings = Settings { log_directory: directory.wal.clone(), ..Settings::default() };

@@ -15,7 +15,7 @@ use crate::config::{Shared, secret};
 use crate::data::header::{self, CopyFault, OpenHeader, Unopened};
 use crate::data::moving::VaultState;
 use crate::data::node::NodeDirectory;
-use crate::data::{key_mode, root_key};
+use crate::data::{key_mode, slot_key};
 
 /// Reaches the database, whatever is in it.
 pub(in crate::data) async fn reach(shared: &Shared, list_time: Duration) -> anyhow::Result<Database> {
@@ -161,10 +161,10 @@ impl NodeDirectory {
     /// The keys of the vault. Changes nothing.
     pub(in crate::data) async fn keys(
         &self,
-        root_key_file: Option<&Path>,
+        slot_key_file: Option<&Path>,
     ) -> anyhow::Result<(VaultKeys, Mode)> {
         let (database, row, mode) = self.reach(READ_TIME).await?;
-        Ok((self.header(&database, &row, mode, root_key_file)?.keys, mode))
+        Ok((self.header(&database, &row, mode, slot_key_file)?.keys, mode))
     }
 
     /// Opens the keys of the vault with the root key.
@@ -173,9 +173,9 @@ impl NodeDirectory {
         database: &Database,
         row: &VaultRow,
         mode: Mode,
-        root_key_file: Option<&Path>,
+        slot_key_file: Option<&Path>,
     ) -> anyhow::Result<OpenHeader> {
-        let slot = self.slot(root_key_file)?;
+        let slot = self.slot(slot_key_file)?;
         self.header_by(database, row, mode, &slot)
     }
 
@@ -189,7 +189,7 @@ impl NodeDirectory {
     ) -> anyhow::Result<OpenHeader> {
         header::open_rows(&row.header, slot, row.vault, key_mode(mode)).map_err(|unopened| {
             let faults = match unopened {
-                Unopened::Slot(error) => return root_key::unopened(error),
+                Unopened::Slot(error) => return slot_key::unopened(error),
                 Unopened::Copies(faults) => faults,
             };
             let said = faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");

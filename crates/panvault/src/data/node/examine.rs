@@ -61,13 +61,13 @@ impl NodeDirectory {
     /// Says `at` how many rows were read so far.
     pub(crate) async fn examined(
         &self,
-        root_key_file: Option<&Path>,
+        slot_key_file: Option<&Path>,
         cvvs_held_max: u64,
         at: &mut (dyn FnMut(u64) + Send),
     ) -> NodeExamined {
         let unsecured = unsecured(&self.shared.store);
         let mut examined = NodeExamined { unsecured, ..NodeExamined::default() };
-        if let Err(error) = self.examine(root_key_file, cvvs_held_max, at, &mut examined).await {
+        if let Err(error) = self.examine(slot_key_file, cvvs_held_max, at, &mut examined).await {
             examined.database.push(format!("{error:#}"));
         }
         examined
@@ -75,7 +75,7 @@ impl NodeDirectory {
 
     async fn examine(
         &self,
-        root_key_file: Option<&Path>,
+        slot_key_file: Option<&Path>,
         cvvs_held_max: u64,
         at: &mut (dyn FnMut(u64) + Send),
         examined: &mut NodeExamined,
@@ -88,7 +88,7 @@ impl NodeDirectory {
         {
             examined.cvvs.push(format!("{error:#}"));
         }
-        let OpenHeader { keys, copies, .. } = self.header(&database, &row, mode, root_key_file)?;
+        let OpenHeader { keys, copies, .. } = self.header(&database, &row, mode, slot_key_file)?;
         examined.copies = copies.faults;
         let node = node_make(&SystemClock::start())?;
         let store = PostgresStore::open(database.clone(), chain(&keys), node).await?;
@@ -96,7 +96,7 @@ impl NodeDirectory {
         examined.documents = documents_differ(&keys, &documents);
         examined.types = Some(processor_types(&documents));
         // Opened once more: keys are not copied.
-        let opened = || Ok(self.header(&database, &row, mode, root_key_file)?.keys);
+        let opened = || Ok(self.header(&database, &row, mode, slot_key_file)?.keys);
         let looking = Looking { store: &store, keys: &keys, opened: &opened };
         match RowVerifier::open(opened()?, &documents) {
             Ok(verifier) => looking.look(verifier, at, examined).await?,

@@ -13,7 +13,7 @@ use panvault_vault::{Clock, Mode, SystemClock};
 use crate::config::Shared;
 use crate::data::make::header_make;
 use crate::data::node::{NodeDirectory, database};
-use crate::data::{mode_name, root_key, target};
+use crate::data::{mode_name, slot_key, target};
 
 /// Makes a vault in a database that holds none, with its tables where they are not there, and the directory of its first node. The row that makes it
 /// a vault is written last: `fill` is called before, and whatever fails before takes away again what was made on this machine.
@@ -24,7 +24,7 @@ use crate::data::{mode_name, root_key, target};
 pub(crate) async fn create_shared(
     path: &Path,
     mode: Mode,
-    root_key_file: &Path,
+    slot_key_file: &Path,
     shared: &Shared,
     fill: impl FnOnce() -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
@@ -52,7 +52,7 @@ pub(crate) async fn create_shared(
             path.display(),
             mode_name(begun)
         );
-        finish(&node, &database, there, vault, mode, root_key_file).await?;
+        finish(&node, &database, there, vault, mode, slot_key_file).await?;
         fill()?;
         NodeDirectory::finished(path);
         return Ok(());
@@ -65,11 +65,11 @@ pub(crate) async fn create_shared(
     let key = SlotKey::make(&entropy)?;
     let vault = VaultId::make(SystemClock::start().now().wall, entropy.make_id_bytes()?);
     let row = vault_row(&key, vault, mode)?;
-    KeyFile::new(root_key_file).create(&key)?;
+    KeyFile::new(slot_key_file).create(&key)?;
     let existed = path.exists();
     let without_key = |error| {
         // A key without a vault is of no use, and would be in the way of the next try.
-        drop(fs::remove_file(root_key_file));
+        drop(fs::remove_file(slot_key_file));
         error
     };
     let held = node.take(vault, mode).map_err(without_key)?;
@@ -103,13 +103,13 @@ async fn finish(
     there: Option<VaultRow>,
     vault: VaultId,
     mode: Mode,
-    root_key_file: &Path,
+    slot_key_file: &Path,
 ) -> anyhow::Result<()> {
     let _held = node.take(vault, mode)?;
     let there = match there {
         Some(there) => there,
         None => {
-            let key = node.slot(Some(root_key_file))?.read_key().map_err(root_key::unopened)?;
+            let key = node.slot(Some(slot_key_file))?.read_key().map_err(slot_key::unopened)?;
             vault_create(database, &vault_row(&key, vault, mode)?).await.map_err(|unmade| match unmade {
                 Unmade::Known(error) | Unmade::Unknown(error) => error,
             })?;
@@ -118,12 +118,12 @@ async fn finish(
     };
     ensure!(
         there.vault == vault,
-        "the database at {} holds another vault, and the one that was begun in {} was not made: remove that and its root key, and serve the other, \
+        "the database at {} holds another vault, and the one that was begun in {} was not made: remove that and its key file, and serve the other, \
          or name another database",
         database.url(),
         node.path.display()
     );
-    node.header(database, &there, mode, Some(root_key_file)).map(drop)
+    node.header(database, &there, mode, Some(slot_key_file)).map(drop)
 }
 
 /// Why a vault was not made.
@@ -150,7 +150,7 @@ async fn vault_create(database: &Database, row: &VaultRow) -> Result<(), Unmade>
         // It may still be on its way, or wait for a standby.
         (Ok(None) | Err(_), Some(fault @ StoreFault::Unresolved)) => Err(Unmade::Unknown(anyhow::Error::from(fault).context(format!(
             "the database at {url} did not say whether it wrote the vault: it was lost, or waits for a standby that is away. Keep what was made here, the \
-             root key above all; when the database writes again, run the same panvault init once more, which finishes it"
+             key file above all; when the database writes again, run the same panvault init once more, which finishes it"
         )))),
         (Ok(None) | Err(_), Some(fault)) => Err(Unmade::Known(anyhow::Error::from(fault).context(format!(
             "the database at {url} did not write the vault; nothing was made, whatever was printed"

@@ -21,7 +21,7 @@ use crate::data::open::{Kept, OpenSettings, OpenVault, Opening, memory_cvvs, nod
 impl NodeDirectory {
     /// Opens the vault for writing, as one of the nodes that share it.
     pub(in crate::data) async fn open(&self, settings: &OpenSettings) -> anyhow::Result<OpenVault> {
-        self.open_by(&self.slot(settings.root_key_file.as_deref())?, settings).await
+        self.open_by(&self.slot(settings.slot_key_file.as_deref())?, settings).await
     }
 
     /// The header, by whatever slot. Changes nothing.

@@ -16,9 +16,9 @@ const READ_TIME: Duration = Duration::from_secs(60);
 
 impl NodeDirectory {
     /// Holds every record of every chain against its tag and its place, and the chains against one another and the checkpoint. Changes nothing.
-    pub(crate) async fn trail_verify(&self, root_key_file: Option<&Path>) -> anyhow::Result<TrailExamined> {
+    pub(crate) async fn trail_verify(&self, slot_key_file: Option<&Path>) -> anyhow::Result<TrailExamined> {
         let (database, row, mode) = self.reach(READ_TIME).await?;
-        let keys = self.header(&database, &row, mode, root_key_file)?.keys;
+        let keys = self.header(&database, &row, mode, slot_key_file)?.keys;
         let node = node_make(&SystemClock::start())?;
         let store = PostgresStore::open(database, chain(&keys), node).await?;
         trail_examine(&store, &keys).await.context("the trail cannot be read")

@@ -22,13 +22,13 @@ fn what_is_no_move_is_refused_and_changes_nothing() {
     assert!(said.contains("holds no vault"), "{said}");
 
     // A root key that is not there, and that of another vault.
-    let root_key = fs::read(&mover.root_key).unwrap();
-    fs::remove_file(&mover.root_key).unwrap();
+    let slot_key = fs::read(&mover.slot_key).unwrap();
+    fs::remove_file(&mover.slot_key).unwrap();
     assert!(mover.refused(path(&data), &url).contains("is missing"));
     run_json(&["init", path(&mover.data("other")), "--mode", "test", "--json"]);
-    fs::copy(mover.data("other.root-key"), &mover.root_key).unwrap();
+    fs::copy(mover.data("other.slot-key"), &mover.slot_key).unwrap();
     assert!(mover.refused(path(&data), &url).contains("does not belong to the vault"));
-    fs::write(&mover.root_key, root_key).unwrap();
+    fs::write(&mover.slot_key, slot_key).unwrap();
 
     let server = mover.serve(&mover.of_directory("vault"));
     assert!(mover.refused(path(&data), &url).contains("in use by process"));

@@ -103,16 +103,16 @@ fn a_vault_is_made_whole_or_not_at_all() {
     let second = directory.path().join("second");
     let refused = run_refused(&words(&init(&second, &database)));
     assert!(refused.contains("holds a vault already"), "{refused}");
-    assert!(!second.exists() && !directory.path().join("second.root-key").exists());
+    assert!(!second.exists() && !directory.path().join("second.slot-key").exists());
     assert!(!directory.path().join("second.settings.toml").exists());
     // Another root key opens nothing of it.
     let other = postgres.database();
     run_json(&words(&init(&second, &other)));
-    let key = directory.path().join("second.root-key");
+    let key = directory.path().join("second.slot-key");
     // A new directory: it was taken for one of this vault before the key had opened anything.
     let third = directory.path().join("third");
     let [foreign, new] =
-        [format!("root_key_file={}", path(&key)), format!("data_directory={}", path(&third))];
+        [format!("slot_key_file={}", path(&key)), format!("data_directory={}", path(&third))];
     let foreign = ["serve", "--config", path(&config), "--set", &foreign, "--set", &new];
     let refused = run_refused(&foreign);
     assert!(!third.exists(), "nothing is made");
@@ -130,7 +130,7 @@ fn a_vault_is_made_whole_or_not_at_all() {
 /// The standby that commits wait for is away while the row of the vault is written: the root key was removed, and then the vault came to be, which
 /// nothing opened. Everything is kept, and the same command finishes it.
 #[test]
-fn a_vault_that_may_come_to_be_keeps_its_root_key() {
+fn a_vault_that_may_come_to_be_keeps_its_slot_key() {
     let postgres = Postgres::start();
     let database = postgres.database();
     let directory = tempfile::tempdir().unwrap();
@@ -143,7 +143,7 @@ fn a_vault_that_may_come_to_be_keeps_its_root_key() {
     postgres.sql("postgres", "SELECT pg_reload_conf()");
     let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
     let (key, config) =
-        (directory.path().join("vault.root-key"), directory.path().join("vault.settings.toml"));
+        (directory.path().join("vault.slot-key"), directory.path().join("vault.settings.toml"));
     std::thread::scope(|scope| {
         // Returns when the standby is no more waited for.
         scope.spawn(|| postgres.sql("postgres", "CREATE TABLE probe (at int)"));
@@ -182,7 +182,7 @@ fn what_could_not_be_right_is_said_before_any_database_is_asked() {
     assert!(with(&[]).contains("the setting cvv_store (by default) is required with store"));
     assert!(with(&["cvv_store=redis://u:hunter@c"]).contains("it names a user or has a password"));
     assert!(!with(&["cvv_store=redis://u:hunter@c"]).contains("hunter"));
-    assert!(with(&["nodes=one", "root_key_file=k"]).contains("--root-key-file"));
+    assert!(with(&["nodes=one", "slot_key_file=k"]).contains("--slot-key-file"));
     assert!(with(&["nodes=one", "data_directory=k"]).contains("DIR"));
     assert!(with(&["nodes=one"]).contains("cannot be used"), "nobody answers there");
     assert!(fs::read_dir(directory.path()).unwrap().next().is_none());
@@ -201,7 +201,7 @@ fn a_second_node_is_refused_where_the_first_holds_cvvs_in_its_process() {
     let one = ["--config", config, "--listen", "127.0.0.1:0", "--metrics-listen", ""];
     let start = || Served::start(directory.path(), &one).0;
     let mut first = start();
-    let key = format!("root_key_file={}", path(&directory.path().join("vault.root-key")));
+    let key = format!("slot_key_file={}", path(&directory.path().join("vault.slot-key")));
     let second = format!("data_directory={}", path(&directory.path().join("second")));
     let words = [&["serve"], &one[..], &["--set", &second, "--set", &key]].concat();
     let refused = run_refused(&words);

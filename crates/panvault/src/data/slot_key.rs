@@ -1,4 +1,4 @@
-//! Where the root key of a vault is: the vault is not asked.
+//! Where the key file of a vault is: the vault is not asked.
 
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
@@ -10,30 +10,30 @@ use panvault_vault::Mode;
 
 use crate::data::{DataDirectory, whom};
 
-/// The root key of a vault that `panvault dev` makes, in its directory.
-pub(crate) const ROOT_KEY_INSIDE: &str = "root.key";
+/// The key file of a vault that `panvault dev` makes, in its directory.
+pub(crate) const SLOT_KEY_INSIDE: &str = "slot.key";
 
 impl DataDirectory {
-    pub(super) fn slot(&self, root_key_file: Option<&Path>) -> anyhow::Result<KeyFile> {
+    pub(super) fn slot(&self, slot_key_file: Option<&Path>) -> anyhow::Result<KeyFile> {
         let owner = self.path.metadata()?.uid();
-        if let Some(named) = root_key_file {
+        if let Some(named) = slot_key_file {
             return Ok(KeyFile::new(named).of_vault_of(owner));
         }
-        let (beside, inside) = (root_key_beside(&self.path)?, self.path.join(ROOT_KEY_INSIDE));
+        let (beside, inside) = (slot_key_beside(&self.path)?, self.path.join(SLOT_KEY_INSIDE));
         let of_dev = self.mode == Mode::Test && is_absent(&beside) && !is_absent(&inside);
         Ok(KeyFile::new(if of_dev { inside } else { beside }).of_vault_of(owner))
     }
 
-    /// The root key of a vault that is to be served: where it was said to be, or beside the vault, and nowhere else.
-    pub(crate) fn root_key_outside(&self, named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    /// The key file of a vault that is to be served: where it was said to be, or beside the vault, and nowhere else.
+    pub(crate) fn slot_key_outside(&self, named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
         if let Some(named) = named {
             return Ok(named);
         }
-        let (beside, inside) = (root_key_beside(&self.path)?, self.path.join(ROOT_KEY_INSIDE));
+        let (beside, inside) = (slot_key_beside(&self.path)?, self.path.join(SLOT_KEY_INSIDE));
         ensure!(
             !is_absent(&beside) || is_absent(&inside),
-            "there is no root key in {}; the one in the vault's directory is taken only when it is named, for who can write there could put \
-             another vault and its key there: if panvault dev made the vault, add --set root_key_file={}",
+            "there is no key file in {}; the one in the vault's directory is taken only when it is named, for who can write there could put \
+             another vault and its key there: if panvault dev made the vault, add --set slot_key_file={}",
             beside.display(),
             inside.display()
         );
@@ -41,14 +41,14 @@ impl DataDirectory {
     }
 }
 
-/// Why a root key does not open, with what to do in the words of the command line.
+/// Why a key file does not open, with what to do in the words of the command line.
 pub(super) fn unopened(error: KeysError) -> anyhow::Error {
     let KeysError::KeyFile { path, fault } = &error else { return error.into() };
     let shown = path.display();
     if let KeyFileFault::Missing = fault {
         return anyhow!(
             "key file {shown}: is missing; where it is elsewhere, name it: --config FILE of the vault's settings, or --set \
-             root_key_file=FILE; else restore it from its backup, for nothing in the vault opens without it"
+             slot_key_file=FILE; else restore it from its backup, for nothing in the vault opens without it"
         );
     }
     if let KeyFileFault::Io(cause) = fault {
@@ -58,9 +58,9 @@ pub(super) fn unopened(error: KeysError) -> anyhow::Error {
     error.into()
 }
 
-/// Where the root key of a vault is when nobody says: beside the vault, under its name.
-pub(crate) fn root_key_beside(data: &Path) -> anyhow::Result<PathBuf> {
-    named_beside(data, ".root-key")
+/// Where the key file of a vault is when nobody says: beside the vault, under its name.
+pub(crate) fn slot_key_beside(data: &Path) -> anyhow::Result<PathBuf> {
+    named_beside(data, ".slot-key")
 }
 
 /// A file beside a vault, under its name with this behind it.
