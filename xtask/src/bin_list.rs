@@ -8,7 +8,7 @@ use anyhow::{Context, ensure};
 use crate::parts::Totals;
 use crate::python::Environment;
 use crate::workspace::Workspace;
-use crate::{run, test};
+use crate::{run, test_binaries};
 
 const LIST: Environment = Environment {
     what: "a real list of BINs",
@@ -35,7 +35,7 @@ pub(crate) fn test(workspace: &Workspace) -> anyhow::Result<Totals> {
     let arguments = ["test", "--workspace", "--locked", "--test", "real"];
     let mut command = run::cargo(&workspace.root, &arguments);
     command.env("PANVAULT_BIN_LIST", list);
-    let totals = test::totals(command)?;
+    let totals = test_binaries::by_cargo(command)?;
     ensure!(totals.passed + totals.failed > 0, "no test was run");
     Ok(totals)
 }

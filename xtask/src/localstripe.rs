@@ -9,7 +9,7 @@ use anyhow::ensure;
 use crate::parts::{Parts, Totals};
 use crate::python::Environment;
 use crate::workspace::Workspace;
-use crate::{packages, run, test};
+use crate::{packages, run, test_binaries};
 
 const LOCALSTRIPE: Environment = Environment {
     what: "localstripe",
@@ -42,7 +42,7 @@ fn test(workspace: &Workspace) -> anyhow::Result<Totals> {
     let python = python(&LOCALSTRIPE.ready(workspace, works)?);
     // What is missing is fetched and built outside.
     run::succeed(cargo(root, &["--no-run"]))?;
-    let totals = test::totals(apart(root, python))?;
+    let totals = test_binaries::by_cargo(apart(root, python))?;
     ensure!(totals.passed + totals.failed > 0, "no test was run");
     Ok(totals)
 }

@@ -14,6 +14,7 @@ mod dev_vault;
 mod examples;
 mod exposures;
 mod first_command;
+mod lanes;
 mod localstripe;
 mod node;
 mod openapi;
@@ -39,6 +40,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::lanes::Beside;
 use crate::parts::Parts;
 use crate::workspace::Workspace;
 
@@ -63,6 +65,9 @@ enum Command {
     },
     /// Run what CI runs: every test, every lint, every check of the sources.
     Ci,
+    /// Run one of what `test` runs beside the test binaries, alone.
+    #[command(hide = true)]
+    Beside { what: Beside },
     /// Make the attacks that were once made on the vault, alone: each must be held, and has a control that shows that it would be noticed.
     Attack,
     /// Run schemathesis alone against the real binary.
@@ -145,6 +150,11 @@ fn run(command: Command) -> anyhow::Result<bool> {
         }
         Command::Clients => clients::clients(&workspace).map(|()| true),
         Command::Examples => examples::examples(&workspace).map(|()| true),
+        Command::Beside { what } => {
+            let mut parts = Parts::default();
+            what.run(&workspace, &mut parts);
+            Ok(parts.finish())
+        }
         Command::Attack => attack::attack(&workspace).map(|()| true),
         Command::Schemathesis => schemathesis::schemathesis(&workspace).map(|()| true),
         Command::Localstripe => {

@@ -1,13 +1,18 @@
 //! Debian packages that tests need, installed when they are missing, and said so.
 
+use std::fs::{self, File};
 use std::path::Path;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 
 use crate::{node, run, say};
 
 /// Installs a package unless `found` holds already.
 pub(crate) fn need(root: &Path, package: &str, found: impl Fn() -> bool) -> anyhow::Result<()> {
+    if found() {
+        return Ok(());
+    }
+    let _turn = turn(root)?;
     if found() {
         return Ok(());
     }
@@ -23,6 +28,10 @@ pub(crate) fn need(root: &Path, package: &str, found: impl Fn() -> bool) -> anyh
 /// Installs a package with a service that the tests start themselves, from its program: the system's own is not started, now or when the machine is.
 pub(crate) fn need_server(root: &Path, package: &str, unit: &str, program: &str) -> anyhow::Result<()> {
     let found = || Path::new(program).exists();
+    if found() {
+        return Ok(());
+    }
+    let _turn = turn(root)?;
     if found() {
         return Ok(());
     }
@@ -53,6 +62,15 @@ systemctl disable --quiet "$2" || true
 pub(crate) fn need_node(root: &Path) -> anyhow::Result<()> {
     need(root, "nodejs", || node::major(root).is_some())?;
     need(root, "npm", || run::works(run::command("npm", root, &["--version"])))
+}
+
+/// One installation at a time: of those that wait, most find then that what they need is there.
+fn turn(root: &Path) -> anyhow::Result<File> {
+    let target = root.join("target");
+    fs::create_dir_all(&target)?;
+    let file = File::create(target.join("installing.lock")).context("no turn can be waited for")?;
+    file.lock()?;
+    Ok(file)
 }
 
 fn apt(root: &Path, arguments: &[&str]) -> anyhow::Result<()> {

@@ -37,7 +37,13 @@ impl Parts {
     pub(crate) fn part(&mut self, name: &str, work: impl FnOnce() -> anyhow::Result<Totals>) {
         say::line(format_args!("== {name}"));
         let watch = Stopwatch::start();
-        let totals = work().unwrap_or_else(|error| {
+        let totals = work();
+        self.ended(name, &watch, totals);
+    }
+
+    /// Says what became of a part.
+    pub(crate) fn ended(&mut self, name: &str, watch: &Stopwatch, totals: anyhow::Result<Totals>) {
+        let totals = totals.unwrap_or_else(|error| {
             say::trouble(format_args!("{error:#}"));
             Totals { passed: 0, failed: 1 }
         });
@@ -58,7 +64,12 @@ impl Parts {
     /// Says that a part was left out, and why.
     pub(crate) fn skip(&mut self, name: &str, why: &str) {
         say::line(format_args!("== {name}: skipped, {why}"));
-        self.skipped.push(format!("{name} ({why})"));
+        self.skipped(format!("{name} ({why})"));
+    }
+
+    /// The same of what a part has said.
+    pub(crate) fn skipped(&mut self, what: String) {
+        self.skipped.push(what);
     }
 
     /// Prints the summary; its last line is the totals and nothing else. Answers whether nothing failed.

@@ -1,9 +1,7 @@
-//! The test binaries of the workspace, two at a time: much of what they do is waiting for disks, servers and time to pass.
+//! The test binaries of the workspace.
 
-use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
-use std::thread;
+use std::process::Command;
 
 use anyhow::Context;
 use cargo_metadata::Message;
@@ -11,10 +9,6 @@ use cargo_metadata::Message;
 use crate::parts::Totals;
 use crate::workspace::Workspace;
 use crate::{run, say};
-
-const LANES: usize = 2;
-/// Those that take longest begin first, so that none of them is left alone at the end.
-const LONGEST: [(&str, &str); 3] = [("panvault", "it"), ("store-embedded", "it"), ("store-postgres", "it")];
 
 /// One of them.
 pub(crate) struct TestBinary {
@@ -42,31 +36,7 @@ pub(crate) fn built(workspace: &Workspace) -> anyhow::Result<Vec<TestBinary>> {
             executable: executable.into(),
         });
     }
-    binaries.sort_by_key(|binary| {
-        let place = LONGEST.iter().position(|(package, target)| binary.is(package, target));
-        (place.unwrap_or(LONGEST.len()), binary.name())
-    });
     Ok(binaries)
-}
-
-/// Runs them, hands each line on, and adds up what they say.
-pub(crate) fn all(binaries: Vec<TestBinary>, each: impl FnMut(&str) + Send) -> anyhow::Result<Totals> {
-    let waiting = Mutex::new(VecDeque::from(binaries));
-    let (totals, each) = (Mutex::new(Totals::default()), Mutex::new(each));
-    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-    let lane = || {
-        while let Some(binary) = next() {
-            let said = |line: &str| each.lock().unwrap_or_else(PoisonError::into_inner)(line);
-            let binary_totals = binary.run(&[], &[], said)?;
-            *totals.lock().unwrap_or_else(PoisonError::into_inner) += binary_totals;
-        }
-        anyhow::Ok(())
-    };
-    thread::scope(|scope| {
-        let lanes: Vec<_> = (0..LANES).map(|_| scope.spawn(lane)).collect();
-        lanes.into_iter().try_for_each(|lane| lane.join().unwrap_or_else(|_| anyhow::bail!("a lane ended")))
-    })?;
-    Ok(totals.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
 impl TestBinary {
@@ -75,7 +45,8 @@ impl TestBinary {
         self.package.ends_with(package) && self.target == target
     }
 
-    fn name(&self) -> String {
+    /// Its name, such as `store it`.
+    pub(crate) fn name(&self) -> String {
         let package = self.package.file_name().unwrap_or_default().to_string_lossy();
         format!("{package} {}", self.target)
     }
@@ -109,6 +80,17 @@ pub(crate) fn result(line: &str) -> Option<Totals> {
     let passed = words.next()?.parse().ok()?;
     let failed = words.nth(1)?.parse().ok()?;
     Some(Totals { passed, failed })
+}
+
+/// Runs test binaries by Cargo, and adds up what they say.
+pub(crate) fn by_cargo(command: Command) -> anyhow::Result<Totals> {
+    let mut totals = Totals::default();
+    let success = run::lines(command, |line| totals += result(line).unwrap_or_default())?;
+    if !success && totals.failed == 0 {
+        // It did not compile, or a test ended the process.
+        totals.failed = 1;
+    }
+    Ok(totals)
 }
 
 #[cfg(test)]
