@@ -22,5 +22,6 @@ pub use crate::holder::{Holder, HolderFault};
 pub use crate::pan::{NewCard, Pan, PanFault};
 pub use crate::scheme::{Scheme, scheme_between, schemes};
 pub use crate::text::{
-    holds_card_number, id_holds_card_number, is_secret_name, masked_text, phone_holds_card_number,
+    CardNumberSeen, card_numbers, holds_card_number, id_holds_card_number, is_secret_name, masked_text,
+    phone_holds_card_number,
 };

@@ -10,6 +10,7 @@ mod groups;
 mod iban;
 mod layer;
 mod name;
+mod seen;
 #[cfg(test)]
 mod tests;
 mod written;
@@ -25,6 +26,7 @@ use iban::is_iban;
 use layer::Layer;
 
 pub use name::is_secret_name;
+pub use seen::{CardNumberSeen, card_numbers};
 
 /// Times that a text is decoded to look at what is below its escapes.
 const DECODINGS_MAX: usize = 3;

@@ -102,6 +102,11 @@ pub(crate) enum Command {
     /// Import a list of who issued which cards, and look up in it
     #[command(subcommand)]
     Bin(BinCommand),
+    /// Look for card numbers and CVVs in files, also packed by gzip: prints where they are, masked, and nothing when there are none
+    ///
+    /// Exit code 0: nothing was found, and everything was read. 1: something was found, or nothing could be done. 2: nothing was found, and not
+    /// everything could be read.
+    Scan(Scan),
     /// Print the OpenAPI document
     #[command(name = "openapi")]
     OpenApi {
@@ -123,6 +128,17 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// What is looked at.
+#[derive(Args)]
+pub(crate) struct Scan {
+    /// Files, and directories with all that is below them; `-` is standard input. Links below a directory are not followed
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Print each finding as a line of JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Where a vault is, and what else is set. A flag wins over the environment, that over the file, that over the default.

@@ -13,6 +13,7 @@ mod migrate;
 mod moving;
 mod progress;
 mod reload;
+mod scan;
 mod serve;
 mod settle;
 mod setup;
@@ -49,6 +50,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Settle(shared) => settle::run(&shared),
         Command::Slot(command) => slot::run(command).map(success),
         Command::Audit(command) => audit::run(command),
+        Command::Scan(args) => scan::run(&args),
         Command::Completions { shell } => completions::run(shell).map(success),
         Command::Version { json } => version::run(json).map(success),
         Command::OpenApi { errors: false, roles: false } => {

@@ -38,6 +38,7 @@ const REDIS: &str = "panvault-store-redis";
 const PROCESSOR: &str = "panvault-processor";
 const WEBHOOK: &str = "panvault-webhook";
 const VAULT: &str = "panvault-vault";
+const SCAN: &str = "panvault-scan";
 const SERVER: &str = "panvault-server";
 const WEB: &str = "panvault-web";
 const BINARY: &str = "panvault";
@@ -49,6 +50,8 @@ pub(super) static ROOMS: &[Crate] = &[
     Crate { name: MODEL, uses: &[], tests_use: &[] },
     Crate { name: CARD, uses: &[MODEL], tests_use: &[] },
     Crate { name: BINS, uses: &[MODEL, CARD], tests_use: &[] },
+    // Looks for card numbers in the bytes of others; knows of no vault.
+    Crate { name: SCAN, uses: &[MODEL, CARD], tests_use: &[] },
     // How files are opened, and nothing else.
     Crate { name: DIRECTORY, uses: &[], tests_use: &[] },
     Crate { name: KEYS, uses: &[MODEL, DIRECTORY], tests_use: &[] },
@@ -74,8 +77,8 @@ pub(super) static ROOMS: &[Crate] = &[
     Crate {
         name: BINARY,
         uses: &[
-            MODEL, CARD, BINS, DIRECTORY, KEYS, STORE, EMBEDDED, POSTGRES, REDIS, PROCESSOR, WEBHOOK, VAULT,
-            SERVER,
+            MODEL, CARD, BINS, SCAN, DIRECTORY, KEYS, STORE, EMBEDDED, POSTGRES, REDIS, PROCESSOR, WEBHOOK,
+            VAULT, SERVER,
         ],
         tests_use: &[],
     },
@@ -116,7 +119,7 @@ libraries! {
 
     // HTTP and TLS. The benchmark stands in for a PSP. The binary is a client of its own server in the demo, the test kit of the server under test.
     "axum": Users::These(&[SERVER]), NOBODY;
-    "base64ct": Users::These(&[KEYS, SERVER]), Users::These(&[WEB]);
+    "base64ct": Users::These(&[KEYS, SCAN, SERVER]), Users::These(&[WEB]);
     "bytes": Users::These(&[SERVER, WEBHOOK]), NOBODY;
     "const_format": Users::These(&[SERVER]), NOBODY;
     "form_urlencoded": Users::These(&[SERVER]), NOBODY;
@@ -141,6 +144,8 @@ libraries! {
     "serde_json": Users::These(&[PROCESSOR, SERVER, BINARY, TESTKIT, XTASK]), Users::These(&[WEB]);
     "toml": Users::These(&[BINARY, BENCH, XTASK, PROCESSOR]), NOBODY;
     "csv-core": Users::These(&[BINS, SERVER]), NOBODY;
+    "flate2": Users::These(&[SCAN]), NOBODY;
+    "regex": Users::These(&[SCAN]), NOBODY;
     "hex": Users::These(&[KEYS]), Users::Any;
     "time": Users::These(&[MODEL]), NOBODY;
 
@@ -176,7 +181,7 @@ libraries! {
     "clap_complete": Users::These(&[BINARY]), NOBODY;
     "tempfile": Users::These(&[BINARY, TESTKIT, XTASK]), Users::Any;
     "thiserror": Users::Any, NOBODY;
-    "zeroize": Users::These(&[CARD, KEYS, STORE, POSTGRES, PROCESSOR, VAULT, REDIS, SERVER, BINARY]), NOBODY;
+    "zeroize": Users::These(&[CARD, SCAN, KEYS, STORE, POSTGRES, PROCESSOR, VAULT, REDIS, SERVER, BINARY]), NOBODY;
 
     // Tests.
     "criterion": NOBODY, Users::These(&[BINS]);

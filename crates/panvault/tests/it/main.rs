@@ -31,6 +31,7 @@ mod processor;
 mod race;
 mod resident;
 mod route;
+mod scan;
 mod serve;
 mod setup;
 mod signals;
