@@ -35,6 +35,11 @@ impl ActName {
         matches!(self, Self::Authorise | Self::Verify)
     }
 
+    /// Whether it says how much money moves.
+    pub(super) const fn moves_amount(self) -> bool {
+        matches!(self, Self::Authorise | Self::Capture | Self::Refund)
+    }
+
     pub(super) fn of(act: &Act) -> Self {
         match act {
             Act::Authorise(outbound) if outbound.order().amount.is_zero() => Self::Verify,

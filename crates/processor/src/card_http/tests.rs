@@ -74,7 +74,7 @@ body = { amount = "{{amount}}", m = { a = "{{merchant_reference}}", list = ["x y
 [acts.refund]
 request = "POST /pay/{{reference}}/refund"
 answer = "payment"
-body = { why = "{{reason}}" }
+body = { why = "{{reason}}", sum = "{{amount}}" }
 
 [[asks]]
 of = ["authorise"]
@@ -429,6 +429,9 @@ fn faults_are_told_with_their_lines() {
         ("{{amount|decimal}}", "{{sum}}", 34, "there is no {{sum}}"),
         ("{{tables.kind}}", "{{tables.other}}", 38, "no such table"),
         ("number = \"{{card.number}}\", ", "", 28, "sends no {{card.number}}"),
+        ("{ amount = \"{{amount}}\", m", "{ m", 43, "capture sends no {{amount}}"),
+        (", sum = \"{{amount}}\" }", " }", 49, "refund sends no {{amount}}"),
+        ("reference = [\"id\"]\n", "", 43, "capture sends {{reference}}, which no answer"),
         ("z\"] } }", "{{card.cvv}}\"] } }", 47, "not known in capture"),
         ("GET /pay?id", "POST /pay?id", 54, "must be GET"),
         ("list = \"data\"", "list = \"data[*]\"", 58, "is no path"),

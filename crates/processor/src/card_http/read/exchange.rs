@@ -86,6 +86,16 @@ pub(super) fn acts(members: &mut Members<'_>, reader: &mut Reader<'_>, known: &K
             if name.bears_card() && !bears(body, &Field::CardNumber) {
                 fault("sends no {{card.number}}");
             }
+            // A PSP that is told no amount takes all that it has, or what it likes; another would be on our books.
+            if name.moves_amount() && !sends(&exchange, &Field::Amount) {
+                fault("sends no {{amount}}");
+            }
+            if *name != ActName::Authorise
+                && sends(&exchange, &Field::Reference)
+                && !has_reference(&found.acts)
+            {
+                fault("sends {{reference}}, which no answer of authorise gives");
+            }
             if [Field::CardCryptogram, Field::CardCryptogramEci].iter().any(|field| bears(body, field)) {
                 fault("sends a cryptogram with cards that have none: it goes into network_token.body");
             }
@@ -128,6 +138,19 @@ fn token_body(
         }
     }
     Some(TokenBody { brands, body: whole })
+}
+
+/// Whether it sends this, in its path, its headers or its body.
+fn sends(exchange: &Exchange, field: &Field) -> bool {
+    let templates = exchange.headers.iter().map(|(_, template)| template).chain([&exchange.target]);
+    templates.flat_map(Template::placeholders).any(|one| one.field == *field)
+        || bears(exchange.body.as_deref().unwrap_or_default(), field)
+}
+
+/// Whether the PSP says what it calls a payment. One that is only verified has nothing to follow.
+fn has_reference(acts: &[(ActName, Exchange)]) -> bool {
+    let paid = acts.iter().find(|(name, _)| *name == ActName::Authorise);
+    paid.is_none_or(|(_, exchange)| !exchange.answers.reference.is_empty())
 }
 
 fn bears(body: &[(String, Node)], field: &Field) -> bool {
