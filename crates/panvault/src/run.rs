@@ -113,7 +113,8 @@ pub(crate) async fn bind(open: OpenVault, serving: Serving) -> anyhow::Result<Bo
         standbys: Mutex::default(),
     });
     let process = Arc::clone(&served) as Arc<dyn Process>;
-    let app = App::new(open.vault.clone(), serving.server)
+    let server = ServerSettings { has_tls: tls.is_some(), ..serving.server };
+    let app = App::new(open.vault.clone(), server)
         .in_process(process)
         .with_log_lines_dropped(standard_error::dropped());
     let app = Arc::new(match serving.try_shop {

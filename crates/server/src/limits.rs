@@ -160,6 +160,8 @@ pub struct ServerSettings {
     pub requests: RequestLimits,
     /// The web origin (RFC 6454) that browsers know this vault by; without it, that of the host which a request names.
     pub public_origin: Option<String>,
+    /// Whether the API's listener has a certificate of its own.
+    pub has_tls: bool,
     /// Who may say whose request they pass on.
     pub trusted_proxies: TrustedProxies,
     /// Rows that are examined for a list or a count.
@@ -214,6 +216,7 @@ impl Default for ServerSettings {
             bin_lookups_per_minute: 600,
             requests: RequestLimits::default(),
             public_origin: None,
+            has_tls: false,
             trusted_proxies: TrustedProxies::default(),
             list_examined_max: LIST_EXAMINED_MAX,
             list_counted_max: LIST_COUNTED_MAX,

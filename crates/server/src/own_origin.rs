@@ -56,8 +56,8 @@ pub(crate) fn host_asked(parts: &Parts) -> Option<&str> {
     }
 }
 
-/// The vault's own web origin: the one that was set, or else that of the host which the request was sent to. Nobody has a certificate for the loopback
-/// address.
+/// The vault's own web origin: the one that was set, or else that of the host which the request was sent to. Behind a proxy on this machine nobody has a
+/// certificate for the loopback address.
 pub(crate) fn base(settings: &ServerSettings, parts: &Parts) -> String {
     match &settings.public_origin {
         Some(own) => own.clone(),
@@ -74,7 +74,7 @@ pub(crate) fn own_origins(settings: &ServerSettings, parts: &Parts) -> Vec<Strin
     let is_local = ["127.0.0.1", "localhost", "[::1]"]
         .iter()
         .any(|local| host.strip_prefix(local).is_some_and(|rest| rest.is_empty() || rest.starts_with(':')));
-    let schemes = if is_local { ["http", "https"] } else { ["https", "http"] };
+    let schemes = if is_local && !settings.has_tls { ["http", "https"] } else { ["https", "http"] };
     let origins = schemes.map(|scheme| {
         let origin = format!("{scheme}://{host}");
         format!("{scheme}://{}", host_without_port(&origin, host))
@@ -156,6 +156,20 @@ mod tests {
         assert!(!is_own(own, "10.0.0.7:8420", "https://vault.example", &["same-site"]));
         assert!(!is_own(own, "10.0.0.7:8420", "http://10.0.0.7:8420", &["same-origin"]));
         assert!(!is_own(own, "vault.example", "http://vault.example", &[]));
+    }
+
+    #[test]
+    fn a_vault_with_a_certificate_is_at_https_on_this_machine_too() {
+        for (has_tls, host, expected) in [
+            (false, "127.0.0.1:8420", "http://127.0.0.1:8420"),
+            (true, "127.0.0.1:8420", "https://127.0.0.1:8420"),
+            (true, "localhost", "https://localhost"),
+            (false, "vault.example", "https://vault.example"),
+        ] {
+            let (parts, ()) = Request::post("/v1/checkout").header(HOST, host).body(()).unwrap().into_parts();
+            let settings = ServerSettings { has_tls, ..ServerSettings::default() };
+            assert_eq!(base(&settings, &parts), expected);
+        }
     }
 
     #[test]
