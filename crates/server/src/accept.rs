@@ -1,6 +1,7 @@
 //! The listener: connections, their limits, and an orderly end.
 
 use core::convert::Infallible;
+use core::future::pending;
 use core::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use core::time::Duration;
 use std::io;
@@ -217,12 +218,13 @@ async fn connection(
     let stream = Watched::new(stream, place.far_end().clone());
     let peer = Peer::Address(address.ip(), place);
     match &site.tls {
-        None => requests(stream, peer, None, site, stopped).await,
+        None => requests(stream, peer, None, site, stopped, pending()).await,
         Some(tls) => {
+            let stales = tls.certificate_stales();
             let handshake = tls.acceptor().accept(stream);
             if let Ok(Ok(stream)) = tokio::time::timeout(site.settings.handshake_timeout, handshake).await {
                 let certified = tls.asks_clients().then(|| person_of(&stream)).flatten();
-                requests(stream, peer, certified, site, stopped).await;
+                requests(stream, peer, certified, site, stopped, stales).await;
             }
         }
     }
@@ -234,13 +236,14 @@ fn person_of<S>(stream: &TlsStream<S>) -> Option<Certified> {
     person_named(connection.peer_certificates()?.first()?).map(Certified)
 }
 
-/// Answers the requests of one connection.
+/// Answers the requests of one connection, until it ends or `stales` is done: what is under way then is answered still.
 pub(crate) async fn requests(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     peer: Peer,
     certified: Option<Certified>,
     site: Site,
     mut stopped: watch::Receiver<bool>,
+    stales: impl Future<Output = ()>,
 ) {
     let Site { router, settings, draining, .. } = site;
     let unread = Unread::default();
@@ -285,6 +288,7 @@ pub(crate) async fn requests(
         let ended = tokio::select! {
             ended = &mut connection => Some(ended),
             _ = stopped.wait_for(|stopped| *stopped) => None,
+            () = stales => None,
         };
         match ended {
             Some(ended) => ended,

@@ -61,7 +61,7 @@ impl Local {
             connections_evicted: Counter::default(),
             draining: Arc::default(),
         };
-        requests(stream, Peer::Operator(operator), None, site, stopped).await;
+        requests(stream, Peer::Operator(operator), None, site, stopped, core::future::pending()).await;
     }
 }
 

@@ -4,6 +4,7 @@ mod person;
 mod validity;
 
 use core::fmt;
+use core::time::Duration;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SigningKey};
 use rustls_pki_types::CertificateDer;
+use tokio::sync::watch;
 
 use crate::tls::validity::Times;
 
@@ -28,7 +30,12 @@ pub struct Tls {
     clients: Option<PathBuf>,
     current: Arc<Current>,
     config: ArcSwap<rustls::ServerConfig>,
+    /// Counts how often the files were read again.
+    reloads: watch::Sender<u64>,
 }
+
+/// Seconds after which a client shows its certificate again, on another connection.
+const CERTIFIED_SECONDS_MAX: u64 = 60;
 
 /// Why certificate files cannot be used: everything that was found, each with its file and what to do; nothing of a file's
 /// content.
@@ -76,7 +83,7 @@ impl Tls {
     fn read_all(certificate: PathBuf, key: PathBuf, clients: Option<PathBuf>) -> Result<Self, TlsFault> {
         let current = Arc::new(Current(ArcSwap::from_pointee(load(&certificate, &key)?)));
         let config = ArcSwap::new(config(&current, clients.as_deref())?);
-        Ok(Self { certificate, key, clients, current, config })
+        Ok(Self { certificate, key, clients, current, config, reloads: watch::Sender::new(0) })
     }
 
     /// Reads the files again. When they cannot be used, the old ones stay.
@@ -87,7 +94,23 @@ impl Tls {
             self.config.store(config(&self.current, self.clients.as_deref())?);
         }
         self.current.0.store(Arc::new(fresh));
+        self.reloads.send_modify(|count| *count += 1);
         Ok(())
+    }
+
+    /// Waits until the certificate of a client that connects now has to be shown again: a minute, or less when the files are read again, for it may have
+    /// expired, or be of somebody who is trusted no more. For ever, where clients need none.
+    pub(crate) fn certificate_stales(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (asks, mut reloads) = (self.asks_clients(), self.reloads.subscribe());
+        async move {
+            if asks {
+                drop(
+                    tokio::time::timeout(Duration::from_secs(CERTIFIED_SECONDS_MAX), reloads.changed()).await,
+                );
+            } else {
+                core::future::pending::<()>().await;
+            }
+        }
     }
 
     /// Whether clients must have a certificate.

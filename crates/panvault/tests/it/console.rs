@@ -1,9 +1,10 @@
 //! The console's listener: what it serves, to whom, and that a key does there what it does at the API and no more.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use panvault_testkit::http_send;
 use rcgen::{
@@ -312,12 +313,38 @@ fn who_has_no_certificate_of_the_authority_gets_no_answer() {
     let said = served.event("console.answered");
     assert_eq!((&said["person"], &said["status"]), (&json!("Ann Other"), &json!(401)));
     assert_eq!(said["request.id"].as_str().map(str::len), Some(24));
-    // Whose certificates are taken is read again with the others.
+    // Whose certificates are taken is read again with the others, and asked of who is connected too: the same connection would bear the second request, seconds later.
+    let url = format!("{own}/v1/card");
+    let mut kept = Command::new("curl");
+    kept.args([
+        "-s",
+        "--rate",
+        "10/m",
+        "-o",
+        "/dev/null",
+        "-o",
+        "/dev/null",
+        "-w",
+        "%{http_code}\n",
+        "-H",
+        &key,
+        &url,
+        &url,
+    ]);
+    kept.arg("--cacert")
+        .arg(directory.path().join("cert.pem"))
+        .arg("--cert")
+        .arg(directory.path().join("people-9.pem"));
+    let mut kept = kept.stdout(Stdio::piped()).spawn().unwrap();
+    let mut statuses = BufReader::new(kept.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert_eq!(statuses.next().as_deref(), Some("200"));
     fs::rename(directory.path().join("strangers.pem"), directory.path().join("people.pem")).unwrap();
     served.signal("-HUP");
     served.event("tls.reloaded");
     until("the other authority is trusted", || ask(Some("strangers-9.pem"), "/console") == 200);
     assert_eq!(ask(ann, "/console"), 0);
+    assert_eq!(statuses.next().as_deref(), Some("000"));
+    kept.wait().unwrap();
 }
 
 #[test]
