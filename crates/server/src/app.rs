@@ -4,16 +4,19 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
 use std::sync::Arc;
 
+use axum::body::Body as Incoming;
 use bytes::Bytes;
-use http::StatusCode;
+use const_format::formatcp;
+use http::{HeaderMap, StatusCode};
 use panvault_model::{OrganisationId, RequestId};
 use panvault_vault::{StoreFault, Vault, VaultStatus};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::answer::Answer;
 use crate::answers::{Answers, Full};
+use crate::body::{self, Accepts, Body};
 use crate::error::{ErrorCode, Refusal};
-use crate::limits::{LISTS_SHOWN_MAX, ServerSettings};
+use crate::limits::{LISTS_SHOWN_MAX, PICTURE_BODIES_MAX, PICTURE_BODY_BYTES_MAX, ServerSettings};
 use crate::metrics::Metrics;
 use crate::process::Process;
 use crate::rates::Rates;
@@ -28,6 +31,8 @@ pub struct App {
     answers: Arc<Answers>,
     /// Whoever has one of these shows a list in another way.
     shown: Semaphore,
+    /// Whoever has one of these reads a picture.
+    pictures: Semaphore,
     stopping: Arc<AtomicBool>,
     process: Option<Arc<dyn Process>>,
     try_shop: Option<Arc<TryShop>>,
@@ -40,6 +45,7 @@ impl App {
         let answers = Answers::new(settings.answers_bytes_max);
         let stopping = Arc::default();
         let shown = Semaphore::new(LISTS_SHOWN_MAX);
+        let pictures = Semaphore::new(PICTURE_BODIES_MAX);
         Self {
             vault,
             settings,
@@ -47,6 +53,7 @@ impl App {
             rates,
             answers,
             shown,
+            pictures,
             stopping,
             process: None,
             try_shop: None,
@@ -73,6 +80,21 @@ impl App {
     pub(crate) async fn turn_to_show(&self) -> Option<SemaphorePermit<'_>> {
         // It is never closed.
         self.shown.acquire().await.ok()
+    }
+
+    /// Reads a body that is a picture, which is larger than others; few are read at a time.
+    pub(crate) async fn picture(&self, headers: &HeaderMap, incoming: Incoming) -> Result<Body, Refusal> {
+        // It is never closed.
+        let _turn = self.pictures.acquire().await.ok();
+        let timeout = self.settings.body_timeout;
+        let read = body::read_up_to(PICTURE_BODY_BYTES_MAX, headers, incoming, timeout, Accepts::Json);
+        read.await.map_err(|refusal| match refusal.code {
+            ErrorCode::TooLarge => {
+                let what = formatcp!("of a picture may have {PICTURE_BODY_BYTES_MAX} bytes at most");
+                Refusal::with(ErrorCode::TooLarge, "body", what)
+            }
+            _ => refusal,
+        })
     }
 
     /// Time for what runs to end when the server stops.

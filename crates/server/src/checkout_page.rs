@@ -17,9 +17,10 @@ use http::header::{
 use http::request::Parts;
 use http::{StatusCode, Version};
 use panvault_card::masked_text;
-use panvault_model::{Brand, CheckoutId, CheckoutStatus, RequestId};
+use panvault_model::{Brand, CheckoutId, CheckoutStatus, OrganisationId, RequestId};
 use panvault_vault::{
-    CardCreate, CheckoutSession, CheckoutView, Operation, Origin, RefusalReason, VaultError, theme_radius,
+    CardCreate, CheckoutSession, CheckoutView, LogoRow, Operation, Origin, RefusalReason, VaultError,
+    theme_radius,
 };
 use panvault_web::{CHECKOUT_PAGE, CHECKOUT_SCRIPT, CHECKOUT_STYLE, WebFile};
 use tokio::time::Instant;
@@ -49,6 +50,8 @@ const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-p
 const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
 static FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
+/// What never changes under its address is kept for a year.
+const FOR_EVER: &str = "public, max-age=31536000, immutable";
 /// What the page may load and do: what the vault serves, frames of fields among it, and requests to the vault. Nobody shows it in a frame.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; frame-src 'self'; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
@@ -60,6 +63,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/checkout/checkout.js", get(|| async { asset(CHECKOUT_SCRIPT) }))
         .route("/checkout/checkout.css", get(|| async { asset(CHECKOUT_STYLE) }))
+        .route("/checkout/logo/{organisation}/{digest}", get(logo))
         .route("/v1/checkout/view/{file}", get(view))
         .route("/v1/checkout/{id}/card", post(|app, params, request| act(app, params, request, Act::Card)))
         .route("/v1/checkout/{id}/pay", post(|app, params, request| act(app, params, request, Act::Pay)))
@@ -136,6 +140,41 @@ fn page(status: StatusCode) -> Response {
     (status, headers, CHECKOUT_PAGE.bytes).into_response()
 }
 
+/// The picture of an organisation, which anybody may see. Another one has another address.
+async fn logo(State(app): State<Arc<App>>, params: RawPathParams, request: Request) -> Response {
+    let started = Instant::now();
+    let id = app.make_request_id();
+    let mut params = params.iter().map(|(_, text)| text);
+    let (organisation, digest) = (params.next().unwrap_or_default(), params.next().unwrap_or_default());
+    let (parts, _) = request.into_parts();
+    let response = match Box::pin(picture(&app, organisation, digest, &parts)).await {
+        Ok(row) => {
+            let headers = [
+                (CONTENT_TYPE, row.logo.format.media_type()),
+                (CACHE_CONTROL, FOR_EVER),
+                (NO_SNIFF, "nosniff"),
+                (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; sandbox"),
+                (RESOURCE_POLICY, "same-origin"),
+            ];
+            (headers, row.bytes).into_response()
+        }
+        Err(refusal) => refused(&app, refusal, id, organisation),
+    };
+    answered(&app, response, started)
+}
+
+async fn picture(
+    app: &Arc<App>,
+    organisation: &str,
+    digest: &str,
+    parts: &Parts,
+) -> Result<LogoRow, Refusal> {
+    let address = client_address(app, parts.extensions.get::<Peer>(), &parts.headers);
+    app.rates().take_frame(address, app.vault().now()).map_err(Refusal::too_many)?;
+    let organisation = OrganisationId::parse(organisation).map_err(|_| nobody())?;
+    app.vault().organisation_logo(organisation, digest).await?.ok_or_else(nobody)
+}
+
 /// What the page shows.
 async fn state(app: &Arc<App>, named: &str, parts: &Parts, id: RequestId) -> Result<Answer, Refusal> {
     let session = session(app, named, parts, id).await?;
@@ -156,6 +195,10 @@ async fn state(app: &Arc<App>, named: &str, parts: &Parts, id: RequestId) -> Res
         json.always("expires_at", seen.row.expires_at);
         json.always("expires_in_seconds", count(left / 1000));
         json.always("theme", Theme(session.theme()));
+        json.optional(
+            "logo",
+            session.logo().map(|(of, logo)| format!("/checkout/logo/{of}/{}", logo.digest_text())),
+        );
         json.optional("locale", locale);
         json.optional("return", back.as_deref());
         if let Some(code) = failed(&seen) {

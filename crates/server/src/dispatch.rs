@@ -29,6 +29,7 @@ use crate::fault::Faults;
 use crate::limits::{
     ANSWER_OWN_BYTES_MAX, IDEMPOTENCY_KEY_CHARS_MAX, IDEMPOTENCY_KEY_RANDOM_CHARS_MIN, STREAM_PAGE_ROWS,
 };
+use crate::object::organisation;
 use crate::own_origin::base;
 use crate::room::Place;
 use crate::table::{AnswerSchema, ENDPOINTS, Endpoint};
@@ -398,7 +399,11 @@ impl Arriving<'_> {
         }
         let Some(spec) = endpoint.body else { return Ok((caller, Body::default())) };
         let accepts = if spec.may_lack { Accepts::JsonOrNothing } else { Accepts::Json };
-        let body = body::read(&parts.headers, incoming, app.settings().body_timeout, accepts).await?;
+        let body = if core::ptr::eq(spec, &raw const organisation::LOGO) {
+            Box::pin(app.picture(&parts.headers, incoming)).await?
+        } else {
+            body::read(&parts.headers, incoming, app.settings().body_timeout, accepts).await?
+        };
         // A body takes its time, in which a key may end or be revoked: the request is judged by when it is whole.
         Ok((judged(app, app.vault().caller_again(&caller), endpoint, parts, page)?, body))
     }

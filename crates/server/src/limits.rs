@@ -3,11 +3,16 @@
 use core::time::Duration;
 
 use panvault_vault::Limiter;
+use panvault_vault::limits::IMAGE_BYTES_MAX;
 
 use crate::proxies::TrustedProxies;
 
 /// Bytes of a request body.
 pub const BODY_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of one that is a picture: as many as base64 makes of one, and what stands around it.
+pub const PICTURE_BODY_BYTES_MAX: usize = IMAGE_BYTES_MAX.div_ceil(3) * 4 + 256;
+/// Such bodies at a time; others wait for their turn.
+pub const PICTURE_BODIES_MAX: usize = 4;
 /// Bytes of one that is a form: one with a card has some 300.
 pub const FORM_BYTES_MAX: usize = 2048;
 /// Levels of a request body.

@@ -165,6 +165,8 @@ pub static ENDPOINTS: &[Endpoint] = &[
     organisation::READ,
     organisation::UPDATE,
     organisation::DELETE,
+    organisation::LOGO_SET,
+    organisation::LOGO_DELETE,
     account::CREATE,
     account::LIST,
     account::COUNT,

@@ -45,6 +45,8 @@ pub enum DocumentKind {
     AuditEnd,
     /// Which documents one of the last changes touched ([`crate::change_log`]). It lies beside the documents, too.
     ChangeLog,
+    /// The picture that an organisation shows to shoppers, under the id of the organisation: small rows stay small. No snapshot holds its bytes.
+    Logo,
 }
 
 impl DocumentKind {
@@ -57,7 +59,8 @@ impl DocumentKind {
             | Self::Processor
             | Self::ApiKey
             | Self::OrganisationKey
-            | Self::DocumentHead => false,
+            | Self::DocumentHead
+            | Self::Logo => false,
         }
     }
 
@@ -73,6 +76,7 @@ impl DocumentKind {
             Self::AuditCheckpoint => 9,
             Self::AuditEnd => 10,
             Self::ChangeLog => 11,
+            Self::Logo => 12,
         }
     }
 
@@ -89,6 +93,7 @@ impl DocumentKind {
             9 => Some(Self::AuditCheckpoint),
             10 => Some(Self::AuditEnd),
             11 => Some(Self::ChangeLog),
+            12 => Some(Self::Logo),
             _ => None,
         }
     }
@@ -164,10 +169,82 @@ pub struct OrganisationRow {
     pub return_origins: Vec<String>,
     /// How the pages of its checkouts look, under the names of the API.
     pub checkout_theme: Vec<(String, String)>,
+    /// The picture on them, whose bytes are a document of their own.
+    pub logo: Option<Logo>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+}
+
+/// What is known of an organisation's picture without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Logo {
+    /// How it is written.
+    pub format: ImageFormat,
+    /// Pixels.
+    pub width: u16,
+    /// Pixels.
+    pub height: u16,
+    /// Keyed digest of its bytes, made by the vault: another picture has another name.
+    pub digest: [u8; 16],
+}
+
+/// How a picture is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImageFormat {
+    /// Portable Network Graphics.
+    Png,
+    /// A JPEG image.
+    Jpeg,
+}
+
+impl ImageFormat {
+    /// The number that stands for it in stored records.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Png => 1,
+            Self::Jpeg => 2,
+        }
+    }
+
+    /// The format that a stored number stands for.
+    pub const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            1 => Some(Self::Png),
+            2 => Some(Self::Jpeg),
+            _ => None,
+        }
+    }
+
+    /// Its media type.
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Png => "image/png",
+            Self::Jpeg => "image/jpeg",
+        }
+    }
+}
+
+impl Logo {
+    /// The hexadecimal digits of the digest.
+    pub fn digest_text(&self) -> String {
+        self.digest.iter().fold(String::with_capacity(32), |mut text, byte| {
+            for half in [byte >> 4, byte & 15] {
+                text.push(char::from_digit(half.into(), 16).unwrap_or('0'));
+            }
+            text
+        })
+    }
+}
+
+/// The document of a picture: what its organisation's row says of it, and its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogoRow {
+    /// As the organisation has it.
+    pub logo: Logo,
+    /// The picture.
+    pub bytes: Vec<u8>,
 }
 
 /// Where an organisation's money goes.
@@ -298,17 +375,21 @@ impl OrganisationRow {
     const FORMAT_KEYLESS: u8 = 2;
     /// With those, of which there may be none, and what its checkouts go by.
     const FORMAT_CHECKOUT: u8 = 3;
+    /// With those, of which there may be none, and a picture.
+    const FORMAT_LOGO: u8 = 4;
 
     /// The document's bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(128);
         let mut writer = Writer::new(&mut out);
         let is_keyless = !self.keyless_capture_origins.is_empty();
-        let is_checkout = !self.return_origins.is_empty() || !self.checkout_theme.is_empty();
-        writer.u8(match (is_checkout, is_keyless) {
-            (true, _) => Self::FORMAT_CHECKOUT,
-            (false, true) => Self::FORMAT_KEYLESS,
-            (false, false) => Self::FORMAT,
+        let has_logo = self.logo.is_some();
+        let is_checkout = has_logo || !self.return_origins.is_empty() || !self.checkout_theme.is_empty();
+        writer.u8(match (has_logo, is_checkout, is_keyless) {
+            (true, _, _) => Self::FORMAT_LOGO,
+            (false, true, _) => Self::FORMAT_CHECKOUT,
+            (false, false, true) => Self::FORMAT_KEYLESS,
+            (false, false, false) => Self::FORMAT,
         });
         writer.fixed(self.id.as_bytes());
         writer.u8(u8::from(self.parent.is_some()));
@@ -328,12 +409,15 @@ impl OrganisationRow {
             origins(&mut writer, &self.return_origins);
             writer.pairs(&self.checkout_theme);
         }
+        if let Some(logo) = &self.logo {
+            logo.write(&mut writer);
+        }
         out
     }
 
     /// Reads a document that `encode` wrote.
     pub fn decode(bytes: &[u8]) -> Result<Self, RowFault> {
-        let later = [Self::FORMAT_KEYLESS, Self::FORMAT_CHECKOUT];
+        let later = [Self::FORMAT_KEYLESS, Self::FORMAT_CHECKOUT, Self::FORMAT_LOGO];
         let format = bytes.first().copied().filter(|format| later.contains(format)).unwrap_or(Self::FORMAT);
         let mut reader = Reader::of_format(bytes, format)?;
         let mut row = Self {
@@ -352,15 +436,19 @@ impl OrganisationRow {
             keyless_capture_origins: Vec::new(),
             return_origins: Vec::new(),
             checkout_theme: Vec::new(),
+            logo: None,
             created_at: reader.timestamp()?,
             updated_at: reader.timestamp()?,
         };
         if format != Self::FORMAT {
             row.keyless_capture_origins = origins_read(&mut reader)?;
         }
-        if format == Self::FORMAT_CHECKOUT {
+        if format == Self::FORMAT_CHECKOUT || format == Self::FORMAT_LOGO {
             row.return_origins = origins_read(&mut reader)?;
             row.checkout_theme = reader.pairs()?;
+        }
+        if format == Self::FORMAT_LOGO {
+            row.logo = Some(Logo::read(&mut reader)?);
         }
         // What has nothing more is written as what has no more.
         let is_none = match format {
@@ -387,6 +475,34 @@ fn origins_read(reader: &mut Reader<'_>) -> Result<Vec<String>, RowFault> {
     let count = reader.u8()?;
     (0..count).map(|_| reader.text().map(str::to_owned)).collect()
 }
+
+impl Logo {
+    fn write(&self, writer: &mut Writer<'_>) {
+        writer.u8(self.format.code());
+        writer.u16(self.width);
+        writer.u16(self.height);
+        writer.fixed(&self.digest);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, RowFault> {
+        Ok(Self {
+            format: reader.code(ImageFormat::from_code)?,
+            width: reader.u16()?,
+            height: reader.u16()?,
+            digest: reader.fixed()?,
+        })
+    }
+}
+
+document_codec!(
+    LogoRow,
+    1,
+    |self, writer| {
+        self.logo.write(writer);
+        writer.bytes(&self.bytes);
+    },
+    |reader| LogoRow { logo: Logo::read(reader)?, bytes: reader.bytes()?.to_vec() }
+);
 
 impl AccountRow {
     /// The account without what signs its webhooks: what may be kept of it elsewhere.

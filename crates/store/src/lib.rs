@@ -26,7 +26,8 @@ pub use crate::cvv::{
     CvvShown, CvvSource, CvvStore, CvvTicket, HeldCvv,
 };
 pub use crate::document::{
-    AccountRow, ApiKeyRow, DocumentKind, DocumentRow, OrganisationRow, ProcessorRow, SealedSecret, Webhooks,
+    AccountRow, ApiKeyRow, DocumentKind, DocumentRow, ImageFormat, Logo, LogoRow, OrganisationRow,
+    ProcessorRow, SealedSecret, Webhooks,
 };
 pub use crate::effect::{Effect, Effects};
 pub use crate::memory::MemoryStore;

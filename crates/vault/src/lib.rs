@@ -14,6 +14,7 @@ mod document;
 mod env;
 mod error;
 mod idempotency;
+mod image;
 mod limit;
 pub mod limits;
 mod node;
@@ -42,9 +43,9 @@ pub use panvault_store::{
     AuditNote, AuditQuery, AuditRecord, CardField, CardQuery, CardRow, CheckoutEnd, CheckoutField,
     CheckoutQuery, CheckoutRow, Count, Cursor, CustomerField, CustomerQuery, CustomerRow, CvvCounts,
     DeliveryField, DeliveryQuery, DeliveryRow, Direction, Field, FieldValue, Filter, HistoryRow, Indexed,
-    OrganisationField, OrganisationQuery, OrganisationRow, Page, ProcessorField, ProcessorQuery,
-    ProcessorRow, Query, RefundField, RefundQuery, RefundRow, RefusalReason, RowKey, StoreFault, StoreStatus,
-    Test, Totals, TransactionField, TransactionQuery, TransactionRow, Webhooks,
+    Logo, LogoRow, OrganisationField, OrganisationQuery, OrganisationRow, Page, ProcessorField,
+    ProcessorQuery, ProcessorRow, Query, RefundField, RefundQuery, RefundRow, RefusalReason, RowKey,
+    StoreFault, StoreStatus, Test, Totals, TransactionField, TransactionQuery, TransactionRow, Webhooks,
 };
 
 pub use crate::account::{AccountChange, AccountView, MadeAccount, NewAccount};
@@ -71,11 +72,11 @@ pub use crate::permit::{
     ApiKeyCreate, ApiKeyDelete, ApiKeyList, ApiKeyRead, ApiKeyUpdate, AuditList, AuditRead, BinRead, Caller,
     CallerRead, CardCreate, CardDelete, CardList, CardRead, CardRefresh, CardUpdate, CheckoutCreate,
     CheckoutList, CheckoutRead, CustomerCreate, CustomerDelete, CustomerList, CustomerRead, CustomerUpdate,
-    OPERATIONS, Operation, OrganisationCreate, OrganisationDelete, OrganisationList, OrganisationRead,
-    OrganisationUpdate, Permit, ProcessorCreate, ProcessorDelete, ProcessorList, ProcessorRead,
-    ProcessorUpdate, RefundCreate, RefundList, RefundRead, StatusRead, TransactionCapture, TransactionCreate,
-    TransactionList, TransactionRead, TransactionSettle, TransactionVoid, WebhookDeliveryList,
-    WebhookDeliveryRead, WebhookDeliveryRetry, role_gives,
+    OPERATIONS, Operation, OrganisationCreate, OrganisationDelete, OrganisationList, OrganisationLogoDelete,
+    OrganisationLogoSet, OrganisationRead, OrganisationUpdate, Permit, ProcessorCreate, ProcessorDelete,
+    ProcessorList, ProcessorRead, ProcessorUpdate, RefundCreate, RefundList, RefundRead, StatusRead,
+    TransactionCapture, TransactionCreate, TransactionList, TransactionRead, TransactionSettle,
+    TransactionVoid, WebhookDeliveryList, WebhookDeliveryRead, WebhookDeliveryRetry, role_gives,
 };
 pub use crate::processor::{Given, NewProcessor, ProcessorChange};
 pub use crate::refund::NewRefund;

@@ -290,6 +290,15 @@ pub const CHECKOUT_KEPT_SECONDS: u64 = 30 * 24 * 60 * 60;
 /// Bytes of a text of a checkout's page that a merchant sets.
 pub const THEME_TEXT_BYTES_MAX: usize = 200;
 
+/// Bytes of a picture that shoppers are shown.
+pub const IMAGE_BYTES_MAX: usize = 64 * 1024;
+
+/// Pixels of a side of it.
+pub const IMAGE_PIXELS_MAX: u16 = 1024;
+
+/// Pictures of a vault: a start reads all documents, and so many are 64 MiB.
+pub const LOGOS_MAX: usize = 1024;
+
 /// Bytes of a return URL.
 pub const RETURN_URL_BYTES_MAX: usize = 2_048;
 

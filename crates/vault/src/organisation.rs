@@ -1,5 +1,7 @@
 //! Operations on organisations.
 
+mod logo;
+
 use std::sync::Arc;
 
 use panvault_keys::{OrganisationKey, Purpose};
@@ -114,6 +116,7 @@ impl Vault {
             keyless_capture_origins: new.keyless_capture_origins,
             return_origins: new.return_origins,
             checkout_theme: new.checkout_theme,
+            logo: None,
             created_at: now,
             updated_at: now,
         };
@@ -275,8 +278,8 @@ impl Vault {
             let keys = snapshot.keys.documents(id).into_iter();
             let keys = keys.map(|key| (DocumentKind::OrganisationKey, key));
             let gone = [(DocumentKind::Organisation, id.0)].into_iter().chain(keys);
-            let changes =
-                gone.map(|(kind, id)| DocumentChange::Delete(kind, id, version(kind, id))).collect();
+            let gone = gone.map(|(kind, id)| DocumentChange::Delete(kind, id, version(kind, id)));
+            let changes = gone.chain(logo::logo_gone(snapshot, id)).collect();
             let audit = permit.asked().note(permit.now().wall, Action::DocumentDelete, id, id.0);
             Ok(((), DocumentPlan { changes, audit }))
         })

@@ -96,6 +96,10 @@ operations! {
     OrganisationCreate "organisation_create" [ProviderAdmin]
     /// Change an organisation.
     OrganisationUpdate "organisation_update" [ProviderAdmin]
+    /// Give an organisation a picture that shoppers see.
+    OrganisationLogoSet "organisation_logo_set" [ProviderAdmin]
+    /// Take it away.
+    OrganisationLogoDelete "organisation_logo_delete" [ProviderAdmin]
     /// See an organisation.
     OrganisationRead "organisation_read"
         [ProviderAdmin ProviderUser MerchantAdmin MerchantSupervisor MerchantCashier MerchantUser]

@@ -37,6 +37,9 @@ export class Screen {
     dress(state.look);
     this.#merchant = state.merchant;
     put("merchant", state.merchant);
+    const logo = by<HTMLImageElement>("logo");
+    logo.hidden = state.logo === undefined;
+    if (state.logo !== undefined) Object.assign(logo, { src: state.logo, alt: state.merchant });
     put("footer", state.footer);
     put("amount", state.does === "pay" ? this.#amount(state) : undefined);
   }

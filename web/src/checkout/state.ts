@@ -23,6 +23,7 @@ export interface State {
   readonly amount: number;
   readonly currency: string;
   readonly merchant: string;
+  readonly logo: string | undefined;
   /** Brands that are taken; all where there are none. */
   readonly brands: readonly string[];
   /** The number of the attempt that comes next: only this one may be paid with. */
@@ -100,6 +101,7 @@ function read(told: unknown): State | undefined {
     currency,
     attempt,
     merchant: text(from["merchant"]) ?? location.host,
+    logo: text(from["logo"]),
     brands: brands(from["brands"]),
     attemptsLeft: number(from["attempts_left"]) ?? 0,
     secondsLeft: number(from["expires_in_seconds"]) ?? 0,

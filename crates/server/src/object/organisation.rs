@@ -3,11 +3,13 @@
 use const_format::formatcp;
 use panvault_model::{Country, Id, OrganisationId, Timestamp};
 use panvault_vault::limits::{
-    ALLOWED_ORIGINS_MAX, NAME_BYTES_MAX, ORIGIN_BYTES_MAX, TEXT_BYTES_MAX, THEME_TEXT_BYTES_MAX,
+    ALLOWED_ORIGINS_MAX, IMAGE_BYTES_MAX, IMAGE_PIXELS_MAX, NAME_BYTES_MAX, ORIGIN_BYTES_MAX, TEXT_BYTES_MAX,
+    THEME_TEXT_BYTES_MAX,
 };
-use panvault_vault::{OrganisationField, OrganisationRow};
+use panvault_vault::{Logo, OrganisationField, OrganisationRow};
 
-use super::{BodySpec, object};
+use super::{BodySpec, Number, Shape, Shown, object};
+use crate::answer::Json;
 use crate::fields::{Field, Kind, Pairs, Texts, Typed};
 use crate::lenience::Rule;
 
@@ -40,6 +42,12 @@ pub(crate) const CHECKOUT_THEME: Field<Pairs> = Field::object(
         Field::text("button_text", THEME_TEXT_BYTES_MAX, "").optional("On the button."),
         Field::text("footer_text", THEME_TEXT_BYTES_MAX, "").optional("Below all."),
     ],
+);
+/// A picture of one pixel is its example.
+pub(crate) const IMAGE: Field<Typed> = Field::typed(
+    "image",
+    "^[A-Za-z0-9+/]+={0,2}$",
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==",
 );
 const EMAIL: Field<str> = Field::text("email", TEXT_BYTES_MAX, "");
 const EXTENDED_ADDRESS: Field<str> = Field::text("extended_address", TEXT_BYTES_MAX, "");
@@ -127,6 +135,31 @@ pub(crate) static UPDATE: BodySpec = BodySpec {
     ],
 };
 
+const IMAGE_DOC: &str = formatcp!(
+    "A PNG or JPEG of at most {IMAGE_BYTES_MAX} bytes and {IMAGE_PIXELS_MAX} by {IMAGE_PIXELS_MAX} pixels, in base64 (RFC 4648, section 4). What a browser does not draw from \
+     (comments, where a photograph was taken) is left out."
+);
+
+/// The body of `POST /v1/organisation/{id}/logo`.
+pub(crate) static LOGO: BodySpec =
+    BodySpec { name: "OrganisationLogoSet", may_lack: false, fields: &[IMAGE.required(IMAGE_DOC)] };
+
+/// A picture as it is shown: not itself.
+pub(crate) struct ShownLogo(Logo);
+
+impl Shown for ShownLogo {
+    const SHAPE: Shape = Shape::Details;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        Json::object(out, |json| {
+            json.always("media_type", self.0.format.media_type());
+            json.always("width", Number::<1, { IMAGE_PIXELS_MAX as u64 }>(self.0.width.into()));
+            json.always("height", Number::<1, { IMAGE_PIXELS_MAX as u64 }>(self.0.height.into()));
+            json.always("digest", self.0.digest_text());
+        });
+    }
+}
+
 object! {
     /// An organisation: who owns cards, accounts and API keys. Organisations form a tree; a key sees its own and all below it.
     Organisation "Organisation" of row: OrganisationRow, by OrganisationField {
@@ -152,6 +185,8 @@ object! {
         optional RETURN_ORIGINS.name => &[String] = Some(row.return_origins.as_slice()).filter(|origins| !origins.is_empty()), example "[\"https://shop.example\"]";
         /// How the page of its checkouts looks.
         optional CHECKOUT_THEME.name => &[(String, String)] = Some(row.checkout_theme.as_slice()).filter(|theme| !theme.is_empty());
+        /// The picture on the page of its checkouts: `media_type`, `width`, `height` and `digest`, of which another picture has another.
+        optional "logo" => ShownLogo = row.logo.map(ShownLogo);
         /// As it was sent.
         optional LOCALITY.name => &str = kept(row, LOCALITY.name), example "Utrecht";
         /// As it was sent.

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use base64ct::{Base64, Encoding};
 use panvault_model::{Country, OrganisationId};
 use panvault_vault::{NewOrganisation, OrganisationChange};
 
@@ -11,8 +12,8 @@ use crate::fault::Faults;
 use crate::fields::{Field, Fields, Texts};
 use crate::list;
 use crate::object::organisation::{
-    CHECKOUT_THEME, COUNTRY_CODE, CREATE, DETAILS, DISABLED, GENERATE_INVOICE, KEYLESS_CAPTURE_ORIGINS, NAME,
-    Organisation, PARENT, RETURN_ORIGINS, UPDATE,
+    CHECKOUT_THEME, COUNTRY_CODE, CREATE, DETAILS, DISABLED, GENERATE_INVOICE, IMAGE,
+    KEYLESS_CAPTURE_ORIGINS, LOGO, NAME, Organisation, PARENT, RETURN_ORIGINS, UPDATE,
 };
 use crate::routes::document;
 
@@ -53,6 +54,23 @@ pub(crate) async fn delete(app: Arc<App>, asked: Asked) -> Result<Answer, Refusa
     let (permit, id) = document::one(asked, OrganisationId::parse)?;
     let vault = app.vault().clone();
     document::deleted(async move { vault.organisation_delete(permit, id).await }).await
+}
+
+pub(crate) async fn logo_set(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
+    let (permit, id, image, idempotency) =
+        document::change(&app, asked, OrganisationId::parse, &LOGO, |fields, faults| {
+            fields.typed(&IMAGE, base64_read, faults)
+        })?;
+    let vault = app.vault().clone();
+    let image = image.unwrap_or_default();
+    let done = async move { vault.organisation_logo_set(&permit, id, &image, idempotency).await };
+    Ok(Answer::done::<Organisation>(&to_the_end(done).await?))
+}
+
+pub(crate) async fn logo_delete(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
+    let (permit, id) = document::one(asked, OrganisationId::parse)?;
+    let vault = app.vault().clone();
+    document::deleted(async move { vault.organisation_logo_delete(&permit, id).await }).await
 }
 
 fn create_parse(
@@ -104,6 +122,12 @@ fn details(fields: &Fields<'_>) -> Vec<(String, Option<String>)> {
     let invoice = fields.of(&GENERATE_INVOICE).map(|flag| Some(flag.to_string()));
     let ends = fields.is_null(&GENERATE_INVOICE).then_some(None);
     sent.chain(invoice.or(ends).map(|text| (GENERATE_INVOICE.name.to_owned(), text))).collect()
+}
+
+fn base64_read(text: &str) -> Result<Vec<u8>, &'static str> {
+    let mut bytes = vec![0; text.len().div_ceil(4) * 3];
+    let read = Base64::decode(text, &mut bytes).map_err(|_| "must be base64 (RFC 4648, section 4)")?;
+    Ok(read.to_vec())
 }
 
 fn country_parse(text: &str) -> Result<Country, &'static str> {

@@ -1,6 +1,7 @@
 use http::Method;
 use panvault_vault::{
-    Operation, OrganisationCreate, OrganisationDelete, OrganisationList, OrganisationRead, OrganisationUpdate,
+    Operation, OrganisationCreate, OrganisationDelete, OrganisationList, OrganisationLogoDelete,
+    OrganisationLogoSet, OrganisationRead, OrganisationUpdate,
 };
 
 use crate::error::ErrorCode;
@@ -108,4 +109,39 @@ pub(super) const DELETE: Endpoint = Endpoint {
     body: None,
     list: None,
     handler: handler!(organisation::delete),
+};
+
+pub(super) const LOGO_SET: Endpoint = Endpoint {
+    method: Method::POST,
+    path: "/v1/organisation/{id}/logo",
+    operation: "organisation_logo_set",
+    roles: OrganisationLogoSet::ROLES,
+    summary: "Give an organisation a logo",
+    doc: "A picture on the page of its checkouts, with the organisation's name as its text. It takes the place of the one before. Anybody may see it.",
+    success: 200,
+    answer: Some(AnswerSchema::One(Organisation::SPEC)),
+    failures: &[
+        ErrorCode::NotFound,
+        ErrorCode::State,
+        ErrorCode::IdempotencyInUse,
+        ErrorCode::IdempotencyMismatch,
+    ],
+    body: Some(&object::LOGO),
+    list: None,
+    handler: handler!(organisation::logo_set),
+};
+
+pub(super) const LOGO_DELETE: Endpoint = Endpoint {
+    method: Method::DELETE,
+    path: "/v1/organisation/{id}/logo",
+    operation: "organisation_logo_delete",
+    roles: OrganisationLogoDelete::ROLES,
+    summary: "Take an organisation's logo away",
+    doc: "Where it has none, nothing is found.",
+    success: 204,
+    answer: None,
+    failures: &[ErrorCode::NotFound, ErrorCode::State],
+    body: None,
+    list: None,
+    handler: handler!(organisation::logo_delete),
 };

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::thread;
 
+use base64ct::{Base64, Encoding};
 use panvault_model::Role;
 use panvault_server::ServerSettings;
 use serde_json::{Value, json};
@@ -498,4 +499,79 @@ fn an_organisation_says_where_shoppers_go_back_to_and_how_its_page_looks() {
     assert_eq!(seen(&server, &checkout)["theme"], json!({}));
     let anywhere = with(&server.parent, json!({ "return_url": "https://other.example/" }));
     assert_eq!(server.post(&server.parent.key, "/v1/checkout", &anywhere).status, 200);
+}
+
+/// Every second chunk of it has words, which no page shows.
+fn png(side: u32, filled: usize) -> String {
+    let chunk = |kind: &[u8; 4], body: &[u8]| {
+        let length = u32::try_from(body.len()).unwrap().to_be_bytes();
+        [length.as_slice(), kind, body, &[0; 4]].concat()
+    };
+    let sides = [side.to_be_bytes().as_slice(), &side.to_be_bytes(), &[8, 6, 0, 0, 0]].concat();
+    let parts = [
+        b"\x89PNG\r\n\x1a\n".to_vec(),
+        chunk(b"IHDR", &sides),
+        chunk(b"tEXt", b"Comment\04111111111111111"),
+        chunk(b"IDAT", &vec![0; filled]),
+        chunk(b"IEND", b""),
+    ];
+    Base64::encode_string(&parts.concat())
+}
+
+#[test]
+fn a_logo_is_shown_to_shoppers_and_to_nobody_as_anything_else() {
+    let server = Server::start();
+    let admin = server.make_key(&server.parent, &[Role::ProviderAdmin]);
+    let organisation = format!("/v1/organisation/{}", server.parent.organisation);
+    let path = format!("{organisation}/logo");
+    let set = |image: &str| server.post(&admin, &path, &json!({ "image": image }));
+    let checkout = made(&server, 5);
+    assert!(seen(&server, &checkout).get("logo").is_none());
+    server.delete(&admin, &path).fails(404, 109);
+    let answer = set(&png(300, 60_000));
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let logo = answer.json()["logo"].clone();
+    assert_eq!((&logo["media_type"], &logo["width"]), (&json!("image/png"), &json!(300)));
+    let address = seen(&server, &checkout)["logo"].as_str().unwrap().to_owned();
+    assert!(address.ends_with(logo["digest"].as_str().unwrap()), "{address}");
+    let picture = server.send("GET", &address, &[("Sec-Fetch-Site", "same-origin")], None);
+    assert_eq!(picture.status, 200);
+    for (name, value) in [
+        ("content-type", "image/png"),
+        ("x-content-type-options", "nosniff"),
+        ("cache-control", "public, max-age=31536000, immutable"),
+        ("content-security-policy", "default-src 'none'; frame-ancestors 'none'; sandbox"),
+        ("cross-origin-resource-policy", "same-origin"),
+    ] {
+        assert_eq!(picture.header(name), Some(value), "{name}");
+    }
+    assert!(!picture.text.contains("Comment") && picture.text.contains("IDAT"), "words are left out");
+    // Another one has another address, and the old one shows nothing.
+    assert_eq!(set(&png(301, 10)).status, 200);
+    let next = seen(&server, &checkout)["logo"].as_str().unwrap().to_owned();
+    assert_ne!(next, address);
+    server.send("GET", &address, &[], None).fails(404, 109);
+    for (image, what) in [
+        ("PHN2ZyB4bWxucz0naHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmcnLz4=", "must be a PNG or a JPEG"),
+        ("%%%", "must be base64 (RFC 4648, section 4)"),
+        (png(1025, 10).as_str(), "may have 1024 by 1024 pixels at most"),
+        (png(1, 65_500).as_str(), "may have 65536 bytes at most"),
+    ] {
+        let answer = set(image);
+        answer.fails(400, 107);
+        assert_eq!(answer.json()["details"]["body.image"], what);
+    }
+    set(&"A".repeat(100_000)).fails(413, 147);
+    // Whoever may not change the organisation does not change what is shown in its name.
+    server.post(&server.parent.key, &path, &json!({ "image": png(1, 1) })).fails(403, 113);
+    server.delete(&server.parent.key, &path).fails(403, 113);
+    server.post(&server.stranger.key, &path, &json!({ "image": png(1, 1) })).fails(403, 113);
+    let trail = server.get(&admin, &format!("/v1/audit?object={}", server.parent.organisation)).json();
+    let done =
+        trail.as_array().unwrap().iter().filter(|record| record["action"] == "document_update").count();
+    assert_eq!(done, 2, "{trail}");
+    assert_eq!(server.delete(&admin, &path).status, 204);
+    assert!(seen(&server, &checkout).get("logo").is_none());
+    assert!(server.get(&admin, &organisation).json().get("logo").is_none());
+    server.send("GET", &next, &[], None).fails(404, 109);
 }

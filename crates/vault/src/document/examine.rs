@@ -68,5 +68,6 @@ const fn name(kind: DocumentKind) -> &'static str {
         DocumentKind::AuditCheckpoint => "checkpoint of the audit trail",
         DocumentKind::AuditEnd => "end of the audit trail of node",
         DocumentKind::ChangeLog => "log of changes of documents",
+        DocumentKind::Logo => "logo of organisation",
     }
 }

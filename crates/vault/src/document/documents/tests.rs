@@ -25,6 +25,7 @@ fn organisation(n: u8, version: u32, parent: Option<u8>) -> DocumentRow {
         keyless_capture_origins: Vec::new(),
         return_origins: Vec::new(),
         checkout_theme: Vec::new(),
+        logo: None,
         created_at: AT,
         updated_at: AT,
     };
