@@ -144,8 +144,9 @@ export class FrameField implements Field {
     frame.title = this.name;
     frame.referrerPolicy = "no-referrer";
     frame.setAttribute("scrolling", "no");
-    // Property by property, so that a page needs no `style-src 'unsafe-inline'`. Of another colour scheme, a frame would not be transparent.
-    Object.assign(frame.style, { border: "0", display: "block", width: "100%", height: "2em", colorScheme: "normal" });
+    // Property by property, so that a page needs no `style-src 'unsafe-inline'`. The frame's document is a light one: of another colour scheme,
+    // which `normal` is where the page has a `color-scheme` in its head, the frame would not be transparent.
+    Object.assign(frame.style, { border: "0", display: "block", width: "100%", height: "2em", colorScheme: "light" });
 
     let settle: { resolve(): void; reject(error: VaultError): void } | undefined;
     const ready = new Promise<void>((resolve, reject) => {

@@ -42,6 +42,29 @@ export async function looks(stand) {
   await page.context().close();
 }
 
+/** What is behind a frame is seen through it, whatever schemes its page says that it has. */
+export async function schemes(stand) {
+  const blank = await (await stand.browser.newContext()).newPage();
+  // A pixel at the right of a picture, where nothing is written, drawn by a page that no policy binds.
+  const pixel = (png) => blank.evaluate(async (base64) => {
+    const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+    const context = new OffscreenCanvas(1, 1).getContext("2d");
+    const image = await createImageBitmap(new Blob([bytes], { type: "image/png" }));
+    context.drawImage(image, 6 - image.width, -image.height / 2);
+    return [...context.getImageData(0, 0, 1, 1).data].slice(0, 3);
+  }, png.toString("base64"));
+  for (const schemes of ["light dark", "dark", "light", "normal"]) {
+    stand.pages["/schemes"] = stand.page(["card"], { before: `<meta name="color-scheme" content="${schemes}">` });
+    for (const [colorScheme, ground] of [["light", 255], ["dark", 24]]) {
+      const page = await stand.open("/schemes", { fields: 1, colorScheme });
+      const seen = await pixel(await page.locator("iframe").screenshot());
+      assert.deepEqual(seen, [ground, ground, ground], `a page of ${schemes}, ${colorScheme}`);
+      await page.context().close();
+    }
+  }
+  await blank.context().close();
+}
+
 export async function keyboard(stand) {
   const page = await stand.open("/", { fields: 4 });
   // Focus goes from process to process: a key may be pressed when the field has said that it has it, and the others that they have not.

@@ -1,6 +1,6 @@
 // The vault's fields in pages of shops: node fields/main.mjs URL ORGANISATION ACCOUNT [DIRECTORY FOR SCREENSHOTS]
 // In the environment: PANVAULT_API_KEY, and ONLY for the test of that name alone.
-import { keyboard, languages, looks, styles } from "./access.mjs";
+import { keyboard, languages, looks, schemes, styles } from "./access.mjs";
 import { inject } from "./inject.mjs";
 import { pays, paysWithoutKey } from "./pays.mjs";
 import { Stand } from "./stand.mjs";
@@ -15,7 +15,7 @@ const [url, organisation, account, screenshots] = process.argv.slice(2);
 const { PANVAULT_API_KEY: apiKey, ONLY: only } = process.env;
 const stand = await Stand.start(new Vault(url, apiKey, organisation, account), screenshots);
 try {
-  const tests = [pays, paysWithoutKey, typing, soundsAlike, asksAtEveryKey, secrecy, strangers, trouble, looks, keyboard, languages, styles, react, inject, tries];
+  const tests = [pays, paysWithoutKey, typing, soundsAlike, asksAtEveryKey, secrecy, strangers, trouble, looks, schemes, keyboard, languages, styles, react, inject, tries];
   for (const test of tests) {
     if (only && only !== test.name) continue;
     await test(stand);
