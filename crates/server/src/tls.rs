@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use panvault_model::Timestamp;
 use rustls::RootCertStore;
 use rustls::crypto::aws_lc_rs;
-use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SigningKey};
 use rustls_pki_types::CertificateDer;
 use tokio::sync::watch;
@@ -170,6 +170,11 @@ fn config(current: &Arc<Current>, clients: Option<&Path>) -> Result<Arc<rustls::
     };
     let mut config = builder.with_cert_resolver(Arc::clone(current) as Arc<dyn ResolvesServerCert>);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    if clients.is_some() {
+        // A session that is taken up again brings the certificate of then, which may have ended or been revoked since: each connection shows it anew.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    }
     Ok(Arc::new(config))
 }
 
