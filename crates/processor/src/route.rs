@@ -94,14 +94,30 @@ impl RouteConfiguration {
     }
 }
 
+impl RouteConfiguration {
+    /// Brands of cards with which a payment of this amount is tried anywhere: all of them where one of its routes names none.
+    pub fn brands(&self, currency: Currency, amount: Amount) -> Vec<Brand> {
+        let is_taken = |brand: &&Brand| {
+            let takes = |route: &Route| route.is_of(currency, amount) && names(&route.brands, Some(**brand));
+            self.routes.iter().any(takes)
+        };
+        Brand::ALL.iter().filter(is_taken).copied().collect()
+    }
+}
+
 impl Route {
     /// Whether a payment is as it says, but for the percentage. What is not known of a card is none of what is named.
     fn fits(&self, payment: &RoutedPayment) -> bool {
         names(&self.brands, payment.brand)
-            && names(&self.currencies, Some(payment.currency))
             && names(&self.issuer_countries, payment.issuer_country)
-            && self.amount_min.is_none_or(|least| payment.amount >= least)
-            && self.amount_max.is_none_or(|most| payment.amount <= most)
+            && self.is_of(payment.currency, payment.amount)
+    }
+
+    /// Whether it is for payments of this amount, whatever the card.
+    fn is_of(&self, currency: Currency, amount: Amount) -> bool {
+        names(&self.currencies, Some(currency))
+            && self.amount_min.is_none_or(|least| amount >= least)
+            && self.amount_max.is_none_or(|most| amount <= most)
     }
 }
 

@@ -5,6 +5,7 @@
 //! read from the transaction. So a page that is loaded again, a second tab or a second click find the attempt that is there, and a crash leaves nothing
 //! to be set right.
 
+mod brands;
 mod card;
 mod create;
 mod pay;
@@ -59,12 +60,14 @@ pub struct CheckoutView {
     pub transaction: Option<Arc<TransactionRow>>,
     /// Where it stands.
     pub status: CheckoutStatus,
+    /// When: nodes that share a store go by its clock.
+    pub at: Timestamp,
 }
 
 impl CheckoutView {
     fn new(row: Arc<CheckoutRow>, transaction: Option<Arc<TransactionRow>>, now: Timestamp) -> Self {
         let status = judged(&row, transaction.as_deref(), now);
-        Self { row, transaction, status }
+        Self { row, transaction, status, at: now }
     }
 
     /// That it takes a card and a payment.
@@ -238,6 +241,16 @@ impl Vault {
 
     /// A row as it was read, with where it stands.
     async fn checkout_judged(&self, row: Arc<CheckoutRow>) -> Result<CheckoutView, VaultError> {
+        let now = self.shared_time().await?;
+        self.checkout_judged_at(row, now).await
+    }
+
+    /// The same, at this time of the clock that all nodes go by.
+    async fn checkout_judged_at(
+        &self,
+        row: Arc<CheckoutRow>,
+        now: Timestamp,
+    ) -> Result<CheckoutView, VaultError> {
         let transaction = match row.transaction {
             Some(id) => {
                 let read = self.store().transaction_read(id).await?;
@@ -251,6 +264,6 @@ impl Vault {
             }
             None => None,
         };
-        Ok(CheckoutView::new(row, transaction, self.now().wall))
+        Ok(CheckoutView::new(row, transaction, now))
     }
 }

@@ -1,6 +1,7 @@
 //! Three nodes over one database: what holds of one must hold of all of them together, whichever of them, of the database and of what holds CVVs dies.
 
 mod attacks;
+mod checkout;
 mod cvvs;
 mod duty;
 mod failover;

@@ -260,3 +260,24 @@ fn routes_are_one_to_sixteen_and_each_names_another_processor() {
     let all = faults(&[("routes.0.brands", "x"), ("routes.0.percentage", "x"), ("x", "")]);
     assert_eq!(all.len(), 4, "every fault: {all:?}");
 }
+
+#[test]
+fn brands_are_those_of_the_routes_that_are_for_the_amount() {
+    let brands = |routes: Vec<Route>| RouteConfiguration { routes }.brands(currency("EUR"), amount(1_000));
+    let of = |brands: &[Brand]| Route { brands: brands.to_vec(), ..bare(1) };
+    assert_eq!(brands(vec![of(&[Brand::Visa])]), [Brand::Visa]);
+    assert_eq!(brands(vec![of(&[Brand::Visa]), of(&[Brand::Amex, Brand::Visa])]).len(), 2);
+    assert_eq!(brands(vec![of(&[Brand::Visa]), bare(2)]), Brand::ALL);
+    let elsewhere = [
+        Route { currencies: vec![currency("USD")], ..bare(2) },
+        Route { amount_min: Some(amount(1_001)), ..bare(2) },
+        Route { amount_max: Some(amount(999)), ..bare(2) },
+    ];
+    for route in elsewhere {
+        assert_eq!(brands(vec![of(&[Brand::Visa]), route.clone()]), [Brand::Visa], "{route:?}");
+        assert_eq!(brands(vec![route]), []);
+    }
+    // Of a card that is not known yet, whatever else it may be is possible.
+    let some = Route { issuer_countries: vec![country("NL")], percentage: Some(1), ..of(&[Brand::Amex]) };
+    assert_eq!(brands(vec![some]), [Brand::Amex]);
+}

@@ -1,6 +1,7 @@
-use panvault_model::CardId;
+use panvault_model::{CardId, Now, OrganisationId};
 use panvault_store::{Action, Commit, Effect, Expect, Outcome, RowKey};
 
+use crate::audit::Requester;
 use crate::error::{Named, VaultError};
 use crate::limits::UPDATE_TRIES_MAX;
 use crate::permit::{CardDelete, Permit};
@@ -24,8 +25,18 @@ impl Vault {
                 return Err(if row.id == id { foreign } else { VaultError::Tampered(RowKey::Card(id)) });
             }
         };
-        let now = permit.now();
-        let audit = permit.asked().note(now.wall, Action::CardDelete, organisation, id.0);
+        self.card_remove(permit.asked(), permit.now(), id, organisation).await
+    }
+
+    /// Removes a card of this organisation and its CVV.
+    pub(crate) async fn card_remove(
+        &self,
+        asked: &Requester,
+        now: Now,
+        id: CardId,
+        organisation: OrganisationId,
+    ) -> Result<(), VaultError> {
+        let audit = asked.note(now.wall, Action::CardDelete, organisation, id.0);
         for _ in 0..UPDATE_TRIES_MAX {
             let step = self.cvv_gone(id, now.wall).await?;
             self.in_time(now)?;

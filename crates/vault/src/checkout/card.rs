@@ -1,6 +1,7 @@
 use core::future::Future;
 
 use panvault_card::NewCard;
+use panvault_model::{Brand, CardId};
 
 use crate::card::{CardView, Metadata};
 use crate::checkout::CheckoutSession;
@@ -11,6 +12,19 @@ use crate::permit::CardCreate;
 use crate::vault::Vault;
 
 impl Vault {
+    /// Removes a card of a checkout that came to nothing; one that the merchant has deleted is gone already.
+    pub(super) async fn checkout_card_remove(
+        &self,
+        session: &CheckoutSession,
+        card: CardId,
+    ) -> Result<(), VaultError> {
+        let caller = session.caller();
+        match self.card_remove(&caller.asked, caller.now(), card, session.row.organisation).await {
+            Ok(()) | Err(VaultError::NotFound(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Stores the card that a shopper brings to a checkout, and binds it to it, in one step. Plans at once, while the plaintext is at hand; the future
     /// commits. A card that was bound before, and not tried, is bound no more.
     pub fn checkout_card(
@@ -19,10 +33,17 @@ impl Vault {
         card: NewCard,
         idempotency: Option<Idempotency>,
     ) -> impl Future<Output = Result<Done<CardView>, VaultError>> + Send + use<> {
-        let creating = session.caller.permit::<CardCreate>().map(|permit| {
-            let (organisation, row) = (session.row.organisation, session.row.clone());
-            self.card_create_at(&permit, organisation, card, Metadata::new(), idempotency, Some(row))
-        });
+        let brands = self.checkout_brands(session);
+        let is_taken =
+            brands.len() == Brand::ALL.len() || card.pan.brand().is_some_and(|brand| brands.contains(&brand));
+        let creating = if is_taken {
+            session.caller.permit::<CardCreate>().map(|permit| {
+                let (organisation, row) = (session.row.organisation, session.row.clone());
+                self.card_create_at(&permit, organisation, card, Metadata::new(), idempotency, Some(row))
+            })
+        } else {
+            Err(VaultError::field("card_number", "is of a brand that is not taken here"))
+        };
         let (vault, session) = (self.clone(), session.clone());
         async move {
             let view = vault.checkout_seen(&session).await?;
@@ -30,7 +51,12 @@ impl Vault {
             if session.row.cards >= CHECKOUT_CARDS_MAX {
                 return Err(VaultError::Checkout(CheckoutRefusal::Failed));
             }
-            creating?.await
+            let done = creating?.await?;
+            // Nobody asked to keep the one that it takes the place of.
+            if let Some(before) = session.row.card.filter(|before| *before != done.value.row.id) {
+                vault.checkout_card_remove(&session, before).await?;
+            }
+            Ok(done)
         }
     }
 }

@@ -25,8 +25,7 @@ impl Vault {
         if let Some(claim) = &idempotency
             && let Some(earlier) = self.idempotency_earlier(claim, now).await?
         {
-            let row: CheckoutRow = answer_read(&earlier)?;
-            return Ok(Done::replayed(CheckoutView::new(Arc::new(row), None, now.wall)));
+            return Ok(Done::replayed(self.checkout_again(answer_read(&earlier)?).await?));
         }
         let row = Arc::new(self.checkout_plan(permit, new).await?);
         let commit = Commit {
@@ -37,14 +36,25 @@ impl Vault {
         };
         self.in_time(now)?;
         match self.store().commit(commit).await? {
-            Outcome::Done { .. } => Ok(Done::new(CheckoutView::new(row, None, now.wall))),
+            Outcome::Done { .. } => Ok(Done::new(self.checkout_judged(row).await?)),
             Outcome::Claimed(earlier) => {
                 let claim = idempotency.ok_or(VaultError::Contended)?;
-                let row: CheckoutRow = answer_read(&*self.idempotency_claimed(&claim, earlier)?)?;
-                Ok(Done::replayed(CheckoutView::new(Arc::new(row), None, now.wall)))
+                let row = answer_read(&*self.idempotency_claimed(&claim, earlier)?)?;
+                Ok(Done::replayed(self.checkout_again(row).await?))
             }
             // An id is made for one checkout; that another has it is chance of one in a great many.
             Outcome::Unmet(_) => Err(VaultError::Contended),
+        }
+    }
+
+    /// The checkout of an earlier answer as it stands now: one that was paid meanwhile and was told as open would be made, and paid, once more.
+    async fn checkout_again(&self, answered: CheckoutRow) -> Result<CheckoutView, VaultError> {
+        match self.checkout_there(answered.id).await {
+            Ok(row) => self.checkout_judged(row).await,
+            Err(VaultError::NotFound(_)) => {
+                Ok(CheckoutView::new(Arc::new(answered), None, self.shared_time().await?))
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -94,7 +104,8 @@ impl Vault {
             return Err(VaultError::WrongState { reason: "the account is disabled" });
         }
         let now = permit.now().wall;
-        let expires_at = now.plus_seconds(new.expires_in_seconds);
+        // Nodes differ by seconds, and each judges it by the clock of the store.
+        let expires_at = self.shared_time().await?.plus_seconds(new.expires_in_seconds);
         let mut row = CheckoutRow {
             id: CheckoutId::make(now, self.make_id_bytes()?),
             organisation: account.organisation,

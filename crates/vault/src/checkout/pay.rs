@@ -71,7 +71,12 @@ impl Vault {
                 | CheckoutStatus::Expired => return Ok(view),
             }
             match self.checkout_end(session, &row, CheckoutEnd::Cancelled).await {
-                Ok(()) | Err(VaultError::Contended) => {}
+                Ok(()) => {
+                    if let Some(card) = row.card {
+                        self.checkout_card_remove(session, card).await?;
+                    }
+                }
+                Err(VaultError::Contended) => {}
                 Err(error) => return Err(error),
             }
             row = self.checkout_there(row.id).await?;
@@ -124,7 +129,11 @@ impl Vault {
         end: CheckoutEnd,
     ) -> Result<(), VaultError> {
         let (asked, now) = (session.caller.asked, session.caller.now());
-        let ended = self.checkout_next(row, now.wall, |row| row.end = Some(end))?;
+        let ended = self.checkout_next(row, now.wall, |row| {
+            row.end = Some(end);
+            // What was not paid with is not kept.
+            row.card = row.card.filter(|_| end == CheckoutEnd::Tokenised);
+        })?;
         let mut commit = Commit {
             claim: None,
             expects: vec![Expect::Version(RowKey::Checkout(row.id), row.version)],

@@ -35,13 +35,14 @@ impl Vault {
         query.asked_by = permit.asked_by();
         let page = self.store().checkout_list(query).await?;
         let mut rows = Vec::with_capacity(page.rows.len());
+        let now = self.shared_time().await?;
         for row in page.rows {
             seal::checkout_verify(self.keys(), &row)?;
             // It is in a list of theirs, and nobody's list has the checkout of another.
             if !permit.sees(row.organisation) {
                 return Err(VaultError::Tampered(RowKey::Checkout(row.id)));
             }
-            rows.push(self.checkout_judged(row).await?);
+            rows.push(self.checkout_judged_at(row, now).await?);
         }
         Ok(Page { rows, total: page.total, is_exact: page.is_exact, next: page.next })
     }

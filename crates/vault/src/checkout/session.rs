@@ -15,7 +15,7 @@ pub struct CheckoutSession {
     pub(super) caller: Caller,
     /// As it was when the request began.
     pub(super) row: Arc<CheckoutRow>,
-    account: Arc<AccountRow>,
+    pub(super) account: Arc<AccountRow>,
     organisation: Arc<OrganisationRow>,
 }
 
@@ -35,9 +35,9 @@ impl CheckoutSession {
         &self.organisation.name
     }
 
-    /// How the page looks, under the names of the API.
-    pub fn theme(&self) -> &[(String, String)] {
-        &self.organisation.checkout_theme
+    /// How the page looks, under the names of the API: what the account says, and what its organisation does where that says nothing.
+    pub fn themes(&self) -> [&[(String, String)]; 2] {
+        [&self.account.checkout_theme, &self.organisation.checkout_theme]
     }
 
     /// The picture on the page, and whose it is.

@@ -1,6 +1,6 @@
 use panvault_model::{OrganisationId, Timestamp};
 use panvault_store::limits::SWEEP_ROWS_MAX;
-use panvault_store::{Action, Commit, Effect, Expect, Outcome, RowKey};
+use panvault_store::{Action, CheckoutEnd, Commit, Effect, Expect, Outcome, RowKey};
 
 use crate::audit::Requester;
 use crate::error::VaultError;
@@ -8,7 +8,7 @@ use crate::seal;
 use crate::vault::Vault;
 
 impl Vault {
-    /// Removes checkouts whose time is over. What does not bear its tag stays: it is not known to be over.
+    /// Removes checkouts whose time is over, and the cards of those that nobody paid. What does not bear its tag stays: it is not known to be over.
     pub(crate) async fn checkouts_sweep(&self, now: Timestamp) -> Result<(), VaultError> {
         let nobody = OrganisationId::from_bytes([0; 12]);
         let audit = Requester::VAULT.note(now, Action::CheckoutSweep, nobody, self.id().0);
@@ -19,6 +19,13 @@ impl Vault {
             let is_all = rows.len() < SWEEP_ROWS_MAX || rows.len() < found;
             if rows.is_empty() {
                 return Ok(());
+            }
+            for row in rows.iter().filter(|row| row.end != Some(CheckoutEnd::Tokenised)) {
+                let Some(card) = row.card else { continue };
+                match self.card_remove(&Requester::VAULT, self.now(), card, row.organisation).await {
+                    Ok(()) | Err(VaultError::NotFound(_)) => {}
+                    Err(error) => return Err(error),
+                }
             }
             let commit = Commit {
                 claim: None,

@@ -7,6 +7,7 @@ mod administration;
 mod audit;
 mod awaited;
 mod card;
+mod checkout;
 mod crash;
 mod cvv;
 mod cvv_order;
