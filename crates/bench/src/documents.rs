@@ -106,6 +106,7 @@ impl Place {
             processors: vec![self.processor],
             disabled: false,
             webhooks: Webhooks::default(),
+            checkout_theme: Vec::new(),
         };
         let start = Instant::now();
         self.opened.vault.account_create(&operator.permit()?, new).await?;

@@ -11,7 +11,7 @@
 //! | bytes | the encoded document |
 //! | tag | keyed tag over all of the above |
 //!
-//! Every document begins with a format, 1, or 2 for a processor, or 3 for an account and for an API key, and has its parts in the order of the fields of its row: an id in 12 bytes, a
+//! Every document begins with a format, 1, or 2 for a processor, or 3 for an account and for an API key (an organisation and an account with more have a later one), and has its parts in the order of the fields of its row: an id in 12 bytes, a
 //! yes or no in one, a moment in 6, a currency in 3; an id or moment that may be absent as 0, or 1 and the value; a list
 //! as a count in one byte and its items; a country and an address of a webhook as `text?`. The wrapped key of an organisation and the head are bytes of
 //! `panvault-keys`.
@@ -268,6 +268,8 @@ pub struct AccountRow {
     pub webhooks: Webhooks,
     /// What they are signed with: the newest, and the one before it for as long as it signs too.
     pub webhook_secrets: Vec<SealedSecret>,
+    /// How the pages of its checkouts look, in the place of what its organisation says of each, under the names of the API.
+    pub checkout_theme: Vec<(String, String)>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -512,10 +514,17 @@ impl AccountRow {
     }
 }
 
-document_codec!(
-    AccountRow,
-    3,
-    |self, writer| {
+impl AccountRow {
+    const FORMAT: u8 = 3;
+    /// With what its checkouts look like at its end; without, it is as it was before they could.
+    const FORMAT_CHECKOUT: u8 = 4;
+
+    /// The document's bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(128);
+        let mut writer = Writer::new(&mut out);
+        let is_checkout = !self.checkout_theme.is_empty();
+        writer.u8(if is_checkout { Self::FORMAT_CHECKOUT } else { Self::FORMAT });
         writer.fixed(self.id.as_bytes());
         writer.fixed(self.organisation.as_bytes());
         writer.text(&self.name);
@@ -542,31 +551,52 @@ document_codec!(
         }
         writer.timestamp(self.created_at);
         writer.timestamp(self.updated_at);
-    },
-    |reader| AccountRow {
-        id: AccountId::from_bytes(reader.fixed()?),
-        organisation: OrganisationId::from_bytes(reader.fixed()?),
-        name: reader.text()?.to_owned(),
-        description: reader.text_option()?.map(str::to_owned),
-        currency: Currency::from_bytes(reader.fixed()?).ok_or(RowFault::Value)?,
-        processors: {
-            let count = reader.u8()?;
-            (0..count).map(|_| reader.fixed().map(ProcessorId::from_bytes)).collect::<Result<_, _>>()?
-        },
-        disabled: reader.flag()?,
-        webhooks: Webhooks {
-            transaction_update: reader.text_option()?.map(str::to_owned),
-            refund_update: reader.text_option()?.map(str::to_owned),
-            chargeback_update: reader.text_option()?.map(str::to_owned),
-        },
-        webhook_secrets: {
-            let count = reader.u8()?;
-            (0..count).map(|_| secret(reader)).collect::<Result<_, _>>()?
-        },
-        created_at: reader.timestamp()?,
-        updated_at: reader.timestamp()?,
+        if is_checkout {
+            writer.pairs(&self.checkout_theme);
+        }
+        out
     }
-);
+
+    /// Reads a document that `encode` wrote.
+    pub fn decode(bytes: &[u8]) -> Result<Self, RowFault> {
+        let is_checkout = bytes.first() == Some(&Self::FORMAT_CHECKOUT);
+        let mut reader =
+            Reader::of_format(bytes, if is_checkout { Self::FORMAT_CHECKOUT } else { Self::FORMAT })?;
+        let mut row = Self {
+            id: AccountId::from_bytes(reader.fixed()?),
+            organisation: OrganisationId::from_bytes(reader.fixed()?),
+            name: reader.text()?.to_owned(),
+            description: reader.text_option()?.map(str::to_owned),
+            currency: Currency::from_bytes(reader.fixed()?).ok_or(RowFault::Value)?,
+            processors: {
+                let count = reader.u8()?;
+                (0..count).map(|_| reader.fixed().map(ProcessorId::from_bytes)).collect::<Result<_, _>>()?
+            },
+            disabled: reader.flag()?,
+            webhooks: Webhooks {
+                transaction_update: reader.text_option()?.map(str::to_owned),
+                refund_update: reader.text_option()?.map(str::to_owned),
+                chargeback_update: reader.text_option()?.map(str::to_owned),
+            },
+            webhook_secrets: {
+                let count = reader.u8()?;
+                (0..count).map(|_| secret(&mut reader)).collect::<Result<_, _>>()?
+            },
+            created_at: reader.timestamp()?,
+            updated_at: reader.timestamp()?,
+            checkout_theme: Vec::new(),
+        };
+        if is_checkout {
+            row.checkout_theme = reader.pairs()?;
+            // What has none is written as what has no more.
+            if row.checkout_theme.is_empty() {
+                return Err(RowFault::Value);
+            }
+        }
+        reader.end()?;
+        Ok(row)
+    }
+}
 
 fn secret(reader: &mut Reader<'_>) -> Result<SealedSecret, RowFault> {
     Ok(SealedSecret {

@@ -9,6 +9,7 @@ use panvault_store::{
     StoreFault, Test, TransactionField, Webhooks,
 };
 
+use crate::checkout::theme_fits;
 use crate::document::{DocumentChange, DocumentPlan, Listed, Snapshot, transactions};
 use crate::error::{Faults, Named, VaultError};
 use crate::idempotency::{Done, Idempotency};
@@ -37,6 +38,8 @@ pub struct NewAccount {
     pub disabled: bool,
     /// Who is told of changes.
     pub webhooks: Webhooks,
+    /// How the pages of its checkouts look, in the place of what its organisation says of each.
+    pub checkout_theme: Vec<(String, String)>,
 }
 
 /// What is to change of an account. Organisation and currency never do.
@@ -60,6 +63,8 @@ pub struct AccountChange {
     pub webhook_refund_update: Option<Option<String>>,
     /// Of its chargebacks.
     pub webhook_chargeback_update: Option<Option<String>>,
+    /// How the pages of its checkouts look, in the place of how they looked.
+    pub checkout_theme: Option<Vec<(String, String)>>,
 }
 
 /// An account that was made or changed.
@@ -131,6 +136,7 @@ impl Vault {
             disabled: new.disabled,
             webhooks: new.webhooks,
             webhook_secrets: Vec::new(),
+            checkout_theme: new.checkout_theme,
             created_at: now,
             updated_at: now,
         };
@@ -195,6 +201,7 @@ impl Vault {
         row.name = change.name.unwrap_or(row.name);
         row.description = change.description.unwrap_or(row.description);
         row.disabled = change.disabled.unwrap_or(row.disabled);
+        row.checkout_theme = change.checkout_theme.unwrap_or(row.checkout_theme);
         // What it has was judged when it was stored; where it may be called is for every attempt to say.
         let sent = Webhooks {
             transaction_update: change.webhook_transaction_update.clone().flatten(),
@@ -363,7 +370,7 @@ fn account_fits(row: &AccountRow, faults: &mut Faults) -> Result<(), VaultError>
     if let Some(description) = &row.description {
         faults.note(description_fits(description))?;
     }
-    Ok(())
+    theme_fits(&row.checkout_theme, faults)
 }
 
 /// Whether an account of the organisation may have these processors.

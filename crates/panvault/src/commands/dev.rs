@@ -309,6 +309,7 @@ async fn make_account(
         processors: vec![processor],
         disabled: false,
         webhooks: Webhooks::default(),
+        checkout_theme: Vec::new(),
     };
     Ok(open.vault.account_create(&open.operator()?.permit()?, new).await?.id)
 }

@@ -234,7 +234,13 @@ impl InClear for Pairs {
     fn read(value: &Value<'_>) -> Option<Vec<(String, String)>> {
         let Value::Object(members) = value else { return None };
         let pair = |(name, value): &Member<'_>| {
-            Some((name.expose_text().to_owned(), <str as InClear>::read(value)?.to_owned()))
+            // Only fields of ours are anything else than texts.
+            let text = if let Value::Integer(number) = value {
+                number.expose_integer().to_string()
+            } else {
+                <str as InClear>::read(value)?.to_owned()
+            };
+            Some((name.expose_text().to_owned(), text))
         };
         let mut pairs: Vec<_> = members.iter().filter_map(pair).collect();
         pairs.sort();

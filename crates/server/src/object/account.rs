@@ -5,13 +5,13 @@ use panvault_model::{AccountId, Currency, Id, OrganisationId, ProcessorId, Times
 use panvault_vault::limits::{ACCOUNT_PROCESSORS_MAX, TEXT_BYTES_MAX, WEBHOOK_BYTES_MAX};
 use panvault_vault::{AccountField, AccountView, WebhookSecret};
 
-use super::organisation::NAME_DOC;
+use super::organisation::{NAME_DOC, Theme};
 use super::shape::Shape;
 use super::shown::{Shown, write_text, write_texts};
 use super::{BodySpec, object};
 use crate::fields::{Field, Typed};
 
-pub(crate) use super::organisation::{DISABLED, NAME};
+pub(crate) use super::organisation::{CHECKOUT_THEME, DISABLED, NAME};
 
 /// The member of a configuration of a processor that names its kind.
 pub(crate) const TYPE: &str = "_type";
@@ -33,6 +33,7 @@ pub(super) const OWNER_KEPT_DOC: &str = "As it is: it never changes.";
 const DESCRIPTION_DOC: &str = formatcp!("In words, at most {TEXT_BYTES_MAX} bytes.");
 const PROCESSORS_DOC: &str =
     "At most one processor of each kind, each of the account's organisation or one above it.";
+const THEME_DOC: &str = "How the page of its checkouts looks, all of it in the place of how it looked. What is not named is as the organisation says.";
 const DISABLED_DOC: &str = "Whether it refuses transactions.";
 const WEBHOOK_DOC: &str = formatcp!("Who is told of changes: a URL of at most {WEBHOOK_BYTES_MAX} bytes.");
 
@@ -50,6 +51,7 @@ pub(crate) static CREATE: BodySpec = BodySpec {
         WEBHOOK_TRANSACTION_UPDATE.optional(WEBHOOK_DOC),
         WEBHOOK_REFUND_UPDATE.optional(WEBHOOK_DOC),
         WEBHOOK_CHARGEBACK_UPDATE.optional(WEBHOOK_DOC),
+        CHECKOUT_THEME.optional(THEME_DOC),
     ],
 };
 
@@ -71,6 +73,7 @@ pub(crate) static UPDATE: BodySpec = BodySpec {
         WEBHOOK_TRANSACTION_UPDATE.optional(WEBHOOK_DOC).or_null(),
         WEBHOOK_REFUND_UPDATE.optional(WEBHOOK_DOC).or_null(),
         WEBHOOK_CHARGEBACK_UPDATE.optional(WEBHOOK_DOC).or_null(),
+        CHECKOUT_THEME.optional(THEME_DOC).or_null(),
     ],
 };
 
@@ -99,6 +102,8 @@ object! {
         optional WEBHOOK_REFUND_UPDATE.name => &str = view.row.webhooks.refund_update.as_deref(), example "https://shop.example/hook";
         /// Who is told of changes of its chargebacks.
         optional WEBHOOK_CHARGEBACK_UPDATE.name => &str = view.row.webhooks.chargeback_update.as_deref(), example "https://shop.example/hook";
+        /// How the page of its checkouts looks, where that is not as its organisation says.
+        optional CHECKOUT_THEME.name => Theme<'_> = Theme::of(&view.row.checkout_theme);
         /// When it was made.
         always "created_at" => Timestamp = view.row.created_at, by CreatedAt;
         /// When it last changed.

@@ -6,12 +6,11 @@ use panvault_vault::limits::{
     ALLOWED_ORIGINS_MAX, IMAGE_BYTES_MAX, IMAGE_PIXELS_MAX, NAME_BYTES_MAX, ORIGIN_BYTES_MAX, TEXT_BYTES_MAX,
     THEME_TEXT_BYTES_MAX,
 };
-use panvault_vault::{Logo, OrganisationField, OrganisationRow};
+use panvault_vault::{Logo, OrganisationField, OrganisationRow, theme_radius};
 
 use super::{BodySpec, Number, Shape, Shown, object};
 use crate::answer::Json;
 use crate::fields::{Field, Kind, Pairs, Texts, Typed};
-use crate::lenience::Rule;
 
 pub(crate) const NAME: Field<str> = Field::text("name", NAME_BYTES_MAX, "Example shop");
 pub(crate) const PARENT: Field<Id> = Field::id("parent_id");
@@ -35,9 +34,7 @@ pub(crate) const CHECKOUT_THEME: Field<Pairs> = Field::object(
         Field::text("background_colour", 7, "").optional("The same."),
         Field::text("text_colour", 7, "").optional("The same."),
         Field::choice("font", &["system", "serif", "mono"]).optional("Of those that every browser has."),
-        Field::text("radius", 2, "")
-            .optional("Pixels by which corners are rounded, `0` to `24`.")
-            .also(Rule::IntegerForDigits),
+        Field::integer("radius", 0, 24).optional("Pixels by which corners are rounded."),
         Field::text("title", THEME_TEXT_BYTES_MAX, "").optional("Above the amount."),
         Field::text("button_text", THEME_TEXT_BYTES_MAX, "").optional("On the button."),
         Field::text("footer_text", THEME_TEXT_BYTES_MAX, "").optional("Below all."),
@@ -83,7 +80,7 @@ const KEYLESS_DOC: &str = formatcp!(
 const RETURN_DOC: &str = formatcp!(
     "At most {ALLOWED_ORIGINS_MAX} web origins (RFC 6454) to which checkouts of its accounts may send shoppers back; without any, all may be."
 );
-const THEME_DOC: &str = "How the page of its checkouts looks, in the place of how it looked. Texts are shown as texts, at most 200 bytes.";
+const THEME_DOC: &str = "How the page of its checkouts looks, all of it in the place of how it looked. Texts are shown as texts, at most 200 bytes.";
 const INVOICE_DOC: &str = "Kept and shown as it is.";
 
 /// The body of `POST /v1/organisation`.
@@ -144,6 +141,39 @@ const IMAGE_DOC: &str = formatcp!(
 pub(crate) static LOGO: BodySpec =
     BodySpec { name: "OrganisationLogoSet", may_lack: false, fields: &[IMAGE.required(IMAGE_DOC)] };
 
+/// Members of a theme that are texts.
+const THEME_TEXTS: [&str; 7] =
+    ["primary_colour", "background_colour", "text_colour", "font", "title", "button_text", "footer_text"];
+
+/// How pages look: what is said first by each name.
+pub(crate) struct Theme<'r>(pub(crate) [&'r [(String, String)]; 2]);
+
+impl<'r> Theme<'r> {
+    /// What was sent, if anything was.
+    pub(super) fn of(sent: &'r [(String, String)]) -> Option<Self> {
+        (!sent.is_empty()).then_some(Self([sent, &[]]))
+    }
+
+    fn said(&self, name: &str) -> Option<&'r str> {
+        let mut all = self.0.into_iter().flatten();
+        all.find(|(known, _)| known == name).map(|(_, text)| text.as_str())
+    }
+}
+
+impl Shown for Theme<'_> {
+    const SHAPE: Shape = Shape::Details;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        Json::object(out, |json| {
+            for name in THEME_TEXTS {
+                json.optional(name, self.said(name));
+            }
+            let radius = self.said("radius").and_then(theme_radius);
+            json.optional("radius", radius.map(|radius| Number::<0, 24>(radius.into())));
+        });
+    }
+}
+
 /// A picture as it is shown: not itself.
 pub(crate) struct ShownLogo(Logo);
 
@@ -184,7 +214,7 @@ object! {
         /// Web origins to which checkouts of its accounts may send shoppers back.
         optional RETURN_ORIGINS.name => &[String] = Some(row.return_origins.as_slice()).filter(|origins| !origins.is_empty()), example "[\"https://shop.example\"]";
         /// How the page of its checkouts looks.
-        optional CHECKOUT_THEME.name => &[(String, String)] = Some(row.checkout_theme.as_slice()).filter(|theme| !theme.is_empty());
+        optional CHECKOUT_THEME.name => Theme<'_> = Theme::of(&row.checkout_theme);
         /// The picture on the page of its checkouts: `media_type`, `width`, `height` and `digest`, of which another picture has another.
         optional "logo" => ShownLogo = row.logo.map(ShownLogo);
         /// As it was sent.

@@ -13,8 +13,9 @@ use crate::fault::Faults;
 use crate::fields::{Field, Fields};
 use crate::list;
 use crate::object::account::{
-    Account, CREATE, CURRENCY_CODE, DESCRIPTION, DISABLED, Made, MadeAccount, NAME, ORGANISATION, PROCESSORS,
-    UPDATE, WEBHOOK_CHARGEBACK_UPDATE, WEBHOOK_REFUND_UPDATE, WEBHOOK_SECRET, WEBHOOK_TRANSACTION_UPDATE,
+    Account, CHECKOUT_THEME, CREATE, CURRENCY_CODE, DESCRIPTION, DISABLED, Made, MadeAccount, NAME,
+    ORGANISATION, PROCESSORS, UPDATE, WEBHOOK_CHARGEBACK_UPDATE, WEBHOOK_REFUND_UPDATE, WEBHOOK_SECRET,
+    WEBHOOK_TRANSACTION_UPDATE,
 };
 use crate::routes::document::{self, owner};
 
@@ -91,6 +92,7 @@ fn create_parse(fields: &Fields<'_>, own: Option<OrganisationId>, faults: &mut F
             refund_update: text(&WEBHOOK_REFUND_UPDATE),
             chargeback_update: text(&WEBHOOK_CHARGEBACK_UPDATE),
         },
+        checkout_theme: fields.of(&CHECKOUT_THEME).unwrap_or_default(),
     })
 }
 
@@ -109,6 +111,7 @@ fn update_parse(fields: &Fields<'_>, faults: &mut Faults) -> AccountChange {
         webhook_transaction_update: changed(&WEBHOOK_TRANSACTION_UPDATE),
         webhook_refund_update: changed(&WEBHOOK_REFUND_UPDATE),
         webhook_chargeback_update: changed(&WEBHOOK_CHARGEBACK_UPDATE),
+        checkout_theme: fields.of(&CHECKOUT_THEME).or_else(|| fields.is_null(&CHECKOUT_THEME).then(Vec::new)),
     }
 }
 

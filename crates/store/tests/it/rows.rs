@@ -319,6 +319,11 @@ pub(crate) fn logo() -> LogoRow {
     LogoRow { logo, bytes: vec![0xff, 0xd8, 0xff, 0xd9] }
 }
 
+/// One whose checkouts have looks of their own: of the fourth format.
+pub(crate) fn account_checkout() -> AccountRow {
+    AccountRow { checkout_theme: vec![("font".to_owned(), "mono".to_owned())], ..account() }
+}
+
 pub(crate) fn account() -> AccountRow {
     AccountRow {
         id: AccountId(id(0x52)),
@@ -347,6 +352,7 @@ pub(crate) fn account() -> AccountRow {
                 sealed: Sealed::from_bytes(vec![0x5f; 7]),
             },
         ],
+        checkout_theme: Vec::new(),
         created_at: at(5),
         updated_at: at(6),
     }

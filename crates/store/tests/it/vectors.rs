@@ -204,6 +204,11 @@ fn documents() {
     assert_eq!(OrganisationRow::decode(&none), Err(RowFault::Value), "nothing of checkouts, written");
     holds("logo", &rows::logo(), &rows::logo().encode(), LogoRow::decode);
     holds("account", &rows::account(), &rows::account().encode(), AccountRow::decode);
+    let themed = rows::account_checkout();
+    holds("account-checkout", &themed, &themed.encode(), AccountRow::decode);
+    let mut none = [rows::account().encode().as_slice(), &[0]].concat();
+    none[0] = 4;
+    assert_eq!(AccountRow::decode(&none), Err(RowFault::Value), "no theme, written");
     holds("processor", &rows::processor(), &rows::processor().encode(), ProcessorRow::decode);
     holds("api-key", &rows::api_key(), &rows::api_key().encode(), ApiKeyRow::decode);
     let used = rows::api_key_use();

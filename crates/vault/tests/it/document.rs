@@ -84,6 +84,7 @@ async fn an_account_has_one_processor_of_a_kind() {
         processors,
         disabled: false,
         webhooks: Webhooks::default(),
+        checkout_theme: Vec::new(),
     };
     let permit = operator.permit().unwrap();
     assert_refused!(world.vault.account_create(&permit, account(ids)).await, VaultError::Faults(_));
@@ -111,6 +112,7 @@ async fn an_account_has_a_currency_that_is_paid_in() {
             processors: Vec::new(),
             disabled: false,
             webhooks: Webhooks::default(),
+            checkout_theme: Vec::new(),
         };
         world.vault.account_create(&operator(&world.vault, 1).permit().unwrap(), new).await
     };

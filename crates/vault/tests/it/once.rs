@@ -77,6 +77,7 @@ async fn kind<'a>(world: &World, first: &'a DescribedPsp, next: Option<&'a Descr
         processors,
         disabled: false,
         webhooks: Webhooks::default(),
+        checkout_theme: Vec::new(),
     };
     let permit = operator(&world.vault, 1).permit().unwrap();
     let account = world.vault.account_create(&permit, account).await.unwrap().id;

@@ -224,6 +224,7 @@ async fn an_account_has_processors_of_its_own_line() {
             processors: vec![processor],
             disabled: false,
             webhooks: Webhooks::default(),
+            checkout_theme: Vec::new(),
         };
         vault.account_create(&operator.permit().unwrap(), new).await
     };
@@ -259,6 +260,7 @@ async fn documents_are_made_below_the_caller_only() {
         processors,
         disabled: false,
         webhooks: Webhooks::default(),
+        checkout_theme: Vec::new(),
     };
     let permit = world.permit(&provider);
     assert!(vault.account_create(&permit, account(left.organisation, vec![made.id])).await.is_ok());

@@ -89,6 +89,7 @@ pub(crate) async fn routed(world: &World, members: &[&[(&str, &str)]]) -> Routed
         processors: vec![route],
         disabled: false,
         webhooks: Webhooks::default(),
+        checkout_theme: Vec::new(),
     };
     let permit = operator(&world.vault, 1).permit().unwrap();
     let account = world.vault.account_create(&permit, account).await.unwrap().id;

@@ -40,6 +40,7 @@ impl World {
             processors: vec![processor],
             disabled: false,
             webhooks: Webhooks::default(),
+            checkout_theme: Vec::new(),
         };
         self.vault.account_create(operator!(self), new).await.unwrap().id
     }

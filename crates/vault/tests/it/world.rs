@@ -223,6 +223,7 @@ impl World {
             processors: vec![processor.id],
             disabled: false,
             webhooks: Webhooks::default(),
+            checkout_theme: Vec::new(),
         };
         self.vault.account_create(&operator.permit().unwrap(), account).await.unwrap().id
     }

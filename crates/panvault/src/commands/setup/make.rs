@@ -118,6 +118,7 @@ async fn fill_test(open: &OpenVault, organisation: OrganisationId) -> anyhow::Re
         processors: vec![processor],
         disabled: false,
         webhooks: panvault_vault::Webhooks::default(),
+        checkout_theme: Vec::new(),
     };
     Ok(vault.account_create(&open.operator()?.permit()?, new).await?.id.to_string())
 }

@@ -286,6 +286,7 @@ async fn fill(open: &OpenVault) -> (CardId, TransactionId, String) {
         processors: vec![processor],
         disabled: false,
         webhooks: Webhooks::default(),
+        checkout_theme: Vec::new(),
     };
     let account =
         vault.account_create(&open.operator().unwrap().permit().unwrap(), account).await.unwrap().id;
