@@ -119,7 +119,7 @@ export class Names {
       // Asked for now: what does not come is known not to be there.
       for (const id of ids) this.#known.set(`${noun}/${id}`, null);
       for (let at = 0; at < ids.length; at += ASKED_AT_ONCE_MAX) {
-        const page = await this.api.list(`/v1/${noun}`, { _id: ids.slice(at, at + ASKED_AT_ONCE_MAX) }).catch(() => null);
+        const page = await this.api.list(`/v1/${noun}`, { _id: ids.slice(at, at + ASKED_AT_ONCE_MAX), _count: "none" }).catch(() => null);
         if (page) this.learn(noun, page.rows);
       }
     }

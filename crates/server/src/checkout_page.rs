@@ -11,8 +11,8 @@ use axum::extract::{RawPathParams, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN,
-    REFERRER_POLICY, USER_AGENT,
+    ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderMap,
+    HeaderName, HeaderValue, ORIGIN, REFERRER_POLICY, RETRY_AFTER, USER_AGENT,
 };
 use http::request::Parts;
 use http::{StatusCode, Version};
@@ -20,7 +20,6 @@ use panvault_card::masked_text;
 use panvault_model::{Brand, CheckoutId, CheckoutStatus, OrganisationId, RequestId};
 use panvault_vault::{
     CardCreate, CheckoutSession, CheckoutView, LogoRow, Operation, Origin, RefusalReason, VaultError,
-    theme_radius,
 };
 use panvault_web::{CHECKOUT_PAGE, CHECKOUT_SCRIPT, CHECKOUT_STYLE, WebFile};
 use tokio::time::Instant;
@@ -35,6 +34,7 @@ use crate::error::{ErrorCode, NAMES_NOTHING, Refusal, action_code};
 use crate::fault::Faults;
 use crate::limits::USER_AGENT_BYTES_MAX;
 use crate::object::checkout::{ATTEMPT, BRING, CANCEL, PAY};
+use crate::object::organisation::Theme;
 use crate::object::{Number, Shape, Shown};
 use crate::own_origin::{is_from_own, is_own};
 use crate::routes::card::{Judged, NewCardRequest, create_parse};
@@ -48,8 +48,11 @@ const NO_SNIFF: HeaderName = HeaderName::from_static("x-content-type-options");
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
+static FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 static FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
+/// In the languages of the page.
+const BUSY_PAGE: &str = include_str!("checkout_page/busy.html");
 /// What never changes under its address is kept for a year.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 /// What the page may load and do: what the vault serves, frames of fields among it, and requests to the vault. Nobody shows it in a frame.
@@ -102,8 +105,10 @@ async fn view(State(app): State<Arc<App>>, params: RawPathParams, request: Reque
         match session(&app, named, &parts, id).await {
             Ok(_) => page(StatusCode::OK),
             Err(refusal) if refusal.code == ErrorCode::NotFound => page(StatusCode::NOT_FOUND),
-            Err(refusal) => refused(&app, refusal, id, named),
+            Err(refusal) => refused_page(&app, refusal, id, named),
         }
+    } else if asks_for_page(&parts.headers) {
+        refused_page(&app, nobody(), id, "")
     } else if let Some(named) = file.strip_suffix(".json") {
         let shown = match from_own(&app, &parts) {
             Ok(()) => Box::pin(state(&app, named, &parts, id)).await,
@@ -175,13 +180,53 @@ async fn picture(
     app.vault().organisation_logo(organisation, digest).await?.ok_or_else(nobody)
 }
 
+/// Whether a shopper's browser asks for a page.
+pub(crate) fn is_page<B>(request: &http::Request<B>) -> bool {
+    request.uri().path().starts_with("/v1/checkout/view/") && asks_for_page(request.headers())
+}
+
+/// What a refusal is to a shopper where there is no room even for what the page loads: a page that needs nothing, and asks again by itself.
+pub(crate) fn make_busy(response: &mut Response) {
+    const POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (CONTENT_TYPE, "text/html; charset=utf-8"),
+        (CACHE_CONTROL, "no-store"),
+        (NO_SNIFF, "nosniff"),
+        (REFERRER_POLICY, "no-referrer"),
+        (CONTENT_SECURITY_POLICY, POLICY),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.remove(CONTENT_LENGTH);
+    *response.body_mut() = AxumBody::from(BUSY_PAGE);
+}
+
+/// Whether a browser asks for something to show to whoever sits before it (Fetch Metadata, or the types that it likes).
+fn asks_for_page(headers: &HeaderMap) -> bool {
+    let accepts = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    headers.get(&FETCH_MODE).is_some_and(|mode| mode == "navigate")
+        || accepts.flat_map(|value| value.split(',')).any(|kind| kind.trim_start().starts_with("text/html"))
+}
+
+/// The page, with the status of a refusal and when it may be asked again: its script finds out in the shopper's language, and tries again when it is told to.
+fn refused_page(app: &App, refusal: Refusal, id: RequestId, named: &str) -> Response {
+    let told = refused(app, refusal, id, named);
+    let mut response = page(told.status());
+    if let Some(again) = told.headers().get(RETRY_AFTER) {
+        response.headers_mut().insert(RETRY_AFTER, again.clone());
+    }
+    response
+}
+
 /// What the page shows.
 async fn state(app: &Arc<App>, named: &str, parts: &Parts, id: RequestId) -> Result<Answer, Refusal> {
     let session = session(app, named, parts, id).await?;
     let seen = app.vault().checkout_seen(&session).await?;
-    let left = seen.row.expires_at.unix_millis().saturating_sub(session.caller().now().wall.unix_millis());
+    let left = seen.row.expires_at.unix_millis().saturating_sub(seen.at.unix_millis());
     let locale = seen.row.locale.as_deref();
     let back = seen.return_url();
+    let brands = app.vault().checkout_brands(&session);
     let body = object_body(|json| {
         json.always("status", seen.status);
         json.always("does", seen.purpose());
@@ -189,12 +234,12 @@ async fn state(app: &Arc<App>, named: &str, parts: &Parts, id: RequestId) -> Res
         json.always("currency_code", session.currency());
         json.always("merchant", session.merchant());
         json.always("organisation", seen.row.organisation);
-        json.always("brands", Brand::ALL);
+        json.always("brands", brands.as_slice());
         json.always("attempt", count(seen.row.attempts.into()));
         json.always("attempts_left", count(seen.attempts_left().into()));
         json.always("expires_at", seen.row.expires_at);
         json.always("expires_in_seconds", count(left / 1000));
-        json.always("theme", Theme(session.theme()));
+        json.always("theme", Theme(session.themes()));
         json.optional(
             "logo",
             session.logo().map(|(of, logo)| format!("/checkout/logo/{of}/{}", logo.digest_text())),
@@ -221,26 +266,6 @@ fn failed(seen: &CheckoutView) -> Option<ErrorCode> {
 
 const fn count(number: u64) -> Number<0, { u64::MAX }> {
     Number(number)
-}
-
-const THEME: [&str; 7] =
-    ["primary_colour", "background_colour", "text_colour", "font", "title", "button_text", "footer_text"];
-
-/// How the page looks.
-struct Theme<'s>(&'s [(String, String)]);
-
-impl Shown for Theme<'_> {
-    const SHAPE: Shape = Shape::Details;
-
-    fn write(&self, out: &mut Vec<u8>) {
-        crate::answer::Json::object(out, |json| {
-            let of = |name| self.0.iter().find(|(known, _)| known == name).map(|(_, text)| text.as_str());
-            for name in THEME {
-                json.optional(name, of(name));
-            }
-            json.optional("radius", of("radius").and_then(theme_radius).map(|radius| count(radius.into())));
-        });
-    }
 }
 
 /// A code, with its words.

@@ -19,7 +19,7 @@ use panvault_vault::{
 };
 use tokio::time::Instant;
 
-use crate::answer::{Answer, object_body};
+use crate::answer::{Answer, TOTAL_COUNT, TOTAL_COUNT_EXACT, object_body};
 use crate::app::App;
 use crate::asked::{Asked, Reads};
 use crate::body::{Accepts, Body};
@@ -34,7 +34,7 @@ use crate::own_origin::base;
 use crate::room::Place;
 use crate::table::{AnswerSchema, ENDPOINTS, Endpoint};
 use crate::{
-    body, caller, checkout_page, cors, csv, docs_page, hosted, keyless, notification, openapi, populate,
+    body, caller, checkout_page, cors, csv, docs_page, hosted, keyless, list, notification, openapi, populate,
     try_page,
 };
 
@@ -109,8 +109,11 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 
 /// The router of connections for which there is no room: each request is told so, and its connection ends.
 pub(crate) fn full_router(app: Arc<App>) -> Router {
-    let full = |State(app): State<Arc<App>>| async move {
+    let full = |State(app): State<Arc<App>>, request: Request| async move {
         let mut response = refused(app, Refusal::new(ErrorCode::Busy)).await;
+        if checkout_page::is_page(&request) {
+            checkout_page::make_busy(&mut response);
+        }
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         response
     };
@@ -342,6 +345,9 @@ async fn answer(
             access_refused(reason);
         }
     })?;
+    if endpoint.list.is_some() && list::wants_no_total(parts.uri.query()) {
+        answer.headers.retain(|(name, _)| *name != TOTAL_COUNT && *name != TOTAL_COUNT_EXACT);
+    }
     if let Some(AnswerSchema::List(object)) = endpoint.answer
         && (reader.is_some() || as_table)
     {

@@ -1,4 +1,4 @@
-//! The query of a list: `_limit`, `_skip`, `_after`, `_sort`, and conditions on fields.
+//! The query of a list: `_limit`, `_skip`, `_after`, `_sort`, `_count`, and conditions on fields.
 
 use panvault_model::{Id, OrganisationId};
 use panvault_vault::{Count, Direction, Filter, Indexed, Query, StoreFault, Test, VaultError};
@@ -38,6 +38,8 @@ pub(crate) fn read<O: Object<By: PartialEq>>(
                 Ok(id) => list.after = Some(id),
                 Err(_) => faults.malformed("query._after", "must be an id: 24 lowercase hexadecimal digits"),
             },
+            "_count" if value == "none" => list.count = Count::PageEnd,
+            "_count" => faults.malformed("query._count", "must be none, or left out"),
             // It is of what is shown, and was read before.
             "_populate" => {}
             "_sort" | "_sort-" => {
@@ -77,11 +79,21 @@ pub(crate) fn read<O: Object<By: PartialEq>>(
 /// Fields that have the order in which objects were made.
 const NEWEST_FIRST: [&str; 2] = ["_id", "created_at"];
 
+/// Whether the query of a list says that its total is of no use.
+pub(crate) fn wants_no_total(query: Option<&str>) -> bool {
+    form_urlencoded::parse(query.unwrap_or_default().as_bytes()).any(|(name, _)| name == "_count")
+}
+
 /// The same question, for which so much is gone through and no more.
 pub(crate) fn bounded<F>(query: Query<F>, reads: Reads, settings: &ServerSettings) -> Query<F> {
     match reads {
         Reads::Page => {
-            let count = Count::UpTo(settings.list_counted_max);
+            // Who wants no total pays for none.
+            let count = if query.count == Count::PageEnd {
+                query.count
+            } else {
+                Count::UpTo(settings.list_counted_max)
+            };
             Query { count, examined_max: settings.list_examined_max, ..query }
         }
         Reads::Part => {
@@ -221,6 +233,15 @@ mod tests {
         };
         assert_eq!(bounded(Reads::Page), (7, false, Count::UpTo(settings.list_counted_max)));
         assert_eq!(bounded(Reads::Part), (7, true, Count::PageEnd));
+    }
+
+    #[test]
+    fn who_wants_no_total_says_so() {
+        let settings = ServerSettings::default();
+        let count = |query| list(query).ok().map(|list| super::bounded(list, Reads::Page, &settings).count);
+        assert_eq!(count("status=DECLINED&_count=none"), Some(Count::PageEnd));
+        assert_eq!(count("status=DECLINED"), Some(Count::UpTo(settings.list_counted_max)));
+        assert_eq!((count("_count=all"), count("_count=")), (None, None));
     }
 
     /// An id that a number makes.

@@ -226,6 +226,11 @@ fn list_parameters(list: &ObjectSpec) -> Vec<Value> {
             schemas::id(),
         ),
         query(
+            "_count",
+            "Nothing is counted, and `X-Total-Count` left out: a list with conditions is done as soon as its page is.",
+            json!({ "type": "string", "enum": ["none"] }),
+        ),
+        query(
             "_sort",
             "Field to sort by; with `-` before it, largest first.",
             json!({ "type": "string", "enum": names }),

@@ -164,7 +164,7 @@ const OFFERED_MAX = 100;
 
 export function useOffered(noun: string) {
   const { api, may } = useSession();
-  const { value } = useLoad(may(`${noun}_list`) ? (signal) => api.list(`/v1/${noun}`, { _limit: String(OFFERED_MAX) }, signal) : null, [noun]);
+  const { value } = useLoad(may(`${noun}_list`) ? (signal) => api.list(`/v1/${noun}`, { _limit: String(OFFERED_MAX), _count: "none" }, signal) : null, [noun]);
   return { rows: value?.rows ?? [], all: (value?.total ?? 0) <= OFFERED_MAX, ready: value !== undefined };
 }
 

@@ -67,17 +67,19 @@ export function List({ of, given = {}, rows = ROWS_DEFAULT, within, every = 0, v
   const { value, failure, loading, reload } = useLoad(
     async (signal) => {
       // One more than is shown says whether there is another page.
-      const page = await api.list(of.path, { ...conditions, ...paging, _limit: String(rows + 1) }, signal);
+      // What is counted is gone through: without conditions the vault knows how many there are.
+      const uncounted = Object.keys(conditions).length > 0 || at !== undefined ? { _count: "none" } : {};
+      const page = await api.list(of.path, { ...conditions, ...paging, ...uncounted, _limit: String(rows + 1) }, signal);
       names.learn(of.noun, page.rows);
       return page;
     },
     [of.path, asked, at, version],
   );
   useEvery(at === undefined ? every * 1000 : 0, reload);
-  // The first answer counts all; those behind an id count what is left.
+  // The first answer counts all, where nothing narrows the list.
   const [total, setTotal] = useState("");
   useEffect(() => {
-    if (value?.total !== undefined && at === undefined) setTotal(`${count(value.total)}${value.exact ? "" : "+"}`);
+    if (value && at === undefined) setTotal(value.total === undefined ? "" : `${count(value.total)}${value.exact ? "" : "+"}`);
   }, [value, at]);
 
   const shown = value?.rows.slice(0, rows) ?? [];

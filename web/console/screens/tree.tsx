@@ -33,7 +33,7 @@ function Level({ parent }: { parent: string }) {
   const [opened, setOpened] = useState<string>();
   const at = before.at(-1);
   const { value, failure, reload } = useLoad(async (signal) => {
-    const page = await api.list("/v1/organisation", { parent_id: parent, _limit: String(ROWS + 1), ...(at ? { _after: at } : {}) }, signal);
+    const page = await api.list("/v1/organisation", { parent_id: parent, _count: "none", _limit: String(ROWS + 1), ...(at ? { _after: at } : {}) }, signal);
     names.learn("organisation", page.rows);
     return page.rows;
   }, [parent, at]);

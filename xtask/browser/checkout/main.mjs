@@ -6,7 +6,7 @@ import { cancels, countsDown, declines, expires, lacks, waits } from "./ends.mjs
 import { asksLater, backAndForth, doubleClick, reloads, sendsAgain, twoWindows } from "./once.mjs";
 import { keeps, knowsNothing, pays, verifies } from "./pays.mjs";
 import { Stand } from "./stand.mjs";
-import { framed, hostileTheme } from "./theme.mjs";
+import { framed, hostileTheme, logo } from "./theme.mjs";
 
 const [url, organisation, account, screenshots] = process.argv.slice(2);
 const { PANVAULT_API_KEY: apiKey, ONLY: only } = process.env;
@@ -14,7 +14,7 @@ const stand = await Stand.start(new Vault(url, apiKey, organisation, account), s
 try {
   const tests = [
     pays, keeps, verifies, knowsNothing, declines, cancels, countsDown, lacks, waits, doubleClick, sendsAgain, asksLater, twoWindows, reloads, backAndForth, keyboard, brands,
-    currencies, languages, hostileTheme, framed, looks, expires,
+    currencies, languages, hostileTheme, logo, framed, looks, expires,
   ];
   for (const test of tests) {
     if (only && only !== test.name) continue;

@@ -48,7 +48,7 @@ fn conditions(list: &ObjectSpec, out: &mut String) {
         "<p>Conditions: <code>field=value</code>, repeated for any of several, <code>field!=</code>, \
          <code>field&gt;=</code>, <code>field&lt;=</code> (in a URL: <code>%3E=</code>, <code>%3C=</code>), on {}. Also \
          <code>_limit</code> (1 to {LIST_ROWS_MAX}, default {LIST_ROWS_DEFAULT}), <code>_skip</code>, <code>_after</code> (an <code>_id</code>), \
-         <code>_sort=field</code> or <code>_sort=-field</code>, <code>_populate</code> (members that hold ids).</p>",
+         <code>_sort=field</code> or <code>_sort=-field</code>, <code>_populate</code> (members that hold ids), <code>_count=none</code> (no <code>X-Total-Count</code>).</p>",
         names.join(" ")
     );
 }

@@ -5,7 +5,7 @@ use std::thread;
 
 use base64ct::{Base64, Encoding};
 use panvault_model::Role;
-use panvault_server::ServerSettings;
+use panvault_server::{RequestLimits, ServerSettings};
 use serde_json::{Value, json};
 
 use crate::support::{HttpAnswer, Server, Tenant};
@@ -466,7 +466,7 @@ fn an_organisation_says_where_shoppers_go_back_to_and_how_its_page_looks() {
     let theme = json!({ "primary_colour": "#00aaff", "radius": 8, "font": "serif", "title": "<script>alert(1)</script>" });
     let changed = change(json!({ "return_origins": ["https://shop.example"], "checkout_theme": theme }));
     assert_eq!(changed.status, 200, "{}", changed.text);
-    assert_eq!(changed.json()["checkout_theme"]["radius"], "8");
+    assert_eq!(changed.json()["checkout_theme"], theme, "it is shown as it was sent");
     for (url, status) in [
         ("https://shop.example/thanks?a=1", 200),
         ("https://SHOP.example:443/", 200),
@@ -490,10 +490,22 @@ fn an_organisation_says_where_shoppers_go_back_to_and_how_its_page_looks() {
         json!({ "primary_colour": "red" }),
         json!({ "style": "x" }),
         json!({ "radius": 25 }),
+        json!({ "radius": "8" }),
         json!({ "title": NUMBER }),
     ] {
         assert_eq!(change(json!({ "checkout_theme": wrong })).status, 400, "{wrong}");
     }
+    // The account's say comes first, member by member.
+    let account = format!("/v1/account/{}", server.parent.account);
+    let own = json!({ "checkout_theme": { "radius": 0, "title": "Till 4" } });
+    let changed = server.post(&admin, &account, &own);
+    assert_eq!(changed.status, 200, "{}", changed.text);
+    assert_eq!(server.get(&admin, &account).json()["checkout_theme"], own["checkout_theme"]);
+    let both = json!({ "primary_colour": "#00aaff", "radius": 0, "font": "serif", "title": "Till 4" });
+    assert_eq!(seen(&server, &checkout)["theme"], both);
+    server.post(&admin, &account, &json!({ "checkout_theme": { "font": "Comic Sans" } })).fails(400, 107);
+    assert_eq!(server.post(&admin, &account, &json!({ "checkout_theme": null })).status, 200);
+    assert_eq!(seen(&server, &checkout)["theme"], shown);
     change(json!({ "return_origins": ["https://shop.example/path"] })).fails(400, 107);
     assert_eq!(change(json!({ "return_origins": null, "checkout_theme": null })).status, 200);
     assert_eq!(seen(&server, &checkout)["theme"], json!({}));
@@ -515,7 +527,9 @@ fn png(side: u32, filled: usize) -> String {
         chunk(b"IDAT", &vec![0; filled]),
         chunk(b"IEND", b""),
     ];
-    Base64::encode_string(&parts.concat())
+    let bytes = parts.concat();
+    let mut text = vec![0; bytes.len().div_ceil(3) * 4];
+    Base64::encode(&bytes, &mut text).unwrap().to_owned()
 }
 
 #[test]
@@ -574,4 +588,116 @@ fn a_logo_is_shown_to_shoppers_and_to_nobody_as_anything_else() {
     assert!(seen(&server, &checkout).get("logo").is_none());
     assert!(server.get(&admin, &organisation).json().get("logo").is_none());
     server.send("GET", &next, &[], None).fails(404, 109);
+}
+
+/// Whatever is wrong, a shopper is shown a page, and programs are told as ever.
+#[test]
+fn a_browser_is_refused_with_a_page() {
+    let settings = ServerSettings {
+        requests: RequestLimits { address_requests_per_minute: 6, ..RequestLimits::default() },
+        ..ServerSettings::default()
+    };
+    let server = Server::start_with(settings, None);
+    let checkout = made(&server, 1_250);
+    let get = |file: &str, headers: &[(&str, &str)]| {
+        server.send("GET", &format!("/v1/checkout/view/{file}"), headers, None)
+    };
+    let accept = ("Accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8");
+    let page = get(&format!("{checkout}.html"), &[accept]);
+    assert_eq!(page.status, 200);
+    for file in ["x", "x.html", "65f1c0ec5e6f708192132435.json", "65f1c0ec5e6f708192132435"] {
+        for header in [accept, ("Sec-Fetch-Mode", "navigate")] {
+            let refused = get(file, &[header]);
+            assert_eq!((refused.status, &refused.text), (404, &page.text), "{file}");
+        }
+    }
+    get("x", &[]).fails(404, 109);
+    let last =
+        (0..20).map(|_| get(&format!("{checkout}.html"), &[accept])).find(|page| page.status != 200).unwrap();
+    assert_eq!((last.status, &last.text), (429, &page.text));
+    assert!(last.header("retry-after").is_some_and(|seconds| seconds.parse::<u32>().unwrap() > 0));
+    assert_eq!(last.header("content-type"), page.header("content-type"));
+    assert_eq!(last.header("content-security-policy"), page.header("content-security-policy"));
+    get(&format!("{checkout}.json"), &[]).fails(429, 131);
+}
+
+/// The bug: a shop that repeated the request for a checkout was told that it was open, as the first time, when it was paid, and one that has expired later. Its cause:
+/// the row of the answer that was kept was judged, without its transaction and by the clock of now. Its cure: what stands there now is.
+#[test]
+fn a_repeated_request_for_a_checkout_tells_of_it_as_it_is() {
+    let server = Server::start();
+    let ask = || {
+        let headers = [
+            ("X-APIKEY", server.parent.key.as_str()),
+            ("Content-Type", "application/json"),
+            ("Idempotency-Key", "order-7"),
+        ];
+        server.send("POST", "/v1/checkout", &headers, Some(&body(&server.parent, 1_250).to_string()))
+    };
+    let first = ask().json();
+    let checkout = first["_id"].as_str().unwrap();
+    assert_eq!(ask().json(), first);
+    bring(&server, checkout);
+    pay(&server, checkout, 0);
+    let again = ask().json();
+    assert_eq!((&again["_id"], &again["status"]), (&first["_id"], &json!("completed")));
+    assert_eq!(again, read(&server, checkout));
+}
+
+/// The bug: cards of shoppers who tried others, or gave up, stayed in the vault, the last with its CVV. Its cause: the checkout let go of them, and nothing
+/// else knew them. Its cure: what takes the place of one, or ends it unpaid, removes it.
+#[test]
+fn a_card_that_was_not_paid_with_is_not_kept() {
+    let server = Server::start();
+    let checkout = made(&server, 1_250);
+    let count = || server.get(&server.parent.key, "/v1/card/count").json()["count"].clone();
+    for _ in 0..3 {
+        bring(&server, &checkout);
+        assert_eq!(count(), json!(1));
+    }
+    let card = read(&server, &checkout)["card"].as_str().unwrap().to_owned();
+    assert_eq!(act(&server, &checkout, "cancel", &json!({})).status, 200);
+    assert_eq!(count(), json!(0));
+    server.get(&server.parent.key, &format!("/v1/card/{card}")).fails(404, 109);
+    assert!(read(&server, &checkout).get("card").is_none());
+    // The one that was tried is its transaction's.
+    let checkout = made(&server, DECLINED);
+    bring(&server, &checkout);
+    pay(&server, &checkout, 0).fails(403, 121);
+    bring(&server, &checkout);
+    assert_eq!(act(&server, &checkout, "cancel", &json!({})).status, 200);
+    assert_eq!(count(), json!(1));
+}
+
+#[test]
+fn brands_are_those_of_the_accounts_routes() {
+    let server = Server::start();
+    let admin = server.make_key(&server.parent, &[Role::ProviderAdmin]);
+    let account = server.get(&admin, &format!("/v1/account/{}", server.parent.account)).json();
+    let checkout = made(&server, 1_250);
+    assert!(seen(&server, &checkout)["brands"].as_array().unwrap().len() > 12, "it does not say");
+    let route = json!({
+        "name": "Routes",
+        "configuration": { "_type": "card_route", "routes": [
+            { "processor": account["processors"][0], "brands": ["Mastercard", "Amex"] },
+            { "processor": account["processors"][0], "brands": ["Visa"], "amount_min": 2_000 },
+        ] },
+    });
+    let made_route = server.post(&admin, "/v1/processor", &route);
+    assert_eq!(made_route.status, 200, "{}", made_route.text);
+    let path = format!("/v1/account/{}", server.parent.account);
+    assert_eq!(server.post(&admin, &path, &json!({ "processors": [made_route.id()] })).status, 200);
+    let mut brands: Vec<String> = serde_json::from_value(seen(&server, &checkout)["brands"].clone()).unwrap();
+    brands.sort();
+    assert_eq!(brands, ["Amex", "Mastercard"]);
+    let refused = bring(&server, &checkout);
+    refused.fails(400, 107);
+    assert_eq!(refused.json()["details"]["body.card_number"], "is of a brand that is not taken here");
+    assert_eq!(seen(&server, &checkout)["attempts_left"], json!(3));
+    let other = made(&server, 2_000);
+    assert_eq!(bring(&server, &other).status, 200);
+    let only =
+        with(&server.parent, json!({ "configurations": { "card": { "process_transaction": false } } }));
+    let stored = server.post(&server.parent.key, "/v1/checkout", &only).id();
+    assert_eq!(bring(&server, &stored).status, 200, "what is only stored, no processor need take");
 }

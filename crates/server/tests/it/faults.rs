@@ -161,6 +161,7 @@ fn code_110_says_which_of_its_meanings_it_has() {
             processors: Vec::new(),
             disabled: false,
             webhooks: panvault_vault::Webhooks::default(),
+            checkout_theme: Vec::new(),
         };
         let permit = operator(&server.vault, 7).permit().unwrap();
         server.runtime().block_on(server.vault.account_create(&permit, new)).unwrap().id

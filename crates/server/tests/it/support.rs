@@ -285,6 +285,7 @@ async fn tenant(vault: &Vault, name: &str, parent: Option<OrganisationId>) -> Te
         processors: vec![processor],
         disabled: false,
         webhooks: Webhooks::default(),
+        checkout_theme: Vec::new(),
     };
     let account = vault.account_create(&operator(vault, 7).permit().unwrap(), new).await.unwrap().id;
     Tenant {
