@@ -2,6 +2,7 @@
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::Body as Incoming;
@@ -9,18 +10,29 @@ use bytes::Bytes;
 use const_format::formatcp;
 use http::{HeaderMap, StatusCode};
 use panvault_model::{OrganisationId, RequestId};
-use panvault_vault::{StoreFault, Vault, VaultStatus};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use panvault_vault::{Permit, StatusRead, StoreFault, Vault, VaultStatus};
+use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
+use tokio::time::Instant;
 
 use crate::answer::Answer;
 use crate::answers::{Answers, Full};
 use crate::body::{self, Accepts, Body};
 use crate::error::{ErrorCode, Refusal};
-use crate::limits::{LISTS_SHOWN_MAX, PICTURE_BODIES_MAX, PICTURE_BODY_BYTES_MAX, ServerSettings};
+use crate::limits::{
+    LISTS_SHOWN_MAX, PICTURE_BODIES_MAX, PICTURE_BODY_BYTES_MAX, RECENT_SECONDS, ServerSettings,
+};
 use crate::metrics::Metrics;
 use crate::process::Process;
 use crate::rates::Rates;
 use crate::try_page::TryShop;
+
+/// Where the newest transactions stand that an organisation sees: by the names of statuses.
+#[derive(Clone)]
+struct RecentTransactions {
+    asked_by: Option<OrganisationId>,
+    asked_at: Instant,
+    counts: BTreeMap<&'static str, u64>,
+}
 
 /// What all requests share.
 pub struct App {
@@ -33,6 +45,8 @@ pub struct App {
     shown: Semaphore,
     /// Whoever has one of these reads a picture.
     pictures: Semaphore,
+    /// Where the newest transactions stood, when that was asked, and for whom.
+    recent_transactions: Mutex<Option<RecentTransactions>>,
     stopping: Arc<AtomicBool>,
     process: Option<Arc<dyn Process>>,
     try_shop: Option<Arc<TryShop>>,
@@ -54,6 +68,7 @@ impl App {
             answers,
             shown,
             pictures,
+            recent_transactions: Mutex::default(),
             stopping,
             process: None,
             try_shop: None,
@@ -80,6 +95,24 @@ impl App {
     pub(crate) async fn turn_to_show(&self) -> Option<SemaphorePermit<'_>> {
         // It is never closed.
         self.shown.acquire().await.ok()
+    }
+
+    /// Where the newest transactions stand, at most some seconds ago: whoever looks at a console asks for it all the time. `None` where it cannot be told.
+    pub(crate) async fn recent_transactions(
+        &self,
+        permit: &Permit<StatusRead>,
+        asked_by: Option<OrganisationId>,
+    ) -> Option<BTreeMap<&'static str, u64>> {
+        let mut last = self.recent_transactions.lock().await;
+        let is_fresh = |last: &&RecentTransactions| {
+            last.asked_by == asked_by && last.asked_at.elapsed().as_secs() < RECENT_SECONDS
+        };
+        if let Some(fresh) = last.as_ref().filter(is_fresh) {
+            return Some(fresh.counts.clone());
+        }
+        let counts = self.vault.transactions_recent(permit).await.ok()?;
+        *last = Some(RecentTransactions { asked_by, asked_at: Instant::now(), counts: counts.clone() });
+        Some(counts)
     }
 
     /// Reads a body that is a picture, which is larger than others; few are read at a time.

@@ -34,8 +34,8 @@ use crate::own_origin::base;
 use crate::room::Place;
 use crate::table::{AnswerSchema, ENDPOINTS, Endpoint};
 use crate::{
-    body, caller, checkout_page, cors, csv, docs_page, hosted, keyless, list, notification, openapi, populate,
-    try_page,
+    body, caller, checkout_page, cors, csv, docs_page, hosted, keyless, list, notification, openapi,
+    populate, try_page,
 };
 
 /// Who is at the other end of a connection.

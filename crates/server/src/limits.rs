@@ -13,6 +13,8 @@ pub const BODY_BYTES_MAX: usize = 16 * 1024;
 pub const PICTURE_BODY_BYTES_MAX: usize = IMAGE_BYTES_MAX.div_ceil(3) * 4 + 256;
 /// Such bodies at a time; others wait for their turn.
 pub const PICTURE_BODIES_MAX: usize = 4;
+/// Seconds for which the status goes on saying where the newest transactions stood.
+pub const RECENT_SECONDS: u64 = 10;
 /// Bytes of one that is a form: one with a card has some 300.
 pub const FORM_BYTES_MAX: usize = 2048;
 /// Levels of a request body.

@@ -290,6 +290,9 @@ pub const CHECKOUT_KEPT_SECONDS: u64 = 30 * 24 * 60 * 60;
 /// Bytes of a text of a checkout's page that a merchant sets.
 pub const THEME_TEXT_BYTES_MAX: usize = 200;
 
+/// Transactions of which the status says where they stand: the newest.
+pub const TRANSACTIONS_RECENT: u32 = 1000;
+
 /// Bytes of a picture that shoppers are shown.
 pub const IMAGE_BYTES_MAX: usize = 64 * 1024;
 

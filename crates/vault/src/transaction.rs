@@ -8,6 +8,7 @@ mod create;
 mod cryptogram;
 mod outbound;
 mod read;
+mod recent;
 mod recover;
 mod route;
 mod series;

@@ -5,15 +5,10 @@ import { bytes, count, duration, words } from "../format";
 import { Badge, Facts, Fault, Heading, Panel, Time } from "../parts/bits";
 import { Plot } from "../parts/plot";
 import { useEvery, useLoad, useSession } from "../session";
-import { STATUSES } from "../tables/payments";
 
 const EVERY_MS = 2000;
 const SHOWN_SECONDS = 300;
 const SAMPLES_MAX = (SHOWN_SECONDS * 1000) / EVERY_MS;
-
-const STATUSES_EVERY_MS = 30_000;
-/** A list with conditions is counted so far. */
-const COUNTED_MAX = 10_000;
 
 type Sample = readonly [at: number, status: Row];
 
@@ -65,7 +60,7 @@ function Status({ of: status, samples }: { of: Row; samples: readonly Sample[] }
       <div class="columns">
         <Counts title="CVVs" of={{ held: status.cvvs_held, used: status.cvvs_used, put_back: status.cvvs_put_back, expired: status.cvvs_expired }} none="No CVV has come since the start." />
         <Counts title="Refusals since the start" of={status.refusals} none="Nothing was refused." label={(code) => `Code ${code}`} />
-        <Statuses />
+        <Counts title="Transactions by status, the newest 1,000" of={status.transactions_recent} none="There are none yet." />
         <Nodes of={status} />
         <Panel title="Vault">
           <Facts of={[
@@ -100,34 +95,19 @@ interface CountsProps {
   of: unknown;
   none: string;
   label?(name: string): string;
-  /** Where the API stops counting. */
-  most?: number;
 }
 
 /** Counts by name, as bars that the largest fills. Not shown where the vault does not say them. */
-function Counts({ title, of, none, label = words, most: counted = Infinity }: CountsProps) {
+function Counts({ title, of, none, label = words }: CountsProps) {
   if (typeof of !== "object" || of === null) return null;
   const counts = Object.entries(of as Row).filter((entry): entry is [string, number] => typeof entry[1] === "number" && entry[1] > 0).sort(([, one], [, other]) => other - one);
   const most = counts[0]?.[1] ?? 1;
   return (
     <Panel title={title}>
       {counts.length === 0 && <p class="muted none">{none}</p>}
-      <dl class="bars">{counts.map(([name, value]) => <div key={name}><dt>{label(name)}</dt><dd><meter min={0} max={most} value={value} aria-hidden="true" /><span class="number">{count(value)}{value >= counted && "+"}</span></dd></div>)}</dl>
+      <dl class="bars">{counts.map(([name, value]) => <div key={name}><dt>{label(name)}</dt><dd><meter min={0} max={most} value={value} aria-hidden="true" /><span class="number">{count(value)}</span></dd></div>)}</dl>
     </Panel>
   );
-}
-
-/** How many transactions stand where. Asked one after the other and seldom, for each is counted when it is asked. */
-function Statuses() {
-  const { api, may } = useSession();
-  const { value, failure, reload } = useLoad(may("transaction_list") ? async (signal) => {
-    const counts: Record<string, number> = {};
-    for (const status of STATUSES) counts[status] = (await api.list("/v1/transaction", { status, _limit: "1" }, signal)).total ?? 0;
-    return counts;
-  } : null, []);
-  useEvery(STATUSES_EVERY_MS, reload);
-  if (failure) return <Panel title="Transactions by status"><Fault failure={failure} retry={reload} /></Panel>;
-  return <Counts title="Transactions by status" of={value} none="There are none yet." most={COUNTED_MAX} />;
 }
 
 function Nodes({ of: status }: { of: Row }) {

@@ -22,6 +22,7 @@ pub(crate) struct StatusView {
     pub(crate) report: ProcessReport,
     pub(crate) recent: RecentView,
     pub(crate) failures: Failures,
+    pub(crate) statuses: Option<Statuses>,
     pub(crate) nodes: Option<NodesView>,
     /// Of the nodes, in their order.
     pub(crate) lease_seconds: Option<Vec<Count>>,
@@ -86,6 +87,22 @@ impl Shown for LogLevel {
 
     fn write(&self, out: &mut Vec<u8>) {
         super::shown::write_text(self.as_str(), out);
+    }
+}
+
+/// Transactions, by status.
+pub(crate) struct Statuses(pub(crate) BTreeMap<&'static str, u64>);
+
+impl Shown for &Statuses {
+    const SHAPE: Shape = Shape::Numbers;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(b'{');
+        for (at, (status, count)) in self.0.iter().enumerate() {
+            let comma = if at > 0 { "," } else { "" };
+            out.extend_from_slice(format!("{comma}\"{status}\":{count}").as_bytes());
+        }
+        out.push(b'}');
     }
 }
 
@@ -175,6 +192,8 @@ object! {
         optional "latency_p50_microseconds" => Count = view.recent.latency.map(|(half, _)| Number(half));
         /// The same of 99 of a hundred.
         optional "latency_p99_microseconds" => Count = view.recent.latency.map(|(_, most)| Number(most));
+        /// Where the newest transactions stand, 1,000 at most, by status; some seconds old. Left out where it cannot be told.
+        optional "transactions_recent" => &Statuses = view.statuses.as_ref(), example "{\"SETTLEMENT_REQUESTED\": 12, \"DECLINED\": 3}";
         /// Requests that failed since this node started, by code.
         always "refusals" => &Failures = &view.failures, example "{\"107\": 2, \"116\": 1}";
         /// The last warnings and errors of this node's log, the newest first. All of it is on its standard error.

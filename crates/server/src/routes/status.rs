@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::asked::Asked;
 use crate::error::{ErrorCode, Refusal};
 use crate::object::Number;
-use crate::object::status::{Count, Failures, Status, StatusView};
+use crate::object::status::{Count, Failures, Status, StatusView, Statuses};
 use crate::process::ProcessReport;
 
 pub(crate) async fn read(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refusal> {
@@ -16,6 +16,7 @@ pub(crate) async fn read(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refu
     let vault = app.vault();
     let status = vault.status_read(&permit)?;
     let totals = vault.totals_read(&permit).await?;
+    let statuses = app.recent_transactions(&permit, asked.caller.organisation()).await.map(Statuses);
     let nodes = vault.nodes_list(&permit).await?;
     let report = match app.process().cloned() {
         Some(process) => tokio::task::spawn_blocking(move || process.report()).await,
@@ -38,6 +39,7 @@ pub(crate) async fn read(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refu
         report,
         recent: app.metrics().recent(),
         failures: Failures(app.metrics().failures()),
+        statuses,
         nodes,
     }))
 }

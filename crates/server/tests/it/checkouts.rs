@@ -393,8 +393,14 @@ fn the_page_is_the_vaults_own_and_nobody_elses() {
     act(&server, &checkout, "card", &json!({ "card": card })).fails(400, 126);
     act(&server, &checkout, "pay", &json!({ "attempt": 0, "card": card })).fails(400, 127);
     pay(&server, &checkout, 0).fails(400, 110);
-    // What its id opens ends with its organisation's right to do anything.
+    // A disabled account takes no card either.
+    let account = format!("/v1/account/{}", server.parent.account);
     let admin = server.make_key(&server.parent, &[Role::ProviderAdmin]);
+    for (disabled, status) in [(true, 400), (false, 200)] {
+        assert_eq!(server.post(&admin, &account, &json!({ "disabled": disabled })).status, 200);
+        assert_eq!(bring(&server, &checkout).status, status, "disabled: {disabled}");
+    }
+    // What its id opens ends with its organisation's right to do anything.
     let child = server.post(&server.child.key, "/v1/checkout", &body(&server.child, 5)).id();
     let path = format!("/v1/organisation/{}", server.child.organisation);
     assert_eq!(server.post(&admin, &path, &json!({ "disabled": true })).status, 200);
@@ -660,13 +666,29 @@ fn a_card_that_was_not_paid_with_is_not_kept() {
     assert_eq!(count(), json!(0));
     server.get(&server.parent.key, &format!("/v1/card/{card}")).fails(404, 109);
     assert!(read(&server, &checkout).get("card").is_none());
+    // A request that is repeated late takes no place, and removes nothing.
+    let checkout = made(&server, 1_250);
+    let once = |key: &str| {
+        let own = format!("http://{}", server.address);
+        let headers =
+            [("Origin", own.as_str()), ("Content-Type", "application/json"), ("Idempotency-Key", key)];
+        let body = json!({ "card_number": NUMBER, "expiry_month": "12", "expiry_year": "29", "cvv": "111" });
+        server.send("POST", &format!("/v1/checkout/{checkout}/card"), &headers, Some(&body.to_string()))
+    };
+    let [one, other] = ["k".repeat(22), "l".repeat(22)];
+    for key in [&one, &other, &one, &other] {
+        assert_eq!(once(key).status, 200);
+        assert_eq!(count(), json!(1));
+    }
+    assert_eq!(pay(&server, &checkout, 0).json()["status"], "completed");
+    let base = 1;
     // The one that was tried is its transaction's.
     let checkout = made(&server, DECLINED);
     bring(&server, &checkout);
     pay(&server, &checkout, 0).fails(403, 121);
     bring(&server, &checkout);
     assert_eq!(act(&server, &checkout, "cancel", &json!({})).status, 200);
-    assert_eq!(count(), json!(1));
+    assert_eq!(count(), json!(base + 1));
 }
 
 #[test]

@@ -36,7 +36,10 @@ impl Vault {
         let brands = self.checkout_brands(session);
         let is_taken =
             brands.len() == Brand::ALL.len() || card.pan.brand().is_some_and(|brand| brands.contains(&brand));
-        let creating = if is_taken {
+        // A disabled account would take the card and not the payment.
+        let creating = if session.account.disabled {
+            Err(VaultError::WrongState { reason: "the account is disabled" })
+        } else if is_taken {
             session.caller.permit::<CardCreate>().map(|permit| {
                 let (organisation, row) = (session.row.organisation, session.row.clone());
                 self.card_create_at(&permit, organisation, card, Metadata::new(), idempotency, Some(row))
@@ -52,8 +55,8 @@ impl Vault {
                 return Err(VaultError::Checkout(CheckoutRefusal::Failed));
             }
             let done = creating?.await?;
-            // Nobody asked to keep the one that it takes the place of.
-            if let Some(before) = session.row.card.filter(|before| *before != done.value.row.id) {
+            // Nobody asked to keep the one that it takes the place of. An answer that is given again has taken no place.
+            if let Some(before) = session.row.card.filter(|_| !done.replayed) {
                 vault.checkout_card_remove(&session, before).await?;
             }
             Ok(done)

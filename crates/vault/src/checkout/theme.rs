@@ -1,6 +1,6 @@
 //! How the page of a checkout looks: colours, a font of the browser's, and texts. Nothing of it is a style sheet or a document.
 
-use crate::error::{Faults, VaultError};
+use crate::error::{Faults, FieldFault, VaultError};
 use crate::limits::THEME_TEXT_BYTES_MAX;
 use crate::text::text_fits;
 
@@ -28,12 +28,25 @@ pub(crate) fn theme_fits(theme: &[(String, String)], faults: &mut Faults) -> Res
             }
             "primary_colour" | "background_colour" | "text_colour" | "font" | "radius" => {}
             "title" | "button_text" | "footer_text" => {
+                if text.chars().any(directs) {
+                    let what =
+                        "must not have characters that turn the writing around: the amount stands beside it";
+                    faults.fault(FieldFault::new(format!("checkout_theme.{name}"), what));
+                }
                 faults.note(text_fits(format!("checkout_theme.{name}"), text, THEME_TEXT_BYTES_MAX))?;
             }
             _ => faults.field("checkout_theme", "has a member that no theme has"),
         }
     }
     Ok(())
+}
+
+/// Whether it says in which direction what follows is written, or ends a line (Unicode, annex 9, section 2): behind it `10.99` reads as `99.01`.
+const fn directs(letter: char) -> bool {
+    matches!(
+        letter,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    )
 }
 
 const COLOUR: &str = "must be # and six hexadecimal digits";
@@ -69,6 +82,7 @@ mod tests {
             ("radius", "0"),
             ("radius", "24"),
             ("title", "<b>Pay</b> & go"),
+            ("button_text", "ادفع"),
             ("footer_text", "Ask us: +31 30 1234567"),
         ] {
             assert!(fits(name, text), "{name} {text}");
@@ -85,6 +99,9 @@ mod tests {
             ("radius", "+1"),
             ("title", "4111 1111 1111 1111"),
             ("title", "a\nb"),
+            ("button_text", "Pay \u{202e}"),
+            ("footer_text", "a\u{2028}b"),
+            ("title", "\u{2067}a"),
             ("style", "x"),
         ] {
             assert!(!fits(name, text), "{name} {text}");
