@@ -239,7 +239,7 @@ async fn state(app: &Arc<App>, named: &str, parts: &Parts, id: RequestId) -> Res
         json.always("attempts_left", count(seen.attempts_left().into()));
         json.always("expires_at", seen.row.expires_at);
         json.always("expires_in_seconds", count(left / 1000));
-        json.always("theme", Theme(session.themes()));
+        json.always("theme", Theme(session.themes().concat()));
         json.optional(
             "logo",
             session.logo().map(|(of, logo)| format!("/checkout/logo/{of}/{}", logo.digest_text())),

@@ -55,6 +55,8 @@ pub(crate) static OBJECTS: &[&ObjectSpec] = &[
     checkout::Checkout::SPEC,
     webhook_delivery::WebhookDelivery::SPEC,
     organisation::Organisation::SPEC,
+    organisation::CheckoutTheme::SPEC,
+    organisation::LogoFacts::SPEC,
     account::Account::SPEC,
     processor::Processor::SPEC,
     route::Route::SPEC,

@@ -103,7 +103,7 @@ object! {
         /// Who is told of changes of its chargebacks.
         optional WEBHOOK_CHARGEBACK_UPDATE.name => &str = view.row.webhooks.chargeback_update.as_deref(), example "https://shop.example/hook";
         /// How the page of its checkouts looks, where that is not as its organisation says.
-        optional CHECKOUT_THEME.name => Theme<'_> = Theme::of(&view.row.checkout_theme);
+        optional CHECKOUT_THEME.name => Theme = Theme::of(&view.row.checkout_theme);
         /// When it was made.
         always "created_at" => Timestamp = view.row.created_at, by CreatedAt;
         /// When it last changed.

@@ -8,7 +8,7 @@ use panvault_vault::limits::{
 };
 use panvault_vault::{Logo, OrganisationField, OrganisationRow, theme_radius};
 
-use super::{BodySpec, Number, Shape, Shown, object};
+use super::{BodySpec, Number, Object, Shape, Shown, object};
 use crate::answer::Json;
 use crate::fields::{Field, Kind, Pairs, Texts, Typed};
 
@@ -141,52 +141,72 @@ const IMAGE_DOC: &str = formatcp!(
 pub(crate) static LOGO: BodySpec =
     BodySpec { name: "OrganisationLogoSet", may_lack: false, fields: &[IMAGE.required(IMAGE_DOC)] };
 
-/// Members of a theme that are texts.
-const THEME_TEXTS: [&str; 7] =
-    ["primary_colour", "background_colour", "text_colour", "font", "title", "button_text", "footer_text"];
+/// How pages look: under the names of the API, of which the first of a name holds.
+pub(crate) struct Theme(pub(crate) Vec<(String, String)>);
 
-/// How pages look: what is said first by each name.
-pub(crate) struct Theme<'r>(pub(crate) [&'r [(String, String)]; 2]);
-
-impl<'r> Theme<'r> {
+impl Theme {
     /// What was sent, if anything was.
-    pub(super) fn of(sent: &'r [(String, String)]) -> Option<Self> {
-        (!sent.is_empty()).then_some(Self([sent, &[]]))
+    pub(super) fn of(sent: &[(String, String)]) -> Option<Self> {
+        (!sent.is_empty()).then(|| Self(sent.to_vec()))
     }
 
-    fn said(&self, name: &str) -> Option<&'r str> {
-        let mut all = self.0.into_iter().flatten();
-        all.find(|(known, _)| known == name).map(|(_, text)| text.as_str())
-    }
-}
-
-impl Shown for Theme<'_> {
-    const SHAPE: Shape = Shape::Details;
-
-    fn write(&self, out: &mut Vec<u8>) {
-        Json::object(out, |json| {
-            for name in THEME_TEXTS {
-                json.optional(name, self.said(name));
-            }
-            let radius = self.said("radius").and_then(theme_radius);
-            json.optional("radius", radius.map(|radius| Number::<0, 24>(radius.into())));
-        });
+    fn said(&self, name: &str) -> Option<&str> {
+        kept_in(&self.0, name)
     }
 }
 
-/// A picture as it is shown: not itself.
-pub(crate) struct ShownLogo(Logo);
-
-impl Shown for ShownLogo {
-    const SHAPE: Shape = Shape::Details;
+impl Shown for Theme {
+    const SHAPE: Shape = Shape::Object(CheckoutTheme::SPEC);
 
     fn write(&self, out: &mut Vec<u8>) {
-        Json::object(out, |json| {
-            json.always("media_type", self.0.format.media_type());
-            json.always("width", Number::<1, { IMAGE_PIXELS_MAX as u64 }>(self.0.width.into()));
-            json.always("height", Number::<1, { IMAGE_PIXELS_MAX as u64 }>(self.0.height.into()));
-            json.always("digest", self.0.digest_text());
-        });
+        Json::object(out, |json| CheckoutTheme::write::<true>(self, json));
+    }
+}
+
+object! {
+    /// How the page of checkouts looks.
+    CheckoutTheme "CheckoutTheme" of theme: Theme {
+        /// Of buttons.
+        optional "primary_colour" => &str = theme.said("primary_colour"), example "#0b57d0";
+        /// Behind all.
+        optional "background_colour" => &str = theme.said("background_colour"), example "#ffffff";
+        /// Of texts.
+        optional "text_colour" => &str = theme.said("text_colour"), example "#22262b";
+        /// Of those that every browser has.
+        optional "font" => &str = theme.said("font"), example "serif";
+        /// Pixels by which corners are rounded.
+        optional "radius" => Number<0, 24> = theme.said("radius").and_then(theme_radius).map(|radius| Number(radius.into())), example "8";
+        /// Above the amount.
+        optional "title" => &str = theme.said("title"), example "Your order";
+        /// On the button, before the amount.
+        optional "button_text" => &str = theme.said("button_text"), example "Order and pay";
+        /// Below all.
+        optional "footer_text" => &str = theme.said("footer_text"), example "Questions? +31 30 1234567";
+    }
+}
+
+/// Pixels of a side of a picture.
+type Side = Number<1, { IMAGE_PIXELS_MAX as u64 }>;
+
+impl Shown for Logo {
+    const SHAPE: Shape = Shape::Object(LogoFacts::SPEC);
+
+    fn write(&self, out: &mut Vec<u8>) {
+        Json::object(out, |json| LogoFacts::write::<true>(self, json));
+    }
+}
+
+object! {
+    /// The picture on the page of an organisation's checkouts: what is known of it.
+    LogoFacts "Logo" of logo: Logo {
+        /// How it is written.
+        always "media_type" => &str = logo.format.media_type(), example "image/png";
+        /// Pixels.
+        always "width" => Side = Number(logo.width.into()), example "300";
+        /// Pixels.
+        always "height" => Side = Number(logo.height.into()), example "80";
+        /// Another picture has another: it is in the address of the picture.
+        always "digest" => String = logo.digest_text(), example "9f86d081884c7d659a2feaa0c55ad015";
     }
 }
 
@@ -214,9 +234,9 @@ object! {
         /// Web origins to which checkouts of its accounts may send shoppers back.
         optional RETURN_ORIGINS.name => &[String] = Some(row.return_origins.as_slice()).filter(|origins| !origins.is_empty()), example "[\"https://shop.example\"]";
         /// How the page of its checkouts looks.
-        optional CHECKOUT_THEME.name => Theme<'_> = Theme::of(&row.checkout_theme);
-        /// The picture on the page of its checkouts: `media_type`, `width`, `height` and `digest`, of which another picture has another.
-        optional "logo" => ShownLogo = row.logo.map(ShownLogo);
+        optional CHECKOUT_THEME.name => Theme = Theme::of(&row.checkout_theme);
+        /// The picture on the page of its checkouts.
+        optional "logo" => Logo = row.logo;
         /// As it was sent.
         optional LOCALITY.name => &str = kept(row, LOCALITY.name), example "Utrecht";
         /// As it was sent.
@@ -239,5 +259,9 @@ object! {
 }
 
 fn kept<'r>(row: &'r OrganisationRow, name: &str) -> Option<&'r str> {
-    row.details.iter().find(|(known, _)| known == name).map(|(_, text)| text.as_str())
+    kept_in(&row.details, name)
+}
+
+fn kept_in<'r>(pairs: &'r [(String, String)], name: &str) -> Option<&'r str> {
+    pairs.iter().find(|(known, _)| known == name).map(|(_, text)| text.as_str())
 }

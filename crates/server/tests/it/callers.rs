@@ -87,6 +87,10 @@ fn only_who_sent_authorization_is_asked_for_basic() {
     }
 }
 
+/// A picture.
+const PIXEL: &str =
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==";
+
 /// Every endpoint of the table, with a body that would be good.
 fn walk(server: &Server, tenant: &Tenant, id: &str, key: Option<&str>) -> Vec<(&'static str, HttpAnswer)> {
     ENDPOINTS
@@ -113,6 +117,7 @@ fn walk(server: &Server, tenant: &Tenant, id: &str, key: Option<&str>) -> Vec<(&
                 | "account_update"
                 | "processor_update"
                 | "apikey_update" => Some(json!({ "name": "Shop" })),
+                "organisation_logo_set" => Some(json!({ "image": PIXEL })),
                 "account_create" => Some(json!({ "name": "Shop", "currency_code": "EUR" })),
                 "processor_create" => {
                     Some(json!({ "name": "Shop", "configuration": { "_type": "card_dummy" } }))

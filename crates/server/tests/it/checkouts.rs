@@ -1,6 +1,8 @@
 //! Checkouts: what a merchant asks for with a key, and what the page of the vault asks for without one.
 
 use std::collections::HashSet;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::thread;
 
 use base64ct::{Base64, Encoding};
@@ -538,6 +540,15 @@ fn png(side: u32, filled: usize) -> String {
     Base64::encode(&bytes, &mut text).unwrap().to_owned()
 }
 
+/// An answer that is no text, with its head.
+fn read_away(server: &Server, path: &str) -> String {
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", server.address).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
 #[test]
 fn a_logo_is_shown_to_shoppers_and_to_nobody_as_anything_else() {
     let server = Server::start();
@@ -554,8 +565,8 @@ fn a_logo_is_shown_to_shoppers_and_to_nobody_as_anything_else() {
     assert_eq!((&logo["media_type"], &logo["width"]), (&json!("image/png"), &json!(300)));
     let address = seen(&server, &checkout)["logo"].as_str().unwrap().to_owned();
     assert!(address.ends_with(logo["digest"].as_str().unwrap()), "{address}");
-    let picture = server.send("GET", &address, &[("Sec-Fetch-Site", "same-origin")], None);
-    assert_eq!(picture.status, 200);
+    let picture = read_away(&server, &address);
+    assert!(picture.starts_with("HTTP/1.1 200"), "{picture}");
     for (name, value) in [
         ("content-type", "image/png"),
         ("x-content-type-options", "nosniff"),
@@ -563,9 +574,9 @@ fn a_logo_is_shown_to_shoppers_and_to_nobody_as_anything_else() {
         ("content-security-policy", "default-src 'none'; frame-ancestors 'none'; sandbox"),
         ("cross-origin-resource-policy", "same-origin"),
     ] {
-        assert_eq!(picture.header(name), Some(value), "{name}");
+        assert!(picture.contains(&format!("\r\n{name}: {value}\r\n")), "{name}: {picture}");
     }
-    assert!(!picture.text.contains("Comment") && picture.text.contains("IDAT"), "words are left out");
+    assert!(!picture.contains("Comment") && picture.contains("IDAT"), "words are left out");
     // Another one has another address, and the old one shows nothing.
     assert_eq!(set(&png(301, 10)).status, 200);
     let next = seen(&server, &checkout)["logo"].as_str().unwrap().to_owned();
@@ -624,7 +635,7 @@ fn a_browser_is_refused_with_a_page() {
     assert!(last.header("retry-after").is_some_and(|seconds| seconds.parse::<u32>().unwrap() > 0));
     assert_eq!(last.header("content-type"), page.header("content-type"));
     assert_eq!(last.header("content-security-policy"), page.header("content-security-policy"));
-    get(&format!("{checkout}.json"), &[]).fails(429, 131);
+    get(&format!("{checkout}.json"), &[]).fails(429, 140);
 }
 
 /// The bug: a shop that repeated the request for a checkout was told that it was open, as the first time, when it was paid, and one that has expired later. Its cause:
@@ -698,11 +709,13 @@ fn brands_are_those_of_the_accounts_routes() {
     let account = server.get(&admin, &format!("/v1/account/{}", server.parent.account)).json();
     let checkout = made(&server, 1_250);
     assert!(seen(&server, &checkout)["brands"].as_array().unwrap().len() > 12, "it does not say");
+    let second = json!({ "name": "Second", "configuration": { "_type": "card_dummy" } });
+    let second = server.post(&admin, "/v1/processor", &second).id();
     let route = json!({
         "name": "Routes",
         "configuration": { "_type": "card_route", "routes": [
             { "processor": account["processors"][0], "brands": ["Mastercard", "Amex"] },
-            { "processor": account["processors"][0], "brands": ["Visa"], "amount_min": 2_000 },
+            { "processor": second, "brands": ["Visa"], "amount_min": 2_000 },
         ] },
     });
     let made_route = server.post(&admin, "/v1/processor", &route);

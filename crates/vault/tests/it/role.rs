@@ -6,10 +6,11 @@ use panvault_vault::{
     CallerRead, CardChange, CardCreate, CardDelete, CardList, CardRead, CardRefresh, CardUpdate,
     CheckoutCreate, CheckoutList, CheckoutRead, CustomerCreate, CustomerDelete, CustomerList, CustomerRead,
     CustomerUpdate, CvvChange, Metadata, NewApiKey, OPERATIONS, Operation, OrganisationCreate,
-    OrganisationDelete, OrganisationList, OrganisationRead, OrganisationUpdate, Origin, ProcessorCreate,
-    ProcessorDelete, ProcessorList, ProcessorRead, ProcessorUpdate, RefundCreate, RefundList, RefundRead,
-    StatusRead, TransactionCapture, TransactionCreate, TransactionList, TransactionRead, TransactionSettle,
-    TransactionVoid, VaultError, WebhookDeliveryList, WebhookDeliveryRead, WebhookDeliveryRetry,
+    OrganisationDelete, OrganisationList, OrganisationLogoDelete, OrganisationLogoSet, OrganisationRead,
+    OrganisationUpdate, Origin, ProcessorCreate, ProcessorDelete, ProcessorList, ProcessorRead,
+    ProcessorUpdate, RefundCreate, RefundList, RefundRead, StatusRead, TransactionCapture, TransactionCreate,
+    TransactionList, TransactionRead, TransactionSettle, TransactionVoid, VaultError, WebhookDeliveryList,
+    WebhookDeliveryRead, WebhookDeliveryRetry,
 };
 
 use crate::assert_refused;
@@ -27,7 +28,7 @@ type Check = fn(&Caller) -> bool;
 
 /// Columns in the order of [`Role::ALL`]: provider's administrator and user; merchant's administrator, supervisor, cashier and
 /// user; browser.
-const MATRIX: [(&str, &str, Check); 52] = [
+const MATRIX: [(&str, &str, Check); 54] = [
     (WebhookDeliveryRead::NAME, "yyyyyy-", may::<WebhookDeliveryRead>),
     (WebhookDeliveryList::NAME, "yyyyyy-", may::<WebhookDeliveryList>),
     (WebhookDeliveryRetry::NAME, "y-yy---", may::<WebhookDeliveryRetry>),
@@ -64,6 +65,8 @@ const MATRIX: [(&str, &str, Check); 52] = [
     (OrganisationRead::NAME, "yyyyyy-", may::<OrganisationRead>),
     (OrganisationList::NAME, "yyyyyy-", may::<OrganisationList>),
     (OrganisationDelete::NAME, "y------", may::<OrganisationDelete>),
+    (OrganisationLogoSet::NAME, "y------", may::<OrganisationLogoSet>),
+    (OrganisationLogoDelete::NAME, "y------", may::<OrganisationLogoDelete>),
     (AccountCreate::NAME, "y------", may::<AccountCreate>),
     (AccountUpdate::NAME, "y------", may::<AccountUpdate>),
     (AccountWebhookSecret::NAME, "y-y----", may::<AccountWebhookSecret>),

@@ -3,7 +3,7 @@
 use std::sync::Barrier;
 use std::thread;
 
-use panvault_testkit::{HttpAnswer, canary_cards, http_send};
+use panvault_testkit::{CanaryCard, HttpAnswer, canary_cards, http_send};
 use serde_json::{Value, json};
 
 use crate::cluster::nodes::{Cluster, NODES, rounds, signal};
@@ -26,8 +26,10 @@ fn pay(cluster: &Cluster, node: usize, checkout: &str, attempt: usize) -> Option
 }
 
 #[track_caller]
-fn bring(cluster: &Cluster, node: usize, checkout: &str, number: &str) {
-    let card = json!({ "card_number": number, "expiry_month": "12", "expiry_year": "2040", "cvv": "739" });
+fn bring(cluster: &Cluster, node: usize, checkout: &str, canary: &CanaryCard) {
+    let card = json!({
+        "card_number": canary.number, "expiry_month": "12", "expiry_year": "2040", "cvv": canary.cvv,
+    });
     let brought = act(cluster, node, checkout, "card", &card).unwrap();
     assert_eq!(brought.status, 200, "{}", brought.text);
 }
@@ -63,7 +65,7 @@ fn one_attempt_at_all_nodes_at_once_pays_once() {
     for (round, canary) in canary_cards(0xd1, rounds()).iter().enumerate() {
         let reference = format!("order-{round}");
         let checkout = made(&cluster, round % NODES, 1_250, &reference);
-        bring(&cluster, (round + 1) % NODES, &checkout, &canary.number);
+        bring(&cluster, (round + 1) % NODES, &checkout, canary);
         let start = Barrier::new(TABS);
         let answers: Vec<HttpAnswer> = thread::scope(|scope| {
             let pages: Vec<_> = (0..TABS)
@@ -97,7 +99,7 @@ fn each_attempt_is_counted_whichever_node_it_is_sent_to() {
     let canary = canary_cards(0xd2, 1).remove(0);
     let checkout = made(&cluster, 0, DECLINED, "declined");
     for attempt in 0..3 {
-        bring(&cluster, attempt % NODES, &checkout, &canary.number);
+        bring(&cluster, attempt % NODES, &checkout, &canary);
         let [one, other] = [(attempt + 1) % NODES, (attempt + 2) % NODES];
         let codes: Vec<u16> = thread::scope(|scope| {
             let double = [one, other].map(|node| {
@@ -125,7 +127,7 @@ fn a_node_that_is_killed_in_the_middle_leaves_nothing_to_be_paid_again() {
     for (round, canary) in canary_cards(0xd3, rounds()).iter().enumerate() {
         let reference = format!("killed-{round}");
         let checkout = made(&cluster, round % NODES, 1_250, &reference);
-        bring(&cluster, (round + 2) % NODES, &checkout, &canary.number);
+        bring(&cluster, (round + 2) % NODES, &checkout, canary);
         let (victim, process) = (round % NODES, cluster.process(round % NODES));
         let start = Barrier::new(TABS + 1);
         thread::scope(|scope| {
