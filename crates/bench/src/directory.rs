@@ -75,6 +75,7 @@ pub(crate) fn parts(store: Arc<dyn Store>, keys: VaultKeys, entropy: Arc<dyn Ent
         cvv_ttl_seconds: 3600,
         guards: GuardSettings::OFF,
         serves: true,
+        unsealing: None,
         sweep_seconds: 0,
     }
 }

@@ -36,7 +36,8 @@ pub use crate::purpose::{KeyState, VaultPurpose};
 pub use crate::ring::{KeyRing, Kind, Place};
 pub use crate::root::RootKey;
 pub use crate::slot::{
-    KeyFile, NewSlot, Passphrase, PassphraseLock, Protection, Share, ShareScheme, Shares, Slot, SlotKey,
+    HeldKey, KeyFile, NewSlot, Passphrase, PassphraseLock, Protection, Share, ShareScheme, Shares, Slot,
+    SlotKey,
 };
 pub use crate::vault_keys::{
     BinsKey, ChainKey, DigestKey, HEAD_SEALED_BYTES, MEMBER_HASH_BYTES, RowTagKey, VaultKeys,

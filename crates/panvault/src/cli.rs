@@ -8,6 +8,7 @@ mod moving;
 mod serve;
 mod setup;
 mod slot;
+mod unseal;
 mod webhook;
 
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ pub(crate) use moving::Move;
 pub(crate) use serve::{Dev, Serve};
 pub(crate) use setup::{Init, ModeArg, Setup};
 pub(crate) use slot::{Added, SlotAdd, SlotCommand, SlotKind, Unlock};
+pub(crate) use unseal::Unseal;
 pub(crate) use webhook::WebhookCommand;
 
 /// Reads the command line, or ends with what is wrong with it. A value is not repeated: it may be a key or a card number.
@@ -81,6 +83,10 @@ pub(crate) enum Command {
     /// See, add, remove and try the ways to the root key: key files, passphrases, shares of custodians
     #[command(subcommand)]
     Slot(SlotCommand),
+    /// Seal a vault on all nodes at once: nothing opens it, and no restart does, until somebody unseals it
+    Seal(Unlock),
+    /// Unseal a vault: with a passphrase, with shares that custodians bring one at a time, or with its key file
+    Unseal(Unseal),
     /// See who did what
     #[command(subcommand)]
     Audit(AuditCommand),

@@ -4,6 +4,7 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use panvault_keys::OperatorKey;
 use panvault_server::{App, Local, LocalAnswer, LocalClient, LocalFault, LocalMethod, ServerSettings};
 use panvault_store_embedded::OpenFault;
 use serde_json::{Map, Value};
@@ -64,6 +65,7 @@ impl Client {
         loop {
             let unreached = match Self::reach(&place, config).await? {
                 Ok(client) => return Ok(Self { stays: false, ..client }),
+                Err(Unreached::Sealed) => bail!("{}; nothing was asked of it", Unreached::Sealed.said()),
                 Err(unreached) => unreached,
             };
             match Self::open(&place, config).await {
@@ -86,7 +88,16 @@ impl Client {
         let Some(operator) = place.operator(config.slot_key_file.as_deref())? else {
             return Ok(Err(Unreached::Missing));
         };
-        Ok(match socket::connect(place.path(), &operator).await {
+        Self::reach_by(place, config, &operator).await
+    }
+
+    /// The same, with what proves the root key in hand.
+    pub(crate) async fn reach_by(
+        place: &Place,
+        config: &Config,
+        operator: &OperatorKey,
+    ) -> anyhow::Result<Result<Self, Unreached>> {
+        Ok(match socket::connect(place.path(), operator).await {
             Ok(stream) => {
                 let client = LocalClient::begin(stream).await?;
                 Ok(Self { client, own: None, config: config.clone(), stays: true })

@@ -14,11 +14,13 @@ mod moving;
 mod progress;
 mod reload;
 mod scan;
+mod seal;
 mod serve;
 mod settle;
 mod setup;
 mod slot;
 mod status;
+mod unseal;
 mod version;
 mod webhook;
 
@@ -48,6 +50,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Status(shared) => status::run(&shared),
         Command::Reload(shared) => reload::run(&shared),
         Command::Settle(shared) => settle::run(&shared),
+        Command::Seal(by) => seal::run(&by).map(success),
+        Command::Unseal(args) => unseal::run(&args).map(success),
         Command::Slot(command) => slot::run(command).map(success),
         Command::Audit(command) => audit::run(command),
         Command::Scan(args) => scan::run(&args),

@@ -19,9 +19,11 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
 use panvault_card::{BinTable, NoBinTable, TestBinTable};
+use panvault_directory::Directory;
 use panvault_keys::{KeyMode, Slot, VaultKeys};
 use panvault_model::{Timestamp, VaultId};
 use panvault_store::Chain;
+use panvault_store_embedded::lock;
 use panvault_vault::{Mode, StoreChain};
 use serde::{Deserialize, Serialize};
 
@@ -29,9 +31,9 @@ use crate::config::Config;
 use crate::data::exposed::Exposed;
 use crate::data::header::{CopyFault, OpenHeader, Unopened};
 
-pub(crate) use make::{create, is_free_for_a_vault, write_private};
+pub(crate) use make::{create, create_by, is_free_for_a_vault, write_private};
 pub(crate) use node::{NodeDirectory, NodeExamined, create_shared, migrate};
-pub(crate) use open::{OpenSettings, OpenVault, lines, small_store};
+pub(crate) use open::{Kept, OpenSettings, OpenVault, lines, small_store};
 pub(crate) use place::Place;
 pub(crate) use slot_key::{SLOT_KEY_INSIDE, named_beside, slot_key_beside};
 
@@ -214,6 +216,15 @@ impl DataDirectory {
             Unopened::Slot(error) => slot_key::unopened(error),
             Unopened::Copies(faults) => anyhow::anyhow!(self.sealed(slot, &faults)),
         })
+    }
+
+    /// Takes the directory for this process, which nobody else serves then, and opens nothing.
+    pub(crate) fn hold(&self) -> anyhow::Result<Directory> {
+        self.private()?;
+        let directory =
+            Directory::open(&self.path).with_context(|| format!("{} cannot be used", self.path.display()))?;
+        lock(&directory)?;
+        Ok(directory)
     }
 
     /// Why neither copy of the header opens, and what to do.

@@ -13,6 +13,7 @@ mod memory;
 mod output;
 mod process;
 mod run;
+mod sealed;
 mod signals;
 mod socket;
 mod standard_error;

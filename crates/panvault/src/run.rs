@@ -1,29 +1,39 @@
 //! How a server starts, and how it ends.
 
 use core::time::Duration;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener as StdListener};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, bail};
 use panvault_model::Timestamp;
 use panvault_server::{
-    App, Console, Local, Process, ServerSettings, Tls, TryShop, serve, serve_console, serve_metrics,
+    App, Console, Local, Process, ServeReport, ServerError, ServerSettings, Tls, TryShop, serve,
+    serve_console, serve_metrics,
 };
+use panvault_vault::Vault;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::Signal;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::config::ConsoleConfig;
-use crate::data::OpenVault;
+use crate::data::{Kept, OpenVault};
 use crate::process::{Served, standbys_follow, warn_of_times};
-use crate::signals::Signals;
+use crate::signals::{Signals, Stop};
 use crate::socket::Socket;
 use crate::standard_error;
 
 /// Connections that may wait to be accepted; the system may allow fewer. A client whose connection finds no room tries again after
 /// a second.
 const BACKLOG: u32 = 4096;
+/// Time for what was sent to processors to be answered and written down, where the vault is sealed meanwhile.
+const IN_HAND_TIME: Duration = Duration::from_secs(180);
+/// Time for the last who has something of a sealed vault to let it go.
+const HELD_TIME: Duration = Duration::from_secs(60);
+/// Time between two looks at that.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Where and how to serve.
 pub(crate) struct Serving {
@@ -36,10 +46,57 @@ pub(crate) struct Serving {
     /// Where the operator's descriptions of PSPs are.
     pub(crate) descriptions: Option<PathBuf>,
     pub(crate) server: ServerSettings,
-    /// The shop of the page for trying, where there is one.
-    pub(crate) try_shop: Option<TryShop>,
     /// How long a signal that stops it leaves it serving, while it says that it is not ready.
     pub(crate) drain: Duration,
+}
+
+/// The listeners of a server. They stay bound for as long as it runs, whether its vault is sealed or open: nobody is refused a connection meanwhile.
+pub(crate) struct Listeners {
+    api: StdListener,
+    metrics: Option<StdListener>,
+    console: Option<StdListener>,
+}
+
+impl Listeners {
+    pub(crate) fn bind(serving: &Serving) -> anyhow::Result<Self> {
+        let bound = |setting: &str, address: Option<SocketAddr>| {
+            address.map(|address| anyhow::Ok(listener(setting, address)?.into_std()?)).transpose()
+        };
+        Ok(Self {
+            api: listener("listen", serving.listen)?.into_std()?,
+            metrics: bound("metrics_listen", serving.metrics_listen)?,
+            console: bound("console_listen", serving.console.as_ref().map(|console| console.listen))?,
+        })
+    }
+
+    /// Where the API is.
+    pub(crate) fn address(&self) -> std::io::Result<SocketAddr> {
+        self.api.local_addr()
+    }
+
+    pub(crate) fn api(&self) -> std::io::Result<TcpListener> {
+        TcpListener::from_std(self.api.try_clone()?)
+    }
+
+    pub(crate) fn metrics(&self) -> std::io::Result<Option<TcpListener>> {
+        again(self.metrics.as_ref())
+    }
+
+    pub(crate) fn console(&self) -> std::io::Result<Option<TcpListener>> {
+        again(self.console.as_ref())
+    }
+}
+
+fn again(bound: Option<&StdListener>) -> std::io::Result<Option<TcpListener>> {
+    bound.map(|bound| TcpListener::from_std(bound.try_clone()?)).transpose()
+}
+
+/// How a server that had its vault open ended.
+pub(crate) enum Ended {
+    /// With its process, or nearly.
+    Stopped,
+    /// Its vault was sealed: what was sent is waited for, and then the vault is closed, which this tells.
+    Sealed(JoinHandle<anyhow::Result<()>>),
 }
 
 /// A server whose listeners are bound, and that has not answered yet.
@@ -53,7 +110,7 @@ pub(crate) struct Bound {
     tls: Option<Arc<Tls>>,
     app: Arc<App>,
     served: Arc<Served>,
-    signals: Signals,
+    hangup: Signal,
     drain: Duration,
     /// The address that the API listens at.
     pub(crate) listen: SocketAddr,
@@ -65,25 +122,29 @@ pub(crate) struct Bound {
     pub(crate) console_url: Option<String>,
 }
 
-/// Binds the listeners and reads the certificates.
-pub(crate) async fn bind(open: OpenVault, serving: Serving) -> anyhow::Result<Bound> {
-    let signals = Signals::handle()?;
-    let tls = match serving.tls.clone() {
-        Some((certificate, key)) => {
-            let tls = Tls::read(certificate, key)?;
-            warn_of_times(&tls, open.vault.now().wall);
-            Some(Arc::new(tls))
+/// Reads the certificate of the API.
+pub(crate) fn tls_read(serving: &Serving, now: Timestamp) -> anyhow::Result<Option<Arc<Tls>>> {
+    let Some((certificate, key)) = serving.tls.clone() else { return Ok(None) };
+    let tls = Tls::read(certificate, key)?;
+    warn_of_times(&tls, now);
+    Ok(Some(Arc::new(tls)))
+}
+
+/// Readies a server of an open vault at bound listeners.
+pub(crate) async fn bind(
+    open: OpenVault,
+    serving: &Serving,
+    listeners: &Listeners,
+    try_shop: Option<TryShop>,
+) -> anyhow::Result<Bound> {
+    let hangup = Signals::hangup()?;
+    let tls = tls_read(serving, open.vault.now().wall)?;
+    let (api, metrics) = (listeners.api()?, listeners.metrics()?);
+    let console = match (serving.console.clone(), listeners.console()?) {
+        (Some(config), Some(listener)) => {
+            Some((listener, console(config, serving.tls.clone(), tls.as_ref())?))
         }
-        None => None,
-    };
-    let api = listener("listen", serving.listen)?;
-    let metrics = match serving.metrics_listen {
-        Some(address) => Some(listener("metrics_listen", address)?),
-        None => None,
-    };
-    let console = match serving.console {
-        Some(config) => Some(console(config, serving.tls, tls.as_ref())?),
-        None => None,
+        (Some(_) | None, _) => None,
     };
     let listen = api.local_addr()?;
     let url = url(listen, tls.as_deref());
@@ -108,16 +169,16 @@ pub(crate) async fn bind(open: OpenVault, serving: Serving) -> anyhow::Result<Bo
         console_tls: console.as_ref().and_then(|(_, console)| console.tls.clone()),
         bins: Arc::clone(&open.bins),
         descriptions: Arc::clone(&open.descriptions),
-        descriptions_directory: serving.descriptions,
+        descriptions_directory: serving.descriptions.clone(),
         database: open.kept.database(),
         standbys: Mutex::default(),
     });
     let process = Arc::clone(&served) as Arc<dyn Process>;
-    let server = ServerSettings { has_tls: tls.is_some(), ..serving.server };
+    let server = ServerSettings { has_tls: tls.is_some(), ..serving.server.clone() };
     let app = App::new(open.vault.clone(), server)
         .in_process(process)
         .with_log_lines_dropped(standard_error::dropped());
-    let app = Arc::new(match serving.try_shop {
+    let app = Arc::new(match try_shop {
         Some(shop) => app.with_try_page(shop),
         None => app,
     });
@@ -134,7 +195,7 @@ pub(crate) async fn bind(open: OpenVault, serving: Serving) -> anyhow::Result<Bo
         tls,
         app,
         served,
-        signals,
+        hangup,
         drain,
         listen,
         url,
@@ -143,12 +204,12 @@ pub(crate) async fn bind(open: OpenVault, serving: Serving) -> anyhow::Result<Bo
     })
 }
 
-/// Binds the console's listener. On a loopback address it has TLS only where certificates are asked for: a browser finds the API's good for none of these.
-fn console(
+/// Who reaches the console, and how. On a loopback address it has TLS only where certificates are asked for: a browser finds the API's good for none of these.
+pub(crate) fn console(
     config: ConsoleConfig,
     files: Option<(PathBuf, PathBuf)>,
     api: Option<&Arc<Tls>>,
-) -> anyhow::Result<(TcpListener, Console)> {
+) -> anyhow::Result<Console> {
     let ConsoleConfig { listen, clients, proxy } = config;
     let tls = match (clients, files) {
         (Some(clients), Some((certificate, key))) => {
@@ -158,7 +219,7 @@ fn console(
         (None, _) if listen.ip().is_loopback() => None,
         (None, _) => api.cloned(),
     };
-    Ok((listener("console_listen", listen)?, Console { tls, proxy }))
+    Ok(Console { tls, proxy })
 }
 
 /// Where clients find what listens at an address. A certificate is good for its names, which clients reach from anywhere where all addresses are
@@ -214,60 +275,104 @@ impl Bound {
         Ok(self.open.vault.close().await?)
     }
 
-    /// Serves until SIGTERM, SIGINT, SIGQUIT, `stop`, or the store's end; then lets what runs end, and closes the vault. After a signal it first drains: it says that it
-    /// is not ready, and takes requests until that has been seen, or a second signal comes.
-    pub(crate) async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { open, socket, api, metrics, console, tls, app, served, signals, drain, .. } = self;
+    /// Serves until SIGTERM, SIGINT, SIGQUIT, `stop`, the store's end, or until somebody seals the vault; then lets what runs end, and closes the vault. After a
+    /// signal it first drains: it says that it is not ready, and takes requests until that has been seen, or a second signal comes.
+    pub(crate) async fn run(self, asked: &mut Stop, stop: impl Future<Output = ()>) -> anyhow::Result<Ended> {
+        let Self { open, socket, api, metrics, console, tls, app, served, hangup, drain, .. } = self;
         let OpenVault { vault, operator, kept, bins, descriptions: _ } = open;
-        let Signals { stop: mut asked, hangup } = signals;
-        tokio::spawn(standbys_follow(Arc::downgrade(&served)));
-        tokio::spawn(reload(served, hangup));
         // Whatever was put there while no server ran.
         bins.note(&vault).await;
-        tokio::spawn(bins.follow(vault.clone()));
+        let mut beside = vec![
+            tokio::spawn(standbys_follow(Arc::downgrade(&served))),
+            tokio::spawn(reload(served, hangup)),
+            tokio::spawn(bins.follow(vault.clone())),
+        ];
         if let Some(listener) = metrics {
             // It answers as long as the process lives, so that a scraper sees the end.
-            tokio::spawn(serve_metrics(listener, Arc::clone(&app), core::future::pending()));
+            let metrics = serve_metrics(listener, Arc::clone(&app), core::future::pending());
+            beside.push(tokio::spawn(metrics));
         }
-        let (stop_socket, stopped) = watch::channel(false);
-        let mut stopped_too = stopped.clone();
+        let (stopping, stopped) = watch::channel(false);
+        let is_stopped = || {
+            let mut stopped = stopped.clone();
+            async move { drop(stopped.wait_for(|stopped| *stopped).await) }
+        };
         let console = console.map(|(listener, console)| {
-            let stop = async move { drop(stopped_too.wait_for(|stopped| *stopped).await) };
-            tokio::spawn(serve_console(listener, Arc::clone(&app), console, stop))
+            tokio::spawn(serve_console(listener, Arc::clone(&app), console, is_stopped()))
         });
         let local = Local::new(&app, Arc::clone(&operator));
-        let socket = tokio::spawn(socket.serve(local, operator, stopped));
-        let (ended, not_alone) = (kept.stopped(), vault.not_alone());
-        let (stopped_for, mut stopped_because) = watch::channel(false);
-        let draining = Arc::clone(&app);
-        let until = async {
-            tokio::pin!(ended, not_alone);
-            let has_ended =
-                || tracing::error!(advice = "see the store's log lines above", "server.store_ended");
-            let is_not_alone = || {
-                stopped_for.send_replace(true);
-                let advice = "see which other process serves this vault; nodes = \"one\" allows none";
-                tracing::error!(advice, "server.not_alone");
-            };
-            tokio::select! {
-                signal = asked.asked() => {
-                    tracing::info!(signal, drain_seconds = drain.as_secs(), "server.stopping");
-                    draining.drain();
-                    tokio::select! {
-                        () = tokio::time::sleep(drain) => {}
-                        _ = asked.asked() => {}
-                        () = &mut not_alone => is_not_alone(),
-                        () = &mut ended => has_ended(),
+        let socket = tokio::spawn(socket.serve(local, operator, stopped.clone()));
+        let serving = tokio::spawn(serve(api, Arc::clone(&app), tls, is_stopped()));
+        let (ended, not_alone, sealed) = (kept.stopped(), vault.not_alone(), vault.sealed());
+        let (mut is_not_alone, mut is_sealed) = (false, false);
+        {
+            tokio::pin!(ended, not_alone, sealed, stop);
+            let mut draining = false;
+            let waited = tokio::time::sleep(Duration::ZERO);
+            tokio::pin!(waited);
+            loop {
+                tokio::select! {
+                    signal = asked.asked() => {
+                        if draining {
+                            break;
+                        }
+                        tracing::info!(signal, drain_seconds = drain.as_secs(), "server.stopping");
+                        app.drain();
+                        draining = true;
+                        waited.as_mut().reset(Instant::now() + drain);
+                        continue;
                     }
+                    () = &mut waited, if draining => {}
+                    () = &mut not_alone => {
+                        is_not_alone = true;
+                        let advice = "see which other process serves this vault; nodes = \"one\" allows none";
+                        tracing::error!(advice, "server.not_alone");
+                    }
+                    () = &mut ended => {
+                        tracing::error!(advice = "see the store's log lines above", "server.store_ended");
+                    }
+                    () = &mut sealed, if !draining => is_sealed = true,
+                    () = &mut stop => {}
                 }
-                () = &mut not_alone => is_not_alone(),
-                () = &mut ended => has_ended(),
-                () = stop => {}
+                break;
             }
-            stop_socket.send_replace(true);
-        };
+        }
+        stopping.send_replace(true);
         let grace = app.stop_grace();
-        let report = serve(api, app, tls, until).await?;
+        drop(app);
+        let ending = Ending { serving, socket, console, beside, vault, kept, grace };
+        if is_sealed {
+            return Ok(Ended::Sealed(tokio::spawn(ending.seal())));
+        }
+        ending.end().await?;
+        if is_not_alone {
+            bail!(
+                "another node serves this vault, and one of the two holds CVVs in its process, as nodes = \"one\" lets it: name cvv_store on each \
+                 and leave nodes out, or serve it from one"
+            );
+        }
+        tracing::info!("server.stopped");
+        Ok(Ended::Stopped)
+    }
+}
+
+/// What is left of a server that has been told to end.
+struct Ending {
+    serving: JoinHandle<Result<ServeReport, ServerError>>,
+    socket: JoinHandle<()>,
+    console: Option<JoinHandle<ServeReport>>,
+    /// Tasks that end with it.
+    beside: Vec<JoinHandle<()>>,
+    vault: Vault,
+    kept: Kept,
+    grace: Duration,
+}
+
+impl Ending {
+    /// Lets what runs end, and closes the vault. Gives it, so that whoever wants to can wait until nobody has it any more.
+    async fn end(self) -> anyhow::Result<Vault> {
+        let Self { serving, socket, console, beside: _, vault, kept, grace } = self;
+        let report = serving.await.context("the server ended by itself")??;
         // A command that takes longer is cut off, as requests are.
         drop(tokio::time::timeout(grace, socket).await);
         if let Some(console) = console {
@@ -284,13 +389,31 @@ impl Bound {
         if vault.close().await.is_err() {
             bail!("the store stopped after a failure; see the log lines above. {}", kept.after_failure());
         }
-        if *stopped_because.borrow_and_update() {
-            bail!(
-                "another node serves this vault, and one of the two holds CVVs in its process, as nodes = \"one\" lets it: name cvv_store on each \
-                 and leave nodes out, or serve it from one"
-            );
+        Ok(vault)
+    }
+
+    /// The same of a vault that is sealed: what has gone to a processor is answered and written down first, and nothing is left of it in memory.
+    async fn seal(mut self) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        while !self.vault.has_nothing_in_hand() && begun.elapsed() < IN_HAND_TIME {
+            tokio::time::sleep(LOOK_EVERY).await;
         }
-        tracing::info!("server.stopped");
+        for task in core::mem::take(&mut self.beside) {
+            task.abort();
+            drop(task.await);
+        }
+        let mut vault = self.end().await?;
+        let begun = Instant::now();
+        while let Err(held) = vault.end() {
+            if begun.elapsed() > HELD_TIME {
+                let advice = "restart the process: only that lets go of what the vault was opened with. Please report this";
+                tracing::error!(advice, "vault.still_held");
+                return Ok(());
+            }
+            vault = held;
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        tracing::info!(advice = "none; panvault unseal opens it", "vault.sealed");
         Ok(())
     }
 }

@@ -5,7 +5,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// What a server does something at. They are handled from before the first answer.
 pub(crate) struct Signals {
     pub(crate) stop: Stop,
-    pub(crate) hangup: Signal,
 }
 
 /// What ends a server in order. SIGQUIT does no more than the others: there is no core to dump.
@@ -17,14 +16,20 @@ pub(crate) struct Stop {
 
 impl Signals {
     pub(crate) fn handle() -> std::io::Result<Self> {
+        // Its handler stays when this is dropped: from here on it ends nothing.
+        drop(Self::hangup()?);
         Ok(Self {
             stop: Stop {
                 terminate: signal(SignalKind::terminate())?,
                 interrupt: signal(SignalKind::interrupt())?,
                 quit: signal(SignalKind::quit())?,
             },
-            hangup: signal(SignalKind::hangup())?,
         })
+    }
+
+    /// What a server reads files again at. Each that is made hears of it.
+    pub(crate) fn hangup() -> std::io::Result<Signal> {
+        signal(SignalKind::hangup())
     }
 }
 

@@ -27,14 +27,14 @@ const HANDSHAKE_SECONDS_MAX: u64 = 5;
 const CONNECTIONS_MAX: usize = 32;
 
 /// Opens the directory once: from here on it is meant, whatever its path comes to lead to.
-fn open_directory(path: &Path) -> std::io::Result<OwnedFd> {
+pub(crate) fn open_directory(path: &Path) -> std::io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     Ok(rustix::fs::open(path, flags, Mode::empty())?)
 }
 
 /// A path to what a descriptor is open for. It is short, as the address of a socket must be (108 bytes), however long the path of the
 /// data directory is.
-fn path_of(descriptor: BorrowedFd<'_>, name: &str) -> String {
+pub(crate) fn path_of(descriptor: BorrowedFd<'_>, name: &str) -> String {
     let end = if name.is_empty() { String::new() } else { format!("/{name}") };
     format!("/proc/self/fd/{}{end}", descriptor.as_raw_fd())
 }

@@ -148,6 +148,10 @@ impl Answer {
         if failure.code == ErrorCode::Busy {
             answer.headers.push((RETRY_AFTER, HeaderValue::from_static("1")));
         }
+        if failure.code == ErrorCode::Sealed {
+            // Somebody has to come.
+            answer.headers.push((RETRY_AFTER, HeaderValue::from_static("10")));
+        }
         answer
     }
 

@@ -35,7 +35,7 @@ use crate::tls::Tls;
 const NO_SNIFF: HeaderName = HeaderName::from_static("x-content-type-options");
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
-const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
+pub(crate) const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
 
 /// What the page may load and do.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
@@ -44,7 +44,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 /// What an answer of the API may do if somebody opens it as a page.
 const DATA_POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 /// What the page has no use for.
-const PERMISSIONS: &str = "accelerometer=(), autoplay=(), camera=(), clipboard-read=(), display-capture=(), geolocation=(), \
+pub(crate) const PERMISSIONS: &str = "accelerometer=(), autoplay=(), camera=(), clipboard-read=(), display-capture=(), geolocation=(), \
                            gyroscope=(), hid=(), magnetometer=(), microphone=(), midi=(), payment=(), serial=(), usb=()";
 /// Headers that have a meaning of their own, and say nothing of a person.
 const NOT_OF_PEOPLE: [&str; 4] = ["x-apikey", "x-api-key", "x-forwarded-for", "forwarded"];
@@ -238,7 +238,7 @@ impl Console {
     }
 
     /// Who asks; or why a request is not let in, whatever key it has.
-    fn judged(&self, parts: &Parts) -> Result<OfConsole, Refusal> {
+    pub(crate) fn judged(&self, parts: &Parts) -> Result<OfConsole, Refusal> {
         let person = match &self.proxy {
             Some(proxy) => {
                 let peer = match parts.extensions.get::<Peer>() {
@@ -287,7 +287,7 @@ fn is_of_own_page(parts: &Parts) -> bool {
 }
 
 /// What every answer bears. Nothing is read by pages of elsewhere, and nothing is kept.
-fn harden(headers: &mut HeaderMap) {
+pub(crate) fn harden(headers: &mut HeaderMap) {
     for name in CORS {
         headers.remove(name);
     }

@@ -109,11 +109,6 @@ impl ErrorCode {
             | Self::TimedOut => None,
         }
     }
-
-    /// Whether it only has its number: nothing in this version fails so.
-    pub const fn is_reserved(self) -> bool {
-        matches!(self, Self::Sealed)
-    }
 }
 
 /// A failure on its way to the client: its code, and details that never repeat a value that was sent.
@@ -242,6 +237,7 @@ impl From<VaultError> for Refusal {
                     "cannot be reached where it is held; try again later",
                 );
             }
+            VaultError::Sealed => return Self::new(ErrorCode::Sealed),
             VaultError::LeaseLost | VaultError::NotAlone { .. } => {
                 return Self::with(
                     ErrorCode::Busy,
@@ -361,11 +357,11 @@ pub fn errors_markdown() -> String {
          | code | HTTP | meaning |\n| --- | --- | --- |\n",
     );
     for code in ErrorCode::ALL {
-        let reserved = if code.is_reserved() { " (reserved: this version does not send it)" } else { "" };
         let (number, status) = (code.number(), code.status().as_u16());
-        let _ = writeln!(page, "| {number} | {status} | {}{reserved} |", code.message());
+        let _ = writeln!(page, "| {number} | {status} | {} |", code.message());
     }
     page.push_str("\n503 with code 144 bears `Retry-After`, in seconds: nothing was done, and the same request may be sent again. \
+         503 with code 141 bears it too: nothing was done, and nothing is until somebody has unsealed the vault; `/readyz` says how. \
          429 with code 140 bears it too, with `RateLimit-Policy` and `RateLimit`, which name the limit that is reached; so does a payment that \
          was blocked with code 111 for a while. Nothing was done.\n");
     page
@@ -408,7 +404,7 @@ mod tests {
     fn a_list_that_takes_too_long_is_no_fault_of_ours_and_says_what_helps() {
         let refusal = Refusal::from(VaultError::Store(StoreFault::TimedOut));
         assert_eq!((refusal.code, refusal.code.status().as_u16()), (ErrorCode::TimedOut, 504));
-        assert!(refusal.fault.is_none() && !refusal.code.is_reserved());
+        assert!(refusal.fault.is_none());
         assert!(
             refusal
                 .details

@@ -44,6 +44,7 @@ mod recent;
 pub mod roles;
 mod room;
 mod routes;
+mod sealed;
 mod stall;
 pub mod table;
 mod tls;
@@ -58,5 +59,8 @@ pub use crate::local::{Local, LocalAnswer, LocalClient, LocalFault, LocalMethod}
 pub use crate::openapi::openapi;
 pub use crate::process::{LogLevel, LoggedFault, Process, ProcessReport, Reloaded, Replicated, Standbys};
 pub use crate::proxies::{NotNetworks, TrustedProxies};
+pub use crate::sealed::{
+    SealedVault, Unseal, UnsealAnswer, serve_sealed, serve_sealed_console, serve_sealed_metrics,
+};
 pub use crate::tls::{Tls, TlsFault, Validity};
 pub use crate::try_page::TryShop;

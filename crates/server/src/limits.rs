@@ -73,6 +73,8 @@ pub const METRICS_CONNECTIONS_MAX: usize = 64;
 pub const CONSOLE_CONNECTIONS_MAX: usize = 64;
 /// Seconds that its connections have to end when the server stops.
 pub const CONSOLE_STOP_SECONDS_MAX: u64 = 5;
+/// Bytes of what is brought to unseal a vault.
+pub const UNSEAL_BODY_BYTES_MAX: usize = 4096;
 /// Bytes of the name of a person who signs in at the console.
 pub const PERSON_BYTES_MAX: usize = 128;
 /// Seconds for the head or the body of a request for metrics to arrive.

@@ -59,6 +59,7 @@ pub(crate) struct Metrics {
     nodes: NodeMetrics,
     processors: Arc<ProcessorMetrics>,
     ready: Gauge<i64, AtomicI64>,
+    sealed: Gauge<i64, AtomicI64>,
     log_lines_dropped: Counter,
     /// Where that is counted, for a log is not the server's.
     pub(crate) log_lines_dropped_in: Arc<AtomicU64>,
@@ -97,8 +98,25 @@ struct Limit {
     limit: &'static str,
 }
 
+/// Said of the gauge by a server that has the vault, and by one that waits for somebody to unseal it.
+const SEALED_HELP: &str = "1 while the vault is sealed";
+
 /// Seconds.
 const BUCKETS: [f64; 12] = [0.0005, 0.001, 0.002, 0.004, 0.006, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0, 10.0];
+
+/// The page of a server whose vault is sealed, of which it knows nothing else.
+pub(crate) fn sealed_page() -> String {
+    let (mut registry, ready, sealed) =
+        (Registry::with_prefix("panvault"), Gauge::default(), Gauge::default());
+    sealed.set(1);
+    let (ready, sealed): (Gauge<i64, AtomicI64>, Gauge<i64, AtomicI64>) = (ready, sealed);
+    registry.register("ready", "1 when the vault takes writes", ready);
+    registry.register("sealed", SEALED_HELP, sealed);
+    let mut page = String::new();
+    // Writing into a string does not fail.
+    let _ = encode(&mut page, &registry);
+    page
+}
 
 impl Metrics {
     pub(crate) fn new() -> Self {
@@ -137,6 +155,7 @@ impl Metrics {
             nodes: NodeMetrics::default(),
             processors: Arc::default(),
             ready: Gauge::default(),
+            sealed: Gauge::default(),
             log_lines_dropped: Counter::default(),
             log_lines_dropped_in: Arc::default(),
         };
@@ -265,6 +284,7 @@ impl Metrics {
         metrics.nodes.register(registry);
         registry.register_collector(Box::new(Arc::clone(&metrics.processors)));
         registry.register("ready", "1 when the vault takes writes", metrics.ready.clone());
+        registry.register("sealed", SEALED_HELP, metrics.sealed.clone());
         registry.register(
             "log_lines_dropped",
             "Log lines that could not be written, or for which there was no room",

@@ -76,6 +76,9 @@ pub enum VaultError {
     /// Others may have given this node up, until it has renewed its lease. Nothing was done.
     #[error("this node has no lease")]
     LeaseLost,
+    /// Somebody has sealed the vault. Nothing was done.
+    #[error("the vault is sealed until somebody unseals it")]
+    Sealed,
     /// Another node serves, or did until its lease ends in so many seconds, and CVVs are held in the process of one of the two.
     #[error(
         "another node, {node}, serves this vault or did until lately (its lease is over in {seconds} seconds), and of two nodes neither sees a \
@@ -195,6 +198,7 @@ impl VaultError {
             | Self::CvvFull
             | Self::CvvUnavailable
             | Self::LeaseLost
+            | Self::Sealed
             | Self::NotAlone { .. }
             | Self::DocumentsUnseen
             | Self::TooManyOrganisations

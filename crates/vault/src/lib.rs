@@ -24,6 +24,7 @@ mod permit;
 mod processor;
 mod refund;
 mod seal;
+mod sealing;
 mod text;
 mod throttle;
 mod transaction;
@@ -76,10 +77,11 @@ pub use crate::permit::{
     OrganisationLogoSet, OrganisationRead, OrganisationUpdate, Permit, ProcessorCreate, ProcessorDelete,
     ProcessorList, ProcessorRead, ProcessorUpdate, RefundCreate, RefundList, RefundRead, StatusRead,
     TransactionCapture, TransactionCreate, TransactionList, TransactionRead, TransactionSettle,
-    TransactionVoid, WebhookDeliveryList, WebhookDeliveryRead, WebhookDeliveryRetry, role_gives,
+    TransactionVoid, VaultSeal, WebhookDeliveryList, WebhookDeliveryRead, WebhookDeliveryRetry, role_gives,
 };
 pub use crate::processor::{Given, NewProcessor, ProcessorChange};
 pub use crate::refund::NewRefund;
+pub use crate::sealing::{Brought, BroughtWhat, Unsealing};
 pub use crate::text::{currency_fits, description_fits, name_fits, origin_fits};
 pub use crate::transaction::{NewTransaction, SealedCryptogram, SettledCounts};
 pub use crate::vault::{Mode, Vault, VaultParts, VaultStatus, VaultTotals};

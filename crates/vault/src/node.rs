@@ -45,6 +45,8 @@ struct State {
     /// Transactions and refunds, by how many tasks: of those that want one at once, one may have it longer than the others.
     in_hand: HashMap<Id, u32, IdHash>,
     is_stopping: bool,
+    /// The vault is sealed: nothing is begun, and nothing sent that is not on its way.
+    is_sealed: bool,
     /// The lease was lost, and the trail does not tell of it yet.
     is_loss_untold: bool,
     /// When it was last held against the clock that nodes share, the calendar here was another.
@@ -83,9 +85,22 @@ impl Node {
     /// Takes a transaction or refund in hand, before anything is written of it. [`VaultError::LeaseLost`] when it could not be sent any more.
     pub(crate) fn take(self: &Arc<Self>, id: Id) -> Result<InHand, VaultError> {
         let mut state = self.state();
+        if state.is_sealed {
+            return Err(VaultError::Sealed);
+        }
         let term = self.term(&state).ok_or(VaultError::LeaseLost)?;
         *state.in_hand.entry(id).or_default() += 1;
         Ok(InHand { node: Arc::clone(self), id, term })
+    }
+
+    /// Begins nothing from here on, and sends nothing that is not on its way.
+    pub(crate) fn seal(&self) {
+        self.state().is_sealed = true;
+    }
+
+    /// Whether no task of this process has anything in hand.
+    pub(crate) fn has_nothing_in_hand(&self) -> bool {
+        self.state().in_hand.is_empty()
     }
 
     /// Whether a task of this process has the transaction or refund.
@@ -133,7 +148,7 @@ impl Node {
     /// Whether this node does what one does for all, where the duty is of `first`.
     fn duty_falls(&self, first: Option<NodeId>) -> bool {
         let state = self.state();
-        first == Some(self.id) && !state.has_wrong_calendar && !state.is_stopping
+        first == Some(self.id) && !state.has_wrong_calendar && !state.is_stopping && !state.is_sealed
     }
 
     /// Notes whether the calendar here is another than the clock that nodes share.
@@ -144,6 +159,9 @@ impl Node {
     /// Whether what was taken in hand in a term may still be sent. A node that stops sends what it has.
     fn may_send(&self, term: u64) -> bool {
         let state = self.state();
+        if state.is_sealed {
+            return false;
+        }
         !self.is_shared
             || state
                 .lease

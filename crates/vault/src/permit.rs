@@ -58,6 +58,8 @@ operations! {
     TransactionVoid "transaction_void" [ProviderAdmin MerchantAdmin MerchantSupervisor MerchantCashier]
     /// Say that what the dummy has captured is settled: a command on this machine, and no key, may.
     TransactionSettle "transaction_settle" []
+    /// Seal the vault: a command on this machine, and no key, may.
+    VaultSeal "vault_seal" []
     /// See a transaction and its history.
     TransactionRead "transaction_read"
         [ProviderAdmin ProviderUser MerchantAdmin MerchantSupervisor MerchantCashier MerchantUser]

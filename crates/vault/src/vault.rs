@@ -12,7 +12,7 @@ use panvault_store::{
     Action, ApiKeyRow, Commit, CvvCounts, CvvStore, Effect, Expect, NodePart, OrganisationRow, Outcome,
     RefusalReason, RowKey, Slots, Store, StoreStatus, Totals,
 };
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 use crate::api_key::LastUses;
 use crate::audit::{Counts, Origin, Requester, checkpoint_often};
@@ -29,6 +29,7 @@ use crate::limits::{
 };
 use crate::node::{Node, NodeStatus};
 use crate::permit::{Caller, Credential, Operation, Permit, Scope, StatusRead};
+use crate::sealing::Unsealing;
 use crate::throttle::Throttle;
 use crate::transaction::Unreached;
 use crate::webhook::{Deliveries, WebhookCounts};
@@ -71,6 +72,8 @@ pub struct VaultParts {
     /// Whether it serves, and does what one node does for all when that is this one: webhooks go out from here. A command that opens the vault for a
     /// moment does not.
     pub serves: bool,
+    /// Who unseals it, where it is not opened by itself. A vault that was sealed is opened by nothing else.
+    pub unsealing: Option<Unsealing>,
     /// Seconds between two sweeps of what has expired; 0 is never: then nothing is done by itself, and whoever opens the vault calls
     /// [`Vault::sweep`], [`Vault::lease_renew`] and [`Vault::cvv_key_renew`].
     pub sweep_seconds: u64,
@@ -135,6 +138,10 @@ struct Inner {
     cvv_no_room: Throttle,
     unreached: Unreached,
     notification_refused: Throttle,
+    /// Told when it was sealed since it was opened.
+    sealed: watch::Sender<bool>,
+    /// How often it had been sealed and unsealed when it was opened.
+    seals: u32,
     /// Unix milliseconds; 0 for never.
     swept_at: AtomicU64,
 }
@@ -175,6 +182,11 @@ impl Vault {
         }
         let test_mode = parts.mode == Mode::Test;
         let snapshot = Snapshot::read(rows, &parts.keys, test_mode, None)?;
+        let is_sealed = snapshot.head.is_sealed();
+        if is_sealed && parts.unsealing.is_none() {
+            return Err(VaultError::Sealed);
+        }
+        let seals = snapshot.head.seals.saturating_add(u32::from(is_sealed));
         let sweep_seconds = parts.sweep_seconds;
         let guards = Guards::new(parts.guards);
         let part = NodePart { serves: parts.serves, cvvs_in_process: !parts.cvvs.is_shared() };
@@ -197,12 +209,15 @@ impl Vault {
             cvv_no_room: Throttle::default(),
             unreached: Unreached::default(),
             notification_refused: Throttle::default(),
+            sealed: watch::Sender::new(false),
+            seals,
             swept_at: AtomicU64::new(0),
         };
         let vault = Self { inner: Arc::new(inner) };
         vault.processors_say_faults();
         // First of all that it writes: the first record of a node's chain says that it began.
         vault.lease_renew().await?;
+        vault.unseal(is_sealed).await?;
         vault.documents_follow_header().await?;
         vault.transaction_recover().await?;
         // Without it the vault serves, and holds no CVVs.
@@ -514,6 +529,11 @@ impl Vault {
 
     /// From here on requests see these documents. Only who has the turn says which, so that a key which was revoked does not come back.
     pub(crate) fn take_up(&self, _turn: &DocumentTurn, snapshot: Snapshot) {
+        // Of a seal that was taken away again before it was seen here the count tells.
+        if snapshot.head.seals != self.inner.seals {
+            self.node().seal();
+            self.inner.sealed.send_replace(true);
+        }
         let earlier = self.inner.snapshot.swap(Arc::new(snapshot));
         self.earlier().add(&earlier);
     }
@@ -576,6 +596,19 @@ impl Vault {
 
     pub(crate) fn unreached(&self) -> &Unreached {
         &self.inner.unreached
+    }
+
+    /// Whether somebody else in this process has the vault too.
+    pub(crate) fn is_shared_here(&self) -> bool {
+        Arc::strong_count(&self.inner) > 1
+    }
+
+    pub(crate) fn unsealing(&self) -> Option<&Unsealing> {
+        self.inner.parts.unsealing.as_ref()
+    }
+
+    pub(crate) fn sealed_subscribe(&self) -> watch::Receiver<bool> {
+        self.inner.sealed.subscribe()
     }
 
     pub(crate) fn notification_refused(&self) -> &Throttle {

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::commands::{dev, runtime};
 use crate::output;
+use crate::signals::Signals;
 use crate::telemetry::{self, LogFormat};
 use crate::temporary::Temporary;
 
@@ -23,7 +24,9 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
         let (bound, started) = dev::start(&path, free, None, None, dev::settings(&path)).await?;
         let (url, now) = (bound.url.clone(), bound.now());
         let (done, stop) = oneshot::channel::<()>();
-        let serving = tokio::spawn(bound.run(async move { drop(stop.await) }));
+        let mut asked = Signals::handle()?.stop;
+        let serving =
+            tokio::spawn(async move { bound.run(&mut asked, async move { drop(stop.await) }).await });
         let walked = tokio::task::spawn_blocking(move || walk::walk(&url, &started.vault, now)).await?;
         drop(done);
         serving.await??;

@@ -19,7 +19,8 @@ use crate::config::ConsoleConfig;
 use crate::data::{
     self, DataDirectory, OpenSettings, OpenVault, SLOT_KEY_INSIDE, small_store, write_private,
 };
-use crate::run::{Bound, Serving, bind};
+use crate::run::{Bound, Ended, Listeners, Serving, bind};
+use crate::signals::Signals;
 use crate::telemetry::{self, LogFormat};
 use crate::temporary::Temporary;
 use crate::{descriptors, output};
@@ -72,6 +73,7 @@ pub(crate) fn run(args: &Dev) -> anyhow::Result<()> {
             ..settings(&path)
         };
         let console = args.console_listen.unwrap_or_else(|| console_listen(args.listen));
+        let mut stop = Signals::handle()?.stop;
         let (bound, dev) = start(&path, args.listen, metrics_listen, Some(console), open).await?;
         let text = if args.json {
             json(&bound, &dev.vault, &path)
@@ -85,7 +87,16 @@ pub(crate) fn run(args: &Dev) -> anyhow::Result<()> {
             }
             return Err(error);
         }
-        bound.run(core::future::pending()).await
+        match bound.run(&mut stop, core::future::pending()).await? {
+            Ended::Stopped => Ok(()),
+            Ended::Sealed(closed) => {
+                closed.await??;
+                bail!(
+                    "the vault was sealed: panvault unseal --data {} opens it, and panvault dev serves it again",
+                    path.display()
+                )
+            }
+        }
     })
 }
 
@@ -132,10 +143,10 @@ pub(crate) async fn start(
         directory: path.to_owned(),
         descriptions: None,
         server,
-        try_shop,
         drain: core::time::Duration::ZERO,
     };
-    let bound = bind(open, serving).await?;
+    let listeners = Listeners::bind(&serving)?;
+    let bound = bind(open, &serving, &listeners, try_shop).await?;
     let allowed = allow_own(bound.open(), &made.vault.publishable_key, bound.listen.port()).await;
     if let Err(error) = allowed {
         bound.close().await?;

@@ -3,19 +3,13 @@ use core::time::Duration;
 use anyhow::ensure;
 use panvault_store_embedded::Settings;
 use panvault_vault::Mode;
-use tokio::time::{Instant, sleep};
 
 use crate::cli::Serve;
-use crate::client::is_in_use;
 use crate::commands::{runtime, to_the_end};
 use crate::config::{self, Config};
-use crate::data::{OpenSettings, OpenVault, Place, mode_name};
-use crate::run::{Serving, bind};
-use crate::{descriptors, harden, telemetry};
-
-/// Time for which a vault that another process has is asked for again.
-const COMMAND_TIME: Duration = Duration::from_secs(2);
-const TRY_EVERY: Duration = Duration::from_millis(50);
+use crate::data::{OpenSettings, Place};
+use crate::run::Serving;
+use crate::{descriptors, harden, sealed, telemetry};
 
 /// Serves a vault until it is told to stop.
 pub(crate) fn run(args: &Serve) -> anyhow::Result<()> {
@@ -56,7 +50,6 @@ async fn serve(place: Place, config: Config) -> anyhow::Result<()> {
     let mode = place.mode().await?;
     harden(mode, &config)?;
     let server = descriptors::fit(config.server)?;
-    let connections_max = server.connections_max;
     let settings = OpenSettings {
         slot_key_file: Some(place.slot_key_outside(config.slot_key_file)?),
         cvv_ttl_seconds: config.cvv_ttl_seconds,
@@ -66,8 +59,8 @@ async fn serve(place: Place, config: Config) -> anyhow::Result<()> {
         webhooks: Some(config.webhooks),
         processors: config.processors.clone(),
         store: Settings { list_time: config.list_time, ..Settings::default() },
+        unsealing: None,
     };
-    let open = open(&place, &settings).await?;
     let drain = config.shared.as_ref().map_or(Duration::ZERO, |shared| shared.drain);
     let serving = Serving {
         listen: config.listen,
@@ -77,30 +70,7 @@ async fn serve(place: Place, config: Config) -> anyhow::Result<()> {
         directory: place.path().to_owned(),
         descriptions: config.processors,
         server,
-        try_shop: None,
         drain,
     };
-    let bound = bind(open, serving).await?;
-    tracing::info!(
-        url = bound.url,
-        listen = %bound.listen,
-        metrics_url = bound.metrics_url,
-        console_url = bound.console_url,
-        mode = mode_name(mode),
-        connections_max,
-        version = env!("CARGO_PKG_VERSION"),
-        "server.ready"
-    );
-    bound.run(core::future::pending()).await
-}
-
-/// Opens the vault. A command that has it is done in a moment.
-async fn open(place: &Place, settings: &OpenSettings) -> anyhow::Result<OpenVault> {
-    let begun = Instant::now();
-    loop {
-        match place.open(settings).await {
-            Err(error) if is_in_use(&error) && begun.elapsed() < COMMAND_TIME => sleep(TRY_EVERY).await,
-            opened => return opened,
-        }
-    }
+    sealed::serve(place, settings, serving, mode).await
 }

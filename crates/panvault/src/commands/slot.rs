@@ -1,7 +1,7 @@
 //! Slots: the ways to the root key of a vault are listed, added, removed and tried.
 
-mod custodians;
-mod key;
+pub(super) mod custodians;
+pub(super) mod key;
 
 use std::path::Path;
 

@@ -11,11 +11,27 @@ use crate::commands::runtime;
 use crate::config;
 use crate::data::{Place, mode_name};
 use crate::output;
+use crate::sealed::{self, Asked};
 use crate::socket::Unreached;
 use crate::telemetry::{self, LogFormat};
 
 /// Exit code of a vault that is served, and takes no writes.
 const NOT_READY: u8 = 2;
+
+/// Says that a server waits for its vault to be unsealed, and how.
+fn said_sealed(place: &Place, sealed: &Value, as_json: bool) -> anyhow::Result<ExitCode> {
+    let why = sealed.get("why").and_then(Value::as_str).unwrap_or("sealed");
+    if as_json {
+        let (vault, mode) = place.known().map(|(vault, mode)| (vault.to_string(), mode_name(mode))).unzip();
+        let value = json!({
+            "served": true, "ready": false, "sealed": true, "why": why, "vault": vault, "mode": mode,
+        });
+        print(&value, true)?;
+    } else {
+        output::line(why)?;
+    }
+    Ok(ExitCode::from(NOT_READY))
+}
 
 /// Says how the vault is doing: exit code 0 when it is served and ready, 2 when it is served and not ready, 1 when no server has it, or
 /// when that could not be found out.
@@ -23,7 +39,12 @@ pub(crate) fn run(shared: &Shared) -> anyhow::Result<ExitCode> {
     let config = config::read(&shared.settings, &[])?;
     telemetry::start("warn", LogFormat::Text)?;
     let place = Place::of(&config)?;
-    let status = runtime()?.block_on(async {
+    let runtime = runtime()?;
+    // It can be shown no root key, and is asked without: one that has no key file here is found too.
+    if let Ok(sealed) = runtime.block_on(sealed::ask(place.path(), Asked::Status)) {
+        return said_sealed(&place, &sealed, shared.json);
+    }
+    let status = runtime.block_on(async {
         let mut client = match Client::reach(&place, &config).await? {
             Ok(client) => client,
             Err(unreached) => return Ok(Err(unreached)),
@@ -98,9 +119,11 @@ fn unserved(place: &Place, unreached: &Unreached) -> String {
         Unreached::Nobody => format!(
             "no process has {directory}, and the last one was killed or has crashed; see the end of its log, and start it with panvault serve"
         ),
-        Unreached::NotASocket | Unreached::Io(_) | Unreached::Silent | Unreached::Handshake(_) => {
-            unreached.said()
-        }
+        Unreached::Sealed
+        | Unreached::NotASocket
+        | Unreached::Io(_)
+        | Unreached::Silent
+        | Unreached::Handshake(_) => unreached.said(),
     }
 }
 

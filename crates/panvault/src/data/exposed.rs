@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use panvault_directory::judge;
 
 use crate::data::whom;
-use crate::socket;
+use crate::{sealed, socket};
 
 /// What is wrong with a directory and all that is in it, one text each: what it is and what mends it.
 #[derive(Default)]
@@ -99,7 +99,9 @@ fn look_at(path: &Path, shown: &Path, owner: u32, found: &mut Exposed) -> io::Re
     }
     if !metadata.is_dir() && !metadata.file_type().is_socket() {
         // What is in the place of the socket is never opened: a server replaces it.
-        let is_replaced = path.file_name().is_some_and(|name| name == socket::NAME || name == socket::NEW);
+        let is_replaced = path.file_name().is_some_and(|name| {
+            [socket::NAME, socket::NEW, sealed::NAME, sealed::NEW].iter().any(|other| name == *other)
+        });
         if let Err(refused) = judge(&metadata)
             && !is_replaced
         {

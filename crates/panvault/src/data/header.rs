@@ -108,6 +108,11 @@ pub(super) fn open(
     open_newest(copies, slot, vault, mode)
 }
 
+/// The copies that can be read, whoever wrote them: nobody vouches for them.
+pub(super) fn read_all(directory: &Path) -> Vec<Header> {
+    COPIES.iter().filter_map(|name| Header::parse(&read(&directory.join(name)).ok()?).ok()).collect()
+}
+
 /// The same of copies that are rows.
 pub(super) fn open_rows(
     rows: &[Vec<u8>; 2],

@@ -16,7 +16,7 @@ use panvault_vault::{Clock, Mode, SystemClock};
 use crate::data::{DataDirectory, FILE, chain, header, key_mode, served_by, target, vault_file};
 
 /// What the slot of a new vault is called.
-const FIRST_SLOT: &str = "made with the vault";
+pub(super) const FIRST_SLOT: &str = "made with the vault";
 
 /// Refuses a place where no vault can be made, before anything is.
 pub(crate) fn is_free_for_a_vault(path: &Path) -> anyhow::Result<()> {
@@ -40,6 +40,28 @@ pub(crate) fn create(
     store: &Settings,
     fill: impl FnOnce(&DataDirectory) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
+    let mut key_path = None;
+    let with_key = |making: &Path| {
+        let key = SlotKey::make(&SystemEntropy::new())?;
+        let path = making.join(slot_key_file);
+        KeyFile::new(path.clone()).create(&key)?;
+        key_path = Some(path);
+        Ok(NewSlot::of_key_file(&key, FIRST_SLOT)?)
+    };
+    // A key without a vault is of no use, and would be in the way of the next try. It is where it was made: what stands in the place
+    // of the vault by now is somebody else's.
+    create_by(path, mode, store, with_key, fill)
+        .inspect_err(|_| key_path.into_iter().for_each(|path| drop(fs::remove_file(path))))
+}
+
+/// The same with whatever slot `first` gives; it is told the directory in which the vault is made.
+pub(crate) fn create_by(
+    path: &Path,
+    mode: Mode,
+    store: &Settings,
+    first: impl FnOnce(&Path) -> anyhow::Result<NewSlot>,
+    fill: impl FnOnce(&DataDirectory) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let parent = parent(path);
     target::is_free(path, parent)?;
     fs::create_dir_all(parent).with_context(|| format!("{} cannot be made", parent.display()))?;
@@ -50,14 +72,12 @@ pub(crate) fn create(
         .tempdir_in(parent)
         .with_context(|| format!("{} cannot be written to", parent.display()))?;
     let entropy = SystemEntropy::new();
-    let key = SlotKey::make(&entropy)?;
     let now = SystemClock::start().now().wall;
     let vault = VaultId::make(now, entropy.make_id_bytes()?);
-    let key_path = making.path().join(slot_key_file);
-    KeyFile::new(key_path.clone()).create(&key)?;
+    let slot = first(making.path())?;
     let file = vault_file(vault, mode, now)?;
     let mut made_wal = None;
-    let made = header_make(&key, vault, mode, now, &entropy)
+    let made = header_make(slot, vault, mode, now, &entropy)
         .map_err(anyhow::Error::from)
         .and_then(|(header, keys)| make_files(making.path(), &file, &header, &keys, store))
         .inspect(|()| made_wal = store.log_directory.as_deref())
@@ -70,26 +90,20 @@ pub(crate) fn create(
                 .inspect_err(|_| drop(fs::remove_dir_all(&making)))
                 .map_err(|error| target::not_moved(path, error))
         });
-    // A key without a vault is of no use, and would be in the way of the next try. It is where it was made: what stands in the place
-    // of the vault by now is somebody else's.
-    made.inspect_err(|_| {
-        drop(fs::remove_file(key_path));
-        made_wal.into_iter().for_each(|wal| drop(fs::remove_dir_all(wal)));
-    })?;
+    made.inspect_err(|_| made_wal.into_iter().for_each(|wal| drop(fs::remove_dir_all(wal))))?;
     fs::File::open(parent)?.sync_all()?;
     Ok(())
 }
 
-/// A header under a new root key, which the key of a key file opens.
+/// A header under a new root key, which this slot opens.
 pub(super) fn header_make(
-    key: &SlotKey,
+    slot: NewSlot,
     vault: VaultId,
     mode: Mode,
     now: Timestamp,
     entropy: &dyn Entropy,
 ) -> Result<(Header, VaultKeys), KeysError> {
     let root = RootKey::make(entropy)?;
-    let slot = NewSlot::of_key_file(key, FIRST_SLOT)?;
     let header = Header::make(&root, slot, vault, key_mode(mode), now, entropy)?;
     let keys = header.open(&root, vault, key_mode(mode))?;
     Ok((header, keys))

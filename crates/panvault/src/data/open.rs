@@ -14,7 +14,8 @@ use panvault_store::{CvvStore, MemoryCvvs, Store};
 use panvault_store_embedded::{EmbeddedStore, Settings};
 use panvault_store_postgres::{Database, PostgresStore};
 use panvault_vault::{
-    Caller, Clock, GuardSettings, Mode, OperatorKey, Origin, SystemClock, Vault, VaultError, VaultParts,
+    Caller, Clock, GuardSettings, Mode, OperatorKey, Origin, SystemClock, Unsealing, Vault, VaultError,
+    VaultParts,
 };
 use panvault_webhook::{AddressPolicy, Sender};
 
@@ -132,6 +133,7 @@ impl Opening<'_> {
             cvv_ttl_seconds: settings.cvv_ttl_seconds,
             guards: settings.guards,
             serves: settings.serves(),
+            unsealing: settings.unsealing.clone(),
             sweep_seconds: SWEEP_SECONDS,
         };
         let vault = Vault::open(parts).await.map_err(|error| {
@@ -201,6 +203,8 @@ fn unopened(path: &Path, error: &VaultError) -> String {
         "nodes = \"one\" means that no other process serves this vault. To serve it from several nodes, name cvv_store on each, leave nodes out, and \
          start them anew; else end the other one first, and if it was killed or has lost its directory, start again when its lease is over"
             .to_owned()
+    } else if matches!(error, VaultError::Sealed) {
+        format!("the vault in {} is sealed: panvault unseal opens it", path.display())
     } else {
         format!("the vault in {} does not open; run panvault doctor", path.display())
     }
@@ -214,6 +218,7 @@ impl OpenVault {
 }
 
 /// What may be set when a vault is opened.
+#[derive(Clone)]
 pub(crate) struct OpenSettings {
     /// `None` for where it is when nobody says: see [`DataDirectory::header`].
     pub(crate) slot_key_file: Option<PathBuf>,
@@ -227,6 +232,8 @@ pub(crate) struct OpenSettings {
     /// Descriptions of PSPs beside those that come with the program.
     pub(crate) processors: Option<PathBuf>,
     pub(crate) store: Settings,
+    /// Who unseals it; `None` where it is opened by itself, which a vault that was sealed is not.
+    pub(crate) unsealing: Option<Unsealing>,
 }
 
 impl OpenSettings {
@@ -247,6 +254,7 @@ impl Default for OpenSettings {
             webhooks: None,
             processors: None,
             store: Settings::default(),
+            unsealing: None,
         }
     }
 }
@@ -262,7 +270,12 @@ impl DataDirectory {
         self.open_by(&self.slot(settings.slot_key_file.as_deref())?, settings).await
     }
 
-    async fn open_by(&self, slot: &dyn Slot, settings: &OpenSettings) -> anyhow::Result<OpenVault> {
+    /// The same by whatever slot.
+    pub(crate) async fn open_by(
+        &self,
+        slot: &dyn Slot,
+        settings: &OpenSettings,
+    ) -> anyhow::Result<OpenVault> {
         self.private()?;
         if let Some(missing) = self.log_missing() {
             bail!(missing);

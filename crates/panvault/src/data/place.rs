@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use panvault_directory::Directory;
 use panvault_keys::{Header, KeyFile, KeysError, OperatorKey, RootKey, Slot, VaultKeys};
 use panvault_model::VaultId;
 use panvault_vault::Mode;
 
 use crate::config::Config;
-use crate::data::{DataDirectory, NodeDirectory, OpenSettings, OpenVault, slot_key_beside};
+use crate::data::{DataDirectory, NodeDirectory, OpenSettings, OpenVault, header, slot_key_beside};
 
 /// A vault that is its directory, or one in a database, of which this is a node.
 pub(crate) enum Place {
@@ -72,6 +73,15 @@ impl Place {
         }
     }
 
+    /// The same, by whatever slot.
+    pub(crate) async fn operator_by(&self, slot: &dyn Slot) -> anyhow::Result<OperatorKey> {
+        Ok(match self {
+            Self::Directory(directory) => directory.header_by(slot)?,
+            Self::Node(node) => node.header_read(slot).await?,
+        }
+        .operator)
+    }
+
     /// The key file that opens it when no other slot is named.
     pub(crate) fn slot(&self, slot_key_file: Option<&Path>) -> anyhow::Result<KeyFile> {
         match self {
@@ -107,6 +117,34 @@ impl Place {
         match self {
             Self::Directory(directory) => Ok((directory.header(slot_key_file)?.keys, directory.mode)),
             Self::Node(node) => node.keys(slot_key_file).await,
+        }
+    }
+
+    /// Opens the vault for writing, by whatever slot.
+    pub(crate) async fn open_by(
+        &self,
+        slot: &dyn Slot,
+        settings: &OpenSettings,
+    ) -> anyhow::Result<OpenVault> {
+        match self {
+            Self::Directory(directory) => directory.open_by(slot, settings).await,
+            Self::Node(node) => node.open_by(slot, settings).await,
+        }
+    }
+
+    /// The headers as they stand there: nobody vouches for them.
+    pub(crate) async fn headers(&self) -> anyhow::Result<Vec<Header>> {
+        match self {
+            Self::Directory(directory) => Ok(header::read_all(&directory.path)),
+            Self::Node(node) => node.headers().await,
+        }
+    }
+
+    /// Takes the directory for this process, which nobody else serves then, and opens nothing.
+    pub(crate) async fn hold(&self) -> anyhow::Result<Directory> {
+        match self {
+            Self::Directory(directory) => directory.hold(),
+            Self::Node(node) => node.hold().await,
         }
     }
 

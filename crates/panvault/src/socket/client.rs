@@ -8,6 +8,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
+use crate::sealed;
 use crate::socket::handshake::{self, HandshakeFault};
 use crate::socket::stream::SealedStream;
 use crate::socket::{HANDSHAKE_SECONDS_MAX, NAME, open_directory, path_of};
@@ -17,6 +18,9 @@ use crate::socket::{HANDSHAKE_SECONDS_MAX, NAME, open_directory, path_of};
 pub(crate) enum Unreached {
     #[error("{NAME} is not there")]
     Missing,
+    /// A server has it, and cannot be shown the root key.
+    #[error("the vault is sealed: panvault unseal opens it")]
+    Sealed,
     #[error("{NAME} is not a socket")]
     NotASocket,
     #[error("nobody listens at {NAME}")]
@@ -38,15 +42,13 @@ impl Unreached {
 }
 
 /// Connects to the server that has a directory, and proves the root key to it as it does to us.
-pub(crate) async fn connect(
-    directory: &Path,
-    key: &OperatorKey,
-) -> Result<SealedStream<UnixStream>, Unreached> {
-    let directory = open_directory(directory).map_err(Unreached::Io)?;
+pub(crate) async fn connect(shown: &Path, key: &OperatorKey) -> Result<SealedStream<UnixStream>, Unreached> {
+    let directory = open_directory(shown).map_err(Unreached::Io)?;
     // What stands there is held by this, and looked at, before anything is connected to: a link would lead elsewhere.
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let held = match rustix::fs::openat(&directory, NAME, flags, Mode::empty()) {
         Ok(held) => held,
+        Err(rustix::io::Errno::NOENT) if sealed::is_there(shown).await => return Err(Unreached::Sealed),
         Err(rustix::io::Errno::NOENT) => return Err(Unreached::Missing),
         Err(error) => return Err(Unreached::Io(error.into())),
     };
@@ -59,6 +61,9 @@ pub(crate) async fn connect(
     let stream = match connected.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into())) {
         Ok(stream) => stream,
         // A server that died leaves its socket behind.
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused && sealed::is_there(shown).await => {
+            return Err(Unreached::Sealed);
+        }
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => return Err(Unreached::Nobody),
         Err(error) => return Err(Unreached::Io(error)),
     };

@@ -11,7 +11,7 @@ use rustix::fs::{AtFlags, Mode, fchmod, renameat, statat, unlinkat};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, watch};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::socket::handshake::HandshakeFault;
 use crate::socket::{CONNECTIONS_MAX, NAME, NEW, handshake, open_directory, path_of};
@@ -26,9 +26,12 @@ const REST: Duration = Duration::from_millis(50);
 /// The server's end. Only who holds the lock of the directory may listen: it takes the place of whatever a dead server left.
 pub(crate) struct Socket {
     directory: OwnedFd,
+    /// What it is called, and while it is made.
+    names: [&'static str; 2],
     shown: PathBuf,
     listening: Option<Listening>,
     is_said: bool,
+    looks: Interval,
 }
 
 struct Listening {
@@ -40,16 +43,28 @@ struct Listening {
 impl Socket {
     /// Listens in a directory. Where that cannot be, it is said, and tried again for as long as it is served.
     pub(crate) fn listen(directory: &Path) -> io::Result<Self> {
-        let shown = directory.join(NAME);
-        let mut socket =
-            Self { directory: open_directory(directory)?, shown, listening: None, is_said: false };
+        Self::listen_as(directory, NAME, NEW)
+    }
+
+    /// The same by another name.
+    pub(crate) fn listen_as(directory: &Path, name: &'static str, new: &'static str) -> io::Result<Self> {
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut socket = Self {
+            directory: open_directory(directory)?,
+            names: [name, new],
+            shown: directory.join(name),
+            listening: None,
+            is_said: false,
+            looks,
+        };
         socket.begin();
         Ok(socket)
     }
 
     /// Puts it in its place. What is in the way is said once, until it is not.
     fn begin(&mut self) {
-        match begin(&self.directory) {
+        match begin(&self.directory, self.names) {
             Ok(listening) => (self.listening, self.is_said) = (Some(listening), false),
             Err(error) => {
                 self.listening = None;
@@ -76,7 +91,17 @@ impl Socket {
     /// Whether commands find this socket.
     fn is_in_place(&self) -> bool {
         let ours = self.listening.as_ref().map(|listening| listening.file);
-        ours.is_some() && file(&self.directory, NAME).ok() == ours
+        ours.is_some() && file(&self.directory, self.names[0]).ok() == ours
+    }
+
+    /// The next connection. Meanwhile it sees that it is in its place.
+    pub(crate) async fn next(&mut self) -> UnixStream {
+        loop {
+            tokio::select! {
+                _ = self.looks.tick() => self.look(),
+                stream = accept(self.listening.as_ref()) => return stream,
+            }
+        }
     }
 
     /// Answers commands until `stopped`, and is gone when all of them have their answer.
@@ -87,16 +112,10 @@ impl Socket {
         mut stopped: watch::Receiver<bool>,
     ) {
         let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        let mut looks = tokio::time::interval(LOOK_EVERY);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let stream = tokio::select! {
                 _ = stopped.wait_for(|stopped| *stopped) => break,
-                _ = looks.tick() => {
-                    self.look();
-                    continue;
-                }
-                stream = accept(self.listening.as_ref()) => stream,
+                stream = self.next() => stream,
             };
             // One too many is closed without a word: it has proved nothing.
             let Ok(permit) = Arc::clone(&room).try_acquire_owned() else { continue };
@@ -130,7 +149,7 @@ impl Socket {
     fn end(&mut self) {
         if self.is_in_place() {
             // What stays behind is in nobody's way: the next server replaces it.
-            let _ = unlinkat(&self.directory, NAME, AtFlags::empty());
+            let _ = unlinkat(&self.directory, self.names[0], AtFlags::empty());
         }
         self.listening = None;
     }
@@ -158,8 +177,8 @@ async fn accept(listening: Option<&Listening>) -> UnixStream {
 
 /// Binds a socket under a name of its own, and gives it its place when it is whole. What stands there goes: a link is not followed, and
 /// what it leads to stays. A directory is in the way, and is an error.
-fn begin(directory: &OwnedFd) -> io::Result<Listening> {
-    match unlinkat(directory, NEW, AtFlags::empty()) {
+fn begin(directory: &OwnedFd, [name, new]: [&str; 2]) -> io::Result<Listening> {
+    match unlinkat(directory, new, AtFlags::empty()) {
         Err(error) if error != rustix::io::Errno::NOENT => return Err(error.into()),
         Ok(()) | Err(_) => {}
     }
@@ -167,10 +186,10 @@ fn begin(directory: &OwnedFd) -> io::Result<Listening> {
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
     // Before it has a name: nobody can put something else under that name, whose mode this would change. The file gets it when it is made.
     fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
-    bind(&socket, &SocketAddrUnix::new(path_of(directory.as_fd(), NEW))?)?;
-    let file = file(directory, NEW)?;
+    bind(&socket, &SocketAddrUnix::new(path_of(directory.as_fd(), new))?)?;
+    let file = file(directory, new)?;
     listen(&socket, BACKLOG)?;
-    renameat(directory, NEW, directory, NAME)?;
+    renameat(directory, new, directory, name)?;
     let listener = UnixListener::from_std(StdListener::from(socket))?;
     Ok(Listening { listener, file })
 }

@@ -32,6 +32,7 @@ mod race;
 mod resident;
 mod route;
 mod scan;
+mod seal;
 mod serve;
 mod setup;
 mod signals;

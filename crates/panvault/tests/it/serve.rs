@@ -46,13 +46,24 @@ impl Served {
         Self::start_by(panvault(), directory, args)
     }
 
-    fn start_by(mut command: Command, directory: &Path, args: &[&str]) -> (Self, Value) {
+    /// One that waits for its vault to be unsealed, and where it answers.
+    pub(crate) fn start_sealed(directory: &Path, args: &[&str]) -> (Self, String) {
+        let mut served = Self::spawn(panvault(), directory, args);
+        let listen = served.event("server.sealed")["listen"].as_str().unwrap().to_owned();
+        (served, format!("http://{listen}"))
+    }
+
+    fn start_by(command: Command, directory: &Path, args: &[&str]) -> (Self, Value) {
+        let mut served = Self::spawn(command, directory, args);
+        let ready = served.event("server.ready");
+        (served, ready)
+    }
+
+    fn spawn(mut command: Command, directory: &Path, args: &[&str]) -> Self {
         let log = directory.join("log.json");
         let file = fs::File::create(&log).unwrap();
         command.arg("serve").args(args).stdout(Stdio::null()).stderr(file);
-        let mut served = Self { child: command.spawn().unwrap(), log };
-        let ready = served.event("server.ready");
-        (served, ready)
+        Self { child: command.spawn().unwrap(), log }
     }
 
     /// Waits for a log event.

@@ -55,7 +55,7 @@ pub(super) fn errors(out: &mut String) {
          fault, and never repeats a value that was sent.</p><table class=codes><thead><tr><th>code<th>HTTP<th>meaning</thead><tbody>",
     );
     let mut before = None;
-    for code in ErrorCode::ALL.iter().filter(|code| !code.is_reserved()) {
+    for code in ErrorCode::ALL {
         let (number, status) = (code.number(), code.status().as_u16());
         // A code of two meanings has two rows and one place.
         let place = if before == Some(number) { String::new() } else { format!(" id=\"error-{number}\"") };

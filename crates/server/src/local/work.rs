@@ -8,7 +8,9 @@ use axum::routing::post;
 use axum::{Extension, Router};
 use http::StatusCode;
 use panvault_model::CardId;
-use panvault_vault::{CardRefresh, Origin, Permit, Refreshed, SettledCounts, TransactionSettle, VaultError};
+use panvault_vault::{
+    CardRefresh, Origin, Permit, Refreshed, SettledCounts, TransactionSettle, VaultError, VaultSeal,
+};
 use tokio::task::JoinSet;
 
 use crate::answer::{Answer, Json, object_body};
@@ -23,6 +25,7 @@ pub(super) fn routes(app: Arc<App>) -> Router {
         .route("/local/reload", post(reload))
         .route("/local/card_refresh", post(card_refresh))
         .route("/local/settle", post(settle))
+        .route("/local/seal", post(seal))
         .with_state(app)
 }
 
@@ -68,6 +71,20 @@ async fn settle(State(app): State<Arc<App>>, Extension(peer): Extension<Peer>) -
     let id = app.make_request_id();
     let settled = settled(&app, &peer, Origin { request: Some(id), address: None }).await;
     settled.unwrap_or_else(|refusal| Answer::refusal(refusal, app.vault().now().wall)).into_response(id)
+}
+
+/// Seals the vault. Whoever asked is answered before the connection ends, which it does with the vault.
+async fn seal(State(app): State<Arc<App>>, Extension(peer): Extension<Peer>) -> Response {
+    let id = app.make_request_id();
+    let sealed = sealed(&app, &peer, Origin { request: Some(id), address: None }).await;
+    sealed.unwrap_or_else(|refusal| Answer::refusal(refusal, app.vault().now().wall)).into_response(id)
+}
+
+async fn sealed(app: &Arc<App>, peer: &Peer, origin: Origin) -> Result<Answer, Refusal> {
+    let Peer::Operator(key) = peer else { return Err(Refusal::new(ErrorCode::NotAuthenticated)) };
+    let permit: Permit<VaultSeal> = app.vault().operator(key, origin)?.permit()?;
+    app.vault().seal(&permit).await?;
+    Ok(Answer::new(StatusCode::OK, object_body(|json| json.always("sealed", true))))
 }
 
 async fn settled(app: &Arc<App>, peer: &Peer, origin: Origin) -> Result<Answer, Refusal> {

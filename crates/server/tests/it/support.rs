@@ -102,6 +102,7 @@ impl Server {
             cvv_ttl_seconds: 3600,
             guards,
             serves: true,
+            unsealing: None,
             sweep_seconds: 0,
         };
         let (vault, parent, child, stranger, api, metrics) = runtime.block_on(async {

@@ -64,7 +64,12 @@ impl ExpectedRows {
             | Action::AuditCheckpoint
             | Action::VaultMove
             | Action::NotificationContradict
-            | Action::ApiKeyUse => return,
+            | Action::ApiKeyUse
+            | Action::VaultSeal
+            | Action::VaultUnseal
+            | Action::ShareGive
+            | Action::UnsealFail
+            | Action::CeremonyHold => return,
             // Deliveries and checkouts are swept, and not counted.
             Action::WebhookDeliver
             | Action::WebhookSweep

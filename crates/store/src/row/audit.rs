@@ -113,6 +113,16 @@ pub enum Action {
     CheckoutEnd,
     /// Checkouts past their time were removed.
     CheckoutSweep,
+    /// The vault was sealed: nothing opens it until somebody unseals it.
+    VaultSeal,
+    /// The vault was unsealed, by the slot that the outcome numbers.
+    VaultUnseal,
+    /// A custodian gave a share before the vault was unsealed, at this time: the one that the outcome numbers.
+    ShareGive,
+    /// What was brought to unseal the vault did not open it, at this time, before it was unsealed.
+    UnsealFail,
+    /// A vault was made before witnesses: the object and the address are the beginning of the SHA-256 of what was written down of it.
+    CeremonyHold,
 }
 
 impl Action {
@@ -164,6 +174,11 @@ impl Action {
         Self::CheckoutCreate,
         Self::CheckoutEnd,
         Self::CheckoutSweep,
+        Self::VaultSeal,
+        Self::VaultUnseal,
+        Self::ShareGive,
+        Self::UnsealFail,
+        Self::CeremonyHold,
     ];
 
     /// The number that stands for it in stored records.
@@ -215,6 +230,11 @@ impl Action {
             Self::CheckoutCreate => 47,
             Self::CheckoutEnd => 48,
             Self::CheckoutSweep => 49,
+            Self::VaultSeal => 50,
+            Self::VaultUnseal => 51,
+            Self::ShareGive => 52,
+            Self::UnsealFail => 53,
+            Self::CeremonyHold => 54,
         }
     }
 
@@ -266,7 +286,12 @@ impl Action {
             | Self::TransactionTry
             | Self::CheckoutCreate
             | Self::CheckoutEnd
-            | Self::CheckoutSweep => false,
+            | Self::CheckoutSweep
+            | Self::VaultSeal
+            | Self::VaultUnseal
+            | Self::ShareGive
+            | Self::UnsealFail
+            | Self::CeremonyHold => false,
         }
     }
 
@@ -324,6 +349,11 @@ impl Action {
             Self::CheckoutCreate => "checkout_create",
             Self::CheckoutEnd => "checkout_end",
             Self::CheckoutSweep => "checkout_sweep",
+            Self::VaultSeal => "vault_seal",
+            Self::VaultUnseal => "vault_unseal",
+            Self::ShareGive => "share_give",
+            Self::UnsealFail => "unseal_fail",
+            Self::CeremonyHold => "ceremony_hold",
         }
     }
 }

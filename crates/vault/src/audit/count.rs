@@ -207,7 +207,12 @@ impl Counts {
             | Action::NotificationContradict
             | Action::CheckoutCreate
             | Action::CheckoutEnd
-            | Action::CheckoutSweep => put(&self.reads, READS_COUNTED_MAX, subject, &count),
+            | Action::CheckoutSweep
+            | Action::VaultSeal
+            | Action::VaultUnseal
+            | Action::ShareGive
+            | Action::UnsealFail
+            | Action::CeremonyHold => put(&self.reads, READS_COUNTED_MAX, subject, &count),
         }
     }
 }

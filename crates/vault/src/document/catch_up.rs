@@ -26,7 +26,7 @@ impl Vault {
         let touched = changes.iter().filter_map(|change| match change {
             DocumentChange::Put(row) => Some((row.kind, row.id)),
             DocumentChange::Delete(kind, id, _) => Some((*kind, *id)),
-            DocumentChange::Beside(_) => None,
+            DocumentChange::Beside(_) | DocumentChange::Seals(_) => None,
         });
         let touched: Touched = touched.filter(|document| *document != HEAD).collect();
         if !self.node().is_shared() || touched.len() > DOCUMENTS_CAUGHT_UP_MAX {

@@ -10,6 +10,8 @@ pub(crate) enum DocumentChange {
     Delete(DocumentKind, Id, u32),
     /// A row beside the documents is to go with one of them, if it is there.
     Beside(RowKey),
+    /// The head is to say that the vault was sealed and unsealed so often.
+    Seals(u32),
 }
 
 impl DocumentChange {
@@ -24,16 +26,17 @@ impl DocumentChange {
                 })
             }
             Self::Delete(kind, id, version) => Some(Expect::Version(RowKey::Document(*kind, *id), *version)),
-            Self::Beside(_) => None,
+            Self::Beside(_) | Self::Seals(_) => None,
         }
     }
 
-    /// What it does.
-    pub(crate) fn effect(self) -> Effect {
+    /// What it does, beside what it does to the head.
+    pub(crate) fn effect(self) -> Option<Effect> {
         match self {
-            Self::Put(row) => row.into(),
-            Self::Delete(kind, id, _) => Effect::Delete(RowKey::Document(kind, id)),
-            Self::Beside(key) => Effect::Delete(key),
+            Self::Put(row) => Some(row.into()),
+            Self::Delete(kind, id, _) => Some(Effect::Delete(RowKey::Document(kind, id))),
+            Self::Beside(key) => Some(Effect::Delete(key)),
+            Self::Seals(_) => None,
         }
     }
 }

@@ -209,7 +209,7 @@ impl Documents {
         changes.iter().all(|change| match change {
             DocumentChange::Put(row) => row.version.checked_sub(1) == Some(self.version(row.kind, row.id)),
             DocumentChange::Delete(kind, id, version) => *version == self.version(*kind, *id),
-            DocumentChange::Beside(_) => true,
+            DocumentChange::Beside(_) | DocumentChange::Seals(_) => true,
         })
     }
 

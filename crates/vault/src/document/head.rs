@@ -22,6 +22,8 @@ pub(crate) struct Head {
     pub(crate) counter: u32,
     /// Version of the header of keys under which it was written; `None` before the first document.
     pub(crate) header_version: Option<u32>,
+    /// How often the vault was sealed and unsealed, together: it is sealed where that is odd.
+    pub(crate) seals: u32,
     covered: Covered,
 }
 
@@ -42,7 +44,7 @@ pub(crate) struct Stamp {
 impl Head {
     /// Before the first document.
     pub(crate) const NONE: Self =
-        Self { counter: 0, header_version: None, covered: Covered { count: 0, hash: [0; 32] } };
+        Self { counter: 0, header_version: None, seals: 0, covered: Covered { count: 0, hash: [0; 32] } };
 
     /// Opens the row of a head, and gives the version of the key that the hashes in it were made with.
     /// [`VaultError::Tampered`] when it is another vault's, of another moment, or was changed; [`VaultError::Keys`] when the header
@@ -65,7 +67,17 @@ impl Head {
     /// The next, after a change that left these documents, under this version of the header of keys.
     pub(super) fn next(self, covered: Covered, header_version: u32) -> Option<Self> {
         let counter = self.counter.checked_add(1)?;
-        Some(Self { counter, header_version: Some(header_version), covered })
+        Some(Self { counter, header_version: Some(header_version), covered, ..self })
+    }
+
+    /// The same of a vault that was sealed and unsealed so often.
+    pub(super) const fn sealed(self, seals: u32) -> Self {
+        Self { seals, ..self }
+    }
+
+    /// Whether nothing opens the vault until somebody unseals it.
+    pub(crate) const fn is_sealed(&self) -> bool {
+        self.seals % 2 == 1
     }
 
     pub(super) fn covers(&self, covered: &Covered) -> bool {
@@ -82,11 +94,12 @@ impl Head {
         self.covered
     }
 
-    /// Number of documents (8) · exclusive or of their hashes (32) · version of the header of keys (4) · zeroes (20).
+    /// Number of documents (8) · exclusive or of their hashes (32) · version of the header of keys (4) · how often it was sealed and unsealed (4) · zeroes (16).
     pub(crate) fn encode(&self) -> [u8; HEAD_BYTES] {
         let parts = self.covered.count.to_be_bytes().into_iter().chain(self.covered.hash);
         let mut out = [0; HEAD_BYTES];
-        for (slot, byte) in out.iter_mut().zip(parts.chain(self.header_version.unwrap_or(0).to_be_bytes())) {
+        let parts = parts.chain(self.header_version.unwrap_or(0).to_be_bytes());
+        for (slot, byte) in out.iter_mut().zip(parts.chain(self.seals.to_be_bytes())) {
             *slot = byte;
         }
         out
@@ -96,9 +109,11 @@ impl Head {
         let (count, rest) = bytes.split_first_chunk()?;
         let (hash, rest) = rest.split_first_chunk()?;
         let (header_version, rest) = rest.split_first_chunk()?;
+        let (seals, rest) = rest.split_first_chunk()?;
         let covered = Covered { count: u64::from_be_bytes(*count), hash: *hash };
         let header_version = Some(u32::from_be_bytes(*header_version));
-        rest.iter().all(|byte| *byte == 0).then_some(Self { counter, header_version, covered })
+        let seals = u32::from_be_bytes(*seals);
+        rest.iter().all(|byte| *byte == 0).then_some(Self { counter, header_version, seals, covered })
     }
 }
 

@@ -117,7 +117,7 @@ impl Vault {
             let changes: Vec<_> = changes.into_iter().chain([self.head_put(&after)?]).collect();
             let expects = changes.iter().filter_map(DocumentChange::expect).collect();
             let log = self.change_log_effect(&changes, after.head.counter);
-            let effects = changes.into_iter().map(DocumentChange::effect).chain(log).collect();
+            let effects = changes.into_iter().filter_map(DocumentChange::effect).chain(log).collect();
             let commit = Commit { claim: claim(&made), expects, effects, audit };
             match self.document_commit(turn, commit, after).await? {
                 Committed::Done => return Ok(Changed::Made(made)),

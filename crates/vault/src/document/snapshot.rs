@@ -79,6 +79,10 @@ impl Snapshot {
     ) -> Result<Self, VaultError> {
         let (documents, keys, covered) = self.changed(changes, vault_keys, test_mode)?;
         let head = self.head.next(covered, vault_keys.header_version()).ok_or(VaultError::Contended)?;
+        let head = changes.iter().fold(head, |head, change| match change {
+            DocumentChange::Seals(seals) => head.sealed(*seals),
+            DocumentChange::Put(_) | DocumentChange::Delete(..) | DocumentChange::Beside(_) => head,
+        });
         Ok(Self { head, documents, keys })
     }
 
@@ -97,7 +101,7 @@ impl Snapshot {
             DocumentChange::Put(row) => {
                 row.kind != DocumentKind::Organisation || keys.has_keys(OrganisationId(row.id))
             }
-            DocumentChange::Delete(..) | DocumentChange::Beside(_) => true,
+            DocumentChange::Delete(..) | DocumentChange::Beside(_) | DocumentChange::Seals(_) => true,
         };
         let is_whole = head.covers(&covered)
             && keys.organisations() == documents.organisations().len()
@@ -132,7 +136,7 @@ impl Snapshot {
                     }
                     (*kind, *id, documents.delete(*kind, *id))
                 }
-                DocumentChange::Beside(_) => continue,
+                DocumentChange::Beside(_) | DocumentChange::Seals(_) => continue,
             };
             if let Some(before) = before {
                 covered.take(hash(before, kind, id)?);

@@ -5,6 +5,7 @@ mod documents;
 mod duty;
 mod lease;
 mod model;
+mod sealing;
 mod trail;
 
 use std::sync::Arc;

@@ -357,6 +357,7 @@ fn parts(
         cvv_ttl_seconds: 3_600,
         guards: GuardSettings::OFF,
         serves: true,
+        unsealing: None,
         sweep_seconds: 0,
     }
 }

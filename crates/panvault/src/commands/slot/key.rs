@@ -12,7 +12,7 @@ use crate::data::Place;
 use crate::output;
 
 /// The slot that a command was told to open the vault with.
-pub(super) fn slot(
+pub(in crate::commands) fn slot(
     by: &Unlock,
     place: &Place,
     slot_key_file: Option<&Path>,
@@ -29,6 +29,11 @@ pub(super) fn slot(
         }
         SlotKind::Shares => Box::new(Shares(shares(&by.share_file)?)),
     })
+}
+
+/// Whether the key file is what opens it.
+pub(in crate::commands) fn is_key_file(by: &Unlock) -> anyhow::Result<bool> {
+    Ok(kind(by)? == SlotKind::KeyFile)
 }
 
 /// The kind that is said, or that the files say.
@@ -84,13 +89,14 @@ pub(super) fn new_passphrase(file: Option<&Path>) -> anyhow::Result<Zeroizing<St
 }
 
 /// What somebody types on the terminal, where it is not shown. An end of input is not taken for an empty line.
-pub(super) fn ask(prompt: &str) -> anyhow::Result<Zeroizing<String>> {
+pub(in crate::commands) fn ask(prompt: &str) -> anyhow::Result<Zeroizing<String>> {
     let typed = rpassword::prompt_password(prompt);
     typed
         .map(Zeroizing::new)
         .context("there is no terminal to type at: name a file instead (--help says how)")
 }
 
-fn read(file: &Path) -> anyhow::Result<Zeroizing<String>> {
+/// What is in a file of which others can read nothing.
+pub(in crate::commands) fn read(file: &Path) -> anyhow::Result<Zeroizing<String>> {
     secret::password(file).map_err(anyhow::Error::msg)
 }

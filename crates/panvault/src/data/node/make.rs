@@ -4,14 +4,14 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, anyhow, bail, ensure};
-use panvault_keys::{Entropy, KeyFile, SlotKey, SystemEntropy};
+use panvault_keys::{Entropy, KeyFile, NewSlot, SlotKey, SystemEntropy};
 use panvault_model::VaultId;
 use panvault_store::StoreFault;
 use panvault_store_postgres::{Database, SchemaState, VaultRow};
 use panvault_vault::{Clock, Mode, SystemClock};
 
 use crate::config::Shared;
-use crate::data::make::header_make;
+use crate::data::make::{FIRST_SLOT, header_make};
 use crate::data::node::{NodeDirectory, database};
 use crate::data::{mode_name, slot_key, target};
 
@@ -90,7 +90,8 @@ pub(crate) async fn create_shared(
 /// A vault with new keys, which the key of a key file opens.
 fn vault_row(key: &SlotKey, vault: VaultId, mode: Mode) -> anyhow::Result<VaultRow> {
     let now = SystemClock::start().now().wall;
-    let (header, _) = header_make(key, vault, mode, now, &SystemEntropy::new())?;
+    let (header, _) =
+        header_make(NewSlot::of_key_file(key, FIRST_SLOT)?, vault, mode, now, &SystemEntropy::new())?;
     let header = header.encode();
     let mode = mode_name(mode).to_owned();
     Ok(VaultRow { vault, mode, created_at: now, header: [header.clone(), header], version: 1 })

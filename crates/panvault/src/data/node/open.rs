@@ -4,6 +4,7 @@ use std::fs;
 use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
+use panvault_directory::Directory;
 use panvault_keys::{Header, KeysError, RootKey, Slot};
 use panvault_model::VaultId;
 use panvault_store::{CvvStore, Store};
@@ -22,6 +23,25 @@ impl NodeDirectory {
     /// Opens the vault for writing, as one of the nodes that share it.
     pub(in crate::data) async fn open(&self, settings: &OpenSettings) -> anyhow::Result<OpenVault> {
         self.open_by(&self.slot(settings.slot_key_file.as_deref())?, settings).await
+    }
+
+    /// The headers as they stand there: nobody vouches for them.
+    pub(in crate::data) async fn headers(&self) -> anyhow::Result<Vec<Header>> {
+        let (_, row, _) = self.reach(READ_TIME).await?;
+        Ok(row.header.iter().filter_map(|copy| Header::parse(copy).ok()).collect())
+    }
+
+    /// Takes the directory for this node, which nobody else serves then, and opens nothing.
+    pub(in crate::data) async fn hold(&self) -> anyhow::Result<Directory> {
+        let (vault, mode) = match self.known {
+            // The database may be away.
+            Some(known) => known,
+            None => {
+                let (_, row, mode) = self.reach(READ_TIME).await?;
+                (row.vault, mode)
+            }
+        };
+        self.take(vault, mode)
     }
 
     /// The header, by whatever slot. Changes nothing.
@@ -76,7 +96,12 @@ impl NodeDirectory {
         Ok(header)
     }
 
-    async fn open_by(&self, slot: &dyn Slot, settings: &OpenSettings) -> anyhow::Result<OpenVault> {
+    /// The same by whatever slot.
+    pub(in crate::data) async fn open_by(
+        &self,
+        slot: &dyn Slot,
+        settings: &OpenSettings,
+    ) -> anyhow::Result<OpenVault> {
         let (database, row, mode) = self.reach(settings.store.list_time).await?;
         if let Some(advice) = unsecured(database.url()) {
             tracing::warn!(advice, "store.unsecured");

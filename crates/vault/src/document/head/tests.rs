@@ -76,12 +76,14 @@ fn a_head_opens_in_its_vault_at_its_moment_and_unchanged() {
     let head = Head {
         counter: 9,
         header_version: Some(3),
+        seals: 5,
         covered: covered(&[(DocumentKind::ApiKey, id(1), stamp(1, 7))], &keys),
     };
     let body = keys.head_seal(9, &head.encode(), &SystemEntropy::new()).unwrap().to_vec();
     let row = DocumentRow { kind: DocumentKind::DocumentHead, id: HEAD_ID, version: 9, body, tag: Tag::NONE };
     let (opened, key) = Head::open(&row, &keys).unwrap();
-    assert_eq!((opened.counter, opened.header_version, key), (9, Some(3), 1));
+    assert_eq!((opened.counter, opened.header_version, opened.seals, key), (9, Some(3), 5, 1));
+    assert!(opened.is_sealed() && !opened.sealed(6).is_sealed());
     assert!(opened.covers(&head.covered));
     assert!(Head::open(&DocumentRow { version: 8, ..row.clone() }, &keys).is_err());
     assert!(Head::open(&row, &vault_keys(VaultId::from_bytes([2; 12]), 1)).is_err());

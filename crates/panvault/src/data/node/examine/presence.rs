@@ -208,6 +208,11 @@ const fn moves(action: Action) -> Option<(Table, i64)> {
         | Action::NotificationContradict
         | Action::CheckoutCreate
         | Action::CheckoutEnd
-        | Action::CheckoutSweep => None,
+        | Action::CheckoutSweep
+        | Action::VaultSeal
+        | Action::VaultUnseal
+        | Action::ShareGive
+        | Action::UnsealFail
+        | Action::CeremonyHold => None,
     }
 }
