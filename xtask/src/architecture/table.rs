@@ -103,7 +103,7 @@ libraries! {
     "argon2": Users::These(&[KEYS]), NOBODY;
     "aws-lc-rs": Users::These(&[KEYS]), NOBODY;
     // A hash that keeps no secret; what does is hashed by `keys`.
-    "sha2": Users::These(&[BINS, POSTGRES]), Users::These(&[WEB]);
+    "sha2": Users::These(&[BINS, BINARY, POSTGRES]), Users::These(&[WEB]);
     "subtle": Users::These(&[KEYS]), NOBODY;
     "crc32fast": Users::These(&[KEYS]), NOBODY;
     "sha3": NOBODY, Users::These(&[KEYS]);

@@ -54,6 +54,13 @@ pub(crate) struct Setup {
 
 #[derive(Args)]
 pub(crate) struct Init {
+    /// Hold the ceremony of a vault's keys at this terminal: shares are made, handed out and proved one custodian at a time, what was done is written down, and
+    /// there is no key file: custodians open the vault
+    #[arg(long, conflicts_with_all = ["slot_key_file", "store", "json"])]
+    pub(crate) ceremony: bool,
+    /// Go through the ceremony with a vault that is gone afterwards
+    #[arg(long, requires = "ceremony")]
+    pub(crate) rehearsal: bool,
     /// The vault's directory; it must not be there yet, or be empty
     #[arg(value_name = "DIR")]
     pub(crate) data: PathBuf,

@@ -1,3 +1,4 @@
+mod ceremony;
 mod shared;
 
 use std::path::{Path, PathBuf};
@@ -19,6 +20,9 @@ pub(crate) fn run(args: &Init) -> anyhow::Result<()> {
         ModeArg::Live => Mode::Live,
     };
     let data = std::path::absolute(&args.data)?;
+    if args.ceremony {
+        return ceremony::run(args, mode, &data);
+    }
     let slot_key_file = slot_key_place(&data, args.slot_key_file.as_deref())?;
     if let Some(store) = &args.store {
         return shared::run(args, store, mode, &data, &slot_key_file);

@@ -34,13 +34,23 @@ pub(super) fn write(directory: &Path, shares: &[Share]) -> anyhow::Result<usize>
 /// Shows each share to its custodian on the terminal and asks for it, so that only shares that were written down right count; each goes from the
 /// screen before the next comes.
 pub(super) fn hand_out(shares: &[Share]) -> anyhow::Result<()> {
+    hand_out_to(shares, |_| "its custodian".to_owned(), |_| {})
+}
+
+/// The same to custodians that are named; of each that has proved their share is told.
+pub(in crate::commands) fn hand_out_to(
+    shares: &[Share],
+    custodian: impl Fn(&Share) -> String,
+    mut proved: impl FnMut(&Share),
+) -> anyhow::Result<()> {
     ensure!(
         io::stdout().is_terminal() && io::stdin().is_terminal(),
         "shares are shown on a terminal alone: name a directory for them with --out"
     );
     for share in shares {
         let (number, made) = (share.number(), shares.len());
-        output::line(format!("Share {number} of {made}, for its custodian alone to write down:\n"))?;
+        let whose = custodian(share);
+        output::line(format!("Share {number} of {made}, for {whose} alone to write down:\n"))?;
         output::line(share.expose_text().as_str())?;
         output::line("")?;
         ask("Press Enter when it is written down; it goes from the screen.")?;
@@ -53,6 +63,7 @@ pub(super) fn hand_out(shares: &[Share]) -> anyhow::Result<()> {
                 Err(fault) => output::note(fault.to_string()),
             }
         }
+        proved(share);
     }
     Ok(())
 }
