@@ -44,7 +44,7 @@ const STEPS: &[(&str, &[&str])] = &[
     ("the plan: fingerprint, issuer and seal", &["crates/vault/"]),
     ("packed and unpacked beside the seal", &["crates/card/"]),
     ("what is sent to a processor", &["crates/processor/"]),
-    ("keys", &["crates/keys/"]),
+    ("keys", &["crates/keys/", "crates/slots/"]),
     ("commands", &["crates/panvault/"]),
     ("the server of CVVs that nodes share", &["crates/store-redis/"]),
     ("elsewhere", &[""]),

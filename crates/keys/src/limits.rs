@@ -16,10 +16,16 @@ pub const PURPOSE_VERSIONS_MAX: usize = 4;
 pub const HEADER_SLOTS_MAX: usize = 16;
 
 /// Bytes of a header at most.
-pub const HEADER_BYTES_MAX: usize = 49 + HEADER_KEYS_MAX * 82 + 3 + HEADER_SLOTS_MAX * 355 + 32 + 4;
+pub const HEADER_BYTES_MAX: usize = 49 + HEADER_KEYS_MAX * 82 + 3 + HEADER_SLOTS_MAX * 1544 + 32 + 4;
 
 /// Bytes of what a slot is called at most.
 pub const SLOT_LABEL_BYTES_MAX: usize = 64;
+
+/// Bytes of a name that a peer has for something, at most.
+pub const PEER_NAME_BYTES_MAX: usize = 255;
+
+/// Bytes that a peer makes of a slot's key at most; AWS KMS makes some 200, the others some 100.
+pub const PEER_WRAPPED_BYTES_MAX: usize = 512;
 
 /// Shares of a slot's key at most.
 pub const SHARES_MAX: usize = 16;
@@ -43,6 +49,9 @@ pub const PASSPHRASE_BYTES_MAX: usize = 1024;
 
 /// Bytes that the head of the documents seals.
 pub const HEAD_BYTES: usize = 64;
+
+/// Bytes of what is sealed to somebody by age, at most.
+pub const AGE_BYTES_MAX: usize = 1024;
 
 /// Bytes of a key file at most.
 pub const KEY_FILE_BYTES_MAX: usize = 4096;

@@ -4,6 +4,7 @@
 mod gf256;
 mod key_file;
 mod passphrase;
+mod peer;
 mod shares;
 
 use aws_lc_rs::hmac;
@@ -19,10 +20,11 @@ use crate::xaes::KEY_BYTES;
 
 pub use self::key_file::KeyFile;
 pub use self::passphrase::{Passphrase, PassphraseLock};
+pub use self::peer::{PeerKind, PeerLock};
 pub use self::shares::{Share, ShareScheme, Shares};
 
 /// Where the key of a slot comes from when a vault is opened.
-pub trait Slot {
+pub trait Slot: Send + Sync {
     /// Gets the key of the slot. What the header says of slots is not authenticated yet: the key is right if it opens the header.
     fn open(&self, header: &Header) -> Result<SlotKey, KeysError>;
     /// What it is, in words, without anything secret.
@@ -51,8 +53,13 @@ impl SlotKey {
         Self(bytes)
     }
 
-    /// What the root key is sealed to.
-    pub(crate) fn public(&self) -> Result<[u8; PUBLIC_BYTES], KeysError> {
+    /// One that a peer has given back.
+    pub fn from_bytes(bytes: &Zeroizing<[u8; KEY_BYTES]>) -> Self {
+        Self(Box::new(**bytes))
+    }
+
+    /// What the root key is sealed to: no secret, and of this key alone, so that it says which slot it is.
+    pub fn public(&self) -> Result<[u8; PUBLIC_BYTES], KeysError> {
         public_of(&self.derive_private())
     }
 
@@ -73,28 +80,24 @@ impl SlotKey {
     }
 
     /// The key, to be protected or to open with.
-    pub(crate) fn expose_bytes(&self) -> &[u8; KEY_BYTES] {
+    pub fn expose_bytes(&self) -> &[u8; KEY_BYTES] {
         &self.0
     }
 }
 
-/// The key of a slot that was come by already, such as by what people brought.
-pub struct HeldKey(pub SlotKey);
-
-impl Slot for HeldKey {
+impl Slot for SlotKey {
+    /// A copy of itself: who has it has come by it already.
     fn open(&self, _: &Header) -> Result<SlotKey, KeysError> {
-        let mut bytes = Box::new([0; KEY_BYTES]);
-        bytes.copy_from_slice(self.0.expose_bytes());
-        Ok(SlotKey::from_boxed(bytes))
+        Ok(Self(self.0.clone()))
     }
 
     fn describe(&self) -> String {
-        "key that was given".to_owned()
+        "slot's key".to_owned()
     }
 }
 
 /// How the private half of a slot is protected, as far as a header says it.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub enum Protection {
     /// It is in a file, which its owner alone can read.
     KeyFile,
@@ -102,6 +105,8 @@ pub enum Protection {
     Passphrase(PassphraseLock),
     /// Custodians have shares of it.
     Shares(ShareScheme),
+    /// Something else has wrapped it under a key of its own.
+    Peer(PeerLock),
 }
 
 impl Protection {
@@ -111,6 +116,7 @@ impl Protection {
             Self::KeyFile => "key_file",
             Self::Passphrase(_) => "passphrase",
             Self::Shares(_) => "shares",
+            Self::Peer(lock) => lock.kind().name(),
         }
     }
 }
@@ -149,6 +155,11 @@ impl NewSlot {
         let key = SlotKey::make(entropy)?;
         let shares = shares::split(&key, scheme, entropy)?;
         Ok((Self::new(&key, label, Protection::Shares(scheme))?, shares))
+    }
+
+    /// The slot whose key a peer has wrapped.
+    pub fn of_peer(key: &SlotKey, label: &str, lock: PeerLock) -> Result<Self, KeysError> {
+        Self::new(key, label, Protection::Peer(lock))
     }
 
     fn new(key: &SlotKey, label: &str, protection: Protection) -> Result<Self, KeysError> {

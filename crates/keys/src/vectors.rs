@@ -13,7 +13,7 @@ use crate::limits::{HEAD_BYTES, ID_RANDOM_BYTES};
 use crate::organisation_key::{OrganisationKey, Purpose};
 use crate::ring::{KeyRing, Kind, Place};
 use crate::root::RootKey;
-use crate::slot::{NewSlot, SlotKey};
+use crate::slot::{NewSlot, PeerKind, PeerLock, Protection, SlotKey};
 use crate::vault_keys::VaultKeys;
 
 const VAULT: VaultId = VaultId::from_bytes(*b"vault-number");
@@ -62,6 +62,13 @@ pub(crate) fn test_keys(first: u8, vault: VaultId) -> VaultKeys {
     header.open(&root(7), vault, KeyMode::Test).unwrap()
 }
 
+/// The slot of that key, which a peer of this kind has wrapped.
+fn peer_slot(kind: PeerKind, byte: u8) -> NewSlot {
+    let detail = if kind == PeerKind::AwsKms { "" } else { "1" };
+    let lock = PeerLock::new(kind, "place", "key of the vault", detail, vec![byte; 48]).unwrap();
+    NewSlot::of_peer(&slot_key(byte), kind.name(), lock).unwrap()
+}
+
 fn organisation_keys(
     keys: &VaultKeys,
     organisation: OrganisationId,
@@ -89,9 +96,9 @@ fn vector<'a>(name: &str, text: &'a str) -> &'a str {
     text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).unwrap()
 }
 
-const OPENED: &str = include_str!("../testdata/v5/opens.txt");
+const OPENED: &str = include_str!("../testdata/v6/opens.txt");
 const CUSTOMER: &str = include_str!("../testdata/v4/customer.txt");
-const REFUSED: &str = include_str!("../testdata/v5/header-refused.txt");
+const REFUSED: &str = include_str!("../testdata/v6/header-refused.txt");
 
 /// Everything is made again with the same randomness, to the byte.
 #[test]
@@ -99,6 +106,13 @@ fn the_vectors_are_made_again() {
     let entropy = Counting(Mutex::new(0));
     let header = Header::make(&root(7), slot(1), VAULT, KeyMode::Test, AT, &entropy).unwrap();
     let rewrapped = header.rewrap(&root(7), &root(8), &entropy).unwrap();
+    let entropy = Counting(Mutex::new(64));
+    let peers = PeerKind::ALL
+        .into_iter()
+        .zip(11..)
+        .fold(Header::parse(&rewrapped.encode()).unwrap(), |header, (kind, byte)| {
+            header.slot_add(&root(8), peer_slot(kind, byte), AT, &entropy).unwrap()
+        });
     // What is made beside the header is as it was before that had slots.
     let entropy = Counting(Mutex::new(128));
     let keys = header.open(&root(7), VAULT, KeyMode::Test).unwrap();
@@ -116,6 +130,7 @@ fn the_vectors_are_made_again() {
     let lines = [
         format!("header {}", hex::encode(header.encode())),
         format!("rewrapped {}", hex::encode(rewrapped.encode())),
+        format!("peers {}", hex::encode(peers.encode())),
         format!("organisation_keys {}", encoded.join(":")),
         format!("sealed {}", hex::encode(sealed.as_bytes())),
         format!("card_tag {}", tag(keys.card_tag(&place(), &sealed))),
@@ -173,7 +188,7 @@ fn the_vectors_of_a_customer_are_made_again_and_open() {
 #[test]
 fn what_was_written_opens() {
     let bytes = |name| hex::decode(vector(name, OPENED)).unwrap();
-    for (name, byte, version) in [("header", 7, 1), ("rewrapped", 8, 2)] {
+    for (name, byte, version) in [("header", 7, 1), ("rewrapped", 8, 2), ("peers", 8, 5)] {
         let header = Header::parse(&bytes(name)).unwrap();
         assert_eq!(header.root(&slot_key(1)).ok().unwrap().expose_bytes(), root(byte).expose_bytes());
         let keys = header.open(&root(byte), VAULT, KeyMode::Test).unwrap();
@@ -201,6 +216,25 @@ fn what_was_written_opens() {
     }
 }
 
+/// Whatever a peer gives back for the wrapped bytes is the slot's key; the names say which peer to ask for it.
+#[test]
+fn what_peers_wrapped_is_read_and_opens() {
+    let header = Header::parse(&hex::decode(vector("peers", OPENED)).unwrap()).unwrap();
+    let peers = header.slots().iter().skip(1).zip(PeerKind::ALL).zip(11..);
+    for ((slot, kind), byte) in peers {
+        let Protection::Peer(lock) = slot.protection() else { panic!("{}", slot.label()) };
+        assert_eq!((lock.kind(), slot.protection().name()), (kind, kind.name()));
+        let detail = if kind == PeerKind::AwsKms { "" } else { "1" };
+        assert_eq!((lock.place(), lock.key(), lock.detail()), ("place", "key of the vault", detail));
+        assert_eq!(lock.wrapped(), [byte; 48]);
+        let key = slot_key(byte);
+        assert_eq!(header.slot_of(&key).unwrap(), slot.number());
+        assert_eq!(header.root(&key).ok().unwrap().expose_bytes(), root(8).expose_bytes());
+        assert!(matches!(header.root(&slot_key(byte + 100)).err(), Some(KeysError::SlotUnknown)));
+    }
+    assert_eq!(header.slots().len(), 4);
+}
+
 /// A wrong byte, with the checksum that fits it: as somebody without the root key writes it.
 fn forged(header: &[u8], at: usize) -> Vec<u8> {
     let mut bytes = header[..header.len() - 4].to_vec();
@@ -212,6 +246,9 @@ fn forged(header: &[u8], at: usize) -> Vec<u8> {
 
 /// Where the first slot of that header begins: behind eight keys and two counts.
 const SLOT: usize = 49 + 8 * 82 + 3;
+
+/// Where the kind of its protection stands: behind its number, time, label, public key, sealed root key and sender key.
+const PROTECTION: usize = SLOT + 2 + 6 + 1 + 8 + 32 + 32 + 32 + 16 + 72;
 
 fn forged_to(header: &[u8], at: usize, byte: u8) -> Vec<u8> {
     let mut header = header.to_vec();
@@ -240,9 +277,13 @@ fn refused() -> String {
         ("damaged", forged(&header, 90)),
         // Format of before; name of the slot, its public key, and the root key that is sealed to it.
         ("format", forged_to(&header, 9, 1)),
+        ("format", forged_to(&header, 9, 2)),
         ("damaged", forged(&header, SLOT + 9)),
         ("damaged", forged(&header, SLOT + 20)),
         ("damaged", forged(&header, SLOT + 90)),
+        // A protection of no kind, and one of a peer that names nothing.
+        ("damaged", forged_to(&header, PROTECTION, 7)),
+        ("damaged", forged_to(&header, PROTECTION, 4)),
         ("later", forged(&header, 8)),
         ("vault", forged(&header, 14)),
         ("vault", made(7, VaultId::from_bytes([9; 12]), KeyMode::Test)),

@@ -85,7 +85,7 @@ impl Client {
 
     /// The server that has the vault, if it can be reached. Nobody else is asked in its place.
     pub(crate) async fn reach(place: &Place, config: &Config) -> anyhow::Result<Result<Self, Unreached>> {
-        let Some(operator) = place.operator(config.slot_key_file.as_deref())? else {
+        let Some(operator) = place.operator(config.unattended()).await? else {
             return Ok(Err(Unreached::Missing));
         };
         Self::reach_by(place, config, &operator).await
@@ -109,6 +109,7 @@ impl Client {
     async fn open(place: &Place, config: &Config) -> anyhow::Result<Self> {
         let settings = OpenSettings {
             slot_key_file: config.slot_key_file.clone(),
+            slot_peers: config.slot_peers.clone(),
             processors: config.processors.clone(),
             ..OpenSettings::default()
         };

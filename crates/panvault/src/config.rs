@@ -3,6 +3,7 @@
 mod environment;
 mod file;
 mod judged;
+mod peers;
 pub(crate) mod secret;
 mod sources;
 mod stores;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use panvault_server::{RequestLimits, ServerSettings, SigninProxy, SigninProxyFault, TrustedProxies};
+use panvault_slots::Peer;
 use panvault_vault::limits::CVV_TTL_SECONDS_MAX;
 use panvault_vault::{GuardSettings, origin_fits};
 use panvault_webhook::AddressPolicy;
@@ -46,6 +48,8 @@ pub(crate) struct Config {
     pub(crate) shared: Option<Shared>,
     /// The key file; `None` for where `init` puts it.
     pub(crate) slot_key_file: Option<PathBuf>,
+    /// What opens the vault where there is no key file, in the order in which they are asked.
+    pub(crate) slot_peers: Vec<Peer>,
     /// The directory of the log; `None` for the one in the vault's.
     pub(crate) wal_directory: Option<PathBuf>,
     /// Descriptions of PSPs beside those that come with the program.
@@ -124,6 +128,7 @@ fn check(mut values: Values) -> anyhow::Result<Config> {
         data_directory: checked.path("data_directory").unwrap_or_default(),
         shared: checked.shared(),
         slot_key_file: checked.path("slot_key_file"),
+        slot_peers: checked.peers(),
         wal_directory: checked.path("wal_directory"),
         processors: checked.path("processors"),
         listen: checked.value("listen", "must be an address and a port, such as 127.0.0.1:8420"),

@@ -8,6 +8,7 @@ mod node;
 mod open;
 mod place;
 mod slot_key;
+mod slots;
 mod target;
 pub(crate) mod text;
 pub(crate) mod whom;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail, ensure};
 use panvault_card::{BinTable, NoBinTable, TestBinTable};
 use panvault_directory::Directory;
-use panvault_keys::{KeyMode, Slot, VaultKeys};
+use panvault_keys::{Header, KeyMode, Slot, VaultKeys};
 use panvault_model::{Timestamp, VaultId};
 use panvault_store::Chain;
 use panvault_store_embedded::lock;
@@ -36,6 +37,7 @@ pub(crate) use node::{NodeDirectory, NodeExamined, create_shared, migrate};
 pub(crate) use open::{Kept, OpenSettings, OpenVault, lines, small_store};
 pub(crate) use place::Place;
 pub(crate) use slot_key::{SLOT_KEY_INSIDE, named_beside, slot_key_beside};
+pub(crate) use slots::{StaysSealed, Unattended, Why, of_kind};
 
 /// Where the package keeps its vault, and looks for the settings of that.
 pub(crate) const PACKAGED_DATA: &str = "/var/lib/panvault/vault";
@@ -208,6 +210,21 @@ impl DataDirectory {
     /// [`DataDirectory::slot_key_outside`].
     pub(crate) fn header(&self, slot_key_file: Option<&Path>) -> anyhow::Result<OpenHeader> {
         self.header_by(&self.slot(slot_key_file)?)
+    }
+
+    /// The same by whatever the settings name that opens the vault while nobody is there.
+    pub(crate) async fn header_unattended(&self, by: Unattended<'_>) -> anyhow::Result<OpenHeader> {
+        self.header_by(self.unattended(by).await?.as_ref())
+    }
+
+    /// What opens the vault while nobody is there: its key file, or what a peer gives back.
+    pub(crate) async fn unattended(&self, by: Unattended<'_>) -> anyhow::Result<Box<dyn Slot + Send>> {
+        slots::come_by(self.slot(by.slot_key_file)?, by.peers, self.vault, &self.headers()).await
+    }
+
+    /// The copies of the header that can be read and say that they are of this vault. They are not authenticated.
+    pub(crate) fn headers(&self) -> Vec<Header> {
+        header::readable(&self.path, self.vault, key_mode(self.mode))
     }
 
     /// The same by whatever slot. Changes nothing.

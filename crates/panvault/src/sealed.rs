@@ -10,7 +10,7 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use anyhow::Context;
-use panvault_keys::{Entropy, HeldKey, KeysError, Slot, SlotKey, SystemEntropy};
+use panvault_keys::{Entropy, KeysError, Slot, SlotKey, SystemEntropy};
 use panvault_server::{serve_sealed, serve_sealed_console, serve_sealed_metrics};
 use panvault_vault::{Clock, Mode, SystemClock, Unsealing};
 use tokio::sync::{mpsc, watch};
@@ -95,7 +95,12 @@ async fn begin(place: &Place, settings: &OpenSettings) -> anyhow::Result<Next> {
             Ok(open) => return Ok(Next::Open(Box::new(open))),
             Err(error) if is_in_use(&error) && begun.elapsed() < COMMAND_TIME => sleep(TRY_EVERY).await,
             Err(error) => {
-                return Why::of(&error).map(|why| Next::Sealed(why, None)).ok_or(error);
+                let Some(why) = Why::of(&error) else { return Err(error) };
+                if why == Why::Peer {
+                    let said = format!("{error:#}");
+                    tracing::warn!(error = said, advice = Why::PEER_ADVICE, "vault.not_opened");
+                }
+                return Ok(Next::Sealed(why, None));
             }
         }
     }
@@ -190,7 +195,12 @@ impl Sealed<'_> {
                         Err(error) => {
                             held = Some(self.hold().await?);
                             match Why::of(&error) {
-                                Some(why) => waiting.is_now(why),
+                                Some(why) => {
+                                    waiting.is_now(why);
+                                    if why == Why::Peer {
+                                        waiting.not_opened(&error);
+                                    }
+                                }
                                 // Such as a database that is away.
                                 None => waiting.not_opened(&error),
                             }
@@ -221,7 +231,7 @@ impl Sealed<'_> {
         }
     }
 
-    /// Opens it with what people brought, or with the key file where they say so. It is unsealed then, whatever sealed it.
+    /// Opens it with what people brought, or with what the settings name where they say so. It is unsealed then, whatever sealed it.
     async fn open_with(
         &self,
         slot: Option<Box<dyn Slot + Send>>,
@@ -232,7 +242,7 @@ impl Sealed<'_> {
     }
 }
 
-/// Opens a vault with what people brought, or with its key file, and unseals it. Gives the number of the slot, too.
+/// Opens a vault with what people brought, or with what the settings name, and unseals it. Gives the number of the slot, too.
 pub(crate) async fn open_with(
     place: &Place,
     slot: Option<Box<dyn Slot + Send>>,
@@ -241,18 +251,17 @@ pub(crate) async fn open_with(
 ) -> anyhow::Result<(OpenVault, u16)> {
     let slot = match slot {
         Some(slot) => slot,
-        None => Box::new(place.slot(settings.slot_key_file.as_deref())?),
+        None => place.unattended(settings.unattended()).await?,
     };
-    let headers = place.headers().await?;
+    let (_, headers) = place.headers().await?;
     // A passphrase takes a second of a processor and much memory.
     let found = tokio::task::spawn_blocking(move || key_of(&*slot, &headers)).await?;
     let (key, number) = found?;
     let settings =
         OpenSettings { unsealing: Some(Unsealing { slot: number, ..unsealing }), ..settings.clone() };
-    let held = HeldKey(key);
     let begun = Instant::now();
     loop {
-        match place.open_by(&held, &settings).await {
+        match place.open_by(&key, &settings).await {
             Err(error) if is_in_use(&error) && begun.elapsed() < COMMAND_TIME => sleep(TRY_EVERY).await,
             opened => return Ok((opened?, number)),
         }

@@ -1,10 +1,13 @@
-//! Servers that tests start: PostgreSQL, alone and under Patroni, Redis, PgBouncer and HAProxy, as Debian packages them, and Valkey.
+//! Servers that tests start: PostgreSQL, alone and under Patroni, Redis, PgBouncer and HAProxy, as Debian packages them, Valkey, OpenBao and
+//! a fake of AWS (moto) as packages of Python have them.
 //!
 //! Each runs as an ordinary user, on a port of the loopback address, in a directory of its own, and ends with its value or with the process that
 //! started it, whichever is first. No service of the system is touched. One that is not installed fails the test, and says what installs it.
 
+mod bao;
 mod etcd;
 mod haproxy;
+mod moto;
 mod network;
 mod patroni;
 mod pgbouncer;
@@ -13,7 +16,9 @@ mod postgres;
 mod program;
 mod redis;
 
+pub use self::bao::Bao;
 pub use self::haproxy::HaProxy;
+pub use self::moto::Moto;
 pub use self::network::{Flow, Network};
 pub use self::patroni::Patroni;
 pub use self::pgbouncer::PgBouncer;

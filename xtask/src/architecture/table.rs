@@ -31,6 +31,7 @@ const CARD: &str = "panvault-card";
 const BINS: &str = "panvault-bins";
 const DIRECTORY: &str = "panvault-directory";
 const KEYS: &str = "panvault-keys";
+const SLOTS: &str = "panvault-slots";
 const STORE: &str = "panvault-store";
 const EMBEDDED: &str = "panvault-store-embedded";
 const POSTGRES: &str = "panvault-store-postgres";
@@ -55,6 +56,8 @@ pub(super) static ROOMS: &[Crate] = &[
     // How files are opened, and nothing else.
     Crate { name: DIRECTORY, uses: &[], tests_use: &[] },
     Crate { name: KEYS, uses: &[MODEL, DIRECTORY], tests_use: &[] },
+    // What protects a slot's key and is neither a file nor a person.
+    Crate { name: SLOTS, uses: &[MODEL, DIRECTORY, KEYS], tests_use: &[] },
     Crate { name: STORE, uses: &[MODEL], tests_use: &[] },
     // Its tests chain a real log with real keys, and open cards of a real vault from it.
     Crate { name: EMBEDDED, uses: &[MODEL, STORE, DIRECTORY], tests_use: &[KEYS, VAULT] },
@@ -77,8 +80,8 @@ pub(super) static ROOMS: &[Crate] = &[
     Crate {
         name: BINARY,
         uses: &[
-            MODEL, CARD, BINS, SCAN, DIRECTORY, KEYS, STORE, EMBEDDED, POSTGRES, REDIS, PROCESSOR, WEBHOOK,
-            VAULT, SERVER,
+            MODEL, CARD, BINS, SCAN, DIRECTORY, KEYS, SLOTS, STORE, EMBEDDED, POSTGRES, REDIS, PROCESSOR,
+            WEBHOOK, VAULT, SERVER,
         ],
         tests_use: &[],
     },
@@ -101,7 +104,9 @@ macro_rules! libraries {
 libraries! {
     // Ciphers, and what goes with them.
     "argon2": Users::These(&[KEYS]), NOBODY;
-    "aws-lc-rs": Users::These(&[KEYS]), NOBODY;
+    // Requests to a KMS are signed by an HMAC; no cipher is named there.
+    "aws-lc-rs": Users::These(&[KEYS, SLOTS]), NOBODY;
+    "cryptoki": Users::These(&[SLOTS]), NOBODY;
     // A hash that keeps no secret; what does is hashed by `keys`.
     "sha2": Users::These(&[BINS, BINARY, POSTGRES]), Users::These(&[WEB]);
     "subtle": Users::These(&[KEYS]), NOBODY;
@@ -119,34 +124,34 @@ libraries! {
 
     // HTTP and TLS. The benchmark stands in for a PSP. The binary is a client of its own server in the demo, the test kit of the server under test.
     "axum": Users::These(&[SERVER]), NOBODY;
-    "base64ct": Users::These(&[KEYS, SCAN, SERVER]), Users::These(&[WEB]);
-    "bytes": Users::These(&[SERVER, WEBHOOK]), NOBODY;
+    "base64ct": Users::These(&[KEYS, SCAN, SERVER, SLOTS]), Users::These(&[WEB]);
+    "bytes": Users::These(&[SERVER, WEBHOOK, SLOTS]), NOBODY;
     "const_format": Users::These(&[SERVER]), NOBODY;
     "form_urlencoded": Users::These(&[SERVER]), NOBODY;
-    "http": Users::These(&[SERVER, WEBHOOK]), Users::These(&[BINARY]);
-    "http-body-util": Users::These(&[SERVER, WEBHOOK]), NOBODY;
+    "http": Users::These(&[SERVER, WEBHOOK, SLOTS]), Users::These(&[BINARY]);
+    "http-body-util": Users::These(&[SERVER, WEBHOOK, SLOTS]), NOBODY;
     "httparse": Users::These(&[PROCESSOR]), NOBODY;
-    "hyper": Users::These(&[SERVER, WEBHOOK]), NOBODY;
-    "hyper-util": Users::These(&[SERVER, WEBHOOK]), NOBODY;
+    "hyper": Users::These(&[SERVER, WEBHOOK, SLOTS]), NOBODY;
+    "hyper-util": Users::These(&[SERVER, WEBHOOK, SLOTS]), NOBODY;
     "memchr": Users::These(&[SERVER]), NOBODY;
-    "rustls": Users::These(&[REDIS, SERVER, WEBHOOK, POSTGRES, TESTKIT, PROCESSOR, BENCH]), NOBODY;
-    "rustls-pki-types": Users::These(&[REDIS, SERVER, WEBHOOK, POSTGRES, PROCESSOR]), NOBODY;
-    "tokio-rustls": Users::These(&[REDIS, SERVER, WEBHOOK, PROCESSOR, BENCH]), NOBODY;
+    "rustls": Users::These(&[REDIS, SERVER, WEBHOOK, POSTGRES, TESTKIT, PROCESSOR, BENCH, SLOTS]), NOBODY;
+    "rustls-pki-types": Users::These(&[REDIS, SERVER, WEBHOOK, POSTGRES, PROCESSOR, SLOTS]), NOBODY;
+    "tokio-rustls": Users::These(&[REDIS, SERVER, WEBHOOK, PROCESSOR, BENCH, SLOTS]), NOBODY;
     "tower": Users::These(&[SERVER]), NOBODY;
-    "webpki-roots": Users::These(&[WEBHOOK, POSTGRES, REDIS, PROCESSOR]), NOBODY;
+    "webpki-roots": Users::These(&[WEBHOOK, POSTGRES, REDIS, PROCESSOR, SLOTS]), NOBODY;
     "standardwebhooks": NOBODY, Users::These(&[WEBHOOK, BINARY]);
     "x509-parser": Users::These(&[SERVER]), NOBODY;
-    "rcgen": Users::These(&[TESTKIT, BENCH]), Users::These(&[WEBHOOK, REDIS, SERVER, BINARY, POSTGRES, PROCESSOR]);
+    "rcgen": Users::These(&[TESTKIT, BENCH]), Users::These(&[WEBHOOK, REDIS, SERVER, BINARY, POSTGRES, PROCESSOR, SLOTS]);
     "ureq": Users::These(&[BINARY, TESTKIT]), Users::These(&[SERVER]);
 
     // JSON and other texts.
-    "serde": Users::These(&[PROCESSOR, SERVER, BINARY]), NOBODY;
-    "serde_json": Users::These(&[PROCESSOR, SERVER, BINARY, TESTKIT, XTASK]), Users::These(&[WEB]);
+    "serde": Users::These(&[PROCESSOR, SERVER, BINARY, SLOTS]), NOBODY;
+    "serde_json": Users::These(&[PROCESSOR, SERVER, BINARY, TESTKIT, XTASK, SLOTS]), Users::These(&[WEB]);
     "toml": Users::These(&[BINARY, BENCH, XTASK, PROCESSOR]), NOBODY;
     "csv-core": Users::These(&[BINS, SERVER]), NOBODY;
     "flate2": Users::These(&[SCAN]), NOBODY;
     "regex": Users::These(&[SCAN]), NOBODY;
-    "hex": Users::These(&[KEYS]), Users::Any;
+    "hex": Users::These(&[KEYS, SLOTS]), Users::Any;
     "time": Users::These(&[MODEL]), NOBODY;
 
     // Lists that others keep.
@@ -158,7 +163,7 @@ libraries! {
     // Waiting, sharing, telling.
     "arc-swap": Users::These(&[VAULT, SERVER, BINARY]), NOBODY;
     "imbl": Users::These(&[KEYS, VAULT]), NOBODY;
-    "tokio": Users::These(&[STORE, PROCESSOR, WEBHOOK, VAULT, EMBEDDED, POSTGRES, REDIS, SERVER, BINARY, BENCH]), Users::Any;
+    "tokio": Users::These(&[STORE, PROCESSOR, WEBHOOK, VAULT, EMBEDDED, POSTGRES, REDIS, SERVER, BINARY, BENCH, SLOTS]), Users::Any;
     "tracing": Users::These(&[VAULT, EMBEDDED, POSTGRES, REDIS, SERVER, BINARY]), NOBODY;
     "tracing-subscriber": Users::These(&[BINARY]), Users::Any;
     "prometheus-client": Users::These(&[SERVER]), NOBODY;
@@ -181,7 +186,7 @@ libraries! {
     "clap_complete": Users::These(&[BINARY]), NOBODY;
     "tempfile": Users::These(&[BINARY, TESTKIT, XTASK]), Users::Any;
     "thiserror": Users::Any, NOBODY;
-    "zeroize": Users::These(&[CARD, SCAN, KEYS, STORE, POSTGRES, PROCESSOR, VAULT, REDIS, SERVER, BINARY]), NOBODY;
+    "zeroize": Users::These(&[CARD, SCAN, KEYS, STORE, POSTGRES, PROCESSOR, VAULT, REDIS, SERVER, BINARY, SLOTS]), NOBODY;
 
     // Tests.
     "criterion": NOBODY, Users::These(&[BINS]);

@@ -5,7 +5,9 @@ use crate::error::KeysError;
 use crate::hpke::{self, PUBLIC_BYTES, Sealed};
 use crate::limits::SLOT_LABEL_BYTES_MAX;
 use crate::root::RootKey;
-use crate::slot::{NewSlot, PassphraseLock, Protection, ShareScheme, SlotKey, label_fits};
+use crate::slot::{
+    NewSlot, PassphraseLock, PeerKind, PeerLock, Protection, ShareScheme, SlotKey, label_fits,
+};
 use crate::wrapped::Wrapped;
 use crate::xaes::{KEY_BYTES, TAG_BYTES, Xaes};
 
@@ -31,9 +33,13 @@ pub(super) struct Under<'r> {
 const KEY_FILE: u8 = 1;
 const PASSPHRASE: u8 = 2;
 const SHARES: u8 = 3;
+const PKCS11: u8 = 4;
+const AWS_KMS: u8 = 5;
+const TRANSIT: u8 = 6;
 const SHARES_BYTES: usize = 1 + 1 + 4;
-const PROTECTION_BYTES_MAX: usize = PassphraseLock::BYTES;
-const LENGTHS_BYTES: usize = 2;
+/// The longest protection is that of a peer.
+const PROTECTION_BYTES_MAX: usize = PeerLock::BYTES_MAX;
+const LENGTHS_BYTES: usize = 1 + 2;
 const FIXED_BYTES: usize = 2 + 6 + 1 + PUBLIC_BYTES + PUBLIC_BYTES + KEY_BYTES + TAG_BYTES + Wrapped::BYTES;
 
 impl HeaderSlot {
@@ -56,9 +62,14 @@ impl HeaderSlot {
         self.created_at
     }
 
+    /// The public half of its pair, which is no secret.
+    pub const fn public(&self) -> &[u8; PUBLIC_BYTES] {
+        &self.public
+    }
+
     /// How its key is protected.
-    pub const fn protection(&self) -> Protection {
-        self.protection
+    pub const fn protection(&self) -> &Protection {
+        &self.protection
     }
 
     pub(super) fn make(
@@ -84,7 +95,7 @@ impl HeaderSlot {
     ) -> Result<Self, KeysError> {
         let sender = self.sender.unwrap(&old.wrapping, &associated(&old.context, self.number));
         let (label, sender) = (self.label.clone(), sender.map_err(|_| KeysError::HeaderDamaged)?);
-        let again = NewSlot { label, public: self.public, sender, protection: self.protection };
+        let again = NewSlot { label, public: self.public, sender, protection: self.protection.clone() };
         Self::make(again, self.number, self.created_at, new, entropy)
     }
 
@@ -117,9 +128,10 @@ impl HeaderSlot {
                 protection.extend_from_slice(&[*needed, *made]);
                 protection.extend_from_slice(&set.to_be_bytes());
             }
+            Protection::Peer(lock) => lock.encode(&mut protection),
         }
         out.push(kind);
-        out.push(u8::try_from(protection.len()).unwrap_or(u8::MAX));
+        out.extend_from_slice(&u16::try_from(protection.len()).unwrap_or(u16::MAX).to_be_bytes());
         out.extend_from_slice(&protection);
     }
 
@@ -128,6 +140,11 @@ impl HeaderSlot {
             Protection::KeyFile => KEY_FILE,
             Protection::Passphrase(_) => PASSPHRASE,
             Protection::Shares(_) => SHARES,
+            Protection::Peer(ref lock) => match lock.kind() {
+                PeerKind::Pkcs11 => PKCS11,
+                PeerKind::AwsKms => AWS_KMS,
+                PeerKind::Transit => TRANSIT,
+            },
         }
     }
 
@@ -142,7 +159,8 @@ impl HeaderSlot {
         let (tag, rest) = rest.split_first_chunk::<TAG_BYTES>()?;
         let (sender, rest) = rest.split_first_chunk::<{ Wrapped::BYTES }>()?;
         let ([kind], rest) = rest.split_first_chunk::<1>()?;
-        let (protection, rest) = with_length(rest)?;
+        let (length, rest) = rest.split_first_chunk::<2>()?;
+        let (protection, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
         let label = core::str::from_utf8(label).ok().filter(|label| label_fits(label))?;
         let number = u16::from_be_bytes(*number);
         (number > 0).then_some(())?;
@@ -176,6 +194,9 @@ fn decode_protection(kind: u8, bytes: &[u8]) -> Option<Protection> {
             let [needed, made, set @ ..]: &[u8; SHARES_BYTES] = bytes.try_into().ok()?;
             Some(Protection::Shares(ShareScheme::new(*needed, *made, u32::from_be_bytes(*set))?))
         }
+        PKCS11 => Some(Protection::Peer(PeerLock::decode(PeerKind::Pkcs11, bytes)?)),
+        AWS_KMS => Some(Protection::Peer(PeerLock::decode(PeerKind::AwsKms, bytes)?)),
+        TRANSIT => Some(Protection::Peer(PeerLock::decode(PeerKind::Transit, bytes)?)),
         _ => None,
     }
 }

@@ -5,7 +5,7 @@ use crate::api_key::ApiKey;
 use crate::entropy::SystemEntropy;
 use crate::organisation_key::{OrganisationKey, Purpose};
 use crate::ring::KeyRing;
-use crate::slot::{Passphrase, Protection, ShareScheme, Shares, Slot};
+use crate::slot::{Passphrase, PeerKind, PeerLock, Protection, ShareScheme, Shares, Slot};
 use crate::vectors::{Counting, root, slot, slot_key};
 
 const VAULT: VaultId = VaultId::from_bytes([1; 12]);
@@ -36,7 +36,7 @@ fn made(keys: &VaultKeys) -> Vec<Vec<u8>> {
 fn every_cut_and_every_flipped_bit_is_damage() {
     let bytes = header().encode();
     let slot_bytes = HeaderSlot::BYTES_MAX - crate::limits::SLOT_LABEL_BYTES_MAX + "key file".len()
-        - crate::slot::PassphraseLock::BYTES;
+        - crate::slot::PeerLock::BYTES_MAX;
     assert_eq!(bytes.len(), 49 + 8 * HeaderKey::BYTES + 3 + slot_bytes + 32 + 4);
     for cut in 0..bytes.len() {
         assert!(matches!(Header::parse(&bytes[..cut]), Err(KeysError::HeaderDamaged)), "cut at {cut}");
@@ -154,6 +154,14 @@ fn a_purpose_has_so_many_versions() {
 #[test]
 fn a_header_has_so_many_keys() {
     let mut header = header();
+    // Beside as many slots as there may be, of which none can be longer.
+    let (entropy, name) = (SystemEntropy::new(), "n".repeat(crate::limits::PEER_NAME_BYTES_MAX));
+    for byte in 2..=u8::try_from(HEADER_SLOTS_MAX).unwrap() {
+        let wrapped = vec![byte; crate::limits::PEER_WRAPPED_BYTES_MAX];
+        let lock = PeerLock::new(PeerKind::Transit, &name, &name, &name, wrapped).unwrap();
+        let slot = NewSlot::of_peer(&slot_key(byte), &"l".repeat(64), lock).unwrap();
+        header = header.slot_add(&root(7), slot, AT, &entropy).unwrap();
+    }
     let (wrapping, context) = (header.wrapping(&root(7)).unwrap(), header.context());
     let add = |header: &mut Header| {
         let version = header.keys.last().unwrap().version + 1;

@@ -37,6 +37,11 @@ impl KeyFile {
         Self { vault_owner: Some(owner), ..self }
     }
 
+    /// Whether something is there, be it a key or not.
+    pub fn is_there(&self) -> bool {
+        !matches!(self.path.symlink_metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound)
+    }
+
     /// Writes a key into a file that must not be there yet, with mode 0600, durably.
     pub fn create(&self, key: &SlotKey) -> Result<(), KeysError> {
         self.write(key).map_err(|error| {

@@ -28,6 +28,7 @@ pub struct PassphraseLock {
 }
 
 impl PassphraseLock {
+    #[cfg(test)]
     pub(crate) const BYTES: usize = 4 + 4 + SALT_BYTES + Wrapped::BYTES;
 
     /// Memory that it takes, in KiB, and how often that is gone over.

@@ -41,7 +41,11 @@ impl Trail {
 async fn open_unless_served(place: &Place, config: &Config) -> anyhow::Result<Option<OpenVault>> {
     // Also where a server has it, which looked at this when it started.
     place.private()?;
-    let settings = OpenSettings { slot_key_file: config.slot_key_file.clone(), ..OpenSettings::default() };
+    let settings = OpenSettings {
+        slot_key_file: config.slot_key_file.clone(),
+        slot_peers: config.slot_peers.clone(),
+        ..OpenSettings::default()
+    };
     let begun = Instant::now();
     loop {
         let unreached = match Client::reach(place, config).await? {

@@ -60,6 +60,27 @@ pub(crate) enum SlotAdd {
         /// A new directory for them, one file each, to be handed out and removed; without it each is shown on the terminal and asked for once
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
+        /// A custodian's key of age, `age1…` or a file with it, to whom their share is sealed in DIR: once for each share, in their order; each is then asked for once
+        #[arg(long, value_name = "KEY", requires = "out")]
+        recipient: Vec<String>,
+        #[command(flatten)]
+        added: Added,
+    },
+    /// The key of a token (PKCS#11) that the settings slot_pkcs11_… name: it wraps the slot's key and never leaves the token
+    Pkcs11 {
+        /// Make that key on the token first: AES, 256 bits, which the token gives to nobody
+        #[arg(long)]
+        make_key: bool,
+        #[command(flatten)]
+        added: Added,
+    },
+    /// The key of AWS KMS that the settings slot_aws_kms_… name; needs kms:Encrypt beside the kms:Decrypt of a server
+    AwsKms {
+        #[command(flatten)]
+        added: Added,
+    },
+    /// The key of a transit engine, of OpenBao or HashiCorp Vault, that the settings slot_transit_… name
+    Transit {
         #[command(flatten)]
         added: Added,
     },
@@ -79,9 +100,9 @@ pub(crate) struct Added {
 pub(crate) struct Unlock {
     #[command(flatten)]
     pub(crate) settings: Settings,
-    /// The kind of the slot to open it with: the key file that the setting slot_key_file names, or what is asked for on the terminal
-    #[arg(long, value_enum, default_value = "key-file")]
-    pub(crate) with: SlotKind,
+    /// The kind of the slot to open it with; without it the key file if it is there, then what the settings name: a token, KMS, a transit engine
+    #[arg(long, value_enum)]
+    pub(crate) with: Option<SlotKind>,
     /// A file with the passphrase, of which others can read nothing
     #[arg(long, value_name = "FILE")]
     pub(crate) passphrase_file: Option<PathBuf>,
@@ -95,4 +116,7 @@ pub(crate) enum SlotKind {
     KeyFile,
     Passphrase,
     Shares,
+    Pkcs11,
+    AwsKms,
+    Transit,
 }

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::cli::{AuditCommand, One, Shared};
 use crate::client::Client;
 use crate::commands::document::{asked, print};
+use crate::commands::runtime;
 use crate::config;
 use crate::data::{Place, chain};
 use crate::output;
@@ -187,7 +188,7 @@ fn verify(shared: &Shared) -> anyhow::Result<ExitCode> {
         Place::Directory(directory) => directory,
         Place::Node(node) => return node::verify(shared, &config, &node),
     };
-    let keys = directory.header(config.slot_key_file.as_deref())?.keys;
+    let keys = runtime()?.block_on(directory.header_unattended(config.unattended()))?.keys;
     let examination =
         examine(&directory.path, directory.wal.as_deref(), directory.vault, chain(&keys).as_ref())?;
     let findings: Vec<_> =

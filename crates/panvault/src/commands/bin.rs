@@ -48,7 +48,7 @@ impl Keyed {
     fn find(shared: &Shared) -> anyhow::Result<Self> {
         let config = config::read(&shared.settings, &[])?;
         let place = Place::of(&config)?;
-        let (keys, mode) = runtime()?.block_on(place.keys(config.slot_key_file.as_deref()))?;
+        let (keys, mode) = runtime()?.block_on(place.keys(config.unattended()))?;
         Ok(Self { place, tags: VaultTags::new(&keys), mode, config })
     }
 

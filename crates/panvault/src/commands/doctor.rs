@@ -17,6 +17,7 @@ use serde_json::json;
 
 use crate::bins::{self, VaultTags};
 use crate::cli::Doctor;
+use crate::commands::runtime;
 use crate::config::{self, Config};
 use crate::data::{self, DataDirectory, Place, lines, mode_name};
 use crate::harden::{self, Hardened};
@@ -51,7 +52,7 @@ pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
     };
     let (mut tags, mut types) = (None, None);
     // Without its keys nothing of the store and the table of issuers can be judged, but all else can.
-    let examination = match directory.header(config.slot_key_file.as_deref()) {
+    let examination = match runtime()?.block_on(directory.header_unattended(config.unattended())) {
         Ok(header) => {
             findings.extend(header.copies.faults.iter().map(|fault| Finding {
                 part: KEYS,

@@ -21,10 +21,10 @@ pub(crate) fn run(by: &Unlock) -> anyhow::Result<()> {
         if sealed::is_there(place.path()).await {
             bail!("the vault is not open: panvault unseal --status says why");
         }
-        let mut client = if key::is_key_file(by)? {
+        let mut client = if key::is_unattended(by)? {
             Client::begin(&config).await?
         } else {
-            let slot = key::slot(by, &place, config.slot_key_file.as_deref())?;
+            let slot = key::slot(by, &place, &config).await?;
             let operator = place.operator_by(slot.as_ref()).await?;
             match Client::reach_by(&place, &config, &operator).await? {
                 Ok(client) => client,

@@ -52,6 +52,7 @@ async fn serve(place: Place, config: Config) -> anyhow::Result<()> {
     let server = descriptors::fit(config.server)?;
     let settings = OpenSettings {
         slot_key_file: Some(place.slot_key_outside(config.slot_key_file)?),
+        slot_peers: config.slot_peers,
         cvv_ttl_seconds: config.cvv_ttl_seconds,
         cvvs_held_max: config.cvvs_held_max,
         guards: config.guards,

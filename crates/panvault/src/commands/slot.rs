@@ -7,14 +7,15 @@ use std::path::Path;
 
 use anyhow::{Context, ensure};
 use panvault_keys::{
-    Entropy, Header, HeaderSlot, KeyFile, KeysError, NewSlot, Passphrase, Protection, RootKey, ShareScheme,
-    Slot, SlotKey, SystemEntropy,
+    Entropy, Header, HeaderSlot, KeyFile, KeysError, NewSlot, Passphrase, PeerKind, Protection, RootKey,
+    ShareScheme, Slot, SlotKey, SystemEntropy,
 };
 use panvault_model::Timestamp;
+use panvault_slots::{Context as SlotContext, Env, Peer};
 use panvault_vault::{Clock, SystemClock};
 use serde_json::{Value, json};
 
-use crate::cli::{Added, SlotAdd, SlotCommand, Unlock};
+use crate::cli::{Added, SlotAdd, SlotCommand, SlotKind, Unlock};
 use crate::commands::runtime;
 use crate::data::Place;
 use crate::telemetry::{self, LogFormat};
@@ -29,9 +30,12 @@ pub(crate) fn run(command: SlotCommand) -> anyhow::Result<()> {
         SlotCommand::Add(SlotAdd::Passphrase { new_passphrase_file, added }) => {
             add_passphrase(new_passphrase_file.as_deref(), &added)
         }
-        SlotCommand::Add(SlotAdd::Shares { needed, made, out, added }) => {
-            add_shares(needed, made, out.as_deref(), &added)
+        SlotCommand::Add(SlotAdd::Shares { needed, made, out, recipient, added }) => {
+            add_shares((needed, made), out.as_deref(), &recipient, &added)
         }
+        SlotCommand::Add(SlotAdd::Pkcs11 { make_key, added }) => add_peer(SlotKind::Pkcs11, make_key, &added),
+        SlotCommand::Add(SlotAdd::AwsKms { added }) => add_peer(SlotKind::AwsKms, false, &added),
+        SlotCommand::Add(SlotAdd::Transit { added }) => add_peer(SlotKind::Transit, false, &added),
         SlotCommand::Remove { number, by } => remove(number, &by),
         SlotCommand::Test(by) => test(&by),
     }
@@ -41,6 +45,7 @@ pub(crate) fn run(command: SlotCommand) -> anyhow::Result<()> {
 struct Opening {
     place: Place,
     slot: Box<dyn Slot>,
+    peers: Vec<Peer>,
 }
 
 impl Opening {
@@ -48,8 +53,8 @@ impl Opening {
         let config = config::read(&by.settings, &[])?;
         let place = Place::of(&config)?;
         place.private()?;
-        let slot = key::slot(by, &place, config.slot_key_file.as_deref())?;
-        Ok(Self { place, slot })
+        let slot = runtime()?.block_on(key::slot(by, &place, &config))?;
+        Ok(Self { place, slot, peers: config.slot_peers })
     }
 
     fn header(&self) -> anyhow::Result<Header> {
@@ -99,6 +104,14 @@ fn described(slot: &HeaderSlot) -> String {
         Protection::Shares(ShareScheme { needed, made, set }) => {
             format!("{needed} of {made} shares (set {set:08x})")
         }
+        Protection::Peer(lock) => {
+            let (place, key, detail) = (lock.place(), lock.key(), lock.detail());
+            match lock.kind() {
+                PeerKind::Pkcs11 => format!("the key {key} of the token {place} (id {detail})"),
+                PeerKind::AwsKms => format!("the KMS key {key}"),
+                PeerKind::Transit => format!("the transit key {place}/{key} (version {detail})"),
+            }
+        }
     }
 }
 
@@ -120,6 +133,23 @@ fn shown(slot: &HeaderSlot) -> Value {
             "number": number, "label": label, "kind": kind, "created_at": created_at,
             "needed": needed, "made": made, "set": format!("{set:08x}"),
         }),
+        Protection::Peer(lock) => {
+            let mut shown =
+                json!({ "number": number, "label": label, "kind": kind, "created_at": created_at });
+            let (place, detail) = match lock.kind() {
+                PeerKind::Pkcs11 => ("token", Some("key_id")),
+                PeerKind::AwsKms => ("region", None),
+                PeerKind::Transit => ("mount", Some("key_version")),
+            };
+            if let Value::Object(members) = &mut shown {
+                members.insert(place.to_owned(), json!(lock.place()));
+                members.insert("key".to_owned(), json!(lock.key()));
+                detail
+                    .into_iter()
+                    .for_each(|name| drop(members.insert(name.to_owned(), json!(lock.detail()))));
+            }
+            shown
+        }
     }
 }
 
@@ -146,7 +176,13 @@ fn add_passphrase(new_passphrase_file: Option<&Path>, added: &Added) -> anyhow::
     opening.add(NewSlot::of_passphrase(&passphrase, &added.label, &entropy)?, &entropy)
 }
 
-fn add_shares(needed: u8, made: u8, out: Option<&Path>, added: &Added) -> anyhow::Result<()> {
+fn add_shares(
+    (needed, made): (u8, u8),
+    out: Option<&Path>,
+    recipients: &[String],
+    added: &Added,
+) -> anyhow::Result<()> {
+    let recipients = custodians::recipients(recipients, made)?;
     let (opening, entropy) = (Opening::of(&added.by)?, SystemEntropy::new());
     opening.header()?;
     let mut set = [0; 4];
@@ -155,6 +191,16 @@ fn add_shares(needed: u8, made: u8, out: Option<&Path>, added: &Added) -> anyhow
         .context("needed must be at least 2 and at most made, and made at most 16")?;
     let (slot, shares) = NewSlot::of_shares(scheme, &added.label, &entropy)?;
     match out {
+        Some(directory) if !recipients.is_empty() => {
+            custodians::seal(directory, &shares, &recipients, &entropy)?;
+            let added = custodians::prove(&shares, directory).and_then(|()| opening.add(slot, &entropy));
+            added.inspect_err(|_| drop(std::fs::remove_dir_all(directory)))?;
+            output::note(format!(
+                "{made} files are in {}, which only their custodians can read: give each theirs, and remove it here; {needed} of them open every card",
+                directory.display()
+            ));
+            Ok(())
+        }
         Some(directory) => {
             let handed = custodians::write(directory, &shares)?;
             opening.add(slot, &entropy).inspect_err(|_| drop(std::fs::remove_dir_all(directory)))?;
@@ -169,6 +215,24 @@ fn add_shares(needed: u8, made: u8, out: Option<&Path>, added: &Added) -> anyhow
             opening.add(slot, &entropy)
         }
     }
+}
+
+/// Has a peer wrap the key of a new slot, and give it back, before the slot counts.
+fn add_peer(kind: SlotKind, make_key: bool, added: &Added) -> anyhow::Result<()> {
+    let (opening, entropy) = (Opening::of(&added.by)?, SystemEntropy::new());
+    opening.header()?;
+    let peer = key::peer(&opening.peers, kind)?;
+    let (key, env) = (SlotKey::make(&entropy)?, Env { now: now(), entropy: &entropy });
+    let lock = runtime()?.block_on(async {
+        if let (true, Peer::Pkcs11(token)) = (make_key, &peer) {
+            token.key_make(env).await?;
+            output::note(format!("{} is made", peer.describe()));
+        }
+        let (vault, _) = opening.place.headers().await?;
+        let context = SlotContext::of_key(vault, &key).context("the slot's key has no public half")?;
+        anyhow::Ok(peer.wrap(&key, context, env).await?)
+    })?;
+    opening.add(NewSlot::of_peer(&key, &added.label, lock)?, &entropy)
 }
 
 fn remove(number: u16, by: &Unlock) -> anyhow::Result<()> {

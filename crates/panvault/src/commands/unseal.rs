@@ -70,7 +70,10 @@ async fn bring(args: &Unseal, place: &Place, status: &Value) -> anyhow::Result<(
     let has = |name: &str| status.get(name).and_then(Value::as_bool) == Some(true);
     let directory = place.path();
     match kind(args, has("takes_shares"), has("passphrase"))? {
-        SlotKind::KeyFile => said(&sealed::ask(directory, Asked::KeyFile).await?),
+        // By the server's settings.
+        SlotKind::KeyFile | SlotKind::Pkcs11 | SlotKind::AwsKms | SlotKind::Transit => {
+            said(&sealed::ask(directory, Asked::Unattended).await?)
+        }
         SlotKind::Passphrase => {
             let typed = typed(args.passphrase_file.as_deref(), "Passphrase: ")?;
             said(&sealed::ask(directory, Asked::Passphrase(&typed)).await?)
@@ -139,6 +142,7 @@ async fn alone(args: &Unseal, place: &Place, config: &Config) -> anyhow::Result<
     let has_shares = ways.iter().any(|way| matches!(way, Way::Shares { .. }));
     let settings = OpenSettings {
         slot_key_file: config.slot_key_file.clone(),
+        slot_peers: config.slot_peers.clone(),
         processors: config.processors.clone(),
         ..OpenSettings::default()
     };
@@ -151,13 +155,13 @@ async fn alone(args: &Unseal, place: &Place, config: &Config) -> anyhow::Result<
         // Sealed, or without a key file: what was asked for opens it, or says why not.
         Err(_) => {}
     }
-    let has_key_file = place.slot(config.slot_key_file.as_deref())?.read_key().is_ok();
+    let has_key_file = place.unattended(config.unattended()).await.is_ok();
     let slot: Option<Box<dyn Slot + Send>> = match kind(
         args,
         has_shares && !has_key_file,
         !ways.is_empty() && !has_key_file,
     )? {
-        SlotKind::KeyFile => None,
+        SlotKind::KeyFile | SlotKind::Pkcs11 | SlotKind::AwsKms | SlotKind::Transit => None,
         SlotKind::Passphrase => {
             Some(Box::new(Passphrase::typed(typed(args.passphrase_file.as_deref(), "Passphrase: ")?)?))
         }

@@ -13,6 +13,8 @@ use crate::data::whom;
 
 /// Bytes of a password at most.
 const PASSWORD_BYTES_MAX: usize = 1024;
+/// Bytes of a file with secrets in several lines at most.
+const LINES_BYTES_MAX: usize = 16 << 10;
 
 /// Reads a password: the file's text, without a line's end behind it. Says what is wrong with the file, and never what is in it.
 ///
@@ -21,7 +23,21 @@ pub(crate) fn password(path: &Path) -> Result<Zeroizing<String>, String> {
     read(path).map_err(|what| format!("the password file {} {what}", path.display()))
 }
 
+/// Reads a file with secrets in several lines. The same holds of it.
+pub(crate) fn lines(path: &Path) -> Result<Zeroizing<String>, String> {
+    text(path, LINES_BYTES_MAX).map_err(|what| format!("the file {} {what}", path.display()))
+}
+
 fn read(path: &Path) -> Result<Zeroizing<String>, String> {
+    let text = text(path, PASSWORD_BYTES_MAX)?;
+    if text.chars().any(char::is_control) {
+        return Err("must be one line, the password".to_owned());
+    }
+    Ok(text)
+}
+
+/// What is in a file, without a line's end behind it.
+fn text(path: &Path, bytes_max: usize) -> Result<Zeroizing<String>, String> {
     let unread = |error: std::io::Error| {
         let advice = whom::advice(path, &error).map(|advice| format!("; {advice}")).unwrap_or_default();
         format!("cannot be read: {error}{advice}")
@@ -31,20 +47,17 @@ fn read(path: &Path) -> Result<Zeroizing<String>, String> {
     let file = OpenOptions::new().read(true).custom_flags(nonblock).open(path).map_err(unread)?;
     judged(&file, path)?;
     // Room for all of it from the start: what grows leaves copies behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(PASSWORD_BYTES_MAX + 3));
-    let bytes_max = u64::try_from(PASSWORD_BYTES_MAX).unwrap_or(u64::MAX);
-    file.take(bytes_max.saturating_add(3)).read_to_end(&mut bytes).map_err(unread)?;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(bytes_max + 3));
+    let read_max = u64::try_from(bytes_max).unwrap_or(u64::MAX);
+    file.take(read_max.saturating_add(3)).read_to_end(&mut bytes).map_err(unread)?;
     let text = core::str::from_utf8(&bytes).map_err(|_| "must be UTF-8".to_owned())?;
     let text = text.strip_suffix('\n').unwrap_or(text);
     let text = text.strip_suffix('\r').unwrap_or(text);
     if text.is_empty() {
-        return Err("is empty: write the password into it".to_owned());
+        return Err("is empty: write what is secret into it".to_owned());
     }
-    if text.len() > PASSWORD_BYTES_MAX {
-        return Err(format!("is longer than {PASSWORD_BYTES_MAX} bytes, so it is something else"));
-    }
-    if text.chars().any(char::is_control) {
-        return Err("must be one line, the password".to_owned());
+    if text.len() > bytes_max {
+        return Err(format!("is longer than {bytes_max} bytes, so it is something else"));
     }
     Ok(Zeroizing::new(text.to_owned()))
 }

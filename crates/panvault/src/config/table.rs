@@ -26,6 +26,47 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "The key file; empty for DIR.slot-key beside the vault, where panvault init puts it.",
     ),
     text(
+        "slot_pkcs11_library",
+        "",
+        "The library by which a token is spoken to (PKCS#11), such as /usr/lib/softhsm/libsofthsm2.so; empty where no token opens the vault.",
+    ),
+    text("slot_pkcs11_token", "", "The label of that token."),
+    text("slot_pkcs11_key", "", "The label of the token's key that has wrapped a slot's."),
+    text("slot_pkcs11_pin_file", "", "The file with the token's PIN, for its owner only."),
+    text(
+        "slot_aws_kms_region",
+        "",
+        "The region of AWS KMS, such as eu-central-1; empty where no KMS opens the vault.",
+    ),
+    text("slot_aws_kms_key", "", "The ARN of the KMS key that has wrapped a slot's; an alias is none."),
+    text(
+        "slot_aws_kms_endpoint",
+        "",
+        "Where KMS is, such as https://vpce-1a2b.kms.eu-central-1.vpce.amazonaws.com; empty for that of the region.",
+    ),
+    text(
+        "slot_aws_kms_credentials_file",
+        "",
+        "The file with the credentials for KMS as AWS's programs have it, profile default, for its owner only; read at each request.",
+    ),
+    text(
+        "slot_transit_address",
+        "",
+        "The OpenBao or HashiCorp Vault whose transit engine opens the vault, such as https://bao.example:8200; empty where none does.",
+    ),
+    text("slot_transit_mount", "transit", "Where that engine is mounted."),
+    text("slot_transit_key", "", "The engine's key that has wrapped a slot's."),
+    text(
+        "slot_transit_token_file",
+        "",
+        "The file with the token for that server, for its owner only; read at each request, so that it can be renewed.",
+    ),
+    text(
+        "slot_transit_ca_file",
+        "",
+        "Certificates that the server is known by, PEM; empty for those of the public authorities.",
+    ),
+    text(
         "wal_directory",
         "",
         "The directory of the write-ahead log, such as one on another disk; empty for log in the vault's.",

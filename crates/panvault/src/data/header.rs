@@ -108,12 +108,23 @@ pub(super) fn open(
     open_newest(copies, slot, vault, mode)
 }
 
-/// The copies that can be read, whoever wrote them: nobody vouches for them.
-pub(super) fn read_all(directory: &Path) -> Vec<Header> {
-    COPIES.iter().filter_map(|name| Header::parse(&read(&directory.join(name)).ok()?).ok()).collect()
+/// The copies that can be read and say that they are of this vault: for who looks which slots there are. Nobody vouches for them.
+pub(super) fn readable(directory: &Path, vault: VaultId, mode: KeyMode) -> Vec<Header> {
+    let copies = COPIES.iter().filter_map(|name| read(&directory.join(name)).ok());
+    of_vault(copies, vault, mode)
 }
 
 /// The same of copies that are rows.
+pub(super) fn readable_rows(rows: &[Vec<u8>; 2], vault: VaultId, mode: KeyMode) -> Vec<Header> {
+    of_vault(rows.iter().cloned(), vault, mode)
+}
+
+fn of_vault(copies: impl Iterator<Item = Vec<u8>>, vault: VaultId, mode: KeyMode) -> Vec<Header> {
+    let headers = copies.filter_map(|bytes| Header::parse(&bytes).ok());
+    headers.filter(|header| header.is_of(vault, mode).is_ok()).collect()
+}
+
+/// The same as [`open`] of copies that are rows.
 pub(super) fn open_rows(
     rows: &[Vec<u8>; 2],
     slot: &dyn Slot,

@@ -23,7 +23,9 @@ use serde::{Deserialize, Serialize};
 use crate::config::Shared;
 use crate::data::exposed::{self, Exposed};
 use crate::data::header::{self, Unopened};
-use crate::data::{self, LISTED_MAX, key_mode, mode_name, mode_parse, slot_key, text, whom, write_private};
+use crate::data::{
+    self, LISTED_MAX, Unattended, key_mode, mode_name, mode_parse, slot_key, slots, text, whom, write_private,
+};
 
 pub(crate) use database::migrate;
 pub(crate) use examine::NodeExamined;
@@ -175,10 +177,11 @@ impl NodeDirectory {
     }
 
     /// What proves to this node's server that this process has the root key. The database is not asked, which may be out of reach.
-    pub(super) fn operator(&self, slot_key_file: Option<&Path>) -> anyhow::Result<Option<OperatorKey>> {
+    pub(super) async fn operator(&self, by: Unattended<'_>) -> anyhow::Result<Option<OperatorKey>> {
         let Some((vault, mode)) = self.known else { return Ok(None) };
-        let slot = self.slot(slot_key_file)?;
-        match header::open(&self.path, &slot, vault, key_mode(mode)) {
+        let headers = header::readable(&self.path, vault, key_mode(mode));
+        let slot = slots::come_by(self.slot(by.slot_key_file)?, by.peers, vault, &headers).await?;
+        match header::open(&self.path, slot.as_ref(), vault, key_mode(mode)) {
             Ok(header) => Ok(Some(header.operator)),
             Err(Unopened::Slot(error)) => Err(slot_key::unopened(error)),
             // A node that was never served has none.

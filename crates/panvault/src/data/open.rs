@@ -10,6 +10,7 @@ use panvault_keys::{Entropy, Header, KeysError, RootKey, Slot, SystemEntropy, Va
 use panvault_model::{NodeId, ProcessorId};
 use panvault_processor::Processors;
 use panvault_processor::card_http::{BreakerChange, Fault, FileFault, HttpMode, Registry};
+use panvault_slots::Peer;
 use panvault_store::{CvvStore, MemoryCvvs, Store};
 use panvault_store_embedded::{EmbeddedStore, Settings};
 use panvault_store_postgres::{Database, PostgresStore};
@@ -222,6 +223,8 @@ impl OpenVault {
 pub(crate) struct OpenSettings {
     /// `None` for where it is when nobody says: see [`DataDirectory::header`].
     pub(crate) slot_key_file: Option<PathBuf>,
+    /// What opens it where there is no key file, in the order in which they are asked.
+    pub(crate) slot_peers: Vec<Peer>,
     pub(crate) cvv_ttl_seconds: u32,
     pub(crate) cvvs_held_max: u64,
     pub(crate) guards: GuardSettings,
@@ -247,6 +250,7 @@ impl Default for OpenSettings {
     fn default() -> Self {
         Self {
             slot_key_file: None,
+            slot_peers: Vec::new(),
             cvv_ttl_seconds: 3600,
             cvvs_held_max: 1_000_000,
             guards: GuardSettings::OFF,
@@ -267,7 +271,7 @@ pub(crate) fn small_store() -> Settings {
 impl DataDirectory {
     /// Opens the vault for writing.
     pub(crate) async fn open(&self, settings: &OpenSettings) -> anyhow::Result<OpenVault> {
-        self.open_by(&self.slot(settings.slot_key_file.as_deref())?, settings).await
+        self.open_by(self.unattended(settings.unattended()).await?.as_ref(), settings).await
     }
 
     /// The same by whatever slot.

@@ -3,12 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use panvault_directory::Directory;
-use panvault_keys::{Header, KeyFile, KeysError, OperatorKey, RootKey, Slot, VaultKeys};
+use panvault_keys::{Header, KeyFile, KeysError, OperatorKey, RootKey, Slot, SlotKey, VaultKeys};
 use panvault_model::VaultId;
+use panvault_slots::Peer;
 use panvault_vault::Mode;
 
 use crate::config::Config;
-use crate::data::{DataDirectory, NodeDirectory, OpenSettings, OpenVault, header, slot_key_beside};
+use crate::data::{
+    DataDirectory, NodeDirectory, OpenSettings, OpenVault, Unattended, slot_key_beside, slots,
+};
 
 /// A vault that is its directory, or one in a database, of which this is a node.
 pub(crate) enum Place {
@@ -66,10 +69,10 @@ impl Place {
     }
 
     /// What proves to a server that this process has the root key; `None` for a node that was never served.
-    pub(crate) fn operator(&self, slot_key_file: Option<&Path>) -> anyhow::Result<Option<OperatorKey>> {
+    pub(crate) async fn operator(&self, by: Unattended<'_>) -> anyhow::Result<Option<OperatorKey>> {
         match self {
-            Self::Directory(directory) => Ok(Some(directory.header(slot_key_file)?.operator)),
-            Self::Node(node) => node.operator(slot_key_file),
+            Self::Directory(directory) => Ok(Some(directory.header_unattended(by).await?.operator)),
+            Self::Node(node) => node.operator(by).await,
         }
     }
 
@@ -87,6 +90,28 @@ impl Place {
         match self {
             Self::Directory(directory) => directory.slot(slot_key_file),
             Self::Node(node) => node.slot(slot_key_file),
+        }
+    }
+
+    /// What opens it while nobody is there.
+    pub(crate) async fn unattended(&self, by: Unattended<'_>) -> anyhow::Result<Box<dyn Slot + Send>> {
+        match self {
+            Self::Directory(directory) => directory.unattended(by).await,
+            Self::Node(node) => node.unattended(by).await,
+        }
+    }
+
+    /// The key of a slot, from one of these peers and nothing else.
+    pub(crate) async fn peer_key(&self, peers: &[Peer]) -> anyhow::Result<SlotKey> {
+        let (vault, headers) = self.headers().await?;
+        Ok(slots::ask(peers, vault, &headers).await?)
+    }
+
+    /// Which vault it is, and the copies of its header that can be read. They are not authenticated.
+    pub(crate) async fn headers(&self) -> anyhow::Result<(VaultId, Vec<Header>)> {
+        match self {
+            Self::Directory(directory) => Ok((directory.vault, directory.headers())),
+            Self::Node(node) => node.headers().await,
         }
     }
 
@@ -113,10 +138,10 @@ impl Place {
     }
 
     /// The keys of the vault. Changes nothing.
-    pub(crate) async fn keys(&self, slot_key_file: Option<&Path>) -> anyhow::Result<(VaultKeys, Mode)> {
+    pub(crate) async fn keys(&self, by: Unattended<'_>) -> anyhow::Result<(VaultKeys, Mode)> {
         match self {
-            Self::Directory(directory) => Ok((directory.header(slot_key_file)?.keys, directory.mode)),
-            Self::Node(node) => node.keys(slot_key_file).await,
+            Self::Directory(directory) => Ok((directory.header_unattended(by).await?.keys, directory.mode)),
+            Self::Node(node) => node.keys(by).await,
         }
     }
 
@@ -129,14 +154,6 @@ impl Place {
         match self {
             Self::Directory(directory) => directory.open_by(slot, settings).await,
             Self::Node(node) => node.open_by(slot, settings).await,
-        }
-    }
-
-    /// The headers as they stand there: nobody vouches for them.
-    pub(crate) async fn headers(&self) -> anyhow::Result<Vec<Header>> {
-        match self {
-            Self::Directory(directory) => Ok(header::read_all(&directory.path)),
-            Self::Node(node) => node.headers().await,
         }
     }
 

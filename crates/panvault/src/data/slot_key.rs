@@ -58,6 +58,14 @@ pub(super) fn unopened(error: KeysError) -> anyhow::Error {
     error.into()
 }
 
+/// The same where it need not be there, since a peer may open the vault.
+pub(super) fn missing_beside_peers(error: &KeysError) -> String {
+    match error {
+        KeysError::KeyFile { path, .. } => format!("there is no key file {}", path.display()),
+        other => other.to_string(),
+    }
+}
+
 /// Where the key file of a vault is when nobody says: beside the vault, under its name.
 pub(crate) fn slot_key_beside(data: &Path) -> anyhow::Result<PathBuf> {
     named_beside(data, ".slot-key")

@@ -39,7 +39,7 @@ pub(crate) enum Asked<'a> {
     Status,
     Share(&'a str),
     Passphrase(&'a str),
-    KeyFile,
+    Unattended,
     Reset,
 }
 
@@ -49,7 +49,7 @@ impl<'a> Asked<'a> {
             Self::Status => (b'?', ""),
             Self::Share(text) => (b's', text),
             Self::Passphrase(text) => (b'p', text),
-            Self::KeyFile => (b'k', ""),
+            Self::Unattended => (b'k', ""),
             Self::Reset => (b'r', ""),
         }
     }
@@ -59,7 +59,7 @@ impl<'a> Asked<'a> {
             b'?' => Self::Status,
             b's' => Self::Share(text),
             b'p' => Self::Passphrase(text),
-            b'k' => Self::KeyFile,
+            b'k' => Self::Unattended,
             b'r' => Self::Reset,
             _ => return None,
         })

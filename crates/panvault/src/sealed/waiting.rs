@@ -119,6 +119,7 @@ impl Waiting {
         match *lock(&self.why) {
             Why::Sealed => is_shared,
             Why::People => false,
+            Why::Peer => true,
         }
     }
 
@@ -141,7 +142,7 @@ impl Waiting {
             }
             Asked::Share(text) => self.share(text, address).await,
             Asked::Passphrase(text) => self.passphrase(text, address).await,
-            Asked::KeyFile => self.open(None, address).await.map(Some),
+            Asked::Unattended => self.open(None, address).await.map(Some),
         }
     }
 
@@ -244,6 +245,10 @@ impl SealedVault for Waiting {
                 format!("it is opened by the key file, where there is one, or by {}", ways.join(", or by "))
             }
             (Why::People, _) => format!("it is opened by {}", ways.join(", or by ")),
+            (Why::Peer, true) => "it is asked again".to_owned(),
+            (Why::Peer, false) => {
+                format!("it is asked again; it is also opened by {}", ways.join(", or by "))
+            }
         };
         let there = match lock(&self.custody).collected(self.clock.now()) {
             Some(Collected { there, needed, .. }) => format!("; {there} of {needed} shares are there"),

@@ -393,7 +393,8 @@ fn a_ceremony_makes_a_vault_that_its_custodians_open() {
         .collect();
     assert_eq!(shares.len(), 3);
     let said = fs::read_to_string(data.join("ceremony.txt")).unwrap();
-    for what in ["led by      Ann Leader", "2 of 3 open the vault", "Bea, proved", "Cy, proved", "Di, proved"] {
+    for what in ["led by      Ann Leader", "2 of 3 open the vault", "Bea, proved", "Cy, proved", "Di, proved"]
+    {
         assert!(said.contains(what), "{said}");
     }
     let serve = ["--data", path(&data), "--listen", "127.0.0.1:0", "--metrics-listen", ""];

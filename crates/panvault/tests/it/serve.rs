@@ -41,6 +41,11 @@ pub(crate) struct Served {
     log: std::path::PathBuf,
 }
 
+fn serving(mut command: Command, args: &[&str]) -> Command {
+    command.arg("serve").args(args);
+    command
+}
+
 impl Served {
     pub(crate) fn start(directory: &Path, args: &[&str]) -> (Self, Value) {
         Self::start_by(panvault(), directory, args)
@@ -48,21 +53,26 @@ impl Served {
 
     /// One that waits for its vault to be unsealed, and where it answers.
     pub(crate) fn start_sealed(directory: &Path, args: &[&str]) -> (Self, String) {
-        let mut served = Self::spawn(panvault(), directory, args);
+        let mut served = Self::spawn(serving(panvault(), args), directory);
         let listen = served.event("server.sealed")["listen"].as_str().unwrap().to_owned();
         (served, format!("http://{listen}"))
     }
 
     fn start_by(command: Command, directory: &Path, args: &[&str]) -> (Self, Value) {
-        let mut served = Self::spawn(command, directory, args);
+        Self::start_command(serving(command, args), directory)
+    }
+
+    /// The same of a command that is whole.
+    pub(crate) fn start_command(command: Command, directory: &Path) -> (Self, Value) {
+        let mut served = Self::spawn(command, directory);
         let ready = served.event("server.ready");
         (served, ready)
     }
 
-    fn spawn(mut command: Command, directory: &Path, args: &[&str]) -> Self {
+    fn spawn(mut command: Command, directory: &Path) -> Self {
         let log = directory.join("log.json");
         let file = fs::File::create(&log).unwrap();
-        command.arg("serve").args(args).stdout(Stdio::null()).stderr(file);
+        command.stdout(Stdio::null()).stderr(file);
         Self { child: command.spawn().unwrap(), log }
     }
 

@@ -1,5 +1,8 @@
 //! The ways to the root key, from the command line: key files, passphrases and shares of custodians.
 
+mod peers;
+mod recipients;
+
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};

@@ -21,7 +21,7 @@ pub(crate) fn panvault() -> Command {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test must know what its child would inherit")]
-fn inherited() -> impl Iterator<Item = (String, String)> {
+pub(crate) fn inherited() -> impl Iterator<Item = (String, String)> {
     std::env::vars()
 }
 

@@ -13,7 +13,7 @@ use crate::output;
 
 /// Reads every record of every chain, holds each against its tag and its place, and the chains against the checkpoint. Nodes go on meanwhile.
 pub(super) fn verify(shared: &Shared, config: &Config, node: &NodeDirectory) -> anyhow::Result<ExitCode> {
-    let verified = runtime()?.block_on(node.trail_verify(config.slot_key_file.as_deref()))?;
+    let verified = runtime()?.block_on(node.trail_verify(config.unattended()))?;
     let is_whole = verified.findings.is_empty();
     if shared.json {
         let findings: Vec<_> =

@@ -31,10 +31,11 @@ pub(super) fn run(
         Ok(exposed) => exposed.all().into_iter().for_each(|what| found(DIRECTORY, what)),
         Err(error) => found(DIRECTORY, causes(error.as_ref())),
     }
-    let slot_key_file = config.slot_key_file.as_deref();
     let mut progress = Counted::new("rows read");
-    let examined = runtime()?
-        .block_on(node.examined(slot_key_file, config.cvvs_held_max, &mut |rows| progress.at(rows)));
+    let examined =
+        runtime()?.block_on(
+            node.examined(config.unattended(), config.cvvs_held_max, &mut |rows| progress.at(rows)),
+        );
     progress.end();
     let NodeExamined {
         keys,

@@ -3,23 +3,30 @@
 use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
-use panvault_keys::{Passphrase, Share, Shares, Slot};
+use panvault_keys::{Passphrase, PeerKind, Share, Shares, Slot};
+use panvault_slots::Peer;
 use zeroize::Zeroizing;
 
 use crate::cli::{SlotKind, Unlock};
-use crate::config::secret;
-use crate::data::Place;
+use crate::config::{Config, secret};
+use crate::data::{Place, of_kind};
 use crate::output;
 
 /// The slot that a command was told to open the vault with.
-pub(in crate::commands) fn slot(
+pub(in crate::commands) async fn slot(
     by: &Unlock,
     place: &Place,
-    slot_key_file: Option<&Path>,
+    config: &Config,
 ) -> anyhow::Result<Box<dyn Slot>> {
-    let kind = kind(by)?;
+    let Some(kind) = kind(by)? else {
+        let slot: Box<dyn Slot> = place.unattended(config.unattended()).await?;
+        return Ok(slot);
+    };
     Ok(match kind {
-        SlotKind::KeyFile => Box::new(place.slot(slot_key_file)?),
+        SlotKind::KeyFile => Box::new(place.slot(config.slot_key_file.as_deref())?),
+        SlotKind::Pkcs11 | SlotKind::AwsKms | SlotKind::Transit => {
+            Box::new(place.peer_key(&[peer(&config.slot_peers, kind)?]).await?)
+        }
         SlotKind::Passphrase => {
             let typed = match &by.passphrase_file {
                 Some(file) => read(file)?,
@@ -31,21 +38,34 @@ pub(in crate::commands) fn slot(
     })
 }
 
-/// Whether the key file is what opens it.
-pub(in crate::commands) fn is_key_file(by: &Unlock) -> anyhow::Result<bool> {
-    Ok(kind(by)? == SlotKind::KeyFile)
+/// Whether nothing is brought: what opens the vault while nobody is there does, or its key file.
+pub(in crate::commands) fn is_unattended(by: &Unlock) -> anyhow::Result<bool> {
+    Ok(matches!(kind(by)?, None | Some(SlotKind::KeyFile)))
 }
 
-/// The kind that is said, or that the files say.
-fn kind(by: &Unlock) -> anyhow::Result<SlotKind> {
+/// The peer of that kind, of which the settings name at most one.
+pub(super) fn peer(peers: &[Peer], kind: SlotKind) -> anyhow::Result<Peer> {
+    let (kind, names) = match kind {
+        SlotKind::Pkcs11 => (PeerKind::Pkcs11, "slot_pkcs11_library and those beside it"),
+        SlotKind::AwsKms => (PeerKind::AwsKms, "slot_aws_kms_region and those beside it"),
+        SlotKind::Transit => (PeerKind::Transit, "slot_transit_address and those beside it"),
+        SlotKind::KeyFile | SlotKind::Passphrase | SlotKind::Shares => bail!("no peer has such a slot"),
+    };
+    of_kind(peers, kind)
+        .pop()
+        .with_context(|| format!("the settings name none: set {names} (panvault config print)"))
+}
+
+/// The kind that is said, or that the files say; `None` for what opens it while nobody is there.
+fn kind(by: &Unlock) -> anyhow::Result<Option<SlotKind>> {
     let kind = match (by.with, &by.passphrase_file, by.share_file.is_empty()) {
-        (SlotKind::KeyFile, Some(_), true) => SlotKind::Passphrase,
-        (SlotKind::KeyFile, None, false) => SlotKind::Shares,
+        (None, Some(_), true) => Some(SlotKind::Passphrase),
+        (None, None, false) => Some(SlotKind::Shares),
         (kind, ..) => kind,
     };
     ensure!(
-        (kind == SlotKind::Passphrase || by.passphrase_file.is_none())
-            && (kind == SlotKind::Shares || by.share_file.is_empty()),
+        (kind == Some(SlotKind::Passphrase) || by.passphrase_file.is_none())
+            && (kind == Some(SlotKind::Shares) || by.share_file.is_empty()),
         "a passphrase and shares were given: one of them opens the vault"
     );
     Ok(kind)

@@ -4,7 +4,8 @@ use core::time::Duration;
 use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
-use panvault_keys::{Slot, VaultKeys};
+use panvault_keys::{Header, Slot, VaultKeys};
+use panvault_model::VaultId;
 use panvault_store_postgres::{
     Applied, ConnectError, Database, MigrateError, Password, PostgresSettings, PostgresUrl, SchemaState,
     VaultRow,
@@ -15,7 +16,7 @@ use crate::config::{Shared, secret};
 use crate::data::header::{self, CopyFault, OpenHeader, Unopened};
 use crate::data::moving::VaultState;
 use crate::data::node::NodeDirectory;
-use crate::data::{key_mode, slot_key};
+use crate::data::{Unattended, key_mode, slot_key, slots};
 
 /// Reaches the database, whatever is in it.
 pub(in crate::data) async fn reach(shared: &Shared, list_time: Duration) -> anyhow::Result<Database> {
@@ -159,12 +160,40 @@ impl NodeDirectory {
     }
 
     /// The keys of the vault. Changes nothing.
-    pub(in crate::data) async fn keys(
-        &self,
-        slot_key_file: Option<&Path>,
-    ) -> anyhow::Result<(VaultKeys, Mode)> {
+    pub(in crate::data) async fn keys(&self, by: Unattended<'_>) -> anyhow::Result<(VaultKeys, Mode)> {
         let (database, row, mode) = self.reach(READ_TIME).await?;
-        Ok((self.header(&database, &row, mode, slot_key_file)?.keys, mode))
+        let slot = self.unattended_of(&row, mode, by).await?;
+        Ok((self.header_by(&database, &row, mode, slot.as_ref())?.keys, mode))
+    }
+
+    /// What opens the vault while nobody is there: its key file, or what a peer gives back. Without the former the database is asked for its slots.
+    pub(in crate::data) async fn unattended(
+        &self,
+        by: Unattended<'_>,
+    ) -> anyhow::Result<Box<dyn Slot + Send>> {
+        let file = self.slot(by.slot_key_file)?;
+        if file.is_there() {
+            return Ok(Box::new(file));
+        }
+        let (_, row, mode) = self.reach(READ_TIME).await?;
+        self.unattended_of(&row, mode, by).await
+    }
+
+    /// The same of a vault whose row is there.
+    pub(in crate::data) async fn unattended_of(
+        &self,
+        row: &VaultRow,
+        mode: Mode,
+        by: Unattended<'_>,
+    ) -> anyhow::Result<Box<dyn Slot + Send>> {
+        let headers = header::readable_rows(&row.header, row.vault, key_mode(mode));
+        slots::come_by(self.slot(by.slot_key_file)?, by.peers, row.vault, &headers).await
+    }
+
+    /// Which vault it is, and the copies of its header that can be read. They are not authenticated.
+    pub(in crate::data) async fn headers(&self) -> anyhow::Result<(VaultId, Vec<Header>)> {
+        let (_, row, mode) = self.reach(READ_TIME).await?;
+        Ok((row.vault, header::readable_rows(&row.header, row.vault, key_mode(mode))))
     }
 
     /// Opens the keys of the vault with the root key.

@@ -5,7 +5,6 @@ mod rows;
 
 use core::time::Duration;
 use std::collections::HashSet;
-use std::path::Path;
 
 use panvault_keys::VaultKeys;
 use panvault_model::{ProcessorId, VaultId};
@@ -14,7 +13,6 @@ use panvault_store_postgres::{Database, PostgresStore};
 use panvault_vault::{Mode, RowVerifier, SystemClock, documents_differ, processor_types, trail_examine_each};
 
 use crate::config::Cvvs;
-use crate::data::chain;
 use crate::data::header::{CopyFault, OpenHeader};
 use crate::data::node::NodeDirectory;
 use crate::data::node::database::unsecured;
@@ -22,6 +20,7 @@ use crate::data::node::examine::presence::{Candidates, Presence};
 use crate::data::node::examine::rows::{Rows, RowsExamined, named};
 use crate::data::node::open::cvv_server;
 use crate::data::open::node_make;
+use crate::data::{Unattended, chain};
 
 /// Time that the database has for an answer.
 const READ_TIME: Duration = Duration::from_secs(10);
@@ -61,13 +60,13 @@ impl NodeDirectory {
     /// Says `at` how many rows were read so far.
     pub(crate) async fn examined(
         &self,
-        slot_key_file: Option<&Path>,
+        by: Unattended<'_>,
         cvvs_held_max: u64,
         at: &mut (dyn FnMut(u64) + Send),
     ) -> NodeExamined {
         let unsecured = unsecured(&self.shared.store);
         let mut examined = NodeExamined { unsecured, ..NodeExamined::default() };
-        if let Err(error) = self.examine(slot_key_file, cvvs_held_max, at, &mut examined).await {
+        if let Err(error) = self.examine(by, cvvs_held_max, at, &mut examined).await {
             examined.database.push(format!("{error:#}"));
         }
         examined
@@ -75,7 +74,7 @@ impl NodeDirectory {
 
     async fn examine(
         &self,
-        slot_key_file: Option<&Path>,
+        by: Unattended<'_>,
         cvvs_held_max: u64,
         at: &mut (dyn FnMut(u64) + Send),
         examined: &mut NodeExamined,
@@ -88,7 +87,9 @@ impl NodeDirectory {
         {
             examined.cvvs.push(format!("{error:#}"));
         }
-        let OpenHeader { keys, copies, .. } = self.header(&database, &row, mode, slot_key_file)?;
+        let slot = self.unattended_of(&row, mode, by).await?;
+        let header = || self.header_by(&database, &row, mode, slot.as_ref());
+        let OpenHeader { keys, copies, .. } = header()?;
         examined.copies = copies.faults;
         let node = node_make(&SystemClock::start())?;
         let store = PostgresStore::open(database.clone(), chain(&keys), node).await?;
@@ -96,7 +97,7 @@ impl NodeDirectory {
         examined.documents = documents_differ(&keys, &documents);
         examined.types = Some(processor_types(&documents));
         // Opened once more: keys are not copied.
-        let opened = || Ok(self.header(&database, &row, mode, slot_key_file)?.keys);
+        let opened = || Ok(header()?.keys);
         let looking = Looking { store: &store, keys: &keys, opened: &opened };
         match RowVerifier::open(opened()?, &documents) {
             Ok(verifier) => looking.look(verifier, at, examined).await?,

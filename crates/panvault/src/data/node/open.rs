@@ -22,13 +22,7 @@ use crate::data::open::{Kept, OpenSettings, OpenVault, Opening, memory_cvvs, nod
 impl NodeDirectory {
     /// Opens the vault for writing, as one of the nodes that share it.
     pub(in crate::data) async fn open(&self, settings: &OpenSettings) -> anyhow::Result<OpenVault> {
-        self.open_by(&self.slot(settings.slot_key_file.as_deref())?, settings).await
-    }
-
-    /// The headers as they stand there: nobody vouches for them.
-    pub(in crate::data) async fn headers(&self) -> anyhow::Result<Vec<Header>> {
-        let (_, row, _) = self.reach(READ_TIME).await?;
-        Ok(row.header.iter().filter_map(|copy| Header::parse(copy).ok()).collect())
+        self.open_by(self.unattended(settings.unattended()).await?.as_ref(), settings).await
     }
 
     /// Takes the directory for this node, which nobody else serves then, and opens nothing.

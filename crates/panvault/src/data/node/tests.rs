@@ -24,6 +24,12 @@ fn find(path: &Path) -> anyhow::Result<NodeDirectory> {
     NodeDirectory::find(path, &shared())
 }
 
+fn operator_is_none(node: &NodeDirectory) -> bool {
+    let by = Unattended { slot_key_file: None, peers: &[] };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(node.operator(by)).unwrap().is_none()
+}
+
 fn refused<T>(result: anyhow::Result<T>) -> String {
     format!("{:#}", result.err().unwrap())
 }
@@ -33,7 +39,7 @@ fn a_directory_is_made_when_it_is_first_served_and_is_the_same_from_then_on() {
     let around = tempfile::tempdir().unwrap();
     let path = around.path().join("node");
     let node = find(&path).unwrap();
-    assert!(node.known.is_none() && node.operator(None).unwrap().is_none());
+    assert!(node.known.is_none() && operator_is_none(&node));
     drop(node.take(VAULT, Mode::Test).unwrap());
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
     assert_eq!((mode(&path), mode(&path.join(FILE))), (0o700, 0o600));

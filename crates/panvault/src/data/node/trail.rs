@@ -1,24 +1,24 @@
 //! The chains of all nodes, read from end to end.
 
 use core::time::Duration;
-use std::path::Path;
 
 use anyhow::Context;
 use panvault_store_postgres::PostgresStore;
 use panvault_vault::{SystemClock, TrailExamined, trail_examine};
 
-use crate::data::chain;
 use crate::data::node::NodeDirectory;
 use crate::data::open::node_make;
+use crate::data::{Unattended, chain};
 
 /// Time that the database has for an answer.
 const READ_TIME: Duration = Duration::from_secs(60);
 
 impl NodeDirectory {
     /// Holds every record of every chain against its tag and its place, and the chains against one another and the checkpoint. Changes nothing.
-    pub(crate) async fn trail_verify(&self, slot_key_file: Option<&Path>) -> anyhow::Result<TrailExamined> {
+    pub(crate) async fn trail_verify(&self, by: Unattended<'_>) -> anyhow::Result<TrailExamined> {
         let (database, row, mode) = self.reach(READ_TIME).await?;
-        let keys = self.header(&database, &row, mode, slot_key_file)?.keys;
+        let slot = self.unattended_of(&row, mode, by).await?;
+        let keys = self.header_by(&database, &row, mode, slot.as_ref())?.keys;
         let node = node_make(&SystemClock::start())?;
         let store = PostgresStore::open(database, chain(&keys), node).await?;
         trail_examine(&store, &keys).await.context("the trail cannot be read")
