@@ -11,8 +11,8 @@ use panvault_model::{NodeId, VaultId};
 use panvault_store::{MemoryCvvs, Store};
 use panvault_store_embedded::{EmbeddedStore, Settings};
 use panvault_vault::{
-    Caller, Clock, Connector, GuardSettings, Mode, OperatorKey, Origin, StoreChain, SystemClock, Vault,
-    VaultParts,
+    Caller, Clock, Connector, GuardSettings, Mode, OperatorKey, Origin, RotationSettings, StoreChain,
+    SystemClock, Vault, VaultParts,
 };
 use toml::Table;
 
@@ -74,6 +74,7 @@ pub(crate) fn parts(store: Arc<dyn Store>, keys: VaultKeys, entropy: Arc<dyn Ent
         processors: Arc::new(Connector),
         cvv_ttl_seconds: 3600,
         guards: GuardSettings::OFF,
+        rotation: RotationSettings::DEFAULT,
         serves: true,
         unsealing: None,
         sweep_seconds: 0,

@@ -12,6 +12,9 @@ pub enum KeysError {
     /// There is no such key in the ring.
     #[error("the organisation has no such key")]
     KeyUnknown,
+    /// A record was sealed with a key that is later than those in the ring: another node has it.
+    #[error("the record was sealed with a later key of the organisation")]
+    KeyLater,
     /// The key was destroyed, and what it sealed is gone with it.
     #[error("the key was destroyed")]
     KeyDestroyed,

@@ -185,13 +185,14 @@ impl Header {
         let wrapping = self.wrapping(root)?;
         let context = self.context();
         let operator = root.derive_operator_key(vault).derive_check();
-        VaultKeys::open(vault, self.version, operator, |purpose| {
+        let keys = VaultKeys::open(vault, self.version, operator, |purpose| {
             self.keys
                 .iter()
                 .filter(|key| key.purpose == purpose && key.state != KeyState::Destroyed)
                 .map(|key| Ok((key.version, key.state, key.unwrap(&wrapping, &context)?)))
                 .collect()
-        })
+        })?;
+        Ok(keys.described(self.keys.iter().map(HeaderKey::described).collect()))
     }
 
     /// The same keys and slots under another root key, as the next version of the header. No slot has to be opened for it.

@@ -34,7 +34,7 @@ pub use crate::operator::{
     OperatorKey, RecordLength, RecordOpener, RecordSealer, SocketClient, SocketHandshake, SocketServer,
 };
 pub use crate::organisation_key::{OrganisationKey, Purpose};
-pub use crate::purpose::{KeyState, VaultPurpose};
+pub use crate::purpose::{KeyState, VaultKeyDescription, VaultPurpose};
 pub use crate::ring::{KeyRing, Kind, Place};
 pub use crate::root::RootKey;
 pub use crate::slot::{

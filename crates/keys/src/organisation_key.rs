@@ -19,6 +19,7 @@ pub enum Purpose {
 
 /// A key of an organisation, wrapped by the vault's wrapping key and bound to what is said of it here. Whoever keeps it also keeps
 /// what says that it is genuine and the latest: a document's tag, and the head of the documents.
+#[derive(Clone)]
 pub struct OrganisationKey {
     /// What it is for.
     pub purpose: Purpose,
@@ -30,6 +31,12 @@ pub struct OrganisationKey {
     pub state: KeyState,
     /// When it was made.
     pub created_at: Timestamp,
+    /// Since when it seals or makes; `None` where it does not yet.
+    pub active_from: Option<Timestamp>,
+    /// Until when it did.
+    pub active_until: Option<Timestamp>,
+    /// When it was destroyed.
+    pub destroyed_at: Option<Timestamp>,
     /// Names the document that keeps it, where that is known; no part of its bytes.
     pub document: Option<Id>,
     /// Version of the wrapping key.
@@ -37,9 +44,14 @@ pub struct OrganisationKey {
     wrapped: Wrapped,
 }
 
-const FORMAT: u8 = 1;
-/// Format 1 (1) · purpose (1) · organisation (12) · version (4) · made at (6) · version of the wrapping key (2) · state (1) · wrapped.
-const BYTES: usize = 1 + 1 + 12 + 4 + 6 + 2 + 1 + Wrapped::BYTES;
+const FORMAT: u8 = 2;
+/// Format 2 (1) · purpose (1) · organisation (12) · version (4) · made at (6) · version of the wrapping key (2) · state (1) · active from (6) ·
+/// active until (6) · destroyed at (6) · wrapped.
+const BYTES: usize = FIRST_BYTES + 3 * TIME_BYTES;
+/// Format 1 has no times but the first: its keys were active as soon as they were made.
+const FIRST_FORMAT: u8 = 1;
+const FIRST_BYTES: usize = 1 + 1 + 12 + 4 + 6 + 2 + 1 + Wrapped::BYTES;
+const TIME_BYTES: usize = 6;
 
 impl Purpose {
     /// Every purpose.
@@ -49,6 +61,14 @@ impl Purpose {
         match self {
             Self::Data => 1,
             Self::Fingerprint => 2,
+        }
+    }
+
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Data => "data",
+            Self::Fingerprint => "fingerprint",
         }
     }
 }
@@ -62,13 +82,39 @@ impl OrganisationKey {
         now: Timestamp,
         entropy: &dyn Entropy,
     ) -> Result<Self, KeysError> {
+        let first = Self::make_version(keys, purpose, organisation, 1, now, entropy)?;
+        Ok(first.activated(now))
+    }
+
+    /// Makes the key that is to take the place of this one, and wraps it. It does nothing until it is activated.
+    pub fn make_next(
+        &self,
+        keys: &VaultKeys,
+        now: Timestamp,
+        entropy: &dyn Entropy,
+    ) -> Result<Self, KeysError> {
+        let version = self.version.checked_add(1).ok_or(KeysError::Exists)?;
+        Self::make_version(keys, self.purpose, self.organisation, version, now, entropy)
+    }
+
+    fn make_version(
+        keys: &VaultKeys,
+        purpose: Purpose,
+        organisation: OrganisationId,
+        version: u32,
+        now: Timestamp,
+        entropy: &dyn Entropy,
+    ) -> Result<Self, KeysError> {
         let (wrapping, key) = keys.wrapping();
         let mut made = Self {
             purpose,
             organisation,
-            version: 1,
-            state: KeyState::Active,
+            version,
+            state: KeyState::PreActive,
             created_at: now,
+            active_from: None,
+            active_until: None,
+            destroyed_at: None,
             document: None,
             wrapping,
             wrapped: Wrapped::NONE,
@@ -77,10 +123,30 @@ impl OrganisationKey {
         Ok(made)
     }
 
+    /// The key as one that seals or makes from now on.
+    #[must_use]
+    pub fn activated(self, now: Timestamp) -> Self {
+        Self { state: KeyState::Active, active_from: Some(now), ..self }
+    }
+
+    /// The key as one that only opens or checks from now on, for another took its place.
+    #[must_use]
+    pub fn retired(self, now: Timestamp) -> Self {
+        Self { state: KeyState::OpenOnly, active_until: Some(now), ..self }
+    }
+
     /// What is left when it is destroyed: the wrapped bytes are gone, and what it sealed opens no more.
     #[must_use]
-    pub fn destroyed(self) -> Self {
-        Self { state: KeyState::Destroyed, wrapped: Wrapped::NONE, ..self }
+    pub fn destroyed(self, now: Timestamp) -> Self {
+        let active_until = self.active_until.or(self.active_from.map(|_| now));
+        let destroyed_at = Some(now);
+        Self { state: KeyState::Destroyed, active_until, destroyed_at, wrapped: Wrapped::NONE, ..self }
+    }
+
+    /// What may be said of it anywhere: all but the wrapped key.
+    #[must_use]
+    pub fn without_key(&self) -> Self {
+        Self { wrapped: Wrapped::NONE, ..self.clone() }
     }
 
     /// Its bytes.
@@ -89,33 +155,48 @@ impl OrganisationKey {
         out.push(FORMAT);
         self.encode_attributes(&mut out);
         out.push(self.state.code());
+        for at in [self.active_from, self.active_until, self.destroyed_at] {
+            out.extend_from_slice(&time_encode(at.unwrap_or(Timestamp::from_unix_millis(0))));
+        }
         self.wrapped.encode(&mut out);
         out
     }
 
     /// Reads what [`OrganisationKey::encode`] wrote; [`KeysError::KeyDamaged`] when it is anything else.
     pub fn decode(bytes: &[u8]) -> Result<Self, KeysError> {
-        bytes.try_into().ok().and_then(Self::read).ok_or(KeysError::KeyDamaged)
+        Self::read(bytes).ok_or(KeysError::KeyDamaged)
     }
 
-    fn read(bytes: &[u8; BYTES]) -> Option<Self> {
+    fn read(bytes: &[u8]) -> Option<Self> {
         let (format, rest) = bytes.split_first()?;
         let (purpose, rest) = rest.split_first()?;
         let (organisation, rest) = rest.split_first_chunk::<12>()?;
         let (version, rest) = rest.split_first_chunk::<4>()?;
-        let ([a, b, c, d, e, f], rest) = rest.split_first_chunk::<6>()?;
+        let (created_at, rest) = rest.split_first_chunk::<TIME_BYTES>()?;
         let (wrapping, rest) = rest.split_first_chunk::<2>()?;
         let (state, rest) = rest.split_first()?;
-        (*format == FORMAT).then_some(())?;
+        let (created_at, state) = (time_decode(*created_at), KeyState::from_code(*state)?);
+        let (times, wrapped) = match (*format, bytes.len()) {
+            (FORMAT, BYTES) => {
+                let (times, wrapped) = rest.split_first_chunk::<{ 3 * TIME_BYTES }>()?;
+                (times.as_chunks::<TIME_BYTES>().0.iter().map(|at| time_read(*at)).collect(), wrapped)
+            }
+            (FIRST_FORMAT, FIRST_BYTES) => (vec![Some(created_at)], rest),
+            _ => return None,
+        };
+        let time = |place: usize| times.get(place).copied().flatten();
         Some(Self {
             purpose: Purpose::ALL.into_iter().find(|value| value.code() == *purpose)?,
             organisation: OrganisationId::from_bytes(*organisation),
             version: u32::from_be_bytes(*version),
-            created_at: Timestamp::from_unix_millis(u64::from_be_bytes([0, 0, *a, *b, *c, *d, *e, *f])),
-            state: KeyState::from_code(*state)?,
+            created_at,
+            active_from: time(0),
+            active_until: time(1),
+            destroyed_at: time(2),
+            state,
             document: None,
             wrapping: u16::from_be_bytes(*wrapping),
-            wrapped: Wrapped::decode(rest)?,
+            wrapped: Wrapped::decode(wrapped)?,
         })
     }
 
@@ -134,8 +215,7 @@ impl OrganisationKey {
         out.push(self.purpose.code());
         out.extend_from_slice(self.organisation.as_bytes());
         out.extend_from_slice(&self.version.to_be_bytes());
-        let [_, _, millis @ ..] = self.created_at.unix_millis().to_be_bytes();
-        out.extend_from_slice(&millis);
+        out.extend_from_slice(&time_encode(self.created_at));
         out.extend_from_slice(&self.wrapping.to_be_bytes());
     }
 
@@ -146,6 +226,20 @@ impl OrganisationKey {
         self.encode_attributes(&mut out);
         out
     }
+}
+
+const fn time_encode(at: Timestamp) -> [u8; TIME_BYTES] {
+    let [_, _, millis @ ..] = at.unix_millis().to_be_bytes();
+    millis
+}
+
+const fn time_decode([a, b, c, d, e, f]: [u8; TIME_BYTES]) -> Timestamp {
+    Timestamp::from_unix_millis(u64::from_be_bytes([0, 0, a, b, c, d, e, f]))
+}
+
+/// A time that may not have come.
+fn time_read(bytes: [u8; TIME_BYTES]) -> Option<Timestamp> {
+    Some(time_decode(bytes)).filter(|at| at.unix_millis() > 0)
 }
 
 #[cfg(test)]
@@ -174,7 +268,7 @@ mod tests {
         let keys = test_keys(1, VAULT);
         let key = made(&keys);
         let bytes = key.encode();
-        assert_eq!(bytes.len(), 99);
+        assert_eq!(bytes.len(), 117);
         let read = OrganisationKey::decode(&bytes).unwrap();
         assert_eq!(read.encode(), bytes);
         assert_eq!(unwrap(&read, &keys).unwrap(), unwrap(&key, &keys).unwrap());
@@ -188,6 +282,38 @@ mod tests {
             changed[at] = 99;
             assert!(OrganisationKey::decode(&changed).is_err(), "byte {at}");
         }
+        // The same in format 1, of which a vector is kept: bytes 27 to 44 are not there.
+        let first = [&[1], &bytes[1..27], &bytes[45..]].concat();
+        let read = OrganisationKey::decode(&first).unwrap();
+        assert_eq!(read.encode(), bytes);
+        for length in 0..first.len() {
+            assert!(OrganisationKey::decode(&first[..length]).is_err());
+        }
+        assert!(OrganisationKey::decode(&[first.as_slice(), &[0]].concat()).is_err());
+    }
+
+    #[test]
+    fn a_key_says_when_it_was_what() {
+        let keys = test_keys(1, VAULT);
+        let (first, at) = (made(&keys), Timestamp::from_unix_millis);
+        let next = first.make_next(&keys, at(5), &SystemEntropy::new()).unwrap();
+        assert_eq!((next.version, next.state, next.active_from), (2, KeyState::PreActive, None));
+        assert_ne!(unwrap(&next, &keys).unwrap(), unwrap(&first, &keys).unwrap());
+        let again = |key: OrganisationKey| OrganisationKey::decode(&key.encode()).unwrap();
+        let key = again(again(again(next).activated(at(6))).retired(at(7)));
+        assert_eq!((key.state, key.created_at), (KeyState::OpenOnly, at(5)));
+        assert!(unwrap(&key, &keys).is_ok(), "what changes is not what it is bound to");
+        let key = again(key.destroyed(at(8)));
+        assert_eq!(
+            (key.active_from, key.active_until, key.destroyed_at),
+            (Some(at(6)), Some(at(7)), Some(at(8)))
+        );
+        let key = first.destroyed(at(9));
+        assert_eq!(
+            (key.active_until, key.destroyed_at),
+            (Some(at(9)), Some(at(9))),
+            "out of the active state"
+        );
     }
 
     /// An attacker who could forge the tag still cannot move a wrapped key: it is bound to what is said of it.
@@ -216,9 +342,10 @@ mod tests {
     #[test]
     fn a_destroyed_key_leaves_nothing_but_its_name() {
         let keys = test_keys(1, VAULT);
-        let destroyed = OrganisationKey::decode(&made(&keys).destroyed().encode()).unwrap();
+        let destroyed =
+            OrganisationKey::decode(&made(&keys).destroyed(Timestamp::from_unix_millis(7)).encode()).unwrap();
         assert_eq!((destroyed.state, destroyed.version), (KeyState::Destroyed, 1));
-        assert_eq!(destroyed.encode()[27..], [0; 72]);
+        assert_eq!(destroyed.encode()[45..], [0; 72]);
         assert!(unwrap(&destroyed, &keys).is_err());
     }
 }

@@ -1,3 +1,5 @@
+use panvault_model::Timestamp;
+
 /// What a key of the vault is for. Each is random, has versions, and is wrapped by the root key in the header. The numbers are those of
 /// stored headers and are append-only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -20,15 +22,30 @@ pub enum VaultPurpose {
     Wrapping,
 }
 
-/// What may still be done with a key. The numbers are those of stored records.
+/// What may be done with a key. The numbers are those of stored records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyState {
+    /// Opens and checks, and does not seal or make anything yet: every node comes to know it first. Of a key of an organisation only.
+    PreActive,
     /// Seals and opens, makes and checks.
     Active,
     /// Opens or checks what was made before.
     OpenOnly,
     /// Gone.
     Destroyed,
+}
+
+/// What may be said of a key of the vault: all but the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VaultKeyDescription {
+    /// What it is for.
+    pub purpose: VaultPurpose,
+    /// Counts the keys of this purpose, from 1.
+    pub version: u16,
+    /// What may be done with it.
+    pub state: KeyState,
+    /// When it was made.
+    pub created_at: Timestamp,
 }
 
 impl VaultPurpose {
@@ -43,6 +60,20 @@ impl VaultPurpose {
         Self::CvvCache,
         Self::Wrapping,
     ];
+
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::DocumentTag => "document_tag",
+            Self::DocumentHead => "document_head",
+            Self::ApiKeyHash => "api_key_hash",
+            Self::Idempotency => "idempotency",
+            Self::RowTag => "row_tag",
+            Self::AuditChain => "audit_chain",
+            Self::CvvCache => "cvv_cache",
+            Self::Wrapping => "wrapping",
+        }
+    }
 
     pub(crate) const fn code(self) -> u8 {
         match self {
@@ -63,15 +94,29 @@ impl VaultPurpose {
 }
 
 impl KeyState {
+    /// Every state, in the order in which a key has them.
+    pub const ALL: [Self; 4] = [Self::PreActive, Self::Active, Self::OpenOnly, Self::Destroyed];
+
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::PreActive => "pre_active",
+            Self::Active => "active",
+            Self::OpenOnly => "open_only",
+            Self::Destroyed => "destroyed",
+        }
+    }
+
     pub(crate) const fn code(self) -> u8 {
         match self {
             Self::Active => 1,
             Self::OpenOnly => 2,
             Self::Destroyed => 3,
+            Self::PreActive => 4,
         }
     }
 
     pub(crate) fn from_code(code: u8) -> Option<Self> {
-        [Self::Active, Self::OpenOnly, Self::Destroyed].into_iter().find(|state| state.code() == code)
+        Self::ALL.into_iter().find(|state| state.code() == code)
     }
 }

@@ -127,6 +127,23 @@ impl KeyRing {
         ring
     }
 
+    /// The keys of an organisation as they are kept, each purpose's in the order in which they were made.
+    pub fn kept(&self, organisation: OrganisationId) -> impl Iterator<Item = &OrganisationKey> {
+        let keys = self.organisations.get(&organisation).into_iter();
+        keys.flat_map(|keys| keys.data.wrapped().chain(keys.fingerprint.wrapped()))
+    }
+
+    /// The keys of all organisations as they are kept.
+    pub fn kept_of_all(&self) -> impl Iterator<Item = &OrganisationKey> {
+        self.organisations.values().flat_map(|keys| keys.data.wrapped().chain(keys.fingerprint.wrapped()))
+    }
+
+    /// The version of the data key that sealed a record, as that names it: `None` where it names none. Only its tag says whether that is so.
+    pub fn sealed_by(sealed: &Sealed) -> Option<u32> {
+        let ([format, version @ ..], _) = sealed.as_bytes().split_first_chunk::<5>()?;
+        (*format == FORMAT).then(|| u32::from_be_bytes(*version))
+    }
+
     /// Names the documents that keep an organisation's keys.
     pub fn documents(&self, organisation: OrganisationId) -> Vec<Id> {
         let keys = self.organisations.get(&organisation);
@@ -191,7 +208,7 @@ impl KeyRing {
     }
 
     /// Opens a record of exactly `plaintext`'s length in its place, with whichever key sealed it. [`KeysError::KeyDestroyed`] when
-    /// that key is gone, and the record with it.
+    /// that key is gone, and the record with it; [`KeysError::KeyLater`] when this ring does not have it yet.
     pub fn card_open(
         &self,
         place: &Place<'_>,
@@ -208,7 +225,7 @@ impl KeyRing {
         let version = u32::from_be_bytes(*version);
         // A row that names a key which does not exist was changed from outside.
         let keys = &self.keys(place.organisation).map_err(unknown_is_refused)?.data;
-        let key = keys.key(version, &self.unwrapping).map_err(unknown_is_refused)?;
+        let key = keys.named(version, &self.unwrapping)?;
         plaintext.copy_from_slice(bytes);
         key.open(nonce, &place.associated(version), plaintext, tag).inspect_err(|_| plaintext.zeroize())
     }
@@ -218,8 +235,7 @@ impl KeyRing {
     pub fn card_openable(&self, organisation: OrganisationId, sealed: &Sealed) -> Result<(), KeysError> {
         let ([_, version @ ..], _) = sealed.as_bytes().split_first_chunk::<5>().ok_or(KeysError::Refused)?;
         let keys = self.keys(organisation)?;
-        let key = keys.data.key(u32::from_be_bytes(*version), &self.unwrapping);
-        key.map(drop).map_err(unknown_is_refused)
+        keys.data.named(u32::from_be_bytes(*version), &self.unwrapping).map(drop)
     }
 
     /// Fingerprint of a whole card number of this kind, ASCII digits, and the version of the key that made it. Those of equal digits of two kinds are
@@ -292,6 +308,11 @@ impl KeyRing {
     pub fn has_keys(&self, organisation: OrganisationId) -> bool {
         let keys = self.organisations.get(&organisation);
         keys.is_some_and(|keys| !keys.data.is_empty() && !keys.fingerprint.is_empty())
+    }
+
+    /// Whether an organisation has a key that seals.
+    pub fn seals(&self, organisation: OrganisationId) -> bool {
+        self.organisations.get(&organisation).is_some_and(|keys| keys.data.active() > 0)
     }
 
     /// How many organisations have keys.

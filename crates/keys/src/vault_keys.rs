@@ -9,7 +9,7 @@ use crate::api_key::ApiKey;
 use crate::cvv_key::CvvKey;
 use crate::error::KeysError;
 use crate::operator::{OperatorCheck, OperatorKey};
-use crate::purpose::VaultPurpose;
+use crate::purpose::{VaultKeyDescription, VaultPurpose};
 use crate::residue;
 use crate::ring::Place;
 use crate::root::{digest, digest_head};
@@ -30,6 +30,7 @@ pub struct VaultKeys {
     vault: VaultId,
     header_version: u32,
     operator: OperatorCheck,
+    descriptions: Vec<VaultKeyDescription>,
     document: Arc<Versions<hmac::Key>>,
     head: Versions<HeadKey>,
     api_key: Versions<hmac::Key>,
@@ -76,6 +77,7 @@ impl VaultKeys {
             vault,
             header_version,
             operator,
+            descriptions: Vec::new(),
             document: Arc::new(mac(VaultPurpose::DocumentTag)?),
             head: Versions::open(keys(VaultPurpose::DocumentHead)?, HeadKey::derive)?,
             api_key: mac(VaultPurpose::ApiKeyHash)?,
@@ -85,6 +87,16 @@ impl VaultKeys {
             cvv_cache: mac(VaultPurpose::CvvCache)?,
             wrapping: Arc::new(Versions::open(keys(VaultPurpose::Wrapping)?, Xaes::new)?),
         })
+    }
+
+    /// The same keys with what the header says of all that it has, also of those that are destroyed.
+    pub(crate) fn described(self, descriptions: Vec<VaultKeyDescription>) -> Self {
+        Self { descriptions, ..self }
+    }
+
+    /// What the header says of its keys, by purpose and version.
+    pub fn descriptions(&self) -> &[VaultKeyDescription] {
+        &self.descriptions
     }
 
     /// Whose keys they are.

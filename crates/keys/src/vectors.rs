@@ -97,6 +97,7 @@ fn vector<'a>(name: &str, text: &'a str) -> &'a str {
 }
 
 const OPENED: &str = include_str!("../testdata/v6/opens.txt");
+const ORGANISATION_KEYS: &str = include_str!("../testdata/v6/organisation-keys.txt");
 const CUSTOMER: &str = include_str!("../testdata/v4/customer.txt");
 const REFUSED: &str = include_str!("../testdata/v6/header-refused.txt");
 
@@ -131,7 +132,6 @@ fn the_vectors_are_made_again() {
         format!("header {}", hex::encode(header.encode())),
         format!("rewrapped {}", hex::encode(rewrapped.encode())),
         format!("peers {}", hex::encode(peers.encode())),
-        format!("organisation_keys {}", encoded.join(":")),
         format!("sealed {}", hex::encode(sealed.as_bytes())),
         format!("card_tag {}", tag(keys.card_tag(&place(), &sealed))),
         format!("fingerprint {fingerprint}"),
@@ -145,7 +145,14 @@ fn the_vectors_are_made_again() {
         format!("bins_tag {}", tag(keys.bins().tag(b"table"))),
     ];
     let made = lines.join("\n") + "\n";
-    assert_eq!(made, OPENED, "a format has changed:\n{made}");
+    // The keys of organisations have another format by now.
+    let kept = OPENED.lines().filter(|line| !line.starts_with("organisation_keys "));
+    assert_eq!(
+        made,
+        kept.map(|line| format!("{line}\n")).collect::<String>(),
+        "a format has changed:\n{made}"
+    );
+    assert_eq!(encoded.join(":"), vector("organisation_keys", ORGANISATION_KEYS), "a format has changed");
 }
 
 /// A customer's details: sealed as a card is, under another kind, and found by a digest under the key of fingerprints.
@@ -193,11 +200,13 @@ fn what_was_written_opens() {
         assert_eq!(header.root(&slot_key(1)).ok().unwrap().expose_bytes(), root(byte).expose_bytes());
         let keys = header.open(&root(byte), VAULT, KeyMode::Test).unwrap();
         assert_eq!((keys.vault(), keys.header_version()), (VAULT, version));
-        let organisation_keys = vector("organisation_keys", OPENED)
-            .split(':')
-            .map(|key| OrganisationKey::decode(&hex::decode(key).unwrap()).unwrap());
-        let ring = KeyRing::open(&keys, organisation_keys).unwrap();
-        assert!(ring.verify().is_ok());
+        let kept = |text| {
+            let read = vector("organisation_keys", text).split(':');
+            let read = read.map(|key| OrganisationKey::decode(&hex::decode(key).unwrap()).unwrap());
+            KeyRing::open(&keys, read).unwrap()
+        };
+        let ring = kept(ORGANISATION_KEYS);
+        assert!(ring.verify().is_ok() && kept(OPENED).verify().is_ok(), "of both formats");
         let sealed = Sealed::from_bytes(bytes("sealed"));
         let mut plaintext = [0; 64];
         ring.card_open(&place(), &sealed, &mut plaintext).unwrap();

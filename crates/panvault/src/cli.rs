@@ -4,6 +4,7 @@ mod api_key;
 mod audit;
 mod bin;
 mod document;
+mod key;
 mod moving;
 mod serve;
 mod setup;
@@ -20,6 +21,7 @@ pub(crate) use api_key::ApiKeyCommand;
 pub(crate) use audit::AuditCommand;
 pub(crate) use bin::{BinCommand, BinFormat, BinImport};
 pub(crate) use document::{AccountCommand, Ending, Further, OrganisationCommand, ProcessorCommand};
+pub(crate) use key::{KeyCommand, RotatedPurpose};
 pub(crate) use moving::Move;
 pub(crate) use serve::{Dev, Serve};
 pub(crate) use setup::{Init, ModeArg, Setup};
@@ -87,6 +89,9 @@ pub(crate) enum Command {
     Seal(Unlock),
     /// Unseal a vault: with a passphrase, with shares that custodians bring one at a time, or with its key file
     Unseal(Unseal),
+    /// See and replace the keys of organisations
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// See who did what
     #[command(subcommand)]
     Audit(AuditCommand),

@@ -9,6 +9,7 @@ mod dev;
 pub(crate) mod doctor;
 mod document;
 mod init;
+mod key;
 mod migrate;
 mod moving;
 mod progress;
@@ -52,6 +53,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Settle(shared) => settle::run(&shared),
         Command::Seal(by) => seal::run(&by).map(success),
         Command::Unseal(args) => unseal::run(&args).map(success),
+        Command::Key(command) => key::run(command).map(success),
         Command::Slot(command) => slot::run(command).map(success),
         Command::Audit(command) => audit::run(command),
         Command::Scan(args) => scan::run(&args),

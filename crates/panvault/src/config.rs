@@ -17,7 +17,7 @@ use std::time::Duration;
 use panvault_server::{RequestLimits, ServerSettings, SigninProxy, SigninProxyFault, TrustedProxies};
 use panvault_slots::Peer;
 use panvault_vault::limits::CVV_TTL_SECONDS_MAX;
-use panvault_vault::{GuardSettings, origin_fits};
+use panvault_vault::{GuardSettings, RotationSettings, origin_fits};
 use panvault_webhook::AddressPolicy;
 
 use crate::cli;
@@ -68,6 +68,7 @@ pub(crate) struct Config {
     pub(crate) cvvs_held_max: u64,
     pub(crate) server: ServerSettings,
     pub(crate) guards: GuardSettings,
+    pub(crate) rotation: RotationSettings,
     /// Seconds between two settlements; 0 is never.
     pub(crate) settle_seconds: u64,
     /// Where webhooks may go to.
@@ -156,6 +157,10 @@ fn check(mut values: Values) -> anyhow::Result<Config> {
             ..ServerSettings::default()
         },
         guards,
+        rotation: RotationSettings {
+            rows_per_second: checked.number("rotation_rows_per_second", 1, 1_000_000),
+            key_days_max: checked.number("key_days_max", 0, 36_500),
+        },
         settle_seconds: checked.number("settle_seconds", 0, 86_400),
         webhooks: checked.networks("webhook_allow"),
         list_time: checked.seconds("list_seconds_max"),

@@ -450,7 +450,7 @@ impl Arriving<'_> {
 /// Whether it shows or changes who may do what and where money goes. Of several nodes each answers that by what was last changed at any; all else goes by
 /// what was changed a moment ago.
 fn administers(endpoint: &Endpoint) -> bool {
-    ["organisation_", "account_", "processor_", "apikey_"]
+    ["organisation_", "account_", "processor_", "apikey_", "key_"]
         .iter()
         .any(|noun| endpoint.operation.starts_with(noun))
 }
@@ -466,12 +466,15 @@ enum Missed {
 
 /// Looks whether another node has changed documents since a request began that found nothing.
 async fn missed(app: &App, counter: u32, refusal: Refusal) -> Missed {
-    if refusal.code != ErrorCode::NotFound {
+    // Sealed with a key that another node has activated: whoever looks again has it.
+    let is_later =
+        app.vault().has_beside() && refusal.fault.as_ref().is_some_and(|fault| fault.is_of_later_key());
+    if refusal.code != ErrorCode::NotFound && !is_later {
         return Missed::Not(refusal);
     }
     match app.vault().documents_moved_on(counter).await {
-        Ok(false) => Missed::Not(refusal),
-        Ok(true) => {
+        Ok(false) if !is_later => Missed::Not(refusal),
+        Ok(_) => {
             let what = "has just seen what another changed; try again";
             Missed::MovedOn(Refusal::with(ErrorCode::Busy, "node", what))
         }

@@ -56,6 +56,10 @@ pub(crate) struct Metrics {
     bins_version: Gauge<u64, AtomicU64>,
     bins_rows: Gauge<u64, AtomicU64>,
     bins_age_seconds: Gauge<u64, AtomicU64>,
+    keys_rotating: Gauge<u64, AtomicU64>,
+    key_rows_left: Gauge<u64, AtomicU64>,
+    key_rows_resealed: Counter,
+    keys_overdue: Gauge<u64, AtomicU64>,
     nodes: NodeMetrics,
     processors: Arc<ProcessorMetrics>,
     ready: Gauge<i64, AtomicI64>,
@@ -152,6 +156,10 @@ impl Metrics {
             bins_version: Gauge::default(),
             bins_rows: Gauge::default(),
             bins_age_seconds: Gauge::default(),
+            keys_rotating: Gauge::default(),
+            key_rows_left: Gauge::default(),
+            key_rows_resealed: Counter::default(),
+            keys_overdue: Gauge::default(),
             nodes: NodeMetrics::default(),
             processors: Arc::default(),
             ready: Gauge::default(),
@@ -281,6 +289,26 @@ impl Metrics {
             "Seconds since that list was imported",
             metrics.bins_age_seconds.clone(),
         );
+        registry.register(
+            "keys_rotating",
+            "Keys of organisations that are on their way in or out",
+            metrics.keys_rotating.clone(),
+        );
+        registry.register(
+            "key_rows_left",
+            "Rows that still need a key which another took the place of, as far as this node counted them",
+            metrics.key_rows_left.clone(),
+        );
+        registry.register(
+            "key_rows_resealed",
+            "Rows that were sealed with the key that took the place of another",
+            metrics.key_rows_resealed.clone(),
+        );
+        registry.register(
+            "keys_overdue",
+            "Keys of organisations that are active for longer than they should be",
+            metrics.keys_overdue.clone(),
+        );
         metrics.nodes.register(registry);
         registry.register_collector(Box::new(Arc::clone(&metrics.processors)));
         registry.register("ready", "1 when the vault takes writes", metrics.ready.clone());
@@ -355,6 +383,10 @@ impl Metrics {
         self.store_waiting.set(status.store.waiting as u64);
         self.bins_version.set(u64::from(status.bins.version));
         self.bins_rows.set(status.bins.rows);
+        self.keys_rotating.set(status.rotation.keys_rotating);
+        self.key_rows_left.set(status.rotation.rows_left.unwrap_or(0));
+        self.key_rows_resealed.inner().store(status.rotation.rows_resealed, Ordering::Relaxed);
+        self.keys_overdue.set(status.rotation.keys_overdue);
         let now = vault.now().wall.unix_seconds();
         let age = status.bins.imported_at.map_or(0, |at| now.saturating_sub(at.unix_seconds()));
         self.bins_age_seconds.set(age);

@@ -12,6 +12,7 @@ pub(crate) mod card;
 pub(crate) mod checkout;
 pub(crate) mod count;
 pub(crate) mod customer;
+pub(crate) mod key;
 pub(crate) mod organisation;
 pub(crate) mod processor;
 pub(crate) mod refund;
@@ -57,6 +58,8 @@ pub(crate) static OBJECTS: &[&ObjectSpec] = &[
     organisation::Organisation::SPEC,
     organisation::CheckoutTheme::SPEC,
     organisation::LogoFacts::SPEC,
+    key::Key::SPEC,
+    key::VaultKey::SPEC,
     account::Account::SPEC,
     processor::Processor::SPEC,
     route::Route::SPEC,

@@ -9,6 +9,7 @@ pub(crate) mod card;
 pub(crate) mod checkout;
 pub(crate) mod customer;
 pub(crate) mod document;
+pub(crate) mod key;
 pub(crate) mod organisation;
 pub(crate) mod processor;
 pub(crate) mod refund;

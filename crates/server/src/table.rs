@@ -8,6 +8,7 @@ mod caller;
 mod card;
 mod checkout;
 mod customer;
+mod key;
 mod organisation;
 mod processor;
 mod refund;
@@ -167,6 +168,10 @@ pub static ENDPOINTS: &[Endpoint] = &[
     organisation::DELETE,
     organisation::LOGO_SET,
     organisation::LOGO_DELETE,
+    key::INVENTORY,
+    key::LIST,
+    key::ROTATE,
+    key::DESTROY,
     account::CREATE,
     account::LIST,
     account::COUNT,

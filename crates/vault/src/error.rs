@@ -175,6 +175,11 @@ pub fn with_causes(error: &dyn Error) -> String {
 }
 
 impl VaultError {
+    /// Whether something was sealed with a key that this node does not have yet.
+    pub const fn is_of_later_key(&self) -> bool {
+        matches!(self, Self::Keys(KeysError::KeyLater))
+    }
+
     /// The row that is not what was written, where one is known.
     pub const fn row(&self) -> Option<RowKey> {
         match self {

@@ -15,6 +15,7 @@ mod env;
 mod error;
 mod idempotency;
 mod image;
+mod key;
 mod limit;
 pub mod limits;
 mod node;
@@ -32,7 +33,9 @@ mod vault;
 mod verifier;
 mod webhook;
 
-pub use panvault_keys::{ApiKey, OperatorKey, WebhookSecret};
+pub use panvault_keys::{
+    ApiKey, KeyState, OperatorKey, Purpose, VaultKeyDescription, VaultPurpose, WebhookSecret,
+};
 pub use panvault_processor::card_http::{ANSWER_BUCKETS_MILLIS, HttpCounters, HttpMeter};
 pub use panvault_processor::{
     Configuration, ConfigurationFault, Connect, Connector, HttpConfiguration, NOTIFICATION_BYTES_MAX,
@@ -64,6 +67,7 @@ pub use crate::customer::{CustomerChange, CustomerView, PlannedCustomer, StoredC
 pub use crate::document::{DocumentPlan, documents_differ, processor_types};
 pub use crate::error::{CheckoutRefusal, FieldFault, Named, VaultError, with_causes};
 pub use crate::idempotency::{Done, Idempotency};
+pub use crate::key::{KeyView, RotationSettings, RotationStatus, keys_overdue};
 pub use crate::limit::{GuardSettings, LimitReached, Limiter, Quota};
 pub use crate::node::{NodeStatus, NodesView, nodes_there};
 pub use crate::notification::{NoticeOutcome, NotificationRefusal, NotificationTaken};
@@ -73,11 +77,12 @@ pub use crate::permit::{
     ApiKeyCreate, ApiKeyDelete, ApiKeyList, ApiKeyRead, ApiKeyUpdate, AuditList, AuditRead, BinRead, Caller,
     CallerRead, CardCreate, CardDelete, CardList, CardRead, CardRefresh, CardUpdate, CheckoutCreate,
     CheckoutList, CheckoutRead, CustomerCreate, CustomerDelete, CustomerList, CustomerRead, CustomerUpdate,
-    OPERATIONS, Operation, OrganisationCreate, OrganisationDelete, OrganisationList, OrganisationLogoDelete,
-    OrganisationLogoSet, OrganisationRead, OrganisationUpdate, Permit, ProcessorCreate, ProcessorDelete,
-    ProcessorList, ProcessorRead, ProcessorUpdate, RefundCreate, RefundList, RefundRead, StatusRead,
-    TransactionCapture, TransactionCreate, TransactionList, TransactionRead, TransactionSettle,
-    TransactionVoid, VaultSeal, WebhookDeliveryList, WebhookDeliveryRead, WebhookDeliveryRetry, role_gives,
+    KeyDestroy, KeyInventory, KeyList, KeyRotate, OPERATIONS, Operation, OrganisationCreate,
+    OrganisationDelete, OrganisationList, OrganisationLogoDelete, OrganisationLogoSet, OrganisationRead,
+    OrganisationUpdate, Permit, ProcessorCreate, ProcessorDelete, ProcessorList, ProcessorRead,
+    ProcessorUpdate, RefundCreate, RefundList, RefundRead, StatusRead, TransactionCapture, TransactionCreate,
+    TransactionList, TransactionRead, TransactionSettle, TransactionVoid, VaultSeal, WebhookDeliveryList,
+    WebhookDeliveryRead, WebhookDeliveryRetry, role_gives,
 };
 pub use crate::processor::{Given, NewProcessor, ProcessorChange};
 pub use crate::refund::NewRefund;

@@ -343,3 +343,24 @@ pub const WEBHOOK_LANES_READ: usize = 64;
 
 /// Milliseconds between two looks at what is due, where nothing is written or sent meanwhile.
 pub const WEBHOOK_LOOK_MILLIS: u64 = 1_000;
+
+/// Milliseconds between two looks at whether a key is to be replaced.
+pub const ROTATION_LOOK_MILLIS: u64 = 1_000;
+
+/// Rows that are read at a time while what a key sealed is sealed anew.
+pub const ROTATION_PAGE_ROWS: usize = 500;
+
+/// Of these, those that are opened, sealed and written at a time; also how many are held against their tags before others have their turn.
+pub const ROTATION_CHUNK_ROWS: usize = 16;
+
+/// How often all rows are gone through in one go for a key that is to be destroyed: what changes while it is sealed anew is found again.
+pub const ROTATION_ROUNDS_MAX: usize = 4;
+
+/// Seconds after which a rotation goes on that could not.
+pub const ROTATION_FAILED_SECONDS: u64 = 10;
+
+/// Seconds after which all rows are read again where some cannot be sealed anew, or may still come to be stored.
+pub const ROTATION_LEFT_SECONDS: u64 = 600;
+
+/// Seconds after which what another node has sealed is stored, or will never be.
+pub const ROTATION_STORED_SECONDS: u64 = 590;

@@ -12,6 +12,7 @@ use crate::checkout::theme_fits;
 use crate::document::{DocumentChange, DocumentPlan, Listed, Snapshot};
 use crate::error::{Faults, Named, VaultError};
 use crate::idempotency::{Done, Idempotency};
+use crate::key::KEYS_DESTROYED;
 use crate::limits::{ALLOWED_ORIGINS_MAX, TREE_LEVELS_MAX};
 use crate::permit::{
     OrganisationCreate, OrganisationDelete, OrganisationList, OrganisationRead, OrganisationUpdate, Permit,
@@ -231,6 +232,9 @@ impl Vault {
         if disabled == Some(true) && permit.is_of(id) {
             let reason = "the caller's own organisation cannot be disabled: nobody in it could undo that";
             return Err(VaultError::WrongState { reason });
+        }
+        if was_disabled && !row.disabled && !snapshot.keys.seals(id) {
+            return Err(VaultError::WrongState { reason: KEYS_DESTROYED });
         }
         // Whether it is disabled may be said while one above it is, too: nobody need enable all to disable one more.
         if is_more {

@@ -155,6 +155,14 @@ operations! {
     /// See what one's own key may do, and where; a browser does not see what its organisation is called.
     CallerRead "caller_read" [ProviderAdmin ProviderUser MerchantAdmin MerchantSupervisor MerchantCashier MerchantUser],
         part [Publishable]
+    /// See the keys of the vault itself: of these, who is of an organisation that is below none.
+    KeyInventory "key_inventory" [ProviderAdmin]
+    /// See the keys of an organisation: which there are, and not what they are.
+    KeyList "key_list" [ProviderAdmin ProviderUser]
+    /// Make a key that takes the place of another.
+    KeyRotate "key_rotate" [ProviderAdmin]
+    /// Destroy the keys of an organisation, and with them all that was sealed for it.
+    KeyDestroy "key_destroy" [ProviderAdmin]
     /// See how the vault is doing: of these, who is of an organisation that is below none.
     StatusRead "status_read" [ProviderAdmin]
     /// See who did what, once.
@@ -290,9 +298,10 @@ impl Caller {
         self.scope == Scope::All || self.roles().iter().any(|role| roles.contains(role))
     }
 
-    /// Whether it may do what the API calls by this name, which one of these roles suffices for. How the vault is doing is for who is at its top.
+    /// Whether it may do what the API calls by this name, which one of these roles suffices for. How the vault is doing and which keys it has is for who is at its top.
     pub fn may(&self, operation: &str, roles: &[Role]) -> bool {
-        self.has_any(roles) && (operation != StatusRead::NAME || self.is_at_top())
+        let is_of_all = [StatusRead::NAME, KeyInventory::NAME].contains(&operation);
+        self.has_any(roles) && (!is_of_all || self.is_at_top())
     }
 
     /// Whether it is a command on this machine, or of an organisation that is below none.

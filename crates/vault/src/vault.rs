@@ -22,6 +22,7 @@ use crate::document::{DocumentTurn, DocumentsSeen, EarlierSnapshots, HEAD_ROW, S
 use crate::env::Env;
 use crate::error::{Named, VaultError, with_causes};
 use crate::idempotency::Idempotency;
+use crate::key::{Rotation, RotationSettings, RotationStatus, rotate_often};
 use crate::limit::{GuardSettings, Guards};
 use crate::limits::{
     AUDIT_LISTS, AUDIT_LISTS_MAX, CVV_TTL_SECONDS_MAX, DOCUMENT_LISTS, DOCUMENT_LISTS_MAX,
@@ -69,13 +70,15 @@ pub struct VaultParts {
     pub cvv_ttl_seconds: u32,
     /// What is done about card testing and guesses at card numbers.
     pub guards: GuardSettings,
+    /// How keys are replaced.
+    pub rotation: RotationSettings,
     /// Whether it serves, and does what one node does for all when that is this one: webhooks go out from here. A command that opens the vault for a
     /// moment does not.
     pub serves: bool,
     /// Who unseals it, where it is not opened by itself. A vault that was sealed is opened by nothing else.
     pub unsealing: Option<Unsealing>,
     /// Seconds between two sweeps of what has expired; 0 is never: then nothing is done by itself, and whoever opens the vault calls
-    /// [`Vault::sweep`], [`Vault::lease_renew`] and [`Vault::cvv_key_renew`].
+    /// [`Vault::sweep`], [`Vault::keys_rotate`], [`Vault::lease_renew`] and [`Vault::cvv_key_renew`].
     pub sweep_seconds: u64,
 }
 
@@ -98,6 +101,8 @@ pub struct VaultStatus {
     pub node: Option<NodeStatus>,
     /// When what has expired was last removed to the end, if it was since the start.
     pub swept_at: Option<Timestamp>,
+    /// How rotations of keys stand.
+    pub rotation: RotationStatus,
 }
 
 /// How much a vault keeps.
@@ -134,6 +139,7 @@ struct Inner {
     last_uses: LastUses,
     counts: Counts,
     guards: Guards,
+    rotation: Arc<Rotation>,
     deliveries: Arc<Deliveries>,
     cvv_no_room: Throttle,
     unreached: Unreached,
@@ -189,6 +195,8 @@ impl Vault {
         let seals = snapshot.head.seals.saturating_add(u32::from(is_sealed));
         let sweep_seconds = parts.sweep_seconds;
         let guards = Guards::new(parts.guards);
+        let rotation = Arc::new(Rotation::new(parts.rotation));
+        let serves = parts.serves;
         let part = NodePart { serves: parts.serves, cvvs_in_process: !parts.cvvs.is_shared() };
         let node =
             Node::new(parts.node, parts.predecessor, part, parts.store.is_shared(), Arc::clone(&parts.clock));
@@ -205,6 +213,7 @@ impl Vault {
             last_uses: LastUses::default(),
             counts: Counts::default(),
             guards,
+            rotation,
             deliveries: Arc::default(),
             cvv_no_room: Throttle::default(),
             unreached: Unreached::default(),
@@ -231,6 +240,9 @@ impl Vault {
             if vault.node().is_shared() {
                 tokio::spawn(follow_often(vault.downgrade()));
                 tokio::spawn(checkpoint_often(vault.downgrade()));
+            }
+            if serves {
+                tokio::spawn(rotate_often(vault.downgrade()));
             }
             tokio::spawn(sweep_often(Arc::downgrade(&vault.inner), sweep_seconds));
         }
@@ -415,6 +427,7 @@ impl Vault {
             swept_at: Some(self.inner.swept_at.load(Ordering::Relaxed))
                 .filter(|millis| *millis > 0)
                 .map(Timestamp::from_unix_millis),
+            rotation: self.rotation().status(),
         }
     }
 
@@ -578,6 +591,11 @@ impl Vault {
     /// Who watches for card testing.
     pub(crate) fn guards(&self) -> &Guards {
         &self.inner.guards
+    }
+
+    /// What is known of rotations of keys.
+    pub(crate) fn rotation(&self) -> &Arc<Rotation> {
+        &self.inner.rotation
     }
 
     /// What is known of webhooks that wait.

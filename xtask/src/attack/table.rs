@@ -31,6 +31,15 @@ pub(super) const ATTACKS: &[Attack] = &[
         "the same directory opens before and after",
     ),
     attack(
+        "a key that was replaced, destroyed or is the newest is put back or withheld; a row names another key than sealed it, to have that destroyed",
+        &[
+            (VAULT, "rotation::a_key_that_is_put_back_is_found"),
+            (VAULT, "rotation::no_key_is_destroyed_while_a_row_is_not_what_was_written"),
+            ("panvault-keys", "ring::tests::a_key_that_is_not_there_yet_is_told_from_one_that_never_was"),
+        ],
+        "the same vault opens, and destroys the key, when its rows are as they were",
+    ),
+    attack(
         "lists with hundreds of organisations and fingerprints, clients gone at once",
         &[
             (SERVER, "list::tests::a_condition_has_so_many_values_and_the_same_one_counts_once"),

@@ -3,7 +3,7 @@ use zeroize::Zeroizing;
 
 use crate::entropy::Entropy;
 use crate::error::KeysError;
-use crate::purpose::{KeyState, VaultPurpose};
+use crate::purpose::{KeyState, VaultKeyDescription, VaultPurpose};
 use crate::wrapped::Wrapped;
 use crate::xaes::{KEY_BYTES, Xaes};
 
@@ -44,7 +44,7 @@ impl HeaderKey {
         entropy: &dyn Entropy,
     ) -> Result<Self, KeysError> {
         let wrapped = match self.state {
-            KeyState::Active | KeyState::OpenOnly => {
+            KeyState::PreActive | KeyState::Active | KeyState::OpenOnly => {
                 let key = self.unwrap(old, old_context)?;
                 Wrapped::wrap(new, &self.associated(new_context), key, entropy)?
             }
@@ -60,6 +60,12 @@ impl HeaderKey {
         context: &[u8],
     ) -> Result<Zeroizing<[u8; KEY_BYTES]>, KeysError> {
         self.wrapped.unwrap(wrapping, &self.associated(context)).map_err(|_| KeysError::HeaderDamaged)
+    }
+
+    /// What may be said of it.
+    pub(super) const fn described(&self) -> VaultKeyDescription {
+        let Self { purpose, version, state, created_at, .. } = *self;
+        VaultKeyDescription { purpose, version, state, created_at }
     }
 
     /// What keys are sorted by.
@@ -78,11 +84,13 @@ impl HeaderKey {
         let [c, d, e, f, g, h] = *millis;
         let version = u16::from_be_bytes([*a, *b]);
         (version > 0).then_some(())?;
+        // A header is read whole before anything is done: its keys are used as soon as they are there.
+        let state = KeyState::from_code(*state).filter(|state| *state != KeyState::PreActive)?;
         Some(Self {
             purpose: VaultPurpose::from_code(*purpose)?,
             version,
             created_at: Timestamp::from_unix_millis(u64::from_be_bytes([0, 0, c, d, e, f, g, h])),
-            state: KeyState::from_code(*state)?,
+            state,
             wrapped: Wrapped::decode(wrapped)?,
         })
     }

@@ -81,10 +81,26 @@ impl<K: Usable> Slots<K> {
         usable.map(|slot| slot.wrapped.version)
     }
 
+    /// The keys as they are kept.
+    pub(super) fn wrapped(&self) -> impl Iterator<Item = &OrganisationKey> {
+        self.slots.iter().map(|slot| &slot.wrapped)
+    }
+
     /// The key of a version. [`KeysError::KeyDestroyed`] for one that was there.
     pub(super) fn key(&self, version: u32, unwrapping: &Unwrapping) -> Result<&K, KeysError> {
         let slot = self.slots.iter().find(|slot| slot.wrapped.version == version);
         slot.ok_or(KeysError::KeyUnknown)?.key(unwrapping)
+    }
+
+    /// The key that a record names. [`KeysError::KeyLater`] for one that is later than all that are here, [`KeysError::Refused`] for another that
+    /// there is not.
+    pub(super) fn named(&self, version: u32, unwrapping: &Unwrapping) -> Result<&K, KeysError> {
+        let is_later = self.wrapped().all(|key| key.version < version);
+        self.key(version, unwrapping).map_err(|error| match error {
+            KeysError::KeyUnknown if is_later => KeysError::KeyLater,
+            KeysError::KeyUnknown => KeysError::Refused,
+            error => error,
+        })
     }
 
     /// Unwraps every key that is not destroyed, and keeps none.

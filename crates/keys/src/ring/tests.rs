@@ -162,7 +162,7 @@ fn a_destroyed_key_opens_nothing_and_says_so() {
     let keys = test_keys(0, VAULT);
     let before = KeyRing::open(&keys, made(&keys)).unwrap();
     let sealed = before.card_seal(&place(), &[9; 64], &SystemEntropy::new()).unwrap();
-    let destroyed = made(&keys).into_iter().next().unwrap().destroyed();
+    let destroyed = made(&keys).into_iter().next().unwrap().destroyed(Timestamp::from_unix_millis(1));
     let ring = before.with([destroyed]);
     assert!(opens(&before, &place(), &sealed), "as of one moment");
     let opened = ring.card_open(&place(), &sealed, &mut [0; 64]);
@@ -171,6 +171,33 @@ fn a_destroyed_key_opens_nothing_and_says_so() {
     assert!(matches!(other, Err(KeysError::Refused)));
     let sealing = ring.card_seal(&place(), &[9; 64], &SystemEntropy::new());
     assert!(matches!(sealing, Err(KeysError::KeyUnknown)));
+}
+
+/// Of several nodes one may meet what another has sealed with a key that it does not have yet: that is nobody's doing.
+#[test]
+fn a_key_that_is_not_there_yet_is_told_from_one_that_never_was() {
+    let keys = test_keys(0, VAULT);
+    let before = KeyRing::open(&keys, made(&keys)).unwrap();
+    let old = before.card_seal(&place(), &[9; 64], &SystemEntropy::new()).unwrap();
+    let at = Timestamp::from_unix_millis(1);
+    let first = before.kept(OURS).find(|key| key.purpose == Purpose::Data).unwrap().clone();
+    let next = first.make_next(&keys, at, &SystemEntropy::new()).unwrap();
+    let known = before.with([next.clone()]);
+    let sealed = known.card_seal(&place(), &[9; 64], &SystemEntropy::new()).unwrap();
+    assert_eq!(KeyRing::sealed_by(&sealed), Some(1), "it does not seal before it is activated");
+    let after = known.with([first.retired(at), next.activated(at)]);
+    let new = after.card_seal(&place(), &[9; 64], &SystemEntropy::new()).unwrap();
+    assert_eq!(KeyRing::sealed_by(&new), Some(2));
+    assert!(opens(&after, &place(), &old) && opens(&after, &place(), &new) && opens(&known, &place(), &new));
+    let opened = before.card_open(&place(), &new, &mut [0; 64]);
+    assert!(matches!(opened, Err(KeysError::KeyLater)));
+    assert!(matches!(before.card_openable(OURS, &new), Err(KeysError::KeyLater)));
+    let mut zero = new.as_bytes().to_vec();
+    zero[4] = 0;
+    let zero = Sealed::from_bytes(zero);
+    assert!(matches!(after.card_open(&place(), &zero, &mut [0; 64]), Err(KeysError::Refused)));
+    assert_eq!(after.kept(OURS).count(), 3);
+    assert_eq!(after.kept_of_all().count(), 5);
 }
 
 #[test]

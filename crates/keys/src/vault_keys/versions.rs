@@ -28,7 +28,9 @@ impl<K> Versions<K> {
             let made = (version, make(&key)?);
             match state {
                 KeyState::Active if active.is_none() => active = Some(made),
-                KeyState::Active | KeyState::Destroyed => return Err(KeysError::HeaderDamaged),
+                KeyState::PreActive | KeyState::Active | KeyState::Destroyed => {
+                    return Err(KeysError::HeaderDamaged);
+                }
                 KeyState::OpenOnly => older.push(made),
             }
         }

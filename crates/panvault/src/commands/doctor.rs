@@ -4,6 +4,7 @@ mod node;
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use panvault_bins::Table;
 use panvault_keys::VaultKeys;
@@ -11,8 +12,9 @@ use panvault_model::{Id, ProcessorId};
 use panvault_processor::OWN_TYPES;
 use panvault_processor::card_http::Registry;
 use panvault_server::{Tls, Validity};
+use panvault_store::DocumentRow;
 use panvault_store_embedded::{Examination, Finding, OpenFault, examine};
-use panvault_vault::{Clock, RowVerifier, SystemClock, documents_differ, processor_types};
+use panvault_vault::{Clock, RowVerifier, SystemClock, documents_differ, keys_overdue, processor_types};
 use serde_json::json;
 
 use crate::bins::{self, VaultTags};
@@ -50,7 +52,7 @@ pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
         Ok(exposed) => exposed.all().into_iter().map(|what| Finding { part: DIRECTORY, what }).collect(),
         Err(error) => vec![Finding { part: DIRECTORY, what: causes(error.as_ref()) }],
     };
-    let (mut tags, mut types) = (None, None);
+    let (mut tags, mut types, mut overdue) = (None, None, Vec::new());
     // Without its keys nothing of the store and the table of issuers can be judged, but all else can.
     let examination = match runtime()?.block_on(directory.header_unattended(config.unattended())) {
         Ok(header) => {
@@ -62,7 +64,10 @@ pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
             match examined(&directory, header.keys) {
                 Ok(mut examination) => {
                     findings.append(&mut examination.findings);
-                    types = examination.documents().ok().map(|rows| processor_types(&rows));
+                    if let Ok(rows) = examination.documents() {
+                        overdue = overdue_advice(&rows, &config);
+                        types = Some(processor_types(&rows));
+                    }
                     Some(examination)
                 }
                 Err(fault) => {
@@ -96,6 +101,7 @@ pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
     .chain(machine(&hardened))
     .chain(tls_advice)
     .chain(limits_advice)
+    .chain(overdue)
     .collect();
     let bin_rows = table.map(|table| table.rows());
     let report =
@@ -106,6 +112,22 @@ pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
         report.print_text()?
     }
     Ok(if report.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Keys that are active for longer than they should be: they work, and are no fault of the vault.
+fn overdue_advice(rows: &[Arc<DocumentRow>], config: &Config) -> Vec<String> {
+    let overdue = keys_overdue(rows, config.rotation, SystemClock::start().now().wall);
+    let more = overdue.len().saturating_sub(LISTED_MAX);
+    let advice = |what: String| {
+        format!(
+            "{what}: panvault key rotate makes another (for fingerprints there is none yet), or set key_days_max"
+        )
+    };
+    let mut listed: Vec<_> = overdue.into_iter().take(LISTED_MAX).map(advice).collect();
+    listed.extend(
+        (more > 0).then(|| format!("and {more} further keys are active for longer than they should be")),
+    );
+    listed
 }
 
 /// What of this machine could let a secret out of memory.

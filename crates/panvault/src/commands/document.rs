@@ -234,7 +234,7 @@ fn secret_read(path: &Path) -> Result<String, String> {
 }
 
 /// Prints an object, or objects, as JSON or in columns.
-pub(super) fn print(value: &Value, as_json: bool) -> anyhow::Result<()> {
+pub(crate) fn print(value: &Value, as_json: bool) -> anyhow::Result<()> {
     Ok(output::line(json::text(value, as_json))?)
 }
 

@@ -56,6 +56,7 @@ async fn serve(place: Place, config: Config) -> anyhow::Result<()> {
         cvv_ttl_seconds: config.cvv_ttl_seconds,
         cvvs_held_max: config.cvvs_held_max,
         guards: config.guards,
+        rotation: config.rotation,
         settle_seconds: config.settle_seconds,
         webhooks: Some(config.webhooks),
         processors: config.processors.clone(),

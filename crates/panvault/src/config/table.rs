@@ -234,6 +234,16 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "Look-ups of issuers (/v1/bin) that one API key may make in a minute.",
     ),
     bare(
+        "key_days_max",
+        "730",
+        "Days for which a key of an organisation is active before it is said to be overdue; 0 is any number.",
+    ),
+    bare(
+        "rotation_rows_per_second",
+        "500",
+        "Cards and customers that are sealed anew in a second while a key is replaced, at most, 1 to 1000000.",
+    ),
+    bare(
         "settle_seconds",
         "0",
         "Seconds after which what the dummy processor has captured is settled, again and again; 0 is by panvault settle only.",

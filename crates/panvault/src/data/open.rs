@@ -15,8 +15,8 @@ use panvault_store::{CvvStore, MemoryCvvs, Store};
 use panvault_store_embedded::{EmbeddedStore, Settings};
 use panvault_store_postgres::{Database, PostgresStore};
 use panvault_vault::{
-    Caller, Clock, GuardSettings, Mode, OperatorKey, Origin, SystemClock, Unsealing, Vault, VaultError,
-    VaultParts,
+    Caller, Clock, GuardSettings, Mode, OperatorKey, Origin, RotationSettings, SystemClock, Unsealing, Vault,
+    VaultError, VaultParts,
 };
 use panvault_webhook::{AddressPolicy, Sender};
 
@@ -133,6 +133,7 @@ impl Opening<'_> {
             processors: Arc::new(processors(&descriptions, mode)),
             cvv_ttl_seconds: settings.cvv_ttl_seconds,
             guards: settings.guards,
+            rotation: settings.rotation,
             serves: settings.serves(),
             unsealing: settings.unsealing.clone(),
             sweep_seconds: SWEEP_SECONDS,
@@ -228,6 +229,7 @@ pub(crate) struct OpenSettings {
     pub(crate) cvv_ttl_seconds: u32,
     pub(crate) cvvs_held_max: u64,
     pub(crate) guards: GuardSettings,
+    pub(crate) rotation: RotationSettings,
     /// Seconds between two settlements; 0 is never.
     pub(crate) settle_seconds: u64,
     /// Where webhooks may go to; `None` where this process delivers none.
@@ -254,6 +256,7 @@ impl Default for OpenSettings {
             cvv_ttl_seconds: 3600,
             cvvs_held_max: 1_000_000,
             guards: GuardSettings::OFF,
+            rotation: RotationSettings::DEFAULT,
             settle_seconds: 0,
             webhooks: None,
             processors: None,

@@ -17,6 +17,7 @@ mod dev;
 mod disk;
 mod docs;
 mod doctor;
+mod key;
 mod leak;
 mod links;
 mod memory;

@@ -230,6 +230,14 @@ object! {
         optional "nodes_lost" => &[NodeId] = view.nodes.as_ref().map(|nodes| nodes.lost.as_slice());
         /// When all that has expired was last removed.
         optional "swept_at" => Timestamp = view.status.swept_at;
+        /// Keys of organisations that are on their way in or out.
+        always "keys_rotating" => Count = Number(view.status.rotation.keys_rotating);
+        /// Rows that still need a key which another took the place of; left out where this node has not counted them: the one on duty does.
+        optional "key_rows_left" => Count = view.status.rotation.rows_left.map(Number);
+        /// Rows that this node has sealed with the key that took the place of another since it started.
+        always "key_rows_resealed" => Count = Number(view.status.rotation.rows_resealed);
+        /// Keys of organisations that are active for longer than they should be (`key_days_max`).
+        always "keys_overdue" => Count = Number(view.status.rotation.keys_overdue);
         /// When the certificate is no longer valid; left out where a proxy ends TLS.
         optional "certificate_expires_at" => Timestamp = view.report.certificate_expires_at;
         /// Of the table of issuers, 0 for none.

@@ -110,6 +110,12 @@ fn good(server: &Server, path: &str, card: &str, ids: &Value) -> (String, Value)
         "/v1/customer/{id}" => (id("customer"), json!({ "first_name": "Ann" })),
         "/v1/organisation" => (path.to_owned(), json!({ "name": "Shop" })),
         "/v1/organisation/{id}" => (id("organisation"), json!({ "disabled": false })),
+        "/v1/organisation/{id}/key" => (id("organisation"), json!({ "purpose": "data" })),
+        "/v1/organisation/{id}/key/destroy" => {
+            let admin = server.make_key(tenant, &[Role::ProviderAdmin]);
+            let gone = server.post(&admin, "/v1/organisation", &json!({ "name": "Gone" })).id();
+            (path.replace("{id}", &gone), json!({ "organisation": gone }))
+        }
         "/v1/account" => {
             let body = json!({ "name": "Euro", "currency_code": "EUR", "processors": [ids["processor"]] });
             (path.to_owned(), body)
@@ -167,7 +173,7 @@ fn no_text_of_any_body_keeps_a_card_number() {
         }
         let (url, body) = good(&server, path, &card, &ids);
         let control = server.post(&key, &url, &body);
-        assert_eq!(control.status, 200, "{path}: {}", control.text);
+        assert!(matches!(control.status, 200 | 204), "{path}: {}", control.text);
         let mut places = Vec::new();
         texts(&document, schema, &[], &mut places);
         let has_no_texts = ["rotate", "capture", "void", "void_authorization", "webhook_secret", "retry"]

@@ -21,6 +21,7 @@ mod hosted;
 mod idempotency;
 mod kept;
 mod keyless;
+mod keys;
 mod lenience;
 mod limits;
 mod lists;

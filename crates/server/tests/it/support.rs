@@ -10,8 +10,8 @@ use panvault_server::{App, ServerSettings, Tls, serve, serve_metrics};
 use panvault_store::{CvvStore, MemoryCvvs, MemoryStore};
 use panvault_testkit::{SharedCvvs, TestClock, http_send, operator, vault_keys};
 use panvault_vault::{
-    Clock, Given, GuardSettings, Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, Vault,
-    VaultParts, Webhooks,
+    Clock, Given, GuardSettings, Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor,
+    RotationSettings, Vault, VaultParts, Webhooks,
 };
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -101,6 +101,7 @@ impl Server {
             processors: Arc::new(Described),
             cvv_ttl_seconds: 3600,
             guards,
+            rotation: RotationSettings::DEFAULT,
             serves: true,
             unsealing: None,
             sweep_seconds: 0,

@@ -34,7 +34,7 @@ impl ExpectedRows {
             Action::CardCreate => &mut self.cards.made,
             // A change of the CVV alone leaves the row as it is.
             Action::CardUpdate if note.outcome == 0 => return,
-            Action::CardUpdate | Action::CardRefresh => &mut self.cards.changed,
+            Action::CardUpdate | Action::CardRefresh | Action::CardReseal => &mut self.cards.changed,
             Action::CardDelete => &mut self.cards.gone,
             Action::TransactionInitiate => &mut self.transactions.made,
             Action::TransactionCapture
@@ -49,7 +49,10 @@ impl ExpectedRows {
                 &mut self.transactions.changed
             }
             Action::DocumentCreate => &mut self.documents.made,
-            Action::DocumentUpdate => &mut self.documents.changed,
+            // A key has no row of its own in what is held against it: each is a change that the head counts.
+            Action::DocumentUpdate | Action::KeyMake | Action::KeyActivate | Action::KeyDestroy => {
+                &mut self.documents.changed
+            }
             Action::DocumentDelete => &mut self.documents.gone,
             Action::BinsLoad => {
                 self.bins = Some(note.object);
@@ -81,6 +84,7 @@ impl ExpectedRows {
             Action::RefundSettle
             | Action::CustomerCreate
             | Action::CustomerUpdate
+            | Action::CustomerReseal
             | Action::CustomerDelete => return,
             // What was seen or refused changed nothing.
             Action::CardRead

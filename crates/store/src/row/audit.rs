@@ -123,6 +123,16 @@ pub enum Action {
     UnsealFail,
     /// A vault was made before witnesses: the object and the address are the beginning of the SHA-256 of what was written down of it.
     CeremonyHold,
+    /// A key of an organisation was made, which takes the place of another soon; it is the object.
+    KeyMake,
+    /// It seals or makes from then on, and the one before it only opens or checks.
+    KeyActivate,
+    /// A key of an organisation was destroyed; it is the object.
+    KeyDestroy,
+    /// A card was sealed with the key that its organisation has now; nothing else of it changed.
+    CardReseal,
+    /// The same of a customer.
+    CustomerReseal,
 }
 
 impl Action {
@@ -179,6 +189,11 @@ impl Action {
         Self::ShareGive,
         Self::UnsealFail,
         Self::CeremonyHold,
+        Self::KeyMake,
+        Self::KeyActivate,
+        Self::KeyDestroy,
+        Self::CardReseal,
+        Self::CustomerReseal,
     ];
 
     /// The number that stands for it in stored records.
@@ -235,6 +250,11 @@ impl Action {
             Self::ShareGive => 52,
             Self::UnsealFail => 53,
             Self::CeremonyHold => 54,
+            Self::KeyMake => 60,
+            Self::KeyActivate => 61,
+            Self::KeyDestroy => 62,
+            Self::CardReseal => 63,
+            Self::CustomerReseal => 64,
         }
     }
 
@@ -291,7 +311,12 @@ impl Action {
             | Self::VaultUnseal
             | Self::ShareGive
             | Self::UnsealFail
-            | Self::CeremonyHold => false,
+            | Self::CeremonyHold
+            | Self::KeyMake
+            | Self::KeyActivate
+            | Self::KeyDestroy
+            | Self::CardReseal
+            | Self::CustomerReseal => false,
         }
     }
 
@@ -354,6 +379,11 @@ impl Action {
             Self::ShareGive => "share_give",
             Self::UnsealFail => "unseal_fail",
             Self::CeremonyHold => "ceremony_hold",
+            Self::KeyMake => "key_make",
+            Self::KeyActivate => "key_activate",
+            Self::KeyDestroy => "key_destroy",
+            Self::CardReseal => "card_reseal",
+            Self::CustomerReseal => "customer_reseal",
         }
     }
 }

@@ -212,7 +212,12 @@ impl Counts {
             | Action::VaultUnseal
             | Action::ShareGive
             | Action::UnsealFail
-            | Action::CeremonyHold => put(&self.reads, READS_COUNTED_MAX, subject, &count),
+            | Action::CeremonyHold
+            | Action::KeyMake
+            | Action::KeyActivate
+            | Action::KeyDestroy
+            | Action::CardReseal
+            | Action::CustomerReseal => put(&self.reads, READS_COUNTED_MAX, subject, &count),
         }
     }
 }

@@ -67,8 +67,12 @@ static OPERATIONS: &[(u8, &str)] = &[
     (62, "checkout_count"),
     (63, "checkout_read"),
     (64, "caller_read"),
-    (80, "organisation_logo_set"),
-    (81, "organisation_logo_delete"),
+    (65, "key_list"),
+    (66, "key_rotate"),
+    (67, "key_destroy"),
+    (68, "key_inventory"),
+    (69, "organisation_logo_set"),
+    (70, "organisation_logo_delete"),
 ];
 
 /// The number of an operation; 0 for one that has none.

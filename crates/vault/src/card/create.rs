@@ -53,7 +53,10 @@ impl Vault {
         let planned = card_create_plan(permit, organisation, card, metadata, &env, self.guards());
         let (asked, now, source) = (*permit.asked(), permit.now(), permit.cvv_source());
         let vault = self.clone();
+        // Until it is stored, its key is not one that nobody seals with any more.
+        let sealed_by = Arc::clone(permit.snapshot());
         async move {
+            let _sealed_by = sealed_by;
             let Planned { row, cvv } = match (planned, &idempotency) {
                 (Ok(planned), _) => planned,
                 // Whether there is an earlier answer would tell whether the number is the one that it was given for.

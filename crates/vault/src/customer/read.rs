@@ -1,4 +1,4 @@
-use panvault_card::EmailAddress;
+use panvault_card::{CustomerDetails, EmailAddress};
 use panvault_model::{CustomerId, OrganisationId};
 use panvault_store::{Action, CustomerField, CustomerQuery, FieldValue, Filter, Page, RowKey, Test};
 
@@ -44,7 +44,11 @@ impl Vault {
                 if !permit.sees(row.organisation) {
                     return Err(VaultError::Tampered(RowKey::Customer(row.id)));
                 }
-                let details = vault.customer_open(&permit, &row)?;
+                // Of one whose key is destroyed there are none, and the others are shown all the same.
+                let details = match vault.customer_open(&permit, &row) {
+                    Err(VaultError::NotFound(_)) => CustomerDetails::new(),
+                    opened => opened?,
+                };
                 rows.push(CustomerView { row, details });
             }
             vault.seen(&permit, Action::CustomerList, organisation, None);

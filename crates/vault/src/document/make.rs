@@ -1,3 +1,4 @@
+use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
 use panvault_model::{Id, OrganisationId, Tag, Timestamp};
@@ -68,6 +69,26 @@ impl Vault {
         match self.document_changed(|_| None, plan).await? {
             Changed::Made(made) => Ok(made),
             Changed::Earlier(_) => Err(VaultError::Contended),
+        }
+    }
+
+    /// A change of the vault's own, which nobody asks for; `None` where nothing is to be changed any more.
+    pub(crate) async fn document_change_own(
+        &self,
+        plan: impl Fn(&Snapshot) -> Result<Option<DocumentPlan>, VaultError>,
+    ) -> Result<(), VaultError> {
+        let needless = || VaultError::WrongState { reason: "nothing is to be changed" };
+        let is_needless = AtomicBool::new(false);
+        let plan = |snapshot: &Arc<Snapshot>| {
+            let planned = plan(snapshot)?;
+            is_needless.store(planned.is_none(), Ordering::Relaxed);
+            Ok(((), planned.ok_or_else(needless)?))
+        };
+        match self.document_changed(|_| None, plan).await {
+            Err(_) if is_needless.load(Ordering::Relaxed) => Ok(()),
+            Ok(Changed::Made(())) => Ok(()),
+            Ok(Changed::Earlier(_)) => Err(VaultError::Contended),
+            Err(error) => Err(error),
         }
     }
 

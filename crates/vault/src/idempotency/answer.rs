@@ -13,12 +13,15 @@
 //! | 8 | a customer, without its details | the customer row, without digest and sealed part, and its tag zeroes |
 //! | 9 | a delivery of a webhook that is sent again | the delivery row |
 //! | 10 | a checkout | the checkout row |
+//! | 11 | a key of an organisation, without the key itself | its document's id, and its bytes as if it were destroyed |
 //!
 //! Kinds are append-only; an operation that answers with something else takes the next number here, and the store knows nothing of it.
 //! **What cannot be said twice is not kept.** The state of a CVV and the details of a customer are looked up when an answer is given again. The secret of an API key is
 //! shown once and kept nowhere: the answer of its creation is given again without it, marked as a repetition. So whoever lost the first
 //! answer learns which key to delete, and makes another. What signs an account's webhooks is shown once too, and replaced when it was lost.
 
+use panvault_keys::OrganisationKey;
+use panvault_model::Id;
 use panvault_store::{
     AccountRow, ApiKeyRow, CardRow, CheckoutRow, CustomerRow, DeliveryRow, IdempotencyAnswer, IdempotencyRow,
     OrganisationRow, ProcessorRow, RefundRow, RowFault, TransactionRow,
@@ -27,6 +30,7 @@ use panvault_store::{
 use crate::account::MadeAccount;
 use crate::api_key::MadeApiKey;
 use crate::error::VaultError;
+use crate::key::MadeKey;
 
 /// What may be an answer.
 pub(crate) trait KeptAnswer: Sized {
@@ -124,6 +128,22 @@ impl KeptAnswer for CustomerRow {
     }
 }
 
+impl KeptAnswer for MadeKey {
+    const KIND: u8 = 11;
+
+    fn to_bytes(&self) -> Vec<u8> {
+        let id = self.0.document.unwrap_or(Id::from_bytes([0; 12]));
+        [id.as_bytes().as_slice(), &self.0.without_key().encode()].concat()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self, RowFault> {
+        let (id, key) = bytes.split_first_chunk().ok_or(RowFault::Short)?;
+        let mut key = OrganisationKey::decode(key).map_err(|_| RowFault::Value)?;
+        key.document = Some(Id::from_bytes(*id));
+        Ok(Self(key))
+    }
+}
+
 macro_rules! documents {
     ($($row:ident $kind:literal)+) => { $(
         impl KeptAnswer for $row {
@@ -209,6 +229,7 @@ pub(crate) fn answer_readable(answer: &IdempotencyAnswer) -> Result<(), RowFault
         CustomerRow::KIND => CustomerRow::from_bytes(&answer.bytes).map(drop),
         CheckoutRow::KIND => CheckoutRow::from_bytes(&answer.bytes).map(drop),
         DeliveryRow::KIND => DeliveryRow::from_bytes(&answer.bytes).map(drop),
+        MadeKey::KIND => MadeKey::from_bytes(&answer.bytes).map(drop),
         _ if answer.is_running() => Ok(()),
         _ => Err(RowFault::Value),
     }
@@ -231,7 +252,9 @@ mod tests {
             let cut = IdempotencyAnswer { kind, bytes: vec![format, 0] };
             assert_eq!(answer_readable(&cut), Err(RowFault::Short), "{kind}");
         }
-        for kind in 11..=255 {
+        let cut = IdempotencyAnswer { kind: MadeKey::KIND, bytes: vec![2, 0] };
+        assert_eq!((cut.kind, answer_readable(&cut)), (11, Err(RowFault::Short)));
+        for kind in 12..=255 {
             let later = IdempotencyAnswer { kind, bytes: Vec::new() };
             assert_eq!(answer_readable(&later), Err(RowFault::Value), "{kind}");
         }

@@ -194,7 +194,7 @@ async fn a_card_whose_data_key_is_destroyed_verifies_and_does_not_open() {
             for row in rows.iter_mut().filter(|row| row.kind == DocumentKind::OrganisationKey) {
                 let key = OrganisationKey::decode(&row.body).unwrap();
                 if (key.organisation, key.purpose) == (organisation, Purpose::Data) {
-                    *row = heads::written(row, key.destroyed().encode());
+                    *row = heads::written(row, key.destroyed(Timestamp::from_unix_millis(1)).encode());
                 }
             }
             heads::head_anew(rows);

@@ -343,7 +343,9 @@ impl Store for Intruder {
             }
             Action::WebhookDeliver => Box::pin(self.delivered(commit)),
             Action::NodeRenew => Box::pin(self.renewed(self.done(commit))),
-            Action::CardUpdate | Action::CardDelete => Box::pin(self.card_changed(commit)),
+            Action::CardUpdate | Action::CardDelete | Action::CardReseal => {
+                Box::pin(self.card_changed(commit))
+            }
             _ => Box::pin(async move {
                 self.overtaken().await;
                 let fault = self.plot.lock().unwrap().counted_fault;

@@ -29,6 +29,7 @@ mod processors;
 mod refresh;
 mod refund;
 mod role;
+mod rotation;
 mod route;
 mod secrets;
 mod seen;

@@ -5,12 +5,12 @@ use panvault_vault::{
     ApiKeyCreate, ApiKeyDelete, ApiKeyList, ApiKeyRead, ApiKeyUpdate, AuditList, AuditRead, BinRead, Caller,
     CallerRead, CardChange, CardCreate, CardDelete, CardList, CardRead, CardRefresh, CardUpdate,
     CheckoutCreate, CheckoutList, CheckoutRead, CustomerCreate, CustomerDelete, CustomerList, CustomerRead,
-    CustomerUpdate, CvvChange, Metadata, NewApiKey, OPERATIONS, Operation, OrganisationCreate,
-    OrganisationDelete, OrganisationList, OrganisationLogoDelete, OrganisationLogoSet, OrganisationRead,
-    OrganisationUpdate, Origin, ProcessorCreate, ProcessorDelete, ProcessorList, ProcessorRead,
-    ProcessorUpdate, RefundCreate, RefundList, RefundRead, StatusRead, TransactionCapture, TransactionCreate,
-    TransactionList, TransactionRead, TransactionSettle, TransactionVoid, VaultError, WebhookDeliveryList,
-    WebhookDeliveryRead, WebhookDeliveryRetry,
+    CustomerUpdate, CvvChange, KeyDestroy, KeyInventory, KeyList, KeyRotate, Metadata, NewApiKey, OPERATIONS,
+    Operation, OrganisationCreate, OrganisationDelete, OrganisationList, OrganisationLogoDelete,
+    OrganisationLogoSet, OrganisationRead, OrganisationUpdate, Origin, ProcessorCreate, ProcessorDelete,
+    ProcessorList, ProcessorRead, ProcessorUpdate, RefundCreate, RefundList, RefundRead, StatusRead,
+    TransactionCapture, TransactionCreate, TransactionList, TransactionRead, TransactionSettle,
+    TransactionVoid, VaultError, WebhookDeliveryList, WebhookDeliveryRead, WebhookDeliveryRetry,
 };
 
 use crate::assert_refused;
@@ -28,11 +28,15 @@ type Check = fn(&Caller) -> bool;
 
 /// Columns in the order of [`Role::ALL`]: provider's administrator and user; merchant's administrator, supervisor, cashier and
 /// user; browser.
-const MATRIX: [(&str, &str, Check); 54] = [
+const MATRIX: [(&str, &str, Check); 58] = [
     (WebhookDeliveryRead::NAME, "yyyyyy-", may::<WebhookDeliveryRead>),
     (WebhookDeliveryList::NAME, "yyyyyy-", may::<WebhookDeliveryList>),
     (WebhookDeliveryRetry::NAME, "y-yy---", may::<WebhookDeliveryRetry>),
     (CallerRead::NAME, "yyyyyyy", may::<CallerRead>),
+    (KeyInventory::NAME, "y------", may::<KeyInventory>),
+    (KeyList::NAME, "yy-----", may::<KeyList>),
+    (KeyDestroy::NAME, "y------", may::<KeyDestroy>),
+    (KeyRotate::NAME, "y------", may::<KeyRotate>),
     (StatusRead::NAME, "y------", may::<StatusRead>),
     (AuditRead::NAME, "y-y----", may::<AuditRead>),
     (AuditList::NAME, "y-y----", may::<AuditList>),

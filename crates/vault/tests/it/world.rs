@@ -13,7 +13,8 @@ use panvault_testkit::{SeededEntropy, SharedCvvs, TestClock, operator, vault_key
 use panvault_vault::{
     ApiKeyRow, Caller, CardChange, CardQuery, CardView, CvvChange, Given, GuardSettings, Idempotency,
     Metadata, Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, NewTransaction, Operation, Origin,
-    Page, Permit, Query, TransactionQuery, TransactionRow, Vault, VaultError, VaultParts, Webhooks,
+    Page, Permit, Query, RotationSettings, TransactionQuery, TransactionRow, Vault, VaultError, VaultParts,
+    Webhooks,
 };
 
 use crate::cvvs::TestCvvs;
@@ -356,6 +357,7 @@ fn parts(
         processors: Arc::clone(processors) as _,
         cvv_ttl_seconds: 3_600,
         guards: GuardSettings::OFF,
+        rotation: RotationSettings::DEFAULT,
         serves: true,
         unsealing: None,
         sweep_seconds: 0,

@@ -10,6 +10,7 @@ use crate::bins::VaultTags;
 use crate::cli::Doctor;
 use crate::commands::doctor::{
     CVVS, DATABASE, DIRECTORY, KEYS, causes, certificates, descriptions, issuers, machine, next,
+    overdue_advice,
 };
 use crate::commands::progress::Counted;
 use crate::commands::runtime;
@@ -43,6 +44,7 @@ pub(super) fn run(
         database,
         documents,
         types,
+        key_rows,
         rows,
         trail,
         cvvs,
@@ -73,6 +75,7 @@ pub(super) fn run(
         .chain(machine(hardened))
         .chain(tls_advice)
         .chain(limits_advice)
+        .chain(overdue_advice(&key_rows, config))
         .collect();
     let vault = vault.map(|vault| vault.to_string());
     let mode = mode.map(mode_name);

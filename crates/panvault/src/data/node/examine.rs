@@ -5,10 +5,11 @@ mod rows;
 
 use core::time::Duration;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use panvault_keys::VaultKeys;
 use panvault_model::{ProcessorId, VaultId};
-use panvault_store::{Store, Table};
+use panvault_store::{DocumentKind, DocumentRow, Store, Table};
 use panvault_store_postgres::{Database, PostgresStore};
 use panvault_vault::{Mode, RowVerifier, SystemClock, documents_differ, processor_types, trail_examine_each};
 
@@ -41,6 +42,8 @@ pub(crate) struct NodeExamined {
     pub(crate) documents: Vec<String>,
     /// Id and type of each processor; `None` where documents could not be read.
     pub(crate) types: Option<Vec<(ProcessorId, String)>>,
+    /// Documents that keep keys of organisations.
+    pub(crate) key_rows: Vec<Arc<DocumentRow>>,
     /// What was read of the rows; `None` where they could not be.
     pub(crate) rows: Option<RowsExamined>,
     /// What is wrong with the audit trail.
@@ -96,6 +99,8 @@ impl NodeDirectory {
         let documents = store.document_read_all().await?;
         examined.documents = documents_differ(&keys, &documents);
         examined.types = Some(processor_types(&documents));
+        let of_organisations = documents.iter().filter(|row| row.kind == DocumentKind::OrganisationKey);
+        examined.key_rows = of_organisations.cloned().collect();
         // Opened once more: keys are not copied.
         let opened = || Ok(header()?.keys);
         let looking = Looking { store: &store, keys: &keys, opened: &opened };

@@ -213,6 +213,11 @@ const fn moves(action: Action) -> Option<(Table, i64)> {
         | Action::VaultUnseal
         | Action::ShareGive
         | Action::UnsealFail
-        | Action::CeremonyHold => None,
+        | Action::CeremonyHold
+        | Action::KeyMake
+        | Action::KeyActivate
+        | Action::KeyDestroy
+        | Action::CardReseal
+        | Action::CustomerReseal => None,
     }
 }

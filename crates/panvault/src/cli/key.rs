@@ -1,0 +1,57 @@
+//! Keys of organisations.
+
+use clap::{Subcommand, ValueEnum};
+
+use crate::cli::Shared;
+
+#[derive(Subcommand)]
+pub(crate) enum KeyCommand {
+    /// See which keys there are: what each is for, what may be done with it, since when and until when, and how many rows still need it
+    List {
+        /// Only of this organisation
+        #[arg(long, value_name = "ID")]
+        organisation: Option<String>,
+        #[command(flatten)]
+        shared: Shared,
+    },
+    /// Print all keys: those of the vault itself, which the root key wraps, and those of every organisation
+    Inventory(Shared),
+    /// Replace a key: the new one seals at once, what the old one sealed is sealed anew in the background, and then the old one is destroyed
+    Rotate {
+        /// Which one
+        #[arg(value_enum)]
+        purpose: RotatedPurpose,
+        /// Whose
+        #[arg(long, value_name = "ID")]
+        organisation: String,
+        /// Return when the old key is destroyed, and say meanwhile how many rows are left
+        #[arg(long)]
+        wait: bool,
+        #[command(flatten)]
+        shared: Shared,
+    },
+    /// Destroy all keys of an organisation, and disable it: nothing that was sealed for it opens any more. Asks for its id once more
+    Destroy {
+        /// Whose
+        #[arg(long, value_name = "ID")]
+        organisation: String,
+        #[command(flatten)]
+        shared: Shared,
+    },
+}
+
+/// A key that can be replaced.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RotatedPurpose {
+    /// What seals cards, customers and secrets
+    Data,
+}
+
+impl RotatedPurpose {
+    /// As the API has it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Data => "data",
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Keys of organisations: how each takes the place of another while the vault is served, and what is sealed with it moves on.
+//!
+//! A key is made in a step of its own, so that every node comes to know it before any seals with it; then it is activated, and the one before it only
+//! opens. What that sealed is sealed anew in the background, row by row, by the node that has the duty. Where nothing is left of it, which a second
+//! reading of all rows has to show, the key before is destroyed. Each step is a document or a row: a process that dies leaves what the next one
+//! goes on with.
+
+mod destroy;
+mod list;
+mod reseal;
+mod rotate;
+mod rotation;
+mod sweep;
+
+pub(crate) use destroy::KEYS_DESTROYED;
+pub use list::{KeyView, keys_overdue};
+pub(crate) use rotate::MadeKey;
+pub(crate) use rotation::Rotation;
+pub use rotation::{RotationSettings, RotationStatus};
+pub(crate) use sweep::rotate_often;

@@ -1,0 +1,104 @@
+use std::sync::Arc;
+
+use panvault_keys::{KeyState, OrganisationKey, Purpose, VaultKeyDescription};
+use panvault_model::{Id, OrganisationId, Timestamp};
+use panvault_store::{DocumentKind, DocumentRow};
+
+use crate::document::Snapshot;
+use crate::error::{Named, VaultError};
+use crate::key::rotation::RotationSettings;
+use crate::permit::{KeyInventory, KeyList, Permit};
+use crate::vault::Vault;
+
+/// What may be known of a key of an organisation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyView {
+    /// Names the document that keeps it.
+    pub id: Id,
+    /// Whose it is.
+    pub organisation: OrganisationId,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Counts the organisation's keys of this purpose, from 1.
+    pub version: u32,
+    /// What may be done with it.
+    pub state: KeyState,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Since when it seals or makes.
+    pub active_from: Option<Timestamp>,
+    /// Until when it did, or until when it should.
+    pub active_until: Option<Timestamp>,
+    /// When it was destroyed.
+    pub destroyed_at: Option<Timestamp>,
+    /// Whether it is active for longer than it should be.
+    pub is_overdue: bool,
+    /// Rows that still need it, though another took its place; `None` where that is not known here.
+    pub rows_left: Option<u64>,
+}
+
+/// Keys among documents that are active for longer than they should be, each in words. For an examination of a vault that is not open.
+pub fn keys_overdue(rows: &[Arc<DocumentRow>], settings: RotationSettings, now: Timestamp) -> Vec<String> {
+    let kept = rows.iter().filter(|row| row.kind == DocumentKind::OrganisationKey);
+    let keys = kept.filter_map(|row| OrganisationKey::decode(&row.body).ok());
+    let active = keys.filter(|key| key.state == KeyState::Active);
+    let overdue = active.filter_map(|key| {
+        let until = settings.ends_at(key.active_from).filter(|until| now >= *until)?;
+        let (purpose, version, organisation) = (key.purpose.as_str(), key.version, key.organisation);
+        Some(format!("the {purpose} key {version} of organisation {organisation} should be active until {until} at most"))
+    });
+    overdue.collect()
+}
+
+impl Vault {
+    /// The keys of an organisation, each purpose's in the order in which they were made. [`VaultError::NotFound`] when the caller does not see it.
+    pub fn key_list(
+        &self,
+        permit: &Permit<KeyList>,
+        organisation: OrganisationId,
+    ) -> Result<Vec<KeyView>, VaultError> {
+        permit.within(organisation, Named::Subject)?;
+        let snapshot: &Snapshot = permit.snapshot();
+        let mut keys: Vec<_> =
+            snapshot.keys.kept(organisation).map(|key| self.key_view(key, permit.now().wall)).collect();
+        keys.sort_by_key(|key| (key.purpose, key.version));
+        Ok(keys)
+    }
+
+    /// The keys of the vault itself, as its header has them. [`VaultError::RoleNotAllowed`] unless the caller may see all of the vault.
+    pub fn key_inventory(
+        &self,
+        permit: &Permit<KeyInventory>,
+    ) -> Result<Vec<VaultKeyDescription>, VaultError> {
+        if permit.is_at_top() {
+            Ok(self.keys().descriptions().to_vec())
+        } else {
+            Err(VaultError::RoleNotAllowed)
+        }
+    }
+
+    /// How a key stands.
+    pub(crate) fn key_view(&self, key: &OrganisationKey, now: Timestamp) -> KeyView {
+        let until = match key.state {
+            KeyState::Active => self.rotation().ends_at(key.active_from),
+            KeyState::PreActive | KeyState::OpenOnly | KeyState::Destroyed => None,
+        };
+        KeyView {
+            id: key.document.unwrap_or(Id::from_bytes([0; 12])),
+            organisation: key.organisation,
+            purpose: key.purpose,
+            version: key.version,
+            state: key.state,
+            created_at: key.created_at,
+            active_from: key.active_from,
+            active_until: key.active_until.or(until),
+            destroyed_at: key.destroyed_at,
+            is_overdue: until.is_some_and(|until| now >= until),
+            rows_left: match key.state {
+                KeyState::OpenOnly => self.rotation().rows_left((key.organisation, key.version)),
+                KeyState::Destroyed => Some(0),
+                KeyState::PreActive | KeyState::Active => None,
+            },
+        }
+    }
+}

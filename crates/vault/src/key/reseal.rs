@@ -1,0 +1,172 @@
+//! What a key sealed, sealed with the one that took its place. Nothing else of it changes, and nobody sees that it did: its version counts, and
+//! when it last changed stays.
+
+use std::sync::Arc;
+
+use panvault_card::CardBlock;
+use panvault_keys::KeyRing;
+use panvault_model::{Id, Sealed};
+use panvault_store::{
+    AccountRow, Action, CardRow, Commit, CustomerRow, DocumentKind, Expect, Outcome, ProcessorRow, RowKey,
+    SealedSecret,
+};
+
+use crate::audit::Requester;
+use crate::document::{DocumentPlan, Snapshot};
+use crate::env::Env;
+use crate::error::VaultError;
+use crate::key::rotation::Retired;
+use crate::seal;
+use crate::vault::Vault;
+
+/// A row that a key has sealed.
+pub(super) enum Old {
+    Card(Arc<CardRow>),
+    Customer(Arc<CustomerRow>),
+}
+
+impl Old {
+    /// The key that sealed it.
+    pub(super) fn key(&self) -> Option<Retired> {
+        let (organisation, sealed) = match self {
+            Self::Card(row) => (row.organisation, &row.sealed),
+            Self::Customer(row) => (row.organisation, &row.sealed),
+        };
+        KeyRing::sealed_by(sealed).map(|version| (organisation, version))
+    }
+
+    pub(super) fn row_key(&self) -> RowKey {
+        match self {
+            Self::Card(row) => RowKey::Card(row.id),
+            Self::Customer(row) => RowKey::Customer(row.id),
+        }
+    }
+
+    /// Whether it bears its tag.
+    pub(super) fn is_ours(&self, vault: &Vault) -> bool {
+        match self {
+            Self::Card(row) => seal::card_is_ours(row, vault.keys().row_tags()),
+            Self::Customer(row) => seal::customer_is_ours(row, vault.keys().row_tags()),
+        }
+    }
+
+    /// The step that seals it anew, if it is as it was read. The plaintext ends here.
+    pub(super) fn reseal(&self, env: &Env<'_>) -> Result<Commit, VaultError> {
+        let (effect, action, organisation, object, version) = match self {
+            Self::Card(row) => {
+                let resealed = Arc::new(card_resealed(row, env)?);
+                (resealed.into(), Action::CardReseal, row.organisation, row.id.0, row.version)
+            }
+            Self::Customer(row) => {
+                let resealed = Arc::new(customer_resealed(row, env)?);
+                (resealed.into(), Action::CustomerReseal, row.organisation, row.id.0, row.version)
+            }
+        };
+        Ok(Commit {
+            claim: None,
+            expects: vec![Expect::Version(self.row_key(), version)],
+            effects: vec![effect],
+            audit: Requester::VAULT.note(env.now.wall, action, organisation, object),
+        })
+    }
+}
+
+fn card_resealed(stored: &CardRow, env: &Env<'_>) -> Result<CardRow, VaultError> {
+    seal::card_verify(stored, stored.organisation, env.vault_keys)?;
+    let (pan, holder) = seal::card_open(stored, stored.organisation, env.vault, env.keys)?;
+    let block = CardBlock::pack(&pan, holder.as_ref());
+    drop((pan, holder));
+    let version = stored.version.checked_add(1).ok_or(VaultError::Contended)?;
+    let row = CardRow { version, sealed_version: version, ..stored.clone() };
+    Ok(seal::card_seal(row, &block, env)?)
+}
+
+fn customer_resealed(stored: &CustomerRow, env: &Env<'_>) -> Result<CustomerRow, VaultError> {
+    seal::customer_verify(stored, stored.organisation, env.vault_keys)?;
+    let details = seal::customer_open(stored, stored.organisation, env.vault, env.keys)?;
+    let block = details.pack();
+    drop(details);
+    let version = stored.version.checked_add(1).ok_or(VaultError::Contended)?;
+    let row = CustomerRow { version, sealed_version: version, ..stored.clone() };
+    Ok(seal::customer_seal(row, &block, env)?)
+}
+
+/// Documents in which there is something that a key has sealed.
+pub(super) fn secrets_of(snapshot: &Snapshot, key: Retired) -> Vec<(DocumentKind, Id)> {
+    let accounts = snapshot.documents.accounts().filter(|row| account_needs(row, key));
+    let processors = snapshot.documents.processors().filter(|row| processor_needs(row, key));
+    let accounts = accounts.map(|row| (DocumentKind::Account, row.id.0));
+    accounts.chain(processors.map(|row| (DocumentKind::Processor, row.id.0))).collect()
+}
+
+fn account_needs(row: &AccountRow, (organisation, version): Retired) -> bool {
+    let mut secrets = row.webhook_secrets.iter();
+    row.organisation == organisation && secrets.any(|secret| is_by(&secret.sealed, version))
+}
+
+fn processor_needs(row: &ProcessorRow, (organisation, version): Retired) -> bool {
+    row.organisation == organisation && row.secrets.iter().any(|(_, sealed)| is_by(sealed, version))
+}
+
+fn is_by(sealed: &Sealed, version: u32) -> bool {
+    KeyRing::sealed_by(sealed) == Some(version)
+}
+
+impl Vault {
+    /// Seals the secrets of a document with the key that its organisation has now. Nothing is done where it is gone or they are.
+    pub(super) async fn secrets_reseal(
+        &self,
+        kind: DocumentKind,
+        id: Id,
+        key: Retired,
+    ) -> Result<(), VaultError> {
+        let (organisation, _) = key;
+        self.document_change_own(|snapshot| {
+            let env = self.env(snapshot, self.now());
+            let body = match kind {
+                DocumentKind::Account => {
+                    let row = snapshot.documents.accounts().find(|row| row.id.0 == id);
+                    row.filter(|row| account_needs(row, key))
+                        .map(|row| account_resealed(row, &env))
+                        .transpose()?
+                }
+                _ => {
+                    let row = snapshot.documents.processors().find(|row| row.id.0 == id);
+                    row.filter(|row| processor_needs(row, key))
+                        .map(|row| processor_resealed(row, &env))
+                        .transpose()?
+                }
+            };
+            let Some(body) = body else { return Ok(None) };
+            let version = snapshot.documents.version(kind, id).checked_add(1).ok_or(VaultError::Contended)?;
+            let changes = vec![self.document_put(kind, id, version, body)];
+            let audit = Requester::VAULT.note(env.now.wall, Action::DocumentUpdate, organisation, id);
+            Ok(Some(DocumentPlan { changes, audit }))
+        })
+        .await
+    }
+}
+
+fn account_resealed(stored: &AccountRow, env: &Env<'_>) -> Result<Vec<u8>, VaultError> {
+    let mut row = stored.clone();
+    for secret in &mut row.webhook_secrets {
+        let opened = seal::webhook_secret_open(secret, stored, env.vault, env.keys)?;
+        let sealed = seal::webhook_secret_seal(&opened, secret.number, row.id, row.organisation, env)?;
+        *secret = SealedSecret { sealed, ..secret.clone() };
+    }
+    Ok(row.encode())
+}
+
+fn processor_resealed(stored: &ProcessorRow, env: &Env<'_>) -> Result<Vec<u8>, VaultError> {
+    let mut row = stored.clone();
+    for (name, sealed) in &mut row.secrets {
+        let opened = seal::processor_secret_open(sealed, name, stored, env.vault, env.keys)?;
+        *sealed = seal::processor_secret_seal(&opened, name, stored.id, stored.organisation, env)?;
+    }
+    Ok(row.encode())
+}
+
+/// Whether a step was done. Of a row that changed or went meanwhile it was not, and it is found again if it still needs the key.
+pub(super) const fn is_done(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Done { .. })
+}

@@ -1,0 +1,121 @@
+use core::sync::atomic::{AtomicU64, Ordering};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use panvault_model::{OrganisationId, Timestamp};
+use tokio::sync::Notify;
+
+/// How keys are replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RotationSettings {
+    /// Rows that are sealed anew in a second, at most; at least 1.
+    pub rows_per_second: u32,
+    /// Days for which a key of an organisation is active at most; 0 is for ever. One that is active for longer is said to be overdue, and works on.
+    pub key_days_max: u32,
+}
+
+impl RotationSettings {
+    /// As they are where nobody says otherwise.
+    pub const DEFAULT: Self = Self { rows_per_second: 500, key_days_max: 730 };
+
+    /// Until when a key should be active at most.
+    pub(super) fn ends_at(self, active_from: Option<Timestamp>) -> Option<Timestamp> {
+        let days = Some(u64::from(self.key_days_max)).filter(|days| *days > 0)?;
+        Some(active_from?.plus_seconds(days * DAY_SECONDS))
+    }
+}
+
+/// How rotations stand, as far as this node knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RotationStatus {
+    /// Keys that are on their way in or out.
+    pub keys_rotating: u64,
+    /// Rows that still need a key which another took the place of, where this node has counted them.
+    pub rows_left: Option<u64>,
+    /// Rows that this node has sealed anew since it started.
+    pub rows_resealed: u64,
+    /// Keys that are active for longer than they should be.
+    pub keys_overdue: u64,
+}
+
+/// A key of an organisation that another took the place of.
+pub(super) type Retired = (OrganisationId, u32);
+
+/// What a node knows of rotations beside what is stored.
+pub(crate) struct Rotation {
+    settings: RotationSettings,
+    rows_left: Mutex<BTreeMap<Retired, u64>>,
+    rows_resealed: AtomicU64,
+    keys_rotating: AtomicU64,
+    keys_overdue: AtomicU64,
+    /// Something is to be done.
+    woken: Notify,
+}
+
+const DAY_SECONDS: u64 = 86_400;
+
+impl Rotation {
+    pub(crate) fn new(settings: RotationSettings) -> Self {
+        Self {
+            settings,
+            rows_left: Mutex::default(),
+            rows_resealed: AtomicU64::new(0),
+            keys_rotating: AtomicU64::new(0),
+            keys_overdue: AtomicU64::new(0),
+            woken: Notify::new(),
+        }
+    }
+
+    pub(crate) fn status(&self) -> RotationStatus {
+        let rows_left = self.left();
+        RotationStatus {
+            keys_rotating: self.keys_rotating.load(Ordering::Relaxed),
+            rows_left: (!rows_left.is_empty()).then(|| rows_left.values().sum()),
+            rows_resealed: self.rows_resealed.load(Ordering::Relaxed),
+            keys_overdue: self.keys_overdue.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Until when a key should be active at most.
+    pub(super) fn ends_at(&self, active_from: Option<Timestamp>) -> Option<Timestamp> {
+        self.settings.ends_at(active_from)
+    }
+
+    pub(super) fn rows_per_second(&self) -> u32 {
+        self.settings.rows_per_second.max(1)
+    }
+
+    pub(super) fn rows_left(&self, key: Retired) -> Option<u64> {
+        self.left().get(&key).copied()
+    }
+
+    /// All rows were read: so many need each of these keys.
+    pub(super) fn counted(&self, counted: &BTreeMap<Retired, u64>) {
+        self.left().clone_from(counted);
+    }
+
+    /// One row less needs a key.
+    pub(super) fn resealed(&self, key: Retired) {
+        self.rows_resealed.fetch_add(1, Ordering::Relaxed);
+        if let Some(left) = self.left().get_mut(&key) {
+            *left = left.saturating_sub(1);
+        }
+    }
+
+    pub(super) fn keys_are(&self, rotating: u64, overdue: u64) {
+        self.keys_rotating.store(rotating, Ordering::Relaxed);
+        self.keys_overdue.store(overdue, Ordering::Relaxed);
+    }
+
+    pub(super) fn wake(&self) {
+        self.woken.notify_one();
+    }
+
+    pub(super) async fn woken(&self) {
+        self.woken.notified().await;
+    }
+
+    fn left(&self) -> MutexGuard<'_, BTreeMap<Retired, u64>> {
+        self.rows_left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
