@@ -531,7 +531,7 @@ fn png(side: u32, filled: usize) -> String {
     let parts = [
         b"\x89PNG\r\n\x1a\n".to_vec(),
         chunk(b"IHDR", &sides),
-        chunk(b"tEXt", b"Comment\04111111111111111"),
+        chunk(b"tEXt", b"Comment\x004111111111111111"),
         chunk(b"IDAT", &vec![0; filled]),
         chunk(b"IEND", b""),
     ];

@@ -178,7 +178,11 @@ async fn random_pages_are_answered_as_the_model_predicts() {
             let (answered, predicted) = match dice.below(20) {
                 0..7 => (kind(&world.bring(id).await), expected.bring()),
                 7..15 => {
-                    let attempt = if dice.percent(70) { expected.attempts } else { dice.below(4) as u8 };
+                    let attempt = if dice.percent(70) {
+                        expected.attempts
+                    } else {
+                        u8::try_from(dice.below(4)).unwrap()
+                    };
                     (kind(&world.pay(id, attempt).await), expected.pay(attempt))
                 }
                 15 => {
