@@ -97,9 +97,8 @@ impl Custody {
         self.may_try(now)?;
         let collected = self.collected(now);
         let scheme = share.scheme();
-        let is_known = ways
-            .iter()
-            .any(|way| *way == Way::Shares { needed: scheme.needed, made: scheme.made, set: scheme.set });
+        let is_known =
+            ways.contains(&Way::Shares { needed: scheme.needed, made: scheme.made, set: scheme.set });
         if !is_known {
             return Err(NotTaken::Foreign { set: scheme.set });
         }

@@ -111,7 +111,7 @@ impl Trial {
     }
 }
 
-fn unseal<'a>(share: &'a Path) -> [&'a str; 3] {
+fn unseal(share: &Path) -> [&str; 3] {
     ["unseal", "--share-file", path(share)]
 }
 
@@ -249,6 +249,50 @@ fn a_passphrase_opens_a_vault_and_a_wrong_one_does_not() {
     let by = ["seal", "--passphrase-file", path(&right)];
     trial.done(&by);
     until("it is sealed", || trial.get(&url, "/readyz").1.contains("somebody has sealed"));
+}
+
+/// A request to the console, as JSON or of the page's form.
+fn post(url: &str, kind: &str, site: &str, body: &str) -> (u16, String) {
+    let headers = [("Content-Type", kind), ("Sec-Fetch-Site", site)];
+    let answer = http_send(url, "POST", &headers, Some(body)).unwrap();
+    (answer.status, answer.text)
+}
+
+#[test]
+fn custodians_come_to_the_console_and_metrics_say_that_it_is_sealed() {
+    let trial = Trial::new();
+    let files = trial.custodians("2");
+    let text = |file: &PathBuf| fs::read_to_string(file).unwrap().trim().to_owned();
+    let shares: Vec<String> = files.iter().map(text).collect();
+    let data = trial.file("vault");
+    let listen =
+        ["--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0", "--console-listen", "127.0.0.1:0"];
+    let (mut served, ready) =
+        Served::start(trial.directory.path(), &[&["--data", path(&data)], &listen[..]].concat());
+    let [url, metrics, console] =
+        ["url", "metrics_url", "console_url"].map(|name| ready[name].as_str().unwrap().to_owned());
+    assert!(trial.get(&metrics, "/metrics").1.contains("panvault_sealed 0"));
+    trial.done(&["seal"]);
+    served.event("vault.sealed");
+    assert!(trial.get(&metrics, "/metrics").1.contains("panvault_sealed 1"));
+    let page = trial.get(&console, "");
+    assert!(page.0 == 200 && page.1.contains("The vault is sealed"), "{}", page.1);
+    let unseal = format!("{console}/unseal");
+    let (json, form) = ("application/json", "application/x-www-form-urlencoded");
+    // Not from a page of elsewhere, and not by bringing nothing.
+    let share = json!({ "share": shares[0] }).to_string();
+    assert_eq!(post(&unseal, json, "cross-site", &share).0, 403);
+    assert_eq!(post(&unseal, json, "same-origin", r#"{"key_file": true}"#).0, 400);
+    let refused = post(&unseal, json, "same-origin", r#"{"share": "panvault-share-1 5ecret"}"#);
+    assert!(refused.0 == 400 && !refused.1.contains("5ecret"), "{}", refused.1);
+
+    let first = post(&unseal, json, "same-origin", &share);
+    assert!(first.0 == 200 && first.1.contains("\"shares\":1"), "{}", first.1);
+    let second = post(&unseal, form, "same-origin", &format!("share={}", shares[1].replace(' ', "+")));
+    assert!(second.0 == 200 && second.1.contains("The vault is open"), "{}", second.1);
+    until("it is open", || trial.get(&url, "/readyz").0 == 200);
+    let trail = trial.done(&["audit", "tail", "--action", "share_give"]);
+    assert_eq!(trail.matches("from 127.0.0.1").count(), 2, "{trail}");
 }
 
 /// What a start refuses, it goes on to refuse: a wrong key file is no reason to wait for people.

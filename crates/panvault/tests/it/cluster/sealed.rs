@@ -2,13 +2,12 @@
 
 use core::time::Duration;
 use std::thread;
-use std::time::Instant;
 
 use panvault_testkit::{LeakScan, canary_cards};
 use serde_json::json;
 
 use crate::cli::path;
-use crate::cluster::nodes::{Cluster, NODES};
+use crate::cluster::nodes::{Cluster, NODES, begin};
 use crate::support::{run, until};
 
 /// Time in which a seal reaches all nodes.
@@ -36,7 +35,7 @@ fn a_seal_reaches_all_nodes_and_holds_until_one_is_unsealed() {
         let paying = scope.spawn(|| cluster.try_post(1, "/v1/transaction", Some("order"), &slow));
         until("the payment is under way", || cluster.transactions(2, &cards[0]).len() == 1);
         command(&cluster, 0, &["seal"]);
-        let sealed = Instant::now();
+        let sealed = begin();
         for node in 0..NODES {
             until("a node is sealed", || cluster.get(node, "/v1/card").status == 503);
         }
