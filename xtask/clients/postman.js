@@ -76,6 +76,13 @@ async function main() {
   for (const { request } of all.filter(({ request }) => request.url.path[3] === "refund")) {
     request.url.variable.forEach((variable) => (variable.value = settled));
   }
+  const destroys = all.filter(({ request }) => request.url.path[4] === "destroy");
+  if (destroys.length !== 1) throw new Error("what destroys keys is not there");
+  for (const { request } of destroys) {
+    const id = await make.organisation();
+    request.url.variable.forEach((variable) => (variable.value = id));
+    request.body.raw = request.body.raw.replace(organisation, id);
+  }
   const exec = 'pm.test("succeeds", () => pm.expect(pm.response.code).to.be.oneOf([200, 204]));';
   collection.event = [{ listen: "test", script: { type: "text/javascript", exec } }];
   const envVar = [

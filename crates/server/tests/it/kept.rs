@@ -24,6 +24,10 @@ const CANARIES: [&str; 13] = [
 /// The digits of all of those.
 const NUMBERS: [&str; 3] = ["4111111111111111", "30569309025904", "378282246310005"];
 
+/// A PNG of one point, in base64.
+const PIXEL: &str =
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==";
+
 /// Where a body has a text: the names on the way to it; `*` is any name or any place of a list.
 fn texts(document: &Value, schema: &Value, way: &[String], found: &mut Vec<Vec<String>>) {
     let schema = match schema["$ref"].as_str() {
@@ -110,6 +114,8 @@ fn good(server: &Server, path: &str, card: &str, ids: &Value) -> (String, Value)
         "/v1/customer/{id}" => (id("customer"), json!({ "first_name": "Ann" })),
         "/v1/organisation" => (path.to_owned(), json!({ "name": "Shop" })),
         "/v1/organisation/{id}" => (id("organisation"), json!({ "disabled": false })),
+        // A picture, which is no text that anybody reads.
+        "/v1/organisation/{id}/logo" => (id("organisation"), json!({ "image": PIXEL })),
         "/v1/organisation/{id}/key" => (id("organisation"), json!({ "purpose": "data" })),
         "/v1/organisation/{id}/key/destroy" => {
             let admin = server.make_key(tenant, &[Role::ProviderAdmin]);

@@ -121,12 +121,25 @@ fn examples_work_when_they_are_sent() {
                 server.post(&merchant.key, "/v1/transaction", &body).id()
             });
             let path = acted_on.map_or(path.clone(), |id| path.replace("65f1c0e92b3c4d5e6f708192", &id));
+            // Whose keys are destroyed is nobody's own organisation.
+            let organisation = path
+                .ends_with("/key/destroy")
+                .then(|| server.post(&administrator, "/v1/organisation", &json!({ "name": "Gone" })).id());
+            let with_ids = |text: &str| match &organisation {
+                Some(gone) => text.replace("65f1c0d00b5e6f708192a3b4", gone),
+                None => with_ids(text),
+            };
             let example = &operation["requestBody"]["content"]["application/json"]["example"];
             assert_eq!(example.is_object(), method == "post", "{path}");
             let body = example.is_object().then(|| with_ids(&example.to_string()));
             let headers = [("X-APIKEY", administrator.as_str()), ("Content-Type", "application/json")];
             let answer = server.send(&method.to_uppercase(), &with_ids(&path), &headers, body.as_deref());
-            assert_eq!(answer.status, 200, "{method} {path}: {}", answer.text);
+            assert!(
+                [200, 204].contains(&answer.status),
+                "{method} {path}: {} {}",
+                answer.status,
+                answer.text
+            );
             sent += 1;
         }
     }

@@ -50,6 +50,10 @@ impl Vault {
         permit: &Permit<OrganisationLogoDelete>,
         id: OrganisationId,
     ) -> Result<(), VaultError> {
+        // Without one it is as it is to be.
+        if organisation_seen(&self.snapshot(), permit, id)?.logo.is_none() {
+            return Ok(());
+        }
         self.document_change(permit, |permit, snapshot| {
             organisation_seen(snapshot, permit, id)?;
             let gone = logo_gone(snapshot, id).ok_or_else(|| VaultError::not_found(Named::Subject))?;
