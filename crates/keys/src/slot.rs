@@ -162,6 +162,11 @@ impl NewSlot {
         Self::new(key, label, Protection::Peer(lock))
     }
 
+    /// The public half of its pair, which is no secret.
+    pub const fn public(&self) -> &[u8; PUBLIC_BYTES] {
+        &self.public
+    }
+
     fn new(key: &SlotKey, label: &str, protection: Protection) -> Result<Self, KeysError> {
         if !label_fits(label) {
             return Err(KeysError::SlotLabel);

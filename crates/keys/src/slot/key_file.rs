@@ -42,6 +42,11 @@ impl KeyFile {
         !matches!(self.path.symlink_metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound)
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Writes a key into a file that must not be there yet, with mode 0600, durably.
     pub fn create(&self, key: &SlotKey) -> Result<(), KeysError> {
         self.write(key).map_err(|error| {

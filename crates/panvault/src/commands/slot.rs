@@ -3,7 +3,7 @@
 pub(super) mod custodians;
 pub(super) mod key;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use panvault_keys::{
@@ -46,6 +46,7 @@ struct Opening {
     place: Place,
     slot: Box<dyn Slot>,
     peers: Vec<Peer>,
+    slot_key_file: Option<PathBuf>,
 }
 
 impl Opening {
@@ -54,7 +55,7 @@ impl Opening {
         let place = Place::of(&config)?;
         place.private()?;
         let slot = runtime()?.block_on(key::slot(by, &place, &config))?;
-        Ok(Self { place, slot, peers: config.slot_peers })
+        Ok(Self { place, slot, peers: config.slot_peers, slot_key_file: config.slot_key_file })
     }
 
     fn header(&self) -> anyhow::Result<Header> {
@@ -68,12 +69,54 @@ impl Opening {
         runtime()?.block_on(self.place.header_change(self.slot.as_ref(), change))
     }
 
-    /// Adds a slot and says so.
-    fn add(&self, new: NewSlot, entropy: &dyn Entropy) -> anyhow::Result<()> {
-        let header = self.change(|header, root| header.slot_add(root, new, now(), entropy))?;
+    /// Adds a slot and says so. Where it was not added, `undo` takes away what would have opened it; where that is not certain, nothing is taken away.
+    fn add(&self, new: NewSlot, entropy: &dyn Entropy, undo: impl FnOnce()) -> anyhow::Result<()> {
+        let public = *new.public();
+        let changed = self.change(|header, root| header.slot_add(root, new, now(), entropy));
+        let header = changed.inspect_err(|_| {
+            let there = self.header();
+            if there.is_ok_and(|header| header.slots().iter().all(|slot| *slot.public() != public)) {
+                undo();
+            }
+        })?;
         let slot = header.slots().last().context("the slot was not added")?;
         output::line(format!("slot {} is added: {}, {}", slot.number(), slot.label(), described(slot)))?;
         Ok(())
+    }
+
+    /// Opens the header, and refuses a label that another slot has: whoever removes one would not know which. Nor is it a card number, for anybody may read it.
+    fn may_be_called(&self, label: &str) -> anyhow::Result<()> {
+        let header = self.header()?;
+        ensure!(
+            header.slots().iter().all(|slot| slot.label() != label),
+            "another slot has that label: give each its own"
+        );
+        ensure!(
+            !panvault_card::holds_card_number(label),
+            "the label is written as a card number is: call the slot otherwise"
+        );
+        Ok(())
+    }
+
+    /// Refuses a place in the vault's own directory: who gets a copy of that must not get what opens it.
+    fn outside(&self, file: &Path) -> anyhow::Result<()> {
+        let (file, data) = (std::path::absolute(file)?, std::path::absolute(self.place.path())?);
+        let parent = file.parent().and_then(|parent| parent.canonicalize().ok());
+        let is_inside = file.starts_with(&data)
+            || parent.zip(data.canonicalize().ok()).is_some_and(|(parent, data)| parent.starts_with(data));
+        ensure!(
+            !is_inside,
+            "{} is in the vault's directory: who gets a copy of that must not get what opens it; name another place",
+            file.display()
+        );
+        Ok(())
+    }
+
+    /// Whether the key file that the settings name is of this slot.
+    fn is_named_by_settings(&self, slot: &HeaderSlot) -> Option<PathBuf> {
+        let file = self.place.slot(self.slot_key_file.as_deref()).ok()?;
+        let key = file.read_key().ok()?;
+        (key.public().ok()? == *slot.public()).then(|| file.path().to_owned())
     }
 }
 
@@ -156,12 +199,13 @@ fn shown(slot: &HeaderSlot) -> Value {
 fn add_key_file(file: &Path, added: &Added) -> anyhow::Result<()> {
     let (opening, entropy) = (Opening::of(&added.by)?, SystemEntropy::new());
     // Before a key is made that nothing would open with.
-    opening.header()?;
+    opening.may_be_called(&added.label)?;
+    opening.outside(file)?;
     let key = SlotKey::make(&entropy)?;
     let slot = NewSlot::of_key_file(&key, &added.label)?;
     let key_file = KeyFile::new(file);
     key_file.create(&key)?;
-    opening.add(slot, &entropy).inspect_err(|_| drop(std::fs::remove_file(file)))?;
+    opening.add(slot, &entropy, || drop(std::fs::remove_file(file)))?;
     output::note(format!(
         "whoever has {} and the vault can open every card: move it to where it is kept, away from the vault and its backups",
         file.display()
@@ -171,9 +215,9 @@ fn add_key_file(file: &Path, added: &Added) -> anyhow::Result<()> {
 
 fn add_passphrase(new_passphrase_file: Option<&Path>, added: &Added) -> anyhow::Result<()> {
     let (opening, entropy) = (Opening::of(&added.by)?, SystemEntropy::new());
-    opening.header()?;
+    opening.may_be_called(&added.label)?;
     let passphrase = Passphrase::new(key::new_passphrase(new_passphrase_file)?)?;
-    opening.add(NewSlot::of_passphrase(&passphrase, &added.label, &entropy)?, &entropy)
+    opening.add(NewSlot::of_passphrase(&passphrase, &added.label, &entropy)?, &entropy, || {})
 }
 
 fn add_shares(
@@ -184,7 +228,8 @@ fn add_shares(
 ) -> anyhow::Result<()> {
     let recipients = custodians::recipients(recipients, made)?;
     let (opening, entropy) = (Opening::of(&added.by)?, SystemEntropy::new());
-    opening.header()?;
+    opening.may_be_called(&added.label)?;
+    out.map_or(Ok(()), |out| opening.outside(out))?;
     let mut set = [0; 4];
     entropy.fill_secret(&mut set)?;
     let scheme = ShareScheme::new(needed, made, u32::from_be_bytes(set))
@@ -193,8 +238,9 @@ fn add_shares(
     match out {
         Some(directory) if !recipients.is_empty() => {
             custodians::seal(directory, &shares, &recipients, &entropy)?;
-            let added = custodians::prove(&shares, directory).and_then(|()| opening.add(slot, &entropy));
-            added.inspect_err(|_| drop(std::fs::remove_dir_all(directory)))?;
+            let undo = || drop(std::fs::remove_dir_all(directory));
+            custodians::prove(&shares, directory).inspect_err(|_| undo())?;
+            opening.add(slot, &entropy, undo)?;
             output::note(format!(
                 "{made} files are in {}, which only their custodians can read: give each theirs, and remove it here; {needed} of them open every card",
                 directory.display()
@@ -203,7 +249,7 @@ fn add_shares(
         }
         Some(directory) => {
             let handed = custodians::write(directory, &shares)?;
-            opening.add(slot, &entropy).inspect_err(|_| drop(std::fs::remove_dir_all(directory)))?;
+            opening.add(slot, &entropy, || drop(std::fs::remove_dir_all(directory)))?;
             output::note(format!(
                 "{handed} files are in {}: give each to one custodian, and remove it here; {needed} of them open every card",
                 directory.display()
@@ -212,7 +258,7 @@ fn add_shares(
         }
         None => {
             custodians::hand_out(&shares)?;
-            opening.add(slot, &entropy)
+            opening.add(slot, &entropy, || {})
         }
     }
 }
@@ -220,7 +266,7 @@ fn add_shares(
 /// Has a peer wrap the key of a new slot, and give it back, before the slot counts.
 fn add_peer(kind: SlotKind, make_key: bool, added: &Added) -> anyhow::Result<()> {
     let (opening, entropy) = (Opening::of(&added.by)?, SystemEntropy::new());
-    opening.header()?;
+    opening.may_be_called(&added.label)?;
     let peer = key::peer(&opening.peers, kind)?;
     let (key, env) = (SlotKey::make(&entropy)?, Env { now: now(), entropy: &entropy });
     let lock = runtime()?.block_on(async {
@@ -232,7 +278,7 @@ fn add_peer(kind: SlotKind, make_key: bool, added: &Added) -> anyhow::Result<()>
         let context = SlotContext::of_key(vault, &key).context("the slot's key has no public half")?;
         anyhow::Ok(peer.wrap(&key, context, env).await?)
     })?;
-    opening.add(NewSlot::of_peer(&key, &added.label, lock)?, &entropy)
+    opening.add(NewSlot::of_peer(&key, &added.label, lock)?, &entropy, || {})
 }
 
 fn remove(number: u16, by: &Unlock) -> anyhow::Result<()> {
@@ -248,6 +294,7 @@ fn remove(number: u16, by: &Unlock) -> anyhow::Result<()> {
          there is one that works"
     );
     let said = format!("slot {number} is removed: {}, {}", slot.label(), described(slot));
+    let named = opening.is_named_by_settings(slot);
     let entropy = SystemEntropy::new();
     let root = RootKey::make(&entropy)?;
     opening.change(|header, old| header.slot_remove(old, &root, number, &entropy))?;
@@ -256,6 +303,12 @@ fn remove(number: u16, by: &Unlock) -> anyhow::Result<()> {
         "the root key is a new one. Backups made before {} still open with the slot that was removed; make a new one, and destroy those that must not",
         now()
     ));
+    if let Some(file) = named {
+        output::note(format!(
+            "{} is the key file of that slot, and the one that the settings name: set slot_key_file to another, or serve will not open the vault; and remove this one",
+            file.display()
+        ));
+    }
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! A vault that is opened for writing.
 
+use core::time::Duration;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,9 +21,16 @@ use panvault_vault::{
 };
 use panvault_webhook::{AddressPolicy, Sender};
 
+use tokio::time::{Instant, sleep};
+
 use crate::bins::{LiveBins, VaultTags};
+use crate::client::is_in_use;
 use crate::data::header::OpenHeader;
 use crate::data::{DataDirectory, bins_without_list, chain};
+
+/// Time that a vault which was closed has to let go of its directory, and between two looks at whether it has.
+pub(super) const ENDED_TIME: Duration = Duration::from_secs(5);
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Seconds between two sweeps of what has expired.
 const SWEEP_SECONDS: u64 = 60;
@@ -325,7 +333,21 @@ impl DataDirectory {
             Ok(header)
         });
         vault.close().await?;
+        drop((vault, kept));
+        let header = changed?;
+        // The documents come to name the header as it is now: what the one before opened opens nothing from here on.
+        let begun = Instant::now();
+        let open = loop {
+            // What ran in the vault has a moment to end.
+            match self.open_by(slot, &OpenSettings::default()).await {
+                Err(error) if is_in_use(&error) && begun.elapsed() < ENDED_TIME => sleep(LOOK_EVERY).await,
+                open => break open,
+            }
+        };
+        let OpenVault { vault, kept, operator: _, bins: _, descriptions: _ } =
+            open.context("the slots are changed, but the vault was not opened with them: run panvault slot test, which says why")?;
+        vault.close().await?;
         drop(kept);
-        changed
+        Ok(header)
     }
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::cli::path;
 use crate::serve::Served;
-use crate::support::{run, run_json, run_refused};
+use crate::support::{panvault, run, run_json, run_refused};
 
 /// A vault, and files beside it.
 struct Trial {
@@ -205,6 +205,72 @@ fn what_cannot_be_a_slot_adds_none_and_leaves_nothing() {
 }
 
 /// Slots are listed beside a server, and changed when there is none.
+/// The bug: a slot whose addition could not be printed was there, and its key file was removed. Its cause: any error took away what was made. Its cure: only
+/// what opens no slot is taken away.
+#[test]
+fn what_opens_a_slot_is_not_taken_away() {
+    let trial = Trial::new();
+    let (key, data) = (trial.file("new.key"), trial.file("vault"));
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let args = trial.args(&["add", "key-file", path(&key), "--label", "safe"], path(&data));
+    let output = panvault().args(args).stdout(full).output().unwrap();
+    assert!(!output.status.success());
+    assert_eq!(trial.numbers(&[]), [1, 2]);
+    trial.is_served(&key);
+}
+
+/// The bug: until the vault was next opened, a header of before the removal was taken, and with it the slot that was removed. Its cause: the documents named the
+/// header before it was changed alone. Its cure: the vault is opened once more, with the header as it is then.
+#[test]
+fn a_slot_that_was_removed_opens_nothing_from_then_on() {
+    let trial = Trial::new();
+    let stolen = trial.file("stolen.key");
+    // What there is to protect names the header.
+    let data = trial.file("vault");
+    run_json(&["organisation", "create", "--name", "Shop", "--json", "--data", path(&data)]);
+    trial.done(&["add", "key-file", path(&stolen), "--label", "stolen"]);
+    let copies = ["keys.1", "keys.2"].map(|name| trial.file("vault").join(name));
+    let before = copies.clone().map(|copy| fs::read(copy).unwrap());
+    trial.done(&["remove", "2"]);
+    for (copy, bytes) in copies.iter().zip(&before) {
+        fs::write(copy, bytes).unwrap();
+    }
+    let set = format!("slot_key_file={}", path(&stolen));
+    let refused = run_refused(&["organisation", "list", "--data", path(&data), "--set", &set]);
+    assert!(refused.contains("rolled back"), "{refused}");
+}
+
+#[test]
+fn a_slot_that_would_not_help_is_named() {
+    let trial = Trial::new();
+    // Beside the ciphertext a key is of no use.
+    let inside = trial.refused(&["add", "key-file", path(&trial.file("vault/key")), "--label", "inside"]);
+    assert!(inside.contains("is in the vault's directory"), "{inside}");
+    std::os::unix::fs::symlink(trial.file("vault"), trial.file("link")).unwrap();
+    let out = path(&trial.file("link/shares")).to_owned();
+    let shares = ["add", "shares", "--needed", "2", "--made", "3", "--label", "inside", "--out", &out];
+    assert!(trial.refused(&shares).contains("is in the vault's directory"));
+    // Of two with one label nobody knows which was removed.
+    let new = trial.file("new.key");
+    trial.done(&["add", "key-file", path(&new), "--label", "safe"]);
+    let twice = trial.refused(&["add", "key-file", path(&trial.file("other.key")), "--label", "safe"]);
+    assert!(twice.contains("another slot has that label") && !trial.file("other.key").exists(), "{twice}");
+    let number =
+        trial.refused(&["add", "key-file", path(&trial.file("other.key")), "--label", "4111 1111 1111 1111"]);
+    assert!(number.contains("written as a card number") && !number.contains("4111"), "{number}");
+    // What the settings name is gone: they have to name another.
+    let (data, words) = (trial.file("vault"), trial.secret("words", "four words that stand\n"));
+    trial.done(&["add", "passphrase", "--label", "words", "--new-passphrase-file", path(&words)]);
+    let remove = trial.args(&["remove", "1", "--passphrase-file", path(&words)], path(&data));
+    let ended = run(&remove);
+    assert!(ended.status.success(), "{}", ended.err);
+    assert!(
+        ended.err.contains("vault.slot-key is the key file of that slot, and the one that the settings name"),
+        "{}",
+        ended.err
+    );
+}
+
 #[test]
 fn a_vault_that_is_served_keeps_its_slots() {
     let trial = Trial::new();

@@ -33,7 +33,9 @@ pub(super) fn write(directory: &Path, shares: &[Share]) -> anyhow::Result<usize>
 
 fn make(directory: &Path) -> anyhow::Result<()> {
     let made = DirBuilder::new().mode(0o700).create(directory);
-    made.with_context(|| format!("{} cannot be made", directory.display()))
+    made.with_context(|| {
+        format!("{} cannot be made: it must not be there yet, and what it is in must", directory.display())
+    })
 }
 
 /// To whom shares are sealed: nobody, or one custodian for each share. Each is `age1…`, or a file whose one line is that; lines with `#` before them are passed over.

@@ -254,10 +254,10 @@ fn a_kms_opens_a_vault_and_holds_to_the_context() {
     vault.set("slot_aws_kms_key", &other);
     vault.refused(&["slot", "test"], &format!("no slot of the vault is under the KMS key {other}"));
     vault.set("slot_aws_kms_key", &key.replace("key/", "key/0"));
-    vault.refused(&["slot", "add", "aws-kms", "--label", "AWS"], "no slot of the vault is under");
+    vault.refused(&["slot", "add", "aws-kms", "--label", "AWS again"], "no slot of the vault is under");
     fs::rename(vault.trial.file("kept"), vault.trial.file("vault.slot-key")).unwrap();
     vault.refused(
-        &["slot", "add", "aws-kms", "--label", "AWS"],
+        &["slot", "add", "aws-kms", "--label", "AWS again"],
         "there is no such key in this region and account",
     );
     vault.set("slot_aws_kms_key", &key);
@@ -353,7 +353,9 @@ fn a_token_opens_a_vault() {
     let made = [&add[..], &["--make-key"]].concat();
     let added = vault.done(&made);
     assert!(added.starts_with("slot 2 is added: HSM, the key vault of the token panvault (id "), "{added}");
-    vault.refused(&made, "the token has a key of that label already");
+    vault.refused(&made, "another slot has that label");
+    let again = ["slot", "add", "pkcs11", "--label", "HSM again", "--make-key"];
+    vault.refused(&again, "the token has a key of that label already");
     vault.without_key_file();
     assert!(
         vault.done(&["slot", "test"]).starts_with("slot 2 opens the vault: HSM, the key vault of the token")
@@ -363,7 +365,7 @@ fn a_token_opens_a_vault() {
     // The header names the id: another key of the label is not taken for it, and does not come to be one.
     hsm.import("vault", "0102");
     assert!(vault.done(&["slot", "test"]).starts_with("slot 2 opens the vault"));
-    vault.refused(&add, "the token has two keys of that label");
+    vault.refused(&["slot", "add", "pkcs11", "--label", "HSM again"], "the token has two keys of that label");
 
     // A wrong PIN is tried once, and then not before somebody has logged in.
     secret_file(&pin, "1234-0000");
@@ -388,7 +390,8 @@ fn a_token_opens_a_vault() {
     hsm.init();
     vault.refused(&["slot", "test"], "the token has no secret key of that label");
     fs::rename(vault.trial.file("kept"), vault.trial.file("vault.slot-key")).unwrap();
-    assert!(vault.done(&made).starts_with("slot 3 is added"));
+    let new = ["slot", "add", "pkcs11", "--label", "HSM, replaced", "--make-key"];
+    assert!(vault.done(&new).starts_with("slot 3 is added"));
     vault.refused(&["slot", "remove", "7"], "there is no slot 7");
     vault.without_key_file();
     // The slot of before refuses, and the one after it opens.
