@@ -41,6 +41,9 @@ pub const PASSPHRASE_MEMORY_KIB_MAX: u32 = 2 << 20;
 /// Passes that a header may ask for.
 pub const PASSPHRASE_PASSES_MAX: u32 = 16;
 
+/// The product of both at most: four times what we make, a few seconds.
+pub const PASSPHRASE_WORK_MAX: u32 = 4 * PASSPHRASE_MEMORY_KIB * PASSPHRASE_PASSES;
+
 /// Characters of a new passphrase at least (NIST SP 800-63B-4, section 3.1.1.2, for one that stands alone).
 pub const PASSPHRASE_CHARS_MIN: usize = 15;
 

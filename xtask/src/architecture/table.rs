@@ -155,6 +155,7 @@ libraries! {
     "time": Users::These(&[MODEL]), NOBODY;
 
     // Lists that others keep.
+    "unicode-normalization": Users::These(&[KEYS]), NOBODY;
     "iso_currency": Users::These(&[MODEL, BINS, VAULT]), NOBODY;
 
     // Maps by ids of our own making.

@@ -1,4 +1,5 @@
 use argon2::{Algorithm, Argon2, Block, Params, Version};
+use unicode_normalization::UnicodeNormalization;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::entropy::Entropy;
@@ -6,7 +7,7 @@ use crate::error::{KeysError, PassphraseFault};
 use crate::header::Header;
 use crate::limits::{
     PASSPHRASE_BYTES_MAX, PASSPHRASE_CHARS_MIN, PASSPHRASE_MEMORY_KIB, PASSPHRASE_MEMORY_KIB_MAX,
-    PASSPHRASE_PASSES, PASSPHRASE_PASSES_MAX,
+    PASSPHRASE_PASSES, PASSPHRASE_PASSES_MAX, PASSPHRASE_WORK_MAX,
 };
 use crate::slot::{Protection, Slot, SlotKey};
 use crate::wrapped::Wrapped;
@@ -50,8 +51,11 @@ impl PassphraseLock {
         let (passes, rest) = rest.split_first_chunk::<4>()?;
         let (salt, wrapped) = rest.split_first_chunk::<SALT_BYTES>()?;
         let (memory_kib, passes) = (u32::from_be_bytes(*memory), u32::from_be_bytes(*passes));
+        // There may be as many as a header has slots.
+        let work = u64::from(memory_kib) * u64::from(passes);
         let fits = (PASSPHRASE_MEMORY_KIB..=PASSPHRASE_MEMORY_KIB_MAX).contains(&memory_kib)
-            && (PASSPHRASE_PASSES..=PASSPHRASE_PASSES_MAX).contains(&passes);
+            && (PASSPHRASE_PASSES..=PASSPHRASE_PASSES_MAX).contains(&passes)
+            && work <= u64::from(PASSPHRASE_WORK_MAX);
         fits.then_some(())?;
         Some(Self { memory_kib, passes, salt: *salt, wrapped: Wrapped::decode(wrapped)? })
     }
@@ -92,7 +96,17 @@ impl Passphrase {
 
     /// One to open a slot with.
     pub fn typed(typed: Zeroizing<String>) -> Result<Self, PassphraseFault> {
-        if typed.len() > PASSPHRASE_BYTES_MAX { Err(PassphraseFault::Long) } else { Ok(Self(typed)) }
+        if typed.len() > PASSPHRASE_BYTES_MAX {
+            return Err(PassphraseFault::Long);
+        }
+        if typed.is_ascii() {
+            return Ok(Self(typed));
+        }
+        // An accent may be a character of its own or not, as the keyboard has it (RFC 8265, section 4.2.2). Never outgrown: U+1D160 and its like become three
+        // times as long.
+        let mut composed = Zeroizing::new(String::with_capacity(3 * typed.len()));
+        composed.extend(typed.nfc());
+        Ok(Self(composed))
     }
 
     pub(super) fn lock(&self, key: &SlotKey, entropy: &dyn Entropy) -> Result<PassphraseLock, KeysError> {
@@ -146,6 +160,35 @@ mod tests {
         Passphrase::typed(Zeroizing::new(text.to_owned())).ok().unwrap()
     }
 
+    /// As one keyboard composes it, and as another does not.
+    #[test]
+    fn an_accent_is_the_same_however_it_is_typed() {
+        assert_eq!(
+            *passphrase("Schl\u{fc}ssel f\u{fc}r alle").0,
+            *passphrase("Schlu\u{308}ssel fu\u{308}r alle").0
+        );
+        assert_ne!(*passphrase("Schlussel fur alle").0, *passphrase("Schl\u{fc}ssel f\u{fc}r alle").0);
+    }
+
+    /// What a header asks for is done before anybody vouches for it.
+    #[test]
+    fn no_more_work_than_four_times_ours_is_taken() {
+        let lock = |memory_kib, passes| {
+            let mut bytes = Vec::new();
+            PassphraseLock { memory_kib, passes, salt: [0; SALT_BYTES], wrapped: Wrapped::NONE }
+                .encode(&mut bytes);
+            PassphraseLock::decode(&bytes).is_some()
+        };
+        assert!(
+            lock(PASSPHRASE_MEMORY_KIB, PASSPHRASE_PASSES)
+                && lock(2 * PASSPHRASE_MEMORY_KIB, 2 * PASSPHRASE_PASSES)
+        );
+        assert!(
+            !lock(PASSPHRASE_MEMORY_KIB_MAX, PASSPHRASE_PASSES)
+                && !lock(PASSPHRASE_MEMORY_KIB, PASSPHRASE_PASSES_MAX)
+        );
+    }
+
     /// One vector, since each takes 256 MiB and most of a second: `argon2-cffi` (the reference implementation) derives
     /// `ARGON` from this passphrase, salt 00 … 0f, 3 passes, 256 MiB, 1 lane.
     #[test]
@@ -176,11 +219,6 @@ mod tests {
             PassphraseLock::decode(&bytes).is_some()
         };
         assert!(decodes(lock));
-        assert!(decodes(PassphraseLock {
-            memory_kib: PASSPHRASE_MEMORY_KIB_MAX,
-            passes: PASSPHRASE_PASSES_MAX,
-            ..lock
-        }));
         assert!(!decodes(PassphraseLock { memory_kib: PASSPHRASE_MEMORY_KIB_MAX + 1, ..lock }));
         assert!(!decodes(PassphraseLock { memory_kib: PASSPHRASE_MEMORY_KIB - 1, ..lock }));
         assert!(!decodes(PassphraseLock { passes: PASSPHRASE_PASSES - 1, ..lock }));
