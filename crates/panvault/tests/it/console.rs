@@ -325,7 +325,7 @@ fn who_has_no_certificate_of_the_authority_gets_no_answer() {
         "-o",
         "/dev/null",
         "-w",
-        "%{http_code}\n",
+        "%{stderr}%{http_code}\n",
         "-H",
         &key,
         &url,
@@ -335,8 +335,8 @@ fn who_has_no_certificate_of_the_authority_gets_no_answer() {
         .arg(directory.path().join("cert.pem"))
         .arg("--cert")
         .arg(directory.path().join("people-9.pem"));
-    let mut kept = kept.stdout(Stdio::piped()).spawn().unwrap();
-    let mut statuses = BufReader::new(kept.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut kept = kept.stderr(Stdio::piped()).spawn().unwrap();
+    let mut statuses = BufReader::new(kept.stderr.take().unwrap()).lines().map(Result::unwrap);
     assert_eq!(statuses.next().as_deref(), Some("200"));
     fs::rename(directory.path().join("strangers.pem"), directory.path().join("people.pem")).unwrap();
     served.signal("-HUP");

@@ -113,7 +113,7 @@ fn what_cannot_be_shown_is_not_made() {
     let mut left: Vec<_> =
         directory.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort();
-    let of_the_first = ["vault", "vault.slot-key", "vault.settings.toml"];
+    let of_the_first = ["vault", "vault.settings.toml", "vault.slot-key"];
     assert_eq!(left, of_the_first, "neither a directory, a key nor settings are left");
     assert_healthy(&data);
 }

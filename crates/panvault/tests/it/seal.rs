@@ -340,6 +340,8 @@ def read(until):
             return
 for until, typed in steps:
     read(until)
+    # The prompt is there a moment before the terminal stops to show what is typed.
+    time.sleep(0.5)
     shares = re.findall(r"panvault-share-1 [0-9a-f /]+", out.decode())
     if typed == "the share shown":
         typed = shares[-1].strip()

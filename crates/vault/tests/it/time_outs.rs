@@ -40,7 +40,7 @@ fn description(origin: &str) -> String {
         r#"name = "silent"
 title = "Silent"
 origins = {{ test = "{origin}" }}
-acts.authorise = {{ request = "POST /pay", answer = "paid", body = {{ number = "{{{{card.number}}}}", cvc = "{{{{card.cvv}}}}" }} }}
+acts.authorise = {{ request = "POST /pay", answer = "paid", body = {{ amount = "{{{{amount}}}}", number = "{{{{card.number}}}}", cvc = "{{{{card.cvv}}}}" }} }}
 answers.paid = {{ rules = [{{ status = 200, when = {{ paid = "yes" }}, verdict = "approved" }}] }}
 
 [limits]
