@@ -3,8 +3,14 @@ use zeroize::Zeroizing;
 
 /// Bytes between two digits that may still belong to one number: three separators, each as an escape.
 const BETWEEN_BYTES_MAX: usize = 24;
+/// The same of what is no escape, without blanks of which several are one.
+const SEPARATOR_BYTES_MAX: usize = 8;
+/// Bytes of an escape before a letter in it.
+const ESCAPE_BYTES: usize = 8;
+/// What escapes begin with.
+const ESCAPES: [u8; 3] = *b"%\\&";
 /// Digits of the shortest card number.
-const DIGITS_MIN: usize = 12;
+pub(crate) const DIGITS_MIN: usize = 12;
 /// Bytes of a stretch of digits that are judged together.
 const STRETCH_BYTES_MAX: usize = 8 << 10;
 /// Bytes of the longest number in the longest escapes, with what stands behind it.
@@ -39,6 +45,16 @@ fn pieces(bytes: &[u8], start: usize, end: usize, all: &mut Vec<(usize, CardNumb
     }
 }
 
+/// Whether what stands between two digits may part digits of one number: a few signs and no letter, blanks, or an escape, of which digits may be a part.
+fn joins(bytes: &[u8], start: usize, end: usize) -> bool {
+    let between = bytes.get(start..end).unwrap_or_default();
+    let around = bytes.get(start.saturating_sub(ESCAPE_BYTES)..end).unwrap_or_default();
+    between.len() <= BETWEEN_BYTES_MAX
+        && (around.iter().any(|byte| ESCAPES.contains(byte))
+            || between.iter().all(u8::is_ascii_whitespace)
+            || between.len() <= SEPARATOR_BYTES_MAX && !between.iter().any(u8::is_ascii_alphabetic))
+}
+
 struct Stretch {
     start: usize,
     end: usize,
@@ -52,7 +68,7 @@ fn next_stretch(bytes: &[u8], from: usize) -> Option<Stretch> {
         if !byte.is_ascii_digit() && byte.is_ascii() {
             continue;
         }
-        if start.is_some() && at - last > BETWEEN_BYTES_MAX {
+        if start.is_some() && !joins(bytes, last + 1, at) {
             if digits >= DIGITS_MIN {
                 break;
             }

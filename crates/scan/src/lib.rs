@@ -107,7 +107,11 @@ fn count_lines(bytes: &[u8]) -> u64 {
 /// All that is in these bytes, and where, in order. One number that is found in several ways is told once.
 fn findings(bytes: &[u8]) -> Vec<(usize, What)> {
     let mut all = plain(bytes);
-    coded::texts(bytes, |at, text| all.extend(plain(text).into_iter().map(|(_, what)| (at, what))));
+    coded::texts(bytes, |at, text| {
+        if may_say(text) {
+            all.extend(plain(text).into_iter().map(|(_, what)| (at, what)));
+        }
+    });
     for wide in coded::wide(bytes) {
         all.extend(plain(&wide.text).into_iter().map(|(at, what)| (wide.start + 2 * at, what)));
     }
@@ -123,6 +127,13 @@ fn is_same(one: &What, other: &What) -> bool {
         (What::Cvv(one), What::Cvv(other)) => one == other,
         _ => false,
     }
+}
+
+/// Whether what was decoded is more than chance: enough digits, or mostly what can be printed.
+fn may_say(text: &[u8]) -> bool {
+    let digits = text.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let printed = text.iter().filter(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()).count();
+    digits >= digits::DIGITS_MIN || printed * 4 >= text.len() * 3
 }
 
 /// What stands there as text.

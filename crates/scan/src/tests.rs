@@ -63,6 +63,10 @@ fn finds_a_number_in_every_form() {
         grouped.join(" "),
         grouped.join("-"),
         grouped.join("%20"),
+        grouped.join("&nbsp;"),
+        grouped.join("     "),
+        grouped.join(" - "),
+        grouped.join("\\u00a0"),
         grouped.join("\u{a0}"),
         percent,
         json,
@@ -73,7 +77,7 @@ fn finds_a_number_in_every_form() {
     ];
     for text in texts {
         let all = shown(format!("some text before {text} and behind"));
-        assert!(!all.is_empty(), "{}", text.len());
+        assert!(!all.is_empty(), "{text}");
         assert!(all.iter().all(|shown| shown.starts_with(MASKED)), "{all:?}");
     }
     for bytes in [wide(&number, true), wide(&number, false), [b"x".to_vec(), wide(&number, true)].concat()] {
