@@ -24,8 +24,7 @@ use crate::limits::{CONSOLE_CONNECTIONS_MAX, ServerSettings, UNSEAL_BODY_BYTES_M
 use crate::sealed::{SealedVault, Unseal, UnsealAnswer, site};
 
 /// What the page may do: it loads nothing, and sends its form here.
-const POLICY: &str =
-    "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; sandbox allow-forms";
+const POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /// What is brought: one of these.
 #[derive(Deserialize, Default)]
@@ -189,6 +188,14 @@ mod tests {
 
     fn is_one(json: &str) -> bool {
         serde_json::from_str::<Brought>(json).is_ok_and(|brought| brought.one().is_some())
+    }
+
+    /// The bug: no browser could send the form. Its cause: a page in a sandbox has no origin, so that its own form came from elsewhere. Its cure: it is in none.
+    #[test]
+    fn the_page_has_an_origin_to_send_its_form_from() {
+        let page = page(&UnsealAnswer { is_open: false, error: None, said: String::new(), shares: None });
+        let policy = page.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap();
+        assert!(policy.contains("form-action 'self'") && !policy.contains("sandbox"), "{policy}");
     }
 
     #[test]
