@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use aws_lc_rs::digest;
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::Mechanism;
@@ -57,6 +58,15 @@ const ID_BYTES: usize = 16;
 /// The library that was loaded, of which there is one in a process, and whose calls come one at a time. It stays: to begin with a library anew is more than
 /// some of them bear.
 static LOADED: Mutex<Option<(PathBuf, Pkcs11)>> = Mutex::new(None);
+
+/// The digest of a PIN that was wrong. A server asks again and again: not every token says that a wrong one was tried, and each locks after a few.
+static WRONG_PIN: Mutex<Option<[u8; 32]>> = Mutex::new(None);
+
+fn pin_digest(pin: &str) -> [u8; 32] {
+    let mut out = [0; 32];
+    out.copy_from_slice(digest::digest(&digest::SHA256, pin.as_bytes()).as_ref());
+    out
+}
 
 impl Token {
     /// The one that the settings name. It is not asked yet, and its library is not loaded.
@@ -172,14 +182,23 @@ impl Token {
     fn open(&self, writes: bool) -> Result<Opened, Fault> {
         let library = self.library()?;
         let slot = self.slot(&library)?;
+        let pin = (self.read)(&self.settings.pin_file).map_err(Fault::refused)?;
+        let tried = pin_digest(&pin);
+        let mut wrong = WRONG_PIN.lock().unwrap_or_else(PoisonError::into_inner);
+        if *wrong == Some(tried) {
+            return Err(Fault::locking(format!(
+                "the PIN in {} was wrong, and is not tried again by this process: write the right one there",
+                self.settings.pin_file.display()
+            )));
+        }
         self.may_log_in(&library, slot)?;
         let session = if writes { library.open_rw_session(slot) } else { library.open_ro_session(slot) };
         let session = session.map_err(|error| said("it gives no session", &error))?;
-        let pin = (self.read)(&self.settings.pin_file).map_err(Fault::refused)?;
         let pin = AuthPin::new(pin.as_str().into());
         match session.login(UserType::User, Some(&pin)) {
-            Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => {}
+            Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => *wrong = None,
             Err(Error::Pkcs11(RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange, _)) => {
+                *wrong = Some(tried);
                 return Err(Fault::locking(format!(
                     "the PIN in {} is wrong. It is not tried again before somebody has logged in with the right one: a token locks after a few",
                     self.settings.pin_file.display()

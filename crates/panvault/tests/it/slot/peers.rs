@@ -415,8 +415,15 @@ fn a_token_holds_to_the_context() {
         let token = Token::new(settings(Path::new(&directory)), read);
         let entropy = SystemEntropy::new();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(token.key_make(Env { now: now(), entropy: &entropy })).unwrap();
-        return holds_to_its_context(&Peer::Pkcs11(token));
+        let key_make = || runtime.block_on(token.key_make(Env { now: now(), entropy: &entropy }));
+        key_make().unwrap();
+        holds_to_its_context(&Peer::Pkcs11(token.clone()));
+        // A server asks again and again, and not every token says that a wrong PIN was tried.
+        fs::write(Path::new(&directory).join("pin"), "1234-0000").unwrap();
+        let said = || key_make().unwrap_err().to_string();
+        assert!(said().contains("is wrong"), "{}", said());
+        assert!(said().contains("is not tried again by this process"), "{}", said());
+        return;
     }
     let hsm = SoftHsm::new();
     fs::write(hsm.directory.path().join("pin"), PIN).unwrap();
