@@ -66,7 +66,7 @@ pub(super) fn run(args: &Init, mode: Mode, data: &Path) -> anyhow::Result<()> {
     let wal = args.wal_directory.as_deref().map(std::path::absolute).transpose()?;
     let store = Settings { log_directory: wal.filter(|_| !args.rehearsal), ..Settings::default() };
     let slot_of_shares = Shares(shares);
-    let mut written = None;
+    let mut written = Vec::new();
     let made = data::create_by(
         &place,
         mode,
@@ -79,15 +79,16 @@ pub(super) fn run(args: &Init, mode: Mode, data: &Path) -> anyhow::Result<()> {
             if !args.rehearsal {
                 let file = named_beside(data, ".api-key")?;
                 write_private(&file, [api_key.as_bytes(), b"\n"].concat().as_slice())?;
-                written = Some(file);
+                written.push(file);
                 let set = vec![("data_directory", relative_to_config(data, data))];
                 write_private(&config, configuration(&set).as_bytes())?;
+                written.push(config.clone());
             }
             Ok(())
         },
     );
     made.inspect_err(|_| {
-        for file in written.iter().chain([&config]).filter(|_| written.is_some()) {
+        for file in &written {
             drop(std::fs::remove_file(file));
         }
     })?;
@@ -97,7 +98,7 @@ pub(super) fn run(args: &Init, mode: Mode, data: &Path) -> anyhow::Result<()> {
             "\nThe rehearsal is over: nothing of it is left. Destroy what was written down of it.",
         )?);
     }
-    output::show(asked.kept(data, &config, scheme))
+    Ok(output::line(asked.kept(data, &config, scheme))?)
 }
 
 impl Asked {
