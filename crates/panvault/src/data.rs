@@ -34,7 +34,7 @@ use crate::data::header::{CopyFault, OpenHeader, Unopened};
 
 pub(crate) use make::{create, create_by, is_free_for_a_vault, write_private};
 pub(crate) use node::{NodeDirectory, NodeExamined, create_shared, migrate};
-pub(crate) use open::{Kept, OpenSettings, OpenVault, lines, small_store};
+pub(crate) use open::{Kept, OpenSettings, OpenVault, lines, small_store, when_free};
 pub(crate) use place::Place;
 pub(crate) use slot_key::{SLOT_KEY_INSIDE, named_beside, slot_key_beside};
 pub(crate) use slots::{StaysSealed, Unattended, Why, of_kind};

@@ -17,8 +17,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use crate::client::is_in_use;
-use crate::data::{OpenSettings, OpenVault, Place, mode_name};
+use crate::data::{OpenSettings, OpenVault, Place, mode_name, when_free};
 use crate::run::{Ended, Listeners, Serving, bind, console, tls_read};
 use crate::sealed::waiting::{Attempt, Opened, Waiting};
 use crate::sealed::why::Why;
@@ -28,9 +27,6 @@ pub(crate) use custody::Way;
 pub(crate) use link::{Asked, LinkFault, NAME, NEW, ask, is_there};
 pub(crate) use why::ways;
 
-/// Time for which a vault that another process has is asked for again: a command that has it is done in a moment.
-const COMMAND_TIME: Duration = Duration::from_secs(2);
-const TRY_EVERY: Duration = Duration::from_millis(50);
 /// Time between two looks at whether shares are to be forgotten.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Seconds between two tries of a slot whose peer is away: they double from the first to the last.
@@ -89,19 +85,15 @@ async fn begin(place: &Place, settings: &OpenSettings) -> anyhow::Result<Next> {
     if let Some(why) = Why::before(place, settings).await {
         return Ok(Next::Sealed(why, None));
     }
-    let begun = Instant::now();
-    loop {
-        match place.open(settings).await {
-            Ok(open) => return Ok(Next::Open(Box::new(open))),
-            Err(error) if is_in_use(&error) && begun.elapsed() < COMMAND_TIME => sleep(TRY_EVERY).await,
-            Err(error) => {
-                let Some(why) = Why::of(&error) else { return Err(error) };
-                if why == Why::Peer {
-                    let said = format!("{error:#}");
-                    tracing::warn!(error = said, advice = Why::PEER_ADVICE, "vault.not_opened");
-                }
-                return Ok(Next::Sealed(why, None));
+    match when_free(async || place.open(settings).await).await {
+        Ok(open) => Ok(Next::Open(Box::new(open))),
+        Err(error) => {
+            let Some(why) = Why::of(&error) else { return Err(error) };
+            if why == Why::Peer {
+                let said = format!("{error:#}");
+                tracing::warn!(error = said, advice = Why::PEER_ADVICE, "vault.not_opened");
             }
+            Ok(Next::Sealed(why, None))
         }
     }
 }
@@ -222,13 +214,7 @@ impl Sealed<'_> {
 
     /// Takes the directory: nobody else serves the vault, and no command changes it meanwhile.
     async fn hold(&self) -> anyhow::Result<panvault_directory::Directory> {
-        let begun = Instant::now();
-        loop {
-            match self.place.hold().await {
-                Err(error) if is_in_use(&error) && begun.elapsed() < COMMAND_TIME => sleep(TRY_EVERY).await,
-                held => return held,
-            }
-        }
+        when_free(async || self.place.hold().await).await
     }
 
     /// Opens it with what people brought, or with what the settings name where they say so. It is unsealed then, whatever sealed it.
@@ -259,13 +245,7 @@ pub(crate) async fn open_with(
     let (key, number) = found?;
     let settings =
         OpenSettings { unsealing: Some(Unsealing { slot: number, ..unsealing }), ..settings.clone() };
-    let begun = Instant::now();
-    loop {
-        match place.open_by(&key, &settings).await {
-            Err(error) if is_in_use(&error) && begun.elapsed() < COMMAND_TIME => sleep(TRY_EVERY).await,
-            opened => return Ok((opened?, number)),
-        }
-    }
+    Ok((when_free(async || place.open_by(&key, &settings).await).await?, number))
 }
 
 /// The key of the slot, and the number of the slot that it is of, from the first header that knows it. What a header says is not believed: the key is right if it

@@ -28,9 +28,24 @@ use crate::client::is_in_use;
 use crate::data::header::OpenHeader;
 use crate::data::{DataDirectory, bins_without_list, chain};
 
-/// Time that a vault which was closed has to let go of its directory, and between two looks at whether it has.
-pub(super) const ENDED_TIME: Duration = Duration::from_secs(5);
-pub(super) const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Time for which a vault that somebody has is asked for again: a command that has it is done in a moment, and so is what ran in one that was closed.
+const IN_USE_TIME: Duration = Duration::from_secs(5);
+const TRY_EVERY: Duration = Duration::from_millis(50);
+
+/// The header was changed, and documents that name it were not written.
+pub(super) const UNNAMED: &str =
+    "the slots are changed, but the vault was not opened with them: run panvault slot test, which says why";
+
+/// Opens a vault, or takes its directory, as soon as nobody else has it.
+pub(crate) async fn when_free<T>(open: impl AsyncFn() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let begun = Instant::now();
+    loop {
+        match open().await {
+            Err(error) if is_in_use(&error) && begun.elapsed() < IN_USE_TIME => sleep(TRY_EVERY).await,
+            done => return done,
+        }
+    }
+}
 
 /// Seconds between two sweeps of what has expired.
 const SWEEP_SECONDS: u64 = 60;
@@ -336,18 +351,8 @@ impl DataDirectory {
         drop((vault, kept));
         let header = changed?;
         // The documents come to name the header as it is now: what the one before opened opens nothing from here on.
-        let begun = Instant::now();
-        let open = loop {
-            // What ran in the vault has a moment to end.
-            match self.open_by(slot, &OpenSettings::default()).await {
-                Err(error) if is_in_use(&error) && begun.elapsed() < ENDED_TIME => sleep(LOOK_EVERY).await,
-                open => break open,
-            }
-        };
-        let OpenVault { vault, kept, operator: _, bins: _, descriptions: _ } =
-            open.context("the slots are changed, but the vault was not opened with them: run panvault slot test, which says why")?;
-        vault.close().await?;
-        drop(kept);
+        let open = when_free(async || self.open_by(slot, &OpenSettings::default()).await).await;
+        open.context(UNNAMED)?.vault.close().await?;
         Ok(header)
     }
 }

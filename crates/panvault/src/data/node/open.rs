@@ -11,17 +11,13 @@ use panvault_store::{CvvStore, Store};
 use panvault_store_postgres::{Database, PostgresStore, VaultRow};
 use panvault_store_redis::{RedisCvvs, RedisPassword, RedisSettings};
 use panvault_vault::{Clock, SystemClock, nodes_there};
-use tokio::time::{Instant, sleep};
 
-use crate::client::is_in_use;
 use crate::config::{CvvServer, Cvvs, secret};
 use crate::data::chain;
 use crate::data::header::{self, COPIES, Copies, OpenHeader};
 use crate::data::node::NodeDirectory;
 use crate::data::node::database::{READ_TIME, unsecured, vault_here};
-use crate::data::open::{
-    ENDED_TIME, Kept, LOOK_EVERY, OpenSettings, OpenVault, Opening, memory_cvvs, node_make,
-};
+use crate::data::open::{Kept, OpenSettings, OpenVault, Opening, UNNAMED, memory_cvvs, node_make, when_free};
 
 impl NodeDirectory {
     /// Opens the vault for writing, as one of the nodes that share it.
@@ -62,18 +58,8 @@ impl NodeDirectory {
         drop(open);
         let header = changed?;
         // The documents come to name the header as it is now: what the one before opened opens nothing from here on.
-        let begun = Instant::now();
-        let open = loop {
-            // What ran in the vault has a moment to end.
-            match self.open_by(slot, &OpenSettings::default()).await {
-                Err(error) if is_in_use(&error) && begun.elapsed() < ENDED_TIME => sleep(LOOK_EVERY).await,
-                open => break open,
-            }
-        };
-        let OpenVault { vault, kept, operator: _, bins: _, descriptions: _ } =
-            open.context("the slots are changed, but the vault was not opened with them: run panvault slot test, which says why")?;
-        vault.close().await?;
-        drop(kept);
+        let open = when_free(async || self.open_by(slot, &OpenSettings::default()).await).await;
+        open.context(UNNAMED)?.vault.close().await?;
         Ok(header)
     }
 
