@@ -341,15 +341,22 @@ fn key_file_and_root_key_are_replaced_and_everything_else_is_as_it_was() {
     }
 }
 
-/// A crash between the two copies leaves one of each: the removed slot and the ones that are left open the vault, until it was opened with one of those.
+/// A crash between the two copies leaves one of each, and documents that name neither change: the removed slot and the ones that are left open the vault,
+/// until it was opened with one of those.
 #[test]
 fn a_replacement_that_stopped_half_way_is_finished_by_the_next_start() {
     let filled = Filled::new();
     filled.add("old.key", "new.key");
     filled.opens("new.key").unwrap();
     let [before, _] = filled.header();
+    let vault = filled.path();
+    let kept = vault.with_file_name("kept");
+    let copied = std::process::Command::new("cp").arg("-a").args([&vault, &kept]).status().unwrap();
+    assert!(copied.success());
     filled.remove("new.key", 1);
     let [after, _] = filled.header();
+    fs::remove_dir_all(&vault).unwrap();
+    fs::rename(&kept, &vault).unwrap();
     filled.put_header(&[after.clone(), before.clone()]);
     filled.opens("old.key").unwrap();
     assert_eq!(filled.header(), [before.clone(), before.clone()], "as if nothing had been replaced");
