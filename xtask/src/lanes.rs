@@ -9,6 +9,7 @@ use anyhow::Context;
 use clap::ValueEnum;
 
 use crate::parts::{Parts, Totals};
+use crate::recap::Recap;
 use crate::stopwatch::Stopwatch;
 use crate::test_binaries::{self, TestBinary};
 use crate::workspace::Workspace;
@@ -75,7 +76,7 @@ impl Beside {
     }
 
     /// Runs it in a process of its own.
-    fn run_apart(self, workspace: &Workspace) -> anyhow::Result<Ended> {
+    fn run_apart(self, workspace: &Workspace, recap: &mut Recap) -> anyhow::Result<Ended> {
         let value = self.to_possible_value().context("it cannot be asked for")?;
         let program = env::current_exe().context("this program is not found")?;
         let command = run::command(program, &workspace.root, &["beside", value.get_name()]);
@@ -83,6 +84,7 @@ impl Beside {
         let success = run::lines_behind(&format!("{}: ", self.name()), command, |line| {
             ended.totals = totals(line).unwrap_or(ended.totals);
             ended.skipped.extend(line.strip_prefix(SKIPPED).map(str::to_owned));
+            recap.note(line);
         })?;
         if !success && ended.totals.failed == 0 {
             ended.totals.failed = 1;
@@ -145,16 +147,23 @@ pub(crate) fn all(
         let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         while let Some(job) = next() {
             let watch = Stopwatch::start();
+            let mut recap = Recap::default();
             let ended = match &job {
                 Job::Binary(binary) => binary
-                    .run(&[], &[], |line| each.lock().unwrap_or_else(PoisonError::into_inner)(line))
+                    .run(&[], &[], |line| {
+                        recap.note(line);
+                        each.lock().unwrap_or_else(PoisonError::into_inner)(line);
+                    })
                     .map(|totals| Ended { totals, ..Ended::default() }),
-                Job::Beside(beside) => beside.run_apart(workspace),
+                Job::Beside(beside) => beside.run_apart(workspace, &mut recap),
             };
             let mut parts = parts.lock().unwrap_or_else(PoisonError::into_inner);
             match ended {
                 Ok(Ended { totals, skipped }) => {
                     skipped.into_iter().for_each(|what| parts.skipped(what));
+                    if totals.failed > 0 {
+                        parts.said(&job.name(), recap);
+                    }
                     parts.ended(&job.name(), &watch, Ok(totals));
                 }
                 Err(error) => parts.ended(&job.name(), &watch, Err(error)),

@@ -22,6 +22,7 @@ mod package;
 mod packages;
 mod parts;
 mod python;
+mod recap;
 mod run;
 mod say;
 mod schemathesis;

@@ -2,6 +2,7 @@
 
 use core::ops::AddAssign;
 
+use crate::recap::Recap;
 use crate::say;
 use crate::stopwatch::Stopwatch;
 
@@ -30,6 +31,7 @@ pub(crate) struct Parts {
     totals: Totals,
     failed: Vec<String>,
     skipped: Vec<String>,
+    said: Vec<String>,
 }
 
 impl Parts {
@@ -45,6 +47,7 @@ impl Parts {
     pub(crate) fn ended(&mut self, name: &str, watch: &Stopwatch, totals: anyhow::Result<Totals>) {
         let totals = totals.unwrap_or_else(|error| {
             say::trouble(format_args!("{error:#}"));
+            self.said.push(format!("{name}: {error:#}"));
             Totals { passed: 0, failed: 1 }
         });
         self.totals += totals;
@@ -72,9 +75,15 @@ impl Parts {
         self.skipped.push(what);
     }
 
+    /// Keeps what a part that failed said, for the summary.
+    pub(crate) fn said(&mut self, name: &str, recap: Recap) {
+        self.said.extend(recap.lines().map(|line| format!("{name}: {line}")));
+    }
+
     /// Prints the summary; its last line is the totals and nothing else. Answers whether nothing failed.
     pub(crate) fn finish(self) -> bool {
         say::line("");
+        self.said.iter().for_each(say::line);
         if !self.skipped.is_empty() {
             say::line(format_args!("skipped: {}", self.skipped.join(", ")));
         }

@@ -1,12 +1,18 @@
 //! Starting other programs: always with standard input closed.
 
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 
 use crate::say;
+
+/// How often it is looked whether a program that says nothing has ended.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// A command in a directory, without standard input.
 pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>, directory: &Path, arguments: &[&str]) -> Command {
@@ -42,7 +48,7 @@ pub(crate) fn output(mut command: Command) -> anyhow::Result<Vec<u8>> {
     if output.status.success() { Ok(output.stdout) } else { bail!("{shown} ended with {}", output.status) }
 }
 
-/// Runs it, prints every line of its standard output, and hands each to `each`. Answers whether it succeeded.
+/// Runs it, prints every line of its output and of what it says about errors, and hands each to `each`. Answers whether it succeeded.
 pub(crate) fn lines(command: Command, each: impl FnMut(&str)) -> anyhow::Result<bool> {
     lines_behind("", command, each)
 }
@@ -55,14 +61,29 @@ pub(crate) fn lines_behind(
 ) -> anyhow::Result<bool> {
     let shown = show(&command);
     say::line(format_args!("$ {shown}"));
-    let mut child =
-        command.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot start {shown}"))?;
-    let stdout = child.stdout.take().context("the output is not piped")?;
-    for line in BufReader::new(stdout).split(b'\n') {
-        let line = line?;
-        let line = String::from_utf8_lossy(&line);
-        say::line(format_args!("{before}{line}"));
-        each(&line);
+    let (output, input) = io::pipe()?;
+    command.stdout(input.try_clone()?).stderr(input);
+    let mut child = command.spawn().with_context(|| format!("cannot start {shown}"))?;
+    // It holds our ends of the pipe, which would never end.
+    drop(command);
+    let (sender, lines) = mpsc::channel();
+    thread::spawn(move || {
+        let lines = BufReader::new(output).split(b'\n');
+        lines.map_while(Result::ok).try_for_each(|line| sender.send(line))
+    });
+    let mut has_ended = false;
+    loop {
+        match lines.recv_timeout(LOOK_EVERY) {
+            Ok(line) => {
+                let line = String::from_utf8_lossy(&line);
+                say::line(format_args!("{before}{line}"));
+                each(&line);
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+            // What it started and left behind may hold the pipe for ever.
+            Err(RecvTimeoutError::Timeout) if has_ended => break,
+            Err(RecvTimeoutError::Timeout) => has_ended = child.try_wait()?.is_some(),
+        }
     }
     Ok(child.wait()?.success())
 }
@@ -75,4 +96,19 @@ pub(crate) fn works(mut command: Command) -> bool {
 fn show(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy();
     command.get_args().fold(program.into_owned(), |shown, argument| shown + " " + &argument.to_string_lossy())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_of_both_outputs_and_end_with_the_program() {
+        let mut said = Vec::new();
+        // The second program holds the pipe, and lives on for a while.
+        let both = command("sh", Path::new("/"), &["-c", "sleep 20 & echo out; echo err >&2; exit 3"]);
+        assert!(!lines_behind("", both, |line| said.push(line.to_owned())).unwrap());
+        said.sort();
+        assert_eq!(said, ["err", "out"]);
+    }
 }
