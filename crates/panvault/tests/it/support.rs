@@ -5,10 +5,15 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::Duration;
 
 pub(crate) use panvault_testkit::HttpAnswer;
 use panvault_testkit::http_send;
 use serde_json::{Value, json};
+
+/// How often it is looked whether something is so: looking takes the processor from what is waited for.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// The command under test, with an environment that sets nothing of it.
 pub(crate) fn panvault() -> Command {
@@ -31,14 +36,14 @@ pub(crate) fn secret_file(path: &Path, secret: impl AsRef<[u8]>) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
-/// Waits until something is so, and fails when it is not so after a minute, which nothing here should take.
+/// Waits until something is so, and fails when it is not so after two minutes, which nothing here should take.
 #[track_caller]
 #[expect(clippy::disallowed_methods, reason = "so that a test that has failed ends")]
 pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let begun = std::time::Instant::now();
     while !is_so() {
-        assert!(begun.elapsed().as_secs() < 60, "not within a minute: {what}");
-        std::thread::yield_now();
+        assert!(begun.elapsed().as_secs() < 120, "not within two minutes: {what}");
+        thread::sleep(LOOK_EVERY);
     }
 }
 
