@@ -93,7 +93,7 @@ fn names() -> BTreeSet<&'static str> {
 }
 
 /// The name of a test and whether it has passed, from a line such as `test links::a_name ... ok`.
-fn outcome(line: &str) -> Option<(&str, bool)> {
+pub(crate) fn outcome(line: &str) -> Option<(&str, bool)> {
     let (name, outcome) = line.strip_prefix("test ")?.split_once(" ... ")?;
     match outcome {
         "ok" => Some((name, true)),

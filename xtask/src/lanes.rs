@@ -13,7 +13,7 @@ use crate::recap::Recap;
 use crate::stopwatch::Stopwatch;
 use crate::test_binaries::{self, TestBinary};
 use crate::workspace::Workspace;
-use crate::{bin_list, browser, clients, examples, localstripe, run, schemathesis};
+use crate::{attack, bin_list, browser, clients, examples, localstripe, run, say, schemathesis};
 
 const LANES: usize = 2;
 /// Those that take longest begin first, so that none of them is left alone at the end.
@@ -112,6 +112,14 @@ enum Job {
 }
 
 impl Job {
+    /// Whether it is known what of it has failed.
+    const fn can_run_again(&self, ended: &Ended) -> bool {
+        match self {
+            Self::Binary(_) => !ended.failed.is_empty(),
+            Self::Beside(_) => true,
+        }
+    }
+
     fn name(&self) -> String {
         match self {
             Self::Binary(binary) => binary.name(),
@@ -125,9 +133,22 @@ impl Job {
 struct Ended {
     totals: Totals,
     skipped: Vec<String>,
+    /// Its tests that failed, where it is a test binary.
+    failed: Vec<String>,
+}
+
+/// What failed beside others, and is run once more when nothing else is.
+struct Failed {
+    job: Job,
+    watch: Stopwatch,
+    ended: Ended,
+    recap: Recap,
 }
 
 /// Runs test binaries and the others, and hands each line of a test binary on.
+///
+/// What fails is run once more, alone: four at a time on two cores of a machine that others use too, a test can meet a limit of time that says nothing of the
+/// code. One that passes then is said in the summary by its name, so that somebody looks at it; what fails again has failed.
 pub(crate) fn all(
     workspace: &Workspace,
     binaries: Vec<TestBinary>,
@@ -143,23 +164,42 @@ pub(crate) fn all(
     });
     let waiting = Mutex::new(VecDeque::from(jobs));
     let (parts, each) = (Mutex::new(parts), Mutex::new(each));
+    let again = Mutex::new(Vec::new());
     let lane = || {
         let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         while let Some(job) = next() {
             let watch = Stopwatch::start();
             let mut recap = Recap::default();
             let ended = match &job {
-                Job::Binary(binary) => binary
-                    .run(&[], &[], |line| {
+                Job::Binary(binary) => {
+                    let mut failed = Vec::new();
+                    let ran = binary.run(&[], &[], |line| {
                         recap.note(line);
-                        each.lock().unwrap_or_else(PoisonError::into_inner)(line);
-                    })
-                    .map(|totals| Ended { totals, ..Ended::default() }),
+                        match attack::outcome(line) {
+                            Some((name, false)) => failed.push(name.to_owned()),
+                            _ => each.lock().unwrap_or_else(PoisonError::into_inner)(line),
+                        }
+                    });
+                    ran.map(|totals| Ended { totals, failed, ..Ended::default() })
+                }
                 Job::Beside(beside) => beside.run_apart(workspace, &mut recap),
+            };
+            let ended = match ended {
+                // One that ended before its tests did has not said which failed.
+                Ok(ended) if ended.totals.failed > 0 && job.can_run_again(&ended) => {
+                    say::line(format_args!(
+                        "== {}: FAILED, and is run again at the end, {watch}",
+                        job.name()
+                    ));
+                    let mut again = again.lock().unwrap_or_else(PoisonError::into_inner);
+                    again.push(Failed { job, watch, ended, recap });
+                    continue;
+                }
+                ended => ended,
             };
             let mut parts = parts.lock().unwrap_or_else(PoisonError::into_inner);
             match ended {
-                Ok(Ended { totals, skipped }) => {
+                Ok(Ended { totals, skipped, .. }) => {
                     skipped.into_iter().for_each(|what| parts.skipped(what));
                     if totals.failed > 0 {
                         parts.said(&job.name(), recap);
@@ -175,6 +215,48 @@ pub(crate) fn all(
             scope.spawn(lane);
         }
     });
+    let parts = parts.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut each = each.into_inner().unwrap_or_else(PoisonError::into_inner);
+    for failed in again.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        run_again(workspace, failed, parts, &mut each);
+    }
+}
+
+/// Runs once more, alone, what failed beside others.
+fn run_again(workspace: &Workspace, before: Failed, parts: &mut Parts, each: &mut impl FnMut(&str)) {
+    let Failed { job, watch, ended: Ended { mut totals, skipped, failed }, recap } = before;
+    let name = job.name();
+    let mut recap_again = Recap::default();
+    let ran = match &job {
+        Job::Binary(binary) => {
+            let arguments: Vec<&str> = ["--exact", "--test-threads", "1"]
+                .into_iter()
+                .chain(failed.iter().map(String::as_str))
+                .collect();
+            binary.run(&arguments, &[], |line| {
+                recap_again.note(line);
+                each(line);
+            })
+        }
+        Job::Beside(beside) => beside.run_apart(workspace, &mut recap_again).map(|ended| ended.totals),
+    };
+    skipped.into_iter().for_each(|what| parts.skipped(what));
+    parts.said(&name, recap);
+    let still = match ran {
+        Ok(ran) => {
+            let what = if failed.is_empty() { name.clone() } else { failed.join(", ") };
+            if ran.failed == 0 {
+                parts.passed_alone(format!("{name}: {what}"));
+            } else {
+                parts.said(&format!("{name}, again"), recap_again);
+            }
+            totals.passed += totals.failed.saturating_sub(ran.failed);
+            ran.failed
+        }
+        Err(error) => return parts.ended(&name, &watch, Err(error)),
+    };
+    totals.failed = still;
+    parts.ended(&name, &watch, Ok(totals));
 }
 
 #[cfg(test)]

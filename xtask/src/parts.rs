@@ -32,6 +32,7 @@ pub(crate) struct Parts {
     failed: Vec<String>,
     skipped: Vec<String>,
     said: Vec<String>,
+    alone: Vec<String>,
 }
 
 impl Parts {
@@ -80,12 +81,20 @@ impl Parts {
         self.said.extend(recap.lines().map(|line| format!("{name}: {line}")));
     }
 
+    /// Says that what failed beside others passed alone.
+    pub(crate) fn passed_alone(&mut self, what: String) {
+        self.alone.push(what);
+    }
+
     /// Prints the summary; its last line is the totals and nothing else. Answers whether nothing failed.
     pub(crate) fn finish(self) -> bool {
         say::line("");
         self.said.iter().for_each(say::line);
         if !self.skipped.is_empty() {
             say::line(format_args!("skipped: {}", self.skipped.join(", ")));
+        }
+        for what in &self.alone {
+            say::line(format_args!("failed beside others, and passed alone: {what}"));
         }
         if !self.failed.is_empty() {
             say::line(format_args!("failed: {}", self.failed.join(", ")));
