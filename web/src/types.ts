@@ -43,6 +43,8 @@ export interface FieldOptions {
   /** Of a `cardCvc` that stands alone: the brand of its card, so that it takes as many digits as that has. */
   brand?: string;
   disabled?: boolean;
+  /** Of a `cardHolder`: it may be left empty. */
+  optional?: boolean;
 }
 
 /** Why a field is not complete. */

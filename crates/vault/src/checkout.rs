@@ -33,6 +33,9 @@ pub use session::CheckoutSession;
 pub(crate) use theme::theme_fits;
 pub use theme::theme_radius;
 
+/// The parameter `error` of a payment of which nobody knows what became.
+const UNKNOWN: &str = "unknown";
+
 /// A checkout to be made. Texts are echoed as they are.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the names are those of the API")]
@@ -99,7 +102,7 @@ impl CheckoutView {
     pub fn attempts_left(&self) -> u8 {
         match self.status {
             CheckoutStatus::Open | CheckoutStatus::Processing => {
-                CHECKOUT_ATTEMPTS_MAX.saturating_sub(self.row.attempts)
+                CHECKOUT_ATTEMPTS_MAX.saturating_sub(refused(&self.row, self.transaction.as_deref()))
             }
             CheckoutStatus::Completed | CheckoutStatus::Failed | CheckoutStatus::Expired => 0,
         }
@@ -127,9 +130,28 @@ impl CheckoutView {
         }
     }
 
-    /// Where the shopper's browser goes, once it has ended.
+    /// The row as the next attempt finds it: the last one is counted among those that reached no processor, if it was one.
+    fn before_next(&self) -> Arc<CheckoutRow> {
+        if !is_unreached(self.transaction.as_deref()) {
+            return Arc::clone(&self.row);
+        }
+        Arc::new(CheckoutRow {
+            unreached: self.row.unreached.saturating_add(1),
+            ..CheckoutRow::clone(&self.row)
+        })
+    }
+
+    /// Where the shopper's browser goes, once it has ended; or where it may go while nobody knows what became of the payment, which can take days.
     pub fn return_url(&self) -> Option<String> {
         let url = &self.row.return_url;
+        if self.status == CheckoutStatus::Processing {
+            let transaction = self.transaction.as_ref()?;
+            let is_long = transaction.state == ActionState::Unknown || self.at >= self.row.expires_at;
+            return is_long.then(|| {
+                let unknown = return_url::with_parameter(url, "error", UNKNOWN);
+                return_url::with_parameter(&unknown, "transaction_id", &transaction.id.to_string())
+            });
+        }
         if let Some(failure) = self.failure() {
             return Some(return_url::with_parameter(url, "error", failure.as_str()));
         }
@@ -161,10 +183,21 @@ fn judged(row: &CheckoutRow, transaction: Option<&TransactionRow>, now: Timestam
     match attempt {
         Attempt::Done => CheckoutStatus::Completed,
         Attempt::UnderWay => CheckoutStatus::Processing,
-        Attempt::Failed if row.attempts >= CHECKOUT_ATTEMPTS_MAX => CheckoutStatus::Failed,
+        Attempt::Failed if refused(row, transaction) >= CHECKOUT_ATTEMPTS_MAX => CheckoutStatus::Failed,
         Attempt::Failed if is_over => CheckoutStatus::Expired,
         Attempt::Failed => CheckoutStatus::Open,
     }
+}
+
+/// How many attempts were refused. One whose processor was out of reach says nothing of the card, and is not the shopper's fault.
+fn refused(row: &CheckoutRow, last: Option<&TransactionRow>) -> u8 {
+    row.attempts.saturating_sub(row.unreached).saturating_sub(u8::from(is_unreached(last)))
+}
+
+fn is_unreached(last: Option<&TransactionRow>) -> bool {
+    last.is_some_and(|row| {
+        row.action == TransactionAction::Authorise && row.state == ActionState::Unavailable
+    })
 }
 
 /// What became of an attempt.

@@ -30,7 +30,9 @@ export class Fields {
     for (const id of FIELD_IDS) {
       // The place has the outline.
       const style = { focus: { outline: "none" } };
-      const field = this.#vault.create(FIELDS[id], brands.length > 0 ? { style, brands } : { style });
+      // Many cards have no name on them.
+      const options = { style, optional: id === "holder" };
+      const field = this.#vault.create(FIELDS[id], brands.length > 0 ? { ...options, brands } : options);
       field.on("change", ({ error }) => around.wrong(id, error?.message));
       field.on("focus", () => {
         this.#isBound = false;

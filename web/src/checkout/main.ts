@@ -92,7 +92,7 @@ class Checkout {
       case "processing":
         this.#close();
         this.#hasWaited = true;
-        this.#screen.notice({ heading: texts.processing, advice: texts.processingAdvice, waits: true });
+        this.#screen.notice({ heading: texts.processing, advice: texts.processingAdvice, waits: true, back: state.back });
         return this.#askLater();
       case "completed":
         return this.#completed(state);

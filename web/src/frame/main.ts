@@ -40,6 +40,7 @@ function start(field: FieldName): void {
     texts,
     brand: () => brandOf(family(own)) ?? (typeof options.brand === "string" ? options.brand : null),
     brands: () => (Array.isArray(options.brands) ? options.brands : undefined),
+    optional: () => options.optional === true,
     now: () => new Date(),
     changed: () => {
       refresh();

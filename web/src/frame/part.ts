@@ -23,6 +23,8 @@ export interface Around {
   brand(): string | null;
   /** Brands that the shop takes. */
   brands(): readonly string[] | undefined;
+  /** Whether a name may be left out. */
+  optional(): boolean;
   now(): Date;
   changed(): void;
 }
@@ -218,6 +220,7 @@ export class Part {
       }
       case "holder": {
         const name = value.trim();
+        if (name === "" && this.around.optional()) return { complete: true, fault: null, atOnce: false };
         const bytes = new TextEncoder().encode(name).length;
         const complete = bytes >= HOLDER_BYTES_MIN && bytes <= HOLDER_BYTES_MAX && HOLDER.test(name);
         return { complete, fault: complete ? null : name === "" ? "incomplete" : "invalid", atOnce: false };

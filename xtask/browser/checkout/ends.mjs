@@ -141,6 +141,10 @@ export async function waits(stand) {
   await heading(page, "Processing");
   assert.ok(await page.locator("#form").isHidden());
   await page.getByText("Please do not pay again.").waitFor();
+  // Nobody knows what becomes of it, which may last: whoever has waited enough goes back, and the shop is told that much.
+  const back = new URL(await page.locator("#back").getAttribute("href"));
+  assert.equal(back.searchParams.get("error"), "unknown");
+  assert.ok(back.searchParams.get("transaction_id"));
   await stand.picture(page, "processing");
   await page.reload();
   await heading(page, "Processing");

@@ -14,7 +14,9 @@ export async function pays(stand) {
   await button(page).click();
   await page.locator("#number-wrong").filter({ hasText: "The card number is incomplete." }).waitFor();
   await page.waitForFunction(() => document.activeElement.parentElement.id === "number");
-  for (const id of ["expiry", "cvc", "holder"]) assert.ok(await page.locator(`#${id}-wrong`).isVisible(), id);
+  for (const id of ["expiry", "cvc"]) assert.ok(await page.locator(`#${id}-wrong`).isVisible(), id);
+  // Many cards have no name on them.
+  assert.ok(await page.locator("#holder-wrong").isHidden());
   await type(page, CARD);
   await button(page).focus();
   for (const id of Object.keys(CARD)) assert.ok(await page.locator(`#${id}-wrong`).isHidden(), id);

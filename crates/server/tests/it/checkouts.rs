@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 use crate::support::{HttpAnswer, Server, Tenant};
 
 const DECLINED: u32 = 121;
+const UNKNOWN: u32 = 122;
+const UNREACHED: u32 = 131;
 const NUMBER: &str = "4111111111111111";
 
 fn body(tenant: &Tenant, amount: u32) -> Value {
@@ -163,6 +165,36 @@ fn three_declines_are_the_end() {
     assert_eq!(state["return"], "https://shop.example/thanks?order=7&error=declined");
     let all = server.get(&server.parent.key, "/v1/transaction").json();
     assert_eq!(all.as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn a_processor_that_is_out_of_reach_uses_up_no_attempt() {
+    let server = Server::start();
+    let checkout = made(&server, UNREACHED);
+    for attempt in 0..4 {
+        assert_eq!(bring(&server, &checkout).status, 200);
+        let answer = pay(&server, &checkout, attempt);
+        answer.fails(503, 131);
+        assert_eq!(answer.json()["details"]["attempts_left"], "3");
+        let state = seen(&server, &checkout);
+        assert_eq!((&state["status"], &state["attempt"]), (&json!("open"), &json!(attempt + 1)));
+        assert_eq!((&state["attempts_left"], &state["error"]["code"]), (&json!(3), &json!(131)));
+    }
+}
+
+#[test]
+fn a_payment_of_which_nobody_knows_has_a_way_back_to_the_shop() {
+    let server = Server::start();
+    let checkout = made(&server, UNKNOWN);
+    bring(&server, &checkout);
+    pay(&server, &checkout, 0);
+    let state = seen(&server, &checkout);
+    let transaction = read(&server, &checkout)["transaction"].as_str().unwrap().to_owned();
+    assert_eq!(state["status"], "processing");
+    let back = format!("https://shop.example/thanks?order=7&error=unknown&transaction_id={transaction}");
+    assert_eq!(state["return"], json!(back));
+    // There is no second try, and no end by the shopper.
+    pay(&server, &checkout, 1).fails(403, 110);
 }
 
 #[test]

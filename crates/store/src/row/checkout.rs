@@ -2,7 +2,7 @@
 //!
 //! | bytes | what |
 //! | --- | --- |
-//! | 1 | format, 1 |
+//! | 1 | format, 2 |
 //! | 12 | id |
 //! | 12 | organisation |
 //! | 4 | version |
@@ -21,6 +21,7 @@
 //! | 1 or 13 | card: 0, or 1 and an id |
 //! | 1 | cards that were made at it |
 //! | 1 | attempts that were begun |
+//! | 1 | of those before the last, the ones that reached no processor |
 //! | 1 or 13 | transaction of the last attempt: 0, or 1 and an id |
 //! | 1 | how it ended without a transaction, or 0 |
 //! | 6 | when it was made |
@@ -96,6 +97,8 @@ pub struct CheckoutRow {
     pub cards: u8,
     /// How often it was tried to be paid: each has a transaction, the last that below.
     pub attempts: u8,
+    /// How many of those before the last reached no processor, and so count for nothing.
+    pub unreached: u8,
     /// The transaction of the last attempt.
     pub transaction: Option<TransactionId>,
     /// How it ended without one.
@@ -109,7 +112,7 @@ pub struct CheckoutRow {
 }
 
 impl CheckoutRow {
-    const FORMAT: u8 = 1;
+    const FORMAT: u8 = 2;
 
     /// Appends everything that the tag covers.
     pub fn encode_clear(&self, out: &mut Vec<u8>) {
@@ -133,6 +136,7 @@ impl CheckoutRow {
         id_option(&mut writer, self.card.map(|card| card.0));
         writer.u8(self.cards);
         writer.u8(self.attempts);
+        writer.u8(self.unreached);
         id_option(&mut writer, self.transaction.map(|transaction| transaction.0));
         writer.u8(self.end.map_or(0, CheckoutEnd::code));
         writer.timestamp(self.created_at);
@@ -167,6 +171,7 @@ impl CheckoutRow {
             card: read_id_option(&mut reader)?.map(CardId),
             cards: reader.u8()?,
             attempts: reader.u8()?,
+            unreached: reader.u8()?,
             transaction: read_id_option(&mut reader)?.map(TransactionId),
             end: reader.code_option(CheckoutEnd::from_code)?,
             created_at: reader.timestamp()?,

@@ -26,6 +26,7 @@ fn checkout() -> CheckoutRow {
         card: Some(CardId::from_bytes([0x75; 12])),
         cards: 2,
         attempts: 1,
+        unreached: 0,
         transaction: Some(TransactionId::from_bytes([0x76; 12])),
         end: Some(CheckoutEnd::Cancelled),
         created_at: Timestamp::from_unix_millis(1_700_000_000_000),

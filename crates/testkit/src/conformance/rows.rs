@@ -365,6 +365,7 @@ pub fn checkout(n: u64, remove_at: Timestamp) -> CheckoutRow {
         card: None,
         cards: 0,
         attempts: 0,
+        unreached: 0,
         transaction: None,
         end: None,
         created_at: at(n),

@@ -125,6 +125,7 @@ impl Vault {
             card: None,
             cards: 0,
             attempts: 0,
+            unreached: 0,
             transaction: None,
             end: None,
             created_at: now,

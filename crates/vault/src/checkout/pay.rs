@@ -43,7 +43,7 @@ impl Vault {
             };
             let done = if row.process_transaction {
                 let made = (customer_ip.clone(), user_agent.clone());
-                self.checkout_transaction(session, &row, card, made).await
+                self.checkout_transaction(session, &view.before_next(), card, made).await
             } else {
                 self.checkout_end(session, &row, CheckoutEnd::Tokenised).await
             };

@@ -13,6 +13,7 @@ const SEEDS: u64 = 60;
 const STEPS: usize = 60;
 const APPROVED: u32 = 1_250;
 const DECLINED: u32 = 121;
+const UNREACHED: u32 = 131;
 
 fn new_checkout(account: AccountId, units: u32, process_transaction: bool) -> NewCheckout {
     NewCheckout {
@@ -61,6 +62,8 @@ impl World {
 enum Comes {
     Payment,
     Decline,
+    /// The processor is out of reach.
+    Nothing,
     Token,
 }
 
@@ -81,7 +84,8 @@ impl Expected {
     fn status(&self) -> CheckoutStatus {
         match self {
             Self { is_completed: true, .. } => CheckoutStatus::Completed,
-            Self { is_cancelled: true, .. } | Self { attempts: 3.., .. } => CheckoutStatus::Failed,
+            Self { is_cancelled: true, .. } => CheckoutStatus::Failed,
+            Self { attempts: 3.., comes: Comes::Decline, .. } => CheckoutStatus::Failed,
             Self { left_millis: 0, .. } => CheckoutStatus::Expired,
             _ => CheckoutStatus::Open,
         }
@@ -123,7 +127,7 @@ impl Expected {
         if !self.is_bound {
             return "no card";
         }
-        self.is_completed = self.comes != Comes::Decline;
+        self.is_completed = !matches!(self.comes, Comes::Decline | Comes::Nothing);
         self.is_bound = self.comes == Comes::Token;
         self.attempts += u8::from(self.comes != Comes::Token);
         "done"
@@ -156,9 +160,13 @@ async fn random_pages_are_answered_as_the_model_predicts() {
         let shop = world.shop(None).await;
         let mut dice = SeededRandom::new(seed);
         let mut checkouts: Vec<(CheckoutId, Expected)> = Vec::new();
-        for (units, comes) in
-            [(APPROVED, Comes::Payment), (DECLINED, Comes::Decline), (0, Comes::Payment), (5, Comes::Token)]
-        {
+        for (units, comes) in [
+            (APPROVED, Comes::Payment),
+            (DECLINED, Comes::Decline),
+            (UNREACHED, Comes::Nothing),
+            (0, Comes::Payment),
+            (5, Comes::Token),
+        ] {
             let new = new_checkout(shop.account, units, comes != Comes::Token);
             let expected = Expected {
                 comes,
@@ -208,7 +216,8 @@ async fn random_pages_are_answered_as_the_model_predicts() {
             assert_eq!(answered, predicted, "seed {seed}, step {step}: {:?}", checkouts[at].1);
             for (id, expected) in &checkouts {
                 let view = world.seen(*id).await;
-                let left = if expected.refusal().is_none() { 3 - expected.attempts } else { 0 };
+                let refused = if expected.comes == Comes::Nothing { 0 } else { expected.attempts };
+                let left = if expected.refusal().is_none() { 3 - refused } else { 0 };
                 let found = (view.status, view.row.attempts, view.attempts_left(), view.row.card.is_some());
                 let predicted = (expected.status(), expected.attempts, left, expected.is_bound);
                 assert_eq!(found, predicted, "seed {seed}, step {step}: {expected:?}");
