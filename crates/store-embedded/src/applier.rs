@@ -13,9 +13,11 @@ use tokio::sync::watch;
 use crate::apply_queue::{ApplyQueue, End};
 use crate::checkpoint::{CheckpointFault, Then, ViewLog};
 use crate::commit_queue::CommitQueue;
+use crate::copy::ViewCopy;
 use crate::fault::{is_busy, is_full};
 use crate::limits::{
-    PATROL_BUSY_ROWS, PATROL_PAUSE_MILLIS, PATROL_ROWS, SPARE_RETRY_MILLIS, VIEW_WRITE_BUSY_MILLIS,
+    APPLY_MILLIS, PATROL_BUSY_ROWS, PATROL_PAUSE_MILLIS, PATROL_ROWS, SPARE_RETRY_MILLIS,
+    VIEW_WRITE_BUSY_MILLIS,
 };
 use crate::log::{Spares, segment_path};
 use crate::overlay::Overlay;
@@ -23,9 +25,19 @@ use crate::patrol::Patrol;
 use crate::readers::Readers;
 use crate::view::{ApplyFrame, Fingerprints, FoundBy, SchemaWatch, Tallies, apply};
 
-/// The applier's own things.
+/// What ends the applier's work.
+type WorkFault = Box<dyn core::error::Error>;
+
+/// Whether the applier waits for something to do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    WhileNothingIsThere,
+    /// It has something to do already.
+    Never,
+}
+
+/// The applier's own things, beside its connection to the view.
 pub(crate) struct Applier {
-    pub(crate) view: Connection,
     pub(crate) schema: SchemaWatch,
     pub(crate) tallies: Arc<Tallies>,
     pub(crate) patrol: Patrol,
@@ -47,112 +59,143 @@ pub(crate) struct Applier {
 
 impl Applier {
     /// Works until the writer has ended. `false` when the view could not be written.
-    pub(crate) fn run(mut self) -> bool {
-        if let Err(error) = self.view.busy_timeout(Duration::from_millis(VIEW_WRITE_BUSY_MILLIS)) {
-            return self.failed(&error);
-        }
-        self.work().unwrap_or_else(|fault| self.failed(fault.as_ref()))
+    pub(crate) fn run(mut self, view: Connection) -> bool {
+        let timeout = Duration::from_millis(VIEW_WRITE_BUSY_MILLIS);
+        let worked = view.busy_timeout(timeout).map_err(Into::into).and_then(|()| self.work(&view));
+        worked.unwrap_or_else(|fault| failed(&view, fault.as_ref()))
     }
 
     /// The same; says of a fault which it was.
-    fn work(&mut self) -> Result<bool, Box<dyn core::error::Error>> {
+    fn work(&mut self, view: &Connection) -> Result<bool, WorkFault> {
         let mut dirty = true;
         loop {
-            let (frames, segment, end) = self.apply_queue.next(dirty || self.patrol.is_under_way());
-            if frames.is_empty() {
-                if end.is_none() && self.tidy()? {
-                    dirty = true;
-                    self.written(segment)?;
-                    continue;
-                }
-                if dirty && end != Some(End::Failed) {
-                    dirty = !self.checkpoint(segment, Then::Cut)?;
-                    if self.deleted.is_in(segment) && end.is_none() {
-                        // What was deleted is still in the segment that is written to: go on in another, and erase it.
-                        // Without room for another this is tried again.
-                        self.queue.roll();
-                        dirty = true;
-                    }
-                }
-                while end.is_none() && self.patrol.is_under_way() {
-                    self.patrol(PATROL_ROWS)?;
-                    if self.apply_queue.wanted_within(Duration::from_millis(PATROL_PAUSE_MILLIS)) {
-                        break;
-                    }
-                }
-                match end {
-                    Some(End::Closed | End::Failed) => return Ok(end == Some(End::Closed)),
-                    None => continue,
-                }
-            }
-            self.schema.look(&self.view)?;
-            let Some(found_by) = self.carry(&frames)? else {
-                // The log has these frames; the next start carries them.
-                return Ok(true);
+            let ended = match self.apply_queue.take_copy() {
+                Some(copy) => self.copy(view, copy, &mut dirty)?,
+                None => self.turn(view, &mut dirty, Rest::WhileNothingIsThere)?,
             };
-            dirty = true;
-            let deleting = frames.iter().rev().find(|frame| frame.effects.iter().flatten().any(is_delete));
-            if let Some(frame) = deleting {
-                self.deleted.note(frame.segment);
+            if let Some(ended) = ended {
+                return Ok(ended);
             }
-            self.applied(&frames, found_by);
-            self.written(segment)?;
-            if self.tidy()? {
-                self.written(segment)?;
-            }
-            self.patrol(PATROL_BUSY_ROWS)?;
         }
+    }
+
+    /// Carries what is there into the view, or does what can be done while nothing is. `Some` at the end, with what [`Applier::run`] says.
+    fn turn(&mut self, view: &Connection, dirty: &mut bool, rest: Rest) -> Result<Option<bool>, WorkFault> {
+        let (frames, segment, end) =
+            self.apply_queue.next(*dirty || self.patrol.is_under_way(), rest == Rest::Never);
+        if frames.is_empty() {
+            if rest == Rest::Never && end.is_none() {
+                return Ok(None);
+            }
+            if end.is_none() && self.tidy(view)? {
+                *dirty = true;
+                self.written(view, segment)?;
+                return Ok(None);
+            }
+            if *dirty && end != Some(End::Failed) {
+                *dirty = !self.checkpoint(view, segment, Then::Cut)?;
+                if self.deleted.is_in(segment) && end.is_none() {
+                    // What was deleted is still in the segment that is written to: go on in another, and erase it.
+                    // Without room for another this is tried again.
+                    self.queue.roll();
+                    *dirty = true;
+                }
+            }
+            while end.is_none() && self.patrol.is_under_way() {
+                self.patrol(view, PATROL_ROWS)?;
+                if self.apply_queue.wanted_within(Duration::from_millis(PATROL_PAUSE_MILLIS)) {
+                    break;
+                }
+            }
+            match end {
+                Some(End::Closed | End::Failed) => return Ok(Some(end == Some(End::Closed))),
+                None => return Ok(None),
+            }
+        }
+        self.schema.look(view)?;
+        let Some(found_by) = self.carry(view, &frames)? else {
+            // The log has these frames; the next start carries them.
+            return Ok(Some(true));
+        };
+        *dirty = true;
+        let deleting = frames.iter().rev().find(|frame| frame.effects.iter().flatten().any(is_delete));
+        if let Some(frame) = deleting {
+            self.deleted.note(frame.segment);
+        }
+        self.applied(&frames, found_by);
+        self.written(view, segment)?;
+        if self.tidy(view)? {
+            self.written(view, segment)?;
+        }
+        self.patrol(view, PATROL_BUSY_ROWS)?;
+        Ok(None)
+    }
+
+    /// Copies the view, a slice between any two turns. What is carried into the view meanwhile SQLite writes to the copy too, because it goes through the
+    /// connection that is copied from: so the copy is as of the commit that is the last when it is done, and nothing waits for it.
+    fn copy(
+        &mut self,
+        view: &Connection,
+        mut copy: ViewCopy,
+        dirty: &mut bool,
+    ) -> Result<Option<bool>, WorkFault> {
+        let (mut ended, mut carried) = (None, now());
+        let copied = copy.copy(view, || {
+            let is_long_ago = carried.elapsed() >= Duration::from_millis(APPLY_MILLIS);
+            if is_long_ago || self.apply_queue.is_due() {
+                ended = self.turn(view, dirty, Rest::Never)?;
+                carried = now();
+            }
+            Ok(ended.is_none())
+        });
+        // What becomes of a copy is for who waits for it; what becomes of the view is not.
+        let fault = copy.answer(copied);
+        fault.map_or(Ok(ended), Err)
     }
 
     /// The view was written to, once: SQLite's own log is carried back when it is long, and what was deleted leaves the log in time, whatever
     /// else is going on. To be called after every commit of the view, so that the one is never longer than it may be.
-    fn written(&mut self, segment: u64) -> Result<(), CheckpointFault> {
-        self.view_log.written(&self.view)?;
+    fn written(&mut self, view: &Connection, segment: u64) -> Result<(), CheckpointFault> {
+        self.view_log.written(view)?;
         if self.deleted.begins_to_go(segment) {
             self.queue.roll();
         }
         let goes = self.deleted.can_go(segment);
         if self.view_log.is_due() || goes {
-            self.checkpoint(segment, if goes { Then::Cut } else { Then::Reuse })?;
+            self.checkpoint(view, segment, if goes { Then::Cut } else { Then::Reuse })?;
         }
         Ok(())
     }
 
     /// One piece of work on the index of fingerprints, if there is one. What keeps the view from being written is waited for.
-    fn tidy(&mut self) -> Result<bool, rusqlite::Error> {
+    fn tidy(&mut self, view: &Connection) -> Result<bool, rusqlite::Error> {
         if self.view_log.is_full() {
             // It can wait until somebody who reads is no longer in the way of a checkpoint.
             return Ok(false);
         }
-        match self.fingerprints.tidy(&mut self.view) {
+        match self.fingerprints.tidy(view) {
             Err(error) if hold_up(&error).is_some() => Ok(false),
             worked => worked,
         }
     }
 
     /// A slice of the look at everything. What keeps the view from being read is waited for.
-    fn patrol(&mut self, rows: usize) -> Result<(), rusqlite::Error> {
-        match self.patrol.look(&self.view, &self.tallies, rows) {
+    fn patrol(&mut self, view: &Connection, rows: usize) -> Result<(), rusqlite::Error> {
+        match self.patrol.look(view, &self.tallies, rows) {
             Err(error) if hold_up(&error).is_some() => Ok(()),
             looked => looked,
         }
     }
 
-    /// The view cannot be written or flushed: nothing more is taken in, and nothing of the log is erased, for it is what the view is
-    /// mended from.
-    fn failed(&self, error: &dyn core::error::Error) -> bool {
-        let advice = "the log has everything; look at the disk of the data directory, then start again";
-        tracing::error!(error = %error, advice, "view.write_failed");
-        // SQLite would checkpoint its own log back at the end, and take a flush that now succeeds for a proof.
-        drop(self.view.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true));
-        false
-    }
-
     /// Carries frames into the view. While its disk is full, or another process writes to it, it tries again; `None` when the store is
     /// closed meanwhile, else what the index of fingerprints has now.
-    fn carry(&mut self, frames: &[ApplyFrame]) -> Result<Option<Vec<FoundBy>>, rusqlite::Error> {
+    fn carry(
+        &mut self,
+        view: &Connection,
+        frames: &[ApplyFrame],
+    ) -> Result<Option<Vec<FoundBy>>, rusqlite::Error> {
         loop {
-            match apply(&mut self.view, &self.tallies, frames) {
+            match apply(view, &self.tallies, frames) {
                 Ok(applied) => {
                     self.patrol.applied(&self.tallies, &applied.steps);
                     match self.held_up.send_replace(None) {
@@ -207,8 +250,8 @@ impl Applier {
 
     /// Carries SQLite's own log into the view's file, durably, and gives up the segments that it covers. `false` when somebody was in the
     /// way, or there was no room; then it is tried again.
-    fn checkpoint(&mut self, writing: u64, then: Then) -> Result<bool, CheckpointFault> {
-        match self.view_log.checkpoint(&self.view, &self.readers, &self.apply_queue, then) {
+    fn checkpoint(&mut self, view: &Connection, writing: u64, then: Then) -> Result<bool, CheckpointFault> {
+        match self.view_log.checkpoint(view, &self.readers, &self.apply_queue, then) {
             // Whoever reads the view may read the log beside it.
             Ok(false) => return Ok(false),
             Ok(true) => {}
@@ -228,6 +271,16 @@ impl Applier {
         self.spares.recycle(old);
         Ok(true)
     }
+}
+
+/// The view cannot be written or flushed: nothing more is taken in, and nothing of the log is erased, for it is what the view is
+/// mended from.
+fn failed(view: &Connection, error: &dyn core::error::Error) -> bool {
+    let advice = "the log has everything; look at the disk of the data directory, then start again";
+    tracing::error!(error = %error, advice, "view.write_failed");
+    // SQLite would checkpoint its own log back at the end, and take a flush that now succeeds for a proof.
+    drop(view.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true));
+    false
 }
 
 /// What was deleted and is still in a segment of the log, or in SQLite's.

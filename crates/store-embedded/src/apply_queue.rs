@@ -5,6 +5,7 @@ use core::time::Duration;
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use crate::copy::ViewCopy;
 use crate::limits::{APPLY_BYTES_MAX, APPLY_MILLIS, APPLY_STEPS, APPLY_STEPS_MAX, IDLE_MILLIS};
 use crate::view::ApplyFrame;
 
@@ -26,6 +27,8 @@ struct Frames {
     wanted: bool,
     /// The segment that is written to.
     segment: u64,
+    /// The copy of the view that somebody has asked for, until it is begun.
+    copy: Option<ViewCopy>,
     end: Option<End>,
 }
 
@@ -77,16 +80,38 @@ impl ApplyQueue {
         self.changed.notify_one();
     }
 
+    /// Somebody wants a copy of the view. `false` where the store has ended or another copy is to be begun.
+    pub(crate) fn ask_copy(&self, copy: ViewCopy) -> bool {
+        let mut state = self.lock();
+        if state.end.is_some() || state.copy.is_some() {
+            return false;
+        }
+        state.copy = Some(copy);
+        self.changed.notify_one();
+        true
+    }
+
+    /// The copy that somebody wants.
+    pub(crate) fn take_copy(&self) -> Option<ViewCopy> {
+        self.lock().copy.take()
+    }
+
+    /// Whether what is there is to be carried now, and not together with what comes within a moment.
+    pub(crate) fn is_due(&self) -> bool {
+        let state = self.lock();
+        state.wanted || state.end.is_some() || state.steps >= APPLY_STEPS
+    }
+
     pub(crate) fn rolled(&self, segment: u64) {
         self.lock().segment = segment;
         self.changed.notify_one();
     }
 
     /// Frames that wait, as many as are carried at once; none after a while without any. With them the oldest segment that a frame
-    /// which is still not handed over is in, or may come to be in.
-    pub(crate) fn next(&self, dirty: bool) -> (Vec<ApplyFrame>, u64, Option<End>) {
+    /// which is still not handed over is in, or may come to be in. Who has something else to do is `busy`, and waits for nothing.
+    pub(crate) fn next(&self, dirty: bool, busy: bool) -> (Vec<ApplyFrame>, u64, Option<End>) {
         let mut state = self.lock();
-        while state.frames.is_empty() && state.end.is_none() {
+        while state.frames.is_empty() && state.end.is_none() && state.copy.is_none() && !busy {
             if dirty {
                 let idle = Duration::from_millis(IDLE_MILLIS);
                 let waited = self.changed.wait_timeout(state, idle);
@@ -103,7 +128,7 @@ impl ApplyQueue {
                 }
             }
         }
-        if !state.frames.is_empty() {
+        if !state.frames.is_empty() && !busy {
             // Many at once cost the view far less than one after the other.
             let time = Duration::from_millis(APPLY_MILLIS);
             let few = |state: &mut Frames| state.steps < APPLY_STEPS && !state.wanted && state.end.is_none();
@@ -130,7 +155,8 @@ impl ApplyQueue {
     /// Waits a while, unless there is something to do.
     pub(crate) fn wanted_within(&self, time: Duration) -> bool {
         let state = self.lock();
-        let idle = |state: &mut Frames| state.frames.is_empty() && state.end.is_none();
+        let idle =
+            |state: &mut Frames| state.frames.is_empty() && state.end.is_none() && state.copy.is_none();
         let waited = self.changed.wait_timeout_while(state, time, idle);
         !idle(&mut waited.unwrap_or_else(PoisonError::into_inner).0)
     }
@@ -195,7 +221,7 @@ mod tests {
         queue.rolled(4);
         let segments = |frames: &[ApplyFrame]| frames.iter().map(|frame| frame.segment).collect::<Vec<_>>();
         for (carried, oldest) in [(vec![1, 1], 2), (vec![2], 3), (vec![3], 4)] {
-            let (frames, segment, end) = queue.next(false);
+            let (frames, segment, end) = queue.next(false, false);
             assert_eq!((segments(&frames), segment, end.is_none()), (carried, oldest, true));
         }
     }

@@ -102,16 +102,9 @@ pub fn examine(
     let (found, last, chained) = (1..TRIES).find_map(|_| whole()).map_or_else(read, Ok)?;
     let mut examination = Examination {
         sequence: found.next_sequence - 1,
-        applied: meta.applied,
         segments: found.segments.len(),
         has_torn_tail: found.torn,
-        cards: 0,
-        transactions: 0,
-        refunds: 0,
-        customers: 0,
-        bins: None,
-        findings: Vec::new(),
-        view,
+        ..Examination::of(view, meta.applied)
     };
     let first = found.segments.first().map_or(1, |segment| segment.first_sequence);
     if meta.applied + 1 < first || meta.applied >= found.next_sequence {
@@ -126,7 +119,35 @@ pub fn examine(
     Ok(examination)
 }
 
+/// The same of a copy of the view, in a directory that nobody writes to. Nothing is made beside it.
+pub fn examine_copy(directory: &Path, vault: VaultId, chain: &dyn Chain) -> Result<Examination, OpenFault> {
+    let held = Directory::open(directory).map_err(OpenFault::io(directory))?;
+    let view = view::connect_copy(&held)?;
+    let meta = view::copy_meta(&view, vault)?;
+    let mut examination = Examination::of(view, meta.applied);
+    examination.look_at_view(chain)?;
+    examination.look_at_audit(chain, &[])?;
+    Ok(examination)
+}
+
 impl Examination {
+    /// Of a view as far as it has come, before anything is looked at.
+    const fn of(view: Connection, applied: u64) -> Self {
+        Self {
+            sequence: applied,
+            applied,
+            segments: 0,
+            has_torn_tail: false,
+            cards: 0,
+            transactions: 0,
+            refunds: 0,
+            customers: 0,
+            bins: None,
+            findings: Vec::new(),
+            view,
+        }
+    }
+
     /// Adds something that is not as it should be.
     pub fn found(&mut self, part: &'static str, what: String) {
         if self.findings.iter().filter(|finding| finding.part == part).count() < LISTED_MAX {

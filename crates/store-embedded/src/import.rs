@@ -64,9 +64,9 @@ impl Import {
 
     /// Puts rows, none of which is there yet.
     pub fn put(&mut self, rows: &[Row]) -> Result<(), OpenFault> {
-        let found_by = view::apply_new(&mut self.view, &self.tallies, rows, self.records)?;
+        let found_by = view::apply_new(&self.view, &self.tallies, rows, self.records)?;
         self.fingerprints.added(found_by);
-        while self.fingerprints.tidy(&mut self.view)? {}
+        while self.fingerprints.tidy(&self.view)? {}
         self.written()
     }
 
@@ -95,7 +95,7 @@ impl Import {
             previous,
             tag: finished.tag,
         };
-        view::apply(&mut self.view, &self.tallies, core::slice::from_ref(&frame))?;
+        view::apply(&self.view, &self.tallies, core::slice::from_ref(&frame))?;
         (self.records, self.tag) = (frame.last_sequence(), frame.tag);
         self.written()
     }

@@ -5,6 +5,7 @@ mod apply_queue;
 mod checkpoint;
 mod commit;
 mod commit_queue;
+mod copy;
 mod examine;
 mod failure;
 mod fault;
@@ -24,7 +25,8 @@ mod store;
 mod view;
 mod writer;
 
-pub use crate::examine::{Examination, Finding, examine};
+pub use crate::copy::{Copied, CopyFault};
+pub use crate::examine::{Examination, Finding, examine, examine_copy};
 pub use crate::fault::OpenFault;
 pub use crate::files::{Files, LogFile, SystemFiles};
 pub use crate::import::Import;

@@ -65,6 +65,9 @@ pub const PATROL_BUSY_ROWS: usize = 256;
 /// Milliseconds between two of these while there is nothing else to do, so that it takes a part of one core.
 pub const PATROL_PAUSE_MILLIS: u64 = 5;
 
+/// Pages of 8 KiB that a copy of the view takes at a time, some milliseconds: what is durable meanwhile waits so long to be carried into the view.
+pub const COPY_PAGES: i32 = 256;
+
 /// Ids of one organisation that a list reads at a time.
 pub const LIST_BATCH_ROWS: usize = 256;
 

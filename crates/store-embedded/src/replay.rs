@@ -64,11 +64,11 @@ pub(crate) fn replay(
         tracing::warn!(advice = "none; it is rebuilt from the log", "view.missing");
         view::create(directory, vault, chain.as_ref())?;
     }
-    let mut connection = view::connect(directory, Access::Write, settings.cache_kib)?;
+    let connection = view::connect(directory, Access::Write, settings.cache_kib)?;
     let mut rest = frames.as_slice();
     while !rest.is_empty() {
         let (now, later) = rest.split_at(carried_at_once(rest));
-        view::apply(&mut connection, &tallies, now)?;
+        view::apply(&connection, &tallies, now)?;
         rest = later;
         if view::log_bytes(&connection)? > settings.view_log_bytes_max {
             view::end_log(&connection, false)?;

@@ -1,3 +1,4 @@
+mod copy;
 mod held;
 mod open;
 #[cfg(test)]

@@ -12,7 +12,9 @@ mod read;
 mod schema;
 mod tally;
 
+use std::fs::File;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,7 +26,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use crate::fault::OpenFault;
 use crate::limits::VIEW_BUSY_MILLIS;
-use crate::view::schema::{PAGE_BYTES, SCHEMA};
+use crate::view::schema::{Journal, PAGE_BYTES, SCHEMA};
 
 pub(crate) use apply::{ApplyFrame, apply, apply_new};
 pub(crate) use checkout::{checkout, checkout_over};
@@ -129,6 +131,47 @@ pub(crate) fn connect(
     Ok(connection)
 }
 
+/// Makes an empty file for a copy of the view, and connects to it. What a crash leaves of it is nobody's view, so it has no journal and is flushed once, by
+/// whoever makes it.
+pub(crate) fn create_copy(directory: &Directory) -> Result<(Connection, File), OpenFault> {
+    let file = directory.create(VIEW).map_err(OpenFault::io(view_path(directory.path())))?;
+    let connection = open(directory, VIEW, Access::Write)?;
+    connection.pragma_update(None, "journal_mode", "off")?;
+    connection.pragma_update(None, "synchronous", "off")?;
+    Ok((connection, file))
+}
+
+/// Connects to a copy of the view that nobody writes to, and makes no file beside it.
+pub(crate) fn connect_copy(directory: &Directory) -> Result<Connection, OpenFault> {
+    let path = view_path(directory.path());
+    judged(directory, VIEW, Access::Read)?;
+    for end in COMPANIONS {
+        let companion = format!("{VIEW}{end}");
+        if directory.entry(&companion).map_err(OpenFault::io(&path))?.is_some() {
+            let refused = "is beside a copy of the view, and copies have nothing beside them";
+            return Err(OpenFault::io(directory.path().join(companion))(io::Error::other(refused)));
+        }
+    }
+    let whole = std::fs::canonicalize(directory.path()).map_err(OpenFault::io(directory.path()))?.join(VIEW);
+    let mut uri = "file:".to_owned();
+    for byte in whole.as_os_str().as_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
+                uri.push(char::from(*byte))
+            }
+            byte => uri.push_str(&format!("%{byte:02x}")),
+        }
+    }
+    uri.push_str("?immutable=1");
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_URI
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let connection = Connection::open_with_flags(uri, flags)?;
+    schema::harden(&connection)?;
+    Ok(connection)
+}
+
 /// Opens a file of SQLite's. SQLite opens by path, and makes and cuts short its companions as it needs them: so all are looked at
 /// through the directory that is held, before and after, and the path must lead to the same file.
 fn open(directory: &Directory, name: &str, access: Access) -> Result<Connection, OpenFault> {
@@ -182,6 +225,15 @@ pub(crate) struct Meta {
 
 /// Reads it, and refuses a view of another vault or another version.
 pub(crate) fn meta(connection: &Connection, vault: VaultId) -> Result<Meta, OpenFault> {
+    meta_beside(connection, vault, Journal::Log)
+}
+
+/// The same of a copy that was opened by [`connect_copy`].
+pub(crate) fn copy_meta(connection: &Connection, vault: VaultId) -> Result<Meta, OpenFault> {
+    meta_beside(connection, vault, Journal::None)
+}
+
+fn meta_beside(connection: &Connection, vault: VaultId, journal: Journal) -> Result<Meta, OpenFault> {
     let what = || "view.sqlite".to_owned();
     let value = "SELECT value FROM meta WHERE name = ?";
     let format: u32 = connection.query_row(value, ["format"], |row| row.get(0))?;
@@ -195,7 +247,7 @@ pub(crate) fn meta(connection: &Connection, vault: VaultId) -> Result<Meta, Open
     if VaultId::from_bytes(owner) != vault {
         return Err(OpenFault::Foreign { what: what() });
     }
-    schema::is_sound(connection)?;
+    schema::is_sound(connection, journal)?;
     let applied: i64 = connection.query_row(value, ["applied"], |row| row.get(0))?;
     let applied =
         u64::try_from(applied).map_err(|_| OpenFault::ViewDamaged { what: "its last step is negative" })?;

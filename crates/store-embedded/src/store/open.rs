@@ -127,7 +127,6 @@ impl EmbeddedStore {
             tallies: Arc::clone(&tallies),
             patrol: Patrol::start(),
             fingerprints,
-            view,
             view_log: ViewLog::new(Arc::clone(&view_files), settings.view_log_bytes_max),
             log: log.clone(),
             apply_queue: Arc::clone(&apply_queue),
@@ -189,7 +188,7 @@ impl EmbeddedStore {
             to_carry.end(theirs.is());
         });
         let applier = spawn("panvault-applier", move || {
-            failure.watch(|| applier.run());
+            failure.watch(|| applier.run(view));
             stopped_sender.send_replace(true);
         });
         let threads = [writer, applier]

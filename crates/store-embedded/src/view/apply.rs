@@ -59,12 +59,12 @@ pub(crate) struct Applied {
 
 /// Applies frames in one transaction, and writes down how far the view has come with them.
 pub(crate) fn apply(
-    connection: &mut Connection,
+    connection: &Connection,
     tallies: &Tallies,
     frames: &[ApplyFrame],
 ) -> Result<Applied, rusqlite::Error> {
     let Some(last) = frames.last() else { return Ok(Applied::default()) };
-    let transaction = connection.transaction()?;
+    let transaction = connection.unchecked_transaction()?;
     let mut applying = Applying::new(&transaction, tallies);
     for frame in frames {
         applying.frame(frame)?;
@@ -85,12 +85,12 @@ pub(crate) fn apply(
 
 /// Brings rows in that the view has not, in whatever version they are, as of a step. What the index of fingerprints has now that it had not.
 pub(crate) fn apply_new(
-    connection: &mut Connection,
+    connection: &Connection,
     tallies: &Tallies,
     rows: &[Row],
     applied: u64,
 ) -> Result<Vec<FoundBy>, rusqlite::Error> {
-    let transaction = connection.transaction()?;
+    let transaction = connection.unchecked_transaction()?;
     let mut applying = Applying { all_new: true, ..Applying::new(&transaction, tallies) };
     for row in rows {
         applying.put(row)?;

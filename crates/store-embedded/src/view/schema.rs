@@ -71,14 +71,22 @@ const SETTINGS: [(DbConfig, bool); 5] = [
 ];
 
 /// What the file keeps of how it is to be read, as it is made, in the words of SQLite.
-const KEPT: [(&str, &str); 6] = [
+const KEPT: [(&str, &str); 5] = [
     ("page_size", "8192"),
-    ("journal_mode", "wal"),
     ("encoding", "UTF-8"),
     ("auto_vacuum", "0"),
     ("user_version", "0"),
     ("application_id", "0"),
 ];
+
+/// What SQLite says that is beside a view.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Journal {
+    /// Its own log.
+    Log,
+    /// Nothing, which is how it names what is opened as what cannot change, whatever the file says of itself. Before a copy becomes a view it is opened as one.
+    None,
+}
 
 /// Keeps a connection from running anything that the file brings.
 pub(super) fn harden(connection: &Connection) -> Result<(), rusqlite::Error> {
@@ -90,7 +98,7 @@ pub(super) fn harden(connection: &Connection) -> Result<(), rusqlite::Error> {
 }
 
 /// Refuses a view that is not made of exactly what is made. Its names are somebody's own words, and are not repeated.
-pub(super) fn is_sound(view: &Connection) -> Result<(), OpenFault> {
+pub(super) fn is_sound(view: &Connection, journal: Journal) -> Result<(), OpenFault> {
     let damaged = |what| Err(OpenFault::ViewDamaged { what });
     let found = rows(view)?;
     for row in &found {
@@ -110,7 +118,11 @@ pub(super) fn is_sound(view: &Connection) -> Result<(), OpenFault> {
     if view.query_row(places, [], |row| row.get(0))? {
         return damaged("two of its tables are in one place");
     }
-    for (name, value) in KEPT {
+    let journal = match journal {
+        Journal::Log => "wal",
+        Journal::None => "delete",
+    };
+    for (name, value) in KEPT.into_iter().chain([("journal_mode", journal)]) {
         if kept(view, name)?.as_deref() != Some(value) {
             return damaged(
                 "it says of itself what is never written so: size of pages, journal, encoding or version",
@@ -144,7 +156,7 @@ impl SchemaWatch {
     fn changed(&mut self, view: &Connection) -> Result<(), OpenFault> {
         let now = count(view)?;
         if now != self.count {
-            is_sound(view)?;
+            is_sound(view, Journal::Log)?;
             self.count = now;
         }
         Ok(())

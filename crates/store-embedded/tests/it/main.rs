@@ -6,6 +6,7 @@ mod behind;
 mod busy;
 mod checkpoint;
 mod conformance;
+mod copy;
 mod create;
 mod examine;
 mod faults;

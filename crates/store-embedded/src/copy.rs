@@ -1,0 +1,108 @@
+//! A copy of the view, made while the store is open: as of one commit, and no commit waits for it.
+
+use std::fs::File;
+use std::io;
+
+use panvault_directory::start_write_out;
+use panvault_model::VaultId;
+use rusqlite::Connection;
+use rusqlite::backup::{Backup, StepResult};
+use tokio::sync::oneshot;
+
+use crate::fault::{OpenFault, is_full};
+use crate::limits::COPY_PAGES;
+use crate::view;
+
+/// A copy of the view that was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Copied {
+    /// The last durable step that it has.
+    pub sequence: u64,
+}
+
+/// Why there is no copy of the view. What was written of it is nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyFault {
+    /// One is being made already.
+    #[error("another copy is to be made first; ask again when that is done")]
+    Busy,
+    /// The store has ended, or ended meanwhile.
+    #[error("the store has ended")]
+    Stopped,
+    /// Nothing more fits where it is made.
+    #[error("there is no room for the copy")]
+    Full(#[source] rusqlite::Error),
+    /// The view cannot be read, or the copy not written.
+    #[error("the copy cannot be made")]
+    Sqlite(#[source] rusqlite::Error),
+    /// The file of the copy cannot be made, or is not what was written.
+    #[error("the copy cannot be used")]
+    Unusable(#[source] OpenFault),
+    /// It is not durable.
+    #[error("the copy cannot be flushed")]
+    Flush(#[source] io::Error),
+}
+
+impl From<rusqlite::Error> for CopyFault {
+    fn from(error: rusqlite::Error) -> Self {
+        if is_full(&error) { Self::Full(error) } else { Self::Sqlite(error) }
+    }
+}
+
+/// A copy that somebody waits for.
+pub(crate) struct ViewCopy {
+    pub(crate) vault: VaultId,
+    /// To the file of the copy, which is empty.
+    pub(crate) to: Connection,
+    /// The same file.
+    pub(crate) file: File,
+    pub(crate) reply: oneshot::Sender<Result<Copied, CopyFault>>,
+}
+
+/// Why a copy was not made to its end.
+pub(crate) enum Unmade<E> {
+    Fault(CopyFault),
+    /// Whoever copies has a fault of its own.
+    Own(E),
+}
+
+impl ViewCopy {
+    /// Copies the view from the only connection that writes to it, and calls `between` between any two slices: `false` ends it. What the connection commits
+    /// there SQLite writes to the copy as well, where the copy has that page already.
+    pub(crate) fn copy<E>(
+        &mut self,
+        view: &Connection,
+        mut between: impl FnMut() -> Result<bool, E>,
+    ) -> Result<Copied, Unmade<E>> {
+        let fault = |error: rusqlite::Error| Unmade::Fault(error.into());
+        let backup = Backup::new(view, &mut self.to).map_err(fault)?;
+        let mut written = 0;
+        while backup.step(COPY_PAGES).map_err(fault)? != StepResult::Done {
+            let end = self.file.metadata().map_or(written, |found| found.len());
+            // A hint: the flush at the end does what this does not.
+            drop(start_write_out(&self.file, written, end));
+            written = end;
+            if self.reply.is_closed() || !between().map_err(Unmade::Own)? {
+                return Err(Unmade::Fault(CopyFault::Stopped));
+            }
+        }
+        drop(backup);
+        let meta = view::meta(&self.to, self.vault);
+        let meta = meta.map_err(|fault| Unmade::Fault(CopyFault::Unusable(fault)))?;
+        Ok(Copied { sequence: meta.applied })
+    }
+
+    /// Tells who waits. Gives back what is not for them.
+    pub(crate) fn answer<E>(self, copied: Result<Copied, Unmade<E>>) -> Option<E> {
+        let Self { to, file, reply, .. } = self;
+        drop((to, file));
+        let (told, own) = match copied {
+            Ok(copied) => (Ok(copied), None),
+            Err(Unmade::Fault(fault)) => (Err(fault), None),
+            Err(Unmade::Own(own)) => (Err(CopyFault::Stopped), Some(own)),
+        };
+        // Who has gone wants no copy.
+        drop(reply.send(told));
+        own
+    }
+}

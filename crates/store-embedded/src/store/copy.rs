@@ -1,0 +1,65 @@
+//! The view copied out of an open store, and a store made of such a copy.
+
+use std::path::Path;
+
+use panvault_directory::Directory;
+use panvault_model::{NodeId, VaultId};
+use panvault_store::Chain;
+use tokio::sync::oneshot;
+
+use crate::copy::{Copied, CopyFault, ViewCopy};
+use crate::fault::OpenFault;
+use crate::limits::Settings;
+use crate::log::SegmentHeader;
+use crate::store::open::make_log_within;
+use crate::store::{EmbeddedStore, LOG, lock};
+use crate::view::{self, Access};
+
+impl EmbeddedStore {
+    /// Copies the view into a directory that has none, while commits go on: as of one commit, no earlier than any that was durable when this was called. The
+    /// copy is durable, its name is not.
+    pub async fn view_copy(&self, directory: &Directory) -> Result<Copied, CopyFault> {
+        let shared = &self.shared;
+        let caught_up = shared.catch_up().await;
+        caught_up.map_err(|_| CopyFault::Stopped)?;
+        let (to, file) = view::create_copy(directory).map_err(CopyFault::Unusable)?;
+        let written = file.try_clone().map_err(CopyFault::Flush)?;
+        let (reply, answer) = oneshot::channel();
+        let NodeId(vault) = shared.writer_id;
+        if !shared.apply_queue.ask_copy(ViewCopy { vault: VaultId(vault), to, file, reply }) {
+            let ended = shared.failure.is() || *shared.stopped.borrow();
+            return Err(if ended { CopyFault::Stopped } else { CopyFault::Busy });
+        }
+        let copied = answer.await.unwrap_or(Err(CopyFault::Stopped))?;
+        let flushed = tokio::task::spawn_blocking(move || written.sync_all()).await;
+        flushed.map_err(|_| CopyFault::Stopped)?.map_err(CopyFault::Flush)?;
+        Ok(copied)
+    }
+
+    /// Makes a store of a directory that has nothing of one but such a copy: its log goes on behind the last step of that, which is answered. It was looked at before,
+    /// by [`examine_copy`](crate::examine_copy) or as part of something that was.
+    pub fn create_from_copy(
+        directory: &Path,
+        vault: VaultId,
+        chain: &dyn Chain,
+        settings: &Settings,
+    ) -> Result<u64, OpenFault> {
+        let held = Directory::open(directory).map_err(OpenFault::io(directory))?;
+        lock(&held)?;
+        if held.entry(LOG).map_err(OpenFault::io(directory))?.is_some() {
+            return Err(OpenFault::Exists { path: directory.to_owned() });
+        }
+        let view = view::connect(&held, Access::Write, settings.cache_kib)?;
+        let meta = view::meta(&view, vault)?;
+        view.close().map_err(|(_, error)| error)?;
+        let first = SegmentHeader {
+            vault,
+            number: 1,
+            first_sequence: meta.applied + 1,
+            bytes: settings.segment_bytes,
+            previous: meta.tag.unwrap_or_else(|| chain.digest(vault.as_bytes())),
+        };
+        make_log_within(&held, &first, chain)?;
+        Ok(meta.applied)
+    }
+}
