@@ -5,6 +5,7 @@ mod api_key;
 mod cvv_key;
 mod entropy;
 mod error;
+mod file_digest;
 mod header;
 mod hpke;
 pub mod limits;
@@ -28,6 +29,7 @@ pub use crate::api_key::{ApiKey, KeyBearer, KeyMode};
 pub use crate::cvv_key::CvvKey;
 pub use crate::entropy::{Entropy, SystemEntropy};
 pub use crate::error::{KeyFileFault, KeysError, PassphraseFault, ShareFault};
+pub use crate::file_digest::FileDigest;
 pub use crate::header::{Header, HeaderSlot};
 pub use crate::notification_secret::NotificationSecret;
 pub use crate::operator::{
@@ -42,6 +44,6 @@ pub use crate::slot::{
     Slot, SlotKey,
 };
 pub use crate::vault_keys::{
-    BinsKey, ChainKey, DigestKey, HEAD_SEALED_BYTES, MEMBER_HASH_BYTES, RowTagKey, VaultKeys,
+    BackupKey, BinsKey, ChainKey, DigestKey, HEAD_SEALED_BYTES, MEMBER_HASH_BYTES, RowTagKey, VaultKeys,
 };
 pub use crate::webhook_secret::WebhookSecret;

@@ -45,6 +45,10 @@ pub struct VaultKeys {
 #[derive(Clone)]
 pub struct BinsKey(Arc<Versions<hmac::Key>>);
 
+/// The key under which manifests of a vault's backups are tagged. It may outlive the others, and is cheap to clone.
+#[derive(Clone)]
+pub struct BackupKey(Arc<Versions<hmac::Key>>);
+
 /// The key under which rows are tagged, to hold rows against their tags with. It may outlive the others, and is cheap to clone.
 #[derive(Clone)]
 pub struct RowTagKey {
@@ -61,6 +65,7 @@ pub struct DigestKey<'a> {
 /// What a tag is over, before the bytes. Kinds of rows have the numbers of `panvault-vault`, beside these.
 const TAG_CARD: u8 = 5;
 const TAG_BINS: u8 = 11;
+const TAG_BACKUP: u8 = 16;
 
 impl VaultKeys {
     /// Takes the keys of each purpose that are not destroyed.
@@ -138,6 +143,11 @@ impl VaultKeys {
     /// The key that tags tables of issuers: that of documents.
     pub fn bins(&self) -> BinsKey {
         BinsKey(Arc::clone(&self.document))
+    }
+
+    /// The key that tags manifests of backups: that of documents.
+    pub fn backups(&self) -> BackupKey {
+        BackupKey(Arc::clone(&self.document))
     }
 
     /// What is stored of a new API key, HMAC-SHA-256 over its text, and the version of the key that made it.
@@ -288,6 +298,18 @@ impl BinsKey {
     /// Whether the file of a table bears its tag; takes the same time whatever the answer.
     pub fn tag_matches(&self, file: &[u8], tag: &Tag) -> bool {
         tag_matches(&self.0, &[&[TAG_BINS], file], tag)
+    }
+}
+
+impl BackupKey {
+    /// Tag of a manifest: the first 128 bits of HMAC-SHA-256 over its kind and bytes.
+    pub fn tag(&self, manifest: &[u8]) -> Tag {
+        tag_make(&self.0, &[&[TAG_BACKUP], manifest])
+    }
+
+    /// Whether a manifest bears its tag; takes the same time whatever the answer.
+    pub fn tag_matches(&self, manifest: &[u8], tag: &Tag) -> bool {
+        tag_matches(&self.0, &[&[TAG_BACKUP], manifest], tag)
     }
 }
 

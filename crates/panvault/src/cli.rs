@@ -2,6 +2,7 @@
 
 mod api_key;
 mod audit;
+mod backup;
 mod bin;
 mod document;
 mod key;
@@ -19,6 +20,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use api_key::ApiKeyCommand;
 pub(crate) use audit::AuditCommand;
+pub(crate) use backup::{Backup, Restore};
 pub(crate) use bin::{BinCommand, BinFormat, BinImport};
 pub(crate) use document::{AccountCommand, Ending, Further, OrganisationCommand, ProcessorCommand};
 pub(crate) use key::{KeyCommand, RotatedPurpose};
@@ -71,6 +73,10 @@ pub(crate) enum Command {
     Move(Move),
     /// Serve a vault
     Serve(Serve),
+    /// Make a backup of a vault, while it is served or not: as of one moment, in a new directory, without anything that opens it
+    Backup(Backup),
+    /// Make a vault of a backup in the directory that --data names, or with --verify see that the backup is whole
+    Restore(Restore),
     /// Look at a vault without changing it, and say what is wrong
     Doctor(Doctor),
     /// See what the configuration comes to

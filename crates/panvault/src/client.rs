@@ -129,6 +129,11 @@ impl Client {
         })
     }
 
+    /// The vault, where this process has it.
+    pub(crate) fn own(&self) -> Option<&OpenVault> {
+        self.own.as_ref().map(|own| &own.open)
+    }
+
     /// Whether a server has the vault.
     pub(crate) const fn is_served(&self) -> bool {
         self.own.is_none()

@@ -1,6 +1,7 @@
 //! One file for each command.
 
 mod audit;
+mod backup;
 mod bin;
 mod completions;
 mod config;
@@ -14,6 +15,7 @@ mod migrate;
 mod moving;
 mod progress;
 mod reload;
+mod restore;
 mod scan;
 mod seal;
 mod serve;
@@ -40,6 +42,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Migrate(shared) => migrate::run(&shared).map(success),
         Command::Move(args) => moving::run(&args).map(success),
         Command::Serve(args) => serve::run(&args).map(success),
+        Command::Backup(args) => backup::run(&args).map(success),
+        Command::Restore(args) => restore::run(&args).map(success),
         Command::Doctor(args) => doctor::run(&args),
         Command::Config(command) => config::run(&command).map(success),
         Command::Organisation(command) => document::organisation(command).map(success),

@@ -1,5 +1,6 @@
 //! A data directory: `vault.toml` says which vault it is, `keys.1` and `keys.2` have its keys, the rest belongs to the store.
 
+pub(crate) mod backup;
 mod exposed;
 mod header;
 mod make;
@@ -145,6 +146,11 @@ impl DataDirectory {
             Some(moved) => bail!(moved),
             None => Ok(found),
         }
+    }
+
+    /// What a backup says of itself. It is never served, wherever its vault is now.
+    pub(crate) fn of_backup(path: &Path) -> anyhow::Result<Self> {
+        Self::find_moved_or_not(path)
     }
 
     /// The same, wherever its vault is served now.

@@ -8,18 +8,22 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use panvault_model::Timestamp;
 use panvault_processor::card_http::Registry;
-use panvault_server::{Process, ProcessReport, Reloaded, Replicated, Standbys, Tls, Validity};
+use panvault_server::{BackupMade, Process, ProcessReport, Reloaded, Replicated, Standbys, Tls, Validity};
 use panvault_store_postgres::{Database, Replication, StandbyLag};
-use panvault_vault::Vault;
+use panvault_vault::{Permit, Vault, VaultBackup};
 use tokio::runtime::Handle;
 
 use crate::bins::LiveBins;
+use crate::data::backup::{Backups, Made};
 use crate::data::lines;
 use crate::faults;
 
 const CERTIFICATE: &str = "certificate";
 const BIN_TABLE: &str = "bin_table";
 const PROCESSORS: &str = "processors";
+/// Why no backup is made of what nodes share.
+pub(crate) const OF_DATABASE: &str =
+    "the rows of this vault are in a database, which is backed up with its own tools: see docs/backup.md";
 /// Time that a database has to say how it keeps what it is given.
 const DATABASE_TIME: Duration = Duration::from_secs(2);
 /// Time between two looks at its standbys.
@@ -42,6 +46,8 @@ pub(crate) struct Served {
     pub(crate) descriptions_directory: Option<PathBuf>,
     /// The database, where nodes share one.
     pub(crate) database: Option<Database>,
+    /// What makes backups of the vault, where its rows are in its directory.
+    pub(crate) backups: Option<Backups>,
     /// Its standbys, as they were last seen.
     pub(crate) standbys: Mutex<Option<Standbys>>,
 }
@@ -75,6 +81,27 @@ impl Process for Served {
 
     fn reload(&self) -> Pin<Box<dyn Future<Output = Vec<Reloaded>> + Send + '_>> {
         Box::pin(async { vec![self.certificate(), self.bin_table().await, self.descriptions()] })
+    }
+
+    fn backup<'a>(
+        &'a self,
+        permit: &'a Permit<VaultBackup>,
+        destination: &'a Path,
+    ) -> Pin<Box<dyn Future<Output = Result<BackupMade, String>> + Send + 'a>> {
+        Box::pin(async move {
+            let Some(backups) = &self.backups else { return Err(OF_DATABASE.to_owned()) };
+            match backups.make(permit, destination).await {
+                Ok(made) => {
+                    tracing::info!(backup.id = %made.id, order = made.order, "backup.made");
+                    Ok(shown(made))
+                }
+                Err(error) => {
+                    let advice = "mend what it says and take the backup again; the vault is as it was";
+                    tracing::error!(error = format!("{error:#}"), advice, "backup.failed");
+                    Err(format!("{error:#}"))
+                }
+            }
+        })
     }
 }
 
@@ -169,6 +196,18 @@ impl Served {
                 "tls.nothing_to_reload"
             );
         }
+    }
+}
+
+/// A backup that was made, as whoever asked is told.
+pub(crate) fn shown(made: Made) -> BackupMade {
+    let text = |path: &Path| path.display().to_string();
+    BackupMade {
+        path: text(&made.path),
+        id: made.id.to_string(),
+        order: made.order,
+        bytes: made.bytes,
+        unfinished: made.unfinished.iter().map(|path| text(path)).collect(),
     }
 }
 

@@ -171,6 +171,7 @@ pub(crate) async fn bind(
         descriptions: Arc::clone(&open.descriptions),
         descriptions_directory: serving.descriptions.clone(),
         database: open.kept.database(),
+        backups: open.backups(&serving.directory),
         standbys: Mutex::default(),
     });
     let process = Arc::clone(&served) as Arc<dyn Process>;
@@ -279,7 +280,7 @@ impl Bound {
     /// signal it first drains: it says that it is not ready, and takes requests until that has been seen, or a second signal comes.
     pub(crate) async fn run(self, asked: &mut Stop, stop: impl Future<Output = ()>) -> anyhow::Result<Ended> {
         let Self { open, socket, api, metrics, console, tls, app, served, hangup, drain, .. } = self;
-        let OpenVault { vault, operator, kept, bins, descriptions: _ } = open;
+        let OpenVault { vault, operator, kept, backup_key: _, bins, descriptions: _ } = open;
         // Whatever was put there while no server ran.
         bins.note(&vault).await;
         let mut beside = vec![

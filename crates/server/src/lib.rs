@@ -57,7 +57,9 @@ pub use crate::console::{Console, SigninProxy, SigninProxyFault, serve_console};
 pub use crate::limits::{RequestLimits, ServerSettings};
 pub use crate::local::{Local, LocalAnswer, LocalClient, LocalFault, LocalMethod};
 pub use crate::openapi::openapi;
-pub use crate::process::{LogLevel, LoggedFault, Process, ProcessReport, Reloaded, Replicated, Standbys};
+pub use crate::process::{
+    BackupMade, LogLevel, LoggedFault, Process, ProcessReport, Reloaded, Replicated, Standbys,
+};
 pub use crate::proxies::{NotNetworks, TrustedProxies};
 pub use crate::sealed::{
     SealedVault, Unseal, UnsealAnswer, serve_sealed, serve_sealed_console, serve_sealed_metrics,

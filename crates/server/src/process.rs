@@ -1,6 +1,9 @@
 use core::pin::Pin;
 
+use std::path::Path;
+
 use panvault_model::Timestamp;
+use panvault_vault::{Permit, VaultBackup};
 
 /// What the process that serves knows beside its vault, and can do to itself.
 pub trait Process: Send + Sync {
@@ -12,6 +15,12 @@ pub trait Process: Send + Sync {
     }
     /// Reads again what may change while it runs, and says of each what became of it.
     fn reload(&self) -> Pin<Box<dyn Future<Output = Vec<Reloaded>> + Send + '_>>;
+    /// Makes a backup of the vault below a directory; why not, in words, where it does not.
+    fn backup<'a>(
+        &'a self,
+        permit: &'a Permit<VaultBackup>,
+        destination: &'a Path,
+    ) -> Pin<Box<dyn Future<Output = Result<BackupMade, String>> + Send + 'a>>;
 }
 
 /// What a process says of itself.
@@ -114,6 +123,21 @@ impl Replicated {
             Self::No => "none",
         }
     }
+}
+
+/// A backup that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackupMade {
+    /// Its directory.
+    pub path: String,
+    /// Its id, as the trail has it.
+    pub id: String,
+    /// The last durable step that it has.
+    pub order: u64,
+    /// Bytes of all its files.
+    pub bytes: u64,
+    /// Directories beside it that were begun as backups and never finished.
+    pub unfinished: Vec<String>,
 }
 
 /// What became of something that was read again.

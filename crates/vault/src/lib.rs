@@ -3,6 +3,7 @@
 mod account;
 mod api_key;
 mod audit;
+mod backup;
 mod bin;
 mod card;
 mod chain;
@@ -81,8 +82,8 @@ pub use crate::permit::{
     OrganisationDelete, OrganisationList, OrganisationLogoDelete, OrganisationLogoSet, OrganisationRead,
     OrganisationUpdate, Permit, ProcessorCreate, ProcessorDelete, ProcessorList, ProcessorRead,
     ProcessorUpdate, RefundCreate, RefundList, RefundRead, StatusRead, TransactionCapture, TransactionCreate,
-    TransactionList, TransactionRead, TransactionSettle, TransactionVoid, VaultSeal, WebhookDeliveryList,
-    WebhookDeliveryRead, WebhookDeliveryRetry, role_gives,
+    TransactionList, TransactionRead, TransactionSettle, TransactionVoid, VaultBackup, VaultSeal,
+    WebhookDeliveryList, WebhookDeliveryRead, WebhookDeliveryRetry, role_gives,
 };
 pub use crate::processor::{Given, NewProcessor, ProcessorChange};
 pub use crate::refund::NewRefund;

@@ -60,6 +60,8 @@ operations! {
     TransactionSettle "transaction_settle" []
     /// Seal the vault: a command on this machine, and no key, may.
     VaultSeal "vault_seal" []
+    /// Make a backup of the vault: a command on this machine, and no key, may.
+    VaultBackup "vault_backup" []
     /// See a transaction and its history.
     TransactionRead "transaction_read"
         [ProviderAdmin ProviderUser MerchantAdmin MerchantSupervisor MerchantCashier MerchantUser]

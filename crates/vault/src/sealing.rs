@@ -116,7 +116,7 @@ impl Vault {
     }
 
     /// Writes down what changed no row. In a vault without a head yet it comes with one: whatever is stored without a head was tampered with.
-    async fn note_write(&self, audit: AuditNote) -> Result<(), VaultError> {
+    pub(crate) async fn note_write(&self, audit: AuditNote) -> Result<(), VaultError> {
         if self.snapshot().head.counter == 0 {
             return self.document_make(DocumentPlan { changes: Vec::new(), audit }).await;
         }

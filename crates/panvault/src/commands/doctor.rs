@@ -206,8 +206,12 @@ fn certificates(
 
 /// Looks at all of the store.
 pub(crate) fn examined(directory: &DataDirectory, keys: VaultKeys) -> Result<Examination, OpenFault> {
-    let mut examination =
-        examine(&directory.path, directory.wal.as_deref(), directory.vault, data::chain(&keys).as_ref())?;
+    let chain = data::chain(&keys);
+    judged(examine(&directory.path, directory.wal.as_deref(), directory.vault, chain.as_ref())?, keys)
+}
+
+/// Holds every row of a store that is looked at against its seal or tag.
+pub(crate) fn judged(mut examination: Examination, keys: VaultKeys) -> Result<Examination, OpenFault> {
     let documents = examination.documents()?;
     documents_differ(&keys, &documents).into_iter().for_each(|what| examination.found("row", what));
     match RowVerifier::open(keys, &documents) {

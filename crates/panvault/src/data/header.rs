@@ -282,4 +282,4 @@ impl Copies {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow, bail};
 use panvault_card::BinTable;
 use panvault_directory::Directory;
-use panvault_keys::{Entropy, Header, KeysError, RootKey, Slot, SystemEntropy, VaultKeys};
+use panvault_keys::{BackupKey, Entropy, Header, KeysError, RootKey, Slot, SystemEntropy, VaultKeys};
 use panvault_model::{NodeId, ProcessorId};
 use panvault_processor::Processors;
 use panvault_processor::card_http::{BreakerChange, Fault, FileFault, HttpMode, Registry};
@@ -25,6 +25,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::bins::{LiveBins, VaultTags};
 use crate::client::is_in_use;
+use crate::data::backup::Backups;
 use crate::data::header::OpenHeader;
 use crate::data::{DataDirectory, bins_without_list, chain};
 
@@ -55,6 +56,8 @@ pub(crate) struct OpenVault {
     pub(crate) vault: Vault,
     pub(crate) operator: Arc<OperatorKey>,
     pub(crate) kept: Kept,
+    /// What tags its backups.
+    pub(crate) backup_key: BackupKey,
     pub(crate) bins: Arc<LiveBins>,
     /// The descriptions of PSPs that are in use.
     pub(crate) descriptions: Arc<Registry>,
@@ -240,6 +243,17 @@ impl OpenVault {
     pub(crate) fn operator(&self) -> Result<Caller, VaultError> {
         self.vault.operator(&self.operator, Origin::LOCAL)
     }
+
+    /// What makes backups of it; `None` where its rows are in a database, which is backed up with that.
+    pub(crate) fn backups(&self, directory: &Path) -> Option<Backups> {
+        let Kept::Directory(store) = &self.kept else { return None };
+        Some(Backups {
+            vault: self.vault.clone(),
+            store: Arc::clone(store),
+            directory: directory.to_owned(),
+            key: self.backup_key.clone(),
+        })
+    }
 }
 
 /// What may be set when a vault is opened.
@@ -315,7 +329,7 @@ impl DataDirectory {
         let store = EmbeddedStore::open(&self.path, self.vault, chain(&header.keys), store)?;
         // Once more: nobody else changes it from here on.
         let OpenHeader { keys, root: _, operator, copies } = self.header_by(slot)?;
-        let store = Arc::new(store);
+        let (store, backup_key) = (Arc::new(store), keys.backups());
         let clock = Arc::new(SystemClock::start());
         let opening = Opening {
             path: &self.path,
@@ -330,7 +344,7 @@ impl DataDirectory {
         let (vault, bins, descriptions) = opening.open(settings).await?;
         copies.mend(&self.path);
         let kept = Kept::Directory(store);
-        Ok(OpenVault { vault, operator: Arc::new(operator), kept, bins, descriptions })
+        Ok(OpenVault { vault, operator: Arc::new(operator), kept, backup_key, bins, descriptions })
     }
 
     /// Changes the header of a vault that no other process has open: `change` makes the next one of it. Nothing else changes.
@@ -340,7 +354,7 @@ impl DataDirectory {
         change: impl FnOnce(&Header, &RootKey) -> Result<Header, KeysError>,
     ) -> anyhow::Result<Header> {
         // By opening it the documents come to name the header as it is, so that they allow the next.
-        let OpenVault { vault, kept, operator: _, bins: _, descriptions: _ } =
+        let OpenVault { vault, kept, operator: _, backup_key: _, bins: _, descriptions: _ } =
             self.open_by(slot, &OpenSettings::default()).await?;
         let changed = self.header_by(slot).and_then(|OpenHeader { root, copies, .. }| {
             let header = change(copies.header(), &root)?;

@@ -7,7 +7,8 @@ use std::io::Write;
 use panvault_testkit::{CanaryCard, HttpAnswer, LeakScan, canary_cards, http_send};
 use serde_json::json;
 
-use crate::support::Dev;
+use crate::cli::path;
+use crate::support::{Dev, run_json};
 
 const CARDS: usize = 1_200;
 
@@ -60,6 +61,13 @@ fn nothing_that_was_written_or_said_holds_a_card_number_or_a_cvv() {
             leaks.iter().map(|leak| format!("{leak}\n")).collect::<String>()
         );
     };
+    let backups = directory.path().join("backups");
+    let key = format!("slot_key_file={}", dev.data.join("slot.key").display());
+    let backup = run_json(&["backup", path(&backups), "--data", path(&dev.data), "--set", &key, "--json"]);
+    assert!(
+        backup["path"].as_str().unwrap().starts_with(path(&backups)),
+        "what is scanned has a backup in it"
+    );
     clean("while it runs");
     dev.kill();
     clean("killed");

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod backup;
 mod beside;
 mod bin;
 mod bin_before;

@@ -1,5 +1,6 @@
 //! What only commands on the vault's machine may ask for: it is on their socket, and not on the API's listener.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
@@ -9,7 +10,8 @@ use axum::{Extension, Router};
 use http::StatusCode;
 use panvault_model::CardId;
 use panvault_vault::{
-    CardRefresh, Origin, Permit, Refreshed, SettledCounts, TransactionSettle, VaultError, VaultSeal,
+    CardRefresh, Origin, Permit, Refreshed, SettledCounts, TransactionSettle, VaultBackup, VaultError,
+    VaultSeal,
 };
 use tokio::task::JoinSet;
 
@@ -26,6 +28,7 @@ pub(super) fn routes(app: Arc<App>) -> Router {
         .route("/local/card_refresh", post(card_refresh))
         .route("/local/settle", post(settle))
         .route("/local/seal", post(seal))
+        .route("/local/backup", post(backup))
         .with_state(app)
 }
 
@@ -85,6 +88,44 @@ async fn sealed(app: &Arc<App>, peer: &Peer, origin: Origin) -> Result<Answer, R
     let permit: Permit<VaultSeal> = app.vault().operator(key, origin)?.permit()?;
     app.vault().seal(&permit).await?;
     Ok(Answer::new(StatusCode::OK, object_body(|json| json.always("sealed", true))))
+}
+
+/// Makes a backup below the directory that the query names. Whoever asked waits until it is made.
+async fn backup(State(app): State<Arc<App>>, Extension(peer): Extension<Peer>, request: Request) -> Response {
+    let id = app.make_request_id();
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    let made = backed_up(&app, &peer, Origin { request: Some(id), address: None }, &query).await;
+    made.unwrap_or_else(|refusal| Answer::refusal(refusal, app.vault().now().wall)).into_response(id)
+}
+
+async fn backed_up(app: &Arc<App>, peer: &Peer, origin: Origin, query: &str) -> Result<Answer, Refusal> {
+    let Peer::Operator(key) = peer else { return Err(Refusal::new(ErrorCode::NotAuthenticated)) };
+    let destination = match form_urlencoded::parse(query.as_bytes()).collect::<Vec<_>>().as_slice() {
+        [(name, value)] if name == "destination" => PathBuf::from(value.as_ref()),
+        _ => return Err(Refusal::with(ErrorCode::Malformed, "query", "takes destination=DIRECTORY")),
+    };
+    let permit: Permit<VaultBackup> = app.vault().operator(key, origin)?.permit()?;
+    let made = match app.process() {
+        Some(process) => process.backup(&permit, &destination).await,
+        None => Err("this process makes no backups".to_owned()),
+    };
+    Ok(Answer::new(
+        StatusCode::OK,
+        object_body(|json| match &made {
+            Ok(made) => {
+                json.always("done", true);
+                json.always("path", made.path.as_str());
+                json.always("backup", made.id.as_str());
+                json.always::<Count>("order", Number(made.order));
+                json.always::<Count>("bytes", Number(made.bytes));
+                json.always("unfinished", &made.unfinished[..]);
+            }
+            Err(said) => {
+                json.always("done", false);
+                json.always("said", said.as_str());
+            }
+        }),
+    ))
 }
 
 async fn settled(app: &Arc<App>, peer: &Peer, origin: Origin) -> Result<Answer, Refusal> {

@@ -68,6 +68,8 @@ impl ExpectedRows {
             | Action::VaultMove
             | Action::NotificationContradict
             | Action::ApiKeyUse
+            | Action::VaultBackup
+            | Action::VaultRestore
             | Action::VaultSeal
             | Action::VaultUnseal
             | Action::ShareGive

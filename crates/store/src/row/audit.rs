@@ -133,6 +133,10 @@ pub enum Action {
     CardReseal,
     /// The same of a customer.
     CustomerReseal,
+    /// A backup of the vault was begun, which is the object: it has this record.
+    VaultBackup,
+    /// The vault was restored from a backup, which is the object. What was done after that was made is in no record here.
+    VaultRestore,
 }
 
 impl Action {
@@ -194,6 +198,8 @@ impl Action {
         Self::KeyDestroy,
         Self::CardReseal,
         Self::CustomerReseal,
+        Self::VaultBackup,
+        Self::VaultRestore,
     ];
 
     /// The number that stands for it in stored records.
@@ -255,6 +261,8 @@ impl Action {
             Self::KeyDestroy => 62,
             Self::CardReseal => 63,
             Self::CustomerReseal => 64,
+            Self::VaultBackup => 75,
+            Self::VaultRestore => 76,
         }
     }
 
@@ -316,7 +324,9 @@ impl Action {
             | Self::KeyActivate
             | Self::KeyDestroy
             | Self::CardReseal
-            | Self::CustomerReseal => false,
+            | Self::CustomerReseal
+            | Self::VaultBackup
+            | Self::VaultRestore => false,
         }
     }
 
@@ -384,6 +394,8 @@ impl Action {
             Self::KeyDestroy => "key_destroy",
             Self::CardReseal => "card_reseal",
             Self::CustomerReseal => "customer_reseal",
+            Self::VaultBackup => "vault_backup",
+            Self::VaultRestore => "vault_restore",
         }
     }
 }

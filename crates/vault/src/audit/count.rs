@@ -208,6 +208,8 @@ impl Counts {
             | Action::CheckoutCreate
             | Action::CheckoutEnd
             | Action::CheckoutSweep
+            | Action::VaultBackup
+            | Action::VaultRestore
             | Action::VaultSeal
             | Action::VaultUnseal
             | Action::ShareGive

@@ -10,7 +10,8 @@ use panvault_vault::{
     OrganisationLogoSet, OrganisationRead, OrganisationUpdate, Origin, ProcessorCreate, ProcessorDelete,
     ProcessorList, ProcessorRead, ProcessorUpdate, RefundCreate, RefundList, RefundRead, StatusRead,
     TransactionCapture, TransactionCreate, TransactionList, TransactionRead, TransactionSettle,
-    TransactionVoid, VaultError, VaultSeal, WebhookDeliveryList, WebhookDeliveryRead, WebhookDeliveryRetry,
+    TransactionVoid, VaultBackup, VaultError, VaultSeal, WebhookDeliveryList, WebhookDeliveryRead,
+    WebhookDeliveryRetry,
 };
 
 use crate::assert_refused;
@@ -28,7 +29,8 @@ type Check = fn(&Caller) -> bool;
 
 /// Columns in the order of [`Role::ALL`]: provider's administrator and user; merchant's administrator, supervisor, cashier and
 /// user; browser.
-const MATRIX: [(&str, &str, Check); 59] = [
+const MATRIX: [(&str, &str, Check); 60] = [
+    (VaultBackup::NAME, "-------", may::<VaultBackup>),
     (VaultSeal::NAME, "-------", may::<VaultSeal>),
     (WebhookDeliveryRead::NAME, "yyyyyy-", may::<WebhookDeliveryRead>),
     (WebhookDeliveryList::NAME, "yyyyyy-", may::<WebhookDeliveryList>),

@@ -265,7 +265,8 @@ fn settings(directory: &tempfile::TempDir, key: &str) -> OpenSettings {
     OpenSettings { slot_key_file, store: small_store(), ..OpenSettings::default() }
 }
 
-async fn fill(open: &OpenVault) -> (CardId, TransactionId, String) {
+/// One of everything.
+pub(in crate::data) async fn fill(open: &OpenVault) -> (CardId, TransactionId, String) {
     let vault = &open.vault;
     let new = NewOrganisation { name: "Shop".to_owned(), ..NewOrganisation::default() };
     let organisation =

@@ -121,6 +121,7 @@ impl NodeDirectory {
             Cvvs::InProcess => memory_cvvs(&clock, settings),
             Cvvs::Server(server) => cvv_server(server, row.vault, settings.cvvs_held_max).await?,
         };
+        let backup_key = keys.backups();
         let opening = Opening {
             path: &self.path,
             node,
@@ -143,7 +144,7 @@ impl NodeDirectory {
         }
         mend(&database, &row, &copies).await;
         let kept = Kept::Node { held, store };
-        Ok(OpenVault { vault, operator: Arc::new(operator), kept, bins, descriptions })
+        Ok(OpenVault { vault, operator: Arc::new(operator), kept, backup_key, bins, descriptions })
     }
 }
 

@@ -209,6 +209,8 @@ const fn moves(action: Action) -> Option<(Table, i64)> {
         | Action::CheckoutCreate
         | Action::CheckoutEnd
         | Action::CheckoutSweep
+        | Action::VaultBackup
+        | Action::VaultRestore
         | Action::VaultSeal
         | Action::VaultUnseal
         | Action::ShareGive

@@ -1,0 +1,87 @@
+//! Makes a backup of a vault: asks the server that has it, or does it where none has.
+
+use anyhow::{Context, bail};
+use panvault_server::BackupMade;
+use panvault_vault::{Permit, VaultBackup};
+use serde_json::{Value, json};
+
+use crate::cli::Backup;
+use crate::client::Client;
+use crate::commands::runtime;
+use crate::data::Place;
+use crate::process::{OF_DATABASE, shown};
+use crate::telemetry::{self, LogFormat};
+use crate::{config, harden, output};
+
+pub(crate) fn run(args: &Backup) -> anyhow::Result<()> {
+    let config = config::read(&args.shared.settings, &[])?;
+    telemetry::start("warn", LogFormat::Text)?;
+    harden::memory();
+    let destination = std::path::absolute(&args.destination)?;
+    let place = Place::of(&config)?;
+    let made = runtime()?.block_on(async {
+        let mut client = Client::begin(&config).await?;
+        // The server that has the vault when it begins makes it, or nobody.
+        client.stay();
+        let made = match client.own() {
+            None => {
+                let destination = destination.to_str();
+                asked(&mut client, destination.context("the name of the directory is no text")?).await
+            }
+            Some(open) => match open.backups(place.path()) {
+                None => Err(anyhow::anyhow!(OF_DATABASE)),
+                Some(backups) => {
+                    let permit: Permit<VaultBackup> = open.operator()?.permit()?;
+                    backups.make(&permit, &destination).await.map(shown)
+                }
+            },
+        };
+        client.end().await;
+        made
+    })?;
+    for unfinished in &made.unfinished {
+        output::note(format!("{unfinished} was begun and never finished: it is no backup; remove it"));
+    }
+    let BackupMade { path, id, order, bytes, .. } = made;
+    if args.shared.json {
+        let value = json!({ "path": path, "backup": id, "order": order, "bytes": bytes });
+        return Ok(output::line(value.to_string())?);
+    }
+    Ok(output::line(format!(
+        "{path}: all {order} steps of the vault, {bytes} bytes. No slot key is in it, and without one nothing in it opens: keep one apart."
+    ))?)
+}
+
+async fn asked(client: &mut Client, destination: &str) -> anyhow::Result<BackupMade> {
+    let path = format!("/local/backup?destination={}", encoded(destination));
+    let answer = client.post(&path, &json!({})).await?;
+    if answer.get("done").and_then(Value::as_bool) != Some(true) {
+        bail!("{}", answer.get("said").and_then(Value::as_str).unwrap_or("the server made no backup"));
+    }
+    let text = |name: &str| answer.get(name).and_then(Value::as_str).map(str::to_owned);
+    let number = |name: &str| answer.get(name).and_then(Value::as_u64);
+    let unfinished = answer.get("unfinished").and_then(Value::as_array).into_iter().flatten();
+    let made = || {
+        Some(BackupMade {
+            path: text("path")?,
+            id: text("backup")?,
+            order: number("order")?,
+            bytes: number("bytes")?,
+            unfinished: unfinished.filter_map(|path| path.as_str().map(str::to_owned)).collect(),
+        })
+    };
+    made().context("the server's answer cannot be read")
+}
+
+/// A value of a query.
+fn encoded(text: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}

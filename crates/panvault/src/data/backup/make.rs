@@ -1,0 +1,178 @@
+//! A backup is made, by who has the vault open.
+
+use std::fs::{self, DirBuilder};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow, bail, ensure};
+use panvault_directory::Directory;
+use panvault_keys::{BackupKey, Entropy, SystemEntropy};
+use panvault_model::{Id, Timestamp};
+use panvault_store_embedded::{CopyFault, EmbeddedStore};
+use panvault_vault::{Permit, Vault, VaultBackup, with_causes};
+
+use crate::data::backup::manifest::Manifest;
+use crate::data::backup::{BINS, Digested, MANIFEST, MANIFEST_NEW, digested, listed};
+use crate::data::header::COPIES;
+use crate::data::{FILE, VIEW};
+
+/// Whoever has a vault open, as far as backups are made of it.
+#[derive(Clone)]
+pub(crate) struct Backups {
+    pub(crate) vault: Vault,
+    pub(crate) store: Arc<EmbeddedStore>,
+    /// The vault's.
+    pub(crate) directory: PathBuf,
+    pub(crate) key: BackupKey,
+}
+
+/// A backup that was made.
+pub(crate) struct Made {
+    pub(crate) path: PathBuf,
+    pub(crate) id: Id,
+    /// The last durable step that it has.
+    pub(crate) order: u64,
+    /// Of all its files.
+    pub(crate) bytes: u64,
+    /// What an earlier one left that was never finished.
+    pub(crate) unfinished: Vec<PathBuf>,
+}
+
+impl Backups {
+    /// Makes one below this directory, which is made if it is not there. Nothing of it is left when it fails.
+    pub(crate) async fn make(
+        &self,
+        permit: &Permit<VaultBackup>,
+        destination: &Path,
+    ) -> anyhow::Result<Made> {
+        let destination = self.destination(destination)?;
+        let unfinished =
+            listed(&destination).with_context(|| format!("{} cannot be read", destination.display()))?.1;
+        let now = self.vault.now().wall;
+        let id = Id::make(now, SystemEntropy::new().make_id_bytes()?);
+        let name = format!("{}-{id}", name_of(now));
+        // It has this record, so it is written first.
+        let noted = self.vault.backup_note(permit, id).await;
+        noted.map_err(|error| anyhow!("nothing was copied: {}", with_causes(&error)))?;
+        let around = Directory::open(&destination)?;
+        let path = destination.join(&name);
+        let shown = || format!("{} cannot be made", path.display());
+        DirBuilder::new().mode(0o700).create(&path).with_context(shown)?;
+        let made = match around.below(&name).with_context(shown) {
+            Ok(into) => self.fill(&into, id, now).await,
+            Err(error) => Err(error),
+        };
+        match made {
+            Ok((order, bytes)) => {
+                around.sync().with_context(shown)?;
+                Ok(Made { path, id, order, bytes, unfinished })
+            }
+            Err(error) => {
+                // It has no manifest: what cannot be removed is no backup either.
+                drop(fs::remove_dir_all(&path));
+                Err(error.context(format!("no backup was made in {}", destination.display())))
+            }
+        }
+    }
+
+    /// The directory that backups are in.
+    fn destination(&self, named: &Path) -> anyhow::Result<PathBuf> {
+        ensure!(named.is_absolute(), "the directory for backups must be named by its whole path");
+        let destination: PathBuf = named.components().collect();
+        let shown = destination.display();
+        // Before it is made: the nearest that is there.
+        let there = destination.ancestors().find_map(|around| fs::canonicalize(around).ok());
+        let of_vault = fs::canonicalize(&self.directory)?;
+        ensure!(
+            !there.is_some_and(|there| there.starts_with(&of_vault)),
+            "{shown} is in the vault's own directory, with which it would be lost: name another"
+        );
+        match destination.symlink_metadata() {
+            Ok(found) if found.is_symlink() => {
+                bail!("{shown} is a symbolic link: name the directory that it leads to")
+            }
+            Ok(found) if found.is_dir() => {}
+            Ok(_) => bail!("{shown} is not a directory"),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let made = DirBuilder::new().mode(0o700).create(&destination);
+                made.with_context(|| format!("{shown} cannot be made"))?;
+            }
+            Err(error) => return Err(error).with_context(|| format!("{shown} cannot be used")),
+        }
+        Ok(destination)
+    }
+
+    /// Copies everything, and then writes down what that is.
+    async fn fill(&self, into: &Directory, id: Id, now: Timestamp) -> anyhow::Result<(u64, u64)> {
+        let from = Directory::open(&self.directory)
+            .with_context(|| format!("{} cannot be used", self.directory.display()))?;
+        let before = header_digests(&from)?;
+        let copied = self.store.view_copy(into).await.map_err(|fault| match fault {
+            CopyFault::Busy => anyhow!("another backup is being made: take this one when that is done"),
+            fault => anyhow!(with_causes(&fault)),
+        })?;
+        let (into, vault) = (into.again()?, self.vault.clone());
+        let key = self.key.clone();
+        let work = move || {
+            let mut parts = Vec::new();
+            if from.entry(BINS)?.is_some() {
+                parts.push((BINS, part_copy(&from, &into, BINS)?));
+            }
+            for name in COPIES {
+                parts.push((name, part_copy(&from, &into, name)?));
+            }
+            let after: Vec<_> = parts.iter().filter(|(name, _)| COPIES.contains(name)).collect();
+            ensure!(
+                after.iter().map(|(_, part)| part.sha256).eq(before),
+                "the keys of the vault were changed meanwhile: take the backup again"
+            );
+            parts.push((FILE, part_copy(&from, &into, FILE)?));
+            parts.push((VIEW, digested(&into, VIEW, &mut |_| Ok(()))?));
+            let bytes = parts.iter().map(|(_, part)| part.bytes).sum();
+            let manifest = Manifest {
+                id,
+                vault: vault.id(),
+                mode: vault.mode(),
+                made_at: now,
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                order: copied.sequence,
+                parts,
+            };
+            // All of it is durable before it is a backup.
+            into.sync()?;
+            let mut file = into.create(MANIFEST_NEW)?;
+            file.write_all(&manifest.encode(&key)?)?;
+            file.sync_all()?;
+            into.rename(MANIFEST_NEW, MANIFEST)?;
+            into.sync()?;
+            anyhow::Ok((copied.sequence, bytes))
+        };
+        tokio::task::spawn_blocking(work).await.context("the thread that copied has ended")?
+    }
+}
+
+/// What the copies of the header are, for who looks whether they changed.
+fn header_digests(from: &Directory) -> anyhow::Result<[[u8; 32]; 2]> {
+    let digest = |name: &str| digested(from, name, &mut |_| Ok(())).map(|found| found.sha256);
+    let of = |name: &str| digest(name).with_context(|| format!("{name} of the vault cannot be read"));
+    let [first, second] = COPIES;
+    Ok([of(first)?, of(second)?])
+}
+
+/// Copies a file, durably.
+pub(super) fn part_copy(from: &Directory, into: &Directory, name: &str) -> io::Result<Digested> {
+    let mut file = into.create(name)?;
+    let copied = digested(from, name, &mut |part| file.write_all(part))?;
+    file.sync_all()?;
+    Ok(copied)
+}
+
+/// A time as the name of a backup begins with it: 20261127T201834Z.
+fn name_of(at: Timestamp) -> String {
+    let text = at.to_string();
+    let seconds = text.split('.').next().unwrap_or_default();
+    let digits: String = seconds.chars().filter(|character| !matches!(character, '-' | ':')).collect();
+    format!("{digits}Z")
+}

@@ -1,0 +1,192 @@
+use std::io::Read;
+
+use anyhow::{Context, bail, ensure};
+use panvault_directory::Directory;
+use panvault_keys::BackupKey;
+use panvault_model::{Id, Tag, Timestamp, VaultId};
+use panvault_vault::Mode;
+use serde::{Deserialize, Serialize};
+
+use crate::data::backup::{Digested, MANIFEST, PARTS};
+use crate::data::{mode_name, mode_parse};
+
+const FORMAT: u32 = 1;
+/// Bytes of a manifest at most: far more than it has.
+const BYTES_MAX: u64 = 64 << 10;
+
+/// What belongs to a backup.
+pub(crate) struct Manifest {
+    pub(crate) id: Id,
+    pub(crate) vault: VaultId,
+    pub(crate) mode: Mode,
+    /// When it was begun.
+    pub(crate) made_at: Timestamp,
+    /// Which program made it.
+    pub(crate) version: String,
+    /// The last durable step that it has: the place of the last record of its trail.
+    pub(crate) order: u64,
+    /// In the order of their names.
+    pub(super) parts: Vec<(&'static str, Digested)>,
+}
+
+/// The same as it is written, with its members in this order.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    format: u32,
+    backup: String,
+    vault: String,
+    mode: String,
+    made_at: String,
+    version: String,
+    order: u64,
+    parts: Vec<WrittenPart>,
+    /// Over all the rest, without this member.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tag: Option<WrittenTag>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenPart {
+    name: String,
+    bytes: u64,
+    sha256: String,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenTag {
+    key: u16,
+    bytes: String,
+}
+
+/// What every format says first.
+#[derive(Deserialize)]
+struct AnyWritten {
+    format: u32,
+}
+
+/// A manifest that was read. Nobody vouches for it before [`ReadManifest::open`].
+pub(super) struct ReadManifest {
+    manifest: Manifest,
+    tagged: Vec<u8>,
+    tag: Tag,
+}
+
+impl Manifest {
+    /// Its bytes, with the tag of a key.
+    pub(super) fn encode(&self, key: &BackupKey) -> anyhow::Result<Vec<u8>> {
+        let written = self.written();
+        let tag = key.tag(&bytes_of(&written)?);
+        let tag = WrittenTag { key: tag.key, bytes: hex(&tag.bytes) };
+        bytes_of(&Written { tag: Some(tag), ..written })
+    }
+
+    fn written(&self) -> Written {
+        let parts = self.parts.iter().map(|(name, part)| WrittenPart {
+            name: (*name).to_owned(),
+            bytes: part.bytes,
+            sha256: hex(&part.sha256),
+        });
+        Written {
+            format: FORMAT,
+            backup: self.id.to_string(),
+            vault: self.vault.to_string(),
+            mode: mode_name(self.mode).to_owned(),
+            made_at: self.made_at.to_string(),
+            version: self.version.clone(),
+            order: self.order,
+            parts: parts.collect(),
+            tag: None,
+        }
+    }
+
+    /// Reads the one of a backup.
+    pub(super) fn read(backup: &Directory) -> anyhow::Result<ReadManifest> {
+        let shown = backup.path().join(MANIFEST);
+        let mut bytes = Vec::new();
+        backup
+            .read(MANIFEST)
+            .and_then(|file| file.take(BYTES_MAX).read_to_end(&mut bytes))
+            .with_context(|| format!("{} cannot be read", shown.display()))?;
+        let damaged = || format!("{} is not what panvault wrote", shown.display());
+        let AnyWritten { format } = serde_json::from_slice(&bytes).map_err(|_| anyhow::anyhow!(damaged()))?;
+        if format != FORMAT {
+            bail!(
+                "{} has format {format}, which this version does not know; use the version that wrote it",
+                shown.display()
+            );
+        }
+        let written: Written = serde_json::from_slice(&bytes).map_err(|_| anyhow::anyhow!(damaged()))?;
+        // Exactly what is written of it, so that no byte says something that is not looked at.
+        ensure!(bytes_of(&written)? == bytes, "{}", damaged());
+        read(&written).with_context(damaged)
+    }
+}
+
+impl ReadManifest {
+    /// What it says, if the vault of this key wrote it.
+    pub(super) fn open(self, key: &BackupKey) -> anyhow::Result<Manifest> {
+        let Self { manifest, tagged, tag } = self;
+        ensure!(
+            key.tag_matches(&tagged, &tag),
+            "{MANIFEST} was not written by the vault whose keys are beside it: somebody has changed it, or put together what does not belong together"
+        );
+        Ok(manifest)
+    }
+
+    /// Which vault it says that it is of.
+    pub(super) const fn vault(&self) -> VaultId {
+        self.manifest.vault
+    }
+}
+
+/// `None` for what is never written so.
+fn read(written: &Written) -> Option<ReadManifest> {
+    let WrittenTag { key, bytes } = written.tag.clone()?;
+    let tagged = bytes_of(&Written { tag: None, ..written.clone() }).ok()?;
+    let mut parts = Vec::new();
+    for part in &written.parts {
+        let name = PARTS.into_iter().find(|name| *name == part.name)?;
+        // Each once, in their order.
+        if parts.last().is_some_and(|(before, _)| *before >= name) {
+            return None;
+        }
+        parts.push((name, Digested { bytes: part.bytes, sha256: unhex(&part.sha256)? }));
+    }
+    let manifest = Manifest {
+        id: Id::parse(&written.backup).ok()?,
+        vault: VaultId::parse(&written.vault).ok()?,
+        mode: mode_parse(&written.mode)?,
+        made_at: Id::parse(&written.backup).ok()?.made_at(),
+        version: written.version.clone(),
+        order: written.order,
+        parts,
+    };
+    Some(ReadManifest { manifest, tagged, tag: Tag { key, bytes: unhex(&bytes)? } })
+}
+
+/// For people too, and for nobody who would have to sort members.
+fn bytes_of(written: &Written) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec_pretty(written)?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    let digits = text.as_bytes();
+    if digits.len() != N * 2 {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        let pair = core::str::from_utf8(pair).ok()?;
+        *byte = u8::from_str_radix(pair, 16).ok()?;
+    }
+    Some(bytes)
+}
