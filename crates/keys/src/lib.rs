@@ -2,6 +2,7 @@
 
 mod age;
 mod api_key;
+mod ciphers;
 mod cvv_key;
 mod entropy;
 mod error;
@@ -26,6 +27,7 @@ mod xaes;
 
 pub use crate::age::AgeRecipient;
 pub use crate::api_key::{ApiKey, KeyBearer, KeyMode};
+pub use crate::ciphers::{CIPHERS, CipherUse};
 pub use crate::cvv_key::CvvKey;
 pub use crate::entropy::{Entropy, SystemEntropy};
 pub use crate::error::{KeyFileFault, KeysError, PassphraseFault, ShareFault};

@@ -7,6 +7,7 @@ mod bin;
 mod document;
 mod key;
 mod moving;
+mod pci;
 mod serve;
 mod setup;
 mod slot;
@@ -25,6 +26,7 @@ pub(crate) use bin::{BinCommand, BinFormat, BinImport};
 pub(crate) use document::{AccountCommand, Ending, Further, OrganisationCommand, ProcessorCommand};
 pub(crate) use key::{KeyCommand, RotatedPurpose};
 pub(crate) use moving::Move;
+pub(crate) use pci::{PciCommand, PciReport};
 pub(crate) use serve::{Dev, Serve};
 pub(crate) use setup::{Init, ModeArg, Setup};
 pub(crate) use slot::{Added, SlotAdd, SlotCommand, SlotKind, Unlock};
@@ -98,6 +100,9 @@ pub(crate) enum Command {
     /// See and replace the keys of organisations
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Show an assessor of PCI DSS how a vault is kept
+    #[command(subcommand)]
+    Pci(PciCommand),
     /// See who did what
     #[command(subcommand)]
     Audit(AuditCommand),

@@ -13,6 +13,7 @@ mod init;
 mod key;
 mod migrate;
 mod moving;
+mod pci;
 mod progress;
 mod reload;
 mod restore;
@@ -30,7 +31,7 @@ mod webhook;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, PciCommand};
 use crate::{output, signals};
 
 pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
@@ -58,6 +59,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Seal(by) => seal::run(&by).map(success),
         Command::Unseal(args) => unseal::run(&args).map(success),
         Command::Key(command) => key::run(command).map(success),
+        Command::Pci(PciCommand::Report(args)) => pci::run(&args),
         Command::Slot(command) => slot::run(command).map(success),
         Command::Audit(command) => audit::run(command),
         Command::Scan(args) => scan::run(&args),

@@ -40,7 +40,8 @@ fn lock() -> bool {
     unlimited && mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT).is_ok()
 }
 
-fn has_swap() -> bool {
+/// Whether the machine has swap.
+pub(crate) fn has_swap() -> bool {
     // One line is the heading.
     std::fs::read_to_string("/proc/swaps").is_ok_and(|swaps| swaps.lines().count() > 1)
 }

@@ -11,6 +11,7 @@ mod faults;
 mod harden;
 mod memory;
 mod output;
+mod posture;
 mod process;
 mod run;
 mod sealed;

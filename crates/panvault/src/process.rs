@@ -17,6 +17,7 @@ use crate::bins::LiveBins;
 use crate::data::backup::{Backups, Made};
 use crate::data::lines;
 use crate::faults;
+use crate::posture::Posture;
 
 const CERTIFICATE: &str = "certificate";
 const BIN_TABLE: &str = "bin_table";
@@ -38,6 +39,8 @@ pub(crate) struct Served {
     pub(crate) console_url: Option<String>,
     pub(crate) started_at: Timestamp,
     pub(crate) tls: Option<Arc<Tls>>,
+    /// What assessors ask of the settings.
+    pub(crate) posture: Arc<Posture>,
     /// The console's, where it is another than that.
     pub(crate) console_tls: Option<Arc<Tls>>,
     pub(crate) bins: Arc<LiveBins>,
@@ -77,6 +80,10 @@ impl Process for Served {
 
     fn standbys(&self) -> Option<Standbys> {
         *self.standbys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn posture(&self) -> Option<String> {
+        Some(self.posture.json(self.tls.as_deref(), self.console_tls.as_deref()).to_string())
     }
 
     fn reload(&self) -> Pin<Box<dyn Future<Output = Vec<Reloaded>> + Send + '_>> {

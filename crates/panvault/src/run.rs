@@ -20,6 +20,7 @@ use tokio::time::Instant;
 
 use crate::config::ConsoleConfig;
 use crate::data::{Kept, OpenVault};
+use crate::posture::Posture;
 use crate::process::{Served, standbys_follow, warn_of_times};
 use crate::signals::{Signals, Stop};
 use crate::socket::Socket;
@@ -46,6 +47,8 @@ pub(crate) struct Serving {
     /// Where the operator's descriptions of PSPs are.
     pub(crate) descriptions: Option<PathBuf>,
     pub(crate) server: ServerSettings,
+    /// What assessors ask of the settings.
+    pub(crate) posture: Arc<Posture>,
     /// How long a signal that stops it leaves it serving, while it says that it is not ready.
     pub(crate) drain: Duration,
 }
@@ -166,6 +169,7 @@ pub(crate) async fn bind(
         console_url: console_url.clone(),
         started_at: open.vault.now().wall,
         tls: tls.clone(),
+        posture: Arc::clone(&serving.posture),
         console_tls: console.as_ref().and_then(|(_, console)| console.tls.clone()),
         bins: Arc::clone(&open.bins),
         descriptions: Arc::clone(&open.descriptions),

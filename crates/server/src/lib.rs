@@ -64,5 +64,5 @@ pub use crate::proxies::{NotNetworks, TrustedProxies};
 pub use crate::sealed::{
     SealedVault, Unseal, UnsealAnswer, serve_sealed, serve_sealed_console, serve_sealed_metrics,
 };
-pub use crate::tls::{Tls, TlsFault, Validity};
+pub use crate::tls::{Offered, Tls, TlsFault, Validity};
 pub use crate::try_page::TryShop;

@@ -13,6 +13,10 @@ pub trait Process: Send + Sync {
     fn standbys(&self) -> Option<Standbys> {
         None
     }
+    /// What assessors ask of its settings and of this machine, as one object of JSON; `None` where it was not looked at. It may read files.
+    fn posture(&self) -> Option<String> {
+        None
+    }
     /// Reads again what may change while it runs, and says of each what became of it.
     fn reload(&self) -> Pin<Box<dyn Future<Output = Vec<Reloaded>> + Send + '_>>;
     /// Makes a backup of the vault below a directory; why not, in words, where it does not.

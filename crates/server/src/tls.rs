@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use panvault_model::Timestamp;
-use rustls::RootCertStore;
 use rustls::crypto::aws_lc_rs;
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SigningKey};
+use rustls::version::{TLS12, TLS13};
+use rustls::{RootCertStore, SupportedProtocolVersion};
 use rustls_pki_types::CertificateDer;
 use tokio::sync::watch;
 
@@ -32,6 +33,20 @@ pub struct Tls {
     config: ArcSwap<rustls::ServerConfig>,
     /// Counts how often the files were read again.
     reloads: watch::Sender<u64>,
+}
+
+/// Versions of TLS that are spoken.
+const VERSIONS: &[&SupportedProtocolVersion] = &[&TLS13, &TLS12];
+
+/// What a listener agrees on with clients, by the names that rustls has for them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offered {
+    /// Versions of TLS.
+    pub versions: Vec<String>,
+    /// Cipher suites, the preferred first.
+    pub suites: Vec<String>,
+    /// Groups of the key exchange, the preferred first.
+    pub groups: Vec<String>,
 }
 
 /// Seconds after which a client shows its certificate again, on another connection.
@@ -113,8 +128,31 @@ impl Tls {
         }
     }
 
+    /// What it agrees on with clients, as it is configured.
+    pub fn offered(&self) -> Offered {
+        let config = self.config.load();
+        let provider = config.crypto_provider();
+        let suites = &provider.cipher_suites;
+        let named = |version: &&&SupportedProtocolVersion| {
+            suites.iter().any(|suite| suite.version().version == version.version)
+        };
+        Offered {
+            versions: VERSIONS
+                .iter()
+                .filter(named)
+                .filter_map(|version| version.version.as_str().map(str::to_owned))
+                .collect(),
+            suites: suites.iter().filter_map(|suite| suite.suite().as_str().map(str::to_owned)).collect(),
+            groups: provider
+                .kx_groups
+                .iter()
+                .filter_map(|group| group.name().as_str().map(str::to_owned))
+                .collect(),
+        }
+    }
+
     /// Whether clients must have a certificate.
-    pub(crate) const fn asks_clients(&self) -> bool {
+    pub const fn asks_clients(&self) -> bool {
         self.clients.is_some()
     }
 
@@ -153,7 +191,7 @@ impl Tls {
 fn config(current: &Arc<Current>, clients: Option<&Path>) -> Result<Arc<rustls::ServerConfig>, TlsFault> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(VERSIONS)
         .map_err(|error| TlsFault(vec![format!("TLS cannot be set up: {error}")]))?;
     let builder = match clients {
         Some(path) => {

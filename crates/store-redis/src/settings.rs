@@ -45,6 +45,11 @@ pub enum RedisUrlFault {
 }
 
 impl RedisUrl {
+    /// Whether it is reached over TLS.
+    pub const fn is_encrypted(&self) -> bool {
+        self.encrypted
+    }
+
     /// Reads an address; the port is 6379 and the database 0 where they are not said.
     pub fn parse(text: &str) -> Result<Self, RedisUrlFault> {
         let (scheme, rest) = text.split_once("://").ok_or(RedisUrlFault::Scheme)?;

@@ -76,6 +76,11 @@ impl AddressPolicy {
         Ok(Self { allowed: allowed.collect::<Result<_, _>>()? })
     }
 
+    /// Whether it allows more than the public internet.
+    pub const fn is_widened(&self) -> bool {
+        !self.allowed.is_empty()
+    }
+
     /// Whether a URL may be stored: what can be said of it without looking anything up.
     pub fn accepts(&self, url: &WebhookUrl) -> Result<(), UrlFault> {
         match &url.host {

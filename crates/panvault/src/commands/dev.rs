@@ -2,6 +2,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
 use panvault_model::{AccountId, Currency, OrganisationId, ProcessorId, Role};
@@ -19,6 +20,8 @@ use crate::config::ConsoleConfig;
 use crate::data::{
     self, DataDirectory, OpenSettings, OpenVault, SLOT_KEY_INSIDE, small_store, write_private,
 };
+use crate::harden::{self, Hardened};
+use crate::posture::Posture;
 use crate::run::{Bound, Ended, Listeners, Serving, bind};
 use crate::signals::Signals;
 use crate::telemetry::{self, LogFormat};
@@ -132,13 +135,35 @@ pub(crate) async fn start(
     let made = tokio::task::block_in_place(|| read_or_make(path, listen))?;
     // Whoever tries it has the receiver beside it.
     let webhooks = Some(AddressPolicy::allowing(["127.0.0.0/8", "::1"])?);
+    // It holds no real card, and its memory is not looked after.
+    let hardened = Hardened { no_dumps: false, locked: false, swap: harden::has_swap() };
+    let OpenSettings { cvv_ttl_seconds, cvvs_held_max, guards, .. } = open;
+    let key_days_max = open.rotation.key_days_max;
     let open = DataDirectory::find(path)?.open(&OpenSettings { webhooks, ..open }).await?;
     let DevVault { organisation, account, api_key, publishable_key, .. } = made.vault.clone();
     let try_shop = Some(TryShop { publishable_key, api_key, organisation, account });
+    let console = console.map(|listen| ConsoleConfig { listen, clients: None, proxy: None });
+    let posture = Posture {
+        mode: Mode::Test,
+        hardened,
+        listen,
+        metrics_listen,
+        console: console.clone(),
+        tls: None,
+        shared: None,
+        allow_swap: true,
+        cvv_ttl_seconds,
+        cvvs_held_max,
+        key_days_max,
+        requests: server.requests,
+        guards,
+        webhooks_widened: true,
+    };
     let serving = Serving {
         listen,
         metrics_listen,
-        console: console.map(|listen| ConsoleConfig { listen, clients: None, proxy: None }),
+        console,
+        posture: Arc::new(posture),
         tls: None,
         directory: path.to_owned(),
         descriptions: None,

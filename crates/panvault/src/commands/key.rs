@@ -60,7 +60,8 @@ fn inventory(shared: &Shared) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn keys_of_all(client: &mut Client) -> anyhow::Result<Vec<Value>> {
+/// The keys of all organisations.
+pub(super) async fn keys_of_all(client: &mut Client) -> anyhow::Result<Vec<Value>> {
     let mut all = Vec::new();
     for organisation in organisations(client).await? {
         all.extend(keys(client, &keys_of(&organisation)?).await?);
@@ -73,7 +74,7 @@ fn keys_of(organisation: &str) -> anyhow::Result<String> {
     Ok(format!("{}/key", object(PATH, organisation)?))
 }
 
-async fn keys(client: &mut Client, of: &str) -> anyhow::Result<Vec<Value>> {
+pub(super) async fn keys(client: &mut Client, of: &str) -> anyhow::Result<Vec<Value>> {
     let Value::Array(keys) = client.get(of).await? else {
         anyhow::bail!("the vault answered a list with what is none");
     };

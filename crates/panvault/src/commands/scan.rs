@@ -1,6 +1,6 @@
 //! Card numbers and CVVs where they should not be. What is found is shown masked, and so is a name of a file that is one.
 
-mod walk;
+pub(super) mod walk;
 
 use std::io::{self, Read};
 use std::path::Path;

@@ -1,4 +1,5 @@
 use core::time::Duration;
+use std::sync::Arc;
 
 use anyhow::ensure;
 use panvault_store_embedded::Settings;
@@ -8,6 +9,8 @@ use crate::cli::Serve;
 use crate::commands::{runtime, to_the_end};
 use crate::config::{self, Config};
 use crate::data::{OpenSettings, Place};
+use crate::harden::Hardened;
+use crate::posture::Posture;
 use crate::run::Serving;
 use crate::{descriptors, harden, sealed, telemetry};
 
@@ -25,7 +28,7 @@ pub(crate) fn run(args: &Serve) -> anyhow::Result<()> {
     to_the_end(runtime()?, serve(place, config))
 }
 
-fn harden(mode: Mode, config: &Config) -> anyhow::Result<()> {
+fn harden(mode: Mode, config: &Config) -> anyhow::Result<Hardened> {
     let hardened = harden::memory();
     tracing::info!(
         core_dumps_off = hardened.no_dumps,
@@ -43,12 +46,12 @@ fn harden(mode: Mode, config: &Config) -> anyhow::Result<()> {
         let advice = "raise the limit of locked memory (systemd: LimitMEMLOCK=infinity), or turn swap off";
         tracing::warn!(advice, "memory.may_be_swapped");
     }
-    Ok(())
+    Ok(hardened)
 }
 
 async fn serve(place: Place, config: Config) -> anyhow::Result<()> {
     let mode = place.mode().await?;
-    harden(mode, &config)?;
+    let posture = Posture::of(&config, mode, harden(mode, &config)?);
     let server = descriptors::fit(config.server)?;
     let settings = OpenSettings {
         slot_key_file: Some(place.slot_key_outside(config.slot_key_file)?),
@@ -72,6 +75,7 @@ async fn serve(place: Place, config: Config) -> anyhow::Result<()> {
         directory: place.path().to_owned(),
         descriptions: config.processors,
         server,
+        posture: Arc::new(posture),
         drain,
     };
     sealed::serve(place, settings, serving, mode).await

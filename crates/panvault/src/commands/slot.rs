@@ -137,7 +137,8 @@ fn list(by: &Unlock, as_json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn described(slot: &HeaderSlot) -> String {
+/// What it takes to open it.
+pub(super) fn described(slot: &HeaderSlot) -> String {
     match slot.protection() {
         Protection::KeyFile => "a key file".to_owned(),
         Protection::Passphrase(lock) => {

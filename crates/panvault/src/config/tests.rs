@@ -17,6 +17,12 @@ pub(crate) fn defaults() -> Config {
     read(&settings, &[]).unwrap()
 }
 
+/// What is so where these are set.
+pub(crate) fn read_with(set: &[&str]) -> Config {
+    let (_directory, settings) = settings(None, set);
+    read(&settings, &[]).unwrap()
+}
+
 fn fault(file: Option<&str>, set: &[&str]) -> String {
     let (_directory, settings) = settings(file, set);
     read(&settings, &[]).unwrap_err().chain().map(ToString::to_string).collect::<Vec<_>>().join(": ")

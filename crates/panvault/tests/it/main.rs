@@ -29,6 +29,7 @@ mod notification;
 mod once;
 mod output;
 mod owner;
+mod pci;
 mod processor;
 mod race;
 mod resident;

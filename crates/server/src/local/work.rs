@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use axum::routing::post;
+use axum::routing::{get, post};
 use axum::{Extension, Router};
 use http::StatusCode;
 use panvault_model::CardId;
@@ -24,12 +24,28 @@ use crate::object::Number;
 
 pub(super) fn routes(app: Arc<App>) -> Router {
     Router::new()
+        .route("/local/posture", get(posture))
         .route("/local/reload", post(reload))
         .route("/local/card_refresh", post(card_refresh))
         .route("/local/settle", post(settle))
         .route("/local/seal", post(seal))
         .route("/local/backup", post(backup))
         .with_state(app)
+}
+
+/// How this process serves the vault, for assessors.
+async fn posture(State(app): State<Arc<App>>) -> Response {
+    let id = app.make_request_id();
+    let posture = match app.process().cloned() {
+        Some(process) => tokio::task::spawn_blocking(move || process.posture()).await,
+        None => Ok(None),
+    };
+    let answer = match posture {
+        Ok(Some(posture)) => Answer::new(StatusCode::OK, posture.into_bytes()),
+        Ok(None) => Answer::refusal(Refusal::new(ErrorCode::NotFound), app.vault().now().wall),
+        Err(_panicked) => Answer::refusal(Refusal::new(ErrorCode::Internal), app.vault().now().wall),
+    };
+    answer.into_response(id)
 }
 
 /// Reads again what may change while the process runs.

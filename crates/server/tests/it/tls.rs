@@ -238,3 +238,46 @@ fn who_sends_too_much_still_gets_the_answer() {
     let said = say(&server, &trusted, &format!("{head}{}", " ".repeat(400_000))).unwrap();
     assert!(said.starts_with("HTTP/1.1 401") && said.contains("\r\nconnection: close\r\n"), "{said}");
 }
+
+/// What an assessor is told is what a client finds: each suite that is named is agreed on by whoever offers no other, and no other is.
+#[test]
+fn what_is_said_to_be_offered_is_what_clients_agree_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let trusted = certify(directory.path());
+    let tls = Tls::read(directory.path().join("cert.pem"), directory.path().join("key.pem")).unwrap();
+    let offered = tls.offered();
+    let server = Server::start_with(ServerSettings::default(), Some(Arc::new(tls)));
+    let (mut agreed, mut versions) = (Vec::new(), Vec::new());
+    for suite in rustls::crypto::aws_lc_rs::ALL_CIPHER_SUITES {
+        let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+        provider.cipher_suites = vec![*suite];
+        let mut roots = RootCertStore::empty();
+        roots.add(trusted.clone()).unwrap();
+        let config = ClientConfig::builder_with_provider(Arc::new(provider))
+            .with_protocol_versions(&[suite.version()])
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut connection = ClientConnection::new(Arc::new(config), name).unwrap();
+        let mut stream = TcpStream::connect(server.address).unwrap();
+        let is_agreed = loop {
+            match connection.complete_io(&mut stream) {
+                Err(_) => break false,
+                Ok(_) if !connection.is_handshaking() => break true,
+                Ok(_) => {}
+            }
+        };
+        if is_agreed {
+            agreed.push(suite.suite().as_str().unwrap().to_owned());
+            versions.push(suite.version().version.as_str().unwrap().to_owned());
+        }
+    }
+    // A certificate has one kind of key, and a suite of TLS 1.2 is for one.
+    let fit: Vec<_> = offered.suites.iter().filter(|suite| !suite.contains("_RSA_")).cloned().collect();
+    assert_eq!(agreed, fit);
+    assert!(fit.iter().any(|suite| suite.starts_with("TLS13_")) && fit.len() < offered.suites.len());
+    versions.dedup();
+    assert_eq!(versions, offered.versions);
+    assert!(!offered.groups.is_empty());
+}

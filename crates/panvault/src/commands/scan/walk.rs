@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 
 /// What is below a path.
-pub(super) enum Entry {
+pub(in crate::commands) enum Entry {
     File(PathBuf, File),
     Directory(PathBuf),
     Unread(PathBuf, io::Error),
@@ -13,7 +13,7 @@ pub(super) enum Entry {
 
 /// A file, or a directory and all that is below it, by name. A link is followed where it was named, and nowhere else: it may lead anywhere, and in a
 /// circle. Pipes, sockets and devices below are passed over, and refused where they were named.
-pub(super) fn walk(path: &Path) -> impl Iterator<Item = Entry> {
+pub(in crate::commands) fn walk(path: &Path) -> impl Iterator<Item = Entry> {
     let mut waiting = vec![(path.to_owned(), true)];
     std::iter::from_fn(move || {
         loop {
