@@ -2,6 +2,7 @@
 
 mod links;
 mod manifests;
+mod named;
 mod sources;
 
 use anyhow::bail;
@@ -13,6 +14,7 @@ use crate::workspace::Workspace;
 pub(crate) fn check(workspace: &Workspace) -> anyhow::Result<()> {
     let mut findings = manifests::findings(workspace)?;
     findings.extend(links::findings(workspace)?);
+    findings.extend(named::findings(workspace)?);
     for file in workspace.sources(&["crates", "xtask/src"])? {
         sources::findings(&file, &mut findings);
     }

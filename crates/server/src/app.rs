@@ -196,30 +196,19 @@ impl App {
     pub(crate) fn ready(&self) -> (StatusCode, &'static str) {
         let unavailable = |why| (StatusCode::SERVICE_UNAVAILABLE, why);
         if self.stopping.load(Ordering::SeqCst) {
-            return unavailable("stopping");
+            return unavailable(readiness::STOPPING);
         }
         let VaultStatus { store, lease_lost, documents_unseen, .. } = self.vault.status();
         match store.fault {
-            None if documents_unseen => {
-                unavailable("this node does not see the database: requests with a key are refused")
-            }
-            None if lease_lost => unavailable("this node has lost its lease: transactions are refused"),
-            None if store.lists_full => {
-                (StatusCode::OK, "ready, but the disk has no room for the view: lists are refused")
-            }
-            None if store.damaged > 0 => (
-                StatusCode::OK,
-                "ready, but somebody changed view.sqlite: lists and counts of some organisations are refused; run panvault doctor",
-            ),
-            None => (StatusCode::OK, "ready"),
-            Some(StoreFault::Full) => unavailable("the disk is full: writes are refused"),
-            Some(StoreFault::Busy) if store.lists_full => {
-                unavailable("the disk has no room for the view, which is too far behind: writes are refused")
-            }
-            Some(StoreFault::Busy) => unavailable("the view is too far behind: writes are refused"),
-            Some(StoreFault::Unreachable | StoreFault::Unresolved) => {
-                unavailable("the database is not reached: what needs it is refused")
-            }
+            None if documents_unseen => unavailable(readiness::UNSEEN),
+            None if lease_lost => unavailable(readiness::NO_LEASE),
+            None if store.lists_full => (StatusCode::OK, readiness::LISTS_FULL),
+            None if store.damaged > 0 => (StatusCode::OK, readiness::DAMAGED),
+            None => (StatusCode::OK, readiness::READY),
+            Some(StoreFault::Full) => unavailable(readiness::FULL),
+            Some(StoreFault::Busy) if store.lists_full => unavailable(readiness::VIEW_FULL),
+            Some(StoreFault::Busy) => unavailable(readiness::BEHIND),
+            Some(StoreFault::Unreachable | StoreFault::Unresolved) => unavailable(readiness::UNREACHABLE),
             Some(
                 StoreFault::Stopped
                 | StoreFault::Damaged { .. }
@@ -228,7 +217,7 @@ impl App {
                 | StoreFault::TooManyRows
                 | StoreFault::TooManyExamined
                 | StoreFault::TimedOut,
-            ) => unavailable("the store has stopped"),
+            ) => unavailable(readiness::STOPPED),
         }
     }
 
@@ -242,5 +231,44 @@ impl App {
         // A request without a random name is still named by its time.
         let random = self.vault.entropy().make_id_bytes().unwrap_or_default();
         RequestId::make(self.vault.now().wall, random)
+    }
+}
+
+/// What `/readyz` says. docs/operations.md has each, with what to do.
+mod readiness {
+    macro_rules! reasons {
+        ($($name:ident = $text:literal;)+) => {
+            $(pub(super) const $name: &str = $text;)+
+            #[cfg(test)]
+            pub(super) const ALL: &[&str] = &[$($name),+];
+        };
+    }
+
+    reasons! {
+        READY = "ready";
+        LISTS_FULL = "ready, but the disk has no room for the view: lists are refused";
+        DAMAGED = "ready, but somebody changed view.sqlite: lists and counts of some organisations are refused; run panvault doctor";
+        STOPPING = "stopping";
+        UNSEEN = "this node does not see the database: requests with a key are refused";
+        NO_LEASE = "this node has lost its lease: transactions are refused";
+        FULL = "the disk is full: writes are refused";
+        VIEW_FULL = "the disk has no room for the view, which is too far behind: writes are refused";
+        BEHIND = "the view is too far behind: writes are refused";
+        UNREACHABLE = "the database is not reached: what needs it is refused";
+        STOPPED = "the store has stopped";
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::readiness;
+
+    /// Whoever is woken by one of them finds it there.
+    #[test]
+    fn the_page_for_operators_has_each_reason() {
+        let page = include_str!("../../../docs/operations.md");
+        for reason in readiness::ALL {
+            assert!(page.contains(&format!("| `{reason}` |")), "{reason}");
+        }
     }
 }

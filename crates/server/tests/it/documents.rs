@@ -55,3 +55,21 @@ fn health_and_metrics_tell_how_it_is_and_name_nobody() {
     let ready = send(&format!("http://{metrics}/readyz"), "GET", &[], None);
     assert_eq!((ready.status, ready.text.as_str()), (503, "stopping\n"));
 }
+
+/// An alert on a metric that nobody serves never wakes anybody.
+#[test]
+fn metrics_of_alerts_are_served() {
+    let server = Server::start();
+    server.get("pv_test_none", "/v1/card");
+    let page = send(&format!("http://{}/metrics", server.metrics), "GET", &[], None).text;
+    let rules = include_str!("../../../../docs/operations.md").split("```yaml").nth(1).unwrap();
+    let rules = rules.split("```").next().unwrap();
+    let is_name = |symbol: char| symbol == '_' || symbol.is_ascii_lowercase();
+    let words = rules.split(|symbol| !is_name(symbol));
+    let named: Vec<_> = words.filter(|word| word.starts_with("panvault_")).collect();
+    assert!(named.len() > 10, "{named:?}");
+    for name in named {
+        let family = format!("# TYPE {} ", name.trim_end_matches("_total"));
+        assert!(page.contains(&family), "{name} is not in\n{page}");
+    }
+}
