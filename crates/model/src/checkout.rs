@@ -9,10 +9,12 @@ named_enum! {
         Processing = 2 "processing",
         /// It is paid, verified, or its card is stored.
         Completed = 3 "completed",
-        /// Nothing came of it, and it is not tried any more.
+        /// It was tried as often as it may be, and nothing came of it.
         Failed = 4 "failed",
         /// Its time ended before anything came of it.
         Expired = 5 "expired",
+        /// The shopper gave up, or the merchant ended it.
+        Cancelled = 6 "cancelled",
     }
 }
 
@@ -35,7 +37,7 @@ named_enum! {
         Declined = 1 "declined",
         /// Its time ended.
         Expired = 2 "expired",
-        /// The shopper gave up.
+        /// The shopper gave up, or the merchant ended it.
         Cancelled = 3 "cancelled",
     }
 }

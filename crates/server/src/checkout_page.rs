@@ -257,7 +257,7 @@ async fn state(app: &Arc<App>, named: &str, parts: &Parts, id: RequestId) -> Res
 fn failed(seen: &CheckoutView) -> Option<ErrorCode> {
     match seen.status {
         CheckoutStatus::Expired => Some(ErrorCode::CheckoutExpired),
-        CheckoutStatus::Completed | CheckoutStatus::Processing => None,
+        CheckoutStatus::Completed | CheckoutStatus::Processing | CheckoutStatus::Cancelled => None,
         CheckoutStatus::Open | CheckoutStatus::Failed => {
             seen.transaction.as_ref().and_then(|transaction| action_code(transaction.state))
         }
@@ -394,6 +394,7 @@ fn outcome(seen: &CheckoutView) -> Result<Answer, Refusal> {
     let code = match seen.status {
         CheckoutStatus::Completed | CheckoutStatus::Processing => return Ok(standing(seen)),
         CheckoutStatus::Failed => ErrorCode::CheckoutFailed,
+        CheckoutStatus::Cancelled => ErrorCode::State,
         CheckoutStatus::Open | CheckoutStatus::Expired => {
             failed(seen).filter(|_| seen.transaction.is_some()).unwrap_or(ErrorCode::CheckoutExpired)
         }

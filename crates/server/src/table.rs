@@ -156,6 +156,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
     checkout::LIST,
     checkout::COUNT,
     checkout::READ,
+    checkout::DELETE,
     webhook_delivery::LIST,
     webhook_delivery::COUNT,
     webhook_delivery::READ,

@@ -8,6 +8,7 @@
 mod brands;
 mod card;
 mod create;
+mod delete;
 mod pay;
 mod read;
 mod return_url;
@@ -80,9 +81,7 @@ impl CheckoutView {
             CheckoutStatus::Processing => VaultError::WrongState { reason: "a payment is under way" },
             CheckoutStatus::Completed => VaultError::Checkout(CheckoutRefusal::Completed),
             CheckoutStatus::Expired => VaultError::Checkout(CheckoutRefusal::Expired),
-            CheckoutStatus::Failed if self.row.end == Some(CheckoutEnd::Cancelled) => {
-                VaultError::WrongState { reason: "the shopper has cancelled the checkout" }
-            }
+            CheckoutStatus::Cancelled => VaultError::WrongState { reason: "the checkout is cancelled" },
             CheckoutStatus::Failed => VaultError::Checkout(CheckoutRefusal::Failed),
         })
     }
@@ -104,7 +103,10 @@ impl CheckoutView {
             CheckoutStatus::Open | CheckoutStatus::Processing => {
                 CHECKOUT_ATTEMPTS_MAX.saturating_sub(refused(&self.row, self.transaction.as_deref()))
             }
-            CheckoutStatus::Completed | CheckoutStatus::Failed | CheckoutStatus::Expired => 0,
+            CheckoutStatus::Completed
+            | CheckoutStatus::Failed
+            | CheckoutStatus::Expired
+            | CheckoutStatus::Cancelled => 0,
         }
     }
 
@@ -123,9 +125,7 @@ impl CheckoutView {
         match self.status {
             CheckoutStatus::Open | CheckoutStatus::Processing | CheckoutStatus::Completed => None,
             CheckoutStatus::Expired => Some(CheckoutFailure::Expired),
-            CheckoutStatus::Failed if self.row.end == Some(CheckoutEnd::Cancelled) => {
-                Some(CheckoutFailure::Cancelled)
-            }
+            CheckoutStatus::Cancelled => Some(CheckoutFailure::Cancelled),
             CheckoutStatus::Failed => Some(CheckoutFailure::Declined),
         }
     }
@@ -171,7 +171,7 @@ impl CheckoutView {
 fn judged(row: &CheckoutRow, transaction: Option<&TransactionRow>, now: Timestamp) -> CheckoutStatus {
     match row.end {
         Some(CheckoutEnd::Tokenised) => return CheckoutStatus::Completed,
-        Some(CheckoutEnd::Cancelled) => return CheckoutStatus::Failed,
+        Some(CheckoutEnd::Cancelled) => return CheckoutStatus::Cancelled,
         None => {}
     }
     let is_over = now >= row.expires_at;

@@ -90,6 +90,8 @@ operations! {
     CustomerDelete "customer_delete" [ProviderAdmin MerchantAdmin MerchantSupervisor]
     /// Ask a shopper to pay on a page of the vault.
     CheckoutCreate "checkout_create" [ProviderAdmin MerchantAdmin MerchantSupervisor MerchantCashier]
+    /// Take a checkout back.
+    CheckoutDelete "checkout_delete" [ProviderAdmin MerchantAdmin MerchantSupervisor MerchantCashier]
     /// See a checkout.
     CheckoutRead "checkout_read"
         [ProviderAdmin ProviderUser MerchantAdmin MerchantSupervisor MerchantCashier MerchantUser]

@@ -97,8 +97,9 @@ class Checkout {
       case "completed":
         return this.#completed(state);
       case "failed":
-        // Without a card that was refused, it was cancelled.
-        return state.fault === undefined ? this.#ended(state, texts.unpaid, texts.restart) : this.#ended(state, texts.failed, `${texts.unpaid} ${texts.restart}`);
+        return this.#ended(state, texts.failed, `${texts.unpaid} ${texts.restart}`);
+      case "cancelled":
+        return this.#ended(state, texts.unpaid, texts.restart);
       case "expired":
         return this.#ended(state, texts.expired, `${texts.unpaid} ${texts.restart}`);
     }
@@ -172,7 +173,7 @@ class Checkout {
 
   async #cancel(): Promise<void> {
     const cancelled = await cancel(this.#id);
-    if (cancelled.is === "taken" && cancelled.status === "failed" && cancelled.back !== undefined) {
+    if (cancelled.is === "taken" && cancelled.status === "cancelled" && cancelled.back !== undefined) {
       this.#isLeaving = true;
       return location.replace(cancelled.back);
     }

@@ -2,7 +2,7 @@
 
 import { look, type Look } from "./theme";
 
-const STATUSES = ["open", "processing", "completed", "failed", "expired"] as const;
+const STATUSES = ["open", "processing", "completed", "failed", "expired", "cancelled"] as const;
 const DOES = ["pay", "tokenise", "verify"] as const;
 const CURRENCY = /^[A-Z]{3}$/;
 /** More than these is every brand that there is, of which nobody reads a list; and then cards without a brand are taken too. */

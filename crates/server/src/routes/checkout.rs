@@ -3,8 +3,8 @@ use std::sync::Arc;
 use panvault_model::{AccountId, Amount, CheckoutId};
 use panvault_vault::limits::CHECKOUT_SECONDS;
 use panvault_vault::{
-    CheckoutCreate, CheckoutList, CheckoutQuery, CheckoutRead, CheckoutView, NewCheckout, Permit,
-    return_url_fits,
+    CheckoutCreate, CheckoutDelete, CheckoutList, CheckoutQuery, CheckoutRead, CheckoutView, NewCheckout,
+    Permit, return_url_fits,
 };
 
 use crate::answer::{Answer, Total};
@@ -52,6 +52,12 @@ pub(crate) async fn count(app: Arc<App>, mut asked: Asked) -> Result<Answer, Ref
     let query = list::counting(query);
     let page = app.vault().checkout_list(&permit, query).await.map_err(list::refused::<Checkout>)?;
     Ok(Answer::count(Total::of(&page)))
+}
+
+pub(crate) async fn delete(app: Arc<App>, asked: Asked) -> Result<Answer, Refusal> {
+    let (permit, id) = document::one::<CheckoutDelete, _, _>(asked, CheckoutId::parse)?;
+    let vault = app.vault().clone();
+    document::deleted(async move { vault.checkout_delete(&permit, id).await }).await
 }
 
 fn query(app: &App, asked: &mut Asked) -> Result<(Permit<CheckoutList>, CheckoutQuery), Refusal> {

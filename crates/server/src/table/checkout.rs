@@ -1,5 +1,5 @@
 use http::Method;
-use panvault_vault::{CheckoutCreate, CheckoutList, CheckoutRead, Operation};
+use panvault_vault::{CheckoutCreate, CheckoutDelete, CheckoutList, CheckoutRead, Operation};
 
 use crate::error::ErrorCode;
 use crate::object::Object;
@@ -72,4 +72,26 @@ pub(super) const READ: Endpoint = Endpoint {
     body: None,
     list: None,
     handler: handler!(checkout::read),
+};
+
+pub(super) const DELETE: Endpoint = Endpoint {
+    method: Method::DELETE,
+    path: "/v1/checkout/{id}",
+    operation: "checkout_delete",
+    roles: CheckoutDelete::ROLES,
+    summary: "Take a checkout back",
+    doc: "Nobody pays at it any more: it is `cancelled`, its page says that it has ended, and a card that waits at it is deleted. It stays in lists, as one does that the shopper gave up. \
+          110 while a payment is under way; 168, 169 or 165 where it has ended otherwise.",
+    success: 204,
+    answer: None,
+    failures: &[
+        ErrorCode::NotFound,
+        ErrorCode::State,
+        ErrorCode::CheckoutFailed,
+        ErrorCode::CheckoutCompleted,
+        ErrorCode::CheckoutExpired,
+    ],
+    body: None,
+    list: None,
+    handler: handler!(checkout::delete),
 };

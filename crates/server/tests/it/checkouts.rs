@@ -275,11 +275,50 @@ fn a_shopper_gives_up() {
     let back = "https://shop.example/thanks?order=7&error=cancelled";
     for _ in 0..2 {
         let answer = act(&server, &checkout, "cancel", &json!({}));
-        assert_eq!(answer.json(), json!({ "status": "failed", "return": back }), "{}", answer.text);
+        assert_eq!(answer.json(), json!({ "status": "cancelled", "return": back }), "{}", answer.text);
     }
     pay(&server, &checkout, 0).fails(400, 110);
     bring(&server, &checkout).fails(400, 110);
     assert_eq!(server.get(&server.parent.key, "/v1/transaction/count").json()["count"], json!(0));
+}
+
+/// An order that is changed in the shop must not stay payable for as long as its link lives.
+#[test]
+fn a_merchant_takes_a_checkout_back() {
+    let server = Server::start();
+    let key = &server.parent.key;
+    let path = |checkout: &str| format!("/v1/checkout/{checkout}");
+    let checkout = made(&server, 1_250);
+    bring(&server, &checkout);
+    for _ in 0..2 {
+        assert_eq!(server.send("DELETE", &path(&checkout), &[("X-APIKEY", key)], None).status, 204);
+    }
+    let now = read(&server, &checkout);
+    assert_eq!((now["status"].as_str(), now["attempts_left"].as_u64()), (Some("cancelled"), Some(0)));
+    assert!(now.get("card").is_none(), "{now}");
+    assert_eq!(server.get(key, "/v1/card/count").json()["count"], json!(0), "nobody paid with it");
+    pay(&server, &checkout, 0).fails(400, 110);
+    bring(&server, &checkout).fails(400, 110);
+    assert_eq!(seen(&server, &checkout)["status"], "cancelled");
+
+    let paid = made(&server, 1_250);
+    bring(&server, &paid);
+    assert_eq!(pay(&server, &paid, 0).json()["status"], "completed");
+    server.send("DELETE", &path(&paid), &[("X-APIKEY", key)], None).fails(403, 168);
+    assert_eq!(read(&server, &paid)["status"], "completed", "what was paid stays paid");
+
+    let declined = made(&server, DECLINED);
+    for attempt in 0..3 {
+        bring(&server, &declined);
+        pay(&server, &declined, attempt).fails(403, if attempt < 2 { 121 } else { 165 });
+    }
+    server.send("DELETE", &path(&declined), &[("X-APIKEY", key)], None).fails(403, 165);
+
+    let other = made(&server, 1_250);
+    server.send("DELETE", &path(&other), &[("X-APIKEY", &server.stranger.key)], None).fails(404, 109);
+    let looks = server.make_key(&server.parent, &[Role::MerchantUser]);
+    server.send("DELETE", &path(&other), &[("X-APIKEY", &looks)], None).fails(403, 113);
+    assert_eq!(read(&server, &other)["status"], "open");
 }
 
 #[test]

@@ -73,6 +73,7 @@ static OPERATIONS: &[(u8, &str)] = &[
     (68, "key_inventory"),
     (69, "organisation_logo_set"),
     (70, "organisation_logo_delete"),
+    (71, "checkout_delete"),
 ];
 
 /// The number of an operation; 0 for one that has none.

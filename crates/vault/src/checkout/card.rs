@@ -1,8 +1,9 @@
 use core::future::Future;
 
 use panvault_card::NewCard;
-use panvault_model::{Brand, CardId};
+use panvault_model::{Brand, CardId, Now, OrganisationId};
 
+use crate::audit::Requester;
 use crate::card::{CardView, Metadata};
 use crate::checkout::CheckoutSession;
 use crate::error::{CheckoutRefusal, VaultError};
@@ -15,11 +16,12 @@ impl Vault {
     /// Removes a card of a checkout that came to nothing; one that the merchant has deleted is gone already.
     pub(super) async fn checkout_card_remove(
         &self,
-        session: &CheckoutSession,
+        asked: &Requester,
+        now: Now,
         card: CardId,
+        organisation: OrganisationId,
     ) -> Result<(), VaultError> {
-        let caller = session.caller();
-        match self.card_remove(&caller.asked, caller.now(), card, session.row.organisation).await {
+        match self.card_remove(asked, now, card, organisation).await {
             Ok(()) | Err(VaultError::NotFound(_)) => Ok(()),
             Err(error) => Err(error),
         }
@@ -57,7 +59,8 @@ impl Vault {
             let done = creating?.await?;
             // Nobody asked to keep the one that it takes the place of. An answer that is given again has taken no place.
             if let Some(before) = session.row.card.filter(|_| !done.replayed) {
-                vault.checkout_card_remove(&session, before).await?;
+                let (caller, organisation) = (session.caller(), session.row.organisation);
+                vault.checkout_card_remove(&caller.asked, caller.now(), before, organisation).await?;
             }
             Ok(done)
         }

@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
-use panvault_model::{CardId, CheckoutStatus, CustomerId};
+use panvault_model::{CardId, CheckoutStatus, CustomerId, Now};
 use panvault_store::{Action, CheckoutEnd, CheckoutRow, Commit, Expect, Outcome, RowKey};
 
+use crate::audit::Requester;
 use crate::checkout::{CheckoutSession, CheckoutView};
 use crate::error::{CheckoutRefusal, VaultError};
 use crate::idempotency::Idempotency;
@@ -45,7 +46,8 @@ impl Vault {
                 let made = (customer_ip.clone(), user_agent.clone());
                 self.checkout_transaction(session, &view.before_next(), card, made).await
             } else {
-                self.checkout_end(session, &row, CheckoutEnd::Tokenised).await
+                self.checkout_end(&session.caller.asked, session.caller.now(), &row, CheckoutEnd::Tokenised)
+                    .await
             };
             match done {
                 Ok(()) | Err(VaultError::Contended | VaultError::IdempotencyInUse) => {}
@@ -60,7 +62,17 @@ impl Vault {
 
     /// Ends a checkout that the shopper gives up. One that has ended, or at which a payment is under way, stays as it is.
     pub async fn checkout_cancel(&self, session: &CheckoutSession) -> Result<CheckoutView, VaultError> {
-        let mut row = Arc::clone(&session.row);
+        let caller = &session.caller;
+        self.checkout_cancelled(&caller.asked, caller.now(), Arc::clone(&session.row)).await
+    }
+
+    /// Ends a checkout that is open, and removes the card that nobody paid with; gives it as it then stands.
+    pub(super) async fn checkout_cancelled(
+        &self,
+        asked: &Requester,
+        now: Now,
+        mut row: Arc<CheckoutRow>,
+    ) -> Result<CheckoutView, VaultError> {
         for _ in 0..CHECKOUT_TRIES_MAX {
             let view = self.checkout_judged(Arc::clone(&row)).await?;
             match view.status {
@@ -68,12 +80,13 @@ impl Vault {
                 CheckoutStatus::Processing
                 | CheckoutStatus::Completed
                 | CheckoutStatus::Failed
-                | CheckoutStatus::Expired => return Ok(view),
+                | CheckoutStatus::Expired
+                | CheckoutStatus::Cancelled => return Ok(view),
             }
-            match self.checkout_end(session, &row, CheckoutEnd::Cancelled).await {
+            match self.checkout_end(asked, now, &row, CheckoutEnd::Cancelled).await {
                 Ok(()) => {
                     if let Some(card) = row.card {
-                        self.checkout_card_remove(session, card).await?;
+                        self.checkout_card_remove(asked, now, card, row.organisation).await?;
                     }
                 }
                 Err(VaultError::Contended) => {}
@@ -124,11 +137,11 @@ impl Vault {
     /// Ends a checkout without a transaction.
     async fn checkout_end(
         &self,
-        session: &CheckoutSession,
+        asked: &Requester,
+        now: Now,
         row: &CheckoutRow,
         end: CheckoutEnd,
     ) -> Result<(), VaultError> {
-        let (asked, now) = (session.caller.asked, session.caller.now());
         let ended = self.checkout_next(row, now.wall, |row| {
             row.end = Some(end);
             // What was not paid with is not kept.

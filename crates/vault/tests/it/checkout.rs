@@ -84,7 +84,7 @@ impl Expected {
     fn status(&self) -> CheckoutStatus {
         match self {
             Self { is_completed: true, .. } => CheckoutStatus::Completed,
-            Self { is_cancelled: true, .. } => CheckoutStatus::Failed,
+            Self { is_cancelled: true, .. } => CheckoutStatus::Cancelled,
             Self { attempts: 3.., comes: Comes::Decline, .. } => CheckoutStatus::Failed,
             Self { left_millis: 0, .. } => CheckoutStatus::Expired,
             _ => CheckoutStatus::Open,
