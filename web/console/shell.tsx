@@ -5,6 +5,7 @@ import { words } from "./format";
 import { Empty, Heading } from "./parts/bits";
 import { go, href, useRoute } from "./route";
 import { CardScreen, CardsScreen } from "./screens/cards";
+import { CheckoutScreen, CheckoutsScreen } from "./screens/checkouts";
 import { Overview } from "./screens/overview";
 import { Setup, SETUP_SECTIONS } from "./screens/setup";
 import { Terminal } from "./screens/terminal";
@@ -27,6 +28,7 @@ const PLACES: readonly Place[] = [
   { path: "cards", title: "Cards", needs: ["card_list"], show: ([id]) => (id ? <CardScreen key={id} id={id} /> : <CardsScreen />) },
   { path: "transactions", title: "Transactions", needs: ["transaction_list"], show: ([id]) => (id ? <TransactionScreen key={id} id={id} /> : <TransactionsScreen />) },
   { path: "refunds", title: "Refunds", needs: ["refund_list"], show: ([id]) => (id ? <RefundScreen key={id} id={id} /> : <RefundsScreen />) },
+  { path: "checkouts", title: "Checkouts", needs: ["checkout_list"], show: ([id]) => (id ? <CheckoutScreen key={id} id={id} /> : <CheckoutsScreen />) },
   { path: "terminal", title: "Terminal", needs: ["card_create", "transaction_create", "account_list"], every: true, show: () => <Terminal /> },
   { path: "setup", title: "Set-up", needs: SETUP_SECTIONS.map((section) => section.needs), show: (rest) => <Setup rest={rest} /> },
   { path: "trail", title: "Trail", needs: ["audit_list"], show: () => <Trail /> },

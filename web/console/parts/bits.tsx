@@ -11,6 +11,7 @@ const PLACES: Readonly<Record<string, readonly string[]>> = {
   card: ["cards"],
   transaction: ["transactions"],
   refund: ["refunds"],
+  checkout: ["checkouts"],
   organisation: ["setup", "organisations"],
   account: ["setup", "accounts"],
   processor: ["setup", "processors"],
@@ -59,9 +60,9 @@ export function Clock({ until, over }: { until: string; over: string }) {
   return <span class="number" title={until}>{left > 0 ? duration(left) : over}</span>;
 }
 
-const GOOD = ["AUTHORIZED", "SETTLEMENT_REQUESTED", "SETTLEMENT_SUBMITTED", "SETTLEMENT_PARTIAL", "SETTLEMENT_COMPLETED", "PROCESSED", "DELIVERED", "ready", "held", "verified"];
-const BAD = ["DECLINED", "FAILED", "UNAVAILABLE", "NOT_SUPPORTED", "not ready", "disabled", "expired", "broken", "error"];
-const OPEN = ["UNKNOWN", "PENDING", "INITIATED", "WAITING", "warn"];
+const GOOD = ["AUTHORIZED", "SETTLEMENT_REQUESTED", "SETTLEMENT_SUBMITTED", "SETTLEMENT_PARTIAL", "SETTLEMENT_COMPLETED", "PROCESSED", "DELIVERED", "ready", "held", "verified", "completed", "active"];
+const BAD = ["DECLINED", "FAILED", "UNAVAILABLE", "NOT_SUPPORTED", "not ready", "disabled", "expired", "failed", "broken", "error", "overdue"];
+const OPEN = ["UNKNOWN", "PENDING", "INITIATED", "WAITING", "processing", "warn"];
 
 /** A state, told by its word and, beside that, by its colour. */
 export function Badge({ state }: { state: unknown }) {

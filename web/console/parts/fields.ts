@@ -21,6 +21,8 @@ export interface Field {
   readonly when?: (values: Values) => boolean;
   /** What stands in it at first. */
   readonly first?: string;
+  /** The object that is sent whole: where one of its members has changed all are sent, and none of them ends it. */
+  readonly whole?: string;
 }
 
 /** What was typed, by the fields' names. Several values have a line each. */
@@ -108,6 +110,11 @@ export function bodyOf(fields: readonly Field[], values: Values, before: Values,
     const value = read(field, text, currency);
     if (field.name.endsWith(".*")) for (const [name, each] of Object.entries(value as Row)) put(body, [field.name.slice(0, -2), name], each);
     else put(body, field.name.split("."), value);
+  }
+  for (const whole of new Set(fields.flatMap((field) => field.whole ?? []))) {
+    if (!(whole in body)) continue;
+    const members = fields.filter((field) => field.whole === whole && (values[field.name] ?? "").trim() !== "");
+    body[whole] = members.length === 0 ? null : Object.fromEntries(members.map((field) => [field.name.slice(whole.length + 1), read(field, values[field.name] ?? "", currency)]));
   }
   return body;
 }

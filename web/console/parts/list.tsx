@@ -28,6 +28,8 @@ export interface Collection {
   /** Behind the last id, or so many further. */
   readonly pages: "after" | "skip";
   readonly csv?: boolean;
+  /** On a telephone a row is a block with all of its columns: nothing else shows them. */
+  readonly stacks?: boolean;
   /** Where a row leads. */
   readonly link?: (row: Row) => string;
   /** What to do where there is nothing. */
@@ -126,13 +128,13 @@ function Table({ of, rows, actions }: { of: Collection; rows: readonly Row[]; ac
   const name = (column: Column) => `${WIDE[column.wide ?? 0]} ${column.end ? "end" : ""}`.trim() || undefined;
   return (
     <div class="scroll" tabIndex={0} role="region" aria-label={`Table of ${of.many}`}>
-      <table>
+      <table class={of.stacks ? "stacks" : undefined}>
         <thead><tr>{of.columns.map((column) => <th key={column.title} scope="col" class={name(column)}>{column.title}</th>)}{actions && <th scope="col" class="end">Actions</th>}</tr></thead>
         <tbody>
           {rows.map((row) => (
             <tr key={String(row._id)}>
               {of.columns.map((column, at) => (
-                <td key={column.title} class={name(column)}>
+                <td key={column.title} class={name(column)} data-title={of.stacks ? column.title : undefined}>
                   {at === 0 && of.link ? <a class="whole" href={of.link(row)}>{column.show(row)}</a> : column.show(row)}
                 </td>
               ))}

@@ -11,6 +11,8 @@ import { FormDialog } from "../parts/form";
 import { List } from "../parts/list";
 import { go } from "../route";
 import { useSession } from "../session";
+import { Keys } from "./keys";
+import { Logo } from "./logo";
 import { CARDS, TRANSACTIONS } from "../tables/payments";
 import { ACCOUNTS, CUSTOMERS, givenRoles, KEYS, ORGANISATIONS, PROCESSORS, type Kind } from "../tables/setup";
 
@@ -94,6 +96,8 @@ function Object({ of, row, path, fields, reload }: { of: Kind; row: Row; path: s
       {of === CUSTOMERS && <Cards ids={row.cards as string[]} />}
       {of === CUSTOMERS && may("transaction_list") && <Panel title="Transactions"><List of={TRANSACTIONS} given={{ customer: String(row._id) }} rows={10} within /></Panel>}
       {of === ORGANISATIONS && <Panel title="Organisations below"><List of={ORGANISATIONS} given={{ parent_id: String(row._id) }} rows={10} within /></Panel>}
+      {of === ORGANISATIONS && <Logo row={row} path={path} reload={reload} />}
+      {of === ORGANISATIONS && may("key_list") && <Panel title="Encryption keys"><Keys path={`${path}/key`} /></Panel>}
       {of === ORGANISATIONS && <Panel title="Accounts"><List of={ACCOUNTS} given={{ organisation: String(row._id) }} rows={10} within /></Panel>}
       {doing === "change" && <FormDialog title={`Change ${titleOf(row)}`} fields={fields} row={row} path={path} verb="Save" close={close} done={done} />}
       {doing === "secret" && <FormDialog title="New webhook secret" fields={[]} path={`${path}/webhook_secret`} verb="Make it" close={close} done={done}><p>Messages are signed with the new secret and, for 24 hours, with the one before it too.</p></FormDialog>}

@@ -5,6 +5,7 @@ import { bytes, count, duration, words } from "../format";
 import { Badge, Facts, Fault, Heading, Panel, Time } from "../parts/bits";
 import { Plot } from "../parts/plot";
 import { useEvery, useLoad, useSession } from "../session";
+import { Keys } from "./keys";
 
 const EVERY_MS = 2000;
 const SHOWN_SECONDS = 300;
@@ -13,7 +14,7 @@ const SAMPLES_MAX = (SHOWN_SECONDS * 1000) / EVERY_MS;
 type Sample = readonly [at: number, status: Row];
 
 export function Overview() {
-  const { api } = useSession();
+  const { api, may } = useSession();
   const { value, failure, reload } = useLoad((signal) => api.read("/v1/status", signal), []);
   useEvery(EVERY_MS, reload);
   const [samples, setSamples] = useState<readonly Sample[]>([]);
@@ -31,6 +32,7 @@ export function Overview() {
       <Fault failure={failure} retry={reload} />
       {value && value.ready !== true && <div class="fault" role="alert"><p><strong>The vault is not ready: {String(value.state)}</strong></p></div>}
       {value && <Status of={value} samples={samples} />}
+      {may("key_inventory") && <Panel title="Keys of the vault"><Keys path="/v1/key" /></Panel>}
     </>
   );
 }

@@ -6,7 +6,7 @@ import { Badge, Heading, Link, Time } from "../parts/bits";
 import { List, type Collection } from "../parts/list";
 import { useLoad, useSession } from "../session";
 
-const ACTIONS = ["access_refuse", "apikey_use", "audit_checkpoint", "audit_read", "bins_load", "card_create", "card_cvv_sweep", "card_delete", "card_list", "card_read", "card_refresh", "card_update", "customer_create", "customer_delete", "customer_list", "customer_read", "customer_update", "document_create", "document_delete", "document_update", "idempotency_sweep", "node_renew", "node_start", "node_stop", "notification_contradict", "refund_create", "refund_fail", "refund_list", "refund_read", "refund_settle", "signin_refuse", "transaction_capture", "transaction_initiate", "transaction_list", "transaction_read", "transaction_settle", "transaction_try", "transaction_void", "transaction_void_capture", "vault_move", "webhook_deliver", "webhook_retry", "webhook_sweep"];
+const ACTIONS = ["access_refuse", "apikey_use", "audit_checkpoint", "audit_read", "bins_load", "card_create", "card_cvv_sweep", "card_delete", "card_list", "card_read", "card_refresh", "card_reseal", "card_update", "ceremony_hold", "checkout_create", "checkout_end", "checkout_sweep", "customer_create", "customer_delete", "customer_list", "customer_read", "customer_reseal", "customer_update", "document_create", "document_delete", "document_update", "idempotency_sweep", "key_activate", "key_destroy", "key_make", "node_renew", "node_start", "node_stop", "notification_contradict", "refund_create", "refund_fail", "refund_list", "refund_read", "refund_settle", "share_give", "signin_refuse", "transaction_capture", "transaction_initiate", "transaction_list", "transaction_read", "transaction_settle", "transaction_try", "transaction_void", "transaction_void_capture", "unseal_fail", "vault_move", "vault_seal", "vault_unseal", "webhook_deliver", "webhook_retry", "webhook_sweep"];
 
 /** Seconds after which it is looked for newer records. */
 const LIVE_SECONDS = 3;
@@ -27,6 +27,7 @@ const RECORDS: Collection = {
   path: "/v1/audit",
   many: "records",
   pages: "skip",
+  stacks: true,
   none: "Every change and every use of a card stands here.",
   columns: [
     { title: "Time", show: (row) => <Time at={row.created_at} /> },

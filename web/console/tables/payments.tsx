@@ -3,6 +3,7 @@ import type { Row } from "../api";
 import { Amount, Badge, Clock, Link, place, Time } from "../parts/bits";
 import type { Filter } from "../parts/filters";
 import type { Collection } from "../parts/list";
+import { useNamed } from "../session";
 
 export const BRANDS = ["Amex", "Belkart", "BCCard", "CB", "Cabal", "Dankort", "Diners", "Discover", "Elo", "Hiper", "Hipercard", "Humo", "InterPayment", "JCB", "LankaPay", "Mada", "Maestro", "Mastercard", "Mir", "Naranja", "Napas", "RuPay", "Troy", "UATP", "UnionPay", "Uzcard", "Verve", "Visa"];
 export const STATUSES = ["INITIATED", "PENDING", "AUTHORIZED", "AUTHORIZATION_VOIDED", "SETTLEMENT_REQUESTED", "SETTLEMENT_SUBMITTED", "SETTLEMENT_PARTIAL", "SETTLEMENT_COMPLETED", "SETTLEMENT_CANCELLED", "DECLINED", "FAILED", "UNKNOWN", "UNAVAILABLE", "NOT_SUPPORTED"];
@@ -78,6 +79,39 @@ export const TRANSACTIONS: Collection = {
     { name: "card", label: "Card id" },
     { name: "amount", label: "Amount, minor units" },
     { name: "payment_product_type", label: "Brand", kind: "choice", options: BRANDS },
+    ...MADE,
+  ],
+};
+
+/** The currency is the account's. */
+export function CheckoutAmount({ of }: { of: Row }) {
+  return <Amount of={of.amount} currency={useNamed("account", of.account)?.currency_code} />;
+}
+
+export const CHECKOUTS: Collection = {
+  noun: "checkout",
+  path: "/v1/checkout",
+  many: "checkouts",
+  pages: "after",
+  csv: true,
+  link: (row) => place("checkout", row._id),
+  none: "Send a shopper to a page of the vault: POST /v1/checkout makes one, and answers with its address.",
+  columns: [
+    { title: "Created", show: (row) => <Time at={row.created_at} /> },
+    { title: "Status", show: (row) => <Badge state={row.status} /> },
+    { title: "Amount", show: (row) => <CheckoutAmount of={row} />, end: true },
+    { title: "Reference", show: (row) => String(row.merchant_reference ?? "–"), wide: 1 },
+    { title: "Attempts", show: (row) => String(row.attempts), wide: 2, end: true },
+    { title: "Transaction", show: (row) => <Link to="transaction" id={row.transaction} />, wide: 2 },
+    { title: "Account", show: (row) => <Link to="account" id={row.account} named />, wide: 2 },
+    { title: "Until", show: (row) => <Time at={row.expires_at} />, wide: 1 },
+  ],
+  filters: [
+    { name: "_id", label: "Checkout id" },
+    { name: "merchant_reference", label: "Reference" },
+    { name: "account", label: "Account", kind: "reference", noun: "account" },
+    { name: "transaction", label: "Transaction id" },
+    { name: "amount", label: "Amount, minor units" },
     ...MADE,
   ],
 };

@@ -18,6 +18,15 @@ const TO_NAME: Field = { name: "name", label: "Name", required: true };
 const TO_ORGANISATION: Field = { name: "organisation", label: "Organisation", kind: "reference", noun: "organisation", fixed: true, hint: "That of your key, unless you choose another." };
 const TO_DISABLED: Field = { name: "disabled", label: "Disabled", kind: "check" };
 
+const theme = (name: string, label: string, more: Partial<Field> = {}): Field => ({ name: `checkout_theme.${name}`, label: `Checkout: ${label}`, whole: "checkout_theme", ...more });
+
+/** How pages of checkouts look. */
+const THEME: readonly Field[] = [
+  theme("title", "title"), theme("button_text", "text of the button"), theme("footer_text", "text at the foot"),
+  theme("primary_colour", "colour of buttons", { hint: "# and six digits: #0a7d5a" }), theme("background_colour", "colour of the page"), theme("text_colour", "colour of text"),
+  theme("font", "font", { kind: "choice", options: ["system", "serif", "mono"] }), theme("radius", "radius of corners", { kind: "integer", hint: "0 to 24" }),
+];
+
 /** What is set up of one kind. */
 export interface Kind extends Collection {
   /** As a sentence has it: `account`. */
@@ -42,6 +51,8 @@ export const ORGANISATIONS: Kind = {
     { name: "street", label: "Street" }, { name: "street_number", label: "Number" }, { name: "extended_address", label: "Further address" },
     { name: "postal_code", label: "Postal code" }, { name: "locality", label: "Town" }, { name: "region", label: "Region" }, { name: "tax_number", label: "Tax number" },
     { name: "keyless_capture_origins", label: "Pages that may post cards without a key", kind: "lines", hint: "Web origins, one a line: https://shop.example" },
+    { name: "return_origins", label: "Where checkouts may lead back to", kind: "lines", hint: "Web origins, one a line; any, when it is empty." },
+    ...THEME,
     { ...TO_DISABLED, hint: "Refuses what changes or pays in it or below it; its keys are nobody's meanwhile." },
   ],
   end: "Only an organisation on which nothing hangs is deleted.",
@@ -61,6 +72,7 @@ export const ACCOUNTS: Kind = {
     { name: "webhook_transaction_update", label: "URL to tell of transactions" },
     { name: "webhook_refund_update", label: "URL to tell of refunds" },
     { name: "webhook_chargeback_update", label: "URL to tell of chargebacks" },
+    ...THEME,
     { ...TO_DISABLED, hint: "Takes no new transactions; what was paid can still be captured, voided and refunded." },
   ],
   end: "Only an account on which nothing hangs is deleted.",
@@ -153,7 +165,7 @@ export const KEYS: Kind = {
 };
 
 export const DELIVERIES: Collection = {
-  noun: "webhook_delivery", path: "/v1/webhook_delivery", many: "deliveries", pages: "after",
+  noun: "webhook_delivery", path: "/v1/webhook_delivery", many: "deliveries", pages: "after", stacks: true,
   none: "Give an account a URL to tell: each change of its transactions is sent there, signed.",
   columns: [
     { title: "Created", show: (row) => <Time at={row.created_at} /> },

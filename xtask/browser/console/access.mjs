@@ -19,7 +19,7 @@ async function violations(page) {
 export async function looks(stand) {
   const paid = await stand.pay(5000, { capture_now: false, merchant_reference: "order-1001" });
   await stand.post("/v1/transaction", { account: stand.account, card: paid.card, amount: 1121 }).catch(() => {});
-  const places = ["overview", "cards", `cards/${paid.card}`, "transactions", `transactions/${paid._id}`, "refunds", "terminal", "setup/organisations", `setup/accounts/${stand.account}`, "setup/processors", "setup/customers", "setup/keys", "setup/webhooks", "setup/issuers", "trail"];
+  const places = ["overview", "cards", `cards/${paid.card}`, "transactions", `transactions/${paid._id}`, "refunds", "checkouts", "terminal", "setup/organisations", `setup/accounts/${stand.account}`, "setup/processors", "setup/customers", "setup/keys", "setup/webhooks", "setup/issuers", "trail"];
   for (const colorScheme of ["light", "dark"]) {
     const page = await stand.open({ colorScheme });
     assert.deepEqual(await violations(page), [], `signing in, ${colorScheme}`);

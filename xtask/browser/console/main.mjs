@@ -2,10 +2,12 @@
 // In the environment: PANVAULT_API_KEY, BINARY and DATA (the binary, and the vault's directory), and ONLY for the test of that name alone.
 import { keyboard, looks } from "./access.mjs";
 import { cards, hostedCards } from "./cards.mjs";
+import { checkouts } from "./checkouts.mjs";
 import { failures, markup } from "./failures.mjs";
 import { payments, terminal } from "./payments.mjs";
 import { roles } from "./roles.mjs";
 import { setUp } from "./set-up.mjs";
+import { sealed } from "./sealed.mjs";
 import { secrecy, signIn } from "./sign-in.mjs";
 import { Stand } from "./stand.mjs";
 
@@ -14,7 +16,7 @@ const { PANVAULT_API_KEY: apiKey, BINARY: binary, DATA: data, ONLY: only } = pro
 const stand = await Stand.start({ url, apiKey, organisation, account, binary, data, screenshots });
 try {
   // What was asked for is looked at in the end, so that test is the last.
-  for (const test of [signIn, roles, cards, hostedCards, payments, terminal, setUp, failures, markup, keyboard, looks, secrecy]) {
+  for (const test of [signIn, roles, cards, hostedCards, payments, terminal, checkouts, setUp, failures, markup, keyboard, looks, sealed, secrecy]) {
     if (only && only !== test.name) continue;
     const from = performance.now();
     await test(stand);

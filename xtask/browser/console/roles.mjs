@@ -3,11 +3,11 @@ import assert from "node:assert/strict";
 import { go, nothingSaid, settled } from "./stand.mjs";
 
 const USER = {
-  screens: ["Cards", "Transactions", "Refunds", "Set-up"],
+  screens: ["Cards", "Transactions", "Refunds", "Checkouts", "Set-up"],
   setUp: ["Organisations", "Accounts", "Customers", "Webhooks", "Issuers"],
   buttons: [],
 };
-const CASHIER = { ...USER, screens: ["Cards", "Transactions", "Refunds", "Terminal", "Set-up"], buttons: ["Add a card", "Put a CVV back", "Change", "Capture", "Void", "Add a customer"] };
+const CASHIER = { ...USER, screens: ["Cards", "Transactions", "Refunds", "Checkouts", "Terminal", "Set-up"], buttons: ["Take back", "Add a card", "Put a CVV back", "Change", "Capture", "Void", "Add a customer"] };
 const SUPERVISOR = { ...CASHIER, buttons: [...CASHIER.buttons, "Delete", "Refund"] };
 const ADMIN = {
   screens: [...CASHIER.screens, "Trail"],
@@ -22,14 +22,15 @@ const EXPECTED = {
   MerchantCashier: CASHIER,
   MerchantUser: USER,
 };
-/** Where buttons stand that some may press: lists, a card, a reserved payment, and one that is settled. */
+/** Where buttons stand that some may press: lists, a checkout, a card, a reserved payment, and one that is settled. */
 const OF_ROLES = [...EXPECTED.ProviderAdmin.buttons];
 
 export async function roles(stand) {
   const reserved = await stand.pay(2000, { capture_now: false });
   const settled_ = await stand.pay(2000);
   stand.settle();
-  const places = ["cards", `cards/${reserved.card}`, `transactions/${reserved._id}`, `transactions/${settled_._id}`];
+  const checkout = await stand.post("/v1/checkout", { account: stand.account, amount: 100, return_url: "https://shop.example/" });
+  const places = [`checkouts/${checkout._id}`, "cards", `cards/${reserved.card}`, `transactions/${reserved._id}`, `transactions/${settled_._id}`];
   for (const [role, expected] of Object.entries(EXPECTED)) {
     const { api_key } = await stand.key(role, [role]);
     const page = await stand.signedIn(undefined, { key: api_key });

@@ -1,0 +1,39 @@
+// Keys that seal and make fingerprints: how old they are, and how far a replacement is. No key is shown.
+import type { Row } from "../api";
+import { count, words } from "../format";
+import { Badge, Fault, Time } from "../parts/bits";
+import { useEvery, useLoad, useSession } from "../session";
+
+const EVERY_MS = 5000;
+
+export function Keys({ path }: { path: string }) {
+  const { api } = useSession();
+  const { value, failure, reload } = useLoad((signal) => api.read<Row[]>(path, signal), [path]);
+  // A replacement goes on by itself.
+  const isMoving = value?.some((key) => key.state === "pre_active" || key.state === "open_only") === true;
+  useEvery(isMoving ? EVERY_MS : 0, reload);
+  return (
+    <>
+      <Fault failure={failure} retry={reload} />
+      {value && (
+        <div class="scroll" tabIndex={0} role="region" aria-label="Table of encryption keys">
+          <table class="stacks">
+            <thead><tr>{["Purpose", "Version", "State", "Made", "Active until", "Rows left"].map((title) => <th key={title} scope="col">{title}</th>)}</tr></thead>
+            <tbody>
+              {value.map((key) => (
+                <tr key={`${String(key.purpose)} ${String(key.version)}`}>
+                  <td data-title="Purpose">{words(key.purpose)}</td>
+                  <td data-title="Version">{String(key.version)}</td>
+                  <td data-title="State"><span><Badge state={key.state} /> {key.overdue === true && <Badge state="overdue" />}</span></td>
+                  <td data-title="Made"><Time at={key.created_at} /></td>
+                  <td data-title="Active until"><Time at={key.active_until} /></td>
+                  <td data-title="Rows left">{typeof key.rows_left === "number" ? count(key.rows_left) : "–"}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </>
+  );
+}
