@@ -23,8 +23,10 @@ use crate::error::{ErrorCode, Refusal};
 use crate::limits::{CONSOLE_CONNECTIONS_MAX, ServerSettings, UNSEAL_BODY_BYTES_MAX};
 use crate::sealed::{SealedVault, Unseal, UnsealAnswer, site};
 
-/// What the page may do: it loads nothing, and sends its form here.
-const POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+/// What the page may do: it loads its style sheet, and sends its form here.
+const POLICY: &str =
+    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+const STYLE: &str = include_str!("console.css");
 
 /// What is brought: one of these.
 #[derive(Deserialize, Default)]
@@ -99,6 +101,9 @@ async fn answered(vault: &dyn SealedVault, console: &Console, request: Request) 
     match (&parts.method, path.strip_suffix('/').unwrap_or(path)) {
         (&Method::GET, "") => Redirect::to("/console").into_response(),
         (&Method::GET, "/console") => page(&vault.unseal(Unseal::Status, None).await),
+        (&Method::GET, "/console/sealed.css") => {
+            ([(CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8"))], STYLE).into_response()
+        }
         (&Method::GET, "/console/unseal") => json(vault, &vault.unseal(Unseal::Status, None).await),
         (&Method::POST, "/console/unseal") => brought(vault, &parts, body).await,
         _ => refused(Refusal::new(ErrorCode::Sealed)),
@@ -154,20 +159,21 @@ fn json(vault: &dyn SealedVault, answer: &UnsealAnswer) -> Response {
 fn page(answer: &UnsealAnswer) -> Response {
     let said = escaped(answer.error.as_deref().unwrap_or(&answer.said));
     let title = if answer.is_open { "The vault is open" } else { "The vault is sealed" };
+    let tone = if answer.error.is_some() { "wrong" } else { "said" };
     let form = if answer.is_open {
         "<p><a href=\"/console\">To the console</a></p>"
     } else {
         "<form method=post action=\"/console/unseal\" autocomplete=off>\
-         <p><label for=share>Share</label><br><input id=share name=share type=password size=60 autocomplete=off autofocus></p>\
-         <p><button>Give the share</button></p></form>\
+         <label for=share>Share</label><input id=share name=share type=password autocomplete=off autofocus>\
+         <button>Give the share</button></form>\
          <form method=post action=\"/console/unseal\" autocomplete=off>\
-         <p><label for=passphrase>Passphrase</label><br><input id=passphrase name=passphrase type=password size=60 autocomplete=off></p>\
-         <p><button>Open with the passphrase</button></p></form>\
-         <form method=post action=\"/console/unseal\"><p><button name=reset value=1>Forget the shares given so far</button></p></form>"
+         <label for=passphrase>Passphrase</label><input id=passphrase name=passphrase type=password autocomplete=off>\
+         <button>Open with the passphrase</button></form>\
+         <form method=post action=\"/console/unseal\"><button class=quiet name=reset value=1>Forget the shares given so far</button></form>"
     };
     let html = format!(
-        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\"><title>{title}</title>\
-         <body><h1>{title}</h1><p role=status>{said}</p>{form}</body></html>"
+        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width, initial-scale=1\"><title>{title} · Panvault</title>\
+         <link rel=stylesheet href=\"/console/sealed.css\"><body><main><p class=brand>Panvault</p><h1>{title}</h1><p role=status class={tone}>{said}</p>{form}</main></body></html>"
     );
     let status = if answer.error.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     let headers = [
@@ -196,6 +202,9 @@ mod tests {
         let page = page(&UnsealAnswer { is_open: false, error: None, said: String::new(), shares: None });
         let policy = page.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap();
         assert!(policy.contains("form-action 'self'") && !policy.contains("sandbox"), "{policy}");
+        // It loads nothing from elsewhere, and its own style sheet is let in by the same policy.
+        assert!(policy.contains("default-src 'none'; style-src 'self';"), "{policy}");
+        assert!(!STYLE.contains("url(") && !STYLE.contains("@import"));
     }
 
     #[test]
