@@ -100,13 +100,16 @@ impl Posture {
         let protection = match (store.is_plain(), store.is_unverified()) {
             (true, _) => "none",
             (false, true) => "TLS, without a look at the certificate",
-            (false, false) => "as the address says",
+            (false, false) => "this machine, or TLS whose certificate is checked",
         };
         let mut links =
             vec![json!({ "to": "database", "address": store.to_string(), "protection": protection })];
         if let Cvvs::Server(server) = &shared.cvvs {
-            let protection =
-                if server.url.is_encrypted() { "TLS, the certificate is checked" } else { "none" };
+            let protection = match (server.url.is_encrypted(), server.insecure) {
+                (true, _) => "TLS whose certificate is checked",
+                (false, false) => "this machine",
+                (false, true) => "none",
+            };
             links.push(
                 json!({ "to": "cvv_store", "address": server.url.to_string(), "protection": protection }),
             );

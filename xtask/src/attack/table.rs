@@ -22,6 +22,11 @@ pub(super) const ATTACKS: &[Attack] = &[
         "the vault's own table is taken up, and its names are shown",
     ),
     attack(
+        "an API key is named in markup, for whoever opens a report for assessors",
+        &[(PANVAULT, "pci::a_running_vault_is_reported_with_what_it_holds")],
+        "the name is there as a text",
+    ),
+    attack(
         "a file of the directory is a link, a second name of the root key's file, a pipe, or open to others",
         &[
             (PANVAULT, "links::what_leads_elsewhere_is_refused_by_name_and_no_key_is_changed"),

@@ -33,11 +33,28 @@ fn a_running_vault_is_reported_with_what_it_holds() {
         );
     }
 
+    // Whoever names a key does not write into the page of who reads of it.
+    let name = "<script>alert(1)</script>";
+    let (of, data) = (&dev.organisation, path(&dev.data));
+    run_json(&[
+        "apikey",
+        "create",
+        "--organisation",
+        of,
+        "--name",
+        name,
+        "--role",
+        "MerchantUser",
+        "--json",
+        "--data",
+        data,
+    ]);
     let page = directory.path().join("report.html");
     let written = ["pci", "report", "--html", path(&page), "--data", path(&dev.data)];
     assert_eq!(run(&written).out, "");
     let text = std::fs::read_to_string(&page).unwrap();
     assert!(text.ends_with("</html>\n") && !text.contains(&card.number));
+    assert!(text.contains("&lt;script&gt;alert(1)") && !text.contains("<script"));
     let refused = run_refused(&written);
     assert!(refused.contains("is there already"), "{refused}");
     assert_eq!(std::fs::read_to_string(&page).unwrap(), text, "what was there stays");
