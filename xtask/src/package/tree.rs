@@ -14,7 +14,7 @@ pub(super) struct Tree {
 }
 
 /// Files of this repository: from where, to where.
-const COPIED: [(&str, &str); 10] = [
+const COPIED: [(&str, &str); 13] = [
     ("packaging/panvault.service", "usr/lib/systemd/system/panvault.service"),
     ("packaging/debian/copyright", "usr/share/doc/panvault/copyright"),
     ("LICENSE", "usr/share/doc/panvault/LICENSE"),
