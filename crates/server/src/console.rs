@@ -30,6 +30,7 @@ use crate::hosted;
 use crate::limits::{CONSOLE_CONNECTIONS_MAX, CONSOLE_STOP_SECONDS_MAX, PERSON_BYTES_MAX, ServerSettings};
 use crate::own_origin::{fetch_sites, host_asked, host_of, is_at_this_machine};
 use crate::proxies::TrustedProxies;
+use crate::sealed;
 use crate::tls::Tls;
 
 const NO_SNIFF: HeaderName = HeaderName::from_static("x-content-type-options");
@@ -195,7 +196,10 @@ fn files() -> Router<Arc<App>> {
         ];
         (headers, file(CONSOLE_PAGE)).into_response()
     });
-    let mut files = Router::new().route("/console", page.clone()).route("/console/", page);
+    let mut files = Router::new()
+        .route("/console", page.clone())
+        .route("/console/", page)
+        .route(sealed::STYLE_PATH, get(|| core::future::ready(sealed::style())));
     for found in CONSOLE_FILES {
         files = files.route(&format!("/{}", found.path), get(|| core::future::ready(file(*found))));
     }

@@ -21,6 +21,7 @@ use crate::metrics::sealed_page;
 use crate::tls::Tls;
 
 pub use self::console::serve_sealed_console;
+pub(crate) use self::console::{STYLE_PATH, style};
 
 /// What a process knows whose vault is sealed.
 pub trait SealedVault: Send + Sync {

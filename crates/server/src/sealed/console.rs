@@ -27,6 +27,8 @@ use crate::sealed::{SealedVault, Unseal, UnsealAnswer, site};
 const POLICY: &str =
     "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 const STYLE: &str = include_str!("console.css");
+/// Where that is, also once the vault is open: the page that says so is still this one.
+pub(crate) const STYLE_PATH: &str = "/console/sealed.css";
 
 /// What is brought: one of these.
 #[derive(Deserialize, Default)]
@@ -101,9 +103,7 @@ async fn answered(vault: &dyn SealedVault, console: &Console, request: Request) 
     match (&parts.method, path.strip_suffix('/').unwrap_or(path)) {
         (&Method::GET, "") => Redirect::to("/console").into_response(),
         (&Method::GET, "/console") => page(&vault.unseal(Unseal::Status, None).await),
-        (&Method::GET, "/console/sealed.css") => {
-            ([(CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8"))], STYLE).into_response()
-        }
+        (&Method::GET, STYLE_PATH) => style(),
         (&Method::GET, "/console/unseal") => json(vault, &vault.unseal(Unseal::Status, None).await),
         (&Method::POST, "/console/unseal") => brought(vault, &parts, body).await,
         _ => refused(Refusal::new(ErrorCode::Sealed)),
@@ -132,6 +132,10 @@ async fn brought(vault: &dyn SealedVault, parts: &Parts, body: Body) -> Response
     };
     let answer = vault.unseal(one, address(parts)).await;
     if is_form { page(&answer) } else { json(vault, &answer) }
+}
+
+pub(crate) fn style() -> Response {
+    ([(CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8"))], STYLE).into_response()
 }
 
 fn address(parts: &Parts) -> Option<IpAddr> {
@@ -173,7 +177,7 @@ fn page(answer: &UnsealAnswer) -> Response {
     };
     let html = format!(
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width, initial-scale=1\"><title>{title} · Panvault</title>\
-         <link rel=stylesheet href=\"/console/sealed.css\"><body><main><p class=brand>Panvault</p><h1>{title}</h1><p role=status class={tone}>{said}</p>{form}</main></body></html>"
+         <link rel=stylesheet href=\"{STYLE_PATH}\"><body><main><p class=brand>Panvault</p><h1>{title}</h1><p role=status class={tone}>{said}</p>{form}</main></body></html>"
     );
     let status = if answer.error.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     let headers = [
