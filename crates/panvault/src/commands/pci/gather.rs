@@ -443,7 +443,7 @@ mod tests {
     #[test]
     fn a_key_is_over_its_cryptoperiod_from_its_last_day_on() {
         let key = |state: &str, made: &str| json!({ "purpose": "wrapping", "version": 1, "state": state, "created_at": made });
-        let (on, before) = ("2026-10-28T12:00:00.000Z", "2026-10-28T12:00:00.001Z");
+        let (on, before) = ("2026-10-28T12:00:00.000Z", "2026-10-28T12:00:01.000Z");
         let keys = json!([key("active", on), key("active", before), key("open_only", on)]);
         let said = gathered(30, &keys, &json!([]));
         let section = said.keys();
@@ -459,7 +459,7 @@ mod tests {
 
     #[test]
     fn an_api_key_that_nobody_used_for_ninety_days_is_named() {
-        let (on, before) = ("2026-08-29T12:00:00.000Z", "2026-08-29T12:00:00.001Z");
+        let (on, before) = ("2026-08-29T12:00:00.000Z", "2026-08-29T12:00:01.000Z");
         let key = |id: &str, made: &str, used: Option<&str>, end: &str| {
             let mut key = json!({ "_id": id, "name": "n", "roles": ["MerchantUser"], "created_at": made, "expires_at": end });
             if let Some(used) = used {
