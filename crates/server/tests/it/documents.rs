@@ -1,5 +1,6 @@
 //! What is served beside the API: the OpenAPI document, the page, health and metrics.
 
+use panvault_server::{RequestLimits, ServerSettings};
 use serde_json::json;
 
 use crate::support::{Server, send, transaction_body};
@@ -59,8 +60,13 @@ fn health_and_metrics_tell_how_it_is_and_name_nobody() {
 /// An alert on a metric that nobody serves never wakes anybody.
 #[test]
 fn metrics_of_alerts_are_served() {
-    let server = Server::start();
+    // What is counted by name is there once something was: a key that is none, and a limit that is reached.
+    let requests = RequestLimits { requests_per_minute: 1, ..RequestLimits::default() };
+    let server = Server::start_with(ServerSettings { requests, ..ServerSettings::default() }, None);
     server.get("pv_test_none", "/v1/card");
+    for _ in 0..3 {
+        server.get(&server.parent.key, "/v1/card/count");
+    }
     let page = send(&format!("http://{}/metrics", server.metrics), "GET", &[], None).text;
     let rules = include_str!("../../../../docs/operations.md").split("```yaml").nth(1).unwrap();
     let rules = rules.split("```").next().unwrap();
