@@ -205,6 +205,8 @@ mod tests {
 
     use super::*;
 
+    type Weaken<'a> = &'a dyn Fn(&mut Posture);
+
     const HARD: Hardened = Hardened { no_dumps: true, locked: true, swap: false };
 
     fn safe() -> Posture {
@@ -228,7 +230,7 @@ mod tests {
         let plain = "store=postgres://vault@db.example/panvault?sslmode=disable";
         let unverified = "store=postgres://vault@db.example/panvault?sslmode=require";
         let whole = "store=postgres://vault@db.example/panvault";
-        let cases: [(Weakness, &dyn Fn(&mut Posture)); 16] = [
+        let cases: [(Weakness, Weaken<'_>); 16] = [
             (Weakness::TestMode, &|of| of.mode = Mode::Test),
             (Weakness::PlainListener, &|of| of.listen = ([10, 0, 0, 1], 1).into()),
             (Weakness::PlainMetrics, &|of| of.metrics_listen = Some(([10, 0, 0, 1], 1).into())),
