@@ -38,7 +38,7 @@ pub struct Header {
 }
 
 const MAGIC: &[u8; 8] = b"PANVKEYS";
-const FORMAT: u16 = 3;
+const FORMAT: u16 = 4;
 const CHECK_BYTES: usize = 16;
 const MAC_BYTES: usize = 32;
 const CHECKSUM_BYTES: usize = 4;

@@ -3,6 +3,7 @@
 mod age;
 mod api_key;
 mod ciphers;
+mod checkpoint_key;
 mod cvv_key;
 mod entropy;
 mod error;
@@ -28,6 +29,9 @@ mod xaes;
 pub use crate::age::AgeRecipient;
 pub use crate::api_key::{ApiKey, KeyBearer, KeyMode};
 pub use crate::ciphers::{CIPHERS, CipherUse};
+pub use crate::checkpoint_key::{
+    CHECKPOINT_KEY_BYTES, CHECKPOINT_SIGNATURE_BYTES, CheckpointKey, CheckpointPublicKey, Sha256,
+};
 pub use crate::cvv_key::CvvKey;
 pub use crate::entropy::{Entropy, SystemEntropy};
 pub use crate::error::{KeyFileFault, KeysError, PassphraseFault, ShareFault};

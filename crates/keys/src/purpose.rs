@@ -20,6 +20,8 @@ pub enum VaultPurpose {
     CvvCache,
     /// Wraps the keys of organisations.
     Wrapping,
+    /// Signs checkpoints of the audit trail, for whoever holds an export against its public half.
+    TrailCheckpoint,
 }
 
 /// What may be done with a key. The numbers are those of stored records.
@@ -50,7 +52,7 @@ pub struct VaultKeyDescription {
 
 impl VaultPurpose {
     /// Every purpose, by number.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::DocumentTag,
         Self::DocumentHead,
         Self::ApiKeyHash,
@@ -59,6 +61,7 @@ impl VaultPurpose {
         Self::AuditChain,
         Self::CvvCache,
         Self::Wrapping,
+        Self::TrailCheckpoint,
     ];
 
     /// Its name.
@@ -72,6 +75,7 @@ impl VaultPurpose {
             Self::AuditChain => "audit_chain",
             Self::CvvCache => "cvv_cache",
             Self::Wrapping => "wrapping",
+            Self::TrailCheckpoint => "trail_checkpoint",
         }
     }
 
@@ -85,6 +89,7 @@ impl VaultPurpose {
             Self::AuditChain => 6,
             Self::CvvCache => 7,
             Self::Wrapping => 8,
+            Self::TrailCheckpoint => 9,
         }
     }
 

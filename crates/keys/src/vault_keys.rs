@@ -6,6 +6,7 @@ use panvault_model::{Sealed, Tag, VaultId};
 use subtle::ConstantTimeEq;
 
 use crate::api_key::ApiKey;
+use crate::checkpoint_key::CheckpointKey;
 use crate::cvv_key::CvvKey;
 use crate::error::KeysError;
 use crate::operator::{OperatorCheck, OperatorKey};
@@ -39,6 +40,7 @@ pub struct VaultKeys {
     chain: Versions<ChainKey>,
     cvv_cache: Versions<hmac::Key>,
     wrapping: Arc<Versions<Xaes>>,
+    checkpoint: Versions<CheckpointKey>,
 }
 
 /// The key under which a vault's tables of issuers are tagged. It may outlive the others, and is cheap to clone.
@@ -91,6 +93,7 @@ impl VaultKeys {
             chain: Versions::open(keys(VaultPurpose::AuditChain)?, ChainKey::derive)?,
             cvv_cache: mac(VaultPurpose::CvvCache)?,
             wrapping: Arc::new(Versions::open(keys(VaultPurpose::Wrapping)?, Xaes::new)?),
+            checkpoint: Versions::open(keys(VaultPurpose::TrailCheckpoint)?, CheckpointKey::new)?,
         })
     }
 
@@ -133,6 +136,16 @@ impl VaultKeys {
     /// The key that chains commits.
     pub fn chain(&self) -> ChainKey {
         self.chain.active().1.share()
+    }
+
+    /// The key that signs checkpoints of the audit trail, and its version.
+    pub const fn checkpoint_key(&self) -> (u16, &CheckpointKey) {
+        self.checkpoint.active()
+    }
+
+    /// Every key that signs them, or did and is not destroyed, the newest first.
+    pub fn checkpoint_keys(&self) -> impl Iterator<Item = (u16, &CheckpointKey)> {
+        self.checkpoint.all()
     }
 
     /// The keys that rows are held against their tags with.

@@ -96,10 +96,10 @@ fn vector<'a>(name: &str, text: &'a str) -> &'a str {
     text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).unwrap()
 }
 
-const OPENED: &str = include_str!("../testdata/v6/opens.txt");
-const ORGANISATION_KEYS: &str = include_str!("../testdata/v6/organisation-keys.txt");
+const OPENED: &str = include_str!("../testdata/v7/opens.txt");
+const ORGANISATION_KEYS: &str = include_str!("../testdata/v7/organisation-keys.txt");
 const CUSTOMER: &str = include_str!("../testdata/v4/customer.txt");
-const REFUSED: &str = include_str!("../testdata/v6/header-refused.txt");
+const REFUSED: &str = include_str!("../testdata/v7/header-refused.txt");
 
 /// Everything is made again with the same randomness, to the byte.
 #[test]
@@ -253,8 +253,8 @@ fn forged(header: &[u8], at: usize) -> Vec<u8> {
     bytes
 }
 
-/// Where the first slot of that header begins: behind eight keys and two counts.
-const SLOT: usize = 49 + 8 * 82 + 3;
+/// Where the first slot of that header begins: behind nine keys and two counts.
+const SLOT: usize = 49 + 9 * 82 + 3;
 
 /// Where the kind of its protection stands: behind its number, time, label, public key, sealed root key and sender key.
 const PROTECTION: usize = SLOT + 2 + 6 + 1 + 8 + 32 + 32 + 32 + 16 + 72;
@@ -287,6 +287,7 @@ fn refused() -> String {
         // Format of before; name of the slot, its public key, and the root key that is sealed to it.
         ("format", forged_to(&header, 9, 1)),
         ("format", forged_to(&header, 9, 2)),
+        ("format", forged_to(&header, 9, 3)),
         ("damaged", forged(&header, SLOT + 9)),
         ("damaged", forged(&header, SLOT + 20)),
         ("damaged", forged(&header, SLOT + 90)),

@@ -37,7 +37,7 @@ fn every_cut_and_every_flipped_bit_is_damage() {
     let bytes = header().encode();
     let slot_bytes = HeaderSlot::BYTES_MAX - crate::limits::SLOT_LABEL_BYTES_MAX + "key file".len()
         - crate::slot::PeerLock::BYTES_MAX;
-    assert_eq!(bytes.len(), 49 + 8 * HeaderKey::BYTES + 3 + slot_bytes + 32 + 4);
+    assert_eq!(bytes.len(), 49 + 9 * HeaderKey::BYTES + 3 + slot_bytes + 32 + 4);
     for cut in 0..bytes.len() {
         assert!(matches!(Header::parse(&bytes[..cut]), Err(KeysError::HeaderDamaged)), "cut at {cut}");
     }
@@ -166,7 +166,7 @@ fn a_header_has_so_many_keys() {
     let add = |header: &mut Header| {
         let version = header.keys.last().unwrap().version + 1;
         let entropy = SystemEntropy::new();
-        let key = HeaderKey::make(&wrapping, &context, VaultPurpose::Wrapping, version, AT, &entropy);
+        let key = HeaderKey::make(&wrapping, &context, VaultPurpose::TrailCheckpoint, version, AT, &entropy);
         let mut key = key.unwrap();
         key.state = KeyState::Destroyed;
         header.keys.push(key);
@@ -177,7 +177,7 @@ fn a_header_has_so_many_keys() {
     let mut header = header.authenticated(&root(7));
     assert!(header.encode().len() <= HEADER_BYTES_MAX);
     assert!(Header::parse(&header.encode()).unwrap().open(&root(7), VAULT, KeyMode::Test).is_ok());
-    let renewed = header.renew(&root(7), VaultPurpose::Wrapping, AT, &SystemEntropy::new());
+    let renewed = header.renew(&root(7), VaultPurpose::TrailCheckpoint, AT, &SystemEntropy::new());
     assert!(matches!(renewed, Err(KeysError::NotRenewable)));
     add(&mut header);
     let more = header.authenticated(&root(7)).encode();
