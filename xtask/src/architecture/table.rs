@@ -38,6 +38,7 @@ const POSTGRES: &str = "panvault-store-postgres";
 const REDIS: &str = "panvault-store-redis";
 const PROCESSOR: &str = "panvault-processor";
 const WEBHOOK: &str = "panvault-webhook";
+const TRAIL: &str = "panvault-trail";
 const VAULT: &str = "panvault-vault";
 const SCAN: &str = "panvault-scan";
 const SERVER: &str = "panvault-server";
@@ -68,9 +69,11 @@ pub(super) static ROOMS: &[Crate] = &[
     Crate { name: PROCESSOR, uses: &[MODEL, CARD, DIRECTORY, KEYS], tests_use: &[] },
     // Signs with a secret that `keys` has read; knows of no vault.
     Crate { name: WEBHOOK, uses: &[MODEL, KEYS], tests_use: &[] },
+    // Lines of an export, and the signatures in it; knows of no vault, no store and no destination.
+    Crate { name: TRAIL, uses: &[KEYS], tests_use: &[MODEL] },
     Crate {
         name: VAULT,
-        uses: &[MODEL, CARD, KEYS, STORE, PROCESSOR, WEBHOOK],
+        uses: &[MODEL, CARD, KEYS, STORE, PROCESSOR, WEBHOOK, TRAIL],
         tests_use: &[EMBEDDED, REDIS],
     },
     // Files, and nothing else.
@@ -81,7 +84,7 @@ pub(super) static ROOMS: &[Crate] = &[
         name: BINARY,
         uses: &[
             MODEL, CARD, BINS, SCAN, DIRECTORY, KEYS, SLOTS, STORE, EMBEDDED, POSTGRES, REDIS, PROCESSOR,
-            WEBHOOK, VAULT, SERVER,
+            WEBHOOK, TRAIL, VAULT, SERVER,
         ],
         tests_use: &[],
     },
@@ -145,13 +148,13 @@ libraries! {
     "ureq": Users::These(&[BINARY, TESTKIT]), Users::These(&[SERVER]);
 
     // JSON and other texts.
-    "serde": Users::These(&[PROCESSOR, SERVER, BINARY, SLOTS]), NOBODY;
-    "serde_json": Users::These(&[PROCESSOR, SERVER, BINARY, TESTKIT, XTASK, SLOTS]), Users::These(&[WEB]);
+    "serde": Users::These(&[PROCESSOR, SERVER, BINARY, SLOTS, TRAIL]), NOBODY;
+    "serde_json": Users::These(&[PROCESSOR, SERVER, BINARY, TESTKIT, XTASK, SLOTS, TRAIL]), Users::These(&[WEB]);
     "toml": Users::These(&[BINARY, BENCH, XTASK, PROCESSOR]), NOBODY;
     "csv-core": Users::These(&[BINS, SERVER]), NOBODY;
     "flate2": Users::These(&[SCAN]), NOBODY;
     "regex": Users::These(&[SCAN]), NOBODY;
-    "hex": Users::These(&[KEYS, SLOTS]), Users::Any;
+    "hex": Users::These(&[KEYS, SLOTS, TRAIL]), Users::Any;
     "time": Users::These(&[MODEL]), NOBODY;
 
     // Lists that others keep.
