@@ -77,6 +77,19 @@ impl Batch {
         &self.lines
     }
 
+    /// How many records there are so far.
+    pub const fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Whether what was signed is these records: `lines` are what [`Batch::sign`] gave.
+    pub fn is_what_was_signed(self, lines: &[u8]) -> bool {
+        let last = lines.split_inclusive(|byte| *byte == b'\n').next_back();
+        let Some(Line::Checkpoint(checkpoint)) = last.and_then(Line::parse) else { return false };
+        let end = self.start.sequence.saturating_add(self.count);
+        (checkpoint.last, checkpoint.records_sha256) == (end, hex::encode(self.records.finish()))
+    }
+
     /// Signs them: the lines that stand behind the records, the last of which is the checkpoint, and how far the export has come with them.
     pub fn sign(self, signer: &Signer<'_>, created_at: String) -> Result<(Vec<u8>, Position), BatchFault> {
         if self.count == 0 {

@@ -210,6 +210,8 @@ fn what_comes_again_is_taken_while_it_is_the_same() {
     assert_eq!(export.read(&again).unwrap().records, 9);
     let again = [&lines[..7], &[torn(7)], &lines[4..]].concat();
     assert_eq!(export.read(&again).unwrap().records, 9, "a checkpoint was cut off");
+    let again = [&lines[..6], &[torn(6), torn(4), torn(4)], &lines[4..]].concat();
+    assert_eq!(export.read(&again).unwrap().records, 9, "three were killed, two at the first line");
     let again = [&[torn(0)], &lines[..]].concat();
     assert_eq!(export.read(&again).unwrap().records, 9);
     // Killed in the third, and begun again with the second, twice.

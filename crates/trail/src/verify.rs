@@ -2,7 +2,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use panvault_keys::{CheckpointPublicKey, Sha256};
 
-use crate::limits::{BATCH_RECORDS_MAX, KEYS_MAX, LINE_BYTES_MAX};
+use crate::limits::{BATCH_RECORDS_MAX, CUT_OFF_MAX, KEYS_MAX, LINE_BYTES_MAX};
+
+/// What every line begins with.
+const KIND: &[u8] = b"{\"type\":\"";
 use crate::line::{Checkpoint, KeyStatement, Line, Record, before, key_id, signature, signed};
 
 /// Holds an export against the signatures in it, line by line, from its first line on. What it hands out is proved; after a fault nothing more is.
@@ -25,8 +28,8 @@ pub struct Verifier {
     attempt: Attempt,
     /// Hashes of lines that were begun and not proved, by sequence: what is proved later must be the same.
     claims: BTreeMap<u64, [u8; 32]>,
-    /// A line that was cut off: one that comes later must begin like this.
-    torn: Option<Vec<u8>>,
+    /// Lines that were cut off: one that comes later must begin like each.
+    torn: Vec<Vec<u8>>,
     summary: Summary,
 }
 
@@ -191,7 +194,7 @@ impl Verifier {
             places: BTreeMap::new(),
             attempt: Attempt::default(),
             claims: BTreeMap::new(),
-            torn: None,
+            torn: Vec::new(),
             summary: Summary::default(),
         }
     }
@@ -205,9 +208,7 @@ impl Verifier {
         let Some(line) = Line::parse(bytes).filter(|_| bytes.ends_with(b"\n")) else {
             return self.cut_off(bytes);
         };
-        if self.torn.as_ref().is_some_and(|torn| bytes.starts_with(torn)) {
-            self.torn = None;
-        }
+        self.torn.retain(|torn| !bytes.starts_with(torn));
         let vault = match &line {
             Line::Record(record) => &record.vault,
             Line::Checkpoint(checkpoint) => &checkpoint.vault,
@@ -235,13 +236,14 @@ impl Verifier {
     /// What is no line may be what is left of one whose writer was killed, and which it wrote again later. Whether it is, is seen then.
     fn cut_off(&mut self, bytes: &[u8]) -> Result<Step, Fault> {
         let torn = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-        match self.torn.take() {
-            Some(other) if other.starts_with(torn) => self.torn = Some(other),
-            None => self.torn = Some(torn.to_vec()),
-            Some(other) if torn.starts_with(&other) => self.torn = Some(torn.to_vec()),
-            Some(_) => return Err(Fault::Unreadable),
+        if torn.is_empty()
+            || !torn.starts_with(KIND.get(..torn.len().min(KIND.len())).unwrap_or_default())
+            || self.torn.len() >= CUT_OFF_MAX
+        {
+            return Err(Fault::Unreadable);
         }
-        if torn.starts_with(b"{\"type\":\"") { Ok(Step::Pending) } else { Err(Fault::Unreadable) }
+        self.torn.push(torn.to_vec());
+        Ok(Step::Pending)
     }
 
     fn record(&mut self, record: Record, bytes: &[u8]) -> Result<Step, Fault> {
@@ -284,7 +286,7 @@ impl Verifier {
         let is_proved = self.firsts.contains(&sequence);
         if first != Some(sequence)
             && !is_proved
-            && self.proved.map(|proved| proved.last + 1) != Some(sequence)
+            && self.proved.map(|proved| proved.last.saturating_add(1)) != Some(sequence)
         {
             return Err(Fault::Repeated { expected, found: sequence });
         }
@@ -339,7 +341,7 @@ impl Verifier {
         if attempt.is_again {
             return Ok(Step::Again);
         }
-        if self.torn.is_some() {
+        if !self.torn.is_empty() {
             return Err(Fault::Unreadable);
         }
         self.places.extend(attempt.places);
