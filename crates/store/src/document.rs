@@ -47,13 +47,21 @@ pub enum DocumentKind {
     ChangeLog,
     /// The picture that an organisation shows to shoppers, under the id of the organisation: small rows stay small. No snapshot holds its bytes.
     Logo,
+    /// How far the trail was exported, and who has how much of it ([`crate::trail`]). There is one, its id is all zeroes, and it lies beside the documents.
+    TrailState,
+    /// A checkpoint of the exported trail, with where its records are; its id is its number. It lies beside the documents, too.
+    TrailCheckpoint,
 }
 
 impl DocumentKind {
     /// Whether it lies beside the documents, and the head does not cover it.
     pub const fn is_beside(self) -> bool {
         match self {
-            Self::AuditCheckpoint | Self::AuditEnd | Self::ChangeLog => true,
+            Self::AuditCheckpoint
+            | Self::AuditEnd
+            | Self::ChangeLog
+            | Self::TrailState
+            | Self::TrailCheckpoint => true,
             Self::Organisation
             | Self::Account
             | Self::Processor
@@ -77,6 +85,8 @@ impl DocumentKind {
             Self::AuditEnd => 10,
             Self::ChangeLog => 11,
             Self::Logo => 12,
+            Self::TrailState => 13,
+            Self::TrailCheckpoint => 14,
         }
     }
 
@@ -94,6 +104,8 @@ impl DocumentKind {
             10 => Some(Self::AuditEnd),
             11 => Some(Self::ChangeLog),
             12 => Some(Self::Logo),
+            13 => Some(Self::TrailState),
+            14 => Some(Self::TrailCheckpoint),
             _ => None,
         }
     }

@@ -18,6 +18,7 @@ mod row;
 mod slots;
 mod sorting;
 mod store;
+pub mod trail;
 
 pub use crate::codec::RowFault;
 pub use crate::commit::{Commit, Expect, IdempotencyClaim, Outcome};

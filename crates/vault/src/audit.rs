@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use panvault_model::{ApiKeyId, Id, OrganisationId, RequestId, Timestamp};
 use panvault_store::{Action, AuditNote};
 
-pub(crate) use checkpoint::{Begun, checkpoint_often};
+pub(crate) use checkpoint::{Begun, checkpoint_often, numbered};
 pub(crate) use count::Counts;
 pub use moved::{trail_moved, vault_chain};
 pub use operation::operation_name;

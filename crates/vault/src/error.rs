@@ -93,6 +93,9 @@ pub enum VaultError {
     /// This node has not seen for a while whether another has changed who may do what. Nothing was done.
     #[error("this node has not seen the documents for a while")]
     DocumentsUnseen,
+    /// The trail has not left the machine for longer than the settings let changes be made. Nothing was done.
+    #[error("the trail is not exported")]
+    TrailBehind,
     /// The store is full, has stopped or could not read, or takes nothing so large.
     #[error("the store failed")]
     Store(#[source] StoreFault),
@@ -206,6 +209,7 @@ impl VaultError {
             | Self::Sealed
             | Self::NotAlone { .. }
             | Self::DocumentsUnseen
+            | Self::TrailBehind
             | Self::TooManyOrganisations
             | Self::Checkout(_)
             | Self::Contended => None,

@@ -151,6 +151,12 @@ pub const AUDIT_SCANNED_MAX: u64 = 1_000_000;
 /// Seconds between two checkpoints of the audit trail: what is cut off it shows when it is older.
 pub const CHECKPOINT_SECONDS: u64 = 5;
 
+/// Milliseconds between two looks for what is to be signed, or to be handed to a destination of the trail.
+pub const TRAIL_LOOK_MILLIS: u64 = 1_000;
+
+/// Seconds for which a destination of the trail is left alone at most when it did not take it.
+pub const TRAIL_RETRY_SECONDS_MAX: u64 = 60;
+
 /// Nodes that have ended of which one checkpoint says so.
 pub const AUDIT_ENDS_MAX: usize = 64;
 

@@ -1,6 +1,6 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
-use std::sync::{Arc, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, MutexGuard, OnceLock, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
 use panvault_card::{BinStatus, BinTable};
@@ -32,6 +32,7 @@ use crate::node::{Node, NodeStatus};
 use crate::permit::{Caller, Credential, Operation, Permit, Scope, StatusRead};
 use crate::sealing::Unsealing;
 use crate::throttle::Throttle;
+use crate::trail::{Export, TrailLag};
 use crate::transaction::Unreached;
 use crate::webhook::{Deliveries, WebhookCounts};
 
@@ -103,6 +104,8 @@ pub struct VaultStatus {
     pub swept_at: Option<Timestamp>,
     /// How rotations of keys stand.
     pub rotation: RotationStatus,
+    /// How far the destination is that is furthest behind with the trail; `None` where it is exported to none.
+    pub trail: Option<TrailLag>,
 }
 
 /// How much a vault keeps.
@@ -144,6 +147,8 @@ struct Inner {
     cvv_no_room: Throttle,
     unreached: Unreached,
     notification_refused: Throttle,
+    /// How the trail is exported, if it is.
+    export: OnceLock<Export>,
     /// Told when it was sealed since it was opened.
     sealed: watch::Sender<bool>,
     /// How often it had been sealed and unsealed when it was opened.
@@ -218,6 +223,7 @@ impl Vault {
             cvv_no_room: Throttle::default(),
             unreached: Unreached::default(),
             notification_refused: Throttle::default(),
+            export: OnceLock::new(),
             sealed: watch::Sender::new(false),
             seals,
             swept_at: AtomicU64::new(0),
@@ -428,6 +434,7 @@ impl Vault {
                 .filter(|millis| *millis > 0)
                 .map(Timestamp::from_unix_millis),
             rotation: self.rotation().status(),
+            trail: self.trail_lag(),
         }
     }
 
@@ -627,6 +634,21 @@ impl Vault {
 
     pub(crate) fn sealed_subscribe(&self) -> watch::Receiver<bool> {
         self.inner.sealed.subscribe()
+    }
+
+    /// How the trail is exported, if it is.
+    pub(crate) fn export(&self) -> Option<&Export> {
+        self.inner.export.get()
+    }
+
+    /// Whether this was the first time.
+    pub(crate) fn export_set(&self, export: Export) -> bool {
+        self.inner.export.set(export).is_ok()
+    }
+
+    /// Whether it does by itself what is to be done now and then.
+    pub(crate) fn sweeps(&self) -> bool {
+        self.inner.parts.sweep_seconds > 0
     }
 
     pub(crate) fn notification_refused(&self) -> &Throttle {

@@ -87,6 +87,7 @@ impl ExpectedRows {
             | Action::CustomerCreate
             | Action::CustomerUpdate
             | Action::CustomerReseal
+            | Action::TrailCheckpoint
             | Action::CustomerDelete => return,
             // What was seen or refused changed nothing.
             Action::CardRead
@@ -171,7 +172,9 @@ fn documents_differ(view: &Connection, steps: Steps) -> Result<Vec<String>, rusq
                 | DocumentKind::AuditCheckpoint
                 | DocumentKind::AuditEnd
                 | DocumentKind::ChangeLog
-                | DocumentKind::Logo,
+                | DocumentKind::Logo
+                | DocumentKind::TrailState
+                | DocumentKind::TrailCheckpoint,
             ) => {}
             Some(
                 DocumentKind::Organisation

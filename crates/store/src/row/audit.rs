@@ -137,6 +137,8 @@ pub enum Action {
     VaultBackup,
     /// The vault was restored from a backup, which is the object. What was done after that was made is in no record here.
     VaultRestore,
+    /// A checkpoint of the exported trail was signed; the object is its number.
+    TrailCheckpoint,
 }
 
 impl Action {
@@ -198,6 +200,7 @@ impl Action {
         Self::KeyDestroy,
         Self::CardReseal,
         Self::CustomerReseal,
+        Self::TrailCheckpoint,
         Self::VaultBackup,
         Self::VaultRestore,
     ];
@@ -261,6 +264,7 @@ impl Action {
             Self::KeyDestroy => 62,
             Self::CardReseal => 63,
             Self::CustomerReseal => 64,
+            Self::TrailCheckpoint => 70,
             Self::VaultBackup => 75,
             Self::VaultRestore => 76,
         }
@@ -325,6 +329,7 @@ impl Action {
             | Self::KeyDestroy
             | Self::CardReseal
             | Self::CustomerReseal
+            | Self::TrailCheckpoint
             | Self::VaultBackup
             | Self::VaultRestore => false,
         }
@@ -396,6 +401,7 @@ impl Action {
             Self::CustomerReseal => "customer_reseal",
             Self::VaultBackup => "vault_backup",
             Self::VaultRestore => "vault_restore",
+            Self::TrailCheckpoint => "trail_checkpoint",
         }
     }
 }

@@ -176,6 +176,8 @@ impl RowKey {
             Self::Document(DocumentKind::AuditEnd, _) => "audit_end",
             Self::Document(DocumentKind::ChangeLog, _) => "change_log",
             Self::Document(DocumentKind::Logo, _) => "logo",
+            Self::Document(DocumentKind::TrailState, _) => "trail_state",
+            Self::Document(DocumentKind::TrailCheckpoint, _) => "trail_checkpoint",
             Self::Idempotency(_) => "idempotency",
             Self::CardCvv(_) => "card_cvv",
             Self::Node(_) => "node",

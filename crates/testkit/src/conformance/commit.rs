@@ -319,7 +319,7 @@ async fn a_table_is_read_in_the_order_of_its_keys(store: &dyn Store) {
     }
 }
 
-const KINDS: [DocumentKind; 10] = [
+const KINDS: [DocumentKind; 12] = [
     DocumentKind::Organisation,
     DocumentKind::Account,
     DocumentKind::Processor,
@@ -330,4 +330,6 @@ const KINDS: [DocumentKind; 10] = [
     DocumentKind::AuditEnd,
     DocumentKind::ChangeLog,
     DocumentKind::Logo,
+    DocumentKind::TrailState,
+    DocumentKind::TrailCheckpoint,
 ];

@@ -48,7 +48,7 @@ pub(super) async fn checkpoint_read(
 }
 
 /// The object of the record that a checkpoint was written with: zeroes, and its number.
-fn numbered(number: u32) -> Id {
+pub(crate) fn numbered(number: u64) -> Id {
     let mut bytes = [0; 12];
     if let Some(last) = bytes.last_chunk_mut() {
         *last = number.to_be_bytes();
@@ -131,7 +131,8 @@ impl Vault {
         expects.push(expect);
         effects.push(effect);
         let (number, nobody) = (stored.number.saturating_add(1), OrganisationId::from_bytes([0; 12]));
-        let audit = Requester::VAULT.note(self.now().wall, Action::AuditCheckpoint, nobody, numbered(number));
+        let audit =
+            Requester::VAULT.note(self.now().wall, Action::AuditCheckpoint, nobody, numbered(number.into()));
         match self.store().commit(Commit { claim: None, expects, effects, audit }).await? {
             Outcome::Done { .. } => self.checkpoint_seen(number),
             // A node has begun meanwhile, or another has written one: the next look writes the next.
@@ -157,7 +158,7 @@ impl Vault {
     }
 
     /// A row that lies beside the documents.
-    fn beside(&self, kind: DocumentKind, id: Id, version: u32, body: Vec<u8>) -> DocumentRow {
+    pub(crate) fn beside(&self, kind: DocumentKind, id: Id, version: u32, body: Vec<u8>) -> DocumentRow {
         let mut row = DocumentRow { kind, id, version, body, tag: panvault_model::Tag::NONE };
         row.tag = seal::document_tag(self.keys(), &row);
         row

@@ -219,7 +219,8 @@ impl Counts {
             | Action::KeyActivate
             | Action::KeyDestroy
             | Action::CardReseal
-            | Action::CustomerReseal => put(&self.reads, READS_COUNTED_MAX, subject, &count),
+            | Action::CustomerReseal
+            | Action::TrailCheckpoint => put(&self.reads, READS_COUNTED_MAX, subject, &count),
         }
     }
 }

@@ -120,7 +120,9 @@ impl Documents {
             | DocumentKind::AuditCheckpoint
             | DocumentKind::AuditEnd
             | DocumentKind::ChangeLog
-            | DocumentKind::Logo => {}
+            | DocumentKind::Logo
+            | DocumentKind::TrailState
+            | DocumentKind::TrailCheckpoint => {}
         }
         Ok(replaced)
     }
@@ -146,7 +148,9 @@ impl Documents {
             | DocumentKind::AuditCheckpoint
             | DocumentKind::AuditEnd
             | DocumentKind::ChangeLog
-            | DocumentKind::Logo => {}
+            | DocumentKind::Logo
+            | DocumentKind::TrailState
+            | DocumentKind::TrailCheckpoint => {}
         }
         self.stamps.remove(&(kind, id))
     }

@@ -69,5 +69,7 @@ const fn name(kind: DocumentKind) -> &'static str {
         DocumentKind::AuditEnd => "end of the audit trail of node",
         DocumentKind::ChangeLog => "log of changes of documents",
         DocumentKind::Logo => "logo of organisation",
+        DocumentKind::TrailState => "state of the exported trail",
+        DocumentKind::TrailCheckpoint => "checkpoint of the exported trail",
     }
 }

@@ -37,6 +37,7 @@ mod shared;
 mod tamper;
 mod time_outs;
 mod told;
+mod trail;
 mod transaction;
 mod verifier;
 mod webhook;

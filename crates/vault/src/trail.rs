@@ -1,0 +1,232 @@
+//! The trail as it leaves the machine: one node signs checkpoints over the records of all, and hands records and checkpoints to destinations.
+//!
+//! A checkpoint fixes which records it signs and in which order, and is durable before anybody gets a line of it: whoever hands it on, however often, hands on the
+//! same bytes.
+
+mod checkpoint;
+mod deliver;
+mod record;
+
+use core::future::Future;
+use core::pin::Pin;
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use panvault_model::{Id, Timestamp};
+use panvault_store::trail::{TrailState, TrailTaken};
+use panvault_store::{DocumentKind, RowKey};
+use tokio::sync::Notify;
+
+use crate::error::VaultError;
+use crate::seal;
+use crate::throttle::Throttle;
+use crate::vault::Vault;
+
+pub(crate) use checkpoint::checkpoint_often;
+pub(crate) use deliver::deliver_often;
+
+/// The one state.
+const STATE_ID: Id = Id::from_bytes([0; 12]);
+const STATE: (DocumentKind, Id) = (DocumentKind::TrailState, STATE_ID);
+const STATE_ROW: RowKey = RowKey::Document(DocumentKind::TrailState, STATE_ID);
+
+/// Somebody who is given the trail.
+pub trait TrailDestination: Send + Sync {
+    /// Names it in settings, logs and metrics.
+    fn name(&self) -> &str;
+
+    /// Gives it lines, whole ones. Once this is `Ok` it has them for good. It may have a part of them when it is not: all of them come again. Takes no longer than the
+    /// destination allows itself.
+    fn take<'a>(
+        &'a self,
+        lines: &'a [u8],
+    ) -> Pin<Box<dyn Future<Output = Result<(), TrailFault>> + Send + 'a>>;
+}
+
+/// Why a destination did not take the trail. Nothing that it said is repeated.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TrailFault {
+    /// There is no room.
+    #[error("it has no room left")]
+    Full,
+    /// It was not reached.
+    #[error("it is not reached: {0}")]
+    Unreached(&'static str),
+    /// It took too long.
+    #[error("it took too long")]
+    TimedOut,
+    /// It answered with another status than a success.
+    #[error("it answered with status {0}")]
+    Status(u16),
+    /// It cannot be written to safely.
+    #[error("it {0}")]
+    Unsafe(&'static str),
+    /// A read or write failed.
+    #[error("writing failed: {0}")]
+    Io(std::io::ErrorKind),
+}
+
+/// How the trail is exported.
+pub struct TrailSettings {
+    /// Seconds between two checkpoints where something was done.
+    pub checkpoint_seconds: u64,
+    /// Who is given it; nobody, and nothing is signed either.
+    pub destinations: Vec<Arc<dyn TrailDestination>>,
+    /// Seconds after which a destination that is behind keeps changes from being made; 0 for never.
+    pub refuse_changes_after_seconds: u64,
+}
+
+/// How far one destination is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrailView {
+    /// Its name.
+    pub name: String,
+    /// Signed records that it has not taken.
+    pub records_behind: u64,
+    /// Seconds since the first checkpoint was signed that it has not taken; 0 for one that has all.
+    pub lag_seconds: u64,
+    /// Why it did not take the last that it was given.
+    pub fault: Option<TrailFault>,
+}
+
+/// How far the destination is that is furthest behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TrailLag {
+    /// Signed records that it has not taken.
+    pub records_behind: u64,
+    /// Seconds since the first checkpoint was signed that it has not taken.
+    pub lag_seconds: u64,
+}
+
+/// What is known of the export.
+pub(crate) struct Export {
+    settings: TrailSettings,
+    state: Mutex<Known>,
+    signed: Notify,
+    failed: Throttle,
+}
+
+#[derive(Default)]
+struct Known {
+    /// Records that are signed, as far as this node knows.
+    sequence: u64,
+    destinations: BTreeMap<String, Progress>,
+}
+
+#[derive(Clone, Default)]
+struct Progress {
+    /// The last checkpoint that it took, as far as this node knows.
+    number: u64,
+    /// Records up to that.
+    sequence: u64,
+    behind_since: Option<Timestamp>,
+    fault: Option<TrailFault>,
+}
+
+impl Export {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Vault {
+    /// Exports the trail from now on, if there are destinations. To be called once, before the vault is served; where the vault sweeps by itself, it is exported by itself, else by
+    /// [`Vault::trail_checkpoint`] and [`Vault::trail_deliver`].
+    pub fn trail_export(&self, settings: TrailSettings) {
+        if settings.destinations.is_empty() {
+            return;
+        }
+        let names: Vec<_> =
+            settings.destinations.iter().map(|destination| destination.name().to_owned()).collect();
+        let export =
+            Export { settings, state: Mutex::default(), signed: Notify::new(), failed: Throttle::default() };
+        if !self.export_set(export) || !self.sweeps() {
+            return;
+        }
+        tokio::spawn(checkpoint_often(self.downgrade()));
+        for name in names {
+            tokio::spawn(deliver_often(self.downgrade(), name));
+        }
+    }
+
+    /// How far each destination is, as far as this node knows.
+    pub fn trail_status(&self) -> Vec<TrailView> {
+        let Some(export) = self.export() else { return Vec::new() };
+        let (known, now) = (export.known(), self.now().wall);
+        let view = |(name, progress): (&String, &Progress)| {
+            let behind = progress
+                .behind_since
+                .map(|since| (since, known.sequence - progress.sequence.min(known.sequence)));
+            TrailView {
+                name: name.clone(),
+                records_behind: behind.map_or(0, |(_, records)| records),
+                lag_seconds: behind
+                    .map_or(0, |(since, _)| now.unix_seconds().saturating_sub(since.unix_seconds())),
+                fault: progress.fault.clone(),
+            }
+        };
+        known.destinations.iter().map(view).collect()
+    }
+
+    /// The worst of that.
+    pub(crate) fn trail_lag(&self) -> Option<TrailLag> {
+        let worst = |worst: TrailLag, view: TrailView| TrailLag {
+            records_behind: worst.records_behind.max(view.records_behind),
+            lag_seconds: worst.lag_seconds.max(view.lag_seconds),
+        };
+        self.export().map(|_| self.trail_status().into_iter().fold(TrailLag::default(), worst))
+    }
+
+    /// [`VaultError::TrailBehind`] while a destination is behind for longer than the settings let changes be made.
+    pub fn trail_allows_changes(&self) -> Result<(), VaultError> {
+        let Some(export) = self.export() else { return Ok(()) };
+        let after = Duration::from_secs(export.settings.refuse_changes_after_seconds);
+        if after.is_zero() {
+            return Ok(());
+        }
+        let now = self.now().wall.unix_millis();
+        let is_late = |progress: &Progress| {
+            progress
+                .behind_since
+                .is_some_and(|since| u128::from(now.saturating_sub(since.unix_millis())) >= after.as_millis())
+        };
+        if export.known().destinations.values().any(is_late) { Err(VaultError::TrailBehind) } else { Ok(()) }
+    }
+
+    /// The state as it is stored, with its version; what there is before the first checkpoint has none.
+    async fn trail_state(&self) -> Result<Option<(u32, TrailState)>, VaultError> {
+        let Some(row) = self.store().document_read_many(vec![STATE]).await?.into_iter().next().flatten()
+        else {
+            return Ok(None);
+        };
+        seal::document_verify(self.keys(), &row)?;
+        if (row.kind, row.id) != STATE {
+            return Err(VaultError::Tampered(STATE_ROW));
+        }
+        Ok(Some((row.version, TrailState::decode(&row.body)?)))
+    }
+
+    /// Takes up what another node knows of destinations.
+    fn trail_state_seen(&self, export: &Export, state: &TrailState) {
+        let mut known = export.known();
+        known.sequence = known.sequence.max(state.sequence);
+        for destination in &export.settings.destinations {
+            let before = state.kept_from.saturating_sub(1);
+            let taken = state.taken.get(destination.name()).copied();
+            let taken = taken.unwrap_or(TrailTaken { number: before, behind_since: None });
+            let progress = known.destinations.entry(destination.name().to_owned()).or_default();
+            // What this node did since the last checkpoint is not in it.
+            if taken.number.max(before) > progress.number {
+                progress.number = taken.number.max(before);
+                progress.behind_since = taken.behind_since;
+            } else if taken.number == progress.number {
+                progress.behind_since = progress.behind_since.or(taken.behind_since);
+            }
+            if progress.number >= state.number {
+                progress.sequence = state.sequence;
+                progress.behind_since = None;
+            }
+        }
+    }
+}

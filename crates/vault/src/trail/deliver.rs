@@ -1,0 +1,169 @@
+use core::time::Duration;
+use std::sync::Arc;
+
+use panvault_model::Timestamp;
+use panvault_store::trail::TrailCheckpoint;
+use panvault_store::{DocumentKind, RowKey};
+use panvault_trail::{Batch, Position};
+use tokio::time::timeout;
+
+use crate::audit::numbered;
+use crate::error::{VaultError, with_causes};
+use crate::limits::{TRAIL_LOOK_MILLIS, TRAIL_RETRY_SECONDS_MAX};
+use crate::seal;
+use crate::trail::record::exported;
+use crate::trail::{TrailDestination, TrailFault};
+use crate::vault::{Vault, WeakVault};
+
+impl Vault {
+    /// Hands every destination what it has not taken of what is signed, until it has all or does not take it, by the node that does what one does for all.
+    pub async fn trail_deliver(&self) -> Result<(), VaultError> {
+        let Some(export) = self.export() else { return Ok(()) };
+        let destinations = export.settings.destinations.iter().map(Arc::clone).collect::<Vec<_>>();
+        let mut delivered = Ok(());
+        for destination in destinations {
+            delivered = delivered.and(self.trail_deliver_to(&*destination).await.map(drop));
+        }
+        delivered
+    }
+
+    /// Whether it has all.
+    async fn trail_deliver_to(&self, destination: &dyn TrailDestination) -> Result<bool, VaultError> {
+        let Some(export) = self.export() else { return Ok(true) };
+        if !self.has_duty().await? {
+            return Ok(true);
+        }
+        let Some((_, state)) = self.trail_state().await? else { return Ok(true) };
+        self.trail_state_seen(export, &state);
+        loop {
+            let taken = export.known().destinations.get(destination.name()).map_or(0, |at| at.number);
+            if taken >= state.number {
+                return Ok(true);
+            }
+            let checkpoint = self.trail_checkpoint_read(taken + 1).await?;
+            self.trail_behind(destination, &checkpoint);
+            let lines = self.trail_lines(&checkpoint).await?;
+            match destination.take(&lines).await {
+                Ok(()) => self.trail_has_taken(destination, &checkpoint, state.number),
+                Err(fault) => {
+                    self.trail_failed(destination, fault);
+                    return Ok(false);
+                }
+            }
+        }
+    }
+
+    async fn trail_checkpoint_read(&self, number: u64) -> Result<TrailCheckpoint, VaultError> {
+        let key = (DocumentKind::TrailCheckpoint, numbered(number));
+        let tampered = || VaultError::Tampered(RowKey::Document(key.0, key.1));
+        let row = self.store().document_read_many(vec![key]).await?.into_iter().next().flatten();
+        let row = row.ok_or_else(tampered)?;
+        seal::document_verify(self.keys(), &row)?;
+        let checkpoint = TrailCheckpoint::decode(&row.body)?;
+        if (row.kind, row.id) != key || checkpoint.number != number {
+            Err(tampered())
+        } else {
+            Ok(checkpoint)
+        }
+    }
+
+    /// The lines of a checkpoint and of the records that it signs, which are still those.
+    async fn trail_lines(&self, checkpoint: &TrailCheckpoint) -> Result<Vec<u8>, VaultError> {
+        let vault = self.id().to_string();
+        let start = Position {
+            number: checkpoint.number.saturating_sub(1),
+            sequence: checkpoint.sequence,
+            checkpoint: checkpoint.before,
+        };
+        let mut batch = Batch::new(start);
+        for (writer, first, count) in &checkpoint.records {
+            let each = |record: &_| batch.record(&vault, exported(record));
+            self.trail_read(*writer, *first, (*count).into(), each).await?;
+        }
+        let mut lines = batch.lines().to_vec();
+        if !batch.is_what_was_signed(&checkpoint.lines) {
+            let id = numbered(checkpoint.number);
+            return Err(VaultError::Tampered(RowKey::Document(DocumentKind::TrailCheckpoint, id)));
+        }
+        lines.extend_from_slice(&checkpoint.lines);
+        Ok(lines)
+    }
+
+    fn trail_behind(&self, destination: &dyn TrailDestination, checkpoint: &TrailCheckpoint) {
+        let Some(export) = self.export() else { return };
+        let mut known = export.known();
+        if let Some(progress) = known.destinations.get_mut(destination.name()) {
+            progress.sequence = checkpoint.sequence;
+            progress.behind_since = Some(checkpoint.signed_at);
+        }
+    }
+
+    fn trail_has_taken(&self, destination: &dyn TrailDestination, checkpoint: &TrailCheckpoint, last: u64) {
+        let Some(export) = self.export() else { return };
+        let mut known = export.known();
+        let Some(progress) = known.destinations.get_mut(destination.name()) else { return };
+        let records: u64 = checkpoint.records.iter().map(|(_, _, count)| u64::from(*count)).sum();
+        progress.number = progress.number.max(checkpoint.number);
+        progress.sequence = checkpoint.sequence.saturating_add(records);
+        if checkpoint.number >= last {
+            progress.behind_since = None;
+        }
+        if progress.fault.take().is_some() {
+            tracing::info!(destination = destination.name(), "trail.reached");
+        }
+    }
+
+    /// Says it once for each other fault.
+    fn trail_failed(&self, destination: &dyn TrailDestination, fault: TrailFault) {
+        let Some(export) = self.export() else { return };
+        let mut known = export.known();
+        let Some(progress) = known.destinations.get_mut(destination.name()) else { return };
+        if progress.fault.as_ref() != Some(&fault) {
+            let since = progress.behind_since.as_ref().map(Timestamp::to_string).unwrap_or_default();
+            let advice =
+                "make the destination take the trail again; what it lacks is kept, and it is given that then";
+            tracing::error!(destination = destination.name(), %fault, since, advice, "trail.not_taken");
+        }
+        progress.fault = Some(fault);
+    }
+}
+
+/// Hands one destination the trail until the vault is gone; one that does not take it is left alone for a while that grows.
+pub(crate) async fn deliver_often(vault: WeakVault, name: String) {
+    let mut retry = Duration::ZERO;
+    loop {
+        tokio::time::sleep(Duration::from_millis(TRAIL_LOOK_MILLIS) + retry).await;
+        let Some(vault) = vault.upgrade() else { return };
+        let Some(export) = vault.export() else { return };
+        let Some(destination) = export.settings.destinations.iter().find(|one| one.name() == name) else {
+            return;
+        };
+        let destination = Arc::clone(destination);
+        let delivered = vault.trail_deliver_to(&*destination).await;
+        retry = match delivered {
+            Ok(true) => Duration::ZERO,
+            Ok(false) | Err(_) => {
+                (retry * 2).clamp(Duration::from_secs(1), Duration::from_secs(TRAIL_RETRY_SECONDS_MAX))
+            }
+        };
+        if let Err(error) = delivered
+            && export.failed.is_due(vault.now())
+        {
+            let advice =
+                "run panvault audit verify; the destination is given nothing more until this is right";
+            tracing::error!(destination = name, error = %with_causes(&error), advice, "trail.not_read");
+        }
+    }
+}
+
+impl Vault {
+    /// Signs what is left, and gives destinations so long to take it: nothing that was done is without a checkpoint behind it.
+    pub async fn trail_end(&self, time: Duration) -> Result<(), VaultError> {
+        if self.export().is_none() {
+            return Ok(());
+        }
+        while self.trail_checkpoint(true).await? {}
+        // What is not taken is taken at the next start.
+        timeout(time, self.trail_deliver()).await.unwrap_or(Ok(()))
+    }
+}

@@ -1,0 +1,255 @@
+//! The trail as it leaves the machine: what destinations are given, also where they fail, nodes die and keys are renewed.
+
+use core::future::{Future, ready};
+use core::pin::Pin;
+use core::time::Duration;
+use std::sync::{Arc, Mutex};
+
+use panvault_keys::VaultPurpose;
+use panvault_store::{DocumentKind, Store};
+use panvault_testkit::{SeededEntropy, root_key, vault_header};
+use panvault_trail::{CheckpointPublicKey, Record, Step, Summary, Verifier};
+use panvault_vault::{TrailDestination, TrailFault, TrailSettings, TrailView, Vault, VaultError, VaultParts};
+
+use crate::assert_refused;
+use crate::world::{VAULT, VISA, World, keys};
+
+/// Keeps what it is given. While it has a fault it takes a part of it, or nothing.
+#[derive(Default)]
+struct Kept {
+    lines: Mutex<Vec<u8>>,
+    fault: Mutex<Option<TrailFault>>,
+    /// Bytes that it takes before the fault.
+    part: Mutex<usize>,
+}
+
+impl TrailDestination for Kept {
+    fn name(&self) -> &str {
+        "kept"
+    }
+
+    fn take<'a>(
+        &'a self,
+        lines: &'a [u8],
+    ) -> Pin<Box<dyn Future<Output = Result<(), TrailFault>> + Send + 'a>> {
+        let (mut kept, fault) = (self.lines.lock().unwrap(), self.fault.lock().unwrap().clone());
+        // As a file does it.
+        if !kept.is_empty() && !kept.ends_with(b"\n") {
+            kept.push(b'\n');
+        }
+        let Some(fault) = fault else {
+            kept.extend_from_slice(lines);
+            return Box::pin(ready(Ok(())));
+        };
+        kept.extend_from_slice(&lines[..*self.part.lock().unwrap()]);
+        Box::pin(ready(Err(fault)))
+    }
+}
+
+impl Kept {
+    fn fails(&self, fault: Option<TrailFault>) {
+        *self.fault.lock().unwrap() = fault;
+    }
+
+    /// Everything in it, proved.
+    fn read(&self, keys: Vec<CheckpointPublicKey>) -> (Summary, Vec<Record>) {
+        let mut verifier = Verifier::new(keys);
+        let mut records = Vec::new();
+        for line in self.lines.lock().unwrap().split_inclusive(|byte| *byte == b'\n') {
+            match verifier.line(line) {
+                Ok(Step::Proven(_, proven)) => records.extend(proven),
+                Ok(Step::Pending | Step::Again) => {}
+                Err(fault) => panic!("{fault}: {}", String::from_utf8_lossy(line)),
+            }
+        }
+        (verifier.finish(), records)
+    }
+}
+
+fn public() -> Vec<CheckpointPublicKey> {
+    keys().checkpoint_keys().map(|(_, key)| key.public()).collect()
+}
+
+fn export(vault: &Vault, kept: &Arc<Kept>) {
+    let destinations = vec![Arc::clone(kept) as Arc<dyn TrailDestination>];
+    vault.trail_export(TrailSettings {
+        checkpoint_seconds: 60,
+        destinations,
+        refuse_changes_after_seconds: 300,
+    });
+}
+
+/// Signs and hands on what there is.
+async fn step(vault: &Vault) {
+    vault.trail_checkpoint(true).await.unwrap();
+    vault.trail_deliver().await.unwrap();
+}
+
+async fn written(world: &World) -> u64 {
+    let writers = world.store.audit_writers().await.unwrap();
+    world.store.audit_ends(writers).await.unwrap().into_iter().sum()
+}
+
+fn only(vault: &Vault) -> TrailView {
+    vault.trail_status().into_iter().next().unwrap()
+}
+
+#[tokio::test]
+async fn every_record_leaves_and_is_proved() {
+    let world = World::new().await;
+    let (kept, shop) = (Arc::new(Kept::default()), world.shop(None).await);
+    export(&world.vault, &kept);
+    let card = world.card(&shop).await;
+    let there = written(&world).await;
+    step(&world.vault).await;
+    let (summary, records) = kept.read(public());
+    assert_eq!((summary.records, summary.checkpoints, summary.unproven), (there, 1, 0));
+    assert_eq!(summary.vault, Some(VAULT.to_string()));
+    let made = records.iter().find(|record| record.action == "card_create").unwrap();
+    assert_eq!(made.object, Some(card.to_string()));
+    assert_eq!(made.organisation, Some(shop.organisation.to_string()));
+    assert!(made.actor.as_ref().is_some_and(|actor| actor.len() == 24));
+    // Its own record alone is no news, and what is done next is.
+    assert!(!world.vault.trail_checkpoint(true).await.unwrap());
+    world.card(&shop).await;
+    assert!(!world.vault.trail_checkpoint(false).await.unwrap(), "the last was signed of late");
+    world.clock.pass_millis(60_000);
+    assert!(world.vault.trail_checkpoint(false).await.unwrap());
+    world.vault.trail_deliver().await.unwrap();
+    let (summary, _) = kept.read(public());
+    assert_eq!((summary.records, summary.checkpoints), (there + 2, 2));
+}
+
+/// One that is down, takes a part or is full gets all of it later, in order, and what it has is kept no longer.
+#[tokio::test]
+async fn a_destination_that_was_away_is_given_what_it_lacks() {
+    let mut world = World::new().await;
+    let (kept, shop) = (Arc::new(Kept::default()), world.shop(None).await);
+    export(&world.vault, &kept);
+    step(&world.vault).await;
+    for (part, fault) in
+        [(0, TrailFault::Unreached("refused")), (1_000, TrailFault::Full), (100, TrailFault::TimedOut)]
+    {
+        *kept.part.lock().unwrap() = part;
+        kept.fails(Some(fault.clone()));
+        world.card(&shop).await;
+        world.clock.pass_millis(10_000);
+        step(&world.vault).await;
+        assert_eq!(only(&world.vault).fault, Some(fault));
+    }
+    let behind = only(&world.vault);
+    assert_eq!((behind.records_behind, behind.lag_seconds), (6, 20), "a card and a checkpoint each");
+    // The process ends meanwhile.
+    world.reopen().await.unwrap();
+    export(&world.vault, &kept);
+    kept.fails(None);
+    for _ in 0..3 {
+        world.card(&shop).await;
+        step(&world.vault).await;
+    }
+    let there = written(&world).await;
+    let (summary, _) = kept.read(public());
+    assert_eq!((summary.records, summary.unproven), (there - 1, 0), "all but the last checkpoint's own");
+    let at = only(&world.vault);
+    assert_eq!((at.records_behind, at.lag_seconds, at.fault), (0, 0, None));
+    let rows = world.store.document_read_all().await.unwrap();
+    let checkpoints = rows.iter().filter(|row| row.kind == DocumentKind::TrailCheckpoint).count();
+    assert_eq!(checkpoints, 2, "the last, and the one that it wrote down as taken");
+}
+
+#[tokio::test]
+async fn nothing_is_changed_while_the_trail_stays_here_for_too_long() {
+    let world = World::new().await;
+    let (kept, shop) = (Arc::new(Kept::default()), world.shop(None).await);
+    export(&world.vault, &kept);
+    kept.fails(Some(TrailFault::Full));
+    world.card(&shop).await;
+    step(&world.vault).await;
+    world.clock.pass_millis(299_999);
+    assert!(world.vault.trail_allows_changes().is_ok());
+    world.clock.pass_millis(1);
+    assert_refused!(world.vault.trail_allows_changes(), VaultError::TrailBehind);
+    kept.fails(None);
+    world.vault.trail_deliver().await.unwrap();
+    assert!(world.vault.trail_allows_changes().is_ok());
+}
+
+/// Of several nodes one signs and hands on what all have written; another goes on where it is given up.
+#[tokio::test]
+async fn another_node_goes_on_with_the_export() {
+    let one = World::shared().await;
+    let two = one.beside(2).await;
+    let (kept, shop) = (Arc::new(Kept::default()), one.shop(None).await);
+    for world in [&one, &two] {
+        export(&world.vault, &kept);
+        world.card(&shop).await;
+    }
+    assert!(!two.vault.trail_checkpoint(true).await.unwrap(), "the other has the duty");
+    step(&one.vault).await;
+    one.card(&shop).await;
+    two.card(&shop).await;
+    // It has signed, and has not handed it on.
+    assert!(one.vault.trail_checkpoint(true).await.unwrap());
+    let lease =
+        (panvault_vault::limits::LEASE_SECONDS + panvault_vault::limits::LEASE_SKEW_SECONDS + 1) * 1000;
+    two.clock.pass_millis(lease);
+    two.vault.lease_renew().await.unwrap();
+    step(&two.vault).await;
+    let there = written(&two).await;
+    let (summary, records) = kept.read(public());
+    assert_eq!((summary.records, summary.unproven), (there - 1, 0));
+    let writers: std::collections::BTreeSet<_> = records.into_iter().map(|record| record.writer).collect();
+    assert_eq!(writers.len(), 2);
+}
+
+/// Whoever has the first public key alone follows to the next.
+#[tokio::test]
+async fn a_key_that_is_renewed_is_vouched_for() {
+    let mut world = World::new().await;
+    let (kept, shop) = (Arc::new(Kept::default()), world.shop(None).await);
+    export(&world.vault, &kept);
+    step(&world.vault).await;
+    let mut header = vault_header(VAULT, 1);
+    for _ in 0..2 {
+        let now = panvault_model::Timestamp::from_unix_millis(1_800_000_000_000);
+        header =
+            header.renew(&root_key(1), VaultPurpose::TrailCheckpoint, now, &SeededEntropy::new(9)).unwrap();
+        let open = || header.open(&root_key(1), VAULT, panvault_keys::KeyMode::Test).unwrap();
+        world.vault = Vault::open(VaultParts { keys: open(), ..world.parts() }).await.unwrap();
+        export(&world.vault, &kept);
+        world.card(&shop).await;
+        step(&world.vault).await;
+    }
+    let (summary, _) = kept.read(public());
+    assert_eq!((summary.checkpoints, summary.unproven), (3, 0));
+    // A vault with the keys of before signs nothing behind that.
+    world.reopen().await.unwrap_err();
+}
+
+#[tokio::test]
+async fn what_is_left_is_signed_at_the_end() {
+    let world = World::new().await;
+    let (kept, shop) = (Arc::new(Kept::default()), world.shop(None).await);
+    export(&world.vault, &kept);
+    step(&world.vault).await;
+    world.card(&shop).await;
+    let there = written(&world).await;
+    world.vault.trail_end(Duration::from_secs(60)).await.unwrap();
+    assert_eq!(kept.read(public()).0.records, there);
+}
+
+/// A batch has a bounded number of records, and what is more is in the next.
+#[tokio::test]
+async fn a_long_trail_leaves_in_parts() {
+    let world = World::new().await;
+    let shop = world.shop(None).await;
+    let most = panvault_trail::limits::BATCH_RECORDS_MAX as u64;
+    while written(&world).await <= most {
+        world.card_create(&shop, VISA, None).await.unwrap();
+    }
+    let kept = Arc::new(Kept::default());
+    export(&world.vault, &kept);
+    world.vault.trail_end(Duration::from_secs(600)).await.unwrap();
+    let (summary, _) = kept.read(public());
+    assert_eq!((summary.records, summary.checkpoints), (most + 1, 2));
+}
