@@ -23,6 +23,7 @@ use panvault_webhook::AddressPolicy;
 use crate::cli;
 use crate::config::sources::Values;
 use crate::telemetry::{self, LogFormat};
+use crate::trail::TrailConfig;
 
 pub(crate) use stores::{CvvServer, Cvvs, Shared};
 pub(crate) use table::{SETTINGS, Setting};
@@ -71,6 +72,8 @@ pub(crate) struct Config {
     pub(crate) rotation: RotationSettings,
     /// Seconds between two settlements; 0 is never.
     pub(crate) settle_seconds: u64,
+    /// Where the trail goes to.
+    pub(crate) trail: TrailConfig,
     /// Where webhooks may go to.
     pub(crate) webhooks: AddressPolicy,
     /// How long a list may wait for its turn, and then take.
@@ -162,6 +165,11 @@ fn check(mut values: Values) -> anyhow::Result<Config> {
             key_days_max: checked.number("key_days_max", 0, 36_500),
         },
         settle_seconds: checked.number("settle_seconds", 0, 86_400),
+        trail: TrailConfig {
+            file: checked.path("trail_file"),
+            checkpoint_seconds: checked.number("trail_checkpoint_seconds", 1, 86_400),
+            refuse_changes_after_seconds: checked.number("trail_refuse_changes_after_seconds", 0, 31_536_000),
+        },
         webhooks: checked.networks("webhook_allow"),
         list_time: checked.seconds("list_seconds_max"),
         log_level: checked.log_level(),

@@ -20,6 +20,7 @@ mod socket;
 mod standard_error;
 mod telemetry;
 mod temporary;
+mod trail;
 
 use std::process::ExitCode;
 

@@ -11,7 +11,7 @@ use panvault_server::{
     App, Console, Local, Process, ServeReport, ServerError, ServerSettings, Tls, TryShop, serve,
     serve_console, serve_metrics,
 };
-use panvault_vault::Vault;
+use panvault_vault::{Vault, with_causes};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::Signal;
 use tokio::sync::watch;
@@ -31,6 +31,8 @@ use crate::standard_error;
 const BACKLOG: u32 = 4096;
 /// Time for what was sent to processors to be answered and written down, where the vault is sealed meanwhile.
 const IN_HAND_TIME: Duration = Duration::from_secs(180);
+/// Time for destinations to take what is left of the trail.
+const TRAIL_TIME: Duration = Duration::from_secs(10);
 /// Time for the last who has something of a sealed vault to let it go.
 const HELD_TIME: Duration = Duration::from_secs(60);
 /// Time between two looks at that.
@@ -390,6 +392,10 @@ impl Ending {
                 advice = "raise stop_grace_seconds",
                 "server.cut_off"
             );
+        }
+        if let Err(error) = vault.trail_end(TRAIL_TIME).await {
+            let advice = "none; destinations are given what they lack at the next start";
+            tracing::warn!(error = %with_causes(&error), advice, "trail.not_ended");
         }
         if vault.close().await.is_err() {
             bail!("the store stopped after a failure; see the log lines above. {}", kept.after_failure());

@@ -202,8 +202,12 @@ impl App {
         match store.fault {
             None if documents_unseen => unavailable(readiness::UNSEEN),
             None if lease_lost => unavailable(readiness::NO_LEASE),
+            None if self.vault.trail_allows_changes().is_err() => unavailable(readiness::TRAIL_REFUSES),
             None if store.lists_full => (StatusCode::OK, readiness::LISTS_FULL),
             None if store.damaged > 0 => (StatusCode::OK, readiness::DAMAGED),
+            None if self.vault.trail_status().iter().any(|destination| destination.fault.is_some()) => {
+                (StatusCode::OK, readiness::TRAIL_BEHIND)
+            }
             None => (StatusCode::OK, readiness::READY),
             Some(StoreFault::Full) => unavailable(readiness::FULL),
             Some(StoreFault::Busy) if store.lists_full => unavailable(readiness::VIEW_FULL),
@@ -248,6 +252,8 @@ mod readiness {
         READY = "ready";
         LISTS_FULL = "ready, but the disk has no room for the view: lists are refused";
         DAMAGED = "ready, but somebody changed view.sqlite: lists and counts of some organisations are refused; run panvault doctor";
+        TRAIL_BEHIND = "ready, but a destination does not take the audit trail: see the log";
+        TRAIL_REFUSES = "the audit trail does not leave this machine: changes are refused";
         STOPPING = "stopping";
         UNSEEN = "this node does not see the database: requests with a key are refused";
         NO_LEASE = "this node has lost its lease: transactions are refused";

@@ -241,6 +241,10 @@ async fn answer(
         Some(from) => Box::pin(arriving.keyless(from, incoming, page)).await?,
         None => arriving.with_key(incoming, page).await?,
     };
+    // What is on this machine's own side alone, such as sealing the vault, is never kept from anybody.
+    if parts.method != Method::GET && !endpoint.path.starts_with("/local/") {
+        app.vault().trail_allows_changes()?;
+    }
     let mut faults = Faults::default();
     let is_browser = caller.is_browser();
     let refused = caller.as_refused();

@@ -252,6 +252,13 @@ impl From<VaultError> for Refusal {
                     "has not seen the database for a while, and trusts no key until it does; try again",
                 );
             }
+            VaultError::TrailBehind => {
+                return Self::with(
+                    ErrorCode::Busy,
+                    "trail",
+                    "does not leave this machine, and nothing may be changed until it does again; try again later",
+                );
+            }
             VaultError::TooManyOrganisations => {
                 let what = formatcp!(
                     "is to be sent with email_address, which is looked for in at most {EMAIL_ORGANISATIONS_MAX} organisations"

@@ -60,6 +60,8 @@ pub(crate) struct Metrics {
     key_rows_left: Gauge<u64, AtomicU64>,
     key_rows_resealed: Counter,
     keys_overdue: Gauge<u64, AtomicU64>,
+    trail_records_behind: Family<Destination, Gauge<u64, AtomicU64>>,
+    trail_lag: Family<Destination, Gauge<u64, AtomicU64>>,
     nodes: NodeMetrics,
     processors: Arc<ProcessorMetrics>,
     ready: Gauge<i64, AtomicI64>,
@@ -95,6 +97,11 @@ struct Refused {
 struct Notified {
     scheme: &'static str,
     outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Destination {
+    destination: String,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -160,6 +167,8 @@ impl Metrics {
             key_rows_left: Gauge::default(),
             key_rows_resealed: Counter::default(),
             keys_overdue: Gauge::default(),
+            trail_records_behind: Family::default(),
+            trail_lag: Family::default(),
             nodes: NodeMetrics::default(),
             processors: Arc::default(),
             ready: Gauge::default(),
@@ -309,6 +318,16 @@ impl Metrics {
             "Keys of organisations that are active for longer than they should be",
             metrics.keys_overdue.clone(),
         );
+        registry.register(
+            "trail_export_records_behind",
+            "Signed records of the audit trail that a destination has not taken",
+            metrics.trail_records_behind.clone(),
+        );
+        registry.register(
+            "trail_export_lag_seconds",
+            "Seconds since the first checkpoint was signed that a destination has not taken",
+            metrics.trail_lag.clone(),
+        );
         metrics.nodes.register(registry);
         registry.register_collector(Box::new(Arc::clone(&metrics.processors)));
         registry.register("ready", "1 when the vault takes writes", metrics.ready.clone());
@@ -387,6 +406,11 @@ impl Metrics {
         self.key_rows_left.set(status.rotation.rows_left.unwrap_or(0));
         self.key_rows_resealed.inner().store(status.rotation.rows_resealed, Ordering::Relaxed);
         self.keys_overdue.set(status.rotation.keys_overdue);
+        for at in vault.trail_status() {
+            let label = Destination { destination: at.name };
+            self.trail_records_behind.get_or_create(&label).set(at.records_behind);
+            self.trail_lag.get_or_create(&label).set(at.lag_seconds);
+        }
         let now = vault.now().wall.unix_seconds();
         let age = status.bins.imported_at.map_or(0, |at| now.saturating_sub(at.unix_seconds()));
         self.bins_age_seconds.set(age);

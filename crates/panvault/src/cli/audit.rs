@@ -1,5 +1,7 @@
 //! The audit trail.
 
+use std::path::PathBuf;
+
 use clap::Subcommand;
 
 use crate::cli::{One, Shared};
@@ -39,5 +41,18 @@ pub(crate) enum AuditCommand {
     /// See one record
     Show(One),
     /// Hold the trail against its chain, and the rows against the trail; works beside a server
-    Verify(Shared),
+    ///
+    /// With FILE it holds an exported trail against public keys instead, and needs neither the vault nor a key of it
+    Verify {
+        /// Files of an exported trail, the earliest first
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// With FILE, a public key that the vault signs with, as panvault audit key shows it; may be repeated
+        #[arg(long, value_name = "KEY", requires = "files")]
+        key: Vec<String>,
+        #[command(flatten)]
+        shared: Shared,
+    },
+    /// Show the public keys that an exported trail is held against; works beside a server
+    Key(Shared),
 }

@@ -1,5 +1,6 @@
 //! Who did what. Records come from a running server, or from the vault itself; the trail is held against its chain in the files.
 
+mod export;
 mod node;
 mod since;
 
@@ -45,7 +46,9 @@ pub(crate) fn run(command: AuditCommand) -> anyhow::Result<ExitCode> {
             asked(&shared, async |client| tail(client, count, follow, &conditions, shared.json).await)?;
         }
         AuditCommand::Show(one) => show(&one)?,
-        AuditCommand::Verify(shared) => return verify(&shared),
+        AuditCommand::Verify { files, shared, .. } if files.is_empty() => return verify(&shared),
+        AuditCommand::Verify { files, key, shared } => return export::verify(&files, &key, &shared),
+        AuditCommand::Key(shared) => export::keys(&shared)?,
     }
     Ok(ExitCode::SUCCESS)
 }

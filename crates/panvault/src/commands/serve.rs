@@ -62,6 +62,7 @@ async fn serve(place: Place, config: Config) -> anyhow::Result<()> {
         rotation: config.rotation,
         settle_seconds: config.settle_seconds,
         webhooks: Some(config.webhooks),
+        trail: config.trail,
         processors: config.processors.clone(),
         store: Settings { list_time: config.list_time, ..Settings::default() },
         unsealing: None,

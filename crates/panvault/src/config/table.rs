@@ -249,6 +249,21 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "Seconds after which what the dummy processor has captured is settled, again and again; 0 is by panvault settle only.",
     ),
     text(
+        "trail_file",
+        "",
+        "The file that the audit trail is appended to as it is written, with signed checkpoints, such as one on another machine's disk; empty for none.",
+    ),
+    bare(
+        "trail_checkpoint_seconds",
+        "60",
+        "Seconds between two checkpoints of the exported trail, where something was done.",
+    ),
+    bare(
+        "trail_refuse_changes_after_seconds",
+        "0",
+        "Seconds after which a destination that does not take the trail keeps anything from being changed; 0 for never.",
+    ),
+    text(
         "webhook_allow",
         "",
         "Private or local addresses and networks that webhooks may go to, and over plain HTTP, with commas between.",

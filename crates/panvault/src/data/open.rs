@@ -28,6 +28,7 @@ use crate::client::is_in_use;
 use crate::data::backup::Backups;
 use crate::data::header::OpenHeader;
 use crate::data::{DataDirectory, bins_without_list, chain};
+use crate::trail::TrailConfig;
 
 /// Time for which a vault that somebody has is asked for again: a command that has it is done in a moment, and so is what ran in one that was closed.
 const IN_USE_TIME: Duration = Duration::from_secs(5);
@@ -171,6 +172,9 @@ impl Opening<'_> {
         if settings.settle_seconds > 0 {
             vault.settle_every(settings.settle_seconds);
         }
+        if settings.serves() {
+            vault.trail_export(settings.trail.settings());
+        }
         if let Some(policy) = &settings.webhooks {
             vault.webhooks_allow(policy.clone());
             vault.webhooks_start(Sender::new(policy.clone(), Vec::new())?);
@@ -271,6 +275,8 @@ pub(crate) struct OpenSettings {
     pub(crate) settle_seconds: u64,
     /// Where webhooks may go to; `None` where this process delivers none.
     pub(crate) webhooks: Option<AddressPolicy>,
+    /// Where the trail goes to.
+    pub(crate) trail: TrailConfig,
     /// Descriptions of PSPs beside those that come with the program.
     pub(crate) processors: Option<PathBuf>,
     pub(crate) store: Settings,
@@ -296,6 +302,7 @@ impl Default for OpenSettings {
             rotation: RotationSettings::DEFAULT,
             settle_seconds: 0,
             webhooks: None,
+            trail: TrailConfig::default(),
             processors: None,
             store: Settings::default(),
             unsealing: None,

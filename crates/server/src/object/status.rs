@@ -238,6 +238,10 @@ object! {
         always "key_rows_resealed" => Count = Number(view.status.rotation.rows_resealed);
         /// Keys of organisations that are active for longer than they should be (`key_days_max`).
         always "keys_overdue" => Count = Number(view.status.rotation.keys_overdue);
+        /// Signed records of the audit trail that the destination has not taken which is furthest behind; left out where the trail is exported to none.
+        optional "trail_records_behind" => Count = view.status.trail.map(|trail| Number(trail.records_behind));
+        /// Seconds since the first checkpoint was signed that it has not taken.
+        optional "trail_lag_seconds" => Count = view.status.trail.map(|trail| Number(trail.lag_seconds));
         /// When the certificate is no longer valid; left out where a proxy ends TLS.
         optional "certificate_expires_at" => Timestamp = view.report.certificate_expires_at;
         /// Of the table of issuers, 0 for none.

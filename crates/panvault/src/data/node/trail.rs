@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use anyhow::Context;
+use panvault_keys::VaultKeys;
 use panvault_store_postgres::PostgresStore;
 use panvault_vault::{SystemClock, TrailExamined, trail_examine};
 
@@ -14,6 +15,13 @@ use crate::data::{Unattended, chain};
 const READ_TIME: Duration = Duration::from_secs(60);
 
 impl NodeDirectory {
+    /// The keys of the vault.
+    pub(crate) async fn vault_keys(&self, by: Unattended<'_>) -> anyhow::Result<VaultKeys> {
+        let (database, row, mode) = self.reach(READ_TIME).await?;
+        let slot = self.unattended_of(&row, mode, by).await?;
+        Ok(self.header_by(&database, &row, mode, slot.as_ref())?.keys)
+    }
+
     /// Holds every record of every chain against its tag and its place, and the chains against one another and the checkpoint. Changes nothing.
     pub(crate) async fn trail_verify(&self, by: Unattended<'_>) -> anyhow::Result<TrailExamined> {
         let (database, row, mode) = self.reach(READ_TIME).await?;

@@ -204,6 +204,7 @@ const fn moves(action: Action) -> Option<(Table, i64)> {
         | Action::WebhookSweep
         | Action::WebhookRetry
         | Action::AuditCheckpoint
+        | Action::TrailCheckpoint
         | Action::VaultMove
         | Action::NotificationContradict
         | Action::CheckoutCreate
