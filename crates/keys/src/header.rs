@@ -1,14 +1,16 @@
 use aws_lc_rs::hmac;
+use base64ct::{Base64, Encoding};
 use panvault_model::{Timestamp, VaultId};
 use subtle::ConstantTimeEq;
 
 use crate::api_key::KeyMode;
 use crate::entropy::Entropy;
 use crate::error::KeysError;
+use crate::hand_over::HandOver;
 use crate::header::entry::HeaderKey;
 use crate::header::slot::Under;
 use crate::limits::{HEADER_BYTES_MAX, HEADER_KEYS_MAX, HEADER_SLOTS_MAX, PURPOSE_VERSIONS_MAX};
-use crate::purpose::{KeyState, VaultPurpose};
+use crate::purpose::{KeyState, VaultKeyDescription, VaultPurpose};
 use crate::root::{RootKey, digest};
 use crate::slot::{NewSlot, SlotKey};
 use crate::vault_keys::VaultKeys;
@@ -57,7 +59,8 @@ impl Header {
         let wrapping = header.wrapping(root)?;
         for purpose in VaultPurpose::ALL {
             let context = header.context();
-            header.keys.push(HeaderKey::make(&wrapping, &context, purpose, 1, now, entropy)?);
+            let first = (purpose, 1, KeyState::Active);
+            header.keys.push(HeaderKey::make(&wrapping, &context, first, now, entropy)?);
         }
         header.slot_push(slot, root, now, entropy)?;
         Ok(header.authenticated(root))
@@ -88,6 +91,11 @@ impl Header {
         let checksum = crc32fast::hash(&out);
         out.extend_from_slice(&checksum.to_be_bytes());
         out
+    }
+
+    /// The same as text.
+    pub fn encode_text(&self) -> String {
+        Base64::encode_string(&self.encode())
     }
 
     /// Whether it says of itself that it is of this vault. [`KeysError::HeaderOfOtherVault`] or [`KeysError::HeaderOfOtherMode`] where it does not.
@@ -184,7 +192,7 @@ impl Header {
         self.verify(root)?;
         let wrapping = self.wrapping(root)?;
         let context = self.context();
-        let operator = root.derive_operator_key(vault).derive_check();
+        let operator = root.derive_operator_key(vault);
         let keys = VaultKeys::open(vault, self.version, operator, |purpose| {
             self.keys
                 .iter()
@@ -219,6 +227,28 @@ impl Header {
         now: Timestamp,
         entropy: &dyn Entropy,
     ) -> Result<Self, KeysError> {
+        self.with_key(root, purpose, KeyState::Active, now, entropy)
+    }
+
+    /// The same, and nothing is made with the new key before it is activated: nodes that serve come to know it first.
+    pub fn key_make(
+        &self,
+        root: &RootKey,
+        purpose: VaultPurpose,
+        now: Timestamp,
+        entropy: &dyn Entropy,
+    ) -> Result<Self, KeysError> {
+        self.with_key(root, purpose, KeyState::PreActive, now, entropy)
+    }
+
+    fn with_key(
+        &self,
+        root: &RootKey,
+        purpose: VaultPurpose,
+        state: KeyState,
+        now: Timestamp,
+        entropy: &dyn Entropy,
+    ) -> Result<Self, KeysError> {
         self.verify(root)?;
         let open = |key: &&HeaderKey| key.purpose == purpose && key.state != KeyState::Destroyed;
         if purpose == VaultPurpose::AuditChain
@@ -234,17 +264,66 @@ impl Header {
             let mut kept = key.rewrap(&wrapping, &self.context(), &wrapping, &context, entropy)?;
             if key.purpose == purpose {
                 newest = newest.max(key.version);
-                if key.state == KeyState::Active {
+                if key.state == KeyState::Active && state == KeyState::Active {
                     kept.state = KeyState::OpenOnly;
                 }
             }
             header.keys.push(kept);
         }
         let version = newest.checked_add(1).ok_or(KeysError::NotRenewable)?;
-        header.keys.push(HeaderKey::make(&wrapping, &context, purpose, version, now, entropy)?);
+        let made = (purpose, version, state);
+        header.keys.push(HeaderKey::make(&wrapping, &context, made, now, entropy)?);
         header.keys.sort_unstable_by_key(HeaderKey::place);
         header.slots_from(self, root, root, entropy)?;
         Ok(header.authenticated(root))
+    }
+
+    /// With keys as far as they have come while the vault was served, as the next version of the header: of those that are destroyed the
+    /// wrapped bytes are gone. [`KeysError::HeaderDamaged`] when not exactly one of each purpose would be active.
+    pub fn settle(
+        &self,
+        root: &RootKey,
+        states: &[VaultKeyDescription],
+        entropy: &dyn Entropy,
+    ) -> Result<Self, KeysError> {
+        self.verify(root)?;
+        let mut header = Self::unkeyed(next(self.version)?, self.vault, self.mode, self.root_version);
+        let (wrapping, context) = (header.wrapping(root)?, header.context());
+        for key in &self.keys {
+            let is_it = |of: &&VaultKeyDescription| (of.purpose, of.version) == (key.purpose, key.version);
+            let further = states.iter().find(is_it).map(|of| of.state);
+            let further = further.filter(|state| state.order() > key.state.order());
+            if further == Some(KeyState::Destroyed) {
+                header.keys.push(key.destroyed());
+                continue;
+            }
+            let mut kept = key.rewrap(&wrapping, &self.context(), &wrapping, &context, entropy)?;
+            kept.state = further.unwrap_or(key.state);
+            header.keys.push(kept);
+        }
+        let active = |purpose| {
+            let active = header.keys.iter().filter(|key| key.state == KeyState::Active);
+            active.filter(|key| key.purpose == purpose).count()
+        };
+        if VaultPurpose::ALL.into_iter().any(|purpose| active(purpose) != 1) {
+            return Err(KeysError::HeaderDamaged);
+        }
+        header.slots_from(self, root, root, entropy)?;
+        Ok(header.authenticated(root))
+    }
+
+    /// What nodes that serve are told of this header: all that is said of its keys, the operator key, and those keys that nothing is made with
+    /// yet, which they may not have.
+    pub fn hand_over(&self, root: &RootKey, entropy: &dyn Entropy) -> Result<HandOver, KeysError> {
+        let keys = self.open(root, self.vault, self.mode)?;
+        let (wrapping, context) = (self.wrapping(root)?, self.context());
+        let new = |described: &VaultKeyDescription| {
+            let is_it =
+                |key: &&HeaderKey| (key.purpose, key.version) == (described.purpose, described.version);
+            let key = self.keys.iter().find(is_it).filter(|key| key.state == KeyState::PreActive);
+            key.map(|key| key.unwrap(&wrapping, &context)).transpose()
+        };
+        HandOver::make(self.vault, self.version, root, keys.hand(), keys.descriptions(), new, entropy)
     }
 
     /// Takes the slots of the header before, with this root key behind them.

@@ -8,6 +8,7 @@ mod cvv_key;
 mod entropy;
 mod error;
 mod file_digest;
+mod hand_over;
 mod header;
 mod hpke;
 pub mod limits;
@@ -36,6 +37,7 @@ pub use crate::cvv_key::CvvKey;
 pub use crate::entropy::{Entropy, SystemEntropy};
 pub use crate::error::{KeyFileFault, KeysError, PassphraseFault, ShareFault};
 pub use crate::file_digest::FileDigest;
+pub use crate::hand_over::HandOver;
 pub use crate::header::{Header, HeaderSlot};
 pub use crate::notification_secret::NotificationSecret;
 pub use crate::operator::{

@@ -21,18 +21,19 @@ pub struct OperatorKey {
     key: hmac::Key,
 }
 
-/// Tells the operator key of a vault from any other, and is of no other use.
-pub(crate) struct OperatorCheck([u8; 32]);
-
 impl RootKey {
     /// The operator key of a vault.
     pub fn derive_operator_key(&self, vault: VaultId) -> OperatorKey {
-        let key = self.derive("operator", vault);
-        OperatorKey { vault, key: hmac::Key::new(hmac::HMAC_SHA256, key.as_slice()) }
+        OperatorKey::from_bytes(vault, &self.derive("operator", vault))
     }
 }
 
 impl OperatorKey {
+    /// Of bytes that were derived for it.
+    pub(crate) fn from_bytes(vault: VaultId, key: &[u8; KEY_BYTES]) -> Self {
+        Self { vault, key: hmac::Key::new(hmac::HMAC_SHA256, key) }
+    }
+
     /// Of which vault.
     pub const fn vault(&self) -> VaultId {
         self.vault
@@ -49,15 +50,9 @@ impl OperatorKey {
         Zeroizing::new(digest(&context.sign()))
     }
 
-    pub(crate) fn derive_check(&self) -> OperatorCheck {
-        OperatorCheck(*self.derive("check", &[]))
-    }
-}
-
-impl OperatorCheck {
-    /// Takes the same time whatever the answer.
-    pub(crate) fn matches(&self, key: &OperatorKey) -> bool {
-        key.derive_check().0.ct_eq(&self.0).into()
+    /// Whether it is the same key; takes the same time whatever the answer.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.derive("check", &[]).ct_eq(other.derive("check", &[]).as_slice()).into()
     }
 }
 

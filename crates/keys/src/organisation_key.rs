@@ -135,6 +135,20 @@ impl OrganisationKey {
         Self { state: KeyState::OpenOnly, active_until: Some(now), ..self }
     }
 
+    /// Whether another wrapping key wraps it than the one that wraps new keys now.
+    pub fn needs_rewrap(&self, keys: &VaultKeys) -> bool {
+        self.state != KeyState::Destroyed && self.wrapping != keys.wrapping().0
+    }
+
+    /// The same key, wrapped with the key that wraps new ones. [`KeysError::KeyDamaged`] where it does not open as what it is.
+    pub fn rewrap(self, keys: &VaultKeys, entropy: &dyn Entropy) -> Result<Self, KeysError> {
+        let (before, (wrapping, key)) = (keys.wrappings(), keys.wrapping());
+        let unwrapped = self.unwrap(before.of(self.wrapping), keys.vault())?;
+        let mut rewrapped = Self { wrapping, wrapped: Wrapped::NONE, ..self };
+        rewrapped.wrapped = Wrapped::wrap(key, &rewrapped.associated(keys.vault()), unwrapped, entropy)?;
+        Ok(rewrapped)
+    }
+
     /// What is left when it is destroyed: the wrapped bytes are gone, and what it sealed opens no more.
     #[must_use]
     pub fn destroyed(self, now: Timestamp) -> Self {

@@ -27,7 +27,7 @@ pub enum VaultPurpose {
 /// What may be done with a key. The numbers are those of stored records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyState {
-    /// Opens and checks, and does not seal or make anything yet: every node comes to know it first. Of a key of an organisation only.
+    /// Opens and checks, and does not seal or make anything yet: every node comes to know it first.
     PreActive,
     /// Seals and opens, makes and checks.
     Active,
@@ -79,7 +79,8 @@ impl VaultPurpose {
         }
     }
 
-    pub(crate) const fn code(self) -> u8 {
+    /// The number that stands for it in stored records.
+    pub const fn code(self) -> u8 {
         match self {
             Self::DocumentTag => 1,
             Self::DocumentHead => 2,
@@ -109,6 +110,16 @@ impl KeyState {
             Self::Active => "active",
             Self::OpenOnly => "open_only",
             Self::Destroyed => "destroyed",
+        }
+    }
+
+    /// How far it is on the way of a key.
+    pub(crate) const fn order(self) -> u8 {
+        match self {
+            Self::PreActive => 1,
+            Self::Active => 2,
+            Self::OpenOnly => 3,
+            Self::Destroyed => 4,
         }
     }
 

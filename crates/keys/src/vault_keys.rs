@@ -1,5 +1,6 @@
 use core::num::NonZeroU32;
-use std::sync::Arc;
+use core::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use aws_lc_rs::hmac;
 use panvault_model::{Sealed, Tag, VaultId};
@@ -9,8 +10,9 @@ use crate::api_key::ApiKey;
 use crate::checkpoint_key::CheckpointKey;
 use crate::cvv_key::CvvKey;
 use crate::error::KeysError;
-use crate::operator::{OperatorCheck, OperatorKey};
-use crate::purpose::{VaultKeyDescription, VaultPurpose};
+use crate::hand_over::HandOver;
+use crate::operator::OperatorKey;
+use crate::purpose::{KeyState, VaultKeyDescription, VaultPurpose};
 use crate::residue;
 use crate::ring::Place;
 use crate::root::{digest, digest_head};
@@ -29,9 +31,10 @@ pub(crate) use versions::Versions;
 /// The keys of one vault that belong to no organisation, as its header has them. The root key is not needed once they are open.
 pub struct VaultKeys {
     vault: VaultId,
-    header_version: u32,
-    operator: OperatorCheck,
-    descriptions: Vec<VaultKeyDescription>,
+    header_version: AtomicU32,
+    /// `None` where the header has changed and what came of its root key was not handed over.
+    operator: RwLock<Option<Arc<OperatorKey>>>,
+    descriptions: RwLock<Vec<VaultKeyDescription>>,
     document: Arc<Versions<hmac::Key>>,
     head: Versions<HeadKey>,
     api_key: Versions<hmac::Key>,
@@ -74,7 +77,7 @@ impl VaultKeys {
     pub(crate) fn open(
         vault: VaultId,
         header_version: u32,
-        operator: OperatorCheck,
+        operator: OperatorKey,
         keys: impl Fn(VaultPurpose) -> Result<Vec<Unwrapped>, KeysError>,
     ) -> Result<Self, KeysError> {
         let mac = |purpose| {
@@ -82,9 +85,9 @@ impl VaultKeys {
         };
         Ok(Self {
             vault,
-            header_version,
-            operator,
-            descriptions: Vec::new(),
+            header_version: AtomicU32::new(header_version),
+            operator: RwLock::new(Some(Arc::new(operator))),
+            descriptions: RwLock::default(),
             document: Arc::new(mac(VaultPurpose::DocumentTag)?),
             head: Versions::open(keys(VaultPurpose::DocumentHead)?, HeadKey::derive)?,
             api_key: mac(VaultPurpose::ApiKeyHash)?,
@@ -99,12 +102,12 @@ impl VaultKeys {
 
     /// The same keys with what the header says of all that it has, also of those that are destroyed.
     pub(crate) fn described(self, descriptions: Vec<VaultKeyDescription>) -> Self {
-        Self { descriptions, ..self }
+        Self { descriptions: RwLock::new(descriptions), ..self }
     }
 
     /// What the header says of its keys, by purpose and version.
-    pub fn descriptions(&self) -> &[VaultKeyDescription] {
-        &self.descriptions
+    pub fn descriptions(&self) -> Vec<VaultKeyDescription> {
+        self.descriptions.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whose keys they are.
@@ -112,25 +115,114 @@ impl VaultKeys {
         self.vault
     }
 
-    /// Version of the header that they came out of; the documents name it.
-    pub const fn header_version(&self) -> u32 {
-        self.header_version
+    /// Version of the header that they came out of, or of the last that was handed over; the documents name it.
+    pub fn header_version(&self) -> u32 {
+        self.header_version.load(Ordering::Acquire)
+    }
+
+    /// The operator key of the header; `None` where that has changed and this was not handed over.
+    pub fn operator(&self) -> Option<Arc<OperatorKey>> {
+        self.operator.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether a key is the operator key of this vault: who has it has the root key that opened the header. Takes the same time whatever
     /// the answer.
     pub fn is_operator(&self, key: &OperatorKey) -> bool {
-        self.operator.matches(key)
+        self.operator().is_some_and(|operator| operator.is(key))
     }
 
     /// Holds the header against the version that the documents name: it must be that one, or the next, when it was changed and the
     /// documents have not followed yet. [`KeysError::HeaderOlder`] and [`KeysError::HeaderNewer`] say which of them was rolled back.
-    pub const fn header_check(&self, named: u32) -> Result<(), KeysError> {
-        match self.header_version.checked_sub(named) {
+    pub fn header_check(&self, named: u32) -> Result<(), KeysError> {
+        match self.header_version().checked_sub(named) {
             Some(0 | 1) => Ok(()),
             Some(_) => Err(KeysError::HeaderNewer),
             None => Err(KeysError::HeaderOlder),
         }
+    }
+
+    /// Takes up what is handed over: keys that are not here yet, what may be done with each, and the operator key. What was taken up before is left as it
+    /// is, and so is what an earlier header said. [`KeysError::HeaderOlder`] when there is a key that is neither here nor handed over, for
+    /// every other node was believed to have it: nothing is taken up then, and only a new start finds it.
+    pub fn take(&self, handed: &HandOver) -> Result<(), KeysError> {
+        let hand = self.head.of(handed.head_key()).map(HeadKey::hand);
+        let mut new = Vec::new();
+        for key in handed.handed() {
+            let VaultKeyDescription { purpose, version, state, .. } = key.described;
+            if state == KeyState::Destroyed || self.knows(purpose, version) {
+                continue;
+            }
+            let bytes = match hand {
+                Some(hand) => handed.key(key, hand, self.vault)?,
+                None => None,
+            };
+            new.push((purpose, version, bytes.ok_or(KeysError::HeaderOlder)?));
+        }
+        let operator = match hand {
+            Some(hand) => handed.operator(hand, self.vault)?,
+            None => None,
+        };
+        for (purpose, version, key) in new {
+            self.add(purpose, version, &key)?;
+        }
+        for VaultKeyDescription { purpose, version, state, .. } in handed.keys() {
+            self.state(purpose, version, state);
+        }
+        let before = self.header_version.fetch_max(handed.header_version(), Ordering::AcqRel);
+        if before <= handed.header_version() {
+            *self.descriptions.write().unwrap_or_else(PoisonError::into_inner) = handed.keys().collect();
+        }
+        if before < handed.header_version() {
+            let operator = operator.map(|key| Arc::new(OperatorKey::from_bytes(self.vault, &key)));
+            *self.operator.write().unwrap_or_else(PoisonError::into_inner) = operator;
+        }
+        Ok(())
+    }
+
+    fn knows(&self, purpose: VaultPurpose, version: u16) -> bool {
+        match purpose {
+            VaultPurpose::DocumentTag => self.document.knows(version),
+            VaultPurpose::DocumentHead => self.head.knows(version),
+            VaultPurpose::ApiKeyHash => self.api_key.knows(version),
+            VaultPurpose::Idempotency => self.idempotency.knows(version),
+            VaultPurpose::RowTag => self.row_tag.keys.knows(version),
+            VaultPurpose::AuditChain => self.chain.knows(version),
+            VaultPurpose::CvvCache => self.cvv_cache.knows(version),
+            VaultPurpose::Wrapping => self.wrapping.knows(version),
+        }
+    }
+
+    fn add(&self, purpose: VaultPurpose, version: u16, key: &[u8; 32]) -> Result<(), KeysError> {
+        let mac = || hmac::Key::new(hmac::HMAC_SHA256, key);
+        match purpose {
+            VaultPurpose::DocumentTag => self.document.add(version, mac()),
+            VaultPurpose::DocumentHead => self.head.add(version, HeadKey::derive(key)?),
+            VaultPurpose::ApiKeyHash => self.api_key.add(version, mac()),
+            VaultPurpose::Idempotency => self.idempotency.add(version, mac()),
+            VaultPurpose::RowTag => self.row_tag.keys.add(version, mac()),
+            VaultPurpose::AuditChain => self.chain.add(version, ChainKey::derive(key)?),
+            VaultPurpose::CvvCache => self.cvv_cache.add(version, mac()),
+            VaultPurpose::Wrapping => self.wrapping.add(version, Xaes::new(key)?),
+        }
+    }
+
+    fn state(&self, purpose: VaultPurpose, version: u16, state: KeyState) {
+        match purpose {
+            VaultPurpose::DocumentTag => self.document.state(version, state),
+            VaultPurpose::DocumentHead => self.head.state(version, state),
+            VaultPurpose::ApiKeyHash => self.api_key.state(version, state),
+            VaultPurpose::Idempotency => self.idempotency.state(version, state),
+            VaultPurpose::RowTag => self.row_tag.keys.state(version, state),
+            VaultPurpose::AuditChain => self.chain.state(version, state),
+            VaultPurpose::CvvCache => self.cvv_cache.state(version, state),
+            VaultPurpose::Wrapping => self.wrapping.state(version, state),
+        }
+    }
+
+    /// What wraps what nodes are handed, and the version of the key for the head that it comes of.
+    pub(crate) fn hand(&self) -> (u16, &Xaes) {
+        let (version, key) = self.head.active();
+        (version, key.hand())
     }
 
     /// The key that chains commits.
@@ -175,7 +267,7 @@ impl VaultKeys {
     }
 
     /// The key that makes digests of requests that may be repeated.
-    pub const fn digest_key(&self) -> DigestKey<'_> {
+    pub fn digest_key(&self) -> DigestKey<'_> {
         let (version, key) = self.idempotency.active();
         DigestKey { version, key }
     }

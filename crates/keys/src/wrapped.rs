@@ -18,6 +18,11 @@ impl Wrapped {
     /// What is left of a key that is destroyed.
     pub(crate) const NONE: Self = Self { nonce: [0; NONCE_BYTES], key: [0; KEY_BYTES], tag: [0; TAG_BYTES] };
 
+    /// Whether it is what is left of a key.
+    pub(crate) fn is_none(&self) -> bool {
+        self.nonce == Self::NONE.nonce && self.key == Self::NONE.key && self.tag == Self::NONE.tag
+    }
+
     /// Makes a random key and wraps it.
     pub(crate) fn make(wrapping: &Xaes, associated: &[u8], entropy: &dyn Entropy) -> Result<Self, KeysError> {
         let mut key = Zeroizing::new([0; KEY_BYTES]);

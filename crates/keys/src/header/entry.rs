@@ -20,16 +20,15 @@ pub(super) struct HeaderKey {
 impl HeaderKey {
     pub(super) const BYTES: usize = 1 + 2 + 6 + 1 + Wrapped::BYTES;
 
-    /// Makes an active key. `context` is what all keys of the header are bound to.
+    /// Makes a key. `context` is what all keys of the header are bound to.
     pub(super) fn make(
         wrapping: &Xaes,
         context: &[u8],
-        purpose: VaultPurpose,
-        version: u16,
+        (purpose, version, state): (VaultPurpose, u16, KeyState),
         created_at: Timestamp,
         entropy: &dyn Entropy,
     ) -> Result<Self, KeysError> {
-        let mut key = Self { purpose, version, state: KeyState::Active, created_at, wrapped: Wrapped::NONE };
+        let mut key = Self { purpose, version, state, created_at, wrapped: Wrapped::NONE };
         key.wrapped = Wrapped::make(wrapping, &key.associated(context), entropy)?;
         Ok(key)
     }
@@ -51,6 +50,11 @@ impl HeaderKey {
             KeyState::Destroyed => Wrapped::NONE,
         };
         Ok(Self { wrapped, ..*self })
+    }
+
+    /// What is left of it when it is destroyed.
+    pub(super) const fn destroyed(&self) -> Self {
+        Self { state: KeyState::Destroyed, wrapped: Wrapped::NONE, ..*self }
     }
 
     /// The key itself.
@@ -84,8 +88,7 @@ impl HeaderKey {
         let [c, d, e, f, g, h] = *millis;
         let version = u16::from_be_bytes([*a, *b]);
         (version > 0).then_some(())?;
-        // A header is read whole before anything is done: its keys are used as soon as they are there.
-        let state = KeyState::from_code(*state).filter(|state| *state != KeyState::PreActive)?;
+        let state = KeyState::from_code(*state)?;
         Some(Self {
             purpose: VaultPurpose::from_code(*purpose)?,
             version,

@@ -166,7 +166,13 @@ fn a_header_has_so_many_keys() {
     let add = |header: &mut Header| {
         let version = header.keys.last().unwrap().version + 1;
         let entropy = SystemEntropy::new();
-        let key = HeaderKey::make(&wrapping, &context, VaultPurpose::TrailCheckpoint, version, AT, &entropy);
+        let key = HeaderKey::make(
+            &wrapping,
+            &context,
+            (VaultPurpose::TrailCheckpoint, version, KeyState::Active),
+            AT,
+            &entropy,
+        );
         let mut key = key.unwrap();
         key.state = KeyState::Destroyed;
         header.keys.push(key);

@@ -17,21 +17,30 @@ const FORMAT: u8 = 1;
 /// Bytes of a sealed head: format 1 (1) · key version (2) · nonce (24) · ciphertext (64) · tag (16).
 pub const HEAD_SEALED_BYTES: usize = 1 + 2 + NONCE_BYTES + HEAD_BYTES + TAG_BYTES;
 
-/// Two keys from one: one seals, one hashes.
+/// Three keys from one: one seals, one hashes, and one wraps what nodes are handed.
 pub(super) struct HeadKey {
     seal: Xaes,
     hash: hmac::Key,
+    hand: Xaes,
 }
 
 impl HeadKey {
-    /// HMAC-SHA-256 over `head-seal/1` and over `head-hash/1`.
+    /// HMAC-SHA-256 over `head-seal/1`, over `head-hash/1` and over `hand-over/1`.
     pub(super) fn derive(key: &[u8; KEY_BYTES]) -> Result<Self, KeysError> {
         let key = hmac::Key::new(hmac::HMAC_SHA256, key);
         let derived = |label: &[u8]| Zeroizing::new(digest(&hmac::sign(&key, label)));
         Ok(Self {
             seal: Xaes::new(&derived(b"head-seal/1"))?,
             hash: hmac::Key::new(hmac::HMAC_SHA256, derived(b"head-hash/1").as_slice()),
+            hand: Xaes::new(&derived(b"hand-over/1"))?,
         })
+    }
+}
+
+impl HeadKey {
+    /// What wraps what nodes are handed.
+    pub(super) const fn hand(&self) -> &Xaes {
+        &self.hand
     }
 }
 

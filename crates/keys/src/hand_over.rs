@@ -1,0 +1,231 @@
+//! What the nodes of a vault are told of its header while they serve: they have no root key, and could not open another header.
+
+use base64ct::{Base64, Encoding};
+use panvault_model::{Timestamp, VaultId};
+
+use crate::entropy::Entropy;
+use crate::error::KeysError;
+use crate::limits::HEADER_KEYS_MAX;
+use crate::purpose::{KeyState, VaultKeyDescription, VaultPurpose};
+use crate::root::RootKey;
+use crate::wrapped::Wrapped;
+use crate::xaes::Xaes;
+
+/// Which header the documents name, which keys it has and what may be done with each, and, until every node has them, what is new among
+/// these: under a key that every node has, and that comes of the key for the head of the documents.
+#[derive(Clone)]
+pub struct HandOver {
+    header_version: u32,
+    /// Version of the key for the head that what is wrapped here is under.
+    head_key: u16,
+    operator: Wrapped,
+    keys: Vec<HandedKey>,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct HandedKey {
+    pub(crate) described: VaultKeyDescription,
+    /// [`Wrapped::NONE`] where every node has it.
+    pub(crate) wrapped: Wrapped,
+}
+
+const FORMAT: u8 = 1;
+const KEY_BYTES: usize = 1 + 2 + 1 + 6 + Wrapped::BYTES;
+const FIXED_BYTES: usize = 1 + 4 + 2 + Wrapped::BYTES + 2;
+/// Stands where a key has its purpose.
+const OPERATOR: u8 = 0;
+
+impl HandOver {
+    /// Of a header with these keys, of which `new` are wrapped under the key `hand` that comes of this version of the key for the head.
+    pub(crate) fn make(
+        vault: VaultId,
+        header_version: u32,
+        root: &RootKey,
+        (head_key, hand): (u16, &Xaes),
+        keys: Vec<VaultKeyDescription>,
+        new: impl Fn(&VaultKeyDescription) -> Result<Option<zeroize::Zeroizing<[u8; 32]>>, KeysError>,
+        entropy: &dyn Entropy,
+    ) -> Result<Self, KeysError> {
+        let wrap = |purpose, version, key| {
+            Wrapped::wrap(hand, &associated(vault, header_version, purpose, version), key, entropy)
+        };
+        let operator = wrap(OPERATOR, 0, root.derive("operator", vault))?;
+        let mut handed = Vec::with_capacity(keys.len());
+        for described in keys {
+            let wrapped = match new(&described)? {
+                Some(key) => wrap(described.purpose.code(), described.version, key)?,
+                None => Wrapped::NONE,
+            };
+            handed.push(HandedKey { described, wrapped });
+        }
+        Ok(Self { header_version, head_key, operator, keys: handed })
+    }
+
+    /// Of the header that these keys came out of, which every node has.
+    pub fn of(header_version: u32, keys: &[VaultKeyDescription]) -> Self {
+        let keys = keys.iter().map(|described| HandedKey { described: *described, wrapped: Wrapped::NONE });
+        Self { header_version, head_key: 0, operator: Wrapped::NONE, keys: keys.collect() }
+    }
+
+    /// Which header it is of.
+    pub const fn header_version(&self) -> u32 {
+        self.header_version
+    }
+
+    /// Which keys there are, and what may be done with each.
+    pub fn keys(&self) -> impl Iterator<Item = VaultKeyDescription> {
+        self.keys.iter().map(|key| key.described)
+    }
+
+    /// Whether there is something in it that a node may not have yet.
+    pub fn hands(&self) -> bool {
+        !self.operator.is_none() || self.keys.iter().any(|key| !key.wrapped.is_none())
+    }
+
+    /// The same when every node has what it hands over.
+    #[must_use]
+    pub fn taken(&self) -> Self {
+        let keys = self.keys.iter().map(|key| HandedKey { wrapped: Wrapped::NONE, ..*key });
+        Self { operator: Wrapped::NONE, keys: keys.collect(), ..*self }
+    }
+
+    /// The same with no key less far than it was before.
+    #[must_use]
+    pub fn after(mut self, before: &Self) -> Self {
+        for key in &mut self.keys {
+            let (purpose, version) = (key.described.purpose, key.described.version);
+            let earlier = before.keys().find(|of| (of.purpose, of.version) == (purpose, version));
+            if let Some(earlier) = earlier.filter(|of| of.state.order() > key.described.state.order()) {
+                key.described.state = earlier.state;
+            }
+        }
+        self
+    }
+
+    /// The same with a key in another state, if there is this key.
+    #[must_use]
+    pub fn with(mut self, purpose: VaultPurpose, version: u16, state: KeyState) -> Self {
+        let is_it =
+            |key: &&mut HandedKey| (key.described.purpose, key.described.version) == (purpose, version);
+        if let Some(key) = self.keys.iter_mut().find(is_it) {
+            key.described.state = state;
+        }
+        self
+    }
+
+    pub(crate) fn handed(&self) -> &[HandedKey] {
+        &self.keys
+    }
+
+    pub(crate) const fn head_key(&self) -> u16 {
+        self.head_key
+    }
+
+    /// The key of a command on a node's machine, if it is handed over.
+    pub(crate) fn operator(
+        &self,
+        hand: &Xaes,
+        vault: VaultId,
+    ) -> Result<Option<zeroize::Zeroizing<[u8; 32]>>, KeysError> {
+        self.unwrap(&self.operator, hand, vault, OPERATOR, 0)
+    }
+
+    /// A key of the vault, if it is handed over.
+    pub(crate) fn key(
+        &self,
+        key: &HandedKey,
+        hand: &Xaes,
+        vault: VaultId,
+    ) -> Result<Option<zeroize::Zeroizing<[u8; 32]>>, KeysError> {
+        self.unwrap(&key.wrapped, hand, vault, key.described.purpose.code(), key.described.version)
+    }
+
+    fn unwrap(
+        &self,
+        wrapped: &Wrapped,
+        hand: &Xaes,
+        vault: VaultId,
+        purpose: u8,
+        version: u16,
+    ) -> Result<Option<zeroize::Zeroizing<[u8; 32]>>, KeysError> {
+        if wrapped.is_none() {
+            return Ok(None);
+        }
+        wrapped.unwrap(hand, &associated(vault, self.header_version, purpose, version)).map(Some)
+    }
+
+    /// Its bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(FIXED_BYTES + self.keys.len() * KEY_BYTES);
+        out.push(FORMAT);
+        out.extend_from_slice(&self.header_version.to_be_bytes());
+        out.extend_from_slice(&self.head_key.to_be_bytes());
+        self.operator.encode(&mut out);
+        out.extend_from_slice(&u16::try_from(self.keys.len()).unwrap_or(u16::MAX).to_be_bytes());
+        for HandedKey { described, wrapped } in &self.keys {
+            let VaultKeyDescription { purpose, version, state, created_at } = described;
+            let [_, _, millis @ ..] = created_at.unix_millis().to_be_bytes();
+            out.push(purpose.code());
+            out.extend_from_slice(&version.to_be_bytes());
+            out.push(state.code());
+            out.extend_from_slice(&millis);
+            wrapped.encode(&mut out);
+        }
+        out
+    }
+
+    /// Reads what [`HandOver::encode`] wrote; [`KeysError::HeaderDamaged`] when it is anything else.
+    pub fn decode(bytes: &[u8]) -> Result<Self, KeysError> {
+        Self::read(bytes).ok_or(KeysError::HeaderDamaged)
+    }
+
+    /// The same as text.
+    pub fn encode_text(&self) -> String {
+        Base64::encode_string(&self.encode())
+    }
+
+    /// Reads what [`HandOver::encode_text`] wrote; [`KeysError::HeaderDamaged`] when it is anything else.
+    pub fn decode_text(text: &str) -> Result<Self, KeysError> {
+        Self::decode(&Base64::decode_vec(text).map_err(|_| KeysError::HeaderDamaged)?)
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let ([format], rest) = bytes.split_first_chunk::<1>()?;
+        let (header_version, rest) = rest.split_first_chunk::<4>()?;
+        let (head_key, rest) = rest.split_first_chunk::<2>()?;
+        let (operator, rest) = rest.split_first_chunk::<{ Wrapped::BYTES }>()?;
+        let (count, rest) = rest.split_first_chunk::<2>()?;
+        let (keys, behind) = rest.as_chunks::<KEY_BYTES>();
+        let is_whole = usize::from(u16::from_be_bytes(*count)) == keys.len() && behind.is_empty();
+        (*format == FORMAT && is_whole && keys.len() <= HEADER_KEYS_MAX).then_some(())?;
+        Some(Self {
+            header_version: u32::from_be_bytes(*header_version),
+            head_key: u16::from_be_bytes(*head_key),
+            operator: Wrapped::decode(operator)?,
+            keys: keys.iter().map(read_key).collect::<Option<_>>()?,
+        })
+    }
+}
+
+fn read_key(bytes: &[u8; KEY_BYTES]) -> Option<HandedKey> {
+    let ([purpose, high, low, state, a, b, c, d, e, f], wrapped) = bytes.split_first_chunk::<10>()?;
+    let described = VaultKeyDescription {
+        purpose: VaultPurpose::from_code(*purpose)?,
+        version: u16::from_be_bytes([*high, *low]),
+        state: KeyState::from_code(*state)?,
+        created_at: Timestamp::from_unix_millis(u64::from_be_bytes([0, 0, *a, *b, *c, *d, *e, *f])),
+    };
+    Some(HandedKey { described, wrapped: Wrapped::decode(wrapped)? })
+}
+
+fn associated(vault: VaultId, header_version: u32, purpose: u8, version: u16) -> Vec<u8> {
+    let mut out = b"hand-over/1".to_vec();
+    out.extend_from_slice(vault.as_bytes());
+    out.extend_from_slice(&header_version.to_be_bytes());
+    out.push(purpose);
+    out.extend_from_slice(&version.to_be_bytes());
+    out
+}
+
+#[cfg(test)]
+mod tests;
