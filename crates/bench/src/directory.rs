@@ -67,6 +67,8 @@ pub(crate) fn parts(store: Arc<dyn Store>, keys: VaultKeys, entropy: Arc<dyn Ent
         store,
         cvvs: Arc::new(MemoryCvvs::new(u64::MAX, move || cvv_clock.monotonic_millis())),
         keys,
+        header_place: None,
+        handed: None,
         mode: Mode::Test,
         clock,
         entropy,

@@ -2,8 +2,8 @@
 
 mod age;
 mod api_key;
-mod ciphers;
 mod checkpoint_key;
+mod ciphers;
 mod cvv_key;
 mod entropy;
 mod error;
@@ -29,10 +29,10 @@ mod xaes;
 
 pub use crate::age::AgeRecipient;
 pub use crate::api_key::{ApiKey, KeyBearer, KeyMode};
-pub use crate::ciphers::{CIPHERS, CipherUse};
 pub use crate::checkpoint_key::{
     CHECKPOINT_KEY_BYTES, CHECKPOINT_SIGNATURE_BYTES, CheckpointKey, CheckpointPublicKey, Sha256,
 };
+pub use crate::ciphers::{CIPHERS, CipherUse};
 pub use crate::cvv_key::CvvKey;
 pub use crate::entropy::{Entropy, SystemEntropy};
 pub use crate::error::{KeyFileFault, KeysError, PassphraseFault, ShareFault};

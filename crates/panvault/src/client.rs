@@ -4,10 +4,10 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use panvault_keys::OperatorKey;
+use panvault_keys::{HandOver, Header, OperatorKey, RootKey, SystemEntropy};
 use panvault_server::{App, Local, LocalAnswer, LocalClient, LocalFault, LocalMethod, ServerSettings};
 use panvault_store_embedded::OpenFault;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -20,6 +20,8 @@ use crate::socket::{self, Unreached};
 /// socket a moment after it has the vault, and a command that has it is done in a moment.
 pub(crate) const WAIT_SECONDS_MAX: u64 = 10;
 pub(crate) const TRY_EVERY: Duration = Duration::from_millis(50);
+/// Where the header of keys is.
+const HEADER: &str = "/local/header";
 /// Bytes on their way between this process and itself.
 const PIPE_BYTES: usize = 64 << 10;
 
@@ -115,10 +117,10 @@ impl Client {
         };
         let open = place.open(&settings).await?;
         let app = Arc::new(App::new(open.vault.clone(), ServerSettings::default()));
-        let local = Local::new(&app, Arc::clone(&open.operator));
+        let local = Local::new(&app);
         let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
         let (stop, stopped) = watch::channel(false);
-        let serving = tokio::spawn(local.serve(theirs, stopped));
+        let serving = tokio::spawn(local.serve(theirs, Arc::clone(&open.operator), stopped));
         let mode = mode_name(open.vault.mode());
         let own = Own { open, stop, serving, mode };
         Ok(Self {
@@ -208,6 +210,20 @@ impl Client {
 
     pub(crate) async fn post(&mut self, path: &str, body: &Value) -> anyhow::Result<Value> {
         Ok(self.send(LocalMethod::Post, path, Some(body)).await?.value)
+    }
+
+    /// Which header of keys the vault's documents name, and how far each of its keys has come.
+    pub(crate) async fn header_named(&mut self) -> anyhow::Result<HandOver> {
+        let answered = self.get(HEADER).await?;
+        let handed = answered.get("hand_over").and_then(Value::as_str);
+        Ok(HandOver::decode_text(handed.context("the vault does not say which header of keys it has")?)?)
+    }
+
+    /// Has the vault put the next header, under this root key, in the place of that.
+    pub(crate) async fn header_put(&mut self, header: &Header, root: &RootKey) -> anyhow::Result<()> {
+        let handed = header.hand_over(root, &SystemEntropy::new())?.encode_text();
+        let put = json!({ "header": header.encode_text(), "hand_over": handed });
+        self.post(HEADER, &put).await.map(drop)
     }
 
     pub(crate) async fn delete(&mut self, path: &str) -> anyhow::Result<()> {

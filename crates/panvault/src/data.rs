@@ -31,8 +31,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::data::exposed::Exposed;
-use crate::data::header::{CopyFault, OpenHeader, Unopened};
+use crate::data::header::{CopyFault, Unopened};
 
+pub(crate) use header::OpenHeader;
 pub(crate) use make::{create, create_by, is_free_for_a_vault, write_private};
 pub(crate) use node::{NodeDirectory, NodeExamined, create_shared, migrate};
 pub(crate) use open::{Kept, OpenSettings, OpenVault, lines, small_store, when_free};

@@ -286,7 +286,7 @@ impl Bound {
     /// signal it first drains: it says that it is not ready, and takes requests until that has been seen, or a second signal comes.
     pub(crate) async fn run(self, asked: &mut Stop, stop: impl Future<Output = ()>) -> anyhow::Result<Ended> {
         let Self { open, socket, api, metrics, console, tls, app, served, hangup, drain, .. } = self;
-        let OpenVault { vault, operator, kept, backup_key: _, bins, descriptions: _ } = open;
+        let OpenVault { vault, operator: _, kept, backup_key: _, bins, descriptions: _ } = open;
         // Whatever was put there while no server ran.
         bins.note(&vault).await;
         let mut beside = vec![
@@ -307,8 +307,8 @@ impl Bound {
         let console = console.map(|(listener, console)| {
             tokio::spawn(serve_console(listener, Arc::clone(&app), console, is_stopped()))
         });
-        let local = Local::new(&app, Arc::clone(&operator));
-        let socket = tokio::spawn(socket.serve(local, operator, stopped.clone()));
+        let local = Local::new(&app);
+        let socket = tokio::spawn(socket.serve(local, stopped.clone()));
         let serving = tokio::spawn(serve(api, Arc::clone(&app), tls, is_stopped()));
         let (ended, not_alone, sealed) = (kept.stopped(), vault.not_alone(), vault.sealed());
         let (mut is_not_alone, mut is_sealed) = (false, false);

@@ -63,6 +63,8 @@ pub const ROOM_MADE_MAX: usize = 64;
 pub const ADDRESS_CONNECTIONS_FEW: usize = 8;
 /// Cards whose issuers one request of a command derives again.
 pub const LOCAL_REFRESH_CARDS_MAX: usize = 512;
+/// Bytes of a request that changes the header of keys, at most: the largest header, and what is handed over of it, as text.
+pub const LOCAL_HEADER_BYTES_MAX: usize = 128 * 1024;
 /// Bytes of an answer to a command on this machine.
 pub const LOCAL_ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Seconds for which a command on this machine may send nothing: one that shows what it was answered may wait for its reader.

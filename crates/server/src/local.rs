@@ -28,18 +28,22 @@ use crate::limits::{LOCAL_ANSWER_BYTES_MAX, LOCAL_IDLE_SECONDS_MAX, ServerSettin
 #[derive(Clone)]
 pub struct Local {
     router: Router,
-    operator: Arc<OperatorKey>,
     settings: ServerSettings,
     app: Arc<App>,
 }
 
 impl Local {
-    /// Of this server; `operator` is the key that the commands have proved themselves by.
-    pub fn new(app: &Arc<App>, operator: Arc<OperatorKey>) -> Self {
+    /// Of this server.
+    pub fn new(app: &Arc<App>) -> Self {
         let header_timeout = Duration::from_secs(LOCAL_IDLE_SECONDS_MAX);
         let settings = ServerSettings { header_timeout, ..app.settings().clone() };
         let router = router(Arc::clone(app)).merge(work::routes(Arc::clone(app)));
-        Self { router, operator, settings, app: Arc::clone(app) }
+        Self { router, settings, app: Arc::clone(app) }
+    }
+
+    /// What commands prove themselves by now; `None` where this node does not know it.
+    pub fn operator(&self) -> Option<Arc<OperatorKey>> {
+        self.app.vault().operator_key()
     }
 
     /// Counts that somebody on this machine did not prove to have the root key.
@@ -48,9 +52,14 @@ impl Local {
         let _ = self.app.vault().signin_refused(Origin::LOCAL, RefusalReason::OperatorProof);
     }
 
-    /// Answers one connection until its other end is done, or until `stopped` and what runs has ended.
-    pub async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin, stopped: watch::Receiver<bool>) {
-        let Self { router, operator, settings, .. } = self;
+    /// Answers one connection, whose other end has proved itself by `operator`, until that is done, or until `stopped` and what runs has ended.
+    pub async fn serve(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Unpin,
+        operator: Arc<OperatorKey>,
+        stopped: watch::Receiver<bool>,
+    ) {
+        let Self { router, settings, .. } = self;
         let site = Site {
             router,
             full: None,

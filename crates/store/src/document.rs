@@ -51,6 +51,9 @@ pub enum DocumentKind {
     TrailState,
     /// A checkpoint of the exported trail, with where its records are; its id is its number. It lies beside the documents, too.
     TrailCheckpoint,
+    /// Which header of keys the documents name, and what nodes that serve are handed of it: bytes of `panvault-keys`. There is at most one, and its id is all
+    /// zeroes.
+    HandOver,
 }
 
 impl DocumentKind {
@@ -68,7 +71,8 @@ impl DocumentKind {
             | Self::ApiKey
             | Self::OrganisationKey
             | Self::DocumentHead
-            | Self::Logo => false,
+            | Self::Logo
+            | Self::HandOver => false,
         }
     }
 
@@ -87,6 +91,7 @@ impl DocumentKind {
             Self::Logo => 12,
             Self::TrailState => 13,
             Self::TrailCheckpoint => 14,
+            Self::HandOver => 15,
         }
     }
 
@@ -106,6 +111,7 @@ impl DocumentKind {
             12 => Some(Self::Logo),
             13 => Some(Self::TrailState),
             14 => Some(Self::TrailCheckpoint),
+            13 => Some(Self::HandOver),
             _ => None,
         }
     }

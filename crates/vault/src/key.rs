@@ -11,6 +11,7 @@ mod reseal;
 mod rotate;
 mod rotation;
 mod sweep;
+mod vault_keys;
 
 pub(crate) use destroy::KEYS_DESTROYED;
 pub use list::{KeyView, keys_overdue};

@@ -36,7 +36,7 @@ mod verifier;
 mod webhook;
 
 pub use panvault_keys::{
-    ApiKey, KeyState, OperatorKey, Purpose, VaultKeyDescription, VaultPurpose, WebhookSecret,
+    ApiKey, HandOver, KeyState, OperatorKey, Purpose, VaultKeyDescription, VaultPurpose, WebhookSecret,
 };
 pub use panvault_processor::card_http::{ANSWER_BUCKETS_MILLIS, HttpCounters, HttpMeter};
 pub use panvault_processor::{
@@ -66,7 +66,7 @@ pub use crate::chain::StoreChain;
 pub use crate::checkout::{CheckoutSession, CheckoutView, NewCheckout, return_url_fits, theme_radius};
 pub use crate::clock::{Clock, SystemClock};
 pub use crate::customer::{CustomerChange, CustomerView, PlannedCustomer, StoredCustomer};
-pub use crate::document::{DocumentPlan, documents_differ, processor_types};
+pub use crate::document::{DocumentPlan, HeaderPlace, documents_differ, processor_types};
 pub use crate::error::{CheckoutRefusal, FieldFault, Named, VaultError, with_causes};
 pub use crate::idempotency::{Done, Idempotency};
 pub use crate::key::{KeyView, RotationSettings, RotationStatus, keys_overdue};
@@ -79,12 +79,12 @@ pub use crate::permit::{
     ApiKeyCreate, ApiKeyDelete, ApiKeyList, ApiKeyRead, ApiKeyUpdate, AuditList, AuditRead, BinRead, Caller,
     CallerRead, CardCreate, CardDelete, CardList, CardRead, CardRefresh, CardUpdate, CheckoutCreate,
     CheckoutDelete, CheckoutList, CheckoutRead, CustomerCreate, CustomerDelete, CustomerList, CustomerRead,
-    CustomerUpdate, KeyDestroy, KeyInventory, KeyList, KeyRotate, OPERATIONS, Operation, OrganisationCreate,
-    OrganisationDelete, OrganisationList, OrganisationLogoDelete, OrganisationLogoSet, OrganisationRead,
-    OrganisationUpdate, Permit, ProcessorCreate, ProcessorDelete, ProcessorList, ProcessorRead,
-    ProcessorUpdate, RefundCreate, RefundList, RefundRead, StatusRead, TransactionCapture, TransactionCreate,
-    TransactionList, TransactionRead, TransactionSettle, TransactionVoid, VaultBackup, VaultSeal,
-    WebhookDeliveryList, WebhookDeliveryRead, WebhookDeliveryRetry, role_gives,
+    CustomerUpdate, HeaderUpdate, KeyDestroy, KeyInventory, KeyList, KeyRotate, OPERATIONS, Operation,
+    OrganisationCreate, OrganisationDelete, OrganisationList, OrganisationLogoDelete, OrganisationLogoSet,
+    OrganisationRead, OrganisationUpdate, Permit, ProcessorCreate, ProcessorDelete, ProcessorList,
+    ProcessorRead, ProcessorUpdate, RefundCreate, RefundList, RefundRead, StatusRead, TransactionCapture,
+    TransactionCreate, TransactionList, TransactionRead, TransactionSettle, TransactionVoid, VaultBackup,
+    VaultSeal, WebhookDeliveryList, WebhookDeliveryRead, WebhookDeliveryRetry, role_gives,
 };
 pub use crate::processor::{Given, NewProcessor, ProcessorChange};
 pub use crate::refund::NewRefund;

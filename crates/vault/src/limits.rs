@@ -77,6 +77,9 @@ pub const DOCUMENTS_SEEN_MILLIS_MAX: u64 = 2_000;
 /// How often in a row a node looks whose looks take so long that what they find may be of the past.
 pub const DOCUMENTS_LOOKS_MAX: usize = 8;
 
+/// Keys of organisations that are wrapped anew in one step, at most.
+pub const REWRAP_KEYS_MAX: usize = 256;
+
 /// Documents that a node reads to catch up with others; where they changed more, it reads all.
 pub const DOCUMENTS_CAUGHT_UP_MAX: usize = 4_096;
 

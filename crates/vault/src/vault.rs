@@ -4,7 +4,7 @@ use std::sync::{Arc, MutexGuard, OnceLock, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
 use panvault_card::{BinStatus, BinTable};
-use panvault_keys::{ApiKey, Entropy, KeyMode, OperatorKey, VaultKeys};
+use panvault_keys::{ApiKey, Entropy, HandOver, KeyMode, OperatorKey, VaultKeys};
 use panvault_model::{ApiKeyId, CardId, NodeId, Now, OrganisationId, Timestamp, VaultId};
 use panvault_processor::Connect;
 use panvault_store::limits::SWEEP_ROWS_MAX;
@@ -18,7 +18,9 @@ use crate::api_key::LastUses;
 use crate::audit::{Counts, Origin, Requester, checkpoint_often};
 use crate::clock::Clock;
 use crate::cvv::CvvKeys;
-use crate::document::{DocumentTurn, DocumentsSeen, EarlierSnapshots, HEAD_ROW, Snapshot, follow_often};
+use crate::document::{
+    DocumentTurn, DocumentsSeen, EarlierSnapshots, HEAD_ROW, HeaderPlace, Snapshot, follow_often,
+};
 use crate::env::Env;
 use crate::error::{Named, VaultError, with_causes};
 use crate::idempotency::Idempotency;
@@ -57,6 +59,10 @@ pub struct VaultParts {
     pub cvvs: Arc<dyn CvvStore>,
     /// The keys of the vault, as its header has them; they say which vault it is. The root key is not needed here.
     pub keys: VaultKeys,
+    /// Where the header is that they came out of, for who may change it; `None` where nobody does here.
+    pub header_place: Option<Arc<dyn HeaderPlace>>,
+    /// What nodes that serve are handed where this header is the next one; `None` where there can be no others.
+    pub handed: Option<HandOver>,
     /// Test or live.
     pub mode: Mode,
     /// The clocks.
@@ -135,6 +141,10 @@ struct Inner {
     cvv_keys: CvvKeys,
     snapshot: ArcSwap<Snapshot>,
     document_turns: Arc<Mutex<()>>,
+    /// Who changes the header of keys.
+    header_turn: Mutex<()>,
+    /// Told which version of the header the documents name.
+    header_named: watch::Sender<u32>,
     documents_seen: DocumentsSeen,
     document_lists: Arc<Slots<()>>,
     audit_lists: Arc<Slots<()>>,
@@ -199,6 +209,7 @@ impl Vault {
         }
         let seals = snapshot.head.seals.saturating_add(u32::from(is_sealed));
         let sweep_seconds = parts.sweep_seconds;
+        let header_version = parts.keys.header_version();
         let guards = Guards::new(parts.guards);
         let rotation = Arc::new(Rotation::new(parts.rotation));
         let serves = parts.serves;
@@ -211,6 +222,8 @@ impl Vault {
             cvv_keys,
             snapshot: ArcSwap::from_pointee(snapshot),
             document_turns: Arc::default(),
+            header_turn: Mutex::default(),
+            header_named: watch::Sender::new(header_version),
             documents_seen: DocumentsSeen::at(asked),
             document_lists: Arc::new(Slots::new(vec![(); DOCUMENT_LISTS_MAX], DOCUMENT_LISTS)),
             audit_lists: Arc::new(Slots::new(vec![(); AUDIT_LISTS_MAX], AUDIT_LISTS)),
@@ -554,6 +567,15 @@ impl Vault {
             self.node().seal();
             self.inner.sealed.send_replace(true);
         }
+        if let Some(handed) = &snapshot.handed
+            && let Err(error) = self.keys().take(handed)
+        {
+            let advice = "start this node again: it was away while keys of the vault were handed over";
+            tracing::error!(%error, advice, "keys.not_taken");
+        }
+        if let Some(named) = snapshot.head.header_version {
+            self.inner.header_named.send_if_modified(|before| core::mem::replace(before, named) != named);
+        }
         let earlier = self.inner.snapshot.swap(Arc::new(snapshot));
         self.earlier().add(&earlier);
     }
@@ -657,6 +679,28 @@ impl Vault {
 
     pub(crate) fn documents_seen(&self) -> &DocumentsSeen {
         &self.inner.documents_seen
+    }
+
+    pub(crate) fn header_turn(&self) -> &Mutex<()> {
+        &self.inner.header_turn
+    }
+
+    pub(crate) fn header_place(&self) -> Option<&dyn HeaderPlace> {
+        self.inner.parts.header_place.as_deref()
+    }
+
+    pub(crate) fn handed_at_open(&self) -> Option<&HandOver> {
+        self.inner.parts.handed.as_ref()
+    }
+
+    /// Which version of the header of keys the documents name, whenever that becomes another; it ends with the vault.
+    pub fn header_subscribe(&self) -> watch::Receiver<u32> {
+        self.inner.header_named.subscribe()
+    }
+
+    /// What commands on this machine prove themselves by; `None` where the root key is another by now, and this node was not told.
+    pub fn operator_key(&self) -> Option<Arc<OperatorKey>> {
+        self.keys().operator()
     }
 
     pub(crate) fn document_turns(&self) -> &Arc<Mutex<()>> {

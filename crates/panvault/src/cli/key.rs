@@ -2,7 +2,7 @@
 
 use clap::{Subcommand, ValueEnum};
 
-use crate::cli::Shared;
+use crate::cli::{Shared, Unlock};
 
 #[derive(Subcommand)]
 pub(crate) enum KeyCommand {
@@ -21,14 +21,17 @@ pub(crate) enum KeyCommand {
         /// Which one
         #[arg(value_enum)]
         purpose: RotatedPurpose,
-        /// Whose
-        #[arg(long, value_name = "ID")]
-        organisation: String,
+        /// Whose, of a data key
+        #[arg(long, value_name = "ID", required_if_eq("purpose", "data"))]
+        organisation: Option<String>,
         /// Return when the old key is destroyed, and say meanwhile how many rows are left
         #[arg(long)]
         wait: bool,
         #[command(flatten)]
-        shared: Shared,
+        by: Unlock,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Destroy all keys of an organisation, and disable it: nothing that was sealed for it opens any more. Asks for its id once more
     Destroy {
@@ -43,7 +46,11 @@ pub(crate) enum KeyCommand {
 /// A key that can be replaced.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum RotatedPurpose {
-    /// What seals cards, customers and secrets
+    /// The key above all keys, which every slot opens: all keys of the vault are wrapped with another, and no row is touched
+    Root,
+    /// What wraps the keys of organisations
+    Wrapping,
+    /// What seals cards, customers and secrets of an organisation
     Data,
 }
 
@@ -51,6 +58,8 @@ impl RotatedPurpose {
     /// As the API has it.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
+            Self::Root => "root",
+            Self::Wrapping => "wrapping",
             Self::Data => "data",
         }
     }

@@ -16,10 +16,10 @@ pub(crate) enum SlotCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Add a slot, while nobody serves the vault
+    /// Add a slot
     #[command(subcommand)]
     Add(SlotAdd),
-    /// Remove a slot, while nobody serves the vault, and make a new root key: the slot opens only backups that were made before
+    /// Remove a slot, and make a new root key: the slot opens only backups that were made before
     Remove {
         /// Which, as `list` numbers them
         #[arg(value_name = "NUMBER")]

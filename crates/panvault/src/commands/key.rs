@@ -1,5 +1,7 @@
 //! Keys of organisations from the command line.
 
+mod vault;
+
 use core::time::Duration;
 use std::io::{BufRead, Read};
 
@@ -16,15 +18,21 @@ const PATH: &str = "/v1/organisation";
 const PAGE_ROWS: usize = 100;
 /// Bytes of a line that is typed.
 const TYPED_BYTES_MAX: u64 = 256;
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+pub(super) const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(command: KeyCommand) -> anyhow::Result<()> {
     match command {
         KeyCommand::List { organisation, shared } => list(organisation.as_deref(), &shared),
         KeyCommand::Inventory(shared) => inventory(&shared),
-        KeyCommand::Rotate { purpose, organisation, wait, shared } => {
-            rotate(purpose, &organisation, wait, &shared)
-        }
+        KeyCommand::Rotate { purpose, organisation, wait, by, json } => match (purpose, organisation) {
+            (RotatedPurpose::Data, Some(organisation)) => {
+                rotate(purpose, &organisation, wait, &Shared { settings: by.settings, json })
+            }
+            (RotatedPurpose::Data, None) => anyhow::bail!("--organisation says whose data key it is"),
+            (_, Some(_)) => anyhow::bail!("--organisation is for data keys: this key is that of the vault"),
+            (RotatedPurpose::Root, None) => vault::rotate_root(&by, json),
+            (RotatedPurpose::Wrapping, None) => vault::rotate_wrapping(&by, wait, json),
+        },
         KeyCommand::Destroy { organisation, shared } => destroy(&organisation, &shared),
     }
 }

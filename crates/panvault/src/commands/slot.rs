@@ -1,5 +1,6 @@
 //! Slots: the ways to the root key of a vault are listed, added, removed and tried.
 
+pub(super) mod change;
 pub(super) mod custodians;
 pub(super) mod key;
 
@@ -17,6 +18,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{Added, SlotAdd, SlotCommand, SlotKind, Unlock};
 use crate::commands::runtime;
+use crate::config::Config;
 use crate::data::Place;
 use crate::telemetry::{self, LogFormat};
 use crate::{config, harden, output};
@@ -42,37 +44,40 @@ pub(crate) fn run(command: SlotCommand) -> anyhow::Result<()> {
 }
 
 /// A vault, and what opens it.
-struct Opening {
-    place: Place,
-    slot: Box<dyn Slot>,
+pub(super) struct Opening {
+    pub(super) place: Place,
+    pub(super) config: Config,
+    pub(super) slot: Box<dyn Slot>,
     peers: Vec<Peer>,
     slot_key_file: Option<PathBuf>,
 }
 
 impl Opening {
-    fn of(by: &Unlock) -> anyhow::Result<Self> {
+    pub(super) fn of(by: &Unlock) -> anyhow::Result<Self> {
         let config = config::read(&by.settings, &[])?;
         let place = Place::of(&config)?;
         place.private()?;
         let slot = runtime()?.block_on(key::slot(by, &place, &config))?;
-        Ok(Self { place, slot, peers: config.slot_peers, slot_key_file: config.slot_key_file })
+        let (peers, slot_key_file) = (config.slot_peers.clone(), config.slot_key_file.clone());
+        Ok(Self { place, config, slot, peers, slot_key_file })
     }
 
     fn header(&self) -> anyhow::Result<Header> {
         runtime()?.block_on(self.place.header_by(self.slot.as_ref()))
     }
 
-    fn change(
+    /// Makes the next header, and the root key that it is under where that is another.
+    pub(super) fn change(
         &self,
-        change: impl FnOnce(&Header, &RootKey) -> Result<Header, KeysError>,
+        change: impl FnOnce(&Header, &RootKey) -> Result<(Header, Option<RootKey>), KeysError>,
     ) -> anyhow::Result<Header> {
-        runtime()?.block_on(self.place.header_change(self.slot.as_ref(), change))
+        runtime()?.block_on(change::change(&self.place, &self.config, self.slot.as_ref(), change))
     }
 
     /// Adds a slot and says so. Where it was not added, `undo` takes away what would have opened it; where that is not certain, nothing is taken away.
     fn add(&self, new: NewSlot, entropy: &dyn Entropy, undo: impl FnOnce()) -> anyhow::Result<()> {
         let public = *new.public();
-        let changed = self.change(|header, root| header.slot_add(root, new, now(), entropy));
+        let changed = self.change(|header, root| Ok((header.slot_add(root, new, now(), entropy)?, None)));
         let header = changed.inspect_err(|_| {
             let there = self.header();
             if there.is_ok_and(|header| header.slots().iter().all(|slot| *slot.public() != public)) {
@@ -120,7 +125,7 @@ impl Opening {
     }
 }
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     SystemClock::start().now().wall
 }
 
@@ -297,8 +302,10 @@ fn remove(number: u16, by: &Unlock) -> anyhow::Result<()> {
     let said = format!("slot {number} is removed: {}, {}", slot.label(), described(slot));
     let named = opening.is_named_by_settings(slot);
     let entropy = SystemEntropy::new();
-    let root = RootKey::make(&entropy)?;
-    opening.change(|header, old| header.slot_remove(old, &root, number, &entropy))?;
+    opening.change(|header, old| {
+        let root = RootKey::make(&entropy)?;
+        Ok((header.slot_remove(old, &root, number, &entropy)?, Some(root)))
+    })?;
     output::line(said)?;
     output::note(format!(
         "the root key is a new one. Backups made before {} still open with the slot that was removed; make a new one, and destroy those that must not",

@@ -8,6 +8,8 @@ use panvault_directory::{Directory, Unsafe, open_to_read};
 use panvault_keys::limits::HEADER_BYTES_MAX;
 use panvault_keys::{Header, KeyMode, KeysError, OperatorKey, RootKey, Slot, SlotKey, VaultKeys};
 use panvault_model::VaultId;
+use panvault_store::{Pending, StoreFault};
+use panvault_vault::HeaderPlace;
 
 /// The two copies, in the order in which they are written.
 pub(super) const COPIES: [&str; 2] = ["keys.1", "keys.2"];
@@ -222,13 +224,66 @@ pub(super) fn write(directory: &Path, header: &Header) -> anyhow::Result<()> {
     COPIES.iter().try_for_each(|name| write_copy(directory, name, header))
 }
 
+/// Where the header of a directory is, for the server that has it.
+pub(super) struct Files(pub(super) std::path::PathBuf);
+
+impl HeaderPlace for Files {
+    fn header_replace(&self, header: Vec<u8>, before: u32) -> Pending<'_, bool> {
+        let path = self.0.clone();
+        Box::pin(async move {
+            let replaced = tokio::task::spawn_blocking(move || replace_files(&path, &header, before)).await;
+            replaced.unwrap_or(Err(StoreFault::Read("the header of keys was not written")))
+        })
+    }
+}
+
+fn replace_files(path: &Path, header: &[u8], before: u32) -> Result<bool, StoreFault> {
+    let kept = COPIES.map(|name| read(&path.join(name)).ok());
+    if !is_next(kept.iter().flatten(), header, before) {
+        return Ok(false);
+    }
+    for name in COPIES {
+        if let Err(error) = write_bytes(path, name, header) {
+            let advice = "see why the directory does not take files, and run the command again; the keys are as they were";
+            tracing::error!(file = %path.join(name).display(), error = format!("{error:#}"), advice, "keys.copy_not_written");
+            // What was written goes back to what it was.
+            for (name, kept) in COPIES.iter().zip(&kept) {
+                if let Some(kept) = kept {
+                    drop(write_bytes(path, name, kept));
+                }
+            }
+            return Err(StoreFault::Full);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether a header takes the place of these copies: they are of the version before, or this one already. A copy that cannot be read is in nobody's way,
+/// if the other can.
+pub(super) fn is_next<'c>(copies: impl Iterator<Item = &'c Vec<u8>>, header: &[u8], before: u32) -> bool {
+    let mut known = 0;
+    for copy in copies {
+        let Ok(parsed) = Header::parse(copy) else { continue };
+        if parsed.version() > before && copy != header {
+            return false;
+        }
+        known += usize::from(parsed.version() == before || copy == header);
+    }
+    known > 0
+}
+
 /// Puts a copy in the place of the one before, durably: a crash leaves the one or the other, whole.
 fn write_copy(directory: &Path, name: &str, header: &Header) -> anyhow::Result<()> {
+    write_bytes(directory, name, &header.encode())
+}
+
+/// The same of its bytes.
+pub(super) fn write_bytes(directory: &Path, name: &str, header: &[u8]) -> anyhow::Result<()> {
     let replaced = || {
         let held = Directory::open(directory)?;
         held.clear(NEW)?;
         let mut file = held.create(NEW)?;
-        file.write_all(&header.encode())?;
+        file.write_all(header)?;
         file.sync_all()?;
         held.rename(NEW, name)?;
         held.sync()
@@ -266,7 +321,7 @@ impl Copies {
     }
 
     /// The header that serves, alone.
-    pub(super) fn into_header(self) -> Header {
+    pub(crate) fn into_header(self) -> Header {
         self.header
     }
 

@@ -16,8 +16,8 @@ use panvault_store::{CvvStore, MemoryCvvs, Store};
 use panvault_store_embedded::{EmbeddedStore, Settings};
 use panvault_store_postgres::{Database, PostgresStore};
 use panvault_vault::{
-    Caller, Clock, GuardSettings, Mode, OperatorKey, Origin, RotationSettings, SystemClock, Unsealing, Vault,
-    VaultError, VaultParts,
+    Caller, Clock, GuardSettings, HandOver, HeaderPlace, Mode, OperatorKey, Origin, RotationSettings,
+    SystemClock, Unsealing, Vault, VaultError, VaultParts,
 };
 use panvault_webhook::{AddressPolicy, Sender};
 
@@ -26,7 +26,7 @@ use tokio::time::{Instant, sleep};
 use crate::bins::{LiveBins, VaultTags};
 use crate::client::is_in_use;
 use crate::data::backup::Backups;
-use crate::data::header::OpenHeader;
+use crate::data::header::{Files, OpenHeader};
 use crate::data::{DataDirectory, bins_without_list, chain};
 use crate::trail::TrailConfig;
 
@@ -123,6 +123,8 @@ pub(super) struct Opening<'a> {
     pub(super) store: Arc<dyn Store>,
     pub(super) cvvs: Arc<dyn CvvStore>,
     pub(super) keys: VaultKeys,
+    pub(super) header_place: Arc<dyn HeaderPlace>,
+    pub(super) handed: Option<HandOver>,
     pub(super) mode: Mode,
 }
 
@@ -144,7 +146,7 @@ impl Opening<'_> {
         self,
         settings: &OpenSettings,
     ) -> anyhow::Result<(Vault, Arc<LiveBins>, Arc<Registry>)> {
-        let Self { path, node, predecessor, clock, store, cvvs, keys, mode } = self;
+        let Self { path, node, predecessor, clock, store, cvvs, keys, header_place, handed, mode } = self;
         let bins = Arc::new(LiveBins::open(path, bins_without_list(mode), VaultTags::new(&keys)));
         let descriptions = Arc::new(descriptions(settings.processors.as_deref())?);
         let parts = VaultParts {
@@ -153,6 +155,8 @@ impl Opening<'_> {
             store,
             cvvs,
             keys,
+            header_place: Some(header_place),
+            handed,
             mode,
             clock,
             entropy: Arc::new(SystemEntropy::new()),
@@ -346,6 +350,8 @@ impl DataDirectory {
             cvvs: memory_cvvs(&clock, settings),
             clock,
             keys,
+            header_place: Arc::new(Files(self.path.clone())),
+            handed: None,
             mode: self.mode,
         };
         let (vault, bins, descriptions) = opening.open(settings).await?;

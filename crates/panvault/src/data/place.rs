@@ -9,6 +9,7 @@ use panvault_slots::Peer;
 use panvault_vault::Mode;
 
 use crate::config::Config;
+use crate::data::header::OpenHeader;
 use crate::data::{
     DataDirectory, NodeDirectory, OpenSettings, OpenVault, Unattended, slot_key_beside, slots,
 };
@@ -117,12 +118,15 @@ impl Place {
 
     /// The header, by whatever slot. Changes nothing.
     pub(crate) async fn header_by(&self, slot: &dyn Slot) -> anyhow::Result<Header> {
-        Ok(match self {
-            Self::Directory(directory) => directory.header_by(slot)?,
-            Self::Node(node) => node.header_read(slot).await?,
+        Ok(self.header_open(slot).await?.copies.into_header())
+    }
+
+    /// The same with all that it opens.
+    pub(crate) async fn header_open(&self, slot: &dyn Slot) -> anyhow::Result<OpenHeader> {
+        match self {
+            Self::Directory(directory) => directory.header_by(slot),
+            Self::Node(node) => node.header_read(slot).await,
         }
-        .copies
-        .into_header())
     }
 
     /// Changes the header of a vault that nobody serves: `change` makes the next one of it.

@@ -5,7 +5,6 @@ use std::os::unix::net::UnixListener as StdListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use panvault_keys::OperatorKey;
 use panvault_server::Local;
 use rustix::fs::{AtFlags, Mode, fchmod, renameat, statat, unlinkat};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with};
@@ -105,12 +104,7 @@ impl Socket {
     }
 
     /// Answers commands until `stopped`, and is gone when all of them have their answer.
-    pub(crate) async fn serve(
-        mut self,
-        local: Local,
-        operator: Arc<OperatorKey>,
-        mut stopped: watch::Receiver<bool>,
-    ) {
+    pub(crate) async fn serve(mut self, local: Local, mut stopped: watch::Receiver<bool>) {
         let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         loop {
             let stream = tokio::select! {
@@ -119,7 +113,9 @@ impl Socket {
             };
             // One too many is closed without a word: it has proved nothing.
             let Ok(permit) = Arc::clone(&room).try_acquire_owned() else { continue };
-            let (local, operator, mut stopped) = (local.clone(), Arc::clone(&operator), stopped.clone());
+            // As it is now: another root key is another one.
+            let Some(operator) = local.operator() else { continue };
+            let (local, mut stopped) = (local.clone(), stopped.clone());
             tokio::spawn(async move {
                 let proved = tokio::select! {
                     proved = handshake::server(stream, &operator) => Some(proved),
@@ -127,7 +123,7 @@ impl Socket {
                     _ = stopped.wait_for(|stopped| *stopped) => None,
                 };
                 match proved {
-                    Some(Ok(stream)) => local.serve(stream, stopped).await,
+                    Some(Ok(stream)) => local.serve(stream, operator, stopped).await,
                     Some(Err(error)) => {
                         if matches!(error, HandshakeFault::Keys(_)) {
                             local.operator_refused();

@@ -7,8 +7,6 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
-
 use crate::cli::path;
 use crate::serve::Served;
 use crate::support::{panvault, run, run_json, run_refused};
@@ -271,19 +269,34 @@ fn a_slot_that_would_not_help_is_named() {
     );
 }
 
+/// The server goes on, commands reach it by what opens the vault now, and what was removed opens nothing.
 #[test]
-fn a_vault_that_is_served_keeps_its_slots() {
+fn slots_and_keys_of_the_vault_are_changed_while_it_is_served() {
     let trial = Trial::new();
-    let data = trial.file("vault");
+    let (data, old, new) = (trial.file("vault"), trial.file("vault.slot-key"), trial.file("new.key"));
     let args = ["--data", path(&data), "--listen", "127.0.0.1:0", "--metrics-listen", ""];
     let served = Served::start(trial.directory.path(), &args);
-    assert_eq!(trial.numbers(&[]), [1]);
-    let key = trial.file("new.key");
-    let refused = trial.refused(&["add", "key-file", path(&key), "--label", "a"]);
-    assert!(refused.contains("another process") || refused.contains("in use"), "{refused}");
-    assert!(!key.exists());
+    let made = ["organisation", "create", "--name", "Shop", "--json", "--data", path(&data)];
+    run_json(&made);
+    assert!(trial.done(&["add", "key-file", path(&new), "--label", "safe"]).contains("slot 2 is added"));
+    let by_new = format!("slot_key_file={}", path(&new));
+    trial.done(&["remove", "1", "--set", &by_new]);
+    let refused = run_refused(&["organisation", "list", "--data", path(&data)]);
+    assert!(refused.contains("does not belong to the vault"), "{refused}");
+    std::fs::rename(&new, &old).unwrap();
+    assert_eq!(trial.numbers(&[]), [2]);
+
+    let rotate =
+        |words: &[&str]| run_json(&[&["key", "rotate"], words, &["--json", "--data", path(&data)]].concat());
+    assert_eq!(rotate(&["root"])["purpose"], "root");
+    assert_eq!(rotate(&["wrapping", "--wait"])["state"], "active");
+    let inventory = run_json(&["key", "inventory", "--json", "--data", path(&data)]);
+    let keys = inventory["vault"].as_array().unwrap().iter();
+    let states: Vec<_> = keys.filter(|key| key["purpose"] == "wrapping").map(|key| &key["state"]).collect();
+    assert_eq!(states, ["destroyed", "active"]);
+    run_json(&made);
     drop(served);
-    let listed = run_json(&["slot", "list", "--json", "--data", path(&data)]);
-    let slot = &listed["slots"][0];
-    assert_eq!((&slot["label"], &slot["kind"]), (&json!("made with the vault"), &json!("key_file")));
+    trial.is_served(&old);
+    let doctor = run(&["doctor", "--data", path(&data)]);
+    assert!(doctor.status.success(), "{}{}", doctor.out, doctor.err);
 }

@@ -3,15 +3,17 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use axum::body::to_bytes;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
+use base64ct::{Base64, Encoding};
 use http::StatusCode;
 use panvault_model::CardId;
 use panvault_vault::{
-    CardRefresh, Origin, Permit, Refreshed, SettledCounts, TransactionSettle, VaultBackup, VaultError,
-    VaultSeal,
+    CardRefresh, HandOver, HeaderUpdate, Origin, Permit, Refreshed, SettledCounts, TransactionSettle,
+    VaultBackup, VaultError, VaultSeal,
 };
 use tokio::task::JoinSet;
 
@@ -19,7 +21,7 @@ use crate::answer::{Answer, Json, object_body};
 use crate::app::App;
 use crate::dispatch::Peer;
 use crate::error::{ErrorCode, Refusal};
-use crate::limits::LOCAL_REFRESH_CARDS_MAX;
+use crate::limits::{LOCAL_HEADER_BYTES_MAX, LOCAL_REFRESH_CARDS_MAX};
 use crate::object::Number;
 
 pub(super) fn routes(app: Arc<App>) -> Router {
@@ -30,6 +32,7 @@ pub(super) fn routes(app: Arc<App>) -> Router {
         .route("/local/settle", post(settle))
         .route("/local/seal", post(seal))
         .route("/local/backup", post(backup))
+        .route("/local/header", get(header_read).post(header_change))
         .with_state(app)
 }
 
@@ -142,6 +145,57 @@ async fn backed_up(app: &Arc<App>, peer: &Peer, origin: Origin, query: &str) -> 
             }
         }),
     ))
+}
+
+/// Says which header of keys the documents name, and how far each of its keys has come.
+async fn header_read(State(app): State<Arc<App>>, Extension(peer): Extension<Peer>) -> Response {
+    let id = app.make_request_id();
+    let read = || {
+        let permit = header_permit(&app, &peer, Origin { request: Some(id), address: None })?;
+        let named = app.vault().header_named(&permit).encode_text();
+        Ok(Answer::new(StatusCode::OK, object_body(|json| json.always("hand_over", named.as_str()))))
+    };
+    let answer: Result<_, Refusal> = read();
+    answer.unwrap_or_else(|refusal| Answer::refusal(refusal, app.vault().now().wall)).into_response(id)
+}
+
+/// Puts the next header of keys in the place of the one that is named.
+async fn header_change(
+    State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+) -> Response {
+    let id = app.make_request_id();
+    let changed = header_changed(&app, &peer, Origin { request: Some(id), address: None }, request).await;
+    changed.unwrap_or_else(|refusal| Answer::refusal(refusal, app.vault().now().wall)).into_response(id)
+}
+
+async fn header_changed(
+    app: &Arc<App>,
+    peer: &Peer,
+    origin: Origin,
+    request: Request,
+) -> Result<Answer, Refusal> {
+    let permit = header_permit(app, peer, origin)?;
+    let malformed = || {
+        Refusal::with(ErrorCode::Malformed, "body", "must be a header of keys and what is handed over of it")
+    };
+    let body = to_bytes(request.into_body(), LOCAL_HEADER_BYTES_MAX).await.map_err(|_| malformed())?;
+    let sent: serde_json::Value = serde_json::from_slice(&body).map_err(|_| malformed())?;
+    let text = |name: &str| sent.get(name).and_then(serde_json::Value::as_str).ok_or_else(malformed);
+    let header = Base64::decode_vec(text("header")?).map_err(|_| malformed())?;
+    let handed = HandOver::decode_text(text("hand_over")?).map_err(|_| malformed())?;
+    let version = handed.header_version();
+    app.vault().header_change(&permit, header, handed).await?;
+    Ok(Answer::new(
+        StatusCode::OK,
+        object_body(|json| json.always::<Count>("version", Number(version.into()))),
+    ))
+}
+
+fn header_permit(app: &Arc<App>, peer: &Peer, origin: Origin) -> Result<Permit<HeaderUpdate>, Refusal> {
+    let Peer::Operator(key) = peer else { return Err(Refusal::new(ErrorCode::NotAuthenticated)) };
+    Ok(app.vault().operator(key, origin)?.permit()?)
 }
 
 async fn settled(app: &Arc<App>, peer: &Peer, origin: Origin) -> Result<Answer, Refusal> {

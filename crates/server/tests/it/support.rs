@@ -94,6 +94,8 @@ impl Server {
             cvvs: cvvs
                 .unwrap_or_else(|| Arc::new(MemoryCvvs::new(10_000, move || cvv_clock.monotonic_millis()))),
             keys: vault_keys(VaultId::from_bytes([7; 12]), 7),
+            header_place: None,
+            handed: None,
             mode: Mode::Test,
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             entropy: Arc::new(entropy),

@@ -50,9 +50,14 @@ impl ExpectedRows {
             }
             Action::DocumentCreate => &mut self.documents.made,
             // A key has no row of its own in what is held against it: each is a change that the head counts.
-            Action::DocumentUpdate | Action::KeyMake | Action::KeyActivate | Action::KeyDestroy => {
-                &mut self.documents.changed
-            }
+            Action::DocumentUpdate
+            | Action::KeyMake
+            | Action::KeyActivate
+            | Action::KeyDestroy
+            | Action::HeaderChange
+            | Action::VaultKeyActivate
+            | Action::VaultKeyDestroy
+            | Action::KeyRewrap => &mut self.documents.changed,
             Action::DocumentDelete => &mut self.documents.gone,
             Action::BinsLoad => {
                 self.bins = Some(note.object);
@@ -174,7 +179,8 @@ fn documents_differ(view: &Connection, steps: Steps) -> Result<Vec<String>, rusq
                 | DocumentKind::ChangeLog
                 | DocumentKind::Logo
                 | DocumentKind::TrailState
-                | DocumentKind::TrailCheckpoint,
+                | DocumentKind::TrailCheckpoint
+                | DocumentKind::HandOver,
             ) => {}
             Some(
                 DocumentKind::Organisation

@@ -139,6 +139,14 @@ pub enum Action {
     VaultRestore,
     /// A checkpoint of the exported trail was signed; the object is its number.
     TrailCheckpoint,
+    /// The vault has another header of keys: a slot came or went, the root key is another, a key was made or its bytes are gone.
+    HeaderChange,
+    /// A key of the vault itself makes from then on, and the one before it only checks. The object begins with its purpose and version.
+    VaultKeyActivate,
+    /// A key of the vault itself is used no more. The object begins with its purpose and version.
+    VaultKeyDestroy,
+    /// Keys of organisations were wrapped with the key that the vault has now; nothing else of them changed.
+    KeyRewrap,
 }
 
 impl Action {
@@ -200,6 +208,10 @@ impl Action {
         Self::KeyDestroy,
         Self::CardReseal,
         Self::CustomerReseal,
+        Self::HeaderChange,
+        Self::VaultKeyActivate,
+        Self::VaultKeyDestroy,
+        Self::KeyRewrap,
         Self::TrailCheckpoint,
         Self::VaultBackup,
         Self::VaultRestore,
@@ -264,6 +276,10 @@ impl Action {
             Self::KeyDestroy => 62,
             Self::CardReseal => 63,
             Self::CustomerReseal => 64,
+            Self::HeaderChange => 65,
+            Self::VaultKeyActivate => 66,
+            Self::VaultKeyDestroy => 67,
+            Self::KeyRewrap => 68,
             Self::TrailCheckpoint => 70,
             Self::VaultBackup => 75,
             Self::VaultRestore => 76,
@@ -329,6 +345,10 @@ impl Action {
             | Self::KeyDestroy
             | Self::CardReseal
             | Self::CustomerReseal
+            | Self::HeaderChange
+            | Self::VaultKeyActivate
+            | Self::VaultKeyDestroy
+            | Self::KeyRewrap
             | Self::TrailCheckpoint
             | Self::VaultBackup
             | Self::VaultRestore => false,
@@ -402,6 +422,10 @@ impl Action {
             Self::VaultBackup => "vault_backup",
             Self::VaultRestore => "vault_restore",
             Self::TrailCheckpoint => "trail_checkpoint",
+            Self::HeaderChange => "header_change",
+            Self::VaultKeyActivate => "vault_key_activate",
+            Self::VaultKeyDestroy => "vault_key_destroy",
+            Self::KeyRewrap => "key_rewrap",
         }
     }
 }

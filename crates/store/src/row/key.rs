@@ -178,6 +178,7 @@ impl RowKey {
             Self::Document(DocumentKind::Logo, _) => "logo",
             Self::Document(DocumentKind::TrailState, _) => "trail_state",
             Self::Document(DocumentKind::TrailCheckpoint, _) => "trail_checkpoint",
+            Self::Document(DocumentKind::HandOver, _) => "hand_over",
             Self::Idempotency(_) => "idempotency",
             Self::CardCvv(_) => "card_cvv",
             Self::Node(_) => "node",

@@ -319,7 +319,7 @@ async fn a_table_is_read_in_the_order_of_its_keys(store: &dyn Store) {
     }
 }
 
-const KINDS: [DocumentKind; 12] = [
+const KINDS: [DocumentKind; 13] = [
     DocumentKind::Organisation,
     DocumentKind::Account,
     DocumentKind::Processor,
@@ -332,4 +332,5 @@ const KINDS: [DocumentKind; 12] = [
     DocumentKind::Logo,
     DocumentKind::TrailState,
     DocumentKind::TrailCheckpoint,
+    DocumentKind::HandOver,
 ];

@@ -220,7 +220,11 @@ impl Counts {
             | Action::KeyDestroy
             | Action::CardReseal
             | Action::CustomerReseal
-            | Action::TrailCheckpoint => put(&self.reads, READS_COUNTED_MAX, subject, &count),
+            | Action::TrailCheckpoint
+            | Action::HeaderChange
+            | Action::VaultKeyActivate
+            | Action::VaultKeyDestroy
+            | Action::KeyRewrap => put(&self.reads, READS_COUNTED_MAX, subject, &count),
         }
     }
 }

@@ -8,6 +8,7 @@ use panvault_store::{DocumentKind, DocumentRow, Effect};
 use crate::document::change::DocumentChange;
 use crate::document::head::{HEAD_ID, Head};
 use crate::document::make::DocumentTurn;
+use crate::document::snapshot::hand_over;
 use crate::error::VaultError;
 use crate::limits::{CATCH_UP_TRIES_MAX, DOCUMENTS_CAUGHT_UP_MAX};
 use crate::seal;
@@ -92,6 +93,13 @@ impl Vault {
                     }
                     None => DocumentChange::Delete(*kind, *id, 0),
                 });
+            }
+            for change in &changes {
+                if let DocumentChange::Put(row) = change
+                    && row.kind == DocumentKind::HandOver
+                {
+                    self.keys().take(&*hand_over(row)?)?;
+                }
             }
             let test_mode = self.mode() == Mode::Test;
             let next = here.caught_up(&changes, read.0, self.keys(), test_mode)?;

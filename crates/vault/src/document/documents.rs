@@ -122,7 +122,8 @@ impl Documents {
             | DocumentKind::ChangeLog
             | DocumentKind::Logo
             | DocumentKind::TrailState
-            | DocumentKind::TrailCheckpoint => {}
+            | DocumentKind::TrailCheckpoint
+            | DocumentKind::HandOver => {}
         }
         Ok(replaced)
     }
@@ -150,7 +151,8 @@ impl Documents {
             | DocumentKind::ChangeLog
             | DocumentKind::Logo
             | DocumentKind::TrailState
-            | DocumentKind::TrailCheckpoint => {}
+            | DocumentKind::TrailCheckpoint
+            | DocumentKind::HandOver => {}
         }
         self.stamps.remove(&(kind, id))
     }

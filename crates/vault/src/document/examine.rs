@@ -71,5 +71,6 @@ const fn name(kind: DocumentKind) -> &'static str {
         DocumentKind::Logo => "logo of organisation",
         DocumentKind::TrailState => "state of the exported trail",
         DocumentKind::TrailCheckpoint => "checkpoint of the exported trail",
+        DocumentKind::HandOver => "what is handed over of the header of keys",
     }
 }

@@ -1,22 +1,117 @@
-use panvault_model::OrganisationId;
-use panvault_store::Action;
+use panvault_keys::HandOver;
+use panvault_model::{Id, OrganisationId};
+use panvault_store::{Action, DocumentKind, Pending};
 
 use crate::audit::Requester;
-use crate::document::DocumentPlan;
 use crate::document::head::HEAD_ID;
+use crate::document::{DocumentChange, DocumentPlan, Snapshot};
 use crate::error::VaultError;
+use crate::permit::{HeaderUpdate, Permit};
 use crate::vault::Vault;
+
+/// Id of the one document of its kind.
+pub(crate) const HAND_OVER_ID: Id = Id::from_bytes([0; 12]);
+
+/// Where the header of keys is kept, for who changes it while the vault is served.
+pub trait HeaderPlace: Send + Sync {
+    /// Puts a header in the place of the one of version `before`, in both copies, durably. `false`, and nothing is changed, where there is
+    /// another than that or this one: somebody else was first.
+    fn header_replace(&self, header: Vec<u8>, before: u32) -> Pending<'_, bool>;
+}
+
+/// Two that change the header at once.
+const CHANGED_MEANWHILE: &str =
+    "somebody else has just changed the keys of the vault, and nothing was done; run the command again";
 
 impl Vault {
     /// Lets the documents name the header of keys that the vault opened with, in a step of its own when it is the next one: from
-    /// then on the header before is refused, and the one after is allowed.
+    /// then on the header before is refused, and the one after is allowed. Nodes that serve are told of it.
     pub(crate) async fn documents_follow_header(&self) -> Result<(), VaultError> {
-        let named = self.snapshot().head.header_version;
-        if named.is_none_or(|named| named == self.keys().header_version()) {
-            return Ok(());
+        let opened = self.keys().header_version();
+        self.document_change_own(|snapshot| {
+            if snapshot.head.header_version.is_none_or(|named| named >= opened) {
+                return Ok(None);
+            }
+            let handed = self.handed_at_open().cloned();
+            let handed = handed.unwrap_or_else(|| HandOver::of(opened, &self.keys().descriptions()));
+            let nobody = OrganisationId::from_bytes([0; 12]);
+            let audit = Requester::VAULT.note(self.now().wall, Action::DocumentUpdate, nobody, HEAD_ID);
+            Ok(Some(DocumentPlan { changes: vec![self.hand_over_put(snapshot, handed)?], audit }))
+        })
+        .await?;
+        match &self.snapshot().handed {
+            Some(handed) => Ok(self.keys().take(handed)?),
+            None => Ok(()),
         }
-        let nobody = OrganisationId::from_bytes([0; 12]);
-        let audit = Requester::VAULT.note(self.now().wall, Action::DocumentUpdate, nobody, HEAD_ID);
-        self.document_make(DocumentPlan { changes: Vec::new(), audit }).await
+    }
+
+    /// The version of the header that the documents name, and what is said of its keys.
+    pub fn header_named(&self, _permit: &Permit<HeaderUpdate>) -> HandOver {
+        let snapshot = self.snapshot();
+        match &snapshot.handed {
+            Some(handed) => handed.taken(),
+            None => HandOver::of(self.named(&snapshot), &self.keys().descriptions()),
+        }
+    }
+
+    /// Puts the next header of keys in the place of the one that the documents name, and lets them name it, while the vault is served: who
+    /// has the root key has made it, and says what nodes are handed of it. What a removed slot opened opens nothing from then on.
+    ///
+    /// [`VaultError::WrongState`] where it is not the next, or another change is under way. When it fails otherwise the header may be in its
+    /// place and the documents may not name it: the same change once more ends that.
+    pub async fn header_change(
+        &self,
+        permit: &Permit<HeaderUpdate>,
+        header: Vec<u8>,
+        handed: HandOver,
+    ) -> Result<(), VaultError> {
+        let place = self.header_place();
+        let place = place
+            .ok_or(VaultError::WrongState { reason: "the header of keys is not changed by this process" })?;
+        let changed = || VaultError::WrongState { reason: CHANGED_MEANWHILE };
+        let _turn = self.header_turn().try_lock().map_err(|_| changed())?;
+        let fits = |snapshot: &Snapshot| {
+            let before = self.named(snapshot);
+            let is_next = before.checked_add(1) == Some(handed.header_version());
+            if is_next { Ok(before) } else { Err(changed()) }
+        };
+        let before = fits(&self.snapshot())?;
+        if !place.header_replace(header, before).await? {
+            return Err(changed());
+        }
+        // It is in its place, and so are its keys: what is written from here on may name them.
+        self.keys().take(&handed)?;
+        self.document_change(permit, |permit, snapshot| {
+            fits(snapshot)?;
+            let nobody = OrganisationId::from_bytes([0; 12]);
+            let audit = permit.asked().note(permit.now().wall, Action::HeaderChange, nobody, self.id().0);
+            let changes = vec![self.hand_over_put(snapshot, handed.clone())?];
+            Ok(((), DocumentPlan { changes, audit }))
+        })
+        .await?;
+        self.rotation().wake();
+        tracing::info!(header_version = handed.header_version(), "keys.header_changed");
+        Ok(())
+    }
+
+    /// The version of the header that the documents name, or will with their first change.
+    fn named(&self, snapshot: &Snapshot) -> u32 {
+        snapshot.head.header_version.unwrap_or_else(|| self.keys().header_version())
+    }
+
+    /// The document of what nodes are handed. Where there can be no others, no key is: this process has them.
+    pub(crate) fn hand_over_put(
+        &self,
+        snapshot: &Snapshot,
+        handed: HandOver,
+    ) -> Result<DocumentChange, VaultError> {
+        let handed = match &snapshot.handed {
+            Some(before) => handed.after(before),
+            None => handed,
+        };
+        let handed = if self.node().is_shared() { handed } else { handed.taken() };
+        let version = snapshot.documents.version(DocumentKind::HandOver, HAND_OVER_ID);
+        let version = version.checked_add(1).ok_or(VaultError::Contended)?;
+        Ok(self.document_put(DocumentKind::HandOver, HAND_OVER_ID, version, handed.encode()))
     }
 }

@@ -1,12 +1,13 @@
 use std::sync::Arc;
 
-use panvault_keys::{KeyRing, OrganisationKey, VaultKeys};
+use panvault_keys::{HandOver, KeyRing, OrganisationKey, VaultKeys};
 use panvault_model::{Id, OrganisationId};
 use panvault_store::{DocumentKind, DocumentRow, RowKey};
 
 use crate::document::change::DocumentChange;
 use crate::document::documents::Documents;
 use crate::document::head::{Covered, HEAD_ROW, Head, Stamp};
+use crate::document::header::HAND_OVER_ID;
 use crate::error::VaultError;
 use crate::seal;
 
@@ -15,6 +16,8 @@ pub(crate) struct Snapshot {
     pub(crate) head: Head,
     pub(crate) documents: Documents,
     pub(crate) keys: KeyRing,
+    /// What nodes are handed of the header of keys, once it has changed.
+    pub(crate) handed: Option<Arc<HandOver>>,
 }
 
 impl Snapshot {
@@ -37,8 +40,24 @@ impl Snapshot {
             }
             (Some(_), Some(_)) => return Err(VaultError::Tampered(HEAD_ROW)),
         };
+        let mut of_header = rows.iter().filter(|row| row.kind == DocumentKind::HandOver);
+        let handed = match (of_header.next(), of_header.next()) {
+            (None, _) => None,
+            (Some(row), None) => {
+                seal::document_verify(vault_keys, row)?;
+                Some(hand_over(row)?)
+            }
+            (Some(_), Some(_)) => return Err(VaultError::Tampered(HEAD_ROW)),
+        };
+        // Who opens a vault has its header, which must be the one that is named or the next. Who serves it is told of later ones.
+        if let (Some(handed), true) = (&handed, before.is_some()) {
+            vault_keys.take(handed)?;
+        }
         if let Some(named) = head.header_version {
             vault_keys.header_check(named)?;
+        }
+        if let Some(handed) = &handed {
+            vault_keys.take(handed)?;
         }
         // From here on hashes are added and taken away that the active key makes.
         let active = vault_keys.head_version();
@@ -67,7 +86,7 @@ impl Snapshot {
             return Err(VaultError::Tampered(HEAD_ROW));
         }
         drop(organisations);
-        Ok(Self { head: head.over(covered_by_active), documents, keys })
+        Ok(Self { head: head.over(covered_by_active), documents, keys, handed })
     }
 
     /// The documents after these changes, and their head. It shares with this one what does not change.
@@ -78,12 +97,15 @@ impl Snapshot {
         test_mode: bool,
     ) -> Result<Self, VaultError> {
         let (documents, keys, covered) = self.changed(changes, vault_keys, test_mode)?;
-        let head = self.head.next(covered, vault_keys.header_version()).ok_or(VaultError::Contended)?;
+        let handed = self.handed_after(changes)?;
+        let before = self.head.header_version.unwrap_or_else(|| vault_keys.header_version());
+        let named = handed.as_ref().map_or(before, |handed| handed.header_version());
+        let head = self.head.next(covered, named.max(before)).ok_or(VaultError::Contended)?;
         let head = changes.iter().fold(head, |head, change| match change {
             DocumentChange::Seals(seals) => head.sealed(*seals),
             DocumentChange::Put(_) | DocumentChange::Delete(..) | DocumentChange::Beside(_) => head,
         });
-        Ok(Self { head, documents, keys })
+        Ok(Self { head, documents, keys, handed })
     }
 
     /// The documents after changes that others made, as the head of these says them, and of which all were read; `None` where that does not
@@ -106,7 +128,17 @@ impl Snapshot {
         let is_whole = head.covers(&covered)
             && keys.organisations() == documents.organisations().len()
             && changes.iter().all(is_whole);
-        Ok(is_whole.then_some(Self { head, documents, keys }))
+        let handed = self.handed_after(changes)?;
+        Ok(is_whole.then_some(Self { head, documents, keys, handed }))
+    }
+
+    /// What nodes are handed after these changes.
+    fn handed_after(&self, changes: &[DocumentChange]) -> Result<Option<Arc<HandOver>>, VaultError> {
+        let put = changes.iter().rev().find_map(|change| match change {
+            DocumentChange::Put(row) => Some(row).filter(|row| row.kind == DocumentKind::HandOver),
+            DocumentChange::Delete(..) | DocumentChange::Beside(_) | DocumentChange::Seals(_) => None,
+        });
+        put.map_or_else(|| Ok(self.handed.clone()), |row| hand_over(row).map(Some))
     }
 
     /// Documents, keys and what a head covers after these changes.
@@ -145,6 +177,15 @@ impl Snapshot {
         let keys =
             gone.into_iter().fold(self.keys.with(keys), |keys, organisation| keys.without(organisation));
         Ok((documents, keys, covered))
+    }
+}
+
+/// What nodes are handed, as its document keeps it. There is one.
+pub(super) fn hand_over(row: &DocumentRow) -> Result<Arc<HandOver>, VaultError> {
+    if row.id == HAND_OVER_ID {
+        Ok(Arc::new(HandOver::decode(&row.body)?))
+    } else {
+        Err(VaultError::Tampered(RowKey::Document(row.kind, row.id)))
     }
 }
 

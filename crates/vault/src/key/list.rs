@@ -70,11 +70,7 @@ impl Vault {
         &self,
         permit: &Permit<KeyInventory>,
     ) -> Result<Vec<VaultKeyDescription>, VaultError> {
-        if permit.is_at_top() {
-            Ok(self.keys().descriptions().to_vec())
-        } else {
-            Err(VaultError::RoleNotAllowed)
-        }
+        if permit.is_at_top() { Ok(self.keys().descriptions()) } else { Err(VaultError::RoleNotAllowed) }
     }
 
     /// How a key stands.

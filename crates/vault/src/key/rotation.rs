@@ -107,7 +107,7 @@ impl Rotation {
         self.keys_overdue.store(overdue, Ordering::Relaxed);
     }
 
-    pub(super) fn wake(&self) {
+    pub(crate) fn wake(&self) {
         self.woken.notify_one();
     }
 

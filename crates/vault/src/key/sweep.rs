@@ -48,6 +48,7 @@ impl Vault {
     }
 
     async fn keys_rotate_on(&self) -> Result<Rotated, VaultError> {
+        self.vault_keys_rotate().await?;
         if self.keys_in(KeyState::PreActive).is_empty() && self.keys_in(KeyState::OpenOnly).is_empty() {
             self.rotation().counted(&BTreeMap::new());
             return Ok(Rotated::Done);
@@ -319,6 +320,13 @@ impl Vault {
                 }
                 KeyState::Active | KeyState::Destroyed => {}
             }
+        }
+        // Those of the vault itself are of nobody.
+        let nobody = OrganisationId::from_bytes([0; 12]);
+        let of_vault = snapshot.vault_keys_moving();
+        rotating.extend(of_vault.map(|(key, is_new)| (nobody, u32::from(key.version), is_new)));
+        if snapshot.hands() {
+            rotating.insert((nobody, 0, true));
         }
         self.rotation().keys_are(rotating.len() as u64, overdue);
         (rotating, of)

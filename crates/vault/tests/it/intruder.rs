@@ -56,6 +56,8 @@ pub(crate) struct Plot {
     pub(crate) counted_fault: Option<StoreFault>,
     /// A fault of every change and deletion of a card.
     pub(crate) card_fault: Option<StoreFault>,
+    /// A fault of changes of the vault's own keys, and how many are done before.
+    pub(crate) vault_key_fault: Option<(StoreFault, usize)>,
     /// What renewals of leases are answered with, and whether they are done all the same.
     pub(crate) renewal: Option<(StoreFault, bool)>,
     /// How many outcomes are written and answered as if nobody knew it.
@@ -351,6 +353,16 @@ impl Store for Intruder {
                 let fault = self.plot.lock().unwrap().counted_fault;
                 if let Some(fault) = fault.filter(|_| commit.audit.action.is_counted()) {
                     return Err(fault);
+                }
+                if matches!(
+                    commit.audit.action,
+                    Action::HeaderChange
+                        | Action::KeyRewrap
+                        | Action::VaultKeyActivate
+                        | Action::VaultKeyDestroy
+                ) && let Some((fault, before)) = &mut self.plot.lock().unwrap().vault_key_fault
+                {
+                    *before = before.checked_sub(1).ok_or(*fault)?;
                 }
                 self.done(commit).await
             }),

@@ -39,6 +39,7 @@ mod time_outs;
 mod told;
 mod trail;
 mod transaction;
+mod vault_rotation;
 mod verifier;
 mod webhook;
 mod webhook_scheduler;

@@ -5,13 +5,13 @@ use panvault_vault::{
     ApiKeyCreate, ApiKeyDelete, ApiKeyList, ApiKeyRead, ApiKeyUpdate, AuditList, AuditRead, BinRead, Caller,
     CallerRead, CardChange, CardCreate, CardDelete, CardList, CardRead, CardRefresh, CardUpdate,
     CheckoutCreate, CheckoutList, CheckoutRead, CustomerCreate, CustomerDelete, CustomerList, CustomerRead,
-    CustomerUpdate, CvvChange, KeyDestroy, KeyInventory, KeyList, KeyRotate, Metadata, NewApiKey, OPERATIONS,
-    Operation, OrganisationCreate, OrganisationDelete, OrganisationList, OrganisationLogoDelete,
-    OrganisationLogoSet, OrganisationRead, OrganisationUpdate, Origin, ProcessorCreate, ProcessorDelete,
-    ProcessorList, ProcessorRead, ProcessorUpdate, RefundCreate, RefundList, RefundRead, StatusRead,
-    TransactionCapture, TransactionCreate, TransactionList, TransactionRead, TransactionSettle,
-    TransactionVoid, VaultBackup, VaultError, VaultSeal, WebhookDeliveryList, WebhookDeliveryRead,
-    WebhookDeliveryRetry,
+    CustomerUpdate, CvvChange, HeaderUpdate, KeyDestroy, KeyInventory, KeyList, KeyRotate, Metadata,
+    NewApiKey, OPERATIONS, Operation, OrganisationCreate, OrganisationDelete, OrganisationList,
+    OrganisationLogoDelete, OrganisationLogoSet, OrganisationRead, OrganisationUpdate, Origin,
+    ProcessorCreate, ProcessorDelete, ProcessorList, ProcessorRead, ProcessorUpdate, RefundCreate,
+    RefundList, RefundRead, StatusRead, TransactionCapture, TransactionCreate, TransactionList,
+    TransactionRead, TransactionSettle, TransactionVoid, VaultBackup, VaultError, VaultSeal,
+    WebhookDeliveryList, WebhookDeliveryRead, WebhookDeliveryRetry,
 };
 
 use crate::assert_refused;
@@ -29,9 +29,10 @@ type Check = fn(&Caller) -> bool;
 
 /// Columns in the order of [`Role::ALL`]: provider's administrator and user; merchant's administrator, supervisor, cashier and
 /// user; browser.
-const MATRIX: [(&str, &str, Check); 60] = [
+const MATRIX: [(&str, &str, Check); 61] = [
     (VaultBackup::NAME, "-------", may::<VaultBackup>),
     (VaultSeal::NAME, "-------", may::<VaultSeal>),
+    (HeaderUpdate::NAME, "-------", may::<HeaderUpdate>),
     (WebhookDeliveryRead::NAME, "yyyyyy-", may::<WebhookDeliveryRead>),
     (WebhookDeliveryList::NAME, "yyyyyy-", may::<WebhookDeliveryList>),
     (WebhookDeliveryRetry::NAME, "y-yy---", may::<WebhookDeliveryRetry>),

@@ -346,6 +346,8 @@ fn parts(
         store: Arc::clone(store) as _,
         cvvs: Arc::clone(cvvs) as _,
         keys: keys(),
+        header_place: None,
+        handed: None,
         mode: Mode::Test,
         clock: Arc::clone(clock) as _,
         entropy: if cvvs.is_shared() {

@@ -138,6 +138,52 @@ fn a_copy_that_was_rolled_back_is_found() {
     }
 }
 
+/// A server puts the next header in its place, in both copies or in none, and of two at once one.
+#[test]
+fn a_header_takes_the_place_of_the_one_before_and_of_no_other() {
+    let (directory, old) = copies();
+    let next =
+        |header: &Header, root| header.rewrap(&root_key(1), &root_key(root), &SystemEntropy::new()).unwrap();
+    let first = Header::parse(&old).unwrap();
+    let (ours, theirs) = (next(&first, 1).encode(), next(&first, 1).encode());
+    let kept = || COPIES.map(|name| fs::read(directory.path().join(name)).unwrap());
+    let replace = |header: &[u8], before| replace_files(directory.path(), header, before);
+
+    assert_eq!(replace(&ours, 2), Ok(false), "it is not of the version that is there");
+    assert_eq!(kept(), [old.clone(), old.clone()]);
+    assert_eq!(replace(&ours, 1), Ok(true));
+    assert_eq!(replace(&theirs, 1), Ok(false));
+    assert_eq!(kept(), [ours.clone(), ours.clone()]);
+    // A process that died between the copies, and the same change once more; somebody else's is refused.
+    for (half, whole) in [(COPIES[0], COPIES[1]), (COPIES[1], COPIES[0])] {
+        fs::write(directory.path().join(half), &ours).unwrap();
+        fs::write(directory.path().join(whole), &old).unwrap();
+        assert_eq!(replace(&theirs, 1), Ok(false));
+        assert_eq!(replace(&ours, 1), Ok(true));
+        assert_eq!(kept(), [ours.clone(), ours.clone()]);
+    }
+    // A copy that is damaged is in nobody's way; two of them are.
+    let third = next(&Header::parse(&ours).unwrap(), 1).encode();
+    fs::write(directory.path().join(COPIES[1]), b"damaged").unwrap();
+    assert_eq!(replace(&third, 2), Ok(true));
+    COPIES.iter().for_each(|name| fs::write(directory.path().join(name), b"damaged").unwrap());
+    assert_eq!(replace(&third, 3), Ok(false));
+}
+
+/// Where the second copy cannot be written, the first is as it was.
+#[test]
+fn a_header_that_cannot_be_written_changes_nothing() {
+    let (directory, old) = copies();
+    let next = vault_header(VAULT, 1).rewrap(&root_key(1), &root_key(2), &SystemEntropy::new()).unwrap();
+    let second = directory.path().join(COPIES[1]);
+    fs::remove_file(&second).unwrap();
+    fs::create_dir_all(second.join("in the way")).unwrap();
+    assert_eq!(replace_files(directory.path(), &next.encode(), 1), Err(StoreFault::Full));
+    assert_eq!(fs::read(directory.path().join(COPIES[0])).unwrap(), old);
+    fs::remove_dir_all(&second).unwrap();
+    assert_eq!(replace_files(directory.path(), &next.encode(), 1), Ok(true));
+}
+
 /// A vault with one of everything, and what must be as it was.
 struct Filled {
     directory: tempfile::TempDir,

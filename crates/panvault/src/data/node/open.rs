@@ -1,16 +1,20 @@
 //! A node that opens its vault.
 
+use core::time::Duration;
 use std::fs;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
 use panvault_directory::Directory;
-use panvault_keys::{Header, KeysError, RootKey, Slot};
+use panvault_keys::{Header, KeysError, RootKey, Slot, SystemEntropy};
 use panvault_model::VaultId;
-use panvault_store::{CvvStore, Store};
+use panvault_store::{CvvStore, Pending, Store, StoreFault};
 use panvault_store_postgres::{Database, PostgresStore, VaultRow};
 use panvault_store_redis::{RedisCvvs, RedisPassword, RedisSettings};
-use panvault_vault::{Clock, SystemClock, nodes_there};
+use panvault_vault::{Clock, HeaderPlace, SystemClock, nodes_there};
+use tokio::sync::watch;
+use tokio::time::sleep;
 
 use crate::config::{CvvServer, Cvvs, secret};
 use crate::data::chain;
@@ -18,6 +22,9 @@ use crate::data::header::{self, COPIES, Copies, OpenHeader};
 use crate::data::node::NodeDirectory;
 use crate::data::node::database::{READ_TIME, unsecured, vault_here};
 use crate::data::open::{Kept, OpenSettings, OpenVault, Opening, UNNAMED, memory_cvvs, node_make, when_free};
+
+/// Time between two tries to write down a header.
+const FOLLOW_EVERY: Duration = Duration::from_secs(1);
 
 impl NodeDirectory {
     /// Opens the vault for writing, as one of the nodes that share it.
@@ -72,7 +79,7 @@ impl NodeDirectory {
         let there = nodes_there(&store, &keys, clock.now().wall).await?;
         let Some((first, until)) = there.first() else { return Ok(()) };
         bail!(
-            "{} nodes serve the vault in the database at {}, or died a moment ago, such as {first}: stop them all and run the command again; of one that was \
+            "{} nodes serve the vault in the database at {}, or died a moment ago, such as {first}: run the command on the machine of one of them, with its settings, or stop them all; of one that was \
              killed it is certain at {until} that it is gone",
             there.len(),
             database.url()
@@ -107,7 +114,9 @@ impl NodeDirectory {
         }
         self.is_of(self.known, row.vault, mode)?;
         // Before anything is written: with another vault's key, the directory would be taken for one of this vault from then on.
-        let OpenHeader { keys, root: _, operator, copies } = self.header_by(&database, &row, mode, slot)?;
+        let OpenHeader { keys, root, operator, copies } = self.header_by(&database, &row, mode, slot)?;
+        let handed = copies.header().hand_over(&root, &SystemEntropy::new())?;
+        drop(root);
         let held = self.take(row.vault, mode)?;
         NodeDirectory::finished(&self.path);
         // For commands beside this node, which do not wait for the database.
@@ -130,6 +139,8 @@ impl NodeDirectory {
             store: Arc::clone(&store) as Arc<dyn Store>,
             cvvs,
             keys,
+            header_place: Arc::new(Rows(database.clone())),
+            handed: Some(handed),
             mode,
         };
         let (vault, bins, descriptions) = opening.open(settings).await?;
@@ -143,6 +154,7 @@ impl NodeDirectory {
             self.served(&held, row.vault, mode, node)?;
         }
         mend(&database, &row, &copies).await;
+        tokio::spawn(header_follow(vault.header_subscribe(), database, self.path.clone()));
         let kept = Kept::Node { held, store };
         Ok(OpenVault { vault, operator: Arc::new(operator), kept, backup_key, bins, descriptions })
     }
@@ -170,6 +182,54 @@ pub(super) async fn cvv_server(
     };
     let cvvs = RedisCvvs::connect(&settings).await;
     Ok(Arc::new(cvvs.with_context(|| format!("cvv_store {} cannot be used", server.url))?))
+}
+
+/// Where the header of a vault in a database is.
+struct Rows(Database);
+
+impl HeaderPlace for Rows {
+    fn header_replace(&self, header: Vec<u8>, before: u32) -> Pending<'_, bool> {
+        Box::pin(async move {
+            let row = self.0.vault_read().await?;
+            let row = row.ok_or(StoreFault::Read("the database holds no vault"))?;
+            if !header::is_next(row.header.iter(), &header, before) {
+                return Ok(false);
+            }
+            for (copy, version) in (0..COPIES.len()).zip(row.version..) {
+                // Of two that have read the same row one finds it changed.
+                if !self.0.header_replace(copy, &header, version).await? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        })
+    }
+}
+
+/// Writes down the header for commands beside this node, whenever it has become another, until the vault is closed.
+async fn header_follow(mut named: watch::Receiver<u32>, database: Database, path: PathBuf) {
+    while named.changed().await.is_ok() {
+        loop {
+            let written = async {
+                let row = database.vault_read().await?.context("the database holds no vault")?;
+                COPIES
+                    .iter()
+                    .zip(&row.header)
+                    .try_for_each(|(name, copy)| header::write_bytes(&path, name, copy))
+            };
+            match written.await {
+                Ok(()) => break,
+                Err(error) => {
+                    let advice = "see why; until it is, commands beside this node do not reach it";
+                    tracing::warn!(error = format!("{error:#}"), advice, "keys.copy_not_written");
+                }
+            }
+            if named.has_changed().is_err() {
+                return;
+            }
+            sleep(FOLLOW_EVERY).await;
+        }
+    }
 }
 
 /// Writes anew the copy of the header that does not serve. Another node may have done so meanwhile.

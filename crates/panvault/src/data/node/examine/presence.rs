@@ -221,6 +221,10 @@ const fn moves(action: Action) -> Option<(Table, i64)> {
         | Action::KeyActivate
         | Action::KeyDestroy
         | Action::CardReseal
-        | Action::CustomerReseal => None,
+        | Action::CustomerReseal
+        | Action::HeaderChange
+        | Action::VaultKeyActivate
+        | Action::VaultKeyDestroy
+        | Action::KeyRewrap => None,
     }
 }

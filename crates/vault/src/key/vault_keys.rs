@@ -1,0 +1,157 @@
+//! Keys of the vault itself, which its header has: each step of what becomes of one is a change of the document that hands it over.
+
+use panvault_keys::{HandOver, KeyState, OrganisationKey, VaultKeyDescription, VaultPurpose};
+use panvault_model::{Id, OrganisationId};
+use panvault_store::Action;
+
+use crate::audit::Requester;
+use crate::document::{DocumentPlan, HEAD_ID, Snapshot};
+use crate::error::VaultError;
+use crate::limits::REWRAP_KEYS_MAX;
+use crate::vault::Vault;
+
+impl Snapshot {
+    /// Keys of the vault that are on their way in or out, each with whether it is on its way in, and whether nodes are handed something.
+    pub(super) fn vault_keys_moving(&self) -> impl Iterator<Item = (VaultKeyDescription, bool)> {
+        let keys = self.handed.iter().flat_map(|handed| handed.keys());
+        keys.filter_map(|key| match key.state {
+            KeyState::PreActive => Some((key, true)),
+            KeyState::OpenOnly if key.purpose == VaultPurpose::Wrapping => Some((key, false)),
+            KeyState::Active | KeyState::OpenOnly | KeyState::Destroyed => None,
+        })
+    }
+
+    /// Whether nodes are handed what one of them may not have yet.
+    pub(super) fn hands(&self) -> bool {
+        self.handed.as_ref().is_some_and(|handed| handed.hands())
+    }
+}
+
+impl Vault {
+    /// Goes on with what becomes of the keys of the vault itself: what is handed over is taken away when every node has it, new keys make from then on,
+    /// and what the wrapping key before wrapped is wrapped anew, until nothing needs it.
+    pub(super) async fn vault_keys_rotate(&self) -> Result<(), VaultError> {
+        let snapshot = self.snapshot();
+        let is_moving = snapshot.hands() || snapshot.vault_keys_moving().next().is_some();
+        let Some(handed) = snapshot.handed.clone().filter(|_| is_moving) else { return Ok(()) };
+        drop(snapshot);
+        if !self.has_duty().await? {
+            return Ok(());
+        }
+        if handed.hands() || handed.keys().any(|key| key.state == KeyState::PreActive) {
+            // Every node has what it was handed by then, or refuses what it is asked.
+            self.requests_before_end().await?;
+            self.vault_keys_activate(handed.header_version()).await?;
+        }
+        let snapshot = self.snapshot();
+        let retired: Vec<_> = snapshot.vault_keys_moving().filter(|(_, is_new)| !is_new).collect();
+        drop(snapshot);
+        if retired.is_empty() {
+            return Ok(());
+        }
+        while self.keys_to_rewrap() > 0 {
+            if !self.has_duty().await? {
+                return Ok(());
+            }
+            self.keys_rewrap().await?;
+            tokio::task::yield_now().await;
+        }
+        // What unwraps a key when it first uses it has the documents of now.
+        self.requests_before_end().await?;
+        for (key, _) in retired {
+            self.vault_key_destroy(key).await?;
+        }
+        Ok(())
+    }
+
+    /// How many keys of organisations are not wrapped with the wrapping key of now.
+    pub(super) fn keys_to_rewrap(&self) -> usize {
+        let snapshot = self.snapshot();
+        snapshot.keys.kept_of_all().filter(|key| key.needs_rewrap(self.keys())).count()
+    }
+
+    /// Lets all new keys make, and those before them only check; nodes have what they were handed of this header.
+    async fn vault_keys_activate(&self, header_version: u32) -> Result<(), VaultError> {
+        self.document_change_own(|snapshot| {
+            let handed = snapshot.handed.as_ref().filter(|of| of.header_version() == header_version);
+            let Some(handed) = handed else { return Ok(None) };
+            let new: Vec<_> = handed.keys().filter(|key| key.state == KeyState::PreActive).collect();
+            if new.is_empty() && !handed.hands() {
+                return Ok(None);
+            }
+            let activated = new.iter().fold(handed.taken(), |handed, key| {
+                let of_purpose = |of: &VaultKeyDescription| of.purpose == key.purpose;
+                let before = handed.keys().find(|of| of_purpose(of) && of.state == KeyState::Active);
+                let handed = match before {
+                    Some(before) => handed.with(before.purpose, before.version, KeyState::OpenOnly),
+                    None => handed,
+                };
+                handed.with(key.purpose, key.version, KeyState::Active)
+            });
+            let (action, object) = match new.first() {
+                Some(key) => (Action::VaultKeyActivate, named(key)),
+                None => (Action::DocumentUpdate, HEAD_ID),
+            };
+            self.handed_plan(snapshot, activated, action, object).map(Some)
+        })
+        .await
+    }
+
+    /// Wraps some keys of organisations with the wrapping key of now: all that is said of them stays.
+    async fn keys_rewrap(&self) -> Result<(), VaultError> {
+        self.document_change_own(|snapshot| {
+            let old = snapshot.keys.kept_of_all().filter(|key| key.needs_rewrap(self.keys()));
+            let rewrapped = old.take(REWRAP_KEYS_MAX).map(|key| {
+                let key = OrganisationKey::clone(key).rewrap(self.keys(), self.entropy())?;
+                self.key_put(snapshot, &key)
+            });
+            let changes = rewrapped.collect::<Result<Vec<_>, VaultError>>()?;
+            if changes.is_empty() {
+                return Ok(None);
+            }
+            let nobody = OrganisationId::from_bytes([0; 12]);
+            let audit = Requester::VAULT.note(self.now().wall, Action::KeyRewrap, nobody, HEAD_ID);
+            Ok(Some(DocumentPlan { changes, audit }))
+        })
+        .await
+    }
+
+    /// Ends the use of a wrapping key, unless something came to need it. Its bytes in the header go with the next change of that.
+    async fn vault_key_destroy(&self, key: VaultKeyDescription) -> Result<(), VaultError> {
+        self.document_change_own(|snapshot| {
+            let Some(handed) = snapshot.handed.as_ref() else { return Ok(None) };
+            let is_it = |of: &VaultKeyDescription| {
+                (of.purpose, of.version, of.state) == (key.purpose, key.version, KeyState::OpenOnly)
+            };
+            if !handed.keys().any(|of| is_it(&of)) {
+                return Ok(None);
+            }
+            if snapshot.keys.kept_of_all().any(|key| key.needs_rewrap(self.keys())) {
+                return Err(VaultError::Contended);
+            }
+            let destroyed = HandOver::clone(handed).with(key.purpose, key.version, KeyState::Destroyed);
+            self.handed_plan(snapshot, destroyed, Action::VaultKeyDestroy, named(&key)).map(Some)
+        })
+        .await?;
+        tracing::info!(purpose = key.purpose.as_str(), version = key.version, "key.of_vault_destroyed");
+        Ok(())
+    }
+
+    fn handed_plan(
+        &self,
+        snapshot: &Snapshot,
+        handed: HandOver,
+        action: Action,
+        object: Id,
+    ) -> Result<DocumentPlan, VaultError> {
+        let nobody = OrganisationId::from_bytes([0; 12]);
+        let audit = Requester::VAULT.note(self.now().wall, action, nobody, object);
+        Ok(DocumentPlan { changes: vec![self.hand_over_put(snapshot, handed)?], audit })
+    }
+}
+
+/// Names a key of the vault in the trail: its purpose (1) · its version (2) · zeroes.
+const fn named(key: &VaultKeyDescription) -> Id {
+    let [high, low] = key.version.to_be_bytes();
+    Id::from_bytes([key.purpose.code(), high, low, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+}
