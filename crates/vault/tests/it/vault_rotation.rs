@@ -136,9 +136,12 @@ async fn of_two_changes_at_once_one_is_done() {
     let first = place.header();
     let ours = first.rewrap(&root_key(1), &root_key(2), &entropy(3)).unwrap();
     let theirs = first.rewrap(&root_key(1), &root_key(3), &entropy(4)).unwrap();
-    let (two, three) = (root_key(2), root_key(3));
-    let (ours, theirs) =
-        tokio::join!(change(&world.vault, 1, &ours, &two), change(&world.vault, 1, &theirs, &three));
+    let hand = |header: &Header, root| header.hand_over(&root_key(root), &entropy(5)).unwrap();
+    let permits = (permit(&world.vault, 1).unwrap(), permit(&world.vault, 1).unwrap());
+    let (ours, theirs) = tokio::join!(
+        world.vault.header_change(&permits.0, ours.encode(), hand(&ours, 2)),
+        world.vault.header_change(&permits.1, theirs.encode(), hand(&theirs, 3))
+    );
     ours.unwrap();
     assert_refused!(theirs, VaultError::WrongState { .. });
     // The same once more, and one after next.
@@ -247,19 +250,19 @@ async fn every_node_knows_a_key_before_any_uses_it() {
     let mut one = World::shared().await;
     let place = Place::of(&vault_header(VAULT, 1));
     start(&mut one, &place, 1).await.unwrap();
-    let (two, away) = (one.beside(2).await, one.beside(3).await);
+    // The process before it has ended, and its lease with it.
+    one.clock.pass_millis(3_600_000);
+    one.vault.documents_follow().await.unwrap();
+    one.vault.lease_renew().await.unwrap();
+    let (two, away) = (one.beside(8).await, one.beside(9).await);
     let shop = one.shop(None).await;
     let card = one.card(&shop).await;
     two.vault.documents_follow().await.unwrap();
     away.vault.documents_follow().await.unwrap();
 
     let wrapping = VaultPurpose::Wrapping;
-    let root = place.header().rewrap(&root_key(1), &root_key(2), &entropy(3)).unwrap();
-    change(&one.vault, 1, &root, &root_key(2)).await.unwrap();
-    two.vault.documents_follow().await.unwrap();
-    assert!(permit(&two.vault, 2).is_ok() && permit(&two.vault, 1).is_err());
-    let next = place.header().key_make(&root_key(2), wrapping, AT, &entropy(3)).unwrap();
-    change(&one.vault, 2, &next, &root_key(2)).await.unwrap();
+    let next = place.header().key_make(&root_key(1), wrapping, AT, &entropy(3)).unwrap();
+    change(&one.vault, 1, &next, &root_key(1)).await.unwrap();
     two.vault.documents_follow().await.unwrap();
     let rows = one.store.document_read_all().await.unwrap();
     let handed = |rows: &[Arc<panvault_store::DocumentRow>]| {
@@ -273,7 +276,7 @@ async fn every_node_knows_a_key_before_any_uses_it() {
     two.vault.keys_rotate().await.unwrap();
     two.vault.documents_follow().await.unwrap();
     one.vault.documents_follow().await.unwrap();
-    assert_eq!(states(&two.vault, 2, wrapping), [KeyState::Destroyed, KeyState::Active]);
+    assert_eq!(states(&two.vault, 1, wrapping), [KeyState::Destroyed, KeyState::Active]);
     assert_eq!(wrapped_by(&one).await, [2]);
     let rows = one.store.document_read_all().await.unwrap();
     assert!(!handed(&rows), "no key is in the database any more");
@@ -284,4 +287,9 @@ async fn every_node_knows_a_key_before_any_uses_it() {
     // This one cannot unwrap what the others wrapped, and says so before anybody asks it for something.
     let error = away.vault.documents_follow().await;
     assert!(matches!(error, Err(VaultError::Keys(KeysError::HeaderOlder))));
+    // Another root key is another operator key, at every node.
+    let root = place.header().rewrap(&root_key(1), &root_key(2), &entropy(3)).unwrap();
+    change(&one.vault, 1, &root, &root_key(2)).await.unwrap();
+    two.vault.documents_follow().await.unwrap();
+    assert!(permit(&two.vault, 2).is_ok() && permit(&two.vault, 1).is_err());
 }
