@@ -189,6 +189,7 @@ impl VaultKeys {
             VaultPurpose::AuditChain => self.chain.knows(version),
             VaultPurpose::CvvCache => self.cvv_cache.knows(version),
             VaultPurpose::Wrapping => self.wrapping.knows(version),
+            VaultPurpose::TrailCheckpoint => self.checkpoint.knows(version),
         }
     }
 
@@ -203,6 +204,7 @@ impl VaultKeys {
             VaultPurpose::AuditChain => self.chain.add(version, ChainKey::derive(key)?),
             VaultPurpose::CvvCache => self.cvv_cache.add(version, mac()),
             VaultPurpose::Wrapping => self.wrapping.add(version, Xaes::new(key)?),
+            VaultPurpose::TrailCheckpoint => self.checkpoint.add(version, CheckpointKey::new(key)?),
         }
     }
 
@@ -216,6 +218,7 @@ impl VaultKeys {
             VaultPurpose::AuditChain => self.chain.state(version, state),
             VaultPurpose::CvvCache => self.cvv_cache.state(version, state),
             VaultPurpose::Wrapping => self.wrapping.state(version, state),
+            VaultPurpose::TrailCheckpoint => self.checkpoint.state(version, state),
         }
     }
 
@@ -231,7 +234,7 @@ impl VaultKeys {
     }
 
     /// The key that signs checkpoints of the audit trail, and its version.
-    pub const fn checkpoint_key(&self) -> (u16, &CheckpointKey) {
+    pub fn checkpoint_key(&self) -> (u16, &CheckpointKey) {
         self.checkpoint.active()
     }
 

@@ -111,7 +111,7 @@ impl DocumentKind {
             12 => Some(Self::Logo),
             13 => Some(Self::TrailState),
             14 => Some(Self::TrailCheckpoint),
-            13 => Some(Self::HandOver),
+            15 => Some(Self::HandOver),
             _ => None,
         }
     }

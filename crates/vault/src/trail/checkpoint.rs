@@ -163,13 +163,13 @@ impl Vault {
     fn key_statements(&self, vault: &str, since: u16) -> Result<Vec<KeyStatement>, VaultError> {
         let mut keys: Vec<_> =
             self.keys().checkpoint_keys().filter(|(version, _)| since > 0 && *version >= since).collect();
-        keys.reverse();
+        keys.sort_by_key(|(version, _)| *version);
+        let descriptions = self.keys().descriptions();
         let made_at = |version| {
-            let described = self.keys().descriptions().iter();
             let is_it = |key: &&panvault_keys::VaultKeyDescription| {
                 (key.purpose, key.version) == (panvault_keys::VaultPurpose::TrailCheckpoint, version)
             };
-            described.clone().find(is_it).map_or(Timestamp::from_unix_millis(0), |key| key.created_at)
+            descriptions.iter().find(is_it).map_or(Timestamp::from_unix_millis(0), |key| key.created_at)
         };
         let said = keys.iter().zip(keys.iter().skip(1)).map(|((_, before), (version, key))| {
             KeyStatement::sign(vault, *version, &key.public(), made_at(*version).to_string(), before)
