@@ -257,7 +257,7 @@ fn what_was_never_finished_is_no_backup() {
         let refused = format!("{:#}", found(&half).unwrap_err());
         assert!(refused.contains("was never finished"), "after {done} steps: {refused}");
         assert_eq!(found(&trial.destination()).unwrap(), made.path, "it is passed over");
-        assert_eq!(trial.backup().unfinished, [half.clone()]);
+        assert_eq!(trial.backup().unfinished, std::slice::from_ref(&half));
         fs::remove_dir_all(&half).unwrap();
         for path in listed(&trial.destination()).unwrap().0 {
             if path != made.path {
