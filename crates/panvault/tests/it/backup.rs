@@ -69,7 +69,7 @@ fn a_vault_that_was_lost_is_there_again_with_a_slot_and_a_backup() {
     assert!(doctor.status.success(), "{} {}", doctor.out, doctor.err);
     assert!(run_refused(&["restore", path(&kept), "--data", path(&data)]).contains("holds a vault already"));
     let mut serve = panvault();
-    serve.args(["serve", "--data", path(&data), "--listen", "127.0.0.1:0"]);
+    serve.args(["serve", "--data", path(&data), "--listen", "127.0.0.1:0", "--metrics-listen", ""]);
     let (_served, ready) = Served::start_command(serve, machine.path());
     let url = ready["url"].as_str().unwrap();
     let headers = [("X-APIKEY", api_key.as_str()), ("Content-Type", "application/json")];

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use panvault_testkit::http_send;
+use panvault_testkit::{HttpAnswer, http_send};
 use serde_json::{Value, json};
 
 use crate::cli::path;
@@ -79,6 +79,15 @@ impl Trial {
         (answer.status, answer.text)
     }
 
+    /// What it says of itself. Who asks while it opens or is sealed may find that nobody listens any more where it was the other.
+    fn ready(&self, url: &str) -> Option<HttpAnswer> {
+        http_send(&format!("{url}/readyz"), "GET", &[("X-APIKEY", &self.key)], None).ok()
+    }
+
+    fn is_ready(&self, url: &str) -> bool {
+        self.ready(url).is_some_and(|answer| answer.status == 200)
+    }
+
     fn card(&self, url: &str) -> String {
         let body = json!({
             "card_number": "4111111111111111", "expiry_month": "12", "expiry_year": "2040",
@@ -118,7 +127,7 @@ fn unseal(share: &Path) -> [&str; 3] {
 /// The server stays where it listens, whatever its vault is.
 #[track_caller]
 fn is_sealed(trial: &Trial, url: &str, card: &str) {
-    until("it is sealed", || trial.get(url, "/readyz").1.contains("sealed: "));
+    until("it is sealed", || trial.ready(url).is_some_and(|answer| answer.text.contains("sealed: ")));
     assert_eq!(trial.get(url, "/readyz").0, 503);
     assert_eq!(trial.get(url, "/livez").0, 200);
     for asked in [&format!("/v1/card/{card}"), "/v1/status", "/docs", "/nothing"] {
@@ -150,7 +159,7 @@ fn a_seal_outlives_every_restart() {
     let (served, url) = trial.serve_sealed();
     is_sealed(&trial, &url, &card);
     assert!(trial.done(&["unseal"]).contains("slot 1 opened it"));
-    until("it is open", || trial.get(&url, "/readyz").0 == 200);
+    until("it is open", || trial.is_ready(&url));
     assert_eq!(trial.get(&url, &format!("/v1/card/{card}")).0, 200);
     assert!(trial.refused(&["unseal", "--status"]).contains("the vault is open"));
     assert_eq!((trial.noted("vault_seal"), trial.noted("vault_unseal")), (1, 1));
@@ -223,7 +232,7 @@ fn custodians_open_a_vault_one_at_a_time() {
 
     trial.done(&unseal(&shares[2]));
     assert!(trial.done(&unseal(&shares[1])).contains("the vault is open: slot 3 opened it"));
-    until("it is open", || trial.get(&url, "/readyz").0 == 200);
+    until("it is open", || trial.is_ready(&url));
     trial.card(&url);
     fs::rename(trial.file("away.slot-key"), trial.file("vault.slot-key")).unwrap();
     let noted = ["share_give", "unseal_fail", "vault_unseal", "vault_seal"].map(|action| trial.noted(action));
@@ -244,7 +253,7 @@ fn a_passphrase_opens_a_vault_and_a_wrong_one_does_not() {
     assert!(said.contains("passphrase"), "{said}");
     assert!(trial.refused(&["unseal", "--with", "key-file"]).contains("is missing"));
     assert!(trial.done(&["unseal", "--passphrase-file", path(&right)]).contains("slot 2 opened it"));
-    until("it is open", || trial.get(&url, "/readyz").0 == 200);
+    until("it is open", || trial.is_ready(&url));
     // Whoever has the passphrase can seal it again, without a key file.
     let by = ["seal", "--passphrase-file", path(&right)];
     trial.done(&by);
@@ -290,7 +299,7 @@ fn custodians_come_to_the_console_and_metrics_say_that_it_is_sealed() {
     assert!(first.0 == 200 && first.1.contains("\"shares\":1"), "{}", first.1);
     let second = post(&unseal, form, "same-origin", &format!("share={}", shares[1].replace(' ', "+")));
     assert!(second.0 == 200 && second.1.contains("The vault is open"), "{}", second.1);
-    until("it is open", || trial.get(&url, "/readyz").0 == 200);
+    until("it is open", || trial.is_ready(&url));
     let trail = trial.done(&["audit", "tail", "--action", "share_give"]);
     assert_eq!(trail.matches("from 127.0.0.1").count(), 2, "{trail}");
 }
@@ -391,7 +400,7 @@ fn shares_are_typed_unseen_and_a_slip_is_said_at_once() {
         let digits = share.split_whitespace().nth(5).unwrap();
         assert!(!shown.contains(digits), "a share was shown");
     }
-    until("it is open", || trial.get(&url, "/readyz").0 == 200);
+    until("it is open", || trial.is_ready(&url));
 }
 
 /// What is typed at a ceremony until its last share is proved.

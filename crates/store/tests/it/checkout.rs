@@ -47,7 +47,7 @@ fn a_checkout_is_its_vector() {
     }
     assert_eq!(CheckoutRow::decode(&[vector.as_slice(), &[0]].concat()), Err(RowFault::Long));
     let mut later = vector;
-    later[0] = 2;
+    later[0] = 3;
     assert_eq!(CheckoutRow::decode(&later), Err(RowFault::Value), "of a later format");
 }
 

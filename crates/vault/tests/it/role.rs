@@ -4,9 +4,9 @@ use panvault_vault::{
     AccountCreate, AccountDelete, AccountList, AccountRead, AccountUpdate, AccountWebhookSecret,
     ApiKeyCreate, ApiKeyDelete, ApiKeyList, ApiKeyRead, ApiKeyUpdate, AuditList, AuditRead, BinRead, Caller,
     CallerRead, CardChange, CardCreate, CardDelete, CardList, CardRead, CardRefresh, CardUpdate,
-    CheckoutCreate, CheckoutList, CheckoutRead, CustomerCreate, CustomerDelete, CustomerList, CustomerRead,
-    CustomerUpdate, CvvChange, HeaderUpdate, KeyDestroy, KeyInventory, KeyList, KeyRotate, Metadata,
-    NewApiKey, OPERATIONS, Operation, OrganisationCreate, OrganisationDelete, OrganisationList,
+    CheckoutCreate, CheckoutDelete, CheckoutList, CheckoutRead, CustomerCreate, CustomerDelete, CustomerList,
+    CustomerRead, CustomerUpdate, CvvChange, HeaderUpdate, KeyDestroy, KeyInventory, KeyList, KeyRotate,
+    Metadata, NewApiKey, OPERATIONS, Operation, OrganisationCreate, OrganisationDelete, OrganisationList,
     OrganisationLogoDelete, OrganisationLogoSet, OrganisationRead, OrganisationUpdate, Origin,
     ProcessorCreate, ProcessorDelete, ProcessorList, ProcessorRead, ProcessorUpdate, RefundCreate,
     RefundList, RefundRead, StatusRead, TransactionCapture, TransactionCreate, TransactionList,
@@ -29,7 +29,7 @@ type Check = fn(&Caller) -> bool;
 
 /// Columns in the order of [`Role::ALL`]: provider's administrator and user; merchant's administrator, supervisor, cashier and
 /// user; browser.
-const MATRIX: [(&str, &str, Check); 61] = [
+const MATRIX: [(&str, &str, Check); 62] = [
     (VaultBackup::NAME, "-------", may::<VaultBackup>),
     (VaultSeal::NAME, "-------", may::<VaultSeal>),
     (HeaderUpdate::NAME, "-------", may::<HeaderUpdate>),
@@ -58,6 +58,7 @@ const MATRIX: [(&str, &str, Check); 61] = [
     (TransactionRead::NAME, "yyyyyy-", may::<TransactionRead>),
     (TransactionList::NAME, "yyyyyy-", may::<TransactionList>),
     (CheckoutCreate::NAME, "y-yyy--", may::<CheckoutCreate>),
+    (CheckoutDelete::NAME, "y-yyy--", may::<CheckoutDelete>),
     (CheckoutRead::NAME, "yyyyyy-", may::<CheckoutRead>),
     (CheckoutList::NAME, "yyyyyy-", may::<CheckoutList>),
     (RefundCreate::NAME, "y-yy---", may::<RefundCreate>),

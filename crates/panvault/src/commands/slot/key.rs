@@ -1,10 +1,12 @@
 //! What opens a vault for a command: a file, or what somebody types.
 
+use std::fs::File;
 use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
 use panvault_keys::{Passphrase, PeerKind, Share, Shares, Slot};
 use panvault_slots::Peer;
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
 use crate::cli::{SlotKind, Unlock};
@@ -110,10 +112,37 @@ pub(super) fn new_passphrase(file: Option<&Path>) -> anyhow::Result<Zeroizing<St
 
 /// What somebody types on the terminal, where it is not shown. An end of input is not taken for an empty line.
 pub(in crate::commands) fn ask(prompt: &str) -> anyhow::Result<Zeroizing<String>> {
+    let _unseen = Unseen::begin();
     let typed = rpassword::prompt_password(prompt);
     typed
         .map(Zeroizing::new)
         .context("there is no terminal to type at: name a file instead (--help says how)")
+}
+
+/// The terminal shows nothing that is typed while this is there. The library that asks prints its question first: what came between that and its turning the
+/// echo off would be shown.
+struct Unseen {
+    terminal: File,
+    before: Termios,
+}
+
+impl Unseen {
+    /// `None` where there is no terminal, which the question then says.
+    fn begin() -> Option<Self> {
+        let terminal = File::options().read(true).write(true).open("/dev/tty").ok()?;
+        let before = tcgetattr(&terminal).ok()?;
+        let mut unseen = before.clone();
+        unseen.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(&terminal, OptionalActions::Now, &unseen).ok()?;
+        Some(Self { terminal, before })
+    }
+}
+
+impl Drop for Unseen {
+    fn drop(&mut self) {
+        // Where the terminal is gone there is nothing to set right.
+        let _gone = tcsetattr(&self.terminal, OptionalActions::Now, &self.before);
+    }
 }
 
 /// What is in a file of which others can read nothing.
