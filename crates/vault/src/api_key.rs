@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use panvault_keys::{ApiKey, KeyBearer, KeyMode};
 use panvault_model::{ApiKeyId, Id, OrganisationId, Role, Timestamp};
-use panvault_store::{Action, ApiKeyField, ApiKeyQuery, ApiKeyRow, DocumentKind, Page, RowKey};
+use panvault_store::{Action, ApiKeyField, ApiKeyQuery, ApiKeyRow, AuditNote, DocumentKind, Page, RowKey};
 
 use crate::account::row_delete_plan;
 use crate::document::{DocumentChange, DocumentPlan, Listed, Snapshot};
@@ -190,13 +190,17 @@ impl Vault {
         if made.replayed && self.rotation_is_done(permit, id, &made.value.row, ends_at)? {
             return Ok(made);
         }
-        // In a step of its own, which changes nothing more: each change of a document is told by its own record of the trail. A key that was made
-        // is answered whatever becomes of this one.
+        // In a step of its own, which changes nothing more: each change of a document is told by its own record of the trail, and this one tells of the one
+        // before too. A key that was made is answered whatever becomes of this one.
+        let is_first = !made.replayed;
         let noted = self.document_change(permit, |permit, snapshot| {
             let mut row = apikey_seen(snapshot, permit, id)?.as_ref().clone();
             roles_may_be_given(permit, &row.roles)?;
             row.expires_at = Some(row.expires_at.map_or(ends_at, |expires_at| expires_at.min(ends_at)));
-            let plan = self.apikey_row_plan(snapshot, permit, &mut row)?;
+            let mut plan = self.apikey_row_plan(snapshot, permit, &mut row)?;
+            if is_first {
+                plan.audit.outcome = AuditNote::TWICE;
+            }
             Ok(((), plan))
         });
         drop(noted.await);

@@ -143,6 +143,8 @@ fn a_rotation_that_cannot_be_shown_changes_nothing() {
         assert_eq!(run_json(&rotated).get("expires_at"), None);
         let refused = run_refused(&["apikey", "rotate", id, "--data", at]);
         assert!(refused.contains("another key takes its place already"), "{refused}");
+        // The trail tells of each version of each key.
+        assert_healthy(&data);
     }
 }
 

@@ -169,6 +169,8 @@ fn a_seal_outlives_every_restart() {
     trial.done(&["seal"]);
     drop(trial.serve_sealed());
     assert!(trial.done(&["unseal"]).contains("No server has it"));
+    // What was changed by that is what the trail tells of.
+    assert!(trial.done(&["doctor"]).contains("Everything agrees"));
     drop(trial.serve());
 }
 

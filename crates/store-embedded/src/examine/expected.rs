@@ -23,6 +23,11 @@ pub(super) struct ExpectedRows {
     cards: Steps,
     transactions: Steps,
     documents: Steps,
+    /// Changes of the head of the documents that no document shows.
+    heads: usize,
+    /// Second versions of documents whose first came with another document, in its change.
+    twice: usize,
+    is_sealed: bool,
     /// The table of issuers that was taken up last.
     pub(super) bins: Option<panvault_model::Id>,
 }
@@ -49,6 +54,11 @@ impl ExpectedRows {
                 &mut self.transactions.changed
             }
             Action::DocumentCreate => &mut self.documents.made,
+            Action::DocumentUpdate if note.outcome == AuditNote::TWICE => {
+                self.documents.changed.push(*note.object.as_bytes());
+                self.twice += 1;
+                &mut self.documents.changed
+            }
             // A key has no row of its own in what is held against it: each is a change that the head counts.
             Action::DocumentUpdate
             | Action::KeyMake
@@ -72,14 +82,28 @@ impl ExpectedRows {
             | Action::AuditCheckpoint
             | Action::VaultMove
             | Action::NotificationContradict
-            | Action::ApiKeyUse
-            | Action::VaultBackup
+            | Action::ApiKeyUse => return,
+            // That it is sealed is in the head.
+            Action::VaultSeal => {
+                self.is_sealed = true;
+                self.heads += 1;
+                return;
+            }
+            Action::VaultUnseal if self.is_sealed => {
+                self.is_sealed = false;
+                self.heads += 1;
+                return;
+            }
+            // Where there is no head yet, they come with one.
+            Action::VaultBackup
             | Action::VaultRestore
-            | Action::VaultSeal
             | Action::VaultUnseal
             | Action::ShareGive
             | Action::UnsealFail
-            | Action::CeremonyHold => return,
+            | Action::CeremonyHold => {
+                self.heads += usize::from(self.heads() == 0);
+                return;
+            }
             // Deliveries and checkouts are swept, and not counted.
             Action::WebhookDeliver
             | Action::WebhookSweep
@@ -110,9 +134,16 @@ impl ExpectedRows {
         ids.push(*note.object.as_bytes());
     }
 
+    /// How often the documents were changed.
+    fn heads(&self) -> usize {
+        let Steps { made, changed, gone } = &self.documents;
+        (made.len() + changed.len() + gone.len() + self.heads).saturating_sub(self.twice)
+    }
+
     /// What is there and was not told so, or was told and is not there. Documents first: they are few, and say who may do what.
     pub(super) fn differ(self, view: &Connection) -> Result<Vec<String>, rusqlite::Error> {
-        let mut findings = documents_differ(view, self.documents)?;
+        let told = self.heads();
+        let mut findings = documents_differ(view, self.documents, told)?;
         let sql = "SELECT id, row FROM payment ORDER BY id";
         findings.extend(rows_differ(view, "transaction", self.transactions, sql, |_, row| {
             TransactionRow::decode(row).ok().map(|row| (*row.id.as_bytes(), row.version))
@@ -148,8 +179,7 @@ fn rows_differ(
 
 /// Keys, pictures and head have no notes of their own. A key or picture goes with its organisation, and the head covers it; the head's version counts the
 /// notes of all other documents.
-fn documents_differ(view: &Connection, steps: Steps) -> Result<Vec<String>, rusqlite::Error> {
-    let told = steps.made.len() + steps.changed.len() + steps.gone.len();
+fn documents_differ(view: &Connection, steps: Steps, told: usize) -> Result<Vec<String>, rusqlite::Error> {
     let mut against = Against::new("document", steps);
     let mut findings = Vec::new();
     let mut statement = view.prepare("SELECT id, row, kind, version FROM document ORDER BY id")?;

@@ -475,6 +475,8 @@ impl AuditRecord {
 impl AuditNote {
     /// Bytes of an encoded note.
     pub const BYTES: usize = 1 + 6 + 1 + 12 + 12 + 12 + 12 + 16 + 1;
+    /// Outcome of a document_update that tells of two versions: the one before came in the change that made another document.
+    pub const TWICE: u8 = 2;
     const FORMAT: u8 = 1;
     const FORMAT_COUNTED: u8 = 2;
 
