@@ -29,6 +29,7 @@ async function main() {
     processor: () => post("/v1/processor", { name: "Dummy", configuration: { _type: "card_dummy" } }),
     apikey: () => post("/v1/apikey", { name: "till", roles: ["MerchantCashier"] }),
     customer: () => post("/v1/customer", { first_name: "Ann" }),
+    checkout: () => post("/v1/checkout", { account, amount: 1099, return_url: "https://shop.example/thanks" }),
   };
   // Only what is settled can be refunded, and nothing else is to be settled.
   const settled = await post("/v1/transaction", { account, amount: 1_000_000, card: kept });
