@@ -226,7 +226,7 @@ pub(crate) fn all(
 fn run_again(workspace: &Workspace, before: Failed, parts: &mut Parts, each: &mut impl FnMut(&str)) {
     let Failed { job, watch, ended: Ended { mut totals, skipped, failed }, recap } = before;
     let name = job.name();
-    let mut recap_again = Recap::default();
+    let (mut recap_again, mut alone) = (Recap::default(), Vec::new());
     let ran = match &job {
         Job::Binary(binary) => {
             let arguments: Vec<&str> = ["--exact", "--test-threads", "1"]
@@ -235,6 +235,9 @@ fn run_again(workspace: &Workspace, before: Failed, parts: &mut Parts, each: &mu
                 .collect();
             binary.run(&arguments, &[], |line| {
                 recap_again.note(line);
+                if let Some((name, true)) = attack::outcome(line) {
+                    alone.push(name.to_owned());
+                }
                 each(line);
             })
         }
@@ -244,10 +247,12 @@ fn run_again(workspace: &Workspace, before: Failed, parts: &mut Parts, each: &mu
     parts.said(&name, recap);
     let still = match ran {
         Ok(ran) => {
-            let what = if failed.is_empty() { name.clone() } else { failed.join(", ") };
-            if ran.failed == 0 {
-                parts.passed_alone(format!("{name}: {what}"));
-            } else {
+            if failed.is_empty() && ran.failed == 0 {
+                parts.passed_alone(name.clone());
+            } else if !alone.is_empty() {
+                parts.passed_alone(format!("{name}: {}", alone.join(", ")));
+            }
+            if ran.failed > 0 {
                 parts.said(&format!("{name}, again"), recap_again);
             }
             totals.passed += totals.failed.saturating_sub(ran.failed);

@@ -154,7 +154,7 @@ libraries! {
     "csv-core": Users::These(&[BINS, SERVER]), NOBODY;
     "flate2": Users::These(&[SCAN]), NOBODY;
     "regex": Users::These(&[SCAN]), NOBODY;
-    "hex": Users::These(&[KEYS, SLOTS, TRAIL]), Users::Any;
+    "hex": Users::These(&[KEYS, SLOTS, TRAIL, BINARY]), Users::Any;
     "time": Users::These(&[MODEL]), NOBODY;
 
     // Lists that others keep.

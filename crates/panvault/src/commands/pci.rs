@@ -92,10 +92,9 @@ async fn trail(place: &Place, config: &Config) -> anyhow::Result<Trail> {
     }
 }
 
-/// Writes the page for its owner only. What could not be written whole does not stay.
+/// Writes the page for its owner only.
 fn write(file: &Path, page: &str) -> anyhow::Result<()> {
     write_private(file, page.as_bytes())
-        .inspect_err(|_| drop(std::fs::remove_file(file)))
         .with_context(|| format!("the report was made, and {} was not", file.display()))
 }
 
@@ -108,6 +107,16 @@ mod tests {
     use crate::data::{create, small_store};
 
     use super::*;
+
+    /// Between the look at the beginning and the end of the work somebody else may have made that file.
+    #[test]
+    fn a_file_that_came_meanwhile_is_not_touched() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("report.html");
+        std::fs::write(&file, "theirs").unwrap();
+        assert!(write(&file, "ours").is_err());
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "theirs");
+    }
 
     /// Whoever reads the report learns of each thing once, and of no secret.
     #[test]

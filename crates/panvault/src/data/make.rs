@@ -12,6 +12,7 @@ use panvault_keys::{
 use panvault_model::{Timestamp, VaultId};
 use panvault_store_embedded::{EmbeddedStore, Settings};
 use panvault_vault::{Clock, Mode, SystemClock};
+use tempfile::TempDir;
 
 use crate::data::{DataDirectory, FILE, chain, header, key_mode, served_by, target, vault_file};
 
@@ -64,13 +65,8 @@ pub(crate) fn create_by(
 ) -> anyhow::Result<()> {
     let parent = parent(path);
     target::is_free(path, parent)?;
-    fs::create_dir_all(parent).with_context(|| format!("{} cannot be made", parent.display()))?;
     // Removed again if anything below fails.
-    let making = tempfile::Builder::new()
-        .prefix(".panvault-making-")
-        .permissions(Permissions::from_mode(0o700))
-        .tempdir_in(parent)
-        .with_context(|| format!("{} cannot be written to", parent.display()))?;
+    let making = making_in(parent)?;
     let entropy = SystemEntropy::new();
     let now = SystemClock::start().now().wall;
     let vault = VaultId::make(now, entropy.make_id_bytes()?);
@@ -125,10 +121,21 @@ fn make_files(
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let written =
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).and_then(|mut file| {
-            file.write_all(bytes)?;
-            file.sync_all()
+            let written = file.write_all(bytes).and_then(|()| file.sync_all());
+            // It was made here, so nobody else misses it.
+            written.inspect_err(|_| drop(fs::remove_file(path)))
         });
     written.with_context(|| format!("{} cannot be written", path.display()))
+}
+
+/// A directory beside what is to be made, for its making.
+pub(super) fn making_in(parent: &Path) -> anyhow::Result<TempDir> {
+    fs::create_dir_all(parent).with_context(|| format!("{} cannot be made", parent.display()))?;
+    tempfile::Builder::new()
+        .prefix(".panvault-making-")
+        .permissions(Permissions::from_mode(0o700))
+        .tempdir_in(parent)
+        .with_context(|| format!("{} cannot be written to", parent.display()))
 }
 
 pub(super) fn parent(path: &Path) -> &Path {

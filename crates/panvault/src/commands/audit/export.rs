@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use panvault_directory::open_to_read;
 use panvault_trail::limits::LINE_BYTES_MAX;
 use panvault_trail::{CheckpointPublicKey, Fault, Step, Verifier, key_id};
@@ -111,15 +111,7 @@ fn read(path: &Path, verifier: &mut Verifier) -> anyhow::Result<Option<(u64, Fau
 
 fn public_key(text: &str) -> anyhow::Result<CheckpointPublicKey> {
     let mut bytes = [0; 32];
-    let digits = text.as_bytes().as_chunks::<2>();
-    ensure!(digits.0.len() == bytes.len() && digits.1.is_empty(), EXPECTED);
-    for (byte, digits) in bytes.iter_mut().zip(digits.0) {
-        let digits = core::str::from_utf8(digits)
-            .ok()
-            .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
-        let Some(Ok(read)) = digits.map(|digits| u8::from_str_radix(digits, 16)) else { bail!(EXPECTED) };
-        *byte = read;
-    }
+    hex::decode_to_slice(text, &mut bytes).ok().context(EXPECTED)?;
     Ok(CheckpointPublicKey::from_bytes(bytes))
 }
 
@@ -140,8 +132,7 @@ pub(super) fn keys(shared: &Shared) -> anyhow::Result<()> {
         .checkpoint_keys()
         .map(|(version, key)| {
             let public = key.public();
-            let digits: String = public.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-            (version, digits, key_id(&public))
+            (version, hex::encode(public.as_bytes()), key_id(&public))
         })
         .collect();
     if shared.json {

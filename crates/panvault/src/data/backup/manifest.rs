@@ -79,7 +79,7 @@ impl Manifest {
     pub(super) fn encode(&self, key: &BackupKey) -> anyhow::Result<Vec<u8>> {
         let written = self.written();
         let tag = key.tag(&bytes_of(&written)?);
-        let tag = WrittenTag { key: tag.key, bytes: hex(&tag.bytes) };
+        let tag = WrittenTag { key: tag.key, bytes: hex::encode(tag.bytes) };
         bytes_of(&Written { tag: Some(tag), ..written })
     }
 
@@ -87,7 +87,7 @@ impl Manifest {
         let parts = self.parts.iter().map(|(name, part)| WrittenPart {
             name: (*name).to_owned(),
             bytes: part.bytes,
-            sha256: hex(&part.sha256),
+            sha256: hex::encode(part.sha256),
         });
         Written {
             format: FORMAT,
@@ -174,19 +174,8 @@ fn bytes_of(written: &Written) -> anyhow::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut bytes = [0; N];
-    let digits = text.as_bytes();
-    if digits.len() != N * 2 {
-        return None;
-    }
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        let pair = core::str::from_utf8(pair).ok()?;
-        *byte = u8::from_str_radix(pair, 16).ok()?;
-    }
+    hex::decode_to_slice(text, &mut bytes).ok()?;
     Some(bytes)
 }

@@ -1,7 +1,6 @@
 //! A vault is made of a backup.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, ensure};
@@ -11,7 +10,7 @@ use panvault_store_embedded::EmbeddedStore;
 
 use crate::data::backup::make::part_copy;
 use crate::data::backup::verify::{Verified, verify};
-use crate::data::make::parent;
+use crate::data::make::{making_in, parent};
 use crate::data::{DataDirectory, OpenSettings, chain, is_free_for_a_vault, target};
 
 /// Makes a vault in a directory that is not there or is empty, of a backup that was found to be whole. It is made beside it, and moved there when its trail says of what
@@ -25,13 +24,8 @@ pub(crate) async fn restore(
     is_free_for_a_vault(path)?;
     let verified = tokio::task::block_in_place(|| verify(backup, slot))?;
     let parent = parent(path);
-    fs::create_dir_all(parent).with_context(|| format!("{} cannot be made", parent.display()))?;
     // Removed again if anything below fails.
-    let making = tempfile::Builder::new()
-        .prefix(".panvault-making-")
-        .permissions(Permissions::from_mode(0o700))
-        .tempdir_in(parent)
-        .with_context(|| format!("{} cannot be written to", parent.display()))?;
+    let making = making_in(parent)?;
     tokio::task::block_in_place(|| copy(backup, making.path(), &verified))?;
     let directory = DataDirectory::find(making.path())?;
     let keys = directory.header_by(slot)?.keys;
