@@ -68,7 +68,7 @@ fn metrics_of_alerts_are_served() {
         server.get(&server.parent.key, "/v1/card/count");
     }
     let page = send(&format!("http://{}/metrics", server.metrics), "GET", &[], None).text;
-    let rules = include_str!("../../../../docs/operations.md").split("```yaml").nth(1).unwrap();
+    let rules = include_str!("../../../../docs/operations.md").split("groups:\n").nth(1).unwrap();
     let rules = rules.split("```").next().unwrap();
     let is_name = |symbol: char| symbol == '_' || symbol.is_ascii_lowercase();
     let words = rules.split(|symbol| !is_name(symbol));
