@@ -30,7 +30,7 @@ pub(crate) const TAG_BYTES: usize = 32;
 /// Frames begin at multiples of this.
 pub(crate) const ALIGN: usize = 8;
 
-const MAGIC: [u8; 4] = *b"PVFR";
+pub(crate) const MAGIC: [u8; 4] = *b"PVFR";
 const FORMAT: u16 = 2;
 
 /// One commit, read back.

@@ -7,7 +7,7 @@ use crate::fault::OpenFault;
 use crate::files::Files;
 use crate::limits::UNUSED_SEGMENT_BYTES_MAX;
 use crate::log::erase::is_erased;
-use crate::log::frame::{ALIGN, Frame, TAG_BYTES, Verified};
+use crate::log::frame::{ALIGN, Frame, MAGIC, TAG_BYTES, Verified};
 use crate::log::segment::{BLOCK_BYTES, Block, SegmentHeader, segment_number};
 
 /// A log as it was found.
@@ -131,11 +131,12 @@ fn read_frames(
             frame.segment == number && frame.first_sequence == log.next_sequence && frame.previous == log.tag
         });
         let Some(next) = next else {
-            if later_frame(bytes, at, number, log.next_sequence, chain) {
+            // Nothing is behind the end of most logs: that is seen at once, where a look for frames takes every start its time.
+            log.torn = !is_erased(rest);
+            if log.torn && later_frame(bytes, at, number, log.next_sequence, chain) {
                 return Err(damaged(number, offset, "a frame does not verify, and a later one does"));
             }
             log.offset = offset;
-            log.torn = !is_erased(rest);
             return Ok(());
         };
         let unreadable = |source| OpenFault::Unreadable { segment: number, offset, source };
@@ -149,12 +150,12 @@ fn read_frames(
 
 /// Whether a frame begins behind `at` that verifies and is not an old one of a segment that was used again.
 fn later_frame(bytes: &[u8], at: usize, number: u64, next_sequence: u64, chain: &dyn Chain) -> bool {
-    (at + ALIGN..bytes.len()).step_by(ALIGN).any(|place| {
-        bytes
-            .get(place..)
-            .and_then(|rest| Verified::read(rest, chain))
-            .is_some_and(|frame| frame.segment == number && frame.first_sequence >= next_sequence)
-    })
+    let behind = bytes.get(at + ALIGN..).unwrap_or_default();
+    let places = behind.chunks(ALIGN).enumerate().filter(|(_, block)| block.starts_with(&MAGIC));
+    places
+        .filter_map(|(nth, _)| behind.get(nth * ALIGN..))
+        .filter_map(|rest| Verified::read(rest, chain))
+        .any(|frame| frame.segment == number && frame.first_sequence >= next_sequence)
 }
 
 const fn damaged(segment: u64, offset: u64, what: &'static str) -> OpenFault {
