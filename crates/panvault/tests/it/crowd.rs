@@ -15,6 +15,8 @@ use crate::support::until;
 const CROWD: usize = 9_000;
 /// Twice what a connection is given for a head that is slow to come.
 const KIB_EACH_MAX: u64 = 32;
+/// What a server takes for itself meanwhile: threads, and the cards that it wrote.
+const KIB_ITSELF: u64 = 32 << 10;
 /// Threads that connect.
 const DOORS: usize = 8;
 const CARDS: u64 = 200;
@@ -84,7 +86,8 @@ fn a_crowd_that_says_nothing_takes_little_and_is_in_nobodys_way() {
     until("the crowd is there", || connections() >= crowd);
     assert!((0..CARDS).all(|_| create() == 200));
     let grown = resident(served.child.id()).saturating_sub(alone);
-    assert!(grown <= KIB_EACH_MAX * crowd as u64, "{grown} KiB for {crowd} connections");
+    let most = KIB_EACH_MAX * crowd as u64 + KIB_ITSELF;
+    assert!(grown <= most, "{grown} KiB for {crowd} connections, and {most} may be");
     assert!(connections() >= crowd, "all are still there");
 
     drop(held);
