@@ -1,10 +1,13 @@
-use anyhow::Context;
+use std::thread;
+
+use anyhow::{Context, anyhow};
 use clap::ValueEnum;
 
 use crate::ahead::ReleaseBuild;
 use crate::attack::Outcomes;
 use crate::lanes::{self, Beside};
-use crate::parts::Parts;
+use crate::parts::{Parts, Totals};
+use crate::stopwatch::Stopwatch;
 use crate::workspace::Workspace;
 use crate::{attack, cluster, deploy, first_command, package, packages, run, servers, test_binaries};
 
@@ -37,10 +40,16 @@ pub(crate) fn test(workspace: &Workspace, without: &Without) -> bool {
 
 /// The parts that are tests.
 pub(crate) fn tests(workspace: &Workspace, without: &Without, parts: &mut Parts) {
-    parts.check("packages", || needed(workspace));
     let mut outcomes = Outcomes::default();
     let mut binaries = Vec::new();
-    parts.check("the tests, compiled", || test_binaries::built(workspace).map(|built| binaries = built));
+    thread::scope(|scope| {
+        // They wait for others' servers, where the compiler wants the processor.
+        let packages = Stopwatch::start();
+        let needed = scope.spawn(|| needed(workspace));
+        parts.check("the tests, compiled", || test_binaries::built(workspace).map(|built| binaries = built));
+        let needed = needed.join().unwrap_or_else(|_| Err(anyhow!("it ended before it was done")));
+        parts.ended("packages", &packages, needed.map(|()| Totals::ONE));
+    });
     let release = ReleaseBuild::begin(workspace);
     let others: Vec<_> =
         Beside::value_variants().iter().copied().filter(|beside| !without.skip(*beside, parts)).collect();
