@@ -17,6 +17,7 @@ mod pool;
 mod processor;
 mod read;
 mod registry;
+mod remark;
 mod request;
 mod response;
 mod setting;

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 mod trigger;
 
 use core::future::{Future, pending};
@@ -137,7 +139,7 @@ fn no(reply: &Reply, verdict: Verdict, reason_code: &str, reason: &str) -> Sent 
     })
 }
 
-const NO_ANSWER: Sent = Sent::Unknown { reason: "the processor gave no usable answer" };
+const NO_ANSWER: Sent = Sent::Unknown { reason: Cow::Borrowed("the processor gave no usable answer") };
 
 fn answer(wish: Wish, reply: &Reply) -> Answer {
     let sent = match wish.now {
@@ -171,7 +173,7 @@ fn asked(of: &FollowUp) -> Answer {
     match of_follow_up(of).later {
         Some(later) => answer(Wish { now: Some(later), later: None }, &reply()),
         None => Answer {
-            sent: Sent::Unknown { reason: "the processor cannot tell what became of it" },
+            sent: Sent::Unknown { reason: Cow::Borrowed("the processor cannot tell what became of it") },
             wait: Wait::Nothing,
         },
     }

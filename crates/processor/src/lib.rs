@@ -15,6 +15,7 @@ mod unusable;
 
 use core::future::Future;
 use core::pin::Pin;
+use std::borrow::Cow;
 
 use panvault_model::{Amount, Brand, Currency, CvvResult, Timestamp, TransactionAction};
 
@@ -109,8 +110,8 @@ pub enum Sent {
     Answered(Reply),
     /// Bytes left, and no usable answer came; of [`Act::Ask`], that the acquirer cannot tell.
     Unknown {
-        /// In words.
-        reason: &'static str,
+        /// In words, without a card number.
+        reason: Cow<'static, str>,
     },
 }
 

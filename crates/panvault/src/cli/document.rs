@@ -155,7 +155,13 @@ pub(crate) enum ProcessorCommand {
         json: bool,
     },
     /// Send a verification (amount 0) with a test card to it, in a test vault; an account must have it
-    Try(One),
+    Try {
+        /// Authorise this amount instead, in the smallest unit of the account's currency, and release it again
+        #[arg(long, value_name = "AMOUNT", default_value_t = 0)]
+        amount: u64,
+        #[command(flatten)]
+        one: One,
+    },
     /// Change a processor
     Change {
         #[arg(value_name = "ID")]

@@ -103,7 +103,7 @@ pub(crate) fn processor(command: ProcessorCommand) -> anyhow::Result<()> {
         ProcessorCommand::List(shared) => list(PATH, &shared),
         ProcessorCommand::Show(one) => show(PATH, &one),
         ProcessorCommand::Check { file, json } => check::processor_check(&file, json),
-        ProcessorCommand::Try(one) => trial::processor_try(&one),
+        ProcessorCommand::Try { amount, one } => trial::processor_try(&one, amount),
         ProcessorCommand::Delete(one) => delete(PATH, &one, "the processor is deleted"),
     }
 }

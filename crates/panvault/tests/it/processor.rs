@@ -179,6 +179,11 @@ fn a_vault_pays_by_a_psp_that_is_described() {
     }
     let tried = run_json(&["processor", "try", &shop.processor, "--json", "--data", path(&data)]);
     assert_eq!(tried["status"], "AUTHORIZED", "{tried}");
+    // What reserves money releases it again, and the name on the card goes along.
+    let amount = ["processor", "try", &shop.processor, "--amount", "950", "--json", "--data", path(&data)];
+    let tried = run_json(&amount);
+    assert_eq!((&tried["status"], &tried["amount"]), (&json!("AUTHORIZED"), &json!(950)), "{tried}");
+    assert_eq!(tried["after_void"], "AUTHORIZATION_VOIDED", "{tried}");
     shop.served.signal("-TERM");
 }
 
@@ -208,6 +213,18 @@ fn a_description_is_checked_without_a_vault() {
     assert_eq!((&mapped["type"], &mapped["faults"]), (&json!("card_mine"), &json!([])));
     assert_eq!(mapped["acts"][0]["network_tokens"], json!(["Visa", "Mastercard", "Amex"]));
     assert!(mapped["acts"][0]["sends"].as_array().unwrap().contains(&json!("currency|lower")), "{mapped}");
+
+    // What is no fault, and seldom meant.
+    assert_eq!(mapped["remarks"], json!([]));
+    let unused = format!("{mine}\n[settings.spare]\nkind = \"text\"\n");
+    fs::write(&file, &unused).unwrap();
+    let remarked = check(&[]);
+    assert!(remarked.status.success(), "{}", remarked.err);
+    assert!(
+        remarked.out.ends_with("\nremark           settings.spare is used nowhere\n"),
+        "{}",
+        remarked.out
+    );
 
     // Every fault, as an editor finds its place.
     let number = |needle: &str| mine.lines().position(|line| line.contains(needle)).unwrap() + 1;

@@ -1,5 +1,7 @@
 //! What an answer means, by closed tables.
 
+use std::borrow::Cow;
+
 use panvault_card::masked_text;
 use panvault_model::CvvResult;
 use serde_json::Value;
@@ -74,13 +76,15 @@ pub(super) struct Answer {
 
 impl Sent {
     /// The acquirer says that it has not heard of what it was asked about. That settles nothing: it may have been on its way.
-    pub const UNHEARD: Self = Self::Unknown { reason: "the processor has not heard of it" };
+    pub const UNHEARD: Self = Self::Unknown { reason: Cow::Borrowed("the processor has not heard of it") };
 }
 
-const NOT_TOLD: Sent = Sent::Unknown { reason: "the processor refused to say what became of it" };
+const NOT_TOLD: Sent =
+    Sent::Unknown { reason: Cow::Borrowed("the processor refused to say what became of it") };
 
-const NOT_MEANT: Sent =
-    Sent::Unknown { reason: "the processor gave an answer that its description does not know" };
+/// Members of an answer that are named where it means nothing.
+const NAMED_MAX: usize = 12;
+const NAME_BYTES_MAX: usize = 40;
 
 impl Meaning {
     pub(super) const ALL: &'static [(&'static str, Self)] = &[
@@ -135,7 +139,7 @@ impl Answers {
             None => whole,
             Some(Picked::One(item)) => item,
             Some(Picked::Nothing) => return Sent::UNHEARD,
-            Some(Picked::NoList) => return NOT_MEANT,
+            Some(Picked::NoList) => return not_meant(answer.status, whole),
         };
         let fits = |rule: &&Rule| {
             rule.statuses.iter().any(|status| status.fits(answer.status))
@@ -143,9 +147,9 @@ impl Answers {
                 && all_match(&rule.when, json, facts)
         };
         match self.rules.iter().find(fits).map(|rule| rule.meaning) {
-            None => NOT_MEANT,
+            None => not_meant(answer.status, json),
             Some(Meaning::Unknown) => {
-                Sent::Unknown { reason: "the processor gave an answer that settles nothing" }
+                Sent::Unknown { reason: Cow::Borrowed("the processor gave an answer that settles nothing") }
             }
             Some(Meaning::Unheard) => Sent::UNHEARD,
             Some(Meaning::Verdict(verdict)) => Sent::Answered(self.reply(verdict, answer.status, json)),
@@ -174,6 +178,48 @@ impl Answers {
             network_transaction_id: said(&self.network_transaction_id),
         }
     }
+}
+
+/// An answer that no rule fits, with what whoever writes a description needs to see of it: its status and the names of its members, and none of its values.
+fn not_meant(status: u16, json: &Value) -> Sent {
+    let mut names = Vec::new();
+    named(json, "", &mut names);
+    let is_all = names.len() <= NAMED_MAX;
+    names.truncate(NAMED_MAX);
+    let with = match names.as_slice() {
+        [] => "no JSON with members".to_owned(),
+        _ => format!("{}{}", names.join(", "), if is_all { "" } else { " and more" }),
+    };
+    let words = format!(
+        "the processor gave an answer that its description does not know: status {status} with {with}"
+    );
+    Sent::Unknown { reason: masked_text(&words, ANSWER_TEXT_BYTES_MAX).into() }
+}
+
+/// The paths of the members, as a description names them. What could be more than a name is none: a PSP may answer with anything that it was sent.
+fn named(json: &Value, above: &str, names: &mut Vec<String>) {
+    for (name, value) in json.as_object().into_iter().flatten() {
+        if names.len() > NAMED_MAX {
+            return;
+        }
+        if !is_name(name) {
+            continue;
+        }
+        let path = format!("{above}{name}");
+        match value {
+            Value::Object(_) => named(value, &format!("{path}."), names),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                names.push(path)
+            }
+        }
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    let is_of_names = |symbol: char| symbol.is_ascii_alphanumeric() || matches!(symbol, '_' | '-');
+    text.len() <= NAME_BYTES_MAX
+        && text.chars().all(is_of_names)
+        && text.chars().filter(char::is_ascii_digit).count() < 3
 }
 
 enum Picked<'a> {
@@ -207,5 +253,30 @@ impl ResultTable {
             })
         };
         self.rows.iter().find(|(texts, _)| fits(texts)).map(|(_, result)| *result)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_means_nothing_is_named_without_its_values() {
+        let reason = |json: Value| match not_meant(200, &json) {
+            Sent::Unknown { reason } => reason.into_owned(),
+            sent => panic!("{sent:?}"),
+        };
+        let said = reason(json!({
+            "id": "secret", "result": { "code": "05" }, "4111111111111111": 1, "123": "x", "a b": 1, "list": [1]
+        }));
+        assert!(said.ends_with("status 200 with id, list, result.code"), "{said}");
+        let many: serde_json::Map<_, _> = (0..40).map(|n| (format!("m{n}"), Value::Null)).collect();
+        let said = reason(many.into());
+        assert!(said.ends_with(" and more") && said.matches(", ").count() == NAMED_MAX - 1, "{said}");
+        for nothing in [Value::Null, json!([1]), json!("4111111111111111")] {
+            assert!(reason(nothing).ends_with("with no JSON with members"));
+        }
     }
 }

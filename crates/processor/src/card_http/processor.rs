@@ -1,5 +1,6 @@
 use core::future::Future;
 use core::pin::Pin;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use panvault_model::{Amount, Brand, CardKind, Currency, CvvResult, Timestamp, TransactionAction};
@@ -163,7 +164,7 @@ impl HttpProcessor {
             Exchanged::LeftAlone => (Sent::NotReached { reason: LEFT_ALONE }, &self.counts.breaker_refused),
             Exchanged::Full(reason) => (Sent::NotReached { reason }, &self.counts.full_refused),
             Exchanged::NotCleared => (Sent::NOT_CLEARED, &self.counts.not_reached),
-            Exchanged::Unknown(reason) => (Sent::Unknown { reason }, &self.counts.unknown),
+            Exchanged::Unknown(reason) => (Sent::Unknown { reason: reason.into() }, &self.counts.unknown),
             Exchanged::Answered(answer) => {
                 let facts = act.facts(self);
                 let sent = if is_question {
@@ -404,7 +405,7 @@ fn not_connected(fault: NoConnection, passed: Passed) -> Exchanged {
 /// An act that the description has not. Nothing is sent.
 fn undescribed(act: &Act) -> Sent {
     match act {
-        Act::Ask(_) => Sent::Unknown { reason: "the processor cannot tell what became of it" },
+        Act::Ask(_) => Sent::Unknown { reason: Cow::Borrowed("the processor cannot tell what became of it") },
         Act::Authorise(_) | Act::Capture(_) | Act::Void(_) | Act::Refund(_) => {
             not_supported("not supported by the processor")
         }

@@ -24,6 +24,8 @@ pub struct Summary {
     pub acts: Vec<ActSummary>,
     /// How it is asked what became of an act.
     pub asks: Vec<AskSummary>,
+    /// What is allowed and seldom meant, in words.
+    pub remarks: Vec<String>,
 }
 
 /// What is sent to do an act.
@@ -89,6 +91,7 @@ impl Description {
             notification,
             acts,
             asks: self.asks.iter().map(ask_summary).collect(),
+            remarks: self.remarks(),
         }
     }
 

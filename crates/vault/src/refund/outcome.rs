@@ -152,7 +152,8 @@ fn sent_apply(row: &mut RefundRow, sent: Sent, now: Timestamp, can_be_asked: imp
         },
     };
     match sent {
-        Sent::NotReached { reason } | Sent::Unknown { reason } => row.status_reason = Some(reason.to_owned()),
+        Sent::NotReached { reason } => row.status_reason = Some(reason.to_owned()),
+        Sent::Unknown { reason } => row.status_reason = Some(said(reason.into_owned())),
         Sent::Answered(reply) => {
             row.status_reason = reply.status_reason.map(said);
             row.reason_code = Some(said(reply.reason_code));

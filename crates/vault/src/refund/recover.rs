@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use panvault_model::Timestamp;
@@ -24,7 +25,8 @@ impl Vault {
         let Some(expects) = self.left_by(row.node, nodes)? else { return Ok(()) };
         let idempotency = self.idempotency_left(row.idempotency).await?;
         let of = self.refund_follow_up(row).await?;
-        let sent = Sent::Unknown { reason: "the vault stopped before the outcome was written" };
+        let sent =
+            Sent::Unknown { reason: Cow::Borrowed("the vault stopped before the outcome was written") };
         let told = RefundTold { sent, of: &of, idempotency, now: self.now() };
         let taken = self.refund_outcome(&Requester::VAULT, row, told, expects).await?;
         if taken.is_some() {
@@ -88,7 +90,7 @@ impl Vault {
                     }
                 }
             }
-            None => Sent::Unknown { reason: "its processor is no longer there to be asked" },
+            None => Sent::Unknown { reason: Cow::Borrowed("its processor is no longer there to be asked") },
         };
         drop(snapshot);
         let is_reached = !matches!(sent, Sent::NotReached { .. });

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use panvault_model::{Timestamp, TransactionAction};
 use panvault_processor::{Act, Clearance, FollowUp, Sent, Verdict};
 use panvault_store::TransactionRow;
@@ -78,7 +80,7 @@ impl Vault {
                     }
                 }
             }
-            None => Sent::Unknown { reason: "its processor is no longer there to be asked" },
+            None => Sent::Unknown { reason: Cow::Borrowed("its processor is no longer there to be asked") },
         };
         drop(snapshot);
         let is_reached = !matches!(sent, Sent::NotReached { .. });

@@ -1,4 +1,5 @@
 use core::time::Duration;
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -574,7 +575,7 @@ impl Vault {
 /// Hands an act to a processor, and gives it up when its answer takes too long.
 pub(crate) async fn sent_in_time(connection: &dyn Processor, act: Act, clearance: &dyn Clearance) -> Sent {
     let sent = answered_in_time(connection, act, clearance).await;
-    sent.unwrap_or(Sent::Unknown { reason: "the processor did not answer in time" })
+    sent.unwrap_or(Sent::Unknown { reason: Cow::Borrowed("the processor did not answer in time") })
 }
 
 /// The same; `None` when the answer took too long.

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use panvault_model::{ActionState, NodeId, Now};
 use panvault_processor::Sent;
 use panvault_store::{Expect, IdempotencyKey, RowKey, TransactionRow};
@@ -54,7 +56,8 @@ impl Vault {
         seal::transaction_verify(self.keys(), row)?;
         let Some(expects) = self.left_by(row.node, nodes)? else { return Ok(()) };
         let idempotency = self.idempotency_left(row.idempotency).await?;
-        let sent = Sent::Unknown { reason: "the vault stopped before the outcome was written" };
+        let sent =
+            Sent::Unknown { reason: Cow::Borrowed("the vault stopped before the outcome was written") };
         let onto = SettleBase { unused: None, expects };
         // Where nothing is written another was faster, or its node lives after all.
         self.transaction_outcome(&Requester::VAULT, row, sent, idempotency, onto, now).await.map(drop)

@@ -216,7 +216,7 @@ pub(super) fn sent_apply(
             if row.state != ActionState::Awaited {
                 row.status = TransactionStatus::Unknown;
             }
-            row.status_reason = Some(reason.to_owned());
+            row.status_reason = Some(said(reason.into_owned()));
         }
         Sent::Answered(reply) => {
             let asking = Asking { state: row.state, asks: row.asks };

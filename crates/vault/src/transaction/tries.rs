@@ -156,6 +156,8 @@ fn tries(
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use panvault_model::CvvResult;
     use panvault_processor::Reply;
 
@@ -180,7 +182,7 @@ mod tests {
         for (sent, expected) in [
             (Sent::NotReached { reason: "no connection" }, true),
             (NOT_OPENED, false),
-            (Sent::Unknown { reason: "no answer" }, false),
+            (Sent::Unknown { reason: Cow::Borrowed("no answer") }, false),
             (answered(Verdict::Declined, "05"), true),
             (answered(Verdict::Declined, "91"), true),
             (answered(Verdict::Declined, "51"), false),

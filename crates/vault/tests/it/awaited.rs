@@ -1,5 +1,7 @@
 //! What a processor takes and says later, and what it calls what it did.
 
+use std::borrow::Cow;
+
 use panvault_model::{
     ActionState, CvvResult, RecurringType, RefundStatus, TransactionAction, TransactionStatus,
 };
@@ -23,7 +25,7 @@ fn said(verdict: Verdict, reference: &str) -> Sent {
     })
 }
 
-const CANNOT_TELL: Sent = Sent::Unknown { reason: "it cannot tell" };
+const CANNOT_TELL: Sent = Sent::Unknown { reason: Cow::Borrowed("it cannot tell") };
 
 /// All three names, and each act is told by those that were said before it.
 #[tokio::test]

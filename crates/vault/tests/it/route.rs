@@ -1,6 +1,7 @@
 //! Payments that are tried at one processor after the other.
 
 use core::task::Poll;
+use std::borrow::Cow;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ use crate::intruder::Stop;
 use crate::world::{HOUR_MILLIS, Shop, World, all_transactions, new_transaction};
 
 pub(crate) const NOT_REACHED: Sent = Sent::NotReached { reason: "no connection" };
-const UNKNOWN: Sent = Sent::Unknown { reason: "no usable answer" };
+const UNKNOWN: Sent = Sent::Unknown { reason: Cow::Borrowed("no usable answer") };
 
 fn answered(verdict: Verdict, reason_code: &str) -> Sent {
     Sent::Answered(Reply {

@@ -1,5 +1,6 @@
 //! What processors tell by themselves: it settles what is open, once, and nothing else.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use panvault_model::{
@@ -231,7 +232,7 @@ async fn an_earlier_act_says_nothing_of_a_later_one() {
     let first = world.awaited(&shop, TransactionAction::Capture).await;
     let first_failed = failed(told(&first));
     assert_eq!(world.tell(first.processor, &first_failed).await.unwrap(), NoticeOutcome::Settled);
-    world.processors.answer([Sent::Unknown { reason: "it is lost" }]);
+    world.processors.answer([Sent::Unknown { reason: Cow::Borrowed("it is lost") }]);
     world.processors.can_be_asked(false);
     let second = world.act(&shop, first.id, TransactionAction::Capture, None).await.unwrap();
     assert_eq!((second.state, second.act_reference.as_deref()), (ActionState::Unknown, None));
@@ -259,14 +260,14 @@ async fn an_act_keeps_its_number_while_it_is_asked_about() {
     let world = World::new().await;
     let shop = world.shop(None).await;
     let paid = world.notified(&shop, false).await;
-    world.processors.answer([Sent::Unknown { reason: "it is lost" }]);
+    world.processors.answer([Sent::Unknown { reason: Cow::Borrowed("it is lost") }]);
     let lost = world.act(&shop, paid.id, TransactionAction::Capture, None).await.unwrap();
     assert_eq!((lost.state, lost.attempt()), (ActionState::ToAsk, Some(paid.version + 1)));
     for answer in [
-        Sent::Unknown { reason: "it cannot tell" },
+        Sent::Unknown { reason: Cow::Borrowed("it cannot tell") },
         said(Verdict::Pending, None),
         said(Verdict::Pending, None),
-        Sent::Unknown { reason: "it cannot tell" },
+        Sent::Unknown { reason: Cow::Borrowed("it cannot tell") },
     ] {
         world.processors.answer([answer]);
         world.clock.pass_millis(3_600_000);
@@ -275,7 +276,7 @@ async fn an_act_keeps_its_number_while_it_is_asked_about() {
         assert_eq!(row.attempt(), lost.attempt(), "{:?}", row.state);
         assert_eq!(world.processors.last_follow_up().attempt, paid.version + 1);
     }
-    world.processors.answer([Sent::Unknown { reason: "it cannot tell" }]);
+    world.processors.answer([Sent::Unknown { reason: Cow::Borrowed("it cannot tell") }]);
     world.processors.can_be_asked(false);
     world.clock.pass_millis(3_600_000);
     world.vault.sweep().await.unwrap();
@@ -500,7 +501,8 @@ async fn told_at_two_nodes_at_once_it_settles_once() {
 /// Who tries cards learns nothing by it; one whose outcome is not known counts, as before.
 #[tokio::test]
 async fn a_payment_that_ends_later_is_no_failure_of_its_card() {
-    for (answer, blocked) in [(said(Verdict::Pending, None), 0), (Sent::Unknown { reason: "it is lost" }, 3)]
+    for (answer, blocked) in
+        [(said(Verdict::Pending, None), 0), (Sent::Unknown { reason: Cow::Borrowed("it is lost") }, 3)]
     {
         let mut world = World::new().await;
         let guards =

@@ -186,7 +186,8 @@ const fn kind(setting: &Setting) -> &'static str {
 }
 
 fn mapped(file: &str, description: &Description) -> Value {
-    let Summary { calls, roots, idempotency_header, notification, acts, asks } = description.summary();
+    let Summary { calls, roots, idempotency_header, notification, acts, asks, remarks } =
+        description.summary();
     let notification = notification.map(|NotificationSummary { scheme, secret, account }| {
         json!({ "scheme": scheme, "secret": secret, "account": account })
     });
@@ -211,11 +212,13 @@ fn mapped(file: &str, description: &Description) -> Value {
         "settings": description.settings().iter().map(setting).collect::<Vec<_>>(),
         "acts": acts.iter().map(act).collect::<Vec<_>>(),
         "asks": asks.iter().map(ask).collect::<Vec<_>>(),
+        "remarks": remarks,
     })
 }
 
 fn table(description: &Description) -> String {
-    let Summary { calls, roots, idempotency_header, notification, acts, asks } = description.summary();
+    let Summary { calls, roots, idempotency_header, notification, acts, asks, remarks } =
+        description.summary();
     let mut rows = vec![
         ("type", description.type_name()),
         ("title", description.title().to_owned()),
@@ -265,6 +268,10 @@ fn table(description: &Description) -> String {
         rows.extend(ask.pick.map(|pick| ("picks", pick)));
         rows.extend(ask.answers.iter().map(|(when, verdict)| (*verdict, when.clone())));
     }
+    if !remarks.is_empty() {
+        rows.push(("", String::new()));
+    }
+    rows.extend(remarks.into_iter().map(|remark| ("remark", remark)));
     labelled(&rows)
 }
 

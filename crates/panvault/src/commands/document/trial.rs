@@ -1,4 +1,4 @@
-//! A processor is tried: with a verification, which moves nothing, of a card that is nobody's.
+//! A processor is tried: with a verification of a card that is nobody's, or with an amount that is released again. Neither moves anything.
 
 use anyhow::{Context, bail, ensure};
 use panvault_vault::{Clock, SystemClock};
@@ -12,9 +12,10 @@ use crate::commands::document::work::{PAGE_ROWS, asked, object};
 /// The schemes' published number for trying.
 const TEST_CARD: &str = "4111111111111111";
 const TEST_CVV: &str = "123";
+const TEST_HOLDER: &str = "Panvault Test";
 
-/// Sends the verification, and shows what became of it.
-pub(super) fn processor_try(one: &One) -> anyhow::Result<()> {
+/// Sends the verification or authorisation, and shows what became of it.
+pub(super) fn processor_try(one: &One, amount: u64) -> anyhow::Result<()> {
     let path = object("/v1/processor", &one.id)?;
     let tried = asked(&one.shared, async |client| {
         let status = client.get("/v1/status").await?;
@@ -25,16 +26,16 @@ pub(super) fn processor_try(one: &One) -> anyhow::Result<()> {
         let year: u32 = SystemClock::start().now().wall.to_string().get(..4).unwrap_or_default().parse()?;
         let card = json!({
             "card_number": TEST_CARD, "cvv": TEST_CVV, "expiry_month": "12", "expiry_year": (year + 2).to_string(),
-            "organisation": organisation,
+            "card_holder_name": TEST_HOLDER, "organisation": organisation,
         });
         let card = client.post("/v1/card", &card).await?;
         let card =
             card.get("_id").and_then(Value::as_str).context("the vault answered a card without an id")?;
-        let verification = json!({
-            "account": account.get("_id"), "amount": 0, "card": card, "capture_now": false,
+        let order = json!({
+            "account": account.get("_id"), "amount": amount, "card": card, "capture_now": false,
             "merchant_reference": "panvault processor try",
         });
-        let tried = client.post("/v1/transaction", &verification).await;
+        let tried = client.post("/v1/transaction", &order).await;
         let deleted = client.delete(&format!("/v1/card/{card}")).await;
         let tried = match tried {
             Ok(transaction) => transaction,
@@ -44,12 +45,28 @@ pub(super) fn processor_try(one: &One) -> anyhow::Result<()> {
             },
         };
         deleted.context("the test card could not be deleted again")?;
-        Ok(tried)
+        if amount == 0 || tried.get("status") != Some(&json!("AUTHORIZED")) {
+            return Ok(tried);
+        }
+        released(client, tried).await
     })?;
     print(&tried, one.shared.json)?;
     let is_good = matches!(tried.get("status").and_then(Value::as_str), Some("AUTHORIZED" | "PENDING"));
-    ensure!(is_good, "the processor did not verify the test card");
+    ensure!(is_good, "the processor did not take the test card");
     Ok(())
+}
+
+/// The same with what became of its release.
+async fn released(client: &mut Client, mut tried: Value) -> anyhow::Result<Value> {
+    let id =
+        tried.get("_id").and_then(Value::as_str).context("the vault answered a transaction without an id")?;
+    let voided = client.post(&format!("/v1/transaction/{id}/void"), &json!({})).await;
+    let voided =
+        voided.with_context(|| format!("transaction {id} was authorised, and not released again"))?;
+    if let (Some(members), Some(status)) = (tried.as_object_mut(), voided.get("status")) {
+        members.insert("after_void".to_owned(), status.clone());
+    }
+    Ok(tried)
 }
 
 /// An account that pays by the processor.
