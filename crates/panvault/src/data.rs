@@ -3,6 +3,7 @@
 pub(crate) mod backup;
 mod exposed;
 mod header;
+mod judged;
 mod make;
 pub(crate) mod moving;
 mod node;
@@ -34,6 +35,7 @@ use crate::data::exposed::Exposed;
 use crate::data::header::{CopyFault, Unopened};
 
 pub(crate) use header::OpenHeader;
+pub(crate) use judged::examined;
 pub(crate) use make::{create, create_by, is_free_for_a_vault, write_private};
 pub(crate) use node::{NodeDirectory, NodeExamined, create_shared, migrate};
 pub(crate) use open::{Kept, OpenSettings, OpenVault, lines, small_store, when_free};

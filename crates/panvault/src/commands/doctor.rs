@@ -7,26 +7,25 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use panvault_bins::Table;
-use panvault_keys::VaultKeys;
 use panvault_model::{Id, ProcessorId};
 use panvault_processor::OWN_TYPES;
 use panvault_processor::card_http::Registry;
 use panvault_server::{Tls, Validity};
 use panvault_store::DocumentRow;
-use panvault_store_embedded::{Examination, Finding, OpenFault, examine};
-use panvault_vault::{Clock, RowVerifier, SystemClock, documents_differ, keys_overdue, processor_types};
+use panvault_store_embedded::{Examination, Finding, OpenFault};
+use panvault_vault::{Clock, SystemClock, keys_overdue, processor_types};
 use serde_json::json;
 
 use crate::bins::{self, VaultTags};
 use crate::cli::Doctor;
 use crate::commands::runtime;
 use crate::config::{self, Config};
-use crate::data::{self, DataDirectory, Place, lines, mode_name};
+use crate::data::{DataDirectory, Place, examined, lines, mode_name};
 use crate::harden::{self, Hardened};
 use crate::output;
 use crate::telemetry::{self, LogFormat};
 
-/// Findings of one kind of row that are listed; the rest are counted.
+/// Keys that are listed; the rest are counted.
 const LISTED_MAX: usize = 20;
 /// Parts whose findings say what to do.
 const DIRECTORY: &str = "directory";
@@ -204,25 +203,6 @@ fn certificates(
     }
 }
 
-/// Looks at all of the store.
-pub(crate) fn examined(directory: &DataDirectory, keys: VaultKeys) -> Result<Examination, OpenFault> {
-    let chain = data::chain(&keys);
-    judged(examine(&directory.path, directory.wal.as_deref(), directory.vault, chain.as_ref())?, keys)
-}
-
-/// Holds every row of a store that is looked at against its seal or tag.
-pub(crate) fn judged(mut examination: Examination, keys: VaultKeys) -> Result<Examination, OpenFault> {
-    let documents = examination.documents()?;
-    documents_differ(&keys, &documents).into_iter().for_each(|what| examination.found("row", what));
-    match RowVerifier::open(keys, &documents) {
-        Ok(verifier) => rows(&mut examination, &verifier)?,
-        Err(error) => {
-            examination.found("row", format!("documents or keys do not verify: {}", causes(&error)))
-        }
-    }
-    Ok(examination)
-}
-
 /// Why a store cannot be looked at: what of it is missing, or else what was in the way.
 fn unexamined(directory: &DataDirectory, fault: &OpenFault) -> Vec<Finding> {
     let mut why: Vec<String> =
@@ -287,79 +267,6 @@ fn bins_before_unusable(directory: &Path, fault: &bins::BinsFault) -> String {
 fn causes(error: &(dyn core::error::Error + 'static)) -> String {
     let causes = core::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}
-
-/// Holds every row against its seal or tag.
-fn rows(examination: &mut Examination, verifier: &RowVerifier) -> Result<(), OpenFault> {
-    let mut wrong = Wrong::default();
-    examination.each_card(&mut |row| {
-        let verified = verifier.card(&row).is_ok();
-        wrong.note(verified, || format!("card {} is not what the vault wrote", row.id));
-    })?;
-    examination.each_transaction(&mut |row| {
-        let verified = verifier.transaction(&row).is_ok();
-        wrong.note(verified, || format!("transaction {} is not what the vault wrote", row.id));
-    })?;
-    examination.each_refund(&mut |row| {
-        let verified = verifier.refund(&row).is_ok();
-        wrong.note(verified, || format!("refund {} is not what the vault wrote", row.id));
-    })?;
-    examination.each_customer(&mut |row| {
-        let verified = verifier.customer(&row).is_ok();
-        wrong.note(verified, || format!("customer {} is not what the vault wrote", row.id));
-    })?;
-    let history = examination.each_history(&mut |row| {
-        let verified = verifier.history(&row).is_ok();
-        wrong.note(verified, || {
-            format!("a step of transaction {} is not what the vault wrote", row.transaction)
-        });
-    })?;
-    let idempotency = examination.each_idempotency(&mut |row| {
-        let verified = verifier.idempotency(&row).is_ok();
-        wrong.note(verified, || "an idempotency record is not what the vault wrote".to_owned());
-    })?;
-    let uses = examination.each_api_key_use(&mut |row| {
-        let verified = verifier.api_key_use(&row).is_ok();
-        wrong.note(verified, || {
-            format!("the last use of API key {} is not what the vault wrote", row.api_key)
-        });
-    })?;
-    examination.each_checkout(&mut |row| {
-        let verified = verifier.checkout(&row).is_ok();
-        wrong.note(verified, || format!("checkout {} is not what the vault wrote", row.id));
-    })?;
-    examination.each_delivery(&mut |row| {
-        let verified = verifier.delivery(&row).is_ok();
-        wrong.note(verified, || format!("delivery {} is not what the vault wrote", row.id));
-    })?;
-    examination.found_unreadable("last uses of API keys", uses);
-    examination.found_unreadable("steps of transactions", history);
-    examination.found_unreadable("idempotency records", idempotency);
-    let rest = wrong.count.saturating_sub(wrong.listed.len());
-    if rest > 0 {
-        wrong.listed.push(format!("and {rest} further rows"));
-    }
-    wrong.listed.into_iter().for_each(|what| examination.found("row", what));
-    Ok(())
-}
-
-#[derive(Default)]
-struct Wrong {
-    listed: Vec<String>,
-    count: usize,
-}
-
-impl Wrong {
-    fn note(&mut self, verified: bool, what: impl FnOnce() -> String) {
-        if verified {
-            return;
-        }
-        self.count += 1;
-        // One place is kept for the count of the rest.
-        if self.listed.len() + 1 < LISTED_MAX {
-            self.listed.push(what());
-        }
-    }
 }
 
 /// What was found, ready to be printed.

@@ -13,7 +13,6 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use super::*;
-use crate::commands::doctor;
 use crate::data::header::tests::fill;
 use crate::data::{self, DataDirectory, Kept, OpenSettings, OpenVault};
 
@@ -168,7 +167,7 @@ fn a_vault_is_restored_as_it_was_and_says_of_what() {
     // Every row against its seal or tag, the trail against its chain, the log against the view.
     let directory = DataDirectory::find(&to).unwrap();
     let keys = directory.header_by(&trial.slot()).unwrap().keys;
-    let said: Vec<_> = doctor::examined(&directory, keys).unwrap().findings;
+    let said: Vec<_> = data::examined(&directory, keys).unwrap().findings;
     assert_eq!(said, []);
     let again = runtime().block_on(restore(&found, &to, &trial.slot(), &trial.settings()));
     assert!(format!("{:#}", again.err().unwrap()).contains("holds a vault already"));

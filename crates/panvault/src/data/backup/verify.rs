@@ -7,10 +7,10 @@ use panvault_directory::Directory;
 use panvault_keys::Slot;
 use panvault_store_embedded::examine_copy;
 
-use crate::commands::doctor::judged;
 use crate::data::backup::manifest::Manifest;
 use crate::data::backup::{MANIFEST, PARTS, digested};
 use crate::data::header::OpenHeader;
+use crate::data::judged::judged;
 use crate::data::{DataDirectory, FILE, VIEW, chain};
 
 /// A backup all of which is as the vault wrote it.
