@@ -1,3 +1,5 @@
+mod restored;
+
 use panvault_keys::{Header, KeyMode, NewSlot, RootKey, SlotKey, SystemEntropy, VaultKeys, VaultPurpose};
 use panvault_model::{Timestamp, VaultId};
 
@@ -110,6 +112,7 @@ fn an_export_is_proved_up_to_its_last_checkpoint() {
         checkpoints: 3,
         proved_at: Some(AT.to_owned()),
         unproven: 0,
+        restored: Vec::new(),
     };
     assert_eq!(summary, expected);
     let cut = export.read(&export.lines[..11]).unwrap();
