@@ -1,6 +1,7 @@
 //! Where the trail goes to.
 
 mod file;
+mod read;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,6 +9,8 @@ use std::sync::Arc;
 use panvault_vault::{TrailDestination, TrailSettings};
 
 use crate::trail::file::TrailFile;
+
+pub(crate) use read::{Exported, LinePlace, exported, public_keys};
 
 /// Where the trail goes to, as it is set.
 #[derive(Clone, Debug, Default)]

@@ -11,10 +11,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use panvault_directory::Directory;
-use panvault_model::VaultId;
+use panvault_model::{NodeId, VaultId};
 use panvault_store::{
-    ApiKeyUseRow, CardRow, Chain, CheckoutRow, CustomerRow, DeliveryRow, DocumentRow, HistoryRow,
-    IdempotencyRow, RefundRow, TransactionRow,
+    ApiKeyUseRow, AuditRecord, CardRow, Chain, CheckoutRow, CustomerRow, DeliveryRow, DocumentRow,
+    HistoryRow, IdempotencyRow, RefundRow, StoreFault, TransactionRow,
 };
 use rusqlite::{Connection, Row};
 
@@ -146,6 +146,12 @@ impl Examination {
             findings: Vec::new(),
             view,
         }
+    }
+
+    /// The record of the trail at a place, if the view has it. The view bears the name of its vault.
+    pub fn audit_record(&self, vault: VaultId, place: u64) -> Result<Option<AuditRecord>, StoreFault> {
+        let writer = NodeId(vault.0);
+        Ok(view::audit(&self.view, writer, place, 1)?.into_iter().find(|record| record.place == place))
     }
 
     /// Adds something that is not as it should be.

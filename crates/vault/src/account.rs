@@ -14,7 +14,7 @@ use crate::document::{DocumentChange, DocumentPlan, Listed, Snapshot, transactio
 use crate::error::{Faults, Named, VaultError};
 use crate::idempotency::{Done, Idempotency};
 use crate::limits::ACCOUNT_PROCESSORS_MAX;
-use crate::organisation::NEVER_CHANGES;
+use crate::organisation::{NEVER_CHANGES, told_disabled};
 use crate::permit::{
     AccountCreate, AccountDelete, AccountList, AccountRead, AccountUpdate, AccountWebhookSecret, Permit,
 };
@@ -268,10 +268,12 @@ impl Vault {
         row: &mut AccountRow,
     ) -> Result<DocumentPlan, VaultError> {
         let (kind, id, organisation) = (DocumentKind::Account, row.id.0, row.organisation);
-        self.row_update_plan(snapshot, permit, kind, id, organisation, |now| {
+        let mut plan = self.row_update_plan(snapshot, permit, kind, id, organisation, |now| {
             row.updated_at = now;
             row.encode()
-        })
+        })?;
+        plan.audit.outcome = told_disabled(row.disabled);
+        Ok(plan)
     }
 
     /// Deletes an account that has no transactions. It is disabled first, and what began before that is waited for.

@@ -60,6 +60,7 @@ pub use crate::audit::{
     Origin, RefusedCaller, TrailExamined, operation_name, trail_examine, trail_examine_each, trail_moved,
     vault_chain,
 };
+pub use crate::backup::restore_note;
 pub use crate::bin::BinView;
 pub use crate::card::{CardChange, CardView, CvvChange, Metadata, Refreshed};
 pub use crate::chain::StoreChain;
@@ -90,7 +91,7 @@ pub use crate::processor::{Given, NewProcessor, ProcessorChange};
 pub use crate::refund::NewRefund;
 pub use crate::sealing::{Brought, BroughtWhat, Unsealing};
 pub use crate::text::{currency_fits, description_fits, name_fits, origin_fits};
-pub use crate::trail::{TrailDestination, TrailFault, TrailLag, TrailSettings, TrailView};
+pub use crate::trail::{TrailDestination, TrailFault, TrailLag, TrailSettings, TrailView, trail_record};
 pub use crate::transaction::{NewTransaction, SealedCryptogram, SettledCounts};
 pub use crate::vault::{Mode, Vault, VaultParts, VaultStatus, VaultTotals};
 pub use crate::verifier::RowVerifier;

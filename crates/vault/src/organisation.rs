@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use panvault_keys::{OrganisationKey, Purpose};
 use panvault_model::{Country, Id, OrganisationId};
-use panvault_store::{Action, DocumentKind, OrganisationField, OrganisationQuery, OrganisationRow, Page};
+use panvault_store::{
+    Action, AuditNote, DocumentKind, OrganisationField, OrganisationQuery, OrganisationRow, Page,
+};
 
 use crate::checkout::theme_fits;
 use crate::document::{DocumentChange, DocumentPlan, Listed, Snapshot};
@@ -243,10 +245,12 @@ impl Vault {
                 return Err(VaultError::Disabled(id));
             }
         }
-        let plan = self.row_update_plan(snapshot, permit, DocumentKind::Organisation, id.0, id, |now| {
-            row.updated_at = now;
-            row.encode()
-        })?;
+        let mut plan =
+            self.row_update_plan(snapshot, permit, DocumentKind::Organisation, id.0, id, |now| {
+                row.updated_at = now;
+                row.encode()
+            })?;
+        plan.audit.outcome = told_disabled(row.disabled);
         Ok((row, plan))
     }
 
@@ -302,11 +306,12 @@ impl Vault {
         self.document_change(permit, |permit, snapshot| {
             let mut row = organisation_seen(snapshot, permit, id)?.as_ref().clone();
             row.disabled = disabled;
-            let plan =
+            let mut plan =
                 self.row_update_plan(snapshot, permit, DocumentKind::Organisation, id.0, id, |now| {
                     row.updated_at = now;
                     row.encode()
                 })?;
+            plan.audit.outcome = told_disabled(disabled);
             Ok(((), plan))
         })
         .await
@@ -324,6 +329,11 @@ impl Vault {
             None => Ok(()),
         }
     }
+}
+
+/// What a record of the trail says of an organisation or account that was changed: a restore from a backup goes by it.
+pub(crate) const fn told_disabled(disabled: bool) -> u8 {
+    if disabled { AuditNote::DISABLED } else { AuditNote::ENABLED }
 }
 
 /// [`VaultError::WrongState`] with the documents that hang on an organisation.

@@ -25,6 +25,7 @@ use crate::vault::Vault;
 
 pub(crate) use checkpoint::checkpoint_often;
 pub(crate) use deliver::deliver_often;
+pub use record::exported as trail_record;
 
 /// The one state.
 const STATE_ID: Id = Id::from_bytes([0; 12]);

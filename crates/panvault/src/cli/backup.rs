@@ -23,6 +23,19 @@ pub(crate) struct Restore {
     /// Read all of the backup and hold it against its manifest and the vault's keys; make nothing
     #[arg(long)]
     pub(crate) verify: bool,
+    /// A file of the vault's exported trail, the earliest first; may be repeated. The backup must stand in it, and what it says has ended since the backup ends in the
+    /// restored vault too
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) trail: Vec<PathBuf>,
+    /// With --trail, a public key that the vault signs with, as panvault audit key showed it; may be repeated
+    #[arg(long, value_name = "KEY", requires = "trail")]
+    pub(crate) key: Vec<String>,
+    /// Restore this backup though the exported trail goes on after it
+    #[arg(long, value_name = "BACKUP_ID", requires = "trail")]
+    pub(crate) accept_older: Option<String>,
+    /// A record of the exported trail that cannot be applied, which you will see to yourself; may be repeated
+    #[arg(long, value_name = "RECORD", requires = "trail", conflicts_with = "verify")]
+    pub(crate) accept_unapplied: Vec<u64>,
     /// Print one line of JSON
     #[arg(long)]
     pub(crate) json: bool,

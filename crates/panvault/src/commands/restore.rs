@@ -2,16 +2,19 @@
 
 use std::path::Path;
 
+use anyhow::Context;
 use panvault_keys::Slot;
-use serde_json::json;
+use panvault_model::Id;
+use serde_json::{Value, json};
 
 use crate::cli::Restore;
 use crate::commands::runtime;
 use crate::commands::slot::key;
 use crate::config::{self, Config};
-use crate::data::backup::{Verified, found, restore, verify};
+use crate::data::backup::{Applied, Export, RestoredVault, Since, Verified, found, restore, verify};
 use crate::data::{DataDirectory, OpenSettings, Place, served_by, slot_key_beside};
 use crate::telemetry::{self, LogFormat};
+use crate::trail::public_keys;
 use crate::{harden, output};
 
 pub(crate) fn run(args: &Restore) -> anyhow::Result<()> {
@@ -20,15 +23,20 @@ pub(crate) fn run(args: &Restore) -> anyhow::Result<()> {
     harden::memory();
     let backup = found(&args.backup)?;
     let path = std::path::absolute(&config.data_directory)?;
-    let verified = runtime()?.block_on(async {
+    let export = export(args)?;
+    let RestoredVault { verified, since } = runtime()?.block_on(async {
         let slot = slot(args, &backup, &config).await?;
         if args.verify {
-            return tokio::task::block_in_place(|| verify(&backup, slot.as_ref()));
+            return tokio::task::block_in_place(|| {
+                let verified = verify(&backup, slot.as_ref())?;
+                let since = export.as_ref().map(|export| export.since(&verified)).transpose()?;
+                Ok(RestoredVault { verified, since: since.map(|since| (since, Applied::default())) })
+            });
         }
         let settings = OpenSettings { processors: config.processors.clone(), ..OpenSettings::default() };
-        restore(&backup, &path, slot.as_ref(), &settings).await
+        restore(&backup, &path, slot.as_ref(), &settings, export.as_ref()).await
     })?;
-    let Verified { manifest, cards, transactions, refunds, customers } = verified;
+    let Verified { manifest, cards, transactions, refunds, customers, head: _ } = verified;
     let rows =
         format!("{cards} cards, {transactions} transactions, {refunds} refunds, {customers} customers");
     if args.json {
@@ -36,25 +44,85 @@ pub(crate) fn run(args: &Restore) -> anyhow::Result<()> {
             "backup": manifest.id.to_string(), "vault": manifest.vault.to_string(), "made_at": manifest.made_at.to_string(),
             "version": manifest.version, "order": manifest.order, "cards": cards, "transactions": transactions, "refunds": refunds,
             "customers": customers, "restored_to": (!args.verify).then(|| path.display().to_string()),
+            "trail": since.as_ref().map(|(since, applied)| trail_value(since, applied)),
         });
         return Ok(output::line(value.to_string())?);
     }
+    let (shown, made_at, order) = (backup.display(), manifest.made_at, manifest.order);
     if args.verify {
-        return Ok(output::line(format!(
-            "{} is whole: {rows}, as of {} (step {}). Nothing was made.",
-            backup.display(),
-            manifest.made_at,
-            manifest.order
-        ))?);
+        output::line(format!("{shown} is whole: {rows}, as of {made_at} (step {order}). Nothing was made."))?;
+    } else {
+        output::line(format!("{} is the vault again as of {made_at}: {rows}.", path.display()))?;
     }
-    Ok(output::line(format!(
-        "{} is the vault again as of {}: {rows}.\n\
-         What was done after that is not in it: API keys that were revoked since are valid again, and what was deleted since is there again. Do that anew before you\n\
-         serve it, which {} does.",
-        path.display(),
-        manifest.made_at,
-        served_by(&path)
-    ))?)
+    match &since {
+        Some((since, applied)) => trail_lines(since, applied, args.verify)?,
+        None if args.verify => {}
+        None => output::line(format!(
+            "What was done after that is not in it: API keys that were revoked since are valid again, and what was deleted since is there again. Do that anew before you\n\
+             serve it, which {} does.",
+            served_by(&path)
+        ))?,
+    }
+    Ok(())
+}
+
+/// The exported trail that is named.
+fn export(args: &Restore) -> anyhow::Result<Option<Export>> {
+    if args.trail.is_empty() {
+        return Ok(None);
+    }
+    let accepted = args.accept_older.as_deref().map(Id::parse).transpose();
+    Ok(Some(Export {
+        files: args.trail.clone(),
+        keys: public_keys(&args.key)?,
+        accept_older: accepted
+            .ok()
+            .context("--accept-older must be the id of a backup: 24 hexadecimal digits")?,
+        accept_unapplied: args.accept_unapplied.iter().copied().collect(),
+    }))
+}
+
+fn trail_value(since: &Since, applied: &Applied) -> Value {
+    let unapplied: Vec<_> = applied
+        .unapplied
+        .iter()
+        .map(|one| {
+            json!({ "record": one.sequence, "action": one.action, "object": one.object, "why": one.why })
+        })
+        .collect();
+    json!({
+        "records": since.summary.records, "last_place": since.last.0, "last_at": since.last.1, "unproven": since.summary.unproven,
+        "applied": applied.done, "unapplied": unapplied, "not_in_backup": since.not_in_backup(),
+    })
+}
+
+/// What the exported trail said of the time after the backup.
+fn trail_lines(since: &Since, applied: &Applied, verify: bool) -> anyhow::Result<()> {
+    let counted = |counts: &mut dyn Iterator<Item = String>| counts.collect::<Vec<_>>().join(", ");
+    let (place, at) = &since.last;
+    output::line(format!("The exported trail goes on to record {place} of the vault, of {at}."))?;
+    let done = counted(&mut applied.done.iter().map(|(what, count)| format!("{what}: {count}")));
+    if !done.is_empty() {
+        output::line(format!("What it says has ended since has ended here too: {done}."))?;
+    } else if !verify {
+        output::line("It says of nothing in the backup that it has ended since.")?;
+    }
+    for one in &applied.unapplied {
+        let (record, action, object, why) = (one.sequence, &one.action, &one.object, &one.why);
+        output::line(format!("Left to you: record {record}, {action} of {object}: {why}"))?;
+    }
+    let lost = since.not_in_backup();
+    let lost = counted(&mut lost.iter().map(|(action, count)| format!("{count} {action}")));
+    if !lost.is_empty() {
+        output::line(format!("Done since and not in the backup: {lost}."))?;
+    }
+    if since.summary.unproven > 0 {
+        let unproven = since.summary.unproven;
+        output::line(format!(
+            "{unproven} records behind the last checkpoint are proved by nothing, and nothing of them was applied: look at them yourself."
+        ))?;
+    }
+    Ok(())
 }
 
 /// What opens the backup: what is said, else the key file beside the place of the vault.

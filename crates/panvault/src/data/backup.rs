@@ -11,6 +11,8 @@
 //!
 //! What has no manifest is no backup. Whatever else is added, taken away or changed does not agree with it, and it bears a tag under a key of the vault.
 
+mod apply;
+mod export;
 mod make;
 mod manifest;
 mod restore;
@@ -27,8 +29,10 @@ use panvault_keys::FileDigest;
 use crate::data::header::COPIES;
 use crate::data::{FILE, VIEW};
 
+pub(crate) use apply::{Applied, Unapplied};
+pub(crate) use export::{Export, Since};
 pub(crate) use make::{Backups, Made};
-pub(crate) use restore::restore;
+pub(crate) use restore::{RestoredVault, restore};
 pub(crate) use verify::{Verified, verify};
 
 /// What says what belongs to a backup.

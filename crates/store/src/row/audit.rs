@@ -449,7 +449,7 @@ pub struct AuditNote {
     /// From where: an IPv6 address, IPv4 mapped into it; all zeroes for this machine's own commands, or several addresses.
     pub address: [u8; 16],
     /// Of [`Action::TransactionSettle`], [`Action::RefundSettle`], [`Action::RefundFail`] and [`Action::WebhookDeliver`] the number of the status that it came to; of [`Action::CardUpdate`] 1 when the row
-    /// changed, 0 when only the CVV did; of [`Action::CardRefresh`] 1; of [`Action::AccessRefuse`] and [`Action::SigninRefuse`] the
+    /// changed, 0 when only the CVV did; of [`Action::CardRefresh`] 1; of [`Action::DocumentUpdate`] see [`AuditNote::TWICE`], [`AuditNote::DISABLED`] and [`AuditNote::ENABLED`]; of [`Action::AccessRefuse`] and [`Action::SigninRefuse`] the
     /// number of the [`RefusalReason`](crate::RefusalReason), 0 for several; else 0.
     pub outcome: u8,
     /// How often, and between when: of those whose [`Action::is_counted`], and of no other.
@@ -477,6 +477,10 @@ impl AuditNote {
     pub const BYTES: usize = 1 + 6 + 1 + 12 + 12 + 12 + 12 + 16 + 1;
     /// Outcome of a document_update that tells of two versions: the one before came in the change that made another document.
     pub const TWICE: u8 = 2;
+    /// Outcome of a document_update after which the organisation or account is disabled.
+    pub const DISABLED: u8 = 3;
+    /// Outcome of a document_update after which the organisation or account is not disabled by itself.
+    pub const ENABLED: u8 = 4;
     const FORMAT: u8 = 1;
     const FORMAT_COUNTED: u8 = 2;
 

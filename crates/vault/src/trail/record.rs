@@ -7,7 +7,7 @@ use panvault_trail::Record;
 use crate::audit::operation_name;
 
 /// A record as it is exported; its place in the export is set where it is written.
-pub(super) fn exported(record: &AuditRecord) -> Record {
+pub fn exported(record: &AuditRecord) -> Record {
     let note = &record.note;
     let given = |bytes: [u8; 12]| (bytes != [0; 12]).then(|| Id::from_bytes(bytes).to_string());
     let is_refusal = matches!(note.action, Action::AccessRefuse | Action::SigninRefuse);

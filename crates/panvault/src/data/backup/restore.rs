@@ -7,22 +7,37 @@ use anyhow::{Context, ensure};
 use panvault_directory::Directory;
 use panvault_keys::Slot;
 use panvault_store_embedded::EmbeddedStore;
+use panvault_vault::{Clock, SystemClock, restore_note};
 
+use crate::data::backup::apply::{Applied, apply};
+use crate::data::backup::export::{Export, Since};
 use crate::data::backup::make::part_copy;
 use crate::data::backup::verify::{Verified, verify};
 use crate::data::make::{making_in, parent};
-use crate::data::{DataDirectory, OpenSettings, chain, is_free_for_a_vault, target};
+use crate::data::{DataDirectory, OpenSettings, chain, is_free_for_a_vault, target, when_free};
+
+/// A vault that was made of a backup.
+pub(crate) struct RestoredVault {
+    pub(crate) verified: Verified,
+    /// What an exported trail told of the time since, and what was done of that.
+    pub(crate) since: Option<(Since, Applied)>,
+}
 
 /// Makes a vault in a directory that is not there or is empty, of a backup that was found to be whole. It is made beside it, and moved there when its trail says of what
-/// it was made.
+/// it was made, and all of an exported trail is applied that says what has ended since.
 pub(crate) async fn restore(
     backup: &Path,
     path: &Path,
     slot: &dyn Slot,
     settings: &OpenSettings,
-) -> anyhow::Result<Verified> {
+    export: Option<&Export>,
+) -> anyhow::Result<RestoredVault> {
     is_free_for_a_vault(path)?;
-    let verified = tokio::task::block_in_place(|| verify(backup, slot))?;
+    let (verified, since) = tokio::task::block_in_place(|| {
+        let verified = verify(backup, slot)?;
+        let since = export.map(|export| export.since(&verified)).transpose()?;
+        anyhow::Ok((verified, since))
+    })?;
     let parent = parent(path);
     // Removed again if anything below fails.
     let making = making_in(parent)?;
@@ -31,18 +46,29 @@ pub(crate) async fn restore(
     let keys = directory.header_by(slot)?.keys;
     let store = &settings.store;
     EmbeddedStore::create_from_copy(making.path(), directory.vault, chain(&keys).as_ref(), store)?;
+    let kept = EmbeddedStore::open(making.path(), directory.vault, chain(&keys), store.clone())?;
     drop(keys);
-    let open = directory.open_by(slot, settings).await.context("the backup was copied, and does not open")?;
-    let noted = open.vault.restore_note(verified.manifest.id).await;
+    // Before the vault is opened, which may write too: no record is between the backup and this one.
+    restore_note(&kept, SystemClock::start().now().wall, verified.manifest.id).await?;
+    drop(kept);
+    let open = when_free(async || directory.open_by(slot, settings).await).await;
+    let open = open.context("the backup was copied, and does not open")?;
+    let applied = match &since {
+        Some(since) => Some(apply(&open, since).await),
+        None => None,
+    };
     open.vault.close().await?;
     drop(open);
-    noted?;
+    let applied = applied.transpose()?;
+    if let (Some(export), Some(applied)) = (export, &applied) {
+        export.accepts(applied)?;
+    }
     let making = making.keep();
     fs::rename(&making, path)
         .inspect_err(|_| drop(fs::remove_dir_all(&making)))
         .map_err(|error| target::not_moved(path, error))?;
     fs::File::open(parent)?.sync_all()?;
-    Ok(verified)
+    Ok(RestoredVault { verified, since: since.zip(applied) })
 }
 
 /// Copies the parts, and looks at them once more: what was verified a moment ago may be another file by now.

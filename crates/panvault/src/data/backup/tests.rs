@@ -1,5 +1,7 @@
 //! Backups are made, harmed in every way, and restored.
 
+mod export;
+
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -105,7 +107,7 @@ impl Trial {
     fn refused(&self, backup: &Path) -> String {
         let to = self.directory.path().join("restored");
         let verified = self.verify(backup).err().expect("it is taken for whole");
-        let restored = runtime().block_on(restore(backup, &to, &self.slot(), &self.settings()));
+        let restored = runtime().block_on(restore(backup, &to, &self.slot(), &self.settings(), None));
         let restored = format!("{:#}", restored.err().expect("a vault is made of it"));
         assert_eq!(format!("{verified:#}"), restored);
         assert!(!to.exists());
@@ -146,8 +148,8 @@ fn a_vault_is_restored_as_it_was_and_says_of_what() {
     assert_eq!((whole.cards, whole.transactions, whole.manifest.order), (1, 1, made.order));
     fs::remove_dir_all(trial.vault()).unwrap();
     let to = trial.directory.path().join("elsewhere").join("vault");
-    let restored = runtime().block_on(restore(&found, &to, &trial.slot(), &trial.settings()));
-    assert_eq!(restored.unwrap().manifest.id, made.id);
+    let restored = runtime().block_on(restore(&found, &to, &trial.slot(), &trial.settings(), None));
+    assert_eq!(restored.unwrap().verified.manifest.id, made.id);
     trial.with_vault(&to, async |open| {
         let caller = open.vault.caller(&trial.key, Origin::LOCAL).unwrap();
         let card = open.vault.card_read(&caller.permit().unwrap(), trial.card).await.unwrap();
@@ -169,7 +171,7 @@ fn a_vault_is_restored_as_it_was_and_says_of_what() {
     let keys = directory.header_by(&trial.slot()).unwrap().keys;
     let said: Vec<_> = data::examined(&directory, keys).unwrap().findings;
     assert_eq!(said, []);
-    let again = runtime().block_on(restore(&found, &to, &trial.slot(), &trial.settings()));
+    let again = runtime().block_on(restore(&found, &to, &trial.slot(), &trial.settings(), None));
     assert!(format!("{:#}", again.err().unwrap()).contains("holds a vault already"));
 }
 
@@ -311,8 +313,9 @@ fn a_backup_goes_only_into_a_directory_that_is_one_and_for_its_owner_alone() {
     // A vault is made only where there is none, and not over a link.
     fs::set_permissions(&made.path, Permissions::from_mode(0o500)).unwrap();
     trial.verify(&made.path).unwrap();
-    let occupied = runtime().block_on(restore(&made.path, &trial.vault(), &trial.slot(), &trial.settings()));
+    let occupied =
+        runtime().block_on(restore(&made.path, &trial.vault(), &trial.slot(), &trial.settings(), None));
     assert!(format!("{:#}", occupied.err().unwrap()).contains("holds a vault already"));
-    let over = runtime().block_on(restore(&made.path, &link, &trial.slot(), &trial.settings()));
+    let over = runtime().block_on(restore(&made.path, &link, &trial.slot(), &trial.settings(), None));
     assert!(format!("{:#}", over.err().unwrap()).contains("is a symbolic link"));
 }

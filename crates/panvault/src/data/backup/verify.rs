@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, anyhow, bail, ensure};
 use panvault_directory::Directory;
 use panvault_keys::Slot;
+use panvault_store::AuditRecord;
 use panvault_store_embedded::examine_copy;
 
 use crate::data::backup::manifest::Manifest;
@@ -20,6 +21,8 @@ pub(crate) struct Verified {
     pub(crate) transactions: u64,
     pub(crate) refunds: u64,
     pub(crate) customers: u64,
+    /// The last record of its trail.
+    pub(crate) head: Option<AuditRecord>,
 }
 
 /// Findings that are said.
@@ -58,7 +61,9 @@ pub(crate) fn verify(path: &Path, slot: &dyn Slot) -> anyhow::Result<Verified> {
         examination.applied,
         manifest.order
     );
+    let head = examination.audit_record(directory.vault, manifest.order);
     Ok(Verified {
+        head: head.with_context(|| format!("{VIEW} in {shown} cannot be looked at"))?,
         cards: examination.cards,
         transactions: examination.transactions,
         refunds: examination.refunds,
