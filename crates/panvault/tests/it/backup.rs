@@ -87,3 +87,83 @@ fn a_vault_that_was_lost_is_there_again_with_a_slot_and_a_backup() {
     let trail = run(&["audit", "verify", "--data", path(&data)]);
     assert!(trail.status.success(), "{} {}", trail.out, trail.err);
 }
+
+/// A command that is killed at a call, or told there that the disk is full. Whether the call came.
+fn hit(call: &str, how: &str, nth: usize, args: &[&str]) -> (bool, String) {
+    let mut strace = std::process::Command::new("strace");
+    let inject = format!("inject={call}:{how}:when={nth}");
+    strace.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}"), "-e", &inject]);
+    let output = strace.arg(env!("CARGO_BIN_EXE_panvault")).args(args).output();
+    let output = output.expect("this test needs strace: install it, or run `cargo xtask test`");
+    (!output.status.success(), String::from_utf8(output.stderr).unwrap())
+}
+
+/// The steps at which something becomes durable or comes to its place: at every one the process is killed, or the disk is full.
+fn hit_everywhere(args: &[&str], mut left: impl FnMut(&str, &str)) -> usize {
+    let mut steps = 0;
+    for (call, hows) in [
+        ("fsync", ["signal=KILL", "error=ENOSPC"]),
+        ("rename", ["signal=KILL"; 2]),
+        ("renameat", ["signal=KILL"; 2]),
+    ] {
+        for nth in 1.. {
+            let how = hows[nth % 2];
+            let (was_hit, said) = hit(call, how, nth, args);
+            left(how, &said);
+            if !was_hit {
+                break;
+            }
+            steps += 1;
+        }
+    }
+    steps
+}
+
+/// Whichever step it is killed at, a restore leaves a whole vault or none, and a backup a whole one or what is none; and neither leaves anything where the disk is full.
+#[test]
+fn a_backup_and_a_restore_that_are_killed_or_find_the_disk_full_leave_all_or_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let here = |name: &str| directory.path().join(name);
+    let (vault, to, backups) = (here("vault"), here("restored"), here("backups"));
+    run(&["init", path(&vault), "--mode", "test"]);
+    run(&["organisation", "create", "--data", path(&vault), "--name", "Shop"]);
+    let slot = format!("slot_key_file={}", here("vault.slot-key").display());
+    let good = run_json(&["backup", path(&here("good")), "--data", path(&vault), "--json"]);
+    let making = || {
+        let names = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path());
+        names.filter(|path| path.to_str().unwrap().contains(".panvault-making-")).collect::<Vec<_>>()
+    };
+    let restore = ["restore", good["path"].as_str().unwrap(), "--data", path(&to), "--set", &slot];
+    let steps = hit_everywhere(&restore, |how, said| {
+        if to.exists() {
+            let doctor = run(&["doctor", "--data", path(&to), "--set", &slot]);
+            assert!(doctor.status.success(), "{how}: {} {}", doctor.out, doctor.err);
+            fs::remove_dir_all(&to).unwrap();
+        } else if how == "error=ENOSPC" {
+            let names_it = said.contains(path(directory.path())) || said.contains("of the backup");
+            assert!(said.contains("No space left") && names_it, "{said}");
+            assert!(making().is_empty(), "{said}");
+        }
+        making().iter().for_each(|path| fs::remove_dir_all(path).unwrap());
+    });
+    assert!(steps >= 9, "{steps}");
+    let steps = hit_everywhere(&["backup", path(&backups), "--data", path(&vault)], |how, said| {
+        let made = fs::read_dir(&backups).map_or(0, Iterator::count);
+        if made == 0 {
+            return;
+        }
+        let verify = run(&["restore", path(&backups), "--verify", "--data", path(&vault)]);
+        assert!(
+            verify.status.success() || verify.err.contains("were begun, and have no"),
+            "{how}: {}",
+            verify.err
+        );
+        if how == "error=ENOSPC" {
+            assert!(verify.status.success(), "nothing is left of it: {said}");
+        }
+        fs::remove_dir_all(&backups).unwrap();
+    });
+    assert!(steps >= 7, "{steps}");
+    let doctor = run(&["doctor", "--data", path(&vault)]);
+    assert!(doctor.status.success(), "{} {}", doctor.out, doctor.err);
+}

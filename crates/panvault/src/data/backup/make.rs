@@ -108,7 +108,7 @@ impl Backups {
     async fn fill(&self, into: &Directory, id: Id, now: Timestamp) -> anyhow::Result<(u64, u64)> {
         let from = Directory::open(&self.directory)
             .with_context(|| format!("{} cannot be used", self.directory.display()))?;
-        let before = header_digests(&from)?;
+        let before = Before::of(&from)?;
         let copied = self.store.view_copy(into).await.map_err(|fault| match fault {
             CopyFault::Busy => anyhow!("another backup is being made: take this one when that is done"),
             fault => anyhow!(with_causes(&fault)),
@@ -116,20 +116,21 @@ impl Backups {
         let (into, vault) = (into.again()?, self.vault.clone());
         let key = self.key.clone();
         let work = move || {
+            let copy = |name: &'static str| {
+                let copied = part_copy(&from, &into, name);
+                Ok::<_, anyhow::Error>((name, copied.with_context(|| format!("{name} cannot be copied"))?))
+            };
             let mut parts = Vec::new();
             if from.entry(BINS)?.is_some() {
-                parts.push((BINS, part_copy(&from, &into, BINS)?));
+                parts.push(copy(BINS)?);
             }
             for name in COPIES {
-                parts.push((name, part_copy(&from, &into, name)?));
+                parts.push(copy(name)?);
             }
-            let after: Vec<_> = parts.iter().filter(|(name, _)| COPIES.contains(name)).collect();
-            ensure!(
-                after.iter().map(|(_, part)| part.sha256).eq(before),
-                "the keys of the vault were changed meanwhile: take the backup again"
-            );
-            parts.push((FILE, part_copy(&from, &into, FILE)?));
-            parts.push((VIEW, digested(&into, VIEW, &mut |_| Ok(()))?));
+            before.is_unchanged(&parts)?;
+            parts.push(copy(FILE)?);
+            let view = digested(&into, VIEW, &mut |_| Ok(()));
+            parts.push((VIEW, view.with_context(|| format!("{VIEW} of the copy cannot be read"))?));
             let bytes = parts.iter().map(|(_, part)| part.bytes).sum();
             let manifest = Manifest {
                 id,
@@ -141,24 +142,52 @@ impl Backups {
                 parts,
             };
             // All of it is durable before it is a backup.
-            into.sync()?;
-            let mut file = into.create(MANIFEST_NEW)?;
-            file.write_all(&manifest.encode(&key)?)?;
-            file.sync_all()?;
+            into.sync().context("the copy cannot be flushed")?;
+            let encoded = manifest.encode(&key)?;
+            let written = into.create(MANIFEST_NEW).and_then(|mut file| {
+                file.write_all(&encoded)?;
+                file.sync_all()
+            });
+            written.with_context(|| format!("{MANIFEST} cannot be written"))?;
             into.rename(MANIFEST_NEW, MANIFEST)?;
-            into.sync()?;
+            into.sync().with_context(|| format!("{MANIFEST} cannot be flushed"))?;
             anyhow::Ok((copied.sequence, bytes))
         };
         tokio::task::spawn_blocking(work).await.context("the thread that copied has ended")?
     }
 }
 
-/// What the copies of the header are, for who looks whether they changed.
-fn header_digests(from: &Directory) -> anyhow::Result<[[u8; 32]; 2]> {
-    let digest = |name: &str| digested(from, name, &mut |_| Ok(())).map(|found| found.sha256);
-    let of = |name: &str| digest(name).with_context(|| format!("{name} of the vault cannot be read"));
-    let [first, second] = COPIES;
-    Ok([of(first)?, of(second)?])
+/// What is copied beside the view, as it was before that: it belongs to the view if it is the same behind it.
+struct Before {
+    header: [[u8; 32]; 2],
+    bins: Option<[u8; 32]>,
+}
+
+impl Before {
+    fn of(from: &Directory) -> anyhow::Result<Self> {
+        let digest = |name: &str| {
+            let found = digested(from, name, &mut |_| Ok(())).map(|found| found.sha256);
+            found.with_context(|| format!("{name} of the vault cannot be read"))
+        };
+        let [first, second] = COPIES;
+        let bins = from.entry(BINS)?.map(|_| digest(BINS)).transpose()?;
+        Ok(Self { header: [digest(first)?, digest(second)?], bins })
+    }
+
+    /// Refuses copies of what was changed meanwhile.
+    fn is_unchanged(&self, parts: &[(&'static str, Digested)]) -> anyhow::Result<()> {
+        let of = |name: &str| parts.iter().find(|(part, _)| *part == name).map(|(_, part)| part.sha256);
+        ensure!(
+            COPIES.map(of) == self.header.map(Some),
+            "the keys of the vault were changed meanwhile: take the backup again"
+        );
+        // The trail of the copy tells of the table before.
+        ensure!(
+            of(BINS) == self.bins,
+            "a list of issuers was imported or removed meanwhile: take the backup again"
+        );
+        Ok(())
+    }
 }
 
 /// Copies a file, durably.
@@ -175,4 +204,49 @@ fn name_of(at: Timestamp) -> String {
     let seconds = text.split('.').next().unwrap_or_default();
     let digits: String = seconds.chars().filter(|character| !matches!(character, '-' | ':')).collect();
     format!("{digits}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn copied(from: &Directory) -> anyhow::Result<Vec<(&'static str, Digested)>> {
+        let into = tempfile::tempdir()?;
+        let into = Directory::open(into.path())?;
+        let mut parts = Vec::new();
+        for name in [BINS, COPIES[0], COPIES[1]] {
+            if from.entry(name)?.is_some() {
+                parts.push((name, part_copy(from, &into, name)?));
+            }
+        }
+        Ok(parts)
+    }
+
+    /// The view tells of the header and of the table of issuers that were there when it was copied.
+    #[test]
+    fn what_changes_while_the_view_is_copied_is_not_taken_for_its_own() {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+        COPIES.iter().for_each(|name| write(name, "header"));
+        let from = Directory::open(directory.path()).unwrap();
+        let none = Before::of(&from).unwrap();
+        none.is_unchanged(&copied(&from).unwrap()).unwrap();
+        write(BINS, "table");
+        let refused = |before: &Before| before.is_unchanged(&copied(&from).unwrap()).unwrap_err().to_string();
+        assert!(refused(&none).contains("a list of issuers was imported"));
+        let one = Before::of(&from).unwrap();
+        one.is_unchanged(&copied(&from).unwrap()).unwrap();
+        write(BINS, "another");
+        assert!(refused(&one).contains("a list of issuers was imported"));
+        fs::remove_file(directory.path().join(BINS)).unwrap();
+        assert!(refused(&one).contains("imported or removed"));
+        for name in COPIES {
+            write(BINS, "table");
+            write(name, "another");
+            assert!(refused(&one).contains("the keys of the vault were changed"));
+            write(name, "header");
+        }
+    }
 }

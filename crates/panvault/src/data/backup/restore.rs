@@ -67,7 +67,13 @@ pub(crate) async fn restore(
     fs::rename(&making, path)
         .inspect_err(|_| drop(fs::remove_dir_all(&making)))
         .map_err(|error| target::not_moved(path, error))?;
-    fs::File::open(parent)?.sync_all()?;
+    fs::File::open(parent).and_then(|parent| parent.sync_all()).with_context(|| {
+        format!(
+            "{} is restored and whole, but may be gone after a power cut: {} cannot be flushed",
+            path.display(),
+            parent.display()
+        )
+    })?;
     Ok(RestoredVault { verified, since: since.zip(applied) })
 }
 
@@ -82,5 +88,5 @@ fn copy(backup: &Path, into: &Path, verified: &Verified) -> anyhow::Result<()> {
             "{name} of the backup was changed while it was copied"
         );
     }
-    Ok(into.sync()?)
+    into.sync().with_context(|| format!("{} cannot be flushed", into.path().display()))
 }

@@ -221,6 +221,34 @@ fn what_is_flipped_cut_added_missing_or_of_another_is_refused_by_name() {
     trial.verify(&path).unwrap();
 }
 
+/// A pipe would be waited for, and a second name is another's.
+#[test]
+fn what_is_no_file_of_its_own_is_no_part_of_a_backup() {
+    let trial = Trial::new();
+    let path = trial.backup().path;
+    let good = files(&path);
+    let aside = trial.directory.path().join("aside");
+    for name in good.keys() {
+        let file = path.join(name);
+        let refused = |said: &str| {
+            let refused = format!("{:#}", trial.verify(&path).err().unwrap());
+            assert!(refused.contains(name.as_str()) && refused.contains(said), "{name}: {refused}");
+        };
+        fs::hard_link(&file, &aside).unwrap();
+        refused("hard links");
+        fs::remove_file(&file).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(&file).status().unwrap();
+        assert!(made.success());
+        refused("is not a regular file");
+        fs::remove_file(&file).unwrap();
+        fs::create_dir(&file).unwrap();
+        refused("");
+        fs::remove_dir(&file).unwrap();
+        fs::rename(&aside, &file).unwrap();
+        trial.verify(&path).unwrap();
+    }
+}
+
 /// A manifest is good for the vault that wrote it, and its slot opens no other.
 #[test]
 fn a_backup_of_another_vault_is_refused() {
