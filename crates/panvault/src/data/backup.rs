@@ -12,6 +12,7 @@
 //! What has no manifest is no backup. Whatever else is added, taken away or changed does not agree with it, and it bears a tag under a key of the vault.
 
 mod apply;
+mod change;
 mod export;
 mod make;
 mod manifest;
@@ -29,7 +30,7 @@ use panvault_keys::FileDigest;
 use crate::data::header::COPIES;
 use crate::data::{FILE, VIEW};
 
-pub(crate) use apply::{Applied, Unapplied};
+pub(crate) use apply::Applied;
 pub(crate) use export::{Export, Since};
 pub(crate) use make::{Backups, Made};
 pub(crate) use restore::{RestoredVault, restore};

@@ -68,6 +68,10 @@ fn nothing_that_was_written_or_said_holds_a_card_number_or_a_cvv() {
         backup["path"].as_str().unwrap().starts_with(path(&backups)),
         "what is scanned has a backup in it"
     );
+    let restored = directory.path().join("restored");
+    let of = backup["path"].as_str().unwrap();
+    run_json(&["restore", of, "--data", path(&restored), "--set", &key, "--json"]);
+    assert!(restored.join("log").is_dir(), "and what was restored of it");
     clean("while it runs");
     dev.kill();
     clean("killed");

@@ -9,7 +9,8 @@ use panvault_store::{Action, AuditRecord};
 use panvault_trail::{CheckpointPublicKey, Record, Summary};
 use panvault_vault::trail_record;
 
-use crate::data::backup::apply::{Applied, Change, change_of};
+use crate::data::backup::apply::{Applied, Unapplied};
+use crate::data::backup::change::{Change, change_of};
 use crate::data::backup::verify::Verified;
 use crate::trail::{Exported, LinePlace, exported};
 
@@ -153,7 +154,7 @@ impl Export {
         if left.is_empty() {
             return Ok(());
         }
-        let line = |one: &&crate::data::backup::Unapplied| {
+        let line = |one: &&Unapplied| {
             format!(
                 "{}: record {}, {} of {}: {}",
                 self.place(one.at),
