@@ -190,7 +190,9 @@ impl Applying<'_> {
                 Ok(Step::Done("revoked API keys"))
             }
             Document::Account => {
-                vault.account_delete(operator()?.permit()?, AccountId(id)).await?;
+                // Alone: a caller that is still there would be waited for as a request that began before.
+                let permit = operator()?.permit()?;
+                vault.account_delete(permit, AccountId(id)).await?;
                 Ok(Step::Done("deleted accounts"))
             }
             Document::Processor => {
@@ -198,7 +200,8 @@ impl Applying<'_> {
                 Ok(Step::Done("deleted processors"))
             }
             Document::Organisation => {
-                vault.organisation_delete(operator()?.permit()?, OrganisationId(id)).await?;
+                let permit = operator()?.permit()?;
+                vault.organisation_delete(permit, OrganisationId(id)).await?;
                 Ok(Step::Done("deleted organisations"))
             }
         }

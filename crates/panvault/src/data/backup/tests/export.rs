@@ -82,13 +82,14 @@ async fn api_key(open: &OpenVault, organisation: OrganisationId) -> (ApiKeyId, S
 fn what_has_ended_since_the_backup_ends_in_the_restored_vault() {
     let trial = Trial::new();
     let (vault, file) = (trial.vault(), trial.file());
-    let (erased, disabled, revoked, rotated, kept) = trial.exporting(&vault, &file, async |open| {
+    let (erased, disabled, gone, revoked, rotated, kept) = trial.exporting(&vault, &file, async |open| {
         let erased = organisation(open, "Erased").await;
         let shop = organisation(open, "Keys").await;
         let revoked = api_key(open, shop).await;
         let rotated = api_key(open, shop).await;
         let kept = api_key(open, shop).await;
-        (erased, organisation(open, "Disabled").await, revoked, rotated, kept)
+        let gone = organisation(open, "Gone").await;
+        (erased, organisation(open, "Disabled").await, gone, revoked, rotated, kept)
     });
     let made = trial.backup();
     let new = trial.exporting(&vault, &file, async |open| {
@@ -103,7 +104,10 @@ fn what_has_ended_since_the_backup_ends_in_the_restored_vault() {
         vault.organisation_update(&operator().permit().unwrap(), disabled, change, None).await.unwrap();
         // Made and gone again: the backup has neither.
         let new = organisation(open, "New").await;
-        vault.organisation_delete(operator().permit().unwrap(), new).await.unwrap();
+        for organisation in [new, gone] {
+            let permit = operator().permit().unwrap();
+            vault.organisation_delete(permit, organisation).await.unwrap();
+        }
         new
     });
     let mut export = trial.export(std::slice::from_ref(&file));
@@ -118,6 +122,7 @@ fn what_has_ended_since_the_backup_ends_in_the_restored_vault() {
     let done: Vec<_> = applied.done.into_iter().collect();
     let expected = [
         ("deleted cards", 1),
+        ("deleted organisations", 1),
         ("destroyed all keys of organisations", 1),
         ("disabled organisations and accounts", 1),
         ("ended API keys that were rotated or changed", 1),
