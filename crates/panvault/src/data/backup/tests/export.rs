@@ -124,7 +124,7 @@ fn what_has_ended_since_the_backup_ends_in_the_restored_vault() {
         ("deleted cards", 1),
         ("deleted organisations", 1),
         ("destroyed all keys of organisations", 1),
-        ("disabled organisations and accounts", 1),
+        ("disabled organisations and accounts", 2),
         ("ended API keys that were rotated or changed", 1),
         ("revoked API keys", 1),
     ];
