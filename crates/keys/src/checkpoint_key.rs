@@ -58,6 +58,7 @@ impl CheckpointPublicKey {
 }
 
 /// SHA-256 of what comes in pieces. No key goes into it: anybody who has an export computes the same.
+#[derive(Clone)]
 pub struct Sha256(sha::Context);
 
 impl Sha256 {

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod batch;
+mod fault;
 pub mod limits;
 mod line;
 mod restored;
@@ -11,6 +12,7 @@ mod verify;
 pub use panvault_keys::{CheckpointKey, CheckpointPublicKey};
 
 pub use crate::batch::{Batch, BatchFault, Position, Signer};
+pub use crate::fault::Fault;
 pub use crate::line::{Checkpoint, KeyStatement, Line, Record, key_id};
 pub use crate::restored::Restored;
-pub use crate::verify::{Fault, Step, Summary, Verifier};
+pub use crate::verify::{Step, Summary, Verifier};

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::line::Checkpoint;
-use crate::verify::{Attempt, Fault, Proved, Step, Verifier};
+use crate::fault::Fault;
+use crate::line::{Checkpoint, Record};
+use crate::verify::{Attempt, Proved, Step, Verifier};
 
 /// The action of the record that a restored vault writes before anything else.
 const RESTORE: &str = "vault_restore";
@@ -28,9 +29,32 @@ pub(crate) fn shortened(hash: &[u8; 32]) -> [u8; LINE_HASH_BYTES] {
     hash.first_chunk().copied().unwrap_or_default()
 }
 
+impl Record {
+    /// Whether it says that the vault was restored.
+    pub(crate) fn is_restore(&self) -> bool {
+        self.action == RESTORE
+    }
+}
+
 impl Attempt {
+    /// The hash of the line of a record in it.
+    pub(crate) fn known(&self, sequence: u64) -> Option<[u8; 32]> {
+        let first = self.records.first()?.sequence;
+        self.hashes.get(usize::try_from(sequence.checked_sub(first)?).ok()?).copied()
+    }
+
+    /// Leaves what is before a record of it.
+    fn until(&mut self, sequence: u64) {
+        let first = self.records.first().map_or(0, |record| record.sequence);
+        let many = usize::try_from(sequence.saturating_sub(first)).unwrap_or(usize::MAX);
+        self.records.truncate(many);
+        self.hashes.truncate(many);
+        self.upto.truncate(many);
+        self.places = self.records.iter().map(|record| (record.writer.clone(), record.place)).collect();
+    }
+
     /// Whether a checkpoint is over exactly these records.
-    pub(crate) fn is_signed_by(&mut self, checkpoint: &Checkpoint) -> Result<(), Fault> {
+    pub(crate) fn is_signed_by(&self, checkpoint: &Checkpoint) -> Result<(), Fault> {
         let number = checkpoint.number;
         let first = self.records.first().map_or(0, |record| record.sequence);
         let last = self.records.last().map_or(0, |record| record.sequence);
@@ -40,7 +64,7 @@ impl Attempt {
         if last < checkpoint.last {
             return Err(Fault::Cut { number, expected: last.saturating_add(1) });
         }
-        let records = self.all.take().map(|hash| hex::encode(hash.finish()));
+        let records = self.upto.last().cloned().map(|hash| hex::encode(hash.finish()));
         if last != checkpoint.last || records.as_ref() != Some(&checkpoint.records_sha256) {
             return Err(Fault::Records { number, last });
         }
@@ -59,7 +83,7 @@ impl Attempt {
     /// Where it says that the vault was restored, if that is the first that is new in it.
     pub(crate) fn restored_at(&self, verifier: &Verifier) -> Option<usize> {
         let at = self.first_new(verifier)?;
-        self.records.get(at).filter(|record| record.action == RESTORE).map(|_| at)
+        self.records.get(at).filter(|record| record.is_restore()).map(|_| at)
     }
 }
 
@@ -68,6 +92,20 @@ impl Verifier {
     fn proved_line(&self, sequence: u64) -> Option<[u8; LINE_HASH_BYTES]> {
         let at = sequence.checked_sub(self.summary.first)?;
         self.lines.get(usize::try_from(at).ok()?).copied()
+    }
+
+    /// Begins again with what is before a record that says that the vault was restored, and which takes the place of another: of one that no checkpoint signed yet, or
+    /// of one that the last did.
+    pub(crate) fn goes_back(&mut self, sequence: u64) -> Result<(), Fault> {
+        let mut left = core::mem::take(&mut self.attempt);
+        self.claim(&left)?;
+        if left.known(sequence).is_none() {
+            left = core::mem::take(&mut self.last);
+            left.is_again = true;
+        }
+        left.until(sequence);
+        self.attempt = left;
+        Ok(())
     }
 
     /// Takes a checkpoint that goes on from an earlier place than the last, where the records that it signs are the known ones up to the one that says that the vault
@@ -111,7 +149,9 @@ impl Verifier {
         // The one before the first that was read is known too.
         self.summary.checkpoints = (self.checkpoints.len() as u64).saturating_sub(1);
         self.summary.proved_at = Some(checkpoint.created_at.clone());
-        Ok(Step::Proven(checkpoint, attempt.records.into_iter().skip(at).collect()))
+        let records = attempt.records.iter().skip(at).cloned().collect();
+        self.last = Attempt { is_again: false, ..attempt };
+        Ok(Step::Proven(checkpoint, records))
     }
 }
 

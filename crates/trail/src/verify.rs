@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use panvault_keys::{CheckpointPublicKey, Sha256};
 
+use crate::fault::Fault;
 use crate::limits::{BATCH_RECORDS_MAX, CUT_OFF_MAX, KEYS_MAX, LINE_BYTES_MAX};
 use crate::line::{Checkpoint, KeyStatement, Line, Record, before, key_id, signature, signed};
 use crate::restored::{LINE_HASH_BYTES, Restored, shortened};
@@ -12,7 +13,8 @@ const KIND: &[u8] = b"{\"type\":\"";
 /// Holds an export against the signatures in it, line by line, from its first line on. What it hands out is proved; after a fault nothing more is.
 ///
 /// An export may begin at any checkpoint: what came before its first record is not known. What a writer was cut off in may be begun again, and what was written
-/// may come again, as long as both times say the same. A vault that was restored from a backup goes on from the place of that, and says so first.
+/// may come again, as long as both times say the same: checkpoint by checkpoint, and line by line from the last proved checkpoint's records on, for a server may read two
+/// connections of one writer at once. A vault that was restored from a backup goes on from the place of that, and says so first.
 pub struct Verifier {
     trusted: BTreeMap<String, CheckpointPublicKey>,
     /// Keys whose place another has taken.
@@ -28,8 +30,10 @@ pub struct Verifier {
     pub(crate) lines: Vec<[u8; LINE_HASH_BYTES]>,
     /// The place of the last proved record of each writer.
     pub(crate) places: BTreeMap<String, u64>,
+    /// What the last checkpoint proved.
+    pub(crate) last: Attempt,
     /// The records since the last checkpoint.
-    attempt: Attempt,
+    pub(crate) attempt: Attempt,
     /// Hashes of lines that were begun and not proved, by sequence: what is proved later must be the same.
     pub(crate) claims: BTreeMap<u64, [u8; 32]>,
     /// Lines that were cut off: one that comes later must begin like each.
@@ -45,15 +49,18 @@ pub(crate) struct Proved {
     pub(crate) hash: [u8; 32],
 }
 
-/// Records that wait for their checkpoint.
+/// Records that wait for their checkpoint, or have it.
 #[derive(Default)]
 pub(crate) struct Attempt {
     pub(crate) records: Vec<Record>,
+    /// Of the line of each.
     pub(crate) hashes: Vec<[u8; 32]>,
-    pub(crate) all: Option<Sha256>,
-    places: BTreeMap<String, u64>,
+    /// Over all lines up to each.
+    pub(crate) upto: Vec<Sha256>,
+    /// The place of the last of each writer, where it was looked at.
+    pub(crate) places: BTreeMap<String, u64>,
     /// They were proved before.
-    is_again: bool,
+    pub(crate) is_again: bool,
 }
 
 /// What became of a line.
@@ -90,103 +97,6 @@ pub struct Summary {
     pub restored: Vec<Restored>,
 }
 
-/// The first line that is not what the vault wrote there. It repeats nothing of the line but numbers.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
-    /// Longer than any line is.
-    #[error("the line is longer than {LINE_BYTES_MAX} bytes")]
-    TooLong,
-    /// Not written by any vault.
-    #[error("the line is not one of an export")]
-    Unreadable,
-    /// Lines of two vaults.
-    #[error("the line is of another vault than those before it")]
-    OtherVault,
-    /// Records are missing.
-    #[error("record {expected} is missing: record {found} is in its place")]
-    Missing {
-        /// The sequence that should be here.
-        expected: u64,
-        /// The one that is.
-        found: u64,
-    },
-    /// A record comes twice, or late.
-    #[error("record {found} comes again or late: record {expected} should be here")]
-    Repeated {
-        /// The sequence that should be here.
-        expected: u64,
-        /// The one that is.
-        found: u64,
-    },
-    /// The line before is another one than the vault wrote.
-    #[error("the line before record {sequence} was changed, or another was put there")]
-    Changed {
-        /// The record that says so.
-        sequence: u64,
-    },
-    /// The records of one node have a gap.
-    #[error("record {sequence} has place {found} among those of its node, and {expected} comes next")]
-    Place {
-        /// The record.
-        sequence: u64,
-        /// The place that comes next.
-        expected: u64,
-        /// The one that it has.
-        found: u64,
-    },
-    /// It was written twice, and the two differ.
-    #[error("record {sequence} comes twice and differs")]
-    Differs {
-        /// The record.
-        sequence: u64,
-    },
-    /// More records than any checkpoint signs.
-    #[error("{BATCH_RECORDS_MAX} records have no checkpoint behind them")]
-    NoCheckpoint,
-    /// Checkpoints are missing, or in another order.
-    #[error("checkpoint {found} stands where checkpoint {expected} should be")]
-    Checkpoint {
-        /// The number that should be here.
-        expected: u64,
-        /// The one that is.
-        found: u64,
-    },
-    /// A checkpoint that goes on from another one: the vault, or a copy of it, was put back to an earlier moment, or one of them is forged.
-    #[error("checkpoint {number} does not go on from the one before it: there are two trails of one vault")]
-    Forked {
-        /// The checkpoint.
-        number: u64,
-    },
-    /// Records are missing before it.
-    #[error("record {expected} is missing before checkpoint {number}")]
-    Cut {
-        /// The checkpoint.
-        number: u64,
-        /// The first record that is missing.
-        expected: u64,
-    },
-    /// It signs other records.
-    #[error("checkpoint {number} does not sign what is before it: record {last} was changed")]
-    Records {
-        /// The checkpoint.
-        number: u64,
-        /// The last record before it.
-        last: u64,
-    },
-    /// Signed by a key that nobody vouches for.
-    #[error("the line is signed by a key that is neither given nor follows one that is")]
-    KeyUnknown,
-    /// Signed by a key whose place another has taken.
-    #[error("the line is signed by a key whose place another has taken")]
-    KeyReplaced,
-    /// The signature is not of that key.
-    #[error("the signature of the line is not of its key")]
-    Forged,
-    /// More keys than are read.
-    #[error("there are more than {KEYS_MAX} keys")]
-    TooManyKeys,
-}
-
 impl Verifier {
     /// Trusts these keys, and those that they say follow them.
     pub fn new(keys: impl IntoIterator<Item = CheckpointPublicKey>) -> Self {
@@ -199,6 +109,7 @@ impl Verifier {
             firsts: BTreeSet::new(),
             lines: Vec::new(),
             places: BTreeMap::new(),
+            last: Attempt::default(),
             attempt: Attempt::default(),
             claims: BTreeMap::new(),
             torn: Vec::new(),
@@ -255,6 +166,14 @@ impl Verifier {
 
     fn record(&mut self, record: Record, bytes: &[u8]) -> Result<Step, Fault> {
         let (sequence, hash) = (record.sequence, Sha256::of(bytes));
+        match self.known(sequence) {
+            Some(known) if known == hash => return Ok(Step::Pending),
+            Some(_) if record.is_restore() => self.goes_back(sequence)?,
+            // What begins again long before is judged by its checkpoint.
+            Some(_) if self.attempt.is_again && self.attempt.known(sequence).is_none() => {}
+            Some(_) => return Err(Fault::Differs { sequence }),
+            None => {}
+        }
         let last = self.attempt.records.last().map(|record| record.sequence);
         let expected = last.or(self.proved.map(|proved| proved.last)).map(|last| last.saturating_add(1));
         match expected {
@@ -270,7 +189,13 @@ impl Verifier {
         let is_first_again = self.attempt.is_again && self.attempt.records.is_empty();
         let line_before = self.attempt.hashes.last().copied().or(self.proved.map(|proved| proved.hash));
         if line_before.is_some_and(|hash| before(&hash) != record.before) && !is_first_again {
-            return Err(Fault::Changed { sequence });
+            // It goes on from a record that a checkpoint already ended with.
+            let known = sequence.checked_sub(1).and_then(|at| self.known(at));
+            let is_another_trail = known.is_some_and(|hash| before(&hash) == record.before);
+            return match self.proved.filter(|_| is_another_trail) {
+                Some(Proved { number, .. }) => Err(Fault::Forked { number }),
+                None => Err(Fault::Changed { sequence }),
+            };
         }
         if !self.attempt.is_again {
             let known = self.attempt.places.get(&record.writer).or_else(|| self.places.get(&record.writer));
@@ -281,39 +206,50 @@ impl Verifier {
             }
             self.attempt.places.insert(record.writer.clone(), record.place);
         }
-        self.attempt.all.get_or_insert_with(Sha256::new).update(bytes);
+        let mut upto = self.attempt.upto.last().cloned().unwrap_or_else(Sha256::new);
+        upto.update(bytes);
+        self.attempt.upto.push(upto);
         self.attempt.hashes.push(hash);
         self.attempt.records.push(record);
         Ok(Step::Pending)
     }
 
-    /// A record that came before: what a checkpoint signs is written again, from its beginning.
+    /// The hash of a line that came since the last checkpoint, or that this one proved.
+    fn known(&self, sequence: u64) -> Option<[u8; 32]> {
+        self.attempt.known(sequence).or_else(|| self.last.known(sequence))
+    }
+
+    /// A record that came long before: what a checkpoint signs is written again, from its beginning.
     fn again(&mut self, sequence: u64, expected: u64) -> Result<(), Fault> {
-        let first = self.attempt.records.first().map(|record| record.sequence);
-        let is_proved = self.firsts.contains(&sequence);
-        if first != Some(sequence)
-            && !is_proved
-            && self.proved.map(|proved| proved.last.saturating_add(1)) != Some(sequence)
-        {
+        if !self.firsts.contains(&sequence) {
             return Err(Fault::Repeated { expected, found: sequence });
         }
         let left = core::mem::take(&mut self.attempt);
-        for (record, hash) in left.records.iter().zip(left.hashes) {
+        self.claim(&left)?;
+        self.attempt.is_again = true;
+        Ok(())
+    }
+
+    /// Keeps what was begun and not proved.
+    pub(crate) fn claim(&mut self, left: &Attempt) -> Result<(), Fault> {
+        for (record, hash) in left.records.iter().zip(&left.hashes) {
             let sequence = record.sequence;
-            if *self.claims.entry(sequence).or_insert(hash) != hash {
+            if self.claims.entry(sequence).or_insert(*hash) != hash {
                 return Err(Fault::Differs { sequence });
             }
         }
         if self.claims.len() > 2 * BATCH_RECORDS_MAX {
             return Err(Fault::NoCheckpoint);
         }
-        self.attempt.is_again = is_proved;
         Ok(())
     }
 
     fn checkpoint(&mut self, checkpoint: Checkpoint, bytes: &[u8]) -> Result<Step, Fault> {
-        let mut attempt = core::mem::take(&mut self.attempt);
         let (number, hash) = (checkpoint.number, Sha256::of(bytes));
+        if !self.attempt.is_again && self.proved.is_some_and(|proved| proved.hash == hash) {
+            return Ok(Step::Again);
+        }
+        let mut attempt = core::mem::take(&mut self.attempt);
         self.signed(&checkpoint.key, &checkpoint.signature, bytes, attempt.is_again)?;
         let expected = self.proved.map_or(number, |proved| proved.number.saturating_add(1));
         let known = self.checkpoints.get(&number).copied();
@@ -357,19 +293,21 @@ impl Verifier {
         }
         let (first, last) = (checkpoint.first, checkpoint.last);
         self.lines.extend(attempt.hashes.iter().map(shortened));
-        self.places.extend(attempt.places);
+        self.places.append(&mut attempt.places);
         self.proved = Some(Proved { number, last, hash });
         self.checkpoints.insert(number, hash);
         self.firsts.insert(first);
+        let records = attempt.records.clone();
+        self.last = attempt;
         self.summary.vault = Some(checkpoint.vault.clone());
-        self.summary.records += attempt.records.len() as u64;
+        self.summary.records += self.last.records.len() as u64;
         self.summary.checkpoints += 1;
         if self.summary.first == 0 {
             self.summary.first = first;
         }
         self.summary.last = last;
         self.summary.proved_at = Some(checkpoint.created_at.clone());
-        Ok(Step::Proven(checkpoint, attempt.records))
+        Ok(Step::Proven(checkpoint, records))
     }
 
     fn statement(&mut self, statement: &KeyStatement, bytes: &[u8]) -> Result<Step, Fault> {

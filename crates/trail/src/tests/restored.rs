@@ -135,3 +135,24 @@ fn what_was_begun_and_never_signed_is_nobodys_after_a_restore() {
     let summary = verifier.finish();
     assert_eq!((summary.last, summary.restored.len(), summary.restored[0].abandoned), (6, 1, 0));
 }
+
+/// The backup has a part of what the last checkpoint before it signed.
+#[test]
+fn a_restored_vault_goes_on_within_what_the_last_checkpoint_signed() {
+    let mut export = Export::new(keys(0));
+    export.batch(3);
+    let at = export.at;
+    export.batch(3);
+    for same in 0..3 {
+        let records = (4..4 + same).map(record).chain([restore(4 + same), record(5 + same)]).collect();
+        let lines = with(&export, &goes_on(&export, 0, at, records).0);
+        let mut verifier = Verifier::new(export.public());
+        lines.iter().for_each(|line| drop(verifier.line(line).unwrap()));
+        let summary = verifier.finish();
+        assert_eq!((summary.last, summary.restored[0].abandoned), (5 + same, 3 - same), "{same}");
+    }
+    // The same without the record that says so.
+    let records = vec![record(4), Record { action: "card_delete".to_owned(), ..record(5) }];
+    let lines = with(&export, &goes_on(&export, 0, at, records).0);
+    assert_eq!(export.read(&lines).unwrap_err(), (10, Fault::Differs { sequence: 5 }));
+}
