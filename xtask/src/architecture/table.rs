@@ -39,6 +39,7 @@ const REDIS: &str = "panvault-store-redis";
 const PROCESSOR: &str = "panvault-processor";
 const WEBHOOK: &str = "panvault-webhook";
 const TRAIL: &str = "panvault-trail";
+const DESTINATION: &str = "panvault-destination";
 const VAULT: &str = "panvault-vault";
 const SCAN: &str = "panvault-scan";
 const SERVER: &str = "panvault-server";
@@ -71,6 +72,8 @@ pub(super) static ROOMS: &[Crate] = &[
     Crate { name: WEBHOOK, uses: &[MODEL, KEYS], tests_use: &[] },
     // Lines of an export, and the signatures in it; knows of no vault, no store and no destination.
     Crate { name: TRAIL, uses: &[KEYS], tests_use: &[MODEL] },
+    // Sends lines over a network; knows of no vault, and of no trail.
+    Crate { name: DESTINATION, uses: &[], tests_use: &[] },
     Crate {
         name: VAULT,
         uses: &[MODEL, CARD, KEYS, STORE, PROCESSOR, WEBHOOK, TRAIL],
@@ -83,8 +86,23 @@ pub(super) static ROOMS: &[Crate] = &[
     Crate {
         name: BINARY,
         uses: &[
-            MODEL, CARD, BINS, SCAN, DIRECTORY, KEYS, SLOTS, STORE, EMBEDDED, POSTGRES, REDIS, PROCESSOR,
-            WEBHOOK, TRAIL, VAULT, SERVER,
+            MODEL,
+            CARD,
+            BINS,
+            SCAN,
+            DIRECTORY,
+            KEYS,
+            SLOTS,
+            STORE,
+            EMBEDDED,
+            POSTGRES,
+            REDIS,
+            PROCESSOR,
+            WEBHOOK,
+            TRAIL,
+            DESTINATION,
+            VAULT,
+            SERVER,
         ],
         tests_use: &[],
     },
@@ -128,23 +146,23 @@ libraries! {
     // HTTP and TLS. The benchmark stands in for a PSP. The binary is a client of its own server in the demo, the test kit of the server under test.
     "axum": Users::These(&[SERVER]), NOBODY;
     "base64ct": Users::These(&[KEYS, SCAN, SERVER, SLOTS]), Users::These(&[WEB]);
-    "bytes": Users::These(&[SERVER, WEBHOOK, SLOTS]), NOBODY;
+    "bytes": Users::These(&[SERVER, WEBHOOK, SLOTS, DESTINATION]), NOBODY;
     "const_format": Users::These(&[SERVER]), NOBODY;
     "form_urlencoded": Users::These(&[SERVER]), NOBODY;
-    "http": Users::These(&[SERVER, WEBHOOK, SLOTS]), Users::These(&[BINARY]);
-    "http-body-util": Users::These(&[SERVER, WEBHOOK, SLOTS]), NOBODY;
+    "http": Users::These(&[SERVER, WEBHOOK, SLOTS, DESTINATION]), Users::These(&[BINARY]);
+    "http-body-util": Users::These(&[SERVER, WEBHOOK, SLOTS, DESTINATION]), NOBODY;
     "httparse": Users::These(&[PROCESSOR]), NOBODY;
-    "hyper": Users::These(&[SERVER, WEBHOOK, SLOTS]), NOBODY;
-    "hyper-util": Users::These(&[SERVER, WEBHOOK, SLOTS]), NOBODY;
+    "hyper": Users::These(&[SERVER, WEBHOOK, SLOTS, DESTINATION]), NOBODY;
+    "hyper-util": Users::These(&[SERVER, WEBHOOK, SLOTS, DESTINATION]), NOBODY;
     "memchr": Users::These(&[SERVER]), NOBODY;
-    "rustls": Users::These(&[REDIS, SERVER, WEBHOOK, POSTGRES, TESTKIT, PROCESSOR, BENCH, SLOTS]), NOBODY;
-    "rustls-pki-types": Users::These(&[REDIS, SERVER, WEBHOOK, POSTGRES, PROCESSOR, SLOTS]), NOBODY;
-    "tokio-rustls": Users::These(&[REDIS, SERVER, WEBHOOK, PROCESSOR, BENCH, SLOTS]), NOBODY;
+    "rustls": Users::These(&[REDIS, SERVER, WEBHOOK, POSTGRES, TESTKIT, PROCESSOR, BENCH, SLOTS, DESTINATION]), NOBODY;
+    "rustls-pki-types": Users::These(&[REDIS, SERVER, WEBHOOK, POSTGRES, PROCESSOR, SLOTS, DESTINATION]), NOBODY;
+    "tokio-rustls": Users::These(&[REDIS, SERVER, WEBHOOK, PROCESSOR, BENCH, SLOTS, DESTINATION]), NOBODY;
     "tower": Users::These(&[SERVER]), NOBODY;
-    "webpki-roots": Users::These(&[WEBHOOK, POSTGRES, REDIS, PROCESSOR, SLOTS]), NOBODY;
+    "webpki-roots": Users::These(&[WEBHOOK, POSTGRES, REDIS, PROCESSOR, SLOTS, DESTINATION]), NOBODY;
     "standardwebhooks": NOBODY, Users::These(&[WEBHOOK, BINARY]);
     "x509-parser": Users::These(&[SERVER]), NOBODY;
-    "rcgen": Users::These(&[TESTKIT, BENCH]), Users::These(&[WEBHOOK, REDIS, SERVER, BINARY, POSTGRES, PROCESSOR, SLOTS]);
+    "rcgen": Users::These(&[TESTKIT, BENCH]), Users::These(&[WEBHOOK, REDIS, SERVER, BINARY, POSTGRES, PROCESSOR, SLOTS, DESTINATION]);
     "ureq": Users::These(&[BINARY, TESTKIT]), Users::These(&[SERVER]);
 
     // JSON and other texts.
@@ -167,7 +185,7 @@ libraries! {
     // Waiting, sharing, telling.
     "arc-swap": Users::These(&[VAULT, SERVER, BINARY]), NOBODY;
     "imbl": Users::These(&[KEYS, VAULT]), NOBODY;
-    "tokio": Users::These(&[STORE, PROCESSOR, WEBHOOK, VAULT, EMBEDDED, POSTGRES, REDIS, SERVER, BINARY, BENCH, SLOTS]), Users::Any;
+    "tokio": Users::These(&[STORE, PROCESSOR, WEBHOOK, VAULT, EMBEDDED, POSTGRES, REDIS, SERVER, BINARY, BENCH, SLOTS, DESTINATION]), Users::Any;
     "tracing": Users::These(&[VAULT, EMBEDDED, POSTGRES, REDIS, SERVER, BINARY]), NOBODY;
     "tracing-subscriber": Users::These(&[BINARY]), Users::Any;
     "prometheus-client": Users::These(&[SERVER]), NOBODY;
@@ -190,7 +208,7 @@ libraries! {
     "clap_complete": Users::These(&[BINARY]), NOBODY;
     "tempfile": Users::These(&[BINARY, TESTKIT, XTASK]), Users::Any;
     "thiserror": Users::Any, NOBODY;
-    "zeroize": Users::These(&[CARD, SCAN, KEYS, STORE, POSTGRES, PROCESSOR, VAULT, REDIS, SERVER, BINARY, SLOTS]), NOBODY;
+    "zeroize": Users::These(&[CARD, SCAN, KEYS, STORE, POSTGRES, PROCESSOR, VAULT, REDIS, SERVER, BINARY, SLOTS, DESTINATION]), NOBODY;
 
     // Tests.
     "criterion": NOBODY, Users::These(&[BINS]);

@@ -1,0 +1,7 @@
+//! Lines are sent to servers over loopback.
+
+#![cfg(test)]
+
+mod collector;
+mod server;
+mod syslog;
