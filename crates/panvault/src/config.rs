@@ -8,6 +8,7 @@ pub(crate) mod secret;
 mod sources;
 mod stores;
 mod table;
+mod trail;
 
 use core::str::FromStr;
 use std::net::SocketAddr;
@@ -165,11 +166,7 @@ fn check(mut values: Values) -> anyhow::Result<Config> {
             key_days_max: checked.number("key_days_max", 0, 36_500),
         },
         settle_seconds: checked.number("settle_seconds", 0, 86_400),
-        trail: TrailConfig {
-            file: checked.path("trail_file"),
-            checkpoint_seconds: checked.number("trail_checkpoint_seconds", 1, 86_400),
-            refuse_changes_after_seconds: checked.number("trail_refuse_changes_after_seconds", 0, 31_536_000),
-        },
+        trail: checked.trail(),
         webhooks: checked.networks("webhook_allow"),
         list_time: checked.seconds("list_seconds_max"),
         log_level: checked.log_level(),

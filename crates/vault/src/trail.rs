@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use panvault_model::{Id, Timestamp};
 use panvault_store::trail::{TrailState, TrailTaken};
 use panvault_store::{DocumentKind, RowKey};
-use tokio::sync::Notify;
+use tokio::sync::{Mutex as TurnMutex, Notify};
 
 use crate::error::VaultError;
 use crate::seal;
@@ -66,6 +66,9 @@ pub enum TrailFault {
     /// A read or write failed.
     #[error("writing failed: {0}")]
     Io(std::io::ErrorKind),
+    /// What the settings name cannot be used.
+    #[error("{0}")]
+    Settings(String),
 }
 
 /// How the trail is exported.
@@ -103,6 +106,8 @@ pub struct TrailLag {
 /// What is known of the export.
 pub(crate) struct Export {
     settings: TrailSettings,
+    /// Who hands a destination lines, by its name: of two at a time the lines would arrive mixed.
+    turns: BTreeMap<String, TurnMutex<()>>,
     state: Mutex<Known>,
     signed: Notify,
     failed: Throttle,
@@ -140,8 +145,9 @@ impl Vault {
         }
         let names: Vec<_> =
             settings.destinations.iter().map(|destination| destination.name().to_owned()).collect();
-        let export =
-            Export { settings, state: Mutex::default(), signed: Notify::new(), failed: Throttle::default() };
+        let turns = names.iter().map(|name| (name.clone(), TurnMutex::default())).collect();
+        let (state, signed, failed) = (Mutex::default(), Notify::new(), Throttle::default());
+        let export = Export { settings, turns, state, signed, failed };
         if !self.export_set(export) || !self.sweeps() {
             return;
         }

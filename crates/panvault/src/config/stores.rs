@@ -115,7 +115,7 @@ impl Checked {
     }
 
     /// Refuses settings that would have no effect: whoever wrote one expects something of it.
-    fn unused(&mut self, names: &[&str], what: &str) {
+    pub(super) fn unused(&mut self, names: &[&str], what: &str) {
         for name in names {
             if !self.text(name).is_empty() && !self.is_default(name) {
                 self.fault(name, what);

@@ -253,6 +253,52 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "",
         "The file that the audit trail is appended to as it is written, with signed checkpoints, such as one on another machine's disk; empty for none.",
     ),
+    text(
+        "trail_syslog",
+        "",
+        "The syslog server that the audit trail is sent to over TLS (RFC 5425), such as logs.example:6514; empty for none.",
+    ),
+    text(
+        "trail_syslog_ca_file",
+        "",
+        "Certificates that this server is known by, PEM; empty for those of the public authorities.",
+    ),
+    text(
+        "trail_syslog_server_name",
+        "",
+        "The name that its certificate is for; empty for the host in trail_syslog.",
+    ),
+    text(
+        "trail_syslog_certificate_file",
+        "",
+        "The certificate that this node shows the syslog server, PEM; empty for none.",
+    ),
+    text("trail_syslog_key_file", "", "The key of that certificate, PEM, for its owner only."),
+    text(
+        "trail_https",
+        "",
+        "The URL that the audit trail is sent to with POST, such as https://collector.example/panvault; empty for none.",
+    ),
+    text(
+        "trail_https_token_file",
+        "",
+        "The file with the token that goes along as Authorization: Bearer, for its owner only; read for each request, empty for none.",
+    ),
+    text(
+        "trail_https_ca_file",
+        "",
+        "Certificates that this server is known by, PEM; empty for those of the public authorities.",
+    ),
+    bare(
+        "trail_connect_seconds",
+        "5",
+        "Seconds for a connection to trail_syslog or trail_https, TLS included, 1 to 3600.",
+    ),
+    bare(
+        "trail_send_seconds",
+        "60",
+        "Seconds within which one of them must have taken what one checkpoint signs, connection included, 1 to 3600.",
+    ),
     bare(
         "trail_checkpoint_seconds",
         "60",

@@ -5,6 +5,7 @@ use panvault_model::Timestamp;
 use panvault_store::trail::TrailCheckpoint;
 use panvault_store::{DocumentKind, RowKey};
 use panvault_trail::{Batch, Position};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::audit::numbered;
@@ -19,10 +20,16 @@ impl Vault {
     /// Hands every destination what it has not taken of what is signed, until it has all or does not take it, by the node that does what one does for all.
     pub async fn trail_deliver(&self) -> Result<(), VaultError> {
         let Some(export) = self.export() else { return Ok(()) };
-        let destinations = export.settings.destinations.iter().map(Arc::clone).collect::<Vec<_>>();
+        // One that does not answer keeps no other waiting.
+        let mut under_way = JoinSet::new();
+        for destination in &export.settings.destinations {
+            let (vault, destination) = (self.clone(), Arc::clone(destination));
+            under_way.spawn(async move { vault.trail_deliver_to(&*destination).await });
+        }
         let mut delivered = Ok(());
-        for destination in destinations {
-            delivered = delivered.and(self.trail_deliver_to(&*destination).await.map(drop));
+        while let Some(one) = under_way.join_next().await {
+            // A destination whose code has failed has not taken it.
+            delivered = delivered.and(one.map_or(Ok(()), |one| one.map(drop)));
         }
         delivered
     }
@@ -30,6 +37,8 @@ impl Vault {
     /// Whether it has all.
     async fn trail_deliver_to(&self, destination: &dyn TrailDestination) -> Result<bool, VaultError> {
         let Some(export) = self.export() else { return Ok(true) };
+        let Some(turn) = export.turns.get(destination.name()) else { return Ok(true) };
+        let _turn = turn.lock().await;
         if !self.has_duty().await? {
             return Ok(true);
         }

@@ -226,6 +226,63 @@ async fn a_key_that_is_renewed_is_vouched_for() {
     world.reopen().await.unwrap_err();
 }
 
+/// Takes nothing, and does not say so.
+struct Silent;
+
+impl TrailDestination for Silent {
+    fn name(&self) -> &str {
+        "silent"
+    }
+
+    fn take<'a>(
+        &'a self,
+        _lines: &'a [u8],
+    ) -> Pin<Box<dyn Future<Output = Result<(), TrailFault>> + Send + 'a>> {
+        Box::pin(core::future::pending())
+    }
+}
+
+/// Each has its own position, and whether changes are made depends on the one that is furthest behind.
+#[tokio::test]
+async fn one_that_does_not_answer_keeps_no_other_waiting() {
+    let world = World::new().await;
+    let (kept, shop) = (Arc::new(Kept::default()), world.shop(None).await);
+    let destinations: Vec<Arc<dyn TrailDestination>> = vec![Arc::new(Silent), Arc::clone(&kept) as _];
+    world.vault.trail_export(TrailSettings {
+        checkpoint_seconds: 60,
+        destinations,
+        refuse_changes_after_seconds: 300,
+    });
+    world.card(&shop).await;
+    let there = written(&world).await;
+    world.vault.trail_checkpoint(true).await.unwrap();
+    let vault = world.vault.clone();
+    let delivering = tokio::spawn(async move { vault.trail_deliver().await });
+    let arrived = async {
+        while kept.lines.lock().unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(120), arrived).await.unwrap();
+    assert_eq!(kept.read(public()).0.records, there);
+    assert!(!delivering.is_finished());
+    world.clock.pass_millis(299_000);
+    world.vault.trail_allows_changes().unwrap();
+    let behind: Vec<_> = world
+        .vault
+        .trail_status()
+        .into_iter()
+        .map(|at| (at.name, at.records_behind, at.lag_seconds))
+        .collect();
+    assert_eq!(behind, [("kept".to_owned(), 0, 0), ("silent".to_owned(), there, 299)]);
+    world.clock.pass_millis(1_000);
+    assert!(matches!(world.vault.trail_allows_changes(), Err(VaultError::TrailBehind)));
+    // At the end nobody is waited for longer than that.
+    let ended = world.vault.trail_end(Duration::from_millis(1));
+    tokio::time::timeout(Duration::from_secs(120), ended).await.unwrap().unwrap();
+    delivering.abort();
+}
+
 #[tokio::test]
 async fn what_is_left_is_signed_at_the_end() {
     let world = World::new().await;
