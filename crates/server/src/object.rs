@@ -70,6 +70,7 @@ pub(crate) static OBJECTS: &[&ObjectSpec] = &[
     audit::Audit::SPEC,
     caller::Caller::SPEC,
     status::LogLine::SPEC,
+    status::TrailAt::SPEC,
     status::Status::SPEC,
     api_error::ApiError::SPEC,
 ];

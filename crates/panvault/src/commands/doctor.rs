@@ -1,6 +1,7 @@
 //! Looks at a vault and the machine without changing anything. It may run beside the server.
 
 mod node;
+mod trail;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -37,6 +38,7 @@ const TLS: &str = "tls";
 const DATABASE: &str = "database";
 const CVVS: &str = "cvvs";
 const PROCESSORS: &str = "processors";
+const TRAIL: &str = "trail";
 
 /// Exits with 1 when anything is not as it should be.
 pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
@@ -51,7 +53,7 @@ pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
         Ok(exposed) => exposed.all().into_iter().map(|what| Finding { part: DIRECTORY, what }).collect(),
         Err(error) => vec![Finding { part: DIRECTORY, what: causes(error.as_ref()) }],
     };
-    let (mut tags, mut types, mut overdue) = (None, None, Vec::new());
+    let (mut tags, mut types, mut overdue, mut documents) = (None, None, Vec::new(), Vec::new());
     // Without its keys nothing of the store and the table of issuers can be judged, but all else can.
     let examination = match runtime()?.block_on(directory.header_unattended(config.unattended())) {
         Ok(header) => {
@@ -66,6 +68,7 @@ pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
                     if let Ok(rows) = examination.documents() {
                         overdue = overdue_advice(&rows, &config);
                         types = Some(processor_types(&rows));
+                        documents = rows;
                     }
                     Some(examination)
                 }
@@ -87,6 +90,8 @@ pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
         Some((certificate, key)) => certificates(&config, certificate, key, &mut findings),
         None => None,
     };
+    let (unusable, behind) = trail::state(&config.trail, &documents);
+    findings.extend(unusable.into_iter().map(|what| Finding { part: TRAIL, what }));
     let has_torn_tail = examination.as_ref().is_some_and(|found| found.has_torn_tail);
     let advice: Vec<String> = [
         has_torn_tail.then_some(
@@ -101,6 +106,7 @@ pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
     .chain(tls_advice)
     .chain(limits_advice)
     .chain(overdue)
+    .chain(behind)
     .collect();
     let bin_rows = table.map(|table| table.rows());
     let report =
@@ -338,14 +344,14 @@ impl Report<'_> {
 /// What to do about all that was found.
 fn next(findings: &[Finding]) -> &'static str {
     let (told, rest): (Vec<_>, Vec<_>) = findings.iter().map(|finding| finding.part).partition(|part| {
-        [DIRECTORY, KEYS, STORE, BINS, KEY, TLS, DATABASE, CVVS, PROCESSORS].contains(part)
+        [DIRECTORY, KEYS, STORE, BINS, KEY, TLS, DATABASE, CVVS, PROCESSORS, TRAIL].contains(part)
     });
     match (told.is_empty(), rest.is_empty()) {
         (true, true) => "Everything agrees.",
         (false, true) => "Do what these lines say, then run panvault doctor again.",
         (true, false) => "Restore from a backup, or ask for help with these lines.",
         (false, false) => {
-            "Do what the lines on directory, key, store, bins, tls, database, cvvs and processors say; for the others, restore from a backup, or ask for help with them."
+            "Do what the lines on directory, key, store, bins, tls, database, cvvs, processors and trail say; for the others, restore from a backup, or ask for help with them."
         }
     }
 }
@@ -361,7 +367,7 @@ mod tests {
             next(&parts.iter().map(finding).collect::<Vec<_>>())
         };
         assert_eq!(next(&[]), "Everything agrees.");
-        assert!(!next(&[DIRECTORY, KEYS, STORE, BINS, KEY, TLS, PROCESSORS]).contains("backup"));
+        assert!(!next(&[DIRECTORY, KEYS, STORE, BINS, KEY, TLS, PROCESSORS, TRAIL]).contains("backup"));
         assert!(next(&["row"]).starts_with("Restore from a backup"));
         assert!(
             next(&["row", DIRECTORY]).contains("directory") && next(&["row", DIRECTORY]).contains("backup")

@@ -30,6 +30,8 @@ pub(super) struct Trail {
     records: u64,
     chains: u64,
     findings: Vec<String>,
+    /// Where the settings send it to, by name.
+    destinations: Vec<String>,
 }
 
 /// Exit code 0 when the report was made, 1 when the trail is not whole.
@@ -77,17 +79,19 @@ async fn made(config: &Config) -> anyhow::Result<(Report, bool)> {
 }
 
 async fn trail(place: &Place, config: &Config) -> anyhow::Result<Trail> {
+    let destinations = config.trail.settings().destinations;
+    let destinations = destinations.iter().map(|one| one.name().to_owned()).collect();
     match place {
         Place::Directory(directory) => {
             let keys = directory.header_unattended(config.unattended()).await?.keys;
             let found =
                 examine(&directory.path, directory.wal.as_deref(), directory.vault, chain(&keys).as_ref())?;
             let findings = found.findings.iter().map(|found| format!("{}: {}", found.part, found.what));
-            Ok(Trail { records: found.sequence, chains: 1, findings: findings.collect() })
+            Ok(Trail { records: found.sequence, chains: 1, findings: findings.collect(), destinations })
         }
         Place::Node(node) => {
             let found = node.trail_verify(config.unattended()).await?;
-            Ok(Trail { records: found.records, chains: found.nodes, findings: found.findings })
+            Ok(Trail { records: found.records, chains: found.nodes, findings: found.findings, destinations })
         }
     }
 }
@@ -154,7 +158,7 @@ mod tests {
                     .map(|remark| remark["requirement"].as_str().unwrap())
             })
             .collect();
-        for requirement in ["6.5.5", "3.6.1.2", "3.7.3", "8.6.3"] {
+        for requirement in ["6.5.5", "3.6.1.2", "3.7.3", "8.6.3", "10.3.3"] {
             assert!(remarks.contains(&requirement), "{requirement}: {json}");
         }
         let section = |name: &str| {

@@ -230,6 +230,7 @@ fn lines(status: &Value) -> anyhow::Result<()> {
         ("nodes", leases(status)),
         ("documents", seen),
         ("written", Some(steps)),
+        ("trail", trail(status)),
         ("swept", Some(text("swept_at").unwrap_or_else(|| "not yet".to_owned()))),
         (
             "certificate",
@@ -243,6 +244,24 @@ fn lines(status: &Value) -> anyhow::Result<()> {
         output::line(format!("  {name:12} {text}"))?;
     }
     Ok(())
+}
+
+/// How far each destination of the trail is, and what is wrong with it.
+fn trail(status: &Value) -> Option<String> {
+    let destinations = status.get("trail_destinations").and_then(Value::as_array)?;
+    let one = |at: &Value| {
+        let number = |name: &str| at.get(name).and_then(Value::as_u64).unwrap_or(0);
+        let name = at.get("name").and_then(Value::as_str).unwrap_or("-");
+        let behind = match (number("records_behind"), number("lag_seconds")) {
+            (0, _) => "has all that is signed".to_owned(),
+            (records, seconds) => format!("lacks {records} records, for {seconds} s"),
+        };
+        match at.get("fault").and_then(Value::as_str) {
+            Some(fault) => format!("{name} {behind}: {fault}"),
+            None => format!("{name} {behind}"),
+        }
+    };
+    Some(destinations.iter().map(one).collect::<Vec<_>>().join("; "))
 }
 
 /// How far each standby is behind, where that is seen.

@@ -42,5 +42,6 @@ mod signals;
 mod slot;
 mod support;
 mod trace;
+mod trail;
 mod wal_directory;
 mod webhook;

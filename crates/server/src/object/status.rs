@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use panvault_model::{Id, NodeId, Timestamp};
-use panvault_vault::{Mode, NodesView, VaultStatus, VaultTotals};
+use panvault_vault::{Mode, NodesView, TrailView, VaultStatus, VaultTotals};
 
 use super::{Names, Number, Object, Shape, Shown, object};
 use crate::answer::Json;
@@ -24,6 +24,8 @@ pub(crate) struct StatusView {
     pub(crate) failures: Failures,
     pub(crate) statuses: Option<Statuses>,
     pub(crate) nodes: Option<NodesView>,
+    /// How far each destination of the trail is.
+    pub(crate) trail: Vec<TrailView>,
     /// Of the nodes, in their order.
     pub(crate) lease_seconds: Option<Vec<Count>>,
     /// Of the standbys: bytes, and milliseconds.
@@ -127,6 +129,28 @@ impl Shown for LoggedFault {
 
     fn write(&self, out: &mut Vec<u8>) {
         Json::object(out, |json| LogLine::write::<true>(self, json));
+    }
+}
+
+object! {
+    /// Where the audit trail is sent to, and how far that is.
+    TrailAt "TrailDestination" of at: TrailView {
+        /// Which of them: `file`, `syslog` or `https`.
+        always "name" => &str = at.name.as_str(), example "syslog";
+        /// Signed records that it has not taken.
+        always "records_behind" => Count = Number(at.records_behind);
+        /// Seconds since the first checkpoint was signed that it has not taken; 0 for one that has all.
+        always "lag_seconds" => Count = Number(at.lag_seconds);
+        /// Why it did not take the last that it was given, in words; left out where it did.
+        optional "fault" => String = at.fault.as_ref().map(ToString::to_string), example "it took too long";
+    }
+}
+
+impl Shown for TrailView {
+    const SHAPE: Shape = Shape::Object(TrailAt::SPEC);
+
+    fn write(&self, out: &mut Vec<u8>) {
+        Json::object(out, |json| TrailAt::write::<true>(self, json));
     }
 }
 
@@ -242,6 +266,8 @@ object! {
         optional "trail_records_behind" => Count = view.status.trail.map(|trail| Number(trail.records_behind));
         /// Seconds since the first checkpoint was signed that it has not taken.
         optional "trail_lag_seconds" => Count = view.status.trail.map(|trail| Number(trail.lag_seconds));
+        /// Each of them; left out where the trail is exported to none.
+        optional "trail_destinations" => &[TrailView] = Some(view.trail.as_slice()).filter(|all| !all.is_empty());
         /// When the certificate is no longer valid; left out where a proxy ends TLS.
         optional "certificate_expires_at" => Timestamp = view.report.certificate_expires_at;
         /// Of the table of issuers, 0 for none.

@@ -41,5 +41,6 @@ pub(crate) async fn read(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refu
         failures: Failures(app.metrics().failures()),
         statuses,
         nodes,
+        trail: vault.trail_status(),
     }))
 }

@@ -44,7 +44,7 @@ pub(super) fn run(
         database,
         documents,
         types,
-        key_rows,
+        advised_rows,
         rows,
         trail,
         cvvs,
@@ -69,13 +69,16 @@ pub(super) fn run(
         .as_ref()
         .and_then(|(certificate, key)| certificates(config, certificate, key, &mut findings));
     let limits_advice = descriptions(config.processors.as_deref(), types.as_deref(), &mut findings);
+    let (unusable, behind) = super::trail::state(&config.trail, &advised_rows);
+    findings.extend(unusable.into_iter().map(|what| Finding { part: super::TRAIL, what }));
     let advice: Vec<String> = replication
         .into_iter()
         .chain(unsecured.map(str::to_owned))
         .chain(machine(hardened))
         .chain(tls_advice)
         .chain(limits_advice)
-        .chain(overdue_advice(&key_rows, config))
+        .chain(overdue_advice(&advised_rows, config))
+        .chain(behind)
         .collect();
     let vault = vault.map(|vault| vault.to_string());
     let mode = mode.map(mode_name);

@@ -42,8 +42,8 @@ pub(crate) struct NodeExamined {
     pub(crate) documents: Vec<String>,
     /// Id and type of each processor; `None` where documents could not be read.
     pub(crate) types: Option<Vec<(ProcessorId, String)>>,
-    /// Documents that keep keys of organisations.
-    pub(crate) key_rows: Vec<Arc<DocumentRow>>,
+    /// Keys of organisations, and how far the trail was exported: what advice is given by.
+    pub(crate) advised_rows: Vec<Arc<DocumentRow>>,
     /// What was read of the rows; `None` where they could not be.
     pub(crate) rows: Option<RowsExamined>,
     /// What is wrong with the audit trail.
@@ -99,8 +99,9 @@ impl NodeDirectory {
         let documents = store.document_read_all().await?;
         examined.documents = documents_differ(&keys, &documents);
         examined.types = Some(processor_types(&documents));
-        let of_organisations = documents.iter().filter(|row| row.kind == DocumentKind::OrganisationKey);
-        examined.key_rows = of_organisations.cloned().collect();
+        let looked_at = [DocumentKind::OrganisationKey, DocumentKind::TrailState];
+        examined.advised_rows =
+            documents.iter().filter(|row| looked_at.contains(&row.kind)).cloned().collect();
         // Opened once more: keys are not copied.
         let opened = || Ok(header()?.keys);
         let looking = Looking { store: &store, keys: &keys, opened: &opened };
