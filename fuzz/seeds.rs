@@ -71,7 +71,9 @@ fn main() -> std::io::Result<()> {
     let all: Vec<Effect> = rows().into_iter().map(|(_, row)| Effect::Put(row)).collect();
     let some: Vec<Effect> = all.iter().take(2).cloned().collect();
     let gone = vec![Effect::Delete(RowKey::Card(card(10).id)), Effect::Delete(RowKey::Idempotency(key(1)))];
-    for (name, effects) in [("all", &all), ("some", &some), ("gone", &gone), ("none", &Vec::new())] {
+    let retagged: Vec<Effect> = rows().into_iter().map(|(_, row)| Effect::Retag(row)).collect();
+    let commits = [("all", &all), ("some", &some), ("gone", &gone), ("retagged", &retagged), ("none", &Vec::new())];
+    for (name, effects) in commits {
         let mut bytes = Vec::new();
         note(Action::CardCreate).encode(&mut bytes);
         effects.iter().for_each(|effect| effect.encode(&mut bytes));
@@ -85,6 +87,7 @@ fn main() -> std::io::Result<()> {
     write("frame", "three-steps", &frame_of(&[step(&some), step(&gone), step(&Vec::new())]))?;
     write("frame", "counted", &frame_of(&[step(&some), (note_counted(), Vec::new())]))?;
     write("frame", "all-tables", &frame_of(&[step(&all)]))?;
+    write("frame", "retagged", &frame_of(&[step(&all), step(&retagged)]))?;
     let mut later = frame_of(&[step(&some)]);
     later[5] = 9;
     write("frame", "of-a-later-format", &later)?;

@@ -362,7 +362,7 @@ pub(crate) fn is_delete(effect: &Effect) -> bool {
     match effect {
         Effect::Delete(key) => matches!(key, RowKey::Card(_) | RowKey::Customer(_)),
         Effect::Put(Row::Customer(row)) => row.version > 1 && row.sealed_version == row.version,
-        Effect::Put(_) => false,
+        Effect::Put(_) | Effect::Retag(_) => false,
     }
 }
 

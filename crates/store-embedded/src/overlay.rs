@@ -178,11 +178,7 @@ impl Overlay {
     /// Takes up an effect of a commit.
     pub(crate) fn put(&mut self, sequence: u64, effect: &Effect) {
         let key = effect.key();
-        let row = match effect {
-            Effect::Put(row) => Some(row.clone()),
-            Effect::Delete(_) => None,
-        };
-        self.rows_mut(key.table()).insert(key, (sequence, row));
+        self.rows_mut(key.table()).insert(key, (sequence, effect.row().cloned()));
     }
 
     /// Every row of a table that it has: what it is now, or that it is gone.
@@ -221,7 +217,8 @@ impl Overlay {
                 | Row::Delivery(_)
                 | Row::Checkout(_),
             )
-            | Effect::Delete(_) => {}
+            | Effect::Delete(_)
+            | Effect::Retag(_) => {}
         }
         let key = effect.key();
         let rows = self.rows_mut(key.table());

@@ -3,7 +3,7 @@
 //! | bytes | what |
 //! | --- | --- |
 //! | 1 | the table, by its number |
-//! | 1 | 1: the row is now this; 2: the row is gone |
+//! | 1 | 1: the row is now this; 2: the row is gone; 3: the row has another tag, and all else of it is as before |
 //! | bytes | the row; or, of one that is gone, its key |
 
 use crate::codec::{Reader, RowFault};
@@ -16,6 +16,8 @@ pub enum Effect {
     Put(Row),
     /// The row is gone.
     Delete(RowKey),
+    /// The row is there, in this version, which the commit expects, and has another tag: nothing else of it changes.
+    Retag(Row),
 }
 
 /// The changes of one commit.
@@ -23,13 +25,22 @@ pub type Effects = Vec<Effect>;
 
 const PUT: u8 = 1;
 const DELETE: u8 = 2;
+const RETAG: u8 = 3;
 
 impl Effect {
     /// The row that changes.
     pub fn key(&self) -> RowKey {
         match self {
-            Self::Put(row) => row.key(),
+            Self::Put(row) | Self::Retag(row) => row.key(),
             Self::Delete(key) => *key,
+        }
+    }
+
+    /// The row as it is from now on, if it is there.
+    pub const fn row(&self) -> Option<&Row> {
+        match self {
+            Self::Put(row) | Self::Retag(row) => Some(row),
+            Self::Delete(_) => None,
         }
     }
 
@@ -39,12 +50,13 @@ impl Effect {
         out.push(match self {
             Self::Put(_) => PUT,
             Self::Delete(_) => DELETE,
+            Self::Retag(_) => RETAG,
         });
         let length_at = out.len();
         out.extend_from_slice(&[0; 4]);
         let body_at = out.len();
         match self {
-            Self::Put(row) => row.encode(out),
+            Self::Put(row) | Self::Retag(row) => row.encode(out),
             Self::Delete(key) => key.encode(out),
         }
         let len = u32::try_from(out.len() - body_at).unwrap_or(u32::MAX).to_be_bytes();
@@ -60,6 +72,7 @@ impl Effect {
         let body = reader.bytes()?;
         match change {
             PUT => Row::decode(table, body).map(Self::Put),
+            RETAG => Row::decode(table, body).map(Self::Retag),
             DELETE => RowKey::decode(table, body).map(Self::Delete),
             _ => Err(RowFault::Value),
         }

@@ -87,7 +87,7 @@ impl Tables {
 
     fn apply(&mut self, effect: Effect) {
         match effect {
-            Effect::Put(row) => drop(self.rows.insert(row.key(), row)),
+            Effect::Put(row) | Effect::Retag(row) => drop(self.rows.insert(row.key(), row)),
             Effect::Delete(key) => drop(self.rows.remove(&key)),
         }
     }

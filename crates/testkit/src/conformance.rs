@@ -15,6 +15,7 @@ mod document;
 mod idempotency;
 mod list;
 mod refund;
+mod retag;
 pub mod rows;
 mod transaction;
 
@@ -58,6 +59,7 @@ pub fn store_cases() -> impl Iterator<Item = StoreCase> {
         idempotency::CASES,
         audit::CASES,
         list::CASES,
+        retag::CASES,
     ];
     parts.into_iter().flatten().copied()
 }

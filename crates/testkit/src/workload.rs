@@ -340,7 +340,7 @@ impl Workload {
                 Effect::Delete(RowKey::Card(id)) => {
                     self.cards.remove(id);
                 }
-                Effect::Put(_) | Effect::Delete(_) => {}
+                Effect::Put(_) | Effect::Delete(_) | Effect::Retag(_) => {}
             }
         }
     }

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use panvault_store::{CardRow, Effect, RowKey};
+use panvault_store::{CardRow, RowKey};
 use rusqlite::{Connection, Params};
 
 use crate::log::Frame;
@@ -13,14 +13,11 @@ impl LoggedRows {
     /// Takes up a frame, which is later than those before it.
     pub(super) fn put(&mut self, frame: &Frame) {
         for effect in frame.effects.iter().flatten() {
-            let row = match effect {
-                Effect::Put(row) => {
-                    let mut bytes = Vec::new();
-                    row.encode(&mut bytes);
-                    Some(bytes)
-                }
-                Effect::Delete(_) => None,
-            };
+            let row = effect.row().map(|row| {
+                let mut bytes = Vec::new();
+                row.encode(&mut bytes);
+                bytes
+            });
             self.0.insert(effect.key(), (frame.last_sequence(), row));
         }
     }

@@ -1,5 +1,6 @@
 mod checkout;
 mod delivery;
+mod retag;
 
 use std::collections::BTreeMap;
 
@@ -177,6 +178,7 @@ impl<'a, 't> Applying<'a, 't> {
         match effect {
             Effect::Put(row) => self.put(row),
             Effect::Delete(key) => self.delete(*key),
+            Effect::Retag(row) => self.retag(row),
         }
     }
 

@@ -77,7 +77,7 @@ struct Staged<'a> {
 impl Staged<'_> {
     fn apply(&mut self, effect: Effect) {
         match effect {
-            Effect::Put(row) => drop(self.rows.insert(row.key(), Some(row))),
+            Effect::Put(row) | Effect::Retag(row) => drop(self.rows.insert(row.key(), Some(row))),
             Effect::Delete(key) => drop(self.rows.insert(key, None)),
         }
     }
@@ -116,7 +116,7 @@ fn locks(commits: &[Commit]) -> BTreeMap<RowKey, Lock> {
         }
         for effect in &commit.effects {
             match effect {
-                Effect::Put(row) => lock(row.key(), Lock::NoKeyUpdate),
+                Effect::Put(row) | Effect::Retag(row) => lock(row.key(), Lock::NoKeyUpdate),
                 Effect::Delete(key) => lock(*key, Lock::Update),
             }
         }
@@ -294,10 +294,12 @@ pub(crate) fn hoped(commits: &[Commit], chain: &dyn Chain) -> Option<Changes> {
         for effect in &commit.effects {
             match (effect, expects.remove(&effect.key())) {
                 (Effect::Put(row), Some(Expect::Absent(_))) => changes.new_row(row, chain),
-                (Effect::Put(row), Some(Expect::Version(_, version))) => changes.changed(row, version, chain),
+                (Effect::Put(row) | Effect::Retag(row), Some(Expect::Version(_, version))) => {
+                    changes.changed(row, version, chain);
+                }
                 (Effect::Put(row), None) => changes.put(row, chain),
                 (Effect::Delete(key), Some(Expect::Version(_, version))) => changes.gone(*key, version),
-                (Effect::Put(_) | Effect::Delete(_), _) => return None,
+                (Effect::Put(_) | Effect::Delete(_) | Effect::Retag(_), _) => return None,
             }
         }
         for (key, expect) in expects {

@@ -18,7 +18,9 @@ fn holds<T: Debug + PartialEq>(
         let testdata = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
         std::fs::read_to_string(testdata.join(format).join(name).with_extension("hex"))
     };
-    let vector = hex::decode(read("v3").or_else(|_| read("v2")).unwrap_or_default().trim()).unwrap();
+    let vector =
+        hex::decode(read("v3").or_else(|_| read("v2")).or_else(|_| read("v8")).unwrap_or_default().trim())
+            .unwrap();
     assert_eq!(hex::encode(encoded), hex::encode(&vector), "{name}");
     assert_eq!(decode(&vector).as_ref(), Ok(value), "{name}");
     for length in 0..vector.len() {
@@ -71,6 +73,7 @@ fn effects() {
     let transaction = TransactionId::from_bytes([0x22; 12]);
     let cases = [
         ("effect-card-cvv-put", Effect::from(card_cvv())),
+        ("effect-card-cvv-retag", Effect::Retag(card_cvv().into())),
         ("effect-node-put", Effect::from(node())),
         ("effect-node-delete", Effect::Delete(RowKey::Node(NodeId::from_bytes([0x33; 12])))),
         ("effect-card-delete", Effect::Delete(RowKey::Card(CardId::from_bytes([0x11; 12])))),

@@ -27,7 +27,7 @@ pub(super) const CASES: &[StoreCase] = cases! {
     nodes_are_read_all_at_once
 };
 
-fn plain(expects: Vec<Expect>, effects: Vec<Effect>) -> Commit {
+pub(super) fn plain(expects: Vec<Expect>, effects: Vec<Effect>) -> Commit {
     Commit { claim: None, expects, effects, audit: note(Action::IdempotencySweep, id(0)) }
 }
 
@@ -151,7 +151,8 @@ async fn a_claim_comes_before_what_is_expected(store: &dyn Store) {
     assert_eq!(store.idempotency_read(key(2)).await, Ok(None), "what is not done claims nothing");
 }
 
-async fn rows_of_every_table_are_put_and_taken_away(store: &dyn Store) {
+/// A row of every table, in the order of these.
+pub(super) async fn one_of_each(store: &dyn Store) -> [Row; Table::ALL.len()] {
     filled(store).await;
     let card = card_changed(&card(10));
     let paid = transaction(20, card.id);
@@ -174,6 +175,12 @@ async fn rows_of_every_table_are_put_and_taken_away(store: &dyn Store) {
     done(
         store.commit(plain(Vec::new(), rows[9..].iter().cloned().map(Effect::Put).collect())).await.unwrap(),
     );
+    rows
+}
+
+async fn rows_of_every_table_are_put_and_taken_away(store: &dyn Store) {
+    let rows = one_of_each(store).await;
+    let card = card_changed(&card(10));
     let there = |row: &Row| Expect::Version(row.key(), row.version());
     done(store.commit(plain(rows.iter().map(there).collect(), Vec::new())).await.unwrap());
     let head = document_put(document(DocumentKind::DocumentHead, 0, 3));

@@ -127,7 +127,7 @@ pub fn documents_commit(changes: Vec<DocumentChange>) -> Commit {
         Effect::Put(Row::Document(row)) if row.version == 1 => (Action::DocumentCreate, row.id),
         Effect::Put(Row::Document(row)) => (Action::DocumentUpdate, row.id),
         Effect::Delete(RowKey::Document(_, id)) => (Action::DocumentDelete, *id),
-        Effect::Put(_) | Effect::Delete(_) => panic!("not a change of a document"),
+        Effect::Put(_) | Effect::Delete(_) | Effect::Retag(_) => panic!("not a change of a document"),
     };
     let (expects, effects) = changes.into_iter().unzip();
     commit(expects, effects, note(action, object))

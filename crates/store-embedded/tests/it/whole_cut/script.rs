@@ -178,7 +178,7 @@ impl Writing {
                 }
                 Effect::Delete(RowKey::Card(id)) => self.cards.retain(|row| row.id != *id),
                 Effect::Delete(RowKey::Document(_, id)) => self.account(*id, 0),
-                Effect::Put(_) | Effect::Delete(_) => {}
+                Effect::Put(_) | Effect::Delete(_) | Effect::Retag(_) => {}
             }
         }
     }
