@@ -280,6 +280,11 @@ impl VaultKeys {
         self.idempotency.all().skip(1).map(|(version, key)| DigestKey { version, key })
     }
 
+    /// Version of the key that tags rows.
+    pub fn row_tag_version(&self) -> u16 {
+        self.row_tag.keys.active().0
+    }
+
     /// Tag of a stored row that is not sealed: the first 128 bits of HMAC-SHA-256 over its kind and bytes.
     pub fn row_tag(&self, kind: u8, clear: &[u8]) -> Tag {
         tag_make(&self.row_tag.keys, &[&[kind], clear])

@@ -59,6 +59,8 @@ pub(crate) struct Metrics {
     keys_rotating: Gauge<u64, AtomicU64>,
     key_rows_left: Gauge<u64, AtomicU64>,
     key_rows_resealed: Counter,
+    key_rows_retagged: Counter,
+    key_rows_damaged: Gauge<u64, AtomicU64>,
     keys_overdue: Gauge<u64, AtomicU64>,
     trail_records_behind: Family<Destination, Gauge<u64, AtomicU64>>,
     trail_lag: Family<Destination, Gauge<u64, AtomicU64>>,
@@ -166,6 +168,8 @@ impl Metrics {
             keys_rotating: Gauge::default(),
             key_rows_left: Gauge::default(),
             key_rows_resealed: Counter::default(),
+            key_rows_retagged: Counter::default(),
+            key_rows_damaged: Gauge::default(),
             keys_overdue: Gauge::default(),
             trail_records_behind: Family::default(),
             trail_lag: Family::default(),
@@ -314,6 +318,16 @@ impl Metrics {
             metrics.key_rows_resealed.clone(),
         );
         registry.register(
+            "key_rows_retagged",
+            "Rows that were given the tag of the key that took the place of another",
+            metrics.key_rows_retagged.clone(),
+        );
+        registry.register(
+            "key_rows_damaged",
+            "Rows that do not bear their tag, as the last reading of all of them for a rotation found",
+            metrics.key_rows_damaged.clone(),
+        );
+        registry.register(
             "keys_overdue",
             "Keys of organisations that are active for longer than they should be",
             metrics.keys_overdue.clone(),
@@ -405,6 +419,8 @@ impl Metrics {
         self.keys_rotating.set(status.rotation.keys_rotating);
         self.key_rows_left.set(status.rotation.rows_left.unwrap_or(0));
         self.key_rows_resealed.inner().store(status.rotation.rows_resealed, Ordering::Relaxed);
+        self.key_rows_retagged.inner().store(status.rotation.rows_retagged, Ordering::Relaxed);
+        self.key_rows_damaged.set(status.rotation.rows_damaged);
         self.keys_overdue.set(status.rotation.keys_overdue);
         for at in vault.trail_status() {
             let label = Destination { destination: at.name };

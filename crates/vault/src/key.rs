@@ -8,13 +8,14 @@
 mod destroy;
 mod list;
 mod reseal;
+mod retag;
 mod rotate;
 mod rotation;
 mod sweep;
 mod vault_keys;
 
 pub(crate) use destroy::KEYS_DESTROYED;
-pub use list::{KeyView, keys_overdue};
+pub use list::{KeyView, VaultKeyView, keys_overdue};
 pub(crate) use rotate::MadeKey;
 pub(crate) use rotation::Rotation;
 pub use rotation::{RotationSettings, RotationStatus};

@@ -25,6 +25,7 @@ mod organisation;
 mod permit;
 mod processor;
 mod refund;
+mod row_tag;
 mod seal;
 mod sealing;
 mod text;
@@ -70,7 +71,7 @@ pub use crate::customer::{CustomerChange, CustomerView, PlannedCustomer, StoredC
 pub use crate::document::{DocumentPlan, HeaderPlace, documents_differ, processor_types};
 pub use crate::error::{CheckoutRefusal, FieldFault, Named, VaultError, with_causes};
 pub use crate::idempotency::{Done, Idempotency};
-pub use crate::key::{KeyView, RotationSettings, RotationStatus, keys_overdue};
+pub use crate::key::{KeyView, RotationSettings, RotationStatus, VaultKeyView, keys_overdue};
 pub use crate::limit::{GuardSettings, LimitReached, Limiter, Quota};
 pub use crate::node::{NodeStatus, NodesView, nodes_there};
 pub use crate::notification::{NoticeOutcome, NotificationRefusal, NotificationTaken};

@@ -362,6 +362,13 @@ pub const ROTATION_PAGE_ROWS: usize = 500;
 /// Of these, those that are opened, sealed and written at a time; also how many are held against their tags before others have their turn.
 pub const ROTATION_CHUNK_ROWS: usize = 16;
 
+/// Rows that are given another tag in one step.
+pub const RETAG_ROWS: usize = 64;
+
+/// Seconds for which a record of an idempotency key must still count to be given another tag. One that ends earlier ends with the tag that it has: its key may be
+/// claimed anew while the step is on its way, and the record of that has the same version.
+pub const RETAG_IDEMPOTENCY_SECONDS: u64 = 900;
+
 /// How often all rows are gone through in one go for a key that is to be destroyed: what changes while it is sealed anew is found again.
 pub const ROTATION_ROUNDS_MAX: usize = 4;
 

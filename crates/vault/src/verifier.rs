@@ -9,7 +9,7 @@ use panvault_store::{
 use crate::document::Snapshot;
 use crate::error::VaultError;
 use crate::idempotency::answer_readable;
-use crate::seal;
+use crate::{row_tag, seal};
 
 /// Holds stored rows against their seals and tags, for an examination of a vault that does not run.
 ///
@@ -30,21 +30,7 @@ impl RowVerifier {
 
     /// Any row bears its tag. Nothing is opened.
     pub fn row(&self, row: &Row) -> Result<(), VaultError> {
-        let keys = &self.keys;
-        match row {
-            Row::Card(row) => seal::card_verify(row, row.organisation, keys),
-            Row::Transaction(row) => seal::transaction_verify(keys, row),
-            Row::History(row) => seal::history_verify(keys, row),
-            Row::Document(row) => seal::document_verify(keys, row),
-            Row::Idempotency(row) => seal::idempotency_verify(keys, row),
-            Row::CardCvv(row) => seal::card_cvv_verify(keys, row, row.card),
-            Row::Node(row) => seal::node_verify(keys, row),
-            Row::ApiKeyUse(row) => seal::api_key_use_verify(keys, row, row.api_key),
-            Row::Refund(row) => seal::refund_verify(keys, row),
-            Row::Customer(row) => seal::customer_verify(row, row.organisation, keys),
-            Row::Delivery(row) => seal::delivery_verify(keys, row),
-            Row::Checkout(row) => seal::checkout_verify(keys, row),
-        }
+        row_tag::verify(row, &self.keys)
     }
 
     /// A card bears its tag and opens in its place, in an organisation that exists, and its fingerprint is that of its number. One

@@ -50,6 +50,9 @@ pub(crate) enum RotatedPurpose {
     Root,
     /// What wraps the keys of organisations
     Wrapping,
+    /// What tags every row, so that one that was changed from outside is found
+    #[value(name = "row_tag")]
+    RowTag,
     /// What seals cards, customers and secrets of an organisation
     Data,
 }
@@ -60,6 +63,7 @@ impl RotatedPurpose {
         match self {
             Self::Root => "root",
             Self::Wrapping => "wrapping",
+            Self::RowTag => "row_tag",
             Self::Data => "data",
         }
     }

@@ -6,6 +6,7 @@ use core::time::Duration;
 use std::io::{BufRead, Read};
 
 use anyhow::{Context, ensure};
+use panvault_keys::VaultPurpose;
 use serde_json::{Value, json};
 
 use crate::cli::{KeyCommand, RotatedPurpose, Shared};
@@ -31,7 +32,10 @@ pub(crate) fn run(command: KeyCommand) -> anyhow::Result<()> {
             (RotatedPurpose::Data, None) => anyhow::bail!("--organisation says whose data key it is"),
             (_, Some(_)) => anyhow::bail!("--organisation is for data keys: this key is that of the vault"),
             (RotatedPurpose::Root, None) => vault::rotate_root(&by, json),
-            (RotatedPurpose::Wrapping, None) => vault::rotate_wrapping(&by, wait, json),
+            (RotatedPurpose::Wrapping, None) => {
+                vault::rotate_purpose(&by, VaultPurpose::Wrapping, wait, json)
+            }
+            (RotatedPurpose::RowTag, None) => vault::rotate_purpose(&by, VaultPurpose::RowTag, wait, json),
         },
         KeyCommand::Destroy { organisation, shared } => destroy(&organisation, &shared),
     }

@@ -1,7 +1,7 @@
 //! A key of an organisation: all but the key.
 
 use panvault_model::{Id, OrganisationId, Timestamp};
-use panvault_vault::{KeyState, KeyView, Purpose, VaultKeyDescription, VaultPurpose};
+use panvault_vault::{KeyState, KeyView, Purpose, VaultKeyView, VaultPurpose};
 
 pub(crate) use super::account::ORGANISATION;
 use super::status::Count;
@@ -65,15 +65,18 @@ impl Shown for VaultPurpose {
 
 object! {
     /// What may be known of a key of the vault itself, which is in its header under the root key.
-    VaultKey "VaultKey" of key: VaultKeyDescription {
+    VaultKey "VaultKey" of key: VaultKeyView {
         /// What it is for.
-        always "purpose" => VaultPurpose = key.purpose;
+        always "purpose" => VaultPurpose = key.described.purpose;
         /// Counts the keys of this purpose, from 1.
-        always "version" => Count = Number(key.version.into());
+        always "version" => Count = Number(key.described.version.into());
         /// What may be done with it.
-        always "state" => KeyState = key.state;
+        always "state" => KeyState = key.described.state;
         /// When it was made.
-        always "created_at" => Timestamp = key.created_at;
+        always "created_at" => Timestamp = key.described.created_at;
+        /// Of one that another took the place of: rows that still bear its tag, or keys that are still wrapped with it. Left out where this node has not
+        /// counted them.
+        optional "rows_left" => Count = key.rows_left.map(Number);
     }
 }
 

@@ -82,6 +82,7 @@ impl ExpectedRows {
             | Action::AuditCheckpoint
             | Action::VaultMove
             | Action::NotificationContradict
+            | Action::RowRetag
             | Action::ApiKeyUse => return,
             // That it is sealed is in the head.
             Action::VaultSeal => {

@@ -147,6 +147,8 @@ pub enum Action {
     VaultKeyDestroy,
     /// Keys of organisations were wrapped with the key that the vault has now; nothing else of them changed.
     KeyRewrap,
+    /// Rows were tagged with the key that the vault has now; nothing else of them changed. The object begins with the purpose and version of that key.
+    RowRetag,
 }
 
 impl Action {
@@ -212,6 +214,7 @@ impl Action {
         Self::VaultKeyActivate,
         Self::VaultKeyDestroy,
         Self::KeyRewrap,
+        Self::RowRetag,
         Self::TrailCheckpoint,
         Self::VaultBackup,
         Self::VaultRestore,
@@ -280,6 +283,7 @@ impl Action {
             Self::VaultKeyActivate => 66,
             Self::VaultKeyDestroy => 67,
             Self::KeyRewrap => 68,
+            Self::RowRetag => 69,
             Self::TrailCheckpoint => 70,
             Self::VaultBackup => 75,
             Self::VaultRestore => 76,
@@ -349,6 +353,7 @@ impl Action {
             | Self::VaultKeyActivate
             | Self::VaultKeyDestroy
             | Self::KeyRewrap
+            | Self::RowRetag
             | Self::TrailCheckpoint
             | Self::VaultBackup
             | Self::VaultRestore => false,
@@ -426,6 +431,7 @@ impl Action {
             Self::VaultKeyActivate => "vault_key_activate",
             Self::VaultKeyDestroy => "vault_key_destroy",
             Self::KeyRewrap => "key_rewrap",
+            Self::RowRetag => "row_retag",
         }
     }
 }

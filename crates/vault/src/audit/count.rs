@@ -224,7 +224,8 @@ impl Counts {
             | Action::HeaderChange
             | Action::VaultKeyActivate
             | Action::VaultKeyDestroy
-            | Action::KeyRewrap => put(&self.reads, READS_COUNTED_MAX, subject, &count),
+            | Action::KeyRewrap
+            | Action::RowRetag => put(&self.reads, READS_COUNTED_MAX, subject, &count),
         }
     }
 }

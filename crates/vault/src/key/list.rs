@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use panvault_keys::{KeyState, OrganisationKey, Purpose, VaultKeyDescription};
+use panvault_keys::{KeyState, OrganisationKey, Purpose, VaultKeyDescription, VaultPurpose};
 use panvault_model::{Id, OrganisationId, Timestamp};
 use panvault_store::{DocumentKind, DocumentRow};
 
@@ -37,6 +37,15 @@ pub struct KeyView {
     pub rows_left: Option<u64>,
 }
 
+/// What may be known of a key of the vault itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VaultKeyView {
+    /// What its header and the documents say of it.
+    pub described: VaultKeyDescription,
+    /// Rows, or keys of organisations, that still need it, though another took its place; `None` where that is not known here.
+    pub rows_left: Option<u64>,
+}
+
 /// Keys among documents that are active for longer than they should be, each in words. For an examination of a vault that is not open.
 pub fn keys_overdue(rows: &[Arc<DocumentRow>], settings: RotationSettings, now: Timestamp) -> Vec<String> {
     let kept = rows.iter().filter(|row| row.kind == DocumentKind::OrganisationKey);
@@ -66,11 +75,22 @@ impl Vault {
     }
 
     /// The keys of the vault itself, as its header has them. [`VaultError::RoleNotAllowed`] unless the caller may see all of the vault.
-    pub fn key_inventory(
-        &self,
-        permit: &Permit<KeyInventory>,
-    ) -> Result<Vec<VaultKeyDescription>, VaultError> {
-        if permit.is_at_top() { Ok(self.keys().descriptions()) } else { Err(VaultError::RoleNotAllowed) }
+    pub fn key_inventory(&self, permit: &Permit<KeyInventory>) -> Result<Vec<VaultKeyView>, VaultError> {
+        if !permit.is_at_top() {
+            return Err(VaultError::RoleNotAllowed);
+        }
+        let keys = self.keys().descriptions().into_iter();
+        Ok(keys.map(|described| VaultKeyView { described, rows_left: self.left_of(&described) }).collect())
+    }
+
+    /// How much still needs a key of the vault that another took the place of.
+    fn left_of(&self, key: &VaultKeyDescription) -> Option<u64> {
+        match (key.state, key.purpose) {
+            (KeyState::OpenOnly, VaultPurpose::RowTag) => self.rotation().tags_left(key.version),
+            (KeyState::OpenOnly, VaultPurpose::Wrapping) => u64::try_from(self.keys_to_rewrap()).ok(),
+            (KeyState::Destroyed, _) => Some(0),
+            (KeyState::PreActive | KeyState::Active | KeyState::OpenOnly, _) => None,
+        }
     }
 
     /// How a key stands.

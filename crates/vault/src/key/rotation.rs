@@ -2,6 +2,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use panvault_keys::{VaultKeyDescription, VaultPurpose};
 use panvault_model::{OrganisationId, Timestamp};
 use tokio::sync::Notify;
 
@@ -34,6 +35,10 @@ pub struct RotationStatus {
     pub rows_left: Option<u64>,
     /// Rows that this node has sealed anew since it started.
     pub rows_resealed: u64,
+    /// Rows that this node has given another tag since it started.
+    pub rows_retagged: u64,
+    /// Rows that do not bear their tag, of the last reading of all for a key of tags: while there is one, none of these keys is destroyed.
+    pub rows_damaged: u64,
     /// Keys that are active for longer than they should be.
     pub keys_overdue: u64,
 }
@@ -41,11 +46,24 @@ pub struct RotationStatus {
 /// A key of an organisation that another took the place of.
 pub(super) type Retired = (OrganisationId, u32);
 
+/// What a reading of all rows found of their tags.
+#[derive(Debug)]
+pub(super) struct TagsFound {
+    /// How many rows bear the tag of each key that another took the place of.
+    pub(super) rows: BTreeMap<u16, u64>,
+    /// Rows that do not bear their tag.
+    pub(super) damaged: u64,
+}
+
 /// What a node knows of rotations beside what is stored.
 pub(crate) struct Rotation {
     settings: RotationSettings,
     rows_left: Mutex<BTreeMap<Retired, u64>>,
     rows_resealed: AtomicU64,
+    tags: Mutex<TagsFound>,
+    rows_retagged: AtomicU64,
+    /// When this node first saw that another took the place of a key of the vault.
+    retired: Mutex<BTreeMap<(VaultPurpose, u16), Timestamp>>,
     keys_rotating: AtomicU64,
     keys_overdue: AtomicU64,
     /// Something is to be done.
@@ -60,6 +78,9 @@ impl Rotation {
             settings,
             rows_left: Mutex::default(),
             rows_resealed: AtomicU64::new(0),
+            tags: Mutex::default(),
+            rows_retagged: AtomicU64::new(0),
+            retired: Mutex::default(),
             keys_rotating: AtomicU64::new(0),
             keys_overdue: AtomicU64::new(0),
             woken: Notify::new(),
@@ -67,11 +88,14 @@ impl Rotation {
     }
 
     pub(crate) fn status(&self) -> RotationStatus {
-        let rows_left = self.left();
+        let (rows_left, tags) = (self.left(), self.tags());
+        let is_counted = !rows_left.is_empty() || !tags.rows.is_empty();
         RotationStatus {
             keys_rotating: self.keys_rotating.load(Ordering::Relaxed),
-            rows_left: (!rows_left.is_empty()).then(|| rows_left.values().sum()),
+            rows_left: is_counted.then(|| rows_left.values().chain(tags.rows.values()).sum()),
             rows_resealed: self.rows_resealed.load(Ordering::Relaxed),
+            rows_retagged: self.rows_retagged.load(Ordering::Relaxed),
+            rows_damaged: tags.damaged,
             keys_overdue: self.keys_overdue.load(Ordering::Relaxed),
         }
     }
@@ -102,6 +126,30 @@ impl Rotation {
         }
     }
 
+    /// All rows were read, and this is what their tags are; or it is nobody's to know here.
+    pub(super) fn tags_counted(&self, found: Option<TagsFound>) {
+        *self.tags() = found.unwrap_or_default();
+    }
+
+    /// One row less bears the tag of a key.
+    pub(super) fn retagged(&self, key: u16) {
+        self.rows_retagged.fetch_add(1, Ordering::Relaxed);
+        if let Some(left) = self.tags().rows.get_mut(&key) {
+            *left = left.saturating_sub(1);
+        }
+    }
+
+    /// Rows that bear the tag of a key that another took the place of, where this node has counted them.
+    pub(super) fn tags_left(&self, key: u16) -> Option<u64> {
+        self.tags().rows.get(&key).copied()
+    }
+
+    /// Since when this node knows that another took the place of a key of the vault; now, if it did not.
+    pub(super) fn retired_since(&self, key: &VaultKeyDescription, now: Timestamp) -> Timestamp {
+        let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
+        *retired.entry((key.purpose, key.version)).or_insert(now)
+    }
+
     pub(super) fn keys_are(&self, rotating: u64, overdue: u64) {
         self.keys_rotating.store(rotating, Ordering::Relaxed);
         self.keys_overdue.store(overdue, Ordering::Relaxed);
@@ -113,6 +161,10 @@ impl Rotation {
 
     pub(super) async fn woken(&self) {
         self.woken.notified().await;
+    }
+
+    fn tags(&self) -> MutexGuard<'_, TagsFound> {
+        self.tags.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn left(&self) -> MutexGuard<'_, BTreeMap<Retired, u64>> {

@@ -20,14 +20,14 @@ use crate::throttle::Throttle;
 use crate::vault::{Vault, WeakVault};
 
 /// What became of the rotations that are under way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rotated {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rotated {
     /// Nothing is left to do, or another node does it.
     Done,
-    /// Rows that cannot be sealed anew still need a key.
-    Left,
     /// Nothing needs the keys that are left, and one that was sealed at the last moment may still come to be stored.
     Waits,
+    /// Rows that cannot be sealed or tagged anew still need a key.
+    Left,
 }
 
 /// What one reading of all rows found.
@@ -48,7 +48,11 @@ impl Vault {
     }
 
     async fn keys_rotate_on(&self) -> Result<Rotated, VaultError> {
-        self.vault_keys_rotate().await?;
+        let of_vault = self.vault_keys_rotate().await?;
+        Ok(of_vault.max(self.data_keys_rotate().await?))
+    }
+
+    async fn data_keys_rotate(&self) -> Result<Rotated, VaultError> {
         if self.keys_in(KeyState::PreActive).is_empty() && self.keys_in(KeyState::OpenOnly).is_empty() {
             self.rotation().counted(&BTreeMap::new());
             return Ok(Rotated::Done);
@@ -116,7 +120,7 @@ impl Vault {
 
     /// Waits until what was handed to the store is decided and durable, also what nobody waits for any more: a commit that can never be done has its
     /// turn behind all of it, and the second behind what was written with the first.
-    async fn commits_before_end(&self) -> Result<(), VaultError> {
+    pub(super) async fn commits_before_end(&self) -> Result<(), VaultError> {
         for _ in 0..2 {
             let nobody = OrganisationId::from_bytes([0; 12]);
             let audit = Requester::VAULT.note(self.now().wall, Action::DocumentUpdate, nobody, HEAD_ID);

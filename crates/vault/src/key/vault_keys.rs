@@ -7,8 +7,14 @@ use panvault_store::Action;
 use crate::audit::Requester;
 use crate::document::{DocumentPlan, HEAD_ID, Snapshot};
 use crate::error::VaultError;
+use crate::key::sweep::Rotated;
 use crate::limits::REWRAP_KEYS_MAX;
 use crate::vault::Vault;
+
+/// Whether a key is destroyed when nothing needs it any more that it made.
+const fn ends_by_itself(purpose: VaultPurpose) -> bool {
+    matches!(purpose, VaultPurpose::Wrapping | VaultPurpose::RowTag)
+}
 
 impl Snapshot {
     /// Keys of the vault that are on their way in or out, each with whether it is on its way in, and whether nodes are handed something.
@@ -16,7 +22,7 @@ impl Snapshot {
         let keys = self.handed.iter().flat_map(|handed| handed.keys());
         keys.filter_map(|key| match key.state {
             KeyState::PreActive => Some((key, true)),
-            KeyState::OpenOnly if key.purpose == VaultPurpose::Wrapping => Some((key, false)),
+            KeyState::OpenOnly if ends_by_itself(key.purpose) => Some((key, false)),
             KeyState::Active | KeyState::OpenOnly | KeyState::Destroyed => None,
         })
     }
@@ -29,22 +35,35 @@ impl Snapshot {
 
 impl Vault {
     /// Goes on with what becomes of the keys of the vault itself: what is handed over is taken away when every node has it, new keys make from then on,
-    /// and what the wrapping key before wrapped is wrapped anew, until nothing needs it.
-    pub(super) async fn vault_keys_rotate(&self) -> Result<(), VaultError> {
+    /// what the wrapping key before wrapped is wrapped anew, and what the key for row tags before tagged is tagged anew, until nothing needs them.
+    pub(super) async fn vault_keys_rotate(&self) -> Result<Rotated, VaultError> {
         let snapshot = self.snapshot();
         let is_moving = snapshot.hands() || snapshot.vault_keys_moving().next().is_some();
-        let Some(handed) = snapshot.handed.clone().filter(|_| is_moving) else { return Ok(()) };
+        let Some(handed) = snapshot.handed.clone().filter(|_| is_moving) else {
+            self.rotation().tags_counted(None);
+            return Ok(Rotated::Done);
+        };
         drop(snapshot);
         if !self.has_duty().await? {
-            return Ok(());
+            self.rotation().tags_counted(None);
+            return Ok(Rotated::Done);
         }
         if handed.hands() || handed.keys().any(|key| key.state == KeyState::PreActive) {
             // Every node has what it was handed by then, or refuses what it is asked.
             self.requests_before_end().await?;
             self.vault_keys_activate(handed.header_version()).await?;
         }
+        self.wrapping_keys_rotate().await?;
+        self.row_tags_move().await
+    }
+
+    /// Wraps anew what wrapping keys wrapped that another took the place of, and destroys them.
+    async fn wrapping_keys_rotate(&self) -> Result<(), VaultError> {
         let snapshot = self.snapshot();
-        let retired: Vec<_> = snapshot.vault_keys_moving().filter(|(_, is_new)| !is_new).collect();
+        let retired: Vec<_> = snapshot
+            .vault_keys_moving()
+            .filter(|(key, is_new)| !is_new && key.purpose == VaultPurpose::Wrapping)
+            .collect();
         drop(snapshot);
         if retired.is_empty() {
             return Ok(());
@@ -89,7 +108,7 @@ impl Vault {
                 handed.with(key.purpose, key.version, KeyState::Active)
             });
             let (action, object) = match new.first() {
-                Some(key) => (Action::VaultKeyActivate, named(key)),
+                Some(key) => (Action::VaultKeyActivate, named(key.purpose, key.version)),
                 None => (Action::DocumentUpdate, HEAD_ID),
             };
             self.handed_plan(snapshot, activated, action, object).map(Some)
@@ -116,8 +135,8 @@ impl Vault {
         .await
     }
 
-    /// Ends the use of a wrapping key, unless something came to need it. Its bytes in the header go with the next change of that.
-    async fn vault_key_destroy(&self, key: VaultKeyDescription) -> Result<(), VaultError> {
+    /// Ends the use of a key that another took the place of, unless something came to need it. Its bytes in the header go with the next change of that.
+    pub(super) async fn vault_key_destroy(&self, key: VaultKeyDescription) -> Result<(), VaultError> {
         self.document_change_own(|snapshot| {
             let Some(handed) = snapshot.handed.as_ref() else { return Ok(None) };
             let is_it = |of: &VaultKeyDescription| {
@@ -126,11 +145,14 @@ impl Vault {
             if !handed.keys().any(|of| is_it(&of)) {
                 return Ok(None);
             }
-            if snapshot.keys.kept_of_all().any(|key| key.needs_rewrap(self.keys())) {
+            let mut wrapped = snapshot.keys.kept_of_all();
+            let is_wrapping = key.purpose == VaultPurpose::Wrapping;
+            if is_wrapping && wrapped.any(|key| key.needs_rewrap(self.keys())) {
                 return Err(VaultError::Contended);
             }
             let destroyed = HandOver::clone(handed).with(key.purpose, key.version, KeyState::Destroyed);
-            self.handed_plan(snapshot, destroyed, Action::VaultKeyDestroy, named(&key)).map(Some)
+            self.handed_plan(snapshot, destroyed, Action::VaultKeyDestroy, named(key.purpose, key.version))
+                .map(Some)
         })
         .await?;
         tracing::info!(purpose = key.purpose.as_str(), version = key.version, "key.of_vault_destroyed");
@@ -151,7 +173,7 @@ impl Vault {
 }
 
 /// Names a key of the vault in the trail: its purpose (1) · its version (2) · zeroes.
-const fn named(key: &VaultKeyDescription) -> Id {
-    let [high, low] = key.version.to_be_bytes();
-    Id::from_bytes([key.purpose.code(), high, low, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+pub(super) const fn named(purpose: VaultPurpose, version: u16) -> Id {
+    let [high, low] = version.to_be_bytes();
+    Id::from_bytes([purpose.code(), high, low, 0, 0, 0, 0, 0, 0, 0, 0, 0])
 }

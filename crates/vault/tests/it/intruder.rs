@@ -358,6 +358,7 @@ impl Store for Intruder {
                     commit.audit.action,
                     Action::HeaderChange
                         | Action::KeyRewrap
+                        | Action::RowRetag
                         | Action::VaultKeyActivate
                         | Action::VaultKeyDestroy
                 ) && let Some((fault, before)) = &mut self.plot.lock().unwrap().vault_key_fault

@@ -31,6 +31,7 @@ mod refund;
 mod role;
 mod rotation;
 mod route;
+mod row_tags;
 mod secrets;
 mod seen;
 mod shared;

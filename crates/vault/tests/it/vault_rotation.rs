@@ -11,21 +11,21 @@ use panvault_vault::{HandOver, HeaderPlace, HeaderUpdate, Origin, Permit, Vault,
 use crate::assert_refused;
 use crate::world::{Shop, VAULT, World};
 
-const AT: Timestamp = Timestamp::from_unix_millis(1_800_000_000_000);
+pub(crate) const AT: Timestamp = Timestamp::from_unix_millis(1_800_000_000_000);
 
 /// Where the header is kept: what two files or a row would be.
-struct Place {
+pub(crate) struct Place {
     header: Mutex<Vec<u8>>,
     /// How often it has no room.
     full: Mutex<u32>,
 }
 
 impl Place {
-    fn of(header: &Header) -> Arc<Self> {
+    pub(crate) fn of(header: &Header) -> Arc<Self> {
         Arc::new(Self { header: Mutex::new(header.encode()), full: Mutex::new(0) })
     }
 
-    fn header(&self) -> Header {
+    pub(crate) fn header(&self) -> Header {
         Header::parse(&self.header.lock().unwrap()).unwrap()
     }
 }
@@ -49,16 +49,16 @@ impl HeaderPlace for Place {
 }
 
 /// Whether a card of it can be charged: for that it is opened.
-async fn opened(world: &World, shop: &Shop, card: CardId) -> bool {
+pub(crate) async fn opened(world: &World, shop: &Shop, card: CardId) -> bool {
     world.transact(shop, card, 1_000).await.is_ok()
 }
 
-fn entropy(seed: u64) -> SeededEntropy {
+pub(crate) fn entropy(seed: u64) -> SeededEntropy {
     SeededEntropy::new(seed)
 }
 
 /// Opens the same store anew with the header that is in this place, under the root key of a seed.
-async fn start(world: &mut World, place: &Arc<Place>, root: u64) -> Result<(), VaultError> {
+pub(crate) async fn start(world: &mut World, place: &Arc<Place>, root: u64) -> Result<(), VaultError> {
     let header = place.header();
     let root = root_key(root);
     let keys = header.open(&root, VAULT, KeyMode::Test)?;
@@ -69,7 +69,7 @@ async fn start(world: &mut World, place: &Arc<Place>, root: u64) -> Result<(), V
     Ok(())
 }
 
-async fn served() -> (World, Shop, Arc<Place>) {
+pub(crate) async fn served() -> (World, Shop, Arc<Place>) {
     let mut world = World::new().await;
     let place = Place::of(&vault_header(VAULT, 1));
     start(&mut world, &place, 1).await.unwrap();
@@ -77,17 +77,17 @@ async fn served() -> (World, Shop, Arc<Place>) {
     (world, shop, place)
 }
 
-fn permit(vault: &Vault, root: u64) -> Result<Permit<HeaderUpdate>, VaultError> {
+pub(crate) fn permit(vault: &Vault, root: u64) -> Result<Permit<HeaderUpdate>, VaultError> {
     vault.operator(&root_key(root).derive_operator_key(VAULT), Origin::LOCAL)?.permit()
 }
 
 /// Who has the root key changes the header, as a command does.
-async fn change(vault: &Vault, asked_by: u64, next: &Header, root: &RootKey) -> Result<(), VaultError> {
+pub(crate) async fn change(vault: &Vault, asked_by: u64, next: &Header, root: &RootKey) -> Result<(), VaultError> {
     let handed = next.hand_over(root, &entropy(5)).unwrap();
     vault.header_change(&permit(vault, asked_by)?, next.encode(), handed).await
 }
 
-fn states(vault: &Vault, root: u64, purpose: VaultPurpose) -> Vec<KeyState> {
+pub(crate) fn states(vault: &Vault, root: u64, purpose: VaultPurpose) -> Vec<KeyState> {
     let named: HandOver = vault.header_named(&permit(vault, root).unwrap());
     named.keys().filter(|key| key.purpose == purpose).map(|key| key.state).collect()
 }

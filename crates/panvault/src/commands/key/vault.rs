@@ -2,12 +2,12 @@
 
 use anyhow::{Context, bail};
 use panvault_keys::{HandOver, KeyState, RootKey, SystemEntropy, VaultPurpose};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::Unlock;
 use crate::client::Client;
 use crate::commands::document::print;
-use crate::commands::key::LOOK_EVERY;
+use crate::commands::key::{LOOK_EVERY, keys};
 use crate::commands::runtime;
 use crate::commands::slot::{Opening, now};
 use crate::telemetry::{self, LogFormat};
@@ -30,13 +30,17 @@ pub(super) fn rotate_root(by: &Unlock, as_json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Makes another wrapping key. What the one before wrapped is wrapped anew by who serves the vault.
-pub(super) fn rotate_wrapping(by: &Unlock, wait: bool, as_json: bool) -> anyhow::Result<()> {
+/// Makes another key of the vault. What the one before wrapped or tagged is wrapped or tagged anew by who serves the vault.
+pub(super) fn rotate_purpose(
+    by: &Unlock,
+    purpose: VaultPurpose,
+    wait: bool,
+    as_json: bool,
+) -> anyhow::Result<()> {
     telemetry::start("warn", LogFormat::Text)?;
     harden::memory();
     let (opening, entropy) = (Opening::of(by)?, SystemEntropy::new());
     let named = runtime()?.block_on(named(&opening))?;
-    let purpose = VaultPurpose::Wrapping;
     match is_moving(&named, purpose) {
         true if !wait => bail!(
             "a rotation of this key is under way, and nothing was done: panvault key inventory shows how far it has come; with --wait this waits for its end"
@@ -61,12 +65,27 @@ pub(super) fn rotate_wrapping(by: &Unlock, wait: bool, as_json: bool) -> anyhow:
     Ok(())
 }
 
-/// Waits until no key of a purpose is on its way in or out.
+/// Waits until no key of a purpose is on its way in or out, and says meanwhile how much is left.
 async fn ended(opening: &Opening, purpose: VaultPurpose) -> anyhow::Result<()> {
-    while is_moving(&named(opening).await?, purpose) {
+    let mut said = None;
+    loop {
+        let mut client = served(opening).await?;
+        if !is_moving(&client.header_named().await?, purpose) {
+            return Ok(());
+        }
+        let keys = keys(&mut client, "/v1/key").await?;
+        let of_purpose =
+            keys.iter().filter(|key| key.get("purpose").is_some_and(|of| of == purpose.as_str()));
+        let left = of_purpose
+            .filter(|key| key.get("state").is_some_and(|state| state == "open_only"))
+            .filter_map(|key| key.get("rows_left").and_then(Value::as_u64))
+            .reduce(u64::saturating_add);
+        if left.is_some() && left != said {
+            output::note(format!("{} are left", left.unwrap_or_default()));
+            said = left;
+        }
         tokio::time::sleep(LOOK_EVERY).await;
     }
-    Ok(())
 }
 
 fn is_moving(named: &HandOver, purpose: VaultPurpose) -> bool {
@@ -76,11 +95,17 @@ fn is_moving(named: &HandOver, purpose: VaultPurpose) -> bool {
 
 /// What the server that has the vault says of its keys.
 async fn named(opening: &Opening) -> anyhow::Result<HandOver> {
+    served(opening).await?.header_named().await
+}
+
+/// The server that has the vault.
+async fn served(opening: &Opening) -> anyhow::Result<Client> {
     let opened = opening.place.header_open(opening.slot.as_ref()).await?;
     let reached = Client::reach_by(&opening.place, &opening.config, &opened.operator).await?;
     let client = reached.map_err(|unreached| anyhow::anyhow!(unreached.said()));
-    let nobody = "nobody serves this vault here, and its keys are wrapped anew by who does: start it with panvault serve";
-    client.context(nobody)?.header_named().await
+    let nobody =
+        "nobody serves this vault here, and a key is replaced by who does: start it with panvault serve";
+    client.context(nobody)
 }
 
 /// What is done is done, whoever reads it.

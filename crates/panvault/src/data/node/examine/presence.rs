@@ -225,6 +225,7 @@ const fn moves(action: Action) -> Option<(Table, i64)> {
         | Action::HeaderChange
         | Action::VaultKeyActivate
         | Action::VaultKeyDestroy
-        | Action::KeyRewrap => None,
+        | Action::KeyRewrap
+        | Action::RowRetag => None,
     }
 }

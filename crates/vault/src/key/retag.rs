@@ -1,0 +1,200 @@
+//! What a key of the vault tagged, tagged with the one that took its place. A row is first held against the tag that it has: what somebody changed is never
+//! given one that says that it was not. Nothing else of a row changes with its tag, its version neither, so it is written only where the row is
+//! there in the version that was read.
+
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+
+use panvault_keys::{KeyState, VaultKeyDescription, VaultPurpose};
+use panvault_model::{OrganisationId, Timestamp};
+use panvault_store::{Action, Commit, Effect, Expect, Outcome, Row, StoreFault, Table};
+use tokio::time::Instant;
+
+use crate::audit::Requester;
+use crate::error::VaultError;
+use crate::key::rotation::TagsFound;
+use crate::key::sweep::Rotated;
+use crate::key::vault_keys::named;
+use crate::limits::{
+    RETAG_IDEMPOTENCY_SECONDS, RETAG_ROWS, ROTATION_CHUNK_ROWS, ROTATION_PAGE_ROWS, ROTATION_ROUNDS_MAX,
+    ROTATION_STORED_SECONDS,
+};
+use crate::row_tag::{retagged, tag_key, verify};
+use crate::vault::Vault;
+
+/// Versions of the key for row tags that another took the place of.
+type Retired = BTreeSet<u16>;
+
+impl Vault {
+    /// Goes on with the rotation of the key for row tags, once another is active: tags what the keys before it tagged, and destroys them when a reading of all
+    /// rows finds nothing of theirs, and no row that does not bear its tag.
+    pub(super) async fn row_tags_move(&self) -> Result<Rotated, VaultError> {
+        let retired = self.row_tag_keys_retired();
+        let versions: Retired = retired.iter().map(|key| key.version).collect();
+        if retired.is_empty() || !self.has_duty().await? {
+            self.rotation().tags_counted(None);
+            return Ok(Rotated::Done);
+        }
+        // Nothing more is tagged with them, and what was is stored.
+        self.requests_before_end().await?;
+        self.commits_before_end().await?;
+        let since = self.shared_time().await?;
+        let since = retired.iter().map(|key| self.rotation().retired_since(key, since)).max();
+        for _ in 0..ROTATION_ROUNDS_MAX {
+            let begun = self.shared_time().await?;
+            // The first time it says how many there are; later it proves that there are none.
+            let Some(found) = self.tags_count(&versions).await? else { return Ok(Rotated::Done) };
+            let (left, damaged) = (found.left(), found.damaged);
+            self.rotation().tags_counted(Some(found));
+            if left == 0 && damaged == 0 {
+                if !self.are_stored_by(since, begun) {
+                    return Ok(Rotated::Waits);
+                }
+                for key in retired {
+                    self.vault_key_destroy(key).await?;
+                }
+                self.rotation().tags_counted(None);
+                return Ok(Rotated::Done);
+            }
+            if left > 0 && !self.tags_make(&versions).await? {
+                return Ok(Rotated::Done);
+            }
+            if damaged > 0 {
+                return Ok(Rotated::Left);
+            }
+        }
+        Ok(Rotated::Left)
+    }
+
+    fn row_tag_keys_retired(&self) -> Vec<VaultKeyDescription> {
+        let snapshot = self.snapshot();
+        let keys = snapshot.handed.iter().flat_map(|handed| handed.keys());
+        keys.filter(|key| key.purpose == VaultPurpose::RowTag && key.state == KeyState::OpenOnly).collect()
+    }
+
+    /// Whether all that was tagged with keys that this node has seen retired since then was stored by a moment: as of keys of organisations, a commit of a node that
+    /// was cut off may come late.
+    fn are_stored_by(&self, since: Option<Timestamp>, begun: Timestamp) -> bool {
+        let until = since.map(|since| since.plus_seconds(ROTATION_STORED_SECONDS));
+        !self.node().is_shared() || until.is_some_and(|until| begun > until)
+    }
+
+    /// Reads all rows, counts those with tags of these keys, and holds each against its tag. `None` when the duty has gone to another node.
+    async fn tags_count(&self, retired: &Retired) -> Result<Option<TagsFound>, VaultError> {
+        let mut found = TagsFound { rows: retired.iter().map(|key| (*key, 0)).collect(), damaged: 0 };
+        for table in tagged_tables() {
+            let mut after = None;
+            loop {
+                if !self.has_duty().await? {
+                    return Ok(None);
+                }
+                let rows = self.store().row_page(table, after, ROTATION_PAGE_ROWS).await?;
+                let Some(last) = rows.last() else { break };
+                after = Some(last.key());
+                for (at, row) in rows.iter().enumerate() {
+                    if at % ROTATION_CHUNK_ROWS == 0 {
+                        tokio::task::yield_now().await;
+                    }
+                    if verify(row, self.keys()).is_err() {
+                        let (kind, id) = (row.key().kind(), row.key().id());
+                        let advice = "run panvault doctor; it is given no other tag, and no key for tags is destroyed while a row is not what was written";
+                        tracing::warn!(object.kind = kind, object.id = id, advice, "key.row_damaged");
+                        found.damaged += 1;
+                    } else if let Some(left) = tag_key(row).and_then(|key| found.rows.get_mut(&key)) {
+                        *left += 1;
+                    }
+                }
+            }
+        }
+        Ok(Some(found))
+    }
+
+    /// Gives rows with tags of these keys the tag of now, so many in a second. `false` when the duty has gone to another node.
+    async fn tags_make(&self, retired: &Retired) -> Result<bool, VaultError> {
+        for table in tagged_tables() {
+            let mut after = None;
+            loop {
+                let mut rows = self.store().row_page(table, after, ROTATION_PAGE_ROWS).await?;
+                let Some(last) = rows.last() else { break };
+                after = Some(last.key());
+                let ends = self.shared_time().await?.plus_seconds(RETAG_IDEMPOTENCY_SECONDS);
+                rows.retain(|row| {
+                    let is_old = tag_key(row).is_some_and(|key| retired.contains(&key));
+                    is_old && !ends_by(row, ends)
+                });
+                for chunk in rows.chunks(RETAG_ROWS) {
+                    if !self.has_duty().await? {
+                        return Ok(false);
+                    }
+                    self.chunk_retag(chunk).await?;
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+        Ok(true)
+    }
+
+    /// One step for many rows. One that changed meanwhile has its new tag with that, and is left out.
+    async fn chunk_retag(&self, chunk: &[Row]) -> Result<(), VaultError> {
+        let begun = Instant::now();
+        let ours = chunk.iter().filter(|row| verify(row, self.keys()).is_ok()).cloned();
+        let mut parts: Vec<Vec<Row>> = vec![ours.collect()];
+        while let Some(mut rows) = parts.pop() {
+            if rows.is_empty() {
+                continue;
+            }
+            match self.store().commit(self.retag_commit(&rows)).await {
+                Ok(Outcome::Done { .. }) => {
+                    rows.iter().filter_map(tag_key).for_each(|key| self.rotation().retagged(key));
+                }
+                Ok(Outcome::Unmet(at)) if at < rows.len() => {
+                    rows.remove(at);
+                    parts.push(rows);
+                }
+                Ok(Outcome::Unmet(_) | Outcome::Claimed(_)) => return Err(VaultError::Contended),
+                Err(StoreFault::TooLarge) if rows.len() > 1 => {
+                    let behind = rows.split_off(rows.len() / 2);
+                    parts.extend([rows, behind]);
+                }
+                Err(fault) => return Err(fault.into()),
+            }
+        }
+        let rows = u32::try_from(chunk.len()).unwrap_or(u32::MAX);
+        let takes = Duration::from_secs(1) * rows / self.rotation().rows_per_second();
+        tokio::time::sleep(takes.saturating_sub(begun.elapsed())).await;
+        Ok(())
+    }
+
+    fn retag_commit(&self, rows: &[Row]) -> Commit {
+        let nobody = OrganisationId::from_bytes([0; 12]);
+        let object = named(VaultPurpose::RowTag, self.keys().row_tag_version());
+        Commit {
+            claim: None,
+            expects: rows.iter().map(|row| Expect::Version(row.key(), row.version())).collect(),
+            effects: rows.iter().filter_map(|row| retagged(row, self.keys())).map(Effect::Retag).collect(),
+            audit: Requester::VAULT.note(self.now().wall, Action::RowRetag, nobody, object),
+        }
+    }
+}
+
+fn tagged_tables() -> impl Iterator<Item = Table> {
+    Table::ALL.into_iter().filter(|table| *table != Table::Document)
+}
+
+/// Whether a row is a record of an idempotency key that ends by then.
+fn ends_by(row: &Row, then: Timestamp) -> bool {
+    matches!(row, Row::Idempotency(row) if row.expires_at <= then)
+}
+
+impl TagsFound {
+    fn left(&self) -> u64 {
+        self.rows.values().sum()
+    }
+}
+
+/// Nothing is known of any.
+impl Default for TagsFound {
+    fn default() -> Self {
+        Self { rows: BTreeMap::new(), damaged: 0 }
+    }
+}
