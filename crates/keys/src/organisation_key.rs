@@ -47,10 +47,7 @@ pub struct OrganisationKey {
 const FORMAT: u8 = 2;
 /// Format 2 (1) · purpose (1) · organisation (12) · version (4) · made at (6) · version of the wrapping key (2) · state (1) · active from (6) ·
 /// active until (6) · destroyed at (6) · wrapped.
-const BYTES: usize = FIRST_BYTES + 3 * TIME_BYTES;
-/// Format 1 has no times but the first: its keys were active as soon as they were made.
-const FIRST_FORMAT: u8 = 1;
-const FIRST_BYTES: usize = 1 + 1 + 12 + 4 + 6 + 2 + 1 + Wrapped::BYTES;
+const BYTES: usize = 1 + 1 + 12 + 4 + 6 + 2 + 1 + 3 * TIME_BYTES + Wrapped::BYTES;
 const TIME_BYTES: usize = 6;
 
 impl Purpose {
@@ -189,25 +186,21 @@ impl OrganisationKey {
         let (created_at, rest) = rest.split_first_chunk::<TIME_BYTES>()?;
         let (wrapping, rest) = rest.split_first_chunk::<2>()?;
         let (state, rest) = rest.split_first()?;
-        let (created_at, state) = (time_decode(*created_at), KeyState::from_code(*state)?);
-        let (times, wrapped) = match (*format, bytes.len()) {
-            (FORMAT, BYTES) => {
-                let (times, wrapped) = rest.split_first_chunk::<{ 3 * TIME_BYTES }>()?;
-                (times.as_chunks::<TIME_BYTES>().0.iter().map(|at| time_read(*at)).collect(), wrapped)
-            }
-            (FIRST_FORMAT, FIRST_BYTES) => (vec![Some(created_at)], rest),
-            _ => return None,
-        };
-        let time = |place: usize| times.get(place).copied().flatten();
+        let (active_from, rest) = rest.split_first_chunk::<TIME_BYTES>()?;
+        let (active_until, rest) = rest.split_first_chunk::<TIME_BYTES>()?;
+        let (destroyed_at, wrapped) = rest.split_first_chunk::<TIME_BYTES>()?;
+        if *format != FORMAT {
+            return None;
+        }
         Some(Self {
             purpose: Purpose::ALL.into_iter().find(|value| value.code() == *purpose)?,
             organisation: OrganisationId::from_bytes(*organisation),
             version: u32::from_be_bytes(*version),
-            created_at,
-            active_from: time(0),
-            active_until: time(1),
-            destroyed_at: time(2),
-            state,
+            created_at: time_decode(*created_at),
+            active_from: time_read(*active_from),
+            active_until: time_read(*active_until),
+            destroyed_at: time_read(*destroyed_at),
+            state: KeyState::from_code(*state)?,
             document: None,
             wrapping: u16::from_be_bytes(*wrapping),
             wrapped: Wrapped::decode(wrapped)?,
@@ -296,14 +289,10 @@ mod tests {
             changed[at] = 99;
             assert!(OrganisationKey::decode(&changed).is_err(), "byte {at}");
         }
-        // The same in format 1, of which a vector is kept: bytes 27 to 44 are not there.
+        // Nor as the format before, which had neither bytes 27 to 44 nor a release.
         let first = [&[1], &bytes[1..27], &bytes[45..]].concat();
-        let read = OrganisationKey::decode(&first).unwrap();
-        assert_eq!(read.encode(), bytes);
-        for length in 0..first.len() {
-            assert!(OrganisationKey::decode(&first[..length]).is_err());
-        }
-        assert!(OrganisationKey::decode(&[first.as_slice(), &[0]].concat()).is_err());
+        assert!(OrganisationKey::decode(&first).is_err());
+        assert!(OrganisationKey::decode(&[&[1], &bytes[1..]].concat()).is_err());
     }
 
     #[test]

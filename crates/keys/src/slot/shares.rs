@@ -88,12 +88,12 @@ impl Share {
         if !words.next().is_some_and(|word| word.eq_ignore_ascii_case(LABEL)) {
             return Err(ShareFault::NotAShare);
         }
-        let set = words.next().and_then(|word| u32::from_str_radix(word, 16).ok());
+        let set = words.next().and_then(set_parse);
         let counts = words.next().and_then(|word| word.split_once('/'));
-        let counts = counts.and_then(|(needed, made)| Some((needed.parse().ok()?, made.parse().ok()?)));
+        let counts = counts.and_then(|(needed, made)| Some((count_parse(needed)?, count_parse(made)?)));
         let (Some(set), Some((needed, made))) = (set, counts) else { return Err(ShareFault::Mistyped) };
         let scheme = ShareScheme::new(needed, made, set).ok_or(ShareFault::Mistyped)?;
-        let at = words.next().and_then(|word| word.parse().ok()).filter(|at| (1..=made).contains(at));
+        let at = words.next().and_then(count_parse).filter(|at| (1..=made).contains(at));
         let mut digits = Zeroizing::new(String::with_capacity(TEXT_CHARS_MAX * 2));
         words.for_each(|word| digits.push_str(word));
         let mut share =
@@ -113,6 +113,18 @@ impl Share {
         hasher.update(self.values.as_slice());
         hasher.finalize()
     }
+}
+
+/// The number of a set, which has eight digits.
+fn set_parse(word: &str) -> Option<u32> {
+    let is_whole = word.len() == 8 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_whole.then(|| u32::from_str_radix(word, 16).ok()).flatten()
+}
+
+/// A count or number as it is printed: with a zero or a plus sign before it, it was typed by somebody who did not copy a share.
+fn count_parse(word: &str) -> Option<u8> {
+    let is_printed = word.bytes().all(|byte| byte.is_ascii_digit()) && !word.starts_with('0');
+    is_printed.then(|| word.parse().ok()).flatten()
 }
 
 /// Splits a key. Each byte is the value at 0 of a polynomial of its own, whose other coefficients are drawn uniformly.
@@ -274,6 +286,18 @@ mod tests {
                 assert!(parsed.is_err() || same, "{at}: {other}");
             }
             assert!(Share::parse(&text[..at]).is_err(), "cut at {at}");
+        }
+        // What is read as the same number is not what was printed: `2/3` and `2` here, and the set.
+        let words: Vec<_> = text.split(' ').collect();
+        assert_eq!(words[2..4], ["2/3", "2"]);
+        for (place, typed) in [(2, "02/3"), (2, "2/03"), (2, "+2/3"), (3, "02"), (3, "+2")] {
+            let mut words = words.clone();
+            words[place] = typed;
+            assert!(matches!(Share::parse(&words.join(" ")), Err(ShareFault::Mistyped)), "{typed}");
+        }
+        for set in [format!("0{}", words[1]), format!("+{}", words[1])] {
+            let typed = text.replacen(words[1], &set, 1);
+            assert!(matches!(Share::parse(&typed), Err(ShareFault::Mistyped)), "{set}");
         }
     }
 
