@@ -106,7 +106,11 @@ async fn every_row_is_given_another_tag_and_the_key_before_is_gone() {
     assert_eq!(states(&world.vault, 1, ROW_TAG), [KeyState::Destroyed, KeyState::Active]);
     let after = rows(&world).await;
     assert_eq!(tagged_by(&after), [0, before.len()]);
-    assert_eq!(without_tags(&after), without_tags(&before), "nothing else of a row is another, its version neither");
+    assert_eq!(
+        without_tags(&after),
+        without_tags(&before),
+        "nothing else of a row is another, its version neither"
+    );
     let status = world.vault.status().rotation;
     assert_eq!(status.rows_retagged, before.len() as u64);
     assert_eq!((status.rows_left, status.rows_damaged), (None, 0));
@@ -238,7 +242,8 @@ async fn nodes_change_rows_while_these_are_tagged_anew() {
             for (at, card) in cards.iter().enumerate() {
                 let node = if at % 2 == 0 { &one } else { &two };
                 let permit = node.permit::<CardUpdate>(&shop.key);
-                let change = CardChange { expiry_year: Some(2032 + (changes / 100) as u16 % 2), ..no_change() };
+                let change =
+                    CardChange { expiry_year: Some(2032 + (changes / 100) as u16 % 2), ..no_change() };
                 node.vault.card_update(&permit, *card, shop.organisation, change, None).await.unwrap();
                 drop(permit);
                 changes += 1;
@@ -257,7 +262,11 @@ async fn nodes_change_rows_while_these_are_tagged_anew() {
         assert!(opened(&two, &shop, *card).await);
     }
     assert_eq!(versions, changes, "no change is lost");
-    assert_eq!(states(&one.vault, 1, ROW_TAG), [KeyState::OpenOnly, KeyState::Active], "a commit may be on its way");
+    assert_eq!(
+        states(&one.vault, 1, ROW_TAG),
+        [KeyState::OpenOnly, KeyState::Active],
+        "a commit may be on its way"
+    );
     for world in [&one, &two] {
         world.clock.pass_millis((ROTATION_STORED_SECONDS + 60) * 1_000);
     }

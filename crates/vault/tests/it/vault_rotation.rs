@@ -82,7 +82,12 @@ pub(crate) fn permit(vault: &Vault, root: u64) -> Result<Permit<HeaderUpdate>, V
 }
 
 /// Who has the root key changes the header, as a command does.
-pub(crate) async fn change(vault: &Vault, asked_by: u64, next: &Header, root: &RootKey) -> Result<(), VaultError> {
+pub(crate) async fn change(
+    vault: &Vault,
+    asked_by: u64,
+    next: &Header,
+    root: &RootKey,
+) -> Result<(), VaultError> {
     let handed = next.hand_over(root, &entropy(5)).unwrap();
     vault.header_change(&permit(vault, asked_by)?, next.encode(), handed).await
 }
