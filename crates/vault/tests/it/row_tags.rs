@@ -243,7 +243,7 @@ async fn nodes_change_rows_while_these_are_tagged_anew() {
                 let node = if at % 2 == 0 { &one } else { &two };
                 let permit = node.permit::<CardUpdate>(&shop.key);
                 let change =
-                    CardChange { expiry_year: Some(2032 + (changes / 100) as u16 % 2), ..no_change() };
+                    CardChange { expiry_year: Some(2032 + u16::from(changes / 100 % 2 == 1)), ..no_change() };
                 node.vault.card_update(&permit, *card, shop.organisation, change, None).await.unwrap();
                 drop(permit);
                 changes += 1;
