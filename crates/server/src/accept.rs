@@ -34,7 +34,7 @@ use crate::limits::{
     METRICS_CONNECTIONS_MAX, METRICS_SECONDS_MAX, ROOM_MILLIS_MAX, SEND_BUFFER_BYTES, STALL_SECONDS_MAX,
     ServerSettings, TURNED_AWAY_MAX, TURNED_AWAY_SECONDS_MAX,
 };
-use crate::room::{Held, Place, Room};
+use crate::room::{Held, Place, Room, Stay};
 use crate::stall::{Stall, StallLimits};
 use crate::tls::{Tls, person_named};
 use crate::unread::{Unread, linger};
@@ -70,6 +70,7 @@ pub async fn serve(
         connections_evicted: app.metrics().connections_evicted.clone(),
         tls,
         draining: Arc::clone(app.stopping()),
+        stay: Stay::Keys,
     };
     let stop = async {
         stop.await;
@@ -91,6 +92,8 @@ pub(crate) struct Site {
     pub(crate) connections_evicted: Counter,
     /// Whether each answer is the last of its connection.
     pub(crate) draining: Arc<AtomicBool>,
+    /// Whose connections stay when there is room for no more.
+    pub(crate) stay: Stay,
 }
 
 /// Serves any site until `stop` is done, then lets what runs end.
@@ -103,7 +106,7 @@ pub(crate) async fn serve_site(
     if let Err(error) = set_socket_send_buffer_size(&listener, SEND_BUFFER_BYTES) {
         tracing::warn!(%error, advice = "report this", "listener.send_buffer_not_set");
     }
-    let room = Room::new(site.settings.connections_max);
+    let room = Room::new(site.settings.connections_max, site.stay);
     let turned_away = Arc::new(Semaphore::new(TURNED_AWAY_MAX));
     let (stopping, stopped) = watch::channel(false);
     tokio::pin!(stop);
@@ -323,6 +326,7 @@ pub async fn serve_metrics(listener: TcpListener, app: Arc<App>, stop: impl Futu
         connections_refused: Counter::default(),
         connections_evicted: Counter::default(),
         draining: Arc::default(),
+        stay: Stay::Keys,
     };
     serve_site(listener, site, stop).await;
 }

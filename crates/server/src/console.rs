@@ -29,7 +29,8 @@ use crate::error::{ErrorCode, Refusal};
 use crate::hosted;
 use crate::limits::{CONSOLE_CONNECTIONS_MAX, CONSOLE_STOP_SECONDS_MAX, PERSON_BYTES_MAX, ServerSettings};
 use crate::own_origin::{fetch_sites, host_asked, host_of, is_at_this_machine};
-use crate::proxies::TrustedProxies;
+use crate::proxies::{TrustedProxies, header_names_people};
+use crate::room::Stay;
 use crate::sealed;
 use crate::tls::Tls;
 
@@ -163,6 +164,7 @@ pub async fn serve_console(
         connections_refused: app.metrics().connections_refused.clone(),
         connections_evicted: app.metrics().connections_evicted.clone(),
         draining: Arc::clone(app.stopping()),
+        stay: Stay::Nobody,
     };
     serve_site(listener, site, stop).await
 }

@@ -38,6 +38,7 @@ pub async fn serve(
         connections_refused: Counter::default(),
         connections_evicted: Counter::default(),
         draining: Arc::default(),
+        stay: crate::room::Stay::Keys,
     };
     serve_site(listener, site, stop).await
 }

@@ -69,6 +69,7 @@ impl Local {
             connections_refused: Counter::default(),
             connections_evicted: Counter::default(),
             draining: Arc::default(),
+            stay: crate::room::Stay::Keys,
         };
         requests(stream, Peer::Operator(operator), None, site, stopped, core::future::pending()).await;
     }

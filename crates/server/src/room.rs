@@ -1,6 +1,6 @@
 //! Room for connections: how many there may be, and which of them make room for a new one.
 //!
-//! Whoever sent a valid API key with the last request stays, and so does everybody for whom work is under way. The rest (in a handshake, silent, in the
+//! Whoever sent a valid API key with the last request stays, at listeners for programs, and so does everybody for whom work is under way. The rest (in a handshake, silent, in the
 //! middle of a head, refused, or a browser's, whose key is in everybody's hands) make room when there is none: first those of
 //! the address that has many, the oldest first.
 
@@ -15,10 +15,21 @@ use tokio::task::AbortHandle;
 use crate::far_end::FarEnd;
 use crate::limits::{ADDRESS_CONNECTIONS_FEW, ROOM_MADE_MAX};
 
+/// Whose connections stay while no work is under way for them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Stay {
+    /// Those over which a valid API key of a server came with the last request.
+    #[default]
+    Keys,
+    /// Nobody's: there are few, and one key could hold all of them. A browser opens another.
+    Nobody,
+}
+
 /// The connections of a listener.
 pub(crate) struct Room {
     permits: Arc<Semaphore>,
     connections_max: usize,
+    stay: Stay,
     strangers: Mutex<Strangers>,
 }
 
@@ -39,7 +50,7 @@ struct Stranger {
 
 /// The place of one connection: what it is doing, as far as that decides whether it makes room.
 #[derive(Default)]
-pub(crate) struct Place(AtomicU8, FarEnd);
+pub(crate) struct Place(AtomicU8, FarEnd, Stay);
 
 /// Makes room.
 const IDLE: u8 = 0;
@@ -68,7 +79,11 @@ impl Place {
 
     /// A valid API key of a server came: it stays.
     pub(crate) fn keep(&self) -> Result<(), Ending> {
-        if self.is(KNOWN) { Ok(()) } else { self.change(IDLE, KNOWN) }
+        let known = match self.2 {
+            Stay::Keys => KNOWN,
+            Stay::Nobody => IDLE,
+        };
+        if self.is(known) { Ok(()) } else { self.change(IDLE, known) }
     }
 
     /// A request is whole, and work on it begins: the connection stays until that ends.
@@ -112,19 +127,24 @@ impl Drop for Held {
 }
 
 impl Room {
-    pub(crate) fn new(connections_max: usize) -> Self {
+    pub(crate) fn new(connections_max: usize, stay: Stay) -> Self {
         let permits = Arc::new(Semaphore::new(connections_max));
-        Self { permits, connections_max, strangers: Mutex::default() }
+        Self { permits, connections_max, stay, strangers: Mutex::default() }
     }
 
     /// A place, if one is free.
     pub(crate) fn take(&self) -> Option<Held> {
-        Arc::clone(&self.permits).try_acquire_owned().ok().map(held)
+        Arc::clone(&self.permits).try_acquire_owned().ok().map(|permit| self.held(permit))
     }
 
     /// A place, once one is free.
     pub(crate) async fn wait(&self) -> Option<Held> {
-        Arc::clone(&self.permits).acquire_owned().await.ok().map(held)
+        Arc::clone(&self.permits).acquire_owned().await.ok().map(|permit| self.held(permit))
+    }
+
+    fn held(&self, permit: OwnedSemaphorePermit) -> Held {
+        let place = Place(AtomicU8::new(IDLE), FarEnd::default(), self.stay);
+        Held { place: Arc::new(place), _permit: permit }
     }
 
     /// Notes who has a place, and the task that serves it.
@@ -151,10 +171,6 @@ impl Room {
         }
         false
     }
-}
-
-fn held(permit: OwnedSemaphorePermit) -> Held {
-    Held { place: Arc::default(), _permit: permit }
 }
 
 impl Strangers {
@@ -232,7 +248,7 @@ mod tests {
     #[test]
     fn the_oldest_make_room_and_who_is_known_or_worked_for_stays() {
         block_on(async {
-            let room = Room::new(6);
+            let room = Room::new(6, Stay::Keys);
             let places = fill(&room, &[1, 2, 3, 4, 5, 6]);
             assert!(room.take().is_none());
             assert!(places[0].keep().is_ok());
@@ -250,10 +266,31 @@ mod tests {
         });
     }
 
+    /// The bug: a valid key, and one byte of a body on each of 64 connections, kept everybody else from the console, and again when these had timed out.
+    /// Its cause: who has a valid key stays, as programs with pools of connections must. Its cure: at the console it is work that keeps a connection.
+    #[test]
+    fn where_nobody_stays_a_key_holds_no_connection() {
+        block_on(async {
+            let room = Room::new(4, Stay::Nobody);
+            let places = fill(&room, &[1, 2, 3, 4]);
+            assert!(places.iter().all(|place| place.keep().is_ok()));
+            let working = places[1].work().ok().unwrap();
+            assert_eq!(ended(&room, &places, 2), [0, 2]);
+            assert!(
+                places[0].keep().is_err() && places[0].work().is_err(),
+                "nothing begins on one that ends"
+            );
+            assert_eq!(ended(&room, &places, 1), [0, 2, 3]);
+            assert!(!room.make(), "work is under way for the last");
+            drop(working);
+            assert!(room.make());
+        });
+    }
+
     #[test]
     fn an_address_with_many_makes_room_before_older_ones_of_others() {
         block_on(async {
-            let room = Room::new(ADDRESS_CONNECTIONS_FEW + 3);
+            let room = Room::new(ADDRESS_CONNECTIONS_FEW + 3, Stay::Keys);
             let mut addresses = vec![1, 2];
             addresses.resize(ADDRESS_CONNECTIONS_FEW + 3, 9);
             let places = fill(&room, &addresses);
@@ -277,7 +314,7 @@ mod tests {
     #[test]
     fn who_has_gone_is_forgotten() {
         block_on(async {
-            let room = Room::new(2);
+            let room = Room::new(2, Stay::Keys);
             for _ in 0..20 {
                 let places = fill(&room, &[1]);
                 assert!(room.make());

@@ -97,6 +97,7 @@ pub(crate) fn site(router: Router, settings: ServerSettings, tls: Option<Arc<Tls
         connections_evicted: prometheus_client::metrics::counter::Counter::default(),
         // What is answered now may be wrong in a moment: nobody keeps a connection to it.
         draining: Arc::new(true.into()),
+        stay: crate::room::Stay::Keys,
     }
 }
 
