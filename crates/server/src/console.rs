@@ -12,9 +12,8 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
-    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, AUTHORIZATION,
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue,
-    ORIGIN, REFERRER_POLICY,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, CACHE_CONTROL,
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, ORIGIN, REFERRER_POLICY,
 };
 use http::request::Parts;
 use panvault_vault::{Origin, RefusalReason};
@@ -48,8 +47,6 @@ const DATA_POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'non
 /// What the page has no use for.
 pub(crate) const PERMISSIONS: &str = "accelerometer=(), autoplay=(), camera=(), clipboard-read=(), display-capture=(), geolocation=(), \
                            gyroscope=(), hid=(), magnetometer=(), microphone=(), midi=(), payment=(), serial=(), usb=()";
-/// Headers that have a meaning of their own, and say nothing of a person.
-const NOT_OF_PEOPLE: [&str; 4] = ["x-apikey", "x-api-key", "x-forwarded-for", "forwarded"];
 /// What only lets pages of elsewhere read an answer.
 const CORS: [HeaderName; 6] = [
     ACCESS_CONTROL_ALLOW_CREDENTIALS,
@@ -93,10 +90,7 @@ impl SigninProxy {
     /// One with these addresses, with commas between them, which names people in this header.
     pub fn new(addresses: &str, header: &str) -> Result<Self, SigninProxyFault> {
         let header = HeaderName::from_bytes(header.as_bytes()).map_err(|_| SigninProxyFault::Header)?;
-        let is_taken = [HOST, ORIGIN, AUTHORIZATION, COOKIE].contains(&header)
-            || NOT_OF_PEOPLE.contains(&header.as_str())
-            || header.as_str().starts_with("sec-");
-        if is_taken {
+        if !header_names_people(header.as_str()) {
             return Err(SigninProxyFault::Header);
         }
         let addresses: TrustedProxies = addresses.parse().map_err(|_| SigninProxyFault::Addresses)?;
@@ -113,15 +107,21 @@ impl SigninProxy {
             let what = "is taken from the proxy alone that people sign in at; open the console there";
             return Err(Refusal::with(ErrorCode::NotAuthenticated, &place(), what));
         }
-        let mut named = headers.get_all(&self.header).iter();
-        let person = match (named.next(), named.next()) {
-            (Some(name), None) => person(&String::from_utf8_lossy(name.as_bytes())),
-            _ => None,
-        };
-        person.ok_or_else(|| {
+        let nobody = || {
             let what = "must be set, once, by the proxy to who has signed in";
             Refusal::with(ErrorCode::NotAuthenticated, &place(), what)
-        })
+        };
+        let mut named = headers.get_all(&self.header).iter();
+        let (Some(name), None) = (named.next(), named.next()) else { return Err(nobody()) };
+        // What cannot be read would make one person of several in the log.
+        let name = str::from_utf8(name.as_bytes())
+            .map_err(|_| Refusal::with(ErrorCode::Malformed, &place(), "must be UTF-8"))?;
+        // A proxy that adds its name to what a client sent makes such a list of both.
+        if name.contains(',') {
+            let what = "must be one name, without a comma: the proxy must replace what a client sends";
+            return Err(Refusal::with(ErrorCode::Malformed, &place(), what));
+        }
+        person(name).ok_or_else(nobody)
     }
 }
 
@@ -224,7 +224,7 @@ async fn answered(app: &Arc<App>, console: &Console, served: Router, request: Re
         }
         Err(refusal) => {
             let id = app.make_request_id();
-            if refusal.code == ErrorCode::NotAuthenticated {
+            if matches!(refusal.code, ErrorCode::NotAuthenticated | ErrorCode::Malformed) {
                 let address = client_address(app, parts.extensions.get::<Peer>(), &parts.headers);
                 let origin = Origin { request: Some(id), address };
                 // What it answers is for who has a wrong key.
@@ -311,13 +311,20 @@ pub(crate) fn harden(headers: &mut HeaderMap) {
 
 #[cfg(test)]
 mod tests {
+    use http::header::HOST;
+
     use super::*;
 
     fn proxied(peer: &str, values: &[&'static str]) -> Result<String, u16> {
+        let values: Vec<&[u8]> = values.iter().map(|value| value.as_bytes()).collect();
+        proxied_bytes(peer, &values)
+    }
+
+    fn proxied_bytes(peer: &str, values: &[&[u8]]) -> Result<String, u16> {
         let proxy = SigninProxy::new("10.0.0.7, 192.0.2.0/24", "X-Person").unwrap();
         let mut headers = HeaderMap::new();
         for value in values {
-            headers.append("x-person", HeaderValue::from_static(value));
+            headers.append("x-person", HeaderValue::from_bytes(value).unwrap());
         }
         let found = proxy.person(Some(peer.parse().unwrap()), &headers);
         found.map(|name| name.to_string()).map_err(|refusal| refusal.code.number())
@@ -333,16 +340,29 @@ mod tests {
         for values in [&[][..], &[""], &["  "], &["ann", "bob"], &["ann", ""], &["4111111111111111"]] {
             assert_eq!(proxied("10.0.0.7", values), Err(116), "{values:?}");
         }
+        // What a proxy makes that adds a name to the one that a client sent.
+        for values in [&["ann, bob"][..], &["ann,"], &[","]] {
+            assert_eq!(proxied("10.0.0.7", values), Err(107), "{values:?}");
+        }
+        assert_eq!(proxied("10.0.0.8", &["ann, bob"]), Err(116), "nobody else's word is read at all");
         assert!(person(&"a".repeat(PERSON_BYTES_MAX)).is_some());
         assert!(person(&"a".repeat(PERSON_BYTES_MAX + 1)).is_none() && person("a\nb").is_none());
+    }
+
+    /// The bug: bytes that are no UTF-8 became the same sign, so that two people were one in the log. Its cause: the name was read with whatever could
+    /// not be read replaced. Its cure: such a name is refused.
+    #[test]
+    fn a_name_that_cannot_be_read_is_nobody() {
+        for name in [&b"a\xff"[..], b"a\xfe", b"\xe9va"] {
+            assert_eq!(proxied_bytes("10.0.0.7", &[name]), Err(107), "{name:?}");
+        }
+        assert_eq!(proxied_bytes("10.0.0.7", &["\u{c9}va".as_bytes()]), Ok("\u{c9}va".to_owned()));
     }
 
     #[test]
     fn a_proxy_has_addresses_and_a_header_of_its_own() {
         assert!(SigninProxy::new("::1", "Remote-User").is_ok());
-        for header in
-            ["", "a b", "Host", "X-APIKEY", "authorization", "Sec-Fetch-Site", "X-Forwarded-For", "cookie"]
-        {
+        for header in ["", "a b", "Host", "X-APIKEY", "User-Agent", "X-Forwarded-Host"] {
             assert_eq!(SigninProxy::new("::1", header).unwrap_err(), SigninProxyFault::Header, "{header}");
         }
         for addresses in ["", "proxy", "0.0.0.0/0", "::/0", "10.0.0.7, ::/0", "10.0.0.1/8"] {

@@ -100,6 +100,107 @@ fn bits(address: IpAddr) -> u128 {
     }
 }
 
+/// Headers that any client or proxy sends for reasons of its own, and those of this API. From a proxy that passes them on, each would make a person of
+/// whoever sends it. Most are of the registry of HTTP field names (IANA).
+const OF_CLIENTS: [&str; 62] = [
+    "a-im",
+    "alt-used",
+    "authorization",
+    "baggage",
+    "cache-control",
+    "cdn-loop",
+    "client-ip",
+    "connection",
+    "cookie",
+    "cookie2",
+    "date",
+    "depth",
+    "destination",
+    "device-memory",
+    "dnt",
+    "downlink",
+    "dpr",
+    "early-data",
+    "ect",
+    "expect",
+    "forwarded",
+    "from",
+    "host",
+    "http2-settings",
+    "idempotency-key",
+    "keep-alive",
+    "last-event-id",
+    "lock-token",
+    "max-forwards",
+    "mime-version",
+    "origin",
+    "overwrite",
+    "ping-from",
+    "ping-to",
+    "pragma",
+    "prefer",
+    "priority",
+    "purpose",
+    "range",
+    "referer",
+    "refresh",
+    "request-id",
+    "rtt",
+    "save-data",
+    "service-worker",
+    "te",
+    "timeout",
+    "trailer",
+    "transfer-encoding",
+    "true-client-ip",
+    "upgrade",
+    "upgrade-insecure-requests",
+    "user-agent",
+    "via",
+    "viewport-width",
+    "warning",
+    "width",
+    "x-api-key",
+    "x-apikey",
+    "x-client-ip",
+    "x-real-ip",
+    "x-requested-with",
+];
+/// Beginnings of such names.
+const OF_CLIENTS_BEGIN: [&str; 20] = [
+    "accept",
+    "access-control-",
+    "cf-connecting-",
+    "content-",
+    "if-",
+    "proxy-",
+    "sec-",
+    "trace",
+    "x-amzn-trace-",
+    "x-b3-",
+    "x-correlation-",
+    "x-csrf",
+    "x-envoy-",
+    "x-http-method",
+    "x-method-",
+    "x-original-",
+    "x-request-",
+    "x-rewrite-",
+    "x-vfi-api-",
+    "x-xsrf",
+];
+/// What proxies call people by among the headers that say how a request was forwarded.
+const FORWARDED: &str = "x-forwarded-";
+const FORWARDED_PEOPLE: [&str; 3] = ["user", "email", "preferred-username"];
+
+/// Whether a header, in lower case, can be one in which a proxy names who has signed in.
+pub(crate) fn header_names_people(name: &str) -> bool {
+    if let Some(what) = name.strip_prefix(FORWARDED) {
+        return FORWARDED_PEOPLE.contains(&what);
+    }
+    !OF_CLIENTS.contains(&name) && !OF_CLIENTS_BEGIN.iter().any(|beginning| name.starts_with(beginning))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,6 +252,61 @@ mod tests {
             "192.0.2",
         ] {
             assert_eq!(bad.parse::<TrustedProxies>(), Err(NotNetworks), "{bad}");
+        }
+    }
+
+    /// The bug: a proxy could be told to name people in `user-agent`, and whoever came through it was a person by the name of their browser. Its cause:
+    /// four names were refused. Its cure: all are that clients send.
+    #[test]
+    fn what_every_client_sends_names_nobody() {
+        for name in [
+            "x-forwarded-user",
+            "x-forwarded-email",
+            "x-forwarded-preferred-username",
+            "remote-user",
+            "x-remote-user",
+            "x-auth-request-email",
+            "cf-access-authenticated-user-email",
+            "x-amzn-oidc-identity",
+            "x-goog-authenticated-user-email",
+            "x-authentik-username",
+            "x-ms-client-principal-name",
+            "tailscale-user-login",
+            "x-person",
+        ] {
+            assert!(header_names_people(name), "{name}");
+        }
+        for name in [
+            "user-agent",
+            "accept",
+            "accept-language",
+            "authorization",
+            "proxy-authorization",
+            "connection",
+            "content-type",
+            "cookie",
+            "expect",
+            "forwarded",
+            "from",
+            "host",
+            "idempotency-key",
+            "if-none-match",
+            "origin",
+            "referer",
+            "sec-fetch-site",
+            "traceparent",
+            "via",
+            "x-api-key",
+            "x-apikey",
+            "x-forwarded-for",
+            "x-forwarded-host",
+            "x-forwarded-users",
+            "x-original-url",
+            "x-real-ip",
+            "x-request-id",
+            "x-vfi-api-idempotencykey",
+        ] {
+            assert!(!header_names_people(name), "{name}");
         }
     }
 }
