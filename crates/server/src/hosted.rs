@@ -186,10 +186,10 @@ async fn check(State(app): State<Arc<App>>, request: Request) -> Response {
             Ok(true) if is_asked_by_own(&app, &parts) => "ready",
             Ok(true) => "origin",
             Ok(false) => "key",
-            Err(refusal) => return readable(refused(&app, refusal)),
+            Err(refusal) => return own(refused(&app, refusal)),
         };
         let body = object_body(|json| json.always("result", result));
-        return readable(Answer::new(StatusCode::OK, body).into_response(app.make_request_id()));
+        return own(Answer::new(StatusCode::OK, body).into_response(app.make_request_id()));
     }
     let result = match browser(&app, &parts) {
         Ok(Some(caller)) if allows(&app, &caller, &parts) => "ready",
@@ -218,6 +218,12 @@ fn readable(mut response: Response) -> Response {
     response
 }
 
+/// No page but that of the checkout, which is of this origin, has business with it.
+fn own(mut response: Response) -> Response {
+    response.headers_mut().insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
+    response
+}
+
 /// The checkout that the query names, if it names one and nothing else.
 fn of_checkout(parts: &Parts) -> Option<Option<CheckoutId>> {
     let mut named = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes())
@@ -232,12 +238,21 @@ fn of_checkout(parts: &Parts) -> Option<Option<CheckoutId>> {
 async fn at_checkout(app: &App, parts: &Parts, checkout: Option<CheckoutId>) -> Result<bool, Refusal> {
     let address = client_address(app, parts.extensions.get::<Peer>(), &parts.headers);
     app.rates().take_frame(address, app.vault().now()).map_err(Refusal::too_many)?;
-    let Some(checkout) = checkout else { return Ok(false) };
-    match app.vault().checkout_session(checkout, Origin { request: None, address }).await {
+    let found = match checkout {
+        Some(checkout) => app.vault().checkout_session(checkout, Origin { request: None, address }).await,
+        None => return Ok(missed(app, address)),
+    };
+    match found {
         Ok(_) => Ok(true),
-        Err(VaultError::NotFound(_)) => Ok(false),
+        Err(VaultError::NotFound(_)) => Ok(missed(app, address)),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Nobody is told whether that was a guess, but it counts as one.
+fn missed(app: &App, address: Option<IpAddr>) -> bool {
+    app.rates().take_guess(address, app.vault().now());
+    false
 }
 
 fn is_asked_by_own(app: &App, parts: &Parts) -> bool {

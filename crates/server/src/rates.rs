@@ -91,6 +91,15 @@ impl Rates {
         address.map_or(Ok(()), |address| self.address_frames.take(&network(address), now))
     }
 
+    /// Counts that an address asked for the frame of a checkout that is none: a guess, which is as much as a request.
+    pub(crate) fn take_guess(&self, address: Option<IpAddr>, now: Now) {
+        for _ in 0..FRAMES_PER_REQUEST {
+            if self.take_frame(address, now).is_err() {
+                return;
+            }
+        }
+    }
+
     /// Counts what is sent as a notification of a processor, before it is known whether it is signed.
     pub(crate) fn take_notification(&self, address: Option<IpAddr>, now: Now) -> Result<(), LimitReached> {
         address.map_or(Ok(()), |address| self.address_notifications.take(&network(address), now))

@@ -536,6 +536,28 @@ fn a_checkout_takes_ten_cards() {
     bring(&server, &checkout).fails(403, 165);
     assert_eq!(pay(&server, &checkout, 0).status, 200);
 }
+    // Only the page itself asks.
+    for of in [checkout.as_str(), "x"] {
+        let answer = get(&format!("/fields/check?checkout={of}"), &[("Origin", "https://shop.example")]);
+        assert_eq!(answer.header("access-control-allow-origin"), None);
+        assert_eq!(answer.header("cross-origin-resource-policy"), Some("same-origin"));
+    }
+}
+
+/// The bug: ids of checkouts could be guessed at by frames twenty times as often as by the page. Its cause: both counted as frames, of which a page loads many.
+/// Its cure: one that is there costs a frame, one that is not a request.
+#[test]
+fn a_guess_at_a_checkout_counts_like_a_request() {
+    let requests = RequestLimits { address_requests_per_minute: 1, ..RequestLimits::default() };
+    let server = Server::start_with(ServerSettings { requests, ..ServerSettings::default() }, None);
+    let checkout = made(&server, 1_250);
+    let get = |path: String| server.send("GET", &path, &[], None);
+    for _ in 0..10 {
+        assert_eq!(get(format!("/fields/0.1.0/frame.html?checkout={checkout}")).status, 200);
+    }
+    let guess = get("/fields/check?checkout=65f1c0ec5e6f708192132435".to_owned());
+    assert_eq!(guess.json()["result"], "key");
+    get(format!("/fields/check?checkout={checkout}")).fails(429, 140);
 
 #[test]
 fn an_organisation_says_where_shoppers_go_back_to_and_how_its_page_looks() {
