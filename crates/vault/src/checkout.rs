@@ -27,7 +27,7 @@ use panvault_store::{CheckoutEnd, CheckoutRow, RowKey, TransactionRow};
 use crate::error::{CheckoutRefusal, VaultError};
 use crate::limits::CHECKOUT_ATTEMPTS_MAX;
 use crate::seal;
-use crate::vault::Vault;
+use crate::vault::{Mode, Vault};
 
 pub use return_url::return_url_fits;
 pub use session::CheckoutSession;
@@ -66,12 +66,19 @@ pub struct CheckoutView {
     pub status: CheckoutStatus,
     /// When: nodes that share a store go by its clock.
     pub at: Timestamp,
+    /// Whether its organisation lets shoppers be sent back there, as of now: one that is open for weeks outlives the list that it was made under.
+    may_return: bool,
 }
 
 impl CheckoutView {
-    fn new(row: Arc<CheckoutRow>, transaction: Option<Arc<TransactionRow>>, now: Timestamp) -> Self {
+    fn new(
+        row: Arc<CheckoutRow>,
+        transaction: Option<Arc<TransactionRow>>,
+        now: Timestamp,
+        may_return: bool,
+    ) -> Self {
         let status = judged(&row, transaction.as_deref(), now);
-        Self { row, transaction, status, at: now }
+        Self { row, transaction, status, at: now, may_return }
     }
 
     /// That it takes a card and a payment.
@@ -141,8 +148,12 @@ impl CheckoutView {
         })
     }
 
-    /// Where the shopper's browser goes, once it has ended; or where it may go while nobody knows what became of the payment, which can take days.
+    /// Where the shopper's browser goes, once it has ended; or where it may go while nobody knows what became of the payment, which can take days. Nowhere
+    /// if that is none of the organisation's `return_origins` any more.
     pub fn return_url(&self) -> Option<String> {
+        if !self.may_return {
+            return None;
+        }
         let url = &self.row.return_url;
         if self.status == CheckoutStatus::Processing {
             let transaction = self.transaction.as_ref()?;
@@ -297,6 +308,9 @@ impl Vault {
             }
             None => None,
         };
-        Ok(CheckoutView::new(row, transaction, now))
+        let snapshot = self.snapshot();
+        let origins = snapshot.documents.return_origins(row.organisation);
+        let may_return = return_url::may_lead(&row.return_url, self.mode() == Mode::Live, origins);
+        Ok(CheckoutView::new(row, transaction, now, may_return))
     }
 }

@@ -37,7 +37,7 @@ pub struct NewOrganisation {
     pub details: Vec<(String, String)>,
     /// Web origins (RFC 6454) whose pages may create its cards without a key.
     pub keyless_capture_origins: Vec<String>,
-    /// Web origins (RFC 6454) to which its checkouts may send shoppers back; any, where there are none.
+    /// Web origins (RFC 6454) to which its checkouts may send shoppers back; without any those of the organisation above hold.
     pub return_origins: Vec<String>,
     /// How the pages of its checkouts look, under the names of the API.
     pub checkout_theme: Vec<(String, String)>,
@@ -61,7 +61,7 @@ pub struct OrganisationChange {
     pub details: Vec<(String, Option<String>)>,
     /// Web origins (RFC 6454) whose pages may create its cards without a key.
     pub keyless_capture_origins: Option<Vec<String>>,
-    /// Web origins (RFC 6454) to which its checkouts may send shoppers back; any, where there are none.
+    /// Web origins (RFC 6454) to which its checkouts may send shoppers back; without any those of the organisation above hold.
     pub return_origins: Option<Vec<String>>,
     /// How the pages of its checkouts look, in the place of how they looked.
     pub checkout_theme: Option<Vec<(String, String)>>,

@@ -53,7 +53,7 @@ pub(crate) static CREATE: BodySpec = BodySpec { name: "CheckoutCreate", may_lack
         .also(Rule::DigitsForInteger),
     RETURN_URL.required(formatcp!(
         "Where the shopper's browser goes when it has ended: http or https, in a live vault https, without user name and fragment, at most {RETURN_URL_BYTES_MAX} bytes. \
-         `transaction_id`, `card` or `error` is added to its query. Where the organisation has `return_origins`, it is of one of these."
+         `transaction_id`, `card` or `error` is added to its query. Where the organisation, or the nearest above it that has some, has `return_origins`, it is of one of these."
     )),
     CUSTOMER.optional("The customer. The card appears on it."),
     MERCHANT_REFERENCE.optional(formatcp!("Your name for the payment, at most {REFERENCE_BYTES_MAX} bytes.")),

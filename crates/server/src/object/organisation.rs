@@ -78,7 +78,7 @@ const KEYLESS_DOC: &str = formatcp!(
     "At most {ALLOWED_ORIGINS_MAX} web origins (RFC 6454) whose pages may create its cards without an API key; without any, none may."
 );
 const RETURN_DOC: &str = formatcp!(
-    "At most {ALLOWED_ORIGINS_MAX} web origins (RFC 6454) to which checkouts of its accounts may send shoppers back; without any, all may be."
+    "At most {ALLOWED_ORIGINS_MAX} web origins (RFC 6454) to which checkouts of its accounts may send shoppers back, and those of organisations below it that have no such list. Without any here or above, all may be."
 );
 const THEME_DOC: &str = "How the page of its checkouts looks, all of it in the place of how it looked. Texts are shown as texts, at most 200 bytes.";
 const INVOICE_DOC: &str = "Kept and shown as it is.";

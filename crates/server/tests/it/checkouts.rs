@@ -628,6 +628,46 @@ fn png(side: u32, filled: usize) -> String {
         chunk(b"tEXt", b"Comment\x004111111111111111"),
         chunk(b"IDAT", &vec![0; filled]),
         chunk(b"IEND", b""),
+/// The bug: a checkout that was open when an organisation named its return origins still ended elsewhere, for up to 30 days, and one of an organisation below
+/// went anywhere. Its cause: the list of the account's own organisation was read once, when the checkout was made. Its cure: the nearest list above counts, and
+/// is read again when the way back is made.
+#[test]
+fn a_list_of_return_origins_holds_below_and_for_what_is_open() {
+    let server = Server::start();
+    let admin = server.make_key(&server.parent, &[Role::ProviderAdmin]);
+    let change = |of: &Tenant, origins: Value| {
+        let path = format!("/v1/organisation/{}", of.organisation);
+        let changed = server.post(&admin, &path, &json!({ "return_origins": origins }));
+        assert_eq!(changed.status, 200, "{}", changed.text);
+    };
+    let make = |of: &Tenant, url: &str| {
+        server.post(&of.key, "/v1/checkout", &with(of, json!({ "return_url": url })))
+    };
+    let open = make(&server.child, "https://elsewhere.example/").id();
+    let paid = make(&server.child, "https://elsewhere.example/").id();
+    assert_eq!((bring(&server, &paid).status, pay(&server, &paid, 0).status), (200, 200));
+    assert!(seen(&server, &paid)["return"].is_string());
+
+    change(&server.parent, json!(["https://shop.example"]));
+    assert_eq!(make(&server.child, "https://elsewhere.example/").status, 400);
+    assert_eq!(make(&server.child, "https://shop.example/").status, 200);
+    for ended in [&open, &paid] {
+        if ended == &open {
+            let cancelled = act(&server, ended, "cancel", &json!({}));
+            assert_eq!(cancelled.json(), json!({ "status": "cancelled" }), "nowhere to go");
+        }
+        assert_eq!(seen(&server, ended).get("return"), None);
+    }
+    // A list of its own comes first, and one that is gone forbids nothing.
+    change(&server.child, json!(["https://elsewhere.example"]));
+    assert_eq!(make(&server.child, "https://shop.example/").status, 400);
+    assert!(seen(&server, &paid)["return"].is_string());
+    change(&server.child, json!([]));
+    assert_eq!(seen(&server, &paid).get("return"), None);
+    change(&server.parent, json!([]));
+    assert!(seen(&server, &paid)["return"].is_string());
+}
+
     ];
     let bytes = parts.concat();
     let mut text = vec![0; bytes.len().div_ceil(3) * 4];

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use panvault_model::{CheckoutId, Tag};
-use panvault_store::{AccountRow, Action, CheckoutRow, Commit, Expect, OrganisationRow, Outcome, RowKey};
+use panvault_store::{AccountRow, Action, CheckoutRow, Commit, Expect, Outcome, RowKey};
 
 use crate::checkout::{CheckoutView, NewCheckout, return_url};
 use crate::error::{Faults, Named, VaultError};
@@ -52,7 +52,8 @@ impl Vault {
         match self.checkout_there(answered.id).await {
             Ok(row) => self.checkout_judged(row).await,
             Err(VaultError::NotFound(_)) => {
-                Ok(CheckoutView::new(Arc::new(answered), None, self.shared_time().await?))
+                let now = self.shared_time().await?;
+                Ok(CheckoutView::new(Arc::new(answered), None, now, false))
             }
             Err(error) => Err(error),
         }
@@ -75,12 +76,11 @@ impl Vault {
         match return_url::parse(&new.return_url, self.mode() == Mode::Live) {
             Ok(origin) => {
                 let documents = &permit.snapshot().documents;
-                let owner = account.and_then(|account| documents.organisation(account.organisation));
-                let may_be = |row: &Arc<OrganisationRow>| {
-                    row.return_origins.is_empty() || row.return_origins.contains(&origin)
-                };
-                if !owner.is_none_or(may_be) {
-                    faults.field("return_url", "is of none of the organisation's return_origins");
+                let origins =
+                    account.map_or(&[][..], |account| documents.return_origins(account.organisation));
+                if !origins.is_empty() && !origins.contains(&origin) {
+                    let what = "is of none of the organisation's return_origins, nor, where it has none, of those above it";
+                    faults.field("return_url", what);
                 }
             }
             Err(fault) => faults.field("return_url", fault),

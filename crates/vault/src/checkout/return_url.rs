@@ -17,6 +17,11 @@ pub fn return_url_fits(url: &str, is_live: bool) -> Result<(), &'static str> {
     parse(url, is_live).map(drop)
 }
 
+/// Whether a return URL is of one of these web origins, or there are none.
+pub(super) fn may_lead(url: &str, is_live: bool, origins: &[String]) -> bool {
+    origins.is_empty() || parse(url, is_live).is_ok_and(|origin| origins.contains(&origin))
+}
+
 /// The web origin (RFC 6454) of a return URL, as browsers write it.
 pub(super) fn parse(url: &str, is_live: bool) -> Result<String, &'static str> {
     let (scheme, default_port, rest) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {

@@ -331,6 +331,20 @@ impl Documents {
         false
     }
 
+    /// To which web origins checkouts of an organisation may send shoppers back: those of its own list, or of the nearest above it that has one. Any, where
+    /// there are none.
+    pub(crate) fn return_origins(&self, organisation: OrganisationId) -> &[String] {
+        let mut level = self.organisation(organisation);
+        for _ in 0..TREE_LEVELS_MAX {
+            match level {
+                Some(row) if !row.return_origins.is_empty() => return &row.return_origins,
+                Some(row) => level = row.parent.and_then(|parent| self.organisation(parent)),
+                None => break,
+            }
+        }
+        &[]
+    }
+
     /// `top` and every organisation below it.
     pub(crate) fn below(&self, top: OrganisationId) -> Vec<OrganisationId> {
         let mut found = vec![top];
