@@ -267,6 +267,9 @@ async fn answer(
     let holder = caller.organisation().filter(|_| endpoint.method == Method::GET);
     let is_list = matches!(endpoint.answer, Some(AnswerSchema::List(_)));
     let as_table = is_list && csv::is_liked_better(&parts.headers);
+    // Only those of a checkout say where a page is.
+    let is_checkout = endpoint.path.starts_with("/v1/checkout");
+    let base = if is_checkout { base(app.settings(), &parts) } else { String::new() };
     if let Some(AnswerSchema::List(object)) = endpoint.answer
         && endpoint.list.is_some()
         && as_table
@@ -282,6 +285,7 @@ async fn answer(
                 object,
                 wanted,
                 place: place.cloned(),
+                base,
                 query: parts.uri.query().unwrap_or_default().to_owned(),
                 next: None,
                 rows: STREAM_PAGE_ROWS,
@@ -299,9 +303,6 @@ async fn answer(
     // What only reads, and names what it reads, can be judged once more, where another node may have changed what it is judged by.
     let may_be_again = app.vault().has_beside() && parts.method == Method::GET && endpoint.list.is_none();
     let again = may_be_again.then(|| caller.clone());
-    // Only those of a checkout say where a page is.
-    let is_checkout = endpoint.path.starts_with("/v1/checkout");
-    let base = if is_checkout { base(app.settings(), &parts) } else { String::new() };
     let asked = Asked {
         base: base.clone(),
         caller,

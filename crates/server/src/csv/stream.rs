@@ -38,6 +38,8 @@ pub(crate) struct Pages {
     pub(crate) wanted: Vec<Reference>,
     /// The connection, where there is one.
     pub(crate) place: Option<Arc<Place>>,
+    /// Where the server is for whoever asks, for addresses in rows.
+    pub(crate) base: String,
     /// The query as it was sent.
     pub(crate) query: String,
     /// Where the next page begins, after the first.
@@ -170,7 +172,7 @@ impl Pages {
     /// The next page, which is written in CSV too.
     async fn shown(&self, lines: &mut Lines) -> Result<Answer, Refusal> {
         let asked = Asked {
-            base: self.app.settings().public_origin.clone().unwrap_or_default(),
+            base: self.base.clone(),
             caller: self.caller.clone(),
             faults: Faults::default(),
             id: None,

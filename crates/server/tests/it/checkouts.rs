@@ -268,6 +268,18 @@ fn its_time_ends() {
     server.get(&server.parent.key, &format!("/v1/checkout/{paid}")).fails(404, 109);
 }
 
+/// The bug: as CSV the page of a checkout was a path without a host. Its cause: pages of a stream were asked for without where the server is. Its cure: they
+/// are told.
+#[test]
+fn a_list_as_csv_has_whole_urls() {
+    let server = Server::start();
+    let checkout = made(&server, 1_250);
+    let key = server.parent.key.as_str();
+    let csv = server.send("GET", "/v1/checkout", &[("X-APIKEY", key), ("Accept", "text/csv")], None);
+    let url = read(&server, &checkout)["url"].as_str().unwrap().to_owned();
+    assert!(url.starts_with("http://") && csv.text.contains(&format!(",{url},")), "{}", csv.text);
+}
+
 #[test]
 fn a_shopper_gives_up() {
     let server = Server::start();
@@ -524,18 +536,6 @@ fn frames_are_shown_in_the_page_of_a_checkout() {
     assert_eq!(check(&[("Sec-Fetch-Site", "same-origin")]), "ready");
     assert_eq!(check(&[("Origin", "https://shop.example")]), "origin");
     assert_eq!(get("/fields/check?checkout=x", &[]).json()["result"], "key");
-}
-
-#[test]
-fn a_checkout_takes_ten_cards() {
-    let server = Server::start();
-    let checkout = made(&server, 1_250);
-    for _ in 0..10 {
-        assert_eq!(bring(&server, &checkout).status, 200);
-    }
-    bring(&server, &checkout).fails(403, 165);
-    assert_eq!(pay(&server, &checkout, 0).status, 200);
-}
     // Only the page itself asks.
     for of in [checkout.as_str(), "x"] {
         let answer = get(&format!("/fields/check?checkout={of}"), &[("Origin", "https://shop.example")]);
@@ -558,6 +558,18 @@ fn a_guess_at_a_checkout_counts_like_a_request() {
     let guess = get("/fields/check?checkout=65f1c0ec5e6f708192132435".to_owned());
     assert_eq!(guess.json()["result"], "key");
     get(format!("/fields/check?checkout={checkout}")).fails(429, 140);
+}
+
+#[test]
+fn a_checkout_takes_ten_cards() {
+    let server = Server::start();
+    let checkout = made(&server, 1_250);
+    for _ in 0..10 {
+        assert_eq!(bring(&server, &checkout).status, 200);
+    }
+    bring(&server, &checkout).fails(403, 165);
+    assert_eq!(pay(&server, &checkout, 0).status, 200);
+}
 
 #[test]
 fn an_organisation_says_where_shoppers_go_back_to_and_how_its_page_looks() {
@@ -616,18 +628,6 @@ fn an_organisation_says_where_shoppers_go_back_to_and_how_its_page_looks() {
 }
 
 /// Every second chunk of it has words, which no page shows.
-fn png(side: u32, filled: usize) -> String {
-    let chunk = |kind: &[u8; 4], body: &[u8]| {
-        let length = u32::try_from(body.len()).unwrap().to_be_bytes();
-        [length.as_slice(), kind, body, &[0; 4]].concat()
-    };
-    let sides = [side.to_be_bytes().as_slice(), &side.to_be_bytes(), &[8, 6, 0, 0, 0]].concat();
-    let parts = [
-        b"\x89PNG\r\n\x1a\n".to_vec(),
-        chunk(b"IHDR", &sides),
-        chunk(b"tEXt", b"Comment\x004111111111111111"),
-        chunk(b"IDAT", &vec![0; filled]),
-        chunk(b"IEND", b""),
 /// The bug: a checkout that was open when an organisation named its return origins still ended elsewhere, for up to 30 days, and one of an organisation below
 /// went anywhere. Its cause: the list of the account's own organisation was read once, when the checkout was made. Its cure: the nearest list above counts, and
 /// is read again when the way back is made.
@@ -668,6 +668,18 @@ fn a_list_of_return_origins_holds_below_and_for_what_is_open() {
     assert!(seen(&server, &paid)["return"].is_string());
 }
 
+fn png(side: u32, filled: usize) -> String {
+    let chunk = |kind: &[u8; 4], body: &[u8]| {
+        let length = u32::try_from(body.len()).unwrap().to_be_bytes();
+        [length.as_slice(), kind, body, &[0; 4]].concat()
+    };
+    let sides = [side.to_be_bytes().as_slice(), &side.to_be_bytes(), &[8, 6, 0, 0, 0]].concat();
+    let parts = [
+        b"\x89PNG\r\n\x1a\n".to_vec(),
+        chunk(b"IHDR", &sides),
+        chunk(b"tEXt", b"Comment\x004111111111111111"),
+        chunk(b"IDAT", &vec![0; filled]),
+        chunk(b"IEND", b""),
     ];
     let bytes = parts.concat();
     let mut text = vec![0; bytes.len().div_ceil(3) * 4];
