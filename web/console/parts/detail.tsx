@@ -1,5 +1,6 @@
 // One object, loaded and shown again when something was done to it.
 import type { JSX } from "preact";
+import { useEffect, useRef } from "preact/hooks";
 import type { Row } from "../api";
 import { useLoad, useSession } from "../session";
 import { Empty, Fault, Heading } from "./bits";
@@ -17,8 +18,14 @@ interface DetailProps {
 export function Detail({ one, path, back, many, version = 0, children }: DetailProps) {
   const { api } = useSession();
   const { value, failure, loading, reload } = useLoad((signal) => api.read(path, signal), [path, version]);
+  // The heading that said "Loading" had the focus, and is gone.
+  const within = useRef<HTMLDivElement>(null);
+  const isLoaded = value !== undefined;
+  useEffect(() => {
+    if (isLoaded && document.activeElement === document.body) within.current?.querySelector<HTMLElement>("h1")?.focus({ preventScroll: true });
+  }, [isLoaded]);
   return (
-    <div aria-busy={loading}>
+    <div ref={within} aria-busy={loading}>
       <p class="back"><a href={back}>← {many}</a></p>
       {!value && <Heading title={failure?.status === 404 ? `There is no such ${one}` : loading ? "Loading…" : "It could not be loaded"} />}
       {failure?.status === 404 && <Empty title="It was deleted, or belongs to somebody else"><p>Look for it in the <a href={back}>list</a>.</p></Empty>}

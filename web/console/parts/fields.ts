@@ -34,6 +34,13 @@ export class Unreadable extends Error {
   }
 }
 
+/** All that cannot be sent as it was typed. */
+export class UnreadableFields extends Error {
+  constructor(readonly all: readonly Unreadable[]) {
+    super("some fields cannot be read");
+  }
+}
+
 function member(row: Row | undefined, name: string): unknown {
   return name.split(".").reduce<unknown>((at, part) => (typeof at === "object" && at !== null ? (at as Row)[part] : undefined), row);
 }
@@ -99,18 +106,25 @@ function pairs(field: Field, text: string): Record<string, string> {
 /** The body of a new object, or of the change of one: only what is another than before. */
 export function bodyOf(fields: readonly Field[], values: Values, before: Values, isNew: boolean, currency: string): Row {
   const body: Record<string, unknown> = {};
+  const unreadable: Unreadable[] = [];
   for (const field of fields) {
     if (!shown(field, values, isNew)) continue;
     const text = values[field.name] ?? "";
     if (!isNew && text === (before[field.name] ?? "")) continue;
     if (isNew && text.trim() === "") {
-      if (field.required) throw new Unreadable(field.name, "is needed");
+      if (field.required) unreadable.push(new Unreadable(field.name, "must be given"));
       continue;
     }
-    const value = read(field, text, currency);
-    if (field.name.endsWith(".*")) for (const [name, each] of Object.entries(value as Row)) put(body, [field.name.slice(0, -2), name], each);
-    else put(body, field.name.split("."), value);
+    try {
+      const value = read(field, text, currency);
+      if (field.name.endsWith(".*")) for (const [name, each] of Object.entries(value as Row)) put(body, [field.name.slice(0, -2), name], each);
+      else put(body, field.name.split("."), value);
+    } catch (error) {
+      if (!(error instanceof Unreadable)) throw error;
+      unreadable.push(error);
+    }
   }
+  if (unreadable.length > 0) throw new UnreadableFields(unreadable);
   for (const whole of new Set(fields.flatMap((field) => field.whole ?? []))) {
     if (!(whole in body)) continue;
     const members = fields.filter((field) => field.whole === whole && (values[field.name] ?? "").trim() !== "");

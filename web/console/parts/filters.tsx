@@ -1,6 +1,7 @@
 // What narrows a list.
 import { useId, useState } from "preact/hooks";
 import type { Conditions } from "../api";
+import { holdsCardNumber } from "../card-number";
 import { words } from "../format";
 import { Choice, nameOf, useOffered } from "./form";
 
@@ -24,7 +25,8 @@ export function conditionsOf(filters: readonly Filter[], values: Readonly<Record
   const conditions: Record<string, string> = {};
   for (const filter of filters) {
     const text = (values[key(filter)] ?? "").trim();
-    if (text === "") continue;
+    // One that somebody put into the address is not asked for: a query stands in the logs of proxies.
+    if (text === "" || holdsCardNumber(text)) continue;
     const { name, kind } = filter;
     if (kind !== "from" && kind !== "to") conditions[name] = text;
     else {
@@ -42,7 +44,13 @@ interface FiltersProps {
 }
 
 export function Filters({ of, values, change }: FiltersProps) {
-  const set = (filter: Filter, text: string) => change({ ...values, [key(filter)]: text });
+  // Counted, so that each refusal shows the box again as it was.
+  const [refused, setRefused] = useState(0);
+  const set = (filter: Filter, text: string) => {
+    if (holdsCardNumber(text)) return setRefused(refused + 1);
+    setRefused(0);
+    change({ ...values, [key(filter)]: text });
+  };
   const isAny = of.some((filter) => values[key(filter)]);
   // On a telephone they would stand before the list; elsewhere they are always open.
   const [open, setOpen] = useState(isAny);
@@ -50,11 +58,16 @@ export function Filters({ of, values, change }: FiltersProps) {
     <>
       <button type="button" class="narrow" aria-expanded={open} onClick={() => setOpen(!open)}>Filter</button>
       <form class={`filters ${open ? "" : "closed"}`} role="search" onSubmit={(event) => event.preventDefault()}>
-        {of.map((filter) => <One key={key(filter)} filter={filter} value={values[key(filter)] ?? ""} change={(text) => set(filter, text)} />)}
-        {isAny && <button type="button" class="quiet" onClick={() => change({})}>Clear</button>}
+        {of.map((filter) => <One key={key(filter)} filter={filter} value={shownOf(values[key(filter)])} change={(text) => set(filter, text)} />)}
+        {isAny && <button type="button" class="quiet" onClick={() => { setRefused(0); change({}); }}>Clear</button>}
       </form>
+      {refused > 0 && <p key={refused} class="wrong" role="alert">That looks like a card number. Nothing goes by one here: it would stand in addresses and logs. Use the last four digits or the fingerprint.</p>}
     </>
   );
+}
+
+function shownOf(value: string | undefined): string {
+  return value === undefined || holdsCardNumber(value) ? "" : value;
 }
 
 function One({ filter, value, change }: { filter: Filter; value: string; change(text: string): void }) {

@@ -6,7 +6,7 @@ import { words } from "../format";
 import { asFailure, useLoad, useSession } from "../session";
 import { Fault } from "./bits";
 import { Dialog } from "./dialog";
-import { bodyOf, shown, Unreadable, written, type Field, type Values } from "./fields";
+import { bodyOf, shown, type Unreadable, UnreadableFields, written, type Field, type Values } from "./fields";
 
 /** Codes after which the same request, with the same idempotency key, may still be on its way or was never begun. */
 const SAME_KEY_CODES = [0, 100, 142, 144];
@@ -37,7 +37,7 @@ export function FormDialog({ title, fields, path, verb, row, also, first, curren
   const [before] = useState<Values>(() => Object.fromEntries(fields.map((field) => [field.name, written(field, row ?? first, currency, row === undefined)])));
   const [values, setValues] = useState(before);
   const [failure, setFailure] = useState<Failure>();
-  const [wrong, setWrong] = useState<Unreadable>();
+  const [wrong, setWrong] = useState<readonly Unreadable[]>([]);
   const [busy, setBusy] = useState(false);
   const form = useRef<HTMLFormElement>(null);
   const sent = useRef({ text: "", key: "" });
@@ -48,7 +48,7 @@ export function FormDialog({ title, fields, path, verb, row, also, first, curren
   async function submit(event: Event): Promise<void> {
     event.preventDefault();
     setFailure(undefined);
-    setWrong(undefined);
+    setWrong([]);
     try {
       const body = { ...bodyOf(fields, values, before, row === undefined, currency), ...also };
       if (row && Object.keys(body).length === 0) return close();
@@ -58,7 +58,7 @@ export function FormDialog({ title, fields, path, verb, row, also, first, curren
       done(await api.post(path, body, sent.current.key));
     } catch (error) {
       setBusy(false);
-      if (error instanceof Unreadable) return setWrong(error);
+      if (error instanceof UnreadableFields) return setWrong(error.all);
       const told = asFailure(error);
       if (!SAME_KEY_CODES.includes(told.code)) sent.current = { text: "", key: "" };
       setFailure(told);
@@ -77,11 +77,11 @@ export function FormDialog({ title, fields, path, verb, row, also, first, curren
             field={field}
             isNew={row === undefined}
             value={values[field.name] ?? ""}
-            fault={wrong?.field === field.name ? wrong.message : failure?.field(field.name)}
+            fault={wrong.find((each) => each.field === field.name)?.message ?? failure?.field(field.name)}
             change={(value) => setValues((last) => ({ ...last, [field.name]: value }))}
           />
         ))}
-        <Fault failure={failure} />
+        <Fault failure={failure && unsaid(failure, visible)} />
         <div class="buttons">
           <button type="button" onClick={close}>Cancel</button>
           <button class={danger ? "danger" : "main"} disabled={busy}>{verb}</button>
@@ -89,6 +89,14 @@ export function FormDialog({ title, fields, path, verb, row, also, first, curren
       </form>
     </Dialog>
   );
+}
+
+/** What of a failure no field says. */
+function unsaid(failure: Failure, fields: readonly Field[]): Failure {
+  const said = fields.map((field) => `body.${field.name}`).filter((name) => typeof failure.details[name] === "string");
+  if (said.length === 0) return failure;
+  const details = Object.fromEntries(Object.entries(failure.details).filter(([name]) => !said.includes(name)));
+  return new Failure("Nothing was done: see what is said above.", failure.status, failure.code, details, failure.requestId);
 }
 
 interface InputProps {

@@ -84,8 +84,10 @@ export function List({ of, given = {}, rows = ROWS_DEFAULT, within, every = 0, v
     if (value && at === undefined) setTotal(value.total === undefined ? "" : `${count(value.total)}${value.exact ? "" : "+"}`);
   }, [value, at]);
 
-  const shown = value?.rows.slice(0, rows) ?? [];
-  const hasMore = (value?.rows.length ?? 0) > rows;
+  // What was there before is no answer to a question that was refused.
+  const isRefused = failure !== undefined && failure.status >= 400 && failure.status < 500 && failure.status !== 429;
+  const shown = isRefused ? [] : (value?.rows.slice(0, rows) ?? []);
+  const hasMore = !isRefused && (value?.rows.length ?? 0) > rows;
   const next = () => {
     const last = shown.at(-1);
     if (last) setBefore([...before, of.pages === "after" ? String(last._id) : String(Number(at ?? 0) + rows)]);

@@ -2,7 +2,6 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import type { Row } from "../api";
-import { words } from "../format";
 import { Badge, Copy, type Fact, Facts, Heading, Id, Link, Pairs, Panel, place, Time } from "../parts/bits";
 import { Detail } from "../parts/detail";
 import { Confirm, Dialog } from "../parts/dialog";
@@ -47,6 +46,7 @@ export function Objects({ of, id, before }: { of: Kind; id: string | undefined; 
   );
 }
 
+const capital = (one: string) => one.charAt(0).toUpperCase() + one.slice(1);
 const article = (one: string) => `${/^[aeio]/i.test(one) ? "an" : "a"} ${one}`;
 
 function One({ of, id, fields }: { of: Kind; id: string; fields: readonly Field[] }) {
@@ -78,7 +78,7 @@ function Object({ of, row, path, fields, reload }: { of: Kind; row: Row; path: s
   };
   const remove = async () => {
     await api.remove(path);
-    notify(`${words(of.one)} deleted`);
+    notify(`${capital(of.one)} deleted`);
     go(place(of.noun, "").replace(/\/$/, ""));
   };
   return (
@@ -90,7 +90,7 @@ function Object({ of, row, path, fields, reload }: { of: Kind; row: Row; path: s
         {mayDo("update") && <button type="button" onClick={() => setDoing("change")}>Change</button>}
         {mayDo("delete") && <button type="button" class="danger" onClick={() => setDoing("delete")}>{of === KEYS ? "Revoke" : "Delete"}</button>}
       </Heading>
-      <Panel title={words(of.one)}>
+      <Panel title={capital(of.one)}>
         <Facts of={[...fields.map((field) => fact(field, row)), ...(of.facts?.(row) ?? []).map(([title, value]) => [title, String(value)] as const), ...more(of, row), ["Created", <Time at={row.created_at} />], ["Changed", <Time at={row.updated_at} />]]} />
       </Panel>
       {of === CUSTOMERS && <Cards ids={row.cards as string[]} />}

@@ -1,7 +1,7 @@
 // Set-up: a section for each kind of object, and what is no object.
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import type { Failure, Row } from "../api";
+import { Failure, type Row } from "../api";
 import { count, duration } from "../format";
 import { Facts, Fault, Heading, Panel, Time } from "../parts/bits";
 import { List } from "../parts/list";
@@ -10,6 +10,9 @@ import { asFailure, useLoad, useSession } from "../session";
 import { ACCOUNTS, CUSTOMERS, DELIVERIES, KEYS, ORGANISATIONS, PROCESSORS } from "../tables/setup";
 import { Objects } from "./objects";
 import { Tree } from "./tree";
+
+/** Of a card number, so many are looked up and no more. */
+const DIGITS_MAX = 11;
 
 interface Section {
   readonly path: string;
@@ -72,12 +75,15 @@ function Issuers() {
   const [busy, setBusy] = useState(false);
   async function look(event: Event): Promise<void> {
     event.preventDefault();
-    const digits = new FormData(event.currentTarget as HTMLFormElement).get("digits");
+    const typed = new FormData(event.currentTarget as HTMLFormElement).get("digits");
+    const digits = String(typed).replaceAll(/\s/g, "");
+    // A whole number never goes into an address.
+    if (digits.length > DIGITS_MAX) return setFailure(new Failure(`At most ${DIGITS_MAX} digits are looked up, never a whole card number.`));
     setBusy(true);
     setFailure(undefined);
     setFound(undefined);
     try {
-      setFound(await api.read(`/v1/bin/${encodeURIComponent(String(digits).replaceAll(/\s/g, ""))}`));
+      setFound(await api.read(`/v1/bin/${encodeURIComponent(digits)}`));
     } catch (error) {
       setFailure(asFailure(error));
     }
@@ -87,7 +93,7 @@ function Issuers() {
     <>
       <Heading title="Issuers" about="Who issued the cards whose numbers begin so, as the vault's list has it." />
       <form class="filters" role="search" onSubmit={(event) => void look(event)}>
-        <div><label for="digits">First 6 to 11 digits</label><input id="digits" name="digits" inputMode="numeric" autocomplete="off" maxLength={11} required /></div>
+        <div><label for="digits">First 6 to 11 digits</label><input id="digits" name="digits" inputMode="numeric" autocomplete="off" maxLength={DIGITS_MAX} required /></div>
         <button class="main" disabled={busy}>Look up</button>
       </form>
       {failure?.status === 404 ? <p>Nothing is known of these digits, not even the brand.</p> : <Fault failure={failure} />}

@@ -119,7 +119,7 @@ function Receipt({ sold: { row, failure }, again }: { sold: Sold; again(): void 
   const next = useRef<HTMLButtonElement>(null);
   useEffect(() => next.current?.focus(), []);
   return (
-    <Panel title={failure ? "Not sold" : "Sold"}>
+    <Panel title={failure ? "Not sold" : row.status === "AUTHORIZED" ? "Reserved" : "Sold"}>
       <p class="outcome" role="status"><span class="number">{money(row.amount, row.currency_code)}</span> <Badge state={row.status} /></p>
       <Fault failure={failure && new Failure(failure.message, failure.status, failure.code, {}, failure.requestId)} />
       <Facts of={[

@@ -4,7 +4,7 @@ import type { Row } from "../api";
 import { words } from "../format";
 import { Badge, Heading, Link, Time } from "../parts/bits";
 import { List, type Collection } from "../parts/list";
-import { useLoad, useSession } from "../session";
+import { useLoad, useNamed, useSession } from "../session";
 
 const ACTIONS = ["access_refuse", "apikey_use", "audit_checkpoint", "audit_read", "bins_load", "card_create", "card_cvv_sweep", "card_delete", "card_list", "card_read", "card_refresh", "card_reseal", "card_update", "ceremony_hold", "checkout_create", "checkout_end", "checkout_sweep", "customer_create", "customer_delete", "customer_list", "customer_read", "customer_reseal", "customer_update", "document_create", "document_delete", "document_update", "header_change", "idempotency_sweep", "key_activate", "key_destroy", "key_make", "key_rewrap", "node_renew", "node_start", "node_stop", "notification_contradict", "refund_create", "refund_fail", "refund_list", "refund_read", "refund_settle", "row_retag", "share_give", "signin_refuse", "trail_checkpoint", "transaction_capture", "transaction_initiate", "transaction_list", "transaction_read", "transaction_settle", "transaction_try", "transaction_void", "transaction_void_capture", "unseal_fail", "vault_backup", "vault_key_activate", "vault_key_destroy", "vault_move", "vault_restore", "vault_seal", "vault_unseal", "webhook_deliver", "webhook_retry", "webhook_sweep"];
 
@@ -13,7 +13,15 @@ const LIVE_SECONDS = 3;
 
 function Actor({ of }: { of: unknown }) {
   if (typeof of !== "string") return <span class="muted">Nobody known</span>;
-  return of === "local" ? <>The vault</> : <Link to="apikey" id={of} named />;
+  return of === "local" ? <>The vault</> : <Someone id={of} />;
+}
+
+/** A key; the checkout at which somebody paid without one; or what is neither any more. An organisation or a processor has its id alone. */
+function Someone({ id }: { id: string }) {
+  const key = useNamed("apikey", id);
+  const checkout = useNamed("checkout", key ? undefined : id);
+  if (key) return <Link to="apikey" id={id} named />;
+  return checkout ? <>Checkout <Link to="checkout" id={id} /></> : <code>{id}</code>;
 }
 
 /** What was counted, or refused, is told beside its action. */

@@ -18,6 +18,8 @@ const ASK_MS_LATER = 10_000;
 /** Until the page leaves by itself: long enough to see that all is well. */
 const LEAVE_MS = 1500;
 const DECLINED = 121;
+/** What no other try mends: the shop's account takes nothing, or its processor not this. */
+const USELESS: readonly number[] = [110, 132];
 
 class Checkout {
   readonly #id: string;
@@ -33,6 +35,7 @@ class Checkout {
   #fields: Fields | undefined;
   /** A payment is on its way: nobody else changes what is shown. */
   #isBusy = false;
+  #isPaying = false;
   /** The result was waited for here, so the page goes back with it by itself. */
   #hasWaited = false;
   #isLeaving = false;
@@ -51,7 +54,10 @@ class Checkout {
       event.preventDefault();
       this.#submit();
     });
-    document.getElementById("cancel")?.addEventListener("click", () => void this.#alone(() => this.#cancel()));
+    document.getElementById("cancel")?.addEventListener("click", () => {
+      if (this.#isPaying) return this.#screen.uncancelled();
+      void this.#alone(() => this.#cancel());
+    });
     document.getElementById("again")?.addEventListener("click", () => void this.refresh());
     // What another window did meanwhile is seen by whoever comes back to this one.
     document.addEventListener("visibilitychange", () => {
@@ -112,7 +118,8 @@ class Checkout {
     this.#clock.start(state.secondsLeft);
     if (state.attempt > 0 && state.attempt !== before?.attempt) {
       this.#fields?.used();
-      this.#problem(state.fault === undefined || state.fault === DECLINED ? this.#texts.declined : this.#texts.trouble, false);
+      const { fault } = state;
+      this.#problem(this.#fault({ is: "refused", code: fault ?? DECLINED }), false);
     }
     this.#fields ??= new Fields(this.#id, this.#locale, state.brands, {
       wrong: (id, message) => this.#screen.wrong(id, message),
@@ -136,7 +143,9 @@ class Checkout {
 
   #ended({ back }: State, heading: string, advice: string | undefined): void {
     this.#close();
-    this.#screen.notice({ heading, advice, back });
+    // Where the shop lets nobody be sent to that address any more, there is no link.
+    const said = back === undefined ? [advice, this.#texts.unlinked].filter(Boolean).join(" ") : advice;
+    this.#screen.notice({ heading, advice: said, back });
   }
 
   /** There is nothing to type any more. */
@@ -155,18 +164,20 @@ class Checkout {
 
   #submit(): void {
     const [state, fields] = [this.#state, this.#fields];
-    if (state && fields) void this.#alone(() => this.#pay(state, fields));
+    if (state && fields) void this.#alone(() => this.#pay(state, fields), true);
   }
 
   /** Of what is done with an open checkout, one thing at a time. */
-  async #alone(act: () => Promise<void>): Promise<void> {
+  async #alone(act: () => Promise<void>, isPaying = false): Promise<void> {
     if (this.#isBusy || this.#isLeaving || this.#state?.status !== "open") return;
     this.#isBusy = true;
+    this.#isPaying = isPaying;
     this.#screen.busy(true);
     try {
       await act();
     } finally {
       this.#isBusy = false;
+      this.#isPaying = false;
       this.#screen.busy(false);
     }
   }
@@ -190,7 +201,7 @@ class Checkout {
     this.#hasWaited = true;
     if (bound.is === "failed") {
       this.#show(await view(this.#id));
-      return this.#problem(bound.error.message, true);
+      return this.#problem(USELESS.includes(bound.error.apiCode ?? 0) ? this.#texts.useless : bound.error.message, true);
     }
     const { paid, seen } = await this.#send(shown.attempt);
     if (paid.is === "taken" && seen.is !== "shown") return this.#showState({ ...shown, status: paid.status, back: paid.back });
@@ -213,6 +224,7 @@ class Checkout {
     const { declined, busy, trouble, unreachable } = this.#texts;
     if (paid.is === "busy") return busy;
     if (paid.is !== "refused") return unreachable;
+    if (USELESS.includes(paid.code)) return this.#texts.useless;
     return paid.code === DECLINED ? declined : trouble;
   }
 

@@ -54,7 +54,8 @@ export class Screen {
     for (const id of FIELD_IDS) put(`${id}-label`, texts[id]);
     put("brands", state.brands.length > 0 ? fill(texts.brands, { brands: state.brands.map((brand) => BRANDS[brand] ?? brand).join(", ") }) : undefined);
     put("left", state.attempt > 0 ? fill(texts.left, { count: String(state.attemptsLeft) }) : undefined);
-    const own = state.button !== undefined && isPaid ? `${state.button} ${amount}` : state.button;
+    // What a merchant has put on the button is of buying.
+    const own = state.button !== undefined && isPaid ? `${state.button} ${amount}` : undefined;
     put("pay", own ?? fill(texts.buttons[state.does], { amount }));
     put("cancel", texts.cancel);
     for (const id of ["advice", "back", "again", "spinner"]) by(id).hidden = true;
@@ -73,10 +74,18 @@ export class Screen {
     if (isNews) by("title").focus();
   }
 
-  /** While something is under way the button stays, for whoever is on it. */
+  /** While something is under way the buttons stay, for whoever is on one. */
   busy(busy: boolean): void {
-    by("pay").setAttribute("aria-disabled", String(busy));
+    for (const id of ["pay", "cancel"]) by(id).setAttribute("aria-disabled", String(busy));
+    by("wait").hidden = !busy;
+    put("waiting", busy ? this.#texts.wait : undefined);
     this.#say(busy ? this.#texts.wait : "");
+  }
+
+  /** Why what is under way is not cancelled. */
+  uncancelled(): void {
+    put("waiting", this.#texts.uncancelled);
+    this.#say(this.#texts.uncancelled);
   }
 
   /** What is wrong with all of it. Whoever acted is led to it. */

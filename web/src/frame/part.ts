@@ -221,7 +221,7 @@ export class Part {
       case "holder": {
         const name = value.trim();
         if (name === "" && this.around.optional()) return { complete: true, fault: null, atOnce: false };
-        const bytes = new TextEncoder().encode(name).length;
+        const bytes = bytesOf(name);
         const complete = bytes >= HOLDER_BYTES_MIN && bytes <= HOLDER_BYTES_MAX && HOLDER.test(name);
         return { complete, fault: complete ? null : name === "" ? "incomplete" : "invalid", atOnce: false };
       }
@@ -247,11 +247,22 @@ export class Part {
       case "incomplete":
         return texts[INCOMPLETE[this.kind]];
       case "invalid":
-        return texts[INVALID[this.kind]];
+        return this.kind === "holder" ? holderMessage(this.input.value.trim(), texts) : texts[INVALID[this.kind]];
       case "brand":
         return texts.brandRefused;
       case "expired":
         return texts.expired;
     }
   }
+}
+
+/** Somebody whose name does not fit must learn what would. */
+function holderMessage(name: string, texts: Texts): string {
+  const bytes = bytesOf(name);
+  if (bytes > HOLDER_BYTES_MAX) return texts.holderLong;
+  return bytes < HOLDER_BYTES_MIN ? texts.holderShort : texts.holderInvalid;
+}
+
+function bytesOf(text: string): number {
+  return new TextEncoder().encode(text).length;
 }

@@ -20,6 +20,8 @@ export interface Texts {
   cvcIncomplete: string;
   holderIncomplete: string;
   holderInvalid: string;
+  holderLong: string;
+  holderShort: string;
   refused: string;
   busy: string;
   network: string;
@@ -42,6 +44,8 @@ export const TEXTS: Readonly<Record<Language, Texts>> = {
     cvcIncomplete: "The security code is incomplete.",
     holderIncomplete: "The name on the card is missing.",
     holderInvalid: "The name on the card is not valid.",
+    holderLong: "The name on the card is too long. Please shorten it, such as to initials.",
+    holderShort: "The name on the card is too short.",
     refused: "The card was not accepted. Please check what you entered.",
     busy: "Too many attempts. Please try again later.",
     network: "The connection failed. Please try again.",
@@ -62,6 +66,8 @@ export const TEXTS: Readonly<Record<Language, Texts>> = {
     cvcIncomplete: "Die Prüfnummer ist unvollständig.",
     holderIncomplete: "Der Name auf der Karte fehlt.",
     holderInvalid: "Der Name auf der Karte ist ungültig.",
+    holderLong: "Der Name auf der Karte ist zu lang. Bitte kürzen Sie ihn, zum Beispiel mit Initialen.",
+    holderShort: "Der Name auf der Karte ist zu kurz.",
     refused: "Die Karte wurde nicht angenommen. Bitte prüfen Sie Ihre Angaben.",
     busy: "Zu viele Versuche. Bitte versuchen Sie es später noch einmal.",
     network: "Die Verbindung ist fehlgeschlagen. Bitte versuchen Sie es noch einmal.",
@@ -82,6 +88,8 @@ export const TEXTS: Readonly<Record<Language, Texts>> = {
     cvcIncomplete: "Le code de sécurité est incomplet.",
     holderIncomplete: "Le nom sur la carte est manquant.",
     holderInvalid: "Le nom sur la carte n’est pas valide.",
+    holderLong: "Le nom sur la carte est trop long. Veuillez l’abréger, par exemple avec des initiales.",
+    holderShort: "Le nom sur la carte est trop court.",
     refused: "La carte n’a pas été acceptée. Veuillez vérifier votre saisie.",
     busy: "Trop de tentatives. Veuillez réessayer plus tard.",
     network: "La connexion a échoué. Veuillez réessayer.",
@@ -102,6 +110,8 @@ export const TEXTS: Readonly<Record<Language, Texts>> = {
     cvcIncomplete: "El código de seguridad está incompleto.",
     holderIncomplete: "Falta el nombre en la tarjeta.",
     holderInvalid: "El nombre en la tarjeta no es válido.",
+    holderLong: "El nombre en la tarjeta es demasiado largo. Abrévielo, por ejemplo con iniciales.",
+    holderShort: "El nombre en la tarjeta es demasiado corto.",
     refused: "No se ha aceptado la tarjeta. Compruebe los datos.",
     busy: "Demasiados intentos. Vuelva a intentarlo más tarde.",
     network: "La conexión ha fallado. Vuelva a intentarlo.",
@@ -122,6 +132,8 @@ export const TEXTS: Readonly<Record<Language, Texts>> = {
     cvcIncomplete: "Il codice di sicurezza è incompleto.",
     holderIncomplete: "Manca il nome sulla carta.",
     holderInvalid: "Il nome sulla carta non è valido.",
+    holderLong: "Il nome sulla carta è troppo lungo. Lo abbrevi, per esempio con le iniziali.",
+    holderShort: "Il nome sulla carta è troppo corto.",
     refused: "La carta non è stata accettata. Controlli i dati inseriti.",
     busy: "Troppi tentativi. Riprovi più tardi.",
     network: "La connessione non è riuscita. Riprovi.",
@@ -142,6 +154,8 @@ export const TEXTS: Readonly<Record<Language, Texts>> = {
     cvcIncomplete: "De beveiligingscode is onvolledig.",
     holderIncomplete: "De naam op de kaart ontbreekt.",
     holderInvalid: "De naam op de kaart is ongeldig.",
+    holderLong: "De naam op de kaart is te lang. Kort hem in, bijvoorbeeld met initialen.",
+    holderShort: "De naam op de kaart is te kort.",
     refused: "De kaart is niet geaccepteerd. Controleer uw gegevens.",
     busy: "Te veel pogingen. Probeer het later opnieuw.",
     network: "De verbinding is mislukt. Probeer het opnieuw.",
@@ -162,6 +176,8 @@ export const TEXTS: Readonly<Record<Language, Texts>> = {
     cvcIncomplete: "Kod zabezpieczający jest niepełny.",
     holderIncomplete: "Brakuje imienia i nazwiska na karcie.",
     holderInvalid: "Imię i nazwisko na karcie są nieprawidłowe.",
+    holderLong: "Imię i nazwisko na karcie są za długie. Skróć je, na przykład do inicjałów.",
+    holderShort: "Imię i nazwisko na karcie są za krótkie.",
     refused: "Karta nie została przyjęta. Sprawdź wprowadzone dane.",
     busy: "Zbyt wiele prób. Spróbuj ponownie później.",
     network: "Połączenie nie powiodło się. Spróbuj ponownie.",
@@ -182,6 +198,8 @@ export const TEXTS: Readonly<Record<Language, Texts>> = {
     cvcIncomplete: "O código de segurança está incompleto.",
     holderIncomplete: "Falta o nome no cartão.",
     holderInvalid: "O nome no cartão não é válido.",
+    holderLong: "O nome no cartão é demasiado longo. Abrevie-o, por exemplo com iniciais.",
+    holderShort: "O nome no cartão é demasiado curto.",
     refused: "O cartão não foi aceite. Verifique os dados introduzidos.",
     busy: "Demasiadas tentativas. Tente novamente mais tarde.",
     network: "A ligação falhou. Tente novamente.",
@@ -202,6 +220,8 @@ export const TEXTS: Readonly<Record<Language, Texts>> = {
     cvcIncomplete: "セキュリティコードが途中までしか入力されていません。",
     holderIncomplete: "カード名義人が入力されていません。",
     holderInvalid: "カード名義人が正しくありません。",
+    holderLong: "カード名義人が長すぎます。イニシャルなどで短くしてください。",
+    holderShort: "カード名義人が短すぎます。",
     refused: "カードを受け付けられませんでした。入力内容をご確認ください。",
     busy: "試行回数が多すぎます。しばらくしてからもう一度お試しください。",
     network: "接続に失敗しました。もう一度お試しください。",

@@ -15,6 +15,12 @@ async function made(stand, act) {
 export async function doubleClick(stand) {
   const count = await made(stand, async (checkout) => {
     const page = await stand.ready(checkout);
+    let release;
+    const held = new Promise((resolve) => (release = resolve));
+    await page.route("**/pay", async (route) => {
+      await held;
+      return route.continue();
+    });
     await fill(page);
     await button(page).dblclick();
     // Whoever presses what is off presses it all the same.
@@ -22,6 +28,11 @@ export async function doubleClick(stand) {
     await page.keyboard.press("Enter");
     assert.equal(await button(page).getAttribute("aria-disabled"), "true");
     assert.equal(await page.locator("#said").textContent(), "One moment, please.");
+    assert.ok(await page.getByText("One moment, please.").first().isVisible() && await page.locator(".turning").isVisible());
+    // What is under way is not cancelled, and the page says so.
+    await page.locator("#cancel").click({ force: true });
+    await page.locator("#waiting").filter({ hasText: "The payment is under way and cannot be cancelled any more." }).waitFor();
+    release();
     await returned(page);
     assert.deepEqual(page.sent, [0]);
     await done(page);
@@ -54,9 +65,13 @@ export async function sendsAgain(stand) {
 
 /** A vault that is asked too often, or cannot, is asked again by the shopper: with the card that it has, and the same number. */
 export async function asksLater(stand) {
-  for (const [status, text] of [[429, "Too many attempts. Please wait a moment and try again."], [503, "That did not work. Please try again."]]) {
+  for (const [status, text, code = 141] of [
+    [429, "Too many attempts. Please wait a moment and try again."],
+    [503, "That did not work. Please try again."],
+    [400, "This shop cannot take your payment by card at the moment. Trying again does not help.", 110],
+  ]) {
     const page = await stand.ready(await stand.checkout());
-    await page.route("**/pay", (route) => route.fulfill({ status, json: { code: 141, message: "later", timestamp: 0 } }), { times: 1 });
+    await page.route("**/pay", (route) => route.fulfill({ status, json: { code, message: "later", timestamp: 0 } }), { times: 1 });
     await fill(page);
     await button(page).click();
     await page.locator("#problem").filter({ hasText: text }).waitFor();

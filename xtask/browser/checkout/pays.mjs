@@ -50,6 +50,12 @@ export async function keeps(stand) {
   const page = await stand.ready(checkout);
   await heading(page, "Save card");
   assert.ok(await page.locator("#amount").isHidden());
+  // Whose name does not fit learns what would.
+  for (const [name, said] of [["Ωλγα Παπαδοπούλου-Αλεξανδροπούλου", "too long"], ["X", "too short"], ["Ann!", "not valid"]]) {
+    await input(page, "holder").fill(name);
+    await page.getByRole("button", { name: "Save card" }).click();
+    await page.locator("#holder-wrong").filter({ hasText: `The name on the card is ${said}.` }).waitFor();
+  }
   await fill(page);
   await page.getByRole("button", { name: "Save card" }).click();
   await heading(page, "Card saved");

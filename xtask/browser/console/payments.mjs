@@ -10,6 +10,7 @@ export async function payments(stand) {
   const reserved = await stand.pay(5000, { capture_now: false });
   await go(page, `transactions/${reserved._id}`);
   assert.equal(await page.locator("main h1").textContent(), "EUR 50.00 Authorized");
+  await page.waitForFunction(() => document.activeElement?.tagName === "H1");
   await button(page, "Capture").click();
   assert.equal(await dialog(page).getByLabel("Amount").inputValue(), "50.00");
   await dialog(page).getByLabel("Amount").fill("fifty");
@@ -19,7 +20,8 @@ export async function payments(stand) {
   await dialog(page).getByLabel("Amount").fill("50.01");
   await button(dialog(page), "Capture").click();
   await dialog(page).getByRole("alert").waitFor();
-  assert.match(await dialog(page).getByRole("alert").textContent(), /body\.amount.*Code 107 · HTTP 400 · Request [0-9a-f]{24}/);
+  assert.match(await dialog(page).getByRole("alert").textContent(), /see what is said above.*Code 107 · HTTP 400 · Request [0-9a-f]{24}/);
+  assert.equal(await dialog(page).getByText("at most what was authorised").count(), 1, "an error is said once");
   assert.equal(await dialog(page).getByLabel("Amount").getAttribute("aria-invalid"), "true");
   await dialog(page).getByLabel("Amount").fill("40,5");
   await button(dialog(page), "Capture").click();
@@ -55,6 +57,21 @@ export async function payments(stand) {
   await page.getByRole("heading", { name: /EUR 10\.00/ }).waitFor();
   assert.equal(await fact(page, "Reason").textContent(), "sent back");
 
+  // A card number goes into no address and no query; nothing stands below a question that was refused.
+  await go(page, "transactions");
+  await rows(page).first().waitFor();
+  const asked = [];
+  page.on("request", (request) => asked.push(request.url()));
+  await page.getByLabel("Reference").fill("4111 1111 1111 1111");
+  await page.keyboard.press("Tab");
+  await page.getByRole("alert").filter({ hasText: "looks like a card number" }).waitFor();
+  assert.equal(await page.getByLabel("Reference").inputValue(), "");
+  assert.ok(![page.url(), ...asked].some((url) => /4111/.test(url)), "a card number is in an address");
+  await page.getByLabel("Amount, minor units").fill("abc");
+  await page.keyboard.press("Tab");
+  await page.getByRole("alert").filter({ hasText: "query.amount" }).waitFor();
+  assert.equal(await rows(page).count(), 0);
+
   // The whole of a list as a file, with the conditions that are set.
   await go(page, `transactions?merchant_reference=${order}`);
   const [download] = await Promise.all([page.waitForEvent("download"), button(page, "CSV").click()]);
@@ -62,7 +79,7 @@ export async function payments(stand) {
   const lines = readFileSync(await download.path(), "utf8").trim().split("\r\n");
   assert.equal(lines.length, 2);
   assert.ok(lines[1].includes(paid._id) && lines[1].includes(order));
-  await nothingSaid(page, { failed: 1 });
+  await nothingSaid(page, { failed: 2 });
 }
 
 export async function terminal(stand) {
