@@ -261,4 +261,28 @@ pub(super) const ATTACKS: &[Attack] = &[
         ],
         "without the guard all are tried; with it, other cards and other merchants pay",
     ),
+    attack(
+        "a valid key is sent over every connection of the console, with one byte of a body",
+        &[(SERVER, "room::tests::where_nobody_stays_a_key_holds_no_connection")],
+        "at the API's listener such connections stay, and one for which work is under way stays at both",
+    ),
+    attack(
+        "ids of checkouts are guessed at by the frames of their page",
+        &[(SERVER, "checkouts::a_guess_at_a_checkout_counts_like_a_request")],
+        "frames of a checkout that is there are counted one by one",
+    ),
+    attack(
+        "the console's proxy names people in what clients send, or adds its name to theirs",
+        &[
+            (SERVER, "proxies::tests::what_every_client_sends_names_nobody"),
+            (SERVER, "console::tests::only_the_proxy_says_who_somebody_is_and_once"),
+            (SERVER, "console::tests::a_name_that_cannot_be_read_is_nobody"),
+        ],
+        "one name of the proxy's own is taken",
+    ),
+    attack(
+        "a checkout sends its shopper elsewhere: made before the origins were listed, or in an organisation below",
+        &[(SERVER, "checkouts::a_list_of_return_origins_holds_below_and_for_what_is_open")],
+        "without a list, and with one that has it, the way back is there",
+    ),
 ];
