@@ -1,8 +1,8 @@
 //! Where the trail goes to.
 
 mod file;
-mod read;
 mod network;
+mod read;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -65,6 +65,7 @@ pub(super) const fn change_of(action: Action, outcome: u8) -> Change {
         Action::CardReseal
         | Action::CustomerReseal
         | Action::KeyRewrap
+        | Action::RowRetag
         | Action::IdempotencySweep
         | Action::NodeStart
         | Action::NodeRenew
