@@ -131,7 +131,7 @@ body = { amount = "{{amount}}", number = "{{card.number}}", year = "{{card.expir
 rules = [
     { status = 200, when = { state = "done" }, verdict = "approved" },
     { status = 200, when = { state = "done" }, verdict = "declined" },
-    { status = 202, verdict = "pending" },
+    { status = 202, when = { state = "taken" }, verdict = "pending" },
 ]
 "#;
 
@@ -158,7 +158,7 @@ rules = [
                 "[acts.authorise]\n",
                 "[headers]\nKey = \"{{secrets.key}}\"\n\n[acts.authorise]\ntakes_zero = true\n",
             )
-            .replace("when = { state = \"done\" }, verdict = \"declined\"", "verdict = \"declined\"")
+            .replace("\"done\" }, verdict = \"declined\"", "\"no\" }, verdict = \"declined\"")
             + "\n[[asks]]\nof = [\"authorise\"]\nrequest = \"GET /pay/{{id}}\"\nanswer = \"payment\"\n";
         assert_eq!(Description::parse(&whole).unwrap().remarks(), [""; 0]);
     }
