@@ -93,7 +93,10 @@ export async function twoWindows(stand) {
     await Promise.all([one, other].map((page) => button(page).click()));
     const told = await Promise.all([one, other].map(returned));
     assert.equal(told[0].get("transaction_id"), told[1].get("transaction_id"));
-    await done(one);
+    // The card of whoever comes second finds the checkout paid, which a browser writes down, and the page takes for the result that it is.
+    const others = one.complaints.filter((text) => !text.includes("the server responded with a status of 400"));
+    assert.deepEqual(others, []);
+    await context.close();
   });
   assert.equal(count, 1);
 
