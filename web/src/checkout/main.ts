@@ -190,7 +190,7 @@ class Checkout {
     }
     // Paid in another window, perhaps.
     this.#show(await view(this.#id));
-    if (cancelled.is !== "taken") this.#problem(this.#fault(cancelled), true);
+    if (cancelled.is !== "taken") this.#problem(this.#fault(cancelled, this.#texts.trouble), true);
   }
 
   /** Pays the attempt that is shown, and no other. */
@@ -201,12 +201,15 @@ class Checkout {
     this.#hasWaited = true;
     if (bound.is === "failed") {
       this.#show(await view(this.#id));
-      return this.#problem(USELESS.includes(bound.error.apiCode ?? 0) ? this.#texts.useless : bound.error.message, true);
+      const isUseless = USELESS.includes(bound.error.apiCode ?? 0);
+      // What another window did meanwhile is on the screen already, and trying again helps.
+      if (isUseless && this.#state?.attempt !== shown.attempt) return;
+      return this.#problem(isUseless ? this.#texts.useless : bound.error.message, true);
     }
     const { paid, seen } = await this.#send(shown.attempt);
     if (paid.is === "taken" && seen.is !== "shown") return this.#showState({ ...shown, status: paid.status, back: paid.back });
     this.#show(seen);
-    this.#problem(this.#fault(paid), true);
+    if (this.#state?.attempt === shown.attempt || paid.is !== "refused" || !USELESS.includes(paid.code)) this.#problem(this.#fault(paid), true);
   }
 
   /** Sends it until there is an answer, or a state that says what became of it. */
@@ -220,11 +223,11 @@ class Checkout {
     }
   }
 
-  #fault(paid: Paid): string {
+  #fault(paid: Paid, useless = this.#texts.useless): string {
     const { declined, busy, trouble, unreachable } = this.#texts;
     if (paid.is === "busy") return busy;
     if (paid.is !== "refused") return unreachable;
-    if (USELESS.includes(paid.code)) return this.#texts.useless;
+    if (USELESS.includes(paid.code)) return useless;
     return paid.code === DECLINED ? declined : trouble;
   }
 

@@ -129,6 +129,21 @@ export async function twoWindows(stand) {
   await second.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
   await second.locator("#left").filter({ hasText: "Attempts left: 1" }).waitFor();
   await done(first);
+
+  // One is told that the other pays just now, which is declined: the page says that, and not that trying again is of no use.
+  const late = await stand.checkout({ amount: 1121 });
+  const again = await stand.context();
+  const [payer, told] = [await stand.ready(late, { context: again }), await stand.ready(late, { context: again })];
+  for (const page of [payer, told]) await fill(page);
+  await told.route("**/card", async (route) => {
+    await button(payer).click();
+    await payer.locator("#left").filter({ hasText: "Attempts left: 2" }).waitFor();
+    return route.fulfill({ status: 400, json: { code: 110, message: "a payment is under way", timestamp: 0 } });
+  }, { times: 1 });
+  await button(told).click();
+  await told.locator("#left").filter({ hasText: "Attempts left: 2" }).waitFor();
+  await told.locator("#problem").filter({ hasText: "The card was declined." }).waitFor();
+  await again.close();
 }
 
 /** Loaded again while a payment is on its way. */
