@@ -16,7 +16,7 @@ pub(crate) use count::Counts;
 pub use moved::{trail_moved, vault_chain};
 pub use operation::operation_name;
 pub use seen::RefusedCaller;
-pub use verify::{TrailExamined, trail_examine, trail_examine_each};
+pub use verify::{AuditVerified, TrailExamined, trail_examine, trail_examine_each};
 
 /// Where a request came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -58,8 +58,8 @@ pub use panvault_store::{
 pub use crate::account::{AccountChange, AccountView, MadeAccount, NewAccount};
 pub use crate::api_key::{ApiKeyChange, ApiKeyRotation, ApiKeyView, MadeApiKey, NewApiKey};
 pub use crate::audit::{
-    Origin, RefusedCaller, TrailExamined, operation_name, trail_examine, trail_examine_each, trail_moved,
-    vault_chain,
+    AuditVerified, Origin, RefusedCaller, TrailExamined, operation_name, trail_examine, trail_examine_each,
+    trail_moved, vault_chain,
 };
 pub use crate::backup::restore_note;
 pub use crate::bin::BinView;
@@ -78,15 +78,16 @@ pub use crate::notification::{NoticeOutcome, NotificationRefusal, NotificationTa
 pub use crate::organisation::{NewOrganisation, OrganisationChange};
 pub use crate::permit::{
     AccountCreate, AccountDelete, AccountList, AccountRead, AccountUpdate, AccountWebhookSecret,
-    ApiKeyCreate, ApiKeyDelete, ApiKeyList, ApiKeyRead, ApiKeyUpdate, AuditList, AuditRead, BinRead, Caller,
-    CallerRead, CardCreate, CardDelete, CardList, CardRead, CardRefresh, CardUpdate, CheckoutCreate,
-    CheckoutDelete, CheckoutList, CheckoutRead, CustomerCreate, CustomerDelete, CustomerList, CustomerRead,
-    CustomerUpdate, HeaderUpdate, KeyDestroy, KeyInventory, KeyList, KeyRotate, OPERATIONS, Operation,
-    OrganisationCreate, OrganisationDelete, OrganisationList, OrganisationLogoDelete, OrganisationLogoSet,
-    OrganisationRead, OrganisationUpdate, Permit, ProcessorCreate, ProcessorDelete, ProcessorList,
-    ProcessorRead, ProcessorUpdate, RefundCreate, RefundList, RefundRead, StatusRead, TransactionCapture,
-    TransactionCreate, TransactionList, TransactionRead, TransactionSettle, TransactionVoid, VaultBackup,
-    VaultSeal, WebhookDeliveryList, WebhookDeliveryRead, WebhookDeliveryRetry, role_gives,
+    ApiKeyCreate, ApiKeyDelete, ApiKeyList, ApiKeyRead, ApiKeyUpdate, AuditList, AuditRead, AuditVerify,
+    BinRead, Caller, CallerRead, CardCreate, CardDelete, CardList, CardRead, CardRefresh, CardUpdate,
+    CheckoutCreate, CheckoutDelete, CheckoutList, CheckoutRead, CustomerCreate, CustomerDelete, CustomerList,
+    CustomerRead, CustomerUpdate, HeaderUpdate, KeyDestroy, KeyInventory, KeyList, KeyRotate, OPERATIONS,
+    Operation, OrganisationCreate, OrganisationDelete, OrganisationList, OrganisationLogoDelete,
+    OrganisationLogoSet, OrganisationRead, OrganisationUpdate, Permit, ProcessorCreate, ProcessorDelete,
+    ProcessorList, ProcessorRead, ProcessorUpdate, RefundCreate, RefundList, RefundRead, StatusRead,
+    TransactionCapture, TransactionCreate, TransactionList, TransactionRead, TransactionSettle,
+    TransactionVoid, VaultBackup, VaultSeal, WebhookDeliveryList, WebhookDeliveryRead, WebhookDeliveryRetry,
+    role_gives,
 };
 pub use crate::processor::{Given, NewProcessor, ProcessorChange};
 pub use crate::refund::NewRefund;

@@ -62,6 +62,8 @@ operations! {
     VaultSeal "vault_seal" []
     /// Make a backup of the vault: a command on this machine, and no key, may.
     VaultBackup "vault_backup" []
+    /// Write down what holding the trail against its chain came to: a command on this machine, which has read it, and no key, may.
+    AuditVerify "audit_verify" []
     /// Change the header of keys: a command on this machine, which has the root key, and no key, may.
     HeaderUpdate "header_update" []
     /// See a transaction and its history.

@@ -15,7 +15,7 @@ use panvault_store::{
 use tokio::sync::{Mutex, watch};
 
 use crate::api_key::LastUses;
-use crate::audit::{Counts, Origin, Requester, checkpoint_often};
+use crate::audit::{AuditVerified, Counts, Origin, Requester, checkpoint_often};
 use crate::clock::Clock;
 use crate::cvv::CvvKeys;
 use crate::document::{
@@ -112,6 +112,8 @@ pub struct VaultStatus {
     pub rotation: RotationStatus,
     /// How far the destination is that is furthest behind with the trail; `None` where it is exported to none.
     pub trail: Option<TrailLag>,
+    /// What holding the trail against its chain came to last, as this node was told since it started.
+    pub audit_verified: Option<AuditVerified>,
 }
 
 /// How much a vault keeps.
@@ -148,6 +150,7 @@ struct Inner {
     documents_seen: DocumentsSeen,
     document_lists: Arc<Slots<()>>,
     audit_lists: Arc<Slots<()>>,
+    audit_verified: std::sync::Mutex<Option<AuditVerified>>,
     earlier: std::sync::Mutex<EarlierSnapshots>,
     last_uses: LastUses,
     counts: Counts,
@@ -227,6 +230,7 @@ impl Vault {
             documents_seen: DocumentsSeen::at(asked),
             document_lists: Arc::new(Slots::new(vec![(); DOCUMENT_LISTS_MAX], DOCUMENT_LISTS)),
             audit_lists: Arc::new(Slots::new(vec![(); AUDIT_LISTS_MAX], AUDIT_LISTS)),
+            audit_verified: std::sync::Mutex::default(),
             earlier: std::sync::Mutex::default(),
             last_uses: LastUses::default(),
             counts: Counts::default(),
@@ -448,6 +452,7 @@ impl Vault {
                 .map(Timestamp::from_unix_millis),
             rotation: self.rotation().status(),
             trail: self.trail_lag(),
+            audit_verified: *self.audit_verified(),
         }
     }
 
@@ -606,6 +611,10 @@ impl Vault {
 
     pub(crate) fn document_lists(&self) -> &Arc<Slots<()>> {
         &self.inner.document_lists
+    }
+
+    pub(crate) fn audit_verified(&self) -> std::sync::MutexGuard<'_, Option<AuditVerified>> {
+        self.inner.audit_verified.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     pub(crate) fn audit_lists(&self) -> &Arc<Slots<()>> {

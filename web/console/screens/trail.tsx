@@ -1,12 +1,12 @@
 // Who did what: the audit trail, as it comes.
 import { useState } from "preact/hooks";
 import type { Row } from "../api";
-import { words } from "../format";
+import { count, words } from "../format";
 import { Badge, Heading, Link, Time } from "../parts/bits";
 import { List, type Collection } from "../parts/list";
 import { useLoad, useNamed, useSession } from "../session";
 
-const ACTIONS = ["access_refuse", "apikey_use", "audit_checkpoint", "audit_read", "bins_load", "card_create", "card_cvv_sweep", "card_delete", "card_list", "card_read", "card_refresh", "card_reseal", "card_update", "ceremony_hold", "checkout_create", "checkout_end", "checkout_sweep", "customer_create", "customer_delete", "customer_list", "customer_read", "customer_reseal", "customer_update", "document_create", "document_delete", "document_update", "header_change", "idempotency_sweep", "key_activate", "key_destroy", "key_make", "key_rewrap", "node_renew", "node_start", "node_stop", "notification_contradict", "refund_create", "refund_fail", "refund_list", "refund_read", "refund_settle", "row_retag", "share_give", "signin_refuse", "trail_checkpoint", "transaction_capture", "transaction_initiate", "transaction_list", "transaction_read", "transaction_settle", "transaction_try", "transaction_void", "transaction_void_capture", "unseal_fail", "vault_backup", "vault_key_activate", "vault_key_destroy", "vault_move", "vault_restore", "vault_seal", "vault_unseal", "webhook_deliver", "webhook_retry", "webhook_sweep"];
+const ACTIONS = ["access_refuse", "apikey_use", "audit_checkpoint", "audit_read", "audit_verify", "bins_load", "card_create", "card_cvv_sweep", "card_delete", "card_list", "card_read", "card_refresh", "card_reseal", "card_update", "ceremony_hold", "checkout_create", "checkout_end", "checkout_sweep", "customer_create", "customer_delete", "customer_list", "customer_read", "customer_reseal", "customer_update", "document_create", "document_delete", "document_update", "header_change", "idempotency_sweep", "key_activate", "key_destroy", "key_make", "key_rewrap", "node_renew", "node_start", "node_stop", "notification_contradict", "refund_create", "refund_fail", "refund_list", "refund_read", "refund_settle", "row_retag", "share_give", "signin_refuse", "trail_checkpoint", "transaction_capture", "transaction_initiate", "transaction_list", "transaction_read", "transaction_settle", "transaction_try", "transaction_void", "transaction_void_capture", "unseal_fail", "vault_backup", "vault_key_activate", "vault_key_destroy", "vault_move", "vault_restore", "vault_seal", "vault_unseal", "webhook_deliver", "webhook_retry", "webhook_sweep"];
 
 /** Seconds after which it is looked for newer records. */
 const LIVE_SECONDS = 3;
@@ -68,10 +68,16 @@ export function Trail() {
   );
 }
 
-/** What a verification of the chain came to, where the vault says it. */
+const counted = (number: number, what: string) => `${count(number)} ${what}${number === 1 ? "" : "s"}`;
+
+/** When the trail was last held against its chain, and what that came to, where the vault says it. */
 function Verified() {
   const { api, may } = useSession();
-  const { value } = useLoad(may("status_read") ? (signal) => api.read("/v1/status", signal) : null, []);
-  if (typeof value?.audit_state !== "string") return <p class="muted">Each record is chained to the one before. <code>panvault audit verify</code> on the vault's machine examines the chain.</p>;
-  return <p><Badge state={value.audit_state} /> <span class="muted">examined</span> <Time at={value.audit_verified_at} /></p>;
+  const { value: status } = useLoad(may("status_read") ? (signal) => api.read("/v1/status", signal) : null, []);
+  const how = <><code>panvault audit verify</code> on the vault's machine</>;
+  if (typeof status?.audit_findings !== "number") return <p class="muted">Each record is chained to the one before. {how} examines the chain{status && ", and was not run since this server started"}.</p>;
+  const found = status.audit_findings;
+  const when = <><Time at={status.audit_verified_at} /> <span class="muted">{counted(Number(status.audit_verified_records), "record")}</span></>;
+  if (found > 0) return <div class="fault" role="alert"><p><strong>The trail is not whole: {counted(found, "finding")}</strong> {when}</p><p class="muted">{how} says what they are.</p></div>;
+  return <p><Badge state="verified" /> {when}</p>;
 }

@@ -1,5 +1,6 @@
 // Set-up: an organisation with all that it needs to be paid, and an API key that is shown once.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { button, dialog, fact, go, nothingSaid, rows, settled } from "./stand.mjs";
 
 async function add(page, section, name, fill) {
@@ -105,6 +106,14 @@ export async function setUp(stand) {
   await page.keyboard.press("Enter");
   await page.waitForFunction(() => document.querySelectorAll("main tbody tr").length === 1);
   assert.ok(!page.url().includes("ann"));
+
+  // What an examination of the trail came to stands above it.
+  await go(page, "trail");
+  await page.getByText("was not run since this server started").waitFor();
+  execFileSync(stand.binary, ["audit", "verify", "--data", stand.data], { env: {}, stdio: "pipe" });
+  await go(page, "cards");
+  await go(page, "trail");
+  await page.getByText(/^Verified/).first().waitFor();
 
   await go(page, "trail?action=customer_create");
   assert.match(await rows(page).first().textContent(), /Customer create/);

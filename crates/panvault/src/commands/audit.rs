@@ -17,7 +17,7 @@ use crate::cli::{AuditCommand, One, Shared};
 use crate::client::Client;
 use crate::commands::document::{asked, print};
 use crate::commands::runtime;
-use crate::config;
+use crate::config::{self, Config};
 use crate::data::{Place, chain};
 use crate::output;
 use crate::telemetry::{self, LogFormat};
@@ -182,14 +182,33 @@ fn show(one: &One) -> anyhow::Result<()> {
     print(&record, one.shared.json)
 }
 
+/// Has the server that has the vault, if one has, write down in the trail what was found: whether it did.
+async fn noted(place: &Place, config: &Config, records: u64, findings: usize) -> bool {
+    let note = async {
+        match Client::reach(place, config).await? {
+            Ok(mut client) => {
+                let path = format!("/local/audit_verify?records={records}&findings={findings}");
+                client.post(&path, &json!({})).await.map(|_noted| true)
+            }
+            Err(_not_served) => Ok(false),
+        }
+    };
+    let noted: anyhow::Result<bool> = note.await;
+    noted.unwrap_or_else(|error| {
+        output::note(format!("the trail does not say that it was verified: {error:#}"));
+        false
+    })
+}
+
 /// Holds the log and the trail against their chain, and the tables against both; no card is opened. A server goes on meanwhile; what it
 /// has not brought into the view yet is held against the chain of the log.
 fn verify(shared: &Shared) -> anyhow::Result<ExitCode> {
     let config = config::read(&shared.settings, &[])?;
     telemetry::start("error", LogFormat::Text)?;
-    let directory = match Place::of(&config)? {
+    let place = Place::of(&config)?;
+    let directory = match &place {
         Place::Directory(directory) => directory,
-        Place::Node(node) => return node::verify(shared, &config, &node),
+        Place::Node(node) => return node::verify(shared, &config, &place, node),
     };
     let keys = runtime()?.block_on(directory.header_unattended(config.unattended()))?.keys;
     let examination =
@@ -197,9 +216,11 @@ fn verify(shared: &Shared) -> anyhow::Result<ExitCode> {
     let findings: Vec<_> =
         examination.findings.iter().map(|found| json!({ "part": found.part, "what": found.what })).collect();
     let is_whole = findings.is_empty();
+    let is_noted = runtime()?.block_on(noted(&place, &config, examination.sequence, findings.len()));
     if shared.json {
         let value = json!({
             "verified": is_whole,
+            "noted": is_noted,
             "records": examination.sequence,
             "records_in_view": examination.applied,
             "findings": findings,

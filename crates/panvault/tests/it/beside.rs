@@ -484,8 +484,6 @@ fn the_audit_trail_is_seen_and_verified_with_and_without_a_server() {
         assert!(!tail.out.contains("411111") && !tail.out.contains("1111\""), "{}", tail.out);
         let id = records[1]["_id"].as_str().unwrap();
         assert_eq!(run_json(&["audit", "show", id, "--json", "--data", path(data)]), records[1]);
-        let verified = run_json(&["audit", "verify", "--json", "--data", path(data)]);
-        assert_eq!((&verified["verified"], &verified["findings"]), (&json!(true), &json!([])));
         let none = format!("{}-999999", &id[..24]);
         let refused = run_refused(&["audit", "show", &none, "--data", path(data)]);
         assert!(refused.contains("ID names nothing"), "{refused}");
@@ -505,10 +503,22 @@ fn the_audit_trail_is_seen_and_verified_with_and_without_a_server() {
     assert!(lines.next().unwrap().unwrap().contains("card_delete"));
     follow.kill().unwrap();
     follow.wait().unwrap();
+    // Whoever sees the trail sees that it was verified, of how many records, and that nothing was found.
+    let verified = run_json(&["audit", "verify", "--json", "--data", path(&data)]);
+    assert_eq!((&verified["verified"], &verified["findings"]), (&json!(true), &json!([])));
+    assert_eq!(verified["noted"], json!(true), "{verified}");
+    let noted = run(&["audit", "tail", "--action", "audit_verify", "--json", "--data", path(&data)]).out;
+    let noted: Value = serde_json::from_str(&noted).unwrap();
+    let records = format!("{:024x}", verified["records"].as_u64().unwrap());
+    assert_eq!((&noted["object"], &noted["outcome"]), (&json!(records), &json!(0)), "{noted}");
+    assert_eq!(noted["actor"], json!("local"), "{noted}");
+    let status = dev.get("/v1/status").json();
+    assert_eq!((&status["audit_findings"], &status["audit_verified_at"]), (&json!(0), &noted["created_at"]));
+    assert_eq!(status["audit_verified_records"], verified["records"]);
     dev.make_card("4111111111111111", None);
     dev.stop();
     let whole = run_json(&["audit", "verify", "--json", "--data", path(&data)]);
-    assert_eq!(whole["verified"], json!(true), "{whole}");
+    assert_eq!((&whole["verified"], &whole["noted"]), (&json!(true), &json!(false)), "{whole}");
 }
 
 /// The trail from a moment on, and of one request.

@@ -12,8 +12,8 @@ use base64ct::{Base64, Encoding};
 use http::StatusCode;
 use panvault_model::CardId;
 use panvault_vault::{
-    CardRefresh, HandOver, HeaderUpdate, Origin, Permit, Refreshed, SettledCounts, TransactionSettle,
-    VaultBackup, VaultError, VaultSeal,
+    AuditVerify, CardRefresh, HandOver, HeaderUpdate, Origin, Permit, Refreshed, SettledCounts,
+    TransactionSettle, VaultBackup, VaultError, VaultSeal,
 };
 use tokio::task::JoinSet;
 
@@ -32,6 +32,7 @@ pub(super) fn routes(app: Arc<App>) -> Router {
         .route("/local/settle", post(settle))
         .route("/local/seal", post(seal))
         .route("/local/backup", post(backup))
+        .route("/local/audit_verify", post(audit_verify))
         .route("/local/header", get(header_read).post(header_change))
         .with_state(app)
 }
@@ -145,6 +146,32 @@ async fn backed_up(app: &Arc<App>, peer: &Peer, origin: Origin, query: &str) -> 
             }
         }),
     ))
+}
+
+/// Writes down what a command found that held the trail against its chain.
+async fn audit_verify(
+    State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+) -> Response {
+    let id = app.make_request_id();
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    let noted = audit_verified(&app, &peer, Origin { request: Some(id), address: None }, &query).await;
+    noted.unwrap_or_else(|refusal| Answer::refusal(refusal, app.vault().now().wall)).into_response(id)
+}
+
+async fn audit_verified(app: &Arc<App>, peer: &Peer, origin: Origin, query: &str) -> Result<Answer, Refusal> {
+    let Peer::Operator(key) = peer else { return Err(Refusal::new(ErrorCode::NotAuthenticated)) };
+    let malformed = || Refusal::with(ErrorCode::Malformed, "query", "takes records=COUNT&findings=COUNT");
+    let (records, findings) = match form_urlencoded::parse(query.as_bytes()).collect::<Vec<_>>().as_slice() {
+        [(records, of), (findings, found)] if records == "records" && findings == "findings" => {
+            (of.parse().map_err(|_| malformed())?, found.parse().map_err(|_| malformed())?)
+        }
+        _ => return Err(malformed()),
+    };
+    let permit: Permit<AuditVerify> = app.vault().operator(key, origin)?.permit()?;
+    app.vault().audit_verify_note(&permit, records, findings).await?;
+    Ok(Answer::new(StatusCode::OK, object_body(|json| json.always("noted", true))))
 }
 
 /// Says which header of keys the documents name, and how far each of its keys has come.

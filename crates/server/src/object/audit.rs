@@ -100,7 +100,7 @@ object! {
         /// From where; of failed sign-ins and of browsers' keys the first 64 bits of an IPv6 address. Left out of commands on the
         /// vault's machine, and of what came from several.
         optional "address" => Address = (record.note.address != [0; 16]).then_some(Address(record.note.address));
-        /// Of `access_refuse` and `signin_refuse` the number of the reason; of `transaction_settle` the number of the status that it came to; of `card_update` 1 if more than the CVV changed; of `vault_unseal` the number of the slot, of `share_give` that of the share.
+        /// Of `access_refuse` and `signin_refuse` the number of the reason; of `transaction_settle` the number of the status that it came to; of `card_update` 1 if more than the CVV changed; of `vault_unseal` the number of the slot, of `share_give` that of the share; of `audit_verify` how much was not as it should be, 255 for that many or more.
         always "outcome" => Number<0, 255> = Number(record.note.outcome.into());
         /// How often: reads and refusals are counted, and written down about once a minute.
         optional "count" => Number<1, 4_294_967_295> = record.note.counted.map(|counted| Number(counted.count().into()));

@@ -272,6 +272,12 @@ object! {
         optional "trail_lag_seconds" => Count = view.status.trail.map(|trail| Number(trail.lag_seconds));
         /// Each of them; left out where the trail is exported to none.
         optional "trail_destinations" => &[TrailView] = Some(view.trail.as_slice()).filter(|all| !all.is_empty());
+        /// When the trail was last held against its chain by `panvault audit verify` beside this node; left out where it was not since the start.
+        optional "audit_verified_at" => Timestamp = view.status.audit_verified.map(|verified| verified.at);
+        /// Records that were read for that.
+        optional "audit_verified_records" => Count = view.status.audit_verified.map(|verified| Number(verified.records));
+        /// How much was not as it should be; 0 for a whole trail.
+        optional "audit_findings" => Count = view.status.audit_verified.map(|verified| Number(verified.findings));
         /// When the certificate is no longer valid; left out where a proxy ends TLS.
         optional "certificate_expires_at" => Timestamp = view.report.certificate_expires_at;
         /// Of the table of issuers, 0 for none.

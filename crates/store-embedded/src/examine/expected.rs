@@ -98,6 +98,7 @@ impl ExpectedRows {
             // Where there is no head yet, they come with one.
             Action::VaultBackup
             | Action::VaultRestore
+            | Action::AuditVerify
             | Action::VaultUnseal
             | Action::ShareGive
             | Action::UnsealFail

@@ -137,6 +137,9 @@ pub enum Action {
     VaultBackup,
     /// The vault was restored from a backup, which is the object. What was done after that was made is in no record here.
     VaultRestore,
+    /// The trail was held against its chain: the object is the number of records that were read, and the outcome how much was found not to be as it
+    /// should, 0 where all is whole, 255 for that many or more.
+    AuditVerify,
     /// A checkpoint of the exported trail was signed; the object is its number.
     TrailCheckpoint,
     /// The vault has another header of keys: a slot came or went, the root key is another, a key was made or its bytes are gone.
@@ -218,6 +221,7 @@ impl Action {
         Self::TrailCheckpoint,
         Self::VaultBackup,
         Self::VaultRestore,
+        Self::AuditVerify,
     ];
 
     /// The number that stands for it in stored records.
@@ -287,6 +291,7 @@ impl Action {
             Self::TrailCheckpoint => 70,
             Self::VaultBackup => 75,
             Self::VaultRestore => 76,
+            Self::AuditVerify => 84,
         }
     }
 
@@ -356,7 +361,8 @@ impl Action {
             | Self::RowRetag
             | Self::TrailCheckpoint
             | Self::VaultBackup
-            | Self::VaultRestore => false,
+            | Self::VaultRestore
+            | Self::AuditVerify => false,
         }
     }
 
@@ -426,6 +432,7 @@ impl Action {
             Self::CustomerReseal => "customer_reseal",
             Self::VaultBackup => "vault_backup",
             Self::VaultRestore => "vault_restore",
+            Self::AuditVerify => "audit_verify",
             Self::TrailCheckpoint => "trail_checkpoint",
             Self::HeaderChange => "header_change",
             Self::VaultKeyActivate => "vault_key_activate",

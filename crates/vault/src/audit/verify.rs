@@ -1,16 +1,29 @@
 use std::collections::BTreeSet;
 
 use panvault_keys::VaultKeys;
-use panvault_model::{Id, NodeId};
+use panvault_model::{Id, NodeId, OrganisationId, Timestamp};
 use panvault_store::checkpoint::audit_end_decode;
 use panvault_store::{Action, AuditRecord, DocumentKind, Store, StoreFault};
 
-use crate::audit::checkpoint::{checkpoint_read, number_of};
+use crate::audit::checkpoint::{checkpoint_read, number_of, numbered};
 use crate::audit::moved::vault_chain;
 use crate::document::HEAD_ID;
 use crate::error::VaultError;
 use crate::limits::AUDIT_PAGE_RECORDS;
+use crate::permit::{AuditVerify, Permit};
 use crate::seal;
+use crate::vault::Vault;
+
+/// What holding a trail against its chain came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AuditVerified {
+    /// When that was written down.
+    pub at: Timestamp,
+    /// Records that were read.
+    pub records: u64,
+    /// How much was not as it should be.
+    pub findings: u64,
+}
 
 /// What an examination of the trail of several nodes has found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +35,24 @@ pub struct TrailExamined {
     /// What is wrong, each in a sentence; nothing for a trail that is whole as far as can be told: what came after the last checkpoint may have
     /// been cut off unseen.
     pub findings: Vec<String>,
+}
+
+impl Vault {
+    /// Writes down that the trail was held against its chain by somebody who reads the store beside this process: so many records, of which so much was
+    /// not as it should be. Whoever sees the trail or the status sees when that was last done, and what it came to.
+    pub async fn audit_verify_note(
+        &self,
+        permit: &Permit<AuditVerify>,
+        records: u64,
+        findings: u64,
+    ) -> Result<(), VaultError> {
+        let (at, nobody) = (permit.now().wall, OrganisationId::from_bytes([0; 12]));
+        let mut note = permit.asked().note(at, Action::AuditVerify, nobody, numbered(records));
+        note.outcome = u8::try_from(findings).unwrap_or(u8::MAX);
+        // A trail that is not whole is said even where nothing can be written.
+        *self.audit_verified() = Some(AuditVerified { at, records, findings });
+        self.note_write(note).await
+    }
 }
 
 /// Reads the trail of every node that shares a store and holds it against its chain, against the one that began after it, and against the

@@ -2,13 +2,13 @@ use panvault_model::Role;
 use panvault_testkit::operator;
 use panvault_vault::{
     AccountCreate, AccountDelete, AccountList, AccountRead, AccountUpdate, AccountWebhookSecret,
-    ApiKeyCreate, ApiKeyDelete, ApiKeyList, ApiKeyRead, ApiKeyUpdate, AuditList, AuditRead, BinRead, Caller,
-    CallerRead, CardChange, CardCreate, CardDelete, CardList, CardRead, CardRefresh, CardUpdate,
-    CheckoutCreate, CheckoutDelete, CheckoutList, CheckoutRead, CustomerCreate, CustomerDelete, CustomerList,
-    CustomerRead, CustomerUpdate, CvvChange, HeaderUpdate, KeyDestroy, KeyInventory, KeyList, KeyRotate,
-    Metadata, NewApiKey, OPERATIONS, Operation, OrganisationCreate, OrganisationDelete, OrganisationList,
-    OrganisationLogoDelete, OrganisationLogoSet, OrganisationRead, OrganisationUpdate, Origin,
-    ProcessorCreate, ProcessorDelete, ProcessorList, ProcessorRead, ProcessorUpdate, RefundCreate,
+    ApiKeyCreate, ApiKeyDelete, ApiKeyList, ApiKeyRead, ApiKeyUpdate, AuditList, AuditRead, AuditVerify,
+    BinRead, Caller, CallerRead, CardChange, CardCreate, CardDelete, CardList, CardRead, CardRefresh,
+    CardUpdate, CheckoutCreate, CheckoutDelete, CheckoutList, CheckoutRead, CustomerCreate, CustomerDelete,
+    CustomerList, CustomerRead, CustomerUpdate, CvvChange, HeaderUpdate, KeyDestroy, KeyInventory, KeyList,
+    KeyRotate, Metadata, NewApiKey, OPERATIONS, Operation, OrganisationCreate, OrganisationDelete,
+    OrganisationList, OrganisationLogoDelete, OrganisationLogoSet, OrganisationRead, OrganisationUpdate,
+    Origin, ProcessorCreate, ProcessorDelete, ProcessorList, ProcessorRead, ProcessorUpdate, RefundCreate,
     RefundList, RefundRead, StatusRead, TransactionCapture, TransactionCreate, TransactionList,
     TransactionRead, TransactionSettle, TransactionVoid, VaultBackup, VaultError, VaultSeal,
     WebhookDeliveryList, WebhookDeliveryRead, WebhookDeliveryRetry,
@@ -29,7 +29,8 @@ type Check = fn(&Caller) -> bool;
 
 /// Columns in the order of [`Role::ALL`]: provider's administrator and user; merchant's administrator, supervisor, cashier and
 /// user; browser.
-const MATRIX: [(&str, &str, Check); 62] = [
+const MATRIX: [(&str, &str, Check); 63] = [
+    (AuditVerify::NAME, "-------", may::<AuditVerify>),
     (VaultBackup::NAME, "-------", may::<VaultBackup>),
     (VaultSeal::NAME, "-------", may::<VaultSeal>),
     (HeaderUpdate::NAME, "-------", may::<HeaderUpdate>),

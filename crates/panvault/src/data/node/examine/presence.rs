@@ -212,6 +212,7 @@ const fn moves(action: Action) -> Option<(Table, i64)> {
         | Action::CheckoutSweep
         | Action::VaultBackup
         | Action::VaultRestore
+        | Action::AuditVerify
         | Action::VaultSeal
         | Action::VaultUnseal
         | Action::ShareGive
