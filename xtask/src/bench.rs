@@ -13,6 +13,7 @@ mod documents;
 mod failover;
 mod figures;
 mod grow;
+mod kept;
 mod kind;
 mod lists;
 mod page;
@@ -27,6 +28,7 @@ mod size;
 mod stand;
 mod standard;
 mod table;
+mod turns;
 mod web;
 mod wrk;
 
@@ -67,6 +69,8 @@ enum BenchCommand {
     Plan(plan::PlanArguments),
     /// Pay at PSPs on this machine, one that answers at once and one that is slow: what it costs beside the dummy, and tokenising beside it.
     Processors(processors::ProcessorsArguments),
+    /// Tokenise while the trail is exported, and while backups are made: what is kept of the rate.
+    Kept(kept::KeptArguments),
     /// Import a real list of issuers, look up in it, and tokenise with and without it.
     Bin(bin::BinArguments),
     /// Load a shop's page in a real browser: how long its fields take until they can be typed into.
@@ -88,6 +92,7 @@ pub(crate) fn bench(workspace: &Workspace, arguments: &BenchArguments) -> anyhow
         Some(BenchCommand::Parse(arguments)) => parse::parse(workspace, arguments),
         Some(BenchCommand::Plan(arguments)) => plan::plan(workspace, arguments),
         Some(BenchCommand::Processors(arguments)) => processors::processors(workspace, arguments),
+        Some(BenchCommand::Kept(arguments)) => kept::kept(workspace, arguments),
         Some(BenchCommand::Bin(arguments)) => bin::bin(workspace, arguments),
         Some(BenchCommand::Web) => web::web(workspace),
     }

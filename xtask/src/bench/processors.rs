@@ -15,7 +15,8 @@ use crate::bench::kind::Kind;
 use crate::bench::page::Page;
 use crate::bench::server::{Psp, Server, Vault};
 use crate::bench::stand::{Ask, Stand};
-use crate::bench::table::{Table, thousands};
+use crate::bench::table::Table;
+use crate::bench::turns::{self, CPU, P99};
 use crate::say;
 use crate::workspace::Workspace;
 
@@ -200,52 +201,20 @@ fn beside(
     Ok((figures, ratio(said.requests as f64, said.seconds)))
 }
 
-const CPU: fn(&Figures) -> f64 = |figures| figures.cpu_us;
-const P99: fn(&Figures) -> f64 = |figures| figures.p99_ms;
-
 impl Windows {
-    /// How windows stand to the mean of those before and behind them in the same rounds, which takes out what drifts: the median.
-    fn between(windows: &[Figures], sides: [&[Figures]; 2], figure: fn(&Figures) -> f64) -> f64 {
-        let [before, behind] = sides;
-        let mean = before.iter().zip(behind).map(|(one, other)| f64::midpoint(figure(one), figure(other)));
-        median(windows.iter().zip(mean).map(|(one, mean)| ratio(figure(one), mean)))
-    }
-
-    /// How windows stand to others of the same rounds: the median.
-    fn ratio(windows: &[Figures], to: &[Figures], figure: fn(&Figures) -> f64) -> f64 {
-        median(windows.iter().zip(to).map(|(one, other)| ratio(figure(one), figure(other))))
-    }
-
-    fn table(what: &'static str, rows: [(&'static str, &[Figures]); 3]) -> Table {
-        let mut table = Table::new(&[what, "requests/s", "p50 ms", "p99 ms", "p99.9 ms", "cpu µs", "errors"]);
-        for (name, windows) in rows {
-            let of = |figure: fn(&Figures) -> f64| median(windows.iter().map(figure));
-            table.row([
-                name.to_owned(),
-                thousands(of(|figures| figures.rps)),
-                format!("{:.2}", of(|figures| figures.p50_ms)),
-                format!("{:.2}", of(P99)),
-                format!("{:.2}", of(|figures| figures.p999_ms)),
-                format!("{:.1}", of(CPU)),
-                windows.iter().map(|figures| figures.errors).sum::<u64>().to_string(),
-            ]);
-        }
-        table
-    }
-
     fn tables(&self) -> [Table; 2] {
         [
-            Self::table(
+            turns::table(
                 "transact, 64 connections",
-                [
+                &[
                     ("at the dummy", &self.dummy),
                     ("at a PSP over TLS", &self.psp),
                     ("at the dummy again", &self.dummy_again),
                 ],
             ),
-            Self::table(
+            turns::table(
                 "tokenise, 64 connections",
-                [
+                &[
                     ("alone", &self.alone),
                     ("beside 200 slow payments", &self.beside),
                     ("alone again", &self.alone_again),
@@ -264,8 +233,8 @@ impl Windows {
              time of the dummy {:.2} times, p99 of tokenise {:.2} times.",
             self.connections_per_thousand(),
             median(self.slow_rps.iter().copied()),
-            Self::ratio(&self.dummy_again, &self.dummy, CPU),
-            Self::ratio(&self.alone_again, &self.alone, P99),
+            turns::ratio_of(&self.dummy_again, &self.dummy, CPU),
+            turns::ratio_of(&self.alone_again, &self.alone, P99),
         )
     }
 
@@ -275,13 +244,13 @@ impl Windows {
             bar(
                 "processor time of transact at a PSP ÷ at the dummy",
                 3.0,
-                Self::between(&self.psp, [&self.dummy, &self.dummy_again], CPU),
+                turns::between(&self.psp, [&self.dummy, &self.dummy_again], CPU),
             ),
             bar("connections for 1,000 payments at a PSP", 10.0, self.connections_per_thousand()),
             bar(
                 "p99 of tokenise beside 200 slow payments ÷ alone",
                 1.1,
-                Self::between(&self.beside, [&self.alone, &self.alone_again], P99),
+                turns::between(&self.beside, [&self.alone, &self.alone_again], P99),
             ),
         ]
     }
@@ -297,8 +266,8 @@ impl Windows {
             "transact_dummy_again": figures(&self.dummy_again), "tokenise_alone": figures(&self.alone),
             "tokenise_beside": figures(&self.beside), "tokenise_alone_again": figures(&self.alone_again),
             "slow_rps": median(self.slow_rps.iter().copied()),
-            "cpu_same": Self::ratio(&self.dummy_again, &self.dummy, CPU),
-            "p99_same": Self::ratio(&self.alone_again, &self.alone, P99),
+            "cpu_same": turns::ratio_of(&self.dummy_again, &self.dummy, CPU),
+            "p99_same": turns::ratio_of(&self.alone_again, &self.alone, P99),
             "bars": self.bars().iter().map(bar).collect::<Vec<_>>(),
         })
     }
