@@ -1,10 +1,11 @@
 //! XAES-256-GCM (C2SP): AES-256-GCM with a nonce of 192 random bits, so that one key may seal any number of records.
 //!
 //! The first 12 bytes of the nonce and the key give a key of their own by two blocks of CMAC (NIST SP 800-108r1 in counter mode);
-//! the last 12 bytes are the nonce under that key.
+//! the last 12 bytes are the nonce under that key. CMAC over one whole block is AES of that block and a subkey which the key alone
+//! makes (NIST SP 800-38B, section 6.2), so that the two blocks are encrypted as they are, without a context for each.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use aws_lc_rs::cmac;
+use aws_lc_rs::cipher::{AES_256, EncryptingKey, UnboundCipherKey};
 use zeroize::Zeroizing;
 
 use crate::error::KeysError;
@@ -13,12 +14,22 @@ pub(crate) const KEY_BYTES: usize = 32;
 pub(crate) const NONCE_BYTES: usize = 24;
 pub(crate) const TAG_BYTES: usize = 16;
 
+const BLOCK_BYTES: usize = 16;
+
 /// A key, expanded once.
-pub(crate) struct Xaes(cmac::Key);
+pub(crate) struct Xaes {
+    blocks: EncryptingKey,
+    /// What CMAC adds to a last block that is whole: K1.
+    subkey: Zeroizing<[u8; BLOCK_BYTES]>,
+}
 
 impl Xaes {
     pub(crate) fn new(key: &[u8; KEY_BYTES]) -> Result<Self, KeysError> {
-        Ok(Self(cmac::Key::new(cmac::AES_256, key)?))
+        let blocks = EncryptingKey::ecb(UnboundCipherKey::new(&AES_256, key)?)?;
+        let mut subkey = Zeroizing::new([0; BLOCK_BYTES]);
+        blocks.encrypt(subkey.as_mut_slice())?;
+        *subkey = doubled(*subkey);
+        Ok(Self { blocks, subkey })
     }
 
     /// Seals `bytes` in place and gives the tag.
@@ -50,16 +61,21 @@ impl Xaes {
     fn derive(&self, nonce: &[u8; NONCE_BYTES]) -> Result<(LessSafeKey, Nonce), KeysError> {
         let (head, tail) = nonce.split_first_chunk::<12>().ok_or(KeysError::Cipher)?;
         let mut derived = Zeroizing::new([0; KEY_BYTES]);
-        for (counter, half) in (1..).zip(derived.as_chunks_mut::<16>().0) {
-            let mut block = [0, counter, b'X', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-            if let Some(rest) = block.last_chunk_mut::<12>() {
-                *rest = *head;
-            }
-            half.copy_from_slice(cmac::sign(&self.0, &block)?.as_ref());
+        for (counter, block) in (1..).zip(derived.as_chunks_mut::<BLOCK_BYTES>().0) {
+            let [_, number, label, _, rest @ ..] = &mut *block;
+            (*number, *label, *rest) = (counter, b'X', *head);
+            *block = (u128::from_be_bytes(*block) ^ u128::from_be_bytes(*self.subkey)).to_be_bytes();
         }
+        self.blocks.encrypt(derived.as_mut_slice())?;
         let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, derived.as_slice())?);
         Ok((key, Nonce::try_assume_unique_for_key(tail)?))
     }
+}
+
+/// Twice a block in the field of CMAC, in constant time (NIST SP 800-38B, section 6.1).
+fn doubled(block: [u8; BLOCK_BYTES]) -> [u8; BLOCK_BYTES] {
+    let block = u128::from_be_bytes(block);
+    ((block << 1) ^ (0x87 * (block >> 127))).to_be_bytes()
 }
 
 #[cfg(test)]
