@@ -11,6 +11,8 @@ use crate::xaes::{KEY_BYTES, NONCE_BYTES, TAG_BYTES, Xaes};
 const FORMAT: u8 = 2;
 /// Bytes of a CVV before it is sealed.
 const CVV_PLAINTEXT_BYTES: usize = 16;
+/// Bytes of associated data: format, kind, organisation, card and until when.
+const ASSOCIATED_BYTES: usize = 1 + 1 + 12 + 12 + 8;
 const _: () = assert!(SEALED_CVV_BLOCK_BYTES == 1 + NONCE_BYTES + CVV_PLAINTEXT_BYTES + TAG_BYTES);
 
 /// Seals CVVs while they are held. One node makes its own at start and never stores it: when it is gone, no held CVV opens. Nodes that share
@@ -59,7 +61,7 @@ impl CvvKey {
         *bytes = *plaintext;
         *tag = self
             .cipher
-            .seal(nonce, &associated(card, organisation, expires_at), bytes)
+            .seal(nonce, &associated(card, organisation, expires_at)?, bytes)
             .inspect_err(|_| bytes.zeroize())?;
         Ok(SealedCvvBlock::new(self.component, sealed))
     }
@@ -83,19 +85,25 @@ impl CvvKey {
         }
         *plaintext = *bytes;
         self.cipher
-            .open(nonce, &associated(card, organisation, expires_at), plaintext, tag)
+            .open(nonce, &associated(card, organisation, expires_at)?, plaintext, tag)
             .inspect_err(|_| plaintext.zeroize())
     }
 }
 
-fn associated(card: CardId, organisation: OrganisationId, expires_at: Timestamp) -> [u8; 34] {
-    let mut bytes = [0; 34];
-    let (parts, millis) = ([FORMAT, Kind::Cvv.code()], expires_at.unix_millis().to_be_bytes());
-    let all = parts.iter().chain(organisation.as_bytes()).chain(card.as_bytes()).chain(&millis);
-    for (slot, byte) in bytes.iter_mut().zip(all) {
-        *slot = *byte;
-    }
-    bytes
+fn associated(
+    card: CardId,
+    organisation: OrganisationId,
+    expires_at: Timestamp,
+) -> Result<[u8; ASSOCIATED_BYTES], KeysError> {
+    let mut bytes = [0; ASSOCIATED_BYTES];
+    let [format, kind, rest @ ..] = &mut bytes;
+    (*format, *kind) = (FORMAT, Kind::Cvv.code());
+    let (owner, rest) = rest.split_first_chunk_mut().ok_or(KeysError::Cipher)?;
+    let (id, rest) = rest.split_first_chunk_mut().ok_or(KeysError::Cipher)?;
+    let until = rest.first_chunk_mut().ok_or(KeysError::Cipher)?;
+    (*owner, *id) = (*organisation.as_bytes(), *card.as_bytes());
+    *until = expires_at.unix_millis().to_be_bytes();
+    Ok(bytes)
 }
 
 #[cfg(test)]
