@@ -55,8 +55,8 @@ impl ChainKey {
     /// and that are kept only sealed, for who saw enough of them could make another set of the same hash.
     pub fn member_hash(&self, set: &[u8; 16], member: &[u8; 16]) -> [u8; MEMBER_HASH_BYTES] {
         let mut blocks = [0; 32];
-        for (slot, byte) in blocks.iter_mut().zip(set.iter().chain(member)) {
-            *slot = *byte;
+        if let [first, last] = blocks.as_chunks_mut().0 {
+            (*first, *last) = (*set, *member);
         }
         let zero = EncryptionContext::Iv128(FixedLength::from([0; 16]));
         match (self.members.less_safe_encrypt(&mut blocks, zero), blocks.last_chunk()) {
