@@ -125,10 +125,11 @@ pub(crate) fn hash(
     version: u32,
 ) -> [u8; 16] {
     let [mut set, mut member] = [[0; 16]; 2];
-    let parts = [counted.code(), 0, 0, 0].into_iter().chain(*organisation.as_bytes());
-    set.iter_mut().zip(parts).for_each(|(slot, byte)| *slot = byte);
-    let parts = id.iter().copied().chain(version.to_be_bytes());
-    member.iter_mut().zip(parts).for_each(|(slot, byte)| *slot = byte);
+    let [kind, _, _, _, owner @ ..] = &mut set;
+    (*kind, *owner) = (counted.code(), *organisation.as_bytes());
+    let [row @ .., a, b, c, d] = &mut member;
+    *row = *id;
+    [*a, *b, *c, *d] = version.to_be_bytes();
     chain.member_hash(&set, &member)
 }
 
