@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use panvault_model::{CardId, CustomerId, OrganisationId, RefundId, TransactionId};
 use panvault_store::{
-    AuditNote, CardRow, CustomerRow, Effect, Effects, RefundRow, Row, RowFault, RowKey, TransactionRow,
+    AuditNote, CardRow, CustomerRow, Effect, Effects, HistoryRow, RefundRow, Row, RowFault, RowKey,
+    TransactionRow,
 };
 use rusqlite::types::Type;
 use rusqlite::{Connection, Statement, ToSql};
@@ -112,6 +113,8 @@ struct Applying<'a, 't> {
     cards: Vec<&'a CardRow>,
     /// What transactions are after the batch, and whether they are new with it. Most of them change twice in one.
     transactions: BTreeMap<TransactionId, (&'a TransactionRow, bool)>,
+    /// Steps of the history of transactions that are new with the batch.
+    history: BTreeMap<(TransactionId, u32), &'a HistoryRow>,
     /// What organisations have more, fewer or other than before.
     change: Change<'t>,
     tallies: &'t Tallies,
@@ -127,6 +130,7 @@ impl<'a, 't> Applying<'a, 't> {
             buffer: Vec::with_capacity(4096),
             cards: Vec::new(),
             transactions: BTreeMap::new(),
+            history: BTreeMap::new(),
             change: tallies.change(),
             tallies,
             found_by: Vec::new(),
@@ -198,10 +202,12 @@ impl<'a, 't> Applying<'a, 't> {
                 Ok(())
             }
             Row::History(row) => {
-                self.encoded(|buffer| row.encode(buffer));
-                let (transaction, version) = (row.transaction.as_bytes(), row.version);
-                let sql = "INSERT OR REPLACE INTO history VALUES (?, ?, ?)";
-                self.run(sql, &[transaction, &version, &self.buffer])
+                // The view has no step of a transaction that it does not have.
+                if self.transactions.get(&row.transaction).is_some_and(|(_, is_new)| *is_new) {
+                    self.history.insert((row.transaction, row.version), row);
+                    return Ok(());
+                }
+                self.history_replace(row)
             }
             Row::Document(row) => {
                 self.encoded(|buffer| row.encode(buffer));
@@ -237,11 +243,20 @@ impl<'a, 't> Applying<'a, 't> {
         }
     }
 
+    /// Writes a step of a history over what the view may have of it.
+    fn history_replace(&mut self, row: &HistoryRow) -> Result<(), rusqlite::Error> {
+        self.encoded(|buffer| row.encode(buffer));
+        let (transaction, version) = (row.transaction.as_bytes(), row.version);
+        let sql = "INSERT OR REPLACE INTO history VALUES (?, ?, ?)";
+        self.run(sql, &[transaction, &version, &self.buffer])
+    }
+
     fn delete(&mut self, key: RowKey) -> Result<(), rusqlite::Error> {
         match key {
             RowKey::Card(id) => self.card_delete(id),
             RowKey::Transaction(id) => self.transaction_delete(id),
             RowKey::History(id, version) => {
+                self.history.remove(&(id, version));
                 let sql = "DELETE FROM history WHERE payment = ? AND version = ?";
                 self.run(sql, &[id.as_bytes(), &version])
             }
@@ -426,40 +441,86 @@ impl<'a, 't> Applying<'a, 't> {
         Ok(())
     }
 
+    /// Writes what transactions are, each once, and first of all those that are new.
     fn transactions(&mut self) -> Result<(), rusqlite::Error> {
-        let mut references = Vec::new();
-        for (id, (row, is_new)) in core::mem::take(&mut self.transactions) {
-            self.encoded(|buffer| row.encode(buffer));
-            let (id, organisation) = (id.as_bytes(), row.organisation.as_bytes());
-            let before = if is_new {
-                None
-            } else {
-                self.stored("SELECT row FROM payment WHERE id = ?", id, TransactionRow::decode)?
-            };
-            self.run("INSERT OR REPLACE INTO payment VALUES (?, ?)", &[id, &self.buffer])?;
-            if before.as_ref().is_none_or(|before| before.status != row.status) {
-                before.iter().try_for_each(|before| self.status_end(before))?;
-                let sql = "INSERT OR REPLACE INTO payment_by_status VALUES (?, ?, ?)";
-                self.run(sql, &[organisation, &row.status.code(), id])?;
-            }
+        let all = core::mem::take(&mut self.transactions);
+        let mut new = Vec::with_capacity(all.len());
+        for (row, is_new) in all.into_values() {
             if is_new {
-                let sql = "INSERT INTO payment_by_account VALUES (?, ?, ?)";
-                self.run(sql, &[organisation, row.account.as_bytes(), id])?;
-                self.run("INSERT INTO payment_by_organisation VALUES (?, ?)", &[organisation, id])?;
-                let sql = "INSERT INTO payment_by_card VALUES (?, ?, ?)";
-                self.run(sql, &[organisation, row.card.as_bytes(), id])?;
-                let reference = fingerprints::of_reference(self.tallies.chain(), row);
-                references.extend(reference.map(|fingerprint| (fingerprint, *id)));
-            }
-            if row.is_open() {
-                self.run("INSERT OR REPLACE INTO payment_open VALUES (?)", &[id])?;
-            } else if !is_new {
-                self.run("DELETE FROM payment_open WHERE id = ?", &[id])?;
+                new.push(row);
+            } else {
+                self.transaction_again(row)?;
             }
         }
-        fingerprints::insert_all(self.view, &references)?;
+        self.new_transactions(&new)
+    }
+
+    /// Writes new transactions in the order of their ids, and their history.
+    fn new_transactions(&mut self, new: &[&TransactionRow]) -> Result<(), rusqlite::Error> {
+        let (view, buffer) = (self.view, &mut self.buffer);
+        insert_all(view, "payment", 2, new, |insert, at, row| {
+            buffer.clear();
+            row.encode(buffer);
+            insert.raw_bind_parameter(at, row.id.as_bytes())?;
+            insert.raw_bind_parameter(at + 1, buffer.as_slice())
+        })?;
+        let history: Vec<&HistoryRow> = core::mem::take(&mut self.history).into_values().collect();
+        insert_all(view, "history", 3, &history, |insert, at, row| {
+            buffer.clear();
+            row.encode(buffer);
+            insert.raw_bind_parameter(at, row.transaction.as_bytes())?;
+            insert.raw_bind_parameter(at + 1, row.version)?;
+            insert.raw_bind_parameter(at + 2, buffer.as_slice())
+        })?;
+        insert_all(view, "payment_by_status", 3, new, |insert, at, row| {
+            insert.raw_bind_parameter(at, row.organisation.as_bytes())?;
+            insert.raw_bind_parameter(at + 1, row.status.code())?;
+            insert.raw_bind_parameter(at + 2, row.id.as_bytes())
+        })?;
+        insert_all(view, "payment_by_account", 3, new, |insert, at, row| {
+            insert.raw_bind_parameter(at, row.organisation.as_bytes())?;
+            insert.raw_bind_parameter(at + 1, row.account.as_bytes())?;
+            insert.raw_bind_parameter(at + 2, row.id.as_bytes())
+        })?;
+        insert_all(view, "payment_by_organisation", 2, new, |insert, at, row| {
+            insert.raw_bind_parameter(at, row.organisation.as_bytes())?;
+            insert.raw_bind_parameter(at + 1, row.id.as_bytes())
+        })?;
+        insert_all(view, "payment_by_card", 3, new, |insert, at, row| {
+            insert.raw_bind_parameter(at, row.organisation.as_bytes())?;
+            insert.raw_bind_parameter(at + 1, row.card.as_bytes())?;
+            insert.raw_bind_parameter(at + 2, row.id.as_bytes())
+        })?;
+        let open: Vec<&TransactionRow> = new.iter().copied().filter(|row| row.is_open()).collect();
+        insert_all(view, "payment_open", 1, &open, |insert, at, row| {
+            insert.raw_bind_parameter(at, row.id.as_bytes())
+        })?;
+        let chain = self.tallies.chain();
+        let reference =
+            |row: &&TransactionRow| Some((fingerprints::of_reference(chain, row)?, *row.id.as_bytes()));
+        let references: Vec<FoundBy> = new.iter().filter_map(reference).collect();
+        fingerprints::insert_all(view, &references)?;
         self.found_by.extend(references);
         Ok(())
+    }
+
+    /// Writes a transaction that the view has in an earlier version.
+    fn transaction_again(&mut self, row: &TransactionRow) -> Result<(), rusqlite::Error> {
+        let (id, organisation) = (row.id.as_bytes(), row.organisation.as_bytes());
+        let before = self.stored("SELECT row FROM payment WHERE id = ?", id, TransactionRow::decode)?;
+        self.encoded(|buffer| row.encode(buffer));
+        self.run("INSERT OR REPLACE INTO payment VALUES (?, ?)", &[id, &self.buffer])?;
+        if before.as_ref().is_none_or(|before| before.status != row.status) {
+            before.iter().try_for_each(|before| self.status_end(before))?;
+            let sql = "INSERT OR REPLACE INTO payment_by_status VALUES (?, ?, ?)";
+            self.run(sql, &[organisation, &row.status.code(), id])?;
+        }
+        let sql = if row.is_open() {
+            "INSERT OR REPLACE INTO payment_open VALUES (?)"
+        } else {
+            "DELETE FROM payment_open WHERE id = ?"
+        };
+        self.run(sql, &[id])
     }
 }
 

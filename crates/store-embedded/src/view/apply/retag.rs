@@ -23,13 +23,17 @@ impl<'a> Applying<'a, '_> {
             Row::Customer(row) => ("UPDATE customer SET row = ? WHERE id = ?", row.id.as_bytes()),
             Row::Delivery(row) => ("UPDATE delivery SET row = ? WHERE id = ?", row.id.as_bytes()),
             Row::Checkout(row) => ("UPDATE checkout SET row = ? WHERE id = ?", row.id.as_bytes()),
+            Row::History(retagged) => {
+                if let Some(waiting) = self.history.get_mut(&(retagged.transaction, retagged.version)) {
+                    *waiting = retagged;
+                    return Ok(());
+                }
+                return self.history_replace(retagged);
+            }
             // They take the place of what is there under their key.
-            Row::History(_)
-            | Row::Document(_)
-            | Row::Idempotency(_)
-            | Row::CardCvv(_)
-            | Row::Node(_)
-            | Row::ApiKeyUse(_) => return self.put(row),
+            Row::Document(_) | Row::Idempotency(_) | Row::CardCvv(_) | Row::Node(_) | Row::ApiKeyUse(_) => {
+                return self.put(row);
+            }
         };
         self.encoded(|buffer| row.encode(buffer));
         self.run(sql, &[&self.buffer, id])
