@@ -1,11 +1,12 @@
-//! Files of age (age-encryption.org/v1), which are only written here: for one recipient with an X25519 key, armored.
+//! Files of age (age-encryption.org/v1) of one chunk, for recipients with X25519 keys: as lines of ASCII for people, in binary inside of other formats.
 
 use aws_lc_rs::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::agreement::{PrivateKey, UnparsedPublicKey, X25519, agree};
 use aws_lc_rs::hmac;
 use base64ct::{Base64, Base64Unpadded, Encoding};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
+use crate::bech32::{bech32_decode, bech32_encode};
 use crate::entropy::Entropy;
 use crate::error::KeysError;
 use crate::hpke::public_of;
@@ -13,13 +14,18 @@ use crate::limits::AGE_BYTES_MAX;
 use crate::root::digest;
 
 /// Somebody who reads what is sealed to them by age: `age1…`, no secret.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AgeRecipient([u8; 32]);
 
 const PREFIX: &str = "age";
+const IDENTITY_PREFIX: &str = "age-secret-key-";
+const VERSION: &str = "age-encryption.org/v1";
 const FILE_KEY_BYTES: usize = 16;
 const NONCE_BYTES: usize = 16;
 const COLUMNS: usize = 64;
+const WRAPPING: &[u8] = b"age-encryption.org/v1/X25519";
+/// A file has one chunk, which is the last (STREAM): its counter is 0, and the byte behind that 1.
+const ONLY_CHUNK: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
 
 impl AgeRecipient {
     /// Reads a native recipient, `age1` and 58 characters (Bech32, BIP 173). `None` where there is a typing error, or it is of another kind, such as a plugin's, SSH's or
@@ -30,34 +36,7 @@ impl AgeRecipient {
 
     /// What only the recipient reads, as lines of ASCII.
     pub fn seal(&self, plaintext: &[u8], entropy: &dyn Entropy) -> Result<String, KeysError> {
-        if plaintext.len() > AGE_BYTES_MAX {
-            return Err(KeysError::TooLong);
-        }
-        let mut file_key = Zeroizing::new([0; FILE_KEY_BYTES]);
-        let (mut ephemeral, mut nonce) = (Zeroizing::new([0; 32]), [0; NONCE_BYTES]);
-        entropy.fill_secret(file_key.as_mut_slice())?;
-        entropy.fill_secret(ephemeral.as_mut_slice())?;
-        entropy.fill_secret(&mut nonce)?;
-
-        let (share, wrapped) = self.stanza(&ephemeral, &file_key)?;
-        let header = format!(
-            "age-encryption.org/v1\n-> X25519 {}\n{}\n---",
-            Base64Unpadded::encode_string(&share),
-            Base64Unpadded::encode_string(&wrapped)
-        );
-        let mac = hmac::Key::new(hmac::HMAC_SHA256, hkdf(&[], file_key.as_slice(), b"header").as_slice());
-        let mac = Base64Unpadded::encode_string(hmac::sign(&mac, header.as_bytes()).as_ref());
-        let payload = hkdf(&nonce, file_key.as_slice(), b"payload");
-        // One chunk, which is the last (STREAM): its counter is 0, and the byte behind that 1.
-        let mut sealed = Zeroizing::new(Vec::with_capacity(plaintext.len() + 16));
-        sealed.extend_from_slice(plaintext);
-        let tag = cipher(&payload)?.seal_in_place_separate_tag(
-            Nonce::assume_unique_for_key([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]),
-            Aad::empty(),
-            &mut sealed,
-        )?;
-        let file = [header.as_bytes(), b" ", mac.as_bytes(), b"\n", &nonce, &sealed, tag.as_ref()].concat();
-        Ok(armored(&file))
+        Ok(armored(&age_file(&[*self], plaintext, entropy)?))
     }
 
     /// The file's key for this recipient: the public half that it takes to unwrap it, and the wrapped key.
@@ -70,15 +49,125 @@ impl AgeRecipient {
         let private = PrivateKey::from_private_key(&X25519, ephemeral).map_err(|_| KeysError::Cipher)?;
         let salt = [share, self.0].concat();
         let peer = UnparsedPublicKey::new(&X25519, self.0);
-        let wrapping = agree(&private, peer, KeysError::Cipher, |exchanged| {
-            Ok(hkdf(&salt, exchanged, b"age-encryption.org/v1/X25519"))
-        })?;
+        let wrapping =
+            agree(&private, peer, KeysError::Cipher, |exchanged| Ok(hkdf(&salt, exchanged, WRAPPING)))?;
         let mut wrapped = file_key.to_vec();
         let nonce = Nonce::assume_unique_for_key([0; 12]);
         let tag = cipher(&wrapping)?.seal_in_place_separate_tag(nonce, Aad::empty(), &mut wrapped)?;
         wrapped.extend_from_slice(tag.as_ref());
         Ok((share, wrapped))
     }
+}
+
+impl core::fmt::Display for AgeRecipient {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(&bech32_encode(PREFIX, &self.0))
+    }
+}
+
+/// The secret half of a recipient: `AGE-SECRET-KEY-1…`.
+pub struct AgeIdentity {
+    private: Zeroizing<[u8; 32]>,
+    recipient: AgeRecipient,
+}
+
+impl AgeIdentity {
+    /// Reads a native identity. `None` where there is a typing error, or it is of another kind.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = Zeroizing::new(bech32_decode(IDENTITY_PREFIX, text)?);
+        let private = Zeroizing::new(<[u8; 32]>::try_from(bytes.as_slice()).ok()?);
+        let recipient = AgeRecipient(public_of(&private).ok()?);
+        Some(Self { private, recipient })
+    }
+
+    /// Who reads with it.
+    pub const fn recipient(&self) -> AgeRecipient {
+        self.recipient
+    }
+
+    /// Opens a file of [`age_file`]. `None` where it is for others, or was changed.
+    pub(crate) fn open(&self, file: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        const END: &[u8] = b"\n---";
+        let end = file.windows(END.len()).position(|window| window == END)? + END.len();
+        let (header, rest) = file.split_at_checked(end)?;
+        let mut lines = core::str::from_utf8(header).ok()?.lines();
+        if lines.next() != Some(VERSION) {
+            return None;
+        }
+        let mut file_key = None;
+        while let Some(share) = lines.next().filter(|line| *line != "---") {
+            let share = decoded(share.strip_prefix("-> X25519 ")?)?;
+            let wrapped = decoded(lines.next()?)?;
+            file_key = file_key.or_else(|| self.file_key(share, wrapped));
+        }
+        let file_key = file_key?;
+        let (mac, payload) = rest.strip_prefix(b" ")?.split_at_checked(43)?;
+        let mac = decoded::<32>(core::str::from_utf8(mac).ok()?)?;
+        hmac::verify(&mac_key(&file_key), header, &mac).ok()?;
+        let (nonce, sealed) = payload.strip_prefix(b"\n")?.split_first_chunk::<NONCE_BYTES>()?;
+        let mut plaintext = Zeroizing::new(sealed.to_vec());
+        let key = cipher(&hkdf(nonce, file_key.as_slice(), b"payload")).ok()?;
+        let nonce = Nonce::assume_unique_for_key(ONLY_CHUNK);
+        let length = key.open_in_place(nonce, Aad::empty(), &mut plaintext).ok()?.len();
+        plaintext.truncate(length);
+        Some(plaintext)
+    }
+
+    /// The file's key out of a stanza for this identity.
+    fn file_key(&self, share: [u8; 32], mut wrapped: [u8; 32]) -> Option<Zeroizing<[u8; FILE_KEY_BYTES]>> {
+        let private = PrivateKey::from_private_key(&X25519, self.private.as_slice()).ok()?;
+        let salt = [share, self.recipient.0].concat();
+        let peer = UnparsedPublicKey::new(&X25519, share);
+        let wrapping = agree(&private, peer, (), |exchanged| Ok(hkdf(&salt, exchanged, WRAPPING))).ok()?;
+        let nonce = Nonce::assume_unique_for_key([0; 12]);
+        let opened = cipher(&wrapping).ok()?.open_in_place(nonce, Aad::empty(), &mut wrapped).ok()?.len();
+        let mut file_key = Zeroizing::new([0; FILE_KEY_BYTES]);
+        file_key.copy_from_slice(wrapped.get(..opened)?.get(..FILE_KEY_BYTES)?);
+        wrapped.zeroize();
+        Some(file_key)
+    }
+}
+
+/// What all of the recipients read, and nobody else, in binary.
+pub(crate) fn age_file(
+    recipients: &[AgeRecipient],
+    plaintext: &[u8],
+    entropy: &dyn Entropy,
+) -> Result<Vec<u8>, KeysError> {
+    if plaintext.len() > AGE_BYTES_MAX {
+        return Err(KeysError::TooLong);
+    }
+    let (mut file_key, mut nonce) = (Zeroizing::new([0; FILE_KEY_BYTES]), [0; NONCE_BYTES]);
+    entropy.fill_secret(file_key.as_mut_slice())?;
+    let mut header = format!("{VERSION}\n");
+    for recipient in recipients {
+        let mut ephemeral = Zeroizing::new([0; 32]);
+        entropy.fill_secret(ephemeral.as_mut_slice())?;
+        let (share, wrapped) = recipient.stanza(&ephemeral, &file_key)?;
+        let (share, wrapped) =
+            (Base64Unpadded::encode_string(&share), Base64Unpadded::encode_string(&wrapped));
+        header.push_str(&format!("-> X25519 {share}\n{wrapped}\n"));
+    }
+    header.push_str("---");
+    entropy.fill_secret(&mut nonce)?;
+    let mac = Base64Unpadded::encode_string(hmac::sign(&mac_key(&file_key), header.as_bytes()).as_ref());
+    let payload = hkdf(&nonce, file_key.as_slice(), b"payload");
+    let mut sealed = Zeroizing::new(Vec::with_capacity(plaintext.len() + 16));
+    sealed.extend_from_slice(plaintext);
+    let tag = cipher(&payload)?.seal_in_place_separate_tag(
+        Nonce::assume_unique_for_key(ONLY_CHUNK),
+        Aad::empty(),
+        &mut sealed,
+    )?;
+    Ok([header.as_bytes(), b" ", mac.as_bytes(), b"\n", &nonce, &sealed, tag.as_ref()].concat())
+}
+
+fn mac_key(file_key: &[u8; FILE_KEY_BYTES]) -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, hkdf(&[], file_key, b"header").as_slice())
+}
+
+fn decoded<const N: usize>(text: &str) -> Option<[u8; N]> {
+    Base64Unpadded::decode_vec(text).ok()?.try_into().ok()
 }
 
 fn cipher(key: &[u8; 32]) -> Result<LessSafeKey, KeysError> {
@@ -108,46 +197,6 @@ fn armored(file: &[u8]) -> String {
     out + "-----END AGE ENCRYPTED FILE-----\n"
 }
 
-/// Bech32 (BIP 173) without its limit of 90 characters: what stands behind the prefix, if the checksum is right.
-fn bech32_decode(prefix: &str, text: &str) -> Option<Vec<u8>> {
-    const LETTERS: &[u8; 32] = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l";
-    // Capitals alone are as good; both are a mistake.
-    let small = text.to_ascii_lowercase();
-    if small != text && text.to_ascii_uppercase() != text {
-        return None;
-    }
-    let data = small.strip_prefix(prefix)?.strip_prefix('1')?;
-    let value = |byte: u8| LETTERS.iter().position(|letter| *letter == byte);
-    let values = data.bytes().map(|byte| u8::try_from(value(byte)?).ok()).collect::<Option<Vec<u8>>>()?;
-    let high = prefix.bytes().map(|byte| byte >> 5);
-    let low = prefix.bytes().map(|byte| byte & 31);
-    let all = high.chain([0]).chain(low).chain(values.iter().copied());
-    if polymod(all) != 1 {
-        return None;
-    }
-    let (mut bits, mut count, mut out) = (0_u32, 0_u32, Vec::new());
-    for value in values.get(..values.len().checked_sub(6)?)? {
-        bits = (bits << 5 | u32::from(*value)) & 0xfff;
-        count += 5;
-        if count >= 8 {
-            count -= 8;
-            out.push(u8::try_from(bits >> count & 0xff).ok()?);
-        }
-    }
-    // Less than a letter is left over, and it is zeroes.
-    (count < 5 && bits & ((1 << count) - 1) == 0).then_some(out)
-}
-
-fn polymod(values: impl Iterator<Item = u8>) -> u32 {
-    const GENERATOR: [u32; 5] = [0x3b6a_57b2, 0x2650_8e6d, 0x1ea1_19fa, 0x3d42_33dd, 0x2a14_62b3];
-    values.fold(1_u32, |sum, value| {
-        let top = sum >> 25;
-        let shifted = (sum & 0x01ff_ffff) << 5 ^ u32::from(value);
-        let applied = GENERATOR.iter().enumerate().filter(|(bit, _)| top >> bit & 1 == 1);
-        applied.fold(shifted, |sum, (_, generator)| sum ^ generator)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write;
@@ -160,6 +209,8 @@ mod tests {
     /// Of the example in the documentation of age, and its other half.
     const IDENTITY: &str = "AGE-SECRET-KEY-1GQ9778VQXMMJVE8SK7J6VT8UJ4HDQAJUVSFCWCM02D8GEWQ72PVQ2Y5J33";
     const RECIPIENT: &str = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa";
+
+    const OTHER: &str = "AGE-SECRET-KEY-1XMWWC06LY3EE5RYTXM9MFLAZ2U56JJJ36S0MYPDRWSVLUL66MV4QX3S7F6";
 
     fn opened(file: &str, identity: &str) -> Result<Vec<u8>, String> {
         let directory = tempfile::tempdir().unwrap();
@@ -192,12 +243,38 @@ mod tests {
         let file = recipient.seal(b"share", &SystemEntropy::new()).unwrap();
         let again = recipient.seal(b"share", &SystemEntropy::new()).unwrap();
         assert_ne!(file, again);
-        let other = "AGE-SECRET-KEY-1XMWWC06LY3EE5RYTXM9MFLAZ2U56JJJ36S0MYPDRWSVLUL66MV4QX3S7F6";
-        assert!(opened(&file, other).unwrap_err().contains("no identity matched"), "of another recipient");
+        assert!(opened(&file, OTHER).unwrap_err().contains("no identity matched"), "of another recipient");
         assert!(matches!(
             recipient.seal(&[0; AGE_BYTES_MAX + 1], &SystemEntropy::new()),
             Err(KeysError::TooLong)
         ));
+    }
+
+    /// Both ways with the program, for several recipients; nobody else opens it, and nothing of it can be changed.
+    #[test]
+    fn a_file_for_several_is_opened_by_each_of_them_and_as_it_was_written() {
+        let identity = AgeIdentity::parse(IDENTITY).unwrap();
+        assert_eq!(identity.recipient().to_string(), RECIPIENT);
+        let other = AgeIdentity::parse(OTHER).unwrap();
+        let both = [other.recipient(), identity.recipient()];
+        let file = age_file(&both, b"key of lines", &SystemEntropy::new()).unwrap();
+        for one in [&identity, &other] {
+            assert_eq!(one.open(&file).unwrap().as_slice(), b"key of lines");
+        }
+        for one in [IDENTITY, OTHER] {
+            assert_eq!(opened(&armored(&file), one).unwrap(), b"key of lines");
+        }
+        let alone = age_file(&both[..1], b"key of lines", &SystemEntropy::new()).unwrap();
+        assert!(identity.open(&alone).is_none(), "of another recipient");
+        for bit in 0..file.len() * 8 {
+            let mut changed = file.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert!(other.open(&changed).is_none(), "bit {bit}");
+        }
+        (0..file.len()).for_each(|end| assert!(other.open(&file[..end]).is_none(), "cut at {end}"));
+        for wrong in [&IDENTITY[..20], RECIPIENT, "", &IDENTITY.replace("Q9", "Q8")] {
+            assert!(AgeIdentity::parse(wrong).is_none());
+        }
     }
 
     #[test]
@@ -210,14 +287,6 @@ mod tests {
                 assert!(AgeRecipient::parse(&typed).is_none(), "{typed}");
             }
             assert!(AgeRecipient::parse(&RECIPIENT[..at]).is_none(), "cut at {at}");
-        }
-        // BIP 173's own vectors: whole, and of another prefix.
-        assert!(
-            bech32_decode("a", "A12UEL5L").is_some()
-                && bech32_decode("abcdef", "abcdef1qpzry9x8gf2tvdw0s3jn54khce6mua7lmqqqxw").is_some()
-        );
-        for wrong in ["A1G7SGD8", "a12uel5L", "1qzzfhee", "a1"] {
-            assert!(bech32_decode("a", wrong).is_none(), "{wrong}");
         }
     }
 }

@@ -51,6 +51,12 @@ pub const CIPHERS: &[CipherUse] = &[
         "age-encryption.org/v1",
     ),
     used(
+        "the exported trail, for the age keys of those who may read it",
+        "age: X25519, HKDF-SHA-256, ChaCha20-Poly1305; ChaCha20-Poly1305",
+        256,
+        "age-encryption.org/v1, RFC 8439",
+    ),
+    used(
         "fingerprints of card numbers, tags of rows, the chain of the trail, hashes of API keys",
         "HMAC-SHA-256",
         256,

@@ -2,6 +2,7 @@
 
 mod age;
 mod api_key;
+mod bech32;
 mod checkpoint_key;
 mod ciphers;
 mod cvv_key;
@@ -12,6 +13,7 @@ mod hand_over;
 mod header;
 mod hpke;
 pub mod limits;
+mod line_seal;
 mod notification_secret;
 mod operator;
 mod organisation_key;
@@ -27,7 +29,7 @@ mod webhook_secret;
 mod wrapped;
 mod xaes;
 
-pub use crate::age::AgeRecipient;
+pub use crate::age::{AgeIdentity, AgeRecipient};
 pub use crate::api_key::{ApiKey, KeyBearer, KeyMode};
 pub use crate::checkpoint_key::{
     CHECKPOINT_KEY_BYTES, CHECKPOINT_SIGNATURE_BYTES, CheckpointKey, CheckpointPublicKey, Sha256,
@@ -39,6 +41,7 @@ pub use crate::error::{KeyFileFault, KeysError, PassphraseFault, ShareFault};
 pub use crate::file_digest::FileDigest;
 pub use crate::hand_over::HandOver;
 pub use crate::header::{Header, HeaderSlot};
+pub use crate::line_seal::{LineOpener, LineSealer};
 pub use crate::notification_secret::NotificationSecret;
 pub use crate::operator::{
     OperatorKey, RecordLength, RecordOpener, RecordSealer, SocketClient, SocketHandshake, SocketServer,

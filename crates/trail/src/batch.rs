@@ -1,6 +1,6 @@
 use panvault_keys::{CheckpointKey, CheckpointPublicKey, KeysError, Sha256};
 
-use crate::limits::{BATCH_RECORDS_MAX, LINE_BYTES_MAX};
+use crate::limits::{BATCH_RECORDS_MAX, WRITTEN_BYTES_MAX};
 use crate::line::{Checkpoint, KeyStatement, Line, Record, before, key_id};
 
 /// How far an export has come: what the next batch goes on from.
@@ -62,7 +62,7 @@ impl Batch {
         record.sequence = self.start.sequence.saturating_add(self.count).saturating_add(1);
         record.before = before(&self.line_before);
         let line = Line::Record(Box::new(record)).encode();
-        if line.len() > LINE_BYTES_MAX {
+        if line.len() > WRITTEN_BYTES_MAX {
             return Err(BatchFault::TooLong);
         }
         self.records.update(&line);

@@ -9,6 +9,21 @@ pub enum Fault {
     /// Not written by any vault.
     #[error("the line is not one of an export")]
     Unreadable,
+    /// Encrypted, and not to whoever reads.
+    #[error("the line is encrypted to {}, and wants the identity of one of these", .to.join(", "))]
+    Encrypted {
+        /// Public keys of age.
+        to: Vec<String>,
+    },
+    /// An envelope that was changed, or that says that it is for somebody whom it is not for.
+    #[error("the envelope was changed: it does not open for whom it says that it is for")]
+    Envelope,
+    /// Encrypted under an envelope that is not there.
+    #[error("the line is encrypted under an envelope that does not stand before it")]
+    EnvelopeMissing,
+    /// Encrypted, and changed since or put in the place of another.
+    #[error("the encrypted line was changed, or has the number of another")]
+    Sealed,
     /// Lines of two vaults.
     #[error("the line is of another vault than those before it")]
     OtherVault,

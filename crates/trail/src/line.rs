@@ -159,7 +159,7 @@ impl Line {
 }
 
 /// The members behind the kind, which comes first.
-fn without_kind<T: DeserializeOwned>(text: &[u8], kind: &str) -> Option<T> {
+pub(crate) fn without_kind<T: DeserializeOwned>(text: &[u8], kind: &str) -> Option<T> {
     let rest = text.strip_prefix(format!("{{\"type\":\"{kind}\",").as_bytes())?;
     serde_json::from_slice(&[b"{", rest].concat()).ok()
 }

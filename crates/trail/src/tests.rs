@@ -1,9 +1,10 @@
 mod restored;
+mod sealed;
 
 use panvault_keys::{Header, KeyMode, NewSlot, RootKey, SlotKey, SystemEntropy, VaultKeys, VaultPurpose};
 use panvault_model::{Timestamp, VaultId};
 
-use crate::limits::{BATCH_RECORDS_MAX, LINE_BYTES_MAX};
+use crate::limits::{BATCH_RECORDS_MAX, LINE_BYTES_MAX, WRITTEN_BYTES_MAX};
 use crate::{
     Batch, Checkpoint, CheckpointPublicKey, Fault, KeyStatement, Line, Position, Record, Signer, Step,
 };
@@ -362,7 +363,7 @@ fn lines_and_batches_are_bounded() {
     };
     let mut batch = Batch::new(Position::default());
     batch.record(VAULT, record(1)).unwrap();
-    let rest = LINE_BYTES_MAX - batch.lines().len() + "card_create".len();
+    let rest = WRITTEN_BYTES_MAX - batch.lines().len() + "card_create".len();
     assert!(fits(rest) && !fits(rest + 1));
     let mut verifier = Verifier::new([]);
     assert_eq!(verifier.line(&[b'{'; LINE_BYTES_MAX + 1]), Err(Fault::TooLong));
