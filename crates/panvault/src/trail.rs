@@ -8,13 +8,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use panvault_destination::{Collector, CollectorUrl, Syslog, SyslogAddress, TimeOuts, Tls};
+use panvault_trail::AgeRecipient;
 use panvault_vault::{TrailDestination, TrailSettings};
 
 use crate::config::secret;
 use crate::trail::file::TrailFile;
 use crate::trail::network::{TrailCollector, TrailSyslog, host_name};
 
-pub(crate) use read::{Exported, LinePlace, exported, public_keys};
+pub(crate) use read::{Exported, LinePlace, exported, identities, public_keys};
 
 /// Where the trail goes to, as it is set.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +24,8 @@ pub(crate) struct TrailConfig {
     pub(crate) file: Option<PathBuf>,
     pub(crate) syslog: Option<SyslogConfig>,
     pub(crate) https: Option<CollectorConfig>,
+    /// Who alone can read it; nobody is everybody.
+    pub(crate) recipients: Vec<AgeRecipient>,
     pub(crate) checkpoint_seconds: u64,
     /// 0 is never.
     pub(crate) refuse_changes_after_seconds: u64,
@@ -85,6 +88,7 @@ impl TrailConfig {
         TrailSettings {
             checkpoint_seconds: self.checkpoint_seconds,
             destinations,
+            recipients: self.recipients.clone(),
             refuse_changes_after_seconds: self.refuse_changes_after_seconds,
         }
     }

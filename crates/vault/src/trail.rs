@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use panvault_model::{Id, Timestamp};
 use panvault_store::trail::{TrailState, TrailTaken};
 use panvault_store::{DocumentKind, RowKey};
+use panvault_trail::AgeRecipient;
 use tokio::sync::{Mutex as TurnMutex, Notify};
 
 use crate::error::VaultError;
@@ -77,6 +78,8 @@ pub struct TrailSettings {
     pub checkpoint_seconds: u64,
     /// Who is given it; nobody, and nothing is signed either.
     pub destinations: Vec<Arc<dyn TrailDestination>>,
+    /// Who alone can read what destinations are given; nobody, and it can be read by all who have it.
+    pub recipients: Vec<AgeRecipient>,
     /// Seconds after which a destination that is behind keeps changes from being made; 0 for never.
     pub refuse_changes_after_seconds: u64,
 }

@@ -50,6 +50,9 @@ pub(crate) enum AuditCommand {
         /// With FILE, a public key that the vault signs with, as panvault audit key shows it; may be repeated
         #[arg(long, value_name = "KEY", requires = "files")]
         key: Vec<String>,
+        /// With FILE, a file with an identity of age that reads what is encrypted of the export; may be repeated
+        #[arg(long, value_name = "FILE", requires = "files")]
+        identity: Vec<PathBuf>,
         #[command(flatten)]
         shared: Shared,
     },

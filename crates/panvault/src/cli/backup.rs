@@ -30,6 +30,9 @@ pub(crate) struct Restore {
     /// With --trail, a public key that the vault signs with, as panvault audit key showed it; may be repeated
     #[arg(long, value_name = "KEY", requires = "trail")]
     pub(crate) key: Vec<String>,
+    /// With --trail, a file with an identity of age that reads what is encrypted of the export; may be repeated
+    #[arg(long, value_name = "FILE", requires = "trail")]
+    pub(crate) identity: Vec<PathBuf>,
     /// Restore this backup though the exported trail goes on after it
     #[arg(long, value_name = "BACKUP_ID", requires = "trail")]
     pub(crate) accept_older: Option<String>,

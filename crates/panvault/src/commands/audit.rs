@@ -47,7 +47,9 @@ pub(crate) fn run(command: AuditCommand) -> anyhow::Result<ExitCode> {
         }
         AuditCommand::Show(one) => show(&one)?,
         AuditCommand::Verify { files, shared, .. } if files.is_empty() => return verify(&shared),
-        AuditCommand::Verify { files, key, shared } => return export::verify(&files, &key, &shared),
+        AuditCommand::Verify { files, key, identity, shared } => {
+            return export::verify(&files, &key, &identity, &shared);
+        }
         AuditCommand::Key(shared) => export::keys(&shared)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -75,6 +75,7 @@ fn export(args: &Restore) -> anyhow::Result<Option<Export>> {
     Ok(Some(Export {
         files: args.trail.clone(),
         keys: public_keys(&args.key)?,
+        identities: args.identity.clone(),
         accept_older: accepted
             .ok()
             .context("--accept-older must be the id of a backup: 24 hexadecimal digits")?,

@@ -289,6 +289,11 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "",
         "Certificates that this server is known by, PEM; empty for those of the public authorities.",
     ),
+    text(
+        "trail_recipients",
+        "",
+        "Public keys of age (age1 and 58 characters), with commas between, whose owners alone can read what trail_file, trail_syslog and trail_https are given, 8 at most; empty for no encryption.",
+    ),
     bare(
         "trail_connect_seconds",
         "5",

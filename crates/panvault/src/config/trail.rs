@@ -1,6 +1,8 @@
 //! Where the trail goes to.
 
 use panvault_destination::{CollectorUrl, SyslogAddress, TimeOuts, Tls, is_server_name};
+use panvault_trail::AgeRecipient;
+use panvault_trail::limits::RECIPIENTS_MAX;
 
 use crate::config::{Checked, secret};
 use crate::trail::{CollectorConfig, SyslogConfig, TrailConfig};
@@ -17,10 +19,21 @@ impl Checked {
     pub(super) fn trail(&mut self) -> TrailConfig {
         let connect = self.seconds("trail_connect_seconds");
         let time_outs = TimeOuts { connect, send: self.seconds("trail_send_seconds") };
+        let (file, syslog, https) =
+            (self.path("trail_file"), self.trail_syslog(time_outs), self.trail_https(time_outs));
+        let recipients = self.trail_recipients();
+        let is_sent =
+            ["trail_file", "trail_syslog", "trail_https"].iter().any(|name| !self.text(name).is_empty());
+        if !is_sent {
+            let what =
+                "means nothing without trail_file, trail_syslog or trail_https: name one, or leave this out";
+            self.unused(&["trail_recipients"], what);
+        }
         TrailConfig {
-            file: self.path("trail_file"),
-            syslog: self.trail_syslog(time_outs),
-            https: self.trail_https(time_outs),
+            file,
+            syslog,
+            https,
+            recipients,
             checkpoint_seconds: self.number("trail_checkpoint_seconds", 1, 86_400),
             refuse_changes_after_seconds: self.number("trail_refuse_changes_after_seconds", 0, 31_536_000),
         }
@@ -59,6 +72,25 @@ impl Checked {
         }
     }
 
+    fn trail_recipients(&mut self) -> Vec<AgeRecipient> {
+        let text = self.text("trail_recipients");
+        let mut recipients = Vec::new();
+        for one in text.split(',').map(str::trim).filter(|one| !one.is_empty()) {
+            match AgeRecipient::parse(one) {
+                Some(recipient) if !recipients.contains(&recipient) => recipients.push(recipient),
+                Some(_) => self.fault("trail_recipients", "names a public key twice"),
+                None => self.fault(
+                    "trail_recipients",
+                    "has a typing error, or a key that is not a native public one of age (age1 and 58 characters)",
+                ),
+            }
+        }
+        if recipients.len() > RECIPIENTS_MAX {
+            self.fault("trail_recipients", &format!("must have {RECIPIENTS_MAX} public keys at most"));
+        }
+        recipients
+    }
+
     fn trail_https(&mut self, time_outs: TimeOuts) -> Option<CollectorConfig> {
         let url = self.text("trail_https");
         if url.is_empty() {
@@ -85,6 +117,8 @@ mod tests {
     use crate::cli;
     use crate::config::{Config, read};
 
+    const READER: &str = "trail_recipients=age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa";
+
     fn with(set: &[&str]) -> anyhow::Result<Config> {
         let set = ["data_directory=v"].iter().chain(set).map(|pair| (*pair).to_owned()).collect();
         read(&cli::Settings { config: None, data: None, set }, &[])
@@ -99,6 +133,7 @@ mod tests {
         assert!(names(&[]).is_empty());
         let all = ["trail_https=https://c.example/in", "trail_syslog=logs.example", "trail_file=t"];
         assert_eq!(names(&all), ["file", "syslog", "https"]);
+        assert_eq!(with(&["trail_file=t", READER]).unwrap().trail.settings().recipients.len(), 1);
         let trail = with(&[all[0], "trail_send_seconds=7"]).unwrap().trail;
         let time_outs = trail.https.unwrap().time_outs;
         assert_eq!((time_outs.connect, time_outs.send), (Duration::from_secs(5), Duration::from_secs(7)));
@@ -106,6 +141,7 @@ mod tests {
 
     #[test]
     fn a_destination_that_is_named_in_part_is_a_fault_and_so_is_one_that_others_could_read() {
+        let twice = format!("{READER},{}", READER.trim_start_matches("trail_recipients="));
         for (set, said) in [
             (
                 &["trail_syslog=tcp://logs.example"][..],
@@ -141,11 +177,25 @@ mod tests {
                 "trail_https_token_file (from a flag) means nothing without trail_https",
             ),
             (&["trail_https_ca_file=t"], "means nothing without trail_https"),
+            (&[READER], "trail_recipients (from a flag) means nothing without trail_file, trail_syslog"),
+            (
+                &["trail_file=t", "trail_recipients=age1typo"],
+                "the setting trail_recipients (from a flag) has a typing error",
+            ),
+            (
+                // Whoever pastes the secret half sees it refused, and nowhere again.
+                &[
+                    "trail_file=t",
+                    "trail_recipients=AGE-SECRET-KEY-1GQ9778VQXMMJVE8SK7J6VT8UJ4HDQAJUVSFCWCM02D8GEWQ72PVQ2Y5J33",
+                ],
+                "not a native public one of age",
+            ),
+            (&["trail_file=t", twice.as_str()], "names a public key twice"),
             (&["trail_connect_seconds=0"], "trail_connect_seconds (from a flag) must be a number, 1 to 3600"),
             (&["trail_send_seconds=3601"], "trail_send_seconds (from a flag) must be a number, 1 to 3600"),
         ] {
             let fault = with(set).err().unwrap().to_string();
-            assert!(fault.contains(said) && !fault.contains("secret"), "{set:?}: {fault}");
+            assert!(fault.contains(said) && !fault.to_lowercase().contains("secret"), "{set:?}: {fault}");
         }
     }
 

@@ -6,7 +6,11 @@ use std::path::PathBuf;
 use anyhow::{Context, ensure};
 use panvault_directory::open_to_read;
 use panvault_trail::limits::LINE_BYTES_MAX;
-use panvault_trail::{CheckpointPublicKey, Fault, Line, Record, Step, Summary, Verifier};
+use panvault_trail::{
+    AgeIdentity, CheckpointPublicKey, Fault, Line, Record, Sealed, Step, Summary, Unsealer, Verifier,
+};
+
+use crate::config::secret;
 
 /// Where a line of an export is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +24,8 @@ pub(crate) struct LinePlace {
 /// An export that was read, up to its end or its first fault.
 pub(crate) struct Exported {
     pub(crate) summary: Summary,
+    /// What of it was encrypted.
+    pub(crate) sealed: Sealed,
     /// The first line that is not what the vault wrote there.
     pub(crate) fault: Option<(LinePlace, Fault)>,
 }
@@ -40,13 +46,32 @@ pub(crate) fn public_keys(texts: &[String]) -> anyhow::Result<Vec<CheckpointPubl
     texts.iter().map(key).collect()
 }
 
-/// Reads files as one export, in the order in which they are named, and hands out each record that is proved, with its place. Lines are bounded, whatever the files have.
+/// Identities of age, of files that have one on each line; lines with `#` before them are passed over. Nothing of a file is repeated.
+pub(crate) fn identities(files: &[PathBuf]) -> anyhow::Result<Vec<AgeIdentity>> {
+    let mut identities = Vec::new();
+    for path in files {
+        let text = secret::lines(path).map_err(anyhow::Error::msg)?;
+        let known = identities.len();
+        for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            let identity = AgeIdentity::parse(line).with_context(|| {
+                format!("{} has a line that is no native identity of age (AGE-SECRET-KEY-1…)", path.display())
+            })?;
+            identities.push(identity);
+        }
+        ensure!(identities.len() > known, "{} has no identity of age", path.display());
+    }
+    Ok(identities)
+}
+
+/// Reads files as one export, in the order in which they are named, and hands out each record that is proved, with its place. Lines are bounded, whatever the files have; what is
+/// encrypted to one of the identities is opened.
 pub(crate) fn exported(
     files: &[PathBuf],
     keys: Vec<CheckpointPublicKey>,
+    identities: Vec<AgeIdentity>,
     each: &mut dyn FnMut(LinePlace, Record),
 ) -> anyhow::Result<Exported> {
-    let mut verifier = Verifier::new(keys);
+    let (mut verifier, mut unsealer) = (Verifier::new(keys), Unsealer::new(identities));
     // Where the records are that wait for their checkpoint, with their sequences.
     let mut waiting: Vec<(u64, LinePlace)> = Vec::new();
     for (file, path) in files.iter().enumerate() {
@@ -60,16 +85,21 @@ pub(crate) fn exported(
                 break;
             }
             let place = LinePlace { file, line: number };
-            match verifier.line(&line) {
-                Ok(Step::Pending) => {
-                    if let Some(Line::Record(record)) = Line::parse(&line) {
+            let step = match unsealer.line(&line) {
+                Ok(None) => continue,
+                Ok(Some(opened)) => verifier.line(&opened).map(|step| (step, opened)),
+                Err(fault) => Err(fault),
+            };
+            match step {
+                Ok((Step::Pending, opened)) => {
+                    if let Some(Line::Record(record)) = Line::parse(&opened) {
                         // What comes again stands where it came last.
                         waiting.retain(|(sequence, _)| *sequence < record.sequence);
                         waiting.push((record.sequence, place));
                     }
                 }
-                Ok(Step::Again) => waiting.clear(),
-                Ok(Step::Proven(_, records)) => {
+                Ok((Step::Again, _)) => waiting.clear(),
+                Ok((Step::Proven(_, records), _)) => {
                     for record in records {
                         let found = waiting.binary_search_by_key(&record.sequence, |(sequence, _)| *sequence);
                         let at = found.ok().and_then(|at| waiting.get(at)).map_or(place, |(_, at)| *at);
@@ -78,10 +108,11 @@ pub(crate) fn exported(
                     waiting.clear();
                 }
                 Err(fault) => {
-                    return Ok(Exported { summary: verifier.finish(), fault: Some((place, fault)) });
+                    let (summary, sealed) = (verifier.finish(), unsealer.finish());
+                    return Ok(Exported { summary, sealed, fault: Some((place, fault)) });
                 }
             }
         }
     }
-    Ok(Exported { summary: verifier.finish(), fault: None })
+    Ok(Exported { summary: verifier.finish(), sealed: unsealer.finish(), fault: None })
 }

@@ -55,6 +55,79 @@ fn taken(mut stream: TcpStream, came: &Came) {
     stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
 }
 
+/// An assessor's key of age reads what is sent, and nothing else does; what is said without it names whose it is.
+#[test]
+fn what_is_sent_is_read_by_the_assessor_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data, organisation, key) = vault(directory.path());
+    let (port, came) = collector();
+    let (file, identity, other) = (
+        directory.path().join("trail.jsonl"),
+        directory.path().join("identity"),
+        directory.path().join("other"),
+    );
+    secret_file(
+        &identity,
+        "# of the assessor\nAGE-SECRET-KEY-1GQ9778VQXMMJVE8SK7J6VT8UJ4HDQAJUVSFCWCM02D8GEWQ72PVQ2Y5J33\n",
+    );
+    secret_file(&other, "AGE-SECRET-KEY-1XMWWC06LY3EE5RYTXM9MFLAZ2U56JJJ36S0MYPDRWSVLUL66MV4QX3S7F6\n");
+    let assessor = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa";
+    let set = [
+        "listen=127.0.0.1:0".to_owned(),
+        "log_format=json".to_owned(),
+        format!("trail_file={}", file.display()),
+        format!("trail_https=http://127.0.0.1:{port}/in"),
+        format!("trail_recipients={assessor}"),
+        "trail_checkpoint_seconds=1".to_owned(),
+    ];
+    let args: Vec<_> = set.iter().flat_map(|setting| ["--set", setting]).collect();
+    let cards = canary_cards(0xa9e5, 5);
+    // Twice: what the second process sends is behind what the first did.
+    for _ in 0..2 {
+        let (mut served, ready) =
+            Served::start(directory.path(), &[&["--data", path(&data)], &args[..]].concat());
+        let url = ready["url"].as_str().unwrap();
+        for card in &cards {
+            let body = json!({
+                "card_number": card.number, "expiry_month": "12", "expiry_year": "2040", "organisation": organisation,
+            });
+            let headers = [("X-APIKEY", key.as_str()), ("Content-Type", "application/json")];
+            let made = http_send(&format!("{url}/v1/card"), "POST", &headers, Some(&body.to_string()));
+            assert_eq!(made.unwrap().status, 200);
+        }
+        served.signal("-TERM");
+        served.event("server.stopped");
+        served.child.wait().unwrap();
+    }
+    let sent = directory.path().join("sent.jsonl");
+    fs::write(&sent, &came.lock().unwrap().1).unwrap();
+    let keys = run_json(&["audit", "key", "--json", "--data", path(&data)]);
+    let public = keys["keys"][0]["public_key"].as_str().unwrap();
+    let mut lasts = Vec::new();
+    for export in [&file, &sent] {
+        let text = fs::read_to_string(export).unwrap();
+        assert!(!text.contains("card_create") && !text.contains(&organisation), "{text}");
+        let args = ["audit", "verify", "--key", public, path(export)];
+        let verified = run_json(&[&args[..], &["--identity", path(&identity), "--json"]].concat());
+        assert_eq!(
+            (&verified["verified"], &verified["plain_lines"]),
+            (&json!(true), &json!(0)),
+            "{verified}"
+        );
+        assert_eq!(verified["recipients"], json!([assessor]));
+        lasts.push(verified["last"].clone());
+        for wrong in [&[][..], &["--identity", path(&other)]] {
+            let refused = run(&[&args[..], wrong].concat());
+            let said = format!("line 1: the line is encrypted to {assessor}");
+            assert!(!refused.status.success() && refused.out.contains(&said), "{}", refused.out);
+            assert!(refused.out.contains("Give --identity FILE"), "{}", refused.out);
+        }
+    }
+    assert_eq!(lasts[0], lasts[1], "both were given all of it");
+    let scan = LeakScan::new(cards.iter().map(|card| card.number.as_str()));
+    assert!(scan.scan_directory(directory.path()).unwrap().is_empty());
+}
+
 #[test]
 fn several_destinations_are_given_the_trail_and_one_that_is_down_is_said() {
     let directory = tempfile::tempdir().unwrap();

@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use panvault_model::Timestamp;
 use panvault_store::trail::TrailCheckpoint;
-use panvault_store::{DocumentKind, RowKey};
-use panvault_trail::{Batch, Position};
+use panvault_store::{DocumentKind, RowKey, StoreFault};
+use panvault_trail::{Batch, Position, SealFault, seal_lines};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -51,7 +51,13 @@ impl Vault {
             }
             let checkpoint = self.trail_checkpoint_read(taken + 1).await?;
             self.trail_behind(destination, &checkpoint);
-            let lines = self.trail_lines(&checkpoint).await?;
+            let mut lines = self.trail_lines(&checkpoint).await?;
+            let recipients = &export.settings.recipients;
+            if !recipients.is_empty() {
+                // Anew each time: a key of its own for each delivery needs no place to be kept.
+                lines = seal_lines(&lines, &self.id().to_string(), recipients, self.entropy())
+                    .map_err(seal_failed)?;
+            }
             match destination.take(&lines).await {
                 Ok(()) => self.trail_has_taken(destination, &checkpoint, state.number),
                 Err(fault) => {
@@ -134,6 +140,14 @@ impl Vault {
             tracing::error!(destination = destination.name(), %fault, since, advice, "trail.not_taken");
         }
         progress.fault = Some(fault);
+    }
+}
+
+/// Settings have recipients that fit, and what was signed fits too: only the random source fails where the program is right.
+fn seal_failed(fault: SealFault) -> VaultError {
+    match fault {
+        SealFault::Keys(fault) => VaultError::Keys(fault),
+        SealFault::TooLong | SealFault::Recipients => VaultError::Store(StoreFault::TooLarge),
     }
 }
 

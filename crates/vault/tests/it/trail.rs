@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use panvault_keys::VaultPurpose;
 use panvault_store::{DocumentKind, Store};
 use panvault_testkit::{SeededEntropy, root_key, vault_header};
-use panvault_trail::{CheckpointPublicKey, Record, Step, Summary, Verifier};
+use panvault_trail::{AgeIdentity, CheckpointPublicKey, Record, Step, Summary, Unsealer, Verifier};
 use panvault_vault::{TrailDestination, TrailFault, TrailSettings, TrailView, Vault, VaultError, VaultParts};
 
 use crate::assert_refused;
@@ -75,8 +75,47 @@ fn export(vault: &Vault, kept: &Arc<Kept>) {
     vault.trail_export(TrailSettings {
         checkpoint_seconds: 60,
         destinations,
+        recipients: Vec::new(),
         refuse_changes_after_seconds: 300,
     });
+}
+
+/// Where somebody is named who may read it, nobody else does; a node that was killed has left a part behind, which comes again under another key.
+#[tokio::test]
+async fn what_leaves_is_read_by_its_recipient_alone() {
+    let world = World::new().await;
+    let (kept, shop) = (Arc::new(Kept::default()), world.shop(None).await);
+    let assessor = "AGE-SECRET-KEY-1GQ9778VQXMMJVE8SK7J6VT8UJ4HDQAJUVSFCWCM02D8GEWQ72PVQ2Y5J33";
+    let identity = || AgeIdentity::parse(assessor).unwrap();
+    world.vault.trail_export(TrailSettings {
+        checkpoint_seconds: 60,
+        destinations: vec![Arc::clone(&kept) as Arc<dyn TrailDestination>],
+        recipients: vec![identity().recipient()],
+        refuse_changes_after_seconds: 300,
+    });
+    world.card(&shop).await;
+    let there = written(&world).await;
+    *kept.part.lock().unwrap() = 1500;
+    kept.fails(Some(TrailFault::Full));
+    step(&world.vault).await;
+    kept.fails(None);
+    step(&world.vault).await;
+    let lines = kept.lines.lock().unwrap().clone();
+    let text = String::from_utf8(lines.clone()).unwrap();
+    assert!(!text.contains("card_create") && !text.contains("checkpoint"), "{text}");
+    assert_eq!(text.matches("{\"type\":\"envelope\"").count(), 2, "the part that was left, and all of it");
+    let (mut unsealer, mut verifier) = (Unsealer::new(vec![identity()]), Verifier::new(public()));
+    let mut actions = Vec::new();
+    for line in lines.split_inclusive(|byte| *byte == b'\n') {
+        let Some(line) = unsealer.line(line).unwrap() else { continue };
+        if let Step::Proven(_, records) = verifier.line(&line).unwrap() {
+            actions.extend(records.into_iter().map(|record| record.action));
+        }
+    }
+    let summary = verifier.finish();
+    assert!(summary.records >= there && summary.unproven == 0, "{summary:?}");
+    assert!(actions.contains(&"card_create".to_owned()), "{actions:?}");
+    assert_eq!(unsealer.finish().lines_plain, 0);
 }
 
 /// Signs and hands on what there is.
@@ -251,6 +290,7 @@ async fn one_that_does_not_answer_keeps_no_other_waiting() {
     world.vault.trail_export(TrailSettings {
         checkpoint_seconds: 60,
         destinations,
+        recipients: Vec::new(),
         refuse_changes_after_seconds: 300,
     });
     world.card(&shop).await;

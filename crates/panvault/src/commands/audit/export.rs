@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use panvault_trail::{Restored, key_id};
+use panvault_trail::{Fault, Restored, key_id};
 use serde_json::{Value, json};
 
 use crate::cli::Shared;
@@ -13,11 +13,17 @@ use crate::config;
 use crate::data::Place;
 use crate::output;
 use crate::telemetry::{self, LogFormat};
-use crate::trail::{Exported, exported, public_keys};
+use crate::trail::{Exported, exported, identities, public_keys};
 
 /// Reads files as one export, in the order in which they are named.
-pub(super) fn verify(files: &[PathBuf], keys: &[String], shared: &Shared) -> anyhow::Result<ExitCode> {
-    let Exported { summary, fault: found } = exported(files, public_keys(keys)?, &mut |_, _| ())?;
+pub(super) fn verify(
+    files: &[PathBuf],
+    keys: &[String],
+    identity: &[PathBuf],
+    shared: &Shared,
+) -> anyhow::Result<ExitCode> {
+    let Exported { summary, sealed, fault: found } =
+        exported(files, public_keys(keys)?, identities(identity)?, &mut |_, _| ())?;
     let is_whole = found.is_none() && summary.checkpoints > 0;
     let none =
         (found.is_none() && summary.checkpoints == 0).then_some("there is no checkpoint: nothing is proved");
@@ -39,6 +45,9 @@ pub(super) fn verify(files: &[PathBuf], keys: &[String], shared: &Shared) -> any
             "proved_at": summary.proved_at,
             "unproven": summary.unproven,
             "restored": restored,
+            "encrypted_lines": sealed.lines,
+            "plain_lines": sealed.lines_plain,
+            "recipients": sealed.recipients,
             "findings": findings,
         });
         print(&value, true)?;
@@ -62,9 +71,18 @@ pub(super) fn verify(files: &[PathBuf], keys: &[String], shared: &Shared) -> any
             restored.abandoned
         ))?;
     }
+    if sealed.lines > 0 {
+        output::line(format!("{} lines are encrypted to {}", sealed.lines, sealed.recipients.join(", ")))?;
+        if sealed.lines_plain > 0 {
+            output::line(format!("{} lines are not: anybody could read them", sealed.lines_plain))?;
+        }
+    }
     if let Some((place, fault)) = &found {
         let file = files.get(place.file).map(|path| path.display().to_string()).unwrap_or_default();
         output::line(format!("{file}, line {}: {fault}", place.line))?;
+        if matches!(fault, Fault::Encrypted { .. }) {
+            output::line("Give --identity FILE, the file of age with the secret half of one of these.")?;
+        }
         output::line("What is before it is proved up to the checkpoint above; nothing behind it is.")?;
     } else if let Some(none) = none {
         output::line(none)?;

@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use anyhow::{bail, ensure};
 use panvault_model::{Id, NodeId};
 use panvault_store::{Action, AuditRecord};
-use panvault_trail::{CheckpointPublicKey, Record, Summary};
+use panvault_trail::{CheckpointPublicKey, Fault, Record, Summary};
 use panvault_vault::trail_record;
 
 use crate::data::backup::apply::{Applied, Unapplied};
 use crate::data::backup::change::{Change, change_of};
 use crate::data::backup::verify::Verified;
-use crate::trail::{Exported, LinePlace, exported};
+use crate::trail::{Exported, LinePlace, exported, identities};
 
 /// Lines of what cannot be applied that are said.
 const LISTED_MAX: usize = 50;
@@ -23,6 +23,8 @@ pub(crate) struct Export {
     pub(crate) files: Vec<PathBuf>,
     /// Whose signatures are trusted.
     pub(crate) keys: Vec<CheckpointPublicKey>,
+    /// Files with what reads it where it is encrypted.
+    pub(crate) identities: Vec<PathBuf>,
     /// The backup that is restored though the vault went on after it.
     pub(crate) accept_older: Option<Id>,
     /// Records that need not be applied, by their sequence.
@@ -88,10 +90,17 @@ impl Export {
         let Some(head) = &backup.head else { bail!("the backup has no trail to be held against the export") };
         let mut reading = Reading::new(head);
         let keys = self.keys.clone();
-        let Exported { summary, fault } =
-            exported(&self.files, keys, &mut |at, record| reading.put(at, record))?;
+        let identities = identities(&self.identities)?;
+        let Exported { summary, fault, sealed: _ } =
+            exported(&self.files, keys, identities, &mut |at, record| reading.put(at, record))?;
         if let Some((at, fault)) = fault {
-            bail!("the exported trail is not what the vault wrote: {}: {fault}", self.place(at));
+            let at = self.place(at);
+            if matches!(fault, Fault::Encrypted { .. }) {
+                bail!(
+                    "the exported trail cannot be read: {at}: {fault}; give --identity FILE, the file of age with the secret half of one"
+                );
+            }
+            bail!("the exported trail is not what the vault wrote: {at}: {fault}");
         }
         let vault = manifest.vault.to_string();
         match &summary.vault {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use panvault_keys::{SystemEntropy, VaultPurpose};
 use panvault_model::{ApiKeyId, OrganisationId, Role};
-use panvault_trail::Summary;
+use panvault_trail::{AgeIdentity, AgeRecipient, Summary};
 use panvault_vault::{
     ApiKeyRotation, CardDelete, Clock, NewApiKey, OrganisationChange, OrganisationRead, SystemClock,
     VaultError,
@@ -21,9 +21,20 @@ impl Trial {
 
     /// Does something with a vault whose trail goes to this file, all of it.
     fn exporting<T>(&self, vault: &Path, file: &Path, work: impl AsyncFnOnce(&OpenVault) -> T) -> T {
+        self.exporting_to(vault, file, &[], work)
+    }
+
+    /// The same, for those alone who may read it.
+    fn exporting_to<T>(
+        &self,
+        vault: &Path,
+        file: &Path,
+        recipients: &[AgeRecipient],
+        work: impl AsyncFnOnce(&OpenVault) -> T,
+    ) -> T {
         self.with_vault(vault, async |open| {
-            let file = Some(file.to_owned());
-            let config = TrailConfig { file, checkpoint_seconds: 3600, ..TrailConfig::default() };
+            let (file, recipients) = (Some(file.to_owned()), recipients.to_vec());
+            let config = TrailConfig { file, recipients, checkpoint_seconds: 3600, ..TrailConfig::default() };
             open.vault.trail_export(config.settings());
             let done = work(open).await;
             open.vault.trail_end(Duration::from_secs(600)).await.unwrap();
@@ -36,6 +47,7 @@ impl Trial {
         Export {
             files: files.to_vec(),
             keys: keys.checkpoint_keys().map(|(_, key)| key.public()).collect(),
+            identities: Vec::new(),
             accept_older: None,
             accept_unapplied: BTreeSet::new(),
         }
@@ -55,7 +67,7 @@ impl Trial {
 
     fn proved(&self, file: &Path) -> Summary {
         let keys = self.export(&[]).keys;
-        let read = exported(&[file.to_owned()], keys, &mut |_, _| ()).unwrap();
+        let read = exported(&[file.to_owned()], keys, Vec::new(), &mut |_, _| ()).unwrap();
         assert_eq!(read.fault, None);
         read.summary
     }
@@ -76,6 +88,47 @@ async fn api_key(open: &OpenVault, organisation: OrganisationId) -> (ApiKeyId, S
     };
     let made = open.vault.apikey_create(&open.operator().unwrap().permit().unwrap(), new).await.unwrap();
     (made.0.id, made.1.expose_text().to_owned())
+}
+
+/// The export is encrypted from some day on; whoever restores needs the assessor's identity, and is told so.
+#[test]
+fn a_backup_is_held_against_an_encrypted_export_by_its_identity() {
+    let trial = Trial::new();
+    let (vault, file) = (trial.vault(), trial.file());
+    let (assessor, other) = (
+        "AGE-SECRET-KEY-1GQ9778VQXMMJVE8SK7J6VT8UJ4HDQAJUVSFCWCM02D8GEWQ72PVQ2Y5J33",
+        "AGE-SECRET-KEY-1XMWWC06LY3EE5RYTXM9MFLAZ2U56JJJ36S0MYPDRWSVLUL66MV4QX3S7F6",
+    );
+    let recipient = AgeIdentity::parse(assessor).unwrap().recipient();
+    let shop = trial.exporting(&vault, &file, async |open| organisation(open, "Shop").await);
+    let made = trial.backup();
+    trial.exporting_to(&vault, &file, &[recipient], async |open| {
+        let permit = open.operator().unwrap().permit().unwrap();
+        open.vault.organisation_delete(permit, shop).await.unwrap();
+    });
+    let written = |name: &str, text: &str| {
+        let path = trial.directory.path().join(name);
+        crate::data::write_private(&path, text.as_bytes()).unwrap();
+        path
+    };
+    let by = |identities: Vec<PathBuf>| Export {
+        identities,
+        accept_older: Some(made.id),
+        ..trial.export(std::slice::from_ref(&file))
+    };
+    let wrong = written("other", other);
+    for (identities, said) in [
+        (Vec::new(), format!("encrypted to {recipient}")),
+        (vec![wrong], format!("encrypted to {recipient}")),
+        (vec![written("none", "# nothing\n")], "has no identity of age".to_owned()),
+        (vec![written("typing", &assessor.replace('9', "8"))], "no native identity of age".to_owned()),
+    ] {
+        let refused = trial.held_refused(&made.path, &by(identities));
+        assert!(refused.contains(&said) && !refused.contains("SECRET-KEY-1G"), "{refused}");
+    }
+    let identity = written("identity", &format!("# of the assessor\n{assessor}\n"));
+    let (_, applied) = trial.held(&made.path, &by(vec![identity])).unwrap().since.unwrap();
+    assert_eq!(applied.done.get("deleted organisations"), Some(&1), "{:?}", applied.done);
 }
 
 #[test]
