@@ -74,6 +74,7 @@ fn what_is_sent_is_read_by_the_assessor_alone() {
     let assessor = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa";
     let set = [
         "listen=127.0.0.1:0".to_owned(),
+        "metrics_listen=127.0.0.1:0".to_owned(),
         "log_format=json".to_owned(),
         format!("trail_file={}", file.display()),
         format!("trail_https=http://127.0.0.1:{port}/in"),
@@ -138,6 +139,7 @@ fn several_destinations_are_given_the_trail_and_one_that_is_down_is_said() {
     secret_file(&token, "a-token-of-the-collector");
     let set = [
         "listen=127.0.0.1:0".to_owned(),
+        "metrics_listen=127.0.0.1:0".to_owned(),
         "log_format=json".to_owned(),
         format!("trail_file={}", file.display()),
         format!("trail_https=http://127.0.0.1:{port}/in"),
