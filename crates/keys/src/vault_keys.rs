@@ -275,8 +275,8 @@ impl VaultKeys {
         DigestKey { version, key }
     }
 
-    /// The keys before it that are not destroyed, the newest first: what they made may still be there.
-    pub fn older_digest_keys(&self) -> impl Iterator<Item = DigestKey<'_>> {
+    /// The others that are not destroyed, the newest first: what those before it made may still be there, and another node may use the next already.
+    pub fn other_digest_keys(&self) -> impl Iterator<Item = DigestKey<'_>> {
         self.idempotency.all().skip(1).map(|(version, key)| DigestKey { version, key })
     }
 

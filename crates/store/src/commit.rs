@@ -25,6 +25,8 @@ pub struct Commit {
 pub struct IdempotencyClaim {
     /// The record to keep.
     pub row: Box<IdempotencyRow>,
+    /// Other names under which an earlier request may have kept its record: it fails where there is one under any of them.
+    pub also: Vec<IdempotencyKey>,
     /// What time it is, to tell whether an earlier record has expired.
     pub now: Timestamp,
 }

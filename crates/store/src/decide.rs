@@ -49,9 +49,15 @@ pub fn decide(commit: &Commit, state: &dyn State) -> Result<Decision, StoreFault
     Ok(Decision::Do)
 }
 
-/// The record of an earlier request that has the key, unless its time is up.
+/// The record of an earlier request that has the key, under whichever name, unless its time is up.
 fn earlier(claim: &IdempotencyClaim, state: &dyn State) -> Result<Option<Box<IdempotencyRow>>, StoreFault> {
-    Ok(state.idempotency(claim.row.key)?.filter(|earlier| earlier.expires_at > claim.now))
+    for key in core::iter::once(&claim.row.key).chain(&claim.also) {
+        let earlier = state.idempotency(*key)?.filter(|earlier| earlier.expires_at > claim.now);
+        if earlier.is_some() {
+            return Ok(earlier);
+        }
+    }
+    Ok(None)
 }
 
 fn holds(expect: &Expect, state: &dyn State) -> Result<bool, StoreFault> {

@@ -301,7 +301,7 @@ impl Workload {
         let [key_byte, body, ..] = self.dice.next_u64().to_be_bytes();
         let mut row = kept(key(1 + key_byte % KEYS), body % 2, answer);
         row.expires_at = at(self.next + 10);
-        Some(IdempotencyClaim { row: Box::new(row), now: at(self.next) })
+        Some(IdempotencyClaim { row: Box::new(row), also: Vec::new(), now: at(self.next) })
     }
 
     /// A card that is there, or one that is not.

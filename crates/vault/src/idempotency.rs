@@ -20,8 +20,8 @@ pub struct Idempotency {
     pub(crate) body: [u8; 32],
     /// Version of the key that made the digests.
     digest_key: u16,
-    /// The same under the keys before, whose records may still be there.
-    older: [Option<Digests>; PURPOSE_VERSIONS_MAX - 1],
+    /// The same under the other keys: records of those before may still be there, and another node may make them with the next already.
+    others: [Option<Digests>; PURPOSE_VERSIONS_MAX - 1],
 }
 
 /// The digests of a request under one key.
@@ -65,25 +65,28 @@ impl Idempotency {
         let (organisation, browser) = (permit.idempotency_scope(), permit.browser_key());
         let bearer = browser.as_ref().map_or([1].as_slice(), |id| id.as_bytes());
         let scope: [&[u8]; 4] = [&organisation, bearer, path.as_bytes(), key.as_bytes()];
-        let Digests { digest_key, key, body: digest } = Digests::new(&keys.digest_key(), &scope, body);
-        let mut older = [None; PURPOSE_VERSIONS_MAX - 1];
-        for (slot, key) in older.iter_mut().zip(keys.older_digest_keys()) {
-            *slot = Some(Digests::new(&key, &scope, body));
+        Self::of_scope(keys, &scope, body)
+    }
+
+    fn of_scope(keys: &VaultKeys, scope: &[&[u8]], body: &[u8]) -> Self {
+        let Digests { digest_key, key, body: digest } = Digests::new(&keys.digest_key(), scope, body);
+        let mut others = [None; PURPOSE_VERSIONS_MAX - 1];
+        for (slot, key) in others.iter_mut().zip(keys.other_digest_keys()) {
+            *slot = Some(Digests::new(&key, scope, body));
         }
-        Self { key, body: digest, digest_key, older }
+        Self { key, body: digest, digest_key, others }
     }
 
     /// For what a processor tells, which may be told again: by the processor, and by its name for what happened.
     pub(crate) fn of_notice(keys: &VaultKeys, processor: ProcessorId, event: &str) -> Self {
         let scope: [&[u8]; 4] = [processor.as_bytes(), &[2], b"notification", event.as_bytes()];
-        let Digests { digest_key, key, body } = Digests::new(&keys.digest_key(), &scope, &[]);
-        Self { key, body, digest_key, older: [None; PURPOSE_VERSIONS_MAX - 1] }
+        Self::of_scope(keys, &scope, &[])
     }
 
     /// The request that a record is of.
     pub(crate) const fn of_row(row: &IdempotencyRow) -> Self {
-        let older = [None; PURPOSE_VERSIONS_MAX - 1];
-        Self { key: row.key, body: row.body, digest_key: row.digest_key, older }
+        let others = [None; PURPOSE_VERSIONS_MAX - 1];
+        Self { key: row.key, body: row.body, digest_key: row.digest_key, others }
     }
 
     const fn digests(&self) -> Digests {
@@ -103,7 +106,8 @@ impl Idempotency {
         row
     }
 
-    /// The claim on the key that goes with a commit.
+    /// The claim on the key that goes with a commit. It fails where there is a record under any key that is not destroyed, so that of two requests that are
+    /// the same one is done, also while nodes change from one key to the next.
     pub(crate) fn claim(
         &self,
         keys: &VaultKeys,
@@ -111,7 +115,8 @@ impl Idempotency {
         answer: IdempotencyAnswer,
     ) -> IdempotencyClaim {
         let row = self.row(keys, now.plus_seconds(IDEMPOTENCY_SECONDS), answer);
-        IdempotencyClaim { row: Box::new(row), now }
+        let also = self.others.iter().flatten().map(|digests| digests.key).collect();
+        IdempotencyClaim { row: Box::new(row), also, now }
     }
 }
 
@@ -134,18 +139,17 @@ impl Vault {
     ) -> Result<Option<Box<IdempotencyRow>>, VaultError> {
         match self.idempotency_record(claim.digests(), now).await? {
             Some(earlier) => Ok(Some(earlier)),
-            None => self.idempotency_of_older_keys(claim, now).await,
+            None => self.idempotency_of_other_keys(claim, now).await,
         }
     }
 
-    /// The same, of a request that came before the key of digests was renewed: its record stands under another name, so that a commit
-    /// would not meet it.
-    pub(crate) async fn idempotency_of_older_keys(
+    /// The same, of a request that came before the key of digests was replaced: its record stands under another name.
+    async fn idempotency_of_other_keys(
         &self,
         claim: &Idempotency,
         now: Now,
     ) -> Result<Option<Box<IdempotencyRow>>, VaultError> {
-        for digests in claim.older.iter().flatten() {
+        for digests in claim.others.iter().flatten() {
             if let Some(earlier) = self.idempotency_record(*digests, now).await? {
                 return Ok(Some(earlier));
             }
@@ -172,7 +176,9 @@ impl Vault {
         claim: &Idempotency,
         row: Box<IdempotencyRow>,
     ) -> Result<Box<IdempotencyRow>, VaultError> {
-        self.idempotency_answer(claim.digests(), row)
+        let others = claim.others.iter().flatten().copied();
+        let digests = others.chain([claim.digests()]).find(|digests| digests.key == row.key);
+        self.idempotency_answer(digests.unwrap_or(claim.digests()), row)
     }
 
     fn idempotency_answer(

@@ -195,10 +195,11 @@ impl Vault {
         reason: &'static str,
     ) -> Result<NoticeOutcome, VaultError> {
         let (object, now) = (row.object(), self.now().wall);
-        let claim = Idempotency::of_notice(self.keys(), told.processor, &told.notice.event);
         let note = told.asked.note(now, Action::NotificationContradict, row.organisation(), object);
+        // Each time by the keys of now: it is tried for as long as it takes.
+        let claim = || Idempotency::of_notice(self.keys(), told.processor, &told.notice.event);
         let commit = || Commit {
-            claim: Some(claim.claim(self.keys(), now, IdempotencyAnswer::RUNNING)),
+            claim: Some(claim().claim(self.keys(), now, IdempotencyAnswer::RUNNING)),
             expects: Vec::new(),
             effects: Vec::new(),
             audit: AuditNote { outcome: row.status(), ..note },

@@ -142,7 +142,7 @@ fn a_purpose_has_so_many_versions() {
         header = header.renew(&root(7), VaultPurpose::Idempotency, AT, &SystemEntropy::new()).unwrap();
         let keys = opened(&header, &root(7));
         let mut versions = vec![keys.digest_key().version()];
-        versions.extend(keys.older_digest_keys().map(|key| key.version()));
+        versions.extend(keys.other_digest_keys().map(|key| key.version()));
         let newest_first: Vec<u16> = (1..=u16::try_from(version).unwrap()).rev().collect();
         assert_eq!(versions, newest_first);
     }

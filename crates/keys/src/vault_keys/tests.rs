@@ -66,7 +66,7 @@ fn parts_do_not_run_into_each_other() {
     let keys = keys();
     let digest = |parts: &[&[u8]]| keys.digest_key().digest(parts);
     assert_ne!(digest(&[b"ab", b"c"]), digest(&[b"a", b"bc"]));
-    assert_eq!((keys.digest_key().version(), keys.older_digest_keys().count()), (1, 0));
+    assert_eq!((keys.digest_key().version(), keys.other_digest_keys().count()), (1, 0));
 }
 
 #[test]

@@ -8,7 +8,10 @@ use panvault_store::{Commit, Effect, Expect, RowKey};
 pub(crate) fn meet(commits: &[Commit]) -> bool {
     let (mut read, mut written) = (HashSet::new(), HashSet::new());
     commits.iter().any(|commit| {
-        let reads = || commit.expects.iter().map(expected);
+        let reads = || {
+            let also = commit.claim.iter().flat_map(|claim| &claim.also);
+            commit.expects.iter().map(expected).chain(also.map(|key| RowKey::Idempotency(*key)))
+        };
         let writes = || {
             let claimed = commit.claim.iter().map(|claim| RowKey::Idempotency(claim.row.key));
             claimed.chain(commit.effects.iter().map(Effect::key))

@@ -122,6 +122,7 @@ fn locks(commits: &[Commit]) -> BTreeMap<RowKey, Lock> {
         }
         if let Some(claim) = &commit.claim {
             lock(RowKey::Idempotency(claim.row.key), Lock::NoKeyUpdate);
+            claim.also.iter().for_each(|key| lock(RowKey::Idempotency(*key), Lock::Share));
         }
     }
     locks
@@ -199,6 +200,8 @@ impl Found {
                 let claim = commit.claim.iter().map(|claim| Effect::from(claim.row.as_ref().clone()));
                 commit.effects.iter().cloned().chain(claim).for_each(|effect| staged.apply(effect));
                 absent.extend(commit.expects.iter().filter_map(expected_absent));
+                let also = commit.claim.iter().flat_map(|claim| &claim.also);
+                absent.extend(also.map(|key| RowKey::Idempotency(*key)));
             }
             decisions.push(decision);
         }
@@ -285,7 +288,8 @@ pub(crate) fn hoped(commits: &[Commit], chain: &dyn Chain) -> Option<Changes> {
             }
         }
         if let Some(claim) = &commit.claim {
-            if expects.contains_key(&RowKey::Idempotency(claim.row.key)) {
+            // What is to stay absent is looked at with care.
+            if !claim.also.is_empty() || expects.contains_key(&RowKey::Idempotency(claim.row.key)) {
                 return None;
             }
             let row = Row::from(claim.row.as_ref().clone());

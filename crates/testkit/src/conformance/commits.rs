@@ -142,5 +142,5 @@ pub fn sweep(keys: &[IdempotencyKey], now: Timestamp) -> Commit {
 
 /// The claim of a record at a moment.
 pub fn claim(row: &IdempotencyRow, now: Timestamp) -> Option<IdempotencyClaim> {
-    Some(IdempotencyClaim { row: Box::new(row.clone()), now })
+    Some(IdempotencyClaim { row: Box::new(row.clone()), also: Vec::new(), now })
 }

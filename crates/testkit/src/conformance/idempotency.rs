@@ -3,7 +3,8 @@ use std::sync::Arc;
 use panvault_model::{Timestamp, TransactionStatus};
 use panvault_store::limits::SWEEP_ROWS_MAX;
 use panvault_store::{
-    CardRow, Commit, Expect, IdempotencyAnswer, IdempotencyKey, IdempotencyRow, Outcome, RowKey, Store,
+    CardRow, Commit, Expect, IdempotencyAnswer, IdempotencyClaim, IdempotencyKey, IdempotencyRow, Outcome,
+    RowKey, Store,
 };
 
 use crate::conformance::rows::{
@@ -17,6 +18,8 @@ pub(super) const CASES: &[StoreCase] = cases! {
     a_repeated_request_is_replayed
     another_body_is_a_mismatch
     a_request_that_runs_is_in_use
+    a_record_under_another_name_is_met
+    of_requests_with_two_names_one_is_done
     what_changed_nothing_keeps_nothing
     an_expired_record_is_as_none
     of_many_with_one_key_one_is_done
@@ -75,6 +78,41 @@ async fn a_request_that_runs_is_in_use(store: &dyn Store) {
     done(store.commit(settle).await.unwrap());
     assert_eq!(store.commit(initiate(&second)).await, Ok(Outcome::Claimed(answer)));
     assert_eq!(store.transaction_read(second.id).await, Ok(None));
+}
+
+/// A claim under the first name of a request that may have another, too.
+fn named(first: u8, other: u8, n: u64, now: Timestamp) -> Option<IdempotencyClaim> {
+    let claim = claim(&kept(key(first), 0, card_answer(&card(n))), now)?;
+    Some(IdempotencyClaim { also: vec![key(other)], ..claim })
+}
+
+async fn a_record_under_another_name_is_met(store: &dyn Store) {
+    let first = Commit { claim: named(1, 2, 10, at(0)), ..card_insert(&card(10)) };
+    done(store.commit(first).await.unwrap());
+    let again = Commit { claim: named(2, 1, 11, at(86_399)), ..card_insert(&card(11)) };
+    assert_eq!(store.commit(again).await, Ok(Outcome::Claimed(Box::new(answered(10)))));
+    assert_eq!(store.card_read(card(11).id).await, Ok(None));
+    assert_eq!(store.idempotency_read(key(2)).await, Ok(None), "the other name is nobody's");
+    // Its time is up.
+    let later = Commit { claim: named(2, 1, 11, at(86_400)), ..card_insert(&card(11)) };
+    done(store.commit(later).await.unwrap());
+    assert_eq!(store.idempotency_read(key(1)).await, Ok(Some(Box::new(answered(10)))), "it is as it was");
+    let other = kept(key(2), 0, card_answer(&card(11)));
+    assert_eq!(store.idempotency_read(key(2)).await, Ok(Some(Box::new(other))));
+}
+
+async fn of_requests_with_two_names_one_is_done(store: &dyn Store) {
+    let commits = (0..16).map(|n| {
+        let (first, other) = if n % 2 == 0 { (1, 2) } else { (2, 1) };
+        store.commit(Commit { claim: named(first, other, 10 + n, at(0)), ..card_insert(&card(10 + n)) })
+    });
+    let mut outcomes = Vec::new();
+    for commit in commits.collect::<Vec<_>>() {
+        outcomes.push(commit.await.unwrap());
+    }
+    let done = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Done { .. })).count();
+    let claimed = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Claimed(_))).count();
+    assert_eq!((done, claimed), (1, 15), "{outcomes:?}");
 }
 
 async fn what_changed_nothing_keeps_nothing(store: &dyn Store) {

@@ -68,11 +68,6 @@ impl Vault {
                     return vault.card_answered(earlier, now).await;
                 }
             };
-            if let Some(claim) = &idempotency
-                && let Some(earlier) = vault.idempotency_of_older_keys(claim, now).await?
-            {
-                return vault.card_answered(earlier, now).await;
-            }
             let owner = CvvOwner { organisation: row.organisation, source };
             let admitted = match &cvv {
                 Some(_) => vault.cvv_admitted(owner, now).await,

@@ -123,7 +123,7 @@ impl Writing {
         }
         let mut row = kept(key(1 + self.dice.next_u64().to_be_bytes()[0] % 3), 0, answer);
         row.expires_at = at(self.next + 8);
-        Some(IdempotencyClaim { row: Box::new(row), now: at(self.next) })
+        Some(IdempotencyClaim { row: Box::new(row), also: Vec::new(), now: at(self.next) })
     }
 
     /// The last refund is settled; or there is another, which leaves the dice as a settled transaction does.
