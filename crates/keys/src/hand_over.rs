@@ -25,13 +25,16 @@ pub struct HandOver {
 #[derive(Clone, Copy)]
 pub(crate) struct HandedKey {
     pub(crate) described: VaultKeyDescription,
+    /// Since when it is in its state; [`UNKNOWN`] where nobody noted that.
+    since: Timestamp,
     /// [`Wrapped::NONE`] where every node has it.
     pub(crate) wrapped: Wrapped,
 }
 
-const FORMAT: u8 = 1;
-const KEY_BYTES: usize = 1 + 2 + 1 + 6 + Wrapped::BYTES;
+const FORMAT: u8 = 2;
+const KEY_BYTES: usize = 1 + 2 + 1 + 6 + 6 + Wrapped::BYTES;
 const FIXED_BYTES: usize = 1 + 4 + 2 + Wrapped::BYTES + 2;
+const UNKNOWN: Timestamp = Timestamp::from_unix_millis(0);
 /// Stands where a key has its purpose.
 const OPERATOR: u8 = 0;
 
@@ -56,14 +59,15 @@ impl HandOver {
                 Some(key) => wrap(described.purpose.code(), described.version, key)?,
                 None => Wrapped::NONE,
             };
-            handed.push(HandedKey { described, wrapped });
+            handed.push(HandedKey { described, since: UNKNOWN, wrapped });
         }
         Ok(Self { header_version, head_key, operator, keys: handed })
     }
 
     /// Of the header that these keys came out of, which every node has.
     pub fn of(header_version: u32, keys: &[VaultKeyDescription]) -> Self {
-        let keys = keys.iter().map(|described| HandedKey { described: *described, wrapped: Wrapped::NONE });
+        let key = |described: &_| HandedKey { described: *described, since: UNKNOWN, wrapped: Wrapped::NONE };
+        let keys = keys.iter().map(key);
         Self { header_version, head_key: 0, operator: Wrapped::NONE, keys: keys.collect() }
     }
 
@@ -94,23 +98,31 @@ impl HandOver {
     pub fn after(mut self, before: &Self) -> Self {
         for key in &mut self.keys {
             let (purpose, version) = (key.described.purpose, key.described.version);
-            let earlier = before.keys().find(|of| (of.purpose, of.version) == (purpose, version));
-            if let Some(earlier) = earlier.filter(|of| of.state.order() > key.described.state.order()) {
-                key.described.state = earlier.state;
+            let is_it = |of: &&HandedKey| (of.described.purpose, of.described.version) == (purpose, version);
+            let earlier = before.keys.iter().find(is_it);
+            let is_further = |of: &&HandedKey| of.described.state.order() >= key.described.state.order();
+            if let Some(earlier) = earlier.filter(is_further) {
+                (key.described.state, key.since) = (earlier.described.state, earlier.since);
             }
         }
         self
     }
 
-    /// The same with a key in another state, if there is this key.
+    /// The same with a key in another state from now on, if there is this key.
     #[must_use]
-    pub fn with(mut self, purpose: VaultPurpose, version: u16, state: KeyState) -> Self {
+    pub fn with(mut self, purpose: VaultPurpose, version: u16, state: KeyState, now: Timestamp) -> Self {
         let is_it =
             |key: &&mut HandedKey| (key.described.purpose, key.described.version) == (purpose, version);
         if let Some(key) = self.keys.iter_mut().find(is_it) {
-            key.described.state = state;
+            (key.described.state, key.since) = (state, now);
         }
         self
+    }
+
+    /// Since when a key is in its state, where that was noted.
+    pub fn since(&self, purpose: VaultPurpose, version: u16) -> Option<Timestamp> {
+        let is_it = |key: &&HandedKey| (key.described.purpose, key.described.version) == (purpose, version);
+        self.keys.iter().find(is_it).map(|key| key.since).filter(|since| *since != UNKNOWN)
     }
 
     pub(crate) fn handed(&self) -> &[HandedKey] {
@@ -162,13 +174,15 @@ impl HandOver {
         out.extend_from_slice(&self.head_key.to_be_bytes());
         self.operator.encode(&mut out);
         out.extend_from_slice(&u16::try_from(self.keys.len()).unwrap_or(u16::MAX).to_be_bytes());
-        for HandedKey { described, wrapped } in &self.keys {
+        for HandedKey { described, since, wrapped } in &self.keys {
             let VaultKeyDescription { purpose, version, state, created_at } = described;
-            let [_, _, millis @ ..] = created_at.unix_millis().to_be_bytes();
             out.push(purpose.code());
             out.extend_from_slice(&version.to_be_bytes());
             out.push(state.code());
-            out.extend_from_slice(&millis);
+            for moment in [created_at, since] {
+                let [_, _, millis @ ..] = moment.unix_millis().to_be_bytes();
+                out.extend_from_slice(&millis);
+            }
             wrapped.encode(&mut out);
         }
         out
@@ -208,14 +222,19 @@ impl HandOver {
 }
 
 fn read_key(bytes: &[u8; KEY_BYTES]) -> Option<HandedKey> {
-    let ([purpose, high, low, state, a, b, c, d, e, f], wrapped) = bytes.split_first_chunk::<10>()?;
+    let ([purpose, high, low, state], rest) = bytes.split_first_chunk::<4>()?;
+    let (created_at, rest) = rest.split_first_chunk::<6>()?;
+    let (since, wrapped) = rest.split_first_chunk::<6>()?;
+    let moment = |[a, b, c, d, e, f]: [u8; 6]| {
+        Timestamp::from_unix_millis(u64::from_be_bytes([0, 0, a, b, c, d, e, f]))
+    };
     let described = VaultKeyDescription {
         purpose: VaultPurpose::from_code(*purpose)?,
         version: u16::from_be_bytes([*high, *low]),
         state: KeyState::from_code(*state)?,
-        created_at: Timestamp::from_unix_millis(u64::from_be_bytes([0, 0, *a, *b, *c, *d, *e, *f])),
+        created_at: moment(*created_at),
     };
-    Some(HandedKey { described, wrapped: Wrapped::decode(wrapped)? })
+    Some(HandedKey { described, since: moment(*since), wrapped: Wrapped::decode(wrapped)? })
 }
 
 fn associated(vault: VaultId, header_version: u32, purpose: u8, version: u16) -> Vec<u8> {

@@ -264,6 +264,11 @@ impl VaultKeys {
         (version, api_key_hash(active, key))
     }
 
+    /// Version of the key that hashes API keys.
+    pub fn api_key_hash_version(&self) -> u16 {
+        self.api_key.active().0
+    }
+
     /// What may be stored of an API key, under each key that is not destroyed, the active one first.
     pub fn api_key_hashes(&self, key: &ApiKey) -> impl Iterator<Item = (u16, [u8; 32])> {
         self.api_key.all().map(move |(version, hashing)| (version, api_key_hash(hashing, key)))
@@ -318,14 +323,26 @@ impl VaultKeys {
         self.row_tag.card_tag_matches(place, sealed, tag)
     }
 
-    /// A key for CVVs that several nodes share, from the active key for caches and a key component that lives only in the cache, which has
-    /// this number there: neither opens anything alone. HMAC-SHA-256 over `cvv-cache/1` and the component.
-    pub fn derive_cvv_key(&self, number: NonZeroU32, component: &[u8; 32]) -> Result<CvvKey, KeysError> {
-        let (_, key) = self.cvv_cache.active();
-        let mut context = hmac::Context::with_key(key);
-        context.update(b"cvv-cache/1");
-        context.update(component);
-        CvvKey::from_bytes(zeroize::Zeroizing::new(digest(&context.sign())), Some(number))
+    /// Keys for CVVs that several nodes share, from each key for caches that is not destroyed, the active one first, and a key component that lives
+    /// only in the cache, which has this number there: neither opens anything alone. HMAC-SHA-256 over `cvv-cache/1` and the component.
+    pub fn derive_cvv_keys(
+        &self,
+        number: NonZeroU32,
+        component: &[u8; 32],
+    ) -> Result<Vec<(u16, CvvKey)>, KeysError> {
+        let derived = self.cvv_cache.all().map(|(version, key)| {
+            let mut context = hmac::Context::with_key(key);
+            context.update(b"cvv-cache/1");
+            context.update(component);
+            let key = zeroize::Zeroizing::new(digest(&context.sign()));
+            Ok((version, CvvKey::from_bytes(key, Some(number))?))
+        });
+        derived.collect()
+    }
+
+    /// Versions of the keys for caches that are not destroyed, in the order of [`VaultKeys::derive_cvv_keys`].
+    pub fn cvv_cache_versions(&self) -> impl Iterator<Item = u16> {
+        self.cvv_cache.all().map(|(version, _)| version)
     }
 
     /// The key that wraps new keys of organisations, and its version.

@@ -1,6 +1,7 @@
 //! Operations on API keys.
 
 mod last_use;
+mod rehash;
 
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use crate::text::{name_fits, origin_fits};
 use crate::vault::{Mode, Vault};
 
 pub(crate) use last_use::{LastUse, LastUses};
+pub(crate) use rehash::{Hashed, Rehashes};
 
 /// An API key to be made.
 #[derive(Clone, Debug)]

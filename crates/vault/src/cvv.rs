@@ -4,7 +4,7 @@ mod keys;
 mod row;
 
 use panvault_card::{Cvv, CvvBlock};
-use panvault_keys::{CvvKey, KeysError};
+use panvault_keys::CvvKey;
 use panvault_model::{CardId, Now, OrganisationId, SealedCvvBlock, Timestamp};
 use panvault_store::limits::CVV_REQUEST_SECONDS;
 use panvault_store::{CardCvvRow, CvvClaim, CvvFault, CvvShown, CvvTicket, HeldCvv, RowKey};
@@ -96,7 +96,7 @@ pub(crate) fn cvv_open(
     let mut block = CvvBlock::empty();
     let CvvClaim { card, cvv: HeldCvv { sealed, expires_at, .. }, .. } = claim;
     let open = |key: &CvvKey| key.open(*card, organisation, *expires_at, sealed, block.expose_bytes_mut());
-    env.cvv_keys.open_with(sealed.component(), open).unwrap_or(Err(KeysError::Refused))?;
+    env.cvv_keys.open_with(sealed.component(), open)?;
     block.unpack().map_err(|_| VaultError::Tampered(RowKey::CardCvv(claim.card)))
 }
 

@@ -13,6 +13,7 @@ mod retire;
 mod snapshot;
 
 pub(crate) use change::DocumentChange;
+pub(crate) use documents::KnownKey;
 pub use examine::{documents_differ, processor_types};
 pub(crate) use follow::{DocumentsSeen, follow_often};
 pub(crate) use head::{HEAD_ID, HEAD_ROW};

@@ -6,6 +6,7 @@
 //! goes on with.
 
 mod destroy;
+mod ending;
 mod list;
 mod reseal;
 mod retag;

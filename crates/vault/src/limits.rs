@@ -378,5 +378,11 @@ pub const ROTATION_FAILED_SECONDS: u64 = 10;
 /// Seconds after which all rows are read again where some cannot be sealed anew, or may still come to be stored.
 pub const ROTATION_LEFT_SECONDS: u64 = 600;
 
+/// Seconds after which records of idempotency keys are counted again that a key made which another took the place of, if not all of them have ended before.
+pub const ROTATION_COUNT_SECONDS: u64 = 3_600;
+
+/// API keys that are named at most of those that still need a key.
+pub const KEY_NEEDED_BY_MAX: usize = 100;
+
 /// Seconds after which what another node has sealed is stored, or will never be.
 pub const ROTATION_STORED_SECONDS: u64 = 590;

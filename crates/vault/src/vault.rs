@@ -14,12 +14,12 @@ use panvault_store::{
 };
 use tokio::sync::{Mutex, watch};
 
-use crate::api_key::LastUses;
+use crate::api_key::{Hashed, LastUses, Rehashes};
 use crate::audit::{AuditVerified, Counts, Origin, Requester, checkpoint_often};
 use crate::clock::Clock;
 use crate::cvv::CvvKeys;
 use crate::document::{
-    DocumentTurn, DocumentsSeen, EarlierSnapshots, HEAD_ROW, HeaderPlace, Snapshot, follow_often,
+    DocumentTurn, DocumentsSeen, EarlierSnapshots, HEAD_ROW, HeaderPlace, KnownKey, Snapshot, follow_often,
 };
 use crate::env::Env;
 use crate::error::{Named, VaultError, with_causes};
@@ -153,6 +153,7 @@ struct Inner {
     audit_verified: std::sync::Mutex<Option<AuditVerified>>,
     earlier: std::sync::Mutex<EarlierSnapshots>,
     last_uses: LastUses,
+    rehashes: Rehashes,
     counts: Counts,
     guards: Guards,
     rotation: Arc<Rotation>,
@@ -233,6 +234,7 @@ impl Vault {
             audit_verified: std::sync::Mutex::default(),
             earlier: std::sync::Mutex::default(),
             last_uses: LastUses::default(),
+            rehashes: Rehashes::default(),
             counts: Counts::default(),
             guards,
             rotation,
@@ -284,10 +286,8 @@ impl Vault {
         let now = self.now();
         self.documents_are_recent(now)?;
         let snapshot = self.snapshot();
-        let known = self
-            .keys()
-            .api_key_hashes(&key)
-            .find_map(|(hash_key, hash)| snapshot.documents.api_key_by_hash(hash_key, hash))
+        let (known, hashed) = self
+            .apikey_known(&key, &snapshot)
             .filter(|_| key.mode() == mode)
             .ok_or_else(|| self.signin_refused(origin, RefusalReason::KeyUnknown))?;
         let row = Arc::clone(&known.row);
@@ -295,6 +295,9 @@ impl Vault {
             return Err(self.key_refused(origin, Some(&row), reason));
         }
         self.apikey_used(row.id, &known.last_use, now.wall);
+        if let Some(hashed) = hashed {
+            self.rehashes().add(row.id, hashed);
+        }
         Ok(Caller {
             asked: Requester { actor: Some(row.id), origin },
             now,
@@ -316,11 +319,24 @@ impl Vault {
     fn is_known(&self, key: &str) -> bool {
         let Some(key) = ApiKey::parse(key) else { return true };
         let snapshot = self.snapshot();
-        let known = self
-            .keys()
-            .api_key_hashes(&key)
-            .find_map(|(hash_key, hash)| snapshot.documents.api_key_by_hash(hash_key, hash));
-        known.is_some_and(|known| why_invalid(&known.row, &snapshot, self.now()).is_none())
+        let known = self.apikey_known(&key, &snapshot);
+        known.is_some_and(|(known, _)| why_invalid(&known.row, &snapshot, self.now()).is_none())
+    }
+
+    /// The API key as it is known, and the hash that the key of now makes of it where it is stored with that of another.
+    fn apikey_known<'s>(
+        &self,
+        key: &ApiKey,
+        snapshot: &'s Snapshot,
+    ) -> Option<(&'s Arc<KnownKey>, Option<Hashed>)> {
+        let mut of_now = None;
+        for (hash_key, hash) in self.keys().api_key_hashes(key) {
+            if let Some(known) = snapshot.documents.api_key_by_hash(hash_key, hash) {
+                return Some((known, of_now));
+            }
+            of_now = of_now.or(Some((hash_key, hash)));
+        }
+        None
     }
 
     /// Who sends a request without a key: a page of an organisation that lets its pages create cards so, and is counted by the organisation's id in the
@@ -639,6 +655,11 @@ impl Vault {
     /// What is known of webhooks that wait.
     pub(crate) fn deliveries(&self) -> &Arc<Deliveries> {
         &self.inner.deliveries
+    }
+
+    /// API keys whose hash is to be made anew.
+    pub(crate) fn rehashes(&self) -> &Rehashes {
+        &self.inner.rehashes
     }
 
     pub(crate) fn last_uses(&self) -> &LastUses {

@@ -76,7 +76,7 @@ fn a_key_is_known_before_it_makes_anything_and_gone_when_it_is_destroyed() {
     assert_eq!((old.key, node.row_tag(1, b"row").key), (1, 1), "nobody makes anything with it yet");
 
     let (rows, active, open_only) = (VaultPurpose::RowTag, KeyState::Active, KeyState::OpenOnly);
-    let activated = handed.taken().with(rows, 2, active).with(rows, 1, open_only);
+    let activated = handed.taken().with(rows, 2, active, AT).with(rows, 1, open_only, AT);
     node.take(&activated).unwrap();
     let new = node.row_tag(1, b"row");
     assert_eq!(new.key, 2);
@@ -91,7 +91,7 @@ fn a_key_is_known_before_it_makes_anything_and_gone_when_it_is_destroyed() {
     assert!(matches!(late.take(&activated), Err(KeysError::HeaderOlder)));
     assert_eq!(late.header_version(), 1, "and takes up nothing");
 
-    let destroyed = activated.with(rows, 1, KeyState::Destroyed);
+    let destroyed = activated.with(rows, 1, KeyState::Destroyed, AT);
     node.take(&destroyed).unwrap();
     assert!(node.row_tag_matches(1, b"row", &new) && !node.row_tag_matches(1, b"row", &old));
     let states: Vec<_> = destroyed.keys().collect();
@@ -101,8 +101,26 @@ fn a_key_is_known_before_it_makes_anything_and_gone_when_it_is_destroyed() {
     assert!(started.row_tag_matches(1, b"row", &new) && !started.row_tag_matches(1, b"row", &old));
     assert_eq!(started.descriptions(), states);
     // Not exactly one would be active.
-    let none: Vec<_> = handed.with(rows, 1, KeyState::Destroyed).keys().collect();
+    let none: Vec<_> = handed.with(rows, 1, KeyState::Destroyed, AT).keys().collect();
     assert!(matches!(next.settle(&root(7), &none, &entropy), Err(KeysError::HeaderDamaged)));
+}
+
+/// Since when a key is in its state is kept over further headers, until it is in another.
+#[test]
+fn it_says_since_when_a_key_is_in_its_state() {
+    let (header, entropy, rows) = (header(), SystemEntropy::new(), VaultPurpose::RowTag);
+    let next = header.key_make(&root(7), rows, AT, &entropy).unwrap();
+    let handed = next.hand_over(&root(7), &entropy).unwrap();
+    assert_eq!(handed.since(rows, 1), None, "nobody noted it");
+    let (first, second) = (AT.plus_seconds(60), AT.plus_seconds(120));
+    let activated = handed.with(rows, 2, KeyState::Active, first).with(rows, 1, KeyState::OpenOnly, first);
+    assert_eq!(decoded(&activated).since(rows, 1), Some(first));
+    // The next header has them as it had them, and is handed over after that.
+    let further = next.rewrap(&root(7), &root(7), &entropy).unwrap();
+    let after = further.hand_over(&root(7), &entropy).unwrap().after(&activated);
+    assert_eq!((after.since(rows, 1), after.since(rows, 2)), (Some(first), Some(first)));
+    let destroyed = after.with(rows, 1, KeyState::Destroyed, second);
+    assert_eq!((destroyed.since(rows, 1), destroyed.since(rows, 2)), (Some(second), Some(first)));
 }
 
 #[test]
@@ -113,7 +131,7 @@ fn a_ring_unwraps_what_a_handed_key_wrapped() {
     let next = header.key_make(&root(7), VaultPurpose::Wrapping, AT, &entropy).unwrap();
     let handed = next.hand_over(&root(7), &entropy).unwrap();
     let wrapping = VaultPurpose::Wrapping;
-    let active = handed.with(wrapping, 2, KeyState::Active).with(wrapping, 1, KeyState::OpenOnly);
+    let active = handed.with(wrapping, 2, KeyState::Active, AT).with(wrapping, 1, KeyState::OpenOnly, AT);
     node.take(&active).unwrap();
     let organisation = panvault_model::OrganisationId::from_bytes([2; 12]);
     let key = OrganisationKey::make(&node, Purpose::Data, organisation, AT, &entropy).unwrap();

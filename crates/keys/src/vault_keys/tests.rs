@@ -105,8 +105,11 @@ fn a_head_opens_in_its_vault_at_its_moment_only() {
 fn a_shared_cvv_key_needs_key_and_component() {
     let (keys, entropy) = (keys(), SystemEntropy::new());
     let (card, organisation) = (CardId::from_bytes([1; 12]), OrganisationId::from_bytes([3; 12]));
-    let key =
-        |keys: &VaultKeys, component: u8| keys.derive_cvv_key(NonZeroU32::MIN, &[component; 32]).unwrap();
+    let key = |keys: &VaultKeys, component: u8| {
+        let mut derived = keys.derive_cvv_keys(NonZeroU32::MIN, &[component; 32]).unwrap();
+        assert_eq!(derived.len(), 1);
+        derived.remove(0).1
+    };
     let until = Timestamp::from_unix_millis(1_000);
     let sealed = key(&keys, 1).seal(card, organisation, until, &[5; 16], &entropy).unwrap();
     assert_eq!(sealed.component(), Some(NonZeroU32::MIN));

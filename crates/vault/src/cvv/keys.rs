@@ -34,9 +34,10 @@ pub(crate) struct SharedCvvKeys {
     known: Mutex<Vec<Arc<Derived>>>,
 }
 
-/// A key, by this node's clock.
+/// The keys of a component, by this node's clock: one for each key of the vault that CVVs may be sealed under, that of now first.
 struct Derived {
-    key: CvvKey,
+    component: NonZeroU32,
+    keys: Vec<(u16, CvvKey)>,
     seals_until_millis: u64,
     opens_until_millis: u64,
 }
@@ -58,36 +59,47 @@ impl CvvKeys {
             Self::Shared(shared) => {
                 let current = shared.current.load();
                 let derived = current.as_ref()?;
-                (now.monotonic_millis < derived.seals_until_millis).then(|| seal(&derived.key))
+                let (_, key) = derived.keys.first()?;
+                (now.monotonic_millis < derived.seals_until_millis).then(|| seal(key))
             }
         }
     }
 
-    /// Opens with the key of this component, if it is at hand.
+    /// Opens with a key of this component, if one is at hand. A CVV does not name the key of the vault that it is sealed under: it opens with one of them.
     pub(crate) fn open_with<T>(
         &self,
         component: Option<NonZeroU32>,
-        open: impl FnOnce(&CvvKey) -> T,
-    ) -> Option<T> {
+        mut open: impl FnMut(&CvvKey) -> Result<T, KeysError>,
+    ) -> Result<T, KeysError> {
         match self {
-            Self::Process(key) => Some(open(key)),
-            Self::Shared(shared) => shared.known(component).map(|derived| open(&derived.key)),
+            Self::Process(key) => open(key),
+            Self::Shared(shared) => {
+                let derived = shared.known(component).ok_or(KeysError::Refused)?;
+                let opened = derived.keys.iter().find_map(|(_, key)| open(key).ok());
+                opened.ok_or(KeysError::Refused)
+            }
         }
+    }
+}
+
+impl Derived {
+    /// Whether it comes of exactly these keys of the vault, in their order.
+    fn is_of(&self, versions: impl Iterator<Item = u16>) -> bool {
+        self.keys.iter().map(|(version, _)| *version).eq(versions)
     }
 }
 
 impl SharedCvvKeys {
     fn known(&self, component: Option<NonZeroU32>) -> Option<Arc<Derived>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.iter().find(|derived| derived.key.component() == component).cloned()
+        known.iter().find(|derived| Some(derived.component) == component).cloned()
     }
 
     /// Forgets those that no CVV is sealed with any more.
     fn know(&self, derived: &Arc<Derived>, now: Now) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let component = derived.key.component();
         known.retain(|other| {
-            now.monotonic_millis < other.opens_until_millis && other.key.component() != component
+            now.monotonic_millis < other.opens_until_millis && other.component != derived.component
         });
         known.push(Arc::clone(derived));
     }
@@ -115,7 +127,9 @@ impl Vault {
         let (CvvKeys::Shared(shared), Some(number)) = (self.cvv_keys(), component) else {
             return Ok(matches!(self.cvv_keys(), CvvKeys::Process(_)));
         };
-        if shared.known(component).is_some() {
+        // One that was derived before another key of the vault came to be known lacks what may have sealed it.
+        let is_of_now = |derived: Arc<Derived>| derived.is_of(self.keys().cvv_cache_versions());
+        if shared.known(component).is_some_and(is_of_now) {
             return Ok(true);
         }
         let asked = self.now();
@@ -130,10 +144,11 @@ impl Vault {
         asked: Now,
         seals_millis: u64,
     ) -> Result<Arc<Derived>, VaultError> {
-        let key = self.keys().derive_cvv_key(component.number(), component.as_bytes())?;
+        let keys = self.keys().derive_cvv_keys(component.number(), component.as_bytes())?;
         let until = |millis| asked.monotonic_millis.saturating_add(millis);
         let opens_until_millis = until(CVV_KEY_COMPONENT_KEPT_SECONDS * 1000);
-        Ok(Arc::new(Derived { key, seals_until_millis: until(seals_millis), opens_until_millis }))
+        let (component, seals_until_millis) = (component.number(), until(seals_millis));
+        Ok(Arc::new(Derived { component, keys, seals_until_millis, opens_until_millis }))
     }
 
     fn component_offered(&self) -> Result<CvvKeyComponent, VaultError> {

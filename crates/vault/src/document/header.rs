@@ -1,4 +1,4 @@
-use panvault_keys::HandOver;
+use panvault_keys::{HandOver, KeyState, VaultKeyDescription};
 use panvault_model::{Id, OrganisationId};
 use panvault_store::{Action, DocumentKind, Pending};
 
@@ -22,6 +22,18 @@ pub trait HeaderPlace: Send + Sync {
 /// Two that change the header at once.
 const CHANGED_MEANWHILE: &str =
     "somebody else has just changed the keys of the vault, and nothing was done; run the command again";
+
+const UNDER_WAY: &str = "a rotation of this key is under way, and nothing was done: the key before the active one is not destroyed yet";
+
+/// Whether there is a new key in it for a purpose of which another is on its way in or out.
+fn makes_another_of_moving(handed: &HandOver, snapshot: &Snapshot) -> bool {
+    let before: Vec<_> = snapshot.handed.iter().flat_map(|handed| handed.keys()).collect();
+    let is_there = |key: &VaultKeyDescription| {
+        before.iter().any(|of| (of.purpose, of.version) == (key.purpose, key.version))
+    };
+    let mut new = handed.keys().filter(|key| key.state == KeyState::PreActive && !is_there(key));
+    new.any(|key| snapshot.vault_keys_moving().any(|(moving, _)| moving.purpose == key.purpose))
+}
 
 impl Vault {
     /// Lets the documents name the header of keys that the vault opened with, in a step of its own when it is the next one: from
@@ -73,7 +85,11 @@ impl Vault {
         let fits = |snapshot: &Snapshot| {
             let before = self.named(snapshot);
             let is_next = before.checked_add(1) == Some(handed.header_version());
-            if is_next { Ok(before) } else { Err(changed()) }
+            if !is_next {
+                return Err(changed());
+            }
+            let is_under_way = makes_another_of_moving(&handed, snapshot);
+            if is_under_way { Err(VaultError::WrongState { reason: UNDER_WAY }) } else { Ok(before) }
         };
         let before = fits(&self.snapshot())?;
         if !place.header_replace(header, before).await? {

@@ -1,12 +1,13 @@
 use std::sync::Arc;
 
 use panvault_keys::{KeyState, OrganisationKey, Purpose, VaultKeyDescription, VaultPurpose};
-use panvault_model::{Id, OrganisationId, Timestamp};
+use panvault_model::{ApiKeyId, Id, OrganisationId, Timestamp};
 use panvault_store::{DocumentKind, DocumentRow};
 
 use crate::document::Snapshot;
 use crate::error::{Named, VaultError};
 use crate::key::rotation::RotationSettings;
+use crate::limits::KEY_NEEDED_BY_MAX;
 use crate::permit::{KeyInventory, KeyList, Permit};
 use crate::vault::Vault;
 
@@ -38,12 +39,14 @@ pub struct KeyView {
 }
 
 /// What may be known of a key of the vault itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VaultKeyView {
     /// What its header and the documents say of it.
     pub described: VaultKeyDescription,
-    /// Rows, or keys of organisations, that still need it, though another took its place; `None` where that is not known here.
+    /// Rows, keys of organisations or API keys that still need it, though another took its place; `None` where that is not known here.
     pub rows_left: Option<u64>,
+    /// The first of the API keys that still need it: each until it is next used, or revoked.
+    pub needed_by: Vec<ApiKeyId>,
 }
 
 /// Keys among documents that are active for longer than they should be, each in words. For an examination of a vault that is not open.
@@ -57,6 +60,14 @@ pub fn keys_overdue(rows: &[Arc<DocumentRow>], settings: RotationSettings, now: 
         Some(format!("the {purpose} key {version} of organisation {organisation} should be active until {until} at most"))
     });
     overdue.collect()
+}
+
+/// The first of the API keys that still need a key of the vault that another took the place of.
+fn needed_by(snapshot: &Snapshot, key: &VaultKeyDescription) -> Vec<ApiKeyId> {
+    if (key.state, key.purpose) != (KeyState::OpenOnly, VaultPurpose::ApiKeyHash) {
+        return Vec::new();
+    }
+    snapshot.api_keys_hashed_by(key.version).take(KEY_NEEDED_BY_MAX).collect()
 }
 
 impl Vault {
@@ -80,13 +91,22 @@ impl Vault {
             return Err(VaultError::RoleNotAllowed);
         }
         let keys = self.keys().descriptions().into_iter();
-        Ok(keys.map(|described| VaultKeyView { described, rows_left: self.left_of(&described) }).collect())
+        let view = |described: VaultKeyDescription| VaultKeyView {
+            described,
+            rows_left: self.left_of(&described),
+            needed_by: needed_by(permit.snapshot(), &described),
+        };
+        Ok(keys.map(view).collect())
     }
 
     /// How much still needs a key of the vault that another took the place of.
     fn left_of(&self, key: &VaultKeyDescription) -> Option<u64> {
         match (key.state, key.purpose) {
             (KeyState::OpenOnly, VaultPurpose::RowTag) => self.rotation().tags_left(key.version),
+            (KeyState::OpenOnly, VaultPurpose::Idempotency) => self.rotation().records_left(key.version),
+            (KeyState::OpenOnly, VaultPurpose::ApiKeyHash) => {
+                u64::try_from(self.snapshot().api_keys_hashed_by(key.version).count()).ok()
+            }
             (KeyState::OpenOnly, VaultPurpose::Wrapping) => u64::try_from(self.keys_to_rewrap()).ok(),
             (KeyState::Destroyed, _) => Some(0),
             (KeyState::PreActive | KeyState::Active | KeyState::OpenOnly, _) => None,

@@ -5,7 +5,7 @@
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
-use panvault_keys::{KeyState, VaultKeyDescription, VaultPurpose};
+use panvault_keys::VaultPurpose;
 use panvault_model::{OrganisationId, Timestamp};
 use panvault_store::{Action, Commit, Effect, Expect, Outcome, Row, StoreFault, Table};
 use tokio::time::Instant;
@@ -29,7 +29,7 @@ impl Vault {
     /// Goes on with the rotation of the key for row tags, once another is active: tags what the keys before it tagged, and destroys them when a reading of all
     /// rows finds nothing of theirs, and no row that does not bear its tag.
     pub(super) async fn row_tags_move(&self) -> Result<Rotated, VaultError> {
-        let retired = self.row_tag_keys_retired();
+        let retired = self.snapshot().vault_keys_retired(VaultPurpose::RowTag);
         let versions: Retired = retired.iter().map(|key| key.version).collect();
         if retired.is_empty() || !self.has_duty().await? {
             self.rotation().tags_counted(None);
@@ -39,7 +39,7 @@ impl Vault {
         self.requests_before_end().await?;
         self.commits_before_end().await?;
         let since = self.shared_time().await?;
-        let since = retired.iter().map(|key| self.rotation().retired_since(key, since)).max();
+        let since = retired.iter().map(|key| self.retired_since(key, since)).max();
         for _ in 0..ROTATION_ROUNDS_MAX {
             let begun = self.shared_time().await?;
             // The first time it says how many there are; later it proves that there are none.
@@ -66,15 +66,9 @@ impl Vault {
         Ok(Rotated::Left)
     }
 
-    fn row_tag_keys_retired(&self) -> Vec<VaultKeyDescription> {
-        let snapshot = self.snapshot();
-        let keys = snapshot.handed.iter().flat_map(|handed| handed.keys());
-        keys.filter(|key| key.purpose == VaultPurpose::RowTag && key.state == KeyState::OpenOnly).collect()
-    }
-
-    /// Whether all that was tagged with keys that this node has seen retired since then was stored by a moment: as of keys of organisations, a commit of a node that
-    /// was cut off may come late.
-    fn are_stored_by(&self, since: Option<Timestamp>, begun: Timestamp) -> bool {
+    /// Whether all that was done before some moment was stored by another one: as of keys of organisations, a commit of a node that was cut off may come
+    /// late.
+    pub(super) fn are_stored_by(&self, since: Option<Timestamp>, begun: Timestamp) -> bool {
         let until = since.map(|since| since.plus_seconds(ROTATION_STORED_SECONDS));
         !self.node().is_shared() || until.is_some_and(|until| begun > until)
     }

@@ -55,6 +55,23 @@ pub(super) struct TagsFound {
     pub(super) damaged: u64,
 }
 
+/// What a reading of all records of idempotency keys found.
+#[derive(Clone)]
+pub(super) struct RecordsFound {
+    /// How many records each key made that another took the place of.
+    pub(super) rows: BTreeMap<u16, u64>,
+    /// Records that do not bear their tag.
+    pub(super) damaged: u64,
+    /// When they are to be read again.
+    pub(super) count_at: Timestamp,
+}
+
+impl RecordsFound {
+    pub(super) fn is_empty(&self) -> bool {
+        self.damaged == 0 && self.rows.values().all(|rows| *rows == 0)
+    }
+}
+
 /// What a node knows of rotations beside what is stored.
 pub(crate) struct Rotation {
     settings: RotationSettings,
@@ -62,8 +79,9 @@ pub(crate) struct Rotation {
     rows_resealed: AtomicU64,
     tags: Mutex<TagsFound>,
     rows_retagged: AtomicU64,
-    /// When this node first saw that another took the place of a key of the vault.
-    retired: Mutex<BTreeMap<(VaultPurpose, u16), Timestamp>>,
+    records: Mutex<Option<RecordsFound>>,
+    /// When this node first saw a key of the vault in a state.
+    seen: Mutex<BTreeMap<(VaultPurpose, u16, &'static str), Timestamp>>,
     keys_rotating: AtomicU64,
     keys_overdue: AtomicU64,
     /// Something is to be done.
@@ -80,7 +98,8 @@ impl Rotation {
             rows_resealed: AtomicU64::new(0),
             tags: Mutex::default(),
             rows_retagged: AtomicU64::new(0),
-            retired: Mutex::default(),
+            records: Mutex::default(),
+            seen: Mutex::default(),
             keys_rotating: AtomicU64::new(0),
             keys_overdue: AtomicU64::new(0),
             woken: Notify::new(),
@@ -144,10 +163,25 @@ impl Rotation {
         self.tags().rows.get(&key).copied()
     }
 
-    /// Since when this node knows that another took the place of a key of the vault; now, if it did not.
-    pub(super) fn retired_since(&self, key: &VaultKeyDescription, now: Timestamp) -> Timestamp {
-        let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
-        *retired.entry((key.purpose, key.version)).or_insert(now)
+    /// All records of idempotency keys were read; or what there is of them is nobody's to know here.
+    pub(super) fn records_counted(&self, found: Option<RecordsFound>) {
+        *self.records() = found;
+    }
+
+    /// When they are to be read next.
+    pub(super) fn records_count_at(&self) -> Timestamp {
+        self.records().as_ref().map_or(Timestamp::from_unix_millis(0), |found| found.count_at)
+    }
+
+    /// Records that a key made which another took the place of, where this node has counted them.
+    pub(super) fn records_left(&self, key: u16) -> Option<u64> {
+        self.records().as_ref()?.rows.get(&key).copied()
+    }
+
+    /// Since when this node knows that a key of the vault is in its state; now, if it did not.
+    pub(super) fn known_since(&self, key: &VaultKeyDescription, now: Timestamp) -> Timestamp {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        *seen.entry((key.purpose, key.version, key.state.as_str())).or_insert(now)
     }
 
     pub(super) fn keys_are(&self, rotating: u64, overdue: u64) {
@@ -161,6 +195,10 @@ impl Rotation {
 
     pub(super) async fn woken(&self) {
         self.woken.notified().await;
+    }
+
+    fn records(&self) -> MutexGuard<'_, Option<RecordsFound>> {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tags(&self) -> MutexGuard<'_, TagsFound> {

@@ -48,6 +48,7 @@ impl Vault {
     }
 
     async fn keys_rotate_on(&self) -> Result<Rotated, VaultError> {
+        self.apikeys_rehash().await?;
         let of_vault = self.vault_keys_rotate().await?;
         Ok(of_vault.max(self.data_keys_rotate().await?))
     }
@@ -309,7 +310,7 @@ impl Vault {
     }
 
     /// Looks which keys are on their way in or out, and which are active for too long. Gives those, and an organisation with one of these.
-    fn keys_look(&self) -> (BTreeSet<(OrganisationId, u32, bool)>, Option<OrganisationId>) {
+    fn keys_look(&self) -> (Moving, Option<OrganisationId>) {
         let (snapshot, now) = (self.snapshot(), self.now().wall);
         let (mut rotating, mut overdue, mut of) = (BTreeSet::new(), 0, None);
         for key in snapshot.keys.kept_of_all() {
@@ -333,8 +334,15 @@ impl Vault {
             rotating.insert((nobody, 0, true));
         }
         self.rotation().keys_are(rotating.len() as u64, overdue);
-        (rotating, of)
+        (Moving { keys: rotating, needed_by_api_keys: snapshot.is_needed_by_api_keys() }, of)
     }
+}
+
+/// Keys that are on their way in or out, each with whether it is on its way in, and whether an API key still needs one of them.
+#[derive(Default, PartialEq)]
+struct Moving {
+    keys: BTreeSet<(OrganisationId, u32, bool)>,
+    needed_by_api_keys: bool,
 }
 
 /// Where a page of rows begins.
@@ -353,7 +361,7 @@ fn retired(key: &OrganisationKey) -> Retired {
 pub(crate) async fn rotate_often(vault: WeakVault) {
     let failed = Throttle::default();
     let (mut looked, mut said): (Option<(u32, u64)>, Option<u64>) = (None, None);
-    let (mut rotating, mut not_before) = (BTreeSet::new(), Instant::now());
+    let (mut rotating, mut not_before) = (Moving::default(), Instant::now());
     loop {
         // A vault that nobody else has is not kept for it.
         let Some(rotation) = vault.upgrade().map(|vault| Arc::clone(vault.rotation())) else { return };
@@ -378,7 +386,15 @@ pub(crate) async fn rotate_often(vault: WeakVault) {
                 tracing::warn!(keys, organisation.id = %organisation, advice, "key.overdue");
             }
         }
-        if rotating.is_empty() || Instant::now() < not_before {
+        // Each node knows of those API keys that it was shown.
+        if !vault.rehashes().is_empty()
+            && let Err(error) = vault.apikeys_rehash().await
+            && failed.is_due(now)
+        {
+            let advice = "none; the hash of an API key is made anew when it is next used";
+            tracing::warn!(error = %with_causes(&error), advice, "apikey.not_rehashed");
+        }
+        if rotating.keys.is_empty() || Instant::now() < not_before {
             continue;
         }
         let after = |seconds| Instant::now() + Duration::from_secs(seconds);

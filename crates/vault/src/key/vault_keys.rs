@@ -1,7 +1,7 @@
 //! Keys of the vault itself, which its header has: each step of what becomes of one is a change of the document that hands it over.
 
 use panvault_keys::{HandOver, KeyState, OrganisationKey, VaultKeyDescription, VaultPurpose};
-use panvault_model::{Id, OrganisationId};
+use panvault_model::{Id, OrganisationId, Timestamp};
 use panvault_store::Action;
 
 use crate::audit::Requester;
@@ -13,12 +13,22 @@ use crate::vault::Vault;
 
 /// Whether a key is destroyed when nothing needs it any more that it made.
 const fn ends_by_itself(purpose: VaultPurpose) -> bool {
-    matches!(purpose, VaultPurpose::Wrapping | VaultPurpose::RowTag)
+    match purpose {
+        VaultPurpose::Wrapping
+        | VaultPurpose::RowTag
+        | VaultPurpose::Idempotency
+        | VaultPurpose::ApiKeyHash
+        | VaultPurpose::CvvCache => true,
+        VaultPurpose::DocumentTag
+        | VaultPurpose::DocumentHead
+        | VaultPurpose::AuditChain
+        | VaultPurpose::TrailCheckpoint => false,
+    }
 }
 
 impl Snapshot {
     /// Keys of the vault that are on their way in or out, each with whether it is on its way in, and whether nodes are handed something.
-    pub(super) fn vault_keys_moving(&self) -> impl Iterator<Item = (VaultKeyDescription, bool)> {
+    pub(crate) fn vault_keys_moving(&self) -> impl Iterator<Item = (VaultKeyDescription, bool)> {
         let keys = self.handed.iter().flat_map(|handed| handed.keys());
         keys.filter_map(|key| match key.state {
             KeyState::PreActive => Some((key, true)),
@@ -35,7 +45,8 @@ impl Snapshot {
 
 impl Vault {
     /// Goes on with what becomes of the keys of the vault itself: what is handed over is taken away when every node has it, new keys make from then on,
-    /// what the wrapping key before wrapped is wrapped anew, and what the key for row tags before tagged is tagged anew, until nothing needs them.
+    /// what the wrapping key before wrapped is wrapped anew, what the key for row tags before tagged is tagged anew, and what the others made is left to end, until
+    /// nothing needs them.
     pub(super) async fn vault_keys_rotate(&self) -> Result<Rotated, VaultError> {
         let snapshot = self.snapshot();
         let is_moving = snapshot.hands() || snapshot.vault_keys_moving().next().is_some();
@@ -51,10 +62,27 @@ impl Vault {
         if handed.hands() || handed.keys().any(|key| key.state == KeyState::PreActive) {
             // Every node has what it was handed by then, or refuses what it is asked.
             self.requests_before_end().await?;
-            self.vault_keys_activate(handed.header_version()).await?;
+            self.commits_before_end().await?;
+            let now = self.shared_time().await?;
+            self.vault_keys_activate(handed.header_version(), now).await?;
         }
         self.wrapping_keys_rotate().await?;
-        self.row_tags_move().await
+        let is_one_new = self.snapshot().vault_keys_moving().any(|(_, is_new)| is_new);
+        let waits = if is_one_new { Rotated::Waits } else { Rotated::Done };
+        let ended = [
+            self.idempotency_keys_end().await?,
+            self.api_key_hash_keys_end().await?,
+            self.cvv_cache_keys_end().await?,
+            self.row_tags_move().await?,
+        ];
+        Ok(ended.into_iter().fold(waits, Rotated::max))
+    }
+
+    /// Whether a key that every node knows may make. A claim on an idempotency key that a node sent before it knew this one looks for no record of it: over a database it
+    /// may be done late, and until then there is none.
+    fn may_activate(&self, key: &VaultKeyDescription, now: Timestamp) -> bool {
+        let is_met_by_others = key.purpose != VaultPurpose::Idempotency;
+        is_met_by_others || self.are_stored_by(Some(self.rotation().known_since(key, now)), now)
     }
 
     /// Wraps anew what wrapping keys wrapped that another took the place of, and destroys them.
@@ -89,12 +117,13 @@ impl Vault {
         snapshot.keys.kept_of_all().filter(|key| key.needs_rewrap(self.keys())).count()
     }
 
-    /// Lets all new keys make, and those before them only check; nodes have what they were handed of this header.
-    async fn vault_keys_activate(&self, header_version: u32) -> Result<(), VaultError> {
+    /// Lets new keys make, and those before them only check; nodes have what they were handed of this header.
+    async fn vault_keys_activate(&self, header_version: u32, now: Timestamp) -> Result<(), VaultError> {
         self.document_change_own(|snapshot| {
             let handed = snapshot.handed.as_ref().filter(|of| of.header_version() == header_version);
             let Some(handed) = handed else { return Ok(None) };
-            let new: Vec<_> = handed.keys().filter(|key| key.state == KeyState::PreActive).collect();
+            let new = handed.keys().filter(|key| key.state == KeyState::PreActive);
+            let new: Vec<_> = new.filter(|key| self.may_activate(key, now)).collect();
             if new.is_empty() && !handed.hands() {
                 return Ok(None);
             }
@@ -102,10 +131,10 @@ impl Vault {
                 let of_purpose = |of: &VaultKeyDescription| of.purpose == key.purpose;
                 let before = handed.keys().find(|of| of_purpose(of) && of.state == KeyState::Active);
                 let handed = match before {
-                    Some(before) => handed.with(before.purpose, before.version, KeyState::OpenOnly),
+                    Some(before) => handed.with(before.purpose, before.version, KeyState::OpenOnly, now),
                     None => handed,
                 };
-                handed.with(key.purpose, key.version, KeyState::Active)
+                handed.with(key.purpose, key.version, KeyState::Active, now)
             });
             let (action, object) = match new.first() {
                 Some(key) => (Action::VaultKeyActivate, named(key.purpose, key.version)),
@@ -137,6 +166,7 @@ impl Vault {
 
     /// Ends the use of a key that another took the place of, unless something came to need it. Its bytes in the header go with the next change of that.
     pub(super) async fn vault_key_destroy(&self, key: VaultKeyDescription) -> Result<(), VaultError> {
+        let now = self.shared_time().await?;
         self.document_change_own(|snapshot| {
             let Some(handed) = snapshot.handed.as_ref() else { return Ok(None) };
             let is_it = |of: &VaultKeyDescription| {
@@ -150,7 +180,12 @@ impl Vault {
             if is_wrapping && wrapped.any(|key| key.needs_rewrap(self.keys())) {
                 return Err(VaultError::Contended);
             }
-            let destroyed = HandOver::clone(handed).with(key.purpose, key.version, KeyState::Destroyed);
+            let hashes = key.purpose == VaultPurpose::ApiKeyHash;
+            if hashes && snapshot.api_keys_hashed_by(key.version).next().is_some() {
+                return Err(VaultError::Contended);
+            }
+            let handed = HandOver::clone(handed);
+            let destroyed = handed.with(key.purpose, key.version, KeyState::Destroyed, now);
             self.handed_plan(snapshot, destroyed, Action::VaultKeyDestroy, named(key.purpose, key.version))
                 .map(Some)
         })

@@ -85,7 +85,7 @@ fn view(world: &World, version: u16) -> VaultKeyView {
     let permit = operator(&world.vault, 1).permit().unwrap();
     let keys = world.vault.key_inventory(&permit).unwrap();
     let is_it = |key: &&VaultKeyView| (key.described.purpose, key.described.version) == (ROW_TAG, version);
-    *keys.iter().find(is_it).unwrap()
+    keys.iter().find(is_it).unwrap().clone()
 }
 
 #[tokio::test(start_paused = true)]
