@@ -53,6 +53,14 @@ pub(crate) enum RotatedPurpose {
     /// What tags every row, so that one that was changed from outside is found
     #[value(name = "row_tag")]
     RowTag,
+    /// What makes the digests by which a repeated request is known
+    Idempotency,
+    /// What hashes API keys
+    #[value(name = "api_key_hash")]
+    ApiKeyHash,
+    /// What seals CVVs that nodes share
+    #[value(name = "cvv_cache")]
+    CvvCache,
     /// What seals cards, customers and secrets of an organisation
     Data,
 }
@@ -64,6 +72,9 @@ impl RotatedPurpose {
             Self::Root => "root",
             Self::Wrapping => "wrapping",
             Self::RowTag => "row_tag",
+            Self::Idempotency => "idempotency",
+            Self::ApiKeyHash => "api_key_hash",
+            Self::CvvCache => "cvv_cache",
             Self::Data => "data",
         }
     }

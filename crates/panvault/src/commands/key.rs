@@ -36,6 +36,15 @@ pub(crate) fn run(command: KeyCommand) -> anyhow::Result<()> {
                 vault::rotate_purpose(&by, VaultPurpose::Wrapping, wait, json)
             }
             (RotatedPurpose::RowTag, None) => vault::rotate_purpose(&by, VaultPurpose::RowTag, wait, json),
+            (RotatedPurpose::Idempotency, None) => {
+                vault::rotate_purpose(&by, VaultPurpose::Idempotency, wait, json)
+            }
+            (RotatedPurpose::ApiKeyHash, None) => {
+                vault::rotate_purpose(&by, VaultPurpose::ApiKeyHash, wait, json)
+            }
+            (RotatedPurpose::CvvCache, None) => {
+                vault::rotate_purpose(&by, VaultPurpose::CvvCache, wait, json)
+            }
         },
         KeyCommand::Destroy { organisation, shared } => destroy(&organisation, &shared),
     }
@@ -198,6 +207,10 @@ fn line(key: &Value) -> String {
         && key.get("state").is_some_and(|state| state == "open_only")
     {
         line.push_str(&format!("  rows left {left}"));
+    }
+    let needed_by = key.get("needed_by").and_then(Value::as_array);
+    for api_key in needed_by.into_iter().flatten().filter_map(Value::as_str) {
+        line.push_str(&format!("\n{:24}  needed by API key {api_key}", ""));
     }
     if key.get("overdue").and_then(Value::as_bool) == Some(true) {
         line.push_str("  overdue");

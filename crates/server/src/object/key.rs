@@ -1,11 +1,12 @@
 //! A key of an organisation: all but the key.
 
-use panvault_model::{Id, OrganisationId, Timestamp};
+use const_format::formatcp;
+use panvault_model::{ApiKeyId, Id, OrganisationId, Timestamp};
 use panvault_vault::{KeyState, KeyView, Purpose, VaultKeyView, VaultPurpose};
 
 pub(crate) use super::account::ORGANISATION;
 use super::status::Count;
-use super::{BodySpec, EXAMPLE_ORGANISATION, Names, Number, Shape, Shown, object};
+use super::{BodySpec, EXAMPLE_API_KEY, EXAMPLE_ORGANISATION, Names, Number, Shape, Shown, object};
 use crate::fields::Field;
 
 pub(crate) const PURPOSE: Field<str> = Field::choice("purpose", &["data"]);
@@ -74,11 +75,15 @@ object! {
         always "state" => KeyState = key.described.state;
         /// When it was made.
         always "created_at" => Timestamp = key.described.created_at;
-        /// Of one that another took the place of: rows that still bear its tag, or keys that are still wrapped with it. Left out where this node has not
-        /// counted them.
+        /// Of one that another took the place of: rows that still bear its tag, keys that are still wrapped with it, records of idempotency keys that it made, or API
+        /// keys that are known by their hash under it. Left out where this node has not counted them.
         optional "rows_left" => Count = key.rows_left.map(Number);
+        /// Of one that hashed API keys: the first hundred of those that still need it. Each does until it is next used, or revoked.
+        optional "needed_by" => &[ApiKeyId] = Some(key.needed_by.as_slice()).filter(|keys| !keys.is_empty()), example EXAMPLE_NEEDED_BY;
     }
 }
+
+const EXAMPLE_NEEDED_BY: &str = formatcp!("[\"{EXAMPLE_API_KEY}\"]");
 
 object! {
     /// What may be known of a key of an organisation. The key itself is shown to nobody.
