@@ -292,9 +292,10 @@ fn slots_and_keys_of_the_vault_are_changed_while_it_is_served() {
     assert_eq!(rotate(&["wrapping", "--wait"])["state"], "active");
     for purpose in ["idempotency", "api_key_hash", "cvv_cache"] {
         assert_eq!(rotate(&[purpose])["state"], "pre_active", "{purpose}");
-        let again = run_refused(&["key", "rotate", purpose, "--data", path(&data)]);
-        assert!(again.contains("under way"), "{again}");
     }
+    // Nothing may need the others any more; this one takes a day.
+    let again = run_refused(&["key", "rotate", "cvv_cache", "--data", path(&data)]);
+    assert!(again.contains("under way"), "{again}");
     let inventory = run_json(&["key", "inventory", "--json", "--data", path(&data)]);
     let keys = inventory["vault"].as_array().unwrap().iter();
     let states: Vec<_> = keys.filter(|key| key["purpose"] == "wrapping").map(|key| &key["state"]).collect();
