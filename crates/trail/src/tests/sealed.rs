@@ -158,7 +158,7 @@ fn what_others_put_into_an_export_is_judged_by_the_signatures() {
     let mut forged = Batch::new(Position::default());
     forged.record(VAULT, Record { action: "card_delete".to_owned(), ..record(1) }).unwrap();
     let forged = forged.lines().to_vec();
-    let plain = [&[forged.clone()], &lines[..]].concat();
+    let plain = [core::slice::from_ref(&forged), &lines[..]].concat();
     assert_eq!(read(&export, &[ASSESSOR], &plain).unwrap_err(), (3, Fault::Differs { sequence: 1 }));
     let sealed = [&sealed_to(&to(&[ASSESSOR]), &[forged])[..], &lines].concat();
     assert_eq!(read(&export, &[ASSESSOR], &sealed).unwrap_err(), (4, Fault::Differs { sequence: 1 }));

@@ -22,7 +22,7 @@ use crate::vault::Vault;
 /// The keys of one node.
 pub(crate) enum CvvKeys {
     /// Of a node that holds its CVVs itself.
-    Process(CvvKey),
+    Process(Box<CvvKey>),
     /// Of one that shares them.
     Shared(SharedCvvKeys),
 }
@@ -48,7 +48,7 @@ impl CvvKeys {
         Ok(if is_shared {
             Self::Shared(SharedCvvKeys::default())
         } else {
-            Self::Process(CvvKey::make(entropy)?)
+            Self::Process(Box::new(CvvKey::make(entropy)?))
         })
     }
 
