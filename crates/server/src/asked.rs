@@ -1,12 +1,6 @@
 //! A request on its way through its route: what a handler is given, and what it does with it.
 
-use core::panic::AssertUnwindSafe;
-use core::pin::Pin;
-use core::task::{Context, Poll};
-use std::panic::catch_unwind;
-
 use panvault_vault::{Caller, Idempotency, Operation, Permit, Vault, VaultError};
-use tokio::runtime::Handle;
 
 use crate::body::Body;
 use crate::canonical::canonical;
@@ -101,99 +95,17 @@ pub(crate) fn not_json(at: &NotJson, mut faults: Faults) -> Refusal {
     faults.into()
 }
 
-/// An unfinished handler is not cut off by a client that hangs up: what is left of it then runs in a task of its own.
+/// An unfinished handler is not cut off by a client that hangs up: it runs in a task of its own.
 ///
-/// As long as somebody waits it runs where that is. A task from the beginning would be woken, end, and wake whoever waits: three turns of the
-/// scheduler for each request, for the sake of the few whose client goes.
+/// It begins at once, and not where it is first waited for: so it goes into its task as it is made, and is not part of what waits.
 pub(crate) fn to_the_end<T: Send + 'static>(
     work: impl Future<Output = Result<T, VaultError>> + Send + 'static,
-) -> ToTheEnd<T> {
-    ToTheEnd { work: Some(Box::pin(work)) }
-}
-
-/// See [`to_the_end`].
-pub(crate) struct ToTheEnd<T: Send + 'static> {
-    /// `None` when it has ended.
-    work: Option<Work<T>>,
-}
-
-type Work<T> = Pin<Box<dyn Future<Output = Result<T, VaultError>> + Send>>;
-
-impl<T: Send + 'static> Future for ToTheEnd<T> {
-    type Output = Result<T, Refusal>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let internal = || Refusal::new(ErrorCode::Internal);
-        let Some(work) = &mut self.work else { return Poll::Ready(Err(internal())) };
-        // It is not looked at again after a panic.
-        let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)));
-        let done = match polled {
-            Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(done)) => done.map_err(Refusal::from),
-            Err(_panicked) => Err(internal()),
-        };
-        self.work = None;
-        Poll::Ready(done)
-    }
-}
-
-impl<T: Send + 'static> Drop for ToTheEnd<T> {
-    fn drop(&mut self) {
-        // Without a runtime the process ends.
-        if let Some(work) = self.work.take()
-            && let Ok(runtime) = Handle::try_current()
-        {
-            runtime.spawn(work);
+) -> impl Future<Output = Result<T, Refusal>> + Send {
+    let task = tokio::spawn(work);
+    async move {
+        match task.await {
+            Ok(done) => Ok(done?),
+            Err(_panicked) => Err(Refusal::new(ErrorCode::Internal)),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use core::future::{pending, poll_fn};
-
-    use tokio::sync::oneshot;
-
-    use super::*;
-
-    async fn begun<T: Send + 'static>(work: &mut ToTheEnd<T>) {
-        poll_fn(|context| {
-            assert!(Pin::new(&mut *work).poll(context).is_pending());
-            Poll::Ready(())
-        })
-        .await;
-    }
-
-    #[tokio::test]
-    async fn what_nobody_waits_for_any_more_is_done_to_its_end() {
-        for is_begun in [false, true] {
-            let (go, gone) = oneshot::channel();
-            let (end, ended) = oneshot::channel();
-            let mut work = to_the_end(async move {
-                let _ = gone.await;
-                let _ = end.send(());
-                Ok(())
-            });
-            if is_begun {
-                begun(&mut work).await;
-            }
-            drop(work);
-            go.send(()).unwrap();
-            ended.await.unwrap();
-        }
-    }
-
-    #[tokio::test]
-    async fn what_is_waited_for_is_answered_and_a_panic_is_an_internal_error() {
-        assert_eq!(to_the_end(async { Ok(7) }).await.ok(), Some(7));
-        let refusal = to_the_end::<()>(async { Err(VaultError::Busy) }).await.unwrap_err();
-        assert_eq!(refusal.code, ErrorCode::Busy);
-        let refusal = to_the_end::<()>(async { panic!("a bug") }).await.unwrap_err();
-        assert_eq!(refusal.code, ErrorCode::Internal);
-    }
-
-    #[test]
-    fn without_a_runtime_it_ends_with_the_process() {
-        drop(to_the_end(pending::<Result<(), VaultError>>()));
     }
 }
