@@ -71,15 +71,19 @@ fn base_64(bytes: &[u8], alphabet: &[u8; 64]) -> Vec<u8> {
 const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const URL_SAFE: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// How often each three digits stand in these bytes in a row: 1,000 counts.
+/// How often each three digits stand in these bytes by themselves, and are no part of a longer number or of hexadecimal digits: 1,000 counts.
 ///
 /// A CVV is three digits, which stand everywhere by chance. Where so many cards have one and the same, and it was written even once for each, it stands so
-/// many times more often than any other.
+/// many times more often than any other. An id that happens to have them may be in every row that there is, and says nothing.
 pub fn triples(bytes: &[u8]) -> Vec<u64> {
     let mut counts = vec![0; 1_000];
-    for window in bytes.windows(3) {
+    let goes_on = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_hexdigit);
+    for (at, window) in bytes.windows(3).enumerate() {
         let digits = window.iter().map(|byte| byte.wrapping_sub(b'0'));
-        if digits.clone().all(|digit| digit < 10) {
+        if digits.clone().all(|digit| digit < 10)
+            && !goes_on(at.checked_sub(1))
+            && !goes_on(at.checked_add(window.len()))
+        {
             let value = digits.fold(0, |value, digit| value * 10 + usize::from(digit));
             if let Some(count) = counts.get_mut(value) {
                 *count += 1;
@@ -126,7 +130,7 @@ mod tests {
 
     #[test]
     fn digits_are_counted_and_plain_blocks_are_found() {
-        let counts = triples(b"1234 x 123");
+        let counts = triples(b"123 1234 'x123'234. 6b0a739f 6b0a0739");
         assert_eq!((counts[123], counts[234], counts.iter().sum::<u64>()), (2, 1, 3));
         let block = |digits: &[u8]| {
             let mut block = [0; 16];
