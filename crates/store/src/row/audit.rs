@@ -462,7 +462,7 @@ pub struct AuditNote {
     /// From where: an IPv6 address, IPv4 mapped into it; all zeroes for this machine's own commands, or several addresses.
     pub address: [u8; 16],
     /// Of [`Action::TransactionSettle`], [`Action::RefundSettle`], [`Action::RefundFail`] and [`Action::WebhookDeliver`] the number of the status that it came to; of [`Action::CardUpdate`] 1 when the row
-    /// changed, 0 when only the CVV did; of [`Action::CardRefresh`] 1; of [`Action::DocumentUpdate`] see [`AuditNote::TWICE`], [`AuditNote::DISABLED`] and [`AuditNote::ENABLED`]; of [`Action::AccessRefuse`] and [`Action::SigninRefuse`] the
+    /// changed, 0 when only the CVV did; of [`Action::CardRefresh`] 1; of [`Action::DocumentUpdate`] see [`AuditNote::TWICE`], [`AuditNote::DISABLED`], [`AuditNote::ENABLED`] and [`AuditNote::REHASHED`]; of [`Action::AccessRefuse`] and [`Action::SigninRefuse`] the
     /// number of the [`RefusalReason`](crate::RefusalReason), 0 for several; else 0.
     pub outcome: u8,
     /// How often, and between when: of those whose [`Action::is_counted`], and of no other.
@@ -494,6 +494,8 @@ impl AuditNote {
     pub const DISABLED: u8 = 3;
     /// Outcome of a document_update after which the organisation or account is not disabled by itself.
     pub const ENABLED: u8 = 4;
+    /// Outcome of a document_update after which the API key is what it was, and may do what it might: its hash was made anew.
+    pub const REHASHED: u8 = 5;
     const FORMAT: u8 = 1;
     const FORMAT_COUNTED: u8 = 2;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use panvault_model::ApiKeyId;
-use panvault_store::{Action, DocumentKind};
+use panvault_store::{Action, AuditNote, DocumentKind};
 
 use crate::audit::Requester;
 use crate::document::DocumentPlan;
@@ -54,7 +54,8 @@ impl Vault {
             let version = version.checked_add(1).ok_or(VaultError::Contended)?;
             let changes = vec![self.document_put(DocumentKind::ApiKey, id.0, version, row.encode())];
             let now = self.now().wall;
-            let audit = Requester::VAULT.note(now, Action::DocumentUpdate, row.organisation, id.0);
+            let mut audit = Requester::VAULT.note(now, Action::DocumentUpdate, row.organisation, id.0);
+            audit.outcome = AuditNote::REHASHED;
             Ok(Some(DocumentPlan { changes, audit }))
         })
         .await

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use panvault_keys::{KeyState, VaultPurpose};
 use panvault_model::OrganisationId;
 use panvault_store::limits::CVV_KEY_COMPONENT_KEPT_SECONDS;
-use panvault_store::{ApiKeyRow, DocumentKind, Row, Store, StoreFault, Table};
+use panvault_store::{Action, ApiKeyRow, AuditNote, DocumentKind, Row, Store, StoreFault, Table};
 use panvault_testkit::{operator, root_key, vault_header};
 use panvault_vault::limits::{IDEMPOTENCY_SECONDS, ROTATION_STORED_SECONDS};
 use panvault_vault::{
@@ -260,6 +260,15 @@ async fn an_api_key_is_hashed_anew_when_it_is_next_used() {
         world.vault.keys_rotate().await.unwrap();
         assert_eq!(hashed_by(&world, of).await, [(1, 1), (2, 2)], "once");
     }
+    let writers = world.store.audit_writers().await.unwrap();
+    let trail = world.store.audit_read(writers[0], 1, usize::MAX).await.unwrap();
+    let told =
+        |note: &AuditNote| (note.action, note.outcome) == (Action::DocumentUpdate, AuditNote::REHASHED);
+    assert_eq!(
+        trail.iter().filter(|record| told(&record.note)).count(),
+        1,
+        "whoever restores leaves it its key"
+    );
     let after = api_keys(&world).await;
     let without_hash = |rows: &[(ApiKeyRow, u32)]| {
         let rows = rows.iter().map(|(row, _)| ApiKeyRow { hash_key: 0, hash: [0; 32], ..row.clone() });

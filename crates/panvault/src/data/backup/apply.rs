@@ -214,6 +214,7 @@ impl Applying<'_> {
             return Ok(Step::Not(STRANGER.to_owned()));
         }
         match (document, outcome) {
+            (Document::ApiKey, AuditNote::REHASHED) => Ok(Step::Needless),
             (Document::ApiKey, _) => self.apikey_end(ApiKeyId(id)).await,
             (Document::Organisation | Document::Account, AuditNote::DISABLED) => {
                 if !self.set_disabled(document, id, true).await? {
