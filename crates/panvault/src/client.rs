@@ -70,7 +70,8 @@ impl Client {
                 Err(Unreached::Sealed) => bail!("{}; nothing was asked of it", Unreached::Sealed.said()),
                 Err(unreached) => unreached,
             };
-            match Self::open(&place, config).await {
+            // What opens a vault is large, and most often a server has it: it lies apart from all that waits for it.
+            match Box::pin(Self::open(&place, config)).await {
                 Ok(client) => return Ok(client),
                 // It may come to listen, or end.
                 Err(error) if is_in_use(&error) && begun.elapsed().as_secs() < WAIT_SECONDS_MAX => {

@@ -125,12 +125,6 @@ mod tests {
     /// Whoever reads the report learns of each thing once, and of no secret.
     #[test]
     fn a_vault_that_nobody_serves_is_reported_whole() {
-        // A command runs on the main thread, which has four times the stack of a test's.
-        let main = std::thread::Builder::new().stack_size(8 << 20).spawn(reported_whole).unwrap();
-        main.join().unwrap();
-    }
-
-    fn reported_whole() {
         const NAME: &str = "<script>alert(1)</script>";
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
