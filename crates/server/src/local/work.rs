@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 use axum::{Extension, Router};
 use base64ct::{Base64, Encoding};
 use http::StatusCode;
-use panvault_model::CardId;
+use panvault_model::{CardId, RequestId};
 use panvault_vault::{
     AuditVerify, CardRefresh, HandOver, HeaderUpdate, Origin, Permit, Refreshed, SettledCounts,
     TransactionSettle, VaultBackup, VaultError, VaultSeal,
@@ -35,6 +35,15 @@ pub(super) fn routes(app: Arc<App>) -> Router {
         .route("/local/audit_verify", post(audit_verify))
         .route("/local/header", get(header_read).post(header_change))
         .with_state(app)
+}
+
+/// A command's request, which comes from this machine.
+const fn asked_in(id: RequestId) -> Origin {
+    Origin { request: Some(id), address: None }
+}
+
+fn answered(app: &App, id: RequestId, answer: Result<Answer, Refusal>) -> Response {
+    answer.unwrap_or_else(|refusal| Answer::refusal(refusal, app.vault().now().wall)).into_response(id)
 }
 
 /// How this process serves the vault, for assessors.
@@ -81,26 +90,21 @@ async fn card_refresh(
 ) -> Response {
     let id = app.make_request_id();
     let query = request.uri().query().unwrap_or_default().to_owned();
-    let answer =
-        match card_refresh_page(&app, &peer, Origin { request: Some(id), address: None }, &query).await {
-            Ok(answer) => answer,
-            Err(refusal) => Answer::refusal(refusal, app.vault().now().wall),
-        };
-    answer.into_response(id)
+    answered(&app, id, card_refresh_page(&app, &peer, asked_in(id), &query).await)
 }
 
 /// Settles what waits for it.
 async fn settle(State(app): State<Arc<App>>, Extension(peer): Extension<Peer>) -> Response {
     let id = app.make_request_id();
-    let settled = settled(&app, &peer, Origin { request: Some(id), address: None }).await;
-    settled.unwrap_or_else(|refusal| Answer::refusal(refusal, app.vault().now().wall)).into_response(id)
+    let settled = settled(&app, &peer, asked_in(id)).await;
+    answered(&app, id, settled)
 }
 
 /// Seals the vault. Whoever asked is answered before the connection ends, which it does with the vault.
 async fn seal(State(app): State<Arc<App>>, Extension(peer): Extension<Peer>) -> Response {
     let id = app.make_request_id();
-    let sealed = sealed(&app, &peer, Origin { request: Some(id), address: None }).await;
-    sealed.unwrap_or_else(|refusal| Answer::refusal(refusal, app.vault().now().wall)).into_response(id)
+    let sealed = sealed(&app, &peer, asked_in(id)).await;
+    answered(&app, id, sealed)
 }
 
 async fn sealed(app: &Arc<App>, peer: &Peer, origin: Origin) -> Result<Answer, Refusal> {
@@ -114,8 +118,8 @@ async fn sealed(app: &Arc<App>, peer: &Peer, origin: Origin) -> Result<Answer, R
 async fn backup(State(app): State<Arc<App>>, Extension(peer): Extension<Peer>, request: Request) -> Response {
     let id = app.make_request_id();
     let query = request.uri().query().unwrap_or_default().to_owned();
-    let made = backed_up(&app, &peer, Origin { request: Some(id), address: None }, &query).await;
-    made.unwrap_or_else(|refusal| Answer::refusal(refusal, app.vault().now().wall)).into_response(id)
+    let made = backed_up(&app, &peer, asked_in(id), &query).await;
+    answered(&app, id, made)
 }
 
 async fn backed_up(app: &Arc<App>, peer: &Peer, origin: Origin, query: &str) -> Result<Answer, Refusal> {
@@ -156,8 +160,8 @@ async fn audit_verify(
 ) -> Response {
     let id = app.make_request_id();
     let query = request.uri().query().unwrap_or_default().to_owned();
-    let noted = audit_verified(&app, &peer, Origin { request: Some(id), address: None }, &query).await;
-    noted.unwrap_or_else(|refusal| Answer::refusal(refusal, app.vault().now().wall)).into_response(id)
+    let noted = audit_verified(&app, &peer, asked_in(id), &query).await;
+    answered(&app, id, noted)
 }
 
 async fn audit_verified(app: &Arc<App>, peer: &Peer, origin: Origin, query: &str) -> Result<Answer, Refusal> {
@@ -178,12 +182,12 @@ async fn audit_verified(app: &Arc<App>, peer: &Peer, origin: Origin, query: &str
 async fn header_read(State(app): State<Arc<App>>, Extension(peer): Extension<Peer>) -> Response {
     let id = app.make_request_id();
     let read = || {
-        let permit = header_permit(&app, &peer, Origin { request: Some(id), address: None })?;
+        let permit = header_permit(&app, &peer, asked_in(id))?;
         let named = app.vault().header_named(&permit).encode_text();
         Ok(Answer::new(StatusCode::OK, object_body(|json| json.always("hand_over", named.as_str()))))
     };
     let answer: Result<_, Refusal> = read();
-    answer.unwrap_or_else(|refusal| Answer::refusal(refusal, app.vault().now().wall)).into_response(id)
+    answered(&app, id, answer)
 }
 
 /// Puts the next header of keys in the place of the one that is named.
@@ -193,8 +197,8 @@ async fn header_change(
     request: Request,
 ) -> Response {
     let id = app.make_request_id();
-    let changed = header_changed(&app, &peer, Origin { request: Some(id), address: None }, request).await;
-    changed.unwrap_or_else(|refusal| Answer::refusal(refusal, app.vault().now().wall)).into_response(id)
+    let changed = header_changed(&app, &peer, asked_in(id), request).await;
+    answered(&app, id, changed)
 }
 
 async fn header_changed(
