@@ -41,7 +41,8 @@ pub(crate) fn bech32_decode(prefix: &str, text: &str) -> Option<Vec<u8>> {
     if polymod(expanded(prefix).chain(values.iter().copied())) != 1 {
         return None;
     }
-    let (mut bits, mut count, mut out) = (0_u32, 0_u32, Vec::new());
+    // It does not grow, which would leave parts of it behind.
+    let (mut bits, mut count, mut out) = (0_u32, 0_u32, Vec::with_capacity(values.len()));
     for value in values.get(..values.len().checked_sub(6)?)? {
         bits = (bits << 5 | u32::from(*value)) & 0xfff;
         count += 5;
