@@ -1,6 +1,7 @@
 //! A PSP on this machine that takes every payment. It answers what Stripe does, as long as it does, and does nothing else: it is a process of its own, so
 //! that its time is not the server's.
 
+use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use std::fs;
 use std::path::PathBuf;
@@ -27,7 +28,8 @@ pub(crate) struct Psp {
     /// Where to write the root that its certificate comes of, as PEM.
     #[arg(long)]
     root: PathBuf,
-    /// Milliseconds from a request to its answer.
+    /// Milliseconds from a request to its answer, in the mean: each takes half of that, half as much again, or something between, so that payments that were begun at once do not
+    /// go on coming at once.
     #[arg(long, default_value_t = 0)]
     answer_millis: u64,
 }
@@ -39,15 +41,18 @@ pub(crate) fn run(psp: &Psp) -> anyhow::Result<()> {
     let answer_after = Duration::from_millis(psp.answer_millis);
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let answer: Arc<str> = answer().into();
+    let answered = Arc::new(AtomicU64::new(0));
     crate::runtime()?.block_on(async {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("cannot listen")?;
         crate::line(format_args!("https://{}", listener.local_addr()?));
         loop {
             let (stream, _) = listener.accept().await?;
             crate::line("connection");
-            let (acceptor, answer) = (acceptor.clone(), Arc::clone(&answer));
+            let (acceptor, answer, answered) = (acceptor.clone(), Arc::clone(&answer), Arc::clone(&answered));
             // A connection that breaks is its other end's to notice.
-            tokio::spawn(async move { drop(connection(stream, acceptor, &answer, answer_after).await) });
+            tokio::spawn(async move {
+                drop(connection(stream, acceptor, &answer, answer_after, &answered).await)
+            });
         }
     })
 }
@@ -57,6 +62,7 @@ async fn connection(
     acceptor: TlsAcceptor,
     answer: &str,
     answer_after: Duration,
+    answered: &AtomicU64,
 ) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let mut stream = acceptor.accept(stream).await?;
@@ -65,13 +71,19 @@ async fn connection(
         let Some(length) = request_length(&read).filter(|length| *length <= read.len()) else { continue };
         let request: Vec<u8> = read.drain(..length).collect();
         if !answer_after.is_zero() {
-            tokio::time::sleep(answer_after).await;
+            tokio::time::sleep(spread(answer_after, answered.fetch_add(1, Ordering::Relaxed))).await;
         }
         let answer = answer.replace(NO_TRANSACTION, transaction_of(&request).unwrap_or(NO_TRANSACTION));
         stream.write_all(answer.as_bytes()).await?;
         stream.flush().await?;
     }
     Ok(())
+}
+
+/// The time that one of many answers takes: between half and one and a half of the mean, each other in turn.
+fn spread(mean: Duration, nth: u64) -> Duration {
+    let percent = 50 + (nth.wrapping_mul(61) % 101);
+    mean.saturating_mul(u32::try_from(percent).unwrap_or(100)) / 100
 }
 
 /// Which transaction the request is of: without it the answer would be that of another.

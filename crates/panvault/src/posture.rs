@@ -34,6 +34,7 @@ pub(crate) struct Posture {
     pub(crate) cvv_ttl_seconds: u32,
     pub(crate) cvvs_held_max: u64,
     pub(crate) key_days_max: u32,
+    pub(crate) audit_retention_days: u32,
     pub(crate) requests: RequestLimits,
     pub(crate) guards: GuardSettings,
     /// Webhooks may go to more than the public internet, also over plain HTTP.
@@ -54,6 +55,7 @@ impl Posture {
             cvv_ttl_seconds: config.cvv_ttl_seconds,
             cvvs_held_max: config.cvvs_held_max,
             key_days_max: config.rotation.key_days_max,
+            audit_retention_days: config.trail.retention_days,
             requests: config.server.requests,
             guards: config.guards,
             webhooks_widened: config.webhooks.is_widened(),

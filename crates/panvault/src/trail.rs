@@ -26,6 +26,8 @@ pub(crate) struct TrailConfig {
     pub(crate) https: Option<CollectorConfig>,
     /// Who alone can read it; nobody is everybody.
     pub(crate) recipients: Vec<AgeRecipient>,
+    /// Days for which records are kept; 0 for ever.
+    pub(crate) retention_days: u32,
     pub(crate) checkpoint_seconds: u64,
     /// 0 is never.
     pub(crate) refuse_changes_after_seconds: u64,

@@ -23,7 +23,7 @@ use crate::log::{Spares, segment_path};
 use crate::overlay::Overlay;
 use crate::patrol::Patrol;
 use crate::readers::Readers;
-use crate::view::{ApplyFrame, Fingerprints, FoundBy, SchemaWatch, Tallies, apply};
+use crate::view::{ApplyFrame, Fingerprints, FoundBy, SchemaWatch, Tallies, apply, forget_notes};
 
 /// What ends the applier's work.
 type WorkFault = Box<dyn core::error::Error>;
@@ -69,9 +69,17 @@ impl Applier {
     fn work(&mut self, view: &Connection) -> Result<bool, WorkFault> {
         let mut dirty = true;
         loop {
-            let ended = match self.apply_queue.take_copy() {
-                Some(copy) => self.copy(view, copy, &mut dirty)?,
-                None => self.turn(view, &mut dirty, Rest::WhileNothingIsThere)?,
+            let ended = if let Some(copy) = self.apply_queue.take_copy() {
+                self.copy(view, copy, &mut dirty)?
+            } else if let Some((first, done)) = self.apply_queue.take_forget() {
+                let ended = self.forget(view, first, &mut dirty)?;
+                if ended.is_none() {
+                    // Who asked may have gone.
+                    let _gone = done.send(());
+                }
+                ended
+            } else {
+                self.turn(view, &mut dirty, Rest::WhileNothingIsThere)?
             };
             if let Some(ended) = ended {
                 return Ok(ended);
@@ -129,6 +137,23 @@ impl Applier {
         }
         self.patrol(view, PATROL_BUSY_ROWS)?;
         Ok(None)
+    }
+
+    /// Takes commits out of the trail whose records are all before a place, a slice between any two turns.
+    fn forget(&mut self, view: &Connection, first: u64, dirty: &mut bool) -> Result<Option<bool>, WorkFault> {
+        loop {
+            match forget_notes(view, first) {
+                Ok(0) => return Ok(None),
+                Ok(_) => *dirty = true,
+                // The rest goes when it is asked again.
+                Err(error) if hold_up(&error).is_some() => return Ok(None),
+                Err(error) => return Err(error.into()),
+            }
+            self.written(view, self.apply_queue.oldest_segment())?;
+            if let Some(ended) = self.turn(view, dirty, Rest::Never)? {
+                return Ok(Some(ended));
+            }
+        }
     }
 
     /// Copies the view, a slice between any two turns. What is carried into the view meanwhile SQLite writes to the copy too, because it goes through the

@@ -5,6 +5,8 @@ use core::time::Duration;
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::oneshot;
+
 use crate::copy::ViewCopy;
 use crate::limits::{APPLY_BYTES_MAX, APPLY_MILLIS, APPLY_STEPS, APPLY_STEPS_MAX, IDLE_MILLIS};
 use crate::view::ApplyFrame;
@@ -29,6 +31,8 @@ struct Frames {
     segment: u64,
     /// The copy of the view that somebody has asked for, until it is begun.
     copy: Option<ViewCopy>,
+    /// Records before this place are kept no longer; told when they are gone.
+    forget: Option<(u64, oneshot::Sender<()>)>,
     end: Option<End>,
 }
 
@@ -96,6 +100,28 @@ impl ApplyQueue {
         self.lock().copy.take()
     }
 
+    /// Somebody wants records before a place to be kept no longer. `false` where the store has ended or others are to go first.
+    pub(crate) fn ask_forget(&self, first: u64, done: oneshot::Sender<()>) -> bool {
+        let mut state = self.lock();
+        if state.end.is_some() || state.forget.is_some() {
+            return false;
+        }
+        state.forget = Some((first, done));
+        self.changed.notify_one();
+        true
+    }
+
+    /// Before which place records are kept no longer, and who is told.
+    pub(crate) fn take_forget(&self) -> Option<(u64, oneshot::Sender<()>)> {
+        self.lock().forget.take()
+    }
+
+    /// The oldest segment that a frame is in which waits, or may come to be in.
+    pub(crate) fn oldest_segment(&self) -> u64 {
+        let state = self.lock();
+        state.frames.front().map_or(state.segment, |frame| frame.segment)
+    }
+
     /// Whether what is there is to be carried now, and not together with what comes within a moment.
     pub(crate) fn is_due(&self) -> bool {
         let state = self.lock();
@@ -111,7 +137,12 @@ impl ApplyQueue {
     /// which is still not handed over is in, or may come to be in. Who has something else to do is `busy`, and waits for nothing.
     pub(crate) fn next(&self, dirty: bool, busy: bool) -> (Vec<ApplyFrame>, u64, Option<End>) {
         let mut state = self.lock();
-        while state.frames.is_empty() && state.end.is_none() && state.copy.is_none() && !busy {
+        while state.frames.is_empty()
+            && state.end.is_none()
+            && state.copy.is_none()
+            && state.forget.is_none()
+            && !busy
+        {
             if dirty {
                 let idle = Duration::from_millis(IDLE_MILLIS);
                 let waited = self.changed.wait_timeout(state, idle);
@@ -155,8 +186,9 @@ impl ApplyQueue {
     /// Waits a while, unless there is something to do.
     pub(crate) fn wanted_within(&self, time: Duration) -> bool {
         let state = self.lock();
-        let idle =
-            |state: &mut Frames| state.frames.is_empty() && state.end.is_none() && state.copy.is_none();
+        let idle = |state: &mut Frames| {
+            state.frames.is_empty() && state.end.is_none() && state.copy.is_none() && state.forget.is_none()
+        };
         let waited = self.changed.wait_timeout_while(state, time, idle);
         !idle(&mut waited.unwrap_or_else(PoisonError::into_inner).0)
     }

@@ -37,6 +37,9 @@ pub const APPLY_STEPS_MAX: usize = 2048;
 /// Bytes of these steps, as they stand in the log, in the same way.
 pub const APPLY_BYTES_MAX: u64 = 8 << 20;
 
+/// Commits that are taken out of the trail at once, where their records are kept no longer.
+pub const FORGET_COMMITS: u32 = 64;
+
 /// Milliseconds for which the applier waits for that many, unless somebody waits for the view.
 pub const APPLY_MILLIS: u64 = 100;
 

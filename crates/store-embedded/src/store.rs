@@ -430,6 +430,21 @@ impl Store for EmbeddedStore {
         Box::pin(core::future::ready(Ok(writers.iter().map(end).collect())))
     }
 
+    fn audit_forget(&self, writer: NodeId, first: u64) -> Pending<'_, ()> {
+        Box::pin(async move {
+            if writer != self.shared.writer_id {
+                return Ok(());
+            }
+            // What says where the rest begins is in the view by then, and so are those records.
+            self.shared.catch_up().await?;
+            let (done, gone) = oneshot::channel();
+            if !self.shared.apply_queue.ask_forget(first, done) {
+                return Err(StoreFault::Busy);
+            }
+            gone.await.map_err(|_| StoreFault::Busy)
+        })
+    }
+
     fn totals(&self) -> Pending<'_, Totals> {
         Box::pin(async move {
             // Who asks may be looking for why the view does not catch up: then it is said how far it has come.

@@ -28,7 +28,7 @@ use crate::fault::OpenFault;
 use crate::limits::VIEW_BUSY_MILLIS;
 use crate::view::schema::{Journal, PAGE_BYTES, SCHEMA};
 
-pub(crate) use apply::{ApplyFrame, apply, apply_new};
+pub(crate) use apply::{ApplyFrame, apply, apply_new, forget_notes};
 pub(crate) use checkout::{checkout, checkout_over};
 pub(crate) use delivery::{
     delivery, delivery_due, delivery_first, delivery_lanes, delivery_over, delivery_waiting,

@@ -18,6 +18,9 @@ const GAP: StoreFault = StoreFault::Read("the audit trail was changed from outsi
 /// Steps that are read at once.
 const STEPS: i64 = 256;
 
+/// Steps that are deleted at once.
+const FORGOTTEN_AT_ONCE: i64 = 4_096;
+
 /// Before the first step of a chain.
 pub(crate) const FIRST_TAG: [u8; 32] = [0; 32];
 
@@ -189,6 +192,25 @@ pub(crate) async fn read(
         }
     }
     Ok(records)
+}
+
+/// Keeps steps of a writer no longer whose records are all before a place, but for the last of them: its tag is what the next hangs on.
+pub(crate) async fn forget(database: &Database, writer: NodeId, first: u64) -> Result<(), StoreFault> {
+    let sql = format!(
+        "DELETE FROM audit WHERE writer = $1 AND place IN ( \
+             SELECT place FROM audit WHERE writer = $1 AND place < ( \
+                 SELECT place FROM audit WHERE writer = $1 AND place <= $2 ORDER BY place DESC OFFSET 1 LIMIT 1) \
+             ORDER BY place LIMIT $3) AND {} RETURNING 1",
+        guarded(LOCK_TIME)
+    );
+    let place = i64::try_from(first).unwrap_or(i64::MAX);
+    let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] = [
+        (&writer.as_bytes().as_slice(), Type::BYTEA),
+        (&place, Type::INT8),
+        (&FORGOTTEN_AT_ONCE, Type::INT8),
+    ];
+    while !database.write(&sql, &parameters).await?.is_empty() {}
+    Ok(())
 }
 
 /// Where the step begins that has this place, and the tag before it.

@@ -234,6 +234,10 @@ impl Store for PostgresStore {
         Box::pin(audit::ends(&self.database, writers))
     }
 
+    fn audit_forget(&self, writer: NodeId, first: u64) -> Pending<'_, ()> {
+        Box::pin(audit::forget(&self.database, writer, first))
+    }
+
     fn status(&self) -> StoreStatus {
         self.committer.status()
     }

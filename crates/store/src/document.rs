@@ -51,6 +51,8 @@ pub enum DocumentKind {
     TrailState,
     /// A checkpoint of the exported trail, with where its records are; its id is its number. It lies beside the documents, too.
     TrailCheckpoint,
+    /// Where what is kept of the audit trail of a node begins, whose id it has ([`crate::audit_start`]). It lies beside the documents, too.
+    AuditStart,
     /// Which header of keys the documents name, and what nodes that serve are handed of it: bytes of `panvault-keys`. There is at most one, and its id is all
     /// zeroes.
     HandOver,
@@ -62,6 +64,7 @@ impl DocumentKind {
         match self {
             Self::AuditCheckpoint
             | Self::AuditEnd
+            | Self::AuditStart
             | Self::ChangeLog
             | Self::TrailState
             | Self::TrailCheckpoint => true,
@@ -92,6 +95,7 @@ impl DocumentKind {
             Self::TrailState => 13,
             Self::TrailCheckpoint => 14,
             Self::HandOver => 15,
+            Self::AuditStart => 16,
         }
     }
 
@@ -112,6 +116,7 @@ impl DocumentKind {
             13 => Some(Self::TrailState),
             14 => Some(Self::TrailCheckpoint),
             15 => Some(Self::HandOver),
+            16 => Some(Self::AuditStart),
             _ => None,
         }
     }

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod audit_start;
 pub mod change_log;
 pub mod checkpoint;
 pub mod codec;

@@ -425,6 +425,13 @@ impl Store for MemoryStore {
         ready(writers.iter().map(|writer| tables.written.get(writer).copied().unwrap_or(0)).collect())
     }
 
+    fn audit_forget(&self, writer: NodeId, first: u64) -> Pending<'_, ()> {
+        let mut tables = self.tables();
+        let last = tables.written.get(&writer).copied().unwrap_or(0);
+        tables.audit.retain(|record| record.writer != writer || record.place >= first.min(last));
+        ready(())
+    }
+
     fn totals(&self) -> Pending<'_, Totals> {
         let mut totals = Totals::default();
         for row in self.tables().rows.values() {

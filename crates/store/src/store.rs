@@ -271,6 +271,10 @@ pub trait Store: Send + Sync {
     /// The place of the last record of each of these writers, in their order; 0 of who has written none. Reads no records.
     fn audit_ends(&self, writers: Vec<NodeId>) -> Pending<'_, Vec<u64>>;
 
+    /// Keeps audit records of a writer no longer that are before place `first`, where there are later ones: what is read from `first` on is held against the chain as before. It may keep
+    /// some of them, which is nobody's loss; what was begun and not done is done when it is asked again.
+    fn audit_forget(&self, writer: NodeId, first: u64) -> Pending<'_, ()>;
+
     /// How many cards and transactions there are, by what was counted as they were written: no row is read for it, and damage of some says
     /// nothing against it. Where lists do not catch up within a second, it is as of the last step that they show.
     /// A store that counts nothing as it is written counts so far as takes a moment, and says of more about how many they are.

@@ -23,6 +23,7 @@ use core::pin::Pin;
 
 use panvault_store::{Outcome, Store};
 
+pub use audit::what_is_forgotten_is_gone;
 pub use commits::{
     DocumentChange, card_delete, card_insert, card_noted, card_update, claim, customer_delete,
     customer_insert, customer_update, document_delete, document_put, documents_commit, note, refund_create,

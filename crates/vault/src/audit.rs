@@ -3,7 +3,9 @@ mod count;
 mod moved;
 mod operation;
 mod read;
+mod retire;
 mod seen;
+mod start;
 mod verify;
 
 use std::net::IpAddr;
@@ -16,6 +18,7 @@ pub(crate) use count::Counts;
 pub use moved::{trail_moved, vault_chain};
 pub use operation::operation_name;
 pub use seen::RefusedCaller;
+pub use start::{TOLD_TABLES, audit_starts, told_mark, told_of};
 pub use verify::{AuditVerified, TrailExamined, trail_examine, trail_examine_each};
 
 /// Where a request came from.

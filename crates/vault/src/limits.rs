@@ -166,6 +166,12 @@ pub const AUDIT_ENDS_MAX: usize = 64;
 /// Audit records that are read at a time.
 pub const AUDIT_PAGE_RECORDS: usize = 500;
 
+/// Records that are kept no longer with one commit.
+pub const AUDIT_RETIRED_AT_ONCE: usize = 50_000;
+
+/// Seconds between two looks at which records are too old to be kept. What is found goes at the next.
+pub const AUDIT_RETIRE_SECONDS: u64 = 3_600;
+
 /// Milliseconds by which the time of an audit record may be before that of an earlier one: clocks are set back, and nodes differ.
 pub const AUDIT_SKEW_MILLIS: u64 = 300_000;
 

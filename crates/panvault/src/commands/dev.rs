@@ -155,6 +155,7 @@ pub(crate) async fn start(
         cvv_ttl_seconds,
         cvvs_held_max,
         key_days_max,
+        audit_retention_days: 0,
         requests: server.requests,
         guards,
         webhooks_widened: true,

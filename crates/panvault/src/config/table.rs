@@ -310,6 +310,11 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "Seconds between two checkpoints of the exported trail, where something was done.",
     ),
     bare(
+        "audit_retention_days",
+        "0",
+        "Days for which records of the audit trail are kept, 1 to 36500; 0 for ever. PCI DSS 10.5.1 asks for 12 months.",
+    ),
+    bare(
         "trail_refuse_changes_after_seconds",
         "0",
         "Seconds after which a destination that does not take the trail keeps anything from being changed; 0 for never.",

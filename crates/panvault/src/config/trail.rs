@@ -34,6 +34,7 @@ impl Checked {
             syslog,
             https,
             recipients,
+            retention_days: self.number("audit_retention_days", 0, 36_500),
             checkpoint_seconds: self.number("trail_checkpoint_seconds", 1, 86_400),
             refuse_changes_after_seconds: self.number("trail_refuse_changes_after_seconds", 0, 31_536_000),
         }

@@ -19,8 +19,9 @@ use anyhow::{Context, anyhow, ensure};
 use panvault_keys::VaultKeys;
 use panvault_processor::OWN_TYPES;
 use panvault_processor::card_http::Registry;
+use panvault_store::audit_start::AuditStart;
 use panvault_store::{Chain, RowKey, Store, StoreFault};
-use panvault_vault::{RowVerifier, VaultError, processor_types, with_causes};
+use panvault_vault::{RowVerifier, VaultError, audit_starts, processor_types, with_causes};
 
 pub(crate) use from_database::to_directory;
 pub(crate) use from_directory::to_database;
@@ -135,8 +136,9 @@ struct Source {
     verifier: RowVerifier,
     /// What tells a state of the vault from every other: how far each chain of its trail has come, and with what.
     state: String,
-    /// Records of the trail.
+    /// Records of the trail that are kept, and what those told that are not.
     records: u64,
+    told: AuditStart,
     /// A processor goes by a description that does not come with the program.
     has_described: bool,
 }
@@ -156,30 +158,38 @@ impl Source {
             "there is nothing to move: the vault has no organisation; make one where it is to be, with panvault init"
         );
         let verifier = RowVerifier::open(verifying, &documents).map_err(not_ours)?;
-        let (state, records) = state(store.as_ref(), chain.as_ref(), tell).await?;
+        let (state, records, told) = state(store.as_ref(), chain.as_ref(), &keys, tell).await?;
         let shipped = Registry::shipped();
         let is_own = |type_name: &String| {
             !OWN_TYPES.contains(&type_name.as_str()) && shipped.of_type(type_name).is_none()
         };
         let has_described = processor_types(&documents).iter().any(|(_, type_name)| is_own(type_name));
-        Ok(Self { store, chain, keys, verifier, state, records, has_described })
+        Ok(Self { store, chain, keys, verifier, state, records, told, has_described })
     }
 }
 
-/// What tells a state of a vault from every other, and how many records it has. Whatever changes writes a record.
-async fn state(store: &dyn Store, chain: &dyn Chain, tell: Tell<'_>) -> anyhow::Result<(String, u64)> {
+/// What tells a state of a vault from every other, how many records it keeps, and what those told that it does not. Whatever changes writes a record.
+async fn state(
+    store: &dyn Store,
+    chain: &dyn Chain,
+    keys: &VaultKeys,
+    tell: Tell<'_>,
+) -> anyhow::Result<(String, u64, AuditStart)> {
     let mut writers = patient(tell, async || store.audit_writers().await).await?;
     writers.sort_unstable();
     let ends = patient(tell, async || store.audit_ends(writers.clone()).await).await?;
-    let (mut bytes, mut records) = (Vec::new(), 0_u64);
+    let starts = audit_starts(store, keys, &writers).await.map_err(not_ours)?;
+    let (mut bytes, mut records, mut told) = (Vec::new(), 0_u64, AuditStart::default());
+    starts.values().for_each(|(_, start)| told.add(start));
     for (writer, end) in writers.into_iter().zip(ends).filter(|(_, end)| *end > 0) {
         let last = patient(tell, async || store.audit_read(writer, end, 1).await).await?;
         let last = last.first().context("the trail has a gap at its end, so the vault was not moved")?;
         bytes.extend_from_slice(writer.as_bytes());
         bytes.extend_from_slice(&end.to_be_bytes());
         last.note.encode(&mut bytes);
-        records = records.saturating_add(end);
+        let place = starts.get(&writer).map_or(0, |(_, start)| start.place);
+        records = records.saturating_add(end.saturating_sub(place));
     }
     let digest = chain.digest(&bytes);
-    Ok((digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect(), records))
+    Ok((digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect(), records, told))
 }

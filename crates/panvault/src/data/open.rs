@@ -178,6 +178,9 @@ impl Opening<'_> {
         }
         if settings.serves() {
             vault.trail_export(settings.trail.settings());
+            if settings.trail.retention_days > 0 {
+                vault.audit_keep(settings.trail.retention_days);
+            }
         }
         if let Some(policy) = &settings.webhooks {
             vault.webhooks_allow(policy.clone());

@@ -10,6 +10,8 @@ use crate::posture::Posture;
 const CVV_TTL_SECONDS: u32 = 3600;
 /// Days for which a key may be active before that is remarked on: the default.
 const KEY_DAYS: u32 = 730;
+/// Days for which the audit trail is to be kept (PCI DSS 10.5.1).
+const AUDIT_DAYS: u32 = 365;
 
 /// Something that is weaker than it could be. The list is closed: a setting that weakens something gets its line here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +28,7 @@ pub(crate) enum Weakness {
     RequestLimitsOff,
     GuardsOff,
     LongCryptoperiod,
+    ShortAudit,
     DatabasePlain,
     DatabaseUnverified,
     CvvStorePlain,
@@ -33,7 +36,7 @@ pub(crate) enum Weakness {
 }
 
 impl Weakness {
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::TestMode,
         Self::PlainListener,
         Self::PlainMetrics,
@@ -46,6 +49,7 @@ impl Weakness {
         Self::RequestLimitsOff,
         Self::GuardsOff,
         Self::LongCryptoperiod,
+        Self::ShortAudit,
         Self::DatabasePlain,
         Self::DatabaseUnverified,
         Self::CvvStorePlain,
@@ -87,6 +91,7 @@ impl Weakness {
                     || guards.declines_percent_max == 0
             }
             Self::LongCryptoperiod => of.key_days_max == 0 || of.key_days_max > KEY_DAYS,
+            Self::ShortAudit => (1..AUDIT_DAYS).contains(&of.audit_retention_days),
             Self::DatabasePlain => store.is_some_and(|store| store.is_plain()),
             Self::DatabaseUnverified => store.is_some_and(|store| store.is_unverified()),
             Self::CvvStorePlain => match of.shared.as_ref().map(|shared| &shared.cvvs) {
@@ -112,6 +117,7 @@ impl Weakness {
             Self::RequestLimitsOff => "request_limits_off",
             Self::GuardsOff => "guards_off",
             Self::LongCryptoperiod => "long_cryptoperiod",
+            Self::ShortAudit => "short_audit",
             Self::DatabasePlain => "database_plain",
             Self::DatabaseUnverified => "database_unverified",
             Self::CvvStorePlain => "cvv_store_plain",
@@ -135,6 +141,7 @@ impl Weakness {
             Self::MemoryNotLocked | Self::SwapAllowed | Self::CoreDumps => "3.3.1",
             Self::RequestLimitsOff | Self::GuardsOff => "6.2.4",
             Self::LongCryptoperiod => "3.7.4",
+            Self::ShortAudit => "10.5.1",
         }
     }
 
@@ -176,6 +183,9 @@ impl Weakness {
             }
             Self::LongCryptoperiod => {
                 "keys of organisations may be active for more than two years, or for ever: set key_days_max to your cryptoperiod"
+            }
+            Self::ShortAudit => {
+                "audit_retention_days keeps records of the audit trail for less than a year: set it to 365 at least, or see to it that the exported trail is kept for so long"
             }
             Self::DatabasePlain => {
                 "the database on another machine is reached without TLS: use sslmode=verify-full"
@@ -230,7 +240,7 @@ mod tests {
         let plain = "store=postgres://vault@db.example/panvault?sslmode=disable";
         let unverified = "store=postgres://vault@db.example/panvault?sslmode=require";
         let whole = "store=postgres://vault@db.example/panvault";
-        let cases: [(Weakness, Weaken<'_>); 16] = [
+        let cases: [(Weakness, Weaken<'_>); 17] = [
             (Weakness::TestMode, &|of| of.mode = Mode::Test),
             (Weakness::PlainListener, &|of| of.listen = ([10, 0, 0, 1], 1).into()),
             (Weakness::PlainMetrics, &|of| of.metrics_listen = Some(([10, 0, 0, 1], 1).into())),
@@ -245,6 +255,7 @@ mod tests {
             (Weakness::RequestLimitsOff, &|of| of.requests.cards_per_minute = 0),
             (Weakness::GuardsOff, &|of| of.guards.declines_percent_max = 0),
             (Weakness::LongCryptoperiod, &|of| of.key_days_max = 731),
+            (Weakness::ShortAudit, &|of| of.audit_retention_days = 364),
             (Weakness::DatabasePlain, &|of| of.shared = shared(&[plain, "cvv_store=rediss://cvv.example"])),
             (Weakness::DatabaseUnverified, &|of| {
                 of.shared = shared(&[unverified, "cvv_store=rediss://cvv.example"]);

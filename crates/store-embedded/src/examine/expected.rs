@@ -1,6 +1,8 @@
-//! What the audit trail tells of rows. Its notes are chained and kept for ever, so they say which rows there must be long after
-//! the log has forgotten: a row that was put back, taken away or rolled back is not as they tell.
+//! What the audit trail tells of rows. Its notes are chained, so they say which rows there must be long after the log has forgotten: a row that was put back, taken away or
+//! rolled back is not as they tell. Of rows that notes made which are kept no longer they tell the changes since.
 
+use panvault_model::Timestamp;
+use panvault_store::audit_start::{AuditStart, HeadChanges};
 use panvault_store::{Action, AuditNote, CardRow, DocumentKind, DocumentRow, TransactionRow};
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
@@ -23,18 +25,26 @@ pub(super) struct ExpectedRows {
     cards: Steps,
     transactions: Steps,
     documents: Steps,
-    /// Changes of the head of the documents that no document shows.
-    heads: usize,
-    /// Second versions of documents whose first came with another document, in its change.
-    twice: usize,
-    is_sealed: bool,
+    head: HeadChanges,
+    /// What was made by then is told of by records that are kept no longer.
+    old: Option<Timestamp>,
+    /// The place of the last record that is kept no longer, as a later one says.
+    pub(super) retired: u64,
     /// The table of issuers that was taken up last.
     pub(super) bins: Option<panvault_model::Id>,
 }
 
 impl ExpectedRows {
+    /// What the records told that are kept no longer.
+    pub(super) fn begin(&mut self, start: &AuditStart) {
+        self.head = start.head;
+        self.old = Some(start.at);
+        self.bins = start.bins;
+    }
+
     /// Takes up a note.
     pub(super) fn put(&mut self, note: &AuditNote) {
+        self.head.note(note);
         let ids = match note.action {
             Action::CardCreate => &mut self.cards.made,
             // A change of the CVV alone leaves the row as it is.
@@ -56,21 +66,22 @@ impl ExpectedRows {
             Action::DocumentCreate => &mut self.documents.made,
             Action::DocumentUpdate if note.outcome == AuditNote::TWICE => {
                 self.documents.changed.push(*note.object.as_bytes());
-                self.twice += 1;
                 &mut self.documents.changed
             }
-            // A key has no row of its own in what is held against it: each is a change that the head counts.
-            Action::DocumentUpdate
-            | Action::KeyMake
-            | Action::KeyActivate
-            | Action::KeyDestroy
-            | Action::HeaderChange
-            | Action::VaultKeyActivate
-            | Action::VaultKeyDestroy
-            | Action::KeyRewrap => &mut self.documents.changed,
+            Action::DocumentUpdate => &mut self.documents.changed,
             Action::DocumentDelete => &mut self.documents.gone,
             Action::BinsLoad => {
                 self.bins = Some(note.object);
+                return;
+            }
+            Action::AuditRetire => {
+                self.retired =
+                    note.object.as_bytes().last_chunk().map_or(0, |place| u64::from_be_bytes(*place));
+                return;
+            }
+            // Its trail began anew.
+            Action::VaultMove => {
+                self.retired = 0;
                 return;
             }
             // Their rows have no place in the trail: they go when their time is over.
@@ -80,32 +91,25 @@ impl ExpectedRows {
             | Action::NodeRenew
             | Action::NodeStop
             | Action::AuditCheckpoint
-            | Action::VaultMove
             | Action::NotificationContradict
             | Action::RowRetag
             | Action::ApiKeyUse => return,
-            // That it is sealed is in the head.
-            Action::VaultSeal => {
-                self.is_sealed = true;
-                self.heads += 1;
-                return;
-            }
-            Action::VaultUnseal if self.is_sealed => {
-                self.is_sealed = false;
-                self.heads += 1;
-                return;
-            }
-            // Where there is no head yet, they come with one.
-            Action::VaultBackup
+            // The head alone counts them: a key has no row of its own in what is held against it.
+            Action::KeyMake
+            | Action::KeyActivate
+            | Action::KeyDestroy
+            | Action::HeaderChange
+            | Action::VaultKeyActivate
+            | Action::VaultKeyDestroy
+            | Action::KeyRewrap
+            | Action::VaultSeal
+            | Action::VaultUnseal
+            | Action::VaultBackup
             | Action::VaultRestore
             | Action::AuditVerify
-            | Action::VaultUnseal
             | Action::ShareGive
             | Action::UnsealFail
-            | Action::CeremonyHold => {
-                self.heads += usize::from(self.heads() == 0);
-                return;
-            }
+            | Action::CeremonyHold => return,
             // Deliveries and checkouts are swept, and not counted.
             Action::WebhookDeliver
             | Action::WebhookSweep
@@ -136,22 +140,19 @@ impl ExpectedRows {
         ids.push(*note.object.as_bytes());
     }
 
-    /// How often the documents were changed.
-    fn heads(&self) -> usize {
-        let Steps { made, changed, gone } = &self.documents;
-        (made.len() + changed.len() + gone.len() + self.heads).saturating_sub(self.twice)
-    }
-
     /// What is there and was not told so, or was told and is not there. Documents first: they are few, and say who may do what.
     pub(super) fn differ(self, view: &Connection) -> Result<Vec<String>, rusqlite::Error> {
-        let told = self.heads();
-        let mut findings = documents_differ(view, self.documents, told)?;
+        let old = self.old;
+        let mut findings = documents_differ(view, self.documents, old, self.head.count())?;
         let sql = "SELECT id, row FROM payment ORDER BY id";
-        findings.extend(rows_differ(view, "transaction", self.transactions, sql, |_, row| {
-            TransactionRow::decode(row).ok().map(|row| (*row.id.as_bytes(), row.version))
-        })?);
+        findings.extend(rows_differ(
+            view,
+            Against::new("transaction", self.transactions, old),
+            sql,
+            |_, row| TransactionRow::decode(row).ok().map(|row| (*row.id.as_bytes(), row.version)),
+        )?);
         let sql = "SELECT id, row FROM card ORDER BY id";
-        findings.extend(rows_differ(view, "card", self.cards, sql, |key, row| {
+        findings.extend(rows_differ(view, Against::new("card", self.cards, old), sql, |key, row| {
             CardRow::decode_under_id(&key?, row).ok().map(|row| (*row.id.as_bytes(), row.version))
         })?);
         Ok(findings)
@@ -164,12 +165,10 @@ type Decode = fn(Option<Id>, &[u8]) -> Option<(Id, u32)>;
 /// `sql` gives key and row, in the order of keys.
 fn rows_differ(
     view: &Connection,
-    what: &'static str,
-    steps: Steps,
+    mut against: Against,
     sql: &str,
     decode: Decode,
 ) -> Result<Vec<String>, rusqlite::Error> {
-    let mut against = Against::new(what, steps);
     let mut statement = view.prepare(sql)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
@@ -181,8 +180,13 @@ fn rows_differ(
 
 /// Keys, pictures and head have no notes of their own. A key or picture goes with its organisation, and the head covers it; the head's version counts the
 /// notes of all other documents.
-fn documents_differ(view: &Connection, steps: Steps, told: usize) -> Result<Vec<String>, rusqlite::Error> {
-    let mut against = Against::new("document", steps);
+fn documents_differ(
+    view: &Connection,
+    steps: Steps,
+    old: Option<Timestamp>,
+    told: u64,
+) -> Result<Vec<String>, rusqlite::Error> {
+    let mut against = Against::new("document", steps, old);
     let mut findings = Vec::new();
     let mut statement = view.prepare("SELECT id, row, kind, version FROM document ORDER BY id")?;
     let mut rows = statement.query([])?;
@@ -197,7 +201,7 @@ fn documents_differ(view: &Connection, steps: Steps, told: usize) -> Result<Vec<
         match kind.and_then(|kind| u8::try_from(kind).ok()).and_then(DocumentKind::from_code) {
             Some(DocumentKind::DocumentHead) => {
                 let count = decoded.map_or(0, |row| row.version);
-                if usize::try_from(count) != Ok(told) {
+                if u64::from(count) != told {
                     findings.push(format!(
                         "the documents are those after {count} changes, and the trail tells of {told}"
                     ));
@@ -208,6 +212,7 @@ fn documents_differ(view: &Connection, steps: Steps, told: usize) -> Result<Vec<
                 DocumentKind::OrganisationKey
                 | DocumentKind::AuditCheckpoint
                 | DocumentKind::AuditEnd
+                | DocumentKind::AuditStart
                 | DocumentKind::ChangeLog
                 | DocumentKind::Logo
                 | DocumentKind::TrailState
@@ -241,6 +246,7 @@ fn id(value: ValueRef<'_>) -> Option<Id> {
 struct Against {
     what: &'static str,
     steps: [Sorted; 3],
+    old: Option<Timestamp>,
     findings: Vec<String>,
     further: u64,
 }
@@ -277,9 +283,9 @@ impl Sorted {
 }
 
 impl Against {
-    fn new(what: &'static str, steps: Steps) -> Self {
+    fn new(what: &'static str, steps: Steps, old: Option<Timestamp>) -> Self {
         let steps = [steps.made, steps.changed, steps.gone].map(Sorted::new);
-        Self { what, steps, findings: Vec::new(), further: 0 }
+        Self { what, steps, old, findings: Vec::new(), further: 0 }
     }
 
     /// A row under its key, with its own id and version if it can be read; what cannot be read is found elsewhere.
@@ -287,7 +293,14 @@ impl Against {
         let Some(key) = key else { return self.found("something".to_owned(), "is kept under no id") };
         self.missing(Some(key));
         let [made, changed, gone] = self.take(key);
-        if made == 0 {
+        // Which of these there are is in what was counted as they were written, and in the head of the documents.
+        let made_at = panvault_model::Id::from_bytes(key).made_at();
+        let is_old = made == 0 && gone == 0 && self.old.is_some_and(|old| made_at <= old);
+        if is_old {
+            if matches!(row, Some((_, version)) if version <= changed) {
+                self.found(shown(key), "is not as the last change that the trail tells of left it");
+            }
+        } else if made == 0 && gone == 0 {
             self.found(shown(key), "is there, and the trail does not know it");
         } else if made <= gone {
             self.found(shown(key), "is there, and the trail says that it was deleted");

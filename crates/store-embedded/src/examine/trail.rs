@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 
-use panvault_store::{AuditNote, Chain};
+use panvault_store::audit_start::AuditStart;
+use panvault_store::{AuditNote, Chain, DocumentKind, DocumentRow};
 
 use crate::examine::Examination;
 use crate::examine::expected::ExpectedRows;
@@ -29,7 +30,13 @@ impl Examination {
     ) -> Result<(Vec<String>, ExpectedRows), OpenFault> {
         let logged: HashMap<u64, [u8; 32]> = log.iter().copied().collect();
         let (mut findings, mut told) = (Vec::new(), ExpectedRows::default());
-        let mut next = 1;
+        let start = self.start()?;
+        start.iter().for_each(|start| told.begin(start));
+        let place = start.map_or(0, |start| start.place);
+        // What is kept no longer goes a while after that is written down.
+        let sql = "SELECT coalesce(min(first_sequence), 1) FROM chain";
+        let first: i64 = self.view.query_row(sql, [], |row| row.get(0))?;
+        let mut next = first.cast_unsigned().min(place + 1);
         let mut previous_tag: Option<[u8; 32]> = None;
         let mut frames = self.view.prepare("SELECT * FROM chain ORDER BY first_sequence")?;
         let mut frames = frames.query([])?;
@@ -60,13 +67,31 @@ impl Examination {
             if !sound {
                 findings.push(format!("the trail does not verify at step {first}"));
             }
-            notes.iter().for_each(|note| told.put(note));
+            let places = first.cast_unsigned()..;
+            let kept = notes.iter().zip(places).filter(|(_, at)| *at > place);
+            kept.for_each(|(note, _)| told.put(note));
             next = first.cast_unsigned() + u64::from(count);
             previous_tag = Some(tag);
+        }
+        if told.retired != place {
+            findings.push(format!(
+                "the trail says that {} records are kept no longer, and what is kept begins behind {place}",
+                told.retired
+            ));
         }
         if next != self.applied + 1 {
             findings.push(format!("the trail ends at step {} and the view at {}", next - 1, self.applied));
         }
         Ok((findings, told))
+    }
+
+    /// Where what is kept of the trail begins, if it is not the first record. Whether the vault wrote that is looked at with the documents.
+    fn start(&self) -> Result<Option<AuditStart>, OpenFault> {
+        let sql = "SELECT row FROM document WHERE kind = ?";
+        let mut statement = self.view.prepare(sql)?;
+        let mut rows = statement.query([DocumentKind::AuditStart.code()])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let row = row.get_ref(0)?.as_blob().ok().and_then(|row| DocumentRow::decode(row).ok());
+        Ok(row.and_then(|row| AuditStart::decode(&row.body).ok()))
     }
 }

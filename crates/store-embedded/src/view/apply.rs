@@ -12,6 +12,7 @@ use panvault_store::{
 use rusqlite::types::Type;
 use rusqlite::{Connection, Statement, ToSql};
 
+use crate::limits::FORGET_COMMITS;
 use crate::view::fingerprints::{self, FoundBy};
 use crate::view::notes;
 use crate::view::tally::{Change, Counted, Step, Tallies};
@@ -103,6 +104,14 @@ pub(crate) fn apply_new(
     change.write(&transaction, applied)?;
     tallies.commit(change, || transaction.commit())?;
     Ok(found_by)
+}
+
+/// Takes some of the commits out of the trail whose records are all before a place, the first of them first, and never the last that is there. How many.
+pub(crate) fn forget_notes(connection: &Connection, first: u64) -> Result<usize, rusqlite::Error> {
+    let sql = "DELETE FROM chain WHERE first_sequence IN (SELECT first_sequence FROM chain WHERE first_sequence < \
+               (SELECT max(first_sequence) FROM chain WHERE first_sequence <= ?) ORDER BY first_sequence LIMIT ?)";
+    let first = i64::try_from(first).unwrap_or(i64::MAX);
+    connection.prepare_cached(sql)?.execute((first, FORGET_COMMITS))
 }
 
 /// A batch on its way into the view.

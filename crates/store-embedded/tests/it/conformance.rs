@@ -1,5 +1,5 @@
 use panvault_store::Store;
-use panvault_testkit::conformance::{StoreCase, store_cases};
+use panvault_testkit::conformance::{StoreCase, store_cases, what_is_forgotten_is_gone};
 
 use crate::support::{Home, all_of, block_on};
 
@@ -31,4 +31,23 @@ fn conforms((name, case): &StoreCase) {
     let rebuilt = block_on(async { all_of(&home.open()).await });
     assert_eq!(before, rebuilt, "{name}: with a new view");
     assert_eq!(home.examine().findings, [], "{name}");
+}
+
+/// It stays so after a start.
+#[test]
+fn what_is_forgotten_of_the_trail_is_gone() {
+    let home = Home::new();
+    block_on(async {
+        let store = home.open();
+        what_is_forgotten_is_gone(&store).await;
+        store.close().await.unwrap();
+    });
+    block_on(async {
+        let store = home.open();
+        let writer = store.audit_writers().await.unwrap()[0];
+        let places: Vec<_> =
+            store.audit_read(writer, 1, 100).await.unwrap().iter().map(|record| record.place).collect();
+        assert_eq!(places, [10, 11]);
+        store.close().await.unwrap();
+    });
 }

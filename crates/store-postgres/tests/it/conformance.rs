@@ -3,7 +3,7 @@ use std::sync::Arc;
 use panvault_model::NodeId;
 use panvault_store::Store;
 use panvault_testkit::conformance::rows::VAULT;
-use panvault_testkit::conformance::{StoreCase, store_cases};
+use panvault_testkit::conformance::{StoreCase, store_cases, what_is_forgotten_is_gone};
 use panvault_testkit::servers::{PgBouncer, Postgres, PostgresVersion};
 
 use crate::support::{Home, block_on};
@@ -47,4 +47,15 @@ fn the_store_conforms_through_pgbouncer_in_transaction_mode() {
     let postgres = Postgres::shared(PostgresVersion::V15);
     let bouncer = PgBouncer::start(&postgres, 20);
     conforms(&postgres, bouncer.database(&postgres, &postgres.database()).port);
+}
+
+#[test]
+fn what_is_forgotten_of_the_trail_is_gone() {
+    let postgres = Postgres::shared(PostgresVersion::V15);
+    let home = Home::of(Arc::clone(&postgres));
+    block_on(async {
+        let store = home.open_through(postgres.port(), NodeId(VAULT.0)).await;
+        what_is_forgotten_is_gone(&store).await;
+        store.close().await.unwrap();
+    });
 }

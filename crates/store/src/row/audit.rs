@@ -140,6 +140,8 @@ pub enum Action {
     /// The trail was held against its chain: the object is the number of records that were read, and the outcome how much was found not to be as it
     /// should, 0 where all is whole, 255 for that many or more.
     AuditVerify,
+    /// Records of the trail are kept no longer: the object is the node that wrote them.
+    AuditRetire,
     /// A checkpoint of the exported trail was signed; the object is its number.
     TrailCheckpoint,
     /// The vault has another header of keys: a slot came or went, the root key is another, a key was made or its bytes are gone.
@@ -222,6 +224,7 @@ impl Action {
         Self::VaultBackup,
         Self::VaultRestore,
         Self::AuditVerify,
+        Self::AuditRetire,
     ];
 
     /// The number that stands for it in stored records.
@@ -292,6 +295,7 @@ impl Action {
             Self::VaultBackup => 75,
             Self::VaultRestore => 76,
             Self::AuditVerify => 84,
+            Self::AuditRetire => 86,
         }
     }
 
@@ -362,7 +366,8 @@ impl Action {
             | Self::TrailCheckpoint
             | Self::VaultBackup
             | Self::VaultRestore
-            | Self::AuditVerify => false,
+            | Self::AuditVerify
+            | Self::AuditRetire => false,
         }
     }
 
@@ -433,6 +438,7 @@ impl Action {
             Self::VaultBackup => "vault_backup",
             Self::VaultRestore => "vault_restore",
             Self::AuditVerify => "audit_verify",
+            Self::AuditRetire => "audit_retire",
             Self::TrailCheckpoint => "trail_checkpoint",
             Self::HeaderChange => "header_change",
             Self::VaultKeyActivate => "vault_key_activate",

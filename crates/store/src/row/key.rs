@@ -174,6 +174,7 @@ impl RowKey {
             Self::Document(DocumentKind::DocumentHead, _) => "document_head",
             Self::Document(DocumentKind::AuditCheckpoint, _) => "audit_checkpoint",
             Self::Document(DocumentKind::AuditEnd, _) => "audit_end",
+            Self::Document(DocumentKind::AuditStart, _) => "audit_start",
             Self::Document(DocumentKind::ChangeLog, _) => "change_log",
             Self::Document(DocumentKind::Logo, _) => "logo",
             Self::Document(DocumentKind::TrailState, _) => "trail_state",

@@ -220,7 +220,7 @@ fn documents() {
 fn kinds_of_documents_that_went_are_refused() {
     let bytes = vector("document");
     let known =
-        [(4, true), (5, false), (6, false), (7, true), (8, true), (12, true), (15, true), (16, false)];
+        [(4, true), (5, false), (6, false), (7, true), (8, true), (12, true), (16, true), (17, false)];
     for (kind, known) in known {
         let mut other = bytes.clone();
         other[1] = kind;

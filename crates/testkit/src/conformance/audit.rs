@@ -62,3 +62,35 @@ async fn the_trail_is_read_in_parts(store: &dyn Store) {
         assert_eq!(read(first, limit).await, Ok(Vec::new()), "from {first}, {limit} of them");
     }
 }
+
+/// What is forgotten of the trail is gone, and the rest is chained as it was. The store is empty at first. A view that is made anew of the log has all that the log has, so this is no
+/// case of every store's suite.
+pub async fn what_is_forgotten_is_gone(store: &dyn Store) {
+    for n in 10..20 {
+        done(store.commit(card_insert(&card(n))).await.unwrap());
+    }
+    let writer = store.audit_writers().await.unwrap()[0];
+    let read = async |first, limit| -> Vec<u64> {
+        let records = store.audit_read(writer, first, limit).await.unwrap();
+        records.into_iter().map(|record| record.place).collect()
+    };
+    let nobody = panvault_model::NodeId::from_bytes([0xee; 12]);
+    for (of, first) in [(writer, 0), (writer, 1), (nobody, 9)] {
+        assert_eq!(store.audit_forget(of, first).await, Ok(()));
+        assert_eq!(read(1, 100).await, (1..=10).collect::<Vec<_>>(), "nothing is before {first}");
+    }
+    for first in [6, 6, 4] {
+        assert_eq!(store.audit_forget(writer, first).await, Ok(()));
+        assert_eq!(read(6, 100).await, [6, 7, 8, 9, 10]);
+        assert_eq!(read(8, 2).await, [8, 9]);
+    }
+    // A step may be kept that others hang on, and no more than one.
+    let before = store.audit_read(writer, 1, 100).await.unwrap_or_default();
+    assert!(before.iter().all(|record| record.place >= 5), "{before:?}");
+    assert_eq!(store.audit_ends(vec![writer]).await, Ok(vec![10]));
+    assert_eq!(store.audit_forget(writer, u64::MAX).await, Ok(()));
+    assert_eq!(read(10, 1).await, [10], "the last stays");
+    done(store.commit(card_insert(&card(20))).await.unwrap());
+    assert_eq!(read(10, 100).await, [10, 11]);
+    assert_eq!(store.audit_ends(vec![writer]).await, Ok(vec![11]));
+}

@@ -326,7 +326,7 @@ async fn a_table_is_read_in_the_order_of_its_keys(store: &dyn Store) {
     }
 }
 
-const KINDS: [DocumentKind; 13] = [
+const KINDS: [DocumentKind; 14] = [
     DocumentKind::Organisation,
     DocumentKind::Account,
     DocumentKind::Processor,
@@ -335,6 +335,7 @@ const KINDS: [DocumentKind; 13] = [
     DocumentKind::DocumentHead,
     DocumentKind::AuditCheckpoint,
     DocumentKind::AuditEnd,
+    DocumentKind::AuditStart,
     DocumentKind::ChangeLog,
     DocumentKind::Logo,
     DocumentKind::TrailState,

@@ -210,6 +210,7 @@ impl Counts {
             | Action::CheckoutSweep
             | Action::VaultBackup
             | Action::VaultRestore
+            | Action::AuditRetire
             | Action::AuditVerify
             | Action::VaultSeal
             | Action::VaultUnseal

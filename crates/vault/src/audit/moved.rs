@@ -2,8 +2,9 @@ use std::collections::BTreeMap;
 
 use panvault_keys::VaultKeys;
 use panvault_model::{NodeId, OrganisationId, Tag, Timestamp};
+use panvault_store::audit_start::AuditStart;
 use panvault_store::checkpoint::AuditCheckpoint;
-use panvault_store::{Action, Commit, DocumentRow, Outcome, Store};
+use panvault_store::{Action, Commit, DocumentKind, DocumentRow, Outcome, Store};
 
 use crate::audit::Requester;
 use crate::audit::checkpoint::{CHECKPOINT, checkpoint_read};
@@ -16,11 +17,12 @@ pub const fn vault_chain(keys: &VaultKeys) -> NodeId {
 }
 
 /// Writes down that a vault was moved to this store, behind the so many records that came with it; where nodes share the store, with the checkpoint from which
-/// their chains go on. Nothing where that was written before. The store writes to the chain of the vault.
+/// their chains go on, and with what the records `told` that were kept no longer. Nothing where that was written before. The store writes to the chain of the vault.
 pub async fn trail_moved(
     store: &dyn Store,
     keys: &VaultKeys,
     records: u64,
+    told: &AuditStart,
     now: Timestamp,
 ) -> Result<(), VaultError> {
     let writer = vault_chain(keys);
@@ -42,6 +44,17 @@ pub async fn trail_moved(
         let (kind, id) = CHECKPOINT;
         let version = before.checked_add(1).ok_or(VaultError::Contended)?;
         let mut row = DocumentRow { kind, id, version, body: checkpoint.encode(), tag: Tag::NONE };
+        row.tag = seal::document_tag(keys, &row);
+        effects.push(row.into());
+    }
+    if *told != AuditStart::default() {
+        let mut row = DocumentRow {
+            kind: DocumentKind::AuditStart,
+            id: writer.0,
+            version: 1,
+            body: told.encode(),
+            tag: Tag::NONE,
+        };
         row.tag = seal::document_tag(keys, &row);
         effects.push(row.into());
     }

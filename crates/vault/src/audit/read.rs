@@ -2,6 +2,7 @@ use panvault_model::{Id, NodeId, Timestamp};
 use panvault_store::{Action, AuditField, AuditQuery, AuditRecord, FieldValue, StoreFault, Test};
 use tokio::time::timeout;
 
+use crate::audit::audit_starts;
 use crate::error::{Named, VaultError};
 use crate::limits::{AUDIT_PAGE_RECORDS, AUDIT_SCANNED_MAX, AUDIT_SKEW_MILLIS};
 use crate::permit::{AuditList, AuditRead, Permit};
@@ -44,10 +45,13 @@ impl Vault {
         let mut chains = Vec::new();
         let writers = self.store().audit_writers().await?;
         let ends = self.store().audit_ends(writers.clone()).await?;
+        let starts = audit_starts(self.store(), self.keys(), &writers).await?;
         let is_bounded = (from, until) != (0, Timestamp::MAX.unix_millis());
         for (writer, end) in writers.into_iter().zip(ends).filter(|(_, end)| *end > 0) {
-            let next = if is_bounded { self.audit_last(writer, end, from, until).await? } else { end };
-            chains.push(Backward { writer, next, ready: Vec::new() });
+            let start = starts.get(&writer).map_or(0, |(_, start)| start.place);
+            let next =
+                if is_bounded { self.audit_last(writer, (start, end), from, until).await? } else { end };
+            chains.push(Backward { writer, start, next, ready: Vec::new() });
         }
         let (mut found, mut skip) = (Vec::new(), query.skip);
         let most = usize::try_from(query.limit).unwrap_or(usize::MAX);
@@ -85,6 +89,10 @@ impl Vault {
         writer: NodeId,
         place: u64,
     ) -> Result<AuditRecord, VaultError> {
+        let starts = audit_starts(self.store(), self.keys(), &[writer]).await?;
+        if starts.get(&writer).is_some_and(|(_, start)| place <= start.place) {
+            return Err(VaultError::not_found(Named::Subject));
+        }
         let records = self.store().audit_read(writer, place, 1).await?;
         let seen = records.into_iter().find(|record| permit.audits(record.note.organisation));
         let seen = seen.filter(|record| record.place == place);
@@ -95,8 +103,8 @@ impl Vault {
 
     /// The newest record that the chains have not given yet.
     async fn audit_newest(&self, chains: &mut [Backward]) -> Result<Option<AuditRecord>, VaultError> {
-        for chain in chains.iter_mut().filter(|chain| chain.ready.is_empty() && chain.next > 0) {
-            let first = chain.next.saturating_sub(AUDIT_PAGE_RECORDS as u64) + 1;
+        for chain in chains.iter_mut().filter(|chain| chain.ready.is_empty() && chain.next > chain.start) {
+            let first = chain.next.saturating_sub(AUDIT_PAGE_RECORDS as u64).max(chain.start) + 1;
             let count = usize::try_from(chain.next - first + 1).unwrap_or(AUDIT_PAGE_RECORDS);
             chain.ready = self.store().audit_read(chain.writer, first, count).await?;
             // A trail has no gaps.
@@ -109,8 +117,14 @@ impl Vault {
         Ok(newest.and_then(|chain| chain.ready.pop()))
     }
 
-    /// The last place of a writer's chain, which ends at a place, whose record is between two moments, as far as its times are in order; 0 for none.
-    async fn audit_last(&self, writer: NodeId, end: u64, from: u64, until: u64) -> Result<u64, VaultError> {
+    /// The last place of a writer's chain, which is kept behind one place up to another, whose record is between two moments, as far as its times are in order; the former for none.
+    async fn audit_last(
+        &self,
+        writer: NodeId,
+        (start, end): (u64, u64),
+        from: u64,
+        until: u64,
+    ) -> Result<u64, VaultError> {
         let until = until.saturating_add(AUDIT_SKEW_MILLIS);
         let at = async |place: u64| -> Result<u64, VaultError> {
             let records = self.store().audit_read(writer, place, 1).await?;
@@ -120,13 +134,13 @@ impl Vault {
         };
         let last = at(end).await?;
         if last.saturating_add(AUDIT_SKEW_MILLIS) < from {
-            return Ok(0);
+            return Ok(start);
         }
         if last <= until {
             return Ok(end);
         }
         // Between one that is, or none, and one that is not.
-        let (mut low, mut high) = (0, end);
+        let (mut low, mut high) = (start, end);
         while high - low > 1 {
             let middle = low + (high - low) / 2;
             if at(middle).await? <= until { low = middle } else { high = middle }
@@ -138,6 +152,8 @@ impl Vault {
 /// A chain that is read from its end.
 struct Backward {
     writer: NodeId,
+    /// The last place that is kept no longer.
+    start: u64,
     /// The last place that was not read.
     next: u64,
     /// Read, and not given yet; the newest last.

@@ -2,11 +2,13 @@ use std::collections::BTreeSet;
 
 use panvault_keys::VaultKeys;
 use panvault_model::{Id, NodeId, OrganisationId, Timestamp};
+use panvault_store::audit_start::AuditStart;
 use panvault_store::checkpoint::audit_end_decode;
 use panvault_store::{Action, AuditRecord, DocumentKind, Store, StoreFault};
 
 use crate::audit::checkpoint::{checkpoint_read, number_of, numbered};
 use crate::audit::moved::vault_chain;
+use crate::audit::start::{audit_starts, is_document_change};
 use crate::document::HEAD_ID;
 use crate::error::VaultError;
 use crate::limits::AUDIT_PAGE_RECORDS;
@@ -32,6 +34,8 @@ pub struct TrailExamined {
     pub nodes: u64,
     /// Records of all of them.
     pub records: u64,
+    /// What records told that are kept no longer, of all nodes.
+    pub told: AuditStart,
     /// What is wrong, each in a sentence; nothing for a trail that is whole as far as can be told: what came after the last checkpoint may have
     /// been cut off unseen.
     pub findings: Vec<String>,
@@ -92,9 +96,19 @@ pub async fn trail_examine_each(
             break;
         }
         let is_vaults = writer == vault_chain(keys);
-        let chain = Chain::read(store, writer, is_vaults, &mut examined.findings, each).await?;
+        let start = match audit_starts(store, keys, &[writer]).await {
+            Ok(mut starts) => starts.remove(&writer).map(|(_, start)| start).unwrap_or_default(),
+            Err(VaultError::Tampered(_) | VaultError::Row(_)) => {
+                let what = format!("where the trail of node {writer} begins is not what the vault wrote");
+                examined.findings.push(what);
+                AuditStart::default()
+            }
+            Err(error) => return Err(error),
+        };
+        let chain = Chain::read(store, writer, is_vaults, &start, &mut examined.findings, each).await?;
+        examined.told.add(&start);
         examined.nodes += 1;
-        examined.records += chain.records;
+        examined.records += chain.records.saturating_sub(start.place);
         noted = noted.max(chain.checkpoint);
         changes += chain.changes;
         let end = match before.checkpoint.ends.get(&writer) {
@@ -107,7 +121,7 @@ pub async fn trail_examine_each(
                     .findings
                     .push(format!("nothing says any more how far the trail of node {writer} came"));
             }
-            (Some(_), Some(named_by)) if chain.records == 0 => {
+            (Some(_), Some(named_by)) if chain.records == start.place => {
                 let gone = format!(
                     "the trail of node {writer} is gone, which node {named_by} named as the one before its own"
                 );
@@ -118,7 +132,7 @@ pub async fn trail_examine_each(
                     format!("the trail of node {writer} ends at record {}, and had {end}", chain.records);
                 examined.findings.push(cut);
             }
-            (Some(_), _) if chain.records == 0 => {
+            (Some(_), _) if chain.records == start.place => {
                 examined.findings.push(format!("the trail of node {writer} is gone, which began last"));
             }
             (Some(_), _) => {}
@@ -170,8 +184,11 @@ async fn ended(store: &dyn Store, keys: &VaultKeys, writer: NodeId) -> Result<Op
     Ok(if is_ours { audit_end_decode(&row.body).ok() } else { None })
 }
 
+const NOBODY: Id = Id::from_bytes([0; 12]);
+
 /// What the trail of one node says.
 struct Chain {
+    /// The place of the last one.
     records: u64,
     /// All that is there was read.
     is_whole: bool,
@@ -189,10 +206,17 @@ impl Chain {
         store: &dyn Store,
         writer: NodeId,
         is_vaults: bool,
+        start: &AuditStart,
         findings: &mut Vec<String>,
         each: &mut (dyn FnMut(&AuditRecord) + Send),
     ) -> Result<Self, VaultError> {
-        let mut chain = Self { records: 0, is_whole: true, before: None, checkpoint: 0, changes: 0 };
+        let mut chain = Self {
+            records: start.place,
+            is_whole: true,
+            before: (start.before != NOBODY).then_some(NodeId(start.before)),
+            checkpoint: start.checkpoint,
+            changes: start.documents,
+        };
         loop {
             let page = match store.audit_read(writer, chain.records + 1, AUDIT_PAGE_RECORDS).await {
                 Ok(page) => page,
@@ -218,7 +242,7 @@ impl Chain {
                 if record.place == 1 && !is_vaults {
                     if record.note.action == Action::NodeStart {
                         let before = record.note.object;
-                        chain.before = (before != Id::from_bytes([0; 12])).then_some(NodeId(before));
+                        chain.before = (before != NOBODY).then_some(NodeId(before));
                     } else {
                         findings.push(format!("the trail of node {writer} does not begin with its start"));
                     }
@@ -230,10 +254,7 @@ impl Chain {
                 if record.note.action == Action::AuditCheckpoint {
                     chain.checkpoint = chain.checkpoint.max(number_of(record.note.object));
                 }
-                chain.changes += u64::from(matches!(
-                    record.note.action,
-                    Action::DocumentCreate | Action::DocumentUpdate | Action::DocumentDelete
-                ));
+                chain.changes += u64::from(is_document_change(record.note.action));
             }
             if page.len() < AUDIT_PAGE_RECORDS {
                 return Ok(chain);

@@ -119,6 +119,7 @@ impl Documents {
             | DocumentKind::DocumentHead
             | DocumentKind::AuditCheckpoint
             | DocumentKind::AuditEnd
+            | DocumentKind::AuditStart
             | DocumentKind::ChangeLog
             | DocumentKind::Logo
             | DocumentKind::TrailState
@@ -148,6 +149,7 @@ impl Documents {
             | DocumentKind::DocumentHead
             | DocumentKind::AuditCheckpoint
             | DocumentKind::AuditEnd
+            | DocumentKind::AuditStart
             | DocumentKind::ChangeLog
             | DocumentKind::Logo
             | DocumentKind::TrailState

@@ -67,6 +67,7 @@ const fn name(kind: DocumentKind) -> &'static str {
         DocumentKind::DocumentHead => "head of documents",
         DocumentKind::AuditCheckpoint => "checkpoint of the audit trail",
         DocumentKind::AuditEnd => "end of the audit trail of node",
+        DocumentKind::AuditStart => "beginning of the audit trail of node",
         DocumentKind::ChangeLog => "log of changes of documents",
         DocumentKind::Logo => "logo of organisation",
         DocumentKind::TrailState => "state of the exported trail",

@@ -10,7 +10,7 @@ use panvault_store::{
 use panvault_trail::limits::BATCH_RECORDS_MAX;
 use panvault_trail::{Batch, BatchFault, KeyStatement, Position, Signer};
 
-use crate::audit::{Requester, numbered};
+use crate::audit::{Requester, audit_starts, numbered};
 use crate::error::{VaultError, with_causes};
 use crate::limits::{AUDIT_PAGE_RECORDS, TRAIL_LOOK_MILLIS};
 use crate::trail::record::exported;
@@ -113,14 +113,38 @@ impl Vault {
         }
     }
 
+    /// The place of the last record of a writer that nobody who is given the trail lacks, as it is written down.
+    pub(crate) async fn trail_has(&self, writer: NodeId) -> Result<u64, VaultError> {
+        let Some(export) = self.export() else { return Ok(u64::MAX) };
+        let Some((_, state)) = self.trail_state().await? else { return Ok(0) };
+        let before = state.kept_from.saturating_sub(1);
+        let taken = |name: &str| state.taken.get(name).map_or(before, |taken| taken.number.max(before));
+        let all = export.settings.destinations.iter().map(|destination| taken(destination.name())).min();
+        let all = all.unwrap_or(state.number);
+        let end = state.ends.get(&writer).copied().unwrap_or(0);
+        if all >= state.number {
+            return Ok(end);
+        }
+        // What was taken is written down with the next checkpoint: so the last one is mostly open.
+        if all + 1 < state.number {
+            return Ok(0);
+        }
+        let last = self.trail_checkpoint_read(state.number).await?;
+        let open = last.records.iter().find(|(of, _, _)| *of == writer);
+        Ok(open.map_or(end, |(_, first, _)| first.saturating_sub(1)))
+    }
+
     /// Of each writer how far its trail is signed, and how far it has come, in the order in which they stand in an export.
     async fn trail_ends(&self, state: &TrailState) -> Result<Vec<(NodeId, u64, u64)>, VaultError> {
         let mut writers = self.store().audit_writers().await?;
         writers.sort_unstable();
         let ends = self.store().audit_ends(writers.clone()).await?;
+        let starts = audit_starts(self.store(), self.keys(), &writers).await?;
         let mut found = Vec::with_capacity(writers.len());
         for (writer, end) in writers.into_iter().zip(ends) {
-            let known = state.ends.get(&writer).copied().unwrap_or(0);
+            // Before an export begins, records may be kept no longer.
+            let kept_from = starts.get(&writer).map_or(0, |(_, start)| start.place);
+            let known = state.ends.get(&writer).copied().unwrap_or(0).max(kept_from);
             if end < known {
                 tracing::error!(node.id = %writer, end, known, advice = "run panvault audit verify, and hold it against an export", "trail.cut");
             }

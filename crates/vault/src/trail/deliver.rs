@@ -68,7 +68,7 @@ impl Vault {
         }
     }
 
-    async fn trail_checkpoint_read(&self, number: u64) -> Result<TrailCheckpoint, VaultError> {
+    pub(super) async fn trail_checkpoint_read(&self, number: u64) -> Result<TrailCheckpoint, VaultError> {
         let key = (DocumentKind::TrailCheckpoint, numbered(number));
         let tampered = || VaultError::Tampered(RowKey::Document(key.0, key.1));
         let row = self.store().document_read_many(vec![key]).await?.into_iter().next().flatten();

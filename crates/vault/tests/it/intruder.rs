@@ -649,6 +649,10 @@ impl Store for Intruder {
         })
     }
 
+    fn audit_forget(&self, writer: NodeId, first: u64) -> Pending<'_, ()> {
+        self.store.audit_forget(writer, first)
+    }
+
     fn audit_ends(&self, writers: Vec<NodeId>) -> Pending<'_, Vec<u64>> {
         self.store.audit_ends(writers)
     }

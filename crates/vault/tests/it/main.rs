@@ -29,6 +29,7 @@ mod organisation;
 mod processors;
 mod refresh;
 mod refund;
+mod retire;
 mod role;
 mod rotation;
 mod route;

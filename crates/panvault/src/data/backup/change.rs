@@ -90,6 +90,7 @@ pub(super) const fn change_of(action: Action, outcome: u8) -> Change {
         | Action::AuditCheckpoint
         | Action::TrailCheckpoint
         | Action::VaultBackup
+        | Action::AuditRetire
         | Action::AuditVerify
         | Action::ShareGive
         | Action::UnsealFail

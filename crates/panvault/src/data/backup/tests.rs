@@ -1,6 +1,7 @@
 //! Backups are made, harmed in every way, and restored.
 
 mod export;
+mod retired;
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};

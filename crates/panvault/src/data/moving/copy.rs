@@ -111,7 +111,7 @@ impl Target<'_> {
         let own = vault_chain(&source.keys);
         // One more is there where the copy was finished before.
         let skip = self.records().min(source.records);
-        let mut trail = Trail::read(source.store.as_ref(), own, skip, tell).await?;
+        let mut trail = Trail::read(source.store.as_ref(), &source.keys, own, skip, tell).await?;
         loop {
             let notes = trail.page(PAGE_RECORDS, tell).await?;
             if notes.is_empty() {
@@ -158,8 +158,8 @@ pub(super) async fn compare(
         counts.push((name, count));
     }
     let own = vault_chain(&source.keys);
-    let mut theirs = Trail::read(source.store.as_ref(), own, 0, tell).await?;
-    let mut ours = Trail::read(copy, own, 0, tell).await?;
+    let mut theirs = Trail::read(source.store.as_ref(), &source.keys, own, 0, tell).await?;
+    let mut ours = Trail::read(copy, &source.keys, own, 0, tell).await?;
     for place in 1..=source.records {
         let (one, other) = (theirs.next(tell).await?, ours.next(tell).await?);
         ensure!(

@@ -94,7 +94,7 @@ impl Departure<'_> {
         let store = Arc::new(store.await?) as Arc<dyn Store>;
         if self.is_done()? {
             finished(self.directory);
-            let (_, records) = state(store.as_ref(), chain.as_ref(), tell).await?;
+            let (_, records, _) = state(store.as_ref(), chain.as_ref(), &header.keys, tell).await?;
             return Ok(Moved {
                 vault: vault.to_string(),
                 rows: Vec::new(),
@@ -127,7 +127,7 @@ impl Departure<'_> {
         let copy = EmbeddedStore::open(self.directory, vault, Arc::clone(&chain), settings)?;
         let rows = compare(&source, &copy, tell).await?;
         let now = SystemClock::start().now().wall;
-        trail_moved(&copy, &source.keys, source.records, now).await.map_err(not_ours)?;
+        trail_moved(&copy, &source.keys, source.records, &source.told, now).await.map_err(not_ours)?;
         tell(Told::Begun("examining", 0));
         // Everything that the trail tells of must be there: a row that somebody took away before it was copied shows here.
         patient(tell, async || copy.document_read_all().await).await?;
@@ -206,7 +206,7 @@ impl Departure<'_> {
         let ends = patient(tell, async || store.audit_ends(writers.clone()).await).await?;
         let ends: Vec<_> = writers.into_iter().zip(ends).collect();
         patient(tell, async || database.chains_close(chain, &ends).await).await?;
-        let (state, _) = state(store, chain, tell).await?;
+        let (state, ..) = state(store, chain, keys, tell).await?;
         let now = SystemClock::start().now().wall;
         let is_served = !nodes_there(store, keys, now).await.map_err(not_ours)?.is_empty();
         if state == source.state && !is_served {

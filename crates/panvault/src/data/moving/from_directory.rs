@@ -95,7 +95,7 @@ async fn moved(
             .await?;
     let rows = compare(&source, &copy, tell).await?;
     let now = SystemClock::start().now().wall;
-    trail_moved(&copy, &source.keys, source.records, now).await.map_err(not_ours)?;
+    trail_moved(&copy, &source.keys, source.records, &source.told, now).await.map_err(not_ours)?;
     // The source first: from here on it is not served, and the copy not yet.
     MovedFile::new(vault, &url).write(&directory.path)?;
     at.replace(&VaultState::Here, version, tell).await?;

@@ -6,7 +6,10 @@ use anyhow::{Context, ensure};
 use panvault_model::NodeId;
 use panvault_store::{AuditNote, AuditRecord, Store};
 
-use crate::data::moving::{Tell, patient};
+use panvault_keys::VaultKeys;
+use panvault_vault::audit_starts;
+
+use crate::data::moving::{Tell, not_ours, patient};
 
 /// Records that are read of a chain at a time.
 const PAGE_RECORDS: usize = 4_096;
@@ -27,9 +30,10 @@ struct Chain {
 }
 
 impl<'a> Trail<'a> {
-    /// The trail in a store, in which `own` is the chain of the vault itself, behind its first so many records.
+    /// What is kept of the trail in a store, in which `own` is the chain of the vault itself, behind its first so many records.
     pub(super) async fn read(
         store: &'a dyn Store,
+        keys: &VaultKeys,
         own: NodeId,
         skip: u64,
         tell: Tell<'_>,
@@ -37,13 +41,18 @@ impl<'a> Trail<'a> {
         let mut writers = patient(tell, async || store.audit_writers().await).await?;
         writers.sort_unstable();
         let ends = patient(tell, async || store.audit_ends(writers.clone()).await).await?;
-        let chains = writers.into_iter().zip(ends);
-        let chains = chains.map(|(writer, end)| Chain { writer, end, read: 0, ready: VecDeque::new() });
+        let starts = audit_starts(store, keys, &writers).await.map_err(not_ours)?;
+        let chain = |(writer, end): (NodeId, u64)| {
+            let read = starts.get(&writer).map_or(0, |(_, start)| start.place);
+            Chain { writer, end, read, ready: VecDeque::new() }
+        };
+        let chains = writers.into_iter().zip(ends).map(chain);
         let (mut of_the_vault, others): (Vec<_>, Vec<_>) = chains.partition(|chain| chain.writer == own);
         let mut trail = Self { store, own: of_the_vault.pop(), others };
         let skipped = trail.own.as_mut().map_or(0, |chain| {
-            chain.read = chain.end.min(skip);
-            chain.read
+            let skipped = chain.end.saturating_sub(chain.read).min(skip);
+            chain.read += skipped;
+            skipped
         });
         for _ in skipped..skip {
             trail.next(tell).await?.context("the copy has records that its source has not")?;

@@ -137,6 +137,7 @@ impl Looking<'_> {
         let rows = Rows { store: self.store, keys: self.opened, at };
         let mut found = rows.examine(verifier, &mut presence).await?;
         let trail = trail_examine_each(self.store, self.keys, &mut |record| presence.record(record)).await?;
+        presence.retired(trail.told);
         // A trail that is not whole says nothing of what it lacks.
         if trail.findings.is_empty() {
             found.findings.extend(self.not_as_told(&presence).await?);
@@ -158,7 +159,7 @@ impl Looking<'_> {
             first.extend(self.wrong_of(&settled).await?);
         }
         if first.is_empty() {
-            return Ok(Vec::new());
+            return Ok(presence.unnamed(core::iter::empty()));
         }
         let Some(second) = self.candidates(presence, &differ).await? else {
             return Ok(vec![too_many.to_owned()]);
@@ -166,6 +167,7 @@ impl Looking<'_> {
         let mut wrong: Vec<_> =
             self.wrong_of(&second).await?.into_iter().filter(|was| first.contains(was)).collect();
         wrong.sort();
+        let unnamed = presence.unnamed(wrong.iter().map(|(table, key, _)| (*table, key.as_slice())));
         let rest = wrong.len().saturating_sub(LISTED_MAX);
         let said = wrong.iter().take(LISTED_MAX).map(|(table, key, is_there)| {
             let what = if *is_there {
@@ -179,6 +181,7 @@ impl Looking<'_> {
         if rest > 0 {
             said.push(format!("and {rest} further rows that are not as the audit trail tells of them"));
         }
+        said.extend(unnamed);
         Ok(said)
     }
 

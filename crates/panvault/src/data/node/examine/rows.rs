@@ -153,9 +153,9 @@ pub(super) const fn name(table: Table) -> &'static str {
     }
 }
 
-/// A row by its key, of which somebody may have made anything.
-pub(super) fn named(table: Table, key: &[u8]) -> String {
-    let kind = match table {
+/// What a row of a table is called.
+pub(super) const fn kind(table: Table) -> &'static str {
+    match table {
         Table::Card => "card",
         Table::Transaction => "transaction",
         Table::History => "step of transaction",
@@ -168,7 +168,12 @@ pub(super) fn named(table: Table, key: &[u8]) -> String {
         Table::Customer => "customer",
         Table::Delivery => "delivery",
         Table::Checkout => "checkout",
-    };
+    }
+}
+
+/// A row by its key, of which somebody may have made anything.
+pub(super) fn named(table: Table, key: &[u8]) -> String {
+    let kind = kind(table);
     // An id has twelve bytes; what is longer names the rest of its key.
     let mut text = format!("{kind} ");
     for byte in key.iter().take(12) {

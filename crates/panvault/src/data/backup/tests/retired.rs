@@ -1,0 +1,80 @@
+//! Records of the trail that are kept no longer, of a vault in its directory: what is left verifies, and what is done to it shows.
+
+use rusqlite::Connection;
+
+use super::*;
+use crate::data::header::tests::fill;
+
+/// Two looks: the records go with the second.
+fn retire(trial: &Trial) {
+    let retired = trial.with(async |open| {
+        let retired = open.vault.audit_retire(0).await.unwrap();
+        open.vault.audit_retire(0).await.unwrap();
+        retired
+    });
+    assert!(retired > 4, "{retired}");
+}
+
+fn findings(trial: &Trial) -> Vec<String> {
+    let directory = DataDirectory::find(&trial.vault()).unwrap();
+    let keys = directory.header_by(&trial.slot()).unwrap().keys;
+    let examined = data::examined(&directory, keys).unwrap();
+    examined.findings.iter().map(|finding| format!("{finding:?}")).collect()
+}
+
+/// The records are gone from the file, and rows of before, their changes since, and rows of after are all held against what is left.
+#[test]
+fn a_trail_whose_beginning_is_gone_verifies_is_backed_up_and_restored() {
+    let trial = Trial::new();
+    trial.add("Before");
+    retire(&trial);
+    assert_eq!(findings(&trial), Vec::<String>::new());
+    trial.with(async |open| {
+        let caller = open.vault.caller(&trial.key, Origin::LOCAL).unwrap();
+        fill(open).await;
+        let card = open.vault.card_read(&caller.permit().unwrap(), trial.card).await;
+        assert_eq!(card.unwrap().row.id, trial.card);
+    });
+    trial.add("After");
+    assert_eq!(findings(&trial), Vec::<String>::new());
+    retire(&trial);
+    assert_eq!(findings(&trial), Vec::<String>::new());
+    let view = Connection::open(trial.vault().join("view.sqlite")).unwrap();
+    let first: i64 = view.query_row("SELECT min(first_sequence) FROM chain", [], |row| row.get(0)).unwrap();
+    assert!(first > 8, "{first}");
+    drop(view);
+    let made = trial.backup();
+    trial.verify(&made.path).unwrap();
+    let to = trial.directory.path().join("elsewhere");
+    runtime().block_on(restore(&made.path, &to, &trial.slot(), &trial.settings(), None)).unwrap();
+    trial.with_vault(&to, async |open| {
+        assert!(open.vault.caller(&trial.key, Origin::LOCAL).is_ok());
+    });
+}
+
+/// Whoever can write to the directory takes rows of before away, or puts back where the trail began, or cuts more off.
+#[test]
+fn what_is_done_to_a_trail_whose_beginning_is_gone_shows() {
+    for (said, sql) in [
+        ("organisation", "DELETE FROM card"),
+        ("organisation", "DELETE FROM payment"),
+        ("kept no longer", "DELETE FROM document WHERE kind = 16"),
+        (
+            "does not verify",
+            "DELETE FROM chain WHERE first_sequence < (SELECT max(first_sequence) FROM chain)",
+        ),
+        (
+            "does not verify",
+            "UPDATE chain SET notes = (SELECT notes FROM chain ORDER BY first_sequence DESC LIMIT 1)",
+        ),
+    ] {
+        let trial = Trial::new();
+        retire(&trial);
+        trial.add("After");
+        let view = Connection::open(trial.vault().join("view.sqlite")).unwrap();
+        view.execute_batch(sql).unwrap();
+        drop(view);
+        let found = findings(&trial);
+        assert!(found.iter().any(|finding| finding.contains(said)), "{sql}: {found:?}");
+    }
+}
