@@ -135,7 +135,8 @@ impl Verifier {
         });
         self.lines.truncate(usize::try_from(kept).unwrap_or(usize::MAX));
         self.lines.extend(attempt.hashes.iter().skip(at).map(shortened));
-        self.places.extend(places);
+        // Where several nodes wrote, the others too are where they were at the backup, and what comes of them says how far that is.
+        self.places = places;
         // What was begun of the trail before and never signed is nobody's any more.
         self.claims.clear();
         self.torn.clear();

@@ -156,3 +156,24 @@ fn a_restored_vault_goes_on_within_what_the_last_checkpoint_signed() {
     let lines = with(&export, &goes_on(&export, 0, at, records).0);
     assert_eq!(export.read(&lines).unwrap_err(), (10, Fault::Differs { sequence: 5 }));
 }
+
+/// Of several nodes the one that comes first says so, and the others go on from where they were at the backup: how far that is, the export that went on did not know.
+#[test]
+fn a_restored_vault_of_several_nodes_goes_on_for_each_from_its_place_in_the_backup() {
+    let of = |node: char, place| Record { writer: node.to_string().repeat(24), ..record(place) };
+    let said = |place| Record { writer: "a".repeat(24), ..restore(place) };
+    let export = Export::new(keys(0));
+    let (mut lines, at) =
+        goes_on(&export, 0, Position::default(), vec![of('a', 1), of('a', 2), of('b', 1), of('c', 1)]);
+    let (more, after) = goes_on(&export, 0, at, vec![of('b', 2), of('b', 3), of('b', 4), of('c', 2)]);
+    lines.extend(more);
+    lines.extend(goes_on(&export, 0, after, vec![of('b', 5), of('c', 3)]).0);
+    assert_eq!(export.read(&lines).unwrap().last, 10);
+    // The backup had record 2 of b, and none of c that was not signed.
+    let (restored, at) = goes_on(&export, 0, at, vec![said(3), of('b', 2), of('d', 1)]);
+    let next = goes_on(&export, 0, at, vec![of('c', 2), of('d', 2)]).0;
+    let mut verifier = Verifier::new(export.public());
+    lines.iter().chain(&restored).chain(&next).for_each(|line| drop(verifier.line(line).unwrap()));
+    let summary = verifier.finish();
+    assert_eq!((summary.last, summary.restored.len(), summary.restored[0].abandoned), (9, 1, 6));
+}
